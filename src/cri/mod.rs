@@ -1,0 +1,108 @@
+//! The Kubernetes CRI log format, as pure functions over bytes.
+//!
+//! ```text
+//! 2026-01-02T03:04:05.123456789Z stdout F content…LF
+//! └ timestamp, RFC 3339          │      │ └ bytes, verbatim, up to LF
+//!                                │      └ tag: F ends the entry, P goes on in a later record of the same stream
+//!                                └ stream: stdout or stderr, two independent byte streams sharing a file
+//! ```
+//!
+//! [`parse`] reads one line, [`Encoder`] is its inverse, [`Joiner`] puts the pieces of a stream together again. An `F` stands
+//! for its content and a LF, a `P` for its content alone: so `join(parse(encode(bytes)))` gives a stream's bytes back.
+//! Nothing here knows of files.
+
+mod encode;
+mod join;
+mod parse;
+
+use std::fmt;
+
+use crate::time::Time;
+
+pub use encode::{Encoder, MAX_CONTENT};
+pub use join::{Joined, Joiner};
+pub use parse::parse;
+
+/// Where the bytes were written to.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Stream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+impl Stream {
+    /// Both streams, in the order of [`Stream::index`].
+    pub const ALL: [Self; 2] = [Self::Stdout, Self::Stderr];
+
+    /// The word in a record: `stdout` or `stderr`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Stdout => "stdout",
+            Self::Stderr => "stderr",
+        }
+    }
+
+    /// 0 for stdout, 1 for stderr: for arrays that keep something per stream.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// Whether a record ends its entry.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Tag {
+    /// `P`: the entry goes on in a later record of the same stream.
+    Partial,
+    /// `F`: the entry ends here; stands for a newline.
+    Full,
+}
+
+/// One physical line of a log, borrowed from it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Record<'a> {
+    /// When it was written; UTC, whatever offset the line has.
+    pub at: Time,
+    /// Which stream it belongs to.
+    pub stream: Stream,
+    /// Whether it ends its entry.
+    pub tag: Tag,
+    /// What it carries: any bytes but LF.
+    pub content: &'a [u8],
+}
+
+/// A line that is no record: data, not an error. The caller has its bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Malformed {
+    /// What is wrong.
+    pub reason: Reason,
+    /// The byte of the line at which it is wrong, from 1.
+    pub column: usize,
+}
+
+/// Why a line is no record.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Reason {
+    /// A line without a byte.
+    Blank,
+    /// It does not begin with an RFC 3339 date-time, or with one that is on no calendar.
+    Timestamp,
+    /// The field after the timestamp is missing, or neither `stdout` nor `stderr`.
+    Stream,
+    /// The field after the stream is missing, or its first tag is neither `P` nor `F`.
+    Tag,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Blank => "blank line",
+            Self::Timestamp => "no RFC 3339 timestamp",
+            Self::Stream => "neither stdout nor stderr",
+            Self::Tag => "neither P nor F",
+        })
+    }
+}

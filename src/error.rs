@@ -1,0 +1,110 @@
+//! The one error type: what was being done, on what, and why it failed.
+//!
+//! The text of a variant is a lowercase fragment; the chain of sources is printed once, in `main`. Malformed log lines and
+//! missing files are *data* with their own types, not errors. [`Error::exit_code`] is the contract with scripts.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Everything that can stop rundown from doing what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file or directory could not be read or written.
+    #[error("cannot {doing} {}", path.display())]
+    Io {
+        /// The attempt, as a verb: `read`, `create`.
+        doing: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// SQLite refused.
+    #[error("cannot {doing} the database {}", path.display())]
+    Database {
+        /// The attempt, as a verb: `open`, `read`.
+        doing: &'static str,
+        /// The database file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// The file is no database of runs.
+    #[error("{} is not a database of CI runs: {why}\ntry --root DIR or --db FILE to name another", path.display())]
+    NotAStore {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, and what was expected.
+        why: String,
+    },
+    /// A database that is not ours, or newer than this program: it is read, never written.
+    #[error("{} will not be written: {why}", path.display())]
+    NotOurs {
+        /// The database file.
+        path: PathBuf,
+        /// What it is instead.
+        why: String,
+    },
+    /// There is no store where one was looked for.
+    #[error("no store at {}\ntry `rundown demo` to see one, `rundown record -- CMD` to make one, or --root DIR to name one", root.display())]
+    NoStore {
+        /// Where it was looked for.
+        root: PathBuf,
+    },
+    /// The run asked for is not there, or nothing in it matched.
+    #[error("{0}")]
+    NotFound(String),
+    /// The command line asked for something that makes no sense.
+    #[error("{0}")]
+    Usage(String),
+    /// A pipeline file that cannot be run: nothing was started.
+    #[error("{}:{line}: {message}", path.display())]
+    Pipeline {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong there, and what would be right.
+        message: String,
+    },
+    /// The terminal cannot be used.
+    #[error("cannot use the terminal")]
+    Terminal(#[source] io::Error),
+    /// A fault of rundown itself.
+    #[error("a fault of rundown itself: {0}")]
+    Internal(String),
+}
+
+impl Error {
+    /// The exit code that tells a script what happened; the table stands in the README.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Usage(_) | Self::Pipeline { .. } => 2,
+            Self::NotFound(_) => 5,
+            Self::Io { .. }
+            | Self::Database { .. }
+            | Self::NotAStore { .. }
+            | Self::NotOurs { .. }
+            | Self::NoStore { .. } => 6,
+            Self::Terminal(_) | Self::Internal(_) => 70,
+        }
+    }
+
+    /// Wraps an I/O error with what was being done and on what, for `map_err`.
+    pub fn io(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { doing, path, source }
+    }
+
+    /// Wraps an SQLite error with what was being done and on which database, for `map_err`.
+    pub fn database(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(rusqlite::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Database { doing, path, source }
+    }
+}
+
+/// A result whose error is [`enum@Error`].
+pub type Result<T> = std::result::Result<T, Error>;

@@ -1,0 +1,65 @@
+//! Reading logs of any size: a window of rows from a byte offset, an index that only adds what a window cannot know.
+//!
+//! The anchor is a byte offset, never a row number: any place opens with a short read, whatever the size of the file.
+//! A row is what a reader sees as one line: a full record, the `P…PF` pieces of one stream joined, or one malformed line.
+//! **Rows are ordered by their first record**; a record is the first of a row when it does not continue an open `P` of its
+//! stream.
+
+mod file;
+mod index;
+mod lines;
+pub mod path;
+mod rows;
+
+use crate::cri::{Malformed, Stream};
+use crate::time::Time;
+
+pub use file::{Change, LogFile};
+pub use index::{Index, Totals};
+pub use lines::{Line, Lines};
+pub use rows::Rows;
+
+/// What a reader sees as one line.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Row {
+    /// Where its first record begins, in bytes from the start of the file: the row's lasting name.
+    pub offset: u64,
+    /// The time of its first record; `None` for a malformed line.
+    pub at: Option<Time>,
+    /// The time of its last record.
+    pub last_at: Option<Time>,
+    /// Its stream; `None` for a malformed line.
+    pub stream: Option<Stream>,
+    /// Its bytes without the newline: the contents of its pieces, or the malformed line as it stands.
+    pub text: Vec<u8>,
+    /// How many of its bytes `text` leaves out because the row is longer than the reader's cap.
+    pub cut_bytes: u64,
+    /// Whether a newline ended it: an `F`, or a malformed line's LF.
+    pub complete: bool,
+    /// Why it is no record.
+    pub malformed: Option<Malformed>,
+}
+
+/// Where a window lies.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Anchor {
+    /// The first row that begins at or after this byte offset is the window's first.
+    From(u64),
+    /// The window's rows are the last ones that begin before this byte offset.
+    Before(u64),
+    /// The last rows of the file.
+    End,
+}
+
+/// Some rows in a row.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Window {
+    /// The rows, in order.
+    pub rows: Vec<Row>,
+    /// Whether nothing comes before them.
+    pub at_start: bool,
+    /// Whether nothing comes after them (yet).
+    pub at_end: bool,
+    /// The size of the file when they were read.
+    pub file_bytes: u64,
+}

@@ -1,0 +1,4 @@
+//! Rows in order of their first record, streaming.
+
+/// Reads rows.
+pub struct Rows {}

@@ -1,0 +1,4 @@
+//! Reading runs, jobs and commands of any store.
+
+/// A read-only view of a database.
+pub struct Reader {}

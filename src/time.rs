@@ -1,0 +1,188 @@
+//! An instant as a record or a row tells it: nanoseconds since 1970-01-01T00:00:00 UTC.
+//!
+//! Why not [`jiff::Timestamp`] alone: a log may say `9999-12-31T23:59:59.999999999Z` and a database any `i64` of
+//! milliseconds, both outside jiff's range. Here every such value is kept, ordered and printed; nothing wraps and nothing
+//! panics. jiff is used for what needs a calendar and a time zone ([`Time::to_jiff`]).
+
+use std::fmt;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+const NANOS_PER_SEC: u32 = 1_000_000_000;
+const SECS_PER_DAY: i64 = 86_400;
+
+/// Seconds since 1970 (may be negative) and the nanoseconds after that second, always below 1,000,000,000.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Time {
+    secs: i64,
+    nanos: u32,
+}
+
+impl Time {
+    /// Seconds since 1970 in UTC and nanoseconds after them. Nanoseconds beyond the second are cut to its end.
+    #[must_use]
+    pub const fn from_unix(secs: i64, nanos: u32) -> Self {
+        let nanos = if nanos < NANOS_PER_SEC { nanos } else { NANOS_PER_SEC - 1 };
+        Self { secs, nanos }
+    }
+
+    /// Milliseconds since 1970 in UTC, as the databases store them. Any `i64` is a valid instant.
+    #[must_use]
+    pub const fn from_millis(ms: i64) -> Self {
+        #[expect(clippy::cast_sign_loss, reason = "rem_euclid(1000) is in 0..1000")]
+        let nanos = ms.rem_euclid(1000) as u32 * 1_000_000;
+        Self { secs: ms.div_euclid(1000), nanos }
+    }
+
+    /// The wall clock. For recorders and the edges of the program; pure code is given its time.
+    #[must_use]
+    pub fn now() -> Self {
+        match SystemTime::now().duration_since(UNIX_EPOCH) {
+            Ok(since) => Self { secs: i64::try_from(since.as_secs()).unwrap_or(i64::MAX), nanos: since.subsec_nanos() },
+            Err(_) => Self { secs: 0, nanos: 0 },
+        }
+    }
+
+    /// Whole seconds since 1970, rounded down.
+    #[must_use]
+    pub const fn unix_secs(self) -> i64 {
+        self.secs
+    }
+
+    /// Nanoseconds after [`Time::unix_secs`], below 1,000,000,000.
+    #[must_use]
+    pub const fn subsec_nanos(self) -> u32 {
+        self.nanos
+    }
+
+    /// Nanoseconds since 1970; exact.
+    #[must_use]
+    pub const fn as_nanos(self) -> i128 {
+        self.secs as i128 * NANOS_PER_SEC as i128 + self.nanos as i128
+    }
+
+    /// Milliseconds since 1970, rounded down; saturates at the ends of `i64`.
+    #[must_use]
+    pub fn floor_millis(self) -> i64 {
+        saturate(self.as_nanos().div_euclid(1_000_000))
+    }
+
+    /// Whole milliseconds from `earlier` to `self`, negative when the clock stepped back; saturates.
+    #[must_use]
+    pub fn millis_since(self, earlier: Self) -> i64 {
+        saturate((self.as_nanos() - earlier.as_nanos()).div_euclid(1_000_000))
+    }
+
+    /// The same instant for calendar work; `None` outside jiff's years -9999 to 9999.
+    #[must_use]
+    pub fn to_jiff(self) -> Option<jiff::Timestamp> {
+        jiff::Timestamp::new(self.secs, i32::try_from(self.nanos).ok()?).ok()
+    }
+
+    /// RFC 3339 in UTC with milliseconds, as in the JSON documents: `2026-05-06T12:00:00.000Z`.
+    #[must_use]
+    pub fn rfc3339_millis(self) -> String {
+        let (head, milli) = (Head(self.secs), self.nanos / 1_000_000);
+        format!("{head}.{milli:03}Z")
+    }
+
+    /// RFC 3339 in UTC with 9 digits, as the recorder writes it: 30 bytes for the years 0 to 9999.
+    #[must_use]
+    pub fn rfc3339_nanos(self) -> String {
+        format!("{}.{:09}Z", Head(self.secs), self.nanos)
+    }
+}
+
+fn saturate(wide: i128) -> i64 {
+    i64::try_from(wide).unwrap_or(if wide < 0 { i64::MIN } else { i64::MAX })
+}
+
+/// Days from 1970-01-01 to a date of the proleptic Gregorian calendar; month and day must be valid.
+///
+/// Howard Hinnant's `days_from_civil` (<https://howardhinnant.github.io/date_algorithms.html>).
+#[must_use]
+pub const fn days_from_civil(year: i64, month: u32, day: u32) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let month_from_march = (month + 9) % 12;
+    let day_of_year = ((153 * month_from_march + 2) / 5 + day - 1) as i64;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
+}
+
+/// The inverse of [`days_from_civil`]: year, month 1–12, day 1–31.
+const fn civil_from_days(days: i64) -> (i64, i64, i64) {
+    let shifted = days + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let day_of_era = shifted.rem_euclid(146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let year = year_of_era + era * 400 + if month <= 2 { 1 } else { 0 };
+    (year, month, day)
+}
+
+/// `YYYY-MM-DDTHH:MM:SS`; years outside 0–9999 carry a sign and as many digits as they need (ISO 8601's expanded form).
+struct Head(i64);
+
+impl fmt::Display for Head {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (year, month, day) = civil_from_days(self.0.div_euclid(SECS_PER_DAY));
+        let second = self.0.rem_euclid(SECS_PER_DAY);
+        if (0..=9999).contains(&year) {
+            write!(f, "{year:04}")?;
+        } else {
+            write!(f, "{year:+05}")?;
+        }
+        write!(f, "-{month:02}-{day:02}T{:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn millis_before_1970_floor_towards_the_past() {
+        let time = Time::from_millis(-1);
+        assert_eq!((time.unix_secs(), time.subsec_nanos()), (-1, 999_000_000));
+        assert_eq!(time.floor_millis(), -1);
+        assert_eq!(time.rfc3339_millis(), "1969-12-31T23:59:59.999Z");
+    }
+
+    #[test]
+    fn instants_outside_every_calendar_are_kept_and_printed() {
+        for ms in [i64::MIN, i64::MAX] {
+            assert_eq!(Time::from_millis(ms).floor_millis(), ms);
+            assert!(Time::from_millis(ms).rfc3339_millis().ends_with('Z'));
+            assert_eq!(Time::from_millis(ms).to_jiff(), None);
+        }
+        assert_eq!(Time::from_unix(253_402_300_800, 0).rfc3339_nanos(), "+10000-01-01T00:00:00.000000000Z");
+    }
+
+    #[test]
+    fn the_difference_saturates() {
+        let (low, high) = (Time::from_unix(i64::MIN, 0), Time::from_unix(i64::MAX, 0));
+        assert_eq!(high.millis_since(low), i64::MAX);
+        assert_eq!(low.millis_since(high), i64::MIN);
+    }
+
+    proptest! {
+        #[test]
+        fn prints_what_jiff_prints(secs in -62_135_596_800_i64..253_402_207_200, nanos in 0_u32..1_000_000_000) {
+            let time = Time::from_unix(secs, nanos);
+            let jiff = time.to_jiff().map(|t| format!("{t:.9}"));
+            prop_assert_eq!(Some(time.rfc3339_nanos()), jiff);
+        }
+
+        #[test]
+        fn days_and_dates_are_inverse(days in -100_000_000_i64..100_000_000) {
+            let (year, month, day) = civil_from_days(days);
+            let back = days_from_civil(year, u32::try_from(month).unwrap(), u32::try_from(day).unwrap());
+            prop_assert_eq!(back, days);
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! The words people see, the same in every view: states as glyph *and* word, durations, exits, sizes, ages.
+//!
+//! Pure functions from plain data to short text. Colour is never needed to understand them.
+
+use crate::join::{JobNode, RunHead, ShNode, ShState};
+use crate::model::{Outcome, Phase, Sh};
+
+/// What a state means, whatever word the store has for it: decides glyph and colour.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Mark {
+    /// `✓`
+    Passed,
+    /// `✗`
+    Failed,
+    /// `●`
+    Active,
+    /// `○`
+    Queued,
+    /// `⊘`
+    Skipped,
+    /// `■`
+    Stopped,
+    /// `!`
+    Interrupted,
+    /// `?`
+    Unknown,
+}
+
+impl Mark {
+    /// One character, one cell wide.
+    #[must_use]
+    pub const fn glyph(self) -> &'static str {
+        match self {
+            Self::Passed => "✓",
+            Self::Failed => "✗",
+            Self::Active => "●",
+            Self::Queued => "○",
+            Self::Skipped => "⊘",
+            Self::Stopped => "■",
+            Self::Interrupted => "!",
+            Self::Unknown => "?",
+        }
+    }
+
+    /// The word that goes with the glyph.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+            Self::Active => "running",
+            Self::Queued => "queued",
+            Self::Skipped => "skipped",
+            Self::Stopped => "stopped",
+            Self::Interrupted => "interrupted",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// The mark of a run.
+    #[must_use]
+    pub const fn of_run(head: &RunHead) -> Self {
+        Self::derived(head.phase, head.outcome, head.interrupted)
+    }
+
+    /// The mark of a job.
+    #[must_use]
+    pub const fn of_job(job: &JobNode) -> Self {
+        Self::derived(job.phase, job.outcome, job.interrupted)
+    }
+
+    /// The mark of a command.
+    #[must_use]
+    pub const fn of_sh(sh: &ShNode) -> Self {
+        match sh.state {
+            ShState::Running => Self::Active,
+            ShState::Passed => Self::Passed,
+            ShState::Failed => Self::Failed,
+            ShState::Interrupted => Self::Interrupted,
+            ShState::Unknown => Self::Unknown,
+        }
+    }
+
+    const fn derived(phase: Phase, outcome: Option<Outcome>, interrupted: bool) -> Self {
+        match (interrupted, phase, outcome) {
+            (true, ..) => Self::Interrupted,
+            (_, Phase::Queued, _) => Self::Queued,
+            (_, Phase::Active, _) => Self::Active,
+            (_, Phase::Finished, Some(Outcome::Passed)) => Self::Passed,
+            (_, Phase::Finished, Some(Outcome::Failed)) => Self::Failed,
+            (_, Phase::Finished, Some(Outcome::Stopped)) => Self::Stopped,
+            (_, Phase::Finished, Some(Outcome::Skipped)) => Self::Skipped,
+            (_, Phase::Finished, None) => Self::Unknown,
+        }
+    }
+}
+
+/// A duration in at most two units: `0ms`, `12ms`, `1.2s`, `34.1s`, `1m23s`, `2h05m`, `3d04h`. Negative ones (a clock that stepped back) carry their sign.
+#[must_use]
+pub fn duration(ms: i64) -> String {
+    let sign = if ms < 0 { "-" } else { "" };
+    let ms = ms.unsigned_abs();
+    let (secs, mins, hours) = (ms / 1000, ms / 60_000, ms / 3_600_000);
+    match ms {
+        0..1000 => format!("{sign}{ms}ms"),
+        1000..60_000 => format!("{sign}{secs}.{}s", ms % 1000 / 100),
+        60_000..3_600_000 => format!("{sign}{mins}m{:02}s", secs % 60),
+        3_600_000..86_400_000 => format!("{sign}{hours}h{:02}m", mins % 60),
+        _ => format!("{sign}{}d{:02}h", hours / 24, hours % 24),
+    }
+}
+
+/// How long ago something was, in one unit: `now`, `42s`, `5m`, `3h`, `12d`.
+#[must_use]
+pub fn age(ms: i64) -> String {
+    match ms / 1000 {
+        ..5 => "now".into(),
+        secs @ 5..60 => format!("{secs}s"),
+        secs @ 60..3600 => format!("{}m", secs / 60),
+        secs @ 3600..86_400 => format!("{}h", secs / 3600),
+        secs => format!("{}d", secs / 86_400),
+    }
+}
+
+/// A count, exact below 10,000, then short: `9999`, `12.3k`, `4.5M`.
+#[must_use]
+pub fn count(n: u64) -> String {
+    match n {
+        0..10_000 => n.to_string(),
+        10_000..1_000_000 => format!("{}.{}k", n / 1000, n % 1000 / 100),
+        _ => format!("{}.{}M", n / 1_000_000, n % 1_000_000 / 100_000),
+    }
+}
+
+/// A size in binary units: `512 B`, `4.0 KiB`, `1.2 GiB`.
+#[must_use]
+pub fn size(bytes: u64) -> String {
+    let mut value = bytes;
+    let mut rest = 0;
+    for unit in ["B", "KiB", "MiB", "GiB", "TiB"] {
+        if value < 1024 {
+            return if unit == "B" { format!("{value} B") } else { format!("{value}.{} {unit}", rest * 10 / 1024) };
+        }
+        rest = value % 1024;
+        value /= 1024;
+    }
+    format!("{value}.{} PiB", rest * 10 / 1024)
+}
+
+/// How a command ended, where that is worth a word: `exit 101`, `killed by SIGKILL`; `None` for success and for what runs.
+#[must_use]
+pub fn exit(sh: &Sh) -> Option<String> {
+    match (sh.signal, sh.exit_code) {
+        (Some(signal), _) => Some(format!("killed by {}", signal_name(signal))),
+        (None, Some(0) | None) => None,
+        (None, Some(-1)) => Some("exit -1 (killed by a signal)".into()),
+        (None, Some(code)) => Some(format!("exit {code}")),
+    }
+}
+
+fn signal_name(signal: i32) -> String {
+    signal_hook::low_level::signal_name(signal).map_or_else(|| format!("signal {signal}"), Into::into)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_take_two_units() {
+        for (ms, text) in [
+            (0, "0ms"),
+            (999, "999ms"),
+            (1000, "1.0s"),
+            (34_099, "34.0s"),
+            (59_999, "59.9s"),
+            (83_012, "1m23s"),
+            (7_500_000, "2h05m"),
+            (273_600_000, "3d04h"),
+            (-1500, "-1.5s"),
+        ] {
+            assert_eq!(duration(ms), text);
+        }
+        assert_eq!(duration(i64::MIN), "-106751991167d07h");
+    }
+
+    #[test]
+    fn sizes_and_counts_stay_short() {
+        assert_eq!([size(0), size(1023), size(1024), size(1536)], ["0 B", "1023 B", "1.0 KiB", "1.5 KiB"]);
+        assert_eq!(size(u64::MAX), "16383.9 PiB");
+        assert_eq!([count(9999), count(12_345), count(4_560_000)], ["9999", "12.3k", "4.5M"]);
+    }
+
+    #[test]
+    fn ages_take_one_unit() {
+        assert_eq!(
+            [-5, 4999, 42_000, 300_000, 10_800_000, 1_036_800_000].map(age),
+            ["now", "now", "42s", "5m", "3h", "12d"]
+        );
+    }
+}
