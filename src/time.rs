@@ -28,7 +28,7 @@ impl Time {
     /// Milliseconds since 1970 in UTC, as the databases store them. Any `i64` is a valid instant.
     #[must_use]
     pub const fn from_millis(ms: i64) -> Self {
-        #[expect(clippy::cast_sign_loss, reason = "rem_euclid(1000) is in 0..1000")]
+        #[expect(clippy::cast_possible_truncation, reason = "rem_euclid(1000) is in 0..1000")]
         let nanos = ms.rem_euclid(1000) as u32 * 1_000_000;
         Self { secs: ms.div_euclid(1000), nanos }
     }
