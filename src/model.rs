@@ -97,8 +97,8 @@ pub struct Sh {
     pub cwd: Option<String>,
     /// Its process id.
     pub pid: Option<i64>,
-    /// When it was started.
-    pub started_at: Time,
+    /// When it was started; `None` where the store has no number there.
+    pub started_at: Option<Time>,
     /// When it ended; `None` while it runs.
     pub finished_at: Option<Time>,
     /// Its exit code; -1 where quire saw a signal.
@@ -114,6 +114,8 @@ pub struct Sh {
 /// How far a run, job or command has come. Derived from times and liveness.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Phase {
+    /// There is no row to say so.
+    Unknown,
     /// Not started.
     Queued,
     /// Started, not ended, and nothing says that nobody works on it any more.

@@ -90,7 +90,7 @@ impl Mark {
             (_, Phase::Finished, Some(Outcome::Failed)) => Self::Failed,
             (_, Phase::Finished, Some(Outcome::Stopped)) => Self::Stopped,
             (_, Phase::Finished, Some(Outcome::Skipped)) => Self::Skipped,
-            (_, Phase::Finished, None) => Self::Unknown,
+            (_, Phase::Finished, None) | (_, Phase::Unknown, _) => Self::Unknown,
         }
     }
 }
