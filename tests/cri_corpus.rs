@@ -2,6 +2,8 @@
 //!
 //! Only the public API is used. The property tests read a log as every reader has to: lines end at LF and nowhere else.
 
+#![expect(clippy::expect_used, reason = "the fixtures are ours")]
+
 use std::num::NonZeroUsize;
 
 use base64::Engine as _;
