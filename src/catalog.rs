@@ -1,11 +1,42 @@
-//! The one loader: database and directories -> runs, used by every view alike.
+//! The one loader: database and directories -> runs with their jobs and commands, used by every view alike.
+//!
+//! A catalog is opened on a store (a root directory with or without a database) or on a path (a single log, a directory of
+//! logs); what it gives looks the same. It only reads.
 
-use crate::error::Result;
-use crate::join::{RunHead, RunNode};
-use crate::model::RunId;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 
-/// A store, opened for reading.
-pub struct Catalog {}
+use crate::error::{Error, Result};
+use crate::join::{self, DatedLog, JobNode, LogRef, Recorder, RunHead, RunNode};
+use crate::log::{LogFile, path};
+use crate::model::{Job, JobId, Outcome, Phase, Run, RunId, Sh};
+use crate::store::{ListedRun, Reader, RunPage};
+
+/// The database files looked for in a root, ours first.
+const DATABASES: [&str; 2] = [OUR_DATABASE, "quire.db"];
+
+/// The database that a recorder of ours makes.
+pub const OUR_DATABASE: &str = "rundown.db";
+
+/// How many runs are looked at at a time when one of a kind is searched.
+const PAGE: usize = 200;
+
+/// The fewest characters that may stand for an id.
+const SHORTEST_ID_PART: usize = 4;
+
+/// Runs, opened for reading.
+pub struct Catalog {
+    source: Source,
+}
+
+enum Source {
+    /// A root whose database tells the runs.
+    Store { root: PathBuf, reader: Reader },
+    /// A root without a database: the log tree alone.
+    Tree { root: PathBuf },
+    /// A log or a directory of logs.
+    Path { path: PathBuf },
+}
 
 /// Which runs to list.
 #[derive(Clone, Default, Debug)]
@@ -16,30 +47,334 @@ pub struct RunFilter {
     pub ref_name: Option<String>,
 }
 
+/// Which run is meant.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum RunSpec {
+    /// The newest, or this many before it.
+    Latest(usize),
+    /// The newest that ended like this.
+    LatestThat(Outcome),
+    /// The one whose id is this, or begins or ends so.
+    Id(String),
+}
+
+impl RunSpec {
+    /// `latest`, `latest~N`, `latest-failed`, `latest-passed`, or an id or a part of one.
+    ///
+    /// # Errors
+    /// A `latest~N` whose N is no number, and an id part too short to mean something.
+    pub fn parse(text: &str) -> Result<Self> {
+        match text {
+            "latest" => return Ok(Self::Latest(0)),
+            "latest-failed" => return Ok(Self::LatestThat(Outcome::Failed)),
+            "latest-passed" => return Ok(Self::LatestThat(Outcome::Passed)),
+            _ => {}
+        }
+        if let Some(back) = text.strip_prefix("latest~") {
+            let back = back
+                .parse()
+                .map_err(|_| Error::Usage(format!("`{text}`: N in latest~N is a number, as in latest~1")))?;
+            return Ok(Self::Latest(back));
+        }
+        if text.chars().count() < SHORTEST_ID_PART {
+            let why = format!(
+                "`{text}` is too short for a run's id: give at least {SHORTEST_ID_PART} characters of its beginning or end"
+            );
+            return Err(Error::Usage(why));
+        }
+        Ok(Self::Id(text.to_owned()))
+    }
+}
+
 impl Catalog {
+    /// Opens a store: `db`, or the root's own database, or the root's log tree where there is none.
+    ///
+    /// # Errors
+    /// When there is nothing of the kind, or the database cannot be read.
+    pub fn open_store(root: &Path, db: Option<&Path>) -> Result<Self> {
+        let found = || DATABASES.iter().map(|name| root.join(name)).find(|path| path.exists());
+        let root = root.to_owned();
+        let source = match db.map(Path::to_owned).or_else(found) {
+            Some(db) => Source::Store { reader: Reader::open(&db)?, root },
+            None if root.join("runs").is_dir() => Source::Tree { root },
+            None => return Err(Error::NoStore { root }),
+        };
+        Ok(Self { source })
+    }
+
+    /// Opens a log file, or a directory of logs (a run's without its database, a Kubernetes pod's).
+    ///
+    /// # Errors
+    /// When there is no such path.
+    pub fn open_path(path: &Path) -> Result<Self> {
+        std::fs::metadata(path).map_err(Error::io("open", path))?;
+        Ok(Self { source: Source::Path { path: path.to_owned() } })
+    }
+
     /// The newest runs, newest first, at most `limit`.
     ///
     /// # Errors
-    /// When the store cannot be read.
-    pub fn runs(&mut self, filter: &RunFilter, limit: usize) -> Result<Vec<RunHead>> {
-        let _ = (filter, limit);
-        Ok(Vec::new())
+    /// When the store cannot be read; so for every method here.
+    pub fn runs(&self, filter: &RunFilter, limit: usize) -> Result<Vec<RunHead>> {
+        self.page(filter, None, 0, limit)
     }
 
     /// A run with its jobs and commands; `None` when it is not there (any more).
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn run(&mut self, id: &RunId) -> Result<Option<RunNode>> {
-        let _ = id;
-        Ok(None)
+    #[expect(clippy::missing_errors_doc, reason = "see runs")]
+    pub fn run(&self, id: &RunId) -> Result<Option<RunNode>> {
+        match &self.source {
+            Source::Store { root, reader } => {
+                let Some(rows) = reader.run(id)? else { return Ok(None) };
+                let dir = run_dir(root, &rows.run);
+                let head = join::run_head(rows.run, recorder(rows.ours, dir.as_deref()));
+                let jobs = load_jobs(&head, rows.jobs, dir.as_deref())?;
+                Ok(Some(RunNode { head, dir, jobs }))
+            }
+            Source::Tree { root } => {
+                let Some(run) = tree_runs(root)?.into_iter().find(|run| &run.id == id) else { return Ok(None) };
+                let dir = run_dir(root, &run);
+                let head = join::run_head(run, Recorder::Unknown);
+                let jobs = load_jobs(&head, Vec::new(), dir.as_deref())?;
+                Ok(Some(RunNode { head, dir, jobs }))
+            }
+            Source::Path { path } => path_run(path).map(Some),
+        }
     }
 
-    /// Whether anything in the database may have changed since the last call. Cheap: no table is read.
+    /// The run that is meant.
     ///
     /// # Errors
-    /// When the store cannot be read.
+    /// When there is none, or when several ids match: they are listed.
+    pub fn find(&self, spec: &RunSpec, filter: &RunFilter) -> Result<RunId> {
+        if let Source::Path { .. } = self.source {
+            return Ok(path_run_id());
+        }
+        match spec {
+            RunSpec::Latest(back) => {
+                let found = self.page(filter, None, *back, 1)?.pop();
+                let what =
+                    if *back == 0 { "no run yet".to_owned() } else { format!("no run {back} before the newest") };
+                found.map(|head| head.run.id).ok_or_else(|| self.not_found(&what, filter))
+            }
+            RunSpec::LatestThat(outcome) => self.latest_that(*outcome, filter),
+            RunSpec::Id(part) => self.by_id(part, filter),
+        }
+    }
+
+    /// Whether the database may have changed since the last call; the first call says yes. Cheap: no table is read. Logs and
+    /// directories are not looked at.
+    #[expect(clippy::missing_errors_doc, reason = "see runs")]
     pub fn changed(&mut self) -> Result<bool> {
-        Ok(true)
+        match &mut self.source {
+            Source::Store { reader, .. } => reader.changed(),
+            Source::Tree { .. } | Source::Path { .. } => Ok(true),
+        }
+    }
+
+    /// The directories in which a change may mean something new about the list of runs, or about `run`.
+    #[must_use]
+    pub fn watched(&self, run: Option<&RunNode>) -> Vec<PathBuf> {
+        let parent = |file: &Path| file.parent().map(Path::to_owned).unwrap_or_default();
+        let mut dirs = match &self.source {
+            Source::Store { reader, .. } => vec![parent(reader.path())],
+            Source::Tree { root } => vec![root.join("runs")],
+            Source::Path { path } if path.is_dir() => vec![path.clone()],
+            Source::Path { path } => vec![parent(path)],
+        };
+        for run in run {
+            dirs.extend(run.dir.clone());
+            dirs.extend(run.dir.as_ref().map(|dir| dir.join("jobs")));
+            let logs = run.jobs.iter().flat_map(|job| &job.shs).filter_map(|sh| sh.log.as_ref());
+            dirs.extend(logs.map(|log| parent(&log.path)));
+        }
+        dirs.sort();
+        dirs.dedup();
+        dirs
+    }
+
+    fn page(&self, filter: &RunFilter, id_part: Option<&str>, skip: usize, limit: usize) -> Result<Vec<RunHead>> {
+        match &self.source {
+            Source::Store { root, reader } => {
+                let page = RunPage {
+                    repo: filter.repo.clone(),
+                    ref_name: filter.ref_name.clone(),
+                    id_part: id_part.map(str::to_owned),
+                    skip,
+                    limit,
+                };
+                Ok(reader.runs(&page)?.into_iter().map(|listed| listed_head(root, listed)).collect())
+            }
+            Source::Tree { root } => {
+                let wanted = |run: &Run| {
+                    let id = run.id.as_str();
+                    filter.ref_name.is_none()
+                        && (filter.repo.is_none() || filter.repo == run.repo)
+                        && id_part.is_none_or(|part| id.starts_with(part) || id.ends_with(part))
+                };
+                let runs = tree_runs(root)?.into_iter().filter(wanted).skip(skip).take(limit);
+                Ok(runs.map(|run| join::run_head(run, Recorder::Unknown)).collect())
+            }
+            Source::Path { path } => {
+                Ok(path_run(path).map(|run| run.head).into_iter().skip(skip).take(limit).collect())
+            }
+        }
+    }
+
+    fn latest_that(&self, outcome: Outcome, filter: &RunFilter) -> Result<RunId> {
+        let mut skip = 0;
+        loop {
+            let page = self.page(filter, None, skip, PAGE)?;
+            if let Some(head) = page.iter().find(|head| head.outcome == Some(outcome)) {
+                return Ok(head.run.id.clone());
+            }
+            if page.len() < PAGE {
+                let what = if outcome == Outcome::Passed { "no run has passed" } else { "no run has failed" };
+                return Err(self.not_found(what, filter));
+            }
+            skip += PAGE;
+        }
+    }
+
+    fn by_id(&self, part: &str, filter: &RunFilter) -> Result<RunId> {
+        const SHOWN: usize = 10;
+        let mut found = self.page(filter, Some(part), 0, SHOWN + 1)?;
+        if let Some(exact) = found.iter().find(|head| head.run.id.as_str() == part) {
+            return Ok(exact.run.id.clone());
+        }
+        if found.len() > 1 {
+            let more = if found.len() > SHOWN { "\n  …" } else { "" };
+            let listed: Vec<String> = found.iter().take(SHOWN).map(candidate).collect();
+            let text = format!("several runs match `{part}`; give more of one:\n  {}{more}", listed.join("\n  "));
+            return Err(Error::NotFound(text));
+        }
+        let one = found.pop().map(|head| head.run.id);
+        one.ok_or_else(|| self.not_found(&format!("no run whose id begins or ends with `{part}`"), filter))
+    }
+
+    fn not_found(&self, what: &str, filter: &RunFilter) -> Error {
+        let place = match &self.source {
+            Source::Store { reader, .. } => reader.path(),
+            Source::Tree { root } => root,
+            Source::Path { path } => path,
+        };
+        let of =
+            |name: &str, value: &Option<String>| value.as_ref().map(|v| format!(" {name} {v}")).unwrap_or_default();
+        let narrowed = [of("of repo", &filter.repo), of("on ref", &filter.ref_name)].concat();
+        Error::NotFound(format!("{what}{narrowed} in {}\n`rundown list` shows the runs there are", place.display()))
+    }
+}
+
+fn candidate(head: &RunHead) -> String {
+    let queued = head.run.queued_at.map(|at| at.rfc3339_millis()).unwrap_or_default();
+    let word = |text: &Option<String>| text.clone().unwrap_or_default();
+    format!("{}  {}  {}  {queued}", head.run.id.as_str(), word(&head.run.repo), word(&head.run.state))
+}
+
+fn run_dir(root: &Path, run: &Run) -> Option<PathBuf> {
+    path::run_dir(root, run.repo.as_deref()?, &run.id)
+}
+
+fn listed_head(root: &Path, listed: ListedRun) -> RunHead {
+    let recorder = recorder(listed.ours && listed.run.finished_at.is_none(), run_dir(root, &listed.run).as_deref());
+    join::run_head(listed.run, recorder)
+}
+
+/// Whether the recorder of a run of ours still holds its lock. A shared lock is tried on the file as it is: nothing is written.
+fn recorder(ours: bool, run_dir: Option<&Path>) -> Recorder {
+    let Some(dir) = run_dir.filter(|_| ours) else { return Recorder::Unknown };
+    match File::open(path::recorder_lock(dir)).map(|file| file.try_lock_shared()) {
+        Ok(Err(std::fs::TryLockError::WouldBlock)) => Recorder::Alive,
+        Ok(Ok(())) => Recorder::Gone,
+        Err(missing) if missing.kind() == std::io::ErrorKind::NotFound => Recorder::Gone,
+        Ok(Err(std::fs::TryLockError::Error(_))) | Err(_) => Recorder::Unknown,
+    }
+}
+
+/// The jobs of the database, then those that are known by their directory alone.
+fn load_jobs(head: &RunHead, mut jobs: Vec<(Job, Vec<Sh>)>, run_dir: Option<&Path>) -> Result<Vec<JobNode>> {
+    let Some(run_dir) = run_dir else {
+        return Ok(jobs.into_iter().map(|(job, shs)| join::job_node(head, job, shs, Vec::new())).collect());
+    };
+    let known: std::collections::HashSet<JobId> = jobs.iter().map(|(job, _)| job.id.clone()).collect();
+    let alone = path::list_jobs(run_dir)?.into_iter().filter(|id| !known.contains(id));
+    jobs.extend(alone.map(|id| (job_without_row(id), Vec::new())));
+    jobs.into_iter().map(|(job, shs)| load_job(head, job, shs, run_dir)).collect()
+}
+
+fn load_job(head: &RunHead, job: Job, shs: Vec<Sh>, run_dir: &Path) -> Result<JobNode> {
+    let found = match path::job_dir(run_dir, &job.id) {
+        Some(dir) => path::list_logs(run_dir, &dir)?,
+        None => Vec::new(),
+    };
+    // Times are worth a read only where they decide.
+    let guessed = !shs.is_empty() && shs.iter().all(|sh| sh.n.is_none());
+    let logs = found.into_iter().map(|found| dated(found, guessed)).collect();
+    Ok(join::job_node(head, job, shs, logs))
+}
+
+/// A log that cannot be read has no time; whoever shows it says why.
+fn dated(found: path::FoundLog, wanted: bool) -> DatedLog {
+    let first_at = if wanted && found.bytes > 0 {
+        LogFile::open(&found.path).and_then(|log| log.first_time()).ok().flatten()
+    } else {
+        None
+    };
+    DatedLog { n: found.n, log: LogRef { path: found.path, bytes: found.bytes }, first_at }
+}
+
+fn job_without_row(id: JobId) -> Job {
+    Job { id, state: None, exit_code: None, started_at: None, finished_at: None }
+}
+
+fn run_without_row(id: RunId, repo: Option<String>) -> Run {
+    Run {
+        id,
+        repo,
+        ref_name: None,
+        sha: None,
+        state: None,
+        reason: None,
+        queued_at: None,
+        started_at: None,
+        finished_at: None,
+    }
+}
+
+/// The runs of a log tree, newest first: ids are UUIDv7, so they sort by time.
+fn tree_runs(root: &Path) -> Result<Vec<Run>> {
+    let mut runs: Vec<Run> =
+        path::list_runs(root)?.into_iter().map(|(repo, id)| run_without_row(id, Some(repo))).collect();
+    runs.sort_by(|a, b| b.id.cmp(&a.id));
+    Ok(runs)
+}
+
+fn path_run_id() -> RunId {
+    RunId(String::new())
+}
+
+/// The logs under a path as a run without a row.
+fn path_run(path: &Path) -> Result<RunNode> {
+    let head = join::run_head(run_without_row(path_run_id(), None), Recorder::Unknown);
+    let jobs = path::discover(path)?
+        .into_iter()
+        .map(|(job, found)| {
+            let logs = found.into_iter().map(|found| dated(found, false)).collect();
+            join::job_node(&head, job_without_row(job), Vec::new(), logs)
+        })
+        .collect();
+    let dir = Some(path.to_owned()).filter(|path| path.is_dir());
+    Ok(RunNode { head, dir, jobs })
+}
+
+/// How a run stands, for scripts: the exit code of `--exit-status`.
+#[must_use]
+pub fn exit_status(head: &RunHead) -> u8 {
+    match (head.phase, head.outcome) {
+        _ if head.interrupted => 3,
+        (Phase::Finished, Some(Outcome::Passed)) => 0,
+        (Phase::Finished, Some(Outcome::Stopped | Outcome::Skipped)) => 3,
+        (Phase::Finished, _) => 1,
+        (Phase::Queued | Phase::Active, _) => 4,
+        (Phase::Unknown, _) => 0,
     }
 }

@@ -1,8 +1,39 @@
 //! rundown: what is my CI doing, and why did it fail?
-#![cfg_attr(not(test), allow(clippy::todo))]
+//!
+//! A CI run leaves records: rows in an SQLite database and, per command, a log in the Kubernetes CRI format. This crate reads
+//! them, joins them, prints them (`--once`) and shows them live in a terminal; and it records commands that way.
+//!
+//! # Layers: a module imports only from rows above its own
+//!
+//! | modules | must know nothing of |
+//! |---|---|
+//! | [`time`] | anything |
+//! | [`error`] · [`model`] · [`cri`] · [`sanitise`] | files, SQL, screen |
+//! | [`log`] · [`store`] | each other |
+//! | [`join`] (pure) | files, SQL |
+//! | [`words`] | files, SQL, screen |
+//! | [`catalog`] · [`record`] | screen, clap, each other |
+//! | [`dump`] · [`tui`] | clap, each other |
+//! | [`demo`] · [`cli`] | – |
+//!
+//! `tests/layering.rs` holds this table against the sources.
+//!
+//! # Data flow
+//!
+//! ```text
+//! record:  child ─stdout─► reader ┐ cri::encode ─► sh-<n>.log        rows ─► rundown.db
+//!                ─stderr─► reader ┘                                   (the log is closed before its row is finished)
+//!
+//! read:    rundown.db │ quire.db ─► store::Reader ┐
+//!          runs/<repo>/<run>/jobs/<job>/sh-<n>.log ┴► catalog ─► join ─► RunNode ─┬► dump::<format> ─► stdout
+//!                                                                                 └► tui ◄─ keys, notify, ticks
+//! ```
 
 pub mod catalog;
+pub mod cli;
 pub mod cri;
+pub mod demo;
+pub mod dump;
 pub mod error;
 pub mod join;
 pub mod log;

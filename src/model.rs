@@ -97,8 +97,8 @@ pub struct Sh {
     pub cwd: Option<String>,
     /// Its process id.
     pub pid: Option<i64>,
-    /// When it was started.
-    pub started_at: Time,
+    /// When it was started; `None` where the store has no number there.
+    pub started_at: Option<Time>,
     /// When it ended; `None` while it runs.
     pub finished_at: Option<Time>,
     /// Its exit code; -1 where quire saw a signal.
@@ -111,9 +111,24 @@ pub struct Sh {
     pub max_rss_bytes: Option<i64>,
 }
 
+impl Sh {
+    /// The argument vector, where the command was stored as one and can be told from a shell string.
+    ///
+    /// Ours are JSON. The records' first writer joins the arguments without escaping them, so what it wrote is trusted only
+    /// without a backslash (which in JSON would mean something else).
+    #[must_use]
+    pub fn argv(&self) -> Option<Vec<String>> {
+        let ours = self.n.is_some();
+        let stored = Some(&self.cmd).filter(|cmd| ours || !cmd.contains('\\'));
+        stored.and_then(|cmd| serde_json::from_str(cmd).ok()).filter(|argv: &Vec<String>| !argv.is_empty())
+    }
+}
+
 /// How far a run, job or command has come. Derived from times and liveness.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Phase {
+    /// There is no row to say so.
+    Unknown,
     /// Not started.
     Queued,
     /// Started, not ended, and nothing says that nobody works on it any more.
@@ -163,6 +178,28 @@ mod tests {
         assert_eq!(RunId("01a2078a-83c0-7cf2-8c6a-6911d61998d3".into()).short(), "d61998d3");
         assert_eq!(RunId("abc".into()).short(), "abc");
         assert_eq!(RunId("日本語日本語日本語".into()).short(), "本語日本語日本語");
+    }
+
+    #[test]
+    fn an_argv_is_given_only_where_it_is_certain() {
+        let sh = |n, cmd: &str| Sh {
+            n,
+            cmd: cmd.into(),
+            cwd: None,
+            pid: None,
+            started_at: None,
+            finished_at: None,
+            exit_code: None,
+            signal: None,
+            cpu_ms: None,
+            max_rss_bytes: None,
+        };
+        assert_eq!(sh(None, r#"["git", "--version"]"#).argv().unwrap(), ["git", "--version"]);
+        assert_eq!(sh(Some(1), r#"["printf","a\\nb"]"#).argv().unwrap(), ["printf", "a\\nb"]);
+        assert_eq!(sh(None, r#"["printf", "a\nb"]"#).argv(), None);
+        for shell in ["echo hi", "[ -f x ]", "[]", "", r#"["unescaped "quote"]"#] {
+            assert_eq!(sh(None, shell).argv(), None, "{shell}");
+        }
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //! Pure functions from plain data to short text. Colour is never needed to understand them.
 
 use crate::join::{JobNode, RunHead, ShNode, ShState};
-use crate::model::{Outcome, Phase, Sh};
+use crate::model::{Outcome, Phase, Run, Sh};
+use crate::sanitise::name;
 
 /// What a state means, whatever word the store has for it: decides glyph and colour.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -105,7 +106,7 @@ impl Mark {
             (_, Phase::Finished, Some(Outcome::Failed)) => Self::Failed,
             (_, Phase::Finished, Some(Outcome::Stopped)) => Self::Stopped,
             (_, Phase::Finished, Some(Outcome::Skipped)) => Self::Skipped,
-            (_, Phase::Finished, None) => Self::Unknown,
+            (_, Phase::Finished, None) | (_, Phase::Unknown, _) => Self::Unknown,
         }
     }
 }
@@ -171,6 +172,27 @@ pub fn exit(sh: &Sh) -> Option<String> {
         (None, Some(-1)) => Some("exit -1 (killed by a signal)".into()),
         (None, Some(code)) => Some(format!("exit {code}")),
     }
+}
+
+/// Where a run comes from, `main@12d4999`: the ref without `refs/heads/`, the sha's first seven digits. Sanitised.
+#[must_use]
+pub fn revision(run: &Run) -> Option<String> {
+    let ref_name = run.ref_name.as_deref().map(|name| name.strip_prefix("refs/heads/").unwrap_or(name));
+    let sha = run.sha.as_deref().map(|sha| sha.chars().take(7).collect::<String>());
+    let text = match (ref_name, sha) {
+        (None, None) => return None,
+        (Some(ref_name), None) => ref_name.to_owned(),
+        (None, Some(sha)) => format!("@{sha}"),
+        (Some(ref_name), Some(sha)) => format!("{ref_name}@{sha}"),
+    };
+    Some(name(&text).into_owned())
+}
+
+/// What a command is called when only its log is known: the log's file name. Sanitised.
+#[must_use]
+pub fn log_name(node: &ShNode) -> String {
+    let file_name = node.log.as_ref().and_then(|log| log.path.file_name());
+    file_name.map(|file| name(&file.to_string_lossy()).into_owned()).unwrap_or_default()
 }
 
 fn signal_name(signal: i32) -> String {

@@ -3,10 +3,12 @@
 //! Only a database bearing our `application_id` is ever written ([`Writer`]). A reader never changes a store: not a byte, and
 //! no `-wal` or `-shm` where there was none ([`Reader`]). Nothing here knows of log files.
 
+mod access;
+mod dialect;
 mod read;
 mod schema;
 mod write;
 
-pub use read::Reader;
+pub use read::{ListedRun, Reader, RunPage, RunRows};
 pub use schema::APPLICATION_ID;
 pub use write::{JobEnd, NewRun, RunEnd, ShEnd, ShStart, Writer};

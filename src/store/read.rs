@@ -1,4 +1,252 @@
-//! Reading runs, jobs and commands of any store.
+//! Reading runs, jobs and commands of any store, in one shape.
+//!
+//! Values are read leniently: SQLite lets any column hold any type, and these databases were written by others. Text that is
+//! not UTF-8 is read lossily, what is no number where one belongs is unknown. Nothing here is an error but SQLite's own.
 
-/// A read-only view of a database.
-pub struct Reader {}
+use std::path::{Path, PathBuf};
+
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, Params, Row};
+
+use super::access::{self, Stamp};
+use super::{APPLICATION_ID, dialect};
+use crate::error::{Error, Result};
+use crate::model::{Job, JobId, Run, RunId, Sh};
+use crate::time::Time;
+
+/// How often a reading is begun again because the database changed under it.
+const ATTEMPTS: usize = 20;
+
+/// A database, looked at without being changed. Holds no connection between readings.
+pub struct Reader {
+    path: PathBuf,
+    seen: Option<Stamp>,
+}
+
+/// A run with its rows, read in one transaction.
+pub struct RunRows {
+    /// Its row.
+    pub run: Run,
+    /// Its jobs in order of execution, and each one's commands in order of their start.
+    pub jobs: Vec<(Job, Vec<Sh>)>,
+    /// Whether a recorder of ours wrote it.
+    pub ours: bool,
+}
+
+/// A run for a list.
+pub struct ListedRun {
+    /// Its row.
+    pub run: Run,
+    /// Whether a recorder of ours wrote it.
+    pub ours: bool,
+}
+
+/// Which runs to list, newest first.
+#[derive(Clone, Default, Debug)]
+pub struct RunPage {
+    /// Only runs of this repository.
+    pub repo: Option<String>,
+    /// Only runs of this ref, full or without `refs/heads/` or `refs/tags/`.
+    pub ref_name: Option<String>,
+    /// Only ids that begin or end like this.
+    pub id_part: Option<String>,
+    /// How many newer runs to leave out.
+    pub skip: usize,
+    /// How many at most.
+    pub limit: usize,
+}
+
+const RUN_COLUMNS: &str = "id, repo, ref_name, sha, state, reason, queued_at_ms, started_at_ms, finished_at_ms";
+
+impl Reader {
+    /// Opens a database once, to see that it is one.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is a database of something else.
+    pub fn open(path: &Path) -> Result<Self> {
+        let reader = Self { path: path.to_owned(), seen: None };
+        reader.read(|_| Ok(()))?;
+        Ok(reader)
+    }
+
+    /// The database file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether anything may have been committed since the last call; the first call says yes. No table is read.
+    ///
+    /// # Errors
+    /// When the file is not there any more.
+    pub fn changed(&mut self) -> Result<bool> {
+        let now = Stamp::taken(&self.path).map_err(Error::io("read", &self.path))?;
+        let changed = self.seen.as_ref() != Some(&now);
+        self.seen = Some(now);
+        Ok(changed)
+    }
+
+    /// A page of runs, newest first.
+    ///
+    /// # Errors
+    /// When the database cannot be read; so for every method here.
+    pub fn runs(&self, page: &RunPage) -> Result<Vec<ListedRun>> {
+        let sql = format!(
+            "SELECT {RUN_COLUMNS} FROM v_runs
+             WHERE (?1 IS NULL OR repo = ?1)
+               AND (?2 IS NULL OR ref_name = ?2 OR ref_name = 'refs/heads/' || ?2 OR ref_name = 'refs/tags/' || ?2)
+               AND (?3 IS NULL OR substr(id, 1, length(?3)) = ?3 OR substr(id, -length(?3)) = ?3)
+             ORDER BY order_ms DESC, id DESC LIMIT ?4 OFFSET ?5"
+        );
+        let (limit, skip) = (as_sql(page.limit), as_sql(page.skip));
+        self.read(|connection| {
+            let ours = is_ours(connection)?;
+            let params = (&page.repo, &page.ref_name, &page.id_part, limit, skip);
+            Ok(collect(connection, &sql, params, run)?.into_iter().map(|run| ListedRun { run, ours }).collect())
+        })
+    }
+
+    /// A run with its jobs and commands.
+    #[expect(clippy::missing_errors_doc, reason = "see runs")]
+    pub fn run(&self, id: &RunId) -> Result<Option<RunRows>> {
+        self.read(|connection| {
+            let sql = format!("SELECT {RUN_COLUMNS} FROM v_runs WHERE id = ?1");
+            let Some(run) = collect(connection, &sql, [id.as_str()], run)?.pop() else { return Ok(None) };
+            let mut jobs: Vec<(Job, Vec<Sh>)> = collect(
+                connection,
+                "SELECT job_id, state, exit_code, started_at_ms, finished_at_ms FROM v_jobs WHERE run_id = ?1
+                 ORDER BY place",
+                [id.as_str()],
+                |row| Ok((job(row)?, Vec::new())),
+            )?;
+            let shs = collect(
+                connection,
+                "SELECT job_id, n, cmd, cwd, pid, started_at_ms, finished_at_ms, exit_code, signal, cpu_ms, max_rss_bytes
+                 FROM v_shs WHERE run_id = ?1 ORDER BY started_at_ms, place",
+                [id.as_str()],
+                |row| Ok((text(row, 0)?.unwrap_or_default(), sh(row)?)),
+            )?;
+            let places: std::collections::HashMap<String, usize> =
+                jobs.iter().enumerate().map(|(place, (job, _))| (job.id.0.clone(), place)).collect();
+            for (job_id, sh) in shs {
+                if let Some((_, shs)) = places.get(&job_id).and_then(|&place| jobs.get_mut(place)) {
+                    shs.push(sh);
+                }
+            }
+            Ok(Some(RunRows { run, jobs, ours: is_ours(connection)? }))
+        })
+    }
+
+    /// Runs `work` on a connection in one read transaction; again when an unlocked database changed meanwhile.
+    fn read<T>(&self, work: impl Fn(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let before = Stamp::taken(&self.path).map_err(Error::io("open", &self.path))?;
+            let outcome = self.read_once(&work);
+            let stood_still = || Stamp::taken(&self.path).is_ok_and(|after| after == before);
+            match outcome {
+                Ok((value, false)) => return Ok(value),
+                Ok((value, true)) if stood_still() => return Ok(value),
+                Err(error) if attempt >= ATTEMPTS || stood_still() => return Err(error),
+                Ok(_) if attempt >= ATTEMPTS => {
+                    let why = "it kept changing while it was read; try again".into();
+                    return Err(Error::NotAStore { path: self.path.clone(), why });
+                }
+                Ok(_) | Err(_) => {}
+            }
+        }
+    }
+
+    fn read_once<T>(&self, work: &impl Fn(&Connection) -> rusqlite::Result<T>) -> Result<(T, bool)> {
+        let access = access::open(&self.path)?;
+        let failed = || Error::database("read", &self.path);
+        access.connection.execute_batch("BEGIN").map_err(failed())?;
+        dialect::define_views(&access.connection, &self.path)?;
+        let value = work(&access.connection).map_err(failed())?;
+        Ok((value, access.unlocked))
+    }
+}
+
+fn is_ours(connection: &Connection) -> rusqlite::Result<bool> {
+    let id: i64 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    Ok(id == i64::from(APPLICATION_ID))
+}
+
+fn collect<T>(
+    connection: &Connection,
+    sql: &str,
+    params: impl Params,
+    mut read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Vec<T>> {
+    connection.prepare(sql)?.query_map(params, |row| read(row))?.collect()
+}
+
+fn run(row: &Row<'_>) -> rusqlite::Result<Run> {
+    Ok(Run {
+        id: RunId(text(row, 0)?.unwrap_or_default()),
+        repo: said(row, 1)?,
+        ref_name: said(row, 2)?,
+        sha: said(row, 3)?,
+        state: text(row, 4)?,
+        reason: text(row, 5)?,
+        queued_at: time(row, 6)?,
+        started_at: time(row, 7)?,
+        finished_at: time(row, 8)?,
+    })
+}
+
+fn job(row: &Row<'_>) -> rusqlite::Result<Job> {
+    Ok(Job {
+        id: JobId(text(row, 0)?.unwrap_or_default()),
+        state: text(row, 1)?,
+        exit_code: integer(row, 2)?,
+        started_at: time(row, 3)?,
+        finished_at: time(row, 4)?,
+    })
+}
+
+/// Columns from 1; 0 is the job.
+fn sh(row: &Row<'_>) -> rusqlite::Result<Sh> {
+    Ok(Sh {
+        n: integer(row, 1)?.and_then(|n| u32::try_from(n).ok()),
+        cmd: text(row, 2)?.unwrap_or_default(),
+        cwd: said(row, 3)?,
+        pid: integer(row, 4)?,
+        started_at: time(row, 5)?,
+        finished_at: time(row, 6)?,
+        exit_code: integer(row, 7)?,
+        signal: integer(row, 8)?.and_then(|signal| i32::try_from(signal).ok()),
+        cpu_ms: integer(row, 9)?,
+        max_rss_bytes: integer(row, 10)?,
+    })
+}
+
+fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<String>> {
+    Ok(match row.get_ref(column)? {
+        ValueRef::Null => None,
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
+        ValueRef::Integer(number) => Some(number.to_string()),
+        ValueRef::Real(number) => Some(number.to_string()),
+    })
+}
+
+/// Text in which empty means unknown: columns that are `NOT NULL` and have nothing to say.
+fn said(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<String>> {
+    Ok(text(row, column)?.filter(|text| !text.is_empty()))
+}
+
+fn integer(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<i64>> {
+    Ok(match row.get_ref(column)? {
+        ValueRef::Integer(number) => Some(number),
+        _ => None,
+    })
+}
+
+fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Time>> {
+    Ok(integer(row, column)?.map(Time::from_millis))
+}
+
+fn as_sql(n: usize) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,417 @@
+//! The command line: raw arguments -> checked configuration -> one match over modes.
+//!
+//! stdout carries data, stderr notices. Exit codes are a promise, see [`crate::error::Error::exit_code`] and
+//! [`crate::catalog::exit_status`].
+
+use std::ffi::OsString;
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use globset::Glob;
+use jiff::tz::TimeZone;
+
+use crate::catalog::{self, Catalog, RunFilter, RunSpec};
+use crate::cri::Stream;
+use crate::demo;
+use crate::dump::{self, Format, Look, Report, Selection, Timestamps};
+use crate::error::{Error, Result};
+use crate::model::{Outcome, RunId};
+use crate::record::{self, Facts, Given, Options};
+use crate::{sanitise, tui};
+
+/// See what your CI is doing, and why it failed.
+///
+/// Without a command, opens the terminal UI on RUN; printed to a pipe or with --once, prints it and leaves.
+#[derive(Parser, Debug)]
+#[command(name = "rundown", version, max_term_width = 100)]
+pub struct Arguments {
+    #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
+    view: View,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Args, Debug)]
+struct Place {
+    /// The store's directory [default: $RUNDOWN_ROOT, the nearest .rundown/ at or above this directory, or
+    /// $XDG_DATA_HOME/rundown]
+    #[arg(long, global = true, value_name = "DIR")]
+    root: Option<PathBuf>,
+    #[command(flatten)]
+    colour: colorchoice_clap::Color,
+    /// For times in text: an IANA name such as Europe/Berlin, or UTC [default: the system's]
+    #[arg(long, global = true, value_name = "NAME")]
+    timezone: Option<String>,
+}
+
+#[derive(Args, Debug)]
+struct View {
+    /// An id, its beginning or end, latest, latest~N, latest-failed, latest-passed; or the path of a log or of a directory of
+    /// logs
+    #[arg(default_value = "latest")]
+    run: OsString,
+    /// Print and leave
+    #[arg(long)]
+    once: bool,
+    #[command(flatten)]
+    narrow: Narrow,
+    /// What --once prints
+    #[arg(long, value_enum, default_value = "text")]
+    format: FormatName,
+    /// Only failed commands, and their jobs
+    #[arg(long)]
+    failed: bool,
+    /// Only jobs whose id matches, as in 'test-*'
+    #[arg(long, value_name = "GLOB")]
+    job: Option<String>,
+    /// Only the command of this number
+    #[arg(long, value_name = "N")]
+    sh: Option<u32>,
+    /// Only rows of this stream
+    #[arg(long, value_enum)]
+    stream: Option<StreamName>,
+    /// Only the last N rows of each log
+    #[arg(long, value_name = "N")]
+    tail: Option<usize>,
+    /// What stands in front of each row
+    #[arg(short, long, value_enum, default_value = "none")]
+    timestamps: TimestampsName,
+    /// The exit code tells how the run stands: 0 passed, 1 failed, 3 stopped, 4 not finished
+    #[arg(long)]
+    exit_status: bool,
+    /// Draw with ASCII characters only
+    #[arg(long)]
+    ascii: bool,
+}
+
+#[derive(Args, Debug)]
+struct Narrow {
+    /// The database file [default: rundown.db or quire.db in the store]
+    #[arg(long, value_name = "FILE")]
+    db: Option<PathBuf>,
+    /// Only runs of this repository
+    #[arg(long)]
+    repo: Option<String>,
+    /// Only runs of this ref: refs/heads/main, or main
+    #[arg(long = "ref", value_name = "REF")]
+    ref_name: Option<String>,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// List the runs of the store, newest first
+    List(List),
+    /// Run a command and record it; exits as the command did
+    Record(Record),
+    /// Run the jobs of a pipeline file and record them
+    Exec(Exec),
+    /// See rundown at work: runs a small pipeline in a store of its own and shows it
+    Demo,
+}
+
+#[derive(Args, Debug)]
+struct List {
+    #[command(flatten)]
+    narrow: Narrow,
+    /// How many runs
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    limit: usize,
+    /// How to print them
+    #[arg(long, value_enum, default_value = "text")]
+    format: ListFormat,
+}
+
+#[derive(Args, Debug)]
+struct Source {
+    /// What the run is of [default: from the CI's variables, or git]
+    #[arg(long)]
+    repo: Option<String>,
+    /// The ref
+    #[arg(long = "ref", value_name = "REF")]
+    ref_name: Option<String>,
+    /// The commit
+    #[arg(long)]
+    sha: Option<String>,
+}
+
+#[derive(Args, Debug)]
+struct Record {
+    #[command(flatten)]
+    source: Source,
+    /// The job's name [default: the command's]
+    #[arg(long, value_name = "NAME")]
+    job: Option<String>,
+    /// The command and its arguments
+    #[arg(required = true, trailing_var_arg = true, value_name = "CMD")]
+    argv: Vec<OsString>,
+}
+
+#[derive(Args, Debug)]
+struct Exec {
+    #[command(flatten)]
+    source: Source,
+    /// Print nothing of what the commands print
+    #[arg(long)]
+    quiet: bool,
+    /// The pipeline: [jobs.NAME] tables with needs = ["…"] and commands = ["…"]
+    file: PathBuf,
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug)]
+enum FormatName {
+    Text,
+    Json,
+    Jsonl,
+    Raw,
+    Records,
+}
+
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+enum ListFormat {
+    Text,
+    Json,
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug)]
+enum StreamName {
+    Stdout,
+    Stderr,
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug)]
+enum TimestampsName {
+    None,
+    Time,
+    Relative,
+    Delta,
+    Full,
+}
+
+impl Arguments {
+    /// Does what was asked for; gives the exit code.
+    ///
+    /// # Errors
+    /// What stopped it, for `main` to print.
+    pub fn run(self) -> anyhow::Result<u8> {
+        self.place.colour.write_global();
+        let place = &self.place;
+        match self.command {
+            None => view(place, &self.view),
+            Some(Command::List(list)) => list_runs(place, &list),
+            Some(Command::Record(record)) => record_command(place, record),
+            Some(Command::Exec(exec)) => exec_pipeline(place, &exec),
+            Some(Command::Demo) => run_demo(place, &self.view),
+        }
+    }
+}
+
+fn view(place: &Place, view: &View) -> anyhow::Result<u8> {
+    let (catalog, spec) = open(place, view)?;
+    if view.once || !io::stdout().is_terminal() {
+        return once(place, view, &catalog, spec.as_ref());
+    }
+    let filter = view.narrow.filter();
+    let open = spec.filter(|spec| *spec != RunSpec::Latest(0) || filter.narrows());
+    let id = open.map(|spec| catalog.find(&spec, &filter)).transpose()?;
+    let left = show(place, view, catalog, id)?;
+    Ok(left.filter(|_| view.exit_status).map_or(0, |left| catalog::exit_status(&left)))
+}
+
+/// The store, and the run in it that is meant; or a path, which is the run itself.
+fn open(place: &Place, view: &View) -> Result<(Catalog, Option<RunSpec>)> {
+    let text = view.run.to_string_lossy();
+    let path = Path::new(&view.run);
+    let spec = RunSpec::parse(&text);
+    let is_word = matches!(spec, Ok(RunSpec::Latest(_) | RunSpec::LatestThat(_)));
+    if text.contains('/') || (!is_word && path.exists()) {
+        return Ok((Catalog::open_path(path)?, None));
+    }
+    let spec = spec?;
+    Ok((Catalog::open_store(&place.root()?, view.narrow.db.as_deref())?, Some(spec)))
+}
+
+fn once(place: &Place, view: &View, catalog: &Catalog, spec: Option<&RunSpec>) -> anyhow::Result<u8> {
+    let stdout = io::stdout();
+    let colour = colour(&stdout);
+    if matches!(view.format, FormatName::Raw) && stdout.is_terminal() && !place.colour_forced() {
+        let why = "--format raw would send a log's bytes to the terminal as they are; redirect it, or force it with --color=always";
+        return Err(Error::Usage(why.into()).into());
+    }
+    let look = view.look(place, colour)?;
+    let selection = view.selection()?;
+    let id = catalog.find(spec.unwrap_or(&RunSpec::Latest(0)), &view.narrow.filter())?;
+    let run = catalog.run(&id)?.ok_or_else(|| Error::NotFound(format!("run {} is gone", id.as_str())))?;
+    let run = dump::select(run, &selection);
+    let mut report = match run.jobs.is_empty() && (selection.job.is_some() || selection.n.is_some()) {
+        true => return Err(Error::NotFound("no job or command of the run matches --job or --sh".into()).into()),
+        false if selection.failed && nothing_failed(&run) => Report::notice("nothing failed in this run"),
+        false => Report::default(),
+    };
+    let mut out = BufWriter::with_capacity(256 << 10, stdout.lock());
+    report.extend(dump::write(view.format.into(), &run, catalog.root(), &look, &mut out)?);
+    tell_all(&report.notices);
+    let status = if view.exit_status { catalog::exit_status(&run.head) } else { 0 };
+    Ok(if report.unreadable { 6 } else { status })
+}
+
+/// A failed run counts as failed even when no command did: its head line says why.
+fn nothing_failed(run: &crate::join::RunNode) -> bool {
+    run.jobs.is_empty() && run.head.outcome != Some(Outcome::Failed) && !run.head.interrupted
+}
+
+/// Opens the terminal UI; afterwards one line says how the run stands and how to come back.
+fn show(place: &Place, view: &View, catalog: Catalog, open: Option<RunId>) -> Result<Option<crate::join::RunHead>> {
+    let options = tui::Options { colour: colour(&io::stdout()), ascii: view.ascii, time_zone: place.time_zone()? };
+    let left = tui::run(catalog, open, options)?;
+    Ok(left.head)
+}
+
+fn list_runs(place: &Place, list: &List) -> anyhow::Result<u8> {
+    let catalog = Catalog::open_store(&place.root()?, list.narrow.db.as_deref())?;
+    let heads = catalog.runs(&list.narrow.filter(), list.limit)?;
+    let stdout = io::stdout();
+    let colour = colour(&stdout);
+    let mut out = BufWriter::new(stdout.lock());
+    match list.format {
+        ListFormat::Text => dump::write_list_text(&heads, colour, &place.time_zone()?, &mut out)?,
+        ListFormat::Json => dump::write_list_json(&heads, &mut out)?,
+    }
+    out.flush()?;
+    if heads.is_empty() {
+        tell("no runs; `rundown record -- CMD` records one");
+    }
+    Ok(0)
+}
+
+fn record_command(place: &Place, record: Record) -> anyhow::Result<u8> {
+    let options = place.recording(&record.source, false)?;
+    let job = record.job.unwrap_or_else(|| record::default_job(&record.argv));
+    let ended = record::record_command(&options, &crate::model::JobId(job), &record.argv)?;
+    tell_all(&ended.warnings);
+    Ok(ended.exit_code)
+}
+
+fn exec_pipeline(place: &Place, exec: &Exec) -> anyhow::Result<u8> {
+    let pipeline = record::load_pipeline(&exec.file)?;
+    let options = place.recording(&exec.source, exec.quiet)?;
+    let ended = record::run_pipeline(&options, &pipeline, &record::Stop::new())?;
+    tell_all(&ended.warnings);
+    Ok(ended.exit_code)
+}
+
+/// The demo's store lives as long as the demo. Its recorder is a process of its own, as a real one would be.
+fn run_demo(place: &Place, view: &View) -> anyhow::Result<u8> {
+    let mut demo = demo::Demo::start()?;
+    let catalog = demo.catalog()?;
+    if io::stdout().is_terminal() && io::stdin().is_terminal() {
+        show(place, view, catalog, None)?;
+        return Ok(0);
+    }
+    demo.wait()?;
+    once(place, view, &catalog, None)
+}
+
+impl Place {
+    /// `--root`, `$RUNDOWN_ROOT`, the nearest `.rundown/`, or the user's data directory.
+    fn root(&self) -> Result<PathBuf> {
+        let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let cwd = std::env::current_dir().unwrap_or_default();
+        let near = || cwd.ancestors().map(|dir| dir.join(".rundown")).find(|dir| dir.is_dir());
+        let data = || set("XDG_DATA_HOME").filter(|dir| dir.is_absolute());
+        let home = || std::env::home_dir().map(|home| home.join(".local/share"));
+        let user = || data().or_else(home).map(|dir| dir.join("rundown"));
+        let found = self.root.clone().or_else(|| set("RUNDOWN_ROOT")).or_else(near).or_else(user);
+        found.ok_or_else(|| Error::Usage("there is no home directory to keep a store in; name one with --root DIR".into()))
+    }
+
+    fn time_zone(&self) -> Result<TimeZone> {
+        let Some(name) = &self.timezone else { return Ok(TimeZone::system()) };
+        TimeZone::get(name).map_err(|_| Error::Usage(format!("no time zone is called `{name}`; try one like Europe/Berlin, or UTC")))
+    }
+
+    const fn colour_forced(&self) -> bool {
+        matches!(self.colour.color, colorchoice_clap::ColorChoice::Always)
+    }
+
+    fn recording(&self, source: &Source, quiet: bool) -> Result<Options> {
+        let cwd = std::env::current_dir().map_err(Error::io("find the current directory, here called", "."))?;
+        let Source { repo, ref_name, sha } = source;
+        let given = Given { repo: repo.clone(), ref_name: ref_name.clone(), sha: sha.clone() };
+        Ok(Options { store_root: self.root()?, facts: Facts::find(&given, &cwd), cwd, quiet, signals: true })
+    }
+}
+
+impl Narrow {
+    fn filter(&self) -> RunFilter {
+        RunFilter { repo: self.repo.clone(), ref_name: self.ref_name.clone() }
+    }
+}
+
+impl View {
+    fn look(&self, place: &Place, colour: bool) -> Result<Look> {
+        let stream = self.stream.map(Into::into);
+        let timestamps = self.timestamps.into();
+        Ok(Look { stream, tail: self.tail, timestamps, colour, time_zone: place.time_zone()? })
+    }
+
+    fn selection(&self) -> Result<Selection> {
+        let glob = |text: &String| Glob::new(text).map(|glob| glob.compile_matcher());
+        let job = self.job.as_ref().map(glob).transpose();
+        let job = job.map_err(|error| Error::Usage(format!("--job: {error}")))?;
+        Ok(Selection { job, n: self.sh, failed: self.failed })
+    }
+}
+
+/// `--color` over `NO_COLOR` and `CLICOLOR_FORCE`, over whether it is a terminal.
+fn colour(stdout: &io::Stdout) -> bool {
+    anstream::AutoStream::choice(stdout) != anstream::ColorChoice::Never
+}
+
+fn tell_all(notices: &[String]) {
+    notices.iter().for_each(|notice| tell(notice));
+}
+
+/// Says something on stderr. Names in it come from stores, so each line is sanitised; nobody may be reading any more.
+pub fn tell(text: &str) {
+    let mut stderr = io::stderr().lock();
+    for (number, line) in text.lines().enumerate() {
+        let lead = if number == 0 { "rundown: " } else { "         " };
+        let _ = writeln!(stderr, "{lead}{}", sanitise::name(line));
+    }
+}
+
+impl From<FormatName> for Format {
+    fn from(name: FormatName) -> Self {
+        match name {
+            FormatName::Text => Self::Text,
+            FormatName::Json => Self::Json,
+            FormatName::Jsonl => Self::Jsonl,
+            FormatName::Raw => Self::Raw,
+            FormatName::Records => Self::Records,
+        }
+    }
+}
+
+impl From<StreamName> for Stream {
+    fn from(name: StreamName) -> Self {
+        match name {
+            StreamName::Stdout => Self::Stdout,
+            StreamName::Stderr => Self::Stderr,
+        }
+    }
+}
+
+impl From<TimestampsName> for Timestamps {
+    fn from(name: TimestampsName) -> Self {
+        match name {
+            TimestampsName::None => Self::None,
+            TimestampsName::Time => Self::Time,
+            TimestampsName::Relative => Self::Relative,
+            TimestampsName::Delta => Self::Delta,
+            TimestampsName::Full => Self::Full,
+        }
+    }
+}

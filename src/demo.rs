@@ -1,0 +1,88 @@
+//! `rundown demo`: a small pipeline of real commands, recorded into a store of its own while it is looked at.
+//!
+//! The recorder is a process of its own, as everywhere: no process both reads and writes a store (see `store::access`).
+
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::catalog::{Catalog, RunFilter};
+use crate::error::{Error, Result};
+use crate::record;
+
+/// How often the new store is looked for.
+const POLL: Duration = Duration::from_millis(10);
+
+/// A pipeline that is being recorded. Dropping it stops the recorder and removes the store.
+pub struct Demo {
+    dir: TempDir,
+    recorder: Child,
+}
+
+impl Demo {
+    /// Starts the recorder.
+    ///
+    /// # Errors
+    /// When there is no place for a temporary store, or this program cannot be started again.
+    pub fn start() -> Result<Self> {
+        let dir = TempDir::with_prefix("rundown-demo-").map_err(Error::io("create a store in", std::env::temp_dir()))?;
+        let pipeline = dir.path().join("demo.toml");
+        fs::write(&pipeline, record::DEMO).map_err(Error::io("write", &pipeline))?;
+        let said = dir.path().join("recorder.txt");
+        let stderr = File::create(&said).map_err(Error::io("create", &said))?;
+        let program = std::env::current_exe().map_err(Error::io("find the program that is", "rundown"))?;
+        let recorder = Command::new(&program)
+            .args(["exec", "--quiet", "--repo", "demo", "--root"])
+            .arg(dir.path().join("store"))
+            .arg(&pipeline)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(stderr)
+            .spawn()
+            .map_err(Error::io("start", program))?;
+        Ok(Self { dir, recorder })
+    }
+
+    fn store(&self) -> PathBuf {
+        self.dir.path().join("store")
+    }
+
+    /// The store, as soon as it has its run.
+    ///
+    /// # Errors
+    /// When the recorder ended without one: what it said.
+    pub fn catalog(&mut self) -> Result<Catalog> {
+        loop {
+            let ended = self.recorder.try_wait().map_err(Error::io("wait for", "the recorder"))?;
+            match Catalog::open_store(&self.store(), None) {
+                Ok(catalog) if !catalog.runs(&RunFilter::default(), 1)?.is_empty() => return Ok(catalog),
+                Ok(_) | Err(_) if ended.is_none() => std::thread::sleep(POLL),
+                Ok(_) | Err(_) => {
+                    let said = fs::read_to_string(self.dir.path().join("recorder.txt")).unwrap_or_default();
+                    return Err(Error::Internal(format!("the demo's recorder made no run: {}", said.trim())));
+                }
+            }
+        }
+    }
+
+    /// Waits for the end of the run.
+    ///
+    /// # Errors
+    /// When the recorder cannot be waited for.
+    pub fn wait(&mut self) -> Result<()> {
+        self.recorder.wait().map(drop).map_err(Error::io("wait for", "the recorder"))
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        if let Ok(None) = self.recorder.try_wait() {
+            let _ = kill_process(Pid::from_child(&self.recorder), Signal::TERM);
+            let _ = self.recorder.wait();
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! `--format json`: one document per run, `"schema": "rundown.run/1"`; and the list of runs, `"schema": "rundown.runs/1"`.
+//!
+//! The documents are a promise to scripts: keys are added, never renamed or taken away. What is not known is `null`.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::{Report, count_log, run_id};
+use crate::join::{JobNode, LogRef, RunHead, RunNode, ShNode};
+use crate::model::Phase;
+use crate::time::Time;
+
+#[derive(Serialize)]
+struct RunDocument<'a> {
+    schema: &'static str,
+    run: RunJson<'a>,
+}
+
+#[derive(Serialize)]
+struct RunsDocument<'a> {
+    schema: &'static str,
+    runs: Vec<HeadJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct HeadJson<'a> {
+    id: Option<&'a str>,
+    repo: Option<&'a str>,
+    #[serde(rename = "ref")]
+    ref_name: Option<&'a str>,
+    sha: Option<&'a str>,
+    state: Option<&'a str>,
+    phase: Option<&'static str>,
+    reason: Option<&'a str>,
+    queued_at: Option<String>,
+    started_at: Option<String>,
+    finished_at: Option<String>,
+    duration_ms: Option<i64>,
+    interrupted: bool,
+}
+
+#[derive(Serialize)]
+struct RunJson<'a> {
+    #[serde(flatten)]
+    head: HeadJson<'a>,
+    jobs: Vec<JobJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct JobJson<'a> {
+    id: &'a str,
+    state: Option<&'a str>,
+    phase: Option<&'static str>,
+    exit_code: Option<i64>,
+    started_at: Option<String>,
+    finished_at: Option<String>,
+    duration_ms: Option<i64>,
+    commands: Vec<ShJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct ShJson<'a> {
+    n: u32,
+    cmd: Option<&'a str>,
+    argv: Option<Vec<String>>,
+    cwd: Option<&'a str>,
+    state: &'static str,
+    exit_code: Option<i64>,
+    signal: Option<i32>,
+    started_at: Option<String>,
+    finished_at: Option<String>,
+    duration_ms: Option<i64>,
+    cpu_ms: Option<i64>,
+    max_rss_bytes: Option<i64>,
+    has_row: bool,
+    join: &'static str,
+    log: Option<LogJson>,
+}
+
+/// Counts are `null` where the log could not be read.
+#[derive(Serialize)]
+struct LogJson {
+    path: String,
+    bytes: u64,
+    rows: Option<u64>,
+    stdout: Option<u64>,
+    stderr: Option<u64>,
+    malformed: Option<u64>,
+}
+
+/// Writes a run, every log counted by reading it once.
+pub(super) fn write_run(run: &RunNode, root: Option<&Path>, out: &mut impl Write, report: &mut Report) -> io::Result<()> {
+    let jobs = run.jobs.iter().map(|job| job_json(run, job, root, report)).collect();
+    let document = RunDocument { schema: "rundown.run/1", run: RunJson { head: head_json(&run.head), jobs } };
+    write_pretty(&document, out)
+}
+
+/// Writes a list of runs.
+pub fn write_runs(heads: &[RunHead], out: &mut impl Write) -> io::Result<()> {
+    write_pretty(&RunsDocument { schema: "rundown.runs/1", runs: heads.iter().map(head_json).collect() }, out)
+}
+
+fn write_pretty(document: &impl Serialize, out: &mut impl Write) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, document)?;
+    out.write_all(b"\n")
+}
+
+fn head_json(head: &RunHead) -> HeadJson<'_> {
+    let run = &head.run;
+    HeadJson {
+        id: run_id(run),
+        repo: run.repo.as_deref(),
+        ref_name: run.ref_name.as_deref(),
+        sha: run.sha.as_deref(),
+        state: run.state.as_deref(),
+        phase: phase(head.phase),
+        reason: run.reason.as_deref(),
+        queued_at: time(run.queued_at),
+        started_at: time(run.started_at),
+        finished_at: time(run.finished_at),
+        duration_ms: lasted(run.started_at, run.finished_at),
+        interrupted: head.interrupted,
+    }
+}
+
+fn job_json<'a>(run: &RunNode, node: &'a JobNode, root: Option<&Path>, report: &mut Report) -> JobJson<'a> {
+    let job = &node.job;
+    JobJson {
+        id: job.id.as_str(),
+        state: job.state.as_deref(),
+        phase: phase(node.phase),
+        exit_code: job.exit_code,
+        started_at: time(job.started_at),
+        finished_at: time(job.finished_at),
+        duration_ms: lasted(job.started_at, job.finished_at),
+        commands: node.shs.iter().map(|sh| sh_json(run, sh, root, report)).collect(),
+    }
+}
+
+fn sh_json<'a>(run: &RunNode, node: &'a ShNode, root: Option<&Path>, report: &mut Report) -> ShJson<'a> {
+    let sh = node.sh.as_ref();
+    ShJson {
+        n: node.n,
+        cmd: sh.map(|sh| sh.cmd.as_str()),
+        argv: sh.and_then(crate::model::Sh::argv),
+        cwd: sh.and_then(|sh| sh.cwd.as_deref()),
+        state: node.state.as_str(),
+        exit_code: sh.and_then(|sh| sh.exit_code),
+        signal: sh.and_then(|sh| sh.signal),
+        started_at: time(sh.and_then(|sh| sh.started_at)),
+        finished_at: time(sh.and_then(|sh| sh.finished_at)),
+        duration_ms: sh.and_then(|sh| lasted(sh.started_at, sh.finished_at)),
+        cpu_ms: sh.and_then(|sh| sh.cpu_ms),
+        max_rss_bytes: sh.and_then(|sh| sh.max_rss_bytes),
+        has_row: sh.is_some(),
+        join: node.pairing.as_str(),
+        log: node.log.as_ref().map(|log| log_json(run, log, root, report)),
+    }
+}
+
+fn log_json(run: &RunNode, log: &LogRef, root: Option<&Path>, report: &mut Report) -> LogJson {
+    let totals = count_log(run, log, report);
+    LogJson {
+        path: root.and_then(|root| log.path.strip_prefix(root).ok()).unwrap_or(&log.path).to_string_lossy().into_owned(),
+        bytes: totals.as_ref().map_or(log.bytes, |totals| totals.bytes),
+        rows: totals.as_ref().map(|totals| totals.rows),
+        stdout: totals.as_ref().map(|totals| totals.stdout),
+        stderr: totals.as_ref().map(|totals| totals.stderr),
+        malformed: totals.as_ref().map(|totals| totals.malformed),
+    }
+}
+
+fn phase(phase: Phase) -> Option<&'static str> {
+    match phase {
+        Phase::Unknown => None,
+        Phase::Queued => Some("queued"),
+        Phase::Active => Some("active"),
+        Phase::Finished => Some("finished"),
+    }
+}
+
+fn time(time: Option<Time>) -> Option<String> {
+    time.map(Time::rfc3339_millis)
+}
+
+fn lasted(from: Option<Time>, to: Option<Time>) -> Option<i64> {
+    Some(to?.millis_since(from?))
+}

@@ -1,0 +1,49 @@
+//! `rundown list`: a line per run, newest first, in columns.
+
+use std::io::{self, Write};
+
+use jiff::tz::TimeZone;
+use unicode_width::UnicodeWidthStr;
+
+use super::text::{date_time, marked};
+use crate::join::RunHead;
+use crate::sanitise::name;
+use crate::words::{self, Mark};
+
+/// Writes the table.
+///
+/// # Errors
+/// When `out` cannot be written.
+pub fn write_runs(heads: &[RunHead], colour: bool, time_zone: &TimeZone, out: &mut impl Write) -> io::Result<()> {
+    let rows: Vec<[String; 5]> = heads.iter().map(|head| columns(head, time_zone)).collect();
+    let mut widths = [0; 5];
+    for row in &rows {
+        for (width, text) in widths.iter_mut().zip(row) {
+            *width = text.width().max(*width);
+        }
+    }
+    for (head, row) in heads.iter().zip(&rows) {
+        let mark = Mark::of_run(head);
+        let pad = " ".repeat("interrupted".len() - mark.word().len());
+        write!(out, "{}{pad}", marked(mark, colour))?;
+        let mut line = String::new();
+        for (text, width) in row.iter().zip(widths).filter(|(_, width)| *width > 0) {
+            line.extend(["  ", text, &" ".repeat(width - text.width())]);
+        }
+        writeln!(out, "{}", line.trim_end())?;
+    }
+    Ok(())
+}
+
+fn columns(head: &RunHead, time_zone: &TimeZone) -> [String; 5] {
+    let run = &head.run;
+    let lasted = run.started_at.zip(run.finished_at).map(|(from, to)| words::duration(to.millis_since(from)));
+    let at = run.started_at.or(run.queued_at).and_then(|at| date_time(at, time_zone));
+    [
+        name(run.id.short()).into_owned(),
+        run.repo.as_deref().map(|repo| name(repo).into_owned()).unwrap_or_default(),
+        words::revision(run).unwrap_or_default(),
+        at.unwrap_or_default(),
+        lasted.unwrap_or_default(),
+    ]
+}

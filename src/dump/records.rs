@@ -1,0 +1,133 @@
+//! `--format records`: an object per physical line, nothing joined; also for what is no record.
+
+use std::io::{self, Write};
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use serde::Serialize;
+
+use super::{LogPlace, Look, Report, cut_notice, open_log, tail_of, tail_start};
+use crate::cri::{self, Malformed, Record, Tag};
+use crate::error::Error;
+use crate::join::{JobNode, RunNode, ShNode};
+use crate::log::{Line, Tail};
+
+#[derive(Serialize)]
+struct LineJson<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    job: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    n: Option<u32>,
+    /// From 1; `null` after `--tail`, which does not count what it leaves out.
+    line: Option<u64>,
+    offset: u64,
+    #[serde(flatten)]
+    parsed: Parsed<'a>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    unterminated: bool,
+    /// Bytes of a very long line that are not in `content` or `raw`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cut_bytes: Option<u64>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Parsed<'a> {
+    Record {
+        at: String,
+        stream: &'static str,
+        tag: &'static str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        content: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        bytes: Option<String>,
+    },
+    Malformed {
+        malformed: String,
+        column: usize,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        raw: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        bytes: Option<String>,
+    },
+}
+
+pub(super) fn write_run(run: &RunNode, look: &Look, out: &mut impl Write, report: &mut Report) -> io::Result<()> {
+    for job in &run.jobs {
+        for sh in &job.shs {
+            write_log(run, job, sh, look, out, report)?;
+        }
+    }
+    Ok(())
+}
+
+fn write_log(run: &RunNode, job: &JobNode, sh: &ShNode, look: &Look, out: &mut impl Write, report: &mut Report) -> io::Result<()> {
+    let Some(log) = &sh.log else { return Ok(()) };
+    let Some(file) = open_log(log, report) else { return Ok(()) };
+    let Some(start) = tail_start(&file, run, look, report) else { return Ok(()) };
+    if start > 0 {
+        report.notices.push(cut_notice(&log.path, start));
+    }
+    let place = LogPlace::of(run, job, sh);
+    let mut lines = file.lines(start);
+    let mut number = 0;
+    loop {
+        let line = match lines.next() {
+            Ok(Some(line)) if line.terminated || tail_of(run) == Tail::Emit => line,
+            Ok(_) => return Ok(()),
+            Err(source) => {
+                report.unreadable(&Error::io("read", &log.path)(source));
+                return Ok(());
+            }
+        };
+        number += 1;
+        let parsed = cri::parse(line.bytes);
+        let of_stream = |stream| parsed.is_ok_and(|record| record.stream == stream);
+        if look.stream.is_none_or(of_stream) {
+            let number = Some(number).filter(|_| start == 0);
+            serde_json::to_writer(&mut *out, &line_json(place, number, &line, parsed))?;
+            out.write_all(b"\n")?;
+        }
+    }
+}
+
+fn line_json<'a>(
+    place: LogPlace<'a>,
+    number: Option<u64>,
+    line: &Line<'a>,
+    parsed: Result<Record<'a>, Malformed>,
+) -> LineJson<'a> {
+    LineJson {
+        run: place.run,
+        job: place.job,
+        n: place.n,
+        line: number,
+        offset: line.offset,
+        parsed: parsed_json(line, parsed),
+        unterminated: !line.terminated,
+        cut_bytes: Some(line.cut_bytes).filter(|cut| *cut > 0),
+    }
+}
+
+fn parsed_json<'a>(line: &Line<'a>, parsed: Result<Record<'a>, Malformed>) -> Parsed<'a> {
+    match parsed {
+        Ok(Record { at, stream, tag, content }) => {
+            let (content, bytes) = text_or_base64(content);
+            let tag = if tag == Tag::Partial { "P" } else { "F" };
+            Parsed::Record { at: at.rfc3339_nanos(), stream: stream.as_str(), tag, content, bytes }
+        }
+        Err(Malformed { reason, column }) => {
+            let (raw, bytes) = text_or_base64(line.bytes);
+            Parsed::Malformed { malformed: reason.to_string(), column, raw, bytes }
+        }
+    }
+}
+
+fn text_or_base64(bytes: &[u8]) -> (Option<&str>, Option<String>) {
+    match str::from_utf8(bytes) {
+        Ok(text) => (Some(text), None),
+        Err(_) => (None, Some(BASE64_STANDARD.encode(bytes))),
+    }
+}

@@ -1,0 +1,186 @@
+//! `--format text`: for people and their pagers.
+//!
+//! ```text
+//! ✗ failed  d61998d3  example  main@12d4999  2026-05-06 14:00:00  1m23s
+//!
+//! ✗ failed  test  34.1s
+//!   ✗ failed  1  cargo test  34.0s  exit 101
+//!     running 41 tests
+//! ```
+//!
+//! Deterministic: no width is taken from a terminal. Everything recorded passes the sanitiser.
+
+use std::io::{self, Write};
+
+use jiff::tz::TimeZone;
+
+use super::{LogRows, Look, Report, Timestamps, open_log, run_id, tail_start};
+use crate::cri::Stream;
+use crate::join::{JobNode, Pairing, RunHead, RunNode, ShNode};
+use crate::log::Row;
+use crate::sanitise::{Colour, Sanitiser, Span, Style, name, sgr};
+use crate::time::Time;
+use crate::words::{self, Mark};
+
+const ROW_INDENT: &str = "    ";
+
+pub(super) fn write_run(run: &RunNode, look: &Look, out: &mut impl Write, report: &mut Report) -> io::Result<()> {
+    writeln!(out, "{}", head_line(&run.head, look))?;
+    for job in &run.jobs {
+        writeln!(out, "\n{}", job_line(job, look))?;
+        for sh in &job.shs {
+            writeln!(out, "  {}", sh_line(sh, look))?;
+            write_rows(run, sh, look, out, report)?;
+        }
+    }
+    Ok(())
+}
+
+/// A run in one line.
+fn head_line(head: &RunHead, look: &Look) -> String {
+    let run = &head.run;
+    let at = run.started_at.or(run.queued_at).and_then(|at| date_time(at, &look.time_zone));
+    let lasted = run.started_at.zip(run.finished_at).map(|(from, to)| words::duration(to.millis_since(from)));
+    let reason = run.reason.as_deref().map(|reason| format!("({})", name(reason)));
+    let words = [
+        Some(marked(Mark::of_run(head), look.colour)),
+        reason,
+        run_id(run).map(|_| name(run.id.short()).into_owned()),
+        run.repo.as_deref().map(|repo| name(repo).into_owned()),
+        words::revision(run),
+        at,
+        lasted,
+    ];
+    words.into_iter().flatten().collect::<Vec<_>>().join("  ")
+}
+
+fn job_line(job: &JobNode, look: &Look) -> String {
+    let lasted = job.job.started_at.zip(job.job.finished_at).filter(|_| !job.interrupted);
+    let words = [
+        Some(marked(Mark::of_job(job), look.colour)),
+        Some(name(job.job.id.as_str()).into_owned()).filter(|id| !id.is_empty()),
+        lasted.map(|(from, to)| words::duration(to.millis_since(from))),
+    ];
+    words.into_iter().flatten().collect::<Vec<_>>().join("  ")
+}
+
+fn sh_line(node: &ShNode, look: &Look) -> String {
+    let sh = node.sh.as_ref();
+    let lasted = sh.and_then(|sh| sh.started_at.zip(sh.finished_at));
+    let words = [
+        Some(marked(Mark::of_sh(node), look.colour)),
+        Some(node.n.to_string()),
+        Some(sh.map_or_else(|| words::log_name(node), |sh| name(&sh.cmd).into_owned())),
+        lasted.map(|(from, to)| words::duration(to.millis_since(from))),
+        sh.and_then(words::exit),
+        missing(node).map(str::to_owned),
+    ];
+    words.into_iter().flatten().collect::<Vec<_>>().join("  ")
+}
+
+/// What is not there, and may be missed.
+const fn missing(node: &ShNode) -> Option<&'static str> {
+    match node.pairing {
+        Pairing::RowOnly => Some("(no log)"),
+        Pairing::FileOnly => Some("(no row in the database: command line, times and exit code are unknown)"),
+        Pairing::Exact | Pairing::Time | Pairing::Position => None,
+    }
+}
+
+fn write_rows(run: &RunNode, sh: &ShNode, look: &Look, out: &mut impl Write, report: &mut Report) -> io::Result<()> {
+    let Some(log) = &sh.log else { return Ok(()) };
+    let Some(file) = open_log(log, report) else {
+        return writeln!(out, "{ROW_INDENT}(the log cannot be read)");
+    };
+    let Some(start) = tail_start(&file, run, look, report) else { return Ok(()) };
+    if start > 0 {
+        writeln!(out, "{ROW_INDENT}… {} before this left out", words::size(start))?;
+    }
+    let mut rows = LogRows::from(&file, start, run, look);
+    let mut sanitiser = Sanitiser::default();
+    let mut clock = Clock::new(look, sh.sh.as_ref().and_then(|sh| sh.started_at));
+    while let Some(row) = rows.next(&file, report) {
+        out.write_all(ROW_INDENT.as_bytes())?;
+        out.write_all(clock.stamp(row.at).as_bytes())?;
+        write_row(&row, &mut sanitiser, look.colour, out)?;
+    }
+    Ok(())
+}
+
+fn write_row(row: &Row, sanitiser: &mut Sanitiser, colour: bool, out: &mut impl Write) -> io::Result<()> {
+    let spans = sanitiser.row(&row.text);
+    for Span { text, style } in &spans {
+        let style = Some(stream_style(*style, row)).filter(|style| colour && *style != Style::default());
+        match style {
+            Some(style) => write!(out, "{}{text}\x1b[0m", sgr(&style))?,
+            None => out.write_all(text.as_bytes())?,
+        }
+    }
+    if row.cut_bytes > 0 {
+        write!(out, "… {} more", words::size(row.cut_bytes))?;
+    }
+    out.write_all(b"\n")
+}
+
+/// Text of stderr without a colour of its own is told apart by one.
+fn stream_style(style: Style, row: &Row) -> Style {
+    let plain = style.fg.is_none() && row.stream == Some(Stream::Stderr);
+    if plain { Style { fg: Some(Colour::Indexed(3)), ..style } } else { style }
+}
+
+/// Glyph and word, coloured by meaning.
+pub(super) fn marked(mark: Mark, colour: bool) -> String {
+    let text = format!("{} {}", mark.glyph(), mark.word());
+    let index = match mark {
+        Mark::Passed => 2,
+        Mark::Failed | Mark::Interrupted => 1,
+        Mark::Active => 4,
+        Mark::Queued | Mark::Skipped | Mark::Stopped | Mark::Unknown => return text,
+    };
+    let style = Style { fg: Some(Colour::Indexed(index)), bold: true, ..Style::default() };
+    if colour { format!("{}{text}\x1b[0m", sgr(&style)) } else { text }
+}
+
+/// Local date and time to the second.
+pub(super) fn date_time(at: Time, time_zone: &TimeZone) -> Option<String> {
+    let zoned = at.to_jiff()?.to_zoned(time_zone.clone());
+    Some(zoned.strftime("%Y-%m-%d %H:%M:%S").to_string())
+}
+
+/// The times in front of rows.
+struct Clock<'a> {
+    look: &'a Look,
+    start: Option<Time>,
+    before: Option<Time>,
+}
+
+impl<'a> Clock<'a> {
+    const fn new(look: &'a Look, start: Option<Time>) -> Self {
+        Self { look, start, before: None }
+    }
+
+    /// A column of fixed width, or nothing. Relative times count from the command's start, or from its first row.
+    fn stamp(&mut self, at: Option<Time>) -> String {
+        let start = self.start.or(at);
+        let before = self.before.or(start);
+        self.start = start;
+        self.before = at.or(self.before);
+        let since = |from: Option<Time>| at.zip(from).map(|(at, from)| seconds(at.millis_since(from)));
+        let local = |format| at.and_then(Time::to_jiff).map(|at| at.to_zoned(self.look.time_zone.clone()).strftime(format).to_string());
+        let (text, width) = match self.look.timestamps {
+            Timestamps::None => return String::new(),
+            Timestamps::Time => (local("%H:%M:%S%.3f"), 12),
+            Timestamps::Relative => (since(start), 11),
+            Timestamps::Delta => (since(before), 11),
+            Timestamps::Full => (local("%Y-%m-%d %H:%M:%S%.3f%:z"), 29),
+        };
+        format!("{:>width$}  ", text.unwrap_or_default())
+    }
+}
+
+/// `+12.345s`, with the sign that it has.
+fn seconds(ms: i64) -> String {
+    let sign = if ms < 0 { '-' } else { '+' };
+    let ms = ms.unsigned_abs();
+    format!("{sign}{}.{:03}s", ms / 1000, ms % 1000)
+}

@@ -1,0 +1,283 @@
+//! How a database that may belong to somebody else is opened without leaving a trace.
+//!
+//! A plain read-only open of a WAL database creates `-wal` and `-shm` and cannot remove them again, so the way in depends on what
+//! lies there:
+//!
+//! | header | beside it | way in |
+//! |---|---|---|
+//! | rollback journal | – | read-only, locks as usual |
+//! | WAL | a `-shm` that somebody holds | read-only, waiting for locks |
+//! | WAL | no `-wal`, or an empty one | `immutable=1`; the [`Stamp`] tells afterwards whether it really stood still |
+//! | WAL | a `-wal` that nobody holds: a copied artifact, or a crash | a private copy of both is read instead |
+//!
+//! The last case looks like the first one but for the lock: SQLite's first connection truncates and rebuilds a `-shm`.
+//! No connection outlives one reading: an open reader would keep the last writer from tidying its `-wal` away. And no process
+//! both reads and writes a store: POSIX locks belong to a process, and closing any descriptor of a file drops them all.
+
+use std::fs::{self, File, Metadata};
+use std::io::{self, Read};
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+use rustix::process::{Flock, FlockType, fcntl_getlk};
+use tempfile::TempDir;
+
+use crate::error::{Error, Result};
+
+/// How long a reading waits for a writer's lock.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The first bytes of every SQLite 3 database (<https://www.sqlite.org/fileformat2.html#the_database_header>).
+const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+
+/// An open database, and the private copy that it may be read from.
+pub(super) struct Access {
+    pub connection: Connection,
+    /// Whether nothing but the [`Stamp`] protects this reading from a writer.
+    pub unlocked: bool,
+    _copy: Option<TempDir>,
+}
+
+/// What can be seen of a database from outside; two equal ones mean that nothing was committed between them.
+///
+/// Within [`Stamp::taken`]'s clock granularity two commits may look alike to a file's times; the change counters of header and
+/// wal-index (<https://www.sqlite.org/walformat.html#the_wal_index_header>) tell them apart.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Stamp {
+    main: FileStamp,
+    change_counter: [u8; 4],
+    wal: Option<FileStamp>,
+    wal_index_change: Option<[u8; 4]>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct FileStamp {
+    device: u64,
+    inode: u64,
+    bytes: u64,
+    modified: (i64, i64),
+}
+
+impl FileStamp {
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            bytes: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+        }
+    }
+}
+
+impl Stamp {
+    /// Looks at the files, opening no database.
+    pub fn taken(path: &Path) -> io::Result<Self> {
+        let file = File::open(path)?;
+        let mut change_counter = [0; 4];
+        // A file shorter than a header has no counter; `open` says what is wrong with it.
+        let _ = file.read_exact_at(&mut change_counter, 24);
+        Ok(Self {
+            main: FileStamp::of(&file.metadata()?),
+            change_counter,
+            wal: fs::metadata(beside(path, "-wal")).ok().as_ref().map(FileStamp::of),
+            wal_index_change: wal_index_change(&beside(path, "-shm")),
+        })
+    }
+}
+
+/// The counter of committed transactions in the wal-index.
+fn wal_index_change(shm: &Path) -> Option<[u8; 4]> {
+    let mut counter = [0; 4];
+    File::open(shm).ok()?.read_exact_at(&mut counter, 8).ok()?;
+    Some(counter)
+}
+
+/// Opens a database for one reading.
+pub(super) fn open(path: &Path) -> Result<Access> {
+    let wal_mode = check_header(path)?;
+    if !wal_mode || is_held(&beside(path, "-shm")) {
+        return connect(path, "");
+    }
+    let wal = beside(path, "-wal");
+    let has_wal = fs::metadata(&wal).is_ok_and(|wal| wal.len() > 0);
+    if has_wal { open_copy(path, &wal) } else { connect(path, "&immutable=1") }
+}
+
+/// Whether a connection has the wal-index open: each one holds a shared lock on its "dead man switch", byte 128
+/// (`UNIX_SHM_DMS` in SQLite's `os_unix.c`).
+fn is_held(shm: &Path) -> bool {
+    let probe = Flock { start: 128, length: 1, ..Flock::from(FlockType::WriteLock) };
+    File::open(shm).is_ok_and(|file| fcntl_getlk(&file, &probe).is_ok_and(|holder| holder.is_some()))
+}
+
+fn connect(path: &Path, query: &str) -> Result<Access> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    open_uri(path, &format!("?mode=ro{query}"), flags, None)
+}
+
+fn open_uri(path: &Path, query: &str, flags: OpenFlags, copy: Option<TempDir>) -> Result<Access> {
+    let failed = || Error::database("open", path);
+    let connection = Connection::open_with_flags(format!("file:{}{query}", uri_path(path)), flags).map_err(failed())?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(failed())?;
+    // The views of the dialect are temporary: in memory, never in a file.
+    connection.pragma_update(None, "temp_store", "memory").map_err(failed())?;
+    // A database is somebody's input: its schema may not call functions of ours, nor read outside itself.
+    connection.pragma_update(None, "trusted_schema", false).map_err(failed())?;
+    let unlocked = copy.is_some() || query.contains("immutable");
+    Ok(Access { connection, unlocked, _copy: copy })
+}
+
+/// Reads a private copy: only a connection that may write can recover the wal-index of a `-wal` left alone.
+fn open_copy(path: &Path, wal: &Path) -> Result<Access> {
+    let dir = TempDir::with_prefix("rundown-").map_err(Error::io("create a temporary directory for", path))?;
+    let main_copy = dir.path().join("copy.db");
+    for (from, to) in [(path, main_copy.clone()), (wal, beside(&main_copy, "-wal"))] {
+        fs::copy(from, to).map_err(Error::io("copy", from))?;
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    open_uri(&main_copy, "", flags, Some(dir))
+}
+
+/// Whether the database is in WAL mode; refuses, in plain words, what is no database at all.
+fn check_header(path: &Path) -> Result<bool> {
+    let refuse = |why: &str| Err(Error::NotAStore { path: path.to_owned(), why: why.into() });
+    let metadata = fs::metadata(path).map_err(Error::io("open", path))?;
+    if !metadata.is_file() {
+        return refuse("it is no file");
+    }
+    let mut header = Vec::with_capacity(100);
+    let file = File::open(path).map_err(Error::io("open", path))?;
+    file.take(100).read_to_end(&mut header).map_err(Error::io("read", path))?;
+    match header.first_chunk::<20>() {
+        None if header.is_empty() => refuse("the file is empty"),
+        Some(start) if start.starts_with(MAGIC) => Ok(start[18] == 2),
+        _ => refuse("it is not an SQLite file"),
+    }
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// A path as part of an SQLite URI: everything but plain characters in percent form.
+fn uri_path(path: &Path) -> String {
+    use std::fmt::Write;
+    use std::os::unix::ffi::OsStrExt;
+    path.as_os_str().as_bytes().iter().fold(String::new(), |mut uri, &byte| {
+        match byte {
+            b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => uri.push(char::from(byte)),
+            other => write!(uri, "%{other:02X}").unwrap_or_default(),
+        }
+        uri
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listing(dir: &Path) -> Vec<(String, Vec<u8>)> {
+        let mut files: Vec<_> = fs::read_dir(dir)
+            .unwrap()
+            .map(|entry| entry.unwrap())
+            .map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap()))
+            .collect();
+        files.sort();
+        files
+    }
+
+    /// A WAL database with one table; the connection that made it.
+    fn wal_database(path: &Path) -> Connection {
+        let connection = Connection::open(path).unwrap();
+        connection.execute_batch("PRAGMA journal_mode=WAL; CREATE TABLE t(x); INSERT INTO t VALUES (1)").unwrap();
+        connection
+    }
+
+    fn count(access: &Access) -> i64 {
+        access.connection.query_row("SELECT count(*) FROM t", (), |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn a_wal_database_that_nobody_holds_is_read_without_a_trace() {
+        let dir = TempDir::new().unwrap();
+        let path = dir.path().join("odd name?#%.db");
+        drop(wal_database(&path));
+        let before = listing(dir.path());
+        let access = open(&path).unwrap();
+        assert!(access.unlocked);
+        assert_eq!(count(&access), 1);
+        drop(access);
+        assert_eq!(listing(dir.path()), before);
+    }
+
+    #[test]
+    fn what_is_only_in_the_wal_is_seen() {
+        let dir = TempDir::new().unwrap();
+        let path = dir.path().join("held.db");
+        let writer = wal_database(&path);
+        assert_eq!(count(&open(&path).unwrap()), 1);
+        drop(writer);
+        assert_eq!(listing(dir.path()).len(), 1, "the writer could tidy up");
+    }
+
+    #[test]
+    fn a_wal_left_alone_is_read_from_a_private_copy() {
+        let dir = TempDir::new().unwrap();
+        let path = dir.path().join("held.db");
+        let writer = wal_database(&path);
+        let copy = TempDir::new().unwrap();
+        for name in ["held.db", "held.db-wal"] {
+            fs::copy(dir.path().join(name), copy.path().join(name)).unwrap();
+        }
+        drop(writer);
+        let before = listing(copy.path());
+        assert_eq!(count(&open(&copy.path().join("held.db")).unwrap()), 1);
+        assert_eq!(listing(copy.path()), before);
+    }
+
+    #[test]
+    fn files_left_by_a_crash_stay_as_they_are() {
+        let dir = TempDir::new().unwrap();
+        let path = dir.path().join("held.db");
+        let writer = wal_database(&path);
+        let crashed = TempDir::new().unwrap();
+        for name in ["held.db", "held.db-wal", "held.db-shm"] {
+            fs::copy(dir.path().join(name), crashed.path().join(name)).unwrap();
+        }
+        drop(writer);
+        let before = listing(crashed.path());
+        assert_eq!(count(&open(&crashed.path().join("held.db")).unwrap()), 1);
+        assert_eq!(listing(crashed.path()), before);
+    }
+
+    #[test]
+    fn what_is_no_database_is_refused_in_plain_words() {
+        let dir = TempDir::new().unwrap();
+        for (content, why) in [(&b""[..], "the file is empty"), (b"hello", "not an SQLite file")] {
+            let path = dir.path().join("x.db");
+            fs::write(&path, content).unwrap();
+            let error = open(&path).err().unwrap().to_string();
+            assert!(error.contains(why), "{error}");
+        }
+        assert!(open(dir.path()).err().unwrap().to_string().contains("it is no file"));
+    }
+
+    #[test]
+    fn every_commit_changes_the_stamp() {
+        let dir = TempDir::new().unwrap();
+        let path = dir.path().join("held.db");
+        let writer = wal_database(&path);
+        let mut last = Stamp::taken(&path).unwrap();
+        for _ in 0..200 {
+            writer.execute_batch("UPDATE t SET x = x + 1").unwrap();
+            let now = Stamp::taken(&path).unwrap();
+            assert_ne!(now, last);
+            last = now;
+        }
+        assert_eq!(Stamp::taken(&path).unwrap(), last);
+    }
+}
