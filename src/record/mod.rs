@@ -1,1 +1,8 @@
 //! The recorder.
+
+mod child;
+mod sink;
+mod stop;
+
+pub use sink::{Sink, Tee};
+pub use stop::Stop;
