@@ -1,41 +1,173 @@
 //! Bytes of a stream -> records; the inverse of [`super::parse`].
+//!
+//! Every record has a header of 40 bytes: a time in UTC with 9 digits and `Z`, which every reader of the format takes and
+//! which sorts as text, the stream, the tag, and the third space even before no content. Bytes are never changed: CR stays,
+//! an entry is split at a byte and not at a character, and no newline is made up for an unterminated end. Each record of one
+//! [`Encoder::write`] has the time it was given. Knows no file and no clock.
 
 use std::num::NonZeroUsize;
 
-use super::Stream;
+use memchr::memchr_iter;
+
+use super::{Stream, Tag};
 use crate::time::Time;
 
 /// The most content bytes of a record: the default of containerd and Docker.
 pub const MAX_CONTENT: NonZeroUsize = NonZeroUsize::new(16_384).unwrap();
 
+/// 0000-01-01T00:00:00Z and 9999-12-31T23:59:59Z: what four digits of a year can say.
+const YEARS_SECS: (i64, i64) = (-62_167_219_200, 253_402_300_799);
+
 /// Turns the bytes of two streams into records.
-pub struct Encoder {}
+#[derive(Clone, Debug)]
+pub struct Encoder {
+    max_content: usize,
+    /// Per stream the bytes since its last record: never a LF, never more than `max_content`.
+    pending: [Vec<u8>; 2],
+}
 
 impl Encoder {
-    /// An encoder that splits entries at `max_content` bytes; `None`: never.
+    /// An encoder that splits entries at `max_content` bytes; `None`: never, and then an entry without a newline is held
+    /// in memory as a whole.
     #[must_use]
     pub fn new(max_content: Option<NonZeroUsize>) -> Self {
-        let _ = max_content;
-        todo!()
+        Self { max_content: max_content.map_or(usize::MAX, NonZeroUsize::get), pending: [Vec::new(), Vec::new()] }
     }
 
     /// Takes bytes of a stream, read at `at`, and appends the records that they complete to `out`. An unterminated end
-    /// stays pending.
+    /// stays pending, up to `max_content` bytes: only one byte more makes it a `P`, so that an entry of exactly so many is
+    /// one `F`.
+    ///
+    /// A time before the year 0 or after 9999, which a record cannot say, is written as the nearest one that it can.
     pub fn write(&mut self, stream: Stream, at: Time, bytes: &[u8], out: &mut Vec<u8>) {
-        let _ = (stream, at, bytes, out);
-        todo!()
+        let header = Header::new(at, stream);
+        let mut start = 0;
+        for end in memchr_iter(b'\n', bytes) {
+            let rest = self.split(&header, &bytes[start..end], out);
+            let pending = &mut self.pending[stream.index()];
+            header.record(Tag::Full, [pending, rest], out);
+            pending.clear();
+            start = end + 1;
+        }
+        let rest = self.split(&header, &bytes[start..], out);
+        self.pending[stream.index()].extend_from_slice(rest);
     }
 
     /// Whether bytes of a stream wait for their newline.
     #[must_use]
     pub fn has_pending(&self, stream: Stream) -> bool {
-        let _ = stream;
-        todo!()
+        !self.pending[stream.index()].is_empty()
     }
 
     /// Appends a stream's pending bytes as a `P` record, if there are any: at the end of a stream, or when it has been silent.
     pub fn flush(&mut self, stream: Stream, at: Time, out: &mut Vec<u8>) {
-        let _ = (stream, at, out);
-        todo!()
+        let pending = &mut self.pending[stream.index()];
+        if !pending.is_empty() {
+            Header::new(at, stream).record(Tag::Partial, [pending, &[]], out);
+            pending.clear();
+        }
+    }
+
+    /// Writes `P` records while the pending bytes and `piece` are more than one record takes; gives what is left of `piece`.
+    fn split<'a>(&mut self, header: &Header, mut piece: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
+        let pending = &mut self.pending[header.stream.index()];
+        while let Some((now, later)) = piece.split_at_checked(self.max_content - pending.len())
+            && !later.is_empty()
+        {
+            header.record(Tag::Partial, [pending, now], out);
+            pending.clear();
+            piece = later;
+        }
+        piece
+    }
+}
+
+/// What the records of one write begin with.
+struct Header {
+    stream: Stream,
+    /// `2026-01-02T03:04:05.123456789Z stdout `
+    text: String,
+}
+
+impl Header {
+    fn new(at: Time, stream: Stream) -> Self {
+        let (first, last) = YEARS_SECS;
+        let at = match at.unix_secs() {
+            secs if secs < first => Time::from_unix(first, 0),
+            secs if secs > last => Time::from_unix(last, u32::MAX),
+            _ => at,
+        };
+        Self { stream, text: format!("{} {} ", at.rfc3339_nanos(), stream.as_str()) }
+    }
+
+    fn record(&self, tag: Tag, [first, second]: [&[u8]; 2], out: &mut Vec<u8>) {
+        let tag: &[u8] = match tag {
+            Tag::Full => b"F ",
+            Tag::Partial => b"P ",
+        };
+        out.reserve(self.text.len() + tag.len() + first.len() + second.len() + 1);
+        for part in [self.text.as_bytes(), tag, first, second, b"\n"] {
+            out.extend_from_slice(part);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cri::parse;
+
+    const AT: Time = Time::from_unix(1_767_323_045, 120_000_000);
+    const HEAD: &str = "2026-01-02T03:04:05.120000000Z";
+
+    fn encoder(max_content: usize) -> Encoder {
+        Encoder::new(NonZeroUsize::new(max_content))
+    }
+
+    fn text(out: &[u8]) -> &str {
+        std::str::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_line_is_one_full_record_with_nine_digits_and_a_space_before_no_content() {
+        let mut out = Vec::new();
+        encoder(10).write(Stream::Stderr, AT, b"a\r\n\n", &mut out);
+        assert_eq!(text(&out), format!("{HEAD} stderr F a\r\n{HEAD} stderr F \n"));
+    }
+
+    #[test]
+    fn an_entry_is_split_only_when_one_byte_more_has_come() {
+        let (mut encoder, mut out) = (encoder(3), Vec::new());
+        encoder.write(Stream::Stdout, AT, b"abc", &mut out);
+        assert_eq!(text(&out), "");
+        encoder.write(Stream::Stdout, AT, b"\nabc", &mut out);
+        assert_eq!(text(&out), format!("{HEAD} stdout F abc\n"));
+        out.clear();
+        encoder.write(Stream::Stdout, AT, b"d", &mut out);
+        assert_eq!(text(&out), format!("{HEAD} stdout P abc\n"));
+        assert!(encoder.has_pending(Stream::Stdout));
+    }
+
+    #[test]
+    fn an_unterminated_end_is_partial_and_flushed_once() {
+        let (mut encoder, mut out) = (encoder(10), Vec::new());
+        encoder.write(Stream::Stdout, AT, b"prompt> ", &mut out);
+        encoder.flush(Stream::Stderr, AT, &mut out);
+        assert!(encoder.has_pending(Stream::Stdout) && !encoder.has_pending(Stream::Stderr));
+        encoder.flush(Stream::Stdout, AT, &mut out);
+        encoder.flush(Stream::Stdout, AT, &mut out);
+        assert_eq!(text(&out), format!("{HEAD} stdout P prompt> \n"));
+        assert!(!encoder.has_pending(Stream::Stdout));
+    }
+
+    #[test]
+    fn a_time_that_no_record_can_say_is_the_nearest_that_parses() {
+        for (secs, said) in [(i64::MIN, "0000-01-01T00:00:00.000000000Z"), (i64::MAX, "9999-12-31T23:59:59.999999999Z")]
+        {
+            let mut out = Vec::new();
+            encoder(10).write(Stream::Stdout, Time::from_unix(secs, 5), b"x\n", &mut out);
+            let record = parse(out.trim_ascii_end()).unwrap();
+            assert_eq!(record.at.rfc3339_nanos(), said);
+        }
     }
 }

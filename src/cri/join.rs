@@ -1,6 +1,10 @@
 //! Records -> entries, per stream.
+//!
+//! The streams are independent: any number of records of one may lie between two pieces of an entry of the other, and a
+//! malformed line between them (which never gets here) changes nothing. Pieces are joined as bytes, since a split may fall
+//! inside a character. An entry is as long as its pieces together; who reads files of strangers sets the bound.
 
-use super::{Record, Stream};
+use super::{Record, Stream, Tag};
 use crate::time::Time;
 
 /// One entry of a stream, its pieces joined.
@@ -19,19 +23,92 @@ pub struct Joined {
 }
 
 /// Joins the records of a file.
-#[derive(Default)]
-pub struct Joiner {}
+#[derive(Clone, Default, Debug)]
+pub struct Joiner {
+    /// At most one entry per stream, in the order of their first pieces (times may go back, so they cannot tell).
+    open: Vec<Joined>,
+}
 
 impl Joiner {
     /// Takes the next record; gives the entry that it completes.
     pub fn push(&mut self, record: &Record<'_>) -> Option<Joined> {
-        let _ = record;
-        todo!()
+        let open = self.open.iter().position(|entry| entry.stream == record.stream);
+        match (record.tag, open) {
+            (Tag::Full, None) => Some(joined(record)),
+            (Tag::Full, Some(at)) => {
+                let mut entry = self.open.remove(at);
+                append(&mut entry, record);
+                Some(entry)
+            }
+            (Tag::Partial, None) => {
+                self.open.push(joined(record));
+                None
+            }
+            (Tag::Partial, Some(at)) => {
+                append(&mut self.open[at], record);
+                None
+            }
+        }
     }
 
-    /// The entries left open at the end of the file, in the order of their first pieces.
+    /// The entries left open at the end of the file, in the order of their first pieces; one without a byte is none.
     #[must_use]
-    pub fn finish(self) -> Vec<Joined> {
-        todo!()
+    pub fn finish(mut self) -> Vec<Joined> {
+        self.open.retain(|entry| !entry.content.is_empty());
+        self.open
+    }
+}
+
+fn joined(record: &Record<'_>) -> Joined {
+    Joined {
+        stream: record.stream,
+        first_at: record.at,
+        last_at: record.at,
+        content: record.content.to_vec(),
+        complete: record.tag == Tag::Full,
+    }
+}
+
+fn append(entry: &mut Joined, record: &Record<'_>) {
+    entry.last_at = record.at;
+    entry.content.extend_from_slice(record.content);
+    entry.complete = record.tag == Tag::Full;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(secs: i64, stream: Stream, tag: Tag, content: &[u8]) -> Record<'_> {
+        Record { at: Time::from_unix(secs, 0), stream, tag, content }
+    }
+
+    #[test]
+    fn pieces_join_over_records_of_the_other_stream_and_keep_both_times() {
+        let mut joiner = Joiner::default();
+        assert_eq!(joiner.push(&record(5, Stream::Stdout, Tag::Partial, b"a")), None);
+        assert!(joiner.push(&record(6, Stream::Stderr, Tag::Full, b"e")).is_some());
+        let entry = joiner.push(&record(7, Stream::Stdout, Tag::Full, b"b")).unwrap();
+        assert_eq!((entry.first_at.unix_secs(), entry.last_at.unix_secs()), (5, 7));
+        assert_eq!((entry.content.as_slice(), entry.complete), (b"ab".as_slice(), true));
+        assert_eq!(joiner.finish(), []);
+    }
+
+    #[test]
+    fn what_is_left_open_comes_in_the_order_it_began_whatever_the_clock_said() {
+        let mut joiner = Joiner::default();
+        joiner.push(&record(9, Stream::Stderr, Tag::Partial, b"e"));
+        joiner.push(&record(1, Stream::Stdout, Tag::Partial, b"o"));
+        let left = joiner.finish();
+        assert_eq!(left.iter().map(|entry| entry.stream).collect::<Vec<_>>(), [Stream::Stderr, Stream::Stdout]);
+        assert!(left.iter().all(|entry| !entry.complete));
+    }
+
+    #[test]
+    fn an_empty_partial_left_open_is_nothing_but_one_that_is_closed_is_an_empty_line() {
+        let mut joiner = Joiner::default();
+        joiner.push(&record(1, Stream::Stdout, Tag::Partial, b""));
+        assert_eq!(joiner.clone().finish(), []);
+        assert_eq!(joiner.push(&record(2, Stream::Stdout, Tag::Full, b"")).unwrap().content, b"");
     }
 }

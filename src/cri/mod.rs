@@ -22,6 +22,8 @@ use crate::time::Time;
 pub use encode::{Encoder, MAX_CONTENT};
 pub use join::{Joined, Joiner};
 pub use parse::parse;
+#[doc(hidden)]
+pub use parse::parse_by_nom;
 
 /// Where the bytes were written to.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -79,7 +81,8 @@ pub struct Record<'a> {
 pub struct Malformed {
     /// What is wrong.
     pub reason: Reason,
-    /// The byte of the line at which it is wrong, from 1.
+    /// The byte of the line, from 1, at which it stops being a record: the first of the wrong number, sign or field, or the
+    /// one after the last where the line ends too early.
     pub column: usize,
 }
 
@@ -88,12 +91,16 @@ pub struct Malformed {
 pub enum Reason {
     /// A line without a byte.
     Blank,
-    /// It does not begin with an RFC 3339 date-time, or with one that is on no calendar.
+    /// It does not begin with an RFC 3339 date-time and a space.
     Timestamp,
-    /// The field after the timestamp is missing, or neither `stdout` nor `stderr`.
+    /// It begins with a date, a time or an offset that exists in no calendar and on no clock.
+    Calendar,
+    /// The field after the timestamp is neither `stdout` nor `stderr`.
     Stream,
-    /// The field after the stream is missing, or its first tag is neither `P` nor `F`.
+    /// The first tag of the field after the stream is neither `P` nor `F`.
     Tag,
+    /// After a whole timestamp the line ends within its header, as when its writer was stopped.
+    Torn,
 }
 
 impl fmt::Display for Reason {
@@ -101,8 +108,10 @@ impl fmt::Display for Reason {
         f.write_str(match self {
             Self::Blank => "blank line",
             Self::Timestamp => "no RFC 3339 timestamp",
+            Self::Calendar => "no such date, time or offset",
             Self::Stream => "neither stdout nor stderr",
             Self::Tag => "neither P nor F",
+            Self::Torn => "the line ends within its header",
         })
     }
 }

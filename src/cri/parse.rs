@@ -1,12 +1,224 @@
 //! Bytes of one line -> a record, or why it is none.
+//!
+//! [`parse_by_nom`] decides what a record is: RFC 3339 with 0 to 9 fraction digits (more are cut), `Z` or `±hh:mm`, a date
+//! and a time that exist; then `stdout` or `stderr`; then a `:`-separated list whose first tag is `P` or `F`; one space after
+//! each. [`parse`] tries the usual header at fixed offsets first and is otherwise the same function: a property test holds
+//! the two together. Both borrow from the line and allocate nothing.
+//!
+//! The column of a [`Malformed`] line is the first byte of the *piece* that is wrong: a number or a sign of the timestamp,
+//! the whole stream field, the whole tag field. Where the line ends too early it is the byte after the last.
 
-use super::{Malformed, Record};
+use std::ops::RangeInclusive;
+
+use nom::branch::alt;
+use nom::bytes::complete::{tag, take, take_till, take_while1};
+use nom::character::complete::char;
+use nom::combinator::{cut, eof, map, map_opt, opt, value};
+use nom::error::{ErrorKind, ParseError};
+use nom::sequence::{preceded, terminated};
+use nom::{IResult, Parser};
+
+use super::{Malformed, Reason, Record, Stream, Tag};
+use crate::time::{Time, days_from_civil};
 
 /// Parses one line, without its LF.
 ///
 /// # Errors
 /// A line that is no record gives [`Malformed`]: data for the caller, who has the line's bytes.
+#[inline]
 pub fn parse(line: &[u8]) -> Result<Record<'_>, Malformed> {
-    let _ = line;
-    todo!()
+    match parse_usual(line) {
+        Some(record) => Ok(record),
+        None => parse_by_nom(line),
+    }
 }
+
+/// [`parse`] without its shortcut: the grammar itself, slower. Public for the benchmark alone.
+///
+/// # Errors
+/// As [`parse`].
+#[doc(hidden)]
+pub fn parse_by_nom(line: &[u8]) -> Result<Record<'_>, Malformed> {
+    if line.is_empty() {
+        return Err(Malformed { reason: Reason::Blank, column: 1 });
+    }
+    match record(line) {
+        Ok((_, record)) => Ok(record),
+        Err(nom::Err::Error(wrong) | nom::Err::Failure(wrong)) => {
+            Err(Malformed { reason: wrong.reason, column: line.len() - wrong.at.len() + 1 })
+        }
+        // The complete parsers never ask for more; a torn line is what that would mean.
+        Err(nom::Err::Incomplete(_)) => Err(Malformed { reason: Reason::Torn, column: line.len() + 1 }),
+    }
+}
+
+/// What is left of the line from the wrong piece on, and what is wrong with it.
+struct Wrong<'a> {
+    at: &'a [u8],
+    reason: Reason,
+}
+
+impl<'a> ParseError<&'a [u8]> for Wrong<'a> {
+    fn from_error_kind(at: &'a [u8], _: ErrorKind) -> Self {
+        Self { at, reason: Reason::Timestamp }
+    }
+
+    fn append(_: &'a [u8], _: ErrorKind, other: Self) -> Self {
+        other
+    }
+}
+
+type Parsed<'a, T> = IResult<&'a [u8], T, Wrong<'a>>;
+
+const fn wrong<T>(at: &[u8], reason: Reason) -> Parsed<'_, T> {
+    Err(nom::Err::Error(Wrong { at, reason }))
+}
+
+fn record(line: &[u8]) -> Parsed<'_, Record<'_>> {
+    map((timestamp, space, stream, tags), |(at, (), stream, tag)| (at, stream, tag))
+        .parse(line)
+        .map(|(content, (at, stream, tag))| (&line[line.len()..], Record { at, stream, tag, content }))
+}
+
+fn timestamp(line: &[u8]) -> Parsed<'_, Time> {
+    let (rest, (year, _, month, _)) = (number(4, 0..=9999), char('-'), number(2, 1..=12), char('-')).parse(line)?;
+    let (rest, (day, _)) = (number(2, 1..=days_in(year, month)), char('T')).parse(rest)?;
+    let (rest, (hour, _, minute, _, second)) =
+        (number(2, 0..=23), char(':'), number(2, 0..=59), char(':'), number(2, 0..=59)).parse(rest)?;
+    // `cut`: a dot without digits is wrong at the digits, not at the dot.
+    let (rest, nanos) = opt(preceded(char('.'), cut(fraction))).parse(rest)?;
+    let (rest, offset_secs) = offset(rest)?;
+    let utc_secs =
+        days_from_civil(i64::from(year), month, day) * 86_400 + clock_secs(hour, minute, second) - offset_secs;
+    Ok((rest, Time::from_unix(utc_secs, nanos.unwrap_or(0))))
+}
+
+/// A number of exactly `width` digits; outside `range` it is on no calendar.
+fn number<'a>(width: usize, range: RangeInclusive<u32>) -> impl Parser<&'a [u8], Output = u32, Error = Wrong<'a>> {
+    move |at: &'a [u8]| {
+        let (rest, number) = map_opt(take(width), decimal).parse(at)?;
+        if range.contains(&number) { Ok((rest, number)) } else { wrong(at, Reason::Calendar) }
+    }
+}
+
+/// Up to 9 digits as a number.
+fn decimal(digits: &[u8]) -> Option<u32> {
+    digits.iter().try_fold(0, |sum, digit| digit.is_ascii_digit().then(|| sum * 10 + u32::from(digit - b'0')))
+}
+
+/// The digits after the dot as nanoseconds; what is finer is cut, as Go, chrono and `time` do.
+fn fraction(at: &[u8]) -> Parsed<'_, u32> {
+    map(take_while1(|byte: u8| byte.is_ascii_digit()), |digits: &[u8]| {
+        digits.iter().chain([b'0'; 9].iter()).take(9).fold(0, |sum, digit| sum * 10 + u32::from(digit - b'0'))
+    })
+    .parse(at)
+}
+
+/// Seconds east of UTC.
+fn offset(at: &[u8]) -> Parsed<'_, i64> {
+    let sign = alt((value(1, char('+')), value(-1, char('-'))));
+    let numeric = map((sign, number(2, 0..=23), char(':'), number(2, 0..=59)), |(sign, hour, _, minute)| {
+        sign * clock_secs(hour, minute, 0)
+    });
+    alt((value(0, char('Z')), numeric)).parse(at)
+}
+
+/// The space that ends the timestamp.
+fn space(at: &[u8]) -> Parsed<'_, ()> {
+    if at.is_empty() { wrong(at, Reason::Torn) } else { value((), char(' ')).parse(at) }
+}
+
+fn stream(at: &[u8]) -> Parsed<'_, Stream> {
+    let word = alt((value(Stream::Stdout, tag("stdout")), value(Stream::Stderr, tag("stderr"))));
+    terminated(word, char(' ')).parse(at).or_else(|_: nom::Err<Wrong<'_>>| {
+        if b"stdout ".starts_with(at) || b"stderr ".starts_with(at) {
+            wrong(&at[at.len()..], Reason::Torn)
+        } else {
+            wrong(at, Reason::Stream)
+        }
+    })
+}
+
+/// The tag field and the space after it. Only the first tag means anything. A missing last space is forgiven: conmon 2.2.0
+/// wrote that, and something stripped it before fluent-bit (its issue 6703).
+fn tags(at: &[u8]) -> Parsed<'_, Tag> {
+    let first = alt((value(Tag::Full, char('F')), value(Tag::Partial, char('P'))));
+    let more = opt(preceded(char(':'), take_till(|byte| byte == b' ')));
+    let end = alt((value((), char(' ')), value((), eof)));
+    terminated(first, (more, end))
+        .parse(at)
+        .or_else(|_: nom::Err<Wrong<'_>>| wrong(at, if at.is_empty() { Reason::Torn } else { Reason::Tag }))
+}
+
+const fn days_in(year: u32, month: u32) -> u32 {
+    match month {
+        2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
+fn clock_secs(hour: u32, minute: u32, second: u32) -> i64 {
+    i64::from((hour * 60 + minute) * 60 + second)
+}
+
+/// The header that nearly every line has, and ours always: 9 digits, `Z`, one tag. `None` leaves the line to the grammar.
+#[inline]
+fn parse_usual(line: &[u8]) -> Option<Record<'_>> {
+    let (header, content) = line.split_first_chunk::<40>()?;
+    let stream = match word(header, 30) {
+        STDOUT => Stream::Stdout,
+        STDERR => Stream::Stderr,
+        _ => return None,
+    };
+    let tag = match [header[38], header[39]] {
+        [b'F', b' '] => Tag::Full,
+        [b'P', b' '] => Tag::Partial,
+        _ => return None,
+    };
+    Some(Record { at: usual_time(header)?, stream, tag, content })
+}
+
+const STDOUT: u64 = u64::from_le_bytes(*b" stdout ");
+const STDERR: u64 = u64::from_le_bytes(*b" stderr ");
+
+/// Eight bytes of the header, the first in the lowest place.
+fn word(header: &[u8; 40], at: usize) -> u64 {
+    header[at..].first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
+}
+
+/// `2026-01-02T03:04:05.123456789Z`, eight bytes at a time.
+fn usual_time(header: &[u8; 40]) -> Option<Time> {
+    let [y1, y2, y3, y4, _, m1, m2, _] = digits_of(word(header, 0), *b"0000-00-")?;
+    let [d1, d2, _, h1, h2, _, n1, n2] = digits_of(word(header, 8), *b"00T00:00")?;
+    let [_, s1, s2, _, first_digits @ ..] = digits_of(word(header, 16), *b":00.0000")?;
+    let [last_digits @ .., _, _] = digits_of(word(header, 24) & 0xffff_ffff_ffff, *b"00000Z\0\0")?;
+    let year = ((y1 * 10 + y2) * 10 + y3) * 10 + y4;
+    let (month, day, hour, minute, second) = (m1 * 10 + m2, d1 * 10 + d2, h1 * 10 + h2, n1 * 10 + n2, s1 * 10 + s2);
+    if !(1..=12).contains(&month)
+        || !(1..=days_in(year, month)).contains(&day)
+        || hour > 23
+        || minute > 59
+        || second > 59
+    {
+        return None;
+    }
+    let nanos = first_digits.iter().chain(&last_digits[..5]).fold(0, |sum, digit| sum * 10 + digit);
+    let secs = days_from_civil(i64::from(year), month, day) * 86_400 + clock_secs(hour, minute, second);
+    Some(Time::from_unix(secs, nanos))
+}
+
+/// The digits of a word that has digits where `shape` has `0` and otherwise the bytes of `shape` (there the result is 0).
+#[inline]
+fn digits_of(word: u64, shape: [u8; 8]) -> Option<[u32; 8]> {
+    let digits = word ^ u64::from_le_bytes(shape);
+    // What added to a byte sets its top bit if the byte is no digit, or, at a sign, not 0. Two bytes cannot reach each
+    // other: a carry needs a byte above 0x80, which the `|` catches.
+    let most = u64::from_le_bytes(shape.map(|byte| if byte == b'0' { 0x76 } else { 0x7f }));
+    let is_usual = (digits.wrapping_add(most) | digits) & 0x8080_8080_8080_8080 == 0;
+    is_usual.then(|| digits.to_le_bytes().map(u32::from))
+}
+
+#[cfg(test)]
+mod tests;
