@@ -74,6 +74,14 @@ pub struct Exit {
     pub max_rss_bytes: Option<i64>,
 }
 
+impl Exit {
+    /// Of a command that never ran.
+    #[must_use]
+    pub const fn without_run(code: i32) -> Self {
+        Self { code, signal: None, cpu_ms: None, max_rss_bytes: None }
+    }
+}
+
 /// A command that runs.
 pub struct Running {
     child: Child,
@@ -86,17 +94,17 @@ impl Running {
     ///
     /// # Errors
     /// When it could not be run.
-    pub fn start(spawn: &Spawn<'_>, sink: Sink, tees: [Tee; 2], stop: &Stop) -> Result<Self, (Sink, NotStarted)> {
-        let (readers, ends) = match Readers::start(sink, tees) {
-            Ok(started) => started,
-            Err((sink, error)) => return Err((sink, not_started(spawn, &error))),
-        };
+    pub fn start(spawn: &Spawn<'_>, sink: &Arc<Mutex<Sink>>, tees: [Tee; 2], stop: &Stop) -> Result<Self, NotStarted> {
+        let (readers, ends) = Readers::start(sink, tees).map_err(|error| not_started(spawn, &error))?;
         match spawn_child(spawn, ends) {
             Ok(child) => {
                 stop.started(child.id());
                 Ok(Self { child, readers, stop: stop.clone() })
             }
-            Err(error) => Err((readers.finish().0, not_started(spawn, &error))),
+            Err(error) => {
+                readers.finish();
+                Err(not_started(spawn, &error))
+            }
         }
     }
 
@@ -106,17 +114,17 @@ impl Running {
         self.child.id()
     }
 
-    /// Waits for its end and the end of its output. Gives the sink back, and what went wrong on the way.
-    pub fn wait(self) -> (Exit, Sink, Vec<String>) {
+    /// Waits for its end and the end of its output, and tells what went wrong on the way. Nobody writes to the sink afterwards.
+    pub fn wait(self) -> (Exit, Vec<String>) {
         let Self { child, readers, stop } = self;
         // Without reaping: until `ended` has the lock its process id must stay its own.
         let waited = wait_for_exit(child.id());
         let exit = stop.ended(|| child.wait4());
-        let (sink, mut warnings) = readers.finish();
+        let mut warnings = readers.finish();
         if let Err(error) = waited {
             warnings.push(format!("cannot wait for the command: {error}"));
         }
-        (exit_of(exit, &mut warnings), sink, warnings)
+        (exit_of(exit, &mut warnings), warnings)
     }
 }
 
@@ -154,21 +162,13 @@ fn exit_of(waited: io::Result<ResUse>, warnings: &mut Vec<String>) -> Exit {
         },
         Err(error) => {
             warnings.push(format!("the command's exit code is not known: {error}"));
-            Exit { code: NOT_EXECUTABLE, signal: None, cpu_ms: None, max_rss_bytes: None }
+            Exit::without_run(NOT_EXECUTABLE)
         }
     }
 }
 
-/// What the readers of both streams share.
-struct Shared {
-    sink: Sink,
-    /// When either stream was last heard of.
-    heard_at: Instant,
-}
-
 /// The threads that read a command's two streams.
 struct Readers {
-    shared: Arc<Mutex<Shared>>,
     threads: Vec<JoinHandle<Vec<String>>>,
     /// Closing it tells the readers that the command has exited.
     running: PipeWriter,
@@ -176,46 +176,33 @@ struct Readers {
 
 impl Readers {
     /// Starts both, and gives the ends that the command writes to.
-    fn start(sink: Sink, tees: [Tee; 2]) -> Result<(Self, [PipeWriter; 2]), (Sink, io::Error)> {
-        let pipes = (|| Ok([io::pipe()?, io::pipe()?, io::pipe()?]))();
-        let [(exited, running), (stdout, stdout_end), (stderr, stderr_end)] = match pipes {
-            Ok(pipes) => pipes,
-            Err(error) => return Err((sink, error)),
-        };
-        let shared = Arc::new(Mutex::new(Shared { sink, heard_at: Instant::now() }));
-        let mut readers = Self { shared, threads: Vec::new(), running };
+    fn start(sink: &Arc<Mutex<Sink>>, tees: [Tee; 2]) -> io::Result<(Self, [PipeWriter; 2])> {
+        let (exited, running) = io::pipe()?;
+        let (stdout, stdout_end) = io::pipe()?;
+        let (stderr, stderr_end) = io::pipe()?;
+        let mut readers = Self { threads: Vec::new(), running };
         let exited = Arc::new(exited);
         for (stream, (pipe, tee)) in Stream::ALL.into_iter().zip([stdout, stderr].into_iter().zip(tees)) {
             widen(&pipe);
-            let shared = Arc::clone(&readers.shared);
-            let reader = Reader { stream, pipe, tee, shared, exited: Arc::clone(&exited) };
-            match std::thread::Builder::new().name(stream.as_str().into()).spawn(|| reader.run()) {
-                Ok(thread) => readers.threads.push(thread),
-                Err(error) => {
-                    drop((stdout_end, stderr_end));
-                    return Err((readers.finish().0, error));
-                }
-            }
+            let reader = Reader { stream, pipe, tee, sink: Arc::clone(sink), exited: Arc::clone(&exited) };
+            // When the second thread cannot be had, the first ends as the ends of the pipes are closed.
+            let thread = std::thread::Builder::new().name(stream.as_str().into()).spawn(|| reader.run())?;
+            readers.threads.push(thread);
         }
         Ok((readers, [stdout_end, stderr_end]))
     }
 
-    /// Tells them that the command has exited, and waits until they have read the rest.
-    fn finish(self) -> (Sink, Vec<String>) {
+    /// Tells them that the command has exited, waits until they have read the rest, and gives their warnings.
+    fn finish(self) -> Vec<String> {
         drop(self.running);
-        let mut warnings = Vec::new();
-        for thread in self.threads {
-            warnings.extend(thread.join().unwrap_or_else(|_| vec!["a reader of the command's output broke down".into()]));
-        }
-        // The threads are gone, so the sink is ours alone; a placeholder takes its place in what is about to be dropped.
-        let mut shared = lock(&self.shared);
-        let gone = Sink::failed(ErrorKind::Other.into(), crate::time::Time::from_millis(0));
-        (std::mem::replace(&mut shared.sink, gone), warnings)
+        let broken = |_| vec!["a reader of the command's output broke down".into()];
+        self.threads.into_iter().flat_map(|thread| thread.join().unwrap_or_else(broken)).collect()
     }
 }
 
-fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
-    shared.lock().unwrap_or_else(PoisonError::into_inner)
+/// A reader that broke down leaves a sink that can still be closed.
+pub fn lock(sink: &Mutex<Sink>) -> MutexGuard<'_, Sink> {
+    sink.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A favour, not a need: an unprivileged user may have used up what the system allows.
@@ -234,7 +221,7 @@ struct Reader {
     stream: Stream,
     pipe: PipeReader,
     tee: Tee,
-    shared: Arc<Mutex<Shared>>,
+    sink: Arc<Mutex<Sink>>,
     exited: Arc<PipeReader>,
 }
 
@@ -251,7 +238,7 @@ impl Reader {
         if let Err(warning) = self.read_all(&mut warnings) {
             warnings.push(warning);
         }
-        lock(&self.shared).sink.flush(self.stream);
+        lock(&self.sink).flush(self.stream);
         warnings
     }
 
@@ -267,7 +254,7 @@ impl Reader {
                     Ok(0) => return Ok(()),
                     Ok(count) => {
                         read_at = Instant::now();
-                        self.take(buffer.get(..count).unwrap_or_default(), read_at, warnings);
+                        self.take(buffer.get(..count).unwrap_or_default(), warnings);
                         if exit.as_mut().is_some_and(|exit| exit.is_over_after(count)) {
                             return Err(self.held_open());
                         }
@@ -284,27 +271,24 @@ impl Reader {
                         return Err(self.held_open());
                     }
                     if flush.is_some_and(|at| at <= now) {
-                        lock(&self.shared).sink.flush(self.stream);
+                        lock(&self.sink).flush(self.stream);
                     }
                 }
             }
         }
     }
 
-    fn take(&mut self, bytes: &[u8], at: Instant, warnings: &mut Vec<String>) {
-        let mut shared = lock(&self.shared);
-        shared.heard_at = at;
-        shared.sink.write(self.stream, bytes);
-        drop(shared);
+    fn take(&mut self, bytes: &[u8], warnings: &mut Vec<String>) {
+        lock(&self.sink).write(self.stream, bytes);
         if let Err(error) = self.tee.pass(bytes) {
             warnings.push(format!("cannot pass on {}: {error}", self.stream.as_str()));
         }
     }
 
     fn deadlines(&self, read_at: Instant, exit: Option<&AfterExit>) -> Deadlines {
-        let shared = lock(&self.shared);
-        let flush = shared.sink.has_pending(self.stream).then(|| read_at + IDLE_FLUSH);
-        let give_up = exit.map(|exit| (exit.at.max(shared.heard_at) + GRACE_SILENCE).min(exit.at + GRACE_LIMIT));
+        let sink = lock(&self.sink);
+        let flush = sink.has_pending(self.stream).then(|| read_at + IDLE_FLUSH);
+        let give_up = exit.map(|exit| (exit.at.max(sink.heard_at()) + GRACE_SILENCE).min(exit.at + GRACE_LIMIT));
         Deadlines { flush, give_up }
     }
 
@@ -336,7 +320,9 @@ impl Reader {
 
     fn held_open(&self) -> String {
         let stream = self.stream.as_str();
-        format!("the command has exited, but a process that it left behind holds its {stream} open: its later output is not recorded")
+        format!(
+            "the command has exited, but a process that it left behind holds its {stream} open: its later output is not recorded"
+        )
     }
 }
 
@@ -376,8 +362,5 @@ pub fn own_streams(quiet: bool) -> io::Result<[Tee; 2]> {
         return Ok([Tee::new(None), Tee::new(None)]);
     }
     let duplicate = |fd: io::Result<OwnedFd>| fd.map(|fd| Tee::new(Some(fd)));
-    Ok([
-        duplicate(io::stdout().as_fd().try_clone_to_owned())?,
-        duplicate(io::stderr().as_fd().try_clone_to_owned())?,
-    ])
+    Ok([duplicate(io::stdout().as_fd().try_clone_to_owned())?, duplicate(io::stderr().as_fd().try_clone_to_owned())?])
 }

@@ -9,6 +9,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
@@ -30,6 +31,7 @@ pub struct Sink {
     /// How many bytes of whole records the file holds.
     whole_bytes: u64,
     failure: Option<io::Error>,
+    heard_at: Instant,
 }
 
 impl Sink {
@@ -45,20 +47,30 @@ impl Sink {
     /// A sink for an empty file that is open for appending and that nobody else writes.
     #[must_use]
     pub fn new(file: File, start: Time) -> Self {
-        let encoder = Encoder::new(Some(MAX_CONTENT));
-        Self { file: Some(file), encoder, batch: Vec::new(), last: start, whole_bytes: 0, failure: None }
+        Self::over(Some(file), None, start)
     }
 
     /// A sink without a log, for a command that runs although its log could not be created.
     #[must_use]
     pub fn failed(failure: io::Error, start: Time) -> Self {
-        let encoder = Encoder::new(Some(MAX_CONTENT));
-        Self { file: None, encoder, batch: Vec::new(), last: start, whole_bytes: 0, failure: Some(failure) }
+        Self::over(None, Some(failure), start)
+    }
+
+    fn over(file: Option<File>, failure: Option<io::Error>, start: Time) -> Self {
+        let (encoder, heard_at) = (Encoder::new(Some(MAX_CONTENT)), Instant::now());
+        Self { file, encoder, batch: Vec::new(), last: start, whole_bytes: 0, failure, heard_at }
+    }
+
+    /// When something was last written to it, on either stream.
+    #[must_use]
+    pub fn heard_at(&self) -> Instant {
+        self.heard_at
     }
 
     /// Appends what was read from a stream. The records that it completes are in the file on return; an unterminated end is
     /// kept back for [`Sink::flush`].
     pub fn write(&mut self, stream: Stream, bytes: &[u8]) {
+        self.heard_at = Instant::now();
         if self.file.is_some() {
             let at = self.now();
             self.encoder.write(stream, at, bytes, &mut self.batch);
@@ -190,14 +202,17 @@ mod tests {
     fn join(log: &[u8], stream: Stream) -> Vec<u8> {
         let mut joiner = Joiner::default();
         let lines = log.split_inclusive(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\n").unwrap());
-        let mut joined: Vec<_> = lines.filter_map(|line| joiner.push(&parse(line).unwrap())).collect();
-        joined.extend(joiner.finish());
-        let mine = joined.into_iter().filter(|entry| entry.stream == stream);
-        mine.flat_map(|entry| [entry.content, if entry.complete { b"\n".to_vec() } else { Vec::new() }].concat()).collect()
+        let mut entries: Vec<_> = lines.filter_map(|line| joiner.push(&parse(line).unwrap())).collect();
+        entries.extend(joiner.finish());
+        let mine = entries.into_iter().filter(|entry| entry.stream == stream);
+        mine.flat_map(|entry| [entry.content, if entry.complete { b"\n".to_vec() } else { Vec::new() }].concat())
+            .collect()
     }
 
     fn times(log: &[u8]) -> Vec<Time> {
-        log.split_inclusive(|byte| *byte == b'\n').map(|line| parse(line.strip_suffix(b"\n").unwrap()).unwrap().at).collect()
+        log.split_inclusive(|byte| *byte == b'\n')
+            .map(|line| parse(line.strip_suffix(b"\n").unwrap()).unwrap().at)
+            .collect()
     }
 
     #[test]
