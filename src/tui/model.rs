@@ -53,7 +53,7 @@ pub struct Model {
     pub log: Log,
     /// How changes are noticed.
     pub watching: Watching,
-    /// The directories being watched for the open run.
+    /// The directories being watched.
     pub watched: Vec<PathBuf>,
     /// Why the store could not be read last time.
     pub store_fault: Option<String>,
@@ -118,6 +118,8 @@ pub struct Log {
     pub key: Option<ShKey>,
     /// Its file; `None` when the command left none.
     pub path: Option<PathBuf>,
+    /// Whether somebody may still be writing it.
+    pub is_alive: bool,
     /// The rows at hand: those on screen and some more at either side.
     pub window: Window,
     /// The first row on screen, counted in the window.
@@ -267,11 +269,6 @@ impl Model {
         heads.any(|head| head.phase == Phase::Active)
     }
 
-    /// The shown command may still write: its run is neither ended nor given up.
-    #[must_use]
-    pub fn is_log_alive(&self) -> bool {
-        self.shown().and_then(|item| item.sh).is_some_and(|sh| sh.state == ShState::Running)
-    }
 }
 
 /// The command of a job that one wants to see first: the first failed, else the one that runs, else the first.

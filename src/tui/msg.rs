@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 use crate::join::{RunHead, RunNode};
-use crate::log::{Anchor, Window};
+use crate::log::{Anchor, Tail, Window};
 use crate::model::RunId;
 use crate::time::Time;
 use crate::tui::keymap::Key;
@@ -24,6 +24,8 @@ pub enum Msg {
     Tick(Time),
     /// Something on disk may have changed. A hint: whoever reads decides what it was.
     Disk,
+    /// A change in these directories may mean something new.
+    Dirs(Vec<PathBuf>),
     /// How changes on disk are noticed from now on.
     Watching(Watching),
     /// The newest runs, newest first.
@@ -32,10 +34,14 @@ pub enum Msg {
     Run(RunId, Option<Box<RunNode>>),
     /// Rows of the log that the ticket asked for.
     Page(Ticket, Page),
+    /// All of the log of this ticket has been counted: so many rows.
+    Counted(Ticket, u64),
     /// The log is as it was when the same page was read before.
     Unchanged(Ticket),
     /// Work was given up; the next attempt may succeed.
     Failed(Work, String),
+    /// A signal asks us to stop, as Ctrl-Z does.
+    Stop,
     /// The terminal shows us again after a stop.
     Resumed,
     /// This signal asks to leave.
@@ -76,6 +82,8 @@ pub struct PageRequest {
     pub anchor: Anchor,
     /// How many at most.
     pub rows: usize,
+    /// What a last line without its newline is.
+    pub tail: Tail,
 }
 
 /// Rows of a log and what is known of all of it.

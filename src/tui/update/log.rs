@@ -4,10 +4,12 @@
 //! being read is found again by its offset. At most one request is out; what happens meanwhile waits for its answer: moves as
 //! a debt, news from the disk as `stale`.
 
+use std::path::PathBuf;
+
 use super::keys::Move;
 use super::tree;
 use crate::join::ShState;
-use crate::log::Anchor;
+use crate::log::{Anchor, Tail};
 use crate::model::{Phase, ShKey};
 use crate::tui::model::{Aim, Log, Model, Request, telling_place};
 use crate::tui::msg::{Effect, Page, PageRequest, Ticket};
@@ -23,21 +25,25 @@ pub(super) fn show(model: &mut Model) -> Vec<Effect> {
         model.log = Log { ticket: model.log.ticket, ..Log::default() };
         return Vec::new();
     };
-    if model.log.key.as_ref() == Some(&key) && model.log.path == path {
-        return Vec::new();
-    }
     let is_run_active = model.run.as_ref().is_some_and(|run| run.head.phase == Phase::Active);
+    // A log without a row in a run that goes on: some stores write the row at the command's end.
+    let is_alive = state == ShState::Running || (state == ShState::Unknown && is_run_active);
+    if model.log.key.as_ref() == Some(&key) && model.log.path == path {
+        // It has ended: an unfinished last line counts from now on.
+        let has_changed = std::mem::replace(&mut model.log.is_alive, is_alive) != is_alive;
+        return if has_changed { refresh(model) } else { Vec::new() };
+    }
     let aim = match state {
-        ShState::Running | ShState::Failed | ShState::Interrupted => Aim::End,
-        ShState::Unknown if is_run_active => Aim::End,
-        ShState::Passed | ShState::Unknown => Aim::Start,
+        _ if is_alive => Aim::End,
+        ShState::Failed | ShState::Interrupted => Aim::End,
+        _ => Aim::Start,
     };
-    model.log = Log { key: Some(key), path, ticket: model.log.ticket, ..Log::default() };
+    model.log = Log { key: Some(key), path, is_alive, ticket: model.log.ticket, ..Log::default() };
     model.log.follow = aim == Aim::End;
     aim_at(model, aim)
 }
 
-fn wanted(model: &Model) -> Option<(ShKey, Option<std::path::PathBuf>, ShState)> {
+fn wanted(model: &Model) -> Option<(ShKey, Option<PathBuf>, ShState)> {
     let run = model.run.as_ref()?.head.run.id.clone();
     let item = model.shown()?;
     let sh = item.sh?;
@@ -54,7 +60,7 @@ pub(super) fn go(model: &mut Model, how: Move) -> Vec<Effect> {
         }
         Move::Bottom => {
             model.log.follow = true;
-            model.tree.chosen &= !model.is_log_alive();
+            model.tree.chosen &= !model.log.is_alive;
             aim_at(model, Aim::End)
         }
         how => {
@@ -113,10 +119,20 @@ const fn last_top(log: &Log, height: usize) -> usize {
     log.window.rows.len().saturating_sub(height)
 }
 
+/// What was there when the log was opened counts as seen, wherever one reads.
 fn note_seen(log: &mut Log) {
-    if log.follow {
+    if log.follow || log.seen_rows.is_none() {
         log.seen_rows = log.total_rows;
     }
+}
+
+/// All rows have been counted.
+pub(super) fn counted(model: &mut Model, ticket: Ticket, rows: u64) -> Vec<Effect> {
+    if ticket == model.log.ticket {
+        model.log.total_rows = Some(rows);
+        note_seen(&mut model.log);
+    }
+    Vec::new()
 }
 
 /// Scrolls sideways by steps; positive shows what is further right.
@@ -131,7 +147,7 @@ pub(super) fn follow(model: &mut Model) -> Vec<Effect> {
     let is_run_active = model.run.as_ref().is_some_and(|run| run.head.phase == Phase::Active);
     if is_run_active {
         model.tree.chosen = false;
-        let place = model.run.as_ref().and_then(telling_place).filter(|_| !model.is_log_alive());
+        let place = model.run.as_ref().and_then(telling_place).filter(|_| !model.log.is_alive);
         if let Some(place) = place {
             let mut effects = tree::select(model, place);
             effects.extend(go(model, Move::Bottom));
@@ -186,7 +202,8 @@ fn send(model: &mut Model, request: Request, anchor: Anchor, rows: usize) -> Vec
     log.ticket = Ticket(log.ticket.0 + 1);
     log.asked = Some((anchor, rows));
     log.request = Some(request);
-    vec![Effect::ReadLog(log.ticket, PageRequest { path, anchor, rows })]
+    let tail = if log.is_alive { Tail::Hold } else { Tail::Emit };
+    vec![Effect::ReadLog(log.ticket, PageRequest { path, anchor, rows, tail })]
 }
 
 /// Rows have come.
@@ -204,7 +221,7 @@ pub(super) fn arrived(model: &mut Model, ticket: Ticket, page: Page) -> Vec<Effe
     }
     log.generation = page.generation;
     log.window = page.window;
-    log.total_rows = page.total_rows;
+    log.total_rows = page.total_rows.or(log.total_rows.filter(|_| !is_other_file));
     let is_beyond_end = log.window.rows.is_empty() && log.window.file_bytes > 0;
     let is_short_of_end = request.aim == Aim::End && !log.window.at_end;
     if is_other_file || is_beyond_end || is_short_of_end {

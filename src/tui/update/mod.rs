@@ -31,6 +31,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Mouse(mouse, x, y) => mouse::act(model, mouse, x, y),
         Msg::Runs(heads) => runs::arrived(model, heads),
         Msg::Run(id, node) => store::arrived(model, &id, node),
+        Msg::Counted(ticket, rows) => log::counted(model, ticket, rows),
         Msg::Page(ticket, page) => log::arrived(model, ticket, page),
         Msg::Unchanged(ticket) => log::unchanged(model, ticket),
         Msg::Disk => store::refresh(model),
@@ -38,7 +39,9 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Failed(Work::Log(ticket), why) => log::failed(model, ticket, why),
         Msg::Tick(now) => set(&mut model.now, Some(now)),
         Msg::Resize(width, height) => set(&mut model.screen, Rect::new(0, 0, width, height)),
+        Msg::Dirs(dirs) => store::watch(model, dirs),
         Msg::Watching(watching) => set(&mut model.watching, watching),
+        Msg::Stop => vec![Effect::Suspend],
         Msg::Resumed => vec![Effect::Redraw],
         Msg::Lost => vec![Effect::Quit],
         Msg::Signal(signal) => {

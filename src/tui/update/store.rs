@@ -1,14 +1,12 @@
 //! What the store tells: the open run grows and ends while somebody looks at it.
 
+use std::path::PathBuf;
+
 use super::{log, tree};
 use crate::join::{RunNode, ShState};
-use crate::log::path::job_dir;
 use crate::model::{Phase, RunId};
 use crate::tui::model::{Item, Model, Place, Tree, telling_place};
 use crate::tui::msg::Effect;
-
-/// At most so many directories are watched: those of jobs that may still write.
-const MAX_WATCHED: usize = 64;
 
 /// The disk may have changed: both the store and the log are looked at.
 pub(super) fn refresh(model: &mut Model) -> Vec<Effect> {
@@ -32,12 +30,10 @@ pub(super) fn arrived(model: &mut Model, id: &RunId, node: Option<Box<RunNode>>)
     if is_new {
         model.tree = Tree::default();
     }
-    let mut effects = match next_place(model) {
+    match next_place(model) {
         Some(place) => tree::select(model, place),
         None => log::show(model),
-    };
-    effects.extend(watch(model));
-    effects
+    }
 }
 
 /// What is to be selected now, if it is not what is selected already.
@@ -63,14 +59,8 @@ fn has_state(item: Item<'_>, state: ShState) -> bool {
     item.sh.is_some_and(|sh| sh.state == state)
 }
 
-/// The directories in which jobs and logs of the open run appear, and the one of the log on screen.
-fn watch(model: &mut Model) -> Vec<Effect> {
-    let Some(run) = &model.run else { return Vec::new() };
-    let Some(dir) = &run.dir else { return Vec::new() };
-    let shown = model.tree.at.as_ref().map(|at| &at.job);
-    let is_open = |job: &&crate::join::JobNode| job.phase == Phase::Active || Some(&job.job.id) == shown;
-    let jobs = run.jobs.iter().filter(is_open).filter_map(|job| job_dir(dir, &job.job.id));
-    let dirs: Vec<_> = [dir.clone(), dir.join("jobs")].into_iter().chain(jobs).take(MAX_WATCHED).collect();
+/// These directories may tell something new.
+pub(super) fn watch(model: &mut Model, dirs: Vec<PathBuf>) -> Vec<Effect> {
     if model.watched == dirs {
         return Vec::new();
     }

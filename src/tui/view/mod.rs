@@ -103,7 +103,7 @@ fn say(model: &Model, buffer: &mut Buffer, body: Rect, lines: &[&str]) {
 fn badge(model: &Model) -> Option<Badge> {
     let head = &model.run.as_ref()?.head;
     let unseen = model.log.unseen();
-    let is_reading_above = !model.log.follow && (model.is_log_alive() || unseen > 0);
+    let is_reading_above = !model.log.follow && (model.log.is_alive || unseen > 0);
     Some(match (head.phase, model.watching) {
         _ if is_reading_above => Badge::Paused(unseen),
         (Phase::Finished, _) if head.interrupted => Badge::Interrupted,
