@@ -324,12 +324,15 @@ impl Place {
         let home = || std::env::home_dir().map(|home| home.join(".local/share"));
         let user = || data().or_else(home).map(|dir| dir.join("rundown"));
         let found = self.root.clone().or_else(|| set("RUNDOWN_ROOT")).or_else(near).or_else(user);
-        found.ok_or_else(|| Error::Usage("there is no home directory to keep a store in; name one with --root DIR".into()))
+        found.ok_or_else(|| {
+            Error::Usage("there is no home directory to keep a store in; name one with --root DIR".into())
+        })
     }
 
     fn time_zone(&self) -> Result<TimeZone> {
         let Some(name) = &self.timezone else { return Ok(TimeZone::system()) };
-        TimeZone::get(name).map_err(|_| Error::Usage(format!("no time zone is called `{name}`; try one like Europe/Berlin, or UTC")))
+        TimeZone::get(name)
+            .map_err(|_| Error::Usage(format!("no time zone is called `{name}`; try one like Europe/Berlin, or UTC")))
     }
 
     const fn colour_forced(&self) -> bool {
