@@ -1,1 +1,32 @@
-//! The recorder.
+//! The recorder: runs commands, writes down what they write and how they end.
+//!
+//! ```text
+//! exec FILE ─► pipeline ─┐                     ┌─ facts: repo, ref, commit
+//! record CMD ────────────┴─► run (begin, lock) ┴─► execute: jobs and commands, one after the other
+//!                                                    │ rows in the database, before and after each
+//!                                                    ▼
+//!            stop ── signals ──► child: spawn, wait ── stdout ─► reader ┐ one lock
+//!                                                   ── stderr ─► reader ┴► sink ─► sh-<n>.log, then our own streams
+//! ```
+//!
+//! Three promises. **The command does not notice**: it is never killed or held up because its record fails, and its exit code is
+//! ours. **The record is true**: byte for byte what was written, in whole records, up to a failure that is said at the end;
+//! the log is closed before its row is finished, so a finished row means a whole log. **A crash can be told**: the run's
+//! `recorder.lock` is held before its row appears, so an active run with a free lock was interrupted.
+//!
+//! Nothing here draws on the screen or reads a store. The modules say more: `child` on threads and time-outs, `stop` on signals,
+//! `pipeline` on the file format.
+
+mod child;
+mod execute;
+mod facts;
+mod pipeline;
+mod run;
+mod sink;
+mod stop;
+
+pub use facts::{Facts, Git, Given, choose};
+pub use pipeline::{Command, Job, Pipeline, demo_pipeline, load_pipeline, parse_pipeline};
+pub use run::{DATABASE, Ended, LOCK, Options, Recording, record_command, run_pipeline};
+pub use sink::{Sink, Tee};
+pub use stop::Stop;

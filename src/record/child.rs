@@ -1,0 +1,366 @@
+//! One command: spawned, read from both ends of its output, waited for.
+//!
+//! ```text
+//! command ─stdout─► reader ┐ one lock        ┌► log
+//!         ─stderr─► reader ┴────► Sink ──────┤
+//!                   then, unlocked, Tee ─────┴► our own stdout, stderr
+//! ```
+//!
+//! A reader sleeps in `poll` on its pipe and on a second one that says that the command has exited. Each thing that is read is
+//! in the log before it is passed on. What only happens after a while (the flush of an unterminated end, the end of the grace
+//! for those who hold the pipe open) is the time-out of that `poll`. The readers stand ready before the command is spawned, so
+//! there is no moment at which it runs and nobody reads. Nothing here knows of the database.
+
+use std::ffi::OsString;
+use std::io::{self, ErrorKind, PipeReader, PipeWriter, Read};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::io::Errno;
+use rustix::process::{Pid, WaitId, WaitIdOptions};
+use wait4::{ResUse, Wait4};
+
+use super::sink::{Sink, Tee};
+use super::stop::Stop;
+use crate::cri::Stream;
+
+/// After this long without output an unterminated end is written as a `P`. The promise is 250 ms.
+const IDLE_FLUSH: Duration = Duration::from_millis(200);
+/// How long both streams must be silent after the exit before a pipe that somebody else holds open is given up.
+const GRACE_SILENCE: Duration = Duration::from_secs(1);
+/// How long after the exit such a pipe is read at most.
+const GRACE_LIMIT: Duration = Duration::from_secs(5);
+/// The size of the pipes that is asked for: a command that writes much stalls less. More needs privileges on Linux.
+const PIPE_BYTES: usize = 1 << 20;
+const BUFFER_BYTES: usize = 256 << 10;
+
+/// Exit codes of the shell for commands that could not be run (POSIX, 2.8.2).
+const NOT_FOUND: i32 = 127;
+const NOT_EXECUTABLE: i32 = 126;
+
+/// What to run.
+pub struct Spawn<'a> {
+    /// The program and its arguments.
+    pub argv: &'a [OsString],
+    /// The directory that it runs in.
+    pub cwd: &'a Path,
+    /// Whether it has our stdin, or none.
+    pub inherit_stdin: bool,
+}
+
+/// Why a command could not be run.
+pub struct NotStarted {
+    /// What a shell would exit with.
+    pub exit_code: i32,
+    /// What happened, for people.
+    pub why: String,
+}
+
+/// How a command ended.
+pub struct Exit {
+    /// Its exit code; 128 + signal where a signal ended it.
+    pub code: i32,
+    /// The signal that ended it.
+    pub signal: Option<i32>,
+    /// CPU time, user and system, of it and the children that it waited for, in milliseconds.
+    pub cpu_ms: Option<i64>,
+    /// The largest resident set of it or one of its children, in bytes.
+    pub max_rss_bytes: Option<i64>,
+}
+
+impl Exit {
+    /// Of a command that never ran.
+    #[must_use]
+    pub const fn without_run(code: i32) -> Self {
+        Self { code, signal: None, cpu_ms: None, max_rss_bytes: None }
+    }
+}
+
+/// A command that runs.
+pub struct Running {
+    child: Child,
+    readers: Readers,
+    stop: Stop,
+}
+
+impl Running {
+    /// Runs a command. What it writes goes to `sink`, and to the `tees` in the order of [`Stream::ALL`].
+    ///
+    /// # Errors
+    /// When it could not be run.
+    pub fn start(spawn: &Spawn<'_>, sink: &Arc<Mutex<Sink>>, tees: [Tee; 2], stop: &Stop) -> Result<Self, NotStarted> {
+        let (readers, ends) = Readers::start(sink, tees).map_err(|error| not_started(spawn, &error))?;
+        match spawn_child(spawn, ends) {
+            Ok(child) => {
+                stop.started(child.id());
+                Ok(Self { child, readers, stop: stop.clone() })
+            }
+            Err(error) => {
+                readers.finish();
+                Err(not_started(spawn, &error))
+            }
+        }
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits for its end and the end of its output, and tells what went wrong on the way. Nobody writes to the sink afterwards.
+    pub fn wait(self) -> (Exit, Vec<String>) {
+        let Self { child, readers, stop } = self;
+        // Without reaping: until `ended` has the lock its process id must stay its own.
+        let waited = wait_for_exit(child.id());
+        let exit = stop.ended(|| child.wait4());
+        let mut warnings = readers.finish();
+        if let Err(error) = waited {
+            warnings.push(format!("cannot wait for the command: {error}"));
+        }
+        (exit_of(exit, &mut warnings), warnings)
+    }
+}
+
+/// The command's ends of the pipes are closed here in our process, or their readers would never see an end.
+fn spawn_child(spawn: &Spawn<'_>, [stdout, stderr]: [PipeWriter; 2]) -> io::Result<Child> {
+    let (program, args) = spawn.argv.split_first().ok_or(ErrorKind::InvalidInput)?;
+    let stdin = if spawn.inherit_stdin { Stdio::inherit() } else { Stdio::null() };
+    Command::new(program).args(args).current_dir(spawn.cwd).stdin(stdin).stdout(stdout).stderr(stderr).spawn()
+}
+
+fn not_started(spawn: &Spawn<'_>, error: &io::Error) -> NotStarted {
+    let program = spawn.argv.first().map(|program| program.to_string_lossy()).unwrap_or_default();
+    let exit_code = if error.kind() == ErrorKind::NotFound { NOT_FOUND } else { NOT_EXECUTABLE };
+    NotStarted { exit_code, why: format!("cannot run `{}`: {error}", crate::sanitise::name(&program)) }
+}
+
+fn wait_for_exit(pid: u32) -> io::Result<()> {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(ErrorKind::InvalidInput)?;
+    loop {
+        match rustix::process::waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {
+            Ok(_) => return Ok(()),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+fn exit_of(waited: io::Result<ResUse>, warnings: &mut Vec<String>) -> Exit {
+    match waited {
+        Ok(ResUse { status, rusage }) => Exit {
+            code: status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(NOT_EXECUTABLE),
+            signal: status.signal(),
+            cpu_ms: i64::try_from((rusage.utime + rusage.stime).as_millis()).ok(),
+            max_rss_bytes: i64::try_from(rusage.maxrss).ok(),
+        },
+        Err(error) => {
+            warnings.push(format!("the command's exit code is not known: {error}"));
+            Exit::without_run(NOT_EXECUTABLE)
+        }
+    }
+}
+
+/// The threads that read a command's two streams.
+struct Readers {
+    threads: Vec<JoinHandle<Vec<String>>>,
+    /// Closing it tells the readers that the command has exited.
+    running: PipeWriter,
+}
+
+impl Readers {
+    /// Starts both, and gives the ends that the command writes to.
+    fn start(sink: &Arc<Mutex<Sink>>, tees: [Tee; 2]) -> io::Result<(Self, [PipeWriter; 2])> {
+        let (exited, running) = io::pipe()?;
+        let (stdout, stdout_end) = io::pipe()?;
+        let (stderr, stderr_end) = io::pipe()?;
+        let mut readers = Self { threads: Vec::new(), running };
+        let exited = Arc::new(exited);
+        for (stream, (pipe, tee)) in Stream::ALL.into_iter().zip([stdout, stderr].into_iter().zip(tees)) {
+            widen(&pipe);
+            let reader = Reader { stream, pipe, tee, sink: Arc::clone(sink), exited: Arc::clone(&exited) };
+            // When the second thread cannot be had, the first ends as the ends of the pipes are closed.
+            let thread = std::thread::Builder::new().name(stream.as_str().into()).spawn(|| reader.run())?;
+            readers.threads.push(thread);
+        }
+        Ok((readers, [stdout_end, stderr_end]))
+    }
+
+    /// Tells them that the command has exited, waits until they have read the rest, and gives their warnings.
+    fn finish(self) -> Vec<String> {
+        drop(self.running);
+        let broken = |_| vec!["a reader of the command's output broke down".into()];
+        self.threads.into_iter().flat_map(|thread| thread.join().unwrap_or_else(broken)).collect()
+    }
+}
+
+/// A reader that broke down leaves a sink that can still be closed.
+pub fn lock(sink: &Mutex<Sink>) -> MutexGuard<'_, Sink> {
+    sink.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A favour, not a need: an unprivileged user may have used up what the system allows.
+#[cfg(target_os = "linux")]
+fn widen(pipe: &PipeReader) {
+    let _ = rustix::pipe::fcntl_setpipe_size(pipe, PIPE_BYTES);
+}
+
+#[cfg(not(target_os = "linux"))]
+fn widen(_: &PipeReader) {
+    let _ = PIPE_BYTES;
+}
+
+/// Reads one stream until its end.
+struct Reader {
+    stream: Stream,
+    pipe: PipeReader,
+    tee: Tee,
+    sink: Arc<Mutex<Sink>>,
+    exited: Arc<PipeReader>,
+}
+
+/// Why a reader woke up.
+enum Wake {
+    Readable,
+    Exited,
+    TimeOut,
+}
+
+impl Reader {
+    fn run(mut self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if let Err(warning) = self.read_all(&mut warnings) {
+            warnings.push(warning);
+        }
+        lock(&self.sink).flush(self.stream);
+        warnings
+    }
+
+    /// Reads until the end of the stream, or tells why it stopped before.
+    fn read_all(&mut self, warnings: &mut Vec<String>) -> Result<(), String> {
+        let mut buffer = vec![0; BUFFER_BYTES];
+        let mut exit = None;
+        let mut read_at = Instant::now();
+        loop {
+            let deadlines = self.deadlines(read_at, exit.as_ref());
+            match self.sleep(deadlines, exit.is_none()).map_err(|error| self.broken(&error))? {
+                Wake::Readable => match self.pipe.read(&mut buffer) {
+                    Ok(0) => return Ok(()),
+                    Ok(count) => {
+                        read_at = Instant::now();
+                        self.take(buffer.get(..count).unwrap_or_default(), warnings);
+                        if exit.as_mut().is_some_and(|exit| exit.is_over_after(count)) {
+                            return Err(self.held_open());
+                        }
+                    }
+                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                    Err(error) => return Err(self.broken(&error)),
+                },
+                Wake::Exited => exit = Some(AfterExit::of(&self.pipe)),
+                Wake::TimeOut => {
+                    let now = Instant::now();
+                    // Asked anew: the other stream may have spoken while we slept.
+                    let Deadlines { flush, give_up } = self.deadlines(read_at, exit.as_ref());
+                    if give_up.is_some_and(|at| at <= now) {
+                        return Err(self.held_open());
+                    }
+                    if flush.is_some_and(|at| at <= now) {
+                        lock(&self.sink).flush(self.stream);
+                    }
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, bytes: &[u8], warnings: &mut Vec<String>) {
+        lock(&self.sink).write(self.stream, bytes);
+        if let Err(error) = self.tee.pass(bytes) {
+            warnings.push(format!("cannot pass on {}: {error}", self.stream.as_str()));
+        }
+    }
+
+    fn deadlines(&self, read_at: Instant, exit: Option<&AfterExit>) -> Deadlines {
+        let sink = lock(&self.sink);
+        let flush = sink.has_pending(self.stream).then(|| read_at + IDLE_FLUSH);
+        let give_up = exit.map(|exit| (exit.at.max(sink.heard_at()) + GRACE_SILENCE).min(exit.at + GRACE_LIMIT));
+        Deadlines { flush, give_up }
+    }
+
+    /// Sleeps until there is something to read, the first deadline, or the exit of the command where that is news.
+    fn sleep(&self, Deadlines { flush, give_up }: Deadlines, exit_is_news: bool) -> io::Result<Wake> {
+        let first = [flush, give_up].into_iter().flatten().min();
+        let time_out = first.map(|at| at.saturating_duration_since(Instant::now()));
+        let time_out = time_out.and_then(|left| Timespec::try_from(left).ok());
+        let mut both = [PollFd::new(&self.pipe, PollFlags::IN), PollFd::new(&*self.exited, PollFlags::IN)];
+        let [pipe, ..] = &mut both;
+        // A time-out of zero is a look that never sleeps: output is taken before a deadline counts.
+        let ready = if exit_is_news {
+            rustix::event::poll(&mut both, time_out.as_ref())
+        } else {
+            rustix::event::poll(std::slice::from_mut(pipe), time_out.as_ref())
+        };
+        match ready {
+            Err(Errno::INTR) | Ok(0) => Ok(Wake::TimeOut),
+            Err(error) => Err(error.into()),
+            // First of all, or a process that never stops writing would hide it.
+            Ok(_) if exit_is_news && !both[1].revents().is_empty() => Ok(Wake::Exited),
+            Ok(_) => Ok(Wake::Readable),
+        }
+    }
+
+    fn broken(&self, error: &io::Error) -> String {
+        format!("cannot read {}: {error}", self.stream.as_str())
+    }
+
+    fn held_open(&self) -> String {
+        let stream = self.stream.as_str();
+        format!(
+            "the command has exited, but a process that it left behind holds its {stream} open: its later output is not recorded"
+        )
+    }
+}
+
+/// What a reader knows from the exit of the command on.
+struct AfterExit {
+    /// When it learned of it.
+    at: Instant,
+    /// How many bytes were in the pipe then: they may be the command's own, and are read however long it takes to pass them on.
+    owed_bytes: u64,
+}
+
+impl AfterExit {
+    fn of(pipe: &PipeReader) -> Self {
+        Self { at: Instant::now(), owed_bytes: rustix::io::ioctl_fionread(pipe).unwrap_or(0) }
+    }
+
+    /// Whether the grace is over, now that so many bytes more have been read.
+    fn is_over_after(&mut self, count: usize) -> bool {
+        self.owed_bytes = self.owed_bytes.saturating_sub(count as u64);
+        self.owed_bytes == 0 && self.at.elapsed() >= GRACE_LIMIT
+    }
+}
+
+/// When a reader has something to do even if nothing comes.
+#[derive(Clone, Copy)]
+struct Deadlines {
+    flush: Option<Instant>,
+    give_up: Option<Instant>,
+}
+
+/// Our own stdout and stderr to pass on to, or nobody when `quiet`.
+///
+/// # Errors
+/// When we are out of file descriptors.
+pub fn own_streams(quiet: bool) -> io::Result<[Tee; 2]> {
+    if quiet {
+        return Ok([Tee::new(None), Tee::new(None)]);
+    }
+    let duplicate = |fd: io::Result<OwnedFd>| fd.map(|fd| Tee::new(Some(fd)));
+    Ok([duplicate(io::stdout().as_fd().try_clone_to_owned())?, duplicate(io::stderr().as_fd().try_clone_to_owned())?])
+}

@@ -1,0 +1,357 @@
+//! A pipeline: the file that `exec` reads, checked as a whole before anything runs.
+//!
+//! ```toml
+//! name = "demo"                     # optional
+//!
+//! [jobs.build]
+//! commands = ["cargo build"]        # a text goes to `sh -c`, a list is a program and its arguments
+//!
+//! [jobs.test]
+//! needs = ["build"]
+//! commands = [["cargo", "test"]]
+//! ```
+//!
+//! The invariant of a [`Pipeline`]: at least one job, at least one command in each, names that are safe as a path, and every job
+//! after those that it needs (where that leaves a choice, in the order of the file). What breaks it is refused with its line
+//! and with what would be right. Nothing here runs anything.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use toml::Spanned;
+use toml::de::{DeString, DeTable, DeValue};
+
+use crate::error::{Error, Result};
+use crate::log;
+use crate::model::JobId;
+
+/// The demonstration, as a file of this format.
+const DEMO: &str = include_str!("demo.toml");
+
+/// Jobs in an order in which they can run.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Pipeline {
+    name: Option<String>,
+    jobs: Vec<Job>,
+}
+
+/// A named list of commands.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Job {
+    /// Its name.
+    pub id: JobId,
+    /// The jobs that must have passed before it starts.
+    pub needs: Vec<JobId>,
+    /// What it runs, one after the other until one fails.
+    pub commands: Vec<Command>,
+}
+
+/// A command as it was asked for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Command {
+    /// A text for `sh -c`.
+    Shell(String),
+    /// A program and its arguments.
+    Argv(Vec<OsString>),
+}
+
+impl Pipeline {
+    /// Its name, where it has one.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// Its jobs, in the order of their execution.
+    #[must_use]
+    pub fn jobs(&self) -> &[Job] {
+        &self.jobs
+    }
+
+    /// A pipeline of one job with one command.
+    #[must_use]
+    pub(super) fn of_command(job: &JobId, argv: &[OsString]) -> Self {
+        let job = Job { id: job.clone(), needs: Vec::new(), commands: vec![Command::Argv(argv.to_vec())] };
+        Self { name: None, jobs: vec![job] }
+    }
+}
+
+impl Command {
+    /// The program and its arguments.
+    #[must_use]
+    pub fn argv(&self) -> Vec<OsString> {
+        match self {
+            Self::Shell(text) => ["sh", "-c", text].map(OsString::from).into(),
+            Self::Argv(argv) => argv.clone(),
+        }
+    }
+
+    /// The command as a store keeps it: the text as it is, or the list as JSON. Bytes that are no UTF-8 are replaced.
+    #[must_use]
+    pub fn stored(&self) -> String {
+        match self {
+            Self::Shell(text) => text.clone(),
+            Self::Argv(argv) => argv.iter().map(|arg| arg.to_string_lossy()).collect::<serde_json::Value>().to_string(),
+        }
+    }
+
+    /// The command for people, on one line. Untrusted text.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        match self {
+            Self::Shell(text) => text.clone(),
+            Self::Argv(argv) => argv.iter().map(|arg| arg.to_string_lossy()).collect::<Vec<_>>().join(" "),
+        }
+    }
+}
+
+/// Reads and checks a pipeline file.
+///
+/// # Errors
+/// When it cannot be read, or cannot be run: with the line and what would be right there.
+pub fn load_pipeline(path: &Path) -> Result<Pipeline> {
+    let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+    match std::str::from_utf8(&bytes) {
+        Ok(text) => parse_pipeline(text, path),
+        Err(error) => {
+            let line = line_of(&bytes, error.valid_up_to());
+            Err(Error::Pipeline { path: path.to_owned(), line, message: "not UTF-8, as TOML has to be".into() })
+        }
+    }
+}
+
+/// Checks the text of a pipeline file; `path` is for the messages.
+///
+/// # Errors
+/// When it cannot be run: with the line and what would be right there.
+pub fn parse_pipeline(text: &str, path: &Path) -> Result<Pipeline> {
+    parse(text).map_err(|Refusal { at, message }| Error::Pipeline {
+        path: path.to_owned(),
+        line: line_of(text.as_bytes(), at),
+        message,
+    })
+}
+
+/// A pipeline of some seconds that shows what a run can look like: passing, failing and skipped jobs.
+///
+/// # Errors
+/// None: a test parses it.
+pub fn demo_pipeline() -> Result<Pipeline> {
+    parse_pipeline(DEMO, &PathBuf::from("demo.toml"))
+}
+
+/// Lines count from 1.
+fn line_of(text: &[u8], at: usize) -> usize {
+    1 + text.iter().take(at).filter(|byte| **byte == b'\n').count()
+}
+
+/// Why a text is no pipeline.
+struct Refusal {
+    /// The byte of the text where that is.
+    at: usize,
+    message: String,
+}
+
+impl Refusal {
+    fn new(at: usize, message: impl Into<String>) -> Self {
+        Self { at, message: message.into() }
+    }
+}
+
+type Read<T> = std::result::Result<T, Refusal>;
+
+/// A job as the file has it.
+struct Draft {
+    at: usize,
+    id: JobId,
+    needs: Vec<Need>,
+    commands: Vec<Command>,
+}
+
+struct Need {
+    at: usize,
+    name: String,
+}
+
+fn parse(text: &str) -> Read<Pipeline> {
+    let root = DeTable::parse(text).map_err(|error| {
+        let at = error.span().map_or(0, |span| span.start);
+        Refusal::new(at, error.message().replace('\n', ", "))
+    })?;
+    let root = root.get_ref();
+    check_keys(root, &["name", "jobs"])?;
+    let name = root.get("name").map(|name| text_of(name, "`name`")).transpose()?;
+    let Some(jobs) = root.get("jobs") else {
+        return Err(Refusal::new(0, "no jobs: write at least one, as a table [jobs.NAME] with commands = [\"…\"]"));
+    };
+    let jobs_at = jobs.span().start;
+    let jobs = table_of(jobs, "`jobs`", "[jobs.NAME]")?;
+    let mut drafts = jobs.iter().map(|(name, job)| draft_of(name, job)).collect::<Read<Vec<_>>>()?;
+    if drafts.is_empty() {
+        return Err(Refusal::new(
+            jobs_at,
+            "no jobs: write at least one, as a table [jobs.NAME] with commands = [\"…\"]",
+        ));
+    }
+    // The parser's table is sorted by name.
+    drafts.sort_by_key(|draft| draft.at);
+    Ok(Pipeline { name, jobs: in_order(drafts)? })
+}
+
+fn draft_of(name: &Spanned<DeString<'_>>, job: &Spanned<DeValue<'_>>) -> Read<Draft> {
+    let (at, id) = (name.span().start, JobId(name.get_ref().to_string()));
+    if log::path::job_dir(Path::new(""), &id).is_none() {
+        return Err(Refusal::new(at, format!("the job name {:?} cannot be the name of a directory", id.as_str())));
+    }
+    let what = format!("the job `{}`", id.as_str());
+    let table = table_of(job, &what, &format!("[jobs.{}]", id.as_str()))?;
+    check_keys(table, &["needs", "commands"])?;
+    let Some(commands) = table.get("commands") else {
+        return Err(Refusal::new(at, format!("{what} has no commands: add commands = [\"…\"]")));
+    };
+    let commands_at = commands.span().start;
+    let commands: Vec<_> = list_of(commands, "`commands`")?.iter().map(command_of).collect::<Read<_>>()?;
+    if commands.is_empty() {
+        return Err(Refusal::new(commands_at, format!("{what} has no commands: name at least one")));
+    }
+    let needs = match table.get("needs") {
+        None => Vec::new(),
+        Some(needs) => list_of(needs, "`needs`")?.iter().map(need_of).collect::<Read<_>>()?,
+    };
+    Ok(Draft { at, id, needs, commands })
+}
+
+fn need_of(value: &Spanned<DeValue<'_>>) -> Read<Need> {
+    Ok(Need { at: value.span().start, name: text_of(value, "a need")? })
+}
+
+fn command_of(value: &Spanned<DeValue<'_>>) -> Read<Command> {
+    let at = value.span().start;
+    match value.get_ref() {
+        DeValue::String(text) if text.trim().is_empty() => Err(Refusal::new(at, "an empty command: remove it")),
+        DeValue::String(text) => Ok(Command::Shell(text.to_string())),
+        DeValue::Array(list) => {
+            let argv: Vec<_> =
+                list.iter().map(|arg| text_of(arg, "an argument").map(OsString::from)).collect::<Read<_>>()?;
+            match argv.first() {
+                Some(program) if !program.is_empty() => Ok(Command::Argv(argv)),
+                _ => Err(Refusal::new(
+                    at,
+                    "a list of arguments without a program: name one, as in [\"cargo\", \"test\"]",
+                )),
+            }
+        }
+        other => Err(wrong_type(at, "a command", "a text or a list of texts", other)),
+    }
+}
+
+fn wrong_type(at: usize, what: &str, right: &str, wrong: &DeValue<'_>) -> Refusal {
+    Refusal::new(at, format!("{what} has to be {right}, not {}", type_word(wrong)))
+}
+
+fn type_word(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a text",
+        DeValue::Integer(_) | DeValue::Float(_) => "a number",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}
+
+fn text_of(value: &Spanned<DeValue<'_>>, what: &str) -> Read<String> {
+    let wrong = || wrong_type(value.span().start, what, "a text", value.get_ref());
+    value.get_ref().as_str().map(str::to_owned).ok_or_else(wrong)
+}
+
+fn list_of<'a, 'i>(value: &'a Spanned<DeValue<'i>>, what: &str) -> Read<&'a [Spanned<DeValue<'i>>]> {
+    match value.get_ref() {
+        DeValue::Array(list) => Ok(list),
+        other => Err(wrong_type(value.span().start, what, "a list", other)),
+    }
+}
+
+fn table_of<'a, 'i>(value: &'a Spanned<DeValue<'i>>, what: &str, example: &str) -> Read<&'a DeTable<'i>> {
+    match value.get_ref() {
+        DeValue::Table(table) => Ok(table),
+        other => Err(wrong_type(value.span().start, what, &format!("a table, {example}"), other)),
+    }
+}
+
+fn check_keys(table: &DeTable<'_>, known: &[&str]) -> Read<()> {
+    let unknown =
+        table.keys().filter(|key| !known.contains(&key.get_ref().as_ref())).min_by_key(|key| key.span().start);
+    let Some(key) = unknown else { return Ok(()) };
+    let known = known.iter().copied();
+    let message = format!("unknown key {:?}: {}", key.get_ref(), suggestion(key.get_ref(), known, "the keys here are"));
+    Err(Refusal::new(key.span().start, message))
+}
+
+/// The name that was probably meant, or all that there are.
+fn suggestion<'a>(wrong: &str, known: impl Iterator<Item = &'a str> + Clone, all: &str) -> String {
+    let nearest = known.clone().map(|name| (strsim::osa_distance(wrong, name), name)).min();
+    match nearest {
+        Some((distance, name)) if distance <= 2.max(name.chars().count() / 3) => format!("did you mean `{name}`?"),
+        _ => format!("{all} {}", known.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")),
+    }
+}
+
+/// Every job after those that it needs; where there is a choice, in the order of the file.
+fn in_order(drafts: Vec<Draft>) -> Read<Vec<Job>> {
+    let needs = resolve(&drafts)?;
+    // Each job's place in the order, once it has one.
+    let mut places: Vec<Option<usize>> = vec![None; drafts.len()];
+    for place in 0..drafts.len() {
+        let has_place = |job: &usize| places.get(*job).copied().flatten().is_some();
+        let is_next = |(job, needs): &(usize, &Vec<usize>)| !has_place(job) && needs.iter().all(has_place);
+        let Some((job, _)) = needs.iter().enumerate().find(is_next) else {
+            return Err(circle(&drafts, &needs, has_place));
+        };
+        if let Some(free) = places.get_mut(job) {
+            *free = Some(place);
+        }
+    }
+    let mut sorted: Vec<_> = places.into_iter().zip(drafts).collect();
+    sorted.sort_by_key(|(place, _)| *place);
+    let needed = |needs: Vec<Need>| needs.into_iter().map(|need| JobId(need.name)).collect();
+    let job_of = |Draft { id, needs, commands, .. }| Job { id, needs: needed(needs), commands };
+    Ok(sorted.into_iter().map(|(_, draft)| job_of(draft)).collect())
+}
+
+/// The needs of each job as places in the list of drafts.
+fn resolve(drafts: &[Draft]) -> Read<Vec<Vec<usize>>> {
+    let names = drafts.iter().map(|draft| draft.id.as_str());
+    let place = |need: &Need| {
+        names.clone().position(|name| name == need.name).ok_or_else(|| {
+            let suggestion = suggestion(&need.name, names.clone(), "the jobs are");
+            Refusal::new(need.at, format!("there is no job {:?} to need: {suggestion}", need.name))
+        })
+    };
+    drafts.iter().map(|draft| draft.needs.iter().map(place).collect()).collect()
+}
+
+/// Names the circle that keeps the remaining jobs from starting: each of them needs another of them, so following the needs
+/// leads back to where it was before.
+fn circle(drafts: &[Draft], needs: &[Vec<usize>], is_done: impl Fn(&usize) -> bool) -> Refusal {
+    let waiting_for = |job: usize| needs.get(job).and_then(|all| all.iter().copied().find(|need| !is_done(need)));
+    let mut path: Vec<usize> = Vec::new();
+    let mut next = (0..drafts.len()).find(|job| !is_done(job));
+    while let Some(job) = next.filter(|job| !path.contains(job)) {
+        path.push(job);
+        next = waiting_for(job);
+    }
+    let start = path.iter().position(|job| Some(*job) == next).unwrap_or(0);
+    // From the job that stands first in the file, so that the message is the one people look for.
+    let mut around = path.split_off(start);
+    let first = around.iter().enumerate().min_by_key(|(_, job)| **job).map_or(0, |(at, _)| at);
+    around.rotate_left(first);
+    around.extend(around.first().copied());
+    let round: Vec<_> = around.iter().filter_map(|job| drafts.get(*job)).collect();
+    let names: Vec<_> = round.iter().map(|draft| format!("`{}`", draft.id.as_str())).collect();
+    let at = round.first().map_or(0, |draft| draft.at);
+    Refusal::new(at, format!("jobs that wait for each other: {}; remove one of these needs", names.join(" needs ")))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,325 @@
+//! Where the bytes of a command's two streams go: the log, as CRI records, and on to our own stdout and stderr.
+//!
+//! A [`Sink`] is used under one lock by the readers of both streams. Its invariant: **the log is a prefix of what the command
+//! wrote, in whole records, and its times never run backwards.** The first write that fails ends the log there (what comes
+//! after a gap could not be told from what comes before it); the command knows nothing of that and goes on.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::time::Instant;
+
+use rustix::event::{PollFd, PollFlags};
+use rustix::io::Errno;
+
+use crate::cri::{Encoder, MAX_CONTENT, Stream};
+use crate::time::Time;
+
+/// Permissions of a log, before the umask: containerd's.
+const LOG_MODE: u32 = 0o640;
+
+/// Appends the bytes of two streams to a log as records.
+pub struct Sink {
+    /// `None` once the log has ended, by [`Sink::close`] or by a failure.
+    file: Option<File>,
+    encoder: Encoder,
+    batch: Vec<u8>,
+    /// The time of the newest record.
+    last: Time,
+    /// How many bytes of whole records the file holds.
+    whole_bytes: u64,
+    failure: Option<io::Error>,
+    heard_at: Instant,
+}
+
+impl Sink {
+    /// A sink for a new log. No record will be earlier than `start`, the start of the command.
+    ///
+    /// # Errors
+    /// When there is already such a file, or it cannot be created.
+    pub fn create(path: &Path, start: Time) -> io::Result<Self> {
+        let file = OpenOptions::new().append(true).create_new(true).mode(LOG_MODE).open(path)?;
+        Ok(Self::new(file, start))
+    }
+
+    /// A sink for an empty file that is open for appending and that nobody else writes.
+    #[must_use]
+    pub fn new(file: File, start: Time) -> Self {
+        Self::over(Some(file), None, start)
+    }
+
+    /// A sink without a log, for a command that runs although its log could not be created.
+    #[must_use]
+    pub fn failed(failure: io::Error, start: Time) -> Self {
+        Self::over(None, Some(failure), start)
+    }
+
+    fn over(file: Option<File>, failure: Option<io::Error>, start: Time) -> Self {
+        let (encoder, heard_at) = (Encoder::new(Some(MAX_CONTENT)), Instant::now());
+        Self { file, encoder, batch: Vec::new(), last: start, whole_bytes: 0, failure, heard_at }
+    }
+
+    /// When something was last written to it, on either stream.
+    #[must_use]
+    pub fn heard_at(&self) -> Instant {
+        self.heard_at
+    }
+
+    /// Appends what was read from a stream. The records that it completes are in the file on return; an unterminated end is
+    /// kept back for [`Sink::flush`].
+    pub fn write(&mut self, stream: Stream, bytes: &[u8]) {
+        self.heard_at = Instant::now();
+        if self.file.is_some() {
+            let at = self.now();
+            self.encoder.write(stream, at, bytes, &mut self.batch);
+            self.append();
+        }
+    }
+
+    /// Whether a stream has an unterminated end that is not in the file yet.
+    #[must_use]
+    pub fn has_pending(&self, stream: Stream) -> bool {
+        self.file.is_some() && self.encoder.has_pending(stream)
+    }
+
+    /// Appends a stream's unterminated end as a `P`: when the stream is silent, so that a prompt is seen, or at its end.
+    pub fn flush(&mut self, stream: Stream) {
+        if self.file.is_some() {
+            let at = self.now();
+            self.encoder.flush(stream, at, &mut self.batch);
+            self.append();
+        }
+    }
+
+    /// Ends the log and tells whether it holds everything, or what went wrong first.
+    ///
+    /// # Errors
+    /// The first failure.
+    pub fn close(&mut self) -> io::Result<()> {
+        for stream in Stream::ALL {
+            self.flush(stream);
+        }
+        self.file = None;
+        self.failure.take().map_or(Ok(()), Err)
+    }
+
+    /// The time of the next record: a clock that stepped back must not turn the log around.
+    fn now(&mut self) -> Time {
+        self.last = Time::now().max(self.last);
+        self.last
+    }
+
+    fn append(&mut self) {
+        let Some(file) = &self.file else { return };
+        let (written, result) = write_all(file, &self.batch);
+        match result {
+            Ok(()) => self.whole_bytes += written as u64,
+            Err(error) => {
+                self.whole_bytes += whole_records(&self.batch, written) as u64;
+                // Where even this fails the torn record stays: a reader shows it as a malformed line.
+                let _ = file.set_len(self.whole_bytes);
+                self.failure = Some(error);
+                self.file = None;
+            }
+        }
+        self.batch.clear();
+    }
+}
+
+/// Writes as much as can be written, and tells how much that was. Like `Write::write_all`, which does not tell.
+fn write_all(mut file: &File, bytes: &[u8]) -> (usize, io::Result<()>) {
+    let mut written = 0;
+    while let Some(rest) = bytes.get(written..).filter(|rest| !rest.is_empty()) {
+        match io::Write::write(&mut file, rest) {
+            Ok(0) => return (written, Err(io::ErrorKind::WriteZero.into())),
+            Ok(n) => written += n,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return (written, Err(error)),
+        }
+    }
+    (written, Ok(()))
+}
+
+/// How many of the first `written` bytes of a batch are whole records.
+fn whole_records(batch: &[u8], written: usize) -> usize {
+    batch.get(..written).and_then(|done| memchr::memrchr(b'\n', done)).map_or(0, |at| at + 1)
+}
+
+/// Passes a stream's bytes through to one of our own streams, as they are.
+pub struct Tee(Option<OwnedFd>);
+
+impl Tee {
+    /// Passes on to `fd`; `None`: to nobody.
+    #[must_use]
+    pub fn new(fd: Option<OwnedFd>) -> Self {
+        Self(fd)
+    }
+
+    /// Passes bytes on. A failure ends the passing on and nothing else.
+    ///
+    /// # Errors
+    /// The failure, once; none when the other end was closed (`| head`), which is how a reader says that it has enough.
+    pub fn pass(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let Some(fd) = &self.0 else { return Ok(()) };
+        let result = pass_all(fd, bytes);
+        if result.is_err() {
+            self.0 = None;
+        }
+        match result {
+            Ok(()) | Err(Errno::PIPE) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// Waits where the descriptor would block: a terminal that some other program switched to non-blocking.
+fn pass_all(fd: &OwnedFd, mut bytes: &[u8]) -> Result<(), Errno> {
+    while !bytes.is_empty() {
+        match rustix::io::write(fd, bytes) {
+            Ok(n) => bytes = bytes.get(n..).unwrap_or_default(),
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => match rustix::event::poll(&mut [PollFd::new(fd, PollFlags::OUT)], None) {
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(error) => return Err(error),
+            },
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::cri::{Joiner, parse};
+
+    fn join(log: &[u8], stream: Stream) -> Vec<u8> {
+        let mut joiner = Joiner::default();
+        let lines = log.split_inclusive(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\n").unwrap());
+        let mut entries: Vec<_> = lines.filter_map(|line| joiner.push(&parse(line).unwrap())).collect();
+        entries.extend(joiner.finish());
+        let mine = entries.into_iter().filter(|entry| entry.stream == stream);
+        mine.flat_map(|entry| [entry.content, if entry.complete { b"\n".to_vec() } else { Vec::new() }].concat())
+            .collect()
+    }
+
+    fn times(log: &[u8]) -> Vec<Time> {
+        log.split_inclusive(|byte| *byte == b'\n')
+            .map(|line| parse(line.strip_suffix(b"\n").unwrap()).unwrap().at)
+            .collect()
+    }
+
+    #[test]
+    fn no_record_is_earlier_than_the_start_of_the_command() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("sh-1.log");
+        let start = Time::from_unix(Time::now().unix_secs() + 3600, 0);
+        let mut sink = Sink::create(&path, start).unwrap();
+        sink.write(Stream::Stdout, b"one\ntwo\n");
+        sink.close().unwrap();
+        assert_eq!(times(&std::fs::read(&path).unwrap()), [start, start]);
+    }
+
+    #[test]
+    fn a_line_is_in_the_file_at_once_and_an_unterminated_end_after_a_flush() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("sh-1.log");
+        let mut sink = Sink::create(&path, Time::now()).unwrap();
+        sink.write(Stream::Stdout, b"line\nPassword: ");
+        assert_eq!(join(&std::fs::read(&path).unwrap(), Stream::Stdout), b"line\n");
+        assert!(sink.has_pending(Stream::Stdout) && !sink.has_pending(Stream::Stderr));
+        sink.flush(Stream::Stdout);
+        assert!(!sink.has_pending(Stream::Stdout));
+        assert_eq!(join(&std::fs::read(&path).unwrap(), Stream::Stdout), b"line\nPassword: ");
+    }
+
+    #[test]
+    fn a_log_is_never_written_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("sh-1.log");
+        std::fs::write(&path, "theirs").unwrap();
+        assert_eq!(Sink::create(&path, Time::now()).err().unwrap().kind(), io::ErrorKind::AlreadyExists);
+    }
+
+    #[test]
+    fn the_first_failure_is_kept_and_nothing_stays_pending() {
+        let full = OpenOptions::new().append(true).open("/dev/full").unwrap();
+        let mut sink = Sink::new(full, Time::now());
+        sink.write(Stream::Stdout, b"line\nrest");
+        sink.write(Stream::Stderr, b"more\n");
+        assert!(!sink.has_pending(Stream::Stdout));
+        assert_eq!(sink.close().unwrap_err().kind(), io::ErrorKind::StorageFull);
+    }
+
+    #[test]
+    fn a_torn_batch_is_cut_back_to_its_last_whole_record() {
+        assert_eq!(whole_records(b"T stdout F a\nT std", 18), 13);
+        assert_eq!(whole_records(b"T stdout F a\nT std", 13), 13);
+        assert_eq!(whole_records(b"T stdout F a\nT std", 12), 0);
+        assert_eq!(whole_records(b"", 0), 0);
+    }
+
+    #[test]
+    fn a_closed_reader_ends_the_passing_on_without_a_word() {
+        let (reader, writer) = io::pipe().unwrap();
+        let mut tee = Tee::new(Some(writer.into()));
+        drop(reader);
+        tee.pass(b"nobody reads this").unwrap();
+        assert!(tee.0.is_none());
+    }
+
+    #[test]
+    fn another_failure_of_the_passing_on_is_told_once() {
+        let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut tee = Tee::new(Some(full.into()));
+        assert!(tee.pass(b"x").is_err());
+        tee.pass(b"x").unwrap();
+    }
+
+    #[test]
+    fn a_reader_that_is_slow_gets_everything_through_a_non_blocking_pipe() {
+        let (mut reader, writer) = io::pipe().unwrap();
+        rustix::io::ioctl_fionbio(&writer, true).unwrap();
+        let bytes = vec![b'x'; 1 << 20];
+        let mut tee = Tee::new(Some(writer.into()));
+        let sent = bytes.clone();
+        let passing = std::thread::spawn(move || tee.pass(&sent).unwrap());
+        let mut got = vec![0; bytes.len()];
+        reader.read_exact(&mut got).unwrap();
+        passing.join().unwrap();
+        assert_eq!(got, bytes);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn the_log_joins_back_to_what_was_written(
+            writes in prop::collection::vec((any::<bool>(), "[a\r\n\u{e9}]{0,40}", any::<bool>()), 0..40)
+        ) {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("sh-1.log");
+            let mut sink = Sink::create(&path, Time::now()).unwrap();
+            let mut expected = [Vec::new(), Vec::new()];
+            for (is_stderr, text, flush) in &writes {
+                let stream = if *is_stderr { Stream::Stderr } else { Stream::Stdout };
+                sink.write(stream, text.as_bytes());
+                expected[stream.index()].extend_from_slice(text.as_bytes());
+                if *flush {
+                    sink.flush(stream);
+                }
+            }
+            sink.close().unwrap();
+            let log = std::fs::read(&path).unwrap();
+            for stream in Stream::ALL {
+                prop_assert_eq!(&join(&log, stream), &expected[stream.index()]);
+            }
+            prop_assert!(times(&log).is_sorted());
+        }
+    }
+}
