@@ -16,7 +16,7 @@ use crate::cri::Stream;
 use crate::demo;
 use crate::dump::{self, Format, Look, Report, Selection, Timestamps};
 use crate::error::{Error, Result};
-use crate::model::{Outcome, RunId};
+use crate::model::{JobId, Outcome, RunId};
 use crate::record::{self, Facts, Given, Options};
 use crate::{sanitise, tui};
 
@@ -288,8 +288,8 @@ fn list_runs(place: &Place, list: &List) -> anyhow::Result<u8> {
 
 fn record_command(place: &Place, record: Record) -> anyhow::Result<u8> {
     let options = place.recording(&record.source, false)?;
-    let job = record.job.unwrap_or_else(|| record::default_job(&record.argv));
-    let ended = record::record_command(&options, &crate::model::JobId(job), &record.argv)?;
+    let job = record.job.map_or_else(|| record::default_job(&record.argv), JobId);
+    let ended = record::record_command(&options, &job, &record.argv)?;
     tell_all(&ended.warnings);
     Ok(ended.exit_code)
 }
