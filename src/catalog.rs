@@ -195,7 +195,7 @@ impl Catalog {
             Source::Path { path } if path.is_dir() => vec![path.clone()],
             Source::Path { path } => vec![parent(path)],
         };
-        for run in run {
+        if let Some(run) = run {
             dirs.extend(run.dir.clone());
             dirs.extend(run.dir.as_ref().map(|dir| dir.join("jobs")));
             let logs = run.jobs.iter().flat_map(|job| &job.shs).filter_map(|sh| sh.log.as_ref());

@@ -71,7 +71,7 @@ fn sh_line(node: &ShNode, look: &Look) -> String {
     let words = [
         Some(marked(Mark::of_sh(node), look.colour)),
         Some(node.n.to_string()),
-        Some(sh.map_or_else(|| words::log_name(node), |sh| name(&sh.cmd).into_owned())),
+        Some(sh.map_or_else(|| words::log_name(node), words::command)),
         lasted.map(|(from, to)| words::duration(to.millis_since(from))),
         sh.and_then(words::exit),
         missing(node).map(str::to_owned),
