@@ -10,13 +10,10 @@ use crate::error::{Error, Result};
 use crate::join::{self, DatedLog, JobNode, LogRef, Recorder, RunHead, RunNode};
 use crate::log::{LogFile, path};
 use crate::model::{Job, JobId, Outcome, Phase, Run, RunId, Sh};
-use crate::store::{ListedRun, Reader, RunPage};
+use crate::store::{self, ListedRun, Reader, RunPage};
 
 /// The database files looked for in a root, ours first.
-const DATABASES: [&str; 2] = [OUR_DATABASE, "quire.db"];
-
-/// The database that a recorder of ours makes.
-pub const OUR_DATABASE: &str = "rundown.db";
+const DATABASES: [&str; 2] = [store::OUR_DATABASE, "quire.db"];
 
 /// How many runs are looked at at a time when one of a kind is searched.
 const PAGE: usize = 200;
@@ -39,12 +36,20 @@ enum Source {
 }
 
 /// Which runs to list.
-#[derive(Clone, Default, Debug)]
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct RunFilter {
     /// Only runs of this repository.
     pub repo: Option<String>,
     /// Only runs of this ref, full (`refs/heads/main`) or by its last part (`main`).
     pub ref_name: Option<String>,
+}
+
+impl RunFilter {
+    /// Whether it leaves anything out.
+    #[must_use]
+    pub const fn narrows(&self) -> bool {
+        self.repo.is_some() || self.ref_name.is_some()
+    }
 }
 
 /// Which run is meant.
@@ -161,6 +166,15 @@ impl Catalog {
         }
     }
 
+    /// The store's directory, which the paths of its logs lie under.
+    #[must_use]
+    pub fn root(&self) -> Option<&Path> {
+        match &self.source {
+            Source::Store { root, .. } | Source::Tree { root } => Some(root),
+            Source::Path { .. } => None,
+        }
+    }
+
     /// Whether the database may have changed since the last call; the first call says yes. Cheap: no table is read. Logs and
     /// directories are not looked at.
     #[expect(clippy::missing_errors_doc, reason = "see runs")]
@@ -181,7 +195,7 @@ impl Catalog {
             Source::Path { path } if path.is_dir() => vec![path.clone()],
             Source::Path { path } => vec![parent(path)],
         };
-        for run in run {
+        if let Some(run) = run {
             dirs.extend(run.dir.clone());
             dirs.extend(run.dir.as_ref().map(|dir| dir.join("jobs")));
             let logs = run.jobs.iter().flat_map(|job| &job.shs).filter_map(|sh| sh.log.as_ref());
@@ -302,10 +316,7 @@ fn load_jobs(head: &RunHead, mut jobs: Vec<(Job, Vec<Sh>)>, run_dir: Option<&Pat
 }
 
 fn load_job(head: &RunHead, job: Job, shs: Vec<Sh>, run_dir: &Path) -> Result<JobNode> {
-    let found = match path::job_dir(run_dir, &job.id) {
-        Some(dir) => path::list_logs(run_dir, &dir)?,
-        None => Vec::new(),
-    };
+    let found = path::list_logs(run_dir, &job.id)?;
     // Times are worth a read only where they decide.
     let guessed = !shs.is_empty() && shs.iter().all(|sh| sh.n.is_none());
     let logs = found.into_iter().map(|found| dated(found, guessed)).collect();
@@ -355,14 +366,17 @@ fn path_run_id() -> RunId {
 /// The logs under a path as a run without a row.
 fn path_run(path: &Path) -> Result<RunNode> {
     let head = join::run_head(run_without_row(path_run_id(), None), Recorder::Unknown);
-    let jobs = path::discover(path)?
-        .into_iter()
-        .map(|(job, found)| {
-            let logs = found.into_iter().map(|found| dated(found, false)).collect();
-            join::job_node(&head, job_without_row(job), Vec::new(), logs)
-        })
-        .collect();
-    let dir = Some(path.to_owned()).filter(|path| path.is_dir());
+    let metadata = std::fs::metadata(path).map_err(Error::io("open", path))?;
+    let dir = Some(path.to_owned()).filter(|_| metadata.is_dir());
+    let found = match &dir {
+        Some(dir) => path::discover(dir)?,
+        None => vec![(String::new(), vec![path::FoundLog { n: 1, path: path.to_owned(), bytes: metadata.len() }])],
+    };
+    let node = |(job, found): (String, Vec<path::FoundLog>)| {
+        let logs = found.into_iter().map(|found| dated(found, false)).collect();
+        join::job_node(&head, job_without_row(JobId(job)), Vec::new(), logs)
+    };
+    let jobs = found.into_iter().map(node).collect();
     Ok(RunNode { head, dir, jobs })
 }
 

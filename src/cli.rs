@@ -16,7 +16,7 @@ use crate::cri::Stream;
 use crate::demo;
 use crate::dump::{self, Format, Look, Report, Selection, Timestamps};
 use crate::error::{Error, Result};
-use crate::model::{Outcome, RunId};
+use crate::model::{JobId, Outcome, RunId};
 use crate::record::{self, Facts, Given, Options};
 use crate::{sanitise, tui};
 
@@ -264,7 +264,7 @@ fn nothing_failed(run: &crate::join::RunNode) -> bool {
 
 /// Opens the terminal UI; afterwards one line says how the run stands and how to come back.
 fn show(place: &Place, view: &View, catalog: Catalog, open: Option<RunId>) -> Result<Option<crate::join::RunHead>> {
-    let options = tui::Options { colour: colour(&io::stdout()), ascii: view.ascii, time_zone: place.time_zone()? };
+    let options = tui::Options { colour: colour(&io::stdout()), ascii: view.ascii, time_zone: place.time_zone()?, filter: view.narrow.filter() };
     let left = tui::run(catalog, open, options)?;
     Ok(left.head)
 }
@@ -288,8 +288,8 @@ fn list_runs(place: &Place, list: &List) -> anyhow::Result<u8> {
 
 fn record_command(place: &Place, record: Record) -> anyhow::Result<u8> {
     let options = place.recording(&record.source, false)?;
-    let job = record.job.unwrap_or_else(|| record::default_job(&record.argv));
-    let ended = record::record_command(&options, &crate::model::JobId(job), &record.argv)?;
+    let job = record.job.map_or_else(|| record::default_job(&record.argv), JobId);
+    let ended = record::record_command(&options, &job, &record.argv)?;
     tell_all(&ended.warnings);
     Ok(ended.exit_code)
 }
@@ -324,12 +324,15 @@ impl Place {
         let home = || std::env::home_dir().map(|home| home.join(".local/share"));
         let user = || data().or_else(home).map(|dir| dir.join("rundown"));
         let found = self.root.clone().or_else(|| set("RUNDOWN_ROOT")).or_else(near).or_else(user);
-        found.ok_or_else(|| Error::Usage("there is no home directory to keep a store in; name one with --root DIR".into()))
+        found.ok_or_else(|| {
+            Error::Usage("there is no home directory to keep a store in; name one with --root DIR".into())
+        })
     }
 
     fn time_zone(&self) -> Result<TimeZone> {
         let Some(name) = &self.timezone else { return Ok(TimeZone::system()) };
-        TimeZone::get(name).map_err(|_| Error::Usage(format!("no time zone is called `{name}`; try one like Europe/Berlin, or UTC")))
+        TimeZone::get(name)
+            .map_err(|_| Error::Usage(format!("no time zone is called `{name}`; try one like Europe/Berlin, or UTC")))
     }
 
     const fn colour_forced(&self) -> bool {

@@ -29,7 +29,8 @@ impl Demo {
     /// # Errors
     /// When there is no place for a temporary store, or this program cannot be started again.
     pub fn start() -> Result<Self> {
-        let dir = TempDir::with_prefix("rundown-demo-").map_err(Error::io("create a store in", std::env::temp_dir()))?;
+        let dir =
+            TempDir::with_prefix("rundown-demo-").map_err(Error::io("create a store in", std::env::temp_dir()))?;
         let pipeline = dir.path().join("demo.toml");
         fs::write(&pipeline, record::DEMO).map_err(Error::io("write", &pipeline))?;
         let said = dir.path().join("recorder.txt");

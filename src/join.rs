@@ -347,14 +347,10 @@ mod tests {
         Sh {
             n,
             cmd: format!("at {started_ms}"),
-            cwd: None,
-            pid: None,
             started_at: Some(Time::from_millis(started_ms)),
             finished_at: Some(Time::from_millis(started_ms + 1)),
             exit_code: Some(0),
-            signal: None,
-            cpu_ms: None,
-            max_rss_bytes: None,
+            ..Sh::default()
         }
     }
 

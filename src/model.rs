@@ -86,8 +86,8 @@ pub struct Job {
     pub finished_at: Option<Time>,
 }
 
-/// A command as the database tells it: a row of `sh_calls`, of `sh_events`, or both.
-#[derive(Clone, PartialEq, Eq, Debug)]
+/// A command as the database tells it: a row of `sh_calls`, of `sh_events`, or both. The default is one of which nothing is known.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Sh {
     /// Its number within the job where the store keeps it (ours does); `None` where it has to be guessed from the order.
     pub n: Option<u32>,
@@ -182,18 +182,7 @@ mod tests {
 
     #[test]
     fn an_argv_is_given_only_where_it_is_certain() {
-        let sh = |n, cmd: &str| Sh {
-            n,
-            cmd: cmd.into(),
-            cwd: None,
-            pid: None,
-            started_at: None,
-            finished_at: None,
-            exit_code: None,
-            signal: None,
-            cpu_ms: None,
-            max_rss_bytes: None,
-        };
+        let sh = |n, cmd: &str| Sh { n, cmd: cmd.into(), ..Sh::default() };
         assert_eq!(sh(None, r#"["git", "--version"]"#).argv().unwrap(), ["git", "--version"]);
         assert_eq!(sh(Some(1), r#"["printf","a\\nb"]"#).argv().unwrap(), ["printf", "a\\nb"]);
         assert_eq!(sh(None, r#"["printf", "a\nb"]"#).argv(), None);

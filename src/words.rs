@@ -188,6 +188,16 @@ pub fn revision(run: &Run) -> Option<String> {
     Some(name(&text).into_owned())
 }
 
+/// A command as one types it, on one line: an argv quoted for a shell, of a script its first line. Sanitised.
+#[must_use]
+pub fn command(sh: &Sh) -> String {
+    let argv = sh.argv().and_then(|argv| shlex::try_join(argv.iter().map(String::as_str)).ok());
+    let text = argv.as_deref().unwrap_or(&sh.cmd);
+    let mut lines = text.lines().filter(|line| !line.trim().is_empty());
+    let first = name(lines.next().unwrap_or_default().trim_end()).into_owned();
+    if lines.next().is_some() { format!("{first} …") } else { first }
+}
+
 /// What a command is called when only its log is known: the log's file name. Sanitised.
 #[must_use]
 pub fn log_name(node: &ShNode) -> String {
@@ -219,6 +229,21 @@ mod tests {
             assert_eq!(duration(ms), text);
         }
         assert_eq!(duration(i64::MIN), "-106751991167d07h");
+    }
+
+    #[test]
+    fn a_command_reads_as_one_types_it() {
+        let sh = |cmd: &str| Sh { n: Some(1), cmd: cmd.into(), ..Sh::default() };
+        for (cmd, text) in [
+            ("cargo test", "cargo test"),
+            (r#"["sh","-c","echo a; exit 3"]"#, "sh -c 'echo a; exit 3'"),
+            ("\n# compile\nmake all\n", "# compile …"),
+            ("make all\n", "make all"),
+            ("printf '\x1b[2J'", "printf '␛[2J'"),
+            ("", ""),
+        ] {
+            assert_eq!(command(&sh(cmd)), text);
+        }
     }
 
     #[test]

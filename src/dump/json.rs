@@ -7,8 +7,8 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::{Report, count_log, run_id};
-use crate::join::{JobNode, LogRef, RunHead, RunNode, ShNode};
+use super::{Printing, run_id};
+use crate::join::{JobNode, LogRef, RunHead, ShNode};
 use crate::model::Phase;
 use crate::time::Time;
 
@@ -91,8 +91,9 @@ struct LogJson {
 }
 
 /// Writes a run, every log counted by reading it once.
-pub(super) fn write_run(run: &RunNode, root: Option<&Path>, out: &mut impl Write, report: &mut Report) -> io::Result<()> {
-    let jobs = run.jobs.iter().map(|job| job_json(run, job, root, report)).collect();
+pub(super) fn write_run(printing: &mut Printing<'_>, root: Option<&Path>, out: &mut impl Write) -> io::Result<()> {
+    let run = printing.run;
+    let jobs = run.jobs.iter().map(|job| job_json(printing, job, root)).collect();
     let document = RunDocument { schema: "rundown.run/1", run: RunJson { head: head_json(&run.head), jobs } };
     write_pretty(&document, out)
 }
@@ -125,7 +126,7 @@ fn head_json(head: &RunHead) -> HeadJson<'_> {
     }
 }
 
-fn job_json<'a>(run: &RunNode, node: &'a JobNode, root: Option<&Path>, report: &mut Report) -> JobJson<'a> {
+fn job_json<'a>(printing: &mut Printing<'_>, node: &'a JobNode, root: Option<&Path>) -> JobJson<'a> {
     let job = &node.job;
     JobJson {
         id: job.id.as_str(),
@@ -135,11 +136,11 @@ fn job_json<'a>(run: &RunNode, node: &'a JobNode, root: Option<&Path>, report: &
         started_at: time(job.started_at),
         finished_at: time(job.finished_at),
         duration_ms: lasted(job.started_at, job.finished_at),
-        commands: node.shs.iter().map(|sh| sh_json(run, sh, root, report)).collect(),
+        commands: node.shs.iter().map(|sh| sh_json(printing, sh, root)).collect(),
     }
 }
 
-fn sh_json<'a>(run: &RunNode, node: &'a ShNode, root: Option<&Path>, report: &mut Report) -> ShJson<'a> {
+fn sh_json<'a>(printing: &mut Printing<'_>, node: &'a ShNode, root: Option<&Path>) -> ShJson<'a> {
     let sh = node.sh.as_ref();
     ShJson {
         n: node.n,
@@ -156,14 +157,18 @@ fn sh_json<'a>(run: &RunNode, node: &'a ShNode, root: Option<&Path>, report: &mu
         max_rss_bytes: sh.and_then(|sh| sh.max_rss_bytes),
         has_row: sh.is_some(),
         join: node.pairing.as_str(),
-        log: node.log.as_ref().map(|log| log_json(run, log, root, report)),
+        log: node.log.as_ref().map(|log| log_json(printing, log, root)),
     }
 }
 
-fn log_json(run: &RunNode, log: &LogRef, root: Option<&Path>, report: &mut Report) -> LogJson {
-    let totals = count_log(run, log, report);
+fn log_json(printing: &mut Printing<'_>, log: &LogRef, root: Option<&Path>) -> LogJson {
+    let totals = printing.open(log).and_then(|file| printing.told(file.totals(printing.tail())));
     LogJson {
-        path: root.and_then(|root| log.path.strip_prefix(root).ok()).unwrap_or(&log.path).to_string_lossy().into_owned(),
+        path: root
+            .and_then(|root| log.path.strip_prefix(root).ok())
+            .unwrap_or(&log.path)
+            .to_string_lossy()
+            .into_owned(),
         bytes: totals.as_ref().map_or(log.bytes, |totals| totals.bytes),
         rows: totals.as_ref().map(|totals| totals.rows),
         stdout: totals.as_ref().map(|totals| totals.stdout),

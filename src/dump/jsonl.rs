@@ -7,10 +7,10 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde::Serialize;
 
-use super::{LogPlace, LogRows, Look, Report, cut_notice, open_log, tail_of, tail_start};
+use super::{LogPlace, Printing, ROW_CAP_BYTES};
 use crate::cri::Stream;
-use crate::join::{JobNode, RunNode, ShNode};
-use crate::log::Row;
+use crate::error::Error;
+use crate::log::{LogFile, Row};
 use crate::time::Time;
 
 #[derive(Serialize)]
@@ -36,36 +36,28 @@ const fn is_zero(n: &u64) -> bool {
     *n == 0
 }
 
-pub(super) fn write_run(run: &RunNode, look: &Look, out: &mut impl Write, report: &mut Report) -> io::Result<()> {
-    for job in &run.jobs {
-        for sh in &job.shs {
-            write_log(run, job, sh, look, out, report)?;
+pub(super) fn write_run(printing: &mut Printing<'_>, out: &mut impl Write) -> io::Result<()> {
+    for (job, sh) in printing.shs() {
+        let Some(file) = sh.log.as_ref().and_then(|log| printing.open(log)) else { continue };
+        let Some(start) = printing.told_tail_start(&file) else { continue };
+        let place = printing.place(job, sh);
+        let Some(before) = rows_before(printing, &file, start) else { continue };
+        let Some(rows) = printing.told(file.rows(start, ROW_CAP_BYTES, printing.tail())) else { continue };
+        for (number, row) in (before + 1..).zip(rows) {
+            let Some(row) = printing.told(row.map_err(Error::io("read", file.path()))) else { break };
+            if printing.look.stream.is_none() || row.stream == printing.look.stream {
+                serde_json::to_writer(&mut *out, &row_json(place, number, &row))?;
+                out.write_all(b"\n")?;
+            }
         }
     }
     Ok(())
 }
 
-fn write_log(run: &RunNode, job: &JobNode, sh: &ShNode, look: &Look, out: &mut impl Write, report: &mut Report) -> io::Result<()> {
-    let Some(log) = &sh.log else { return Ok(()) };
-    let Some(file) = open_log(log, report) else { return Ok(()) };
-    let Some(start) = tail_start(&file, run, look, report) else { return Ok(()) };
-    if start > 0 {
-        report.notices.push(cut_notice(&log.path, start));
-    }
-    let place = LogPlace::of(run, job, sh);
-    // Every row has its number in the log, whichever are shown.
-    let mut rows = file.rows(0, 0, tail_of(run)).take_while(|row| row.as_ref().is_ok_and(|row| row.offset < start));
-    let mut number = (&mut rows).count() as u64;
-    let everything = Look { stream: None, ..look.clone() };
-    let mut rows = LogRows::from(&file, start, run, &everything);
-    while let Some(row) = rows.next(&file, report) {
-        number += 1;
-        if look.stream.is_none() || row.stream == look.stream {
-            serde_json::to_writer(&mut *out, &row_json(place, number, &row))?;
-            out.write_all(b"\n")?;
-        }
-    }
-    Ok(())
+/// How many rows begin before an offset: every row has its number in the log, whichever are shown.
+fn rows_before(printing: &mut Printing<'_>, file: &LogFile, start: u64) -> Option<u64> {
+    let rows = printing.told(file.rows(0, 0, printing.tail()))?;
+    Some(rows.take_while(|row| row.as_ref().is_ok_and(|row| row.offset < start)).count() as u64)
 }
 
 fn row_json<'a>(place: LogPlace<'a>, number: u64, row: &'a Row) -> RowJson<'a> {

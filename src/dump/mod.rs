@@ -18,9 +18,9 @@ use globset::GlobMatcher;
 use jiff::tz::TimeZone;
 
 use crate::cri::Stream;
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::join::{JobNode, LogRef, RunNode, ShNode, ShState};
-use crate::log::{LogFile, Row, Rows, Tail, Totals};
+use crate::log::{LogFile, Row, Rows, Tail};
 use crate::model::{Outcome, Phase, Run};
 use crate::words;
 
@@ -134,17 +134,23 @@ pub fn select(mut run: RunNode, selection: &Selection) -> RunNode {
 ///
 /// # Errors
 /// When `out` cannot be written; a log that cannot be read stands in the report.
-pub fn write(format: Format, run: &RunNode, root: Option<&Path>, look: &Look, out: &mut impl Write) -> io::Result<Report> {
-    let mut report = Report::default();
+pub fn write(
+    format: Format,
+    run: &RunNode,
+    root: Option<&Path>,
+    look: &Look,
+    out: &mut impl Write,
+) -> io::Result<Report> {
+    let mut printing = Printing { run, look, report: Report::default() };
     match format {
-        Format::Text => text::write_run(run, look, out, &mut report)?,
-        Format::Json => json::write_run(run, root, out, &mut report)?,
-        Format::Jsonl => jsonl::write_run(run, look, out, &mut report)?,
-        Format::Raw => raw::write_run(run, look, out, &mut report)?,
-        Format::Records => records::write_run(run, look, out, &mut report)?,
+        Format::Text => text::write_run(&mut printing, out)?,
+        Format::Json => json::write_run(&mut printing, root, out)?,
+        Format::Jsonl => jsonl::write_run(&mut printing, out)?,
+        Format::Raw => raw::write_run(&mut printing, out)?,
+        Format::Records => records::write_run(&mut printing, out)?,
     }
     out.flush()?;
-    Ok(report)
+    Ok(printing.report)
 }
 
 /// A run's id, where it has one: logs opened by path have none.
@@ -152,17 +158,76 @@ fn run_id(run: &Run) -> Option<&str> {
     Some(run.id.as_str()).filter(|id| !id.is_empty())
 }
 
-/// Whether an unterminated last line may still grow.
-fn tail_of(run: &RunNode) -> Tail {
-    if run.head.phase == Phase::Active { Tail::Hold } else { Tail::Emit }
+/// One run being printed: what every format has at hand.
+struct Printing<'a> {
+    run: &'a RunNode,
+    look: &'a Look,
+    report: Report,
 }
 
-fn count_log(run: &RunNode, log: &LogRef, report: &mut Report) -> Option<Totals> {
-    let counted = LogFile::open(&log.path).and_then(|file| file.totals(tail_of(run)));
-    counted.inspect_err(|error| report.unreadable(error)).ok()
+impl<'a> Printing<'a> {
+    /// The value, or `None` with the error in the report.
+    fn told<T>(&mut self, result: Result<T>) -> Option<T> {
+        result.inspect_err(|error| self.report.unreadable(error)).ok()
+    }
+
+    fn open(&mut self, log: &LogRef) -> Option<LogFile> {
+        self.told(LogFile::open(&log.path))
+    }
+
+    /// Whether an unterminated last line may still grow.
+    fn tail(&self) -> Tail {
+        if self.run.head.phase == Phase::Active { Tail::Hold } else { Tail::Emit }
+    }
+
+    /// Every command with its job.
+    fn shs(&self) -> impl Iterator<Item = (&'a JobNode, &'a ShNode)> + use<'a> {
+        self.run.jobs.iter().flat_map(|job| job.shs.iter().map(move |sh| (job, sh)))
+    }
+
+    /// Where in a log the wanted rows begin, in bytes.
+    fn tail_start(&mut self, file: &LogFile) -> Option<u64> {
+        match (self.look.tail, self.look.stream) {
+            (None, _) => Some(0),
+            (Some(rows), None) => self.told(file.tail_offset(rows, self.tail())),
+            (Some(rows), Some(_)) => {
+                let mut wanted = self.told(LogRows::open(file, 0, 0, self))?;
+                let mut last = VecDeque::new();
+                while let Some(row) = wanted.next(self) {
+                    last.push_back(row.offset);
+                    if last.len() > rows {
+                        last.pop_front();
+                    }
+                }
+                Some(last.front().copied().unwrap_or(file.bytes()))
+            }
+        }
+    }
+
+    /// As [`Printing::tail_start`], for formats whose output is data alone: what is left out is told in the report.
+    fn told_tail_start(&mut self, file: &LogFile) -> Option<u64> {
+        let start = self.tail_start(file)?;
+        if start > 0 {
+            let left_out =
+                format!("{}: the first {} were left out (--tail)", file.path().display(), words::size(start));
+            self.report.notices.push(left_out);
+        }
+        Some(start)
+    }
+
+    /// The wanted rows from an offset on, whole.
+    fn rows<'f>(&mut self, file: &'f LogFile, start: u64) -> Option<LogRows<'f>> {
+        self.told(LogRows::open(file, start, ROW_CAP_BYTES, self))
+    }
+
+    /// Where a log's rows come from, as the JSON formats tell it.
+    fn place(&self, job: &'a JobNode, sh: &ShNode) -> LogPlace<'a> {
+        let job = Some(job.job.id.as_str()).filter(|id| !id.is_empty());
+        LogPlace { run: run_id(&self.run.head.run), job, n: job.map(|_| sh.n) }
+    }
 }
 
-/// Where a row comes from, as the JSON formats tell it; all `None` for a log opened by its path.
+/// A command's place; all `None` for a log opened by its path.
 #[derive(Clone, Copy)]
 struct LogPlace<'a> {
     run: Option<&'a str>,
@@ -170,58 +235,23 @@ struct LogPlace<'a> {
     n: Option<u32>,
 }
 
-impl<'a> LogPlace<'a> {
-    fn of(run: &'a RunNode, job: &'a JobNode, sh: &ShNode) -> Self {
-        let job = Some(job.job.id.as_str()).filter(|id| !id.is_empty());
-        Self { run: run_id(&run.head.run), job, n: job.map(|_| sh.n) }
-    }
-}
-
-fn open_log(log: &LogRef, report: &mut Report) -> Option<LogFile> {
-    LogFile::open(&log.path).inspect_err(|error| report.unreadable(error)).ok()
-}
-
-fn cut_notice(log: &Path, bytes: u64) -> String {
-    format!("{}: the first {} were left out (--tail)", log.display(), words::size(bytes))
-}
-
-/// Where in a log the wanted rows begin, in bytes. `None`: the log cannot be read, the report says why.
-fn tail_start(file: &LogFile, run: &RunNode, look: &Look, report: &mut Report) -> Option<u64> {
-    let tail = tail_of(run);
-    match (look.tail, look.stream) {
-        (None, _) => Some(0),
-        (Some(rows), None) => file.tail_offset(rows, tail).inspect_err(|error| report.unreadable(error)).ok(),
-        (Some(rows), Some(_)) => {
-            let mut wanted = LogRows { rows: file.rows(0, 0, tail), stream: look.stream };
-            let mut last = VecDeque::new();
-            while let Some(row) = wanted.next(file, report) {
-                last.push_back(row.offset);
-                if last.len() > rows {
-                    last.pop_front();
-                }
-            }
-            Some(last.front().copied().unwrap_or(file.bytes()))
-        }
-    }
-}
-
-/// The rows of one log that are to be shown.
+/// The rows of one log that are of the wanted stream.
 struct LogRows<'f> {
+    file: &'f LogFile,
     rows: Rows<'f>,
-    stream: Option<Stream>,
 }
 
 impl<'f> LogRows<'f> {
-    fn from(file: &'f LogFile, start: u64, run: &RunNode, look: &Look) -> Self {
-        Self { rows: file.rows(start, ROW_CAP_BYTES, tail_of(run)), stream: look.stream }
+    fn open(file: &'f LogFile, start: u64, cap_bytes: usize, printing: &Printing<'_>) -> Result<Self> {
+        Ok(Self { file, rows: file.rows(start, cap_bytes, printing.tail())? })
     }
 
-    /// The next row of the wanted stream; an error of the log ends it and stands in the report.
-    fn next(&mut self, file: &LogFile, report: &mut Report) -> Option<Row> {
+    /// The next row; an error of the log ends it and stands in the report.
+    fn next(&mut self, printing: &mut Printing<'_>) -> Option<Row> {
         loop {
-            let row = self.rows.next()?.map_err(Error::io("read", file.path()));
-            let row = row.inspect_err(|error| report.unreadable(error)).ok()?;
-            if self.stream.is_none() || row.stream == self.stream {
+            let row = self.rows.next()?.map_err(Error::io("read", self.file.path()));
+            let row = printing.told(row)?;
+            if printing.look.stream.is_none() || row.stream == printing.look.stream {
                 return Some(row);
             }
         }

@@ -5,39 +5,29 @@
 
 use std::io::{self, Write};
 
-use super::{Look, Report, cut_notice, open_log, tail_start};
+use super::Printing;
 use crate::cri::{self, Tag};
 use crate::error::Error;
-use crate::join::{LogRef, RunNode};
+use crate::join::LogRef;
 
-pub(super) fn write_run(run: &RunNode, look: &Look, out: &mut impl Write, report: &mut Report) -> io::Result<()> {
-    for log in run.jobs.iter().flat_map(|job| &job.shs).filter_map(|sh| sh.log.as_ref()) {
-        write_log(run, log, look, out, report)?;
+pub(super) fn write_run(printing: &mut Printing<'_>, out: &mut impl Write) -> io::Result<()> {
+    for log in printing.shs().filter_map(|(_, sh)| sh.log.as_ref()) {
+        write_log(printing, log, out)?;
     }
     Ok(())
 }
 
-fn write_log(run: &RunNode, log: &LogRef, look: &Look, out: &mut impl Write, report: &mut Report) -> io::Result<()> {
-    let Some(file) = open_log(log, report) else { return Ok(()) };
-    let Some(start) = tail_start(&file, run, look, report) else { return Ok(()) };
-    if start > 0 {
-        report.notices.push(cut_notice(&log.path, start));
-    }
-    let mut lines = file.lines(start);
+fn write_log(printing: &mut Printing<'_>, log: &LogRef, out: &mut impl Write) -> io::Result<()> {
+    let Some(file) = printing.open(log) else { return Ok(()) };
+    let Some(start) = printing.told_tail_start(&file) else { return Ok(()) };
+    let Some(mut lines) = printing.told(file.lines(start)) else { return Ok(()) };
+    let wanted = printing.look.stream;
     let mut strangers = 0_u64;
-    loop {
-        let line = match lines.next() {
-            Ok(Some(line)) => line,
-            Ok(None) => break,
-            Err(source) => {
-                report.unreadable(&Error::io("read", &log.path)(source));
-                break;
-            }
-        };
+    while let Some(Some(line)) = printing.told(lines.next().map_err(Error::io("read", &log.path))) {
         let (content, newline) = match cri::parse(line.bytes) {
-            Ok(record) if look.stream.is_some_and(|stream| stream != record.stream) => continue,
+            Ok(record) if wanted.is_some_and(|stream| stream != record.stream) => continue,
             Ok(record) => (record.content, record.tag == Tag::Full),
-            Err(_) if look.stream.is_some() => {
+            Err(_) if wanted.is_some() => {
                 strangers += 1;
                 continue;
             }
@@ -54,8 +44,9 @@ fn write_log(run: &RunNode, log: &LogRef, look: &Look, out: &mut impl Write, rep
         }
     }
     if strangers > 0 {
-        let text = format!("{}: {strangers} lines belong to no stream (no CRI records) and were left out", log.path.display());
-        report.notices.push(text);
+        let notice =
+            format!("{}: {strangers} lines are no CRI records, so of no stream, and were left out", log.path.display());
+        printing.report.notices.push(notice);
     }
     Ok(())
 }

@@ -6,11 +6,10 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde::Serialize;
 
-use super::{LogPlace, Look, Report, cut_notice, open_log, tail_of, tail_start};
+use super::{LogPlace, Printing};
 use crate::cri::{self, Malformed, Record, Tag};
 use crate::error::Error;
-use crate::join::{JobNode, RunNode, ShNode};
-use crate::log::{Line, Tail};
+use crate::log::{Line, LogFile, Tail};
 
 #[derive(Serialize)]
 struct LineJson<'a> {
@@ -54,43 +53,32 @@ enum Parsed<'a> {
     },
 }
 
-pub(super) fn write_run(run: &RunNode, look: &Look, out: &mut impl Write, report: &mut Report) -> io::Result<()> {
-    for job in &run.jobs {
-        for sh in &job.shs {
-            write_log(run, job, sh, look, out, report)?;
-        }
+pub(super) fn write_run(printing: &mut Printing<'_>, out: &mut impl Write) -> io::Result<()> {
+    for (job, sh) in printing.shs() {
+        let Some(file) = sh.log.as_ref().and_then(|log| printing.open(log)) else { continue };
+        write_log(printing, printing.place(job, sh), &file, out)?;
     }
     Ok(())
 }
 
-fn write_log(run: &RunNode, job: &JobNode, sh: &ShNode, look: &Look, out: &mut impl Write, report: &mut Report) -> io::Result<()> {
-    let Some(log) = &sh.log else { return Ok(()) };
-    let Some(file) = open_log(log, report) else { return Ok(()) };
-    let Some(start) = tail_start(&file, run, look, report) else { return Ok(()) };
-    if start > 0 {
-        report.notices.push(cut_notice(&log.path, start));
-    }
-    let place = LogPlace::of(run, job, sh);
-    let mut lines = file.lines(start);
+fn write_log(printing: &mut Printing<'_>, place: LogPlace<'_>, file: &LogFile, out: &mut impl Write) -> io::Result<()> {
+    let Some(start) = printing.told_tail_start(file) else { return Ok(()) };
+    let Some(mut lines) = printing.told(file.lines(start)) else { return Ok(()) };
     let mut number = 0;
-    loop {
-        let line = match lines.next() {
-            Ok(Some(line)) if line.terminated || tail_of(run) == Tail::Emit => line,
-            Ok(_) => return Ok(()),
-            Err(source) => {
-                report.unreadable(&Error::io("read", &log.path)(source));
-                return Ok(());
-            }
-        };
+    while let Some(Some(line)) = printing.told(lines.next().map_err(Error::io("read", file.path()))) {
+        if !line.terminated && printing.tail() == Tail::Hold {
+            break;
+        }
         number += 1;
         let parsed = cri::parse(line.bytes);
         let of_stream = |stream| parsed.is_ok_and(|record| record.stream == stream);
-        if look.stream.is_none_or(of_stream) {
+        if printing.look.stream.is_none_or(of_stream) {
             let number = Some(number).filter(|_| start == 0);
             serde_json::to_writer(&mut *out, &line_json(place, number, &line, parsed))?;
             out.write_all(b"\n")?;
         }
     }
+    Ok(())
 }
 
 fn line_json<'a>(

@@ -14,9 +14,9 @@ use std::io::{self, Write};
 
 use jiff::tz::TimeZone;
 
-use super::{LogRows, Look, Report, Timestamps, open_log, run_id, tail_start};
+use super::{Look, Printing, Timestamps, run_id};
 use crate::cri::Stream;
-use crate::join::{JobNode, Pairing, RunHead, RunNode, ShNode};
+use crate::join::{JobNode, Pairing, RunHead, ShNode};
 use crate::log::Row;
 use crate::sanitise::{Colour, Sanitiser, Span, Style, name, sgr};
 use crate::time::Time;
@@ -24,13 +24,14 @@ use crate::words::{self, Mark};
 
 const ROW_INDENT: &str = "    ";
 
-pub(super) fn write_run(run: &RunNode, look: &Look, out: &mut impl Write, report: &mut Report) -> io::Result<()> {
+pub(super) fn write_run(printing: &mut Printing<'_>, out: &mut impl Write) -> io::Result<()> {
+    let (run, look) = (printing.run, printing.look);
     writeln!(out, "{}", head_line(&run.head, look))?;
     for job in &run.jobs {
         writeln!(out, "\n{}", job_line(job, look))?;
         for sh in &job.shs {
             writeln!(out, "  {}", sh_line(sh, look))?;
-            write_rows(run, sh, look, out, report)?;
+            write_rows(printing, sh, out)?;
         }
     }
     Ok(())
@@ -70,7 +71,7 @@ fn sh_line(node: &ShNode, look: &Look) -> String {
     let words = [
         Some(marked(Mark::of_sh(node), look.colour)),
         Some(node.n.to_string()),
-        Some(sh.map_or_else(|| words::log_name(node), |sh| name(&sh.cmd).into_owned())),
+        Some(sh.map_or_else(|| words::log_name(node), words::command)),
         lasted.map(|(from, to)| words::duration(to.millis_since(from))),
         sh.and_then(words::exit),
         missing(node).map(str::to_owned),
@@ -87,22 +88,20 @@ const fn missing(node: &ShNode) -> Option<&'static str> {
     }
 }
 
-fn write_rows(run: &RunNode, sh: &ShNode, look: &Look, out: &mut impl Write, report: &mut Report) -> io::Result<()> {
+fn write_rows(printing: &mut Printing<'_>, sh: &ShNode, out: &mut impl Write) -> io::Result<()> {
     let Some(log) = &sh.log else { return Ok(()) };
-    let Some(file) = open_log(log, report) else {
-        return writeln!(out, "{ROW_INDENT}(the log cannot be read)");
-    };
-    let Some(start) = tail_start(&file, run, look, report) else { return Ok(()) };
+    let Some(file) = printing.open(log) else { return writeln!(out, "{ROW_INDENT}(the log cannot be read)") };
+    let Some(start) = printing.tail_start(&file) else { return Ok(()) };
     if start > 0 {
         writeln!(out, "{ROW_INDENT}… {} before this left out", words::size(start))?;
     }
-    let mut rows = LogRows::from(&file, start, run, look);
+    let Some(mut rows) = printing.rows(&file, start) else { return Ok(()) };
     let mut sanitiser = Sanitiser::default();
-    let mut clock = Clock::new(look, sh.sh.as_ref().and_then(|sh| sh.started_at));
-    while let Some(row) = rows.next(&file, report) {
+    let mut clock = Clock::new(printing.look, sh.sh.as_ref().and_then(|sh| sh.started_at));
+    while let Some(row) = rows.next(printing) {
         out.write_all(ROW_INDENT.as_bytes())?;
         out.write_all(clock.stamp(row.at).as_bytes())?;
-        write_row(&row, &mut sanitiser, look.colour, out)?;
+        write_row(&row, &mut sanitiser, printing.look.colour, out)?;
     }
     Ok(())
 }
@@ -166,7 +165,9 @@ impl<'a> Clock<'a> {
         self.start = start;
         self.before = at.or(self.before);
         let since = |from: Option<Time>| at.zip(from).map(|(at, from)| seconds(at.millis_since(from)));
-        let local = |format| at.and_then(Time::to_jiff).map(|at| at.to_zoned(self.look.time_zone.clone()).strftime(format).to_string());
+        let local = |format| {
+            at.and_then(Time::to_jiff).map(|at| at.to_zoned(self.look.time_zone.clone()).strftime(format).to_string())
+        };
         let (text, width) = match self.look.timestamps {
             Timestamps::None => return String::new(),
             Timestamps::Time => (local("%H:%M:%S%.3f"), 12),

@@ -8,6 +8,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -167,6 +168,7 @@ impl LogFile {
     #[expect(clippy::missing_errors_doc, reason = "see window")]
     pub fn rows(&self, from: u64, cap_bytes: usize, tail: Tail) -> Result<Rows<'_>> {
         self.reading(|view| {
+            let view = View { limits: Limits::STREAM, ..view };
             let from = view.next_line_start(from.min(view.end))?;
             let starts = view.starts_at(from)?.unbounded_from(from);
             Ok(view.rows(from, starts, cap_bytes, tail))
@@ -176,7 +178,25 @@ impl LogFile {
     /// The physical lines from the first one that begins at or after `from`, up to the size that the file has now.
     #[expect(clippy::missing_errors_doc, reason = "see window")]
     pub fn lines(&self, from: u64) -> Result<Lines<'_>> {
-        self.reading(|view| Ok(view.lines(view.next_line_start(from.min(view.end))?)))
+        self.reading(|view| {
+            let view = View { limits: Limits::STREAM, ..view };
+            Ok(view.lines(view.next_line_start(from.min(view.end))?))
+        })
+    }
+
+    /// Copies bytes as they stand in the file: what a [`Line`](super::Line) leaves out.
+    ///
+    /// # Errors
+    /// When the file cannot be read or `out` cannot be written.
+    pub fn copy(&self, mut range: Range<u64>, out: &mut impl io::Write) -> io::Result<()> {
+        let view = View { file: &self.file, end: range.end, limits: Limits::USUAL };
+        let mut buffer = vec![0; Limits::USUAL.buffer];
+        while !range.is_empty() {
+            let filled = view.read(range.start, &mut buffer)?;
+            out.write_all(buffer.get(..filled).unwrap_or_default())?;
+            range.start = if filled == 0 { range.end } else { range.start + filled as u64 };
+        }
+        Ok(())
     }
 
     /// What the whole file holds. Reads all of it.

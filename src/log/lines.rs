@@ -17,6 +17,9 @@ use super::start::Starts;
 /// The most bytes of one line that are held; the rest is counted in [`Line::cut_bytes`].
 pub const MAX_LINE_BYTES: usize = 1 << 20;
 
+/// As [`MAX_LINE_BYTES`], for readers of a whole log: memory grows to this only where a line does.
+pub const MAX_STREAM_LINE_BYTES: usize = 64 << 20;
+
 /// How much is read at once.
 const BUFFER_BYTES: usize = 256 << 10;
 
@@ -40,6 +43,8 @@ pub(super) struct Limits {
 impl Limits {
     /// Of every reader outside tests.
     pub const USUAL: Self = Self { reach: WINDOW_REACH, buffer: BUFFER_BYTES, line: MAX_LINE_BYTES };
+    /// Of a reader that goes through a whole log and shows all of it.
+    pub const STREAM: Self = Self { line: MAX_STREAM_LINE_BYTES, ..Self::USUAL };
 }
 
 /// A file up to a fixed size: what one reading looks at, however the file grows meanwhile.
@@ -132,7 +137,7 @@ pub(super) fn usize_of(bytes: u64) -> usize {
 pub struct Line<'a> {
     /// Where it begins, in bytes from the start of the file.
     pub offset: u64,
-    /// Its bytes without the LF, at most [`MAX_LINE_BYTES`].
+    /// Its bytes without the LF, at most [`MAX_STREAM_LINE_BYTES`].
     pub bytes: &'a [u8],
     /// How many more it has.
     pub cut_bytes: u64,

@@ -42,6 +42,12 @@ pub fn sh_log(job_dir: &Path, n: u32) -> PathBuf {
     job_dir.join(format!("sh-{n}.log"))
 }
 
+/// The file that a recorder of ours keeps locked while it works on a run.
+#[must_use]
+pub fn recorder_lock(run_dir: &Path) -> PathBuf {
+    run_dir.join("recorder.lock")
+}
+
 /// A name that stays where it is put, whatever else it holds (spaces, newlines, escapes, backslashes are names for real).
 fn plain(name: &str) -> Option<&str> {
     let plain = !matches!(name, "" | "." | "..")
@@ -72,6 +78,27 @@ pub fn list_logs(run_dir: &Path, job: &JobId) -> Result<Vec<FoundLog>> {
         (Some(inside), Some(dir)) => Ok(numbered(inside.files(&dir)?)),
         _ => Ok(Vec::new()),
     }
+}
+
+/// The runs that have a directory with jobs: repository and id, by name.
+///
+/// # Errors
+/// When a directory is there and cannot be read.
+pub fn list_runs(root: &Path) -> Result<Vec<(String, RunId)>> {
+    let runs = root.join("runs");
+    let Some(inside) = Inside::new(&runs)? else { return Ok(Vec::new()) };
+    let mut found = Vec::new();
+    for (group, dir) in inside.dirs(&runs)? {
+        for (name, dir) in inside.dirs(&dir)? {
+            if dir.join("jobs").is_dir() {
+                found.push((group.clone(), RunId(name)));
+                continue;
+            }
+            let nested = inside.dirs(&dir)?.into_iter().filter(|(_, dir)| dir.join("jobs").is_dir());
+            found.extend(nested.map(|(id, _)| (format!("{group}/{name}"), RunId(id))));
+        }
+    }
+    Ok(found)
 }
 
 /// The ids of the jobs that have a directory, by name. A name that is not UTF-8 is left out: no job has such an id.

@@ -26,7 +26,7 @@ mod sink;
 mod stop;
 
 pub use facts::{Facts, Git, Given, choose};
-pub use pipeline::{Command, Job, Pipeline, demo_pipeline, load_pipeline, parse_pipeline};
-pub use run::{DATABASE, Ended, LOCK, Options, Recording, record_command, run_pipeline};
+pub use pipeline::{Command, DEMO, Job, Pipeline, load_pipeline, parse_pipeline};
+pub use run::{Ended, Options, Recording, default_job, record_command, run_pipeline};
 pub use sink::{Sink, Tee};
 pub use stop::Stop;

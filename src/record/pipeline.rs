@@ -16,7 +16,7 @@
 //! and with what would be right. Nothing here runs anything.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
@@ -25,8 +25,8 @@ use crate::error::{Error, Result};
 use crate::log;
 use crate::model::JobId;
 
-/// The demonstration, as a file of this format.
-const DEMO: &str = include_str!("demo.toml");
+/// A file of this format that shows in some seconds what a run can look like: passing, failing and skipped jobs.
+pub const DEMO: &str = include_str!("demo.toml");
 
 /// Jobs in an order in which they can run.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -130,14 +130,6 @@ pub fn parse_pipeline(text: &str, path: &Path) -> Result<Pipeline> {
         line: line_of(text.as_bytes(), at),
         message,
     })
-}
-
-/// A pipeline of some seconds that shows what a run can look like: passing, failing and skipped jobs.
-///
-/// # Errors
-/// None: a test parses it.
-pub fn demo_pipeline() -> Result<Pipeline> {
-    parse_pipeline(DEMO, &PathBuf::from("demo.toml"))
 }
 
 /// Lines count from 1.

@@ -23,15 +23,10 @@ use super::facts::Facts;
 use super::pipeline::Pipeline;
 use super::stop::{Stop, Watch};
 use crate::error::{Error, Result};
-use crate::log;
 use crate::model::{JobId, RunId};
 use crate::store::{NewRun, RunEnd, Writer};
 use crate::time::Time;
-
-/// The database of our stores, in their root.
-pub const DATABASE: &str = "rundown.db";
-/// The file in a run's directory that its recorder keeps locked.
-pub const LOCK: &str = "recorder.lock";
+use crate::{log, store};
 
 /// How to record.
 #[derive(Clone, Debug)]
@@ -59,6 +54,13 @@ pub struct Ended {
     pub exit_code: u8,
     /// What the record lacks, or could not be run, and why; for stderr. Untrusted names in it are sanitised.
     pub warnings: Vec<String>,
+}
+
+/// What a job is called whose command alone is known: the program's file name, as far as it can be a job's.
+#[must_use]
+pub fn default_job(argv: &[OsString]) -> JobId {
+    let program = argv.first().and_then(|program| Path::new(program).file_name());
+    JobId(program.map_or_else(|| "command".to_owned(), |name| name.to_string_lossy().into_owned()))
 }
 
 /// Records one command as the only one of a job. Its stdin is ours, and it decides alone what a signal means.
@@ -141,14 +143,14 @@ impl Recording {
             return Err(unsafe_name(job.id.as_str()));
         }
         create_root(root)?;
-        let mut writer = Writer::open(&root.join(DATABASE))?;
+        let mut writer = Writer::open(&root.join(store::OUR_DATABASE))?;
         let lock = create_run_dir(&dir)?;
         let jobs: Vec<_> = pipeline.jobs().iter().map(|job| job.id.clone()).collect();
         let (repo, ref_name, sha) = (&facts.repo, &facts.ref_name, &facts.sha);
         let new = NewRun { id: &run, repo, ref_name, sha, workspace: &cwd, queued_at: Time::now() };
         if let Err(error) = writer.begin_run(&new, &jobs) {
             // No row leads to the directory; where it cannot be removed it stays, empty.
-            let _ = std::fs::remove_file(dir.join(LOCK)).and_then(|()| std::fs::remove_dir(&dir));
+            let _ = std::fs::remove_file(log::path::recorder_lock(&dir)).and_then(|()| std::fs::remove_dir(&dir));
             return Err(error);
         }
         let executor = Executor::new(kind, run, dir, cwd, *quiet, writer);
@@ -168,7 +170,7 @@ fn create_root(root: &Path) -> Result<()> {
 /// The directory of a run, with its lock taken.
 fn create_run_dir(dir: &Path) -> Result<File> {
     std::fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
-    let path = dir.join(LOCK);
+    let path = log::path::recorder_lock(dir);
     let lock = File::create_new(&path).map_err(Error::io("create", &path))?;
     lock.lock().map_err(Error::io("lock", &path))?;
     Ok(lock)

@@ -3,6 +3,9 @@
 //! Only a database bearing our `application_id` is ever written ([`Writer`]). A reader never changes a store: not a byte, and
 //! no `-wal` or `-shm` where there was none ([`Reader`]). Nothing here knows of log files.
 
+/// The database that a recorder of ours makes in its store's root.
+pub const OUR_DATABASE: &str = "rundown.db";
+
 mod access;
 mod dialect;
 mod read;

@@ -293,7 +293,7 @@ pub fn telling_place(run: &RunNode) -> Option<Place> {
     let failed = || failed().or_else(|| job(|job| job.outcome == Some(Outcome::Failed)));
     let first = || run.jobs.iter().find_map(|job| job.shs.first().map(|sh| Item { job, sh: Some(sh) }));
     let found = match run.head.phase {
-        Phase::Finished => failed().or_else(first),
+        Phase::Finished | Phase::Unknown => failed().or_else(first),
         Phase::Queued | Phase::Active => running().or_else(failed).or_else(first),
     };
     found.or_else(|| job(|_| true)).map(|item| item.place())

@@ -122,7 +122,7 @@ impl Desk {
     /// The catalog's, and those of the jobs whose first log is still to come.
     fn dirs(&self, node: Option<&RunNode>) -> Vec<PathBuf> {
         let mut dirs = self.catalog.watched(node);
-        for (node, run_dir) in node.and_then(|node| Some((node, node.dir.as_ref()?))) {
+        if let Some((node, run_dir)) = node.and_then(|node| Some((node, node.dir.as_ref()?))) {
             let open = node.jobs.iter().filter(|job| job.phase == Phase::Active);
             dirs.extend(open.filter_map(|job| path::job_dir(run_dir, &job.job.id)));
         }

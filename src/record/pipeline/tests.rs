@@ -101,5 +101,5 @@ fn a_file_that_is_no_utf8_is_refused_with_its_line() {
 
 #[test]
 fn the_demonstration_is_a_pipeline() {
-    assert!(demo_pipeline().unwrap().jobs().len() >= 5);
+    assert!(parse_pipeline(DEMO, Path::new("demo.toml")).unwrap().jobs().len() >= 5);
 }

@@ -108,11 +108,8 @@ fn shift(log: &mut Log, by: isize, height: usize) -> isize {
     log.top = top;
     log.follow = log.window.at_end && top == last;
     note_seen(log);
-    match rest {
-        1.. if log.window.at_end => 0,
-        ..0 if log.window.at_start => 0,
-        rest => rest,
-    }
+    let is_at_edge = if rest < 0 { log.window.at_start } else { log.window.at_end };
+    if is_at_edge { 0 } else { rest }
 }
 
 const fn last_top(log: &Log, height: usize) -> usize {

@@ -57,7 +57,7 @@ const fn why_no_command(job: &JobNode) -> &'static str {
         (Mark::Skipped, _) => "skipped: it ran no command",
         (_, Phase::Queued) => "waiting to start",
         (_, Phase::Active) => "waiting for its first command",
-        (_, Phase::Finished) => "it ran no command",
+        (_, Phase::Finished | Phase::Unknown) => "it ran no command",
     }
 }
 
@@ -81,7 +81,7 @@ fn draw_facts(model: &Model, sh: &ShNode, area: Rect, buffer: &mut Buffer) {
 
 /// The wall clock at the command's start, in the zone of the screen.
 fn started(model: &Model, sh: &ShNode) -> Option<String> {
-    let start = sh.sh.as_ref()?.started_at.to_jiff()?.to_zoned(model.time_zone.clone());
+    let start = sh.sh.as_ref()?.started_at?.to_jiff()?.to_zoned(model.time_zone.clone());
     Some(format!("at {}", start.strftime("%H:%M:%S")))
 }
 

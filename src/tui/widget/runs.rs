@@ -2,7 +2,7 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::{Modifier, Style};
+use ratatui::style::Style;
 
 use super::{Strip, row_of, select};
 use crate::join::RunHead;
@@ -67,10 +67,9 @@ impl RunsList<'_> {
         strip.skip_right(1);
         if is_wide {
             let repo = head.run.repo.as_deref().map(name).unwrap_or_default();
-            strip.put(&repo, plain).skip(2).put(&place(&head.run, true), theme.muted);
+            strip.put(&repo, plain).skip(2).put(&words::revision(&head.run).unwrap_or_default(), theme.muted);
         } else {
-            let of_ref = head.run.ref_name.as_deref().map(short_ref).unwrap_or_default();
-            strip.put(&name(of_ref), plain.remove_modifier(Modifier::BOLD));
+            strip.put(&short_ref(&head.run).unwrap_or_default(), Style::new());
         }
     }
 }
@@ -103,15 +102,9 @@ const fn since(run: &Run) -> Option<Time> {
     }
 }
 
-/// The ref's last part and the commit: `main@deadbee`; empty when the store says neither.
-pub(super) fn place(run: &Run, with_sha: bool) -> String {
-    let of_ref = run.ref_name.as_deref().map(short_ref).unwrap_or_default();
-    let sha = run.sha.as_deref().filter(|sha| with_sha && !sha.is_empty());
-    let sha = sha.map_or_else(String::new, |sha| format!("@{}", name(sha).chars().take(7).collect::<String>()));
-    format!("{}{sha}", name(of_ref))
-}
-
-fn short_ref(full: &str) -> &str {
+/// The branch or tag, where the store says one.
+pub(super) fn short_ref(run: &Run) -> Option<String> {
+    let full = run.ref_name.as_deref().filter(|full| !full.is_empty())?;
     let short = full.strip_prefix("refs/heads/").or_else(|| full.strip_prefix("refs/tags/"));
-    short.or_else(|| full.strip_prefix("refs/")).unwrap_or(full)
+    Some(name(short.unwrap_or(full)).into_owned())
 }

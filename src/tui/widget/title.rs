@@ -87,10 +87,7 @@ impl Names {
     fn new(head: &RunHead) -> Self {
         let run = &head.run;
         let repo = name(run.repo.as_deref().unwrap_or(run.id.short())).into_owned();
-        let with = |sha| match runs::place(run, sha) {
-            place if place.is_empty() => repo.clone(),
-            place => format!("{repo}  {place}"),
-        };
-        Self { all: with(true), without_sha: with(false), repo }
+        let with = |place: Option<String>| place.map_or_else(|| repo.clone(), |place| format!("{repo}  {place}"));
+        Self { all: with(words::revision(run)), without_sha: with(runs::short_ref(run)), repo }
     }
 }

@@ -19,7 +19,7 @@ use crate::sanitise::name;
 use crate::time::Time;
 use crate::tui::model::Item;
 use crate::tui::theme::Theme;
-use crate::words::{Mark, count};
+use crate::words::{Mark, count, log_name};
 
 /// The visible rows of the tree.
 pub struct TreeList<'a> {
@@ -93,7 +93,7 @@ impl TreeList<'_> {
 pub fn spent_by(sh: &ShNode, now: Option<Time>) -> Option<String> {
     let row = sh.sh.as_ref()?;
     let phase = if sh.state == ShState::Running { Phase::Active } else { Phase::Finished };
-    span(phase, Some(row.started_at), row.finished_at, now)
+    span(phase, row.started_at, row.finished_at, now)
 }
 
 /// A command's line as it is shown: its first line, harmless; `sh-3.log` when there is nothing but a log.
@@ -101,6 +101,6 @@ pub fn spent_by(sh: &ShNode, now: Option<Time>) -> Option<String> {
 pub fn command(sh: &ShNode) -> String {
     match &sh.sh {
         Some(row) => name(row.cmd.trim().lines().next().unwrap_or_default()).into_owned(),
-        None => format!("sh-{}.log", sh.n),
+        None => log_name(sh),
     }
 }
