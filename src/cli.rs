@@ -264,7 +264,12 @@ fn nothing_failed(run: &crate::join::RunNode) -> bool {
 
 /// Opens the terminal UI; afterwards one line says how the run stands and how to come back.
 fn show(place: &Place, view: &View, catalog: Catalog, open: Option<RunId>) -> Result<Option<crate::join::RunHead>> {
-    let options = tui::Options { colour: colour(&io::stdout()), ascii: view.ascii, time_zone: place.time_zone()?, filter: view.narrow.filter() };
+    let options = tui::Options {
+        colour: colour(&io::stdout()),
+        ascii: view.ascii,
+        time_zone: place.time_zone()?,
+        filter: view.narrow.filter(),
+    };
     let left = tui::run(catalog, open, options)?;
     Ok(left.head)
 }

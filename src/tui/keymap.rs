@@ -170,7 +170,7 @@ pub struct Binding {
     pub action: Action,
     /// What they do, in the words of the help.
     pub label: &'static str,
-    /// What they do, in a word for the hint bar; empty where they are not worth its space.
+    /// What they do, in a word for the hint bar; empty where they are not worth its space. Neighbours may share one.
     pub hint: &'static str,
 }
 
@@ -199,24 +199,24 @@ pub static BINDINGS: &[Binding] = {
         bind(Tree, &["Space"], A::ToggleFold, "fold or unfold the job", ""),
         bind(Tree, &["f"], A::Follow, "follow what runs", ""),
         bind(Runs, &["Enter", "l", "Right"], A::Open, "open the run", "open"),
-        bind(Everywhere, &["j", "Down"], A::Down, "down; in the log, scroll", "down"),
-        bind(Everywhere, &["k", "Up"], A::Up, "up", "up"),
+        bind(Everywhere, &["j", "Down"], A::Down, "down; in the log, scroll", "move"),
+        bind(Everywhere, &["k", "Up"], A::Up, "up", "move"),
         bind(Everywhere, &["Ctrl-d"], A::HalfDown, "half a page down", ""),
         bind(Everywhere, &["Ctrl-u"], A::HalfUp, "half a page up", ""),
         bind(Everywhere, &["PageDown"], A::PageDown, "a page down", ""),
         bind(Everywhere, &["PageUp", "b"], A::PageUp, "a page up", ""),
         bind(Everywhere, &["g", "Home"], A::Top, "to the first row", ""),
         bind(Everywhere, &["G", "End"], A::Bottom, "to the last row; in the log, follow", ""),
-        bind(Everywhere, &["]"], A::NextCommand, "the next command", "next"),
-        bind(Everywhere, &["["], A::PreviousCommand, "the command before", ""),
-        bind(Everywhere, &["}"], A::NextFailed, "the next failed command", "next failed"),
-        bind(Everywhere, &["{"], A::PreviousFailed, "the failed command before", ""),
+        bind(Everywhere, &["]"], A::NextCommand, "the next command", "command"),
+        bind(Everywhere, &["["], A::PreviousCommand, "the command before", "command"),
+        bind(Everywhere, &["}"], A::NextFailed, "the next failed command", "failed"),
+        bind(Everywhere, &["{"], A::PreviousFailed, "the failed command before", "failed"),
         bind(Everywhere, &["Tab"], A::NextPane, "the next pane", "pane"),
         bind(Everywhere, &["Shift-Tab"], A::PreviousPane, "the pane before", ""),
         bind(Everywhere, &["Esc"], A::Back, "a step back; never leaves", ""),
         bind(Everywhere, &["z"], A::Zoom, "this pane on the whole screen, and back", "zoom"),
         bind(Everywhere, &["r"], A::Runs, "the list of runs", "runs"),
-        bind(Everywhere, &["M"], A::Mouse, "mouse off, so that the terminal can select, and on again", ""),
+        bind(Everywhere, &["M"], A::Mouse, "mouse off, for the terminal to select, and on", ""),
         bind(Everywhere, &["Ctrl-l"], A::Redraw, "draw everything anew", ""),
         bind(Everywhere, &["Ctrl-z"], A::Suspend, "stop, as a job of the shell", ""),
         bind(Everywhere, &["q", "Ctrl-c"], A::Quit, "leave", "quit"),
@@ -256,11 +256,17 @@ impl Default for Keymap {
     }
 }
 
-/// The bindings that the hint bar shows in a context: its own first, then those that hold everywhere.
-pub fn hints(context: Context) -> impl Iterator<Item = &'static Binding> {
-    let of = move |wanted| BINDINGS.iter().filter(move |b| b.context == wanted && !b.hint.is_empty());
-    let everywhere = of(Context::Everywhere).filter(move |_| context != Context::Help);
-    of(context).chain(everywhere)
+/// What the hint bar shows in a context: its own bindings first, then those that hold everywhere. Neighbours with the same
+/// hint are one.
+#[must_use]
+pub fn hints(context: Context) -> Vec<&'static [Binding]> {
+    let groups = BINDINGS.chunk_by(|a, b| a.context == b.context && a.hint == b.hint);
+    let hinted: Vec<_> = groups.filter(|group| group.first().is_some_and(|b| !b.hint.is_empty())).collect();
+    let of = |wanted: Context| {
+        hinted.iter().copied().filter(move |group| group.first().is_some_and(|b| b.context == wanted))
+    };
+    let everywhere = of(Context::Everywhere).filter(|_| context != Context::Help);
+    of(context).chain(everywhere).collect()
 }
 
 /// A line of the help.

@@ -268,7 +268,6 @@ impl Model {
         let mut heads = self.runs.heads.iter().flatten().chain(open);
         heads.any(|head| head.phase == Phase::Active)
     }
-
 }
 
 /// The command of a job that one wants to see first: the first failed, else the one that runs, else the first.

@@ -185,7 +185,8 @@ fn spawn(messages: &Sender<Msg>, body: impl FnOnce(&Sender<Msg>) + Send + 'stati
     let messages = messages.clone();
     let guarded = move || {
         if catch_unwind(AssertUnwindSafe(|| body(&messages))).is_err() {
-            let _ = messages.send(Msg::Failed(Work::Store, "a part of rundown has broken down: please leave and return".into()));
+            let _ = messages
+                .send(Msg::Failed(Work::Store, "a part of rundown has broken down: please leave and return".into()));
         }
     };
     thread::Builder::new().spawn(guarded).map(drop).map_err(Error::Terminal)

@@ -197,7 +197,8 @@ mod tests {
     fn without_colour_no_role_and_no_span_has_one() {
         let theme = Theme::new(false, false);
         let span = sanitise::Style { fg: Some(sanitise::Colour::Rgb(1, 2, 3)), bold: true, ..Default::default() };
-        let styles = [theme.ok, theme.bad, theme.active, theme.warn, theme.accent, theme.stderr, theme.span(theme.ok, span)];
+        let styles =
+            [theme.ok, theme.bad, theme.active, theme.warn, theme.accent, theme.stderr, theme.span(theme.ok, span)];
         assert!(styles.iter().all(|style| style.fg.is_none() && style.bg.is_none()));
         assert!(theme.selection.add_modifier.contains(Modifier::REVERSED));
         assert!(theme.span(theme.ok, span).add_modifier.contains(Modifier::BOLD));

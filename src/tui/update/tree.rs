@@ -92,11 +92,8 @@ pub(super) fn jump(model: &mut Model, by: isize, wanted: fn(&ShNode) -> bool) ->
     let is_here = |item: &Item<'_>| model.tree.at.as_ref() == Some(&item.place());
     let here = all.iter().position(is_here).unwrap_or(0);
     let is_wanted = |item: &&Item<'_>| item.sh.is_some_and(wanted);
-    let found = if by > 0 {
-        all.iter().skip(here + 1).find(is_wanted)
-    } else {
-        all.iter().take(here).rev().find(is_wanted)
-    };
+    let found =
+        if by > 0 { all.iter().skip(here + 1).find(is_wanted) } else { all.iter().take(here).rev().find(is_wanted) };
     found.map(Item::place).map_or_else(Vec::new, |place| choose(model, place))
 }
 

@@ -2,6 +2,7 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use unicode_width::UnicodeWidthStr;
 
 use super::say;
 use crate::join::{JobNode, ShNode, ShState};
@@ -75,7 +76,11 @@ fn draw_facts(model: &Model, sh: &ShNode, area: Rect, buffer: &mut Buffer) {
     let bytes = model.log.path.as_ref().map(|_| words::size(model.log.window.file_bytes));
     let facts = [sh.sh.as_ref().and_then(words::exit), spent_by(sh, model.now), rows, bytes, started(model, sh)];
     for fact in facts.into_iter().flatten() {
-        strip.put(&format!(" {} {fact}", theme.signs.dot), theme.muted);
+        let fact = format!(" {} {fact}", theme.signs.dot);
+        if fact.width() > strip.free() {
+            break;
+        }
+        strip.put(&fact, theme.muted);
     }
 }
 

@@ -32,7 +32,8 @@ pub fn draw_help(buffer: &mut Buffer, area: Rect, top: usize, theme: &Theme) {
     }
     let below = lines.len().saturating_sub(top + usize::from(body.height));
     if below > 0 {
-        let foot = Rect { x: area.x + 2, y: area.bottom().saturating_sub(1), width: area.width.saturating_sub(4), height: 1 };
+        let foot =
+            Rect { x: area.x + 2, y: area.bottom().saturating_sub(1), width: area.width.saturating_sub(4), height: 1 };
         Strip::new(buffer, foot, theme.signs.ellipsis).put_right(&format!(" {below} more below "), theme.muted, 0);
     }
 }

@@ -2,7 +2,6 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
 use unicode_width::UnicodeWidthStr;
 
 use super::Strip;
@@ -18,27 +17,40 @@ pub fn draw_hints(buffer: &mut Buffer, area: Rect, context: Context, fault: Opti
         return;
     }
     let gap = format!(" {} ", theme.signs.dot);
-    let width = |binding: &Binding| key(binding, theme).width() + 1 + binding.hint.width();
-    let (last, others): (Vec<_>, Vec<_>) = hints(context).partition(|binding| binding.action == Action::Help);
-    let reserve: usize = last.iter().map(|binding| width(binding)).sum();
-    let mut shown = Vec::new();
-    let mut room = strip.free().saturating_sub(reserve);
-    for binding in others {
-        let needs = width(binding) + gap.width();
-        if needs > room {
-            break;
-        }
-        room -= needs;
-        shown.push(binding);
-    }
-    for (index, binding) in shown.into_iter().chain(last).enumerate() {
+    let (last, others): (Vec<_>, Vec<_>) =
+        hints(context).into_iter().map(|group| Hint::new(group, theme)).partition(|hint| hint.is_help);
+    let width = |hint: &Hint| hint.keys.width() + 1 + hint.text.width();
+    let mut room = strip.free().saturating_sub(last.iter().map(width).sum());
+    let fitting = others.into_iter().take_while(|hint| {
+        let needs = width(hint) + gap.width();
+        let fits = needs <= room;
+        room = room.saturating_sub(needs);
+        fits
+    });
+    for (index, hint) in fitting.collect::<Vec<_>>().into_iter().chain(last).enumerate() {
         if index > 0 {
             strip.put(&gap, theme.muted);
         }
-        strip.put(key(binding, theme), theme.accent).put(" ", Style::new()).put(binding.hint, theme.muted);
+        strip.put(&hint.keys, theme.accent).skip(1).put(hint.text, theme.muted);
     }
 }
 
-fn key(binding: &Binding, theme: &Theme) -> &'static str {
-    binding.keys.first().map_or("", |name| theme.signs.key(name))
+/// Keys and their word: `j/k move`.
+struct Hint {
+    keys: String,
+    text: &'static str,
+    is_help: bool,
+}
+
+impl Hint {
+    fn new(group: &[Binding], theme: &Theme) -> Self {
+        let keys: Vec<_> =
+            group.iter().filter_map(|binding| binding.keys.first()).map(|name| theme.signs.key(name)).collect();
+        let first = group.first();
+        Self {
+            keys: keys.join("/"),
+            text: first.map_or("", |binding| binding.hint),
+            is_help: first.is_some_and(|binding| binding.action == Action::Help),
+        }
+    }
 }

@@ -74,7 +74,14 @@ impl TreeList<'_> {
     }
 
     /// The glyph at the left, the duration or else the state's word at the right.
-    fn begin<'b>(&self, buffer: &'b mut Buffer, row: Rect, indent: u16, mark: Mark, spent: Option<String>) -> Strip<'b> {
+    fn begin<'b>(
+        &self,
+        buffer: &'b mut Buffer,
+        row: Rect,
+        indent: u16,
+        mark: Mark,
+        spent: Option<String>,
+    ) -> Strip<'b> {
         let theme = self.theme;
         let mut strip = Strip::new(buffer, row, theme.signs.ellipsis);
         strip.skip(indent).skip_right(1);
