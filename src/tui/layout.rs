@@ -119,8 +119,8 @@ fn widths(width: u16, front: Pane, zoom: bool) -> Vec<(Pane, u16)> {
         let tree = (width / 3).clamp(24, 32);
         return vec![(Pane::Tree, tree), (Pane::Log, width - tree - 1)];
     }
-    let runs = (width / 5).clamp(24, 34);
-    let tree = (width / 4).clamp(30, 52);
+    let runs = (width / 6).clamp(22, 34);
+    let tree = (width / 4).clamp(28, 52);
     vec![(Pane::Runs, runs), (Pane::Tree, tree), (Pane::Log, width - runs - tree - 2)]
 }
 

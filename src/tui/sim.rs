@@ -52,7 +52,8 @@ impl Sim {
         self
     }
 
-    fn perform(&mut self, effects: Vec<Effect>) {
+    /// Does effects, and everything that comes of them.
+    pub fn perform(&mut self, effects: Vec<Effect>) {
         let mut effects = std::collections::VecDeque::from(effects);
         while let Some(effect) = effects.pop_front() {
             match effect {

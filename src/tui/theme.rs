@@ -27,8 +27,6 @@ pub struct Theme {
     pub stderr: Style,
     /// The selected row of the pane with the focus.
     pub selection: Style,
-    /// The selected row of another pane.
-    pub selection_idle: Style,
     /// Headings.
     pub strong: Style,
     /// The signs.
@@ -51,12 +49,15 @@ pub struct Signs {
     pub dot: &'static str,
     /// The row goes on to the right.
     pub more: &'static str,
+    /// The selected row of a pane without the focus.
+    pub here: &'static str,
     ascii: bool,
 }
 
 const UNICODE: Signs =
-    Signs { ellipsis: "…", rule: "─", bar: "│", tee: "┬", dot: "·", more: "›", ascii: false };
-const ASCII: Signs = Signs { ellipsis: "~", rule: "-", bar: "|", tee: "+", dot: "-", more: ">", ascii: true };
+    Signs { ellipsis: "…", rule: "─", bar: "│", tee: "┬", dot: "·", more: "›", here: "▌", ascii: false };
+const ASCII: Signs =
+    Signs { ellipsis: "~", rule: "-", bar: "|", tee: "+", dot: "-", more: ">", here: ">", ascii: true };
 
 impl Signs {
     /// The sign of a state.
@@ -99,7 +100,6 @@ impl Theme {
             accent: plain.fg(Color::Blue).add_modifier(Modifier::BOLD),
             stderr: plain.fg(Color::Magenta),
             selection: plain.add_modifier(Modifier::REVERSED),
-            selection_idle: plain.add_modifier(Modifier::BOLD).add_modifier(Modifier::UNDERLINED),
             strong: plain.add_modifier(Modifier::BOLD),
             signs,
             colour: true,
@@ -118,7 +118,6 @@ impl Theme {
             accent: bold,
             stderr: plain,
             selection: plain.add_modifier(Modifier::REVERSED),
-            selection_idle: bold.add_modifier(Modifier::UNDERLINED),
             strong: bold,
             signs,
             colour: false,

@@ -25,10 +25,13 @@ pub(super) fn show(model: &mut Model) -> Vec<Effect> {
         model.log = Log { ticket: model.log.ticket, ..Log::default() };
         return Vec::new();
     };
+    let is_same = model.log.key.as_ref() == Some(&key);
+    // Deleted while it is read: what was read of it stays.
+    let path = path.or_else(|| model.log.path.clone().filter(|_| is_same));
     let is_run_active = model.run.as_ref().is_some_and(|run| run.head.phase == Phase::Active);
     // A log without a row in a run that goes on: some stores write the row at the command's end.
     let is_alive = state == ShState::Running || (state == ShState::Unknown && is_run_active);
-    if model.log.key.as_ref() == Some(&key) && model.log.path == path {
+    if is_same && model.log.path == path {
         // It has ended: an unfinished last line counts from now on.
         let has_changed = std::mem::replace(&mut model.log.is_alive, is_alive) != is_alive;
         return if has_changed { refresh(model) } else { Vec::new() };

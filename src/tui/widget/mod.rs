@@ -24,15 +24,14 @@ use ratatui::style::Style;
 
 use crate::tui::theme::Theme;
 
-/// Lays the look of a selected row over what is drawn: the whole row of the pane with the focus, the text's in another.
+/// Marks a row as selected: all of it in the pane with the focus, by a sign at its left edge in another.
 fn select(buffer: &mut Buffer, row: Rect, theme: &Theme, has_focus: bool) {
     if has_focus {
         // One look over the whole row: colours under reverse video would make a patchwork of it.
         buffer.set_style(row, Style::reset());
         buffer.set_style(row, theme.selection);
     } else {
-        let text = Rect { x: row.x + 1, width: row.width.saturating_sub(2), ..row };
-        buffer.set_style(text, theme.selection_idle);
+        Strip::new(buffer, row, theme.signs.ellipsis).put(theme.signs.here, theme.accent);
     }
 }
 
