@@ -1,5 +1,7 @@
 //! What the screen shows and what keys do, through the headless loop on real stores.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod common;
 
 use std::fs;

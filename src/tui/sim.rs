@@ -1,5 +1,7 @@
 //! The loop without a terminal: keys go in, screens come out, effects are done in place. For tests.
 
+use std::fmt::Write;
+
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
@@ -145,7 +147,7 @@ pub fn styles(buffer: &Buffer) -> String {
             }
             let piece: String = run.iter().map(|(_, cell)| cell.symbol()).collect();
             let style = format!("{:?}/{:?} {:?}", first.fg, first.bg, first.modifier);
-            dump.push_str(&format!("{y:>3},{x:<3} {style:<40} {:?}\n", piece));
+            let _ = writeln!(dump, "{y:>3},{x:<3} {style:<40} {piece:?}");
         }
     }
     dump

@@ -1,5 +1,7 @@
 //! Stores made by hand, step by step and with fixed times, through the recorder's own writer and encoder.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -78,6 +78,3 @@ fn reveal(top: usize, at: usize, height: usize) -> usize {
 fn step(at: usize, by: isize, len: usize) -> usize {
     at.saturating_add_signed(by).min(len.saturating_sub(1))
 }
-
-#[cfg(test)]
-mod tests;

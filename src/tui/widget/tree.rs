@@ -63,7 +63,8 @@ impl TreeList<'_> {
         let mut strip = self.begin(buffer, row, 1, mark, spent);
         let fold = if hidden > 0 { format!(" +{}", count(hidden as u64)) } else { String::new() };
         let room = strip.free().saturating_sub(fold.len());
-        let id = name(job.job.id.as_str());
+        // A log that was opened by its path belongs to no job.
+        let id = if job.job.id.as_str().is_empty() { "log".into() } else { name(job.job.id.as_str()) };
         strip.put(&super::cut(&id, room, self.theme.signs.ellipsis), self.theme.strong).put(&fold, self.theme.muted);
     }
 
