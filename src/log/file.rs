@@ -1,7 +1,269 @@
-//! An open log.
+//! An open log: what it is, whether it is still the same, and readers over it.
+//!
+//! Everything is safe while another process appends to the file, truncates it or puts another in its place: reads go by position
+//! into buffers, and each reading looks at the file up to the size it had when the reading began. A [`LogFile`] keeps
+//! its descriptor, so it can be read after its name is gone; only [`LogFile::extend`] changes what it looks at.
+//!
+//! What a byte offset means lasts for one *generation*: the same file, only appended to.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags};
+
+use super::index::{Index, Totals};
+use super::lines::{Limits, Lines, View};
+use super::rows::Rows;
+use super::{Anchor, Tail, Window};
+use crate::cri;
+use crate::error::{Error, Result};
+use crate::time::Time;
+
+/// How many of its first bytes tell a file from another one written into the same inode.
+const HEAD_BYTES: usize = 64;
+
+/// How much of a file is read at once to index it.
+const INDEX_READ_BYTES: usize = 1 << 20;
+
+/// How far the first record is looked for.
+const FIRST_TIME_BYTES: u64 = 64 << 10;
 
 /// An open log.
-pub struct LogFile {}
+#[derive(Debug)]
+pub struct LogFile {
+    path: PathBuf,
+    file: File,
+    /// Device and inode.
+    id: (u64, u64),
+    /// The first bytes, at most [`HEAD_BYTES`].
+    head: Vec<u8>,
+    /// The size when it was last looked at.
+    bytes: u64,
+    generation: u64,
+}
 
-/// What has happened to a log since it was looked at.
-pub enum Change {}
+/// What has happened to a log since it was last looked at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Change {
+    /// Nothing.
+    Same,
+    /// Bytes were appended.
+    Grown {
+        /// The size before.
+        from: u64,
+        /// The size now.
+        to: u64,
+    },
+    /// It was cut off, or cut off and written anew: a new generation of the same file.
+    Truncated,
+    /// Another file stands under its name and was opened: a new generation.
+    Replaced,
+    /// Nothing stands under its name. What was open can still be read.
+    Gone,
+}
+
+impl LogFile {
+    /// Opens a log for reading. Never waits, whatever the path names.
+    ///
+    /// # Errors
+    /// When it cannot be opened, or is no regular file.
+    pub fn open(path: &Path) -> Result<Self> {
+        Self::open_io(path).map_err(Error::io("read", path))
+    }
+
+    fn open_io(path: &Path) -> io::Result<Self> {
+        // Without O_NONBLOCK, opening a FIFO waits for its writer.
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
+        let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+        let meta = file.metadata()?;
+        if !meta.is_file() {
+            let kind = if meta.is_dir() { "it is a directory" } else { "it is no regular file" };
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, kind));
+        }
+        let id = (meta.dev(), meta.ino());
+        let mut log = Self { path: path.to_owned(), file, id, head: Vec::new(), bytes: 0, generation: 0 };
+        log.look()?;
+        Ok(log)
+    }
+
+    /// The path that it was opened by.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its size when it was opened or last [extended](Self::extend).
+    #[must_use]
+    pub const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Counts up when offsets lose their meaning: after a truncation or a replacement.
+    #[must_use]
+    pub const fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Looks at the file and at its path again.
+    ///
+    /// What was appended to the open file is told before a replacement under its name is: the old file is read to its end
+    /// first. What a writer that still holds the old file appends after the replacement was told is not seen.
+    /// Cut off and written anew beyond its old size between two looks, with the same first 64 bytes, passes for grown.
+    ///
+    /// # Errors
+    /// When the file or its directory cannot be read, or what replaces it is no regular file.
+    pub fn extend(&mut self) -> Result<Change> {
+        self.extend_io().map_err(Error::io("read", &self.path))
+    }
+
+    fn extend_io(&mut self) -> io::Result<Change> {
+        let from = self.bytes;
+        let to = self.file.metadata()?.len();
+        if to < from || !self.has_same_head()? {
+            self.look()?;
+            self.generation += 1;
+            return Ok(Change::Truncated);
+        }
+        if to > from {
+            self.bytes = to;
+            self.read_head()?;
+            return Ok(Change::Grown { from, to });
+        }
+        let missing =
+            |error: &io::Error| matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory);
+        match fs::metadata(&self.path) {
+            Ok(meta) if (meta.dev(), meta.ino()) == self.id => Ok(Change::Same),
+            Err(error) if missing(&error) => Ok(Change::Gone),
+            Err(error) => Err(error),
+            Ok(_) => match Self::open_io(&self.path) {
+                Err(error) if missing(&error) => Ok(Change::Gone),
+                opened => {
+                    *self = Self { generation: self.generation + 1, ..opened? };
+                    Ok(Change::Replaced)
+                }
+            },
+        }
+    }
+
+    /// The rows at an anchor, at most `rows` of them, each with at most [`super::WINDOW_ROW_BYTES`] of text.
+    ///
+    /// # Errors
+    /// When the file cannot be read; so for every reader here.
+    pub fn window(&self, anchor: Anchor, rows: usize, tail: Tail) -> Result<Window> {
+        self.reading(|view| view.window(anchor, rows, tail))
+    }
+
+    /// Where the last `rows` rows begin, read backward from the end; the size when there are none.
+    #[expect(clippy::missing_errors_doc, reason = "see window")]
+    pub fn tail_offset(&self, rows: usize, tail: Tail) -> Result<u64> {
+        self.reading(|view| view.tail_offset(rows, tail))
+    }
+
+    /// The rows from the first line that begins at or after `from`, up to the size that the file has now; each holds at most
+    /// `cap_bytes` of text. Pieces are joined however far apart they lie; pieces of a row that begins before
+    /// `from` are left out if it begins near enough (see [`super`]), else they are rows.
+    #[expect(clippy::missing_errors_doc, reason = "see window")]
+    pub fn rows(&self, from: u64, cap_bytes: usize, tail: Tail) -> Result<Rows<'_>> {
+        self.reading(|view| {
+            let from = view.next_line_start(from.min(view.end))?;
+            let starts = view.starts_at(from)?.unbounded_from(from);
+            Ok(view.rows(from, starts, cap_bytes, tail))
+        })
+    }
+
+    /// The physical lines from the first one that begins at or after `from`, up to the size that the file has now.
+    #[expect(clippy::missing_errors_doc, reason = "see window")]
+    pub fn lines(&self, from: u64) -> Result<Lines<'_>> {
+        self.reading(|view| Ok(view.lines(view.next_line_start(from.min(view.end))?)))
+    }
+
+    /// What the whole file holds. Reads all of it.
+    #[expect(clippy::missing_errors_doc, reason = "see window")]
+    pub fn totals(&self, tail: Tail) -> Result<Totals> {
+        let mut index = Index::unbounded();
+        self.feed(&mut index, u64::MAX)?;
+        Ok(index.totals(tail))
+    }
+
+    /// Feeds an index of this generation with what follows on what it has, at most `max_bytes`: how many bytes there were. 0 at
+    /// the end.
+    #[expect(clippy::missing_errors_doc, reason = "see window")]
+    pub fn feed(&self, index: &mut Index, max_bytes: u64) -> Result<u64> {
+        self.reading(|view| {
+            let from = index.bytes();
+            let view = View { end: view.end.min(from.saturating_add(max_bytes)), ..view };
+            let mut buffer = vec![0; INDEX_READ_BYTES];
+            loop {
+                let filled = view.read(index.bytes(), &mut buffer)?;
+                index.feed(buffer.get(..filled).unwrap_or_default());
+                if filled == 0 {
+                    return Ok(index.bytes() - from);
+                }
+            }
+        })
+    }
+
+    /// Where the row with this number, from 0, begins; `None` when the index does not know or the file has not as many.
+    #[expect(clippy::missing_errors_doc, reason = "see window")]
+    pub fn offset_of_row(&self, index: &Index, row: u64, tail: Tail) -> Result<Option<u64>> {
+        let Some(place) = index.place_of_row(row) else { return Ok(None) };
+        self.reading(|view| view.offset_of_row(place, row, tail))
+    }
+
+    /// The number, from 0, of the first row that begins at or after an offset; `None` when the index has not come that far.
+    #[expect(clippy::missing_errors_doc, reason = "see window")]
+    pub fn row_of_offset(&self, index: &Index, offset: u64, tail: Tail) -> Result<Option<u64>> {
+        let place = index.place_of_offset(offset).filter(|_| offset <= index.bytes());
+        let Some(place) = place else { return Ok(None) };
+        self.reading(|view| view.rows_before(place, offset, tail)).map(Some)
+    }
+
+    /// The time of the first record, if one lies in the first 64 KiB.
+    #[expect(clippy::missing_errors_doc, reason = "see window")]
+    pub fn first_time(&self) -> Result<Option<Time>> {
+        self.reading(|view| {
+            let mut lines = View { end: view.end.min(FIRST_TIME_BYTES), ..view }.lines(0);
+            while let Some(line) = lines.next()? {
+                if let Ok(record) = cri::parse(line.bytes) {
+                    return Ok(Some(record.at));
+                }
+            }
+            Ok(None)
+        })
+    }
+
+    /// One reading: the file up to the size that it has now.
+    fn reading<'f, T>(&'f self, read: impl FnOnce(View<'f>) -> io::Result<T>) -> Result<T> {
+        let size = self.file.metadata().map(|meta| meta.len());
+        size.and_then(|end| read(View { file: &self.file, end, limits: Limits::USUAL }))
+            .map_err(Error::io("read", &self.path))
+    }
+
+    /// Takes the file as it is now.
+    fn look(&mut self) -> io::Result<()> {
+        self.head.clear();
+        self.bytes = self.file.metadata()?.len();
+        self.read_head()
+    }
+
+    fn has_same_head(&self) -> io::Result<bool> {
+        Ok(self.head_now(self.head.len())? == self.head)
+    }
+
+    fn read_head(&mut self) -> io::Result<()> {
+        if self.head.len() < HEAD_BYTES {
+            self.head = self.head_now(HEAD_BYTES)?;
+        }
+        Ok(())
+    }
+
+    fn head_now(&self, len: usize) -> io::Result<Vec<u8>> {
+        let mut head = vec![0; len];
+        let view = View { file: &self.file, end: self.bytes, limits: Limits::USUAL };
+        let filled = view.read_full(0, &mut head)?;
+        head.truncate(filled);
+        Ok(head)
+    }
+}

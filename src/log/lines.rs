@@ -1,7 +1,247 @@
-//! Physical lines of a file, forward and backward from a byte offset.
+//! Physical lines of a file, forward from a byte offset, and where lines begin.
+//!
+//! LF is the only line end; everything else, CR and NUL included, is content. Reads go by position (`pread`), so one open
+//! file serves many readers at once. Memory is one buffer: what a line has beyond [`MAX_LINE_BYTES`] is skipped and
+//! counted, never held. A file that is appended to, truncated or rewritten meanwhile gives other bytes, never a fault.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+
+use memchr::{memchr, memrchr};
+
+use super::Tail;
+use super::rows::Rows;
+use super::start::Starts;
+
+/// The most bytes of one line that are held; the rest is counted in [`Line::cut_bytes`].
+pub const MAX_LINE_BYTES: usize = 1 << 20;
+
+/// How much is read at once.
+const BUFFER_BYTES: usize = 256 << 10;
+
+/// How far apart, in bytes of the file, the pieces of a row may lie in a window; see [`Starts`].
+pub(super) const WINDOW_REACH: u64 = 512 << 10;
+
+/// Reads a small piece of the file backward: lines are short, so the first one nearly always suffices.
+const BACKWARD_BYTES: u64 = 8 << 10;
+
+/// The sizes that readers work with; tests make them small.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// See [`Starts`].
+    pub reach: u64,
+    /// Bytes per read.
+    pub buffer: usize,
+    /// Bytes held of one line.
+    pub line: usize,
+}
+
+impl Limits {
+    /// Of every reader outside tests.
+    pub const USUAL: Self = Self { reach: WINDOW_REACH, buffer: BUFFER_BYTES, line: MAX_LINE_BYTES };
+}
+
+/// A file up to a fixed size: what one reading looks at, however the file grows meanwhile.
+#[derive(Clone, Copy)]
+pub(super) struct View<'f> {
+    pub file: &'f File,
+    /// Bytes at and after this offset are not there.
+    pub end: u64,
+    pub limits: Limits,
+}
+
+impl<'f> View<'f> {
+    /// The lines from an offset, which must be the start of a line.
+    pub fn lines(self, from: u64) -> Lines<'f> {
+        Lines { view: self, buffer: Vec::new(), base: from, seekable: 0, next: 0, filled: 0 }
+    }
+
+    /// The rows from the start of a line on, `starts` being the state before it.
+    pub fn rows(self, from: u64, starts: Starts, cap_bytes: usize, tail: Tail) -> Rows<'f> {
+        Rows::new(self.lines(from), self.lines(from), starts, cap_bytes, tail)
+    }
+
+    /// The start of the first line that begins at or after an offset; the end of the file when there is none.
+    pub fn next_line_start(self, offset: u64) -> io::Result<u64> {
+        let Some(mut at) = offset.checked_sub(1) else { return Ok(0) };
+        let mut buffer = vec![0; self.limits.buffer];
+        loop {
+            let filled = self.read(at, &mut buffer)?;
+            let bytes = buffer.get(..filled).unwrap_or_default();
+            if let Some(lf) = memchr(b'\n', bytes) {
+                return Ok(at + lf as u64 + 1);
+            }
+            if filled == 0 {
+                return Ok(self.end);
+            }
+            at += filled as u64;
+        }
+    }
+
+    /// The start of the last line that begins at or before an offset.
+    pub fn line_start(self, offset: u64) -> io::Result<u64> {
+        let mut to = offset.min(self.end);
+        let mut step = BACKWARD_BYTES.min(self.limits.buffer as u64);
+        let mut buffer = Vec::new();
+        while to > 0 {
+            let from = to.saturating_sub(step);
+            buffer.resize(usize_of(to - from), 0);
+            let filled = self.read_full(from, &mut buffer)?;
+            if let Some(lf) = memrchr(b'\n', buffer.get(..filled).unwrap_or_default()) {
+                return Ok(from + lf as u64 + 1);
+            }
+            to = from;
+            step = (step * 2).min(self.limits.buffer as u64);
+        }
+        Ok(0)
+    }
+
+    /// Some bytes from an offset on; 0 at the end.
+    pub fn read(self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
+        let len = into.len().min(usize_of(self.end.saturating_sub(offset)));
+        let into = into.get_mut(..len).unwrap_or_default();
+        loop {
+            match self.file.read_at(into, offset) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                done => return done,
+            }
+        }
+    }
+
+    /// As many bytes as fit; fewer only at the end.
+    pub fn read_full(self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
+        let mut filled = 0;
+        while let Some(rest) = into.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            match self.read(offset + filled as u64, rest)? {
+                0 => break,
+                n => filled += n,
+            }
+        }
+        Ok(filled)
+    }
+}
+
+/// A count of bytes that is only used as an upper bound of what to hold: saturating is right.
+pub(super) fn usize_of(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
 
 /// One physical line.
-pub struct Line {}
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Line<'a> {
+    /// Where it begins, in bytes from the start of the file.
+    pub offset: u64,
+    /// Its bytes without the LF, at most [`MAX_LINE_BYTES`].
+    pub bytes: &'a [u8],
+    /// How many more it has.
+    pub cut_bytes: u64,
+    /// Where the next line begins: past the LF.
+    pub end: u64,
+    /// Whether a LF ended it; only the last line of a file may lack it.
+    pub terminated: bool,
+}
 
-/// Reads physical lines.
-pub struct Lines {}
+/// Reads physical lines forward; lends each until the next is asked for.
+pub struct Lines<'f> {
+    view: View<'f>,
+    /// Grows from one read's size to that and [`MAX_LINE_BYTES`].
+    buffer: Vec<u8>,
+    /// The offset of `buffer[0]` in the file.
+    base: u64,
+    /// `buffer[seekable..filled]` are the file's bytes; before it may stand the head of a long line.
+    seekable: usize,
+    /// Where in the buffer the next line begins.
+    next: usize,
+    filled: usize,
+}
+
+impl Lines<'_> {
+    /// The next line; `None` at the end of what the file held when this reader was made.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    #[expect(clippy::should_implement_trait, reason = "a line is lent from the buffer, which Iterator cannot say")]
+    pub fn next(&mut self) -> io::Result<Option<Line<'_>>> {
+        let mut searched = self.next;
+        loop {
+            if let Some(lf) = memchr(b'\n', self.buffer.get(searched..self.filled).unwrap_or_default()) {
+                return Ok(Some(self.lend(searched + lf, true)));
+            }
+            let pending = self.filled - self.next;
+            if pending >= self.view.limits.line {
+                return self.lend_long().map(Some);
+            }
+            if self.fill()? == 0 {
+                return Ok((pending > 0).then(|| self.lend(self.filled, false)));
+            }
+            searched = self.next + pending;
+        }
+    }
+
+    /// Goes on from the start of another line. Cheap where its bytes are in the buffer.
+    pub(super) fn seek(&mut self, offset: u64) {
+        let buffered = offset.checked_sub(self.base).map(usize_of);
+        match buffered.filter(|at| (self.seekable..=self.filled).contains(at)) {
+            Some(at) => self.next = at,
+            None => (self.base, self.seekable, self.next, self.filled) = (offset, 0, 0, 0),
+        }
+    }
+
+    /// Lends the line from `next` to `lf`, all of which is in the buffer.
+    fn lend(&mut self, lf: usize, terminated: bool) -> Line<'_> {
+        let (from, offset) = (self.next, self.base + self.next as u64);
+        let cut = (lf - from).saturating_sub(self.view.limits.line);
+        self.next = lf + usize::from(terminated);
+        Line {
+            offset,
+            bytes: self.buffer.get(from..lf - cut).unwrap_or_default(),
+            cut_bytes: cut as u64,
+            end: self.base + self.next as u64,
+            terminated,
+        }
+    }
+
+    /// Moves what is pending to the front and reads on behind it: how many bytes came.
+    fn fill(&mut self) -> io::Result<usize> {
+        self.buffer.copy_within(self.next..self.filled, 0);
+        self.base += self.next as u64;
+        self.filled -= self.next;
+        (self.seekable, self.next) = (0, 0);
+        if self.filled + self.view.limits.buffer > self.buffer.len() {
+            let wanted = (self.filled * 2).min(self.view.limits.line);
+            self.buffer.resize(wanted.max(self.filled) + self.view.limits.buffer, 0);
+        }
+        let offset = self.base + self.filled as u64;
+        let into = self.buffer.get_mut(self.filled..).unwrap_or_default();
+        let came = self.view.read(offset, into)?;
+        self.filled += came;
+        Ok(came)
+    }
+
+    /// A line whose end is not in the buffer although all that is held of it is: keeps its head at the front of the
+    /// buffer and reads on behind that until the LF comes.
+    fn lend_long(&mut self) -> io::Result<Line<'_>> {
+        let (offset, held) = (self.base + self.next as u64, self.view.limits.line);
+        let mut at = self.base + self.filled as u64;
+        self.buffer.copy_within(self.next..self.next + held, 0);
+        if self.buffer.len() < held + self.view.limits.buffer {
+            self.buffer.resize(held + self.view.limits.buffer, 0);
+        }
+        let (content_end, terminated) = loop {
+            let into = self.buffer.get_mut(held..).unwrap_or_default();
+            let came = self.view.read(at, into)?;
+            // `at >= offset + held`, so the base of a buffer that holds `at` at `held` is not negative.
+            (self.base, self.filled) = (at - held as u64, held + came);
+            match memchr(b'\n', into.get(..came).unwrap_or_default()) {
+                Some(lf) => break (at + lf as u64, true),
+                None if came == 0 => break (at, false),
+                None => at += came as u64,
+            }
+        };
+        let end = content_end + u64::from(terminated);
+        (self.seekable, self.next) = (held, usize_of(end - self.base));
+        let bytes = self.buffer.get(..held).unwrap_or_default();
+        Ok(Line { offset, bytes, cut_bytes: content_end - offset - held as u64, end, terminated })
+    }
+}

@@ -3,21 +3,35 @@
 //! The anchor is a byte offset, never a row number: any place opens with a short read, whatever the size of the file.
 //! A row is what a reader sees as one line: a full record, the `P…PF` pieces of one stream joined, or one malformed line.
 //! **Rows are ordered by their first record**; a record is the first of a row when it does not continue an open `P` of its
-//! stream.
+//! stream. An entry that was opened, never closed and holds no byte is no row.
+//!
+//! ```text
+//! path   names -> where logs lie          start  which records begin a row (pure)
+//! lines  bytes -> physical lines           rows   lines -> rows, streaming       index  bytes -> row numbers (pure)
+//! file   path, identity, what changed      window the rows around an anchor
+//! ```
+//!
+//! A window and the index join pieces that lie up to 512 KiB apart in rows of up to 1 MiB (see `start`), so that both need but a bounded
+//! look around; reading a log from its start ([`LogFile::rows`]) and its [`Totals`] join however far apart the pieces lie.
 
 mod file;
 mod index;
 mod lines;
 pub mod path;
 mod rows;
+mod start;
+#[cfg(test)]
+mod tests;
+mod window;
 
 use crate::cri::{Malformed, Stream};
 use crate::time::Time;
 
 pub use file::{Change, LogFile};
-pub use index::{Index, Totals};
-pub use lines::{Line, Lines};
+pub use index::{Index, Place, Totals};
+pub use lines::{Line, Lines, MAX_LINE_BYTES};
 pub use rows::Rows;
+pub use window::WINDOW_ROW_BYTES;
 
 /// What a reader sees as one line.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -38,6 +52,15 @@ pub struct Row {
     pub complete: bool,
     /// Why it is no record.
     pub malformed: Option<Malformed>,
+}
+
+/// What the last line of a file is while no LF ends it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Tail {
+    /// Nothing yet: the writer may be in the middle of it.
+    Hold,
+    /// A record or a malformed line: nobody writes any more.
+    Emit,
 }
 
 /// Where a window lies.

@@ -1,22 +1,39 @@
 //! Where a store keeps its logs, and the refusal of names that would lead elsewhere.
+//!
+//! ```text
+//! <root>/runs/<repo>/<run-id>/jobs/<job-id>/sh-<n>.log      repo: one name or two
+//! ```
+//!
+//! Names come from programs and pushes. One is used as a part of a path only if it is a single, plain segment; a link is
+//! followed only if what it leads to lies inside the run's directory. What is refused is left out, never an error: a store
+//! is shown without it.
 
+use std::fs::{self, DirEntry};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::{JobId, RunId};
+
+/// The longest name that Linux's file systems take.
+const MAX_NAME_BYTES: usize = 255;
 
 /// The directory of a run's files: `<root>/runs/<repo>/<run-id>`; `None` when a name is unsafe as a path.
 #[must_use]
 pub fn run_dir(root: &Path, repo: &str, run: &RunId) -> Option<PathBuf> {
-    let _ = (root, repo, run);
-    None
+    let mut dir = root.join("runs");
+    match repo.split_once('/') {
+        Some((group, name)) => dir.extend([plain(group)?, plain(name)?]),
+        None => dir.push(plain(repo)?),
+    }
+    dir.push(plain(run.as_str())?);
+    Some(dir)
 }
 
 /// The directory of a job's logs: `<run-dir>/jobs/<job-id>`; `None` when the id is unsafe as a path.
 #[must_use]
 pub fn job_dir(run_dir: &Path, job: &JobId) -> Option<PathBuf> {
-    let _ = (run_dir, job);
-    None
+    Some(run_dir.join("jobs").join(plain(job.as_str())?))
 }
 
 /// The log of a job's n-th command: `<job-dir>/sh-<n>.log`.
@@ -25,10 +42,18 @@ pub fn sh_log(job_dir: &Path, n: u32) -> PathBuf {
     job_dir.join(format!("sh-{n}.log"))
 }
 
+/// A name that stays where it is put, whatever else it holds (spaces, newlines, escapes, backslashes are names for real).
+fn plain(name: &str) -> Option<&str> {
+    let plain = !matches!(name, "" | "." | "..")
+        && name.len() <= MAX_NAME_BYTES
+        && !name.bytes().any(|b| matches!(b, b'/' | 0));
+    plain.then_some(name)
+}
+
 /// A log found in a job's directory.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct FoundLog {
-    /// Its number, from its name.
+    /// Its number, from its name; in other directories than a job's, its place in the order of names, from 1.
     pub n: u32,
     /// Where it is.
     pub path: PathBuf,
@@ -36,20 +61,160 @@ pub struct FoundLog {
     pub bytes: u64,
 }
 
-/// The logs of a job, by number; empty when there is no such directory.
+/// The logs of a job of a run, by number; empty when there is no such directory, or its name is unsafe.
+///
+/// Only regular files; links only where they stay inside the run's directory.
 ///
 /// # Errors
 /// When the directory is there and cannot be read.
-pub fn list_logs(job_dir: &Path) -> Result<Vec<FoundLog>> {
-    let _ = job_dir;
-    Ok(Vec::new())
+pub fn list_logs(run_dir: &Path, job: &JobId) -> Result<Vec<FoundLog>> {
+    match (Inside::new(run_dir)?, job_dir(run_dir, job)) {
+        (Some(inside), Some(dir)) => Ok(numbered(inside.files(&dir)?)),
+        _ => Ok(Vec::new()),
+    }
 }
 
-/// The ids of the jobs that have a directory, by name.
+/// The ids of the jobs that have a directory, by name. A name that is not UTF-8 is left out: no job has such an id.
 ///
 /// # Errors
 /// When the directory is there and cannot be read.
 pub fn list_jobs(run_dir: &Path) -> Result<Vec<JobId>> {
-    let _ = run_dir;
-    Ok(Vec::new())
+    match Inside::new(run_dir)? {
+        Some(inside) => Ok(inside.dirs(&run_dir.join("jobs"))?.into_iter().map(|(name, _)| JobId(name)).collect()),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// The logs of a directory without a database, by the name of the job, or of what comes nearest to one:
+///
+/// - a run's directory: its jobs;
+/// - a job's directory (`sh-<n>.log`): that job;
+/// - a Kubernetes pod's directory (`<container>/<n>.log`): its containers;
+/// - any other directory: its `*.log` files, as one job with the directory's name.
+///
+/// Rotated files (`0.log.20060102-150405`, `.gz`) are left out. Links out of the directory are not followed.
+///
+/// # Errors
+/// When a directory cannot be read.
+pub fn discover(dir: &Path) -> Result<Vec<(String, Vec<FoundLog>)>> {
+    let jobs = list_jobs(dir)?;
+    if !jobs.is_empty() {
+        return jobs.into_iter().map(|job| list_logs(dir, &job).map(|logs| (job.0, logs))).collect();
+    }
+    let Some(inside) = Inside::new(dir)? else { return Ok(Vec::new()) };
+    let mut found = vec![(name_of(&inside.root), logs_of(inside.files(dir)?))];
+    for (name, path) in inside.dirs(dir)? {
+        let files = inside.files(&path)?.into_iter().filter(|(name, ..)| restart_count(name).is_some()).collect();
+        found.push((name, in_order(files)));
+    }
+    found.retain(|(_, logs)| !logs.is_empty());
+    Ok(found)
+}
+
+fn name_of(dir: &Path) -> String {
+    dir.file_name().unwrap_or(dir.as_os_str()).to_string_lossy().into_owned()
+}
+
+/// A job's logs where there are any, else every log.
+fn logs_of(files: Vec<File>) -> Vec<FoundLog> {
+    let numbered = numbered(files.clone());
+    if numbered.is_empty() { in_order(files) } else { numbered }
+}
+
+/// A regular file: its name, path and size.
+type File = (String, PathBuf, u64);
+
+fn numbered(files: Vec<File>) -> Vec<FoundLog> {
+    let number = |name: &str| decimal(name.strip_prefix("sh-")?.strip_suffix(".log")?).filter(|n| *n > 0);
+    let found = files.into_iter().filter_map(|(name, path, bytes)| Some(FoundLog { n: number(&name)?, path, bytes }));
+    let mut logs: Vec<_> = found.collect();
+    logs.sort_by_key(|log| log.n);
+    logs
+}
+
+/// `<n>.log` by number, then all other `.log` files by name.
+fn in_order(mut files: Vec<File>) -> Vec<FoundLog> {
+    files.retain(|(name, ..)| Path::new(name).extension().is_some_and(|extension| extension == "log"));
+    files.sort_by_key(|(name, ..)| (restart_count(name).is_none(), restart_count(name), name.clone()));
+    (1..).zip(files).map(|(n, (_, path, bytes))| FoundLog { n, path, bytes }).collect()
+}
+
+/// The number in `<n>.log`: how often Kubernetes had restarted the container.
+fn restart_count(name: &str) -> Option<u32> {
+    decimal(name.strip_suffix(".log")?)
+}
+
+/// A plain decimal: digits only, no leading zero.
+fn decimal(text: &str) -> Option<u32> {
+    let plain = text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
+    text.parse().ok().filter(|_| plain)
+}
+
+/// Lists directories without ever leaving one of them by a link.
+struct Inside {
+    /// Resolved: no part of it is a link.
+    root: PathBuf,
+}
+
+impl Inside {
+    /// `None` when there is no such directory.
+    fn new(root: &Path) -> Result<Option<Self>> {
+        let resolved = present(fs::canonicalize(root)).map_err(Error::io("read", root))?;
+        Ok(resolved.map(|root| Self { root }))
+    }
+
+    /// The regular files of a directory, by name.
+    fn files(&self, dir: &Path) -> Result<Vec<File>> {
+        self.list(dir, |meta| meta.is_file())
+    }
+
+    /// The directories of a directory, by name.
+    fn dirs(&self, dir: &Path) -> Result<Vec<(String, PathBuf)>> {
+        let dirs = self.list(dir, fs::Metadata::is_dir)?;
+        Ok(dirs.into_iter().map(|(name, path, _)| (name, path)).collect())
+    }
+
+    fn list(&self, dir: &Path, wanted: fn(&fs::Metadata) -> bool) -> Result<Vec<File>> {
+        self.list_io(dir, wanted).map_err(Error::io("read", dir))
+    }
+
+    fn list_io(&self, dir: &Path, wanted: fn(&fs::Metadata) -> bool) -> io::Result<Vec<File>> {
+        if !self.holds(dir)? {
+            return Ok(Vec::new());
+        }
+        let mut found = Vec::new();
+        for entry in present(fs::read_dir(dir))?.into_iter().flatten() {
+            let entry = entry?;
+            let (Ok(name), Some(meta)) = (entry.file_name().into_string(), self.metadata(&entry)?) else { continue };
+            if wanted(&meta) {
+                found.push((name, entry.path(), meta.len()));
+            }
+        }
+        found.sort();
+        Ok(found)
+    }
+
+    /// What an entry is, or what it leads to inside; `None` for what leads elsewhere or nowhere.
+    fn metadata(&self, entry: &DirEntry) -> io::Result<Option<fs::Metadata>> {
+        if !entry.file_type()?.is_symlink() {
+            return present(entry.metadata());
+        }
+        let path = entry.path();
+        // A link in a circle, or into a directory that may not be entered, leads nowhere.
+        Ok(if self.holds(&path).unwrap_or(false) { fs::metadata(&path).ok() } else { None })
+    }
+
+    /// Whether a path leads to something inside.
+    fn holds(&self, path: &Path) -> io::Result<bool> {
+        Ok(present(fs::canonicalize(path))?.is_some_and(|resolved| resolved.starts_with(&self.root)))
+    }
+}
+
+/// What is not there (any more) is data: the file may have gone between being listed and being looked at.
+fn present<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(error) => Err(error),
+    }
 }

@@ -1,4 +1,155 @@
 //! Rows in order of their first record, streaming.
+//!
+//! One cursor walks the lines. When a row begins with a `P`, a second cursor reads ahead from there and gathers its pieces; the
+//! walking cursor passes over them when it comes to them. So memory is one row and two buffers, whatever the file.
+//!
+//! Reading a whole file stays linear: per stream, the stretches read ahead do not overlap (the next row of a stream begins behind
+//! the last piece of the one before it, or out of its reach), so each line is read at most once by the walk and
+//! once per stream ahead. The second cursor keeps its buffer between rows for the same reason: many short rows cost one read.
 
-/// Reads rows.
-pub struct Rows {}
+use std::io;
+
+use super::lines::{Line, Lines, View};
+use super::start::Starts;
+use super::{Row, Tail};
+use crate::cri::{self, Malformed, Record, Stream, Tag};
+
+/// Reads rows in order. An iterator; after an error or the end it gives nothing more that is of use.
+pub struct Rows<'f> {
+    walk: Lines<'f>,
+    ahead: Lines<'f>,
+    starts: Starts,
+    cap_bytes: usize,
+    tail: Tail,
+}
+
+impl<'f> Rows<'f> {
+    pub(super) fn new(walk: Lines<'f>, ahead: Lines<'f>, starts: Starts, cap_bytes: usize, tail: Tail) -> Self {
+        Self { walk, ahead, starts, cap_bytes, tail }
+    }
+
+    /// From now on rows hold at most this much text.
+    pub(super) fn set_cap(&mut self, cap_bytes: usize) {
+        self.cap_bytes = cap_bytes;
+    }
+
+    fn read(&mut self) -> io::Result<Option<Row>> {
+        while let Some(line) = self.walk.next()? {
+            if self.tail.holds(&line) {
+                break;
+            }
+            let record = match cri::parse(line.bytes) {
+                Ok(record) => record,
+                Err(malformed) => return Ok(Some(malformed_row(&line, malformed, self.cap_bytes))),
+            };
+            if !self.starts.record(line.offset, record.stream, record.tag) {
+                continue;
+            }
+            let (mut row, end) = (first_row(&line, &record, self.cap_bytes), line.end);
+            let (stream, tag) = (record.stream, record.tag);
+            if tag == Tag::Partial {
+                self.gather(&mut row, stream, end)?;
+            }
+            if row.complete || !row.text.is_empty() || row.cut_bytes > 0 {
+                return Ok(Some(row));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Adds the pieces that follow from `from` on, up to the closing `F`, the reach, or the end.
+    fn gather(&mut self, row: &mut Row, stream: Stream, from: u64) -> io::Result<()> {
+        let mut starts = self.starts;
+        self.ahead.seek(from);
+        while let Some(line) = self.ahead.next()? {
+            if self.tail.holds(&line) || !starts.reaches(line.offset, stream) {
+                break;
+            }
+            let Ok(record) = cri::parse(line.bytes) else { continue };
+            if record.stream != stream {
+                continue;
+            }
+            starts.record(line.offset, stream, record.tag);
+            append(row, record.content, line.cut_bytes, self.cap_bytes);
+            row.last_at = Some(record.at);
+            if record.tag == Tag::Full {
+                row.complete = true;
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Iterator for Rows<'_> {
+    type Item = io::Result<Row>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.read().transpose()
+    }
+}
+
+impl Tail {
+    /// Whether the line is a last one that is not to be seen yet.
+    pub(super) fn holds(self, line: &Line<'_>) -> bool {
+        self == Self::Hold && !line.terminated
+    }
+}
+
+fn first_row(line: &Line<'_>, record: &Record<'_>, cap_bytes: usize) -> Row {
+    let mut row = Row {
+        offset: line.offset,
+        at: Some(record.at),
+        last_at: Some(record.at),
+        stream: Some(record.stream),
+        text: Vec::new(),
+        cut_bytes: 0,
+        complete: record.tag == Tag::Full,
+        malformed: None,
+    };
+    append(&mut row, record.content, line.cut_bytes, cap_bytes);
+    row
+}
+
+fn malformed_row(line: &Line<'_>, malformed: Malformed, cap_bytes: usize) -> Row {
+    let mut row = Row {
+        offset: line.offset,
+        at: None,
+        last_at: None,
+        stream: None,
+        text: Vec::new(),
+        cut_bytes: 0,
+        complete: line.terminated,
+        malformed: Some(malformed),
+    };
+    append(&mut row, line.bytes, line.cut_bytes, cap_bytes);
+    row
+}
+
+/// The text of a row is a beginning of its bytes: once something was left out, everything after it is.
+fn append(row: &mut Row, bytes: &[u8], cut_bytes: u64, cap_bytes: usize) {
+    let room = if row.cut_bytes > 0 { 0 } else { cap_bytes.saturating_sub(row.text.len()) };
+    let (held, cut) = bytes.split_at(bytes.len().min(room));
+    row.text.extend_from_slice(held);
+    row.cut_bytes += cut.len() as u64 + cut_bytes;
+}
+
+impl View<'_> {
+    /// The state before the line that begins at `at`, from a bounded look-back.
+    pub(super) fn starts_at(self, at: u64) -> io::Result<Starts> {
+        let mut starts = Starts::new(self.limits.reach);
+        let from = at.saturating_sub(Starts::LOOK_BACK.saturating_mul(self.limits.reach));
+        let mut lines = Self { end: at, ..self }.lines(self.next_line_start(from)?.min(at));
+        let mut seen = [false; 2];
+        while let Some(line) = lines.next()? {
+            let Ok(record) = cri::parse(line.bytes) else { continue };
+            if seen[record.stream.index()] {
+                starts.record(line.offset, record.stream, record.tag);
+            } else {
+                seen[record.stream.index()] = true;
+                starts.first_seen(from, line.offset, record.stream, record.tag);
+            }
+        }
+        Ok(starts)
+    }
+}

@@ -1,0 +1,98 @@
+//! Which records begin a row: pure state, shared by everything that counts or shows rows so that all agree.
+//!
+//! A record begins a row unless it continues an open `P` of its stream. How far a row may stretch over the file is bounded by
+//! a *reach*, so that a window can tell from a bounded look-back what it shows, and so that two windows never disagree:
+//!
+//! - a piece more than `reach` bytes behind the one before it begins a row of its own;
+//! - a row that stretches over more than `reach` bytes is cut at a multiple of `reach`: the first piece at or after it begins
+//!   a row of its own. The first cut is the first multiple at least `reach` behind the row's beginning, the next ones follow
+//!   at each multiple.
+//!
+//! Cutting at fixed places is what makes a look-back of [`Starts::LOOK_BACK`] reaches enough: an entry that began farther
+//! back is already being cut at the multiples, wherever it began. A row never stretches over more than two reaches.
+//!
+//! Invariant: a stream is open here exactly when its last record was a `P`.
+
+use crate::cri::{Stream, Tag};
+
+/// The open entries of both streams.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Starts {
+    open: [Option<Open>; 2],
+    reach: u64,
+}
+
+/// An entry whose last record so far was a `P`.
+#[derive(Clone, Copy, Debug)]
+struct Open {
+    /// Where that record begins.
+    last: u64,
+    /// Pieces that begin at or after this offset are not the row's.
+    end: u64,
+}
+
+impl Starts {
+    /// A reach without bounds: pieces are joined however far apart they lie.
+    pub const UNBOUNDED: u64 = u64::MAX;
+
+    /// How many reaches before an offset suffice to know the state at it.
+    pub const LOOK_BACK: u64 = 3;
+
+    /// The state at the start of a file.
+    pub const fn new(reach: u64) -> Self {
+        Self { open: [None; 2], reach }
+    }
+
+    /// Takes the next record, which begins at `offset`: whether it begins a row.
+    pub fn record(&mut self, offset: u64, stream: Stream, tag: Tag) -> bool {
+        let linked = self.open(stream).filter(|open| offset.saturating_sub(open.last) <= self.reach);
+        let (joins, end) = match linked {
+            Some(open) if offset < open.end => (true, open.end),
+            Some(_) => (false, self.multiple_after(offset)),
+            None => (false, self.first_cut(offset)),
+        };
+        self.set(stream, tag, Open { last: offset, end });
+        !joins
+    }
+
+    /// Takes the first record of its stream in a look-back that began at `from`. Where the stream may have been open before, the
+    /// entry is taken for one that is cut at the multiples; by the end of the look-back that is true of it.
+    pub fn first_seen(&mut self, from: u64, offset: u64, stream: Stream, tag: Tag) {
+        let begins = from == 0 || offset - from > self.reach;
+        let end = if begins { self.first_cut(offset) } else { self.multiple_after(offset) };
+        self.set(stream, tag, Open { last: offset, end });
+    }
+
+    /// Whether a piece of the stream at `offset` would still belong to the open row.
+    pub fn reaches(&self, offset: u64, stream: Stream) -> bool {
+        let open = self.open(stream);
+        open.is_some_and(|open| offset < open.end && offset.saturating_sub(open.last) <= self.reach)
+    }
+
+    /// The state for reading on from `offset` with pieces joined however far apart they lie: what is out of reach there stays so.
+    pub fn unbounded_from(mut self, offset: u64) -> Self {
+        for stream in Stream::ALL {
+            if !self.reaches(offset, stream) {
+                self.open[stream.index()] = None;
+            }
+        }
+        self.reach = Self::UNBOUNDED;
+        self
+    }
+
+    const fn open(&self, stream: Stream) -> Option<Open> {
+        self.open[stream.index()]
+    }
+
+    fn set(&mut self, stream: Stream, tag: Tag, open: Open) {
+        self.open[stream.index()] = (tag == Tag::Partial).then_some(open);
+    }
+
+    fn multiple_after(&self, offset: u64) -> u64 {
+        (offset / self.reach + 1).saturating_mul(self.reach)
+    }
+
+    fn first_cut(&self, offset: u64) -> u64 {
+        offset.saturating_add(self.reach).div_ceil(self.reach).saturating_mul(self.reach)
+    }
+}

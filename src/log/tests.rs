@@ -1,0 +1,387 @@
+//! The readers and the index against a naive reader that holds the whole file.
+
+use std::fs::File;
+use std::io::Write;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::index::Index;
+use super::lines::{Limits, View};
+use super::start::Starts;
+use super::{Anchor, Row, Tail, Totals, Window};
+use crate::cri::{self, Joiner, Stream, Tag};
+
+/// A physical line as the naive reader sees it: offset, held bytes, bytes left out, terminated.
+type NaiveLine = (u64, Vec<u8>, u64, bool);
+
+fn naive_lines(bytes: &[u8], limits: Limits) -> Vec<NaiveLine> {
+    let mut offset = 0;
+    let mut lines = Vec::new();
+    for line in bytes.split_inclusive(|b| *b == b'\n') {
+        let content = line.strip_suffix(b"\n").unwrap_or(line);
+        let held = content.len().min(limits.line);
+        lines.push((offset, content[..held].to_vec(), (content.len() - held) as u64, content.len() < line.len()));
+        offset += line.len() as u64;
+    }
+    lines
+}
+
+/// An entry that may go on: its row, where that began, whether it is the entry's first, and where its last piece began.
+#[derive(Clone, Copy)]
+struct NaiveOpen {
+    row: usize,
+    row_began: u64,
+    first: bool,
+    last: u64,
+}
+
+impl NaiveOpen {
+    fn takes(self, offset: u64, reach: u64) -> bool {
+        if reach == Starts::UNBOUNDED {
+            return true;
+        }
+        let multiples = || (0..).map(|k| k * reach);
+        let cut = match self.first {
+            true => multiples().find(|m| *m >= self.row_began + reach),
+            false => multiples().find(|m| *m > self.row_began),
+        };
+        offset < cut.unwrap()
+    }
+}
+
+fn naive_rows(bytes: &[u8], limits: Limits, cap: usize, tail: Tail) -> Vec<Row> {
+    let mut rows: Vec<(Row, Vec<u8>, u64)> = Vec::new();
+    let mut open: [Option<NaiveOpen>; 2] = [None; 2];
+    for (offset, line, cut, terminated) in naive_lines(bytes, limits) {
+        if !terminated && tail == Tail::Hold {
+            break;
+        }
+        let empty = Row {
+            offset,
+            at: None,
+            last_at: None,
+            stream: None,
+            text: Vec::new(),
+            cut_bytes: 0,
+            complete: terminated,
+            malformed: None,
+        };
+        match cri::parse(&line) {
+            Err(malformed) => rows.push((Row { malformed: Some(malformed), ..empty }, line, cut)),
+            Ok(record) => {
+                let slot = &mut open[record.stream.index()];
+                let linked = slot.filter(|open| offset - open.last <= limits.reach);
+                let joined = linked.filter(|open| open.takes(offset, limits.reach));
+                let row = joined.map_or(rows.len(), |open| open.row);
+                if joined.is_none() {
+                    let (at, stream) = (Some(record.at), Some(record.stream));
+                    rows.push((Row { at, stream, ..empty }, Vec::new(), 0));
+                }
+                let (head, text, row_cut) = &mut rows[row];
+                (head.last_at, head.complete) = (Some(record.at), record.tag == Tag::Full);
+                // Nothing is held behind a gap.
+                if *row_cut == 0 {
+                    text.extend_from_slice(record.content);
+                } else {
+                    *row_cut += record.content.len() as u64;
+                }
+                *row_cut += cut;
+                let began = joined.map_or(offset, |open| open.row_began);
+                let first = joined.map_or(linked.is_none(), |open| open.first);
+                let next = NaiveOpen { row, row_began: began, first, last: offset };
+                *slot = (record.tag == Tag::Partial).then_some(next);
+            }
+        }
+    }
+    let cap_row = |(mut row, text, cut): (Row, Vec<u8>, u64)| {
+        let held = text.len().min(cap);
+        row.cut_bytes = cut + (text.len() - held) as u64;
+        row.text = text[..held].to_vec();
+        row
+    };
+    let is_row = |row: &Row| row.malformed.is_some() || row.complete || !row.text.is_empty() || row.cut_bytes > 0;
+    rows.into_iter().map(cap_row).filter(is_row).collect()
+}
+
+fn naive_window(all: &[Row], anchor: Anchor, count: usize, bytes: u64) -> Window {
+    let split = match anchor {
+        Anchor::From(offset) | Anchor::Before(offset) => all.partition_point(|row| row.offset < offset.min(bytes)),
+        Anchor::End => all.len(),
+    };
+    let range = match anchor {
+        Anchor::From(_) => split..(split + count).min(all.len()),
+        _ => split.saturating_sub(count)..split,
+    };
+    let (at_start, at_end) = (range.start == 0, range.end == all.len());
+    Window { rows: all[range].to_vec(), at_start, at_end, file_bytes: bytes }
+}
+
+fn file_of(bytes: &[u8]) -> File {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(bytes).unwrap();
+    file
+}
+
+fn view<'f>(file: &'f File, bytes: &[u8], limits: Limits) -> View<'f> {
+    View { file, end: bytes.len() as u64, limits }
+}
+
+/// Lines of every kind: pieces of both streams mixed, blank, malformed, NULs; times step back; some are long.
+fn any_line() -> impl Strategy<Value = Vec<u8>> {
+    let content = prop_oneof![
+        3 => Just(Vec::new()),
+        5 => vec(any::<u8>().prop_map(|b| if b == b'\n' { 0 } else { b }), 1..12),
+        1 => (1_usize..300, any::<bool>()).prop_map(|(n, nul)| vec![if nul { 0 } else { b'x' }; n]),
+    ];
+    let record = (0..60_u8, any::<bool>(), any::<bool>(), content.clone()).prop_map(|(s, err, full, content)| {
+        let (stream, tag) = (if err { "stderr" } else { "stdout" }, if full { "F" } else { "P" });
+        [format!("2026-01-02T03:04:{s:02}Z {stream} {tag} ").into_bytes(), content].concat()
+    });
+    prop_oneof![8 => record, 1 => content]
+}
+
+fn any_file() -> impl Strategy<Value = Vec<u8>> {
+    (vec(any_line(), 0..40), 0_usize..40).prop_map(|(lines, torn)| {
+        let mut bytes = lines.join(&b'\n');
+        bytes.push(b'\n');
+        bytes.truncate(bytes.len().saturating_sub(torn.saturating_sub(20)));
+        bytes
+    })
+}
+
+fn any_limits() -> impl Strategy<Value = Limits> {
+    let line = prop_oneof![4 => Just(400_usize), 1 => 1_usize..150];
+    (1_u64..500, 1_usize..200, line).prop_map(|(reach, buffer, line)| Limits { reach, buffer, line })
+}
+
+fn any_tail() -> impl Strategy<Value = Tail> {
+    prop_oneof![Just(Tail::Hold), Just(Tail::Emit)]
+}
+
+proptest! {
+    #[test]
+    fn lines_are_what_a_split_gives(bytes in any_file(), limits in any_limits()) {
+        let file = file_of(&bytes);
+        let mut lines = view(&file, &bytes, limits).lines(0);
+        let mut seen = Vec::new();
+        while let Some(line) = lines.next().unwrap() {
+            prop_assert_eq!(line.end - line.offset, line.bytes.len() as u64 + line.cut_bytes + u64::from(line.terminated));
+            seen.push((line.offset, line.bytes.to_vec(), line.cut_bytes, line.terminated));
+        }
+        prop_assert_eq!(seen, naive_lines(&bytes, limits));
+    }
+
+    #[test]
+    fn line_starts_are_found_from_anywhere(bytes in any_file(), limits in any_limits(), offset in 0_u64..3000) {
+        let file = file_of(&bytes);
+        let view = view(&file, &bytes, limits);
+        let mut starts: Vec<u64> = naive_lines(&bytes, limits).iter().map(|line| line.0).collect();
+        if bytes.last().is_none_or(|b| *b == b'\n') {
+            starts.push(bytes.len() as u64);
+        }
+        let next = starts.iter().copied().find(|start| *start >= offset).unwrap_or(bytes.len() as u64);
+        let before = starts.iter().copied().rfind(|start| *start <= offset).unwrap_or(0);
+        prop_assert_eq!(view.next_line_start(offset).unwrap(), next);
+        prop_assert_eq!(view.line_start(offset).unwrap(), before);
+    }
+
+    #[test]
+    fn rows_forward_are_the_naive_rows(
+        bytes in any_file(), limits in any_limits(), unbounded in any::<bool>(), cap in 0_usize..200, tail in any_tail(),
+    ) {
+        let reach = if unbounded { Starts::UNBOUNDED } else { limits.reach };
+        let limits = Limits { reach, ..limits };
+        let file = file_of(&bytes);
+        let rows = view(&file, &bytes, limits).rows(0, Starts::new(reach), cap, tail);
+        let rows: Vec<Row> = rows.map(Result::unwrap).collect();
+        prop_assert_eq!(rows, naive_rows(&bytes, limits, cap, tail));
+    }
+
+    #[test]
+    fn rows_of_a_whole_file_are_the_joined_entries(bytes in any_file()) {
+        let limits = Limits::USUAL;
+        let mut joiner = Joiner::default();
+        let mut entries = Vec::new();
+        for (_, line, ..) in naive_lines(&bytes, limits) {
+            entries.extend(cri::parse(&line).ok().and_then(|record| joiner.push(&record)));
+        }
+        entries.extend(joiner.finish().into_iter().filter(|open| !open.content.is_empty()));
+        let mut entries: Vec<_> =
+            entries.into_iter().map(|e| (e.stream, e.content, Some(e.first_at), Some(e.last_at), e.complete)).collect();
+        let file = file_of(&bytes);
+        let rows = view(&file, &bytes, limits).rows(0, Starts::new(Starts::UNBOUNDED), usize::MAX, Tail::Emit);
+        let mut rows: Vec<_> = rows
+            .map(Result::unwrap)
+            .filter_map(|row| Some((row.stream?, row.text, row.at, row.last_at, row.complete)))
+            .collect();
+        // The joiner gives entries in the order of their ends, rows come in the order of their beginnings.
+        entries.sort();
+        rows.sort();
+        prop_assert_eq!(rows, entries);
+    }
+
+    #[test]
+    fn windows_are_parts_of_the_naive_rows(
+        bytes in any_file(), limits in any_limits(), offset in 0_u64..3000, kind in 0_usize..3, count in 0_usize..12, tail in any_tail(),
+    ) {
+        let anchor = [Anchor::From(offset), Anchor::Before(offset), Anchor::End][kind];
+        let file = file_of(&bytes);
+        let window = view(&file, &bytes, limits).window(anchor, count, tail).unwrap();
+        let all = naive_rows(&bytes, limits, super::WINDOW_ROW_BYTES, tail);
+        prop_assert_eq!(window, naive_window(&all, anchor, count, bytes.len() as u64));
+    }
+
+    #[test]
+    fn paging_from_anywhere_in_both_directions_shows_every_row_once(
+        bytes in any_file(), limits in any_limits(), offset in 0_u64..3000, count in 1_usize..8,
+    ) {
+        let file = file_of(&bytes);
+        let view = view(&file, &bytes, limits);
+        let mut rows = Vec::new();
+        let mut anchor = Anchor::Before(offset);
+        loop {
+            let mut page = view.window(anchor, count, Tail::Emit).unwrap();
+            page.rows.append(&mut rows);
+            rows = page.rows;
+            if page.at_start {
+                break;
+            }
+            anchor = Anchor::Before(rows[0].offset);
+        }
+        let mut anchor = Anchor::From(offset);
+        loop {
+            let page = view.window(anchor, count, Tail::Emit).unwrap();
+            rows.extend(page.rows);
+            if page.at_end {
+                break;
+            }
+            anchor = Anchor::From(rows.last().unwrap().offset + 1);
+        }
+        prop_assert_eq!(rows, naive_rows(&bytes, limits, super::WINDOW_ROW_BYTES, Tail::Emit));
+    }
+
+    #[test]
+    fn the_last_rows_begin_at_the_tail_offset(bytes in any_file(), limits in any_limits(), count in 0_usize..50, tail in any_tail()) {
+        let file = file_of(&bytes);
+        let all = naive_rows(&bytes, limits, 0, tail);
+        let expected = all[all.len().saturating_sub(count)..].first().map_or(bytes.len() as u64, |row| row.offset);
+        let view = view(&file, &bytes, limits);
+        let offset = view.tail_offset(count, tail).unwrap();
+        prop_assert_eq!(offset, expected);
+        // Reading on from there joins farther, so it can only show fewer rows, and never none where there are some.
+        let shown = view.rows(offset, view.starts_at(offset).unwrap().unbounded_from(offset), 0, tail);
+        let shown: Vec<u64> = shown.map(|row| row.unwrap().offset).collect();
+        prop_assert_eq!(shown.first().copied().unwrap_or(bytes.len() as u64), expected);
+    }
+
+    #[test]
+    fn the_index_agrees_with_the_naive_rows_however_it_is_fed(
+        bytes in any_file(), limits in any_limits(), unbounded in any::<bool>(), block in 1_u64..300,
+        chunks in vec(1_usize..400, 1..8), tail in any_tail(),
+    ) {
+        let reach = if unbounded { Starts::UNBOUNDED } else { limits.reach };
+        let limits = Limits { reach, ..limits };
+        let mut index = Index::with(reach, limits.line, block);
+        let (mut fed, mut sizes) = (0, chunks.iter().cycle());
+        while fed < bytes.len() {
+            let to = (fed + sizes.next().unwrap()).min(bytes.len());
+            index.feed(&bytes[fed..to]);
+            fed = to;
+            prop_assert_eq!(index.totals(tail), naive_totals(&bytes[..fed], limits, tail));
+            check_places(&index, &bytes[..fed], limits)?;
+        }
+    }
+
+    #[test]
+    fn rows_are_found_by_number_and_numbered_by_place(
+        bytes in any_file(), limits in any_limits(), block in 1_u64..600, row in 0_u64..45, offset in 0_u64..3000,
+    ) {
+        let mut index = Index::with(limits.reach, limits.line, block);
+        index.feed(&bytes);
+        let file = file_of(&bytes);
+        let view = view(&file, &bytes, limits);
+        let all = naive_rows(&bytes, limits, 0, Tail::Hold);
+        if let Some(place) = index.place_of_row(row) {
+            let found = view.offset_of_row(place, row, Tail::Hold).unwrap();
+            prop_assert_eq!(found, all.get(usize::try_from(row).unwrap()).map(|row| row.offset));
+        } else {
+            prop_assert!(all.is_empty());
+        }
+        if let Some(place) = index.place_of_offset(offset) {
+            let number = view.rows_before(place, offset, Tail::Hold).unwrap();
+            prop_assert_eq!(number, all.iter().filter(|row| row.offset < offset).count() as u64);
+        } else {
+            prop_assert!(all.iter().all(|row| row.offset > offset));
+        }
+    }
+}
+
+fn naive_totals(bytes: &[u8], limits: Limits, tail: Tail) -> Totals {
+    let mut totals = Totals { bytes: bytes.len() as u64, ..Totals::default() };
+    for (_, line, _, terminated) in naive_lines(bytes, limits) {
+        if terminated || tail == Tail::Emit {
+            match cri::parse(&line).map(|record| record.stream) {
+                Ok(Stream::Stdout) => totals.stdout += 1,
+                Ok(Stream::Stderr) => totals.stderr += 1,
+                Err(_) => totals.malformed += 1,
+            }
+        }
+    }
+    totals.rows = naive_rows(bytes, limits, 0, tail).len() as u64;
+    totals
+}
+
+/// Every place that the index gives is true, and it gives one for every row and every time.
+fn check_places(index: &Index, bytes: &[u8], limits: Limits) -> Result<(), TestCaseError> {
+    let all = naive_rows(bytes, limits, 0, Tail::Hold);
+    let lines = naive_lines(bytes, limits);
+    let times = |before: u64| {
+        let lines = lines.iter().filter(move |line| line.0 < before && line.3);
+        lines.filter_map(|line| Some(cri::parse(&line.1).ok()?.at))
+    };
+    for (number, row) in (0..).zip(&all) {
+        let place = index.place_of_row(number).unwrap();
+        let before: Vec<_> = all.iter().take_while(|row| row.offset < place.offset).collect();
+        prop_assert!(place.offset <= row.offset);
+        prop_assert_eq!(place.row, before.len() as u64);
+        let stderr = before.iter().filter(|row| row.stream == Some(Stream::Stderr)).count();
+        prop_assert_eq!(place.stderr_rows, stderr as u64);
+        prop_assert_eq!(place.latest, times(place.offset).max());
+        prop_assert_eq!(index.place_of_offset(row.offset), index.place_of_row(number));
+        if let Some(at) = row.at {
+            let place = index.place_of_time(at).unwrap();
+            prop_assert!(times(place.offset).all(|earlier| earlier < at));
+            prop_assert!(place.offset <= row.offset);
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_line_of_many_megabytes_is_one_row_and_is_not_held() {
+    let mut bytes = vec![0; 5 << 20];
+    bytes.extend_from_slice(b"\n2026-01-02T03:04:05Z stdout F after\n");
+    let file = file_of(&bytes);
+    let window = view(&file, &bytes, Limits::USUAL).window(Anchor::End, 10, Tail::Hold).unwrap();
+    let [nul, after] = window.rows.as_slice() else { panic!("{} rows", window.rows.len()) };
+    assert_eq!((nul.text.len() as u64 + nul.cut_bytes, nul.offset), (5 << 20, 0));
+    assert_eq!(nul.text.len(), super::WINDOW_ROW_BYTES);
+    assert_eq!(after.text, b"after");
+    let mut lines = view(&file, &bytes, Limits::USUAL).lines(0);
+    assert_eq!(lines.next().unwrap().unwrap().bytes.len(), super::MAX_LINE_BYTES);
+    let mut index = Index::new();
+    bytes.chunks(1 << 20).for_each(|chunk| index.feed(chunk));
+    assert_eq!(index.totals(Tail::Hold).rows, 2);
+    assert!(index.memory_bytes() < 2 << 20);
+}
+
+#[test]
+fn the_index_of_ten_gibibytes_takes_at_most_eight_mebibytes() {
+    // One row per block is all that matters to the blocks: a line of a block's length stands for all of its rows.
+    let mut index = Index::with(super::lines::WINDOW_REACH, 16, 64);
+    let line = [&[b'x'; 63][..], b"\n"].concat().repeat(1024);
+    (0..160).for_each(|_| index.feed(&line));
+    assert_eq!(index.totals(Tail::Hold).rows, (10 << 30) / (64 << 10));
+    assert!(index.memory_bytes() <= 8 << 20, "{}", index.memory_bytes());
+}

@@ -1,0 +1,113 @@
+//! The rows around a place in a file: short reads, whatever the file's size.
+//!
+//! Forward from an offset is a read from there. Backward is a forward read from somewhere before, farther back until enough
+//! rows were found: whether a line begins a row depends on what stands before it, so there is no other honest direction.
+
+use std::io;
+
+use super::lines::{Limits, View};
+use super::rows::Rows;
+use super::start::Starts;
+use super::{Anchor, Place, Tail, Window};
+
+/// The most bytes of a row's text in a window.
+pub const WINDOW_ROW_BYTES: usize = 64 << 10;
+
+/// How far back the last rows before a place are looked for first; farther each time they are too few.
+const BACK_BYTES: u64 = 64 << 10;
+
+/// Read size for the question whether a row is the file's first.
+const FIRST_ROW_BUFFER: usize = 4 << 10;
+
+/// Rows about to be read.
+struct Reading<'f> {
+    rows: Rows<'f>,
+    /// How many of them belong to the window at most.
+    count: usize,
+    /// Where the window would begin if it had no rows.
+    place: u64,
+}
+
+impl<'f> View<'f> {
+    /// See [`super::LogFile::window`].
+    pub(super) fn window(self, anchor: Anchor, count: usize, tail: Tail) -> io::Result<Window> {
+        let mut reading = match anchor {
+            Anchor::From(offset) => self.reading_from(offset, count, tail)?,
+            Anchor::Before(offset) => self.reading_before(offset, count, tail)?,
+            Anchor::End => self.reading_before(self.end, count, tail)?,
+        };
+        reading.rows.set_cap(WINDOW_ROW_BYTES);
+        let rows = reading.rows.by_ref().take(reading.count).collect::<io::Result<Vec<_>>>()?;
+        reading.rows.set_cap(0);
+        let at_end = reading.rows.next().transpose()?.is_none();
+        let at_start = self.begins_at_or_after(rows.first().map_or(reading.place, |row| row.offset), tail)?;
+        Ok(Window { rows, at_start, at_end, file_bytes: self.end })
+    }
+
+    /// Where the last rows of the file begin; its end when there are none.
+    pub(super) fn tail_offset(self, count: usize, tail: Tail) -> io::Result<u64> {
+        let mut reading = self.reading_before(self.end, count, tail)?;
+        let first = reading.rows.by_ref().take(reading.count).next().transpose()?;
+        Ok(first.map_or(self.end, |row| row.offset))
+    }
+
+    /// Where the row with this number begins, counted on from a place before it; `None` when there are not as many.
+    pub(super) fn offset_of_row(self, place: Place, row: u64, tail: Tail) -> io::Result<Option<u64>> {
+        let mut rows = self.rows(place.offset, self.starts_at(place.offset)?, 0, tail);
+        for _ in place.row..row {
+            rows.next().transpose()?;
+        }
+        Ok(rows.next().transpose()?.map(|row| row.offset))
+    }
+
+    /// How many rows begin before an offset, counted on from a place before it.
+    pub(super) fn rows_before(self, place: Place, offset: u64, tail: Tail) -> io::Result<u64> {
+        let rows = self.rows(place.offset, self.starts_at(place.offset)?, 0, tail);
+        Ok(place.row + count_before(rows, offset)? as u64)
+    }
+
+    fn reading_from(self, offset: u64, count: usize, tail: Tail) -> io::Result<Reading<'f>> {
+        let place = self.next_line_start(offset.min(self.end))?;
+        let rows = self.rows(place, self.starts_at(place)?, 0, tail);
+        Ok(Reading { rows, count, place })
+    }
+
+    fn reading_before(self, before: u64, count: usize, tail: Tail) -> io::Result<Reading<'f>> {
+        let before = before.min(self.end);
+        let mut back = BACK_BYTES.min(self.limits.buffer as u64);
+        loop {
+            let from = self.line_start(before.saturating_sub(back))?;
+            let starts = self.starts_at(from)?;
+            let found = count_before(self.rows(from, starts, 0, tail), before)?;
+            if found >= count || from == 0 {
+                let mut rows = self.rows(from, starts, 0, tail);
+                for _ in count..found {
+                    rows.next().transpose()?;
+                }
+                return Ok(Reading { rows, count: count.min(found), place: before });
+            }
+            back = back.saturating_mul(4);
+        }
+    }
+
+    /// Whether no row begins before the offset.
+    fn begins_at_or_after(self, offset: u64, tail: Tail) -> io::Result<bool> {
+        if offset == 0 {
+            return Ok(true);
+        }
+        let limits = Limits { buffer: FIRST_ROW_BUFFER.min(self.limits.buffer), ..self.limits };
+        let mut rows = View { limits, ..self }.rows(0, Starts::new(limits.reach), 0, tail);
+        Ok(rows.next().transpose()?.is_none_or(|first| first.offset >= offset))
+    }
+}
+
+fn count_before(rows: Rows<'_>, before: u64) -> io::Result<usize> {
+    let mut found = 0;
+    for row in rows {
+        if row?.offset >= before {
+            break;
+        }
+        found += 1;
+    }
+    Ok(found)
+}

@@ -1,0 +1,228 @@
+//! What is shown, what is obeyed, and that nothing else leaves.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::*;
+
+fn row(bytes: &[u8]) -> Vec<Span> {
+    Sanitiser::default().row(bytes)
+}
+
+fn text_of(spans: &[Span]) -> String {
+    spans.iter().map(|span| span.text.as_str()).collect()
+}
+
+fn text(bytes: &[u8]) -> String {
+    text_of(&row(bytes))
+}
+
+/// The row with every change of style written out, the default one as `0`: `[0;1]bold[0]plain`.
+fn painted(bytes: &[u8]) -> String {
+    let spans = row(bytes);
+    spans.iter().map(|span| format!("{}{}", &sgr(&span.style)[1..].replace('m', "]"), span.text)).collect()
+}
+
+#[test]
+fn colours_of_real_programs_become_style() {
+    for (what, bytes, shown) in [
+        ("cargo", "\x1b[1m\x1b[32m   Compiling\x1b[0m serde v1.0", "[0;1;32]   Compiling[0] serde v1.0"),
+        ("rustc", "\x1b[0m\x1b[1m\x1b[38;5;9merror\x1b[0m\x1b[0m\x1b[1m: no\x1b[0m", "[0;1;91]error[0;1]: no"),
+        ("grep", "\x1b[01;31m\x1b[Kfound\x1b[m\x1b[K", "[0;1;31]␛[Kfound[0]␛[K"),
+        ("pytest", "\x1b[31m\x1b[1m1 failed\x1b[0m, \x1b[32m9 passed\x1b[0m", "[0;1;31]1 failed[0], [0;32]9 passed"),
+        ("jest", "\x1b[7m\x1b[1m\x1b[32m PASS \x1b[39m\x1b[22m\x1b[27m a", "[0;1;7;32] PASS [0] a"),
+        (
+            "bat",
+            "\x1b[38;2;248;248;242mfn\x1b[48;5;236m \x1b[0m",
+            "[0;38;2;248;248;242]fn[0;38;2;248;248;242;48;5;236] ",
+        ),
+        ("clang", "\x1b[0;1;30;103mw\x1b[0;100;97mx", "[0;1;30;103]w[0;97;100]x"),
+        ("systemd", "\x1b]8;;file://host/etc/x.conf\x1b\\\x1b[4mx.conf\x1b[24m\x1b]8;;\x07 ok", "[0;4]x.conf[0] ok"),
+        ("kitty", "\x1b[4:3;58:2::255:0:0mwavy\x1b[4:0mplain", "[0;4]wavy[0]plain"),
+        (
+            "colons",
+            "\x1b[38:2::1:2:3ma\x1b[38:2:4:5:6mb\x1b[48:5:7mc",
+            "[0;38;2;1;2;3]a[0;38;2;4;5;6]b[0;38;2;4;5;6;47]c",
+        ),
+        ("underline colour", "\x1b[58;5;1;3mi\x1b[58;2;1;2;3;9ms", "[0;3]i[0;3;9]s"),
+        ("attributes", "\x1b[2;3;9ma\x1b[22mb\x1b[23mc\x1b[29md", "[0;2;3;9]a[0;3;9]b[0;9]c[0]d"),
+        ("default colours", "\x1b[33;44ma\x1b[39mb\x1b[49mc", "[0;33;44]a[0;44]b[0]c"),
+    ] {
+        assert_eq!(painted(bytes.as_bytes()).trim_start_matches("[0]"), shown, "{what}");
+    }
+}
+
+#[test]
+fn a_colour_that_makes_no_sense_changes_nothing() {
+    for params in ["38;5;256", "38;2;1;2", "38;2;1;2;999", "38", "38;7", "38:5", "5", "8", "53", "110"] {
+        assert_eq!(painted(format!("\x1b[31m\x1b[{params}mx").as_bytes()), "[0;31]x", "{params}");
+    }
+}
+
+#[test]
+fn what_is_no_style_is_inert_and_seen() {
+    for (bytes, shown) in [
+        (&b"\x1b[2K\x1b[1A\x1b[?25l"[..], "␛[2K␛[1A␛[?25l"),
+        (b"\x1b[>4;2m\x1b[?4m\x1b[1 m", "␛[>4;2m␛[?4m␛[1 m"),
+        (b"\x1b]0;title\x07after", "␛]0;title␇after"),
+        (b"\x1b]52;c;aGk=\x1b\\after", "␛]52;c;aGk=␛\\after"),
+        (b"\x1bP+q\x1b\\\x1b_apc\x1b\\\x1b^pm", "␛P+q␛\\␛_apc␛\\␛^pm"),
+        (b"\x1bc\x1b(B\x1b", "␛c␛(B␛"),
+        (b"\x1b[31", "␛[31"),
+        (b"\x1b[3\xc3\xa9m", "␛[3ém"),
+        (b"\x1b]8;;http://unterminated", "␛]8;;http://unterminated"),
+        (b"\x1b]8;;http://a\nb\x07", "␛]8;;http://a␊b␇"),
+        (b"\x1b]8;nothing\x07", "␛]8;nothing␇"),
+        (b"a\0b\x08c\x7f\x0b", "a␀b␈c␡␋"),
+        (b"10%\r50%\r", "10%␍50%"),
+        (b"x\r\r", "x␍"),
+        ("\u{85}\u{9b}31m".as_bytes(), "<U+0085><U+009B>31m"),
+        (b"\x9b31m Gr\xfc\xdfe \xe2\x82", "\u{fffd}31m Gr\u{fffd}\u{fffd}e \u{fffd}"),
+        ("\u{202e}gpj.exe\u{2066}\u{200f}\u{61c}".as_bytes(), "<U+202E>gpj.exe<U+2066><U+200F><U+061C>"),
+        (
+            "a\u{200b}b\u{feff}c\u{ad}d\u{2028}e\u{e0041}\u{e0100}".as_bytes(),
+            "a<U+200B>b<U+FEFF>c<U+00AD>d<U+2028>e<U+E0041><U+E0100>",
+        ),
+        ("👩\u{200d}👧 ❤\u{fe0f} éü 日本 fi\u{301}".as_bytes(), "👩\u{200d}👧 ❤\u{fe0f} éü 日本 fi\u{301}"),
+    ] {
+        assert_eq!(text(bytes), shown, "{}", bytes.escape_ascii());
+        assert!(row(bytes).iter().all(|span| span.style == Style::default()));
+    }
+}
+
+#[test]
+fn a_sequence_of_more_parameters_than_can_be_held_is_shown() {
+    let long = format!("\x1b[{}1m", "0;".repeat(40));
+    assert_eq!(text(long.as_bytes()), long.replace('\x1b', "␛"));
+}
+
+#[test]
+fn tabs_reach_the_next_multiple_of_eight_columns_whatever_stands_before() {
+    for (bytes, shown) in [
+        ("\tx", "        x"),
+        ("abc\tx", "abc     x"),
+        ("12345678\tx", "12345678        x"),
+        ("日本\tx", "日本    x"),
+        ("\x1b[31mab\x1b[0m\tx", "ab      x"),
+        ("\x07\t\tx", "␇               x"),
+    ] {
+        assert_eq!(text(bytes.as_bytes()), shown, "{bytes:?}");
+    }
+}
+
+#[test]
+fn style_is_carried_over_rows_and_nothing_else_is() {
+    let mut sanitiser = Sanitiser::default();
+    sanitiser.row(b"\x1b[31m");
+    for broken in [&b"\x1b]0;open"[..], b"\x1bP", b"\x1b[1", b"\xe2\x82", b"\x1b"] {
+        sanitiser.row(broken);
+        let red = Style { fg: Some(Colour::Indexed(1)), ..Style::default() };
+        assert_eq!(sanitiser.row(b"32mx"), [Span { text: "32mx".into(), style: red }]);
+    }
+    assert_eq!(sanitiser.row(b"\x1b[mx"), [Span { text: "x".into(), style: Style::default() }]);
+}
+
+#[test]
+fn a_name_is_one_line_and_borrowed_when_it_is_clean() {
+    assert!(matches!(name("cargo test – ünï 日本"), Cow::Borrowed(_)));
+    assert_eq!(name("a\n\tb\x1b[31m\r\u{202e}\x7f"), "a␊␉b␛[31m␍<U+202E>␡");
+}
+
+fn any_style() -> impl Strategy<Value = Style> {
+    let colour = || {
+        prop::option::of(prop_oneof![
+            any::<u8>().prop_map(Colour::Indexed),
+            any::<[u8; 3]>().prop_map(|[r, g, b]| Colour::Rgb(r, g, b))
+        ])
+    };
+    (colour(), colour(), any::<[bool; 6]>()).prop_map(|(fg, bg, [bold, dim, italic, underline, reverse, strike])| {
+        Style { fg, bg, bold, dim, italic, underline, reverse, strike }
+    })
+}
+
+/// Bytes that make sequences likely.
+fn hostile() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop_oneof![
+        vec(any::<u8>(), 0..5),
+        prop::sample::select(vec![
+            "\x1b[",
+            "\x1b]8;;",
+            "\x1b]",
+            "\x1bP",
+            "\x1b\\",
+            "\x07",
+            "m",
+            "1;31",
+            "38:2::1:2:3m",
+            "\t",
+            "\r",
+            "\u{202e}",
+            "\u{9b}",
+            "é",
+            "x"
+        ])
+        .prop_map(|piece| piece.as_bytes().to_vec()),
+        any::<char>().prop_map(|found| found.to_string().into_bytes()),
+    ];
+    vec(piece, 0..20).prop_map(|pieces| pieces.concat())
+}
+
+/// What must never reach a terminal, said apart from the code's own table.
+fn is_dangerous(found: char) -> bool {
+    found.is_control() || "\u{61c}\u{200b}\u{200e}\u{200f}\u{2028}\u{2029}\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}\u{2066}\u{2067}\u{2068}\u{2069}\u{feff}\u{ad}".contains(found) || ('\u{e0000}'..='\u{e007f}').contains(&found)
+}
+
+proptest! {
+    #[test]
+    fn nothing_dangerous_leaves_and_spans_are_as_promised(rows in vec(hostile(), 1..4)) {
+        let mut sanitiser = Sanitiser::default();
+        for bytes in rows {
+            let spans = sanitiser.row(&bytes);
+            prop_assert!(!text_of(&spans).contains(is_dangerous));
+            prop_assert!(spans.iter().all(|span| !span.text.is_empty()));
+            prop_assert!(spans.windows(2).all(|pair| pair[0].style != pair[1].style));
+            prop_assert!(!name(&String::from_utf8_lossy(&bytes)).contains(is_dangerous));
+        }
+    }
+
+    #[test]
+    fn text_does_not_depend_on_what_came_before(before in hostile(), bytes in hostile()) {
+        let mut sanitiser = Sanitiser::default();
+        sanitiser.row(&before);
+        prop_assert_eq!(text_of(&sanitiser.row(&bytes)), text(&bytes));
+    }
+
+    #[test]
+    fn clean_text_is_its_own_text_and_is_not_changed_twice(bytes in hostile()) {
+        let once = text(&bytes);
+        prop_assert_eq!(text(once.as_bytes()), once.as_str());
+        prop_assert_eq!(name(&once), once.as_str());
+    }
+
+    #[test]
+    fn printable_ascii_passes_unchanged(bytes in vec(b' '..=b'~', 1..80)) {
+        let text = String::from_utf8(bytes.clone()).unwrap();
+        prop_assert_eq!(row(&bytes), [Span { text, style: Style::default() }]);
+    }
+
+    #[test]
+    fn a_style_written_as_sgr_is_read_back_whatever_was_set(before in any_style(), style in any_style()) {
+        let bytes = format!("{}{}x", sgr(&before), sgr(&style));
+        prop_assert_eq!(row(bytes.as_bytes()), [Span { text: "x".into(), style }]);
+    }
+
+    #[test]
+    fn a_row_cut_between_characters_and_sequences_shows_the_same(pieces in vec((any_style(), "[a-zé日]{0,4}"), 1..6), cut in any::<prop::sample::Index>()) {
+        let pieces: Vec<_> = pieces.iter().flat_map(|(style, text)| [sgr(style), text.clone()]).collect();
+        let (head, tail) = pieces.split_at(cut.index(pieces.len()));
+        let mut sanitiser = Sanitiser::default();
+        let mut halves = sanitiser.row(head.concat().as_bytes());
+        for span in sanitiser.row(tail.concat().as_bytes()) {
+            match halves.last_mut() {
+                Some(last) if last.style == span.style => last.text.push_str(&span.text),
+                _ => halves.push(span),
+            }
+        }
+        prop_assert_eq!(halves, row(pieces.concat().as_bytes()));
+    }
+}
