@@ -385,7 +385,9 @@ fn colour(stdout: &io::Stdout) -> bool {
 }
 
 fn tell_all(notices: &[String]) {
-    notices.iter().for_each(|notice| tell(notice));
+    for notice in notices {
+        tell(notice);
+    }
 }
 
 /// Says something on stderr. Names in it come from stores, so each line is sanitised; nobody may be reading any more.

@@ -1,4 +1,5 @@
 //! `--once` and `list` on stores of ours, on bare logs and on directories of logs; and on everything that is none.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod common;
 

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use rundown::cri::Stream;
 use rundown::error::Error;
-use rundown::record::{LOCK, Recording, Stop, record_command};
+use rundown::log::path;
+use rundown::record::{Recording, Stop, record_command};
 
 use super::store::{Store, job, joined, wait_until};
 
@@ -61,7 +62,7 @@ fn a_line_is_in_the_log_while_the_command_runs_and_the_row_says_so() {
         wait_until("the process id", || store.sql::<Option<i64>>("SELECT pid FROM sh_calls")[0].is_some());
         assert_eq!(store.sql::<i64>("SELECT count(*) FROM sh_events"), [0]);
         let run = store.sql::<String>("SELECT id FROM runs").remove(0);
-        let lock = std::fs::File::open(store.run_dir(&rundown::model::RunId(run)).join(LOCK)).unwrap();
+        let lock = std::fs::File::open(path::recorder_lock(&store.run_dir(&rundown::model::RunId(run)))).unwrap();
         assert!(lock.try_lock().is_err(), "a recorder that works holds its lock");
         std::fs::write(&fifo, "\n").unwrap();
         recording.join().unwrap();
@@ -183,8 +184,8 @@ fn a_log_that_cannot_be_made_costs_the_command_nothing() {
 fn a_new_store_is_its_owners_alone() {
     let store = Store::new();
     let ended = store.record(&["true"]);
-    assert_eq!(store.mode(store.options.store_root.clone()), 0o700);
-    assert_eq!(store.mode(store.log_path(&ended.run, "job", 1)) & 0o137, 0, "0640 and less");
+    assert_eq!(Store::mode(store.options.store_root.clone()), 0o700);
+    assert_eq!(Store::mode(store.log_path(&ended.run, "job", 1)) & 0o137, 0, "0640 and less");
 }
 
 #[test]
@@ -200,7 +201,7 @@ fn what_cannot_be_begun_is_not_run() {
     assert!(matches!(begin(&|options| options.facts.repo = "..".into(), "job"), Error::Usage(_)));
     assert!(matches!(begin(&|options| options.cwd = "/nowhere".into(), "job"), Error::Io { .. }));
     std::fs::create_dir(&store.options.store_root).unwrap();
-    std::fs::write(store.options.store_root.join(rundown::record::DATABASE), "no database").unwrap();
+    std::fs::write(store.options.store_root.join(rundown::store::OUR_DATABASE), "no database").unwrap();
     assert!(matches!(begin(&|_| (), "job"), Error::Database { .. }));
     assert!(matches!(record_command(&store.options, &job("job"), &[]).unwrap_err(), Error::Usage(_)));
     assert!(!store.dir.path().join("ran").exists());
@@ -212,7 +213,7 @@ fn a_run_that_was_begun_and_never_executed_has_a_free_lock() {
     let recording = Recording::command(&store.options, &job("job"), &["true".into()]).unwrap();
     let run = recording.run().clone();
     assert_eq!(store.sql::<String>("SELECT runs.state || ' ' || jobs.state FROM runs, jobs"), ["pending pending"]);
-    let lock = std::fs::File::open(store.run_dir(&run).join(LOCK)).unwrap();
+    let lock = std::fs::File::open(path::recorder_lock(&store.run_dir(&run))).unwrap();
     assert!(lock.try_lock().is_err());
     drop(recording);
     lock.try_lock().unwrap();

@@ -1,10 +1,11 @@
 //! Many jobs: their order, their states, and stopping them.
 
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rundown::cri::Stream;
-use rundown::record::{Recording, Stop, demo_pipeline, run_pipeline};
+use rundown::record::{DEMO, Recording, Stop, parse_pipeline, run_pipeline};
 
 use super::store::{Store, joined, pipeline, wait_until};
 
@@ -115,7 +116,8 @@ fn a_pipeline_that_was_stopped_before_it_began_runs_nothing() {
 fn the_demonstration_fails_in_its_tests_and_skips_what_needs_them() {
     let store = Store::new();
     let begun = Instant::now();
-    let ended = run_pipeline(&store.options, &demo_pipeline().unwrap(), &Stop::new()).unwrap();
+    let ended =
+        run_pipeline(&store.options, &parse_pipeline(DEMO, Path::new("demo.toml")).unwrap(), &Stop::new()).unwrap();
     assert!(begun.elapsed() < Duration::from_mins(1));
     assert_eq!((ended.exit_code, ended.warnings.as_slice()), (1, &[][..]));
     let expected =

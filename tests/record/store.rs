@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rundown::cri::{Joiner, Stream, parse};
 use rundown::model::{JobId, RunId};
-use rundown::record::{DATABASE, Ended, Facts, Options, parse_pipeline, record_command};
+use rundown::record::{Ended, Facts, Options, parse_pipeline, record_command};
 use tempfile::TempDir;
 
 /// How long a state may take to come: only ever used up by a failing test.
@@ -63,18 +63,20 @@ impl Store {
     }
 
     pub fn sql<T: rusqlite::types::FromSql>(&self, sql: &str) -> Vec<T> {
-        let connection = rusqlite::Connection::open(self.options.store_root.join(DATABASE)).unwrap();
+        let connection =
+            rusqlite::Connection::open(self.options.store_root.join(rundown::store::OUR_DATABASE)).unwrap();
         let mut statement = connection.prepare(sql).unwrap();
         let rows = statement.query_map((), |row| row.get(0)).unwrap();
         rows.collect::<Result<_, _>>().unwrap()
     }
 
     pub fn break_table(&self, table: &str) {
-        let connection = rusqlite::Connection::open(self.options.store_root.join(DATABASE)).unwrap();
+        let connection =
+            rusqlite::Connection::open(self.options.store_root.join(rundown::store::OUR_DATABASE)).unwrap();
         connection.execute_batch(&format!("DROP TABLE {table}")).unwrap();
     }
 
-    pub fn mode(&self, path: PathBuf) -> u32 {
+    pub fn mode(path: PathBuf) -> u32 {
         std::fs::metadata(path).unwrap().permissions().mode() & 0o777
     }
 }
