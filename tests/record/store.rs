@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rundown::cri::{Joiner, Stream, parse};
@@ -73,10 +73,11 @@ impl Store {
         let connection = rusqlite::Connection::open(self.options.store_root.join(DATABASE)).unwrap();
         connection.execute_batch(&format!("DROP TABLE {table}")).unwrap();
     }
+}
 
-    pub fn mode(&self, path: PathBuf) -> u32 {
-        std::fs::metadata(path).unwrap().permissions().mode() & 0o777
-    }
+/// A file's permissions.
+pub fn mode(path: &Path) -> u32 {
+    std::fs::metadata(path).unwrap().permissions().mode() & 0o777
 }
 
 pub fn job(name: &str) -> JobId {
