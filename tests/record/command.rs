@@ -48,6 +48,19 @@ fn an_unterminated_prompt_is_in_the_log_while_the_command_waits() {
     });
 }
 
+/// Its pauses are shorter than the age at which an unterminated end is written.
+#[test]
+fn a_progress_bar_that_never_ends_its_line_is_in_the_log_as_it_grows() {
+    let store = Store::new();
+    thread::scope(|scope| {
+        let recording = scope.spawn(|| store.shell("until [ -e stop ]; do printf '.'; sleep 0.03; done; echo"));
+        wait_until("a piece", || !store.first_log().is_empty());
+        std::fs::write(store.dir.path().join("stop"), "").unwrap();
+        let ended = recording.join().unwrap();
+        assert_eq!(store.stdout(&ended).replace('.', ""), "\n");
+    });
+}
+
 #[test]
 fn a_line_is_in_the_log_while_the_command_runs_and_the_row_says_so() {
     let store = Store::new();
