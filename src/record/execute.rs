@@ -128,7 +128,11 @@ impl Executor {
         let closed = lock(&sink).close();
         let lost = closed.err().map(|error| format!("the log is not whole: cannot write it: {error}"));
         for warning in warnings.into_iter().chain(lost) {
-            self.rows.warn(format!("{}, command {}: {warning}", sanitise::name(key.job.as_str()), key.n));
+            let whose = match self.kind {
+                Kind::Command => String::new(),
+                Kind::Pipeline => format!("{}, command {}: ", sanitise::name(key.job.as_str()), key.n),
+            };
+            self.rows.warn(format!("{whose}{warning}"));
         }
         let Exit { code: exit_code, signal, cpu_ms, max_rss_bytes } = exit;
         let end = ShEnd { finished_at: Time::now(), exit_code, signal, cpu_ms, max_rss_bytes };

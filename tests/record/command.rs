@@ -11,7 +11,7 @@ use rundown::error::Error;
 use rundown::log::path;
 use rundown::record::{Recording, Stop, record_command};
 
-use super::store::{Store, job, joined, wait_until};
+use super::store::{Store, job, joined, mode, wait_until};
 
 #[test]
 fn each_stream_is_recorded_byte_for_byte() {
@@ -46,6 +46,19 @@ fn an_unterminated_prompt_is_in_the_log_while_the_command_waits() {
         assert_eq!(store.stdout(&ended), "Password: [secret]\n");
         let log = String::from_utf8(store.first_log()).unwrap();
         assert!(log.lines().next().unwrap().ends_with(" stdout P Password: "), "{log}");
+    });
+}
+
+/// Its pauses are shorter than the age at which an unterminated end is written.
+#[test]
+fn a_progress_bar_that_never_ends_its_line_is_in_the_log_as_it_grows() {
+    let store = Store::new();
+    thread::scope(|scope| {
+        let recording = scope.spawn(|| store.shell("until [ -e stop ]; do printf '.'; sleep 0.03; done; echo"));
+        wait_until("a piece", || !store.first_log().is_empty());
+        std::fs::write(store.dir.path().join("stop"), "").unwrap();
+        let ended = recording.join().unwrap();
+        assert_eq!(store.stdout(&ended).replace('.', ""), "\n");
     });
 }
 
@@ -149,7 +162,7 @@ fn a_process_left_behind_that_never_stops_writing_is_given_up_as_well() {
 #[test]
 fn output_of_a_process_left_behind_is_recorded_while_it_comes() {
     let store = Store::new();
-    let ended = store.shell("(sleep 0.3; echo late) & echo early");
+    let ended = store.shell("(sleep 0.05; echo late) & echo early");
     assert_eq!(store.stdout(&ended), "early\nlate\n");
     assert_eq!(ended.warnings, [] as [String; 0]);
 }
@@ -184,8 +197,8 @@ fn a_log_that_cannot_be_made_costs_the_command_nothing() {
 fn a_new_store_is_its_owners_alone() {
     let store = Store::new();
     let ended = store.record(&["true"]);
-    assert_eq!(Store::mode(store.options.store_root.clone()), 0o700);
-    assert_eq!(Store::mode(store.log_path(&ended.run, "job", 1)) & 0o137, 0, "0640 and less");
+    assert_eq!(mode(&store.options.store_root), 0o700);
+    assert_eq!(mode(&store.log_path(&ended.run, "job", 1)) & 0o137, 0, "0640 and less");
 }
 
 #[test]
@@ -219,6 +232,37 @@ fn a_run_that_was_begun_and_never_executed_has_a_free_lock() {
     lock.try_lock().unwrap();
 }
 
+/// A limit on the size of files stands for a full disk: it cuts a write in the middle of a record.
+#[test]
+fn a_full_disk_costs_the_end_of_the_log_and_nothing_else() {
+    const INNER: &str = "RUNDOWN_TEST_FULL_DISK";
+    if std::env::var_os(INNER).is_some() {
+        let store = Store::new();
+        let ended =
+            store.shell("i=0; while [ $i -lt 30000 ]; do echo \"line $i of this log\"; i=$((i + 1)); done; exit 9");
+        assert_eq!(ended.exit_code, 9);
+        assert!(ended.warnings[0].contains("the log is not whole"), "{:?}", ended.warnings);
+        let log = std::fs::read(store.log_path(&ended.run, "job", 1)).unwrap();
+        assert!(log.len() > 100_000 && log.ends_with(b"\n"), "{} bytes", log.len());
+        let lines: String = (0..30_000).map(|i| format!("line {i} of this log\n")).collect::<Vec<_>>().concat();
+        assert!(lines.starts_with(&store.stdout(&ended)));
+        assert_eq!(store.sql::<i64>("SELECT exit_code FROM sh_events"), [9]);
+        eprintln!("lost only the end");
+        return;
+    }
+    let script = r#"trap '' XFSZ; ulimit -f 1000; exec "$0" "$@""#;
+    let output = within("command::a_full_disk_costs_the_end_of_the_log_and_nothing_else", INNER, script);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && stderr.contains("lost only the end"), "{stderr}");
+}
+
+/// Runs a test of this program once more, alone, in a process of its own that a shell script prepares.
+fn within(test: &str, variable: &str, script: &str) -> std::process::Output {
+    let mut command = Command::new("sh");
+    command.args(["-c", script]).arg(std::env::current_exe().unwrap()).args([test, "--exact", "--nocapture"]);
+    command.env(variable, "1").output().unwrap()
+}
+
 /// The recorder's own streams are those of this test program, so this looks from outside: the test runs itself.
 #[test]
 fn output_is_passed_on_as_it_is_and_a_closed_reader_ends_only_that() {
@@ -231,13 +275,8 @@ fn output_is_passed_on_as_it_is_and_a_closed_reader_ends_only_that() {
         eprintln!("recorded as a whole");
         return;
     }
-    let this = std::env::current_exe().unwrap();
-    let name = "command::output_is_passed_on_as_it_is_and_a_closed_reader_ends_only_that";
-    let inner = |script: &str| {
-        let mut command = Command::new("sh");
-        command.args(["-c", script]).arg(&this).args([name, "--exact", "--nocapture"]).env(INNER, "1");
-        command.output().unwrap()
-    };
+    let inner =
+        |script| within("command::output_is_passed_on_as_it_is_and_a_closed_reader_ends_only_that", INNER, script);
     let whole = inner(r#"exec "$0" "$@""#);
     let stdout = String::from_utf8_lossy(&whole.stdout);
     assert!(whole.status.success() && stdout.contains("\x1b[1m<<out\n0123456789\n"), "{stdout}");

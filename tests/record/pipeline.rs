@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rundown::cri::Stream;
-use rundown::record::{DEMO, Recording, Stop, parse_pipeline, run_pipeline};
+use rundown::record::{DEMO, Recording, Stop, load_pipeline, parse_pipeline, run_pipeline};
 
 use super::store::{Store, joined, pipeline, wait_until};
 
@@ -42,6 +42,27 @@ fn a_pipeline_that_passes_is_complete() {
     assert_eq!(ended.exit_code, 0);
     assert_eq!(states(&store), ["a complete", "b complete"]);
     assert_eq!(store.sql::<String>("SELECT state FROM runs WHERE failure_kind IS NULL"), ["complete"]);
+}
+
+#[test]
+fn the_sample_pipelines_do_what_they_say() {
+    let sample = |name: &str| {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/pipelines").join(name);
+        let pipeline = load_pipeline(&path);
+        pipeline.map(|pipeline| {
+            let store = Store::new();
+            let ended = run_pipeline(&store.options, &pipeline, &Stop::new()).unwrap();
+            (ended.exit_code, states(&store).join(", "))
+        })
+    };
+    assert_eq!(sample("passes.toml").unwrap(), (0, "build complete, test complete, lint complete".into()));
+    let failed = "build complete, test failed, deploy skipped, docs complete";
+    assert_eq!(sample("fails.toml").unwrap(), (1, failed.into()));
+    let refused = sample("circle.toml").unwrap_err();
+    assert_eq!(refused.exit_code(), 2);
+    assert!(
+        refused.to_string().contains("circle.toml:2: jobs that wait for each other: `a` needs `c` needs `b` needs `a`")
+    );
 }
 
 #[test]

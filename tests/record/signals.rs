@@ -19,10 +19,19 @@ fn signalled(store: &Store, recording: Recording, signal: &str) -> Ended {
     })
 }
 
+/// As under `nohup`, or in the background of a script: a shell cannot trap what was ignored when it began.
+fn is_ignored(signal: &str) -> bool {
+    let probe = format!("trap 'exit 0' {signal}; kill -s {signal} $$; exit 1");
+    !Command::new("sh").args(["-c", &probe]).status().unwrap().success()
+}
+
 /// One test, since the signals are the whole process's.
 #[test]
 fn signals_reach_the_command_and_never_end_the_recorder() {
     for (signal, trapped) in [("TERM", 41), ("HUP", 42), ("INT", 43)] {
+        if is_ignored(signal) {
+            continue;
+        }
         let mut store = Store::new();
         store.options.signals = true;
         let script =

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rundown::cri::{Joiner, Stream, parse};
@@ -75,10 +75,11 @@ impl Store {
             rusqlite::Connection::open(self.options.store_root.join(rundown::store::OUR_DATABASE)).unwrap();
         connection.execute_batch(&format!("DROP TABLE {table}")).unwrap();
     }
+}
 
-    pub fn mode(path: PathBuf) -> u32 {
-        std::fs::metadata(path).unwrap().permissions().mode() & 0o777
-    }
+/// A file's permissions.
+pub fn mode(path: &Path) -> u32 {
+    std::fs::metadata(path).unwrap().permissions().mode() & 0o777
 }
 
 pub fn job(name: &str) -> JobId {
