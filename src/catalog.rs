@@ -11,6 +11,7 @@ use crate::join::{self, DatedLog, JobNode, LogRef, Recorder, RunHead, RunNode};
 use crate::log::{LogFile, path};
 use crate::model::{Job, JobId, Outcome, Phase, Run, RunId, Sh};
 use crate::store::{self, ListedRun, Reader, RunPage};
+use crate::time::Time;
 
 /// The database files looked for in a root, ours first.
 const DATABASES: [&str; 2] = [store::OUR_DATABASE, "quire.db"];
@@ -279,7 +280,7 @@ impl Catalog {
 }
 
 fn candidate(head: &RunHead) -> String {
-    let queued = head.run.queued_at.map(|at| at.rfc3339_millis()).unwrap_or_default();
+    let queued = head.run.queued_at.map(Time::rfc3339_millis).unwrap_or_default();
     let word = |text: &Option<String>| text.clone().unwrap_or_default();
     format!("{}  {}  {}  {queued}", head.run.id.as_str(), word(&head.run.repo), word(&head.run.state))
 }
@@ -380,15 +381,15 @@ fn path_run(path: &Path) -> Result<RunNode> {
     Ok(RunNode { head, dir, jobs })
 }
 
-/// How a run stands, for scripts: the exit code of `--exit-status`.
+/// How a run stands, for scripts: the exit code of `--exit-status`. `None`: logs without a row tell nothing of it.
 #[must_use]
-pub fn exit_status(head: &RunHead) -> u8 {
-    match (head.phase, head.outcome) {
-        _ if head.interrupted => 3,
-        (Phase::Finished, Some(Outcome::Passed)) => 0,
-        (Phase::Finished, Some(Outcome::Stopped | Outcome::Skipped)) => 3,
-        (Phase::Finished, _) => 1,
+pub const fn exit_status(head: &RunHead) -> Option<u8> {
+    Some(match (head.phase, head.outcome) {
+        (Phase::Unknown, _) => return None,
         (Phase::Queued | Phase::Active, _) => 4,
-        (Phase::Unknown, _) => 0,
-    }
+        (Phase::Finished, Some(Outcome::Stopped | Outcome::Skipped)) => 3,
+        (Phase::Finished, _) if head.interrupted => 3,
+        (Phase::Finished, Some(Outcome::Passed)) => 0,
+        (Phase::Finished, Some(Outcome::Failed) | None) => 1,
+    })
 }

@@ -2,6 +2,7 @@
 //!
 //! stdout carries data, stderr notices. Exit codes are a promise, see [`crate::error::Error::exit_code`] and
 //! [`crate::catalog::exit_status`].
+#![allow(clippy::doc_markdown, clippy::doc_link_with_quotes, reason = "the comments of arguments are their help texts")]
 
 use std::ffi::OsString;
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -16,6 +17,7 @@ use crate::cri::Stream;
 use crate::demo;
 use crate::dump::{self, Format, Look, Report, Selection, Timestamps};
 use crate::error::{Error, Result};
+use crate::join::{RunHead, RunNode};
 use crate::model::{JobId, Outcome, RunId};
 use crate::record::{self, Facts, Given, Options};
 use crate::{sanitise, tui};
@@ -47,6 +49,7 @@ struct Place {
     timezone: Option<String>,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 #[derive(Args, Debug)]
 struct View {
     /// An id, its beginning or end, latest, latest~N, latest-failed, latest-passed; or the path of a log or of a directory of
@@ -217,7 +220,10 @@ fn view(place: &Place, view: &View) -> anyhow::Result<u8> {
     let open = spec.filter(|spec| *spec != RunSpec::Latest(0) || filter.narrows());
     let id = open.map(|spec| catalog.find(&spec, &filter)).transpose()?;
     let left = show(place, view, catalog, id)?;
-    Ok(left.filter(|_| view.exit_status).map_or(0, |left| catalog::exit_status(&left)))
+    match left {
+        Some(head) if view.exit_status => Ok(exit_status(&head)?),
+        _ => Ok(0),
+    }
 }
 
 /// The store, and the run in it that is meant; or a path, which is the run itself.
@@ -253,17 +259,22 @@ fn once(place: &Place, view: &View, catalog: &Catalog, spec: Option<&RunSpec>) -
     let mut out = BufWriter::with_capacity(256 << 10, stdout.lock());
     report.extend(dump::write(view.format.into(), &run, catalog.root(), &look, &mut out)?);
     tell_all(&report.notices);
-    let status = if view.exit_status { catalog::exit_status(&run.head) } else { 0 };
+    let status = if view.exit_status { exit_status(&run.head)? } else { 0 };
     Ok(if report.unreadable { 6 } else { status })
 }
 
+fn exit_status(head: &RunHead) -> Result<u8> {
+    let why = "--exit-status needs a run with a row in a database: a log alone does not tell how its command ended";
+    catalog::exit_status(head).ok_or_else(|| Error::Usage(why.into()))
+}
+
 /// A failed run counts as failed even when no command did: its head line says why.
-fn nothing_failed(run: &crate::join::RunNode) -> bool {
+fn nothing_failed(run: &RunNode) -> bool {
     run.jobs.is_empty() && run.head.outcome != Some(Outcome::Failed) && !run.head.interrupted
 }
 
 /// Opens the terminal UI; afterwards one line says how the run stands and how to come back.
-fn show(place: &Place, view: &View, catalog: Catalog, open: Option<RunId>) -> Result<Option<crate::join::RunHead>> {
+fn show(place: &Place, view: &View, catalog: Catalog, open: Option<RunId>) -> Result<Option<RunHead>> {
     let options = tui::Options {
         colour: colour(&io::stdout()),
         ascii: view.ascii,
@@ -379,7 +390,9 @@ fn colour(stdout: &io::Stdout) -> bool {
 }
 
 fn tell_all(notices: &[String]) {
-    notices.iter().for_each(|notice| tell(notice));
+    for notice in notices {
+        tell(notice);
+    }
 }
 
 /// Says something on stderr. Names in it come from stores, so each line is sanitised; nobody may be reading any more.

@@ -208,10 +208,9 @@ impl Paired {
 
     fn node(self, job: Phase) -> ShNode {
         let state = match &self.sh {
-            None => ShState::Unknown,
             Some(Sh { exit_code: Some(0), .. }) => ShState::Passed,
             Some(Sh { exit_code: Some(_), .. }) => ShState::Failed,
-            Some(Sh { finished_at: Some(_), .. }) => ShState::Unknown,
+            None | Some(Sh { finished_at: Some(_), .. }) => ShState::Unknown,
             Some(_) if job == Phase::Finished => ShState::Interrupted,
             Some(_) => ShState::Running,
         };

@@ -99,6 +99,9 @@ pub(super) fn write_run(printing: &mut Printing<'_>, root: Option<&Path>, out: &
 }
 
 /// Writes a list of runs.
+///
+/// # Errors
+/// When `out` cannot be written.
 pub fn write_runs(heads: &[RunHead], out: &mut impl Write) -> io::Result<()> {
     write_pretty(&RunsDocument { schema: "rundown.runs/1", runs: heads.iter().map(head_json).collect() }, out)
 }

@@ -26,11 +26,22 @@ const ROW_INDENT: &str = "    ";
 
 pub(super) fn write_run(printing: &mut Printing<'_>, out: &mut impl Write) -> io::Result<()> {
     let (run, look) = (printing.run, printing.look);
-    writeln!(out, "{}", head_line(&run.head, look))?;
-    for job in &run.jobs {
-        writeln!(out, "\n{}", job_line(job, look))?;
+    // Logs opened by path have nothing but their names.
+    let bare = run_id(&run.head.run).is_none();
+    if !bare {
+        writeln!(out, "{}\n", head_line(&run.head, look))?;
+    }
+    for (number, job) in run.jobs.iter().enumerate() {
+        if number > 0 {
+            writeln!(out)?;
+        }
+        let line = if bare { name(job.job.id.as_str()).into_owned() } else { job_line(job, look) };
+        if !line.is_empty() {
+            writeln!(out, "{line}")?;
+        }
         for sh in &job.shs {
-            writeln!(out, "  {}", sh_line(sh, look))?;
+            let line = if bare { words::log_name(sh) } else { sh_line(sh, look) };
+            writeln!(out, "  {line}")?;
             write_rows(printing, sh, out)?;
         }
     }

@@ -187,9 +187,10 @@ impl Lines<'_> {
     /// Goes on from the start of another line. Cheap where its bytes are in the buffer.
     pub(super) fn seek(&mut self, offset: u64) {
         let buffered = offset.checked_sub(self.base).map(usize_of);
-        match buffered.filter(|at| (self.seekable..=self.filled).contains(at)) {
-            Some(at) => self.next = at,
-            None => (self.base, self.seekable, self.next, self.filled) = (offset, 0, 0, 0),
+        if let Some(at) = buffered.filter(|at| (self.seekable..=self.filled).contains(at)) {
+            self.next = at;
+        } else {
+            (self.base, self.seekable, self.next, self.filled) = (offset, 0, 0, 0);
         }
     }
 

@@ -192,7 +192,7 @@ impl Inside {
 
     /// The regular files of a directory, by name.
     fn files(&self, dir: &Path) -> Result<Vec<File>> {
-        self.list(dir, |meta| meta.is_file())
+        self.list(dir, fs::Metadata::is_file)
     }
 
     /// The directories of a directory, by name.

@@ -42,9 +42,10 @@ impl NaiveOpen {
             return true;
         }
         let multiples = || (0..).map(|k| k * reach);
-        let cut = match self.first {
-            true => multiples().find(|m| *m >= self.row_began + reach),
-            false => multiples().find(|m| *m > self.row_began),
+        let cut = if self.first {
+            multiples().find(|m| *m >= self.row_began + reach)
+        } else {
+            multiples().find(|m| *m > self.row_began)
         };
         offset < cut.unwrap()
     }

@@ -30,8 +30,9 @@ use super::sink::{Sink, Tee};
 use super::stop::Stop;
 use crate::cri::Stream;
 
-/// After this long without output an unterminated end is written as a `P`. The promise is 250 ms.
-const IDLE_FLUSH: Duration = Duration::from_millis(200);
+/// When an unterminated end is this old it is written as a `P`, be it a prompt or a progress bar that goes on and on; output
+/// that never pauses is not cut up by it. The promise is 250 ms.
+const FLUSH_AGE: Duration = Duration::from_millis(200);
 /// How long both streams must be silent after the exit before a pipe that somebody else holds open is given up.
 const GRACE_SILENCE: Duration = Duration::from_secs(1);
 /// How long after the exit such a pipe is read at most.
@@ -246,15 +247,19 @@ impl Reader {
     fn read_all(&mut self, warnings: &mut Vec<String>) -> Result<(), String> {
         let mut buffer = vec![0; BUFFER_BYTES];
         let mut exit = None;
-        let mut read_at = Instant::now();
+        // When the unterminated end began, if there is one.
+        let mut end_began = Instant::now();
         loop {
-            let deadlines = self.deadlines(read_at, exit.as_ref());
+            let deadlines = self.deadlines(end_began, exit.as_ref());
             match self.sleep(deadlines, exit.is_none()).map_err(|error| self.broken(&error))? {
                 Wake::Readable => match self.pipe.read(&mut buffer) {
                     Ok(0) => return Ok(()),
                     Ok(count) => {
-                        read_at = Instant::now();
-                        self.take(buffer.get(..count).unwrap_or_default(), warnings);
+                        let bytes = buffer.get(..count).unwrap_or_default();
+                        if deadlines.flush.is_none() || memchr::memchr(b'\n', bytes).is_some() {
+                            end_began = Instant::now();
+                        }
+                        self.take(bytes, warnings);
                         if exit.as_mut().is_some_and(|exit| exit.is_over_after(count)) {
                             return Err(self.held_open());
                         }
@@ -266,7 +271,7 @@ impl Reader {
                 Wake::TimeOut => {
                     let now = Instant::now();
                     // Asked anew: the other stream may have spoken while we slept.
-                    let Deadlines { flush, give_up } = self.deadlines(read_at, exit.as_ref());
+                    let Deadlines { flush, give_up } = self.deadlines(end_began, exit.as_ref());
                     if give_up.is_some_and(|at| at <= now) {
                         return Err(self.held_open());
                     }
@@ -285,9 +290,9 @@ impl Reader {
         }
     }
 
-    fn deadlines(&self, read_at: Instant, exit: Option<&AfterExit>) -> Deadlines {
+    fn deadlines(&self, end_began: Instant, exit: Option<&AfterExit>) -> Deadlines {
         let sink = lock(&self.sink);
-        let flush = sink.has_pending(self.stream).then(|| read_at + IDLE_FLUSH);
+        let flush = sink.has_pending(self.stream).then(|| end_began + FLUSH_AGE);
         let give_up = exit.map(|exit| (exit.at.max(sink.heard_at()) + GRACE_SILENCE).min(exit.at + GRACE_LIMIT));
         Deadlines { flush, give_up }
     }

@@ -204,17 +204,30 @@ impl Writer {
     #[expect(clippy::missing_errors_doc, reason = "see begin_run")]
     pub fn finish_sh(&mut self, key: &ShKey, end: &ShEnd) -> Result<()> {
         self.transaction(|tx| {
-            tx.execute(
+            tx.prepare_cached(
                 "UPDATE sh_calls SET signal = ?4, cpu_ms = ?5, max_rss_bytes = ?6
                  WHERE run_id = ?1 AND job_id = ?2 AND n = ?3",
-                params![key.run.as_str(), key.job.as_str(), key.n, end.signal, end.cpu_ms, end.max_rss_bytes],
-            )?;
-            tx.execute(
+            )?
+            .execute(params![
+                key.run.as_str(),
+                key.job.as_str(),
+                key.n,
+                end.signal,
+                end.cpu_ms,
+                end.max_rss_bytes
+            ])?;
+            tx.prepare_cached(
                 "INSERT INTO sh_events(run_id, job_id, started_at_ms, finished_at_ms, exit_code, cmd)
                  SELECT run_id, job_id, started_at_ms, max(?4, started_at_ms), ?5, cmd FROM sh_calls
                  WHERE run_id = ?1 AND job_id = ?2 AND n = ?3",
-                params![key.run.as_str(), key.job.as_str(), key.n, end.finished_at.floor_millis(), end.exit_code],
-            )?;
+            )?
+            .execute(params![
+                key.run.as_str(),
+                key.job.as_str(),
+                key.n,
+                end.finished_at.floor_millis(),
+                end.exit_code
+            ])?;
             Ok(())
         })
     }

@@ -67,6 +67,7 @@ fn every_refusal_names_its_line_and_what_would_be_right() {
             "[jobs.build]\ncommands = ['x']\n[jobs.test]\ncommands = ['x']\nneeds = [\n'deployment']",
             "p.toml:6: there is no job \"deployment\" to need: the jobs are `build`, `test`",
         ),
+        ("[jobs.a]\ncommands = ['x']\nneeds = ['b']", "p.toml:3: there is no job \"b\" to need: the jobs are `a`"),
         ("[jobs.a]\ncommands = ['x']\nneeds = [1]", "p.toml:3: a need has to be a text, not a number"),
         (
             "[jobs.a]\ncommands = ['x']\nneeds = ['a']",

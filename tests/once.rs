@@ -1,0 +1,274 @@
+//! `--once` and `list` on stores of ours, on bare logs and on directories of logs; and on everything that is none.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::fs;
+use std::io::Read;
+use std::process::Stdio;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use common::{fixture, json, json_lines, run, rundown, stderr, stdout};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// A run of ours in the store `R`: a command that writes to both streams and fails.
+fn failed_run() -> TempDir {
+    let dir = TempDir::new().unwrap();
+    let script = "echo one; echo two >&2; printf '\\033[31mred\\033[0m \\a'; exit 3";
+    let said = stdout(dir.path(), &["record", "--root", "R", "--job", "test", "--", "sh", "-c", script], 3);
+    assert_eq!(said, "one\n\x1b[31mred\x1b[0m \x07");
+    dir
+}
+
+#[test]
+fn a_run_is_told_in_the_schema_of_the_contract() {
+    let dir = failed_run();
+    let document = json(dir.path(), &["--root", "R", "--once", "--format", "json", "--exit-status"], 1);
+    let (run, job) = (&document["run"], &document["run"]["jobs"][0]);
+    assert_eq!(
+        (&run["state"], &run["phase"], &run["reason"]),
+        (&json!("failed"), &json!("finished"), &json!("command-failed"))
+    );
+    assert_eq!((&run["ref"], &run["sha"]), (&Value::Null, &Value::Null), "no repository: unknown, not empty");
+    assert_eq!((&job["id"], &job["state"], &job["exit_code"]), (&json!("test"), &json!("failed"), &json!(3)));
+    let sh = &job["commands"][0];
+    assert_eq!(
+        (&sh["n"], &sh["join"], &sh["state"], &sh["exit_code"]),
+        (&json!(1), &json!("exact"), &json!("failed"), &json!(3))
+    );
+    assert_eq!(sh["argv"].as_array().unwrap().len(), 3);
+    let log = &sh["log"];
+    assert_eq!(
+        (&log["rows"], &log["stdout"], &log["stderr"], &log["malformed"]),
+        (&json!(3), &json!(2), &json!(1), &json!(0))
+    );
+    let path = log["path"].as_str().unwrap();
+    assert_eq!(fs::metadata(dir.path().join("R").join(path)).unwrap().len(), log["bytes"]);
+}
+
+#[test]
+fn text_is_for_people_and_harmless() {
+    let dir = failed_run();
+    let text = stdout(dir.path(), &["--root", "R", "--once"], 0);
+    assert!(text.starts_with("✗ failed  (command-failed)  "), "{text}");
+    assert!(text.contains("  ✗ failed  1  sh -c "), "{text}");
+    let mut rows: Vec<&str> = text.lines().filter(|line| line.starts_with("    ")).collect();
+    rows.sort_unstable();
+    assert_eq!(rows, ["    one", "    red ␇", "    two"]);
+    let coloured = stdout(dir.path(), &["--root", "R", "--once", "--color", "always"], 0);
+    assert!(coloured.contains("\x1b[0;31mred\x1b[0m ␇") && coloured.contains("\x1b[0;33mtwo\x1b[0m"), "{coloured:?}");
+}
+
+#[test]
+fn rows_carry_the_time_that_is_asked_for() {
+    let dir = TempDir::new().unwrap();
+    let log = "2026-01-02T03:04:05.5Z stdout F a\n2026-01-02T03:04:07Z stderr F b\nno record\n";
+    fs::write(dir.path().join("sh-1.log"), log).unwrap();
+    let rows = |style: &str| {
+        let text = stdout(dir.path(), &["--once", "./sh-1.log", "-t", style, "--timezone", "Asia/Kolkata"], 0);
+        text.lines().filter_map(|line| line.strip_prefix("    ").map(str::to_owned)).collect::<Vec<_>>()
+    };
+    assert_eq!(rows("none"), ["a", "b", "no record"]);
+    assert_eq!(rows("time"), ["08:34:05.500  a", "08:34:07.000  b", "              no record"]);
+    assert_eq!(rows("relative"), ["    +0.000s  a", "    +1.500s  b", "             no record"]);
+    assert_eq!(rows("delta"), ["    +0.000s  a", "    +1.500s  b", "             no record"]);
+    assert_eq!(rows("full")[1], "2026-01-02 08:34:07.000+05:30  b");
+    assert!(stderr(dir.path(), &["--once", "./sh-1.log", "--timezone", "Mars"], 2).contains("no time zone"));
+}
+
+#[test]
+fn the_tail_is_cut_and_said_to_be() {
+    let dir = TempDir::new().unwrap();
+    let line =
+        |n: u32| format!("2026-01-02T03:04:05Z {} F row {n}\n", if n.is_multiple_of(10) { "stderr" } else { "stdout" });
+    fs::write(dir.path().join("sh-1.log"), (1..=100).map(line).collect::<String>()).unwrap();
+    let text = stdout(dir.path(), &["--once", "./sh-1.log", "--tail", "2"], 0);
+    assert!(text.contains("  sh-1.log\n    … 3.5 KiB before this left out\n    row 99\n    row 100\n"), "{text}");
+    let rows = json_lines(dir.path(), &["--once", "./sh-1.log", "--tail", "2", "--format", "jsonl"]);
+    assert_eq!([&rows[0]["row"], &rows[1]["row"]], [99, 100]);
+    assert!(stderr(dir.path(), &["--once", "./sh-1.log", "--tail", "2", "--format", "raw"], 0).contains("left out"));
+    let raw = ["--once", "./sh-1.log", "--tail", "2", "--format", "raw", "--stream", "stderr"];
+    assert_eq!(stdout(dir.path(), &raw, 0), "row 90\nrow 100\n");
+}
+
+#[test]
+fn raw_gives_back_what_was_written() {
+    let dir = TempDir::new().unwrap();
+    let script = "printf 'a\\r\\n\\000\\377'; sleep 0.4; printf 'b\\nend'; printf 'err' >&2";
+    let output = run(dir.path(), &["record", "--root", "R", "--", "sh", "-c", script]);
+    assert_eq!((&output.stdout[..], &output.stderr[..]), (&b"a\r\n\0\xffb\nend"[..], &b"err"[..]));
+    for (stream, bytes) in [("stdout", &output.stdout), ("stderr", &output.stderr)] {
+        let raw = run(dir.path(), &["--root", "R", "--once", "--format", "raw", "--stream", stream]);
+        assert_eq!(&raw.stdout, bytes, "{stream}");
+    }
+    let rows = json_lines(dir.path(), &["--root", "R", "--once", "--format", "jsonl", "--stream", "stdout"]);
+    let last = rows.last().unwrap();
+    assert_eq!((&last["text"], &last["complete"]), (&json!("end"), &json!(false)));
+    assert_eq!(rows[1]["bytes"], BASE64_STANDARD.encode(b"\0\xffb"), "pieces before and after the pause are one row");
+}
+
+/// A physical line as the corpus has it.
+fn told(record: &Value) -> Value {
+    let content = match (&record["content"], &record["bytes"]) {
+        (Value::String(text), _) => BASE64_STANDARD.encode(text),
+        (_, bytes) => bytes.as_str().unwrap().to_owned(),
+    };
+    json!({ "stream": record["stream"], "partial": record["tag"] == "P", "content_b64": content })
+}
+
+#[test]
+fn every_case_of_the_corpus_comes_out_as_records() {
+    let dir = TempDir::new().unwrap();
+    let cases = fs::read_to_string(fixture("cri-corpus/cases.jsonl")).unwrap();
+    for case in cases.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()) {
+        let name = &case["name"];
+        let input = BASE64_STANDARD.decode(case["input_b64"].as_str().unwrap()).unwrap();
+        fs::write(dir.path().join("case.log"), &input).unwrap();
+        let lines = json_lines(dir.path(), &["--once", "./case.log", "--format", "records"]);
+        let (bad, good): (Vec<_>, Vec<_>) = lines.iter().partition(|line| line.get("malformed").is_some());
+        let expected = case["expect"].as_array().unwrap();
+        let without_time = |record: &Value| json!({ "stream": record["stream"], "partial": record["partial"], "content_b64": record["content_b64"] });
+        assert_eq!(
+            good.iter().map(|r| told(r)).collect::<Vec<_>>(),
+            expected.iter().map(without_time).collect::<Vec<_>>(),
+            "{name}"
+        );
+        for (record, expected) in good.iter().zip(expected) {
+            let at = record["at"].as_str().unwrap();
+            if let Ok(at) = at.parse::<jiff::Timestamp>() {
+                assert_eq!(at.as_nanosecond().to_string(), expected["ts_ns"].to_string(), "{name}");
+            }
+            assert_eq!(at.len(), 30, "{name}: {at}");
+        }
+        let numbers: Vec<&Value> = bad.iter().map(|line| &line["line"]).collect();
+        assert_eq!(json!(numbers), case["expect_errors"], "{name}");
+        let torn = lines.last().is_some_and(|line| line["unterminated"] == true);
+        assert_eq!(torn, case["unterminated_tail"] == true, "{name}");
+        for pair in lines.windows(2) {
+            assert!(pair[0]["offset"].as_u64() < pair[1]["offset"].as_u64(), "{name}");
+        }
+    }
+}
+
+#[test]
+fn directories_of_logs_open_without_a_database() {
+    let dir = TempDir::new().unwrap();
+    let log = "2026-01-02T03:04:05Z stdout F hello\n";
+    for path in ["run/jobs/build/sh-2.log", "run/jobs/build/sh-10.log", "pod/web/0.log", "pod/web/1.log"] {
+        let path = dir.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, log).unwrap();
+    }
+    let run = json(dir.path(), &["--once", "./run", "--format", "json"], 0);
+    let numbers: Vec<&Value> =
+        run["run"]["jobs"][0]["commands"].as_array().unwrap().iter().map(|sh| &sh["n"]).collect();
+    assert_eq!(json!(numbers), json!([2, 10]));
+    assert_eq!((&run["run"]["id"], &run["run"]["phase"]), (&Value::Null, &Value::Null));
+    let pod = json_lines(dir.path(), &["--once", "pod/", "--format", "jsonl"]);
+    assert_eq!((pod.len(), &pod[0]["job"], &pod[0]["text"]), (2, &json!("web"), &json!("hello")));
+    let bare = json_lines(dir.path(), &["--once", "pod/web/0.log", "--format", "jsonl"]);
+    assert_eq!([&bare[0]["run"], &bare[0]["job"], &bare[0]["n"]], [&Value::Null; 3]);
+    assert!(stderr(dir.path(), &["--once", "./run", "--exit-status"], 2).contains("a log alone does not tell"));
+}
+
+#[test]
+fn a_store_without_its_database_shows_its_logs() {
+    let dir = failed_run();
+    fs::remove_file(dir.path().join("R/rundown.db")).unwrap();
+    let document = json(dir.path(), &["--root", "R", "--once", "--format", "json"], 0);
+    let job = &document["run"]["jobs"][0];
+    assert_eq!(
+        (&job["id"], &job["state"], &job["commands"][0]["state"]),
+        (&json!("test"), &Value::Null, &json!("unknown"))
+    );
+}
+
+#[test]
+fn the_list_of_runs_has_a_line_each() {
+    let dir = failed_run();
+    stdout(
+        dir.path(),
+        &["record", "--root", "R", "--repo", "org/app", "--ref", "refs/heads/main", "--sha", "0123456789", "true"],
+        0,
+    );
+    let text = stdout(dir.path(), &["--root", "R", "list"], 0);
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 2);
+    assert!(
+        lines[0].starts_with("✓ passed") && lines[0].contains("  org/app ") && lines[0].contains("  main@0123456  "),
+        "{text}"
+    );
+    assert!(lines[1].starts_with("✗ failed"), "{text}");
+    let listed = json(dir.path(), &["--root", "R", "list", "--format", "json", "--repo", "org/app"], 0);
+    assert_eq!((&listed["schema"], listed["runs"].as_array().unwrap().len()), (&json!("rundown.runs/1"), 1));
+}
+
+#[test]
+fn what_is_no_store_is_refused_in_plain_words() {
+    let dir = TempDir::new().unwrap();
+    assert!(stderr(dir.path(), &["--root", "nowhere", "--once"], 6).contains("no store at nowhere\n"));
+    let refused = |name: &str, content: &[u8], why: &str| {
+        let path = dir.path().join(name);
+        fs::create_dir_all(&path).unwrap();
+        fs::write(path.join("rundown.db"), content).unwrap();
+        let said = stderr(dir.path(), &["--root", name, "--once"], 6);
+        assert!(said.contains(why) && said.contains("rundown.db"), "{said}");
+    };
+    refused("empty", b"", "the file is empty");
+    refused("text", b"hello, I am a text\n", "it is not an SQLite file");
+    let other = rusqlite::Connection::open(dir.path().join("other.db")).unwrap();
+    other.execute_batch("CREATE TABLE songs(title)").unwrap();
+    drop(other);
+    refused("other", &fs::read(dir.path().join("other.db")).unwrap(), "no tables `runs` and `jobs` (but songs)");
+    let mut torn = fs::read(dir.path().join("other.db")).unwrap();
+    torn.truncate(1000);
+    refused("torn", &torn, "cannot");
+    fs::create_dir_all(dir.path().join("dir/rundown.db")).unwrap();
+    assert!(stderr(dir.path(), &["--root", "dir", "--once"], 6).contains("it is no file"));
+}
+
+#[test]
+fn a_log_that_cannot_be_read_is_said_and_the_others_are_shown() {
+    let dir = TempDir::new().unwrap();
+    fs::write(dir.path().join("p.toml"), "[jobs.a]\ncommands = [\"echo first\", \"echo second\"]\n").unwrap();
+    stdout(dir.path(), &["exec", "--root", "R", "--quiet", "p.toml"], 0);
+    let logs: Vec<_> =
+        common::bytes_of(&dir.path().join("R")).into_keys().filter(|path| path.ends_with("sh-1.log")).collect();
+    fs::remove_file(&logs[0]).unwrap();
+    fs::create_dir(&logs[0]).unwrap();
+    let text = stdout(dir.path(), &["--root", "R", "--once"], 0);
+    assert!(text.contains("echo first") && text.contains("(no log)") && text.contains("    second"), "{text}");
+    let said = stderr(dir.path(), &["--once", "/dev/null"], 6);
+    assert!(said.contains("cannot read /dev/null: it is no regular file"), "{said}");
+    assert!(stderr(dir.path(), &["--once", "./no/such.log"], 6).contains("cannot open ./no/such.log"));
+}
+
+#[test]
+fn a_closed_pipe_ends_quietly() {
+    let dir = TempDir::new().unwrap();
+    let lines = "2026-01-02T03:04:05Z stdout F hello\n".repeat(100_000);
+    fs::write(dir.path().join("sh-1.log"), lines).unwrap();
+    for format in ["text", "jsonl", "raw", "records"] {
+        let mut child = rundown(dir.path())
+            .args(["--once", "./sh-1.log", "--format", format])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdout.take().unwrap().read_exact(&mut [0; 10]).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!((output.status.code(), &output.stderr[..]), (Some(0), &b""[..]), "{format}");
+    }
+}
+
+#[test]
+fn wrong_usage_exits_with_2() {
+    let dir = TempDir::new().unwrap();
+    for args in
+        [&["--no-such-flag"][..], &["--once", "--format", "xml"], &["record"], &["--once", "latest~x"], &["exec"]]
+    {
+        assert_eq!(run(dir.path(), args).status.code(), Some(2), "{args:?}");
+    }
+}
