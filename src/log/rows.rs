@@ -140,14 +140,9 @@ impl View<'_> {
         let mut starts = Starts::new(self.limits.reach);
         let from = at.saturating_sub(Starts::LOOK_BACK.saturating_mul(self.limits.reach));
         let mut lines = Self { end: at, ..self }.lines(self.next_line_start(from)?.min(at));
-        let mut seen = [false; 2];
         while let Some(line) = lines.next()? {
-            let Ok(record) = cri::parse(line.bytes) else { continue };
-            if seen[record.stream.index()] {
+            if let Ok(record) = cri::parse(line.bytes) {
                 starts.record(line.offset, record.stream, record.tag);
-            } else {
-                seen[record.stream.index()] = true;
-                starts.first_seen(from, line.offset, record.stream, record.tag);
             }
         }
         Ok(starts)

@@ -42,10 +42,7 @@ impl NaiveOpen {
             return true;
         }
         let multiples = || (0..).map(|k| k * reach);
-        let cut = match self.first {
-            true => multiples().find(|m| *m >= self.row_began + reach),
-            false => multiples().find(|m| *m > self.row_began),
-        };
+        let cut = multiples().find(|m| if self.first { *m >= self.row_began + reach } else { *m > self.row_began });
         offset < cut.unwrap()
     }
 }
