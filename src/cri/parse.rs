@@ -190,34 +190,31 @@ fn word(header: &[u8; 40], at: usize) -> u64 {
 
 /// `2026-01-02T03:04:05.123456789Z`, eight bytes at a time.
 fn usual_time(header: &[u8; 40]) -> Option<Time> {
-    let [y1, y2, y3, y4, _, m1, m2, _] = digits_of(word(header, 0), *b"0000-00-")?;
-    let [d1, d2, _, h1, h2, _, n1, n2] = digits_of(word(header, 8), *b"00T00:00")?;
-    let [_, s1, s2, _, first_digits @ ..] = digits_of(word(header, 16), *b":00.0000")?;
-    let [last_digits @ .., _, _] = digits_of(word(header, 24) & 0xffff_ffff_ffff, *b"00000Z\0\0")?;
-    let year = ((y1 * 10 + y2) * 10 + y3) * 10 + y4;
-    let (month, day, hour, minute, second) = (m1 * 10 + m2, d1 * 10 + d2, h1 * 10 + h2, n1 * 10 + n2, s1 * 10 + s2);
-    if !(1..=12).contains(&month)
-        || !(1..=days_in(year, month)).contains(&day)
-        || hour > 23
-        || minute > 59
-        || second > 59
-    {
+    let [century, _, year, _, _, month, ..] = pairs_of(word(header, 0), *b"0000-00-")?;
+    let [day, _, _, hour, _, _, minute, _] = pairs_of(word(header, 8), *b"00T00:00")?;
+    let [_, second, _, _, nanos1, _, nanos2, _] = pairs_of(word(header, 16), *b":00.0000")?;
+    let [nanos3, _, nanos4, _, nanos5, ..] = pairs_of(word(header, 24) & 0xffff_ffff_ffff, *b"00000Z\0\0")?;
+    let year = century * 100 + year;
+    let is_real = (1..=12).contains(&month) && (1..=days_in(year, month)).contains(&day);
+    if !is_real || hour > 23 || minute > 59 || second > 59 {
         return None;
     }
-    let nanos = first_digits.iter().chain(&last_digits[..5]).fold(0, |sum, digit| sum * 10 + digit);
+    // The last pair is the ninth digit and, for the `Z`, a 0.
+    let nanos = (((nanos1 * 100 + nanos2) * 100 + nanos3) * 100 + nanos4) * 10 + nanos5 / 10;
     let secs = days_from_civil(i64::from(year), month, day) * 86_400 + clock_secs(hour, minute, second);
     Some(Time::from_unix(secs, nanos))
 }
 
-/// The digits of a word that has digits where `shape` has `0` and otherwise the bytes of `shape` (there the result is 0).
+/// For every byte of a word the number of two digits that begins there, if the word has digits where `shape` has `0` and
+/// otherwise the bytes of `shape` (which count as the digit 0).
 #[inline]
-fn digits_of(word: u64, shape: [u8; 8]) -> Option<[u32; 8]> {
+fn pairs_of(word: u64, shape: [u8; 8]) -> Option<[u32; 8]> {
     let digits = word ^ u64::from_le_bytes(shape);
-    // What added to a byte sets its top bit if the byte is no digit, or, at a sign, not 0. Two bytes cannot reach each
-    // other: a carry needs a byte above 0x80, which the `|` catches.
+    // What added to a byte sets its top bit if the byte is no digit, or, at a sign, not 0. A carry into the next byte
+    // needs one of 0x81 or more, which the `|` finds.
     let most = u64::from_le_bytes(shape.map(|byte| if byte == b'0' { 0x76 } else { 0x7f }));
     let is_usual = (digits.wrapping_add(most) | digits) & 0x8080_8080_8080_8080 == 0;
-    is_usual.then(|| digits.to_le_bytes().map(u32::from))
+    is_usual.then(|| (digits * 10 + (digits >> 8)).to_le_bytes().map(u32::from))
 }
 
 #[cfg(test)]

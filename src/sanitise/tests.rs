@@ -19,8 +19,7 @@ fn text(bytes: &[u8]) -> String {
 
 /// The row with every change of style written out, the default one as `0`: `[0;1]bold[0]plain`.
 fn painted(bytes: &[u8]) -> String {
-    let spans = row(bytes);
-    spans.iter().map(|span| format!("{}{}", &sgr(&span.style)[1..].replace('m', "]"), span.text)).collect()
+    row(bytes).iter().flat_map(|span| [sgr(&span.style)[1..].replace('m', "]"), span.text.clone()]).collect()
 }
 
 #[test]
