@@ -48,13 +48,19 @@ impl Starts {
     /// Takes the next record, which begins at `offset`: whether it begins a row.
     pub fn record(&mut self, offset: u64, stream: Stream, tag: Tag) -> bool {
         let linked = self.open(stream).filter(|open| offset.saturating_sub(open.last) <= self.reach);
-        let (joins, end) = match linked {
-            Some(open) if offset < open.end => (true, open.end),
-            Some(_) => (false, self.multiple_after(offset)),
-            None => (false, self.first_cut(offset)),
+        let joined = linked.filter(|open| offset < open.end);
+        self.open[stream.index()] = match tag {
+            Tag::Full => None,
+            Tag::Partial => {
+                let end = match (joined, linked) {
+                    (Some(open), _) => open.end,
+                    (None, Some(_)) => self.multiple_after(offset),
+                    (None, None) => self.first_cut(offset),
+                };
+                Some(Open { last: offset, end })
+            }
         };
-        self.set(stream, tag, Open { last: offset, end });
-        !joins
+        joined.is_none()
     }
 
     /// Whether a piece of the stream at `offset` would still belong to the open row.
@@ -76,10 +82,6 @@ impl Starts {
 
     const fn open(&self, stream: Stream) -> Option<Open> {
         self.open[stream.index()]
-    }
-
-    fn set(&mut self, stream: Stream, tag: Tag, open: Open) {
-        self.open[stream.index()] = (tag == Tag::Partial).then_some(open);
     }
 
     fn multiple_after(&self, offset: u64) -> u64 {

@@ -149,7 +149,7 @@ fn any_file() -> impl Strategy<Value = Vec<u8>> {
 
 fn any_limits() -> impl Strategy<Value = Limits> {
     let line = prop_oneof![4 => Just(400_usize), 1 => 1_usize..150];
-    (1_u64..500, 1_usize..200, line).prop_map(|(reach, buffer, line)| Limits { reach, buffer, line })
+    (1_u64..500, 1_usize..800, line).prop_map(|(reach, buffer, line)| Limits { reach, buffer, line })
 }
 
 fn any_tail() -> impl Strategy<Value = Tail> {
