@@ -1,5 +1,5 @@
 //! The index of a log against the least that any index must do: find its newlines.
-#![expect(clippy::unwrap_used, missing_docs, reason = "a benchmark stops where it cannot go on")]
+#![expect(clippy::unwrap_used, reason = "a benchmark stops where it cannot go on")]
 
 use std::fmt::Write as _;
 use std::hint::black_box;

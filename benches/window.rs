@@ -1,5 +1,5 @@
 //! A window of a screen's height: it must cost the same whatever the file's size.
-#![expect(clippy::unwrap_used, missing_docs, reason = "a benchmark stops where it cannot go on")]
+#![expect(clippy::unwrap_used, reason = "a benchmark stops where it cannot go on")]
 
 use std::fmt::Write as _;
 use std::io::Write as _;
