@@ -92,7 +92,8 @@ pub fn list_jobs(run_dir: &Path) -> Result<Vec<JobId>> {
 /// - a Kubernetes pod's directory (`<container>/<n>.log`): its containers;
 /// - any other directory: its `*.log` files, as one job with the directory's name.
 ///
-/// Rotated files (`0.log.20060102-150405`, `.gz`) are left out. Links out of the directory are not followed.
+/// Rotated files (`0.log.20060102-150405`, `.gz`) are left out. Links out of the directory are not followed; so a directory of
+/// nothing but links (`/var/log/containers`) has no logs.
 ///
 /// # Errors
 /// When a directory cannot be read.

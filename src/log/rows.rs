@@ -14,7 +14,8 @@ use super::start::Starts;
 use super::{Row, Tail};
 use crate::cri::{self, Malformed, Record, Stream, Tag};
 
-/// Reads rows in order. An iterator; after an error or the end it gives nothing more that is of use.
+/// Reads rows in order; what follows on an error is of no use. The errors are bare: the caller knows the path
+/// ([`super::LogFile::path`]).
 pub struct Rows<'f> {
     walk: Lines<'f>,
     ahead: Lines<'f>,

@@ -302,6 +302,7 @@ proptest! {
         if let Some(place) = index.place_of_row(row) {
             let found = view.offset_of_row(place, row, Tail::Hold).unwrap();
             prop_assert_eq!(found, all.get(usize::try_from(row).unwrap()).map(|row| row.offset));
+            prop_assert_eq!(view.offset_of_row(place, u64::MAX, Tail::Hold).unwrap(), None);
         } else {
             prop_assert!(all.is_empty());
         }
