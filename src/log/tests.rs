@@ -259,6 +259,22 @@ proptest! {
     }
 
     #[test]
+    fn a_file_cut_off_while_it_is_read_gives_the_rows_that_are_left(
+        bytes in any_file(), limits in any_limits(), offset in 0_u64..3000, left in 0_usize..3000, count in 0_usize..12,
+    ) {
+        let file = file_of(&bytes);
+        let view = view(&file, &bytes, limits);
+        let left = left.min(bytes.len());
+        file.set_len(left as u64).unwrap();
+        let all = naive_rows(&bytes[..left], limits, super::WINDOW_ROW_BYTES, Tail::Emit);
+        for anchor in [Anchor::From(offset), Anchor::Before(offset), Anchor::End] {
+            let window = view.window(anchor, count, Tail::Emit).unwrap();
+            prop_assert!(window.rows.iter().all(|row| all.contains(row)));
+        }
+        prop_assert!(view.tail_offset(count, Tail::Emit).unwrap() <= bytes.len() as u64);
+    }
+
+    #[test]
     fn the_last_rows_begin_at_the_tail_offset(bytes in any_file(), limits in any_limits(), count in 0_usize..50, tail in any_tail()) {
         let file = file_of(&bytes);
         let all = naive_rows(&bytes, limits, 0, tail);
