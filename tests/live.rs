@@ -44,7 +44,10 @@ fn a_running_command_is_seen_with_what_it_has_written() {
     let dir = TempDir::new().unwrap();
     let mut recorder = waiting(dir.path());
     let run = run_when(dir.path(), "waiting", is_waiting);
-    assert_eq!((&run["phase"], &run["state"], &run["interrupted"]), (&json!("active"), &json!("active"), &json!(false)));
+    assert_eq!(
+        (&run["phase"], &run["state"], &run["interrupted"]),
+        (&json!("active"), &json!("active"), &json!(false))
+    );
     let sh = &run["jobs"][0]["commands"][0];
     assert_eq!((&sh["state"], &sh["join"], &sh["n"]), (&json!("running"), &json!("exact"), &json!(1)));
     assert_eq!((&sh["exit_code"], &sh["duration_ms"]), (&Value::Null, &Value::Null));
@@ -69,7 +72,10 @@ fn a_run_whose_recorder_was_killed_is_interrupted_and_nothing_is_lost() {
     let run = run_when(dir.path(), "interrupted", |run| run["interrupted"] == true);
     assert_eq!((&run["phase"], &run["state"]), (&json!("finished"), &json!("active")), "the store's word stays");
     let sh = &run["jobs"][0]["commands"][0];
-    assert_eq!((&sh["state"], &sh["finished_at"], &sh["log"]["rows"]), (&json!("interrupted"), &Value::Null, &json!(2)));
+    assert_eq!(
+        (&sh["state"], &sh["finished_at"], &sh["log"]["rows"]),
+        (&json!("interrupted"), &Value::Null, &json!(2))
+    );
     stdout(dir.path(), &["--root", "R", "--once", "--exit-status"], 3);
     assert!(common::bytes_of(&dir.path().join("R")) == before, "what the crash left is as it was, -wal and -shm too");
 

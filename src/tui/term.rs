@@ -17,6 +17,7 @@ use crossterm::terminal::{
 };
 use crossterm::{execute, queue};
 use ratatui::backend::CrosstermBackend;
+use ratatui::layout::Rect;
 use ratatui::{Frame, Terminal};
 use signal_hook::consts::SIGTSTP;
 
@@ -80,7 +81,14 @@ impl Screen {
     /// Forgets what is on the screen, and takes the terminal again if somebody else has had it meanwhile.
     pub(super) fn retake(&mut self) -> Result<()> {
         let _ = disable_raw_mode();
-        take(self.mouse).and_then(|()| self.terminal.clear()).map_err(Error::Terminal)
+        take(self.mouse).and_then(|()| self.clear()).map_err(Error::Terminal)
+    }
+
+    /// `Terminal::clear` would ask the terminal where its cursor is, and the input thread would take the answer; a new size clears
+    /// as well.
+    fn clear(&mut self) -> io::Result<()> {
+        let size = self.terminal.size()?;
+        self.terminal.resize(Rect::new(0, 0, size.width, size.height))
     }
 
     /// Gives the terminal back and stops this process until somebody lets it go on.
