@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::join::{RunHead, RunNode};
 use crate::model::{JobId, Outcome, RunId};
 use crate::record::{self, Facts, Given, Options};
-use crate::{sanitise, tui};
+use crate::{sanitise, tui, words};
 
 /// See what your CI is doing, and why it failed.
 ///
@@ -220,9 +220,11 @@ fn view(place: &Place, view: &View) -> anyhow::Result<u8> {
     let open = spec.filter(|spec| *spec != RunSpec::Latest(0) || filter.narrows());
     let id = open.map(|spec| catalog.find(&spec, &filter)).transpose()?;
     let left = show(place, view, catalog, id)?;
-    match left {
-        Some(head) if view.exit_status => Ok(exit_status(&head)?),
-        _ => Ok(0),
+    tell_how_to_return(place, view, &left);
+    match (left.signal, left.head) {
+        (Some(signal), _) => Ok(u8::try_from(128 + signal).unwrap_or(u8::MAX)),
+        (None, Some(head)) if view.exit_status => Ok(exit_status(&head)?),
+        (None, _) => Ok(0),
     }
 }
 
@@ -273,16 +275,29 @@ fn nothing_failed(run: &RunNode) -> bool {
     run.jobs.is_empty() && run.head.outcome != Some(Outcome::Failed) && !run.head.interrupted
 }
 
-/// Opens the terminal UI; afterwards one line says how the run stands and how to come back.
-fn show(place: &Place, view: &View, catalog: Catalog, open: Option<RunId>) -> Result<Option<RunHead>> {
+/// Opens the terminal UI.
+fn show(place: &Place, view: &View, catalog: Catalog, open: Option<RunId>) -> Result<tui::Left> {
     let options = tui::Options {
         colour: colour(&io::stdout()),
         ascii: view.ascii,
         time_zone: place.time_zone()?,
         filter: view.narrow.filter(),
     };
-    let left = tui::run(catalog, open, options)?;
-    Ok(left.head)
+    tui::run(catalog, open, options)
+}
+
+/// What stays in the terminal after the screen is gone: how the run stands, and the command that opens it again.
+fn tell_how_to_return(place: &Place, view: &View, left: &tui::Left) {
+    let Some(head) = &left.head else { return };
+    let (id, short) = (head.run.id.as_str(), head.run.id.short());
+    let named = |flag: &str, path: &Option<PathBuf>| path.as_ref().map(|path| format!("{flag} {}", path.display()));
+    let run = if id.is_empty() { view.run.to_string_lossy().into_owned() } else { short.to_owned() };
+    let words = [Some("rundown".to_owned()), named("--root", &place.root), named("--db", &view.narrow.db), Some(run)];
+    let again = words.into_iter().flatten().collect::<Vec<_>>().join(" ");
+    match Some(words::Mark::of_run(head)).filter(|_| !id.is_empty()) {
+        Some(mark) => tell(&format!("{} {} {short}; to open it again: {again}", mark.glyph(), mark.word())),
+        None => tell(&format!("to open it again: {again}")),
+    }
 }
 
 fn list_runs(place: &Place, list: &List) -> anyhow::Result<u8> {
@@ -324,6 +339,7 @@ fn run_demo(place: &Place, view: &View) -> anyhow::Result<u8> {
     let catalog = demo.catalog()?;
     if io::stdout().is_terminal() && io::stdin().is_terminal() {
         show(place, view, catalog, None)?;
+        tell("the demo and its store are gone; to record a command of yours: rundown record -- CMD");
         return Ok(0);
     }
     demo.wait()?;
