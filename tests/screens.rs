@@ -49,7 +49,7 @@ fn running(rows: usize) -> (Built, RunId) {
 }
 
 fn print_rows(store: &Built, run: &RunId, rows: std::ops::RangeInclusive<usize>) {
-    let text: String = rows.map(|n| format!("row {n}\n")).collect();
+    let text = rows.map(|n| format!("row {n}\n")).collect::<Vec<_>>().concat();
     store.print(run, "build", 1, 200, Stream::Stdout, &text);
 }
 
@@ -448,7 +448,7 @@ fn an_unfinished_row_is_shown_as_it_is() {
 #[test]
 fn long_rows_are_cut_at_the_edge_and_scroll_sideways() {
     let (store, run) = running(0);
-    let text: String = (0..40).map(|n| format!("{n:04}")).collect();
+    let text = (0..40).map(|n| format!("{n:04}")).collect::<Vec<_>>().concat();
     store.print(&run, "build", 1, 300, Stream::Stdout, &format!("{text}\n日本{text}\n"));
     let mut sim = open(&store, TINY);
     assert_snapshot!("cut_40x10", sim.screen());
