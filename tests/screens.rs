@@ -15,10 +15,12 @@ use rundown::cri::Stream;
 use rundown::model::{JobId, RunId};
 use rundown::store::{JobEnd, RunEnd};
 use rundown::tui::Options;
+use rundown::tui::keymap::Key;
 use rundown::tui::layout::Pane;
 use rundown::tui::model::Place;
-use rundown::tui::msg::{Effect, Mouse, Msg, Work};
+use rundown::tui::msg::{Effect, Mouse, Msg, Watching, Work};
 use rundown::tui::sim::Sim;
+use rundown::tui::update::update;
 
 const SMALL: (u16, u16) = (80, 24);
 const LARGE: (u16, u16) = (120, 40);
@@ -364,10 +366,7 @@ fn moves_made_while_rows_are_on_their_way_are_not_lost() {
     let (store, _) = running(1_000);
     let mut sim = open(&store, SMALL);
     sim.keys("g");
-    let step = |sim: &mut Sim, key: &str| {
-        let key = rundown::tui::keymap::Key::parse(key).unwrap();
-        rundown::tui::update::update(&mut sim.model, Msg::Key(key))
-    };
+    let step = |sim: &mut Sim, key: &str| update(&mut sim.model, Msg::Key(Key::parse(key).unwrap()));
     // The worker is slow: it answers after all the keys, and only the newest request counts.
     let mut late = Vec::new();
     for _ in 0..12 {
@@ -533,6 +532,14 @@ fn the_selection_stays_with_its_name_while_others_appear() {
     assert_eq!(sim.model.shown().unwrap().job.job.id, JobId("b".into()));
 }
 
+#[test]
+fn polling_is_said() {
+    let (store, _) = running(1);
+    let mut sim = open(&store, SMALL);
+    sim.send(Msg::Watching(Watching::Polling));
+    assert_eq!(badge(&mut sim), "polling");
+}
+
 // ---- anything at all ----
 
 #[derive(Clone, Debug)]
@@ -601,4 +608,48 @@ proptest! {
             prop_assert!(sim.model.shown().is_some());
         }
     }
+
+    /// The worker answers when it likes, and only the newest of what it was asked meanwhile.
+    #[test]
+    fn a_slow_worker_loses_no_move_and_no_row(
+        moves in prop::collection::vec((prop::sample::select(vec!["j", "k", "PageDown", "PageUp", "g", "G", "f"]), 0_u8..4), 1..60),
+    ) {
+        let (store, run) = running(400);
+        let mut sim = open(&store, SMALL);
+        let mut asked = Vec::new();
+        let mut printed = 400;
+        for (key, what) in moves {
+            asked.extend(update(&mut sim.model, Msg::Key(Key::parse(key).unwrap())));
+            if what == 0 {
+                print_rows(&store, &run, printed + 1..=printed + 30);
+                printed += 30;
+                asked.extend(update(&mut sim.model, Msg::Disk));
+            }
+            if what == 1 {
+                answer(&mut sim, &mut asked);
+            }
+            let log = &sim.model.log;
+            prop_assert!(log.top < log.window.rows.len());
+        }
+        answer(&mut sim, &mut asked);
+        sim.disk();
+        let log = &sim.model.log;
+        prop_assert!(log.request.is_none());
+        prop_assert_eq!(log.total_rows, Some(printed as u64));
+        if log.follow {
+            prop_assert_eq!(last_row(&sim), format!("row {printed}"));
+        }
+        // The rows are neighbours of each other: nothing is left out or shown twice.
+        let numbers: Vec<usize> = log_rows(&sim).iter().map(|row| row["row ".len()..].parse().unwrap()).collect();
+        prop_assert!(numbers.windows(2).all(|pair| pair[0] + 1 == pair[1]), "{:?}", numbers);
+    }
+}
+
+/// Does the newest of what was asked for the log, and everything else.
+fn answer(sim: &mut Sim, asked: &mut Vec<Effect>) {
+    let is_log = |effect: &Effect| matches!(effect, Effect::ReadLog(..));
+    let newest = asked.iter().rfind(|effect| is_log(effect)).cloned();
+    let others = asked.drain(..).filter(|effect| !is_log(effect));
+    let effects = others.chain(newest).collect();
+    sim.perform(effects);
 }

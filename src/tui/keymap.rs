@@ -199,6 +199,7 @@ pub static BINDINGS: &[Binding] = {
         bind(Tree, &["Space"], A::ToggleFold, "fold or unfold the job", ""),
         bind(Tree, &["f"], A::Follow, "follow what runs", ""),
         bind(Runs, &["Enter", "l", "Right"], A::Open, "open the run", "open"),
+        bind(Runs, &["Esc"], A::Back, "back to the run", "back"),
         bind(Everywhere, &["j", "Down"], A::Down, "down; in the log, scroll", "move"),
         bind(Everywhere, &["k", "Up"], A::Up, "up", "move"),
         bind(Everywhere, &["Ctrl-d"], A::HalfDown, "half a page down", ""),

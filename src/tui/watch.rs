@@ -31,7 +31,10 @@ pub(super) enum Order {
 
 /// Watches until nobody gives orders or listens any more. `orders_of_watcher` is the other end of `orders`.
 pub(super) fn watch(orders: &Receiver<Order>, orders_of_watcher: Sender<Order>, messages: &Sender<Msg>) {
-    let mut eyes = Eyes::open(orders_of_watcher);
+    keep_watch(Eyes::open(orders_of_watcher), orders, messages);
+}
+
+fn keep_watch(mut eyes: Eyes, orders: &Receiver<Order>, messages: &Sender<Msg>) {
     let mut told = None;
     loop {
         if told != Some(eyes.watching()) {
@@ -147,6 +150,21 @@ mod tests {
         assert!(is_change(EventKind::Access(AccessKind::Close(AccessMode::Write))));
         assert!(is_change(EventKind::Create(CreateKind::File)));
         assert!(is_change(EventKind::Modify(ModifyKind::Any)));
+    }
+
+    #[test]
+    fn where_the_system_cannot_tell_we_look_often_and_say_so() {
+        let eyes = Eyes { watcher: None, watched: HashSet::new(), missing: HashSet::new() };
+        let (order, orders) = channel();
+        let (message, messages) = channel();
+        let thread = std::thread::spawn(move || keep_watch(eyes, &orders, &message));
+        order.send(Order::Watch(vec![PathBuf::from("anywhere")])).unwrap();
+        assert_eq!(messages.recv_timeout(PATIENCE).unwrap(), Msg::Watching(Watching::Polling));
+        for _ in 0..2 {
+            assert_eq!(messages.recv_timeout(PATIENCE).unwrap(), Msg::Disk);
+        }
+        drop(order);
+        thread.join().unwrap();
     }
 
     #[test]
