@@ -40,8 +40,8 @@ pub(super) fn draw(model: &Model, body: Rect, buffer: &mut Buffer) {
         let text = if sh.state == ShState::Running { "no output yet" } else { "no output" };
         return say(model, buffer, rows, &[text]);
     }
-    let shown = model.log.window.rows.get(model.log.top..).unwrap_or_default();
-    LogRows { rows: shown, sideways: model.log.sideways, theme: &model.theme }.draw(buffer, rows);
+    let (above, shown) = model.log.window.rows.split_at_checked(model.log.top).unwrap_or_default();
+    LogRows { rows: shown, above, sideways: model.log.sideways, theme: &model.theme }.draw(buffer, rows);
 }
 
 fn draw_nothing(model: &Model, body: Rect, buffer: &mut Buffer) {

@@ -25,11 +25,15 @@ use crate::words::size;
 const GUTTER: u16 = 2;
 /// A row is looked at up to so many bytes per column, and some more: what is behind is beyond the screen's edge.
 const BYTES_PER_COLUMN: usize = 32;
+/// How many rows before the screen are looked at for colours left switched on.
+const MAX_ABOVE: usize = 100;
 
 /// The rows on screen.
 pub struct LogRows<'a> {
     /// From the first one on screen.
     pub rows: &'a [Row],
+    /// Those before it, as far as they are at hand: a colour that one of them leaves switched on is still on.
+    pub above: &'a [Row],
     /// How many columns are scrolled out at the left.
     pub sideways: usize,
     /// How they look.
@@ -40,6 +44,9 @@ impl LogRows<'_> {
     /// Draws the rows that fit.
     pub fn draw(&self, buffer: &mut Buffer, body: Rect) {
         let mut sanitiser = Sanitiser::default();
+        for row in self.above.iter().skip(self.above.len().saturating_sub(MAX_ABOVE)) {
+            sanitiser.row(self.part(row, body.width));
+        }
         for (index, row) in self.rows.iter().enumerate() {
             let Some(area) = row_of(body, index) else { break };
             self.draw_row(buffer, area.intersection(buffer.area), row, &mut sanitiser);
@@ -57,8 +64,7 @@ impl LogRows<'_> {
             buffer.set_stringn(area.x, area.y, sign, 1, mark);
         }
         let text = Rect { x: area.x + GUTTER.min(area.width), width: area.width.saturating_sub(GUTTER), ..area };
-        let most = (self.sideways + usize::from(text.width)).saturating_mul(BYTES_PER_COLUMN).saturating_add(1024);
-        let spans = sanitiser.row(row.text.get(..most).unwrap_or(&row.text));
+        let spans = sanitiser.row(self.part(row, text.width));
         let mut pen = Pen { buffer, area: text, column: 0, from: self.sideways, is_cut: false };
         for Span { text, style } in &spans {
             pen.write(text, theme.span(base, *style));
@@ -70,6 +76,12 @@ impl LogRows<'_> {
             pen.write(&format!(" {} {} more", theme.signs.ellipsis, size(row.cut_bytes)), theme.muted);
         }
         pen.finish(theme);
+    }
+
+    /// What may be seen of a row on so many columns.
+    fn part<'r>(&self, row: &'r Row, width: u16) -> &'r [u8] {
+        let most = (self.sideways + usize::from(width)).saturating_mul(BYTES_PER_COLUMN).saturating_add(1024);
+        row.text.get(..most).unwrap_or(&row.text)
     }
 }
 
@@ -126,7 +138,7 @@ mod tests {
     fn draw(rows: &[Row], sideways: usize, width: u16, height: u16) -> Buffer {
         let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));
         let area = buffer.area;
-        LogRows { rows, sideways, theme: &Theme::new(true, false) }.draw(&mut buffer, area);
+        LogRows { rows, above: &[], sideways, theme: &Theme::new(true, false) }.draw(&mut buffer, area);
         buffer
     }
 
@@ -164,6 +176,15 @@ mod tests {
         let style = |x| (buffer[(x, 0)].fg, buffer[(x, 0)].modifier);
         let (plain, bold) = (Modifier::empty(), Modifier::BOLD);
         assert_eq!([2, 3, 4].map(style), [(Color::Magenta, plain), (Color::Green, bold), (Color::Magenta, plain)]);
+    }
+
+    #[test]
+    fn a_colour_left_on_above_the_screen_is_still_on() {
+        let rows = [row(Some(Stream::Stdout), "\x1b[32mgreen"), row(Some(Stream::Stdout), "too")];
+        let mut buffer = Buffer::empty(Rect::new(0, 0, 8, 1));
+        let (area, theme) = (buffer.area, Theme::new(true, false));
+        LogRows { rows: &rows[1..], above: &rows[..1], sideways: 0, theme: &theme }.draw(&mut buffer, area);
+        assert_eq!(buffer[(2, 0)].fg, Color::Green);
     }
 
     #[test]
