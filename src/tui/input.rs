@@ -1,6 +1,6 @@
 //! The thread that reads the terminal: keys, mouse and size become messages.
 //!
-//! It waits in short polls, so that it ends soon after the loop has; never with a time-out of zero, with which crossterm's
+//! It waits with a time-out, so that it ends some time after the loop has; never with one of zero, with which crossterm's
 //! `use-dev-tty` source reads nothing at all. When the terminal has vanished, reading fails: it says so once and ends.
 
 use std::sync::Arc;
@@ -13,8 +13,9 @@ use crossterm::event::{self, Event, MouseButton, MouseEvent, MouseEventKind};
 use super::keymap::Key;
 use super::msg::{Mouse, Msg};
 
-/// How soon the thread notices that it is to end.
-const POLL: Duration = Duration::from_millis(50);
+/// How soon the thread notices that it is to end; nobody waits for it. Not shorter: crossterm spends the last millisecond of
+/// every such wait polling without a pause.
+const POLL: Duration = Duration::from_millis(500);
 
 /// Reads until `stop` is set or nobody listens any more.
 pub(super) fn read(stop: &Arc<AtomicBool>, messages: &Sender<Msg>) {

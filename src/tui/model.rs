@@ -281,19 +281,22 @@ pub fn telling_sh(job: &JobNode) -> Option<&ShNode> {
 /// What one wants to see first of a run: while it runs the command that runs, else the first that failed, else the first.
 #[must_use]
 pub fn telling_place(run: &RunNode) -> Option<Place> {
-    let find = |state: ShState| {
-        let mut items = run.jobs.iter().flat_map(|job| job.shs.iter().map(move |sh| Item { job, sh: Some(sh) }));
-        items.find(|item| item.sh.is_some_and(|sh| sh.state == state))
+    let place = |job: &JobNode, sh: Option<&ShNode>| Place { job: job.job.id.clone(), n: sh.map(|sh| sh.n) };
+    let find_sh = |state: ShState| {
+        let in_job = |job: &JobNode| Some(place(job, Some(job.shs.iter().find(|sh| sh.state == state)?)));
+        run.jobs.iter().find_map(in_job)
     };
-    let job = |wanted: fn(&&JobNode) -> bool| run.jobs.iter().find(wanted).map(|job| Item { job, sh: None });
-    let running = || find(ShState::Running).or_else(|| job(|job| job.phase == Phase::Active));
-    let failed = || find(ShState::Failed).or_else(|| find(ShState::Interrupted));
+    let find_job = |wanted: fn(&&JobNode) -> bool| run.jobs.iter().find(wanted);
+    // Between two commands the last one is what there is to see.
+    let active = || find_job(|job| job.phase == Phase::Active).map(|job| place(job, job.shs.last()));
+    let running = || find_sh(ShState::Running).or_else(active);
     // A job can fail without a failed command: then the job itself is what there is to see.
-    let failed = || failed().or_else(|| job(|job| job.outcome == Some(Outcome::Failed)));
-    let first = || run.jobs.iter().find_map(|job| job.shs.first().map(|sh| Item { job, sh: Some(sh) }));
-    let found = match run.head.phase {
+    let failed_job = || find_job(|job| job.outcome == Some(Outcome::Failed)).map(|job| place(job, None));
+    let failed = || find_sh(ShState::Failed).or_else(|| find_sh(ShState::Interrupted)).or_else(failed_job);
+    let first_job = || run.jobs.first().map(|job| place(job, None));
+    let first = || find_job(|job| !job.shs.is_empty()).map(|job| place(job, job.shs.first())).or_else(first_job);
+    match run.head.phase {
         Phase::Finished | Phase::Unknown => failed().or_else(first),
         Phase::Queued | Phase::Active => running().or_else(failed).or_else(first),
-    };
-    found.or_else(|| job(|_| true)).map(|item| item.place())
+    }
 }

@@ -152,12 +152,12 @@ impl Threads {
         let mut caught = Signals::new([SIGTERM, SIGHUP, SIGINT, SIGTSTP, SIGCONT]).map_err(Error::Terminal)?;
         let signals = caught.handle();
 
-        spawn(&message, move |messages| worker::work(desk, &requested, messages))?;
+        spawn(&message, "worker", move |messages| worker::work(desk, &requested, messages))?;
         let orders_of_watcher = orders.clone();
-        spawn(&message, move |messages| watch::watch(&ordered, orders_of_watcher, messages))?;
+        spawn(&message, "watch", move |messages| watch::watch(&ordered, orders_of_watcher, messages))?;
         let is_stopped = Arc::clone(&stop);
-        spawn(&message, move |messages| input::read(&is_stopped, messages))?;
-        spawn(&message, move |messages| {
+        spawn(&message, "input", move |messages| input::read(&is_stopped, messages))?;
+        spawn(&message, "signals", move |messages| {
             for signal in caught.forever() {
                 let message = match signal {
                     SIGTSTP => Msg::Stop,
@@ -181,7 +181,7 @@ impl Drop for Threads {
 }
 
 /// A thread that says so when it dies of a panic.
-fn spawn(messages: &Sender<Msg>, body: impl FnOnce(&Sender<Msg>) + Send + 'static) -> Result<()> {
+fn spawn(messages: &Sender<Msg>, name: &str, body: impl FnOnce(&Sender<Msg>) + Send + 'static) -> Result<()> {
     let messages = messages.clone();
     let guarded = move || {
         if catch_unwind(AssertUnwindSafe(|| body(&messages))).is_err() {
@@ -189,5 +189,5 @@ fn spawn(messages: &Sender<Msg>, body: impl FnOnce(&Sender<Msg>) + Send + 'stati
                 .send(Msg::Failed(Work::Store, "a part of rundown has broken down: please leave and return".into()));
         }
     };
-    thread::Builder::new().spawn(guarded).map(drop).map_err(Error::Terminal)
+    thread::Builder::new().name(name.into()).spawn(guarded).map(drop).map_err(Error::Terminal)
 }

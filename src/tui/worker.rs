@@ -302,3 +302,71 @@ fn guarded(desk: &mut Desk, work: Work, job: impl FnOnce(&mut Desk) -> Vec<Msg>)
         vec![Msg::Failed(work, format!("a fault of rundown itself: {}", text.unwrap_or_default()))]
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::{Anchor, Tail};
+
+    fn desk(dir: &Path) -> Desk {
+        Desk::new(Catalog::open_path(dir).unwrap(), RunFilter::default())
+    }
+
+    fn read(ticket: u64, path: &Path) -> Effect {
+        let request = PageRequest { path: path.to_owned(), anchor: Anchor::End, rows: 10, tail: Tail::Emit };
+        Effect::ReadLog(Ticket(ticket), request)
+    }
+
+    #[test]
+    fn the_newest_of_each_kind_wins_and_the_log_comes_first() {
+        let mut inbox = Inbox::default();
+        let path = Path::new("a.log");
+        let run = |id: &str| Some(RunId(id.into()));
+        for effect in
+            [Effect::Refresh(None), Effect::Load(run("a")), read(1, path), Effect::Load(run("b")), read(2, path)]
+        {
+            inbox.take_in(effect);
+        }
+        let now = Instant::now();
+        let order: Vec<_> = std::iter::from_fn(|| inbox.next(now)).collect();
+        assert_eq!(order, [read(2, path), Effect::Load(run("b")), Effect::Refresh(None)]);
+    }
+
+    #[test]
+    fn a_refresh_waits_for_the_pause_and_nothing_else_does() {
+        let now = Instant::now();
+        let mut inbox = Inbox { pause: Some(now + Duration::from_secs(1)), ..Inbox::default() };
+        inbox.take_in(Effect::Refresh(None));
+        inbox.take_in(Effect::Load(None));
+        assert_eq!(inbox.next(now), Some(Effect::Load(None)));
+        assert_eq!(inbox.next(now), None);
+        assert_eq!(inbox.patience(now), Some(Duration::from_secs(1)));
+        assert_eq!(inbox.next(now + Duration::from_secs(1)), Some(Effect::Refresh(None)));
+        assert_eq!(inbox.patience(now), None, "nothing is left to be done");
+    }
+
+    #[test]
+    fn a_log_that_has_not_changed_needs_no_answer_and_a_missing_one_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, missing) = (dir.path().join("a.log"), dir.path().join("b.log"));
+        fs::write(&path, b"2026-05-06T12:00:00Z stdout F one\n").unwrap();
+        let mut desk = desk(dir.path());
+        let [Msg::Page(Ticket(1), page)] = &desk.serve(read(1, &path))[..] else { panic!("no page") };
+        assert_eq!((page.window.rows.len(), page.total_rows), (1, Some(1)));
+        assert_eq!(desk.serve(read(2, &path)), [Msg::Unchanged(Ticket(2))]);
+        let [Msg::Failed(Work::Log(Ticket(3)), why)] = &desk.serve(read(3, &missing))[..] else { panic!("no failure") };
+        assert!(why.contains("b.log") && !why.contains('\n'), "{why}");
+    }
+
+    #[test]
+    fn a_panic_is_told_and_the_next_request_is_served() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut desk = desk(dir.path());
+        let told = guarded(&mut desk, Work::Store, |_| panic!("of no use"));
+        assert_eq!(told, [Msg::Failed(Work::Store, "a fault of rundown itself: of no use".into())]);
+        assert!(matches!(
+            &guarded(&mut desk, Work::Store, |desk| desk.serve(Effect::Load(None)))[..],
+            [Msg::Runs(_), ..]
+        ));
+    }
+}

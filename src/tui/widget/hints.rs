@@ -54,3 +54,28 @@ impl Hint {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hints_of(width: u16, context: Context, fault: Option<&str>) -> String {
+        let mut buffer = Buffer::empty(Rect::new(0, 0, width, 1));
+        let area = buffer.area;
+        draw_hints(&mut buffer, area, context, fault, &Theme::new(true, false));
+        crate::tui::sim::text(&buffer).trim_end().to_owned()
+    }
+
+    #[test]
+    fn help_is_named_however_little_room_there_is() {
+        assert_eq!(hints_of(40, Context::Log, None), " f follow · j/k move · ? help");
+        assert_eq!(hints_of(20, Context::Log, None), " f follow · ? help");
+        assert_eq!(hints_of(10, Context::Log, None), " ? help");
+        assert!(hints_of(200, Context::Tree, None).ends_with("q quit · ? help"));
+    }
+
+    #[test]
+    fn a_fault_takes_the_place_of_the_hints() {
+        assert_eq!(hints_of(30, Context::Log, Some("the database is busy")), " ! the database is busy");
+    }
+}

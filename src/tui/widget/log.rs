@@ -109,3 +109,76 @@ impl Pen<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cri::{Malformed, Reason};
+    use ratatui::style::{Color, Modifier};
+
+    fn row(stream: Option<Stream>, text: &str) -> Row {
+        let malformed = stream.is_none().then_some(Malformed { reason: Reason::Blank, column: 1 });
+        let text = text.as_bytes().to_vec();
+        Row { offset: 0, at: None, last_at: None, stream, text, cut_bytes: 0, complete: true, malformed }
+    }
+
+    /// Draws into a screen of this width and height.
+    fn draw(rows: &[Row], sideways: usize, width: u16, height: u16) -> Buffer {
+        let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));
+        let area = buffer.area;
+        LogRows { rows, sideways, theme: &Theme::new(true, false) }.draw(&mut buffer, area);
+        buffer
+    }
+
+    fn lines(rows: &[Row], sideways: usize, width: u16) -> String {
+        crate::tui::sim::text(&draw(rows, sideways, width, u16::try_from(rows.len()).unwrap()))
+    }
+
+    #[test]
+    fn streams_and_malformed_lines_are_told_by_a_mark() {
+        let rows = [row(Some(Stream::Stdout), "out"), row(Some(Stream::Stderr), "err"), row(None, "")];
+        assert_eq!(lines(&rows, 0, 20), "  out\nE err\n!   (blank line)\n");
+    }
+
+    #[test]
+    fn a_row_of_exactly_the_width_is_whole_and_a_longer_one_is_marked() {
+        let out = |text| [row(Some(Stream::Stdout), text)];
+        assert_eq!(lines(&out("123456"), 0, 8), "  123456\n");
+        assert_eq!(lines(&out("1234567"), 0, 8), "  12345›\n");
+        assert_eq!(lines(&out("1234567"), 1, 8), "  234567\n");
+        assert_eq!(lines(&out("1234567"), 9, 8), "\n");
+    }
+
+    #[test]
+    fn wide_characters_are_never_halved() {
+        let out = |text| [row(Some(Stream::Stdout), text)];
+        assert_eq!(lines(&out("日本語"), 0, 8), "  日本語\n");
+        assert_eq!(lines(&out("日本語"), 0, 7), "  日本›\n");
+        assert_eq!(lines(&out("日本語"), 1, 8), "   本語\n", "half of it is out of sight");
+        assert_eq!(lines(&out("e\u{301}e\u{301}"), 1, 8), "  e\u{301}\n");
+    }
+
+    #[test]
+    fn colours_of_a_row_lie_over_the_colour_of_its_stream() {
+        let buffer = draw(&[row(Some(Stream::Stderr), "a\x1b[1;32mb\x1b[0mc")], 0, 8, 1);
+        let style = |x| (buffer[(x, 0)].fg, buffer[(x, 0)].modifier);
+        let (plain, bold) = (Modifier::empty(), Modifier::BOLD);
+        assert_eq!([2, 3, 4].map(style), [(Color::Magenta, plain), (Color::Green, bold), (Color::Magenta, plain)]);
+    }
+
+    #[test]
+    fn a_row_of_a_megabyte_costs_what_is_seen_of_it() {
+        let long = row(Some(Stream::Stdout), &"x".repeat(1 << 20));
+        let rows = vec![long; 200];
+        let start = std::time::Instant::now();
+        assert_eq!(draw(&rows, 0, 200, 200)[(199, 199)].symbol(), "›");
+        // 200 MiB through the sanitiser would take far longer even on a fast machine.
+        assert!(start.elapsed() < std::time::Duration::from_secs(10));
+    }
+
+    #[test]
+    fn what_was_left_out_of_a_row_is_said() {
+        let cut = Row { cut_bytes: 2048, ..row(Some(Stream::Stdout), "ab") };
+        assert_eq!(lines(&[cut], 0, 30), "  ab … 2.0 KiB more\n");
+    }
+}

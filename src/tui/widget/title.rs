@@ -91,3 +91,45 @@ impl Names {
         Self { all: with(words::revision(run)), without_sha: with(runs::short_ref(run)), repo }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Outcome, Phase, Run, RunId};
+
+    fn title(width: u16, badge: Badge) -> String {
+        let at = |ms| Some(Time::from_millis(ms));
+        let run = Run {
+            id: RunId("01a2078a-83c0-7cf2-8c6a-6911d61998d3".into()),
+            repo: Some("example".into()),
+            ref_name: Some("refs/heads/main".into()),
+            sha: Some("deadbeefcafe".into()),
+            state: None,
+            reason: None,
+            queued_at: None,
+            started_at: at(0),
+            finished_at: at(83_000),
+        };
+        let head = RunHead { run, phase: Phase::Finished, outcome: Some(Outcome::Failed), interrupted: false };
+        let mut buffer = Buffer::empty(Rect::new(0, 0, width, 1));
+        let area = buffer.area;
+        draw_title(&mut buffer, area, Some(&head), Some(badge), None, &Theme::new(true, false));
+        crate::tui::sim::text(&buffer).trim_end().to_owned()
+    }
+
+    #[test]
+    fn the_state_is_the_last_to_go() {
+        assert_eq!(title(64, Badge::Live), " rundown · example  main@deadbee  ✗ failed 1m23s           live");
+        assert_eq!(title(50, Badge::Live), " example  main@deadbee  ✗ failed 1m23s       live");
+        assert_eq!(title(40, Badge::Live), " example  main  ✗ failed 1m23s     live");
+        assert_eq!(title(32, Badge::Live), " example  ✗ failed 1m23s   live");
+        assert_eq!(title(24, Badge::Live), " ✗ failed 1m23s    live");
+        assert_eq!(title(12, Badge::Paused(1_234)), " ✗ failed");
+    }
+
+    #[test]
+    fn a_pause_counts_what_has_come() {
+        assert!(title(80, Badge::Paused(0)).ends_with("  paused"));
+        assert!(title(80, Badge::Paused(12_345)).ends_with("  paused +12.3k"));
+    }
+}
