@@ -31,7 +31,7 @@ fn row(n: u64) -> Row {
         offset: n * 200,
         at: Some(Time::from_millis(0)),
         last_at: Some(Time::from_millis(0)),
-        stream: Some(if n % 3 == 0 { Stream::Stderr } else { Stream::Stdout }),
+        stream: Some(if n.is_multiple_of(3) { Stream::Stderr } else { Stream::Stdout }),
         text: text.into_bytes(),
         cut_bytes: 0,
         complete: true,

@@ -94,12 +94,12 @@ impl Session {
     fn wait_until_stopped(&self) {
         let (stopped, stops) = channel();
         let pid = WaitId::Pid(self.pid);
-        thread::spawn(move || stopped.send(waitid(pid, WaitIdOptions::STOPPED).unwrap()));
-        stops.recv_timeout(PATIENCE).expect("it stops");
+        thread::spawn(move || stopped.send(waitid(pid, WaitIdOptions::STOPPED).is_ok()));
+        assert!(stops.recv_timeout(PATIENCE).unwrap(), "it stops");
     }
 
     fn exit(&self) -> ExitStatus {
-        self.exits.recv_timeout(PATIENCE).expect("it ends")
+        self.exits.recv_timeout(PATIENCE).unwrap()
     }
 
     /// The main screen, no mouse, a cursor, and the line settings as they were.
@@ -137,7 +137,7 @@ impl Drop for Session {
 }
 
 fn read(mut pty: &Pty, shown: &Shown, stop: &AtomicBool) {
-    let mut buffer = [0; 1 << 16];
+    let mut buffer = vec![0; 1 << 16];
     let pause = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
     while !stop.load(Ordering::Relaxed) {
         let mut fds = [PollFd::new(pty, PollFlags::IN)];
@@ -197,7 +197,7 @@ fn a_terminal_that_vanishes_ends_the_program() {
     let session = Session::start(&store, &[]);
     session.shown.wait_for_text("the first row");
     let exits = session.close();
-    exits.recv_timeout(PATIENCE).expect("it ends");
+    exits.recv_timeout(PATIENCE).unwrap();
 }
 
 #[test]

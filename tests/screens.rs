@@ -9,6 +9,7 @@ use std::fs;
 use common::built::{Built, at, failed_run, passed_run, run_id};
 use insta::assert_snapshot;
 use jiff::tz::TimeZone;
+use proptest::prelude::*;
 use rundown::catalog::{Catalog, RunFilter};
 use rundown::cri::Stream;
 use rundown::model::{JobId, RunId};
@@ -49,7 +50,7 @@ fn running(rows: usize) -> (Built, RunId) {
 }
 
 fn print_rows(store: &Built, run: &RunId, rows: std::ops::RangeInclusive<usize>) {
-    let text: String = rows.map(|n| format!("row {n}\n")).collect();
+    let text = rows.map(|n| format!("row {n}\n")).collect::<Vec<_>>().concat();
     store.print(run, "build", 1, 200, Stream::Stdout, &text);
 }
 
@@ -448,7 +449,7 @@ fn an_unfinished_row_is_shown_as_it_is() {
 #[test]
 fn long_rows_are_cut_at_the_edge_and_scroll_sideways() {
     let (store, run) = running(0);
-    let text: String = (0..40).map(|n| format!("{n:04}")).collect();
+    let text = (0..40).map(|n| format!("{n:04}")).collect::<Vec<_>>().concat();
     store.print(&run, "build", 1, 300, Stream::Stdout, &format!("{text}\n日本{text}\n"));
     let mut sim = open(&store, TINY);
     assert_snapshot!("cut_40x10", sim.screen());
@@ -530,4 +531,74 @@ fn the_selection_stays_with_its_name_while_others_appear() {
     sim.disk();
     assert_eq!(selected(&sim), ("b".into(), Some(1)));
     assert_eq!(sim.model.shown().unwrap().job.job.id, JobId("b".into()));
+}
+
+// ---- anything at all ----
+
+#[derive(Clone, Debug)]
+enum Event {
+    Press(&'static str),
+    Wheel(i8, u16, u16),
+    Click(u16, u16),
+    Resize(u16, u16),
+    Print(usize),
+    NextCommand,
+    CutOff,
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let keys: Vec<&str> = rundown::tui::keymap::BINDINGS.iter().flat_map(|binding| binding.keys).copied().collect();
+    prop_oneof![
+        8 => prop::sample::select(keys).prop_map(Event::Press),
+        1 => (-2_i8..3, 0_u16..130, 0_u16..45).prop_map(|(by, x, y)| Event::Wheel(by, x, y)),
+        1 => (0_u16..130, 0_u16..45).prop_map(|(x, y)| Event::Click(x, y)),
+        1 => (0_u16..140, 0_u16..50).prop_map(|(width, height)| Event::Resize(width, height)),
+        3 => (1_usize..200).prop_map(Event::Print),
+        1 => Just(Event::NextCommand),
+        1 => Just(Event::CutOff),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn no_sequence_of_events_breaks_the_screen(events in prop::collection::vec(event(), 1..60)) {
+        let (store, run) = running(120);
+        let (mut n, mut printed) = (1, 0);
+        let mut sim = open(&store, SMALL);
+        for event in events {
+            match event {
+                Event::Press(key) => _ = sim.keys(key),
+                Event::Wheel(by, x, y) => _ = sim.mouse(Mouse::Wheel(by), x, y),
+                Event::Click(x, y) => _ = sim.mouse(Mouse::Click, x, y),
+                Event::Resize(width, height) => _ = sim.resize(width, height),
+                Event::Print(rows) => {
+                    let text = (printed..printed + rows).map(|row| format!("more {row}\n")).collect::<Vec<_>>().concat();
+                    printed += rows;
+                    store.print(&run, "build", n, 300, Stream::Stdout, &text);
+                    sim.disk();
+                }
+                Event::NextCommand => {
+                    store.end(&run, "build", n, i32::from(n % 3 == 0), 400);
+                    n += 1;
+                    store.start(&run, "build", n, "again", 400 + i64::from(n));
+                    sim.disk();
+                }
+                Event::CutOff => {
+                    fs::write(store.log_path(&run, "build", n), b"").unwrap();
+                    sim.disk();
+                }
+            }
+            sim.screen();
+            let (log, height) = (&sim.model.log, sim.model.log_height());
+            prop_assert!(log.request.is_none(), "every request is answered: {:?}", log.request);
+            prop_assert!(log.top == 0 || log.top < log.window.rows.len());
+            if log.follow {
+                prop_assert!(log.window.at_end || log.window.rows.is_empty());
+                prop_assert!(log.window.rows.len() <= log.top + height, "the last row is on screen");
+            }
+            prop_assert!(sim.model.shown().is_some());
+        }
+    }
 }

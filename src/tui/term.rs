@@ -145,3 +145,44 @@ fn chain_hook() -> Hook {
 fn unchain_hook(previous: Hook) {
     panic::set_hook(Box::new(move |info| previous(info)));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read;
+
+    use pty_process::blocking::{Command, open};
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    use rustix::termios::tcgetattr;
+
+    /// Not a test of its own: what [`a_panic_gives_the_terminal_back`] runs in a terminal.
+    #[test]
+    #[ignore = "needs a terminal"]
+    fn takes_the_terminal_and_panics() {
+        let _screen = Screen::take().unwrap();
+        panic!("on purpose");
+    }
+
+    #[test]
+    fn a_panic_gives_the_terminal_back() {
+        let (mut pty, pts) = open().unwrap();
+        let before = tcgetattr(&pts).unwrap();
+        let mut command = Command::new(std::env::current_exe().unwrap())
+            .args(["--ignored", "--nocapture", "--exact", "tui::term::tests::takes_the_terminal_and_panics"])
+            .env("RUST_BACKTRACE", "0");
+        let status = command.spawn_borrowed(&pts).unwrap().wait().unwrap();
+        assert!(!status.success());
+        let mut printed = Vec::new();
+        let mut buffer = [0; 4096];
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        while poll(&mut [PollFd::new(&pty, PollFlags::IN)], Some(&now)).unwrap() > 0 {
+            let read = pty.read(&mut buffer).unwrap();
+            printed.extend_from_slice(&buffer[..read]);
+        }
+        let printed = String::from_utf8_lossy(&printed);
+        let position = |what| printed.find(what).unwrap_or_else(|| panic!("no {what:?} in {printed:?}"));
+        assert!(position("\x1b[?1049h") < position("\x1b[?1049l"));
+        assert!(position("\x1b[?1049l") < position("on purpose"), "the message is on the main screen");
+        assert_eq!(tcgetattr(&pts).unwrap().local_modes, before.local_modes);
+    }
+}

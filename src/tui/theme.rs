@@ -21,8 +21,10 @@ pub struct Theme {
     pub warn: Style,
     /// What is there when one looks for it.
     pub muted: Style,
-    /// What has the focus, and names of keys.
+    /// Names of keys, and the lines around what has the focus.
     pub accent: Style,
+    /// The heading of what has the focus.
+    pub focus: Style,
     /// Rows of standard error that bring no colour of their own.
     pub stderr: Style,
     /// The selected row of the pane with the focus.
@@ -98,6 +100,7 @@ impl Theme {
             warn: plain.fg(Color::Yellow),
             muted: plain.add_modifier(Modifier::DIM),
             accent: plain.fg(Color::Blue).add_modifier(Modifier::BOLD),
+            focus: plain.fg(Color::Blue).add_modifier(Modifier::BOLD),
             stderr: plain.fg(Color::Magenta),
             selection: plain.add_modifier(Modifier::REVERSED),
             strong: plain.add_modifier(Modifier::BOLD),
@@ -116,6 +119,7 @@ impl Theme {
             warn: bold,
             muted: plain.add_modifier(Modifier::DIM),
             accent: bold,
+            focus: bold.add_modifier(Modifier::REVERSED),
             stderr: plain,
             selection: plain.add_modifier(Modifier::REVERSED),
             strong: bold,

@@ -159,7 +159,7 @@ impl Desk {
 
     /// Whether there are rows to be counted.
     pub(super) fn has_uncounted(&self) -> bool {
-        self.log.as_ref().is_some_and(|log| !log.is_counted)
+        self.log.as_ref().is_some_and(|log| !log.is_counted && log.last.is_some())
     }
 
     /// Counts some rows; says how many there are when that was all.

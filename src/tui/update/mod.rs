@@ -69,7 +69,7 @@ fn settle(model: &mut Model) {
     runs::settle(model);
 }
 
-/// `top` of a list of `len` rows, moved as little as needed for row `at` to be among the `height` rows on screen.
+/// `top`, the first of `height` rows on screen, moved as little as needed for row `at` to be among them.
 fn reveal(top: usize, at: usize, height: usize) -> usize {
     top.min(at).max((at + 1).saturating_sub(height))
 }

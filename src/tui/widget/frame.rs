@@ -16,7 +16,7 @@ use crate::tui::theme::Theme;
 
 /// The heading of a pane: its title in a rule; both stand out when it has the focus.
 pub fn draw_head(buffer: &mut Buffer, head: Rect, title: &str, theme: &Theme, has_focus: bool) {
-    let (title_style, rule) = if has_focus { (theme.accent, theme.accent) } else { (theme.strong, theme.muted) };
+    let (title_style, rule) = if has_focus { (theme.focus, theme.accent) } else { (theme.strong, theme.muted) };
     let mut strip = Strip::new(buffer, head, theme.signs.ellipsis);
     strip.put(theme.signs.rule, rule).skip(1);
     let room = strip.free().saturating_sub(2);
