@@ -43,6 +43,21 @@ impl Mark {
         }
     }
 
+    /// The same for terminals without Unicode; also one cell wide.
+    #[must_use]
+    pub const fn ascii_glyph(self) -> &'static str {
+        match self {
+            Self::Passed => "+",
+            Self::Failed => "x",
+            Self::Active => "*",
+            Self::Queued => ".",
+            Self::Skipped => "-",
+            Self::Stopped => "#",
+            Self::Interrupted => "!",
+            Self::Unknown => "?",
+        }
+    }
+
     /// The word that goes with the glyph.
     #[must_use]
     pub const fn word(self) -> &'static str {

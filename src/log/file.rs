@@ -287,3 +287,188 @@ impl LogFile {
         Ok(head)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::log::Row;
+
+    fn append(path: &Path, bytes: &[u8]) {
+        File::options().append(true).create(true).open(path).unwrap().write_all(bytes).unwrap();
+    }
+
+    fn all_rows(log: &LogFile) -> Vec<Row> {
+        let rows: Vec<Row> = log.rows(0, usize::MAX, Tail::Hold).unwrap().map(io::Result::unwrap).collect();
+        assert_eq!(log.window(Anchor::From(0), usize::MAX, Tail::Hold).unwrap().rows, rows);
+        rows
+    }
+
+    fn texts(log: &LogFile) -> Vec<String> {
+        all_rows(log).into_iter().map(|row| String::from_utf8(row.text).unwrap()).collect()
+    }
+
+    const ONE: &[u8] = b"2026-01-02T03:04:05Z stdout F one\n";
+    const TWO: &[u8] = b"2026-01-02T03:04:05Z stderr F two\n";
+
+    #[test]
+    fn what_is_no_regular_file_is_refused_without_waiting() {
+        let dir = tempfile::tempdir().unwrap();
+        let fifo = dir.path().join("fifo");
+        rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        for path in [dir.path(), &fifo, Path::new("/dev/null"), &dir.path().join("missing")] {
+            let error = LogFile::open(path).unwrap_err();
+            assert!(matches!(&error, Error::Io { doing: "read", path: of, .. } if of == path), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn appended_bytes_are_told_before_a_replacement() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, old) = (dir.path().join("0.log"), dir.path().join("0.log.old"));
+        append(&path, ONE);
+        let mut log = LogFile::open(&path).unwrap();
+        assert_eq!(log.extend().unwrap(), Change::Same);
+        fs::rename(&path, &old).unwrap();
+        assert_eq!(log.extend().unwrap(), Change::Gone);
+        append(&old, TWO);
+        append(&path, b"plain\n");
+        assert_eq!(log.extend().unwrap(), Change::Grown { from: 34, to: 68 });
+        assert_eq!((texts(&log), log.generation()), (vec!["one".into(), "two".into()], 0));
+        assert_eq!(log.extend().unwrap(), Change::Replaced);
+        assert_eq!((texts(&log), log.generation()), (vec!["plain".into()], 1));
+    }
+
+    #[test]
+    fn a_file_written_anew_beyond_its_old_size_is_a_new_generation() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("0.log");
+        append(&path, ONE);
+        let mut log = LogFile::open(&path).unwrap();
+        fs::write(&path, [TWO, ONE].concat()).unwrap();
+        assert_eq!(log.extend().unwrap(), Change::Truncated);
+        assert_eq!((log.generation(), log.bytes()), (1, 68));
+        fs::write(&path, b"").unwrap();
+        assert_eq!(log.extend().unwrap(), Change::Truncated);
+        assert_eq!(log.extend().unwrap(), Change::Same);
+        append(&path, TWO);
+        assert_eq!(log.extend().unwrap(), Change::Grown { from: 0, to: 34 });
+        assert_eq!((texts(&log), log.generation()), (vec!["two".into()], 2));
+    }
+
+    #[test]
+    fn a_log_whose_name_is_gone_can_still_be_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("0.log");
+        append(&path, ONE);
+        let mut log = LogFile::open(&path).unwrap();
+        fs::remove_dir_all(dir.path()).unwrap();
+        assert_eq!(log.extend().unwrap(), Change::Gone);
+        assert_eq!(texts(&log), ["one"]);
+    }
+
+    #[test]
+    fn the_first_time_is_that_of_the_first_record() {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, content, time) in [
+            ("empty", b"".as_slice(), None),
+            ("plain", b"no record\n", None),
+            ("late", b"\nno record\n1970-01-01T00:00:07Z stdout F x", Some(Time::from_unix(7, 0))),
+            ("torn", b"1970-01-01T00:00:07Z std", None),
+        ] {
+            append(&dir.path().join(name), content);
+            assert_eq!(LogFile::open(&dir.path().join(name)).unwrap().first_time().unwrap(), time, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_tail_of_an_entry_begun_out_of_reach_is_a_row() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("0.log");
+        let piece = [b"2026-01-02T03:04:05Z stdout P ", [b'x'; 16_384].as_slice(), b"\n"].concat();
+        append(&path, &piece.repeat(200));
+        let log = LogFile::open(&path).unwrap();
+        assert_eq!(all_rows_len(&log, 0), 1);
+        let tail = log.tail_offset(1, Tail::Hold).unwrap();
+        assert!(tail > 2 << 20 && log.bytes() - tail < 2 << 20, "{tail}");
+        assert_eq!(all_rows_len(&log, tail), 1);
+        assert_eq!(log.totals(Tail::Hold).unwrap().rows, 1);
+    }
+
+    fn all_rows_len(log: &LogFile, from: u64) -> usize {
+        log.rows(from, 0, Tail::Hold).unwrap().map(io::Result::unwrap).count()
+    }
+
+    /// What a writer may do between two looks.
+    #[derive(Clone, Debug)]
+    enum Act {
+        Append(Vec<u8>),
+        Truncate,
+        Replace(Vec<u8>),
+    }
+
+    fn any_act() -> impl Strategy<Value = Act> {
+        let piece = prop_oneof![
+            Just(b"2026-01-02T03:04:05Z stdout P a\n".to_vec()),
+            Just(b"2026-01-02T03:04:06Z stdout F b\n2026-01-02T03:04:06Z stderr P \n".to_vec()),
+            vec(any::<u8>(), 1..4),
+            Just(b"\n".to_vec()),
+        ];
+        prop_oneof![
+            8 => piece.clone().prop_map(Act::Append),
+            1 => Just(Act::Truncate),
+            1 => piece.prop_map(Act::Replace),
+        ]
+    }
+
+    /// An append byte by byte, each followed by a look; or the act as it is.
+    fn by_bytes((act, by_bytes): (Act, bool)) -> Vec<Act> {
+        match act {
+            Act::Append(bytes) if by_bytes => bytes.chunks(1).map(|byte| Act::Append(byte.to_vec())).collect(),
+            act => vec![act],
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn following_sees_what_opening_anew_sees(acts in vec((any_act(), any::<bool>()), 1..20)) {
+            let dir = tempfile::tempdir().unwrap();
+            let (path, next) = (dir.path().join("0.log"), dir.path().join("next"));
+            append(&path, b"");
+            let mut log = LogFile::open(&path).unwrap();
+            let mut index = Index::new();
+            for act in acts.into_iter().flat_map(by_bytes) {
+                match &act {
+                    Act::Append(bytes) => append(&path, bytes),
+                    Act::Truncate => File::options().write(true).open(&path).unwrap().set_len(0).unwrap(),
+                    Act::Replace(bytes) => {
+                        append(&next, bytes);
+                        fs::rename(&next, &path).unwrap();
+                    }
+                }
+                let (before, generation) = (log.bytes(), log.generation());
+                let change = log.extend().unwrap();
+                match &act {
+                    Act::Append(bytes) =>
+                        prop_assert_eq!(change, Change::Grown { from: before, to: before + bytes.len() as u64 }),
+                    Act::Truncate =>
+                        prop_assert_eq!(change, if before == 0 { Change::Same } else { Change::Truncated }),
+                    Act::Replace(_) => prop_assert_eq!(change, Change::Replaced),
+                }
+                if log.generation() != generation {
+                    index = Index::new();
+                }
+                log.feed(&mut index, u64::MAX).unwrap();
+                let anew = LogFile::open(&path).unwrap();
+                prop_assert_eq!(all_rows(&log), all_rows(&anew));
+                prop_assert_eq!(index.totals(Tail::Emit), anew.totals(Tail::Emit).unwrap());
+            }
+        }
+    }
+}

@@ -23,8 +23,9 @@ pub const MAX_STREAM_LINE_BYTES: usize = 64 << 20;
 /// How much is read at once.
 const BUFFER_BYTES: usize = 256 << 10;
 
-/// How far apart, in bytes of the file, the pieces of a row may lie in a window; see [`Starts`].
-pub(super) const WINDOW_REACH: u64 = 512 << 10;
+/// How far apart, in bytes of the file, the pieces of a row may lie in a window; see [`Starts`]. Three times as much is read
+/// to open a window where one stream is silent: a third of a millisecond at most.
+pub(super) const WINDOW_REACH: u64 = 256 << 10;
 
 /// Reads a small piece of the file backward: lines are short, so the first one nearly always suffices.
 const BACKWARD_BYTES: u64 = 8 << 10;
@@ -59,7 +60,7 @@ pub(super) struct View<'f> {
 impl<'f> View<'f> {
     /// The lines from an offset, which must be the start of a line.
     pub fn lines(self, from: u64) -> Lines<'f> {
-        Lines { view: self, buffer: Vec::new(), base: from, seekable: 0, next: 0, filled: 0 }
+        Lines { view: self, buffer: Vec::new(), base: from, next: 0, filled: 0 }
     }
 
     /// The rows from the start of a line on, `starts` being the state before it.
@@ -88,10 +89,9 @@ impl<'f> View<'f> {
     pub fn line_start(self, offset: u64) -> io::Result<u64> {
         let mut to = offset.min(self.end);
         let mut step = BACKWARD_BYTES.min(self.limits.buffer as u64);
-        let mut buffer = Vec::new();
         while to > 0 {
             let from = to.saturating_sub(step);
-            buffer.resize(usize_of(to - from), 0);
+            let mut buffer = vec![0; usize_of(to - from)];
             let filled = self.read_full(from, &mut buffer)?;
             if let Some(lf) = memrchr(b'\n', buffer.get(..filled).unwrap_or_default()) {
                 return Ok(from + lf as u64 + 1);
@@ -154,9 +154,7 @@ pub struct Lines<'f> {
     buffer: Vec<u8>,
     /// The offset of `buffer[0]` in the file.
     base: u64,
-    /// `buffer[seekable..filled]` are the file's bytes; before it may stand the head of a long line.
-    seekable: usize,
-    /// Where in the buffer the next line begins.
+    /// Where in the buffer the next line begins. Before it may stand the head of a long line, with a gap behind it.
     next: usize,
     filled: usize,
 }
@@ -185,12 +183,13 @@ impl Lines<'_> {
     }
 
     /// Goes on from the start of another line. Cheap where its bytes are in the buffer.
-    pub(super) fn seek(&mut self, offset: u64) {
-        let buffered = offset.checked_sub(self.base).map(usize_of);
-        if let Some(at) = buffered.filter(|at| (self.seekable..=self.filled).contains(at)) {
+    pub(super) fn seek(&mut self, line_start: u64) {
+        // No line starts within the gap behind the head of a long line, so what is in the buffer from a line's start on is whole.
+        let buffered = line_start.checked_sub(self.base).map(usize_of);
+        if let Some(at) = buffered.filter(|at| *at <= self.filled) {
             self.next = at;
         } else {
-            (self.base, self.seekable, self.next, self.filled) = (offset, 0, 0, 0);
+            (self.base, self.next, self.filled) = (line_start, 0, 0);
         }
     }
 
@@ -213,10 +212,11 @@ impl Lines<'_> {
         self.buffer.copy_within(self.next..self.filled, 0);
         self.base += self.next as u64;
         self.filled -= self.next;
-        (self.seekable, self.next) = (0, 0);
-        if self.filled + self.view.limits.buffer > self.buffer.len() {
+        self.next = 0;
+        // Half a read's room will do: else the few bytes of a cut line would have the buffer grow at every read.
+        if self.buffer.len() - self.filled < self.view.limits.buffer.div_ceil(2) {
             let wanted = (self.filled * 2).min(self.view.limits.line);
-            self.buffer.resize(wanted.max(self.filled) + self.view.limits.buffer, 0);
+            self.grow(wanted.max(self.filled) + self.view.limits.buffer);
         }
         let offset = self.base + self.filled as u64;
         let into = self.buffer.get_mut(self.filled..).unwrap_or_default();
@@ -225,15 +225,24 @@ impl Lines<'_> {
         Ok(came)
     }
 
+    /// Makes the buffer at least so large. A new zeroed allocation costs less than `resize`: pages are zero when they come.
+    fn grow(&mut self, len: usize) {
+        if self.buffer.len() < len {
+            let mut buffer = vec![0; len];
+            if let (Some(to), Some(from)) = (buffer.get_mut(..self.buffer.len()), self.buffer.get(..)) {
+                to.copy_from_slice(from);
+            }
+            self.buffer = buffer;
+        }
+    }
+
     /// A line whose end is not in the buffer although all that is held of it is: keeps its head at the front of the
     /// buffer and reads on behind that until the LF comes.
     fn lend_long(&mut self) -> io::Result<Line<'_>> {
         let (offset, held) = (self.base + self.next as u64, self.view.limits.line);
         let mut at = self.base + self.filled as u64;
         self.buffer.copy_within(self.next..self.next + held, 0);
-        if self.buffer.len() < held + self.view.limits.buffer {
-            self.buffer.resize(held + self.view.limits.buffer, 0);
-        }
+        self.grow(held + self.view.limits.buffer);
         let (content_end, terminated) = loop {
             let into = self.buffer.get_mut(held..).unwrap_or_default();
             let came = self.view.read(at, into)?;
@@ -246,7 +255,7 @@ impl Lines<'_> {
             }
         };
         let end = content_end + u64::from(terminated);
-        (self.seekable, self.next) = (held, usize_of(end - self.base));
+        self.next = usize_of(end - self.base);
         let bytes = self.buffer.get(..held).unwrap_or_default();
         Ok(Line { offset, bytes, cut_bytes: content_end - offset - held as u64, end, terminated })
     }

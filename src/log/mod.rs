@@ -11,8 +11,10 @@
 //! file   path, identity, what changed      window the rows around an anchor
 //! ```
 //!
-//! A window and the index join pieces that lie up to 512 KiB apart in rows of up to 1 MiB (see `start`), so that both need but a bounded
-//! look around; reading a log from its start ([`LogFile::rows`]) and its [`Totals`] join however far apart the pieces lie.
+//! A window and the index join pieces that lie up to 256 KiB apart into rows that stretch over up to 512 KiB of the file (see
+//! `start`), so that both need but a bounded look around. Reading a log from its start ([`LogFile::rows`]) and its totals
+//! ([`LogFile::totals`]) join however far apart the pieces lie. What is cut apart is never lost: it is a row of its own, and the row
+//! before it is not `complete`.
 
 mod file;
 mod index;

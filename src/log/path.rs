@@ -119,7 +119,8 @@ pub fn list_jobs(run_dir: &Path) -> Result<Vec<JobId>> {
 /// - a Kubernetes pod's directory (`<container>/<n>.log`): its containers;
 /// - any other directory: its `*.log` files, as one job with the directory's name.
 ///
-/// Rotated files (`0.log.20060102-150405`, `.gz`) are left out. Links out of the directory are not followed.
+/// Rotated files (`0.log.20060102-150405`, `.gz`) are left out. Links out of the directory are not followed; so a directory of
+/// nothing but links (`/var/log/containers`) has no logs.
 ///
 /// # Errors
 /// When a directory cannot be read.
@@ -243,5 +244,128 @@ fn present<T>(result: io::Result<T>) -> io::Result<Option<T>> {
         Ok(value) => Ok(Some(value)),
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn write(path: &Path, content: &str) {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+
+    fn job(id: &str) -> JobId {
+        JobId(id.into())
+    }
+
+    fn names(logs: &[FoundLog]) -> Vec<(u32, String)> {
+        logs.iter().map(|log| (log.n, name_of(&log.path))).collect()
+    }
+
+    #[test]
+    fn plain_names_of_any_look_are_parts_of_a_path() {
+        let run = RunId("01a2".into());
+        let long = "x".repeat(200);
+        for name in ["build", "テスト", " ", "a b", "new\nline", "\x1b[2J", "back\\slash", "...", "-", "~", &long] {
+            assert_eq!(job_dir(Path::new("/r"), &job(name)), Some(Path::new("/r/jobs").join(name)));
+            assert_eq!(run_dir(Path::new("/r"), name, &run), Some(Path::new("/r/runs").join(name).join("01a2")));
+        }
+        let grouped = run_dir(Path::new("/r"), "work/grouped.git", &run);
+        assert_eq!(grouped, Some(PathBuf::from("/r/runs/work/grouped.git/01a2")));
+        assert_eq!(sh_log(Path::new("/j"), 10), Path::new("/j/sh-10.log"));
+    }
+
+    #[test]
+    fn names_that_lead_elsewhere_are_refused() {
+        let too_long = "x".repeat(256);
+        for name in ["", ".", "..", "/", "/etc", "a/b", "a/", "../x", "nul\0", &too_long] {
+            assert_eq!(job_dir(Path::new("/r"), &job(name)), None, "{name:?}");
+            assert_eq!(run_dir(Path::new("/r"), "repo", &RunId(name.into())), None, "{name:?}");
+        }
+        for repo in ["", "..", "/etc", "a//b", "a/b/c", "../x", "x/..", "a/", "nul\0/x"] {
+            assert_eq!(run_dir(Path::new("/r"), repo, &RunId("01a2".into())), None, "{repo:?}");
+        }
+    }
+
+    #[test]
+    fn logs_are_listed_by_number_and_other_names_are_left_out() {
+        let run = tempfile::tempdir().unwrap();
+        let dir = run.path().join("jobs/build");
+        for name in ["sh-10.log", "sh-2.log", "sh-1.log", "sh-4294967295.log"] {
+            write(&dir.join(name), "12345");
+        }
+        for name in ["sh-0.log", "sh-01.log", "sh-+3.log", "sh-.log", "sh-4294967296.log", "sh-5.log.gz", "x.log"] {
+            write(&dir.join(name), "");
+        }
+        fs::create_dir(dir.join("sh-6.log")).unwrap();
+        let logs = list_logs(run.path(), &job("build")).unwrap();
+        assert_eq!(logs.iter().map(|log| log.n).collect::<Vec<_>>(), [1, 2, 10, 4_294_967_295]);
+        assert!(logs.iter().all(|log| log.bytes == 5 && log.path == sh_log(&dir, log.n)));
+    }
+
+    #[test]
+    fn what_is_not_there_is_empty() {
+        let run = tempfile::tempdir().unwrap();
+        let missing = run.path().join("missing");
+        assert_eq!(list_jobs(&missing).unwrap(), []);
+        assert_eq!(list_jobs(run.path()).unwrap(), []);
+        assert_eq!(list_logs(&missing, &job("build")).unwrap(), []);
+        assert_eq!(list_logs(run.path(), &job("build")).unwrap(), []);
+        assert_eq!(discover(run.path()).unwrap(), []);
+    }
+
+    #[test]
+    fn links_are_followed_only_inside_the_run() {
+        let (run, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let jobs = run.path().join("jobs");
+        write(&jobs.join("build/sh-1.log"), "in");
+        write(&outside.path().join("sh-1.log"), "out");
+        symlink(outside.path().join("sh-1.log"), jobs.join("build/sh-2.log")).unwrap();
+        symlink("sh-1.log", jobs.join("build/sh-3.log")).unwrap();
+        symlink("sh-4.log", jobs.join("build/sh-4.log")).unwrap();
+        symlink("nowhere", jobs.join("build/sh-5.log")).unwrap();
+        symlink(outside.path(), jobs.join("evil")).unwrap();
+        symlink("build", jobs.join("alias")).unwrap();
+        let build = list_logs(run.path(), &job("build")).unwrap();
+        assert_eq!(build.iter().map(|log| (log.n, log.bytes)).collect::<Vec<_>>(), [(1, 2), (3, 2)]);
+        assert_eq!(list_jobs(run.path()).unwrap(), [job("alias"), job("build")]);
+        assert_eq!(list_logs(run.path(), &job("evil")).unwrap(), []);
+        assert_eq!(list_logs(run.path(), &job("..")).unwrap(), []);
+        // A run whose `jobs` leads elsewhere has none.
+        let other = tempfile::tempdir().unwrap();
+        symlink(&jobs, other.path().join("jobs")).unwrap();
+        assert_eq!(list_jobs(other.path()).unwrap(), []);
+        assert_eq!(list_logs(other.path(), &job("build")).unwrap(), []);
+    }
+
+    #[test]
+    fn directories_without_a_database_are_recognised() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |path: &str| dir.path().join(path);
+        write(&at("run/jobs/test/sh-2.log"), "");
+        write(&at("run/jobs/build/sh-1.log"), "");
+        write(&at("run/workspace/0.log"), "");
+        for name in ["10.log", "9.log", "0.log.20060102-150405", "8.log.gz"] {
+            write(&at("pod/app").join(name), "");
+        }
+        write(&at("pod/side-car/0.log"), "");
+        write(&at("flat/b.log"), "");
+        write(&at("flat/a.log"), "");
+        let found = |path: &str| -> Vec<(String, Vec<(u32, String)>)> {
+            discover(&at(path)).unwrap().into_iter().map(|(job, logs)| (job, names(&logs))).collect()
+        };
+        let one = |job: &str, logs: &[(u32, &str)]| {
+            (job.to_owned(), logs.iter().map(|(n, name)| (*n, (*name).to_owned())).collect::<Vec<_>>())
+        };
+        assert_eq!(found("run"), [one("build", &[(1, "sh-1.log")]), one("test", &[(2, "sh-2.log")])]);
+        assert_eq!(found("run/jobs/test"), [one("test", &[(2, "sh-2.log")])]);
+        let app = one("app", &[(1, "9.log"), (2, "10.log")]);
+        assert_eq!(found("pod"), [app.clone(), one("side-car", &[(1, "0.log")])]);
+        assert_eq!(found("pod/app"), [app]);
+        assert_eq!(found("flat"), [one("flat", &[(1, "a.log"), (2, "b.log")])]);
     }
 }

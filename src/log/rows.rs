@@ -14,7 +14,8 @@ use super::start::Starts;
 use super::{Row, Tail};
 use crate::cri::{self, Malformed, Record, Stream, Tag};
 
-/// Reads rows in order. An iterator; after an error or the end it gives nothing more that is of use.
+/// Reads rows in order; what follows on an error is of no use. The errors are bare: the caller knows the path
+/// ([`super::LogFile::path`]).
 pub struct Rows<'f> {
     walk: Lines<'f>,
     ahead: Lines<'f>,
@@ -135,21 +136,27 @@ fn append(row: &mut Row, bytes: &[u8], cut_bytes: u64, cap_bytes: usize) {
 }
 
 impl View<'_> {
-    /// The state before the line that begins at `at`, from a bounded look-back.
+    /// The state before the line that begins at `at`, from a bounded look-back: a short one where that meets the end of an entry
+    /// of either stream, which settles what came before it.
     pub(super) fn starts_at(self, at: u64) -> io::Result<Starts> {
-        let mut starts = Starts::new(self.limits.reach);
-        let from = at.saturating_sub(Starts::LOOK_BACK.saturating_mul(self.limits.reach));
+        let short = at.saturating_sub(self.limits.buffer as u64 / 4);
+        let enough = at.saturating_sub(Starts::LOOK_BACK.saturating_mul(self.limits.reach));
+        match self.look_back(short.max(enough), at)? {
+            (starts, [true, true]) => Ok(starts),
+            _ => Ok(self.look_back(enough, at)?.0),
+        }
+    }
+
+    /// The state at `at` as the records from `from` on tell it, and for which streams among them was an `F`.
+    fn look_back(self, from: u64, at: u64) -> io::Result<(Starts, [bool; 2])> {
+        let (mut starts, mut settled) = (Starts::new(self.limits.reach), [false; 2]);
         let mut lines = Self { end: at, ..self }.lines(self.next_line_start(from)?.min(at));
-        let mut seen = [false; 2];
         while let Some(line) = lines.next()? {
-            let Ok(record) = cri::parse(line.bytes) else { continue };
-            if seen[record.stream.index()] {
+            if let Ok(record) = cri::parse(line.bytes) {
                 starts.record(line.offset, record.stream, record.tag);
-            } else {
-                seen[record.stream.index()] = true;
-                starts.first_seen(from, line.offset, record.stream, record.tag);
+                settled[record.stream.index()] |= record.tag == Tag::Full;
             }
         }
-        Ok(starts)
+        Ok((starts, settled))
     }
 }

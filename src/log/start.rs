@@ -8,8 +8,10 @@
 //!   a row of its own. The first cut is the first multiple at least `reach` behind the row's beginning, the next ones follow
 //!   at each multiple.
 //!
-//! Cutting at fixed places is what makes a look-back of [`Starts::LOOK_BACK`] reaches enough: an entry that began farther
-//! back is already being cut at the multiples, wherever it began. A row never stretches over more than two reaches.
+//! Cutting at fixed places is what makes a look-back of [`Starts::LOOK_BACK`] reaches enough, begun as if at the start of a file.
+//! Where the first record that it meets really goes on an older entry, that record lies in its first third; both the
+//! true row and the supposed one are cut by the end of the second third, and from there on at the same multiples. A row never
+//! stretches over more than two reaches.
 //!
 //! Invariant: a stream is open here exactly when its last record was a `P`.
 
@@ -35,7 +37,7 @@ impl Starts {
     /// A reach without bounds: pieces are joined however far apart they lie.
     pub const UNBOUNDED: u64 = u64::MAX;
 
-    /// How many reaches before an offset suffice to know the state at it.
+    /// From how many reaches before an offset on the records suffice to know the state at it.
     pub const LOOK_BACK: u64 = 3;
 
     /// The state at the start of a file.
@@ -46,21 +48,19 @@ impl Starts {
     /// Takes the next record, which begins at `offset`: whether it begins a row.
     pub fn record(&mut self, offset: u64, stream: Stream, tag: Tag) -> bool {
         let linked = self.open(stream).filter(|open| offset.saturating_sub(open.last) <= self.reach);
-        let (joins, end) = match linked {
-            Some(open) if offset < open.end => (true, open.end),
-            Some(_) => (false, self.multiple_after(offset)),
-            None => (false, self.first_cut(offset)),
+        let joined = linked.filter(|open| offset < open.end);
+        self.open[stream.index()] = match tag {
+            Tag::Full => None,
+            Tag::Partial => {
+                let end = match (joined, linked) {
+                    (Some(open), _) => open.end,
+                    (None, Some(_)) => self.multiple_after(offset),
+                    (None, None) => self.first_cut(offset),
+                };
+                Some(Open { last: offset, end })
+            }
         };
-        self.set(stream, tag, Open { last: offset, end });
-        !joins
-    }
-
-    /// Takes the first record of its stream in a look-back that began at `from`. Where the stream may have been open before, the
-    /// entry is taken for one that is cut at the multiples; by the end of the look-back that is true of it.
-    pub fn first_seen(&mut self, from: u64, offset: u64, stream: Stream, tag: Tag) {
-        let begins = from == 0 || offset - from > self.reach;
-        let end = if begins { self.first_cut(offset) } else { self.multiple_after(offset) };
-        self.set(stream, tag, Open { last: offset, end });
+        joined.is_none()
     }
 
     /// Whether a piece of the stream at `offset` would still belong to the open row.
@@ -82,10 +82,6 @@ impl Starts {
 
     const fn open(&self, stream: Stream) -> Option<Open> {
         self.open[stream.index()]
-    }
-
-    fn set(&mut self, stream: Stream, tag: Tag, open: Open) {
-        self.open[stream.index()] = (tag == Tag::Partial).then_some(open);
     }
 
     fn multiple_after(&self, offset: u64) -> u64 {

@@ -42,11 +42,7 @@ impl NaiveOpen {
             return true;
         }
         let multiples = || (0..).map(|k| k * reach);
-        let cut = if self.first {
-            multiples().find(|m| *m >= self.row_began + reach)
-        } else {
-            multiples().find(|m| *m > self.row_began)
-        };
+        let cut = multiples().find(|m| if self.first { *m >= self.row_began + reach } else { *m > self.row_began });
         offset < cut.unwrap()
     }
 }
@@ -153,7 +149,7 @@ fn any_file() -> impl Strategy<Value = Vec<u8>> {
 
 fn any_limits() -> impl Strategy<Value = Limits> {
     let line = prop_oneof![4 => Just(400_usize), 1 => 1_usize..150];
-    (1_u64..500, 1_usize..200, line).prop_map(|(reach, buffer, line)| Limits { reach, buffer, line })
+    (1_u64..500, 1_usize..800, line).prop_map(|(reach, buffer, line)| Limits { reach, buffer, line })
 }
 
 fn any_tail() -> impl Strategy<Value = Tail> {
@@ -263,6 +259,22 @@ proptest! {
     }
 
     #[test]
+    fn a_file_cut_off_while_it_is_read_gives_the_rows_that_are_left(
+        bytes in any_file(), limits in any_limits(), offset in 0_u64..3000, left in 0_usize..3000, count in 0_usize..12,
+    ) {
+        let file = file_of(&bytes);
+        let view = view(&file, &bytes, limits);
+        let left = left.min(bytes.len());
+        file.set_len(left as u64).unwrap();
+        let all = naive_rows(&bytes[..left], limits, super::WINDOW_ROW_BYTES, Tail::Emit);
+        for anchor in [Anchor::From(offset), Anchor::Before(offset), Anchor::End] {
+            let window = view.window(anchor, count, Tail::Emit).unwrap();
+            prop_assert!(window.rows.iter().all(|row| all.contains(row)));
+        }
+        prop_assert!(view.tail_offset(count, Tail::Emit).unwrap() <= bytes.len() as u64);
+    }
+
+    #[test]
     fn the_last_rows_begin_at_the_tail_offset(bytes in any_file(), limits in any_limits(), count in 0_usize..50, tail in any_tail()) {
         let file = file_of(&bytes);
         let all = naive_rows(&bytes, limits, 0, tail);
@@ -306,6 +318,7 @@ proptest! {
         if let Some(place) = index.place_of_row(row) {
             let found = view.offset_of_row(place, row, Tail::Hold).unwrap();
             prop_assert_eq!(found, all.get(usize::try_from(row).unwrap()).map(|row| row.offset));
+            prop_assert_eq!(view.offset_of_row(place, u64::MAX, Tail::Hold).unwrap(), None);
         } else {
             prop_assert!(all.is_empty());
         }

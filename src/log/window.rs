@@ -55,7 +55,9 @@ impl<'f> View<'f> {
     pub(super) fn offset_of_row(self, place: Place, row: u64, tail: Tail) -> io::Result<Option<u64>> {
         let mut rows = self.rows(place.offset, self.starts_at(place.offset)?, 0, tail);
         for _ in place.row..row {
-            rows.next().transpose()?;
+            if rows.next().transpose()?.is_none() {
+                return Ok(None);
+            }
         }
         Ok(rows.next().transpose()?.map(|row| row.offset))
     }

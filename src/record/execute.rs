@@ -5,10 +5,13 @@
 //! pipeline, the running job and those that wait are aborted, whatever their commands made of the signal.
 
 use std::error::Error as _;
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+
+use rustix::fs::FallocateFlags;
 
 use super::child::{Exit, Running, Spawn, lock, own_streams};
 use super::pipeline::{Command, Job, Pipeline};
@@ -51,8 +54,8 @@ pub struct Executor {
 impl Executor {
     /// For a run whose rows and directory are there.
     #[must_use]
-    pub fn new(kind: Kind, run: RunId, dir: PathBuf, cwd: PathBuf, quiet: bool, writer: Writer) -> Self {
-        Self { kind, run, rows: Rows { writer, warnings: Vec::new(), failed: false }, dir, cwd, quiet }
+    pub fn new(kind: Kind, run: RunId, dir: PathBuf, cwd: PathBuf, quiet: bool, rows: Rows) -> Self {
+        Self { kind, run, rows, dir, cwd, quiet }
     }
 
     /// Runs the jobs. Gives how the run ended and the exit code of the last command that ran.
@@ -172,14 +175,24 @@ impl Executor {
 /// The writer of a run that goes on when it fails.
 pub struct Rows {
     writer: Writer,
+    reserve: Reserve,
     warnings: Vec<String>,
     failed: bool,
 }
 
 impl Rows {
-    /// Writes a row. Each is tried, as the disk may have room again; only the first failure is worth a word.
-    pub fn note(&mut self, write: impl FnOnce(&mut Writer) -> Result<()>) {
-        if let Err(error) = write(&mut self.writer)
+    /// With room kept for the last rows.
+    #[must_use]
+    pub const fn new(writer: Writer, reserve: Reserve) -> Self {
+        Self { writer, reserve, warnings: Vec::new(), failed: false }
+    }
+
+    /// Writes a row; on failure once more with the reserve given up. Each is tried, as the disk may have room again; only the
+    /// first failure is worth a word.
+    pub fn note(&mut self, write: impl Fn(&mut Writer) -> Result<()>) {
+        let written = write(&mut self.writer)
+            .or_else(|error| if self.reserve.give_up() { write(&mut self.writer) } else { Err(error) });
+        if let Err(error) = written
             && !std::mem::replace(&mut self.failed, true)
         {
             let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
@@ -196,6 +209,33 @@ impl Rows {
     #[must_use]
     pub fn into_warnings(self) -> Vec<String> {
         self.warnings
+    }
+}
+
+/// Room on the disk, held by the run's lock file, so that a command that fills the disk still gets its row: how it ended is worth
+/// more than the last lines before the disk was full. Where a file system cannot reserve there is none.
+pub struct Reserve(Option<File>);
+
+impl Reserve {
+    /// Enough for the pages of some rows, in the write-ahead log and in the database.
+    const BYTES: u64 = 256 << 10;
+
+    /// Takes the room, where there is any.
+    #[must_use]
+    pub fn held_by(file: &File) -> Self {
+        let taken = rustix::fs::fallocate(file, FallocateFlags::empty(), 0, Self::BYTES);
+        Self(file.try_clone().ok().filter(|_| taken.is_ok()))
+    }
+
+    /// Frees the room; whether there was any.
+    fn give_up(&mut self) -> bool {
+        self.0.take().is_some_and(|file| file.set_len(0).is_ok())
+    }
+}
+
+impl Drop for Reserve {
+    fn drop(&mut self) {
+        self.give_up();
     }
 }
 

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
-use super::execute::{Executor, Kind};
+use super::execute::{Executor, Kind, Reserve, Rows};
 use super::facts::Facts;
 use super::pipeline::Pipeline;
 use super::stop::{Stop, Watch};
@@ -155,7 +155,8 @@ impl Recording {
             let _ = std::fs::remove_file(log::path::recorder_lock(&dir)).and_then(|()| std::fs::remove_dir(&dir));
             return Err(error);
         }
-        let executor = Executor::new(kind, run, dir, cwd, *quiet, writer);
+        let rows = Rows::new(writer, Reserve::held_by(&lock));
+        let executor = Executor::new(kind, run, dir, cwd, *quiet, rows);
         Ok(Self { pipeline, executor, signals: *signals, lock })
     }
 }

@@ -1,22 +1,73 @@
-//! The terminal UI.
-use crate::{catalog::Catalog, error::Result, join::RunHead, model::RunId};
-/// O.
+//! The terminal UI: one loop, one channel, pure middle.
+//!
+//! ```text
+//!  keys, mouse, size ─► input   thread ─┐
+//!  SIGTERM, SIGCONT ──► signals thread ─┤
+//!  disk ──────────────► watch   thread ─┼─ Msg ─► update(&mut Model, Msg) ─► Effect ─┐
+//!  answers ◄─ worker (catalog, log) ◄───┼───────────────────────────────────────────┤
+//!                                       │        view(&Model) ─► screen              │
+//!                                       └── worker, watch, terminal ◄────────────────┘
+//! ```
+//!
+//! * [`msg`], [`model`], [`update`], [`view`], [`widget`], [`layout`], [`keymap`], [`theme`] are pure: no I/O, clock,
+//!   environment or lock.
+//! * `worker` owns the catalog and the open log, `watch` notices changes, `input` and `term` are the terminal.
+//! * `session` is the loop; [`sim`] is the same loop without a terminal: keys in, screens out.
+//!
+//! Whatever comes from a store passes [`crate::sanitise`] on its way to the screen.
+
+mod input;
+pub mod keymap;
+pub mod layout;
+pub mod model;
+pub mod msg;
+mod session;
+#[doc(hidden)]
+pub mod sim;
+mod term;
+pub mod theme;
+pub mod update;
+pub mod view;
+mod watch;
+pub mod widget;
+mod worker;
+
+use jiff::tz::TimeZone;
+
+use crate::catalog::{Catalog, RunFilter};
+use crate::error::Result;
+use crate::join::RunHead;
+use crate::model::{RunId, ShKey};
+
+/// What the caller decides about the screen.
+#[derive(Clone, Debug)]
 pub struct Options {
-    /// c
+    /// Use colours; without them everything is told apart by words, signs, bold and reverse video.
     pub colour: bool,
-    /// a
+    /// Use ASCII signs only.
     pub ascii: bool,
-    /// t
-    pub time_zone: jiff::tz::TimeZone,
+    /// The zone of the times on screen.
+    pub time_zone: TimeZone,
+    /// Which runs are listed.
+    pub filter: RunFilter,
 }
-/// L.
+
+/// Where the user was when they left.
+#[derive(Clone, Debug)]
 pub struct Left {
-    /// h
+    /// The run that was open, and how it stood.
     pub head: Option<RunHead>,
+    /// The command whose log was shown.
+    pub sh: Option<ShKey>,
+    /// The signal that made an end of it.
+    pub signal: Option<i32>,
 }
-/// R.
+
+/// Shows the runs of a catalog until the user leaves; opens on `open`, or the newest run. The terminal is given back however
+/// this ends.
+///
 /// # Errors
-/// none
-pub fn run(_c: Catalog, _o: Option<RunId>, _x: Options) -> Result<Left> {
-    Ok(Left { head: None })
+/// When the terminal cannot be used. A store that cannot be read is told on screen and tried again.
+pub fn run(catalog: Catalog, open: Option<RunId>, options: Options) -> Result<Left> {
+    session::run(catalog, open, options)
 }

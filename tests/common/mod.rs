@@ -1,6 +1,8 @@
 //! What the tests of the real binary share: running it, making stores, looking at every byte of them.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub mod built;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

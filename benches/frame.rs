@@ -1,0 +1,84 @@
+//! One frame of 200x60 with a coloured log: what a key or a new row costs at most every 16 ms.
+
+use std::hint::black_box;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use jiff::tz::TimeZone;
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::layout::Rect;
+use rundown::cri::Stream;
+use rundown::join::{JobNode, LogRef, Pairing, RunHead, RunNode, ShNode, ShState};
+use rundown::log::{Row, Window};
+use rundown::model::{Job, JobId, Outcome, Phase, Run, RunId};
+use rundown::time::Time;
+use rundown::tui::model::{Model, Place};
+use rundown::tui::msg::Msg;
+use rundown::tui::theme::Theme;
+use rundown::tui::update::update;
+use rundown::tui::view::view;
+
+const SIZE: Rect = Rect::new(0, 0, 200, 60);
+
+fn row(n: u64) -> Row {
+    let text = format!(
+        "\x1b[2m12:00:{:02}\x1b[0m \x1b[1;32mINFO\x1b[0m request \x1b[38;5;{}m{n:08x}\x1b[0m served in \x1b[38;2;200;120;20m{n} ms\x1b[0m {}",
+        n % 60,
+        n % 256,
+        "and a rather long tail of words ".repeat(4)
+    );
+    Row {
+        offset: n * 200,
+        at: Some(Time::from_millis(0)),
+        last_at: Some(Time::from_millis(0)),
+        stream: Some(if n % 3 == 0 { Stream::Stderr } else { Stream::Stdout }),
+        text: text.into_bytes(),
+        cut_bytes: 0,
+        complete: true,
+        malformed: None,
+    }
+}
+
+/// A run of 20 jobs of 10 commands, and a log of 60 coloured rows on screen.
+fn model() -> Model {
+    let id = RunId("01a2078a-83c0-7cf2-8c6a-691100000001".into());
+    let run = Run {
+        id: id.clone(),
+        repo: Some("example".into()),
+        ref_name: Some("refs/heads/main".into()),
+        sha: Some("deadbeef".into()),
+        state: Some("failed".into()),
+        reason: None,
+        queued_at: None,
+        started_at: Some(Time::from_millis(0)),
+        finished_at: Some(Time::from_millis(83_000)),
+    };
+    let head = RunHead { run, phase: Phase::Finished, outcome: Some(Outcome::Failed), interrupted: false };
+    let log = |n| LogRef { path: format!("sh-{n}.log").into(), bytes: 1000 };
+    let sh = |n| ShNode { n, sh: None, log: Some(log(n)), pairing: Pairing::FileOnly, state: ShState::Failed };
+    let job = |n: u32| JobNode {
+        job: Job { id: JobId(format!("job {n}")), state: None, exit_code: None, started_at: None, finished_at: None },
+        phase: Phase::Finished,
+        outcome: Some(Outcome::Passed),
+        interrupted: false,
+        shs: (1..=10).map(sh).collect(),
+    };
+    let node = RunNode { head: head.clone(), dir: None, jobs: (1..=20).map(job).collect() };
+    let mut model = Model::new(SIZE, Theme::new(true, false), TimeZone::UTC, Some(id.clone()));
+    let _ = update(&mut model, Msg::Runs(vec![head; 50]));
+    let _ = update(&mut model, Msg::Run(id, Some(Box::new(node))));
+    model.tree.at = Some(Place { job: JobId("job 1".into()), n: Some(1) });
+    model.log.window = Window { rows: (0..240).map(row).collect(), at_start: true, at_end: true, file_bytes: 48_000 };
+    model
+}
+
+fn frame(criterion: &mut Criterion) {
+    let model = model();
+    let Ok(mut terminal) = Terminal::new(TestBackend::new(SIZE.width, SIZE.height));
+    criterion.bench_function("frame_200x60", |bencher| {
+        bencher.iter(|| terminal.draw(|frame| view(black_box(&model), frame)).is_ok());
+    });
+}
+
+criterion_group!(benches, frame);
+criterion_main!(benches);

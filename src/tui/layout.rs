@@ -1,0 +1,204 @@
+//! Where the panes are: a pure function from the size of the screen.
+//!
+//! ```text
+//!  rundown · example  main@deadbee  ✗ failed 1m23s                                   live     title
+//! ─ Runs ───────────────┬─ Jobs ───────────────────┬─ $ cargo test --workspace ────────     heads
+//!  ✗ 7f3a9c01  1m23s 2m │ ✓ build            12.3s │ ✗ failed · exit 101 · 34.0s            bodies
+//!  ✓ 11d0e2aa  58.0s 1h │ ✗ test             34.1s │   running 41 tests
+//!                       │   ✗ 1 cargo test   34.0s │ E test b ... FAILED
+//!  j down · k up · ] next · f follow · ? help                                                hints
+//! ```
+//!
+//! From 100 columns on there are three panes. Below, the runs are a popup and the tree takes a third; below 60 columns only the
+//! pane with the focus is there. On a very low screen the hints and then the title give way to the log.
+
+use ratatui::layout::{Margin, Rect};
+
+/// From here on the runs have a pane of their own.
+const THREE_PANES: u16 = 100;
+/// From here on the tree stands beside the log.
+const TWO_PANES: u16 = 60;
+
+/// A pane, and what the keys mean in it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Pane {
+    /// The list of runs.
+    Runs,
+    /// The jobs and commands of the open run.
+    Tree,
+    /// The log of the selected command.
+    Log,
+}
+
+/// A pane on the screen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Slot {
+    /// Which one.
+    pub pane: Pane,
+    /// The row of its heading, as wide as the pane.
+    pub head: Rect,
+    /// What is below.
+    pub body: Rect,
+}
+
+/// What is where. Rectangles do not overlap and lie within the screen.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Layout {
+    /// The first row; empty when the screen is very low.
+    pub title: Rect,
+    /// The panes, from left to right, one column apart.
+    pub slots: Vec<Slot>,
+    /// The last row; empty when the screen is very low.
+    pub hints: Rect,
+    /// The list of runs over the rest, when it has the focus and no pane.
+    pub popup: Option<Rect>,
+}
+
+impl Layout {
+    /// Divides a screen.
+    #[must_use]
+    pub fn new(screen: Rect, focus: Pane, behind: Pane, zoom: bool) -> Self {
+        let (title_height, hints_height) = match screen.height {
+            0..=3 => (0, 0),
+            4..=6 => (1, 0),
+            _ => (1, 1),
+        };
+        let title = Rect { height: title_height, ..screen };
+        let hints = Rect { y: screen.bottom().saturating_sub(hints_height), height: hints_height, ..screen };
+        let main = Rect {
+            y: screen.y + title_height,
+            height: screen.height.saturating_sub(title_height + hints_height),
+            ..screen
+        };
+        let popup = (focus == Pane::Runs && screen.width < THREE_PANES).then(|| popup(screen));
+        let front = if popup.is_some() { behind } else { focus };
+        let widths = widths(screen.width, front, zoom);
+        Self { title, slots: slots(main, &widths), hints, popup }
+    }
+
+    /// The rows below a pane's heading, wherever it is.
+    #[must_use]
+    pub fn body(&self, pane: Pane) -> Option<Rect> {
+        let popup = self.popup.filter(|_| pane == Pane::Runs).map(|popup| popup.inner(Margin::new(1, 1)));
+        popup.or_else(|| self.slot(pane).map(|slot| slot.body))
+    }
+
+    /// The slot of a pane, when it is on screen and no popup.
+    #[must_use]
+    pub fn slot(&self, pane: Pane) -> Option<&Slot> {
+        self.slots.iter().find(|slot| slot.pane == pane)
+    }
+}
+
+/// The panes that Tab visits on a screen of this width.
+#[must_use]
+pub const fn cycle(width: u16) -> &'static [Pane] {
+    if width < THREE_PANES { &[Pane::Tree, Pane::Log] } else { &[Pane::Runs, Pane::Tree, Pane::Log] }
+}
+
+/// Divides the body of the log's pane into the line of facts and the rows; a very low one has rows only.
+#[must_use]
+pub const fn log_parts(body: Rect) -> (Rect, Rect) {
+    let facts = if body.height >= 4 { 1 } else { 0 };
+    let rows = Rect { y: body.y + facts, height: body.height - facts, ..body };
+    (Rect { height: facts, ..body }, rows)
+}
+
+/// The box of the help, with its frame.
+#[must_use]
+pub fn help_box(screen: Rect) -> Rect {
+    centred(screen, 72, screen.height.saturating_sub(2).max(4))
+}
+
+/// The panes and their widths, without the columns between them.
+fn widths(width: u16, front: Pane, zoom: bool) -> Vec<(Pane, u16)> {
+    if zoom || width < TWO_PANES {
+        return vec![(front, width)];
+    }
+    if width < THREE_PANES {
+        let tree = (width / 3).clamp(24, 32);
+        return vec![(Pane::Tree, tree), (Pane::Log, width - tree - 1)];
+    }
+    let runs = (width / 6).clamp(22, 34);
+    let tree = (width / 4).clamp(28, 52);
+    vec![(Pane::Runs, runs), (Pane::Tree, tree), (Pane::Log, width - runs - tree - 2)]
+}
+
+fn slots(main: Rect, widths: &[(Pane, u16)]) -> Vec<Slot> {
+    let mut x = main.x;
+    let head_height = main.height.min(1);
+    let slot = |(pane, width): &(Pane, u16)| {
+        let whole = Rect { x, width: *width, ..main };
+        x += width + 1;
+        Slot {
+            pane: *pane,
+            head: Rect { height: head_height, ..whole },
+            body: Rect { y: whole.y + head_height, height: whole.height - head_height, ..whole },
+        }
+    };
+    widths.iter().map(slot).collect()
+}
+
+/// A box in the middle, with a margin where there is room for one.
+fn popup(screen: Rect) -> Rect {
+    centred(screen, 76, screen.height.saturating_sub(4).max(5))
+}
+
+/// A box of at most this size in the middle of the screen.
+#[must_use]
+pub fn centred(screen: Rect, width: u16, height: u16) -> Rect {
+    let (width, height) = (width.min(screen.width), height.min(screen.height));
+    Rect { x: screen.x + (screen.width - width) / 2, y: screen.y + (screen.height - height) / 2, width, height }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn panes(width: u16, focus: Pane, zoom: bool) -> Vec<Pane> {
+        Layout::new(Rect::new(0, 0, width, 24), focus, Pane::Log, zoom).slots.iter().map(|slot| slot.pane).collect()
+    }
+
+    #[test]
+    fn the_width_decides_how_many_panes_there_are() {
+        use Pane::{Log, Runs, Tree};
+        assert_eq!(panes(100, Log, false), [Runs, Tree, Log]);
+        assert_eq!(panes(99, Log, false), [Tree, Log]);
+        assert_eq!(panes(59, Log, false), [Log]);
+        assert_eq!(panes(59, Tree, false), [Tree]);
+        assert_eq!(panes(200, Tree, true), [Tree]);
+    }
+
+    #[test]
+    fn runs_without_a_pane_are_a_popup_over_what_was_there() {
+        let layout = Layout::new(Rect::new(0, 0, 80, 24), Pane::Runs, Pane::Log, false);
+        assert_eq!(layout.popup, Some(Rect::new(2, 2, 76, 20)));
+        assert_eq!(layout.body(Pane::Runs), Some(Rect::new(3, 3, 74, 18)));
+        assert_eq!(layout.slots.iter().map(|slot| slot.pane).collect::<Vec<_>>(), [Pane::Tree, Pane::Log]);
+    }
+
+    #[test]
+    fn eighty_by_twenty_four_wastes_no_row() {
+        let layout = Layout::new(Rect::new(0, 0, 80, 24), Pane::Log, Pane::Log, false);
+        let log = layout.slots[1];
+        assert_eq!((log.head.y, log.body.y, log.body.height, layout.hints.y), (1, 2, 21, 23));
+    }
+
+    proptest! {
+        #[test]
+        fn every_part_lies_within_the_screen(
+            width in 0_u16..400, height in 0_u16..120, zoom: bool, focus in 0_usize..3, behind in 1_usize..3,
+        ) {
+            let all = [Pane::Runs, Pane::Tree, Pane::Log];
+            let screen = Rect::new(0, 0, width, height);
+            let layout = Layout::new(screen, all[focus], all[behind], zoom);
+            let slots = layout.slots.iter().flat_map(|slot| [slot.head, slot.body]);
+            for part in slots.chain([layout.title, layout.hints]).chain(layout.popup) {
+                prop_assert_eq!(part.union(screen), screen, "{:?}", part);
+            }
+            let columns: u16 = layout.slots.iter().map(|slot| slot.body.width).sum();
+            prop_assert_eq!(usize::from(columns) + layout.slots.len() - 1, usize::from(width));
+        }
+    }
+}

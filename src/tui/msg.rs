@@ -1,0 +1,128 @@
+//! What happens (`Msg`) and what is to be done about it (`Effect`): plain data, so that a test can send and compare it.
+//!
+//! Everything outside reaches the model as a [`Msg`]: keys, time, the disk, the answers of the worker. Everything the model
+//! wants done leaves [`super::update`] as an [`Effect`]. Nothing here does anything.
+
+use std::path::PathBuf;
+
+use crate::join::{RunHead, RunNode};
+use crate::log::{Anchor, Tail, Window};
+use crate::model::RunId;
+use crate::time::Time;
+use crate::tui::keymap::Key;
+
+/// Something has happened.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Msg {
+    /// A key was pressed.
+    Key(Key),
+    /// The mouse did something at this column and row of the screen.
+    Mouse(Mouse, u16, u16),
+    /// The terminal has this many columns and rows now.
+    Resize(u16, u16),
+    /// It is this late.
+    Tick(Time),
+    /// Something on disk may have changed. A hint: whoever reads decides what it was.
+    Disk,
+    /// A change in these directories may mean something new.
+    Dirs(Vec<PathBuf>),
+    /// How changes on disk are noticed from now on.
+    Watching(Watching),
+    /// The newest runs, newest first.
+    Runs(Vec<RunHead>),
+    /// A run with its jobs and commands; `None` when it is not there (any more).
+    Run(RunId, Option<Box<RunNode>>),
+    /// Rows of the log that the ticket asked for.
+    Page(Ticket, Page),
+    /// All of the log of this ticket has been counted: so many rows.
+    Counted(Ticket, u64),
+    /// The log is as it was when the same page was read before.
+    Unchanged(Ticket),
+    /// Work was given up; the next attempt may succeed.
+    Failed(Work, String),
+    /// A signal asks us to stop, as Ctrl-Z does.
+    Stop,
+    /// The terminal shows us again after a stop.
+    Resumed,
+    /// This signal asks to leave.
+    Signal(i32),
+    /// The terminal is gone.
+    Lost,
+}
+
+/// What the mouse did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mouse {
+    /// The wheel, by this many notches; positive is down.
+    Wheel(i8),
+    /// The left button went down.
+    Click,
+}
+
+/// How changes on disk are noticed.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Watching {
+    /// The system tells.
+    #[default]
+    Told,
+    /// We look, often: the system cannot tell here.
+    Polling,
+}
+
+/// Numbers the requests for log rows; only the answer to the newest counts.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
+pub struct Ticket(pub u64);
+
+/// Which rows of which log.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PageRequest {
+    /// The log.
+    pub path: PathBuf,
+    /// Where the rows lie in it.
+    pub anchor: Anchor,
+    /// How many at most.
+    pub rows: usize,
+    /// What a last line without its newline is.
+    pub tail: Tail,
+}
+
+/// Rows of a log and what is known of all of it.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Page {
+    /// The rows asked for.
+    pub window: Window,
+    /// How many rows the whole log has so far, where that is known.
+    pub total_rows: Option<u64>,
+    /// Counts how often the file was replaced or cut short: offsets of another generation mean nothing.
+    pub generation: u64,
+}
+
+/// What could not be done.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Work {
+    /// Reading the database and the directories.
+    Store,
+    /// Reading the log that this ticket asked for.
+    Log(Ticket),
+}
+
+/// Something is to be done.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Effect {
+    /// Read this run, and the list of runs, whether or not anything has changed.
+    Load(Option<RunId>),
+    /// The same if anything has changed.
+    Refresh(Option<RunId>),
+    /// Read rows of a log.
+    ReadLog(Ticket, PageRequest),
+    /// Watch these directories, and none of those named before.
+    Watch(Vec<PathBuf>),
+    /// Switch the mouse on or off.
+    CaptureMouse(bool),
+    /// Draw everything anew.
+    Redraw,
+    /// Give the terminal back and stop, as Ctrl-Z does.
+    Suspend,
+    /// Leave.
+    Quit,
+}

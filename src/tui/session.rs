@@ -1,0 +1,193 @@
+//! The loop: waits for messages, takes all of them in, has the effects done, draws.
+//!
+//! The first change after a silence is drawn at once; while changes pour in, a frame is drawn at most every 16 ms. Nothing
+//! ticks while nothing on screen depends on the time, but for the ages in the list of runs twice a minute.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ratatui::layout::Rect;
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP};
+use signal_hook::iterator::{Handle, Signals};
+
+use super::model::Model;
+use super::msg::{Effect, Msg, Work};
+use super::term::Screen;
+use super::theme::Theme;
+use super::update::{start, update};
+use super::view::view;
+use super::watch::{self, Order};
+use super::worker::{self, Desk};
+use super::{Left, Options, input};
+use crate::catalog::Catalog;
+use crate::error::{Error, Result};
+use crate::model::RunId;
+use crate::time::Time;
+
+/// The least time between two frames.
+const FRAME: Duration = Duration::from_millis(16);
+/// How often the time is shown anew while something runs: durations are in whole seconds then.
+const TICK_ALIVE: Duration = Duration::from_secs(1);
+/// How often while nothing runs: ages are in minutes mostly.
+const TICK_IDLE: Duration = Duration::from_secs(30);
+
+/// See [`super::run`].
+pub(super) fn run(catalog: Catalog, open: Option<RunId>, options: Options) -> Result<Left> {
+    let screen = Screen::take()?;
+    let (width, height) = screen.size()?;
+    let theme = Theme::new(options.colour, options.ascii);
+    let model = Model::new(Rect::new(0, 0, width, height), theme, options.time_zone, open);
+    let threads = Threads::start(Desk::new(catalog, options.filter))?;
+    let mut session = Session { model, screen, threads, is_dirty: true, drawn_at: Instant::now(), is_over: false };
+    session.run()?;
+    let Session { model, .. } = session;
+    Ok(Left { head: model.run.map(|run| run.head), sh: model.log.key, signal: model.signal })
+}
+
+struct Session {
+    model: Model,
+    screen: Screen,
+    threads: Threads,
+    is_dirty: bool,
+    drawn_at: Instant,
+    is_over: bool,
+}
+
+impl Session {
+    fn run(&mut self) -> Result<()> {
+        let effects = start(&self.model);
+        self.perform(effects)?;
+        while !self.is_over {
+            match self.threads.messages.recv_timeout(self.patience()) {
+                Ok(message) => self.take_in(message)?,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Err(Error::Internal("all threads have ended".into())),
+            }
+            while let (false, Ok(message)) = (self.is_over, self.threads.messages.try_recv()) {
+                self.take_in(message)?;
+            }
+            self.is_dirty |= self.drawn_at.elapsed() >= self.tick();
+            if self.is_dirty && self.drawn_at.elapsed() >= FRAME && !self.is_over {
+                self.draw()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn patience(&self) -> Duration {
+        let due = if self.is_dirty { FRAME } else { self.tick() };
+        due.saturating_sub(self.drawn_at.elapsed())
+    }
+
+    fn tick(&self) -> Duration {
+        if self.model.is_alive() { TICK_ALIVE } else { TICK_IDLE }
+    }
+
+    fn take_in(&mut self, message: Msg) -> Result<()> {
+        let is_hint = matches!(message, Msg::Disk | Msg::Unchanged(_) | Msg::Dirs(_));
+        let before = (self.model.log.top, self.model.log.fault.is_some());
+        let effects = update(&mut self.model, message);
+        self.is_dirty |= !is_hint || before != (self.model.log.top, self.model.log.fault.is_some());
+        self.perform(effects)
+    }
+
+    fn draw(&mut self) -> Result<()> {
+        let effects = update(&mut self.model, Msg::Tick(Time::now()));
+        self.perform(effects)?;
+        let model = &self.model;
+        self.screen.draw(|frame| view(model, frame))?;
+        self.is_dirty = false;
+        self.drawn_at = Instant::now();
+        Ok(())
+    }
+
+    fn perform(&mut self, effects: Vec<Effect>) -> Result<()> {
+        for effect in effects {
+            match effect {
+                Effect::Load(_) | Effect::Refresh(_) | Effect::ReadLog(..) => {
+                    // The worker outlives the loop unless it is broken, and then it has said so.
+                    let _ = self.threads.requests.send(effect);
+                }
+                Effect::Watch(dirs) => {
+                    let _ = self.threads.orders.send(Order::Watch(dirs));
+                }
+                Effect::CaptureMouse(on) => self.screen.capture_mouse(on)?,
+                Effect::Redraw => self.retake(Screen::retake)?,
+                Effect::Suspend => self.retake(Screen::suspend)?,
+                Effect::Quit => self.is_over = true,
+            }
+        }
+        Ok(())
+    }
+
+    /// The terminal may have another size by now, and shows nothing of ours.
+    fn retake(&mut self, how: fn(&mut Screen) -> Result<()>) -> Result<()> {
+        how(&mut self.screen)?;
+        let (width, height) = self.screen.size()?;
+        self.is_dirty = true;
+        let effects = update(&mut self.model, Msg::Resize(width, height));
+        self.perform(effects)
+    }
+}
+
+/// The threads around the loop, and the channels to and from them. They end when this is dropped, each in its own time.
+struct Threads {
+    messages: Receiver<Msg>,
+    requests: Sender<Effect>,
+    orders: Sender<Order>,
+    stop: Arc<AtomicBool>,
+    signals: Handle,
+}
+
+impl Threads {
+    fn start(desk: Desk) -> Result<Self> {
+        let (message, messages) = channel();
+        let (requests, requested) = channel();
+        let (orders, ordered) = channel();
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut caught = Signals::new([SIGTERM, SIGHUP, SIGINT, SIGTSTP, SIGCONT]).map_err(Error::Terminal)?;
+        let signals = caught.handle();
+
+        spawn(&message, "worker", move |messages| worker::work(desk, &requested, messages))?;
+        let orders_of_watcher = orders.clone();
+        spawn(&message, "watch", move |messages| watch::watch(&ordered, orders_of_watcher, messages))?;
+        let is_stopped = Arc::clone(&stop);
+        spawn(&message, "input", move |messages| input::read(&is_stopped, messages))?;
+        spawn(&message, "signals", move |messages| {
+            for signal in caught.forever() {
+                let message = match signal {
+                    SIGTSTP => Msg::Stop,
+                    SIGCONT => Msg::Resumed,
+                    signal => Msg::Signal(signal),
+                };
+                if messages.send(message).is_err() {
+                    return;
+                }
+            }
+        })?;
+        Ok(Self { messages, requests, orders, stop, signals })
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.signals.close();
+    }
+}
+
+/// A thread that says so when it dies of a panic.
+fn spawn(messages: &Sender<Msg>, name: &str, body: impl FnOnce(&Sender<Msg>) + Send + 'static) -> Result<()> {
+    let messages = messages.clone();
+    let guarded = move || {
+        if catch_unwind(AssertUnwindSafe(|| body(&messages))).is_err() {
+            let _ = messages
+                .send(Msg::Failed(Work::Store, "a part of rundown has broken down: please leave and return".into()));
+        }
+    };
+    thread::Builder::new().name(name.into()).spawn(guarded).map(drop).map_err(Error::Terminal)
+}

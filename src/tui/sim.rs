@@ -1,0 +1,154 @@
+//! The loop without a terminal: keys go in, screens come out, effects are done in place. For tests.
+
+use std::fmt::Write;
+
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use unicode_width::UnicodeWidthStr;
+
+use super::Options;
+use super::keymap::Key;
+use super::model::Model;
+use super::msg::{Effect, Mouse, Msg};
+use super::theme::Theme;
+use super::update::{start, update};
+use super::view::view;
+use super::worker::Desk;
+use crate::catalog::Catalog;
+use crate::model::RunId;
+use crate::time::Time;
+
+/// A user without a terminal.
+pub struct Sim {
+    /// What is shown.
+    pub model: Model,
+    /// The effects that were not for the worker, in order.
+    pub others: Vec<Effect>,
+    desk: Desk,
+    terminal: Terminal<TestBackend>,
+}
+
+impl Sim {
+    /// Opens a catalog on a screen of this size, at this time.
+    ///
+    /// # Panics
+    /// Never: a test terminal does not fail.
+    #[must_use]
+    pub fn new(catalog: Catalog, open: Option<RunId>, options: Options, size: (u16, u16), now: Time) -> Self {
+        let Ok(terminal) = Terminal::new(TestBackend::new(size.0, size.1));
+        let theme = Theme::new(options.colour, options.ascii);
+        let model = Model::new(Rect::new(0, 0, size.0, size.1), theme, options.time_zone, open);
+        let mut sim = Self { model, others: Vec::new(), desk: Desk::new(catalog, options.filter), terminal };
+        sim.send(Msg::Tick(now));
+        let effects = start(&sim.model);
+        sim.perform(effects);
+        sim
+    }
+
+    /// Sends a message and does everything that comes of it, until nothing is left to do.
+    pub fn send(&mut self, message: Msg) -> &mut Self {
+        let effects = update(&mut self.model, message);
+        self.perform(effects);
+        self
+    }
+
+    /// Does effects, and everything that comes of them.
+    pub fn perform(&mut self, effects: Vec<Effect>) {
+        let mut effects = std::collections::VecDeque::from(effects);
+        while let Some(effect) = effects.pop_front() {
+            match effect {
+                Effect::Load(_) | Effect::Refresh(_) | Effect::ReadLog(..) => {
+                    for answer in self.desk.serve(effect) {
+                        effects.extend(update(&mut self.model, answer));
+                    }
+                }
+                other => self.others.push(other),
+            }
+        }
+    }
+
+    /// Presses keys, named as in the table and separated by blanks: `j j Ctrl-d G`. A name that is none is passed over.
+    pub fn keys(&mut self, names: &str) -> &mut Self {
+        for key in names.split_whitespace().filter_map(Key::parse) {
+            self.send(Msg::Key(key));
+        }
+        self
+    }
+
+    /// Turns the wheel or clicks at a column and row of the screen.
+    pub fn mouse(&mut self, mouse: Mouse, x: u16, y: u16) -> &mut Self {
+        self.send(Msg::Mouse(mouse, x, y))
+    }
+
+    /// Hints that the disk has changed.
+    pub fn disk(&mut self) -> &mut Self {
+        self.send(Msg::Disk)
+    }
+
+    /// Gives the screen another size.
+    pub fn resize(&mut self, width: u16, height: u16) -> &mut Self {
+        self.terminal.backend_mut().resize(width, height);
+        self.send(Msg::Resize(width, height))
+    }
+
+    /// The screen as cells.
+    pub fn buffer(&mut self) -> &Buffer {
+        let model = &self.model;
+        let Ok(_) = self.terminal.draw(|frame| view(model, frame));
+        self.terminal.backend().buffer()
+    }
+
+    /// The screen as text, without blanks at the ends of its rows.
+    pub fn screen(&mut self) -> String {
+        text(self.buffer())
+    }
+
+    /// The pieces of the screen's rows that are not in the plain style, with their styles.
+    pub fn styles(&mut self) -> String {
+        styles(self.buffer())
+    }
+}
+
+/// A buffer as text, without blanks at the ends of its rows.
+#[must_use]
+pub fn text(buffer: &Buffer) -> String {
+    let mut text = String::new();
+    for y in buffer.area.top()..buffer.area.bottom() {
+        let mut row = String::new();
+        let mut x = buffer.area.left();
+        while x < buffer.area.right() {
+            let symbol = buffer.cell((x, y)).map_or(" ", |cell| cell.symbol());
+            row.push_str(symbol);
+            // The cells behind a wide character belong to it.
+            x = x.saturating_add(u16::try_from(symbol.width()).unwrap_or(1).max(1));
+        }
+        text.push_str(row.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// The pieces of a buffer's rows that are not in the plain style: row, column, style, text.
+#[must_use]
+pub fn styles(buffer: &Buffer) -> String {
+    let mut dump = String::new();
+    for y in buffer.area.top()..buffer.area.bottom() {
+        let cells = (buffer.area.left()..buffer.area.right()).filter_map(|x| Some((x, buffer.cell((x, y))?)));
+        let cells: Vec<_> = cells.collect();
+        for run in cells.chunk_by(|(_, a), (_, b)| a.style() == b.style()) {
+            let Some((x, first)) = run.first() else { continue };
+            if first.fg == ratatui::style::Color::Reset
+                && first.bg == ratatui::style::Color::Reset
+                && first.modifier.is_empty()
+            {
+                continue;
+            }
+            let piece: String = run.iter().map(|(_, cell)| cell.symbol()).collect();
+            let style = format!("{:?}/{:?} {:?}", first.fg, first.bg, first.modifier);
+            let _ = writeln!(dump, "{y:>3},{x:<3} {style:<40} {piece:?}");
+        }
+    }
+    dump
+}

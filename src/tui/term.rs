@@ -1,0 +1,147 @@
+//! The terminal, taken and always given back: on leaving, on an error, on a panic, on a signal (which ends the loop).
+//!
+//! Giving back never fails loudly: the terminal may be gone, and the panic hook is no place for a second panic.
+
+use std::io::{self, Stdout, Write};
+use std::panic::{self, PanicHookInfo};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use crossterm::cursor::Show;
+use crossterm::event::{DisableMouseCapture, EnableMouseCapture};
+use crossterm::style::force_color_output;
+use crossterm::terminal::{
+    BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode,
+    enable_raw_mode,
+};
+use crossterm::{execute, queue};
+use ratatui::backend::CrosstermBackend;
+use ratatui::layout::Rect;
+use ratatui::{Frame, Terminal};
+use signal_hook::consts::SIGTSTP;
+
+use crate::error::{Error, Result};
+
+/// Whether there is something to give back.
+static TAKEN: AtomicBool = AtomicBool::new(false);
+
+type Hook = Arc<dyn Fn(&PanicHookInfo<'_>) + Send + Sync>;
+
+/// The terminal while it is ours.
+pub(super) struct Screen {
+    terminal: Terminal<CrosstermBackend<Stdout>>,
+    mouse: bool,
+    previous_hook: Hook,
+}
+
+impl Screen {
+    /// Takes the terminal.
+    pub(super) fn take() -> Result<Self> {
+        // Monochrome is a theme of ours. crossterm's own answer to NO_COLOR resets bold and reverse video too.
+        force_color_output(true);
+        let previous_hook = chain_hook();
+        let backend = CrosstermBackend::new(io::stdout());
+        let taken = take(true).and_then(|()| Terminal::new(backend));
+        match taken {
+            Ok(terminal) => Ok(Self { terminal, mouse: true, previous_hook }),
+            Err(error) => {
+                give_back();
+                unchain_hook(previous_hook);
+                Err(Error::Terminal(error))
+            }
+        }
+    }
+
+    /// Columns and rows.
+    pub(super) fn size(&self) -> Result<(u16, u16)> {
+        let size = self.terminal.size().map_err(Error::Terminal)?;
+        Ok((size.width, size.height))
+    }
+
+    /// Draws a frame; the terminal shows it at once or not at all, where it knows how.
+    pub(super) fn draw(&mut self, view: impl FnOnce(&mut Frame<'_>)) -> Result<()> {
+        self.try_draw(view).map_err(Error::Terminal)
+    }
+
+    fn try_draw(&mut self, view: impl FnOnce(&mut Frame<'_>)) -> io::Result<()> {
+        queue!(self.terminal.backend_mut(), BeginSynchronizedUpdate)?;
+        self.terminal.draw(view)?;
+        execute!(self.terminal.backend_mut(), EndSynchronizedUpdate)
+    }
+
+    /// Switches the mouse on or off; off, the terminal's own selection works.
+    pub(super) fn capture_mouse(&mut self, on: bool) -> Result<()> {
+        self.mouse = on;
+        let backend = self.terminal.backend_mut();
+        let done = if on { execute!(backend, EnableMouseCapture) } else { execute!(backend, DisableMouseCapture) };
+        done.map_err(Error::Terminal)
+    }
+
+    /// Forgets what is on the screen, and takes the terminal again if somebody else has had it meanwhile.
+    pub(super) fn retake(&mut self) -> Result<()> {
+        let _ = disable_raw_mode();
+        take(self.mouse).and_then(|()| self.clear()).map_err(Error::Terminal)
+    }
+
+    /// `Terminal::clear` would ask the terminal where its cursor is, and the input thread would take the answer; a new size clears
+    /// as well.
+    fn clear(&mut self) -> io::Result<()> {
+        let size = self.terminal.size()?;
+        self.terminal.resize(Rect::new(0, 0, size.width, size.height))
+    }
+
+    /// Gives the terminal back and stops this process until somebody lets it go on.
+    pub(super) fn suspend(&mut self) -> Result<()> {
+        give_back();
+        // Raises SIGSTOP, so the shell sees a stopped job; returns after SIGCONT.
+        signal_hook::low_level::emulate_default_handler(SIGTSTP).map_err(Error::Terminal)?;
+        self.retake()
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        give_back();
+        if !thread::panicking() {
+            unchain_hook(Arc::clone(&self.previous_hook));
+        }
+    }
+}
+
+fn take(mouse: bool) -> io::Result<()> {
+    TAKEN.store(true, Ordering::SeqCst);
+    enable_raw_mode()?;
+    let mut out = io::stdout();
+    execute!(out, EnterAlternateScreen)?;
+    if mouse { execute!(out, EnableMouseCapture) } else { Ok(()) }
+}
+
+fn give_back() {
+    if !TAKEN.swap(false, Ordering::SeqCst) {
+        return;
+    }
+    let mut out = io::stdout();
+    let _ = execute!(out, EndSynchronizedUpdate, DisableMouseCapture, LeaveAlternateScreen, Show);
+    let _ = out.flush();
+    let _ = disable_raw_mode();
+}
+
+/// A panic of this thread gives the terminal back before its message is printed. Those of other threads are caught where they
+/// run and told on screen: printed, they would only tear it.
+fn chain_hook() -> Hook {
+    let previous: Hook = Arc::from(panic::take_hook());
+    let next = Arc::clone(&previous);
+    let drawing = thread::current().id();
+    panic::set_hook(Box::new(move |info| {
+        if thread::current().id() == drawing {
+            give_back();
+            next(info);
+        }
+    }));
+    previous
+}
+
+fn unchain_hook(previous: Hook) {
+    panic::set_hook(Box::new(move |info| previous(info)));
+}

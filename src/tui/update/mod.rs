@@ -1,0 +1,80 @@
+//! What a message does to the model, and what is to be done because of it: pure.
+//!
+//! No I/O, clock, environment or lock is reached from here. Answers that nobody waits for any more (an old ticket, another
+//! run) change nothing.
+
+mod keys;
+mod log;
+mod mouse;
+mod runs;
+mod store;
+mod tree;
+
+use ratatui::layout::Rect;
+
+use crate::tui::keymap::help_lines;
+use crate::tui::layout::help_box;
+use crate::tui::model::Model;
+use crate::tui::msg::{Effect, Msg, Work};
+
+/// What is to be done before anything has happened.
+#[must_use]
+pub fn start(model: &Model) -> Vec<Effect> {
+    vec![Effect::Load(model.wanted.clone())]
+}
+
+/// Takes a message in.
+#[must_use]
+pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
+    let mut effects = match msg {
+        Msg::Key(key) => keys::press(model, key),
+        Msg::Mouse(mouse, x, y) => mouse::act(model, mouse, x, y),
+        Msg::Runs(heads) => runs::arrived(model, heads),
+        Msg::Run(id, node) => store::arrived(model, &id, node),
+        Msg::Counted(ticket, rows) => log::counted(model, ticket, rows),
+        Msg::Page(ticket, page) => log::arrived(model, ticket, page),
+        Msg::Unchanged(ticket) => log::unchanged(model, ticket),
+        Msg::Disk => store::refresh(model),
+        Msg::Failed(Work::Store, why) => set(&mut model.store_fault, Some(why)),
+        Msg::Failed(Work::Log(ticket), why) => log::failed(model, ticket, why),
+        Msg::Tick(now) => set(&mut model.now, Some(now)),
+        Msg::Resize(width, height) => set(&mut model.screen, Rect::new(0, 0, width, height)),
+        Msg::Dirs(dirs) => store::watch(model, dirs),
+        Msg::Watching(watching) => set(&mut model.watching, watching),
+        Msg::Stop => vec![Effect::Suspend],
+        Msg::Resumed => vec![Effect::Redraw],
+        Msg::Lost => vec![Effect::Quit],
+        Msg::Signal(signal) => {
+            model.signal = Some(signal);
+            vec![Effect::Quit]
+        }
+    };
+    settle(model);
+    effects.extend(log::settle(model));
+    effects
+}
+
+fn set<T>(slot: &mut T, value: T) -> Vec<Effect> {
+    *slot = value;
+    Vec::new()
+}
+
+/// Puts right what another size or another number of rows has made impossible.
+fn settle(model: &mut Model) {
+    if let Some(top) = &mut model.help {
+        let height = usize::from(help_box(model.screen).height.saturating_sub(2));
+        *top = (*top).min(help_lines().len().saturating_sub(height));
+    }
+    tree::settle(model);
+    runs::settle(model);
+}
+
+/// `top` of a list of `len` rows, moved as little as needed for row `at` to be among the `height` rows on screen.
+fn reveal(top: usize, at: usize, height: usize) -> usize {
+    top.min(at).max((at + 1).saturating_sub(height))
+}
+
+/// `at` moved by `by` within a list of `len` rows.
+fn step(at: usize, by: isize, len: usize) -> usize {
+    at.saturating_add_signed(by).min(len.saturating_sub(1))
+}

@@ -1,0 +1,55 @@
+//! What the mouse does: the wheel scrolls the pane under it, a click selects.
+
+use ratatui::layout::{Position, Rect};
+
+use super::keys::{Move, focus};
+use super::{log, runs, tree};
+use crate::tui::layout::Pane;
+use crate::tui::model::Model;
+use crate::tui::msg::{Effect, Mouse};
+
+/// Rows per notch of the wheel.
+const WHEEL: isize = 3;
+
+/// The mouse did something.
+pub(super) fn act(model: &mut Model, mouse: Mouse, x: u16, y: u16) -> Vec<Effect> {
+    if let (Some(top), Mouse::Wheel(notches)) = (&mut model.help, mouse) {
+        *top = top.saturating_add_signed(isize::from(notches) * WHEEL);
+        return Vec::new();
+    }
+    let Some((pane, body)) = under(model, Position::new(x, y)) else {
+        return Vec::new();
+    };
+    let row = usize::from(y.saturating_sub(body.y));
+    match mouse {
+        Mouse::Wheel(notches) => {
+            let by = isize::from(notches) * WHEEL;
+            match pane {
+                Pane::Runs => runs::scroll(model, by),
+                Pane::Tree => tree::scroll(model, by),
+                Pane::Log => log::go(model, Move::Rows(by)),
+            }
+        }
+        Mouse::Click => {
+            let mut effects = focus(model, pane);
+            effects.extend(match pane {
+                Pane::Runs => runs::click(model, row),
+                Pane::Tree => tree::click(model, row),
+                Pane::Log => Vec::new(),
+            });
+            effects
+        }
+    }
+}
+
+/// The pane under a place, and its body; a popup hides what is beneath.
+fn under(model: &Model, at: Position) -> Option<(Pane, Rect)> {
+    let layout = model.layout();
+    if model.help.is_some() {
+        return None;
+    }
+    if layout.popup.is_some() {
+        return layout.body(Pane::Runs).filter(|body| body.contains(at)).map(|body| (Pane::Runs, body));
+    }
+    layout.slots.iter().find(|slot| slot.body.contains(at)).map(|slot| (slot.pane, slot.body))
+}

@@ -1,0 +1,69 @@
+//! What the store tells: the open run grows and ends while somebody looks at it.
+
+use std::path::PathBuf;
+
+use super::{log, tree};
+use crate::join::{RunNode, ShState};
+use crate::model::{Phase, RunId};
+use crate::tui::model::{Item, Model, Place, Tree, telling_place};
+use crate::tui::msg::Effect;
+
+/// The disk may have changed: both the store and the log are looked at.
+pub(super) fn refresh(model: &mut Model) -> Vec<Effect> {
+    let mut effects = vec![Effect::Refresh(model.wanted.clone())];
+    effects.extend(log::refresh(model));
+    effects
+}
+
+/// A run was read.
+pub(super) fn arrived(model: &mut Model, id: &RunId, node: Option<Box<RunNode>>) -> Vec<Effect> {
+    if model.wanted.as_ref() != Some(id) {
+        return Vec::new();
+    }
+    let Some(node) = node else {
+        model.store_fault = Some("this run is not in the store any more".into());
+        return Vec::new();
+    };
+    model.store_fault = None;
+    let is_new = model.run.as_ref().is_none_or(|run| run.head.run.id != *id);
+    model.run = Some(*node);
+    if is_new {
+        model.tree = Tree::default();
+    }
+    match next_place(model) {
+        Some(place) => tree::select(model, place),
+        None => log::show(model),
+    }
+}
+
+/// What is to be selected now, if it is not what is selected already.
+fn next_place(model: &Model) -> Option<Place> {
+    let run = model.run.as_ref()?;
+    let shown = model.shown();
+    if shown.is_none() {
+        return telling_place(run);
+    }
+    if model.tree.chosen || shown.is_some_and(|item| has_state(item, ShState::Running)) {
+        return None;
+    }
+    // It has ended: go on to what runs now, or to what failed; a run that passed stays where it is.
+    let place = telling_place(run).filter(|place| Some(place) != model.tree.at.as_ref())?;
+    let job = run.jobs.iter().find(|job| job.job.id == place.job)?;
+    let sh = job.shs.iter().find(|sh| Some(sh.n) == place.n);
+    let is_running_job = sh.is_none() && job.phase == Phase::Active;
+    let is_telling = sh.is_some_and(|sh| matches!(sh.state, ShState::Running | ShState::Failed | ShState::Interrupted));
+    (is_telling || is_running_job).then_some(place)
+}
+
+fn has_state(item: Item<'_>, state: ShState) -> bool {
+    item.sh.is_some_and(|sh| sh.state == state)
+}
+
+/// These directories may tell something new.
+pub(super) fn watch(model: &mut Model, dirs: Vec<PathBuf>) -> Vec<Effect> {
+    if model.watched == dirs {
+        return Vec::new();
+    }
+    model.watched.clone_from(&dirs);
+    vec![Effect::Watch(dirs)]
+}

@@ -1,0 +1,120 @@
+//! The tree of jobs and commands: selecting, folding, going to another command.
+
+use super::keys::{Move, focus};
+use super::{log, reveal, step};
+use crate::join::{ShNode, ShState};
+use crate::tui::layout::Pane;
+use crate::tui::model::{Item, Model, Place};
+use crate::tui::msg::Effect;
+
+/// The user selects something: from now on the selection does not move on by itself.
+fn choose(model: &mut Model, place: Place) -> Vec<Effect> {
+    model.tree.chosen = true;
+    select(model, place)
+}
+
+/// Selects something, brings it into view and shows its log.
+pub(super) fn select(model: &mut Model, place: Place) -> Vec<Effect> {
+    if place.n.is_some() {
+        model.tree.folded.remove(&place.job);
+    }
+    model.tree.at = Some(place);
+    let height = height(model);
+    if let Some(at) = model.item_at(&model.items()) {
+        model.tree.top = reveal(model.tree.top, at, height);
+    }
+    log::show(model)
+}
+
+/// Moves the selection.
+pub(super) fn go(model: &mut Model, how: Move) -> Vec<Effect> {
+    let items = model.items();
+    let at = model.item_at(&items).unwrap_or(0);
+    let to = items.get(step(at, how.rows(height(model)), items.len())).map(Item::place);
+    to.map_or_else(Vec::new, |place| choose(model, place))
+}
+
+/// Hides the commands of the selected job; from a command, selects its job.
+pub(super) fn fold(model: &mut Model) -> Vec<Effect> {
+    let Some(at) = model.tree.at.clone() else { return Vec::new() };
+    if at.n.is_none() {
+        model.tree.folded.insert(at.job);
+        return Vec::new();
+    }
+    choose(model, Place { n: None, ..at })
+}
+
+/// Shows the commands of the selected job; if they are shown, selects the first.
+pub(super) fn unfold(model: &mut Model) -> Vec<Effect> {
+    let Some(at) = model.tree.at.clone().filter(|at| at.n.is_none()) else { return Vec::new() };
+    if model.tree.folded.remove(&at.job) {
+        return Vec::new();
+    }
+    let job = model.run.iter().flat_map(|run| &run.jobs).find(|job| job.job.id == at.job);
+    let first = job.and_then(|job| job.shs.first()).map(|sh| sh.n);
+    first.map_or_else(Vec::new, |n| choose(model, Place { n: Some(n), ..at }))
+}
+
+/// Folds or unfolds the job of what is selected.
+pub(super) fn toggle(model: &mut Model) -> Vec<Effect> {
+    let Some(at) = model.tree.at.clone() else { return Vec::new() };
+    if model.tree.folded.remove(&at.job) {
+        return Vec::new();
+    }
+    model.tree.folded.insert(at.job.clone());
+    choose(model, Place { n: None, ..at })
+}
+
+/// A command's log is read in its pane; a job is folded or unfolded.
+pub(super) fn open(model: &mut Model) -> Vec<Effect> {
+    match &model.tree.at {
+        Some(Place { n: Some(_), .. }) => {
+            model.tree.chosen = true;
+            focus(model, Pane::Log)
+        }
+        _ => toggle(model),
+    }
+}
+
+/// Whether a command did not do what it should.
+pub(super) fn is_failed(sh: &ShNode) -> bool {
+    matches!(sh.state, ShState::Failed | ShState::Interrupted)
+}
+
+/// Goes to the next or previous command that is wanted, folded or not, whatever its job; stays when there is none.
+pub(super) fn jump(model: &mut Model, by: isize, wanted: fn(&ShNode) -> bool) -> Vec<Effect> {
+    let Some(run) = &model.run else { return Vec::new() };
+    let all: Vec<Item<'_>> = run
+        .jobs
+        .iter()
+        .flat_map(|job| std::iter::once(None).chain(job.shs.iter().map(Some)).map(move |sh| Item { job, sh }))
+        .collect();
+    let is_here = |item: &Item<'_>| model.tree.at.as_ref() == Some(&item.place());
+    let here = all.iter().position(is_here).unwrap_or(0);
+    let is_wanted = |item: &&Item<'_>| item.sh.is_some_and(wanted);
+    let found =
+        if by > 0 { all.iter().skip(here + 1).find(is_wanted) } else { all.iter().take(here).rev().find(is_wanted) };
+    found.map(Item::place).map_or_else(Vec::new, |place| choose(model, place))
+}
+
+/// Scrolls the tree without moving the selection.
+pub(super) fn scroll(model: &mut Model, by: isize) -> Vec<Effect> {
+    model.tree.top = model.tree.top.saturating_add_signed(by);
+    Vec::new()
+}
+
+/// A click on a row of the tree selects it.
+pub(super) fn click(model: &mut Model, row: usize) -> Vec<Effect> {
+    let place = model.items().get(model.tree.top + row).map(Item::place);
+    place.map_or_else(Vec::new, |place| choose(model, place))
+}
+
+/// Keeps the tree filled when it has become shorter or the screen higher.
+pub(super) fn settle(model: &mut Model) {
+    let len = model.items().len();
+    model.tree.top = model.tree.top.min(len.saturating_sub(height(model)));
+}
+
+fn height(model: &Model) -> usize {
+    model.layout().body(Pane::Tree).map_or(1, |body| usize::from(body.height).max(1))
+}

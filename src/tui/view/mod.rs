@@ -1,0 +1,114 @@
+//! The model on the screen: pure, and the only place that knows both the model and the widgets.
+
+mod log;
+
+use ratatui::Frame;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use crate::model::Phase;
+use crate::tui::layout::{Layout, Pane, Slot, help_box};
+use crate::tui::model::Model;
+use crate::tui::msg::Watching;
+use crate::tui::widget::{
+    Badge, RunsList, Strip, TreeList, draw_bars, draw_box, draw_head, draw_help, draw_hints, draw_title,
+};
+
+/// Draws everything.
+pub fn view(model: &Model, frame: &mut Frame<'_>) {
+    // The terminal may have another size already than the model knows of.
+    let screen = model.screen.intersection(frame.area());
+    let layout = Layout::new(screen, model.focus, model.behind, model.zoom);
+    draw(model, &layout, frame.buffer_mut());
+}
+
+fn draw(model: &Model, layout: &Layout, buffer: &mut Buffer) {
+    let head = model.run.as_ref().map(|run| &run.head);
+    draw_title(buffer, layout.title, head, badge(model), model.now, &model.theme);
+    for (index, slot) in layout.slots.iter().enumerate() {
+        draw_slot(model, layout, slot, buffer);
+        if index + 1 < layout.slots.len() {
+            draw_bars(buffer, slot.head, slot.body, &model.theme);
+        }
+    }
+    if let Some(popup) = layout.popup {
+        let body = draw_box(buffer, popup, "Runs", &model.theme);
+        draw_runs(model, body, buffer);
+    }
+    let fault = model.store_fault.as_deref().or(model.log.fault.as_deref());
+    draw_hints(buffer, layout.hints, model.context(), fault, &model.theme);
+    if let Some(top) = model.help {
+        draw_help(buffer, help_box(model.screen), top, &model.theme);
+    }
+}
+
+fn draw_slot(model: &Model, layout: &Layout, slot: &Slot, buffer: &mut Buffer) {
+    let has_focus = slot.pane == model.focus && layout.popup.is_none();
+    let title = match slot.pane {
+        Pane::Runs => "Runs".into(),
+        Pane::Tree => "Jobs".into(),
+        Pane::Log => log::title(model),
+    };
+    draw_head(buffer, slot.head, &title, &model.theme, has_focus);
+    match slot.pane {
+        Pane::Runs => draw_runs(model, slot.body, buffer),
+        Pane::Tree => draw_tree(model, slot.body, buffer),
+        Pane::Log => log::draw(model, slot.body, buffer),
+    }
+}
+
+fn draw_runs(model: &Model, body: Rect, buffer: &mut Buffer) {
+    let Some(heads) = &model.runs.heads else { return };
+    if heads.is_empty() {
+        return say(model, buffer, body, &["no runs yet"]);
+    }
+    let list = RunsList {
+        heads,
+        top: model.runs.top,
+        at: model.runs.at.as_ref(),
+        open: model.wanted.as_ref(),
+        has_focus: model.focus == Pane::Runs,
+        now: model.now,
+        theme: &model.theme,
+    };
+    list.draw(buffer, body);
+}
+
+fn draw_tree(model: &Model, body: Rect, buffer: &mut Buffer) {
+    let items = model.items();
+    if items.is_empty() && model.run.is_some() {
+        return say(model, buffer, body, &["no jobs yet"]);
+    }
+    let list = TreeList {
+        items: &items,
+        top: model.tree.top,
+        at: model.item_at(&items),
+        is_folded: &|job| model.tree.folded.contains(&job.job.id),
+        has_focus: model.focus == Pane::Tree,
+        now: model.now,
+        theme: &model.theme,
+    };
+    list.draw(buffer, body);
+}
+
+/// Says something where there is nothing to show.
+fn say(model: &Model, buffer: &mut Buffer, body: Rect, lines: &[&str]) {
+    for (line, y) in lines.iter().zip(body.top()..body.bottom()) {
+        let row = Rect { y, height: 1, ..body };
+        Strip::new(buffer, row, model.theme.signs.ellipsis).skip(2).put(line, model.theme.muted);
+    }
+}
+
+/// Whether more is to come; `None` while there is nothing of which it could.
+fn badge(model: &Model) -> Option<Badge> {
+    let head = &model.run.as_ref()?.head;
+    let unseen = model.log.unseen();
+    let is_reading_above = !model.log.follow && (model.log.is_alive || unseen > 0);
+    Some(match (head.phase, model.watching) {
+        _ if is_reading_above => Badge::Paused(unseen),
+        (Phase::Finished, _) if head.interrupted => Badge::Interrupted,
+        (Phase::Finished, _) => Badge::Ended,
+        (_, Watching::Polling) => Badge::Polling,
+        (_, Watching::Told) => Badge::Live,
+    })
+}

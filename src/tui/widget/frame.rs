@@ -1,0 +1,61 @@
+//! What frames the panes: headings with their rule, the bars between, the box of a popup.
+//!
+//! ```text
+//! ─ Runs ──────────┬─ Jobs ──────────────────┬─ $ cargo test ───────
+//!                  │                         │
+//! ```
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Margin, Rect};
+use ratatui::style::Style;
+use ratatui::symbols::border;
+use ratatui::widgets::{Block, Clear, Widget};
+
+use super::Strip;
+use crate::tui::theme::Theme;
+
+/// The heading of a pane: its title in a rule; both stand out when it has the focus.
+pub fn draw_head(buffer: &mut Buffer, head: Rect, title: &str, theme: &Theme, has_focus: bool) {
+    let (title_style, rule) = if has_focus { (theme.accent, theme.accent) } else { (theme.strong, theme.muted) };
+    let mut strip = Strip::new(buffer, head, theme.signs.ellipsis);
+    strip.put(theme.signs.rule, rule).skip(1);
+    let room = strip.free().saturating_sub(2);
+    strip.put(&super::cut(title, room, theme.signs.ellipsis), title_style).skip(1);
+    strip.fill(theme.signs.rule, rule);
+}
+
+/// The bar right of a pane, and its joint with the rule.
+pub fn draw_bars(buffer: &mut Buffer, head: Rect, body: Rect, theme: &Theme) {
+    let x = head.right();
+    let mut sign = |y: u16, sign: &str| {
+        if buffer.area.contains((x, y).into()) {
+            buffer.set_stringn(x, y, sign, 1, theme.muted);
+        }
+    };
+    if head.height > 0 {
+        sign(head.y, theme.signs.tee);
+    }
+    for y in body.top()..body.bottom() {
+        sign(y, theme.signs.bar);
+    }
+}
+
+/// An empty box with a title; returns what is inside its frame.
+pub fn draw_box(buffer: &mut Buffer, area: Rect, title: &str, theme: &Theme) -> Rect {
+    let area = area.intersection(buffer.area);
+    Clear.render(area, buffer);
+    let plain = border::Set {
+        top_left: "+",
+        top_right: "+",
+        bottom_left: "+",
+        bottom_right: "+",
+        vertical_left: "|",
+        vertical_right: "|",
+        horizontal_top: "-",
+        horizontal_bottom: "-",
+    };
+    let set = if theme.signs.bar == "|" { plain } else { border::ROUNDED };
+    let block = Block::bordered().border_set(set).border_style(theme.accent).style(Style::new());
+    block.title(format!(" {title} ")).render(area, buffer);
+    area.inner(Margin::new(1, 1))
+}

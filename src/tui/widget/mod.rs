@@ -1,0 +1,42 @@
+//! The things on the screen, each drawn from plain data into a buffer: they know neither the model nor each other.
+
+mod frame;
+mod help;
+mod hints;
+mod log;
+mod runs;
+mod strip;
+mod title;
+mod tree;
+
+pub use frame::{draw_bars, draw_box, draw_head};
+pub use help::draw_help;
+pub use hints::draw_hints;
+pub use log::LogRows;
+pub use runs::RunsList;
+pub use strip::{Strip, cut};
+pub use title::{Badge, draw_title};
+pub use tree::{TreeList, command, spent_by};
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+use crate::tui::theme::Theme;
+
+/// Marks a row as selected: all of it in the pane with the focus, by a sign at its left edge in another.
+fn select(buffer: &mut Buffer, row: Rect, theme: &Theme, has_focus: bool) {
+    if has_focus {
+        // One look over the whole row: colours under reverse video would make a patchwork of it.
+        buffer.set_style(row, Style::reset());
+        buffer.set_style(row, theme.selection);
+    } else {
+        Strip::new(buffer, row, theme.signs.ellipsis).put(theme.signs.here, theme.accent);
+    }
+}
+
+/// Row `index` of a pane, counted from its first; `None` below its last.
+fn row_of(body: Rect, index: usize) -> Option<Rect> {
+    let y = u16::try_from(index).ok().filter(|y| *y < body.height)?;
+    Some(Rect { y: body.y + y, height: 1, ..body })
+}

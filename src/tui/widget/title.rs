@@ -1,0 +1,135 @@
+//! The first row: which run this is, how it stands, and whether what is seen is live.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use unicode_width::UnicodeWidthStr;
+
+use super::{Strip, runs};
+use crate::join::RunHead;
+use crate::sanitise::name;
+use crate::time::Time;
+use crate::tui::theme::Theme;
+use crate::words::{self, Mark};
+
+/// Whether more is to come, and whether it is on screen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Badge {
+    /// New rows appear as they come.
+    Live,
+    /// The same, noticed by looking often.
+    Polling,
+    /// The log is read somewhere above its end; so many rows have come meanwhile.
+    Paused(u64),
+    /// Nothing more will come.
+    Ended,
+    /// Nothing more will come, though it was never finished.
+    Interrupted,
+}
+
+impl Badge {
+    fn text(self) -> String {
+        match self {
+            Self::Live => "live".into(),
+            Self::Polling => "polling".into(),
+            Self::Paused(0) => "paused".into(),
+            Self::Paused(rows) => format!("paused +{}", words::count(rows)),
+            Self::Ended => "ended".into(),
+            Self::Interrupted => "interrupted".into(),
+        }
+    }
+}
+
+/// Draws the row. When it is narrow, the program's name goes first, then the commit, then the repository.
+pub fn draw_title(
+    buffer: &mut Buffer,
+    area: Rect,
+    run: Option<&RunHead>,
+    badge: Option<Badge>,
+    now: Option<Time>,
+    theme: &Theme,
+) {
+    let mut strip = Strip::new(buffer, area, theme.signs.ellipsis);
+    strip.skip(1).skip_right(1);
+    if let Some(badge) = badge {
+        let style = match badge {
+            Badge::Live => theme.ok,
+            Badge::Polling | Badge::Paused(_) | Badge::Interrupted => theme.warn,
+            Badge::Ended => theme.muted,
+        };
+        strip.put_right(&badge.text(), style, 8).skip_right(2);
+    }
+    let Some(head) = run else {
+        strip.put("rundown", theme.accent);
+        return;
+    };
+    let mark = Mark::of_run(head);
+    let state = format!("{} {}", theme.signs.mark(mark), mark.word());
+    let spent = runs::spent(head, now).map_or_else(String::new, |spent| format!(" {spent}"));
+    let names = Names::new(head);
+    let room = strip.free().saturating_sub(state.width() + spent.width() + 2);
+    let program = format!("rundown {} ", theme.signs.dot);
+    if program.width() + names.all.width() <= room {
+        strip.put(&program, theme.muted).put(&names.all, theme.strong).skip(2);
+    } else if let Some(names) = [&names.all, &names.without_sha, &names.repo].into_iter().find(|n| n.width() <= room) {
+        strip.put(names, theme.strong).skip(2);
+    }
+    strip.put(&state, theme.mark(mark)).put(&spent, theme.mark(mark));
+}
+
+/// What a run is called, in three lengths.
+struct Names {
+    all: String,
+    without_sha: String,
+    repo: String,
+}
+
+impl Names {
+    fn new(head: &RunHead) -> Self {
+        let run = &head.run;
+        let repo = name(run.repo.as_deref().unwrap_or(run.id.short())).into_owned();
+        let with = |place: Option<String>| place.map_or_else(|| repo.clone(), |place| format!("{repo}  {place}"));
+        Self { all: with(words::revision(run)), without_sha: with(runs::short_ref(run)), repo }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Outcome, Phase, Run, RunId};
+
+    fn title(width: u16, badge: Badge) -> String {
+        let at = |ms| Some(Time::from_millis(ms));
+        let run = Run {
+            id: RunId("01a2078a-83c0-7cf2-8c6a-6911d61998d3".into()),
+            repo: Some("example".into()),
+            ref_name: Some("refs/heads/main".into()),
+            sha: Some("deadbeefcafe".into()),
+            state: None,
+            reason: None,
+            queued_at: None,
+            started_at: at(0),
+            finished_at: at(83_000),
+        };
+        let head = RunHead { run, phase: Phase::Finished, outcome: Some(Outcome::Failed), interrupted: false };
+        let mut buffer = Buffer::empty(Rect::new(0, 0, width, 1));
+        let area = buffer.area;
+        draw_title(&mut buffer, area, Some(&head), Some(badge), None, &Theme::new(true, false));
+        crate::tui::sim::text(&buffer).trim_end().to_owned()
+    }
+
+    #[test]
+    fn the_state_is_the_last_to_go() {
+        assert_eq!(title(64, Badge::Live), " rundown · example  main@deadbee  ✗ failed 1m23s           live");
+        assert_eq!(title(50, Badge::Live), " example  main@deadbee  ✗ failed 1m23s       live");
+        assert_eq!(title(40, Badge::Live), " example  main  ✗ failed 1m23s     live");
+        assert_eq!(title(32, Badge::Live), " example  ✗ failed 1m23s   live");
+        assert_eq!(title(24, Badge::Live), " ✗ failed 1m23s    live");
+        assert_eq!(title(12, Badge::Paused(1_234)), " ✗ failed");
+    }
+
+    #[test]
+    fn a_pause_counts_what_has_come() {
+        assert!(title(80, Badge::Paused(0)).ends_with("  paused"));
+        assert!(title(80, Badge::Paused(12_345)).ends_with("  paused +12.3k"));
+    }
+}

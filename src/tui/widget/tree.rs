@@ -1,0 +1,143 @@
+//! The jobs of a run and their commands.
+//!
+//! ```text
+//!  ✓ build                 12.3s
+//!    ✓ 1 cargo build       12.1s
+//!  ✗ test +2               34.1s      folded: two commands are hidden
+//!  ○ deploy              skipped
+//! ```
+
+use std::borrow::Cow;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+use super::runs::span;
+use super::{Strip, row_of, select};
+use crate::join::{JobNode, ShNode, ShState};
+use crate::model::{Phase, Sh};
+use crate::sanitise::name;
+use crate::time::Time;
+use crate::tui::model::Item;
+use crate::tui::theme::Theme;
+use crate::words::{Mark, count, log_name};
+
+/// The visible rows of the tree.
+pub struct TreeList<'a> {
+    /// Jobs and commands.
+    pub items: &'a [Item<'a>],
+    /// The first one on screen.
+    pub top: usize,
+    /// The selected one.
+    pub at: Option<usize>,
+    /// Whether the commands of a job are hidden.
+    pub is_folded: &'a dyn Fn(&JobNode) -> bool,
+    /// The tree has the focus.
+    pub has_focus: bool,
+    /// How late it is.
+    pub now: Option<Time>,
+    /// How it looks.
+    pub theme: &'a Theme,
+}
+
+impl TreeList<'_> {
+    /// Draws the rows that fit.
+    pub fn draw(&self, buffer: &mut Buffer, body: Rect) {
+        for (index, item) in self.items.iter().enumerate().skip(self.top) {
+            let Some(row) = row_of(body, index - self.top) else { break };
+            match item.sh {
+                None => self.draw_job(buffer, row, item.job),
+                Some(sh) => self.draw_sh(buffer, row, item.job, sh),
+            }
+            if Some(index) == self.at {
+                select(buffer, row, self.theme, self.has_focus);
+            }
+        }
+    }
+
+    fn draw_job(&self, buffer: &mut Buffer, row: Rect, job: &JobNode) {
+        let mark = Mark::of_job(job);
+        let spent = span(job.phase, job.job.started_at, job.job.finished_at, self.now);
+        let hidden = if (self.is_folded)(job) { job.shs.len() } else { 0 };
+        let mut strip = self.begin(buffer, row, 1, mark, spent);
+        let fold = if hidden > 0 { format!(" +{}", count(hidden as u64)) } else { String::new() };
+        let room = strip.free().saturating_sub(fold.len());
+        // A log that was opened by its path belongs to no job.
+        let id = if job.job.id.as_str().is_empty() { "log".into() } else { name(job.job.id.as_str()) };
+        strip.put(&super::cut(&id, room, self.theme.signs.ellipsis), self.theme.strong).put(&fold, self.theme.muted);
+    }
+
+    fn draw_sh(&self, buffer: &mut Buffer, row: Rect, job: &JobNode, sh: &ShNode) {
+        let mark = Mark::of_sh(sh);
+        let spent = spent_by(sh, self.now);
+        let digits = job.shs.last().map_or(1, |last| last.n.to_string().len());
+        let mut strip = self.begin(buffer, row, 3, mark, spent);
+        strip.put(&format!("{:>digits$} ", sh.n), self.theme.muted).put(&command(sh), Style::new());
+    }
+
+    /// The glyph at the left, the duration or else the state's word at the right.
+    fn begin<'b>(
+        &self,
+        buffer: &'b mut Buffer,
+        row: Rect,
+        indent: u16,
+        mark: Mark,
+        spent: Option<String>,
+    ) -> Strip<'b> {
+        let theme = self.theme;
+        let mut strip = Strip::new(buffer, row, theme.signs.ellipsis);
+        strip.skip(indent).skip_right(1);
+        strip.put(theme.signs.mark(mark), theme.mark(mark)).skip(1);
+        match spent {
+            Some(spent) => strip.put_right(&spent, theme.muted, 8),
+            None => strip.put_right(mark.word(), theme.mark(mark), 8),
+        };
+        strip.skip_right(1);
+        strip
+    }
+}
+
+/// How long a command took, or has taken so far.
+#[must_use]
+pub fn spent_by(sh: &ShNode, now: Option<Time>) -> Option<String> {
+    let row = sh.sh.as_ref()?;
+    let phase = if sh.state == ShState::Running { Phase::Active } else { Phase::Finished };
+    span(phase, row.started_at, row.finished_at, now)
+}
+
+/// A command's line as it is shown: its first line, harmless; `sh-3.log` when there is nothing but a log.
+#[must_use]
+pub fn command(sh: &ShNode) -> String {
+    match &sh.sh {
+        Some(row) => command_line(row),
+        None => log_name(sh),
+    }
+}
+
+/// A shell string's first line; an argument vector as one would type it.
+fn command_line(sh: &Sh) -> String {
+    let typed = sh.argv().map(|argv| argv.iter().map(|arg| quoted(arg)).collect::<Vec<_>>().join(" "));
+    let line = typed.as_deref().unwrap_or(&sh.cmd).trim();
+    name(line.lines().next().unwrap_or_default()).into_owned()
+}
+
+/// An argument, in quotes where a shell would want them.
+fn quoted(arg: &str) -> Cow<'_, str> {
+    let is_plain = |c: char| c.is_alphanumeric() || "-_./=:,@%+~^".contains(c);
+    if !arg.is_empty() && arg.chars().all(is_plain) {
+        return Cow::Borrowed(arg);
+    }
+    Cow::Owned(format!("'{}'", arg.replace('\'', r"'\''")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_argument_vector_is_shown_as_one_would_type_it() {
+        let args = ["cargo", "a b", "it's", ""].map(quoted);
+        assert_eq!(args.join(" "), r"cargo 'a b' 'it'\''s' ''");
+    }
+}

@@ -1,0 +1,372 @@
+//! The worker: owns the catalog and the open log, and does what the model asks.
+//!
+//! [`Desk`] does one thing at a time and answers with messages; a headless test calls it directly. [`work`] is its thread:
+//! it takes everything that has been asked, forgets what a newer request has made pointless, reads the log before the store,
+//! and counts rows while nothing else is to be done. A panic becomes a message; the next request finds a working desk.
+
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError};
+use std::time::{Duration, Instant, SystemTime};
+
+use super::msg::{Effect, Msg, Page, PageRequest, Ticket, Work};
+use crate::catalog::{Catalog, RunFilter};
+use crate::error::{Error, Result, chain};
+use crate::join::RunNode;
+use crate::log::{Change, Index, LogFile, path};
+use crate::model::{Phase, RunId};
+
+/// The most runs listed.
+const MAX_RUNS: usize = 500;
+/// The most directories watched.
+const MAX_WATCHED: usize = 256;
+/// How many bytes are counted before other work has its turn: some 10 ms.
+const COUNT_BYTES: u64 = 8 << 20;
+/// A recorder that was killed changes no file: a run that goes on is looked at after this time in any case.
+const LOOK_AGAIN: Duration = Duration::from_secs(3);
+/// The least time between two readings of the store.
+const RELOAD_PAUSE: Duration = Duration::from_millis(150);
+/// Reading the store takes at most one part in so many of the time.
+const RELOAD_SHARE: u32 = 4;
+
+/// What the worker works with.
+pub(super) struct Desk {
+    catalog: Catalog,
+    filter: RunFilter,
+    log: Option<OpenLog>,
+    seen: Seen,
+}
+
+/// The log on screen.
+struct OpenLog {
+    file: LogFile,
+    index: Index,
+    ticket: Ticket,
+    /// What was asked last: asked again of an unchanged file, it needs no answer.
+    last: Option<PageRequest>,
+    is_counted: bool,
+}
+
+/// What the store was like when it was read last.
+#[derive(Default)]
+struct Seen {
+    run: Option<RunId>,
+    dirs: Vec<(PathBuf, Option<SystemTime>)>,
+    /// When, if what was read goes on by itself.
+    alive_at: Option<Instant>,
+    /// The last reading failed.
+    is_stale: bool,
+}
+
+impl Desk {
+    pub(super) fn new(catalog: Catalog, filter: RunFilter) -> Self {
+        Self { catalog, filter, log: None, seen: Seen::default() }
+    }
+
+    /// Does what is asked, if it is for the worker, and says what came of it.
+    pub(super) fn serve(&mut self, effect: Effect) -> Vec<Msg> {
+        match effect {
+            Effect::Load(run) => self.load(run),
+            Effect::Refresh(run) => self.refresh(run),
+            Effect::ReadLog(ticket, request) => match self.read_log(ticket, request) {
+                Ok(message) => vec![message],
+                Err(error) => vec![Msg::Failed(Work::Log(ticket), plain(&error))],
+            },
+            _ => Vec::new(),
+        }
+    }
+
+    fn refresh(&mut self, run: Option<RunId>) -> Vec<Msg> {
+        let is_due = self.seen.alive_at.is_some_and(|at| at.elapsed() >= LOOK_AGAIN);
+        let dirs_changed = self.seen.dirs.iter().any(|(dir, modified)| modified_at(dir) != *modified);
+        match self.catalog.changed() {
+            Err(error) => self.fail(&error),
+            Ok(changed) if changed || is_due || dirs_changed || self.seen.is_stale || self.seen.run != run => {
+                self.load(run)
+            }
+            Ok(_) => Vec::new(),
+        }
+    }
+
+    fn fail(&mut self, error: &Error) -> Vec<Msg> {
+        self.seen.is_stale = true;
+        vec![Msg::Failed(Work::Store, plain(error))]
+    }
+
+    fn load(&mut self, run: Option<RunId>) -> Vec<Msg> {
+        self.try_load(run).unwrap_or_else(|error| self.fail(&error))
+    }
+
+    fn try_load(&mut self, run: Option<RunId>) -> Result<Vec<Msg>> {
+        let heads = self.catalog.runs(&self.filter, MAX_RUNS)?;
+        let id = run.or_else(|| heads.first().map(|head| head.run.id.clone()));
+        let is_alive = heads.iter().any(|head| head.phase == Phase::Active);
+        let mut messages = vec![Msg::Runs(heads)];
+        let node = match &id {
+            Some(id) => self.catalog.run(id)?,
+            None => None,
+        };
+        let dirs = self.dirs(node.as_ref());
+        self.seen = Seen {
+            run: id.clone(),
+            dirs: dirs.iter().map(|dir| (dir.clone(), modified_at(dir))).collect(),
+            alive_at: is_alive.then(Instant::now),
+            is_stale: false,
+        };
+        messages.extend(id.map(|id| Msg::Run(id, node.map(Box::new))));
+        messages.push(Msg::Dirs(dirs));
+        Ok(messages)
+    }
+
+    /// The catalog's, and those of the jobs whose first log is still to come.
+    fn dirs(&self, node: Option<&RunNode>) -> Vec<PathBuf> {
+        let mut dirs = self.catalog.watched(node);
+        if let Some((node, run_dir)) = node.and_then(|node| Some((node, node.dir.as_ref()?))) {
+            let open = node.jobs.iter().filter(|job| job.phase == Phase::Active);
+            dirs.extend(open.filter_map(|job| path::job_dir(run_dir, &job.job.id)));
+        }
+        dirs.sort();
+        dirs.dedup();
+        dirs.truncate(MAX_WATCHED);
+        dirs
+    }
+
+    fn read_log(&mut self, ticket: Ticket, request: PageRequest) -> Result<Msg> {
+        let log = match &mut self.log {
+            Some(log) if log.file.path() == request.path => log,
+            slot => slot.insert(OpenLog::open(&request.path)?),
+        };
+        log.ticket = ticket;
+        match log.file.extend()? {
+            Change::Same if log.last.as_ref() == Some(&request) => return Ok(Msg::Unchanged(ticket)),
+            Change::Gone => {
+                let what = "this log was deleted; what is shown was read before";
+                return Ok(Msg::Failed(Work::Log(ticket), what.into()));
+            }
+            Change::Same => {}
+            Change::Grown { .. } => log.is_counted = false,
+            Change::Truncated | Change::Replaced => {
+                log.index = Index::new();
+                log.is_counted = false;
+            }
+        }
+        let window = log.file.window(request.anchor, request.rows, request.tail)?;
+        let total_rows = log.count(COUNT_BYTES, request.tail)?;
+        log.last = Some(request);
+        Ok(Msg::Page(ticket, Page { window, total_rows, generation: log.file.generation() }))
+    }
+
+    /// Whether there are rows to be counted.
+    pub(super) fn has_uncounted(&self) -> bool {
+        self.log.as_ref().is_some_and(|log| !log.is_counted)
+    }
+
+    /// Counts some rows; says how many there are when that was all.
+    pub(super) fn count(&mut self) -> Option<Msg> {
+        let log = self.log.as_mut()?;
+        let tail = log.last.as_ref()?.tail;
+        match log.count(COUNT_BYTES, tail) {
+            Ok(rows) => rows.map(|rows| Msg::Counted(log.ticket, rows)),
+            Err(error) => {
+                log.is_counted = true;
+                Some(Msg::Failed(Work::Log(log.ticket), plain(&error)))
+            }
+        }
+    }
+}
+
+impl OpenLog {
+    fn open(path: &Path) -> Result<Self> {
+        let file = LogFile::open(path)?;
+        Ok(Self { file, index: Index::new(), ticket: Ticket::default(), last: None, is_counted: false })
+    }
+
+    /// Goes on counting, by at most so many bytes; the number of rows when that was all.
+    fn count(&mut self, max_bytes: u64, tail: crate::log::Tail) -> Result<Option<u64>> {
+        if !self.is_counted {
+            self.is_counted = self.file.feed(&mut self.index, max_bytes)? < max_bytes;
+        }
+        Ok(self.is_counted.then(|| self.index.totals(tail).rows))
+    }
+}
+
+fn modified_at(path: &Path) -> Option<SystemTime> {
+    fs::metadata(path).and_then(|meta| meta.modified()).ok()
+}
+
+/// What went wrong, in a line that helps.
+fn plain(error: &Error) -> String {
+    let busy = |source: &rusqlite::Error| {
+        matches!(
+            source.sqlite_error_code(),
+            Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked)
+        )
+    };
+    match error {
+        Error::Database { source, .. } if busy(source) => "the database is busy; trying again".into(),
+        error => chain(error).lines().collect::<Vec<_>>().join("; "),
+    }
+}
+
+/// What has been asked and not been done.
+#[derive(Default)]
+struct Inbox {
+    log: Option<Effect>,
+    load: Option<Effect>,
+    refresh: Option<Effect>,
+    /// No reading of the store before this.
+    pause: Option<Instant>,
+}
+
+impl Inbox {
+    fn take_in(&mut self, effect: Effect) {
+        let slot = match effect {
+            Effect::ReadLog(..) => &mut self.log,
+            Effect::Load(_) => &mut self.load,
+            Effect::Refresh(_) => &mut self.refresh,
+            _ => return,
+        };
+        *slot = Some(effect);
+    }
+
+    /// What is to be done now: the newest of each kind, the log first.
+    fn next(&mut self, now: Instant) -> Option<Effect> {
+        let is_pausing = self.pause.is_some_and(|until| now < until);
+        let next = self.log.take().or_else(|| self.load.take());
+        next.or_else(|| if is_pausing { None } else { self.refresh.take() })
+    }
+
+    /// How long to wait for more; `None`: until there is some.
+    fn patience(&self, now: Instant) -> Option<Duration> {
+        self.refresh.as_ref()?;
+        Some(self.pause.map_or(Duration::ZERO, |until| until.saturating_duration_since(now)))
+    }
+}
+
+/// Works until nobody asks or listens any more.
+pub(super) fn work(mut desk: Desk, requests: &Receiver<Effect>, messages: &Sender<Msg>) {
+    let mut inbox = Inbox::default();
+    loop {
+        let now = Instant::now();
+        let patience = if desk.has_uncounted() { Some(Duration::ZERO) } else { inbox.patience(now) };
+        let request = match patience {
+            Some(patience) => requests.recv_timeout(patience),
+            None => requests.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        };
+        match request {
+            Ok(effect) => inbox.take_in(effect),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+        loop {
+            match requests.try_recv() {
+                Ok(effect) => inbox.take_in(effect),
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => return,
+            }
+        }
+        for message in turn(&mut desk, &mut inbox) {
+            if messages.send(message).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// One piece of work.
+fn turn(desk: &mut Desk, inbox: &mut Inbox) -> Vec<Msg> {
+    let start = Instant::now();
+    let Some(effect) = inbox.next(start) else {
+        return guarded(desk, Work::Store, |desk| desk.count().into_iter().collect());
+    };
+    let work = match &effect {
+        Effect::ReadLog(ticket, _) => Work::Log(*ticket),
+        _ => Work::Store,
+    };
+    let answers = guarded(desk, work, |desk| desk.serve(effect));
+    if work == Work::Store && !answers.is_empty() {
+        let end = Instant::now();
+        inbox.pause = Some(end + RELOAD_PAUSE.max((end - start) * RELOAD_SHARE));
+    }
+    answers
+}
+
+/// A panic is a fault of ours that must not take the screen with it.
+fn guarded(desk: &mut Desk, work: Work, job: impl FnOnce(&mut Desk) -> Vec<Msg>) -> Vec<Msg> {
+    let done = catch_unwind(AssertUnwindSafe(|| job(desk)));
+    done.unwrap_or_else(|panic| {
+        desk.log = None;
+        let text =
+            panic.downcast_ref::<&str>().map(ToString::to_string).or_else(|| panic.downcast_ref::<String>().cloned());
+        vec![Msg::Failed(work, format!("a fault of rundown itself: {}", text.unwrap_or_default()))]
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::{Anchor, Tail};
+
+    fn desk(dir: &Path) -> Desk {
+        Desk::new(Catalog::open_path(dir).unwrap(), RunFilter::default())
+    }
+
+    fn read(ticket: u64, path: &Path) -> Effect {
+        let request = PageRequest { path: path.to_owned(), anchor: Anchor::End, rows: 10, tail: Tail::Emit };
+        Effect::ReadLog(Ticket(ticket), request)
+    }
+
+    #[test]
+    fn the_newest_of_each_kind_wins_and_the_log_comes_first() {
+        let mut inbox = Inbox::default();
+        let path = Path::new("a.log");
+        let run = |id: &str| Some(RunId(id.into()));
+        for effect in
+            [Effect::Refresh(None), Effect::Load(run("a")), read(1, path), Effect::Load(run("b")), read(2, path)]
+        {
+            inbox.take_in(effect);
+        }
+        let now = Instant::now();
+        let order: Vec<_> = std::iter::from_fn(|| inbox.next(now)).collect();
+        assert_eq!(order, [read(2, path), Effect::Load(run("b")), Effect::Refresh(None)]);
+    }
+
+    #[test]
+    fn a_refresh_waits_for_the_pause_and_nothing_else_does() {
+        let now = Instant::now();
+        let mut inbox = Inbox { pause: Some(now + Duration::from_secs(1)), ..Inbox::default() };
+        inbox.take_in(Effect::Refresh(None));
+        inbox.take_in(Effect::Load(None));
+        assert_eq!(inbox.next(now), Some(Effect::Load(None)));
+        assert_eq!(inbox.next(now), None);
+        assert_eq!(inbox.patience(now), Some(Duration::from_secs(1)));
+        assert_eq!(inbox.next(now + Duration::from_secs(1)), Some(Effect::Refresh(None)));
+        assert_eq!(inbox.patience(now), None, "nothing is left to be done");
+    }
+
+    #[test]
+    fn a_log_that_has_not_changed_needs_no_answer_and_a_missing_one_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, missing) = (dir.path().join("a.log"), dir.path().join("b.log"));
+        fs::write(&path, b"2026-05-06T12:00:00Z stdout F one\n").unwrap();
+        let mut desk = desk(dir.path());
+        let [Msg::Page(Ticket(1), page)] = &desk.serve(read(1, &path))[..] else { panic!("no page") };
+        assert_eq!((page.window.rows.len(), page.total_rows), (1, Some(1)));
+        assert_eq!(desk.serve(read(2, &path)), [Msg::Unchanged(Ticket(2))]);
+        let [Msg::Failed(Work::Log(Ticket(3)), why)] = &desk.serve(read(3, &missing))[..] else { panic!("no failure") };
+        assert!(why.contains("b.log") && !why.contains('\n'), "{why}");
+    }
+
+    #[test]
+    fn a_panic_is_told_and_the_next_request_is_served() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut desk = desk(dir.path());
+        let told = guarded(&mut desk, Work::Store, |_| panic!("of no use"));
+        assert_eq!(told, [Msg::Failed(Work::Store, "a fault of rundown itself: of no use".into())]);
+        assert!(matches!(
+            &guarded(&mut desk, Work::Store, |desk| desk.serve(Effect::Load(None)))[..],
+            [Msg::Runs(_), ..]
+        ));
+    }
+}

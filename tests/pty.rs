@@ -1,0 +1,264 @@
+//! The real binary in a real terminal: what it draws, and that the terminal is given back.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::io::{Read, Write};
+use std::num::NonZeroU16;
+use std::process::{Child, ExitStatus};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use common::built::{Built, run_id};
+use pty_process::blocking::{Command, Pts, Pty};
+use rundown::cri::Stream;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
+use rustix::termios::{Termios, tcgetattr};
+use vt100::{MouseProtocolMode, Parser, Screen};
+
+/// The one time-out: nothing here takes this long unless it never comes.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What the terminal shows, and whether that has changed.
+struct Shown {
+    parser: Mutex<Parser>,
+    changed: Condvar,
+}
+
+impl Shown {
+    /// Waits until the screen is as wanted.
+    fn wait_for(&self, what: &str, wanted: impl Fn(&Screen) -> bool) {
+        let end = Instant::now() + PATIENCE;
+        let mut parser = self.parser.lock().unwrap();
+        while !wanted(parser.screen()) {
+            let left = end.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "waited in vain for {what}:\n{}", parser.screen().contents());
+            parser = self.changed.wait_timeout(parser, left).unwrap().0;
+        }
+    }
+
+    fn wait_for_text(&self, text: &str) {
+        self.wait_for(text, |screen| screen.contents().contains(text));
+    }
+}
+
+/// rundown in a terminal of 80x24.
+struct Session {
+    shown: Arc<Shown>,
+    pty: Arc<Pty>,
+    /// Kept open, so that the terminal outlives the program.
+    pts: Pts,
+    before: Termios,
+    pid: Pid,
+    exits: Receiver<ExitStatus>,
+    stop: Arc<AtomicBool>,
+    reader: Option<JoinHandle<()>>,
+}
+
+impl Session {
+    fn start(store: &Built, env: &[(&str, &str)]) -> Self {
+        let (pty, pts) = pty_process::blocking::open().unwrap();
+        pty.resize(pty_process::Size::new(24, 80)).unwrap();
+        let before = tcgetattr(&pts).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rundown"))
+            .arg("--root")
+            .arg(store.root())
+            .env_clear()
+            .envs([("TERM", "xterm-256color"), ("TZ", "UTC"), ("LANG", "C.UTF-8")])
+            .envs(env.iter().copied());
+        let child = command.spawn_borrowed(&pts).unwrap();
+        let pid = Pid::from_child(&child);
+        let size = |n| NonZeroU16::new(n).unwrap();
+        let shown = Shown { parser: Mutex::new(Parser::new(size(24), size(80), 0)), changed: Condvar::new() };
+        let (shown, pty, stop) = (Arc::new(shown), Arc::new(pty), Arc::new(AtomicBool::new(false)));
+        let reader = thread::spawn({
+            let (shown, pty, stop) = (Arc::clone(&shown), Arc::clone(&pty), Arc::clone(&stop));
+            move || read(&pty, &shown, &stop)
+        });
+        Self { shown, pty, pts, before, pid, exits: wait(child), stop, reader: Some(reader) }
+    }
+
+    fn press(&self, keys: &str) {
+        (&*self.pty).write_all(keys.as_bytes()).unwrap();
+    }
+
+    fn kill(&self, signal: Signal) {
+        kill_process(self.pid, signal).unwrap();
+    }
+
+    fn wait_until_stopped(&self) {
+        let (stopped, stops) = channel();
+        let pid = WaitId::Pid(self.pid);
+        thread::spawn(move || stopped.send(waitid(pid, WaitIdOptions::STOPPED).unwrap()));
+        stops.recv_timeout(PATIENCE).expect("it stops");
+    }
+
+    fn exit(&self) -> ExitStatus {
+        self.exits.recv_timeout(PATIENCE).expect("it ends")
+    }
+
+    /// The main screen, no mouse, a cursor, and the line settings as they were.
+    fn assert_given_back(&self) {
+        self.shown.wait_for("the main screen", |screen| {
+            !screen.alternate_screen()
+                && !screen.hide_cursor()
+                && screen.mouse_protocol_mode() == MouseProtocolMode::None
+        });
+        let after = tcgetattr(&self.pts).unwrap();
+        assert_eq!(after.local_modes, self.before.local_modes);
+        assert_eq!(after.input_modes, self.before.input_modes);
+        assert_eq!(after.output_modes, self.before.output_modes);
+    }
+
+    /// Nobody holds the terminal any more.
+    fn close(mut self) -> Receiver<ExitStatus> {
+        self.end_reader();
+        let (_, unused) = channel();
+        std::mem::replace(&mut self.exits, unused)
+    }
+
+    fn end_reader(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(reader) = self.reader.take() {
+            reader.join().unwrap();
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.end_reader();
+    }
+}
+
+fn read(mut pty: &Pty, shown: &Shown, stop: &AtomicBool) {
+    let mut buffer = [0; 1 << 16];
+    let pause = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
+    while !stop.load(Ordering::Relaxed) {
+        let mut fds = [PollFd::new(pty, PollFlags::IN)];
+        if !poll(&mut fds, Some(&pause)).is_ok_and(|ready| ready > 0) {
+            continue;
+        }
+        let Ok(bytes) = pty.read(&mut buffer) else { return };
+        shown.parser.lock().unwrap().process(&buffer[..bytes]);
+        shown.changed.notify_all();
+    }
+}
+
+fn wait(mut child: Child) -> Receiver<ExitStatus> {
+    let (send, exits) = channel();
+    thread::spawn(move || send.send(child.wait().unwrap()));
+    exits
+}
+
+/// A store whose run is running and has printed a row.
+fn running() -> Built {
+    let mut store = Built::new();
+    let run = run_id(1);
+    store.begin(&run, &["build"], 0);
+    store.start(&run, "build", 1, "make all", 10);
+    store.print(&run, "build", 1, 20, Stream::Stdout, "the first row\n");
+    store
+}
+
+#[test]
+fn leaving_gives_the_terminal_back() {
+    let store = running();
+    for keys in ["q", "\x03"] {
+        let session = Session::start(&store, &[]);
+        session.shown.wait_for_text("the first row");
+        session.shown.wait_for("the alternate screen", Screen::alternate_screen);
+        session.press(keys);
+        assert_eq!(session.exit().code(), Some(0));
+        session.assert_given_back();
+    }
+}
+
+#[test]
+fn signals_give_the_terminal_back() {
+    let store = running();
+    for signal in [Signal::TERM, Signal::HUP, Signal::INT] {
+        let session = Session::start(&store, &[]);
+        session.shown.wait_for_text("the first row");
+        session.kill(signal);
+        session.exit();
+        session.assert_given_back();
+    }
+}
+
+#[test]
+fn a_terminal_that_vanishes_ends_the_program() {
+    let store = running();
+    let session = Session::start(&store, &[]);
+    session.shown.wait_for_text("the first row");
+    let exits = session.close();
+    exits.recv_timeout(PATIENCE).expect("it ends");
+}
+
+#[test]
+fn new_rows_commands_and_runs_appear_without_a_key() {
+    let mut store = running();
+    let run = run_id(1);
+    let session = Session::start(&store, &[]);
+    session.shown.wait_for_text("the first row");
+    store.print(&run, "build", 1, 30, Stream::Stdout, "the second row\n");
+    session.shown.wait_for_text("the second row");
+    store.end(&run, "build", 1, 0, 40);
+    store.start(&run, "build", 2, "make install", 50);
+    session.shown.wait_for_text("$ make install");
+    store.print(&run, "build", 2, 60, Stream::Stdout, "installing\n");
+    session.shown.wait_for_text("installing");
+    session.press("r");
+    session.shown.wait_for_text("00000001");
+    store.begin(&run_id(2), &["build"], 70);
+    session.shown.wait_for_text("00000002");
+}
+
+#[test]
+fn ctrl_z_gives_the_terminal_back_and_takes_it_again() {
+    let store = running();
+    let session = Session::start(&store, &[]);
+    session.shown.wait_for_text("the first row");
+    session.press("\x1a");
+    session.wait_until_stopped();
+    session.assert_given_back();
+    session.kill(Signal::CONT);
+    session.shown.wait_for("the alternate screen", Screen::alternate_screen);
+    session.shown.wait_for_text("the first row");
+    session.press("q");
+    assert_eq!(session.exit().code(), Some(0));
+    session.assert_given_back();
+}
+
+#[test]
+fn without_colour_the_selection_is_still_seen() {
+    let store = running();
+    let session = Session::start(&store, &[("NO_COLOR", "1")]);
+    session.shown.wait_for_text("the first row");
+    session.press("\t");
+    session.shown.wait_for("the selection in reverse video", |screen| {
+        (0..24).any(|row| screen.cell(row, 4).is_some_and(vt100::Cell::inverse))
+    });
+    let parser = session.shown.parser.lock().unwrap();
+    let is_plain = |cell: &vt100::Cell| cell.fgcolor() == vt100::Color::Default;
+    assert!((0..24).all(|row| (0..80).all(|column| parser.screen().cell(row, column).is_none_or(is_plain))));
+}
+
+#[test]
+fn another_size_is_drawn_anew() {
+    let store = running();
+    let session = Session::start(&store, &[]);
+    session.shown.wait_for_text("the first row");
+    let size = |n| NonZeroU16::new(n).unwrap();
+    session.shown.parser.lock().unwrap().screen_mut().set_size(size(10), size(40));
+    session.pty.resize(pty_process::Size::new(10, 40)).unwrap();
+    session.shown.wait_for("one pane", |screen| {
+        let contents = screen.contents();
+        contents.contains("the first row") && !contents.contains("Jobs")
+    });
+}

@@ -1,0 +1,533 @@
+//! What the screen shows and what keys do, through the headless loop on real stores.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::fs;
+
+use common::built::{Built, at, failed_run, passed_run, run_id};
+use insta::assert_snapshot;
+use jiff::tz::TimeZone;
+use rundown::catalog::{Catalog, RunFilter};
+use rundown::cri::Stream;
+use rundown::model::{JobId, RunId};
+use rundown::store::{JobEnd, RunEnd};
+use rundown::tui::Options;
+use rundown::tui::layout::Pane;
+use rundown::tui::model::Place;
+use rundown::tui::msg::{Effect, Mouse, Msg, Work};
+use rundown::tui::sim::Sim;
+
+const SMALL: (u16, u16) = (80, 24);
+const LARGE: (u16, u16) = (120, 40);
+const TINY: (u16, u16) = (40, 10);
+
+fn options() -> Options {
+    Options { colour: true, ascii: false, time_zone: TimeZone::UTC, filter: RunFilter::default() }
+}
+
+fn open(store: &Built, size: (u16, u16)) -> Sim {
+    Sim::new(store.catalog(), None, options(), size, at(120_000))
+}
+
+/// An older run that passed and the newest, which failed.
+fn two_runs() -> Built {
+    let mut store = Built::new();
+    passed_run(&mut store, &run_id(1), -3_600_000);
+    failed_run(&mut store, &run_id(2), 0);
+    store
+}
+
+/// A run whose only command is running; it has printed `rows` rows.
+fn running(rows: usize) -> (Built, RunId) {
+    let (mut store, run) = (Built::new(), run_id(3));
+    store.begin(&run, &["build", "test"], 0);
+    store.start(&run, "build", 1, "make all", 100);
+    print_rows(&store, &run, 1..=rows);
+    (store, run)
+}
+
+fn print_rows(store: &Built, run: &RunId, rows: std::ops::RangeInclusive<usize>) {
+    let text: String = rows.map(|n| format!("row {n}\n")).collect();
+    store.print(run, "build", 1, 200, Stream::Stdout, &text);
+}
+
+fn selected(sim: &Sim) -> (String, Option<u32>) {
+    let Place { job, n } = sim.model.tree.at.clone().unwrap();
+    (job.0, n)
+}
+
+/// The text of the rows of the log that are on screen.
+fn log_rows(sim: &Sim) -> Vec<String> {
+    let rows = sim.model.log.window.rows.iter().skip(sim.model.log.top).take(sim.model.log_height());
+    rows.map(|row| String::from_utf8_lossy(&row.text).into_owned()).collect()
+}
+
+fn first_row(sim: &Sim) -> String {
+    log_rows(sim).first().cloned().unwrap_or_default()
+}
+
+fn last_row(sim: &Sim) -> String {
+    log_rows(sim).last().cloned().unwrap_or_default()
+}
+
+fn badge(sim: &mut Sim) -> String {
+    let screen = sim.screen();
+    let title = screen.lines().next().unwrap().to_owned();
+    title.rsplit("  ").next().unwrap().to_owned()
+}
+
+// ---- screens ----
+
+#[test]
+fn a_failed_run_opens_on_its_first_failed_command_at_the_end_of_its_log() {
+    let store = two_runs();
+    assert_snapshot!("failed_80x24", open(&store, SMALL).screen());
+    assert_snapshot!("failed_120x40", open(&store, LARGE).screen());
+    assert_snapshot!("failed_40x10", open(&store, TINY).screen());
+}
+
+#[test]
+fn the_focus_and_the_selection_are_seen() {
+    let store = two_runs();
+    assert_snapshot!("styles_of_the_log_s_focus", open(&store, SMALL).styles());
+    assert_snapshot!("styles_of_the_tree_s_focus", open(&store, SMALL).keys("Tab").styles());
+}
+
+#[test]
+fn without_colour_and_unicode_everything_is_still_told() {
+    let store = two_runs();
+    let plain = Options { colour: false, ascii: true, ..options() };
+    let mut sim = Sim::new(store.catalog(), None, plain, SMALL, at(120_000));
+    let screen = sim.keys("Tab").screen();
+    assert!(screen.is_ascii(), "{screen}");
+    assert_snapshot!("ascii_80x24", screen);
+    let styles = sim.styles();
+    assert!(styles.contains("REVERSED"), "{styles}");
+    assert!(!styles.contains("Red") && !styles.contains("Blue"), "{styles}");
+}
+
+#[test]
+fn runs_are_a_popup_on_a_narrow_screen_and_a_pane_on_a_wide_one() {
+    let store = two_runs();
+    assert_snapshot!("runs_80x24", open(&store, SMALL).keys("r j").screen());
+    assert_snapshot!("runs_40x10", open(&store, TINY).keys("r").screen());
+}
+
+#[test]
+fn the_help_holds_every_key_and_scrolls() {
+    let store = two_runs();
+    assert_snapshot!("help_80x24", open(&store, SMALL).keys("?").screen());
+    let mut sim = open(&store, SMALL);
+    let mut seen = sim.keys("?").screen();
+    for _ in 0..10 {
+        seen.push_str(&sim.keys("Space").screen());
+    }
+    for binding in rundown::tui::keymap::BINDINGS {
+        assert!(seen.contains(binding.label), "{}", binding.label);
+    }
+    assert!(!sim.keys("Esc").screen().contains("Everywhere"));
+}
+
+#[test]
+fn a_running_command_is_followed() {
+    let (store, _) = running(3);
+    assert_snapshot!("running_80x24", open(&store, SMALL).screen());
+}
+
+#[test]
+fn an_empty_store_says_what_it_waits_for_and_opens_its_first_run() {
+    let mut store = Built::new();
+    let mut sim = open(&store, SMALL);
+    assert_snapshot!("empty_80x24", sim.screen());
+    passed_run(&mut store, &run_id(1), 0);
+    sim.disk();
+    assert_eq!(selected(&sim), ("build".into(), Some(1)));
+    assert_eq!(first_row(&sim), "nothing to be done");
+}
+
+#[test]
+fn hostile_names_and_rows_steer_nothing() {
+    let (mut store, run) = (Built::new(), run_id(5));
+    let job = "evil\x1b[2J\x07job";
+    store.begin(&run, &[job], 0);
+    store.start(&run, job, 1, "echo \x1b]0;title\x07 \r\n rm -rf", 1);
+    store.print(
+        &run,
+        job,
+        1,
+        2,
+        Stream::Stdout,
+        "\x1b[2J\x1b[1;1Hhome \x07 bell\tand tab \u{202e}bidi\n日本語 wide e\u{301}\n",
+    );
+    store.append(&run, job, 1, b"what is this\n");
+    store.end(&run, job, 1, 0, 9);
+    store.end_job(&run, job, JobEnd::Complete, 9);
+    store.end_run(&run, RunEnd::Complete, 9);
+    let screen = open(&store, SMALL).screen();
+    assert!(!screen.chars().any(|c| c.is_control() && c != '\n'), "{screen:?}");
+    assert_snapshot!("hostile_80x24", screen);
+}
+
+#[test]
+fn any_size_of_screen_can_be_drawn() {
+    let store = two_runs();
+    let mut sim = open(&store, SMALL);
+    for width in [1, 2, 3, 5, 9, 20, 59, 60, 61, 99, 100, 101, 300] {
+        for height in [1, 2, 3, 4, 5, 7, 8, 24, 80] {
+            for keys in ["", "r", "Esc Tab", "Esc z", "z ?", "?"] {
+                sim.keys(keys).resize(width, height).screen();
+            }
+        }
+    }
+}
+
+// ---- moving ----
+
+#[test]
+fn brackets_go_from_command_to_command_and_braces_from_failure_to_failure() {
+    let store = two_runs();
+    let mut sim = open(&store, SMALL);
+    assert_eq!(selected(&sim), ("test".into(), Some(2)));
+    sim.keys("[");
+    assert_eq!(selected(&sim), ("test".into(), Some(1)));
+    sim.keys("[");
+    assert_eq!(selected(&sim), ("build".into(), Some(1)));
+    sim.keys("[ [");
+    assert_eq!(selected(&sim), ("build".into(), Some(1)), "there is none before");
+    sim.keys("}");
+    assert_eq!(selected(&sim), ("test".into(), Some(2)));
+    sim.keys("} ]");
+    assert_eq!(selected(&sim), ("test".into(), Some(2)), "there is none behind");
+    sim.keys("[ {");
+    assert_eq!(selected(&sim), ("test".into(), Some(1)), "none failed before");
+}
+
+#[test]
+fn the_tree_moves_folds_and_opens() {
+    let store = two_runs();
+    let mut sim = open(&store, SMALL);
+    sim.keys("Tab g");
+    assert_eq!(selected(&sim), ("build".into(), None));
+    assert_eq!(first_row(&sim), "\x1b[1m\x1b[32m   Compiling\x1b[0m example v0.1.0", "a job shows its telling command");
+    sim.keys("h");
+    assert!(sim.screen().contains("build +1"));
+    sim.keys("j");
+    assert_eq!(selected(&sim), ("test".into(), None));
+    sim.keys("l l");
+    assert_eq!(selected(&sim), ("test".into(), Some(1)), "unfolded already: its first command");
+    sim.keys("h h [");
+    assert_eq!(selected(&sim), ("build".into(), Some(1)), "a folded job unfolds");
+    assert!(!sim.screen().contains("build +1"));
+    sim.keys("G");
+    assert_eq!(selected(&sim), ("deploy".into(), None));
+    assert!(sim.screen().contains("skipped: it ran no command"));
+    sim.keys("k k k Enter");
+    assert_eq!(sim.model.focus, Pane::Tree, "Enter on a job folds");
+    sim.keys("Enter j Enter");
+    assert_eq!(sim.model.focus, Pane::Log);
+}
+
+#[test]
+fn escape_steps_back_and_never_leaves() {
+    let store = two_runs();
+    let mut sim = open(&store, LARGE);
+    sim.keys("z ?").keys("Esc");
+    assert_eq!((sim.model.help, sim.model.zoom), (None, true));
+    sim.keys("Esc");
+    assert_eq!((sim.model.zoom, sim.model.focus), (false, Pane::Log));
+    sim.keys("Esc");
+    assert_eq!(sim.model.focus, Pane::Tree);
+    sim.keys("Esc Esc Esc Esc");
+    assert_eq!(sim.model.focus, Pane::Runs);
+    assert!(!sim.others.contains(&Effect::Quit));
+    sim.keys("q");
+    assert!(sim.others.contains(&Effect::Quit));
+}
+
+#[test]
+fn tab_visits_every_pane_that_there_is() {
+    let store = two_runs();
+    let visit = |size, keys: &[&str]| {
+        let mut sim = open(&store, size);
+        keys.iter().map(|key| sim.keys(key).model.focus).collect::<Vec<_>>()
+    };
+    assert_eq!(visit(LARGE, &["Tab", "Tab", "Tab"]), [Pane::Runs, Pane::Tree, Pane::Log]);
+    assert_eq!(visit(SMALL, &["Tab", "Tab", "Shift-Tab"]), [Pane::Tree, Pane::Log, Pane::Tree]);
+    assert_eq!(visit(SMALL, &["Tab", "r", "Tab"]), [Pane::Tree, Pane::Runs, Pane::Tree], "out of the popup");
+    let tree = open(&store, TINY).keys("Tab").screen();
+    assert!(tree.contains("deploy") && !tree.contains("case_17"), "{tree}");
+}
+
+#[test]
+fn another_run_opens_from_the_list() {
+    let store = two_runs();
+    for size in [SMALL, LARGE] {
+        let mut sim = open(&store, size);
+        sim.keys("r j");
+        assert_eq!(selected(&sim), ("test".into(), Some(2)), "the cursor alone opens nothing");
+        sim.keys("Enter");
+        assert_eq!(sim.model.run.as_ref().unwrap().head.run.id, run_id(1));
+        assert_eq!(first_row(&sim), "nothing to be done");
+        assert_ne!(sim.model.focus, Pane::Runs);
+    }
+}
+
+#[test]
+fn the_run_asked_for_is_opened() {
+    let store = two_runs();
+    let sim = Sim::new(store.catalog(), Some(run_id(1)), options(), SMALL, at(0));
+    assert_eq!(sim.model.run.unwrap().head.run.id, run_id(1));
+}
+
+#[test]
+fn the_mouse_scrolls_what_is_under_it_and_selects() {
+    let store = two_runs();
+    let mut sim = open(&store, SMALL);
+    let before = first_row(&sim);
+    sim.mouse(Mouse::Wheel(-1), 50, 10);
+    assert_ne!(first_row(&sim), before);
+    sim.mouse(Mouse::Click, 5, 3);
+    assert_eq!((selected(&sim), sim.model.focus), (("build".into(), Some(1)), Pane::Tree));
+    sim.mouse(Mouse::Click, 50, 10);
+    assert_eq!(sim.model.focus, Pane::Log);
+    sim.mouse(Mouse::Click, 5, 20);
+    assert_eq!(selected(&sim), ("build".into(), Some(1)), "there is no row");
+    sim.keys("r").mouse(Mouse::Click, 10, 4);
+    assert_eq!(sim.model.run.as_ref().unwrap().head.run.id, run_id(1));
+    sim.keys("M");
+    assert_eq!(sim.others.last(), Some(&Effect::CaptureMouse(false)));
+}
+
+// ---- the log ----
+
+#[test]
+fn every_row_of_a_long_log_is_reached_by_every_way_of_moving() {
+    let (store, _) = running(5_000);
+    let mut sim = open(&store, SMALL);
+    assert_eq!(last_row(&sim), "row 5000");
+    sim.keys("g");
+    assert_eq!(first_row(&sim), "row 1");
+    for (key, step) in [("j", 1), ("Ctrl-d", 10), ("PageDown", 19)] {
+        sim.keys("g");
+        for turn in 1..=150 {
+            sim.keys(key);
+            assert_eq!(first_row(&sim), format!("row {}", 1 + turn * step), "{key}");
+        }
+    }
+    for (key, step) in [("k", 1), ("Ctrl-u", 10), ("b", 19)] {
+        sim.keys("G");
+        assert_eq!(last_row(&sim), "row 5000");
+        for turn in 1..=150 {
+            sim.keys(key);
+            assert_eq!(last_row(&sim), format!("row {}", 5000 - turn * step), "{key}");
+        }
+    }
+    assert!(sim.model.log.window.rows.len() <= 4 * 24, "only what is near is held");
+}
+
+#[test]
+fn following_keeps_the_last_row_on_screen() {
+    let (store, run) = running(100);
+    let mut sim = open(&store, SMALL);
+    assert_eq!((last_row(&sim).as_str(), badge(&mut sim).as_str()), ("row 100", "live"));
+    print_rows(&store, &run, 101..=150);
+    sim.disk();
+    assert_eq!(last_row(&sim), "row 150");
+}
+
+#[test]
+fn new_rows_never_move_what_is_being_read() {
+    let (store, run) = running(100);
+    let mut sim = open(&store, SMALL);
+    sim.keys("k k k");
+    let reading = log_rows(&sim);
+    assert_eq!(badge(&mut sim), "paused");
+    for n in 0..20 {
+        print_rows(&store, &run, 101 + n * 50..=150 + n * 50);
+        sim.disk();
+        assert_eq!(log_rows(&sim), reading);
+    }
+    assert_eq!(badge(&mut sim), "paused +1000");
+    for resume in ["f", "G", "End"] {
+        sim.keys("k").keys(resume);
+        assert_eq!((last_row(&sim).as_str(), badge(&mut sim).as_str()), ("row 1100", "live"), "{resume}");
+    }
+    sim.keys("k j");
+    assert_eq!(badge(&mut sim), "live", "the last row is on screen again");
+}
+
+#[test]
+fn moves_made_while_rows_are_on_their_way_are_not_lost() {
+    let (store, _) = running(1_000);
+    let mut sim = open(&store, SMALL);
+    sim.keys("g");
+    let step = |sim: &mut Sim, key: &str| {
+        let key = rundown::tui::keymap::Key::parse(key).unwrap();
+        rundown::tui::update::update(&mut sim.model, Msg::Key(key))
+    };
+    // The worker is slow: it answers after all the keys, and only the newest request counts.
+    let mut late = Vec::new();
+    for _ in 0..12 {
+        late.extend(step(&mut sim, "PageDown"));
+    }
+    for effect in late {
+        sim.perform(vec![effect]);
+    }
+    assert_eq!(first_row(&sim), format!("row {}", 1 + 12 * 19));
+}
+
+#[test]
+fn an_answer_nobody_waits_for_changes_nothing() {
+    let store = two_runs();
+    let mut sim = open(&store, SMALL);
+    let (rows, old) = (log_rows(&sim), sim.model.log.ticket);
+    sim.keys("[ ]");
+    sim.send(Msg::Page(old, rundown::tui::msg::Page::default()));
+    sim.send(Msg::Run(run_id(1), None));
+    sim.send(Msg::Failed(Work::Log(old), "too late".into()));
+    assert_eq!(log_rows(&sim), rows);
+    assert!(!sim.screen().contains("too late"));
+}
+
+#[test]
+fn the_screen_moves_on_with_the_run_unless_the_user_has_chosen() {
+    for has_chosen in [false, true] {
+        let (mut store, run) = running(3);
+        let mut sim = open(&store, SMALL);
+        if has_chosen {
+            sim.keys("Tab k j");
+        }
+        store.end(&run, "build", 1, 0, 1_000);
+        store.start(&run, "build", 2, "make install", 1_001);
+        sim.disk();
+        let expected = if has_chosen { 1 } else { 2 };
+        assert_eq!(selected(&sim), ("build".into(), Some(expected)));
+        store.end(&run, "build", 2, 3, 2_000);
+        store.end_job(&run, "build", JobEnd::Failed(3), 2_000);
+        store.end_job(&run, "test", JobEnd::Skipped, 2_000);
+        store.end_run(&run, RunEnd::Failed("job-failed"), 2_000);
+        sim.disk();
+        assert_eq!(selected(&sim), ("build".into(), Some(expected)));
+        assert_eq!(badge(&mut sim), "ended");
+    }
+}
+
+#[test]
+fn f_goes_back_to_what_runs() {
+    let (store, run) = running(100);
+    let mut sim = open(&store, SMALL);
+    sim.keys("g");
+    store.end(&run, "build", 1, 0, 1_000);
+    store.start(&run, "build", 2, "make install", 1_001);
+    sim.disk();
+    assert_eq!(selected(&sim), ("build".into(), Some(1)), "somebody reads it");
+    sim.keys("f");
+    assert_eq!(selected(&sim), ("build".into(), Some(2)));
+}
+
+#[test]
+fn a_run_whose_recorder_is_gone_is_interrupted() {
+    let (mut store, run) = running(2);
+    store.kill_recorder(&run);
+    let mut sim = open(&store, SMALL);
+    assert_eq!(badge(&mut sim), "interrupted");
+}
+
+#[test]
+fn an_unfinished_row_is_shown_as_it_is() {
+    let (store, run) = running(1);
+    store.print(&run, "build", 1, 300, Stream::Stdout, "50% of");
+    let mut sim = open(&store, SMALL);
+    assert_eq!(last_row(&sim), "50% of");
+    store.print(&run, "build", 1, 301, Stream::Stdout, " all\n");
+    assert_eq!(last_row(sim.disk()), "50% of all");
+}
+
+#[test]
+fn long_rows_are_cut_at_the_edge_and_scroll_sideways() {
+    let (store, run) = running(0);
+    let text: String = (0..40).map(|n| format!("{n:04}")).collect();
+    store.print(&run, "build", 1, 300, Stream::Stdout, &format!("{text}\n日本{text}\n"));
+    let mut sim = open(&store, TINY);
+    assert_snapshot!("cut_40x10", sim.screen());
+    assert_snapshot!("sideways_40x10", sim.keys("l").screen());
+    sim.keys("h h h");
+    assert_eq!(sim.model.log.sideways, 0);
+}
+
+#[test]
+fn a_log_that_is_cut_off_or_replaced_is_read_anew() {
+    let (store, run) = running(500);
+    let mut sim = open(&store, SMALL);
+    sim.keys("k k");
+    let path = store.log_path(&run, "build", 1);
+    fs::write(&path, b"2026-05-06T12:00:09.000000000Z stdout F a new beginning\n").unwrap();
+    sim.disk();
+    assert_eq!(log_rows(&sim), ["a new beginning"]);
+    fs::remove_file(&path).unwrap();
+    sim.disk();
+    assert!(sim.screen().contains("deleted"), "{}", sim.screen());
+    fs::write(&path, b"2026-05-06T12:00:09.000000000Z stdout F again\n").unwrap();
+    sim.disk();
+    assert_eq!(log_rows(&sim), ["again"]);
+    assert!(!sim.screen().contains("deleted"));
+}
+
+#[test]
+fn a_fault_is_told_and_goes_away_when_the_next_reading_works() {
+    let store = two_runs();
+    let mut sim = open(&store, SMALL);
+    sim.send(Msg::Failed(Work::Store, "the database is busy; trying again".into()));
+    assert!(sim.screen().contains("! the database is busy; trying again"));
+    let heads = sim.model.runs.heads.clone().unwrap();
+    sim.send(Msg::Runs(heads));
+    assert!(!sim.screen().contains("busy"));
+}
+
+#[test]
+fn a_log_alone_is_shown_and_followed() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("some.log");
+    fs::write(&path, b"2026-05-06T12:00:09.000000000Z stderr F one\n").unwrap();
+    let mut sim = Sim::new(Catalog::open_path(&path).unwrap(), None, options(), SMALL, at(0));
+    assert_eq!(log_rows(&sim), ["one"]);
+    fs::write(&path, b"2026-05-06T12:00:09.000000000Z stderr F one\n2026-05-06T12:00:10.000000000Z stdout F two\n")
+        .unwrap();
+    sim.disk();
+    assert_eq!(log_rows(&sim), ["one", "two"]);
+    assert_snapshot!("log_alone_80x24", sim.screen());
+}
+
+#[test]
+fn a_command_and_a_job_without_anything_break_nothing() {
+    let (mut store, run) = (Built::new(), run_id(7));
+    store.begin(&run, &["lost", "none"], 0);
+    store.start(&run, "lost", 1, "rm -f log", 1);
+    fs::remove_file(store.log_path(&run, "lost", 1)).unwrap();
+    let mut sim = open(&store, SMALL);
+    assert!(sim.screen().contains("this command left no log"), "{}", sim.screen());
+    sim.keys("Tab G");
+    assert!(sim.screen().contains("waiting to start"), "{}", sim.screen());
+    sim.keys("j k g G f [ ] { } h l Enter Enter Space Space Tab j k g G f h l PageUp b");
+    store.end_run(&run, RunEnd::Complete, 5);
+    sim.disk().screen();
+}
+
+#[test]
+fn the_selection_stays_with_its_name_while_others_appear() {
+    let (mut store, run) = (Built::new(), run_id(8));
+    store.begin(&run, &["a", "b"], 0);
+    store.start(&run, "b", 1, "second", 50);
+    let mut sim = open(&store, SMALL);
+    sim.keys("Tab k j");
+    assert_eq!(selected(&sim), ("b".into(), Some(1)));
+    for n in 1..=30 {
+        store.start(&run, "a", n, "first", 60 + i64::from(n));
+        store.end(&run, "a", n, 0, 60 + i64::from(n));
+    }
+    sim.disk();
+    assert_eq!(selected(&sim), ("b".into(), Some(1)));
+    assert_eq!(sim.model.shown().unwrap().job.job.id, JobId("b".into()));
+}
