@@ -84,3 +84,18 @@ fn a_run_whose_recorder_was_killed_is_interrupted_and_nothing_is_lost() {
     assert!(listed.lines().next().unwrap().starts_with("✓ passed"), "{listed}");
     assert!(listed.lines().nth(1).unwrap().starts_with("! interrupted"), "{listed}");
 }
+
+#[test]
+fn many_recorders_share_a_store_that_none_of_them_found() {
+    let dir = TempDir::new().unwrap();
+    let start = |n: u32| {
+        let mut command = rundown(dir.path());
+        command.args(["record", "--root", "R", "--", "echo", &n.to_string()]).stdout(Stdio::null()).spawn().unwrap()
+    };
+    let recorders: Vec<Child> = (0..12).map(start).collect();
+    for mut recorder in recorders {
+        assert_eq!(recorder.wait().unwrap().code(), Some(0));
+    }
+    let listed = stdout(dir.path(), &["--root", "R", "list"], 0);
+    assert_eq!(listed.matches("✓ passed").count(), 12, "{listed}");
+}

@@ -123,7 +123,9 @@ impl Recording {
             executor.rows.warn(format!("signals are not heeded: {error}"));
         }
         let (end, last_exit_code) = executor.run(&pipeline, stop);
-        drop((watch, lock));
+        // Unlocked by word: closing alone would leave it to a copy that some other child holds on its way to its program.
+        let _ = lock.unlock();
+        drop(watch);
         let exit_code = match executor.kind {
             Kind::Command => u8::try_from(last_exit_code).unwrap_or(u8::MAX),
             Kind::Pipeline => u8::from(end != RunEnd::Complete),

@@ -30,7 +30,8 @@ pub struct Stop(Arc<Mutex<State>>);
 struct State {
     asked: u32,
     running: Option<Pid>,
-    /// Came while no command was running, and is owed to the next one.
+    /// Came while no command was known to run, and is owed to the next one: one that has just been spawned may have
+    /// it from the terminal already, and twice is better than never.
     owed: Option<Signal>,
 }
 
@@ -55,9 +56,10 @@ impl Stop {
     fn ask(&self, signal: Signal, has_it_already: bool) {
         let mut state = self.state();
         state.asked = state.asked.saturating_add(1);
+        let is_second = state.asked > 1;
+        let signal = if is_second { Signal::KILL } else { signal };
         match state.running {
-            Some(pid) if state.asked > 1 => send(pid, Signal::KILL),
-            Some(pid) if !has_it_already => send(pid, signal),
+            Some(pid) if is_second || !has_it_already => send(pid, signal),
             Some(_) => {}
             None => state.owed = Some(signal),
         }
@@ -171,6 +173,15 @@ mod tests {
         stop.stop();
         stop.started(child.id());
         assert_eq!(ending_signal(&mut child), Some(SIGTERM));
+    }
+
+    #[test]
+    fn a_second_stop_kills_even_when_both_came_before_the_command_was_known() {
+        let (stop, mut child) = (Stop::new(), sleeper());
+        stop.stop();
+        stop.stop();
+        stop.started(child.id());
+        assert_eq!(ending_signal(&mut child), Some(9));
     }
 
     #[test]

@@ -61,6 +61,19 @@ mod tests {
         );
     }
 
+    /// The tables of versions 1 and 2, word for word as a real database of that version has them.
+    #[test]
+    fn our_first_versions_are_those_of_the_first_writer() {
+        let theirs = include_str!("../../fixtures/stores/quire-v2-live/quire.sql");
+        let ours = [FILES[0], FILES[1]].concat();
+        let statements = |sql: &str, start: &str| -> Vec<String> {
+            let found = sql.split(';').filter_map(|statement| statement.find(start).map(|at| &statement[at..]));
+            found.map(|statement| statement.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+        };
+        assert_eq!(statements(&ours, "CREATE TABLE"), statements(theirs, "CREATE TABLE"));
+        assert_eq!(statements(&ours, "CREATE INDEX"), statements(theirs, "CREATE INDEX"));
+    }
+
     #[test]
     fn every_migration_file_is_applied() {
         let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations")).unwrap().count();

@@ -2,6 +2,7 @@
 //!
 //! Each method is one short transaction, so that a crash leaves what was true so far: an unfinished row, never a half one.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -92,13 +93,14 @@ impl Writer {
     /// # Errors
     /// A database that is not ours, or newer than this program, is refused untouched.
     pub fn open(path: &Path) -> Result<Self> {
-        let failed = Error::database("open", path);
-        let mut connection = Connection::open(path).map_err(failed)?;
-        connection.busy_timeout(BUSY_TIMEOUT).map_err(Error::database("open", path))?;
+        let _alone = lock_directory(path);
+        let failed = || Error::database("open", path);
+        let mut connection = Connection::open(path).map_err(failed())?;
+        connection.busy_timeout(BUSY_TIMEOUT).map_err(failed())?;
         schema::migrate(&mut connection, path)?;
         connection
             .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;")
-            .map_err(Error::database("open", path))?;
+            .map_err(failed())?;
         connection.set_transaction_behavior(TransactionBehavior::Immediate);
         Ok(Self { connection, path: path.to_owned() })
     }
@@ -241,4 +243,11 @@ impl Writer {
         let done = self.connection.transaction().and_then(|tx| work(&tx).and_then(|()| tx.commit()));
         done.map_err(Error::database("write", &self.path))
     }
+}
+
+/// Two recorders may find the same store new: one of them migrates it while the other waits for this lock. Where directories cannot
+/// be locked, SQLite's own locks still let only one of them succeed.
+fn lock_directory(database: &Path) -> Option<File> {
+    let dir = File::open(database.parent()?).ok()?;
+    dir.lock().ok().map(|()| dir)
 }

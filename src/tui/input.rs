@@ -15,7 +15,7 @@ use super::msg::{Mouse, Msg};
 
 /// How soon the thread notices that it is to end; nobody waits for it. Not shorter: crossterm spends the last millisecond of
 /// every such wait polling without a pause.
-const POLL: Duration = Duration::from_millis(500);
+const POLL: Duration = Duration::from_secs(10);
 
 /// Reads until `stop` is set or nobody listens any more.
 pub(super) fn read(stop: &Arc<AtomicBool>, messages: &Sender<Msg>) {

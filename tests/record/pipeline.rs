@@ -109,7 +109,7 @@ fn a_stop_aborts_the_running_job_and_those_that_wait() {
 #[test]
 fn a_second_stop_kills_a_command_that_does_not_heed_the_first() {
     let store = Store::new();
-    let text = "[jobs.deaf]\ncommands = [\"trap '' TERM; echo ready; while :; do sleep 0.05; done\"]";
+    let text = "[jobs.deaf]\ncommands = [\"trap '' TERM; echo ready; i=0; while [ $i -lt 400 ]; do sleep 0.05; i=$((i + 1)); done\"]";
     let stop = Stop::new();
     let recording = Recording::pipeline(&store.options, &pipeline(text)).unwrap();
     thread::scope(|scope| {

@@ -2,196 +2,26 @@
 //!
 //! stdout carries data, stderr notices. Exit codes are a promise, see [`crate::error::Error::exit_code`] and
 //! [`crate::catalog::exit_status`].
-#![allow(clippy::doc_markdown, clippy::doc_link_with_quotes, reason = "the comments of arguments are their help texts")]
 
-use std::ffi::OsString;
+mod args;
+
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
 use globset::Glob;
 use jiff::tz::TimeZone;
 
 use crate::catalog::{self, Catalog, RunFilter, RunSpec};
-use crate::cri::Stream;
 use crate::demo;
-use crate::dump::{self, Format, Look, Report, Selection, Timestamps};
+use crate::dump::{self, Look, Report, Selection};
 use crate::error::{Error, Result};
 use crate::join::{RunHead, RunNode};
 use crate::model::{JobId, Outcome, RunId};
 use crate::record::{self, Facts, Given, Options};
 use crate::{sanitise, tui, words};
 
-/// See what your CI is doing, and why it failed.
-///
-/// Without a command, opens the terminal UI on RUN; printed to a pipe or with --once, prints it and leaves.
-#[derive(Parser, Debug)]
-#[command(name = "rundown", version, max_term_width = 100)]
-pub struct Arguments {
-    #[command(flatten)]
-    place: Place,
-    #[command(flatten)]
-    view: View,
-    #[command(subcommand)]
-    command: Option<Command>,
-}
-
-#[derive(Args, Debug)]
-struct Place {
-    /// The store's directory [default: $RUNDOWN_ROOT, the nearest .rundown/ at or above this directory, or
-    /// $XDG_DATA_HOME/rundown]
-    #[arg(long, global = true, value_name = "DIR")]
-    root: Option<PathBuf>,
-    #[command(flatten)]
-    colour: colorchoice_clap::Color,
-    /// For times in text: an IANA name such as Europe/Berlin, or UTC [default: the system's]
-    #[arg(long, global = true, value_name = "NAME")]
-    timezone: Option<String>,
-}
-
-#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
-#[derive(Args, Debug)]
-struct View {
-    /// An id, its beginning or end, latest, latest~N, latest-failed, latest-passed; or the path of a log or of a directory of
-    /// logs
-    #[arg(default_value = "latest")]
-    run: OsString,
-    /// Print and leave
-    #[arg(long)]
-    once: bool,
-    #[command(flatten)]
-    narrow: Narrow,
-    /// What --once prints
-    #[arg(long, value_enum, default_value = "text")]
-    format: FormatName,
-    /// Only failed commands, and their jobs
-    #[arg(long)]
-    failed: bool,
-    /// Only jobs whose id matches, as in 'test-*'
-    #[arg(long, value_name = "GLOB")]
-    job: Option<String>,
-    /// Only the command of this number
-    #[arg(long, value_name = "N")]
-    sh: Option<u32>,
-    /// Only rows of this stream
-    #[arg(long, value_enum)]
-    stream: Option<StreamName>,
-    /// Only the last N rows of each log
-    #[arg(long, value_name = "N")]
-    tail: Option<usize>,
-    /// What stands in front of each row
-    #[arg(short, long, value_enum, default_value = "none")]
-    timestamps: TimestampsName,
-    /// The exit code tells how the run stands: 0 passed, 1 failed, 3 stopped, 4 not finished
-    #[arg(long)]
-    exit_status: bool,
-    /// Draw with ASCII characters only
-    #[arg(long)]
-    ascii: bool,
-}
-
-#[derive(Args, Debug)]
-struct Narrow {
-    /// The database file [default: rundown.db or quire.db in the store]
-    #[arg(long, value_name = "FILE")]
-    db: Option<PathBuf>,
-    /// Only runs of this repository
-    #[arg(long)]
-    repo: Option<String>,
-    /// Only runs of this ref: refs/heads/main, or main
-    #[arg(long = "ref", value_name = "REF")]
-    ref_name: Option<String>,
-}
-
-#[derive(Subcommand, Debug)]
-enum Command {
-    /// List the runs of the store, newest first
-    List(List),
-    /// Run a command and record it; exits as the command did
-    Record(Record),
-    /// Run the jobs of a pipeline file and record them
-    Exec(Exec),
-    /// See rundown at work: runs a small pipeline in a store of its own and shows it
-    Demo,
-}
-
-#[derive(Args, Debug)]
-struct List {
-    #[command(flatten)]
-    narrow: Narrow,
-    /// How many runs
-    #[arg(long, value_name = "N", default_value_t = 20)]
-    limit: usize,
-    /// How to print them
-    #[arg(long, value_enum, default_value = "text")]
-    format: ListFormat,
-}
-
-#[derive(Args, Debug)]
-struct Source {
-    /// What the run is of [default: from the CI's variables, or git]
-    #[arg(long)]
-    repo: Option<String>,
-    /// The ref
-    #[arg(long = "ref", value_name = "REF")]
-    ref_name: Option<String>,
-    /// The commit
-    #[arg(long)]
-    sha: Option<String>,
-}
-
-#[derive(Args, Debug)]
-struct Record {
-    #[command(flatten)]
-    source: Source,
-    /// The job's name [default: the command's]
-    #[arg(long, value_name = "NAME")]
-    job: Option<String>,
-    /// The command and its arguments
-    #[arg(required = true, trailing_var_arg = true, value_name = "CMD")]
-    argv: Vec<OsString>,
-}
-
-#[derive(Args, Debug)]
-struct Exec {
-    #[command(flatten)]
-    source: Source,
-    /// Print nothing of what the commands print
-    #[arg(long)]
-    quiet: bool,
-    /// The pipeline: [jobs.NAME] tables with needs = ["…"] and commands = ["…"]
-    file: PathBuf,
-}
-
-#[derive(ValueEnum, Clone, Copy, Debug)]
-enum FormatName {
-    Text,
-    Json,
-    Jsonl,
-    Raw,
-    Records,
-}
-
-#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
-enum ListFormat {
-    Text,
-    Json,
-}
-
-#[derive(ValueEnum, Clone, Copy, Debug)]
-enum StreamName {
-    Stdout,
-    Stderr,
-}
-
-#[derive(ValueEnum, Clone, Copy, Debug)]
-enum TimestampsName {
-    None,
-    Time,
-    Relative,
-    Delta,
-    Full,
-}
+pub use args::Arguments;
+use args::{Command, Exec, FormatName, List, ListFormat, Narrow, Place, Record, Source, View};
 
 impl Arguments {
     /// Does what was asked for; gives the exit code.
@@ -417,38 +247,5 @@ pub fn tell(text: &str) {
     for (number, line) in text.lines().enumerate() {
         let lead = if number == 0 { "rundown: " } else { "         " };
         let _ = writeln!(stderr, "{lead}{}", sanitise::name(line));
-    }
-}
-
-impl From<FormatName> for Format {
-    fn from(name: FormatName) -> Self {
-        match name {
-            FormatName::Text => Self::Text,
-            FormatName::Json => Self::Json,
-            FormatName::Jsonl => Self::Jsonl,
-            FormatName::Raw => Self::Raw,
-            FormatName::Records => Self::Records,
-        }
-    }
-}
-
-impl From<StreamName> for Stream {
-    fn from(name: StreamName) -> Self {
-        match name {
-            StreamName::Stdout => Self::Stdout,
-            StreamName::Stderr => Self::Stderr,
-        }
-    }
-}
-
-impl From<TimestampsName> for Timestamps {
-    fn from(name: TimestampsName) -> Self {
-        match name {
-            TimestampsName::None => Self::None,
-            TimestampsName::Time => Self::Time,
-            TimestampsName::Relative => Self::Relative,
-            TimestampsName::Delta => Self::Delta,
-            TimestampsName::Full => Self::Full,
-        }
     }
 }
