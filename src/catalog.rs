@@ -3,11 +3,14 @@
 //! A catalog is opened on a store (a root directory with or without a database) or on a path (a single log, a directory of
 //! logs); what it gives looks the same. It only reads.
 
-use std::fs::File;
+use std::collections::HashSet;
+use std::fs::TryLockError;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Result};
-use crate::join::{self, DatedLog, JobNode, LogRef, Recorder, RunHead, RunNode};
+use crate::error::{self, Error, Result};
+use crate::file::open_regular;
+use crate::join::{self, DatedLog, LogRef, Recorder, RunHead, RunNode};
 use crate::log::{LogFile, path};
 use crate::model::{Job, JobId, Outcome, Phase, Run, RunId, Sh};
 use crate::store::{self, ListedRun, Reader, RunPage};
@@ -15,9 +18,6 @@ use crate::time::Time;
 
 /// The database files looked for in a root, ours first.
 const DATABASES: [&str; 2] = [store::OUR_DATABASE, "quire.db"];
-
-/// How many runs are looked at at a time when one of a kind is searched.
-const PAGE: usize = 200;
 
 /// The fewest characters that may stand for an id.
 const SHORTEST_ID_PART: usize = 4;
@@ -43,6 +43,21 @@ pub struct RunFilter {
     pub repo: Option<String>,
     /// Only runs of this ref, full (`refs/heads/main`) or by its last part (`main`).
     pub ref_name: Option<String>,
+}
+
+/// Some runs in the order of the list.
+struct Page<'a> {
+    filter: &'a RunFilter,
+    id_part: Option<&'a str>,
+    outcome: Option<Outcome>,
+    skip: usize,
+    limit: usize,
+}
+
+impl Default for Page<'_> {
+    fn default() -> Self {
+        Self { filter: &RunFilter { repo: None, ref_name: None }, id_part: None, outcome: None, skip: 0, limit: 0 }
+    }
 }
 
 impl RunFilter {
@@ -122,7 +137,7 @@ impl Catalog {
     /// # Errors
     /// When the store cannot be read; so for every method here.
     pub fn runs(&self, filter: &RunFilter, limit: usize) -> Result<Vec<RunHead>> {
-        self.page(filter, None, 0, limit)
+        self.page(&Page { filter, limit, ..Page::default() })
     }
 
     /// A run with its jobs and commands; `None` when it is not there (any more).
@@ -130,18 +145,20 @@ impl Catalog {
     pub fn run(&self, id: &RunId) -> Result<Option<RunNode>> {
         match &self.source {
             Source::Store { root, reader } => {
-                let Some(rows) = reader.run(id)? else { return Ok(None) };
+                let Some(mut rows) = reader.run(id)? else { return Ok(None) };
                 let dir = run_dir(root, &rows.run);
-                let head = join::run_head(rows.run, recorder(rows.ours, dir.as_deref()));
-                let jobs = load_jobs(&head, rows.jobs, dir.as_deref())?;
-                Ok(Some(RunNode { head, dir, jobs }))
+                let recorder = recorder(rows.ours, &rows.run, dir.as_deref());
+                if recorder == Recorder::Gone {
+                    // It may have finished the run between the two looks: what its rows say after the lock was free counts.
+                    let Some(again) = reader.run(id)? else { return Ok(None) };
+                    rows = again;
+                }
+                Ok(Some(load_node(join::run_head(rows.run, recorder), rows.jobs, dir)))
             }
             Source::Tree { root } => {
                 let Some(run) = tree_runs(root)?.into_iter().find(|run| &run.id == id) else { return Ok(None) };
                 let dir = run_dir(root, &run);
-                let head = join::run_head(run, Recorder::Unknown);
-                let jobs = load_jobs(&head, Vec::new(), dir.as_deref())?;
-                Ok(Some(RunNode { head, dir, jobs }))
+                Ok(Some(load_node(join::run_head(run, Recorder::Unknown), Vec::new(), dir)))
             }
             Source::Path { path } => path_run(path).map(Some),
         }
@@ -157,12 +174,16 @@ impl Catalog {
         }
         match spec {
             RunSpec::Latest(back) => {
-                let found = self.page(filter, None, *back, 1)?.pop();
+                let found = self.page(&Page { filter, skip: *back, limit: 1, ..Page::default() })?.pop();
                 let what =
                     if *back == 0 { "no run yet".to_owned() } else { format!("no run {back} before the newest") };
                 found.map(|head| head.run.id).ok_or_else(|| self.not_found(&what, filter))
             }
-            RunSpec::LatestThat(outcome) => self.latest_that(*outcome, filter),
+            RunSpec::LatestThat(outcome) => {
+                let page = Page { filter, outcome: Some(*outcome), limit: 1, ..Page::default() };
+                let what = if *outcome == Outcome::Passed { "no run has passed" } else { "no run has failed" };
+                self.page(&page)?.pop().map(|head| head.run.id).ok_or_else(|| self.not_found(what, filter))
+            }
             RunSpec::Id(part) => self.by_id(part, filter),
         }
     }
@@ -207,22 +228,25 @@ impl Catalog {
         dirs
     }
 
-    fn page(&self, filter: &RunFilter, id_part: Option<&str>, skip: usize, limit: usize) -> Result<Vec<RunHead>> {
+    fn page(&self, page: &Page<'_>) -> Result<Vec<RunHead>> {
+        let Page { filter, id_part, outcome, skip, limit } = *page;
         match &self.source {
             Source::Store { root, reader } => {
                 let page = RunPage {
                     repo: filter.repo.clone(),
                     ref_name: filter.ref_name.clone(),
                     id_part: id_part.map(str::to_owned),
+                    outcome,
                     skip,
                     limit,
                 };
-                Ok(reader.runs(&page)?.into_iter().map(|listed| listed_head(root, listed)).collect())
+                listed_heads(root, reader, &page)
             }
             Source::Tree { root } => {
                 let wanted = |run: &Run| {
                     let id = run.id.as_str();
                     filter.ref_name.is_none()
+                        && outcome.is_none()
                         && (filter.repo.is_none() || filter.repo == run.repo)
                         && id_part.is_none_or(|part| id.starts_with(part) || id.ends_with(part))
                 };
@@ -235,24 +259,9 @@ impl Catalog {
         }
     }
 
-    fn latest_that(&self, outcome: Outcome, filter: &RunFilter) -> Result<RunId> {
-        let mut skip = 0;
-        loop {
-            let page = self.page(filter, None, skip, PAGE)?;
-            if let Some(head) = page.iter().find(|head| head.outcome == Some(outcome)) {
-                return Ok(head.run.id.clone());
-            }
-            if page.len() < PAGE {
-                let what = if outcome == Outcome::Passed { "no run has passed" } else { "no run has failed" };
-                return Err(self.not_found(what, filter));
-            }
-            skip += PAGE;
-        }
-    }
-
     fn by_id(&self, part: &str, filter: &RunFilter) -> Result<RunId> {
         const SHOWN: usize = 10;
-        let mut found = self.page(filter, Some(part), 0, SHOWN + 1)?;
+        let mut found = self.page(&Page { filter, id_part: Some(part), limit: SHOWN + 1, ..Page::default() })?;
         if let Some(exact) = found.iter().find(|head| head.run.id.as_str() == part) {
             return Ok(exact.run.id.clone());
         }
@@ -289,39 +298,61 @@ fn run_dir(root: &Path, run: &Run) -> Option<PathBuf> {
     path::run_dir(root, run.repo.as_deref()?, &run.id)
 }
 
-fn listed_head(root: &Path, listed: ListedRun) -> RunHead {
-    let recorder = recorder(listed.ours && listed.run.finished_at.is_none(), run_dir(root, &listed.run).as_deref());
-    join::run_head(listed.run, recorder)
+/// Runs for a list. Those that nobody records any more are read again after that was seen: they may just have been finished.
+fn listed_heads(root: &Path, reader: &Reader, page: &RunPage) -> Result<Vec<RunHead>> {
+    let recorder_of = |listed: &ListedRun| recorder(listed.ours, &listed.run, run_dir(root, &listed.run).as_deref());
+    let mut listed = reader.runs(page)?;
+    let is_gone = |listed: &&ListedRun| recorder_of(listed) == Recorder::Gone;
+    let gone: HashSet<RunId> = listed.iter().filter(is_gone).map(|listed| listed.run.id.clone()).collect();
+    if !gone.is_empty() {
+        listed = reader.runs(page)?;
+    }
+    let head = |listed: ListedRun| {
+        let recorder = if gone.contains(&listed.run.id) { Recorder::Gone } else { Recorder::Unknown };
+        join::run_head(listed.run, recorder)
+    };
+    Ok(listed.into_iter().map(head).collect())
 }
 
-/// Whether the recorder of a run of ours still holds its lock. A shared lock is tried on the file as it is: nothing is written.
-fn recorder(ours: bool, run_dir: Option<&Path>) -> Recorder {
-    let Some(dir) = run_dir.filter(|_| ours) else { return Recorder::Unknown };
-    match File::open(path::recorder_lock(dir)).map(|file| file.try_lock_shared()) {
-        Ok(Err(std::fs::TryLockError::WouldBlock)) => Recorder::Alive,
+/// Whether the recorder of an unfinished run of ours still holds its lock. A shared lock is tried on the file as it is: nothing is
+/// written.
+fn recorder(ours: bool, run: &Run, run_dir: Option<&Path>) -> Recorder {
+    let Some(dir) = run_dir.filter(|_| ours && run.finished_at.is_none()) else { return Recorder::Unknown };
+    match open_regular(&path::recorder_lock(dir)).map(|file| file.try_lock_shared()) {
+        Ok(Err(TryLockError::WouldBlock)) => Recorder::Alive,
         Ok(Ok(())) => Recorder::Gone,
-        Err(missing) if missing.kind() == std::io::ErrorKind::NotFound => Recorder::Gone,
-        Ok(Err(std::fs::TryLockError::Error(_))) | Err(_) => Recorder::Unknown,
+        Err(missing) if missing.kind() == ErrorKind::NotFound => Recorder::Gone,
+        Ok(Err(TryLockError::Error(_))) | Err(_) => Recorder::Unknown,
     }
 }
 
-/// The jobs of the database, then those that are known by their directory alone.
-fn load_jobs(head: &RunHead, mut jobs: Vec<(Job, Vec<Sh>)>, run_dir: Option<&Path>) -> Result<Vec<JobNode>> {
-    let Some(run_dir) = run_dir else {
-        return Ok(jobs.into_iter().map(|(job, shs)| join::job_node(head, job, shs, Vec::new())).collect());
+/// The jobs of the database, then those that are known by their directory alone. What cannot be read of a run's directory takes
+/// nothing else away.
+fn load_node(head: RunHead, mut jobs: Vec<(Job, Vec<Sh>)>, dir: Option<PathBuf>) -> RunNode {
+    let mut faults = Vec::new();
+    let mut told = |error: Error| faults.push(error::chain(&error));
+    if let Some(dir) = &dir {
+        let known: HashSet<JobId> = jobs.iter().map(|(job, _)| job.id.clone()).collect();
+        let listed = path::list_jobs(dir).unwrap_or_else(|error| {
+            told(error);
+            Vec::new()
+        });
+        let alone = listed.into_iter().filter(|id| !known.contains(id));
+        jobs.extend(alone.map(|id| (Job::without_row(id), Vec::new())));
+    }
+    let mut load = |(job, shs): (Job, Vec<Sh>)| {
+        let found = dir.as_ref().map_or(Ok(Vec::new()), |dir| path::list_logs(dir, &job.id));
+        let found = found.unwrap_or_else(|error| {
+            told(error);
+            Vec::new()
+        });
+        // Times are worth a read only where they decide.
+        let guessed = !shs.is_empty() && shs.iter().all(|sh| sh.n.is_none());
+        let logs = found.into_iter().map(|found| dated(found, guessed)).collect();
+        join::job_node(&head, job, shs, logs)
     };
-    let known: std::collections::HashSet<JobId> = jobs.iter().map(|(job, _)| job.id.clone()).collect();
-    let alone = path::list_jobs(run_dir)?.into_iter().filter(|id| !known.contains(id));
-    jobs.extend(alone.map(|id| (job_without_row(id), Vec::new())));
-    jobs.into_iter().map(|(job, shs)| load_job(head, job, shs, run_dir)).collect()
-}
-
-fn load_job(head: &RunHead, job: Job, shs: Vec<Sh>, run_dir: &Path) -> Result<JobNode> {
-    let found = path::list_logs(run_dir, &job.id)?;
-    // Times are worth a read only where they decide.
-    let guessed = !shs.is_empty() && shs.iter().all(|sh| sh.n.is_none());
-    let logs = found.into_iter().map(|found| dated(found, guessed)).collect();
-    Ok(join::job_node(head, job, shs, logs))
+    let jobs = jobs.into_iter().map(&mut load).collect();
+    RunNode { head, dir, jobs, faults }
 }
 
 /// A log that cannot be read has no time; whoever shows it says why.
@@ -332,10 +363,6 @@ fn dated(found: path::FoundLog, wanted: bool) -> DatedLog {
         None
     };
     DatedLog { n: found.n, log: LogRef { path: found.path, bytes: found.bytes }, first_at }
-}
-
-fn job_without_row(id: JobId) -> Job {
-    Job { id, state: None, exit_code: None, started_at: None, finished_at: None }
 }
 
 fn run_without_row(id: RunId, repo: Option<String>) -> Run {
@@ -375,10 +402,10 @@ fn path_run(path: &Path) -> Result<RunNode> {
     };
     let node = |(job, found): (String, Vec<path::FoundLog>)| {
         let logs = found.into_iter().map(|found| dated(found, false)).collect();
-        join::job_node(&head, job_without_row(JobId(job)), Vec::new(), logs)
+        join::job_node(&head, Job::without_row(JobId(job)), Vec::new(), logs)
     };
     let jobs = found.into_iter().map(node).collect();
-    Ok(RunNode { head, dir, jobs })
+    Ok(RunNode { head, dir, jobs, faults: Vec::new() })
 }
 
 /// How a run stands, for scripts: the exit code of `--exit-status`. `None`: logs without a row tell nothing of it.

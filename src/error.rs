@@ -47,6 +47,12 @@ pub enum Error {
         /// What it is instead.
         why: String,
     },
+    /// A database that was written to so fast that no reading of it was whole.
+    #[error("{} kept changing while it was read; try again", path.display())]
+    Restless {
+        /// The database file.
+        path: PathBuf,
+    },
     /// There is no store where one was looked for.
     #[error("no store at {}\ntry `rundown demo` to see one, `rundown record -- CMD` to make one, or --root DIR to name one", root.display())]
     NoStore {
@@ -69,6 +75,9 @@ pub enum Error {
         /// What is wrong there, and what would be right.
         message: String,
     },
+    /// stdout cannot be written.
+    #[error("cannot write to stdout")]
+    Output(#[source] io::Error),
     /// The terminal cannot be used.
     #[error("cannot use the terminal")]
     Terminal(#[source] io::Error),
@@ -88,8 +97,9 @@ impl Error {
             | Self::Database { .. }
             | Self::NotAStore { .. }
             | Self::NotOurs { .. }
+            | Self::Restless { .. }
             | Self::NoStore { .. } => 6,
-            Self::Terminal(_) | Self::Internal(_) => 70,
+            Self::Output(_) | Self::Terminal(_) | Self::Internal(_) => 70,
         }
     }
 

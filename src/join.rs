@@ -5,7 +5,7 @@
 //! logs' first timestamps; where they disagree rows and logs are paired by time, and the leftovers of either side stay in the
 //! tree.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::path::PathBuf;
 
 use crate::model::{Job, Outcome, Phase, Run, Sh};
@@ -33,6 +33,8 @@ pub struct RunNode {
     pub dir: Option<PathBuf>,
     /// Its jobs, in order of execution.
     pub jobs: Vec<JobNode>,
+    /// What of its directory could not be read, and why. Untrusted names are in it.
+    pub faults: Vec<String>,
 }
 
 /// A job with its commands.
@@ -53,7 +55,7 @@ pub struct JobNode {
 /// A command: its row, its log, or both.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ShNode {
-    /// Its number in the job, from 1; of its log, or for a row without a log its place in the order of start.
+    /// Its number in the job, from 1; of its log, or for a row without one its place in the order of start, where no log has that.
     pub n: u32,
     /// Its row.
     pub sh: Option<Sh>,
@@ -169,9 +171,16 @@ pub fn run_head(run: Run, recorder: Recorder) -> RunHead {
 pub fn job_node(head: &RunHead, job: Job, shs: Vec<Sh>, logs: Vec<DatedLog>) -> JobNode {
     let outcome = job.state.as_deref().and_then(|state| Outcome::from_word(state, None));
     let told = told_phase(job.state.is_some(), outcome, job.started_at, job.finished_at);
-    let interrupted = told == Phase::Active && head.phase == Phase::Finished;
-    let phase = if interrupted { Phase::Finished } else { told };
-    let shs = pair(shs, logs).into_iter().map(|paired| paired.node(phase)).collect();
+    // Nothing goes on in a run that has ended, whatever the job's row was left at.
+    let is_over = head.phase == Phase::Finished;
+    let (phase, outcome) = match told {
+        Phase::Queued if is_over => (Phase::Finished, Some(Outcome::Skipped)),
+        Phase::Active if is_over => (Phase::Finished, None),
+        told => (told, outcome),
+    };
+    let interrupted = is_over && told == Phase::Active;
+    let is_over = is_over || phase == Phase::Finished;
+    let shs = pair(shs, logs).into_iter().map(|paired| paired.node(is_over)).collect();
     JobNode { job, phase, outcome, interrupted, shs }
 }
 
@@ -206,12 +215,12 @@ impl Paired {
         Self { n: found.n, sh: None, log: Some(found.log), pairing: Pairing::FileOnly }
     }
 
-    fn node(self, job: Phase) -> ShNode {
+    fn node(self, is_over: bool) -> ShNode {
         let state = match &self.sh {
             Some(Sh { exit_code: Some(0), .. }) => ShState::Passed,
             Some(Sh { exit_code: Some(_), .. }) => ShState::Failed,
             None | Some(Sh { finished_at: Some(_), .. }) => ShState::Unknown,
-            Some(_) if job == Phase::Finished => ShState::Interrupted,
+            Some(_) if is_over => ShState::Interrupted,
             Some(_) => ShState::Running,
         };
         ShNode { n: self.n, sh: self.sh, log: self.log, pairing: self.pairing, state }
@@ -288,8 +297,10 @@ fn pair_by_time(shs: Vec<Sh>, logs: Vec<DatedLog>) -> Vec<Paired> {
             None => paired.push(Paired::file_only(found)),
         }
     }
-    let left = (1..).zip(shs).filter_map(|(n, sh)| sh.map(|sh| Paired::row_only(n, sh)));
-    paired.extend(left);
+    // A row alone has its place in the order for a number, unless a log has that number already.
+    let taken: HashSet<u32> = paired.iter().map(|paired| paired.n).collect();
+    let mut free = (1..).filter(|n| !taken.contains(n));
+    paired.extend(shs.into_iter().flatten().zip(free.by_ref()).map(|(sh, n)| Paired::row_only(n, sh)));
     paired
 }
 
@@ -313,7 +324,7 @@ fn rows_by_time(shs: &[Sh], logs: &[DatedLog]) -> Vec<Option<usize>> {
 
 /// Gives runs of timeless logs between two paired ones the rows between those, where there are as many of them.
 fn fill_gaps(mut row_of: Vec<Option<usize>>, rows: usize, logs: &[DatedLog]) -> Vec<Option<usize>> {
-    let taken: std::collections::HashSet<usize> = row_of.iter().copied().flatten().collect();
+    let taken: HashSet<usize> = row_of.iter().copied().flatten().collect();
     let mut gap: Vec<usize> = Vec::new();
     let mut first_row = 0;
     for place in 0..=logs.len() {

@@ -8,7 +8,7 @@
 //! | modules | must know nothing of |
 //! |---|---|
 //! | [`time`] | anything |
-//! | [`error`] · [`model`] · [`cri`] · [`sanitise`] | files, SQL, screen |
+//! | [`error`] · [`file`] · [`model`] · [`cri`] · [`sanitise`] | SQL, screen, what a store is |
 //! | [`log`] · [`store`] | each other |
 //! | [`join`] (pure) | files, SQL |
 //! | [`words`] | files, SQL, screen |
@@ -35,6 +35,7 @@ pub mod cri;
 pub mod demo;
 pub mod dump;
 pub mod error;
+pub mod file;
 pub mod join;
 pub mod log;
 pub mod model;

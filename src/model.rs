@@ -86,6 +86,14 @@ pub struct Job {
     pub finished_at: Option<Time>,
 }
 
+impl Job {
+    /// A job of which nothing but its name is known: by its directory, or by its commands.
+    #[must_use]
+    pub const fn without_row(id: JobId) -> Self {
+        Self { id, state: None, exit_code: None, started_at: None, finished_at: None }
+    }
+}
+
 /// A command as the database tells it: a row of `sh_calls`, of `sh_events`, or both. The default is one of which nothing is known.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Sh {

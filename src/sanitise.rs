@@ -129,8 +129,9 @@ fn push_colour(out: &mut String, colour: Option<Colour>, base: u8) {
     };
 }
 
-/// Whether a character may go to a terminal as it is.
-fn is_harmless(found: char) -> bool {
+/// Whether a character may go to a terminal as it is: it neither steers it, nor reorders or hides text.
+#[must_use]
+pub fn is_harmless(found: char) -> bool {
     matches!(found, ' '..='~') || !(found.is_control() || is_hidden(found))
 }
 

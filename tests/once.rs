@@ -226,7 +226,7 @@ fn what_is_no_store_is_refused_in_plain_words() {
     torn.truncate(1000);
     refused("torn", &torn, "cannot");
     fs::create_dir_all(dir.path().join("dir/rundown.db")).unwrap();
-    assert!(stderr(dir.path(), &["--root", "dir", "--once"], 6).contains("it is no file"));
+    assert!(stderr(dir.path(), &["--root", "dir", "--once"], 6).contains("it is a directory"));
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 mod args;
 
+use std::ffi::OsStr;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
@@ -16,7 +17,7 @@ use crate::demo;
 use crate::dump::{self, Look, Report, Selection};
 use crate::error::{Error, Result};
 use crate::join::{RunHead, RunNode};
-use crate::model::{JobId, Outcome, RunId};
+use crate::model::{JobId, Outcome, Phase, RunId};
 use crate::record::{self, Facts, Given, Options};
 use crate::{sanitise, tui, words};
 
@@ -82,17 +83,27 @@ fn once(place: &Place, view: &View, catalog: &Catalog, spec: Option<&RunSpec>) -
     let selection = view.selection()?;
     let id = catalog.find(spec.unwrap_or(&RunSpec::Latest(0)), &view.narrow.filter())?;
     let run = catalog.run(&id)?.ok_or_else(|| Error::NotFound(format!("run {} is gone", id.as_str())))?;
-    let run = dump::select(run, &selection);
-    let mut report = match run.jobs.is_empty() && (selection.job.is_some() || selection.n.is_some()) {
-        true => return Err(Error::NotFound("no job or command of the run matches --job or --sh".into()).into()),
-        false if selection.failed && nothing_failed(&run) => Report::notice("nothing failed in this run"),
-        false => Report::default(),
-    };
+    let run = narrow(run, &selection, &view.run)?;
+    let is_good = selection.failed && nothing_failed(&run);
+    let mut report = if is_good { Report::notice("nothing failed in this run") } else { Report::default() };
     let mut out = BufWriter::with_capacity(256 << 10, stdout.lock());
-    report.extend(dump::write(view.format.into(), &run, catalog.root(), &look, &mut out)?);
+    let written = dump::write(view.format.into(), &run, catalog.root(), &look, &mut out);
+    report.extend(written.map_err(Error::Output)?);
     tell_all(&report.notices);
     let status = if view.exit_status { exit_status(&run.head)? } else { 0 };
     Ok(if report.unreadable { 6 } else { status })
+}
+
+/// What is selected of a run; that it failed is asked last, and may be answered with nothing.
+fn narrow(run: RunNode, selection: &Selection, named: &OsStr) -> Result<RunNode> {
+    if run.jobs.is_empty() && run.head.phase == Phase::Unknown {
+        return Err(Error::NotFound(format!("no logs under {}", named.display())));
+    }
+    let run = dump::select(run, &Selection { failed: false, ..selection.clone() });
+    if run.jobs.is_empty() && (selection.job.is_some() || selection.n.is_some()) {
+        return Err(Error::NotFound("no job or command of the run matches --job or --sh".into()));
+    }
+    Ok(if selection.failed { dump::select(run, selection) } else { run })
 }
 
 fn exit_status(head: &RunHead) -> Result<u8> {
@@ -136,11 +147,11 @@ fn list_runs(place: &Place, list: &List) -> anyhow::Result<u8> {
     let stdout = io::stdout();
     let colour = colour(&stdout);
     let mut out = BufWriter::new(stdout.lock());
-    match list.format {
-        ListFormat::Text => dump::write_list_text(&heads, colour, &place.time_zone()?, &mut out)?,
-        ListFormat::Json => dump::write_list_json(&heads, &mut out)?,
-    }
-    out.flush()?;
+    let written = match list.format {
+        ListFormat::Text => dump::write_list_text(&heads, colour, &place.time_zone()?, &mut out),
+        ListFormat::Json => dump::write_list_json(&heads, &mut out),
+    };
+    written.and_then(|()| out.flush()).map_err(Error::Output)?;
     if heads.is_empty() {
         tell("no runs; `rundown record -- CMD` records one");
     }

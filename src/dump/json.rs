@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::{Printing, run_id};
+use super::{Printing, run_id, write_harmless};
 use crate::join::{JobNode, LogRef, RunHead, ShNode};
 use crate::model::Phase;
 use crate::time::Time;
@@ -107,7 +107,7 @@ pub fn write_runs(heads: &[RunHead], out: &mut impl Write) -> io::Result<()> {
 }
 
 fn write_pretty(document: &impl Serialize, out: &mut impl Write) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, document)?;
+    write_harmless(&serde_json::to_string_pretty(document)?, out)?;
     out.write_all(b"\n")
 }
 

@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde::Serialize;
 
-use super::{LogPlace, Printing, ROW_CAP_BYTES};
+use super::{LogPlace, Printing, ROW_CAP_BYTES, write_line};
 use crate::cri::Stream;
 use crate::error::Error;
 use crate::log::{LogFile, Row};
@@ -46,8 +46,7 @@ pub(super) fn write_run(printing: &mut Printing<'_>, out: &mut impl Write) -> io
         for (number, row) in (before + 1..).zip(rows) {
             let Some(row) = printing.told(row.map_err(Error::io("read", file.path()))) else { break };
             if printing.look.stream.is_none() || row.stream == printing.look.stream {
-                serde_json::to_writer(&mut *out, &row_json(place, number, &row))?;
-                out.write_all(b"\n")?;
+                write_line(&row_json(place, number, &row), out)?;
             }
         }
     }

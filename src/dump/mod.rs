@@ -16,19 +16,23 @@ use std::path::Path;
 
 use globset::GlobMatcher;
 use jiff::tz::TimeZone;
+use serde::Serialize;
 
 use crate::cri::Stream;
 use crate::error::{Error, Result};
 use crate::join::{JobNode, LogRef, RunNode, ShNode, ShState};
 use crate::log::{LogFile, Row, Rows, Tail};
 use crate::model::{Outcome, Phase, Run};
-use crate::words;
+use crate::{sanitise, words};
 
 pub use json::write_runs as write_list_json;
 pub use list::write_runs as write_list_text;
 
-/// The longest row that is printed whole; what is longer is cut, and said to be.
+/// The longest row that is printed whole as data; what is longer is cut, and said to be.
 const ROW_CAP_BYTES: usize = 64 << 20;
+
+/// The longest row of text: colours in it take many times its bytes.
+const TEXT_ROW_CAP_BYTES: usize = 4 << 20;
 
 /// What is printed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -142,6 +146,8 @@ pub fn write(
     out: &mut impl Write,
 ) -> io::Result<Report> {
     let mut printing = Printing { run, look, report: Report::default() };
+    printing.report.unreadable = !run.faults.is_empty();
+    printing.report.notices.clone_from(&run.faults);
     match format {
         Format::Text => text::write_run(&mut printing, out)?,
         Format::Json => json::write_run(&mut printing, root, out)?,
@@ -193,13 +199,15 @@ impl<'a> Printing<'a> {
             (Some(rows), Some(_)) => {
                 let mut wanted = self.told(LogRows::open(file, 0, 0, self))?;
                 let mut last = VecDeque::new();
+                let mut left_out = false;
                 while let Some(row) = wanted.next(self) {
                     last.push_back(row.offset);
                     if last.len() > rows {
                         last.pop_front();
+                        left_out = true;
                     }
                 }
-                Some(last.front().copied().unwrap_or(file.bytes()))
+                Some(if left_out { last.front().copied().unwrap_or(file.bytes()) } else { 0 })
             }
         }
     }
@@ -215,9 +223,9 @@ impl<'a> Printing<'a> {
         Some(start)
     }
 
-    /// The wanted rows from an offset on, whole.
-    fn rows<'f>(&mut self, file: &'f LogFile, start: u64) -> Option<LogRows<'f>> {
-        self.told(LogRows::open(file, start, ROW_CAP_BYTES, self))
+    /// The wanted rows from an offset on.
+    fn rows<'f>(&mut self, file: &'f LogFile, start: u64, cap_bytes: usize) -> Option<LogRows<'f>> {
+        self.told(LogRows::open(file, start, cap_bytes, self))
     }
 
     /// Where a log's rows come from, as the JSON formats tell it.
@@ -225,6 +233,27 @@ impl<'a> Printing<'a> {
         let job = Some(job.job.id.as_str()).filter(|id| !id.is_empty());
         LogPlace { run: run_id(&self.run.head.run), job, n: job.map(|_| sh.n) }
     }
+}
+
+/// Writes an object on a line of its own.
+fn write_line(value: &impl Serialize, out: &mut impl Write) -> io::Result<()> {
+    write_harmless(&serde_json::to_string(value)?, out)?;
+    out.write_all(b"\n")
+}
+
+/// Writes JSON with every character escaped that could steer a terminal or hide text. JSON itself escapes C0 only; all of these can
+/// stand within strings only, so it remains the same document.
+fn write_harmless(json: &str, out: &mut impl Write) -> io::Result<()> {
+    let mut rest = json;
+    let is_harmful = |found: char| !sanitise::is_harmless(found) && found != '\n';
+    while let Some((at, harmful)) = rest.char_indices().find(|(_, found)| is_harmful(*found)) {
+        out.write_all(rest.get(..at).unwrap_or_default().as_bytes())?;
+        for unit in harmful.encode_utf16(&mut [0; 2]) {
+            write!(out, "\\u{unit:04x}")?;
+        }
+        rest = rest.get(at + harmful.len_utf8()..).unwrap_or_default();
+    }
+    out.write_all(rest.as_bytes())
 }
 
 /// A command's place; all `None` for a log opened by its path.

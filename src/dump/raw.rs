@@ -5,10 +5,12 @@
 
 use std::io::{self, Write};
 
-use super::Printing;
+use super::{Printing, ROW_CAP_BYTES};
 use crate::cri::{self, Tag};
 use crate::error::Error;
 use crate::join::LogRef;
+use crate::log::{LogFile, Tail};
+use crate::words;
 
 pub(super) fn write_run(printing: &mut Printing<'_>, out: &mut impl Write) -> io::Result<()> {
     for log in printing.shs().filter_map(|(_, sh)| sh.log.as_ref()) {
@@ -19,11 +21,22 @@ pub(super) fn write_run(printing: &mut Printing<'_>, out: &mut impl Write) -> io
 
 fn write_log(printing: &mut Printing<'_>, log: &LogRef, out: &mut impl Write) -> io::Result<()> {
     let Some(file) = printing.open(log) else { return Ok(()) };
-    let Some(start) = printing.told_tail_start(&file) else { return Ok(()) };
-    let Some(mut lines) = printing.told(file.lines(start)) else { return Ok(()) };
-    let wanted = printing.look.stream;
+    match printing.told_tail_start(&file) {
+        None => Ok(()),
+        Some(0) => write_lines(printing, &file, out),
+        Some(start) => write_rows(printing, &file, start, out),
+    }
+}
+
+/// A whole log, line by line, in the order of the file.
+fn write_lines(printing: &mut Printing<'_>, file: &LogFile, out: &mut impl Write) -> io::Result<()> {
+    let Some(mut lines) = printing.told(file.lines(0)) else { return Ok(()) };
+    let (wanted, tail) = (printing.look.stream, printing.tail());
     let mut strangers = 0_u64;
-    while let Some(Some(line)) = printing.told(lines.next().map_err(Error::io("read", &log.path))) {
+    while let Some(Some(line)) = printing.told(lines.next().map_err(Error::io("read", file.path()))) {
+        if !line.terminated && tail == Tail::Hold {
+            break;
+        }
         let (content, newline) = match cri::parse(line.bytes) {
             Ok(record) if wanted.is_some_and(|stream| stream != record.stream) => continue,
             Ok(record) => (record.content, record.tag == Tag::Full),
@@ -44,9 +57,27 @@ fn write_log(printing: &mut Printing<'_>, log: &LogRef, out: &mut impl Write) ->
         }
     }
     if strangers > 0 {
-        let notice =
-            format!("{}: {strangers} lines are no CRI records, so of no stream, and were left out", log.path.display());
+        let path = file.path().display();
+        let notice = format!("{path}: {strangers} lines are no CRI records, so of no stream, and were left out");
         printing.report.notices.push(notice);
+    }
+    Ok(())
+}
+
+/// The last rows of a log: pieces of rows that begin before them are none of theirs.
+fn write_rows(printing: &mut Printing<'_>, file: &LogFile, start: u64, out: &mut impl Write) -> io::Result<()> {
+    let Some(mut rows) = printing.rows(file, start, ROW_CAP_BYTES) else { return Ok(()) };
+    while let Some(row) = rows.next(printing) {
+        out.write_all(&row.text)?;
+        if row.cut_bytes > 0 {
+            let path = file.path().display();
+            let notice =
+                format!("{path}: {} of a row were left out: it is too long for --tail", words::size(row.cut_bytes));
+            printing.report.notices.push(notice);
+        }
+        if row.complete {
+            out.write_all(b"\n")?;
+        }
     }
     Ok(())
 }

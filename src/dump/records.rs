@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde::Serialize;
 
-use super::{LogPlace, Printing};
+use super::{LogPlace, Printing, write_line};
 use crate::cri::{self, Malformed, Record, Tag};
 use crate::error::Error;
 use crate::log::{Line, LogFile, Tail};
@@ -74,8 +74,7 @@ fn write_log(printing: &mut Printing<'_>, place: LogPlace<'_>, file: &LogFile, o
         let of_stream = |stream| parsed.is_ok_and(|record| record.stream == stream);
         if printing.look.stream.is_none_or(of_stream) {
             let number = Some(number).filter(|_| start == 0);
-            serde_json::to_writer(&mut *out, &line_json(place, number, &line, parsed))?;
-            out.write_all(b"\n")?;
+            write_line(&line_json(place, number, &line, parsed), out)?;
         }
     }
     Ok(())

@@ -14,7 +14,7 @@ use std::io::{self, Write};
 
 use jiff::tz::TimeZone;
 
-use super::{Look, Printing, Timestamps, run_id};
+use super::{Look, Printing, TEXT_ROW_CAP_BYTES, Timestamps, run_id};
 use crate::cri::Stream;
 use crate::join::{JobNode, Pairing, RunHead, ShNode};
 use crate::log::Row;
@@ -106,7 +106,7 @@ fn write_rows(printing: &mut Printing<'_>, sh: &ShNode, out: &mut impl Write) ->
     if start > 0 {
         writeln!(out, "{ROW_INDENT}… {} before this left out", words::size(start))?;
     }
-    let Some(mut rows) = printing.rows(&file, start) else { return Ok(()) };
+    let Some(mut rows) = printing.rows(&file, start, TEXT_ROW_CAP_BYTES) else { return Ok(()) };
     let mut sanitiser = Sanitiser::default();
     let mut clock = Clock::new(printing.look, sh.sh.as_ref().and_then(|sh| sh.started_at));
     while let Some(row) = rows.next(printing) {

@@ -12,14 +12,13 @@ use std::ops::Range;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Mode, OFlags};
-
 use super::index::{Index, Totals};
 use super::lines::{Limits, Lines, View};
 use super::rows::Rows;
 use super::{Anchor, Tail, Window};
 use crate::cri;
 use crate::error::{Error, Result};
+use crate::file::open_regular;
 use crate::time::Time;
 
 /// How many of its first bytes tell a file from another one written into the same inode.
@@ -75,14 +74,8 @@ impl LogFile {
     }
 
     fn open_io(path: &Path) -> io::Result<Self> {
-        // Without O_NONBLOCK, opening a FIFO waits for its writer.
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
-        let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+        let file = open_regular(path)?;
         let meta = file.metadata()?;
-        if !meta.is_file() {
-            let kind = if meta.is_dir() { "it is a directory" } else { "it is no regular file" };
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, kind));
-        }
         let id = (meta.dev(), meta.ino());
         let mut log = Self { path: path.to_owned(), file, id, head: Vec::new(), bytes: 0, generation: 0 };
         log.look()?;
@@ -159,7 +152,7 @@ impl LogFile {
     /// Where the last `rows` rows begin, read backward from the end; the size when there are none.
     #[expect(clippy::missing_errors_doc, reason = "see window")]
     pub fn tail_offset(&self, rows: usize, tail: Tail) -> Result<u64> {
-        self.reading(|view| view.tail_offset(rows, tail))
+        self.reading(|view| View { limits: Limits::STREAM, ..view }.tail_offset(rows, tail))
     }
 
     /// The rows from the first line that begins at or after `from`, up to the size that the file has now; each holds at most
@@ -319,7 +312,7 @@ mod tests {
     fn what_is_no_regular_file_is_refused_without_waiting() {
         let dir = tempfile::tempdir().unwrap();
         let fifo = dir.path().join("fifo");
-        rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
         for path in [dir.path(), &fifo, Path::new("/dev/null"), &dir.path().join("missing")] {
             let error = LogFile::open(path).unwrap_err();
             assert!(matches!(&error, Error::Io { doing: "read", path: of, .. } if of == path), "{error:?}");

@@ -27,6 +27,9 @@ const BUFFER_BYTES: usize = 256 << 10;
 /// to open a window where one stream is silent: a third of a millisecond at most.
 pub(super) const WINDOW_REACH: u64 = 256 << 10;
 
+/// As [`WINDOW_REACH`], for readers that show rows whole.
+const STREAM_REACH: u64 = 16 << 20;
+
 /// Reads a small piece of the file backward: lines are short, so the first one nearly always suffices.
 const BACKWARD_BYTES: u64 = 8 << 10;
 
@@ -44,8 +47,8 @@ pub(super) struct Limits {
 impl Limits {
     /// Of every reader outside tests.
     pub const USUAL: Self = Self { reach: WINDOW_REACH, buffer: BUFFER_BYTES, line: MAX_LINE_BYTES };
-    /// Of a reader that goes through a whole log and shows all of it.
-    pub const STREAM: Self = Self { line: MAX_STREAM_LINE_BYTES, ..Self::USUAL };
+    /// Of a reader that shows rows whole: it can afford to look back some hundredths of a second.
+    pub const STREAM: Self = Self { reach: STREAM_REACH, line: MAX_STREAM_LINE_BYTES, ..Self::USUAL };
 }
 
 /// A file up to a fixed size: what one reading looks at, however the file grows meanwhile.

@@ -8,7 +8,7 @@
 //! followed only if what it leads to lies inside the run's directory. What is refused is left out, never an error: a store
 //! is shown without it.
 
-use std::fs::{self, DirEntry};
+use std::fs::{self, DirEntry, FileType};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -193,29 +193,32 @@ impl Inside {
 
     /// The regular files of a directory, by name.
     fn files(&self, dir: &Path) -> Result<Vec<File>> {
-        self.list(dir, fs::Metadata::is_file)
+        self.list(dir, FileType::is_file)
     }
 
     /// The directories of a directory, by name.
     fn dirs(&self, dir: &Path) -> Result<Vec<(String, PathBuf)>> {
-        let dirs = self.list(dir, fs::Metadata::is_dir)?;
+        let dirs = self.list(dir, FileType::is_dir)?;
         Ok(dirs.into_iter().map(|(name, path, _)| (name, path)).collect())
     }
 
-    fn list(&self, dir: &Path, wanted: fn(&fs::Metadata) -> bool) -> Result<Vec<File>> {
+    fn list(&self, dir: &Path, wanted: fn(&FileType) -> bool) -> Result<Vec<File>> {
         self.list_io(dir, wanted).map_err(Error::io("read", dir))
     }
 
-    fn list_io(&self, dir: &Path, wanted: fn(&fs::Metadata) -> bool) -> io::Result<Vec<File>> {
+    fn list_io(&self, dir: &Path, wanted: fn(&FileType) -> bool) -> io::Result<Vec<File>> {
         if !self.holds(dir)? {
             return Ok(Vec::new());
         }
         let mut found = Vec::new();
         for entry in present(fs::read_dir(dir))?.into_iter().flatten() {
             let entry = entry?;
-            let (Ok(name), Some(meta)) = (entry.file_name().into_string(), self.metadata(&entry)?) else { continue };
-            if wanted(&meta) {
-                found.push((name, entry.path(), meta.len()));
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            match self.metadata(&entry) {
+                Ok(Some(meta)) if wanted(&meta.file_type()) => found.push((name, entry.path(), meta.len())),
+                // May not be looked at: whoever opens it is told why.
+                Err(_) if entry.file_type().is_ok_and(|kind| wanted(&kind)) => found.push((name, entry.path(), 0)),
+                Ok(_) | Err(_) => {}
             }
         }
         found.sort();

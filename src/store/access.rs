@@ -6,7 +6,7 @@
 //! | header | beside it | way in |
 //! |---|---|---|
 //! | rollback journal | – | read-only, locks as usual |
-//! | WAL | a `-shm` that somebody holds | read-only, waiting for locks |
+//! | WAL | a `-shm` that somebody holds | read-only, waiting for locks; a [shared lock](hold) keeps the files in place meanwhile |
 //! | WAL | no `-wal`, or an empty one | `immutable=1`; the [`Stamp`] tells afterwards whether it really stood still |
 //! | WAL | a `-wal` that nobody holds: a copied artifact, or a crash | a private copy of both is read instead |
 //!
@@ -14,20 +14,27 @@
 //! No connection outlives one reading: an open reader would keep the last writer from tidying its `-wal` away. And no process
 //! both reads and writes a store: POSIX locks belong to a process, and closing any descriptor of a file drops them all.
 
-use std::fs::{self, File, Metadata};
+use std::fs::{self, File, Metadata, Permissions};
 use std::io::{self, Read};
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags};
+use rustix::fs::{FlockOperation, fcntl_lock};
+use rustix::io::Errno;
 use rustix::process::{Flock, FlockType, fcntl_getlk};
 use tempfile::TempDir;
 
 use crate::error::{Error, Result};
+use crate::file::open_regular;
 
 /// How long a reading waits for a writer's lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long to wait before a lock is tried again: a writer closes a database within milliseconds.
+const LOCK_PAUSE: Duration = Duration::from_millis(1);
 
 /// The first bytes of every SQLite 3 database (<https://www.sqlite.org/fileformat2.html#the_database_header>).
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
@@ -37,6 +44,8 @@ pub(super) struct Access {
     pub connection: Connection,
     /// Whether nothing but the [`Stamp`] protects this reading from a writer.
     pub unlocked: bool,
+    // In this order: closing any descriptor of a file drops the process's locks on it, SQLite's too.
+    _hold: Option<File>,
     _copy: Option<TempDir>,
 }
 
@@ -74,7 +83,7 @@ impl FileStamp {
 impl Stamp {
     /// Looks at the files, opening no database.
     pub fn taken(path: &Path) -> io::Result<Self> {
-        let file = File::open(path)?;
+        let file = open_regular(path)?;
         let mut change_counter = [0; 4];
         // A file shorter than a header has no counter; `open` says what is wrong with it.
         let _ = file.read_exact_at(&mut change_counter, 24);
@@ -90,34 +99,56 @@ impl Stamp {
 /// The counter of committed transactions in the wal-index.
 fn wal_index_change(shm: &Path) -> Option<[u8; 4]> {
     let mut counter = [0; 4];
-    File::open(shm).ok()?.read_exact_at(&mut counter, 8).ok()?;
+    open_regular(shm).ok()?.read_exact_at(&mut counter, 8).ok()?;
     Some(counter)
 }
 
 /// Opens a database for one reading.
 pub(super) fn open(path: &Path) -> Result<Access> {
     let wal_mode = check_header(path)?;
-    if !wal_mode || is_held(&beside(path, "-shm")) {
-        return connect(path, "");
+    if !wal_mode {
+        return connect(path, "", None);
+    }
+    if is_held(&beside(path, "-shm")) {
+        let hold = hold(path).map_err(Error::io("lock", path))?;
+        // The last writer may have closed the database before the lock was ours.
+        if is_held(&beside(path, "-shm")) {
+            return connect(path, "", Some(hold));
+        }
     }
     let wal = beside(path, "-wal");
     let has_wal = fs::metadata(&wal).is_ok_and(|wal| wal.len() > 0);
-    if has_wal { open_copy(path, &wal) } else { connect(path, "&immutable=1") }
+    if has_wal { open_copy(path, &wal) } else { connect(path, "&immutable=1", None) }
 }
 
 /// Whether a connection has the wal-index open: each one holds a shared lock on its "dead man switch", byte 128
 /// (`UNIX_SHM_DMS` in SQLite's `os_unix.c`).
 fn is_held(shm: &Path) -> bool {
     let probe = Flock { start: 128, length: 1, ..Flock::from(FlockType::WriteLock) };
-    File::open(shm).is_ok_and(|file| fcntl_getlk(&file, &probe).is_ok_and(|holder| holder.is_some()))
+    open_regular(shm).is_ok_and(|file| fcntl_getlk(&file, &probe).is_ok_and(|holder| holder.is_some()))
 }
 
-fn connect(path: &Path, query: &str) -> Result<Access> {
+/// Locks a database against its last writer's closing it, which takes the `-wal` and `-shm` away: opened after that, they would be
+/// made anew by us and stay. Others read and write on meanwhile.
+fn hold(path: &Path) -> io::Result<File> {
+    let file = open_regular(path)?;
+    let begun = Instant::now();
+    loop {
+        match fcntl_lock(&file, FlockOperation::NonBlockingLockShared) {
+            Ok(()) => return Ok(file),
+            Err(Errno::AGAIN | Errno::ACCESS) if begun.elapsed() < BUSY_TIMEOUT => thread::sleep(LOCK_PAUSE),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+fn connect(path: &Path, query: &str, hold: Option<File>) -> Result<Access> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    open_uri(path, &format!("?mode=ro{query}"), flags, None)
+    let access = open_uri(path, &format!("?mode=ro{query}"), flags)?;
+    Ok(Access { unlocked: query.contains("immutable"), _hold: hold, ..access })
 }
 
-fn open_uri(path: &Path, query: &str, flags: OpenFlags, copy: Option<TempDir>) -> Result<Access> {
+fn open_uri(path: &Path, query: &str, flags: OpenFlags) -> Result<Access> {
     let failed = || Error::database("open", path);
     let connection = Connection::open_with_flags(format!("file:{}{query}", uri_path(path)), flags).map_err(failed())?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(failed())?;
@@ -125,30 +156,28 @@ fn open_uri(path: &Path, query: &str, flags: OpenFlags, copy: Option<TempDir>) -
     connection.pragma_update(None, "temp_store", "memory").map_err(failed())?;
     // A database is somebody's input: its schema may not call functions of ours, nor read outside itself.
     connection.pragma_update(None, "trusted_schema", false).map_err(failed())?;
-    let unlocked = copy.is_some() || query.contains("immutable");
-    Ok(Access { connection, unlocked, _copy: copy })
+    Ok(Access { connection, unlocked: false, _hold: None, _copy: None })
 }
 
 /// Reads a private copy: only a connection that may write can recover the wal-index of a `-wal` left alone.
 fn open_copy(path: &Path, wal: &Path) -> Result<Access> {
-    let dir = TempDir::with_prefix("rundown-").map_err(Error::io("create a temporary directory for", path))?;
+    let private = Permissions::from_mode(0o700);
+    let dir = tempfile::Builder::new().prefix("rundown-").permissions(private).tempdir();
+    let dir = dir.map_err(Error::io("create a temporary directory for", path))?;
     let main_copy = dir.path().join("copy.db");
     for (from, to) in [(path, main_copy.clone()), (wal, beside(&main_copy, "-wal"))] {
         fs::copy(from, to).map_err(Error::io("copy", from))?;
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    open_uri(&main_copy, "", flags, Some(dir))
+    let access = open_uri(&main_copy, "", flags)?;
+    Ok(Access { unlocked: true, _copy: Some(dir), ..access })
 }
 
 /// Whether the database is in WAL mode; refuses, in plain words, what is no database at all.
 fn check_header(path: &Path) -> Result<bool> {
     let refuse = |why: &str| Err(Error::NotAStore { path: path.to_owned(), why: why.into() });
-    let metadata = fs::metadata(path).map_err(Error::io("open", path))?;
-    if !metadata.is_file() {
-        return refuse("it is no file");
-    }
     let mut header = Vec::with_capacity(100);
-    let file = File::open(path).map_err(Error::io("open", path))?;
+    let file = open_regular(path).map_err(Error::io("open", path))?;
     file.take(100).read_to_end(&mut header).map_err(Error::io("read", path))?;
     match header.first_chunk::<20>() {
         None if header.is_empty() => refuse("the file is empty"),
@@ -263,7 +292,8 @@ mod tests {
             let error = open(&path).err().unwrap().to_string();
             assert!(error.contains(why), "{error}");
         }
-        assert!(open(dir.path()).err().unwrap().to_string().contains("it is no file"));
+        let error = open(dir.path()).err().unwrap();
+        assert!(crate::error::chain(&error).contains("it is a directory"), "{error}");
     }
 
     #[test]

@@ -26,11 +26,11 @@ CREATE TEMP VIEW v_shs AS
   WHERE false;
 ";
 
-/// Version 2: finished commands only, and no number.
+/// From version 2 on: finished commands only, and no number. Version 8 renamed the table to `sh`.
 const SH_EVENTS: &str = "
 CREATE TEMP VIEW v_shs AS
   SELECT run_id, job_id, NULL AS n, cmd, NULL AS cwd, NULL AS pid, started_at_ms, finished_at_ms, exit_code,
-         NULL AS signal, NULL AS cpu_ms, NULL AS max_rss_bytes, rowid AS place FROM main.sh_events;
+         NULL AS signal, NULL AS cpu_ms, NULL AS max_rss_bytes, rowid AS place FROM main.TABLE;
 ";
 
 /// Ours: a row from the moment a command starts, with its number.
@@ -57,12 +57,13 @@ pub(super) fn define_views(connection: &Connection, path: &Path) -> Result<()> {
         let why = "its runs have columns that this rundown does not know (a later version of quire?)".into();
         return Err(Error::NotAStore { path: path.to_owned(), why });
     }
-    let shs = match (has("sh_calls", "n"), has("sh_events", "cmd")) {
-        (true, true) => SH_CALLS,
-        (false, true) => SH_EVENTS,
-        _ => NO_SHS,
+    let shs = match (has("sh_calls", "n"), has("sh_events", "cmd"), has("sh", "cmd")) {
+        (true, true, _) => SH_CALLS.to_owned(),
+        (false, true, _) => SH_EVENTS.replace("TABLE", "sh_events"),
+        (_, false, true) => SH_EVENTS.replace("TABLE", "sh"),
+        (_, false, false) => NO_SHS.to_owned(),
     };
-    connection.execute_batch(&[RUNS_AND_JOBS, shs].concat()).map_err(Error::database("read", path))
+    connection.execute_batch(&[RUNS_AND_JOBS, &shs].concat()).map_err(Error::database("read", path))
 }
 
 /// Every table and column of the main database.

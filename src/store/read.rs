@@ -3,19 +3,23 @@
 //! Values are read leniently: SQLite lets any column hold any type, and these databases were written by others. Text that is
 //! not UTF-8 is read lossily, what is no number where one belongs is unknown. Nothing here is an error but SQLite's own.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use rusqlite::functions::FunctionFlags;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Params, Row};
 
 use super::access::{self, Stamp};
 use super::{APPLICATION_ID, dialect};
 use crate::error::{Error, Result};
-use crate::model::{Job, JobId, Run, RunId, Sh};
+use crate::model::{Job, JobId, Outcome, Run, RunId, Sh};
 use crate::time::Time;
 
-/// How often a reading is begun again because the database changed under it.
-const ATTEMPTS: usize = 20;
+/// How often a reading is begun again because the database changed under it, and how much longer it waits each time.
+const ATTEMPTS: u32 = 30;
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// A database, looked at without being changed. Holds no connection between readings.
 pub struct Reader {
@@ -50,6 +54,8 @@ pub struct RunPage {
     pub ref_name: Option<String>,
     /// Only ids that begin or end like this.
     pub id_part: Option<String>,
+    /// Only runs that ended like this.
+    pub outcome: Option<Outcome>,
     /// How many newer runs to leave out.
     pub skip: usize,
     /// How many at most.
@@ -96,12 +102,14 @@ impl Reader {
              WHERE (?1 IS NULL OR repo = ?1)
                AND (?2 IS NULL OR ref_name = ?2 OR ref_name = 'refs/heads/' || ?2 OR ref_name = 'refs/tags/' || ?2)
                AND (?3 IS NULL OR substr(id, 1, length(?3)) = ?3 OR substr(id, -length(?3)) = ?3)
-             ORDER BY order_ms DESC, id DESC LIMIT ?4 OFFSET ?5"
+               AND (?4 IS NULL OR outcome(state, reason) = ?4)
+             ORDER BY order_ms DESC, id DESC LIMIT ?5 OFFSET ?6"
         );
         let (limit, skip) = (as_sql(page.limit), as_sql(page.skip));
         self.read(|connection| {
             let ours = is_ours(connection)?;
-            let params = (&page.repo, &page.ref_name, &page.id_part, limit, skip);
+            let outcome = page.outcome.map(outcome_code);
+            let params = (&page.repo, &page.ref_name, &page.id_part, outcome, limit, skip);
             Ok(collect(connection, &sql, params, run)?.into_iter().map(|run| ListedRun { run, ours }).collect())
         })
     }
@@ -124,12 +132,17 @@ impl Reader {
                 "SELECT job_id, n, cmd, cwd, pid, started_at_ms, finished_at_ms, exit_code, signal, cpu_ms, max_rss_bytes
                  FROM v_shs WHERE run_id = ?1 ORDER BY started_at_ms, place",
                 [id.as_str()],
-                |row| Ok((text(row, 0)?.unwrap_or_default(), sh(row)?)),
+                |row| Ok((JobId(text(row, 0)?.unwrap_or_default()), sh(row)?)),
             )?;
-            let places: std::collections::HashMap<String, usize> =
-                jobs.iter().enumerate().map(|(place, (job, _))| (job.id.0.clone(), place)).collect();
+            let mut places: HashMap<JobId, usize> =
+                jobs.iter().enumerate().map(|(place, (job, _))| (job.id.clone(), place)).collect();
             for (job_id, sh) in shs {
-                if let Some((_, shs)) = places.get(&job_id).and_then(|&place| jobs.get_mut(place)) {
+                // A command whose job has no row stays: the job is known by it.
+                let place = *places.entry(job_id).or_insert_with_key(|id| {
+                    jobs.push((Job::without_row(id.clone()), Vec::new()));
+                    jobs.len() - 1
+                });
+                if let Some((_, shs)) = jobs.get_mut(place) {
                     shs.push(sh);
                 }
             }
@@ -149,11 +162,8 @@ impl Reader {
                 Ok((value, false)) => return Ok(value),
                 Ok((value, true)) if stood_still() => return Ok(value),
                 Err(error) if attempt >= ATTEMPTS || stood_still() => return Err(error),
-                Ok(_) if attempt >= ATTEMPTS => {
-                    let why = "it kept changing while it was read; try again".into();
-                    return Err(Error::NotAStore { path: self.path.clone(), why });
-                }
-                Ok(_) | Err(_) => {}
+                Ok(_) if attempt >= ATTEMPTS => return Err(Error::Restless { path: self.path.clone() }),
+                Ok(_) | Err(_) => std::thread::sleep(PAUSE * attempt),
             }
         }
     }
@@ -163,9 +173,23 @@ impl Reader {
         let failed = || Error::database("read", &self.path);
         access.connection.execute_batch("BEGIN").map_err(failed())?;
         dialect::define_views(&access.connection, &self.path)?;
+        define_outcome(&access.connection).map_err(failed())?;
         let value = work(&access.connection).map_err(failed())?;
         Ok((value, access.unlocked))
     }
+}
+
+/// Makes [`Outcome::from_word`] known to SQL as `outcome(state, reason)`, so that what a word means is said in one place.
+fn define_outcome(connection: &Connection) -> rusqlite::Result<()> {
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    connection.create_scalar_function("outcome", 2, flags, |context| {
+        let word = |place| context.get_raw(place).as_str().ok();
+        Ok(word(0).and_then(|state| Outcome::from_word(state, word(1))).map(outcome_code))
+    })
+}
+
+const fn outcome_code(outcome: Outcome) -> i64 {
+    outcome as i64
 }
 
 fn is_ours(connection: &Connection) -> rusqlite::Result<bool> {

@@ -24,6 +24,18 @@ const FILES: &[&str] = &[
 /// # Errors
 /// A database without our mark or of a newer version is refused before anything is written.
 pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<()> {
+    check(connection, path)?;
+    Migrations::new(FILES.iter().map(|sql| M::up(sql)).collect()).to_latest(connection).map_err(|source| match source {
+        rusqlite_migration::Error::RusqliteError { err, .. } => Error::database("migrate", path)(err),
+        other => Error::NotOurs { path: path.to_owned(), why: other.to_string() },
+    })
+}
+
+/// Whether a database is ours, or new and empty, and not newer than this program.
+///
+/// # Errors
+/// When it is not: why.
+pub(super) fn check(connection: &Connection, path: &Path) -> Result<()> {
     let read = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
     let header = read("application_id").and_then(|id| Ok((id, read("user_version")?, read("schema_version")?)));
     let (id, version, schema_changes) = header.map_err(Error::database("read", path))?;
@@ -35,10 +47,7 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<()> {
     if usize::try_from(version).is_ok_and(|version| version > newest) {
         return refuse(format!("it has version {version}, this rundown knows up to {newest}; update rundown"));
     }
-    Migrations::new(FILES.iter().map(|sql| M::up(sql)).collect()).to_latest(connection).map_err(|source| match source {
-        rusqlite_migration::Error::RusqliteError { err, .. } => Error::database("migrate", path)(err),
-        other => Error::NotOurs { path: path.to_owned(), why: other.to_string() },
-    })
+    Ok(())
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, TransactionBehavior, named_params, params};
 
-use super::schema;
+use super::{access, schema};
 use crate::error::{Error, Result};
 use crate::model::{JobId, RunId, ShKey};
 use crate::time::Time;
@@ -94,6 +94,10 @@ impl Writer {
     /// A database that is not ours, or newer than this program, is refused untouched.
     pub fn open(path: &Path) -> Result<Self> {
         let _alone = lock_directory(path);
+        // Looked at as a reader first: opened for writing, SQLite would tidy a `-wal` into a database that is then refused.
+        if std::fs::metadata(path).is_ok_and(|metadata| metadata.len() > 0) {
+            schema::check(&access::open(path)?.connection, path)?;
+        }
         let failed = || Error::database("open", path);
         let mut connection = Connection::open(path).map_err(failed())?;
         connection.busy_timeout(BUSY_TIMEOUT).map_err(failed())?;
