@@ -17,7 +17,7 @@ use crate::store::{self, ListedRun, Reader, RunPage};
 use crate::time::Time;
 
 /// The database files looked for in a root, ours first.
-const DATABASES: [&str; 2] = [store::OUR_DATABASE, "quire.db"];
+const DATABASES: [&str; 2] = [store::OUR_DATABASE, store::QUIRE_DATABASE];
 
 /// The fewest characters that may stand for an id.
 const SHORTEST_ID_PART: usize = 4;

@@ -379,15 +379,17 @@ mod tests {
     }
 
     #[test]
-    fn the_tail_of_an_entry_begun_out_of_reach_is_a_row() {
+    fn a_long_entry_is_one_row_of_the_tail_and_one_begun_out_of_reach_is_its_end() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("0.log");
         let piece = [b"2026-01-02T03:04:05Z stdout P ", [b'x'; 16_384].as_slice(), b"\n"].concat();
         append(&path, &piece.repeat(200));
+        assert_eq!(LogFile::open(&path).unwrap().tail_offset(1, Tail::Hold).unwrap(), 0, "3 MiB");
+        append(&path, &piece.repeat(1000));
         let log = LogFile::open(&path).unwrap();
         assert_eq!(all_rows_len(&log, 0), 1);
         let tail = log.tail_offset(1, Tail::Hold).unwrap();
-        assert!(tail > 2 << 20 && log.bytes() - tail < 2 << 20, "{tail}");
+        assert!(tail > 15 << 20 && log.bytes() - tail < 16 << 20, "{tail}");
         assert_eq!(all_rows_len(&log, tail), 1);
         assert_eq!(log.totals(Tail::Hold).unwrap().rows, 1);
     }

@@ -14,7 +14,7 @@
 use std::ffi::OsString;
 use std::io::{self, ErrorKind, PipeReader, PipeWriter, Read};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,7 +27,7 @@ use rustix::process::{Pid, WaitId, WaitIdOptions};
 use wait4::{ResUse, Wait4};
 
 use super::sink::{Sink, Tee};
-use super::stop::Stop;
+use super::stop::{Stop, Target};
 use crate::cri::Stream;
 
 /// When an unterminated end is this old it is written as a `P`, be it a prompt or a progress bar that goes on and on; output
@@ -53,6 +53,10 @@ pub struct Spawn<'a> {
     pub cwd: &'a Path,
     /// Whether it has our stdin, or none.
     pub inherit_stdin: bool,
+    /// Whether it leads a process group of its own, so that signals reach what it starts.
+    pub own_group: bool,
+    /// Whether it is killed when it does not heed a signal (see [`Stop`]).
+    pub may_be_killed: bool,
 }
 
 /// Why a command could not be run.
@@ -99,7 +103,9 @@ impl Running {
         let (readers, ends) = Readers::start(sink, tees).map_err(|error| not_started(spawn, &error))?;
         match spawn_child(spawn, ends) {
             Ok(child) => {
-                stop.started(child.id());
+                if let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+                    stop.started(Target { pid, leads_group: spawn.own_group, may_be_killed: spawn.may_be_killed });
+                }
                 Ok(Self { child, readers, stop: stop.clone() })
             }
             Err(error) => {
@@ -133,7 +139,12 @@ impl Running {
 fn spawn_child(spawn: &Spawn<'_>, [stdout, stderr]: [PipeWriter; 2]) -> io::Result<Child> {
     let (program, args) = spawn.argv.split_first().ok_or(ErrorKind::InvalidInput)?;
     let stdin = if spawn.inherit_stdin { Stdio::inherit() } else { Stdio::null() };
-    Command::new(program).args(args).current_dir(spawn.cwd).stdin(stdin).stdout(stdout).stderr(stderr).spawn()
+    let mut command = Command::new(program);
+    command.args(args).current_dir(spawn.cwd).stdin(stdin).stdout(stdout).stderr(stderr);
+    if spawn.own_group {
+        command.process_group(0);
+    }
+    command.spawn()
 }
 
 fn not_started(spawn: &Spawn<'_>, error: &io::Error) -> NotStarted {

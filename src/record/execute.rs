@@ -11,13 +11,14 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use rusqlite::ErrorCode;
 use rustix::fs::FallocateFlags;
 
 use super::child::{Exit, Running, Spawn, lock, own_streams};
 use super::pipeline::{Command, Job, Pipeline};
 use super::sink::{Sink, Tee};
 use super::stop::Stop;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::{self, JobId, RunId, ShKey};
 use crate::store::{JobEnd, RunEnd, ShEnd, ShStart, Writer};
 use crate::time::Time;
@@ -49,13 +50,16 @@ pub struct Executor {
     dir: PathBuf,
     cwd: PathBuf,
     quiet: bool,
+    /// Whether there is a terminal whose keys reach what we start.
+    has_terminal: bool,
 }
 
 impl Executor {
     /// For a run whose rows and directory are there.
     #[must_use]
     pub fn new(kind: Kind, run: RunId, dir: PathBuf, cwd: PathBuf, quiet: bool, rows: Rows) -> Self {
-        Self { kind, run, rows, dir, cwd, quiet }
+        let has_terminal = File::open("/dev/tty").is_ok();
+        Self { kind, run, rows, dir, cwd, quiet, has_terminal }
     }
 
     /// Runs the jobs. Gives how the run ended and the exit code of the last command that ran.
@@ -120,7 +124,9 @@ impl Executor {
         let (argv, cmd) = (command.argv(), command.stored());
         self.rows.note(|writer| writer.begin_sh(&ShStart { key, started_at, cmd: &cmd, cwd: &self.cwd }));
         let (sink, tees) = (Arc::new(Mutex::new(self.open_log(key, started_at))), self.tees());
-        let spawn = Spawn { argv: &argv, cwd: &self.cwd, inherit_stdin: self.kind == Kind::Command };
+        let is_alone = self.kind == Kind::Command;
+        let own_group = !is_alone && !self.has_terminal;
+        let spawn = Spawn { argv: &argv, cwd: &self.cwd, inherit_stdin: is_alone, own_group, may_be_killed: !is_alone };
         let (exit, warnings) = match Running::start(&spawn, &sink, tees, stop) {
             Ok(running) => {
                 self.rows.note(|writer| writer.set_pid(key, running.pid()));
@@ -187,11 +193,12 @@ impl Rows {
         Self { writer, reserve, warnings: Vec::new(), failed: false }
     }
 
-    /// Writes a row; on failure once more with the reserve given up. Each is tried, as the disk may have room again; only the
+    /// Writes a row; on a full disk once more with the reserve given up. Each is tried, as the disk may have room again; only the
     /// first failure is worth a word.
     pub fn note(&mut self, write: impl Fn(&mut Writer) -> Result<()>) {
-        let written = write(&mut self.writer)
-            .or_else(|error| if self.reserve.give_up() { write(&mut self.writer) } else { Err(error) });
+        let written = write(&mut self.writer).or_else(|error| {
+            if is_disk_full(&error) && self.reserve.give_up() { write(&mut self.writer) } else { Err(error) }
+        });
         if let Err(error) = written
             && !std::mem::replace(&mut self.failed, true)
         {
@@ -210,6 +217,12 @@ impl Rows {
     pub fn into_warnings(self) -> Vec<String> {
         self.warnings
     }
+}
+
+/// SQLite says so, or only that it could not write (a quota, a limit on the size of files).
+fn is_disk_full(error: &Error) -> bool {
+    let Error::Database { source, .. } = error else { return false };
+    matches!(source.sqlite_error_code(), Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure))
 }
 
 /// Room on the disk, held by the run's lock file, so that a command that fills the disk still gets its row: how it ended is worth

@@ -145,7 +145,9 @@ impl Recording {
             return Err(unsafe_name(job.id.as_str()));
         }
         create_root(root)?;
-        let mut writer = Writer::open(&root.join(store::OUR_DATABASE))?;
+        let database = root.join(store::OUR_DATABASE);
+        refuse_quire(root, &database)?;
+        let mut writer = Writer::open(&database)?;
         let lock = create_run_dir(&dir)?;
         let jobs: Vec<_> = pipeline.jobs().iter().map(|job| job.id.clone()).collect();
         let (repo, ref_name, sha) = (&facts.repo, &facts.ref_name, &facts.sha);
@@ -159,6 +161,15 @@ impl Recording {
         let executor = Executor::new(kind, run, dir, cwd, *quiet, rows);
         Ok(Self { pipeline, executor, signals: *signals, lock })
     }
+}
+
+/// A database of ours beside quire's would hide all of its runs.
+fn refuse_quire(root: &Path, ours: &Path) -> Result<()> {
+    let theirs = root.join(store::QUIRE_DATABASE);
+    if theirs.exists() && !ours.exists() {
+        return Err(Error::NotOurs { path: theirs, why: "it is quire's store; name another with --root".into() });
+    }
+    Ok(())
 }
 
 fn unsafe_name(name: &str) -> Error {

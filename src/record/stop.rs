@@ -7,7 +7,12 @@
 //! |---|---|
 //! | SIGINT from the terminal (the kernel sent it) | nothing more: it has it already |
 //! | SIGINT from a process, SIGTERM, SIGHUP, [`Stop::stop`] | the same signal; SIGTERM for `stop` |
-//! | any second one | SIGKILL |
+//! | in a pipeline, another one a second after the first or later | SIGKILL |
+//!
+//! A single recorded command decides alone what a signal means, as often as it comes: it may be a shell or a debugger. Without a
+//! terminal nobody but us can reach what a pipeline's command has started itself, so there each command has a process group of
+//! its own, and the whole group gets the signal. (With a terminal it may not: a background group that asks for a password
+//! would be stopped for ever.)
 //!
 //! A signal that was ignored when we were started (`nohup`, `&` in a script) stays ignored, for us and for the command.
 //! Invariant: nothing is ever sent to a process id that has been waited for, and so may be somebody else's by now.
@@ -15,12 +20,17 @@
 use std::io::{self, IsTerminal};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::exfiltrator::WithOrigin;
 use signal_hook::iterator::{Handle, SignalsInfo};
 use signal_hook::low_level::siginfo::{Cause, Origin};
+
+/// How long a pipeline's command may take to heed a signal before the next one kills it. One stop may come as several signals at
+/// once: to us, to our group, from the terminal.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A handle that stops a recording from elsewhere; its clones are the same handle.
 #[derive(Clone, Default, Debug)]
@@ -28,8 +38,9 @@ pub struct Stop(Arc<Mutex<State>>);
 
 #[derive(Default, Debug)]
 struct State {
-    asked: u32,
-    running: Option<Pid>,
+    /// When the recording was first asked to stop.
+    asked: Option<Instant>,
+    running: Option<Target>,
     /// Came while no command was known to run, and is owed to the next one: one that has just been spawned may have
     /// it from the terminal already, and twice is better than never.
     owed: Option<Signal>,
@@ -42,35 +53,35 @@ impl Stop {
         Self::default()
     }
 
-    /// Stops the recording: the running command gets a SIGTERM, on a second call a SIGKILL. Returns at once.
+    /// Stops the recording: the running command gets a SIGTERM. Returns at once.
     pub fn stop(&self) {
-        self.ask(Signal::TERM, false);
+        self.ask(Signal::TERM, false, Instant::now());
     }
 
     /// Whether somebody asked to stop.
     #[must_use]
     pub fn is_asked(&self) -> bool {
-        self.state().asked > 0
+        self.state().asked.is_some()
     }
 
-    fn ask(&self, signal: Signal, has_it_already: bool) {
+    fn ask(&self, signal: Signal, has_it_already: bool, now: Instant) {
         let mut state = self.state();
-        state.asked = state.asked.saturating_add(1);
-        let is_second = state.asked > 1;
-        let signal = if is_second { Signal::KILL } else { signal };
+        let first = *state.asked.get_or_insert(now);
+        let is_impatient = now.saturating_duration_since(first) >= PATIENCE;
         match state.running {
-            Some(pid) if is_second || !has_it_already => send(pid, signal),
+            Some(target) if is_impatient && target.may_be_killed => target.send(Signal::KILL),
+            Some(target) if target.leads_group || !has_it_already => target.send(signal),
             Some(_) => {}
             None => state.owed = Some(signal),
         }
     }
 
     /// A command has been spawned and not been waited for.
-    pub(super) fn started(&self, pid: u32) {
+    pub(super) fn started(&self, target: Target) {
         let mut state = self.state();
-        state.running = i32::try_from(pid).ok().and_then(Pid::from_raw);
-        if let (Some(pid), Some(signal)) = (state.running, state.owed.take()) {
-            send(pid, signal);
+        state.running = Some(target);
+        if let Some(signal) = state.owed.take() {
+            target.send(signal);
         }
     }
 
@@ -86,9 +97,22 @@ impl Stop {
     }
 }
 
-/// The command may have ended a moment ago; then there is nobody to tell.
-fn send(pid: Pid, signal: Signal) {
-    let _ = kill_process(pid, signal);
+/// The command that signals are for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Target {
+    /// Its process.
+    pub pid: Pid,
+    /// Whether it leads a process group of its own.
+    pub leads_group: bool,
+    /// Whether it is killed when it does not heed a signal.
+    pub may_be_killed: bool,
+}
+
+impl Target {
+    /// It may have ended a moment ago; then there is nobody to tell.
+    fn send(self, signal: Signal) {
+        let _ = if self.leads_group { kill_process_group(self.pid, signal) } else { kill_process(self.pid, signal) };
+    }
 }
 
 /// Turns signals to this process into requests to stop, until dropped. Afterwards the three signals stay without effect.
@@ -107,7 +131,7 @@ impl Watch {
         let work = move || {
             for origin in signals.forever() {
                 if let Some(signal) = Signal::from_named_raw(origin.signal) {
-                    stop.ask(signal, is_from_terminal(&origin));
+                    stop.ask(signal, is_from_terminal(&origin), Instant::now());
                 }
             }
         };
@@ -145,13 +169,16 @@ fn is_ignored(status: &str, signal: i32) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::process::ExitStatusExt;
-    use std::process::{Child, Command};
+    use std::io::Read;
+    use std::os::unix::process::{CommandExt, ExitStatusExt};
+    use std::process::{Child, Command, Stdio};
 
     use super::*;
 
-    fn sleeper() -> Child {
-        Command::new("sleep").arg("60").spawn().unwrap()
+    fn sleeper() -> (Child, Target) {
+        let child = Command::new("sleep").arg("60").spawn().unwrap();
+        let pid = Pid::from_child(&child);
+        (child, Target { pid, leads_group: false, may_be_killed: true })
     }
 
     fn ending_signal(child: &mut Child) -> Option<i32> {
@@ -160,8 +187,8 @@ mod tests {
 
     #[test]
     fn a_stop_is_a_sigterm_to_the_running_command() {
-        let (stop, mut child) = (Stop::new(), sleeper());
-        stop.started(child.id());
+        let (stop, (mut child, target)) = (Stop::new(), sleeper());
+        stop.started(target);
         stop.clone().stop();
         assert!(stop.is_asked());
         assert_eq!(ending_signal(&mut child), Some(SIGTERM));
@@ -169,29 +196,49 @@ mod tests {
 
     #[test]
     fn a_stop_between_two_commands_is_owed_to_the_next() {
-        let (stop, mut child) = (Stop::new(), sleeper());
+        let (stop, (mut child, target)) = (Stop::new(), sleeper());
         stop.stop();
-        stop.started(child.id());
+        stop.started(target);
         assert_eq!(ending_signal(&mut child), Some(SIGTERM));
     }
 
     #[test]
-    fn a_second_stop_kills_even_when_both_came_before_the_command_was_known() {
-        let (stop, mut child) = (Stop::new(), sleeper());
-        stop.stop();
-        stop.stop();
-        stop.started(child.id());
+    fn one_stop_may_come_as_several_signals_and_a_later_one_kills() {
+        let (stop, (mut child, target)) = (Stop::new(), sleeper());
+        let now = Instant::now();
+        stop.started(target);
+        stop.ask(Signal::INT, true, now);
+        stop.ask(Signal::INT, true, now + PATIENCE / 2);
+        assert_eq!(child.try_wait().unwrap(), None);
+        stop.ask(Signal::INT, true, now + PATIENCE);
         assert_eq!(ending_signal(&mut child), Some(9));
     }
 
     #[test]
-    fn the_terminals_sigint_is_not_doubled_but_a_second_one_kills() {
-        let (stop, mut child) = (Stop::new(), sleeper());
-        stop.started(child.id());
-        stop.ask(Signal::INT, true);
+    fn a_command_that_decides_alone_is_never_killed() {
+        let (stop, (mut child, target)) = (Stop::new(), sleeper());
+        let now = Instant::now();
+        stop.started(Target { may_be_killed: false, ..target });
+        stop.ask(Signal::INT, true, now);
+        stop.ask(Signal::INT, true, now + 10 * PATIENCE);
         assert_eq!(child.try_wait().unwrap(), None);
-        stop.ask(Signal::INT, true);
-        assert_eq!(ending_signal(&mut child), Some(9));
+        stop.ask(Signal::TERM, false, now + 20 * PATIENCE);
+        assert_eq!(ending_signal(&mut child), Some(SIGTERM));
+    }
+
+    #[test]
+    fn a_group_gets_the_signal_as_a_whole() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "sleep 60 & echo ready; wait"]).process_group(0).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut output = child.stdout.take().unwrap();
+        output.read_exact(&mut [0; 6]).unwrap();
+        let stop = Stop::new();
+        stop.started(Target { pid: Pid::from_child(&child), leads_group: true, may_be_killed: true });
+        stop.stop();
+        // Ends only when all that hold the pipe have ended.
+        assert_eq!(output.read_to_end(&mut Vec::new()).unwrap(), 0);
+        assert_eq!(ending_signal(&mut child), Some(SIGTERM));
     }
 
     #[test]

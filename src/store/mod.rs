@@ -6,6 +6,9 @@
 /// The database that a recorder of ours makes in its store's root.
 pub const OUR_DATABASE: &str = "rundown.db";
 
+/// The database of the records' first writer.
+pub const QUIRE_DATABASE: &str = "quire.db";
+
 mod access;
 mod dialect;
 mod read;

@@ -215,7 +215,7 @@ fn what_cannot_be_begun_is_not_run() {
     assert!(matches!(begin(&|options| options.cwd = "/nowhere".into(), "job"), Error::Io { .. }));
     std::fs::create_dir(&store.options.store_root).unwrap();
     std::fs::write(store.options.store_root.join(rundown::store::OUR_DATABASE), "no database").unwrap();
-    assert!(matches!(begin(&|_| (), "job"), Error::Database { .. }));
+    assert!(matches!(begin(&|_| (), "job"), Error::NotAStore { .. }));
     assert!(matches!(record_command(&store.options, &job("job"), &[]).unwrap_err(), Error::Usage(_)));
     assert!(!store.dir.path().join("ran").exists());
 }
