@@ -99,3 +99,35 @@ fn many_recorders_share_a_store_that_none_of_them_found() {
     let listed = stdout(dir.path(), &["--root", "R", "list"], 0);
     assert_eq!(listed.matches("✓ passed").count(), 12, "{listed}");
 }
+
+#[test]
+fn what_an_interrupted_pipeline_had_not_begun_counts_as_skipped() {
+    let dir = TempDir::new().unwrap();
+    let pipeline =
+        "[jobs.a]\ncommands = [\"echo started; sleep 60\"]\n[jobs.b]\nneeds = [\"a\"]\ncommands = [\"true\"]\n";
+    std::fs::write(dir.path().join("p.toml"), pipeline).unwrap();
+    let mut command = rundown(dir.path());
+    let mut recorder = command.args(["exec", "--root", "R", "--quiet", "p.toml"]).spawn().unwrap();
+    let running = run_when(dir.path(), "running", |run| run["jobs"][0]["commands"][0]["log"]["rows"] == 1);
+    assert_eq!(running["jobs"][1]["phase"], "queued");
+    recorder.kill().unwrap();
+    recorder.wait().unwrap();
+    let run = run_when(dir.path(), "interrupted", |run| run["interrupted"] == true);
+    assert_eq!((&run["jobs"][1]["state"], &run["jobs"][1]["phase"]), (&json!("pending"), &json!("finished")));
+    let text = stdout(dir.path(), &["--root", "R", "--once"], 0);
+    assert!(text.contains("! interrupted  a") && text.contains("⊘ skipped  b"), "{text}");
+}
+
+#[test]
+fn a_run_that_has_just_been_finished_is_never_taken_for_interrupted() {
+    let dir = TempDir::new().unwrap();
+    stdout(dir.path(), &["record", "--root", "R", "--", "true"], 0);
+    for _ in 0..25 {
+        let mut command = rundown(dir.path());
+        let mut recorder = command.args(["record", "--root", "R", "--", "true"]).spawn().unwrap();
+        while recorder.try_wait().unwrap().is_none() {
+            let listed = stdout(dir.path(), &["--root", "R", "list", "--limit", "1"], 0);
+            assert!(!listed.contains("interrupted"), "{listed}");
+        }
+    }
+}

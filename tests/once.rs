@@ -94,6 +94,40 @@ fn the_tail_is_cut_and_said_to_be() {
 }
 
 #[test]
+fn a_tail_of_long_and_interleaved_rows_holds_whole_rows() {
+    let dir = TempDir::new().unwrap();
+    let piece = |tag: &str| format!("2026-01-02T03:04:05Z stdout {tag} {}\n", "x".repeat(16_384));
+    let log = format!("2026-01-02T03:04:04Z stdout F before\n{}{}", piece("P").repeat(100), piece("F"));
+    fs::write(dir.path().join("long.log"), log).unwrap();
+    let rows = json_lines(dir.path(), &["--once", "./long.log", "--tail", "1", "--format", "jsonl"]);
+    assert_eq!((rows.len(), &rows[0]["row"]), (1, &json!(2)));
+    assert_eq!(rows[0]["text"].as_str().unwrap().len(), 101 * 16_384);
+
+    let log = "2026-01-02T03:04:05Z stdout P a\n2026-01-02T03:04:05Z stderr F e\n2026-01-02T03:04:05Z stdout F b\n";
+    fs::write(dir.path().join("mixed.log"), log).unwrap();
+    let raw = |args: &[&str]| stdout(dir.path(), &[&["--once", "./mixed.log", "--format", "raw"], args].concat(), 0);
+    assert_eq!(raw(&[]), "ae\nb\n");
+    assert_eq!(raw(&["--tail", "1"]), "e\n", "the row `ab` begins before");
+    assert_eq!(raw(&["--tail", "5", "--stream", "stdout"]), "ab\n");
+    let said =
+        stderr(dir.path(), &["--once", "./mixed.log", "--format", "raw", "--tail", "5", "--stream", "stderr"], 0);
+    assert_eq!(said, "", "nothing was left out, and nothing is said to be");
+}
+
+#[test]
+fn json_holds_no_character_that_steers_a_terminal() {
+    let dir = TempDir::new().unwrap();
+    let hostile = "a\u{9b}2Jb\u{202e}c\u{e0041}\u{7f}";
+    stdout(dir.path(), &["record", "--root", "R", "--job", "x\u{9b}y", "--", "printf", "%s\n", hostile], 0);
+    for format in ["json", "jsonl", "records", "text"] {
+        let printed = stdout(dir.path(), &["--root", "R", "--once", "--format", format], 0);
+        assert!(printed.chars().all(|found| found == '\n' || rundown::sanitise::is_harmless(found)), "{printed:?}");
+    }
+    let rows = json_lines(dir.path(), &["--root", "R", "--once", "--format", "jsonl"]);
+    assert_eq!((&rows[0]["text"], &rows[0]["job"]), (&json!(hostile), &json!("x\u{9b}y")), "and is the same document");
+}
+
+#[test]
 fn raw_gives_back_what_was_written() {
     let dir = TempDir::new().unwrap();
     let script = "printf 'a\\r\\n\\000\\377'; sleep 0.4; printf 'b\\nend'; printf 'err' >&2";
@@ -203,6 +237,76 @@ fn the_list_of_runs_has_a_line_each() {
     assert!(lines[1].starts_with("✗ failed"), "{text}");
     let listed = json(dir.path(), &["--root", "R", "list", "--format", "json", "--repo", "org/app"], 0);
     assert_eq!((&listed["schema"], listed["runs"].as_array().unwrap().len()), (&json!("rundown.runs/1"), 1));
+}
+
+#[test]
+fn nothing_found_and_nothing_failed_are_told_apart() {
+    let dir = TempDir::new().unwrap();
+    stdout(dir.path(), &["record", "--root", "R", "--job", "a", "true"], 0);
+    let failed =
+        |args: &[&str], code| stderr(dir.path(), &[&["--root", "R", "--once", "--failed"], args].concat(), code);
+    assert!(failed(&["--job", "a"], 0).contains("nothing failed in this run"));
+    assert!(failed(&["--job", "b"], 5).contains("no job or command"));
+    assert!(failed(&["--sh", "2"], 5).contains("no job or command"));
+    assert_eq!(stdout(dir.path(), &["--root", "R", "--once", "--sh", "1", "--format", "raw"], 0), "");
+    fs::create_dir(dir.path().join("empty")).unwrap();
+    assert!(stderr(dir.path(), &["--once", "./empty"], 5).contains("no logs under ./empty"));
+}
+
+#[test]
+fn a_directory_that_cannot_be_read_takes_nothing_else_away() {
+    let dir = TempDir::new().unwrap();
+    fs::write(
+        dir.path().join("p.toml"),
+        "[jobs.a]\ncommands = [\"echo first\"]\n[jobs.b]\ncommands = [\"echo second\"]\n",
+    )
+    .unwrap();
+    stdout(dir.path(), &["exec", "--root", "R", "--quiet", "p.toml"], 0);
+    let logs: Vec<_> =
+        common::bytes_of(&dir.path().join("R")).into_keys().filter(|path| path.ends_with("a/sh-1.log")).collect();
+    let job = logs[0].parent().unwrap();
+    fs::remove_dir_all(job).unwrap();
+    std::os::unix::fs::symlink("a", job).unwrap();
+    let text = stdout(dir.path(), &["--root", "R", "--once"], 6);
+    assert!(text.contains("echo first  ") && text.contains("(no log)") && text.contains("    second"), "{text}");
+    assert!(stderr(dir.path(), &["--root", "R", "--once"], 6).contains("jobs/a"));
+}
+
+#[test]
+fn a_store_is_found_where_it_is_said_to_be() {
+    let dir = TempDir::new().unwrap();
+    let root_of = |change: &dyn Fn(&mut std::process::Command)| {
+        let mut command = rundown(dir.path());
+        command.args(["--once"]);
+        change(&mut command);
+        String::from_utf8(command.output().unwrap().stderr).unwrap().lines().next().unwrap().to_owned()
+    };
+    let home = dir.path().join(".local/share/rundown");
+    assert_eq!(root_of(&|_| ()), format!("rundown: no store at {}", home.display()));
+    assert_eq!(root_of(&|command| _ = command.env("XDG_DATA_HOME", "/x")), "rundown: no store at /x/rundown");
+    fs::create_dir_all(dir.path().join(".rundown")).unwrap();
+    fs::create_dir_all(dir.path().join("deep/er")).unwrap();
+    let near = format!("rundown: no store at {}", dir.path().join(".rundown").canonicalize().unwrap().display());
+    assert_eq!(root_of(&|command| _ = command.current_dir(dir.path().join("deep/er"))), near);
+    assert_eq!(root_of(&|command| _ = command.env("RUNDOWN_ROOT", "/y")), "rundown: no store at /y");
+    assert_eq!(
+        root_of(&|command| _ = command.env("RUNDOWN_ROOT", "/y").args(["--root", "/z"])),
+        "rundown: no store at /z"
+    );
+}
+
+#[test]
+fn files_that_would_wait_for_ever_are_not_waited_for() {
+    let dir = TempDir::new().unwrap();
+    let fifo = |path: &str| {
+        let path = dir.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    };
+    fifo("R/rundown.db");
+    assert!(stderr(dir.path(), &["--root", "R", "--once"], 6).contains("it is no regular file"));
+    fifo("sh-1.log");
+    assert!(stderr(dir.path(), &["--once", "./sh-1.log"], 6).contains("it is no regular file"));
 }
 
 #[test]

@@ -108,6 +108,53 @@ fn a_store_that_is_not_ours_is_never_written() {
 }
 
 #[test]
+fn a_refused_database_keeps_its_wal() {
+    let made = store("quire-v2-live");
+    let connection = rusqlite::Connection::open(made.path().join("quire.db")).unwrap();
+    connection.execute_batch("PRAGMA journal_mode=WAL; UPDATE runs SET repo = 'later.git'").unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    for (from, to) in [("quire.db", "rundown.db"), ("quire.db-wal", "rundown.db-wal")] {
+        std::fs::copy(made.path().join(from), dir.path().join(to)).unwrap();
+    }
+    let before = bytes_of(dir.path());
+    stderr(dir.path(), &["record", "--root", ".", "--", "true"], 6);
+    assert!(stdout(dir.path(), &["--root", ".", "list"], 0).contains("later.git"), "what is in the -wal alone is read");
+    assert!(bytes_of(dir.path()) == before);
+}
+
+#[test]
+fn recording_beside_quire_would_hide_its_runs() {
+    let dir = store("quire-v2-live");
+    let before = bytes_of(dir.path());
+    assert!(stderr(dir.path(), &["record", "--root", ".", "--", "true"], 6).contains("it is quire's store"));
+    assert!(bytes_of(dir.path()) == before);
+}
+
+#[test]
+fn commands_whose_job_has_no_row_keep_theirs() {
+    let dir = store("quire-v2-live");
+    let connection = rusqlite::Connection::open(dir.path().join("quire.db")).unwrap();
+    connection.execute_batch("PRAGMA foreign_keys = OFF; DELETE FROM jobs WHERE job_id = 'test'").unwrap();
+    drop(connection);
+    let document = json(dir.path(), &["--root", ".", "--once", "d61998d3", "--format", "json", "--job", "test"], 0);
+    let job = &document["run"]["jobs"][0];
+    assert_eq!(
+        (&job["state"], &job["commands"][1]["exit_code"], &job["commands"][1]["join"]),
+        (&Value::Null, &json!(0), &json!("time"))
+    );
+}
+
+#[test]
+fn the_renamed_table_of_version_8_is_read() {
+    let dir = store("quire-v2-live");
+    let connection = rusqlite::Connection::open(dir.path().join("quire.db")).unwrap();
+    connection.execute_batch("ALTER TABLE sh_events RENAME TO sh; PRAGMA user_version = 8").unwrap();
+    drop(connection);
+    let document = json(dir.path(), &["--root", ".", "--once", "d61998d3", "--format", "json"], 0);
+    assert_eq!(document["run"]["jobs"][0]["commands"].as_array().unwrap().len(), 3);
+}
+
+#[test]
 fn runs_are_found_by_every_name_they_have() {
     let dir = store("quire-v2-live");
     let id = |run: &str| json(dir.path(), &["--root", ".", "--once", run, "--format", "json"], 0)["run"]["id"].clone();
