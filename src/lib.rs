@@ -8,7 +8,7 @@
 //! | modules | must know nothing of |
 //! |---|---|
 //! | [`time`] | anything |
-//! | [`error`] · [`file`] · [`model`] · [`cri`] · [`sanitise`] | SQL, screen, what a store is |
+//! | [`error`] · [`mod@file`] · [`model`] · [`cri`] · [`sanitise`] | SQL, screen, what a store is |
 //! | [`log`] · [`store`] | each other |
 //! | [`join`] (pure) | files, SQL |
 //! | [`words`] | files, SQL, screen |

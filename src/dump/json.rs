@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::{Printing, run_id, write_harmless};
+use super::printing::{Printing, run_id, write_harmless};
 use crate::join::{JobNode, LogRef, RunHead, ShNode};
 use crate::model::Phase;
 use crate::time::Time;

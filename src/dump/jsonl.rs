@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde::Serialize;
 
-use super::{LogPlace, Printing, ROW_CAP_BYTES, write_line};
+use super::printing::{LogPlace, Printing, ROW_CAP_BYTES, write_line};
 use crate::cri::Stream;
 use crate::error::Error;
 use crate::log::{LogFile, Row};

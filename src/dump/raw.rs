@@ -5,7 +5,7 @@
 
 use std::io::{self, Write};
 
-use super::{Printing, ROW_CAP_BYTES};
+use super::printing::{Printing, ROW_CAP_BYTES};
 use crate::cri::{self, Tag};
 use crate::error::Error;
 use crate::join::LogRef;

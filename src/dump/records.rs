@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde::Serialize;
 
-use super::{LogPlace, Printing, write_line};
+use super::printing::{LogPlace, Printing, write_line};
 use crate::cri::{self, Malformed, Record, Tag};
 use crate::error::Error;
 use crate::log::{Line, LogFile, Tail};

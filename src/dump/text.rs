@@ -14,7 +14,8 @@ use std::io::{self, Write};
 
 use jiff::tz::TimeZone;
 
-use super::{Look, Printing, TEXT_ROW_CAP_BYTES, Timestamps, run_id};
+use super::options::{Look, Timestamps};
+use super::printing::{Printing, TEXT_ROW_CAP_BYTES, run_id};
 use crate::cri::Stream;
 use crate::join::{JobNode, Pairing, RunHead, ShNode};
 use crate::log::Row;

@@ -31,7 +31,7 @@ use crate::time::Time;
 
 pub use file::{Change, LogFile};
 pub use index::{Index, Place, Totals};
-pub use lines::{Line, Lines, MAX_LINE_BYTES};
+pub use lines::{Line, Lines, MAX_LINE_BYTES, MAX_STREAM_LINE_BYTES};
 pub use rows::Rows;
 pub use window::WINDOW_ROW_BYTES;
 

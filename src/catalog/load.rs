@@ -1,0 +1,147 @@
+//! One run from what the database and its directory tell, and whether somebody still records it.
+
+use std::collections::HashSet;
+use std::fs::TryLockError;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use crate::error::{self, Error, Result};
+use crate::file::open_regular;
+use crate::join::{self, DatedLog, LogRef, Recorder, RunHead, RunNode};
+use crate::log::{LogFile, path};
+use crate::model::{Job, JobId, Run, RunId, Sh};
+use crate::store::{ListedRun, Reader, RunPage};
+
+/// A run of a database.
+pub(super) fn stored_run(root: &Path, reader: &Reader, id: &RunId) -> Result<Option<RunNode>> {
+    let Some(mut rows) = reader.run(id)? else { return Ok(None) };
+    let dir = run_dir(root, &rows.run);
+    let recorder = recorder(rows.ours, &rows.run, dir.as_deref());
+    if recorder == Recorder::Gone {
+        // It may have finished the run between the two looks: what its rows say after the lock was free counts.
+        let Some(again) = reader.run(id)? else { return Ok(None) };
+        rows = again;
+    }
+    Ok(Some(load_node(join::run_head(rows.run, recorder), rows.jobs, dir)))
+}
+
+/// A run of a log tree without a database.
+pub(super) fn tree_run(root: &Path, id: &RunId) -> Result<Option<RunNode>> {
+    let Some(run) = tree_runs(root)?.into_iter().find(|run| &run.id == id) else { return Ok(None) };
+    let dir = run_dir(root, &run);
+    Ok(Some(load_node(join::run_head(run, Recorder::Unknown), Vec::new(), dir)))
+}
+
+fn run_dir(root: &Path, run: &Run) -> Option<PathBuf> {
+    path::run_dir(root, run.repo.as_deref()?, &run.id)
+}
+
+/// Runs for a list. Those that nobody records any more are read again after that was seen: they may just have been finished.
+pub(super) fn listed_heads(root: &Path, reader: &Reader, page: &RunPage) -> Result<Vec<RunHead>> {
+    let recorder_of = |listed: &ListedRun| recorder(listed.ours, &listed.run, run_dir(root, &listed.run).as_deref());
+    let mut listed = reader.runs(page)?;
+    let is_gone = |listed: &&ListedRun| recorder_of(listed) == Recorder::Gone;
+    let gone: HashSet<RunId> = listed.iter().filter(is_gone).map(|listed| listed.run.id.clone()).collect();
+    if !gone.is_empty() {
+        listed = reader.runs(page)?;
+    }
+    let head = |listed: ListedRun| {
+        let recorder = if gone.contains(&listed.run.id) { Recorder::Gone } else { Recorder::Unknown };
+        join::run_head(listed.run, recorder)
+    };
+    Ok(listed.into_iter().map(head).collect())
+}
+
+/// Whether the recorder of an unfinished run of ours still holds its lock. A shared lock is tried on the file as it is: nothing is
+/// written.
+fn recorder(ours: bool, run: &Run, run_dir: Option<&Path>) -> Recorder {
+    let Some(dir) = run_dir.filter(|_| ours && run.finished_at.is_none()) else { return Recorder::Unknown };
+    match open_regular(&path::recorder_lock(dir)).map(|file| file.try_lock_shared()) {
+        Ok(Err(TryLockError::WouldBlock)) => Recorder::Alive,
+        Ok(Ok(())) => Recorder::Gone,
+        Err(missing) if missing.kind() == ErrorKind::NotFound => Recorder::Gone,
+        Ok(Err(TryLockError::Error(_))) | Err(_) => Recorder::Unknown,
+    }
+}
+
+/// The jobs of the database, then those that are known by their directory alone. What cannot be read of a run's directory takes
+/// nothing else away.
+fn load_node(head: RunHead, mut jobs: Vec<(Job, Vec<Sh>)>, dir: Option<PathBuf>) -> RunNode {
+    let mut faults = Vec::new();
+    let mut told = |error: Error| faults.push(error::chain(&error));
+    if let Some(dir) = &dir {
+        let known: HashSet<JobId> = jobs.iter().map(|(job, _)| job.id.clone()).collect();
+        let listed = path::list_jobs(dir).unwrap_or_else(|error| {
+            told(error);
+            Vec::new()
+        });
+        let alone = listed.into_iter().filter(|id| !known.contains(id));
+        jobs.extend(alone.map(|id| (Job::without_row(id), Vec::new())));
+    }
+    let mut load = |(job, shs): (Job, Vec<Sh>)| {
+        let found = dir.as_ref().map_or(Ok(Vec::new()), |dir| path::list_logs(dir, &job.id));
+        let found = found.unwrap_or_else(|error| {
+            told(error);
+            Vec::new()
+        });
+        // Times are worth a read only where they decide.
+        let guessed = !shs.is_empty() && shs.iter().all(|sh| sh.n.is_none());
+        let logs = found.into_iter().map(|found| dated(found, guessed)).collect();
+        join::job_node(&head, job, shs, logs)
+    };
+    let jobs = jobs.into_iter().map(&mut load).collect();
+    RunNode { head, dir, jobs, faults }
+}
+
+/// A log that cannot be read has no time; whoever shows it says why.
+fn dated(found: path::FoundLog, wanted: bool) -> DatedLog {
+    let first_at = if wanted && found.bytes > 0 {
+        LogFile::open(&found.path).and_then(|log| log.first_time()).ok().flatten()
+    } else {
+        None
+    };
+    DatedLog { n: found.n, log: LogRef { path: found.path, bytes: found.bytes }, first_at }
+}
+
+fn run_without_row(id: RunId, repo: Option<String>) -> Run {
+    Run {
+        id,
+        repo,
+        ref_name: None,
+        sha: None,
+        state: None,
+        reason: None,
+        queued_at: None,
+        started_at: None,
+        finished_at: None,
+    }
+}
+
+/// The runs of a log tree, newest first: ids are UUIDv7, so they sort by time.
+pub(super) fn tree_runs(root: &Path) -> Result<Vec<Run>> {
+    let mut runs: Vec<Run> =
+        path::list_runs(root)?.into_iter().map(|(repo, id)| run_without_row(id, Some(repo))).collect();
+    runs.sort_by(|a, b| b.id.cmp(&a.id));
+    Ok(runs)
+}
+
+pub(super) fn path_run_id() -> RunId {
+    RunId(String::new())
+}
+
+/// The logs under a path as a run without a row.
+pub(super) fn path_run(path: &Path) -> Result<RunNode> {
+    let head = join::run_head(run_without_row(path_run_id(), None), Recorder::Unknown);
+    let metadata = std::fs::metadata(path).map_err(Error::io("open", path))?;
+    let dir = Some(path.to_owned()).filter(|_| metadata.is_dir());
+    let found = match &dir {
+        Some(dir) => path::discover(dir)?,
+        None => vec![(String::new(), vec![path::FoundLog { n: 1, path: path.to_owned(), bytes: metadata.len() }])],
+    };
+    let node = |(job, found): (String, Vec<path::FoundLog>)| {
+        let logs = found.into_iter().map(|found| dated(found, false)).collect();
+        join::job_node(&head, Job::without_row(JobId(job)), Vec::new(), logs)
+    };
+    let jobs = found.into_iter().map(node).collect();
+    Ok(RunNode { head, dir, jobs, faults: Vec::new() })
+}

@@ -1,0 +1,13 @@
+//! The one loader: database and directories -> runs with their jobs and commands, used by every view alike.
+//!
+//! A catalog is opened on a store (a root directory with or without a database) or on a path (a single log, a directory of
+//! logs); what it gives looks the same. It only reads.
+//!
+//! `select` says which runs are meant, `load` makes one of what database and directories tell of it.
+
+mod load;
+mod select;
+mod source;
+
+pub use select::{RunFilter, RunSpec, exit_status};
+pub use source::Catalog;

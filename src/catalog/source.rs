@@ -1,0 +1,216 @@
+//! A store or a path, opened: the questions that every view asks of it.
+
+use std::path::{Path, PathBuf};
+
+use super::load;
+use super::select::{RunFilter, RunSpec};
+use crate::error::{Error, Result};
+use crate::join::{self, Recorder, RunHead, RunNode};
+use crate::model::{Outcome, Run, RunId};
+use crate::store::{self, Reader, RunPage};
+use crate::time::Time;
+
+/// The database files looked for in a root, ours first.
+const DATABASES: [&str; 2] = [store::OUR_DATABASE, store::QUIRE_DATABASE];
+
+/// Runs, opened for reading.
+pub struct Catalog {
+    source: Source,
+}
+
+enum Source {
+    /// A root whose database tells the runs.
+    Store { root: PathBuf, reader: Reader },
+    /// A root without a database: the log tree alone.
+    Tree { root: PathBuf },
+    /// A log or a directory of logs.
+    Path { path: PathBuf },
+}
+
+/// Some runs in the order of the list.
+struct Page<'a> {
+    filter: &'a RunFilter,
+    id_part: Option<&'a str>,
+    outcome: Option<Outcome>,
+    skip: usize,
+    limit: usize,
+}
+
+impl Default for Page<'_> {
+    fn default() -> Self {
+        Self { filter: &RunFilter { repo: None, ref_name: None }, id_part: None, outcome: None, skip: 0, limit: 0 }
+    }
+}
+
+impl Catalog {
+    /// Opens a store: `db`, or the root's own database, or the root's log tree where there is none.
+    ///
+    /// # Errors
+    /// When there is nothing of the kind, or the database cannot be read.
+    pub fn open_store(root: &Path, db: Option<&Path>) -> Result<Self> {
+        let found = || DATABASES.iter().map(|name| root.join(name)).find(|path| path.exists());
+        let root = root.to_owned();
+        let source = match db.map(Path::to_owned).or_else(found) {
+            Some(db) => Source::Store { reader: Reader::open(&db)?, root },
+            None if root.join("runs").is_dir() => Source::Tree { root },
+            None => return Err(Error::NoStore { root }),
+        };
+        Ok(Self { source })
+    }
+
+    /// Opens a log file, or a directory of logs (a run's without its database, a Kubernetes pod's).
+    ///
+    /// # Errors
+    /// When there is no such path.
+    pub fn open_path(path: &Path) -> Result<Self> {
+        std::fs::metadata(path).map_err(Error::io("open", path))?;
+        Ok(Self { source: Source::Path { path: path.to_owned() } })
+    }
+
+    /// The newest runs, newest first, at most `limit`.
+    ///
+    /// # Errors
+    /// When the store cannot be read; so for every method here.
+    pub fn runs(&self, filter: &RunFilter, limit: usize) -> Result<Vec<RunHead>> {
+        self.page(&Page { filter, limit, ..Page::default() })
+    }
+
+    /// A run with its jobs and commands; `None` when it is not there (any more).
+    #[expect(clippy::missing_errors_doc, reason = "see runs")]
+    pub fn run(&self, id: &RunId) -> Result<Option<RunNode>> {
+        match &self.source {
+            Source::Store { root, reader } => load::stored_run(root, reader, id),
+            Source::Tree { root } => load::tree_run(root, id),
+            Source::Path { path } => load::path_run(path).map(Some),
+        }
+    }
+
+    /// The run that is meant.
+    ///
+    /// # Errors
+    /// When there is none, or when several ids match: they are listed.
+    pub fn find(&self, spec: &RunSpec, filter: &RunFilter) -> Result<RunId> {
+        if let Source::Path { .. } = self.source {
+            return Ok(load::path_run_id());
+        }
+        match spec {
+            RunSpec::Latest(back) => {
+                let found = self.page(&Page { filter, skip: *back, limit: 1, ..Page::default() })?.pop();
+                let what =
+                    if *back == 0 { "no run yet".to_owned() } else { format!("no run {back} before the newest") };
+                found.map(|head| head.run.id).ok_or_else(|| self.not_found(&what, filter))
+            }
+            RunSpec::LatestThat(outcome) => {
+                let page = Page { filter, outcome: Some(*outcome), limit: 1, ..Page::default() };
+                let what = if *outcome == Outcome::Passed { "no run has passed" } else { "no run has failed" };
+                self.page(&page)?.pop().map(|head| head.run.id).ok_or_else(|| self.not_found(what, filter))
+            }
+            RunSpec::Id(part) => self.by_id(part, filter),
+        }
+    }
+
+    /// The store's directory, which the paths of its logs lie under.
+    #[must_use]
+    pub fn root(&self) -> Option<&Path> {
+        match &self.source {
+            Source::Store { root, .. } | Source::Tree { root } => Some(root),
+            Source::Path { .. } => None,
+        }
+    }
+
+    /// Whether the database may have changed since the last call; the first call says yes. Cheap: no table is read. Logs and
+    /// directories are not looked at.
+    #[expect(clippy::missing_errors_doc, reason = "see runs")]
+    pub fn changed(&mut self) -> Result<bool> {
+        match &mut self.source {
+            Source::Store { reader, .. } => reader.changed(),
+            Source::Tree { .. } | Source::Path { .. } => Ok(true),
+        }
+    }
+
+    /// The directories in which a change may mean something new about the list of runs, or about `run`.
+    #[must_use]
+    pub fn watched(&self, run: Option<&RunNode>) -> Vec<PathBuf> {
+        let parent = |file: &Path| file.parent().map(Path::to_owned).unwrap_or_default();
+        let mut dirs = match &self.source {
+            Source::Store { reader, .. } => vec![parent(reader.path())],
+            Source::Tree { root } => vec![root.join("runs")],
+            Source::Path { path } if path.is_dir() => vec![path.clone()],
+            Source::Path { path } => vec![parent(path)],
+        };
+        if let Some(run) = run {
+            dirs.extend(run.dir.clone());
+            dirs.extend(run.dir.as_ref().map(|dir| dir.join("jobs")));
+            let logs = run.jobs.iter().flat_map(|job| &job.shs).filter_map(|sh| sh.log.as_ref());
+            dirs.extend(logs.map(|log| parent(&log.path)));
+        }
+        dirs.sort();
+        dirs.dedup();
+        dirs
+    }
+
+    fn page(&self, page: &Page<'_>) -> Result<Vec<RunHead>> {
+        let Page { filter, id_part, outcome, skip, limit } = *page;
+        match &self.source {
+            Source::Store { root, reader } => {
+                let page = RunPage {
+                    repo: filter.repo.clone(),
+                    ref_name: filter.ref_name.clone(),
+                    id_part: id_part.map(str::to_owned),
+                    outcome,
+                    skip,
+                    limit,
+                };
+                load::listed_heads(root, reader, &page)
+            }
+            Source::Tree { root } => {
+                let wanted = |run: &Run| {
+                    let id = run.id.as_str();
+                    filter.ref_name.is_none()
+                        && outcome.is_none()
+                        && (filter.repo.is_none() || filter.repo == run.repo)
+                        && id_part.is_none_or(|part| id.starts_with(part) || id.ends_with(part))
+                };
+                let runs = load::tree_runs(root)?.into_iter().filter(wanted).skip(skip).take(limit);
+                Ok(runs.map(|run| join::run_head(run, Recorder::Unknown)).collect())
+            }
+            Source::Path { path } => {
+                Ok(load::path_run(path).map(|run| run.head).into_iter().skip(skip).take(limit).collect())
+            }
+        }
+    }
+
+    fn by_id(&self, part: &str, filter: &RunFilter) -> Result<RunId> {
+        const SHOWN: usize = 10;
+        let mut found = self.page(&Page { filter, id_part: Some(part), limit: SHOWN + 1, ..Page::default() })?;
+        if let Some(exact) = found.iter().find(|head| head.run.id.as_str() == part) {
+            return Ok(exact.run.id.clone());
+        }
+        if found.len() > 1 {
+            let more = if found.len() > SHOWN { "\n  …" } else { "" };
+            let listed: Vec<String> = found.iter().take(SHOWN).map(candidate).collect();
+            let text = format!("several runs match `{part}`; give more of one:\n  {}{more}", listed.join("\n  "));
+            return Err(Error::NotFound(text));
+        }
+        let one = found.pop().map(|head| head.run.id);
+        one.ok_or_else(|| self.not_found(&format!("no run whose id begins or ends with `{part}`"), filter))
+    }
+
+    fn not_found(&self, what: &str, filter: &RunFilter) -> Error {
+        let place = match &self.source {
+            Source::Store { reader, .. } => reader.path(),
+            Source::Tree { root } => root,
+            Source::Path { path } => path,
+        };
+        let of =
+            |name: &str, value: &Option<String>| value.as_ref().map(|v| format!(" {name} {v}")).unwrap_or_default();
+        let narrowed = [of("of repo", &filter.repo), of("on ref", &filter.ref_name)].concat();
+        Error::NotFound(format!("{what}{narrowed} in {}\n`rundown list` shows the runs there are", place.display()))
+    }
+}
+
+fn candidate(head: &RunHead) -> String {
+    let queued = head.run.queued_at.map(Time::rfc3339_millis).unwrap_or_default();
+    let word = |text: &Option<String>| text.clone().unwrap_or_default();
+    format!("{}  {}  {}  {queued}", head.run.id.as_str(), word(&head.run.repo), word(&head.run.state))
+}

@@ -1,0 +1,109 @@
+//! What is printed and how: plain data for every format, and the report of what the output does not say.
+
+use globset::GlobMatcher;
+use jiff::tz::TimeZone;
+
+use crate::cri::Stream;
+use crate::error::{Error, chain};
+use crate::join::{RunNode, ShNode, ShState};
+use crate::model::Outcome;
+
+/// What is printed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// The run as one document, logs counted.
+    Json,
+    /// An object per row.
+    Jsonl,
+    /// The bytes that the commands wrote.
+    Raw,
+    /// An object per physical line.
+    Records,
+}
+
+/// The time in front of a row.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Timestamps {
+    /// Nothing.
+    None,
+    /// The wall clock: `14:00:01.123`.
+    Time,
+    /// Since the command's start.
+    Relative,
+    /// Since the row before.
+    Delta,
+    /// Date, wall clock and offset.
+    Full,
+}
+
+/// Which jobs and commands of a run.
+#[derive(Clone, Default, Debug)]
+pub struct Selection {
+    /// Jobs whose id matches.
+    pub job: Option<GlobMatcher>,
+    /// The command of this number.
+    pub n: Option<u32>,
+    /// Failed commands, and the jobs that failed.
+    pub failed: bool,
+}
+
+/// How logs are read and rows are shown.
+#[derive(Clone, Debug)]
+pub struct Look {
+    /// Only rows of this stream.
+    pub stream: Option<Stream>,
+    /// Only the last rows of each log.
+    pub tail: Option<usize>,
+    /// What stands in front of a row.
+    pub timestamps: Timestamps,
+    /// Whether text carries colours.
+    pub colour: bool,
+    /// For times in text.
+    pub time_zone: TimeZone,
+}
+
+/// What the output does not say.
+#[derive(Default, Debug)]
+pub struct Report {
+    /// Things to tell on stderr.
+    pub notices: Vec<String>,
+    /// Whether a log could not be read.
+    pub unreadable: bool,
+}
+
+impl Report {
+    /// A report with one thing to tell.
+    #[must_use]
+    pub fn notice(text: &str) -> Self {
+        Self { notices: vec![text.to_owned()], unreadable: false }
+    }
+
+    /// Adds what another report tells.
+    pub fn extend(&mut self, other: Self) {
+        self.notices.extend(other.notices);
+        self.unreadable |= other.unreadable;
+    }
+
+    pub(super) fn unreadable(&mut self, error: &Error) {
+        self.unreadable = true;
+        self.notices.push(chain(error));
+    }
+}
+
+/// Keeps of a run what is selected: jobs without a selected command go, unless the job itself is what was asked for.
+#[must_use]
+pub fn select(mut run: RunNode, selection: &Selection) -> RunNode {
+    run.jobs.retain(|job| selection.job.as_ref().is_none_or(|glob| glob.is_match(job.job.id.as_str())));
+    let failed = |sh: &ShNode| matches!(sh.state, ShState::Failed | ShState::Interrupted);
+    let narrowed = selection.failed || selection.n.is_some();
+    for job in &mut run.jobs {
+        job.shs.retain(|sh| (!selection.failed || failed(sh)) && selection.n.is_none_or(|n| sh.n == n));
+    }
+    run.jobs.retain(|job| {
+        let job_failed = selection.failed && (job.outcome == Some(Outcome::Failed) || job.interrupted);
+        !narrowed || !job.shs.is_empty() || job_failed
+    });
+    run
+}

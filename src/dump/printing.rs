@@ -1,0 +1,147 @@
+//! One run being printed: what every format has at hand. Reads logs, writes JSON harmlessly, tells what could not be shown.
+
+use std::collections::VecDeque;
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::options::{Look, Report};
+use crate::error::{Error, Result};
+use crate::join::{JobNode, LogRef, RunNode, ShNode};
+use crate::log::{LogFile, Row, Rows, Tail};
+use crate::model::{Phase, Run};
+use crate::{sanitise, words};
+
+/// The longest row that is printed whole as data; what is longer is cut, and said to be.
+pub(super) const ROW_CAP_BYTES: usize = 64 << 20;
+
+/// The longest row of text: colours in it take many times its bytes.
+pub(super) const TEXT_ROW_CAP_BYTES: usize = 4 << 20;
+
+/// A run's id, where it has one: logs opened by path have none.
+pub(super) fn run_id(run: &Run) -> Option<&str> {
+    Some(run.id.as_str()).filter(|id| !id.is_empty())
+}
+
+/// One run being printed: what every format has at hand.
+pub(super) struct Printing<'a> {
+    pub run: &'a RunNode,
+    pub look: &'a Look,
+    pub report: Report,
+}
+
+impl<'a> Printing<'a> {
+    /// The value, or `None` with the error in the report.
+    pub(super) fn told<T>(&mut self, result: Result<T>) -> Option<T> {
+        result.inspect_err(|error| self.report.unreadable(error)).ok()
+    }
+
+    pub(super) fn open(&mut self, log: &LogRef) -> Option<LogFile> {
+        self.told(LogFile::open(&log.path))
+    }
+
+    /// Whether an unterminated last line may still grow.
+    pub(super) fn tail(&self) -> Tail {
+        if self.run.head.phase == Phase::Active { Tail::Hold } else { Tail::Emit }
+    }
+
+    /// Every command with its job.
+    pub(super) fn shs(&self) -> impl Iterator<Item = (&'a JobNode, &'a ShNode)> + use<'a> {
+        self.run.jobs.iter().flat_map(|job| job.shs.iter().map(move |sh| (job, sh)))
+    }
+
+    /// Where in a log the wanted rows begin, in bytes.
+    pub(super) fn tail_start(&mut self, file: &LogFile) -> Option<u64> {
+        match (self.look.tail, self.look.stream) {
+            (None, _) => Some(0),
+            (Some(rows), None) => self.told(file.tail_offset(rows, self.tail())),
+            (Some(rows), Some(_)) => {
+                let mut wanted = self.told(LogRows::open(file, 0, 0, self))?;
+                let mut last = VecDeque::new();
+                let mut left_out = false;
+                while let Some(row) = wanted.next(self) {
+                    last.push_back(row.offset);
+                    if last.len() > rows {
+                        last.pop_front();
+                        left_out = true;
+                    }
+                }
+                Some(if left_out { last.front().copied().unwrap_or(file.bytes()) } else { 0 })
+            }
+        }
+    }
+
+    /// As [`Printing::tail_start`], for formats whose output is data alone: what is left out is told in the report.
+    pub(super) fn told_tail_start(&mut self, file: &LogFile) -> Option<u64> {
+        let start = self.tail_start(file)?;
+        if start > 0 {
+            let left_out =
+                format!("{}: the first {} were left out (--tail)", file.path().display(), words::size(start));
+            self.report.notices.push(left_out);
+        }
+        Some(start)
+    }
+
+    /// The wanted rows from an offset on.
+    pub(super) fn rows<'f>(&mut self, file: &'f LogFile, start: u64, cap_bytes: usize) -> Option<LogRows<'f>> {
+        self.told(LogRows::open(file, start, cap_bytes, self))
+    }
+
+    /// Where a log's rows come from, as the JSON formats tell it.
+    pub(super) fn place(&self, job: &'a JobNode, sh: &ShNode) -> LogPlace<'a> {
+        let job = Some(job.job.id.as_str()).filter(|id| !id.is_empty());
+        LogPlace { run: run_id(&self.run.head.run), job, n: job.map(|_| sh.n) }
+    }
+}
+
+/// Writes an object on a line of its own.
+pub(super) fn write_line(value: &impl Serialize, out: &mut impl Write) -> io::Result<()> {
+    write_harmless(&serde_json::to_string(value)?, out)?;
+    out.write_all(b"\n")
+}
+
+/// Writes JSON with every character escaped that could steer a terminal or hide text. JSON itself escapes C0 only; all of these can
+/// stand within strings only, so it remains the same document.
+pub(super) fn write_harmless(json: &str, out: &mut impl Write) -> io::Result<()> {
+    let mut rest = json;
+    let is_harmful = |found: char| !sanitise::is_harmless(found) && found != '\n';
+    while let Some((at, harmful)) = rest.char_indices().find(|(_, found)| is_harmful(*found)) {
+        out.write_all(rest.get(..at).unwrap_or_default().as_bytes())?;
+        for unit in harmful.encode_utf16(&mut [0; 2]) {
+            write!(out, "\\u{unit:04x}")?;
+        }
+        rest = rest.get(at + harmful.len_utf8()..).unwrap_or_default();
+    }
+    out.write_all(rest.as_bytes())
+}
+
+/// A command's place; all `None` for a log opened by its path.
+#[derive(Clone, Copy)]
+pub(super) struct LogPlace<'a> {
+    pub run: Option<&'a str>,
+    pub job: Option<&'a str>,
+    pub n: Option<u32>,
+}
+
+/// The rows of one log that are of the wanted stream.
+pub(super) struct LogRows<'f> {
+    pub file: &'f LogFile,
+    pub rows: Rows<'f>,
+}
+
+impl<'f> LogRows<'f> {
+    pub(super) fn open(file: &'f LogFile, start: u64, cap_bytes: usize, printing: &Printing<'_>) -> Result<Self> {
+        Ok(Self { file, rows: file.rows(start, cap_bytes, printing.tail())? })
+    }
+
+    /// The next row; an error of the log ends it and stands in the report.
+    pub(super) fn next(&mut self, printing: &mut Printing<'_>) -> Option<Row> {
+        loop {
+            let row = self.rows.next()?.map_err(Error::io("read", self.file.path()));
+            let row = printing.told(row)?;
+            if printing.look.stream.is_none() || row.stream == printing.look.stream {
+                return Some(row);
+            }
+        }
+    }
+}
