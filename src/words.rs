@@ -194,7 +194,7 @@ pub fn command(sh: &Sh) -> String {
     let argv = sh.argv().and_then(|argv| shlex::try_join(argv.iter().map(String::as_str)).ok());
     let text = argv.as_deref().unwrap_or(&sh.cmd);
     let mut lines = text.lines().filter(|line| !line.trim().is_empty());
-    let first = name(lines.next().unwrap_or_default().trim_end()).into_owned();
+    let first = name(lines.next().unwrap_or_default().trim()).into_owned();
     if lines.next().is_some() { format!("{first} …") } else { first }
 }
 

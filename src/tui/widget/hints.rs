@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthStr;
 
 use super::Strip;
+use crate::sanitise::name;
 use crate::tui::keymap::{Action, Binding, Context, hints};
 use crate::tui::theme::Theme;
 
@@ -13,7 +14,7 @@ pub fn draw_hints(buffer: &mut Buffer, area: Rect, context: Context, fault: Opti
     let mut strip = Strip::new(buffer, area, theme.signs.ellipsis);
     strip.skip(1).skip_right(1);
     if let Some(fault) = fault {
-        strip.put("! ", theme.warn).put(fault, theme.warn);
+        strip.put("! ", theme.warn).put(&name(fault), theme.warn);
         return;
     }
     let gap = format!(" {} ", theme.signs.dot);

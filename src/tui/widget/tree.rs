@@ -7,8 +7,6 @@
 //!  ○ deploy              skipped
 //! ```
 
-use std::borrow::Cow;
-
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -16,12 +14,12 @@ use ratatui::style::Style;
 use super::runs::span;
 use super::{Strip, row_of, select};
 use crate::join::{JobNode, ShNode, ShState};
-use crate::model::{Phase, Sh};
+use crate::model::Phase;
 use crate::sanitise::name;
 use crate::time::Time;
 use crate::tui::model::Item;
 use crate::tui::theme::Theme;
-use crate::words::{Mark, count, log_name};
+use crate::words::{self, Mark, count};
 
 /// The visible rows of the tree.
 pub struct TreeList<'a> {
@@ -106,38 +104,8 @@ pub fn spent_by(sh: &ShNode, now: Option<Time>) -> Option<String> {
     span(phase, row.started_at, row.finished_at, now)
 }
 
-/// A command's line as it is shown: its first line, harmless; `sh-3.log` when there is nothing but a log.
+/// A command's line as it is shown; `sh-3.log` when there is nothing but a log.
 #[must_use]
 pub fn command(sh: &ShNode) -> String {
-    match &sh.sh {
-        Some(row) => command_line(row),
-        None => log_name(sh),
-    }
-}
-
-/// A shell string's first line; an argument vector as one would type it.
-fn command_line(sh: &Sh) -> String {
-    let typed = sh.argv().map(|argv| argv.iter().map(|arg| quoted(arg)).collect::<Vec<_>>().join(" "));
-    let line = typed.as_deref().unwrap_or(&sh.cmd).trim();
-    name(line.lines().next().unwrap_or_default()).into_owned()
-}
-
-/// An argument, in quotes where a shell would want them.
-fn quoted(arg: &str) -> Cow<'_, str> {
-    let is_plain = |c: char| c.is_alphanumeric() || "-_./=:,@%+~^".contains(c);
-    if !arg.is_empty() && arg.chars().all(is_plain) {
-        return Cow::Borrowed(arg);
-    }
-    Cow::Owned(format!("'{}'", arg.replace('\'', r"'\''")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_argument_vector_is_shown_as_one_would_type_it() {
-        let args = ["cargo", "a b", "it's", ""].map(quoted);
-        assert_eq!(args.join(" "), r"cargo 'a b' 'it'\''s' ''");
-    }
+    sh.sh.as_ref().map_or_else(|| words::log_name(sh), words::command)
 }
