@@ -119,9 +119,14 @@ impl Error {
 /// A result whose error is [`enum@Error`].
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// An error and its sources on one line, outermost first: `cannot read x: permission denied`.
+/// An error and its sources on one line, outermost first: `cannot read x: permission denied`. SQLite's own source says the same
+/// again with a number, and is left out.
 #[must_use]
 pub fn chain(error: &dyn std::error::Error) -> String {
-    let sources = std::iter::successors(error.source(), |source| source.source());
+    let sources = std::iter::successors(error.source(), next_source);
     std::iter::once(error.to_string()).chain(sources.map(ToString::to_string)).collect::<Vec<_>>().join(": ")
+}
+
+fn next_source<'e>(error: &&'e (dyn std::error::Error + 'static)) -> Option<&'e (dyn std::error::Error + 'static)> {
+    if error.is::<rusqlite::Error>() { None } else { error.source() }
 }

@@ -117,6 +117,8 @@ pub struct Sh {
     pub cpu_ms: Option<i64>,
     /// The largest resident set of it or one of its children, in bytes.
     pub max_rss_bytes: Option<i64>,
+    /// How many bytes it wrote that its log lacks, because the log could not be written.
+    pub lost_bytes: Option<i64>,
 }
 
 impl Sh {

@@ -10,6 +10,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 const NANOS_PER_SEC: u32 = 1_000_000_000;
 const SECS_PER_DAY: i64 = 86_400;
 
+/// `0000-01-01T00:00:00Z` and `9999-12-31T23:59:59Z`.
+const FIRST_SECS: i64 = -62_167_219_200;
+const LAST_SECS: i64 = 253_402_300_799;
+
 /// Seconds since 1970 (may be negative) and the nanoseconds after that second, always below 1,000,000,000.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Time {
@@ -78,11 +82,12 @@ impl Time {
         jiff::Timestamp::new(self.secs, i32::try_from(self.nanos).ok()?).ok()
     }
 
-    /// RFC 3339 in UTC with milliseconds, as in the JSON documents: `2026-05-06T12:00:00.000Z`.
+    /// RFC 3339 in UTC with milliseconds, as in the JSON documents: `2026-05-06T12:00:00.000Z`. `None` outside the years 0 to
+    /// 9999, which RFC 3339 cannot say.
     #[must_use]
-    pub fn rfc3339_millis(self) -> String {
-        let (head, milli) = (Head(self.secs), self.nanos / 1_000_000);
-        format!("{head}.{milli:03}Z")
+    pub fn rfc3339_millis(self) -> Option<String> {
+        let is_sayable = (FIRST_SECS..=LAST_SECS).contains(&self.secs);
+        is_sayable.then(|| format!("{}.{:03}Z", Head(self.secs), self.nanos / 1_000_000))
     }
 
     /// RFC 3339 in UTC with 9 digits, as the recorder writes it: 30 bytes for the years 0 to 9999.
@@ -150,16 +155,19 @@ mod tests {
         let time = Time::from_millis(-1);
         assert_eq!((time.unix_secs(), time.subsec_nanos()), (-1, 999_000_000));
         assert_eq!(time.floor_millis(), -1);
-        assert_eq!(time.rfc3339_millis(), "1969-12-31T23:59:59.999Z");
+        assert_eq!(time.rfc3339_millis().unwrap(), "1969-12-31T23:59:59.999Z");
     }
 
     #[test]
     fn instants_outside_every_calendar_are_kept_and_printed() {
         for ms in [i64::MIN, i64::MAX] {
             assert_eq!(Time::from_millis(ms).floor_millis(), ms);
-            assert!(Time::from_millis(ms).rfc3339_millis().ends_with('Z'));
+            assert!(Time::from_millis(ms).rfc3339_nanos().ends_with('Z'));
+            assert_eq!(Time::from_millis(ms).rfc3339_millis(), None);
             assert_eq!(Time::from_millis(ms).to_jiff(), None);
         }
+        assert_eq!(Time::from_unix(LAST_SECS, 0).rfc3339_millis().unwrap(), "9999-12-31T23:59:59.000Z");
+        assert_eq!(Time::from_unix(FIRST_SECS, 0).rfc3339_millis().unwrap(), "0000-01-01T00:00:00.000Z");
         assert_eq!(Time::from_unix(253_402_300_800, 0).rfc3339_nanos(), "+10000-01-01T00:00:00.000000000Z");
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Pure functions from plain data to short text. Colour is never needed to understand them.
 
-use crate::join::{JobNode, RunHead, ShNode, ShState};
+use crate::join::{JobNode, Pairing, RunHead, ShNode, ShState};
 use crate::model::{Outcome, Phase, Run, Sh};
 use crate::sanitise::name;
 
@@ -188,14 +188,41 @@ pub fn revision(run: &Run) -> Option<String> {
     Some(name(&text).into_owned())
 }
 
+/// What of a command is not there and may be missed.
+#[must_use]
+pub fn missing(node: &ShNode) -> Option<String> {
+    let lost = node.sh.as_ref().and_then(|sh| sh.lost_bytes).and_then(|bytes| u64::try_from(bytes).ok());
+    match (lost, node.pairing) {
+        (Some(bytes), _) => Some(format!("the last {} of output were lost", size(bytes))),
+        (_, Pairing::RowOnly) => Some("no log".into()),
+        (_, Pairing::FileOnly) => Some("no row in the database".into()),
+        (None, Pairing::Exact | Pairing::Time | Pairing::Position) => None,
+    }
+}
+
 /// A command as one types it, on one line: an argv quoted for a shell, of a script its first line. Sanitised.
 #[must_use]
 pub fn command(sh: &Sh) -> String {
-    let argv = sh.argv().and_then(|argv| shlex::try_join(argv.iter().map(String::as_str)).ok());
-    let text = argv.as_deref().unwrap_or(&sh.cmd);
-    let mut lines = text.lines().filter(|line| !line.trim().is_empty());
-    let first = name(lines.next().unwrap_or_default().trim()).into_owned();
-    if lines.next().is_some() { format!("{first} …") } else { first }
+    let typed = sh.argv().map(|argv| typed(argv.iter().map(String::as_str)));
+    first_line(typed.as_deref().unwrap_or(&sh.cmd))
+}
+
+/// An argument vector as one would type it.
+#[must_use]
+pub fn typed<'a>(argv: impl IntoIterator<Item = &'a str> + Clone) -> String {
+    // What no shell could be given (a NUL) stands as it is.
+    shlex::try_join(argv.clone()).unwrap_or_else(|_| argv.into_iter().collect::<Vec<_>>().join(" "))
+}
+
+/// The first line of a text that has something in it, cut where it is long. Sanitised.
+#[must_use]
+pub fn first_line(text: &str) -> String {
+    const SHOWN_CHARS: usize = 200;
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let first = lines.next().unwrap_or_default();
+    let cut: String = first.chars().take(SHOWN_CHARS).collect();
+    let more = if cut.len() < first.len() || lines.next().is_some() { " …" } else { "" };
+    format!("{}{more}", name(&cut))
 }
 
 /// What a command is called when only its log is known: the log's file name. Sanitised.

@@ -54,9 +54,10 @@ fn text_is_for_people_and_harmless() {
     let text = stdout(dir.path(), &["--root", "R", "--once"], 0);
     assert!(text.starts_with("✗ failed  (command-failed)  "), "{text}");
     assert!(text.contains("  ✗ failed  1  sh -c "), "{text}");
-    let mut rows: Vec<&str> = text.lines().filter(|line| line.starts_with("    ")).collect();
+    let is_row = |line: &&str| line.starts_with("    ") || line.starts_with("  E ");
+    let mut rows: Vec<&str> = text.lines().filter(is_row).collect();
     rows.sort_unstable();
-    assert_eq!(rows, ["    one", "    red ␇", "    two"]);
+    assert_eq!(rows, ["    one", "    red ␇", "  E two"]);
     let coloured = stdout(dir.path(), &["--root", "R", "--once", "--color", "always"], 0);
     assert!(coloured.contains("\x1b[0;31mred\x1b[0m ␇") && coloured.contains("\x1b[0;33mtwo\x1b[0m"), "{coloured:?}");
 }
@@ -68,13 +69,13 @@ fn rows_carry_the_time_that_is_asked_for() {
     fs::write(dir.path().join("sh-1.log"), log).unwrap();
     let rows = |style: &str| {
         let text = stdout(dir.path(), &["--once", "./sh-1.log", "-t", style, "--timezone", "Asia/Kolkata"], 0);
-        text.lines().filter_map(|line| line.strip_prefix("    ").map(str::to_owned)).collect::<Vec<_>>()
+        text.lines().skip(1).map(|line| line[2..].to_owned()).collect::<Vec<_>>()
     };
-    assert_eq!(rows("none"), ["a", "b", "no record"]);
-    assert_eq!(rows("time"), ["08:34:05.500  a", "08:34:07.000  b", "              no record"]);
-    assert_eq!(rows("relative"), ["    +0.000s  a", "    +1.500s  b", "             no record"]);
-    assert_eq!(rows("delta"), ["    +0.000s  a", "    +1.500s  b", "             no record"]);
-    assert_eq!(rows("full")[1], "2026-01-02 08:34:07.000+05:30  b");
+    assert_eq!(rows("none"), ["  a", "E b", "! no record"]);
+    assert_eq!(rows("time"), ["  08:34:05.500  a", "E 08:34:07.000  b", "!               no record"]);
+    assert_eq!(rows("relative"), ["      +0.000s  a", "E     +1.500s  b", "!              no record"]);
+    assert_eq!(rows("delta"), ["               a", "E     +1.500s  b", "!              no record"]);
+    assert_eq!(rows("full")[1], "E 2026-01-02 08:34:07.000000000+05:30  b");
     assert!(stderr(dir.path(), &["--once", "./sh-1.log", "--timezone", "Mars"], 2).contains("no time zone"));
 }
 
@@ -85,7 +86,7 @@ fn the_tail_is_cut_and_said_to_be() {
         |n: u32| format!("2026-01-02T03:04:05Z {} F row {n}\n", if n.is_multiple_of(10) { "stderr" } else { "stdout" });
     fs::write(dir.path().join("sh-1.log"), (1..=100).map(line).collect::<String>()).unwrap();
     let text = stdout(dir.path(), &["--once", "./sh-1.log", "--tail", "2"], 0);
-    assert!(text.contains("  sh-1.log\n    … 3.5 KiB before this left out\n    row 99\n    row 100\n"), "{text}");
+    assert!(text.contains("  sh-1.log\n    … 3.5 KiB before this left out\n    row 99\n  E row 100\n"), "{text}");
     let rows = json_lines(dir.path(), &["--once", "./sh-1.log", "--tail", "2", "--format", "jsonl"]);
     assert_eq!([&rows[0]["row"], &rows[1]["row"]], [99, 100]);
     assert!(stderr(dir.path(), &["--once", "./sh-1.log", "--tail", "2", "--format", "raw"], 0).contains("left out"));
@@ -342,8 +343,9 @@ fn a_log_that_cannot_be_read_is_said_and_the_others_are_shown() {
         common::bytes_of(&dir.path().join("R")).into_keys().filter(|path| path.ends_with("sh-1.log")).collect();
     fs::remove_file(&logs[0]).unwrap();
     fs::create_dir(&logs[0]).unwrap();
-    let text = stdout(dir.path(), &["--root", "R", "--once"], 0);
+    let text = stdout(dir.path(), &["--root", "R", "--once"], 6);
     assert!(text.contains("echo first") && text.contains("(no log)") && text.contains("    second"), "{text}");
+    assert!(stderr(dir.path(), &["--root", "R", "--once"], 6).contains("sh-1.log is not read: it is a directory"));
     let said = stderr(dir.path(), &["--once", "/dev/null"], 6);
     assert!(said.contains("cannot read /dev/null: it is no regular file"), "{said}");
     assert!(stderr(dir.path(), &["--once", "./no/such.log"], 6).contains("cannot open ./no/such.log"));

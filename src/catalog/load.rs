@@ -68,29 +68,29 @@ fn recorder(ours: bool, run: &Run, run_dir: Option<&Path>) -> Recorder {
 /// nothing else away.
 fn load_node(head: RunHead, mut jobs: Vec<(Job, Vec<Sh>)>, dir: Option<PathBuf>) -> RunNode {
     let mut faults = Vec::new();
-    let mut told = |error: Error| faults.push(error::chain(&error));
     if let Some(dir) = &dir {
         let known: HashSet<JobId> = jobs.iter().map(|(job, _)| job.id.clone()).collect();
         let listed = path::list_jobs(dir).unwrap_or_else(|error| {
-            told(error);
+            faults.push(error::chain(&error));
             Vec::new()
         });
         let alone = listed.into_iter().filter(|id| !known.contains(id));
         jobs.extend(alone.map(|id| (Job::without_row(id), Vec::new())));
     }
-    let mut load = |(job, shs): (Job, Vec<Sh>)| {
-        let found = dir.as_ref().map_or(Ok(Vec::new()), |dir| path::list_logs(dir, &job.id));
-        let found = found.unwrap_or_else(|error| {
-            told(error);
-            Vec::new()
-        });
+    let mut nodes = Vec::with_capacity(jobs.len());
+    for (job, shs) in jobs {
+        let listed = dir.as_ref().map_or(Ok(Default::default()), |dir| path::list_logs(dir, &job.id));
+        let (found, refused) = listed.unwrap_or_else(|error| (Vec::new(), vec![error::chain(&error)]));
+        // A job without commands (quire's own `quire/push`) misses nothing by its name.
+        if !shs.is_empty() || job.state.is_none() {
+            faults.extend(refused);
+        }
         // Times are worth a read only where they decide.
         let guessed = !shs.is_empty() && shs.iter().all(|sh| sh.n.is_none());
         let logs = found.into_iter().map(|found| dated(found, guessed)).collect();
-        join::job_node(&head, job, shs, logs)
-    };
-    let jobs = jobs.into_iter().map(&mut load).collect();
-    RunNode { head, dir, jobs, faults }
+        nodes.push(join::job_node(&head, job, shs, logs));
+    }
+    RunNode { head, dir, jobs: nodes, faults }
 }
 
 /// A log that cannot be read has no time; whoever shows it says why.

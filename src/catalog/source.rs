@@ -20,7 +20,7 @@ pub struct Catalog {
 
 enum Source {
     /// A root whose database tells the runs.
-    Store { root: PathBuf, reader: Reader },
+    Store { root: PathBuf, reader: Box<Reader> },
     /// A root without a database: the log tree alone.
     Tree { root: PathBuf },
     /// A log or a directory of logs.
@@ -48,10 +48,10 @@ impl Catalog {
     /// # Errors
     /// When there is nothing of the kind, or the database cannot be read.
     pub fn open_store(root: &Path, db: Option<&Path>) -> Result<Self> {
-        let found = || DATABASES.iter().map(|name| root.join(name)).find(|path| path.exists());
+        let found = database_of(root).map_err(Error::io("open the store", root))?;
         let root = root.to_owned();
-        let source = match db.map(Path::to_owned).or_else(found) {
-            Some(db) => Source::Store { reader: Reader::open(&db)?, root },
+        let source = match db.map(Path::to_owned).or(found) {
+            Some(db) => Source::Store { reader: Box::new(Reader::open(&db)?), root },
             None if root.join("runs").is_dir() => Source::Tree { root },
             None => return Err(Error::NoStore { root }),
         };
@@ -115,6 +115,15 @@ impl Catalog {
         match &self.source {
             Source::Store { root, .. } | Source::Tree { root } => Some(root),
             Source::Path { .. } => None,
+        }
+    }
+
+    /// What a user should know of how the store is read, once it has been.
+    #[must_use]
+    pub fn notice(&self) -> Option<String> {
+        match &self.source {
+            Source::Store { reader, .. } => reader.notice(),
+            Source::Tree { .. } | Source::Path { .. } => None,
         }
     }
 
@@ -209,8 +218,19 @@ impl Catalog {
     }
 }
 
+/// The database in a root; what may not be looked at is not taken for missing.
+fn database_of(root: &Path) -> std::io::Result<Option<PathBuf>> {
+    for name in DATABASES {
+        let path = root.join(name);
+        if path.try_exists()? {
+            return Ok(Some(path));
+        }
+    }
+    Ok(None)
+}
+
 fn candidate(head: &RunHead) -> String {
-    let queued = head.run.queued_at.map(Time::rfc3339_millis).unwrap_or_default();
+    let queued = head.run.queued_at.and_then(Time::rfc3339_millis).unwrap_or_default();
     let word = |text: &Option<String>| text.clone().unwrap_or_default();
     format!("{}  {}  {}  {queued}", head.run.id.as_str(), word(&head.run.repo), word(&head.run.state))
 }

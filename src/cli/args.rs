@@ -43,14 +43,14 @@ pub(super) struct View {
     /// logs
     #[arg(default_value = "latest")]
     pub run: OsString,
-    /// Print and leave
+    /// Print and leave; so does every option that narrows or shapes what is printed
     #[arg(long)]
     pub once: bool,
     #[command(flatten)]
     pub narrow: Narrow,
-    /// What --once prints
-    #[arg(long, value_enum, default_value = "text")]
-    pub format: FormatName,
+    /// What is printed [default: text]
+    #[arg(long, value_enum)]
+    pub format: Option<FormatName>,
     /// Only failed commands, and their jobs
     #[arg(long)]
     pub failed: bool,
@@ -66,9 +66,9 @@ pub(super) struct View {
     /// Only the last N rows of each log
     #[arg(long, value_name = "N")]
     pub tail: Option<usize>,
-    /// What stands in front of each row
-    #[arg(short, long, value_enum, default_value = "none")]
-    pub timestamps: TimestampsName,
+    /// What stands in front of each row [default: none]
+    #[arg(short, long, value_enum)]
+    pub timestamps: Option<TimestampsName>,
     /// The exit code tells how the run stands: 0 passed, 1 failed, 3 stopped, 4 not finished
     #[arg(long)]
     pub exit_status: bool,
@@ -95,6 +95,9 @@ pub(super) enum Command {
     /// List the runs of the store, newest first
     List(List),
     /// Run a command and record it; exits as the command did
+    ///
+    /// What it writes is passed on as it is and recorded to its end, also when nobody reads it any more (| head). Which of two
+    /// lines came first is known to some microseconds only when one went to stdout and the other to stderr: they are two pipes.
     Record(Record),
     /// Run the jobs of a pipeline file and record them
     Exec(Exec),

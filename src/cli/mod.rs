@@ -14,7 +14,7 @@ use jiff::tz::TimeZone;
 
 use crate::catalog::{self, Catalog, RunFilter, RunSpec};
 use crate::demo;
-use crate::dump::{self, Look, Report, Selection};
+use crate::dump::{self, Look, Report, Selection, Timestamps};
 use crate::error::{Error, Result};
 use crate::join::{RunHead, RunNode};
 use crate::model::{JobId, Outcome, Phase, RunId};
@@ -44,7 +44,7 @@ impl Arguments {
 
 fn view(place: &Place, view: &View) -> anyhow::Result<u8> {
     let (catalog, spec) = open(place, view)?;
-    if view.once || !io::stdout().is_terminal() {
+    if view.prints() || !io::stdout().is_terminal() {
         return once(place, view, &catalog, spec.as_ref());
     }
     let filter = view.narrow.filter();
@@ -75,7 +75,7 @@ fn open(place: &Place, view: &View) -> Result<(Catalog, Option<RunSpec>)> {
 fn once(place: &Place, view: &View, catalog: &Catalog, spec: Option<&RunSpec>) -> anyhow::Result<u8> {
     let stdout = io::stdout();
     let colour = colour(&stdout);
-    if matches!(view.format, FormatName::Raw) && stdout.is_terminal() && !place.colour_forced() {
+    if matches!(view.format, Some(FormatName::Raw)) && stdout.is_terminal() && !place.colour_forced() {
         let why = "--format raw would send a log's bytes to the terminal as they are; redirect it, or force it with --color=always";
         return Err(Error::Usage(why.into()).into());
     }
@@ -83,21 +83,23 @@ fn once(place: &Place, view: &View, catalog: &Catalog, spec: Option<&RunSpec>) -
     let selection = view.selection()?;
     let id = catalog.find(spec.unwrap_or(&RunSpec::Latest(0)), &view.narrow.filter())?;
     let run = catalog.run(&id)?.ok_or_else(|| Error::NotFound(format!("run {} is gone", id.as_str())))?;
+    let status = if view.exit_status { exit_status(&run.head)? } else { 0 };
     let run = narrow(run, &selection, &view.run)?;
     let is_good = selection.failed && nothing_failed(&run);
     let mut report = if is_good { Report::notice("nothing failed in this run") } else { Report::default() };
     let mut out = BufWriter::with_capacity(256 << 10, stdout.lock());
-    let written = dump::write(view.format.into(), &run, catalog.root(), &look, &mut out);
+    let written = dump::write(view.format.unwrap_or(FormatName::Text).into(), &run, catalog.root(), &look, &mut out);
     report.extend(written.map_err(Error::Output)?);
+    report.notices.extend(catalog.notice());
     tell_all(&report.notices);
-    let status = if view.exit_status { exit_status(&run.head)? } else { 0 };
     Ok(if report.unreadable { 6 } else { status })
 }
 
 /// What is selected of a run; that it failed is asked last, and may be answered with nothing.
 fn narrow(run: RunNode, selection: &Selection, named: &OsStr) -> Result<RunNode> {
     if run.jobs.is_empty() && run.head.phase == Phase::Unknown {
-        return Err(Error::NotFound(format!("no logs under {}", named.display())));
+        let named = named.display();
+        return Err(Error::NotFound(format!("no logs under {named}\nif it is a store: --root {named}")));
     }
     let run = dump::select(run, &Selection { failed: false, ..selection.clone() });
     if run.jobs.is_empty() && (selection.job.is_some() || selection.n.is_some()) {
@@ -152,8 +154,11 @@ fn list_runs(place: &Place, list: &List) -> anyhow::Result<u8> {
         ListFormat::Json => dump::write_list_json(&heads, &mut out),
     };
     written.and_then(|()| out.flush()).map_err(Error::Output)?;
-    if heads.is_empty() {
-        tell("no runs; `rundown record -- CMD` records one");
+    catalog.notice().iter().for_each(|notice| tell(notice));
+    match list.narrow.filter() {
+        _ if !heads.is_empty() => {}
+        filter if filter.narrows() => tell("no run matches --repo or --ref"),
+        _ => tell("no runs yet; `rundown record -- CMD` records one"),
     }
     Ok(0)
 }
@@ -227,9 +232,21 @@ impl Narrow {
 }
 
 impl View {
+    /// Whether something was asked for that only printing can do.
+    const fn prints(&self) -> bool {
+        self.once
+            || self.failed
+            || self.format.is_some()
+            || self.job.is_some()
+            || self.sh.is_some()
+            || self.stream.is_some()
+            || self.tail.is_some()
+            || self.timestamps.is_some()
+    }
+
     fn look(&self, place: &Place, colour: bool) -> Result<Look> {
         let stream = self.stream.map(Into::into);
-        let timestamps = self.timestamps.into();
+        let timestamps = self.timestamps.map_or(Timestamps::None, Into::into);
         Ok(Look { stream, tail: self.tail, timestamps, colour, time_zone: place.time_zone()? })
     }
 
@@ -243,7 +260,11 @@ impl View {
 
 /// `--color` over `NO_COLOR` and `CLICOLOR_FORCE`, over whether it is a terminal.
 fn colour(stdout: &io::Stdout) -> bool {
-    anstream::AutoStream::choice(stdout) != anstream::ColorChoice::Never
+    // `CLICOLOR_FORCE=0` means: not forced.
+    let is_unforced = std::env::var_os("CLICOLOR_FORCE").is_some_and(|value| value == "0");
+    let is_chosen = anstream::ColorChoice::global() != anstream::ColorChoice::Auto;
+    let choice = anstream::AutoStream::choice(stdout);
+    choice != anstream::ColorChoice::Never && (is_chosen || !is_unforced || stdout.is_terminal())
 }
 
 fn tell_all(notices: &[String]) {

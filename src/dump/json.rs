@@ -74,6 +74,8 @@ struct ShJson<'a> {
     duration_ms: Option<i64>,
     cpu_ms: Option<i64>,
     max_rss_bytes: Option<i64>,
+    /// What the command wrote and its log lacks.
+    lost_bytes: Option<i64>,
     has_row: bool,
     join: &'static str,
     log: Option<LogJson>,
@@ -158,6 +160,7 @@ fn sh_json<'a>(printing: &mut Printing<'_>, node: &'a ShNode, root: Option<&Path
         duration_ms: sh.and_then(|sh| lasted(sh.started_at, sh.finished_at)),
         cpu_ms: sh.and_then(|sh| sh.cpu_ms),
         max_rss_bytes: sh.and_then(|sh| sh.max_rss_bytes),
+        lost_bytes: sh.and_then(|sh| sh.lost_bytes),
         has_row: sh.is_some(),
         join: node.pairing.as_str(),
         log: node.log.as_ref().map(|log| log_json(printing, log, root)),
@@ -190,7 +193,7 @@ fn phase(phase: Phase) -> Option<&'static str> {
 }
 
 fn time(time: Option<Time>) -> Option<String> {
-    time.map(Time::rfc3339_millis)
+    time.and_then(Time::rfc3339_millis)
 }
 
 fn lasted(from: Option<Time>, to: Option<Time>) -> Option<i64> {

@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 
 use crate::cri::Stream;
 use crate::error::{Error, chain};
-use crate::join::{RunNode, ShNode, ShState};
+use crate::join::{JobNode, RunNode, ShNode, ShState};
 use crate::model::Outcome;
 
 /// What is printed.
@@ -96,14 +96,18 @@ impl Report {
 #[must_use]
 pub fn select(mut run: RunNode, selection: &Selection) -> RunNode {
     run.jobs.retain(|job| selection.job.as_ref().is_none_or(|glob| glob.is_match(job.job.id.as_str())));
-    let failed = |sh: &ShNode| matches!(sh.state, ShState::Failed | ShState::Interrupted);
+    let job_failed = |job: &JobNode| job.outcome == Some(Outcome::Failed) || job.interrupted;
+    // In a job that failed, a command of which nothing is known may be the one.
+    let failed = |sh: &ShNode, in_failed_job: bool| match sh.state {
+        ShState::Failed | ShState::Interrupted => true,
+        ShState::Unknown => in_failed_job,
+        ShState::Passed | ShState::Running => false,
+    };
     let narrowed = selection.failed || selection.n.is_some();
     for job in &mut run.jobs {
-        job.shs.retain(|sh| (!selection.failed || failed(sh)) && selection.n.is_none_or(|n| sh.n == n));
+        let in_failed_job = job_failed(job);
+        job.shs.retain(|sh| (!selection.failed || failed(sh, in_failed_job)) && selection.n.is_none_or(|n| sh.n == n));
     }
-    run.jobs.retain(|job| {
-        let job_failed = selection.failed && (job.outcome == Some(Outcome::Failed) || job.interrupted);
-        !narrowed || !job.shs.is_empty() || job_failed
-    });
+    run.jobs.retain(|job| !narrowed || !job.shs.is_empty() || (selection.failed && job_failed(job)));
     run
 }

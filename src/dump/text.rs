@@ -6,6 +6,7 @@
 //! ✗ failed  test  34.1s
 //!   ✗ failed  1  cargo test  34.0s  exit 101
 //!     running 41 tests
+//!   E error: test failed
 //! ```
 //!
 //! Deterministic: no width is taken from a terminal. Everything recorded passes the sanitiser.
@@ -17,7 +18,7 @@ use jiff::tz::TimeZone;
 use super::options::{Look, Timestamps};
 use super::printing::{Printing, TEXT_ROW_CAP_BYTES, run_id};
 use crate::cri::Stream;
-use crate::join::{JobNode, Pairing, RunHead, ShNode};
+use crate::join::{JobNode, RunHead, ShNode};
 use crate::log::Row;
 use crate::sanitise::{Colour, Sanitiser, Span, Style, name, sgr};
 use crate::time::Time;
@@ -86,18 +87,9 @@ fn sh_line(node: &ShNode, look: &Look) -> String {
         Some(sh.map_or_else(|| words::log_name(node), words::command)),
         lasted.map(|(from, to)| words::duration(to.millis_since(from))),
         sh.and_then(words::exit),
-        missing(node).map(str::to_owned),
+        words::missing(node).map(|missing| format!("({missing})")),
     ];
     words.into_iter().flatten().collect::<Vec<_>>().join("  ")
-}
-
-/// What is not there, and may be missed.
-const fn missing(node: &ShNode) -> Option<&'static str> {
-    match node.pairing {
-        Pairing::RowOnly => Some("(no log)"),
-        Pairing::FileOnly => Some("(no row in the database: command line, times and exit code are unknown)"),
-        Pairing::Exact | Pairing::Time | Pairing::Position => None,
-    }
 }
 
 fn write_rows(printing: &mut Printing<'_>, sh: &ShNode, out: &mut impl Write) -> io::Result<()> {
@@ -109,13 +101,22 @@ fn write_rows(printing: &mut Printing<'_>, sh: &ShNode, out: &mut impl Write) ->
     }
     let Some(mut rows) = printing.rows(&file, start, TEXT_ROW_CAP_BYTES) else { return Ok(()) };
     let mut sanitiser = Sanitiser::default();
-    let mut clock = Clock::new(printing.look, sh.sh.as_ref().and_then(|sh| sh.started_at));
+    let mut clock = Clock::new(printing.look, sh.sh.as_ref().and_then(|sh| sh.started_at), start == 0);
     while let Some(row) = rows.next(printing) {
-        out.write_all(ROW_INDENT.as_bytes())?;
+        out.write_all(gutter(&row).as_bytes())?;
         out.write_all(clock.stamp(row.at).as_bytes())?;
         write_row(&row, &mut sanitiser, printing.look.colour, out)?;
     }
     Ok(())
+}
+
+/// The indent of a row, with the sign that the screen has for it too: colour is never the only one.
+const fn gutter(row: &Row) -> &'static str {
+    match (row.malformed, row.stream) {
+        (Some(_), _) => "  ! ",
+        (None, Some(Stream::Stderr)) => "  E ",
+        (None, _) => ROW_INDENT,
+    }
 }
 
 fn write_row(row: &Row, sanitiser: &mut Sanitiser, colour: bool, out: &mut impl Write) -> io::Result<()> {
@@ -166,14 +167,15 @@ struct Clock<'a> {
 }
 
 impl<'a> Clock<'a> {
-    const fn new(look: &'a Look, start: Option<Time>) -> Self {
-        Self { look, start, before: None }
+    /// The row before the first one is the command's start, unless rows were left out.
+    const fn new(look: &'a Look, start: Option<Time>, is_whole: bool) -> Self {
+        Self { look, start, before: if is_whole { start } else { None } }
     }
 
     /// A column of fixed width, or nothing. Relative times count from the command's start, or from its first row.
     fn stamp(&mut self, at: Option<Time>) -> String {
         let start = self.start.or(at);
-        let before = self.before.or(start);
+        let before = self.before;
         self.start = start;
         self.before = at.or(self.before);
         let since = |from: Option<Time>| at.zip(from).map(|(at, from)| seconds(at.millis_since(from)));
@@ -185,7 +187,7 @@ impl<'a> Clock<'a> {
             Timestamps::Time => (local("%H:%M:%S%.3f"), 12),
             Timestamps::Relative => (since(start), 11),
             Timestamps::Delta => (since(before), 11),
-            Timestamps::Full => (local("%Y-%m-%d %H:%M:%S%.3f%:z"), 29),
+            Timestamps::Full => (local("%Y-%m-%d %H:%M:%S%.9f%:z"), 35),
         };
         format!("{:>width$}  ", text.unwrap_or_default())
     }

@@ -67,17 +67,42 @@ pub struct FoundLog {
     pub bytes: u64,
 }
 
-/// The logs of a job of a run, by number; empty when there is no such directory, or its name is unsafe.
+/// The logs of a job of a run, by number, and what has the name of a log and is not read, with the reason; both are empty when
+/// there is no such directory.
 ///
-/// Only regular files; links only where they stay inside the run's directory.
+/// Only regular files are read; links only where they stay inside the run's directory.
 ///
 /// # Errors
 /// When the directory is there and cannot be read.
-pub fn list_logs(run_dir: &Path, job: &JobId) -> Result<Vec<FoundLog>> {
-    match (Inside::new(run_dir)?, job_dir(run_dir, job)) {
-        (Some(inside), Some(dir)) => Ok(numbered(inside.files(&dir)?)),
-        _ => Ok(Vec::new()),
+pub fn list_logs(run_dir: &Path, job: &JobId) -> Result<(Vec<FoundLog>, Vec<String>)> {
+    let Some(dir) = job_dir(run_dir, job) else {
+        let why = "cannot be a part of a path: if it has logs they are not read";
+        return Ok((Vec::new(), vec![format!("the job's name {:?} {why}", job.as_str())]));
+    };
+    let Some(inside) = Inside::new(run_dir)? else { return Ok((Vec::new(), Vec::new())) };
+    let found = numbered(inside.files(&dir)?);
+    let mut refused = Vec::new();
+    for entry in present(fs::read_dir(&dir)).map_err(Error::io("read", &dir))?.into_iter().flatten().flatten() {
+        let path = entry.path();
+        let has_name = entry.file_name().to_str().and_then(log_number).is_some();
+        if has_name && !found.iter().any(|log| log.path == path) {
+            refused.push(format!("{} is not read: {}", path.display(), why_refused(&entry)));
+        }
     }
+    Ok((found, refused))
+}
+
+fn why_refused(entry: &DirEntry) -> &'static str {
+    match entry.file_type() {
+        Ok(kind) if kind.is_symlink() => "it is a link that leads out of the run's directory, or nowhere",
+        Ok(kind) if kind.is_dir() => "it is a directory",
+        _ => "it is no regular file",
+    }
+}
+
+/// The n of `sh-<n>.log`.
+fn log_number(name: &str) -> Option<u32> {
+    decimal(name.strip_prefix("sh-")?.strip_suffix(".log")?).filter(|n| *n > 0)
 }
 
 /// The runs that have a directory with jobs: repository and id, by name.
@@ -127,7 +152,7 @@ pub fn list_jobs(run_dir: &Path) -> Result<Vec<JobId>> {
 pub fn discover(dir: &Path) -> Result<Vec<(String, Vec<FoundLog>)>> {
     let jobs = list_jobs(dir)?;
     if !jobs.is_empty() {
-        return jobs.into_iter().map(|job| list_logs(dir, &job).map(|logs| (job.0, logs))).collect();
+        return jobs.into_iter().map(|job| list_logs(dir, &job).map(|(logs, _)| (job.0, logs))).collect();
     }
     let Some(inside) = Inside::new(dir)? else { return Ok(Vec::new()) };
     let mut found = vec![(name_of(&inside.root), logs_of(inside.files(dir)?))];
@@ -153,8 +178,8 @@ fn logs_of(files: Vec<File>) -> Vec<FoundLog> {
 type File = (String, PathBuf, u64);
 
 fn numbered(files: Vec<File>) -> Vec<FoundLog> {
-    let number = |name: &str| decimal(name.strip_prefix("sh-")?.strip_suffix(".log")?).filter(|n| *n > 0);
-    let found = files.into_iter().filter_map(|(name, path, bytes)| Some(FoundLog { n: number(&name)?, path, bytes }));
+    let found =
+        files.into_iter().filter_map(|(name, path, bytes)| Some(FoundLog { n: log_number(&name)?, path, bytes }));
     let mut logs: Vec<_> = found.collect();
     logs.sort_by_key(|log| log.n);
     logs
@@ -305,7 +330,7 @@ mod tests {
             write(&dir.join(name), "");
         }
         fs::create_dir(dir.join("sh-6.log")).unwrap();
-        let logs = list_logs(run.path(), &job("build")).unwrap();
+        let logs = list_logs(run.path(), &job("build")).unwrap().0;
         assert_eq!(logs.iter().map(|log| log.n).collect::<Vec<_>>(), [1, 2, 10, 4_294_967_295]);
         assert!(logs.iter().all(|log| log.bytes == 5 && log.path == sh_log(&dir, log.n)));
     }
@@ -316,8 +341,8 @@ mod tests {
         let missing = run.path().join("missing");
         assert_eq!(list_jobs(&missing).unwrap(), []);
         assert_eq!(list_jobs(run.path()).unwrap(), []);
-        assert_eq!(list_logs(&missing, &job("build")).unwrap(), []);
-        assert_eq!(list_logs(run.path(), &job("build")).unwrap(), []);
+        assert_eq!(list_logs(&missing, &job("build")).unwrap().0, []);
+        assert_eq!(list_logs(run.path(), &job("build")).unwrap().0, []);
         assert_eq!(discover(run.path()).unwrap(), []);
     }
 
@@ -333,16 +358,16 @@ mod tests {
         symlink("nowhere", jobs.join("build/sh-5.log")).unwrap();
         symlink(outside.path(), jobs.join("evil")).unwrap();
         symlink("build", jobs.join("alias")).unwrap();
-        let build = list_logs(run.path(), &job("build")).unwrap();
+        let build = list_logs(run.path(), &job("build")).unwrap().0;
         assert_eq!(build.iter().map(|log| (log.n, log.bytes)).collect::<Vec<_>>(), [(1, 2), (3, 2)]);
         assert_eq!(list_jobs(run.path()).unwrap(), [job("alias"), job("build")]);
-        assert_eq!(list_logs(run.path(), &job("evil")).unwrap(), []);
-        assert_eq!(list_logs(run.path(), &job("..")).unwrap(), []);
+        assert_eq!(list_logs(run.path(), &job("evil")).unwrap().0, []);
+        assert_eq!(list_logs(run.path(), &job("..")).unwrap().0, []);
         // A run whose `jobs` leads elsewhere has none.
         let other = tempfile::tempdir().unwrap();
         symlink(&jobs, other.path().join("jobs")).unwrap();
         assert_eq!(list_jobs(other.path()).unwrap(), []);
-        assert_eq!(list_logs(other.path(), &job("build")).unwrap(), []);
+        assert_eq!(list_logs(other.path(), &job("build")).unwrap().0, []);
     }
 
     #[test]

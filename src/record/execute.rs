@@ -23,12 +23,10 @@ use crate::model::{self, JobId, RunId, ShKey};
 use crate::store::{JobEnd, RunEnd, ShEnd, ShStart, Writer};
 use crate::time::Time;
 use crate::words::{self, Mark};
-use crate::{log, sanitise};
+use crate::{cri, log, sanitise};
 
 /// The `failure_kind` of a run with a failed command.
 const COMMAND_FAILED: &str = "command-failed";
-/// How much of a command a line of progress shows.
-const SHOWN_CHARS: usize = 100;
 
 /// Whose run it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -125,7 +123,7 @@ impl Executor {
         self.rows.note(|writer| writer.begin_sh(&ShStart { key, started_at, cmd: &cmd, cwd: &self.cwd }));
         let (sink, tees) = (Arc::new(Mutex::new(self.open_log(key, started_at))), self.tees());
         let is_alone = self.kind == Kind::Command;
-        let own_group = !is_alone && !self.has_terminal;
+        let own_group = !self.has_terminal;
         let spawn = Spawn { argv: &argv, cwd: &self.cwd, inherit_stdin: is_alone, own_group, may_be_killed: !is_alone };
         let (exit, warnings) = match Running::start(&spawn, &sink, tees, stop) {
             Ok(running) => {
@@ -134,7 +132,11 @@ impl Executor {
             }
             Err(not_started) => (Exit::without_run(not_started.exit_code), vec![not_started.why]),
         };
-        let closed = lock(&sink).close();
+        let (closed, received_bytes) = {
+            let mut sink = lock(&sink);
+            (sink.close(), sink.received_bytes())
+        };
+        let lost_bytes = closed.as_ref().err().map(|_| received_bytes.saturating_sub(self.recorded_bytes(key)));
         let lost = closed.err().map(|error| format!("the log is not whole: cannot write it: {error}"));
         for warning in warnings.into_iter().chain(lost) {
             let whose = match self.kind {
@@ -144,7 +146,8 @@ impl Executor {
             self.rows.warn(format!("{whose}{warning}"));
         }
         let Exit { code: exit_code, signal, cpu_ms, max_rss_bytes } = exit;
-        let end = ShEnd { finished_at: Time::now(), exit_code, signal, cpu_ms, max_rss_bytes };
+        let lost_bytes = lost_bytes.and_then(|bytes| i64::try_from(bytes).ok());
+        let end = ShEnd { finished_at: Time::now(), exit_code, signal, cpu_ms, max_rss_bytes, lost_bytes };
         self.rows.note(|writer| writer.finish_sh(key, &end));
         exit_code
     }
@@ -157,6 +160,20 @@ impl Executor {
             Sink::create(&log::path::sh_log(&dir, key.n), started_at)
         };
         create().unwrap_or_else(|error| Sink::failed(error, started_at))
+    }
+
+    /// What a log has of what its command wrote; asked only of one that could not be written to its end.
+    fn recorded_bytes(&self, key: &ShKey) -> u64 {
+        let Some(dir) = log::path::job_dir(&self.dir, &key.job) else { return 0 };
+        let Ok(file) = log::LogFile::open(&log::path::sh_log(&dir, key.n)) else { return 0 };
+        let Ok(mut lines) = file.lines(0) else { return 0 };
+        let mut bytes = 0;
+        while let Ok(Some(line)) = lines.next() {
+            if let Ok(record) = cri::parse(line.bytes) {
+                bytes += record.content.len() as u64 + u64::from(record.tag == cri::Tag::Full);
+            }
+        }
+        bytes
     }
 
     fn tees(&mut self) -> [Tee; 2] {
@@ -275,12 +292,7 @@ fn next_start(last_ms: Option<i64>, now: Time) -> std::result::Result<Time, Dura
 }
 
 fn command_line(job: &JobId, command: &Command) -> String {
-    let shown = command.shown();
-    let mut lines = shown.lines().map(str::trim).filter(|line| !line.is_empty());
-    let first = lines.next().unwrap_or_default();
-    let cut: String = first.chars().take(SHOWN_CHARS).collect();
-    let more = if cut.len() < first.len() || lines.next().is_some() { " …" } else { "" };
-    format!("▶ {} · {}{more}", sanitise::name(job.as_str()), sanitise::name(&cut))
+    format!("▶ {} · {}", sanitise::name(job.as_str()), words::first_line(&command.shown()))
 }
 
 fn job_line(job: &JobId, end: JobEnd, missing: Option<&JobId>, ms: i64) -> String {

@@ -22,8 +22,8 @@ use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
 use crate::error::{Error, Result};
-use crate::log;
 use crate::model::JobId;
+use crate::{log, words};
 
 /// A file of this format that shows in some seconds what a run can look like: passing, failing and skipped jobs.
 pub const DEMO: &str = include_str!("demo.toml");
@@ -95,12 +95,15 @@ impl Command {
         }
     }
 
-    /// The command for people, on one line. Untrusted text.
+    /// The command as one would type it. Untrusted text.
     #[must_use]
     pub fn shown(&self) -> String {
         match self {
             Self::Shell(text) => text.clone(),
-            Self::Argv(argv) => argv.iter().map(|arg| arg.to_string_lossy()).collect::<Vec<_>>().join(" "),
+            Self::Argv(argv) => {
+                let argv: Vec<_> = argv.iter().map(|arg| arg.to_string_lossy()).collect();
+                words::typed(argv.iter().map(AsRef::as_ref))
+            }
         }
     }
 }
@@ -110,7 +113,8 @@ impl Command {
 /// # Errors
 /// When it cannot be read, or cannot be run: with the line and what would be right there.
 pub fn load_pipeline(path: &Path) -> Result<Pipeline> {
-    let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+    let unreadable = |error| Error::Usage(format!("cannot read the pipeline {}: {error}", path.display()));
+    let bytes = std::fs::read(path).map_err(unreadable)?;
     match std::str::from_utf8(&bytes) {
         Ok(text) => parse_pipeline(text, path),
         Err(error) => {
@@ -221,7 +225,7 @@ fn command_of(value: &Spanned<DeValue<'_>>) -> Read<Command> {
     let at = value.span().start;
     match value.get_ref() {
         DeValue::String(text) if text.trim().is_empty() => Err(Refusal::new(at, "an empty command: remove it")),
-        DeValue::String(text) => Ok(Command::Shell(text.to_string())),
+        DeValue::String(_) => text_of(value, "a command").map(Command::Shell),
         DeValue::Array(list) => {
             let argv: Vec<_> =
                 list.iter().map(|arg| text_of(arg, "an argument").map(OsString::from)).collect::<Read<_>>()?;
@@ -254,7 +258,14 @@ fn type_word(value: &DeValue<'_>) -> &'static str {
 
 fn text_of(value: &Spanned<DeValue<'_>>, what: &str) -> Read<String> {
     let wrong = || wrong_type(value.span().start, what, "a text", value.get_ref());
-    value.get_ref().as_str().map(str::to_owned).ok_or_else(wrong)
+    let text = value.get_ref().as_str().ok_or_else(wrong)?;
+    if text.contains('\0') {
+        return Err(Refusal::new(
+            value.span().start,
+            format!("{what} with a NUL, which no program can be given: remove it"),
+        ));
+    }
+    Ok(text.to_owned())
 }
 
 fn list_of<'a, 'i>(value: &'a Spanned<DeValue<'i>>, what: &str) -> Read<&'a [Spanned<DeValue<'i>>]> {

@@ -173,12 +173,19 @@ fn refuse_quire(root: &Path, ours: &Path) -> Result<()> {
 }
 
 fn unsafe_name(name: &str) -> Error {
-    Error::Usage(format!("{name:?} cannot be the name of a directory"))
+    let why = "it would be the name of a directory: not empty, not . or .., without /, at most 255 bytes";
+    Error::Usage(format!("{name:?} cannot be the name of a job or repository: {why}"))
 }
 
-/// A store that is there already keeps its permissions.
+/// A store that is there already keeps its permissions. A new `.rundown` in a work tree is nothing to commit.
 fn create_root(root: &Path) -> Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(root).map_err(Error::io("create", root))
+    let is_new = !root.exists();
+    DirBuilder::new().recursive(true).mode(0o700).create(root).map_err(Error::io("create", root))?;
+    if is_new && root.file_name().is_some_and(|name| name == ".rundown") {
+        let ignore = root.join(".gitignore");
+        std::fs::write(&ignore, "*\n").map_err(Error::io("create", ignore))?;
+    }
+    Ok(())
 }
 
 /// The directory of a run, with its lock taken.

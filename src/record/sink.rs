@@ -32,6 +32,7 @@ pub struct Sink {
     whole_bytes: u64,
     failure: Option<io::Error>,
     heard_at: Instant,
+    received_bytes: u64,
 }
 
 impl Sink {
@@ -58,7 +59,7 @@ impl Sink {
 
     fn over(file: Option<File>, failure: Option<io::Error>, start: Time) -> Self {
         let (encoder, heard_at) = (Encoder::new(Some(MAX_CONTENT)), Instant::now());
-        Self { file, encoder, batch: Vec::new(), last: start, whole_bytes: 0, failure, heard_at }
+        Self { file, encoder, batch: Vec::new(), last: start, whole_bytes: 0, failure, heard_at, received_bytes: 0 }
     }
 
     /// When something was last written to it, on either stream.
@@ -67,10 +68,17 @@ impl Sink {
         self.heard_at
     }
 
+    /// How many bytes both streams have given it, recorded or not.
+    #[must_use]
+    pub fn received_bytes(&self) -> u64 {
+        self.received_bytes
+    }
+
     /// Appends what was read from a stream. The records that it completes are in the file on return; an unterminated end is
     /// kept back for [`Sink::flush`].
     pub fn write(&mut self, stream: Stream, bytes: &[u8]) {
         self.heard_at = Instant::now();
+        self.received_bytes += bytes.len() as u64;
         if self.file.is_some() {
             let at = self.now();
             self.encoder.write(stream, at, bytes, &mut self.batch);

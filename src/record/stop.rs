@@ -10,8 +10,8 @@
 //! | in a pipeline, another one a second after the first or later | SIGKILL |
 //!
 //! A single recorded command decides alone what a signal means, as often as it comes: it may be a shell or a debugger. Without a
-//! terminal nobody but us can reach what a pipeline's command has started itself, so there each command has a process group of
-//! its own, and the whole group gets the signal. (With a terminal it may not: a background group that asks for a password
+//! terminal nobody but us can reach what a command has started itself, so there each command has a process group of its own,
+//! and the whole group gets the signal. (With a terminal it may not: a background group that asks for a password
 //! would be stopped for ever.)
 //!
 //! A signal that was ignored when we were started (`nohup`, `&` in a script) stays ignored, for us and for the command.
@@ -23,7 +23,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::exfiltrator::WithOrigin;
 use signal_hook::iterator::{Handle, SignalsInfo};
 use signal_hook::low_level::siginfo::{Cause, Origin};
@@ -125,6 +125,8 @@ impl Watch {
     pub(super) fn start(stop: &Stop) -> io::Result<Self> {
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
         let heeded = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| !is_ignored(&status, *signal));
+        // A limit on the size of files is then an error of the write, as a full disk is; the command gets the default back.
+        signal_hook::flag::register(SIGXFSZ, Arc::default())?;
         let mut signals = SignalsInfo::<WithOrigin>::new(heeded)?;
         let handle = signals.handle();
         let stop = stop.clone();

@@ -42,11 +42,22 @@ const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 /// An open database, and the private copy that it may be read from.
 pub(super) struct Access {
     pub connection: Connection,
-    /// Whether nothing but the [`Stamp`] protects this reading from a writer.
-    pub unlocked: bool,
+    is_immutable: bool,
     // In this order: closing any descriptor of a file drops the process's locks on it, SQLite's too.
     _hold: Option<File>,
-    _copy: Option<TempDir>,
+    copy: Option<TempDir>,
+}
+
+impl Access {
+    /// Whether locks protect this reading from writers; if not, only the [`Stamp`] tells that there was none.
+    pub const fn is_locked(&self) -> bool {
+        !self.is_immutable && self.copy.is_none()
+    }
+
+    /// Whether a private copy is read.
+    pub const fn is_copy(&self) -> bool {
+        self.copy.is_some()
+    }
 }
 
 /// What can be seen of a database from outside; two equal ones mean that nothing was committed between them.
@@ -145,7 +156,7 @@ fn hold(path: &Path) -> io::Result<File> {
 fn connect(path: &Path, query: &str, hold: Option<File>) -> Result<Access> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let access = open_uri(path, &format!("?mode=ro{query}"), flags)?;
-    Ok(Access { unlocked: query.contains("immutable"), _hold: hold, ..access })
+    Ok(Access { is_immutable: query.contains("immutable"), _hold: hold, ..access })
 }
 
 fn open_uri(path: &Path, query: &str, flags: OpenFlags) -> Result<Access> {
@@ -156,7 +167,7 @@ fn open_uri(path: &Path, query: &str, flags: OpenFlags) -> Result<Access> {
     connection.pragma_update(None, "temp_store", "memory").map_err(failed())?;
     // A database is somebody's input: its schema may not call functions of ours, nor read outside itself.
     connection.pragma_update(None, "trusted_schema", false).map_err(failed())?;
-    Ok(Access { connection, unlocked: false, _hold: None, _copy: None })
+    Ok(Access { connection, is_immutable: false, _hold: None, copy: None })
 }
 
 /// Reads a private copy: only a connection that may write can recover the wal-index of a `-wal` left alone.
@@ -170,7 +181,7 @@ fn open_copy(path: &Path, wal: &Path) -> Result<Access> {
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let access = open_uri(&main_copy, "", flags)?;
-    Ok(Access { unlocked: true, _copy: Some(dir), ..access })
+    Ok(Access { copy: Some(dir), ..access })
 }
 
 /// Whether the database is in WAL mode; refuses, in plain words, what is no database at all.
@@ -237,7 +248,7 @@ mod tests {
         drop(wal_database(&path));
         let before = listing(dir.path());
         let access = open(&path).unwrap();
-        assert!(access.unlocked);
+        assert!(!access.is_locked() && !access.is_copy());
         assert_eq!(count(&access), 1);
         drop(access);
         assert_eq!(listing(dir.path()), before);

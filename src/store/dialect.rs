@@ -22,7 +22,8 @@ CREATE TEMP VIEW v_jobs AS
 const NO_SHS: &str = "
 CREATE TEMP VIEW v_shs AS
   SELECT NULL AS run_id, NULL AS job_id, NULL AS n, NULL AS cmd, NULL AS cwd, NULL AS pid, NULL AS started_at_ms,
-         NULL AS finished_at_ms, NULL AS exit_code, NULL AS signal, NULL AS cpu_ms, NULL AS max_rss_bytes, NULL AS place
+         NULL AS finished_at_ms, NULL AS exit_code, NULL AS signal, NULL AS cpu_ms, NULL AS max_rss_bytes,
+         NULL AS lost_bytes, NULL AS place
   WHERE false;
 ";
 
@@ -30,14 +31,14 @@ CREATE TEMP VIEW v_shs AS
 const SH_EVENTS: &str = "
 CREATE TEMP VIEW v_shs AS
   SELECT run_id, job_id, NULL AS n, cmd, NULL AS cwd, NULL AS pid, started_at_ms, finished_at_ms, exit_code,
-         NULL AS signal, NULL AS cpu_ms, NULL AS max_rss_bytes, rowid AS place FROM main.TABLE;
+         NULL AS signal, NULL AS cpu_ms, NULL AS max_rss_bytes, NULL AS lost_bytes, rowid AS place FROM main.TABLE;
 ";
 
 /// Ours: a row from the moment a command starts, with its number.
 const SH_CALLS: &str = "
 CREATE TEMP VIEW v_shs AS
   SELECT c.run_id, c.job_id, c.n, c.cmd, c.cwd, c.pid, c.started_at_ms, e.finished_at_ms, e.exit_code,
-         c.signal, c.cpu_ms, c.max_rss_bytes, c.n AS place
+         c.signal, c.cpu_ms, c.max_rss_bytes, c.lost_bytes, c.n AS place
   FROM main.sh_calls c LEFT JOIN main.sh_events e
     ON e.run_id = c.run_id AND e.job_id = c.job_id AND e.started_at_ms = c.started_at_ms;
 ";

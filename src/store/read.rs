@@ -3,6 +3,7 @@
 //! Values are read leniently: SQLite lets any column hold any type, and these databases were written by others. Text that is
 //! not UTF-8 is read lossily, what is no number where one belongs is unknown. Nothing here is an error but SQLite's own.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,7 +12,7 @@ use rusqlite::functions::FunctionFlags;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Params, Row};
 
-use super::access::{self, Stamp};
+use super::access::{self, Access, Stamp};
 use super::{APPLICATION_ID, dialect};
 use crate::error::{Error, Result};
 use crate::model::{Job, JobId, Outcome, Run, RunId, Sh};
@@ -21,10 +22,12 @@ use crate::time::Time;
 const ATTEMPTS: u32 = 30;
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// A database, looked at without being changed. Holds no connection between readings.
+/// A database, looked at without being changed. Between readings it holds no connection to it, at most a private copy of it.
 pub struct Reader {
     path: PathBuf,
     seen: Option<Stamp>,
+    /// The copy that was read last, and what the database looked like then.
+    copy: RefCell<Option<(Stamp, Access)>>,
 }
 
 /// A run with its rows, read in one transaction.
@@ -70,7 +73,7 @@ impl Reader {
     /// # Errors
     /// When it cannot be read, or is a database of something else.
     pub fn open(path: &Path) -> Result<Self> {
-        let reader = Self { path: path.to_owned(), seen: None };
+        let reader = Self { path: path.to_owned(), seen: None, copy: RefCell::new(None) };
         reader.read(|_| Ok(()))?;
         Ok(reader)
     }
@@ -129,7 +132,7 @@ impl Reader {
             )?;
             let shs = collect(
                 connection,
-                "SELECT job_id, n, cmd, cwd, pid, started_at_ms, finished_at_ms, exit_code, signal, cpu_ms, max_rss_bytes
+                "SELECT job_id, n, cmd, cwd, pid, started_at_ms, finished_at_ms, exit_code, signal, cpu_ms, max_rss_bytes, lost_bytes
                  FROM v_shs WHERE run_id = ?1 ORDER BY started_at_ms, place",
                 [id.as_str()],
                 |row| Ok((JobId(text(row, 0)?.unwrap_or_default()), sh(row)?)),
@@ -150,32 +153,57 @@ impl Reader {
         })
     }
 
-    /// Runs `work` on a connection in one read transaction; again when an unlocked database changed meanwhile.
-    fn read<T>(&self, work: impl Fn(&Connection) -> rusqlite::Result<T>) -> Result<T> {
-        let mut attempt = 0;
-        loop {
-            attempt += 1;
-            let before = Stamp::taken(&self.path).map_err(Error::io("open", &self.path))?;
-            let outcome = self.read_once(&work);
-            let stood_still = || Stamp::taken(&self.path).is_ok_and(|after| after == before);
-            match outcome {
-                Ok((value, false)) => return Ok(value),
-                Ok((value, true)) if stood_still() => return Ok(value),
-                Err(error) if attempt >= ATTEMPTS || stood_still() => return Err(error),
-                Ok(_) if attempt >= ATTEMPTS => return Err(Error::Restless { path: self.path.clone() }),
-                Ok(_) | Err(_) => std::thread::sleep(PAUSE * attempt),
-            }
-        }
+    /// What a user should know of how this database is read.
+    #[must_use]
+    pub fn notice(&self) -> Option<String> {
+        let is_copied = self.copy.borrow().is_some();
+        let why = "its -wal was left by a crash, or the files were copied: a private copy of both is read";
+        is_copied.then(|| format!("{}: {why}", self.path.display()))
     }
 
-    fn read_once<T>(&self, work: &impl Fn(&Connection) -> rusqlite::Result<T>) -> Result<(T, bool)> {
+    /// Runs `work` on a connection in one read transaction; again when an unlocked database changed meanwhile.
+    fn read<T>(&self, work: impl Fn(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+        let failed = || Error::database("read", &self.path);
+        for attempt in 1.. {
+            let before = Stamp::taken(&self.path).map_err(Error::io("open", &self.path))?;
+            if let Some((_, copy)) = self.copy.borrow().as_ref().filter(|(stamp, _)| *stamp == before) {
+                return work(&copy.connection).map_err(failed());
+            }
+            let (value, access) = match self.begin().and_then(|access| {
+                let value = work(&access.connection).map_err(failed())?;
+                Ok((value, access))
+            }) {
+                Ok(done) => done,
+                Err(error) if attempt >= ATTEMPTS || self.stood_still(&before) => return Err(error),
+                Err(_) => {
+                    std::thread::sleep(PAUSE * attempt);
+                    continue;
+                }
+            };
+            if access.is_locked() || self.stood_still(&before) {
+                self.copy.replace(Some((before, access)).filter(|(_, access)| access.is_copy()));
+                return Ok(value);
+            }
+            if attempt >= ATTEMPTS {
+                break;
+            }
+            std::thread::sleep(PAUSE * attempt);
+        }
+        Err(Error::Restless { path: self.path.clone() })
+    }
+
+    fn stood_still(&self, since: &Stamp) -> bool {
+        Stamp::taken(&self.path).is_ok_and(|now| now == *since)
+    }
+
+    /// A connection in a read transaction that knows the views.
+    fn begin(&self) -> Result<Access> {
         let access = access::open(&self.path)?;
         let failed = || Error::database("read", &self.path);
         access.connection.execute_batch("BEGIN").map_err(failed())?;
         dialect::define_views(&access.connection, &self.path)?;
         define_outcome(&access.connection).map_err(failed())?;
-        let value = work(&access.connection).map_err(failed())?;
-        Ok((value, access.unlocked))
+        Ok(access)
     }
 }
 
@@ -243,6 +271,7 @@ fn sh(row: &Row<'_>) -> rusqlite::Result<Sh> {
         signal: integer(row, 8)?.and_then(|signal| i32::try_from(signal).ok()),
         cpu_ms: integer(row, 9)?,
         max_rss_bytes: integer(row, 10)?,
+        lost_bytes: integer(row, 11)?,
     })
 }
 

@@ -65,7 +65,7 @@ mod tests {
             [
                 "0df0090a5315d65a7913b731a053451451a7b0d1608da9f95f863de6f8e98abc",
                 "1ba62470e19f635c5478991851caf00c7cbecc02c055fa09f5481633727e7d54",
-                "2651cbe398ca16f45d0cf92f7b012a071d5c64622b7c0996bae2ef94757e189b",
+                "183b6d5b715bf600698baf83add287fcbb5d86a804e2357f3ab9fa7a7d06b668",
             ]
         );
     }

@@ -85,6 +85,8 @@ pub struct ShEnd {
     pub cpu_ms: Option<i64>,
     /// The largest resident set, in bytes.
     pub max_rss_bytes: Option<i64>,
+    /// How many bytes it wrote that its log lacks; `None`: none.
+    pub lost_bytes: Option<i64>,
 }
 
 impl Writer {
@@ -211,7 +213,7 @@ impl Writer {
     pub fn finish_sh(&mut self, key: &ShKey, end: &ShEnd) -> Result<()> {
         self.transaction(|tx| {
             tx.prepare_cached(
-                "UPDATE sh_calls SET signal = ?4, cpu_ms = ?5, max_rss_bytes = ?6
+                "UPDATE sh_calls SET signal = ?4, cpu_ms = ?5, max_rss_bytes = ?6, lost_bytes = ?7
                  WHERE run_id = ?1 AND job_id = ?2 AND n = ?3",
             )?
             .execute(params![
@@ -220,7 +222,8 @@ impl Writer {
                 key.n,
                 end.signal,
                 end.cpu_ms,
-                end.max_rss_bytes
+                end.max_rss_bytes,
+                end.lost_bytes
             ])?;
             tx.prepare_cached(
                 "INSERT INTO sh_events(run_id, job_id, started_at_ms, finished_at_ms, exit_code, cmd)

@@ -113,7 +113,8 @@ impl Built {
     /// A command ends.
     pub fn end(&self, run: &RunId, job: &str, n: u32, exit_code: i32, ms: i64) {
         let key = ShKey { run: run.clone(), job: JobId(job.into()), n };
-        let end = ShEnd { finished_at: at(ms), exit_code, signal: None, cpu_ms: None, max_rss_bytes: None };
+        let end =
+            ShEnd { finished_at: at(ms), exit_code, signal: None, cpu_ms: None, max_rss_bytes: None, lost_bytes: None };
         self.write(|writer| writer.finish_sh(&key, &end).unwrap());
     }
 

@@ -248,6 +248,8 @@ fn a_full_disk_costs_the_end_of_the_log_and_nothing_else() {
         let lines: String = (0..30_000).map(|i| format!("line {i} of this log\n")).collect::<Vec<_>>().concat();
         assert!(lines.starts_with(&store.stdout(&ended)));
         assert_eq!(store.sql::<i64>("SELECT exit_code FROM sh_events"), [9]);
+        let lost = lines.len() - store.stdout(&ended).len();
+        assert_eq!(store.sql::<i64>("SELECT lost_bytes FROM sh_calls"), [i64::try_from(lost).unwrap()]);
         eprintln!("lost only the end");
         return;
     }

@@ -74,7 +74,10 @@ fn draw_facts(model: &Model, sh: &ShNode, area: Rect, buffer: &mut Buffer) {
         rows => format!("{} rows", words::count(rows)),
     });
     let bytes = model.log.path.as_ref().map(|_| words::size(model.log.window.file_bytes));
-    let facts = [sh.sh.as_ref().and_then(words::exit), spent_by(sh, model.now), rows, bytes, started(model, sh)];
+    let has_database = model.run.as_ref().is_some_and(|run| !run.head.run.id.as_str().is_empty());
+    let missing = words::missing(sh).filter(|_| has_database && sh.log.is_some());
+    let facts =
+        [sh.sh.as_ref().and_then(words::exit), missing, spent_by(sh, model.now), rows, bytes, started(model, sh)];
     for fact in facts.into_iter().flatten() {
         let fact = format!(" {} {fact}", theme.signs.dot);
         if fact.width() > strip.free() {
