@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use ratatui::layout::Rect;
-use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP};
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
 use signal_hook::iterator::{Handle, Signals};
 
 use super::model::Model;
@@ -149,7 +149,7 @@ impl Threads {
         let (requests, requested) = channel();
         let (orders, ordered) = channel();
         let stop = Arc::new(AtomicBool::new(false));
-        let mut caught = Signals::new([SIGTERM, SIGHUP, SIGINT, SIGTSTP, SIGCONT]).map_err(Error::Terminal)?;
+        let mut caught = Signals::new([SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGTSTP, SIGCONT]).map_err(Error::Terminal)?;
         let signals = caught.handle();
 
         spawn(&message, "worker", move |messages| worker::work(desk, &requested, messages))?;

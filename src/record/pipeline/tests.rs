@@ -97,7 +97,7 @@ fn a_file_that_is_no_utf8_is_refused_with_its_line() {
     let path = dir.path().join("p.toml");
     std::fs::write(&path, b"[jobs.a]\ncommands = ['\xff']").unwrap();
     assert!(load_pipeline(&path).unwrap_err().to_string().ends_with("p.toml:2: not UTF-8, as TOML has to be"));
-    assert!(matches!(load_pipeline(&dir.path().join("missing")), Err(Error::Io { .. })));
+    assert!(matches!(load_pipeline(&dir.path().join("missing")), Err(Error::Usage(_))));
 }
 
 #[test]

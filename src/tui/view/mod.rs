@@ -6,6 +6,7 @@ use ratatui::Frame;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+use crate::join::{RunHead, RunNode};
 use crate::model::Phase;
 use crate::tui::layout::{Layout, Pane, Slot, help_box};
 use crate::tui::model::Model;
@@ -23,8 +24,8 @@ pub fn view(model: &Model, frame: &mut Frame<'_>) {
 }
 
 fn draw(model: &Model, layout: &Layout, buffer: &mut Buffer) {
-    let head = model.run.as_ref().map(|run| &run.head);
-    draw_title(buffer, layout.title, head, badge(model), model.now, &model.theme);
+    let head = model.run.as_ref().map(titled);
+    draw_title(buffer, layout.title, head.as_ref(), badge(model), model.now, &model.theme);
     for (index, slot) in layout.slots.iter().enumerate() {
         draw_slot(model, layout, slot, buffer);
         if index + 1 < layout.slots.len() {
@@ -41,6 +42,16 @@ fn draw(model: &Model, layout: &Layout, buffer: &mut Buffer) {
     if let Some(top) = model.help {
         draw_help(buffer, help_box(model.screen), top, &model.theme);
     }
+}
+
+/// Logs opened by their path have no other name: the directory's, or the log's.
+fn titled(run: &RunNode) -> RunHead {
+    let mut head = run.head.clone();
+    if head.run.id.as_str().is_empty() {
+        let log = || run.jobs.iter().flat_map(|job| &job.shs).find_map(|sh| Some(&sh.log.as_ref()?.path));
+        head.run.repo = run.dir.as_ref().or_else(log).map(|path| path.to_string_lossy().into_owned());
+    }
+    head
 }
 
 fn draw_slot(model: &Model, layout: &Layout, slot: &Slot, buffer: &mut Buffer) {

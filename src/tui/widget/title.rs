@@ -6,6 +6,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::{Strip, runs};
 use crate::join::RunHead;
+use crate::model::Phase;
 use crate::sanitise::name;
 use crate::time::Time;
 use crate::tui::theme::Theme;
@@ -63,7 +64,8 @@ pub fn draw_title(
         return;
     };
     let mark = Mark::of_run(head);
-    let state = format!("{} {}", theme.signs.mark(mark), mark.word());
+    let has_state = head.phase != Phase::Unknown;
+    let state = if has_state { format!("{} {}", theme.signs.mark(mark), mark.word()) } else { String::new() };
     let spent = runs::spent(head, now).map_or_else(String::new, |spent| format!(" {spent}"));
     let names = Names::new(head);
     let room = strip.free().saturating_sub(state.width() + spent.width() + 2);
@@ -95,7 +97,7 @@ impl Names {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Outcome, Phase, Run, RunId};
+    use crate::model::{Outcome, Run, RunId};
 
     fn title(width: u16, badge: Badge) -> String {
         let at = |ms| Some(Time::from_millis(ms));
