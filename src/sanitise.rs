@@ -19,6 +19,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use memchr::memchr;
 use unicode_width::UnicodeWidthStr;
 use vte::{Params, ParamsIter, Parser, Perform};
 
@@ -71,8 +72,14 @@ pub struct Sanitiser {
 impl Sanitiser {
     /// The text of one row and its styles. Neighbouring spans differ in style; no span is empty.
     pub fn row(&mut self, bytes: &[u8]) -> Vec<Span> {
+        self.row_within(bytes, usize::MAX)
+    }
+
+    /// As [`Sanitiser::row`], for a row of which only the first `columns` cells may be seen: at least these are given, and of what
+    /// comes after them little or nothing. The styles of the whole row are obeyed, so the next row looks the same.
+    pub fn row_within(&mut self, bytes: &[u8], columns: usize) -> Vec<Span> {
         let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
-        let mut row = Row { style: self.style, spans: Vec::new(), column: 0 };
+        let mut row = Row { style: self.style, spans: Vec::new(), column: 0, columns };
         for chunk in bytes.utf8_chunks() {
             row.text(chunk.valid());
             if !chunk.invalid().is_empty() {
@@ -164,18 +171,28 @@ fn push_glyph(out: &mut String, found: char) {
 struct Row {
     style: Style,
     spans: Vec<Span>,
-    /// Cells used so far: for tabs.
+    /// Cells used so far.
     column: usize,
+    /// How many may be seen.
+    columns: usize,
 }
 
 impl Row {
     fn text(&mut self, mut rest: &str) {
-        while let Some(at) = rest.find(|found| !is_harmless(found)) {
+        while self.column < self.columns {
+            let Some(at) = rest.find(|found| !is_harmless(found)) else { return self.push(rest) };
             let (plain, special) = rest.split_at(at);
             self.push(plain);
-            rest = self.special(special);
+            rest = if self.column < self.columns { self.special(special) } else { special };
         }
-        self.push(rest);
+        self.skim(rest);
+    }
+
+    /// Obeys the styles of text that nobody sees.
+    fn skim(&mut self, mut rest: &str) {
+        while let Some(sequence) = memchr(0x1b, rest.as_bytes()).and_then(|at| rest.get(at..)) {
+            rest = self.sgr(sequence).unwrap_or(&sequence[1..]);
+        }
     }
 
     /// Takes the character or sequence at the start of `text`; gives what comes after it.
@@ -209,6 +226,12 @@ impl Row {
     }
 
     fn push(&mut self, text: &str) {
+        // What is plain is cut exactly; anything else is bounded by the row.
+        let text = if text.is_ascii() {
+            text.get(..self.columns - self.column.min(self.columns)).unwrap_or(text)
+        } else {
+            text
+        };
         if text.is_empty() {
             return;
         }

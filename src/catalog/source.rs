@@ -1,11 +1,13 @@
 //! A store or a path, opened: the questions that every view asks of it.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use super::load;
 use super::select::{RunFilter, RunSpec};
 use crate::error::{Error, Result};
 use crate::join::{self, Recorder, RunHead, RunNode};
+use crate::log::path;
 use crate::model::{Outcome, Run, RunId};
 use crate::store::{self, Reader, RunPage};
 use crate::time::Time;
@@ -127,34 +129,35 @@ impl Catalog {
         }
     }
 
-    /// Whether the database may have changed since the last call; the first call says yes. Cheap: no table is read. Logs and
-    /// directories are not looked at.
+    /// Whether the database may have changed since the last call; the first call says yes. Cheap: no table is read. Where there is
+    /// none it never has: logs and directories are not looked at (see [`Catalog::watched`]).
     #[expect(clippy::missing_errors_doc, reason = "see runs")]
     pub fn changed(&mut self) -> Result<bool> {
         match &mut self.source {
             Source::Store { reader, .. } => reader.changed(),
-            Source::Tree { .. } | Source::Path { .. } => Ok(true),
+            Source::Tree { .. } | Source::Path { .. } => Ok(false),
         }
     }
 
-    /// The directories in which a change may mean something new about the list of runs, or about `run`.
+    /// The directories in which a change may mean something new about the list of runs, or about `run`: the most telling first.
     #[must_use]
     pub fn watched(&self, run: Option<&RunNode>) -> Vec<PathBuf> {
         let parent = |file: &Path| file.parent().map(Path::to_owned).unwrap_or_default();
         let mut dirs = match &self.source {
             Source::Store { reader, .. } => vec![parent(reader.path())],
-            Source::Tree { root } => vec![root.join("runs")],
+            Source::Tree { root } => path::list_run_parents(root),
             Source::Path { path } if path.is_dir() => vec![path.clone()],
             Source::Path { path } => vec![parent(path)],
         };
         if let Some(run) = run {
             dirs.extend(run.dir.clone());
             dirs.extend(run.dir.as_ref().map(|dir| dir.join("jobs")));
-            let logs = run.jobs.iter().flat_map(|job| &job.shs).filter_map(|sh| sh.log.as_ref());
+            // The last jobs are the likeliest to go on.
+            let logs = run.jobs.iter().rev().flat_map(|job| &job.shs).filter_map(|sh| sh.log.as_ref());
             dirs.extend(logs.map(|log| parent(&log.path)));
         }
-        dirs.sort();
-        dirs.dedup();
+        let mut known = HashSet::new();
+        dirs.retain(|dir| known.insert(dir.clone()));
         dirs
     }
 

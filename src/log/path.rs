@@ -8,6 +8,7 @@
 //! followed only if what it leads to lies inside the run's directory. What is refused is left out, never an error: a store
 //! is shown without it.
 
+use std::collections::HashSet;
 use std::fs::{self, DirEntry, FileType};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -81,11 +82,12 @@ pub fn list_logs(run_dir: &Path, job: &JobId) -> Result<(Vec<FoundLog>, Vec<Stri
     };
     let Some(inside) = Inside::new(run_dir)? else { return Ok((Vec::new(), Vec::new())) };
     let found = numbered(inside.files(&dir)?);
+    let known: HashSet<&Path> = found.iter().map(|log| log.path.as_path()).collect();
     let mut refused = Vec::new();
     for entry in present(fs::read_dir(&dir)).map_err(Error::io("read", &dir))?.into_iter().flatten().flatten() {
         let path = entry.path();
         let has_name = entry.file_name().to_str().and_then(log_number).is_some();
-        if has_name && !found.iter().any(|log| log.path == path) {
+        if has_name && !known.contains(path.as_path()) {
             refused.push(format!("{} is not read: {}", path.display(), why_refused(&entry)));
         }
     }
@@ -124,6 +126,14 @@ pub fn list_runs(root: &Path) -> Result<Vec<(String, RunId)>> {
         }
     }
     Ok(found)
+}
+
+/// The directories in which a new run without a database appears: `runs` and those of the repositories in it.
+#[must_use]
+pub fn list_run_parents(root: &Path) -> Vec<PathBuf> {
+    let runs = root.join("runs");
+    let groups = Inside::new(&runs).ok().flatten().and_then(|inside| inside.dirs(&runs).ok()).unwrap_or_default();
+    std::iter::once(runs).chain(groups.into_iter().map(|(_, dir)| dir)).collect()
 }
 
 /// The ids of the jobs that have a directory, by name. A name that is not UTF-8 is left out: no job has such an id.

@@ -224,4 +224,14 @@ proptest! {
         }
         prop_assert_eq!(halves, row(pieces.concat().as_bytes()));
     }
+
+    #[test]
+    fn what_is_out_of_sight_changes_nothing_but_the_next_rows_style(bytes in hostile(), columns in 0_usize..40) {
+        let (mut whole, mut within) = (Sanitiser::default(), Sanitiser::default());
+        let all = text_of(&whole.row(&bytes));
+        let seen = text_of(&within.row_within(&bytes, columns));
+        prop_assert!(all.starts_with(&seen), "{:?} of {:?}", seen, all);
+        prop_assert!(seen.width() >= columns.min(all.width()));
+        prop_assert_eq!(whole.row(b"x"), within.row(b"x"));
+    }
 }

@@ -25,7 +25,7 @@ pub enum Msg {
     /// Something on disk may have changed. A hint: whoever reads decides what it was.
     Disk,
     /// A change in these directories may mean something new.
-    Dirs(Vec<PathBuf>),
+    Dirs(Option<RunId>, Vec<PathBuf>),
     /// How changes on disk are noticed from now on.
     Watching(Watching),
     /// The newest runs, newest first.
@@ -36,8 +36,8 @@ pub enum Msg {
     Page(Ticket, Page),
     /// All of the log of this ticket has been counted: so many rows.
     Counted(Ticket, u64),
-    /// The log is as it was when the same page was read before.
-    Unchanged(Ticket),
+    /// The log is as it was when the same page was read before; how many rows it has, where that is known.
+    Unchanged(Ticket, Option<u64>),
     /// Work was given up; the next attempt may succeed.
     Failed(Work, String),
     /// A signal asks us to stop, as Ctrl-Z does.
@@ -84,6 +84,16 @@ pub struct PageRequest {
     pub rows: usize,
     /// What a last line without its newline is.
     pub tail: Tail,
+    /// The rows of the same request were taken in and are still at hand: if nothing has changed, that is answer enough.
+    pub is_refresh: bool,
+}
+
+impl PageRequest {
+    /// Whether the same rows are asked for, for whatever reason.
+    #[must_use]
+    pub fn is_same_page(&self, other: &Self) -> bool {
+        (&self.path, self.anchor, self.rows, self.tail) == (&other.path, other.anchor, other.rows, other.tail)
+    }
 }
 
 /// Rows of a log and what is known of all of it.

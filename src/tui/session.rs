@@ -88,10 +88,11 @@ impl Session {
     }
 
     fn take_in(&mut self, message: Msg) -> Result<()> {
-        let is_hint = matches!(message, Msg::Disk | Msg::Unchanged(_) | Msg::Dirs(_));
-        let before = (self.model.log.top, self.model.log.fault.is_some());
+        let is_hint = matches!(message, Msg::Disk | Msg::Unchanged(..) | Msg::Dirs(..));
+        let seen = |model: &Model| (model.log.top, model.log.fault.is_some(), model.log.total_rows);
+        let before = seen(&self.model);
         let effects = update(&mut self.model, message);
-        self.is_dirty |= !is_hint || before != (self.model.log.top, self.model.log.fault.is_some());
+        self.is_dirty |= !is_hint || before != seen(&self.model);
         self.perform(effects)
     }
 

@@ -4,6 +4,7 @@
 //! it takes everything that has been asked, forgets what a newer request has made pointless, reads the log before the store,
 //! and counts rows while nothing else is to be done. A panic becomes a message; the next request finds a working desk.
 
+use std::collections::HashSet;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::msg::{Effect, Msg, Page, PageRequest, Ticket, Work};
 use crate::catalog::{Catalog, RunFilter};
 use crate::error::{Error, Result, chain};
+use crate::join::RunHead;
 use crate::join::RunNode;
 use crate::log::{Change, Index, LogFile, path};
 use crate::model::{Phase, RunId};
@@ -52,6 +54,8 @@ struct OpenLog {
 #[derive(Default)]
 struct Seen {
     run: Option<RunId>,
+    /// The runs listed; `None` when the open one is not among them.
+    heads: Option<Vec<RunHead>>,
     dirs: Vec<(PathBuf, Option<SystemTime>)>,
     /// When, if what was read goes on by itself.
     alive_at: Option<Instant>,
@@ -78,14 +82,23 @@ impl Desk {
     }
 
     fn refresh(&mut self, run: Option<RunId>) -> Vec<Msg> {
-        let is_due = self.seen.alive_at.is_some_and(|at| at.elapsed() >= LOOK_AGAIN);
         let dirs_changed = self.seen.dirs.iter().any(|(dir, modified)| modified_at(dir) != *modified);
         match self.catalog.changed() {
             Err(error) => self.fail(&error),
-            Ok(changed) if changed || is_due || dirs_changed || self.seen.is_stale || self.seen.run != run => {
-                self.load(run)
-            }
+            Ok(changed) if changed || dirs_changed || self.seen.is_stale || self.seen.run != run => self.load(run),
+            Ok(_) if self.seen.alive_at.is_some_and(|at| at.elapsed() >= LOOK_AGAIN) => self.look_for_the_dead(run),
             Ok(_) => Vec::new(),
+        }
+    }
+
+    /// No file has changed, but a recorder may have been killed: the list of runs tells, and is read in no time.
+    fn look_for_the_dead(&mut self, run: Option<RunId>) -> Vec<Msg> {
+        match self.catalog.runs(&self.filter, MAX_RUNS) {
+            Ok(heads) if self.seen.heads.as_ref() == Some(&heads) => {
+                self.seen.alive_at = Some(Instant::now());
+                Vec::new()
+            }
+            Ok(_) | Err(_) => self.load(run),
         }
     }
 
@@ -101,33 +114,38 @@ impl Desk {
     fn try_load(&mut self, run: Option<RunId>) -> Result<Vec<Msg>> {
         let heads = self.catalog.runs(&self.filter, MAX_RUNS)?;
         let id = run.or_else(|| heads.first().map(|head| head.run.id.clone()));
-        let is_alive = heads.iter().any(|head| head.phase == Phase::Active);
-        let mut messages = vec![Msg::Runs(heads)];
         let node = match &id {
             Some(id) => self.catalog.run(id)?,
             None => None,
         };
         let dirs = self.dirs(node.as_ref());
+        let is_listed = node.as_ref().is_none_or(|node| heads.contains(&node.head));
+        let is_active = |head: &RunHead| head.phase == Phase::Active;
+        let is_alive = heads.iter().any(is_active) || node.as_ref().is_some_and(|node| is_active(&node.head));
         self.seen = Seen {
             run: id.clone(),
+            heads: Some(heads.clone()).filter(|_| is_listed),
             dirs: dirs.iter().map(|dir| (dir.clone(), modified_at(dir))).collect(),
             alive_at: is_alive.then(Instant::now),
             is_stale: false,
         };
-        messages.extend(id.map(|id| Msg::Run(id, node.map(Box::new))));
-        messages.push(Msg::Dirs(dirs));
+        let mut messages = vec![Msg::Runs(heads)];
+        messages.extend(id.clone().map(|id| Msg::Run(id, node.map(Box::new))));
+        messages.push(Msg::Dirs(id, dirs));
         Ok(messages)
     }
 
-    /// The catalog's, and those of the jobs whose first log is still to come.
+    /// That of the log on screen, those of the running jobs, whose first log may still be to come, then the catalog's: the most
+    /// telling ones first.
     fn dirs(&self, node: Option<&RunNode>) -> Vec<PathBuf> {
-        let mut dirs = self.catalog.watched(node);
+        let mut dirs: Vec<_> = self.log.iter().filter_map(|log| log.file.path().parent().map(Path::to_owned)).collect();
         if let Some((node, run_dir)) = node.and_then(|node| Some((node, node.dir.as_ref()?))) {
             let open = node.jobs.iter().filter(|job| job.phase == Phase::Active);
             dirs.extend(open.filter_map(|job| path::job_dir(run_dir, &job.job.id)));
         }
-        dirs.sort();
-        dirs.dedup();
+        dirs.extend(self.catalog.watched(node));
+        let mut known = HashSet::new();
+        dirs.retain(|dir| known.insert(dir.clone()));
         dirs.truncate(MAX_WATCHED);
         dirs
     }
@@ -138,8 +156,14 @@ impl Desk {
             slot => slot.insert(OpenLog::open(&request.path)?),
         };
         log.ticket = ticket;
+        // Until the rows have been read, what a failure leaves behind is no answer to anything.
+        let last = log.last.take();
         match log.file.extend()? {
-            Change::Same if log.last.as_ref() == Some(&request) => return Ok(Msg::Unchanged(ticket)),
+            Change::Same if request.is_refresh && last.is_some_and(|last| last.is_same_page(&request)) => {
+                let rows = log.count(COUNT_BYTES, request.tail)?;
+                log.last = Some(request);
+                return Ok(Msg::Unchanged(ticket, rows));
+            }
             Change::Gone => {
                 let what = "this log was deleted; what is shown was read before";
                 return Ok(Msg::Failed(Work::Log(ticket), what.into()));
@@ -223,7 +247,11 @@ impl Inbox {
     fn take_in(&mut self, effect: Effect) {
         let slot = match effect {
             Effect::ReadLog(..) => &mut self.log,
-            Effect::Load(_) => &mut self.load,
+            // What was to be refreshed is not looked at any more.
+            Effect::Load(_) => {
+                self.refresh = None;
+                &mut self.load
+            }
             Effect::Refresh(_) => &mut self.refresh,
             _ => return,
         };
@@ -313,8 +341,15 @@ mod tests {
     }
 
     fn read(ticket: u64, path: &Path) -> Effect {
-        let request = PageRequest { path: path.to_owned(), anchor: Anchor::End, rows: 10, tail: Tail::Emit };
-        Effect::ReadLog(Ticket(ticket), request)
+        request(ticket, path, false)
+    }
+
+    fn request(ticket: u64, path: &Path, is_refresh: bool) -> Effect {
+        let path = path.to_owned();
+        Effect::ReadLog(
+            Ticket(ticket),
+            PageRequest { path, anchor: Anchor::End, rows: 10, tail: Tail::Emit, is_refresh },
+        )
     }
 
     #[test]
@@ -322,9 +357,14 @@ mod tests {
         let mut inbox = Inbox::default();
         let path = Path::new("a.log");
         let run = |id: &str| Some(RunId(id.into()));
-        for effect in
-            [Effect::Refresh(None), Effect::Load(run("a")), read(1, path), Effect::Load(run("b")), read(2, path)]
-        {
+        for effect in [
+            Effect::Refresh(run("a")),
+            Effect::Load(run("a")),
+            read(1, path),
+            Effect::Load(run("b")),
+            Effect::Refresh(None),
+            read(2, path),
+        ] {
             inbox.take_in(effect);
         }
         let now = Instant::now();
@@ -336,8 +376,8 @@ mod tests {
     fn a_refresh_waits_for_the_pause_and_nothing_else_does() {
         let now = Instant::now();
         let mut inbox = Inbox { pause: Some(now + Duration::from_secs(1)), ..Inbox::default() };
-        inbox.take_in(Effect::Refresh(None));
         inbox.take_in(Effect::Load(None));
+        inbox.take_in(Effect::Refresh(None));
         assert_eq!(inbox.next(now), Some(Effect::Load(None)));
         assert_eq!(inbox.next(now), None);
         assert_eq!(inbox.patience(now), Some(Duration::from_secs(1)));
@@ -346,15 +386,17 @@ mod tests {
     }
 
     #[test]
-    fn a_log_that_has_not_changed_needs_no_answer_and_a_missing_one_is_told() {
+    fn a_refreshed_log_that_has_not_changed_needs_no_answer_and_a_missing_one_is_told() {
         let dir = tempfile::tempdir().unwrap();
         let (path, missing) = (dir.path().join("a.log"), dir.path().join("b.log"));
         fs::write(&path, b"2026-05-06T12:00:00Z stdout F one\n").unwrap();
         let mut desk = desk(dir.path());
         let [Msg::Page(Ticket(1), page)] = &desk.serve(read(1, &path))[..] else { panic!("no page") };
         assert_eq!((page.window.rows.len(), page.total_rows), (1, Some(1)));
-        assert_eq!(desk.serve(read(2, &path)), [Msg::Unchanged(Ticket(2))]);
-        let [Msg::Failed(Work::Log(Ticket(3)), why)] = &desk.serve(read(3, &missing))[..] else { panic!("no failure") };
+        assert_eq!(desk.serve(request(2, &path, true)), [Msg::Unchanged(Ticket(2), Some(1))]);
+        let [Msg::Page(Ticket(3), again)] = &desk.serve(read(3, &path))[..] else { panic!("asked anew, answered") };
+        assert_eq!(again, page);
+        let [Msg::Failed(Work::Log(Ticket(4)), why)] = &desk.serve(read(4, &missing))[..] else { panic!("no failure") };
         assert!(why.contains("b.log") && !why.contains('\n'), "{why}");
     }
 

@@ -138,7 +138,9 @@ pub(super) fn counted(model: &mut Model, ticket: Ticket, rows: u64) -> Vec<Effec
 /// Scrolls sideways by steps; positive shows what is further right.
 pub(super) fn sideways(model: &mut Model, steps: isize) -> Vec<Effect> {
     let by = steps.saturating_mul(isize::try_from(SIDEWAYS).unwrap_or(1));
-    model.log.sideways = model.log.sideways.saturating_add_signed(by);
+    // A byte takes one column at most, but for tabs and the glyphs of controls: eight.
+    let longest = model.log.window.rows.iter().map(|row| row.text.len()).max().unwrap_or(0);
+    model.log.sideways = model.log.sideways.saturating_add_signed(by).min(longest.saturating_mul(8));
     Vec::new()
 }
 
@@ -161,7 +163,7 @@ pub(super) fn follow(model: &mut Model) -> Vec<Effect> {
 fn aim_at(model: &mut Model, aim: Aim) -> Vec<Effect> {
     let anchor = if aim == Aim::End { Anchor::End } else { Anchor::From(0) };
     let rows = PAGES * model.log_height();
-    send(model, Request { aim, debt: 0, stale: false, is_jump: true }, anchor, rows)
+    send(model, Request { aim, debt: 0, stale: false, is_jump: true }, anchor, rows, false)
 }
 
 /// The log may have grown.
@@ -176,7 +178,8 @@ pub(super) fn refresh(model: &mut Model) -> Vec<Effect> {
         (Aim::End, _) => Anchor::End,
         (_, first) => Anchor::From(first.map_or(0, |row| row.offset)),
     };
-    send(model, Request { aim, debt: 0, stale: false, is_jump: false }, anchor, rows)
+    let is_at_hand = !model.log.window.rows.is_empty();
+    send(model, Request { aim, debt: 0, stale: false, is_jump: false }, anchor, rows, is_at_hand)
 }
 
 /// Fetches rows further up (`towards` negative) or down, to be scrolled by `debt`; nothing if that was what came last.
@@ -193,17 +196,17 @@ fn reach(model: &mut Model, towards: isize, debt: isize) -> Vec<Effect> {
     if log.asked == Some((anchor, rows)) {
         return Vec::new();
     }
-    send(model, Request { aim: Aim::Here, debt, stale: false, is_jump: false }, anchor, rows)
+    send(model, Request { aim: Aim::Here, debt, stale: false, is_jump: false }, anchor, rows, false)
 }
 
-fn send(model: &mut Model, request: Request, anchor: Anchor, rows: usize) -> Vec<Effect> {
+fn send(model: &mut Model, request: Request, anchor: Anchor, rows: usize, is_refresh: bool) -> Vec<Effect> {
     let log = &mut model.log;
     let Some(path) = log.path.clone() else { return Vec::new() };
     log.ticket = Ticket(log.ticket.0 + 1);
     log.asked = Some((anchor, rows));
     log.request = Some(request);
     let tail = if log.is_alive { Tail::Hold } else { Tail::Emit };
-    vec![Effect::ReadLog(log.ticket, PageRequest { path, anchor, rows, tail })]
+    vec![Effect::ReadLog(log.ticket, PageRequest { path, anchor, rows, tail, is_refresh })]
 }
 
 /// Rows have come.
@@ -241,10 +244,11 @@ pub(super) fn arrived(model: &mut Model, ticket: Ticket, page: Page) -> Vec<Effe
 }
 
 /// Nothing has changed: what was waiting for the answer goes on with the rows at hand.
-pub(super) fn unchanged(model: &mut Model, ticket: Ticket) -> Vec<Effect> {
+pub(super) fn unchanged(model: &mut Model, ticket: Ticket, rows: Option<u64>) -> Vec<Effect> {
     let Some(request) = take_request(model, ticket) else { return Vec::new() };
     let height = model.log_height();
     model.log.fault = None;
+    model.log.total_rows = rows.or(model.log.total_rows);
     match request.aim {
         Aim::Start => model.log.top = 0,
         Aim::End => model.log.top = last_top(&model.log, height),

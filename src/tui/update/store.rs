@@ -60,8 +60,8 @@ fn has_state(item: Item<'_>, state: ShState) -> bool {
 }
 
 /// These directories may tell something new.
-pub(super) fn watch(model: &mut Model, dirs: Vec<PathBuf>) -> Vec<Effect> {
-    if model.watched == dirs {
+pub(super) fn watch(model: &mut Model, run: Option<&RunId>, dirs: Vec<PathBuf>) -> Vec<Effect> {
+    if model.wanted.as_ref() != run || model.watched == dirs {
         return Vec::new();
     }
     model.watched.clone_from(&dirs);
