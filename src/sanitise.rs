@@ -82,7 +82,7 @@ impl Sanitiser {
         let mut row = Row { style: self.style, spans: Vec::new(), column: 0, columns };
         for chunk in bytes.utf8_chunks() {
             row.text(chunk.valid());
-            if !chunk.invalid().is_empty() {
+            if !chunk.invalid().is_empty() && row.column < columns {
                 row.push("\u{fffd}");
             }
         }
