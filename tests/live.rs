@@ -8,6 +8,7 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use common::{rundown, stdout};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -33,6 +34,13 @@ fn run_when(dir: &Path, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
         assert!(begun.elapsed() < PATIENCE, "still not {what}: {run:#}\n{}", String::from_utf8_lossy(&output.stderr));
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// What a killed recorder leaves running.
+fn kill_left_behind(dir: &Path) {
+    let connection = rusqlite::Connection::open(dir.join("R/rundown.db")).unwrap();
+    let pid: i32 = connection.query_row("SELECT pid FROM sh_calls", (), |row| row.get(0)).unwrap();
+    kill_process(Pid::from_raw(pid).unwrap(), Signal::TERM).unwrap();
 }
 
 fn is_waiting(run: &Value) -> bool {
@@ -104,7 +112,7 @@ fn many_recorders_share_a_store_that_none_of_them_found() {
 fn what_an_interrupted_pipeline_had_not_begun_counts_as_skipped() {
     let dir = TempDir::new().unwrap();
     let pipeline =
-        "[jobs.a]\ncommands = [\"echo started; sleep 60\"]\n[jobs.b]\nneeds = [\"a\"]\ncommands = [\"true\"]\n";
+        "[jobs.a]\ncommands = [\"echo started; exec sleep 60\"]\n[jobs.b]\nneeds = [\"a\"]\ncommands = [\"true\"]\n";
     std::fs::write(dir.path().join("p.toml"), pipeline).unwrap();
     let mut command = rundown(dir.path());
     let mut recorder = command.args(["exec", "--root", "R", "--quiet", "p.toml"]).spawn().unwrap();
@@ -112,6 +120,7 @@ fn what_an_interrupted_pipeline_had_not_begun_counts_as_skipped() {
     assert_eq!(running["jobs"][1]["phase"], "queued");
     recorder.kill().unwrap();
     recorder.wait().unwrap();
+    kill_left_behind(dir.path());
     let run = run_when(dir.path(), "interrupted", |run| run["interrupted"] == true);
     assert_eq!((&run["jobs"][1]["state"], &run["jobs"][1]["phase"]), (&json!("pending"), &json!("finished")));
     let text = stdout(dir.path(), &["--root", "R", "--once"], 0);
@@ -129,5 +138,21 @@ fn a_run_that_has_just_been_finished_is_never_taken_for_interrupted() {
             let listed = stdout(dir.path(), &["--root", "R", "list", "--limit", "1"], 0);
             assert!(!listed.contains("interrupted"), "{listed}");
         }
+    }
+}
+
+/// A reader at the moment of the last writer's close keeps SQLite from emptying the `-wal` by itself.
+#[test]
+fn readers_do_not_keep_rows_out_of_the_database_file() {
+    let dir = TempDir::new().unwrap();
+    stdout(dir.path(), &["record", "--root", "R", "--", "true"], 0);
+    let wal = dir.path().join("R/rundown.db-wal");
+    for _ in 0..15 {
+        let mut command = rundown(dir.path());
+        let mut recorder = command.args(["record", "--root", "R", "--", "true"]).spawn().unwrap();
+        while recorder.try_wait().unwrap().is_none() {
+            stdout(dir.path(), &["--root", "R", "list", "--limit", "1"], 0);
+        }
+        assert_eq!(std::fs::metadata(&wal).map_or(0, |wal| wal.len()), 0);
     }
 }

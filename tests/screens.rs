@@ -208,6 +208,22 @@ fn brackets_go_from_command_to_command_and_braces_from_failure_to_failure() {
 }
 
 #[test]
+fn a_log_that_was_left_and_is_returned_to_is_shown_again() {
+    let store = two_runs();
+    let mut sim = open(&store, SMALL);
+    let rows = log_rows(&sim);
+    assert!(!rows.is_empty());
+    // To a job that ran nothing, and back.
+    let place = sim.model.tree.at.clone();
+    sim.keys("Tab G");
+    assert_eq!(log_rows(&sim), Vec::<String>::new());
+    while sim.model.tree.at != place {
+        sim.keys("k");
+    }
+    assert_eq!(log_rows(&sim), rows);
+}
+
+#[test]
 fn the_tree_moves_folds_and_opens() {
     let store = two_runs();
     let mut sim = open(&store, SMALL);
@@ -606,6 +622,8 @@ proptest! {
                 prop_assert!(log.window.rows.len() <= log.top + height, "the last row is on screen");
             }
             prop_assert!(sim.model.shown().is_some());
+            let has_text = log.path.as_ref().is_some_and(|path| fs::metadata(path).is_ok_and(|log| log.len() > 0));
+            prop_assert!(!has_text || !log.window.rows.is_empty(), "a log with rows is shown");
         }
     }
 

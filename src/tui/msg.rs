@@ -11,6 +11,9 @@ use crate::model::RunId;
 use crate::time::Time;
 use crate::tui::keymap::Key;
 
+/// The most runs that are listed, the newest; of older ones a line says how to open them.
+pub const MAX_RUNS: usize = 500;
+
 /// Something has happened.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Msg {

@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use ratatui::layout::Rect;
@@ -34,6 +34,9 @@ const FRAME: Duration = Duration::from_millis(16);
 const TICK_ALIVE: Duration = Duration::from_secs(1);
 /// How often while nothing runs: ages are in minutes mostly.
 const TICK_IDLE: Duration = Duration::from_secs(30);
+
+/// How long the worker is waited for on leaving.
+const PARTING: Duration = Duration::from_millis(300);
 
 /// See [`super::run`].
 pub(super) fn run(catalog: Catalog, open: Option<RunId>, options: Options) -> Result<Left> {
@@ -111,7 +114,7 @@ impl Session {
             match effect {
                 Effect::Load(_) | Effect::Refresh(_) | Effect::ReadLog(..) => {
                     // The worker outlives the loop unless it is broken, and then it has said so.
-                    let _ = self.threads.requests.send(effect);
+                    let _ = self.threads.requests.as_ref().map(|requests| requests.send(effect));
                 }
                 Effect::Watch(dirs) => {
                     let _ = self.threads.orders.send(Order::Watch(dirs));
@@ -138,10 +141,12 @@ impl Session {
 /// The threads around the loop, and the channels to and from them. They end when this is dropped, each in its own time.
 struct Threads {
     messages: Receiver<Msg>,
-    requests: Sender<Effect>,
+    /// `None` once the worker is to end.
+    requests: Option<Sender<Effect>>,
     orders: Sender<Order>,
     stop: Arc<AtomicBool>,
     signals: Handle,
+    worker: JoinHandle<()>,
 }
 
 impl Threads {
@@ -153,7 +158,7 @@ impl Threads {
         let mut caught = Signals::new([SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGTSTP, SIGCONT]).map_err(Error::Terminal)?;
         let signals = caught.handle();
 
-        spawn(&message, "worker", move |messages| worker::work(desk, &requested, messages))?;
+        let worker = spawn(&message, "worker", move |messages| worker::work(desk, &requested, messages))?;
         let orders_of_watcher = orders.clone();
         spawn(&message, "watch", move |messages| watch::watch(&ordered, orders_of_watcher, messages))?;
         let is_stopped = Arc::clone(&stop);
@@ -170,7 +175,7 @@ impl Threads {
                 }
             }
         })?;
-        Ok(Self { messages, requests, orders, stop, signals })
+        Ok(Self { messages, requests: Some(requests), orders, stop, signals, worker })
     }
 }
 
@@ -178,11 +183,21 @@ impl Drop for Threads {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         self.signals.close();
+        // The worker may have a private copy of a database to tidy away; one that hangs on its file system is left alone.
+        self.requests = None;
+        let begun = Instant::now();
+        while !self.worker.is_finished() && begun.elapsed() < PARTING {
+            thread::sleep(Duration::from_millis(1));
+        }
     }
 }
 
 /// A thread that says so when it dies of a panic.
-fn spawn(messages: &Sender<Msg>, name: &str, body: impl FnOnce(&Sender<Msg>) + Send + 'static) -> Result<()> {
+fn spawn(
+    messages: &Sender<Msg>,
+    name: &str,
+    body: impl FnOnce(&Sender<Msg>) + Send + 'static,
+) -> Result<JoinHandle<()>> {
     let messages = messages.clone();
     let guarded = move || {
         if catch_unwind(AssertUnwindSafe(|| body(&messages))).is_err() {
@@ -190,5 +205,5 @@ fn spawn(messages: &Sender<Msg>, name: &str, body: impl FnOnce(&Sender<Msg>) + S
                 .send(Msg::Failed(Work::Store, "a part of rundown has broken down: please leave and return".into()));
         }
     };
-    thread::Builder::new().name(name.into()).spawn(guarded).map(drop).map_err(Error::Terminal)
+    thread::Builder::new().name(name.into()).spawn(guarded).map_err(Error::Terminal)
 }

@@ -4,8 +4,10 @@
 //! the system cannot tell (no inotify left, a network file system), looking often takes its place; looking slowly always
 //! goes on beside it, because some file systems accept a watch and never tell anything.
 
-use std::collections::HashSet;
-use std::path::PathBuf;
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
@@ -43,10 +45,13 @@ fn keep_watch(mut eyes: Eyes, orders: &Receiver<Order>, messages: &Sender<Msg>) 
                 return;
             }
         }
-        let patience = if eyes.watching() == Watching::Told { SLOW } else { FAST };
+        let patience = if eyes.watching() == Watching::Told { eyes.slow } else { FAST };
         match orders.recv_timeout(patience) {
             Ok(Order::Watch(dirs)) => eyes.point(dirs),
-            Ok(Order::Event) | Err(RecvTimeoutError::Timeout) => {
+            order @ (Ok(Order::Event) | Err(RecvTimeoutError::Timeout)) => {
+                if order.is_err() {
+                    eyes.renew();
+                }
                 eyes.retry();
                 if messages.send(Msg::Disk).is_err() || !settle(orders, &mut eyes, messages) {
                     return;
@@ -75,9 +80,18 @@ fn settle(orders: &Receiver<Order>, eyes: &mut Eyes, messages: &Sender<Msg>) -> 
 /// The system's watcher, if there is one, and what it watches.
 struct Eyes {
     watcher: Option<RecommendedWatcher>,
-    watched: HashSet<PathBuf>,
+    watched: HashMap<PathBuf, Option<Identity>>,
     /// Wanted, but not there yet.
     missing: HashSet<PathBuf>,
+    /// How often the disk is looked at although the system tells.
+    slow: Duration,
+}
+
+/// Device and inode: a directory that was deleted and made again is another one, and its watch is gone.
+type Identity = (u64, u64);
+
+fn identity(dir: &Path) -> Option<Identity> {
+    fs::metadata(dir).ok().map(|metadata| (metadata.dev(), metadata.ino()))
 }
 
 impl Eyes {
@@ -89,7 +103,7 @@ impl Eyes {
             }
         };
         let watcher = notify::recommended_watcher(tell).ok();
-        Self { watcher, watched: HashSet::new(), missing: HashSet::new() }
+        Self { watcher, watched: HashMap::new(), missing: HashSet::new(), slow: SLOW }
     }
 
     const fn watching(&self) -> Watching {
@@ -99,13 +113,25 @@ impl Eyes {
     fn point(&mut self, dirs: Vec<PathBuf>) {
         let wanted: HashSet<PathBuf> = dirs.into_iter().collect();
         let Some(watcher) = &mut self.watcher else { return };
-        for old in self.watched.difference(&wanted) {
-            // It may be gone, and its watch with it.
-            let _ = watcher.unwatch(old);
-        }
-        self.watched.retain(|dir| wanted.contains(dir));
-        self.missing = wanted.difference(&self.watched).cloned().collect();
+        self.watched.retain(|dir, _| {
+            let is_wanted = wanted.contains(dir);
+            if !is_wanted {
+                // It may be gone, and its watch with it.
+                let _ = watcher.unwatch(dir);
+            }
+            is_wanted
+        });
+        self.missing = wanted.into_iter().filter(|dir| !self.watched.contains_key(dir)).collect();
         self.retry();
+    }
+
+    /// Watches anew what was deleted and made again under its name.
+    fn renew(&mut self) {
+        let Some(watcher) = &mut self.watcher else { return };
+        for (dir, _) in self.watched.extract_if(|dir, then| identity(dir) != *then) {
+            let _ = watcher.unwatch(&dir);
+            self.missing.insert(dir);
+        }
     }
 
     /// Watches what was not there before; when the system's watches are used up, gives all of them up for looking often.
@@ -115,7 +141,8 @@ impl Eyes {
         for dir in missing {
             match watcher.watch(&dir, RecursiveMode::NonRecursive) {
                 Ok(()) => {
-                    self.watched.insert(dir);
+                    let now = identity(&dir);
+                    self.watched.insert(dir, now);
                 }
                 Err(error) if matches!(error.kind, notify::ErrorKind::MaxFilesWatch) => {
                     self.watcher = None;
@@ -137,7 +164,6 @@ const fn is_change(kind: EventKind) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
     use std::io::Write;
     use std::sync::mpsc::channel;
 
@@ -154,7 +180,7 @@ mod tests {
 
     #[test]
     fn where_the_system_cannot_tell_we_look_often_and_say_so() {
-        let eyes = Eyes { watcher: None, watched: HashSet::new(), missing: HashSet::new() };
+        let eyes = Eyes { watcher: None, watched: HashMap::new(), missing: HashSet::new(), slow: SLOW };
         let (order, orders) = channel();
         let (message, messages) = channel();
         let thread = std::thread::spawn(move || keep_watch(eyes, &orders, &message));
@@ -173,8 +199,9 @@ mod tests {
         let dir = root.path().join("jobs");
         let (order, orders) = channel();
         let (message, messages) = channel();
-        let watcher = order.clone();
-        let thread = std::thread::spawn(move || watch(&orders, watcher, &message));
+        // Nothing is told but what the system tells.
+        let eyes = Eyes { slow: Duration::MAX, ..Eyes::open(order.clone()) };
+        let thread = std::thread::spawn(move || keep_watch(eyes, &orders, &message));
         order.send(Order::Watch(vec![root.path().to_owned(), dir.clone()])).unwrap();
         assert!(matches!(messages.recv_timeout(PATIENCE).unwrap(), Msg::Watching(_)));
         fs::create_dir(&dir).unwrap();

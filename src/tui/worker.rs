@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::time::{Duration, Instant, SystemTime};
 
-use super::msg::{Effect, Msg, Page, PageRequest, Ticket, Work};
+use super::msg::{Effect, MAX_RUNS, Msg, Page, PageRequest, Ticket, Work};
 use crate::catalog::{Catalog, RunFilter};
 use crate::error::{Error, Result, chain};
 use crate::join::RunHead;
@@ -19,8 +19,6 @@ use crate::join::RunNode;
 use crate::log::{Change, Index, LogFile, path};
 use crate::model::{Phase, RunId};
 
-/// The most runs listed.
-const MAX_RUNS: usize = 500;
 /// The most directories watched.
 const MAX_WATCHED: usize = 256;
 /// How many bytes are counted before other work has its turn: some 10 ms.

@@ -11,6 +11,8 @@ use rundown::error::Error;
 use rundown::log::path;
 use rundown::record::{Recording, Stop, record_command};
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use super::store::{Store, job, joined, mode, wait_until};
 
 #[test]
@@ -145,8 +147,8 @@ fn a_process_left_behind_that_holds_the_pipe_open_is_not_waited_for() {
     assert_eq!(ended.exit_code, 0);
     assert_eq!(ended.warnings.len(), 2, "one per stream: {:?}", ended.warnings);
     assert!(ended.warnings[0].contains("holds its stdout open"), "{:?}", ended.warnings);
-    let left_behind = store.stdout(&ended);
-    Command::new("kill").arg(left_behind.trim()).status().unwrap();
+    let left_behind = String::from_utf8(store.stdout(&ended).into()).unwrap().trim().parse().unwrap();
+    kill_process(Pid::from_raw(left_behind).unwrap(), Signal::TERM).unwrap();
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::thread;
 
 use rundown::cri::Stream;
 use rundown::record::{Ended, Recording, Stop};
+use rustix::process::{Signal, kill_process};
 
 use super::store::{Store, job, joined, pipeline, wait_until};
 
@@ -13,10 +14,17 @@ fn signalled(store: &Store, recording: Recording, signal: &str) -> Ended {
     thread::scope(|scope| {
         let running = scope.spawn(|| recording.execute(&Stop::new()));
         wait_until("the command", || joined(&store.first_log(), Stream::Stdout) == b"ready\n");
-        let pid = std::process::id().to_string();
-        assert!(Command::new("kill").args(["-s", signal, &pid]).status().unwrap().success());
+        kill_process(rustix::process::getpid(), signal_of(signal)).unwrap();
         running.join().unwrap()
     })
+}
+
+fn signal_of(name: &str) -> Signal {
+    match name {
+        "TERM" => Signal::TERM,
+        "HUP" => Signal::HUP,
+        _ => Signal::INT,
+    }
 }
 
 /// As under `nohup`, or in the background of a script: a shell cannot trap what was ignored when it began.
