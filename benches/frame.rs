@@ -63,7 +63,13 @@ fn model() -> Model {
         interrupted: false,
         shs: (1..=10).map(sh).collect(),
     };
-    let node = RunNode { head: head.clone(), dir: None, jobs: (1..=20).map(job).collect(), faults: Vec::new() };
+    let node = RunNode {
+        head: head.clone(),
+        dir: None,
+        jobs: (1..=20).map(job).collect(),
+        faults: Vec::new(),
+        notes: Vec::new(),
+    };
     let mut model = Model::new(SIZE, Theme::new(true, false), TimeZone::UTC, Some(id.clone()));
     let _ = update(&mut model, Msg::Runs(vec![head; 50]));
     let _ = update(&mut model, Msg::Run(id, Some(Box::new(node))));

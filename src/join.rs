@@ -35,6 +35,8 @@ pub struct RunNode {
     pub jobs: Vec<JobNode>,
     /// What of its directory could not be read, and why. Untrusted names are in it.
     pub faults: Vec<String>,
+    /// What of its directory is left alone on purpose, and why. Untrusted names are in it.
+    pub notes: Vec<String>,
 }
 
 /// A job with its commands.

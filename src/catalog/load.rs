@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use crate::error::{self, Error, Result};
 use crate::file::open_regular;
 use crate::join::{self, DatedLog, LogRef, Recorder, RunHead, RunNode};
+use crate::log::path::{FoundLog, JobLogs};
 use crate::log::{LogFile, path};
-use crate::model::{Job, JobId, Run, RunId, Sh};
+use crate::model::{Job, JobId, Phase, Run, RunId, Sh};
 use crate::store::{ListedRun, Reader, RunPage};
 
 /// A run of a database.
@@ -22,14 +23,14 @@ pub(super) fn stored_run(root: &Path, reader: &Reader, id: &RunId) -> Result<Opt
         let Some(again) = reader.run(id)? else { return Ok(None) };
         rows = again;
     }
-    Ok(Some(load_node(join::run_head(rows.run, recorder), rows.jobs, dir)))
+    Ok(Some(load_node(join::run_head(rows.run, recorder), rows.ours, rows.jobs, dir)))
 }
 
 /// A run of a log tree without a database.
 pub(super) fn tree_run(root: &Path, id: &RunId) -> Result<Option<RunNode>> {
     let Some(run) = tree_runs(root)?.into_iter().find(|run| &run.id == id) else { return Ok(None) };
     let dir = run_dir(root, &run);
-    Ok(Some(load_node(join::run_head(run, Recorder::Unknown), Vec::new(), dir)))
+    Ok(Some(load_node(join::run_head(run, Recorder::Unknown), false, Vec::new(), dir)))
 }
 
 fn run_dir(root: &Path, run: &Run) -> Option<PathBuf> {
@@ -66,8 +67,9 @@ fn recorder(ours: bool, run: &Run, run_dir: Option<&Path>) -> Recorder {
 
 /// The jobs of the database, then those that are known by their directory alone. What cannot be read of a run's directory takes
 /// nothing else away.
-fn load_node(head: RunHead, mut jobs: Vec<(Job, Vec<Sh>)>, dir: Option<PathBuf>) -> RunNode {
-    let mut faults = Vec::new();
+fn load_node(head: RunHead, ours: bool, mut jobs: Vec<(Job, Vec<Sh>)>, dir: Option<PathBuf>) -> RunNode {
+    let (mut faults, mut notes) = (Vec::new(), Vec::new());
+    let ours_goes_on = ours && head.phase != Phase::Finished;
     if let Some(dir) = &dir {
         let known: HashSet<JobId> = jobs.iter().map(|(job, _)| job.id.clone()).collect();
         let listed = path::list_jobs(dir).unwrap_or_else(|error| {
@@ -77,24 +79,29 @@ fn load_node(head: RunHead, mut jobs: Vec<(Job, Vec<Sh>)>, dir: Option<PathBuf>)
         let alone = listed.into_iter().filter(|id| !known.contains(id));
         jobs.extend(alone.map(|id| (Job::without_row(id), Vec::new())));
     }
-    let mut nodes = Vec::with_capacity(jobs.len());
+    let mut loaded = Vec::with_capacity(jobs.len());
     for (job, shs) in jobs {
-        let listed = dir.as_ref().map_or(Ok(Default::default()), |dir| path::list_logs(dir, &job.id));
-        let (found, refused) = listed.unwrap_or_else(|error| (Vec::new(), vec![error::chain(&error)]));
+        let listed = dir.as_ref().map_or(Ok(JobLogs::default()), |dir| path::list_logs(dir, &job.id));
+        let found =
+            listed.unwrap_or_else(|error| JobLogs { unreadable: vec![error::chain(&error)], ..JobLogs::default() });
+        faults.extend(found.unreadable);
         // A job without commands (quire's own `quire/push`) misses nothing by its name.
         if !shs.is_empty() || job.state.is_none() {
-            faults.extend(refused);
+            notes.extend(found.refused);
         }
         // Times are worth a read only where they decide.
         let guessed = !shs.is_empty() && shs.iter().all(|sh| sh.n.is_none());
-        let logs = found.into_iter().map(|found| dated(found, guessed)).collect();
-        nodes.push(join::job_node(&head, job, shs, logs));
+        // A recorder of ours writes a command's row before its log: a log without one is newer than the rows that were read.
+        let known: Option<HashSet<u32>> = ours_goes_on.then(|| shs.iter().filter_map(|sh| sh.n).collect());
+        let is_known = |log: &FoundLog| known.as_ref().is_none_or(|known| known.contains(&log.n));
+        let logs = found.logs.into_iter().filter(is_known).map(|found| dated(found, guessed)).collect();
+        loaded.push(join::job_node(&head, job, shs, logs));
     }
-    RunNode { head, dir, jobs: nodes, faults }
+    RunNode { head, dir, jobs: loaded, faults, notes }
 }
 
 /// A log that cannot be read has no time; whoever shows it says why.
-fn dated(found: path::FoundLog, wanted: bool) -> DatedLog {
+fn dated(found: FoundLog, wanted: bool) -> DatedLog {
     let first_at = if wanted && found.bytes > 0 {
         LogFile::open(&found.path).and_then(|log| log.first_time()).ok().flatten()
     } else {
@@ -136,12 +143,12 @@ pub(super) fn path_run(path: &Path) -> Result<RunNode> {
     let dir = Some(path.to_owned()).filter(|_| metadata.is_dir());
     let found = match &dir {
         Some(dir) => path::discover(dir)?,
-        None => vec![(String::new(), vec![path::FoundLog { n: 1, path: path.to_owned(), bytes: metadata.len() }])],
+        None => vec![(String::new(), vec![FoundLog { n: 1, path: path.to_owned(), bytes: metadata.len() }])],
     };
-    let node = |(job, found): (String, Vec<path::FoundLog>)| {
+    let node = |(job, found): (String, Vec<FoundLog>)| {
         let logs = found.into_iter().map(|found| dated(found, false)).collect();
         join::job_node(&head, Job::without_row(JobId(job)), Vec::new(), logs)
     };
     let jobs = found.into_iter().map(node).collect();
-    Ok(RunNode { head, dir, jobs, faults: Vec::new() })
+    Ok(RunNode { head, dir, jobs, faults: Vec::new(), notes: Vec::new() })
 }

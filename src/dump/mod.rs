@@ -35,7 +35,7 @@ pub fn write(
 ) -> io::Result<Report> {
     let mut printing = Printing { run, look, report: Report::default() };
     printing.report.unreadable = !run.faults.is_empty();
-    printing.report.notices.clone_from(&run.faults);
+    printing.report.notices.extend(run.faults.iter().chain(&run.notes).cloned());
     match format {
         Format::Text => text::write_run(&mut printing, out)?,
         Format::Json => json::write_run(&mut printing, root, out)?,

@@ -8,7 +8,6 @@
 //! followed only if what it leads to lies inside the run's directory. What is refused is left out, never an error: a store
 //! is shown without it.
 
-use std::collections::HashSet;
 use std::fs::{self, DirEntry, FileType};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -68,38 +67,45 @@ pub struct FoundLog {
     pub bytes: u64,
 }
 
-/// The logs of a job of a run, by number, and what has the name of a log and is not read, with the reason; both are empty when
-/// there is no such directory.
+/// What a job's directory holds.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct JobLogs {
+    /// Its logs, by number.
+    pub logs: Vec<FoundLog>,
+    /// What has the name of a log and cannot be read, with the reason.
+    pub unreadable: Vec<String>,
+    /// What has the name of a log and is left alone on purpose, because it leads out of the run's directory.
+    pub refused: Vec<String>,
+}
+
+/// The logs of a job of a run; nothing when there is no such directory.
 ///
 /// Only regular files are read; links only where they stay inside the run's directory.
 ///
 /// # Errors
 /// When the directory is there and cannot be read.
-pub fn list_logs(run_dir: &Path, job: &JobId) -> Result<(Vec<FoundLog>, Vec<String>)> {
+pub fn list_logs(run_dir: &Path, job: &JobId) -> Result<JobLogs> {
+    let mut found = JobLogs::default();
     let Some(dir) = job_dir(run_dir, job) else {
         let why = "cannot be a part of a path: if it has logs they are not read";
-        return Ok((Vec::new(), vec![format!("the job's name {:?} {why}", job.as_str())]));
+        found.refused.push(format!("the job's name {:?} {why}", job.as_str()));
+        return Ok(found);
     };
-    let Some(inside) = Inside::new(run_dir)? else { return Ok((Vec::new(), Vec::new())) };
-    let found = numbered(inside.files(&dir)?);
-    let known: HashSet<&Path> = found.iter().map(|log| log.path.as_path()).collect();
-    let mut refused = Vec::new();
-    for entry in present(fs::read_dir(&dir)).map_err(Error::io("read", &dir))?.into_iter().flatten().flatten() {
-        let path = entry.path();
-        let has_name = entry.file_name().to_str().and_then(log_number).is_some();
-        if has_name && !known.contains(path.as_path()) {
-            refused.push(format!("{} is not read: {}", path.display(), why_refused(&entry)));
+    let Some(inside) = Inside::new(run_dir)? else { return Ok(found) };
+    for Entry { name, path, kind } in inside.entries(&dir)? {
+        let Some(n) = log_number(&name) else { continue };
+        let told = |why: &str| format!("{} is not read: {why}", path.display());
+        match kind {
+            Kind::File(bytes) => found.logs.push(FoundLog { n, path, bytes }),
+            Kind::Directory => found.unreadable.push(told("it is a directory")),
+            Kind::Other => found.unreadable.push(told("it is no regular file")),
+            Kind::Stranger => {
+                found.refused.push(told("it is a link that leads out of the run's directory, or nowhere"));
+            }
         }
     }
-    Ok((found, refused))
-}
-
-fn why_refused(entry: &DirEntry) -> &'static str {
-    match entry.file_type() {
-        Ok(kind) if kind.is_symlink() => "it is a link that leads out of the run's directory, or nowhere",
-        Ok(kind) if kind.is_dir() => "it is a directory",
-        _ => "it is no regular file",
-    }
+    found.logs.sort_by_key(|log| log.n);
+    Ok(found)
 }
 
 /// The n of `sh-<n>.log`.
@@ -162,7 +168,7 @@ pub fn list_jobs(run_dir: &Path) -> Result<Vec<JobId>> {
 pub fn discover(dir: &Path) -> Result<Vec<(String, Vec<FoundLog>)>> {
     let jobs = list_jobs(dir)?;
     if !jobs.is_empty() {
-        return jobs.into_iter().map(|job| list_logs(dir, &job).map(|(logs, _)| (job.0, logs))).collect();
+        return jobs.into_iter().map(|job| list_logs(dir, &job).map(|found| (job.0, found.logs))).collect();
     }
     let Some(inside) = Inside::new(dir)? else { return Ok(Vec::new()) };
     let mut found = vec![(name_of(&inside.root), logs_of(inside.files(dir)?))];
@@ -213,6 +219,34 @@ fn decimal(text: &str) -> Option<u32> {
     text.parse().ok().filter(|_| plain)
 }
 
+/// An entry of a directory.
+struct Entry {
+    name: String,
+    path: PathBuf,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// A regular file of this size.
+    File(u64),
+    Directory,
+    /// A FIFO, a socket, a device.
+    Other,
+    /// A link that leads out of what is listed, or nowhere.
+    Stranger,
+}
+
+impl Kind {
+    fn of(kind: FileType, bytes: u64) -> Self {
+        match kind {
+            kind if kind.is_file() => Self::File(bytes),
+            kind if kind.is_dir() => Self::Directory,
+            _ => Self::Other,
+        }
+    }
+}
+
 /// Lists directories without ever leaving one of them by a link.
 struct Inside {
     /// Resolved: no part of it is a link.
@@ -228,20 +262,31 @@ impl Inside {
 
     /// The regular files of a directory, by name.
     fn files(&self, dir: &Path) -> Result<Vec<File>> {
-        self.list(dir, FileType::is_file)
+        let entries = self.entries(dir)?.into_iter();
+        let mut files: Vec<File> = entries
+            .filter_map(|Entry { name, path, kind }| match kind {
+                Kind::File(bytes) => Some((name, path, bytes)),
+                _ => None,
+            })
+            .collect();
+        files.sort();
+        Ok(files)
     }
 
     /// The directories of a directory, by name.
     fn dirs(&self, dir: &Path) -> Result<Vec<(String, PathBuf)>> {
-        let dirs = self.list(dir, FileType::is_dir)?;
-        Ok(dirs.into_iter().map(|(name, path, _)| (name, path)).collect())
+        let entries = self.entries(dir)?.into_iter().filter(|entry| entry.kind == Kind::Directory);
+        let mut dirs: Vec<_> = entries.map(|entry| (entry.name, entry.path)).collect();
+        dirs.sort();
+        Ok(dirs)
     }
 
-    fn list(&self, dir: &Path, wanted: fn(&FileType) -> bool) -> Result<Vec<File>> {
-        self.list_io(dir, wanted).map_err(Error::io("read", dir))
+    /// What is in a directory, in no order. A name that is not UTF-8 is left out.
+    fn entries(&self, dir: &Path) -> Result<Vec<Entry>> {
+        self.entries_io(dir).map_err(Error::io("read", dir))
     }
 
-    fn list_io(&self, dir: &Path, wanted: fn(&FileType) -> bool) -> io::Result<Vec<File>> {
+    fn entries_io(&self, dir: &Path) -> io::Result<Vec<Entry>> {
         if !self.holds(dir)? {
             return Ok(Vec::new());
         }
@@ -249,25 +294,25 @@ impl Inside {
         for entry in present(fs::read_dir(dir))?.into_iter().flatten() {
             let entry = entry?;
             let Ok(name) = entry.file_name().into_string() else { continue };
-            match self.metadata(&entry) {
-                Ok(Some(meta)) if wanted(&meta.file_type()) => found.push((name, entry.path(), meta.len())),
-                // May not be looked at: whoever opens it is told why.
-                Err(_) if entry.file_type().is_ok_and(|kind| wanted(&kind)) => found.push((name, entry.path(), 0)),
-                Ok(_) | Err(_) => {}
+            if let Some(kind) = self.kind(&entry)? {
+                found.push(Entry { name, path: entry.path(), kind });
             }
         }
-        found.sort();
         Ok(found)
     }
 
-    /// What an entry is, or what it leads to inside; `None` for what leads elsewhere or nowhere.
-    fn metadata(&self, entry: &DirEntry) -> io::Result<Option<fs::Metadata>> {
-        if !entry.file_type()?.is_symlink() {
-            return present(entry.metadata());
+    /// What an entry is, or what it leads to inside; `None` when it has gone meanwhile.
+    fn kind(&self, entry: &DirEntry) -> io::Result<Option<Kind>> {
+        let own = entry.file_type()?;
+        if !own.is_symlink() {
+            // What may not be looked at is told to whoever opens it.
+            let bytes = present(entry.metadata()).map_or(Some(0), |meta| meta.map(|meta| meta.len()));
+            return Ok(bytes.map(|bytes| Kind::of(own, bytes)));
         }
         let path = entry.path();
         // A link in a circle, or into a directory that may not be entered, leads nowhere.
-        Ok(if self.holds(&path).unwrap_or(false) { fs::metadata(&path).ok() } else { None })
+        let inside = if self.holds(&path).unwrap_or(false) { fs::metadata(&path).ok() } else { None };
+        Ok(Some(inside.map_or(Kind::Stranger, |meta| Kind::of(meta.file_type(), meta.len()))))
     }
 
     /// Whether a path leads to something inside.
@@ -340,7 +385,7 @@ mod tests {
             write(&dir.join(name), "");
         }
         fs::create_dir(dir.join("sh-6.log")).unwrap();
-        let logs = list_logs(run.path(), &job("build")).unwrap().0;
+        let logs = list_logs(run.path(), &job("build")).unwrap().logs;
         assert_eq!(logs.iter().map(|log| log.n).collect::<Vec<_>>(), [1, 2, 10, 4_294_967_295]);
         assert!(logs.iter().all(|log| log.bytes == 5 && log.path == sh_log(&dir, log.n)));
     }
@@ -351,8 +396,8 @@ mod tests {
         let missing = run.path().join("missing");
         assert_eq!(list_jobs(&missing).unwrap(), []);
         assert_eq!(list_jobs(run.path()).unwrap(), []);
-        assert_eq!(list_logs(&missing, &job("build")).unwrap().0, []);
-        assert_eq!(list_logs(run.path(), &job("build")).unwrap().0, []);
+        assert_eq!(list_logs(&missing, &job("build")).unwrap().logs, []);
+        assert_eq!(list_logs(run.path(), &job("build")).unwrap().logs, []);
         assert_eq!(discover(run.path()).unwrap(), []);
     }
 
@@ -368,16 +413,16 @@ mod tests {
         symlink("nowhere", jobs.join("build/sh-5.log")).unwrap();
         symlink(outside.path(), jobs.join("evil")).unwrap();
         symlink("build", jobs.join("alias")).unwrap();
-        let build = list_logs(run.path(), &job("build")).unwrap().0;
+        let build = list_logs(run.path(), &job("build")).unwrap().logs;
         assert_eq!(build.iter().map(|log| (log.n, log.bytes)).collect::<Vec<_>>(), [(1, 2), (3, 2)]);
         assert_eq!(list_jobs(run.path()).unwrap(), [job("alias"), job("build")]);
-        assert_eq!(list_logs(run.path(), &job("evil")).unwrap().0, []);
-        assert_eq!(list_logs(run.path(), &job("..")).unwrap().0, []);
+        assert_eq!(list_logs(run.path(), &job("evil")).unwrap().logs, []);
+        assert_eq!(list_logs(run.path(), &job("..")).unwrap().logs, []);
         // A run whose `jobs` leads elsewhere has none.
         let other = tempfile::tempdir().unwrap();
         symlink(&jobs, other.path().join("jobs")).unwrap();
         assert_eq!(list_jobs(other.path()).unwrap(), []);
-        assert_eq!(list_logs(other.path(), &job("build")).unwrap().0, []);
+        assert_eq!(list_logs(other.path(), &job("build")).unwrap().logs, []);
     }
 
     #[test]

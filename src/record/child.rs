@@ -126,8 +126,8 @@ impl Running {
         let Self { child, readers, stop } = self;
         // Without reaping: until `ended` has the lock its process id must stay its own.
         let waited = wait_for_exit(child.id());
-        let exit = stop.ended(|| child.wait4());
         let mut warnings = readers.finish();
+        let exit = stop.ended(|| child.wait4());
         if let Err(error) = waited {
             warnings.push(format!("cannot wait for the command: {error}"));
         }
@@ -237,6 +237,14 @@ struct Reader {
     exited: Arc<PipeReader>,
 }
 
+/// How a stream ended for us.
+enum End {
+    /// Nobody can write to it any more.
+    Closed,
+    /// The command has exited, and the grace for those whom it left behind is over.
+    HeldOpen,
+}
+
 /// Why a reader woke up.
 enum Wake {
     Readable,
@@ -247,15 +255,33 @@ enum Wake {
 impl Reader {
     fn run(mut self) -> Vec<String> {
         let mut warnings = Vec::new();
-        if let Err(warning) = self.read_all(&mut warnings) {
-            warnings.push(warning);
-        }
+        let end = self.read_all(&mut warnings);
         lock(&self.sink).flush(self.stream);
+        match end {
+            Ok(End::Closed) => {}
+            Ok(End::HeldOpen) => {
+                warnings.push(self.held_open());
+                self.pass_on_the_rest();
+            }
+            Err(warning) => warnings.push(warning),
+        }
         warnings
     }
 
-    /// Reads until the end of the stream, or tells why it stopped before.
-    fn read_all(&mut self, warnings: &mut Vec<String>) -> Result<(), String> {
+    /// Keeps a process that was left behind from dying of a closed pipe as long as we are there; nobody waits for it.
+    fn pass_on_the_rest(mut self) {
+        let pass = move || {
+            let mut buffer = vec![0; BUFFER_BYTES];
+            while let Ok(count @ 1..) = self.pipe.read(&mut buffer) {
+                let _ = self.tee.pass(buffer.get(..count).unwrap_or_default());
+            }
+        };
+        // Without a thread it is as if we had left already.
+        let _ = std::thread::Builder::new().name("left behind".into()).spawn(pass);
+    }
+
+    /// Reads until the end of the stream or of the grace, or tells why it stopped before.
+    fn read_all(&mut self, warnings: &mut Vec<String>) -> Result<End, String> {
         let mut buffer = vec![0; BUFFER_BYTES];
         let mut exit = None;
         // When the unterminated end began, if there is one.
@@ -264,7 +290,7 @@ impl Reader {
             let deadlines = self.deadlines(end_began, exit.as_ref());
             match self.sleep(deadlines, exit.is_none()).map_err(|error| self.broken(&error))? {
                 Wake::Readable => match self.pipe.read(&mut buffer) {
-                    Ok(0) => return Ok(()),
+                    Ok(0) => return Ok(End::Closed),
                     Ok(count) => {
                         let bytes = buffer.get(..count).unwrap_or_default();
                         if deadlines.flush.is_none() || memchr::memchr(b'\n', bytes).is_some() {
@@ -272,7 +298,7 @@ impl Reader {
                         }
                         self.take(bytes, warnings);
                         if exit.as_mut().is_some_and(|exit| exit.is_over_after(count)) {
-                            return Err(self.held_open());
+                            return Ok(End::HeldOpen);
                         }
                     }
                     Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -284,7 +310,7 @@ impl Reader {
                     // Asked anew: the other stream may have spoken while we slept.
                     let Deadlines { flush, give_up } = self.deadlines(end_began, exit.as_ref());
                     if give_up.is_some_and(|at| at <= now) {
-                        return Err(self.held_open());
+                        return Ok(End::HeldOpen);
                     }
                     if flush.is_some_and(|at| at <= now) {
                         lock(&self.sink).flush(self.stream);
@@ -337,7 +363,7 @@ impl Reader {
     fn held_open(&self) -> String {
         let stream = self.stream.as_str();
         format!(
-            "the command has exited, but a process that it left behind holds its {stream} open: its later output is not recorded"
+            "the command has exited, but a process that it left behind holds its {stream} open: its later output is passed on but not recorded, and once rundown has left it cannot write there any more"
         )
     }
 }

@@ -1,12 +1,12 @@
 //! Stopping what is being recorded: by a signal to us, or by a word from inside the program.
 //!
-//! The recorder itself is killed by neither SIGINT, SIGTERM nor SIGHUP: it must outlive its command to write down how that
+//! The recorder itself is killed by neither SIGINT, SIGQUIT, SIGTERM nor SIGHUP: it must outlive its command to write down how that
 //! ended. The command stays in our process group, so a Ctrl-C of the terminal reaches it without us. The rule, therefore:
 //!
 //! | what came | what the running command gets |
 //! |---|---|
-//! | SIGINT from the terminal (the kernel sent it) | nothing more: it has it already |
-//! | SIGINT from a process, SIGTERM, SIGHUP, [`Stop::stop`] | the same signal; SIGTERM for `stop` |
+//! | SIGINT or SIGQUIT from the terminal (the kernel sent it) | nothing more: it has it already |
+//! | one of them from a process, SIGTERM, SIGHUP, [`Stop::stop`] | the same signal; SIGTERM for `stop` |
 //! | in a pipeline, another one a second after the first or later | SIGKILL |
 //!
 //! A single recorded command decides alone what a signal means, as often as it comes: it may be a shell or a debugger. Without a
@@ -23,7 +23,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::exfiltrator::WithOrigin;
 use signal_hook::iterator::{Handle, SignalsInfo};
 use signal_hook::low_level::siginfo::{Cause, Origin};
@@ -85,10 +85,14 @@ impl Stop {
         }
     }
 
-    /// Waits for the command with `wait`, which must not block: under the lock, so that no signal can come too late.
+    /// Waits for the command with `wait`, which must not block: under the lock, so that no signal can come too late. Of a stopped
+    /// pipeline's command nothing may work on: what of its group has not heeded the signal until now is killed.
     pub(super) fn ended<T>(&self, wait: impl FnOnce() -> T) -> T {
         let mut state = self.state();
-        state.running = None;
+        let target = state.running.take().filter(|target| target.leads_group && target.may_be_killed);
+        if let Some(target) = target.filter(|_| state.asked.is_some()) {
+            target.send(Signal::KILL);
+        }
         wait()
     }
 
@@ -115,7 +119,7 @@ impl Target {
     }
 }
 
-/// Turns signals to this process into requests to stop, until dropped. Afterwards the three signals stay without effect.
+/// Turns signals to this process into requests to stop, until dropped. Afterwards the signals stay without effect.
 pub(super) struct Watch {
     handle: Handle,
     thread: Option<JoinHandle<()>>,
@@ -124,7 +128,7 @@ pub(super) struct Watch {
 impl Watch {
     pub(super) fn start(stop: &Stop) -> io::Result<Self> {
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-        let heeded = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| !is_ignored(&status, *signal));
+        let heeded = [SIGINT, SIGQUIT, SIGTERM, SIGHUP].into_iter().filter(|signal| !is_ignored(&status, *signal));
         // A limit on the size of files is then an error of the write, as a full disk is; the command gets the default back.
         signal_hook::flag::register(SIGXFSZ, Arc::default())?;
         let mut signals = SignalsInfo::<WithOrigin>::new(heeded)?;
@@ -151,10 +155,10 @@ impl Drop for Watch {
     }
 }
 
-/// Only SIGINT counts: a SIGHUP of the kernel goes to the leader of the session alone, and that may be us. Where the system
+/// Only SIGINT and SIGQUIT count: a SIGHUP of the kernel goes to the leader of the session alone, and that may be us. Where the system
 /// does not tell who sent it (macOS), a terminal on stdin decides.
 fn is_from_terminal(origin: &Origin) -> bool {
-    origin.signal == SIGINT
+    matches!(origin.signal, SIGINT | SIGQUIT)
         && match origin.cause {
             Cause::Kernel => true,
             Cause::Unknown => io::stdin().is_terminal(),
