@@ -1,25 +1,27 @@
 //! How a database that may belong to somebody else is opened without leaving a trace.
 //!
-//! A plain read-only open of a WAL database creates `-wal` and `-shm` and cannot remove them again, so the way in depends on what
-//! lies there:
+//! A plain read-only open of a WAL database creates `-wal` and `-shm` and cannot remove them again; an open reader keeps the last
+//! writer from tidying them away; and one that comes just after that writer locks the next one out while it recovers. So a
+//! small database is not opened at all: it is read as files, twice, and if both readings are the same, a private copy of them is
+//! opened. For a large one the way in depends on what lies there:
 //!
 //! | header | beside it | way in |
 //! |---|---|---|
-//! | rollback journal | – | read-only, locks as usual |
+//! | rollback journal | – | read-only, locks as usual, whatever its size |
 //! | WAL | a `-shm` that somebody holds | read-only, waiting for locks; a [shared lock](hold) keeps the files in place meanwhile |
 //! | WAL | no `-wal`, or an empty one | `immutable=1`; the [`Stamp`] tells afterwards whether it really stood still |
-//! | WAL | a `-wal` that nobody holds: a copied artifact, or a crash | a private copy of both is read instead |
+//! | WAL | a `-wal` that nobody holds: a copied artifact, or a crash | a private copy of both; the [`Stamp`] tells |
 //!
 //! The last case looks like the first one but for the lock: SQLite's first connection truncates and rebuilds a `-shm`.
-//! No connection outlives one reading: an open reader would keep the last writer from tidying its `-wal` away. And no process
-//! both reads and writes a store: POSIX locks belong to a process, and closing any descriptor of a file drops them all.
+//! No connection to the database itself outlives one reading. And no process both reads and writes a store: POSIX locks belong to a
+//! process, and closing any descriptor of a file drops them all.
 
 use std::fs::{self, File, Metadata, Permissions};
 use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use rusqlite::{Connection, OpenFlags};
 use rustix::fs::{FlockOperation, fcntl_lock};
@@ -39,21 +41,28 @@ const LOCK_PAUSE: Duration = Duration::from_millis(1);
 /// The first bytes of every SQLite 3 database (<https://www.sqlite.org/fileformat2.html#the_database_header>).
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
-/// An open database, and the private copy that it may be read from.
+/// The largest database, its `-wal` included, that is read as files: some milliseconds.
+const SMALL_BYTES: u64 = 16 << 20;
+
+/// How often a small database is read in the hope that it stands still meanwhile.
+const TWIN_ATTEMPTS: u32 = 20;
+
+/// A `-wal` that nobody holds and nobody has touched for this long was not left by a writer between two connections.
+const ABANDONED: Duration = Duration::from_secs(2);
+
+/// An open database, or a private copy of it.
 pub(super) struct Access {
     pub connection: Connection,
-    is_immutable: bool,
+    /// Whether what is read is one state of the database; if not, the [`Stamp`] has to tell that nobody wrote.
+    pub is_consistent: bool,
+    /// Whether a `-wal` is read that its writer has left behind.
+    pub is_abandoned: bool,
     // In this order: closing any descriptor of a file drops the process's locks on it, SQLite's too.
     _hold: Option<File>,
     copy: Option<TempDir>,
 }
 
 impl Access {
-    /// Whether locks protect this reading from writers; if not, only the [`Stamp`] tells that there was none.
-    pub const fn is_locked(&self) -> bool {
-        !self.is_immutable && self.copy.is_none()
-    }
-
     /// Whether a private copy is read.
     pub const fn is_copy(&self) -> bool {
         self.copy.is_some()
@@ -71,6 +80,9 @@ pub(super) struct Stamp {
     wal: Option<FileStamp>,
     wal_index_change: Option<[u8; 4]>,
 }
+
+/// How long two changes may look alike to the times of a file.
+const CLOCK_TICK: Duration = Duration::from_millis(50);
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct FileStamp {
@@ -107,6 +119,17 @@ impl Stamp {
     }
 }
 
+impl Stamp {
+    /// Whether the last change is long enough ago for any later one to look different.
+    pub fn is_settled(&self) -> bool {
+        let newest = self.wal.map_or(self.main.modified, |wal| wal.modified.max(self.main.modified));
+        let (secs, nanos) = newest;
+        let changed = u64::try_from(secs).ok().zip(u32::try_from(nanos).ok());
+        let changed = changed.map(|(secs, nanos)| UNIX_EPOCH + Duration::new(secs, nanos));
+        changed.is_some_and(|changed| changed.elapsed().is_ok_and(|age| age >= CLOCK_TICK))
+    }
+}
+
 /// The counter of committed transactions in the wal-index.
 fn wal_index_change(shm: &Path) -> Option<[u8; 4]> {
     let mut counter = [0; 4];
@@ -116,20 +139,73 @@ fn wal_index_change(shm: &Path) -> Option<[u8; 4]> {
 
 /// Opens a database for one reading.
 pub(super) fn open(path: &Path) -> Result<Access> {
+    open_as(path, SMALL_BYTES)
+}
+
+/// Opens a database that is small up to this size.
+fn open_as(path: &Path, small_bytes: u64) -> Result<Access> {
     let wal_mode = check_header(path)?;
     if !wal_mode {
         return connect(path, "", None);
     }
-    if is_held(&beside(path, "-shm")) {
+    let (wal, shm) = (beside(path, "-wal"), beside(path, "-shm"));
+    if let Some((main, log)) = twin(path, &wal, small_bytes).map_err(Error::io("read", path))? {
+        let is_abandoned = !log.is_empty() && !is_held(&shm) && is_old(&wal);
+        let access = open_copy(path, |to| {
+            fs::write(to, main)?;
+            if log.is_empty() { Ok(()) } else { fs::write(beside(to, "-wal"), log) }
+        })?;
+        return Ok(Access { is_consistent: true, is_abandoned, ..access });
+    }
+    if is_held(&shm) {
         let hold = hold(path).map_err(Error::io("lock", path))?;
         // The last writer may have closed the database before the lock was ours.
-        if is_held(&beside(path, "-shm")) {
+        if is_held(&shm) {
             return connect(path, "", Some(hold));
         }
     }
-    let wal = beside(path, "-wal");
-    let has_wal = fs::metadata(&wal).is_ok_and(|wal| wal.len() > 0);
-    if has_wal { open_copy(path, &wal) } else { connect(path, "&immutable=1", None) }
+    if fs::metadata(&wal).is_ok_and(|wal| wal.len() > 0) {
+        let copied =
+            open_copy(path, |to| fs::copy(path, to).and_then(|_| fs::copy(&wal, beside(to, "-wal"))).map(drop))?;
+        return Ok(Access { is_abandoned: is_old(&wal), ..copied });
+    }
+    connect(path, "&immutable=1", None)
+}
+
+/// The bytes of a small database and of its `-wal` (none: empty) while nobody wrote to them: two readings in turn are the same.
+/// `None` for a large one, and for one that never stands still.
+fn twin(path: &Path, wal: &Path, small_bytes: u64) -> io::Result<Option<(Vec<u8>, Vec<u8>)>> {
+    let size = |path| fs::metadata(path).map_or(0, |metadata| metadata.len());
+    let read_both = || -> io::Result<_> { Ok((read_small(path)?, read_small_if_there(wal)?)) };
+    for attempt in 1..=TWIN_ATTEMPTS {
+        if size(path) + size(wal) > small_bytes {
+            return Ok(None);
+        }
+        let once = read_both()?;
+        if read_both()? == once {
+            return Ok(Some(once));
+        }
+        thread::sleep(LOCK_PAUSE * attempt);
+    }
+    Ok(None)
+}
+
+fn read_small(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open_regular(path)?.take(2 * SMALL_BYTES).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn read_small_if_there(path: &Path) -> io::Result<Vec<u8>> {
+    match read_small(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        read => read,
+    }
+}
+
+fn is_old(wal: &Path) -> bool {
+    let modified = fs::metadata(wal).and_then(|metadata| metadata.modified());
+    modified.is_ok_and(|modified| modified.elapsed().is_ok_and(|age| age >= ABANDONED))
 }
 
 /// Whether a connection has the wal-index open: each one holds a shared lock on its "dead man switch", byte 128
@@ -156,7 +232,7 @@ fn hold(path: &Path) -> io::Result<File> {
 fn connect(path: &Path, query: &str, hold: Option<File>) -> Result<Access> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let access = open_uri(path, &format!("?mode=ro{query}"), flags)?;
-    Ok(Access { is_immutable: query.contains("immutable"), _hold: hold, ..access })
+    Ok(Access { is_consistent: !query.contains("immutable"), _hold: hold, ..access })
 }
 
 fn open_uri(path: &Path, query: &str, flags: OpenFlags) -> Result<Access> {
@@ -167,18 +243,16 @@ fn open_uri(path: &Path, query: &str, flags: OpenFlags) -> Result<Access> {
     connection.pragma_update(None, "temp_store", "memory").map_err(failed())?;
     // A database is somebody's input: its schema may not call functions of ours, nor read outside itself.
     connection.pragma_update(None, "trusted_schema", false).map_err(failed())?;
-    Ok(Access { connection, is_immutable: false, _hold: None, copy: None })
+    Ok(Access { connection, is_consistent: false, is_abandoned: false, _hold: None, copy: None })
 }
 
-/// Reads a private copy: only a connection that may write can recover the wal-index of a `-wal` left alone.
-fn open_copy(path: &Path, wal: &Path) -> Result<Access> {
+/// Opens a private copy that `copy` makes, for writing: only such a connection can recover the wal-index of a `-wal` left alone.
+fn open_copy(path: &Path, copy: impl FnOnce(&Path) -> io::Result<()>) -> Result<Access> {
     let private = Permissions::from_mode(0o700);
     let dir = tempfile::Builder::new().prefix("rundown-").permissions(private).tempdir();
     let dir = dir.map_err(Error::io("create a temporary directory for", path))?;
     let main_copy = dir.path().join("copy.db");
-    for (from, to) in [(path, main_copy.clone()), (wal, beside(&main_copy, "-wal"))] {
-        fs::copy(from, to).map_err(Error::io("copy", from))?;
-    }
+    copy(&main_copy).map_err(Error::io("make a private copy of", path))?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let access = open_uri(&main_copy, "", flags)?;
     Ok(Access { copy: Some(dir), ..access })
@@ -220,6 +294,9 @@ fn uri_path(path: &Path) -> String {
 mod tests {
     use super::*;
 
+    /// Every test of a way in goes both ways: as a small database and as a large one.
+    const SIZES: [u64; 2] = [SMALL_BYTES, 0];
+
     fn listing(dir: &Path) -> Vec<(String, Vec<u8>)> {
         let mut files: Vec<_> = fs::read_dir(dir)
             .unwrap()
@@ -247,11 +324,13 @@ mod tests {
         let path = dir.path().join("odd name?#%.db");
         drop(wal_database(&path));
         let before = listing(dir.path());
-        let access = open(&path).unwrap();
-        assert!(!access.is_locked() && !access.is_copy());
-        assert_eq!(count(&access), 1);
-        drop(access);
-        assert_eq!(listing(dir.path()), before);
+        for small_bytes in SIZES {
+            let access = open_as(&path, small_bytes).unwrap();
+            assert_eq!((access.is_consistent, access.is_copy()), (small_bytes > 0, small_bytes > 0));
+            assert_eq!(count(&access), 1);
+            drop(access);
+            assert_eq!(listing(dir.path()), before);
+        }
     }
 
     #[test]
@@ -259,7 +338,9 @@ mod tests {
         let dir = TempDir::new().unwrap();
         let path = dir.path().join("held.db");
         let writer = wal_database(&path);
-        assert_eq!(count(&open(&path).unwrap()), 1);
+        for small_bytes in SIZES {
+            assert_eq!(count(&open_as(&path, small_bytes).unwrap()), 1);
+        }
         drop(writer);
         assert_eq!(listing(dir.path()).len(), 1, "the writer could tidy up");
     }
@@ -275,8 +356,10 @@ mod tests {
         }
         drop(writer);
         let before = listing(copy.path());
-        assert_eq!(count(&open(&copy.path().join("held.db")).unwrap()), 1);
-        assert_eq!(listing(copy.path()), before);
+        for small_bytes in SIZES {
+            assert_eq!(count(&open_as(&copy.path().join("held.db"), small_bytes).unwrap()), 1);
+            assert_eq!(listing(copy.path()), before);
+        }
     }
 
     #[test]
@@ -290,8 +373,10 @@ mod tests {
         }
         drop(writer);
         let before = listing(crashed.path());
-        assert_eq!(count(&open(&crashed.path().join("held.db")).unwrap()), 1);
-        assert_eq!(listing(crashed.path()), before);
+        for small_bytes in SIZES {
+            assert_eq!(count(&open_as(&crashed.path().join("held.db"), small_bytes).unwrap()), 1);
+            assert_eq!(listing(crashed.path()), before);
+        }
     }
 
     #[test]

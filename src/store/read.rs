@@ -91,7 +91,7 @@ impl Reader {
     pub fn changed(&mut self) -> Result<bool> {
         let now = Stamp::taken(&self.path).map_err(Error::io("read", &self.path))?;
         let changed = self.seen.as_ref() != Some(&now);
-        self.seen = Some(now);
+        self.seen = Some(now).filter(Stamp::is_settled);
         Ok(changed)
     }
 
@@ -156,9 +156,9 @@ impl Reader {
     /// What a user should know of how this database is read.
     #[must_use]
     pub fn notice(&self) -> Option<String> {
-        let is_copied = self.copy.borrow().is_some();
+        let is_abandoned = self.copy.borrow().as_ref().is_some_and(|(_, copy)| copy.is_abandoned);
         let why = "its -wal was left by a crash, or the files were copied: a private copy of both is read";
-        is_copied.then(|| format!("{}: {why}", self.path.display()))
+        is_abandoned.then(|| format!("{}: {why}", self.path.display()))
     }
 
     /// Runs `work` on a connection in one read transaction; again when an unlocked database changed meanwhile.
@@ -180,8 +180,10 @@ impl Reader {
                     continue;
                 }
             };
-            if access.is_locked() || self.stood_still(&before) {
-                self.copy.replace(Some((before, access)).filter(|(_, access)| access.is_copy()));
+            if access.is_consistent || self.stood_still(&before) {
+                // A copy of a state that may look like the next one is of no use later.
+                let lasts = |(stamp, copy): &(Stamp, Access)| copy.is_copy() && stamp.is_settled();
+                self.copy.replace(Some((before, access)).filter(lasts));
                 return Ok(value);
             }
             if attempt >= ATTEMPTS {
