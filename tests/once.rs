@@ -89,6 +89,8 @@ fn the_tail_is_cut_and_said_to_be() {
     assert!(text.contains("  sh-1.log\n    … 3.5 KiB before this left out\n    row 99\n  E row 100\n"), "{text}");
     let rows = json_lines(dir.path(), &["--once", "./sh-1.log", "--tail", "2", "--format", "jsonl"]);
     assert_eq!([&rows[0]["row"], &rows[1]["row"]], [99, 100]);
+    let lines = json_lines(dir.path(), &["--once", "./sh-1.log", "--tail", "2", "--format", "records"]);
+    assert_eq!([&lines[0]["line"], &lines[1]["line"]], [99, 100]);
     assert!(stderr(dir.path(), &["--once", "./sh-1.log", "--tail", "2", "--format", "raw"], 0).contains("left out"));
     let raw = ["--once", "./sh-1.log", "--tail", "2", "--format", "raw", "--stream", "stderr"];
     assert_eq!(stdout(dir.path(), &raw, 0), "row 90\nrow 100\n");
@@ -205,6 +207,10 @@ fn directories_of_logs_open_without_a_database() {
     assert_eq!((pod.len(), &pod[0]["job"], &pod[0]["text"]), (2, &json!("web"), &json!("hello")));
     let bare = json_lines(dir.path(), &["--once", "pod/web/0.log", "--format", "jsonl"]);
     assert_eq!([&bare[0]["run"], &bare[0]["job"], &bare[0]["n"]], [&Value::Null; 3]);
+    assert_eq!(
+        json(dir.path(), &["--once", "pod/web/0.log", "--format", "json"], 0)["run"]["jobs"][0]["id"],
+        Value::Null
+    );
     assert!(stderr(dir.path(), &["--once", "./run", "--exit-status"], 2).contains("a log alone does not tell"));
 }
 
@@ -271,6 +277,21 @@ fn a_directory_that_cannot_be_read_takes_nothing_else_away() {
     let text = stdout(dir.path(), &["--root", "R", "--once"], 6);
     assert!(text.contains("echo first  ") && text.contains("(no log)") && text.contains("    second"), "{text}");
     assert!(stderr(dir.path(), &["--root", "R", "--once"], 6).contains("jobs/a"));
+}
+
+#[test]
+fn a_log_outside_the_run_is_named_and_not_shown() {
+    let dir = TempDir::new().unwrap();
+    stdout(dir.path(), &["record", "--root", "R", "--job", "a", "--", "echo", "inside"], 0);
+    let logs: Vec<_> =
+        common::bytes_of(&dir.path().join("R")).into_keys().filter(|path| path.ends_with("sh-1.log")).collect();
+    fs::write(dir.path().join("secret"), "2026-01-02T03:04:05Z stdout F secret\n").unwrap();
+    fs::remove_file(&logs[0]).unwrap();
+    std::os::unix::fs::symlink(dir.path().join("secret"), &logs[0]).unwrap();
+    let text = stdout(dir.path(), &["--root", "R", "--once"], 0);
+    assert!(text.contains("(no log)") && !text.contains("secret"), "{text}");
+    let said = stderr(dir.path(), &["--root", "R", "--once"], 0);
+    assert!(said.contains("sh-1.log is not read: it is a link that leads out of the run's directory"), "{said}");
 }
 
 #[test]

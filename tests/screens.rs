@@ -294,6 +294,20 @@ fn another_run_opens_from_the_list() {
 }
 
 #[test]
+fn a_run_that_is_deleted_gives_way_to_the_newest() {
+    let store = two_runs();
+    let mut sim = open(&store, SMALL);
+    let connection = rusqlite::Connection::open(store.root().join("rundown.db")).unwrap();
+    connection.execute_batch("DELETE FROM runs WHERE state = 'failed'").unwrap();
+    sim.disk();
+    assert_eq!(sim.model.run.as_ref().unwrap().head.run.id, run_id(1));
+    connection.execute_batch("DELETE FROM runs").unwrap();
+    sim.disk();
+    assert!(sim.screen().contains("this run is not in the store any more"));
+    assert_eq!(sim.model.run.as_ref().unwrap().head.run.id, run_id(1), "what was read stays");
+}
+
+#[test]
 fn the_run_asked_for_is_opened() {
     let store = two_runs();
     let sim = Sim::new(store.catalog(), Some(run_id(1)), options(), SMALL, at(0));

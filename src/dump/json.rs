@@ -50,7 +50,7 @@ struct RunJson<'a> {
 
 #[derive(Serialize)]
 struct JobJson<'a> {
-    id: &'a str,
+    id: Option<&'a str>,
     state: Option<&'a str>,
     phase: Option<&'static str>,
     exit_code: Option<i64>,
@@ -134,7 +134,8 @@ fn head_json(head: &RunHead) -> HeadJson<'_> {
 fn job_json<'a>(printing: &mut Printing<'_>, node: &'a JobNode, root: Option<&Path>) -> JobJson<'a> {
     let job = &node.job;
     JobJson {
-        id: job.id.as_str(),
+        // A log opened by its path has no job.
+        id: Some(job.id.as_str()).filter(|id| !id.is_empty()),
         state: job.state.as_deref(),
         phase: phase(node.phase),
         exit_code: job.exit_code,

@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde::Serialize;
 
-use super::printing::{LogPlace, Printing, ROW_CAP_BYTES, write_line};
+use super::printing::{LogPlace, Printing, ROW_CAP_BYTES, whole_characters, write_line};
 use crate::cri::Stream;
 use crate::error::Error;
 use crate::log::{LogFile, Row};
@@ -46,6 +46,7 @@ pub(super) fn write_run(printing: &mut Printing<'_>, out: &mut impl Write) -> io
         for (number, row) in (before + 1..).zip(rows) {
             let Some(row) = printing.told(row.map_err(Error::io("read", file.path()))) else { break };
             if printing.look.stream.is_none() || row.stream == printing.look.stream {
+                printing.tell_cut(&file, row.cut_bytes);
                 write_line(&row_json(place, number, &row), out)?;
             }
         }
@@ -60,6 +61,7 @@ fn rows_before(printing: &mut Printing<'_>, file: &LogFile, start: u64) -> Optio
 }
 
 fn row_json<'a>(place: LogPlace<'a>, number: u64, row: &'a Row) -> RowJson<'a> {
+    let shown = if row.cut_bytes > 0 { whole_characters(&row.text) } else { &row.text };
     RowJson {
         run: place.run,
         job: place.job,
@@ -67,8 +69,8 @@ fn row_json<'a>(place: LogPlace<'a>, number: u64, row: &'a Row) -> RowJson<'a> {
         row: number,
         at: row.at.map(Time::rfc3339_nanos),
         stream: row.stream.map(Stream::as_str),
-        text: String::from_utf8_lossy(&row.text),
-        bytes: str::from_utf8(&row.text).is_err().then(|| BASE64_STANDARD.encode(&row.text)),
+        text: String::from_utf8_lossy(shown),
+        bytes: str::from_utf8(shown).is_err().then(|| BASE64_STANDARD.encode(shown)),
         complete: row.complete,
         malformed: row.malformed.map(|malformed| malformed.reason.to_string()),
         cut_bytes: row.cut_bytes,

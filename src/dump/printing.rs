@@ -82,6 +82,14 @@ impl<'a> Printing<'a> {
         Some(start)
     }
 
+    /// Tells of a line or row too long to be printed whole.
+    pub(super) fn tell_cut(&mut self, file: &LogFile, cut_bytes: u64) {
+        if cut_bytes > 0 {
+            let cut = format!("{}: {} of a very long row were left out", file.path().display(), words::size(cut_bytes));
+            self.report.notices.push(cut);
+        }
+    }
+
     /// The wanted rows from an offset on.
     pub(super) fn rows<'f>(&mut self, file: &'f LogFile, start: u64, cap_bytes: usize) -> Option<LogRows<'f>> {
         self.told(LogRows::open(file, start, cap_bytes, self))
@@ -98,6 +106,15 @@ impl<'a> Printing<'a> {
 pub(super) fn write_line(value: &impl Serialize, out: &mut impl Write) -> io::Result<()> {
     write_harmless(&serde_json::to_string(value)?, out)?;
     out.write_all(b"\n")
+}
+
+/// Bytes that were cut somewhere, without the beginning of a character at their end.
+pub(super) fn whole_characters(bytes: &[u8]) -> &[u8] {
+    let torn = bytes.utf8_chunks().last().map_or(0, |last| last.invalid().len());
+    let is_torn = torn > 0
+        && str::from_utf8(bytes.get(bytes.len() - torn..).unwrap_or_default())
+            .is_err_and(|error| error.error_len().is_none());
+    bytes.get(..bytes.len() - if is_torn { torn } else { 0 }).unwrap_or(bytes)
 }
 
 /// Writes JSON with every character escaped that could steer a terminal or hide text. JSON itself escapes C0 only; all of these can
@@ -142,6 +159,25 @@ impl<'f> LogRows<'f> {
             if printing.look.stream.is_none() || row.stream == printing.look.stream {
                 return Some(row);
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_cut_ends_with_a_whole_character() {
+        for (bytes, whole) in [
+            (&b"plain"[..], &b"plain"[..]),
+            ("aあ".as_bytes(), "aあ".as_bytes()),
+            (&"aあ".as_bytes()[..3], b"a"),
+            (&"aあ".as_bytes()[..2], b"a"),
+            (b"invalid \xff", b"invalid \xff"),
+            (b"", b""),
+        ] {
+            assert_eq!(whole_characters(bytes), whole);
         }
     }
 }

@@ -10,7 +10,6 @@ use crate::cri::{self, Tag};
 use crate::error::Error;
 use crate::join::LogRef;
 use crate::log::{LogFile, Tail};
-use crate::words;
 
 pub(super) fn write_run(printing: &mut Printing<'_>, out: &mut impl Write) -> io::Result<()> {
     for log in printing.shs().filter_map(|(_, sh)| sh.log.as_ref()) {
@@ -69,12 +68,7 @@ fn write_rows(printing: &mut Printing<'_>, file: &LogFile, start: u64, out: &mut
     let Some(mut rows) = printing.rows(file, start, ROW_CAP_BYTES) else { return Ok(()) };
     while let Some(row) = rows.next(printing) {
         out.write_all(&row.text)?;
-        if row.cut_bytes > 0 {
-            let path = file.path().display();
-            let notice =
-                format!("{path}: {} of a row were left out: it is too long for --tail", words::size(row.cut_bytes));
-            printing.report.notices.push(notice);
-        }
+        printing.tell_cut(file, row.cut_bytes);
         if row.complete {
             out.write_all(b"\n")?;
         }

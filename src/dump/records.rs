@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde::Serialize;
 
-use super::printing::{LogPlace, Printing, write_line};
+use super::printing::{LogPlace, Printing, whole_characters, write_line};
 use crate::cri::{self, Malformed, Record, Tag};
 use crate::error::Error;
 use crate::log::{Line, LogFile, Tail};
@@ -19,8 +19,8 @@ struct LineJson<'a> {
     job: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     n: Option<u32>,
-    /// From 1; `null` after `--tail`, which does not count what it leaves out.
-    line: Option<u64>,
+    /// From 1.
+    line: u64,
     offset: u64,
     #[serde(flatten)]
     parsed: Parsed<'a>,
@@ -63,8 +63,8 @@ pub(super) fn write_run(printing: &mut Printing<'_>, out: &mut impl Write) -> io
 
 fn write_log(printing: &mut Printing<'_>, place: LogPlace<'_>, file: &LogFile, out: &mut impl Write) -> io::Result<()> {
     let Some(start) = printing.told_tail_start(file) else { return Ok(()) };
+    let Some(mut number) = lines_before(printing, file, start) else { return Ok(()) };
     let Some(mut lines) = printing.told(file.lines(start)) else { return Ok(()) };
-    let mut number = 0;
     while let Some(Some(line)) = printing.told(lines.next().map_err(Error::io("read", file.path()))) {
         if !line.terminated && printing.tail() == Tail::Hold {
             break;
@@ -73,16 +73,29 @@ fn write_log(printing: &mut Printing<'_>, place: LogPlace<'_>, file: &LogFile, o
         let parsed = cri::parse(line.bytes);
         let of_stream = |stream| parsed.is_ok_and(|record| record.stream == stream);
         if printing.look.stream.is_none_or(of_stream) {
-            let number = Some(number).filter(|_| start == 0);
+            printing.tell_cut(file, line.cut_bytes);
             write_line(&line_json(place, number, &line, parsed), out)?;
         }
     }
     Ok(())
 }
 
+/// How many lines begin before an offset: every line has its number in the log, whichever are shown.
+fn lines_before(printing: &mut Printing<'_>, file: &LogFile, start: u64) -> Option<u64> {
+    let mut lines = printing.told(file.lines(0))?;
+    let mut number = 0;
+    while let Some(line) = printing.told(lines.next().map_err(Error::io("read", file.path())))? {
+        if line.offset >= start {
+            break;
+        }
+        number += 1;
+    }
+    Some(number)
+}
+
 fn line_json<'a>(
     place: LogPlace<'a>,
-    number: Option<u64>,
+    number: u64,
     line: &Line<'a>,
     parsed: Result<Record<'a>, Malformed>,
 ) -> LineJson<'a> {
@@ -98,21 +111,23 @@ fn line_json<'a>(
     }
 }
 
+/// What is cut ends with a whole character, where it is text.
 fn parsed_json<'a>(line: &Line<'a>, parsed: Result<Record<'a>, Malformed>) -> Parsed<'a> {
     match parsed {
         Ok(Record { at, stream, tag, content }) => {
-            let (content, bytes) = text_or_base64(content);
+            let (content, bytes) = text_or_base64(content, line.cut_bytes > 0);
             let tag = if tag == Tag::Partial { "P" } else { "F" };
             Parsed::Record { at: at.rfc3339_nanos(), stream: stream.as_str(), tag, content, bytes }
         }
         Err(Malformed { reason, column }) => {
-            let (raw, bytes) = text_or_base64(line.bytes);
+            let (raw, bytes) = text_or_base64(line.bytes, line.cut_bytes > 0);
             Parsed::Malformed { malformed: reason.to_string(), column, raw, bytes }
         }
     }
 }
 
-fn text_or_base64(bytes: &[u8]) -> (Option<&str>, Option<String>) {
+fn text_or_base64(bytes: &[u8], is_cut: bool) -> (Option<&str>, Option<String>) {
+    let bytes = if is_cut { whole_characters(bytes) } else { bytes };
     match str::from_utf8(bytes) {
         Ok(text) => (Some(text), None),
         Err(_) => (None, Some(BASE64_STANDARD.encode(bytes))),

@@ -26,7 +26,7 @@ const FILES: &[&str] = &[
 pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<()> {
     check(connection, path)?;
     Migrations::new(FILES.iter().map(|sql| M::up(sql)).collect()).to_latest(connection).map_err(|source| match source {
-        rusqlite_migration::Error::RusqliteError { err, .. } => Error::database("migrate", path)(err),
+        rusqlite_migration::Error::RusqliteError { err, .. } => Error::database("set up", path)(err),
         other => Error::NotOurs { path: path.to_owned(), why: other.to_string() },
     })
 }

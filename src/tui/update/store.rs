@@ -21,8 +21,7 @@ pub(super) fn arrived(model: &mut Model, id: &RunId, node: Option<Box<RunNode>>)
         return Vec::new();
     }
     let Some(node) = node else {
-        model.store_fault = Some("this run is not in the store any more".into());
-        return Vec::new();
+        return gone(model, id);
     };
     model.store_fault = None;
     let is_new = model.run.as_ref().is_none_or(|run| run.head.run.id != *id);
@@ -34,6 +33,18 @@ pub(super) fn arrived(model: &mut Model, id: &RunId, node: Option<Box<RunNode>>)
         Some(place) => tree::select(model, place),
         None => log::show(model),
     }
+}
+
+/// The run is not in the store any more: the newest one takes its place; where there is none, what was read stays.
+fn gone(model: &mut Model, id: &RunId) -> Vec<Effect> {
+    let newest = model.runs.heads.as_ref().and_then(|heads| heads.first()).map(|head| head.run.id.clone());
+    let Some(newest) = newest.filter(|newest| newest != id) else {
+        model.store_fault = Some("this run is not in the store any more".into());
+        return Vec::new();
+    };
+    model.runs.at = Some(newest.clone());
+    model.wanted = Some(newest.clone());
+    vec![Effect::Load(Some(newest))]
 }
 
 /// What is to be selected now, if it is not what is selected already.
