@@ -44,7 +44,7 @@ pub(super) fn write_run(printing: &mut Printing<'_>, out: &mut impl Write) -> io
         let Some(before) = rows_before(printing, &file, start) else { continue };
         let Some(rows) = printing.told(file.rows(start, ROW_CAP_BYTES, printing.tail())) else { continue };
         for (number, row) in (before + 1..).zip(rows) {
-            let Some(row) = printing.told(row.map_err(Error::io("read", file.path()))) else { break };
+            let Some(row) = printing.told(row.map_err(|error| Error::io("read", file.path())(error))) else { break };
             if printing.look.stream.is_none() || row.stream == printing.look.stream {
                 printing.tell_cut(&file, row.cut_bytes);
                 write_line(&row_json(place, number, &row), out)?;

@@ -32,7 +32,7 @@ fn write_lines(printing: &mut Printing<'_>, file: &LogFile, out: &mut impl Write
     let Some(mut lines) = printing.told(file.lines(0)) else { return Ok(()) };
     let (wanted, tail) = (printing.look.stream, printing.tail());
     let mut strangers = 0_u64;
-    while let Some(Some(line)) = printing.told(lines.next().map_err(Error::io("read", file.path()))) {
+    while let Some(Some(line)) = printing.told(lines.next().map_err(|error| Error::io("read", file.path())(error))) {
         if !line.terminated && tail == Tail::Hold {
             break;
         }

@@ -65,7 +65,7 @@ fn write_log(printing: &mut Printing<'_>, place: LogPlace<'_>, file: &LogFile, o
     let Some(start) = printing.told_tail_start(file) else { return Ok(()) };
     let Some(mut number) = lines_before(printing, file, start) else { return Ok(()) };
     let Some(mut lines) = printing.told(file.lines(start)) else { return Ok(()) };
-    while let Some(Some(line)) = printing.told(lines.next().map_err(Error::io("read", file.path()))) {
+    while let Some(Some(line)) = printing.told(lines.next().map_err(|error| Error::io("read", file.path())(error))) {
         if !line.terminated && printing.tail() == Tail::Hold {
             break;
         }
@@ -84,7 +84,7 @@ fn write_log(printing: &mut Printing<'_>, place: LogPlace<'_>, file: &LogFile, o
 fn lines_before(printing: &mut Printing<'_>, file: &LogFile, start: u64) -> Option<u64> {
     let mut lines = printing.told(file.lines(0))?;
     let mut number = 0;
-    while let Some(line) = printing.told(lines.next().map_err(Error::io("read", file.path())))? {
+    while let Some(line) = printing.told(lines.next().map_err(|error| Error::io("read", file.path())(error)))? {
         if line.offset >= start {
             break;
         }
