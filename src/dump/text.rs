@@ -103,8 +103,8 @@ fn write_rows(printing: &mut Printing<'_>, sh: &ShNode, out: &mut impl Write) ->
     let mut sanitiser = Sanitiser::default();
     let mut clock = Clock::new(printing.look, sh.sh.as_ref().and_then(|sh| sh.started_at), start == 0);
     while let Some(row) = rows.next(printing) {
-        out.write_all(gutter(&row).as_bytes())?;
-        out.write_all(clock.stamp(row.at).as_bytes())?;
+        let lead = format!("{}{}", gutter(&row), clock.stamp(row.at));
+        out.write_all(if row.text.is_empty() { lead.trim_end() } else { &lead }.as_bytes())?;
         write_row(&row, &mut sanitiser, printing.look.colour, out)?;
     }
     Ok(())
