@@ -131,6 +131,14 @@ fn recording_beside_quire_would_hide_its_runs() {
 }
 
 #[test]
+fn a_database_named_alone_has_its_logs_beside_it() {
+    let dir = store("quire-v2-live");
+    let args = ["--db", "quire.db", "--once", "d61998d3", "--format", "json"];
+    let document = json(dir.path(), &args, 0);
+    assert_eq!(document["run"]["jobs"][0]["commands"][0]["log"]["bytes"], 59);
+}
+
+#[test]
 fn commands_whose_job_has_no_row_keep_theirs() {
     let dir = store("quire-v2-live");
     let connection = rusqlite::Connection::open(dir.path().join("quire.db")).unwrap();

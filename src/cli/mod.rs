@@ -69,7 +69,7 @@ fn open(place: &Place, view: &View) -> Result<(Catalog, Option<RunSpec>)> {
         return Ok((Catalog::open_path(path)?, None));
     }
     let spec = spec?;
-    Ok((Catalog::open_store(&place.root()?, view.narrow.db.as_deref())?, Some(spec)))
+    Ok((view.narrow.open_store(place)?, Some(spec)))
 }
 
 fn once(place: &Place, view: &View, catalog: &Catalog, spec: Option<&RunSpec>) -> anyhow::Result<u8> {
@@ -144,7 +144,7 @@ fn tell_how_to_return(place: &Place, view: &View, left: &tui::Left) {
 }
 
 fn list_runs(place: &Place, list: &List) -> anyhow::Result<u8> {
-    let catalog = Catalog::open_store(&place.root()?, list.narrow.db.as_deref())?;
+    let catalog = list.narrow.open_store(place)?;
     let heads = catalog.runs(&list.narrow.filter(), list.limit)?;
     let stdout = io::stdout();
     let colour = colour(&stdout);
@@ -226,6 +226,13 @@ impl Place {
 }
 
 impl Narrow {
+    /// The store; a database that is named without it lies in its root.
+    fn open_store(&self, place: &Place) -> Result<Catalog> {
+        let beside = self.db.as_deref().and_then(Path::parent).filter(|_| place.root.is_none());
+        let root = beside.map_or_else(|| place.root(), |dir| Ok(Path::new(".").join(dir)))?;
+        Catalog::open_store(&root, self.db.as_deref())
+    }
+
     fn filter(&self) -> RunFilter {
         RunFilter { repo: self.repo.clone(), ref_name: self.ref_name.clone() }
     }
