@@ -71,6 +71,24 @@ pub struct Run {
     pub finished_at: Option<Time>,
 }
 
+impl Run {
+    /// A run of which nothing is known but where its logs lie.
+    #[must_use]
+    pub const fn without_row(id: RunId, repo: Option<String>) -> Self {
+        Self {
+            id,
+            repo,
+            ref_name: None,
+            sha: None,
+            state: None,
+            reason: None,
+            queued_at: None,
+            started_at: None,
+            finished_at: None,
+        }
+    }
+}
+
 /// A row of `jobs`: a named unit inside a run.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Job {

@@ -5,6 +5,7 @@
 use crate::join::{JobNode, Pairing, RunHead, ShNode, ShState};
 use crate::model::{Outcome, Phase, Run, Sh};
 use crate::sanitise::name;
+use crate::time::Time;
 
 /// What a state means, whatever word the store has for it: decides glyph and colour.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -124,6 +125,12 @@ pub fn duration(ms: i64) -> String {
         3_600_000..86_400_000 => format!("{sign}{hours}h{:02}m", mins % 60),
         _ => format!("{sign}{}d{:02}h", hours / 24, hours % 24),
     }
+}
+
+/// How long something took, where both ends are known.
+#[must_use]
+pub fn lasted(from: Option<Time>, to: Option<Time>) -> Option<String> {
+    Some(duration(to?.millis_since(from?)))
 }
 
 /// How long ago something was, in one unit: `now`, `42s`, `5m`, `3h`, `12d`.

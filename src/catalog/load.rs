@@ -110,24 +110,10 @@ fn dated(found: FoundLog, wanted: bool) -> DatedLog {
     DatedLog { n: found.n, log: LogRef { path: found.path, bytes: found.bytes }, first_at }
 }
 
-fn run_without_row(id: RunId, repo: Option<String>) -> Run {
-    Run {
-        id,
-        repo,
-        ref_name: None,
-        sha: None,
-        state: None,
-        reason: None,
-        queued_at: None,
-        started_at: None,
-        finished_at: None,
-    }
-}
-
 /// The runs of a log tree, newest first: ids are UUIDv7, so they sort by time.
 pub(super) fn tree_runs(root: &Path) -> Result<Vec<Run>> {
     let mut runs: Vec<Run> =
-        path::list_runs(root)?.into_iter().map(|(repo, id)| run_without_row(id, Some(repo))).collect();
+        path::list_runs(root)?.into_iter().map(|(repo, id)| Run::without_row(id, Some(repo))).collect();
     runs.sort_by(|a, b| b.id.cmp(&a.id));
     Ok(runs)
 }
@@ -138,7 +124,7 @@ pub(super) fn path_run_id() -> RunId {
 
 /// The logs under a path as a run without a row.
 pub(super) fn path_run(path: &Path) -> Result<RunNode> {
-    let head = join::run_head(run_without_row(path_run_id(), None), Recorder::Unknown);
+    let head = join::run_head(Run::without_row(path_run_id(), None), Recorder::Unknown);
     let metadata = std::fs::metadata(path).map_err(Error::io("open", path))?;
     let dir = Some(path.to_owned()).filter(|_| metadata.is_dir());
     let found = match &dir {

@@ -29,21 +29,6 @@ enum Source {
     Path { path: PathBuf },
 }
 
-/// Some runs in the order of the list.
-struct Page<'a> {
-    filter: &'a RunFilter,
-    id_part: Option<&'a str>,
-    outcome: Option<Outcome>,
-    skip: usize,
-    limit: usize,
-}
-
-impl Default for Page<'_> {
-    fn default() -> Self {
-        Self { filter: &RunFilter { repo: None, ref_name: None }, id_part: None, outcome: None, skip: 0, limit: 0 }
-    }
-}
-
 impl Catalog {
     /// Opens a store: `db`, or the root's own database, or the root's log tree where there is none.
     ///
@@ -74,7 +59,7 @@ impl Catalog {
     /// # Errors
     /// When the store cannot be read; so for every method here.
     pub fn runs(&self, filter: &RunFilter, limit: usize) -> Result<Vec<RunHead>> {
-        self.page(&Page { filter, limit, ..Page::default() })
+        self.page(&RunPage { limit, ..page_of(filter) })
     }
 
     /// A run with its jobs and commands; `None` when it is not there (any more).
@@ -97,13 +82,13 @@ impl Catalog {
         }
         match spec {
             RunSpec::Latest(back) => {
-                let found = self.page(&Page { filter, skip: *back, limit: 1, ..Page::default() })?.pop();
+                let found = self.page(&RunPage { skip: *back, limit: 1, ..page_of(filter) })?.pop();
                 let what =
                     if *back == 0 { "no run yet".to_owned() } else { format!("no run {back} before the newest") };
                 found.map(|head| head.run.id).ok_or_else(|| self.not_found(&what, filter))
             }
             RunSpec::LatestThat(outcome) => {
-                let page = Page { filter, outcome: Some(*outcome), limit: 1, ..Page::default() };
+                let page = RunPage { outcome: Some(*outcome), limit: 1, ..page_of(filter) };
                 let what = if *outcome == Outcome::Passed { "no run has passed" } else { "no run has failed" };
                 self.page(&page)?.pop().map(|head| head.run.id).ok_or_else(|| self.not_found(what, filter))
             }
@@ -161,40 +146,29 @@ impl Catalog {
         dirs
     }
 
-    fn page(&self, page: &Page<'_>) -> Result<Vec<RunHead>> {
-        let Page { filter, id_part, outcome, skip, limit } = *page;
+    fn page(&self, page: &RunPage) -> Result<Vec<RunHead>> {
         match &self.source {
-            Source::Store { root, reader } => {
-                let page = RunPage {
-                    repo: filter.repo.clone(),
-                    ref_name: filter.ref_name.clone(),
-                    id_part: id_part.map(str::to_owned),
-                    outcome,
-                    skip,
-                    limit,
-                };
-                load::listed_heads(root, reader, &page)
-            }
+            Source::Store { root, reader } => load::listed_heads(root, reader, page),
             Source::Tree { root } => {
+                let has_part = |id: &str, part: &String| id.starts_with(part) || id.ends_with(part);
                 let wanted = |run: &Run| {
-                    let id = run.id.as_str();
-                    filter.ref_name.is_none()
-                        && outcome.is_none()
-                        && (filter.repo.is_none() || filter.repo == run.repo)
-                        && id_part.is_none_or(|part| id.starts_with(part) || id.ends_with(part))
+                    page.ref_name.is_none()
+                        && page.outcome.is_none()
+                        && (page.repo.is_none() || page.repo == run.repo)
+                        && page.id_part.as_ref().is_none_or(|part| has_part(run.id.as_str(), part))
                 };
-                let runs = load::tree_runs(root)?.into_iter().filter(wanted).skip(skip).take(limit);
+                let runs = load::tree_runs(root)?.into_iter().filter(wanted).skip(page.skip).take(page.limit);
                 Ok(runs.map(|run| join::run_head(run, Recorder::Unknown)).collect())
             }
             Source::Path { path } => {
-                Ok(load::path_run(path).map(|run| run.head).into_iter().skip(skip).take(limit).collect())
+                Ok(load::path_run(path).map(|run| run.head).into_iter().skip(page.skip).take(page.limit).collect())
             }
         }
     }
 
     fn by_id(&self, part: &str, filter: &RunFilter) -> Result<RunId> {
         const SHOWN: usize = 10;
-        let mut found = self.page(&Page { filter, id_part: Some(part), limit: SHOWN + 1, ..Page::default() })?;
+        let mut found = self.page(&RunPage { id_part: Some(part.to_owned()), limit: SHOWN + 1, ..page_of(filter) })?;
         if let Some(exact) = found.iter().find(|head| head.run.id.as_str() == part) {
             return Ok(exact.run.id.clone());
         }
@@ -219,6 +193,11 @@ impl Catalog {
         let narrowed = [of("of repo", &filter.repo), of("on ref", &filter.ref_name)].concat();
         Error::NotFound(format!("{what}{narrowed} in {}\n`rundown list` shows the runs there are", place.display()))
     }
+}
+
+/// The runs that a filter leaves; how many is for the caller to say.
+fn page_of(filter: &RunFilter) -> RunPage {
+    RunPage { repo: filter.repo.clone(), ref_name: filter.ref_name.clone(), ..RunPage::default() }
 }
 
 /// The database in a root; what may not be looked at is not taken for missing.

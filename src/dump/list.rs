@@ -37,13 +37,12 @@ pub fn write_runs(heads: &[RunHead], colour: bool, time_zone: &TimeZone, out: &m
 
 fn columns(head: &RunHead, time_zone: &TimeZone) -> [String; 5] {
     let run = &head.run;
-    let lasted = run.started_at.zip(run.finished_at).map(|(from, to)| words::duration(to.millis_since(from)));
     let at = run.started_at.or(run.queued_at).and_then(|at| date_time(at, time_zone));
     [
         name(run.id.short()).into_owned(),
         run.repo.as_deref().map(|repo| name(repo).into_owned()).unwrap_or_default(),
         words::revision(run).unwrap_or_default(),
         at.unwrap_or_default(),
-        lasted.unwrap_or_default(),
+        words::lasted(run.started_at, run.finished_at).unwrap_or_default(),
     ]
 }

@@ -54,7 +54,6 @@ pub(super) fn write_run(printing: &mut Printing<'_>, out: &mut impl Write) -> io
 fn head_line(head: &RunHead, look: &Look) -> String {
     let run = &head.run;
     let at = run.started_at.or(run.queued_at).and_then(|at| date_time(at, &look.time_zone));
-    let lasted = run.started_at.zip(run.finished_at).map(|(from, to)| words::duration(to.millis_since(from)));
     let reason = run.reason.as_deref().map(|reason| format!("({})", name(reason)));
     let words = [
         Some(marked(Mark::of_run(head), look.colour)),
@@ -63,29 +62,28 @@ fn head_line(head: &RunHead, look: &Look) -> String {
         run.repo.as_deref().map(|repo| name(repo).into_owned()),
         words::revision(run),
         at,
-        lasted,
+        words::lasted(run.started_at, run.finished_at),
     ];
     words.into_iter().flatten().collect::<Vec<_>>().join("  ")
 }
 
 fn job_line(job: &JobNode, look: &Look) -> String {
-    let lasted = job.job.started_at.zip(job.job.finished_at).filter(|_| !job.interrupted);
+    let finished_at = job.job.finished_at.filter(|_| !job.interrupted);
     let words = [
         Some(marked(Mark::of_job(job), look.colour)),
         Some(name(job.job.id.as_str()).into_owned()).filter(|id| !id.is_empty()),
-        lasted.map(|(from, to)| words::duration(to.millis_since(from))),
+        words::lasted(job.job.started_at, finished_at),
     ];
     words.into_iter().flatten().collect::<Vec<_>>().join("  ")
 }
 
 fn sh_line(node: &ShNode, look: &Look) -> String {
     let sh = node.sh.as_ref();
-    let lasted = sh.and_then(|sh| sh.started_at.zip(sh.finished_at));
     let words = [
         Some(marked(Mark::of_sh(node), look.colour)),
         Some(node.n.to_string()),
         Some(sh.map_or_else(|| words::log_name(node), words::command)),
-        lasted.map(|(from, to)| words::duration(to.millis_since(from))),
+        sh.and_then(|sh| words::lasted(sh.started_at, sh.finished_at)),
         sh.and_then(words::exit),
         words::missing(node).map(|missing| format!("({missing})")),
     ];

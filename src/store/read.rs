@@ -164,32 +164,22 @@ impl Reader {
     /// Runs `work` on a connection in one read transaction; again when an unlocked database changed meanwhile.
     fn read<T>(&self, work: impl Fn(&Connection) -> rusqlite::Result<T>) -> Result<T> {
         let failed = || Error::database("read", &self.path);
-        for attempt in 1.. {
+        for attempt in 1..=ATTEMPTS {
             let before = Stamp::taken(&self.path).map_err(Error::io("open", &self.path))?;
             if let Some((_, copy)) = self.copy.borrow().as_ref().filter(|(stamp, _)| *stamp == before) {
                 return work(&copy.connection).map_err(failed());
             }
-            let (value, access) = match self.begin().and_then(|access| {
-                let value = work(&access.connection).map_err(failed())?;
-                Ok((value, access))
-            }) {
-                Ok(done) => done,
-                Err(error) if attempt >= ATTEMPTS || self.stood_still(&before) => return Err(error),
-                Err(_) => {
-                    std::thread::sleep(PAUSE * attempt);
-                    continue;
+            let read = self.begin().and_then(|access| Ok((work(&access.connection).map_err(failed())?, access)));
+            match read {
+                Ok((value, access)) if access.is_consistent || self.stood_still(&before) => {
+                    // A copy of a state that may look like the next one is of no use later.
+                    let lasts = |(stamp, copy): &(Stamp, Access)| copy.is_copy() && stamp.is_settled();
+                    self.copy.replace(Some((before, access)).filter(lasts));
+                    return Ok(value);
                 }
-            };
-            if access.is_consistent || self.stood_still(&before) {
-                // A copy of a state that may look like the next one is of no use later.
-                let lasts = |(stamp, copy): &(Stamp, Access)| copy.is_copy() && stamp.is_settled();
-                self.copy.replace(Some((before, access)).filter(lasts));
-                return Ok(value);
+                Err(error) if attempt == ATTEMPTS || self.stood_still(&before) => return Err(error),
+                Ok(_) | Err(_) => std::thread::sleep(PAUSE * attempt),
             }
-            if attempt >= ATTEMPTS {
-                break;
-            }
-            std::thread::sleep(PAUSE * attempt);
         }
         Err(Error::Restless { path: self.path.clone() })
     }
