@@ -55,7 +55,14 @@ fn model() -> Model {
     };
     let head = RunHead { run, phase: Phase::Finished, outcome: Some(Outcome::Failed), interrupted: false };
     let log = |n| LogRef { path: format!("sh-{n}.log").into(), bytes: 1000 };
-    let sh = |n| ShNode { n, sh: None, log: Some(log(n)), pairing: Pairing::FileOnly, state: ShState::Failed };
+    let sh = |n| ShNode {
+        n,
+        sh: None,
+        log: Some(log(n)),
+        first_at: None,
+        pairing: Pairing::FileOnly,
+        state: ShState::Failed,
+    };
     let job = |n: u32| JobNode {
         job: Job { id: JobId(format!("job {n}")), state: None, exit_code: None, started_at: None, finished_at: None },
         phase: Phase::Finished,
@@ -63,17 +70,12 @@ fn model() -> Model {
         interrupted: false,
         shs: (1..=10).map(sh).collect(),
     };
-    let node = RunNode {
-        head: head.clone(),
-        dir: None,
-        jobs: (1..=20).map(job).collect(),
-        faults: Vec::new(),
-        notes: Vec::new(),
-    };
+    let node =
+        RunNode { head: head.clone(), dir: None, jobs: (1..=20).map(job).collect(), log: None, findings: Vec::new() };
     let mut model = Model::new(SIZE, Theme::new(true, false), TimeZone::UTC, Some(id.clone()));
     let _ = update(&mut model, Msg::Runs(vec![head; 50]));
     let _ = update(&mut model, Msg::Run(id, Some(Box::new(node))));
-    model.tree.at = Some(Place { job: JobId("job 1".into()), n: Some(1) });
+    model.tree.at = Some(Place::Sh(JobId("job 1".into()), 1));
     model.log.window = Window { rows: (0..240).map(row).collect(), at_start: true, at_end: true, file_bytes: 48_000 };
     model
 }

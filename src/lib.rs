@@ -9,7 +9,7 @@
 //! |---|---|
 //! | [`time`] | anything |
 //! | [`error`] · [`mod@file`] · [`model`] · [`cri`] · [`sanitise`] | SQL, screen, what a store is |
-//! | [`log`] · [`store`] | each other |
+//! | [`log`] · [`store`] · [`events`] | each other |
 //! | [`join`] (pure) | files, SQL |
 //! | [`words`] | files, SQL, screen |
 //! | [`catalog`] · [`record`] | screen, clap, each other |
@@ -35,6 +35,7 @@ pub mod cri;
 pub mod demo;
 pub mod dump;
 pub mod error;
+pub mod events;
 pub mod file;
 pub mod join;
 pub mod log;

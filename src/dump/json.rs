@@ -8,9 +8,10 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::printing::{Printing, run_id, write_harmless};
-use crate::join::{JobNode, LogRef, RunHead, ShNode};
-use crate::model::Phase;
+use crate::join::{Finding, JobNode, LogRef, RunHead, ShNode};
+use crate::model::{JobId, Origin, Phase};
 use crate::time::Time;
+use crate::words;
 
 #[derive(Serialize)]
 struct RunDocument<'a> {
@@ -46,6 +47,18 @@ struct RunJson<'a> {
     #[serde(flatten)]
     head: HeadJson<'a>,
     jobs: Vec<JobJson<'a>>,
+    /// The run's own log.
+    log: Option<LogJson>,
+    findings: Vec<FindingJson<'a>>,
+}
+
+/// Something odd: about the run itself where `job` is `null`.
+#[derive(Serialize)]
+struct FindingJson<'a> {
+    job: Option<&'a str>,
+    n: Option<u32>,
+    kind: &'static str,
+    meaning: String,
 }
 
 #[derive(Serialize)]
@@ -96,8 +109,15 @@ struct LogJson {
 pub(super) fn write_run(printing: &mut Printing<'_>, root: Option<&Path>, out: &mut impl Write) -> io::Result<()> {
     let run = printing.run;
     let jobs = run.jobs.iter().map(|job| job_json(printing, job, root)).collect();
-    let document = RunDocument { schema: "rundown.run/1", run: RunJson { head: head_json(&run.head), jobs } };
-    write_pretty(&document, out)
+    let log = run.log.as_ref().map(|log| log_json(printing, log, root));
+    let findings = run.findings.iter().map(finding_json).collect();
+    let run = RunJson { head: head_json(&run.head), jobs, log, findings };
+    write_pretty(&RunDocument { schema: "rundown.run/1", run }, out)
+}
+
+fn finding_json(finding: &Finding) -> FindingJson<'_> {
+    let job = finding.job.as_ref().map(JobId::as_str);
+    FindingJson { job, n: finding.n, kind: finding.kind.code(), meaning: words::finding(&finding.kind) }
 }
 
 /// Writes a list of runs.
@@ -126,7 +146,7 @@ fn head_json(head: &RunHead) -> HeadJson<'_> {
         queued_at: time(run.queued_at),
         started_at: time(run.started_at),
         finished_at: time(run.finished_at),
-        duration_ms: lasted(run.started_at, run.finished_at),
+        duration_ms: head.lasted_ms(),
         interrupted: head.interrupted,
     }
 }
@@ -162,7 +182,7 @@ fn sh_json<'a>(printing: &mut Printing<'_>, node: &'a ShNode, root: Option<&Path
         cpu_ms: sh.and_then(|sh| sh.cpu_ms),
         max_rss_bytes: sh.and_then(|sh| sh.max_rss_bytes),
         lost_bytes: sh.and_then(|sh| sh.lost_bytes),
-        has_row: sh.is_some(),
+        has_row: sh.is_some_and(|sh| sh.origin != Origin::Event),
         join: node.pairing.as_str(),
         log: node.log.as_ref().map(|log| log_json(printing, log, root)),
     }

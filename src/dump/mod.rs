@@ -34,8 +34,8 @@ pub fn write(
     out: &mut impl Write,
 ) -> io::Result<Report> {
     let mut printing = Printing { run, look, report: Report::default() };
-    printing.report.unreadable = !run.faults.is_empty();
-    printing.report.notices.extend(run.faults.iter().chain(&run.notes).cloned());
+    printing.report.unreadable = run.is_unreadable();
+    printing.tell_findings(format);
     match format {
         Format::Text => text::write_run(&mut printing, out)?,
         Format::Json => json::write_run(&mut printing, root, out)?,

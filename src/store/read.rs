@@ -15,7 +15,7 @@ use rusqlite::{Connection, Params, Row};
 use super::access::{self, Access, Stamp};
 use super::{APPLICATION_ID, dialect};
 use crate::error::{Error, Result};
-use crate::model::{Job, JobId, Outcome, Run, RunId, Sh};
+use crate::model::{Job, JobId, Origin, Outcome, Run, RunId, Sh};
 use crate::time::Time;
 
 /// How often a reading is begun again because the database changed under it, and how much longer it waits each time.
@@ -253,6 +253,7 @@ fn job(row: &Row<'_>) -> rusqlite::Result<Job> {
 /// Columns from 1; 0 is the job.
 fn sh(row: &Row<'_>) -> rusqlite::Result<Sh> {
     Ok(Sh {
+        origin: if integer(row, 1)?.is_some() { Origin::Call } else { Origin::Row },
         n: integer(row, 1)?.and_then(|n| u32::try_from(n).ok()),
         cmd: text(row, 2)?.unwrap_or_default(),
         cwd: said(row, 3)?,

@@ -37,7 +37,7 @@ use jiff::tz::TimeZone;
 use crate::catalog::{Catalog, RunFilter};
 use crate::error::Result;
 use crate::join::RunHead;
-use crate::model::{RunId, ShKey};
+use crate::model::RunId;
 
 /// What the caller decides about the screen.
 #[derive(Clone, Debug)]
@@ -57,8 +57,6 @@ pub struct Options {
 pub struct Left {
     /// The run that was open, and how it stood.
     pub head: Option<RunHead>,
-    /// The command whose log was shown.
-    pub sh: Option<ShKey>,
     /// The signal that made an end of it.
     pub signal: Option<i32>,
 }

@@ -48,7 +48,7 @@ pub(super) fn run(catalog: Catalog, open: Option<RunId>, options: Options) -> Re
     let mut session = Session { model, screen, threads, is_dirty: true, drawn_at: Instant::now(), is_over: false };
     session.run()?;
     let Session { model, .. } = session;
-    Ok(Left { head: model.run.map(|run| run.head), sh: model.log.key, signal: model.signal })
+    Ok(Left { head: model.run.map(|run| run.head), signal: model.signal })
 }
 
 struct Session {

@@ -36,8 +36,7 @@ fn draw(model: &Model, layout: &Layout, buffer: &mut Buffer) {
         let body = draw_box(buffer, popup, "Runs", &model.theme);
         draw_runs(model, body, buffer);
     }
-    let unread = model.run.as_ref().and_then(|run| run.faults.iter().chain(&run.notes).next());
-    let fault = model.store_fault.as_ref().or(model.log.fault.as_ref()).or(unread).map(String::as_str);
+    let fault = model.store_fault.as_ref().or(model.log.fault.as_ref()).map(String::as_str);
     draw_hints(buffer, layout.hints, model.context(), fault, &model.theme);
     if let Some(top) = model.help {
         draw_help(buffer, help_box(model.screen), top, &model.theme);

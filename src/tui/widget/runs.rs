@@ -82,8 +82,9 @@ impl RunsList<'_> {
 }
 
 /// How long a run took, or has taken so far, in whole seconds then; `None` when it has not started.
-pub(super) fn spent(head: &RunHead, now: Option<Time>) -> Option<String> {
-    span(head.phase, head.run.started_at, head.run.finished_at, now)
+#[must_use]
+pub fn spent(head: &RunHead, now: Option<Time>) -> Option<String> {
+    span(head.phase, head.run.started_at, head.ended_at(), now)
 }
 
 /// How long something took, or has taken so far.

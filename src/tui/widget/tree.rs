@@ -13,7 +13,7 @@ use ratatui::style::Style;
 
 use super::runs::span;
 use super::{Strip, row_of, select};
-use crate::join::{JobNode, ShNode, ShState};
+use crate::join::{JobNode, RunNode, ShNode, ShState};
 use crate::model::Phase;
 use crate::sanitise::name;
 use crate::time::Time;
@@ -44,14 +44,29 @@ impl TreeList<'_> {
     pub fn draw(&self, buffer: &mut Buffer, body: Rect) {
         for (index, item) in self.items.iter().enumerate().skip(self.top) {
             let Some(row) = row_of(body, index - self.top) else { break };
-            match item.sh {
-                None => self.draw_job(buffer, row, item.job),
-                Some(sh) => self.draw_sh(buffer, row, item.job, sh),
+            match item {
+                Item::Run(run) => self.draw_run(buffer, row, run),
+                Item::Job(job) => self.draw_job(buffer, row, job),
+                Item::Sh(job, sh) => self.draw_sh(buffer, row, job, sh),
             }
             if Some(index) == self.at {
                 select(buffer, row, self.theme, self.has_focus);
             }
         }
+    }
+
+    fn draw_run(&self, buffer: &mut Buffer, row: Rect, run: &RunNode) {
+        let notes = run.findings_at(None, None).count();
+        let said = match notes {
+            0 => String::new(),
+            1 => "1 note".into(),
+            notes => format!("{notes} notes"),
+        };
+        let mut strip = Strip::new(buffer, row, self.theme.signs.ellipsis);
+        strip.skip(1).skip_right(1).put_right(&said, self.theme.warn, 8).skip_right(1);
+        let sign = if notes > 0 { "!" } else { self.theme.signs.dot };
+        strip.put(sign, if notes > 0 { self.theme.warn } else { self.theme.muted }).skip(1);
+        strip.put(if run.log.is_some() { "the run's own log" } else { "the run itself" }, Style::new());
     }
 
     fn draw_job(&self, buffer: &mut Buffer, row: Rect, job: &JobNode) {
