@@ -18,6 +18,9 @@ use crate::model::{JobId, RunId};
 /// The longest name that Linux's file systems take.
 const MAX_NAME_BYTES: usize = 255;
 
+/// The name of a quire run's own log, in the run's directory: plain text.
+pub const RUN_LOG: &str = "quire-ci.log";
+
 /// The directory of a run's files: `<root>/runs/<repo>/<run-id>`; `None` when a name is unsafe as a path.
 #[must_use]
 pub fn run_dir(root: &Path, repo: &str, run: &RunId) -> Option<PathBuf> {
@@ -109,7 +112,7 @@ pub fn list_logs(run_dir: &Path, job: &JobId) -> Result<JobLogs> {
 }
 
 /// The n of `sh-<n>.log`.
-fn log_number(name: &str) -> Option<u32> {
+pub(super) fn log_number(name: &str) -> Option<u32> {
     decimal(name.strip_prefix("sh-")?.strip_suffix(".log")?).filter(|n| *n > 0)
 }
 
