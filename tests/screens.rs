@@ -520,6 +520,37 @@ fn a_fault_is_told_and_goes_away_when_the_next_reading_works() {
 }
 
 #[test]
+fn plain_text_is_followed_and_nothing_in_it_is_an_error() {
+    let (store, run) = running(0);
+    let mut sim = open(&store, SMALL);
+    store.append(&run, "build", 1, b"\n\x1b[32mok\x1b[0m\nbuil");
+    sim.disk();
+    assert_eq!(log_rows(&sim), ["", "\x1b[32mok\x1b[0m"], "the rest of the line is to come");
+    let text = "ding\n2026-05-06 is a date\nprogress 1%\rprogress 2%\r\n";
+    store.append(&run, "build", 1, text.as_bytes());
+    store.append(&run, "build", 1, &vec![b'.'; 64 << 10]);
+    store.append(&run, "build", 1, b"\n2026-05-06T12:00:00Z stderr F no record\n");
+    sim.disk();
+    assert_eq!(last_row(&sim), "2026-05-06T12:00:00Z stderr F no record");
+    assert_snapshot!("plain_80x24", sim.screen());
+    sim.keys("g");
+    assert_eq!(log_rows(&sim)[2], "building");
+}
+
+#[test]
+fn a_log_that_turns_out_to_hold_records_is_read_anew() {
+    let (store, run) = running(0);
+    let mut sim = open(&store, SMALL);
+    store.append(&run, "build", 1, b"hello\n");
+    sim.disk();
+    assert!(!sim.screen().contains("! hello"));
+    print_rows(&store, &run, 1..=2);
+    let screen = sim.disk().screen();
+    assert!(screen.contains("! hello  (no RFC 3339 timestamp)") && screen.contains("3 rows"), "{screen}");
+    assert_eq!(log_rows(&sim), ["hello", "row 1", "row 2"]);
+}
+
+#[test]
 fn a_log_alone_is_shown_and_followed() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("some.log");

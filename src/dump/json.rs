@@ -99,6 +99,7 @@ struct ShJson<'a> {
 struct LogJson {
     path: String,
     bytes: u64,
+    format: Option<&'static str>,
     rows: Option<u64>,
     stdout: Option<u64>,
     stderr: Option<u64>,
@@ -189,7 +190,8 @@ fn sh_json<'a>(printing: &mut Printing<'_>, node: &'a ShNode, root: Option<&Path
 }
 
 fn log_json(printing: &mut Printing<'_>, log: &LogRef, root: Option<&Path>) -> LogJson {
-    let totals = printing.open(log).and_then(|file| printing.told(file.totals(printing.tail())));
+    let file = printing.open(log);
+    let totals = file.as_ref().and_then(|file| printing.told(file.totals(printing.tail())));
     LogJson {
         path: root
             .and_then(|root| log.path.strip_prefix(root).ok())
@@ -197,6 +199,7 @@ fn log_json(printing: &mut Printing<'_>, log: &LogRef, root: Option<&Path>) -> L
             .to_string_lossy()
             .into_owned(),
         bytes: totals.as_ref().map_or(log.bytes, |totals| totals.bytes),
+        format: file.map(|file| file.format().as_str()),
         rows: totals.as_ref().map(|totals| totals.rows),
         stdout: totals.as_ref().map(|totals| totals.stdout),
         stderr: totals.as_ref().map(|totals| totals.stderr),

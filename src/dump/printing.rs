@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::options::{Format, Look, Report};
 use crate::error::{Error, Result};
 use crate::join::{FindingKind, JobNode, LogRef, RunNode, ShNode};
-use crate::log::{LogFile, Row, Rows, Tail};
+use crate::log::{self, LogFile, Row, Rows, Tail};
 use crate::model::{Phase, Run};
 use crate::{sanitise, words};
 
@@ -60,8 +60,13 @@ impl<'a> Printing<'a> {
         self.run.jobs.iter().flat_map(|job| job.shs.iter().map(move |sh| (job, sh)))
     }
 
-    /// Where in a log the wanted rows begin, in bytes.
+    /// Where in a log the wanted rows begin, in bytes; `None`, with the reason in the report, when it is not to be printed.
     pub(super) fn tail_start(&mut self, file: &LogFile) -> Option<u64> {
+        if self.look.stream.is_some() && file.format() == log::Format::Plain {
+            let path = file.path().display();
+            self.report.notices.push(format!("{path}: it is plain text, so of no stream, and was left out (--stream)"));
+            return None;
+        }
         match (self.look.tail, self.look.stream) {
             (None, _) => Some(0),
             (Some(rows), None) => self.told(file.tail_offset(rows, self.tail())),

@@ -20,6 +20,12 @@ use crate::model::{JobId, RunId};
 /// The longest name that Linux's file systems take.
 const MAX_NAME_BYTES: usize = 255;
 
+/// The name of a quire run's own log, in the run's directory: plain text.
+pub const RUN_LOG: &str = "quire-ci.log";
+
+/// The name of the file beside it that tells of the run's jobs and commands as they go on.
+pub const RUN_EVENTS: &str = "events.jsonl";
+
 /// The directory of a run's files: `<root>/runs/<repo>/<run-id>`; `None` when a name is unsafe as a path.
 #[must_use]
 pub fn run_dir(root: &Path, repo: &str, run: &RunId) -> Option<PathBuf> {
@@ -105,12 +111,6 @@ pub fn list_logs(run_dir: &Path, job: &JobId) -> Result<JobLogs> {
     Ok(found)
 }
 
-/// The name of a run's own log, as quire's later versions write it: plain text.
-pub const RUN_LOG: &str = "quire-ci.log";
-
-/// The name of the file in which they tell of a run as it goes on.
-pub const RUN_EVENTS: &str = "events.jsonl";
-
 /// The files of a run itself.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct RunFiles {
@@ -144,7 +144,7 @@ pub fn list_run_files(run_dir: &Path) -> Result<RunFiles> {
 }
 
 /// The n of `sh-<n>.log`.
-fn log_number(name: &str) -> Option<u32> {
+pub(super) fn log_number(name: &str) -> Option<u32> {
     decimal(name.strip_prefix("sh-")?.strip_suffix(".log")?).filter(|n| *n > 0)
 }
 

@@ -168,8 +168,8 @@ impl Desk {
             }
             Change::Same => {}
             Change::Grown { .. } => log.is_counted = false,
-            Change::Truncated | Change::Replaced => {
-                log.index = Index::new();
+            Change::Truncated | Change::Reformatted | Change::Replaced => {
+                log.index = Index::new(log.file.format());
                 log.is_counted = false;
             }
         }
@@ -201,7 +201,8 @@ impl Desk {
 impl OpenLog {
     fn open(path: &Path) -> Result<Self> {
         let file = LogFile::open(path)?;
-        Ok(Self { file, index: Index::new(), ticket: Ticket::default(), last: None, is_counted: false })
+        let index = Index::new(file.format());
+        Ok(Self { file, index, ticket: Ticket::default(), last: None, is_counted: false })
     }
 
     /// Goes on counting, by at most so many bytes; the number of rows when that was all.
