@@ -52,6 +52,7 @@ fn model() -> Model {
         queued_at: None,
         started_at: Some(Time::from_millis(0)),
         finished_at: Some(Time::from_millis(83_000)),
+        in_database: true,
     };
     let head = RunHead { run, phase: Phase::Finished, outcome: Some(Outcome::Failed), interrupted: false };
     let log = |n| LogRef { path: format!("sh-{n}.log").into(), bytes: 1000 };

@@ -162,17 +162,24 @@ pub struct DatedLog {
 #[must_use]
 pub fn run_head(run: Run, recorder: Recorder) -> RunHead {
     let outcome = run.state.as_deref().and_then(|state| Outcome::from_word(state, run.reason.as_deref()));
-    let told = told_phase(run.state.is_some(), outcome, run.started_at, run.finished_at);
+    let told = told_phase(is_told(&run), outcome, run.started_at, run.finished_at);
     let interrupted = recorder == Recorder::Gone && matches!(told, Phase::Queued | Phase::Active);
     let phase = if interrupted { Phase::Finished } else { told };
     RunHead { run, phase, outcome, interrupted }
+}
+
+/// Whether a row says anything of how far the run has come. One of a shape nobody knows yet may not.
+fn is_told(run: &Run) -> bool {
+    let has_time = [run.queued_at, run.started_at, run.finished_at].iter().any(Option::is_some);
+    run.in_database && (run.state.is_some() || has_time)
 }
 
 /// Derives how far a job has come, and pairs its commands with their logs.
 #[must_use]
 pub fn job_node(head: &RunHead, job: Job, shs: Vec<Sh>, logs: Vec<DatedLog>) -> JobNode {
     let outcome = job.state.as_deref().and_then(|state| Outcome::from_word(state, None));
-    let told = told_phase(job.state.is_some(), outcome, job.started_at, job.finished_at);
+    let has_row = job.state.is_some() || job.started_at.is_some() || job.finished_at.is_some();
+    let told = told_phase(has_row, outcome, job.started_at, job.finished_at);
     // Nothing goes on in a run that has ended, whatever the job's row was left at.
     let is_over = head.phase == Phase::Finished;
     let (phase, outcome) = match told {
@@ -449,6 +456,7 @@ mod tests {
             queued_at: Some(Time::from_millis(0)),
             started_at: started.map(Time::from_millis),
             finished_at: finished.map(Time::from_millis),
+            in_database: true,
         };
         run_head(run, recorder)
     }
