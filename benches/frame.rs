@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::layout::Rect;
+use rundown::catalog::RunList;
 use rundown::cri::Stream;
 use rundown::join::{JobNode, LogRef, Pairing, RunHead, RunNode, ShNode, ShState};
 use rundown::log::{Row, Window};
@@ -52,6 +53,7 @@ fn model() -> Model {
         queued_at: None,
         started_at: Some(Time::from_millis(0)),
         finished_at: Some(Time::from_millis(83_000)),
+        in_database: true,
     };
     let head = RunHead { run, phase: Phase::Finished, outcome: Some(Outcome::Failed), interrupted: false };
     let log = |n| LogRef { path: format!("sh-{n}.log").into(), bytes: 1000 };
@@ -73,7 +75,7 @@ fn model() -> Model {
     let node =
         RunNode { head: head.clone(), dir: None, jobs: (1..=20).map(job).collect(), log: None, findings: Vec::new() };
     let mut model = Model::new(SIZE, Theme::new(true, false), TimeZone::UTC, Some(id.clone()));
-    let _ = update(&mut model, Msg::Runs(vec![head; 50]));
+    let _ = update(&mut model, Msg::Runs(RunList { heads: vec![head; 50], has_more: false }));
     let _ = update(&mut model, Msg::Run(id, Some(Box::new(node))));
     model.tree.at = Some(Place::Sh(JobId("job 1".into()), 1));
     model.log.window = Window { rows: (0..240).map(row).collect(), at_start: true, at_end: true, file_bytes: 48_000 };

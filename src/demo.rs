@@ -60,7 +60,7 @@ impl Demo {
         loop {
             let ended = self.recorder.try_wait().map_err(Error::io("wait for", "the recorder"))?;
             match Catalog::open_store(&self.store(), None) {
-                Ok(catalog) if !catalog.runs(&RunFilter::default(), 1)?.is_empty() => return Ok(catalog),
+                Ok(catalog) if !catalog.runs(&RunFilter::default(), 1)?.heads.is_empty() => return Ok(catalog),
                 Ok(_) | Err(_) if ended.is_none() => std::thread::sleep(POLL),
                 Ok(_) | Err(_) => {
                     let said = fs::read_to_string(self.dir.path().join("recorder.txt")).unwrap_or_default();

@@ -59,9 +59,10 @@ pub struct Run {
     pub ref_name: Option<String>,
     /// The commit, in hex.
     pub sha: Option<String>,
-    /// The store's own word for its state; `None` when there is no row.
+    /// The store's own word for its state; `None` when there is no row, or no word in it: from version 10 on quire has one for
+    /// how a run ended only.
     pub state: Option<String>,
-    /// Why it failed, in the store's own word (`failure_kind`).
+    /// Why it failed, in the store's own word (`failure_kind`, or what follows `failed-` in an outcome).
     pub reason: Option<String>,
     /// When it was queued.
     pub queued_at: Option<Time>,
@@ -69,6 +70,8 @@ pub struct Run {
     pub started_at: Option<Time>,
     /// When it ended.
     pub finished_at: Option<Time>,
+    /// A database has a row of it; otherwise it is known by its logs alone.
+    pub in_database: bool,
 }
 
 impl Run {
@@ -85,6 +88,7 @@ impl Run {
             queued_at: None,
             started_at: None,
             finished_at: None,
+            in_database: false,
         }
     }
 }

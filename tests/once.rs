@@ -426,7 +426,7 @@ fn what_is_no_store_is_refused_in_plain_words() {
     let other = rusqlite::Connection::open(dir.path().join("other.db")).unwrap();
     other.execute_batch("CREATE TABLE songs(title)").unwrap();
     drop(other);
-    refused("other", &fs::read(dir.path().join("other.db")).unwrap(), "no tables `runs` and `jobs` (but songs)");
+    refused("other", &fs::read(dir.path().join("other.db")).unwrap(), "no table `runs` (but songs)");
     let mut torn = fs::read(dir.path().join("other.db")).unwrap();
     torn.truncate(1000);
     refused("torn", &torn, "cannot");

@@ -10,7 +10,7 @@ use common::built::{Built, at, failed_run, passed_run, run_id};
 use insta::assert_snapshot;
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
-use rundown::catalog::{Catalog, RunFilter};
+use rundown::catalog::{Catalog, RunFilter, RunList};
 use rundown::cri::Stream;
 use rundown::model::{JobId, RunId};
 use rundown::store::{JobEnd, RunEnd};
@@ -515,7 +515,7 @@ fn a_fault_is_told_and_goes_away_when_the_next_reading_works() {
     sim.send(Msg::Failed(Work::Store, "the database is busy; trying again".into()));
     assert!(sim.screen().contains("! the database is busy; trying again"));
     let heads = sim.model.runs.heads.clone().unwrap();
-    sim.send(Msg::Runs(heads));
+    sim.send(Msg::Runs(RunList { heads, has_more: false }));
     assert!(!sim.screen().contains("busy"));
 }
 

@@ -39,20 +39,22 @@ fn run_dir(root: &Path, run: &Run) -> Option<PathBuf> {
     path::run_dir(root, run.repo.as_deref()?, &run.id)
 }
 
-/// Runs for a list. Those that nobody records any more are read again after that was seen: they may just have been finished.
-pub(super) fn listed_heads(root: &Path, reader: &Reader, page: &RunPage) -> Result<Vec<RunHead>> {
+/// Runs for a list; `None` when the run that they are to follow is not there. Those that nobody records any more are read again
+/// after that was seen: they may just have been finished.
+pub(super) fn listed_heads(root: &Path, reader: &Reader, page: &RunPage) -> Result<Option<Vec<RunHead>>> {
     let recorder_of = |listed: &ListedRun| recorder(listed.ours, &listed.run, run_dir(root, &listed.run).as_deref());
-    let mut listed = reader.runs(page)?;
+    let Some(mut listed) = reader.runs(page)? else { return Ok(None) };
     let is_gone = |listed: &&ListedRun| recorder_of(listed) == Recorder::Gone;
     let gone: HashSet<RunId> = listed.iter().filter(is_gone).map(|listed| listed.run.id.clone()).collect();
     if !gone.is_empty() {
-        listed = reader.runs(page)?;
+        let Some(again) = reader.runs(page)? else { return Ok(None) };
+        listed = again;
     }
     let head = |listed: ListedRun| {
         let recorder = if gone.contains(&listed.run.id) { Recorder::Gone } else { Recorder::Unknown };
         join::run_head(listed.run, recorder)
     };
-    Ok(listed.into_iter().map(head).collect())
+    Ok(Some(listed.into_iter().map(head).collect()))
 }
 
 /// Whether the recorder of an unfinished run of ours still holds its lock. A shared lock is tried on the file as it is: nothing is
@@ -78,7 +80,7 @@ fn load_node(mut head: RunHead, ours: bool, rows: Vec<(Job, Vec<Sh>)>, dir: Opti
         let read = read_events(path, if head.phase == Phase::Finished { Tail::Emit } else { Tail::Hold });
         let events = odd.told(None, read).unwrap_or_default();
         odd.add_if(events.strangers > 0, None, FindingKind::UnknownEvents(events.strangers));
-        if !head.is_stored() {
+        if !head.run.in_database {
             head = join::run_head(join::run_of_events(head.run, &events), Recorder::Unknown);
         }
         jobs = join::with_events(jobs, events);

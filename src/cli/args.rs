@@ -112,6 +112,9 @@ pub(super) struct List {
     /// How many runs
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub limit: usize,
+    /// Only runs older than this one: an id, its beginning or end, latest~N
+    #[arg(long, value_name = "RUN")]
+    pub before: Option<String>,
     /// How to print them
     #[arg(long, value_enum, default_value = "text")]
     pub format: ListFormat,

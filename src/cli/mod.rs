@@ -50,7 +50,9 @@ fn view(place: &Place, view: &View) -> anyhow::Result<u8> {
     let filter = view.narrow.filter();
     let open = spec.filter(|spec| *spec != RunSpec::Latest(0) || filter.narrows());
     let id = open.map(|spec| catalog.find(&spec, &filter)).transpose()?;
+    let notices = catalog.notices();
     let left = show(place, view, catalog, id)?;
+    tell_all(&notices);
     tell_how_to_return(place, view, &left);
     match (left.signal, left.head) {
         (Some(signal), _) => Ok(u8::try_from(128 + signal).unwrap_or(u8::MAX)),
@@ -90,7 +92,7 @@ fn once(place: &Place, view: &View, catalog: &Catalog, spec: Option<&RunSpec>) -
     let mut out = BufWriter::with_capacity(256 << 10, stdout.lock());
     let written = dump::write(view.format.unwrap_or(FormatName::Text).into(), &run, catalog.root(), &look, &mut out);
     report.extend(written.map_err(Error::Output)?);
-    report.notices.extend(catalog.notice());
+    report.notices.extend(catalog.notices());
     tell_all(&report.notices);
     Ok(if report.unreadable { 6 } else { status })
 }
@@ -145,20 +147,32 @@ fn tell_how_to_return(place: &Place, view: &View, left: &tui::Left) {
 
 fn list_runs(place: &Place, list: &List) -> anyhow::Result<u8> {
     let catalog = list.narrow.open_store(place)?;
-    let heads = catalog.runs(&list.narrow.filter(), list.limit)?;
+    let filter = list.narrow.filter();
+    let found = match &list.before {
+        None => catalog.runs(&filter, list.limit)?,
+        Some(run) => {
+            let id = catalog.find(&RunSpec::parse(run)?, &filter)?;
+            catalog.runs_before(&id, &filter, list.limit)?.unwrap_or_default()
+        }
+    };
     let stdout = io::stdout();
     let colour = colour(&stdout);
     let mut out = BufWriter::new(stdout.lock());
     let written = match list.format {
-        ListFormat::Text => dump::write_list_text(&heads, colour, &place.time_zone()?, &mut out),
-        ListFormat::Json => dump::write_list_json(&heads, &mut out),
+        ListFormat::Text => dump::write_list_text(&found.heads, colour, &place.time_zone()?, &mut out),
+        ListFormat::Json => dump::write_list_json(&found, &mut out),
     };
     written.and_then(|()| out.flush()).map_err(Error::Output)?;
-    catalog.notice().iter().for_each(|notice| tell(notice));
-    match list.narrow.filter() {
-        _ if !heads.is_empty() => {}
+    tell_all(&catalog.notices());
+    let last = found.heads.last().filter(|_| found.has_more && stdout.is_terminal());
+    match filter {
+        _ if !found.heads.is_empty() || list.limit == 0 => {}
+        _ if list.before.is_some() => tell("no older run matches"),
         filter if filter.narrows() => tell("no run matches --repo or --ref"),
         _ => tell("no runs yet; `rundown record -- CMD` records one"),
+    }
+    if let Some(last) = last {
+        tell(&format!("older runs: the same with --before {}", last.run.id.short()));
     }
     Ok(0)
 }

@@ -8,6 +8,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::printing::{Printing, run_id, write_harmless};
+use crate::catalog::RunList;
 use crate::join::{Finding, JobNode, LogRef, RunHead, ShNode};
 use crate::model::{JobId, Origin, Phase};
 use crate::time::Time;
@@ -23,6 +24,8 @@ struct RunDocument<'a> {
 struct RunsDocument<'a> {
     schema: &'static str,
     runs: Vec<HeadJson<'a>>,
+    /// There are older ones.
+    has_more: bool,
 }
 
 #[derive(Serialize)]
@@ -125,8 +128,9 @@ fn finding_json(finding: &Finding) -> FindingJson<'_> {
 ///
 /// # Errors
 /// When `out` cannot be written.
-pub fn write_runs(heads: &[RunHead], out: &mut impl Write) -> io::Result<()> {
-    write_pretty(&RunsDocument { schema: "rundown.runs/1", runs: heads.iter().map(head_json).collect() }, out)
+pub fn write_runs(list: &RunList, out: &mut impl Write) -> io::Result<()> {
+    let runs = list.heads.iter().map(head_json).collect();
+    write_pretty(&RunsDocument { schema: "rundown.runs/1", runs, has_more: list.has_more }, out)
 }
 
 fn write_pretty(document: &impl Serialize, out: &mut impl Write) -> io::Result<()> {

@@ -126,7 +126,7 @@ pub fn find(run: &RunNode, now: Time) -> Vec<Finding> {
     }
     found.clock(None, None, head.run.started_at, head.ended_at());
     let is_settled = head.phase == Phase::Finished || is_stalled;
-    if head.is_stored() && is_settled {
+    if head.run.in_database && is_settled {
         found.missing(run);
     }
     for job in &run.jobs {

@@ -34,12 +34,6 @@ impl RunHead {
         self.run.reason.as_deref() == Some("orphaned")
     }
 
-    /// Whether a database tells of it.
-    #[must_use]
-    pub const fn is_stored(&self) -> bool {
-        self.run.queued_at.is_some()
-    }
-
     /// When it ended, where the store knows that.
     #[must_use]
     pub fn ended_at(&self) -> Option<Time> {
@@ -182,10 +176,16 @@ pub enum Recorder {
 #[must_use]
 pub fn run_head(run: Run, recorder: Recorder) -> RunHead {
     let outcome = run.state.as_deref().and_then(|state| Outcome::from_word(state, run.reason.as_deref()));
-    let told = told_phase(run.state.is_some(), outcome, run.started_at, run.finished_at);
+    let told = told_phase(is_told(&run), outcome, run.started_at, run.finished_at);
     let interrupted = recorder == Recorder::Gone && matches!(told, Phase::Queued | Phase::Active);
     let phase = if interrupted { Phase::Finished } else { told };
     RunHead { run, phase, outcome, interrupted }
+}
+
+/// Whether a row says anything of how far the run has come. One of a shape nobody knows yet may not.
+fn is_told(run: &Run) -> bool {
+    let has_time = [run.queued_at, run.started_at, run.finished_at].iter().any(Option::is_some);
+    run.in_database && (run.state.is_some() || has_time)
 }
 
 /// Derives how far a job has come, and pairs its commands with their logs.
@@ -270,6 +270,7 @@ mod tests {
             queued_at: Some(Time::from_millis(0)),
             started_at: started.map(Time::from_millis),
             finished_at: finished.map(Time::from_millis),
+            in_database: true,
         };
         run_head(run, recorder)
     }

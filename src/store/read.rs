@@ -13,7 +13,8 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Params, Row};
 
 use super::access::{self, Access, Stamp};
-use super::{APPLICATION_ID, dialect};
+use super::dialect::{self, Dialect};
+use super::page::{self, RunPage, outcome_code};
 use crate::error::{Error, Result};
 use crate::model::{Job, JobId, Origin, Outcome, Run, RunId, Sh};
 use crate::time::Time;
@@ -27,7 +28,15 @@ pub struct Reader {
     path: PathBuf,
     seen: Option<Stamp>,
     /// The copy that was read last, and what the database looked like then.
-    copy: RefCell<Option<(Stamp, Access)>>,
+    copy: RefCell<Option<(Stamp, Opened)>>,
+    /// What was to be said of the database when it was opened last.
+    told: RefCell<Vec<String>>,
+}
+
+/// A database in a read transaction, with its views.
+struct Opened {
+    access: Access,
+    dialect: Dialect,
 }
 
 /// A run with its rows, read in one transaction.
@@ -48,23 +57,6 @@ pub struct ListedRun {
     pub ours: bool,
 }
 
-/// Which runs to list, newest first.
-#[derive(Clone, Default, Debug)]
-pub struct RunPage {
-    /// Only runs of this repository.
-    pub repo: Option<String>,
-    /// Only runs of this ref, full or without `refs/heads/` or `refs/tags/`.
-    pub ref_name: Option<String>,
-    /// Only ids that begin or end like this.
-    pub id_part: Option<String>,
-    /// Only runs that ended like this.
-    pub outcome: Option<Outcome>,
-    /// How many newer runs to leave out.
-    pub skip: usize,
-    /// How many at most.
-    pub limit: usize,
-}
-
 const RUN_COLUMNS: &str = "id, repo, ref_name, sha, state, reason, queued_at_ms, started_at_ms, finished_at_ms";
 
 impl Reader {
@@ -73,7 +65,7 @@ impl Reader {
     /// # Errors
     /// When it cannot be read, or is a database of something else.
     pub fn open(path: &Path) -> Result<Self> {
-        let reader = Self { path: path.to_owned(), seen: None, copy: RefCell::new(None) };
+        let reader = Self { path: path.to_owned(), seen: None, copy: RefCell::default(), told: RefCell::default() };
         reader.read(|_| Ok(()))?;
         Ok(reader)
     }
@@ -95,38 +87,30 @@ impl Reader {
         Ok(changed)
     }
 
-    /// A page of runs, newest first.
+    /// A page of runs, newest first; `None` when the run that it goes on after is not there (any more).
     ///
     /// # Errors
     /// When the database cannot be read; so for every method here.
-    pub fn runs(&self, page: &RunPage) -> Result<Vec<ListedRun>> {
-        let sql = format!(
-            "SELECT {RUN_COLUMNS} FROM v_runs
-             WHERE (?1 IS NULL OR repo = ?1)
-               AND (?2 IS NULL OR ref_name = ?2 OR ref_name = 'refs/heads/' || ?2 OR ref_name = 'refs/tags/' || ?2)
-               AND (?3 IS NULL OR substr(id, 1, length(?3)) = ?3 OR substr(id, -length(?3)) = ?3)
-               AND (?4 IS NULL OR outcome(state, reason) = ?4)
-             ORDER BY order_ms DESC, id DESC LIMIT ?5 OFFSET ?6"
-        );
-        let (limit, skip) = (as_sql(page.limit), as_sql(page.skip));
-        self.read(|connection| {
-            let ours = is_ours(connection)?;
-            let outcome = page.outcome.map(outcome_code);
-            let params = (&page.repo, &page.ref_name, &page.id_part, outcome, limit, skip);
-            Ok(collect(connection, &sql, params, run)?.into_iter().map(|run| ListedRun { run, ours }).collect())
+    pub fn runs(&self, page: &RunPage) -> Result<Option<Vec<ListedRun>>> {
+        self.read(|opened| {
+            let (connection, dialect) = (&opened.access.connection, &opened.dialect);
+            let Some(query) = page::query(connection, dialect, RUN_COLUMNS, page)? else { return Ok(None) };
+            let runs = collect(connection, &query.sql, query.params(), run)?;
+            Ok(Some(runs.into_iter().map(|run| ListedRun { run, ours: dialect.ours }).collect()))
         })
     }
 
     /// A run with its jobs and commands.
     #[expect(clippy::missing_errors_doc, reason = "see runs")]
     pub fn run(&self, id: &RunId) -> Result<Option<RunRows>> {
-        self.read(|connection| {
+        self.read(|opened| {
+            let connection = &opened.access.connection;
             let sql = format!("SELECT {RUN_COLUMNS} FROM v_runs WHERE id = ?1");
             let Some(run) = collect(connection, &sql, [id.as_str()], run)?.pop() else { return Ok(None) };
             let mut jobs: Vec<(Job, Vec<Sh>)> = collect(
                 connection,
                 "SELECT job_id, state, exit_code, started_at_ms, finished_at_ms FROM v_jobs WHERE run_id = ?1
-                 ORDER BY place",
+                 ORDER BY place IS NULL, place, job_id",
                 [id.as_str()],
                 |row| Ok((job(row)?, Vec::new())),
             )?;
@@ -149,32 +133,33 @@ impl Reader {
                     shs.push(sh);
                 }
             }
-            Ok(Some(RunRows { run, jobs, ours: is_ours(connection)? }))
+            Ok(Some(RunRows { run, jobs, ours: opened.dialect.ours }))
         })
     }
 
     /// What a user should know of how this database is read.
     #[must_use]
-    pub fn notice(&self) -> Option<String> {
-        let is_abandoned = self.copy.borrow().as_ref().is_some_and(|(_, copy)| copy.is_abandoned);
+    pub fn notices(&self) -> Vec<String> {
+        let is_abandoned = self.copy.borrow().as_ref().is_some_and(|(_, copy)| copy.access.is_abandoned);
         let why = "its -wal was left by a crash, or the files were copied: a private copy of both is read";
-        is_abandoned.then(|| format!("{}: {why}", self.path.display()))
+        let abandoned = is_abandoned.then(|| format!("{}: {why}", self.path.display()));
+        abandoned.into_iter().chain(self.told.borrow().iter().cloned()).collect()
     }
 
     /// Runs `work` on a connection in one read transaction; again when an unlocked database changed meanwhile.
-    fn read<T>(&self, work: impl Fn(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+    fn read<T>(&self, work: impl Fn(&Opened) -> rusqlite::Result<T>) -> Result<T> {
         let failed = || Error::database("read", &self.path);
         for attempt in 1..=ATTEMPTS {
             let before = Stamp::taken(&self.path).map_err(Error::io("open", &self.path))?;
             if let Some((_, copy)) = self.copy.borrow().as_ref().filter(|(stamp, _)| *stamp == before) {
-                return work(&copy.connection).map_err(failed());
+                return work(copy).map_err(failed());
             }
-            let read = self.begin().and_then(|access| Ok((work(&access.connection).map_err(failed())?, access)));
+            let read = self.begin().and_then(|opened| Ok((work(&opened).map_err(failed())?, opened)));
             match read {
-                Ok((value, access)) if access.is_consistent || self.stood_still(&before) => {
+                Ok((value, opened)) if opened.access.is_consistent || self.stood_still(&before) => {
                     // A copy of a state that may look like the next one is of no use later.
-                    let lasts = |(stamp, copy): &(Stamp, Access)| copy.is_copy() && stamp.is_settled();
-                    self.copy.replace(Some((before, access)).filter(lasts));
+                    let lasts = |(stamp, copy): &(Stamp, Opened)| copy.access.is_copy() && stamp.is_settled();
+                    self.copy.replace(Some((before, opened)).filter(lasts));
                     return Ok(value);
                 }
                 Err(error) if attempt == ATTEMPTS || self.stood_still(&before) => return Err(error),
@@ -189,32 +174,24 @@ impl Reader {
     }
 
     /// A connection in a read transaction that knows the views.
-    fn begin(&self) -> Result<Access> {
+    fn begin(&self) -> Result<Opened> {
         let access = access::open(&self.path)?;
         let failed = || Error::database("read", &self.path);
         access.connection.execute_batch("BEGIN").map_err(failed())?;
-        dialect::define_views(&access.connection, &self.path)?;
+        let dialect = dialect::define_views(&access.connection, &self.path)?;
         define_outcome(&access.connection).map_err(failed())?;
-        Ok(access)
+        self.told.replace(dialect.notices.clone());
+        Ok(Opened { access, dialect })
     }
 }
 
 /// Makes [`Outcome::from_word`] known to SQL as `outcome(state, reason)`, so that what a word means is said in one place.
-fn define_outcome(connection: &Connection) -> rusqlite::Result<()> {
+pub(super) fn define_outcome(connection: &Connection) -> rusqlite::Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
     connection.create_scalar_function("outcome", 2, flags, |context| {
         let word = |place| context.get_raw(place).as_str().ok();
         Ok(word(0).and_then(|state| Outcome::from_word(state, word(1))).map(outcome_code))
     })
-}
-
-const fn outcome_code(outcome: Outcome) -> i64 {
-    outcome as i64
-}
-
-fn is_ours(connection: &Connection) -> rusqlite::Result<bool> {
-    let id: i64 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
-    Ok(id == i64::from(APPLICATION_ID))
 }
 
 fn collect<T>(
@@ -237,6 +214,7 @@ fn run(row: &Row<'_>) -> rusqlite::Result<Run> {
         queued_at: time(row, 6)?,
         started_at: time(row, 7)?,
         finished_at: time(row, 8)?,
+        in_database: true,
     })
 }
 
@@ -291,8 +269,4 @@ fn integer(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<i64>> {
 
 fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Time>> {
     Ok(integer(row, column)?.map(Time::from_millis))
-}
-
-fn as_sql(n: usize) -> i64 {
-    i64::try_from(n).unwrap_or(i64::MAX)
 }

@@ -66,8 +66,12 @@ pub struct Model {
 /// The list of runs.
 #[derive(Default)]
 pub struct Runs {
-    /// The newest, newest first; `None` until they have been read.
+    /// The newest ones without a gap, newest first; `None` until they have been read.
     pub heads: Option<Vec<RunHead>>,
+    /// There are older ones.
+    pub has_more: bool,
+    /// Those older than this one are being read; only the newest request counts.
+    pub asked: Option<RunId>,
     /// The one under the cursor.
     pub at: Option<RunId>,
     /// The first one on screen.

@@ -112,7 +112,7 @@ impl Session {
     fn perform(&mut self, effects: Vec<Effect>) -> Result<()> {
         for effect in effects {
             match effect {
-                Effect::Load(_) | Effect::Refresh(_) | Effect::ReadLog(..) => {
+                Effect::Load(_) | Effect::Refresh(_) | Effect::ReadRuns(_) | Effect::ReadLog(..) => {
                     // The worker outlives the loop unless it is broken, and then it has said so.
                     let _ = self.threads.requests.as_ref().map(|requests| requests.send(effect));
                 }

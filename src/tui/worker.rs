@@ -11,11 +11,10 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::time::{Duration, Instant, SystemTime};
 
-use super::msg::{Effect, MAX_RUNS, Msg, Page, PageRequest, Ticket, Work};
-use crate::catalog::{Catalog, RunFilter};
+use super::msg::{Effect, Msg, PAGE_RUNS, Page, PageRequest, Ticket, Work};
+use crate::catalog::{Catalog, RunFilter, RunList};
 use crate::error::{Error, Result, chain};
-use crate::join::RunHead;
-use crate::join::RunNode;
+use crate::join::{RunHead, RunNode};
 use crate::log::{Change, Index, LogFile, path};
 use crate::model::{Phase, RunId};
 
@@ -52,8 +51,8 @@ struct OpenLog {
 #[derive(Default)]
 struct Seen {
     run: Option<RunId>,
-    /// The runs listed; `None` when the open one is not among them.
-    heads: Option<Vec<RunHead>>,
+    /// The newest runs; `None` when the open one is not among them.
+    runs: Option<RunList>,
     dirs: Vec<(PathBuf, Option<SystemTime>)>,
     /// When, if what was read goes on by itself.
     alive_at: Option<Instant>,
@@ -71,6 +70,10 @@ impl Desk {
         match effect {
             Effect::Load(run) => self.load(run),
             Effect::Refresh(run) => self.refresh(run),
+            Effect::ReadRuns(before) => match self.catalog.runs_before(&before, &self.filter, PAGE_RUNS) {
+                Ok(runs) => vec![Msg::RunsBefore(before, runs)],
+                Err(error) => self.fail(&error),
+            },
             Effect::ReadLog(ticket, request) => match self.read_log(ticket, request) {
                 Ok(message) => vec![message],
                 Err(error) => vec![Msg::Failed(Work::Log(ticket), plain(&error))],
@@ -91,8 +94,8 @@ impl Desk {
 
     /// No file has changed, but a recorder may have been killed: the list of runs tells, and is read in no time.
     fn look_for_the_dead(&mut self, run: Option<RunId>) -> Vec<Msg> {
-        match self.catalog.runs(&self.filter, MAX_RUNS) {
-            Ok(heads) if self.seen.heads.as_ref() == Some(&heads) => {
+        match self.catalog.runs(&self.filter, PAGE_RUNS) {
+            Ok(runs) if self.seen.runs.as_ref() == Some(&runs) => {
                 self.seen.alive_at = Some(Instant::now());
                 Vec::new()
             }
@@ -110,24 +113,24 @@ impl Desk {
     }
 
     fn try_load(&mut self, run: Option<RunId>) -> Result<Vec<Msg>> {
-        let heads = self.catalog.runs(&self.filter, MAX_RUNS)?;
-        let id = run.or_else(|| heads.first().map(|head| head.run.id.clone()));
+        let runs = self.catalog.runs(&self.filter, PAGE_RUNS)?;
+        let id = run.or_else(|| runs.heads.first().map(|head| head.run.id.clone()));
         let node = match &id {
             Some(id) => self.catalog.run(id)?,
             None => None,
         };
         let dirs = self.dirs(node.as_ref());
-        let is_listed = node.as_ref().is_none_or(|node| heads.contains(&node.head));
+        let is_listed = node.as_ref().is_none_or(|node| runs.heads.contains(&node.head));
         let is_active = |head: &RunHead| head.phase == Phase::Active;
-        let is_alive = heads.iter().any(is_active) || node.as_ref().is_some_and(|node| is_active(&node.head));
+        let is_alive = runs.heads.iter().any(is_active) || node.as_ref().is_some_and(|node| is_active(&node.head));
         self.seen = Seen {
             run: id.clone(),
-            heads: Some(heads.clone()).filter(|_| is_listed),
+            runs: Some(runs.clone()).filter(|_| is_listed),
             dirs: dirs.iter().map(|dir| (dir.clone(), modified_at(dir))).collect(),
             alive_at: is_alive.then(Instant::now),
             is_stale: false,
         };
-        let mut messages = vec![Msg::Runs(heads)];
+        let mut messages = vec![Msg::Runs(runs)];
         messages.extend(id.clone().map(|id| Msg::Run(id, node.map(Box::new))));
         messages.push(Msg::Dirs(id, dirs));
         Ok(messages)
@@ -237,6 +240,7 @@ fn plain(error: &Error) -> String {
 struct Inbox {
     log: Option<Effect>,
     load: Option<Effect>,
+    runs: Option<Effect>,
     refresh: Option<Effect>,
     /// No reading of the store before this.
     pause: Option<Instant>,
@@ -251,6 +255,7 @@ impl Inbox {
                 self.refresh = None;
                 &mut self.load
             }
+            Effect::ReadRuns(_) => &mut self.runs,
             Effect::Refresh(_) => &mut self.refresh,
             _ => return,
         };
@@ -260,7 +265,7 @@ impl Inbox {
     /// What is to be done now: the newest of each kind, the log first.
     fn next(&mut self, now: Instant) -> Option<Effect> {
         let is_pausing = self.pause.is_some_and(|until| now < until);
-        let next = self.log.take().or_else(|| self.load.take());
+        let next = self.log.take().or_else(|| self.load.take()).or_else(|| self.runs.take());
         next.or_else(|| if is_pausing { None } else { self.refresh.take() })
     }
 

@@ -29,7 +29,8 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
     let mut effects = match msg {
         Msg::Key(key) => keys::press(model, key),
         Msg::Mouse(mouse, x, y) => mouse::act(model, mouse, x, y),
-        Msg::Runs(heads) => runs::arrived(model, heads),
+        Msg::Runs(list) => runs::arrived(model, list),
+        Msg::RunsBefore(id, list) => runs::older(model, &id, list),
         Msg::Run(id, node) => store::arrived(model, &id, node),
         Msg::Counted(ticket, rows) => log::counted(model, ticket, rows),
         Msg::Page(ticket, page) => log::arrived(model, ticket, page),
@@ -50,6 +51,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         }
     };
     settle(model);
+    effects.extend(runs::go_on(model));
     effects.extend(log::settle(model));
     effects
 }

@@ -10,7 +10,7 @@ use crate::join::{RunHead, RunNode};
 use crate::model::Phase;
 use crate::tui::layout::{Layout, Pane, Slot, help_box};
 use crate::tui::model::Model;
-use crate::tui::msg::{MAX_RUNS, Watching};
+use crate::tui::msg::Watching;
 use crate::tui::widget::{
     Badge, RunsList, Strip, TreeList, draw_bars, draw_box, draw_head, draw_help, draw_hints, draw_title,
 };
@@ -79,7 +79,6 @@ fn draw_runs(model: &Model, body: Rect, buffer: &mut Buffer) {
         top: model.runs.top,
         at: model.runs.at.as_ref(),
         open: model.wanted.as_ref(),
-        has_more: heads.len() >= MAX_RUNS,
         has_focus: model.focus == Pane::Runs,
         now: model.now,
         theme: &model.theme,

@@ -25,8 +25,6 @@ pub struct RunsList<'a> {
     pub at: Option<&'a RunId>,
     /// The open one.
     pub open: Option<&'a RunId>,
-    /// There are older ones, which are not listed.
-    pub has_more: bool,
     /// The list has the focus.
     pub has_focus: bool,
     /// How late it is.
@@ -44,11 +42,6 @@ impl RunsList<'_> {
             if Some(&head.run.id) == self.at {
                 select(buffer, row, self.theme, self.has_focus);
             }
-        }
-        let end = self.heads.len().saturating_sub(self.top);
-        if let Some(row) = row_of(body, end).filter(|_| self.has_more) {
-            let text = "older: rundown RUN, or rundown list";
-            Strip::new(buffer, row, self.theme.signs.ellipsis).skip(1).put(text, self.theme.muted);
         }
     }
 
