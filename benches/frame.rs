@@ -72,8 +72,14 @@ fn model() -> Model {
         interrupted: false,
         shs: (1..=10).map(sh).collect(),
     };
-    let node =
-        RunNode { head: head.clone(), dir: None, jobs: (1..=20).map(job).collect(), log: None, findings: Vec::new() };
+    let node = RunNode {
+        head: head.clone(),
+        dir: None,
+        jobs: (1..=20).map(job).collect(),
+        log: None,
+        events: None,
+        findings: Vec::new(),
+    };
     let mut model = Model::new(SIZE, Theme::new(true, false), TimeZone::UTC, Some(id.clone()));
     let _ = update(&mut model, Msg::Runs(RunList { heads: vec![head; 50], has_more: false }));
     let _ = update(&mut model, Msg::Run(id, Some(Box::new(node))));

@@ -13,6 +13,7 @@
 //! | [`join`] (pure) | files, SQL |
 //! | [`words`] | files, SQL, screen |
 //! | [`catalog`] · [`record`] | screen, clap, each other |
+//! | [`doctor`] | screen, clap |
 //! | [`dump`] · [`tui`] | clap, each other |
 //! | [`demo`] · [`cli`] | – |
 //!
@@ -33,6 +34,7 @@ pub mod catalog;
 pub mod cli;
 pub mod cri;
 pub mod demo;
+pub mod doctor;
 pub mod dump;
 pub mod error;
 pub mod events;

@@ -244,6 +244,7 @@ pub fn finding(kind: &FindingKind) -> String {
         FindingKind::UnknownEvents(1) => "a line of its events.jsonl is no event that is known".into(),
         FindingKind::UnknownEvents(n) => format!("{n} lines of its events.jsonl are no events that are known"),
         FindingKind::UnsafeRunName => "its names cannot be a path: if it has logs they are not read".into(),
+        FindingKind::UnsafeName => "its name has characters that could steer a terminal: signs are shown in their place".into(),
         FindingKind::Refused(what) | FindingKind::Unreadable(what) => name(what).into_owned(),
         FindingKind::Malformed(1, line) => format!("line {line} of its log is no record"),
         FindingKind::Malformed(n, line) => format!("{n} lines of its log are no records, the first is line {line}"),

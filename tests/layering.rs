@@ -13,6 +13,7 @@ const ROWS: &[&[&str]] = &[
     &["join"],
     &["words"],
     &["catalog", "record"],
+    &["doctor"],
     &["dump", "tui"],
     &["demo"],
     &["cli"],

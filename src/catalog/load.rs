@@ -76,9 +76,11 @@ fn load_node(mut head: RunHead, ours: bool, rows: Vec<(Job, Vec<Sh>)>, dir: Opti
     let files = dir.as_deref().map(path::list_run_files).and_then(|files| odd.told(None, files)).unwrap_or_default();
     odd.left_out(None, files.unreadable, files.refused);
     let mut jobs = rows;
-    if let Some(path) = &files.events {
-        let read = read_events(path, if head.phase == Phase::Finished { Tail::Emit } else { Tail::Hold });
-        let events = odd.told(None, read).unwrap_or_default();
+    let mut told = None;
+    if let Some(path) = files.events {
+        let read = read_events(&path, if head.phase == Phase::Finished { Tail::Emit } else { Tail::Hold });
+        let (events, bytes) = odd.told(None, read).unwrap_or_default();
+        told = Some(LogRef { path, bytes });
         odd.add_if(events.strangers > 0, None, FindingKind::UnknownEvents(events.strangers));
         if !head.run.in_database {
             head = join::run_head(join::run_of_events(head.run, &events), Recorder::Unknown);
@@ -94,7 +96,7 @@ fn load_node(mut head: RunHead, ours: bool, rows: Vec<(Job, Vec<Sh>)>, dir: Opti
     let load = |(job, shs)| load_job(&head, ours, dir.as_deref(), job, shs, &mut odd);
     let jobs = jobs.into_iter().map(load).collect();
     let log = files.log.map(|(path, bytes)| LogRef { path, bytes });
-    let mut node = RunNode { head, dir, log, jobs, findings: Vec::new() };
+    let mut node = RunNode { head, dir, log, events: told, jobs, findings: Vec::new() };
     node.findings = join::find(&node, Time::now());
     node.findings.extend(odd.findings);
     node
@@ -145,8 +147,9 @@ impl Odd {
 /// The most of `events.jsonl` that is read: hundreds of thousands of commands.
 const MAX_EVENTS_BYTES: u64 = 64 << 20;
 
-/// What the events tell, line by line. A last line without LF is one only when nobody writes any more.
-fn read_events(path: &Path, tail: Tail) -> Result<Events> {
+/// What the events tell, line by line, and the size of the file when that was begun. A last line without LF is one only when nobody
+/// writes any more.
+fn read_events(path: &Path, tail: Tail) -> Result<(Events, u64)> {
     let file = LogFile::open(path)?;
     let mut lines = file.lines(0)?;
     let mut events = Events::default();
@@ -156,7 +159,7 @@ fn read_events(path: &Path, tail: Tail) -> Result<Events> {
         }
         events.take(line.bytes);
     }
-    Ok(events)
+    Ok((events, file.bytes()))
 }
 
 /// A log that cannot be read has no time; whoever shows it says why.
@@ -198,5 +201,5 @@ pub(super) fn path_run(path: &Path) -> Result<RunNode> {
         join::job_node(&head, Job::without_row(JobId(job)), Vec::new(), logs)
     };
     let jobs = found.into_iter().map(node).collect();
-    Ok(RunNode { head, dir, log: None, jobs, findings: Vec::new() })
+    Ok(RunNode { head, dir, log: None, events: None, jobs, findings: Vec::new() })
 }

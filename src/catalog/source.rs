@@ -111,6 +111,15 @@ impl Catalog {
         }
     }
 
+    /// The runs that have a directory of logs and no row in the database, by repository and id.
+    #[expect(clippy::missing_errors_doc, reason = "see runs")]
+    pub fn dirs_without_row(&self) -> Result<Vec<(String, RunId)>> {
+        match &self.source {
+            Source::Store { root, reader } => reader.unknown(&path::list_runs(root)?),
+            Source::Tree { .. } | Source::Path { .. } => Ok(Vec::new()),
+        }
+    }
+
     /// What a user should know of how the store is read, once it has been.
     #[must_use]
     pub fn notices(&self) -> Vec<String> {

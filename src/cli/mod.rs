@@ -14,7 +14,8 @@ use jiff::tz::TimeZone;
 
 use crate::catalog::{self, Catalog, RunFilter, RunSpec};
 use crate::demo;
-use crate::dump::{self, Look, Report, Selection, Timestamps};
+use crate::doctor;
+use crate::dump::{self, FindingsWriter, Look, Report, Selection, Timestamps};
 use crate::error::{Error, Result};
 use crate::join::{RunHead, RunNode};
 use crate::model::{JobId, Outcome, Phase, RunId};
@@ -22,7 +23,7 @@ use crate::record::{self, Facts, Given, Options};
 use crate::{sanitise, tui, words};
 
 pub use args::Arguments;
-use args::{Command, Exec, FormatName, List, ListFormat, Narrow, Place, Record, Source, View};
+use args::{Command, Doctor, Exec, FormatName, List, ListFormat, Narrow, Place, Record, Source, View};
 
 impl Arguments {
     /// Does what was asked for; gives the exit code.
@@ -35,6 +36,7 @@ impl Arguments {
         match self.command {
             None => view(place, &self.view),
             Some(Command::List(list)) => list_runs(place, &list),
+            Some(Command::Doctor(doctor)) => examine(place, &doctor),
             Some(Command::Record(record)) => record_command(place, record),
             Some(Command::Exec(exec)) => exec_pipeline(place, &exec),
             Some(Command::Demo) => run_demo(place, &self.view),
@@ -43,7 +45,7 @@ impl Arguments {
 }
 
 fn view(place: &Place, view: &View) -> anyhow::Result<u8> {
-    let (catalog, spec) = open(place, view)?;
+    let (catalog, spec) = open(place, &view.run, &view.narrow)?;
     if view.prints() || !io::stdout().is_terminal() {
         return once(place, view, &catalog, spec.as_ref());
     }
@@ -62,16 +64,16 @@ fn view(place: &Place, view: &View) -> anyhow::Result<u8> {
 }
 
 /// The store, and the run in it that is meant; or a path, which is the run itself.
-fn open(place: &Place, view: &View) -> Result<(Catalog, Option<RunSpec>)> {
-    let text = view.run.to_string_lossy();
-    let path = Path::new(&view.run);
+fn open(place: &Place, run: &OsStr, narrow: &Narrow) -> Result<(Catalog, Option<RunSpec>)> {
+    let text = run.to_string_lossy();
+    let path = Path::new(run);
     let spec = RunSpec::parse(&text);
     let is_word = matches!(spec, Ok(RunSpec::Latest(_) | RunSpec::LatestThat(_)));
     if text.contains('/') || (!is_word && path.exists()) {
         return Ok((Catalog::open_path(path)?, None));
     }
     let spec = spec?;
-    Ok((view.narrow.open_store(place)?, Some(spec)))
+    Ok((narrow.open_store(place)?, Some(spec)))
 }
 
 fn once(place: &Place, view: &View, catalog: &Catalog, spec: Option<&RunSpec>) -> anyhow::Result<u8> {
@@ -164,17 +166,42 @@ fn list_runs(place: &Place, list: &List) -> anyhow::Result<u8> {
     };
     written.and_then(|()| out.flush()).map_err(Error::Output)?;
     tell_all(&catalog.notices());
-    let last = found.heads.last().filter(|_| found.has_more && stdout.is_terminal());
+    let oldest = found.heads.last().filter(|_| found.has_more && stdout.is_terminal());
     match filter {
         _ if !found.heads.is_empty() || list.limit == 0 => {}
         _ if list.before.is_some() => tell("no older run matches"),
         filter if filter.narrows() => tell("no run matches --repo or --ref"),
         _ => tell("no runs yet; `rundown record -- CMD` records one"),
     }
-    if let Some(last) = last {
-        tell(&format!("older runs: the same with --before {}", last.run.id.short()));
+    if let Some(oldest) = oldest {
+        tell(&format!("older runs: the same with --before {}", oldest.run.id.short()));
     }
     Ok(0)
+}
+
+/// Lists what is odd; 1 when anything is.
+fn examine(place: &Place, doctor: &Doctor) -> anyhow::Result<u8> {
+    let filter = doctor.narrow.filter();
+    let (catalog, run) = match &doctor.run {
+        None => (doctor.narrow.open_store(place)?, None),
+        Some(run) => {
+            let (catalog, spec) = open(place, run, &doctor.narrow)?;
+            let id = catalog.find(&spec.unwrap_or(RunSpec::Latest(0)), &filter)?;
+            (catalog, Some(id))
+        }
+    };
+    let out = BufWriter::new(io::stdout().lock());
+    let mut found = FindingsWriter::new(out, doctor.format == ListFormat::Json).map_err(Error::Output)?;
+    let mut tell = |oddity| found.write(&oddity).map_err(Error::Output);
+    match run {
+        Some(id) => doctor::examine_run(&catalog, &id, &mut tell)?,
+        None => doctor::examine_store(&catalog, &filter, &mut tell)?,
+    }
+    let count = found.finish().map_err(Error::Output)?;
+    if count == 0 && doctor.format == ListFormat::Text {
+        tell_all(&["nothing odd was found".to_owned()]);
+    }
+    Ok(u8::from(count > 0))
 }
 
 fn record_command(place: &Place, record: Record) -> anyhow::Result<u8> {

@@ -3,6 +3,7 @@
 //! Logs stream from disk to the output: memory does not grow with them. What cannot be read or was left out is told in the
 //! [`Report`], never passed over: data goes to `out`, notices to whoever called.
 
+mod findings;
 mod json;
 mod jsonl;
 mod list;
@@ -17,6 +18,7 @@ use std::path::Path;
 
 use crate::join::RunNode;
 
+pub use findings::FindingsWriter;
 pub use json::write_runs as write_list_json;
 pub use list::write_runs as write_list_text;
 pub use options::{Format, Look, Report, Selection, Timestamps, select};

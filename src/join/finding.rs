@@ -6,6 +6,7 @@ use std::collections::HashSet;
 
 use super::{JobNode, Pairing, RunHead, RunNode, ShNode};
 use crate::model::{JobId, Origin, Phase};
+use crate::sanitise;
 use crate::time::Time;
 
 /// Something odd, and where: the run itself, a job of it, or a command.
@@ -54,6 +55,8 @@ pub enum FindingKind {
     UnknownEvents(u64),
     /// The names of the run cannot be a path: none of its files is read.
     UnsafeRunName,
+    /// A name of the run, or the job's, has characters that could steer a terminal or hide text.
+    UnsafeName,
     /// Something that is left alone on purpose: what and why. Untrusted names are in it.
     Refused(String),
     /// Something that could not be read: what and why. Untrusted names are in it.
@@ -85,6 +88,7 @@ impl FindingKind {
             Self::ClockWentBack(_) => "clock-went-back",
             Self::UnknownEvents(_) => "unknown-events",
             Self::UnsafeRunName => "unsafe-run-name",
+            Self::UnsafeName => "unsafe-name",
             Self::Refused(_) => "refused",
             Self::Unreadable(_) => "unreadable",
             Self::Malformed(..) => "malformed",
@@ -121,6 +125,10 @@ pub fn find(run: &RunNode, now: Time) -> Vec<Finding> {
         (FindingKind::Interrupted, head.interrupted),
         (FindingKind::Stalled, is_stalled),
         (FindingKind::UnsafeRunName, run.dir.is_none() && head.run.repo.is_some()),
+        (
+            FindingKind::UnsafeName,
+            [&head.run.repo, &head.run.ref_name].into_iter().flatten().any(|name| is_unsafe(name)),
+        ),
     ] {
         found.add_if(is_so, None, None, kind);
     }
@@ -133,6 +141,10 @@ pub fn find(run: &RunNode, now: Time) -> Vec<Finding> {
         found.job(head, job);
     }
     found.findings
+}
+
+fn is_unsafe(name: &str) -> bool {
+    !name.chars().all(sanitise::is_harmless)
 }
 
 fn is_stalled(run: &RunNode, now: Time) -> bool {
@@ -200,6 +212,7 @@ impl Found {
     }
 
     fn job(&mut self, head: &RunHead, job: &JobNode) {
+        self.add_if(is_unsafe(job.job.id.as_str()), Some(job), None, FindingKind::UnsafeName);
         let is_over = head.phase == Phase::Finished;
         self.add_if(is_over && job.interrupted && !head.interrupted, Some(job), None, FindingKind::JobNeverEnded);
         let outlived = head.ended_at().zip(job.job.finished_at).map_or(0, |(run, job)| job.millis_since(run));

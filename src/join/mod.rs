@@ -56,6 +56,8 @@ pub struct RunNode {
     pub dir: Option<PathBuf>,
     /// The run's own log: what the program that ran its jobs said.
     pub log: Option<LogRef>,
+    /// The file that tells of it as it goes on, with how many of its bytes have been read.
+    pub events: Option<LogRef>,
     /// Its jobs, in order of execution.
     pub jobs: Vec<JobNode>,
     /// What is odd about it, from the run down to its commands.

@@ -137,6 +137,21 @@ impl Reader {
         })
     }
 
+    /// Those of some runs, by repository and id, that the database does not have.
+    #[expect(clippy::missing_errors_doc, reason = "see runs")]
+    pub fn unknown(&self, runs: &[(String, RunId)]) -> Result<Vec<(String, RunId)>> {
+        self.read(|opened| {
+            let mut known = opened.access.connection.prepare("SELECT 1 FROM v_runs WHERE id = ?1")?;
+            let mut unknown = Vec::new();
+            for run in runs {
+                if !known.exists([run.1.as_str()])? {
+                    unknown.push(run.clone());
+                }
+            }
+            Ok(unknown)
+        })
+    }
+
     /// What a user should know of how this database is read.
     #[must_use]
     pub fn notices(&self) -> Vec<String> {

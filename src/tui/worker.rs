@@ -14,7 +14,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::msg::{Effect, Msg, PAGE_RUNS, Page, PageRequest, Ticket, Work};
 use crate::catalog::{Catalog, RunFilter, RunList};
 use crate::error::{Error, Result, chain};
-use crate::join::{RunHead, RunNode};
+use crate::join::{LogRef, RunHead, RunNode};
 use crate::log::{Change, Index, LogFile, path};
 use crate::model::{Phase, RunId};
 
@@ -54,6 +54,8 @@ struct Seen {
     /// The newest runs; `None` when the open one is not among them.
     runs: Option<RunList>,
     dirs: Vec<(PathBuf, Option<SystemTime>)>,
+    /// The run's events, as far as they were read.
+    events: Option<LogRef>,
     /// When, if what was read goes on by itself.
     alive_at: Option<Instant>,
     /// The last reading failed.
@@ -84,9 +86,11 @@ impl Desk {
 
     fn refresh(&mut self, run: Option<RunId>) -> Vec<Msg> {
         let dirs_changed = self.seen.dirs.iter().any(|(dir, modified)| modified_at(dir) != *modified);
+        let grown = |events: &LogRef| fs::metadata(&events.path).is_ok_and(|meta| meta.len() != events.bytes);
+        let files_changed = dirs_changed || self.seen.events.as_ref().is_some_and(grown);
         match self.catalog.changed() {
             Err(error) => self.fail(&error),
-            Ok(changed) if changed || dirs_changed || self.seen.is_stale || self.seen.run != run => self.load(run),
+            Ok(changed) if changed || files_changed || self.seen.is_stale || self.seen.run != run => self.load(run),
             Ok(_) if self.seen.alive_at.is_some_and(|at| at.elapsed() >= LOOK_AGAIN) => self.look_for_the_dead(run),
             Ok(_) => Vec::new(),
         }
@@ -127,6 +131,7 @@ impl Desk {
             run: id.clone(),
             runs: Some(runs.clone()).filter(|_| is_listed),
             dirs: dirs.iter().map(|dir| (dir.clone(), modified_at(dir))).collect(),
+            events: node.as_ref().and_then(|node| node.events.clone()),
             alive_at: is_alive.then(Instant::now),
             is_stale: false,
         };
