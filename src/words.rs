@@ -204,7 +204,6 @@ pub fn missing(head: &RunHead, node: &ShNode) -> Option<String> {
         // Some writers write a log, or a row, only when the command or the run has ended.
         (_, Pairing::RowOnly) => Some(if node.state == ShState::Running { "no log yet" } else { "no log" }.into()),
         (_, Pairing::FileOnly) if !head.run.in_database => None,
-        (_, Pairing::FileOnly) if head.phase == Phase::Active => Some("no row in the database yet".into()),
         (_, Pairing::FileOnly) => Some("no row in the database".into()),
         (None, Pairing::Exact | Pairing::Time | Pairing::Position) => None,
     }

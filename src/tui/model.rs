@@ -374,12 +374,15 @@ pub fn telling_place(run: &RunNode) -> Option<Place> {
     let failed_job = || find_job(|job| job.outcome == Some(Outcome::Failed)).map(|job| place(job, None));
     let failed_sh = || find_sh(ShState::Failed).or_else(|| find_sh(ShState::Interrupted));
     let failed = || failed_sh().or_else(own_log).or_else(failed_job);
-    let own = || (run.log.is_some() || !run.findings.is_empty()).then_some(Place::Run);
+    // Something odd about the run is what there is to see where it tells why the run does not go on, or failed.
+    let is_odd = run.findings_at(None, None).next().is_some();
+    let odd = || (is_odd && run.head.outcome != Some(Outcome::Passed)).then_some(Place::Run);
+    let own = || (is_odd || run.log.is_some()).then_some(Place::Run);
     let first_job = || run.jobs.first().map(|job| place(job, None));
     let first_sh = || find_job(|job| !job.shs.is_empty()).map(|job| place(job, job.shs.first()));
     let first = || first_sh().or_else(own).or_else(first_job);
     match run.head.phase {
-        Phase::Finished | Phase::Unknown => failed().or_else(first),
-        Phase::Queued | Phase::Active => running().or_else(failed).or_else(first),
+        Phase::Finished | Phase::Unknown => failed().or_else(odd).or_else(first),
+        Phase::Queued | Phase::Active => running().or_else(failed).or_else(odd).or_else(first),
     }
 }
