@@ -106,13 +106,15 @@ pub struct Job {
     pub started_at: Option<Time>,
     /// When it ended.
     pub finished_at: Option<Time>,
+    /// A database has a row of it; otherwise its directory, its commands or events tell of it.
+    pub in_database: bool,
 }
 
 impl Job {
     /// A job of which nothing but its name is known: by its directory, or by its commands.
     #[must_use]
     pub const fn without_row(id: JobId) -> Self {
-        Self { id, state: None, exit_code: None, started_at: None, finished_at: None }
+        Self { id, state: None, exit_code: None, started_at: None, finished_at: None, in_database: false }
     }
 }
 

@@ -213,32 +213,37 @@ pub fn missing(head: &RunHead, node: &ShNode) -> Option<String> {
 #[must_use]
 pub fn finding(kind: &FindingKind) -> String {
     let commands = |n: &usize| if *n == 1 { "1 command".to_owned() } else { format!("{n} commands") };
-    let logs = |n: &usize| if *n == 1 { "1 log".to_owned() } else { format!("{n} logs") };
+    let logs = |n: usize| if n == 1 { "1 log is".to_owned() } else { format!("{n} logs are") };
     match kind {
         FindingKind::Orphaned => {
-            "its writer was gone when it was called failed: the finish time is that of the writer's next start, so how long it took is not known".into()
+            "its writer stopped before it had ended, and called it failed when started anew: how long it took is not known".into()
         }
         FindingKind::Interrupted => "its recorder is gone without having finished it: nothing more will come".into(),
         FindingKind::Stalled => {
             "all its jobs have ended but the run has not: its writer has stopped, perhaps because two commands began in one millisecond".into()
         }
-        FindingKind::JobsGone(n) => {
-            format!("the database has no jobs of this run, though {} are here: an upgrade of quire's database to version 7 dropped such rows", logs(n))
+        FindingKind::JobsGone(n, true) => {
+            format!("the database has no jobs of this run, though {} here: its writer stopped before it wrote them", logs(*n))
+        }
+        FindingKind::JobsGone(n, false) => {
+            format!("the database has no jobs of this run, though {} here: an upgrade of quire's database to version 7 dropped such rows", logs(*n))
         }
         FindingKind::LogsGone(n) => format!("no log of {} is here: they were removed, or never copied", commands(n)),
-        FindingKind::RowsEnd(n, true) => {
-            format!("from here on the database has no rows ({}): two commands began in one millisecond, which it cannot hold", commands(n))
-        }
-        FindingKind::RowsEnd(n, false) => {
-            format!("from here on the database has no rows ({}): its writer stopped, perhaps because two commands began in one millisecond", commands(n))
+        FindingKind::RowsEnd(n, is_collision) => {
+            let which = if *n == 1 { "no row of this command".into() } else { format!("no rows of this command and {} later ones", n - 1) };
+            let why = if *is_collision { "two commands began in one millisecond, which it cannot hold" } else { "its writer stopped, perhaps because two commands began in one millisecond" };
+            format!("the database has {which}: {why}")
         }
         FindingKind::LogMissing => "its log is not here: it was removed, or never copied".into(),
-        FindingKind::NumberMissing => "the numbers of the job's logs leave this one out: a log was removed, or never copied".into(),
+        FindingKind::NumberMissing(1, first) => format!("sh-{first}.log is not here, though later ones are: it was removed, or never copied"),
+        FindingKind::NumberMissing(n, first) => {
+            format!("{n} logs, the first of them sh-{first}.log, are not here, though later ones are: they were removed, or never copied")
+        }
         FindingKind::OutOfOrder => "its commands did not begin in the order of their logs: the clock was set back meanwhile".into(),
         FindingKind::NeverEnded => "it was started and never ended: perhaps there is no such program".into(),
         FindingKind::JobNeverEnded => "it has not ended, though its run has".into(),
         FindingKind::JobOutlivesRun(ms) => format!("it ended {} after its run did", duration(*ms)),
-        FindingKind::JobWithoutRow => "it has logs but no row in the database".into(),
+        FindingKind::JobWithoutRow => "the database has no row of it".into(),
         FindingKind::ClockWentBack(ms) => format!("it ended {} before it began: the clock was set back meanwhile", duration(*ms)),
         FindingKind::UnknownEvents(1) => "a line of its events.jsonl is no event that is known".into(),
         FindingKind::UnknownEvents(n) => format!("{n} lines of its events.jsonl are no events that are known"),

@@ -18,13 +18,13 @@ use crate::time::Time;
 /// A run of a database.
 pub(super) fn stored_run(root: &Path, reader: &Reader, id: &RunId) -> Result<Option<RunNode>> {
     let Some(mut rows) = reader.run(id)? else { return Ok(None) };
-    let dir = run_dir(root, &rows.run);
-    let recorder = recorder(rows.ours, &rows.run, dir.as_deref());
+    let recorder = recorder(rows.ours, &rows.run, root);
     if recorder == Recorder::Gone {
         // It may have finished the run between the two looks: what its rows say after the lock was free counts.
         let Some(again) = reader.run(id)? else { return Ok(None) };
         rows = again;
     }
+    let dir = run_dir(root, &rows.run);
     Ok(Some(load_node(join::run_head(rows.run, recorder), rows.ours, rows.jobs, dir)))
 }
 
@@ -35,14 +35,24 @@ pub(super) fn tree_run(root: &Path, id: &RunId) -> Result<Option<RunNode>> {
     Ok(Some(load_node(join::run_head(run, Recorder::Unknown), false, Vec::new(), dir)))
 }
 
-fn run_dir(root: &Path, run: &Run) -> Option<PathBuf> {
-    path::run_dir(root, run.repo.as_deref()?, &run.id)
+/// Where a run's files are, or why they are not read.
+fn run_dir(root: &Path, run: &Run) -> std::result::Result<Option<PathBuf>, FindingKind> {
+    let Some(repo) = run.repo.as_deref() else { return Ok(None) };
+    let dir = path::run_dir(root, repo, &run.id).ok_or(FindingKind::UnsafeRunName)?;
+    match path::leads_out(root, &dir) {
+        Ok(false) => Ok(Some(dir)),
+        Ok(true) => {
+            let why = "it is a link that leads out of the store";
+            Err(FindingKind::Refused(format!("{} is not read: {why}", dir.display())))
+        }
+        Err(error) => Err(FindingKind::Unreadable(error::chain(&error))),
+    }
 }
 
 /// Runs for a list; `None` when the run that they are to follow is not there. Those that nobody records any more are read again
 /// after that was seen: they may just have been finished.
 pub(super) fn listed_heads(root: &Path, reader: &Reader, page: &RunPage) -> Result<Option<Vec<RunHead>>> {
-    let recorder_of = |listed: &ListedRun| recorder(listed.ours, &listed.run, run_dir(root, &listed.run).as_deref());
+    let recorder_of = |listed: &ListedRun| recorder(listed.ours, &listed.run, root);
     let Some(mut listed) = reader.runs(page)? else { return Ok(None) };
     let is_gone = |listed: &&ListedRun| recorder_of(listed) == Recorder::Gone;
     let gone: HashSet<RunId> = listed.iter().filter(is_gone).map(|listed| listed.run.id.clone()).collect();
@@ -59,9 +69,17 @@ pub(super) fn listed_heads(root: &Path, reader: &Reader, page: &RunPage) -> Resu
 
 /// Whether the recorder of an unfinished run of ours still holds its lock. A shared lock is tried on the file as it is: nothing is
 /// written.
-fn recorder(ours: bool, run: &Run, run_dir: Option<&Path>) -> Recorder {
-    let Some(dir) = run_dir.filter(|_| ours && run.finished_at.is_none()) else { return Recorder::Unknown };
-    match open_regular(&path::recorder_lock(dir)).map(|file| file.try_lock_shared()) {
+fn recorder(ours: bool, run: &Run, root: &Path) -> Recorder {
+    if !ours || run.finished_at.is_some() {
+        return Recorder::Unknown;
+    }
+    let Ok(Some(dir)) = run_dir(root, run) else { return Recorder::Unknown };
+    let lock = path::recorder_lock(&dir);
+    // No recorder makes a link.
+    if lock.is_symlink() {
+        return Recorder::Unknown;
+    }
+    match open_regular(&lock).map(|file| file.try_lock_shared()) {
         Ok(Err(TryLockError::WouldBlock)) => Recorder::Alive,
         Ok(Ok(())) => Recorder::Gone,
         Err(missing) if missing.kind() == ErrorKind::NotFound => Recorder::Gone,
@@ -71,8 +89,14 @@ fn recorder(ours: bool, run: &Run, run_dir: Option<&Path>) -> Recorder {
 
 /// A run from its rows, its events and its directory: the jobs of the database, then those that only the events tell of, then those
 /// that are known by their directory alone. What cannot be read of it takes nothing else away.
-fn load_node(mut head: RunHead, ours: bool, rows: Vec<(Job, Vec<Sh>)>, dir: Option<PathBuf>) -> RunNode {
+fn load_node(
+    mut head: RunHead,
+    ours: bool,
+    rows: Vec<(Job, Vec<Sh>)>,
+    dir: std::result::Result<Option<PathBuf>, FindingKind>,
+) -> RunNode {
     let mut odd = Odd::default();
+    let dir = dir.map_err(|why| odd.add_if(true, None, why)).ok().flatten();
     let files = dir.as_deref().map(path::list_run_files).and_then(|files| odd.told(None, files)).unwrap_or_default();
     odd.left_out(None, files.unreadable, files.refused);
     let mut jobs = rows;
@@ -90,7 +114,8 @@ fn load_node(mut head: RunHead, ours: bool, rows: Vec<(Job, Vec<Sh>)>, dir: Opti
     if let Some(dir) = &dir {
         let known: HashSet<JobId> = jobs.iter().map(|(job, _)| job.id.clone()).collect();
         let listed = odd.told(None, path::list_jobs(dir)).unwrap_or_default();
-        let alone = listed.into_iter().filter(|id| !known.contains(id));
+        odd.left_out(None, Vec::new(), listed.refused.into_iter().collect());
+        let alone = listed.ids.into_iter().filter(|id| !known.contains(id));
         jobs.extend(alone.map(|id| (Job::without_row(id), Vec::new())));
     }
     let load = |(job, shs)| load_job(&head, ours, dir.as_deref(), job, shs, &mut odd);
@@ -106,7 +131,8 @@ fn load_job(head: &RunHead, ours: bool, dir: Option<&Path>, job: Job, shs: Vec<S
     let listed = dir.map(|dir| path::list_logs(dir, &job.id)).and_then(|listed| odd.told(Some(&job.id), listed));
     let found = listed.unwrap_or_default();
     // A job without commands (quire's own `quire/push`) misses nothing by its name.
-    let refused = if shs.is_empty() && job.state.is_some() { Vec::new() } else { found.refused };
+    let is_no_path = || dir.is_some_and(|dir| path::job_dir(dir, &job.id).is_none());
+    let refused = if shs.is_empty() && is_no_path() { Vec::new() } else { found.refused };
     odd.left_out(Some(&job.id), found.unreadable, refused);
     // Times are worth a read only where they decide.
     let guessed = shs.iter().any(|sh| sh.origin != Origin::Call);
@@ -189,7 +215,7 @@ pub(super) fn path_run(path: &Path) -> Result<RunNode> {
     let head = join::run_head(Run::without_row(path_run_id(), None), Recorder::Unknown);
     let metadata = std::fs::metadata(path).map_err(Error::io("open", path))?;
     if metadata.is_dir() && path.join("jobs").is_dir() {
-        return Ok(load_node(head, false, Vec::new(), Some(path.to_owned())));
+        return Ok(load_node(head, false, Vec::new(), Ok(Some(path.to_owned()))));
     }
     let dir = Some(path.to_owned()).filter(|_| metadata.is_dir());
     let found = match &dir {

@@ -101,7 +101,7 @@ fn once(place: &Place, view: &View, catalog: &Catalog, spec: Option<&RunSpec>) -
 
 /// What is selected of a run; that it failed is asked last, and may be answered with nothing.
 fn narrow(run: RunNode, selection: &Selection, named: &OsStr) -> Result<RunNode> {
-    if run.jobs.is_empty() && run.head.phase == Phase::Unknown {
+    if run.jobs.is_empty() && run.head.phase == Phase::Unknown && run.findings.is_empty() {
         let named = named.display();
         return Err(Error::NotFound(format!("no logs under {named}\nif it is a store: --root {named}")));
     }

@@ -29,16 +29,16 @@ pub enum FindingKind {
     Interrupted,
     /// The run has not ended, though all its jobs have, for a while.
     Stalled,
-    /// The database has no jobs of the run, though so many logs are here.
-    JobsGone(usize),
+    /// The database has no jobs of the run, though so many logs are here. Whether its writer was gone before it wrote them.
+    JobsGone(usize, bool),
     /// The logs of so many commands are not here: of a job, or of the whole run.
     LogsGone(usize),
-    /// From this command on, so many commands have logs or events and no rows. Whether two of them began in one millisecond.
+    /// So many commands, this one the first, have logs and no rows. Whether two of them began in one millisecond.
     RowsEnd(usize, bool),
     /// A row without a log.
     LogMissing,
-    /// Between the job's logs there is a number without row and log.
-    NumberMissing,
+    /// So many numbers before the job's last log have neither row nor log, and the first of them.
+    NumberMissing(u32, u32),
     /// The rows of the job are not in the order of its logs.
     OutOfOrder,
     /// The command was started and something else came after it without its end.
@@ -47,7 +47,7 @@ pub enum FindingKind {
     JobNeverEnded,
     /// The job ended so many milliseconds after its run.
     JobOutlivesRun(i64),
-    /// A directory of logs without a row, in a run that has rows.
+    /// A directory of logs, or events, without a row, in a run that has rows.
     JobWithoutRow,
     /// It ended so many milliseconds before it began.
     ClockWentBack(i64),
@@ -75,11 +75,11 @@ impl FindingKind {
             Self::Orphaned => "orphaned",
             Self::Interrupted => "interrupted",
             Self::Stalled => "stalled",
-            Self::JobsGone(_) => "jobs-gone",
+            Self::JobsGone(..) => "jobs-gone",
             Self::LogsGone(_) => "logs-gone",
             Self::RowsEnd(..) => "rows-end",
             Self::LogMissing => "log-missing",
-            Self::NumberMissing => "number-missing",
+            Self::NumberMissing(..) => "number-missing",
             Self::OutOfOrder => "out-of-order",
             Self::NeverEnded => "never-ended",
             Self::JobNeverEnded => "job-never-ended",
@@ -103,7 +103,7 @@ impl FindingKind {
             self,
             Self::LogsGone(_)
                 | Self::LogMissing
-                | Self::NumberMissing
+                | Self::NumberMissing(..)
                 | Self::UnsafeRunName
                 | Self::Refused(_)
                 | Self::Unreadable(_)
@@ -124,7 +124,6 @@ pub fn find(run: &RunNode, now: Time) -> Vec<Finding> {
         (FindingKind::Orphaned, head.is_orphaned()),
         (FindingKind::Interrupted, head.interrupted),
         (FindingKind::Stalled, is_stalled),
-        (FindingKind::UnsafeRunName, run.dir.is_none() && head.run.repo.is_some()),
         (
             FindingKind::UnsafeName,
             [&head.run.repo, &head.run.ref_name].into_iter().flatten().any(|name| is_unsafe(name)),
@@ -176,16 +175,17 @@ impl Found {
         let shs = || run.jobs.iter().flat_map(|job| &job.shs);
         let logs = shs().filter(|sh| sh.log.is_some()).count();
         let rows = shs().filter(|sh| has_row(sh)).count();
-        if run.jobs.iter().all(|job| job.job.state.is_none()) && rows == 0 && logs > 0 {
-            return self.add_if(true, None, None, FindingKind::JobsGone(logs));
+        let known_jobs = run.jobs.iter().any(|job| job.job.in_database);
+        if !known_jobs && rows == 0 && logs > 0 {
+            return self.add_if(true, None, None, FindingKind::JobsGone(logs, run.head.is_orphaned()));
         }
         if logs == 0 && rows > 0 {
             return self.add_if(true, None, None, FindingKind::LogsGone(rows));
         }
-        let known_jobs = run.jobs.iter().any(|job| job.job.state.is_some());
         for job in &run.jobs {
-            let has_any_row = job.job.state.is_some() || job.shs.iter().any(has_row);
-            self.add_if(!has_any_row && known_jobs, Some(job), None, FindingKind::JobWithoutRow);
+            let has_any_row = job.job.in_database || job.shs.iter().any(has_row);
+            let is_told = !job.shs.is_empty() || job.job.started_at.is_some();
+            self.add_if(!has_any_row && known_jobs && is_told, Some(job), None, FindingKind::JobWithoutRow);
             self.missing_rows(job, has_any_row);
             self.missing_logs(job);
         }
@@ -219,13 +219,8 @@ impl Found {
         self.add_if(outlived > 0, Some(job), None, FindingKind::JobOutlivesRun(outlived));
         self.clock(Some(job), None, job.job.started_at, job.job.finished_at);
         self.add_if(is_out_of_order(job), Some(job), None, FindingKind::OutOfOrder);
-        let numbers: HashSet<u32> = job.shs.iter().map(|sh| sh.n).collect();
-        let mut expected = 1;
-        for sh in job.shs.iter().filter(|sh| sh.log.is_some()) {
-            // The first of a gap: a hostile store may leave out millions.
-            let gap = (expected..sh.n).find(|n| !numbers.contains(n));
-            self.add_if(gap.is_some(), Some(job), gap, FindingKind::NumberMissing);
-            expected = sh.n.saturating_add(1);
+        if let Some((missing, first)) = missing_numbers(job) {
+            self.add_if(true, Some(job), None, FindingKind::NumberMissing(missing, first));
         }
         for sh in &job.shs {
             let given_up = sh.sh.as_ref().is_some_and(|sh| sh.origin == Origin::Event && sh.n.is_none());
@@ -234,6 +229,15 @@ impl Found {
             self.clock(Some(job), Some(sh.n), times.0, times.1);
         }
     }
+}
+
+/// How many numbers before the last log are nobody's, and the first of them. Counted, not walked: a hostile store may leave out
+/// millions.
+fn missing_numbers(job: &JobNode) -> Option<(u32, u32)> {
+    let last = job.shs.iter().rev().find(|sh| sh.log.is_some())?.n;
+    let numbers: HashSet<u32> = job.shs.iter().map(|sh| sh.n).filter(|n| *n <= last).collect();
+    let missing = last.checked_sub(u32::try_from(numbers.len()).ok()?).filter(|missing| *missing > 0)?;
+    Some((missing, (1..last).find(|n| !numbers.contains(n))?))
 }
 
 fn has_row(sh: &ShNode) -> bool {
@@ -266,5 +270,171 @@ impl RunNode {
     #[must_use]
     pub fn is_unreadable(&self) -> bool {
         self.findings.iter().any(|finding| matches!(finding.kind, FindingKind::Unreadable(_)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::join::{DatedLog, LogRef, Recorder, job_node, run_head};
+    use crate::model::{Job, Run, RunId, Sh};
+
+    /// Long after everything here has ended.
+    const NOW: Time = Time::from_millis(1_000_000);
+
+    fn ms(ms: Option<i64>) -> Option<Time> {
+        ms.map(Time::from_millis)
+    }
+
+    /// A run of the database that began at 0.
+    fn run(state: &str, finished: Option<i64>) -> Run {
+        let run = Run::without_row(RunId("r".into()), Some("demo.git".into()));
+        Run { state: Some(state.into()), started_at: ms(Some(0)), finished_at: ms(finished), in_database: true, ..run }
+    }
+
+    fn ended() -> Run {
+        run("complete", Some(1000))
+    }
+
+    fn orphaned(finished: i64) -> Run {
+        Run { reason: Some("orphaned".into()), ..run("failed", Some(finished)) }
+    }
+
+    fn job(id: &str, state: &str, finished: Option<i64>) -> Job {
+        let (state, in_database) = (Some(state.into()), true);
+        Job {
+            state,
+            started_at: ms(Some(1)),
+            finished_at: ms(finished),
+            in_database,
+            ..Job::without_row(JobId(id.into()))
+        }
+    }
+
+    fn sh(started: i64) -> Sh {
+        Sh { started_at: ms(Some(started)), finished_at: ms(Some(started + 1)), exit_code: Some(0), ..Sh::default() }
+    }
+
+    fn log(n: u32, first: i64) -> DatedLog {
+        DatedLog { n, log: LogRef { path: PathBuf::from(format!("sh-{n}.log")), bytes: 9 }, first_at: ms(Some(first)) }
+    }
+
+    type Parts = (Job, Vec<Sh>, Vec<DatedLog>);
+
+    /// A job of one command with its log.
+    fn sound() -> Parts {
+        (job("build", "complete", Some(20)), vec![sh(10)], vec![log(1, 10)])
+    }
+
+    /// What is found: `job n kind`, dashes for the run itself.
+    fn found_of(run: Run, recorder: Recorder, jobs: Vec<Parts>) -> Vec<String> {
+        let head = run_head(run, recorder);
+        let jobs = jobs.into_iter().map(|(job, shs, logs)| job_node(&head, job, shs, logs)).collect();
+        let run = RunNode { head, dir: None, log: None, events: None, jobs, findings: Vec::new() };
+        let told = |finding: Finding| {
+            let job = finding.job.map_or("-".into(), |job| job.0);
+            format!("{job} {} {:?}", finding.n.map_or("-".into(), |n| n.to_string()), finding.kind)
+        };
+        find(&run, NOW).into_iter().map(told).collect()
+    }
+
+    fn found(jobs: Vec<Parts>) -> Vec<String> {
+        found_of(ended(), Recorder::Unknown, jobs)
+    }
+
+    #[test]
+    fn in_a_sound_run_nothing_is_odd() {
+        let without_commands = (job("quire/push", "complete", Some(2)), vec![], vec![]);
+        assert_eq!(found(vec![without_commands, sound()]), [""; 0]);
+    }
+
+    #[test]
+    fn how_a_run_came_to_its_end_may_be_odd() {
+        assert_eq!(found_of(orphaned(900_000), Recorder::Unknown, vec![sound()]), ["- - Orphaned"]);
+        let active = run("active", None);
+        assert_eq!(found_of(active.clone(), Recorder::Gone, vec![sound()]), ["- - Interrupted"]);
+        assert_eq!(found_of(active, Recorder::Unknown, vec![sound()]), ["- - Stalled"]);
+    }
+
+    #[test]
+    fn a_run_stalls_only_after_a_while_and_when_no_job_goes_on() {
+        let active = || run("active", None);
+        let just_ended = (job("build", "complete", Some(999_000)), vec![], vec![]);
+        assert_eq!(found_of(active(), Recorder::Unknown, vec![just_ended]), [""; 0]);
+        assert_eq!(
+            found_of(active(), Recorder::Unknown, vec![sound(), (job("test", "active", None), vec![], vec![])]),
+            [""; 0]
+        );
+        assert_eq!(found_of(active(), Recorder::Unknown, vec![]), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_missing_is_told_once_and_as_high_up_as_it_holds() {
+        let dir_only = || (Job::without_row(JobId("stray".into())), vec![], vec![log(1, 10), log(2, 20)]);
+        let rows_only = || (job("test", "complete", Some(40)), vec![sh(30), sh(35)], vec![]);
+        assert_eq!(found(vec![dir_only()]), ["- - JobsGone(2, false)"]);
+        assert_eq!(
+            found_of(orphaned(1000), Recorder::Unknown, vec![dir_only()]),
+            ["- - Orphaned", "- - JobsGone(2, true)"]
+        );
+        assert_eq!(found(vec![rows_only()]), ["- - LogsGone(2)"]);
+        assert_eq!(found(vec![sound(), rows_only()]), ["test - LogsGone(2)"]);
+        assert_eq!(found(vec![sound(), dir_only()]), ["stray - JobWithoutRow"]);
+        let one_log_gone = (job("test", "complete", Some(40)), vec![sh(30), sh(35)], vec![log(2, 35)]);
+        assert_eq!(found(vec![one_log_gone]), ["test 1 LogMissing"]);
+        let rows_end = |colliding| {
+            (job("test", "complete", Some(40)), vec![sh(30), sh(35)], vec![log(1, 30), log(2, 35), log(3, colliding)])
+        };
+        assert_eq!(found(vec![rows_end(35)]), ["test 3 RowsEnd(1, true)"]);
+        assert_eq!(found(vec![rows_end(37)]), ["test 3 RowsEnd(1, false)"]);
+        let a_gap = (job("test", "complete", Some(40)), vec![], vec![log(2, 30), log(u32::MAX, 35)]);
+        let missing = format!("test - NumberMissing({}, 1)", u32::MAX - 2);
+        assert_eq!(found(vec![sound(), a_gap]), ["test 2 RowsEnd(2, false)", &missing]);
+    }
+
+    #[test]
+    fn while_a_run_goes_on_nothing_of_it_is_missing_yet() {
+        let active = run("active", None);
+        let logs_first = (job("build", "active", None), vec![], vec![log(1, 10)]);
+        let row_first = (job("test", "active", None), vec![sh(30)], vec![]);
+        assert_eq!(found_of(active, Recorder::Unknown, vec![logs_first, row_first]), [""; 0]);
+    }
+
+    #[test]
+    fn what_only_events_tell_of_is_without_a_row() {
+        let told = |id: &str| Job { in_database: false, ..job(id, "succeeded", Some(40)) };
+        let event = Sh { origin: Origin::Event, n: Some(1), ..sh(30) };
+        let given_up = Sh { origin: Origin::Event, finished_at: None, exit_code: None, ..sh(35) };
+        let test = (told("test"), vec![event, given_up], vec![log(1, 30)]);
+        assert_eq!(found(vec![sound(), test]), ["test - JobWithoutRow", "test 2 NeverEnded"]);
+    }
+
+    #[test]
+    fn times_may_be_odd() {
+        let never_ended = (job("test", "active", None), vec![], vec![]);
+        let outlives = (job("test", "complete", Some(1500)), vec![], vec![]);
+        let back = (job("test", "complete", Some(-4)), vec![], vec![]);
+        assert_eq!(found(vec![sound(), never_ended]), ["test - JobNeverEnded"]);
+        assert_eq!(found(vec![sound(), outlives]), ["test - JobOutlivesRun(500)"]);
+        assert_eq!(found(vec![sound(), back]), ["test - ClockWentBack(5)"]);
+        let command_back = Sh { finished_at: ms(Some(7)), ..sh(10) };
+        assert_eq!(
+            found(vec![(job("test", "complete", Some(20)), vec![command_back], vec![log(1, 10)])]),
+            ["test 1 ClockWentBack(3)"]
+        );
+        assert_eq!(found_of(run("complete", Some(-2)), Recorder::Unknown, vec![]), ["- - ClockWentBack(2)"]);
+        let set_back = (job("test", "complete", Some(40)), vec![sh(10), sh(20)], vec![log(1, 20), log(2, 10)]);
+        assert_eq!(found(vec![set_back]), ["test - OutOfOrder"]);
+    }
+
+    #[test]
+    fn names_that_could_steer_a_terminal_are_told() {
+        let run = Run { ref_name: Some("refs/heads/\u{202e}niam".into()), ..ended() };
+        let evil = (job("\x1b[2J", "complete", Some(20)), vec![], vec![]);
+        assert_eq!(found_of(run, Recorder::Unknown, vec![evil]), ["- - UnsafeName", "\x1b[2J - UnsafeName"]);
+        let plain = (job("with space 日本", "complete", Some(20)), vec![], vec![]);
+        assert_eq!(found(vec![plain]), [""; 0]);
     }
 }

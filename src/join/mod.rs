@@ -217,27 +217,32 @@ fn told_phase(has_row: bool, outcome: Option<Outcome>, started: Option<Time>, fi
     }
 }
 
-/// Adds to the rows of a run what its events tell and the database does not: jobs without a row, and, where a job has more
-/// commands than rows, all of them in their order, each with its row where there is one (its rows were made from these events, so
-/// they agree in every value).
+/// Adds to the rows of a run what its events tell and the database does not: jobs without a row, and, where a job has a command
+/// without one, all of them in their order, each with its row where there is one (its rows were made from these events, so they
+/// agree in every value). Each row and each command that only events tell of comes out exactly once.
 #[must_use]
 pub fn with_events(mut rows: Vec<(Job, Vec<Sh>)>, events: Events) -> Vec<(Job, Vec<Sh>)> {
     for (job, mut told) in events.jobs {
-        match rows.iter_mut().find(|(row, _)| row.id == job.id) {
-            None => rows.push((job, told)),
-            Some((_, shs)) if told.iter().filter(|sh| sh.finished_at.is_some()).count() > shs.len() => {
-                for row in shs.drain(..) {
-                    let is_same = |sh: &&mut Sh| {
-                        sh.origin == Origin::Event && sh.started_at == row.started_at && sh.cmd == row.cmd
-                    };
-                    match told.iter_mut().find(is_same) {
-                        Some(sh) => *sh = Sh { n: sh.n, ..row },
-                        None => told.push(row),
-                    }
-                }
-                *shs = told;
+        let Some((_, shs)) = rows.iter_mut().find(|(row, _)| row.id == job.id) else {
+            rows.push((job, told));
+            continue;
+        };
+        let (mut strangers, mut next) = (Vec::new(), 0);
+        for row in shs.iter().cloned() {
+            // Both are in order, so the next one is nearly always the one. A command that was given up made no row.
+            let is_same = |sh: &Sh| {
+                sh.origin == Origin::Event && sh.n.is_some() && sh.started_at == row.started_at && sh.cmd == row.cmd
+            };
+            let found = (next..told.len()).chain(0..next).find(|at| told.get(*at).is_some_and(is_same));
+            match found.and_then(|at| Some((at, told.get_mut(at)?))) {
+                Some((at, sh)) => (*sh, next) = (Sh { n: sh.n, ..row }, at + 1),
+                None => strangers.push(row),
             }
-            Some(_) => {}
+        }
+        // Rows alone pair with their logs by their times.
+        if told.iter().any(|sh| sh.origin == Origin::Event) {
+            told.extend(strangers);
+            *shs = told;
         }
     }
     rows
@@ -253,6 +258,8 @@ pub fn run_of_events(run: Run, events: &Events) -> Run {
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
+
+    use proptest::prelude::*;
 
     use super::*;
     use crate::model::{JobId, RunId};
@@ -289,6 +296,56 @@ mod tests {
         assert_eq!((done.phase, done.outcome, done.interrupted), (Phase::Finished, Some(Outcome::Passed), false));
     }
 
+    /// Commands as `start of a row`, or as events: `start` and whether each ended.
+    fn commands() -> impl Strategy<Value = (Vec<i64>, Vec<(i64, bool)>)> {
+        let rows = prop::collection::btree_set(0_i64..12, 0..8).prop_map(|rows| rows.into_iter().collect());
+        (rows, prop::collection::vec((0_i64..12, any::<bool>()), 0..8))
+    }
+
+    fn events_of(shs: &[(i64, bool)]) -> Events {
+        let mut events = Events::default();
+        let mut sorted = shs.to_vec();
+        sorted.sort_unstable();
+        for (at, has_ended) in sorted {
+            events.take(format!(r#"{{"at_ms":{at},"type":"sh_started","job_id":"j","cmd":"c"}}"#).as_bytes());
+            if has_ended {
+                events.take(format!(r#"{{"at_ms":{at},"type":"sh_finished","job_id":"j","exit_code":0}}"#).as_bytes());
+            }
+        }
+        events
+    }
+
+    proptest! {
+        #[test]
+        fn every_row_and_every_command_of_events_comes_out_exactly_once((rows, told) in commands()) {
+            let row = |at: &i64| Sh { cmd: "c".into(), started_at: Some(Time::from_millis(*at)), exit_code: Some(9), ..Sh::default() };
+            let events = events_of(&told);
+            let told: Vec<Sh> = events.jobs.iter().flat_map(|(_, shs)| shs.clone()).collect();
+            let joined = with_events(vec![(Job::without_row(JobId("j".into())), rows.iter().map(row).collect())], events);
+            prop_assert_eq!(joined.len(), 1);
+            let starts = |shs: &mut dyn Iterator<Item = &Sh>| {
+                let mut starts: Vec<Option<Time>> = shs.map(|sh| sh.started_at).collect();
+                starts.sort();
+                starts
+            };
+            let is_row = |sh: &&Sh| sh.origin == Origin::Row;
+            let shs = &joined[0].1;
+            let expected: Vec<Option<Time>> = rows.iter().map(|at| Some(Time::from_millis(*at))).collect();
+            prop_assert_eq!(starts(&mut shs.iter().filter(is_row)), expected, "rows");
+            // A row takes the place of the first event that may have made it.
+            let mut left = told.clone();
+            for at in &rows {
+                let made = |sh: &Sh| sh.n.is_some() && sh.started_at == Some(Time::from_millis(*at));
+                if let Some(place) = left.iter().position(made) {
+                    left.remove(place);
+                }
+            }
+            prop_assert_eq!(starts(&mut shs.iter().filter(|sh| !is_row(sh))), starts(&mut left.iter()), "events");
+            let numbers: Vec<u32> = shs.iter().filter_map(|sh| sh.n).collect();
+            prop_assert!(numbers.is_sorted(), "{numbers:?}");
+        }
+    }
+
     #[test]
     fn what_an_interrupted_run_left_running_is_interrupted_too() {
         let job = Job {
@@ -297,6 +354,7 @@ mod tests {
             exit_code: None,
             started_at: Some(Time::from_millis(1)),
             finished_at: None,
+            in_database: true,
         };
         let unfinished =
             Sh { origin: Origin::Call, n: Some(1), started_at: Some(Time::from_millis(1)), ..Sh::default() };

@@ -38,6 +38,16 @@ pub fn run_dir(root: &Path, repo: &str, run: &RunId) -> Option<PathBuf> {
     Some(dir)
 }
 
+/// Whether a run's directory is a link, or lies behind one, that leads out of the directory of all runs.
+///
+/// # Errors
+/// When that cannot be told.
+pub fn leads_out(root: &Path, run_dir: &Path) -> Result<bool> {
+    let Some(inside) = Inside::new(&root.join("runs"))? else { return Ok(false) };
+    let resolved = present(fs::canonicalize(run_dir)).map_err(Error::io("read", run_dir))?;
+    Ok(resolved.is_some_and(|resolved| !resolved.starts_with(&inside.root)))
+}
+
 /// The directory of a job's logs: `<run-dir>/jobs/<job-id>`; `None` when the id is unsafe as a path.
 #[must_use]
 pub fn job_dir(run_dir: &Path, job: &JobId) -> Option<PathBuf> {
@@ -100,6 +110,7 @@ pub fn list_logs(run_dir: &Path, job: &JobId) -> Result<JobLogs> {
         return Ok(found);
     };
     let Some(inside) = Inside::new(run_dir)? else { return Ok(found) };
+    found.refused.extend(inside.refusal(&dir)?);
     for Entry { name, path, kind } in inside.entries(&dir)? {
         let Some(n) = log_number(&name) else { continue };
         match kind {
@@ -177,15 +188,29 @@ pub fn list_run_parents(root: &Path) -> Vec<PathBuf> {
     std::iter::once(runs).chain(groups.into_iter().map(|(_, dir)| dir)).collect()
 }
 
-/// The ids of the jobs that have a directory, by name. A name that is not UTF-8 is left out: no job has such an id.
+/// The jobs that have a directory.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct JobDirs {
+    /// Their ids, by name. One that is not UTF-8 is left out: no job has such an id. A link that leads out is among them, for
+    /// [`list_logs`] to say so.
+    pub ids: Vec<JobId>,
+    /// Why none of them is looked at.
+    pub refused: Option<String>,
+}
+
+/// The jobs that have a directory.
 ///
 /// # Errors
 /// When the directory is there and cannot be read.
-pub fn list_jobs(run_dir: &Path) -> Result<Vec<JobId>> {
-    match Inside::new(run_dir)? {
-        Some(inside) => Ok(inside.dirs(&run_dir.join("jobs"))?.into_iter().map(|(name, _)| JobId(name)).collect()),
-        None => Ok(Vec::new()),
-    }
+pub fn list_jobs(run_dir: &Path) -> Result<JobDirs> {
+    let Some(inside) = Inside::new(run_dir)? else { return Ok(JobDirs::default()) };
+    let jobs = run_dir.join("jobs");
+    let refused = inside.refusal(&jobs)?;
+    let entries = inside.entries(&jobs)?.into_iter();
+    let is_job = |entry: &Entry| matches!(entry.kind, Kind::Directory | Kind::Stranger);
+    let mut ids: Vec<JobId> = entries.filter(is_job).map(|entry| JobId(entry.name)).collect();
+    ids.sort();
+    Ok(JobDirs { ids, refused })
 }
 
 /// The logs of a directory without a database, by the name of the job, or of what comes nearest to one:
@@ -201,7 +226,7 @@ pub fn list_jobs(run_dir: &Path) -> Result<Vec<JobId>> {
 /// # Errors
 /// When a directory cannot be read.
 pub fn discover(dir: &Path) -> Result<Vec<(String, Vec<FoundLog>)>> {
-    let jobs = list_jobs(dir)?;
+    let jobs = list_jobs(dir)?.ids;
     if !jobs.is_empty() {
         return jobs.into_iter().map(|job| list_logs(dir, &job).map(|found| (job.0, found.logs))).collect();
     }
@@ -372,6 +397,16 @@ impl Inside {
         inside.map_or(Kind::Stranger, |meta| Kind::of(meta.file_type(), meta.len()))
     }
 
+    /// Why a directory is left alone, if it is.
+    fn refusal(&self, dir: &Path) -> Result<Option<String>> {
+        let kind = self.kind_at(dir).map_err(Error::io("read", dir))?;
+        let mut refused = Vec::new();
+        if let Some(kind @ Kind::Stranger) = kind {
+            kind.tell(dir, &mut Vec::new(), &mut refused);
+        }
+        Ok(refused.pop())
+    }
+
     /// Whether a path leads to something inside.
     fn holds(&self, path: &Path) -> io::Result<bool> {
         Ok(present(fs::canonicalize(path))?.is_some_and(|resolved| resolved.starts_with(&self.root)))
@@ -451,8 +486,8 @@ mod tests {
     fn what_is_not_there_is_empty() {
         let run = tempfile::tempdir().unwrap();
         let missing = run.path().join("missing");
-        assert_eq!(list_jobs(&missing).unwrap(), []);
-        assert_eq!(list_jobs(run.path()).unwrap(), []);
+        assert_eq!(list_jobs(&missing).unwrap(), JobDirs::default());
+        assert_eq!(list_jobs(run.path()).unwrap(), JobDirs::default());
         assert_eq!(list_logs(&missing, &job("build")).unwrap().logs, []);
         assert_eq!(list_logs(run.path(), &job("build")).unwrap().logs, []);
         assert_eq!(discover(run.path()).unwrap(), []);
@@ -472,14 +507,17 @@ mod tests {
         symlink("build", jobs.join("alias")).unwrap();
         let build = list_logs(run.path(), &job("build")).unwrap().logs;
         assert_eq!(build.iter().map(|log| (log.n, log.bytes)).collect::<Vec<_>>(), [(1, 2), (3, 2)]);
-        assert_eq!(list_jobs(run.path()).unwrap(), [job("alias"), job("build")]);
-        assert_eq!(list_logs(run.path(), &job("evil")).unwrap().logs, []);
+        let jobs_of_run = list_jobs(run.path()).unwrap();
+        assert_eq!((jobs_of_run.ids, jobs_of_run.refused), (vec![job("alias"), job("build"), job("evil")], None));
+        let evil = list_logs(run.path(), &job("evil")).unwrap();
+        assert_eq!((evil.logs, evil.refused.len()), (vec![], 1));
         assert_eq!(list_logs(run.path(), &job("..")).unwrap().logs, []);
         // A run whose `jobs` leads elsewhere has none.
         let other = tempfile::tempdir().unwrap();
         symlink(&jobs, other.path().join("jobs")).unwrap();
-        assert_eq!(list_jobs(other.path()).unwrap(), []);
-        assert_eq!(list_logs(other.path(), &job("build")).unwrap().logs, []);
+        let elsewhere = list_jobs(other.path()).unwrap();
+        assert_eq!((elsewhere.ids, elsewhere.refused.is_some()), (vec![], true));
+        assert_eq!(list_logs(other.path(), &job("build")).unwrap(), JobLogs::default(), "said of `jobs` already");
     }
 
     #[test]

@@ -240,6 +240,7 @@ fn job(row: &Row<'_>) -> rusqlite::Result<Job> {
         exit_code: integer(row, 2)?,
         started_at: time(row, 3)?,
         finished_at: time(row, 4)?,
+        in_database: true,
     })
 }
 
