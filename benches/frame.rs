@@ -66,7 +66,7 @@ fn model() -> Model {
         state: ShState::Failed,
     };
     let job = |n: u32| JobNode {
-        job: Job { id: JobId(format!("job {n}")), state: None, exit_code: None, started_at: None, finished_at: None },
+        job: Job::without_row(JobId(format!("job {n}"))),
         phase: Phase::Finished,
         outcome: Some(Outcome::Passed),
         interrupted: false,

@@ -31,6 +31,8 @@ pub struct Events {
     /// How many lines are no event that is known.
     pub strangers: u64,
     places: HashMap<JobId, usize>,
+    /// Of each job, how many commands have ended.
+    counts: Vec<u32>,
 }
 
 #[derive(Deserialize)]
@@ -63,40 +65,55 @@ impl Events {
         let at = Time::from_millis(at_ms);
         self.began_at.get_or_insert(at);
         match event {
-            Event::JobStarted { job_id } => self.job(job_id).0.started_at = Some(at),
+            Event::JobStarted { job_id } => self.job(job_id).job.started_at = Some(at),
             Event::JobFinished { job_id, outcome } => {
-                let (job, shs) = self.job(job_id);
+                let Told { job, shs, .. } = self.job(job_id);
                 (job.state, job.finished_at) = (Some(outcome), Some(at));
                 give_up(shs);
             }
             Event::ShStarted { job_id, cmd } => {
-                let shs = self.job(job_id).1;
+                let Told { shs, ended, .. } = self.job(job_id);
                 give_up(shs);
-                let ended = shs.iter().filter(|sh| sh.n.is_some()).count();
-                let n = u32::try_from(ended + 1).ok();
+                let n = ended.checked_add(1);
                 shs.push(Sh { n, cmd, started_at: Some(at), origin: Origin::Event, ..Sh::default() });
             }
-            Event::ShFinished { job_id, exit_code } => match self.job(job_id).1.last_mut().filter(|sh| is_open(sh)) {
-                Some(sh) => (sh.exit_code, sh.finished_at) = (Some(exit_code), Some(at)),
-                None => self.strangers += 1,
-            },
+            Event::ShFinished { job_id, exit_code } => {
+                let Told { shs, ended, .. } = self.job(job_id);
+                match shs.last_mut().filter(|sh| is_open(sh)) {
+                    Some(sh) => {
+                        (sh.exit_code, sh.finished_at) = (Some(exit_code), Some(at));
+                        *ended = ended.saturating_add(1);
+                    }
+                    None => self.strangers += 1,
+                }
+            }
             Event::RunFinished { outcome } => {
-                self.ended = Some((outcome, at));
-                self.jobs.iter_mut().for_each(|(_, shs)| give_up(shs));
+                // Once: a file of nothing but ends is not to cost its square.
+                if self.ended.replace((outcome, at)).is_none() {
+                    self.jobs.iter_mut().for_each(|(_, shs)| give_up(shs));
+                }
             }
         }
     }
 
-    fn job(&mut self, id: String) -> (&mut Job, &mut Vec<Sh>) {
+    fn job(&mut self, id: String) -> Told<'_> {
         let id = JobId(id);
         let place = *self.places.entry(id).or_insert_with_key(|id| {
             self.jobs.push((Job::without_row(id.clone()), Vec::new()));
+            self.counts.push(0);
             self.jobs.len() - 1
         });
         // The place is that of a job just looked up or pushed.
         let (job, shs) = &mut self.jobs[place];
-        (job, shs)
+        Told { job, shs, ended: &mut self.counts[place] }
     }
+}
+
+/// A job that is told of, its commands, and how many of them have ended.
+struct Told<'a> {
+    job: &'a mut Job,
+    shs: &'a mut Vec<Sh>,
+    ended: &'a mut u32,
 }
 
 fn is_open(sh: &Sh) -> bool {

@@ -95,7 +95,7 @@ fn load_node(
     rows: Vec<(Job, Vec<Sh>)>,
     dir: std::result::Result<Option<PathBuf>, FindingKind>,
 ) -> RunNode {
-    let mut odd = Odd::default();
+    let mut odd = Odd { hides_all: dir.is_err(), ..Odd::default() };
     let dir = dir.map_err(|why| odd.add_if(true, None, why)).ok().flatten();
     let files = dir.as_deref().map(path::list_run_files).and_then(|files| odd.told(None, files)).unwrap_or_default();
     odd.left_out(None, files.unreadable, files.refused);
@@ -113,17 +113,19 @@ fn load_node(
     }
     if let Some(dir) = &dir {
         let known: HashSet<JobId> = jobs.iter().map(|(job, _)| job.id.clone()).collect();
-        let listed = odd.told(None, path::list_jobs(dir)).unwrap_or_default();
+        let listed = odd.told(None, path::list_jobs(dir));
+        odd.hides_all = listed.as_ref().is_none_or(|listed| listed.refused.is_some());
+        let listed = listed.unwrap_or_default();
         odd.left_out(None, Vec::new(), listed.refused.into_iter().collect());
         let alone = listed.ids.into_iter().filter(|id| !known.contains(id));
         jobs.extend(alone.map(|id| (Job::without_row(id), Vec::new())));
     }
-    let load = |(job, shs)| load_job(&head, ours, dir.as_deref(), job, shs, &mut odd);
+    let logs_dir = dir.as_deref().filter(|_| !odd.hides_all);
+    let load = |(job, shs)| load_job(&head, ours, logs_dir, job, shs, &mut odd);
     let jobs = jobs.into_iter().map(load).collect();
     let log = files.log.map(|(path, bytes)| LogRef { path, bytes });
     let mut node = RunNode { head, dir, log, events: told, jobs, findings: Vec::new() };
-    node.findings = join::find(&node, Time::now());
-    node.findings.extend(odd.findings);
+    node.findings = odd.beside(join::find(&node, Time::now()));
     node
 }
 
@@ -148,6 +150,8 @@ fn load_job(head: &RunHead, ours: bool, dir: Option<&Path>, job: Job, shs: Vec<S
 #[derive(Default)]
 struct Odd {
     findings: Vec<Finding>,
+    /// No log of the run can be seen.
+    hides_all: bool,
 }
 
 impl Odd {
@@ -155,6 +159,17 @@ impl Odd {
         if is_so {
             self.findings.push(Finding { job: job.cloned(), n: None, kind });
         }
+    }
+
+    /// These findings behind those of others. A log is not called missing where logs are left out: it may be among them.
+    fn beside(self, mut found: Vec<Finding>) -> Vec<Finding> {
+        let hides = |kind: &FindingKind| matches!(kind, FindingKind::Refused(_) | FindingKind::Unreadable(_));
+        let hiding = self.findings.iter().filter(|finding| hides(&finding.kind));
+        let hidden: HashSet<&JobId> = hiding.filter_map(|finding| finding.job.as_ref()).collect();
+        let is_hidden = |job: &Option<JobId>| job.as_ref().map_or(!hidden.is_empty(), |job| hidden.contains(job));
+        found.retain(|finding| !(finding.kind.is_missing_log() && (self.hides_all || is_hidden(&finding.job))));
+        found.extend(self.findings);
+        found
     }
 
     /// The value, or `None` with the error among the findings.

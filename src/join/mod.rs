@@ -5,10 +5,11 @@
 mod finding;
 mod pair;
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 use crate::events::Events;
-use crate::model::{Job, Origin, Outcome, Phase, Run, Sh};
+use crate::model::{Job, JobId, Origin, Outcome, Phase, Run, Sh};
 use crate::time::Time;
 
 pub use finding::{Finding, FindingKind, find};
@@ -222,30 +223,46 @@ fn told_phase(has_row: bool, outcome: Option<Outcome>, started: Option<Time>, fi
 /// agree in every value). Each row and each command that only events tell of comes out exactly once.
 #[must_use]
 pub fn with_events(mut rows: Vec<(Job, Vec<Sh>)>, events: Events) -> Vec<(Job, Vec<Sh>)> {
-    for (job, mut told) in events.jobs {
-        let Some((_, shs)) = rows.iter_mut().find(|(row, _)| row.id == job.id) else {
-            rows.push((job, told));
-            continue;
-        };
-        let (mut strangers, mut next) = (Vec::new(), 0);
-        for row in shs.iter().cloned() {
-            // Both are in order, so the next one is nearly always the one. A command that was given up made no row.
-            let is_same = |sh: &Sh| {
-                sh.origin == Origin::Event && sh.n.is_some() && sh.started_at == row.started_at && sh.cmd == row.cmd
-            };
-            let found = (next..told.len()).chain(0..next).find(|at| told.get(*at).is_some_and(is_same));
-            match found.and_then(|at| Some((at, told.get_mut(at)?))) {
-                Some((at, sh)) => (*sh, next) = (Sh { n: sh.n, ..row }, at + 1),
-                None => strangers.push(row),
-            }
-        }
-        // Rows alone pair with their logs by their times.
-        if told.iter().any(|sh| sh.origin == Origin::Event) {
-            told.extend(strangers);
-            *shs = told;
+    let places: HashMap<JobId, usize> =
+        rows.iter().enumerate().map(|(place, (job, _))| (job.id.clone(), place)).collect();
+    for (job, told) in events.jobs {
+        match places.get(&job.id).and_then(|place| rows.get_mut(*place)) {
+            Some((_, shs)) => *shs = with_told(std::mem::take(shs), told),
+            None => rows.push((job, told)),
         }
     }
     rows
+}
+
+/// The commands of a job by its rows and its events.
+fn with_told(rows: Vec<Sh>, mut told: Vec<Sh>) -> Vec<Sh> {
+    let mut starting: HashMap<Option<Time>, Vec<usize>> = HashMap::new();
+    // A command that was given up made no row.
+    for (place, sh) in told.iter().enumerate().filter(|(_, sh)| sh.n.is_some()) {
+        starting.entry(sh.started_at).or_default().push(place);
+    }
+    let same = |row: &Sh, told: &[Sh]| {
+        let is_same =
+            |place: &&usize| told.get(**place).is_some_and(|sh| sh.origin == Origin::Event && sh.cmd == row.cmd);
+        starting.get(&row.started_at)?.iter().find(is_same).copied()
+    };
+    let mut strangers = Vec::new();
+    let mut matched = 0;
+    for row in &rows {
+        match same(row, &told).and_then(|place| told.get_mut(place)) {
+            Some(sh) => {
+                *sh = Sh { n: sh.n, ..row.clone() };
+                matched += 1;
+            }
+            None => strangers.push(row.clone()),
+        }
+    }
+    // Rows alone pair with their logs by their times.
+    if matched == told.len() {
+        return rows;
+    }
+    told.extend(strangers);
+    told
 }
 
 /// Fills a run without a row with what its events tell.
@@ -262,7 +279,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::{JobId, RunId};
+    use crate::model::RunId;
 
     fn log(n: u32) -> DatedLog {
         DatedLog { n, log: LogRef { path: PathBuf::from(format!("sh-{n}.log")), bytes: 10 }, first_at: None }

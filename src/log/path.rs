@@ -110,7 +110,10 @@ pub fn list_logs(run_dir: &Path, job: &JobId) -> Result<JobLogs> {
         return Ok(found);
     };
     let Some(inside) = Inside::new(run_dir)? else { return Ok(found) };
-    found.refused.extend(inside.refusal(&dir)?);
+    if let Some(why) = inside.refusal(&dir)? {
+        found.refused.push(why);
+        return Ok(found);
+    }
     for Entry { name, path, kind } in inside.entries(&dir)? {
         let Some(n) = log_number(&name) else { continue };
         match kind {
@@ -205,12 +208,14 @@ pub struct JobDirs {
 pub fn list_jobs(run_dir: &Path) -> Result<JobDirs> {
     let Some(inside) = Inside::new(run_dir)? else { return Ok(JobDirs::default()) };
     let jobs = run_dir.join("jobs");
-    let refused = inside.refusal(&jobs)?;
+    if let refused @ Some(_) = inside.refusal(&jobs)? {
+        return Ok(JobDirs { ids: Vec::new(), refused });
+    }
     let entries = inside.entries(&jobs)?.into_iter();
     let is_job = |entry: &Entry| matches!(entry.kind, Kind::Directory | Kind::Stranger);
     let mut ids: Vec<JobId> = entries.filter(is_job).map(|entry| JobId(entry.name)).collect();
     ids.sort();
-    Ok(JobDirs { ids, refused })
+    Ok(JobDirs { ids, refused: None })
 }
 
 /// The logs of a directory without a database, by the name of the job, or of what comes nearest to one:
@@ -308,14 +313,19 @@ impl Kind {
 
     /// Says why something that has the name of a file of ours is not read.
     fn tell(self, path: &Path, unreadable: &mut Vec<String>, refused: &mut Vec<String>) {
-        let told = |why: &str| format!("{} is not read: {why}", path.display());
         match self {
             Self::File(_) => {}
-            Self::Directory => unreadable.push(told("it is a directory")),
-            Self::Other => unreadable.push(told("it is no regular file")),
-            Self::Stranger => refused.push(told("it is a link that leads out of the run's directory, or nowhere")),
+            Self::Directory => unreadable.push(told(path, "it is a directory")),
+            Self::Other => unreadable.push(told(path, "it is no regular file")),
+            Self::Stranger => refused.push(told(path, LEADS_OUT)),
         }
     }
+}
+
+const LEADS_OUT: &str = "it is a link that leads out of the run's directory, or nowhere";
+
+fn told(path: &Path, why: &str) -> String {
+    format!("{} is not read: {why}", path.display())
 }
 
 /// Lists directories without ever leaving one of them by a link.
@@ -397,14 +407,12 @@ impl Inside {
         inside.map_or(Kind::Stranger, |meta| Kind::of(meta.file_type(), meta.len()))
     }
 
-    /// Why a directory is left alone, if it is.
+    /// Why a directory is left alone, if it is: it is itself a link that leads out, or nowhere.
     fn refusal(&self, dir: &Path) -> Result<Option<String>> {
-        let kind = self.kind_at(dir).map_err(Error::io("read", dir))?;
-        let mut refused = Vec::new();
-        if let Some(kind @ Kind::Stranger) = kind {
-            kind.tell(dir, &mut Vec::new(), &mut refused);
-        }
-        Ok(refused.pop())
+        let failed = || Error::io("read", dir);
+        let is_link = present(fs::symlink_metadata(dir)).map_err(failed())?.is_some_and(|own| own.is_symlink());
+        let is_refused = is_link && !self.holds(dir).map_err(failed())?;
+        Ok(is_refused.then(|| told(dir, LEADS_OUT)))
     }
 
     /// Whether a path leads to something inside.
@@ -504,13 +512,21 @@ mod tests {
         symlink("sh-4.log", jobs.join("build/sh-4.log")).unwrap();
         symlink("nowhere", jobs.join("build/sh-5.log")).unwrap();
         symlink(outside.path(), jobs.join("evil")).unwrap();
+        symlink("loop", jobs.join("loop")).unwrap();
+        symlink("nowhere", jobs.join("lost")).unwrap();
         symlink("build", jobs.join("alias")).unwrap();
         let build = list_logs(run.path(), &job("build")).unwrap().logs;
         assert_eq!(build.iter().map(|log| (log.n, log.bytes)).collect::<Vec<_>>(), [(1, 2), (3, 2)]);
         let jobs_of_run = list_jobs(run.path()).unwrap();
-        assert_eq!((jobs_of_run.ids, jobs_of_run.refused), (vec![job("alias"), job("build"), job("evil")], None));
-        let evil = list_logs(run.path(), &job("evil")).unwrap();
-        assert_eq!((evil.logs, evil.refused.len()), (vec![], 1));
+        assert_eq!(
+            (jobs_of_run.ids, jobs_of_run.refused),
+            (["alias", "build", "evil", "loop", "lost"].map(job).to_vec(), None)
+        );
+        for refused in ["evil", "lost"] {
+            let listed = list_logs(run.path(), &job(refused)).unwrap();
+            assert_eq!((listed.logs, listed.refused.len()), (vec![], 1), "{refused}");
+        }
+        assert!(list_logs(run.path(), &job("loop")).is_err());
         assert_eq!(list_logs(run.path(), &job("..")).unwrap().logs, []);
         // A run whose `jobs` leads elsewhere has none.
         let other = tempfile::tempdir().unwrap();
