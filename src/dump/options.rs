@@ -1,12 +1,14 @@
 //! What is printed and how: plain data for every format, and the report of what the output does not say.
 
+use std::collections::HashSet;
+
 use globset::GlobMatcher;
 use jiff::tz::TimeZone;
 
 use crate::cri::Stream;
 use crate::error::{Error, chain};
 use crate::join::{Finding, JobNode, RunNode, ShNode, ShState};
-use crate::model::Outcome;
+use crate::model::{JobId, Outcome};
 
 /// What is printed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -113,12 +115,11 @@ pub fn select(mut run: RunNode, selection: &Selection) -> RunNode {
     let tells_why = !selection.failed || run.head.outcome == Some(Outcome::Failed);
     run.log = run.log.filter(|_| is_of_run && tells_why);
     let RunNode { jobs, findings, .. } = &mut run;
-    let is_kept = |finding: &Finding| match &finding.job {
-        None => true,
-        Some(id) => jobs
-            .iter()
-            .find(|job| job.job.id == *id)
-            .is_some_and(|job| finding.n.is_none_or(|n| !narrowed || job.shs.iter().any(|sh| sh.n == n))),
+    let shs = jobs.iter().flat_map(|job| job.shs.iter().map(|sh| (&job.job.id, Some(sh.n))));
+    let kept: HashSet<(&JobId, Option<u32>)> = jobs.iter().map(|job| (&job.job.id, None)).chain(shs).collect();
+    let is_kept = |finding: &Finding| match (&finding.job, finding.n) {
+        (None, _) => true,
+        (Some(id), n) => kept.contains(&(id, n.filter(|_| narrowed))),
     };
     findings.retain(is_kept);
     run

@@ -11,6 +11,7 @@
 //!
 //! Deterministic: no width is taken from a terminal. Everything recorded passes the sanitiser.
 
+use std::collections::HashMap;
 use std::io::{self, Write};
 
 use jiff::tz::TimeZone;
@@ -18,8 +19,9 @@ use jiff::tz::TimeZone;
 use super::options::{Look, Timestamps};
 use super::printing::{Printing, TEXT_ROW_CAP_BYTES, run_id};
 use crate::cri::Stream;
-use crate::join::{JobNode, LogRef, RunHead, RunNode, ShNode};
+use crate::join::{Finding, JobNode, LogRef, RunHead, RunNode, ShNode};
 use crate::log::Row;
+use crate::model::JobId;
 use crate::sanitise::{Colour, Sanitiser, Span, Style, name, sgr};
 use crate::time::Time;
 use crate::words::{self, Mark};
@@ -28,11 +30,12 @@ const ROW_INDENT: &str = "    ";
 
 pub(super) fn write_run(printing: &mut Printing<'_>, out: &mut impl Write) -> io::Result<()> {
     let (run, look) = (printing.run, printing.look);
+    let notes = Notes::of(run);
     // Logs opened by path have nothing but their names.
     let bare = run_id(&run.head.run).is_none();
     if !bare {
         writeln!(out, "{}", head_line(&run.head, look))?;
-        write_notes(run, None, None, "", out)?;
+        notes.write(None, None, "", out)?;
     }
     for (number, job) in run.jobs.iter().enumerate() {
         if number > 0 || !bare {
@@ -42,11 +45,11 @@ pub(super) fn write_run(printing: &mut Printing<'_>, out: &mut impl Write) -> io
         if !line.is_empty() {
             writeln!(out, "{line}")?;
         }
-        write_notes(run, Some(job), None, "  ", out)?;
+        notes.write(Some(job), None, "  ", out)?;
         for sh in &job.shs {
             let line = if bare { words::log_name(sh) } else { sh_line(&run.head, sh, look) };
             writeln!(out, "  {line}")?;
-            write_notes(run, Some(job), Some(sh.n), ROW_INDENT, out)?;
+            notes.write(Some(job), Some(sh.n), ROW_INDENT, out)?;
             if let Some(log) = &sh.log {
                 write_rows(printing, log, sh.sh.as_ref().and_then(|sh| sh.started_at), out)?;
             }
@@ -59,18 +62,25 @@ pub(super) fn write_run(printing: &mut Printing<'_>, out: &mut impl Write) -> io
     Ok(())
 }
 
-/// What is odd about the run, a job or a command, a line each.
-fn write_notes(
-    run: &RunNode,
-    job: Option<&JobNode>,
-    n: Option<u32>,
-    indent: &str,
-    out: &mut impl Write,
-) -> io::Result<()> {
-    for finding in run.findings_at(job.map(|job| &job.job.id), n) {
-        writeln!(out, "{indent}note: {}", words::finding(&finding.kind))?;
+/// What is odd, by its place: a run may have as many findings as commands.
+struct Notes<'a>(HashMap<(Option<&'a JobId>, Option<u32>), Vec<&'a Finding>>);
+
+impl<'a> Notes<'a> {
+    fn of(run: &'a RunNode) -> Self {
+        let mut notes: HashMap<_, Vec<&Finding>> = HashMap::new();
+        for finding in &run.findings {
+            notes.entry((finding.job.as_ref(), finding.n)).or_default().push(finding);
+        }
+        Self(notes)
     }
-    Ok(())
+
+    /// What is odd about the run, a job or a command, a line each.
+    fn write(&self, job: Option<&JobNode>, n: Option<u32>, indent: &str, out: &mut impl Write) -> io::Result<()> {
+        for finding in self.0.get(&(job.map(|job| &job.job.id), n)).into_iter().flatten() {
+            writeln!(out, "{indent}note: {}", words::finding(&finding.kind))?;
+        }
+        Ok(())
+    }
 }
 
 /// A run in one line.

@@ -20,6 +20,7 @@
 mod file;
 mod format;
 mod index;
+mod inside;
 mod lines;
 pub mod path;
 mod rows;

@@ -10,10 +10,10 @@
 //! followed only if what it leads to lies inside the run's directory. What is refused is left out, never an error: a store
 //! is shown without it.
 
-use std::fs::{self, DirEntry, FileType};
-use std::io;
+use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::inside::{Entry, File, Inside, Kind, present};
 use crate::error::{Error, Result};
 use crate::model::{JobId, RunId};
 
@@ -255,9 +255,6 @@ fn logs_of(files: Vec<File>) -> Vec<FoundLog> {
     if numbered.is_empty() { in_order(files) } else { numbered }
 }
 
-/// A regular file: its name, path and size.
-type File = (String, PathBuf, u64);
-
 fn numbered(files: Vec<File>) -> Vec<FoundLog> {
     let found =
         files.into_iter().filter_map(|(name, path, bytes)| Some(FoundLog { n: log_number(&name)?, path, bytes }));
@@ -282,152 +279,6 @@ fn restart_count(name: &str) -> Option<u32> {
 fn decimal(text: &str) -> Option<u32> {
     let plain = text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
     text.parse().ok().filter(|_| plain)
-}
-
-/// An entry of a directory.
-struct Entry {
-    name: String,
-    path: PathBuf,
-    kind: Kind,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// A regular file of this size.
-    File(u64),
-    Directory,
-    /// A FIFO, a socket, a device.
-    Other,
-    /// A link that leads out of what is listed, or nowhere.
-    Stranger,
-}
-
-impl Kind {
-    fn of(kind: FileType, bytes: u64) -> Self {
-        match kind {
-            kind if kind.is_file() => Self::File(bytes),
-            kind if kind.is_dir() => Self::Directory,
-            _ => Self::Other,
-        }
-    }
-
-    /// Says why something that has the name of a file of ours is not read.
-    fn tell(self, path: &Path, unreadable: &mut Vec<String>, refused: &mut Vec<String>) {
-        match self {
-            Self::File(_) => {}
-            Self::Directory => unreadable.push(told(path, "it is a directory")),
-            Self::Other => unreadable.push(told(path, "it is no regular file")),
-            Self::Stranger => refused.push(told(path, LEADS_OUT)),
-        }
-    }
-}
-
-const LEADS_OUT: &str = "it is a link that leads out of the run's directory, or nowhere";
-
-fn told(path: &Path, why: &str) -> String {
-    format!("{} is not read: {why}", path.display())
-}
-
-/// Lists directories without ever leaving one of them by a link.
-struct Inside {
-    /// Resolved: no part of it is a link.
-    root: PathBuf,
-}
-
-impl Inside {
-    /// `None` when there is no such directory.
-    fn new(root: &Path) -> Result<Option<Self>> {
-        let resolved = present(fs::canonicalize(root)).map_err(Error::io("read", root))?;
-        Ok(resolved.map(|root| Self { root }))
-    }
-
-    /// The regular files of a directory, by name.
-    fn files(&self, dir: &Path) -> Result<Vec<File>> {
-        let entries = self.entries(dir)?.into_iter();
-        let mut files: Vec<File> = entries
-            .filter_map(|Entry { name, path, kind }| match kind {
-                Kind::File(bytes) => Some((name, path, bytes)),
-                _ => None,
-            })
-            .collect();
-        files.sort();
-        Ok(files)
-    }
-
-    /// The directories of a directory, by name.
-    fn dirs(&self, dir: &Path) -> Result<Vec<(String, PathBuf)>> {
-        let entries = self.entries(dir)?.into_iter().filter(|entry| entry.kind == Kind::Directory);
-        let mut dirs: Vec<_> = entries.map(|entry| (entry.name, entry.path)).collect();
-        dirs.sort();
-        Ok(dirs)
-    }
-
-    /// What is in a directory, in no order. A name that is not UTF-8 is left out.
-    fn entries(&self, dir: &Path) -> Result<Vec<Entry>> {
-        self.entries_io(dir).map_err(Error::io("read", dir))
-    }
-
-    fn entries_io(&self, dir: &Path) -> io::Result<Vec<Entry>> {
-        if !self.holds(dir)? {
-            return Ok(Vec::new());
-        }
-        let mut found = Vec::new();
-        for entry in present(fs::read_dir(dir))?.into_iter().flatten() {
-            let entry = entry?;
-            let Ok(name) = entry.file_name().into_string() else { continue };
-            if let Some(kind) = self.kind(&entry)? {
-                found.push(Entry { name, path: entry.path(), kind });
-            }
-        }
-        Ok(found)
-    }
-
-    /// What an entry is, or what it leads to inside; `None` when it has gone meanwhile.
-    fn kind(&self, entry: &DirEntry) -> io::Result<Option<Kind>> {
-        let own = entry.file_type()?;
-        if !own.is_symlink() {
-            // What may not be looked at is told to whoever opens it.
-            let bytes = present(entry.metadata()).map_or(Some(0), |meta| meta.map(|meta| meta.len()));
-            return Ok(bytes.map(|bytes| Kind::of(own, bytes)));
-        }
-        Ok(Some(self.linked(&entry.path())))
-    }
-
-    /// As [`Self::kind`], of a path.
-    fn kind_at(&self, path: &Path) -> io::Result<Option<Kind>> {
-        Ok(match present(fs::symlink_metadata(path))? {
-            Some(own) if own.is_symlink() => Some(self.linked(path)),
-            own => own.map(|own| Kind::of(own.file_type(), own.len())),
-        })
-    }
-
-    /// What a link leads to. One in a circle, or into a directory that may not be entered, leads nowhere.
-    fn linked(&self, link: &Path) -> Kind {
-        let inside = if self.holds(link).unwrap_or(false) { fs::metadata(link).ok() } else { None };
-        inside.map_or(Kind::Stranger, |meta| Kind::of(meta.file_type(), meta.len()))
-    }
-
-    /// Why a directory is left alone, if it is: it is itself a link that leads out, or nowhere.
-    fn refusal(&self, dir: &Path) -> Result<Option<String>> {
-        let failed = || Error::io("read", dir);
-        let is_link = present(fs::symlink_metadata(dir)).map_err(failed())?.is_some_and(|own| own.is_symlink());
-        let is_refused = is_link && !self.holds(dir).map_err(failed())?;
-        Ok(is_refused.then(|| told(dir, LEADS_OUT)))
-    }
-
-    /// Whether a path leads to something inside.
-    fn holds(&self, path: &Path) -> io::Result<bool> {
-        Ok(present(fs::canonicalize(path))?.is_some_and(|resolved| resolved.starts_with(&self.root)))
-    }
-}
-
-/// What is not there (any more) is data: the file may have gone between being listed and being looked at.
-fn present<T>(result: io::Result<T>) -> io::Result<Option<T>> {
-    match result {
-        Ok(value) => Ok(Some(value)),
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
-        Err(error) => Err(error),
-    }
 }
 
 #[cfg(test)]
