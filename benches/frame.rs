@@ -70,7 +70,8 @@ fn model() -> Model {
         faults: Vec::new(),
         notes: Vec::new(),
     };
-    let mut model = Model::new(SIZE, Theme::new(true, false), TimeZone::UTC, Some(id.clone()));
+    let mut model = Model::new(SIZE, Theme::new(true, false), TimeZone::UTC);
+    model.wanted = Some(id.clone());
     let _ = update(&mut model, Msg::Runs(vec![head; 50]));
     let _ = update(&mut model, Msg::Run(id, Some(Box::new(node))));
     model.tree.at = Some(Place { job: JobId("job 1".into()), n: Some(1) });

@@ -10,7 +10,7 @@ use common::built::{Built, at, failed_run, passed_run, run_id};
 use insta::assert_snapshot;
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
-use rundown::catalog::{Catalog, RunFilter};
+use rundown::catalog::{Catalog, RunFilter, RunSpec};
 use rundown::cri::Stream;
 use rundown::model::{JobId, RunId};
 use rundown::store::{JobEnd, RunEnd};
@@ -310,7 +310,7 @@ fn a_run_that_is_deleted_gives_way_to_the_newest() {
 #[test]
 fn the_run_asked_for_is_opened() {
     let store = two_runs();
-    let sim = Sim::new(store.catalog(), Some(run_id(1)), options(), SMALL, at(0));
+    let sim = Sim::new(store.catalog(), Some(RunSpec::Id(run_id(1).0)), options(), SMALL, at(0));
     assert_eq!(sim.model.run.unwrap().head.run.id, run_id(1));
 }
 

@@ -17,7 +17,7 @@ use crate::demo;
 use crate::dump::{self, Look, Report, Selection, Timestamps};
 use crate::error::{Error, Result};
 use crate::join::{RunHead, RunNode};
-use crate::model::{JobId, Outcome, Phase, RunId};
+use crate::model::{JobId, Outcome, Phase};
 use crate::record::{self, Facts, Given, Options};
 use crate::{sanitise, tui, words};
 
@@ -47,15 +47,30 @@ fn view(place: &Place, view: &View) -> anyhow::Result<u8> {
     if view.prints() || !io::stdout().is_terminal() {
         return once(place, view, &catalog, spec.as_ref());
     }
-    let filter = view.narrow.filter();
-    let open = spec.filter(|spec| *spec != RunSpec::Latest(0) || filter.narrows());
-    let id = open.map(|spec| catalog.find(&spec, &filter)).transpose()?;
-    let left = show(place, view, catalog, id)?;
+    let open = in_sight(place, view, &catalog, spec)?;
+    let left = show(place, view, catalog, open)?;
     tell_how_to_return(place, view, &left);
     match (left.signal, left.head) {
         (Some(signal), _) => Ok(u8::try_from(128 + signal).unwrap_or(u8::MAX)),
         (None, Some(head)) if view.exit_status => Ok(exit_status(&head)?),
         (None, _) => Ok(0),
+    }
+}
+
+/// What to open the terminal UI on: nothing that is missing for certain. A store that was named is waited for, whatever its state.
+fn in_sight(place: &Place, view: &View, catalog: &Catalog, spec: Option<RunSpec>) -> Result<Option<RunSpec>> {
+    if view.narrow.db.is_none() && !place.is_named() {
+        match catalog.look() {
+            Err(error @ Error::NoStore { .. }) => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+    }
+    let filter = view.narrow.filter();
+    let Some(spec) = spec.filter(|spec| *spec != RunSpec::Latest(0) || filter.narrows()) else { return Ok(None) };
+    match catalog.find(&spec, &filter) {
+        Ok(id) => Ok(Some(RunSpec::Id(id.0))),
+        Err(error @ Error::NotFound(_)) => Err(error),
+        Err(_) => Ok(Some(spec)),
     }
 }
 
@@ -69,7 +84,7 @@ fn open(place: &Place, view: &View) -> Result<(Catalog, Option<RunSpec>)> {
         return Ok((Catalog::open_path(path)?, None));
     }
     let spec = spec?;
-    Ok((view.narrow.open_store(place)?, Some(spec)))
+    Ok((view.narrow.store(place)?, Some(spec)))
 }
 
 fn once(place: &Place, view: &View, catalog: &Catalog, spec: Option<&RunSpec>) -> anyhow::Result<u8> {
@@ -119,7 +134,7 @@ fn nothing_failed(run: &RunNode) -> bool {
 }
 
 /// Opens the terminal UI.
-fn show(place: &Place, view: &View, catalog: Catalog, open: Option<RunId>) -> Result<tui::Left> {
+fn show(place: &Place, view: &View, catalog: Catalog, open: Option<RunSpec>) -> Result<tui::Left> {
     let options = tui::Options {
         colour: colour(&io::stdout()),
         ascii: view.ascii,
@@ -144,7 +159,7 @@ fn tell_how_to_return(place: &Place, view: &View, left: &tui::Left) {
 }
 
 fn list_runs(place: &Place, list: &List) -> anyhow::Result<u8> {
-    let catalog = list.narrow.open_store(place)?;
+    let catalog = list.narrow.store(place)?;
     let heads = catalog.runs(&list.narrow.filter(), list.limit)?;
     let stdout = io::stdout();
     let colour = colour(&stdout);
@@ -195,7 +210,6 @@ fn run_demo(place: &Place, view: &View) -> anyhow::Result<u8> {
 impl Place {
     /// `--root`, `$RUNDOWN_ROOT`, the nearest `.rundown/`, or the user's data directory.
     fn root(&self) -> Result<PathBuf> {
-        let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let cwd = std::env::current_dir().unwrap_or_default();
         let near = || cwd.ancestors().map(|dir| dir.join(".rundown")).find(|dir| dir.is_dir());
         let data = || set("XDG_DATA_HOME").filter(|dir| dir.is_absolute());
@@ -205,6 +219,11 @@ impl Place {
         found.ok_or_else(|| {
             Error::Usage("there is no home directory to keep a store in; name one with --root DIR".into())
         })
+    }
+
+    /// Whether the user has said where the store is.
+    fn is_named(&self) -> bool {
+        self.root.is_some() || set("RUNDOWN_ROOT").is_some()
     }
 
     fn time_zone(&self) -> Result<TimeZone> {
@@ -227,10 +246,10 @@ impl Place {
 
 impl Narrow {
     /// The store; a database that is named without it lies in its root.
-    fn open_store(&self, place: &Place) -> Result<Catalog> {
+    fn store(&self, place: &Place) -> Result<Catalog> {
         let beside = self.db.as_deref().and_then(Path::parent).filter(|_| place.root.is_none());
         let root = beside.map_or_else(|| place.root(), |dir| Ok(Path::new(".").join(dir)))?;
-        Catalog::open_store(&root, self.db.as_deref())
+        Ok(Catalog::of_store(&root, self.db.as_deref()))
     }
 
     fn filter(&self) -> RunFilter {
@@ -263,6 +282,11 @@ impl View {
         let job = job.map_err(|error| Error::Usage(format!("--job: {error}")))?;
         Ok(Selection { job, n: self.sh, failed: self.failed })
     }
+}
+
+/// A path from the environment.
+fn set(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
 /// `--color` over `NO_COLOR` and `CLICOLOR_FORCE`, over whether it is a terminal.

@@ -8,14 +8,17 @@
 //! | header | beside it | way in |
 //! |---|---|---|
 //! | rollback journal | – | read-only, locks as usual, whatever its size |
-//! | WAL | a `-shm` that somebody holds | read-only, waiting for locks; a [shared lock](hold) keeps the files in place meanwhile |
+//! | WAL | a `-wal` and a `-shm` | read-only with `readonly_shm=1`; a [shared lock](hold) keeps the files in place meanwhile |
 //! | WAL | no `-wal`, or an empty one | `immutable=1`; the [`Stamp`] tells afterwards whether it really stood still |
-//! | WAL | a `-wal` that nobody holds: a copied artifact, or a crash | a private copy of both; the [`Stamp`] tells |
+//! | WAL | a `-wal` alone: the files were copied | a private copy of both; the [`Stamp`] tells |
+//! | any | what SQLite reads only by writing: a `-journal` to be rolled back, a broken `-shm` | the same |
 //!
-//! The last case looks like the first one but for the lock: SQLite's first connection truncates and rebuilds a `-shm`.
+//! `readonly_shm` (SQLite's `os_unix.c`) reads a `-shm` that somebody holds without marking it, and in place of one that nobody
+//! holds, left by a crash, an index of its own in memory; otherwise the first connection would truncate and rebuild the `-shm`.
 //! No connection to the database itself outlives one reading. And no process both reads and writes a store: POSIX locks belong to a
 //! process, and closing any descriptor of a file drops them all.
 
+use std::borrow::Cow;
 use std::fs::{self, File, Metadata, Permissions};
 use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
@@ -23,8 +26,8 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use rusqlite::{Connection, OpenFlags};
-use rustix::fs::{FlockOperation, fcntl_lock};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rustix::fs::{FlockOperation, fcntl_lock, statvfs};
 use rustix::io::Errno;
 use rustix::process::{Flock, FlockType, fcntl_getlk};
 use tempfile::TempDir;
@@ -33,7 +36,7 @@ use crate::error::{Error, Result};
 use crate::file::open_regular;
 
 /// How long a reading waits for a writer's lock.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
+pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How long to wait before a lock is tried again: a writer closes a database within milliseconds.
 const LOCK_PAUSE: Duration = Duration::from_millis(1);
@@ -55,10 +58,11 @@ pub(super) struct Access {
     pub connection: Connection,
     /// Whether what is read is one state of the database; if not, the [`Stamp`] has to tell that nobody wrote.
     pub is_consistent: bool,
-    /// Whether a `-wal` is read that its writer has left behind.
-    pub is_abandoned: bool,
+    /// The file beside it that is read too although its writer has left it behind.
+    pub abandoned: Option<&'static str>,
     // In this order: closing any descriptor of a file drops the process's locks on it, SQLite's too.
-    _hold: Option<File>,
+    #[expect(dead_code, reason = "held, not read")]
+    hold: Option<File>,
     copy: Option<TempDir>,
 }
 
@@ -106,6 +110,7 @@ impl FileStamp {
 impl Stamp {
     /// Looks at the files, opening no database.
     pub fn taken(path: &Path) -> io::Result<Self> {
+        let path = &real(path)?;
         let file = open_regular(path)?;
         let mut change_counter = [0; 4];
         // A file shorter than a header has no counter; `open` says what is wrong with it.
@@ -137,48 +142,108 @@ fn wal_index_change(shm: &Path) -> Option<[u8; 4]> {
     Some(counter)
 }
 
-/// Opens a database for one reading.
-pub(super) fn open(path: &Path) -> Result<Access> {
-    open_as(path, SMALL_BYTES)
+/// Opens a database for one reading, in a transaction that has begun; waits so long for whoever has it locked.
+pub(super) fn open(path: &Path, patience: Duration) -> Result<Access> {
+    open_as(path, SMALL_BYTES, patience)
 }
 
 /// Opens a database that is small up to this size.
-fn open_as(path: &Path, small_bytes: u64) -> Result<Access> {
-    let wal_mode = check_header(path)?;
-    if !wal_mode {
-        return connect(path, "", None);
+fn open_as(path: &Path, small_bytes: u64, patience: Duration) -> Result<Access> {
+    let path = &real(path).map_err(Error::io("open", path))?;
+    let is_wal = check_header(path)?;
+    check_beside(path)?;
+    if is_wal && let Some(small) = open_small(path, small_bytes)? {
+        return Ok(small);
     }
+    let in_place = if is_wal { connect_wal(path, patience) } else { connect(path, "", patience).map(Some) };
+    match in_place {
+        Ok(Some(access)) => Ok(access),
+        Err(Error::Database { source, .. }) if needs_to_write(&source) => copy_files(path),
+        Ok(None) => copy_files(path),
+        Err(error) => Err(error),
+    }
+}
+
+/// A copy of a small WAL database that stands still; else `None`.
+fn open_small(path: &Path, small_bytes: u64) -> Result<Option<Access>> {
+    let wal = beside(path, "-wal");
+    let Some((main, log)) = twin(path, &wal, small_bytes).map_err(Error::io("read", path))? else { return Ok(None) };
+    let is_abandoned = !log.is_empty() && !is_held(&beside(path, "-shm")) && is_old(&wal);
+    let access = open_copy(path, |to| {
+        fs::write(to, main)?;
+        if log.is_empty() { Ok(()) } else { fs::write(beside(to, "-wal"), log) }
+    })?;
+    Ok(Some(Access { is_consistent: true, abandoned: is_abandoned.then_some("-wal"), ..access }))
+}
+
+/// A large WAL database where it lies; `None` if it cannot be read there.
+fn connect_wal(path: &Path, patience: Duration) -> Result<Option<Access>> {
     let (wal, shm) = (beside(path, "-wal"), beside(path, "-shm"));
-    if let Some((main, log)) = twin(path, &wal, small_bytes).map_err(Error::io("read", path))? {
-        let is_abandoned = !log.is_empty() && !is_held(&shm) && is_old(&wal);
-        let access = open_copy(path, |to| {
-            fs::write(to, main)?;
-            if log.is_empty() { Ok(()) } else { fs::write(beside(to, "-wal"), log) }
-        })?;
-        return Ok(Access { is_consistent: true, is_abandoned, ..access });
-    }
-    if is_held(&shm) {
-        let hold = hold(path).map_err(Error::io("lock", path))?;
-        // The last writer may have closed the database before the lock was ours.
-        if is_held(&shm) {
-            return connect(path, "", Some(hold));
+    if wal.exists() && shm.exists() {
+        let hold = hold(path, patience)?;
+        // The last writer may have closed the database before the lock was ours: opened now, both would be made anew.
+        if wal.exists() && shm.exists() {
+            let is_held = is_held(&shm);
+            let access = connect(path, "&readonly_shm=1", patience)?;
+            let abandoned = (!is_held && bytes_of(&wal) > 0 && is_old(&wal)).then_some("-wal");
+            return Ok(Some(Access { is_consistent: is_held, abandoned, hold: Some(hold), ..access }));
         }
     }
-    if fs::metadata(&wal).is_ok_and(|wal| wal.len() > 0) {
-        let copied =
-            open_copy(path, |to| fs::copy(path, to).and_then(|_| fs::copy(&wal, beside(to, "-wal"))).map(drop))?;
-        return Ok(Access { is_abandoned: is_old(&wal), ..copied });
+    if bytes_of(&wal) > 0 {
+        return Ok(None);
     }
-    connect(path, "&immutable=1", None)
+    let access = connect(path, "&immutable=1", patience)?;
+    Ok(Some(Access { is_consistent: false, ..access }))
+}
+
+/// Whether SQLite would have to recover something first, or to make a file.
+fn needs_to_write(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen))
+}
+
+/// A private copy of a database and of what lies beside it to be recovered.
+fn copy_files(path: &Path) -> Result<Access> {
+    let (wal, journal) = (beside(path, "-wal"), beside(path, "-journal"));
+    let bytes = [path, &wal, &journal].map(bytes_of).iter().sum();
+    let dir = std::env::temp_dir();
+    // Said before the disk is full and somebody else suffers from it.
+    let room = statvfs(&dir).map_or(u64::MAX, |disk| disk.f_bavail.saturating_mul(disk.f_frsize));
+    if room < bytes {
+        let why = format!("it takes {} MiB, and {} MiB are free", bytes >> 20, room >> 20);
+        return Err(Error::Copy { path: path.to_owned(), dir, source: io::Error::other(why) });
+    }
+    let access = open_copy(path, |to| {
+        // Where the file system can, `fs::copy` shares the blocks.
+        fs::copy(path, to)?;
+        for (from, suffix) in [(&wal, "-wal"), (&journal, "-journal")] {
+            if bytes_of(from) > 0 {
+                fs::copy(from, beside(to, suffix))?;
+            }
+        }
+        forget_super_journal(&beside(to, "-journal"))
+    })?;
+    let left = |file: &Path| bytes_of(file) > 0 && is_old(file);
+    let abandoned = if left(&journal) { Some("-journal") } else { left(&wal).then_some("-wal") };
+    Ok(Access { abandoned, ..access })
+}
+
+/// Cuts off the name of a super-journal (<https://www.sqlite.org/fileformat2.html#the_rollback_journal>): SQLite would delete the file that
+/// it names, and the name is somebody's input.
+fn forget_super_journal(journal: &Path) -> io::Result<()> {
+    const MAGIC: &[u8; 8] = b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7";
+    let Some(at) = bytes_of(journal).checked_sub(MAGIC.len() as u64) else { return Ok(()) };
+    let file = File::options().read(true).write(true).open(journal)?;
+    let mut end = [0; MAGIC.len()];
+    file.read_exact_at(&mut end, at)?;
+    if end == *MAGIC { file.set_len(at) } else { Ok(()) }
 }
 
 /// The bytes of a small database and of its `-wal` (none: empty) while nobody wrote to them: two readings in turn are the same.
 /// `None` for a large one, and for one that never stands still.
 fn twin(path: &Path, wal: &Path, small_bytes: u64) -> io::Result<Option<(Vec<u8>, Vec<u8>)>> {
-    let size = |path| fs::metadata(path).map_or(0, |metadata| metadata.len());
     let read_both = || -> io::Result<_> { Ok((read_small(path)?, read_small_if_there(wal)?)) };
     for attempt in 1..=TWIN_ATTEMPTS {
-        if size(path) + size(wal) > small_bytes {
+        if bytes_of(path) + bytes_of(wal) > small_bytes {
             return Ok(None);
         }
         let once = read_both()?;
@@ -203,6 +268,11 @@ fn read_small_if_there(path: &Path) -> io::Result<Vec<u8>> {
     }
 }
 
+/// None: 0.
+fn bytes_of(path: &Path) -> u64 {
+    fs::metadata(path).map_or(0, |metadata| metadata.len())
+}
+
 fn is_old(wal: &Path) -> bool {
     let modified = fs::metadata(wal).and_then(|metadata| metadata.modified());
     modified.is_ok_and(|modified| modified.elapsed().is_ok_and(|age| age >= ABANDONED))
@@ -217,44 +287,51 @@ fn is_held(shm: &Path) -> bool {
 
 /// Locks a database against its last writer's closing it, which takes the `-wal` and `-shm` away: opened after that, they would be
 /// made anew by us and stay. Others read and write on meanwhile.
-fn hold(path: &Path) -> io::Result<File> {
-    let file = open_regular(path)?;
+fn hold(path: &Path, patience: Duration) -> Result<File> {
+    let file = open_regular(path).map_err(Error::io("open", path))?;
     let begun = Instant::now();
     loop {
         match fcntl_lock(&file, FlockOperation::NonBlockingLockShared) {
             Ok(()) => return Ok(file),
-            Err(Errno::AGAIN | Errno::ACCESS) if begun.elapsed() < BUSY_TIMEOUT => thread::sleep(LOCK_PAUSE),
-            Err(error) => return Err(error.into()),
+            Err(Errno::AGAIN | Errno::ACCESS) if begun.elapsed() < patience => thread::sleep(LOCK_PAUSE),
+            Err(Errno::AGAIN | Errno::ACCESS) => return Err(Error::Locked { path: path.to_owned() }),
+            Err(error) => return Err(Error::io("lock", path)(error.into())),
         }
     }
 }
 
-fn connect(path: &Path, query: &str, hold: Option<File>) -> Result<Access> {
+fn connect(path: &Path, query: &str, patience: Duration) -> Result<Access> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let access = open_uri(path, &format!("?mode=ro{query}"), flags)?;
-    Ok(Access { is_consistent: !query.contains("immutable"), _hold: hold, ..access })
+    let access = open_uri(path, &format!("?mode=ro{query}"), flags, patience)?;
+    Ok(Access { is_consistent: true, ..access })
 }
 
-fn open_uri(path: &Path, query: &str, flags: OpenFlags) -> Result<Access> {
+fn open_uri(path: &Path, query: &str, flags: OpenFlags, patience: Duration) -> Result<Access> {
     let failed = || Error::database("open", path);
     let connection = Connection::open_with_flags(format!("file:{}{query}", uri_path(path)), flags).map_err(failed())?;
-    connection.busy_timeout(BUSY_TIMEOUT).map_err(failed())?;
+    connection.busy_timeout(patience).map_err(failed())?;
     // The views of the dialect are temporary: in memory, never in a file.
     connection.pragma_update(None, "temp_store", "memory").map_err(failed())?;
     // A database is somebody's input: its schema may not call functions of ours, nor read outside itself.
     connection.pragma_update(None, "trusted_schema", false).map_err(failed())?;
-    Ok(Access { connection, is_consistent: false, is_abandoned: false, _hold: None, copy: None })
+    // A transaction begins with its first reading, and what is in the way is told by it.
+    let begun = connection.execute_batch("BEGIN");
+    begun.and_then(|()| connection.query_row("PRAGMA schema_version", (), |_| Ok(()))).map_err(failed())?;
+    Ok(Access { connection, is_consistent: false, abandoned: None, hold: None, copy: None })
 }
 
-/// Opens a private copy that `copy` makes, for writing: only such a connection can recover the wal-index of a `-wal` left alone.
+/// Opens a private copy that `copy` makes, for writing: only such a connection can recover what was left alone.
 fn open_copy(path: &Path, copy: impl FnOnce(&Path) -> io::Result<()>) -> Result<Access> {
+    let failed = |source| Error::Copy { path: path.to_owned(), dir: std::env::temp_dir(), source };
     let private = Permissions::from_mode(0o700);
-    let dir = tempfile::Builder::new().prefix("rundown-").permissions(private).tempdir();
-    let dir = dir.map_err(Error::io("create a temporary directory for", path))?;
+    let dir = tempfile::Builder::new().prefix("rundown-").permissions(private).tempdir().map_err(failed)?;
     let main_copy = dir.path().join("copy.db");
-    copy(&main_copy).map_err(Error::io("make a private copy of", path))?;
+    copy(&main_copy).map_err(failed)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let access = open_uri(&main_copy, "", flags)?;
+    let access = open_uri(&main_copy, "", flags, Duration::ZERO).map_err(|error| match error {
+        Error::Database { doing, source, .. } => Error::Database { doing, path: path.to_owned(), source },
+        other => other,
+    })?;
     Ok(Access { copy: Some(dir), ..access })
 }
 
@@ -269,6 +346,20 @@ fn check_header(path: &Path) -> Result<bool> {
         Some(start) if start.starts_with(MAGIC) => Ok(start[18] == 2),
         _ => refuse("it is not an SQLite file"),
     }
+}
+
+/// SQLite opens what lies beside a database as it is, and would wait for the writer of a FIFO.
+fn check_beside(path: &Path) -> Result<()> {
+    let others = ["-wal", "-shm", "-journal"].map(|suffix| beside(path, suffix));
+    let odd = others.into_iter().find(|other| fs::metadata(other).is_ok_and(|metadata| !metadata.is_file()));
+    let why = |odd: PathBuf| format!("{} is no regular file", odd.display());
+    odd.map_or(Ok(()), |odd| Err(Error::NotAStore { path: path.to_owned(), why: why(odd) }))
+}
+
+/// The file that a link leads to: SQLite looks for the other files beside that.
+fn real(path: &Path) -> io::Result<Cow<'_, Path>> {
+    let is_link = fs::symlink_metadata(path)?.is_symlink();
+    if is_link { fs::canonicalize(path).map(Cow::Owned) } else { Ok(Cow::Borrowed(path)) }
 }
 
 fn beside(path: &Path, suffix: &str) -> PathBuf {
@@ -325,7 +416,7 @@ mod tests {
         drop(wal_database(&path));
         let before = listing(dir.path());
         for small_bytes in SIZES {
-            let access = open_as(&path, small_bytes).unwrap();
+            let access = open_as(&path, small_bytes, PATIENCE).unwrap();
             assert_eq!((access.is_consistent, access.is_copy()), (small_bytes > 0, small_bytes > 0));
             assert_eq!(count(&access), 1);
             drop(access);
@@ -339,7 +430,7 @@ mod tests {
         let path = dir.path().join("held.db");
         let writer = wal_database(&path);
         for small_bytes in SIZES {
-            assert_eq!(count(&open_as(&path, small_bytes).unwrap()), 1);
+            assert_eq!(count(&open_as(&path, small_bytes, PATIENCE).unwrap()), 1);
         }
         drop(writer);
         assert_eq!(listing(dir.path()).len(), 1, "the writer could tidy up");
@@ -357,7 +448,7 @@ mod tests {
         drop(writer);
         let before = listing(copy.path());
         for small_bytes in SIZES {
-            assert_eq!(count(&open_as(&copy.path().join("held.db"), small_bytes).unwrap()), 1);
+            assert_eq!(count(&open_as(&copy.path().join("held.db"), small_bytes, PATIENCE).unwrap()), 1);
             assert_eq!(listing(copy.path()), before);
         }
     }
@@ -374,7 +465,7 @@ mod tests {
         drop(writer);
         let before = listing(crashed.path());
         for small_bytes in SIZES {
-            assert_eq!(count(&open_as(&crashed.path().join("held.db"), small_bytes).unwrap()), 1);
+            assert_eq!(count(&open_as(&crashed.path().join("held.db"), small_bytes, PATIENCE).unwrap()), 1);
             assert_eq!(listing(crashed.path()), before);
         }
     }
@@ -385,10 +476,10 @@ mod tests {
         for (content, why) in [(&b""[..], "the file is empty"), (b"hello", "not an SQLite file")] {
             let path = dir.path().join("x.db");
             fs::write(&path, content).unwrap();
-            let error = open(&path).err().unwrap().to_string();
+            let error = open(&path, PATIENCE).err().unwrap().to_string();
             assert!(error.contains(why), "{error}");
         }
-        let error = open(dir.path()).err().unwrap();
+        let error = open(dir.path(), PATIENCE).err().unwrap();
         assert!(crate::error::chain(&error).contains("it is a directory"), "{error}");
     }
 

@@ -3,10 +3,10 @@
 //! Values are read leniently: SQLite lets any column hold any type, and these databases were written by others. Text that is
 //! not UTF-8 is read lossily, what is no number where one belongs is unknown. Nothing here is an error but SQLite's own.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::functions::FunctionFlags;
 use rusqlite::types::ValueRef;
@@ -18,9 +18,11 @@ use crate::error::{Error, Result};
 use crate::model::{Job, JobId, Outcome, Run, RunId, Sh};
 use crate::time::Time;
 
-/// How often a reading is begun again because the database changed under it, and how much longer it waits each time.
-const ATTEMPTS: u32 = 30;
+/// How much longer a reading that is begun again, because the database changed under it, waits each time.
 const PAUSE: Duration = Duration::from_millis(1);
+
+/// How long a database that was locked the last time is waited for: whoever asks again knows already.
+const SHORT_PATIENCE: Duration = Duration::from_millis(100);
 
 /// A database, looked at without being changed. Between readings it holds no connection to it, at most a private copy of it.
 pub struct Reader {
@@ -28,6 +30,9 @@ pub struct Reader {
     seen: Option<Stamp>,
     /// The copy that was read last, and what the database looked like then.
     copy: RefCell<Option<(Stamp, Access)>>,
+    /// The file beside it that was read too although its writer had left it behind.
+    abandoned: Cell<Option<&'static str>>,
+    was_locked: Cell<bool>,
 }
 
 /// A run with its rows, read in one transaction.
@@ -68,14 +73,11 @@ pub struct RunPage {
 const RUN_COLUMNS: &str = "id, repo, ref_name, sha, state, reason, queued_at_ms, started_at_ms, finished_at_ms";
 
 impl Reader {
-    /// Opens a database once, to see that it is one.
-    ///
-    /// # Errors
-    /// When it cannot be read, or is a database of something else.
-    pub fn open(path: &Path) -> Result<Self> {
-        let reader = Self { path: path.to_owned(), seen: None, copy: RefCell::new(None) };
-        reader.read(|_| Ok(()))?;
-        Ok(reader)
+    /// A reader of a database that may not be there yet: it is looked at when something is asked.
+    #[must_use]
+    pub fn new(path: &Path) -> Self {
+        let path = path.to_owned();
+        Self { path, seen: None, copy: RefCell::default(), abandoned: Cell::default(), was_locked: Cell::default() }
     }
 
     /// The database file.
@@ -153,35 +155,46 @@ impl Reader {
         })
     }
 
-    /// What a user should know of how this database is read.
+    /// What a user should know of how this database was read.
     #[must_use]
     pub fn notice(&self) -> Option<String> {
-        let is_abandoned = self.copy.borrow().as_ref().is_some_and(|(_, copy)| copy.is_abandoned);
-        let why = "its -wal was left by a crash, or the files were copied: a private copy of both is read";
-        is_abandoned.then(|| format!("{}: {why}", self.path.display()))
+        let left = self.abandoned.get()?;
+        let what = format!("its {left} was left by a crash, or the files were copied: it is read too, and stays as it is");
+        Some(format!("{}: {what}", self.path.display()))
     }
 
     /// Runs `work` on a connection in one read transaction; again when an unlocked database changed meanwhile.
     fn read<T>(&self, work: impl Fn(&Connection) -> rusqlite::Result<T>) -> Result<T> {
         let failed = || Error::database("read", &self.path);
-        for attempt in 1..=ATTEMPTS {
+        let patience = if self.was_locked.get() { SHORT_PATIENCE } else { access::PATIENCE };
+        let (begun, mut pause) = (Instant::now(), PAUSE);
+        loop {
             let before = Stamp::taken(&self.path).map_err(Error::io("open", &self.path))?;
             if let Some((_, copy)) = self.copy.borrow().as_ref().filter(|(stamp, _)| *stamp == before) {
                 return work(&copy.connection).map_err(failed());
             }
-            let read = self.begin().and_then(|access| Ok((work(&access.connection).map_err(failed())?, access)));
+            let left = patience.saturating_sub(begun.elapsed());
+            let read = self.begin(left).and_then(|access| Ok((work(&access.connection).map_err(failed())?, access)));
+            self.was_locked.set(matches!(read, Err(Error::Locked { .. })));
+            let is_last = begun.elapsed() >= patience;
             match read {
                 Ok((value, access)) if access.is_consistent || self.stood_still(&before) => {
-                    // A copy of a state that may look like the next one is of no use later.
-                    let lasts = |(stamp, copy): &(Stamp, Access)| copy.is_copy() && stamp.is_settled();
-                    self.copy.replace(Some((before, access)).filter(lasts));
+                    self.keep(before, access);
                     return Ok(value);
                 }
-                Err(error) if attempt == ATTEMPTS || self.stood_still(&before) => return Err(error),
-                Ok(_) | Err(_) => std::thread::sleep(PAUSE * attempt),
+                Ok(_) if is_last => return Err(Error::Restless { path: self.path.clone() }),
+                Err(error) if is_last || self.stood_still(&before) => return Err(error),
+                Ok(_) | Err(_) => std::thread::sleep(pause),
             }
+            pause += PAUSE;
         }
-        Err(Error::Restless { path: self.path.clone() })
+    }
+
+    /// Keeps what the next reading can use: a copy, unless the state it is of may look like the next one.
+    fn keep(&self, stamp: Stamp, access: Access) {
+        self.abandoned.set(access.abandoned);
+        let lasts = |(stamp, copy): &(Stamp, Access)| copy.is_copy() && stamp.is_settled();
+        self.copy.replace(Some((stamp, access)).filter(lasts));
     }
 
     fn stood_still(&self, since: &Stamp) -> bool {
@@ -189,12 +202,10 @@ impl Reader {
     }
 
     /// A connection in a read transaction that knows the views.
-    fn begin(&self) -> Result<Access> {
-        let access = access::open(&self.path)?;
-        let failed = || Error::database("read", &self.path);
-        access.connection.execute_batch("BEGIN").map_err(failed())?;
+    fn begin(&self, patience: Duration) -> Result<Access> {
+        let access = access::open(&self.path, patience)?;
         dialect::define_views(&access.connection, &self.path)?;
-        define_outcome(&access.connection).map_err(failed())?;
+        define_outcome(&access.connection).map_err(Error::database("read", &self.path))?;
         Ok(access)
     }
 }

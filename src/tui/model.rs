@@ -18,6 +18,7 @@ use crate::tui::keymap::{Context, Keymap};
 use crate::tui::layout::{Layout, Pane, log_parts};
 use crate::tui::msg::{Ticket, Watching};
 use crate::tui::theme::Theme;
+use crate::tui::wait::Wait;
 
 /// Everything that the screen shows.
 pub struct Model {
@@ -55,10 +56,20 @@ pub struct Model {
     pub watching: Watching,
     /// The directories being watched.
     pub watched: Vec<PathBuf>,
-    /// Why the store could not be read last time.
+    /// What is wrong with what was read of the store.
     pub store_fault: Option<String>,
+    /// What is waited for because the store cannot be read.
+    pub waiting: Option<Waiting>,
     /// The signal that asked to leave.
     pub signal: Option<i32>,
+}
+
+/// Something that is waited for.
+pub struct Waiting {
+    /// What.
+    pub wait: Wait,
+    /// Since when; `None` until somebody has said how late it is.
+    pub since: Option<Time>,
 }
 
 /// The list of runs.
@@ -179,7 +190,7 @@ impl Log {
 impl Model {
     /// Before anything is known.
     #[must_use]
-    pub fn new(screen: Rect, theme: Theme, time_zone: TimeZone, open: Option<RunId>) -> Self {
+    pub fn new(screen: Rect, theme: Theme, time_zone: TimeZone) -> Self {
         Self {
             screen,
             now: None,
@@ -193,12 +204,13 @@ impl Model {
             mouse: true,
             runs: Runs::default(),
             run: None,
-            wanted: open,
+            wanted: None,
             tree: Tree::default(),
             log: Log::default(),
             watching: Watching::default(),
             watched: Vec::new(),
             store_fault: None,
+            waiting: None,
             signal: None,
         }
     }
@@ -222,9 +234,16 @@ impl Model {
         match (self.help, self.focus) {
             (Some(_), _) => Context::Help,
             (None, Pane::Runs) => Context::Runs,
+            (None, _) if self.nothing_yet().is_some() => Context::Waiting,
             (None, Pane::Tree) => Context::Tree,
             (None, Pane::Log) => Context::Log,
         }
+    }
+
+    /// What is waited for, while there is nothing else to show.
+    #[must_use]
+    pub const fn nothing_yet(&self) -> Option<&Waiting> {
+        if self.run.is_none() { self.waiting.as_ref() } else { None }
     }
 
     /// The visible rows of the tree.
@@ -261,12 +280,12 @@ impl Model {
         Some(Item { job, sh })
     }
 
-    /// Something in sight is still running: ages and durations grow.
+    /// Something in sight is still running or waited for: ages and durations grow.
     #[must_use]
     pub fn is_alive(&self) -> bool {
         let open = self.run.as_ref().map(|run| &run.head);
         let mut heads = self.runs.heads.iter().flatten().chain(open);
-        heads.any(|head| head.phase == Phase::Active)
+        self.waiting.is_some() || heads.any(|head| head.phase == Phase::Active)
     }
 }
 

@@ -10,6 +10,7 @@ use crate::log::{Anchor, Tail, Window};
 use crate::model::RunId;
 use crate::time::Time;
 use crate::tui::keymap::Key;
+use crate::tui::wait::Wait;
 
 /// The most runs that are listed, the newest; of older ones a line says how to open them.
 pub const MAX_RUNS: usize = 500;
@@ -41,6 +42,10 @@ pub enum Msg {
     Counted(Ticket, u64),
     /// The log is as it was when the same page was read before; how many rows it has, where that is known.
     Unchanged(Ticket, Option<u64>),
+    /// The run that the user asked for by another name than its id was found.
+    Found(RunId),
+    /// What is waited for from now on; `None`: the store is read again.
+    Waiting(Option<Wait>),
     /// Work was given up; the next attempt may succeed.
     Failed(Work, String),
     /// A signal asks us to stop, as Ctrl-Z does.

@@ -12,9 +12,10 @@ mod tree;
 
 use ratatui::layout::Rect;
 
+use crate::time::Time;
 use crate::tui::keymap::help_lines;
 use crate::tui::layout::help_box;
-use crate::tui::model::Model;
+use crate::tui::model::{Model, Waiting};
 use crate::tui::msg::{Effect, Msg, Work};
 
 /// What is to be done before anything has happened.
@@ -37,7 +38,9 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Disk => store::refresh(model),
         Msg::Failed(Work::Store, why) => set(&mut model.store_fault, Some(why)),
         Msg::Failed(Work::Log(ticket), why) => log::failed(model, ticket, why),
-        Msg::Tick(now) => set(&mut model.now, Some(now)),
+        Msg::Found(id) => set(&mut model.wanted, Some(id)),
+        Msg::Waiting(wait) => set(&mut model.waiting, wait.map(|wait| Waiting { wait, since: None })),
+        Msg::Tick(now) => tick(model, now),
         Msg::Resize(width, height) => set(&mut model.screen, Rect::new(0, 0, width, height)),
         Msg::Dirs(run, dirs) => store::watch(model, run.as_ref(), dirs),
         Msg::Watching(watching) => set(&mut model.watching, watching),
@@ -52,6 +55,14 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
     settle(model);
     effects.extend(log::settle(model));
     effects
+}
+
+fn tick(model: &mut Model, now: Time) -> Vec<Effect> {
+    model.now = Some(now);
+    if let Some(waiting) = &mut model.waiting {
+        waiting.since = waiting.since.or(Some(now));
+    }
+    Vec::new()
 }
 
 fn set<T>(slot: &mut T, value: T) -> Vec<Effect> {

@@ -27,7 +27,10 @@ pub(super) fn title(model: &Model) -> String {
 pub(super) fn draw(model: &Model, body: Rect, buffer: &mut Buffer) {
     let (facts, rows) = log_parts(body);
     let Some(item) = model.shown() else {
-        return draw_nothing(model, body, buffer);
+        if model.run.as_ref().is_some_and(|run| run.jobs.is_empty()) {
+            say(model, buffer, body, &["this run has no jobs"]);
+        }
+        return;
     };
     let Some(sh) = item.sh else {
         return say(model, buffer, body, &[why_no_command(item.job)]);
@@ -42,15 +45,6 @@ pub(super) fn draw(model: &Model, body: Rect, buffer: &mut Buffer) {
     }
     let (above, shown) = model.log.window.rows.split_at_checked(model.log.top).unwrap_or_default();
     LogRows { rows: shown, above, sideways: model.log.sideways, theme: &model.theme }.draw(buffer, rows);
-}
-
-fn draw_nothing(model: &Model, body: Rect, buffer: &mut Buffer) {
-    if model.runs.heads.as_ref().is_some_and(Vec::is_empty) {
-        let lines = ["waiting for the first run of this store", "", "record one:  rundown record -- make test"];
-        say(model, buffer, body, &lines);
-    } else if model.run.as_ref().is_some_and(|run| run.jobs.is_empty()) {
-        say(model, buffer, body, &["this run has no jobs"]);
-    }
 }
 
 const fn why_no_command(job: &JobNode) -> &'static str {
