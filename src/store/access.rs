@@ -20,7 +20,7 @@
 
 use std::borrow::Cow;
 use std::fs::{self, File, Metadata, Permissions};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -213,29 +213,31 @@ fn copy_files(path: &Path) -> Result<Access> {
         return Err(Error::Copy { path: path.to_owned(), dir, source: io::Error::other(why) });
     }
     let access = open_copy(path, |to| {
-        // Where the file system can, `fs::copy` shares the blocks.
-        fs::copy(path, to)?;
-        for (from, suffix) in [(&wal, "-wal"), (&journal, "-journal")] {
-            if bytes_of(from) > 0 {
-                fs::copy(from, beside(to, suffix))?;
-            }
+        copy_file(path, to)?;
+        if bytes_of(&wal) > 0 {
+            copy_file(&wal, &beside(to, "-wal"))?;
         }
-        forget_super_journal(&beside(to, "-journal"))
+        if bytes_of(&journal) > 0 {
+            copy_file(&journal, &beside(to, "-journal"))?;
+            hide_super_journal(&beside(to, "-journal"))?;
+        }
+        Ok(())
     })?;
     let left = |file: &Path| bytes_of(file) > 0 && is_old(file);
     let abandoned = if left(&journal) { Some("-journal") } else { left(&wal).then_some("-wal") };
     Ok(Access { abandoned, ..access })
 }
 
-/// Cuts off the name of a super-journal (<https://www.sqlite.org/fileformat2.html#the_rollback_journal>): SQLite would delete the file that
-/// it names, and the name is somebody's input.
-fn forget_super_journal(journal: &Path) -> io::Result<()> {
-    const MAGIC: &[u8; 8] = b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7";
-    let Some(at) = bytes_of(journal).checked_sub(MAGIC.len() as u64) else { return Ok(()) };
-    let file = File::options().read(true).write(true).open(journal)?;
-    let mut end = [0; MAGIC.len()];
-    file.read_exact_at(&mut end, at)?;
-    if end == *MAGIC { file.set_len(at) } else { Ok(()) }
+/// The bytes alone: a copy of a read-only file is to be written. Where the file system can, the two share their blocks.
+fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
+    io::copy(&mut open_regular(from)?, &mut File::create_new(to)?).map(drop)
+}
+
+/// A super-journal's name is known by the last bytes of a journal
+/// (<https://www.sqlite.org/fileformat2.html#the_rollback_journal>); others behind it hide it. SQLite would delete the file that it names,
+/// and the name is somebody's input.
+fn hide_super_journal(journal: &Path) -> io::Result<()> {
+    File::options().append(true).open(journal)?.write_all(&[0; 8])
 }
 
 /// The bytes of a small database and of its `-wal` (none: empty) while nobody wrote to them: two readings in turn are the same.
@@ -383,6 +385,9 @@ fn uri_path(path: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{BufRead, BufReader};
+    use std::process::{Child, Command, Stdio};
+
     use super::*;
 
     /// Every test of a way in goes both ways: as a small database and as a large one.
@@ -496,5 +501,143 @@ mod tests {
             last = now;
         }
         assert_eq!(Stamp::taken(&path).unwrap(), last);
+    }
+
+    /// The other process of the tests below: it writes to the database that the environment names and holds it until its stdin
+    /// ends.
+    #[test]
+    #[ignore = "a process of its own, started by other tests"]
+    fn writer_in_a_process_of_its_own() {
+        let connection = wal_database(Path::new(&std::env::var_os("DATABASE").unwrap()));
+        connection.execute_batch("INSERT INTO t VALUES (2)").unwrap();
+        println!("\nwritten");
+        let _ = io::stdin().read(&mut [0]);
+    }
+
+    fn other_writer(path: &Path) -> Child {
+        let name = "store::access::tests::writer_in_a_process_of_its_own";
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--ignored", "--exact", "--nocapture", name]).env("DATABASE", path);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let said = BufReader::new(child.stdout.as_mut().unwrap()).lines().map_while(io::Result::ok);
+        assert!(said.into_iter().any(|line| line == "written"));
+        child
+    }
+
+    #[test]
+    fn a_live_writer_of_another_process_is_read_without_touching_a_byte() {
+        let dir = TempDir::new().unwrap();
+        let path = dir.path().join("held.db");
+        let mut writer = other_writer(&path);
+        let before = listing(dir.path());
+        assert_eq!(before.len(), 3, "the writer holds a -wal and a -shm");
+        for small_bytes in SIZES {
+            let access = open_as(&path, small_bytes, PATIENCE).unwrap();
+            assert_eq!((access.is_consistent, access.is_copy(), access.abandoned), (true, small_bytes > 0, None));
+            assert_eq!(count(&access), 2);
+            drop(access);
+            assert!(listing(dir.path()) == before);
+        }
+        drop(writer.stdin.take());
+        writer.wait().unwrap();
+        assert_eq!(listing(dir.path()).len(), 1, "the writer could tidy up");
+    }
+
+    #[test]
+    fn what_a_killed_writer_left_is_read_where_it_lies() {
+        let dir = TempDir::new().unwrap();
+        let path = dir.path().join("held.db");
+        let mut writer = other_writer(&path);
+        writer.kill().unwrap();
+        writer.wait().unwrap();
+        let before = listing(dir.path());
+        for small_bytes in SIZES {
+            let access = open_as(&path, small_bytes, PATIENCE).unwrap();
+            assert_eq!((access.is_copy(), count(&access)), (small_bytes > 0, 2));
+            drop(access);
+            assert!(listing(dir.path()) == before);
+        }
+    }
+
+    /// A database and its `-journal` in the middle of a transaction that has reached the file, copied as a crash leaves them.
+    fn hot_journal() -> TempDir {
+        let made = TempDir::new().unwrap();
+        let writer = Connection::open(made.path().join("hot.db")).unwrap();
+        let rows = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 5000) SELECT 1 FROM n";
+        writer.execute_batch(&format!("CREATE TABLE t(x); INSERT INTO t {rows}")).unwrap();
+        writer.execute_batch("PRAGMA cache_size = 1; BEGIN; UPDATE t SET x = 2").unwrap();
+        let crashed = TempDir::new().unwrap();
+        for name in ["hot.db", "hot.db-journal"] {
+            fs::copy(made.path().join(name), crashed.path().join(name)).unwrap();
+        }
+        crashed
+    }
+
+    fn sum(access: &Access) -> i64 {
+        access.connection.query_row("SELECT sum(x) FROM t", (), |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn a_hot_journal_is_rolled_back_in_a_private_copy() {
+        let dir = hot_journal();
+        let (before, path) = (listing(dir.path()), dir.path().join("hot.db"));
+        let access = open(&path, PATIENCE).unwrap();
+        assert_eq!((access.is_copy(), sum(&access)), (true, 5000));
+        drop(access);
+        assert!(listing(dir.path()) == before);
+        fs::remove_file(beside(&path, "-journal")).unwrap();
+        assert!(sum(&open(&path, PATIENCE).unwrap()) > 5000, "the file alone holds half of the change");
+    }
+
+    #[test]
+    fn a_file_that_a_journal_names_is_not_deleted() {
+        let (dir, mut victim) = (hot_journal(), tempfile::NamedTempFile::new().unwrap());
+        victim.write_all(b"of worth").unwrap();
+        let name = victim.path().to_str().unwrap().as_bytes();
+        let sum_of_name: u32 = name.iter().map(|byte| u32::from(*byte)).sum();
+        let length = u32::try_from(name.len()).unwrap();
+        let end = [&[0; 4], name, &length.to_be_bytes(), &sum_of_name.to_be_bytes(), b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7"].concat();
+        let mut journal = File::options().append(true).open(dir.path().join("hot.db-journal")).unwrap();
+        journal.write_all(&end).unwrap();
+        assert_eq!(sum(&open(&dir.path().join("hot.db"), PATIENCE).unwrap()), 5000);
+        assert!(victim.path().exists());
+    }
+
+    #[test]
+    fn the_wal_of_a_linked_database_lies_where_the_link_leads() {
+        let (dir, links) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+        let path = dir.path().join("held.db");
+        let _writer = wal_database(&path);
+        let link = links.path().join("link.db");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        for small_bytes in SIZES {
+            assert_eq!(count(&open_as(&link, small_bytes, PATIENCE).unwrap()), 1);
+        }
+        assert_eq!(Stamp::taken(&link).unwrap(), Stamp::taken(&path).unwrap());
+        assert_eq!(fs::read_dir(links.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_lies_beside_a_database_and_is_no_file_is_named() {
+        for suffix in ["-wal", "-shm", "-journal"] {
+            let dir = TempDir::new().unwrap();
+            let path = dir.path().join("x.db");
+            drop(wal_database(&path));
+            let fifo = beside(&path, suffix);
+            rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+            let error = open(&path, PATIENCE).err().unwrap().to_string();
+            assert!(error.contains(&format!("x.db{suffix} is no regular file")), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_copy_that_has_no_room_is_refused_before_it_is_begun() {
+        let dir = TempDir::new().unwrap();
+        let path = dir.path().join("x.db");
+        drop(wal_database(&path));
+        File::create(beside(&path, "-wal")).unwrap().set_len(8 << 40).unwrap();
+        let error = open(&path, PATIENCE).err().unwrap();
+        let said = crate::error::chain(&error);
+        assert!(said.contains("TMPDIR") && said.contains("it takes 8388608 MiB"), "{said}");
     }
 }
