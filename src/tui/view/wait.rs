@@ -15,6 +15,10 @@ use crate::words;
 /// The most columns of the text.
 const WIDTH: u16 = 72;
 
+/// The columns of what one can do, and of all of such a line.
+const WAY: usize = 24;
+const WAY_LINE: usize = 54;
+
 /// What one can do, and what comes of it.
 const WAYS: [(&str, &str); 3] = [
     ("rundown record -- CMD", "record a command into a store"),
@@ -57,12 +61,12 @@ fn lines(model: &Model, waiting: &Waiting, width: usize) -> Vec<Line> {
     lines.push(Vec::new());
     lines.push(vec![(format!("{still}it opens by itself as soon as it can"), theme.muted)]);
     lines.push(Vec::new());
-    lines.extend(WAYS.map(|(way, what)| way_line(theme, way, what)));
+    lines.extend(WAYS.map(|(way, what)| way_line(theme, way, Some(what).filter(|_| width >= WAY_LINE))));
     lines
 }
 
-fn way_line(theme: &Theme, way: &str, what: &str) -> Line {
-    vec![(format!("{way:<24}"), theme.accent), (what.to_owned(), theme.muted)]
+fn way_line(theme: &Theme, way: &str, what: Option<&str>) -> Line {
+    vec![(format!("{way:<WAY$}"), theme.accent), (what.unwrap_or_default().to_owned(), theme.muted)]
 }
 
 /// `for 12s`, from the third second on.
