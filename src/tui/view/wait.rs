@@ -9,8 +9,7 @@ use unicode_width::UnicodeWidthStr;
 use crate::sanitise::name;
 use crate::tui::model::{Model, Waiting};
 use crate::tui::theme::Theme;
-use crate::tui::widget::Strip;
-use crate::words;
+use crate::tui::widget::{Strip, so_far};
 
 /// The most columns of the text.
 const WIDTH: u16 = 72;
@@ -72,7 +71,7 @@ fn way_line(theme: &Theme, way: &str, what: Option<&str>) -> Line {
 /// `for 12s`, from the third second on.
 pub(super) fn still(model: &Model, waiting: &Waiting) -> Option<String> {
     let ms = model.now?.millis_since(waiting.since?);
-    (ms >= 2_000).then(|| format!("for {}", words::duration(ms - ms % 1_000)))
+    (ms >= 2_000).then(|| format!("for {}", so_far(ms)))
 }
 
 /// A text in lines of at most `width` columns, broken at blanks where that is possible.

@@ -13,7 +13,7 @@ pub use frame::{draw_bars, draw_box, draw_head};
 pub use help::draw_help;
 pub use hints::draw_hints;
 pub use log::LogRows;
-pub use runs::RunsList;
+pub use runs::{RunsList, so_far};
 pub use strip::{Strip, cut};
 pub use title::{Badge, draw_title};
 pub use tree::{TreeList, command, spent_by};
