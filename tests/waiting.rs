@@ -203,10 +203,15 @@ fn a_locked_database_is_told_and_read_as_soon_as_it_is_free() {
 fn a_script_is_told_of_a_lock_after_a_bounded_wait() {
     let made = store("quire-v2-live");
     let _locker = Locker::of(&made.path().join("quire.db"));
-    for args in [&["--once"][..], &["--once", "--format", "json"], &["list"], &["list", "--format", "json"]] {
-        let begun = Instant::now();
+    let begun = Instant::now();
+    let ask = |args: &[&str]| {
         let said = stderr(made.path(), &[&["--root", "."], args].concat(), 6);
         assert!(said.contains("quire.db is locked by another process: it did not let go in time, try again"), "{said}");
-        assert!(begun.elapsed() < Duration::from_secs(8), "{args:?}");
-    }
+    };
+    std::thread::scope(|scope| {
+        for args in [&["--once"][..], &["--once", "--format", "json"], &["list"], &["list", "--format", "json"]] {
+            scope.spawn(move || ask(args));
+        }
+    });
+    assert!(begun.elapsed() < Duration::from_secs(10));
 }

@@ -246,11 +246,7 @@ impl Place {
 }
 
 fn why_no_store(root: &Path) -> &'static str {
-    if root.is_dir() {
-        "the directory has no rundown.db, quire.db or runs/"
-    } else {
-        "there is no such directory"
-    }
+    if root.is_dir() { "the directory has no rundown.db, quire.db or runs/" } else { "there is no such directory" }
 }
 
 /// The runs that a filter leaves; how many is for the caller to say.

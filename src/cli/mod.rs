@@ -59,11 +59,11 @@ fn view(place: &Place, view: &View) -> anyhow::Result<u8> {
 
 /// What to open the terminal UI on: nothing that is missing for certain. A store that was named is waited for, whatever its state.
 fn in_sight(place: &Place, view: &View, catalog: &Catalog, spec: Option<RunSpec>) -> Result<Option<RunSpec>> {
-    if view.narrow.db.is_none() && !place.is_named() {
-        match catalog.look() {
-            Err(error @ Error::NoStore { .. }) => return Err(error),
-            Ok(()) | Err(_) => {}
-        }
+    let is_named = view.narrow.db.is_some() || place.is_named();
+    if let Err(error @ Error::NoStore { .. }) = catalog.look()
+        && !is_named
+    {
+        return Err(error);
     }
     let filter = view.narrow.filter();
     let Some(spec) = spec.filter(|spec| *spec != RunSpec::Latest(0) || filter.narrows()) else { return Ok(None) };

@@ -158,8 +158,8 @@ fn open_as(path: &Path, small_bytes: u64, patience: Duration) -> Result<Access> 
     let in_place = if is_wal { connect_wal(path, patience) } else { connect(path, "", patience).map(Some) };
     match in_place {
         Ok(Some(access)) => Ok(access),
-        Err(Error::Database { source, .. }) if needs_to_write(&source) => copy_files(path),
-        Ok(None) => copy_files(path),
+        Err(Error::Database { source, .. }) if needs_to_write(&source) => copy_files(path, is_wal),
+        Ok(None) => copy_files(path, is_wal),
         Err(error) => Err(error),
     }
 }
@@ -202,7 +202,7 @@ fn needs_to_write(error: &rusqlite::Error) -> bool {
 }
 
 /// A private copy of a database and of what lies beside it to be recovered.
-fn copy_files(path: &Path) -> Result<Access> {
+fn copy_files(path: &Path, is_wal: bool) -> Result<Access> {
     let (wal, journal) = (beside(path, "-wal"), beside(path, "-journal"));
     let bytes = [path, &wal, &journal].map(bytes_of).iter().sum();
     let dir = std::env::temp_dir();
@@ -223,8 +223,8 @@ fn copy_files(path: &Path) -> Result<Access> {
         }
         Ok(())
     })?;
-    let left = |file: &Path| bytes_of(file) > 0 && is_old(file);
-    let abandoned = if left(&journal) { Some("-journal") } else { left(&wal).then_some("-wal") };
+    // A journal that nobody had left would have been read past.
+    let abandoned = if is_wal { (bytes_of(&wal) > 0 && is_old(&wal)).then_some("-wal") } else { Some("-journal") };
     Ok(Access { abandoned, ..access })
 }
 
@@ -596,7 +596,9 @@ mod tests {
         let name = victim.path().to_str().unwrap().as_bytes();
         let sum_of_name: u32 = name.iter().map(|byte| u32::from(*byte)).sum();
         let length = u32::try_from(name.len()).unwrap();
-        let end = [&[0; 4], name, &length.to_be_bytes(), &sum_of_name.to_be_bytes(), b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7"].concat();
+        let end =
+            [&[0; 4], name, &length.to_be_bytes(), &sum_of_name.to_be_bytes(), b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7"]
+                .concat();
         let mut journal = File::options().append(true).open(dir.path().join("hot.db-journal")).unwrap();
         journal.write_all(&end).unwrap();
         assert_eq!(sum(&open(&dir.path().join("hot.db"), PATIENCE).unwrap()), 5000);

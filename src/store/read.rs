@@ -159,7 +159,8 @@ impl Reader {
     #[must_use]
     pub fn notice(&self) -> Option<String> {
         let left = self.abandoned.get()?;
-        let what = format!("its {left} was left by a crash, or the files were copied: it is read too, and stays as it is");
+        let what =
+            format!("its {left} was left by a crash, or the files were copied: it is read too, and stays as it is");
         Some(format!("{}: {what}", self.path.display()))
     }
 
