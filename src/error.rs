@@ -54,7 +54,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// A database that can only be read from a copy, and there is no place for one.
-    #[error("cannot make a private copy of {} in {} (TMPDIR names another place)", path.display(), dir.display())]
+    #[error("cannot make a private copy of {} in {} (TMPDIR can name another directory)", path.display(), dir.display())]
     Copy {
         /// The database file.
         path: PathBuf,

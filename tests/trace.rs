@@ -190,5 +190,5 @@ fn a_temporary_directory_that_cannot_be_used_is_named() {
     let output = rundown(made.path()).args(["--root", ".", "list"]).env("TMPDIR", "/no/such/dir").output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(6), "{said}");
-    assert!(said.contains("quire.db in /no/such/dir (TMPDIR names another place)"), "{said}");
+    assert!(said.contains("quire.db in /no/such/dir (TMPDIR can name another directory)"), "{said}");
 }

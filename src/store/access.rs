@@ -38,8 +38,8 @@ use crate::file::open_regular;
 /// How long a reading waits for a writer's lock.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How long to wait before a lock is tried again: a writer closes a database within milliseconds.
-const LOCK_PAUSE: Duration = Duration::from_millis(1);
+/// How long to wait before a lock is tried again.
+const LOCK_PAUSE: Duration = Duration::from_millis(3);
 
 /// The first bytes of every SQLite 3 database (<https://www.sqlite.org/fileformat2.html#the_database_header>).
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
@@ -49,6 +49,9 @@ const SMALL_BYTES: u64 = 16 << 20;
 
 /// How often a small database is read in the hope that it stands still meanwhile.
 const TWIN_ATTEMPTS: u32 = 20;
+
+/// How much longer it is waited each time.
+const TWIN_PAUSE: Duration = Duration::from_millis(1);
 
 /// A `-wal` that nobody holds and nobody has touched for this long was not left by a writer between two connections.
 const ABANDONED: Duration = Duration::from_secs(2);
@@ -144,18 +147,25 @@ fn wal_index_change(shm: &Path) -> Option<[u8; 4]> {
 
 /// Opens a database for one reading, in a transaction that has begun; waits so long for whoever has it locked.
 pub(super) fn open(path: &Path, patience: Duration) -> Result<Access> {
-    open_as(path, SMALL_BYTES, patience)
+    let begun = Instant::now();
+    loop {
+        match open_as(path, SMALL_BYTES) {
+            // Not left to SQLite, which looks ten times a second: a busy writer is free for a moment only.
+            Err(Error::Locked { .. }) if begun.elapsed() < patience => thread::sleep(LOCK_PAUSE),
+            opened => return opened,
+        }
+    }
 }
 
 /// Opens a database that is small up to this size.
-fn open_as(path: &Path, small_bytes: u64, patience: Duration) -> Result<Access> {
+fn open_as(path: &Path, small_bytes: u64) -> Result<Access> {
     let path = &real(path).map_err(Error::io("open", path))?;
     let is_wal = check_header(path)?;
     check_beside(path)?;
     if is_wal && let Some(small) = open_small(path, small_bytes)? {
         return Ok(small);
     }
-    let in_place = if is_wal { connect_wal(path, patience) } else { connect(path, "", patience).map(Some) };
+    let in_place = if is_wal { connect_wal(path) } else { connect(path, "").map(Some) };
     match in_place {
         Ok(Some(access)) => Ok(access),
         Err(Error::Database { source, .. }) if needs_to_write(&source) => copy_files(path, is_wal),
@@ -177,14 +187,14 @@ fn open_small(path: &Path, small_bytes: u64) -> Result<Option<Access>> {
 }
 
 /// A large WAL database where it lies; `None` if it cannot be read there.
-fn connect_wal(path: &Path, patience: Duration) -> Result<Option<Access>> {
+fn connect_wal(path: &Path) -> Result<Option<Access>> {
     let (wal, shm) = (beside(path, "-wal"), beside(path, "-shm"));
     if wal.exists() && shm.exists() {
-        let hold = hold(path, patience)?;
+        let hold = hold(path)?;
         // The last writer may have closed the database before the lock was ours: opened now, both would be made anew.
         if wal.exists() && shm.exists() {
             let is_held = is_held(&shm);
-            let access = connect(path, "&readonly_shm=1", patience)?;
+            let access = connect(path, "&readonly_shm=1")?;
             let abandoned = (!is_held && bytes_of(&wal) > 0 && is_old(&wal)).then_some("-wal");
             return Ok(Some(Access { is_consistent: is_held, abandoned, hold: Some(hold), ..access }));
         }
@@ -192,7 +202,7 @@ fn connect_wal(path: &Path, patience: Duration) -> Result<Option<Access>> {
     if bytes_of(&wal) > 0 {
         return Ok(None);
     }
-    let access = connect(path, "&immutable=1", patience)?;
+    let access = connect(path, "&immutable=1")?;
     Ok(Some(Access { is_consistent: false, ..access }))
 }
 
@@ -252,7 +262,7 @@ fn twin(path: &Path, wal: &Path, small_bytes: u64) -> io::Result<Option<(Vec<u8>
         if read_both()? == once {
             return Ok(Some(once));
         }
-        thread::sleep(LOCK_PAUSE * attempt);
+        thread::sleep(TWIN_PAUSE * attempt);
     }
     Ok(None)
 }
@@ -289,29 +299,25 @@ fn is_held(shm: &Path) -> bool {
 
 /// Locks a database against its last writer's closing it, which takes the `-wal` and `-shm` away: opened after that, they would be
 /// made anew by us and stay. Others read and write on meanwhile.
-fn hold(path: &Path, patience: Duration) -> Result<File> {
+fn hold(path: &Path) -> Result<File> {
     let file = open_regular(path).map_err(Error::io("open", path))?;
-    let begun = Instant::now();
-    loop {
-        match fcntl_lock(&file, FlockOperation::NonBlockingLockShared) {
-            Ok(()) => return Ok(file),
-            Err(Errno::AGAIN | Errno::ACCESS) if begun.elapsed() < patience => thread::sleep(LOCK_PAUSE),
-            Err(Errno::AGAIN | Errno::ACCESS) => return Err(Error::Locked { path: path.to_owned() }),
-            Err(error) => return Err(Error::io("lock", path)(error.into())),
-        }
+    match fcntl_lock(&file, FlockOperation::NonBlockingLockShared) {
+        Ok(()) => Ok(file),
+        Err(Errno::AGAIN | Errno::ACCESS) => Err(Error::Locked { path: path.to_owned() }),
+        Err(error) => Err(Error::io("lock", path)(error.into())),
     }
 }
 
-fn connect(path: &Path, query: &str, patience: Duration) -> Result<Access> {
+fn connect(path: &Path, query: &str) -> Result<Access> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let access = open_uri(path, &format!("?mode=ro{query}"), flags, patience)?;
+    let access = open_uri(path, &format!("?mode=ro{query}"), flags)?;
     Ok(Access { is_consistent: true, ..access })
 }
 
-fn open_uri(path: &Path, query: &str, flags: OpenFlags, patience: Duration) -> Result<Access> {
+fn open_uri(path: &Path, query: &str, flags: OpenFlags) -> Result<Access> {
     let failed = || Error::database("open", path);
     let connection = Connection::open_with_flags(format!("file:{}{query}", uri_path(path)), flags).map_err(failed())?;
-    connection.busy_timeout(patience).map_err(failed())?;
+    connection.busy_timeout(Duration::ZERO).map_err(failed())?;
     // The views of the dialect are temporary: in memory, never in a file.
     connection.pragma_update(None, "temp_store", "memory").map_err(failed())?;
     // A database is somebody's input: its schema may not call functions of ours, nor read outside itself.
@@ -330,7 +336,7 @@ fn open_copy(path: &Path, copy: impl FnOnce(&Path) -> io::Result<()>) -> Result<
     let main_copy = dir.path().join("copy.db");
     copy(&main_copy).map_err(failed)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let access = open_uri(&main_copy, "", flags, Duration::ZERO).map_err(|error| match error {
+    let access = open_uri(&main_copy, "", flags).map_err(|error| match error {
         Error::Database { doing, source, .. } => Error::Database { doing, path: path.to_owned(), source },
         other => other,
     })?;
@@ -421,7 +427,7 @@ mod tests {
         drop(wal_database(&path));
         let before = listing(dir.path());
         for small_bytes in SIZES {
-            let access = open_as(&path, small_bytes, PATIENCE).unwrap();
+            let access = open_as(&path, small_bytes).unwrap();
             assert_eq!((access.is_consistent, access.is_copy()), (small_bytes > 0, small_bytes > 0));
             assert_eq!(count(&access), 1);
             drop(access);
@@ -435,7 +441,7 @@ mod tests {
         let path = dir.path().join("held.db");
         let writer = wal_database(&path);
         for small_bytes in SIZES {
-            assert_eq!(count(&open_as(&path, small_bytes, PATIENCE).unwrap()), 1);
+            assert_eq!(count(&open_as(&path, small_bytes).unwrap()), 1);
         }
         drop(writer);
         assert_eq!(listing(dir.path()).len(), 1, "the writer could tidy up");
@@ -453,7 +459,7 @@ mod tests {
         drop(writer);
         let before = listing(copy.path());
         for small_bytes in SIZES {
-            assert_eq!(count(&open_as(&copy.path().join("held.db"), small_bytes, PATIENCE).unwrap()), 1);
+            assert_eq!(count(&open_as(&copy.path().join("held.db"), small_bytes).unwrap()), 1);
             assert_eq!(listing(copy.path()), before);
         }
     }
@@ -470,7 +476,7 @@ mod tests {
         drop(writer);
         let before = listing(crashed.path());
         for small_bytes in SIZES {
-            assert_eq!(count(&open_as(&crashed.path().join("held.db"), small_bytes, PATIENCE).unwrap()), 1);
+            assert_eq!(count(&open_as(&crashed.path().join("held.db"), small_bytes).unwrap()), 1);
             assert_eq!(listing(crashed.path()), before);
         }
     }
@@ -532,7 +538,7 @@ mod tests {
         let before = listing(dir.path());
         assert_eq!(before.len(), 3, "the writer holds a -wal and a -shm");
         for small_bytes in SIZES {
-            let access = open_as(&path, small_bytes, PATIENCE).unwrap();
+            let access = open_as(&path, small_bytes).unwrap();
             assert_eq!((access.is_consistent, access.is_copy(), access.abandoned), (true, small_bytes > 0, None));
             assert_eq!(count(&access), 2);
             drop(access);
@@ -552,7 +558,7 @@ mod tests {
         writer.wait().unwrap();
         let before = listing(dir.path());
         for small_bytes in SIZES {
-            let access = open_as(&path, small_bytes, PATIENCE).unwrap();
+            let access = open_as(&path, small_bytes).unwrap();
             assert_eq!((access.is_copy(), count(&access)), (small_bytes > 0, 2));
             drop(access);
             assert!(listing(dir.path()) == before);
@@ -613,7 +619,7 @@ mod tests {
         let link = links.path().join("link.db");
         std::os::unix::fs::symlink(&path, &link).unwrap();
         for small_bytes in SIZES {
-            assert_eq!(count(&open_as(&link, small_bytes, PATIENCE).unwrap()), 1);
+            assert_eq!(count(&open_as(&link, small_bytes).unwrap()), 1);
         }
         assert_eq!(Stamp::taken(&link).unwrap(), Stamp::taken(&path).unwrap());
         assert_eq!(fs::read_dir(links.path()).unwrap().count(), 1);
