@@ -185,6 +185,7 @@ fn a_locked_database_is_told_and_read_as_soon_as_it_is_free() {
     let locker = Locker::of(&path);
     let mut sim = open(made.path(), None, SMALL);
     assert_says(&mut sim, "the database is locked by another process");
+    assert!(!sim.screen().contains("record"), "nothing to be recorded: {}", sim.screen());
     let begun = Instant::now();
     sim.disk();
     assert!(begun.elapsed() < Duration::from_secs(1), "the second time it is not waited for as long");

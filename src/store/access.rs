@@ -15,6 +15,7 @@
 //!
 //! `readonly_shm` (SQLite's `os_unix.c`) reads a `-shm` that somebody holds without marking it, and in place of one that nobody
 //! holds, left by a crash, an index of its own in memory; otherwise the first connection would truncate and rebuild the `-shm`.
+//! SQLite opens the `-wal` for writing even so; nothing is written to it.
 //! No connection to the database itself outlives one reading. And no process both reads and writes a store: POSIX locks belong to a
 //! process, and closing any descriptor of a file drops them all.
 
@@ -162,6 +163,10 @@ fn open_as(path: &Path, small_bytes: u64) -> Result<Access> {
     let path = &real(path).map_err(Error::io("open", path))?;
     let is_wal = check_header(path)?;
     check_beside(path)?;
+    if is_wal && bytes_of(&beside(path, "-journal")) > 0 {
+        // A crash while the mode was changed: SQLite would roll back first.
+        return copy_files(path, is_wal);
+    }
     if is_wal && let Some(small) = open_small(path, small_bytes)? {
         return Ok(small);
     }
@@ -593,6 +598,18 @@ mod tests {
         assert!(listing(dir.path()) == before);
         fs::remove_file(beside(&path, "-journal")).unwrap();
         assert!(sum(&open(&path, PATIENCE).unwrap()) > 5000, "the file alone holds half of the change");
+    }
+
+    #[test]
+    fn a_hot_journal_beside_a_wal_database_is_rolled_back_too() {
+        let dir = hot_journal();
+        let path = dir.path().join("hot.db");
+        let file = File::options().write(true).open(&path).unwrap();
+        // The versions of format for writing and reading.
+        file.write_all_at(&[2, 2], 18).unwrap();
+        for small_bytes in SIZES {
+            assert_eq!(sum(&open_as(&path, small_bytes).unwrap()), 5000);
+        }
     }
 
     #[test]

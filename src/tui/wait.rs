@@ -14,6 +14,8 @@ pub struct Wait {
     pub why: Option<String>,
     /// What is waited for.
     pub path: Option<PathBuf>,
+    /// There is nothing there yet; to record something makes it.
+    pub is_absent: bool,
 }
 
 impl Wait {
@@ -22,10 +24,12 @@ impl Wait {
     pub fn of(error: &Error, has_read: bool) -> Self {
         let wait = |what: &str, why: Option<String>, path: &Path| {
             let path = Some(path.to_owned());
-            Self { what: what.into(), why, path }
+            Self { what: what.into(), why, path, is_absent: false }
         };
         match error {
-            Error::NoStore { root, why } => wait("there is no store yet", Some((*why).to_owned()), root),
+            Error::NoStore { root, why } => {
+                Self { is_absent: true, ..wait("there is no store yet", Some((*why).to_owned()), root) }
+            }
             Error::Io { path, source, .. } if source.kind() == ErrorKind::NotFound => {
                 let name = path.file_name().map_or_else(|| "it".into(), |name| name.to_string_lossy());
                 let state = if has_read { "is gone" } else { "is not there yet" };
@@ -36,8 +40,10 @@ impl Wait {
             Error::NotAStore { path, why } => wait("this is no database of CI runs", Some(why.clone()), path),
             Error::Io { path, source, .. } => wait("the store cannot be read", Some(chain(source)), path),
             Error::Database { path, source, .. } => wait("the database cannot be read", Some(chain(source)), path),
-            Error::NotFound(what) => Self { what: first_line(what), why: None, path: None },
-            other => Self { what: "the store cannot be read".into(), why: Some(chain(other)), path: None },
+            Error::NotFound(what) => Self { what: first_line(what), why: None, path: None, is_absent: false },
+            other => {
+                Self { what: "the store cannot be read".into(), why: Some(chain(other)), path: None, is_absent: false }
+            }
         }
     }
 
@@ -45,7 +51,7 @@ impl Wait {
     #[must_use]
     pub fn for_first_run(root: Option<&Path>, is_narrowed: bool) -> Self {
         let what = if is_narrowed { "no run matches --repo and --ref yet" } else { "this store has no runs yet" };
-        Self { what: what.into(), why: None, path: root.map(Path::to_owned) }
+        Self { what: what.into(), why: None, path: root.map(Path::to_owned), is_absent: true }
     }
 }
 

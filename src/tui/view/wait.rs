@@ -18,12 +18,10 @@ const WIDTH: u16 = 72;
 const WAY: usize = 24;
 const WAY_LINE: usize = 54;
 
-/// What one can do, and what comes of it.
-const WAYS: [(&str, &str); 3] = [
-    ("rundown record -- CMD", "record a command into a store"),
-    ("rundown demo", "see rundown at work"),
-    ("rundown --root DIR", "look at another store"),
-];
+/// What one can do, and what comes of it: where there is nothing yet, and anywhere.
+const FIRST_WAYS: [(&str, &str); 2] =
+    [("rundown record -- CMD", "record a command into a store"), ("rundown demo", "see rundown at work")];
+const OTHER_WAY: (&str, &str) = ("rundown --root DIR", "look at another store");
 
 /// A line: its pieces with their styles.
 type Line = Vec<(String, Style)>;
@@ -60,7 +58,8 @@ fn lines(model: &Model, waiting: &Waiting, width: usize) -> Vec<Line> {
     lines.push(Vec::new());
     lines.push(vec![(format!("{still}it opens by itself as soon as it can"), theme.muted)]);
     lines.push(Vec::new());
-    lines.extend(WAYS.map(|(way, what)| way_line(theme, way, Some(what).filter(|_| width >= WAY_LINE))));
+    let ways = FIRST_WAYS.into_iter().filter(|_| wait.is_absent).chain([OTHER_WAY]);
+    lines.extend(ways.map(|(way, what)| way_line(theme, way, Some(what).filter(|_| width >= WAY_LINE))));
     lines
 }
 
