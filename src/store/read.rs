@@ -159,8 +159,8 @@ impl Reader {
     #[must_use]
     pub fn notice(&self) -> Option<String> {
         let left = self.abandoned.get()?;
-        let what =
-            format!("its {left} was left by a crash, or the files were copied: it is read too, and stays as it is");
+        let how = if self.copy.borrow().is_some() { "in a private copy" } else { "where it lies" };
+        let what = format!("its {left} was left by a crash, or the files were copied: it is read too, {how}");
         Some(format!("{}: {what}", self.path.display()))
     }
 

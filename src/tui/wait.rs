@@ -38,8 +38,8 @@ impl Wait {
             Error::Locked { path } => wait("the database is locked by another process", None, path),
             Error::Restless { path } => wait("the database changes faster than it can be read", None, path),
             Error::NotAStore { path, why } => wait("this is no database of CI runs", Some(why.clone()), path),
-            Error::Io { path, source, .. } => wait("the store cannot be read", Some(chain(source)), path),
-            Error::Database { path, source, .. } => wait("the database cannot be read", Some(chain(source)), path),
+            Error::Io { path, source, .. } => wait("the store cannot be read", Some(source.to_string()), path),
+            Error::Database { path, source, .. } => wait("the database cannot be read", Some(source.to_string()), path),
             Error::NotFound(what) => Self { what: first_line(what), why: None, path: None, is_absent: false },
             other => {
                 Self { what: "the store cannot be read".into(), why: Some(chain(other)), path: None, is_absent: false }
