@@ -322,12 +322,20 @@ impl Model {
         Some(sh.map_or(Item::Job(job), |sh| Item::Sh(job, sh)))
     }
 
-    /// What is odd about what is shown, in lines of the log's pane.
+    /// Whether something is odd about a row of the tree.
+    #[must_use]
+    pub fn is_odd(&self, item: &Item<'_>) -> bool {
+        let (job, n) = (item.job().map(|job| &job.job.id), item.sh().map(|sh| sh.n));
+        self.run.as_ref().is_some_and(|run| run.findings_at(job, n).next().is_some())
+    }
+
+    /// What is odd about what is selected, in lines of the log's pane.
     #[must_use]
     pub fn notes(&self, width: u16) -> Vec<String> {
-        let (Some(run), Some(item)) = (&self.run, self.shown()) else { return Vec::new() };
+        let (Some(run), Some(at), Some(item)) = (&self.run, &self.tree.at, self.shown()) else { return Vec::new() };
         let job = item.job().map(|job| &job.job.id);
-        let of_job = run.findings_at(job, None);
+        let is_of_job = !matches!(at, Place::Sh(..));
+        let of_job = run.findings_at(job, None).filter(|_| is_of_job);
         let of_sh = item.sh().into_iter().flat_map(|sh| run.findings_at(job, Some(sh.n)));
         let wrap = |finding: &Finding| {
             let text = words::finding(&finding.kind);
@@ -381,8 +389,9 @@ pub fn telling_place(run: &RunNode) -> Option<Place> {
     let first_job = || run.jobs.first().map(|job| place(job, None));
     let first_sh = || find_job(|job| !job.shs.is_empty()).map(|job| place(job, job.shs.first()));
     let first = || first_sh().or_else(own).or_else(first_job);
+    let last_sh = || run.jobs.iter().rfind(|job| !job.shs.is_empty()).map(|job| place(job, job.shs.last()));
     match run.head.phase {
         Phase::Finished | Phase::Unknown => failed().or_else(odd).or_else(first),
-        Phase::Queued | Phase::Active => running().or_else(failed).or_else(odd).or_else(first),
+        Phase::Queued | Phase::Active => running().or_else(failed).or_else(odd).or_else(last_sh).or_else(first),
     }
 }

@@ -95,6 +95,7 @@ fn draw_tree(model: &Model, body: Rect, buffer: &mut Buffer) {
         items: &items,
         top: model.tree.top,
         at: model.item_at(&items),
+        is_odd: &|item| model.is_odd(item),
         is_folded: &|job| model.tree.folded.contains(&job.job.id),
         has_focus: model.focus == Pane::Tree,
         now: model.now,
