@@ -17,7 +17,7 @@ use crate::demo;
 use crate::dump::{self, Look, Report, Selection, Timestamps};
 use crate::error::{Error, Result};
 use crate::join::{RunHead, RunNode};
-use crate::model::{JobId, Outcome, Phase, RunId};
+use crate::model::{JobId, Outcome, RunId};
 use crate::record::{self, Facts, Given, Options};
 use crate::{sanitise, tui, words};
 
@@ -99,7 +99,7 @@ fn once(place: &Place, view: &View, catalog: &Catalog, spec: Option<&RunSpec>) -
 
 /// What is selected of a run; that it failed is asked last, and may be answered with nothing.
 fn narrow(run: RunNode, selection: &Selection, named: &OsStr) -> Result<RunNode> {
-    if run.jobs.is_empty() && run.head.phase == Phase::Unknown {
+    if run.jobs.is_empty() && !run.head.run.in_database {
         let named = named.display();
         return Err(Error::NotFound(format!("no logs under {named}\nif it is a store: --root {named}")));
     }

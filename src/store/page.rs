@@ -234,4 +234,87 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn repositories_and_ids_are_found_in_their_indexes() {
+        let database = opened(QUIRE_11);
+        assert_eq!(database.1.walk, Walk::ByRepo);
+        assert_eq!(repos(&database.0).unwrap().unwrap(), ["demo.git", "work/grouped.git"].map(|r| Value::from(r.to_owned())));
+        let part = |part: &str| RunPage { id_part: Some(part.into()), ..all() };
+        let plan = plan(&database, &part("01a2076e"));
+        let steps: Vec<&str> = plan.lines().filter(|step| step.contains("SEARCH") || step.contains("SCAN")).collect();
+        assert!(steps[0].starts_with("SEARCH") && steps[0].contains("(id>? AND id<?)"), "{plan}");
+        assert!(steps[1].contains("COVERING INDEX"), "{plan}");
+        assert!(steps[2].starts_with("SEARCH") && steps[2].contains("(id=?)"), "{plan}");
+        assert_eq!(ids(&database, &part("01a2076e")).unwrap().len(), 5);
+        assert_eq!(ids(&database, &part("e1bc42")).unwrap(), ["01a2076e-ef8c-71b1-93c7-dab6a7e1bc42"]);
+    }
+
+    /// A table of runs in which several share a time, and some have none or one that is no number.
+    fn odd_runs(columns: &str, index: &str) -> String {
+        let mut sql = format!("CREATE TABLE runs({columns}); {index}; PRAGMA user_version = 12;");
+        for n in 0..60 {
+            let time = match n % 10 {
+                8 if !columns.contains("NOT NULL") => "NULL".to_owned(),
+                9 => format!("'t{n}'"),
+                _ => (1_000 - n / 3).to_string(),
+            };
+            sql.push_str(&format!("INSERT INTO runs VALUES ('id-{n:02}', 'repo-{}', {time});", n % 7));
+        }
+        sql
+    }
+
+    #[test]
+    fn pages_one_after_another_are_the_whole_list_whatever_the_indexes() {
+        let not_null = "id PRIMARY KEY, repo NOT NULL, pushed_at_ms NOT NULL";
+        for (columns, index, walk) in [
+            (not_null, "CREATE INDEX i ON runs(pushed_at_ms DESC, id DESC)", Walk::ByTime),
+            (not_null, "CREATE INDEX i ON runs(REPO, PUSHED_AT_MS DESC)", Walk::ByRepo),
+            (not_null, "CREATE INDEX i ON runs(repo, pushed_at_ms) WHERE repo > 'r'", Walk::Scan),
+            ("id, Repo, Pushed_At_Ms", "CREATE INDEX i ON runs(repo, pushed_at_ms)", Walk::Scan),
+            ("id PRIMARY KEY, repo NOT NULL, later", "CREATE INDEX i ON runs(repo, later)", Walk::Scan),
+        ] {
+            let database = opened(&odd_runs(columns, index));
+            assert_eq!(database.1.walk, walk, "{index}");
+            let whole = "SELECT id FROM v_runs ORDER BY order_ms DESC, id DESC";
+            let mut statement = database.0.prepare(whole).unwrap();
+            let whole: Vec<String> = statement.query_map((), |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap();
+            assert_eq!(whole.len(), 60);
+            let mut listed: Vec<String> = Vec::new();
+            loop {
+                let before = listed.last().cloned().map(RunId);
+                let page = ids(&database, &RunPage { before, limit: 7, ..RunPage::default() }).unwrap();
+                if page.is_empty() {
+                    break;
+                }
+                listed.extend(page);
+            }
+            assert_eq!(listed, whole, "{index}");
+            let nth = RunPage { skip: 20, limit: 1, ..RunPage::default() };
+            assert_eq!(ids(&database, &nth).unwrap(), [whole[20].clone()]);
+            let of_one: Vec<String> = ids(&database, &by_repo("repo-3")).unwrap();
+            assert_eq!(of_one.len(), 9);
+        }
+    }
+
+    #[test]
+    fn a_page_after_a_run_that_is_gone_is_none() {
+        let gone = RunPage { before: Some(RunId("gone".into())), ..all() };
+        assert_eq!(ids(&opened(QUIRE_2), &gone), None);
+    }
+
+    #[test]
+    fn more_repositories_than_arms_are_passed_over_and_listed_all_the_same() {
+        let (connection, dialect) = opened(QUIRE_11);
+        for n in 0..=as_sql(MAX_ARMS) {
+            let sql = "INSERT INTO runs(id, repo, ref_name, sha, pushed_at_ms, created_at) VALUES (?1, ?1, '', '', ?2, 0)";
+            connection.execute(sql, (format!("run-{n:03}"), 2_000_000_000_000 + n)).unwrap();
+        }
+        assert!(repos(&connection).unwrap().is_none());
+        let database = (connection, dialect);
+        assert_eq!(ids(&database, &RunPage { limit: 2, ..all() }).unwrap(), ["run-256", "run-255"]);
+        database.0.execute_batch("DELETE FROM runs WHERE id < 'run-003' AND id >= 'run'").unwrap();
+        assert_eq!(repos(&database.0).unwrap().unwrap().len(), MAX_ARMS, "as many arms as there may be");
+        assert_eq!(ids(&database, &RunPage { limit: 2, ..all() }).unwrap(), ["run-256", "run-255"]);
+    }
 }
