@@ -53,7 +53,10 @@ fn every_version_is_told_as_it_is() {
         let (dir, connection) = store(version, "");
         let (times, reason) = match version {
             ..=9 => ("queued_at_ms, started_at_ms, finished_at_ms, state", "failure_kind"),
-            _ => ("created_at, dispatched_at, resolved_at, outcome", "nullif(replace(outcome, 'failed-', ''), 'succeeded')"),
+            _ => (
+                "created_at, dispatched_at, resolved_at, outcome",
+                "nullif(replace(outcome, 'failed-', ''), 'succeeded')",
+            ),
         };
         let sql = format!("SELECT id, repo, ref_name, sha, {times}, {reason} FROM runs ORDER BY pushed_at_ms DESC");
         let told: Vec<Vec<Value>> = listed(&dir)
@@ -85,7 +88,8 @@ fn jobs_are_told_as_they_are(dir: &TempDir, connection: &Connection, version: u3
             shs.push([vec![job], times.to_vec(), vec![exit_code, cmd]].concat());
         }
     }
-    let sql = format!("SELECT job_id, state, started_at_ms, finished_at_ms FROM jobs WHERE run_id = '{id}' ORDER BY rowid");
+    let sql =
+        format!("SELECT job_id, state, started_at_ms, finished_at_ms FROM jobs WHERE run_id = '{id}' ORDER BY rowid");
     assert_eq!(jobs, rows(connection, &sql), "version {version}, {id}");
     let table = match version {
         1 => return assert!(shs.is_empty(), "the first version kept no commands"),
@@ -101,7 +105,8 @@ fn jobs_are_told_as_they_are(dir: &TempDir, connection: &Connection, version: u3
 
 #[test]
 fn a_run_without_an_outcome_stands_where_its_times_say() {
-    let unresolved = "UPDATE runs SET resolved_at = NULL, outcome = NULL WHERE ref_name LIKE '%01-all-ok' OR ref_name LIKE '%22-%'";
+    let unresolved =
+        "UPDATE runs SET resolved_at = NULL, outcome = NULL WHERE ref_name LIKE '%01-all-ok' OR ref_name LIKE '%22-%'";
     let (dir, _) = store(10, unresolved);
     let runs = listed(&dir);
     let stands = |run: &Value| json!([run["state"], run["phase"], run["reason"]]);

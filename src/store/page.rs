@@ -239,7 +239,10 @@ mod tests {
     fn repositories_and_ids_are_found_in_their_indexes() {
         let database = opened(QUIRE_11);
         assert_eq!(database.1.walk, Walk::ByRepo);
-        assert_eq!(repos(&database.0).unwrap().unwrap(), ["demo.git", "work/grouped.git"].map(|r| Value::from(r.to_owned())));
+        assert_eq!(
+            repos(&database.0).unwrap().unwrap(),
+            ["demo.git", "work/grouped.git"].map(|r| Value::from(r.to_owned()))
+        );
         let part = |part: &str| RunPage { id_part: Some(part.into()), ..all() };
         let plan = plan(&database, &part("01a2076e"));
         let steps: Vec<&str> = plan.lines().filter(|step| step.contains("SEARCH") || step.contains("SCAN")).collect();
@@ -278,7 +281,8 @@ mod tests {
             assert_eq!(database.1.walk, walk, "{index}");
             let whole = "SELECT id FROM v_runs ORDER BY order_ms DESC, id DESC";
             let mut statement = database.0.prepare(whole).unwrap();
-            let whole: Vec<String> = statement.query_map((), |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap();
+            let whole: Vec<String> =
+                statement.query_map((), |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap();
             assert_eq!(whole.len(), 60);
             let mut listed: Vec<String> = Vec::new();
             loop {
@@ -307,7 +311,8 @@ mod tests {
     fn more_repositories_than_arms_are_passed_over_and_listed_all_the_same() {
         let (connection, dialect) = opened(QUIRE_11);
         for n in 0..=as_sql(MAX_ARMS) {
-            let sql = "INSERT INTO runs(id, repo, ref_name, sha, pushed_at_ms, created_at) VALUES (?1, ?1, '', '', ?2, 0)";
+            let sql =
+                "INSERT INTO runs(id, repo, ref_name, sha, pushed_at_ms, created_at) VALUES (?1, ?1, '', '', ?2, 0)";
             connection.execute(sql, (format!("run-{n:03}"), 2_000_000_000_000 + n)).unwrap();
         }
         assert!(repos(&connection).unwrap().is_none());

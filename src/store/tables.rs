@@ -48,7 +48,10 @@ impl Tables {
 
     /// The table of this name, if it has all of these columns.
     pub fn with(&self, name: &str, columns: &[&str]) -> Option<&Table> {
-        self.known.iter().find(|table| table.name == name).filter(|table| columns.iter().all(|column| table.has(column)))
+        self.known
+            .iter()
+            .find(|table| table.name == name)
+            .filter(|table| columns.iter().all(|column| table.has(column)))
     }
 
     /// The tables that are known by name.
