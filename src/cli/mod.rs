@@ -222,7 +222,7 @@ impl Place {
     }
 
     fn time_zone(&self) -> Result<TimeZone> {
-        let Some(name) = &self.timezone else { return Ok(TimeZone::system()) };
+        let Some(name) = &self.timezone else { return Ok(local_time_zone()) };
         TimeZone::get(name)
             .map_err(|_| Error::Usage(format!("no time zone is called `{name}`; try one like Europe/Berlin, or UTC")))
     }
@@ -279,6 +279,13 @@ impl View {
     }
 }
 
+/// The user's zone. Where no variable names one it is read from the system's file: to find out what that is called, as
+/// [`TimeZone::system`] does, takes longer than to list runs.
+fn local_time_zone() -> TimeZone {
+    let told = std::env::var_os("TZ").is_none().then(|| std::fs::read("/etc/localtime").ok()).flatten();
+    told.and_then(|bytes| TimeZone::tzif("local", &bytes).ok()).unwrap_or_else(TimeZone::system)
+}
+
 /// `--color` over `NO_COLOR` and `CLICOLOR_FORCE`, over whether it is a terminal.
 fn colour(stdout: &io::Stdout) -> bool {
     // `CLICOLOR_FORCE=0` means: not forced.
@@ -300,5 +307,16 @@ pub fn tell(text: &str) {
     for (number, line) in text.lines().enumerate() {
         let lead = if number == 0 { "rundown: " } else { "         " };
         let _ = writeln!(stderr, "{lead}{}", sanitise::name(line));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_local_zone_is_the_system_s() {
+        let now = jiff::Timestamp::now();
+        assert_eq!(local_time_zone().to_offset(now), TimeZone::system().to_offset(now));
     }
 }
