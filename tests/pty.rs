@@ -13,7 +13,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use common::built::{Built, run_id};
+use common::built::{Built, passed_run, run_id};
 use pty_process::blocking::{Command, Pts, Pty};
 use rundown::cri::Stream;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -62,12 +62,17 @@ struct Session {
 
 impl Session {
     fn start(store: &Built, env: &[(&str, &str)]) -> Self {
+        Self::start_with(store, &[], env)
+    }
+
+    fn start_with(store: &Built, args: &[&str], env: &[(&str, &str)]) -> Self {
         let (pty, pts) = pty_process::blocking::open().unwrap();
         pty.resize(pty_process::Size::new(24, 80)).unwrap();
         let before = tcgetattr(&pts).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_rundown"))
             .arg("--root")
             .arg(store.root())
+            .args(args)
             .env_clear()
             .envs([("TERM", "xterm-256color"), ("TZ", "UTC"), ("LANG", "C.UTF-8")])
             .envs(env.iter().copied());
@@ -261,4 +266,19 @@ fn another_size_is_drawn_anew() {
         let contents = screen.contents();
         contents.contains("the first row") && !contents.contains("Jobs")
     });
+}
+
+#[test]
+fn a_list_that_was_cut_says_how_to_go_on() {
+    let mut store = Built::new();
+    for n in 1..=3 {
+        passed_run(&mut store, &run_id(n), i64::from(n) * 10_000);
+    }
+    let session = Session::start_with(&store, &["list", "--limit", "2"], &[]);
+    session.shown.wait_for_text("older runs: the same with --before 00000002");
+    assert_eq!(session.exit().code(), Some(0));
+    let session = Session::start_with(&store, &["list", "--limit", "2", "--before", "00000002"], &[]);
+    session.shown.wait_for_text("00000001");
+    assert_eq!(session.exit().code(), Some(0));
+    session.shown.wait_for("nothing more", |screen| !screen.contents().contains("older runs"));
 }

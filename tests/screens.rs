@@ -336,6 +336,112 @@ fn the_mouse_scrolls_what_is_under_it_and_selects() {
     assert_eq!(sim.others.last(), Some(&Effect::CaptureMouse(false)));
 }
 
+// ---- a long list of runs ----
+
+/// A store with so many runs that passed; run `n` is the n-th, a second after the one before.
+fn many_runs(count: u32) -> Built {
+    let store = Built::new();
+    sql(&store, &insert_runs(1, count));
+    store
+}
+
+fn sql(store: &Built, sql: &str) {
+    rusqlite::Connection::open(store.root().join("rundown.db")).unwrap().execute_batch(sql).unwrap();
+}
+
+fn insert_runs(first: u32, last: u32) -> String {
+    let (id, zero) = (run_id(0).0, at(0).floor_millis());
+    format!(
+        "WITH RECURSIVE n(n) AS (SELECT {first} UNION ALL SELECT n + 1 FROM n WHERE n < {last})
+         INSERT INTO runs(id, repo, ref_name, sha, pushed_at_ms, state, queued_at_ms, started_at_ms, finished_at_ms, workspace_path)
+         SELECT substr('{id}', 1, 28) || printf('%08d', n), 'example', 'refs/heads/b' || n, 'cafe', {zero} + n * 1000, 'complete',
+                {zero}, {zero}, {zero}, '' FROM n"
+    )
+}
+
+fn listed(sim: &Sim) -> Vec<RunId> {
+    sim.model.runs.heads.iter().flatten().map(|head| head.run.id.clone()).collect()
+}
+
+fn newest_first(last: u32, first: u32) -> Vec<RunId> {
+    (first..=last).rev().map(run_id).collect()
+}
+
+#[test]
+fn the_list_of_runs_is_read_as_far_as_somebody_looks_and_has_no_end() {
+    let store = many_runs(350);
+    let mut sim = open(&store, SMALL);
+    assert_eq!(listed(&sim), newest_first(350, 251), "one page is enough for the screen");
+    sim.keys("r");
+    for step in 1..=350 {
+        sim.keys("j");
+        assert_eq!(sim.model.runs.at, Some(run_id(350 - step.min(349))));
+    }
+    assert_eq!(listed(&sim), newest_first(350, 1));
+    assert!(sim.screen().contains("b1@cafe"), "{}", sim.screen());
+    for (keys, times) in [("G", 5), ("PageDown", 40)] {
+        let mut sim = open(&store, LARGE);
+        sim.keys("r");
+        (0..times).for_each(|_| _ = sim.keys(keys));
+        assert_eq!(sim.model.runs.at, Some(run_id(1)), "{keys}");
+    }
+    let mut sim = open(&store, LARGE);
+    (0..130).for_each(|_| _ = sim.mouse(Mouse::Wheel(1), 3, 5));
+    assert_eq!(listed(&sim).len(), 350, "the wheel goes on too");
+    assert_eq!(sim.model.runs.at, Some(run_id(350)), "and moves no cursor");
+}
+
+#[test]
+fn what_changes_among_the_runs_is_seen_on_the_first_page_and_on_the_one_on_screen() {
+    let store = many_runs(350);
+    let mut sim = open(&store, SMALL);
+    sim.keys("r G G G");
+    let (top, cursor) = (listed(&sim)[sim.model.runs.top].clone(), sim.model.runs.at.clone());
+    let (changed, deleted) =
+        (listed(&sim)[sim.model.runs.top + 2].0.clone(), listed(&sim)[sim.model.runs.top + 4].0.clone());
+    sql(&store, &insert_runs(351, 353));
+    sql(&store, &format!("UPDATE runs SET state = 'failed' WHERE id IN ('{changed}', '{}')", run_id(340).0));
+    sql(&store, &format!("DELETE FROM runs WHERE id = '{deleted}'"));
+    sim.disk();
+    let now = listed(&sim);
+    assert_eq!(now[..4], newest_first(353, 350));
+    assert!(!now.contains(&RunId(deleted)));
+    assert!(now.windows(2).all(|pair| pair[0] > pair[1]), "no gap, no run twice: {now:?}");
+    assert_eq!((&now[sim.model.runs.top], &sim.model.runs.at), (&top, &cursor), "what is being read does not move");
+    let failed = sim.model.runs.heads.iter().flatten().filter(|head| head.run.state.as_deref() == Some("failed"));
+    assert_eq!(failed.count(), 2);
+}
+
+#[test]
+fn a_list_goes_on_where_its_last_run_was_deleted_and_over_a_flood_of_new_ones() {
+    let store = many_runs(350);
+    let mut sim = open(&store, SMALL);
+    sql(&store, &format!("DELETE FROM runs WHERE id = '{}'", run_id(251).0));
+    sim.keys("r G G G G G");
+    let expected: Vec<RunId> = newest_first(350, 1).into_iter().filter(|id| *id != run_id(251)).collect();
+    assert_eq!(listed(&sim), expected);
+    sql(&store, &insert_runs(351, 600));
+    sim.disk();
+    let anew = listed(&sim);
+    assert_eq!(anew[..100], newest_first(600, 501), "what lies between is not known: the list begins anew");
+    assert!(anew.len() < 300 && anew.windows(2).all(|pair| pair[0] > pair[1]));
+    sim.keys("G G G G G G G");
+    assert_eq!(listed(&sim).len(), 599);
+    sql(&store, "DELETE FROM runs");
+    sim.disk();
+    assert!(listed(&sim).is_empty());
+}
+
+#[test]
+fn runs_that_nobody_waits_for_any_more_change_nothing() {
+    let store = many_runs(350);
+    let mut sim = open(&store, SMALL);
+    let heads = sim.model.runs.heads.clone();
+    let late = RunList { heads: heads.clone().unwrap(), has_more: false };
+    sim.send(Msg::RunsBefore(run_id(251), Some(late)));
+    assert_eq!(sim.model.runs.heads, heads);
+}
+
 // ---- the log ----
 
 #[test]

@@ -18,7 +18,7 @@ use crate::doctor;
 use crate::dump::{self, FindingsWriter, Look, Report, Selection, Timestamps};
 use crate::error::{Error, Result};
 use crate::join::{RunHead, RunNode};
-use crate::model::{JobId, Outcome, Phase, RunId};
+use crate::model::{JobId, Outcome, RunId};
 use crate::record::{self, Facts, Given, Options};
 use crate::{sanitise, tui, words};
 
@@ -101,7 +101,7 @@ fn once(place: &Place, view: &View, catalog: &Catalog, spec: Option<&RunSpec>) -
 
 /// What is selected of a run; that it failed is asked last, and may be answered with nothing.
 fn narrow(run: RunNode, selection: &Selection, named: &OsStr) -> Result<RunNode> {
-    if run.jobs.is_empty() && run.head.phase == Phase::Unknown {
+    if run.jobs.is_empty() && !run.head.run.in_database {
         let named = named.display();
         return Err(Error::NotFound(format!("no logs under {named}\nif it is a store: --root {named}")));
     }
@@ -249,7 +249,7 @@ impl Place {
     }
 
     fn time_zone(&self) -> Result<TimeZone> {
-        let Some(name) = &self.timezone else { return Ok(TimeZone::system()) };
+        let Some(name) = &self.timezone else { return Ok(local_time_zone()) };
         TimeZone::get(name)
             .map_err(|_| Error::Usage(format!("no time zone is called `{name}`; try one like Europe/Berlin, or UTC")))
     }
@@ -306,6 +306,13 @@ impl View {
     }
 }
 
+/// The user's zone. Where no variable names one it is read from the system's file: to find out what that is called, as
+/// [`TimeZone::system`] does, takes longer than to list runs.
+fn local_time_zone() -> TimeZone {
+    let told = std::env::var_os("TZ").is_none().then(|| std::fs::read("/etc/localtime").ok()).flatten();
+    told.and_then(|bytes| TimeZone::tzif("local", &bytes).ok()).unwrap_or_else(TimeZone::system)
+}
+
 /// `--color` over `NO_COLOR` and `CLICOLOR_FORCE`, over whether it is a terminal.
 fn colour(stdout: &io::Stdout) -> bool {
     // `CLICOLOR_FORCE=0` means: not forced.
@@ -327,5 +334,16 @@ pub fn tell(text: &str) {
     for (number, line) in text.lines().enumerate() {
         let lead = if number == 0 { "rundown: " } else { "         " };
         let _ = writeln!(stderr, "{lead}{}", sanitise::name(line));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_local_zone_is_the_system_s() {
+        let now = jiff::Timestamp::now();
+        assert_eq!(local_time_zone().to_offset(now), TimeZone::system().to_offset(now));
     }
 }

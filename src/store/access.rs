@@ -13,7 +13,7 @@
 //! | WAL | a `-wal` that nobody holds: a copied artifact, or a crash | a private copy of both; the [`Stamp`] tells |
 //!
 //! The last case looks like the first one but for the lock: SQLite's first connection truncates and rebuilds a `-shm`.
-//! No connection to the database itself outlives one reading. And no process both reads and writes a store: POSIX locks belong to a
+//! No connection that locks the database outlives one reading. And no process both reads and writes a store: POSIX locks belong to a
 //! process, and closing any descriptor of a file drops them all.
 
 use std::fs::{self, File, Metadata, Permissions};
@@ -66,6 +66,11 @@ impl Access {
     /// Whether a private copy is read.
     pub const fn is_copy(&self) -> bool {
         self.copy.is_some()
+    }
+
+    /// Whether it is in nobody's way, however long it lasts: a private copy, or a database that is taken to stand still.
+    pub const fn is_lockless(&self) -> bool {
+        self.is_copy() || !self.is_consistent
     }
 }
 

@@ -23,12 +23,13 @@ use crate::time::Time;
 const ATTEMPTS: u32 = 30;
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// A database, looked at without being changed. Between readings it holds no connection to it, at most a private copy of it.
+/// A database, looked at without being changed. Between readings it holds no lock on it, at most a private copy of it or a connection
+/// that takes no locks.
 pub struct Reader {
     path: PathBuf,
     seen: Option<Stamp>,
-    /// The copy that was read last, and what the database looked like then.
-    copy: RefCell<Option<(Stamp, Opened)>>,
+    /// What was read last, if it can be read again while the database looks as it did then.
+    kept: RefCell<Option<(Stamp, Opened)>>,
     /// What was to be said of the database when it was opened last.
     told: RefCell<Vec<String>>,
 }
@@ -65,7 +66,7 @@ impl Reader {
     /// # Errors
     /// When it cannot be read, or is a database of something else.
     pub fn open(path: &Path) -> Result<Self> {
-        let reader = Self { path: path.to_owned(), seen: None, copy: RefCell::default(), told: RefCell::default() };
+        let reader = Self { path: path.to_owned(), seen: None, kept: RefCell::default(), told: RefCell::default() };
         reader.read(|_| Ok(()))?;
         Ok(reader)
     }
@@ -155,7 +156,7 @@ impl Reader {
     /// What a user should know of how this database is read.
     #[must_use]
     pub fn notices(&self) -> Vec<String> {
-        let is_abandoned = self.copy.borrow().as_ref().is_some_and(|(_, copy)| copy.access.is_abandoned);
+        let is_abandoned = self.kept.borrow().as_ref().is_some_and(|(_, kept)| kept.access.is_abandoned);
         let why = "its -wal was left by a crash, or the files were copied: a private copy of both is read";
         let abandoned = is_abandoned.then(|| format!("{}: {why}", self.path.display()));
         abandoned.into_iter().chain(self.told.borrow().iter().cloned()).collect()
@@ -166,15 +167,18 @@ impl Reader {
         let failed = || Error::database("read", &self.path);
         for attempt in 1..=ATTEMPTS {
             let before = Stamp::taken(&self.path).map_err(Error::io("open", &self.path))?;
-            if let Some((_, copy)) = self.copy.borrow().as_ref().filter(|(stamp, _)| *stamp == before) {
-                return work(copy).map_err(failed());
+            if let Some((_, kept)) = self.kept.borrow().as_ref().filter(|(stamp, _)| *stamp == before) {
+                let read = work(kept).map_err(failed());
+                if kept.access.is_copy() || self.stood_still(&before) {
+                    return read;
+                }
             }
             let read = self.begin().and_then(|opened| Ok((work(&opened).map_err(failed())?, opened)));
             match read {
                 Ok((value, opened)) if opened.access.is_consistent || self.stood_still(&before) => {
-                    // A copy of a state that may look like the next one is of no use later.
-                    let lasts = |(stamp, copy): &(Stamp, Opened)| copy.access.is_copy() && stamp.is_settled();
-                    self.copy.replace(Some((before, opened)).filter(lasts));
+                    // What may look like the next state is of no use later.
+                    let lasts = |(stamp, opened): &(Stamp, Opened)| opened.access.is_lockless() && stamp.is_settled();
+                    self.kept.replace(Some((before, opened)).filter(lasts));
                     return Ok(value);
                 }
                 Err(error) if attempt == ATTEMPTS || self.stood_still(&before) => return Err(error),

@@ -370,15 +370,20 @@ mod tests {
             Effect::Refresh(run("a")),
             Effect::Load(run("a")),
             read(1, path),
+            Effect::ReadRuns(RunId("b".into())),
             Effect::Load(run("b")),
             Effect::Refresh(None),
+            Effect::ReadRuns(RunId("c".into())),
             read(2, path),
         ] {
             inbox.take_in(effect);
         }
         let now = Instant::now();
         let order: Vec<_> = std::iter::from_fn(|| inbox.next(now)).collect();
-        assert_eq!(order, [read(2, path), Effect::Load(run("b")), Effect::Refresh(None)]);
+        assert_eq!(
+            order,
+            [read(2, path), Effect::Load(run("b")), Effect::ReadRuns(RunId("c".into())), Effect::Refresh(None)]
+        );
     }
 
     #[test]
