@@ -402,3 +402,4 @@ mod tests {
             assert!(refused.contains(why), "{refused}");
         }
     }
+}
