@@ -30,7 +30,16 @@ pub struct Events {
     pub ended: Option<(String, Time)>,
     /// How many lines are no event that is known.
     pub strangers: u64,
-    places: HashMap<JobId, usize>,
+    known: HashMap<JobId, Known>,
+}
+
+/// What is kept of a job to take its next event.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Known {
+    /// Its place among the jobs.
+    place: usize,
+    /// The number that its next command gets.
+    next_n: u32,
 }
 
 #[derive(Deserialize)]
@@ -65,21 +74,25 @@ impl Events {
         match event {
             Event::JobStarted { job_id } => self.job(job_id).0.started_at = Some(at),
             Event::JobFinished { job_id, outcome } => {
-                let (job, shs) = self.job(job_id);
+                let (job, shs, _) = self.job(job_id);
                 (job.state, job.finished_at) = (Some(outcome), Some(at));
                 give_up(shs);
             }
             Event::ShStarted { job_id, cmd } => {
-                let shs = self.job(job_id).1;
+                let (_, shs, next_n) = self.job(job_id);
                 give_up(shs);
-                let ended = shs.iter().filter(|sh| sh.n.is_some()).count();
-                let n = u32::try_from(ended + 1).ok();
-                shs.push(Sh { n, cmd, started_at: Some(at), origin: Origin::Event, ..Sh::default() });
+                let (n, started_at) = (Some(*next_n), Some(at));
+                shs.push(Sh { n, cmd, started_at, origin: Origin::Event, ..Sh::default() });
             }
-            Event::ShFinished { job_id, exit_code } => match self.job(job_id).1.last_mut().filter(|sh| is_open(sh)) {
-                Some(sh) => (sh.exit_code, sh.finished_at) = (Some(exit_code), Some(at)),
-                None => self.strangers += 1,
-            },
+            Event::ShFinished { job_id, exit_code } => {
+                let (_, shs, next_n) = self.job(job_id);
+                if let Some(sh) = shs.last_mut().filter(|sh| is_open(sh)) {
+                    (sh.exit_code, sh.finished_at) = (Some(exit_code), Some(at));
+                    *next_n = next_n.saturating_add(1);
+                } else {
+                    self.strangers += 1;
+                }
+            }
             Event::RunFinished { outcome } => {
                 self.ended = Some((outcome, at));
                 self.jobs.iter_mut().for_each(|(_, shs)| give_up(shs));
@@ -87,15 +100,15 @@ impl Events {
         }
     }
 
-    fn job(&mut self, id: String) -> (&mut Job, &mut Vec<Sh>) {
-        let id = JobId(id);
-        let place = *self.places.entry(id).or_insert_with_key(|id| {
+    /// A job, its commands, and the number of its next one.
+    fn job(&mut self, id: String) -> (&mut Job, &mut Vec<Sh>, &mut u32) {
+        let known = self.known.entry(JobId(id)).or_insert_with_key(|id| {
             self.jobs.push((Job::without_row(id.clone()), Vec::new()));
-            self.jobs.len() - 1
+            Known { place: self.jobs.len() - 1, next_n: 1 }
         });
-        // The place is that of a job just looked up or pushed.
-        let (job, shs) = &mut self.jobs[place];
-        (job, shs)
+        // The place is that of a job pushed just now or before.
+        let (job, shs) = &mut self.jobs[known.place];
+        (job, shs, &mut known.next_n)
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Nothing here is an error: a run is shown as far as it is told. Each class is a [`FindingKind`]; its code is a promise to scripts.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::{JobNode, Pairing, RunHead, RunNode, ShNode};
 use crate::model::{JobId, Origin, Phase};
@@ -195,8 +195,9 @@ impl Found {
         let is_alone = |sh: &&ShNode| sh.log.is_some() && !has_row(sh);
         let alone: Vec<&ShNode> = job.shs.iter().filter(is_alone).collect();
         let Some(first) = alone.first().filter(|_| has_any_row) else { return };
-        let starts = |at: Time| job.shs.iter().filter(|sh| began_at(sh) == Some(at.floor_millis())).count();
-        let is_collision = alone.iter().any(|sh| began(sh).is_some_and(|at| starts(at) > 1));
+        let mut starts: HashMap<i64, u32> = HashMap::new();
+        job.shs.iter().filter_map(began_ms).for_each(|at| *starts.entry(at).or_default() += 1);
+        let is_collision = alone.iter().filter_map(|sh| began_ms(sh)).any(|at| starts.get(&at) > Some(&1));
         self.add_if(true, Some(job), Some(first.n), FindingKind::RowsEnd(alone.len(), is_collision));
     }
 
@@ -241,12 +242,8 @@ fn has_row(sh: &ShNode) -> bool {
 }
 
 /// When a command began, by its row or else by its log.
-fn began(sh: &ShNode) -> Option<Time> {
-    sh.sh.as_ref().and_then(|sh| sh.started_at).or(sh.first_at)
-}
-
-fn began_at(sh: &ShNode) -> Option<i64> {
-    began(sh).map(Time::floor_millis)
+fn began_ms(sh: &ShNode) -> Option<i64> {
+    sh.sh.as_ref().and_then(|sh| sh.started_at).or(sh.first_at).map(Time::floor_millis)
 }
 
 /// Whether the times of the rows run backwards in the order of their numbers, where the numbers are those of the logs.

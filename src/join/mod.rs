@@ -5,10 +5,11 @@
 mod finding;
 mod pair;
 
+use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 
 use crate::events::Events;
-use crate::model::{Job, Origin, Outcome, Phase, Run, Sh};
+use crate::model::{Job, JobId, Outcome, Phase, Run, Sh};
 use crate::time::Time;
 
 pub use finding::{Finding, FindingKind, find};
@@ -218,29 +219,38 @@ fn told_phase(has_row: bool, outcome: Option<Outcome>, started: Option<Time>, fi
 }
 
 /// Adds to the rows of a run what its events tell and the database does not: jobs without a row, and, where a job has more
-/// commands than rows, all of them in their order, each with its row where there is one (its rows were made from these events, so
-/// they agree in every value).
+/// commands than rows, all of them in their order.
 #[must_use]
 pub fn with_events(mut rows: Vec<(Job, Vec<Sh>)>, events: Events) -> Vec<(Job, Vec<Sh>)> {
-    for (job, mut told) in events.jobs {
-        match rows.iter_mut().find(|(row, _)| row.id == job.id) {
+    let places: HashMap<JobId, usize> =
+        rows.iter().enumerate().map(|(place, (job, _))| (job.id.clone(), place)).collect();
+    for (job, told) in events.jobs {
+        match places.get(&job.id).and_then(|place| rows.get_mut(*place)) {
             None => rows.push((job, told)),
             Some((_, shs)) if told.iter().filter(|sh| sh.finished_at.is_some()).count() > shs.len() => {
-                for row in shs.drain(..) {
-                    let is_same = |sh: &&mut Sh| {
-                        sh.origin == Origin::Event && sh.started_at == row.started_at && sh.cmd == row.cmd
-                    };
-                    match told.iter_mut().find(is_same) {
-                        Some(sh) => *sh = Sh { n: sh.n, ..row },
-                        None => told.push(row),
-                    }
-                }
-                *shs = told;
+                *shs = with_rows(told, std::mem::take(shs));
             }
             Some(_) => {}
         }
     }
     rows
+}
+
+/// The commands that events tell of, each with its row where there is one: rows are made from these events, so they agree in every value.
+/// Rows of nothing that was told come last.
+fn with_rows(mut told: Vec<Sh>, rows: Vec<Sh>) -> Vec<Sh> {
+    let mut places: HashMap<(Option<Time>, String), VecDeque<usize>> = HashMap::new();
+    for (place, sh) in told.iter().enumerate().filter(|(_, sh)| sh.n.is_some()) {
+        places.entry((sh.started_at, sh.cmd.clone())).or_default().push_back(place);
+    }
+    for row in rows {
+        let place = places.get_mut(&(row.started_at, row.cmd.clone())).and_then(VecDeque::pop_front);
+        match place.and_then(|place| told.get_mut(place)) {
+            Some(sh) => *sh = Sh { n: sh.n, ..row },
+            None => told.push(row),
+        }
+    }
+    told
 }
 
 /// Fills a run without a row with what its events tell.
@@ -255,7 +265,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use crate::model::{JobId, RunId};
+    use crate::model::{Origin, RunId};
 
     fn log(n: u32) -> DatedLog {
         DatedLog { n, log: LogRef { path: PathBuf::from(format!("sh-{n}.log")), bytes: 10 }, first_at: None }
