@@ -10,14 +10,14 @@ use crate::model::Phase;
 use crate::sanitise::name;
 use crate::tui::layout::log_parts;
 use crate::tui::model::{Item, Model};
-use crate::tui::widget::{LogRows, Strip, command, spent, spent_by};
+use crate::tui::widget::{LogRows, Strip, command, own_name, spent, spent_by};
 use crate::words::{self, Mark};
 
 /// The heading: the command line, or the job when it has none.
 pub(super) fn title(model: &Model) -> String {
     match model.shown() {
         None => "Log".into(),
-        Some(Item::Run(_)) => "the run itself".into(),
+        Some(Item::Run(run)) => own_name(run).into(),
         Some(Item::Sh(_, sh)) if sh.sh.is_some() => format!("$ {}", command(sh)),
         Some(Item::Sh(_, sh)) => command(sh),
         Some(Item::Job(job)) => name(job.job.id.as_str()).into_owned(),

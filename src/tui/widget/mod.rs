@@ -16,7 +16,7 @@ pub use log::LogRows;
 pub use runs::{RunsList, spent};
 pub use strip::{Strip, cut};
 pub use title::{Badge, draw_title};
-pub use tree::{TreeList, command, spent_by};
+pub use tree::{TreeList, command, own_name, spent_by};
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;

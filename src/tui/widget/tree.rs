@@ -68,7 +68,7 @@ impl TreeList<'_> {
         strip.skip(1).skip_right(1).put_right(&said, self.theme.warn, 8).skip_right(1);
         let sign = if notes > 0 { "!" } else { self.theme.signs.dot };
         strip.put(sign, if notes > 0 { self.theme.warn } else { self.theme.muted }).skip(1);
-        strip.put(if run.log.is_some() { "the run's own log" } else { "the run itself" }, Style::new());
+        strip.put(own_name(run), Style::new());
     }
 
     fn draw_job(&self, buffer: &mut Buffer, row: Rect, job: &JobNode) {
@@ -126,6 +126,12 @@ pub fn spent_by(sh: &ShNode, now: Option<Time>) -> Option<String> {
     let row = sh.sh.as_ref()?;
     let phase = if sh.state == ShState::Running { Phase::Active } else { Phase::Finished };
     span(phase, row.started_at, row.finished_at, now)
+}
+
+/// What the row of the run itself is called.
+#[must_use]
+pub const fn own_name(run: &RunNode) -> &'static str {
+    if run.log.is_some() { "the run's own log" } else { "the run itself" }
 }
 
 /// A command's line as it is shown; `sh-3.log` when there is nothing but a log.
