@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::layout::Rect;
+use rundown::catalog::RunList;
 use rundown::cri::Stream;
 use rundown::join::{JobNode, LogRef, Pairing, RunHead, RunNode, ShNode, ShState};
 use rundown::log::{Row, Window};
@@ -52,10 +53,18 @@ fn model() -> Model {
         queued_at: None,
         started_at: Some(Time::from_millis(0)),
         finished_at: Some(Time::from_millis(83_000)),
+        in_database: true,
     };
     let head = RunHead { run, phase: Phase::Finished, outcome: Some(Outcome::Failed), interrupted: false };
     let log = |n| LogRef { path: format!("sh-{n}.log").into(), bytes: 1000 };
-    let sh = |n| ShNode { n, sh: None, log: Some(log(n)), pairing: Pairing::FileOnly, state: ShState::Failed };
+    let sh = |n| ShNode {
+        n,
+        sh: None,
+        log: Some(log(n)),
+        first_at: None,
+        pairing: Pairing::FileOnly,
+        state: ShState::Failed,
+    };
     let job = |n: u32| JobNode {
         job: Job { id: JobId(format!("job {n}")), state: None, exit_code: None, started_at: None, finished_at: None },
         phase: Phase::Finished,
@@ -67,14 +76,15 @@ fn model() -> Model {
         head: head.clone(),
         dir: None,
         jobs: (1..=20).map(job).collect(),
-        faults: Vec::new(),
-        notes: Vec::new(),
+        log: None,
+        events: None,
+        findings: Vec::new(),
     };
     let mut model = Model::new(SIZE, Theme::new(true, false), TimeZone::UTC);
     model.wanted = Some(id.clone());
-    let _ = update(&mut model, Msg::Runs(vec![head; 50]));
+    let _ = update(&mut model, Msg::Runs(RunList { heads: vec![head; 50], has_more: false }));
     let _ = update(&mut model, Msg::Run(id, Some(Box::new(node))));
-    model.tree.at = Some(Place { job: JobId("job 1".into()), n: Some(1) });
+    model.tree.at = Some(Place::Sh(JobId("job 1".into()), 1));
     model.log.window = Window { rows: (0..240).map(row).collect(), at_start: true, at_end: true, file_bytes: 48_000 };
     model
 }

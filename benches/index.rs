@@ -6,7 +6,7 @@ use std::hint::black_box;
 use std::io::Write as _;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use rundown::log::{Index, LogFile, Tail};
+use rundown::log::{Format, Index, LogFile, Tail};
 
 const LOG_BYTES: usize = 64 << 20;
 const READ_BYTES: usize = 1 << 20;
@@ -42,12 +42,12 @@ fn index(c: &mut Criterion) {
     });
     group.bench_function("from memory", |b| {
         b.iter(|| {
-            let mut index = Index::new();
+            let mut index = Index::new(Format::Cri);
             log.chunks(READ_BYTES).for_each(|chunk| index.feed(chunk));
             black_box(index.totals(Tail::Hold))
         });
     });
-    group.bench_function("from a file", |b| b.iter(|| opened.feed(&mut Index::new(), u64::MAX).unwrap()));
+    group.bench_function("from a file", |b| b.iter(|| opened.feed(&mut Index::new(Format::Cri), u64::MAX).unwrap()));
     group.bench_function("rows of a file", |b| b.iter(|| opened.rows(0, 1 << 16, Tail::Hold).unwrap().count()));
     group.finish();
 }

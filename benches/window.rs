@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use rundown::log::{Anchor, Index, LogFile, Tail};
+use rundown::log::{Anchor, Format, Index, LogFile, Tail};
 
 const ROWS: usize = 40;
 
@@ -38,7 +38,7 @@ fn window(c: &mut Criterion) {
                     b.iter(|| log.window(*anchor, ROWS, Tail::Hold).unwrap());
                 });
             }
-            let mut index = Index::new();
+            let mut index = Index::new(Format::Cri);
             log.feed(&mut index, u64::MAX).unwrap();
             let row = index.totals(Tail::Hold).rows / 2;
             group.bench_function(BenchmarkId::new("row by number", format!("{mebibytes} MiB")), |b| {

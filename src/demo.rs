@@ -61,7 +61,7 @@ impl Demo {
         loop {
             let ended = self.recorder.try_wait().map_err(Error::io("wait for", "the recorder"))?;
             match catalog.runs(&RunFilter::default(), 1) {
-                Ok(runs) if !runs.is_empty() => return Ok(catalog),
+                Ok(runs) if !runs.heads.is_empty() => return Ok(catalog),
                 Ok(_) | Err(_) if ended.is_none() => std::thread::sleep(POLL),
                 Ok(_) | Err(_) => {
                     let said = fs::read_to_string(self.dir.path().join("recorder.txt")).unwrap_or_default();

@@ -9,10 +9,11 @@
 //! |---|---|
 //! | [`time`] | anything |
 //! | [`error`] · [`mod@file`] · [`model`] · [`cri`] · [`sanitise`] | SQL, screen, what a store is |
-//! | [`log`] · [`store`] | each other |
+//! | [`log`] · [`store`] · [`events`] | each other |
 //! | [`join`] (pure) | files, SQL |
 //! | [`words`] | files, SQL, screen |
 //! | [`catalog`] · [`record`] | screen, clap, each other |
+//! | [`doctor`] | screen, clap |
 //! | [`dump`] · [`tui`] | clap, each other |
 //! | [`demo`] · [`cli`] | – |
 //!
@@ -33,8 +34,10 @@ pub mod catalog;
 pub mod cli;
 pub mod cri;
 pub mod demo;
+pub mod doctor;
 pub mod dump;
 pub mod error;
+pub mod events;
 pub mod file;
 pub mod join;
 pub mod log;

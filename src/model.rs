@@ -59,9 +59,10 @@ pub struct Run {
     pub ref_name: Option<String>,
     /// The commit, in hex.
     pub sha: Option<String>,
-    /// The store's own word for its state; `None` when there is no row.
+    /// The store's own word for its state; `None` when there is no row, or no word in it: from version 10 on quire has one for
+    /// how a run ended only.
     pub state: Option<String>,
-    /// Why it failed, in the store's own word (`failure_kind`).
+    /// Why it failed, in the store's own word (`failure_kind`, or what follows `failed-` in an outcome).
     pub reason: Option<String>,
     /// When it was queued.
     pub queued_at: Option<Time>,
@@ -69,6 +70,8 @@ pub struct Run {
     pub started_at: Option<Time>,
     /// When it ended.
     pub finished_at: Option<Time>,
+    /// A database has a row of it; otherwise it is known by its logs alone.
+    pub in_database: bool,
 }
 
 impl Run {
@@ -85,6 +88,7 @@ impl Run {
             queued_at: None,
             started_at: None,
             finished_at: None,
+            in_database: false,
         }
     }
 }
@@ -112,10 +116,24 @@ impl Job {
     }
 }
 
-/// A command as the database tells it: a row of `sh_calls`, of `sh_events`, or both. The default is one of which nothing is known.
+/// Where a store tells of a command.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+pub enum Origin {
+    /// A row of our `sh_calls`, with its number.
+    Call,
+    /// A row of `sh_events` or `sh`, without a number.
+    #[default]
+    Row,
+    /// Lines of `events.jsonl`, whose order tells the number; the database has no row (yet).
+    Event,
+}
+
+/// A command as the store tells it. The default is one of which nothing is known.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Sh {
-    /// Its number within the job where the store keeps it (ours does); `None` where it has to be guessed from the order.
+    /// Where it is told.
+    pub origin: Origin,
+    /// Its number within the job where the store tells it; `None` where it has to be guessed from the order.
     pub n: Option<u32>,
     /// The command line: a shell string, or an argv as `["prog", "arg"]` (quire does not escape it).
     pub cmd: String,
@@ -146,7 +164,7 @@ impl Sh {
     /// without a backslash (which in JSON would mean something else).
     #[must_use]
     pub fn argv(&self) -> Option<Vec<String>> {
-        let ours = self.n.is_some();
+        let ours = self.origin == Origin::Call;
         let stored = Some(&self.cmd).filter(|cmd| ours || !cmd.contains('\\'));
         stored.and_then(|cmd| serde_json::from_str(cmd).ok()).filter(|argv: &Vec<String>| !argv.is_empty())
     }
@@ -184,11 +202,12 @@ impl Outcome {
     #[must_use]
     pub fn from_word(state: &str, reason: Option<&str>) -> Option<Self> {
         match state {
-            "complete" | "succeeded" => Some(Self::Passed),
+            "complete" | "succeeded" | "success" => Some(Self::Passed),
             "failed" if reason == Some(ABORTED) => Some(Self::Stopped),
             "aborted" | "superseded" | "replaced" | "canceled" | "cancelled" => Some(Self::Stopped),
             "skipped" => Some(Self::Skipped),
-            word if word == "failed" || word.starts_with("failed-") => Some(Self::Failed),
+            "pipeline_failure" | "failed" => Some(Self::Failed),
+            word if word.starts_with("failed-") => Some(Self::Failed),
             _ => None,
         }
     }
@@ -210,12 +229,12 @@ mod tests {
 
     #[test]
     fn an_argv_is_given_only_where_it_is_certain() {
-        let sh = |n, cmd: &str| Sh { n, cmd: cmd.into(), ..Sh::default() };
-        assert_eq!(sh(None, r#"["git", "--version"]"#).argv().unwrap(), ["git", "--version"]);
-        assert_eq!(sh(Some(1), r#"["printf","a\\nb"]"#).argv().unwrap(), ["printf", "a\\nb"]);
-        assert_eq!(sh(None, r#"["printf", "a\nb"]"#).argv(), None);
+        let sh = |origin, cmd: &str| Sh { origin, cmd: cmd.into(), ..Sh::default() };
+        assert_eq!(sh(Origin::Row, r#"["git", "--version"]"#).argv().unwrap(), ["git", "--version"]);
+        assert_eq!(sh(Origin::Call, r#"["printf","a\\nb"]"#).argv().unwrap(), ["printf", "a\\nb"]);
+        assert_eq!(sh(Origin::Row, r#"["printf", "a\nb"]"#).argv(), None);
         for shell in ["echo hi", "[ -f x ]", "[]", "", r#"["unescaped "quote"]"#] {
-            assert_eq!(sh(None, shell).argv(), None, "{shell}");
+            assert_eq!(sh(Origin::Event, shell).argv(), None, "{shell}");
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Pure functions from plain data to short text. Colour is never needed to understand them.
 
-use crate::join::{JobNode, Pairing, RunHead, ShNode, ShState};
+use crate::join::{Finding, FindingKind, JobNode, Pairing, RunHead, ShNode, ShState};
 use crate::model::{Outcome, Phase, Run, Sh};
 use crate::sanitise::name;
 use crate::time::Time;
@@ -197,13 +197,69 @@ pub fn revision(run: &Run) -> Option<String> {
 
 /// What of a command is not there and may be missed.
 #[must_use]
-pub fn missing(node: &ShNode) -> Option<String> {
+pub fn missing(head: &RunHead, node: &ShNode) -> Option<String> {
     let lost = node.sh.as_ref().and_then(|sh| sh.lost_bytes).and_then(|bytes| u64::try_from(bytes).ok());
     match (lost, node.pairing) {
         (Some(bytes), _) => Some(format!("the last {} of output were lost", size(bytes))),
-        (_, Pairing::RowOnly) => Some("no log".into()),
+        // Some writers write a log, or a row, only when the command or the run has ended.
+        (_, Pairing::RowOnly) => Some(if node.state == ShState::Running { "no log yet" } else { "no log" }.into()),
+        (_, Pairing::FileOnly) if !head.run.in_database => None,
         (_, Pairing::FileOnly) => Some("no row in the database".into()),
         (None, Pairing::Exact | Pairing::Time | Pairing::Position) => None,
+    }
+}
+
+/// What something odd means, and why it may be. Sanitised.
+#[must_use]
+pub fn finding(kind: &FindingKind) -> String {
+    let commands = |n: &usize| if *n == 1 { "1 command".to_owned() } else { format!("{n} commands") };
+    let logs = |n: &usize| if *n == 1 { "1 log".to_owned() } else { format!("{n} logs") };
+    match kind {
+        FindingKind::Orphaned => {
+            "its writer was gone when it was called failed: the finish time is that of the writer's next start, so how long it took is not known".into()
+        }
+        FindingKind::Interrupted => "its recorder is gone without having finished it: nothing more will come".into(),
+        FindingKind::Stalled => {
+            "all its jobs have ended but the run has not: its writer has stopped, perhaps because two commands began in one millisecond".into()
+        }
+        FindingKind::JobsGone(n) => {
+            format!("the database has no jobs of this run, though {} are here: an upgrade of quire's database to version 7 dropped such rows", logs(n))
+        }
+        FindingKind::LogsGone(n) => format!("no log of {} is here: they were removed, or never copied", commands(n)),
+        FindingKind::RowsEnd(n, true) => {
+            format!("from here on the database has no rows ({}): two commands began in one millisecond, which it cannot hold", commands(n))
+        }
+        FindingKind::RowsEnd(n, false) => {
+            format!("from here on the database has no rows ({}): its writer stopped, perhaps because two commands began in one millisecond", commands(n))
+        }
+        FindingKind::LogMissing => "its log is not here: it was removed, or never copied".into(),
+        FindingKind::NumberMissing => "the numbers of the job's logs leave this one out: a log was removed, or never copied".into(),
+        FindingKind::OutOfOrder => "its commands did not begin in the order of their logs: the clock was set back meanwhile".into(),
+        FindingKind::NeverEnded => "it was started and never ended: perhaps there is no such program".into(),
+        FindingKind::JobNeverEnded => "it has not ended, though its run has".into(),
+        FindingKind::JobOutlivesRun(ms) => format!("it ended {} after its run did", duration(*ms)),
+        FindingKind::JobWithoutRow => "it has logs but no row in the database".into(),
+        FindingKind::ClockWentBack(ms) => format!("it ended {} before it began: the clock was set back meanwhile", duration(*ms)),
+        FindingKind::UnknownEvents(1) => "a line of its events.jsonl is no event that is known".into(),
+        FindingKind::UnknownEvents(n) => format!("{n} lines of its events.jsonl are no events that are known"),
+        FindingKind::UnsafeRunName => "its names cannot be a path: if it has logs they are not read".into(),
+        FindingKind::UnsafeName => "its name has characters that could steer a terminal: signs are shown in their place".into(),
+        FindingKind::Refused(what) | FindingKind::Unreadable(what) => name(what).into_owned(),
+        FindingKind::Malformed(1, line) => format!("line {line} of its log is no record"),
+        FindingKind::Malformed(n, line) => format!("{n} lines of its log are no records, the first is line {line}"),
+        FindingKind::Torn => "the last line of its log is cut off".into(),
+    }
+}
+
+/// The same with its place in the run before it: `job build, command 3: …`. What names its place itself stands alone.
+#[must_use]
+pub fn finding_with_place(finding: &Finding) -> String {
+    let what = self::finding(&finding.kind);
+    let job = finding.job.as_ref().map(|job| name(job.as_str()));
+    match (&finding.kind, job, finding.n) {
+        (FindingKind::Refused(_) | FindingKind::Unreadable(_), ..) | (_, None, _) => what,
+        (_, Some(job), None) => format!("job {job}: {what}"),
+        (_, Some(job), Some(n)) => format!("job {job}, command {n}: {what}"),
     }
 }
 
@@ -246,6 +302,7 @@ fn signal_name(signal: i32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Origin;
 
     #[test]
     fn durations_take_two_units() {
@@ -267,7 +324,7 @@ mod tests {
 
     #[test]
     fn a_command_reads_as_one_types_it() {
-        let sh = |cmd: &str| Sh { n: Some(1), cmd: cmd.into(), ..Sh::default() };
+        let sh = |cmd: &str| Sh { origin: Origin::Call, cmd: cmd.into(), ..Sh::default() };
         for (cmd, text) in [
             ("cargo test", "cargo test"),
             (r#"["sh","-c","echo a; exit 3"]"#, "sh -c 'echo a; exit 3'"),

@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 const ROWS: &[&[&str]] = &[
     &["time"],
     &["error", "file", "model", "cri", "sanitise"],
-    &["log", "store"],
+    &["log", "store", "events"],
     &["join"],
     &["words"],
     &["catalog", "record"],
+    &["doctor"],
     &["dump", "tui"],
     &["demo"],
     &["cli"],

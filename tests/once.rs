@@ -189,6 +189,85 @@ fn every_case_of_the_corpus_comes_out_as_records() {
     }
 }
 
+/// A store of quire whose first command left plain text; the end of it looks like a record.
+fn plain_log() -> (TempDir, Vec<u8>) {
+    let dir = common::store("quire-v2-live");
+    let long = vec![b'x'; 64 << 10];
+    let text = [
+        b"\x1b[31mred\x1b[0m\n\n50%\r100%\r\nbad \xff\n",
+        &long[..],
+        b"\n2026-01-02T03:04:05Z stderr F no record\nend",
+    ];
+    let text = text.concat();
+    let run = "runs/demo.git/01a2078a-83c0-7cf2-8c6a-6911d61998d3";
+    fs::write(dir.path().join(run).join("jobs/setup/sh-1.log"), &text).unwrap();
+    (dir, text)
+}
+
+/// What is asked of the log of [`plain_log`].
+fn of_plain(args: &[&'static str]) -> Vec<&'static str> {
+    [&["--root", ".", "--once", "d61998d3", "--job", "setup", "--sh", "1"], args].concat()
+}
+
+#[test]
+fn plain_text_is_shown_as_it_is() {
+    let (dir, text) = plain_log();
+    let before = common::bytes_of(dir.path());
+    let said = stdout(dir.path(), &of_plain(&["-t", "time"]), 0);
+    let rows: Vec<&str> = said.lines().filter(|line| line.starts_with("    ") && !line.contains("xxx")).collect();
+    let blank = " ".repeat(4 + 12 + 2);
+    let shown = ["red", "50%␍100%", "bad �", "2026-01-02T03:04:05Z stderr F no record", "end"];
+    assert_eq!(rows, shown.map(|row| format!("{blank}{row}")), "{said}");
+    assert!(!said.contains("  ! ") && !said.contains("  E "), "{said}");
+    assert!(stdout(dir.path(), &of_plain(&["--color", "always"]), 0).contains("    \x1b[0;31mred\x1b[0m\n"));
+    assert_eq!(run(dir.path(), &of_plain(&["--format", "raw"])).stdout, text);
+    assert_eq!(stdout(dir.path(), &of_plain(&["--format", "raw", "--tail", "1"]), 0), "end");
+    let of_stream = run(dir.path(), &of_plain(&["--format", "raw", "--stream", "stderr"]));
+    let said = String::from_utf8(of_stream.stderr).unwrap();
+    assert!(said.contains("sh-1.log: it is plain text, so of no stream, and was left out (--stream)"), "{said}");
+    assert_eq!((of_stream.status.code(), &of_stream.stdout[..]), (Some(0), &b""[..]));
+    assert!(common::bytes_of(dir.path()) == before);
+}
+
+#[test]
+fn plain_text_is_told_as_data_without_what_it_does_not_say() {
+    let (dir, text) = plain_log();
+    let document = json(dir.path(), &of_plain(&["--format", "json"]), 0);
+    let sh = &document["run"]["jobs"][0]["commands"][0];
+    let log = &sh["log"];
+    assert_eq!((&log["format"], &log["bytes"], &log["rows"]), (&json!("plain"), &json!(text.len()), &json!(7)));
+    assert_eq!([&log["stdout"], &log["stderr"], &log["malformed"]], [0, 0, 0]);
+    assert_eq!(sh["join"], "position", "it has no time to check");
+    let rows = json_lines(dir.path(), &of_plain(&["--format", "jsonl"]));
+    let records = json_lines(dir.path(), &of_plain(&["--format", "records"]));
+    let lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').collect();
+    assert_eq!((rows.len(), records.len()), (lines.len(), lines.len()));
+    for ((row, record), line) in rows.iter().zip(&records).zip(lines) {
+        assert_eq!([&row["at"], &row["stream"], &row["malformed"]], [&Value::Null; 3]);
+        assert_eq!([&record["at"], &record["stream"], &record["tag"]], [&Value::Null; 3]);
+        assert!(record.get("malformed").is_none() && record.as_object().unwrap().contains_key("at"), "{record}");
+        assert_eq!(row["text"], String::from_utf8_lossy(line).as_ref());
+        assert_eq!(told(record)["content_b64"], BASE64_STANDARD.encode(line));
+        assert_eq!(row.get("bytes").is_none(), str::from_utf8(line).is_ok());
+    }
+    let last = (rows.last().unwrap(), records.last().unwrap());
+    assert_eq!((&last.0["complete"], &last.1["unterminated"]), (&json!(false), &json!(true)));
+}
+
+#[test]
+fn the_name_of_a_bare_log_decides_whether_text_in_it_is_malformed() {
+    let dir = TempDir::new().unwrap();
+    let text = "2026-05-06T12:00:00.123456Z  INFO quire_ci: compiling\n";
+    for (name, format, malformed) in [("quire-ci.log", "plain", 0), ("app.log", "cri", 1)] {
+        fs::write(dir.path().join(name), text).unwrap();
+        let path = format!("./{name}");
+        let document = json(dir.path(), &["--once", &path, "--format", "json"], 0);
+        let log = &document["run"]["jobs"][0]["commands"][0]["log"];
+        assert_eq!((&log["format"], &log["malformed"]), (&json!(format), &json!(malformed)));
+        assert_eq!(stdout(dir.path(), &["--once", &path], 0).contains("  ! 2026"), malformed == 1);
+    }
+}
+
 #[test]
 fn directories_of_logs_open_without_a_database() {
     let dir = TempDir::new().unwrap();
@@ -357,7 +436,7 @@ fn what_is_no_store_is_refused_in_plain_words() {
     let other = rusqlite::Connection::open(dir.path().join("other.db")).unwrap();
     other.execute_batch("CREATE TABLE songs(title)").unwrap();
     drop(other);
-    refused("other", &fs::read(dir.path().join("other.db")).unwrap(), "no tables `runs` and `jobs` (but songs)");
+    refused("other", &fs::read(dir.path().join("other.db")).unwrap(), "no table `runs` (but songs)");
     let mut torn = fs::read(dir.path().join("other.db")).unwrap();
     torn.truncate(1000);
     refused("torn", &torn, "cannot");

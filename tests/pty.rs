@@ -14,7 +14,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use common::built::{Built, run_id};
+use common::built::{Built, passed_run, run_id};
 use pty_process::blocking::{Command, Pts, Pty};
 use rundown::cri::Stream;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -63,7 +63,12 @@ struct Session {
 
 impl Session {
     fn start(store: &Built, env: &[(&str, &str)]) -> Self {
-        Self::of(&["--root".as_ref(), store.root().as_os_str()], env)
+        Self::start_with(store, &[], env)
+    }
+
+    fn start_with(store: &Built, args: &[&str], env: &[(&str, &str)]) -> Self {
+        let root = ["--root".as_ref(), store.root().as_os_str()];
+        Self::of(&[&args.iter().map(AsRef::as_ref).collect::<Vec<_>>(), &root[..]].concat(), env)
     }
 
     fn of(args: &[&OsStr], env: &[(&str, &str)]) -> Self {
@@ -296,4 +301,19 @@ fn a_store_that_nobody_named_is_an_error_when_it_is_missing() {
     let session = Session::of(&[], &[("XDG_DATA_HOME", home)]);
     assert_eq!(session.exit().code(), Some(6));
     session.shown.wait_for_text("no store at");
+}
+
+#[test]
+fn a_list_that_was_cut_says_how_to_go_on() {
+    let mut store = Built::new();
+    for n in 1..=3 {
+        passed_run(&mut store, &run_id(n), i64::from(n) * 10_000);
+    }
+    let session = Session::start_with(&store, &["list", "--limit", "2"], &[]);
+    session.shown.wait_for_text("older runs: the same with --before 00000002");
+    assert_eq!(session.exit().code(), Some(0));
+    let session = Session::start_with(&store, &["list", "--limit", "2", "--before", "00000002"], &[]);
+    session.shown.wait_for_text("00000001");
+    assert_eq!(session.exit().code(), Some(0));
+    session.shown.wait_for("nothing more", |screen| !screen.contents().contains("older runs"));
 }

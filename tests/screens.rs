@@ -10,7 +10,7 @@ use common::built::{Built, at, failed_run, passed_run, run_id};
 use insta::assert_snapshot;
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
-use rundown::catalog::{Catalog, RunFilter, RunSpec};
+use rundown::catalog::{Catalog, RunFilter, RunList, RunSpec};
 use rundown::cri::Stream;
 use rundown::model::{JobId, RunId};
 use rundown::store::{JobEnd, RunEnd};
@@ -57,8 +57,11 @@ fn print_rows(store: &Built, run: &RunId, rows: std::ops::RangeInclusive<usize>)
 }
 
 fn selected(sim: &Sim) -> (String, Option<u32>) {
-    let Place { job, n } = sim.model.tree.at.clone().unwrap();
-    (job.0, n)
+    match sim.model.tree.at.clone().unwrap() {
+        Place::Run => (String::new(), None),
+        Place::Job(job) => (job.0, None),
+        Place::Sh(job, n) => (job.0, Some(n)),
+    }
 }
 
 /// The text of the rows of the log that are on screen.
@@ -334,6 +337,112 @@ fn the_mouse_scrolls_what_is_under_it_and_selects() {
     assert_eq!(sim.others.last(), Some(&Effect::CaptureMouse(false)));
 }
 
+// ---- a long list of runs ----
+
+/// A store with so many runs that passed; run `n` is the n-th, a second after the one before.
+fn many_runs(count: u32) -> Built {
+    let store = Built::new();
+    sql(&store, &insert_runs(1, count));
+    store
+}
+
+fn sql(store: &Built, sql: &str) {
+    rusqlite::Connection::open(store.root().join("rundown.db")).unwrap().execute_batch(sql).unwrap();
+}
+
+fn insert_runs(first: u32, last: u32) -> String {
+    let (id, zero) = (run_id(0).0, at(0).floor_millis());
+    format!(
+        "WITH RECURSIVE n(n) AS (SELECT {first} UNION ALL SELECT n + 1 FROM n WHERE n < {last})
+         INSERT INTO runs(id, repo, ref_name, sha, pushed_at_ms, state, queued_at_ms, started_at_ms, finished_at_ms, workspace_path)
+         SELECT substr('{id}', 1, 28) || printf('%08d', n), 'example', 'refs/heads/b' || n, 'cafe', {zero} + n * 1000, 'complete',
+                {zero}, {zero}, {zero}, '' FROM n"
+    )
+}
+
+fn listed(sim: &Sim) -> Vec<RunId> {
+    sim.model.runs.heads.iter().flatten().map(|head| head.run.id.clone()).collect()
+}
+
+fn newest_first(last: u32, first: u32) -> Vec<RunId> {
+    (first..=last).rev().map(run_id).collect()
+}
+
+#[test]
+fn the_list_of_runs_is_read_as_far_as_somebody_looks_and_has_no_end() {
+    let store = many_runs(350);
+    let mut sim = open(&store, SMALL);
+    assert_eq!(listed(&sim), newest_first(350, 251), "one page is enough for the screen");
+    sim.keys("r");
+    for step in 1..=350 {
+        sim.keys("j");
+        assert_eq!(sim.model.runs.at, Some(run_id(350 - step.min(349))));
+    }
+    assert_eq!(listed(&sim), newest_first(350, 1));
+    assert!(sim.screen().contains("b1@cafe"), "{}", sim.screen());
+    for (keys, times) in [("G", 5), ("PageDown", 40)] {
+        let mut sim = open(&store, LARGE);
+        sim.keys("r");
+        (0..times).for_each(|_| _ = sim.keys(keys));
+        assert_eq!(sim.model.runs.at, Some(run_id(1)), "{keys}");
+    }
+    let mut sim = open(&store, LARGE);
+    (0..130).for_each(|_| _ = sim.mouse(Mouse::Wheel(1), 3, 5));
+    assert_eq!(listed(&sim).len(), 350, "the wheel goes on too");
+    assert_eq!(sim.model.runs.at, Some(run_id(350)), "and moves no cursor");
+}
+
+#[test]
+fn what_changes_among_the_runs_is_seen_on_the_first_page_and_on_the_one_on_screen() {
+    let store = many_runs(350);
+    let mut sim = open(&store, SMALL);
+    sim.keys("r G G G");
+    let (top, cursor) = (listed(&sim)[sim.model.runs.top].clone(), sim.model.runs.at.clone());
+    let (changed, deleted) =
+        (listed(&sim)[sim.model.runs.top + 2].0.clone(), listed(&sim)[sim.model.runs.top + 4].0.clone());
+    sql(&store, &insert_runs(351, 353));
+    sql(&store, &format!("UPDATE runs SET state = 'failed' WHERE id IN ('{changed}', '{}')", run_id(340).0));
+    sql(&store, &format!("DELETE FROM runs WHERE id = '{deleted}'"));
+    sim.disk();
+    let now = listed(&sim);
+    assert_eq!(now[..4], newest_first(353, 350));
+    assert!(!now.contains(&RunId(deleted)));
+    assert!(now.windows(2).all(|pair| pair[0] > pair[1]), "no gap, no run twice: {now:?}");
+    assert_eq!((&now[sim.model.runs.top], &sim.model.runs.at), (&top, &cursor), "what is being read does not move");
+    let failed = sim.model.runs.heads.iter().flatten().filter(|head| head.run.state.as_deref() == Some("failed"));
+    assert_eq!(failed.count(), 2);
+}
+
+#[test]
+fn a_list_goes_on_where_its_last_run_was_deleted_and_over_a_flood_of_new_ones() {
+    let store = many_runs(350);
+    let mut sim = open(&store, SMALL);
+    sql(&store, &format!("DELETE FROM runs WHERE id = '{}'", run_id(251).0));
+    sim.keys("r G G G G G");
+    let expected: Vec<RunId> = newest_first(350, 1).into_iter().filter(|id| *id != run_id(251)).collect();
+    assert_eq!(listed(&sim), expected);
+    sql(&store, &insert_runs(351, 600));
+    sim.disk();
+    let anew = listed(&sim);
+    assert_eq!(anew[..100], newest_first(600, 501), "what lies between is not known: the list begins anew");
+    assert!(anew.len() < 300 && anew.windows(2).all(|pair| pair[0] > pair[1]));
+    sim.keys("G G G G G G G");
+    assert_eq!(listed(&sim).len(), 599);
+    sql(&store, "DELETE FROM runs");
+    sim.disk();
+    assert!(listed(&sim).is_empty());
+}
+
+#[test]
+fn runs_that_nobody_waits_for_any_more_change_nothing() {
+    let store = many_runs(350);
+    let mut sim = open(&store, SMALL);
+    let heads = sim.model.runs.heads.clone();
+    let late = RunList { heads: heads.clone().unwrap(), has_more: false };
+    sim.send(Msg::RunsBefore(run_id(251), Some(late)));
+    assert_eq!(sim.model.runs.heads, heads);
+}
+
 // ---- the log ----
 
 #[test]
@@ -513,8 +622,39 @@ fn a_fault_is_told_and_goes_away_when_the_next_reading_works() {
     sim.send(Msg::Failed(Work::Store, "the database is busy; trying again".into()));
     assert!(sim.screen().contains("! the database is busy; trying again"));
     let heads = sim.model.runs.heads.clone().unwrap();
-    sim.send(Msg::Runs(heads));
+    sim.send(Msg::Runs(RunList { heads, has_more: false }));
     assert!(!sim.screen().contains("busy"));
+}
+
+#[test]
+fn plain_text_is_followed_and_nothing_in_it_is_an_error() {
+    let (store, run) = running(0);
+    let mut sim = open(&store, SMALL);
+    store.append(&run, "build", 1, b"\n\x1b[32mok\x1b[0m\nbuil");
+    sim.disk();
+    assert_eq!(log_rows(&sim), ["", "\x1b[32mok\x1b[0m"], "the rest of the line is to come");
+    let text = "ding\n2026-05-06 is a date\nprogress 1%\rprogress 2%\r\n";
+    store.append(&run, "build", 1, text.as_bytes());
+    store.append(&run, "build", 1, &vec![b'.'; 64 << 10]);
+    store.append(&run, "build", 1, b"\n2026-05-06T12:00:00Z stderr F no record\n");
+    sim.disk();
+    assert_eq!(last_row(&sim), "2026-05-06T12:00:00Z stderr F no record");
+    assert_snapshot!("plain_80x24", sim.screen());
+    sim.keys("g");
+    assert_eq!(log_rows(&sim)[2], "building");
+}
+
+#[test]
+fn a_log_that_turns_out_to_hold_records_is_read_anew() {
+    let (store, run) = running(0);
+    let mut sim = open(&store, SMALL);
+    store.append(&run, "build", 1, b"hello\n");
+    sim.disk();
+    assert!(!sim.screen().contains("! hello"));
+    print_rows(&store, &run, 1..=2);
+    let screen = sim.disk().screen();
+    assert!(screen.contains("! hello  (no RFC 3339 timestamp)") && screen.contains("3 rows"), "{screen}");
+    assert_eq!(log_rows(&sim), ["hello", "row 1", "row 2"]);
 }
 
 #[test]
@@ -538,12 +678,15 @@ fn a_command_and_a_job_without_anything_break_nothing() {
     store.start(&run, "lost", 1, "rm -f log", 1);
     fs::remove_file(store.log_path(&run, "lost", 1)).unwrap();
     let mut sim = open(&store, SMALL);
-    assert!(sim.screen().contains("this command left no log"), "{}", sim.screen());
+    assert!(sim.screen().contains("no log yet"), "{}", sim.screen());
     sim.keys("Tab G");
     assert!(sim.screen().contains("waiting to start"), "{}", sim.screen());
     sim.keys("j k g G f [ ] { } h l Enter Enter Space Space Tab j k g G f h l PageUp b");
+    store.end(&run, "lost", 1, 0, 4);
     store.end_run(&run, RunEnd::Complete, 5);
     sim.disk().screen();
+    sim.keys("g j ]");
+    assert!(sim.screen().contains("this command left no log"), "{}", sim.screen());
 }
 
 #[test]
@@ -560,7 +703,7 @@ fn the_selection_stays_with_its_name_while_others_appear() {
     }
     sim.disk();
     assert_eq!(selected(&sim), ("b".into(), Some(1)));
-    assert_eq!(sim.model.shown().unwrap().job.job.id, JobId("b".into()));
+    assert_eq!(sim.model.shown().unwrap().job().unwrap().job.id, JobId("b".into()));
 }
 
 #[test]

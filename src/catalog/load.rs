@@ -6,12 +6,14 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::error::{self, Error, Result};
+use crate::events::Events;
 use crate::file::open_regular;
-use crate::join::{self, DatedLog, LogRef, Recorder, RunHead, RunNode};
-use crate::log::path::{FoundLog, JobLogs};
-use crate::log::{LogFile, path};
-use crate::model::{Job, JobId, Phase, Run, RunId, Sh};
+use crate::join::{self, DatedLog, Finding, FindingKind, JobNode, LogRef, Recorder, RunHead, RunNode};
+use crate::log::path::FoundLog;
+use crate::log::{LogFile, Tail, path};
+use crate::model::{Job, JobId, Origin, Phase, Run, RunId, Sh};
 use crate::store::{ListedRun, Reader, RunPage};
+use crate::time::Time;
 
 /// A run of a database.
 pub(super) fn stored_run(root: &Path, reader: &Reader, id: &RunId) -> Result<Option<RunNode>> {
@@ -37,20 +39,22 @@ fn run_dir(root: &Path, run: &Run) -> Option<PathBuf> {
     path::run_dir(root, run.repo.as_deref()?, &run.id)
 }
 
-/// Runs for a list. Those that nobody records any more are read again after that was seen: they may just have been finished.
-pub(super) fn listed_heads(root: &Path, reader: &Reader, page: &RunPage) -> Result<Vec<RunHead>> {
+/// Runs for a list; `None` when the run that they are to follow is not there. Those that nobody records any more are read again
+/// after that was seen: they may just have been finished.
+pub(super) fn listed_heads(root: &Path, reader: &Reader, page: &RunPage) -> Result<Option<Vec<RunHead>>> {
     let recorder_of = |listed: &ListedRun| recorder(listed.ours, &listed.run, run_dir(root, &listed.run).as_deref());
-    let mut listed = reader.runs(page)?;
+    let Some(mut listed) = reader.runs(page)? else { return Ok(None) };
     let is_gone = |listed: &&ListedRun| recorder_of(listed) == Recorder::Gone;
     let gone: HashSet<RunId> = listed.iter().filter(is_gone).map(|listed| listed.run.id.clone()).collect();
     if !gone.is_empty() {
-        listed = reader.runs(page)?;
+        let Some(again) = reader.runs(page)? else { return Ok(None) };
+        listed = again;
     }
     let head = |listed: ListedRun| {
         let recorder = if gone.contains(&listed.run.id) { Recorder::Gone } else { Recorder::Unknown };
         join::run_head(listed.run, recorder)
     };
-    Ok(listed.into_iter().map(head).collect())
+    Ok(Some(listed.into_iter().map(head).collect()))
 }
 
 /// Whether the recorder of an unfinished run of ours still holds its lock. A shared lock is tried on the file as it is: nothing is
@@ -65,39 +69,97 @@ fn recorder(ours: bool, run: &Run, run_dir: Option<&Path>) -> Recorder {
     }
 }
 
-/// The jobs of the database, then those that are known by their directory alone. What cannot be read of a run's directory takes
-/// nothing else away.
-fn load_node(head: RunHead, ours: bool, mut jobs: Vec<(Job, Vec<Sh>)>, dir: Option<PathBuf>) -> RunNode {
-    let (mut faults, mut notes) = (Vec::new(), Vec::new());
-    let ours_goes_on = ours && head.phase != Phase::Finished;
+/// A run from its rows, its events and its directory: the jobs of the database, then those that only the events tell of, then those
+/// that are known by their directory alone. What cannot be read of it takes nothing else away.
+fn load_node(mut head: RunHead, ours: bool, rows: Vec<(Job, Vec<Sh>)>, dir: Option<PathBuf>) -> RunNode {
+    let mut odd = Odd::default();
+    let files = dir.as_deref().map(path::list_run_files).and_then(|files| odd.told(None, files)).unwrap_or_default();
+    odd.left_out(None, files.unreadable, files.refused);
+    let mut jobs = rows;
+    let mut told = None;
+    if let Some(path) = files.events {
+        let read = read_events(&path, if head.phase == Phase::Finished { Tail::Emit } else { Tail::Hold });
+        let (events, bytes) = odd.told(None, read).unwrap_or_default();
+        told = Some(LogRef { path, bytes });
+        odd.add_if(events.strangers > 0, None, FindingKind::UnknownEvents(events.strangers));
+        if !head.run.in_database {
+            head = join::run_head(join::run_of_events(head.run, &events), Recorder::Unknown);
+        }
+        jobs = join::with_events(jobs, events);
+    }
     if let Some(dir) = &dir {
         let known: HashSet<JobId> = jobs.iter().map(|(job, _)| job.id.clone()).collect();
-        let listed = path::list_jobs(dir).unwrap_or_else(|error| {
-            faults.push(error::chain(&error));
-            Vec::new()
-        });
+        let listed = odd.told(None, path::list_jobs(dir)).unwrap_or_default();
         let alone = listed.into_iter().filter(|id| !known.contains(id));
         jobs.extend(alone.map(|id| (Job::without_row(id), Vec::new())));
     }
-    let mut loaded = Vec::with_capacity(jobs.len());
-    for (job, shs) in jobs {
-        let listed = dir.as_ref().map_or(Ok(JobLogs::default()), |dir| path::list_logs(dir, &job.id));
-        let found =
-            listed.unwrap_or_else(|error| JobLogs { unreadable: vec![error::chain(&error)], ..JobLogs::default() });
-        faults.extend(found.unreadable);
-        // A job without commands (quire's own `quire/push`) misses nothing by its name.
-        if !shs.is_empty() || job.state.is_none() {
-            notes.extend(found.refused);
+    let load = |(job, shs)| load_job(&head, ours, dir.as_deref(), job, shs, &mut odd);
+    let jobs = jobs.into_iter().map(load).collect();
+    let log = files.log.map(|(path, bytes)| LogRef { path, bytes });
+    let mut node = RunNode { head, dir, log, events: told, jobs, findings: Vec::new() };
+    node.findings = join::find(&node, Time::now());
+    node.findings.extend(odd.findings);
+    node
+}
+
+fn load_job(head: &RunHead, ours: bool, dir: Option<&Path>, job: Job, shs: Vec<Sh>, odd: &mut Odd) -> JobNode {
+    let listed = dir.map(|dir| path::list_logs(dir, &job.id)).and_then(|listed| odd.told(Some(&job.id), listed));
+    let found = listed.unwrap_or_default();
+    // A job without commands (quire's own `quire/push`) misses nothing by its name.
+    let refused = if shs.is_empty() && job.state.is_some() { Vec::new() } else { found.refused };
+    odd.left_out(Some(&job.id), found.unreadable, refused);
+    // Times are worth a read only where they decide.
+    let guessed = shs.iter().any(|sh| sh.origin != Origin::Call);
+    // A recorder of ours writes a command's row before its log: a log without one is newer than the rows that were read.
+    let ours_goes_on = ours && head.phase != Phase::Finished;
+    let known: Option<HashSet<u32>> = ours_goes_on.then(|| shs.iter().filter_map(|sh| sh.n).collect());
+    let is_known = |log: &FoundLog| known.as_ref().is_none_or(|known| known.contains(&log.n));
+    let logs = found.logs.into_iter().filter(is_known).map(|found| dated(found, guessed)).collect();
+    join::job_node(head, job, shs, logs)
+}
+
+/// What is odd about the files of a run.
+#[derive(Default)]
+struct Odd {
+    findings: Vec<Finding>,
+}
+
+impl Odd {
+    fn add_if(&mut self, is_so: bool, job: Option<&JobId>, kind: FindingKind) {
+        if is_so {
+            self.findings.push(Finding { job: job.cloned(), n: None, kind });
         }
-        // Times are worth a read only where they decide.
-        let guessed = !shs.is_empty() && shs.iter().all(|sh| sh.n.is_none());
-        // A recorder of ours writes a command's row before its log: a log without one is newer than the rows that were read.
-        let known: Option<HashSet<u32>> = ours_goes_on.then(|| shs.iter().filter_map(|sh| sh.n).collect());
-        let is_known = |log: &FoundLog| known.as_ref().is_none_or(|known| known.contains(&log.n));
-        let logs = found.logs.into_iter().filter(is_known).map(|found| dated(found, guessed)).collect();
-        loaded.push(join::job_node(&head, job, shs, logs));
     }
-    RunNode { head, dir, jobs: loaded, faults, notes }
+
+    /// The value, or `None` with the error among the findings.
+    fn told<T>(&mut self, job: Option<&JobId>, result: Result<T>) -> Option<T> {
+        result.map_err(|error| self.add_if(true, job, FindingKind::Unreadable(error::chain(&error)))).ok()
+    }
+
+    fn left_out(&mut self, job: Option<&JobId>, unreadable: Vec<String>, refused: Vec<String>) {
+        let kinds = unreadable.into_iter().map(FindingKind::Unreadable);
+        for kind in kinds.chain(refused.into_iter().map(FindingKind::Refused)) {
+            self.add_if(true, job, kind);
+        }
+    }
+}
+
+/// The most of `events.jsonl` that is read: hundreds of thousands of commands.
+const MAX_EVENTS_BYTES: u64 = 64 << 20;
+
+/// What the events tell, line by line, and the size of the file when that was begun. A last line without LF is one only when nobody
+/// writes any more.
+fn read_events(path: &Path, tail: Tail) -> Result<(Events, u64)> {
+    let file = LogFile::open(path)?;
+    let mut lines = file.lines(0)?;
+    let mut events = Events::default();
+    while let Some(line) = lines.next().map_err(Error::io("read", path))? {
+        if line.end > MAX_EVENTS_BYTES || (!line.terminated && tail == Tail::Hold) {
+            break;
+        }
+        events.take(line.bytes);
+    }
+    Ok((events, file.bytes()))
 }
 
 /// A log that cannot be read has no time; whoever shows it says why.
@@ -126,6 +188,9 @@ pub(super) fn path_run_id() -> RunId {
 pub(super) fn path_run(path: &Path) -> Result<RunNode> {
     let head = join::run_head(Run::without_row(path_run_id(), None), Recorder::Unknown);
     let metadata = std::fs::metadata(path).map_err(Error::io("open", path))?;
+    if metadata.is_dir() && path.join("jobs").is_dir() {
+        return Ok(load_node(head, false, Vec::new(), Some(path.to_owned())));
+    }
     let dir = Some(path.to_owned()).filter(|_| metadata.is_dir());
     let found = match &dir {
         Some(dir) => path::discover(dir)?,
@@ -136,5 +201,5 @@ pub(super) fn path_run(path: &Path) -> Result<RunNode> {
         join::job_node(&head, Job::without_row(JobId(job)), Vec::new(), logs)
     };
     let jobs = found.into_iter().map(node).collect();
-    Ok(RunNode { head, dir, jobs, faults: Vec::new(), notes: Vec::new() })
+    Ok(RunNode { head, dir, log: None, events: None, jobs, findings: Vec::new() })
 }

@@ -9,5 +9,5 @@ mod load;
 mod select;
 mod source;
 
-pub use select::{RunFilter, RunSpec, exit_status};
+pub use select::{RunFilter, RunList, RunSpec, exit_status};
 pub use source::Catalog;

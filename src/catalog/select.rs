@@ -24,6 +24,15 @@ impl RunFilter {
     }
 }
 
+/// Some runs of a list, newest first.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct RunList {
+    /// The runs.
+    pub heads: Vec<RunHead>,
+    /// There are older ones.
+    pub has_more: bool,
+}
+
 /// Which run is meant.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum RunSpec {

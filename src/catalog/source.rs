@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use super::load;
-use super::select::{RunFilter, RunSpec};
+use super::select::{RunFilter, RunList, RunSpec};
 use crate::error::{Error, Result};
 use crate::join::{self, Recorder, RunHead, RunNode};
 use crate::log::path;
@@ -82,8 +82,14 @@ impl Catalog {
     ///
     /// # Errors
     /// When the store cannot be read; so for every method here.
-    pub fn runs(&self, filter: &RunFilter, limit: usize) -> Result<Vec<RunHead>> {
-        self.page(&RunPage { limit, ..page_of(filter) })
+    pub fn runs(&self, filter: &RunFilter, limit: usize) -> Result<RunList> {
+        Ok(self.list(page_of(filter), limit)?.unwrap_or_default())
+    }
+
+    /// The newest runs that are older than one; `None` when that one is not there (any more).
+    #[expect(clippy::missing_errors_doc, reason = "see runs")]
+    pub fn runs_before(&self, id: &RunId, filter: &RunFilter, limit: usize) -> Result<Option<RunList>> {
+        self.list(RunPage { before: Some(id.clone()), ..page_of(filter) }, limit)
     }
 
     /// A run with its jobs and commands; `None` when it is not there (any more).
@@ -129,12 +135,21 @@ impl Catalog {
         }
     }
 
+    /// The runs that have a directory of logs and no row in the database, by repository and id.
+    #[expect(clippy::missing_errors_doc, reason = "see runs")]
+    pub fn dirs_without_row(&self) -> Result<Vec<(String, RunId)>> {
+        match &*self.source()? {
+            Source::Store { root, reader } => reader.unknown(&path::list_runs(root)?),
+            Source::Tree { .. } | Source::Path { .. } => Ok(Vec::new()),
+        }
+    }
+
     /// What a user should know of how the store is read, once it has been.
     #[must_use]
-    pub fn notice(&self) -> Option<String> {
+    pub fn notices(&self) -> Vec<String> {
         match &*self.source.borrow() {
-            Some(Source::Store { reader, .. }) => reader.notice(),
-            _ => None,
+            Some(Source::Store { reader, .. }) => reader.notices(),
+            _ => Vec::new(),
         }
     }
 
@@ -174,24 +189,36 @@ impl Catalog {
         dirs
     }
 
+    /// One run more than are listed tells whether there are older ones.
+    fn list(&self, page: RunPage, limit: usize) -> Result<Option<RunList>> {
+        let Some(mut heads) = self.page_if_there(&RunPage { limit: limit.saturating_add(1), ..page })? else {
+            return Ok(None);
+        };
+        let has_more = heads.len() > limit;
+        heads.truncate(limit);
+        Ok(Some(RunList { heads, has_more }))
+    }
+
     fn page(&self, page: &RunPage) -> Result<Vec<RunHead>> {
-        match &*self.source()? {
-            Source::Store { root, reader } => load::listed_heads(root, reader, page),
-            Source::Tree { root } => {
-                let has_part = |id: &str, part: &String| id.starts_with(part) || id.ends_with(part);
-                let wanted = |run: &Run| {
-                    page.ref_name.is_none()
-                        && page.outcome.is_none()
-                        && (page.repo.is_none() || page.repo == run.repo)
-                        && page.id_part.as_ref().is_none_or(|part| has_part(run.id.as_str(), part))
-                };
-                let runs = load::tree_runs(root)?.into_iter().filter(wanted).skip(page.skip).take(page.limit);
-                Ok(runs.map(|run| join::run_head(run, Recorder::Unknown)).collect())
-            }
-            Source::Path { path } => {
-                Ok(load::path_run(path).map(|run| run.head).into_iter().skip(page.skip).take(page.limit).collect())
-            }
-        }
+        Ok(self.page_if_there(page)?.unwrap_or_default())
+    }
+
+    fn page_if_there(&self, page: &RunPage) -> Result<Option<Vec<RunHead>>> {
+        let runs = match &*self.source()? {
+            Source::Store { root, reader } => return load::listed_heads(root, reader, page),
+            Source::Tree { root } => load::tree_runs(root)?,
+            Source::Path { path } => return Ok(Some(vec![load::path_run(path)?.head])),
+        };
+        let has_part = |id: &str, part: &String| id.starts_with(part) || id.ends_with(part);
+        let wanted = |run: &Run| {
+            page.ref_name.is_none()
+                && page.outcome.is_none()
+                && (page.repo.is_none() || page.repo == run.repo)
+                && page.id_part.as_ref().is_none_or(|part| has_part(run.id.as_str(), part))
+                && page.before.as_ref().is_none_or(|before| run.id < *before)
+        };
+        let runs = runs.into_iter().filter(wanted).skip(page.skip).take(page.limit);
+        Ok(Some(runs.map(|run| join::run_head(run, Recorder::Unknown)).collect()))
     }
 
     fn by_id(&self, part: &str, filter: &RunFilter) -> Result<RunId> {

@@ -94,6 +94,11 @@ pub(super) struct Narrow {
 pub(super) enum Command {
     /// List the runs of the store, newest first
     List(List),
+    /// Examine a store: list what is odd in it, a line each; exits with 1 if anything is
+    ///
+    /// Commands without a row or a log, runs whose writer was gone, clocks that stepped back, lines that are no records, names
+    /// that lead elsewhere: what it is, where, and why it may be. Nothing is changed.
+    Doctor(Doctor),
     /// Run a command and record it; exits as the command did
     ///
     /// What it writes is passed on as it is and recorded to its end, also when nobody reads it any more (| head). Which of two
@@ -112,7 +117,21 @@ pub(super) struct List {
     /// How many runs
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub limit: usize,
+    /// Only runs older than this one: an id, its beginning or end, latest~N
+    #[arg(long, value_name = "RUN")]
+    pub before: Option<String>,
     /// How to print them
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: ListFormat,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Doctor {
+    /// The run, or the path of one [default: every run of the store]
+    pub run: Option<OsString>,
+    #[command(flatten)]
+    pub narrow: Narrow,
+    /// How to print what is found
     #[arg(long, value_enum, default_value = "text")]
     pub format: ListFormat,
 }

@@ -14,15 +14,16 @@ use jiff::tz::TimeZone;
 
 use crate::catalog::{self, Catalog, RunFilter, RunSpec};
 use crate::demo;
-use crate::dump::{self, Look, Report, Selection, Timestamps};
+use crate::doctor;
+use crate::dump::{self, FindingsWriter, Look, Report, Selection, Timestamps};
 use crate::error::{Error, Result};
 use crate::join::{RunHead, RunNode};
-use crate::model::{JobId, Outcome, Phase};
+use crate::model::{JobId, Outcome};
 use crate::record::{self, Facts, Given, Options};
 use crate::{sanitise, tui, words};
 
 pub use args::Arguments;
-use args::{Command, Exec, FormatName, List, ListFormat, Narrow, Place, Record, Source, View};
+use args::{Command, Doctor, Exec, FormatName, List, ListFormat, Narrow, Place, Record, Source, View};
 
 impl Arguments {
     /// Does what was asked for; gives the exit code.
@@ -35,6 +36,7 @@ impl Arguments {
         match self.command {
             None => view(place, &self.view),
             Some(Command::List(list)) => list_runs(place, &list),
+            Some(Command::Doctor(doctor)) => examine(place, &doctor),
             Some(Command::Record(record)) => record_command(place, record),
             Some(Command::Exec(exec)) => exec_pipeline(place, &exec),
             Some(Command::Demo) => run_demo(place, &self.view),
@@ -43,12 +45,13 @@ impl Arguments {
 }
 
 fn view(place: &Place, view: &View) -> anyhow::Result<u8> {
-    let (catalog, spec) = open(place, view)?;
+    let (catalog, spec) = open(place, &view.run, &view.narrow)?;
     if view.prints() || !io::stdout().is_terminal() {
         return once(place, view, &catalog, spec.as_ref());
     }
     let open = in_sight(place, view, &catalog, spec)?;
     let left = show(place, view, catalog, open)?;
+    tell_all(&left.notices);
     tell_how_to_return(place, view, &left);
     match (left.signal, left.head) {
         (Some(signal), _) => Ok(u8::try_from(128 + signal).unwrap_or(u8::MAX)),
@@ -75,16 +78,16 @@ fn in_sight(place: &Place, view: &View, catalog: &Catalog, spec: Option<RunSpec>
 }
 
 /// The store, and the run in it that is meant; or a path, which is the run itself.
-fn open(place: &Place, view: &View) -> Result<(Catalog, Option<RunSpec>)> {
-    let text = view.run.to_string_lossy();
-    let path = Path::new(&view.run);
+fn open(place: &Place, run: &OsStr, narrow: &Narrow) -> Result<(Catalog, Option<RunSpec>)> {
+    let text = run.to_string_lossy();
+    let path = Path::new(run);
     let spec = RunSpec::parse(&text);
     let is_word = matches!(spec, Ok(RunSpec::Latest(_) | RunSpec::LatestThat(_)));
     if text.contains('/') || (!is_word && path.exists()) {
         return Ok((Catalog::open_path(path)?, None));
     }
     let spec = spec?;
-    Ok((view.narrow.store(place)?, Some(spec)))
+    Ok((narrow.store(place)?, Some(spec)))
 }
 
 fn once(place: &Place, view: &View, catalog: &Catalog, spec: Option<&RunSpec>) -> anyhow::Result<u8> {
@@ -105,14 +108,14 @@ fn once(place: &Place, view: &View, catalog: &Catalog, spec: Option<&RunSpec>) -
     let mut out = BufWriter::with_capacity(256 << 10, stdout.lock());
     let written = dump::write(view.format.unwrap_or(FormatName::Text).into(), &run, catalog.root(), &look, &mut out);
     report.extend(written.map_err(Error::Output)?);
-    report.notices.extend(catalog.notice());
+    report.notices.extend(catalog.notices());
     tell_all(&report.notices);
     Ok(if report.unreadable { 6 } else { status })
 }
 
 /// What is selected of a run; that it failed is asked last, and may be answered with nothing.
 fn narrow(run: RunNode, selection: &Selection, named: &OsStr) -> Result<RunNode> {
-    if run.jobs.is_empty() && run.head.phase == Phase::Unknown {
+    if run.jobs.is_empty() && !run.head.run.in_database {
         let named = named.display();
         return Err(Error::NotFound(format!("no logs under {named}\nif it is a store: --root {named}")));
     }
@@ -160,22 +163,59 @@ fn tell_how_to_return(place: &Place, view: &View, left: &tui::Left) {
 
 fn list_runs(place: &Place, list: &List) -> anyhow::Result<u8> {
     let catalog = list.narrow.store(place)?;
-    let heads = catalog.runs(&list.narrow.filter(), list.limit)?;
+    let filter = list.narrow.filter();
+    let found = match &list.before {
+        None => catalog.runs(&filter, list.limit)?,
+        Some(run) => {
+            let id = catalog.find(&RunSpec::parse(run)?, &filter)?;
+            catalog.runs_before(&id, &filter, list.limit)?.unwrap_or_default()
+        }
+    };
     let stdout = io::stdout();
     let colour = colour(&stdout);
     let mut out = BufWriter::new(stdout.lock());
     let written = match list.format {
-        ListFormat::Text => dump::write_list_text(&heads, colour, &place.time_zone()?, &mut out),
-        ListFormat::Json => dump::write_list_json(&heads, &mut out),
+        ListFormat::Text => dump::write_list_text(&found.heads, colour, &place.time_zone()?, &mut out),
+        ListFormat::Json => dump::write_list_json(&found, &mut out),
     };
     written.and_then(|()| out.flush()).map_err(Error::Output)?;
-    catalog.notice().iter().for_each(|notice| tell(notice));
-    match list.narrow.filter() {
-        _ if !heads.is_empty() => {}
+    tell_all(&catalog.notices());
+    let oldest = found.heads.last().filter(|_| found.has_more && stdout.is_terminal());
+    match filter {
+        _ if !found.heads.is_empty() || list.limit == 0 => {}
+        _ if list.before.is_some() => tell("no older run matches"),
         filter if filter.narrows() => tell("no run matches --repo or --ref"),
         _ => tell("no runs yet; `rundown record -- CMD` records one"),
     }
+    if let Some(oldest) = oldest {
+        tell(&format!("older runs: the same with --before {}", oldest.run.id.short()));
+    }
     Ok(0)
+}
+
+/// Lists what is odd; 1 when anything is.
+fn examine(place: &Place, doctor: &Doctor) -> anyhow::Result<u8> {
+    let filter = doctor.narrow.filter();
+    let (catalog, run) = match &doctor.run {
+        None => (doctor.narrow.store(place)?, None),
+        Some(run) => {
+            let (catalog, spec) = open(place, run, &doctor.narrow)?;
+            let id = catalog.find(&spec.unwrap_or(RunSpec::Latest(0)), &filter)?;
+            (catalog, Some(id))
+        }
+    };
+    let out = BufWriter::new(io::stdout().lock());
+    let mut found = FindingsWriter::new(out, doctor.format == ListFormat::Json).map_err(Error::Output)?;
+    let mut tell = |oddity| found.write(&oddity).map_err(Error::Output);
+    match run {
+        Some(id) => doctor::examine_run(&catalog, &id, &mut tell)?,
+        None => doctor::examine_store(&catalog, &filter, &mut tell)?,
+    }
+    let count = found.finish().map_err(Error::Output)?;
+    if count == 0 && doctor.format == ListFormat::Text {
+        tell_all(&["nothing odd was found".to_owned()]);
+    }
+    Ok(u8::from(count > 0))
 }
 
 fn record_command(place: &Place, record: Record) -> anyhow::Result<u8> {
@@ -227,7 +267,7 @@ impl Place {
     }
 
     fn time_zone(&self) -> Result<TimeZone> {
-        let Some(name) = &self.timezone else { return Ok(TimeZone::system()) };
+        let Some(name) = &self.timezone else { return Ok(local_time_zone()) };
         TimeZone::get(name)
             .map_err(|_| Error::Usage(format!("no time zone is called `{name}`; try one like Europe/Berlin, or UTC")))
     }
@@ -289,6 +329,13 @@ fn set(name: &str) -> Option<PathBuf> {
     std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
+/// The user's zone. Where no variable names one it is read from the system's file: to find out what that is called, as
+/// [`TimeZone::system`] does, takes longer than to list runs.
+fn local_time_zone() -> TimeZone {
+    let told = std::env::var_os("TZ").is_none().then(|| std::fs::read("/etc/localtime").ok()).flatten();
+    told.and_then(|bytes| TimeZone::tzif("local", &bytes).ok()).unwrap_or_else(TimeZone::system)
+}
+
 /// `--color` over `NO_COLOR` and `CLICOLOR_FORCE`, over whether it is a terminal.
 fn colour(stdout: &io::Stdout) -> bool {
     // `CLICOLOR_FORCE=0` means: not forced.
@@ -310,5 +357,16 @@ pub fn tell(text: &str) {
     for (number, line) in text.lines().enumerate() {
         let lead = if number == 0 { "rundown: " } else { "         " };
         let _ = writeln!(stderr, "{lead}{}", sanitise::name(line));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_local_zone_is_the_system_s() {
+        let now = jiff::Timestamp::now();
+        assert_eq!(local_time_zone().to_offset(now), TimeZone::system().to_offset(now));
     }
 }

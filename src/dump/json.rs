@@ -8,9 +8,11 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::printing::{Printing, run_id, write_harmless};
-use crate::join::{JobNode, LogRef, RunHead, ShNode};
-use crate::model::Phase;
+use crate::catalog::RunList;
+use crate::join::{Finding, JobNode, LogRef, RunHead, ShNode};
+use crate::model::{JobId, Origin, Phase};
 use crate::time::Time;
+use crate::words;
 
 #[derive(Serialize)]
 struct RunDocument<'a> {
@@ -22,6 +24,8 @@ struct RunDocument<'a> {
 struct RunsDocument<'a> {
     schema: &'static str,
     runs: Vec<HeadJson<'a>>,
+    /// There are older ones.
+    has_more: bool,
 }
 
 #[derive(Serialize)]
@@ -46,6 +50,18 @@ struct RunJson<'a> {
     #[serde(flatten)]
     head: HeadJson<'a>,
     jobs: Vec<JobJson<'a>>,
+    /// The run's own log.
+    log: Option<LogJson>,
+    findings: Vec<FindingJson<'a>>,
+}
+
+/// Something odd: about the run itself where `job` is `null`.
+#[derive(Serialize)]
+struct FindingJson<'a> {
+    job: Option<&'a str>,
+    n: Option<u32>,
+    kind: &'static str,
+    meaning: String,
 }
 
 #[derive(Serialize)]
@@ -86,6 +102,7 @@ struct ShJson<'a> {
 struct LogJson {
     path: String,
     bytes: u64,
+    format: Option<&'static str>,
     rows: Option<u64>,
     stdout: Option<u64>,
     stderr: Option<u64>,
@@ -96,16 +113,24 @@ struct LogJson {
 pub(super) fn write_run(printing: &mut Printing<'_>, root: Option<&Path>, out: &mut impl Write) -> io::Result<()> {
     let run = printing.run;
     let jobs = run.jobs.iter().map(|job| job_json(printing, job, root)).collect();
-    let document = RunDocument { schema: "rundown.run/1", run: RunJson { head: head_json(&run.head), jobs } };
-    write_pretty(&document, out)
+    let log = run.log.as_ref().map(|log| log_json(printing, log, root));
+    let findings = run.findings.iter().map(finding_json).collect();
+    let run = RunJson { head: head_json(&run.head), jobs, log, findings };
+    write_pretty(&RunDocument { schema: "rundown.run/1", run }, out)
+}
+
+fn finding_json(finding: &Finding) -> FindingJson<'_> {
+    let job = finding.job.as_ref().map(JobId::as_str);
+    FindingJson { job, n: finding.n, kind: finding.kind.code(), meaning: words::finding(&finding.kind) }
 }
 
 /// Writes a list of runs.
 ///
 /// # Errors
 /// When `out` cannot be written.
-pub fn write_runs(heads: &[RunHead], out: &mut impl Write) -> io::Result<()> {
-    write_pretty(&RunsDocument { schema: "rundown.runs/1", runs: heads.iter().map(head_json).collect() }, out)
+pub fn write_runs(list: &RunList, out: &mut impl Write) -> io::Result<()> {
+    let runs = list.heads.iter().map(head_json).collect();
+    write_pretty(&RunsDocument { schema: "rundown.runs/1", runs, has_more: list.has_more }, out)
 }
 
 fn write_pretty(document: &impl Serialize, out: &mut impl Write) -> io::Result<()> {
@@ -126,7 +151,7 @@ fn head_json(head: &RunHead) -> HeadJson<'_> {
         queued_at: time(run.queued_at),
         started_at: time(run.started_at),
         finished_at: time(run.finished_at),
-        duration_ms: lasted(run.started_at, run.finished_at),
+        duration_ms: head.lasted_ms(),
         interrupted: head.interrupted,
     }
 }
@@ -162,14 +187,15 @@ fn sh_json<'a>(printing: &mut Printing<'_>, node: &'a ShNode, root: Option<&Path
         cpu_ms: sh.and_then(|sh| sh.cpu_ms),
         max_rss_bytes: sh.and_then(|sh| sh.max_rss_bytes),
         lost_bytes: sh.and_then(|sh| sh.lost_bytes),
-        has_row: sh.is_some(),
+        has_row: sh.is_some_and(|sh| sh.origin != Origin::Event),
         join: node.pairing.as_str(),
         log: node.log.as_ref().map(|log| log_json(printing, log, root)),
     }
 }
 
 fn log_json(printing: &mut Printing<'_>, log: &LogRef, root: Option<&Path>) -> LogJson {
-    let totals = printing.open(log).and_then(|file| printing.told(file.totals(printing.tail())));
+    let file = printing.open(log);
+    let totals = file.as_ref().and_then(|file| printing.told(file.totals(printing.tail())));
     LogJson {
         path: root
             .and_then(|root| log.path.strip_prefix(root).ok())
@@ -177,6 +203,7 @@ fn log_json(printing: &mut Printing<'_>, log: &LogRef, root: Option<&Path>) -> L
             .to_string_lossy()
             .into_owned(),
         bytes: totals.as_ref().map_or(log.bytes, |totals| totals.bytes),
+        format: file.map(|file| file.format().as_str()),
         rows: totals.as_ref().map(|totals| totals.rows),
         stdout: totals.as_ref().map(|totals| totals.stdout),
         stderr: totals.as_ref().map(|totals| totals.stderr),

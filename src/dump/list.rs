@@ -43,6 +43,6 @@ fn columns(head: &RunHead, time_zone: &TimeZone) -> [String; 5] {
         run.repo.as_deref().map(|repo| name(repo).into_owned()).unwrap_or_default(),
         words::revision(run).unwrap_or_default(),
         at.unwrap_or_default(),
-        words::lasted(run.started_at, run.finished_at).unwrap_or_default(),
+        head.lasted_ms().map(words::duration).unwrap_or_default(),
     ]
 }

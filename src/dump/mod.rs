@@ -3,6 +3,7 @@
 //! Logs stream from disk to the output: memory does not grow with them. What cannot be read or was left out is told in the
 //! [`Report`], never passed over: data goes to `out`, notices to whoever called.
 
+mod findings;
 mod json;
 mod jsonl;
 mod list;
@@ -17,6 +18,7 @@ use std::path::Path;
 
 use crate::join::RunNode;
 
+pub use findings::FindingsWriter;
 pub use json::write_runs as write_list_json;
 pub use list::write_runs as write_list_text;
 pub use options::{Format, Look, Report, Selection, Timestamps, select};
@@ -34,8 +36,8 @@ pub fn write(
     out: &mut impl Write,
 ) -> io::Result<Report> {
     let mut printing = Printing { run, look, report: Report::default() };
-    printing.report.unreadable = !run.faults.is_empty();
-    printing.report.notices.extend(run.faults.iter().chain(&run.notes).cloned());
+    printing.report.unreadable = run.is_unreadable();
+    printing.tell_findings(format);
     match format {
         Format::Text => text::write_run(&mut printing, out)?,
         Format::Json => json::write_run(&mut printing, root, out)?,

@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 
 use crate::cri::Stream;
 use crate::error::{Error, chain};
-use crate::join::{JobNode, RunNode, ShNode, ShState};
+use crate::join::{Finding, JobNode, RunNode, ShNode, ShState};
 use crate::model::Outcome;
 
 /// What is printed.
@@ -109,5 +109,17 @@ pub fn select(mut run: RunNode, selection: &Selection) -> RunNode {
         job.shs.retain(|sh| (!selection.failed || failed(sh, in_failed_job)) && selection.n.is_none_or(|n| sh.n == n));
     }
     run.jobs.retain(|job| !narrowed || !job.shs.is_empty() || (selection.failed && job_failed(job)));
+    let is_of_run = selection.job.is_none() && selection.n.is_none();
+    let tells_why = !selection.failed || run.head.outcome == Some(Outcome::Failed);
+    run.log = run.log.filter(|_| is_of_run && tells_why);
+    let RunNode { jobs, findings, .. } = &mut run;
+    let is_kept = |finding: &Finding| match &finding.job {
+        None => true,
+        Some(id) => jobs
+            .iter()
+            .find(|job| job.job.id == *id)
+            .is_some_and(|job| finding.n.is_none_or(|n| !narrowed || job.shs.iter().any(|sh| sh.n == n))),
+    };
+    findings.retain(is_kept);
     run
 }

@@ -5,10 +5,10 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::options::{Look, Report};
+use super::options::{Format, Look, Report};
 use crate::error::{Error, Result};
-use crate::join::{JobNode, LogRef, RunNode, ShNode};
-use crate::log::{LogFile, Row, Rows, Tail};
+use crate::join::{FindingKind, JobNode, LogRef, RunNode, ShNode};
+use crate::log::{self, LogFile, Row, Rows, Tail};
 use crate::model::{Phase, Run};
 use crate::{sanitise, words};
 
@@ -45,13 +45,28 @@ impl<'a> Printing<'a> {
         if self.run.head.phase == Phase::Active { Tail::Hold } else { Tail::Emit }
     }
 
+    /// Tells what is odd about the run, as far as the output itself does not say it.
+    pub(super) fn tell_findings(&mut self, format: Format) {
+        let is_told = |kind: &FindingKind| match format {
+            Format::Text | Format::Json => matches!(kind, FindingKind::Unreadable(_) | FindingKind::Refused(_)),
+            Format::Jsonl | Format::Raw | Format::Records => kind.is_loss(),
+        };
+        let told = self.run.findings.iter().filter(|finding| is_told(&finding.kind));
+        self.report.notices.extend(told.map(words::finding_with_place));
+    }
+
     /// Every command with its job.
     pub(super) fn shs(&self) -> impl Iterator<Item = (&'a JobNode, &'a ShNode)> + use<'a> {
         self.run.jobs.iter().flat_map(|job| job.shs.iter().map(move |sh| (job, sh)))
     }
 
-    /// Where in a log the wanted rows begin, in bytes.
+    /// Where in a log the wanted rows begin, in bytes; `None`, with the reason in the report, when it is not to be printed.
     pub(super) fn tail_start(&mut self, file: &LogFile) -> Option<u64> {
+        if self.look.stream.is_some() && file.format() == log::Format::Plain {
+            let path = file.path().display();
+            self.report.notices.push(format!("{path}: it is plain text, so of no stream, and was left out (--stream)"));
+            return None;
+        }
         match (self.look.tail, self.look.stream) {
             (None, _) => Some(0),
             (Some(rows), None) => self.told(file.tail_offset(rows, self.tail())),
@@ -80,6 +95,11 @@ impl<'a> Printing<'a> {
             self.report.notices.push(left_out);
         }
         Some(start)
+    }
+
+    /// Where the rows of the run's own log come from.
+    pub(super) fn own_place(&self) -> LogPlace<'a> {
+        LogPlace { run: run_id(&self.run.head.run), job: None, n: None }
     }
 
     /// Tells of a line or row too long to be printed whole.

@@ -1,12 +1,12 @@
 //! `--format raw`: byte for byte what the commands wrote.
 //!
 //! An `F` stands for its content and a newline, a `P` for its content alone, so nothing has to be joined. A line that is no
-//! record is passed on as it is (a plain text log), unless one stream is asked for: it belongs to neither.
+//! record is passed on as it is, and so is plain text, unless one stream is asked for: it belongs to neither.
 
 use std::io::{self, Write};
 
 use super::printing::{Printing, ROW_CAP_BYTES};
-use crate::cri::{self, Tag};
+use crate::cri::Tag;
 use crate::error::Error;
 use crate::join::LogRef;
 use crate::log::{LogFile, Tail};
@@ -36,7 +36,7 @@ fn write_lines(printing: &mut Printing<'_>, file: &LogFile, out: &mut impl Write
         if !line.terminated && tail == Tail::Hold {
             break;
         }
-        let (content, newline) = match cri::parse(line.bytes) {
+        let (content, newline) = match file.format().parse(line.bytes) {
             Ok(record) if wanted.is_some_and(|stream| stream != record.stream) => continue,
             Ok(record) => (record.content, record.tag == Tag::Full),
             Err(_) if wanted.is_some() => {

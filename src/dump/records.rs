@@ -1,4 +1,5 @@
-//! `--format records`: an object per physical line, nothing joined; also for what is no record.
+//! `--format records`: an object per physical line, nothing joined; also for what is no record. Of plain text only the content is
+//! known.
 
 use std::io::{self, Write};
 
@@ -7,7 +8,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde::Serialize;
 
 use super::printing::{LogPlace, Printing, whole_characters, write_line};
-use crate::cri::{self, Malformed, Record, Tag};
+use crate::cri::{Malformed, Record, Tag};
 use crate::error::Error;
 use crate::log::{Line, LogFile, Tail};
 
@@ -35,9 +36,9 @@ struct LineJson<'a> {
 #[serde(untagged)]
 enum Parsed<'a> {
     Record {
-        at: String,
-        stream: &'static str,
-        tag: &'static str,
+        at: Option<String>,
+        stream: Option<&'static str>,
+        tag: Option<&'static str>,
         #[serde(skip_serializing_if = "Option::is_none")]
         content: Option<&'a str>,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -70,7 +71,7 @@ fn write_log(printing: &mut Printing<'_>, place: LogPlace<'_>, file: &LogFile, o
             break;
         }
         number += 1;
-        let parsed = cri::parse(line.bytes);
+        let parsed = file.format().parse(line.bytes);
         let of_stream = |stream| parsed.is_ok_and(|record| record.stream == stream);
         if printing.look.stream.is_none_or(of_stream) {
             printing.tell_cut(file, line.cut_bytes);
@@ -97,7 +98,7 @@ fn line_json<'a>(
     place: LogPlace<'a>,
     number: u64,
     line: &Line<'a>,
-    parsed: Result<Record<'a>, Malformed>,
+    parsed: Result<Record<'a>, Option<Malformed>>,
 ) -> LineJson<'a> {
     LineJson {
         run: place.run,
@@ -112,14 +113,19 @@ fn line_json<'a>(
 }
 
 /// What is cut ends with a whole character, where it is text.
-fn parsed_json<'a>(line: &Line<'a>, parsed: Result<Record<'a>, Malformed>) -> Parsed<'a> {
+fn parsed_json<'a>(line: &Line<'a>, parsed: Result<Record<'a>, Option<Malformed>>) -> Parsed<'a> {
     match parsed {
         Ok(Record { at, stream, tag, content }) => {
             let (content, bytes) = text_or_base64(content, line.cut_bytes > 0);
             let tag = if tag == Tag::Partial { "P" } else { "F" };
-            Parsed::Record { at: at.rfc3339_nanos(), stream: stream.as_str(), tag, content, bytes }
+            let (at, stream, tag) = (Some(at.rfc3339_nanos()), Some(stream.as_str()), Some(tag));
+            Parsed::Record { at, stream, tag, content, bytes }
         }
-        Err(Malformed { reason, column }) => {
+        Err(None) => {
+            let (content, bytes) = text_or_base64(line.bytes, line.cut_bytes > 0);
+            Parsed::Record { at: None, stream: None, tag: None, content, bytes }
+        }
+        Err(Some(Malformed { reason, column })) => {
             let (raw, bytes) = text_or_base64(line.bytes, line.cut_bytes > 0);
             Parsed::Malformed { malformed: reason.to_string(), column, raw, bytes }
         }

@@ -18,7 +18,7 @@ use jiff::tz::TimeZone;
 use super::options::{Look, Timestamps};
 use super::printing::{Printing, TEXT_ROW_CAP_BYTES, run_id};
 use crate::cri::Stream;
-use crate::join::{JobNode, RunHead, ShNode};
+use crate::join::{JobNode, LogRef, RunHead, RunNode, ShNode};
 use crate::log::Row;
 use crate::sanitise::{Colour, Sanitiser, Span, Style, name, sgr};
 use crate::time::Time;
@@ -31,21 +31,44 @@ pub(super) fn write_run(printing: &mut Printing<'_>, out: &mut impl Write) -> io
     // Logs opened by path have nothing but their names.
     let bare = run_id(&run.head.run).is_none();
     if !bare {
-        writeln!(out, "{}\n", head_line(&run.head, look))?;
+        writeln!(out, "{}", head_line(&run.head, look))?;
+        write_notes(run, None, None, "", out)?;
     }
     for (number, job) in run.jobs.iter().enumerate() {
-        if number > 0 {
+        if number > 0 || !bare {
             writeln!(out)?;
         }
         let line = if bare { name(job.job.id.as_str()).into_owned() } else { job_line(job, look) };
         if !line.is_empty() {
             writeln!(out, "{line}")?;
         }
+        write_notes(run, Some(job), None, "  ", out)?;
         for sh in &job.shs {
-            let line = if bare { words::log_name(sh) } else { sh_line(sh, look) };
+            let line = if bare { words::log_name(sh) } else { sh_line(&run.head, sh, look) };
             writeln!(out, "  {line}")?;
-            write_rows(printing, sh, out)?;
+            write_notes(run, Some(job), Some(sh.n), ROW_INDENT, out)?;
+            if let Some(log) = &sh.log {
+                write_rows(printing, log, sh.sh.as_ref().and_then(|sh| sh.started_at), out)?;
+            }
         }
+    }
+    if let Some(log) = run.log.as_ref().filter(|_| look.stream.is_none()) {
+        writeln!(out, "{}the run's own log", if bare && run.jobs.is_empty() { "" } else { "\n" })?;
+        write_rows(printing, log, None, out)?;
+    }
+    Ok(())
+}
+
+/// What is odd about the run, a job or a command, a line each.
+fn write_notes(
+    run: &RunNode,
+    job: Option<&JobNode>,
+    n: Option<u32>,
+    indent: &str,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    for finding in run.findings_at(job.map(|job| &job.job.id), n) {
+        writeln!(out, "{indent}note: {}", words::finding(&finding.kind))?;
     }
     Ok(())
 }
@@ -62,7 +85,7 @@ fn head_line(head: &RunHead, look: &Look) -> String {
         run.repo.as_deref().map(|repo| name(repo).into_owned()),
         words::revision(run),
         at,
-        words::lasted(run.started_at, run.finished_at),
+        head.lasted_ms().map(words::duration),
     ];
     words.into_iter().flatten().collect::<Vec<_>>().join("  ")
 }
@@ -77,7 +100,7 @@ fn job_line(job: &JobNode, look: &Look) -> String {
     words.into_iter().flatten().collect::<Vec<_>>().join("  ")
 }
 
-fn sh_line(node: &ShNode, look: &Look) -> String {
+fn sh_line(head: &RunHead, node: &ShNode, look: &Look) -> String {
     let sh = node.sh.as_ref();
     let words = [
         Some(marked(Mark::of_sh(node), look.colour)),
@@ -85,13 +108,17 @@ fn sh_line(node: &ShNode, look: &Look) -> String {
         Some(sh.map_or_else(|| words::log_name(node), words::command)),
         sh.and_then(|sh| words::lasted(sh.started_at, sh.finished_at)),
         sh.and_then(words::exit),
-        words::missing(node).map(|missing| format!("({missing})")),
+        words::missing(head, node).map(|missing| format!("({missing})")),
     ];
     words.into_iter().flatten().collect::<Vec<_>>().join("  ")
 }
 
-fn write_rows(printing: &mut Printing<'_>, sh: &ShNode, out: &mut impl Write) -> io::Result<()> {
-    let Some(log) = &sh.log else { return Ok(()) };
+fn write_rows(
+    printing: &mut Printing<'_>,
+    log: &LogRef,
+    started_at: Option<Time>,
+    out: &mut impl Write,
+) -> io::Result<()> {
     let Some(file) = printing.open(log) else { return writeln!(out, "{ROW_INDENT}(the log cannot be read)") };
     let Some(start) = printing.tail_start(&file) else { return Ok(()) };
     if start > 0 {
@@ -99,7 +126,7 @@ fn write_rows(printing: &mut Printing<'_>, sh: &ShNode, out: &mut impl Write) ->
     }
     let Some(mut rows) = printing.rows(&file, start, TEXT_ROW_CAP_BYTES) else { return Ok(()) };
     let mut sanitiser = Sanitiser::default();
-    let mut clock = Clock::new(printing.look, sh.sh.as_ref().and_then(|sh| sh.started_at), start == 0);
+    let mut clock = Clock::new(printing.look, started_at, start == 0);
     while let Some(row) = rows.next(printing) {
         let lead = format!("{}{}", gutter(&row), clock.stamp(row.at));
         out.write_all(if row.text.is_empty() { lead.trim_end() } else { &lead }.as_bytes())?;

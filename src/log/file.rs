@@ -4,7 +4,7 @@
 //! into buffers, and each reading looks at the file up to the size it had when the reading began. A [`LogFile`] keeps
 //! its descriptor, so it can be read after its name is gone; only [`LogFile::extend`] changes what it looks at.
 //!
-//! What a byte offset means lasts for one *generation*: the same file, only appended to.
+//! What a byte offset means lasts for one *generation*: the same file, only appended to, and read in the same [`Format`].
 
 use std::fs::{self, File};
 use std::io;
@@ -12,11 +12,11 @@ use std::ops::Range;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use super::format::{Format, TELLING_BYTES};
 use super::index::{Index, Totals};
 use super::lines::{Limits, Lines, View};
 use super::rows::Rows;
 use super::{Anchor, Tail, Window};
-use crate::cri;
 use crate::error::{Error, Result};
 use crate::file::open_regular;
 use crate::time::Time;
@@ -41,6 +41,7 @@ pub struct LogFile {
     head: Vec<u8>,
     /// The size when it was last looked at.
     bytes: u64,
+    format: Format,
     generation: u64,
 }
 
@@ -58,6 +59,8 @@ pub enum Change {
     },
     /// It was cut off, or cut off and written anew: a new generation of the same file.
     Truncated,
+    /// Bytes were appended, and with them it turns out to be of another [`Format`]: a new generation of the same file.
+    Reformatted,
     /// Another file stands under its name and was opened: a new generation.
     Replaced,
     /// Nothing stands under its name. What was open can still be read.
@@ -77,7 +80,8 @@ impl LogFile {
         let file = open_regular(path)?;
         let meta = file.metadata()?;
         let id = (meta.dev(), meta.ino());
-        let mut log = Self { path: path.to_owned(), file, id, head: Vec::new(), bytes: 0, generation: 0 };
+        let (path, format) = (path.to_owned(), Format::Cri);
+        let mut log = Self { path, file, id, head: Vec::new(), bytes: 0, format, generation: 0 };
         log.look()?;
         Ok(log)
     }
@@ -94,7 +98,13 @@ impl LogFile {
         self.bytes
     }
 
-    /// Counts up when offsets lose their meaning: after a truncation or a replacement.
+    /// How its lines are read, as far as is known from what it held when it was opened or last [extended](Self::extend).
+    #[must_use]
+    pub const fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Counts up when offsets lose their meaning: after a truncation or a replacement, or when it is read in another format.
     #[must_use]
     pub const fn generation(&self) -> u64 {
         self.generation
@@ -123,6 +133,10 @@ impl LogFile {
         if to > from {
             self.bytes = to;
             self.read_head()?;
+            if from < TELLING_BYTES && self.look_at_format()? {
+                self.generation += 1;
+                return Ok(Change::Reformatted);
+            }
             return Ok(Change::Grown { from, to });
         }
         let missing =
@@ -182,7 +196,7 @@ impl LogFile {
     /// # Errors
     /// When the file cannot be read or `out` cannot be written.
     pub fn copy(&self, mut range: Range<u64>, out: &mut impl io::Write) -> io::Result<()> {
-        let view = View { file: &self.file, end: range.end, limits: Limits::USUAL };
+        let view = self.view(range.end);
         let mut buffer = vec![0; Limits::USUAL.buffer];
         while !range.is_empty() {
             let filled = view.read(range.start, &mut buffer)?;
@@ -195,13 +209,13 @@ impl LogFile {
     /// What the whole file holds. Reads all of it.
     #[expect(clippy::missing_errors_doc, reason = "see window")]
     pub fn totals(&self, tail: Tail) -> Result<Totals> {
-        let mut index = Index::unbounded();
+        let mut index = Index::unbounded(self.format);
         self.feed(&mut index, u64::MAX)?;
         Ok(index.totals(tail))
     }
 
-    /// Feeds an index of this generation with what follows on what it has, at most `max_bytes`: how many bytes there were. 0 at
-    /// the end.
+    /// Feeds an index of this generation and format with what follows on what it has, at most `max_bytes`: how many bytes there
+    /// were. 0 at the end.
     #[expect(clippy::missing_errors_doc, reason = "see window")]
     pub fn feed(&self, index: &mut Index, max_bytes: u64) -> Result<u64> {
         self.reading(|view| {
@@ -239,7 +253,7 @@ impl LogFile {
         self.reading(|view| {
             let mut lines = View { end: view.end.min(FIRST_TIME_BYTES), ..view }.lines(0);
             while let Some(line) = lines.next()? {
-                if let Ok(record) = cri::parse(line.bytes) {
+                if let Ok(record) = view.format.parse(line.bytes) {
                     return Ok(Some(record.at));
                 }
             }
@@ -250,15 +264,25 @@ impl LogFile {
     /// One reading: the file up to the size that it has now.
     fn reading<'f, T>(&'f self, read: impl FnOnce(View<'f>) -> io::Result<T>) -> Result<T> {
         let size = self.file.metadata().map(|meta| meta.len());
-        size.and_then(|end| read(View { file: &self.file, end, limits: Limits::USUAL }))
-            .map_err(Error::io("read", &self.path))
+        size.and_then(|end| read(self.view(end))).map_err(Error::io("read", &self.path))
+    }
+
+    const fn view(&self, end: u64) -> View<'_> {
+        View { file: &self.file, end, limits: Limits::USUAL, format: self.format }
     }
 
     /// Takes the file as it is now.
     fn look(&mut self) -> io::Result<()> {
         self.head.clear();
         self.bytes = self.file.metadata()?.len();
-        self.read_head()
+        self.read_head()?;
+        self.look_at_format().map(|_| ())
+    }
+
+    /// Whether it is another one than it was taken for.
+    fn look_at_format(&mut self) -> io::Result<bool> {
+        let format = Format::of(self.path.file_name(), self.view(self.bytes))?;
+        Ok(std::mem::replace(&mut self.format, format) != format)
     }
 
     fn has_same_head(&self) -> io::Result<bool> {
@@ -274,8 +298,7 @@ impl LogFile {
 
     fn head_now(&self, len: usize) -> io::Result<Vec<u8>> {
         let mut head = vec![0; len];
-        let view = View { file: &self.file, end: self.bytes, limits: Limits::USUAL };
-        let filled = view.read_full(0, &mut head)?;
+        let filled = self.view(self.bytes).read_full(0, &mut head)?;
         head.truncate(filled);
         Ok(head)
     }
@@ -354,6 +377,40 @@ mod tests {
     }
 
     #[test]
+    fn a_log_that_turns_out_to_be_of_another_format_is_a_new_generation() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("sh-1.log");
+        append(&path, b"");
+        let mut log = LogFile::open(&path).unwrap();
+        assert_eq!(log.format(), Format::Cri);
+        append(&path, b"\nhello\nwor");
+        assert_eq!(log.extend().unwrap(), Change::Reformatted);
+        assert_eq!((log.format(), log.generation(), log.first_time().unwrap()), (Format::Plain, 1, None));
+        assert_eq!(texts(&log), ["", "hello"], "the rest of a line may be still to come");
+        append(&path, b"ld\n");
+        assert_eq!(log.extend().unwrap(), Change::Grown { from: 10, to: 13 });
+        assert_eq!(texts(&log), ["", "hello", "world"]);
+        let totals = log.totals(Tail::Hold).unwrap();
+        assert_eq!(totals, Totals { rows: 3, bytes: 13, ..Totals::default() });
+        append(&path, ONE);
+        assert_eq!(log.extend().unwrap(), Change::Reformatted);
+        assert_eq!((log.format(), log.generation()), (Format::Cri, 2));
+        assert_eq!(log.totals(Tail::Hold).unwrap().malformed, 3);
+    }
+
+    #[test]
+    fn what_comes_late_changes_no_format() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("sh-1.log");
+        append(&path, &b"hello, how are you\n".repeat(4000));
+        let mut log = LogFile::open(&path).unwrap();
+        append(&path, ONE);
+        assert_eq!(log.extend().unwrap(), Change::Grown { from: 76_000, to: 76_034 });
+        assert_eq!((log.format(), log.first_time().unwrap()), (Format::Plain, None));
+        assert_eq!(texts(&log).last().unwrap().as_bytes(), ONE.trim_ascii_end());
+    }
+
+    #[test]
     fn a_log_whose_name_is_gone_can_still_be_read() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("0.log");
@@ -412,6 +469,7 @@ mod tests {
             Just(b"2026-01-02T03:04:06Z stdout F b\n2026-01-02T03:04:06Z stderr P \n".to_vec()),
             vec(any::<u8>(), 1..4),
             Just(b"\n".to_vec()),
+            Just(b"text\n".to_vec()),
         ];
         prop_oneof![
             8 => piece.clone().prop_map(Act::Append),
@@ -432,12 +490,15 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
         #[test]
-        fn following_sees_what_opening_anew_sees(acts in vec((any_act(), any::<bool>()), 1..20)) {
+        fn following_sees_what_opening_anew_sees(
+            name in prop::sample::select(vec!["0.log", "sh-1.log", "quire-ci.log"]),
+            acts in vec((any_act(), any::<bool>()), 1..20),
+        ) {
             let dir = tempfile::tempdir().unwrap();
-            let (path, next) = (dir.path().join("0.log"), dir.path().join("next"));
+            let (path, next) = (dir.path().join(name), dir.path().join("next"));
             append(&path, b"");
             let mut log = LogFile::open(&path).unwrap();
-            let mut index = Index::new();
+            let mut index = Index::new(log.format());
             for act in acts.into_iter().flat_map(by_bytes) {
                 match &act {
                     Act::Append(bytes) => append(&path, bytes),
@@ -447,9 +508,12 @@ mod tests {
                         fs::rename(&next, &path).unwrap();
                     }
                 }
-                let (before, generation) = (log.bytes(), log.generation());
+                let (before, format, generation) = (log.bytes(), log.format(), log.generation());
                 let change = log.extend().unwrap();
                 match &act {
+                    Act::Append(_) if log.format() != format => {
+                        prop_assert_eq!(change, Change::Reformatted);
+                    }
                     Act::Append(bytes) =>
                         prop_assert_eq!(change, Change::Grown { from: before, to: before + bytes.len() as u64 }),
                     Act::Truncate =>
@@ -457,10 +521,11 @@ mod tests {
                     Act::Replace(_) => prop_assert_eq!(change, Change::Replaced),
                 }
                 if log.generation() != generation {
-                    index = Index::new();
+                    index = Index::new(log.format());
                 }
                 log.feed(&mut index, u64::MAX).unwrap();
                 let anew = LogFile::open(&path).unwrap();
+                prop_assert_eq!(log.format(), anew.format());
                 prop_assert_eq!(all_rows(&log), all_rows(&anew));
                 prop_assert_eq!(index.totals(Tail::Emit), anew.totals(Tail::Emit).unwrap());
             }

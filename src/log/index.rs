@@ -8,10 +8,10 @@
 
 use memchr::memchr;
 
-use super::Tail;
 use super::lines::{MAX_LINE_BYTES, WINDOW_REACH};
 use super::start::Starts;
-use crate::cri::{self, Record, Stream, Tag};
+use super::{Format, Tail};
+use crate::cri::{Record, Stream, Tag};
 use crate::time::Time;
 
 /// How many bytes of the log one block stands for.
@@ -20,13 +20,13 @@ const BLOCK_BYTES: u64 = 64 << 10;
 /// What a log holds.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Totals {
-    /// Rows: joined entries and malformed lines.
+    /// Rows: joined entries, and lines that are no records.
     pub rows: u64,
     /// Physical records of standard output.
     pub stdout: u64,
     /// Physical records of standard error.
     pub stderr: u64,
-    /// Lines that are no record.
+    /// Lines that should be records and are none.
     pub malformed: u64,
     /// Bytes, an unterminated tail included whether it is counted as a line or not.
     pub bytes: u64,
@@ -74,6 +74,7 @@ pub struct Index {
 /// What was counted so far.
 #[derive(Clone, Copy)]
 struct Counts {
+    format: Format,
     totals: Totals,
     stderr_rows: u64,
     latest: Option<Time>,
@@ -90,26 +91,21 @@ struct Counted {
     no_row: Option<(Stream, u64)>,
 }
 
-impl Default for Index {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Index {
-    /// The index of an empty log; its row numbers agree with the rows of windows.
+    /// The index of a log of this format, empty so far; its row numbers agree with the rows of windows.
     #[must_use]
-    pub fn new() -> Self {
-        Self::with(WINDOW_REACH, MAX_LINE_BYTES, BLOCK_BYTES)
+    pub fn new(format: Format) -> Self {
+        Self::with(format, WINDOW_REACH, MAX_LINE_BYTES, BLOCK_BYTES)
     }
 
     /// For [`Totals`] that agree with reading the whole log.
-    pub(super) fn unbounded() -> Self {
-        Self::with(Starts::UNBOUNDED, MAX_LINE_BYTES, BLOCK_BYTES)
+    pub(super) fn unbounded(format: Format) -> Self {
+        Self::with(format, Starts::UNBOUNDED, MAX_LINE_BYTES, BLOCK_BYTES)
     }
 
-    pub(super) fn with(reach: u64, line_bytes: usize, block_bytes: u64) -> Self {
+    pub(super) fn with(format: Format, reach: u64, line_bytes: usize, block_bytes: u64) -> Self {
         let counts = Counts {
+            format,
             totals: Totals::default(),
             stderr_rows: 0,
             latest: None,
@@ -277,10 +273,13 @@ impl Block {
 impl Counts {
     /// Counts a line, but not its bytes.
     fn line(&mut self, offset: u64, line: &[u8], cut_bytes: u64) -> Counted {
-        let Ok(record) = cri::parse(line) else {
-            self.totals.malformed += 1;
-            self.totals.rows += 1;
-            return Counted { begins_row: true, no_row: None };
+        let record = match self.format.parse(line) {
+            Ok(record) => record,
+            Err(malformed) => {
+                self.totals.malformed += u64::from(malformed.is_some());
+                self.totals.rows += 1;
+                return Counted { begins_row: true, no_row: None };
+            }
         };
         *match record.stream {
             Stream::Stdout => &mut self.totals.stdout,

@@ -10,9 +10,9 @@ use std::os::unix::fs::FileExt;
 
 use memchr::{memchr, memrchr};
 
-use super::Tail;
 use super::rows::Rows;
 use super::start::Starts;
+use super::{Format, Tail};
 
 /// The most bytes of one line that are held; the rest is counted in [`Line::cut_bytes`].
 pub const MAX_LINE_BYTES: usize = 1 << 20;
@@ -58,6 +58,8 @@ pub(super) struct View<'f> {
     /// Bytes at and after this offset are not there.
     pub end: u64,
     pub limits: Limits,
+    /// How its lines are read.
+    pub format: Format,
 }
 
 impl<'f> View<'f> {
@@ -68,7 +70,7 @@ impl<'f> View<'f> {
 
     /// The rows from the start of a line on, `starts` being the state before it.
     pub fn rows(self, from: u64, starts: Starts, cap_bytes: usize, tail: Tail) -> Rows<'f> {
-        Rows::new(self.lines(from), self.lines(from), starts, cap_bytes, tail)
+        Rows::new(self, from, starts, cap_bytes, tail)
     }
 
     /// The start of the first line that begins at or after an offset; the end of the file when there is none.

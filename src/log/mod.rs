@@ -1,14 +1,15 @@
 //! Reading logs of any size: a window of rows from a byte offset, an index that only adds what a window cannot know.
 //!
 //! The anchor is a byte offset, never a row number: any place opens with a short read, whatever the size of the file.
-//! A row is what a reader sees as one line: a full record, the `P…PF` pieces of one stream joined, or one malformed line.
+//! A row is what a reader sees as one line: a full record, the `P…PF` pieces of one stream joined, or one malformed line; in a log
+//! of plain text ([`Format`]), one line.
 //! **Rows are ordered by their first record**; a record is the first of a row when it does not continue an open `P` of its
 //! stream. An entry that was opened, never closed and holds no byte is no row.
 //!
 //! ```text
 //! path   names -> where logs lie          start  which records begin a row (pure)
 //! lines  bytes -> physical lines           rows   lines -> rows, streaming       index  bytes -> row numbers (pure)
-//! file   path, identity, what changed      window the rows around an anchor
+//! file   path, identity, what changed      window the rows around an anchor      format CRI or plain text
 //! ```
 //!
 //! A window and the index join pieces that lie up to 256 KiB apart into rows that stretch over up to 512 KiB of the file (see
@@ -17,6 +18,7 @@
 //! before it is not `complete`.
 
 mod file;
+mod format;
 mod index;
 mod lines;
 pub mod path;
@@ -30,6 +32,7 @@ use crate::cri::{Malformed, Stream};
 use crate::time::Time;
 
 pub use file::{Change, LogFile};
+pub use format::Format;
 pub use index::{Index, Place, Totals};
 pub use lines::{Line, Lines, MAX_LINE_BYTES, MAX_STREAM_LINE_BYTES};
 pub use rows::Rows;
@@ -38,21 +41,21 @@ pub use window::WINDOW_ROW_BYTES;
 /// What a reader sees as one line.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Row {
-    /// Where its first record begins, in bytes from the start of the file: the row's lasting name.
+    /// Where its first record or its line begins, in bytes from the start of the file: the row's lasting name.
     pub offset: u64,
-    /// The time of its first record; `None` for a malformed line.
+    /// The time of its first record; `None` for a line that is none.
     pub at: Option<Time>,
     /// The time of its last record.
     pub last_at: Option<Time>,
-    /// Its stream; `None` for a malformed line.
+    /// Its stream; `None` for a line that is no record.
     pub stream: Option<Stream>,
-    /// Its bytes without the newline: the contents of its pieces, or the malformed line as it stands.
+    /// Its bytes without the newline: the contents of its pieces, or the line that is no record as it stands.
     pub text: Vec<u8>,
     /// How many of its bytes `text` leaves out because the row is longer than the reader's cap.
     pub cut_bytes: u64,
-    /// Whether a newline ended it: an `F`, or a malformed line's LF.
+    /// Whether a newline ended it: an `F`, or the LF of a line that is no record.
     pub complete: bool,
-    /// Why it is no record.
+    /// Why it is no record, where it should be one.
     pub malformed: Option<Malformed>,
 }
 
@@ -61,7 +64,7 @@ pub struct Row {
 pub enum Tail {
     /// Nothing yet: the writer may be in the middle of it.
     Hold,
-    /// A record or a malformed line: nobody writes any more.
+    /// A line like the others: nobody writes any more.
     Emit,
 }
 

@@ -2,6 +2,8 @@
 //!
 //! ```text
 //! <root>/runs/<repo>/<run-id>/jobs/<job-id>/sh-<n>.log      repo: one name or two
+//!                            /quire-ci.log                  what the program that ran the jobs said: plain text
+//!                            /events.jsonl                  what it tells of jobs and commands as they go on
 //! ```
 //!
 //! Names come from programs and pushes. One is used as a part of a path only if it is a single, plain segment; a link is
@@ -17,6 +19,12 @@ use crate::model::{JobId, RunId};
 
 /// The longest name that Linux's file systems take.
 const MAX_NAME_BYTES: usize = 255;
+
+/// The name of a quire run's own log, in the run's directory: plain text.
+pub const RUN_LOG: &str = "quire-ci.log";
+
+/// The name of the file beside it that tells of the run's jobs and commands as they go on.
+pub const RUN_EVENTS: &str = "events.jsonl";
 
 /// The directory of a run's files: `<root>/runs/<repo>/<run-id>`; `None` when a name is unsafe as a path.
 #[must_use]
@@ -94,22 +102,49 @@ pub fn list_logs(run_dir: &Path, job: &JobId) -> Result<JobLogs> {
     let Some(inside) = Inside::new(run_dir)? else { return Ok(found) };
     for Entry { name, path, kind } in inside.entries(&dir)? {
         let Some(n) = log_number(&name) else { continue };
-        let told = |why: &str| format!("{} is not read: {why}", path.display());
         match kind {
             Kind::File(bytes) => found.logs.push(FoundLog { n, path, bytes }),
-            Kind::Directory => found.unreadable.push(told("it is a directory")),
-            Kind::Other => found.unreadable.push(told("it is no regular file")),
-            Kind::Stranger => {
-                found.refused.push(told("it is a link that leads out of the run's directory, or nowhere"));
-            }
+            kind => kind.tell(&path, &mut found.unreadable, &mut found.refused),
         }
     }
     found.logs.sort_by_key(|log| log.n);
     Ok(found)
 }
 
+/// The files of a run itself.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct RunFiles {
+    /// Its own log and that one's size.
+    pub log: Option<(PathBuf, u64)>,
+    /// Its events.
+    pub events: Option<PathBuf>,
+    /// What has such a name and cannot be read, with the reason.
+    pub unreadable: Vec<String>,
+    /// What has such a name and is left alone on purpose.
+    pub refused: Vec<String>,
+}
+
+/// The files of a run itself; nothing when there is no such directory. As for [`list_logs`], only regular files inside.
+///
+/// # Errors
+/// When the directory is there and cannot be read.
+pub fn list_run_files(run_dir: &Path) -> Result<RunFiles> {
+    let mut found = RunFiles::default();
+    let Some(inside) = Inside::new(run_dir)? else { return Ok(found) };
+    for name in [RUN_LOG, RUN_EVENTS] {
+        let path = run_dir.join(name);
+        match inside.kind_at(&path).map_err(Error::io("read", &path))? {
+            Some(Kind::File(bytes)) if name == RUN_LOG => found.log = Some((path, bytes)),
+            Some(Kind::File(_)) => found.events = Some(path),
+            None => {}
+            Some(kind) => kind.tell(&path, &mut found.unreadable, &mut found.refused),
+        }
+    }
+    Ok(found)
+}
+
 /// The n of `sh-<n>.log`.
-fn log_number(name: &str) -> Option<u32> {
+pub(super) fn log_number(name: &str) -> Option<u32> {
     decimal(name.strip_prefix("sh-")?.strip_suffix(".log")?).filter(|n| *n > 0)
 }
 
@@ -245,6 +280,17 @@ impl Kind {
             _ => Self::Other,
         }
     }
+
+    /// Says why something that has the name of a file of ours is not read.
+    fn tell(self, path: &Path, unreadable: &mut Vec<String>, refused: &mut Vec<String>) {
+        let told = |why: &str| format!("{} is not read: {why}", path.display());
+        match self {
+            Self::File(_) => {}
+            Self::Directory => unreadable.push(told("it is a directory")),
+            Self::Other => unreadable.push(told("it is no regular file")),
+            Self::Stranger => refused.push(told("it is a link that leads out of the run's directory, or nowhere")),
+        }
+    }
 }
 
 /// Lists directories without ever leaving one of them by a link.
@@ -309,10 +355,21 @@ impl Inside {
             let bytes = present(entry.metadata()).map_or(Some(0), |meta| meta.map(|meta| meta.len()));
             return Ok(bytes.map(|bytes| Kind::of(own, bytes)));
         }
-        let path = entry.path();
-        // A link in a circle, or into a directory that may not be entered, leads nowhere.
-        let inside = if self.holds(&path).unwrap_or(false) { fs::metadata(&path).ok() } else { None };
-        Ok(Some(inside.map_or(Kind::Stranger, |meta| Kind::of(meta.file_type(), meta.len()))))
+        Ok(Some(self.linked(&entry.path())))
+    }
+
+    /// As [`Self::kind`], of a path.
+    fn kind_at(&self, path: &Path) -> io::Result<Option<Kind>> {
+        Ok(match present(fs::symlink_metadata(path))? {
+            Some(own) if own.is_symlink() => Some(self.linked(path)),
+            own => own.map(|own| Kind::of(own.file_type(), own.len())),
+        })
+    }
+
+    /// What a link leads to. One in a circle, or into a directory that may not be entered, leads nowhere.
+    fn linked(&self, link: &Path) -> Kind {
+        let inside = if self.holds(link).unwrap_or(false) { fs::metadata(link).ok() } else { None };
+        inside.map_or(Kind::Stranger, |meta| Kind::of(meta.file_type(), meta.len()))
     }
 
     /// Whether a path leads to something inside.

@@ -11,22 +11,23 @@ use std::io;
 
 use super::lines::{Line, Lines, View};
 use super::start::Starts;
-use super::{Row, Tail};
-use crate::cri::{self, Malformed, Record, Stream, Tag};
+use super::{Format, Row, Tail};
+use crate::cri::{Malformed, Record, Stream, Tag};
 
 /// Reads rows in order; what follows on an error is of no use. The errors are bare: the caller knows the path
 /// ([`super::LogFile::path`]).
 pub struct Rows<'f> {
     walk: Lines<'f>,
     ahead: Lines<'f>,
+    format: Format,
     starts: Starts,
     cap_bytes: usize,
     tail: Tail,
 }
 
 impl<'f> Rows<'f> {
-    pub(super) fn new(walk: Lines<'f>, ahead: Lines<'f>, starts: Starts, cap_bytes: usize, tail: Tail) -> Self {
-        Self { walk, ahead, starts, cap_bytes, tail }
+    pub(super) fn new(view: View<'f>, from: u64, starts: Starts, cap_bytes: usize, tail: Tail) -> Self {
+        Self { walk: view.lines(from), ahead: view.lines(from), format: view.format, starts, cap_bytes, tail }
     }
 
     /// From now on rows hold at most this much text.
@@ -39,9 +40,9 @@ impl<'f> Rows<'f> {
             if self.tail.holds(&line) {
                 break;
             }
-            let record = match cri::parse(line.bytes) {
+            let record = match self.format.parse(line.bytes) {
                 Ok(record) => record,
-                Err(malformed) => return Ok(Some(malformed_row(&line, malformed, self.cap_bytes))),
+                Err(malformed) => return Ok(Some(line_row(&line, malformed, self.cap_bytes))),
             };
             if !self.starts.record(line.offset, record.stream, record.tag) {
                 continue;
@@ -66,7 +67,7 @@ impl<'f> Rows<'f> {
             if self.tail.holds(&line) || !starts.reaches(line.offset, stream) {
                 break;
             }
-            let Ok(record) = cri::parse(line.bytes) else { continue };
+            let Ok(record) = self.format.parse(line.bytes) else { continue };
             if record.stream != stream {
                 continue;
             }
@@ -112,7 +113,8 @@ fn first_row(line: &Line<'_>, record: &Record<'_>, cap_bytes: usize) -> Row {
     row
 }
 
-fn malformed_row(line: &Line<'_>, malformed: Malformed, cap_bytes: usize) -> Row {
+/// A line that is no record.
+fn line_row(line: &Line<'_>, malformed: Option<Malformed>, cap_bytes: usize) -> Row {
     let mut row = Row {
         offset: line.offset,
         at: None,
@@ -121,7 +123,7 @@ fn malformed_row(line: &Line<'_>, malformed: Malformed, cap_bytes: usize) -> Row
         text: Vec::new(),
         cut_bytes: 0,
         complete: line.terminated,
-        malformed: Some(malformed),
+        malformed,
     };
     append(&mut row, line.bytes, line.cut_bytes, cap_bytes);
     row
@@ -139,6 +141,9 @@ impl View<'_> {
     /// The state before the line that begins at `at`, from a bounded look-back: a short one where that meets the end of an entry
     /// of either stream, which settles what came before it.
     pub(super) fn starts_at(self, at: u64) -> io::Result<Starts> {
+        if self.format == Format::Plain {
+            return Ok(Starts::new(self.limits.reach));
+        }
         let short = at.saturating_sub(self.limits.buffer as u64 / 4);
         let enough = at.saturating_sub(Starts::LOOK_BACK.saturating_mul(self.limits.reach));
         match self.look_back(short.max(enough), at)? {
@@ -152,7 +157,7 @@ impl View<'_> {
         let (mut starts, mut settled) = (Starts::new(self.limits.reach), [false; 2]);
         let mut lines = Self { end: at, ..self }.lines(self.next_line_start(from)?.min(at));
         while let Some(line) = lines.next()? {
-            if let Ok(record) = cri::parse(line.bytes) {
+            if let Ok(record) = self.format.parse(line.bytes) {
                 starts.record(line.offset, record.stream, record.tag);
                 settled[record.stream.index()] |= record.tag == Tag::Full;
             }

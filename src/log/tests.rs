@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::index::Index;
 use super::lines::{Limits, View};
 use super::start::Starts;
-use super::{Anchor, Row, Tail, Totals, Window};
+use super::{Anchor, Format, Row, Tail, Totals, Window};
 use crate::cri::{self, Joiner, Stream, Tag};
 
 /// A physical line as the naive reader sees it: offset, held bytes, bytes left out, terminated.
@@ -47,7 +47,7 @@ impl NaiveOpen {
     }
 }
 
-fn naive_rows(bytes: &[u8], limits: Limits, cap: usize, tail: Tail) -> Vec<Row> {
+fn naive_rows(bytes: &[u8], format: Format, limits: Limits, cap: usize, tail: Tail) -> Vec<Row> {
     let mut rows: Vec<(Row, Vec<u8>, u64)> = Vec::new();
     let mut open: [Option<NaiveOpen>; 2] = [None; 2];
     for (offset, line, cut, terminated) in naive_lines(bytes, limits) {
@@ -65,6 +65,7 @@ fn naive_rows(bytes: &[u8], limits: Limits, cap: usize, tail: Tail) -> Vec<Row> 
             malformed: None,
         };
         match cri::parse(&line) {
+            _ if format == Format::Plain => rows.push((empty, line, cut)),
             Err(malformed) => rows.push((Row { malformed: Some(malformed), ..empty }, line, cut)),
             Ok(record) => {
                 let slot = &mut open[record.stream.index()];
@@ -97,7 +98,7 @@ fn naive_rows(bytes: &[u8], limits: Limits, cap: usize, tail: Tail) -> Vec<Row> 
         row.text = text[..held].to_vec();
         row
     };
-    let is_row = |row: &Row| row.malformed.is_some() || row.complete || !row.text.is_empty() || row.cut_bytes > 0;
+    let is_row = |row: &Row| row.stream.is_none() || row.complete || !row.text.is_empty() || row.cut_bytes > 0;
     rows.into_iter().map(cap_row).filter(is_row).collect()
 }
 
@@ -120,8 +121,8 @@ fn file_of(bytes: &[u8]) -> File {
     file
 }
 
-fn view<'f>(file: &'f File, bytes: &[u8], limits: Limits) -> View<'f> {
-    View { file, end: bytes.len() as u64, limits }
+fn view<'f>(file: &'f File, bytes: &[u8], format: Format, limits: Limits) -> View<'f> {
+    View { file, end: bytes.len() as u64, limits, format }
 }
 
 /// Lines of every kind: pieces of both streams mixed, blank, malformed, NULs; times step back; some are long.
@@ -152,15 +153,19 @@ fn any_limits() -> impl Strategy<Value = Limits> {
     (1_u64..500, 1_usize..800, line).prop_map(|(reach, buffer, line)| Limits { reach, buffer, line })
 }
 
+fn any_format() -> impl Strategy<Value = Format> {
+    prop_oneof![2 => Just(Format::Cri), 1 => Just(Format::Plain)]
+}
+
 fn any_tail() -> impl Strategy<Value = Tail> {
     prop_oneof![Just(Tail::Hold), Just(Tail::Emit)]
 }
 
 proptest! {
     #[test]
-    fn lines_are_what_a_split_gives(bytes in any_file(), limits in any_limits()) {
+    fn lines_are_what_a_split_gives(bytes in any_file(), format in any_format(), limits in any_limits()) {
         let file = file_of(&bytes);
-        let mut lines = view(&file, &bytes, limits).lines(0);
+        let mut lines = view(&file, &bytes, format, limits).lines(0);
         let mut seen = Vec::new();
         while let Some(line) = lines.next().unwrap() {
             prop_assert_eq!(line.end - line.offset, line.bytes.len() as u64 + line.cut_bytes + u64::from(line.terminated));
@@ -170,9 +175,9 @@ proptest! {
     }
 
     #[test]
-    fn line_starts_are_found_from_anywhere(bytes in any_file(), limits in any_limits(), offset in 0_u64..3000) {
+    fn line_starts_are_found_from_anywhere(bytes in any_file(), format in any_format(), limits in any_limits(), offset in 0_u64..3000) {
         let file = file_of(&bytes);
-        let view = view(&file, &bytes, limits);
+        let view = view(&file, &bytes, format, limits);
         let mut starts: Vec<u64> = naive_lines(&bytes, limits).iter().map(|line| line.0).collect();
         if bytes.last().is_none_or(|b| *b == b'\n') {
             starts.push(bytes.len() as u64);
@@ -185,14 +190,14 @@ proptest! {
 
     #[test]
     fn rows_forward_are_the_naive_rows(
-        bytes in any_file(), limits in any_limits(), unbounded in any::<bool>(), cap in 0_usize..200, tail in any_tail(),
+        bytes in any_file(), format in any_format(), limits in any_limits(), unbounded in any::<bool>(), cap in 0_usize..200, tail in any_tail(),
     ) {
         let reach = if unbounded { Starts::UNBOUNDED } else { limits.reach };
         let limits = Limits { reach, ..limits };
         let file = file_of(&bytes);
-        let rows = view(&file, &bytes, limits).rows(0, Starts::new(reach), cap, tail);
+        let rows = view(&file, &bytes, format, limits).rows(0, Starts::new(reach), cap, tail);
         let rows: Vec<Row> = rows.map(Result::unwrap).collect();
-        prop_assert_eq!(rows, naive_rows(&bytes, limits, cap, tail));
+        prop_assert_eq!(rows, naive_rows(&bytes, format, limits, cap, tail));
     }
 
     #[test]
@@ -207,7 +212,7 @@ proptest! {
         let mut entries: Vec<_> =
             entries.into_iter().map(|e| (e.stream, e.content, Some(e.first_at), Some(e.last_at), e.complete)).collect();
         let file = file_of(&bytes);
-        let rows = view(&file, &bytes, limits).rows(0, Starts::new(Starts::UNBOUNDED), usize::MAX, Tail::Emit);
+        let rows = view(&file, &bytes, Format::Cri, limits).rows(0, Starts::new(Starts::UNBOUNDED), usize::MAX, Tail::Emit);
         let mut rows: Vec<_> = rows
             .map(Result::unwrap)
             .filter_map(|row| Some((row.stream?, row.text, row.at, row.last_at, row.complete)))
@@ -219,22 +224,36 @@ proptest! {
     }
 
     #[test]
+    fn the_rows_of_plain_text_are_its_lines_whatever_they_look_like(bytes in any_file(), limits in any_limits()) {
+        let limits = Limits { line: usize::MAX, ..limits };
+        let file = file_of(&bytes);
+        let rows = view(&file, &bytes, Format::Plain, limits).rows(0, Starts::new(limits.reach), usize::MAX, Tail::Emit);
+        let mut text = Vec::new();
+        for row in rows.map(Result::unwrap) {
+            prop_assert_eq!((row.at, row.last_at, row.stream, row.malformed), (None, None, None, None));
+            text.extend_from_slice(&row.text);
+            text.extend(row.complete.then_some(b'\n'));
+        }
+        prop_assert_eq!(text, bytes);
+    }
+
+    #[test]
     fn windows_are_parts_of_the_naive_rows(
-        bytes in any_file(), limits in any_limits(), offset in 0_u64..3000, kind in 0_usize..3, count in 0_usize..12, tail in any_tail(),
+        bytes in any_file(), format in any_format(), limits in any_limits(), offset in 0_u64..3000, kind in 0_usize..3, count in 0_usize..12, tail in any_tail(),
     ) {
         let anchor = [Anchor::From(offset), Anchor::Before(offset), Anchor::End][kind];
         let file = file_of(&bytes);
-        let window = view(&file, &bytes, limits).window(anchor, count, tail).unwrap();
-        let all = naive_rows(&bytes, limits, super::WINDOW_ROW_BYTES, tail);
+        let window = view(&file, &bytes, format, limits).window(anchor, count, tail).unwrap();
+        let all = naive_rows(&bytes, format, limits, super::WINDOW_ROW_BYTES, tail);
         prop_assert_eq!(window, naive_window(&all, anchor, count, bytes.len() as u64));
     }
 
     #[test]
     fn paging_from_anywhere_in_both_directions_shows_every_row_once(
-        bytes in any_file(), limits in any_limits(), offset in 0_u64..3000, count in 1_usize..8,
+        bytes in any_file(), format in any_format(), limits in any_limits(), offset in 0_u64..3000, count in 1_usize..8,
     ) {
         let file = file_of(&bytes);
-        let view = view(&file, &bytes, limits);
+        let view = view(&file, &bytes, format, limits);
         let mut rows = Vec::new();
         let mut anchor = Anchor::Before(offset);
         loop {
@@ -255,18 +274,18 @@ proptest! {
             }
             anchor = Anchor::From(rows.last().unwrap().offset + 1);
         }
-        prop_assert_eq!(rows, naive_rows(&bytes, limits, super::WINDOW_ROW_BYTES, Tail::Emit));
+        prop_assert_eq!(rows, naive_rows(&bytes, format, limits, super::WINDOW_ROW_BYTES, Tail::Emit));
     }
 
     #[test]
     fn a_file_cut_off_while_it_is_read_gives_the_rows_that_are_left(
-        bytes in any_file(), limits in any_limits(), offset in 0_u64..3000, left in 0_usize..3000, count in 0_usize..12,
+        bytes in any_file(), format in any_format(), limits in any_limits(), offset in 0_u64..3000, left in 0_usize..3000, count in 0_usize..12,
     ) {
         let file = file_of(&bytes);
-        let view = view(&file, &bytes, limits);
+        let view = view(&file, &bytes, format, limits);
         let left = left.min(bytes.len());
         file.set_len(left as u64).unwrap();
-        let all = naive_rows(&bytes[..left], limits, super::WINDOW_ROW_BYTES, Tail::Emit);
+        let all = naive_rows(&bytes[..left], format, limits, super::WINDOW_ROW_BYTES, Tail::Emit);
         for anchor in [Anchor::From(offset), Anchor::Before(offset), Anchor::End] {
             let window = view.window(anchor, count, Tail::Emit).unwrap();
             prop_assert!(window.rows.iter().all(|row| all.contains(row)));
@@ -275,11 +294,11 @@ proptest! {
     }
 
     #[test]
-    fn the_last_rows_begin_at_the_tail_offset(bytes in any_file(), limits in any_limits(), count in 0_usize..50, tail in any_tail()) {
+    fn the_last_rows_begin_at_the_tail_offset(bytes in any_file(), format in any_format(), limits in any_limits(), count in 0_usize..50, tail in any_tail()) {
         let file = file_of(&bytes);
-        let all = naive_rows(&bytes, limits, 0, tail);
+        let all = naive_rows(&bytes, format, limits, 0, tail);
         let expected = all[all.len().saturating_sub(count)..].first().map_or(bytes.len() as u64, |row| row.offset);
-        let view = view(&file, &bytes, limits);
+        let view = view(&file, &bytes, format, limits);
         let offset = view.tail_offset(count, tail).unwrap();
         prop_assert_eq!(offset, expected);
         // Reading on from there joins farther, so it can only show fewer rows, and never none where there are some.
@@ -290,31 +309,31 @@ proptest! {
 
     #[test]
     fn the_index_agrees_with_the_naive_rows_however_it_is_fed(
-        bytes in any_file(), limits in any_limits(), unbounded in any::<bool>(), block in 1_u64..300,
+        bytes in any_file(), format in any_format(), limits in any_limits(), unbounded in any::<bool>(), block in 1_u64..300,
         chunks in vec(1_usize..400, 1..8), tail in any_tail(),
     ) {
         let reach = if unbounded { Starts::UNBOUNDED } else { limits.reach };
         let limits = Limits { reach, ..limits };
-        let mut index = Index::with(reach, limits.line, block);
+        let mut index = Index::with(format, reach, limits.line, block);
         let (mut fed, mut sizes) = (0, chunks.iter().cycle());
         while fed < bytes.len() {
             let to = (fed + sizes.next().unwrap()).min(bytes.len());
             index.feed(&bytes[fed..to]);
             fed = to;
-            prop_assert_eq!(index.totals(tail), naive_totals(&bytes[..fed], limits, tail));
-            check_places(&index, &bytes[..fed], limits)?;
+            prop_assert_eq!(index.totals(tail), naive_totals(&bytes[..fed], format, limits, tail));
+            check_places(&index, &bytes[..fed], format, limits)?;
         }
     }
 
     #[test]
     fn rows_are_found_by_number_and_numbered_by_place(
-        bytes in any_file(), limits in any_limits(), block in 1_u64..600, row in 0_u64..45, offset in 0_u64..3000,
+        bytes in any_file(), format in any_format(), limits in any_limits(), block in 1_u64..600, row in 0_u64..45, offset in 0_u64..3000,
     ) {
-        let mut index = Index::with(limits.reach, limits.line, block);
+        let mut index = Index::with(format, limits.reach, limits.line, block);
         index.feed(&bytes);
         let file = file_of(&bytes);
-        let view = view(&file, &bytes, limits);
-        let all = naive_rows(&bytes, limits, 0, Tail::Hold);
+        let view = view(&file, &bytes, format, limits);
+        let all = naive_rows(&bytes, format, limits, 0, Tail::Hold);
         if let Some(place) = index.place_of_row(row) {
             let found = view.offset_of_row(place, row, Tail::Hold).unwrap();
             prop_assert_eq!(found, all.get(usize::try_from(row).unwrap()).map(|row| row.offset));
@@ -331,10 +350,10 @@ proptest! {
     }
 }
 
-fn naive_totals(bytes: &[u8], limits: Limits, tail: Tail) -> Totals {
+fn naive_totals(bytes: &[u8], format: Format, limits: Limits, tail: Tail) -> Totals {
     let mut totals = Totals { bytes: bytes.len() as u64, ..Totals::default() };
     for (_, line, _, terminated) in naive_lines(bytes, limits) {
-        if terminated || tail == Tail::Emit {
+        if format == Format::Cri && (terminated || tail == Tail::Emit) {
             match cri::parse(&line).map(|record| record.stream) {
                 Ok(Stream::Stdout) => totals.stdout += 1,
                 Ok(Stream::Stderr) => totals.stderr += 1,
@@ -342,16 +361,16 @@ fn naive_totals(bytes: &[u8], limits: Limits, tail: Tail) -> Totals {
             }
         }
     }
-    totals.rows = naive_rows(bytes, limits, 0, tail).len() as u64;
+    totals.rows = naive_rows(bytes, format, limits, 0, tail).len() as u64;
     totals
 }
 
 /// Every place that the index gives is true, and it gives one for every row and every time.
-fn check_places(index: &Index, bytes: &[u8], limits: Limits) -> Result<(), TestCaseError> {
-    let all = naive_rows(bytes, limits, 0, Tail::Hold);
+fn check_places(index: &Index, bytes: &[u8], format: Format, limits: Limits) -> Result<(), TestCaseError> {
+    let all = naive_rows(bytes, format, limits, 0, Tail::Hold);
     let lines = naive_lines(bytes, limits);
     let times = |before: u64| {
-        let lines = lines.iter().filter(move |line| line.0 < before && line.3);
+        let lines = lines.iter().filter(move |line| format == Format::Cri && line.0 < before && line.3);
         lines.filter_map(|line| Some(cri::parse(&line.1).ok()?.at))
     };
     for (number, row) in (0..).zip(&all) {
@@ -377,14 +396,14 @@ fn a_line_of_many_megabytes_is_one_row_and_is_not_held() {
     let mut bytes = vec![0; 5 << 20];
     bytes.extend_from_slice(b"\n2026-01-02T03:04:05Z stdout F after\n");
     let file = file_of(&bytes);
-    let window = view(&file, &bytes, Limits::USUAL).window(Anchor::End, 10, Tail::Hold).unwrap();
+    let window = view(&file, &bytes, Format::Cri, Limits::USUAL).window(Anchor::End, 10, Tail::Hold).unwrap();
     let [nul, after] = window.rows.as_slice() else { panic!("{} rows", window.rows.len()) };
     assert_eq!((nul.text.len() as u64 + nul.cut_bytes, nul.offset), (5 << 20, 0));
     assert_eq!(nul.text.len(), super::WINDOW_ROW_BYTES);
     assert_eq!(after.text, b"after");
-    let mut lines = view(&file, &bytes, Limits::USUAL).lines(0);
+    let mut lines = view(&file, &bytes, Format::Cri, Limits::USUAL).lines(0);
     assert_eq!(lines.next().unwrap().unwrap().bytes.len(), super::MAX_LINE_BYTES);
-    let mut index = Index::new();
+    let mut index = Index::new(Format::Cri);
     bytes.chunks(1 << 20).for_each(|chunk| index.feed(chunk));
     assert_eq!(index.totals(Tail::Hold).rows, 2);
     assert!(index.memory_bytes() < 2 << 20);
@@ -393,7 +412,7 @@ fn a_line_of_many_megabytes_is_one_row_and_is_not_held() {
 #[test]
 fn the_index_of_ten_gibibytes_takes_at_most_eight_mebibytes() {
     // One row per block is all that matters to the blocks: a line of a block's length stands for all of its rows.
-    let mut index = Index::with(super::lines::WINDOW_REACH, 16, 64);
+    let mut index = Index::with(Format::Cri, super::lines::WINDOW_REACH, 16, 64);
     let line = [&[b'x'; 63][..], b"\n"].concat().repeat(1024);
     (0..160).for_each(|_| index.feed(&line));
     assert_eq!(index.totals(Tail::Hold).rows, (10 << 30) / (64 << 10));

@@ -16,7 +16,7 @@
 //! `readonly_shm` (SQLite's `os_unix.c`) reads a `-shm` that somebody holds without marking it, and in place of one that nobody
 //! holds, left by a crash, an index of its own in memory; otherwise the first connection would truncate and rebuild the `-shm`.
 //! SQLite opens the `-wal` for writing even so; nothing is written to it.
-//! No connection to the database itself outlives one reading. And no process both reads and writes a store: POSIX locks belong to a
+//! No connection that locks the database outlives one reading. And no process both reads and writes a store: POSIX locks belong to a
 //! process, and closing any descriptor of a file drops them all.
 
 use std::borrow::Cow;
@@ -65,7 +65,6 @@ pub(super) struct Access {
     /// The file beside it that is read too although its writer has left it behind.
     pub abandoned: Option<&'static str>,
     // In this order: closing any descriptor of a file drops the process's locks on it, SQLite's too.
-    #[expect(dead_code, reason = "held, not read")]
     hold: Option<File>,
     copy: Option<TempDir>,
 }
@@ -74,6 +73,11 @@ impl Access {
     /// Whether a private copy is read.
     pub const fn is_copy(&self) -> bool {
         self.copy.is_some()
+    }
+
+    /// Whether it is in nobody's way, however long it lasts: a private copy, or a database that is taken to stand still.
+    pub const fn is_lockless(&self) -> bool {
+        self.is_copy() || (!self.is_consistent && self.hold.is_none())
     }
 }
 

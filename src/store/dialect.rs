@@ -1,84 +1,405 @@
-//! What a database's tables are called and how they map to one canonical shape: TEMP VIEWs `v_runs`, `v_jobs`, `v_shs`.
+//! How a database's tables map to one canonical shape: TEMP VIEWs `v_runs`, `v_jobs`, `v_shs`.
 //!
-//! A dialect is decided by the tables that are there, not by the version number alone. One set of SELECTs
-//! ([`super::Reader`]) then speaks to all of them.
+//! What is there decides, not the version number: each canonical column is told by the first column that can, and is NULL where
+//! there is none. Only `runs.id` has to be there. One set of SELECTs ([`super::Reader`]) then speaks to all versions, also to those
+//! of the future; what of them is not understood is said. Columns are named one by one: any other is never read, and the tokens
+//! that some versions keep are among those.
+//!
+//! | version | `runs` | `jobs` | commands |
+//! |---|---|---|---|
+//! | 1 | `state`, `failure_kind`, `queued_at_ms`, `started_at_ms`, `finished_at_ms` | `jobs` | – |
+//! | 2 … 7 | the same | the same | `sh_events`: finished ones only, without a number |
+//! | 8, 9 | the same | the same | `sh` |
+//! | 10, 11 | `outcome`, `created_at`, `dispatched_at`, `resolved_at` | the same | `sh` |
+//! | ours | as 1 | the same | `sh_calls`: from their start, with their number; `sh_events` |
 
 use std::path::Path;
 
 use rusqlite::Connection;
 
+use super::tables::{Table, Tables, runs_are_indexed_by};
+use super::{APPLICATION_ID, schema};
 use crate::error::{Error, Result};
 
-/// Versions 1 to 9 of the records' first writer, and ours.
-const RUNS_AND_JOBS: &str = "
-CREATE TEMP VIEW v_runs AS
-  SELECT id, repo, ref_name, sha, state, failure_kind AS reason, pushed_at_ms AS order_ms,
-         queued_at_ms, started_at_ms, finished_at_ms FROM main.runs;
-CREATE TEMP VIEW v_jobs AS
-  SELECT run_id, job_id, state, exit_code, started_at_ms, finished_at_ms, rowid AS place FROM main.jobs;
-";
+/// The newest version of the records' first writer that is known here.
+const NEWEST_THEIRS: i64 = 11;
 
-/// Version 1 knows no commands.
-const NO_SHS: &str = "
-CREATE TEMP VIEW v_shs AS
-  SELECT NULL AS run_id, NULL AS job_id, NULL AS n, NULL AS cmd, NULL AS cwd, NULL AS pid, NULL AS started_at_ms,
-         NULL AS finished_at_ms, NULL AS exit_code, NULL AS signal, NULL AS cpu_ms, NULL AS max_rss_bytes,
-         NULL AS lost_bytes, NULL AS place
-  WHERE false;
-";
+/// How many names a notice lists.
+const LISTED: usize = 8;
 
-/// From version 2 on: finished commands only, and no number. Version 8 renamed the table to `sh`.
-const SH_EVENTS: &str = "
-CREATE TEMP VIEW v_shs AS
-  SELECT run_id, job_id, NULL AS n, cmd, NULL AS cwd, NULL AS pid, started_at_ms, finished_at_ms, exit_code,
-         NULL AS signal, NULL AS cpu_ms, NULL AS max_rss_bytes, NULL AS lost_bytes, rowid AS place FROM main.TABLE;
-";
+/// A canonical column, and the columns that can tell it: the first that is there does.
+type Source = (&'static str, &'static [&'static str]);
 
-/// Ours: a row from the moment a command starts, with its number.
-const SH_CALLS: &str = "
-CREATE TEMP VIEW v_shs AS
-  SELECT c.run_id, c.job_id, c.n, c.cmd, c.cwd, c.pid, c.started_at_ms, e.finished_at_ms, e.exit_code,
-         c.signal, c.cpu_ms, c.max_rss_bytes, c.lost_bytes, c.n AS place
-  FROM main.sh_calls c LEFT JOIN main.sh_events e
-    ON e.run_id = c.run_id AND e.job_id = c.job_id AND e.started_at_ms = c.started_at_ms;
-";
+const RUNS: &[Source] = &[
+    ("id", &["id"]),
+    ("repo", &["repo"]),
+    ("ref_name", &["ref_name"]),
+    ("sha", &["sha"]),
+    // An outcome is there at the end only; until then the times tell.
+    ("state", &["state", "outcome"]),
+    ("queued_at_ms", &["queued_at_ms", "created_at"]),
+    ("started_at_ms", &["started_at_ms", "dispatched_at"]),
+    ("finished_at_ms", &["finished_at_ms", "resolved_at"]),
+];
 
-/// Defines the views for the database's dialect.
+const RUN_ORDER: Source = ("pushed_at_ms", &["pushed_at_ms", "created_at", "queued_at_ms"]);
+
+const RUN_REASON: Source = ("failure_kind", &["failure_kind", "outcome"]);
+
+const JOBS: &[Source] = &[
+    ("run_id", &["run_id"]),
+    ("job_id", &["job_id"]),
+    ("state", &["state"]),
+    ("exit_code", &["exit_code"]),
+    ("started_at_ms", &["started_at_ms"]),
+    ("finished_at_ms", &["finished_at_ms"]),
+];
+
+/// Of `sh_calls`.
+const CALLS: &[Source] = &[
+    ("run_id", &["run_id"]),
+    ("job_id", &["job_id"]),
+    ("n", &["n"]),
+    ("cmd", &["cmd"]),
+    ("cwd", &["cwd"]),
+    ("pid", &["pid"]),
+    ("started_at_ms", &["started_at_ms"]),
+    ("signal", &["signal"]),
+    ("cpu_ms", &["cpu_ms"]),
+    ("max_rss_bytes", &["max_rss_bytes"]),
+    ("lost_bytes", &["lost_bytes"]),
+];
+
+/// Of `sh_events` or `sh`, where there is no `sh_calls`.
+const EVENTS: &[Source] = &[
+    ("run_id", &["run_id"]),
+    ("job_id", &["job_id"]),
+    ("cmd", &["cmd"]),
+    ("started_at_ms", &["started_at_ms"]),
+    ("finished_at_ms", &["finished_at_ms"]),
+    ("exit_code", &["exit_code"]),
+];
+
+/// What of `sh_events` is said beside `sh_calls`.
+const ENDS: &[Source] = &[("finished_at_ms", &["finished_at_ms"]), ("exit_code", &["exit_code"])];
+
+/// The canonical columns of a command.
+const SHS: [&str; 13] = [
+    "run_id",
+    "job_id",
+    "n",
+    "cmd",
+    "cwd",
+    "pid",
+    "started_at_ms",
+    "finished_at_ms",
+    "exit_code",
+    "signal",
+    "cpu_ms",
+    "max_rss_bytes",
+    "lost_bytes",
+];
+
+/// Columns of `runs` that some version has and that tell nothing about a run that is shown.
+const IGNORED: [&str; 12] = [
+    "container_id",
+    "image_tag",
+    "build_started_at_ms",
+    "build_finished_at_ms",
+    "container_started_at_ms",
+    "container_stopped_at_ms",
+    "workspace_path",
+    "auth_token",
+    "run_token",
+    "git_dir",
+    "sentry_trace_id",
+    "traceparent",
+];
+
+/// What is known of a database whose views are defined.
+pub(super) struct Dialect {
+    /// A recorder of ours wrote it.
+    pub ours: bool,
+    /// How its runs can be walked from the newest on.
+    pub walk: Walk,
+    /// What a user should know of how it is read.
+    pub notices: Vec<String>,
+}
+
+/// How runs can be walked from the newest on without reading all of them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Walk {
+    /// An index has them in this order.
+    ByTime,
+    /// An index has those of each repository in this order.
+    ByRepo,
+    /// No index helps.
+    Scan,
+}
+
+/// Defines the views.
 ///
 /// # Errors
 /// A database of something else is refused with the tables it has, so that a wrong path is recognised.
-pub(super) fn define_views(connection: &Connection, path: &Path) -> Result<()> {
-    let read = Error::database("read", path);
-    let columns = columns(connection).map_err(read)?;
-    let has = |table: &str, column: &str| columns.iter().any(|(t, c)| t == table && c == column);
-    if !(has("runs", "id") && has("jobs", "run_id")) {
-        return Err(Error::NotAStore { path: path.to_owned(), why: something_else(&columns) });
-    }
-    if !(has("runs", "state") && has("runs", "pushed_at_ms") && has("runs", "queued_at_ms")) {
-        let why = "its runs have columns that this rundown does not know (a later version of quire?)".into();
-        return Err(Error::NotAStore { path: path.to_owned(), why });
-    }
-    let shs = match (has("sh_calls", "n"), has("sh_events", "cmd"), has("sh", "cmd")) {
-        (true, true, _) => SH_CALLS.to_owned(),
-        (false, true, _) => SH_EVENTS.replace("TABLE", "sh_events"),
-        (_, false, true) => SH_EVENTS.replace("TABLE", "sh"),
-        (_, false, false) => NO_SHS.to_owned(),
+pub(super) fn define_views(connection: &Connection, path: &Path) -> Result<Dialect> {
+    let failed = || Error::database("read", path);
+    let tables = Tables::read(connection).map_err(failed())?;
+    let Some(runs) = tables.with("runs", &["id"]) else {
+        return Err(Error::NotAStore { path: path.to_owned(), why: something_else(&tables) });
     };
-    connection.execute_batch(&[RUNS_AND_JOBS, &shs].concat()).map_err(Error::database("read", path))
+    let views = [runs_view(runs), jobs_view(&tables), shs_view(&tables)].concat();
+    connection.execute_batch(&views).map_err(failed())?;
+    let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(failed());
+    let ours = pragma("application_id")? == i64::from(APPLICATION_ID);
+    let news = news(&tables, pragma("user_version")?, ours);
+    let notices = news.into_iter().map(|news| format!("{}: {news}", path.display())).collect();
+    Ok(Dialect { ours, walk: walk(connection, runs).map_err(failed())?, notices })
 }
 
-/// Every table and column of the main database.
-fn columns(connection: &Connection) -> rusqlite::Result<Vec<(String, String)>> {
-    let sql = "SELECT s.name, c.name FROM main.sqlite_schema s, pragma_table_info(s.name) c WHERE s.type = 'table'";
-    connection.prepare(sql)?.query_map((), |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+impl Table {
+    /// The column that tells a canonical one.
+    fn teller(&self, source: Source) -> Option<&'static str> {
+        source.1.iter().copied().find(|name| self.has(name))
+    }
+
+    /// The select list of canonical columns, each NULL where nothing tells it.
+    fn select(&self, sources: &[Source]) -> Vec<String> {
+        let one = |source: &Source| match self.teller(*source) {
+            Some(column) => format!("{}.{column} AS {}", self.name, source.0),
+            None => format!("NULL AS {}", source.0),
+        };
+        sources.iter().map(one).collect()
+    }
 }
 
-fn something_else(columns: &[(String, String)]) -> String {
-    let mut tables: Vec<&str> = columns.iter().map(|(table, _)| table.as_str()).collect();
-    tables.dedup();
-    tables.truncate(5);
-    match tables.as_slice() {
-        [] => "it has no tables".into(),
-        some => format!("it has no tables `runs` and `jobs` (but {})", some.join(", ")),
+fn runs_view(runs: &Table) -> String {
+    let mut columns = runs.select(RUNS);
+    columns.push(match runs.teller(RUN_REASON) {
+        Some("outcome") => {
+            "CASE WHEN substr(outcome, 1, 7) = 'failed-' THEN substr(outcome, 8) END AS reason".to_owned()
+        }
+        Some(column) => format!("{column} AS reason"),
+        None => "NULL AS reason".to_owned(),
+    });
+    columns.push(match order_column(runs) {
+        Some((column, false)) => format!("{column} AS order_ms"),
+        // Without a time a run is older than any other: with NULL in it, no two could be compared.
+        Some((column, true)) => format!("coalesce({column}, {}) AS order_ms", i64::MIN),
+        None => "0 AS order_ms".to_owned(),
+    });
+    // A run without an id cannot be named.
+    format!("CREATE TEMP VIEW v_runs AS SELECT {} FROM main.runs WHERE id IS NOT NULL;\n", columns.join(", "))
+}
+
+/// The column that orders runs, and whether it may be NULL.
+fn order_column(runs: &Table) -> Option<(&'static str, bool)> {
+    let name = runs.teller(RUN_ORDER)?;
+    Some((name, runs.column(name)?.is_nullable))
+}
+
+fn walk(connection: &Connection, runs: &Table) -> rusqlite::Result<Walk> {
+    let Some((order, false)) = order_column(runs) else { return Ok(Walk::Scan) };
+    // Runs without a repository would be in the arm of none.
+    let has_repo = runs.column("repo").is_some_and(|repo| !repo.is_nullable);
+    Ok(match runs_are_indexed_by(connection, &[order])? {
+        true => Walk::ByTime,
+        false if has_repo && runs_are_indexed_by(connection, &["repo", order])? => Walk::ByRepo,
+        false => Walk::Scan,
+    })
+}
+
+/// Jobs are in order of execution: that of their rows, or else of their start.
+fn jobs_view(tables: &Tables) -> String {
+    let Some(jobs) = tables.with("jobs", &["run_id", "job_id"]) else {
+        let columns: Vec<String> = JOBS.iter().map(|source| format!("NULL AS {}", source.0)).collect();
+        return format!("CREATE TEMP VIEW v_jobs AS SELECT {}, NULL AS place WHERE false;\n", columns.join(", "));
+    };
+    let place = if jobs.has_rowid { "rowid" } else { jobs.teller(("", &["started_at_ms"])).unwrap_or("NULL") };
+    format!("CREATE TEMP VIEW v_jobs AS SELECT {}, {place} AS place FROM main.jobs;\n", jobs.select(JOBS).join(", "))
+}
+
+fn shs_view(tables: &Tables) -> String {
+    let key = ["run_id", "job_id", "started_at_ms"];
+    let (columns, from) = match (tables.with("sh_calls", &["run_id", "job_id", "n"]), events(tables)) {
+        (Some(calls), _) => {
+            let mut columns = calls.select(CALLS);
+            let mut from = "FROM main.sh_calls".to_owned();
+            if let Some(events) = tables.with("sh_events", &key).filter(|_| calls.has("started_at_ms")) {
+                columns.extend(events.select(ENDS));
+                from.push_str(" LEFT JOIN main.sh_events USING (run_id, job_id, started_at_ms)");
+            }
+            columns.push("sh_calls.n AS place".into());
+            (columns, from)
+        }
+        (None, Some(events)) => {
+            let mut columns = events.select(EVENTS);
+            columns.push(if events.has_rowid { "rowid AS place".into() } else { "NULL AS place".into() });
+            (columns, format!("FROM main.{}", events.name))
+        }
+        (None, None) => (vec!["NULL AS place".into()], "WHERE false".into()),
+    };
+    let is_told = |name: &&str| columns.iter().any(|column| column.ends_with(&format!(" AS {name}")));
+    let untold: Vec<String> = SHS.iter().filter(|name| !is_told(name)).map(|name| format!("NULL AS {name}")).collect();
+    format!("CREATE TEMP VIEW v_shs AS SELECT {} {from};\n", [columns, untold].concat().join(", "))
+}
+
+/// The finished commands.
+fn events(tables: &Tables) -> Option<&Table> {
+    let with_key = |name| tables.with(name, &["run_id", "job_id"]);
+    with_key("sh").or_else(|| with_key("sh_events"))
+}
+
+/// What is not understood, where the version is newer than this program or something is missing.
+fn news(tables: &Tables, version: i64, ours: bool) -> Option<String> {
+    let newest = if ours { schema::newest() } else { NEWEST_THEIRS };
+    let missing = missing(tables, version);
+    let is_newer = version > newest;
+    let mut parts = Vec::new();
+    if is_newer {
+        parts.push(format!("version {version} is newer than this rundown knows ({newest})"));
+    }
+    if !missing.is_empty() {
+        parts.push(format!("it lacks {}", listed(&missing)));
+    }
+    let unknown = unknown(tables);
+    if !parts.is_empty() && !unknown.is_empty() {
+        parts.push(format!("not read: {}", listed(&unknown)));
+    }
+    Some(parts.join("; ")).filter(|text| !text.is_empty())
+}
+
+/// What a reader needs and does not find.
+fn missing(tables: &Tables, version: i64) -> Vec<String> {
+    let lacks = |table: &Table, sources: &[Source]| -> Vec<String> {
+        let untold = sources.iter().filter(|source| table.teller(**source).is_none());
+        untold.map(|source| format!("column {} of {}", source.0, table.name)).collect()
+    };
+    let mut missing = Vec::new();
+    if let Some(runs) = tables.with("runs", &[]) {
+        missing.extend(lacks(runs, RUNS));
+        missing.extend(lacks(runs, &[RUN_ORDER, RUN_REASON]));
+    }
+    match tables.with("jobs", &["run_id", "job_id"]) {
+        Some(jobs) => missing.extend(lacks(jobs, JOBS)),
+        None => missing.push("jobs".into()),
+    }
+    match (tables.with("sh_calls", &["run_id", "job_id", "n"]), events(tables)) {
+        (Some(calls), events) => {
+            missing.extend(lacks(calls, CALLS));
+            missing.extend(events.map_or_else(|| vec!["sh_events".into()], |events| lacks(events, ENDS)));
+        }
+        (None, Some(events)) => missing.extend(lacks(events, EVENTS)),
+        // The first version kept no commands.
+        (None, None) if version == 1 => {}
+        (None, None) => missing.push("commands".into()),
+    }
+    missing
+}
+
+/// What is there and is not read.
+fn unknown(tables: &Tables) -> Vec<String> {
+    let is_known = |table: &Table, name: &str| {
+        let sources: &[&[Source]] = match table.name {
+            "runs" => &[RUNS, &[RUN_ORDER, RUN_REASON]],
+            "jobs" => &[JOBS],
+            "sh_calls" => &[CALLS],
+            _ => &[EVENTS],
+        };
+        let mut tellers = sources.iter().copied().flatten().flat_map(|source| source.1);
+        let is_ignored = IGNORED.iter().any(|ignored| name.eq_ignore_ascii_case(ignored));
+        tellers.any(|teller| name.eq_ignore_ascii_case(teller))
+            || table.name == "runs" && (is_ignored || name.to_ascii_lowercase().starts_with("bootstrap_"))
+    };
+    let mut unknown: Vec<String> = tables.others.iter().map(|name| format!("table {name}")).collect();
+    for table in tables.known() {
+        let columns = table.columns.iter().filter(|column| !is_known(table, &column.name));
+        unknown.extend(columns.map(|column| format!("column {} of {}", column.name, table.name)));
+    }
+    unknown
+}
+
+fn listed(names: &[String]) -> String {
+    let more = if names.len() > LISTED { ", …" } else { "" };
+    let shown: Vec<&str> = names.iter().take(LISTED).map(String::as_str).collect();
+    format!("{}{more}", shown.join(", "))
+}
+
+fn something_else(tables: &Tables) -> String {
+    if tables.with("runs", &[]).is_some() {
+        return "its `runs` have no `id`".into();
+    }
+    let names: Vec<String> =
+        tables.others.iter().cloned().chain(tables.known().iter().map(|table| table.name.to_owned())).collect();
+    if names.is_empty() {
+        "it has no tables".into()
+    } else {
+        format!("it has no table `runs` (but {})", listed(&names))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const QUIRE_2: &str = include_str!("../../fixtures/stores/quire-schema-steps/v02.sql");
+    const QUIRE_11: &str = include_str!("../../fixtures/stores/quire-schema-steps/v11.sql");
+
+    fn defined(sql: &str) -> (Connection, Result<Dialect>) {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(sql).unwrap();
+        let dialect = define_views(&connection, Path::new("some.db"));
+        (connection, dialect)
+    }
+
+    fn notice(sql: &str) -> String {
+        defined(sql).1.unwrap().notices.concat()
+    }
+
+    #[test]
+    fn no_view_names_a_token() {
+        let later =
+            QUIRE_11.to_owned() + "ALTER TABLE jobs ADD COLUMN run_token; ALTER TABLE sh ADD COLUMN auth_token;";
+        for sql in [QUIRE_2.to_owned() + "ALTER TABLE runs ADD COLUMN auth_token TEXT", later] {
+            let (connection, _) = defined(&sql);
+            let views = "SELECT group_concat(sql) FROM sqlite_temp_schema";
+            let views: String = connection.query_row(views, (), |row| row.get(0)).unwrap();
+            assert!(views.contains("v_shs") && !views.contains("token") && !views.contains('*'), "{views}");
+        }
+    }
+
+    #[test]
+    fn what_is_known_of_a_known_version_is_no_news() {
+        for sql in [QUIRE_2, QUIRE_11] {
+            assert_eq!(notice(sql), "");
+        }
+        let more = "ALTER TABLE runs ADD COLUMN bootstrap_at; CREATE TABLE extra(x);";
+        assert_eq!(notice(&(QUIRE_11.to_owned() + more)), "", "nothing that is shown depends on it");
+    }
+
+    #[test]
+    fn a_later_version_is_told_with_what_is_not_read_of_it() {
+        let later = "PRAGMA user_version = 12; CREATE TABLE events(x); ALTER TABLE jobs ADD COLUMN attempt;
+                     ALTER TABLE runs ADD COLUMN bootstrap_at; ALTER TABLE runs ADD COLUMN Traceparent2;";
+        assert_eq!(
+            notice(&(QUIRE_11.to_owned() + later)),
+            "some.db: version 12 is newer than this rundown knows (11); not read: table events, column attempt of jobs, \
+             column Traceparent2 of runs"
+        );
+        let same = QUIRE_11.to_owned() + "PRAGMA user_version = 12;";
+        assert_eq!(notice(&same), "some.db: version 12 is newer than this rundown knows (11)");
+    }
+
+    #[test]
+    fn a_database_of_something_else_is_refused_with_what_it_has() {
+        for (sql, why) in [
+            ("", "it has no tables"),
+            ("CREATE TABLE songs(id); CREATE VIEW best AS SELECT 1", "it has no table `runs` (but best, songs)"),
+            ("CREATE TABLE runs(name)", "its `runs` have no `id`"),
+            // A view that is broken is nobody's business here.
+            ("CREATE VIEW odd AS SELECT x FROM y; CREATE TABLE jobs(id)", "it has no table `runs` (but odd, jobs)"),
+        ] {
+            let refused = defined(sql).1.err().unwrap().to_string();
+            assert!(refused.contains(why), "{refused}");
+        }
     }
 }

@@ -11,10 +11,13 @@ pub const QUIRE_DATABASE: &str = "quire.db";
 
 mod access;
 mod dialect;
+mod page;
 mod read;
 mod schema;
+mod tables;
 mod write;
 
-pub use read::{ListedRun, Reader, RunPage, RunRows};
+pub use page::RunPage;
+pub use read::{ListedRun, Reader, RunRows};
 pub use schema::APPLICATION_ID;
 pub use write::{JobEnd, NewRun, RunEnd, ShEnd, ShStart, Writer};

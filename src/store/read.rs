@@ -13,9 +13,10 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Params, Row};
 
 use super::access::{self, Access, Stamp};
-use super::{APPLICATION_ID, dialect};
+use super::dialect::{self, Dialect};
+use super::page::{self, RunPage, outcome_code};
 use crate::error::{Error, Result};
-use crate::model::{Job, JobId, Outcome, Run, RunId, Sh};
+use crate::model::{Job, JobId, Origin, Outcome, Run, RunId, Sh};
 use crate::time::Time;
 
 /// How much longer a reading that is begun again, because the database changed under it, waits each time.
@@ -24,15 +25,22 @@ const PAUSE: Duration = Duration::from_millis(1);
 /// How long a database that was locked the last time is waited for: whoever asks again knows already.
 const SHORT_PATIENCE: Duration = Duration::from_millis(100);
 
-/// A database, looked at without being changed. Between readings it holds no connection to it, at most a private copy of it.
+/// A database, looked at without being changed. Between readings it holds no lock on it, at most a private copy of it or a connection
+/// that takes no locks.
 pub struct Reader {
     path: PathBuf,
     seen: Option<Stamp>,
-    /// The copy that was read last, and what the database looked like then.
-    copy: RefCell<Option<(Stamp, Access)>>,
-    /// The file beside it that was read too although its writer had left it behind.
-    abandoned: Cell<Option<&'static str>>,
+    /// What was read last, if it can be read again while the database looks as it did then.
+    kept: RefCell<Option<(Stamp, Opened)>>,
+    /// What was to be said of the database when it was opened last.
+    told: RefCell<Vec<String>>,
     was_locked: Cell<bool>,
+}
+
+/// A database in a read transaction, with its views.
+struct Opened {
+    access: Access,
+    dialect: Dialect,
 }
 
 /// A run with its rows, read in one transaction.
@@ -53,31 +61,14 @@ pub struct ListedRun {
     pub ours: bool,
 }
 
-/// Which runs to list, newest first.
-#[derive(Clone, Default, Debug)]
-pub struct RunPage {
-    /// Only runs of this repository.
-    pub repo: Option<String>,
-    /// Only runs of this ref, full or without `refs/heads/` or `refs/tags/`.
-    pub ref_name: Option<String>,
-    /// Only ids that begin or end like this.
-    pub id_part: Option<String>,
-    /// Only runs that ended like this.
-    pub outcome: Option<Outcome>,
-    /// How many newer runs to leave out.
-    pub skip: usize,
-    /// How many at most.
-    pub limit: usize,
-}
-
 const RUN_COLUMNS: &str = "id, repo, ref_name, sha, state, reason, queued_at_ms, started_at_ms, finished_at_ms";
 
 impl Reader {
     /// A reader of a database that may not be there yet: it is looked at when something is asked.
     #[must_use]
     pub fn new(path: &Path) -> Self {
-        let path = path.to_owned();
-        Self { path, seen: None, copy: RefCell::default(), abandoned: Cell::default(), was_locked: Cell::default() }
+        let (path, was_locked) = (path.to_owned(), Cell::default());
+        Self { path, seen: None, kept: RefCell::default(), told: RefCell::default(), was_locked }
     }
 
     /// The database file.
@@ -97,38 +88,30 @@ impl Reader {
         Ok(changed)
     }
 
-    /// A page of runs, newest first.
+    /// A page of runs, newest first; `None` when the run that it goes on after is not there (any more).
     ///
     /// # Errors
     /// When the database cannot be read; so for every method here.
-    pub fn runs(&self, page: &RunPage) -> Result<Vec<ListedRun>> {
-        let sql = format!(
-            "SELECT {RUN_COLUMNS} FROM v_runs
-             WHERE (?1 IS NULL OR repo = ?1)
-               AND (?2 IS NULL OR ref_name = ?2 OR ref_name = 'refs/heads/' || ?2 OR ref_name = 'refs/tags/' || ?2)
-               AND (?3 IS NULL OR substr(id, 1, length(?3)) = ?3 OR substr(id, -length(?3)) = ?3)
-               AND (?4 IS NULL OR outcome(state, reason) = ?4)
-             ORDER BY order_ms DESC, id DESC LIMIT ?5 OFFSET ?6"
-        );
-        let (limit, skip) = (as_sql(page.limit), as_sql(page.skip));
-        self.read(|connection| {
-            let ours = is_ours(connection)?;
-            let outcome = page.outcome.map(outcome_code);
-            let params = (&page.repo, &page.ref_name, &page.id_part, outcome, limit, skip);
-            Ok(collect(connection, &sql, params, run)?.into_iter().map(|run| ListedRun { run, ours }).collect())
+    pub fn runs(&self, page: &RunPage) -> Result<Option<Vec<ListedRun>>> {
+        self.read(|opened| {
+            let (connection, dialect) = (&opened.access.connection, &opened.dialect);
+            let Some(query) = page::query(connection, dialect, RUN_COLUMNS, page)? else { return Ok(None) };
+            let runs = collect(connection, &query.sql, query.params(), run)?;
+            Ok(Some(runs.into_iter().map(|run| ListedRun { run, ours: dialect.ours }).collect()))
         })
     }
 
     /// A run with its jobs and commands.
     #[expect(clippy::missing_errors_doc, reason = "see runs")]
     pub fn run(&self, id: &RunId) -> Result<Option<RunRows>> {
-        self.read(|connection| {
+        self.read(|opened| {
+            let connection = &opened.access.connection;
             let sql = format!("SELECT {RUN_COLUMNS} FROM v_runs WHERE id = ?1");
             let Some(run) = collect(connection, &sql, [id.as_str()], run)?.pop() else { return Ok(None) };
             let mut jobs: Vec<(Job, Vec<Sh>)> = collect(
                 connection,
                 "SELECT job_id, state, exit_code, started_at_ms, finished_at_ms FROM v_jobs WHERE run_id = ?1
-                 ORDER BY place",
+                 ORDER BY place IS NULL, place, job_id",
                 [id.as_str()],
                 |row| Ok((job(row)?, Vec::new())),
             )?;
@@ -151,36 +134,54 @@ impl Reader {
                     shs.push(sh);
                 }
             }
-            Ok(Some(RunRows { run, jobs, ours: is_ours(connection)? }))
+            Ok(Some(RunRows { run, jobs, ours: opened.dialect.ours }))
+        })
+    }
+
+    /// Those of some runs, by repository and id, that the database does not have.
+    #[expect(clippy::missing_errors_doc, reason = "see runs")]
+    pub fn unknown(&self, runs: &[(String, RunId)]) -> Result<Vec<(String, RunId)>> {
+        self.read(|opened| {
+            let mut known = opened.access.connection.prepare("SELECT 1 FROM v_runs WHERE id = ?1")?;
+            let mut unknown = Vec::new();
+            for run in runs {
+                if !known.exists([run.1.as_str()])? {
+                    unknown.push(run.clone());
+                }
+            }
+            Ok(unknown)
         })
     }
 
     /// What a user should know of how this database was read.
     #[must_use]
-    pub fn notice(&self) -> Option<String> {
-        let left = self.abandoned.get()?;
-        let how = if self.copy.borrow().is_some() { "in a private copy" } else { "where it lies" };
-        let what = format!("its {left} was left by a crash, or the files were copied: it is read too, {how}");
-        Some(format!("{}: {what}", self.path.display()))
+    pub fn notices(&self) -> Vec<String> {
+        self.told.borrow().clone()
     }
 
     /// Runs `work` on a connection in one read transaction; again when an unlocked database changed meanwhile.
-    fn read<T>(&self, work: impl Fn(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+    fn read<T>(&self, work: impl Fn(&Opened) -> rusqlite::Result<T>) -> Result<T> {
         let failed = || Error::database("read", &self.path);
         let patience = if self.was_locked.get() { SHORT_PATIENCE } else { access::PATIENCE };
         let (begun, mut pause) = (Instant::now(), PAUSE);
         loop {
             let before = Stamp::taken(&self.path).map_err(Error::io("open", &self.path))?;
-            if let Some((_, copy)) = self.copy.borrow().as_ref().filter(|(stamp, _)| *stamp == before) {
-                return work(&copy.connection).map_err(failed());
+            if let Some((_, kept)) = self.kept.borrow().as_ref().filter(|(stamp, _)| *stamp == before) {
+                let read = work(kept).map_err(failed());
+                if kept.access.is_copy() || self.stood_still(&before) {
+                    return read;
+                }
             }
             let left = patience.saturating_sub(begun.elapsed());
-            let read = self.begin(left).and_then(|access| Ok((work(&access.connection).map_err(failed())?, access)));
+            let read = self.begin(left).and_then(|opened| Ok((work(&opened).map_err(failed())?, opened)));
             self.was_locked.set(matches!(read, Err(Error::Locked { .. })));
             let is_last = begun.elapsed() >= patience;
             match read {
-                Ok((value, access)) if access.is_consistent || self.stood_still(&before) => {
-                    self.keep(before, access);
+                Ok((value, opened)) if opened.access.is_consistent || self.stood_still(&before) => {
+                    self.told.replace(self.notices_of(&opened));
+                    // What may look like the next state is of no use later.
+                    let lasts = |(stamp, opened): &(Stamp, Opened)| opened.access.is_lockless() && stamp.is_settled();
+                    self.kept.replace(Some((before, opened)).filter(lasts));
                     return Ok(value);
                 }
                 Ok(_) if is_last => return Err(Error::Restless { path: self.path.clone() }),
@@ -191,11 +192,13 @@ impl Reader {
         }
     }
 
-    /// Keeps what the next reading can use: a copy, unless the state it is of may look like the next one.
-    fn keep(&self, stamp: Stamp, access: Access) {
-        self.abandoned.set(access.abandoned);
-        let lasts = |(stamp, copy): &(Stamp, Access)| copy.is_copy() && stamp.is_settled();
-        self.copy.replace(Some((stamp, access)).filter(lasts));
+    fn notices_of(&self, opened: &Opened) -> Vec<String> {
+        let how = if opened.access.is_copy() { "in a private copy" } else { "where it lies" };
+        let abandoned = opened.access.abandoned.map(|left| {
+            let what = format!("its {left} was left by a crash, or the files were copied: it is read too, {how}");
+            format!("{}: {what}", self.path.display())
+        });
+        abandoned.into_iter().chain(opened.dialect.notices.iter().cloned()).collect()
     }
 
     fn stood_still(&self, since: &Stamp) -> bool {
@@ -203,30 +206,21 @@ impl Reader {
     }
 
     /// A connection in a read transaction that knows the views.
-    fn begin(&self, patience: Duration) -> Result<Access> {
+    fn begin(&self, patience: Duration) -> Result<Opened> {
         let access = access::open(&self.path, patience)?;
-        dialect::define_views(&access.connection, &self.path)?;
+        let dialect = dialect::define_views(&access.connection, &self.path)?;
         define_outcome(&access.connection).map_err(Error::database("read", &self.path))?;
-        Ok(access)
+        Ok(Opened { access, dialect })
     }
 }
 
 /// Makes [`Outcome::from_word`] known to SQL as `outcome(state, reason)`, so that what a word means is said in one place.
-fn define_outcome(connection: &Connection) -> rusqlite::Result<()> {
+pub(super) fn define_outcome(connection: &Connection) -> rusqlite::Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
     connection.create_scalar_function("outcome", 2, flags, |context| {
         let word = |place| context.get_raw(place).as_str().ok();
         Ok(word(0).and_then(|state| Outcome::from_word(state, word(1))).map(outcome_code))
     })
-}
-
-const fn outcome_code(outcome: Outcome) -> i64 {
-    outcome as i64
-}
-
-fn is_ours(connection: &Connection) -> rusqlite::Result<bool> {
-    let id: i64 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
-    Ok(id == i64::from(APPLICATION_ID))
 }
 
 fn collect<T>(
@@ -249,6 +243,7 @@ fn run(row: &Row<'_>) -> rusqlite::Result<Run> {
         queued_at: time(row, 6)?,
         started_at: time(row, 7)?,
         finished_at: time(row, 8)?,
+        in_database: true,
     })
 }
 
@@ -265,6 +260,7 @@ fn job(row: &Row<'_>) -> rusqlite::Result<Job> {
 /// Columns from 1; 0 is the job.
 fn sh(row: &Row<'_>) -> rusqlite::Result<Sh> {
     Ok(Sh {
+        origin: if integer(row, 1)?.is_some() { Origin::Call } else { Origin::Row },
         n: integer(row, 1)?.and_then(|n| u32::try_from(n).ok()),
         cmd: text(row, 2)?.unwrap_or_default(),
         cwd: said(row, 3)?,
@@ -302,8 +298,4 @@ fn integer(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<i64>> {
 
 fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Time>> {
     Ok(integer(row, column)?.map(Time::from_millis))
-}
-
-fn as_sql(n: usize) -> i64 {
-    i64::try_from(n).unwrap_or(i64::MAX)
 }

@@ -96,12 +96,25 @@ pub const fn cycle(width: u16) -> &'static [Pane] {
     if width < THREE_PANES { &[Pane::Tree, Pane::Log] } else { &[Pane::Runs, Pane::Tree, Pane::Log] }
 }
 
-/// Divides the body of the log's pane into the line of facts and the rows; a very low one has rows only.
+/// The parts of the log's pane.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LogParts {
+    /// The line of facts.
+    pub facts: Rect,
+    /// What is odd.
+    pub notes: Rect,
+    /// The log.
+    pub rows: Rect,
+}
+
+/// Divides the body of the log's pane; a very low one has rows only, and notes never take more than half.
 #[must_use]
-pub const fn log_parts(body: Rect) -> (Rect, Rect) {
-    let facts = if body.height >= 4 { 1 } else { 0 };
-    let rows = Rect { y: body.y + facts, height: body.height - facts, ..body };
-    (Rect { height: facts, ..body }, rows)
+pub fn log_parts(body: Rect, notes: usize) -> LogParts {
+    let facts = u16::from(body.height >= 4);
+    let below = body.height - facts;
+    let notes = u16::try_from(notes).unwrap_or(u16::MAX).min(if facts > 0 { below / 2 } else { 0 });
+    let at = |y: u16, height: u16| Rect { y: body.y + y, height, ..body };
+    LogParts { facts: at(0, facts), notes: at(facts, notes), rows: at(facts + notes, below - notes) }
 }
 
 /// The box of the help, with its frame.

@@ -38,7 +38,6 @@ use jiff::tz::TimeZone;
 use crate::catalog::{Catalog, RunFilter, RunSpec};
 use crate::error::Result;
 use crate::join::RunHead;
-use crate::model::ShKey;
 
 /// What the caller decides about the screen.
 #[derive(Clone, Debug)]
@@ -58,14 +57,14 @@ pub struct Options {
 pub struct Left {
     /// The run that was open, and how it stood.
     pub head: Option<RunHead>,
-    /// The command whose log was shown.
-    pub sh: Option<ShKey>,
+    /// What they should know of how the store was read.
+    pub notices: Vec<String>,
     /// The signal that made an end of it.
     pub signal: Option<i32>,
 }
 
-/// Shows the runs of a catalog until the user leaves; opens on `open`, or the newest run, as soon as there is one. The terminal is given back however
-/// this ends.
+/// Shows the runs of a catalog until the user leaves; opens on `open`, or the newest run, as soon as there is one. The terminal is
+/// given back however this ends.
 ///
 /// # Errors
 /// When the terminal cannot be used. A store that cannot be read is told on screen and tried again.

@@ -4,21 +4,23 @@
 //! Selections are names, not positions: a job or command stays selected while others appear before it. What is selected may
 //! have vanished; then it counts as nothing.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::path::PathBuf;
 
 use jiff::tz::TimeZone;
 use ratatui::layout::Rect;
 
-use crate::join::{JobNode, RunHead, RunNode, ShNode, ShState};
+use crate::join::{Finding, JobNode, RunHead, RunNode, ShNode, ShState};
 use crate::log::{Anchor, Window};
-use crate::model::{JobId, Outcome, Phase, RunId, ShKey};
+use crate::model::{JobId, Outcome, Phase, RunId};
 use crate::time::Time;
 use crate::tui::keymap::{Context, Keymap};
 use crate::tui::layout::{Layout, Pane, log_parts};
 use crate::tui::msg::{Ticket, Watching};
 use crate::tui::theme::Theme;
-use crate::tui::wait::Wait;
+use crate::tui::wait::Waiting;
+use crate::words;
 
 /// Everything that the screen shows.
 pub struct Model {
@@ -58,25 +60,23 @@ pub struct Model {
     pub watched: Vec<PathBuf>,
     /// What is wrong with what was read of the store.
     pub store_fault: Option<String>,
+    /// What a user should know, on leaving, of how the store was read.
+    pub notices: Vec<String>,
     /// What is waited for because the store cannot be read.
     pub waiting: Option<Waiting>,
     /// The signal that asked to leave.
     pub signal: Option<i32>,
 }
 
-/// Something that is waited for.
-pub struct Waiting {
-    /// What.
-    pub wait: Wait,
-    /// Since when; `None` until somebody has said how late it is.
-    pub since: Option<Time>,
-}
-
 /// The list of runs.
 #[derive(Default)]
 pub struct Runs {
-    /// The newest, newest first; `None` until they have been read.
+    /// The newest ones without a gap, newest first; `None` until they have been read.
     pub heads: Option<Vec<RunHead>>,
+    /// There are older ones.
+    pub has_more: bool,
+    /// Those older than this one are being read; only the newest request counts.
+    pub asked: Option<RunId>,
     /// The one under the cursor.
     pub at: Option<RunId>,
     /// The first one on screen.
@@ -96,38 +96,84 @@ pub struct Tree {
     pub chosen: bool,
 }
 
-/// A job or command of the open run, by name.
+/// A row of the tree, by name.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Place {
-    /// The job.
-    pub job: JobId,
-    /// The command's number; `None` for the job itself.
-    pub n: Option<u32>,
+pub enum Place {
+    /// The open run itself: its own log, and what is odd about it.
+    Run,
+    /// A job.
+    Job(JobId),
+    /// A command, by its number in the job.
+    Sh(JobId, u32),
 }
 
-/// A visible row of the tree.
-#[derive(Clone, Copy, Debug)]
-pub struct Item<'a> {
-    /// The job.
-    pub job: &'a JobNode,
-    /// The command; `None` for the job itself.
-    pub sh: Option<&'a ShNode>,
-}
-
-impl Item<'_> {
-    /// Its name.
+impl Place {
+    /// The job it is or belongs to.
     #[must_use]
-    pub fn place(&self) -> Place {
-        Place { job: self.job.job.id.clone(), n: self.sh.map(|sh| sh.n) }
+    pub const fn job(&self) -> Option<&JobId> {
+        match self {
+            Self::Run => None,
+            Self::Job(job) | Self::Sh(job, _) => Some(job),
+        }
     }
 }
 
-/// The log of the selected command.
+/// A row of the tree.
+#[derive(Clone, Copy, Debug)]
+pub enum Item<'a> {
+    /// The run itself.
+    Run(&'a RunNode),
+    /// A job.
+    Job(&'a JobNode),
+    /// A command with its job.
+    Sh(&'a JobNode, &'a ShNode),
+}
+
+impl<'a> Item<'a> {
+    /// Its name.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        match self {
+            Self::Run(_) => Place::Run,
+            Self::Job(job) => Place::Job(job.job.id.clone()),
+            Self::Sh(job, sh) => Place::Sh(job.job.id.clone(), sh.n),
+        }
+    }
+
+    /// The job it is or belongs to.
+    #[must_use]
+    pub const fn job(&self) -> Option<&'a JobNode> {
+        match self {
+            Self::Run(_) => None,
+            Self::Job(job) | Self::Sh(job, _) => Some(job),
+        }
+    }
+
+    /// The command that it is.
+    #[must_use]
+    pub const fn sh(&self) -> Option<&'a ShNode> {
+        match self {
+            Self::Sh(_, sh) => Some(sh),
+            Self::Run(_) | Self::Job(_) => None,
+        }
+    }
+
+    fn is_at(&self, place: &Place) -> bool {
+        match (self, place) {
+            (Self::Run(_), Place::Run) => true,
+            (Self::Job(job), Place::Job(id)) => job.job.id == *id,
+            (Self::Sh(job, sh), Place::Sh(id, n)) => sh.n == *n && job.job.id == *id,
+            _ => false,
+        }
+    }
+}
+
+/// The log of the selected command, or of the run itself.
 #[derive(Default)]
 pub struct Log {
     /// Whose it is.
-    pub key: Option<ShKey>,
-    /// Its file; `None` when the command left none.
+    pub key: Option<(RunId, Place)>,
+    /// Its file; `None` when there is none.
     pub path: Option<PathBuf>,
     /// Whether somebody may still be writing it.
     pub is_alive: bool,
@@ -210,6 +256,7 @@ impl Model {
             watching: Watching::default(),
             watched: Vec::new(),
             store_fault: None,
+            notices: Vec::new(),
             waiting: None,
             signal: None,
         }
@@ -225,7 +272,7 @@ impl Model {
     #[must_use]
     pub fn log_height(&self) -> usize {
         let body = self.layout().body(Pane::Log).unwrap_or(self.screen);
-        usize::from(log_parts(body).1.height).max(1)
+        usize::from(log_parts(body, self.notes(body.width).len()).rows.height).max(1)
     }
 
     /// What keys mean now.
@@ -249,35 +296,68 @@ impl Model {
     /// The visible rows of the tree.
     #[must_use]
     pub fn items(&self) -> Vec<Item<'_>> {
-        let jobs = self.run.iter().flat_map(|run| &run.jobs);
-        let rows = jobs.flat_map(|job| {
-            let shs = if self.tree.folded.contains(&job.job.id) { &[][..] } else { &job.shs[..] };
-            let commands = shs.iter().map(move |sh| Item { job, sh: Some(sh) });
-            std::iter::once(Item { job, sh: None }).chain(commands)
-        });
-        rows.collect()
+        self.all_items().into_iter().filter(|item| item.sh().is_none() || !self.is_folded(item)).collect()
+    }
+
+    /// The rows of the tree, folded away or not.
+    #[must_use]
+    pub fn all_items(&self) -> Vec<Item<'_>> {
+        let Some(run) = &self.run else { return Vec::new() };
+        let own = (run.log.is_some() || run.findings_at(None, None).next().is_some()).then_some(Item::Run(run));
+        let with_shs = |job| std::iter::once(Item::Job(job)).chain(job.shs.iter().map(move |sh| Item::Sh(job, sh)));
+        own.into_iter().chain(run.jobs.iter().flat_map(with_shs)).collect()
+    }
+
+    fn is_folded(&self, item: &Item<'_>) -> bool {
+        item.job().is_some_and(|job| self.tree.folded.contains(&job.job.id))
     }
 
     /// Where the selection stands among the visible rows.
     #[must_use]
     pub fn item_at(&self, items: &[Item<'_>]) -> Option<usize> {
         let at = self.tree.at.as_ref()?;
-        let found = items.iter().position(|item| item.job.job.id == at.job && item.sh.map(|sh| sh.n) == at.n);
+        let found = items.iter().position(|item| item.is_at(at));
         // A command in a folded job is represented by the job.
-        found.or_else(|| items.iter().position(|item| item.job.job.id == at.job))
+        let job = || at.job().cloned().map(Place::Job);
+        found.or_else(|| job().and_then(|job| items.iter().position(|item| item.is_at(&job))))
     }
 
-    /// The command whose log is shown: the selected one, or the most telling one of the selected job.
+    /// What is shown: the selected command, of a selected job the most telling one, or the run itself.
     #[must_use]
     pub fn shown(&self) -> Option<Item<'_>> {
         let run = self.run.as_ref()?;
         let at = self.tree.at.as_ref()?;
-        let job = run.jobs.iter().find(|job| job.job.id == at.job)?;
-        let sh = match at.n {
-            Some(n) => job.shs.iter().find(|sh| sh.n == n),
-            None => telling_sh(job),
+        let Some(id) = at.job() else { return Some(Item::Run(run)) };
+        let job = run.jobs.iter().find(|job| job.job.id == *id)?;
+        let sh = match at {
+            Place::Sh(_, n) => job.shs.iter().find(|sh| sh.n == *n),
+            _ => telling_sh(job),
         };
-        Some(Item { job, sh })
+        Some(sh.map_or(Item::Job(job), |sh| Item::Sh(job, sh)))
+    }
+
+    /// Whether something is odd about a row of the tree.
+    #[must_use]
+    pub fn is_odd(&self, item: &Item<'_>) -> bool {
+        let (job, n) = (item.job().map(|job| &job.job.id), item.sh().map(|sh| sh.n));
+        self.run.as_ref().is_some_and(|run| run.findings_at(job, n).next().is_some())
+    }
+
+    /// What is odd about what is selected, in lines of the log's pane.
+    #[must_use]
+    pub fn notes(&self, width: u16) -> Vec<String> {
+        let (Some(run), Some(at), Some(item)) = (&self.run, &self.tree.at, self.shown()) else { return Vec::new() };
+        let job = item.job().map(|job| &job.job.id);
+        let is_of_job = !matches!(at, Place::Sh(..));
+        let of_job = run.findings_at(job, None).filter(|_| is_of_job);
+        let of_sh = item.sh().into_iter().flat_map(|sh| run.findings_at(job, Some(sh.n)));
+        let wrap = |finding: &Finding| {
+            let text = words::finding(&finding.kind);
+            let options = textwrap::Options::new(usize::from(width.saturating_sub(3)).max(1)).subsequent_indent("  ");
+            let lines = textwrap::wrap(&text, options).into_iter().map(Cow::into_owned);
+            lines.collect::<Vec<_>>()
+        };
+        of_job.chain(of_sh).flat_map(wrap).collect()
     }
 
     /// Something in sight is still running or waited for: ages and durations grow.
@@ -300,7 +380,9 @@ pub fn telling_sh(job: &JobNode) -> Option<&ShNode> {
 /// What one wants to see first of a run: while it runs the command that runs, else the first that failed, else the first.
 #[must_use]
 pub fn telling_place(run: &RunNode) -> Option<Place> {
-    let place = |job: &JobNode, sh: Option<&ShNode>| Place { job: job.job.id.clone(), n: sh.map(|sh| sh.n) };
+    let place = |job: &JobNode, sh: Option<&ShNode>| {
+        sh.map_or_else(|| Place::Job(job.job.id.clone()), |sh| Place::Sh(job.job.id.clone(), sh.n))
+    };
     let find_sh = |state: ShState| {
         let in_job = |job: &JobNode| Some(place(job, Some(job.shs.iter().find(|sh| sh.state == state)?)));
         run.jobs.iter().find_map(in_job)
@@ -309,13 +391,21 @@ pub fn telling_place(run: &RunNode) -> Option<Place> {
     // Between two commands the last one is what there is to see.
     let active = || find_job(|job| job.phase == Phase::Active).map(|job| place(job, job.shs.last()));
     let running = || find_sh(ShState::Running).or_else(active);
-    // A job can fail without a failed command: then the job itself is what there is to see.
+    // A run can fail without a failed command: its own log says why, or else the job itself is what there is to see.
+    let own_log = || (run.log.is_some() && run.head.outcome == Some(Outcome::Failed)).then_some(Place::Run);
     let failed_job = || find_job(|job| job.outcome == Some(Outcome::Failed)).map(|job| place(job, None));
-    let failed = || find_sh(ShState::Failed).or_else(|| find_sh(ShState::Interrupted)).or_else(failed_job);
+    let failed_sh = || find_sh(ShState::Failed).or_else(|| find_sh(ShState::Interrupted));
+    let failed = || failed_sh().or_else(own_log).or_else(failed_job);
+    // Something odd about the run is what there is to see where it tells why the run does not go on, or failed.
+    let is_odd = run.findings_at(None, None).next().is_some();
+    let odd = || (is_odd && run.head.outcome != Some(Outcome::Passed)).then_some(Place::Run);
+    let own = || (is_odd || run.log.is_some()).then_some(Place::Run);
     let first_job = || run.jobs.first().map(|job| place(job, None));
-    let first = || find_job(|job| !job.shs.is_empty()).map(|job| place(job, job.shs.first())).or_else(first_job);
+    let first_sh = || find_job(|job| !job.shs.is_empty()).map(|job| place(job, job.shs.first()));
+    let first = || first_sh().or_else(own).or_else(first_job);
+    let last_sh = || run.jobs.iter().rfind(|job| !job.shs.is_empty()).map(|job| place(job, job.shs.last()));
     match run.head.phase {
-        Phase::Finished | Phase::Unknown => failed().or_else(first),
-        Phase::Queued | Phase::Active => running().or_else(failed).or_else(first),
+        Phase::Finished | Phase::Unknown => failed().or_else(odd).or_else(first),
+        Phase::Queued | Phase::Active => running().or_else(failed).or_else(odd).or_else(last_sh).or_else(first),
     }
 }

@@ -5,15 +5,16 @@
 
 use std::path::PathBuf;
 
-use crate::join::{RunHead, RunNode};
+use crate::catalog::RunList;
+use crate::join::RunNode;
 use crate::log::{Anchor, Tail, Window};
 use crate::model::RunId;
 use crate::time::Time;
 use crate::tui::keymap::Key;
 use crate::tui::wait::Wait;
 
-/// The most runs that are listed, the newest; of older ones a line says how to open them.
-pub const MAX_RUNS: usize = 500;
+/// How many runs are read at once: more than any screen shows.
+pub const PAGE_RUNS: usize = 100;
 
 /// Something has happened.
 #[derive(Clone, PartialEq, Debug)]
@@ -32,8 +33,10 @@ pub enum Msg {
     Dirs(Option<RunId>, Vec<PathBuf>),
     /// How changes on disk are noticed from now on.
     Watching(Watching),
-    /// The newest runs, newest first.
-    Runs(Vec<RunHead>),
+    /// The newest runs.
+    Runs(RunList),
+    /// The newest of those older than this one; `None` when it is not there (any more).
+    RunsBefore(RunId, Option<RunList>),
     /// A run with its jobs and commands; `None` when it is not there (any more).
     Run(RunId, Option<Box<RunNode>>),
     /// Rows of the log that the ticket asked for.
@@ -44,6 +47,8 @@ pub enum Msg {
     Unchanged(Ticket, Option<u64>),
     /// The run that the user asked for by another name than its id was found.
     Found(RunId),
+    /// What a user should know, on leaving, of how the store was read.
+    Notices(Vec<String>),
     /// What is waited for from now on; `None`: the store is read again.
     Waiting(Option<Wait>),
     /// Work was given up; the next attempt may succeed.
@@ -131,6 +136,8 @@ pub enum Effect {
     Load(Option<RunId>),
     /// The same if anything has changed.
     Refresh(Option<RunId>),
+    /// Read the newest runs that are older than this one.
+    ReadRuns(RunId),
     /// Read rows of a log.
     ReadLog(Ticket, PageRequest),
     /// Watch these directories, and none of those named before.

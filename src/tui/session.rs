@@ -47,7 +47,7 @@ pub(super) fn run(catalog: Catalog, open: Option<RunSpec>, options: Options) -> 
     let mut session = Session { model, screen, threads, is_dirty: true, drawn_at: Instant::now(), is_over: false };
     session.run()?;
     let Session { model, .. } = session;
-    Ok(Left { head: model.run.map(|run| run.head), sh: model.log.key, signal: model.signal })
+    Ok(Left { head: model.run.map(|run| run.head), notices: model.notices, signal: model.signal })
 }
 
 struct Session {
@@ -111,7 +111,7 @@ impl Session {
     fn perform(&mut self, effects: Vec<Effect>) -> Result<()> {
         for effect in effects {
             match effect {
-                Effect::Load(_) | Effect::Refresh(_) | Effect::ReadLog(..) => {
+                Effect::Load(_) | Effect::Refresh(_) | Effect::ReadRuns(_) | Effect::ReadLog(..) => {
                     // The worker outlives the loop unless it is broken, and then it has said so.
                     let _ = self.threads.requests.as_ref().map(|requests| requests.send(effect));
                 }

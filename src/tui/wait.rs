@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, chain};
+use crate::time::Time;
 
 /// Why nothing new is read of the store. It is tried again until it works.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -16,6 +17,14 @@ pub struct Wait {
     pub path: Option<PathBuf>,
     /// There is nothing there yet; to record something makes it.
     pub is_absent: bool,
+}
+
+/// Something that is waited for.
+pub struct Waiting {
+    /// What.
+    pub wait: Wait,
+    /// Since when; `None` until somebody has said how late it is.
+    pub since: Option<Time>,
 }
 
 impl Wait {

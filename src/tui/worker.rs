@@ -11,12 +11,11 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::time::{Duration, Instant, SystemTime};
 
-use super::msg::{Effect, MAX_RUNS, Msg, Page, PageRequest, Ticket, Work};
+use super::msg::{Effect, Msg, PAGE_RUNS, Page, PageRequest, Ticket, Work};
 use super::wait::Wait;
-use crate::catalog::{Catalog, RunFilter, RunSpec};
+use crate::catalog::{Catalog, RunFilter, RunList, RunSpec};
 use crate::error::{Error, Result, chain};
-use crate::join::RunHead;
-use crate::join::RunNode;
+use crate::join::{LogRef, RunHead, RunNode};
 use crate::log::{Change, Index, LogFile, path};
 use crate::model::{Phase, RunId};
 
@@ -43,6 +42,8 @@ pub(super) struct Desk {
     seen: Seen,
     /// What was last said to be waited for.
     waiting: Option<Wait>,
+    /// What was last said of how the store is read.
+    notices: Vec<String>,
 }
 
 /// The log on screen.
@@ -59,9 +60,11 @@ struct OpenLog {
 #[derive(Default)]
 struct Seen {
     run: Option<RunId>,
-    /// The runs listed; `None` when the open one is not among them.
-    heads: Option<Vec<RunHead>>,
+    /// The newest runs; `None` when the open one is not among them.
+    runs: Option<RunList>,
     dirs: Vec<(PathBuf, Option<SystemTime>)>,
+    /// The run's events, as far as they were read.
+    events: Option<LogRef>,
     /// When, if what was read goes on by itself.
     alive_at: Option<Instant>,
     /// The last reading failed.
@@ -70,7 +73,7 @@ struct Seen {
 
 impl Desk {
     pub(super) fn new(catalog: Catalog, sought: Option<RunSpec>, filter: RunFilter) -> Self {
-        Self { catalog, sought, filter, log: None, seen: Seen::default(), waiting: None }
+        Self { catalog, sought, filter, log: None, seen: Seen::default(), waiting: None, notices: Vec::new() }
     }
 
     /// Does what is asked, if it is for the worker, and says what came of it.
@@ -78,6 +81,10 @@ impl Desk {
         match effect {
             Effect::Load(run) => self.load(run),
             Effect::Refresh(run) => self.refresh(run),
+            Effect::ReadRuns(before) => match self.catalog.runs_before(&before, &self.filter, PAGE_RUNS) {
+                Ok(runs) => vec![Msg::RunsBefore(before, runs)],
+                Err(error) => self.fail(self.seen.run.clone(), &error),
+            },
             Effect::ReadLog(ticket, request) => match self.read_log(ticket, request) {
                 Ok(message) => vec![message],
                 Err(error) => vec![Msg::Failed(Work::Log(ticket), plain(&error))],
@@ -88,9 +95,11 @@ impl Desk {
 
     fn refresh(&mut self, run: Option<RunId>) -> Vec<Msg> {
         let dirs_changed = self.seen.dirs.iter().any(|(dir, modified)| modified_at(dir) != *modified);
+        let grown = |events: &LogRef| fs::metadata(&events.path).is_ok_and(|meta| meta.len() != events.bytes);
+        let files_changed = dirs_changed || self.seen.events.as_ref().is_some_and(grown);
         match self.catalog.changed() {
             Err(error) => self.fail(run, &error),
-            Ok(changed) if changed || dirs_changed || self.seen.is_stale || self.seen.run != run => self.load(run),
+            Ok(changed) if changed || files_changed || self.seen.is_stale || self.seen.run != run => self.load(run),
             Ok(_) if self.seen.alive_at.is_some_and(|at| at.elapsed() >= LOOK_AGAIN) => self.look_for_the_dead(run),
             Ok(_) => Vec::new(),
         }
@@ -98,8 +107,8 @@ impl Desk {
 
     /// No file has changed, but a recorder may have been killed: the list of runs tells, and is read in no time.
     fn look_for_the_dead(&mut self, run: Option<RunId>) -> Vec<Msg> {
-        match self.catalog.runs(&self.filter, MAX_RUNS) {
-            Ok(heads) if self.seen.heads.as_ref() == Some(&heads) => {
+        match self.catalog.runs(&self.filter, PAGE_RUNS) {
+            Ok(runs) if self.seen.runs.as_ref() == Some(&runs) => {
                 self.seen.alive_at = Some(Instant::now());
                 Vec::new()
             }
@@ -111,7 +120,7 @@ impl Desk {
     /// What was read stays; and so does what is watched, if there is anything.
     fn fail(&mut self, run: Option<RunId>, error: &Error) -> Vec<Msg> {
         self.seen.is_stale = true;
-        let mut messages = self.wait_for(Some(Wait::of(error, self.seen.heads.is_some())));
+        let mut messages = self.wait_for(Some(Wait::of(error, self.seen.runs.is_some())));
         if self.seen.dirs.is_empty() {
             messages.push(Msg::Dirs(run, self.catalog.watched(None)));
         }
@@ -130,7 +139,8 @@ impl Desk {
                 self.sought = None;
                 let first_run = || Wait::for_first_run(self.catalog.root(), self.filter.narrows());
                 let waiting = self.wait_for(self.seen.run.is_none().then(first_run));
-                found.into_iter().chain(messages).chain(waiting).collect()
+                let notices = self.take_notices();
+                found.into_iter().chain(messages).chain(waiting).chain(notices).collect()
             }
             Err(error) => found.into_iter().chain(self.fail(id, &error)).collect(),
         }
@@ -139,6 +149,14 @@ impl Desk {
     /// The run that is sought, if one is.
     fn find(&self) -> Result<Option<RunId>> {
         self.sought.as_ref().map(|spec| self.catalog.find(spec, &self.filter)).transpose()
+    }
+
+    /// What is to be said of how the store is read, if that is new.
+    fn take_notices(&mut self) -> Option<Msg> {
+        let notices = self.catalog.notices();
+        let is_new = self.notices != notices;
+        self.notices.clone_from(&notices);
+        is_new.then_some(Msg::Notices(notices))
     }
 
     /// Says what is waited for, if that is new.
@@ -151,24 +169,25 @@ impl Desk {
     }
 
     fn try_load(&mut self, run: Option<RunId>) -> Result<Vec<Msg>> {
-        let heads = self.catalog.runs(&self.filter, MAX_RUNS)?;
-        let id = run.or_else(|| heads.first().map(|head| head.run.id.clone()));
+        let runs = self.catalog.runs(&self.filter, PAGE_RUNS)?;
+        let id = run.or_else(|| runs.heads.first().map(|head| head.run.id.clone()));
         let node = match &id {
             Some(id) => self.catalog.run(id)?,
             None => None,
         };
         let dirs = self.dirs(node.as_ref());
-        let is_listed = node.as_ref().is_none_or(|node| heads.contains(&node.head));
+        let is_listed = node.as_ref().is_none_or(|node| runs.heads.contains(&node.head));
         let is_active = |head: &RunHead| head.phase == Phase::Active;
-        let is_alive = heads.iter().any(is_active) || node.as_ref().is_some_and(|node| is_active(&node.head));
+        let is_alive = runs.heads.iter().any(is_active) || node.as_ref().is_some_and(|node| is_active(&node.head));
         self.seen = Seen {
             run: id.clone(),
-            heads: Some(heads.clone()).filter(|_| is_listed),
+            runs: Some(runs.clone()).filter(|_| is_listed),
             dirs: dirs.iter().map(|dir| (dir.clone(), modified_at(dir))).collect(),
+            events: node.as_ref().and_then(|node| node.events.clone()),
             alive_at: is_alive.then(Instant::now),
             is_stale: false,
         };
-        let mut messages = vec![Msg::Runs(heads)];
+        let mut messages = vec![Msg::Runs(runs)];
         messages.extend(id.clone().map(|id| Msg::Run(id, node.map(Box::new))));
         messages.push(Msg::Dirs(id, dirs));
         Ok(messages)
@@ -209,8 +228,8 @@ impl Desk {
             }
             Change::Same => {}
             Change::Grown { .. } => log.is_counted = false,
-            Change::Truncated | Change::Replaced => {
-                log.index = Index::new();
+            Change::Truncated | Change::Reformatted | Change::Replaced => {
+                log.index = Index::new(log.file.format());
                 log.is_counted = false;
             }
         }
@@ -242,7 +261,8 @@ impl Desk {
 impl OpenLog {
     fn open(path: &Path) -> Result<Self> {
         let file = LogFile::open(path)?;
-        Ok(Self { file, index: Index::new(), ticket: Ticket::default(), last: None, is_counted: false })
+        let index = Index::new(file.format());
+        Ok(Self { file, index, ticket: Ticket::default(), last: None, is_counted: false })
     }
 
     /// Goes on counting, by at most so many bytes; the number of rows when that was all.
@@ -268,6 +288,7 @@ fn plain(error: &Error) -> String {
 struct Inbox {
     log: Option<Effect>,
     load: Option<Effect>,
+    runs: Option<Effect>,
     refresh: Option<Effect>,
     /// No reading of the store before this.
     pause: Option<Instant>,
@@ -282,6 +303,7 @@ impl Inbox {
                 self.refresh = None;
                 &mut self.load
             }
+            Effect::ReadRuns(_) => &mut self.runs,
             Effect::Refresh(_) => &mut self.refresh,
             _ => return,
         };
@@ -291,7 +313,7 @@ impl Inbox {
     /// What is to be done now: the newest of each kind, the log first.
     fn next(&mut self, now: Instant) -> Option<Effect> {
         let is_pausing = self.pause.is_some_and(|until| now < until);
-        let next = self.log.take().or_else(|| self.load.take());
+        let next = self.log.take().or_else(|| self.load.take()).or_else(|| self.runs.take());
         next.or_else(|| if is_pausing { None } else { self.refresh.take() })
     }
 
@@ -393,15 +415,20 @@ mod tests {
             Effect::Refresh(run("a")),
             Effect::Load(run("a")),
             read(1, path),
+            Effect::ReadRuns(RunId("b".into())),
             Effect::Load(run("b")),
             Effect::Refresh(None),
+            Effect::ReadRuns(RunId("c".into())),
             read(2, path),
         ] {
             inbox.take_in(effect);
         }
         let now = Instant::now();
         let order: Vec<_> = std::iter::from_fn(|| inbox.next(now)).collect();
-        assert_eq!(order, [read(2, path), Effect::Load(run("b")), Effect::Refresh(None)]);
+        assert_eq!(
+            order,
+            [read(2, path), Effect::Load(run("b")), Effect::ReadRuns(RunId("c".into())), Effect::Refresh(None)]
+        );
     }
 
     #[test]

@@ -8,10 +8,10 @@ use std::path::PathBuf;
 
 use super::keys::Move;
 use super::tree;
-use crate::join::ShState;
+use crate::join::{RunHead, ShState};
 use crate::log::{Anchor, Tail};
-use crate::model::{Phase, ShKey};
-use crate::tui::model::{Aim, Log, Model, Request, telling_place};
+use crate::model::{Outcome, Phase, RunId};
+use crate::tui::model::{Aim, Item, Log, Model, Place, Request, telling_place};
 use crate::tui::msg::{Effect, Page, PageRequest, Ticket};
 
 /// How many screens of rows are read at once.
@@ -21,8 +21,8 @@ const SIDEWAYS: usize = 8;
 
 /// Shows the log of the selected command, unless it is shown already.
 pub(super) fn show(model: &mut Model) -> Vec<Effect> {
-    let Some((key, path, state)) = wanted(model) else {
-        model.log = Log { ticket: model.log.ticket, ..Log::default() };
+    let Some(Wanted { key, path, state }) = wanted(model) else {
+        model.log = Log { ticket: next_ticket(model), ..Log::default() };
         return Vec::new();
     };
     let is_same = model.log.key.as_ref() == Some(&key);
@@ -41,17 +41,37 @@ pub(super) fn show(model: &mut Model) -> Vec<Effect> {
         ShState::Failed | ShState::Interrupted => Aim::End,
         _ => Aim::Start,
     };
-    model.log = Log { key: Some(key), path, is_alive, ticket: model.log.ticket, ..Log::default() };
+    model.log = Log { key: Some(key), path, is_alive, ticket: next_ticket(model), ..Log::default() };
     model.log.follow = aim == Aim::End;
     aim_at(model, aim)
 }
 
-fn wanted(model: &Model) -> Option<(ShKey, Option<PathBuf>, ShState)> {
-    let run = model.run.as_ref()?.head.run.id.clone();
+/// Whose log is to be shown, its file, and how its command stands.
+struct Wanted {
+    key: (RunId, Place),
+    path: Option<PathBuf>,
+    state: ShState,
+}
+
+fn wanted(model: &Model) -> Option<Wanted> {
+    let run = model.run.as_ref()?;
     let item = model.shown()?;
-    let sh = item.sh?;
-    let key = ShKey { run, job: item.job.job.id.clone(), n: sh.n };
-    Some((key, sh.log.as_ref().map(|log| log.path.clone()), sh.state))
+    let (log, state) = match item {
+        Item::Run(run) => (&run.log, own_state(&run.head)),
+        Item::Sh(_, sh) => (&sh.log, sh.state),
+        Item::Job(_) => return None,
+    };
+    let path = log.as_ref().map(|log| log.path.clone());
+    Some(Wanted { key: (run.head.run.id.clone(), item.place()), path, state })
+}
+
+/// The run's own log is written as long as the run goes on, and its end says why it failed.
+const fn own_state(head: &RunHead) -> ShState {
+    match (head.phase, head.outcome) {
+        (Phase::Active, _) => ShState::Running,
+        (_, Some(Outcome::Failed)) => ShState::Failed,
+        _ => ShState::Unknown,
+    }
 }
 
 /// Moves the rows on screen.
@@ -199,10 +219,16 @@ fn reach(model: &mut Model, towards: isize, debt: isize) -> Vec<Effect> {
     send(model, Request { aim: Aim::Here, debt, stale: false, is_jump: false }, anchor, rows, false)
 }
 
+/// With another log or request, what still comes for the one before is of no use.
+const fn next_ticket(model: &Model) -> Ticket {
+    Ticket(model.log.ticket.0 + 1)
+}
+
 fn send(model: &mut Model, request: Request, anchor: Anchor, rows: usize, is_refresh: bool) -> Vec<Effect> {
+    let next = next_ticket(model);
     let log = &mut model.log;
     let Some(path) = log.path.clone() else { return Vec::new() };
-    log.ticket = Ticket(log.ticket.0 + 1);
+    log.ticket = next;
     log.asked = Some((anchor, rows));
     log.request = Some(request);
     let tail = if log.is_alive { Tail::Hold } else { Tail::Emit };

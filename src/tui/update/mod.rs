@@ -15,8 +15,9 @@ use ratatui::layout::Rect;
 use crate::time::Time;
 use crate::tui::keymap::help_lines;
 use crate::tui::layout::help_box;
-use crate::tui::model::{Model, Waiting};
+use crate::tui::model::Model;
 use crate::tui::msg::{Effect, Msg, Work};
+use crate::tui::wait::Waiting;
 
 /// What is to be done before anything has happened.
 #[must_use]
@@ -30,7 +31,8 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
     let mut effects = match msg {
         Msg::Key(key) => keys::press(model, key),
         Msg::Mouse(mouse, x, y) => mouse::act(model, mouse, x, y),
-        Msg::Runs(heads) => runs::arrived(model, heads),
+        Msg::Runs(list) => runs::arrived(model, list),
+        Msg::RunsBefore(id, list) => runs::older(model, &id, list),
         Msg::Run(id, node) => store::arrived(model, &id, node),
         Msg::Counted(ticket, rows) => log::counted(model, ticket, rows),
         Msg::Page(ticket, page) => log::arrived(model, ticket, page),
@@ -39,6 +41,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Failed(Work::Store, why) => set(&mut model.store_fault, Some(why)),
         Msg::Failed(Work::Log(ticket), why) => log::failed(model, ticket, why),
         Msg::Found(id) => set(&mut model.wanted, Some(id)),
+        Msg::Notices(notices) => set(&mut model.notices, notices),
         Msg::Waiting(wait) => set(&mut model.waiting, wait.map(|wait| Waiting { wait, since: None })),
         Msg::Tick(now) => tick(model, now),
         Msg::Resize(width, height) => set(&mut model.screen, Rect::new(0, 0, width, height)),
@@ -53,6 +56,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         }
     };
     settle(model);
+    effects.extend(runs::go_on(model));
     effects.extend(log::settle(model));
     effects
 }

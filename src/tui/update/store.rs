@@ -59,15 +59,17 @@ fn next_place(model: &Model) -> Option<Place> {
     }
     // It has ended: go on to what runs now or is the newest, or to what failed; a run that passed stays where it is.
     let place = telling_place(run).filter(|place| Some(place) != model.tree.at.as_ref())?;
-    let job = run.jobs.iter().find(|job| job.job.id == place.job)?;
-    let sh = job.shs.iter().find(|sh| Some(sh.n) == place.n);
-    let is_running_job = sh.is_none() && job.phase == Phase::Active;
-    let is_telling = sh.is_some_and(|sh| matches!(sh.state, ShState::Running | ShState::Failed | ShState::Interrupted));
-    (is_telling || is_running_job || run.head.phase == Phase::Active).then_some(place)
+    let items = model.all_items();
+    let is_telling = match items.iter().find(|item| item.place() == place)? {
+        Item::Run(_) => true,
+        Item::Job(job) => job.phase == Phase::Active,
+        Item::Sh(_, sh) => matches!(sh.state, ShState::Running | ShState::Failed | ShState::Interrupted),
+    };
+    (is_telling || run.head.phase == Phase::Active).then_some(place)
 }
 
 fn has_state(item: Item<'_>, state: ShState) -> bool {
-    item.sh.is_some_and(|sh| sh.state == state)
+    item.sh().is_some_and(|sh| sh.state == state)
 }
 
 /// These directories may tell something new.

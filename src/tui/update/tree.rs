@@ -15,8 +15,8 @@ fn choose(model: &mut Model, place: Place) -> Vec<Effect> {
 
 /// Selects something, brings it into view and shows its log.
 pub(super) fn select(model: &mut Model, place: Place) -> Vec<Effect> {
-    if place.n.is_some() {
-        model.tree.folded.remove(&place.job);
+    if let Place::Sh(job, _) = &place {
+        model.tree.folded.remove(job);
     }
     model.tree.at = Some(place);
     let height = height(model);
@@ -36,43 +36,45 @@ pub(super) fn go(model: &mut Model, how: Move) -> Vec<Effect> {
 
 /// Hides the commands of the selected job; from a command, selects its job.
 pub(super) fn fold(model: &mut Model) -> Vec<Effect> {
-    let Some(at) = model.tree.at.clone() else { return Vec::new() };
-    if at.n.is_none() {
-        model.tree.folded.insert(at.job);
-        return Vec::new();
+    match model.tree.at.clone() {
+        Some(Place::Job(job)) => {
+            model.tree.folded.insert(job);
+            Vec::new()
+        }
+        Some(Place::Sh(job, _)) => choose(model, Place::Job(job)),
+        Some(Place::Run) | None => Vec::new(),
     }
-    choose(model, Place { n: None, ..at })
 }
 
 /// Shows the commands of the selected job; if they are shown, selects the first.
 pub(super) fn unfold(model: &mut Model) -> Vec<Effect> {
-    let Some(at) = model.tree.at.clone().filter(|at| at.n.is_none()) else { return Vec::new() };
-    if model.tree.folded.remove(&at.job) {
+    let Some(Place::Job(id)) = model.tree.at.clone() else { return Vec::new() };
+    if model.tree.folded.remove(&id) {
         return Vec::new();
     }
-    let job = model.run.iter().flat_map(|run| &run.jobs).find(|job| job.job.id == at.job);
+    let job = model.run.iter().flat_map(|run| &run.jobs).find(|job| job.job.id == id);
     let first = job.and_then(|job| job.shs.first()).map(|sh| sh.n);
-    first.map_or_else(Vec::new, |n| choose(model, Place { n: Some(n), ..at }))
+    first.map_or_else(Vec::new, |n| choose(model, Place::Sh(id, n)))
 }
 
 /// Folds or unfolds the job of what is selected.
 pub(super) fn toggle(model: &mut Model) -> Vec<Effect> {
-    let Some(at) = model.tree.at.clone() else { return Vec::new() };
-    if model.tree.folded.remove(&at.job) {
+    let Some(job) = model.tree.at.as_ref().and_then(Place::job).cloned() else { return Vec::new() };
+    if model.tree.folded.remove(&job) {
         return Vec::new();
     }
-    model.tree.folded.insert(at.job.clone());
-    choose(model, Place { n: None, ..at })
+    model.tree.folded.insert(job.clone());
+    choose(model, Place::Job(job))
 }
 
-/// A command's log is read in its pane; a job is folded or unfolded.
+/// A log is read in its pane; a job is folded or unfolded.
 pub(super) fn open(model: &mut Model) -> Vec<Effect> {
     match &model.tree.at {
-        Some(Place { n: Some(_), .. }) => {
+        Some(Place::Sh(..) | Place::Run) => {
             model.tree.chosen = true;
             focus(model, Pane::Log)
         }
-        _ => toggle(model),
+        Some(Place::Job(_)) | None => toggle(model),
     }
 }
 
@@ -83,15 +85,10 @@ pub(super) fn is_failed(sh: &ShNode) -> bool {
 
 /// Goes to the next or previous command that is wanted, folded or not, whatever its job; stays when there is none.
 pub(super) fn jump(model: &mut Model, by: isize, wanted: fn(&ShNode) -> bool) -> Vec<Effect> {
-    let Some(run) = &model.run else { return Vec::new() };
-    let all: Vec<Item<'_>> = run
-        .jobs
-        .iter()
-        .flat_map(|job| std::iter::once(None).chain(job.shs.iter().map(Some)).map(move |sh| Item { job, sh }))
-        .collect();
+    let all = model.all_items();
     let is_here = |item: &Item<'_>| model.tree.at.as_ref() == Some(&item.place());
     let here = all.iter().position(is_here).unwrap_or(0);
-    let is_wanted = |item: &&Item<'_>| item.sh.is_some_and(wanted);
+    let is_wanted = |item: &&Item<'_>| item.sh().is_some_and(wanted);
     let found =
         if by > 0 { all.iter().skip(here + 1).find(is_wanted) } else { all.iter().take(here).rev().find(is_wanted) };
     found.map(Item::place).map_or_else(Vec::new, |place| choose(model, place))

@@ -5,46 +5,72 @@ use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthStr;
 
 use super::say;
-use crate::join::{JobNode, ShNode, ShState};
+use crate::join::{JobNode, RunNode, ShNode, ShState};
 use crate::model::Phase;
 use crate::sanitise::name;
 use crate::tui::layout::log_parts;
-use crate::tui::model::Model;
-use crate::tui::widget::{LogRows, Strip, command, spent_by};
+use crate::tui::model::{Item, Model};
+use crate::tui::widget::{LogRows, Strip, command, own_name, spent, spent_by};
 use crate::words::{self, Mark};
 
 /// The heading: the command line, or the job when it has none.
 pub(super) fn title(model: &Model) -> String {
-    let Some(item) = model.shown() else { return "Log".into() };
-    match item.sh {
-        Some(sh) if sh.sh.is_some() => format!("$ {}", command(sh)),
-        Some(sh) => command(sh),
-        None => name(item.job.job.id.as_str()).into_owned(),
+    match model.shown() {
+        None => "Log".into(),
+        Some(Item::Run(run)) => own_name(run).into(),
+        Some(Item::Sh(_, sh)) if sh.sh.is_some() => format!("$ {}", command(sh)),
+        Some(Item::Sh(_, sh)) => command(sh),
+        Some(Item::Job(job)) => name(job.job.id.as_str()).into_owned(),
     }
 }
 
 /// Draws the pane below its heading.
 pub(super) fn draw(model: &Model, body: Rect, buffer: &mut Buffer) {
-    let (facts, rows) = log_parts(body);
     let Some(item) = model.shown() else {
         if model.run.as_ref().is_some_and(|run| run.jobs.is_empty()) {
             say(model, buffer, body, &["this run has no jobs"]);
         }
         return;
     };
-    let Some(sh) = item.sh else {
-        return say(model, buffer, body, &[why_no_command(item.job)]);
+    let notes = model.notes(body.width);
+    let parts = log_parts(body, notes.len());
+    draw_notes(model, &notes, parts.notes, buffer);
+    let nothing = match item {
+        Item::Run(run) => {
+            draw_facts(model, Mark::of_run(&run.head), &run_facts(model, run), parts.facts, buffer);
+            why_no_rows(model, ShState::Unknown, "it has no log of its own")
+        }
+        Item::Sh(_, sh) => {
+            draw_facts(model, Mark::of_sh(sh), &sh_facts(model, sh), parts.facts, buffer);
+            why_no_rows(model, sh.state, "this command left no log")
+        }
+        Item::Job(job) => {
+            draw_facts(model, Mark::of_job(job), &[], parts.facts, buffer);
+            Some(why_no_command(job))
+        }
     };
-    draw_facts(model, sh, facts, buffer);
-    if model.log.path.is_none() {
-        return say(model, buffer, rows, &["this command left no log"]);
-    }
-    if model.log.window.rows.is_empty() && model.log.request.is_none() && model.log.fault.is_none() {
-        let text = if sh.state == ShState::Running { "no output yet" } else { "no output" };
-        return say(model, buffer, rows, &[text]);
+    if let Some(why) = nothing {
+        return say(model, buffer, parts.rows, &[why]);
     }
     let (above, shown) = model.log.window.rows.split_at_checked(model.log.top).unwrap_or_default();
-    LogRows { rows: shown, above, sideways: model.log.sideways, theme: &model.theme }.draw(buffer, rows);
+    LogRows { rows: shown, above, sideways: model.log.sideways, theme: &model.theme }.draw(buffer, parts.rows);
+}
+
+/// Why no rows are shown, if there are none to show.
+fn why_no_rows<'a>(model: &Model, state: ShState, no_log: &'a str) -> Option<&'a str> {
+    if model.log.path.is_none() {
+        return Some(if state == ShState::Running { "no log yet" } else { no_log });
+    }
+    let is_empty = model.log.window.rows.is_empty() && model.log.request.is_none() && model.log.fault.is_none();
+    is_empty.then_some(if state == ShState::Running { "no output yet" } else { "no output" })
+}
+
+/// What is odd, in the lines that the model has broken it into.
+fn draw_notes(model: &Model, notes: &[String], area: Rect, buffer: &mut Buffer) {
+    for (line, y) in notes.iter().zip(area.top()..area.bottom()) {
+        let row = Rect { y, height: 1, ..area };
+        Strip::new(buffer, row, model.theme.signs.ellipsis).put("! ", model.theme.warn).put(line, model.theme.warn);
+    }
 }
 
 const fn why_no_command(job: &JobNode) -> &'static str {
@@ -57,28 +83,39 @@ const fn why_no_command(job: &JobNode) -> &'static str {
 }
 
 /// `✗ failed · exit 101 · 34.0s · 1.2k rows` and, at the right, where in the log this is.
-fn draw_facts(model: &Model, sh: &ShNode, area: Rect, buffer: &mut Buffer) {
+fn draw_facts(model: &Model, mark: Mark, facts: &[Option<String>], area: Rect, buffer: &mut Buffer) {
     let theme = &model.theme;
-    let mark = Mark::of_sh(sh);
     let mut strip = Strip::new(buffer, area, theme.signs.ellipsis);
     strip.skip_right(1).put_right(&position(model), theme.muted, 24).skip_right(1);
     strip.put(theme.signs.mark(mark), theme.mark(mark)).skip(1).put(mark.word(), theme.mark(mark));
-    let rows = model.log.total_rows.map(|rows| match rows {
-        1 => "1 row".to_owned(),
-        rows => format!("{} rows", words::count(rows)),
-    });
-    let bytes = model.log.path.as_ref().map(|_| words::size(model.log.window.file_bytes));
-    let has_database = model.run.as_ref().is_some_and(|run| !run.head.run.id.as_str().is_empty());
-    let missing = words::missing(sh).filter(|_| has_database && sh.log.is_some());
-    let facts =
-        [sh.sh.as_ref().and_then(words::exit), missing, spent_by(sh, model.now), rows, bytes, started(model, sh)];
-    for fact in facts.into_iter().flatten() {
+    for fact in facts.iter().flatten() {
         let fact = format!(" {} {fact}", theme.signs.dot);
         if fact.width() > strip.free() {
             break;
         }
         strip.put(&fact, theme.muted);
     }
+}
+
+fn sh_facts(model: &Model, sh: &ShNode) -> [Option<String>; 6] {
+    let head = model.run.as_ref().map(|run| &run.head);
+    let missing = head.and_then(|head| words::missing(head, sh)).filter(|_| sh.log.is_some());
+    let [rows, bytes] = log_facts(model);
+    [sh.sh.as_ref().and_then(words::exit), missing, spent_by(sh, model.now), rows, bytes, started(model, sh)]
+}
+
+fn run_facts(model: &Model, run: &RunNode) -> [Option<String>; 4] {
+    let [rows, bytes] = log_facts(model);
+    [run.head.run.reason.as_deref().map(|reason| name(reason).into_owned()), spent(&run.head, model.now), rows, bytes]
+}
+
+/// How many rows the log has, and how large it is.
+fn log_facts(model: &Model) -> [Option<String>; 2] {
+    let rows = model.log.total_rows.map(|rows| match rows {
+        1 => "1 row".to_owned(),
+        rows => format!("{} rows", words::count(rows)),
+    });
+    [rows, model.log.path.as_ref().map(|_| words::size(model.log.window.file_bytes))]
 }
 
 /// The wall clock at the command's start, in the zone of the screen.

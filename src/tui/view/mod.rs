@@ -11,7 +11,7 @@ use crate::join::{RunHead, RunNode};
 use crate::model::Phase;
 use crate::tui::layout::{Layout, Pane, Slot, help_box};
 use crate::tui::model::Model;
-use crate::tui::msg::{MAX_RUNS, Watching};
+use crate::tui::msg::Watching;
 use crate::tui::widget::{
     Badge, RunsList, Strip, TreeList, draw_bars, draw_box, draw_head, draw_help, draw_hints, draw_title,
 };
@@ -61,8 +61,7 @@ fn fault(model: &Model) -> Option<String> {
         let still = wait::still(model, waiting).map(|still| format!(" {still}")).unwrap_or_default();
         format!("{}{why}{still}; trying again", wait.what)
     });
-    let unread = || model.run.as_ref().and_then(|run| run.faults.iter().chain(&run.notes).next());
-    waiting.or_else(|| model.store_fault.as_ref().or(model.log.fault.as_ref()).or_else(unread).cloned())
+    waiting.or_else(|| model.store_fault.as_ref().or(model.log.fault.as_ref()).cloned())
 }
 
 /// Logs opened by their path have no other name: the directory's, or the log's.
@@ -101,7 +100,6 @@ fn draw_runs(model: &Model, body: Rect, buffer: &mut Buffer) {
         top: model.runs.top,
         at: model.runs.at.as_ref(),
         open: model.wanted.as_ref(),
-        has_more: heads.len() >= MAX_RUNS,
         has_focus: model.focus == Pane::Runs,
         now: model.now,
         theme: &model.theme,
@@ -118,6 +116,7 @@ fn draw_tree(model: &Model, body: Rect, buffer: &mut Buffer) {
         items: &items,
         top: model.tree.top,
         at: model.item_at(&items),
+        is_odd: &|item| model.is_odd(item),
         is_folded: &|job| model.tree.folded.contains(&job.job.id),
         has_focus: model.focus == Pane::Tree,
         now: model.now,

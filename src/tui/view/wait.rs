@@ -7,8 +7,9 @@ use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
 use crate::sanitise::name;
-use crate::tui::model::{Model, Waiting};
+use crate::tui::model::Model;
 use crate::tui::theme::Theme;
+use crate::tui::wait::Waiting;
 use crate::tui::widget::{Strip, so_far};
 
 /// The most columns of the text.

@@ -25,8 +25,6 @@ pub struct RunsList<'a> {
     pub at: Option<&'a RunId>,
     /// The open one.
     pub open: Option<&'a RunId>,
-    /// There are older ones, which are not listed.
-    pub has_more: bool,
     /// The list has the focus.
     pub has_focus: bool,
     /// How late it is.
@@ -44,11 +42,6 @@ impl RunsList<'_> {
             if Some(&head.run.id) == self.at {
                 select(buffer, row, self.theme, self.has_focus);
             }
-        }
-        let end = self.heads.len().saturating_sub(self.top);
-        if let Some(row) = row_of(body, end).filter(|_| self.has_more) {
-            let text = "older: rundown RUN, or rundown list";
-            Strip::new(buffer, row, self.theme.signs.ellipsis).skip(1).put(text, self.theme.muted);
         }
     }
 
@@ -82,8 +75,9 @@ impl RunsList<'_> {
 }
 
 /// How long a run took, or has taken so far, in whole seconds then; `None` when it has not started.
-pub(super) fn spent(head: &RunHead, now: Option<Time>) -> Option<String> {
-    span(head.phase, head.run.started_at, head.run.finished_at, now)
+#[must_use]
+pub fn spent(head: &RunHead, now: Option<Time>) -> Option<String> {
+    span(head.phase, head.run.started_at, head.ended_at(), now)
 }
 
 /// How long something took, or has taken so far.

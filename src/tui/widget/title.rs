@@ -114,6 +114,7 @@ mod tests {
             queued_at: None,
             started_at: at(0),
             finished_at: at(83_000),
+            in_database: true,
         };
         let head = RunHead { run, phase: Phase::Finished, outcome: Some(Outcome::Failed), interrupted: false };
         let mut buffer = Buffer::empty(Rect::new(0, 0, width, 1));

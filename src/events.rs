@@ -1,0 +1,218 @@
+//! `events.jsonl`: what a later version of quire tells of a run before its database has a row, as pure functions over lines.
+//!
+//! ```text
+//! {"at_ms":1778068800100,"type":"job_started","job_id":"build"}
+//! {"at_ms":1778068800110,"type":"sh_started","job_id":"build","cmd":"echo hi"}
+//! {"at_ms":1778068800190,"type":"sh_finished","job_id":"build","exit_code":0}
+//! {"at_ms":1778068800250,"type":"job_finished","job_id":"build","outcome":"succeeded"}
+//! {"at_ms":1778068800260,"type":"run_finished","outcome":"succeeded"}
+//! ```
+//!
+//! One object a line, appended and flushed as it happens; quire makes its rows from them after the run. The commands of a job
+//! follow each other, and the n-th that ended wrote `sh-<n>.log`: one whose program is missing is started, never ends, has no log
+//! and uses no number up. The format is that of quire's `quire-core/src/ci/event.rs`.
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+
+use crate::model::{Job, JobId, Origin, Sh};
+use crate::time::Time;
+
+/// What the events of a run tell so far.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Events {
+    /// The jobs in the order of their start, each with its commands in order.
+    pub jobs: Vec<(Job, Vec<Sh>)>,
+    /// When the first event was written.
+    pub began_at: Option<Time>,
+    /// How the run ended and when, in the writer's word.
+    pub ended: Option<(String, Time)>,
+    /// How many lines are no event that is known.
+    pub strangers: u64,
+    known: HashMap<JobId, Known>,
+}
+
+/// What is kept of a job to take its next event.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Known {
+    /// Its place among the jobs.
+    place: usize,
+    /// The number that its next command gets.
+    next_n: u32,
+}
+
+#[derive(Deserialize)]
+struct Line {
+    at_ms: i64,
+    #[serde(flatten)]
+    event: Event,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Event {
+    JobStarted { job_id: String },
+    JobFinished { job_id: String, outcome: String },
+    ShStarted { job_id: String, cmd: String },
+    ShFinished { job_id: String, exit_code: i64 },
+    RunFinished { outcome: String },
+}
+
+impl Events {
+    /// Takes the next line, without its LF. A blank one is nothing.
+    pub fn take(&mut self, line: &[u8]) {
+        if line.trim_ascii().is_empty() {
+            return;
+        }
+        let Ok(Line { at_ms, event }) = serde_json::from_slice(line) else {
+            self.strangers += 1;
+            return;
+        };
+        let at = Time::from_millis(at_ms);
+        self.began_at.get_or_insert(at);
+        match event {
+            Event::JobStarted { job_id } => self.job(job_id).0.started_at = Some(at),
+            Event::JobFinished { job_id, outcome } => {
+                let (job, shs, _) = self.job(job_id);
+                (job.state, job.finished_at) = (Some(outcome), Some(at));
+                give_up(shs);
+            }
+            Event::ShStarted { job_id, cmd } => {
+                let (_, shs, next_n) = self.job(job_id);
+                give_up(shs);
+                let (n, started_at) = (Some(*next_n), Some(at));
+                shs.push(Sh { n, cmd, started_at, origin: Origin::Event, ..Sh::default() });
+            }
+            Event::ShFinished { job_id, exit_code } => {
+                let (_, shs, next_n) = self.job(job_id);
+                if let Some(sh) = shs.last_mut().filter(|sh| is_open(sh)) {
+                    (sh.exit_code, sh.finished_at) = (Some(exit_code), Some(at));
+                    *next_n = next_n.saturating_add(1);
+                } else {
+                    self.strangers += 1;
+                }
+            }
+            Event::RunFinished { outcome } => {
+                self.ended = Some((outcome, at));
+                self.jobs.iter_mut().for_each(|(_, shs)| give_up(shs));
+            }
+        }
+    }
+
+    /// A job, its commands, and the number of its next one.
+    fn job(&mut self, id: String) -> (&mut Job, &mut Vec<Sh>, &mut u32) {
+        let known = self.known.entry(JobId(id)).or_insert_with_key(|id| {
+            self.jobs.push((Job::without_row(id.clone()), Vec::new()));
+            Known { place: self.jobs.len() - 1, next_n: 1 }
+        });
+        // The place is that of a job pushed just now or before.
+        let (job, shs) = &mut self.jobs[known.place];
+        (job, shs, &mut known.next_n)
+    }
+}
+
+fn is_open(sh: &Sh) -> bool {
+    sh.finished_at.is_none() && sh.n.is_some()
+}
+
+/// The last command, if it has not ended, never will: something came after it. It has no number, for it has no log.
+fn give_up(shs: &mut [Sh]) {
+    if let Some(sh) = shs.last_mut().filter(|sh| is_open(sh)) {
+        sh.n = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn told(lines: &str) -> Events {
+        let mut events = Events::default();
+        lines.lines().for_each(|line| events.take(line.as_bytes()));
+        events
+    }
+
+    /// `job state n:cmd:exit …`, a dash for what is not known.
+    fn summary(events: &Events) -> Vec<String> {
+        let known = |value: Option<String>| value.unwrap_or("-".into());
+        let sh = |sh: &Sh| {
+            format!(
+                "{}:{}:{}",
+                known(sh.n.map(|n| n.to_string())),
+                sh.cmd,
+                known(sh.exit_code.map(|code| code.to_string()))
+            )
+        };
+        let job = |(job, shs): &(Job, Vec<Sh>)| {
+            let shs: Vec<String> = shs.iter().map(sh).collect();
+            format!("{} {} {}", job.id.as_str(), known(job.state.clone()), shs.join(" "))
+        };
+        events.jobs.iter().map(job).collect()
+    }
+
+    const RUN: &str = r#"{"at_ms":100,"type":"job_started","job_id":"build"}
+{"at_ms":110,"type":"sh_started","job_id":"build","cmd":"a"}
+{"at_ms":110,"type":"sh_finished","job_id":"build","exit_code":0}
+{"at_ms":110,"type":"sh_started","job_id":"build","cmd":"b"}
+{"at_ms":130,"type":"sh_finished","job_id":"build","exit_code":-1}
+{"at_ms":140,"type":"job_finished","job_id":"build","outcome":"complete"}
+{"at_ms":150,"type":"job_started","job_id":"test"}
+{"at_ms":160,"type":"sh_started","job_id":"test","cmd":"c"}"#;
+
+    #[test]
+    fn a_run_is_told_while_it_goes_on() {
+        let events = told(RUN);
+        assert_eq!(summary(&events), ["build complete 1:a:0 2:b:-1", "test - 1:c:-"]);
+        assert_eq!((events.began_at, &events.ended, events.strangers), (Some(Time::from_millis(100)), &None, 0));
+        assert_eq!(events.jobs[1].0.started_at, Some(Time::from_millis(150)));
+    }
+
+    #[test]
+    fn a_command_that_could_not_be_started_uses_no_number() {
+        let events = told(
+            r#"{"at_ms":1,"type":"sh_started","job_id":"j","cmd":"missing"}
+{"at_ms":2,"type":"sh_started","job_id":"j","cmd":"there"}
+{"at_ms":3,"type":"sh_finished","job_id":"j","exit_code":0}
+{"at_ms":4,"type":"sh_started","job_id":"j","cmd":"gone"}
+{"at_ms":5,"type":"job_finished","job_id":"j","outcome":"failed"}
+{"at_ms":6,"type":"sh_finished","job_id":"j","exit_code":0}
+{"at_ms":7,"type":"run_finished","outcome":"pipeline_failure"}"#,
+        );
+        assert_eq!(summary(&events), ["j failed -:missing:- 1:there:0 -:gone:-"]);
+        assert_eq!(events.ended, Some(("pipeline_failure".into(), Time::from_millis(7))));
+        assert_eq!(events.strangers, 1, "a command that has been given up does not end");
+    }
+
+    #[test]
+    fn what_is_no_known_event_is_counted_and_passed_over() {
+        let torn = &RUN[..RUN.len() - 20];
+        assert_eq!(summary(&told(torn)), ["build complete 1:a:0 2:b:-1", "test - "]);
+        let odd = "\n  \n{}\n[]\nnull\n{\"at_ms\":1,\"type\":\"log_line\",\"job_id\":\"j\"}\n{\"at_ms\":\"1\",\"type\":\"job_started\",\"job_id\":\"j\"}";
+        assert_eq!((told(odd).strangers, told(odd).jobs.len()), (5, 0));
+        let more = r#"{"at_ms":1,"type":"job_started","job_id":"j","attempt":2}"#;
+        assert_eq!((told(more).strangers, told(more).jobs.len()), (0, 1), "more fields are no harm");
+    }
+
+    proptest! {
+        #[test]
+        fn numbers_count_the_commands_that_have_or_may_have_a_log(kinds in prop::collection::vec(0_u8..5, 0..40)) {
+            let line = |kind: &u8| match kind {
+                0 => r#"{"at_ms":1,"type":"job_started","job_id":"j"}"#,
+                1 | 2 => r#"{"at_ms":1,"type":"sh_started","job_id":"j","cmd":"c"}"#,
+                3 => r#"{"at_ms":1,"type":"sh_finished","job_id":"j","exit_code":0}"#,
+                _ => r#"{"at_ms":1,"type":"job_finished","job_id":"j","outcome":"failed"}"#,
+            };
+            let lines: Vec<&str> = kinds.iter().map(line).collect();
+            for (_, shs) in told(&lines.join("\n")).jobs {
+                let numbers: Vec<u32> = shs.iter().filter_map(|sh| sh.n).collect();
+                let expected: Vec<u32> = (1..).take(numbers.len()).collect();
+                prop_assert_eq!(numbers, expected);
+                let (_, before) = shs.split_last().map_or((None, &[][..]), |(last, before)| (Some(last), before));
+                prop_assert!(before.iter().all(|sh| sh.n.is_some() == sh.finished_at.is_some()));
+            }
+        }
+    }
+}

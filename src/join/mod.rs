@@ -1,0 +1,320 @@
+//! One tree from what the database, the events and the log files of a run tell: pure, no I/O.
+//!
+//! `pair` brings commands and logs together, [`Finding`] is what is odd about the result and why it may be.
+
+mod finding;
+mod pair;
+
+use std::collections::{HashMap, VecDeque};
+use std::path::PathBuf;
+
+use crate::events::Events;
+use crate::model::{Job, JobId, Outcome, Phase, Run, Sh};
+use crate::time::Time;
+
+pub use finding::{Finding, FindingKind, find};
+pub use pair::DatedLog;
+
+/// A run's row and what is derived from it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RunHead {
+    /// The row.
+    pub run: Run,
+    /// How far it has come. An interrupted run is finished: nothing more will come.
+    pub phase: Phase,
+    /// How it ended; `None` while it has not, or where the store's word says nothing.
+    pub outcome: Option<Outcome>,
+    /// Its recorder is gone without having finished it.
+    pub interrupted: bool,
+}
+
+impl RunHead {
+    /// Whether its writer was gone when the run was called failed: its finish time is that of the writer's next start.
+    #[must_use]
+    pub fn is_orphaned(&self) -> bool {
+        self.run.reason.as_deref() == Some("orphaned")
+    }
+
+    /// When it ended, where the store knows that.
+    #[must_use]
+    pub fn ended_at(&self) -> Option<Time> {
+        self.run.finished_at.filter(|_| !self.is_orphaned())
+    }
+
+    /// How long it took in milliseconds, where that is known.
+    #[must_use]
+    pub fn lasted_ms(&self) -> Option<i64> {
+        Some(self.ended_at()?.millis_since(self.run.started_at?))
+    }
+}
+
+/// A run with its jobs and commands.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RunNode {
+    /// The run itself.
+    pub head: RunHead,
+    /// Where its logs are; `None` when its names are unsafe as a path.
+    pub dir: Option<PathBuf>,
+    /// The run's own log: what the program that ran its jobs said.
+    pub log: Option<LogRef>,
+    /// The file that tells of it as it goes on, with how many of its bytes have been read.
+    pub events: Option<LogRef>,
+    /// Its jobs, in order of execution.
+    pub jobs: Vec<JobNode>,
+    /// What is odd about it, from the run down to its commands.
+    pub findings: Vec<Finding>,
+}
+
+/// A job with its commands.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct JobNode {
+    /// The row, or what a directory without a row tells.
+    pub job: Job,
+    /// How far it has come.
+    pub phase: Phase,
+    /// How it ended.
+    pub outcome: Option<Outcome>,
+    /// Its recorder is gone without having finished it.
+    pub interrupted: bool,
+    /// Its commands, by number.
+    pub shs: Vec<ShNode>,
+}
+
+/// A command: its row, its log, or both.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ShNode {
+    /// Its number in the job, from 1; of its log, or for a row without one its place in the order of start, where no log has that.
+    pub n: u32,
+    /// Its row.
+    pub sh: Option<Sh>,
+    /// Its log.
+    pub log: Option<LogRef>,
+    /// The time of the log's first record, where it was needed and the log has one.
+    pub first_at: Option<Time>,
+    /// How the two were brought together.
+    pub pairing: Pairing,
+    /// How it stands.
+    pub state: ShState,
+}
+
+/// A log file as a directory listing tells it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LogRef {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its size when it was listed.
+    pub bytes: u64,
+}
+
+/// How a row and a log were brought together.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Pairing {
+    /// The store keeps the number.
+    Exact,
+    /// The log's first timestamp is the row's start.
+    Time,
+    /// By order alone: the log is empty, there is nothing to check.
+    Position,
+    /// A row without a log.
+    RowOnly,
+    /// A log without a row.
+    FileOnly,
+}
+
+impl Pairing {
+    /// The word in the JSON documents.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::Time => "time",
+            Self::Position => "position",
+            Self::RowOnly => "row-only",
+            Self::FileOnly => "file-only",
+        }
+    }
+}
+
+/// How a command stands.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum ShState {
+    /// Started, not ended.
+    Running,
+    /// Ended with exit code 0.
+    Passed,
+    /// Ended with another, or by a signal.
+    Failed,
+    /// Started; its recorder is gone.
+    Interrupted,
+    /// No row, and no way to tell.
+    Unknown,
+}
+
+impl ShState {
+    /// The word in the JSON documents.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+            Self::Interrupted => "interrupted",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// Whether somebody still works on a run, as far as can be seen.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Recorder {
+    /// It holds the run's lock.
+    Alive,
+    /// The run is ours and its lock is free.
+    Gone,
+    /// The run is not ours: there is no lock to tell.
+    Unknown,
+}
+
+/// Derives how far a run has come and how it ended.
+#[must_use]
+pub fn run_head(run: Run, recorder: Recorder) -> RunHead {
+    let outcome = run.state.as_deref().and_then(|state| Outcome::from_word(state, run.reason.as_deref()));
+    let told = told_phase(is_told(&run), outcome, run.started_at, run.finished_at);
+    let interrupted = recorder == Recorder::Gone && matches!(told, Phase::Queued | Phase::Active);
+    let phase = if interrupted { Phase::Finished } else { told };
+    RunHead { run, phase, outcome, interrupted }
+}
+
+/// Whether a row says anything of how far the run has come. One of a shape nobody knows yet may not.
+fn is_told(run: &Run) -> bool {
+    let has_time = [run.queued_at, run.started_at, run.finished_at].iter().any(Option::is_some);
+    run.in_database && (run.state.is_some() || has_time)
+}
+
+/// Derives how far a job has come, and pairs its commands with their logs.
+#[must_use]
+pub fn job_node(head: &RunHead, job: Job, shs: Vec<Sh>, logs: Vec<DatedLog>) -> JobNode {
+    let outcome = job.state.as_deref().and_then(|state| Outcome::from_word(state, None));
+    let told = told_phase(job.state.is_some(), outcome, job.started_at, job.finished_at);
+    // Nothing goes on in a run that has ended, whatever the job's row was left at.
+    let is_over = head.phase == Phase::Finished;
+    let (phase, outcome) = match told {
+        Phase::Queued if is_over => (Phase::Finished, Some(Outcome::Skipped)),
+        Phase::Active if is_over => (Phase::Finished, None),
+        told => (told, outcome),
+    };
+    let interrupted = is_over && told == Phase::Active;
+    let is_over = is_over || phase == Phase::Finished;
+    let shs = pair::pair(shs, logs).into_iter().map(|paired| paired.node(is_over)).collect();
+    JobNode { job, phase, outcome, interrupted, shs }
+}
+
+fn told_phase(has_row: bool, outcome: Option<Outcome>, started: Option<Time>, finished: Option<Time>) -> Phase {
+    match (outcome.is_some() || finished.is_some(), started) {
+        (true, _) => Phase::Finished,
+        (_, Some(_)) => Phase::Active,
+        (_, None) if has_row => Phase::Queued,
+        (_, None) => Phase::Unknown,
+    }
+}
+
+/// Adds to the rows of a run what its events tell and the database does not: jobs without a row, and, where a job has more
+/// commands than rows, all of them in their order.
+#[must_use]
+pub fn with_events(mut rows: Vec<(Job, Vec<Sh>)>, events: Events) -> Vec<(Job, Vec<Sh>)> {
+    let places: HashMap<JobId, usize> =
+        rows.iter().enumerate().map(|(place, (job, _))| (job.id.clone(), place)).collect();
+    for (job, told) in events.jobs {
+        match places.get(&job.id).and_then(|place| rows.get_mut(*place)) {
+            None => rows.push((job, told)),
+            Some((_, shs)) if told.iter().filter(|sh| sh.finished_at.is_some()).count() > shs.len() => {
+                *shs = with_rows(told, std::mem::take(shs));
+            }
+            Some(_) => {}
+        }
+    }
+    rows
+}
+
+/// The commands that events tell of, each with its row where there is one: rows are made from these events, so they agree in every value.
+/// Rows of nothing that was told come last.
+fn with_rows(mut told: Vec<Sh>, rows: Vec<Sh>) -> Vec<Sh> {
+    let mut places: HashMap<(Option<Time>, String), VecDeque<usize>> = HashMap::new();
+    for (place, sh) in told.iter().enumerate().filter(|(_, sh)| sh.n.is_some()) {
+        places.entry((sh.started_at, sh.cmd.clone())).or_default().push_back(place);
+    }
+    for row in rows {
+        let place = places.get_mut(&(row.started_at, row.cmd.clone())).and_then(VecDeque::pop_front);
+        match place.and_then(|place| told.get_mut(place)) {
+            Some(sh) => *sh = Sh { n: sh.n, ..row },
+            None => told.push(row),
+        }
+    }
+    told
+}
+
+/// Fills a run without a row with what its events tell.
+#[must_use]
+pub fn run_of_events(run: Run, events: &Events) -> Run {
+    let (state, finished_at) = events.ended.clone().unzip();
+    Run { state, started_at: events.began_at, finished_at, ..run }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::model::{Origin, RunId};
+
+    fn log(n: u32) -> DatedLog {
+        DatedLog { n, log: LogRef { path: PathBuf::from(format!("sh-{n}.log")), bytes: 10 }, first_at: None }
+    }
+
+    fn head(state: &str, started: Option<i64>, finished: Option<i64>, recorder: Recorder) -> RunHead {
+        let run = Run {
+            id: RunId("r".into()),
+            repo: None,
+            ref_name: None,
+            sha: None,
+            state: Some(state.into()),
+            reason: None,
+            queued_at: Some(Time::from_millis(0)),
+            started_at: started.map(Time::from_millis),
+            finished_at: finished.map(Time::from_millis),
+            in_database: true,
+        };
+        run_head(run, recorder)
+    }
+
+    #[test]
+    fn an_active_run_whose_recorder_is_gone_is_interrupted() {
+        let alive = head("active", Some(1), None, Recorder::Alive);
+        assert_eq!((alive.phase, alive.interrupted), (Phase::Active, false));
+        let gone = head("active", Some(1), None, Recorder::Gone);
+        assert_eq!((gone.phase, gone.interrupted), (Phase::Finished, true));
+        let theirs = head("active", Some(1), None, Recorder::Unknown);
+        assert_eq!((theirs.phase, theirs.interrupted), (Phase::Active, false));
+        let done = head("complete", Some(1), Some(2), Recorder::Gone);
+        assert_eq!((done.phase, done.outcome, done.interrupted), (Phase::Finished, Some(Outcome::Passed), false));
+    }
+
+    #[test]
+    fn what_an_interrupted_run_left_running_is_interrupted_too() {
+        let job = Job {
+            id: JobId("build".into()),
+            state: Some("active".into()),
+            exit_code: None,
+            started_at: Some(Time::from_millis(1)),
+            finished_at: None,
+        };
+        let unfinished =
+            Sh { origin: Origin::Call, n: Some(1), started_at: Some(Time::from_millis(1)), ..Sh::default() };
+        for (recorder, state) in [(Recorder::Alive, ShState::Running), (Recorder::Gone, ShState::Interrupted)] {
+            let run = head("active", Some(1), None, recorder);
+            let node = job_node(&run, job.clone(), vec![unfinished.clone()], vec![log(1)]);
+            assert_eq!(node.shs[0].state, state);
+            assert_eq!(node.interrupted, recorder == Recorder::Gone);
+        }
+    }
+}

@@ -1,0 +1,370 @@
+//! Which log belongs to which command.
+//!
+//! Where the store keeps a command's number (ours does, `sh_calls`), the pairing is exact; where the order of events tells it, the
+//! log's first timestamp checks it. Elsewhere the rule of the first writer holds: the n-th row of a job by start time belongs to
+//! `sh-<n>.log`. Real stores break it, so it is checked against the logs' first timestamps; where they disagree rows and
+//! logs are paired by time, and the leftovers of either side stay.
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+
+use super::{LogRef, Pairing, ShNode, ShState};
+use crate::model::{Origin, Sh};
+use crate::time::Time;
+
+/// A log file of a job, as found on disk.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DatedLog {
+    /// The number in its name.
+    pub n: u32,
+    /// The file.
+    pub log: LogRef,
+    /// The time of its first record, where it was needed and the log has one.
+    pub first_at: Option<Time>,
+}
+
+/// A row, a log, or both, before its state is derived.
+#[derive(Debug)]
+pub(super) struct Paired {
+    n: u32,
+    sh: Option<Sh>,
+    log: Option<LogRef>,
+    first_at: Option<Time>,
+    pairing: Pairing,
+}
+
+impl Paired {
+    fn both(sh: Sh, found: DatedLog, pairing: Pairing) -> Self {
+        Self { n: found.n, sh: Some(sh), log: Some(found.log), first_at: found.first_at, pairing }
+    }
+
+    fn row_only(n: u32, sh: Sh) -> Self {
+        Self { n, sh: Some(sh), log: None, first_at: None, pairing: Pairing::RowOnly }
+    }
+
+    fn file_only(found: DatedLog) -> Self {
+        Self { n: found.n, sh: None, log: Some(found.log), first_at: found.first_at, pairing: Pairing::FileOnly }
+    }
+
+    pub(super) fn node(self, is_over: bool) -> ShNode {
+        let state = match &self.sh {
+            Some(Sh { exit_code: Some(0), .. }) => ShState::Passed,
+            Some(Sh { exit_code: Some(_), .. }) => ShState::Failed,
+            None | Some(Sh { finished_at: Some(_), .. }) => ShState::Unknown,
+            // An event without a number: something came after it, so it runs no more.
+            Some(Sh { origin: Origin::Event, n: None, .. }) => ShState::Interrupted,
+            Some(_) if is_over => ShState::Interrupted,
+            Some(_) => ShState::Running,
+        };
+        ShNode { n: self.n, sh: self.sh, log: self.log, first_at: self.first_at, pairing: self.pairing, state }
+    }
+}
+
+/// Pairs a job's rows (in order of start) with its logs; each of either side comes out exactly once, ordered by number.
+pub(super) fn pair(shs: Vec<Sh>, mut logs: Vec<DatedLog>) -> Vec<Paired> {
+    logs.sort_by_key(|found| found.n);
+    let mut paired = if shs.iter().any(|sh| sh.n.is_some()) {
+        pair_by_number(shs, logs)
+    } else if follows_the_order(&shs, &logs) {
+        pair_by_order(shs, logs)
+    } else {
+        pair_by_time(shs, logs)
+    };
+    paired.sort_by_key(|paired| (paired.n, paired.log.is_none()));
+    paired
+}
+
+fn pair_by_number(shs: Vec<Sh>, logs: Vec<DatedLog>) -> Vec<Paired> {
+    let mut logs: BTreeMap<u32, DatedLog> = logs.into_iter().map(|found| (found.n, found)).collect();
+    let (numbered, rest): (Vec<Sh>, Vec<Sh>) = shs.into_iter().partition(|sh| sh.n.is_some());
+    let mut paired = Vec::new();
+    for (n, sh) in numbered.into_iter().filter_map(|sh| Some((sh.n?, sh))) {
+        paired.push(match logs.remove(&n) {
+            Some(found) => {
+                let pairing = if sh.origin == Origin::Call { Pairing::Exact } else { checked(&sh, &found) };
+                Paired::both(sh, found, pairing)
+            }
+            None => Paired::row_only(n, sh),
+        });
+    }
+    paired.extend(logs.into_values().map(Paired::file_only));
+    add_alone(&mut paired, rest);
+    paired
+}
+
+/// What the times say of a pairing that something else has made.
+fn checked(sh: &Sh, found: &DatedLog) -> Pairing {
+    if agree(sh, found) == Some(true) { Pairing::Time } else { Pairing::Position }
+}
+
+/// Adds rows without a log: each has its place in the order for a number, unless that is taken already.
+fn add_alone(paired: &mut Vec<Paired>, shs: Vec<Sh>) {
+    let taken: HashSet<u32> = paired.iter().map(|paired| paired.n).collect();
+    let free = (1..).filter(|n| !taken.contains(n));
+    paired.extend(shs.into_iter().zip(free).map(|(sh, n)| Paired::row_only(n, sh)));
+}
+
+/// Whether a log's first timestamp is the row's start, to the millisecond and one to either side; `None`: nothing to compare.
+fn agree(sh: &Sh, found: &DatedLog) -> Option<bool> {
+    let (log, row) = (found.first_at?.floor_millis(), sh.started_at?.floor_millis());
+    Some(log.abs_diff(row) <= 1)
+}
+
+/// The rule of the first writer: the i-th row belongs to `sh-<i>.log`. Holds unless a log's time contradicts it.
+fn follows_the_order(shs: &[Sh], logs: &[DatedLog]) -> bool {
+    logs.iter().all(|found| row_at(shs, found.n).and_then(|sh| agree(sh, found)) != Some(false))
+}
+
+fn row_at(shs: &[Sh], n: u32) -> Option<&Sh> {
+    shs.get(usize::try_from(n).ok()?.checked_sub(1)?)
+}
+
+fn pair_by_order(shs: Vec<Sh>, logs: Vec<DatedLog>) -> Vec<Paired> {
+    let mut logs: BTreeMap<u32, DatedLog> = logs.into_iter().map(|found| (found.n, found)).collect();
+    let mut paired: Vec<Paired> = (1..)
+        .zip(shs)
+        .map(|(n, sh)| match logs.remove(&n) {
+            Some(found) => {
+                let pairing = checked(&sh, &found);
+                Paired::both(sh, found, pairing)
+            }
+            None => Paired::row_only(n, sh),
+        })
+        .collect();
+    paired.extend(logs.into_values().map(Paired::file_only));
+    paired
+}
+
+/// Where the order is contradicted: every log with a time takes the row that started then; between two such pairs, as many
+/// other logs as there are rows take them in order; the rest stays alone.
+fn pair_by_time(shs: Vec<Sh>, logs: Vec<DatedLog>) -> Vec<Paired> {
+    let row_of = fill_gaps(rows_by_time(&shs, &logs), &shs, &logs);
+    let mut shs: Vec<Option<Sh>> = shs.into_iter().map(Some).collect();
+    let mut paired = Vec::new();
+    for (found, row) in logs.into_iter().zip(row_of) {
+        match row.and_then(|row| shs.get_mut(row)).and_then(Option::take) {
+            Some(sh) => {
+                let pairing = checked(&sh, &found);
+                paired.push(Paired::both(sh, found, pairing));
+            }
+            None => paired.push(Paired::file_only(found)),
+        }
+    }
+    add_alone(&mut paired, shs.into_iter().flatten().collect());
+    paired
+}
+
+/// For each log the row that started at its first timestamp: the same millisecond first, then one to either side; each row once.
+fn rows_by_time(shs: &[Sh], logs: &[DatedLog]) -> Vec<Option<usize>> {
+    let mut starting: HashMap<i64, VecDeque<usize>> = HashMap::new();
+    for (row, sh) in shs.iter().enumerate() {
+        if let Some(at) = sh.started_at {
+            starting.entry(at.floor_millis()).or_default().push_back(row);
+        }
+    }
+    let mut row_of = vec![None; logs.len()];
+    for distance in [0, -1, 1] {
+        for (row, found) in row_of.iter_mut().zip(logs).filter(|(row, _)| row.is_none()) {
+            let near = found.first_at.map(|at| at.floor_millis().saturating_add(distance));
+            *row = near.and_then(|ms| starting.get_mut(&ms)).and_then(VecDeque::pop_front);
+        }
+    }
+    row_of
+}
+
+/// How far a row's start may lie from its log's first time when only the order pairs them: quire's later versions take the two
+/// times one after the other, and a machine may be slow between them.
+const NEAR_MS: u64 = 1000;
+
+/// Gives the logs without a row between two paired ones the rows between those, where there are as many of them and no time is far off.
+fn fill_gaps(mut row_of: Vec<Option<usize>>, shs: &[Sh], logs: &[DatedLog]) -> Vec<Option<usize>> {
+    let taken: HashSet<usize> = row_of.iter().copied().flatten().collect();
+    let is_near = |row: usize, place: usize| {
+        let times = shs.get(row).and_then(|sh| sh.started_at).zip(logs.get(place).and_then(|found| found.first_at));
+        times.is_none_or(|(start, first)| start.millis_since(first).unsigned_abs() <= NEAR_MS)
+    };
+    let mut gap: Vec<usize> = Vec::new();
+    let mut first_row = 0;
+    for place in 0..=logs.len() {
+        let row = row_of.get(place).copied().flatten();
+        if row.is_none() && place < logs.len() {
+            gap.push(place);
+            continue;
+        }
+        let between: Vec<usize> = (first_row..row.unwrap_or(shs.len())).filter(|row| !taken.contains(row)).collect();
+        if between.len() == gap.len() && between.iter().zip(&gap).all(|(row, place)| is_near(*row, *place)) {
+            for (place, row) in gap.iter().zip(between) {
+                row_of[*place] = Some(row);
+            }
+        }
+        gap.clear();
+        first_row = row.map_or(first_row, |row| row + 1);
+    }
+    row_of
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn sh(n: Option<u32>, started_ms: i64) -> Sh {
+        Sh {
+            origin: if n.is_some() { Origin::Call } else { Origin::Row },
+            n,
+            cmd: format!("at {started_ms}"),
+            started_at: Some(Time::from_millis(started_ms)),
+            finished_at: Some(Time::from_millis(started_ms + 1)),
+            exit_code: Some(0),
+            ..Sh::default()
+        }
+    }
+
+    fn log(n: u32, first_ms: Option<i64>) -> DatedLog {
+        let log = LogRef { path: PathBuf::from(format!("sh-{n}.log")), bytes: 10 };
+        DatedLog { n, log, first_at: first_ms.map(Time::from_millis) }
+    }
+
+    /// `n:start-of-row:log`, a dash for what is missing, and the pairing.
+    fn told(paired: &[Paired]) -> Vec<String> {
+        paired
+            .iter()
+            .map(|p| {
+                let row = p.sh.as_ref().map_or("-", |sh| sh.cmd.trim_start_matches("at "));
+                let log = p.log.as_ref().map_or("-".into(), |log| log.path.display().to_string());
+                format!("{}:{row}:{log} {}", p.n, p.pairing.as_str())
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_stored_number_decides_whatever_the_times_say() {
+        let paired = pair(
+            vec![sh(Some(2), 10), sh(Some(1), 20), sh(Some(4), 30)],
+            vec![log(1, Some(99)), log(2, None), log(3, None)],
+        );
+        assert_eq!(
+            told(&paired),
+            ["1:20:sh-1.log exact", "2:10:sh-2.log exact", "3:-:sh-3.log file-only", "4:30:- row-only"]
+        );
+    }
+
+    #[test]
+    fn rows_that_end_at_a_collision_leave_logs_alone() {
+        let paired = pair(
+            vec![sh(None, 10), sh(None, 20)],
+            vec![log(1, Some(10)), log(2, None), log(3, Some(20)), log(10, None)],
+        );
+        assert_eq!(
+            told(&paired),
+            ["1:10:sh-1.log time", "2:20:sh-2.log position", "3:-:sh-3.log file-only", "10:-:sh-10.log file-only"]
+        );
+    }
+
+    #[test]
+    fn a_millisecond_to_either_side_agrees() {
+        let paired = pair(vec![sh(None, 10), sh(None, 20)], vec![log(1, Some(11)), log(2, Some(19))]);
+        assert_eq!(told(&paired), ["1:10:sh-1.log time", "2:20:sh-2.log time"]);
+    }
+
+    #[test]
+    fn a_clock_that_stepped_back_is_paired_by_time() {
+        // Executed 100, 200, 50: the rows sort as 50, 100, 200.
+        let rows = vec![sh(None, 50), sh(None, 100), sh(None, 200)];
+        let paired = pair(rows, vec![log(1, Some(100)), log(2, Some(200)), log(3, Some(50))]);
+        assert_eq!(told(&paired), ["1:100:sh-1.log time", "2:200:sh-2.log time", "3:50:sh-3.log time"]);
+    }
+
+    #[test]
+    fn timeless_logs_between_two_paired_ones_take_the_rows_between() {
+        let rows = vec![sh(None, 10), sh(None, 20), sh(None, 30), sh(None, 40)];
+        // sh-1 has lost its row: everything is shifted by one.
+        let logs = vec![log(1, Some(5)), log(2, Some(10)), log(3, None), log(4, Some(30)), log(5, None)];
+        assert_eq!(
+            told(&pair(rows, logs)),
+            [
+                "1:-:sh-1.log file-only",
+                "2:10:sh-2.log time",
+                "3:20:sh-3.log position",
+                "4:30:sh-4.log time",
+                "5:40:sh-5.log position"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_start_noted_some_milliseconds_after_the_logs_is_paired_by_its_place() {
+        let rows = vec![sh(None, 10), sh(None, 25), sh(None, 40)];
+        let paired = pair(rows.clone(), vec![log(1, Some(10)), log(2, Some(20)), log(3, Some(40))]);
+        assert_eq!(told(&paired), ["1:10:sh-1.log time", "2:25:sh-2.log position", "3:40:sh-3.log time"]);
+        let far = pair(rows, vec![log(1, Some(10)), log(2, Some(2000)), log(3, Some(40))]);
+        assert_eq!(
+            told(&far),
+            ["1:10:sh-1.log time", "2:-:sh-2.log file-only", "3:40:sh-3.log time", "4:25:- row-only"]
+        );
+    }
+
+    #[test]
+    fn numbers_told_by_events_are_checked_and_what_has_none_comes_last() {
+        let event = |n, ms| Sh { origin: Origin::Event, ..sh(n, ms) };
+        let paired = pair(
+            vec![event(None, 5), event(Some(1), 10), event(Some(2), 10), event(Some(3), 20)],
+            vec![log(1, Some(10)), log(2, None), log(3, Some(17))],
+        );
+        assert_eq!(
+            told(&paired),
+            ["1:10:sh-1.log time", "2:10:sh-2.log position", "3:20:sh-3.log position", "4:5:- row-only"]
+        );
+    }
+
+    fn rows() -> impl Strategy<Value = Vec<Sh>> {
+        prop::collection::vec((prop::option::of(1_u32..12), 0_i64..40), 0..12).prop_map(|mut rows| {
+            rows.sort_by_key(|row| row.1);
+            let numbered = rows.iter().all(|row| row.0.is_some());
+            rows.into_iter().map(|(n, at)| sh(n.filter(|_| numbered), at)).collect()
+        })
+    }
+
+    fn logs() -> impl Strategy<Value = Vec<DatedLog>> {
+        prop::collection::btree_map(1_u32..14, prop::option::of(0_i64..40), 0..12)
+            .prop_map(|logs| logs.into_iter().map(|(n, at)| log(n, at)).collect())
+    }
+
+    proptest! {
+        #[test]
+        fn every_row_and_every_log_comes_out_exactly_once(shs in rows(), logs in logs()) {
+            let mut expected_rows: Vec<String> = shs.iter().map(|sh| sh.cmd.clone()).collect();
+            let expected_logs: Vec<u32> = logs.iter().map(|found| found.n).collect();
+            let paired = pair(shs, logs);
+            let mut rows: Vec<String> = paired.iter().filter_map(|p| p.sh.as_ref().map(|sh| sh.cmd.clone())).collect();
+            let found: Vec<u32> = paired.iter().filter(|p| p.log.is_some()).map(|p| p.n).collect();
+            expected_rows.sort();
+            rows.sort();
+            prop_assert_eq!(rows, expected_rows);
+            prop_assert_eq!(found, expected_logs);
+            prop_assert!(paired.iter().all(|p| p.sh.is_some() || p.log.is_some()));
+        }
+
+        #[test]
+        fn a_pairing_by_time_never_contradicts_the_times(shs in rows(), logs in logs()) {
+            prop_assume!(shs.iter().all(|sh| sh.n.is_none()));
+            let times: BTreeMap<u32, Option<Time>> = logs.iter().map(|found| (found.n, found.first_at)).collect();
+            for p in pair(shs, logs).iter().filter(|p| p.pairing == Pairing::Time) {
+                let row = p.sh.as_ref().and_then(|sh| sh.started_at).unwrap().floor_millis();
+                prop_assert!(times[&p.n].unwrap().floor_millis().abs_diff(row) <= 1);
+            }
+        }
+
+        #[test]
+        fn an_undisturbed_job_is_paired_in_order(starts in prop::collection::btree_set(0_i64..1_000_000, 0..40)) {
+            let shs = starts.iter().map(|&at| sh(None, at)).collect();
+            let logs = (1..).zip(&starts).map(|(n, &at)| log(n, (n % 3 > 0).then_some(at))).collect();
+            for (at, p) in starts.iter().zip(pair(shs, logs)) {
+                prop_assert_eq!(p.sh.unwrap().cmd, format!("at {at}"));
+                prop_assert!(p.log.is_some());
+            }
+        }
+    }
+}

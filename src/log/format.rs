@@ -1,0 +1,157 @@
+//! How the lines of a log are to be read: as CRI records, or as the text that they are.
+//!
+//! Not every log of a store is a CRI log: a run's own log is text, and so is what development seeds put in place of commands' logs.
+//! A text line may look like a record (the run's own begin with a time), so this is asked once per log and never per line.
+//!
+//! Only a name that a store gives can make a log plain. Whoever opens another file by its path is told which of its lines are no
+//! records: there that is news.
+
+use std::ffi::OsStr;
+use std::io;
+
+use super::lines::{Limits, View};
+use super::path;
+use crate::cri::{self, Malformed, Reason, Record};
+
+/// How much of a log tells its format.
+pub(super) const TELLING_BYTES: u64 = 64 << 10;
+
+/// Read size: the first line of a CRI log settles it.
+const BUFFER_BYTES: usize = 4 << 10;
+
+/// How the lines of a log are read.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Format {
+    /// CRI records; what is none is malformed.
+    Cri,
+    /// Text: a line is a row, of no stream and no time, and never malformed.
+    Plain,
+}
+
+impl Format {
+    /// The word for it: `cri` or `plain`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Cri => "cri",
+            Self::Plain => "plain",
+        }
+    }
+
+    /// Reads one line, without its LF.
+    ///
+    /// # Errors
+    /// A line that is no record: data for the caller, as [`cri::parse`] gives it; `None` when it is not meant to be one.
+    #[inline]
+    pub fn parse(self, line: &[u8]) -> Result<Record<'_>, Option<Malformed>> {
+        match self {
+            Self::Cri => cri::parse(line).map_err(Some),
+            Self::Plain => Err(None),
+        }
+    }
+
+    /// The format of the log that is seen through `view`, by the name of its file and its first lines. The name of a command's
+    /// log says nothing; it is plain if nothing in it is a record or an attempt at one. One that holds nothing to go by is a
+    /// CRI log so far.
+    pub(super) fn of(name: Option<&OsStr>, view: View<'_>) -> io::Result<Self> {
+        match name.and_then(OsStr::to_str) {
+            Some(path::RUN_LOG) => Ok(Self::Plain),
+            Some(name) if path::log_number(name).is_some() => Self::told_by_lines(view),
+            _ => Ok(Self::Cri),
+        }
+    }
+
+    fn told_by_lines(view: View<'_>) -> io::Result<Self> {
+        let limits = Limits { buffer: BUFFER_BYTES, ..Limits::USUAL };
+        let mut lines = View { end: view.end.min(TELLING_BYTES), limits, ..view }.lines(0);
+        let mut format = Self::Cri;
+        while let Some(line) = lines.next()? {
+            match cri::parse(line.bytes) {
+                Err(Malformed { reason: Reason::Blank, .. }) => {}
+                // Its end may be still to come, and make it a record; it counts where there is nothing else.
+                _ if !line.terminated && format == Self::Plain => {}
+                Err(Malformed { reason: Reason::Timestamp, .. })
+                    if line.terminated || !may_become_record(line.bytes) =>
+                {
+                    format = Self::Plain;
+                }
+                Ok(_) | Err(_) => return Ok(Self::Cri),
+            }
+        }
+        Ok(format)
+    }
+}
+
+/// Whether bytes without a LF are, as far as they go, what a record begins with.
+fn may_become_record(bytes: &[u8]) -> bool {
+    let fits = |(byte, shape): (&u8, &u8)| if *shape == b'0' { byte.is_ascii_digit() } else { byte == shape };
+    bytes.iter().zip(b"0000-00-00T00:00:00").all(fits)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn format_of(name: &str, bytes: &[u8]) -> Format {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        let view = View { file: &file, end: bytes.len() as u64, limits: Limits::USUAL, format: Format::Cri };
+        Format::of(Some(OsStr::new(name)), view).unwrap()
+    }
+
+    const RECORD: &[u8] = b"2026-01-02T03:04:05Z stdout F x\n";
+
+    #[test]
+    fn a_name_that_no_store_gives_is_that_of_a_cri_log_and_the_run_s_own_log_is_text() {
+        for name in ["app.log", "0.log", "sh-0.log", "sh-01.log", "sh-1.log.gz", "sh-1"] {
+            assert_eq!(format_of(name, b"hello\n"), Format::Cri, "{name}");
+        }
+        assert_eq!(format_of("sh-12.log", b"hello\n"), Format::Plain);
+        assert_eq!(format_of("quire-ci.log", RECORD), Format::Plain);
+        assert_eq!(format_of("quire-ci.log", b""), Format::Plain);
+    }
+
+    #[test]
+    fn a_command_s_log_is_text_if_no_line_is_a_record_or_an_attempt_at_one() {
+        let is_plain = |bytes: &[u8]| format_of("sh-1.log", bytes) == Format::Plain;
+        for text in [
+            &b"\n\nhello\n"[..],
+            b"hello\n2026-01-02T03:04:05Z stdout F a record if a LF comes",
+            b"2026-01-02 is a date\n",
+            b"\0\xff\n",
+            b"20 lines\n",
+            b"hello, no LF yet",
+            b"\n\nhello, no LF yet",
+        ] {
+            assert!(is_plain(text), "{:?}", text.escape_ascii());
+        }
+        for records in [
+            &b""[..],
+            b"\n\n",
+            RECORD,
+            b"2026-01-02T03:04:05Z stdout F no LF yet",
+            b"2026-01-02T03:04:05Z std",
+            b"2026-01-02T03:0",
+            b"20",
+            b"hello\n2026-13-02T03:04:05Z stdout F x\n",
+            b"hello\n2026-01-02T03:04:05Z stdin F x\n",
+            b"hello\n2026-01-02T03:04:05Z stdout Q x\n",
+            b"hello\n2026-01-02T03:04:05Z stdout\n",
+        ] {
+            assert!(!is_plain(records), "{:?}", records.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn the_first_64_kib_decide_also_where_they_are_one_line() {
+        let telling = usize::try_from(TELLING_BYTES).unwrap();
+        let text = |len: usize| [vec![b'x'; len - 1], b"\n".to_vec()].concat();
+        assert_eq!(format_of("sh-1.log", &[&text(telling - RECORD.len()), RECORD].concat()), Format::Cri);
+        assert_eq!(format_of("sh-1.log", &[&text(telling), RECORD].concat()), Format::Plain);
+        assert_eq!(format_of("sh-1.log", &[&text(2 * telling), RECORD].concat()), Format::Plain);
+        let long = [RECORD.trim_ascii_end(), &text(2 * telling)].concat();
+        assert_eq!(format_of("sh-1.log", &long), Format::Cri);
+    }
+}

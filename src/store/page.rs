@@ -1,0 +1,338 @@
+//! Which runs are listed, as SQL that reads what is listed and no more.
+//!
+//! A page goes on after a run, not after a number of them, so the thousandth costs what the first does. Each arm of the query walks
+//! an index from the newest run on; where only an index per repository is there, every repository has its arm, and SQLite merges
+//! them as far as it needs to. What no index knows is asked of the merged runs: asked of an arm, it could read a repository to its
+//! end for nothing. Without an index all rows are passed over, and as many as are listed are kept.
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, params_from_iter};
+
+use super::dialect::{Dialect, Walk};
+use crate::model::{Outcome, RunId};
+
+/// The most repositories that have an arm each; SQLite allows for 500.
+const MAX_ARMS: usize = 256;
+
+/// Which runs to list, newest first.
+#[derive(Clone, Default, Debug)]
+pub struct RunPage {
+    /// Only runs of this repository.
+    pub repo: Option<String>,
+    /// Only runs of this ref, full or without `refs/heads/` or `refs/tags/`.
+    pub ref_name: Option<String>,
+    /// Only the run of this id; where there is none, ids that begin or end like this.
+    pub id_part: Option<String>,
+    /// Only runs that ended like this.
+    pub outcome: Option<Outcome>,
+    /// Only runs older than this one.
+    pub before: Option<RunId>,
+    /// How many newer runs to leave out.
+    pub skip: usize,
+    /// How many at most.
+    pub limit: usize,
+}
+
+/// A query for runs and the values in it.
+pub(super) struct Query {
+    pub sql: String,
+    pub values: Vec<Value>,
+}
+
+/// A piece of a query: what is read, and what holds for it.
+struct Arm {
+    from: &'static str,
+    wanted: Vec<String>,
+}
+
+impl Arm {
+    fn new(wanted: impl IntoIterator<Item = String>) -> Self {
+        Self { from: "v_runs", wanted: wanted.into_iter().collect() }
+    }
+
+    fn sql(&self, columns: &str, also: &[String]) -> String {
+        let wanted = self.wanted.iter().chain(also).map(String::as_str).collect::<Vec<_>>().join(" AND ");
+        let filter = if wanted.is_empty() { String::new() } else { format!(" WHERE {wanted}") };
+        format!("SELECT {columns}, order_ms FROM {}{filter}", self.from)
+    }
+}
+
+/// The query for a page; `None` when the run that it goes on after is not there (any more).
+pub(super) fn query(
+    connection: &Connection,
+    dialect: &Dialect,
+    columns: &str,
+    page: &RunPage,
+) -> rusqlite::Result<Option<Query>> {
+    let mut values = Vec::new();
+    let mut also = Vec::new();
+    if let Some(repo) = &page.repo {
+        also.push(format!("repo = {}", bind(&mut values, repo.clone())));
+    }
+    if let Some(before) = &page.before {
+        let Some((order, id)) = place_of(connection, before)? else { return Ok(None) };
+        also.push(format!("(order_ms, id) < ({}, {})", bind(&mut values, order), bind(&mut values, id)));
+    }
+    let unindexed = unindexed(page, &mut values);
+    let arms = arms(connection, dialect, page, &mut values)?;
+    let is_merged = page.id_part.is_none() && arms.len() > 1;
+    if !is_merged {
+        also.extend_from_slice(&unindexed);
+    }
+    let arms: Vec<String> = arms.iter().map(|arm| arm.sql(columns, &also)).collect();
+    let sorted = format!("{} ORDER BY order_ms DESC, id DESC", arms.join(" UNION ALL "));
+    let rows = if is_merged && !unindexed.is_empty() {
+        // With a limit of its own the inner query keeps its order and is not merged with the outer one.
+        format!("SELECT * FROM ({sorted} LIMIT -1) WHERE {}", unindexed.join(" AND "))
+    } else {
+        sorted
+    };
+    let sql = format!("{rows} LIMIT {} OFFSET {}", as_sql(page.limit), as_sql(page.skip));
+    Ok(Some(Query { sql, values }))
+}
+
+/// What else holds for every run of the page.
+fn unindexed(page: &RunPage, values: &mut Vec<Value>) -> Vec<String> {
+    let mut wanted = Vec::new();
+    if let Some(ref_name) = &page.ref_name {
+        let forms = ["", "refs/heads/", "refs/tags/"].map(|lead| bind(values, format!("{lead}{ref_name}")));
+        wanted.push(format!("ref_name IN ({})", forms.join(", ")));
+    }
+    if let Some(outcome) = page.outcome {
+        wanted.push(format!("outcome(state, reason) = {}", bind(values, outcome_code(outcome))));
+    }
+    wanted
+}
+
+fn arms(
+    connection: &Connection,
+    dialect: &Dialect,
+    page: &RunPage,
+    values: &mut Vec<Value>,
+) -> rusqlite::Result<Vec<Arm>> {
+    if let Some(part) = &page.id_part {
+        return Ok(match place_of(connection, &RunId(part.clone()))? {
+            Some((_, id)) => vec![Arm::new([format!("id = {}", bind(values, id))])],
+            None => by_part(part, values),
+        });
+    }
+    let repos = match dialect.walk {
+        Walk::ByRepo if page.repo.is_none() => repos(connection)?,
+        Walk::ByTime | Walk::ByRepo | Walk::Scan => None,
+    };
+    let Some(repos) = repos else { return Ok(vec![Arm::new([])]) };
+    Ok(repos.into_iter().map(|repo| Arm::new([format!("repo = {}", bind(values, repo))])).collect())
+}
+
+/// Ids that begin so lie side by side in their index; for those that end so all ids are passed over, but no row.
+fn by_part(part: &str, values: &mut Vec<Value>) -> Vec<Arm> {
+    let (first, last) = (bind(values, part.to_owned()), bind(values, format!("{part}\u{10FFFF}")));
+    let begins_so = format!("substr(id, 1, length({first})) = {first}");
+    let ending = "(SELECT id AS found FROM v_runs) CROSS JOIN v_runs ON id = found";
+    let ends_so = format!("substr(found, -length({first})) = {first}");
+    vec![
+        Arm::new([format!("id BETWEEN {first} AND {last}"), begins_so.clone()]),
+        Arm { from: ending, wanted: vec![ends_so, format!("NOT {begins_so}")] },
+    ]
+}
+
+/// The repositories, each found by one step in their index; `None` when there are none, or too many for an arm each.
+fn repos(connection: &Connection) -> rusqlite::Result<Option<Vec<Value>>> {
+    let sql = "WITH RECURSIVE r(repo) AS (
+                 SELECT min(repo) FROM main.runs
+                 UNION ALL
+                 SELECT (SELECT min(repo) FROM main.runs WHERE repo > r.repo) FROM r WHERE r.repo IS NOT NULL
+               )
+               SELECT repo FROM r WHERE repo IS NOT NULL LIMIT ?";
+    let limit = as_sql(MAX_ARMS + 1);
+    let found: Vec<Value> = connection.prepare(sql)?.query_map([limit], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    Ok(Some(found).filter(|found| (1..=MAX_ARMS).contains(&found.len())))
+}
+
+/// Where a run stands in the order of the list.
+fn place_of(connection: &Connection, id: &RunId) -> rusqlite::Result<Option<(Value, Value)>> {
+    let mut statement = connection.prepare("SELECT order_ms, id FROM v_runs WHERE id = ?")?;
+    statement.query_row([id.as_str()], |row| Ok((row.get(0)?, row.get(1)?))).optional()
+}
+
+fn bind(values: &mut Vec<Value>, value: impl Into<Value>) -> String {
+    values.push(value.into());
+    format!("?{}", values.len())
+}
+
+/// What [`Outcome`] is called in SQL.
+pub(super) const fn outcome_code(outcome: Outcome) -> i64 {
+    outcome as i64
+}
+
+fn as_sql(n: usize) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+impl Query {
+    /// The values in the order of their numbers.
+    pub fn params(&self) -> impl rusqlite::Params + '_ {
+        params_from_iter(&self.values)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::dialect::define_views;
+    use super::super::read::define_outcome;
+    use super::super::schema;
+    use super::*;
+
+    const QUIRE_2: &str = include_str!("../../fixtures/stores/quire-schema-steps/v02.sql");
+    const QUIRE_11: &str = include_str!("../../fixtures/stores/quire-schema-steps/v11.sql");
+
+    /// A database and what is known of it.
+    fn opened(sql: &str) -> (Connection, Dialect) {
+        let mut connection = Connection::open_in_memory().unwrap();
+        if sql.is_empty() {
+            schema::migrate(&mut connection, Path::new("ours.db")).unwrap();
+        }
+        connection.execute_batch(sql).unwrap();
+        let dialect = define_views(&connection, Path::new("some.db")).unwrap();
+        define_outcome(&connection).unwrap();
+        (connection, dialect)
+    }
+
+    fn ids((connection, dialect): &(Connection, Dialect), page: &RunPage) -> Option<Vec<String>> {
+        let query = query(connection, dialect, "id", page).unwrap()?;
+        let mut statement = connection.prepare(&query.sql).unwrap();
+        let rows = statement.query_map(query.params(), |row| row.get(0)).unwrap();
+        Some(rows.collect::<Result<_, _>>().unwrap())
+    }
+
+    /// How SQLite goes about it, a line per step.
+    fn plan((connection, dialect): &(Connection, Dialect), page: &RunPage) -> String {
+        let query = query(connection, dialect, "id, repo, ref_name, sha, state, reason", page).unwrap().unwrap();
+        let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {}", query.sql)).unwrap();
+        let steps = statement.query_map(query.params(), |row| row.get::<_, String>(3)).unwrap();
+        steps.map(|step| step.unwrap() + "\n").collect()
+    }
+
+    fn by_repo(repo: &str) -> RunPage {
+        RunPage { repo: Some(repo.into()), ..all() }
+    }
+
+    fn all() -> RunPage {
+        RunPage { limit: 50, ..RunPage::default() }
+    }
+
+    #[test]
+    fn no_page_reads_or_sorts_more_than_it_lists() {
+        for sql in ["", QUIRE_2, QUIRE_11] {
+            let database = opened(sql);
+            let before = ids(&database, &all()).unwrap().into_iter().nth(1).map(RunId);
+            for page in [
+                all(),
+                by_repo("demo.git"),
+                RunPage { ref_name: Some("main".into()), ..all() },
+                RunPage { outcome: Some(Outcome::Failed), ..all() },
+                RunPage { before: before.clone(), ..all() },
+                RunPage { before, ..by_repo("demo.git") },
+                RunPage { skip: 7, limit: 1, ..all() },
+            ] {
+                let plan = plan(&database, &page);
+                assert!(plan.contains("USING INDEX runs_"), "{page:?}\n{plan}");
+                let is_bad = |step: &str| {
+                    step.contains("SCAN main.runs") && !step.contains("USING INDEX")
+                        || step.contains("B-TREE FOR ORDER BY")
+                };
+                assert!(!plan.lines().any(is_bad) && !plan.contains("MATERIALIZE"), "{page:?}\n{plan}");
+            }
+        }
+    }
+
+    #[test]
+    fn repositories_and_ids_are_found_in_their_indexes() {
+        let database = opened(QUIRE_11);
+        assert_eq!(database.1.walk, Walk::ByRepo);
+        assert_eq!(
+            repos(&database.0).unwrap().unwrap(),
+            ["demo.git", "work/grouped.git"].map(|r| Value::from(r.to_owned()))
+        );
+        let part = |part: &str| RunPage { id_part: Some(part.into()), ..all() };
+        let plan = plan(&database, &part("01a2076e"));
+        let steps: Vec<&str> = plan.lines().filter(|step| step.contains("SEARCH") || step.contains("SCAN")).collect();
+        assert!(steps[0].starts_with("SEARCH") && steps[0].contains("(id>? AND id<?)"), "{plan}");
+        assert!(steps[1].contains("COVERING INDEX"), "{plan}");
+        assert!(steps[2].starts_with("SEARCH") && steps[2].contains("(id=?)"), "{plan}");
+        assert_eq!(ids(&database, &part("01a2076e")).unwrap().len(), 5);
+        assert_eq!(ids(&database, &part("e1bc42")).unwrap(), ["01a2076e-ef8c-71b1-93c7-dab6a7e1bc42"]);
+    }
+
+    /// A table of runs in which several share a time, and some have none or one that is no number.
+    fn odd_runs(columns: &str, index: &str) -> String {
+        let mut sql = format!("CREATE TABLE runs({columns}); {index}; PRAGMA user_version = 12;");
+        for n in 0..60 {
+            let time = match n % 10 {
+                8 if !columns.contains("NOT NULL") => "NULL".to_owned(),
+                9 => format!("'t{n}'"),
+                _ => (1_000 - n / 3).to_string(),
+            };
+            sql.push_str(&format!("INSERT INTO runs VALUES ('id-{n:02}', 'repo-{}', {time});", n % 7));
+        }
+        sql
+    }
+
+    #[test]
+    fn pages_one_after_another_are_the_whole_list_whatever_the_indexes() {
+        let not_null = "id PRIMARY KEY, repo NOT NULL, pushed_at_ms NOT NULL";
+        for (columns, index, walk) in [
+            (not_null, "CREATE INDEX i ON runs(pushed_at_ms DESC, id DESC)", Walk::ByTime),
+            (not_null, "CREATE INDEX i ON runs(REPO, PUSHED_AT_MS DESC)", Walk::ByRepo),
+            (not_null, "CREATE INDEX i ON runs(repo, pushed_at_ms) WHERE repo > 'r'", Walk::Scan),
+            ("id, Repo, Pushed_At_Ms", "CREATE INDEX i ON runs(repo, pushed_at_ms)", Walk::Scan),
+            ("id PRIMARY KEY, repo NOT NULL, later", "CREATE INDEX i ON runs(repo, later)", Walk::Scan),
+        ] {
+            let database = opened(&odd_runs(columns, index));
+            assert_eq!(database.1.walk, walk, "{index}");
+            let whole = "SELECT id FROM v_runs ORDER BY order_ms DESC, id DESC";
+            let mut statement = database.0.prepare(whole).unwrap();
+            let whole: Vec<String> =
+                statement.query_map((), |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap();
+            assert_eq!(whole.len(), 60);
+            let mut listed: Vec<String> = Vec::new();
+            loop {
+                let before = listed.last().cloned().map(RunId);
+                let page = ids(&database, &RunPage { before, limit: 7, ..RunPage::default() }).unwrap();
+                if page.is_empty() {
+                    break;
+                }
+                listed.extend(page);
+            }
+            assert_eq!(listed, whole, "{index}");
+            let nth = RunPage { skip: 20, limit: 1, ..RunPage::default() };
+            assert_eq!(ids(&database, &nth).unwrap(), [whole[20].clone()]);
+            let of_one: Vec<String> = ids(&database, &by_repo("repo-3")).unwrap();
+            assert_eq!(of_one.len(), 9);
+        }
+    }
+
+    #[test]
+    fn a_page_after_a_run_that_is_gone_is_none() {
+        let gone = RunPage { before: Some(RunId("gone".into())), ..all() };
+        assert_eq!(ids(&opened(QUIRE_2), &gone), None);
+    }
+
+    #[test]
+    fn more_repositories_than_arms_are_passed_over_and_listed_all_the_same() {
+        let (connection, dialect) = opened(QUIRE_11);
+        for n in 0..=as_sql(MAX_ARMS) {
+            let sql =
+                "INSERT INTO runs(id, repo, ref_name, sha, pushed_at_ms, created_at) VALUES (?1, ?1, '', '', ?2, 0)";
+            connection.execute(sql, (format!("run-{n:03}"), 2_000_000_000_000 + n)).unwrap();
+        }
+        assert!(repos(&connection).unwrap().is_none());
+        let database = (connection, dialect);
+        assert_eq!(ids(&database, &RunPage { limit: 2, ..all() }).unwrap(), ["run-256", "run-255"]);
+        database.0.execute_batch("DELETE FROM runs WHERE id < 'run-003' AND id >= 'run'").unwrap();
+        assert_eq!(repos(&database.0).unwrap().unwrap().len(), MAX_ARMS, "as many arms as there may be");
+        assert_eq!(ids(&database, &RunPage { limit: 2, ..all() }).unwrap(), ["run-256", "run-255"]);
+    }
+}
