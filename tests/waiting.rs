@@ -1,6 +1,6 @@
 //! Stores that are not there yet, locked, replaced or deleted: what the screen says, that it goes on by itself, and what a script
 //! is told.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod common;
 
@@ -164,6 +164,21 @@ fn a_database_that_is_deleted_leaves_what_was_read_and_is_waited_for() {
     assert!(sim.screen().lines().next().unwrap().ends_with("waiting"), "{}", sim.screen());
     fs::rename(aside, made.root().join("rundown.db")).unwrap();
     assert!(!sim.disk().screen().contains("gone"));
+}
+
+#[test]
+fn what_is_to_be_said_of_a_store_is_kept_for_the_end() {
+    let (made, dir) = (store("quire-v2-live"), TempDir::new().unwrap());
+    let writer = rusqlite::Connection::open(made.path().join("quire.db")).unwrap();
+    writer.execute_batch("PRAGMA journal_mode = WAL; UPDATE runs SET repo = 'later.git'").unwrap();
+    for name in ["quire.db", "quire.db-wal"] {
+        fs::copy(made.path().join(name), dir.path().join(name)).unwrap();
+    }
+    let wal = fs::File::open(dir.path().join("quire.db-wal")).unwrap();
+    wal.set_modified(std::time::SystemTime::now() - Duration::from_mins(1)).unwrap();
+    let sim = open(dir.path(), None, SMALL);
+    let [notice] = &sim.model.notices[..] else { panic!("{:?}", sim.model.notices) };
+    assert!(notice.contains("its -wal was left by a crash, or the files were copied"), "{notice}");
 }
 
 #[test]

@@ -120,8 +120,9 @@ impl Desk {
     /// What was read stays; and so does what is watched, if there is anything.
     fn fail(&mut self, run: Option<RunId>, error: &Error) -> Vec<Msg> {
         self.seen.is_stale = true;
-        let mut messages = self.wait_for(Some(Wait::of(error, self.seen.runs.is_some())));
-        if self.seen.dirs.is_empty() {
+        let has_read = !self.seen.dirs.is_empty();
+        let mut messages = self.wait_for(Some(Wait::of(error, has_read)));
+        if !has_read {
             messages.push(Msg::Dirs(run, self.catalog.watched(None)));
         }
         messages
