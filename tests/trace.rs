@@ -10,6 +10,7 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
 
 use common::{copy_tree, run, rundown, store};
 use jiff::tz::TimeZone;
@@ -143,13 +144,18 @@ fn of_a_journal_left_by_a_crash() {
     assert!(String::from_utf8_lossy(&said).contains("quire.db: its -journal was left by a crash"), "{said:?}");
 }
 
-/// A recorder in the middle of its command.
+/// A recorder in the middle of its command, whose first row has been passed on and is in its log.
 fn recorder(root: &Path) -> Child {
     let mut command = rundown(root);
     command.args(["record", "--root", "."]).args(["--", "sh", "-c", "echo begun; read line"]);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut said = BufReader::new(child.stdout.as_mut().unwrap()).lines().map_while(Result::ok);
     assert!(said.any(|line| line == "begun"));
+    let is_logged = |path: &Path, seen: &Seen| path.ends_with("sh-1.log") && !seen.bytes.is_empty();
+    let begun = Instant::now();
+    while !picture(root).iter().any(|(path, seen)| is_logged(path, seen)) {
+        assert!(begun.elapsed() < Duration::from_secs(10), "never logged");
+    }
     child
 }
 
