@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::layout::Rect;
+use rundown::catalog::RunList;
 use rundown::cri::Stream;
 use rundown::join::{JobNode, LogRef, Pairing, RunHead, RunNode, ShNode, ShState};
 use rundown::log::{Row, Window};
@@ -72,7 +73,7 @@ fn model() -> Model {
         notes: Vec::new(),
     };
     let mut model = Model::new(SIZE, Theme::new(true, false), TimeZone::UTC, Some(id.clone()));
-    let _ = update(&mut model, Msg::Runs(vec![head; 50]));
+    let _ = update(&mut model, Msg::Runs(RunList { heads: vec![head; 50], has_more: true }));
     let _ = update(&mut model, Msg::Run(id, Some(Box::new(node))));
     model.tree.at = Some(Place { job: JobId("job 1".into()), n: Some(1) });
     model.log.window = Window { rows: (0..240).map(row).collect(), at_start: true, at_end: true, file_bytes: 48_000 };

@@ -439,6 +439,21 @@ fn runs_that_nobody_waits_for_any_more_change_nothing() {
     assert_eq!(sim.model.runs.heads, heads);
 }
 
+#[test]
+fn a_page_that_could_not_be_read_is_asked_for_again_when_reading_works_again() {
+    let store = many_runs(350);
+    let mut sim = open(&store, SMALL);
+    sim.keys("r");
+    let bottom = || Msg::Key(Key::parse("G").unwrap());
+    let asked = Effect::ReadRuns(run_id(251));
+    assert_eq!(update(&mut sim.model, bottom()), std::slice::from_ref(&asked));
+    let busy = Msg::Failed(Work::Store, "the database is busy; trying again".into());
+    assert_eq!(update(&mut sim.model, busy), [], "not at once and for ever");
+    assert_eq!(update(&mut sim.model, bottom()), []);
+    let list = RunList { heads: sim.model.runs.heads.clone().unwrap(), has_more: true };
+    assert_eq!(update(&mut sim.model, Msg::Runs(list)), [asked]);
+}
+
 // ---- the log ----
 
 #[test]

@@ -268,16 +268,16 @@ mod tests {
 
     /// A table of runs in which several share a time, and some have none or one that is no number.
     fn odd_runs(columns: &str, index: &str) -> String {
-        let mut sql = format!("CREATE TABLE runs({columns}); {index}; PRAGMA user_version = 12;");
-        for n in 0..60 {
+        let row = |n: i32| {
             let time = match n % 10 {
                 8 if !columns.contains("NOT NULL") => "NULL".to_owned(),
                 9 => format!("'t{n}'"),
                 _ => (1_000 - n / 3).to_string(),
             };
-            sql.push_str(&format!("INSERT INTO runs VALUES ('id-{n:02}', 'repo-{}', {time});", n % 7));
-        }
-        sql
+            format!("INSERT INTO runs VALUES ('id-{n:02}', 'repo-{}', {time});", n % 7)
+        };
+        let rows: Vec<String> = (0..60).map(row).collect();
+        format!("CREATE TABLE runs({columns}); {index}; {}", rows.concat())
     }
 
     #[test]

@@ -273,3 +273,58 @@ fn integer(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<i64>> {
 fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Time>> {
     Ok(integer(row, column)?.map(Time::from_millis))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// A database that is too large to be read as a file; nobody has it open.
+    fn large_database(path: &Path, runs: &str) {
+        let schema = include_str!("../../fixtures/stores/quire-schema-steps/v11.sql");
+        let connection = Connection::open(path).unwrap();
+        connection.execute_batch(schema).unwrap();
+        connection.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE ballast(x)").unwrap();
+        connection.execute_batch("INSERT INTO ballast VALUES (zeroblob(20 << 20))").unwrap();
+        connection.execute_batch(runs).unwrap();
+    }
+
+    fn ids(reader: &Reader) -> Vec<String> {
+        let page = RunPage { limit: 2, ..RunPage::default() };
+        reader.runs(&page).unwrap().unwrap().into_iter().map(|listed| listed.run.id.0).collect()
+    }
+
+    fn add(path: &Path, id: &str) {
+        let sql =
+            "INSERT INTO runs(id, repo, ref_name, sha, pushed_at_ms, created_at) VALUES (?1, 'r', '', '', 9e12, 0)";
+        Connection::open(path).unwrap().execute(sql, [id]).unwrap();
+    }
+
+    /// Nothing has been written for so long that the next change looks different.
+    fn settle(path: &Path) {
+        let long_ago = std::time::SystemTime::now() - Duration::from_secs(9);
+        fs::File::options().append(true).open(path).unwrap().set_modified(long_ago).unwrap();
+    }
+
+    #[test]
+    fn a_large_database_is_read_anew_when_it_changes_and_is_in_nobody_s_way() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let path = dir.path().join("quire.db");
+        large_database(&path, "");
+        settle(&path);
+        let reader = Reader::open(&path).unwrap();
+        assert!(reader.kept.borrow().is_some(), "it is not opened again for each reading");
+        let before = ids(&reader);
+        add(&path, "new");
+        assert_eq!(ids(&reader), ["new".to_owned(), before[0].clone()]);
+        settle(&path);
+        assert_eq!(ids(&reader)[0], "new");
+        fs::remove_file(&path).unwrap();
+        assert!(reader.runs(&RunPage::default()).is_err());
+        large_database(&path, "DELETE FROM runs");
+        assert!(ids(&reader).is_empty(), "another one took its place");
+        let names: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names, ["quire.db"], "nothing is left behind");
+    }
+}
