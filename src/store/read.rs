@@ -141,10 +141,7 @@ impl Reader {
     /// What a user should know of how this database is read.
     #[must_use]
     pub fn notices(&self) -> Vec<String> {
-        let is_abandoned = self.kept.borrow().as_ref().is_some_and(|(_, kept)| kept.access.is_abandoned);
-        let why = "its -wal was left by a crash, or the files were copied: a private copy of both is read";
-        let abandoned = is_abandoned.then(|| format!("{}: {why}", self.path.display()));
-        abandoned.into_iter().chain(self.told.borrow().iter().cloned()).collect()
+        self.told.borrow().clone()
     }
 
     /// Runs `work` on a connection in one read transaction; again when an unlocked database changed meanwhile.
@@ -184,7 +181,9 @@ impl Reader {
         access.connection.execute_batch("BEGIN").map_err(failed())?;
         let dialect = dialect::define_views(&access.connection, &self.path)?;
         define_outcome(&access.connection).map_err(failed())?;
-        self.told.replace(dialect.notices.clone());
+        let why = "its -wal was left by a crash, or the files were copied: both are read as they lie";
+        let abandoned = access.is_abandoned.then(|| format!("{}: {why}", self.path.display()));
+        self.told.replace(abandoned.into_iter().chain(dialect.notices.iter().cloned()).collect());
         Ok(Opened { access, dialect })
     }
 }
@@ -326,5 +325,28 @@ mod tests {
         assert!(ids(&reader).is_empty(), "another one took its place");
         let names: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(names, ["quire.db"], "nothing is left behind");
+    }
+
+    #[test]
+    fn a_wal_that_a_crash_left_is_read_where_it_lies_and_said_to_be_there() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let (path, crashed) = (dir.path().join("quire.db"), dir.path().join("crashed.db"));
+        large_database(&path, "");
+        let writer = Connection::open(&path).unwrap();
+        writer.execute_batch("SELECT count(*) FROM runs").unwrap();
+        add(&path, "in the wal");
+        for suffix in ["", "-wal"] {
+            let file = |path: &Path| PathBuf::from(format!("{}{suffix}", path.display()));
+            fs::copy(file(&path), file(&crashed)).unwrap();
+            settle(&file(&crashed));
+        }
+        drop(writer);
+        let reader = Reader::open(&crashed).unwrap();
+        assert_eq!(ids(&reader)[0], "in the wal");
+        assert!(reader.notices().concat().contains("its -wal was left by a crash"));
+        assert!(reader.kept.borrow().is_none(), "no lock outlives a reading");
+        let mut names: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["crashed.db", "crashed.db-wal", "quire.db"], "nothing is added and nothing tidied away");
     }
 }
