@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use globset::Glob;
 use jiff::tz::TimeZone;
 
-use crate::catalog::{self, Catalog, RunFilter, RunSpec};
+use crate::catalog::{self, Beside, Catalog, RunFilter, RunSpec};
 use crate::demo;
 use crate::dump::{self, Look, Report, Selection, Timestamps};
 use crate::error::{Error, Result};
@@ -152,7 +152,7 @@ fn list_runs(place: &Place, list: &List) -> anyhow::Result<u8> {
         None => catalog.runs(&filter, list.limit)?,
         Some(run) => {
             let id = catalog.find(&RunSpec::parse(run)?, &filter)?;
-            catalog.runs_before(&id, &filter, list.limit)?.unwrap_or_default()
+            catalog.runs_beside(&Beside::Older(id), &filter, list.limit)?.unwrap_or_default()
         }
     };
     let stdout = io::stdout();

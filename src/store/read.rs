@@ -14,7 +14,7 @@ use rusqlite::{Connection, Params, Row};
 
 use super::access::{self, Access, Stamp};
 use super::dialect::{self, Dialect};
-use super::page::{self, RunPage, outcome_code};
+use super::page::{self, Beside, RunPage, outcome_code};
 use crate::error::{Error, Result};
 use crate::model::{Job, JobId, Outcome, Run, RunId, Sh};
 use crate::time::Time;
@@ -88,7 +88,7 @@ impl Reader {
         Ok(changed)
     }
 
-    /// A page of runs, newest first; `None` when the run that it goes on after is not there (any more).
+    /// A page of runs, newest first; `None` when the run that it lies beside is not there (any more).
     ///
     /// # Errors
     /// When the database cannot be read; so for every method here.
@@ -96,7 +96,10 @@ impl Reader {
         self.read(|opened| {
             let (connection, dialect) = (&opened.access.connection, &opened.dialect);
             let Some(query) = page::query(connection, dialect, RUN_COLUMNS, page)? else { return Ok(None) };
-            let runs = collect(connection, &query.sql, query.params(), run)?;
+            let mut runs = collect(connection, &query.sql, query.params(), run)?;
+            if let Some(Beside::Newer(_)) = page.beside {
+                runs.reverse();
+            }
             Ok(Some(runs.into_iter().map(|run| ListedRun { run, ours: dialect.ours }).collect()))
         })
     }
