@@ -10,9 +10,9 @@
 //! | rollback journal | – | read-only, locks as usual, whatever its size |
 //! | WAL | a `-shm` that somebody holds | read-only, waiting for locks; a [shared lock](hold) keeps the files in place meanwhile |
 //! | WAL | no `-wal`, or an empty one | `immutable=1`; the [`Stamp`] tells afterwards whether it really stood still |
-//! | WAL | a `-wal` that nobody holds: a copied artifact, or a crash | a private copy of both; the [`Stamp`] tells |
+//! | WAL | a `-wal` that nobody holds: a copied artifact, or a crash | both [as they lie](open_as_it_lies); the [`Stamp`] tells |
 //!
-//! The last case looks like the first one but for the lock: SQLite's first connection truncates and rebuilds a `-shm`.
+//! The last case looks like the first one of WAL but for the lock: SQLite's first connection truncates and rebuilds a `-shm`.
 //! No connection that locks the database outlives one reading. And no process both reads and writes a store: POSIX locks belong to a
 //! process, and closing any descriptor of a file drops them all.
 
@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use rustix::fs::{FlockOperation, fcntl_lock};
 use rustix::io::Errno;
@@ -58,7 +59,7 @@ pub(super) struct Access {
     /// Whether a `-wal` is read that its writer has left behind.
     pub is_abandoned: bool,
     // In this order: closing any descriptor of a file drops the process's locks on it, SQLite's too.
-    _hold: Option<File>,
+    hold: Option<File>,
     copy: Option<TempDir>,
 }
 
@@ -70,7 +71,7 @@ impl Access {
 
     /// Whether it is in nobody's way, however long it lasts: a private copy, or a database that is taken to stand still.
     pub const fn is_lockless(&self) -> bool {
-        self.is_copy() || !self.is_consistent
+        self.is_copy() || (!self.is_consistent && self.hold.is_none())
     }
 }
 
@@ -162,19 +163,30 @@ fn open_as(path: &Path, small_bytes: u64) -> Result<Access> {
         })?;
         return Ok(Access { is_consistent: true, is_abandoned, ..access });
     }
-    if is_held(&shm) {
+    let has_wal = || fs::metadata(&wal).is_ok_and(|wal| wal.len() > 0);
+    if is_held(&shm) || has_wal() {
         let hold = hold(path).map_err(Error::io("lock", path))?;
         // The last writer may have closed the database before the lock was ours.
         if is_held(&shm) {
             return connect(path, "", Some(hold));
         }
-    }
-    if fs::metadata(&wal).is_ok_and(|wal| wal.len() > 0) {
-        let copied =
-            open_copy(path, |to| fs::copy(path, to).and_then(|_| fs::copy(&wal, beside(to, "-wal"))).map(drop))?;
-        return Ok(Access { is_abandoned: is_old(&wal), ..copied });
+        if has_wal() {
+            return open_as_it_lies(path, hold, is_old(&wal));
+        }
     }
     connect(path, "&immutable=1", None)
+}
+
+/// Opens a database and the `-wal` beside it, which nobody holds. In exclusive mode SQLite builds the wal-index in memory, not in a
+/// `-shm`; without locks it needs no right to write; and at the end it leaves the `-wal` as it is. A lock of ours keeps a writer that
+/// comes meanwhile from taking it away.
+fn open_as_it_lies(path: &Path, hold: File, is_abandoned: bool) -> Result<Access> {
+    let failed = || Error::database("open", path);
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let access = open_uri(path, "?mode=ro&vfs=unix-none", flags)?;
+    access.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(failed())?;
+    access.connection.execute_batch("PRAGMA locking_mode = EXCLUSIVE").map_err(failed())?;
+    Ok(Access { is_abandoned, hold: Some(hold), ..access })
 }
 
 /// The bytes of a small database and of its `-wal` (none: empty) while nobody wrote to them: two readings in turn are the same.
@@ -237,7 +249,7 @@ fn hold(path: &Path) -> io::Result<File> {
 fn connect(path: &Path, query: &str, hold: Option<File>) -> Result<Access> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let access = open_uri(path, &format!("?mode=ro{query}"), flags)?;
-    Ok(Access { is_consistent: !query.contains("immutable"), _hold: hold, ..access })
+    Ok(Access { is_consistent: !query.contains("immutable"), hold, ..access })
 }
 
 fn open_uri(path: &Path, query: &str, flags: OpenFlags) -> Result<Access> {
@@ -248,7 +260,7 @@ fn open_uri(path: &Path, query: &str, flags: OpenFlags) -> Result<Access> {
     connection.pragma_update(None, "temp_store", "memory").map_err(failed())?;
     // A database is somebody's input: its schema may not call functions of ours, nor read outside itself.
     connection.pragma_update(None, "trusted_schema", false).map_err(failed())?;
-    Ok(Access { connection, is_consistent: false, is_abandoned: false, _hold: None, copy: None })
+    Ok(Access { connection, is_consistent: false, is_abandoned: false, hold: None, copy: None })
 }
 
 /// Opens a private copy that `copy` makes, for writing: only such a connection can recover the wal-index of a `-wal` left alone.
