@@ -10,7 +10,7 @@ use common::built::{Built, at, failed_run, passed_run, run_id};
 use insta::assert_snapshot;
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
-use rundown::catalog::{Catalog, RunFilter, RunList, RunSpec};
+use rundown::catalog::{Beside, Catalog, RunFilter, RunList, RunSpec};
 use rundown::cri::Stream;
 use rundown::model::{JobId, RunId};
 use rundown::store::{JobEnd, RunEnd};
@@ -18,7 +18,7 @@ use rundown::tui::Options;
 use rundown::tui::keymap::Key;
 use rundown::tui::layout::Pane;
 use rundown::tui::model::Place;
-use rundown::tui::msg::{Effect, Mouse, Msg, Watching, Work};
+use rundown::tui::msg::{Effect, MAX_RUNS, Mouse, Msg, Watching, Work};
 use rundown::tui::sim::Sim;
 use rundown::tui::update::update;
 
@@ -434,13 +434,64 @@ fn a_list_goes_on_where_its_last_run_was_deleted_and_over_a_flood_of_new_ones() 
 }
 
 #[test]
+fn however_far_somebody_goes_only_runs_around_the_screen_are_at_hand() {
+    let store = many_runs(5_000);
+    let mut sim = open(&store, SMALL);
+    sim.keys("r");
+    let is_whole = |listed: &[RunId]| {
+        listed
+            .windows(2)
+            .all(|pair| pair[0].0[28..].parse::<u32>().unwrap() - 1 == pair[1].0[28..].parse::<u32>().unwrap())
+    };
+    while sim.model.runs.at != Some(run_id(1)) {
+        let before = sim.model.runs.at.clone();
+        sim.keys("G");
+        assert!(sim.model.runs.at < before, "each G goes on");
+        assert!(listed(&sim).len() <= MAX_RUNS && is_whole(&listed(&sim)));
+    }
+    let top = listed(&sim)[sim.model.runs.top].clone();
+    sql(&store, &insert_runs(5_001, 5_003));
+    sql(&store, &format!("UPDATE runs SET state = 'failed' WHERE id = '{}'", run_id(2).0));
+    sim.disk();
+    assert_eq!(listed(&sim)[sim.model.runs.top], top, "new runs move nothing");
+    assert!(sim.screen().contains("✗ failed      00000002"), "what is on screen was read again: {}", sim.screen());
+    for n in 1..=5_003 {
+        assert_eq!(sim.model.runs.at, Some(run_id(n)), "no run is missed on the way up");
+        sim.keys("k");
+        assert!(listed(&sim).len() <= MAX_RUNS + 3);
+    }
+    (0..60).for_each(|_| _ = sim.keys("G"));
+    assert_eq!(sim.model.runs.at, Some(run_id(1)));
+    sim.keys("g");
+    assert_eq!(sim.model.runs.at, Some(run_id(5_003)));
+    assert_eq!(listed(&sim), newest_first(5_003, 4_904));
+    sim.keys("j Enter");
+    assert_eq!(sim.model.run.as_ref().unwrap().head.run.id, run_id(5_002));
+}
+
+#[test]
 fn runs_that_nobody_waits_for_any_more_change_nothing() {
     let store = many_runs(350);
     let mut sim = open(&store, SMALL);
     let heads = sim.model.runs.heads.clone();
     let late = RunList { heads: heads.clone().unwrap(), has_more: false };
-    sim.send(Msg::RunsBefore(run_id(251), Some(late)));
+    sim.send(Msg::RunsBeside(Beside::Older(run_id(251)), Some(late)));
     assert_eq!(sim.model.runs.heads, heads);
+}
+
+#[test]
+fn a_page_that_could_not_be_read_is_asked_for_again_when_reading_works_again() {
+    let store = many_runs(350);
+    let mut sim = open(&store, SMALL);
+    sim.keys("r");
+    let bottom = || Msg::Key(Key::parse("G").unwrap());
+    let asked = Effect::ReadRuns(Beside::Older(run_id(251)));
+    assert_eq!(update(&mut sim.model, bottom()), std::slice::from_ref(&asked));
+    let busy = Msg::Failed(Work::Store, "the database is busy; trying again".into());
+    assert_eq!(update(&mut sim.model, busy), [], "not at once and for ever");
+    assert_eq!(update(&mut sim.model, bottom()), []);
+    let list = RunList { heads: sim.model.runs.heads.clone().unwrap(), has_more: true };
+    assert_eq!(update(&mut sim.model, Msg::Runs(list)), [asked]);
 }
 
 // ---- the log ----

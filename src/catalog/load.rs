@@ -39,7 +39,7 @@ fn run_dir(root: &Path, run: &Run) -> Option<PathBuf> {
     path::run_dir(root, run.repo.as_deref()?, &run.id)
 }
 
-/// Runs for a list; `None` when the run that they are to follow is not there. Those that nobody records any more are read again
+/// Runs for a list; `None` when the run that they lie beside is not there. Those that nobody records any more are read again
 /// after that was seen: they may just have been finished.
 pub(super) fn listed_heads(root: &Path, reader: &Reader, page: &RunPage) -> Result<Option<Vec<RunHead>>> {
     let recorder_of = |listed: &ListedRun| recorder(listed.ours, &listed.run, run_dir(root, &listed.run).as_deref());

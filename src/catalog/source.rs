@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::join::{self, Recorder, RunHead, RunNode};
 use crate::log::path;
 use crate::model::{Outcome, Run, RunId};
-use crate::store::{self, Reader, RunPage};
+use crate::store::{self, Beside, Reader, RunPage};
 use crate::time::Time;
 
 /// The database files looked for in a root, ours first.
@@ -86,10 +86,10 @@ impl Catalog {
         Ok(self.list(page_of(filter), limit)?.unwrap_or_default())
     }
 
-    /// The newest runs that are older than one; `None` when that one is not there (any more).
+    /// The nearest runs on one side of a run, newest first; `None` when that run is not there (any more).
     #[expect(clippy::missing_errors_doc, reason = "see runs")]
-    pub fn runs_before(&self, id: &RunId, filter: &RunFilter, limit: usize) -> Result<Option<RunList>> {
-        self.list(RunPage { before: Some(id.clone()), ..page_of(filter) }, limit)
+    pub fn runs_beside(&self, beside: &Beside, filter: &RunFilter, limit: usize) -> Result<Option<RunList>> {
+        self.list(RunPage { beside: Some(beside.clone()), ..page_of(filter) }, limit)
     }
 
     /// A run with its jobs and commands; `None` when it is not there (any more).
@@ -189,13 +189,15 @@ impl Catalog {
         dirs
     }
 
-    /// One run more than are listed tells whether there are older ones.
+    /// One run more than are listed tells whether there are more.
     fn list(&self, page: RunPage, limit: usize) -> Result<Option<RunList>> {
-        let Some(mut heads) = self.page_if_there(&RunPage { limit: limit.saturating_add(1), ..page })? else {
-            return Ok(None);
-        };
+        let page = RunPage { limit: limit.saturating_add(1), ..page };
+        let Some(mut heads) = self.page_if_there(&page)? else { return Ok(None) };
         let has_more = heads.len() > limit;
-        heads.truncate(limit);
+        match page.beside {
+            Some(Beside::Newer(_)) => _ = heads.drain(..heads.len().saturating_sub(limit)),
+            Some(Beside::Older(_)) | None => heads.truncate(limit),
+        }
         Ok(Some(RunList { heads, has_more }))
     }
 
@@ -215,9 +217,17 @@ impl Catalog {
                 && page.outcome.is_none()
                 && (page.repo.is_none() || page.repo == run.repo)
                 && page.id_part.as_ref().is_none_or(|part| has_part(run.id.as_str(), part))
-                && page.before.as_ref().is_none_or(|before| run.id < *before)
+                && match &page.beside {
+                    Some(Beside::Older(id)) => run.id < *id,
+                    Some(Beside::Newer(id)) => run.id > *id,
+                    None => true,
+                }
         };
-        let runs = runs.into_iter().filter(wanted).skip(page.skip).take(page.limit);
+        let mut runs: Vec<Run> = runs.into_iter().filter(wanted).collect();
+        if let Some(Beside::Newer(_)) = page.beside {
+            runs.drain(..runs.len().saturating_sub(page.limit));
+        }
+        let runs = runs.into_iter().skip(page.skip).take(page.limit);
         Ok(Some(runs.map(|run| join::run_head(run, Recorder::Unknown)).collect()))
     }
 

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use globset::Glob;
 use jiff::tz::TimeZone;
 
-use crate::catalog::{self, Catalog, RunFilter, RunSpec};
+use crate::catalog::{self, Beside, Catalog, RunFilter, RunSpec};
 use crate::demo;
 use crate::doctor;
 use crate::dump::{self, FindingsWriter, Look, Report, Selection, Timestamps};
@@ -168,7 +168,7 @@ fn list_runs(place: &Place, list: &List) -> anyhow::Result<u8> {
         None => catalog.runs(&filter, list.limit)?,
         Some(run) => {
             let id = catalog.find(&RunSpec::parse(run)?, &filter)?;
-            catalog.runs_before(&id, &filter, list.limit)?.unwrap_or_default()
+            catalog.runs_beside(&Beside::Older(id), &filter, list.limit)?.unwrap_or_default()
         }
     };
     let stdout = io::stdout();
@@ -180,17 +180,23 @@ fn list_runs(place: &Place, list: &List) -> anyhow::Result<u8> {
     };
     written.and_then(|()| out.flush()).map_err(Error::Output)?;
     tell_all(&catalog.notices());
-    let oldest = found.heads.last().filter(|_| found.has_more && stdout.is_terminal());
-    match filter {
-        _ if !found.heads.is_empty() || list.limit == 0 => {}
-        _ if list.before.is_some() => tell("no older run matches"),
-        filter if filter.narrows() => tell("no run matches --repo or --ref"),
-        _ => tell("no runs yet; `rundown record -- CMD` records one"),
-    }
-    if let Some(oldest) = oldest {
-        tell(&format!("older runs: the same with --before {}", oldest.run.id.short()));
+    let for_people = list.format == ListFormat::Text && stdout.is_terminal();
+    match found.heads.last() {
+        Some(oldest) if for_people && found.has_more => {
+            tell(&format!("older runs: the same with --before {}", oldest.run.id.short()));
+        }
+        None if list.limit > 0 => tell(nothing_listed(list)),
+        Some(_) | None => {}
     }
     Ok(0)
+}
+
+fn nothing_listed(list: &List) -> &'static str {
+    match list.before {
+        Some(_) => "no older run matches",
+        None if list.narrow.filter().narrows() => "no run matches --repo or --ref",
+        None => "no runs yet; `rundown record -- CMD` records one",
+    }
 }
 
 /// Lists what is odd; 1 when anything is.

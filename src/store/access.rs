@@ -8,14 +8,13 @@
 //! | header | beside it | way in |
 //! |---|---|---|
 //! | rollback journal | – | read-only, locks as usual, whatever its size |
-//! | WAL | a `-wal` and a `-shm` | read-only with `readonly_shm=1`; a [shared lock](hold) keeps the files in place meanwhile |
+//! | WAL | a `-shm` that somebody holds | read-only with `readonly_shm=1`; a [shared lock](hold) keeps the files in place meanwhile |
 //! | WAL | no `-wal`, or an empty one | `immutable=1`; the [`Stamp`] tells afterwards whether it really stood still |
-//! | WAL | a `-wal` alone: the files were copied | a private copy of both; the [`Stamp`] tells |
-//! | any | what SQLite reads only by writing: a `-journal` to be rolled back, a broken `-shm` | the same |
+//! | WAL | a `-wal` that nobody holds: a copied artifact, or a crash | both [as they lie](open_as_it_lies); the [`Stamp`] tells |
+//! | any | what SQLite reads only by writing: a `-journal` to be rolled back, a broken `-shm` | a private copy; the [`Stamp`] tells |
 //!
-//! `readonly_shm` (SQLite's `os_unix.c`) reads a `-shm` that somebody holds without marking it, and in place of one that nobody
-//! holds, left by a crash, an index of its own in memory; otherwise the first connection would truncate and rebuild the `-shm`.
-//! SQLite opens the `-wal` for writing even so; nothing is written to it.
+//! `readonly_shm` (SQLite's `os_unix.c`) reads the `-shm` without marking it. That of a crash looks the same but for the lock: the
+//! first connection would truncate and rebuild it. SQLite opens a `-wal` for writing even so; nothing is written to it.
 //! No connection that locks the database outlives one reading. And no process both reads and writes a store: POSIX locks belong to a
 //! process, and closing any descriptor of a file drops them all.
 
@@ -27,6 +26,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use rustix::fs::{FlockOperation, fcntl_lock, statvfs};
 use rustix::io::Errno;
@@ -174,12 +174,9 @@ fn open_as(path: &Path, small_bytes: u64) -> Result<Access> {
     if is_wal && let Some(small) = open_small(path, small_bytes)? {
         return Ok(small);
     }
-    let in_place = if is_wal { connect_wal(path) } else { connect(path, "").map(Some) };
-    match in_place {
-        Ok(Some(access)) => Ok(access),
+    match if is_wal { connect_wal(path) } else { connect(path, "") } {
         Err(Error::Database { source, .. }) if needs_to_write(&source) => copy_files(path, is_wal),
-        Ok(None) => copy_files(path, is_wal),
-        Err(error) => Err(error),
+        connected => connected,
     }
 }
 
@@ -195,24 +192,22 @@ fn open_small(path: &Path, small_bytes: u64) -> Result<Option<Access>> {
     Ok(Some(Access { is_consistent: true, abandoned: is_abandoned.then_some("-wal"), ..access }))
 }
 
-/// A large WAL database where it lies; `None` if it cannot be read there.
-fn connect_wal(path: &Path) -> Result<Option<Access>> {
+/// A large WAL database where it lies.
+fn connect_wal(path: &Path) -> Result<Access> {
     let (wal, shm) = (beside(path, "-wal"), beside(path, "-shm"));
-    if wal.exists() && shm.exists() {
+    if is_held(&shm) || bytes_of(&wal) > 0 {
         let hold = hold(path)?;
         // The last writer may have closed the database before the lock was ours: opened now, both would be made anew.
-        if wal.exists() && shm.exists() {
-            let is_held = is_held(&shm);
-            let access = connect(path, "&readonly_shm=1")?;
-            let abandoned = (!is_held && bytes_of(&wal) > 0 && is_old(&wal)).then_some("-wal");
-            return Ok(Some(Access { is_consistent: is_held, abandoned, hold: Some(hold), ..access }));
+        if is_held(&shm) {
+            return Ok(Access { hold: Some(hold), ..connect(path, "&readonly_shm=1")? });
+        }
+        if bytes_of(&wal) > 0 {
+            let access = open_as_it_lies(path)?;
+            return Ok(Access { abandoned: is_old(&wal).then_some("-wal"), hold: Some(hold), ..access });
         }
     }
-    if bytes_of(&wal) > 0 {
-        return Ok(None);
-    }
     let access = connect(path, "&immutable=1")?;
-    Ok(Some(Access { is_consistent: false, ..access }))
+    Ok(Access { is_consistent: false, ..access })
 }
 
 /// Whether SQLite would have to recover something first, or to make a file.
@@ -257,6 +252,17 @@ fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
 /// and the name is somebody's input.
 fn hide_super_journal(journal: &Path) -> io::Result<()> {
     File::options().append(true).open(journal)?.write_all(&[0; 8])
+}
+
+/// Opens a database and the `-wal` beside it, which nobody holds. In exclusive mode SQLite builds the wal-index in memory, not in a
+/// `-shm`; without locks it needs no right to write; and at the end it leaves the `-wal` as it is.
+fn open_as_it_lies(path: &Path) -> Result<Access> {
+    let failed = || Error::database("open", path);
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let access = open_uri(path, "?mode=ro&vfs=unix-none", flags)?;
+    access.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(failed())?;
+    access.connection.execute_batch("PRAGMA locking_mode = EXCLUSIVE").map_err(failed())?;
+    begin(path, access)
 }
 
 /// The bytes of a small database and of its `-wal` (none: empty) while nobody wrote to them: two readings in turn are the same.
@@ -319,7 +325,7 @@ fn hold(path: &Path) -> Result<File> {
 
 fn connect(path: &Path, query: &str) -> Result<Access> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let access = open_uri(path, &format!("?mode=ro{query}"), flags)?;
+    let access = begin(path, open_uri(path, &format!("?mode=ro{query}"), flags)?)?;
     Ok(Access { is_consistent: true, ..access })
 }
 
@@ -331,10 +337,14 @@ fn open_uri(path: &Path, query: &str, flags: OpenFlags) -> Result<Access> {
     connection.pragma_update(None, "temp_store", "memory").map_err(failed())?;
     // A database is somebody's input: its schema may not call functions of ours, nor read outside itself.
     connection.pragma_update(None, "trusted_schema", false).map_err(failed())?;
-    // A transaction begins with its first reading, and what is in the way is told by it.
-    let begun = connection.execute_batch("BEGIN");
-    begun.and_then(|()| connection.query_row("PRAGMA schema_version", (), |_| Ok(()))).map_err(failed())?;
     Ok(Access { connection, is_consistent: false, abandoned: None, hold: None, copy: None })
+}
+
+/// A transaction begins with its first reading, and what is in the way is told by it.
+fn begin(path: &Path, access: Access) -> Result<Access> {
+    let begun = access.connection.execute_batch("BEGIN");
+    let read = begun.and_then(|()| access.connection.query_row("PRAGMA schema_version", (), |_| Ok(())));
+    read.map(|()| access).map_err(Error::database("open", path))
 }
 
 /// Opens a private copy that `copy` makes, for writing: only such a connection can recover what was left alone.
@@ -345,10 +355,11 @@ fn open_copy(path: &Path, copy: impl FnOnce(&Path) -> io::Result<()>) -> Result<
     let main_copy = dir.path().join("copy.db");
     copy(&main_copy).map_err(failed)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let access = open_uri(&main_copy, "", flags).map_err(|error| match error {
-        Error::Database { doing, source, .. } => Error::Database { doing, path: path.to_owned(), source },
-        other => other,
-    })?;
+    let access =
+        open_uri(&main_copy, "", flags).and_then(|access| begin(&main_copy, access)).map_err(|error| match error {
+            Error::Database { doing, source, .. } => Error::Database { doing, path: path.to_owned(), source },
+            other => other,
+        })?;
     Ok(Access { copy: Some(dir), ..access })
 }
 
@@ -661,10 +672,9 @@ mod tests {
 
     #[test]
     fn a_copy_that_has_no_room_is_refused_before_it_is_begun() {
-        let dir = TempDir::new().unwrap();
-        let path = dir.path().join("x.db");
-        drop(wal_database(&path));
-        File::create(beside(&path, "-wal")).unwrap().set_len(8 << 40).unwrap();
+        let dir = hot_journal();
+        let path = dir.path().join("hot.db");
+        File::options().write(true).open(beside(&path, "-journal")).unwrap().set_len(8 << 40).unwrap();
         let error = open(&path, PATIENCE).err().unwrap();
         let said = crate::error::chain(&error);
         assert!(said.contains("TMPDIR") && said.contains("it takes 8388608 MiB"), "{said}");

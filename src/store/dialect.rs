@@ -5,13 +5,13 @@
 //! of the future; what of them is not understood is said. Columns are named one by one: any other is never read, and the tokens
 //! that some versions keep are among those.
 //!
-//! | version | `runs` | `jobs` | commands |
-//! |---|---|---|---|
-//! | 1 | `state`, `failure_kind`, `queued_at_ms`, `started_at_ms`, `finished_at_ms` | `jobs` | – |
-//! | 2 … 7 | the same | the same | `sh_events`: finished ones only, without a number |
-//! | 8, 9 | the same | the same | `sh` |
-//! | 10, 11 | `outcome`, `created_at`, `dispatched_at`, `resolved_at` | the same | `sh` |
-//! | ours | as 1 | the same | `sh_calls`: from their start, with their number; `sh_events` |
+//! | version | what tells of a run | commands |
+//! |---|---|---|
+//! | 1 | `state`, `failure_kind`, `queued_at_ms`, `started_at_ms`, `finished_at_ms` | – |
+//! | 2 … 7 | the same | `sh_events`: finished ones only, without a number |
+//! | 8, 9 | the same, in other words | `sh` |
+//! | 10, 11 | `outcome`, `created_at`, `dispatched_at`, `resolved_at` | `sh` |
+//! | ours | as 1 | `sh_calls`: from their start, with their number; `sh_events` |
 
 use std::path::Path;
 

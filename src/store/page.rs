@@ -25,15 +25,34 @@ pub struct RunPage {
     pub id_part: Option<String>,
     /// Only runs that ended like this.
     pub outcome: Option<Outcome>,
-    /// Only runs older than this one.
-    pub before: Option<RunId>,
+    /// Only runs on one side of a run: the nearest ones.
+    pub beside: Option<Beside>,
     /// How many newer runs to leave out.
     pub skip: usize,
     /// How many at most.
     pub limit: usize,
 }
 
-/// A query for runs and the values in it.
+/// A side of a run in the list.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Beside {
+    /// Runs older than this one.
+    Older(RunId),
+    /// Runs newer than this one.
+    Newer(RunId),
+}
+
+impl Beside {
+    /// The run itself.
+    #[must_use]
+    pub const fn run(&self) -> &RunId {
+        match self {
+            Self::Older(run) | Self::Newer(run) => run,
+        }
+    }
+}
+
+/// A query for runs and the values in it; those newer than a run come oldest first.
 pub(super) struct Query {
     pub sql: String,
     pub values: Vec<Value>,
@@ -57,7 +76,7 @@ impl Arm {
     }
 }
 
-/// The query for a page; `None` when the run that it goes on after is not there (any more).
+/// The query for a page; `None` when the run that it lies beside is not there (any more).
 pub(super) fn query(
     connection: &Connection,
     dialect: &Dialect,
@@ -69,9 +88,10 @@ pub(super) fn query(
     if let Some(repo) = &page.repo {
         also.push(format!("repo = {}", bind(&mut values, repo.clone())));
     }
-    if let Some(before) = &page.before {
-        let Some((order, id)) = place_of(connection, before)? else { return Ok(None) };
-        also.push(format!("(order_ms, id) < ({}, {})", bind(&mut values, order), bind(&mut values, id)));
+    let (side, way) = if let Some(Beside::Newer(_)) = page.beside { (">", "ASC") } else { ("<", "DESC") };
+    if let Some(beside) = &page.beside {
+        let Some((order, id)) = place_of(connection, beside.run())? else { return Ok(None) };
+        also.push(format!("(order_ms, id) {side} ({}, {})", bind(&mut values, order), bind(&mut values, id)));
     }
     let unindexed = unindexed(page, &mut values);
     let arms = arms(connection, dialect, page, &mut values)?;
@@ -80,7 +100,7 @@ pub(super) fn query(
         also.extend_from_slice(&unindexed);
     }
     let arms: Vec<String> = arms.iter().map(|arm| arm.sql(columns, &also)).collect();
-    let sorted = format!("{} ORDER BY order_ms DESC, id DESC", arms.join(" UNION ALL "));
+    let sorted = format!("{} ORDER BY order_ms {way}, id {way}", arms.join(" UNION ALL "));
     let rows = if is_merged && !unindexed.is_empty() {
         // With a limit of its own the inner query keeps its order and is not merged with the outer one.
         format!("SELECT * FROM ({sorted} LIMIT -1) WHERE {}", unindexed.join(" AND "))
@@ -233,8 +253,9 @@ mod tests {
                 by_repo("demo.git"),
                 RunPage { ref_name: Some("main".into()), ..all() },
                 RunPage { outcome: Some(Outcome::Failed), ..all() },
-                RunPage { before: before.clone(), ..all() },
-                RunPage { before, ..by_repo("demo.git") },
+                RunPage { beside: before.clone().map(Beside::Older), ..all() },
+                RunPage { beside: before.clone().map(Beside::Newer), ..all() },
+                RunPage { beside: before.map(Beside::Older), ..by_repo("demo.git") },
                 RunPage { skip: 7, limit: 1, ..all() },
             ] {
                 let plan = plan(&database, &page);
@@ -268,16 +289,16 @@ mod tests {
 
     /// A table of runs in which several share a time, and some have none or one that is no number.
     fn odd_runs(columns: &str, index: &str) -> String {
-        let mut sql = format!("CREATE TABLE runs({columns}); {index}; PRAGMA user_version = 12;");
-        for n in 0..60 {
+        let row = |n: i32| {
             let time = match n % 10 {
                 8 if !columns.contains("NOT NULL") => "NULL".to_owned(),
                 9 => format!("'t{n}'"),
                 _ => (1_000 - n / 3).to_string(),
             };
-            sql.push_str(&format!("INSERT INTO runs VALUES ('id-{n:02}', 'repo-{}', {time});", n % 7));
-        }
-        sql
+            format!("INSERT INTO runs VALUES ('id-{n:02}', 'repo-{}', {time});", n % 7)
+        };
+        let rows: Vec<String> = (0..60).map(row).collect();
+        format!("CREATE TABLE runs({columns}); {index}; {}", rows.concat())
     }
 
     #[test]
@@ -299,14 +320,18 @@ mod tests {
             assert_eq!(whole.len(), 60);
             let mut listed: Vec<String> = Vec::new();
             loop {
-                let before = listed.last().cloned().map(RunId);
-                let page = ids(&database, &RunPage { before, limit: 7, ..RunPage::default() }).unwrap();
+                let beside = listed.last().cloned().map(RunId).map(Beside::Older);
+                let page = ids(&database, &RunPage { beside, limit: 7, ..RunPage::default() }).unwrap();
                 if page.is_empty() {
                     break;
                 }
                 listed.extend(page);
             }
             assert_eq!(listed, whole, "{index}");
+            let beside = Some(Beside::Newer(RunId(whole[20].clone())));
+            let mut newer = ids(&database, &RunPage { beside, limit: 7, ..RunPage::default() }).unwrap();
+            newer.reverse();
+            assert_eq!(newer, whole[13..20], "{index}");
             let nth = RunPage { skip: 20, limit: 1, ..RunPage::default() };
             assert_eq!(ids(&database, &nth).unwrap(), [whole[20].clone()]);
             let of_one: Vec<String> = ids(&database, &by_repo("repo-3")).unwrap();
@@ -315,8 +340,8 @@ mod tests {
     }
 
     #[test]
-    fn a_page_after_a_run_that_is_gone_is_none() {
-        let gone = RunPage { before: Some(RunId("gone".into())), ..all() };
+    fn a_page_beside_a_run_that_is_gone_is_none() {
+        let gone = RunPage { beside: Some(Beside::Older(RunId("gone".into()))), ..all() };
         assert_eq!(ids(&opened(QUIRE_2), &gone), None);
     }
 

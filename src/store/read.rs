@@ -14,7 +14,7 @@ use rusqlite::{Connection, Params, Row};
 
 use super::access::{self, Access, Stamp};
 use super::dialect::{self, Dialect};
-use super::page::{self, RunPage, outcome_code};
+use super::page::{self, Beside, RunPage, outcome_code};
 use crate::error::{Error, Result};
 use crate::model::{Job, JobId, Origin, Outcome, Run, RunId, Sh};
 use crate::time::Time;
@@ -88,7 +88,7 @@ impl Reader {
         Ok(changed)
     }
 
-    /// A page of runs, newest first; `None` when the run that it goes on after is not there (any more).
+    /// A page of runs, newest first; `None` when the run that it lies beside is not there (any more).
     ///
     /// # Errors
     /// When the database cannot be read; so for every method here.
@@ -96,7 +96,10 @@ impl Reader {
         self.read(|opened| {
             let (connection, dialect) = (&opened.access.connection, &opened.dialect);
             let Some(query) = page::query(connection, dialect, RUN_COLUMNS, page)? else { return Ok(None) };
-            let runs = collect(connection, &query.sql, query.params(), run)?;
+            let mut runs = collect(connection, &query.sql, query.params(), run)?;
+            if let Some(Beside::Newer(_)) = page.beside {
+                runs.reverse();
+            }
             Ok(Some(runs.into_iter().map(|run| ListedRun { run, ours: dialect.ours }).collect()))
         })
     }
@@ -298,4 +301,82 @@ fn integer(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<i64>> {
 
 fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Time>> {
     Ok(integer(row, column)?.map(Time::from_millis))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// A database that is too large to be read as a file; nobody has it open.
+    fn large_database(path: &Path, runs: &str) {
+        let schema = include_str!("../../fixtures/stores/quire-schema-steps/v11.sql");
+        let connection = Connection::open(path).unwrap();
+        connection.execute_batch(schema).unwrap();
+        connection.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE ballast(x)").unwrap();
+        connection.execute_batch("INSERT INTO ballast VALUES (zeroblob(20 << 20))").unwrap();
+        connection.execute_batch(runs).unwrap();
+    }
+
+    fn ids(reader: &Reader) -> Vec<String> {
+        let page = RunPage { limit: 2, ..RunPage::default() };
+        reader.runs(&page).unwrap().unwrap().into_iter().map(|listed| listed.run.id.0).collect()
+    }
+
+    fn add(path: &Path, id: &str) {
+        let sql =
+            "INSERT INTO runs(id, repo, ref_name, sha, pushed_at_ms, created_at) VALUES (?1, 'r', '', '', 9e12, 0)";
+        Connection::open(path).unwrap().execute(sql, [id]).unwrap();
+    }
+
+    /// Nothing has been written for so long that the next change looks different.
+    fn settle(path: &Path) {
+        let long_ago = std::time::SystemTime::now() - Duration::from_secs(9);
+        fs::File::options().append(true).open(path).unwrap().set_modified(long_ago).unwrap();
+    }
+
+    #[test]
+    fn a_large_database_is_read_anew_when_it_changes_and_is_in_nobody_s_way() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let path = dir.path().join("quire.db");
+        large_database(&path, "");
+        settle(&path);
+        let reader = Reader::new(&path);
+        let before = ids(&reader);
+        assert!(reader.kept.borrow().is_some(), "it is not opened again for each reading");
+        add(&path, "new");
+        assert_eq!(ids(&reader), ["new".to_owned(), before[0].clone()]);
+        settle(&path);
+        assert_eq!(ids(&reader)[0], "new");
+        fs::remove_file(&path).unwrap();
+        assert!(reader.runs(&RunPage::default()).is_err());
+        large_database(&path, "DELETE FROM runs");
+        assert!(ids(&reader).is_empty(), "another one took its place");
+        let names: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names, ["quire.db"], "nothing is left behind");
+    }
+
+    #[test]
+    fn a_wal_that_a_crash_left_is_read_where_it_lies_and_said_to_be_there() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let (path, crashed) = (dir.path().join("quire.db"), dir.path().join("crashed.db"));
+        large_database(&path, "");
+        let writer = Connection::open(&path).unwrap();
+        writer.execute_batch("SELECT count(*) FROM runs").unwrap();
+        add(&path, "in the wal");
+        for suffix in ["", "-wal"] {
+            let file = |path: &Path| PathBuf::from(format!("{}{suffix}", path.display()));
+            fs::copy(file(&path), file(&crashed)).unwrap();
+            settle(&file(&crashed));
+        }
+        drop(writer);
+        let reader = Reader::new(&crashed);
+        assert_eq!(ids(&reader)[0], "in the wal");
+        assert!(reader.notices().concat().contains("its -wal was left by a crash"));
+        assert!(reader.kept.borrow().is_none(), "no lock outlives a reading");
+        let mut names: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["crashed.db", "crashed.db-wal", "quire.db"], "nothing is added and nothing tidied away");
+    }
 }

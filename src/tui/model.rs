@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use jiff::tz::TimeZone;
 use ratatui::layout::Rect;
 
+use crate::catalog::Beside;
 use crate::join::{Finding, JobNode, RunHead, RunNode, ShNode, ShState};
 use crate::log::{Anchor, Window};
 use crate::model::{JobId, Outcome, Phase, RunId};
@@ -71,12 +72,16 @@ pub struct Model {
 /// The list of runs.
 #[derive(Default)]
 pub struct Runs {
-    /// The newest ones without a gap, newest first; `None` until they have been read.
+    /// Those at hand: a part of the list without a gap, newest first; `None` until they have been read.
     pub heads: Option<Vec<RunHead>>,
-    /// There are older ones.
-    pub has_more: bool,
-    /// Those older than this one are being read; only the newest request counts.
-    pub asked: Option<RunId>,
+    /// There are newer ones than those at hand.
+    pub has_newer: bool,
+    /// There are older ones than those at hand.
+    pub has_older: bool,
+    /// The newest of all.
+    pub newest: Option<RunId>,
+    /// What is being read; only the newest request counts.
+    pub asked: Option<Beside>,
     /// The one under the cursor.
     pub at: Option<RunId>,
     /// The first one on screen.

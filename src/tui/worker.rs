@@ -81,8 +81,8 @@ impl Desk {
         match effect {
             Effect::Load(run) => self.load(run),
             Effect::Refresh(run) => self.refresh(run),
-            Effect::ReadRuns(before) => match self.catalog.runs_before(&before, &self.filter, PAGE_RUNS) {
-                Ok(runs) => vec![Msg::RunsBefore(before, runs)],
+            Effect::ReadRuns(beside) => match self.catalog.runs_beside(&beside, &self.filter, PAGE_RUNS) {
+                Ok(runs) => vec![Msg::RunsBeside(beside, runs)],
                 Err(error) => self.fail(self.seen.run.clone(), &error),
             },
             Effect::ReadLog(ticket, request) => match self.read_log(ticket, request) {
@@ -389,6 +389,7 @@ fn guarded(desk: &mut Desk, work: Work, job: impl FnOnce(&mut Desk) -> Vec<Msg>)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::Beside;
     use crate::log::{Anchor, Tail};
 
     fn desk(dir: &Path) -> Desk {
@@ -412,24 +413,22 @@ mod tests {
         let mut inbox = Inbox::default();
         let path = Path::new("a.log");
         let run = |id: &str| Some(RunId(id.into()));
+        let runs = |id: &str| Effect::ReadRuns(Beside::Older(RunId(id.into())));
         for effect in [
             Effect::Refresh(run("a")),
             Effect::Load(run("a")),
             read(1, path),
-            Effect::ReadRuns(RunId("b".into())),
+            runs("b"),
             Effect::Load(run("b")),
             Effect::Refresh(None),
-            Effect::ReadRuns(RunId("c".into())),
+            runs("c"),
             read(2, path),
         ] {
             inbox.take_in(effect);
         }
         let now = Instant::now();
         let order: Vec<_> = std::iter::from_fn(|| inbox.next(now)).collect();
-        assert_eq!(
-            order,
-            [read(2, path), Effect::Load(run("b")), Effect::ReadRuns(RunId("c".into())), Effect::Refresh(None)]
-        );
+        assert_eq!(order, [read(2, path), Effect::Load(run("b")), runs("c"), Effect::Refresh(None)]);
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Key(key) => keys::press(model, key),
         Msg::Mouse(mouse, x, y) => mouse::act(model, mouse, x, y),
         Msg::Runs(list) => runs::arrived(model, list),
-        Msg::RunsBefore(id, list) => runs::older(model, &id, list),
+        Msg::RunsBeside(beside, list) => runs::read(model, &beside, list),
         Msg::Run(id, node) => store::arrived(model, &id, node),
         Msg::Counted(ticket, rows) => log::counted(model, ticket, rows),
         Msg::Page(ticket, page) => log::arrived(model, ticket, page),
