@@ -80,8 +80,9 @@ fn model() -> Model {
         events: None,
         findings: Vec::new(),
     };
-    let mut model = Model::new(SIZE, Theme::new(true, false), TimeZone::UTC, Some(id.clone()));
-    let _ = update(&mut model, Msg::Runs(RunList { heads: vec![head; 50], has_more: false }));
+    let mut model = Model::new(SIZE, Theme::new(true, false), TimeZone::UTC);
+    model.wanted = Some(id.clone());
+    let _ = update(&mut model, Msg::Runs(RunList { heads: vec![head; 50], has_more: true }));
     let _ = update(&mut model, Msg::Run(id, Some(Box::new(node))));
     model.tree.at = Some(Place::Sh(JobId("job 1".into()), 1));
     model.log.window = Window { rows: (0..240).map(row).collect(), at_start: true, at_end: true, file_bytes: 48_000 };

@@ -1,10 +1,10 @@
 //! Makes a store as large as somebody's may become, to see that what rundown reads of it does not grow with it.
 //!
 //! ```text
-//! cargo run --release --example big_store -- DIR --kind quire-11 --runs 100000 --jobs 10 --commands 10
+//! cargo run --release --example big_store -- DIR --kind quire11 --runs 100000 --jobs 10 --commands 10
 //! ```
 //!
-//! The database has the schema and the indexes of its kind: `quire-2` and `quire-11` are those of the fixtures, `ours` is what a
+//! The database has the schema and the indexes of its kind: `quire2` and `quire11` are those of the fixtures, `ours` is what a
 //! recorder makes. It is the same for the same arguments. Only the newest `--logs N` runs have logs.
 
 use std::error::Error;
@@ -19,7 +19,7 @@ use rusqlite::{Connection, Statement, Transaction, params};
 struct Arguments {
     /// The store's directory; made anew
     dir: PathBuf,
-    #[arg(long, value_enum, default_value = "quire-11")]
+    #[arg(long, value_enum, default_value = "quire11")]
     kind: Kind,
     #[arg(long, default_value_t = 100_000)]
     runs: i64,

@@ -57,10 +57,11 @@ impl Demo {
     /// # Errors
     /// When the recorder ended without one: what it said.
     pub fn catalog(&mut self) -> Result<Catalog> {
+        let catalog = Catalog::of_store(&self.store(), None);
         loop {
             let ended = self.recorder.try_wait().map_err(Error::io("wait for", "the recorder"))?;
-            match Catalog::open_store(&self.store(), None) {
-                Ok(catalog) if !catalog.runs(&RunFilter::default(), 1)?.heads.is_empty() => return Ok(catalog),
+            match catalog.runs(&RunFilter::default(), 1) {
+                Ok(runs) if !runs.heads.is_empty() => return Ok(catalog),
                 Ok(_) | Err(_) if ended.is_none() => std::thread::sleep(POLL),
                 Ok(_) | Err(_) => {
                     let said = fs::read_to_string(self.dir.path().join("recorder.txt")).unwrap_or_default();

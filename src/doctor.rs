@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use crate::catalog::{Catalog, RunFilter};
+use crate::catalog::{Beside, Catalog, RunFilter};
 use crate::error::{Error, Result};
 use crate::join::{Finding, FindingKind, LogRef, RunNode, ShNode, ShState};
 use crate::log::{Format, LogFile};
@@ -44,7 +44,7 @@ pub fn examine_store(catalog: &Catalog, filter: &RunFilter, tell: &mut impl FnMu
         // A run that is deleted meanwhile takes the rest of the list with it: begun anew, what was told would be told again.
         let gone =
             || Error::NotFound(format!("run {} was deleted while the store was examined; try again", last.as_str()));
-        page = catalog.runs_before(&last, filter, PAGE)?.ok_or_else(gone)?;
+        page = catalog.runs_beside(&Beside::Older(last.clone()), filter, PAGE)?.ok_or_else(gone)?;
     }
     if !filter.narrows() {
         for (repo, id) in catalog.dirs_without_row()? {

@@ -47,6 +47,23 @@ pub enum Error {
         /// What it is instead.
         why: String,
     },
+    /// Somebody else has the database to themselves.
+    #[error("the database {} is locked by another process: it did not let go in time, try again", path.display())]
+    Locked {
+        /// The database file.
+        path: PathBuf,
+    },
+    /// A database that can only be read from a copy, and there is no place for one.
+    #[error("cannot make a private copy of {} in {} (TMPDIR can name another directory)", path.display(), dir.display())]
+    Copy {
+        /// The database file.
+        path: PathBuf,
+        /// The directory for temporary files.
+        dir: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
     /// A database that was written to so fast that no reading of it was whole.
     #[error("{} kept changing while it was read; try again", path.display())]
     Restless {
@@ -54,10 +71,12 @@ pub enum Error {
         path: PathBuf,
     },
     /// There is no store where one was looked for.
-    #[error("no store at {}\ntry `rundown demo` to see one, `rundown record -- CMD` to make one, or --root DIR to name one", root.display())]
+    #[error("no store at {}: {why}\ntry `rundown demo` to see one, `rundown record -- CMD` to make one, or --root DIR to name one", root.display())]
     NoStore {
         /// Where it was looked for.
         root: PathBuf,
+        /// What is missing there.
+        why: &'static str,
     },
     /// The run asked for is not there, or nothing in it matched.
     #[error("{0}")]
@@ -97,6 +116,8 @@ impl Error {
             | Self::Database { .. }
             | Self::NotAStore { .. }
             | Self::NotOurs { .. }
+            | Self::Locked { .. }
+            | Self::Copy { .. }
             | Self::Restless { .. }
             | Self::NoStore { .. } => 6,
             Self::Output(_) | Self::Terminal(_) | Self::Internal(_) => 70,
@@ -111,8 +132,12 @@ impl Error {
 
     /// Wraps an SQLite error with what was being done and on which database, for `map_err`.
     pub fn database(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked};
         let path = path.into();
-        move |source| Self::Database { doing, path, source }
+        move |source| match source.sqlite_error_code() {
+            Some(DatabaseBusy | DatabaseLocked) => Self::Locked { path },
+            _ => Self::Database { doing, path, source },
+        }
     }
 }
 

@@ -30,9 +30,16 @@ pub struct Events {
     pub ended: Option<(String, Time)>,
     /// How many lines are no event that is known.
     pub strangers: u64,
-    places: HashMap<JobId, usize>,
-    /// Of each job, how many commands have ended.
-    counts: Vec<u32>,
+    known: HashMap<JobId, Known>,
+}
+
+/// What is kept of a job to take its next event.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Known {
+    /// Its place among the jobs.
+    place: usize,
+    /// The number that its next command gets.
+    next_n: u32,
 }
 
 #[derive(Deserialize)]
@@ -65,26 +72,25 @@ impl Events {
         let at = Time::from_millis(at_ms);
         self.began_at.get_or_insert(at);
         match event {
-            Event::JobStarted { job_id } => self.job(job_id).job.started_at = Some(at),
+            Event::JobStarted { job_id } => self.job(job_id).0.started_at = Some(at),
             Event::JobFinished { job_id, outcome } => {
-                let Told { job, shs, .. } = self.job(job_id);
+                let (job, shs, _) = self.job(job_id);
                 (job.state, job.finished_at) = (Some(outcome), Some(at));
                 give_up(shs);
             }
             Event::ShStarted { job_id, cmd } => {
-                let Told { shs, ended, .. } = self.job(job_id);
+                let (_, shs, next_n) = self.job(job_id);
                 give_up(shs);
-                let n = ended.checked_add(1);
-                shs.push(Sh { n, cmd, started_at: Some(at), origin: Origin::Event, ..Sh::default() });
+                let (n, started_at) = (Some(*next_n), Some(at));
+                shs.push(Sh { n, cmd, started_at, origin: Origin::Event, ..Sh::default() });
             }
             Event::ShFinished { job_id, exit_code } => {
-                let Told { shs, ended, .. } = self.job(job_id);
-                match shs.last_mut().filter(|sh| is_open(sh)) {
-                    Some(sh) => {
-                        (sh.exit_code, sh.finished_at) = (Some(exit_code), Some(at));
-                        *ended = ended.saturating_add(1);
-                    }
-                    None => self.strangers += 1,
+                let (_, shs, next_n) = self.job(job_id);
+                if let Some(sh) = shs.last_mut().filter(|sh| is_open(sh)) {
+                    (sh.exit_code, sh.finished_at) = (Some(exit_code), Some(at));
+                    *next_n = next_n.saturating_add(1);
+                } else {
+                    self.strangers += 1;
                 }
             }
             Event::RunFinished { outcome } => {
@@ -96,24 +102,16 @@ impl Events {
         }
     }
 
-    fn job(&mut self, id: String) -> Told<'_> {
-        let id = JobId(id);
-        let place = *self.places.entry(id).or_insert_with_key(|id| {
+    /// A job, its commands, and the number of its next one.
+    fn job(&mut self, id: String) -> (&mut Job, &mut Vec<Sh>, &mut u32) {
+        let known = self.known.entry(JobId(id)).or_insert_with_key(|id| {
             self.jobs.push((Job::without_row(id.clone()), Vec::new()));
-            self.counts.push(0);
-            self.jobs.len() - 1
+            Known { place: self.jobs.len() - 1, next_n: 1 }
         });
-        // The place is that of a job just looked up or pushed.
-        let (job, shs) = &mut self.jobs[place];
-        Told { job, shs, ended: &mut self.counts[place] }
+        // The place is that of a job pushed just now or before.
+        let (job, shs) = &mut self.jobs[known.place];
+        (job, shs, &mut known.next_n)
     }
-}
-
-/// A job that is told of, its commands, and how many of them have ended.
-struct Told<'a> {
-    job: &'a mut Job,
-    shs: &'a mut Vec<Sh>,
-    ended: &'a mut u32,
 }
 
 fn is_open(sh: &Sh) -> bool {

@@ -11,8 +11,7 @@ use std::process::Output;
 
 use common::{bytes_of, json, rundown, store};
 use jiff::tz::TimeZone;
-use rundown::catalog::{Catalog, RunFilter};
-use rundown::model::RunId;
+use rundown::catalog::{Catalog, RunFilter, RunSpec};
 use rundown::sanitise;
 use rundown::time::Time;
 use rundown::tui::Options;
@@ -81,9 +80,9 @@ impl Hostile {
     }
 
     fn sim(&self, run: &str) -> Sim {
-        let catalog = Catalog::open_store(&self.root(), None).unwrap();
+        let catalog = Catalog::of_store(&self.root(), None);
         let options = Options { colour: true, ascii: false, time_zone: TimeZone::UTC, filter: RunFilter::default() };
-        Sim::new(catalog, Some(RunId(run.into())), options, (120, 60), Time::from_millis(AT_MS + 1000))
+        Sim::new(catalog, Some(RunSpec::Id(run.into())), options, (120, 60), Time::from_millis(AT_MS + 1000))
     }
 }
 

@@ -25,10 +25,9 @@ const V11: &str = "quire-v11-broken";
 const NOW: Time = Time::from_millis(1_746_538_200_000);
 
 fn open(dir: &Path, id: &str) -> Sim {
-    let catalog = Catalog::open_store(dir, None).unwrap();
-    let run = catalog.find(&RunSpec::parse(id).unwrap(), &RunFilter::default()).unwrap();
+    let catalog = Catalog::of_store(dir, None);
     let options = Options { colour: true, ascii: false, time_zone: TimeZone::UTC, filter: RunFilter::default() };
-    Sim::new(catalog, Some(run), options, (80, 24), NOW)
+    Sim::new(catalog, Some(RunSpec::Id(id.into())), options, (80, 24), NOW)
 }
 
 fn screen(name: &str, id: &str, keys: &str) -> String {

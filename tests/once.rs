@@ -383,16 +383,23 @@ fn a_store_is_found_where_it_is_said_to_be() {
         String::from_utf8(command.output().unwrap().stderr).unwrap().lines().next().unwrap().to_owned()
     };
     let home = dir.path().join(".local/share/rundown");
-    assert_eq!(root_of(&|_| ()), format!("rundown: no store at {}", home.display()));
-    assert_eq!(root_of(&|command| _ = command.env("XDG_DATA_HOME", "/x")), "rundown: no store at /x/rundown");
+    assert_eq!(root_of(&|_| ()), format!("rundown: no store at {}: there is no such directory", home.display()));
+    assert_eq!(
+        root_of(&|command| _ = command.env("XDG_DATA_HOME", "/x")),
+        "rundown: no store at /x/rundown: there is no such directory"
+    );
     fs::create_dir_all(dir.path().join(".rundown")).unwrap();
     fs::create_dir_all(dir.path().join("deep/er")).unwrap();
-    let near = format!("rundown: no store at {}", dir.path().join(".rundown").canonicalize().unwrap().display());
+    let near = dir.path().join(".rundown").canonicalize().unwrap();
+    let near = format!("rundown: no store at {}: the directory has no rundown.db, quire.db or runs/", near.display());
     assert_eq!(root_of(&|command| _ = command.current_dir(dir.path().join("deep/er"))), near);
-    assert_eq!(root_of(&|command| _ = command.env("RUNDOWN_ROOT", "/y")), "rundown: no store at /y");
+    assert_eq!(
+        root_of(&|command| _ = command.env("RUNDOWN_ROOT", "/y")),
+        "rundown: no store at /y: there is no such directory"
+    );
     assert_eq!(
         root_of(&|command| _ = command.env("RUNDOWN_ROOT", "/y").args(["--root", "/z"])),
-        "rundown: no store at /z"
+        "rundown: no store at /z: there is no such directory"
     );
 }
 
@@ -413,7 +420,10 @@ fn files_that_would_wait_for_ever_are_not_waited_for() {
 #[test]
 fn what_is_no_store_is_refused_in_plain_words() {
     let dir = TempDir::new().unwrap();
-    assert!(stderr(dir.path(), &["--root", "nowhere", "--once"], 6).contains("no store at nowhere\n"));
+    assert!(
+        stderr(dir.path(), &["--root", "nowhere", "--once"], 6)
+            .contains("no store at nowhere: there is no such directory\n")
+    );
     let refused = |name: &str, content: &[u8], why: &str| {
         let path = dir.path().join(name);
         fs::create_dir_all(&path).unwrap();

@@ -4,6 +4,7 @@
 
 mod common;
 
+use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::num::NonZeroU16;
 use std::process::{Child, ExitStatus};
@@ -13,7 +14,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use common::built::{Built, run_id};
+use common::built::{Built, passed_run, run_id};
 use pty_process::blocking::{Command, Pts, Pty};
 use rundown::cri::Stream;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -62,12 +63,20 @@ struct Session {
 
 impl Session {
     fn start(store: &Built, env: &[(&str, &str)]) -> Self {
+        Self::start_with(store, &[], env)
+    }
+
+    fn start_with(store: &Built, args: &[&str], env: &[(&str, &str)]) -> Self {
+        let root = ["--root".as_ref(), store.root().as_os_str()];
+        Self::of(&[&args.iter().map(AsRef::as_ref).collect::<Vec<_>>(), &root[..]].concat(), env)
+    }
+
+    fn of(args: &[&OsStr], env: &[(&str, &str)]) -> Self {
         let (pty, pts) = pty_process::blocking::open().unwrap();
         pty.resize(pty_process::Size::new(24, 80)).unwrap();
         let before = tcgetattr(&pts).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_rundown"))
-            .arg("--root")
-            .arg(store.root())
+            .args(args)
             .env_clear()
             .envs([("TERM", "xterm-256color"), ("TZ", "UTC"), ("LANG", "C.UTF-8")])
             .envs(env.iter().copied());
@@ -261,4 +270,50 @@ fn another_size_is_drawn_anew() {
         let contents = screen.contents();
         contents.contains("the first row") && !contents.contains("Jobs")
     });
+}
+
+#[test]
+fn a_store_that_was_named_is_waited_for_and_opens_without_a_key() {
+    let (dir, store) = (tempfile::tempdir().unwrap(), running());
+    let root = dir.path().join("not/yet");
+    let session = Session::of(&["--root".as_ref(), root.as_os_str()], &[]);
+    session.shown.wait_for_text("there is no such directory");
+    session.press("?");
+    session.shown.wait_for_text("Everywhere");
+    session.press("q");
+    std::fs::create_dir_all(&root).unwrap();
+    session.shown.wait_for_text("the directory has no rundown.db");
+    common::copy_tree(store.root(), &root);
+    session.shown.wait_for_text("the first row");
+    std::fs::remove_file(root.join("rundown.db")).unwrap();
+    session.shown.wait_for_text("rundown.db is gone");
+    std::fs::copy(store.root().join("rundown.db"), root.join("rundown.db")).unwrap();
+    session.shown.wait_for("the database again", |screen| !screen.contents().contains("is gone"));
+    session.press("q");
+    assert_eq!(session.exit().code(), Some(0));
+    session.assert_given_back();
+}
+
+#[test]
+fn a_store_that_nobody_named_is_an_error_when_it_is_missing() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = dir.path().to_str().unwrap();
+    let session = Session::of(&[], &[("XDG_DATA_HOME", home)]);
+    assert_eq!(session.exit().code(), Some(6));
+    session.shown.wait_for_text("no store at");
+}
+
+#[test]
+fn a_list_that_was_cut_says_how_to_go_on() {
+    let mut store = Built::new();
+    for n in 1..=3 {
+        passed_run(&mut store, &run_id(n), i64::from(n) * 10_000);
+    }
+    let session = Session::start_with(&store, &["list", "--limit", "2"], &[]);
+    session.shown.wait_for_text("older runs: the same with --before 00000002");
+    assert_eq!(session.exit().code(), Some(0));
+    let session = Session::start_with(&store, &["list", "--limit", "2", "--before", "00000002"], &[]);
+    session.shown.wait_for_text("00000001");
+    assert_eq!(session.exit().code(), Some(0));
+    session.shown.wait_for("nothing more", |screen| !screen.contents().contains("older runs"));
 }

@@ -206,3 +206,24 @@ fn failed_commands_alone_are_shown_on_demand() {
     let said = stderr(dir.path(), &["--root", ".", "--once", "d61998d3", "--failed"], 0);
     assert!(said.contains("nothing failed in this run"), "{said}");
 }
+
+#[test]
+fn the_list_goes_on_after_a_run() {
+    let dir = store("quire-v2-live");
+    let list = |args: &[&str]| json(dir.path(), &[&["--root", ".", "list", "--format", "json"], args].concat(), 0);
+    let ids = |list: &Value| -> Vec<String> {
+        list["runs"].as_array().unwrap().iter().map(|run| run["id"].as_str().unwrap().to_owned()).collect()
+    };
+    let whole = list(&[]);
+    assert_eq!((ids(&whole).len(), &whole["has_more"]), (5, &json!(false)));
+    let first = list(&["--limit", "2"]);
+    let second = list(&["--limit", "2", "--before", &ids(&first)[1]]);
+    let third = list(&["--limit", "2", "--before", "latest~3"]);
+    let told = [&first, &second, &third];
+    assert_eq!(told.map(ids).concat(), ids(&whole));
+    assert_eq!(told.map(|list| list["has_more"].clone()), [json!(true), json!(true), json!(false)]);
+    assert_eq!(stderr(dir.path(), &["--root", ".", "list", "--limit", "2"], 0), "", "a script needs no advice");
+    let none = stderr(dir.path(), &["--root", ".", "list", "--before", "latest~4"], 0);
+    assert!(none.contains("no older run"), "{none}");
+    assert!(stderr(dir.path(), &["--root", ".", "list", "--before", "ffffffff"], 5).contains("no run whose id"));
+}

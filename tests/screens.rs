@@ -10,7 +10,7 @@ use common::built::{Built, at, failed_run, passed_run, run_id};
 use insta::assert_snapshot;
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
-use rundown::catalog::{Catalog, RunFilter, RunList};
+use rundown::catalog::{Beside, Catalog, RunFilter, RunList, RunSpec};
 use rundown::cri::Stream;
 use rundown::model::{JobId, RunId};
 use rundown::store::{JobEnd, RunEnd};
@@ -18,7 +18,7 @@ use rundown::tui::Options;
 use rundown::tui::keymap::Key;
 use rundown::tui::layout::Pane;
 use rundown::tui::model::Place;
-use rundown::tui::msg::{Effect, Mouse, Msg, Watching, Work};
+use rundown::tui::msg::{Effect, MAX_RUNS, Mouse, Msg, Watching, Work};
 use rundown::tui::sim::Sim;
 use rundown::tui::update::update;
 
@@ -146,7 +146,8 @@ fn a_running_command_is_followed() {
 fn an_empty_store_says_what_it_waits_for_and_opens_its_first_run() {
     let mut store = Built::new();
     let mut sim = open(&store, SMALL);
-    assert_snapshot!("empty_80x24", sim.screen());
+    let screen = sim.screen();
+    assert!(screen.contains("this store has no runs yet") && screen.contains("rundown record -- CMD"), "{screen}");
     passed_run(&mut store, &run_id(1), 0);
     sim.disk();
     assert_eq!(selected(&sim), ("build".into(), Some(1)));
@@ -313,7 +314,7 @@ fn a_run_that_is_deleted_gives_way_to_the_newest() {
 #[test]
 fn the_run_asked_for_is_opened() {
     let store = two_runs();
-    let sim = Sim::new(store.catalog(), Some(run_id(1)), options(), SMALL, at(0));
+    let sim = Sim::new(store.catalog(), Some(RunSpec::Id(run_id(1).0)), options(), SMALL, at(0));
     assert_eq!(sim.model.run.unwrap().head.run.id, run_id(1));
 }
 
@@ -334,6 +335,163 @@ fn the_mouse_scrolls_what_is_under_it_and_selects() {
     assert_eq!(sim.model.run.as_ref().unwrap().head.run.id, run_id(1));
     sim.keys("M");
     assert_eq!(sim.others.last(), Some(&Effect::CaptureMouse(false)));
+}
+
+// ---- a long list of runs ----
+
+/// A store with so many runs that passed; run `n` is the n-th, a second after the one before.
+fn many_runs(count: u32) -> Built {
+    let store = Built::new();
+    sql(&store, &insert_runs(1, count));
+    store
+}
+
+fn sql(store: &Built, sql: &str) {
+    rusqlite::Connection::open(store.root().join("rundown.db")).unwrap().execute_batch(sql).unwrap();
+}
+
+fn insert_runs(first: u32, last: u32) -> String {
+    let (id, zero) = (run_id(0).0, at(0).floor_millis());
+    format!(
+        "WITH RECURSIVE n(n) AS (SELECT {first} UNION ALL SELECT n + 1 FROM n WHERE n < {last})
+         INSERT INTO runs(id, repo, ref_name, sha, pushed_at_ms, state, queued_at_ms, started_at_ms, finished_at_ms, workspace_path)
+         SELECT substr('{id}', 1, 28) || printf('%08d', n), 'example', 'refs/heads/b' || n, 'cafe', {zero} + n * 1000, 'complete',
+                {zero}, {zero}, {zero}, '' FROM n"
+    )
+}
+
+fn listed(sim: &Sim) -> Vec<RunId> {
+    sim.model.runs.heads.iter().flatten().map(|head| head.run.id.clone()).collect()
+}
+
+fn newest_first(last: u32, first: u32) -> Vec<RunId> {
+    (first..=last).rev().map(run_id).collect()
+}
+
+#[test]
+fn the_list_of_runs_is_read_as_far_as_somebody_looks_and_has_no_end() {
+    let store = many_runs(350);
+    let mut sim = open(&store, SMALL);
+    assert_eq!(listed(&sim), newest_first(350, 251), "one page is enough for the screen");
+    sim.keys("r");
+    for step in 1..=350 {
+        sim.keys("j");
+        assert_eq!(sim.model.runs.at, Some(run_id(350 - step.min(349))));
+    }
+    assert_eq!(listed(&sim), newest_first(350, 1));
+    assert!(sim.screen().contains("b1@cafe"), "{}", sim.screen());
+    for (keys, times) in [("G", 5), ("PageDown", 40)] {
+        let mut sim = open(&store, LARGE);
+        sim.keys("r");
+        (0..times).for_each(|_| _ = sim.keys(keys));
+        assert_eq!(sim.model.runs.at, Some(run_id(1)), "{keys}");
+    }
+    let mut sim = open(&store, LARGE);
+    (0..130).for_each(|_| _ = sim.mouse(Mouse::Wheel(1), 3, 5));
+    assert_eq!(listed(&sim).len(), 350, "the wheel goes on too");
+    assert_eq!(sim.model.runs.at, Some(run_id(350)), "and moves no cursor");
+}
+
+#[test]
+fn what_changes_among_the_runs_is_seen_on_the_first_page_and_on_the_one_on_screen() {
+    let store = many_runs(350);
+    let mut sim = open(&store, SMALL);
+    sim.keys("r G G G");
+    let (top, cursor) = (listed(&sim)[sim.model.runs.top].clone(), sim.model.runs.at.clone());
+    let (changed, deleted) =
+        (listed(&sim)[sim.model.runs.top + 2].0.clone(), listed(&sim)[sim.model.runs.top + 4].0.clone());
+    sql(&store, &insert_runs(351, 353));
+    sql(&store, &format!("UPDATE runs SET state = 'failed' WHERE id IN ('{changed}', '{}')", run_id(340).0));
+    sql(&store, &format!("DELETE FROM runs WHERE id = '{deleted}'"));
+    sim.disk();
+    let now = listed(&sim);
+    assert_eq!(now[..4], newest_first(353, 350));
+    assert!(!now.contains(&RunId(deleted)));
+    assert!(now.windows(2).all(|pair| pair[0] > pair[1]), "no gap, no run twice: {now:?}");
+    assert_eq!((&now[sim.model.runs.top], &sim.model.runs.at), (&top, &cursor), "what is being read does not move");
+    let failed = sim.model.runs.heads.iter().flatten().filter(|head| head.run.state.as_deref() == Some("failed"));
+    assert_eq!(failed.count(), 2);
+}
+
+#[test]
+fn a_list_goes_on_where_its_last_run_was_deleted_and_over_a_flood_of_new_ones() {
+    let store = many_runs(350);
+    let mut sim = open(&store, SMALL);
+    sql(&store, &format!("DELETE FROM runs WHERE id = '{}'", run_id(251).0));
+    sim.keys("r G G G G G");
+    let expected: Vec<RunId> = newest_first(350, 1).into_iter().filter(|id| *id != run_id(251)).collect();
+    assert_eq!(listed(&sim), expected);
+    sql(&store, &insert_runs(351, 600));
+    sim.disk();
+    let anew = listed(&sim);
+    assert_eq!(anew[..100], newest_first(600, 501), "what lies between is not known: the list begins anew");
+    assert!(anew.len() < 300 && anew.windows(2).all(|pair| pair[0] > pair[1]));
+    sim.keys("G G G G G G G");
+    assert_eq!(listed(&sim).len(), 599);
+    sql(&store, "DELETE FROM runs");
+    sim.disk();
+    assert!(listed(&sim).is_empty());
+}
+
+#[test]
+fn however_far_somebody_goes_only_runs_around_the_screen_are_at_hand() {
+    let store = many_runs(5_000);
+    let mut sim = open(&store, SMALL);
+    sim.keys("r");
+    let is_whole = |listed: &[RunId]| {
+        listed
+            .windows(2)
+            .all(|pair| pair[0].0[28..].parse::<u32>().unwrap() - 1 == pair[1].0[28..].parse::<u32>().unwrap())
+    };
+    while sim.model.runs.at != Some(run_id(1)) {
+        let before = sim.model.runs.at.clone();
+        sim.keys("G");
+        assert!(sim.model.runs.at < before, "each G goes on");
+        assert!(listed(&sim).len() <= MAX_RUNS && is_whole(&listed(&sim)));
+    }
+    let top = listed(&sim)[sim.model.runs.top].clone();
+    sql(&store, &insert_runs(5_001, 5_003));
+    sql(&store, &format!("UPDATE runs SET state = 'failed' WHERE id = '{}'", run_id(2).0));
+    sim.disk();
+    assert_eq!(listed(&sim)[sim.model.runs.top], top, "new runs move nothing");
+    assert!(sim.screen().contains("✗ failed      00000002"), "what is on screen was read again: {}", sim.screen());
+    for n in 1..=5_003 {
+        assert_eq!(sim.model.runs.at, Some(run_id(n)), "no run is missed on the way up");
+        sim.keys("k");
+        assert!(listed(&sim).len() <= MAX_RUNS + 3);
+    }
+    (0..60).for_each(|_| _ = sim.keys("G"));
+    assert_eq!(sim.model.runs.at, Some(run_id(1)));
+    sim.keys("g");
+    assert_eq!(sim.model.runs.at, Some(run_id(5_003)));
+    assert_eq!(listed(&sim), newest_first(5_003, 4_904));
+    sim.keys("j Enter");
+    assert_eq!(sim.model.run.as_ref().unwrap().head.run.id, run_id(5_002));
+}
+
+#[test]
+fn runs_that_nobody_waits_for_any_more_change_nothing() {
+    let store = many_runs(350);
+    let mut sim = open(&store, SMALL);
+    let heads = sim.model.runs.heads.clone();
+    let late = RunList { heads: heads.clone().unwrap(), has_more: false };
+    sim.send(Msg::RunsBeside(Beside::Older(run_id(251)), Some(late)));
+    assert_eq!(sim.model.runs.heads, heads);
+}
+
+#[test]
+fn a_page_that_could_not_be_read_is_asked_for_again_when_reading_works_again() {
+    let store = many_runs(350);
+    let mut sim = open(&store, SMALL);
+    sim.keys("r");
+    let bottom = || Msg::Key(Key::parse("G").unwrap());
+    let asked = Effect::ReadRuns(Beside::Older(run_id(251)));
+    assert_eq!(update(&mut sim.model, bottom()), std::slice::from_ref(&asked));
+    let busy = Msg::Failed(Work::Store, "the database is busy; trying again".into());
+    assert_eq!(update(&mut sim.model, busy), [], "not at once and for ever");
+    assert_eq!(update(&mut sim.model, bottom()), []);
+    let list = RunList { heads: sim.model.runs.heads.clone().unwrap(), has_more: true };
+    assert_eq!(update(&mut sim.model, Msg::Runs(list)), [asked]);
 }
 
 // ---- the log ----

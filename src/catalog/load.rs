@@ -49,7 +49,7 @@ fn run_dir(root: &Path, run: &Run) -> std::result::Result<Option<PathBuf>, Findi
     }
 }
 
-/// Runs for a list; `None` when the run that they are to follow is not there. Those that nobody records any more are read again
+/// Runs for a list; `None` when the run that they lie beside is not there. Those that nobody records any more are read again
 /// after that was seen: they may just have been finished.
 pub(super) fn listed_heads(root: &Path, reader: &Reader, page: &RunPage) -> Result<Option<Vec<RunHead>>> {
     let recorder_of = |listed: &ListedRun| recorder(listed.ours, &listed.run, root);

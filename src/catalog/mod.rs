@@ -11,3 +11,5 @@ mod source;
 
 pub use select::{RunFilter, RunList, RunSpec, exit_status};
 pub use source::Catalog;
+
+pub use crate::store::Beside;

@@ -29,7 +29,7 @@ impl RunFilter {
 pub struct RunList {
     /// The runs.
     pub heads: Vec<RunHead>,
-    /// There are older ones.
+    /// There are more of them: older ones, or newer ones where those newer than a run were asked for.
     pub has_more: bool,
 }
 

@@ -1,5 +1,10 @@
-//! A store or a path, opened: the questions that every view asks of it.
+//! A store or a path: the questions that every view asks of it.
+//!
+//! Nothing is opened before something is asked, and what a store has is looked for each time: its database may appear, vanish or
+//! give way to another while somebody looks on. One that has vanished is waited for: the log tree alone would tell less of the
+//! same runs.
 
+use std::cell::{Ref, RefCell};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
@@ -9,15 +14,25 @@ use crate::error::{Error, Result};
 use crate::join::{self, Recorder, RunHead, RunNode};
 use crate::log::path;
 use crate::model::{Outcome, Run, RunId};
-use crate::store::{self, Reader, RunPage};
+use crate::store::{self, Beside, Reader, RunPage};
 use crate::time::Time;
 
 /// The database files looked for in a root, ours first.
 const DATABASES: [&str; 2] = [store::OUR_DATABASE, store::QUIRE_DATABASE];
 
-/// Runs, opened for reading.
+/// Runs, for reading.
 pub struct Catalog {
-    source: Source,
+    place: Place,
+    /// What was there when something was asked last.
+    source: RefCell<Option<Source>>,
+}
+
+/// Where the runs are.
+enum Place {
+    /// A root, and the database if another one than its own is named.
+    Store { root: PathBuf, db: Option<PathBuf> },
+    /// A log or a directory of logs.
+    Path(PathBuf),
 }
 
 enum Source {
@@ -30,19 +45,11 @@ enum Source {
 }
 
 impl Catalog {
-    /// Opens a store: `db`, or the root's own database, or the root's log tree where there is none.
-    ///
-    /// # Errors
-    /// When there is nothing of the kind, or the database cannot be read.
-    pub fn open_store(root: &Path, db: Option<&Path>) -> Result<Self> {
-        let found = database_of(root).map_err(Error::io("open the store", root))?;
-        let root = root.to_owned();
-        let source = match db.map(Path::to_owned).or(found) {
-            Some(db) => Source::Store { reader: Box::new(Reader::open(&db)?), root },
-            None if root.join("runs").is_dir() => Source::Tree { root },
-            None => return Err(Error::NoStore { root }),
-        };
-        Ok(Self { source })
+    /// A store: `db`, or the root's own database, or the root's log tree where there is none. Nothing of it needs to be there yet.
+    #[must_use]
+    pub fn of_store(root: &Path, db: Option<&Path>) -> Self {
+        let place = Place::Store { root: root.to_owned(), db: db.map(Path::to_owned) };
+        Self { place, source: RefCell::default() }
     }
 
     /// Opens a log file, or a directory of logs (a run's without its database, a Kubernetes pod's).
@@ -51,7 +58,24 @@ impl Catalog {
     /// When there is no such path.
     pub fn open_path(path: &Path) -> Result<Self> {
         std::fs::metadata(path).map_err(Error::io("open", path))?;
-        Ok(Self { source: Source::Path { path: path.to_owned() } })
+        Ok(Self { place: Place::Path(path.to_owned()), source: RefCell::default() })
+    }
+
+    /// Looks for a store, without reading anything of it.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be told.
+    pub fn look(&self) -> Result<()> {
+        self.source().map(drop)
+    }
+
+    /// What there is to be read now.
+    fn source(&self) -> Result<Ref<'_, Source>> {
+        let next = self.place.changed_from(self.source.borrow().as_ref())?;
+        if next.is_some() {
+            self.source.replace(next);
+        }
+        Ref::filter_map(self.source.borrow(), Option::as_ref).map_err(|_| Error::Internal("no source".into()))
     }
 
     /// The newest runs, newest first, at most `limit`.
@@ -62,16 +86,16 @@ impl Catalog {
         Ok(self.list(page_of(filter), limit)?.unwrap_or_default())
     }
 
-    /// The newest runs that are older than one; `None` when that one is not there (any more).
+    /// The nearest runs on one side of a run, newest first; `None` when that run is not there (any more).
     #[expect(clippy::missing_errors_doc, reason = "see runs")]
-    pub fn runs_before(&self, id: &RunId, filter: &RunFilter, limit: usize) -> Result<Option<RunList>> {
-        self.list(RunPage { before: Some(id.clone()), ..page_of(filter) }, limit)
+    pub fn runs_beside(&self, beside: &Beside, filter: &RunFilter, limit: usize) -> Result<Option<RunList>> {
+        self.list(RunPage { beside: Some(beside.clone()), ..page_of(filter) }, limit)
     }
 
     /// A run with its jobs and commands; `None` when it is not there (any more).
     #[expect(clippy::missing_errors_doc, reason = "see runs")]
     pub fn run(&self, id: &RunId) -> Result<Option<RunNode>> {
-        match &self.source {
+        match &*self.source()? {
             Source::Store { root, reader } => load::stored_run(root, reader, id),
             Source::Tree { root } => load::tree_run(root, id),
             Source::Path { path } => load::path_run(path).map(Some),
@@ -83,7 +107,7 @@ impl Catalog {
     /// # Errors
     /// When there is none, or when several ids match: they are listed.
     pub fn find(&self, spec: &RunSpec, filter: &RunFilter) -> Result<RunId> {
-        if let Source::Path { .. } = self.source {
+        if let Place::Path(_) = self.place {
             return Ok(load::path_run_id());
         }
         match spec {
@@ -105,16 +129,16 @@ impl Catalog {
     /// The store's directory, which the paths of its logs lie under.
     #[must_use]
     pub fn root(&self) -> Option<&Path> {
-        match &self.source {
-            Source::Store { root, .. } | Source::Tree { root } => Some(root),
-            Source::Path { .. } => None,
+        match &self.place {
+            Place::Store { root, .. } => Some(root),
+            Place::Path(_) => None,
         }
     }
 
     /// The runs that have a directory of logs and no row in the database, by repository and id.
     #[expect(clippy::missing_errors_doc, reason = "see runs")]
     pub fn dirs_without_row(&self) -> Result<Vec<(String, RunId)>> {
-        match &self.source {
+        match &*self.source()? {
             Source::Store { root, reader } => reader.unknown(&path::list_runs(root)?),
             Source::Tree { .. } | Source::Path { .. } => Ok(Vec::new()),
         }
@@ -123,9 +147,9 @@ impl Catalog {
     /// What a user should know of how the store is read, once it has been.
     #[must_use]
     pub fn notices(&self) -> Vec<String> {
-        match &self.source {
-            Source::Store { reader, .. } => reader.notices(),
-            Source::Tree { .. } | Source::Path { .. } => Vec::new(),
+        match &*self.source.borrow() {
+            Some(Source::Store { reader, .. }) => reader.notices(),
+            _ => Vec::new(),
         }
     }
 
@@ -133,9 +157,10 @@ impl Catalog {
     /// none it never has: logs and directories are not looked at (see [`Catalog::watched`]).
     #[expect(clippy::missing_errors_doc, reason = "see runs")]
     pub fn changed(&mut self) -> Result<bool> {
-        match &mut self.source {
-            Source::Store { reader, .. } => reader.changed(),
-            Source::Tree { .. } | Source::Path { .. } => Ok(false),
+        self.look()?;
+        match self.source.get_mut() {
+            Some(Source::Store { reader, .. }) => reader.changed(),
+            _ => Ok(false),
         }
     }
 
@@ -143,12 +168,15 @@ impl Catalog {
     #[must_use]
     pub fn watched(&self, run: Option<&RunNode>) -> Vec<PathBuf> {
         let parent = |file: &Path| file.parent().map(Path::to_owned).unwrap_or_default();
-        let mut dirs = match &self.source {
-            Source::Store { reader, .. } => vec![parent(reader.path())],
-            Source::Tree { root } => path::list_run_parents(root),
-            Source::Path { path } if path.is_dir() => vec![path.clone()],
-            Source::Path { path } => vec![parent(path)],
+        let mut dirs = match &self.place {
+            Place::Store { db: Some(db), .. } => vec![parent(db)],
+            Place::Store { root, db: None } => vec![root.clone()],
+            Place::Path(path) if path.is_dir() => vec![path.clone()],
+            Place::Path(path) => vec![parent(path)],
         };
+        if let Some(Source::Tree { root }) = &*self.source.borrow() {
+            dirs.extend(path::list_run_parents(root));
+        }
         if let Some(run) = run {
             dirs.extend(run.dir.clone());
             dirs.extend(run.dir.as_ref().map(|dir| dir.join("jobs")));
@@ -161,13 +189,15 @@ impl Catalog {
         dirs
     }
 
-    /// One run more than are listed tells whether there are older ones.
+    /// One run more than are listed tells whether there are more.
     fn list(&self, page: RunPage, limit: usize) -> Result<Option<RunList>> {
-        let Some(mut heads) = self.page_if_there(&RunPage { limit: limit.saturating_add(1), ..page })? else {
-            return Ok(None);
-        };
+        let page = RunPage { limit: limit.saturating_add(1), ..page };
+        let Some(mut heads) = self.page_if_there(&page)? else { return Ok(None) };
         let has_more = heads.len() > limit;
-        heads.truncate(limit);
+        match page.beside {
+            Some(Beside::Newer(_)) => _ = heads.drain(..heads.len().saturating_sub(limit)),
+            Some(Beside::Older(_)) | None => heads.truncate(limit),
+        }
         Ok(Some(RunList { heads, has_more }))
     }
 
@@ -176,7 +206,7 @@ impl Catalog {
     }
 
     fn page_if_there(&self, page: &RunPage) -> Result<Option<Vec<RunHead>>> {
-        let runs = match &self.source {
+        let runs = match &*self.source()? {
             Source::Store { root, reader } => return load::listed_heads(root, reader, page),
             Source::Tree { root } => load::tree_runs(root)?,
             Source::Path { path } => return Ok(Some(vec![load::path_run(path)?.head])),
@@ -187,9 +217,17 @@ impl Catalog {
                 && page.outcome.is_none()
                 && (page.repo.is_none() || page.repo == run.repo)
                 && page.id_part.as_ref().is_none_or(|part| has_part(run.id.as_str(), part))
-                && page.before.as_ref().is_none_or(|before| run.id < *before)
+                && match &page.beside {
+                    Some(Beside::Older(id)) => run.id < *id,
+                    Some(Beside::Newer(id)) => run.id > *id,
+                    None => true,
+                }
         };
-        let runs = runs.into_iter().filter(wanted).skip(page.skip).take(page.limit);
+        let mut runs: Vec<Run> = runs.into_iter().filter(wanted).collect();
+        if let Some(Beside::Newer(_)) = page.beside {
+            runs.drain(..runs.len().saturating_sub(page.limit));
+        }
+        let runs = runs.into_iter().skip(page.skip).take(page.limit);
         Ok(Some(runs.map(|run| join::run_head(run, Recorder::Unknown)).collect()))
     }
 
@@ -210,16 +248,42 @@ impl Catalog {
     }
 
     fn not_found(&self, what: &str, filter: &RunFilter) -> Error {
-        let place = match &self.source {
-            Source::Store { reader, .. } => reader.path(),
-            Source::Tree { root } => root,
-            Source::Path { path } => path,
+        let source = self.source.borrow();
+        let place = match (&*source, &self.place) {
+            (Some(Source::Store { reader, .. }), _) => reader.path(),
+            (_, Place::Store { root, .. }) => root,
+            (_, Place::Path(path)) => path,
         };
         let of =
             |name: &str, value: &Option<String>| value.as_ref().map(|v| format!(" {name} {v}")).unwrap_or_default();
         let narrowed = [of("of repo", &filter.repo), of("on ref", &filter.ref_name)].concat();
         Error::NotFound(format!("{what}{narrowed} in {}\n`rundown list` shows the runs there are", place.display()))
     }
+}
+
+impl Place {
+    /// What is to be read instead of what was read last; `None`: the same.
+    fn changed_from(&self, last: Option<&Source>) -> Result<Option<Source>> {
+        let (root, db) = match self {
+            Self::Path(path) => return Ok(last.is_none().then(|| Source::Path { path: path.clone() })),
+            Self::Store { root, db } => (root, db),
+        };
+        let found = match db {
+            Some(db) => Some(db.clone()),
+            None => database_of(root).map_err(Error::io("open the store", root))?,
+        };
+        Ok(match (found, last) {
+            (Some(db), Some(Source::Store { reader, .. })) if reader.path() == db => None,
+            (Some(db), _) => Some(Source::Store { root: root.clone(), reader: Box::new(Reader::new(&db)) }),
+            (None, Some(Source::Store { .. })) => None,
+            (None, last) if root.join("runs").is_dir() => last.is_none().then(|| Source::Tree { root: root.clone() }),
+            (None, _) => return Err(Error::NoStore { root: root.clone(), why: why_no_store(root) }),
+        })
+    }
+}
+
+fn why_no_store(root: &Path) -> &'static str {
+    if root.is_dir() { "the directory has no rundown.db, quire.db or runs/" } else { "there is no such directory" }
 }
 
 /// The runs that a filter leaves; how many is for the caller to say.

@@ -12,13 +12,13 @@ use std::path::{Path, PathBuf};
 use globset::Glob;
 use jiff::tz::TimeZone;
 
-use crate::catalog::{self, Catalog, RunFilter, RunSpec};
+use crate::catalog::{self, Beside, Catalog, RunFilter, RunSpec};
 use crate::demo;
 use crate::doctor;
 use crate::dump::{self, FindingsWriter, Look, Report, Selection, Timestamps};
 use crate::error::{Error, Result};
 use crate::join::{RunHead, RunNode};
-use crate::model::{JobId, Outcome, Phase, RunId};
+use crate::model::{JobId, Outcome};
 use crate::record::{self, Facts, Given, Options};
 use crate::{sanitise, tui, words};
 
@@ -49,17 +49,31 @@ fn view(place: &Place, view: &View) -> anyhow::Result<u8> {
     if view.prints() || !io::stdout().is_terminal() {
         return once(place, view, &catalog, spec.as_ref());
     }
-    let filter = view.narrow.filter();
-    let open = spec.filter(|spec| *spec != RunSpec::Latest(0) || filter.narrows());
-    let id = open.map(|spec| catalog.find(&spec, &filter)).transpose()?;
-    let notices = catalog.notices();
-    let left = show(place, view, catalog, id)?;
-    tell_all(&notices);
+    let open = in_sight(place, view, &catalog, spec)?;
+    let left = show(place, view, catalog, open)?;
+    tell_all(&left.notices);
     tell_how_to_return(place, view, &left);
     match (left.signal, left.head) {
         (Some(signal), _) => Ok(u8::try_from(128 + signal).unwrap_or(u8::MAX)),
         (None, Some(head)) if view.exit_status => Ok(exit_status(&head)?),
         (None, _) => Ok(0),
+    }
+}
+
+/// What to open the terminal UI on: nothing that is missing for certain. A store that was named is waited for, whatever its state.
+fn in_sight(place: &Place, view: &View, catalog: &Catalog, spec: Option<RunSpec>) -> Result<Option<RunSpec>> {
+    let is_named = view.narrow.db.is_some() || place.is_named();
+    if let Err(error @ Error::NoStore { .. }) = catalog.look()
+        && !is_named
+    {
+        return Err(error);
+    }
+    let filter = view.narrow.filter();
+    let Some(spec) = spec.filter(|spec| *spec != RunSpec::Latest(0) || filter.narrows()) else { return Ok(None) };
+    match catalog.find(&spec, &filter) {
+        Ok(id) => Ok(Some(RunSpec::Id(id.0))),
+        Err(error @ Error::NotFound(_)) => Err(error),
+        Err(_) => Ok(Some(spec)),
     }
 }
 
@@ -73,7 +87,7 @@ fn open(place: &Place, run: &OsStr, narrow: &Narrow) -> Result<(Catalog, Option<
         return Ok((Catalog::open_path(path)?, None));
     }
     let spec = spec?;
-    Ok((narrow.open_store(place)?, Some(spec)))
+    Ok((narrow.store(place)?, Some(spec)))
 }
 
 fn once(place: &Place, view: &View, catalog: &Catalog, spec: Option<&RunSpec>) -> anyhow::Result<u8> {
@@ -101,7 +115,7 @@ fn once(place: &Place, view: &View, catalog: &Catalog, spec: Option<&RunSpec>) -
 
 /// What is selected of a run; that it failed is asked last, and may be answered with nothing.
 fn narrow(run: RunNode, selection: &Selection, named: &OsStr) -> Result<RunNode> {
-    if run.jobs.is_empty() && run.head.phase == Phase::Unknown && run.findings.is_empty() {
+    if run.jobs.is_empty() && !run.head.run.in_database && run.findings.is_empty() {
         let named = named.display();
         return Err(Error::NotFound(format!("no logs under {named}\nif it is a store: --root {named}")));
     }
@@ -123,7 +137,7 @@ fn nothing_failed(run: &RunNode) -> bool {
 }
 
 /// Opens the terminal UI.
-fn show(place: &Place, view: &View, catalog: Catalog, open: Option<RunId>) -> Result<tui::Left> {
+fn show(place: &Place, view: &View, catalog: Catalog, open: Option<RunSpec>) -> Result<tui::Left> {
     let options = tui::Options {
         colour: colour(&io::stdout()),
         ascii: view.ascii,
@@ -148,13 +162,13 @@ fn tell_how_to_return(place: &Place, view: &View, left: &tui::Left) {
 }
 
 fn list_runs(place: &Place, list: &List) -> anyhow::Result<u8> {
-    let catalog = list.narrow.open_store(place)?;
+    let catalog = list.narrow.store(place)?;
     let filter = list.narrow.filter();
     let found = match &list.before {
         None => catalog.runs(&filter, list.limit)?,
         Some(run) => {
             let id = catalog.find(&RunSpec::parse(run)?, &filter)?;
-            catalog.runs_before(&id, &filter, list.limit)?.unwrap_or_default()
+            catalog.runs_beside(&Beside::Older(id), &filter, list.limit)?.unwrap_or_default()
         }
     };
     let stdout = io::stdout();
@@ -166,24 +180,30 @@ fn list_runs(place: &Place, list: &List) -> anyhow::Result<u8> {
     };
     written.and_then(|()| out.flush()).map_err(Error::Output)?;
     tell_all(&catalog.notices());
-    let oldest = found.heads.last().filter(|_| found.has_more && stdout.is_terminal());
-    match filter {
-        _ if !found.heads.is_empty() || list.limit == 0 => {}
-        _ if list.before.is_some() => tell("no older run matches"),
-        filter if filter.narrows() => tell("no run matches --repo or --ref"),
-        _ => tell("no runs yet; `rundown record -- CMD` records one"),
-    }
-    if let Some(oldest) = oldest {
-        tell(&format!("older runs: the same with --before {}", oldest.run.id.short()));
+    let for_people = list.format == ListFormat::Text && stdout.is_terminal();
+    match found.heads.last() {
+        Some(oldest) if for_people && found.has_more => {
+            tell(&format!("older runs: the same with --before {}", oldest.run.id.short()));
+        }
+        None if list.limit > 0 => tell(nothing_listed(list)),
+        Some(_) | None => {}
     }
     Ok(0)
+}
+
+fn nothing_listed(list: &List) -> &'static str {
+    match list.before {
+        Some(_) => "no older run matches",
+        None if list.narrow.filter().narrows() => "no run matches --repo or --ref",
+        None => "no runs yet; `rundown record -- CMD` records one",
+    }
 }
 
 /// Lists what is odd; 1 when anything is.
 fn examine(place: &Place, doctor: &Doctor) -> anyhow::Result<u8> {
     let filter = doctor.narrow.filter();
     let (catalog, run) = match &doctor.run {
-        None => (doctor.narrow.open_store(place)?, None),
+        None => (doctor.narrow.store(place)?, None),
         Some(run) => {
             let (catalog, spec) = open(place, run, &doctor.narrow)?;
             let id = catalog.find(&spec.unwrap_or(RunSpec::Latest(0)), &filter)?;
@@ -236,7 +256,6 @@ fn run_demo(place: &Place, view: &View) -> anyhow::Result<u8> {
 impl Place {
     /// `--root`, `$RUNDOWN_ROOT`, the nearest `.rundown/`, or the user's data directory.
     fn root(&self) -> Result<PathBuf> {
-        let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let cwd = std::env::current_dir().unwrap_or_default();
         let near = || cwd.ancestors().map(|dir| dir.join(".rundown")).find(|dir| dir.is_dir());
         let data = || set("XDG_DATA_HOME").filter(|dir| dir.is_absolute());
@@ -248,8 +267,13 @@ impl Place {
         })
     }
 
+    /// Whether the user has said where the store is.
+    fn is_named(&self) -> bool {
+        self.root.is_some() || set("RUNDOWN_ROOT").is_some()
+    }
+
     fn time_zone(&self) -> Result<TimeZone> {
-        let Some(name) = &self.timezone else { return Ok(TimeZone::system()) };
+        let Some(name) = &self.timezone else { return Ok(local_time_zone()) };
         TimeZone::get(name)
             .map_err(|_| Error::Usage(format!("no time zone is called `{name}`; try one like Europe/Berlin, or UTC")))
     }
@@ -268,10 +292,10 @@ impl Place {
 
 impl Narrow {
     /// The store; a database that is named without it lies in its root.
-    fn open_store(&self, place: &Place) -> Result<Catalog> {
+    fn store(&self, place: &Place) -> Result<Catalog> {
         let beside = self.db.as_deref().and_then(Path::parent).filter(|_| place.root.is_none());
         let root = beside.map_or_else(|| place.root(), |dir| Ok(Path::new(".").join(dir)))?;
-        Catalog::open_store(&root, self.db.as_deref())
+        Ok(Catalog::of_store(&root, self.db.as_deref()))
     }
 
     fn filter(&self) -> RunFilter {
@@ -306,6 +330,18 @@ impl View {
     }
 }
 
+/// A path from the environment.
+fn set(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+/// The user's zone. Where no variable names one it is read from the system's file: to find out what that is called, as
+/// [`TimeZone::system`] does, takes longer than to list runs.
+fn local_time_zone() -> TimeZone {
+    let told = std::env::var_os("TZ").is_none().then(|| std::fs::read("/etc/localtime").ok()).flatten();
+    told.and_then(|bytes| TimeZone::tzif("local", &bytes).ok()).unwrap_or_else(TimeZone::system)
+}
+
 /// `--color` over `NO_COLOR` and `CLICOLOR_FORCE`, over whether it is a terminal.
 fn colour(stdout: &io::Stdout) -> bool {
     // `CLICOLOR_FORCE=0` means: not forced.
@@ -327,5 +363,16 @@ pub fn tell(text: &str) {
     for (number, line) in text.lines().enumerate() {
         let lead = if number == 0 { "rundown: " } else { "         " };
         let _ = writeln!(stderr, "{lead}{}", sanitise::name(line));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_local_zone_is_the_system_s() {
+        let now = jiff::Timestamp::now();
+        assert_eq!(local_time_zone().to_offset(now), TimeZone::system().to_offset(now));
     }
 }

@@ -201,11 +201,9 @@ impl Found {
         let is_alone = |sh: &&ShNode| sh.log.is_some() && !has_row(sh);
         let alone: Vec<&ShNode> = job.shs.iter().filter(is_alone).collect();
         let Some(first) = alone.first().filter(|_| has_any_row) else { return };
-        let mut starts: HashMap<i64, usize> = HashMap::new();
-        for at in job.shs.iter().filter_map(began_at) {
-            *starts.entry(at).or_default() += 1;
-        }
-        let is_collision = alone.iter().filter_map(|sh| began_at(sh)).any(|at| starts.get(&at) > Some(&1));
+        let mut starts: HashMap<i64, u32> = HashMap::new();
+        job.shs.iter().filter_map(began_ms).for_each(|at| *starts.entry(at).or_default() += 1);
+        let is_collision = alone.iter().filter_map(|sh| began_ms(sh)).any(|at| starts.get(&at) > Some(&1));
         self.add_if(true, Some(job), Some(first.n), FindingKind::RowsEnd(alone.len(), is_collision));
     }
 
@@ -253,8 +251,8 @@ fn has_row(sh: &ShNode) -> bool {
     sh.sh.as_ref().is_some_and(|sh| sh.origin != Origin::Event)
 }
 
-/// The millisecond in which a command began, by its row or else by its log.
-fn began_at(sh: &ShNode) -> Option<i64> {
+/// When a command began, by its row or else by its log.
+fn began_ms(sh: &ShNode) -> Option<i64> {
     sh.sh.as_ref().and_then(|sh| sh.started_at).or(sh.first_at).map(Time::floor_millis)
 }
 

@@ -5,7 +5,7 @@
 mod finding;
 mod pair;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 
 use crate::events::Events;
@@ -227,41 +227,37 @@ pub fn with_events(mut rows: Vec<(Job, Vec<Sh>)>, events: Events) -> Vec<(Job, V
         rows.iter().enumerate().map(|(place, (job, _))| (job.id.clone(), place)).collect();
     for (job, told) in events.jobs {
         match places.get(&job.id).and_then(|place| rows.get_mut(*place)) {
-            Some((_, shs)) => *shs = with_told(std::mem::take(shs), told),
+            Some((_, shs)) => *shs = with_rows(told, std::mem::take(shs)),
             None => rows.push((job, told)),
         }
     }
     rows
 }
 
-/// The commands of a job by its rows and its events.
-fn with_told(rows: Vec<Sh>, mut told: Vec<Sh>) -> Vec<Sh> {
-    let mut starting: HashMap<Option<Time>, Vec<usize>> = HashMap::new();
+/// The commands that events tell of, each with its row where there is one: rows are made from these events, so they agree in every
+/// value. Rows of nothing that was told come last; where events tell of nothing more than rows do, all pair with their logs by time.
+fn with_rows(mut told: Vec<Sh>, rows: Vec<Sh>) -> Vec<Sh> {
+    let mut places: HashMap<(Option<Time>, String), VecDeque<usize>> = HashMap::new();
     // A command that was given up made no row.
     for (place, sh) in told.iter().enumerate().filter(|(_, sh)| sh.n.is_some()) {
-        starting.entry(sh.started_at).or_default().push(place);
+        places.entry((sh.started_at, sh.cmd.clone())).or_default().push_back(place);
     }
-    let same = |row: &Sh, told: &[Sh]| {
-        let is_same =
-            |place: &&usize| told.get(**place).is_some_and(|sh| sh.origin == Origin::Event && sh.cmd == row.cmd);
-        starting.get(&row.started_at)?.iter().find(is_same).copied()
-    };
     let mut strangers = Vec::new();
-    let mut matched = 0;
-    for row in &rows {
-        match same(row, &told).and_then(|place| told.get_mut(place)) {
-            Some(sh) => {
-                *sh = Sh { n: sh.n, ..row.clone() };
-                matched += 1;
-            }
-            None => strangers.push(row.clone()),
+    for row in rows {
+        let place = places.get_mut(&(row.started_at, row.cmd.clone())).and_then(VecDeque::pop_front);
+        match place.and_then(|place| told.get_mut(place)) {
+            Some(sh) => *sh = Sh { n: sh.n, ..row },
+            None => strangers.push(row),
         }
     }
-    // Rows alone pair with their logs by their times.
-    if matched == told.len() {
-        return rows;
-    }
+    let is_cut = !strangers.is_empty() && told.iter().all(|sh| sh.origin != Origin::Event);
     told.extend(strangers);
+    if is_cut {
+        for sh in &mut told {
+            sh.n = None;
+        }
+        told.sort_by_key(|sh| sh.started_at);
+    }
     told
 }
 

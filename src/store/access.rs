@@ -8,23 +8,27 @@
 //! | header | beside it | way in |
 //! |---|---|---|
 //! | rollback journal | – | read-only, locks as usual, whatever its size |
-//! | WAL | a `-shm` that somebody holds | read-only, waiting for locks; a [shared lock](hold) keeps the files in place meanwhile |
+//! | WAL | a `-shm` that somebody holds | read-only with `readonly_shm=1`; a [shared lock](hold) keeps the files in place meanwhile |
 //! | WAL | no `-wal`, or an empty one | `immutable=1`; the [`Stamp`] tells afterwards whether it really stood still |
-//! | WAL | a `-wal` that nobody holds: a copied artifact, or a crash | a private copy of both; the [`Stamp`] tells |
+//! | WAL | a `-wal` that nobody holds: a copied artifact, or a crash | both [as they lie](open_as_it_lies); the [`Stamp`] tells |
+//! | any | what SQLite reads only by writing: a `-journal` to be rolled back, a broken `-shm` | a private copy; the [`Stamp`] tells |
 //!
-//! The last case looks like the first one but for the lock: SQLite's first connection truncates and rebuilds a `-shm`.
-//! No connection to the database itself outlives one reading. And no process both reads and writes a store: POSIX locks belong to a
+//! `readonly_shm` (SQLite's `os_unix.c`) reads the `-shm` without marking it. That of a crash looks the same but for the lock: the
+//! first connection would truncate and rebuild it. SQLite opens a `-wal` for writing even so; nothing is written to it.
+//! No connection that locks the database outlives one reading. And no process both reads and writes a store: POSIX locks belong to a
 //! process, and closing any descriptor of a file drops them all.
 
+use std::borrow::Cow;
 use std::fs::{self, File, Metadata, Permissions};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use rusqlite::{Connection, OpenFlags};
-use rustix::fs::{FlockOperation, fcntl_lock};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rustix::fs::{FlockOperation, fcntl_lock, statvfs};
 use rustix::io::Errno;
 use rustix::process::{Flock, FlockType, fcntl_getlk};
 use tempfile::TempDir;
@@ -33,10 +37,10 @@ use crate::error::{Error, Result};
 use crate::file::open_regular;
 
 /// How long a reading waits for a writer's lock.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
+pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How long to wait before a lock is tried again: a writer closes a database within milliseconds.
-const LOCK_PAUSE: Duration = Duration::from_millis(1);
+/// How long to wait before a lock is tried again.
+const LOCK_PAUSE: Duration = Duration::from_millis(3);
 
 /// The first bytes of every SQLite 3 database (<https://www.sqlite.org/fileformat2.html#the_database_header>).
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
@@ -47,6 +51,9 @@ const SMALL_BYTES: u64 = 16 << 20;
 /// How often a small database is read in the hope that it stands still meanwhile.
 const TWIN_ATTEMPTS: u32 = 20;
 
+/// How much longer it is waited each time.
+const TWIN_PAUSE: Duration = Duration::from_millis(1);
+
 /// A `-wal` that nobody holds and nobody has touched for this long was not left by a writer between two connections.
 const ABANDONED: Duration = Duration::from_secs(2);
 
@@ -55,10 +62,10 @@ pub(super) struct Access {
     pub connection: Connection,
     /// Whether what is read is one state of the database; if not, the [`Stamp`] has to tell that nobody wrote.
     pub is_consistent: bool,
-    /// Whether a `-wal` is read that its writer has left behind.
-    pub is_abandoned: bool,
+    /// The file beside it that is read too although its writer has left it behind.
+    pub abandoned: Option<&'static str>,
     // In this order: closing any descriptor of a file drops the process's locks on it, SQLite's too.
-    _hold: Option<File>,
+    hold: Option<File>,
     copy: Option<TempDir>,
 }
 
@@ -66,6 +73,11 @@ impl Access {
     /// Whether a private copy is read.
     pub const fn is_copy(&self) -> bool {
         self.copy.is_some()
+    }
+
+    /// Whether it is in nobody's way, however long it lasts: a private copy, or a database that is taken to stand still.
+    pub const fn is_lockless(&self) -> bool {
+        self.is_copy() || (!self.is_consistent && self.hold.is_none())
     }
 }
 
@@ -106,6 +118,7 @@ impl FileStamp {
 impl Stamp {
     /// Looks at the files, opening no database.
     pub fn taken(path: &Path) -> io::Result<Self> {
+        let path = &real(path)?;
         let file = open_regular(path)?;
         let mut change_counter = [0; 4];
         // A file shorter than a header has no counter; `open` says what is wrong with it.
@@ -137,55 +150,134 @@ fn wal_index_change(shm: &Path) -> Option<[u8; 4]> {
     Some(counter)
 }
 
-/// Opens a database for one reading.
-pub(super) fn open(path: &Path) -> Result<Access> {
-    open_as(path, SMALL_BYTES)
+/// Opens a database for one reading, in a transaction that has begun; waits so long for whoever has it locked.
+pub(super) fn open(path: &Path, patience: Duration) -> Result<Access> {
+    let begun = Instant::now();
+    loop {
+        match open_as(path, SMALL_BYTES) {
+            // Not left to SQLite, which looks ten times a second: a busy writer is free for a moment only.
+            Err(Error::Locked { .. }) if begun.elapsed() < patience => thread::sleep(LOCK_PAUSE),
+            opened => return opened,
+        }
+    }
 }
 
 /// Opens a database that is small up to this size.
 fn open_as(path: &Path, small_bytes: u64) -> Result<Access> {
-    let wal_mode = check_header(path)?;
-    if !wal_mode {
-        return connect(path, "", None);
+    let path = &real(path).map_err(Error::io("open", path))?;
+    let is_wal = check_header(path)?;
+    check_beside(path)?;
+    if is_wal && bytes_of(&beside(path, "-journal")) > 0 {
+        // A crash while the mode was changed: SQLite would roll back first.
+        return copy_files(path, is_wal);
     }
+    if is_wal && let Some(small) = open_small(path, small_bytes)? {
+        return Ok(small);
+    }
+    match if is_wal { connect_wal(path) } else { connect(path, "") } {
+        Err(Error::Database { source, .. }) if needs_to_write(&source) => copy_files(path, is_wal),
+        connected => connected,
+    }
+}
+
+/// A copy of a small WAL database that stands still; else `None`.
+fn open_small(path: &Path, small_bytes: u64) -> Result<Option<Access>> {
+    let wal = beside(path, "-wal");
+    let Some((main, log)) = twin(path, &wal, small_bytes).map_err(Error::io("read", path))? else { return Ok(None) };
+    let is_abandoned = !log.is_empty() && !is_held(&beside(path, "-shm")) && is_old(&wal);
+    let access = open_copy(path, |to| {
+        fs::write(to, main)?;
+        if log.is_empty() { Ok(()) } else { fs::write(beside(to, "-wal"), log) }
+    })?;
+    Ok(Some(Access { is_consistent: true, abandoned: is_abandoned.then_some("-wal"), ..access }))
+}
+
+/// A large WAL database where it lies.
+fn connect_wal(path: &Path) -> Result<Access> {
     let (wal, shm) = (beside(path, "-wal"), beside(path, "-shm"));
-    if let Some((main, log)) = twin(path, &wal, small_bytes).map_err(Error::io("read", path))? {
-        let is_abandoned = !log.is_empty() && !is_held(&shm) && is_old(&wal);
-        let access = open_copy(path, |to| {
-            fs::write(to, main)?;
-            if log.is_empty() { Ok(()) } else { fs::write(beside(to, "-wal"), log) }
-        })?;
-        return Ok(Access { is_consistent: true, is_abandoned, ..access });
-    }
-    if is_held(&shm) {
-        let hold = hold(path).map_err(Error::io("lock", path))?;
-        // The last writer may have closed the database before the lock was ours.
+    if is_held(&shm) || bytes_of(&wal) > 0 {
+        let hold = hold(path)?;
+        // The last writer may have closed the database before the lock was ours: opened now, both would be made anew.
         if is_held(&shm) {
-            return connect(path, "", Some(hold));
+            return Ok(Access { hold: Some(hold), ..connect(path, "&readonly_shm=1")? });
+        }
+        if bytes_of(&wal) > 0 {
+            let access = open_as_it_lies(path)?;
+            return Ok(Access { abandoned: is_old(&wal).then_some("-wal"), hold: Some(hold), ..access });
         }
     }
-    if fs::metadata(&wal).is_ok_and(|wal| wal.len() > 0) {
-        let copied =
-            open_copy(path, |to| fs::copy(path, to).and_then(|_| fs::copy(&wal, beside(to, "-wal"))).map(drop))?;
-        return Ok(Access { is_abandoned: is_old(&wal), ..copied });
+    let access = connect(path, "&immutable=1")?;
+    Ok(Access { is_consistent: false, ..access })
+}
+
+/// Whether SQLite would have to recover something first, or to make a file.
+fn needs_to_write(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen))
+}
+
+/// A private copy of a database and of what lies beside it to be recovered.
+fn copy_files(path: &Path, is_wal: bool) -> Result<Access> {
+    let (wal, journal) = (beside(path, "-wal"), beside(path, "-journal"));
+    let bytes = [path, &wal, &journal].map(bytes_of).iter().sum();
+    let dir = std::env::temp_dir();
+    // Said before the disk is full and somebody else suffers from it.
+    let room = statvfs(&dir).map_or(u64::MAX, |disk| disk.f_bavail.saturating_mul(disk.f_frsize));
+    if room < bytes {
+        let why = format!("it takes {} MiB, and {} MiB are free", bytes >> 20, room >> 20);
+        return Err(Error::Copy { path: path.to_owned(), dir, source: io::Error::other(why) });
     }
-    connect(path, "&immutable=1", None)
+    let access = open_copy(path, |to| {
+        copy_file(path, to)?;
+        if bytes_of(&wal) > 0 {
+            copy_file(&wal, &beside(to, "-wal"))?;
+        }
+        if bytes_of(&journal) > 0 {
+            copy_file(&journal, &beside(to, "-journal"))?;
+            hide_super_journal(&beside(to, "-journal"))?;
+        }
+        Ok(())
+    })?;
+    // A journal that nobody had left would have been read past.
+    let abandoned = if is_wal { (bytes_of(&wal) > 0 && is_old(&wal)).then_some("-wal") } else { Some("-journal") };
+    Ok(Access { abandoned, ..access })
+}
+
+/// The bytes alone: a copy of a read-only file is to be written. Where the file system can, the two share their blocks.
+fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
+    io::copy(&mut open_regular(from)?, &mut File::create_new(to)?).map(drop)
+}
+
+/// A super-journal's name is known by the last bytes of a journal
+/// (<https://www.sqlite.org/fileformat2.html#the_rollback_journal>); others behind it hide it. SQLite would delete the file that it names,
+/// and the name is somebody's input.
+fn hide_super_journal(journal: &Path) -> io::Result<()> {
+    File::options().append(true).open(journal)?.write_all(&[0; 8])
+}
+
+/// Opens a database and the `-wal` beside it, which nobody holds. In exclusive mode SQLite builds the wal-index in memory, not in a
+/// `-shm`; without locks it needs no right to write; and at the end it leaves the `-wal` as it is.
+fn open_as_it_lies(path: &Path) -> Result<Access> {
+    let failed = || Error::database("open", path);
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let access = open_uri(path, "?mode=ro&vfs=unix-none", flags)?;
+    access.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(failed())?;
+    access.connection.execute_batch("PRAGMA locking_mode = EXCLUSIVE").map_err(failed())?;
+    begin(path, access)
 }
 
 /// The bytes of a small database and of its `-wal` (none: empty) while nobody wrote to them: two readings in turn are the same.
 /// `None` for a large one, and for one that never stands still.
 fn twin(path: &Path, wal: &Path, small_bytes: u64) -> io::Result<Option<(Vec<u8>, Vec<u8>)>> {
-    let size = |path| fs::metadata(path).map_or(0, |metadata| metadata.len());
     let read_both = || -> io::Result<_> { Ok((read_small(path)?, read_small_if_there(wal)?)) };
     for attempt in 1..=TWIN_ATTEMPTS {
-        if size(path) + size(wal) > small_bytes {
+        if bytes_of(path) + bytes_of(wal) > small_bytes {
             return Ok(None);
         }
         let once = read_both()?;
         if read_both()? == once {
             return Ok(Some(once));
         }
-        thread::sleep(LOCK_PAUSE * attempt);
+        thread::sleep(TWIN_PAUSE * attempt);
     }
     Ok(None)
 }
@@ -203,6 +295,11 @@ fn read_small_if_there(path: &Path) -> io::Result<Vec<u8>> {
     }
 }
 
+/// None: 0.
+fn bytes_of(path: &Path) -> u64 {
+    fs::metadata(path).map_or(0, |metadata| metadata.len())
+}
+
 fn is_old(wal: &Path) -> bool {
     let modified = fs::metadata(wal).and_then(|metadata| metadata.modified());
     modified.is_ok_and(|modified| modified.elapsed().is_ok_and(|age| age >= ABANDONED))
@@ -217,44 +314,52 @@ fn is_held(shm: &Path) -> bool {
 
 /// Locks a database against its last writer's closing it, which takes the `-wal` and `-shm` away: opened after that, they would be
 /// made anew by us and stay. Others read and write on meanwhile.
-fn hold(path: &Path) -> io::Result<File> {
-    let file = open_regular(path)?;
-    let begun = Instant::now();
-    loop {
-        match fcntl_lock(&file, FlockOperation::NonBlockingLockShared) {
-            Ok(()) => return Ok(file),
-            Err(Errno::AGAIN | Errno::ACCESS) if begun.elapsed() < BUSY_TIMEOUT => thread::sleep(LOCK_PAUSE),
-            Err(error) => return Err(error.into()),
-        }
+fn hold(path: &Path) -> Result<File> {
+    let file = open_regular(path).map_err(Error::io("open", path))?;
+    match fcntl_lock(&file, FlockOperation::NonBlockingLockShared) {
+        Ok(()) => Ok(file),
+        Err(Errno::AGAIN | Errno::ACCESS) => Err(Error::Locked { path: path.to_owned() }),
+        Err(error) => Err(Error::io("lock", path)(error.into())),
     }
 }
 
-fn connect(path: &Path, query: &str, hold: Option<File>) -> Result<Access> {
+fn connect(path: &Path, query: &str) -> Result<Access> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let access = open_uri(path, &format!("?mode=ro{query}"), flags)?;
-    Ok(Access { is_consistent: !query.contains("immutable"), _hold: hold, ..access })
+    let access = begin(path, open_uri(path, &format!("?mode=ro{query}"), flags)?)?;
+    Ok(Access { is_consistent: true, ..access })
 }
 
 fn open_uri(path: &Path, query: &str, flags: OpenFlags) -> Result<Access> {
     let failed = || Error::database("open", path);
     let connection = Connection::open_with_flags(format!("file:{}{query}", uri_path(path)), flags).map_err(failed())?;
-    connection.busy_timeout(BUSY_TIMEOUT).map_err(failed())?;
+    connection.busy_timeout(Duration::ZERO).map_err(failed())?;
     // The views of the dialect are temporary: in memory, never in a file.
     connection.pragma_update(None, "temp_store", "memory").map_err(failed())?;
     // A database is somebody's input: its schema may not call functions of ours, nor read outside itself.
     connection.pragma_update(None, "trusted_schema", false).map_err(failed())?;
-    Ok(Access { connection, is_consistent: false, is_abandoned: false, _hold: None, copy: None })
+    Ok(Access { connection, is_consistent: false, abandoned: None, hold: None, copy: None })
 }
 
-/// Opens a private copy that `copy` makes, for writing: only such a connection can recover the wal-index of a `-wal` left alone.
+/// A transaction begins with its first reading, and what is in the way is told by it.
+fn begin(path: &Path, access: Access) -> Result<Access> {
+    let begun = access.connection.execute_batch("BEGIN");
+    let read = begun.and_then(|()| access.connection.query_row("PRAGMA schema_version", (), |_| Ok(())));
+    read.map(|()| access).map_err(Error::database("open", path))
+}
+
+/// Opens a private copy that `copy` makes, for writing: only such a connection can recover what was left alone.
 fn open_copy(path: &Path, copy: impl FnOnce(&Path) -> io::Result<()>) -> Result<Access> {
+    let failed = |source| Error::Copy { path: path.to_owned(), dir: std::env::temp_dir(), source };
     let private = Permissions::from_mode(0o700);
-    let dir = tempfile::Builder::new().prefix("rundown-").permissions(private).tempdir();
-    let dir = dir.map_err(Error::io("create a temporary directory for", path))?;
+    let dir = tempfile::Builder::new().prefix("rundown-").permissions(private).tempdir().map_err(failed)?;
     let main_copy = dir.path().join("copy.db");
-    copy(&main_copy).map_err(Error::io("make a private copy of", path))?;
+    copy(&main_copy).map_err(failed)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let access = open_uri(&main_copy, "", flags)?;
+    let access =
+        open_uri(&main_copy, "", flags).and_then(|access| begin(&main_copy, access)).map_err(|error| match error {
+            Error::Database { doing, source, .. } => Error::Database { doing, path: path.to_owned(), source },
+            other => other,
+        })?;
     Ok(Access { copy: Some(dir), ..access })
 }
 
@@ -269,6 +374,20 @@ fn check_header(path: &Path) -> Result<bool> {
         Some(start) if start.starts_with(MAGIC) => Ok(start[18] == 2),
         _ => refuse("it is not an SQLite file"),
     }
+}
+
+/// SQLite opens what lies beside a database as it is, and would wait for the writer of a FIFO.
+fn check_beside(path: &Path) -> Result<()> {
+    let others = ["-wal", "-shm", "-journal"].map(|suffix| beside(path, suffix));
+    let odd = others.into_iter().find(|other| fs::metadata(other).is_ok_and(|metadata| !metadata.is_file()));
+    let why = |odd: PathBuf| format!("{} is no regular file", odd.display());
+    odd.map_or(Ok(()), |odd| Err(Error::NotAStore { path: path.to_owned(), why: why(odd) }))
+}
+
+/// The file that a link leads to: SQLite looks for the other files beside that.
+fn real(path: &Path) -> io::Result<Cow<'_, Path>> {
+    let is_link = fs::symlink_metadata(path)?.is_symlink();
+    if is_link { fs::canonicalize(path).map(Cow::Owned) } else { Ok(Cow::Borrowed(path)) }
 }
 
 fn beside(path: &Path, suffix: &str) -> PathBuf {
@@ -292,6 +411,9 @@ fn uri_path(path: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{BufRead, BufReader};
+    use std::process::{Child, Command, Stdio};
+
     use super::*;
 
     /// Every test of a way in goes both ways: as a small database and as a large one.
@@ -385,10 +507,10 @@ mod tests {
         for (content, why) in [(&b""[..], "the file is empty"), (b"hello", "not an SQLite file")] {
             let path = dir.path().join("x.db");
             fs::write(&path, content).unwrap();
-            let error = open(&path).err().unwrap().to_string();
+            let error = open(&path, PATIENCE).err().unwrap().to_string();
             assert!(error.contains(why), "{error}");
         }
-        let error = open(dir.path()).err().unwrap();
+        let error = open(dir.path(), PATIENCE).err().unwrap();
         assert!(crate::error::chain(&error).contains("it is a directory"), "{error}");
     }
 
@@ -405,5 +527,156 @@ mod tests {
             last = now;
         }
         assert_eq!(Stamp::taken(&path).unwrap(), last);
+    }
+
+    /// The other process of the tests below: it writes to the database that the environment names and holds it until its stdin
+    /// ends.
+    #[test]
+    #[ignore = "a process of its own, started by other tests"]
+    fn writer_in_a_process_of_its_own() {
+        let connection = wal_database(Path::new(&std::env::var_os("DATABASE").unwrap()));
+        connection.execute_batch("INSERT INTO t VALUES (2)").unwrap();
+        println!("\nwritten");
+        let _ = io::stdin().read(&mut [0]);
+    }
+
+    fn other_writer(path: &Path) -> Child {
+        let name = "store::access::tests::writer_in_a_process_of_its_own";
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--ignored", "--exact", "--nocapture", name]).env("DATABASE", path);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let said = BufReader::new(child.stdout.as_mut().unwrap()).lines().map_while(io::Result::ok);
+        assert!(said.into_iter().any(|line| line == "written"));
+        child
+    }
+
+    #[test]
+    fn a_live_writer_of_another_process_is_read_without_touching_a_byte() {
+        let dir = TempDir::new().unwrap();
+        let path = dir.path().join("held.db");
+        let mut writer = other_writer(&path);
+        let before = listing(dir.path());
+        assert_eq!(before.len(), 3, "the writer holds a -wal and a -shm");
+        for small_bytes in SIZES {
+            let access = open_as(&path, small_bytes).unwrap();
+            assert_eq!((access.is_consistent, access.is_copy(), access.abandoned), (true, small_bytes > 0, None));
+            assert_eq!(count(&access), 2);
+            drop(access);
+            assert!(listing(dir.path()) == before);
+        }
+        drop(writer.stdin.take());
+        writer.wait().unwrap();
+        assert_eq!(listing(dir.path()).len(), 1, "the writer could tidy up");
+    }
+
+    #[test]
+    fn what_a_killed_writer_left_is_read_where_it_lies() {
+        let dir = TempDir::new().unwrap();
+        let path = dir.path().join("held.db");
+        let mut writer = other_writer(&path);
+        writer.kill().unwrap();
+        writer.wait().unwrap();
+        let before = listing(dir.path());
+        for small_bytes in SIZES {
+            let access = open_as(&path, small_bytes).unwrap();
+            assert_eq!((access.is_copy(), count(&access)), (small_bytes > 0, 2));
+            drop(access);
+            assert!(listing(dir.path()) == before);
+        }
+    }
+
+    /// A database and its `-journal` in the middle of a transaction that has reached the file, copied as a crash leaves them.
+    fn hot_journal() -> TempDir {
+        let made = TempDir::new().unwrap();
+        let writer = Connection::open(made.path().join("hot.db")).unwrap();
+        let rows = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 5000) SELECT 1 FROM n";
+        writer.execute_batch(&format!("CREATE TABLE t(x); INSERT INTO t {rows}")).unwrap();
+        writer.execute_batch("PRAGMA cache_size = 1; BEGIN; UPDATE t SET x = 2").unwrap();
+        let crashed = TempDir::new().unwrap();
+        for name in ["hot.db", "hot.db-journal"] {
+            fs::copy(made.path().join(name), crashed.path().join(name)).unwrap();
+        }
+        crashed
+    }
+
+    fn sum(access: &Access) -> i64 {
+        access.connection.query_row("SELECT sum(x) FROM t", (), |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn a_hot_journal_is_rolled_back_in_a_private_copy() {
+        let dir = hot_journal();
+        let (before, path) = (listing(dir.path()), dir.path().join("hot.db"));
+        let access = open(&path, PATIENCE).unwrap();
+        assert_eq!((access.is_copy(), sum(&access)), (true, 5000));
+        drop(access);
+        assert!(listing(dir.path()) == before);
+        fs::remove_file(beside(&path, "-journal")).unwrap();
+        assert!(sum(&open(&path, PATIENCE).unwrap()) > 5000, "the file alone holds half of the change");
+    }
+
+    #[test]
+    fn a_hot_journal_beside_a_wal_database_is_rolled_back_too() {
+        let dir = hot_journal();
+        let path = dir.path().join("hot.db");
+        let file = File::options().write(true).open(&path).unwrap();
+        // The versions of format for writing and reading.
+        file.write_all_at(&[2, 2], 18).unwrap();
+        for small_bytes in SIZES {
+            assert_eq!(sum(&open_as(&path, small_bytes).unwrap()), 5000);
+        }
+    }
+
+    #[test]
+    fn a_file_that_a_journal_names_is_not_deleted() {
+        let (dir, mut victim) = (hot_journal(), tempfile::NamedTempFile::new().unwrap());
+        victim.write_all(b"of worth").unwrap();
+        let name = victim.path().to_str().unwrap().as_bytes();
+        let sum_of_name: u32 = name.iter().map(|byte| u32::from(*byte)).sum();
+        let length = u32::try_from(name.len()).unwrap();
+        let end =
+            [&[0; 4], name, &length.to_be_bytes(), &sum_of_name.to_be_bytes(), b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7"]
+                .concat();
+        let mut journal = File::options().append(true).open(dir.path().join("hot.db-journal")).unwrap();
+        journal.write_all(&end).unwrap();
+        assert_eq!(sum(&open(&dir.path().join("hot.db"), PATIENCE).unwrap()), 5000);
+        assert!(victim.path().exists());
+    }
+
+    #[test]
+    fn the_wal_of_a_linked_database_lies_where_the_link_leads() {
+        let (dir, links) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+        let path = dir.path().join("held.db");
+        let _writer = wal_database(&path);
+        let link = links.path().join("link.db");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        for small_bytes in SIZES {
+            assert_eq!(count(&open_as(&link, small_bytes).unwrap()), 1);
+        }
+        assert_eq!(Stamp::taken(&link).unwrap(), Stamp::taken(&path).unwrap());
+        assert_eq!(fs::read_dir(links.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_lies_beside_a_database_and_is_no_file_is_named() {
+        for suffix in ["-wal", "-shm", "-journal"] {
+            let dir = TempDir::new().unwrap();
+            let path = dir.path().join("x.db");
+            drop(wal_database(&path));
+            let fifo = beside(&path, suffix);
+            rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+            let error = open(&path, PATIENCE).err().unwrap().to_string();
+            assert!(error.contains(&format!("x.db{suffix} is no regular file")), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_copy_that_has_no_room_is_refused_before_it_is_begun() {
+        let dir = hot_journal();
+        let path = dir.path().join("hot.db");
+        File::options().write(true).open(beside(&path, "-journal")).unwrap().set_len(8 << 40).unwrap();
+        let error = open(&path, PATIENCE).err().unwrap();
+        let said = crate::error::chain(&error);
+        assert!(said.contains("TMPDIR") && said.contains("it takes 8388608 MiB"), "{said}");
     }
 }

@@ -5,13 +5,13 @@
 //! of the future; what of them is not understood is said. Columns are named one by one: any other is never read, and the tokens
 //! that some versions keep are among those.
 //!
-//! | version | `runs` | `jobs` | commands |
-//! |---|---|---|---|
-//! | 1 | `state`, `failure_kind`, `queued_at_ms`, `started_at_ms`, `finished_at_ms` | `jobs` | – |
-//! | 2 … 7 | the same | the same | `sh_events`: finished ones only, without a number |
-//! | 8, 9 | the same | the same | `sh` |
-//! | 10, 11 | `outcome`, `created_at`, `dispatched_at`, `resolved_at` | the same | `sh` |
-//! | ours | as 1 | the same | `sh_calls`: from their start, with their number; `sh_events` |
+//! | version | what tells of a run | commands |
+//! |---|---|---|
+//! | 1 | `state`, `failure_kind`, `queued_at_ms`, `started_at_ms`, `finished_at_ms` | – |
+//! | 2 … 7 | the same | `sh_events`: finished ones only, without a number |
+//! | 8, 9 | the same, in other words | `sh` |
+//! | 10, 11 | `outcome`, `created_at`, `dispatched_at`, `resolved_at` | `sh` |
+//! | ours | as 1 | `sh_calls`: from their start, with their number; `sh_events` |
 
 use std::path::Path;
 
@@ -334,5 +334,72 @@ fn something_else(tables: &Tables) -> String {
         "it has no tables".into()
     } else {
         format!("it has no table `runs` (but {})", listed(&names))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const QUIRE_2: &str = include_str!("../../fixtures/stores/quire-schema-steps/v02.sql");
+    const QUIRE_11: &str = include_str!("../../fixtures/stores/quire-schema-steps/v11.sql");
+
+    fn defined(sql: &str) -> (Connection, Result<Dialect>) {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(sql).unwrap();
+        let dialect = define_views(&connection, Path::new("some.db"));
+        (connection, dialect)
+    }
+
+    fn notice(sql: &str) -> String {
+        defined(sql).1.unwrap().notices.concat()
+    }
+
+    #[test]
+    fn no_view_names_a_token() {
+        let later =
+            QUIRE_11.to_owned() + "ALTER TABLE jobs ADD COLUMN run_token; ALTER TABLE sh ADD COLUMN auth_token;";
+        for sql in [QUIRE_2.to_owned() + "ALTER TABLE runs ADD COLUMN auth_token TEXT", later] {
+            let (connection, _) = defined(&sql);
+            let views = "SELECT group_concat(sql) FROM sqlite_temp_schema";
+            let views: String = connection.query_row(views, (), |row| row.get(0)).unwrap();
+            assert!(views.contains("v_shs") && !views.contains("token") && !views.contains('*'), "{views}");
+        }
+    }
+
+    #[test]
+    fn what_is_known_of_a_known_version_is_no_news() {
+        for sql in [QUIRE_2, QUIRE_11] {
+            assert_eq!(notice(sql), "");
+        }
+        let more = "ALTER TABLE runs ADD COLUMN bootstrap_at; CREATE TABLE extra(x);";
+        assert_eq!(notice(&(QUIRE_11.to_owned() + more)), "", "nothing that is shown depends on it");
+    }
+
+    #[test]
+    fn a_later_version_is_told_with_what_is_not_read_of_it() {
+        let later = "PRAGMA user_version = 12; CREATE TABLE events(x); ALTER TABLE jobs ADD COLUMN attempt;
+                     ALTER TABLE runs ADD COLUMN bootstrap_at; ALTER TABLE runs ADD COLUMN Traceparent2;";
+        assert_eq!(
+            notice(&(QUIRE_11.to_owned() + later)),
+            "some.db: version 12 is newer than this rundown knows (11); not read: table events, column attempt of jobs, \
+             column Traceparent2 of runs"
+        );
+        let same = QUIRE_11.to_owned() + "PRAGMA user_version = 12;";
+        assert_eq!(notice(&same), "some.db: version 12 is newer than this rundown knows (11)");
+    }
+
+    #[test]
+    fn a_database_of_something_else_is_refused_with_what_it_has() {
+        for (sql, why) in [
+            ("", "it has no tables"),
+            ("CREATE TABLE songs(id); CREATE VIEW best AS SELECT 1", "it has no table `runs` (but best, songs)"),
+            ("CREATE TABLE runs(name)", "its `runs` have no `id`"),
+            // A view that is broken is nobody's business here.
+            ("CREATE VIEW odd AS SELECT x FROM y; CREATE TABLE jobs(id)", "it has no table `runs` (but odd, jobs)"),
+        ] {
+            let refused = defined(sql).1.err().unwrap().to_string();
+            assert!(refused.contains(why), "{refused}");
+        }
     }
 }

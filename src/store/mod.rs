@@ -17,7 +17,7 @@ mod schema;
 mod tables;
 mod write;
 
-pub use page::RunPage;
+pub use page::{Beside, RunPage};
 pub use read::{ListedRun, Reader, RunRows};
 pub use schema::APPLICATION_ID;
 pub use write::{JobEnd, NewRun, RunEnd, ShEnd, ShStart, Writer};

@@ -2,7 +2,8 @@
 //!
 //! A page goes on after a run, not after a number of them, so the thousandth costs what the first does. Each arm of the query walks
 //! an index from the newest run on; where only an index per repository is there, every repository has its arm, and SQLite merges
-//! them as far as it needs to. Without an index all rows are passed over, and as many as are listed are kept.
+//! them as far as it needs to. What no index knows is asked of the merged runs: asked of an arm, it could read a repository to its
+//! end for nothing. Without an index all rows are passed over, and as many as are listed are kept.
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params_from_iter};
@@ -24,15 +25,34 @@ pub struct RunPage {
     pub id_part: Option<String>,
     /// Only runs that ended like this.
     pub outcome: Option<Outcome>,
-    /// Only runs older than this one.
-    pub before: Option<RunId>,
+    /// Only runs on one side of a run: the nearest ones.
+    pub beside: Option<Beside>,
     /// How many newer runs to leave out.
     pub skip: usize,
     /// How many at most.
     pub limit: usize,
 }
 
-/// A query for runs and the values in it.
+/// A side of a run in the list.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Beside {
+    /// Runs older than this one.
+    Older(RunId),
+    /// Runs newer than this one.
+    Newer(RunId),
+}
+
+impl Beside {
+    /// The run itself.
+    #[must_use]
+    pub const fn run(&self) -> &RunId {
+        match self {
+            Self::Older(run) | Self::Newer(run) => run,
+        }
+    }
+}
+
+/// A query for runs and the values in it; those newer than a run come oldest first.
 pub(super) struct Query {
     pub sql: String,
     pub values: Vec<Value>,
@@ -56,7 +76,7 @@ impl Arm {
     }
 }
 
-/// The query for a page; `None` when the run that it goes on after is not there (any more).
+/// The query for a page; `None` when the run that it lies beside is not there (any more).
 pub(super) fn query(
     connection: &Connection,
     dialect: &Dialect,
@@ -64,24 +84,36 @@ pub(super) fn query(
     page: &RunPage,
 ) -> rusqlite::Result<Option<Query>> {
     let mut values = Vec::new();
-    let mut also = filter(page, &mut values);
-    if let Some(before) = &page.before {
-        let Some((order, id)) = place_of(connection, before)? else { return Ok(None) };
-        also.push(format!("(order_ms, id) < ({}, {})", bind(&mut values, order), bind(&mut values, id)));
+    let mut also = Vec::new();
+    if let Some(repo) = &page.repo {
+        also.push(format!("repo = {}", bind(&mut values, repo.clone())));
     }
+    let (side, way) = if let Some(Beside::Newer(_)) = page.beside { (">", "ASC") } else { ("<", "DESC") };
+    if let Some(beside) = &page.beside {
+        let Some((order, id)) = place_of(connection, beside.run())? else { return Ok(None) };
+        also.push(format!("(order_ms, id) {side} ({}, {})", bind(&mut values, order), bind(&mut values, id)));
+    }
+    let unindexed = unindexed(page, &mut values);
     let arms = arms(connection, dialect, page, &mut values)?;
+    let is_merged = page.id_part.is_none() && arms.len() > 1;
+    if !is_merged {
+        also.extend_from_slice(&unindexed);
+    }
     let arms: Vec<String> = arms.iter().map(|arm| arm.sql(columns, &also)).collect();
-    let (limit, skip) = (as_sql(page.limit), as_sql(page.skip));
-    let sql = format!("{} ORDER BY order_ms DESC, id DESC LIMIT {limit} OFFSET {skip}", arms.join(" UNION ALL "));
+    let sorted = format!("{} ORDER BY order_ms {way}, id {way}", arms.join(" UNION ALL "));
+    let rows = if is_merged && !unindexed.is_empty() {
+        // With a limit of its own the inner query keeps its order and is not merged with the outer one.
+        format!("SELECT * FROM ({sorted} LIMIT -1) WHERE {}", unindexed.join(" AND "))
+    } else {
+        sorted
+    };
+    let sql = format!("{rows} LIMIT {} OFFSET {}", as_sql(page.limit), as_sql(page.skip));
     Ok(Some(Query { sql, values }))
 }
 
-/// What holds for every run of the page.
-fn filter(page: &RunPage, values: &mut Vec<Value>) -> Vec<String> {
+/// What else holds for every run of the page.
+fn unindexed(page: &RunPage, values: &mut Vec<Value>) -> Vec<String> {
     let mut wanted = Vec::new();
-    if let Some(repo) = &page.repo {
-        wanted.push(format!("repo = {}", bind(values, repo.clone())));
-    }
     if let Some(ref_name) = &page.ref_name {
         let forms = ["", "refs/heads/", "refs/tags/"].map(|lead| bind(values, format!("{lead}{ref_name}")));
         wanted.push(format!("ref_name IN ({})", forms.join(", ")));
@@ -221,17 +253,111 @@ mod tests {
                 by_repo("demo.git"),
                 RunPage { ref_name: Some("main".into()), ..all() },
                 RunPage { outcome: Some(Outcome::Failed), ..all() },
-                RunPage { before: before.clone(), ..all() },
-                RunPage { before, ..by_repo("demo.git") },
+                RunPage { beside: before.clone().map(Beside::Older), ..all() },
+                RunPage { beside: before.clone().map(Beside::Newer), ..all() },
+                RunPage { beside: before.map(Beside::Older), ..by_repo("demo.git") },
                 RunPage { skip: 7, limit: 1, ..all() },
             ] {
                 let plan = plan(&database, &page);
                 assert!(plan.contains("USING INDEX runs_"), "{page:?}\n{plan}");
                 let is_bad = |step: &str| {
-                    step.contains("SCAN") && !step.contains("USING INDEX") || step.contains("B-TREE FOR ORDER BY")
+                    step.contains("SCAN main.runs") && !step.contains("USING INDEX")
+                        || step.contains("B-TREE FOR ORDER BY")
                 };
-                assert!(!plan.lines().any(is_bad), "{page:?}\n{plan}");
+                assert!(!plan.lines().any(is_bad) && !plan.contains("MATERIALIZE"), "{page:?}\n{plan}");
             }
         }
+    }
+
+    #[test]
+    fn repositories_and_ids_are_found_in_their_indexes() {
+        let database = opened(QUIRE_11);
+        assert_eq!(database.1.walk, Walk::ByRepo);
+        assert_eq!(
+            repos(&database.0).unwrap().unwrap(),
+            ["demo.git", "work/grouped.git"].map(|r| Value::from(r.to_owned()))
+        );
+        let part = |part: &str| RunPage { id_part: Some(part.into()), ..all() };
+        let plan = plan(&database, &part("01a2076e"));
+        let steps: Vec<&str> = plan.lines().filter(|step| step.contains("SEARCH") || step.contains("SCAN")).collect();
+        assert!(steps[0].starts_with("SEARCH") && steps[0].contains("(id>? AND id<?)"), "{plan}");
+        assert!(steps[1].contains("COVERING INDEX"), "{plan}");
+        assert!(steps[2].starts_with("SEARCH") && steps[2].contains("(id=?)"), "{plan}");
+        assert_eq!(ids(&database, &part("01a2076e")).unwrap().len(), 5);
+        assert_eq!(ids(&database, &part("e1bc42")).unwrap(), ["01a2076e-ef8c-71b1-93c7-dab6a7e1bc42"]);
+    }
+
+    /// A table of runs in which several share a time, and some have none or one that is no number.
+    fn odd_runs(columns: &str, index: &str) -> String {
+        let row = |n: i32| {
+            let time = match n % 10 {
+                8 if !columns.contains("NOT NULL") => "NULL".to_owned(),
+                9 => format!("'t{n}'"),
+                _ => (1_000 - n / 3).to_string(),
+            };
+            format!("INSERT INTO runs VALUES ('id-{n:02}', 'repo-{}', {time});", n % 7)
+        };
+        let rows: Vec<String> = (0..60).map(row).collect();
+        format!("CREATE TABLE runs({columns}); {index}; {}", rows.concat())
+    }
+
+    #[test]
+    fn pages_one_after_another_are_the_whole_list_whatever_the_indexes() {
+        let not_null = "id PRIMARY KEY, repo NOT NULL, pushed_at_ms NOT NULL";
+        for (columns, index, walk) in [
+            (not_null, "CREATE INDEX i ON runs(pushed_at_ms DESC, id DESC)", Walk::ByTime),
+            (not_null, "CREATE INDEX i ON runs(REPO, PUSHED_AT_MS DESC)", Walk::ByRepo),
+            (not_null, "CREATE INDEX i ON runs(repo, pushed_at_ms) WHERE repo > 'r'", Walk::Scan),
+            ("id, Repo, Pushed_At_Ms", "CREATE INDEX i ON runs(repo, pushed_at_ms)", Walk::Scan),
+            ("id PRIMARY KEY, repo NOT NULL, later", "CREATE INDEX i ON runs(repo, later)", Walk::Scan),
+        ] {
+            let database = opened(&odd_runs(columns, index));
+            assert_eq!(database.1.walk, walk, "{index}");
+            let whole = "SELECT id FROM v_runs ORDER BY order_ms DESC, id DESC";
+            let mut statement = database.0.prepare(whole).unwrap();
+            let whole: Vec<String> =
+                statement.query_map((), |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap();
+            assert_eq!(whole.len(), 60);
+            let mut listed: Vec<String> = Vec::new();
+            loop {
+                let beside = listed.last().cloned().map(RunId).map(Beside::Older);
+                let page = ids(&database, &RunPage { beside, limit: 7, ..RunPage::default() }).unwrap();
+                if page.is_empty() {
+                    break;
+                }
+                listed.extend(page);
+            }
+            assert_eq!(listed, whole, "{index}");
+            let beside = Some(Beside::Newer(RunId(whole[20].clone())));
+            let mut newer = ids(&database, &RunPage { beside, limit: 7, ..RunPage::default() }).unwrap();
+            newer.reverse();
+            assert_eq!(newer, whole[13..20], "{index}");
+            let nth = RunPage { skip: 20, limit: 1, ..RunPage::default() };
+            assert_eq!(ids(&database, &nth).unwrap(), [whole[20].clone()]);
+            let of_one: Vec<String> = ids(&database, &by_repo("repo-3")).unwrap();
+            assert_eq!(of_one.len(), 9);
+        }
+    }
+
+    #[test]
+    fn a_page_beside_a_run_that_is_gone_is_none() {
+        let gone = RunPage { beside: Some(Beside::Older(RunId("gone".into()))), ..all() };
+        assert_eq!(ids(&opened(QUIRE_2), &gone), None);
+    }
+
+    #[test]
+    fn more_repositories_than_arms_are_passed_over_and_listed_all_the_same() {
+        let (connection, dialect) = opened(QUIRE_11);
+        for n in 0..=as_sql(MAX_ARMS) {
+            let sql =
+                "INSERT INTO runs(id, repo, ref_name, sha, pushed_at_ms, created_at) VALUES (?1, ?1, '', '', ?2, 0)";
+            connection.execute(sql, (format!("run-{n:03}"), 2_000_000_000_000 + n)).unwrap();
+        }
+        assert!(repos(&connection).unwrap().is_none());
+        let database = (connection, dialect);
+        assert_eq!(ids(&database, &RunPage { limit: 2, ..all() }).unwrap(), ["run-256", "run-255"]);
+        database.0.execute_batch("DELETE FROM runs WHERE id < 'run-003' AND id >= 'run'").unwrap();
+        assert_eq!(repos(&database.0).unwrap().unwrap().len(), MAX_ARMS, "as many arms as there may be");
+        assert_eq!(ids(&database, &RunPage { limit: 2, ..all() }).unwrap(), ["run-256", "run-255"]);
     }
 }

@@ -3,10 +3,10 @@
 //! Values are read leniently: SQLite lets any column hold any type, and these databases were written by others. Text that is
 //! not UTF-8 is read lossily, what is no number where one belongs is unknown. Nothing here is an error but SQLite's own.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::functions::FunctionFlags;
 use rusqlite::types::ValueRef;
@@ -14,23 +14,27 @@ use rusqlite::{Connection, Params, Row};
 
 use super::access::{self, Access, Stamp};
 use super::dialect::{self, Dialect};
-use super::page::{self, RunPage, outcome_code};
+use super::page::{self, Beside, RunPage, outcome_code};
 use crate::error::{Error, Result};
 use crate::model::{Job, JobId, Origin, Outcome, Run, RunId, Sh};
 use crate::time::Time;
 
-/// How often a reading is begun again because the database changed under it, and how much longer it waits each time.
-const ATTEMPTS: u32 = 30;
+/// How much longer a reading that is begun again, because the database changed under it, waits each time.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// A database, looked at without being changed. Between readings it holds no connection to it, at most a private copy of it.
+/// How long a database that was locked the last time is waited for: whoever asks again knows already.
+const SHORT_PATIENCE: Duration = Duration::from_millis(100);
+
+/// A database, looked at without being changed. Between readings it holds no lock on it, at most a private copy of it or a connection
+/// that takes no locks.
 pub struct Reader {
     path: PathBuf,
     seen: Option<Stamp>,
-    /// The copy that was read last, and what the database looked like then.
-    copy: RefCell<Option<(Stamp, Opened)>>,
+    /// What was read last, if it can be read again while the database looks as it did then.
+    kept: RefCell<Option<(Stamp, Opened)>>,
     /// What was to be said of the database when it was opened last.
     told: RefCell<Vec<String>>,
+    was_locked: Cell<bool>,
 }
 
 /// A database in a read transaction, with its views.
@@ -60,14 +64,11 @@ pub struct ListedRun {
 const RUN_COLUMNS: &str = "id, repo, ref_name, sha, state, reason, queued_at_ms, started_at_ms, finished_at_ms";
 
 impl Reader {
-    /// Opens a database once, to see that it is one.
-    ///
-    /// # Errors
-    /// When it cannot be read, or is a database of something else.
-    pub fn open(path: &Path) -> Result<Self> {
-        let reader = Self { path: path.to_owned(), seen: None, copy: RefCell::default(), told: RefCell::default() };
-        reader.read(|_| Ok(()))?;
-        Ok(reader)
+    /// A reader of a database that may not be there yet: it is looked at when something is asked.
+    #[must_use]
+    pub fn new(path: &Path) -> Self {
+        let (path, was_locked) = (path.to_owned(), Cell::default());
+        Self { path, seen: None, kept: RefCell::default(), told: RefCell::default(), was_locked }
     }
 
     /// The database file.
@@ -87,7 +88,7 @@ impl Reader {
         Ok(changed)
     }
 
-    /// A page of runs, newest first; `None` when the run that it goes on after is not there (any more).
+    /// A page of runs, newest first; `None` when the run that it lies beside is not there (any more).
     ///
     /// # Errors
     /// When the database cannot be read; so for every method here.
@@ -95,7 +96,10 @@ impl Reader {
         self.read(|opened| {
             let (connection, dialect) = (&opened.access.connection, &opened.dialect);
             let Some(query) = page::query(connection, dialect, RUN_COLUMNS, page)? else { return Ok(None) };
-            let runs = collect(connection, &query.sql, query.params(), run)?;
+            let mut runs = collect(connection, &query.sql, query.params(), run)?;
+            if let Some(Beside::Newer(_)) = page.beside {
+                runs.reverse();
+            }
             Ok(Some(runs.into_iter().map(|run| ListedRun { run, ours: dialect.ours }).collect()))
         })
     }
@@ -152,36 +156,52 @@ impl Reader {
         })
     }
 
-    /// What a user should know of how this database is read.
+    /// What a user should know of how this database was read.
     #[must_use]
     pub fn notices(&self) -> Vec<String> {
-        let is_abandoned = self.copy.borrow().as_ref().is_some_and(|(_, copy)| copy.access.is_abandoned);
-        let why = "its -wal was left by a crash, or the files were copied: a private copy of both is read";
-        let abandoned = is_abandoned.then(|| format!("{}: {why}", self.path.display()));
-        abandoned.into_iter().chain(self.told.borrow().iter().cloned()).collect()
+        self.told.borrow().clone()
     }
 
     /// Runs `work` on a connection in one read transaction; again when an unlocked database changed meanwhile.
     fn read<T>(&self, work: impl Fn(&Opened) -> rusqlite::Result<T>) -> Result<T> {
         let failed = || Error::database("read", &self.path);
-        for attempt in 1..=ATTEMPTS {
+        let patience = if self.was_locked.get() { SHORT_PATIENCE } else { access::PATIENCE };
+        let (begun, mut pause) = (Instant::now(), PAUSE);
+        loop {
             let before = Stamp::taken(&self.path).map_err(Error::io("open", &self.path))?;
-            if let Some((_, copy)) = self.copy.borrow().as_ref().filter(|(stamp, _)| *stamp == before) {
-                return work(copy).map_err(failed());
+            if let Some((_, kept)) = self.kept.borrow().as_ref().filter(|(stamp, _)| *stamp == before) {
+                let read = work(kept).map_err(failed());
+                if kept.access.is_copy() || self.stood_still(&before) {
+                    return read;
+                }
             }
-            let read = self.begin().and_then(|opened| Ok((work(&opened).map_err(failed())?, opened)));
+            let left = patience.saturating_sub(begun.elapsed());
+            let read = self.begin(left).and_then(|opened| Ok((work(&opened).map_err(failed())?, opened)));
+            self.was_locked.set(matches!(read, Err(Error::Locked { .. })));
+            let is_last = begun.elapsed() >= patience;
             match read {
                 Ok((value, opened)) if opened.access.is_consistent || self.stood_still(&before) => {
-                    // A copy of a state that may look like the next one is of no use later.
-                    let lasts = |(stamp, copy): &(Stamp, Opened)| copy.access.is_copy() && stamp.is_settled();
-                    self.copy.replace(Some((before, opened)).filter(lasts));
+                    self.told.replace(self.notices_of(&opened));
+                    // What may look like the next state is of no use later.
+                    let lasts = |(stamp, opened): &(Stamp, Opened)| opened.access.is_lockless() && stamp.is_settled();
+                    self.kept.replace(Some((before, opened)).filter(lasts));
                     return Ok(value);
                 }
-                Err(error) if attempt == ATTEMPTS || self.stood_still(&before) => return Err(error),
-                Ok(_) | Err(_) => std::thread::sleep(PAUSE * attempt),
+                Ok(_) if is_last => return Err(Error::Restless { path: self.path.clone() }),
+                Err(error) if is_last || self.stood_still(&before) => return Err(error),
+                Ok(_) | Err(_) => std::thread::sleep(pause),
             }
+            pause += PAUSE;
         }
-        Err(Error::Restless { path: self.path.clone() })
+    }
+
+    fn notices_of(&self, opened: &Opened) -> Vec<String> {
+        let how = if opened.access.is_copy() { "in a private copy" } else { "where it lies" };
+        let abandoned = opened.access.abandoned.map(|left| {
+            let what = format!("its {left} was left by a crash, or the files were copied: it is read too, {how}");
+            format!("{}: {what}", self.path.display())
+        });
+        abandoned.into_iter().chain(opened.dialect.notices.iter().cloned()).collect()
     }
 
     fn stood_still(&self, since: &Stamp) -> bool {
@@ -189,13 +209,10 @@ impl Reader {
     }
 
     /// A connection in a read transaction that knows the views.
-    fn begin(&self) -> Result<Opened> {
-        let access = access::open(&self.path)?;
-        let failed = || Error::database("read", &self.path);
-        access.connection.execute_batch("BEGIN").map_err(failed())?;
+    fn begin(&self, patience: Duration) -> Result<Opened> {
+        let access = access::open(&self.path, patience)?;
         let dialect = dialect::define_views(&access.connection, &self.path)?;
-        define_outcome(&access.connection).map_err(failed())?;
-        self.told.replace(dialect.notices.clone());
+        define_outcome(&access.connection).map_err(Error::database("read", &self.path))?;
         Ok(Opened { access, dialect })
     }
 }
@@ -285,4 +302,82 @@ fn integer(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<i64>> {
 
 fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Time>> {
     Ok(integer(row, column)?.map(Time::from_millis))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// A database that is too large to be read as a file; nobody has it open.
+    fn large_database(path: &Path, runs: &str) {
+        let schema = include_str!("../../fixtures/stores/quire-schema-steps/v11.sql");
+        let connection = Connection::open(path).unwrap();
+        connection.execute_batch(schema).unwrap();
+        connection.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE ballast(x)").unwrap();
+        connection.execute_batch("INSERT INTO ballast VALUES (zeroblob(20 << 20))").unwrap();
+        connection.execute_batch(runs).unwrap();
+    }
+
+    fn ids(reader: &Reader) -> Vec<String> {
+        let page = RunPage { limit: 2, ..RunPage::default() };
+        reader.runs(&page).unwrap().unwrap().into_iter().map(|listed| listed.run.id.0).collect()
+    }
+
+    fn add(path: &Path, id: &str) {
+        let sql =
+            "INSERT INTO runs(id, repo, ref_name, sha, pushed_at_ms, created_at) VALUES (?1, 'r', '', '', 9e12, 0)";
+        Connection::open(path).unwrap().execute(sql, [id]).unwrap();
+    }
+
+    /// Nothing has been written for so long that the next change looks different.
+    fn settle(path: &Path) {
+        let long_ago = std::time::SystemTime::now() - Duration::from_secs(9);
+        fs::File::options().append(true).open(path).unwrap().set_modified(long_ago).unwrap();
+    }
+
+    #[test]
+    fn a_large_database_is_read_anew_when_it_changes_and_is_in_nobody_s_way() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let path = dir.path().join("quire.db");
+        large_database(&path, "");
+        settle(&path);
+        let reader = Reader::new(&path);
+        let before = ids(&reader);
+        assert!(reader.kept.borrow().is_some(), "it is not opened again for each reading");
+        add(&path, "new");
+        assert_eq!(ids(&reader), ["new".to_owned(), before[0].clone()]);
+        settle(&path);
+        assert_eq!(ids(&reader)[0], "new");
+        fs::remove_file(&path).unwrap();
+        assert!(reader.runs(&RunPage::default()).is_err());
+        large_database(&path, "DELETE FROM runs");
+        assert!(ids(&reader).is_empty(), "another one took its place");
+        let names: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names, ["quire.db"], "nothing is left behind");
+    }
+
+    #[test]
+    fn a_wal_that_a_crash_left_is_read_where_it_lies_and_said_to_be_there() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let (path, crashed) = (dir.path().join("quire.db"), dir.path().join("crashed.db"));
+        large_database(&path, "");
+        let writer = Connection::open(&path).unwrap();
+        writer.execute_batch("SELECT count(*) FROM runs").unwrap();
+        add(&path, "in the wal");
+        for suffix in ["", "-wal"] {
+            let file = |path: &Path| PathBuf::from(format!("{}{suffix}", path.display()));
+            fs::copy(file(&path), file(&crashed)).unwrap();
+            settle(&file(&crashed));
+        }
+        drop(writer);
+        let reader = Reader::new(&crashed);
+        assert_eq!(ids(&reader)[0], "in the wal");
+        assert!(reader.notices().concat().contains("its -wal was left by a crash"));
+        assert!(reader.kept.borrow().is_none(), "no lock outlives a reading");
+        let mut names: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["crashed.db", "crashed.db-wal", "quire.db"], "nothing is added and nothing tidied away");
+    }
 }

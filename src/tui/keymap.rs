@@ -60,10 +60,12 @@ pub enum Context {
     Log,
     /// While the help is open.
     Help,
+    /// While there is nothing to show yet; without bindings of its own.
+    Waiting,
 }
 
 impl Context {
-    /// All, in the order of the help.
+    /// Those with bindings of their own, in the order of the help.
     pub const ALL: [Self; 5] = [Self::Everywhere, Self::Log, Self::Tree, Self::Runs, Self::Help];
 
     /// The heading in the help.
@@ -75,6 +77,7 @@ impl Context {
             Self::Tree => "Jobs and commands",
             Self::Log => "Log",
             Self::Help => "Help",
+            Self::Waiting => "Waiting",
         }
     }
 }
@@ -266,8 +269,12 @@ pub fn hints(context: Context) -> Vec<&'static [Binding]> {
     let of = |wanted: Context| {
         hinted.iter().copied().filter(move |group| group.first().is_some_and(|b| b.context == wanted))
     };
-    let everywhere = of(Context::Everywhere).filter(|_| context != Context::Help);
-    of(context).chain(everywhere).collect()
+    let has_use = |group: &&[Binding]| match context {
+        Context::Help => false,
+        Context::Waiting => group.iter().any(|b| matches!(b.action, Action::Quit | Action::Help)),
+        _ => true,
+    };
+    of(context).chain(of(Context::Everywhere).filter(has_use)).collect()
 }
 
 /// A line of the help.

@@ -9,7 +9,7 @@
 //!                                       └── worker, watch, terminal ◄────────────────┘
 //! ```
 //!
-//! * [`msg`], [`model`], [`update`], [`view`], [`widget`], [`layout`], [`keymap`], [`theme`] are pure: no I/O, clock,
+//! * [`msg`], [`model`], [`wait`], [`update`], [`view`], [`widget`], [`layout`], [`keymap`], [`theme`] are pure: no I/O, clock,
 //!   environment or lock.
 //! * `worker` owns the catalog and the open log, `watch` notices changes, `input` and `term` are the terminal.
 //! * `session` is the loop; [`sim`] is the same loop without a terminal: keys in, screens out.
@@ -28,16 +28,16 @@ mod term;
 pub mod theme;
 pub mod update;
 pub mod view;
+pub mod wait;
 mod watch;
 pub mod widget;
 mod worker;
 
 use jiff::tz::TimeZone;
 
-use crate::catalog::{Catalog, RunFilter};
+use crate::catalog::{Catalog, RunFilter, RunSpec};
 use crate::error::Result;
 use crate::join::RunHead;
-use crate::model::RunId;
 
 /// What the caller decides about the screen.
 #[derive(Clone, Debug)]
@@ -57,15 +57,17 @@ pub struct Options {
 pub struct Left {
     /// The run that was open, and how it stood.
     pub head: Option<RunHead>,
+    /// What they should know of how the store was read.
+    pub notices: Vec<String>,
     /// The signal that made an end of it.
     pub signal: Option<i32>,
 }
 
-/// Shows the runs of a catalog until the user leaves; opens on `open`, or the newest run. The terminal is given back however
-/// this ends.
+/// Shows the runs of a catalog until the user leaves; opens on `open`, or the newest run, as soon as there is one. The terminal is
+/// given back however this ends.
 ///
 /// # Errors
 /// When the terminal cannot be used. A store that cannot be read is told on screen and tried again.
-pub fn run(catalog: Catalog, open: Option<RunId>, options: Options) -> Result<Left> {
+pub fn run(catalog: Catalog, open: Option<RunSpec>, options: Options) -> Result<Left> {
     session::run(catalog, open, options)
 }

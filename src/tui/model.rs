@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use jiff::tz::TimeZone;
 use ratatui::layout::Rect;
 
+use crate::catalog::Beside;
 use crate::join::{Finding, JobNode, RunHead, RunNode, ShNode, ShState};
 use crate::log::{Anchor, Window};
 use crate::model::{JobId, Outcome, Phase, RunId};
@@ -19,6 +20,7 @@ use crate::tui::keymap::{Context, Keymap};
 use crate::tui::layout::{Layout, Pane, log_parts};
 use crate::tui::msg::{Ticket, Watching};
 use crate::tui::theme::Theme;
+use crate::tui::wait::Waiting;
 use crate::words;
 
 /// Everything that the screen shows.
@@ -57,8 +59,12 @@ pub struct Model {
     pub watching: Watching,
     /// The directories being watched.
     pub watched: Vec<PathBuf>,
-    /// Why the store could not be read last time.
+    /// What is wrong with what was read of the store.
     pub store_fault: Option<String>,
+    /// What a user should know, on leaving, of how the store was read.
+    pub notices: Vec<String>,
+    /// What is waited for because the store cannot be read.
+    pub waiting: Option<Waiting>,
     /// The signal that asked to leave.
     pub signal: Option<i32>,
 }
@@ -66,12 +72,16 @@ pub struct Model {
 /// The list of runs.
 #[derive(Default)]
 pub struct Runs {
-    /// The newest ones without a gap, newest first; `None` until they have been read.
+    /// Those at hand: a part of the list without a gap, newest first; `None` until they have been read.
     pub heads: Option<Vec<RunHead>>,
-    /// There are older ones.
-    pub has_more: bool,
-    /// Those older than this one are being read; only the newest request counts.
-    pub asked: Option<RunId>,
+    /// There are newer ones than those at hand.
+    pub has_newer: bool,
+    /// There are older ones than those at hand.
+    pub has_older: bool,
+    /// The newest of all.
+    pub newest: Option<RunId>,
+    /// What is being read; only the newest request counts.
+    pub asked: Option<Beside>,
     /// The one under the cursor.
     pub at: Option<RunId>,
     /// The first one on screen.
@@ -231,7 +241,7 @@ impl Log {
 impl Model {
     /// Before anything is known.
     #[must_use]
-    pub fn new(screen: Rect, theme: Theme, time_zone: TimeZone, open: Option<RunId>) -> Self {
+    pub fn new(screen: Rect, theme: Theme, time_zone: TimeZone) -> Self {
         Self {
             screen,
             now: None,
@@ -245,12 +255,14 @@ impl Model {
             mouse: true,
             runs: Runs::default(),
             run: None,
-            wanted: open,
+            wanted: None,
             tree: Tree::default(),
             log: Log::default(),
             watching: Watching::default(),
             watched: Vec::new(),
             store_fault: None,
+            notices: Vec::new(),
+            waiting: None,
             signal: None,
         }
     }
@@ -274,9 +286,16 @@ impl Model {
         match (self.help, self.focus) {
             (Some(_), _) => Context::Help,
             (None, Pane::Runs) => Context::Runs,
+            (None, _) if self.nothing_yet().is_some() => Context::Waiting,
             (None, Pane::Tree) => Context::Tree,
             (None, Pane::Log) => Context::Log,
         }
+    }
+
+    /// What is waited for, while there is nothing else to show.
+    #[must_use]
+    pub const fn nothing_yet(&self) -> Option<&Waiting> {
+        if self.run.is_none() { self.waiting.as_ref() } else { None }
     }
 
     /// The visible rows of the tree.
@@ -322,12 +341,20 @@ impl Model {
         Some(sh.map_or(Item::Job(job), |sh| Item::Sh(job, sh)))
     }
 
-    /// What is odd about what is shown, in lines of the log's pane.
+    /// Whether something is odd about a row of the tree.
+    #[must_use]
+    pub fn is_odd(&self, item: &Item<'_>) -> bool {
+        let (job, n) = (item.job().map(|job| &job.job.id), item.sh().map(|sh| sh.n));
+        self.run.as_ref().is_some_and(|run| run.findings_at(job, n).next().is_some())
+    }
+
+    /// What is odd about what is selected, in lines of the log's pane.
     #[must_use]
     pub fn notes(&self, width: u16) -> Vec<String> {
-        let (Some(run), Some(item)) = (&self.run, self.shown()) else { return Vec::new() };
+        let (Some(run), Some(at), Some(item)) = (&self.run, &self.tree.at, self.shown()) else { return Vec::new() };
         let job = item.job().map(|job| &job.job.id);
-        let of_job = run.findings_at(job, None);
+        let is_of_job = !matches!(at, Place::Sh(..));
+        let of_job = run.findings_at(job, None).filter(|_| is_of_job);
         let of_sh = item.sh().into_iter().flat_map(|sh| run.findings_at(job, Some(sh.n)));
         let wrap = |finding: &Finding| {
             let text = words::finding(&finding.kind);
@@ -338,12 +365,12 @@ impl Model {
         of_job.chain(of_sh).flat_map(wrap).collect()
     }
 
-    /// Something in sight is still running: ages and durations grow.
+    /// Something in sight is still running or waited for: ages and durations grow.
     #[must_use]
     pub fn is_alive(&self) -> bool {
         let open = self.run.as_ref().map(|run| &run.head);
         let mut heads = self.runs.heads.iter().flatten().chain(open);
-        heads.any(|head| head.phase == Phase::Active)
+        self.waiting.is_some() || heads.any(|head| head.phase == Phase::Active)
     }
 }
 
@@ -381,8 +408,9 @@ pub fn telling_place(run: &RunNode) -> Option<Place> {
     let first_job = || run.jobs.first().map(|job| place(job, None));
     let first_sh = || find_job(|job| !job.shs.is_empty()).map(|job| place(job, job.shs.first()));
     let first = || first_sh().or_else(own).or_else(first_job);
+    let last_sh = || run.jobs.iter().rfind(|job| !job.shs.is_empty()).map(|job| place(job, job.shs.last()));
     match run.head.phase {
         Phase::Finished | Phase::Unknown => failed().or_else(odd).or_else(first),
-        Phase::Queued | Phase::Active => running().or_else(failed).or_else(odd).or_else(first),
+        Phase::Queued | Phase::Active => running().or_else(failed).or_else(odd).or_else(last_sh).or_else(first),
     }
 }

@@ -5,15 +5,19 @@
 
 use std::path::PathBuf;
 
-use crate::catalog::RunList;
+use crate::catalog::{Beside, RunList};
 use crate::join::RunNode;
 use crate::log::{Anchor, Tail, Window};
 use crate::model::RunId;
 use crate::time::Time;
 use crate::tui::keymap::Key;
+use crate::tui::wait::Wait;
 
 /// How many runs are read at once: more than any screen shows.
 pub const PAGE_RUNS: usize = 100;
+
+/// The most runs at hand: those around the ones on screen.
+pub const MAX_RUNS: usize = 20 * PAGE_RUNS;
 
 /// Something has happened.
 #[derive(Clone, PartialEq, Debug)]
@@ -34,8 +38,8 @@ pub enum Msg {
     Watching(Watching),
     /// The newest runs.
     Runs(RunList),
-    /// The newest of those older than this one; `None` when it is not there (any more).
-    RunsBefore(RunId, Option<RunList>),
+    /// The nearest runs on one side of a run; `None` when that run is not there (any more).
+    RunsBeside(Beside, Option<RunList>),
     /// A run with its jobs and commands; `None` when it is not there (any more).
     Run(RunId, Option<Box<RunNode>>),
     /// Rows of the log that the ticket asked for.
@@ -44,6 +48,12 @@ pub enum Msg {
     Counted(Ticket, u64),
     /// The log is as it was when the same page was read before; how many rows it has, where that is known.
     Unchanged(Ticket, Option<u64>),
+    /// The run that the user asked for by another name than its id was found.
+    Found(RunId),
+    /// What a user should know, on leaving, of how the store was read.
+    Notices(Vec<String>),
+    /// What is waited for from now on; `None`: the store is read again.
+    Waiting(Option<Wait>),
     /// Work was given up; the next attempt may succeed.
     Failed(Work, String),
     /// A signal asks us to stop, as Ctrl-Z does.
@@ -129,8 +139,8 @@ pub enum Effect {
     Load(Option<RunId>),
     /// The same if anything has changed.
     Refresh(Option<RunId>),
-    /// Read the newest runs that are older than this one.
-    ReadRuns(RunId),
+    /// Read the nearest runs on one side of a run.
+    ReadRuns(Beside),
     /// Read rows of a log.
     ReadLog(Ticket, PageRequest),
     /// Watch these directories, and none of those named before.

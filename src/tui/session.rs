@@ -23,9 +23,8 @@ use super::view::view;
 use super::watch::{self, Order};
 use super::worker::{self, Desk};
 use super::{Left, Options, input};
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, RunSpec};
 use crate::error::{Error, Result};
-use crate::model::RunId;
 use crate::time::Time;
 
 /// The least time between two frames.
@@ -39,16 +38,16 @@ const TICK_IDLE: Duration = Duration::from_secs(30);
 const PARTING: Duration = Duration::from_millis(300);
 
 /// See [`super::run`].
-pub(super) fn run(catalog: Catalog, open: Option<RunId>, options: Options) -> Result<Left> {
+pub(super) fn run(catalog: Catalog, open: Option<RunSpec>, options: Options) -> Result<Left> {
     let screen = Screen::take()?;
     let (width, height) = screen.size()?;
     let theme = Theme::new(options.colour, options.ascii);
-    let model = Model::new(Rect::new(0, 0, width, height), theme, options.time_zone, open);
-    let threads = Threads::start(Desk::new(catalog, options.filter))?;
+    let model = Model::new(Rect::new(0, 0, width, height), theme, options.time_zone);
+    let threads = Threads::start(Desk::new(catalog, open, options.filter))?;
     let mut session = Session { model, screen, threads, is_dirty: true, drawn_at: Instant::now(), is_over: false };
     session.run()?;
     let Session { model, .. } = session;
-    Ok(Left { head: model.run.map(|run| run.head), signal: model.signal })
+    Ok(Left { head: model.run.map(|run| run.head), notices: model.notices, signal: model.signal })
 }
 
 struct Session {

@@ -16,8 +16,7 @@ use super::theme::Theme;
 use super::update::{start, update};
 use super::view::view;
 use super::worker::Desk;
-use crate::catalog::Catalog;
-use crate::model::RunId;
+use crate::catalog::{Catalog, RunSpec};
 use crate::time::Time;
 
 /// A user without a terminal.
@@ -36,11 +35,12 @@ impl Sim {
     /// # Panics
     /// Never: a test terminal does not fail.
     #[must_use]
-    pub fn new(catalog: Catalog, open: Option<RunId>, options: Options, size: (u16, u16), now: Time) -> Self {
+    pub fn new(catalog: Catalog, open: Option<RunSpec>, options: Options, size: (u16, u16), now: Time) -> Self {
         let Ok(terminal) = Terminal::new(TestBackend::new(size.0, size.1));
         let theme = Theme::new(options.colour, options.ascii);
-        let model = Model::new(Rect::new(0, 0, size.0, size.1), theme, options.time_zone, open);
-        let mut sim = Self { model, others: Vec::new(), desk: Desk::new(catalog, options.filter), terminal };
+        let model = Model::new(Rect::new(0, 0, size.0, size.1), theme, options.time_zone);
+        let desk = Desk::new(catalog, open, options.filter);
+        let mut sim = Self { model, others: Vec::new(), desk, terminal };
         sim.send(Msg::Tick(now));
         let effects = start(&sim.model);
         sim.perform(effects);

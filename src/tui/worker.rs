@@ -12,7 +12,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::msg::{Effect, Msg, PAGE_RUNS, Page, PageRequest, Ticket, Work};
-use crate::catalog::{Catalog, RunFilter, RunList};
+use super::wait::Wait;
+use crate::catalog::{Catalog, RunFilter, RunList, RunSpec};
 use crate::error::{Error, Result, chain};
 use crate::join::{LogRef, RunHead, RunNode};
 use crate::log::{Change, Index, LogFile, path};
@@ -26,15 +27,23 @@ const COUNT_BYTES: u64 = 8 << 20;
 const LOOK_AGAIN: Duration = Duration::from_secs(3);
 /// The least time between two readings of the store.
 const RELOAD_PAUSE: Duration = Duration::from_millis(150);
+/// The least time between two attempts at a store that cannot be read: the log on screen is read in between.
+const RETRY_PAUSE: Duration = Duration::from_millis(500);
 /// Reading the store takes at most one part in so many of the time.
 const RELOAD_SHARE: u32 = 4;
 
 /// What the worker works with.
 pub(super) struct Desk {
     catalog: Catalog,
+    /// The run to open, until it has been found.
+    sought: Option<RunSpec>,
     filter: RunFilter,
     log: Option<OpenLog>,
     seen: Seen,
+    /// What was last said to be waited for.
+    waiting: Option<Wait>,
+    /// What was last said of how the store is read.
+    notices: Vec<String>,
 }
 
 /// The log on screen.
@@ -63,8 +72,8 @@ struct Seen {
 }
 
 impl Desk {
-    pub(super) fn new(catalog: Catalog, filter: RunFilter) -> Self {
-        Self { catalog, filter, log: None, seen: Seen::default() }
+    pub(super) fn new(catalog: Catalog, sought: Option<RunSpec>, filter: RunFilter) -> Self {
+        Self { catalog, sought, filter, log: None, seen: Seen::default(), waiting: None, notices: Vec::new() }
     }
 
     /// Does what is asked, if it is for the worker, and says what came of it.
@@ -72,9 +81,9 @@ impl Desk {
         match effect {
             Effect::Load(run) => self.load(run),
             Effect::Refresh(run) => self.refresh(run),
-            Effect::ReadRuns(before) => match self.catalog.runs_before(&before, &self.filter, PAGE_RUNS) {
-                Ok(runs) => vec![Msg::RunsBefore(before, runs)],
-                Err(error) => self.fail(&error),
+            Effect::ReadRuns(beside) => match self.catalog.runs_beside(&beside, &self.filter, PAGE_RUNS) {
+                Ok(runs) => vec![Msg::RunsBeside(beside, runs)],
+                Err(error) => self.fail(self.seen.run.clone(), &error),
             },
             Effect::ReadLog(ticket, request) => match self.read_log(ticket, request) {
                 Ok(message) => vec![message],
@@ -89,7 +98,7 @@ impl Desk {
         let grown = |events: &LogRef| fs::metadata(&events.path).is_ok_and(|meta| meta.len() != events.bytes);
         let files_changed = dirs_changed || self.seen.events.as_ref().is_some_and(grown);
         match self.catalog.changed() {
-            Err(error) => self.fail(&error),
+            Err(error) => self.fail(run, &error),
             Ok(changed) if changed || files_changed || self.seen.is_stale || self.seen.run != run => self.load(run),
             Ok(_) if self.seen.alive_at.is_some_and(|at| at.elapsed() >= LOOK_AGAIN) => self.look_for_the_dead(run),
             Ok(_) => Vec::new(),
@@ -103,17 +112,61 @@ impl Desk {
                 self.seen.alive_at = Some(Instant::now());
                 Vec::new()
             }
-            Ok(_) | Err(_) => self.load(run),
+            Ok(_) => self.load(run),
+            Err(error) => self.fail(run, &error),
         }
     }
 
-    fn fail(&mut self, error: &Error) -> Vec<Msg> {
+    /// What was read stays; and so does what is watched, if there is anything.
+    fn fail(&mut self, run: Option<RunId>, error: &Error) -> Vec<Msg> {
         self.seen.is_stale = true;
-        vec![Msg::Failed(Work::Store, plain(error))]
+        let has_read = !self.seen.dirs.is_empty();
+        let mut messages = self.wait_for(Some(Wait::of(error, has_read)));
+        if !has_read {
+            messages.push(Msg::Dirs(run, self.catalog.watched(None)));
+        }
+        messages
     }
 
     fn load(&mut self, run: Option<RunId>) -> Vec<Msg> {
-        self.try_load(run).unwrap_or_else(|error| self.fail(&error))
+        let found = if run.is_none() { self.find() } else { Ok(None) };
+        let (id, found) = match found {
+            Ok(Some(id)) => (Some(id.clone()), Some(Msg::Found(id))),
+            Ok(None) => (run, None),
+            Err(error) => return self.fail(run, &error),
+        };
+        match self.try_load(id.clone()) {
+            Ok(messages) => {
+                self.sought = None;
+                let first_run = || Wait::for_first_run(self.catalog.root(), self.filter.narrows());
+                let waiting = self.wait_for(self.seen.run.is_none().then(first_run));
+                let notices = self.take_notices();
+                found.into_iter().chain(messages).chain(waiting).chain(notices).collect()
+            }
+            Err(error) => found.into_iter().chain(self.fail(id, &error)).collect(),
+        }
+    }
+
+    /// The run that is sought, if one is.
+    fn find(&self) -> Result<Option<RunId>> {
+        self.sought.as_ref().map(|spec| self.catalog.find(spec, &self.filter)).transpose()
+    }
+
+    /// What is to be said of how the store is read, if that is new.
+    fn take_notices(&mut self) -> Option<Msg> {
+        let notices = self.catalog.notices();
+        let is_new = self.notices != notices;
+        self.notices.clone_from(&notices);
+        is_new.then_some(Msg::Notices(notices))
+    }
+
+    /// Says what is waited for, if that is new.
+    fn wait_for(&mut self, wait: Option<Wait>) -> Vec<Msg> {
+        if self.waiting == wait {
+            return Vec::new();
+        }
+        self.waiting.clone_from(&wait);
+        vec![Msg::Waiting(wait)]
     }
 
     fn try_load(&mut self, run: Option<RunId>) -> Result<Vec<Msg>> {
@@ -228,16 +281,7 @@ fn modified_at(path: &Path) -> Option<SystemTime> {
 
 /// What went wrong, in a line that helps.
 fn plain(error: &Error) -> String {
-    let busy = |source: &rusqlite::Error| {
-        matches!(
-            source.sqlite_error_code(),
-            Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked)
-        )
-    };
-    match error {
-        Error::Database { source, .. } if busy(source) => "the database is busy; trying again".into(),
-        error => chain(error).lines().collect::<Vec<_>>().join("; "),
-    }
+    chain(error).lines().collect::<Vec<_>>().join("; ")
 }
 
 /// What has been asked and not been done.
@@ -322,8 +366,10 @@ fn turn(desk: &mut Desk, inbox: &mut Inbox) -> Vec<Msg> {
         _ => Work::Store,
     };
     let answers = guarded(desk, work, |desk| desk.serve(effect));
-    if work == Work::Store && !answers.is_empty() {
-        let end = Instant::now();
+    let end = Instant::now();
+    if work == Work::Store && desk.seen.is_stale {
+        inbox.pause = Some(end + RETRY_PAUSE);
+    } else if work == Work::Store && !answers.is_empty() {
         inbox.pause = Some(end + RELOAD_PAUSE.max((end - start) * RELOAD_SHARE));
     }
     answers
@@ -343,10 +389,11 @@ fn guarded(desk: &mut Desk, work: Work, job: impl FnOnce(&mut Desk) -> Vec<Msg>)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::Beside;
     use crate::log::{Anchor, Tail};
 
     fn desk(dir: &Path) -> Desk {
-        Desk::new(Catalog::open_path(dir).unwrap(), RunFilter::default())
+        Desk::new(Catalog::open_path(dir).unwrap(), None, RunFilter::default())
     }
 
     fn read(ticket: u64, path: &Path) -> Effect {
@@ -366,19 +413,22 @@ mod tests {
         let mut inbox = Inbox::default();
         let path = Path::new("a.log");
         let run = |id: &str| Some(RunId(id.into()));
+        let runs = |id: &str| Effect::ReadRuns(Beside::Older(RunId(id.into())));
         for effect in [
             Effect::Refresh(run("a")),
             Effect::Load(run("a")),
             read(1, path),
+            runs("b"),
             Effect::Load(run("b")),
             Effect::Refresh(None),
+            runs("c"),
             read(2, path),
         ] {
             inbox.take_in(effect);
         }
         let now = Instant::now();
         let order: Vec<_> = std::iter::from_fn(|| inbox.next(now)).collect();
-        assert_eq!(order, [read(2, path), Effect::Load(run("b")), Effect::Refresh(None)]);
+        assert_eq!(order, [read(2, path), Effect::Load(run("b")), runs("c"), Effect::Refresh(None)]);
     }
 
     #[test]

@@ -45,7 +45,7 @@ impl Built {
     }
 
     pub fn catalog(&self) -> Catalog {
-        Catalog::open_store(self.root(), None).unwrap()
+        Catalog::of_store(self.root(), None)
     }
 
     fn write(&self, step: impl FnOnce(&mut Writer)) {

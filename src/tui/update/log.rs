@@ -22,7 +22,7 @@ const SIDEWAYS: usize = 8;
 /// Shows the log of the selected command, unless it is shown already.
 pub(super) fn show(model: &mut Model) -> Vec<Effect> {
     let Some(Wanted { key, path, state }) = wanted(model) else {
-        model.log = Log { ticket: model.log.ticket, ..Log::default() };
+        model.log = Log { ticket: next_ticket(model), ..Log::default() };
         return Vec::new();
     };
     let is_same = model.log.key.as_ref() == Some(&key);
@@ -41,7 +41,7 @@ pub(super) fn show(model: &mut Model) -> Vec<Effect> {
         ShState::Failed | ShState::Interrupted => Aim::End,
         _ => Aim::Start,
     };
-    model.log = Log { key: Some(key), path, is_alive, ticket: model.log.ticket, ..Log::default() };
+    model.log = Log { key: Some(key), path, is_alive, ticket: next_ticket(model), ..Log::default() };
     model.log.follow = aim == Aim::End;
     aim_at(model, aim)
 }
@@ -219,10 +219,16 @@ fn reach(model: &mut Model, towards: isize, debt: isize) -> Vec<Effect> {
     send(model, Request { aim: Aim::Here, debt, stale: false, is_jump: false }, anchor, rows, false)
 }
 
+/// With another log or request, what still comes for the one before is of no use.
+const fn next_ticket(model: &Model) -> Ticket {
+    Ticket(model.log.ticket.0 + 1)
+}
+
 fn send(model: &mut Model, request: Request, anchor: Anchor, rows: usize, is_refresh: bool) -> Vec<Effect> {
+    let next = next_ticket(model);
     let log = &mut model.log;
     let Some(path) = log.path.clone() else { return Vec::new() };
-    log.ticket = Ticket(log.ticket.0 + 1);
+    log.ticket = next;
     log.asked = Some((anchor, rows));
     log.request = Some(request);
     let tail = if log.is_alive { Tail::Hold } else { Tail::Emit };

@@ -12,10 +12,12 @@ mod tree;
 
 use ratatui::layout::Rect;
 
+use crate::time::Time;
 use crate::tui::keymap::help_lines;
 use crate::tui::layout::help_box;
 use crate::tui::model::Model;
 use crate::tui::msg::{Effect, Msg, Work};
+use crate::tui::wait::Waiting;
 
 /// What is to be done before anything has happened.
 #[must_use]
@@ -30,7 +32,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Key(key) => keys::press(model, key),
         Msg::Mouse(mouse, x, y) => mouse::act(model, mouse, x, y),
         Msg::Runs(list) => runs::arrived(model, list),
-        Msg::RunsBefore(id, list) => runs::older(model, &id, list),
+        Msg::RunsBeside(beside, list) => runs::read(model, &beside, list),
         Msg::Run(id, node) => store::arrived(model, &id, node),
         Msg::Counted(ticket, rows) => log::counted(model, ticket, rows),
         Msg::Page(ticket, page) => log::arrived(model, ticket, page),
@@ -38,7 +40,10 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Disk => store::refresh(model),
         Msg::Failed(Work::Store, why) => set(&mut model.store_fault, Some(why)),
         Msg::Failed(Work::Log(ticket), why) => log::failed(model, ticket, why),
-        Msg::Tick(now) => set(&mut model.now, Some(now)),
+        Msg::Found(id) => set(&mut model.wanted, Some(id)),
+        Msg::Notices(notices) => set(&mut model.notices, notices),
+        Msg::Waiting(wait) => set(&mut model.waiting, wait.map(|wait| Waiting { wait, since: None })),
+        Msg::Tick(now) => tick(model, now),
         Msg::Resize(width, height) => set(&mut model.screen, Rect::new(0, 0, width, height)),
         Msg::Dirs(run, dirs) => store::watch(model, run.as_ref(), dirs),
         Msg::Watching(watching) => set(&mut model.watching, watching),
@@ -54,6 +59,14 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
     effects.extend(runs::go_on(model));
     effects.extend(log::settle(model));
     effects
+}
+
+fn tick(model: &mut Model, now: Time) -> Vec<Effect> {
+    model.now = Some(now);
+    if let Some(waiting) = &mut model.waiting {
+        waiting.since = waiting.since.or(Some(now));
+    }
+    Vec::new()
 }
 
 fn set<T>(slot: &mut T, value: T) -> Vec<Effect> {

@@ -1,81 +1,102 @@
 //! The list of runs: the cursor, opening what is under it, and reading on.
 //!
-//! The list grows page by page as somebody goes down in it. When the store has changed, its first page and the one on screen are
-//! read again and take the place of the runs that they reach over; the others stay as they were.
+//! At hand is a part of the list around what is on screen: it grows at the end that somebody comes near, and lets go of the other.
+//! When the store has changed, the first page and the one on screen are read again and take the place of the runs that they reach
+//! over; the others stay as they were.
 
 use std::collections::HashSet;
 
 use super::keys::{Move, focus};
 use super::{reveal, step};
-use crate::catalog::RunList;
+use crate::catalog::{Beside, RunList};
 use crate::join::RunHead;
 use crate::model::RunId;
 use crate::tui::layout::{self, Pane};
 use crate::tui::model::{Model, Runs};
-use crate::tui::msg::Effect;
+use crate::tui::msg::{Effect, MAX_RUNS};
 
 /// The newest runs were read. Without a wish of the user's the newest is opened; its tree follows by itself.
 pub(super) fn arrived(model: &mut Model, list: RunList) -> Vec<Effect> {
     model.store_fault = None;
-    let newest = || list.heads.first().map(|head| head.run.id.clone());
-    model.wanted = model.wanted.take().or_else(newest);
-    if model.runs.at.is_none() {
-        model.runs.at.clone_from(&model.wanted);
-    }
-    let first_page = list.heads.len();
-    take_in(&mut model.runs, 0, list);
-    model.runs.asked = None;
     let height = height(model);
-    let Runs { heads, top, .. } = &model.runs;
+    let runs = &mut model.runs;
+    runs.newest = list.heads.first().map(|head| head.run.id.clone());
+    runs.asked = None;
+    model.wanted = model.wanted.take().or_else(|| runs.newest.clone());
+    if runs.at.is_none() {
+        runs.at.clone_from(&model.wanted);
+    }
+    let mut first_page = 0;
+    // Runs far below the first page are not touched by it.
+    if !runs.has_newer || !list.has_more || last_in_common(runs, &list).is_some() {
+        first_page = list.heads.len();
+        take_in(runs, 0, list);
+        runs.has_newer = false;
+    }
     // What is on screen beyond the first page may have changed too.
-    let screen = (*top).max(first_page);
-    let above = heads.as_ref().filter(|heads| screen < heads.len().min(top + height));
-    let above = above.and_then(|heads| heads.get(screen.checked_sub(1)?)).map(|head| head.run.id.clone());
+    let screen = runs.top.max(first_page);
+    let heads = runs.heads.as_deref().unwrap_or_default();
+    let above = screen.checked_sub(1).filter(|_| screen < heads.len().min(runs.top + height));
+    let above = above.and_then(|above| heads.get(above)).map(|head| Beside::Older(head.run.id.clone()));
     ask(model, above)
 }
 
-/// Runs older than one were read, or that one is gone.
-pub(super) fn older(model: &mut Model, id: &RunId, list: Option<RunList>) -> Vec<Effect> {
-    if model.runs.asked.as_ref() != Some(id) {
+/// Runs beside a run were read, or that run is gone.
+pub(super) fn read(model: &mut Model, beside: &Beside, list: Option<RunList>) -> Vec<Effect> {
+    let runs = &mut model.runs;
+    if runs.asked.as_ref() != Some(beside) {
         return Vec::new();
     }
     model.store_fault = None;
-    model.runs.asked = None;
-    let Some(at) = position(model.runs.heads.as_deref().unwrap_or_default(), Some(id)) else { return Vec::new() };
-    match (list, &mut model.runs.heads) {
-        (Some(list), _) => take_in(&mut model.runs, at + 1, list),
-        (None, Some(heads)) => _ = heads.remove(at),
-        (None, None) => {}
+    runs.asked = None;
+    let Some(at) = position(runs.heads.as_deref().unwrap_or_default(), Some(beside.run())) else { return Vec::new() };
+    match (beside, list, &mut runs.heads) {
+        (Beside::Older(_), Some(list), _) => {
+            take_in(runs, at + 1, list);
+            let_newest_go(runs);
+        }
+        (Beside::Newer(_), Some(list), Some(heads)) => {
+            runs.has_newer = list.has_more;
+            runs.top = (runs.top + list.heads.len()).saturating_sub(at);
+            heads.splice(..at, list.heads);
+            runs.has_older |= heads.len() > MAX_RUNS;
+            heads.truncate(MAX_RUNS);
+        }
+        (_, None, Some(heads)) => _ = heads.remove(at),
+        (_, _, None) => {}
     }
     Vec::new()
 }
 
-/// Reads on when the end of the list comes near.
+/// Reads on when an end of what is at hand comes near.
 pub(super) fn go_on(model: &mut Model) -> Vec<Effect> {
-    let heads = model.runs.heads.as_deref().unwrap_or_default();
-    let at = position(heads, model.runs.at.as_ref()).unwrap_or(0);
-    let is_near = model.runs.top.max(at) + 2 * height(model) >= heads.len();
-    let last = heads.last().filter(|_| is_near && model.runs.has_more && model.runs.asked.is_none());
-    let last = last.map(|head| head.run.id.clone());
-    ask(model, last)
+    let near = 2 * height(model);
+    let runs = &model.runs;
+    let heads = runs.heads.as_deref().unwrap_or_default();
+    let at = position(heads, runs.at.as_ref()).unwrap_or(runs.top);
+    let id = |head: &RunHead| head.run.id.clone();
+    let newer = || heads.first().filter(|_| runs.has_newer && runs.top < near).map(|head| Beside::Newer(id(head)));
+    let is_near_end = runs.top.max(at) + near >= heads.len();
+    let older = heads.last().filter(|_| runs.has_older && is_near_end).map(|head| Beside::Older(id(head)));
+    let beside = older.or_else(newer).filter(|_| runs.asked.is_none());
+    ask(model, beside)
 }
 
-fn ask(model: &mut Model, before: Option<RunId>) -> Vec<Effect> {
-    let Some(before) = before else { return Vec::new() };
-    model.runs.asked = Some(before.clone());
-    vec![Effect::ReadRuns(before)]
+fn ask(model: &mut Model, beside: Option<Beside>) -> Vec<Effect> {
+    let Some(beside) = beside else { return Vec::new() };
+    model.runs.asked = Some(beside.clone());
+    vec![Effect::ReadRuns(beside)]
 }
 
 /// Puts a page where it belongs, in place of all that it reaches over; what is on screen stays there.
 fn take_in(runs: &mut Runs, start: usize, page: RunList) {
+    let reached = last_in_common(runs, &page);
     let heads = runs.heads.get_or_insert_default();
     let first_on_screen = heads.get(runs.top).filter(|_| runs.top > 0).map(|head| head.run.id.clone());
-    let read: HashSet<&RunId> = page.heads.iter().map(|head| &head.run.id).collect();
-    let reached = heads.iter().rposition(|head| read.contains(&head.run.id));
     // Without a run in common nobody knows what lies between.
     let end = reached.map(|last| last + 1).filter(|end| *end > start && page.has_more).unwrap_or(heads.len());
     if end == heads.len() {
-        runs.has_more = page.has_more;
+        runs.has_older = page.has_more;
     }
     heads.splice(start.min(end)..end, page.heads);
     if let Some(top) = first_on_screen.and_then(|id| position(heads, Some(&id))) {
@@ -83,17 +104,42 @@ fn take_in(runs: &mut Runs, start: usize, page: RunList) {
     }
 }
 
+/// Where the last of the runs at hand stands that are in a page too.
+fn last_in_common(runs: &Runs, page: &RunList) -> Option<usize> {
+    let read: HashSet<&RunId> = page.heads.iter().map(|head| &head.run.id).collect();
+    runs.heads.as_ref()?.iter().rposition(|head| read.contains(&head.run.id))
+}
+
+/// Lets runs above the screen go that are too many.
+fn let_newest_go(runs: &mut Runs) {
+    let Some(heads) = &mut runs.heads else { return };
+    let excess = heads.len().saturating_sub(MAX_RUNS).min(runs.top);
+    heads.drain(..excess);
+    runs.top -= excess;
+    runs.has_newer |= excess > 0;
+}
+
 /// Moves the cursor.
 pub(super) fn go(model: &mut Model, how: Move) -> Vec<Effect> {
+    if how == Move::Top && model.runs.has_newer {
+        return begin_anew(model);
+    }
     let height = height(model);
     let heads = model.runs.heads.as_deref().unwrap_or_default();
-    let at = position(heads, model.runs.at.as_ref()).unwrap_or(0);
+    let at = position(heads, model.runs.at.as_ref()).unwrap_or(model.runs.top);
     let to = step(at, how.rows(height), heads.len());
     if let Some(head) = heads.get(to) {
         model.runs.at = Some(head.run.id.clone());
         model.runs.top = reveal(model.runs.top, to, height);
     }
     Vec::new()
+}
+
+/// Goes to the newest runs, which are not at hand any more.
+fn begin_anew(model: &mut Model) -> Vec<Effect> {
+    let newest = model.runs.newest.take();
+    model.runs = Runs { at: newest.clone(), newest, ..Runs::default() };
+    vec![Effect::Load(model.wanted.clone())]
 }
 
 /// Opens the run under the cursor.

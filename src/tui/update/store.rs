@@ -37,8 +37,7 @@ pub(super) fn arrived(model: &mut Model, id: &RunId, node: Option<Box<RunNode>>)
 
 /// The run is not in the store any more: the newest one takes its place; where there is none, what was read stays.
 fn gone(model: &mut Model, id: &RunId) -> Vec<Effect> {
-    let newest = model.runs.heads.as_ref().and_then(|heads| heads.first()).map(|head| head.run.id.clone());
-    let Some(newest) = newest.filter(|newest| newest != id) else {
+    let Some(newest) = model.runs.newest.clone().filter(|newest| newest != id) else {
         model.store_fault = Some("this run is not in the store any more".into());
         return Vec::new();
     };

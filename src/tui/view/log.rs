@@ -10,14 +10,14 @@ use crate::model::Phase;
 use crate::sanitise::name;
 use crate::tui::layout::log_parts;
 use crate::tui::model::{Item, Model};
-use crate::tui::widget::{LogRows, Strip, command, spent, spent_by};
+use crate::tui::widget::{LogRows, Strip, command, own_name, spent, spent_by};
 use crate::words::{self, Mark};
 
 /// The heading: the command line, or the job when it has none.
 pub(super) fn title(model: &Model) -> String {
     match model.shown() {
         None => "Log".into(),
-        Some(Item::Run(_)) => "the run itself".into(),
+        Some(Item::Run(run)) => own_name(run).into(),
         Some(Item::Sh(_, sh)) if sh.sh.is_some() => format!("$ {}", command(sh)),
         Some(Item::Sh(_, sh)) => command(sh),
         Some(Item::Job(job)) => name(job.job.id.as_str()).into_owned(),
@@ -27,7 +27,10 @@ pub(super) fn title(model: &Model) -> String {
 /// Draws the pane below its heading.
 pub(super) fn draw(model: &Model, body: Rect, buffer: &mut Buffer) {
     let Some(item) = model.shown() else {
-        return draw_nothing(model, body, buffer);
+        if model.run.as_ref().is_some_and(|run| run.jobs.is_empty()) {
+            say(model, buffer, body, &["this run has no jobs"]);
+        }
+        return;
     };
     let notes = model.notes(body.width);
     let parts = log_parts(body, notes.len());
@@ -67,15 +70,6 @@ fn draw_notes(model: &Model, notes: &[String], area: Rect, buffer: &mut Buffer) 
     for (line, y) in notes.iter().zip(area.top()..area.bottom()) {
         let row = Rect { y, height: 1, ..area };
         Strip::new(buffer, row, model.theme.signs.ellipsis).put("! ", model.theme.warn).put(line, model.theme.warn);
-    }
-}
-
-fn draw_nothing(model: &Model, body: Rect, buffer: &mut Buffer) {
-    if model.runs.heads.as_ref().is_some_and(Vec::is_empty) {
-        let lines = ["waiting for the first run of this store", "", "record one:  rundown record -- make test"];
-        say(model, buffer, body, &lines);
-    } else if model.run.as_ref().is_some_and(|run| run.jobs.is_empty()) {
-        say(model, buffer, body, &["this run has no jobs"]);
     }
 }
 

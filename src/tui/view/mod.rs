@@ -1,6 +1,7 @@
 //! The model on the screen: pure, and the only place that knows both the model and the widgets.
 
 mod log;
+mod wait;
 
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
@@ -26,21 +27,41 @@ pub fn view(model: &Model, frame: &mut Frame<'_>) {
 fn draw(model: &Model, layout: &Layout, buffer: &mut Buffer) {
     let head = model.run.as_ref().map(titled);
     draw_title(buffer, layout.title, head.as_ref(), badge(model), model.now, &model.theme);
+    if let Some(waiting) = model.nothing_yet() {
+        let top = layout.title.bottom();
+        let area = Rect { y: top, height: layout.hints.y.saturating_sub(top), ..model.screen };
+        wait::draw(model, waiting, area.intersection(buffer.area), buffer);
+    } else {
+        draw_panes(model, layout, buffer);
+    }
+    if let Some(popup) = layout.popup {
+        let body = draw_box(buffer, popup, "Runs", &model.theme);
+        draw_runs(model, body, buffer);
+    }
+    draw_hints(buffer, layout.hints, model.context(), fault(model).as_deref(), &model.theme);
+    if let Some(top) = model.help {
+        draw_help(buffer, help_box(model.screen), top, &model.theme);
+    }
+}
+
+fn draw_panes(model: &Model, layout: &Layout, buffer: &mut Buffer) {
     for (index, slot) in layout.slots.iter().enumerate() {
         draw_slot(model, layout, slot, buffer);
         if index + 1 < layout.slots.len() {
             draw_bars(buffer, slot.head, slot.body, &model.theme);
         }
     }
-    if let Some(popup) = layout.popup {
-        let body = draw_box(buffer, popup, "Runs", &model.theme);
-        draw_runs(model, body, buffer);
-    }
-    let fault = model.store_fault.as_ref().or(model.log.fault.as_ref()).map(String::as_str);
-    draw_hints(buffer, layout.hints, model.context(), fault, &model.theme);
-    if let Some(top) = model.help {
-        draw_help(buffer, help_box(model.screen), top, &model.theme);
-    }
+}
+
+/// What is wrong, the worst first; what is waited for on the whole screen is not said again.
+fn fault(model: &Model) -> Option<String> {
+    let waiting = model.waiting.as_ref().filter(|_| model.run.is_some()).map(|waiting| {
+        let wait = &waiting.wait;
+        let why = wait.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+        let still = wait::still(model, waiting).map(|still| format!(" {still}")).unwrap_or_default();
+        format!("{}{why}{still}; trying again", wait.what)
+    });
+    waiting.or_else(|| model.store_fault.as_ref().or(model.log.fault.as_ref()).cloned())
 }
 
 /// Logs opened by their path have no other name: the directory's, or the log's.
@@ -95,6 +116,7 @@ fn draw_tree(model: &Model, body: Rect, buffer: &mut Buffer) {
         items: &items,
         top: model.tree.top,
         at: model.item_at(&items),
+        is_odd: &|item| model.is_odd(item),
         is_folded: &|job| model.tree.folded.contains(&job.job.id),
         has_focus: model.focus == Pane::Tree,
         now: model.now,
@@ -113,6 +135,9 @@ fn say(model: &Model, buffer: &mut Buffer, body: Rect, lines: &[&str]) {
 
 /// Whether more is to come; `None` while there is nothing of which it could.
 fn badge(model: &Model) -> Option<Badge> {
+    if model.waiting.is_some() {
+        return Some(Badge::Waiting);
+    }
     let head = &model.run.as_ref()?.head;
     let unseen = model.log.unseen();
     let is_reading_above = !model.log.follow && (model.log.is_alive || unseen > 0);

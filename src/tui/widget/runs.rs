@@ -91,7 +91,8 @@ pub(super) fn span(phase: Phase, start: Option<Time>, end: Option<Time>, now: Op
 }
 
 /// A duration that still grows, in whole seconds: tenths that stand still for a second only distract.
-pub(super) fn so_far(ms: i64) -> String {
+#[must_use]
+pub fn so_far(ms: i64) -> String {
     let secs = ms.max(0) / 1000;
     if secs < 60 { format!("{secs}s") } else { words::duration(secs * 1000) }
 }

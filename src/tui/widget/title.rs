@@ -21,6 +21,8 @@ pub enum Badge {
     Polling,
     /// The log is read somewhere above its end; so many rows have come meanwhile.
     Paused(u64),
+    /// Nothing can be read of the store now.
+    Waiting,
     /// Nothing more will come.
     Ended,
     /// Nothing more will come, though it was never finished.
@@ -34,6 +36,7 @@ impl Badge {
             Self::Polling => "polling".into(),
             Self::Paused(0) => "paused".into(),
             Self::Paused(rows) => format!("paused +{}", words::count(rows)),
+            Self::Waiting => "waiting".into(),
             Self::Ended => "ended".into(),
             Self::Interrupted => "interrupted".into(),
         }
@@ -54,7 +57,7 @@ pub fn draw_title(
     if let Some(badge) = badge {
         let style = match badge {
             Badge::Live => theme.ok,
-            Badge::Polling | Badge::Paused(_) | Badge::Interrupted => theme.warn,
+            Badge::Polling | Badge::Paused(_) | Badge::Waiting | Badge::Interrupted => theme.warn,
             Badge::Ended => theme.muted,
         };
         strip.put_right(&badge.text(), style, 8).skip_right(2);

@@ -4,7 +4,7 @@
 //!  ✓ build                 12.3s
 //!    ✓ 1 cargo build       12.1s
 //!  ✗ test +2               34.1s      folded: two commands are hidden
-//!  ○ deploy              skipped
+//!  ○ deploy            ! skipped      something odd is to be said of it
 //! ```
 
 use ratatui::buffer::Buffer;
@@ -29,6 +29,8 @@ pub struct TreeList<'a> {
     pub top: usize,
     /// The selected one.
     pub at: Option<usize>,
+    /// Whether there is something to be said about a row.
+    pub is_odd: &'a dyn Fn(&Item<'_>) -> bool,
     /// Whether the commands of a job are hidden.
     pub is_folded: &'a dyn Fn(&JobNode) -> bool,
     /// The tree has the focus.
@@ -66,14 +68,15 @@ impl TreeList<'_> {
         strip.skip(1).skip_right(1).put_right(&said, self.theme.warn, 8).skip_right(1);
         let sign = if notes > 0 { "!" } else { self.theme.signs.dot };
         strip.put(sign, if notes > 0 { self.theme.warn } else { self.theme.muted }).skip(1);
-        strip.put(if run.log.is_some() { "the run's own log" } else { "the run itself" }, Style::new());
+        strip.put(own_name(run), Style::new());
     }
 
     fn draw_job(&self, buffer: &mut Buffer, row: Rect, job: &JobNode) {
         let mark = Mark::of_job(job);
         let spent = span(job.phase, job.job.started_at, job.job.finished_at, self.now);
         let hidden = if (self.is_folded)(job) { job.shs.len() } else { 0 };
-        let mut strip = self.begin(buffer, row, 1, mark, spent);
+        let mut strip =
+            self.begin(buffer, row, Lead { indent: 1, mark, spent, is_odd: (self.is_odd)(&Item::Job(job)) });
         let fold = if hidden > 0 { format!(" +{}", count(hidden as u64)) } else { String::new() };
         let room = strip.free().saturating_sub(fold.len());
         // A log that was opened by its path belongs to no job.
@@ -85,19 +88,14 @@ impl TreeList<'_> {
         let mark = Mark::of_sh(sh);
         let spent = spent_by(sh, self.now);
         let digits = job.shs.last().map_or(1, |last| last.n.to_string().len());
-        let mut strip = self.begin(buffer, row, 3, mark, spent);
+        let mut strip =
+            self.begin(buffer, row, Lead { indent: 3, mark, spent, is_odd: (self.is_odd)(&Item::Sh(job, sh)) });
         strip.put(&format!("{:>digits$} ", sh.n), self.theme.muted).put(&command(sh), Style::new());
     }
 
-    /// The glyph at the left, the duration or else the state's word at the right.
-    fn begin<'b>(
-        &self,
-        buffer: &'b mut Buffer,
-        row: Rect,
-        indent: u16,
-        mark: Mark,
-        spent: Option<String>,
-    ) -> Strip<'b> {
+    /// The glyph at the left, the duration or else the state's word at the right, before it a sign if there is something to be said.
+    fn begin<'b>(&self, buffer: &'b mut Buffer, row: Rect, lead: Lead) -> Strip<'b> {
+        let Lead { indent, mark, spent, is_odd } = lead;
         let theme = self.theme;
         let mut strip = Strip::new(buffer, row, theme.signs.ellipsis);
         strip.skip(indent).skip_right(1);
@@ -107,8 +105,19 @@ impl TreeList<'_> {
             None => strip.put_right(mark.word(), theme.mark(mark), 8),
         };
         strip.skip_right(1);
+        if is_odd {
+            strip.put_right("!", theme.warn, 8).skip_right(1);
+        }
         strip
     }
+}
+
+/// What a row of a job and of a command have in common.
+struct Lead {
+    indent: u16,
+    mark: Mark,
+    spent: Option<String>,
+    is_odd: bool,
 }
 
 /// How long a command took, or has taken so far.
@@ -117,6 +126,12 @@ pub fn spent_by(sh: &ShNode, now: Option<Time>) -> Option<String> {
     let row = sh.sh.as_ref()?;
     let phase = if sh.state == ShState::Running { Phase::Active } else { Phase::Finished };
     span(phase, row.started_at, row.finished_at, now)
+}
+
+/// What the row of the run itself is called.
+#[must_use]
+pub const fn own_name(run: &RunNode) -> &'static str {
+    if run.log.is_some() { "the run's own log" } else { "the run itself" }
 }
 
 /// A command's line as it is shown; `sh-3.log` when there is nothing but a log.

@@ -1,0 +1,202 @@
+//! Reading never leaves a trace: whatever state a store is in, every reading command leaves its files, their bytes, times and
+//! modes as they were, and no new one beside them.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::fs::{self, Permissions};
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use common::{copy_tree, run, rundown, store};
+use jiff::tz::TimeZone;
+use rundown::catalog::{Catalog, RunFilter};
+use rundown::time::Time;
+use rundown::tui::Options;
+use rundown::tui::sim::Sim;
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+const READING: [&[&str]; 11] = [
+    &["list"],
+    &["list", "--format", "json"],
+    &["--once"],
+    &["--once", "--failed"],
+    &["--once", "--format", "json"],
+    &["--once", "--format", "jsonl"],
+    &["--once", "--format", "raw"],
+    &["--once", "--format", "records"],
+    &["--once", "--tail", "1"],
+    &["doctor"],
+    // Not a terminal: it prints.
+    &[],
+];
+
+/// What can be seen of a file from outside, the time of its last reading aside.
+#[derive(PartialEq, Eq, Debug)]
+struct Seen {
+    mode: u32,
+    modified: (i64, i64),
+    bytes: Vec<u8>,
+}
+
+fn picture(dir: &Path) -> BTreeMap<PathBuf, Seen> {
+    let mut found = BTreeMap::new();
+    for path in fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).chain([dir.to_owned()]) {
+        let metadata = fs::symlink_metadata(&path).unwrap();
+        if metadata.is_dir() && path != dir {
+            found.extend(picture(&path));
+            continue;
+        }
+        let bytes = if metadata.is_file() { fs::read(&path).unwrap() } else { Vec::new() };
+        found.insert(path, Seen { mode: metadata.mode(), modified: (metadata.mtime(), metadata.mtime_nsec()), bytes });
+    }
+    found
+}
+
+/// Looks at a store on the screen, for a while.
+fn look_at(root: &Path) {
+    let options = Options { colour: true, ascii: false, time_zone: TimeZone::UTC, filter: RunFilter::default() };
+    let mut sim = Sim::new(Catalog::of_store(root, None), None, options, (120, 40), Time::from_millis(0));
+    assert!(sim.model.run.is_some(), "{}", sim.screen());
+    sim.disk().keys("r j Enter ] ] g G").disk();
+}
+
+/// Runs every reading command on a store; the list of its runs.
+#[track_caller]
+fn read_all(root: &Path) -> String {
+    let before = picture(root);
+    let mut listed = String::new();
+    for args in READING {
+        let dir = TempDir::new().unwrap();
+        let root_arg = root.to_str().unwrap();
+        let mut command = rundown(dir.path());
+        let output = command.args(["--root", root_arg]).args(args).env("TMPDIR", dir.path()).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        let odd = i32::from(args == ["doctor"]);
+        assert!(output.status.code().is_some_and(|code| code == 0 || code == odd), "{args:?}: {said}");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "{args:?} left something in the temporary directory");
+        assert!(picture(root) == before, "{args:?} left a trace: {:?}", picture(root).keys());
+        if args == ["list"] {
+            listed = String::from_utf8_lossy(&output.stdout).into_owned();
+        }
+    }
+    look_at(root);
+    assert!(picture(root) == before, "the screen left a trace: {:?}", picture(root).keys());
+    listed
+}
+
+/// The store of version 2, in WAL mode, its last change only in the `-wal`; the connection that keeps it there.
+fn wal_store() -> (TempDir, Connection) {
+    let made = store("quire-v2-live");
+    let connection = Connection::open(made.path().join("quire.db")).unwrap();
+    connection.execute_batch("PRAGMA journal_mode = WAL; UPDATE runs SET repo = 'later.git'").unwrap();
+    (made, connection)
+}
+
+/// A copy of a store with these files of its database.
+fn copied(from: &Path, names: &[&str]) -> TempDir {
+    let dir = TempDir::new().unwrap();
+    copy_tree(&from.join("runs"), &dir.path().join("runs"));
+    for name in names {
+        fs::copy(from.join(name), dir.path().join(name)).unwrap();
+    }
+    dir
+}
+
+#[test]
+fn of_a_database_that_was_closed_cleanly() {
+    let (made, connection) = wal_store();
+    drop(connection);
+    assert!(read_all(made.path()).contains("later.git"));
+    assert!(read_all(store("quire-v2-live").path()).contains("demo.git"), "with a rollback journal");
+}
+
+#[test]
+fn of_a_database_copied_with_its_wal_or_left_by_a_crash() {
+    let (made, _connection) = wal_store();
+    let with_wal = copied(made.path(), &["quire.db", "quire.db-wal"]);
+    assert!(read_all(with_wal.path()).contains("later.git"));
+    let crashed = copied(made.path(), &["quire.db", "quire.db-wal", "quire.db-shm"]);
+    assert!(read_all(crashed.path()).contains("later.git"));
+}
+
+#[test]
+fn of_a_database_copied_without_its_wal() {
+    let (made, _connection) = wal_store();
+    let listed = read_all(copied(made.path(), &["quire.db"]).path());
+    assert!(listed.contains("demo.git") && !listed.contains("later.git"), "{listed}");
+}
+
+#[test]
+fn of_a_journal_left_by_a_crash() {
+    let made = store("quire-v2-live");
+    let writer = Connection::open(made.path().join("quire.db")).unwrap();
+    let half = "PRAGMA cache_size = 1; BEGIN; UPDATE runs SET repo = 'half.git'; UPDATE sh_events SET cmd = hex(zeroblob(999))";
+    writer.execute_batch(half).unwrap();
+    let crashed = copied(made.path(), &["quire.db", "quire.db-journal"]);
+    assert!(!read_all(crashed.path()).contains("half.git"));
+    let said = run(crashed.path(), &["--root", ".", "list"]).stderr;
+    assert!(String::from_utf8_lossy(&said).contains("quire.db: its -journal was left by a crash"), "{said:?}");
+}
+
+/// A recorder in the middle of its command, whose first row has been passed on and is in its log.
+fn recorder(root: &Path) -> Child {
+    let mut command = rundown(root);
+    command.args(["record", "--root", "."]).args(["--", "sh", "-c", "echo begun; read line"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(child.stdout.as_mut().unwrap()).lines().map_while(Result::ok);
+    assert!(said.any(|line| line == "begun"));
+    let is_logged = |path: &Path, seen: &Seen| path.ends_with("sh-1.log") && !seen.bytes.is_empty();
+    let begun = Instant::now();
+    while !picture(root).iter().any(|(path, seen)| is_logged(path, seen)) {
+        assert!(begun.elapsed() < Duration::from_secs(10), "never logged");
+    }
+    child
+}
+
+#[test]
+fn of_a_database_that_is_being_written_to_or_was_left_by_a_killed_recorder() {
+    let dir = TempDir::new().unwrap();
+    let mut live = recorder(dir.path());
+    assert!(fs::metadata(dir.path().join("rundown.db-wal")).unwrap().len() > 0, "the writer holds a full -wal");
+    assert!(read_all(dir.path()).contains("running"));
+    live.kill().unwrap();
+    live.wait().unwrap();
+    assert!(read_all(dir.path()).contains("interrupted"));
+}
+
+#[test]
+fn of_a_log_tree_without_a_database() {
+    read_all(copied(store("quire-v2-live").path(), &[]).path());
+}
+
+/// As root every file can be written whatever its mode: then this shows only that the modes are not changed.
+#[test]
+fn of_a_store_that_may_only_be_read() {
+    let (made, _connection) = wal_store();
+    for names in [&["quire.db"][..], &["quire.db", "quire.db-wal"], &["quire.db", "quire.db-wal", "quire.db-shm"]] {
+        let dir = copied(made.path(), names);
+        for name in names {
+            fs::set_permissions(dir.path().join(name), Permissions::from_mode(0o444)).unwrap();
+        }
+        fs::set_permissions(dir.path(), Permissions::from_mode(0o555)).unwrap();
+        let listed = read_all(dir.path());
+        assert_eq!(listed.contains("later.git"), names.len() > 1, "{listed}");
+        fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
+    }
+}
+
+#[test]
+fn a_temporary_directory_that_cannot_be_used_is_named() {
+    let made = store("quire-v2-live");
+    Connection::open(made.path().join("quire.db")).unwrap().execute_batch("PRAGMA journal_mode = WAL").unwrap();
+    let output = rundown(made.path()).args(["--root", ".", "list"]).env("TMPDIR", "/no/such/dir").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(6), "{said}");
+    assert!(said.contains("quire.db in /no/such/dir (TMPDIR can name another directory)"), "{said}");
+}
