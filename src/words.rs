@@ -230,7 +230,7 @@ pub fn finding(kind: &FindingKind) -> String {
         }
         FindingKind::LogsGone(n) => format!("no log of {} is here: they were removed, or never copied", commands(n)),
         FindingKind::RowsEnd(n, is_collision) => {
-            let which = if *n == 1 { "no row of this command".into() } else { format!("no rows of this command and {} later ones", n - 1) };
+            let which = if *n == 1 { "no row of this command".into() } else { format!("no rows of {n} commands from this one on") };
             let why = if *is_collision { "two commands began in one millisecond, which it cannot hold" } else { "its writer stopped, perhaps because two commands began in one millisecond" };
             format!("the database has {which}: {why}")
         }

@@ -144,7 +144,8 @@ fn of_a_journal_left_by_a_crash() {
     assert!(String::from_utf8_lossy(&said).contains("quire.db: its -journal was left by a crash"), "{said:?}");
 }
 
-/// A recorder in the middle of its command, whose first row has been passed on and is in its log.
+/// A recorder in the middle of its command, that has written all it has to write until that ends: the first row is in the log, and the
+/// process id in the database.
 fn recorder(root: &Path) -> Child {
     let mut command = rundown(root);
     command.args(["record", "--root", "."]).args(["--", "sh", "-c", "echo begun; read line"]);
@@ -152,8 +153,12 @@ fn recorder(root: &Path) -> Child {
     let mut said = BufReader::new(child.stdout.as_mut().unwrap()).lines().map_while(Result::ok);
     assert!(said.any(|line| line == "begun"));
     let is_logged = |path: &Path, seen: &Seen| path.ends_with("sh-1.log") && !seen.bytes.is_empty();
+    let has_pid = || {
+        let connection = Connection::open(root.join("rundown.db")).unwrap();
+        connection.query_row("SELECT count(pid) FROM sh_calls", (), |row| row.get::<_, i64>(0)).unwrap_or(0) > 0
+    };
     let begun = Instant::now();
-    while !picture(root).iter().any(|(path, seen)| is_logged(path, seen)) {
+    while !picture(root).iter().any(|(path, seen)| is_logged(path, seen)) || !has_pid() {
         assert!(begun.elapsed() < Duration::from_secs(10), "never logged");
     }
     child

@@ -178,6 +178,8 @@ const NEAR_MS: u64 = 1000;
 /// Gives the logs without a row between two paired ones the rows between those, where there are as many of them and no time is far off.
 fn fill_gaps(mut row_of: Vec<Option<usize>>, shs: &[Sh], logs: &[DatedLog]) -> Vec<Option<usize>> {
     let taken: HashSet<usize> = row_of.iter().copied().flatten().collect();
+    let free: Vec<usize> = (0..shs.len()).filter(|row| !taken.contains(row)).collect();
+    let free_from = |row: usize| free.partition_point(|free| *free < row);
     let is_near = |row: usize, place: usize| {
         let times = shs.get(row).and_then(|sh| sh.started_at).zip(logs.get(place).and_then(|found| found.first_at));
         times.is_none_or(|(start, first)| start.millis_since(first).unsigned_abs() <= NEAR_MS)
@@ -190,10 +192,10 @@ fn fill_gaps(mut row_of: Vec<Option<usize>>, shs: &[Sh], logs: &[DatedLog]) -> V
             gap.push(place);
             continue;
         }
-        let between: Vec<usize> = (first_row..row.unwrap_or(shs.len())).filter(|row| !taken.contains(row)).collect();
+        let between = free.get(free_from(first_row)..free_from(row.unwrap_or(shs.len()))).unwrap_or_default();
         if between.len() == gap.len() && between.iter().zip(&gap).all(|(row, place)| is_near(*row, *place)) {
             for (place, row) in gap.iter().zip(between) {
-                row_of[*place] = Some(row);
+                row_of[*place] = Some(*row);
             }
         }
         gap.clear();
