@@ -93,7 +93,8 @@ struct ShJson<'a> {
     /// What the command wrote and its log lacks.
     lost_bytes: Option<i64>,
     has_row: bool,
-    join: &'static str,
+    /// `null` where there is neither row nor log: only events tell of it.
+    join: Option<&'static str>,
     log: Option<LogJson>,
 }
 
@@ -173,6 +174,7 @@ fn job_json<'a>(printing: &mut Printing<'_>, node: &'a JobNode, root: Option<&Pa
 
 fn sh_json<'a>(printing: &mut Printing<'_>, node: &'a ShNode, root: Option<&Path>) -> ShJson<'a> {
     let sh = node.sh.as_ref();
+    let has_row = sh.is_some_and(|sh| sh.origin != Origin::Event);
     ShJson {
         n: node.n,
         cmd: sh.map(|sh| sh.cmd.as_str()),
@@ -187,8 +189,8 @@ fn sh_json<'a>(printing: &mut Printing<'_>, node: &'a ShNode, root: Option<&Path
         cpu_ms: sh.and_then(|sh| sh.cpu_ms),
         max_rss_bytes: sh.and_then(|sh| sh.max_rss_bytes),
         lost_bytes: sh.and_then(|sh| sh.lost_bytes),
-        has_row: sh.is_some_and(|sh| sh.origin != Origin::Event),
-        join: node.pairing.as_str(),
+        has_row,
+        join: (has_row || node.log.is_some()).then_some(node.pairing.as_str()),
         log: node.log.as_ref().map(|log| log_json(printing, log, root)),
     }
 }

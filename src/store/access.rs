@@ -9,30 +9,29 @@
 //! |---|---|---|
 //! | rollback journal | – | read-only, locks as usual, whatever its size |
 //! | WAL | a `-shm` that somebody holds | read-only with `readonly_shm=1`; a [shared lock](hold) keeps the files in place meanwhile |
-//! | WAL | no `-wal`, or an empty one | `immutable=1`; the [`Stamp`] tells afterwards whether it really stood still |
-//! | WAL | a `-wal` that nobody holds: a copied artifact, or a crash | both [as they lie](open_as_it_lies); the [`Stamp`] tells |
-//! | any | what SQLite reads only by writing: a `-journal` to be rolled back, a broken `-shm` | a private copy; the [`Stamp`] tells |
+//! | WAL | no `-wal`, or an empty one | `immutable=1`; the [stamp](super::files::Stamp) tells afterwards whether it really stood still |
+//! | WAL | a `-wal` that nobody holds: a copied artifact, or a crash | both [as they lie](open_as_it_lies); the [stamp](super::files::Stamp) tells |
+//! | any | what SQLite reads only by writing: a `-journal` to be rolled back, a broken `-shm` | a private copy; the [stamp](super::files::Stamp) tells |
 //!
 //! `readonly_shm` (SQLite's `os_unix.c`) reads the `-shm` without marking it. That of a crash looks the same but for the lock: the
 //! first connection would truncate and rebuild it. SQLite opens a `-wal` for writing even so; nothing is written to it.
 //! No connection that locks the database outlives one reading. And no process both reads and writes a store: POSIX locks belong to a
 //! process, and closing any descriptor of a file drops them all.
 
-use std::borrow::Cow;
-use std::fs::{self, File, Metadata, Permissions};
+use std::fs::{self, File, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::thread;
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use rustix::fs::{FlockOperation, fcntl_lock, statvfs};
 use rustix::io::Errno;
-use rustix::process::{Flock, FlockType, fcntl_getlk};
 use tempfile::TempDir;
 
+use super::files::{beside, bytes_of, check_beside, is_held, is_old, real};
 use crate::error::{Error, Result};
 use crate::file::open_regular;
 
@@ -54,13 +53,10 @@ const TWIN_ATTEMPTS: u32 = 20;
 /// How much longer it is waited each time.
 const TWIN_PAUSE: Duration = Duration::from_millis(1);
 
-/// A `-wal` that nobody holds and nobody has touched for this long was not left by a writer between two connections.
-const ABANDONED: Duration = Duration::from_secs(2);
-
 /// An open database, or a private copy of it.
 pub(super) struct Access {
     pub connection: Connection,
-    /// Whether what is read is one state of the database; if not, the [`Stamp`] has to tell that nobody wrote.
+    /// Whether what is read is one state of the database; if not, the [stamp](super::files::Stamp) has to tell that nobody wrote.
     pub is_consistent: bool,
     /// The file beside it that is read too although its writer has left it behind.
     pub abandoned: Option<&'static str>,
@@ -79,75 +75,6 @@ impl Access {
     pub const fn is_lockless(&self) -> bool {
         self.is_copy() || (!self.is_consistent && self.hold.is_none())
     }
-}
-
-/// What can be seen of a database from outside; two equal ones mean that nothing was committed between them.
-///
-/// Within [`Stamp::taken`]'s clock granularity two commits may look alike to a file's times; the change counters of header and
-/// wal-index (<https://www.sqlite.org/walformat.html#the_wal_index_header>) tell them apart.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Stamp {
-    main: FileStamp,
-    change_counter: [u8; 4],
-    wal: Option<FileStamp>,
-    wal_index_change: Option<[u8; 4]>,
-}
-
-/// How long two changes may look alike to the times of a file.
-const CLOCK_TICK: Duration = Duration::from_millis(50);
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct FileStamp {
-    device: u64,
-    inode: u64,
-    bytes: u64,
-    modified: (i64, i64),
-}
-
-impl FileStamp {
-    fn of(metadata: &Metadata) -> Self {
-        Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            bytes: metadata.len(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-        }
-    }
-}
-
-impl Stamp {
-    /// Looks at the files, opening no database.
-    pub fn taken(path: &Path) -> io::Result<Self> {
-        let path = &real(path)?;
-        let file = open_regular(path)?;
-        let mut change_counter = [0; 4];
-        // A file shorter than a header has no counter; `open` says what is wrong with it.
-        let _ = file.read_exact_at(&mut change_counter, 24);
-        Ok(Self {
-            main: FileStamp::of(&file.metadata()?),
-            change_counter,
-            wal: fs::metadata(beside(path, "-wal")).ok().as_ref().map(FileStamp::of),
-            wal_index_change: wal_index_change(&beside(path, "-shm")),
-        })
-    }
-}
-
-impl Stamp {
-    /// Whether the last change is long enough ago for any later one to look different.
-    pub fn is_settled(&self) -> bool {
-        let newest = self.wal.map_or(self.main.modified, |wal| wal.modified.max(self.main.modified));
-        let (secs, nanos) = newest;
-        let changed = u64::try_from(secs).ok().zip(u32::try_from(nanos).ok());
-        let changed = changed.map(|(secs, nanos)| UNIX_EPOCH + Duration::new(secs, nanos));
-        changed.is_some_and(|changed| changed.elapsed().is_ok_and(|age| age >= CLOCK_TICK))
-    }
-}
-
-/// The counter of committed transactions in the wal-index.
-fn wal_index_change(shm: &Path) -> Option<[u8; 4]> {
-    let mut counter = [0; 4];
-    open_regular(shm).ok()?.read_exact_at(&mut counter, 8).ok()?;
-    Some(counter)
 }
 
 /// Opens a database for one reading, in a transaction that has begun; waits so long for whoever has it locked.
@@ -295,23 +222,6 @@ fn read_small_if_there(path: &Path) -> io::Result<Vec<u8>> {
     }
 }
 
-/// None: 0.
-fn bytes_of(path: &Path) -> u64 {
-    fs::metadata(path).map_or(0, |metadata| metadata.len())
-}
-
-fn is_old(wal: &Path) -> bool {
-    let modified = fs::metadata(wal).and_then(|metadata| metadata.modified());
-    modified.is_ok_and(|modified| modified.elapsed().is_ok_and(|age| age >= ABANDONED))
-}
-
-/// Whether a connection has the wal-index open: each one holds a shared lock on its "dead man switch", byte 128
-/// (`UNIX_SHM_DMS` in SQLite's `os_unix.c`).
-fn is_held(shm: &Path) -> bool {
-    let probe = Flock { start: 128, length: 1, ..Flock::from(FlockType::WriteLock) };
-    open_regular(shm).is_ok_and(|file| fcntl_getlk(&file, &probe).is_ok_and(|holder| holder.is_some()))
-}
-
 /// Locks a database against its last writer's closing it, which takes the `-wal` and `-shm` away: opened after that, they would be
 /// made anew by us and stay. Others read and write on meanwhile.
 fn hold(path: &Path) -> Result<File> {
@@ -376,26 +286,6 @@ fn check_header(path: &Path) -> Result<bool> {
     }
 }
 
-/// SQLite opens what lies beside a database as it is, and would wait for the writer of a FIFO.
-fn check_beside(path: &Path) -> Result<()> {
-    let others = ["-wal", "-shm", "-journal"].map(|suffix| beside(path, suffix));
-    let odd = others.into_iter().find(|other| fs::metadata(other).is_ok_and(|metadata| !metadata.is_file()));
-    let why = |odd: PathBuf| format!("{} is no regular file", odd.display());
-    odd.map_or(Ok(()), |odd| Err(Error::NotAStore { path: path.to_owned(), why: why(odd) }))
-}
-
-/// The file that a link leads to: SQLite looks for the other files beside that.
-fn real(path: &Path) -> io::Result<Cow<'_, Path>> {
-    let is_link = fs::symlink_metadata(path)?.is_symlink();
-    if is_link { fs::canonicalize(path).map(Cow::Owned) } else { Ok(Cow::Borrowed(path)) }
-}
-
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
-}
-
 /// A path as part of an SQLite URI: everything but plain characters in percent form.
 fn uri_path(path: &Path) -> String {
     use std::fmt::Write;
@@ -414,6 +304,9 @@ mod tests {
     use std::io::{BufRead, BufReader};
     use std::process::{Child, Command, Stdio};
 
+    use std::os::unix::fs::FileExt;
+
+    use super::super::files::Stamp;
     use super::*;
 
     /// Every test of a way in goes both ways: as a small database and as a large one.

@@ -11,6 +11,7 @@ pub const QUIRE_DATABASE: &str = "quire.db";
 
 mod access;
 mod dialect;
+mod files;
 mod page;
 mod read;
 mod schema;

@@ -12,8 +12,9 @@ use rusqlite::functions::FunctionFlags;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Params, Row};
 
-use super::access::{self, Access, Stamp};
+use super::access::{self, Access};
 use super::dialect::{self, Dialect};
+use super::files::Stamp;
 use super::page::{self, Beside, RunPage, outcome_code};
 use crate::error::{Error, Result};
 use crate::model::{Job, JobId, Origin, Outcome, Run, RunId, Sh};

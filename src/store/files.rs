@@ -1,0 +1,123 @@
+//! The files of a database as they can be seen from outside, without opening it: what lies beside it, who holds it, whether anything was
+//! committed.
+
+use std::borrow::Cow;
+use std::fs::{self, Metadata};
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, UNIX_EPOCH};
+
+use rustix::process::{Flock, FlockType, fcntl_getlk};
+
+use crate::error::{Error, Result};
+use crate::file::open_regular;
+
+/// A `-wal` that nobody holds and nobody has touched for this long was not left by a writer between two connections.
+const ABANDONED: Duration = Duration::from_secs(2);
+
+/// What can be seen of a database from outside; two equal ones mean that nothing was committed between them.
+///
+/// Within [`Stamp::taken`]'s clock granularity two commits may look alike to a file's times; the change counters of header and
+/// wal-index (<https://www.sqlite.org/walformat.html#the_wal_index_header>) tell them apart.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Stamp {
+    main: FileStamp,
+    change_counter: [u8; 4],
+    wal: Option<FileStamp>,
+    wal_index_change: Option<[u8; 4]>,
+}
+
+/// How long two changes may look alike to the times of a file.
+const CLOCK_TICK: Duration = Duration::from_millis(50);
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct FileStamp {
+    device: u64,
+    inode: u64,
+    bytes: u64,
+    modified: (i64, i64),
+}
+
+impl FileStamp {
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            bytes: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+        }
+    }
+}
+
+impl Stamp {
+    /// Looks at the files, opening no database.
+    pub fn taken(path: &Path) -> io::Result<Self> {
+        let path = &real(path)?;
+        let file = open_regular(path)?;
+        let mut change_counter = [0; 4];
+        // A file shorter than a header has no counter; `open` says what is wrong with it.
+        let _ = file.read_exact_at(&mut change_counter, 24);
+        Ok(Self {
+            main: FileStamp::of(&file.metadata()?),
+            change_counter,
+            wal: fs::metadata(beside(path, "-wal")).ok().as_ref().map(FileStamp::of),
+            wal_index_change: wal_index_change(&beside(path, "-shm")),
+        })
+    }
+}
+
+impl Stamp {
+    /// Whether the last change is long enough ago for any later one to look different.
+    pub fn is_settled(&self) -> bool {
+        let newest = self.wal.map_or(self.main.modified, |wal| wal.modified.max(self.main.modified));
+        let (secs, nanos) = newest;
+        let changed = u64::try_from(secs).ok().zip(u32::try_from(nanos).ok());
+        let changed = changed.map(|(secs, nanos)| UNIX_EPOCH + Duration::new(secs, nanos));
+        changed.is_some_and(|changed| changed.elapsed().is_ok_and(|age| age >= CLOCK_TICK))
+    }
+}
+
+/// The counter of committed transactions in the wal-index.
+fn wal_index_change(shm: &Path) -> Option<[u8; 4]> {
+    let mut counter = [0; 4];
+    open_regular(shm).ok()?.read_exact_at(&mut counter, 8).ok()?;
+    Some(counter)
+}
+
+/// The file that a link leads to: SQLite looks for the other files beside that.
+pub(super) fn real(path: &Path) -> io::Result<Cow<'_, Path>> {
+    let is_link = fs::symlink_metadata(path)?.is_symlink();
+    if is_link { fs::canonicalize(path).map(Cow::Owned) } else { Ok(Cow::Borrowed(path)) }
+}
+
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// SQLite opens what lies beside a database as it is, and would wait for the writer of a FIFO.
+pub(super) fn check_beside(path: &Path) -> Result<()> {
+    let others = ["-wal", "-shm", "-journal"].map(|suffix| beside(path, suffix));
+    let odd = others.into_iter().find(|other| fs::metadata(other).is_ok_and(|metadata| !metadata.is_file()));
+    let why = |odd: PathBuf| format!("{} is no regular file", odd.display());
+    odd.map_or(Ok(()), |odd| Err(Error::NotAStore { path: path.to_owned(), why: why(odd) }))
+}
+
+/// None: 0.
+pub(super) fn bytes_of(path: &Path) -> u64 {
+    fs::metadata(path).map_or(0, |metadata| metadata.len())
+}
+
+pub(super) fn is_old(wal: &Path) -> bool {
+    let modified = fs::metadata(wal).and_then(|metadata| metadata.modified());
+    modified.is_ok_and(|modified| modified.elapsed().is_ok_and(|age| age >= ABANDONED))
+}
+
+/// Whether a connection has the wal-index open: each one holds a shared lock on its "dead man switch", byte 128
+/// (`UNIX_SHM_DMS` in SQLite's `os_unix.c`).
+pub(super) fn is_held(shm: &Path) -> bool {
+    let probe = Flock { start: 128, length: 1, ..Flock::from(FlockType::WriteLock) };
+    open_regular(shm).is_ok_and(|file| fcntl_getlk(&file, &probe).is_ok_and(|holder| holder.is_some()))
+}
