@@ -65,9 +65,7 @@ impl Stamp {
             wal_index_change: wal_index_change(&beside(path, "-shm")),
         })
     }
-}
 
-impl Stamp {
     /// Whether the last change is long enough ago for any later one to look different.
     pub fn is_settled(&self) -> bool {
         let newest = self.wal.map_or(self.main.modified, |wal| wal.modified.max(self.main.modified));
