@@ -9,11 +9,11 @@ use ratatui::backend::TestBackend;
 use ratatui::layout::Rect;
 use rundown::catalog::RunList;
 use rundown::cri::Stream;
-use rundown::join::{JobNode, LogRef, Pairing, RunHead, RunNode, ShNode, ShState};
+use rundown::join::{Findings, JobNode, LogRef, Pairing, Place, RunHead, RunNode, ShNode, ShState};
 use rundown::log::{Row, Window};
 use rundown::model::{Job, JobId, Outcome, Phase, Run, RunId};
 use rundown::time::Time;
-use rundown::tui::model::{Model, Place};
+use rundown::tui::model::Model;
 use rundown::tui::msg::Msg;
 use rundown::tui::theme::Theme;
 use rundown::tui::update::update;
@@ -78,7 +78,7 @@ fn model() -> Model {
         jobs: (1..=20).map(job).collect(),
         log: None,
         events: None,
-        findings: Vec::new(),
+        findings: Findings::default(),
     };
     let mut model = Model::new(SIZE, Theme::new(true, false), TimeZone::UTC);
     model.wanted = Some(id.clone());

@@ -3,13 +3,11 @@
 //! Runs are taken in pages and their logs are read line by line, so memory does not grow with the store; each finding is handed
 //! on as it is made.
 
-use std::path::Path;
-
 use crate::catalog::{Beside, Catalog, RunFilter};
 use crate::error::{Error, Result};
-use crate::join::{Finding, FindingKind, LogRef, RunNode, ShNode, ShState};
+use crate::join::{Finding, FindingKind, LogRef, Place, RunNode, ShState};
 use crate::log::{Format, LogFile};
-use crate::model::{JobId, Phase, RunId};
+use crate::model::{Phase, RunId};
 
 /// How many runs are taken at once.
 const PAGE: usize = 100;
@@ -32,12 +30,12 @@ pub enum Oddity {
 /// When the store cannot be read, or `tell` fails. A log that cannot be read is a finding.
 pub fn examine_store(catalog: &Catalog, filter: &RunFilter, tell: &mut impl FnMut(Oddity) -> Result<()>) -> Result<()> {
     let mut page = catalog.runs(filter, PAGE)?;
-    for notice in catalog.notices() {
-        tell(Oddity::Store(notice))?;
-    }
+    tell_notices(catalog, tell)?;
     loop {
         for head in &page.heads {
-            examine_run(catalog, &head.run.id, tell)?;
+            if let Some(run) = catalog.run(&head.run.id)? {
+                tell_run(&run, tell)?;
+            }
         }
         let last = page.heads.last().filter(|_| page.has_more).map(|head| head.run.id.clone());
         let Some(last) = last else { break };
@@ -54,16 +52,23 @@ pub fn examine_store(catalog: &Catalog, filter: &RunFilter, tell: &mut impl FnMu
     Ok(())
 }
 
-/// Examines one run.
+/// Examines one run, and how its store was read.
 ///
 /// # Errors
-/// As [`examine_store`]. A run that is not there (any more) has nothing odd.
-pub fn examine_run(catalog: &Catalog, id: &RunId, tell: &mut impl FnMut(Oddity) -> Result<()>) -> Result<()> {
-    let Some(run) = catalog.run(id)? else { return Ok(()) };
-    for finding in run.findings.iter().cloned().chain(log_findings(&run)) {
-        tell(Oddity::Run(id.clone(), finding))?;
-    }
-    Ok(())
+/// When `tell` fails.
+pub fn examine_run(catalog: &Catalog, run: &RunNode, tell: &mut impl FnMut(Oddity) -> Result<()>) -> Result<()> {
+    tell_notices(catalog, tell)?;
+    tell_run(run, tell)
+}
+
+/// What is said of a store is known once it has been read.
+fn tell_notices(catalog: &Catalog, tell: &mut impl FnMut(Oddity) -> Result<()>) -> Result<()> {
+    catalog.notices().into_iter().try_for_each(|notice| tell(Oddity::Store(notice)))
+}
+
+fn tell_run(run: &RunNode, tell: &mut impl FnMut(Oddity) -> Result<()>) -> Result<()> {
+    let id = &run.head.run.id;
+    run.findings.iter().cloned().chain(log_findings(run)).try_for_each(|finding| tell(Oddity::Run(id.clone(), finding)))
 }
 
 /// What is odd within the logs of the commands.
@@ -71,46 +76,25 @@ fn log_findings(run: &RunNode) -> impl Iterator<Item = Finding> {
     let shs = run.jobs.iter().flat_map(|job| job.shs.iter().map(move |sh| (&job.job.id, sh)));
     shs.filter_map(|(job, sh)| Some((job, sh, sh.log.as_ref()?))).flat_map(|(job, sh, log)| {
         let is_over = run.head.phase != Phase::Active && sh.state != ShState::Running;
-        let kinds = line_findings(log, is_over).unwrap_or_else(|error| vec![unreadable(&error)]);
-        kinds.into_iter().map(move |kind| of(job, sh, kind))
+        let kinds = line_findings(log, is_over)
+            .unwrap_or_else(|error| vec![FindingKind::Unreadable(crate::error::chain(&error))]);
+        kinds.into_iter().map(move |kind| Finding { place: Place::Sh(job.clone(), sh.n), kind })
     })
-}
-
-fn of(job: &JobId, sh: &ShNode, kind: FindingKind) -> Finding {
-    Finding { job: Some(job.clone()), n: Some(sh.n), kind }
-}
-
-fn unreadable(error: &Error) -> FindingKind {
-    FindingKind::Unreadable(crate::error::chain(error))
 }
 
 /// Reads a log from its start to its end. An unterminated last line counts only when nobody writes any more.
 fn line_findings(log: &LogRef, is_over: bool) -> Result<Vec<FindingKind>> {
     let file = LogFile::open(&log.path)?;
-    let read = Error::io("read", Path::new(&log.path));
-    let (mut number, mut malformed, mut first, mut is_torn) = (0, 0, 0, false);
-    let mut lines = file.lines(0)?;
-    let scanned = loop {
-        match lines.next() {
-            Ok(Some(line)) => {
-                number += 1;
-                is_torn = !line.terminated && file.format() == Format::Cri;
-                if matches!(file.format().parse(line.bytes), Err(Some(_))) && line.terminated {
-                    malformed += 1;
-                    first = if first == 0 { number } else { first };
-                }
-            }
-            Ok(None) => break Ok(()),
-            Err(error) => break Err(error),
+    let mut reader = file.lines(0)?;
+    let (mut number, mut malformed, mut first, mut is_torn) = (0, 0, None, false);
+    while let Some(line) = reader.next().map_err(Error::io("read", &log.path))? {
+        number += 1;
+        is_torn = !line.terminated && file.format() == Format::Cri;
+        if line.terminated && matches!(file.format().parse(line.bytes), Err(Some(_))) {
+            malformed += 1;
+            first.get_or_insert(number);
         }
-    };
-    scanned.map_err(read)?;
-    let mut found = Vec::new();
-    if malformed > 0 {
-        found.push(FindingKind::Malformed(malformed, first));
     }
-    if is_torn && is_over {
-        found.push(FindingKind::Torn);
-    }
-    Ok(found)
+    let malformed = first.map(|first_line| FindingKind::Malformed { lines: malformed, first_line });
+    Ok(malformed.into_iter().chain((is_torn && is_over).then_some(FindingKind::Torn)).collect())
 }

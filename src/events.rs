@@ -115,13 +115,13 @@ impl Events {
 }
 
 fn is_open(sh: &Sh) -> bool {
-    sh.finished_at.is_none() && sh.n.is_some()
+    sh.finished_at.is_none() && sh.origin == Origin::Event
 }
 
 /// The last command, if it has not ended, never will: something came after it. It has no number, for it has no log.
 fn give_up(shs: &mut [Sh]) {
     if let Some(sh) = shs.last_mut().filter(|sh| is_open(sh)) {
-        sh.n = None;
+        (sh.n, sh.origin) = (None, Origin::GivenUp);
     }
 }
 

@@ -128,6 +128,16 @@ pub enum Origin {
     Row,
     /// Lines of `events.jsonl`, whose order tells the number; the database has no row (yet).
     Event,
+    /// A line of `events.jsonl` that says it was started, followed by something else than its end: it has no number and no log.
+    GivenUp,
+}
+
+impl Origin {
+    /// Whether a database tells of it.
+    #[must_use]
+    pub const fn is_row(self) -> bool {
+        matches!(self, Self::Call | Self::Row)
+    }
 }
 
 /// A command as the store tells it. The default is one of which nothing is known.

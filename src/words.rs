@@ -2,7 +2,7 @@
 //!
 //! Pure functions from plain data to short text. Colour is never needed to understand them.
 
-use crate::join::{Finding, FindingKind, JobNode, Pairing, RunHead, ShNode, ShState};
+use crate::join::{Finding, FindingKind, JobNode, Pairing, Place, RunHead, ShNode, ShState};
 use crate::model::{Outcome, Phase, Run, Sh};
 use crate::sanitise::name;
 use crate::time::Time;
@@ -212,7 +212,7 @@ pub fn missing(head: &RunHead, node: &ShNode) -> Option<String> {
 /// What something odd means, and why it may be. Sanitised.
 #[must_use]
 pub fn finding(kind: &FindingKind) -> String {
-    let commands = |n: &usize| if *n == 1 { "1 command".to_owned() } else { format!("{n} commands") };
+    let commands = |n: usize| if n == 1 { "1 command".to_owned() } else { format!("{n} commands") };
     let logs = |n: usize| if n == 1 { "1 log is".to_owned() } else { format!("{n} logs are") };
     match kind {
         FindingKind::Orphaned => {
@@ -222,49 +222,66 @@ pub fn finding(kind: &FindingKind) -> String {
         FindingKind::Stalled => {
             "all its jobs have ended but the run has not: its writer has stopped, perhaps because two commands began in one millisecond".into()
         }
-        FindingKind::JobsGone(n, true) => {
+        FindingKind::JobsGone { logs: n, orphaned: true } => {
             format!("the database has no jobs of this run, though {} here: its writer stopped before it wrote them", logs(*n))
         }
-        FindingKind::JobsGone(n, false) => {
-            format!("the database has no jobs of this run, though {} here: an upgrade of quire's database to version 7 dropped such rows", logs(*n))
+        FindingKind::JobsGone { logs: n, orphaned: false } => {
+            format!("the database has no jobs of this run, though {} here: they were deleted, perhaps by an upgrade (quire's version 7 did so)", logs(*n))
         }
-        FindingKind::LogsGone(n) => format!("no log of {} is here: they were removed, or never copied", commands(n)),
-        FindingKind::RowsEnd(n, is_collision) => {
-            let which = if *n == 1 { "no row of this command".into() } else { format!("no rows of {n} commands from this one on") };
-            let why = if *is_collision { "two commands began in one millisecond, which it cannot hold" } else { "its writer stopped, perhaps because two commands began in one millisecond" };
+        FindingKind::LogsGone { commands: n } => {
+            format!("no log of {} is here: they were removed, or never copied", commands(*n))
+        }
+        FindingKind::RowsEnd { commands, collided } => {
+            let which = if *commands == 1 { "no row of this command".into() } else { format!("no rows of {commands} commands from this one on") };
+            let why = if *collided { "two commands began in one millisecond, which it cannot hold" } else { "its writer stopped, perhaps because two commands began in one millisecond" };
             format!("the database has {which}: {why}")
         }
         FindingKind::LogMissing => "its log is not here: it was removed, or never copied".into(),
-        FindingKind::NumberMissing(1, first) => format!("sh-{first}.log is not here, though later ones are: it was removed, or never copied"),
-        FindingKind::NumberMissing(n, first) => {
-            format!("{n} logs, the first of them sh-{first}.log, are not here, though later ones are: they were removed, or never copied")
+        FindingKind::NumberMissing { numbers: 1, first_n } => {
+            format!("sh-{first_n}.log is not here, though later ones are: it was removed, or never copied")
+        }
+        FindingKind::NumberMissing { numbers, first_n } => {
+            format!("{numbers} logs, the first of them sh-{first_n}.log, are not here, though later ones are: they were removed, or never copied")
         }
         FindingKind::OutOfOrder => "its commands did not begin in the order of their logs: the clock was set back meanwhile".into(),
         FindingKind::NeverEnded => "it was started and never ended: perhaps there is no such program".into(),
         FindingKind::JobNeverEnded => "it has not ended, though its run has".into(),
-        FindingKind::JobOutlivesRun(ms) => format!("it ended {} after its run did", duration(*ms)),
+        FindingKind::JobOutlivesRun { by_ms } => format!("it ended {} after its run did", duration(*by_ms)),
         FindingKind::JobWithoutRow => "the database has no row of it".into(),
-        FindingKind::ClockWentBack(ms) => format!("it ended {} before it began: the clock was set back meanwhile", duration(*ms)),
-        FindingKind::UnknownEvents(1) => "a line of its events.jsonl is no event that is known".into(),
-        FindingKind::UnknownEvents(n) => format!("{n} lines of its events.jsonl are no events that are known"),
+        FindingKind::ClockWentBack { by_ms } => {
+            format!("it ended {} before it began: the clock was set back meanwhile", duration(*by_ms))
+        }
+        FindingKind::UnknownEvents { lines: 1 } => "a line of its events.jsonl is no event that is known".into(),
+        FindingKind::UnknownEvents { lines } => format!("{lines} lines of its events.jsonl are no events that are known"),
+        FindingKind::EventsCut { read_bytes } => {
+            format!("its events.jsonl is larger than any run should need: only the first {} are read", size(*read_bytes))
+        }
         FindingKind::UnsafeRunName => "its names cannot be a path: if it has logs they are not read".into(),
         FindingKind::UnsafeName => "its name has characters that could steer a terminal: signs are shown in their place".into(),
         FindingKind::Refused(what) | FindingKind::Unreadable(what) => name(what).into_owned(),
-        FindingKind::Malformed(1, line) => format!("line {line} of its log is no record"),
-        FindingKind::Malformed(n, line) => format!("{n} lines of its log are no records, the first is line {line}"),
+        FindingKind::Malformed { lines: 1, first_line } => format!("line {first_line} of its log is no record"),
+        FindingKind::Malformed { lines, first_line } => {
+            format!("{lines} lines of its log are no records, the first is line {first_line}")
+        }
         FindingKind::Torn => "the last line of its log is cut off".into(),
     }
 }
 
-/// The same with its place in the run before it: `job build, command 3: …`. What names its place itself stands alone.
+/// Where in its run something is: `job build, command 3`; nothing for the run itself. Sanitised.
+#[must_use]
+pub fn place(place: &Place) -> Option<String> {
+    let job = name(place.job()?.as_str());
+    Some(place.n().map_or_else(|| format!("job {job}"), |n| format!("job {job}, command {n}")))
+}
+
+/// What something odd means with its place before it. What names its place itself stands alone.
 #[must_use]
 pub fn finding_with_place(finding: &Finding) -> String {
     let what = self::finding(&finding.kind);
-    let job = finding.job.as_ref().map(|job| name(job.as_str()));
-    match (&finding.kind, job, finding.n) {
-        (FindingKind::Refused(_) | FindingKind::Unreadable(_), ..) | (_, None, _) => what,
-        (_, Some(job), None) => format!("job {job}: {what}"),
-        (_, Some(job), Some(n)) => format!("job {job}, command {n}: {what}"),
+    let names_itself = matches!(finding.kind, FindingKind::Refused(_) | FindingKind::Unreadable(_));
+    match place(&finding.place).filter(|_| !names_itself) {
+        Some(place) => format!("{place}: {what}"),
+        None => what,
     }
 }
 

@@ -11,10 +11,10 @@ use common::store;
 use insta::assert_snapshot;
 use jiff::tz::TimeZone;
 use rundown::catalog::{Catalog, RunFilter, RunSpec};
+use rundown::join::Place;
 use rundown::model::Phase;
 use rundown::time::Time;
 use rundown::tui::Options;
-use rundown::tui::model::Place;
 use rundown::tui::sim::Sim;
 use tempfile::TempDir;
 
@@ -130,7 +130,7 @@ fn it_moves_on_as_events_come_and_ends_with_its_rows() {
     rows_come(dir.path());
     let screen = sim.disk().screen();
     let run = sim.model.run.as_ref().unwrap();
-    assert_eq!((run.head.phase, run.findings.len()), (Phase::Finished, 0), "{:?}", run.findings);
+    assert_eq!((run.head.phase, run.findings.iter().count()), (Phase::Finished, 0), "{:?}", run.findings);
     assert!(run.jobs.iter().all(|job| job.job.in_database && job.shs.iter().all(|sh| sh.log.is_some())));
     assert_snapshot!("live_ended_80x24", screen);
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{self, Error, Result};
 use crate::events::Events;
 use crate::file::open_regular;
-use crate::join::{self, DatedLog, Finding, FindingKind, JobNode, LogRef, Recorder, RunHead, RunNode};
+use crate::join::{self, DatedLog, Finding, FindingKind, Findings, JobNode, LogRef, Place, Recorder, RunHead, RunNode};
 use crate::log::path::FoundLog;
 use crate::log::{LogFile, Tail, path};
 use crate::model::{Job, JobId, Origin, Phase, Run, RunId, Sh};
@@ -96,16 +96,23 @@ fn load_node(
     dir: std::result::Result<Option<PathBuf>, FindingKind>,
 ) -> RunNode {
     let mut odd = Odd { hides_all: dir.is_err(), ..Odd::default() };
-    let dir = dir.map_err(|why| odd.add_if(true, None, why)).ok().flatten();
-    let files = dir.as_deref().map(path::list_run_files).and_then(|files| odd.told(None, files)).unwrap_or_default();
-    odd.left_out(None, files.unreadable, files.refused);
+    let dir = dir.map_err(|why| odd.findings.add(Place::Run, why)).ok().flatten();
+    let files =
+        dir.as_deref().map(path::list_run_files).and_then(|files| odd.told(&Place::Run, files)).unwrap_or_default();
+    odd.left_out(&Place::Run, files.unreadable, files.refused);
     let mut jobs = rows;
     let mut told = None;
-    if let Some(path) = files.events {
+    // Ours says all of it in the database.
+    if let Some(path) = files.events.filter(|_| !ours) {
         let read = read_events(&path, if head.phase == Phase::Finished { Tail::Emit } else { Tail::Hold });
-        let (events, bytes) = odd.told(None, read).unwrap_or_default();
+        let (events, bytes) = odd.told(&Place::Run, read).unwrap_or_default();
         told = Some(LogRef { path, bytes });
-        odd.add_if(events.strangers > 0, None, FindingKind::UnknownEvents(events.strangers));
+        if events.strangers > 0 {
+            odd.findings.add(Place::Run, FindingKind::UnknownEvents { lines: events.strangers });
+        }
+        if bytes > MAX_EVENTS_BYTES {
+            odd.findings.add(Place::Run, FindingKind::EventsCut { read_bytes: MAX_EVENTS_BYTES });
+        }
         if !head.run.in_database {
             head = join::run_head(join::run_of_events(head.run, &events), Recorder::Unknown);
         }
@@ -113,10 +120,10 @@ fn load_node(
     }
     if let Some(dir) = &dir {
         let known: HashSet<JobId> = jobs.iter().map(|(job, _)| job.id.clone()).collect();
-        let listed = odd.told(None, path::list_jobs(dir));
+        let listed = odd.told(&Place::Run, path::list_jobs(dir));
         odd.hides_all = listed.as_ref().is_none_or(|listed| listed.refused.is_some());
         let listed = listed.unwrap_or_default();
-        odd.left_out(None, Vec::new(), listed.refused.into_iter().collect());
+        odd.left_out(&Place::Run, Vec::new(), listed.refused.into_iter().collect());
         let alone = listed.ids.into_iter().filter(|id| !known.contains(id));
         jobs.extend(alone.map(|id| (Job::without_row(id), Vec::new())));
     }
@@ -124,18 +131,19 @@ fn load_node(
     let load = |(job, shs)| load_job(&head, ours, logs_dir, job, shs, &mut odd);
     let jobs = jobs.into_iter().map(load).collect();
     let log = files.log.map(|(path, bytes)| LogRef { path, bytes });
-    let mut node = RunNode { head, dir, log, events: told, jobs, findings: Vec::new() };
+    let mut node = RunNode { head, dir, log, events: told, jobs, findings: Findings::default() };
     node.findings = odd.beside(join::find(&node, Time::now()));
     node
 }
 
 fn load_job(head: &RunHead, ours: bool, dir: Option<&Path>, job: Job, shs: Vec<Sh>, odd: &mut Odd) -> JobNode {
-    let listed = dir.map(|dir| path::list_logs(dir, &job.id)).and_then(|listed| odd.told(Some(&job.id), listed));
+    let place = Place::Job(job.id.clone());
+    let listed = dir.map(|dir| path::list_logs(dir, &job.id)).and_then(|listed| odd.told(&place, listed));
     let found = listed.unwrap_or_default();
     // A job without commands (quire's own `quire/push`) misses nothing by its name.
     let is_no_path = || dir.is_some_and(|dir| path::job_dir(dir, &job.id).is_none());
     let refused = if shs.is_empty() && is_no_path() { Vec::new() } else { found.refused };
-    odd.left_out(Some(&job.id), found.unreadable, refused);
+    odd.left_out(&place, found.unreadable, refused);
     // Times are worth a read only where they decide.
     let guessed = shs.iter().any(|sh| sh.origin != Origin::Call);
     // A recorder of ours writes a command's row before its log: a log without one is newer than the rows that were read.
@@ -149,38 +157,32 @@ fn load_job(head: &RunHead, ours: bool, dir: Option<&Path>, job: Job, shs: Vec<S
 /// What is odd about the files of a run.
 #[derive(Default)]
 struct Odd {
-    findings: Vec<Finding>,
+    findings: Findings,
     /// No log of the run can be seen.
     hides_all: bool,
 }
 
 impl Odd {
-    fn add_if(&mut self, is_so: bool, job: Option<&JobId>, kind: FindingKind) {
-        if is_so {
-            self.findings.push(Finding { job: job.cloned(), n: None, kind });
-        }
-    }
-
     /// These findings behind those of others. A log is not called missing where logs are left out: it may be among them.
-    fn beside(self, mut found: Vec<Finding>) -> Vec<Finding> {
+    fn beside(self, found: Findings) -> Findings {
         let hides = |kind: &FindingKind| matches!(kind, FindingKind::Refused(_) | FindingKind::Unreadable(_));
         let hiding = self.findings.iter().filter(|finding| hides(&finding.kind));
-        let hidden: HashSet<&JobId> = hiding.filter_map(|finding| finding.job.as_ref()).collect();
-        let is_hidden = |job: &Option<JobId>| job.as_ref().map_or(!hidden.is_empty(), |job| hidden.contains(job));
-        found.retain(|finding| !(finding.kind.is_missing_log() && (self.hides_all || is_hidden(&finding.job))));
-        found.extend(self.findings);
-        found
+        let hidden: HashSet<JobId> = hiding.filter_map(|finding| finding.place.job().cloned()).collect();
+        let is_hidden = |job: Option<&JobId>| job.map_or(!hidden.is_empty(), |job| hidden.contains(job));
+        let is_told =
+            |finding: &Finding| !(finding.kind.is_missing_log() && (self.hides_all || is_hidden(finding.place.job())));
+        found.into_iter().filter(is_told).chain(self.findings).collect()
     }
 
     /// The value, or `None` with the error among the findings.
-    fn told<T>(&mut self, job: Option<&JobId>, result: Result<T>) -> Option<T> {
-        result.map_err(|error| self.add_if(true, job, FindingKind::Unreadable(error::chain(&error)))).ok()
+    fn told<T>(&mut self, place: &Place, result: Result<T>) -> Option<T> {
+        result.map_err(|error| self.findings.add(place.clone(), FindingKind::Unreadable(error::chain(&error)))).ok()
     }
 
-    fn left_out(&mut self, job: Option<&JobId>, unreadable: Vec<String>, refused: Vec<String>) {
+    fn left_out(&mut self, place: &Place, unreadable: Vec<String>, refused: Vec<String>) {
         let kinds = unreadable.into_iter().map(FindingKind::Unreadable);
         for kind in kinds.chain(refused.into_iter().map(FindingKind::Refused)) {
-            self.add_if(true, job, kind);
+            self.findings.add(place.clone(), kind);
         }
     }
 }
@@ -242,5 +244,5 @@ pub(super) fn path_run(path: &Path) -> Result<RunNode> {
         join::job_node(&head, Job::without_row(JobId(job)), Vec::new(), logs)
     };
     let jobs = found.into_iter().map(node).collect();
-    Ok(RunNode { head, dir, log: None, events: None, jobs, findings: Vec::new() })
+    Ok(RunNode { head, dir, log: None, events: None, jobs, findings: Findings::default() })
 }

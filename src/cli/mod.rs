@@ -99,10 +99,9 @@ fn once(place: &Place, view: &View, catalog: &Catalog, spec: Option<&RunSpec>) -
     }
     let look = view.look(place, colour)?;
     let selection = view.selection()?;
-    let id = catalog.find(spec.unwrap_or(&RunSpec::Latest(0)), &view.narrow.filter())?;
-    let run = catalog.run(&id)?.ok_or_else(|| Error::NotFound(format!("run {} is gone", id.as_str())))?;
+    let run = found_run(catalog, spec, &view.narrow.filter(), &view.run)?;
     let status = if view.exit_status { exit_status(&run.head)? } else { 0 };
-    let run = narrow(run, &selection, &view.run)?;
+    let run = narrow(run, &selection)?;
     let is_good = selection.failed && nothing_failed(&run);
     let mut report = if is_good { Report::notice("nothing failed in this run") } else { Report::default() };
     let mut out = BufWriter::with_capacity(256 << 10, stdout.lock());
@@ -113,12 +112,19 @@ fn once(place: &Place, view: &View, catalog: &Catalog, spec: Option<&RunSpec>) -
     Ok(if report.unreadable { 6 } else { status })
 }
 
-/// What is selected of a run; that it failed is asked last, and may be answered with nothing.
-fn narrow(run: RunNode, selection: &Selection, named: &OsStr) -> Result<RunNode> {
-    if run.jobs.is_empty() && !run.head.run.in_database && run.findings.is_empty() {
+/// The run that is meant, or the logs under the path that is.
+fn found_run(catalog: &Catalog, spec: Option<&RunSpec>, filter: &RunFilter, named: &OsStr) -> Result<RunNode> {
+    let id = catalog.find(spec.unwrap_or(&RunSpec::Latest(0)), filter)?;
+    let run = catalog.run(&id)?.ok_or_else(|| Error::NotFound(format!("run {} is gone", id.as_str())))?;
+    if run.jobs.is_empty() && run.log.is_none() && !run.head.run.in_database && run.findings.iter().next().is_none() {
         let named = named.display();
         return Err(Error::NotFound(format!("no logs under {named}\nif it is a store: --root {named}")));
     }
+    Ok(run)
+}
+
+/// What is selected of a run; that it failed is asked last, and may be answered with nothing.
+fn narrow(run: RunNode, selection: &Selection) -> Result<RunNode> {
     let run = dump::select(run, &Selection { failed: false, ..selection.clone() });
     if run.jobs.is_empty() && (selection.job.is_some() || selection.n.is_some()) {
         return Err(Error::NotFound("no job or command of the run matches --job or --sh".into()));
@@ -204,20 +210,21 @@ fn examine(place: &Place, doctor: &Doctor) -> anyhow::Result<u8> {
     let filter = doctor.narrow.filter();
     let (catalog, run) = match &doctor.run {
         None => (doctor.narrow.store(place)?, None),
-        Some(run) => {
-            let (catalog, spec) = open(place, run, &doctor.narrow)?;
-            let id = catalog.find(&spec.unwrap_or(RunSpec::Latest(0)), &filter)?;
-            (catalog, Some(id))
+        Some(named) => {
+            let (catalog, spec) = open(place, named, &doctor.narrow)?;
+            let run = found_run(&catalog, spec.as_ref(), &filter, named)?;
+            (catalog, Some(run))
         }
     };
     let out = BufWriter::new(io::stdout().lock());
     let mut found = FindingsWriter::new(out, doctor.format == ListFormat::Json).map_err(Error::Output)?;
     let mut tell = |oddity| found.write(&oddity).map_err(Error::Output);
-    match run {
-        Some(id) => doctor::examine_run(&catalog, &id, &mut tell)?,
-        None => doctor::examine_store(&catalog, &filter, &mut tell)?,
-    }
-    let count = found.finish().map_err(Error::Output)?;
+    let examined = match run {
+        Some(run) => doctor::examine_run(&catalog, &run, &mut tell),
+        None => doctor::examine_store(&catalog, &filter, &mut tell),
+    };
+    let count = found.finish(examined.is_ok()).map_err(Error::Output)?;
+    examined?;
     if count == 0 && doctor.format == ListFormat::Text {
         tell_all(&["nothing odd was found".to_owned()]);
     }

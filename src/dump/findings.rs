@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::printing::write_harmless;
 use crate::doctor::Oddity;
-use crate::model::JobId;
+use crate::model::{JobId, RunId};
 use crate::sanitise::name;
 use crate::words;
 
@@ -49,29 +49,27 @@ impl<W: Write> FindingsWriter<W> {
         write_harmless(&serde_json::to_string(&oddity_json(oddity))?, &mut self.out)
     }
 
-    /// Ends the output: how many there were.
+    /// Ends the output, which is `complete` unless something stopped the examination: how many there were.
     #[expect(clippy::missing_errors_doc, reason = "see new")]
-    pub fn finish(mut self) -> io::Result<u64> {
+    pub fn finish(mut self, complete: bool) -> io::Result<u64> {
         if self.json {
-            writeln!(self.out, "{}]}}", if self.count > 0 { "\n" } else { "" })?;
+            writeln!(self.out, "{}],\"complete\":{complete}}}", if self.count > 0 { "\n" } else { "" })?;
         }
         self.out.flush()?;
         Ok(self.count)
     }
 }
 
-/// Where it is and what it means: `2fcd4330, job burst, command 140: from here on …`.
+/// Where it is and what it means: `2fcd4330, job burst, command 140: its log is not here …`. Logs opened by their path have no run.
 fn line(oddity: &Oddity) -> String {
-    match oddity {
-        Oddity::Store(what) => format!("store: {}", name(what)),
-        Oddity::RunWithoutRow(_, id) => format!("{}: {}", name(id.short()), meaning(oddity)),
-        Oddity::Run(id, finding) => {
-            let job = finding.job.as_ref().map(|job| format!(", job {}", name(job.as_str())));
-            let n = finding.n.map(|n| format!(", command {n}"));
-            let place = [job, n].into_iter().flatten().collect::<String>();
-            format!("{}{place}: {}", name(id.short()), meaning(oddity))
-        }
-    }
+    let short = |id: &RunId| Some(name(id.short()).into_owned()).filter(|id| !id.is_empty());
+    let place = match oddity {
+        Oddity::Store(_) => vec!["store".into()],
+        Oddity::RunWithoutRow(_, id) => short(id).into_iter().collect(),
+        Oddity::Run(id, finding) => [short(id), words::place(&finding.place)].into_iter().flatten().collect(),
+    };
+    let lead = if place.is_empty() { String::new() } else { format!("{}: ", place.join(", ")) };
+    format!("{lead}{}", meaning(oddity))
 }
 
 fn meaning(oddity: &Oddity) -> String {
@@ -89,7 +87,8 @@ fn oddity_json(oddity: &Oddity) -> OddityJson<'_> {
         Oddity::Store(_) => (None, None, None, "store"),
         Oddity::RunWithoutRow(_, id) => (Some(id.as_str()), None, None, "run-without-row"),
         Oddity::Run(id, finding) => {
-            (Some(id.as_str()), finding.job.as_ref().map(JobId::as_str), finding.n, finding.kind.code())
+            let place = &finding.place;
+            (Some(id.as_str()), place.job().map(JobId::as_str), place.n(), finding.kind.code())
         }
     };
     OddityJson { run: run.filter(|id| !id.is_empty()), job, n, kind, meaning: meaning(oddity) }

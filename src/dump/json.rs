@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::printing::{Printing, run_id, write_harmless};
 use crate::catalog::RunList;
 use crate::join::{Finding, JobNode, LogRef, RunHead, ShNode};
-use crate::model::{JobId, Origin, Phase};
+use crate::model::{JobId, Phase};
 use crate::time::Time;
 use crate::words;
 
@@ -121,8 +121,8 @@ pub(super) fn write_run(printing: &mut Printing<'_>, root: Option<&Path>, out: &
 }
 
 fn finding_json(finding: &Finding) -> FindingJson<'_> {
-    let job = finding.job.as_ref().map(JobId::as_str);
-    FindingJson { job, n: finding.n, kind: finding.kind.code(), meaning: words::finding(&finding.kind) }
+    let Finding { place, kind } = finding;
+    FindingJson { job: place.job().map(JobId::as_str), n: place.n(), kind: kind.code(), meaning: words::finding(kind) }
 }
 
 /// Writes a list of runs.
@@ -174,7 +174,7 @@ fn job_json<'a>(printing: &mut Printing<'_>, node: &'a JobNode, root: Option<&Pa
 
 fn sh_json<'a>(printing: &mut Printing<'_>, node: &'a ShNode, root: Option<&Path>) -> ShJson<'a> {
     let sh = node.sh.as_ref();
-    let has_row = sh.is_some_and(|sh| sh.origin != Origin::Event);
+    let has_row = sh.is_some_and(|sh| sh.origin.is_row());
     ShJson {
         n: node.n,
         cmd: sh.map(|sh| sh.cmd.as_str()),

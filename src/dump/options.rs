@@ -7,8 +7,8 @@ use jiff::tz::TimeZone;
 
 use crate::cri::Stream;
 use crate::error::{Error, chain};
-use crate::join::{Finding, JobNode, RunNode, ShNode, ShState};
-use crate::model::{JobId, Outcome};
+use crate::join::{JobNode, Place, RunNode, ShNode, ShState};
+use crate::model::Outcome;
 
 /// What is printed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -114,13 +114,15 @@ pub fn select(mut run: RunNode, selection: &Selection) -> RunNode {
     let is_of_run = selection.job.is_none() && selection.n.is_none();
     let tells_why = !selection.failed || run.head.outcome == Some(Outcome::Failed);
     run.log = run.log.filter(|_| is_of_run && tells_why);
-    let RunNode { jobs, findings, .. } = &mut run;
-    let shs = jobs.iter().flat_map(|job| job.shs.iter().map(|sh| (&job.job.id, Some(sh.n))));
-    let kept: HashSet<(&JobId, Option<u32>)> = jobs.iter().map(|job| (&job.job.id, None)).chain(shs).collect();
-    let is_kept = |finding: &Finding| match (&finding.job, finding.n) {
-        (None, _) => true,
-        (Some(id), n) => kept.contains(&(id, n.filter(|_| narrowed))),
+    let of_jobs = run.jobs.iter().map(|job| Place::Job(job.job.id.clone()));
+    let of_shs = |job: &JobNode| job.shs.iter().map(|sh| Place::Sh(job.job.id.clone(), sh.n)).collect::<Vec<_>>();
+    let kept: HashSet<Place> = of_jobs.chain(run.jobs.iter().flat_map(of_shs)).collect();
+    let is_kept = |place: &Place| match place {
+        Place::Run => true,
+        // Where jobs are kept whole, a command that no view shows goes with its job.
+        Place::Sh(job, _) if !narrowed => kept.contains(&Place::Job(job.clone())),
+        place => kept.contains(place),
     };
-    findings.retain(is_kept);
+    run.findings = run.findings.into_iter().filter(|finding| is_kept(&finding.place)).collect();
     run
 }

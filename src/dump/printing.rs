@@ -45,7 +45,7 @@ impl<'a> Printing<'a> {
         if self.run.head.phase == Phase::Active { Tail::Hold } else { Tail::Emit }
     }
 
-    /// Tells what is odd about the run, as far as the output itself does not say it.
+    /// Tells what is odd about the run and not seen in the output; what is not read of it in any case, for scripts that look at stderr.
     pub(super) fn tell_findings(&mut self, format: Format) {
         let is_told = |kind: &FindingKind| match format {
             Format::Text | Format::Json => matches!(kind, FindingKind::Unreadable(_) | FindingKind::Refused(_)),

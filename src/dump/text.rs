@@ -11,7 +11,6 @@
 //!
 //! Deterministic: no width is taken from a terminal. Everything recorded passes the sanitiser.
 
-use std::collections::HashMap;
 use std::io::{self, Write};
 
 use jiff::tz::TimeZone;
@@ -19,9 +18,8 @@ use jiff::tz::TimeZone;
 use super::options::{Look, Timestamps};
 use super::printing::{Printing, TEXT_ROW_CAP_BYTES, run_id};
 use crate::cri::Stream;
-use crate::join::{Finding, JobNode, LogRef, RunHead, RunNode, ShNode};
+use crate::join::{JobNode, LogRef, Place, RunHead, RunNode, ShNode};
 use crate::log::Row;
-use crate::model::JobId;
 use crate::sanitise::{Colour, Sanitiser, Span, Style, name, sgr};
 use crate::time::Time;
 use crate::words::{self, Mark};
@@ -30,13 +28,12 @@ const ROW_INDENT: &str = "    ";
 
 pub(super) fn write_run(printing: &mut Printing<'_>, out: &mut impl Write) -> io::Result<()> {
     let (run, look) = (printing.run, printing.look);
-    let notes = Notes::of(run);
     // Logs opened by path have nothing but their names.
     let bare = run_id(&run.head.run).is_none();
     if !bare {
         writeln!(out, "{}", head_line(&run.head, look))?;
-        notes.write(None, None, "", out)?;
     }
+    write_notes(run, &Place::Run, "", out)?;
     for (number, job) in run.jobs.iter().enumerate() {
         if number > 0 || !bare {
             writeln!(out)?;
@@ -45,11 +42,11 @@ pub(super) fn write_run(printing: &mut Printing<'_>, out: &mut impl Write) -> io
         if !line.is_empty() {
             writeln!(out, "{line}")?;
         }
-        notes.write(Some(job), None, "  ", out)?;
+        write_notes(run, &Place::Job(job.job.id.clone()), "  ", out)?;
         for sh in &job.shs {
             let line = if bare { words::log_name(sh) } else { sh_line(&run.head, sh, look) };
             writeln!(out, "  {line}")?;
-            notes.write(Some(job), Some(sh.n), ROW_INDENT, out)?;
+            write_notes(run, &Place::Sh(job.job.id.clone(), sh.n), ROW_INDENT, out)?;
             if let Some(log) = &sh.log {
                 write_rows(printing, log, sh.sh.as_ref().and_then(|sh| sh.started_at), out)?;
             }
@@ -62,25 +59,12 @@ pub(super) fn write_run(printing: &mut Printing<'_>, out: &mut impl Write) -> io
     Ok(())
 }
 
-/// What is odd, by its place: a run may have as many findings as commands.
-struct Notes<'a>(HashMap<(Option<&'a JobId>, Option<u32>), Vec<&'a Finding>>);
-
-impl<'a> Notes<'a> {
-    fn of(run: &'a RunNode) -> Self {
-        let mut notes: HashMap<_, Vec<&Finding>> = HashMap::new();
-        for finding in &run.findings {
-            notes.entry((finding.job.as_ref(), finding.n)).or_default().push(finding);
-        }
-        Self(notes)
+/// What is odd about the run, a job or a command, a line each.
+fn write_notes(run: &RunNode, place: &Place, indent: &str, out: &mut impl Write) -> io::Result<()> {
+    for kind in run.findings.at(place) {
+        writeln!(out, "{indent}note: {}", words::finding(kind))?;
     }
-
-    /// What is odd about the run, a job or a command, a line each.
-    fn write(&self, job: Option<&JobNode>, n: Option<u32>, indent: &str, out: &mut impl Write) -> io::Result<()> {
-        for finding in self.0.get(&(job.map(|job| &job.job.id), n)).into_iter().flatten() {
-            writeln!(out, "{indent}note: {}", words::finding(&finding.kind))?;
-        }
-        Ok(())
-    }
+    Ok(())
 }
 
 /// A run in one line.

@@ -9,15 +9,96 @@ use crate::model::{JobId, Origin, Phase};
 use crate::sanitise;
 use crate::time::Time;
 
-/// Something odd, and where: the run itself, a job of it, or a command.
+/// Where in a run something is.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Place {
+    /// The run itself.
+    Run,
+    /// A job.
+    Job(JobId),
+    /// A command, by its number in the job.
+    Sh(JobId, u32),
+}
+
+impl Place {
+    /// The job it is or belongs to.
+    #[must_use]
+    pub const fn job(&self) -> Option<&JobId> {
+        match self {
+            Self::Run => None,
+            Self::Job(job) | Self::Sh(job, _) => Some(job),
+        }
+    }
+
+    /// The command's number in its job.
+    #[must_use]
+    pub const fn n(&self) -> Option<u32> {
+        match self {
+            Self::Sh(_, n) => Some(*n),
+            Self::Run | Self::Job(_) => None,
+        }
+    }
+}
+
+/// Something odd, and where.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Finding {
-    /// The job; `None` for the run itself.
-    pub job: Option<JobId>,
-    /// The command's number in the job.
-    pub n: Option<u32>,
-    /// What is odd.
+    /// Where.
+    pub place: Place,
+    /// What.
     pub kind: FindingKind,
+}
+
+/// What is odd about a run: in the order of its finding, and by its place. There may be as many findings as commands.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Findings {
+    all: Vec<Finding>,
+    at: HashMap<Place, Vec<usize>>,
+}
+
+impl Findings {
+    /// Adds one.
+    pub fn add(&mut self, place: Place, kind: FindingKind) {
+        self.at.entry(place.clone()).or_default().push(self.all.len());
+        self.all.push(Finding { place, kind });
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> std::slice::Iter<'_, Finding> {
+        self.all.iter()
+    }
+
+    /// Those at a place.
+    pub fn at(&self, place: &Place) -> impl Iterator<Item = &FindingKind> {
+        let places = self.at.get(place).into_iter().flatten();
+        places.filter_map(|place| self.all.get(*place)).map(|finding| &finding.kind)
+    }
+}
+
+impl FromIterator<Finding> for Findings {
+    fn from_iter<T: IntoIterator<Item = Finding>>(found: T) -> Self {
+        let mut findings = Self::default();
+        found.into_iter().for_each(|finding| findings.add(finding.place, finding.kind));
+        findings
+    }
+}
+
+impl IntoIterator for Findings {
+    type Item = Finding;
+    type IntoIter = std::vec::IntoIter<Finding>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.all.into_iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a Findings {
+    type Item = &'a Finding;
+    type IntoIter = std::slice::Iter<'a, Finding>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
 }
 
 /// What is odd.
@@ -29,30 +110,62 @@ pub enum FindingKind {
     Interrupted,
     /// The run has not ended, though all its jobs have, for a while.
     Stalled,
-    /// The database has no jobs of the run, though so many logs are here. Whether its writer was gone before it wrote them.
-    JobsGone(usize, bool),
-    /// The logs of so many commands are not here: of a job, or of the whole run.
-    LogsGone(usize),
-    /// So many commands, this one the first, have logs and no rows. Whether two of them began in one millisecond.
-    RowsEnd(usize, bool),
+    /// The database has no jobs of the run, though logs are here.
+    JobsGone {
+        /// How many.
+        logs: usize,
+        /// Its writer was gone before it wrote them.
+        orphaned: bool,
+    },
+    /// The logs of commands are not here: of a job, or of the whole run.
+    LogsGone {
+        /// Of how many.
+        commands: usize,
+    },
+    /// Commands, this one the first, have logs and no rows.
+    RowsEnd {
+        /// How many.
+        commands: usize,
+        /// Two of them began in one millisecond.
+        collided: bool,
+    },
     /// A row without a log.
     LogMissing,
-    /// So many numbers before the job's last log have neither row nor log, and the first of them.
-    NumberMissing(u32, u32),
+    /// Numbers before the job's last log have neither row nor log.
+    NumberMissing {
+        /// How many.
+        numbers: u32,
+        /// The first of them.
+        first_n: u32,
+    },
     /// The rows of the job are not in the order of its logs.
     OutOfOrder,
     /// The command was started and something else came after it without its end.
     NeverEnded,
     /// The job has not ended, though its run has.
     JobNeverEnded,
-    /// The job ended so many milliseconds after its run.
-    JobOutlivesRun(i64),
+    /// The job ended after its run.
+    JobOutlivesRun {
+        /// How many milliseconds.
+        by_ms: i64,
+    },
     /// A directory of logs, or events, without a row, in a run that has rows.
     JobWithoutRow,
-    /// It ended so many milliseconds before it began.
-    ClockWentBack(i64),
-    /// So many lines of `events.jsonl` are no event that is known.
-    UnknownEvents(u64),
+    /// It ended before it began.
+    ClockWentBack {
+        /// How many milliseconds.
+        by_ms: i64,
+    },
+    /// Lines of `events.jsonl` are no event that is known.
+    UnknownEvents {
+        /// How many.
+        lines: u64,
+    },
+    /// Of `events.jsonl` only the beginning is read.
+    EventsCut {
+        /// So much.
+        read_bytes: u64,
+    },
     /// The names of the run cannot be a path: none of its files is read.
     UnsafeRunName,
     /// A name of the run, or the job's, has characters that could steer a terminal or hide text.
@@ -61,8 +174,13 @@ pub enum FindingKind {
     Refused(String),
     /// Something that could not be read: what and why. Untrusted names are in it.
     Unreadable(String),
-    /// Lines of the log that are no records: how many, and the first one's number, from 1.
-    Malformed(u64, u64),
+    /// Lines of the log are no records.
+    Malformed {
+        /// How many.
+        lines: u64,
+        /// The first one's number, from 1.
+        first_line: u64,
+    },
     /// The log's last line has no newline, though nobody writes it any more.
     Torn,
 }
@@ -75,23 +193,24 @@ impl FindingKind {
             Self::Orphaned => "orphaned",
             Self::Interrupted => "interrupted",
             Self::Stalled => "stalled",
-            Self::JobsGone(..) => "jobs-gone",
-            Self::LogsGone(_) => "logs-gone",
-            Self::RowsEnd(..) => "rows-end",
+            Self::JobsGone { .. } => "jobs-gone",
+            Self::LogsGone { .. } => "logs-gone",
+            Self::RowsEnd { .. } => "rows-end",
             Self::LogMissing => "log-missing",
-            Self::NumberMissing(..) => "number-missing",
+            Self::NumberMissing { .. } => "number-missing",
             Self::OutOfOrder => "out-of-order",
             Self::NeverEnded => "never-ended",
             Self::JobNeverEnded => "job-never-ended",
-            Self::JobOutlivesRun(_) => "job-outlives-run",
+            Self::JobOutlivesRun { .. } => "job-outlives-run",
             Self::JobWithoutRow => "job-without-row",
-            Self::ClockWentBack(_) => "clock-went-back",
-            Self::UnknownEvents(_) => "unknown-events",
+            Self::ClockWentBack { .. } => "clock-went-back",
+            Self::UnknownEvents { .. } => "unknown-events",
+            Self::EventsCut { .. } => "events-cut",
             Self::UnsafeRunName => "unsafe-run-name",
             Self::UnsafeName => "unsafe-name",
             Self::Refused(_) => "refused",
             Self::Unreadable(_) => "unreadable",
-            Self::Malformed(..) => "malformed",
+            Self::Malformed { .. } => "malformed",
             Self::Torn => "torn",
         }
     }
@@ -101,9 +220,10 @@ impl FindingKind {
     pub const fn is_loss(&self) -> bool {
         matches!(
             self,
-            Self::LogsGone(_)
+            Self::LogsGone { .. }
                 | Self::LogMissing
-                | Self::NumberMissing(..)
+                | Self::NumberMissing { .. }
+                | Self::EventsCut { .. }
                 | Self::UnsafeRunName
                 | Self::Refused(_)
                 | Self::Unreadable(_)
@@ -113,7 +233,7 @@ impl FindingKind {
     /// Whether it says that logs are not here.
     #[must_use]
     pub const fn is_missing_log(&self) -> bool {
-        matches!(self, Self::LogsGone(_) | Self::LogMissing | Self::NumberMissing(..))
+        matches!(self, Self::LogsGone { .. } | Self::LogMissing | Self::NumberMissing { .. })
     }
 }
 
@@ -122,133 +242,137 @@ const STALLED_AFTER_MS: i64 = 10_000;
 
 /// What is odd about a run, from the run down to its commands. Those of its files are the loader's to tell.
 #[must_use]
-pub fn find(run: &RunNode, now: Time) -> Vec<Finding> {
-    let mut found = Found { findings: Vec::new() };
+pub fn find(run: &RunNode, now: Time) -> Findings {
+    let mut found = Findings::default();
     let head = &run.head;
-    let is_stalled = is_stalled(run, now);
+    let stalled = stalls_at(run).is_some_and(|at| now > at);
+    let names = [&head.run.repo, &head.run.ref_name];
     for (kind, is_so) in [
         (FindingKind::Orphaned, head.is_orphaned()),
         (FindingKind::Interrupted, head.interrupted),
-        (FindingKind::Stalled, is_stalled),
-        (
-            FindingKind::UnsafeName,
-            [&head.run.repo, &head.run.ref_name].into_iter().flatten().any(|name| is_unsafe(name)),
-        ),
+        (FindingKind::Stalled, stalled),
+        (FindingKind::UnsafeName, names.into_iter().flatten().any(|name| is_unsafe(name))),
     ] {
-        found.add_if(is_so, None, None, kind);
+        if is_so {
+            found.add(Place::Run, kind);
+        }
     }
-    found.clock(None, None, head.run.started_at, head.ended_at());
-    let is_settled = head.phase == Phase::Finished || is_stalled;
-    if head.run.in_database && is_settled {
-        found.missing(run);
+    add_clock(&mut found, Place::Run, head.run.started_at, head.ended_at());
+    if head.run.in_database && (head.phase == Phase::Finished || stalled) {
+        add_missing(&mut found, run);
     }
     for job in &run.jobs {
-        found.job(head, job);
+        add_job(&mut found, head, job);
     }
-    found.findings
+    found
 }
 
 fn is_unsafe(name: &str) -> bool {
     !name.chars().all(sanitise::is_harmless)
 }
 
-fn is_stalled(run: &RunNode, now: Time) -> bool {
-    let ends = || run.jobs.iter().filter_map(|job| job.job.finished_at);
+/// From when on a run that goes on, though all its jobs have ended, is taken to stand still; `None` when it does not look so.
+#[must_use]
+pub fn stalls_at(run: &RunNode) -> Option<Time> {
     let have_ended = !run.jobs.is_empty() && run.jobs.iter().all(|job| job.phase == Phase::Finished);
-    run.head.phase == Phase::Active
-        && have_ended
-        && ends().max().is_none_or(|last| now.millis_since(last) > STALLED_AFTER_MS)
+    let last = run.jobs.iter().filter_map(|job| job.job.finished_at).max();
+    let last = last.or(run.head.run.started_at).filter(|_| have_ended && run.head.phase == Phase::Active);
+    last.map(|last| Time::from_millis(last.floor_millis().saturating_add(STALLED_AFTER_MS)))
 }
 
-struct Found {
-    findings: Vec<Finding>,
+fn add_clock(found: &mut Findings, place: Place, start: Option<Time>, end: Option<Time>) {
+    let by_ms = start.zip(end).map_or(0, |(start, end)| start.millis_since(end));
+    if by_ms > 0 {
+        found.add(place, FindingKind::ClockWentBack { by_ms });
+    }
 }
 
-impl Found {
-    fn add_if(&mut self, is_so: bool, job: Option<&JobNode>, n: Option<u32>, kind: FindingKind) {
-        if is_so {
-            self.findings.push(Finding { job: job.map(|job| job.job.id.clone()), n, kind });
-        }
+/// What of the run's rows and logs is not here. Told once, as high up as it holds.
+fn add_missing(found: &mut Findings, run: &RunNode) {
+    let shs = || run.jobs.iter().flat_map(|job| &job.shs);
+    let logs = shs().filter(|sh| sh.log.is_some()).count();
+    let rows = shs().filter(|sh| has_row(sh)).count();
+    let known_jobs = run.jobs.iter().any(|job| job.job.in_database);
+    if !known_jobs && rows == 0 && logs > 0 {
+        return found.add(Place::Run, FindingKind::JobsGone { logs, orphaned: run.head.is_orphaned() });
     }
+    if logs == 0 && rows > 0 {
+        return found.add(Place::Run, FindingKind::LogsGone { commands: rows });
+    }
+    for job in &run.jobs {
+        let has_any_row = job.job.in_database || job.shs.iter().any(has_row);
+        let is_told = !job.shs.is_empty() || job.job.started_at.is_some();
+        if !has_any_row && known_jobs && is_told {
+            found.add(place_of(job), FindingKind::JobWithoutRow);
+        }
+        if has_any_row {
+            add_missing_rows(found, job);
+        }
+        add_missing_logs(found, job);
+    }
+}
 
-    fn clock(&mut self, job: Option<&JobNode>, n: Option<u32>, start: Option<Time>, end: Option<Time>) {
-        let back = start.zip(end).map_or(0, |(start, end)| start.millis_since(end));
-        self.add_if(back > 0, job, n, FindingKind::ClockWentBack(back));
-    }
+fn add_missing_rows(found: &mut Findings, job: &JobNode) {
+    let is_alone = |sh: &&ShNode| sh.log.is_some() && !has_row(sh);
+    let alone: Vec<&ShNode> = job.shs.iter().filter(is_alone).collect();
+    let Some(first) = alone.first() else { return };
+    let mut starts: HashMap<i64, u32> = HashMap::new();
+    job.shs.iter().filter_map(began_ms).for_each(|at| *starts.entry(at).or_default() += 1);
+    let collided = alone.iter().filter_map(|sh| began_ms(sh)).any(|at| starts.get(&at) > Some(&1));
+    found.add(place_in(job, first.n), FindingKind::RowsEnd { commands: alone.len(), collided });
+}
 
-    /// What of the run's rows and logs is not here. Told once, as high up as it holds.
-    fn missing(&mut self, run: &RunNode) {
-        let shs = || run.jobs.iter().flat_map(|job| &job.shs);
-        let logs = shs().filter(|sh| sh.log.is_some()).count();
-        let rows = shs().filter(|sh| has_row(sh)).count();
-        let known_jobs = run.jobs.iter().any(|job| job.job.in_database);
-        if !known_jobs && rows == 0 && logs > 0 {
-            return self.add_if(true, None, None, FindingKind::JobsGone(logs, run.head.is_orphaned()));
-        }
-        if logs == 0 && rows > 0 {
-            return self.add_if(true, None, None, FindingKind::LogsGone(rows));
-        }
-        for job in &run.jobs {
-            let has_any_row = job.job.in_database || job.shs.iter().any(has_row);
-            let is_told = !job.shs.is_empty() || job.job.started_at.is_some();
-            self.add_if(!has_any_row && known_jobs && is_told, Some(job), None, FindingKind::JobWithoutRow);
-            self.missing_rows(job, has_any_row);
-            self.missing_logs(job);
-        }
+fn add_missing_logs(found: &mut Findings, job: &JobNode) {
+    let is_alone = |sh: &&ShNode| sh.log.is_none() && has_row(sh);
+    let commands = job.shs.iter().filter(is_alone).count();
+    if commands > 1 && job.shs.iter().all(|sh| sh.log.is_none()) {
+        return found.add(place_of(job), FindingKind::LogsGone { commands });
     }
+    for sh in job.shs.iter().filter(is_alone) {
+        found.add(place_in(job, sh.n), FindingKind::LogMissing);
+    }
+}
 
-    fn missing_rows(&mut self, job: &JobNode, has_any_row: bool) {
-        let is_alone = |sh: &&ShNode| sh.log.is_some() && !has_row(sh);
-        let alone: Vec<&ShNode> = job.shs.iter().filter(is_alone).collect();
-        let Some(first) = alone.first().filter(|_| has_any_row) else { return };
-        let mut starts: HashMap<i64, u32> = HashMap::new();
-        job.shs.iter().filter_map(began_ms).for_each(|at| *starts.entry(at).or_default() += 1);
-        let is_collision = alone.iter().filter_map(|sh| began_ms(sh)).any(|at| starts.get(&at) > Some(&1));
-        self.add_if(true, Some(job), Some(first.n), FindingKind::RowsEnd(alone.len(), is_collision));
+fn add_job(found: &mut Findings, head: &RunHead, job: &JobNode) {
+    let outlived = head.ended_at().zip(job.job.finished_at).map_or(0, |(run, job)| job.millis_since(run));
+    let missing = missing_numbers(job).map(|(numbers, first_n)| FindingKind::NumberMissing { numbers, first_n });
+    let never_ended = head.phase == Phase::Finished && job.interrupted && !head.interrupted;
+    let kinds = [
+        is_unsafe(job.job.id.as_str()).then_some(FindingKind::UnsafeName),
+        never_ended.then_some(FindingKind::JobNeverEnded),
+        (outlived > 0).then_some(FindingKind::JobOutlivesRun { by_ms: outlived }),
+        is_out_of_order(job).then_some(FindingKind::OutOfOrder),
+        missing,
+    ];
+    kinds.into_iter().flatten().for_each(|kind| found.add(place_of(job), kind));
+    add_clock(found, place_of(job), job.job.started_at, job.job.finished_at);
+    for (node, sh) in job.shs.iter().filter_map(|node| Some((node, node.sh.as_ref()?))) {
+        if sh.origin == Origin::GivenUp {
+            found.add(place_in(job, node.n), FindingKind::NeverEnded);
+        }
+        add_clock(found, place_in(job, node.n), sh.started_at, sh.finished_at);
     }
+}
 
-    fn missing_logs(&mut self, job: &JobNode) {
-        let is_alone = |sh: &&ShNode| sh.log.is_none() && has_row(sh);
-        let alone = job.shs.iter().filter(is_alone).count();
-        if alone > 1 && job.shs.iter().all(|sh| sh.log.is_none()) {
-            return self.add_if(true, Some(job), None, FindingKind::LogsGone(alone));
-        }
-        for sh in job.shs.iter().filter(is_alone) {
-            self.add_if(true, Some(job), Some(sh.n), FindingKind::LogMissing);
-        }
-    }
+fn place_of(job: &JobNode) -> Place {
+    Place::Job(job.job.id.clone())
+}
 
-    fn job(&mut self, head: &RunHead, job: &JobNode) {
-        self.add_if(is_unsafe(job.job.id.as_str()), Some(job), None, FindingKind::UnsafeName);
-        let is_over = head.phase == Phase::Finished;
-        self.add_if(is_over && job.interrupted && !head.interrupted, Some(job), None, FindingKind::JobNeverEnded);
-        let outlived = head.ended_at().zip(job.job.finished_at).map_or(0, |(run, job)| job.millis_since(run));
-        self.add_if(outlived > 0, Some(job), None, FindingKind::JobOutlivesRun(outlived));
-        self.clock(Some(job), None, job.job.started_at, job.job.finished_at);
-        self.add_if(is_out_of_order(job), Some(job), None, FindingKind::OutOfOrder);
-        if let Some((missing, first)) = missing_numbers(job) {
-            self.add_if(true, Some(job), None, FindingKind::NumberMissing(missing, first));
-        }
-        for sh in &job.shs {
-            let given_up = sh.sh.as_ref().is_some_and(|sh| sh.origin == Origin::Event && sh.n.is_none());
-            self.add_if(given_up, Some(job), Some(sh.n), FindingKind::NeverEnded);
-            let times = sh.sh.as_ref().map(|sh| (sh.started_at, sh.finished_at)).unwrap_or_default();
-            self.clock(Some(job), Some(sh.n), times.0, times.1);
-        }
-    }
+fn place_in(job: &JobNode, n: u32) -> Place {
+    Place::Sh(job.job.id.clone(), n)
 }
 
 /// How many numbers before the last log are nobody's, and the first of them. Counted, not walked: a hostile store may leave out
 /// millions.
 fn missing_numbers(job: &JobNode) -> Option<(u32, u32)> {
     let last = job.shs.iter().rev().find(|sh| sh.log.is_some())?.n;
-    let numbers: HashSet<u32> = job.shs.iter().map(|sh| sh.n).filter(|n| *n <= last).collect();
+    let numbers: HashSet<u32> = job.shs.iter().map(|sh| sh.n).filter(|n| (1..=last).contains(n)).collect();
     let missing = last.checked_sub(u32::try_from(numbers.len()).ok()?).filter(|missing| *missing > 0)?;
     Some((missing, (1..last).find(|n| !numbers.contains(n))?))
 }
 
 fn has_row(sh: &ShNode) -> bool {
-    sh.sh.as_ref().is_some_and(|sh| sh.origin != Origin::Event)
+    sh.sh.as_ref().is_some_and(|sh| sh.origin.is_row())
 }
 
 /// When a command began, by its row or else by its log.
@@ -264,11 +388,6 @@ fn is_out_of_order(job: &JobNode) -> bool {
 }
 
 impl RunNode {
-    /// What is odd about the run itself, a job of it, or a command of that.
-    pub fn findings_at<'a>(&'a self, job: Option<&'a JobId>, n: Option<u32>) -> impl Iterator<Item = &'a Finding> {
-        self.findings.iter().filter(move |finding| finding.job.as_ref() == job && finding.n == n)
-    }
-
     /// Whether a part of it could not be read.
     #[must_use]
     pub fn is_unreadable(&self) -> bool {
@@ -335,10 +454,10 @@ mod tests {
     fn found_of(run: Run, recorder: Recorder, jobs: Vec<Parts>) -> Vec<String> {
         let head = run_head(run, recorder);
         let jobs = jobs.into_iter().map(|(job, shs, logs)| job_node(&head, job, shs, logs)).collect();
-        let run = RunNode { head, dir: None, log: None, events: None, jobs, findings: Vec::new() };
+        let run = RunNode { head, dir: None, log: None, events: None, jobs, findings: Findings::default() };
         let told = |finding: Finding| {
-            let job = finding.job.map_or("-".into(), |job| job.0);
-            format!("{job} {} {:?}", finding.n.map_or("-".into(), |n| n.to_string()), finding.kind)
+            let job = finding.place.job().map_or("-", JobId::as_str);
+            format!("{job} {} {:?}", finding.place.n().map_or("-".into(), |n| n.to_string()), finding.kind)
         };
         find(&run, NOW).into_iter().map(told).collect()
     }
@@ -377,24 +496,24 @@ mod tests {
     fn what_is_missing_is_told_once_and_as_high_up_as_it_holds() {
         let dir_only = || (Job::without_row(JobId("stray".into())), vec![], vec![log(1, 10), log(2, 20)]);
         let rows_only = || (job("test", "complete", Some(40)), vec![sh(30), sh(35)], vec![]);
-        assert_eq!(found(vec![dir_only()]), ["- - JobsGone(2, false)"]);
+        assert_eq!(found(vec![dir_only()]), ["- - JobsGone { logs: 2, orphaned: false }"]);
         assert_eq!(
             found_of(orphaned(1000), Recorder::Unknown, vec![dir_only()]),
-            ["- - Orphaned", "- - JobsGone(2, true)"]
+            ["- - Orphaned", "- - JobsGone { logs: 2, orphaned: true }"]
         );
-        assert_eq!(found(vec![rows_only()]), ["- - LogsGone(2)"]);
-        assert_eq!(found(vec![sound(), rows_only()]), ["test - LogsGone(2)"]);
+        assert_eq!(found(vec![rows_only()]), ["- - LogsGone { commands: 2 }"]);
+        assert_eq!(found(vec![sound(), rows_only()]), ["test - LogsGone { commands: 2 }"]);
         assert_eq!(found(vec![sound(), dir_only()]), ["stray - JobWithoutRow"]);
         let one_log_gone = (job("test", "complete", Some(40)), vec![sh(30), sh(35)], vec![log(2, 35)]);
         assert_eq!(found(vec![one_log_gone]), ["test 1 LogMissing"]);
         let rows_end = |colliding| {
             (job("test", "complete", Some(40)), vec![sh(30), sh(35)], vec![log(1, 30), log(2, 35), log(3, colliding)])
         };
-        assert_eq!(found(vec![rows_end(35)]), ["test 3 RowsEnd(1, true)"]);
-        assert_eq!(found(vec![rows_end(37)]), ["test 3 RowsEnd(1, false)"]);
+        assert_eq!(found(vec![rows_end(35)]), ["test 3 RowsEnd { commands: 1, collided: true }"]);
+        assert_eq!(found(vec![rows_end(37)]), ["test 3 RowsEnd { commands: 1, collided: false }"]);
         let a_gap = (job("test", "complete", Some(40)), vec![], vec![log(2, 30), log(u32::MAX, 35)]);
-        let missing = format!("test - NumberMissing({}, 1)", u32::MAX - 2);
-        assert_eq!(found(vec![sound(), a_gap]), ["test 2 RowsEnd(2, false)", &missing]);
+        let missing = format!("test - NumberMissing {{ numbers: {}, first_n: 1 }}", u32::MAX - 2);
+        assert_eq!(found(vec![sound(), a_gap]), ["test 2 RowsEnd { commands: 2, collided: false }", &missing]);
     }
 
     #[test]
@@ -409,7 +528,7 @@ mod tests {
     fn what_only_events_tell_of_is_without_a_row() {
         let told = |id: &str| Job { in_database: false, ..job(id, "succeeded", Some(40)) };
         let event = Sh { origin: Origin::Event, n: Some(1), ..sh(30) };
-        let given_up = Sh { origin: Origin::Event, finished_at: None, exit_code: None, ..sh(35) };
+        let given_up = Sh { origin: Origin::GivenUp, finished_at: None, exit_code: None, ..sh(35) };
         let test = (told("test"), vec![event, given_up], vec![log(1, 30)]);
         assert_eq!(found(vec![sound(), test]), ["test - JobWithoutRow", "test 2 NeverEnded"]);
     }
@@ -420,14 +539,14 @@ mod tests {
         let outlives = (job("test", "complete", Some(1500)), vec![], vec![]);
         let back = (job("test", "complete", Some(-4)), vec![], vec![]);
         assert_eq!(found(vec![sound(), never_ended]), ["test - JobNeverEnded"]);
-        assert_eq!(found(vec![sound(), outlives]), ["test - JobOutlivesRun(500)"]);
-        assert_eq!(found(vec![sound(), back]), ["test - ClockWentBack(5)"]);
+        assert_eq!(found(vec![sound(), outlives]), ["test - JobOutlivesRun { by_ms: 500 }"]);
+        assert_eq!(found(vec![sound(), back]), ["test - ClockWentBack { by_ms: 5 }"]);
         let command_back = Sh { finished_at: ms(Some(7)), ..sh(10) };
         assert_eq!(
             found(vec![(job("test", "complete", Some(20)), vec![command_back], vec![log(1, 10)])]),
-            ["test 1 ClockWentBack(3)"]
+            ["test 1 ClockWentBack { by_ms: 3 }"]
         );
-        assert_eq!(found_of(run("complete", Some(-2)), Recorder::Unknown, vec![]), ["- - ClockWentBack(2)"]);
+        assert_eq!(found_of(run("complete", Some(-2)), Recorder::Unknown, vec![]), ["- - ClockWentBack { by_ms: 2 }"]);
         let set_back = (job("test", "complete", Some(40)), vec![sh(10), sh(20)], vec![log(1, 20), log(2, 10)]);
         assert_eq!(found(vec![set_back]), ["test - OutOfOrder"]);
     }

@@ -9,10 +9,10 @@ use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 
 use crate::events::Events;
-use crate::model::{Job, JobId, Origin, Outcome, Phase, Run, Sh};
+use crate::model::{Job, JobId, Outcome, Phase, Run, Sh};
 use crate::time::Time;
 
-pub use finding::{Finding, FindingKind, find};
+pub use finding::{Finding, FindingKind, Findings, Place, find, stalls_at};
 pub use pair::DatedLog;
 
 /// A run's row and what is derived from it.
@@ -62,7 +62,7 @@ pub struct RunNode {
     /// Its jobs, in order of execution.
     pub jobs: Vec<JobNode>,
     /// What is odd about it, from the run down to its commands.
-    pub findings: Vec<Finding>,
+    pub findings: Findings,
 }
 
 /// A job with its commands.
@@ -250,7 +250,7 @@ fn with_rows(mut told: Vec<Sh>, rows: Vec<Sh>) -> Vec<Sh> {
             None => strangers.push(row),
         }
     }
-    let is_cut = !strangers.is_empty() && told.iter().all(|sh| sh.origin != Origin::Event);
+    let is_cut = !strangers.is_empty() && told.iter().all(|sh| sh.origin.is_row());
     told.extend(strangers);
     if is_cut {
         for sh in &mut told {
@@ -275,7 +275,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::RunId;
+    use crate::model::{Origin, RunId};
 
     fn log(n: u32) -> DatedLog {
         DatedLog { n, log: LogRef { path: PathBuf::from(format!("sh-{n}.log")), bytes: 10 }, first_at: None }

@@ -50,8 +50,7 @@ impl Paired {
             Some(Sh { exit_code: Some(0), .. }) => ShState::Passed,
             Some(Sh { exit_code: Some(_), .. }) => ShState::Failed,
             None | Some(Sh { finished_at: Some(_), .. }) => ShState::Unknown,
-            // An event without a number: something came after it, so it runs no more.
-            Some(Sh { origin: Origin::Event, n: None, .. }) => ShState::Interrupted,
+            Some(Sh { origin: Origin::GivenUp, .. }) => ShState::Interrupted,
             Some(_) if is_over => ShState::Interrupted,
             Some(_) => ShState::Running,
         };

@@ -12,7 +12,7 @@ use jiff::tz::TimeZone;
 use ratatui::layout::Rect;
 
 use crate::catalog::Beside;
-use crate::join::{Finding, JobNode, RunHead, RunNode, ShNode, ShState};
+use crate::join::{FindingKind, JobNode, Place, RunHead, RunNode, ShNode, ShState};
 use crate::log::{Anchor, Window};
 use crate::model::{JobId, Outcome, Phase, RunId};
 use crate::time::Time;
@@ -99,28 +99,6 @@ pub struct Tree {
     pub top: usize,
     /// The user has chosen what is selected: it does not move on by itself.
     pub chosen: bool,
-}
-
-/// A row of the tree, by name.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Place {
-    /// The open run itself: its own log, and what is odd about it.
-    Run,
-    /// A job.
-    Job(JobId),
-    /// A command, by its number in the job.
-    Sh(JobId, u32),
-}
-
-impl Place {
-    /// The job it is or belongs to.
-    #[must_use]
-    pub const fn job(&self) -> Option<&JobId> {
-        match self {
-            Self::Run => None,
-            Self::Job(job) | Self::Sh(job, _) => Some(job),
-        }
-    }
 }
 
 /// A row of the tree.
@@ -308,7 +286,7 @@ impl Model {
     #[must_use]
     pub fn all_items(&self) -> Vec<Item<'_>> {
         let Some(run) = &self.run else { return Vec::new() };
-        let own = (run.log.is_some() || run.findings_at(None, None).next().is_some()).then_some(Item::Run(run));
+        let own = (run.log.is_some() || run.findings.at(&Place::Run).next().is_some()).then_some(Item::Run(run));
         let with_shs = |job| std::iter::once(Item::Job(job)).chain(job.shs.iter().map(move |sh| Item::Sh(job, sh)));
         own.into_iter().chain(run.jobs.iter().flat_map(with_shs)).collect()
     }
@@ -344,25 +322,23 @@ impl Model {
     /// Whether something is odd about a row of the tree.
     #[must_use]
     pub fn is_odd(&self, item: &Item<'_>) -> bool {
-        let (job, n) = (item.job().map(|job| &job.job.id), item.sh().map(|sh| sh.n));
-        self.run.as_ref().is_some_and(|run| run.findings_at(job, n).next().is_some())
+        self.run.as_ref().is_some_and(|run| run.findings.at(&item.place()).next().is_some())
     }
 
     /// What is odd about what is selected, in lines of the log's pane.
     #[must_use]
     pub fn notes(&self, width: u16) -> Vec<String> {
         let (Some(run), Some(at), Some(item)) = (&self.run, &self.tree.at, self.shown()) else { return Vec::new() };
-        let job = item.job().map(|job| &job.job.id);
-        let is_of_job = !matches!(at, Place::Sh(..));
-        let of_job = run.findings_at(job, None).filter(|_| is_of_job);
-        let of_sh = item.sh().into_iter().flat_map(|sh| run.findings_at(job, Some(sh.n)));
-        let wrap = |finding: &Finding| {
-            let text = words::finding(&finding.kind);
+        let shown = item.place();
+        let of_shown = run.findings.at(&shown).filter(|_| shown != *at);
+        let found = run.findings.at(at).chain(of_shown);
+        let wrap = |kind: &FindingKind| {
+            let text = words::finding(kind);
             let options = textwrap::Options::new(usize::from(width.saturating_sub(3)).max(1)).subsequent_indent("  ");
             let lines = textwrap::wrap(&text, options).into_iter().map(Cow::into_owned);
             lines.collect::<Vec<_>>()
         };
-        of_job.chain(of_sh).flat_map(wrap).collect()
+        found.flat_map(wrap).collect()
     }
 
     /// Something in sight is still running or waited for: ages and durations grow.
@@ -402,7 +378,7 @@ pub fn telling_place(run: &RunNode) -> Option<Place> {
     let failed_sh = || find_sh(ShState::Failed).or_else(|| find_sh(ShState::Interrupted));
     let failed = || failed_sh().or_else(own_log).or_else(failed_job);
     // Something odd about the run is what there is to see where it tells why the run does not go on, or failed.
-    let is_odd = run.findings_at(None, None).next().is_some();
+    let is_odd = run.findings.at(&Place::Run).next().is_some();
     let odd = || (is_odd && run.head.outcome != Some(Outcome::Passed)).then_some(Place::Run);
     let own = || (is_odd || run.log.is_some()).then_some(Place::Run);
     let first_job = || run.jobs.first().map(|job| place(job, None));

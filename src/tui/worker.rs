@@ -15,9 +15,10 @@ use super::msg::{Effect, Msg, PAGE_RUNS, Page, PageRequest, Ticket, Work};
 use super::wait::Wait;
 use crate::catalog::{Catalog, RunFilter, RunList, RunSpec};
 use crate::error::{Error, Result, chain};
-use crate::join::{LogRef, RunHead, RunNode};
+use crate::join::{self, LogRef, RunHead, RunNode};
 use crate::log::{Change, Index, LogFile, path};
 use crate::model::{Phase, RunId};
+use crate::time::Time;
 
 /// The most directories watched.
 const MAX_WATCHED: usize = 256;
@@ -67,6 +68,8 @@ struct Seen {
     events: Option<LogRef>,
     /// When, if what was read goes on by itself.
     alive_at: Option<Instant>,
+    /// When the open run is taken to stand still, if nothing comes of it until then: no file changes by that.
+    stalls_at: Option<Time>,
     /// The last reading failed.
     is_stale: bool,
 }
@@ -100,6 +103,7 @@ impl Desk {
         match self.catalog.changed() {
             Err(error) => self.fail(run, &error),
             Ok(changed) if changed || files_changed || self.seen.is_stale || self.seen.run != run => self.load(run),
+            Ok(_) if self.seen.stalls_at.is_some_and(|at| Time::now() > at) => self.load(run),
             Ok(_) if self.seen.alive_at.is_some_and(|at| at.elapsed() >= LOOK_AGAIN) => self.look_for_the_dead(run),
             Ok(_) => Vec::new(),
         }
@@ -186,6 +190,7 @@ impl Desk {
             dirs: dirs.iter().map(|dir| (dir.clone(), modified_at(dir))).collect(),
             events: node.as_ref().and_then(|node| node.events.clone()),
             alive_at: is_alive.then(Instant::now),
+            stalls_at: node.as_ref().and_then(join::stalls_at).filter(|at| *at >= Time::now()),
             is_stale: false,
         };
         let mut messages = vec![Msg::Runs(runs)];

@@ -8,10 +8,10 @@ use std::path::PathBuf;
 
 use super::keys::Move;
 use super::tree;
-use crate::join::{RunHead, ShState};
+use crate::join::{Place, RunHead, ShState};
 use crate::log::{Anchor, Tail};
 use crate::model::{Outcome, Phase, RunId};
-use crate::tui::model::{Aim, Item, Log, Model, Place, Request, telling_place};
+use crate::tui::model::{Aim, Item, Log, Model, Request, telling_place};
 use crate::tui::msg::{Effect, Page, PageRequest, Ticket};
 
 /// How many screens of rows are read at once.

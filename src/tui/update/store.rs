@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use super::{log, tree};
-use crate::join::{RunNode, ShState};
+use crate::join::{Place, RunNode, ShState};
 use crate::model::{Phase, RunId};
-use crate::tui::model::{Item, Model, Place, Tree, telling_place};
+use crate::tui::model::{Item, Model, Tree, telling_place};
 use crate::tui::msg::Effect;
 
 /// The disk may have changed: both the store and the log are looked at.

@@ -2,9 +2,9 @@
 
 use super::keys::{Move, focus};
 use super::{log, reveal, step};
-use crate::join::{ShNode, ShState};
+use crate::join::{Place, ShNode, ShState};
 use crate::tui::layout::Pane;
-use crate::tui::model::{Item, Model, Place};
+use crate::tui::model::{Item, Model};
 use crate::tui::msg::Effect;
 
 /// The user selects something: from now on the selection does not move on by itself.

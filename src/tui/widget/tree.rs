@@ -13,7 +13,7 @@ use ratatui::style::Style;
 
 use super::runs::span;
 use super::{Strip, row_of, select};
-use crate::join::{JobNode, RunNode, ShNode, ShState};
+use crate::join::{JobNode, Place, RunNode, ShNode, ShState};
 use crate::model::Phase;
 use crate::sanitise::name;
 use crate::time::Time;
@@ -58,7 +58,7 @@ impl TreeList<'_> {
     }
 
     fn draw_run(&self, buffer: &mut Buffer, row: Rect, run: &RunNode) {
-        let notes = run.findings_at(None, None).count();
+        let notes = run.findings.at(&Place::Run).count();
         let said = match notes {
             0 => String::new(),
             1 => "1 note".into(),
