@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{bytes_of, json, run, stdout, store};
+use common::{bytes_of, json, run, stderr, stdout, store};
 use insta::assert_snapshot;
 use serde_json::Value;
 
@@ -485,4 +485,42 @@ fn no_reading_changes_a_broken_store_or_shows_its_tokens() {
         }
         assert!(bytes_of(dir.path()) == before);
     }
+}
+
+#[test]
+fn doctor_says_of_one_run_how_its_store_was_read() {
+    let dir = store(V11);
+    rusqlite::Connection::open(dir.path().join("quire.db")).unwrap().execute_batch("PRAGMA user_version = 12").unwrap();
+    let said = stdout(dir.path(), &["--root", ".", "doctor", "b1100009"], 1);
+    assert!(said.starts_with("store: ") && said.contains("version 12 is newer"), "{said}");
+}
+
+#[test]
+fn doctor_in_json_is_a_document_also_when_something_stops_it() {
+    let dir = store(V11);
+    let connection = rusqlite::Connection::open(dir.path().join("quire.db")).unwrap();
+    // The list of runs can be read, a run's commands cannot.
+    let overflow =
+        "DROP TABLE sh; CREATE VIEW sh AS SELECT run_id, job_id, abs(-9223372036854775807 - 1) AS started_at_ms,
+                    0 AS finished_at_ms, 0 AS exit_code, '' AS cmd FROM jobs";
+    connection.execute_batch(overflow).unwrap();
+    drop(connection);
+    let document = json(dir.path(), &["--root", ".", "doctor", "--format", "json"], 6);
+    assert_eq!(document["complete"], false);
+}
+
+#[test]
+fn a_directory_without_logs_is_no_sound_run() {
+    let dir = tempfile::TempDir::new().unwrap();
+    assert!(stderr(dir.path(), &["doctor", "./"], 5).contains("no logs under"));
+}
+
+#[test]
+fn what_is_odd_about_a_run_opened_by_its_path_is_said_too() {
+    let dir = store(V11);
+    let runs = dir.path().join("runs/demo.git");
+    let named = |entry: &std::fs::DirEntry| entry.file_name().to_string_lossy().ends_with("b1100008");
+    let path = std::fs::read_dir(runs).unwrap().map(|entry| entry.unwrap()).find(named).unwrap().path();
+    let said = stdout(dir.path(), &["--once", path.to_str().unwrap()], 0);
+    assert!(said.starts_with("note: 2 lines of its events.jsonl"), "{said}");
 }

@@ -9,6 +9,7 @@ use std::process::Stdio;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use common::built::{self, Built, run_id};
 use common::{fixture, json, json_lines, run, rundown, stderr, stdout};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -487,4 +488,19 @@ fn wrong_usage_exits_with_2() {
     {
         assert_eq!(run(dir.path(), args).status.code(), Some(2), "{args:?}");
     }
+}
+
+#[test]
+fn events_beside_a_store_of_ours_say_nothing() {
+    let mut store = Built::new();
+    let run = run_id(1);
+    built::passed_run(&mut store, &run, 0);
+    let told = |store: &Built| common::json(store.root(), &["--root", ".", "--once", "--format", "json"], 0);
+    let before = told(&store);
+    let strays = r#"{"at_ms":1778068800001,"type":"sh_started","job_id":"build","cmd":"other"}
+{"at_ms":1778068800002,"type":"sh_finished","job_id":"build","exit_code":0}
+{"at_ms":1778068800010,"type":"sh_started","job_id":"build","cmd":"make"}
+"#;
+    fs::write(store.run_dir(&run).join("events.jsonl"), strays).unwrap();
+    assert_eq!(told(&store), before);
 }
