@@ -25,9 +25,11 @@
 //! record:  child ─stdout─► reader ┐ cri::encode ─► sh-<n>.log        rows ─► rundown.db
 //!                ─stderr─► reader ┘                                   (the log is closed before its row is finished)
 //!
-//! read:    rundown.db │ quire.db ─► store::Reader ┐
-//!          runs/<repo>/<run>/jobs/<job>/sh-<n>.log ┴► catalog ─► join ─► RunNode ─┬► dump::<format> ─► stdout
-//!                                                                                 └► tui ◄─ keys, notify, ticks
+//! read:    rundown.db │ quire.db ──► store::Reader ┐
+//!          runs/<repo>/<run>/events.jsonl ► events ┤
+//!          …/quire-ci.log, …/jobs/<job>/sh-<n>.log ┴► catalog ─► join ─► RunNode, Findings ─┬► dump::<format> ─► stdout
+//!                                                                                           ├► doctor ─► stdout
+//!                                                                                           └► tui ◄─ keys, notify, ticks
 //! ```
 
 pub mod catalog;
