@@ -1,9 +1,10 @@
 //! Which log belongs to which command.
 //!
 //! Where the store keeps a command's number (ours does, `sh_calls`), the pairing is exact; where the order of events tells it, the
-//! log's first timestamp checks it. Elsewhere the rule of the first writer holds: the n-th row of a job by start time belongs to
-//! `sh-<n>.log`. Real stores break it, so it is checked against the logs' first timestamps; where they disagree rows and
-//! logs are paired by time, and the leftovers of either side stay.
+//! log's first timestamp checks it. Elsewhere the n-th row of a job belongs to `sh-<n>.log`: in the order in which the rows were
+//! written, which is that of execution, or in that of their start times, which is the first writer's own rule; the clock may
+//! have been set back between them. The logs' first timestamps tell which order holds; where neither does, rows and logs are paired by
+//! time, and the leftovers of either side stay.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
@@ -58,15 +59,14 @@ impl Paired {
     }
 }
 
-/// Pairs a job's rows (in order of start) with its logs; each of either side comes out exactly once, ordered by number.
+/// Pairs a job's rows (as they were written) with its logs; each of either side comes out exactly once, ordered by number.
 pub(super) fn pair(shs: Vec<Sh>, mut logs: Vec<DatedLog>) -> Vec<Paired> {
     logs.sort_by_key(|found| found.n);
     let mut paired = if shs.iter().any(|sh| sh.n.is_some()) {
         pair_by_number(shs, logs)
-    } else if follows_the_order(&shs, &logs) {
-        pair_by_order(shs, logs)
     } else {
-        pair_by_time(shs, logs)
+        let shs = in_telling_order(shs, &logs);
+        if follows_the_order(&shs, &logs) { pair_by_order(shs, logs) } else { pair_by_time(shs, logs) }
     };
     paired.sort_by_key(|paired| (paired.n, paired.log.is_none()));
     paired
@@ -108,6 +108,19 @@ fn agree(sh: &Sh, found: &DatedLog) -> Option<bool> {
     Some(log.abs_diff(row) <= 1)
 }
 
+/// The rows in the order that more of the logs' times confirm to the millisecond: as they were written, or by their start.
+fn in_telling_order(shs: Vec<Sh>, logs: &[DatedLog]) -> Vec<Sh> {
+    let mut by_start = shs.clone();
+    by_start.sort_by_key(|sh| sh.started_at);
+    let is_exact =
+        |sh: &Sh, found: &DatedLog| found.first_at.map(Time::floor_millis) == sh.started_at.map(Time::floor_millis);
+    let confirmed = |shs: &[Sh]| {
+        let dated = logs.iter().filter(|found| found.first_at.is_some());
+        dated.filter(|found| row_at(shs, found.n).is_some_and(|sh| is_exact(sh, found))).count()
+    };
+    if confirmed(&by_start) > confirmed(&shs) { by_start } else { shs }
+}
+
 /// The rule of the first writer: the i-th row belongs to `sh-<i>.log`. Holds unless a log's time contradicts it.
 fn follows_the_order(shs: &[Sh], logs: &[DatedLog]) -> bool {
     logs.iter().all(|found| row_at(shs, found.n).and_then(|sh| agree(sh, found)) != Some(false))
@@ -117,19 +130,33 @@ fn row_at(shs: &[Sh], n: u32) -> Option<&Sh> {
     shs.get(usize::try_from(n).ok()?.checked_sub(1)?)
 }
 
+/// Pairs the i-th row with `sh-<i>.log`; then rows and logs left over that began in the same millisecond: a number was left out.
 fn pair_by_order(shs: Vec<Sh>, logs: Vec<DatedLog>) -> Vec<Paired> {
     let mut logs: BTreeMap<u32, DatedLog> = logs.into_iter().map(|found| (found.n, found)).collect();
-    let mut paired: Vec<Paired> = (1..)
-        .zip(shs)
-        .map(|(n, sh)| match logs.remove(&n) {
+    let mut paired = Vec::new();
+    let mut alone = Vec::new();
+    for (n, sh) in (1..).zip(shs) {
+        match logs.remove(&n) {
             Some(found) => {
                 let pairing = checked(&sh, &found);
-                Paired::both(sh, found, pairing)
+                paired.push(Paired::both(sh, found, pairing));
             }
-            None => Paired::row_only(n, sh),
-        })
-        .collect();
-    paired.extend(logs.into_values().map(Paired::file_only));
+            None => alone.push((n, sh)),
+        }
+    }
+    let (dated, silent): (Vec<_>, Vec<_>) = logs.into_values().partition(|found| found.first_at.is_some());
+    let first_ms = |found: &DatedLog| found.first_at.map_or(0, Time::floor_millis);
+    let mut starting: BTreeMap<(i64, u32), DatedLog> =
+        dated.into_iter().map(|found| ((first_ms(&found), found.n), found)).collect();
+    for (n, sh) in alone {
+        let at = sh.started_at.map(Time::floor_millis);
+        let key = at.and_then(|at| starting.range((at, 0)..=(at, u32::MAX)).next().map(|(key, _)| *key));
+        match key.and_then(|key| starting.remove(&key)) {
+            Some(found) => paired.push(Paired::both(sh, found, Pairing::Time)),
+            None => paired.push(Paired::row_only(n, sh)),
+        }
+    }
+    paired.extend(silent.into_iter().chain(starting.into_values()).map(Paired::file_only));
     paired
 }
 
@@ -293,6 +320,39 @@ mod tests {
                 "5:40:sh-5.log position"
             ]
         );
+    }
+
+    #[test]
+    fn the_order_of_writing_stands_where_the_clock_was_set_back() {
+        let rows = |starts: &[i64]| starts.iter().map(|&at| sh(None, at)).collect::<Vec<_>>();
+        for (starts, times, expected) in [
+            // By a millisecond: both orders agree to that.
+            (vec![209, 208], vec![Some(209), Some(208)], vec!["1:209:sh-1.log time", "2:208:sh-2.log time"]),
+            // Log times a millisecond late, so that one is another row's.
+            (
+                vec![791, 792, 684],
+                vec![Some(792), Some(793), Some(684)],
+                vec!["1:791:sh-1.log time", "2:792:sh-2.log time", "3:684:sh-3.log time"],
+            ),
+            // Silent commands are paired by their place.
+            (
+                vec![657, 658, 656, 55],
+                vec![Some(657), Some(658), None, Some(55)],
+                vec!["1:657:sh-1.log time", "2:658:sh-2.log time", "3:656:sh-3.log position", "4:55:sh-4.log time"],
+            ),
+            (vec![657, 600], vec![None, None], vec!["1:657:sh-1.log position", "2:600:sh-2.log position"]),
+            // Rows that were written in another order than they ran.
+            (vec![20, 10], vec![Some(10), Some(20)], vec!["1:10:sh-1.log time", "2:20:sh-2.log time"]),
+        ] {
+            let logs = (1..).zip(times).map(|(n, at)| log(n, at)).collect();
+            assert_eq!(told(&pair(rows(&starts), logs)), expected, "{starts:?}");
+        }
+    }
+
+    #[test]
+    fn a_number_that_row_and_log_lack_shifts_what_follows() {
+        let paired = pair(vec![sh(None, 10), sh(None, 20)], vec![log(1, Some(10)), log(3, Some(20))]);
+        assert_eq!(told(&paired), ["1:10:sh-1.log time", "3:20:sh-3.log time"]);
     }
 
     #[test]

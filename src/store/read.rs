@@ -48,7 +48,7 @@ struct Opened {
 pub struct RunRows {
     /// Its row.
     pub run: Run,
-    /// Its jobs in order of execution, and each one's commands in order of their start.
+    /// Its jobs in order of execution, and each one's commands in the order in which their rows were written.
     pub jobs: Vec<(Job, Vec<Sh>)>,
     /// Whether a recorder of ours wrote it.
     pub ours: bool,
@@ -122,7 +122,7 @@ impl Reader {
             let shs = collect(
                 connection,
                 "SELECT job_id, n, cmd, cwd, pid, started_at_ms, finished_at_ms, exit_code, signal, cpu_ms, max_rss_bytes, lost_bytes
-                 FROM v_shs WHERE run_id = ?1 ORDER BY started_at_ms, place",
+                 FROM v_shs WHERE run_id = ?1 ORDER BY place IS NULL, place, started_at_ms",
                 [id.as_str()],
                 |row| Ok((JobId(text(row, 0)?.unwrap_or_default()), sh(row)?)),
             )?;
