@@ -30,6 +30,9 @@ pub enum Oddity {
 /// When the store cannot be read, or `tell` fails. A log that cannot be read is a finding.
 pub fn examine_store(catalog: &Catalog, filter: &RunFilter, tell: &mut impl FnMut(Oddity) -> Result<()>) -> Result<()> {
     let mut page = catalog.runs(filter, PAGE)?;
+    if page.heads.is_empty() && filter.narrows() {
+        return Err(Error::NotFound("no run matches --repo or --ref".into()));
+    }
     tell_notices(catalog, tell)?;
     loop {
         for head in &page.heads {

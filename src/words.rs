@@ -3,7 +3,7 @@
 //! Pure functions from plain data to short text. Colour is never needed to understand them.
 
 use crate::join::{Finding, FindingKind, JobNode, Pairing, Place, RunHead, ShNode, ShState};
-use crate::model::{Outcome, Phase, Run, Sh};
+use crate::model::{JobId, Outcome, Phase, Run, Sh};
 use crate::sanitise::name;
 use crate::time::Time;
 
@@ -195,6 +195,13 @@ pub fn revision(run: &Run) -> Option<String> {
     Some(name(&text).into_owned())
 }
 
+/// Why a run ended as it did, in the store's own word: the reason of a failure, the word for a stop (`superseded`). Sanitised.
+#[must_use]
+pub fn reason(head: &RunHead) -> Option<String> {
+    let stop = || head.run.state.as_ref().filter(|_| head.outcome == Some(Outcome::Stopped));
+    head.run.reason.as_ref().or_else(stop).map(|word| name(word).into_owned())
+}
+
 /// What of a command is not there and may be missed.
 #[must_use]
 pub fn missing(head: &RunHead, node: &ShNode) -> Option<String> {
@@ -222,6 +229,10 @@ pub fn finding(kind: &FindingKind) -> String {
         FindingKind::Stalled => {
             "all its jobs have ended but the run has not: its writer has stopped, perhaps because two commands began in one millisecond".into()
         }
+        FindingKind::FailedAlone => {
+            "none of its commands failed: its writer stopped while it wrote what they did, see the notes of its jobs".into()
+        }
+        FindingKind::UnknownState(word) => format!("its state, `{}`, is a word that this rundown does not know", name(word)),
         FindingKind::JobsGone { logs: n, orphaned: true } => {
             format!("the database has no jobs of this run, though {} here: its writer stopped before it wrote them", logs(*n))
         }
@@ -270,7 +281,8 @@ pub fn finding(kind: &FindingKind) -> String {
 /// Where in its run something is: `job build, command 3`; nothing for the run itself. Sanitised.
 #[must_use]
 pub fn place(place: &Place) -> Option<String> {
-    let job = name(place.job()?.as_str());
+    // A log opened by its path has no job.
+    let job = name(place.job().map(JobId::as_str).filter(|id| !id.is_empty())?);
     Some(place.n().map_or_else(|| format!("job {job}"), |n| format!("job {job}, command {n}")))
 }
 

@@ -737,7 +737,7 @@ fn a_command_and_a_job_without_anything_break_nothing() {
     store.end_run(&run, RunEnd::Complete, 5);
     sim.disk().screen();
     sim.keys("g j ]");
-    assert!(sim.screen().contains("this command left no log"), "{}", sim.screen());
+    assert!(sim.screen().contains("its log is not here"), "{}", sim.screen());
 }
 
 #[test]

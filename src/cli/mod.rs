@@ -191,6 +191,10 @@ fn list_runs(place: &Place, list: &List) -> anyhow::Result<u8> {
         Some(oldest) if for_people && found.has_more => {
             tell(&format!("older runs: the same with --before {}", oldest.run.id.short()));
         }
+        // What was asked for is not there, as for a run that is named.
+        None if list.limit > 0 && filter.narrows() && list.before.is_none() => {
+            return Err(Error::NotFound(nothing_listed(list).into()).into());
+        }
         None if list.limit > 0 => tell(nothing_listed(list)),
         Some(_) | None => {}
     }

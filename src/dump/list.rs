@@ -40,9 +40,19 @@ fn columns(head: &RunHead, time_zone: &TimeZone) -> [String; 5] {
     let at = run.started_at.or(run.queued_at).and_then(|at| date_time(at, time_zone));
     [
         name(run.id.short()).into_owned(),
-        run.repo.as_deref().map(|repo| name(repo).into_owned()).unwrap_or_default(),
-        words::revision(run).unwrap_or_default(),
+        run.repo.as_deref().map(|repo| cut(&name(repo))).unwrap_or_default(),
+        words::revision(run).map(|revision| cut(&revision)).unwrap_or_default(),
         at.unwrap_or_default(),
         head.lasted_ms().map(words::duration).unwrap_or_default(),
     ]
+}
+
+/// The most characters of a name: one long name would push every line's end out of sight.
+const SHOWN_CHARS: usize = 60;
+
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(SHOWN_CHARS) {
+        Some((at, _)) => format!("{}…", text.get(..at).unwrap_or(text)),
+        None => text.to_owned(),
+    }
 }

@@ -71,7 +71,7 @@ fn write_notes(run: &RunNode, place: &Place, indent: &str, out: &mut impl Write)
 fn head_line(head: &RunHead, look: &Look) -> String {
     let run = &head.run;
     let at = run.started_at.or(run.queued_at).and_then(|at| date_time(at, &look.time_zone));
-    let reason = run.reason.as_deref().map(|reason| format!("({})", name(reason)));
+    let reason = words::reason(head).map(|reason| format!("({reason})"));
     let words = [
         Some(marked(Mark::of_run(head), look.colour)),
         reason,

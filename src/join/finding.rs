@@ -4,8 +4,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{JobNode, Pairing, RunHead, RunNode, ShNode};
-use crate::model::{JobId, Origin, Phase};
+use super::{JobNode, Pairing, RunHead, RunNode, ShNode, ShState};
+use crate::model::{JobId, Origin, Outcome, Phase};
 use crate::sanitise;
 use crate::time::Time;
 
@@ -110,6 +110,10 @@ pub enum FindingKind {
     Interrupted,
     /// The run has not ended, though all its jobs have, for a while.
     Stalled,
+    /// The run failed, though none of its jobs and commands did: its writer stopped while it wrote their rows.
+    FailedAlone,
+    /// The store's word for the state of the run or the job is not known.
+    UnknownState(String),
     /// The database has no jobs of the run, though logs are here.
     JobsGone {
         /// How many.
@@ -193,6 +197,8 @@ impl FindingKind {
             Self::Orphaned => "orphaned",
             Self::Interrupted => "interrupted",
             Self::Stalled => "stalled",
+            Self::FailedAlone => "failed-alone",
+            Self::UnknownState(_) => "unknown-state",
             Self::JobsGone { .. } => "jobs-gone",
             Self::LogsGone { .. } => "logs-gone",
             Self::RowsEnd { .. } => "rows-end",
@@ -257,14 +263,37 @@ pub fn find(run: &RunNode, now: Time) -> Findings {
             found.add(Place::Run, kind);
         }
     }
+    if let Some(kind) = unknown_word(head.run.state.as_deref(), head.outcome) {
+        found.add(Place::Run, kind);
+    }
     add_clock(&mut found, Place::Run, head.run.started_at, head.ended_at());
+    let mut below = Findings::default();
     if head.run.in_database && (head.phase == Phase::Finished || stalled) {
-        add_missing(&mut found, run);
+        add_missing(&mut below, run);
     }
     for job in &run.jobs {
-        add_job(&mut found, head, job);
+        add_job(&mut below, head, job);
     }
-    found
+    let is_cut = |finding: &Finding| matches!(finding.kind, FindingKind::RowsEnd { .. });
+    if failed_alone(run) && below.iter().any(is_cut) {
+        found.add(Place::Run, FindingKind::FailedAlone);
+    }
+    found.into_iter().chain(below).collect()
+}
+
+fn failed_alone(run: &RunNode) -> bool {
+    let did_not = |job: &JobNode| {
+        let in_vain = |sh: &ShNode| matches!(sh.state, ShState::Failed | ShState::Interrupted);
+        job.outcome == Some(Outcome::Failed) || job.interrupted || job.shs.iter().any(in_vain)
+    };
+    run.head.outcome == Some(Outcome::Failed) && !run.head.is_orphaned() && !run.jobs.iter().any(did_not)
+}
+
+/// The word of a state, if it means nothing here.
+fn unknown_word(state: Option<&str>, outcome: Option<Outcome>) -> Option<FindingKind> {
+    let is_of_unfinished = |word: &str| matches!(word, "pending" | "queued" | "active");
+    let unknown = state.filter(|word| outcome.is_none() && !is_of_unfinished(word));
+    unknown.map(|word| FindingKind::UnknownState(word.to_owned()))
 }
 
 fn is_unsafe(name: &str) -> bool {
@@ -339,6 +368,7 @@ fn add_job(found: &mut Findings, head: &RunHead, job: &JobNode) {
     let never_ended = head.phase == Phase::Finished && job.interrupted && !head.interrupted;
     let kinds = [
         is_unsafe(job.job.id.as_str()).then_some(FindingKind::UnsafeName),
+        unknown_word(job.job.state.as_deref(), Outcome::from_word(job.job.state.as_deref().unwrap_or_default(), None)),
         never_ended.then_some(FindingKind::JobNeverEnded),
         (outlived > 0).then_some(FindingKind::JobOutlivesRun { by_ms: outlived }),
         is_out_of_order(job).then_some(FindingKind::OutOfOrder),
@@ -514,6 +544,28 @@ mod tests {
         let a_gap = (job("test", "complete", Some(40)), vec![], vec![log(2, 30), log(u32::MAX, 35)]);
         let missing = format!("test - NumberMissing {{ numbers: {}, first_n: 1 }}", u32::MAX - 2);
         assert_eq!(found(vec![sound(), a_gap]), ["test 2 RowsEnd { commands: 2, collided: false }", &missing]);
+    }
+
+    #[test]
+    fn a_run_that_failed_without_a_failure_says_so_where_its_rows_end() {
+        let failed = || run("failed-internal", Some(1000));
+        let cut = |exit_code| {
+            let shs = vec![Sh { exit_code: Some(exit_code), ..sh(30) }];
+            (job("test", "complete", Some(40)), shs, vec![log(1, 30), log(2, 30)])
+        };
+        let rows_end = "test 2 RowsEnd { commands: 1, collided: true }";
+        assert_eq!(found_of(failed(), Recorder::Unknown, vec![cut(0)]), ["- - FailedAlone", rows_end]);
+        assert_eq!(found_of(failed(), Recorder::Unknown, vec![cut(7)]), [rows_end]);
+        assert_eq!(found_of(failed(), Recorder::Unknown, vec![sound()]), [""; 0]);
+    }
+
+    #[test]
+    fn a_word_of_the_future_is_told() {
+        let exploded = (job("test", "exploded", Some(40)), vec![], vec![]);
+        assert_eq!(
+            found_of(run("imploded", Some(1000)), Recorder::Unknown, vec![sound(), exploded]),
+            ["- - UnknownState(\"imploded\")", "test - UnknownState(\"exploded\")"]
+        );
     }
 
     #[test]

@@ -107,12 +107,13 @@ pub struct LogParts {
     pub rows: Rect,
 }
 
-/// Divides the body of the log's pane; a very low one has rows only, and notes never take more than half.
+/// Divides the body of the log's pane; a very low one has rows only. Beside rows, notes never take more than half.
 #[must_use]
-pub fn log_parts(body: Rect, notes: usize) -> LogParts {
+pub fn log_parts(body: Rect, notes: usize, has_rows: bool) -> LogParts {
     let facts = u16::from(body.height >= 4);
     let below = body.height - facts;
-    let notes = u16::try_from(notes).unwrap_or(u16::MAX).min(if facts > 0 { below / 2 } else { 0 });
+    let most = if has_rows { below / 2 } else { below.saturating_sub(1) };
+    let notes = u16::try_from(notes).unwrap_or(u16::MAX).min(if facts > 0 { most } else { 0 });
     let at = |y: u16, height: u16| Rect { y: body.y + y, height, ..body };
     LogParts { facts: at(0, facts), notes: at(facts, notes), rows: at(facts + notes, below - notes) }
 }

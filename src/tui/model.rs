@@ -255,7 +255,7 @@ impl Model {
     #[must_use]
     pub fn log_height(&self) -> usize {
         let body = self.layout().body(Pane::Log).unwrap_or(self.screen);
-        usize::from(log_parts(body, self.notes(body.width).len()).rows.height).max(1)
+        usize::from(log_parts(body, self.notes(body.width).len(), true).rows.height).max(1)
     }
 
     /// What keys mean now.

@@ -44,7 +44,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Notices(notices) => set(&mut model.notices, notices),
         Msg::Waiting(wait) => set(&mut model.waiting, wait.map(|wait| Waiting { wait, since: None })),
         Msg::Tick(now) => tick(model, now),
-        Msg::Resize(width, height) => set(&mut model.screen, Rect::new(0, 0, width, height)),
+        Msg::Resize(width, height) => resize(model, width, height),
         Msg::Dirs(run, dirs) => store::watch(model, run.as_ref(), dirs),
         Msg::Watching(watching) => set(&mut model.watching, watching),
         Msg::Stop => vec![Effect::Suspend],
@@ -66,6 +66,14 @@ fn tick(model: &mut Model, now: Time) -> Vec<Effect> {
     if let Some(waiting) = &mut model.waiting {
         waiting.since = waiting.since.or(Some(now));
     }
+    Vec::new()
+}
+
+/// What is selected stays in sight.
+fn resize(model: &mut Model, width: u16, height: u16) -> Vec<Effect> {
+    model.screen = Rect::new(0, 0, width, height);
+    tree::reveal_selected(model);
+    runs::reveal_selected(model);
     Vec::new()
 }
 

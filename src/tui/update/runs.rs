@@ -135,6 +135,15 @@ pub(super) fn go(model: &mut Model, how: Move) -> Vec<Effect> {
     Vec::new()
 }
 
+/// Scrolls the list as far as the cursor needs.
+pub(super) fn reveal_selected(model: &mut Model) {
+    let height = height(model);
+    let at = position(model.runs.heads.as_deref().unwrap_or_default(), model.runs.at.as_ref());
+    if let Some(at) = at {
+        model.runs.top = reveal(model.runs.top, at, height);
+    }
+}
+
 /// Goes to the newest runs, which are not at hand any more.
 fn begin_anew(model: &mut Model) -> Vec<Effect> {
     let newest = model.runs.newest.take();

@@ -19,11 +19,16 @@ pub(super) fn select(model: &mut Model, place: Place) -> Vec<Effect> {
         model.tree.folded.remove(job);
     }
     model.tree.at = Some(place);
+    reveal_selected(model);
+    log::show(model)
+}
+
+/// Scrolls the tree as far as the selection needs.
+pub(super) fn reveal_selected(model: &mut Model) {
     let height = height(model);
     if let Some(at) = model.item_at(&model.items()) {
         model.tree.top = reveal(model.tree.top, at, height);
     }
-    log::show(model)
 }
 
 /// Moves the selection.

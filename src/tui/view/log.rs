@@ -27,28 +27,28 @@ pub(super) fn title(model: &Model) -> String {
 /// Draws the pane below its heading.
 pub(super) fn draw(model: &Model, body: Rect, buffer: &mut Buffer) {
     let Some(item) = model.shown() else {
-        if model.run.as_ref().is_some_and(|run| run.jobs.is_empty()) {
-            say(model, buffer, body, &["this run has no jobs"]);
+        let why = match &model.run {
+            Some(run) if run.jobs.is_empty() => no_jobs(run),
+            None if model.waiting.is_none() => "reading the store",
+            Some(_) | None => "",
+        };
+        return say(model, buffer, body, &[why]);
+    };
+    let (mark, facts, nothing) = match item {
+        Item::Run(run) => (
+            Mark::of_run(&run.head),
+            run_facts(model, run).to_vec(),
+            why_no_rows(model, ShState::Unknown, "it has no log of its own"),
+        ),
+        Item::Sh(_, sh) => {
+            (Mark::of_sh(sh), sh_facts(model, sh).to_vec(), why_no_rows(model, sh.state, "its log is not here"))
         }
-        return;
+        Item::Job(job) => (Mark::of_job(job), Vec::new(), Some(why_no_command(job))),
     };
     let notes = model.notes(body.width);
-    let parts = log_parts(body, notes.len());
+    let parts = log_parts(body, notes.len(), nothing.is_none());
+    draw_facts(model, mark, &facts, parts.facts, buffer);
     draw_notes(model, &notes, parts.notes, buffer);
-    let nothing = match item {
-        Item::Run(run) => {
-            draw_facts(model, Mark::of_run(&run.head), &run_facts(model, run), parts.facts, buffer);
-            why_no_rows(model, ShState::Unknown, "it has no log of its own")
-        }
-        Item::Sh(_, sh) => {
-            draw_facts(model, Mark::of_sh(sh), &sh_facts(model, sh), parts.facts, buffer);
-            why_no_rows(model, sh.state, "this command left no log")
-        }
-        Item::Job(job) => {
-            draw_facts(model, Mark::of_job(job), &[], parts.facts, buffer);
-            Some(why_no_command(job))
-        }
-    };
     if let Some(why) = nothing {
         return say(model, buffer, parts.rows, &[why]);
     }
@@ -56,8 +56,16 @@ pub(super) fn draw(model: &Model, body: Rect, buffer: &mut Buffer) {
     LogRows { rows: shown, above, sideways: model.log.sideways, theme: &model.theme }.draw(buffer, parts.rows);
 }
 
+/// Why a run has no jobs.
+pub(super) const fn no_jobs(run: &RunNode) -> &'static str {
+    match run.head.phase {
+        Phase::Queued | Phase::Active => "no jobs yet",
+        Phase::Finished | Phase::Unknown => "it has no jobs",
+    }
+}
+
 /// Why no rows are shown, if there are none to show.
-fn why_no_rows<'a>(model: &Model, state: ShState, no_log: &'a str) -> Option<&'a str> {
+fn why_no_rows(model: &Model, state: ShState, no_log: &'static str) -> Option<&'static str> {
     if model.log.path.is_none() {
         return Some(if state == ShState::Running { "no log yet" } else { no_log });
     }
@@ -67,9 +75,14 @@ fn why_no_rows<'a>(model: &Model, state: ShState, no_log: &'a str) -> Option<&'a
 
 /// What is odd, in the lines that the model has broken it into.
 fn draw_notes(model: &Model, notes: &[String], area: Rect, buffer: &mut Buffer) {
+    let cut = notes.len() > usize::from(area.height);
     for (line, y) in notes.iter().zip(area.top()..area.bottom()) {
         let row = Rect { y, height: 1, ..area };
-        Strip::new(buffer, row, model.theme.signs.ellipsis).put("! ", model.theme.warn).put(line, model.theme.warn);
+        let mut strip = Strip::new(buffer, row, model.theme.signs.ellipsis);
+        strip.put("! ", model.theme.warn).put(line, model.theme.warn);
+        if cut && y + 1 == area.bottom() {
+            strip.put(" ", model.theme.warn).put(model.theme.signs.ellipsis, model.theme.warn);
+        }
     }
 }
 
@@ -106,7 +119,7 @@ fn sh_facts(model: &Model, sh: &ShNode) -> [Option<String>; 6] {
 
 fn run_facts(model: &Model, run: &RunNode) -> [Option<String>; 4] {
     let [rows, bytes] = log_facts(model);
-    [run.head.run.reason.as_deref().map(|reason| name(reason).into_owned()), spent(&run.head, model.now), rows, bytes]
+    [words::reason(&run.head), spent(&run.head, model.now), rows, bytes]
 }
 
 /// How many rows the log has, and how large it is.

@@ -109,8 +109,8 @@ fn draw_runs(model: &Model, body: Rect, buffer: &mut Buffer) {
 
 fn draw_tree(model: &Model, body: Rect, buffer: &mut Buffer) {
     let items = model.items();
-    if items.is_empty() && model.run.is_some() {
-        return say(model, buffer, body, &["no jobs yet"]);
+    if let Some(run) = model.run.as_ref().filter(|_| items.is_empty()) {
+        return say(model, buffer, body, &[log::no_jobs(run)]);
     }
     let list = TreeList {
         items: &items,

@@ -62,7 +62,7 @@ impl RunsList<'_> {
         strip.put_right(&format!("{:>4}", age.unwrap_or_default()), theme.muted, 0);
         let spent = spent(head, self.now).unwrap_or_default();
         if is_wide || row.width >= 28 {
-            strip.put_right(&format!("{spent:>7}"), plain, 4);
+            strip.skip_right(1).put_right(&format!("{spent:>7}"), plain, 4);
         }
         strip.skip_right(1);
         if is_wide {
