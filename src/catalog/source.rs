@@ -211,7 +211,10 @@ impl Catalog {
             Source::Tree { root } => load::tree_runs(root)?,
             Source::Path { path } => return Ok(Some(vec![load::path_run(path)?.head])),
         };
-        let has_part = |id: &str, part: &String| id.starts_with(part) || id.ends_with(part);
+        // An id that is named whole means that run, however many others begin or end with it.
+        let is_whole = page.id_part.as_ref().is_some_and(|part| runs.iter().any(|run| run.id.as_str() == part));
+        let has_part =
+            |id: &str, part: &String| id == part || !is_whole && (id.starts_with(part) || id.ends_with(part));
         let wanted = |run: &Run| {
             page.ref_name.is_none()
                 && page.outcome.is_none()
@@ -234,9 +237,6 @@ impl Catalog {
     fn by_id(&self, part: &str, filter: &RunFilter) -> Result<RunId> {
         const SHOWN: usize = 10;
         let mut found = self.page(&RunPage { id_part: Some(part.to_owned()), limit: SHOWN + 1, ..page_of(filter) })?;
-        if let Some(exact) = found.iter().find(|head| head.run.id.as_str() == part) {
-            return Ok(exact.run.id.clone());
-        }
         if found.len() > 1 {
             let more = if found.len() > SHOWN { "\n  …" } else { "" };
             let listed: Vec<String> = found.iter().take(SHOWN).map(candidate).collect();
