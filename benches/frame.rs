@@ -9,6 +9,7 @@ use ratatui::backend::TestBackend;
 use ratatui::layout::Rect;
 use rundown::catalog::RunList;
 use rundown::cri::Stream;
+use rundown::file::FilePath;
 use rundown::join::{Findings, JobNode, LogRef, Pairing, Place, RunHead, RunNode, ShNode, ShState};
 use rundown::log::{Row, Window};
 use rundown::model::{Job, JobId, Outcome, Phase, Run, RunId};
@@ -56,7 +57,7 @@ fn model() -> Model {
         in_database: true,
     };
     let head = RunHead { run, phase: Phase::Finished, outcome: Some(Outcome::Failed), interrupted: false };
-    let log = |n| LogRef { path: format!("sh-{n}.log").into(), bytes: 1000 };
+    let log = |n| LogRef { path: FilePath::named(format!("sh-{n}.log")), bytes: 1000 };
     let sh = |n| ShNode {
         n,
         sh: None,

@@ -6,6 +6,7 @@ use std::hint::black_box;
 use std::io::Write as _;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use rundown::file::FilePath;
 use rundown::log::{Format, Index, LogFile, Tail};
 
 const LOG_BYTES: usize = 64 << 20;
@@ -30,7 +31,7 @@ fn index(c: &mut Criterion) {
     let log = generate(LOG_BYTES);
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(&log).unwrap();
-    let opened = LogFile::open(file.path()).unwrap();
+    let opened = LogFile::open(&FilePath::named(file.path())).unwrap();
 
     let mut group = c.benchmark_group("index");
     group.sample_size(10).throughput(Throughput::Bytes(log.len() as u64));

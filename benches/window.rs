@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use rundown::file::FilePath;
 use rundown::log::{Anchor, Format, Index, LogFile, Tail};
 
 const ROWS: usize = 40;
@@ -27,7 +28,7 @@ fn window(c: &mut Criterion) {
         for mebibytes in [4_u64, 128] {
             let mut file = tempfile::NamedTempFile::new().unwrap();
             file.write_all(&generate(usize::try_from(mebibytes << 20).unwrap(), one_stream)).unwrap();
-            let log = LogFile::open(file.path()).unwrap();
+            let log = LogFile::open(&FilePath::named(file.path())).unwrap();
             let middle = mebibytes << 19;
             for (name, anchor) in [
                 ("from the middle", Anchor::From(middle)),

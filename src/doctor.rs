@@ -1,7 +1,7 @@
 //! What is odd in a store: every class of [`FindingKind`], run by run, and what only the store as a whole shows.
 //!
-//! Runs are taken in pages and their logs are read line by line, so memory does not grow with the store; each finding is handed
-//! on as it is made.
+//! Runs are taken in pages, their directories a repository at a time and their logs line by line, so memory does not grow with the
+//! number of repositories or the size of logs; each finding is handed on as it is made.
 
 use crate::catalog::{Beside, Catalog, RunFilter};
 use crate::error::{Error, Result};
@@ -48,9 +48,8 @@ pub fn examine_store(catalog: &Catalog, filter: &RunFilter, tell: &mut impl FnMu
         page = catalog.runs_beside(&Beside::Older(last.clone()), filter, PAGE)?.ok_or_else(gone)?;
     }
     if !filter.narrows() {
-        for (repo, id) in catalog.dirs_without_row()? {
-            tell(Oddity::RunWithoutRow(repo, id))?;
-        }
+        let notices = catalog.dirs_without_row(|repo, id| tell(Oddity::RunWithoutRow(repo, id)))?;
+        notices.into_iter().try_for_each(|notice| tell(Oddity::Store(notice)))?;
     }
     Ok(())
 }
@@ -90,7 +89,7 @@ fn line_findings(log: &LogRef, is_over: bool) -> Result<Vec<FindingKind>> {
     let file = LogFile::open(&log.path)?;
     let mut reader = file.lines(0)?;
     let (mut number, mut malformed, mut first, mut is_torn) = (0, 0, None, false);
-    while let Some(line) = reader.next().map_err(Error::io("read", &log.path))? {
+    while let Some(line) = reader.next().map_err(Error::io("read", &*log.path))? {
         number += 1;
         is_torn = !line.terminated && file.format() == Format::Cri;
         if line.terminated && matches!(file.format().parse(line.bytes), Err(Some(_))) {

@@ -1,21 +1,98 @@
-//! Opening files that others made: never waits, whatever the path names.
+//! Opening files that others made: never waits, whatever the path names, and never leaves the directory that a path is bound to.
 //!
-//! Opening a FIFO waits for its writer, and a device may do anything; only regular files are read.
+//! Opening a FIFO waits for its writer, and a device may do anything; only regular files are read. What a path leads to is judged
+//! each time it is opened: a link may have taken the place of what was there.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::ops::Deref;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use rustix::fs::OFlags;
+use rustix::fs::{CWD, Mode, OFlags, openat};
+
+/// Why a link that leads out is not followed.
+pub const LEADS_OUT: &str = "it is a link that leads out of the run's directory";
+
+/// For going through a directory; where the system can tell that from listing it, the right to list it is not needed.
+#[cfg(target_os = "linux")]
+const WAY: OFlags = OFlags::PATH.union(OFlags::DIRECTORY);
+#[cfg(not(target_os = "linux"))]
+const WAY: OFlags = OFlags::DIRECTORY;
+
+/// A FIFO without a writer opens at once, and a terminal does not become ours.
+const WITHOUT_WAITING: OFlags = OFlags::NONBLOCK.union(OFlags::NOCTTY);
+
+/// The path of a file, and the directory that it must not lead out of.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FilePath {
+    path: PathBuf,
+    within: Option<Arc<Path>>,
+}
+
+impl FilePath {
+    /// One that the user named: it is followed wherever it leads.
+    #[must_use]
+    pub fn named(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), within: None }
+    }
+
+    /// One that was found: whatever stands there when it is opened, only what lies in this directory is read. The directory is
+    /// resolved: no part of it is a link.
+    #[must_use]
+    pub const fn found(path: PathBuf, within: Arc<Path>) -> Self {
+        Self { path, within: Some(within) }
+    }
+
+    /// Opens the file, a regular one, for reading.
+    ///
+    /// # Errors
+    /// As [`open_regular`], and when it leads out of its directory: nothing there is opened then.
+    pub fn open(&self) -> io::Result<File> {
+        match &self.within {
+            Some(within) => open_inside(&self.path, within),
+            None => open_regular(&self.path),
+        }
+    }
+}
+
+impl Deref for FilePath {
+    type Target = Path;
+
+    fn deref(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// Opens what a path leads to, step by step from the directory: a link that takes the place of a step meanwhile is not followed.
+fn open_inside(path: &Path, within: &Path) -> io::Result<File> {
+    let resolved = fs::canonicalize(path)?;
+    let leads_out = || io::Error::new(io::ErrorKind::InvalidInput, LEADS_OUT);
+    let inner = resolved.strip_prefix(within).map_err(|_| leads_out())?;
+    let mut dir = step(CWD, within, WAY)?;
+    for name in inner.parent().into_iter().flatten() {
+        dir = step(dir.as_fd(), Path::new(name), WAY)?;
+    }
+    let name = inner.file_name().map_or(Path::new("."), Path::new);
+    regular(step(dir.as_fd(), name, WITHOUT_WAITING)?.into())
+}
+
+fn step(dir: BorrowedFd<'_>, name: &Path, flags: OFlags) -> io::Result<OwnedFd> {
+    Ok(openat(dir, name, flags | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?)
+}
 
 /// Opens a regular file for reading.
 ///
 /// # Errors
 /// When it cannot be opened, or is a directory, a FIFO, a socket or a device.
 pub fn open_regular(path: &Path) -> io::Result<File> {
-    let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let flags = WITHOUT_WAITING.bits().cast_signed();
+    regular(OpenOptions::new().read(true).custom_flags(flags).open(path)?)
+}
+
+fn regular(file: File) -> io::Result<File> {
     let metadata = file.metadata()?;
     if metadata.is_file() {
         return Ok(file);
@@ -26,7 +103,43 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::symlink;
+
     use super::*;
+
+    #[test]
+    fn a_found_file_is_read_only_where_it_was_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = fs::canonicalize(dir.path()).unwrap();
+        let (run, outside) = (root.join("run"), root.join("outside"));
+        for (dir, text) in [(&run, "in"), (&outside, "out")] {
+            fs::create_dir_all(dir.join("jobs/build")).unwrap();
+            fs::write(dir.join("jobs/build/sh-1.log"), text).unwrap();
+        }
+        let log = run.join("jobs/build/sh-1.log");
+        let found = FilePath::found(log.clone(), run.clone().into());
+        let read = |path: &FilePath| path.open().and_then(io::read_to_string).map_err(|error| error.to_string());
+        let swap = |at: &Path, to: &Path| {
+            fs::rename(at, at.with_extension("kept")).unwrap();
+            symlink(to, at).unwrap();
+        };
+        let back = |at: &Path| fs::rename(at.with_extension("kept"), at).unwrap();
+        assert_eq!(read(&found), Ok("in".into()));
+
+        swap(&log, Path::new("sh-1.kept"));
+        assert_eq!(read(&found), Ok("in".into()), "a link inside");
+        back(&log);
+        for (at, to) in [(&log, "jobs/build/sh-1.log"), (&run.join("jobs/build"), "jobs/build"), (&run, "")] {
+            swap(at, &outside.join(to));
+            assert_eq!(read(&found), Err(LEADS_OUT.into()), "{}", at.display());
+            assert_eq!(read(&FilePath::named(&*log)), Ok("out".into()), "one that was named is followed");
+            fs::remove_file(at).unwrap();
+            back(at);
+        }
+        assert_eq!(read(&FilePath::found(run.clone(), run.clone().into())), Err("it is a directory".into()));
+        fs::remove_file(&log).unwrap();
+        assert_eq!(found.open().unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
 
     #[test]
     fn what_is_no_regular_file_is_refused_at_once() {

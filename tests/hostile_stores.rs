@@ -12,6 +12,11 @@ use std::process::Output;
 use common::{bytes_of, json, rundown, store};
 use jiff::tz::TimeZone;
 use rundown::catalog::{Catalog, RunFilter, RunSpec};
+use rundown::doctor::{Oddity, examine_store};
+use rundown::error::chain;
+use rundown::join::Place;
+use rundown::log::LogFile;
+use rundown::model::RunId;
 use rundown::sanitise;
 use rundown::time::Time;
 use rundown::tui::Options;
@@ -470,6 +475,86 @@ fn what_leads_out_of_a_run_is_said_and_never_read() {
     }
 }
 
+/// A run whose files all say `inside`, and a directory of markers to take their place.
+fn honest() -> (Hostile, PathBuf, PathBuf) {
+    let store = Hostile::new();
+    let outside = store.dir.path().join("outside");
+    lay_markers(&outside);
+    let run = store.run("honest", "demo.git", "refs/heads/main", "failed-pipeline");
+    store.job("honest", "build", "failed");
+    store.sh("honest", "build", 1, "make");
+    fs::create_dir_all(run.join("jobs/build")).unwrap();
+    fs::write(run.join("jobs/build/sh-1.log"), log_of("inside")).unwrap();
+    fs::write(run.join("quire-ci.log"), "inside\n").unwrap();
+    fs::write(run.join("events.jsonl"), "").unwrap();
+    (store, run, outside)
+}
+
+/// What may take the place of a part of a run's directory: the part, and what is put there, outside.
+const SWAPS: [(&str, &str); 6] = [
+    ("jobs/build/sh-1.log", "sh-1.log"),
+    ("jobs/build", "run/jobs/build"),
+    ("jobs", "run/jobs"),
+    ("quire-ci.log", "run/quire-ci.log"),
+    ("events.jsonl", "run/events.jsonl"),
+    ("", "run"),
+];
+
+/// Puts a link where something was that was found to be no link before; as at once as a rename can.
+fn swap(at: &Path, to: &Path) {
+    // Without the slash that a joined empty part leaves.
+    let at: PathBuf = at.components().collect();
+    let (new, kept) = (at.with_extension("new"), at.with_extension("kept"));
+    link(to, &new);
+    if at.is_dir() {
+        fs::rename(&at, kept).unwrap();
+    }
+    fs::rename(new, &at).unwrap();
+}
+
+#[test]
+fn a_link_that_takes_the_place_of_an_open_log_is_said_and_not_shown() {
+    for (part, outer) in SWAPS {
+        let (store, run, outside) = honest();
+        let mut sim = store.sim("honest");
+        let own_log = part == "quire-ci.log";
+        if own_log {
+            sim.keys("Tab Tab g");
+        }
+        assert_eq!(sim.model.tree.at == Some(Place::Run), own_log);
+        let before = sim.screen();
+        assert!(before.contains("inside") && !before.contains("leads out"), "{before}");
+        swap(&run.join(part), &outside.join(outer));
+        for _ in 0..2 {
+            let screen = sim.disk().screen();
+            assert!(screen.contains("inside") && !screen.contains(MARKER), "{part}: {screen}");
+            assert!(part == "events.jsonl" || screen.contains("leads out"), "{part}: {screen}");
+        }
+        let screen = sim.keys("G g").screen();
+        assert!(!screen.contains(MARKER), "{part}: {screen}");
+    }
+}
+
+#[test]
+fn a_link_that_takes_the_place_of_what_was_found_is_not_followed() {
+    for (part, outer) in SWAPS {
+        let (store, run, outside) = honest();
+        let found = Catalog::of_store(&store.root(), None).run(&RunId("honest".into())).unwrap().unwrap();
+        swap(&run.join(part), &outside.join(outer));
+        let mut read = 0;
+        let sh = found.jobs[0].shs[0].log.clone();
+        for log in [sh, found.log, found.events].into_iter().flatten() {
+            let is_swapped = log.path.starts_with(run.join(part));
+            match LogFile::open(&log.path) {
+                Ok(file) => assert!(!is_swapped && file.path() == &*log.path, "{part}"),
+                Err(error) => assert!(is_swapped && chain(&error).contains("leads out"), "{part}: {error:?}"),
+            }
+            read += 1;
+        }
+        assert_eq!(read, 3);
+    }
+}
+
 #[test]
 fn a_repository_that_is_a_link_out_of_the_store_is_not_read() {
     let store = trapped();
@@ -516,6 +601,35 @@ fn without_a_database_nothing_outside_is_read_either() {
             without_marker(&once(store.dir.path(), &["--once", &format!("store/runs/demo.git/{name}/")]), name);
         }
     }
+}
+
+#[test]
+fn a_repository_that_cannot_be_read_is_said_and_hides_no_run() {
+    let store = Hostile::new();
+    // So deep that a long name in it cannot be read, not even by root.
+    let mut root = store.dir.path().to_owned();
+    while root.as_os_str().len() < 3850 {
+        root.push("d".repeat(100));
+    }
+    fs::create_dir_all(root.join("runs/demo.git/one/jobs")).unwrap();
+    let runs = fs::File::open(root.join("runs")).unwrap();
+    rustix::fs::mkdirat(&runs, "x".repeat(255), 0o700.into()).unwrap();
+    let says_so = |notice: &String| notice.starts_with("runs may be missing: cannot read ") && notice.contains("xxx");
+
+    let tree = Catalog::of_store(&root, None);
+    assert_eq!(tree.runs(&RunFilter::default(), 10).unwrap().heads.len(), 1);
+    assert!(matches!(&tree.notices()[..], [notice] if says_so(notice)), "{:?}", tree.notices());
+
+    let with_rows = Catalog::of_store(&root, Some(&store.root().join("quire.db")));
+    let mut told = Vec::new();
+    let tell = &mut |oddity| {
+        told.push(oddity);
+        Ok(())
+    };
+    examine_store(&with_rows, &RunFilter::default(), tell).unwrap();
+    let is_told = |oddity: &Oddity| matches!(oddity, Oddity::Store(notice) if says_so(notice));
+    assert!(told.contains(&Oddity::RunWithoutRow("demo.git".into(), RunId("one".into()))), "{told:?}");
+    assert_eq!(told.iter().filter(|oddity| is_told(oddity)).count(), 1, "{told:?}");
 }
 
 #[test]

@@ -270,6 +270,21 @@ fn the_name_of_a_bare_log_decides_whether_text_in_it_is_malformed() {
 }
 
 #[test]
+fn an_id_named_whole_is_that_run_however_many_begin_with_it() {
+    let dir = TempDir::new().unwrap();
+    for run in (1..=12).map(|n| format!("aaaab{n}")).chain(["aaaa".into()]) {
+        let job = dir.path().join("runs/demo.git").join(run).join("jobs/build");
+        fs::create_dir_all(&job).unwrap();
+        fs::write(job.join("sh-1.log"), "").unwrap();
+    }
+    for id in ["aaaa", "aaaab1"] {
+        let document = json(dir.path(), &["--root", ".", "--once", "--format", "json", id], 0);
+        assert_eq!(document["run"]["id"], id);
+    }
+    assert!(stderr(dir.path(), &["--root", ".", "--once", "aaaab"], 5).contains("several runs match `aaaab`"));
+}
+
+#[test]
 fn directories_of_logs_open_without_a_database() {
     let dir = TempDir::new().unwrap();
     let log = "2026-01-02T03:04:05Z stdout F hello\n";

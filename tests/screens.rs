@@ -831,7 +831,7 @@ proptest! {
                 prop_assert!(log.window.rows.len() <= log.top + height, "the last row is on screen");
             }
             prop_assert!(sim.model.shown().is_some());
-            let has_text = log.path.as_ref().is_some_and(|path| fs::metadata(path).is_ok_and(|log| log.len() > 0));
+            let has_text = log.path.as_deref().is_some_and(|path| fs::metadata(path).is_ok_and(|log| log.len() > 0));
             prop_assert!(!has_text || !log.window.rows.is_empty(), "a log with rows is shown");
         }
     }

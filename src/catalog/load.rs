@@ -3,13 +3,13 @@
 use std::collections::HashSet;
 use std::fs::TryLockError;
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::error::{self, Error, Result};
 use crate::events::Events;
-use crate::file::open_regular;
+use crate::file::FilePath;
 use crate::join::{self, DatedLog, Finding, FindingKind, Findings, JobNode, LogRef, Place, Recorder, RunHead, RunNode};
-use crate::log::path::FoundLog;
+use crate::log::path::{FoundLog, LeftOut, RunDir};
 use crate::log::{LogFile, Tail, path};
 use crate::model::{Job, JobId, Origin, Phase, Run, RunId, Sh};
 use crate::store::{ListedRun, Reader, RunPage};
@@ -30,18 +30,18 @@ pub(super) fn stored_run(root: &Path, reader: &Reader, id: &RunId) -> Result<Opt
 
 /// A run of a log tree without a database.
 pub(super) fn tree_run(root: &Path, id: &RunId) -> Result<Option<RunNode>> {
-    let Some(run) = tree_runs(root)?.into_iter().find(|run| &run.id == id) else { return Ok(None) };
+    let Some(run) = tree_runs(root)?.0.into_iter().find(|run| &run.id == id) else { return Ok(None) };
     let dir = run_dir(root, &run);
     Ok(Some(load_node(join::run_head(run, Recorder::Unknown), false, Vec::new(), dir)))
 }
 
 /// Where a run's files are, or why they are not read.
-fn run_dir(root: &Path, run: &Run) -> std::result::Result<Option<PathBuf>, FindingKind> {
+fn run_dir(root: &Path, run: &Run) -> std::result::Result<Option<RunDir>, FindingKind> {
     let Some(repo) = run.repo.as_deref() else { return Ok(None) };
     let dir = path::run_dir(root, repo, &run.id).ok_or(FindingKind::UnsafeRunName)?;
-    match path::leads_out(root, &dir) {
-        Ok(false) => Ok(Some(dir)),
-        Ok(true) => {
+    match RunDir::of_store(root, dir.clone()) {
+        Ok(Some(dir)) => Ok(Some(dir)),
+        Ok(None) => {
             let why = "it is a link that leads out of the store";
             Err(FindingKind::Refused(format!("{} is not read: {why}", dir.display())))
         }
@@ -74,12 +74,12 @@ fn recorder(ours: bool, run: &Run, root: &Path) -> Recorder {
         return Recorder::Unknown;
     }
     let Ok(Some(dir)) = run_dir(root, run) else { return Recorder::Unknown };
-    let lock = path::recorder_lock(&dir);
+    let Some(lock) = dir.recorder_lock() else { return Recorder::Gone };
     // No recorder makes a link.
     if lock.is_symlink() {
         return Recorder::Unknown;
     }
-    match open_regular(&lock).map(|file| file.try_lock_shared()) {
+    match lock.open().map(|file| file.try_lock_shared()) {
         Ok(Err(TryLockError::WouldBlock)) => Recorder::Alive,
         Ok(Ok(())) => Recorder::Gone,
         Err(missing) if missing.kind() == ErrorKind::NotFound => Recorder::Gone,
@@ -93,13 +93,13 @@ fn load_node(
     mut head: RunHead,
     ours: bool,
     rows: Vec<(Job, Vec<Sh>)>,
-    dir: std::result::Result<Option<PathBuf>, FindingKind>,
+    dir: std::result::Result<Option<RunDir>, FindingKind>,
 ) -> RunNode {
     let mut odd = Odd { hides_all: dir.is_err(), ..Odd::default() };
     let dir = dir.map_err(|why| odd.findings.add(Place::Run, why)).ok().flatten();
     let files =
-        dir.as_deref().map(path::list_run_files).and_then(|files| odd.told(&Place::Run, files)).unwrap_or_default();
-    odd.left_out(&Place::Run, files.unreadable, files.refused);
+        dir.as_ref().map(path::list_run_files).and_then(|files| odd.told(&Place::Run, files)).unwrap_or_default();
+    odd.left_out(&Place::Run, files.left_out);
     let mut jobs = rows;
     let mut told = None;
     // Ours says all of it in the database.
@@ -123,27 +123,28 @@ fn load_node(
         let listed = odd.told(&Place::Run, path::list_jobs(dir));
         odd.hides_all = listed.as_ref().is_none_or(|listed| listed.refused.is_some());
         let listed = listed.unwrap_or_default();
-        odd.left_out(&Place::Run, Vec::new(), listed.refused.into_iter().collect());
+        odd.left_out(&Place::Run, LeftOut { refused: listed.refused.into_iter().collect(), ..LeftOut::default() });
         let alone = listed.ids.into_iter().filter(|id| !known.contains(id));
         jobs.extend(alone.map(|id| (Job::without_row(id), Vec::new())));
     }
-    let logs_dir = dir.as_deref().filter(|_| !odd.hides_all);
+    let logs_dir = dir.as_ref().filter(|_| !odd.hides_all);
     let load = |(job, shs)| load_job(&head, ours, logs_dir, job, shs, &mut odd);
     let jobs = jobs.into_iter().map(load).collect();
     let log = files.log.map(|(path, bytes)| LogRef { path, bytes });
+    let dir = dir.map(|dir| dir.path().to_owned());
     let mut node = RunNode { head, dir, log, events: told, jobs, findings: Findings::default() };
     node.findings = odd.beside(join::find(&node, Time::now()));
     node
 }
 
-fn load_job(head: &RunHead, ours: bool, dir: Option<&Path>, job: Job, shs: Vec<Sh>, odd: &mut Odd) -> JobNode {
+fn load_job(head: &RunHead, ours: bool, dir: Option<&RunDir>, job: Job, shs: Vec<Sh>, odd: &mut Odd) -> JobNode {
     let place = Place::Job(job.id.clone());
     let listed = dir.map(|dir| path::list_logs(dir, &job.id)).and_then(|listed| odd.told(&place, listed));
     let found = listed.unwrap_or_default();
     // A job without commands (quire's own `quire/push`) misses nothing by its name.
-    let is_no_path = || dir.is_some_and(|dir| path::job_dir(dir, &job.id).is_none());
-    let refused = if shs.is_empty() && is_no_path() { Vec::new() } else { found.refused };
-    odd.left_out(&place, found.unreadable, refused);
+    let is_no_path = || dir.is_some_and(|dir| path::job_dir(dir.path(), &job.id).is_none());
+    let left_out = if shs.is_empty() && is_no_path() { LeftOut::default() } else { found.left_out };
+    odd.left_out(&place, left_out);
     // Times are worth a read only where they decide.
     let guessed = shs.iter().any(|sh| sh.origin != Origin::Call);
     // A recorder of ours writes a command's row before its log: a log without one is newer than the rows that were read.
@@ -179,9 +180,9 @@ impl Odd {
         result.map_err(|error| self.findings.add(place.clone(), FindingKind::Unreadable(error::chain(&error)))).ok()
     }
 
-    fn left_out(&mut self, place: &Place, unreadable: Vec<String>, refused: Vec<String>) {
-        let kinds = unreadable.into_iter().map(FindingKind::Unreadable);
-        for kind in kinds.chain(refused.into_iter().map(FindingKind::Refused)) {
+    fn left_out(&mut self, place: &Place, left_out: LeftOut) {
+        let kinds = left_out.unreadable.into_iter().map(FindingKind::Unreadable);
+        for kind in kinds.chain(left_out.refused.into_iter().map(FindingKind::Refused)) {
             self.findings.add(place.clone(), kind);
         }
     }
@@ -192,11 +193,11 @@ const MAX_EVENTS_BYTES: u64 = 64 << 20;
 
 /// What the events tell, line by line, and the size of the file when that was begun. A last line without LF is one only when nobody
 /// writes any more.
-fn read_events(path: &Path, tail: Tail) -> Result<(Events, u64)> {
+fn read_events(path: &FilePath, tail: Tail) -> Result<(Events, u64)> {
     let file = LogFile::open(path)?;
     let mut lines = file.lines(0)?;
     let mut events = Events::default();
-    while let Some(line) = lines.next().map_err(Error::io("read", path))? {
+    while let Some(line) = lines.next().map_err(Error::io("read", &**path))? {
         if line.end > MAX_EVENTS_BYTES || (!line.terminated && tail == Tail::Hold) {
             break;
         }
@@ -215,12 +216,20 @@ fn dated(found: FoundLog, wanted: bool) -> DatedLog {
     DatedLog { n: found.n, log: LogRef { path: found.path, bytes: found.bytes }, first_at }
 }
 
-/// The runs of a log tree, newest first: ids are UUIDv7, so they sort by time.
-pub(super) fn tree_runs(root: &Path) -> Result<Vec<Run>> {
-    let mut runs: Vec<Run> =
-        path::list_runs(root)?.into_iter().map(|(repo, id)| Run::without_row(id, Some(repo))).collect();
+/// The runs of a log tree, newest first: ids are UUIDv7, so they sort by time. And what is to be said of those that are not there.
+pub(super) fn tree_runs(root: &Path) -> Result<(Vec<Run>, Vec<String>)> {
+    let (mut runs, mut notices) = (Vec::new(), Vec::new());
+    for repo in path::list_runs(root)? {
+        runs.extend(repo.runs.into_iter().map(|(repo, id)| Run::without_row(id, Some(repo))));
+        notices.extend(repo.unreadable.iter().map(hidden_runs));
+    }
     runs.sort_by(|a, b| b.id.cmp(&a.id));
-    Ok(runs)
+    Ok((runs, notices))
+}
+
+/// What is to be said of a directory that may hold runs and cannot be read.
+pub(super) fn hidden_runs(error: &Error) -> String {
+    format!("runs may be missing: {}", error::chain(error))
 }
 
 pub(super) fn path_run_id() -> RunId {
@@ -232,12 +241,12 @@ pub(super) fn path_run(path: &Path) -> Result<RunNode> {
     let head = join::run_head(Run::without_row(path_run_id(), None), Recorder::Unknown);
     let metadata = std::fs::metadata(path).map_err(Error::io("open", path))?;
     if metadata.is_dir() && path.join("jobs").is_dir() {
-        return Ok(load_node(head, false, Vec::new(), Ok(Some(path.to_owned()))));
+        return Ok(load_node(head, false, Vec::new(), Ok(Some(RunDir::named(path.to_owned())?))));
     }
     let dir = Some(path.to_owned()).filter(|_| metadata.is_dir());
     let found = match &dir {
         Some(dir) => path::discover(dir)?,
-        None => vec![(String::new(), vec![FoundLog { n: 1, path: path.to_owned(), bytes: metadata.len() }])],
+        None => vec![(String::new(), vec![FoundLog { n: 1, path: FilePath::named(path), bytes: metadata.len() }])],
     };
     let node = |(job, found): (String, Vec<FoundLog>)| {
         let logs = found.into_iter().map(|found| dated(found, false)).collect();

@@ -38,8 +38,8 @@ enum Place {
 enum Source {
     /// A root whose database tells the runs.
     Store { root: PathBuf, reader: Box<Reader> },
-    /// A root without a database: the log tree alone.
-    Tree { root: PathBuf },
+    /// A root without a database: the log tree alone, and what was to be said of it when its runs were listed last.
+    Tree { root: PathBuf, notices: RefCell<Vec<String>> },
     /// A log or a directory of logs.
     Path { path: PathBuf },
 }
@@ -97,7 +97,7 @@ impl Catalog {
     pub fn run(&self, id: &RunId) -> Result<Option<RunNode>> {
         match &*self.source()? {
             Source::Store { root, reader } => load::stored_run(root, reader, id),
-            Source::Tree { root } => load::tree_run(root, id),
+            Source::Tree { root, .. } => load::tree_run(root, id),
             Source::Path { path } => load::path_run(path).map(Some),
         }
     }
@@ -135,13 +135,22 @@ impl Catalog {
         }
     }
 
-    /// The runs that have a directory of logs and no row in the database, by repository and id.
-    #[expect(clippy::missing_errors_doc, reason = "see runs")]
-    pub fn dirs_without_row(&self) -> Result<Vec<(String, RunId)>> {
-        match &*self.source()? {
-            Source::Store { root, reader } => reader.unknown(&path::list_runs(root)?),
-            Source::Tree { .. } | Source::Path { .. } => Ok(Vec::new()),
+    /// Hands on the runs that have a directory of logs and no row in the database, by repository and id, as it goes through the
+    /// repositories: not all are in memory at once. Returns what is to be said of directories that cannot be read.
+    ///
+    /// # Errors
+    /// As for [`Catalog::runs`], or as `take` says.
+    pub fn dirs_without_row(&self, mut take: impl FnMut(String, RunId) -> Result<()>) -> Result<Vec<String>> {
+        let mut notices = Vec::new();
+        if let Source::Store { root, reader } = &*self.source()? {
+            for repo in path::list_runs(root)? {
+                notices.extend(repo.unreadable.iter().map(load::hidden_runs));
+                for (repo, id) in reader.unknown(repo.runs)? {
+                    take(repo, id)?;
+                }
+            }
         }
+        Ok(notices)
     }
 
     /// What a user should know of how the store is read, once it has been.
@@ -149,7 +158,8 @@ impl Catalog {
     pub fn notices(&self) -> Vec<String> {
         match &*self.source.borrow() {
             Some(Source::Store { reader, .. }) => reader.notices(),
-            _ => Vec::new(),
+            Some(Source::Tree { notices, .. }) => notices.borrow().clone(),
+            Some(Source::Path { .. }) | None => Vec::new(),
         }
     }
 
@@ -174,7 +184,7 @@ impl Catalog {
             Place::Path(path) if path.is_dir() => vec![path.clone()],
             Place::Path(path) => vec![parent(path)],
         };
-        if let Some(Source::Tree { root }) = &*self.source.borrow() {
+        if let Some(Source::Tree { root, .. }) = &*self.source.borrow() {
             dirs.extend(path::list_run_parents(root));
         }
         if let Some(run) = run {
@@ -208,10 +218,17 @@ impl Catalog {
     fn page_if_there(&self, page: &RunPage) -> Result<Option<Vec<RunHead>>> {
         let runs = match &*self.source()? {
             Source::Store { root, reader } => return load::listed_heads(root, reader, page),
-            Source::Tree { root } => load::tree_runs(root)?,
+            Source::Tree { root, notices } => {
+                let (runs, told) = load::tree_runs(root)?;
+                notices.replace(told);
+                runs
+            }
             Source::Path { path } => return Ok(Some(vec![load::path_run(path)?.head])),
         };
-        let has_part = |id: &str, part: &String| id.starts_with(part) || id.ends_with(part);
+        // An id that is named whole means that run, however many others begin or end with it.
+        let is_whole = page.id_part.as_ref().is_some_and(|part| runs.iter().any(|run| run.id.as_str() == part));
+        let has_part =
+            |id: &str, part: &String| id == part || !is_whole && (id.starts_with(part) || id.ends_with(part));
         let wanted = |run: &Run| {
             page.ref_name.is_none()
                 && page.outcome.is_none()
@@ -234,9 +251,6 @@ impl Catalog {
     fn by_id(&self, part: &str, filter: &RunFilter) -> Result<RunId> {
         const SHOWN: usize = 10;
         let mut found = self.page(&RunPage { id_part: Some(part.to_owned()), limit: SHOWN + 1, ..page_of(filter) })?;
-        if let Some(exact) = found.iter().find(|head| head.run.id.as_str() == part) {
-            return Ok(exact.run.id.clone());
-        }
         if found.len() > 1 {
             let more = if found.len() > SHOWN { "\n  …" } else { "" };
             let listed: Vec<String> = found.iter().take(SHOWN).map(candidate).collect();
@@ -276,7 +290,9 @@ impl Place {
             (Some(db), Some(Source::Store { reader, .. })) if reader.path() == db => None,
             (Some(db), _) => Some(Source::Store { root: root.clone(), reader: Box::new(Reader::new(&db)) }),
             (None, Some(Source::Store { .. })) => None,
-            (None, last) if root.join("runs").is_dir() => last.is_none().then(|| Source::Tree { root: root.clone() }),
+            (None, last) if root.join("runs").is_dir() => {
+                last.is_none().then(|| Source::Tree { root: root.clone(), notices: RefCell::default() })
+            }
             (None, _) => return Err(Error::NoStore { root: root.clone(), why: why_no_store(root) }),
         })
     }

@@ -427,9 +427,8 @@ impl RunNode {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use super::*;
+    use crate::file::FilePath;
     use crate::join::{DatedLog, LogRef, Recorder, job_node, run_head};
     use crate::model::{Job, Run, RunId, Sh};
 
@@ -470,7 +469,11 @@ mod tests {
     }
 
     fn log(n: u32, first: i64) -> DatedLog {
-        DatedLog { n, log: LogRef { path: PathBuf::from(format!("sh-{n}.log")), bytes: 9 }, first_at: ms(Some(first)) }
+        DatedLog {
+            n,
+            log: LogRef { path: FilePath::named(format!("sh-{n}.log")), bytes: 9 },
+            first_at: ms(Some(first)),
+        }
     }
 
     type Parts = (Job, Vec<Sh>, Vec<DatedLog>);

@@ -9,6 +9,7 @@ use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 
 use crate::events::Events;
+use crate::file::FilePath;
 use crate::model::{Job, JobId, Outcome, Phase, Run, Sh};
 use crate::time::Time;
 
@@ -101,7 +102,7 @@ pub struct ShNode {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LogRef {
     /// Where it is.
-    pub path: PathBuf,
+    pub path: FilePath,
     /// Its size when it was listed.
     pub bytes: u64,
 }
@@ -270,15 +271,13 @@ pub fn run_of_events(run: Run, events: &Events) -> Run {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use proptest::prelude::*;
 
     use super::*;
     use crate::model::{Origin, RunId};
 
     fn log(n: u32) -> DatedLog {
-        DatedLog { n, log: LogRef { path: PathBuf::from(format!("sh-{n}.log")), bytes: 10 }, first_at: None }
+        DatedLog { n, log: LogRef { path: FilePath::named(format!("sh-{n}.log")), bytes: 10 }, first_at: None }
     }
 
     fn head(state: &str, started: Option<i64>, finished: Option<i64>, recorder: Recorder) -> RunHead {

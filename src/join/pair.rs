@@ -232,11 +232,10 @@ fn fill_gaps(mut row_of: Vec<Option<usize>>, shs: &[Sh], logs: &[DatedLog]) -> V
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use proptest::prelude::*;
 
     use super::*;
+    use crate::file::FilePath;
 
     fn sh(n: Option<u32>, started_ms: i64) -> Sh {
         Sh {
@@ -251,7 +250,7 @@ mod tests {
     }
 
     fn log(n: u32, first_ms: Option<i64>) -> DatedLog {
-        let log = LogRef { path: PathBuf::from(format!("sh-{n}.log")), bytes: 10 };
+        let log = LogRef { path: FilePath::named(format!("sh-{n}.log")), bytes: 10 };
         DatedLog { n, log, first_at: first_ms.map(Time::from_millis) }
     }
 

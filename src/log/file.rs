@@ -10,7 +10,7 @@ use std::fs::{self, File};
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::format::{Format, TELLING_BYTES};
 use super::index::{Index, Totals};
@@ -18,7 +18,7 @@ use super::lines::{Limits, Lines, View};
 use super::rows::Rows;
 use super::{Anchor, Tail, Window};
 use crate::error::{Error, Result};
-use crate::file::open_regular;
+use crate::file::FilePath;
 use crate::time::Time;
 
 /// How many of its first bytes tell a file from another one written into the same inode.
@@ -33,7 +33,7 @@ const FIRST_TIME_BYTES: u64 = 64 << 10;
 /// An open log.
 #[derive(Debug)]
 pub struct LogFile {
-    path: PathBuf,
+    path: FilePath,
     file: File,
     /// Device and inode.
     id: (u64, u64),
@@ -71,16 +71,16 @@ impl LogFile {
     /// Opens a log for reading. Never waits, whatever the path names.
     ///
     /// # Errors
-    /// When it cannot be opened, or is no regular file.
-    pub fn open(path: &Path) -> Result<Self> {
-        Self::open_io(path).map_err(Error::io("read", path))
+    /// When it cannot be opened, is no regular file, or leads out of its directory; so whenever it is opened again.
+    pub fn open(path: &FilePath) -> Result<Self> {
+        Self::open_io(path).map_err(Error::io("read", &**path))
     }
 
-    fn open_io(path: &Path) -> io::Result<Self> {
-        let file = open_regular(path)?;
+    fn open_io(path: &FilePath) -> io::Result<Self> {
+        let file = path.open()?;
         let meta = file.metadata()?;
         let id = (meta.dev(), meta.ino());
-        let (path, format) = (path.to_owned(), Format::Cri);
+        let (path, format) = (path.clone(), Format::Cri);
         let mut log = Self { path, file, id, head: Vec::new(), bytes: 0, format, generation: 0 };
         log.look()?;
         Ok(log)
@@ -90,6 +90,12 @@ impl LogFile {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether it was opened by this path, and bound to the same directory.
+    #[must_use]
+    pub fn is_at(&self, path: &FilePath) -> bool {
+        self.path == *path
     }
 
     /// Its size when it was opened or last [extended](Self::extend).
@@ -117,9 +123,9 @@ impl LogFile {
     /// Cut off and written anew beyond its old size between two looks, with the same first 64 bytes, passes for grown.
     ///
     /// # Errors
-    /// When the file or its directory cannot be read, or what replaces it is no regular file.
+    /// When the file or its directory cannot be read, or what replaces it is none that [`Self::open`] opens.
     pub fn extend(&mut self) -> Result<Change> {
-        self.extend_io().map_err(Error::io("read", &self.path))
+        self.extend_io().map_err(Error::io("read", &*self.path))
     }
 
     fn extend_io(&mut self) -> io::Result<Change> {
@@ -141,7 +147,7 @@ impl LogFile {
         }
         let missing =
             |error: &io::Error| matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory);
-        match fs::metadata(&self.path) {
+        match fs::metadata(&*self.path) {
             Ok(meta) if (meta.dev(), meta.ino()) == self.id => Ok(Change::Same),
             Err(error) if missing(&error) => Ok(Change::Gone),
             Err(error) => Err(error),
@@ -264,7 +270,7 @@ impl LogFile {
     /// One reading: the file up to the size that it has now.
     fn reading<'f, T>(&'f self, read: impl FnOnce(View<'f>) -> io::Result<T>) -> Result<T> {
         let size = self.file.metadata().map(|meta| meta.len());
-        size.and_then(|end| read(self.view(end))).map_err(Error::io("read", &self.path))
+        size.and_then(|end| read(self.view(end))).map_err(Error::io("read", &*self.path))
     }
 
     const fn view(&self, end: u64) -> View<'_> {
@@ -314,6 +320,10 @@ mod tests {
     use super::*;
     use crate::log::Row;
 
+    fn open(path: &Path) -> Result<LogFile> {
+        LogFile::open(&FilePath::named(path))
+    }
+
     fn append(path: &Path, bytes: &[u8]) {
         File::options().append(true).create(true).open(path).unwrap().write_all(bytes).unwrap();
     }
@@ -337,7 +347,7 @@ mod tests {
         let fifo = dir.path().join("fifo");
         rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
         for path in [dir.path(), &fifo, Path::new("/dev/null"), &dir.path().join("missing")] {
-            let error = LogFile::open(path).unwrap_err();
+            let error = open(path).unwrap_err();
             assert!(matches!(&error, Error::Io { doing: "read", path: of, .. } if of == path), "{error:?}");
         }
     }
@@ -347,7 +357,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (path, old) = (dir.path().join("0.log"), dir.path().join("0.log.old"));
         append(&path, ONE);
-        let mut log = LogFile::open(&path).unwrap();
+        let mut log = open(&path).unwrap();
         assert_eq!(log.extend().unwrap(), Change::Same);
         fs::rename(&path, &old).unwrap();
         assert_eq!(log.extend().unwrap(), Change::Gone);
@@ -364,7 +374,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("0.log");
         append(&path, ONE);
-        let mut log = LogFile::open(&path).unwrap();
+        let mut log = open(&path).unwrap();
         fs::write(&path, [TWO, ONE].concat()).unwrap();
         assert_eq!(log.extend().unwrap(), Change::Truncated);
         assert_eq!((log.generation(), log.bytes()), (1, 68));
@@ -381,7 +391,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("sh-1.log");
         append(&path, b"");
-        let mut log = LogFile::open(&path).unwrap();
+        let mut log = open(&path).unwrap();
         assert_eq!(log.format(), Format::Cri);
         append(&path, b"\nhello\nwor");
         assert_eq!(log.extend().unwrap(), Change::Reformatted);
@@ -403,7 +413,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("sh-1.log");
         append(&path, &b"hello, how are you\n".repeat(4000));
-        let mut log = LogFile::open(&path).unwrap();
+        let mut log = open(&path).unwrap();
         append(&path, ONE);
         assert_eq!(log.extend().unwrap(), Change::Grown { from: 76_000, to: 76_034 });
         assert_eq!((log.format(), log.first_time().unwrap()), (Format::Plain, None));
@@ -415,7 +425,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("0.log");
         append(&path, ONE);
-        let mut log = LogFile::open(&path).unwrap();
+        let mut log = open(&path).unwrap();
         fs::remove_dir_all(dir.path()).unwrap();
         assert_eq!(log.extend().unwrap(), Change::Gone);
         assert_eq!(texts(&log), ["one"]);
@@ -431,7 +441,7 @@ mod tests {
             ("torn", b"1970-01-01T00:00:07Z std", None),
         ] {
             append(&dir.path().join(name), content);
-            assert_eq!(LogFile::open(&dir.path().join(name)).unwrap().first_time().unwrap(), time, "{name}");
+            assert_eq!(open(&dir.path().join(name)).unwrap().first_time().unwrap(), time, "{name}");
         }
     }
 
@@ -441,9 +451,9 @@ mod tests {
         let path = dir.path().join("0.log");
         let piece = [b"2026-01-02T03:04:05Z stdout P ", [b'x'; 16_384].as_slice(), b"\n"].concat();
         append(&path, &piece.repeat(200));
-        assert_eq!(LogFile::open(&path).unwrap().tail_offset(1, Tail::Hold).unwrap(), 0, "3 MiB");
+        assert_eq!(open(&path).unwrap().tail_offset(1, Tail::Hold).unwrap(), 0, "3 MiB");
         append(&path, &piece.repeat(1000));
-        let log = LogFile::open(&path).unwrap();
+        let log = open(&path).unwrap();
         assert_eq!(all_rows_len(&log, 0), 1);
         let tail = log.tail_offset(1, Tail::Hold).unwrap();
         assert!(tail > 15 << 20 && log.bytes() - tail < 16 << 20, "{tail}");
@@ -497,7 +507,7 @@ mod tests {
             let dir = tempfile::tempdir().unwrap();
             let (path, next) = (dir.path().join(name), dir.path().join("next"));
             append(&path, b"");
-            let mut log = LogFile::open(&path).unwrap();
+            let mut log = open(&path).unwrap();
             let mut index = Index::new(log.format());
             for act in acts.into_iter().flat_map(by_bytes) {
                 match &act {
@@ -524,7 +534,7 @@ mod tests {
                     index = Index::new(log.format());
                 }
                 log.feed(&mut index, u64::MAX).unwrap();
-                let anew = LogFile::open(&path).unwrap();
+                let anew = open(&path).unwrap();
                 prop_assert_eq!(log.format(), anew.format());
                 prop_assert_eq!(all_rows(&log), all_rows(&anew));
                 prop_assert_eq!(index.totals(Tail::Emit), anew.totals(Tail::Emit).unwrap());

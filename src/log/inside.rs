@@ -3,11 +3,27 @@
 use std::fs::{self, DirEntry, FileType};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::error::{Error, Result};
+use crate::file::{FilePath, LEADS_OUT};
 
-/// A regular file: its name, path and size.
-pub(super) type File = (String, PathBuf, u64);
+/// A regular file of a directory.
+#[derive(Clone)]
+pub(super) struct File {
+    pub name: String,
+    pub path: FilePath,
+    pub bytes: u64,
+}
+
+/// What has the name of a file of ours and is not read, with the reason.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct LeftOut {
+    /// It cannot be read.
+    pub unreadable: Vec<String>,
+    /// It is left alone on purpose, because it leads out of the run's directory.
+    pub refused: Vec<String>,
+}
 
 /// An entry of a directory.
 pub(super) struct Entry {
@@ -37,33 +53,36 @@ impl Kind {
     }
 
     /// Says why something that has the name of a file of ours is not read.
-    pub(super) fn tell(self, path: &Path, unreadable: &mut Vec<String>, refused: &mut Vec<String>) {
+    pub(super) fn tell(self, path: &Path, left_out: &mut LeftOut) {
         match self {
             Self::File(_) => {}
-            Self::Directory => unreadable.push(told(path, "it is a directory")),
-            Self::Other => unreadable.push(told(path, "it is no regular file")),
-            Self::Stranger => refused.push(told(path, LEADS_OUT)),
+            Self::Directory => left_out.unreadable.push(told(path, "it is a directory")),
+            Self::Other => left_out.unreadable.push(told(path, "it is no regular file")),
+            Self::Stranger => left_out.refused.push(leads_out(path)),
         }
     }
 }
 
-const LEADS_OUT: &str = "it is a link that leads out of the run's directory, or nowhere";
+fn leads_out(path: &Path) -> String {
+    told(path, &format!("{LEADS_OUT}, or nowhere"))
+}
 
 fn told(path: &Path, why: &str) -> String {
     format!("{} is not read: {why}", path.display())
 }
 
 /// Lists directories without ever leaving one of them by a link.
+#[derive(Clone, Debug)]
 pub(super) struct Inside {
     /// Resolved: no part of it is a link.
-    pub root: PathBuf,
+    pub root: Arc<Path>,
 }
 
 impl Inside {
     /// `None` when there is no such directory.
     pub(super) fn new(root: &Path) -> Result<Option<Self>> {
         let resolved = present(fs::canonicalize(root)).map_err(Error::io("read", root))?;
-        Ok(resolved.map(|root| Self { root }))
+        Ok(resolved.map(|root| Self { root: root.into() }))
     }
 
     /// The regular files of a directory, by name.
@@ -71,12 +90,17 @@ impl Inside {
         let entries = self.entries(dir)?.into_iter();
         let mut files: Vec<File> = entries
             .filter_map(|Entry { name, path, kind }| match kind {
-                Kind::File(bytes) => Some((name, path, bytes)),
+                Kind::File(bytes) => Some(File { name, path: self.found(path), bytes }),
                 _ => None,
             })
             .collect();
-        files.sort();
+        files.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(files)
+    }
+
+    /// The path of a file that was found: it stays inside when it is opened, whatever has taken its place by then.
+    pub(super) fn found(&self, path: PathBuf) -> FilePath {
+        FilePath::found(path, Arc::clone(&self.root))
     }
 
     /// The directories of a directory, by name.
@@ -137,7 +161,7 @@ impl Inside {
         let failed = || Error::io("read", dir);
         let is_link = present(fs::symlink_metadata(dir)).map_err(failed())?.is_some_and(|own| own.is_symlink());
         let is_refused = is_link && !self.holds(dir).map_err(failed())?;
-        Ok(is_refused.then(|| told(dir, LEADS_OUT)))
+        Ok(is_refused.then(|| leads_out(dir)))
     }
 
     /// Whether a path leads to something inside.

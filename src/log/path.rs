@@ -7,15 +7,17 @@
 //! ```
 //!
 //! Names come from programs and pushes. One is used as a part of a path only if it is a single, plain segment; a link is
-//! followed only if what it leads to lies inside the run's directory. What is refused is left out, never an error: a store
-//! is shown without it.
+//! followed only if what it leads to lies inside the run's directory, and what is found is bound to that directory for whenever
+//! it is opened ([`FilePath`]). What is refused is left out, never an error: a store is shown without it.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::inside::{Entry, File, Inside, Kind, present};
+use super::inside::{Entry, File, Inside, Kind};
 use crate::error::{Error, Result};
+use crate::file::FilePath;
 use crate::model::{JobId, RunId};
+
+pub use super::inside::LeftOut;
 
 /// The longest name that Linux's file systems take.
 const MAX_NAME_BYTES: usize = 255;
@@ -38,14 +40,46 @@ pub fn run_dir(root: &Path, repo: &str, run: &RunId) -> Option<PathBuf> {
     Some(dir)
 }
 
-/// Whether a run's directory is a link, or lies behind one, that leads out of the directory of all runs.
-///
-/// # Errors
-/// When that cannot be told.
-pub fn leads_out(root: &Path, run_dir: &Path) -> Result<bool> {
-    let Some(inside) = Inside::new(&root.join("runs"))? else { return Ok(false) };
-    let resolved = present(fs::canonicalize(run_dir)).map_err(Error::io("read", run_dir))?;
-    Ok(resolved.is_some_and(|resolved| !resolved.starts_with(&inside.root)))
+/// A run's directory, resolved once: whatever takes its place later, nothing outside what it was then is read.
+#[derive(Debug)]
+pub struct RunDir {
+    path: PathBuf,
+    /// `None` when there was no such directory.
+    inside: Option<Inside>,
+}
+
+impl RunDir {
+    /// A directory that the user named: it is followed wherever it leads.
+    ///
+    /// # Errors
+    /// When what it leads to cannot be told.
+    pub fn named(path: PathBuf) -> Result<Self> {
+        let inside = Inside::new(&path)?;
+        Ok(Self { path, inside })
+    }
+
+    /// The directory of a run of a store; `None` when it is a link, or lies behind one, that leads out of the directory of all runs.
+    ///
+    /// # Errors
+    /// As for [`RunDir::named`].
+    pub fn of_store(root: &Path, path: PathBuf) -> Result<Option<Self>> {
+        let Some(runs) = Inside::new(&root.join("runs"))? else { return Ok(Some(Self { path, inside: None })) };
+        let dir = Self::named(path)?;
+        let is_inside = dir.inside.as_ref().is_none_or(|inside| inside.root.starts_with(&runs.root));
+        Ok(is_inside.then_some(dir))
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The file that a recorder of ours keeps locked while it works on the run; `None` when there is no such directory.
+    #[must_use]
+    pub fn recorder_lock(&self) -> Option<FilePath> {
+        Some(self.inside.as_ref()?.found(recorder_lock(&self.path)))
+    }
 }
 
 /// The directory of a job's logs: `<run-dir>/jobs/<job-id>`; `None` when the id is unsafe as a path.
@@ -80,7 +114,7 @@ pub struct FoundLog {
     /// Its number, from its name; in other directories than a job's, its place in the order of names, from 1.
     pub n: u32,
     /// Where it is.
-    pub path: PathBuf,
+    pub path: FilePath,
     /// Its size when it was listed.
     pub bytes: u64,
 }
@@ -90,10 +124,8 @@ pub struct FoundLog {
 pub struct JobLogs {
     /// Its logs, by number.
     pub logs: Vec<FoundLog>,
-    /// What has the name of a log and cannot be read, with the reason.
-    pub unreadable: Vec<String>,
-    /// What has the name of a log and is left alone on purpose, because it leads out of the run's directory.
-    pub refused: Vec<String>,
+    /// What has the name of a log and is not read.
+    pub left_out: LeftOut,
 }
 
 /// The logs of a job of a run; nothing when there is no such directory.
@@ -102,23 +134,23 @@ pub struct JobLogs {
 ///
 /// # Errors
 /// When the directory is there and cannot be read.
-pub fn list_logs(run_dir: &Path, job: &JobId) -> Result<JobLogs> {
+pub fn list_logs(run_dir: &RunDir, job: &JobId) -> Result<JobLogs> {
     let mut found = JobLogs::default();
-    let Some(dir) = job_dir(run_dir, job) else {
+    let Some(dir) = job_dir(&run_dir.path, job) else {
         let why = "cannot be a part of a path: if it has logs they are not read";
-        found.refused.push(format!("the job's name {:?} {why}", job.as_str()));
+        found.left_out.refused.push(format!("the job's name {:?} {why}", job.as_str()));
         return Ok(found);
     };
-    let Some(inside) = Inside::new(run_dir)? else { return Ok(found) };
+    let Some(inside) = &run_dir.inside else { return Ok(found) };
     if let Some(why) = inside.refusal(&dir)? {
-        found.refused.push(why);
+        found.left_out.refused.push(why);
         return Ok(found);
     }
     for Entry { name, path, kind } in inside.entries(&dir)? {
         let Some(n) = log_number(&name) else { continue };
         match kind {
-            Kind::File(bytes) => found.logs.push(FoundLog { n, path, bytes }),
-            kind => kind.tell(&path, &mut found.unreadable, &mut found.refused),
+            Kind::File(bytes) => found.logs.push(FoundLog { n, path: inside.found(path), bytes }),
+            kind => kind.tell(&path, &mut found.left_out),
         }
     }
     found.logs.sort_by_key(|log| log.n);
@@ -129,29 +161,27 @@ pub fn list_logs(run_dir: &Path, job: &JobId) -> Result<JobLogs> {
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct RunFiles {
     /// Its own log and that one's size.
-    pub log: Option<(PathBuf, u64)>,
+    pub log: Option<(FilePath, u64)>,
     /// Its events.
-    pub events: Option<PathBuf>,
-    /// What has such a name and cannot be read, with the reason.
-    pub unreadable: Vec<String>,
-    /// What has such a name and is left alone on purpose.
-    pub refused: Vec<String>,
+    pub events: Option<FilePath>,
+    /// What has such a name and is not read.
+    pub left_out: LeftOut,
 }
 
 /// The files of a run itself; nothing when there is no such directory. As for [`list_logs`], only regular files inside.
 ///
 /// # Errors
 /// When the directory is there and cannot be read.
-pub fn list_run_files(run_dir: &Path) -> Result<RunFiles> {
+pub fn list_run_files(run_dir: &RunDir) -> Result<RunFiles> {
     let mut found = RunFiles::default();
-    let Some(inside) = Inside::new(run_dir)? else { return Ok(found) };
+    let Some(inside) = &run_dir.inside else { return Ok(found) };
     for name in [RUN_LOG, RUN_EVENTS] {
-        let path = run_dir.join(name);
+        let path = run_dir.path.join(name);
         match inside.kind_at(&path).map_err(Error::io("read", &path))? {
-            Some(Kind::File(bytes)) if name == RUN_LOG => found.log = Some((path, bytes)),
-            Some(Kind::File(_)) => found.events = Some(path),
+            Some(Kind::File(bytes)) if name == RUN_LOG => found.log = Some((inside.found(path), bytes)),
+            Some(Kind::File(_)) => found.events = Some(inside.found(path)),
             None => {}
-            Some(kind) => kind.tell(&path, &mut found.unreadable, &mut found.refused),
+            Some(kind) => kind.tell(&path, &mut found.left_out),
         }
     }
     Ok(found)
@@ -162,25 +192,51 @@ pub(super) fn log_number(name: &str) -> Option<u32> {
     decimal(name.strip_prefix("sh-")?.strip_suffix(".log")?).filter(|n| *n > 0)
 }
 
-/// The runs that have a directory with jobs: repository and id, by name.
+/// The runs of a repository, or of a group of them, that have a directory with jobs.
+#[derive(Default)]
+pub struct RepoRuns {
+    /// Repository and id, by name.
+    pub runs: Vec<(String, RunId)>,
+    /// The directories that cannot be read: runs in them are not among these.
+    pub unreadable: Vec<Error>,
+}
+
+/// The runs that have a directory with jobs, a repository or a group of them at a time. One that cannot be read hides no other.
 ///
 /// # Errors
-/// When a directory is there and cannot be read.
-pub fn list_runs(root: &Path) -> Result<Vec<(String, RunId)>> {
+/// When the directory of all of them is there and cannot be read.
+pub fn list_runs(root: &Path) -> Result<impl Iterator<Item = RepoRuns>> {
     let runs = root.join("runs");
-    let Some(inside) = Inside::new(&runs)? else { return Ok(Vec::new()) };
-    let mut found = Vec::new();
-    for (group, dir) in inside.dirs(&runs)? {
-        for (name, dir) in inside.dirs(&dir)? {
-            if dir.join("jobs").is_dir() {
-                found.push((group.clone(), RunId(name)));
-                continue;
-            }
-            let nested = inside.dirs(&dir)?.into_iter().filter(|(_, dir)| dir.join("jobs").is_dir());
-            found.extend(nested.map(|(id, _)| (format!("{group}/{name}"), RunId(id))));
+    let listed = match Inside::new(&runs)? {
+        Some(inside) => Some((inside.dirs(&runs)?, inside)),
+        None => None,
+    };
+    let repos = |(groups, inside): (Vec<(String, PathBuf)>, Inside)| {
+        groups.into_iter().map(move |(group, dir)| runs_of(&inside, &group, &dir))
+    };
+    Ok(listed.into_iter().flat_map(repos))
+}
+
+fn runs_of(inside: &Inside, group: &str, dir: &Path) -> RepoRuns {
+    let mut found = RepoRuns::default();
+    for (name, dir) in found.dirs(inside, dir) {
+        if dir.join("jobs").is_dir() {
+            found.runs.push((group.to_owned(), RunId(name)));
+            continue;
         }
+        let nested = found.dirs(inside, &dir).into_iter().filter(|(_, dir)| dir.join("jobs").is_dir());
+        found.runs.extend(nested.map(|(id, _)| (format!("{group}/{name}"), RunId(id))));
     }
-    Ok(found)
+    found
+}
+
+impl RepoRuns {
+    fn dirs(&mut self, inside: &Inside, dir: &Path) -> Vec<(String, PathBuf)> {
+        inside.dirs(dir).unwrap_or_else(|error| {
+            self.unreadable.push(error);
+            Vec::new()
+        })
+    }
 }
 
 /// The directories in which a new run without a database appears: `runs` and those of the repositories in it.
@@ -205,9 +261,9 @@ pub struct JobDirs {
 ///
 /// # Errors
 /// When the directory is there and cannot be read.
-pub fn list_jobs(run_dir: &Path) -> Result<JobDirs> {
-    let Some(inside) = Inside::new(run_dir)? else { return Ok(JobDirs::default()) };
-    let jobs = run_dir.join("jobs");
+pub fn list_jobs(run_dir: &RunDir) -> Result<JobDirs> {
+    let Some(inside) = &run_dir.inside else { return Ok(JobDirs::default()) };
+    let jobs = run_dir.path.join("jobs");
     if let refused @ Some(_) = inside.refusal(&jobs)? {
         return Ok(JobDirs { ids: Vec::new(), refused });
     }
@@ -231,14 +287,15 @@ pub fn list_jobs(run_dir: &Path) -> Result<JobDirs> {
 /// # Errors
 /// When a directory cannot be read.
 pub fn discover(dir: &Path) -> Result<Vec<(String, Vec<FoundLog>)>> {
-    let jobs = list_jobs(dir)?.ids;
+    let run_dir = RunDir::named(dir.to_owned())?;
+    let jobs = list_jobs(&run_dir)?.ids;
     if !jobs.is_empty() {
-        return jobs.into_iter().map(|job| list_logs(dir, &job).map(|found| (job.0, found.logs))).collect();
+        return jobs.into_iter().map(|job| list_logs(&run_dir, &job).map(|found| (job.0, found.logs))).collect();
     }
-    let Some(inside) = Inside::new(dir)? else { return Ok(Vec::new()) };
+    let Some(inside) = run_dir.inside else { return Ok(Vec::new()) };
     let mut found = vec![(name_of(&inside.root), logs_of(inside.files(dir)?))];
     for (name, path) in inside.dirs(dir)? {
-        let files = inside.files(&path)?.into_iter().filter(|(name, ..)| restart_count(name).is_some()).collect();
+        let files = inside.files(&path)?.into_iter().filter(|file| restart_count(&file.name).is_some()).collect();
         found.push((name, in_order(files)));
     }
     found.retain(|(_, logs)| !logs.is_empty());
@@ -256,18 +313,17 @@ fn logs_of(files: Vec<File>) -> Vec<FoundLog> {
 }
 
 fn numbered(files: Vec<File>) -> Vec<FoundLog> {
-    let found =
-        files.into_iter().filter_map(|(name, path, bytes)| Some(FoundLog { n: log_number(&name)?, path, bytes }));
-    let mut logs: Vec<_> = found.collect();
+    let found = |File { name, path, bytes }| Some(FoundLog { n: log_number(&name)?, path, bytes });
+    let mut logs: Vec<_> = files.into_iter().filter_map(found).collect();
     logs.sort_by_key(|log| log.n);
     logs
 }
 
 /// `<n>.log` by number, then all other `.log` files by name.
 fn in_order(mut files: Vec<File>) -> Vec<FoundLog> {
-    files.retain(|(name, ..)| Path::new(name).extension().is_some_and(|extension| extension == "log"));
-    files.sort_by_key(|(name, ..)| (restart_count(name).is_none(), restart_count(name), name.clone()));
-    (1..).zip(files).map(|(n, (_, path, bytes))| FoundLog { n, path, bytes }).collect()
+    files.retain(|file| Path::new(&file.name).extension().is_some_and(|extension| extension == "log"));
+    files.sort_by_key(|File { name, .. }| (restart_count(name).is_none(), restart_count(name), name.clone()));
+    (1..).zip(files).map(|(n, File { path, bytes, .. })| FoundLog { n, path, bytes }).collect()
 }
 
 /// The number in `<n>.log`: how often Kubernetes had restarted the container.
@@ -283,6 +339,7 @@ fn decimal(text: &str) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::symlink;
 
     use super::*;
@@ -294,6 +351,10 @@ mod tests {
 
     fn job(id: &str) -> JobId {
         JobId(id.into())
+    }
+
+    fn dir_of(path: &Path) -> RunDir {
+        RunDir::named(path.to_owned()).unwrap()
     }
 
     fn names(logs: &[FoundLog]) -> Vec<(u32, String)> {
@@ -336,19 +397,19 @@ mod tests {
             write(&dir.join(name), "");
         }
         fs::create_dir(dir.join("sh-6.log")).unwrap();
-        let logs = list_logs(run.path(), &job("build")).unwrap().logs;
+        let logs = list_logs(&dir_of(run.path()), &job("build")).unwrap().logs;
         assert_eq!(logs.iter().map(|log| log.n).collect::<Vec<_>>(), [1, 2, 10, 4_294_967_295]);
-        assert!(logs.iter().all(|log| log.bytes == 5 && log.path == sh_log(&dir, log.n)));
+        assert!(logs.iter().all(|log| log.bytes == 5 && *log.path == *sh_log(&dir, log.n)));
     }
 
     #[test]
     fn what_is_not_there_is_empty() {
         let run = tempfile::tempdir().unwrap();
         let missing = run.path().join("missing");
-        assert_eq!(list_jobs(&missing).unwrap(), JobDirs::default());
-        assert_eq!(list_jobs(run.path()).unwrap(), JobDirs::default());
-        assert_eq!(list_logs(&missing, &job("build")).unwrap().logs, []);
-        assert_eq!(list_logs(run.path(), &job("build")).unwrap().logs, []);
+        assert_eq!(list_jobs(&dir_of(&missing)).unwrap(), JobDirs::default());
+        assert_eq!(list_jobs(&dir_of(run.path())).unwrap(), JobDirs::default());
+        assert_eq!(list_logs(&dir_of(&missing), &job("build")).unwrap().logs, []);
+        assert_eq!(list_logs(&dir_of(run.path()), &job("build")).unwrap().logs, []);
         assert_eq!(discover(run.path()).unwrap(), []);
     }
 
@@ -366,25 +427,50 @@ mod tests {
         symlink("loop", jobs.join("loop")).unwrap();
         symlink("nowhere", jobs.join("lost")).unwrap();
         symlink("build", jobs.join("alias")).unwrap();
-        let build = list_logs(run.path(), &job("build")).unwrap().logs;
+        let build = list_logs(&dir_of(run.path()), &job("build")).unwrap().logs;
         assert_eq!(build.iter().map(|log| (log.n, log.bytes)).collect::<Vec<_>>(), [(1, 2), (3, 2)]);
-        let jobs_of_run = list_jobs(run.path()).unwrap();
+        let jobs_of_run = list_jobs(&dir_of(run.path())).unwrap();
         assert_eq!(
             (jobs_of_run.ids, jobs_of_run.refused),
             (["alias", "build", "evil", "loop", "lost"].map(job).to_vec(), None)
         );
         for refused in ["evil", "lost"] {
-            let listed = list_logs(run.path(), &job(refused)).unwrap();
-            assert_eq!((listed.logs, listed.refused.len()), (vec![], 1), "{refused}");
+            let listed = list_logs(&dir_of(run.path()), &job(refused)).unwrap();
+            assert_eq!((listed.logs, listed.left_out.refused.len()), (vec![], 1), "{refused}");
         }
-        assert!(list_logs(run.path(), &job("loop")).is_err());
-        assert_eq!(list_logs(run.path(), &job("..")).unwrap().logs, []);
+        assert!(list_logs(&dir_of(run.path()), &job("loop")).is_err());
+        assert_eq!(list_logs(&dir_of(run.path()), &job("..")).unwrap().logs, []);
         // A run whose `jobs` leads elsewhere has none.
         let other = tempfile::tempdir().unwrap();
         symlink(&jobs, other.path().join("jobs")).unwrap();
-        let elsewhere = list_jobs(other.path()).unwrap();
+        let elsewhere = list_jobs(&dir_of(other.path())).unwrap();
         assert_eq!((elsewhere.ids, elsewhere.refused.is_some()), (vec![], true));
-        assert_eq!(list_logs(other.path(), &job("build")).unwrap(), JobLogs::default(), "said of `jobs` already");
+        assert_eq!(
+            list_logs(&dir_of(other.path()), &job("build")).unwrap(),
+            JobLogs::default(),
+            "said of `jobs` already"
+        );
+    }
+
+    #[test]
+    fn the_runs_of_repositories_are_listed_and_one_that_cannot_be_read_hides_no_other() {
+        let dir = tempfile::tempdir().unwrap();
+        // Deep enough that a path of an ordinary length can be made in it, and one with a long name cannot be read, by root either.
+        let mut root = dir.path().to_owned();
+        while root.as_os_str().len() < 3850 {
+            root.push("d".repeat(100));
+        }
+        for run in ["one.git/a", "group/two.git/b", "group/three.git/c"] {
+            fs::create_dir_all(root.join("runs").join(run).join("jobs")).unwrap();
+        }
+        for parent in ["runs", "runs/group", "runs/group/two.git"] {
+            let parent = fs::File::open(root.join(parent)).unwrap();
+            rustix::fs::mkdirat(&parent, "x".repeat(255), 0o700.into()).unwrap();
+        }
+        let listed: Vec<RepoRuns> = list_runs(&root).unwrap().collect();
+        let runs = listed.iter().flat_map(|repo| &repo.runs).map(|(repo, id)| format!("{repo} {}", id.as_str()));
+        assert_eq!(runs.collect::<Vec<_>>(), ["group/three.git c", "group/two.git b", "one.git a"]);
+        assert_eq!(listed.iter().map(|repo| repo.unreadable.len()).collect::<Vec<_>>(), [1, 0, 1]);
     }
 
     #[test]

@@ -19,6 +19,7 @@ use super::pipeline::{Command, Job, Pipeline};
 use super::sink::{Sink, Tee};
 use super::stop::Stop;
 use crate::error::{Error, Result};
+use crate::file::FilePath;
 use crate::model::{self, JobId, RunId, ShKey};
 use crate::store::{JobEnd, RunEnd, ShEnd, ShStart, Writer};
 use crate::time::Time;
@@ -165,7 +166,7 @@ impl Executor {
     /// What a log has of what its command wrote; asked only of one that could not be written to its end.
     fn recorded_bytes(&self, key: &ShKey) -> u64 {
         let Some(dir) = log::path::job_dir(&self.dir, &key.job) else { return 0 };
-        let Ok(file) = log::LogFile::open(&log::path::sh_log(&dir, key.n)) else { return 0 };
+        let Ok(file) = log::LogFile::open(&FilePath::named(log::path::sh_log(&dir, key.n))) else { return 0 };
         let Ok(mut lines) = file.lines(0) else { return 0 };
         let mut bytes = 0;
         while let Ok(Some(line)) = lines.next() {

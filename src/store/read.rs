@@ -144,17 +144,12 @@ impl Reader {
 
     /// Those of some runs, by repository and id, that the database does not have.
     #[expect(clippy::missing_errors_doc, reason = "see runs")]
-    pub fn unknown(&self, runs: &[(String, RunId)]) -> Result<Vec<(String, RunId)>> {
-        self.read(|opened| {
+    pub fn unknown(&self, runs: Vec<(String, RunId)>) -> Result<Vec<(String, RunId)>> {
+        let known: Vec<bool> = self.read(|opened| {
             let mut known = opened.access.connection.prepare("SELECT 1 FROM v_runs WHERE id = ?1")?;
-            let mut unknown = Vec::new();
-            for run in runs {
-                if !known.exists([run.1.as_str()])? {
-                    unknown.push(run.clone());
-                }
-            }
-            Ok(unknown)
-        })
+            runs.iter().map(|(_, id)| known.exists([id.as_str()])).collect()
+        })?;
+        Ok(runs.into_iter().zip(known).filter(|(_, is_known)| !is_known).map(|(run, _)| run).collect())
     }
 
     /// What a user should know of how this database was read.

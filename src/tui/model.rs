@@ -12,6 +12,7 @@ use jiff::tz::TimeZone;
 use ratatui::layout::Rect;
 
 use crate::catalog::Beside;
+use crate::file::FilePath;
 use crate::join::{FindingKind, JobNode, Place, RunHead, RunNode, ShNode, ShState};
 use crate::log::{Anchor, Window};
 use crate::model::{JobId, Outcome, Phase, RunId};
@@ -157,7 +158,7 @@ pub struct Log {
     /// Whose it is.
     pub key: Option<(RunId, Place)>,
     /// Its file; `None` when there is none.
-    pub path: Option<PathBuf>,
+    pub path: Option<FilePath>,
     /// Whether somebody may still be writing it.
     pub is_alive: bool,
     /// The rows at hand: those on screen and some more at either side.

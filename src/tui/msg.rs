@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 
 use crate::catalog::{Beside, RunList};
+use crate::file::FilePath;
 use crate::join::RunNode;
 use crate::log::{Anchor, Tail, Window};
 use crate::model::RunId;
@@ -93,7 +94,7 @@ pub struct Ticket(pub u64);
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PageRequest {
     /// The log.
-    pub path: PathBuf,
+    pub path: FilePath,
     /// Where the rows lie in it.
     pub anchor: Anchor,
     /// How many at most.

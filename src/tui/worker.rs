@@ -15,6 +15,7 @@ use super::msg::{Effect, Msg, PAGE_RUNS, Page, PageRequest, Ticket, Work};
 use super::wait::Wait;
 use crate::catalog::{Catalog, RunFilter, RunList, RunSpec};
 use crate::error::{Error, Result, chain};
+use crate::file::FilePath;
 use crate::join::{self, LogRef, RunHead, RunNode};
 use crate::log::{Change, Index, LogFile, path};
 use crate::model::{Phase, RunId};
@@ -98,7 +99,7 @@ impl Desk {
 
     fn refresh(&mut self, run: Option<RunId>) -> Vec<Msg> {
         let dirs_changed = self.seen.dirs.iter().any(|(dir, modified)| modified_at(dir) != *modified);
-        let grown = |events: &LogRef| fs::metadata(&events.path).is_ok_and(|meta| meta.len() != events.bytes);
+        let grown = |events: &LogRef| fs::metadata(&*events.path).is_ok_and(|meta| meta.len() != events.bytes);
         let files_changed = dirs_changed || self.seen.events.as_ref().is_some_and(grown);
         match self.catalog.changed() {
             Err(error) => self.fail(run, &error),
@@ -216,7 +217,7 @@ impl Desk {
 
     fn read_log(&mut self, ticket: Ticket, request: PageRequest) -> Result<Msg> {
         let log = match &mut self.log {
-            Some(log) if log.file.path() == request.path => log,
+            Some(log) if log.file.is_at(&request.path) => log,
             slot => slot.insert(OpenLog::open(&request.path)?),
         };
         log.ticket = ticket;
@@ -265,7 +266,7 @@ impl Desk {
 }
 
 impl OpenLog {
-    fn open(path: &Path) -> Result<Self> {
+    fn open(path: &FilePath) -> Result<Self> {
         let file = LogFile::open(path)?;
         let index = Index::new(file.format());
         Ok(Self { file, index, ticket: Ticket::default(), last: None, is_counted: false })
@@ -406,7 +407,7 @@ mod tests {
     }
 
     fn request(ticket: u64, path: &Path, is_refresh: bool) -> Effect {
-        let path = path.to_owned();
+        let path = FilePath::named(path);
         Effect::ReadLog(
             Ticket(ticket),
             PageRequest { path, anchor: Anchor::End, rows: 10, tail: Tail::Emit, is_refresh },

@@ -4,10 +4,9 @@
 //! being read is found again by its offset. At most one request is out; what happens meanwhile waits for its answer: moves as
 //! a debt, news from the disk as `stale`.
 
-use std::path::PathBuf;
-
 use super::keys::Move;
 use super::tree;
+use crate::file::FilePath;
 use crate::join::{Place, RunHead, ShState};
 use crate::log::{Anchor, Tail};
 use crate::model::{Outcome, Phase, RunId};
@@ -49,7 +48,7 @@ pub(super) fn show(model: &mut Model) -> Vec<Effect> {
 /// Whose log is to be shown, its file, and how its command stands.
 struct Wanted {
     key: (RunId, Place),
-    path: Option<PathBuf>,
+    path: Option<FilePath>,
     state: ShState,
 }
 

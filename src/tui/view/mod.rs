@@ -68,8 +68,8 @@ fn fault(model: &Model) -> Option<String> {
 fn titled(run: &RunNode) -> RunHead {
     let mut head = run.head.clone();
     if head.run.id.as_str().is_empty() {
-        let log = || run.jobs.iter().flat_map(|job| &job.shs).find_map(|sh| Some(&sh.log.as_ref()?.path));
-        let file_name = run.dir.as_ref().or_else(log).and_then(|path| path.file_name());
+        let log = || run.jobs.iter().flat_map(|job| &job.shs).find_map(|sh| Some(&*sh.log.as_ref()?.path));
+        let file_name = run.dir.as_deref().or_else(log).and_then(|path| path.file_name());
         head.run.repo = file_name.map(|name| name.to_string_lossy().into_owned());
     }
     head
