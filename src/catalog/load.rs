@@ -240,7 +240,7 @@ pub(super) fn path_run_id() -> RunId {
 pub(super) fn path_run(path: &Path) -> Result<RunNode> {
     let head = join::run_head(Run::without_row(path_run_id(), None), Recorder::Unknown);
     let metadata = std::fs::metadata(path).map_err(Error::io("open", path))?;
-    if metadata.is_dir() && path.join("jobs").is_dir() {
+    if path::is_run_dir(path) {
         return Ok(load_node(head, false, Vec::new(), Ok(Some(RunDir::named(path.to_owned())?))));
     }
     let dir = Some(path.to_owned()).filter(|_| metadata.is_dir());

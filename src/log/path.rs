@@ -201,7 +201,13 @@ pub struct RepoRuns {
     pub unreadable: Vec<Error>,
 }
 
-/// The runs that have a directory with jobs, a repository or a group of them at a time. One that cannot be read hides no other.
+/// Whether a directory is a run's: it has jobs, or a file that tells of them.
+#[must_use]
+pub fn is_run_dir(dir: &Path) -> bool {
+    dir.join("jobs").is_dir() || [RUN_LOG, RUN_EVENTS].iter().any(|name| dir.join(name).is_file())
+}
+
+/// The runs that have a directory with jobs or a file that tells of them, a repository or a group of them at a time. One that cannot be read hides no other.
 ///
 /// # Errors
 /// When the directory of all of them is there and cannot be read.
@@ -220,11 +226,11 @@ pub fn list_runs(root: &Path) -> Result<impl Iterator<Item = RepoRuns>> {
 fn runs_of(inside: &Inside, group: &str, dir: &Path) -> RepoRuns {
     let mut found = RepoRuns::default();
     for (name, dir) in found.dirs(inside, dir) {
-        if dir.join("jobs").is_dir() {
+        if is_run_dir(&dir) {
             found.runs.push((group.to_owned(), RunId(name)));
             continue;
         }
-        let nested = found.dirs(inside, &dir).into_iter().filter(|(_, dir)| dir.join("jobs").is_dir());
+        let nested = found.dirs(inside, &dir).into_iter().filter(|(_, dir)| is_run_dir(dir));
         found.runs.extend(nested.map(|(id, _)| (format!("{group}/{name}"), RunId(id))));
     }
     found
