@@ -272,7 +272,7 @@ fn news(tables: &Tables, version: i64, ours: bool) -> Option<String> {
 fn missing(tables: &Tables, version: i64) -> Vec<String> {
     let lacks = |table: &Table, sources: &[Source]| -> Vec<String> {
         let untold = sources.iter().filter(|source| table.teller(**source).is_none());
-        untold.map(|source| format!("column {} of {}", source.0, table.name)).collect()
+        untold.map(|source| format!("column {} of {}", source.1.join(" or "), table.name)).collect()
     };
     let mut missing = Vec::new();
     if let Some(runs) = tables.with("runs", &[]) {
