@@ -187,8 +187,7 @@ fn runs_view(runs: &Table) -> String {
         Some((column, true)) => format!("coalesce({column}, {}) AS order_ms", i64::MIN),
         None => "0 AS order_ms".to_owned(),
     });
-    // A run without an id cannot be named.
-    format!("CREATE TEMP VIEW v_runs AS SELECT {} FROM main.runs WHERE id IS NOT NULL;\n", columns.join(", "))
+    format!("CREATE TEMP VIEW v_runs AS SELECT {} FROM main.runs WHERE is_name(id);\n", columns.join(", "))
 }
 
 /// The column that orders runs, and whether it may be NULL.
