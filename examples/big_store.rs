@@ -17,7 +17,7 @@ use rusqlite::{Connection, Statement, Transaction, params};
 
 #[derive(Parser)]
 struct Arguments {
-    /// The store's directory; made anew
+    /// The store's directory; must not be there yet
     dir: PathBuf,
     #[arg(long, value_enum, default_value = "quire11")]
     kind: Kind,
@@ -52,7 +52,9 @@ const REFS: i64 = 50;
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    fs::create_dir_all(arguments.dir.join("runs"))?;
+    // What is in a directory that is there may be of worth to somebody.
+    fs::create_dir(&arguments.dir)?;
+    fs::create_dir(arguments.dir.join("runs"))?;
     let mut connection = create(&arguments.dir, arguments.kind)?;
     connection.execute_batch(
         "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -200000; PRAGMA foreign_keys = OFF;",
@@ -62,7 +64,8 @@ fn main() -> Result<()> {
     tx.commit()?;
     connection.execute_batch("PRAGMA journal_mode = WAL;")?;
     drop(connection);
-    (arguments.runs - arguments.logs..arguments.runs).try_for_each(|run| write_logs(&arguments, run))
+    (arguments.runs - arguments.logs.min(arguments.runs)..arguments.runs)
+        .try_for_each(|run| write_logs(&arguments, run))
 }
 
 fn create(dir: &Path, kind: Kind) -> Result<Connection> {

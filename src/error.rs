@@ -70,6 +70,12 @@ pub enum Error {
         /// The database file.
         path: PathBuf,
     },
+    /// A database of which a reading would not end in any useful time.
+    #[error("reading the database {} takes too long and was given up\ntry --root DIR or --db FILE to name another", path.display())]
+    TooLong {
+        /// The database file.
+        path: PathBuf,
+    },
     /// There is no store where one was looked for.
     #[error("no store at {}: {why}\ntry `rundown demo` to see one, `rundown record -- CMD` to make one, or --root DIR to name one", root.display())]
     NoStore {
@@ -119,6 +125,7 @@ impl Error {
             | Self::Locked { .. }
             | Self::Copy { .. }
             | Self::Restless { .. }
+            | Self::TooLong { .. }
             | Self::NoStore { .. } => 6,
             Self::Output(_) | Self::Terminal(_) | Self::Internal(_) => 70,
         }
@@ -132,10 +139,11 @@ impl Error {
 
     /// Wraps an SQLite error with what was being done and on which database, for `map_err`.
     pub fn database(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(rusqlite::Error) -> Self {
-        use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked};
+        use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked, OperationInterrupted};
         let path = path.into();
         move |source| match source.sqlite_error_code() {
             Some(DatabaseBusy | DatabaseLocked) => Self::Locked { path },
+            Some(OperationInterrupted) => Self::TooLong { path },
             _ => Self::Database { doing, path, source },
         }
     }

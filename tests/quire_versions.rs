@@ -132,7 +132,7 @@ fn of_a_version_that_is_not_known_yet_the_rest_is_read_and_what_is_not_is_said()
     let said = stderr(dir.path(), &["list", "--root", "."], 0);
     for part in [
         "version 12 is newer than this rundown knows (11)",
-        "it lacks column state of runs, column failure_kind of runs",
+        "it lacks column state or outcome of runs, column failure_kind or outcome of runs",
         "not read: table events, column attempt of jobs, ",
         "column verdict of runs",
     ] {

@@ -5,13 +5,15 @@
 //! small database is not opened at all: it is read as files, twice, and if both readings are the same, a private copy of them is
 //! opened. For a large one the way in depends on what lies there:
 //!
-//! | header | beside it | way in |
+//! | mode | beside it | way in |
 //! |---|---|---|
 //! | rollback journal | – | read-only, locks as usual, whatever its size |
 //! | WAL | a `-shm` that somebody holds | read-only with `readonly_shm=1`; a [shared lock](hold) keeps the files in place meanwhile |
 //! | WAL | no `-wal`, or an empty one | `immutable=1`; the [stamp](super::files::Stamp) tells afterwards whether it really stood still |
 //! | WAL | a `-wal` that nobody holds: a copied artifact, or a crash | both [as they lie](open_as_it_lies); the [stamp](super::files::Stamp) tells |
 //! | any | what SQLite reads only by writing: a `-journal` to be rolled back, a broken `-shm` | a private copy; the [stamp](super::files::Stamp) tells |
+//!
+//! A private copy has no name: it is deleted as soon as SQLite has it open, so that nothing of it is left by whoever is killed.
 //!
 //! `readonly_shm` (SQLite's `os_unix.c`) reads the `-shm` without marking it. That of a crash looks the same but for the lock: the
 //! first connection would truncate and rebuild it. SQLite opens a `-wal` for writing even so; nothing is written to it.
@@ -26,12 +28,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
+use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use rustix::fs::{FlockOperation, fcntl_lock, statvfs};
 use rustix::io::Errno;
-use tempfile::TempDir;
 
-use super::files::{beside, bytes_of, check_beside, is_held, is_old, real};
+use super::files::{beside, bytes_of, check_beside, is_held, is_hot, is_old, real};
 use crate::error::{Error, Result};
 use crate::file::open_regular;
 
@@ -47,34 +49,67 @@ const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 /// The largest database, its `-wal` included, that is read as files: some milliseconds.
 const SMALL_BYTES: u64 = 16 << 20;
 
+/// How long a reading may take.
+pub(super) const BUDGET: Duration = Duration::from_secs(10);
+
 /// How often a small database is read in the hope that it stands still meanwhile.
 const TWIN_ATTEMPTS: u32 = 20;
 
 /// How much longer it is waited each time.
 const TWIN_PAUSE: Duration = Duration::from_millis(1);
 
+/// The longest value that is read.
+const LONGEST_BYTES: i32 = 32 << 20;
+
+/// How many steps SQLite takes between two looks at the clock: less than a millisecond.
+const STEPS: i32 = 10_000;
+
 /// An open database, or a private copy of it.
 pub(super) struct Access {
+    // Before the way: closing any descriptor of a file drops the process's locks on it, SQLite's too.
     pub connection: Connection,
-    /// Whether what is read is one state of the database; if not, the [stamp](super::files::Stamp) has to tell that nobody wrote.
-    pub is_consistent: bool,
+    way: Way,
     /// The file beside it that is read too although its writer has left it behind.
-    pub abandoned: Option<&'static str>,
-    // In this order: closing any descriptor of a file drops the process's locks on it, SQLite's too.
-    hold: Option<File>,
-    copy: Option<TempDir>,
+    pub left: Option<&'static str>,
+}
+
+/// How a database is read.
+enum Way {
+    /// Where it lies, with SQLite's own locks.
+    Locked,
+    /// So too, in WAL mode; a [lock](hold) of ours keeps the files in place.
+    Held(#[expect(dead_code, reason = "held until it is dropped")] File),
+    /// Where it lies, without locks.
+    Immutable,
+    /// With a `-wal` that nobody holds, without SQLite's locks; ours as above.
+    AsItLies(#[expect(dead_code, reason = "held until it is dropped")] File),
+    /// From a copy of a database that stood still.
+    Twin,
+    /// From a copy that was made file by file.
+    Copy,
 }
 
 impl Access {
     /// Whether a private copy is read.
     pub const fn is_copy(&self) -> bool {
-        self.copy.is_some()
+        matches!(self.way, Way::Twin | Way::Copy)
     }
 
-    /// Whether it is in nobody's way, however long it lasts: a private copy, or a database that is taken to stand still.
-    pub const fn is_lockless(&self) -> bool {
-        self.is_copy() || (!self.is_consistent && self.hold.is_none())
+    /// Whether what is read is one state of the database; if not, the [stamp](super::files::Stamp) has to tell that nobody wrote.
+    pub const fn is_consistent(&self) -> bool {
+        matches!(self.way, Way::Locked | Way::Held(_) | Way::Twin)
     }
+
+    /// Whether it is in nobody's way, however long it lasts.
+    pub const fn is_lockless(&self) -> bool {
+        matches!(self.way, Way::Immutable | Way::Twin | Way::Copy)
+    }
+}
+
+/// Gives up whatever takes longer from now on: a view may have no end.
+pub(super) fn limit_time(connection: &Connection, budget: Duration) -> rusqlite::Result<()> {
+    let begun = Instant::now();
+    connection.progress_handler(STEPS, Some(move || begun.elapsed() > budget))
 }
 
 /// Opens a database for one reading, in a transaction that has begun; waits so long for whoever has it locked.
@@ -92,17 +127,18 @@ pub(super) fn open(path: &Path, patience: Duration) -> Result<Access> {
 /// Opens a database that is small up to this size.
 fn open_as(path: &Path, small_bytes: u64) -> Result<Access> {
     let path = &real(path).map_err(Error::io("open", path))?;
-    let is_wal = check_header(path)?;
+    // A `-wal` is read whatever the header says.
+    let is_wal = check_header(path)? || beside(path, "-wal").exists();
     check_beside(path)?;
-    if is_wal && bytes_of(&beside(path, "-journal")) > 0 {
+    if is_wal && is_hot(&beside(path, "-journal")) {
         // A crash while the mode was changed: SQLite would roll back first.
-        return copy_files(path, is_wal);
+        return copy_files(path);
     }
     if is_wal && let Some(small) = open_small(path, small_bytes)? {
         return Ok(small);
     }
-    match if is_wal { connect_wal(path) } else { connect(path, "") } {
-        Err(Error::Database { source, .. }) if needs_to_write(&source) => copy_files(path, is_wal),
+    match if is_wal { connect_wal(path) } else { connect(path, "readonly_shm=1", Way::Locked) } {
+        Err(Error::Database { source, .. }) if needs_to_write(&source) => copy_files(path),
         connected => connected,
     }
 }
@@ -110,13 +146,13 @@ fn open_as(path: &Path, small_bytes: u64) -> Result<Access> {
 /// A copy of a small WAL database that stands still; else `None`.
 fn open_small(path: &Path, small_bytes: u64) -> Result<Option<Access>> {
     let wal = beside(path, "-wal");
-    let Some((main, log)) = twin(path, &wal, small_bytes).map_err(Error::io("read", path))? else { return Ok(None) };
-    let is_abandoned = !log.is_empty() && !is_held(&beside(path, "-shm")) && is_old(&wal);
-    let access = open_copy(path, |to| {
-        fs::write(to, main)?;
-        if log.is_empty() { Ok(()) } else { fs::write(beside(to, "-wal"), log) }
+    let Some((main, log)) = twin(path, &wal, small_bytes)? else { return Ok(None) };
+    let is_left = !log.is_empty() && !is_held(&beside(path, "-shm")) && is_old(&wal);
+    let access = open_copy(path, Way::Twin, |to| {
+        fs::write(to, main).map_err(no_place(path))?;
+        if log.is_empty() { Ok(()) } else { fs::write(beside(to, "-wal"), log).map_err(no_place(path)) }
     })?;
-    Ok(Some(Access { is_consistent: true, abandoned: is_abandoned.then_some("-wal"), ..access }))
+    Ok(Some(Access { left: is_left.then_some("-wal"), ..access }))
 }
 
 /// A large WAL database where it lies.
@@ -126,15 +162,14 @@ fn connect_wal(path: &Path) -> Result<Access> {
         let hold = hold(path)?;
         // The last writer may have closed the database before the lock was ours: opened now, both would be made anew.
         if is_held(&shm) {
-            return Ok(Access { hold: Some(hold), ..connect(path, "&readonly_shm=1")? });
+            return connect(path, "readonly_shm=1", Way::Held(hold));
         }
         if bytes_of(&wal) > 0 {
-            let access = open_as_it_lies(path)?;
-            return Ok(Access { abandoned: is_old(&wal).then_some("-wal"), hold: Some(hold), ..access });
+            let access = open_as_it_lies(path, hold)?;
+            return Ok(Access { left: is_old(&wal).then_some("-wal"), ..access });
         }
     }
-    let access = connect(path, "&immutable=1")?;
-    Ok(Access { is_consistent: false, ..access })
+    connect(path, "immutable=1", Way::Immutable)
 }
 
 /// Whether SQLite would have to recover something first, or to make a file.
@@ -143,35 +178,50 @@ fn needs_to_write(error: &rusqlite::Error) -> bool {
 }
 
 /// A private copy of a database and of what lies beside it to be recovered.
-fn copy_files(path: &Path, is_wal: bool) -> Result<Access> {
+fn copy_files(path: &Path) -> Result<Access> {
     let (wal, journal) = (beside(path, "-wal"), beside(path, "-journal"));
-    let bytes = [path, &wal, &journal].map(bytes_of).iter().sum();
-    let dir = std::env::temp_dir();
-    // Said before the disk is full and somebody else suffers from it.
-    let room = statvfs(&dir).map_or(u64::MAX, |disk| disk.f_bavail.saturating_mul(disk.f_frsize));
-    if room < bytes {
-        let why = format!("it takes {} MiB, and {} MiB are free", bytes >> 20, room >> 20);
-        return Err(Error::Copy { path: path.to_owned(), dir, source: io::Error::other(why) });
-    }
-    let access = open_copy(path, |to| {
+    let (has_wal, has_journal) = (bytes_of(&wal) > 0, is_hot(&journal));
+    check_room(path, [path, &wal, &journal].map(bytes_of).into_iter().fold(0, u64::saturating_add))?;
+    let access = open_copy(path, Way::Copy, |to| {
+        let copy_file = |from: &Path, to: &Path| copy_file(from, to, no_place(path));
         copy_file(path, to)?;
-        if bytes_of(&wal) > 0 {
+        if has_wal {
             copy_file(&wal, &beside(to, "-wal"))?;
         }
-        if bytes_of(&journal) > 0 {
+        if has_journal {
             copy_file(&journal, &beside(to, "-journal"))?;
-            hide_super_journal(&beside(to, "-journal"))?;
+            hide_super_journal(&beside(to, "-journal")).map_err(no_place(path))?;
         }
         Ok(())
     })?;
     // A journal that nobody had left would have been read past.
-    let abandoned = if is_wal { (bytes_of(&wal) > 0 && is_old(&wal)).then_some("-wal") } else { Some("-journal") };
-    Ok(Access { abandoned, ..access })
+    let left = if has_journal { Some("-journal") } else { (has_wal && is_old(&wal)).then_some("-wal") };
+    Ok(Access { left, ..access })
+}
+
+/// Whether there is room for a copy: said before the disk is full and somebody else suffers from it.
+fn check_room(path: &Path, bytes: u64) -> Result<()> {
+    let room = statvfs(std::env::temp_dir()).map_or(u64::MAX, |disk| disk.f_bavail.saturating_mul(disk.f_frsize));
+    if room >= bytes {
+        return Ok(());
+    }
+    Err(no_place(path)(io::Error::other(format!("it takes {} MiB, and {} MiB are free", bytes >> 20, room >> 20))))
+}
+
+/// What went wrong with the place for a copy.
+fn no_place(path: &Path) -> impl FnOnce(io::Error) -> Error {
+    move |source| Error::Copy { path: path.to_owned(), dir: std::env::temp_dir(), source }
 }
 
 /// The bytes alone: a copy of a read-only file is to be written. Where the file system can, the two share their blocks.
-fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
-    io::copy(&mut open_regular(from)?, &mut File::create_new(to)?).map(drop)
+fn copy_file(from: &Path, to: &Path, no_place: impl FnOnce(io::Error) -> Error) -> Result<()> {
+    let mut source = open_regular(from).map_err(Error::io("read", from))?;
+    let copied = File::create_new(to).and_then(|mut copy| io::copy(&mut source, &mut copy));
+    // Which of the two files failed is not told; the source would fail again.
+    copied.map(drop).map_err(|error| match source.read(&mut [0]) {
+        Err(error) => Error::io("read", from)(error),
+        Ok(_) => no_place(error),
+    })
 }
 
 /// A super-journal's name is known by the last bytes of a journal
@@ -181,23 +231,28 @@ fn hide_super_journal(journal: &Path) -> io::Result<()> {
     File::options().append(true).open(journal)?.write_all(&[0; 8])
 }
 
-/// Opens a database and the `-wal` beside it, which nobody holds. In exclusive mode SQLite builds the wal-index in memory, not in a
-/// `-shm`; without locks it needs no right to write; and at the end it leaves the `-wal` as it is.
-fn open_as_it_lies(path: &Path) -> Result<Access> {
-    let failed = || Error::database("open", path);
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let access = open_uri(path, "?mode=ro&vfs=unix-none", flags)?;
-    access.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(failed())?;
-    access.connection.execute_batch("PRAGMA locking_mode = EXCLUSIVE").map_err(failed())?;
-    begin(path, access)
+/// Opens a database and the `-wal` beside it, which nobody holds. Without locks SQLite needs no right to write.
+fn open_as_it_lies(path: &Path, hold: File) -> Result<Access> {
+    let connection = open_uri(path, "?mode=ro&vfs=unix-none", OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    alone(&connection).map_err(Error::database("open", path))?;
+    begin(path, connection, Way::AsItLies(hold))
+}
+
+/// In exclusive mode SQLite builds the wal-index in memory, not in a `-shm`; at the end it leaves the `-wal` as it is.
+fn alone(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    connection.execute_batch("PRAGMA locking_mode = EXCLUSIVE")
 }
 
 /// The bytes of a small database and of its `-wal` (none: empty) while nobody wrote to them: two readings in turn are the same.
 /// `None` for a large one, and for one that never stands still.
-fn twin(path: &Path, wal: &Path, small_bytes: u64) -> io::Result<Option<(Vec<u8>, Vec<u8>)>> {
-    let read_both = || -> io::Result<_> { Ok((read_small(path)?, read_small_if_there(wal)?)) };
+fn twin(path: &Path, wal: &Path, small_bytes: u64) -> Result<Option<(Vec<u8>, Vec<u8>)>> {
+    let read_both = || -> Result<_> {
+        let main = read_small(path).map_err(Error::io("read", path))?;
+        Ok((main, read_small_if_there(wal).map_err(Error::io("read", wal))?))
+    };
     for attempt in 1..=TWIN_ATTEMPTS {
-        if bytes_of(path) + bytes_of(wal) > small_bytes {
+        if bytes_of(path).saturating_add(bytes_of(wal)) > small_bytes {
             return Ok(None);
         }
         let once = read_both()?;
@@ -233,44 +288,50 @@ fn hold(path: &Path) -> Result<File> {
     }
 }
 
-fn connect(path: &Path, query: &str) -> Result<Access> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let access = begin(path, open_uri(path, &format!("?mode=ro{query}"), flags)?)?;
-    Ok(Access { is_consistent: true, ..access })
+fn connect(path: &Path, query: &str, way: Way) -> Result<Access> {
+    let connection = open_uri(path, &format!("?mode=ro&{query}"), OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    begin(path, connection, way)
 }
 
-fn open_uri(path: &Path, query: &str, flags: OpenFlags) -> Result<Access> {
-    let failed = || Error::database("open", path);
-    let connection = Connection::open_with_flags(format!("file:{}{query}", uri_path(path)), flags).map_err(failed())?;
-    connection.busy_timeout(Duration::ZERO).map_err(failed())?;
-    // The views of the dialect are temporary: in memory, never in a file.
-    connection.pragma_update(None, "temp_store", "memory").map_err(failed())?;
-    // A database is somebody's input: its schema may not call functions of ours, nor read outside itself.
-    connection.pragma_update(None, "trusted_schema", false).map_err(failed())?;
-    Ok(Access { connection, is_consistent: false, abandoned: None, hold: None, copy: None })
+fn open_uri(path: &Path, query: &str, flags: OpenFlags) -> Result<Connection> {
+    let flags = flags | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let opened = Connection::open_with_flags(format!("file:{}{query}", uri_path(path)), flags);
+    opened.and_then(|connection| guard(&connection).map(|()| connection)).map_err(Error::database("open", path))
+}
+
+/// A database is somebody's input: what reading it may do and cost.
+fn guard(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(Duration::ZERO)?;
+    limit_time(connection, BUDGET)?;
+    connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, LONGEST_BYTES)?;
+    // The dialect's views, and what is sorted, are in memory, never in a file; of that there is a GiB for the process. A schema may not
+    // call functions of ours, nor read outside itself.
+    connection
+        .execute_batch("PRAGMA temp_store = MEMORY; PRAGMA hard_heap_limit = 1073741824; PRAGMA trusted_schema = OFF")
 }
 
 /// A transaction begins with its first reading, and what is in the way is told by it.
-fn begin(path: &Path, access: Access) -> Result<Access> {
-    let begun = access.connection.execute_batch("BEGIN");
-    let read = begun.and_then(|()| access.connection.query_row("PRAGMA schema_version", (), |_| Ok(())));
-    read.map(|()| access).map_err(Error::database("open", path))
+fn begin(path: &Path, connection: Connection, way: Way) -> Result<Access> {
+    let begun = connection.execute_batch("BEGIN");
+    let read = begun.and_then(|()| connection.query_row("PRAGMA schema_version", (), |_| Ok(())));
+    read.map(|()| Access { connection, way, left: None }).map_err(Error::database("open", path))
 }
 
 /// Opens a private copy that `copy` makes, for writing: only such a connection can recover what was left alone.
-fn open_copy(path: &Path, copy: impl FnOnce(&Path) -> io::Result<()>) -> Result<Access> {
-    let failed = |source| Error::Copy { path: path.to_owned(), dir: std::env::temp_dir(), source };
+fn open_copy(path: &Path, way: Way, copy: impl FnOnce(&Path) -> Result<()>) -> Result<Access> {
     let private = Permissions::from_mode(0o700);
-    let dir = tempfile::Builder::new().prefix("rundown-").permissions(private).tempdir().map_err(failed)?;
+    let dir = tempfile::Builder::new().prefix("rundown-").permissions(private).tempdir().map_err(no_place(path))?;
     let main_copy = dir.path().join("copy.db");
-    copy(&main_copy).map_err(failed)?;
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let access =
-        open_uri(&main_copy, "", flags).and_then(|access| begin(&main_copy, access)).map_err(|error| match error {
-            Error::Database { doing, source, .. } => Error::Database { doing, path: path.to_owned(), source },
-            other => other,
-        })?;
-    Ok(Access { copy: Some(dir), ..access })
+    copy(&main_copy)?;
+    let open = || {
+        let connection = open_uri(&main_copy, "", OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        alone(&connection).map_err(Error::database("open", path))?;
+        begin(&main_copy, connection, way)
+    };
+    open().map_err(|error| match error {
+        Error::Database { doing, source, .. } => Error::Database { doing, path: path.to_owned(), source },
+        other => other,
+    })
 }
 
 /// Whether the database is in WAL mode; refuses, in plain words, what is no database at all.
@@ -281,7 +342,8 @@ fn check_header(path: &Path) -> Result<bool> {
     file.take(100).read_to_end(&mut header).map_err(Error::io("read", path))?;
     match header.first_chunk::<20>() {
         None if header.is_empty() => refuse("the file is empty"),
-        Some(start) if start.starts_with(MAGIC) => Ok(start[18] == 2),
+        // Byte 18 is the version for writing; by this one SQLite decides how it reads.
+        Some(start) if start.starts_with(MAGIC) => Ok(start[19] == 2),
         _ => refuse("it is not an SQLite file"),
     }
 }
@@ -305,6 +367,8 @@ mod tests {
     use std::process::{Child, Command, Stdio};
 
     use std::os::unix::fs::FileExt;
+
+    use tempfile::TempDir;
 
     use super::super::files::Stamp;
     use super::*;
@@ -341,7 +405,7 @@ mod tests {
         let before = listing(dir.path());
         for small_bytes in SIZES {
             let access = open_as(&path, small_bytes).unwrap();
-            assert_eq!((access.is_consistent, access.is_copy()), (small_bytes > 0, small_bytes > 0));
+            assert_eq!((access.is_consistent(), access.is_copy()), (small_bytes > 0, small_bytes > 0));
             assert_eq!(count(&access), 1);
             drop(access);
             assert_eq!(listing(dir.path()), before);
@@ -361,37 +425,98 @@ mod tests {
     }
 
     #[test]
-    fn a_wal_left_alone_is_read_from_a_private_copy() {
+    fn a_wal_that_nobody_holds_is_read_with_or_without_its_shm() {
         let dir = TempDir::new().unwrap();
-        let path = dir.path().join("held.db");
-        let writer = wal_database(&path);
-        let copy = TempDir::new().unwrap();
-        for name in ["held.db", "held.db-wal"] {
-            fs::copy(dir.path().join(name), copy.path().join(name)).unwrap();
+        let _writer = wal_database(&dir.path().join("held.db"));
+        for names in [&["held.db", "held.db-wal"][..], &["held.db", "held.db-wal", "held.db-shm"]] {
+            let alone = TempDir::new().unwrap();
+            for name in names {
+                fs::copy(dir.path().join(name), alone.path().join(name)).unwrap();
+            }
+            let before = listing(alone.path());
+            for small_bytes in SIZES {
+                let access = open_as(&alone.path().join("held.db"), small_bytes).unwrap();
+                assert_eq!((access.is_copy(), access.is_consistent()), (small_bytes > 0, small_bytes > 0));
+                assert_eq!(count(&access), 1);
+                drop(access);
+                assert_eq!(listing(alone.path()), before);
+            }
         }
-        drop(writer);
-        let before = listing(copy.path());
-        for small_bytes in SIZES {
-            assert_eq!(count(&open_as(&copy.path().join("held.db"), small_bytes).unwrap()), 1);
-            assert_eq!(listing(copy.path()), before);
+    }
+
+    /// The versions of format for writing and for reading.
+    fn set_versions(path: &Path, versions: [u8; 2]) {
+        File::options().write(true).open(path).unwrap().write_all_at(&versions, 18).unwrap();
+    }
+
+    #[test]
+    fn the_version_for_reading_and_a_wal_tell_the_mode() {
+        for (versions, wal, is_wal) in [([1, 2], false, true), ([2, 1], false, false), ([1, 1], true, true)] {
+            let dir = TempDir::new().unwrap();
+            let path = dir.path().join("odd.db");
+            drop(wal_database(&path));
+            set_versions(&path, versions);
+            if wal {
+                fs::write(beside(&path, "-wal"), "").unwrap();
+            }
+            let before = listing(dir.path());
+            for small_bytes in SIZES {
+                let access = open_as(&path, small_bytes).unwrap();
+                assert_eq!((matches!(access.way, Way::Locked), count(&access)), (!is_wal, 1), "{versions:?}");
+                drop(access);
+                assert_eq!(listing(dir.path()), before, "{versions:?}");
+            }
         }
     }
 
     #[test]
-    fn files_left_by_a_crash_stay_as_they_are() {
+    fn a_private_copy_has_no_name_while_it_is_read() {
+        let (dir, journal) = (TempDir::new().unwrap(), hot_journal());
+        drop(wal_database(&dir.path().join("hot.db")));
+        for path in [dir.path().join("hot.db"), journal.path().join("hot.db")] {
+            let access = open(&path, PATIENCE).unwrap();
+            let name = access.connection.path().unwrap();
+            assert!(access.is_copy() && name.starts_with(std::env::temp_dir().to_str().unwrap()), "{name}");
+            assert!(!Path::new(name).parent().unwrap().exists());
+            assert!(sum(&access) > 0);
+        }
+    }
+
+    #[test]
+    fn what_has_no_end_is_given_up() {
         let dir = TempDir::new().unwrap();
         let path = dir.path().join("held.db");
-        let writer = wal_database(&path);
-        let crashed = TempDir::new().unwrap();
-        for name in ["held.db", "held.db-wal", "held.db-shm"] {
-            fs::copy(dir.path().join(name), crashed.path().join(name)).unwrap();
+        wal_database(&path)
+            .execute_batch(
+                "CREATE VIEW endless AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT 1 FROM n) SELECT i FROM n",
+            )
+            .unwrap();
+        let access = open(&path, PATIENCE).unwrap();
+        limit_time(&access.connection, Duration::ZERO).unwrap();
+        let read = |sql| access.connection.query_row(sql, (), |row| row.get::<_, i64>(0));
+        let error = read("SELECT count(*) FROM endless").map_err(Error::database("read", &path)).unwrap_err();
+        assert!(error.to_string().contains("takes too long") && error.exit_code() == 6, "{error}");
+        limit_time(&access.connection, BUDGET).unwrap();
+        assert_eq!(count(&access), 1, "what comes next has its own time");
+        let error = read("SELECT length(hex(zeroblob(20 << 20)))").unwrap_err();
+        assert_eq!(error.sqlite_error_code(), Some(ErrorCode::TooBig));
+    }
+
+    #[test]
+    fn the_file_that_cannot_be_read_is_named() {
+        let dir = TempDir::new().unwrap();
+        let path = dir.path().join("held.db");
+        drop(wal_database(&path));
+        let odd = dir.path().join("held.db-wal");
+        fs::create_dir(&odd).unwrap();
+        let to = dir.path().join("copy");
+        for error in [twin(&path, &odd, SMALL_BYTES).unwrap_err(), copy_file(&odd, &to, no_place(&path)).unwrap_err()] {
+            let said = crate::error::chain(&error);
+            assert!(said.contains("cannot read") && said.contains("held.db-wal: it is a directory"), "{said}");
         }
-        drop(writer);
-        let before = listing(crashed.path());
-        for small_bytes in SIZES {
-            assert_eq!(count(&open_as(&crashed.path().join("held.db"), small_bytes).unwrap()), 1);
-            assert_eq!(listing(crashed.path()), before);
-        }
+        fs::write(&to, "").unwrap();
+        let said = copy_file(&path, &to, no_place(&path)).unwrap_err().to_string();
+        assert!(said.contains("TMPDIR"), "{said}");
     }
 
     #[test]
@@ -427,7 +552,8 @@ mod tests {
     #[test]
     #[ignore = "a process of its own, started by other tests"]
     fn writer_in_a_process_of_its_own() {
-        let connection = wal_database(Path::new(&std::env::var_os("DATABASE").unwrap()));
+        let Some(path) = std::env::var_os("DATABASE") else { return };
+        let connection = wal_database(Path::new(&path));
         connection.execute_batch("INSERT INTO t VALUES (2)").unwrap();
         println!("\nwritten");
         let _ = io::stdin().read(&mut [0]);
@@ -452,7 +578,7 @@ mod tests {
         assert_eq!(before.len(), 3, "the writer holds a -wal and a -shm");
         for small_bytes in SIZES {
             let access = open_as(&path, small_bytes).unwrap();
-            assert_eq!((access.is_consistent, access.is_copy(), access.abandoned), (true, small_bytes > 0, None));
+            assert_eq!((access.is_consistent(), access.is_copy(), access.left), (true, small_bytes > 0, None));
             assert_eq!(count(&access), 2);
             drop(access);
             assert!(listing(dir.path()) == before);
@@ -501,10 +627,12 @@ mod tests {
         let dir = hot_journal();
         let (before, path) = (listing(dir.path()), dir.path().join("hot.db"));
         let access = open(&path, PATIENCE).unwrap();
-        assert_eq!((access.is_copy(), sum(&access)), (true, 5000));
+        assert_eq!((access.is_copy(), access.left, sum(&access)), (true, Some("-journal"), 5000));
         drop(access);
         assert!(listing(dir.path()) == before);
+        let stamp = Stamp::taken(&path).unwrap();
         fs::remove_file(beside(&path, "-journal")).unwrap();
+        assert_ne!(Stamp::taken(&path).unwrap(), stamp);
         assert!(sum(&open(&path, PATIENCE).unwrap()) > 5000, "the file alone holds half of the change");
     }
 
@@ -512,12 +640,14 @@ mod tests {
     fn a_hot_journal_beside_a_wal_database_is_rolled_back_too() {
         let dir = hot_journal();
         let path = dir.path().join("hot.db");
-        let file = File::options().write(true).open(&path).unwrap();
-        // The versions of format for writing and reading.
-        file.write_all_at(&[2, 2], 18).unwrap();
+        set_versions(&path, [2, 2]);
         for small_bytes in SIZES {
-            assert_eq!(sum(&open_as(&path, small_bytes).unwrap()), 5000);
+            let access = open_as(&path, small_bytes).unwrap();
+            assert_eq!((sum(&access), access.left), (5000, Some("-journal")));
         }
+        let journal = File::options().write(true).open(beside(&path, "-journal")).unwrap();
+        journal.write_all_at(&[0; 8], 0).unwrap();
+        assert_eq!(open_as(&path, 0).unwrap().left, None, "its transaction is over");
     }
 
     #[test]
@@ -558,8 +688,11 @@ mod tests {
             drop(wal_database(&path));
             let fifo = beside(&path, suffix);
             rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
-            let error = open(&path, PATIENCE).err().unwrap().to_string();
-            assert!(error.contains(&format!("x.db{suffix} is no regular file")), "{error}");
+            let error = || open(&path, PATIENCE).err().unwrap().to_string();
+            assert!(error().contains(&format!("x.db{suffix} is no regular file")), "{}", error());
+            fs::remove_file(&fifo).unwrap();
+            std::os::unix::fs::symlink("/etc/passwd", &fifo).unwrap();
+            assert!(error().contains(&format!("x.db{suffix} is a link, which is not followed")), "{}", error());
         }
     }
 

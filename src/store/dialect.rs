@@ -187,8 +187,7 @@ fn runs_view(runs: &Table) -> String {
         Some((column, true)) => format!("coalesce({column}, {}) AS order_ms", i64::MIN),
         None => "0 AS order_ms".to_owned(),
     });
-    // A run without an id cannot be named.
-    format!("CREATE TEMP VIEW v_runs AS SELECT {} FROM main.runs WHERE id IS NOT NULL;\n", columns.join(", "))
+    format!("CREATE TEMP VIEW v_runs AS SELECT {} FROM main.runs WHERE is_name(id);\n", columns.join(", "))
 }
 
 /// The column that orders runs, and whether it may be NULL.
@@ -272,7 +271,7 @@ fn news(tables: &Tables, version: i64, ours: bool) -> Option<String> {
 fn missing(tables: &Tables, version: i64) -> Vec<String> {
     let lacks = |table: &Table, sources: &[Source]| -> Vec<String> {
         let untold = sources.iter().filter(|source| table.teller(**source).is_none());
-        untold.map(|source| format!("column {} of {}", source.0, table.name)).collect()
+        untold.map(|source| format!("column {} of {}", source.1.join(" or "), table.name)).collect()
     };
     let mut missing = Vec::new();
     if let Some(runs) = tables.with("runs", &[]) {

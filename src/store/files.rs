@@ -25,6 +25,7 @@ pub(super) struct Stamp {
     main: FileStamp,
     change_counter: [u8; 4],
     wal: Option<FileStamp>,
+    journal: Option<FileStamp>,
     wal_index_change: Option<[u8; 4]>,
 }
 
@@ -55,21 +56,23 @@ impl Stamp {
     pub fn taken(path: &Path) -> io::Result<Self> {
         let path = &real(path)?;
         let file = open_regular(path)?;
+        let stamp_beside = |suffix| fs::metadata(beside(path, suffix)).ok().as_ref().map(FileStamp::of);
         let mut change_counter = [0; 4];
         // A file shorter than a header has no counter; `open` says what is wrong with it.
         let _ = file.read_exact_at(&mut change_counter, 24);
         Ok(Self {
             main: FileStamp::of(&file.metadata()?),
             change_counter,
-            wal: fs::metadata(beside(path, "-wal")).ok().as_ref().map(FileStamp::of),
+            wal: stamp_beside("-wal"),
+            journal: stamp_beside("-journal"),
             wal_index_change: wal_index_change(&beside(path, "-shm")),
         })
     }
 
     /// Whether the last change is long enough ago for any later one to look different.
     pub fn is_settled(&self) -> bool {
-        let newest = self.wal.map_or(self.main.modified, |wal| wal.modified.max(self.main.modified));
-        let (secs, nanos) = newest;
+        let beside = [self.wal, self.journal].into_iter().flatten();
+        let (secs, nanos) = beside.fold(self.main.modified, |newest, file| newest.max(file.modified));
         let changed = u64::try_from(secs).ok().zip(u32::try_from(nanos).ok());
         let changed = changed.map(|(secs, nanos)| UNIX_EPOCH + Duration::new(secs, nanos));
         changed.is_some_and(|changed| changed.elapsed().is_ok_and(|age| age >= CLOCK_TICK))
@@ -95,17 +98,29 @@ pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-/// SQLite opens what lies beside a database as it is, and would wait for the writer of a FIFO.
+/// SQLite opens what lies beside a database as it is: it would wait for the writer of a FIFO, and follow a link to a file of somebody
+/// else's.
 pub(super) fn check_beside(path: &Path) -> Result<()> {
-    let others = ["-wal", "-shm", "-journal"].map(|suffix| beside(path, suffix));
-    let odd = others.into_iter().find(|other| fs::metadata(other).is_ok_and(|metadata| !metadata.is_file()));
-    let why = |odd: PathBuf| format!("{} is no regular file", odd.display());
-    odd.map_or(Ok(()), |odd| Err(Error::NotAStore { path: path.to_owned(), why: why(odd) }))
+    for other in ["-wal", "-shm", "-journal"].map(|suffix| beside(path, suffix)) {
+        let what = match fs::symlink_metadata(&other) {
+            Ok(metadata) if metadata.is_symlink() => "a link, which is not followed",
+            Ok(metadata) if !metadata.is_file() => "no regular file",
+            Ok(_) | Err(_) => continue,
+        };
+        return Err(Error::NotAStore { path: path.to_owned(), why: format!("{} is {what}", other.display()) });
+    }
+    Ok(())
 }
 
 /// None: 0.
 pub(super) fn bytes_of(path: &Path) -> u64 {
     fs::metadata(path).map_or(0, |metadata| metadata.len())
+}
+
+/// Whether a `-journal` may have something to be rolled back; one whose transaction is over is empty, or begins with a zero.
+pub(super) fn is_hot(journal: &Path) -> bool {
+    let mut first = [0];
+    open_regular(journal).and_then(|file| file.read_exact_at(&mut first, 0)).is_ok() && first != [0]
 }
 
 pub(super) fn is_old(wal: &Path) -> bool {

@@ -6,7 +6,7 @@
 //! end for nothing. Without an index all rows are passed over, and as many as are listed are kept.
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, params_from_iter};
+use rusqlite::{Connection, Row, params_from_iter};
 
 use super::dialect::{Dialect, Walk};
 use crate::model::{Outcome, RunId};
@@ -90,8 +90,13 @@ pub(super) fn query(
     }
     let (side, way) = if let Some(Beside::Newer(_)) = page.beside { (">", "ASC") } else { ("<", "DESC") };
     if let Some(beside) = &page.beside {
-        let Some((order, id)) = place_of(connection, beside.run())? else { return Ok(None) };
-        also.push(format!("(order_ms, id) {side} ({}, {})", bind(&mut values, order), bind(&mut values, id)));
+        let id = beside.run();
+        if !is_there(connection, id)? {
+            return Ok(None);
+        }
+        let id = bind(&mut values, id.as_str().to_owned());
+        // Its place in the order stays within SQLite: it may be text that is not UTF-8.
+        also.push(format!("(order_ms, id) {side} ((SELECT order_ms FROM v_runs WHERE id = {id}), {id})"));
     }
     let unindexed = unindexed(page, &mut values);
     let arms = arms(connection, dialect, page, &mut values)?;
@@ -131,9 +136,10 @@ fn arms(
     values: &mut Vec<Value>,
 ) -> rusqlite::Result<Vec<Arm>> {
     if let Some(part) = &page.id_part {
-        return Ok(match place_of(connection, &RunId(part.clone()))? {
-            Some((_, id)) => vec![Arm::new([format!("id = {}", bind(values, id))])],
-            None => by_part(part, values),
+        return Ok(if is_there(connection, &RunId(part.clone()))? {
+            vec![Arm::new([format!("id = {}", bind(values, part.clone()))])]
+        } else {
+            by_part(part, values)
         });
     }
     let repos = match dialect.walk {
@@ -156,7 +162,8 @@ fn by_part(part: &str, values: &mut Vec<Value>) -> Vec<Arm> {
     ]
 }
 
-/// The repositories, each found by one step in their index; `None` when there are none, or too many for an arm each.
+/// The repositories, each found by one step in their index; `None` when there are none, too many for an arm each, or one whose name is
+/// not UTF-8.
 fn repos(connection: &Connection) -> rusqlite::Result<Option<Vec<Value>>> {
     let sql = "WITH RECURSIVE r(repo) AS (
                  SELECT min(repo) FROM main.runs
@@ -165,14 +172,13 @@ fn repos(connection: &Connection) -> rusqlite::Result<Option<Vec<Value>>> {
                )
                SELECT repo FROM r WHERE repo IS NOT NULL LIMIT ?";
     let limit = as_sql(MAX_ARMS + 1);
-    let found: Vec<Value> = connection.prepare(sql)?.query_map([limit], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    Ok(Some(found).filter(|found| (1..=MAX_ARMS).contains(&found.len())))
+    let repo = |row: &Row<'_>| Ok(Value::try_from(row.get_ref(0)?).ok());
+    let found: Option<Vec<Value>> = connection.prepare(sql)?.query_map([limit], repo)?.collect::<Result<_, _>>()?;
+    Ok(found.filter(|found| (1..=MAX_ARMS).contains(&found.len())))
 }
 
-/// Where a run stands in the order of the list.
-fn place_of(connection: &Connection, id: &RunId) -> rusqlite::Result<Option<(Value, Value)>> {
-    let mut statement = connection.prepare("SELECT order_ms, id FROM v_runs WHERE id = ?")?;
-    statement.query_row([id.as_str()], |row| Ok((row.get(0)?, row.get(1)?))).optional()
+fn is_there(connection: &Connection, id: &RunId) -> rusqlite::Result<bool> {
+    connection.prepare("SELECT 1 FROM v_runs WHERE id = ?")?.exists([id.as_str()])
 }
 
 fn bind(values: &mut Vec<Value>, value: impl Into<Value>) -> String {
@@ -201,7 +207,7 @@ mod tests {
     use std::path::Path;
 
     use super::super::dialect::define_views;
-    use super::super::read::define_outcome;
+    use super::super::read::define_functions;
     use super::super::schema;
     use super::*;
 
@@ -216,7 +222,7 @@ mod tests {
         }
         connection.execute_batch(sql).unwrap();
         let dialect = define_views(&connection, Path::new("some.db")).unwrap();
-        define_outcome(&connection).unwrap();
+        define_functions(&connection).unwrap();
         (connection, dialect)
     }
 
@@ -260,6 +266,8 @@ mod tests {
             ] {
                 let plan = plan(&database, &page);
                 assert!(plan.contains("USING INDEX runs_"), "{page:?}\n{plan}");
+                let side = page.beside.as_ref().map(|beside| if let Beside::Older(_) = beside { "<?" } else { ">?" });
+                assert!(side.is_none_or(|side| plan.contains(&format!("pushed_at_ms{side}"))), "{page:?}\n{plan}");
                 let is_bad = |step: &str| {
                     step.contains("SCAN main.runs") && !step.contains("USING INDEX")
                         || step.contains("B-TREE FOR ORDER BY")

@@ -1,7 +1,8 @@
 //! Reading runs, jobs and commands of any store, in one shape.
 //!
 //! Values are read leniently: SQLite lets any column hold any type, and these databases were written by others. Text that is
-//! not UTF-8 is read lossily, what is no number where one belongs is unknown. Nothing here is an error but SQLite's own.
+//! not UTF-8 is read lossily (but for a run's id, by which it has to be found again: see [`define_functions`]), what is no number
+//! where one belongs is unknown. Nothing here is an error but SQLite's own.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -26,6 +27,9 @@ const PAUSE: Duration = Duration::from_millis(1);
 /// How long a database that was locked the last time is waited for: whoever asks again knows already.
 const SHORT_PATIENCE: Duration = Duration::from_millis(100);
 
+/// The most jobs, and the most commands, of a run that are read.
+const MOST_ROWS: usize = 1_000_000;
+
 /// A database, looked at without being changed. Between readings it holds no lock on it, at most a private copy of it or a connection
 /// that takes no locks.
 pub struct Reader {
@@ -36,6 +40,10 @@ pub struct Reader {
     /// What was to be said of the database when it was opened last.
     told: RefCell<Vec<String>>,
     was_locked: Cell<bool>,
+    /// How long a reading may take.
+    budget: Duration,
+    /// How many jobs of a run are read at most, and how many commands.
+    most_rows: usize,
 }
 
 /// A database in a read transaction, with its views.
@@ -69,7 +77,16 @@ impl Reader {
     #[must_use]
     pub fn new(path: &Path) -> Self {
         let (path, was_locked) = (path.to_owned(), Cell::default());
-        Self { path, seen: None, kept: RefCell::default(), told: RefCell::default(), was_locked }
+        let budget = access::BUDGET;
+        Self {
+            path,
+            seen: None,
+            kept: RefCell::default(),
+            told: RefCell::default(),
+            was_locked,
+            budget,
+            most_rows: MOST_ROWS,
+        }
     }
 
     /// The database file.
@@ -108,38 +125,31 @@ impl Reader {
     /// A run with its jobs and commands.
     #[expect(clippy::missing_errors_doc, reason = "see runs")]
     pub fn run(&self, id: &RunId) -> Result<Option<RunRows>> {
-        self.read(|opened| {
+        let most = self.most_rows;
+        let rows = self.read(|opened| {
             let connection = &opened.access.connection;
             let sql = format!("SELECT {RUN_COLUMNS} FROM v_runs WHERE id = ?1");
             let Some(run) = collect(connection, &sql, [id.as_str()], run)?.pop() else { return Ok(None) };
-            let mut jobs: Vec<(Job, Vec<Sh>)> = collect(
-                connection,
+            let sql = format!(
                 "SELECT job_id, state, exit_code, started_at_ms, finished_at_ms FROM v_jobs WHERE run_id = ?1
-                 ORDER BY place IS NULL, place, job_id",
-                [id.as_str()],
-                |row| Ok((job(row)?, Vec::new())),
-            )?;
-            let shs = collect(
-                connection,
+                 ORDER BY place IS NULL, place, job_id LIMIT {most}"
+            );
+            let jobs = collect(connection, &sql, [id.as_str()], job)?;
+            let sql = format!(
                 "SELECT job_id, n, cmd, cwd, pid, started_at_ms, finished_at_ms, exit_code, signal, cpu_ms, max_rss_bytes, lost_bytes
-                 FROM v_shs WHERE run_id = ?1 ORDER BY place IS NULL, place, started_at_ms",
-                [id.as_str()],
-                |row| Ok((JobId(text(row, 0)?.unwrap_or_default()), sh(row)?)),
-            )?;
-            let mut places: HashMap<JobId, usize> =
-                jobs.iter().enumerate().map(|(place, (job, _))| (job.id.clone(), place)).collect();
-            for (job_id, sh) in shs {
-                // A command whose job has no row stays: the job is known by it.
-                let place = *places.entry(job_id).or_insert_with_key(|id| {
-                    jobs.push((Job::without_row(id.clone()), Vec::new()));
-                    jobs.len() - 1
-                });
-                if let Some((_, shs)) = jobs.get_mut(place) {
-                    shs.push(sh);
-                }
+                 FROM v_shs WHERE run_id = ?1 ORDER BY place IS NULL, place, started_at_ms LIMIT {most}"
+            );
+            let of_job = |row: &Row<'_>| Ok((JobId(text(row, 0)?.unwrap_or_default()), sh(row)?));
+            let shs = collect(connection, &sql, [id.as_str()], of_job)?;
+            let is_cut = jobs.len().max(shs.len()) == most;
+            Ok(Some((RunRows { run, jobs: by_job(jobs, shs), ours: opened.dialect.ours }, is_cut)))
+        })?;
+        Ok(rows.map(|(rows, is_cut)| {
+            if is_cut {
+                self.tell(&format!("of run {} only the first {most} jobs or commands are read", id.as_str()));
             }
-            Ok(Some(RunRows { run, jobs, ours: opened.dialect.ours }))
-        })
+            rows
+        }))
     }
 
     /// Those of some runs, by repository and id, that the database does not have.
@@ -158,25 +168,37 @@ impl Reader {
         self.told.borrow().clone()
     }
 
+    /// What is to be said beside what was said when the database was opened.
+    fn tell(&self, what: &str) {
+        let notice = format!("{}: {what}", self.path.display());
+        let mut told = self.told.borrow_mut();
+        if !told.contains(&notice) {
+            told.push(notice);
+        }
+    }
+
     /// Runs `work` on a connection in one read transaction; again when an unlocked database changed meanwhile.
     fn read<T>(&self, work: impl Fn(&Opened) -> rusqlite::Result<T>) -> Result<T> {
-        let failed = || Error::database("read", &self.path);
-        let patience = if self.was_locked.get() { SHORT_PATIENCE } else { access::PATIENCE };
+        let work = |opened: &Opened| {
+            let limited = access::limit_time(&opened.access.connection, self.budget);
+            limited.and_then(|()| work(opened)).map_err(Error::database("read", &self.path))
+        };
+        let patience = self.patience();
         let (begun, mut pause) = (Instant::now(), PAUSE);
         loop {
             let before = Stamp::taken(&self.path).map_err(Error::io("open", &self.path))?;
             if let Some((_, kept)) = self.kept.borrow().as_ref().filter(|(stamp, _)| *stamp == before) {
-                let read = work(kept).map_err(failed());
+                let read = work(kept);
                 if kept.access.is_copy() || self.stood_still(&before) {
                     return read;
                 }
             }
             let left = patience.saturating_sub(begun.elapsed());
-            let read = self.begin(left).and_then(|opened| Ok((work(&opened).map_err(failed())?, opened)));
+            let read = self.begin(left).and_then(|opened| Ok((work(&opened)?, opened)));
             self.was_locked.set(matches!(read, Err(Error::Locked { .. })));
             let is_last = begun.elapsed() >= patience;
             match read {
-                Ok((value, opened)) if opened.access.is_consistent || self.stood_still(&before) => {
+                Ok((value, opened)) if opened.access.is_consistent() || self.stood_still(&before) => {
                     self.told.replace(self.notices_of(&opened));
                     // What may look like the next state is of no use later.
                     let lasts = |(stamp, opened): &(Stamp, Opened)| opened.access.is_lockless() && stamp.is_settled();
@@ -191,13 +213,18 @@ impl Reader {
         }
     }
 
+    /// How long a lock is waited for.
+    fn patience(&self) -> Duration {
+        if self.was_locked.get() { SHORT_PATIENCE } else { access::PATIENCE }
+    }
+
     fn notices_of(&self, opened: &Opened) -> Vec<String> {
         let how = if opened.access.is_copy() { "in a private copy" } else { "where it lies" };
-        let abandoned = opened.access.abandoned.map(|left| {
-            let what = format!("its {left} was left by a crash, or the files were copied: it is read too, {how}");
+        let left = opened.access.left.map(|suffix| {
+            let what = format!("its {suffix} was left by a crash, or the files were copied: it is read too, {how}");
             format!("{}: {what}", self.path.display())
         });
-        abandoned.into_iter().chain(opened.dialect.notices.iter().cloned()).collect()
+        left.into_iter().chain(opened.dialect.notices.iter().cloned()).collect()
     }
 
     fn stood_still(&self, since: &Stamp) -> bool {
@@ -208,18 +235,37 @@ impl Reader {
     fn begin(&self, patience: Duration) -> Result<Opened> {
         let access = access::open(&self.path, patience)?;
         let dialect = dialect::define_views(&access.connection, &self.path)?;
-        define_outcome(&access.connection).map_err(Error::database("read", &self.path))?;
+        define_functions(&access.connection).map_err(Error::database("read", &self.path))?;
         Ok(Opened { access, dialect })
     }
 }
 
-/// Makes [`Outcome::from_word`] known to SQL as `outcome(state, reason)`, so that what a word means is said in one place.
-pub(super) fn define_outcome(connection: &Connection) -> rusqlite::Result<()> {
+/// Makes two functions known to SQL: `outcome(state, reason)`, [`Outcome::from_word`], so that what a word means is said in one place;
+/// and `is_name(id)`: whether it can be said and found again, which neither a blob nor text that is not UTF-8 can.
+pub(super) fn define_functions(connection: &Connection) -> rusqlite::Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
     connection.create_scalar_function("outcome", 2, flags, |context| {
         let word = |place| context.get_raw(place).as_str().ok();
         Ok(word(0).and_then(|state| Outcome::from_word(state, word(1))).map(outcome_code))
-    })
+    })?;
+    connection.create_scalar_function("is_name", 1, flags, |context| Ok(context.get_raw(0).as_str().is_ok()))
+}
+
+/// The commands with their jobs; one whose job has no row stays: the job is known by it.
+fn by_job(jobs: Vec<Job>, shs: Vec<(JobId, Sh)>) -> Vec<(Job, Vec<Sh>)> {
+    let mut jobs: Vec<(Job, Vec<Sh>)> = jobs.into_iter().map(|job| (job, Vec::new())).collect();
+    let mut places: HashMap<JobId, usize> =
+        jobs.iter().enumerate().map(|(place, (job, _))| (job.id.clone(), place)).collect();
+    for (job_id, sh) in shs {
+        let place = *places.entry(job_id).or_insert_with_key(|id| {
+            jobs.push((Job::without_row(id.clone()), Vec::new()));
+            jobs.len() - 1
+        });
+        if let Some((_, shs)) = jobs.get_mut(place) {
+            shs.push(sh);
+        }
+    }
+    jobs
 }
 
 fn collect<T>(
@@ -375,5 +421,72 @@ mod tests {
         let mut names: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         names.sort();
         assert_eq!(names, ["crashed.db", "crashed.db-wal", "quire.db"], "nothing is added and nothing tidied away");
+    }
+
+    #[test]
+    fn a_lock_is_waited_for_only_once() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let path = dir.path().join("quire.db");
+        let writer = Connection::open(&path).unwrap();
+        writer.execute_batch("CREATE TABLE runs(id); BEGIN EXCLUSIVE").unwrap();
+        let reader = Reader::new(&path);
+        assert_eq!(reader.patience(), access::PATIENCE);
+        assert!(matches!(reader.runs(&RunPage::default()), Err(Error::Locked { .. })));
+        assert_eq!(reader.patience(), SHORT_PATIENCE);
+        drop(writer);
+        assert!(ids(&reader).is_empty());
+        assert_eq!(reader.patience(), access::PATIENCE);
+    }
+
+    #[test]
+    fn runs_that_cannot_be_named_are_no_runs() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let path = dir.path().join("quire.db");
+        // A place in the order and a repository may be anything.
+        let runs = "CREATE TABLE runs(id, repo NOT NULL, pushed_at_ms NOT NULL);
+                    CREATE INDEX by_repo ON runs(repo, pushed_at_ms);
+                    INSERT INTO runs VALUES ('a', 'r', 1), (x'62', 'r', 2), (CAST(x'ff' AS TEXT), 'r', 3), (4, 'r', 4),
+                                            ('e', 'r', CAST(x'fe' AS TEXT)), ('f', CAST(x'fd' AS TEXT), x'00')";
+        Connection::open(&path).unwrap().execute_batch(runs).unwrap();
+        let (reader, mut listed, mut beside) = (Reader::new(&path), Vec::new(), None);
+        loop {
+            let page = RunPage { limit: 1, beside, ..RunPage::default() };
+            let Some(next) = reader.runs(&page).unwrap().unwrap().pop() else { break };
+            assert!(reader.run(&next.run.id).unwrap().is_some());
+            listed.push(next.run.id.0.clone());
+            beside = Some(Beside::Older(next.run.id));
+        }
+        assert_eq!(listed, ["f", "e", "a"]);
+    }
+
+    #[test]
+    fn a_view_without_an_end_is_given_up() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let path = dir.path().join("quire.db");
+        let endless =
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT CAST(i AS TEXT) AS id FROM n";
+        Connection::open(&path).unwrap().execute_batch(&format!("CREATE VIEW runs AS {endless}")).unwrap();
+        let reader = Reader { budget: Duration::from_millis(20), ..Reader::new(&path) };
+        assert!(matches!(reader.runs(&RunPage { limit: 2, ..RunPage::default() }), Err(Error::TooLong { .. })));
+    }
+
+    #[test]
+    fn of_a_run_with_more_rows_than_any_has_the_first_are_read_and_that_is_said() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let path = dir.path().join("quire.db");
+        let sql =
+            "CREATE TABLE runs(id); CREATE TABLE jobs(run_id, job_id); CREATE TABLE sh(run_id, job_id, started_at_ms);
+                   INSERT INTO runs VALUES ('a'); INSERT INTO sh VALUES ('a', 'j', 3), ('a', 'j', 1), ('a', 'j', 2)";
+        Connection::open(&path).unwrap().execute_batch(sql).unwrap();
+        let reader = Reader { most_rows: 2, ..Reader::new(&path) };
+        for _ in 0..2 {
+            let rows = reader.run(&RunId("a".into())).unwrap().unwrap();
+            let starts: Vec<_> = rows.jobs[0].1.iter().map(|sh| sh.started_at.unwrap().floor_millis()).collect();
+            assert_eq!(starts, [3, 1], "in the order of their writing");
+            assert_eq!(
+                reader.notices().concat().matches("of run a only the first 2 jobs or commands are read").count(),
+                1
+            );
+        }
     }
 }

@@ -182,7 +182,7 @@ impl Drop for Threads {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         self.signals.close();
-        // The worker may have a private copy of a database to tidy away; one that hangs on its file system is left alone.
+        // The worker may be making a private copy of a database, which it tidies away; one that hangs on its file system is left alone.
         self.requests = None;
         let begun = Instant::now();
         while !self.worker.is_finished() && begun.elapsed() < PARTING {
