@@ -8,15 +8,18 @@
 //! | mode | beside it | way in |
 //! |---|---|---|
 //! | rollback journal | – | read-only, locks as usual, whatever its size |
-//! | WAL | a `-shm` that somebody holds | read-only with `readonly_shm=1`; a [shared lock](hold) keeps the files in place meanwhile |
+//! | WAL | a `-shm` that somebody holds | both [as they lie](open_as_it_lies); the [stamp](super::files::Stamp) tells |
+//! | – | the same, and it never stands still | read-only with `readonly_shm=1` and SQLite's locks |
 //! | WAL | no `-wal`, or an empty one | `immutable=1`; the [stamp](super::files::Stamp) tells afterwards whether it really stood still |
 //! | WAL | a `-wal` that nobody holds: a copied artifact, or a crash | both [as they lie](open_as_it_lies); the [stamp](super::files::Stamp) tells |
-//! | any | what SQLite reads only by writing: a `-journal` to be rolled back, a broken `-shm` | a private copy; the [stamp](super::files::Stamp) tells |
+//! | any | what SQLite reads only by writing: a `-journal` to be rolled back, a broken `-shm`; or, as root, what would change its owner | a private copy; the [stamp](super::files::Stamp) tells |
 //!
 //! A private copy has no name: it is deleted as soon as SQLite has it open, so that nothing of it is left by whoever is killed.
 //!
 //! `readonly_shm` (SQLite's `os_unix.c`) reads the `-shm` without marking it. That of a crash looks the same but for the lock: the
 //! first connection would truncate and rebuild it. SQLite opens a `-wal` for writing even so; nothing is written to it.
+//! A [shared lock](hold) keeps the files in place while they are opened, and is given back at once: a writer that closes the database
+//! while it is there leaves its `-wal` and `-shm` behind.
 //! No connection that locks the database outlives one reading. And no process both reads and writes a store: POSIX locks belong to a
 //! process, and closing any descriptor of a file drops them all.
 
@@ -32,8 +35,9 @@ use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use rustix::fs::{FlockOperation, fcntl_lock, statvfs};
 use rustix::io::Errno;
+use rustix::process::geteuid;
 
-use super::files::{beside, bytes_of, check_beside, is_held, is_hot, is_old, real};
+use super::files::{beside, bytes_of, check_beside, is_held, is_hot, is_old, is_owned_by_several, real};
 use crate::error::{Error, Result};
 use crate::file::open_regular;
 
@@ -81,8 +85,8 @@ enum Way {
     Held(#[expect(dead_code, reason = "held until it is dropped")] File),
     /// Where it lies, without locks.
     Immutable,
-    /// With a `-wal` that nobody holds, without SQLite's locks; ours as above.
-    AsItLies(#[expect(dead_code, reason = "held until it is dropped")] File),
+    /// With its `-wal`, without locks.
+    AsItLies,
     /// From a copy of a database that stood still.
     Twin,
     /// From a copy that was made file by file.
@@ -112,11 +116,12 @@ pub(super) fn limit_time(connection: &Connection, budget: Duration) -> rusqlite:
     connection.progress_handler(STEPS, Some(move || begun.elapsed() > budget))
 }
 
-/// Opens a database for one reading, in a transaction that has begun; waits so long for whoever has it locked.
-pub(super) fn open(path: &Path, patience: Duration) -> Result<Access> {
+/// Opens a database for one reading, in a transaction that has begun; waits so long for whoever has it locked. `insists` on one state of
+/// a database that never stands still, though its locks may keep a writer from tidying up.
+pub(super) fn open(path: &Path, patience: Duration, insists: bool) -> Result<Access> {
     let begun = Instant::now();
     loop {
-        match open_as(path, SMALL_BYTES) {
+        match open_as(path, SMALL_BYTES, insists) {
             // Not left to SQLite, which looks ten times a second: a busy writer is free for a moment only.
             Err(Error::Locked { .. }) if begun.elapsed() < patience => thread::sleep(LOCK_PAUSE),
             opened => return opened,
@@ -125,7 +130,7 @@ pub(super) fn open(path: &Path, patience: Duration) -> Result<Access> {
 }
 
 /// Opens a database that is small up to this size.
-fn open_as(path: &Path, small_bytes: u64) -> Result<Access> {
+fn open_as(path: &Path, small_bytes: u64, insists: bool) -> Result<Access> {
     let path = &real(path).map_err(Error::io("open", path))?;
     // A `-wal` is read whatever the header says.
     let is_wal = check_header(path)? || beside(path, "-wal").exists();
@@ -137,7 +142,11 @@ fn open_as(path: &Path, small_bytes: u64) -> Result<Access> {
     if is_wal && let Some(small) = open_small(path, small_bytes)? {
         return Ok(small);
     }
-    match if is_wal { connect_wal(path) } else { connect(path, "readonly_shm=1", Way::Locked) } {
+    if geteuid().is_root() && is_owned_by_several(path) {
+        // SQLite would give what lies beside the database to its owner.
+        return copy_files(path);
+    }
+    match if is_wal { connect_wal(path, insists) } else { connect(path, "readonly_shm=1", Way::Locked) } {
         Err(Error::Database { source, .. }) if needs_to_write(&source) => copy_files(path),
         connected => connected,
     }
@@ -156,17 +165,18 @@ fn open_small(path: &Path, small_bytes: u64) -> Result<Option<Access>> {
 }
 
 /// A large WAL database where it lies.
-fn connect_wal(path: &Path) -> Result<Access> {
+fn connect_wal(path: &Path, insists: bool) -> Result<Access> {
     let (wal, shm) = (beside(path, "-wal"), beside(path, "-shm"));
     if is_held(&shm) || bytes_of(&wal) > 0 {
         let hold = hold(path)?;
         // The last writer may have closed the database before the lock was ours: opened now, both would be made anew.
-        if is_held(&shm) {
+        let is_live = is_held(&shm);
+        if is_live && insists {
             return connect(path, "readonly_shm=1", Way::Held(hold));
         }
-        if bytes_of(&wal) > 0 {
-            let access = open_as_it_lies(path, hold)?;
-            return Ok(Access { left: is_old(&wal).then_some("-wal"), ..access });
+        if wal.exists() && (is_live || bytes_of(&wal) > 0) {
+            let access = open_as_it_lies(path)?;
+            return Ok(Access { left: (!is_live && is_old(&wal)).then_some("-wal"), ..access });
         }
     }
     connect(path, "immutable=1", Way::Immutable)
@@ -231,11 +241,11 @@ fn hide_super_journal(journal: &Path) -> io::Result<()> {
     File::options().append(true).open(journal)?.write_all(&[0; 8])
 }
 
-/// Opens a database and the `-wal` beside it, which nobody holds. Without locks SQLite needs no right to write.
-fn open_as_it_lies(path: &Path, hold: File) -> Result<Access> {
+/// Opens a database and the `-wal` beside it. Without locks SQLite needs no right to write, and nobody waits for it.
+fn open_as_it_lies(path: &Path) -> Result<Access> {
     let connection = open_uri(path, "?mode=ro&vfs=unix-none", OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     alone(&connection).map_err(Error::database("open", path))?;
-    begin(path, connection, Way::AsItLies(hold))
+    begin(path, connection, Way::AsItLies)
 }
 
 /// In exclusive mode SQLite builds the wal-index in memory, not in a `-shm`; at the end it leaves the `-wal` as it is.
@@ -404,7 +414,7 @@ mod tests {
         drop(wal_database(&path));
         let before = listing(dir.path());
         for small_bytes in SIZES {
-            let access = open_as(&path, small_bytes).unwrap();
+            let access = open_as(&path, small_bytes, false).unwrap();
             assert_eq!((access.is_consistent(), access.is_copy()), (small_bytes > 0, small_bytes > 0));
             assert_eq!(count(&access), 1);
             drop(access);
@@ -418,7 +428,7 @@ mod tests {
         let path = dir.path().join("held.db");
         let writer = wal_database(&path);
         for small_bytes in SIZES {
-            assert_eq!(count(&open_as(&path, small_bytes).unwrap()), 1);
+            assert_eq!(count(&open_as(&path, small_bytes, false).unwrap()), 1);
         }
         drop(writer);
         assert_eq!(listing(dir.path()).len(), 1, "the writer could tidy up");
@@ -435,7 +445,7 @@ mod tests {
             }
             let before = listing(alone.path());
             for small_bytes in SIZES {
-                let access = open_as(&alone.path().join("held.db"), small_bytes).unwrap();
+                let access = open_as(&alone.path().join("held.db"), small_bytes, false).unwrap();
                 assert_eq!((access.is_copy(), access.is_consistent()), (small_bytes > 0, small_bytes > 0));
                 assert_eq!(count(&access), 1);
                 drop(access);
@@ -461,7 +471,7 @@ mod tests {
             }
             let before = listing(dir.path());
             for small_bytes in SIZES {
-                let access = open_as(&path, small_bytes).unwrap();
+                let access = open_as(&path, small_bytes, false).unwrap();
                 assert_eq!((matches!(access.way, Way::Locked), count(&access)), (!is_wal, 1), "{versions:?}");
                 drop(access);
                 assert_eq!(listing(dir.path()), before, "{versions:?}");
@@ -474,7 +484,7 @@ mod tests {
         let (dir, journal) = (TempDir::new().unwrap(), hot_journal());
         drop(wal_database(&dir.path().join("hot.db")));
         for path in [dir.path().join("hot.db"), journal.path().join("hot.db")] {
-            let access = open(&path, PATIENCE).unwrap();
+            let access = open(&path, PATIENCE, false).unwrap();
             let name = access.connection.path().unwrap();
             assert!(access.is_copy() && name.starts_with(std::env::temp_dir().to_str().unwrap()), "{name}");
             assert!(!Path::new(name).parent().unwrap().exists());
@@ -491,7 +501,7 @@ mod tests {
                 "CREATE VIEW endless AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT 1 FROM n) SELECT i FROM n",
             )
             .unwrap();
-        let access = open(&path, PATIENCE).unwrap();
+        let access = open(&path, PATIENCE, false).unwrap();
         limit_time(&access.connection, Duration::ZERO).unwrap();
         let read = |sql| access.connection.query_row(sql, (), |row| row.get::<_, i64>(0));
         let error = read("SELECT count(*) FROM endless").map_err(Error::database("read", &path)).unwrap_err();
@@ -525,10 +535,10 @@ mod tests {
         for (content, why) in [(&b""[..], "the file is empty"), (b"hello", "not an SQLite file")] {
             let path = dir.path().join("x.db");
             fs::write(&path, content).unwrap();
-            let error = open(&path, PATIENCE).err().unwrap().to_string();
+            let error = open(&path, PATIENCE, false).err().unwrap().to_string();
             assert!(error.contains(why), "{error}");
         }
-        let error = open(dir.path(), PATIENCE).err().unwrap();
+        let error = open(dir.path(), PATIENCE, false).err().unwrap();
         assert!(crate::error::chain(&error).contains("it is a directory"), "{error}");
     }
 
@@ -576,16 +586,21 @@ mod tests {
         let mut writer = other_writer(&path);
         let before = listing(dir.path());
         assert_eq!(before.len(), 3, "the writer holds a -wal and a -shm");
-        for small_bytes in SIZES {
-            let access = open_as(&path, small_bytes).unwrap();
-            assert_eq!((access.is_consistent(), access.is_copy(), access.left), (true, small_bytes > 0, None));
+        for (small_bytes, insists) in [(SMALL_BYTES, false), (0, false), (0, true)] {
+            let access = open_as(&path, small_bytes, insists).unwrap();
+            assert_eq!((access.is_consistent(), access.is_copy()), (small_bytes > 0 || insists, small_bytes > 0));
+            assert_eq!(access.left, None);
             assert_eq!(count(&access), 2);
             drop(access);
             assert!(listing(dir.path()) == before);
         }
+        // Also while it is being read: no lock is held then.
+        let reading = open_as(&path, 0, false).unwrap();
         drop(writer.stdin.take());
         writer.wait().unwrap();
         assert_eq!(listing(dir.path()).len(), 1, "the writer could tidy up");
+        drop(reading);
+        assert_eq!(listing(dir.path()).len(), 1);
     }
 
     #[test]
@@ -597,7 +612,7 @@ mod tests {
         writer.wait().unwrap();
         let before = listing(dir.path());
         for small_bytes in SIZES {
-            let access = open_as(&path, small_bytes).unwrap();
+            let access = open_as(&path, small_bytes, false).unwrap();
             assert_eq!((access.is_copy(), count(&access)), (small_bytes > 0, 2));
             drop(access);
             assert!(listing(dir.path()) == before);
@@ -626,14 +641,14 @@ mod tests {
     fn a_hot_journal_is_rolled_back_in_a_private_copy() {
         let dir = hot_journal();
         let (before, path) = (listing(dir.path()), dir.path().join("hot.db"));
-        let access = open(&path, PATIENCE).unwrap();
+        let access = open(&path, PATIENCE, false).unwrap();
         assert_eq!((access.is_copy(), access.left, sum(&access)), (true, Some("-journal"), 5000));
         drop(access);
         assert!(listing(dir.path()) == before);
         let stamp = Stamp::taken(&path).unwrap();
         fs::remove_file(beside(&path, "-journal")).unwrap();
         assert_ne!(Stamp::taken(&path).unwrap(), stamp);
-        assert!(sum(&open(&path, PATIENCE).unwrap()) > 5000, "the file alone holds half of the change");
+        assert!(sum(&open(&path, PATIENCE, false).unwrap()) > 5000, "the file alone holds half of the change");
     }
 
     #[test]
@@ -642,12 +657,12 @@ mod tests {
         let path = dir.path().join("hot.db");
         set_versions(&path, [2, 2]);
         for small_bytes in SIZES {
-            let access = open_as(&path, small_bytes).unwrap();
+            let access = open_as(&path, small_bytes, false).unwrap();
             assert_eq!((sum(&access), access.left), (5000, Some("-journal")));
         }
         let journal = File::options().write(true).open(beside(&path, "-journal")).unwrap();
         journal.write_all_at(&[0; 8], 0).unwrap();
-        assert_eq!(open_as(&path, 0).unwrap().left, None, "its transaction is over");
+        assert_eq!(open_as(&path, 0, false).unwrap().left, None, "its transaction is over");
     }
 
     #[test]
@@ -662,7 +677,7 @@ mod tests {
                 .concat();
         let mut journal = File::options().append(true).open(dir.path().join("hot.db-journal")).unwrap();
         journal.write_all(&end).unwrap();
-        assert_eq!(sum(&open(&dir.path().join("hot.db"), PATIENCE).unwrap()), 5000);
+        assert_eq!(sum(&open(&dir.path().join("hot.db"), PATIENCE, false).unwrap()), 5000);
         assert!(victim.path().exists());
     }
 
@@ -674,7 +689,7 @@ mod tests {
         let link = links.path().join("link.db");
         std::os::unix::fs::symlink(&path, &link).unwrap();
         for small_bytes in SIZES {
-            assert_eq!(count(&open_as(&link, small_bytes).unwrap()), 1);
+            assert_eq!(count(&open_as(&link, small_bytes, false).unwrap()), 1);
         }
         assert_eq!(Stamp::taken(&link).unwrap(), Stamp::taken(&path).unwrap());
         assert_eq!(fs::read_dir(links.path()).unwrap().count(), 1);
@@ -688,7 +703,7 @@ mod tests {
             drop(wal_database(&path));
             let fifo = beside(&path, suffix);
             rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
-            let error = || open(&path, PATIENCE).err().unwrap().to_string();
+            let error = || open(&path, PATIENCE, false).err().unwrap().to_string();
             assert!(error().contains(&format!("x.db{suffix} is no regular file")), "{}", error());
             fs::remove_file(&fifo).unwrap();
             std::os::unix::fs::symlink("/etc/passwd", &fifo).unwrap();
@@ -701,7 +716,7 @@ mod tests {
         let dir = hot_journal();
         let path = dir.path().join("hot.db");
         File::options().write(true).open(beside(&path, "-journal")).unwrap().set_len(8 << 40).unwrap();
-        let error = open(&path, PATIENCE).err().unwrap();
+        let error = open(&path, PATIENCE, false).err().unwrap();
         let said = crate::error::chain(&error);
         assert!(said.contains("TMPDIR") && said.contains("it takes 8388608 MiB"), "{said}");
     }

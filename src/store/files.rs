@@ -112,6 +112,13 @@ pub(super) fn check_beside(path: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Whether a `-wal` or `-journal` belongs to somebody else than the database.
+pub(super) fn is_owned_by_several(path: &Path) -> bool {
+    let owner = |path: &Path| fs::metadata(path).map(|metadata| (metadata.uid(), metadata.gid())).ok();
+    let main = owner(path);
+    ["-wal", "-journal"].iter().filter_map(|suffix| owner(&beside(path, suffix))).any(|other| Some(other) != main)
+}
+
 /// None: 0.
 pub(super) fn bytes_of(path: &Path) -> u64 {
     fs::metadata(path).map_or(0, |metadata| metadata.len())

@@ -21,6 +21,9 @@ use crate::error::{Error, Result};
 use crate::model::{Job, JobId, Origin, Outcome, Run, RunId, Sh};
 use crate::time::Time;
 
+/// How often a database is read in the hope that it stands still meanwhile, before locks make it.
+const CALM_ATTEMPTS: u32 = 6;
+
 /// How much longer a reading that is begun again, because the database changed under it, waits each time.
 const PAUSE: Duration = Duration::from_millis(1);
 
@@ -185,6 +188,7 @@ impl Reader {
         };
         let patience = self.patience();
         let (begun, mut pause) = (Instant::now(), PAUSE);
+        let mut attempts = 0;
         loop {
             let before = Stamp::taken(&self.path).map_err(Error::io("open", &self.path))?;
             if let Some((_, kept)) = self.kept.borrow().as_ref().filter(|(stamp, _)| *stamp == before) {
@@ -194,7 +198,8 @@ impl Reader {
                 }
             }
             let left = patience.saturating_sub(begun.elapsed());
-            let read = self.begin(left).and_then(|opened| Ok((work(&opened)?, opened)));
+            attempts += 1;
+            let read = self.begin(left, attempts > CALM_ATTEMPTS).and_then(|opened| Ok((work(&opened)?, opened)));
             self.was_locked.set(matches!(read, Err(Error::Locked { .. })));
             let is_last = begun.elapsed() >= patience;
             match read {
@@ -232,8 +237,8 @@ impl Reader {
     }
 
     /// A connection in a read transaction that knows the views.
-    fn begin(&self, patience: Duration) -> Result<Opened> {
-        let access = access::open(&self.path, patience)?;
+    fn begin(&self, patience: Duration, insists: bool) -> Result<Opened> {
+        let access = access::open(&self.path, patience, insists)?;
         let dialect = dialect::define_views(&access.connection, &self.path)?;
         define_functions(&access.connection).map_err(Error::database("read", &self.path))?;
         Ok(Opened { access, dialect })

@@ -101,7 +101,7 @@ impl Writer {
         let _alone = lock_directory(path);
         // Looked at as a reader first: opened for writing, SQLite would tidy a `-wal` into a database that is then refused.
         if std::fs::metadata(path).is_ok_and(|metadata| metadata.len() > 0) {
-            schema::check(&access::open(path, access::PATIENCE)?.connection, path)?;
+            schema::check(&access::open(path, access::PATIENCE, true)?.connection, path)?;
         }
         let failed = || Error::database("open", path);
         let mut connection = Connection::open(path).map_err(failed())?;
