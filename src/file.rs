@@ -66,16 +66,18 @@ impl Deref for FilePath {
     }
 }
 
-/// Opens what a path leads to, step by step from the directory: a link that takes the place of a step meanwhile is not followed.
+/// Opens what a path leads to, step by step from the root: a link that takes the place of a step meanwhile, also of one on the way to
+/// the directory, is not followed.
 fn open_inside(path: &Path, within: &Path) -> io::Result<File> {
     let resolved = fs::canonicalize(path)?;
-    let leads_out = || io::Error::new(io::ErrorKind::InvalidInput, LEADS_OUT);
-    let inner = resolved.strip_prefix(within).map_err(|_| leads_out())?;
-    let mut dir = step(CWD, within, WAY)?;
-    for name in inner.parent().into_iter().flatten() {
-        dir = step(dir.as_fd(), Path::new(name), WAY)?;
+    if !resolved.starts_with(within) {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, LEADS_OUT));
     }
-    let name = inner.file_name().map_or(Path::new("."), Path::new);
+    let mut dir = step(CWD, Path::new("/"), WAY)?;
+    for name in resolved.parent().into_iter().flat_map(Path::components).skip(1) {
+        dir = step(dir.as_fd(), name.as_ref(), WAY)?;
+    }
+    let name = resolved.file_name().map_or(Path::new("."), Path::new);
     regular(step(dir.as_fd(), name, WITHOUT_WAITING)?.into())
 }
 
