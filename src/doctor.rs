@@ -9,8 +9,11 @@ use crate::join::{Finding, FindingKind, LogRef, Place, RunNode, ShState};
 use crate::log::{Format, LogFile};
 use crate::model::{Phase, RunId};
 
-/// How many runs are taken at once.
+/// How many runs are listed at once.
 const PAGE: usize = 100;
+
+/// How many of them are read whole at once: a database that is being written to is copied for each reading.
+const AT_ONCE: usize = 20;
 
 /// Something odd in a store.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -35,10 +38,9 @@ pub fn examine_store(catalog: &Catalog, filter: &RunFilter, tell: &mut impl FnMu
     }
     tell_notices(catalog, tell)?;
     loop {
-        for head in &page.heads {
-            if let Some(run) = catalog.run(&head.run.id)? {
-                tell_run(&run, tell)?;
-            }
+        let ids: Vec<RunId> = page.heads.iter().map(|head| head.run.id.clone()).collect();
+        for ids in ids.chunks(AT_ONCE) {
+            catalog.runs_whole(ids)?.iter().try_for_each(|run| tell_run(run, tell))?;
         }
         let last = page.heads.last().filter(|_| page.has_more).map(|head| head.run.id.clone());
         let Some(last) = last else { break };

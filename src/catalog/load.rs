@@ -12,16 +12,25 @@ use crate::join::{self, DatedLog, Finding, FindingKind, Findings, JobNode, LogRe
 use crate::log::path::{FoundLog, LeftOut, RunDir};
 use crate::log::{LogFile, Tail, path};
 use crate::model::{Job, JobId, Origin, Phase, Run, RunId, Sh};
-use crate::store::{ListedRun, Reader, RunPage};
+use crate::store::{ListedRun, Reader, RunPage, RunRows};
 use crate::time::Time;
 
 /// A run of a database.
 pub(super) fn stored_run(root: &Path, reader: &Reader, id: &RunId) -> Result<Option<RunNode>> {
-    let Some(mut rows) = reader.run(id)? else { return Ok(None) };
+    reader.run(id)?.map_or(Ok(None), |rows| stored_node(root, reader, rows))
+}
+
+/// Some runs of a database, read at once.
+pub(super) fn stored_runs(root: &Path, reader: &Reader, ids: &[RunId]) -> Result<Vec<RunNode>> {
+    let rows = reader.runs_with_rows(ids)?.into_iter();
+    rows.filter_map(|rows| stored_node(root, reader, rows).transpose()).collect()
+}
+
+fn stored_node(root: &Path, reader: &Reader, mut rows: RunRows) -> Result<Option<RunNode>> {
     let recorder = recorder(rows.ours, &rows.run, root);
     if recorder == Recorder::Gone {
         // It may have finished the run between the two looks: what its rows say after the lock was free counts.
-        let Some(again) = reader.run(id)? else { return Ok(None) };
+        let Some(again) = reader.run(&rows.run.id)? else { return Ok(None) };
         rows = again;
     }
     let dir = run_dir(root, &rows.run);

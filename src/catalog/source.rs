@@ -102,6 +102,15 @@ impl Catalog {
         }
     }
 
+    /// Runs with their jobs and commands, read at once; those that are not there (any more) are left out.
+    #[expect(clippy::missing_errors_doc, reason = "see runs")]
+    pub fn runs_whole(&self, ids: &[RunId]) -> Result<Vec<RunNode>> {
+        if let Source::Store { root, reader } = &*self.source()? {
+            return load::stored_runs(root, reader, ids);
+        }
+        ids.iter().filter_map(|id| self.run(id).transpose()).collect()
+    }
+
     /// The run that is meant.
     ///
     /// # Errors

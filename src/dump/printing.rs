@@ -36,8 +36,15 @@ impl<'a> Printing<'a> {
         result.inspect_err(|error| self.report.unreadable(error)).ok()
     }
 
+    /// An open log. One that was removed after it had been found is missing, not unreadable.
     pub(super) fn open(&mut self, log: &LogRef) -> Option<LogFile> {
-        self.told(LogFile::open(&log.path))
+        match LogFile::open(&log.path) {
+            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                self.report.notices.push(format!("{} was removed meanwhile", log.path.display()));
+                None
+            }
+            opened => self.told(opened),
+        }
     }
 
     /// Whether an unterminated last line may still grow.

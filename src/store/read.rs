@@ -128,31 +128,24 @@ impl Reader {
     /// A run with its jobs and commands.
     #[expect(clippy::missing_errors_doc, reason = "see runs")]
     pub fn run(&self, id: &RunId) -> Result<Option<RunRows>> {
+        Ok(self.runs_with_rows(std::slice::from_ref(id))?.pop())
+    }
+
+    /// Runs with their jobs and commands, in one reading; those that are not there (any more) are left out.
+    #[expect(clippy::missing_errors_doc, reason = "see runs")]
+    pub fn runs_with_rows(&self, ids: &[RunId]) -> Result<Vec<RunRows>> {
         let most = self.most_rows;
-        let rows = self.read(|opened| {
-            let connection = &opened.access.connection;
-            let sql = format!("SELECT {RUN_COLUMNS} FROM v_runs WHERE id = ?1");
-            let Some(run) = collect(connection, &sql, [id.as_str()], run)?.pop() else { return Ok(None) };
-            let sql = format!(
-                "SELECT job_id, state, exit_code, started_at_ms, finished_at_ms FROM v_jobs WHERE run_id = ?1
-                 ORDER BY place IS NULL, place, job_id LIMIT {most}"
-            );
-            let jobs = collect(connection, &sql, [id.as_str()], job)?;
-            let sql = format!(
-                "SELECT job_id, n, cmd, cwd, pid, started_at_ms, finished_at_ms, exit_code, signal, cpu_ms, max_rss_bytes, lost_bytes
-                 FROM v_shs WHERE run_id = ?1 ORDER BY place IS NULL, place, started_at_ms LIMIT {most}"
-            );
-            let of_job = |row: &Row<'_>| Ok((JobId(text(row, 0)?.unwrap_or_default()), sh(row)?));
-            let shs = collect(connection, &sql, [id.as_str()], of_job)?;
-            let is_cut = jobs.len().max(shs.len()) == most;
-            Ok(Some((RunRows { run, jobs: by_job(jobs, shs), ours: opened.dialect.ours }, is_cut)))
+        let read = self.read(|opened| {
+            let rows = ids.iter().filter_map(|id| rows_of(opened, id, most).transpose());
+            rows.collect::<rusqlite::Result<Vec<_>>>()
         })?;
-        Ok(rows.map(|(rows, is_cut)| {
+        let rows = read.into_iter().map(|(rows, is_cut)| {
             if is_cut {
-                self.tell(&format!("of run {} only the first {most} jobs or commands are read", id.as_str()));
+                self.tell(&format!("of run {} only the first {most} jobs or commands are read", rows.run.id.as_str()));
             }
             rows
-        }))
+        });
+        Ok(rows.collect())
     }
 
     /// Those of some runs, by repository and id, that the database does not have.
@@ -243,6 +236,26 @@ impl Reader {
         define_functions(&access.connection).map_err(Error::database("read", &self.path))?;
         Ok(Opened { access, dialect })
     }
+}
+
+/// A run with its jobs and commands, and whether there are more than so many.
+fn rows_of(opened: &Opened, id: &RunId, most: usize) -> rusqlite::Result<Option<(RunRows, bool)>> {
+    let connection = &opened.access.connection;
+    let sql = format!("SELECT {RUN_COLUMNS} FROM v_runs WHERE id = ?1");
+    let Some(run) = collect(connection, &sql, [id.as_str()], run)?.pop() else { return Ok(None) };
+    let sql = format!(
+        "SELECT job_id, state, exit_code, started_at_ms, finished_at_ms FROM v_jobs WHERE run_id = ?1
+         ORDER BY place IS NULL, place, job_id LIMIT {most}"
+    );
+    let jobs = collect(connection, &sql, [id.as_str()], job)?;
+    let sql = format!(
+        "SELECT job_id, n, cmd, cwd, pid, started_at_ms, finished_at_ms, exit_code, signal, cpu_ms, max_rss_bytes, lost_bytes
+         FROM v_shs WHERE run_id = ?1 ORDER BY place IS NULL, place, started_at_ms LIMIT {most}"
+    );
+    let of_job = |row: &Row<'_>| Ok((JobId(text(row, 0)?.unwrap_or_default()), sh(row)?));
+    let shs = collect(connection, &sql, [id.as_str()], of_job)?;
+    let is_cut = jobs.len().max(shs.len()) == most;
+    Ok(Some((RunRows { run, jobs: by_job(jobs, shs), ours: opened.dialect.ours }, is_cut)))
 }
 
 /// Makes two functions known to SQL: `outcome(state, reason)`, [`Outcome::from_word`], so that what a word means is said in one place;
