@@ -1,7 +1,8 @@
 //! One tree from what the database, the events and the log files of a run tell: pure, no I/O.
 //!
-//! `pair` brings commands and logs together, [`Finding`] is what is odd about the result and why it may be.
+//! `pair` brings commands and logs together, [`find`] says what is odd about the result.
 
+mod find;
 mod finding;
 mod pair;
 
@@ -13,7 +14,8 @@ use crate::file::FilePath;
 use crate::model::{Job, JobId, Outcome, Phase, Run, Sh};
 use crate::time::Time;
 
-pub use finding::{Finding, FindingKind, Findings, Place, find, stalls_at};
+pub use find::{find, stalls_at};
+pub use finding::{Finding, FindingKind, Findings, Place};
 pub use pair::DatedLog;
 
 /// A run's row and what is derived from it.

@@ -1,0 +1,375 @@
+//! Looks for what is odd about a run: pure, over the tree that was made of it.
+//!
+//! What is missing is told once, as high up in the tree as it holds.
+
+use std::collections::{HashMap, HashSet};
+
+use super::{Finding, FindingKind, Findings, JobNode, Pairing, Place, RunHead, RunNode, ShNode, ShState};
+use crate::model::{Origin, Outcome, Phase};
+use crate::sanitise;
+use crate::time::Time;
+
+/// The run is alive as long as its last job has ended less than this long ago.
+const STALLED_AFTER_MS: i64 = 10_000;
+
+/// What is odd about a run, from the run down to its commands. Those of its files are the loader's to tell.
+#[must_use]
+pub fn find(run: &RunNode, now: Time) -> Findings {
+    let mut found = Findings::default();
+    let head = &run.head;
+    let stalled = stalls_at(run).is_some_and(|at| now > at);
+    let names = [&head.run.repo, &head.run.ref_name];
+    for (kind, is_so) in [
+        (FindingKind::Orphaned, head.is_orphaned()),
+        (FindingKind::Interrupted, head.interrupted),
+        (FindingKind::Stalled, stalled),
+        (FindingKind::UnsafeName, names.into_iter().flatten().any(|name| is_unsafe(name))),
+    ] {
+        if is_so {
+            found.add(Place::Run, kind);
+        }
+    }
+    if let Some(kind) = unknown_word(head.run.state.as_deref(), head.outcome) {
+        found.add(Place::Run, kind);
+    }
+    add_clock(&mut found, Place::Run, head.run.started_at, head.ended_at());
+    let mut below = Findings::default();
+    if head.run.in_database && (head.phase == Phase::Finished || stalled) {
+        add_missing(&mut below, run);
+    }
+    for job in &run.jobs {
+        add_job(&mut below, head, job);
+    }
+    let is_cut = |finding: &Finding| matches!(finding.kind, FindingKind::RowsEnd { .. });
+    if failed_alone(run) && below.iter().any(is_cut) {
+        found.add(Place::Run, FindingKind::FailedAlone);
+    }
+    found.into_iter().chain(below).collect()
+}
+
+fn failed_alone(run: &RunNode) -> bool {
+    let did_not = |job: &JobNode| {
+        let in_vain = |sh: &ShNode| matches!(sh.state, ShState::Failed | ShState::Interrupted);
+        job.outcome == Some(Outcome::Failed) || job.interrupted || job.shs.iter().any(in_vain)
+    };
+    run.head.outcome == Some(Outcome::Failed) && !run.head.is_orphaned() && !run.jobs.iter().any(did_not)
+}
+
+/// The word of a state, if it means nothing here.
+fn unknown_word(state: Option<&str>, outcome: Option<Outcome>) -> Option<FindingKind> {
+    let is_of_unfinished = |word: &str| matches!(word, "pending" | "queued" | "active");
+    let unknown = state.filter(|word| outcome.is_none() && !is_of_unfinished(word));
+    unknown.map(|word| FindingKind::UnknownState(word.to_owned()))
+}
+
+fn is_unsafe(name: &str) -> bool {
+    !name.chars().all(sanitise::is_harmless)
+}
+
+/// From when on a run that goes on, though all its jobs have ended, is taken to stand still; `None` when it does not look so.
+#[must_use]
+pub fn stalls_at(run: &RunNode) -> Option<Time> {
+    let have_ended = !run.jobs.is_empty() && run.jobs.iter().all(|job| job.phase == Phase::Finished);
+    let last = run.jobs.iter().filter_map(|job| job.job.finished_at).max();
+    let last = last.or(run.head.run.started_at).filter(|_| have_ended && run.head.phase == Phase::Active);
+    last.map(|last| Time::from_millis(last.floor_millis().saturating_add(STALLED_AFTER_MS)))
+}
+
+fn add_clock(found: &mut Findings, place: Place, start: Option<Time>, end: Option<Time>) {
+    let by_ms = start.zip(end).map_or(0, |(start, end)| start.millis_since(end));
+    if by_ms > 0 {
+        found.add(place, FindingKind::ClockWentBack { by_ms });
+    }
+}
+
+/// What of the run's rows and logs is not here. Told once, as high up as it holds.
+fn add_missing(found: &mut Findings, run: &RunNode) {
+    let shs = || run.jobs.iter().flat_map(|job| &job.shs);
+    let logs = shs().filter(|sh| sh.log.is_some()).count();
+    let rows = shs().filter(|sh| has_row(sh)).count();
+    let known_jobs = run.jobs.iter().any(|job| job.job.in_database);
+    if !known_jobs && rows == 0 && logs > 0 {
+        return found.add(Place::Run, FindingKind::JobsGone { logs, orphaned: run.head.is_orphaned() });
+    }
+    if logs == 0 && rows > 0 {
+        return found.add(Place::Run, FindingKind::LogsGone { commands: rows });
+    }
+    for job in &run.jobs {
+        let has_any_row = job.job.in_database || job.shs.iter().any(has_row);
+        let is_told = !job.shs.is_empty() || job.job.started_at.is_some();
+        if !has_any_row && known_jobs && is_told {
+            found.add(place_of(job), FindingKind::JobWithoutRow);
+        }
+        if has_any_row {
+            add_missing_rows(found, job);
+        }
+        add_missing_logs(found, job);
+    }
+}
+
+fn add_missing_rows(found: &mut Findings, job: &JobNode) {
+    let is_alone = |sh: &&ShNode| sh.log.is_some() && !has_row(sh);
+    let alone: Vec<&ShNode> = job.shs.iter().filter(is_alone).collect();
+    let Some(first) = alone.first() else { return };
+    let mut starts: HashMap<i64, u32> = HashMap::new();
+    job.shs.iter().filter_map(began_ms).for_each(|at| *starts.entry(at).or_default() += 1);
+    let collided = alone.iter().filter_map(|sh| began_ms(sh)).any(|at| starts.get(&at) > Some(&1));
+    found.add(place_in(job, first.n), FindingKind::RowsEnd { commands: alone.len(), collided });
+}
+
+fn add_missing_logs(found: &mut Findings, job: &JobNode) {
+    let is_alone = |sh: &&ShNode| sh.log.is_none() && has_row(sh);
+    let commands = job.shs.iter().filter(is_alone).count();
+    if commands > 1 && job.shs.iter().all(|sh| sh.log.is_none()) {
+        return found.add(place_of(job), FindingKind::LogsGone { commands });
+    }
+    for sh in job.shs.iter().filter(is_alone) {
+        found.add(place_in(job, sh.n), FindingKind::LogMissing);
+    }
+}
+
+fn add_job(found: &mut Findings, head: &RunHead, job: &JobNode) {
+    let outlived = head.ended_at().zip(job.job.finished_at).map_or(0, |(run, job)| job.millis_since(run));
+    let missing = missing_numbers(job).map(|(numbers, first_n)| FindingKind::NumberMissing { numbers, first_n });
+    let never_ended = head.phase == Phase::Finished && job.interrupted && !head.interrupted;
+    let kinds = [
+        is_unsafe(job.job.id.as_str()).then_some(FindingKind::UnsafeName),
+        unknown_word(job.job.state.as_deref(), Outcome::from_word(job.job.state.as_deref().unwrap_or_default(), None)),
+        never_ended.then_some(FindingKind::JobNeverEnded),
+        (outlived > 0).then_some(FindingKind::JobOutlivesRun { by_ms: outlived }),
+        is_out_of_order(job).then_some(FindingKind::OutOfOrder),
+        missing,
+    ];
+    kinds.into_iter().flatten().for_each(|kind| found.add(place_of(job), kind));
+    add_clock(found, place_of(job), job.job.started_at, job.job.finished_at);
+    for (node, sh) in job.shs.iter().filter_map(|node| Some((node, node.sh.as_ref()?))) {
+        if sh.origin == Origin::GivenUp {
+            found.add(place_in(job, node.n), FindingKind::NeverEnded);
+        }
+        add_clock(found, place_in(job, node.n), sh.started_at, sh.finished_at);
+    }
+}
+
+fn place_of(job: &JobNode) -> Place {
+    Place::Job(job.job.id.clone())
+}
+
+fn place_in(job: &JobNode, n: u32) -> Place {
+    Place::Sh(job.job.id.clone(), n)
+}
+
+/// How many numbers before the last log are nobody's, and the first of them. Counted, not walked: a hostile store may leave out
+/// millions.
+fn missing_numbers(job: &JobNode) -> Option<(u32, u32)> {
+    let last = job.shs.iter().rev().find(|sh| sh.log.is_some())?.n;
+    let numbers: HashSet<u32> = job.shs.iter().map(|sh| sh.n).filter(|n| (1..=last).contains(n)).collect();
+    let missing = last.checked_sub(u32::try_from(numbers.len()).ok()?).filter(|missing| *missing > 0)?;
+    Some((missing, (1..last).find(|n| !numbers.contains(n))?))
+}
+
+fn has_row(sh: &ShNode) -> bool {
+    sh.sh.as_ref().is_some_and(|sh| sh.origin.is_row())
+}
+
+/// When a command began, by its row or else by its log.
+fn began_ms(sh: &ShNode) -> Option<i64> {
+    sh.sh.as_ref().and_then(|sh| sh.started_at).or(sh.first_at).map(Time::floor_millis)
+}
+
+/// Whether the times of the rows run backwards in the order of their numbers, where the numbers are those of the logs.
+fn is_out_of_order(job: &JobNode) -> bool {
+    let by_time = job.shs.iter().filter(|sh| sh.pairing == Pairing::Time);
+    let starts: Vec<Option<Time>> = by_time.map(|sh| sh.sh.as_ref().and_then(|sh| sh.started_at)).collect();
+    !starts.is_sorted()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::file::FilePath;
+    use crate::join::{DatedLog, LogRef, Recorder, job_node, run_head};
+    use crate::model::{Job, JobId, Run, RunId, Sh};
+
+    /// Long after everything here has ended.
+    const NOW: Time = Time::from_millis(1_000_000);
+
+    fn ms(ms: Option<i64>) -> Option<Time> {
+        ms.map(Time::from_millis)
+    }
+
+    /// A run of the database that began at 0.
+    fn run(state: &str, finished: Option<i64>) -> Run {
+        let run = Run::without_row(RunId("r".into()), Some("demo.git".into()));
+        Run { state: Some(state.into()), started_at: ms(Some(0)), finished_at: ms(finished), in_database: true, ..run }
+    }
+
+    fn ended() -> Run {
+        run("complete", Some(1000))
+    }
+
+    fn orphaned(finished: i64) -> Run {
+        Run { reason: Some("orphaned".into()), ..run("failed", Some(finished)) }
+    }
+
+    fn job(id: &str, state: &str, finished: Option<i64>) -> Job {
+        let (state, in_database) = (Some(state.into()), true);
+        Job {
+            state,
+            started_at: ms(Some(1)),
+            finished_at: ms(finished),
+            in_database,
+            ..Job::without_row(JobId(id.into()))
+        }
+    }
+
+    fn sh(started: i64) -> Sh {
+        Sh { started_at: ms(Some(started)), finished_at: ms(Some(started + 1)), exit_code: Some(0), ..Sh::default() }
+    }
+
+    fn log(n: u32, first: i64) -> DatedLog {
+        DatedLog {
+            n,
+            log: LogRef { path: FilePath::named(format!("sh-{n}.log")), bytes: 9 },
+            first_at: ms(Some(first)),
+        }
+    }
+
+    type Parts = (Job, Vec<Sh>, Vec<DatedLog>);
+
+    /// A job of one command with its log.
+    fn sound() -> Parts {
+        (job("build", "complete", Some(20)), vec![sh(10)], vec![log(1, 10)])
+    }
+
+    /// What is found: `job n kind`, dashes for the run itself.
+    fn found_of(run: Run, recorder: Recorder, jobs: Vec<Parts>) -> Vec<String> {
+        let head = run_head(run, recorder);
+        let jobs = jobs.into_iter().map(|(job, shs, logs)| job_node(&head, job, shs, logs)).collect();
+        let run = RunNode { head, dir: None, log: None, events: None, jobs, findings: Findings::default() };
+        let told = |finding: Finding| {
+            let job = finding.place.job().map_or("-", JobId::as_str);
+            format!("{job} {} {:?}", finding.place.n().map_or("-".into(), |n| n.to_string()), finding.kind)
+        };
+        find(&run, NOW).into_iter().map(told).collect()
+    }
+
+    fn found(jobs: Vec<Parts>) -> Vec<String> {
+        found_of(ended(), Recorder::Unknown, jobs)
+    }
+
+    #[test]
+    fn in_a_sound_run_nothing_is_odd() {
+        let without_commands = (job("quire/push", "complete", Some(2)), vec![], vec![]);
+        assert_eq!(found(vec![without_commands, sound()]), [""; 0]);
+    }
+
+    #[test]
+    fn how_a_run_came_to_its_end_may_be_odd() {
+        assert_eq!(found_of(orphaned(900_000), Recorder::Unknown, vec![sound()]), ["- - Orphaned"]);
+        let active = run("active", None);
+        assert_eq!(found_of(active.clone(), Recorder::Gone, vec![sound()]), ["- - Interrupted"]);
+        assert_eq!(found_of(active, Recorder::Unknown, vec![sound()]), ["- - Stalled"]);
+    }
+
+    #[test]
+    fn a_run_stalls_only_after_a_while_and_when_no_job_goes_on() {
+        let active = || run("active", None);
+        let just_ended = (job("build", "complete", Some(999_000)), vec![], vec![]);
+        assert_eq!(found_of(active(), Recorder::Unknown, vec![just_ended]), [""; 0]);
+        assert_eq!(
+            found_of(active(), Recorder::Unknown, vec![sound(), (job("test", "active", None), vec![], vec![])]),
+            [""; 0]
+        );
+        assert_eq!(found_of(active(), Recorder::Unknown, vec![]), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_missing_is_told_once_and_as_high_up_as_it_holds() {
+        let dir_only = || (Job::without_row(JobId("stray".into())), vec![], vec![log(1, 10), log(2, 20)]);
+        let rows_only = || (job("test", "complete", Some(40)), vec![sh(30), sh(35)], vec![]);
+        assert_eq!(found(vec![dir_only()]), ["- - JobsGone { logs: 2, orphaned: false }"]);
+        assert_eq!(
+            found_of(orphaned(1000), Recorder::Unknown, vec![dir_only()]),
+            ["- - Orphaned", "- - JobsGone { logs: 2, orphaned: true }"]
+        );
+        assert_eq!(found(vec![rows_only()]), ["- - LogsGone { commands: 2 }"]);
+        assert_eq!(found(vec![sound(), rows_only()]), ["test - LogsGone { commands: 2 }"]);
+        assert_eq!(found(vec![sound(), dir_only()]), ["stray - JobWithoutRow"]);
+        let one_log_gone = (job("test", "complete", Some(40)), vec![sh(30), sh(35)], vec![log(2, 35)]);
+        assert_eq!(found(vec![one_log_gone]), ["test 1 LogMissing"]);
+        let rows_end = |colliding| {
+            (job("test", "complete", Some(40)), vec![sh(30), sh(35)], vec![log(1, 30), log(2, 35), log(3, colliding)])
+        };
+        assert_eq!(found(vec![rows_end(35)]), ["test 3 RowsEnd { commands: 1, collided: true }"]);
+        assert_eq!(found(vec![rows_end(37)]), ["test 3 RowsEnd { commands: 1, collided: false }"]);
+        let a_gap = (job("test", "complete", Some(40)), vec![], vec![log(2, 30), log(u32::MAX, 35)]);
+        let missing = format!("test - NumberMissing {{ numbers: {}, first_n: 1 }}", u32::MAX - 2);
+        assert_eq!(found(vec![sound(), a_gap]), ["test 2 RowsEnd { commands: 2, collided: false }", &missing]);
+    }
+
+    #[test]
+    fn a_run_that_failed_without_a_failure_says_so_where_its_rows_end() {
+        let failed = || run("failed-internal", Some(1000));
+        let cut = |exit_code| {
+            let shs = vec![Sh { exit_code: Some(exit_code), ..sh(30) }];
+            (job("test", "complete", Some(40)), shs, vec![log(1, 30), log(2, 30)])
+        };
+        let rows_end = "test 2 RowsEnd { commands: 1, collided: true }";
+        assert_eq!(found_of(failed(), Recorder::Unknown, vec![cut(0)]), ["- - FailedAlone", rows_end]);
+        assert_eq!(found_of(failed(), Recorder::Unknown, vec![cut(7)]), [rows_end]);
+        assert_eq!(found_of(failed(), Recorder::Unknown, vec![sound()]), [""; 0]);
+    }
+
+    #[test]
+    fn a_word_of_the_future_is_told() {
+        let exploded = (job("test", "exploded", Some(40)), vec![], vec![]);
+        assert_eq!(
+            found_of(run("imploded", Some(1000)), Recorder::Unknown, vec![sound(), exploded]),
+            ["- - UnknownState(\"imploded\")", "test - UnknownState(\"exploded\")"]
+        );
+    }
+
+    #[test]
+    fn while_a_run_goes_on_nothing_of_it_is_missing_yet() {
+        let active = run("active", None);
+        let logs_first = (job("build", "active", None), vec![], vec![log(1, 10)]);
+        let row_first = (job("test", "active", None), vec![sh(30)], vec![]);
+        assert_eq!(found_of(active, Recorder::Unknown, vec![logs_first, row_first]), [""; 0]);
+    }
+
+    #[test]
+    fn what_only_events_tell_of_is_without_a_row() {
+        let told = |id: &str| Job { in_database: false, ..job(id, "succeeded", Some(40)) };
+        let event = Sh { origin: Origin::Event, n: Some(1), ..sh(30) };
+        let given_up = Sh { origin: Origin::GivenUp, finished_at: None, exit_code: None, ..sh(35) };
+        let test = (told("test"), vec![event, given_up], vec![log(1, 30)]);
+        assert_eq!(found(vec![sound(), test]), ["test - JobWithoutRow", "test 2 NeverEnded"]);
+    }
+
+    #[test]
+    fn times_may_be_odd() {
+        let never_ended = (job("test", "active", None), vec![], vec![]);
+        let outlives = (job("test", "complete", Some(1500)), vec![], vec![]);
+        let back = (job("test", "complete", Some(-4)), vec![], vec![]);
+        assert_eq!(found(vec![sound(), never_ended]), ["test - JobNeverEnded"]);
+        assert_eq!(found(vec![sound(), outlives]), ["test - JobOutlivesRun { by_ms: 500 }"]);
+        assert_eq!(found(vec![sound(), back]), ["test - ClockWentBack { by_ms: 5 }"]);
+        let command_back = Sh { finished_at: ms(Some(7)), ..sh(10) };
+        assert_eq!(
+            found(vec![(job("test", "complete", Some(20)), vec![command_back], vec![log(1, 10)])]),
+            ["test 1 ClockWentBack { by_ms: 3 }"]
+        );
+        assert_eq!(found_of(run("complete", Some(-2)), Recorder::Unknown, vec![]), ["- - ClockWentBack { by_ms: 2 }"]);
+        let set_back = (job("test", "complete", Some(40)), vec![sh(10), sh(20)], vec![log(1, 20), log(2, 10)]);
+        assert_eq!(found(vec![set_back]), ["test - OutOfOrder"]);
+    }
+
+    #[test]
+    fn names_that_could_steer_a_terminal_are_told() {
+        let run = Run { ref_name: Some("refs/heads/\u{202e}niam".into()), ..ended() };
+        let evil = (job("\x1b[2J", "complete", Some(20)), vec![], vec![]);
+        assert_eq!(found_of(run, Recorder::Unknown, vec![evil]), ["- - UnsafeName", "\x1b[2J - UnsafeName"]);
+        let plain = (job("with space 日本", "complete", Some(20)), vec![], vec![]);
+        assert_eq!(found(vec![plain]), [""; 0]);
+    }
+}
