@@ -27,12 +27,15 @@ pub(super) fn title(model: &Model) -> String {
 /// Draws the pane below its heading.
 pub(super) fn draw(model: &Model, body: Rect, buffer: &mut Buffer) {
     let Some(item) = model.shown() else {
-        let why = match &model.run {
-            Some(run) if run.jobs.is_empty() => no_jobs(run),
-            None if model.waiting.is_none() => "reading the store",
-            Some(_) | None => "",
-        };
-        return say(model, buffer, body, &[why]);
+        match &model.run {
+            Some(run) if run.jobs.is_empty() => {
+                let reason = words::reason(&run.head).unwrap_or_default();
+                say(model, buffer, body, &[no_jobs(run), &reason]);
+            }
+            None if model.waiting.is_none() => say(model, buffer, body, &["reading the store"]),
+            Some(_) | None => {}
+        }
+        return;
     };
     let (mark, facts, nothing) = match item {
         Item::Run(run) => (
