@@ -14,7 +14,7 @@
 //! | WAL | a `-wal` that nobody holds: a copied artifact, or a crash | both [as they lie](open_as_it_lies); the [stamp](super::files::Stamp) tells |
 //! | any | what SQLite reads only by writing: a `-journal` to be rolled back, a broken `-shm`; or, as root, what would change its owner | a private copy; the [stamp](super::files::Stamp) tells |
 //!
-//! A private copy has no name: it is deleted as soon as SQLite has it open, so that nothing of it is left by whoever is killed.
+//! A private copy has no name while it is read: it is deleted as soon as SQLite has it open. Who is killed before that leaves it.
 //!
 //! `readonly_shm` (SQLite's `os_unix.c`) reads the `-shm` without marking it. That of a crash looks the same but for the lock: the
 //! first connection would truncate and rebuild it. SQLite opens a `-wal` for writing even so; nothing is written to it.
