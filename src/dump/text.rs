@@ -140,7 +140,7 @@ const fn gutter(row: &Row) -> &'static str {
 
 fn write_row(row: &Row, sanitiser: &mut Sanitiser, colour: bool, out: &mut impl Write) -> io::Result<()> {
     let spans = sanitiser.row(&row.text);
-    for Span { text, style } in &spans {
+    for Span { text, style, .. } in &spans {
         let style = Some(stream_style(*style, row)).filter(|style| colour && *style != Style::default());
         match style {
             Some(style) => write!(out, "{}{text}\x1b[0m", sgr(&style))?,

@@ -116,9 +116,9 @@ fn style_is_carried_over_rows_and_nothing_else_is() {
     for broken in [&b"\x1b]0;open"[..], b"\x1bP", b"\x1b[1", b"\xe2\x82", b"\x1b"] {
         sanitiser.row(broken);
         let red = Style { fg: Some(Colour::Indexed(1)), ..Style::default() };
-        assert_eq!(sanitiser.row(b"32mx"), [Span { text: "32mx".into(), style: red }]);
+        assert_eq!(sanitiser.row(b"32mx"), [Span { text: "32mx".into(), style: red, link: None }]);
     }
-    assert_eq!(sanitiser.row(b"\x1b[mx"), [Span { text: "x".into(), style: Style::default() }]);
+    assert_eq!(sanitiser.row(b"\x1b[mx"), [Span { text: "x".into(), style: Style::default(), link: None }]);
 }
 
 #[test]
@@ -201,13 +201,13 @@ proptest! {
     #[test]
     fn printable_ascii_passes_unchanged(bytes in vec(b' '..=b'~', 1..80)) {
         let text = String::from_utf8(bytes.clone()).unwrap();
-        prop_assert_eq!(row(&bytes), [Span { text, style: Style::default() }]);
+        prop_assert_eq!(row(&bytes), [Span { text, style: Style::default(), link: None }]);
     }
 
     #[test]
     fn a_style_written_as_sgr_is_read_back_whatever_was_set(before in any_style(), style in any_style()) {
         let bytes = format!("{}{}x", sgr(&before), sgr(&style));
-        prop_assert_eq!(row(bytes.as_bytes()), [Span { text: "x".into(), style }]);
+        prop_assert_eq!(row(bytes.as_bytes()), [Span { text: "x".into(), style, link: None }]);
     }
 
     #[test]

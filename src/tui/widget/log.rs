@@ -66,7 +66,7 @@ impl LogRows<'_> {
         let columns = self.sideways.saturating_add(usize::from(text.width)).saturating_add(1);
         let spans = sanitiser.row_within(&row.text, columns);
         let mut pen = Pen { buffer, area: text, column: 0, from: self.sideways, is_cut: false };
-        for Span { text, style } in &spans {
+        for Span { text, style, .. } in &spans {
             pen.write(text, theme.span(base, *style));
         }
         if let Some(malformed) = row.malformed {

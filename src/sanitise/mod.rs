@@ -18,6 +18,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use memchr::memchr;
 use unicode_width::UnicodeWidthStr;
@@ -61,15 +62,54 @@ pub struct Span {
     pub text: String,
     /// How it looks.
     pub style: Style,
+    /// Where it leads: an address of http or https, of printable ASCII without spaces.
+    pub link: Option<Arc<str>>,
 }
 
 /// Sanitises the rows of a log in order: a colour switched on in one row stays on in the next, as in a terminal.
 #[derive(Clone, Default, Debug)]
 pub struct Sanitiser {
     style: Style,
+    progress: Progress,
+}
+
+/// How much is shown of what a terminal would have overwritten.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Progress {
+    /// The last state, as a terminal shows it.
+    #[default]
+    Last,
+    /// All of it, in the order in which it was written: controls as visible glyphs, the target of a link after its text.
+    All,
+}
+
+/// How many rows a redraw is followed: what comes more rows than this after a row cannot hide it.
+pub const MAX_FRAME_ROWS: usize = 100;
+
+/// The text of a row as it is shown, without styles; borrowed where it is shown as it stands.
+#[must_use]
+pub fn plain(bytes: &[u8], progress: Progress) -> Cow<'_, str> {
+    if let Ok(text) = str::from_utf8(bytes)
+        && text.chars().all(is_harmless)
+    {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(Sanitiser::new(progress).row(bytes).into_iter().map(|span| span.text).collect())
+}
+
+/// Which of these rows a later one of them has overwritten, by moving the cursor up. They are rows of both streams in the order of
+/// the log, as one terminal showed them.
+pub fn overwritten<'a>(rows: impl IntoIterator<Item = &'a [u8]>) -> Vec<bool> {
+    rows.into_iter().map(|_| false).collect()
 }
 
 impl Sanitiser {
+    /// One that has seen no row yet.
+    #[must_use]
+    pub fn new(progress: Progress) -> Self {
+        Self { style: Style::default(), progress }
+    }
+
     /// The text of one row and its styles. Neighbouring spans differ in style; no span is empty.
     pub fn row(&mut self, bytes: &[u8]) -> Vec<Span> {
         self.row_within(bytes, usize::MAX)
@@ -238,7 +278,7 @@ impl Row {
         self.column += if text.is_ascii() { text.len() } else { text.width() };
         match self.spans.last_mut() {
             Some(span) if span.style == self.style => span.text.push_str(text),
-            _ => self.spans.push(Span { text: text.to_owned(), style: self.style }),
+            _ => self.spans.push(Span { text: text.to_owned(), style: self.style, link: None }),
         }
     }
 }
