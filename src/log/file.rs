@@ -15,7 +15,7 @@ use std::path::Path;
 use super::format::{Format, TELLING_BYTES};
 use super::index::{Index, Totals};
 use super::lines::{Limits, Lines, View};
-use super::rows::Rows;
+use super::rows::{Rows, Standing};
 use super::{Anchor, Tail, Window};
 use crate::error::{Error, Result};
 use crate::file::FilePath;
@@ -26,6 +26,9 @@ const HEAD_BYTES: usize = 64;
 
 /// How much of a file is read at once to index it.
 const INDEX_READ_BYTES: usize = 1 << 20;
+
+/// Read size for a few rows.
+const FEW_ROWS_BUFFER: usize = 16 << 10;
 
 /// How far the first record is looked for.
 const FIRST_TIME_BYTES: u64 = 64 << 10;
@@ -186,6 +189,32 @@ impl LogFile {
             let starts = view.starts_at(from)?.unbounded_from(from);
             Ok(view.rows(from, starts, cap_bytes, tail))
         })
+    }
+
+    /// Where a reading stands before the first line that begins at or after an offset: its rows will be those of windows.
+    pub(crate) fn standing_at(&self, offset: u64) -> Result<Standing> {
+        self.reading(|view| {
+            let offset = view.next_line_start(offset.min(view.end))?;
+            Ok(Standing { offset, starts: view.starts_at(offset)? })
+        })
+    }
+
+    /// The rows from where a reading stood, as windows show them; each holds at most `cap_bytes` of text. For a few rows.
+    pub(crate) fn rows_from(&self, standing: Standing, cap_bytes: usize, tail: Tail) -> Result<Rows<'_>> {
+        self.reading(|view| {
+            let limits = Limits { buffer: FEW_ROWS_BUFFER, ..view.limits };
+            Ok(View { limits, ..view }.rows(standing.offset, standing.starts, cap_bytes, tail))
+        })
+    }
+
+    /// Bytes as they stand in the file, as many as fit; fewer only at its end.
+    pub(crate) fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<usize> {
+        self.reading(|view| view.read_full(offset, into))
+    }
+
+    /// The size that the file has now.
+    pub(crate) fn bytes_now(&self) -> Result<u64> {
+        self.reading(|view| Ok(view.end))
     }
 
     /// The physical lines from the first one that begins at or after `from`, up to the size that the file has now.

@@ -9,7 +9,7 @@
 
 use std::io;
 
-use super::lines::{Line, Lines, View};
+use super::lines::{Line, Lines, View, WINDOW_REACH};
 use super::start::Starts;
 use super::{Format, Row, Tail};
 use crate::cri::{Malformed, Record, Stream, Tag};
@@ -23,11 +23,66 @@ pub struct Rows<'f> {
     starts: Starts,
     cap_bytes: usize,
     tail: Tail,
+    /// Where the first line of the row read last begins.
+    before: Standing,
+    /// Behind the first line of the row read last.
+    after: u64,
+    /// Where the first row begins that what is appended may still change.
+    open: Option<Standing>,
+}
+
+/// Where a reading of rows stands, before some line: enough to go on from there.
+#[derive(Clone, Copy, Debug)]
+pub struct Standing {
+    /// Where that line begins.
+    pub offset: u64,
+    pub(super) starts: Starts,
+}
+
+impl Standing {
+    /// Before the first line of a file.
+    pub(crate) const START: Self = Self { offset: 0, starts: Starts::new(WINDOW_REACH) };
+
+    /// Before a line up to which no record is a piece, or none that matters any more.
+    pub(crate) const fn settled_at(offset: u64) -> Self {
+        Self { offset, ..Self::START }
+    }
+
+    /// Whether no entry is open: what was read before it has no bearing on what comes.
+    pub(crate) fn is_settled(&self) -> bool {
+        !self.starts.is_open(self.offset)
+    }
 }
 
 impl<'f> Rows<'f> {
     pub(super) fn new(view: View<'f>, from: u64, starts: Starts, cap_bytes: usize, tail: Tail) -> Self {
-        Self { walk: view.lines(from), ahead: view.lines(from), format: view.format, starts, cap_bytes, tail }
+        Self {
+            walk: view.lines(from),
+            ahead: view.lines(from),
+            format: view.format,
+            starts,
+            cap_bytes,
+            tail,
+            before: Standing { offset: from, starts },
+            after: from,
+            open: None,
+        }
+    }
+
+    /// Before the row read last.
+    pub(crate) const fn before(&self) -> Standing {
+        self.before
+    }
+
+    /// Behind the first line of the row read last: the next row begins there or later.
+    pub(crate) const fn after(&self) -> Standing {
+        Standing { offset: self.after, starts: self.starts }
+    }
+
+    /// Before the first row among those read (or passed over because they are empty so far) that is not ended, so that what
+    /// is appended to the file may still change it.
+    pub(crate) const fn open(&self) -> Option<Standing> {
+        self.open
     }
 
     /// From now on rows hold at most this much text.
@@ -37,9 +92,14 @@ impl<'f> Rows<'f> {
 
     fn read(&mut self) -> io::Result<Option<Row>> {
         while let Some(line) = self.walk.next()? {
+            let before = Standing { offset: line.offset, starts: self.starts };
+            if !line.terminated {
+                self.open = self.open.or(Some(before));
+            }
             if self.tail.holds(&line) {
                 break;
             }
+            (self.before, self.after) = (before, line.end);
             let record = match self.format.parse(line.bytes) {
                 Ok(record) => record,
                 Err(malformed) => return Ok(Some(line_row(&line, malformed, self.cap_bytes))),
@@ -50,7 +110,8 @@ impl<'f> Rows<'f> {
             let (mut row, end) = (first_row(&line, &record, self.cap_bytes), line.end);
             let (stream, tag) = (record.stream, record.tag);
             if tag == Tag::Partial {
-                self.gather(&mut row, stream, end)?;
+                let is_ended = self.gather(&mut row, stream, end)?;
+                self.open = self.open.or((!is_ended).then_some(before));
             }
             if row.complete || !row.text.is_empty() || row.cut_bytes > 0 {
                 return Ok(Some(row));
@@ -59,13 +120,16 @@ impl<'f> Rows<'f> {
         Ok(None)
     }
 
-    /// Adds the pieces that follow from `from` on, up to the closing `F`, the reach, or the end.
-    fn gather(&mut self, row: &mut Row, stream: Stream, from: u64) -> io::Result<()> {
+    /// Adds the pieces that follow from `from` on, up to the closing `F`, the reach, or the end: whether it was not the end.
+    fn gather(&mut self, row: &mut Row, stream: Stream, from: u64) -> io::Result<bool> {
         let mut starts = self.starts;
         self.ahead.seek(from);
         while let Some(line) = self.ahead.next()? {
-            if self.tail.holds(&line) || !starts.reaches(line.offset, stream) {
-                break;
+            if !starts.reaches(line.offset, stream) {
+                return Ok(true);
+            }
+            if self.tail.holds(&line) {
+                return Ok(false);
             }
             let Ok(record) = self.format.parse(line.bytes) else { continue };
             if record.stream != stream {
@@ -76,10 +140,10 @@ impl<'f> Rows<'f> {
             row.last_at = Some(record.at);
             if record.tag == Tag::Full {
                 row.complete = true;
-                break;
+                return Ok(line.terminated);
             }
         }
-        Ok(())
+        Ok(false)
     }
 }
 

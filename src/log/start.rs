@@ -69,6 +69,11 @@ impl Starts {
         open.is_some_and(|open| offset < open.end && offset.saturating_sub(open.last) <= self.reach)
     }
 
+    /// Whether an entry of either stream is open and in reach of a piece at `offset`.
+    pub fn is_open(&self, offset: u64) -> bool {
+        self.open.iter().flatten().any(|open| offset.saturating_sub(open.last) <= self.reach)
+    }
+
     /// The state for reading on from `offset` with pieces joined however far apart they lie: what is out of reach there stays so.
     pub fn unbounded_from(mut self, offset: u64) -> Self {
         for stream in Stream::ALL {

@@ -1,0 +1,26 @@
+//! A query over one log: which of its rows match, how many, and where the next one is.
+//!
+//! What is matched is a row's *shown* text: without its header, escapes taken out, overwritten parts folded away. So what can be
+//! seen can be found, and nothing else. Rows are those of windows (see [`crate::log`]): an offset found here is one that a
+//! window can begin with.
+//!
+//! ```text
+//! query  pattern -> which texts match        scan  query × log -> hits, the next row, in bounded steps
+//! hits   how many rows match, where (pure)   errors  which texts tell of an error (a table)
+//! ```
+//!
+//! Memory does not grow with what is found: [`Hits`] holds a count per 64 KiB of log.
+
+mod errors;
+mod hits;
+mod query;
+mod scan;
+mod shown;
+#[cfg(test)]
+mod tests;
+
+pub use errors::is_error;
+pub use hits::Hits;
+pub use query::Query;
+pub use scan::{Found, Towards, find, rank, scan};
+pub use shown::Progress;

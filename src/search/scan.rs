@@ -1,0 +1,188 @@
+//! A query over a log, in bounded steps: how many rows match, and where the next one is.
+
+use std::io;
+use std::ops::ControlFlow;
+
+use super::hits::{Counted, Hits};
+use super::query::Query;
+use super::shown::Progress;
+use crate::error::{Error, Result};
+use crate::log::{LogFile, MAX_LINE_BYTES, Standing, Tail};
+
+/// How much is read at once looking up: rows are only found downwards, so the last one of each step is taken.
+const STEP_BYTES: u64 = 1 << 20;
+
+/// What [`find`] found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Found {
+    /// A matching row begins here.
+    At(u64),
+    /// None so far: go on from this offset.
+    Beyond(u64),
+    /// None.
+    Nothing,
+}
+
+/// Where [`find`] looks.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Towards {
+    /// For the first row that begins at or after an offset.
+    Down,
+    /// For the last row that begins before it.
+    Up,
+}
+
+/// Goes on where `hits` ends, by about `max_bytes`: how far it came; 0 at the end of the log. `hits` must be of this generation
+/// of the log and this query. Also what is appended is found by calling it again; a row that was counted before its end came is
+/// counted anew.
+///
+/// # Errors
+/// When the log cannot be read; so for everything here. `hits` is as it was then.
+pub fn scan(log: &LogFile, hits: &mut Hits, query: &Query, max_bytes: u64, tail: Tail) -> Result<u64> {
+    let bytes = log.bytes_now()?;
+    if hits.has_all(bytes, tail) {
+        return Ok(0);
+    }
+    let end = bytes.min(hits.bytes().saturating_add(max_bytes));
+    let mut counted = Counted::default();
+    let standing = walk(log, query, hits.standing(), end, tail, &mut |row| {
+        let counts = if row.is_open { &mut counted.open } else { &mut counted.settled };
+        counts.push(row.offset);
+        ControlFlow::Continue(())
+    })?;
+    let came = end.saturating_sub(hits.bytes());
+    hits.take(counted, standing, end, tail);
+    Ok(came)
+}
+
+/// The nearest matching row, looked for in about `max_bytes` of the log. What `hits` knows to be without is passed over.
+#[expect(clippy::missing_errors_doc, reason = "see scan")]
+pub fn find(
+    log: &LogFile,
+    query: &Query,
+    hits: Option<&Hits>,
+    from: u64,
+    towards: Towards,
+    max_bytes: u64,
+    tail: Tail,
+) -> Result<Found> {
+    let search = Search { log, query, hits, tail };
+    match towards {
+        Towards::Down => search.down(from, max_bytes),
+        Towards::Up => search.up(from, max_bytes),
+    }
+}
+
+/// How many matching rows begin before an offset, as far as `hits` comes: the number, from 0, of a matching row that begins there.
+#[expect(clippy::missing_errors_doc, reason = "see scan")]
+pub fn rank(log: &LogFile, query: &Query, hits: &Hits, offset: u64, tail: Tail) -> Result<u64> {
+    let mut rows = hits.before(offset);
+    let standing = log.standing_at(Hits::block_start(offset))?;
+    walk(log, query, standing, offset.min(hits.bytes()), tail, &mut |_| {
+        rows += 1;
+        ControlFlow::Continue(())
+    })?;
+    Ok(rows)
+}
+
+struct Search<'a> {
+    log: &'a LogFile,
+    query: &'a Query,
+    hits: Option<&'a Hits>,
+    tail: Tail,
+}
+
+impl Search<'_> {
+    fn down(&self, from: u64, max_bytes: u64) -> Result<Found> {
+        let (bytes, mut at, mut left) = (self.log.bytes_now()?, from, max_bytes);
+        loop {
+            at = self.hits.map_or(at, |hits| hits.from(at));
+            if at >= bytes {
+                return Ok(Found::Nothing);
+            }
+            if left == 0 {
+                return Ok(Found::Beyond(at));
+            }
+            let to = bytes.min(at.saturating_add(left.min(STEP_BYTES)));
+            if let Some(offset) = self.first(at, to)? {
+                return Ok(Found::At(offset));
+            }
+            (left, at) = (left.saturating_sub(to - at), to);
+        }
+    }
+
+    fn up(&self, from: u64, max_bytes: u64) -> Result<Found> {
+        let (mut to, mut left) = (from.min(self.log.bytes_now()?), max_bytes);
+        loop {
+            to = self.hits.map_or(to, |hits| hits.to(to));
+            if to == 0 {
+                return Ok(Found::Nothing);
+            }
+            if left == 0 {
+                return Ok(Found::Beyond(to));
+            }
+            let at = to.saturating_sub(left.min(STEP_BYTES));
+            if let Some(offset) = self.last(at, to)? {
+                return Ok(Found::At(offset));
+            }
+            (left, to) = (left.saturating_sub(to - at), at);
+        }
+    }
+
+    /// The first matching row that begins from `at` on and before `to`.
+    fn first(&self, at: u64, to: u64) -> Result<Option<u64>> {
+        let mut found = None;
+        walk(self.log, self.query, self.log.standing_at(at)?, to, self.tail, &mut |row| {
+            found = Some(row.offset);
+            ControlFlow::Break(())
+        })?;
+        Ok(found)
+    }
+
+    /// The last one.
+    fn last(&self, at: u64, to: u64) -> Result<Option<u64>> {
+        let mut found = None;
+        walk(self.log, self.query, self.log.standing_at(at)?, to, self.tail, &mut |row| {
+            found = Some(row.offset);
+            ControlFlow::Continue(())
+        })?;
+        Ok(found)
+    }
+}
+
+/// A matching row.
+#[derive(Clone, Copy)]
+struct Match {
+    offset: u64,
+    /// Whether what is appended to the log may change it, or whether it is there at all.
+    is_open: bool,
+}
+
+/// Gives the matching rows that begin before `end`, in order, until `found` breaks off: before the first row that it did not come
+/// to, or that may still change.
+fn walk(
+    log: &LogFile,
+    query: &Query,
+    from: Standing,
+    end: u64,
+    tail: Tail,
+    found: &mut dyn FnMut(Match) -> ControlFlow<()>,
+) -> Result<Standing> {
+    let mut rows = log.rows_from(from, MAX_LINE_BYTES, tail)?;
+    while rows.after().offset < end {
+        let Some(row) = rows.next().transpose().map_err(|error| failed(log, error))? else { break };
+        if row.offset >= end {
+            return Ok(rows.open().unwrap_or_else(|| rows.before()));
+        }
+        let is_open = rows.open().is_some();
+        let is_hit = query.matches(&row, Progress::Last);
+        if is_hit && found(Match { offset: row.offset, is_open }).is_break() {
+            break;
+        }
+    }
+    Ok(rows.open().unwrap_or_else(|| rows.after()))
+}
+
+fn failed(log: &LogFile, error: io::Error) -> Error {
+    Error::io("read", log.path())(error)
+}
