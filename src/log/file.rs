@@ -282,6 +282,13 @@ impl LogFile {
         self.reading(|view| view.rows_before(place, offset, tail)).map(Some)
     }
 
+    /// The numbers, from 0, of the rows that begin at these offsets, which ascend; `None` where the index has not come that far.
+    #[expect(clippy::missing_errors_doc, reason = "see window")]
+    pub fn row_numbers(&self, index: &Index, offsets: &[u64], tail: Tail) -> Result<Vec<Option<u64>>> {
+        let place_of = |offset| index.place_of_offset(offset).filter(|_| offset < index.bytes());
+        self.reading(|view| view.numbers(offsets, place_of, tail))
+    }
+
     /// The time of the first record, if one lies in the first 64 KiB.
     #[expect(clippy::missing_errors_doc, reason = "see window")]
     pub fn first_time(&self) -> Result<Option<Time>> {

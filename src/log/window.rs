@@ -68,6 +68,37 @@ impl<'f> View<'f> {
         Ok(place.row + count_before(rows, offset)? as u64)
     }
 
+    /// The numbers of rows that begin at these offsets, in order, each counted on from a place before it; `None` where there is no
+    /// such place.
+    pub(super) fn numbers(
+        self,
+        offsets: &[u64],
+        place_of: impl Fn(u64) -> Option<Place>,
+        tail: Tail,
+    ) -> io::Result<Vec<Option<u64>>> {
+        let mut numbers = Vec::with_capacity(offsets.len());
+        let mut walk: Option<(Rows<'f>, u64, u64)> = None;
+        for offset in offsets {
+            let Some(place) = place_of(*offset) else {
+                numbers.push(None);
+                continue;
+            };
+            // From the row before it goes on, unless there is a nearer place.
+            if walk.as_ref().is_none_or(|(_, _, at)| *at < place.offset) {
+                walk = Some((self.rows(place.offset, self.starts_at(place.offset)?, 0, tail), place.row, place.offset));
+            }
+            let Some((rows, next, at)) = &mut walk else { continue };
+            let mut number = None;
+            while *at <= *offset && number.is_none() {
+                let Some(row) = rows.next().transpose()? else { break };
+                number = (row.offset == *offset).then_some(*next);
+                (*next, *at) = (*next + 1, row.offset + 1);
+            }
+            numbers.push(number);
+        }
+        Ok(numbers)
+    }
+
     fn reading_from(self, offset: u64, count: usize, tail: Tail) -> io::Result<Reading<'f>> {
         let place = self.next_line_start(offset.min(self.end))?;
         let rows = self.rows(place, self.starts_at(place)?, 0, tail);

@@ -7,6 +7,7 @@
 //! ```text
 //! query  pattern -> which texts match        scan  query × log -> hits, the next row, in bounded steps
 //! hits   how many rows match, where (pure)   errors  which texts tell of an error (a table)
+//! sift   the rows that a filter lets through, around a place
 //! ```
 //!
 //! Memory does not grow with what is found: [`Hits`] holds a count per 64 KiB of log.
@@ -16,6 +17,7 @@ mod hits;
 mod query;
 mod scan;
 mod shown;
+mod sift;
 #[cfg(test)]
 mod tests;
 
@@ -23,4 +25,4 @@ pub use errors::is_error;
 pub use hits::Hits;
 pub use query::Query;
 pub use scan::{Found, Towards, find, rank, scan};
-pub use shown::Progress;
+pub use sift::{Around, Filter, Sieve, Sifting};

@@ -1,6 +1,7 @@
 //! What is looked for, and whether a text has it.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use regex::{Regex, RegexBuilder};
 
@@ -12,6 +13,8 @@ use crate::log::Row;
 #[derive(Clone, Debug)]
 pub struct Query {
     wanted: Wanted,
+    /// As it was asked for; empty for errors.
+    pattern: Arc<str>,
 }
 
 #[derive(Clone, Debug)]
@@ -28,15 +31,22 @@ impl Query {
     /// Why the pattern is no regular expression, in a few words.
     pub fn new(pattern: &str, literal: bool) -> Result<Self, String> {
         let any_case = !has_upper_case(pattern, literal);
-        let pattern = if literal { &regex::escape(pattern) } else { pattern };
+        let (asked, escaped) = (Arc::from(pattern), regex::escape(pattern));
+        let pattern = if literal { &escaped } else { pattern };
         let regex = RegexBuilder::new(pattern).case_insensitive(any_case).build().map_err(|error| reason(&error))?;
-        Ok(Self { wanted: Wanted::Pattern(regex) })
+        Ok(Self { wanted: Wanted::Pattern(regex), pattern: asked })
     }
 
     /// Rows that tell of an error.
     #[must_use]
     pub fn errors() -> Self {
-        Self { wanted: Wanted::Errors }
+        Self { wanted: Wanted::Errors, pattern: Arc::from("") }
+    }
+
+    /// The pattern as it was asked for.
+    #[must_use]
+    pub fn pattern(&self) -> &str {
+        &self.pattern
     }
 
     /// Whether a row has it.
@@ -62,6 +72,16 @@ impl Query {
         match &self.wanted {
             Wanted::Pattern(regex) => regex.is_match(&text),
             Wanted::Errors => is_error(&text),
+        }
+    }
+}
+
+impl PartialEq for Query {
+    fn eq(&self, other: &Self) -> bool {
+        match (&self.wanted, &other.wanted) {
+            (Wanted::Pattern(a), Wanted::Pattern(b)) => a.as_str() == b.as_str(),
+            (Wanted::Errors, Wanted::Errors) => true,
+            _ => false,
         }
     }
 }

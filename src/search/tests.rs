@@ -5,6 +5,7 @@ use std::io::Write;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use super::shown::Progress;
 use super::*;
 use crate::file::FilePath;
 use crate::log::{LogFile, MAX_LINE_BYTES, Tail};
