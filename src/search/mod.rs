@@ -1,0 +1,3 @@
+//! Finding things in logs: error rows.
+
+pub mod errors;
