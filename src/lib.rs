@@ -10,7 +10,7 @@
 //! | [`time`] | anything |
 //! | [`error`] · [`mod@file`] · [`model`] · [`cri`] · [`sanitise`] | SQL, screen, what a store is |
 //! | [`log`] · [`store`] · [`events`] | each other |
-//! | [`join`] (pure) · [`search`] | files (but through [`log`]), SQL |
+//! | [`join`] (pure) · [`search`] | SQL, screen, each other |
 //! | [`words`] | files, SQL, screen |
 //! | [`catalog`] · [`record`] | screen, clap, each other |
 //! | [`doctor`] | screen, clap |
