@@ -5,8 +5,9 @@
 //! window can begin with.
 //!
 //! ```text
-//! query  pattern -> which texts match        scan  query × log -> hits, the next row, in bounded steps
-//! hits   how many rows match, where (pure)   errors  which texts tell of an error (a table)
+//! query     pattern -> which texts match           suspects  raw bytes -> the lines that may match (pure)
+//! walk      query × log -> the rows that match     hits      how many match, where (pure)
+//! scan      hits, the next row, in bounded steps   errors    which texts tell of an error (a table)
 //! ```
 //!
 //! Memory does not grow with what is found: [`Hits`] holds a count per 64 KiB of log.
@@ -16,8 +17,10 @@ mod hits;
 mod query;
 mod scan;
 mod shown;
+mod suspects;
 #[cfg(test)]
 mod tests;
+mod walk;
 
 pub use errors::is_error;
 pub use hits::Hits;

@@ -1,17 +1,21 @@
 //! What is looked for, and whether a text has it.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use regex::{Regex, RegexBuilder};
+use regex_syntax::ParserBuilder;
 
-use super::errors::is_error;
+use super::errors::{LITERALS, is_error};
 use super::shown::{Progress, plain};
+use super::suspects::Suspicion;
 use crate::log::Row;
 
 /// What is looked for. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Query {
     wanted: Wanted,
+    suspicion: Option<Arc<Suspicion>>,
 }
 
 #[derive(Clone, Debug)]
@@ -30,13 +34,15 @@ impl Query {
         let any_case = !has_upper_case(pattern, literal);
         let pattern = if literal { &regex::escape(pattern) } else { pattern };
         let regex = RegexBuilder::new(pattern).case_insensitive(any_case).build().map_err(|error| reason(&error))?;
-        Ok(Self { wanted: Wanted::Pattern(regex) })
+        let parsed = ParserBuilder::new().case_insensitive(any_case).build().parse(pattern);
+        let suspicion = parsed.ok().and_then(|parsed| Suspicion::of_pattern(&parsed));
+        Ok(Self { wanted: Wanted::Pattern(regex), suspicion: suspicion.map(Arc::new) })
     }
 
     /// Rows that tell of an error.
     #[must_use]
     pub fn errors() -> Self {
-        Self { wanted: Wanted::Errors }
+        Self { wanted: Wanted::Errors, suspicion: Suspicion::of_texts(LITERALS).map(Arc::new) }
     }
 
     /// Whether a row has it.
@@ -54,6 +60,11 @@ impl Query {
             }
             Wanted::Errors => Vec::new(),
         }
+    }
+
+    /// What the lines have in raw bytes that may match; `None` when any may.
+    pub(super) fn suspicion(&self) -> Option<&Suspicion> {
+        self.suspicion.as_deref()
     }
 
     /// Whether the bytes of a row have it when they are shown.
