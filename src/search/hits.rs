@@ -3,6 +3,8 @@
 //! 4 bytes per block: 640 KiB for 10 GiB, however many rows match. The rows at the end of a log that is still written to
 //! may change (their line or entry is not ended): what they count is kept apart, and counted anew when the log has grown.
 
+use std::ops::Range;
+
 use crate::log::{Standing, Tail};
 
 /// How many bytes of the log one count stands for.
@@ -83,21 +85,25 @@ impl Hits {
         offset / BLOCK_BYTES * BLOCK_BYTES
     }
 
-    /// From where on, at or after `offset`, matching rows may begin; what was not scanned may hold some.
-    pub(super) fn from(&self, offset: u64) -> u64 {
+    /// The next stretch, at or after an offset, in which matching rows begin, or may begin because it was not scanned.
+    pub(super) fn down_from(&self, offset: u64) -> Range<u64> {
         let scanned = block_of(self.bytes);
-        let found = (block_of(offset)..scanned).find(|block| self.has(*block));
-        offset.max(start_of(found.unwrap_or(scanned)))
+        match (block_of(offset)..scanned).find(|block| self.has(*block)) {
+            Some(block) => offset.max(start_of(block))..start_of(block + 1),
+            None => offset.max(start_of(scanned))..u64::MAX,
+        }
     }
 
-    /// Up to where, at or before `offset`, matching rows may begin; what was not scanned may hold some.
-    pub(super) fn to(&self, offset: u64) -> u64 {
+    /// The last stretch before an offset in which matching rows begin, or may begin because it was not scanned.
+    pub(super) fn up_from(&self, offset: u64) -> Range<u64> {
         if offset > self.bytes {
-            return offset;
+            return self.bytes..offset;
         }
         let blocks = block_of(offset.saturating_add(BLOCK_BYTES - 1));
-        let found = (0..blocks).rev().find(|block| self.has(*block));
-        found.map_or(0, |block| offset.min(start_of(block + 1)))
+        match (0..blocks).rev().find(|block| self.has(*block)) {
+            Some(block) => start_of(block)..offset.min(start_of(block + 1)),
+            None => 0..0,
+        }
     }
 
     /// Where a scan goes on.

@@ -5,9 +5,10 @@
 //! window can begin with.
 //!
 //! ```text
-//! query  pattern -> which texts match        scan  query × log -> hits, the next row, in bounded steps
-//! hits   how many rows match, where (pure)   errors  which texts tell of an error (a table)
-//! sift   the rows that a filter lets through, around a place
+//! query     pattern -> which texts match           suspects  raw bytes -> the lines that may match (pure)
+//! walk      query × log -> the rows that match     hits      how many match, where (pure)
+//! scan      hits, the next row, in bounded steps   errors    which texts tell of an error (a table)
+//! sift      the rows that a filter lets through, around a place
 //! ```
 //!
 //! Memory does not grow with what is found: [`Hits`] holds a count per 64 KiB of log.
@@ -18,8 +19,10 @@ mod query;
 mod scan;
 mod shown;
 mod sift;
+mod suspects;
 #[cfg(test)]
 mod tests;
+mod walk;
 
 pub use errors::is_error;
 pub use hits::Hits;

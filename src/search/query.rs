@@ -4,9 +4,11 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use regex::{Regex, RegexBuilder};
+use regex_syntax::ParserBuilder;
 
-use super::errors::is_error;
+use super::errors::{LITERALS, is_error};
 use super::shown::{Progress, plain};
+use super::suspects::Suspicion;
 use crate::log::Row;
 
 /// What is looked for. Cheap to clone.
@@ -15,6 +17,8 @@ pub struct Query {
     wanted: Wanted,
     /// As it was asked for; empty for errors.
     pattern: Arc<str>,
+    /// Which raw bytes may be of a match.
+    suspicion: Option<Arc<Suspicion>>,
 }
 
 #[derive(Clone, Debug)]
@@ -34,13 +38,15 @@ impl Query {
         let (asked, escaped) = (Arc::from(pattern), regex::escape(pattern));
         let pattern = if literal { &escaped } else { pattern };
         let regex = RegexBuilder::new(pattern).case_insensitive(any_case).build().map_err(|error| reason(&error))?;
-        Ok(Self { wanted: Wanted::Pattern(regex), pattern: asked })
+        let parsed = ParserBuilder::new().case_insensitive(any_case).build().parse(pattern);
+        let suspicion = parsed.ok().and_then(|parsed| Suspicion::of_pattern(&parsed));
+        Ok(Self { wanted: Wanted::Pattern(regex), suspicion: suspicion.map(Arc::new), pattern: asked })
     }
 
     /// Rows that tell of an error.
     #[must_use]
     pub fn errors() -> Self {
-        Self { wanted: Wanted::Errors, pattern: Arc::from("") }
+        Self { wanted: Wanted::Errors, suspicion: Suspicion::of_texts(LITERALS).map(Arc::new), pattern: Arc::from("") }
     }
 
     /// The pattern as it was asked for.
@@ -64,6 +70,11 @@ impl Query {
             }
             Wanted::Errors => Vec::new(),
         }
+    }
+
+    /// What the lines have in raw bytes that may match; `None` when any may.
+    pub(super) fn suspicion(&self) -> Option<&Suspicion> {
+        self.suspicion.as_deref()
     }
 
     /// Whether the bytes of a row have it when they are shown.

@@ -1,16 +1,18 @@
 //! A query over a log, in bounded steps: how many rows match, and where the next one is.
 
-use std::io;
 use std::ops::ControlFlow;
 
 use super::hits::{Counted, Hits};
 use super::query::Query;
-use super::shown::Progress;
-use crate::error::{Error, Result};
-use crate::log::{LogFile, MAX_LINE_BYTES, Standing, Tail};
+use super::walk::{Match, walk};
+use crate::error::Result;
+use crate::log::{LogFile, Standing, Tail};
 
-/// How much is read at once looking up: rows are only found downwards, so the last one of each step is taken.
-const STEP_BYTES: u64 = 1 << 20;
+/// How much is read at first looking up: rows are only found downwards, so the last one of each step is taken.
+const FIRST_STEP_BYTES: u64 = 256 << 10;
+
+/// How much is read at last.
+const MAX_STEP_BYTES: u64 = 8 << 20;
 
 /// What [`find`] found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -96,43 +98,43 @@ impl Search<'_> {
     fn down(&self, from: u64, max_bytes: u64) -> Result<Found> {
         let (bytes, mut at, mut left) = (self.log.bytes_now()?, from, max_bytes);
         loop {
-            at = self.hits.map_or(at, |hits| hits.from(at));
-            if at >= bytes {
+            let likely = self.hits.map_or(at..u64::MAX, |hits| hits.down_from(at));
+            if likely.start >= bytes {
                 return Ok(Found::Nothing);
             }
             if left == 0 {
-                return Ok(Found::Beyond(at));
+                return Ok(Found::Beyond(likely.start));
             }
-            let to = bytes.min(at.saturating_add(left.min(STEP_BYTES)));
-            if let Some(offset) = self.first(at, to)? {
+            let to = likely.end.min(bytes).min(likely.start.saturating_add(left));
+            if let Some(offset) = self.first(likely.start, to)? {
                 return Ok(Found::At(offset));
             }
-            (left, at) = (left.saturating_sub(to - at), to);
+            (left, at) = (left.saturating_sub(to - likely.start), to);
         }
     }
 
     fn up(&self, from: u64, max_bytes: u64) -> Result<Found> {
-        let (mut to, mut left) = (from.min(self.log.bytes_now()?), max_bytes);
+        let (mut to, mut left, mut step) = (from.min(self.log.bytes_now()?), max_bytes, FIRST_STEP_BYTES);
         loop {
-            to = self.hits.map_or(to, |hits| hits.to(to));
-            if to == 0 {
+            let likely = self.hits.map_or(0..to, |hits| hits.up_from(to));
+            if likely.is_empty() {
                 return Ok(Found::Nothing);
             }
             if left == 0 {
-                return Ok(Found::Beyond(to));
+                return Ok(Found::Beyond(likely.end));
             }
-            let at = to.saturating_sub(left.min(STEP_BYTES));
-            if let Some(offset) = self.last(at, to)? {
+            let at = likely.start.max(likely.end.saturating_sub(left.min(step)));
+            if let Some(offset) = self.last(at, likely.end)? {
                 return Ok(Found::At(offset));
             }
-            (left, to) = (left.saturating_sub(to - at), at);
+            (left, step, to) = (left.saturating_sub(likely.end - at), MAX_STEP_BYTES.min(step * 2), at);
         }
     }
 
     /// The first matching row that begins from `at` on and before `to`.
     fn first(&self, at: u64, to: u64) -> Result<Option<u64>> {
         let mut found = None;
-        walk(self.log, self.query, self.log.standing_at(at)?, to, self.tail, &mut |row| {
+        self.walk_from(at, to, &mut |row| {
             found = Some(row.offset);
             ControlFlow::Break(())
         })?;
@@ -142,47 +144,14 @@ impl Search<'_> {
     /// The last one.
     fn last(&self, at: u64, to: u64) -> Result<Option<u64>> {
         let mut found = None;
-        walk(self.log, self.query, self.log.standing_at(at)?, to, self.tail, &mut |row| {
+        self.walk_from(at, to, &mut |row| {
             found = Some(row.offset);
             ControlFlow::Continue(())
         })?;
         Ok(found)
     }
-}
 
-/// A matching row.
-#[derive(Clone, Copy)]
-struct Match {
-    offset: u64,
-    /// Whether what is appended to the log may change it, or whether it is there at all.
-    is_open: bool,
-}
-
-/// Gives the matching rows that begin before `end`, in order, until `found` breaks off: before the first row that it did not come
-/// to, or that may still change.
-fn walk(
-    log: &LogFile,
-    query: &Query,
-    from: Standing,
-    end: u64,
-    tail: Tail,
-    found: &mut dyn FnMut(Match) -> ControlFlow<()>,
-) -> Result<Standing> {
-    let mut rows = log.rows_from(from, MAX_LINE_BYTES, tail)?;
-    while rows.after().offset < end {
-        let Some(row) = rows.next().transpose().map_err(|error| failed(log, error))? else { break };
-        if row.offset >= end {
-            return Ok(rows.open().unwrap_or_else(|| rows.before()));
-        }
-        let is_open = rows.open().is_some();
-        let is_hit = query.matches(&row, Progress::Last);
-        if is_hit && found(Match { offset: row.offset, is_open }).is_break() {
-            break;
-        }
+    fn walk_from(&self, at: u64, to: u64, found: &mut dyn FnMut(Match) -> ControlFlow<()>) -> Result<Standing> {
+        walk(self.log, self.query, self.log.standing_at(at)?, to, self.tail, found)
     }
-    Ok(rows.open().unwrap_or_else(|| rows.after()))
-}
-
-fn failed(log: &LogFile, error: io::Error) -> Error {
-    Error::io("read", log.path())(error)
 }
