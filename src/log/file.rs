@@ -24,9 +24,6 @@ use crate::time::Time;
 /// How many of its first bytes tell a file from another one written into the same inode.
 const HEAD_BYTES: usize = 64;
 
-/// How much of a file is read at once to index it.
-const INDEX_READ_BYTES: usize = 1 << 20;
-
 /// How far the first record is looked for.
 const FIRST_TIME_BYTES: u64 = 64 << 10;
 
@@ -224,18 +221,7 @@ impl LogFile {
     /// were. 0 at the end.
     #[expect(clippy::missing_errors_doc, reason = "see window")]
     pub fn feed(&self, index: &mut Index, max_bytes: u64) -> Result<u64> {
-        self.reading(|view| {
-            let from = index.bytes();
-            let view = View { end: view.end.min(from.saturating_add(max_bytes)), ..view };
-            let mut buffer = vec![0; INDEX_READ_BYTES];
-            loop {
-                let filled = view.read(index.bytes(), &mut buffer)?;
-                index.feed(buffer.get(..filled).unwrap_or_default());
-                if filled == 0 {
-                    return Ok(index.bytes() - from);
-                }
-            }
-        })
+        self.reading(|view| View { end: view.end.min(index.bytes().saturating_add(max_bytes)), ..view }.feed(index))
     }
 
     /// Where the row with this number, from 0, begins; `None` when the index does not know or the file has not as many.
@@ -259,7 +245,7 @@ impl LogFile {
         self.reading(|view| {
             let mut lines = View { end: view.end.min(FIRST_TIME_BYTES), ..view }.lines(0);
             while let Some(line) = lines.next()? {
-                if let Ok(record) = view.format.parse(line.bytes) {
+                if let Ok(record) = view.format.parse_line(&line) {
                     return Ok(Some(record.at));
                 }
             }

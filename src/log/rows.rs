@@ -30,6 +30,11 @@ impl<'f> Rows<'f> {
         Self { walk: view.lines(from), ahead: view.lines(from), format: view.format, starts, cap_bytes, tail }
     }
 
+    /// How far the file was walked: where the next row begins, or later.
+    pub(super) const fn walked(&self) -> u64 {
+        self.walk.offset()
+    }
+
     /// From now on rows hold at most this much text.
     pub(super) fn set_cap(&mut self, cap_bytes: usize) {
         self.cap_bytes = cap_bytes;
@@ -40,7 +45,7 @@ impl<'f> Rows<'f> {
             if self.tail.holds(&line) {
                 break;
             }
-            let record = match self.format.parse(line.bytes) {
+            let record = match self.format.parse_line(&line) {
                 Ok(record) => record,
                 Err(malformed) => return Ok(Some(line_row(&line, malformed, self.cap_bytes))),
             };
@@ -67,7 +72,7 @@ impl<'f> Rows<'f> {
             if self.tail.holds(&line) || !starts.reaches(line.offset, stream) {
                 break;
             }
-            let Ok(record) = self.format.parse(line.bytes) else { continue };
+            let Ok(record) = self.format.parse_line(&line) else { continue };
             if record.stream != stream {
                 continue;
             }
@@ -75,7 +80,7 @@ impl<'f> Rows<'f> {
             append(row, record.content, line.cut_bytes, self.cap_bytes);
             row.last_at = Some(record.at);
             if record.tag == Tag::Full {
-                row.complete = true;
+                row.complete = !line.has_rest;
                 break;
             }
         }
@@ -93,8 +98,9 @@ impl Iterator for Rows<'_> {
 
 impl Tail {
     /// Whether the line is a last one that is not to be seen yet.
-    pub(super) fn holds(self, line: &Line<'_>) -> bool {
-        self == Self::Hold && !line.terminated
+    #[must_use]
+    pub fn holds(self, line: &Line<'_>) -> bool {
+        self == Self::Hold && !line.terminated && !line.has_rest
     }
 }
 
@@ -106,7 +112,7 @@ fn first_row(line: &Line<'_>, record: &Record<'_>, cap_bytes: usize) -> Row {
         stream: Some(record.stream),
         text: Vec::new(),
         cut_bytes: 0,
-        complete: record.tag == Tag::Full,
+        complete: record.tag == Tag::Full && !line.has_rest,
         malformed: None,
     };
     append(&mut row, record.content, line.cut_bytes, cap_bytes);
@@ -157,7 +163,7 @@ impl View<'_> {
         let (mut starts, mut settled) = (Starts::new(self.limits.reach), [false; 2]);
         let mut lines = Self { end: at, ..self }.lines(self.next_line_start(from)?.min(at));
         while let Some(line) = lines.next()? {
-            if let Ok(record) = self.format.parse(line.bytes) {
+            if let Ok(record) = self.format.parse_line(&line) {
                 starts.record(line.offset, record.stream, record.tag);
                 settled[record.stream.index()] |= record.tag == Tag::Full;
             }
