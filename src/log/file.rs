@@ -16,7 +16,8 @@ use super::format::{Format, TELLING_BYTES};
 use super::index::{Index, Totals};
 use super::lines::{Limits, Lines, View};
 use super::rows::Rows;
-use super::{Anchor, Tail, Window};
+use super::times::Gap;
+use super::{Anchor, Tail, Towards, Window};
 use crate::error::{Error, Result};
 use crate::file::FilePath;
 use crate::time::Time;
@@ -237,6 +238,21 @@ impl LogFile {
         let place = index.place_of_offset(offset).filter(|_| offset <= index.bytes());
         let Some(place) = place else { return Ok(None) };
         self.reading(|view| view.rows_before(place, offset, tail)).map(Some)
+    }
+
+    /// Where the first row at or after a time begins, also where the index has not come yet; `None` when there is none. See `times`
+    /// for logs whose times step back.
+    #[expect(clippy::missing_errors_doc, reason = "see window")]
+    pub fn offset_of_time(&self, index: &Index, time: Time, tail: Tail) -> Result<Option<u64>> {
+        self.reading(|view| view.offset_of_time(index, time, tail))
+    }
+
+    /// The nearest row behind (or before) the one at `from` that comes at least `min_ms` later than the record before it, of whichever
+    /// stream; as far as the index has come.
+    #[expect(clippy::missing_errors_doc, reason = "see window")]
+    pub fn next_gap(&self, index: &Index, from: u64, towards: Towards, min_ms: i64, tail: Tail) -> Result<Option<u64>> {
+        let gap = Gap { from, towards, least_us: min_ms.saturating_mul(1000) };
+        self.reading(|view| view.next_gap(index, gap, tail))
     }
 
     /// The time of the first record, if one lies in the first 64 KiB.

@@ -16,7 +16,6 @@ use super::lines::{Limits, usize_of};
 use super::start::Starts;
 use super::{Format, Tail, Towards};
 use crate::cri::{self, Record, Skimmer, Stream, Tag};
-use crate::time::Time;
 
 /// How many bytes of the log one block stands for.
 const BLOCK_BYTES: u64 = 64 << 10;
@@ -189,16 +188,14 @@ impl Index {
         self.place(after.checked_sub(1)?)
     }
 
-    /// The last known row start that comes before the first record of `time` or later, as far as one record per block tells:
-    /// in a log whose times step back one that lies between later ones of its block may be missed. And the row start
-    /// that is known to come behind it.
-    #[must_use]
-    pub fn places_of_time(&self, time: Time) -> Option<(Place, Option<Place>)> {
-        let behind = self.blocks.partition_point(|block| block.reached_us < time.floor_micros());
-        Some((self.place(behind.saturating_sub(1))?, self.place(behind.max(1))))
+    /// The last known row start before which all records are earlier than a time in microseconds, as far as one record per block
+    /// tells, and the next one, before which a record is not.
+    pub(super) fn places_of_time(&self, us: i64) -> (Option<Place>, Option<Place>) {
+        let behind = self.blocks.partition_point(|block| block.reached_us < us);
+        (behind.checked_sub(1).and_then(|before| self.place(before)), self.place(behind))
     }
 
-    /// The row starts of the blocks from that of an offset on, in either direction.
+    /// The blocks from that of an offset on, in either direction: where each begins, and where the next one does.
     pub(super) fn blocks_from(
         &self,
         offset: u64,

@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-use memchr::memchr;
+use memchr::{memchr, memrchr};
 
 use super::bounds::cut_of;
 use super::rows::Rows;
@@ -180,6 +180,25 @@ impl Lines<'_> {
             }
             searched = self.next + pending;
         }
+    }
+
+    /// All lines that lie in the buffer from their beginning to their LF, nearly always many; none where [`Self::next`] has to
+    /// decide what the next line is.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn whole_lines(&mut self) -> io::Result<&[u8]> {
+        if self.next == self.filled {
+            self.fill()?;
+        }
+        let buffered = self.buffer.get(self.next..self.filled).unwrap_or_default();
+        let end = memrchr(b'\n', buffered).map_or(0, |lf| lf + 1);
+        // No line of these is longer than all of them.
+        if self.is_rest != Some(false) || end as u64 >= self.view.limits.line_reach || end > self.view.limits.line {
+            return Ok(&[]);
+        }
+        self.next += end;
+        Ok(self.buffer.get(self.next - end..self.next).unwrap_or_default())
     }
 
     /// Where the next line begins.

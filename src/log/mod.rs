@@ -10,7 +10,7 @@
 //! path   names -> where logs lie          start  which records begin a row (pure)
 //! bounds where lines begin                lines  bytes -> physical lines           format CRI or plain text
 //! rows   lines -> rows, streaming         window the rows around an anchor         index  bytes -> row numbers (pure)
-//! file   path, identity, what changed     feed   a file -> its index
+//! file   path, identity, what changed     feed   a file -> its index               times  where a time or a gap lies
 //! ```
 //!
 //! A window and the index join pieces that lie up to 256 KiB apart into rows that stretch over up to 512 KiB of the file (see
@@ -30,6 +30,7 @@ mod rows;
 mod start;
 #[cfg(test)]
 mod tests;
+mod times;
 mod window;
 
 use crate::cri::{Malformed, Stream};

@@ -9,7 +9,8 @@ use proptest::prelude::*;
 use super::index::Index;
 use super::lines::{Limits, View};
 use super::start::Starts;
-use super::{Anchor, Format, Row, Tail, Totals, Window};
+use super::times::Gap;
+use super::{Anchor, Format, Row, Tail, Totals, Towards, Window};
 use crate::cri::{self, Joiner, Malformed, Reason, Record, Stream, Tag};
 use crate::time::Time;
 
@@ -375,6 +376,39 @@ proptest! {
     }
 
     #[test]
+    fn times_and_gaps_are_found_as_by_a_walk_where_times_rise(
+        lines in vec((any_line(), 0..3_000_000_i64), 0..40), limits in any_limits(), block in 1_u64..600, indexed in 0_usize..3000,
+        wanted in 0..60_000_000_i64, from in 0_u64..3000, down in any::<bool>(), least_ms in 0..3000_i64, tail in any_tail(),
+    ) {
+        let bytes = with_rising_times(&lines);
+        let mut index = Index::with(Format::Cri, limits, block);
+        let indexed = indexed.min(bytes.len());
+        index.feed(&bytes[..indexed]);
+        let file = file_of(&bytes);
+        let view = view(&file, &bytes, Format::Cri, limits);
+        let rows: Vec<u64> = naive_rows(&bytes, Format::Cri, limits, 0, tail).iter().map(|row| row.offset).collect();
+        let all = naive_lines(&bytes, limits);
+        let records = all.iter().filter(|line| !line.is_held(tail));
+        let records = records.filter_map(|line| Some((line.offset, line.parse().ok()?.at.floor_micros())));
+        let records: Vec<(u64, i64)> = records.collect();
+
+        let wanted = RISING_FROM + wanted;
+        let first = records.iter().find(|record| record.1 >= wanted);
+        let expected = first.and_then(|first| rows.iter().copied().find(|row| *row >= first.0));
+        let time = Time::from_unix(wanted / 1_000_000, u32::try_from(wanted % 1_000_000).unwrap() * 1000);
+        prop_assert_eq!(view.offset_of_time(&index, time, tail).unwrap(), expected);
+
+        let towards = if down { Towards::Down } else { Towards::Up };
+        let gap = Gap { from, towards, least_us: least_ms * 1000 };
+        let is_wanted = |row: &u64| if down { *row > from } else { *row < from };
+        let gaps = records.windows(2).filter(|two| two[1].1 - two[0].1 >= gap.least_us).map(|two| two[1].0);
+        let mut gaps = gaps.filter(|row| rows.contains(row) && is_wanted(row));
+        let expected = if down { gaps.next() } else { gaps.last() };
+        index.feed(&bytes[indexed..]);
+        prop_assert_eq!(view.next_gap(&index, gap, tail).unwrap(), expected);
+    }
+
+    #[test]
     fn rows_are_found_by_number_and_numbered_by_place(
         bytes in any_file(), format in any_format(), limits in any_limits(), block in 1_u64..600, row in 0_u64..45, offset in 0_u64..3000,
     ) {
@@ -397,6 +431,23 @@ proptest! {
             prop_assert!(all.iter().all(|row| row.offset > offset));
         }
     }
+}
+
+/// 2026-01-02T03:04:00Z
+const RISING_FROM: i64 = 1_767_323_040_000_000;
+
+/// The lines with other times: each so many microseconds after the one before it.
+fn with_rising_times(lines: &[(Vec<u8>, i64)]) -> Vec<u8> {
+    let mut us = RISING_FROM;
+    let mut bytes = Vec::new();
+    for (line, step) in lines {
+        us += step;
+        let time = Time::from_unix(us / 1_000_000, u32::try_from(us % 1_000_000).unwrap() * 1000).rfc3339_nanos();
+        let is_record = cri::parse(line).is_ok();
+        bytes.extend(if is_record { [time.as_bytes(), &line[20..]].concat() } else { line.clone() });
+        bytes.push(b'\n');
+    }
+    bytes
 }
 
 fn naive_totals(bytes: &[u8], format: Format, limits: Limits, tail: Tail) -> Totals {
