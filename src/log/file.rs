@@ -16,16 +16,14 @@ use super::format::{Format, TELLING_BYTES};
 use super::index::{Index, Totals};
 use super::lines::{Limits, Lines, View};
 use super::rows::{Rows, Standing};
-use super::{Anchor, Tail, Window};
+use super::times::Gap;
+use super::{Anchor, Tail, Towards, Window};
 use crate::error::{Error, Result};
 use crate::file::FilePath;
 use crate::time::Time;
 
 /// How many of its first bytes tell a file from another one written into the same inode.
 const HEAD_BYTES: usize = 64;
-
-/// How much of a file is read at once to index it.
-const INDEX_READ_BYTES: usize = 1 << 20;
 
 /// Read size for a few rows.
 const FEW_ROWS_BUFFER: usize = 16 << 10;
@@ -253,18 +251,7 @@ impl LogFile {
     /// were. 0 at the end.
     #[expect(clippy::missing_errors_doc, reason = "see window")]
     pub fn feed(&self, index: &mut Index, max_bytes: u64) -> Result<u64> {
-        self.reading(|view| {
-            let from = index.bytes();
-            let view = View { end: view.end.min(from.saturating_add(max_bytes)), ..view };
-            let mut buffer = vec![0; INDEX_READ_BYTES];
-            loop {
-                let filled = view.read(index.bytes(), &mut buffer)?;
-                index.feed(buffer.get(..filled).unwrap_or_default());
-                if filled == 0 {
-                    return Ok(index.bytes() - from);
-                }
-            }
-        })
+        self.reading(|view| View { end: view.end.min(index.bytes().saturating_add(max_bytes)), ..view }.feed(index))
     }
 
     /// Where the row with this number, from 0, begins; `None` when the index does not know or the file has not as many.
@@ -289,13 +276,28 @@ impl LogFile {
         self.reading(|view| view.numbers(offsets, place_of, tail))
     }
 
+    /// Where the first row at or after a time begins, also where the index has not come yet; `None` when there is none. See `times`
+    /// for logs whose times step back.
+    #[expect(clippy::missing_errors_doc, reason = "see window")]
+    pub fn offset_of_time(&self, index: &Index, time: Time, tail: Tail) -> Result<Option<u64>> {
+        self.reading(|view| view.offset_of_time(index, time, tail))
+    }
+
+    /// The nearest row behind (or before) the one at `from` that comes at least `min_ms` later than the record before it, of whichever
+    /// stream; as far as the index has come.
+    #[expect(clippy::missing_errors_doc, reason = "see window")]
+    pub fn next_gap(&self, index: &Index, from: u64, towards: Towards, min_ms: i64, tail: Tail) -> Result<Option<u64>> {
+        let gap = Gap { from, towards, least_us: min_ms.saturating_mul(1000) };
+        self.reading(|view| view.next_gap(index, gap, tail))
+    }
+
     /// The time of the first record, if one lies in the first 64 KiB.
     #[expect(clippy::missing_errors_doc, reason = "see window")]
     pub fn first_time(&self) -> Result<Option<Time>> {
         self.reading(|view| {
             let mut lines = View { end: view.end.min(FIRST_TIME_BYTES), ..view }.lines(0);
             while let Some(line) = lines.next()? {
-                if let Ok(record) = view.format.parse(line.bytes) {
+                if let Ok(record) = view.format.parse_line(&line) {
                     return Ok(Some(record.at));
                 }
             }

@@ -50,7 +50,7 @@ impl Standing {
 
     /// Whether no entry is open: what was read before it has no bearing on what comes.
     pub(crate) fn is_settled(&self) -> bool {
-        !self.starts.is_open(self.offset)
+        !self.starts.is_open_at(self.offset)
     }
 }
 
@@ -85,6 +85,11 @@ impl<'f> Rows<'f> {
         self.open
     }
 
+    /// How far the file was walked: where the next row begins, or later.
+    pub(super) const fn walked(&self) -> u64 {
+        self.walk.offset()
+    }
+
     /// From now on rows hold at most this much text.
     pub(super) fn set_cap(&mut self, cap_bytes: usize) {
         self.cap_bytes = cap_bytes;
@@ -93,14 +98,14 @@ impl<'f> Rows<'f> {
     fn read(&mut self) -> io::Result<Option<Row>> {
         while let Some(line) = self.walk.next()? {
             let before = Standing { offset: line.offset, starts: self.starts };
-            if !line.terminated {
+            if !line.terminated && !line.has_rest {
                 self.open = self.open.or(Some(before));
             }
             if self.tail.holds(&line) {
                 break;
             }
             (self.before, self.after) = (before, line.end);
-            let record = match self.format.parse(line.bytes) {
+            let record = match self.format.parse_line(&line) {
                 Ok(record) => record,
                 Err(malformed) => return Ok(Some(line_row(&line, malformed, self.cap_bytes))),
             };
@@ -131,7 +136,7 @@ impl<'f> Rows<'f> {
             if self.tail.holds(&line) {
                 return Ok(false);
             }
-            let Ok(record) = self.format.parse(line.bytes) else { continue };
+            let Ok(record) = self.format.parse_line(&line) else { continue };
             if record.stream != stream {
                 continue;
             }
@@ -139,8 +144,8 @@ impl<'f> Rows<'f> {
             append(row, record.content, line.cut_bytes, self.cap_bytes);
             row.last_at = Some(record.at);
             if record.tag == Tag::Full {
-                row.complete = true;
-                return Ok(line.terminated);
+                row.complete = !line.has_rest;
+                return Ok(line.terminated || line.has_rest);
             }
         }
         Ok(false)
@@ -157,8 +162,9 @@ impl Iterator for Rows<'_> {
 
 impl Tail {
     /// Whether the line is a last one that is not to be seen yet.
-    pub(super) fn holds(self, line: &Line<'_>) -> bool {
-        self == Self::Hold && !line.terminated
+    #[must_use]
+    pub fn holds(self, line: &Line<'_>) -> bool {
+        self == Self::Hold && !line.terminated && !line.has_rest
     }
 }
 
@@ -170,7 +176,7 @@ fn first_row(line: &Line<'_>, record: &Record<'_>, cap_bytes: usize) -> Row {
         stream: Some(record.stream),
         text: Vec::new(),
         cut_bytes: 0,
-        complete: record.tag == Tag::Full,
+        complete: record.tag == Tag::Full && !line.has_rest,
         malformed: None,
     };
     append(&mut row, record.content, line.cut_bytes, cap_bytes);
@@ -221,7 +227,7 @@ impl View<'_> {
         let (mut starts, mut settled) = (Starts::new(self.limits.reach), [false; 2]);
         let mut lines = Self { end: at, ..self }.lines(self.next_line_start(from)?.min(at));
         while let Some(line) = lines.next()? {
-            if let Ok(record) = self.format.parse(line.bytes) {
+            if let Ok(record) = self.format.parse_line(&line) {
                 starts.record(line.offset, record.stream, record.tag);
                 settled[record.stream.index()] |= record.tag == Tag::Full;
             }

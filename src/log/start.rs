@@ -63,6 +63,11 @@ impl Starts {
         joined.is_none()
     }
 
+    /// Whether the last record of the stream was a `P`: if not, its next one begins a row.
+    pub fn is_open(&self, stream: Stream) -> bool {
+        self.open(stream).is_some()
+    }
+
     /// Whether a piece of the stream at `offset` would still belong to the open row.
     pub fn reaches(&self, offset: u64, stream: Stream) -> bool {
         let open = self.open(stream);
@@ -70,7 +75,7 @@ impl Starts {
     }
 
     /// Whether an entry of either stream is open and in reach of a piece at `offset`.
-    pub fn is_open(&self, offset: u64) -> bool {
+    pub fn is_open_at(&self, offset: u64) -> bool {
         self.open.iter().flatten().any(|open| offset.saturating_sub(open.last) <= self.reach)
     }
 

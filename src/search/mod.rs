@@ -24,8 +24,9 @@ mod suspects;
 mod tests;
 mod walk;
 
+pub use crate::log::Towards;
 pub use errors::is_error;
 pub use hits::Hits;
 pub use query::Query;
-pub use scan::{Found, Towards, find, rank, scan};
+pub use scan::{Found, find, rank, scan};
 pub use sift::{Around, Filter, Sieve, Sifting};

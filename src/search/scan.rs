@@ -6,7 +6,7 @@ use super::hits::{Counted, Hits};
 use super::query::Query;
 use super::walk::{Match, walk};
 use crate::error::Result;
-use crate::log::{LogFile, Standing, Tail};
+use crate::log::{LogFile, Standing, Tail, Towards};
 
 /// How much is read at first looking up: rows are only found downwards, so the last one of each step is taken.
 const FIRST_STEP_BYTES: u64 = 256 << 10;
@@ -23,15 +23,6 @@ pub enum Found {
     Beyond(u64),
     /// None.
     Nothing,
-}
-
-/// Where [`find`] looks.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Towards {
-    /// For the first row that begins at or after an offset.
-    Down,
-    /// For the last row that begins before it.
-    Up,
 }
 
 /// Goes on where `hits` ends, by about `max_bytes`: how far it came; 0 at the end of the log. `hits` must be of this generation
