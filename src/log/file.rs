@@ -15,7 +15,7 @@ use std::path::Path;
 use super::format::{Format, TELLING_BYTES};
 use super::index::{Index, Totals};
 use super::lines::{Limits, Lines, View};
-use super::rows::{Rows, Standing};
+use super::rows::{Checkpoint, Rows};
 use super::times::Gap;
 use super::{Anchor, Tail, Towards, Window};
 use crate::error::{Error, Result};
@@ -190,18 +190,18 @@ impl LogFile {
     }
 
     /// Where a reading stands before the first line that begins at or after an offset: its rows will be those of windows.
-    pub(crate) fn standing_at(&self, offset: u64) -> Result<Standing> {
+    pub(crate) fn checkpoint_at(&self, offset: u64) -> Result<Checkpoint> {
         self.reading(|view| {
             let offset = view.next_line_start(offset.min(view.end))?;
-            Ok(Standing { offset, starts: view.starts_at(offset)? })
+            Ok(Checkpoint { offset, starts: view.starts_at(offset)? })
         })
     }
 
     /// The rows from where a reading stood, as windows show them; each holds at most `cap_bytes` of text. For a few rows.
-    pub(crate) fn rows_from(&self, standing: Standing, cap_bytes: usize, tail: Tail) -> Result<Rows<'_>> {
+    pub(crate) fn rows_from(&self, checkpoint: Checkpoint, cap_bytes: usize, tail: Tail) -> Result<Rows<'_>> {
         self.reading(|view| {
             let limits = Limits { buffer: FEW_ROWS_BUFFER, ..view.limits };
-            Ok(View { limits, ..view }.rows(standing.offset, standing.starts, cap_bytes, tail))
+            Ok(View { limits, ..view }.rows(checkpoint.offset, checkpoint.starts, cap_bytes, tail))
         })
     }
 

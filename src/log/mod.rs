@@ -40,7 +40,7 @@ pub use file::{Change, LogFile};
 pub use format::Format;
 pub use index::{Index, Place, Totals};
 pub use lines::{Line, Lines, MAX_LINE_BYTES, MAX_STREAM_LINE_BYTES};
-pub use rows::{Rows, Standing};
+pub use rows::{Checkpoint, Rows};
 pub use window::WINDOW_ROW_BYTES;
 
 /// What a reader sees as one line.

@@ -24,22 +24,22 @@ pub struct Rows<'f> {
     cap_bytes: usize,
     tail: Tail,
     /// Where the first line of the row read last begins.
-    before: Standing,
+    before: Checkpoint,
     /// Behind the first line of the row read last.
     after: u64,
     /// Where the first row begins that what is appended may still change.
-    open: Option<Standing>,
+    open: Option<Checkpoint>,
 }
 
 /// Where a reading of rows stands, before some line: enough to go on from there.
 #[derive(Clone, Copy, Debug)]
-pub struct Standing {
+pub struct Checkpoint {
     /// Where that line begins.
     pub offset: u64,
     pub(super) starts: Starts,
 }
 
-impl Standing {
+impl Checkpoint {
     /// Before the first line of a file.
     pub(crate) const START: Self = Self { offset: 0, starts: Starts::new(WINDOW_REACH) };
 
@@ -63,25 +63,25 @@ impl<'f> Rows<'f> {
             starts,
             cap_bytes,
             tail,
-            before: Standing { offset: from, starts },
+            before: Checkpoint { offset: from, starts },
             after: from,
             open: None,
         }
     }
 
     /// Before the row read last.
-    pub(crate) const fn before(&self) -> Standing {
+    pub(crate) const fn before(&self) -> Checkpoint {
         self.before
     }
 
     /// Behind the first line of the row read last: the next row begins there or later.
-    pub(crate) const fn after(&self) -> Standing {
-        Standing { offset: self.after, starts: self.starts }
+    pub(crate) const fn after(&self) -> Checkpoint {
+        Checkpoint { offset: self.after, starts: self.starts }
     }
 
     /// Before the first row among those read (or passed over because they are empty so far) that is not ended, so that what
     /// is appended to the file may still change it.
-    pub(crate) const fn open(&self) -> Option<Standing> {
+    pub(crate) const fn open(&self) -> Option<Checkpoint> {
         self.open
     }
 
@@ -97,7 +97,7 @@ impl<'f> Rows<'f> {
 
     fn read(&mut self) -> io::Result<Option<Row>> {
         while let Some(line) = self.walk.next()? {
-            let before = Standing { offset: line.offset, starts: self.starts };
+            let before = Checkpoint { offset: line.offset, starts: self.starts };
             if !line.terminated && !line.has_rest {
                 self.open = self.open.or(Some(before));
             }

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use crate::log::{Standing, Tail};
+use crate::log::{Checkpoint, Tail};
 
 /// How many bytes of the log one count stands for.
 const BLOCK_BYTES: u64 = 64 << 10;
@@ -14,10 +14,10 @@ const BLOCK_BYTES: u64 = 64 << 10;
 #[derive(Clone, Debug)]
 pub struct Hits {
     settled: Counts,
-    /// Of the rows from `standing` on.
+    /// Of the rows from `checkpoint` on.
     open: Counts,
     /// Before the first row that may change, or that was not scanned.
-    standing: Standing,
+    checkpoint: Checkpoint,
     bytes: u64,
     /// How the last line was taken.
     tail: Tail,
@@ -52,7 +52,7 @@ impl Hits {
     #[must_use]
     pub fn new() -> Self {
         let (settled, open) = (Counts::default(), Counts::default());
-        Self { settled, open, standing: Standing::START, bytes: 0, tail: Tail::Hold }
+        Self { settled, open, checkpoint: Checkpoint::START, bytes: 0, tail: Tail::Hold }
     }
 
     /// How far the log was scanned.
@@ -107,8 +107,8 @@ impl Hits {
     }
 
     /// Where a scan goes on.
-    pub(super) const fn standing(&self) -> Standing {
-        self.standing
+    pub(super) const fn checkpoint(&self) -> Checkpoint {
+        self.checkpoint
     }
 
     /// Whether nothing is to be scanned of a log of so many bytes.
@@ -116,11 +116,11 @@ impl Hits {
         self.bytes >= bytes && self.tail == tail
     }
 
-    /// Takes what was counted from [`Self::standing`] up to `bytes`. What begins before `standing` will not change.
-    pub(super) fn take(&mut self, counted: Counted, standing: Standing, bytes: u64, tail: Tail) {
+    /// Takes what was counted from [`Self::checkpoint`] up to `bytes`. What begins before `checkpoint` will not change.
+    pub(super) fn take(&mut self, counted: Counted, checkpoint: Checkpoint, bytes: u64, tail: Tail) {
         self.settled.add(&counted.settled);
         self.open = counted.open;
-        (self.standing, self.bytes, self.tail) = (standing, bytes, tail);
+        (self.checkpoint, self.bytes, self.tail) = (checkpoint, bytes, tail);
     }
 
     fn has(&self, block: usize) -> bool {

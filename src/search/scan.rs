@@ -6,7 +6,7 @@ use super::hits::{Counted, Hits};
 use super::query::Query;
 use super::walk::{Match, walk};
 use crate::error::Result;
-use crate::log::{LogFile, Standing, Tail, Towards};
+use crate::log::{Checkpoint, LogFile, Tail, Towards};
 
 /// How much is read at first looking up: rows are only found downwards, so the last one of each step is taken.
 const FIRST_STEP_BYTES: u64 = 256 << 10;
@@ -38,13 +38,13 @@ pub fn scan(log: &LogFile, hits: &mut Hits, query: &Query, max_bytes: u64, tail:
     }
     let end = bytes.min(hits.bytes().saturating_add(max_bytes));
     let mut counted = Counted::default();
-    let standing = walk(log, query, hits.standing(), end, tail, &mut |row| {
+    let checkpoint = walk(log, query, hits.checkpoint(), end, tail, &mut |row| {
         let counts = if row.is_open { &mut counted.open } else { &mut counted.settled };
         counts.push(row.offset);
         ControlFlow::Continue(())
     })?;
     let came = end.saturating_sub(hits.bytes());
-    hits.take(counted, standing, end, tail);
+    hits.take(counted, checkpoint, end, tail);
     Ok(came)
 }
 
@@ -70,8 +70,8 @@ pub fn find(
 #[expect(clippy::missing_errors_doc, reason = "see scan")]
 pub fn rank(log: &LogFile, query: &Query, hits: &Hits, offset: u64, tail: Tail) -> Result<u64> {
     let mut rows = hits.before(offset);
-    let standing = log.standing_at(Hits::block_start(offset))?;
-    walk(log, query, standing, offset.min(hits.bytes()), tail, &mut |_| {
+    let checkpoint = log.checkpoint_at(Hits::block_start(offset))?;
+    walk(log, query, checkpoint, offset.min(hits.bytes()), tail, &mut |_| {
         rows += 1;
         ControlFlow::Continue(())
     })?;
@@ -142,7 +142,7 @@ impl Search<'_> {
         Ok(found)
     }
 
-    fn walk_from(&self, at: u64, to: u64, found: &mut dyn FnMut(Match) -> ControlFlow<()>) -> Result<Standing> {
-        walk(self.log, self.query, self.log.standing_at(at)?, to, self.tail, found)
+    fn walk_from(&self, at: u64, to: u64, found: &mut dyn FnMut(Match) -> ControlFlow<()>) -> Result<Checkpoint> {
+        walk(self.log, self.query, self.log.checkpoint_at(at)?, to, self.tail, found)
     }
 }

@@ -12,7 +12,7 @@ use super::shown::Progress;
 use super::suspects::Suspects;
 use crate::cri::Tag;
 use crate::error::{Error, Result};
-use crate::log::{Format, LogFile, MAX_LINE_BYTES, Standing, Tail};
+use crate::log::{Checkpoint, Format, LogFile, MAX_LINE_BYTES, Tail};
 
 /// How much is read at once. It is gone over several times, so it should stay in the cache.
 const READ_BYTES: usize = 256 << 10;
@@ -30,11 +30,11 @@ pub(super) struct Match {
 pub(super) fn walk(
     log: &LogFile,
     query: &Query,
-    from: Standing,
+    from: Checkpoint,
     end: u64,
     tail: Tail,
     found: &mut dyn FnMut(Match) -> ControlFlow<()>,
-) -> Result<Standing> {
+) -> Result<Checkpoint> {
     let mut walk = Walk { log, query, end, tail, found };
     let (mut at, mut buffer) = (from, Vec::new());
     while at.offset < end {
@@ -46,11 +46,11 @@ pub(super) fn walk(
             let lines = walk.whole_lines(at.offset, buffer.get(..filled).unwrap_or_default());
             match walk.lines(at.offset, lines) {
                 Ended::Behind(offset) if offset > at.offset => {
-                    at = Standing::settled_at(offset);
+                    at = Checkpoint::settled_at(offset);
                     continue;
                 }
                 Ended::Behind(_) => {}
-                Ended::Piece(offset) => at = Standing::settled_at(offset),
+                Ended::Piece(offset) => at = Checkpoint::settled_at(offset),
                 Ended::Broken => break,
             }
         }
@@ -113,7 +113,7 @@ impl Walk<'_> {
     }
 
     /// Goes over rows one by one: breaks at the end, or by `found`; else no entry is open any more.
-    fn rows(&mut self, from: Standing) -> Result<ControlFlow<Standing, Standing>> {
+    fn rows(&mut self, from: Checkpoint) -> Result<ControlFlow<Checkpoint, Checkpoint>> {
         let mut rows = self.log.rows_from(from, MAX_LINE_BYTES, self.tail)?;
         while rows.after().offset < self.end {
             let row = rows.next().transpose().map_err(Error::io("read", self.log.path()))?;
