@@ -9,7 +9,8 @@
 //! ```text
 //! path   names -> where logs lie          start  which records begin a row (pure)
 //! lines  bytes -> physical lines           rows   lines -> rows, streaming       index  bytes -> row numbers (pure)
-//! file   path, identity, what changed      window the rows around an anchor      format CRI or plain text
+//! file   path, what changed                window the rows around an anchor      format CRI or plain text
+//! standing  which file the name means
 //! ```
 //!
 //! A window and the index join pieces that lie up to 256 KiB apart into rows that stretch over up to 512 KiB of the file (see
@@ -24,6 +25,7 @@ mod inside;
 mod lines;
 pub mod path;
 mod rows;
+mod standing;
 mod start;
 #[cfg(test)]
 mod tests;
@@ -37,6 +39,7 @@ pub use format::Format;
 pub use index::{Index, Place, Totals};
 pub use lines::{Line, Lines, MAX_LINE_BYTES, MAX_STREAM_LINE_BYTES};
 pub use rows::Rows;
+pub use standing::{Name, Standing};
 pub use window::WINDOW_ROW_BYTES;
 
 /// What a reader sees as one line.
