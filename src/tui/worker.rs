@@ -17,7 +17,7 @@ use crate::catalog::{Catalog, RunFilter, RunList, RunSpec};
 use crate::error::{Error, Result, chain};
 use crate::file::FilePath;
 use crate::join::{self, LogRef, RunHead, RunNode};
-use crate::log::{Change, Index, LogFile, path};
+use crate::log::{Change, Index, LogFile, Name, Standing, path};
 use crate::model::{Phase, RunId};
 use crate::time::Time;
 
@@ -55,6 +55,8 @@ struct OpenLog {
     ticket: Ticket,
     /// What was asked last: asked again of an unchanged file, it needs no answer.
     last: Option<PageRequest>,
+    /// What was last said of its name.
+    standing: Standing,
     is_counted: bool,
 }
 
@@ -90,7 +92,7 @@ impl Desk {
                 Err(error) => self.fail(self.seen.run.clone(), &error),
             },
             Effect::ReadLog(ticket, request) => match self.read_log(ticket, request) {
-                Ok(message) => vec![message],
+                Ok(message) => std::iter::once(message).chain(self.look_again()).collect(),
                 Err(error) => vec![Msg::Failed(Work::Log(ticket), plain(&error))],
             },
             _ => Vec::new(),
@@ -223,27 +225,33 @@ impl Desk {
         log.ticket = ticket;
         // Until the rows have been read, what a failure leaves behind is no answer to anything.
         let last = log.last.take();
-        match log.file.extend()? {
-            Change::Same if request.is_refresh && last.is_some_and(|last| last.is_same_page(&request)) => {
-                let rows = log.count(COUNT_BYTES, request.tail)?;
-                log.last = Some(request);
-                return Ok(Msg::Unchanged(ticket, rows));
+        let change = log.file.extend()?;
+        let standing = log.file.standing();
+        match change {
+            Change::Same | Change::Gone => {
+                let is_told = standing == log.standing;
+                if is_told && request.is_refresh && last.is_some_and(|last| last.is_same_page(&request)) {
+                    let rows = log.count(COUNT_BYTES, request.tail)?;
+                    log.last = Some(request);
+                    return Ok(Msg::Unchanged(ticket, rows));
+                }
             }
-            Change::Gone => {
-                let what = "this log was deleted; what is shown was read before";
-                return Ok(Msg::Failed(Work::Log(ticket), what.into()));
-            }
-            Change::Same => {}
             Change::Grown { .. } => log.is_counted = false,
             Change::Truncated | Change::Reformatted | Change::Replaced => {
                 log.index = Index::new(log.file.format());
                 log.is_counted = false;
             }
         }
+        log.standing = standing;
         let window = log.file.window(request.anchor, request.rows, request.tail)?;
         let total_rows = log.count(COUNT_BYTES, request.tail)?;
         log.last = Some(request);
-        Ok(Msg::Page(ticket, Page { window, total_rows, generation: log.file.generation() }))
+        Ok(Msg::Page(ticket, Page { window, total_rows, generation: log.file.generation(), standing }))
+    }
+
+    /// The log that was read is to be left for another one: no event may come to say so again.
+    fn look_again(&self) -> Option<Msg> {
+        self.log.as_ref().filter(|log| log.standing.name == Name::Taken).map(|_| Msg::Disk)
     }
 
     /// Whether there are rows to be counted.
@@ -269,7 +277,8 @@ impl OpenLog {
     fn open(path: &FilePath) -> Result<Self> {
         let file = LogFile::open(path)?;
         let index = Index::new(file.format());
-        Ok(Self { file, index, ticket: Ticket::default(), last: None, is_counted: false })
+        let standing = file.standing();
+        Ok(Self { file, index, ticket: Ticket::default(), last: None, standing, is_counted: false })
     }
 
     /// Goes on counting, by at most so many bytes; the number of rows when that was all.

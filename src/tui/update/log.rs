@@ -248,6 +248,7 @@ pub(super) fn arrived(model: &mut Model, ticket: Ticket, page: Page) -> Vec<Effe
         return refresh(model);
     }
     log.generation = page.generation;
+    log.standing = page.standing;
     log.window = page.window;
     log.total_rows = page.total_rows.or(log.total_rows.filter(|_| !is_other_file));
     let is_beyond_end = log.window.rows.is_empty() && log.window.file_bytes > 0;

@@ -56,7 +56,9 @@ pub(super) fn draw(model: &Model, body: Rect, buffer: &mut Buffer) {
         return say(model, buffer, parts.rows, &[why]);
     }
     let (above, shown) = model.log.window.rows.split_at_checked(model.log.top).unwrap_or_default();
-    LogRows { rows: shown, above, sideways: model.log.sideways, theme: &model.theme }.draw(buffer, parts.rows);
+    let is_broken_off = mark == Mark::Interrupted;
+    LogRows { rows: shown, above, sideways: model.log.sideways, is_broken_off, theme: &model.theme }
+        .draw(buffer, parts.rows);
 }
 
 /// Why a run has no jobs.

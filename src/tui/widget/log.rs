@@ -34,6 +34,8 @@ pub struct LogRows<'a> {
     pub above: &'a [Row],
     /// How many columns are scrolled out at the left.
     pub sideways: usize,
+    /// Whoever wrote them was cut short: a row without its end will not get one.
+    pub is_broken_off: bool,
     /// How they look.
     pub theme: &'a Theme,
 }
@@ -71,6 +73,9 @@ impl LogRows<'_> {
         }
         if let Some(malformed) = row.malformed {
             pen.write(&format!("  ({})", malformed.reason), theme.warn);
+        }
+        if self.is_broken_off && !row.complete {
+            pen.write("  (unfinished)", theme.warn);
         }
         if row.cut_bytes > 0 {
             pen.write(&format!(" {} {} more", theme.signs.ellipsis, size(row.cut_bytes)), theme.muted);
@@ -138,7 +143,8 @@ mod tests {
     fn draw(rows: &[Row], sideways: usize, width: u16, height: u16) -> Buffer {
         let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));
         let area = buffer.area;
-        LogRows { rows, above: &[], sideways, theme: &Theme::new(true, false) }.draw(&mut buffer, area);
+        LogRows { rows, above: &[], sideways, is_broken_off: false, theme: &Theme::new(true, false) }
+            .draw(&mut buffer, area);
         buffer
     }
 
@@ -184,7 +190,8 @@ mod tests {
         let rows = [row(Some(Stream::Stdout), "\x1b[32mgreen"), row(Some(Stream::Stdout), "too")];
         let mut buffer = Buffer::empty(Rect::new(0, 0, 8, 1));
         let (area, theme) = (buffer.area, Theme::new(true, false));
-        LogRows { rows: &rows[1..], above: &rows[..1], sideways: 0, theme: &theme }.draw(&mut buffer, area);
+        LogRows { rows: &rows[1..], above: &rows[..1], sideways: 0, is_broken_off: false, theme: &theme }
+            .draw(&mut buffer, area);
         assert_eq!(buffer[(2, 0)].fg, Color::Green);
     }
 
@@ -195,6 +202,16 @@ mod tests {
         let buffer = draw(&rows, 0, 8, 2);
         assert_eq!((buffer[(2, 0)].fg, buffer[(2, 1)].fg), (Color::Red, Color::Green));
         assert_eq!(buffer[(7, 0)].symbol(), "›");
+    }
+
+    #[test]
+    fn a_row_whose_end_will_not_come_is_unfinished() {
+        let rows = [row(Some(Stream::Stdout), "whole"), Row { complete: false, ..row(Some(Stream::Stdout), "half") }];
+        let mut buffer = Buffer::empty(Rect::new(0, 0, 30, 2));
+        let (area, theme) = (buffer.area, Theme::new(true, false));
+        LogRows { rows: &rows, above: &[], sideways: 0, is_broken_off: true, theme: &theme }.draw(&mut buffer, area);
+        assert_eq!(crate::tui::sim::text(&buffer), "  whole\n  half  (unfinished)\n");
+        assert_eq!(lines(&rows, 0, 30), "  whole\n  half\n");
     }
 
     #[test]
