@@ -15,7 +15,7 @@ use super::msg::{Effect, Msg, PAGE_RUNS, Page, PageRequest, Ticket, Work};
 use super::wait::Wait;
 use crate::catalog::{Catalog, RunFilter, RunList, RunSpec};
 use crate::error::{Error, Result, chain};
-use crate::file::FilePath;
+use crate::file::{FilePath, dirs_of};
 use crate::join::{self, LogRef, RunHead, RunNode};
 use crate::log::{Change, Index, LogFile, Name, Standing, path};
 use crate::model::{Phase, RunId};
@@ -55,6 +55,8 @@ struct OpenLog {
     ticket: Ticket,
     /// What was asked last: asked again of an unchanged file, it needs no answer.
     last: Option<PageRequest>,
+    /// Where a change may be one of it.
+    dirs: Vec<PathBuf>,
     /// What was last said of its name.
     standing: Standing,
     is_counted: bool,
@@ -92,7 +94,7 @@ impl Desk {
                 Err(error) => self.fail(self.seen.run.clone(), &error),
             },
             Effect::ReadLog(ticket, request) => match self.read_log(ticket, request) {
-                Ok(message) => std::iter::once(message).chain(self.look_again()).collect(),
+                Ok(message) => [Some(message), self.look_again(), self.watch_log()].into_iter().flatten().collect(),
                 Err(error) => vec![Msg::Failed(Work::Log(ticket), plain(&error))],
             },
             _ => Vec::new(),
@@ -205,7 +207,7 @@ impl Desk {
     /// That of the log on screen, those of the running jobs, whose first log may still be to come, then the catalog's: the most
     /// telling ones first.
     fn dirs(&self, node: Option<&RunNode>) -> Vec<PathBuf> {
-        let mut dirs: Vec<_> = self.log.iter().filter_map(|log| log.file.path().parent().map(Path::to_owned)).collect();
+        let mut dirs: Vec<_> = self.log.iter().flat_map(|log| log.dirs.clone()).collect();
         if let Some((node, run_dir)) = node.and_then(|node| Some((node, node.dir.as_ref()?))) {
             let open = node.jobs.iter().filter(|job| job.phase == Phase::Active);
             dirs.extend(open.filter_map(|job| path::job_dir(run_dir, &job.job.id)));
@@ -238,6 +240,7 @@ impl Desk {
             }
             Change::Grown { .. } => log.is_counted = false,
             Change::Truncated | Change::Reformatted | Change::Replaced => {
+                log.dirs = dirs_of(&request.path);
                 log.index = Index::new(log.file.format());
                 log.is_counted = false;
             }
@@ -252,6 +255,18 @@ impl Desk {
     /// The log that was read is to be left for another one: no event may come to say so again.
     fn look_again(&self) -> Option<Msg> {
         self.log.as_ref().filter(|log| log.standing.name == Name::Taken).map(|_| Msg::Disk)
+    }
+
+    /// A log that is a link is written in a directory that the catalog knows nothing of.
+    fn watch_log(&mut self) -> Option<Msg> {
+        let is_known = |dir: &PathBuf| self.seen.dirs.iter().any(|(known, _)| known == dir);
+        let new: Vec<_> = self.log.as_ref()?.dirs.iter().filter(|dir| !is_known(dir)).cloned().collect();
+        if new.is_empty() {
+            return None;
+        }
+        self.seen.dirs.splice(0..0, new.into_iter().map(|dir| (dir.clone(), modified_at(&dir))));
+        self.seen.dirs.truncate(MAX_WATCHED);
+        Some(Msg::Dirs(self.seen.run.clone(), self.seen.dirs.iter().map(|(dir, _)| dir.clone()).collect()))
     }
 
     /// Whether there are rows to be counted.
@@ -278,7 +293,8 @@ impl OpenLog {
         let file = LogFile::open(path)?;
         let index = Index::new(file.format());
         let standing = file.standing();
-        Ok(Self { file, index, ticket: Ticket::default(), last: None, standing, is_counted: false })
+        let dirs = dirs_of(path);
+        Ok(Self { file, index, ticket: Ticket::default(), last: None, dirs, standing, is_counted: false })
     }
 
     /// Goes on counting, by at most so many bytes; the number of rows when that was all.
@@ -465,7 +481,7 @@ mod tests {
         let (path, missing) = (dir.path().join("a.log"), dir.path().join("b.log"));
         fs::write(&path, b"2026-05-06T12:00:00Z stdout F one\n").unwrap();
         let mut desk = desk(dir.path());
-        let [Msg::Page(Ticket(1), page)] = &desk.serve(read(1, &path))[..] else { panic!("no page") };
+        let [Msg::Page(Ticket(1), page), Msg::Dirs(None, _)] = &desk.serve(read(1, &path))[..] else { panic!("no page") };
         assert_eq!((page.window.rows.len(), page.total_rows), (1, Some(1)));
         assert_eq!(desk.serve(request(2, &path, true)), [Msg::Unchanged(Ticket(2), Some(1))]);
         let [Msg::Page(Ticket(3), again)] = &desk.serve(read(3, &path))[..] else { panic!("asked anew, answered") };
