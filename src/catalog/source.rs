@@ -53,13 +53,10 @@ impl Catalog {
         Self { place, source: RefCell::default() }
     }
 
-    /// Opens a log file, or a directory of logs (a run's without its database, a Kubernetes pod's).
-    ///
-    /// # Errors
-    /// When there is no such path.
-    pub fn open_path(path: &Path) -> Result<Self> {
-        std::fs::metadata(path).map_err(Error::io("open", path))?;
-        Ok(Self { place: Place::Path(path.to_owned()), source: RefCell::default() })
+    /// A log file, or a directory of logs (a run's without its database, a Kubernetes pod's). Nothing needs to be there yet.
+    #[must_use]
+    pub fn of_path(path: &Path) -> Self {
+        Self { place: Place::Path(path.to_owned()), source: RefCell::default() }
     }
 
     /// Looks for a store, without reading anything of it.

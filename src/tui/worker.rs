@@ -424,7 +424,7 @@ mod tests {
     use crate::log::{Anchor, Tail};
 
     fn desk(dir: &Path) -> Desk {
-        Desk::new(Catalog::open_path(dir).unwrap(), None, RunFilter::default())
+        Desk::new(Catalog::of_path(dir), None, RunFilter::default())
     }
 
     fn read(ticket: u64, path: &Path) -> Effect {
@@ -481,7 +481,9 @@ mod tests {
         let (path, missing) = (dir.path().join("a.log"), dir.path().join("b.log"));
         fs::write(&path, b"2026-05-06T12:00:00Z stdout F one\n").unwrap();
         let mut desk = desk(dir.path());
-        let [Msg::Page(Ticket(1), page), Msg::Dirs(None, _)] = &desk.serve(read(1, &path))[..] else { panic!("no page") };
+        let [Msg::Page(Ticket(1), page), Msg::Dirs(None, _)] = &desk.serve(read(1, &path))[..] else {
+            panic!("no page")
+        };
         assert_eq!((page.window.rows.len(), page.total_rows), (1, Some(1)));
         assert_eq!(desk.serve(request(2, &path, true)), [Msg::Unchanged(Ticket(2), Some(1))]);
         let [Msg::Page(Ticket(3), again)] = &desk.serve(read(3, &path))[..] else { panic!("asked anew, answered") };
