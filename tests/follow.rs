@@ -257,6 +257,25 @@ fn what_comes_late_to_the_old_file_is_said_above_the_rows() {
 }
 
 #[test]
+fn a_rotation_does_not_take_away_what_is_being_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let [path, old] = ["0.log", "0.log.1"].map(|name| dir.path().join(name));
+    append(&path, (1..=500).map(|n| line(&format!("row {n}"))).collect::<String>());
+    let mut sim = open(Catalog::of_path(&path));
+    sim.keys("G k k");
+    let reading = shown(&sim);
+    fs::rename(&path, &old).unwrap();
+    append(&path, line("new"));
+    sim.disk();
+    assert_eq!((shown(&sim), badge(&mut sim).as_str()), (reading, "rotated"));
+    append(&old, line("late"));
+    sim.disk().keys("g");
+    assert_eq!((shown(&sim).first().unwrap().as_str(), badge(&mut sim).as_str()), ("row 1", "rotated"));
+    sim.keys("G");
+    assert_eq!((shown(&sim), badge(&mut sim).as_str()), (vec!["new".to_owned()], "live"));
+}
+
+#[test]
 fn a_deleted_log_can_be_read_to_its_start() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("0.log");

@@ -117,6 +117,17 @@ impl LogFile {
         self.follower.standing()
     }
 
+    /// Whether this file is to be kept although another one has taken its name; it is not at first, nor is one that was gone over to.
+    pub const fn stay(&mut self, stays: bool) {
+        self.follower.stay(stays);
+    }
+
+    /// Whether the next [`Self::extend`] opens another file as soon as this one has been read to its end.
+    #[must_use]
+    pub const fn goes_over(&self) -> bool {
+        self.follower.goes_over()
+    }
+
     /// Looks at the file and at its path again.
     ///
     /// One change is told at a time. What was appended to the open file is told before a replacement under its name is: the old
@@ -143,9 +154,9 @@ impl LogFile {
             return self.grow(to);
         }
         match name? {
-            Name::Same | Name::Awaited => Ok(Change::Same),
             Name::Missing => Ok(Change::Gone),
-            Name::Taken => self.go_over(),
+            Name::Taken if self.goes_over() => self.go_over(),
+            Name::Same | Name::Awaited | Name::Taken => Ok(Change::Same),
         }
     }
 
@@ -398,6 +409,22 @@ mod tests {
         append(&path, TWO);
         assert_eq!(log.extend().unwrap(), Change::Grown { from: 34, to: 68 });
         assert_eq!(log.standing().late_bytes, 46);
+    }
+
+    #[test]
+    fn a_file_that_is_read_above_its_end_is_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, old) = (dir.path().join("0.log"), dir.path().join("0.log.old"));
+        append(&path, ONE);
+        let mut log = open(&path).unwrap();
+        log.stay(true);
+        fs::rename(&path, &old).unwrap();
+        append(&path, TWO);
+        assert_eq!((log.extend().unwrap(), log.standing().name, log.goes_over()), (Change::Same, Name::Taken, false));
+        append(&old, TWO);
+        assert_eq!(log.extend().unwrap(), Change::Grown { from: 34, to: 68 });
+        log.stay(false);
+        assert_eq!((log.extend().unwrap(), texts(&log)), (Change::Replaced, vec!["two".into()]));
     }
 
     #[test]

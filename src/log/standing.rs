@@ -10,6 +10,9 @@
 //! another, not empty  the open file to its end, then the other from its start
 //! ```
 //!
+//! Whoever reads somewhere above the end is not taken away from there: the open file is kept until the end is asked for
+//! ([`super::LogFile::stay`]).
+//!
 //! The first byte of the other file is the sign, not a time: one who has gone over writes nothing to the old file after that.
 //! A second writer may. It is read for [`GRACE`] more as long as it goes on; what comes later is counted for [`KEEP`]
 //! ([`Standing::late_bytes`]), not shown. What cannot be seen: a file that came and went under the name between two looks.
@@ -53,7 +56,7 @@ pub enum Name {
     Missing,
     /// Another file, with nothing in it yet.
     Awaited,
-    /// Another file, which is gone over to next.
+    /// Another file, which is gone over to next unless the open one is to be [kept](super::LogFile::stay).
     Taken,
 }
 
@@ -85,6 +88,8 @@ pub(super) struct Follower {
     /// Device and inode. As long as the file is open no other one gets them.
     id: (u64, u64),
     name: Name,
+    /// The open file is kept, whatever has its name.
+    stays: bool,
     /// Since when another file is known to have the name.
     taken_at: Option<Instant>,
     kept: Vec<Kept>,
@@ -103,11 +108,15 @@ impl Follower {
     pub(super) fn of(file: &File) -> io::Result<Self> {
         let meta = file.metadata()?;
         let id = (meta.dev(), meta.ino());
-        Ok(Self { id, name: Name::Same, taken_at: None, kept: Vec::new(), late_bytes: 0 })
+        Ok(Self { id, name: Name::Same, stays: false, taken_at: None, kept: Vec::new(), late_bytes: 0 })
     }
 
     pub(super) const fn standing(&self) -> Standing {
         Standing { name: self.name, late_bytes: self.late_bytes }
+    }
+
+    pub(super) const fn stay(&mut self, stays: bool) {
+        self.stays = stays;
     }
 
     /// Looks at the name, and at the files that had it.
@@ -124,9 +133,14 @@ impl Follower {
         Ok(self.name)
     }
 
-    /// Whether the open file may be left although it has not been read to its end.
+    /// Whether another file is to be opened once this one has been read to its end.
+    pub(super) const fn goes_over(&self) -> bool {
+        matches!(self.name, Name::Taken) && !self.stays
+    }
+
+    /// Whether that is to be done although this one has not been read to its end.
     pub(super) fn is_over(&self) -> bool {
-        self.taken_at.is_some_and(|at| at.elapsed() >= GRACE)
+        self.goes_over() && self.taken_at.is_some_and(|at| at.elapsed() >= GRACE)
     }
 
     /// `self` is the next file's: takes over what `before` kept, and the file that it followed, read up to `bytes`.

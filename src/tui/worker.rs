@@ -17,7 +17,7 @@ use crate::catalog::{Catalog, RunFilter, RunList, RunSpec};
 use crate::error::{Error, Result, chain};
 use crate::file::{FilePath, dirs_of};
 use crate::join::{self, LogRef, RunHead, RunNode};
-use crate::log::{Change, Index, LogFile, Name, Standing, path};
+use crate::log::{Anchor, Change, Index, LogFile, Standing, path};
 use crate::model::{Phase, RunId};
 use crate::time::Time;
 
@@ -227,6 +227,8 @@ impl Desk {
         log.ticket = ticket;
         // Until the rows have been read, what a failure leaves behind is no answer to anything.
         let last = log.last.take();
+        // What is being read stays; the end is that of what is written now.
+        log.file.stay(request.anchor != Anchor::End);
         let change = log.file.extend()?;
         let standing = log.file.standing();
         match change {
@@ -254,7 +256,7 @@ impl Desk {
 
     /// The log that was read is to be left for another one: no event may come to say so again.
     fn look_again(&self) -> Option<Msg> {
-        self.log.as_ref().filter(|log| log.standing.name == Name::Taken).map(|_| Msg::Disk)
+        self.log.as_ref().filter(|log| log.file.goes_over()).map(|_| Msg::Disk)
     }
 
     /// A log that is a link is written in a directory that the catalog knows nothing of.
@@ -421,7 +423,7 @@ fn guarded(desk: &mut Desk, work: Work, job: impl FnOnce(&mut Desk) -> Vec<Msg>)
 mod tests {
     use super::*;
     use crate::catalog::Beside;
-    use crate::log::{Anchor, Tail};
+    use crate::log::Tail;
 
     fn desk(dir: &Path) -> Desk {
         Desk::new(Catalog::of_path(dir), None, RunFilter::default())

@@ -138,8 +138,8 @@ fn say(model: &Model, buffer: &mut Buffer, body: Rect, lines: &[&str]) {
 fn badge(model: &Model) -> Option<Badge> {
     match model.log.standing.name {
         Name::Missing => return Some(Badge::Deleted),
-        Name::Awaited => return Some(Badge::Rotated),
-        Name::Same | Name::Taken => {}
+        Name::Awaited | Name::Taken => return Some(Badge::Rotated),
+        Name::Same => {}
     }
     if model.waiting.is_some() {
         return Some(Badge::Waiting);

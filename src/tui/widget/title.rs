@@ -25,7 +25,7 @@ pub enum Badge {
     Waiting,
     /// Its file was deleted; it can still be read, and may still be written.
     Deleted,
-    /// An empty file has taken the place of its own; it can still be read, and may still be written.
+    /// Another file has taken the name of its own, which can still be read, and may still be written.
     Rotated,
     /// Nothing more will come.
     Ended,
