@@ -24,6 +24,7 @@ mod style;
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use canvas::Canvas;
@@ -40,8 +41,33 @@ pub struct Span {
     pub text: String,
     /// How it looks.
     pub style: Style,
-    /// Where it leads: an address of http or https, of printable ASCII without spaces.
-    pub link: Option<Arc<str>>,
+    /// Where it leads.
+    pub link: Option<Link>,
+}
+
+/// The target of a link: an address of http or https and nothing but graphic ASCII, so it may stand in a terminal's own link.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Link(Arc<str>);
+
+impl Link {
+    /// Only the web's: what a terminal does with others when they are clicked, nobody knows.
+    fn new(target: &str) -> Option<Self> {
+        let has_scheme = |scheme: &str| {
+            target
+                .split_at_checked(scheme.len())
+                .is_some_and(|(start, rest)| start.eq_ignore_ascii_case(scheme) && !rest.is_empty())
+        };
+        let is_web = has_scheme("http://") || has_scheme("https://");
+        (is_web && target.bytes().all(|byte| byte.is_ascii_graphic())).then(|| Self(target.into()))
+    }
+}
+
+impl Deref for Link {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
 }
 
 /// Sanitises the rows of a log in order: a colour switched on in one row stays on in the next, as in a terminal.
@@ -152,5 +178,7 @@ fn push_visible(out: &mut String, found: char) {
     }
 }
 
+#[cfg(test)]
+mod terminal_tests;
 #[cfg(test)]
 mod tests;
