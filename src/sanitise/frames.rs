@@ -297,3 +297,51 @@ impl Frames {
         self.bottom - MAX_FRAME_ROWS.cast_signed() as i64
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The rows that stay.
+    fn left<'r>(rows: &[&'r str]) -> Vec<&'r str> {
+        let told = overwritten(rows.iter().map(|row| row.as_bytes()));
+        rows.iter().zip(told).filter(|(_, is_overwritten)| !is_overwritten).map(|(row, _)| *row).collect()
+    }
+
+    #[test]
+    fn a_row_of_which_something_is_left_stays() {
+        for (rows, stay) in [
+            (&["10%", "\x1b[1A20%"][..], &["\x1b[1A20%"][..]),
+            (&["Starting", "\x1b[1A\x1b[20G[ok]"], &["Starting", "\x1b[1A\x1b[20G[ok]"]),
+            (&["a", "b", "\x1b[2A\x1b[J"], &[]),
+            (&["a", "b", "\x1b[2A\x1b[J", "c"], &["\x1b[2A\x1b[J", "c"]),
+            (&["a", "\x1b[1A\x1b[2K\x1b[1B"], &[]),
+            (&["one", "", "two"], &["one", "", "two"]),
+            (&["one", ""], &["one", ""]),
+            (&["", "\x1b[1A\rlayer\x1b[1B", "done"], &["\x1b[1A\rlayer\x1b[1B", "done"]),
+            (&["x", "\x1b[?25h"], &["x"]),
+            (&["spinner\r\x1b[K", "done"], &["spinner\r\x1b[K", "done"]),
+        ] {
+            assert_eq!(left(rows), stay, "{rows:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_understood_hides_nothing() {
+        for screen in ["\x1b[2J", "\x1b[H", "\x1b[5;1H", "\x1bc", "\x1b[?1049h", "\x1b[3L"] {
+            let row = format!("{screen}\x1b[1A\x1b[2Knew");
+            assert_eq!(left(&["old", &row]), ["old", &row]);
+        }
+    }
+
+    #[test]
+    fn a_redraw_is_followed_so_many_rows_and_no_more() {
+        let hidden = |between: usize| {
+            let up = format!("\x1b[{}A\x1b[2K", between + 1);
+            let rows = iter::once("old").chain(iter::repeat_n("between", between)).chain([up.as_str()]);
+            overwritten(rows.map(str::as_bytes))[0]
+        };
+        assert!(hidden(MAX_FRAME_ROWS - 1));
+        assert!(!hidden(MAX_FRAME_ROWS));
+    }
+}

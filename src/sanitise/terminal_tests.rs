@@ -113,8 +113,6 @@ fn frames() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(500))]
-
     #[test]
     fn a_row_shows_what_a_terminal_shows(bytes in prop_oneof![in_row("[a-c]", "[KCDGXP@]"), in_row("[日本👧é][\u{301}\u{200d}]{0,2}", "[KCDGXP]")]) {
         prop_assert_eq!(shown(&bytes), terminal(&bytes));
