@@ -1,4 +1,5 @@
-//! One frame of 200x60 with a coloured log: what a key or a new row costs at most every 16 ms.
+//! One frame of 200x60 with a coloured log, and with one of progress: what a key or a new row costs at most every 16 ms. And what it
+//! costs to tell which rows were overwritten, and to take the text of rows.
 
 use std::hint::black_box;
 
@@ -13,6 +14,7 @@ use rundown::file::FilePath;
 use rundown::join::{Findings, JobNode, LogRef, Pairing, Place, RunHead, RunNode, ShNode, ShState};
 use rundown::log::{Row, Window};
 use rundown::model::{Job, JobId, Outcome, Phase, Run, RunId};
+use rundown::sanitise::{Progress, overwritten, plain};
 use rundown::time::Time;
 use rundown::tui::model::Model;
 use rundown::tui::msg::Msg;
@@ -90,13 +92,42 @@ fn model() -> Model {
     model
 }
 
+/// 16 KiB of a bar that was drawn over and over.
+fn progress() -> Vec<u8> {
+    let bar = |n: usize| format!("\r\x1b[K\x1b[36m{n:3}%\x1b[0m [{:<60}] {n}/100 crates", "█".repeat(n * 60 / 100));
+    (0..100).map(bar).collect::<String>().into_bytes()
+}
+
 fn frame(criterion: &mut Criterion) {
-    let model = model();
+    let mut model = model();
     let Ok(mut terminal) = Terminal::new(TestBackend::new(SIZE.width, SIZE.height));
     criterion.bench_function("frame_200x60", |bencher| {
         bencher.iter(|| terminal.draw(|frame| view(black_box(&model), frame)).is_ok());
     });
+    model.log.window.rows.iter_mut().for_each(|row| row.text = progress());
+    criterion.bench_function("frame_200x60_progress", |bencher| {
+        bencher.iter(|| terminal.draw(|frame| view(black_box(&model), frame)).is_ok());
+    });
 }
 
-criterion_group!(benches, frame);
+/// Figures for 1000 rows.
+fn rows(criterion: &mut Criterion) {
+    let coloured: Vec<_> = (0..1000).map(|n| row(n).text).collect();
+    let clean: Vec<_> = coloured.iter().map(|text| plain(text, Progress::Last).into_owned().into_bytes()).collect();
+    let redrawn: Vec<_> = (0..1000)
+        .map(|n| {
+            if n % 20 == 0 { format!("\x1b[20A\x1b[2Kstep {n}") } else { format!("\x1b[2K => step {n}") }.into_bytes()
+        })
+        .collect();
+    for (name, rows) in [("clean", &clean), ("coloured", &coloured), ("redrawn", &redrawn)] {
+        criterion.bench_function(&format!("overwritten_1000_rows_{name}"), |bencher| {
+            bencher.iter(|| overwritten(black_box(rows).iter().map(Vec::as_slice)));
+        });
+        criterion.bench_function(&format!("plain_1000_rows_{name}"), |bencher| {
+            bencher.iter(|| black_box(rows).iter().map(|row| plain(row, Progress::Last).len()).sum::<usize>());
+        });
+    }
+}
+
+criterion_group!(benches, frame, rows);
 criterion_main!(benches);

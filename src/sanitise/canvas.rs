@@ -7,14 +7,12 @@
 //! ([`EDGE`]); lines reach as far as redraws are followed; and what erasing and shifting may cost is counted.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use unicode_width::UnicodeWidthChar;
 
 use super::frames::MAX_FRAME_ROWS;
-use super::line::web_link;
 use super::ops::{Control, Op, Ops};
-use super::{Span, Style, push_visible};
+use super::{Link, Span, Style, push_visible};
 
 /// Where a jump to the right ends at the latest, unless there is text: the last column of a terminal.
 pub(super) const EDGE: usize = 255;
@@ -26,7 +24,7 @@ const MAX_LINES: i64 = MAX_FRAME_ROWS.cast_signed() as i64;
 const CELLS_PER_BYTE: usize = 64;
 
 /// Between two lines of one row.
-const LINE_END: &str = " ␊ ";
+pub(super) const LINE_END: &str = " ␊ ";
 
 /// The place of a character.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -53,7 +51,7 @@ impl Cell {
 #[derive(Clone, PartialEq, Eq, Default)]
 struct Look {
     style: Style,
-    link: Option<Arc<str>>,
+    link: Option<Link>,
 }
 
 /// What a row has drawn.
@@ -100,7 +98,7 @@ impl Canvas {
             Op::Special(found) => self.visible(found.encode_utf8(&mut [0; 4])),
             Op::Invalid => self.text("\u{fffd}"),
             Op::Sgr(sequence) => self.pen.style = self.pen.style.after(sequence),
-            Op::Link(target) => self.pen.link = web_link(target),
+            Op::Link(target) => self.pen.link = Link::new(target),
             Op::Control(control, written) => {
                 if !self.control(control) {
                     self.visible(written);
