@@ -513,3 +513,90 @@ fn the_index_of_ten_gibibytes_takes_at_most_eight_mebibytes() {
     assert_eq!(index.totals(Tail::Hold).rows, (10 << 30) / (64 << 10));
     assert!(index.memory_bytes() <= 8 << 20, "{}", index.memory_bytes());
 }
+
+#[test]
+fn a_line_of_a_terabyte_is_read_in_pieces_from_anywhere() {
+    let file = tempfile::tempfile().unwrap();
+    file.set_len(1 << 40).unwrap();
+    let limits = Limits { line_reach: 1 << 20, line: 1 << 10, ..Limits::USUAL };
+    let view = View { file: &file, end: 1 << 40, limits, format: Format::Cri };
+    let offsets = |anchor: Anchor| {
+        let window = view.window(anchor, 3, Tail::Emit).unwrap();
+        let offsets: Vec<u64> = window.rows.iter().map(|row| row.offset >> 20).collect();
+        (offsets, window.at_start, window.at_end)
+    };
+    let last = (1 << 20) - 1;
+    assert_eq!(offsets(Anchor::End), (vec![last - 2, last - 1, last], false, true));
+    assert_eq!(offsets(Anchor::Before((last - 2) << 20)), (vec![last - 5, last - 4, last - 3], false, false));
+    assert_eq!(offsets(Anchor::From(5 << 20)), (vec![5, 6, 7], false, false));
+    assert_eq!(offsets(Anchor::From(0)), (vec![0, 1, 2], true, false));
+    assert_eq!(view.tail_offset(1, Tail::Emit).unwrap(), last << 20);
+    let mut index = Index::with(Format::Cri, limits, 1 << 20);
+    let slice = |index: &mut Index| View { end: index.bytes() + (5 << 19), ..view }.feed(index).unwrap();
+    assert_eq!((slice(&mut index), index.totals(Tail::Hold).rows), (5 << 19, 2));
+    assert_eq!((slice(&mut index), index.totals(Tail::Hold).rows), (5 << 19, 5));
+    assert_eq!((index.totals(Tail::Hold).malformed, index.place_of_row(3).unwrap().offset), (5, 3 << 20));
+}
+
+#[test]
+fn a_window_of_rows_too_long_to_be_read_all_has_one_at_least() {
+    let file = tempfile::tempfile().unwrap();
+    file.set_len(1 << 40).unwrap();
+    let limits = Limits { line_reach: 100 << 10, line: 1 << 10, ..Limits::USUAL };
+    let view = View { file: &file, end: 1 << 40, limits, format: Format::Plain };
+    for anchor in [Anchor::End, Anchor::From(1 << 30)] {
+        let rows = view.window(anchor, usize::MAX, Tail::Emit).unwrap().rows;
+        let (first, last) = (rows.first().unwrap().offset, rows.last().unwrap().offset);
+        assert!((32 << 20..256 << 20).contains(&(last - first)), "{} MiB", (last - first) >> 20);
+    }
+}
+
+#[test]
+fn a_file_that_is_read_ahead_is_counted_as_its_bytes_are() {
+    let bytes = (0..60_000_u32).flat_map(numbered_line).collect::<Vec<u8>>();
+    let file = file_of(&bytes);
+    let view = view(&file, &bytes, Format::Cri, Limits::USUAL);
+    let (mut expected, mut ahead, mut sliced) =
+        (Index::new(Format::Cri), Index::new(Format::Cri), Index::new(Format::Cri));
+    expected.feed(&bytes);
+    assert_eq!(view.feed(&mut ahead).unwrap(), bytes.len() as u64);
+    while (View { end: view.end.min(sliced.bytes() + (7 << 19) + 1), ..view }).feed(&mut sliced).unwrap() > 0 {}
+    for index in [&ahead, &sliced] {
+        assert_eq!(index.totals(Tail::Emit), expected.totals(Tail::Emit));
+        for row in (0..60_000).step_by(777) {
+            assert_eq!(index.place_of_row(row), expected.place_of_row(row));
+        }
+    }
+    assert_eq!((expected.totals(Tail::Emit).rows, expected.totals(Tail::Emit).stderr), (60_000, 6_000));
+}
+
+#[test]
+fn a_time_is_found_where_nothing_is_indexed_and_behind_what_is_no_record() {
+    let bytes: Vec<u8> = (0..20_000_u32).flat_map(numbered_line).collect();
+    let (first, second) = bytes.split_at(10_000 * NUMBERED_BYTES);
+    let strangers = b"no record\n".repeat(30_000);
+    let bytes = [first, &strangers, second].concat();
+    let file = file_of(&bytes);
+    let view = view(&file, &bytes, Format::Cri, Limits::USUAL);
+    let mut whole = Index::new(Format::Cri);
+    whole.feed(&bytes);
+    let mut half = Index::new(Format::Cri);
+    half.feed(&bytes[..1 << 20]);
+    for n in [0, 1, 777, 9_999, 10_000, 10_001, 15_555, 19_999, 20_000] {
+        let strangers = if n < 10_000 { 0 } else { strangers.len() };
+        let expected = (n < 20_000).then_some((n * NUMBERED_BYTES + strangers) as u64);
+        let time = Time::from_millis(1_767_323_045_000 + i64::try_from(n).unwrap());
+        for index in [&Index::new(Format::Cri), &half, &whole] {
+            assert_eq!(view.offset_of_time(index, time, Tail::Hold).unwrap(), expected, "{n}");
+        }
+    }
+}
+
+const NUMBERED_BYTES: usize = 140;
+
+/// A record of a number, as many milliseconds after 2026-01-02T03:04:05Z.
+fn numbered_line(n: u32) -> Vec<u8> {
+    let at = Time::from_millis(1_767_323_045_000 + i64::from(n)).rfc3339_nanos();
+    let stream = if n.is_multiple_of(10) { "stderr" } else { "stdout" };
+    format!("{at} {stream} F {n:>99}\n").into_bytes()
+}
