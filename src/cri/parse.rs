@@ -106,18 +106,19 @@ fn number<'a, const WIDTH: usize>(
 /// Up to 9 digits as a number.
 fn decimal<const WIDTH: usize>(digits: &[u8]) -> Option<u32> {
     let digits: &[u8; WIDTH] = digits.try_into().ok()?;
-    digits.iter().all(u8::is_ascii_digit).then(|| digits.iter().fold(0, with_digit))
+    digits.iter().all(u8::is_ascii_digit).then(|| number_of(digits))
 }
 
-fn with_digit(number: u32, digit: &u8) -> u32 {
-    number * 10 + u32::from(digit - b'0')
+/// What the digits say.
+fn number_of(digits: &[u8]) -> u32 {
+    digits.iter().fold(0, |number, digit| number * 10 + u32::from(digit - b'0'))
 }
 
 /// The digits after the dot as nanoseconds; what is finer is cut, as Go, chrono and `time` do.
 fn fraction(at: &[u8]) -> Parsed<'_, u32> {
     map(take_while1(|byte: u8| byte.is_ascii_digit()), |digits: &[u8]| match digits.first_chunk::<9>() {
-        Some(nanos) => nanos.iter().fold(0, with_digit),
-        None => (digits.len()..9).fold(digits.iter().fold(0, with_digit), |number, _| number * 10),
+        Some(nanos) => number_of(nanos),
+        None => (digits.len()..9).fold(number_of(digits), |number, _| number * 10),
     })
     .parse(at)
 }

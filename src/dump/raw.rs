@@ -121,17 +121,13 @@ impl<'f> Content<'f> {
     fn head_and_content<'a>(&mut self, line: &'a [u8]) -> (Head, &'a [u8]) {
         // With its LF or without.
         let bare = line.strip_suffix(b"\n").unwrap_or(line);
-        match self.file.format().parse(bare) {
-            Ok(record) => (
-                self.of_record(record.stream, record.tag),
-                line.get(bare.len() - record.content.len()..).unwrap_or_default(),
-            ),
-            Err(_) => {
-                let is_wanted = self.wanted.is_none();
-                self.strangers += u64::from(!is_wanted);
-                (Head { is_wanted, tag: None }, line)
-            }
-        }
+        let Ok(record) = self.file.format().parse(bare) else {
+            let is_wanted = self.wanted.is_none();
+            self.strangers += u64::from(!is_wanted);
+            return (Head { is_wanted, tag: None }, line);
+        };
+        let content = line.get(bare.len() - record.content.len()..).unwrap_or_default();
+        (self.of_record(record.stream, record.tag), content)
     }
 
     fn of_record(&self, stream: Stream, tag: Tag) -> Head {

@@ -403,7 +403,7 @@ proptest! {
         let is_wanted = |row: &u64| if down { *row > from } else { *row < from };
         let gaps = records.windows(2).filter(|two| two[1].1 - two[0].1 >= gap.least_us).map(|two| two[1].0);
         let mut gaps = gaps.filter(|row| rows.contains(row) && is_wanted(row));
-        let expected = if down { gaps.next() } else { gaps.last() };
+        let expected = if down { gaps.next() } else { gaps.next_back() };
         index.feed(&bytes[indexed..]);
         prop_assert_eq!(view.next_gap(&index, gap, tail).unwrap(), expected);
     }
@@ -480,7 +480,7 @@ fn check_places(index: &Index, bytes: &[u8], format: Format, limits: Limits) -> 
         prop_assert_eq!(place.row, before.len() as u64);
         let stderr = before.iter().filter(|row| row.stream == Some(Stream::Stderr)).count();
         prop_assert_eq!(place.stderr_rows, stderr as u64);
-        prop_assert_eq!(place.before_us, times(place.offset).last().map(Time::floor_micros));
+        prop_assert_eq!(place.before_us, times(place.offset).next_back().map(Time::floor_micros));
         prop_assert_eq!(index.place_of_offset(row.offset), index.place_of_row(number));
     }
     Ok(())
