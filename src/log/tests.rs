@@ -47,7 +47,7 @@ fn naive_lines(bytes: &[u8], limits: Limits) -> Vec<NaiveLine> {
     for line in bytes.split_inclusive(|b| *b == b'\n') {
         let (mut content, terminated) = (line.strip_suffix(b"\n").unwrap_or(line), line.ends_with(b"\n"));
         let (mut start, mut is_rest) = (offset, false);
-        let cuts = (1..).map(|k| k * limits.line_reach).skip_while(|cut| cut - limits.line_reach < offset);
+        let cuts = (1..).map(|k| k * limits.piece).skip_while(|cut| *cut < offset + limits.line_reach);
         for cut in cuts.take_while(|cut| *cut <= offset + line.len() as u64 - u64::from(terminated)) {
             let (piece, rest) = content.split_at(usize::try_from(cut - start).unwrap());
             lines.push(NaiveLine { has_rest: true, ..NaiveLine::new(start, piece, limits, false, is_rest) });
@@ -187,12 +187,8 @@ fn any_limits() -> impl Strategy<Value = Limits> {
     let line = prop_oneof![4 => Just(400_usize), 1 => 1_usize..150];
     // No shorter than a header: what is cut within one would be a record without its content.
     let line_reach = prop_oneof![4 => Just(1000_u64), 1 => 40_u64..200];
-    (1_u64..500, 1_usize..800, line, line_reach).prop_map(|(reach, buffer, line, line_reach)| Limits {
-        reach,
-        buffer,
-        line,
-        line_reach,
-    })
+    (1_u64..500, 1_usize..800, line, line_reach, 1_u64..100)
+        .prop_map(|(reach, buffer, line, line_reach, piece)| Limits { reach, buffer, line, line_reach, piece })
 }
 
 fn any_format() -> impl Strategy<Value = Format> {
@@ -518,7 +514,7 @@ fn the_index_of_ten_gibibytes_takes_at_most_eight_mebibytes() {
 fn a_line_of_a_terabyte_is_read_in_pieces_from_anywhere() {
     let file = tempfile::tempfile().unwrap();
     file.set_len(1 << 40).unwrap();
-    let limits = Limits { line_reach: 1 << 20, line: 1 << 10, ..Limits::USUAL };
+    let limits = Limits { line_reach: 5 << 20, piece: 1 << 20, line: 1 << 10, ..Limits::USUAL };
     let view = View { file: &file, end: 1 << 40, limits, format: Format::Cri };
     let offsets = |anchor: Anchor| {
         let window = view.window(anchor, 3, Tail::Emit).unwrap();
@@ -528,27 +524,15 @@ fn a_line_of_a_terabyte_is_read_in_pieces_from_anywhere() {
     let last = (1 << 20) - 1;
     assert_eq!(offsets(Anchor::End), (vec![last - 2, last - 1, last], false, true));
     assert_eq!(offsets(Anchor::Before((last - 2) << 20)), (vec![last - 5, last - 4, last - 3], false, false));
-    assert_eq!(offsets(Anchor::From(5 << 20)), (vec![5, 6, 7], false, false));
-    assert_eq!(offsets(Anchor::From(0)), (vec![0, 1, 2], true, false));
+    assert_eq!(offsets(Anchor::From(9 << 20)), (vec![9, 10, 11], false, false));
+    assert_eq!(offsets(Anchor::From(0)), (vec![0, 5, 6], true, false));
+    assert_eq!(offsets(Anchor::Before(6 << 20)), (vec![0, 5], true, false));
     assert_eq!(view.tail_offset(1, Tail::Emit).unwrap(), last << 20);
     let mut index = Index::with(Format::Cri, limits, 1 << 20);
-    let slice = |index: &mut Index| View { end: index.bytes() + (5 << 19), ..view }.feed(index).unwrap();
-    assert_eq!((slice(&mut index), index.totals(Tail::Hold).rows), (5 << 19, 2));
-    assert_eq!((slice(&mut index), index.totals(Tail::Hold).rows), (5 << 19, 5));
-    assert_eq!((index.totals(Tail::Hold).malformed, index.place_of_row(3).unwrap().offset), (5, 3 << 20));
-}
-
-#[test]
-fn a_window_of_rows_too_long_to_be_read_all_has_one_at_least() {
-    let file = tempfile::tempfile().unwrap();
-    file.set_len(1 << 40).unwrap();
-    let limits = Limits { line_reach: 100 << 10, line: 1 << 10, ..Limits::USUAL };
-    let view = View { file: &file, end: 1 << 40, limits, format: Format::Plain };
-    for anchor in [Anchor::End, Anchor::From(1 << 30)] {
-        let rows = view.window(anchor, usize::MAX, Tail::Emit).unwrap().rows;
-        let (first, last) = (rows.first().unwrap().offset, rows.last().unwrap().offset);
-        assert!((32 << 20..256 << 20).contains(&(last - first)), "{} MiB", (last - first) >> 20);
-    }
+    let slice = |index: &mut Index| View { end: index.bytes() + (13 << 19), ..view }.feed(index).unwrap();
+    assert_eq!((slice(&mut index), index.totals(Tail::Hold).rows), (13 << 19, 2));
+    assert_eq!((slice(&mut index), index.totals(Tail::Hold).rows), (13 << 19, 9));
+    assert_eq!((index.totals(Tail::Hold).malformed, index.place_of_row(3).unwrap().offset), (9, 7 << 20));
 }
 
 #[test]
