@@ -75,6 +75,9 @@ pub fn compare(title: &str, rounds: usize, file: &Path, mut contenders: Vec<Cont
 }
 
 fn ratio(ours: &[Sample], theirs: &[Sample], goal: Option<f64>) -> String {
+    if ours.is_empty() {
+        return String::new();
+    }
     let ratios = ours.iter().zip(theirs).map(|(ours, theirs)| ours.took.as_secs_f64() / theirs.took.as_secs_f64());
     let goal = goal.map(|goal| format!(", goal {goal}")).unwrap_or_default();
     format!("  the first takes {} x{goal}", Figures::of(ratios))
