@@ -125,6 +125,10 @@ impl fmt::Display for Figures {
 
 /// Prints how latencies are spread; `goal` says what they are held against.
 pub fn tell_latencies(name: &str, latencies: &[Duration], goal: &str) {
+    if latencies.is_empty() {
+        println!("  {name:<34} it was over before anything could be measured");
+        return;
+    }
     let figures = Figures::of(latencies.iter().map(|latency| ms(*latency)));
     let [p50, p90, p99, max] = [50, 90, 99, 100].map(|percent| figures.at(percent));
     let n = latencies.len();
