@@ -216,6 +216,12 @@ pub fn missing(head: &RunHead, node: &ShNode) -> Option<String> {
     }
 }
 
+/// That a log was written to after another file had taken its place.
+#[must_use]
+pub fn late(bytes: u64) -> String {
+    format!("{} more went to the file that this one replaced; that is not shown", size(bytes))
+}
+
 /// What something odd means, and why it may be. Sanitised.
 #[must_use]
 pub fn finding(kind: &FindingKind) -> String {
@@ -331,6 +337,28 @@ pub fn log_name(node: &ShNode) -> String {
 
 fn signal_name(signal: i32) -> String {
     signal_hook::low_level::signal_name(signal).map_or_else(|| format!("signal {signal}"), Into::into)
+}
+
+/// `+12.345s`, with the sign that it has.
+#[must_use]
+pub fn seconds(ms: i64) -> String {
+    let sign = if ms < 0 { '-' } else { '+' };
+    let ms = ms.unsigned_abs();
+    format!("{sign}{}.{:03}s", ms / 1000, ms % 1000)
+}
+
+/// A number with its thousands set apart: `12,345`.
+#[must_use]
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
 }
 
 #[cfg(test)]

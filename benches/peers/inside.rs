@@ -15,9 +15,6 @@ use crate::rounds::tell_latencies;
 const PLACES: u64 = 2000;
 /// The rows of a screen.
 const ROWS: usize = 40;
-/// A row is looked at for its time, not for its text.
-const ROW_BYTES: usize = 64;
-
 /// A place anywhere → the rows of a screen there.
 pub fn goto(bench: &mut Bench) -> Result<()> {
     let log = bench.logs.get(bench.largest(), Manner::Large)?;
@@ -58,12 +55,5 @@ fn time(log: &Log, share: u64) -> Time {
 
 /// Where the first row that is not earlier begins.
 fn offset_of_time(file: &LogFile, index: &Index, time: Time) -> Result<u64> {
-    let place = index.place_of_time(time).context("no such time")?;
-    for row in file.rows(place.offset, ROW_BYTES, Tail::Emit)? {
-        let row = row?;
-        if row.at.is_some_and(|at| at >= time) {
-            return Ok(row.offset);
-        }
-    }
-    Ok(file.bytes())
+    file.offset_of_time(index, time, Tail::Emit)?.context("no such time")
 }
