@@ -4,13 +4,17 @@
 //! Every row has its number, so that no two look alike; the first and the last say that they are.
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::process::exit;
+use std::thread;
 
 use anyhow::{Context, Result};
 use jiff::Timestamp;
 use rundown::time::Time;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 use tempfile::TempDir;
 
 /// What only the first row says.
@@ -83,7 +87,9 @@ pub struct Logs {
 
 impl Logs {
     pub fn new() -> Result<Self> {
-        Ok(Self { dir: TempDir::with_prefix("rundown-peers-")?, made: BTreeMap::new() })
+        let dir = TempDir::with_prefix("rundown-peers-")?;
+        remove_when_stopped(dir.path().to_owned())?;
+        Ok(Self { dir, made: BTreeMap::new() })
     }
 
     /// Where they lie; also a home for programs that want one.
@@ -108,6 +114,18 @@ impl Logs {
         let path = self.dir.path().join("live.log");
         write(&path, mebibytes, Manner::Small).with_context(|| format!("cannot write {}", path.display()))
     }
+}
+
+/// They are too large to be left behind.
+fn remove_when_stopped(dir: PathBuf) -> io::Result<()> {
+    let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
+    thread::spawn(move || {
+        if let Some(signal) = signals.forever().next() {
+            let _ = fs::remove_dir_all(dir);
+            exit(128 + signal);
+        }
+    });
+    Ok(())
 }
 
 fn write(path: &Path, mebibytes: u64, manner: Manner) -> io::Result<(Log, Lines)> {

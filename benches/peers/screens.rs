@@ -69,7 +69,8 @@ pub fn search(bench: &mut Bench) -> Result<()> {
         }
         let begin = Instant::now();
         terminal.press(&format!("/{NEEDLE}\r"))?;
-        let Some(seen) = terminal.wait_for(&hits)? else { return Ok(None) };
+        let seen = terminal.wait(PATIENCE, |screen| shows(screen, &hits) && !shows(screen, &format!("{hits}+")))?;
+        let Some(seen) = seen else { return Ok(None) };
         Ok(Some(Sample { took: seen - begin, memory: terminal.end()? }))
     });
     let peer = match bench.program("rg") {
