@@ -58,6 +58,23 @@ impl FilePath {
     }
 }
 
+/// The directories in which a change may be one of the file: that of its name and, where the name is a link, that of what it leads to.
+#[must_use]
+pub fn dirs_of(path: &Path) -> Vec<PathBuf> {
+    let dir = dir_of(path);
+    let real = fs::canonicalize(path).ok().map(|file| dir_of(&file));
+    let is_other = |real: &PathBuf| fs::canonicalize(&dir).is_ok_and(|dir| dir != *real);
+    let real = real.filter(is_other);
+    std::iter::once(dir).chain(real).collect()
+}
+
+/// The directory of a path's last name.
+#[must_use]
+pub fn dir_of(path: &Path) -> PathBuf {
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+    dir.unwrap_or(Path::new(".")).to_owned()
+}
+
 impl Deref for FilePath {
     type Target = Path;
 
@@ -141,6 +158,22 @@ mod tests {
         assert_eq!(read(&FilePath::found(run.clone(), run.clone().into())), Err("it is a directory".into()));
         fs::remove_file(&log).unwrap();
         assert_eq!(found.open().unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn a_link_has_the_directory_of_what_it_leads_to_as_well() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = fs::canonicalize(dir.path()).unwrap();
+        fs::create_dir(root.join("a")).unwrap();
+        fs::create_dir(root.join("b")).unwrap();
+        fs::write(root.join("a/file"), "").unwrap();
+        symlink("file", root.join("a/link")).unwrap();
+        symlink("../a/file", root.join("b/link")).unwrap();
+        symlink("../a", root.join("a/self")).unwrap();
+        assert_eq!(dirs_of(&root.join("a/link")), [root.join("a")]);
+        assert_eq!(dirs_of(&root.join("a/self/file")), [root.join("a/self")], "one directory by two names");
+        assert_eq!(dirs_of(&root.join("b/link")), [root.join("b"), root.join("a")]);
+        assert_eq!(dirs_of(Path::new("missing")), [Path::new(".")]);
     }
 
     #[test]

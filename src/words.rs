@@ -216,6 +216,12 @@ pub fn missing(head: &RunHead, node: &ShNode) -> Option<String> {
     }
 }
 
+/// That a log was written to after another file had taken its place.
+#[must_use]
+pub fn late(bytes: u64) -> String {
+    format!("{} more went to the file that this one replaced; that is not shown", size(bytes))
+}
+
 /// What something odd means, and why it may be. Sanitised.
 #[must_use]
 pub fn finding(kind: &FindingKind) -> String {

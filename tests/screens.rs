@@ -713,7 +713,7 @@ fn a_log_alone_is_shown_and_followed() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("some.log");
     fs::write(&path, b"2026-05-06T12:00:09.000000000Z stderr F one\n").unwrap();
-    let mut sim = Sim::new(Catalog::open_path(&path).unwrap(), None, options(), SMALL, at(0));
+    let mut sim = Sim::new(Catalog::of_path(&path), None, options(), SMALL, at(0));
     assert_eq!(log_rows(&sim), ["one"]);
     fs::write(&path, b"2026-05-06T12:00:09.000000000Z stderr F one\n2026-05-06T12:00:10.000000000Z stdout F two\n")
         .unwrap();

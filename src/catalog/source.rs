@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use super::load;
 use super::select::{RunFilter, RunList, RunSpec};
 use crate::error::{Error, Result};
+use crate::file::dir_of;
 use crate::join::{self, Recorder, RunHead, RunNode};
 use crate::log::path;
 use crate::model::{Outcome, Run, RunId};
@@ -52,13 +53,10 @@ impl Catalog {
         Self { place, source: RefCell::default() }
     }
 
-    /// Opens a log file, or a directory of logs (a run's without its database, a Kubernetes pod's).
-    ///
-    /// # Errors
-    /// When there is no such path.
-    pub fn open_path(path: &Path) -> Result<Self> {
-        std::fs::metadata(path).map_err(Error::io("open", path))?;
-        Ok(Self { place: Place::Path(path.to_owned()), source: RefCell::default() })
+    /// A log file, or a directory of logs (a run's without its database, a Kubernetes pod's). Nothing needs to be there yet.
+    #[must_use]
+    pub fn of_path(path: &Path) -> Self {
+        Self { place: Place::Path(path.to_owned()), source: RefCell::default() }
     }
 
     /// Looks for a store, without reading anything of it.
@@ -186,12 +184,11 @@ impl Catalog {
     /// The directories in which a change may mean something new about the list of runs, or about `run`: the most telling first.
     #[must_use]
     pub fn watched(&self, run: Option<&RunNode>) -> Vec<PathBuf> {
-        let parent = |file: &Path| file.parent().map(Path::to_owned).unwrap_or_default();
         let mut dirs = match &self.place {
-            Place::Store { db: Some(db), .. } => vec![parent(db)],
+            Place::Store { db: Some(db), .. } => vec![dir_of(db)],
             Place::Store { root, db: None } => vec![root.clone()],
             Place::Path(path) if path.is_dir() => vec![path.clone()],
-            Place::Path(path) => vec![parent(path)],
+            Place::Path(path) => vec![dir_of(path)],
         };
         if let Some(Source::Tree { root, .. }) = &*self.source.borrow() {
             dirs.extend(path::list_run_parents(root));
@@ -201,7 +198,7 @@ impl Catalog {
             dirs.extend(run.dir.as_ref().map(|dir| dir.join("jobs")));
             // The last jobs are the likeliest to go on.
             let logs = run.jobs.iter().rev().flat_map(|job| &job.shs).filter_map(|sh| sh.log.as_ref());
-            dirs.extend(logs.map(|log| parent(&log.path)));
+            dirs.extend(logs.map(|log| dir_of(&log.path)));
         }
         let mut known = HashSet::new();
         dirs.retain(|dir| known.insert(dir.clone()));

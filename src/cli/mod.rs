@@ -84,7 +84,7 @@ fn open(place: &Place, run: &OsStr, narrow: &Narrow) -> Result<(Catalog, Option<
     let spec = RunSpec::parse(&text);
     let is_word = matches!(spec, Ok(RunSpec::Latest(_) | RunSpec::LatestThat(_)));
     if text.contains('/') || (!is_word && path.exists()) {
-        return Ok((Catalog::open_path(path)?, None));
+        return Ok((Catalog::of_path(path), None));
     }
     let spec = spec?;
     Ok((narrow.store(place)?, Some(spec)))

@@ -6,24 +6,21 @@
 //!
 //! What a byte offset means lasts for one *generation*: the same file, only appended to, and read in the same [`Format`].
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::format::{Format, TELLING_BYTES};
 use super::index::{Index, Totals};
 use super::lines::{Limits, Lines, View};
 use super::rows::{Checkpoint, Rows};
+use super::standing::{Follower, Marks, Name, Standing, is_missing};
 use super::times::Gap;
 use super::{Anchor, Tail, Towards, Window};
 use crate::error::{Error, Result};
 use crate::file::FilePath;
 use crate::time::Time;
-
-/// How many of its first bytes tell a file from another one written into the same inode.
-const HEAD_BYTES: usize = 64;
 
 /// Read size for a few rows.
 const FEW_ROWS_BUFFER: usize = 16 << 10;
@@ -36,11 +33,10 @@ const FIRST_TIME_BYTES: u64 = 64 << 10;
 pub struct LogFile {
     path: FilePath,
     file: File,
-    /// Device and inode.
-    id: (u64, u64),
-    /// The first bytes, at most [`HEAD_BYTES`].
-    head: Vec<u8>,
-    /// The size when it was last looked at.
+    follower: Follower,
+    /// As they were when it was last looked at.
+    marks: Marks,
+    /// The size then.
     bytes: u64,
     format: Format,
     generation: u64,
@@ -62,7 +58,7 @@ pub enum Change {
     Truncated,
     /// Bytes were appended, and with them it turns out to be of another [`Format`]: a new generation of the same file.
     Reformatted,
-    /// Another file stands under its name and was opened: a new generation.
+    /// Another file stands under its name and was opened, now that the old one is read to its end: a new generation.
     Replaced,
     /// Nothing stands under its name. What was open can still be read.
     Gone,
@@ -79,10 +75,9 @@ impl LogFile {
 
     fn open_io(path: &FilePath) -> io::Result<Self> {
         let file = path.open()?;
-        let meta = file.metadata()?;
-        let id = (meta.dev(), meta.ino());
-        let (path, format) = (path.clone(), Format::Cri);
-        let mut log = Self { path, file, id, head: Vec::new(), bytes: 0, format, generation: 0 };
+        let follower = Follower::of(&file)?;
+        let (path, marks, format) = (path.clone(), Marks::default(), Format::Cri);
+        let mut log = Self { path, file, follower, marks, bytes: 0, format, generation: 0 };
         log.look()?;
         Ok(log)
     }
@@ -117,11 +112,28 @@ impl LogFile {
         self.generation
     }
 
+    /// How it stands to its name, as far as was known when it was opened or last [extended](Self::extend).
+    #[must_use]
+    pub const fn standing(&self) -> Standing {
+        self.follower.standing()
+    }
+
+    /// Whether this file is to be kept although another one has taken its name; it is not at first, nor is one that was gone over to.
+    pub const fn stay(&mut self, stays: bool) {
+        self.follower.stay(stays);
+    }
+
+    /// Whether the next [`Self::extend`] opens another file as soon as this one has been read to its end.
+    #[must_use]
+    pub const fn goes_over(&self) -> bool {
+        self.follower.goes_over()
+    }
+
     /// Looks at the file and at its path again.
     ///
-    /// What was appended to the open file is told before a replacement under its name is: the old file is read to its end
-    /// first. What a writer that still holds the old file appends after the replacement was told is not seen.
-    /// Cut off and written anew beyond its old size between two looks, with the same first 64 bytes, passes for grown.
+    /// One change is told at a time. What was appended to the open file is told before a replacement under its name is: the old
+    /// file is read to its end first, and what comes after that is counted (see [`Standing`]). Written anew between two looks and
+    /// not shorter than before, with the same 64 bytes at its start and before its old end, a file passes for grown.
     ///
     /// # Errors
     /// When the file or its directory cannot be read, or what replaces it is none that [`Self::open`] opens.
@@ -130,36 +142,45 @@ impl LogFile {
     }
 
     fn extend_io(&mut self) -> io::Result<Change> {
+        // Before the size: what a writer appended before it went over to another file is then seen.
+        let name = self.follower.look(&self.path);
         let from = self.bytes;
         let to = self.file.metadata()?.len();
-        if to < from || !self.has_same_head()? {
+        if to < from || Marks::of(self.view(from))? != self.marks {
             self.look()?;
             self.generation += 1;
             return Ok(Change::Truncated);
         }
-        if to > from {
-            self.bytes = to;
-            self.read_head()?;
-            if from < TELLING_BYTES && self.look_at_format()? {
-                self.generation += 1;
-                return Ok(Change::Reformatted);
-            }
-            return Ok(Change::Grown { from, to });
+        if to > from && !self.follower.is_over() {
+            return self.grow(to);
         }
-        let missing =
-            |error: &io::Error| matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory);
-        match fs::metadata(&*self.path) {
-            Ok(meta) if (meta.dev(), meta.ino()) == self.id => Ok(Change::Same),
-            Err(error) if missing(&error) => Ok(Change::Gone),
-            Err(error) => Err(error),
-            Ok(_) => match Self::open_io(&self.path) {
-                Err(error) if missing(&error) => Ok(Change::Gone),
-                opened => {
-                    *self = Self { generation: self.generation + 1, ..opened? };
-                    Ok(Change::Replaced)
-                }
-            },
+        match name? {
+            Name::Missing => Ok(Change::Gone),
+            Name::Taken if self.goes_over() => self.go_over(),
+            Name::Same | Name::Awaited | Name::Taken => Ok(Change::Same),
         }
+    }
+
+    fn grow(&mut self, to: u64) -> io::Result<Change> {
+        let from = std::mem::replace(&mut self.bytes, to);
+        self.marks = Marks::of(self.view(to))?;
+        if from < TELLING_BYTES && self.look_at_format()? {
+            self.generation += 1;
+            return Ok(Change::Reformatted);
+        }
+        Ok(Change::Grown { from, to })
+    }
+
+    /// Opens what stands under the name now.
+    fn go_over(&mut self) -> io::Result<Change> {
+        let next = match Self::open_io(&self.path) {
+            Err(error) if is_missing(&error) => return Ok(Change::Gone),
+            opened => opened?,
+        };
+        let old = std::mem::replace(self, next);
+        self.generation = old.generation + 1;
+        self.follower.succeed(old.follower, old.file, old.bytes);
+        Ok(Change::Replaced)
     }
 
     /// The rows at an anchor, at most `rows` of them, each with at most [`super::WINDOW_ROW_BYTES`] of text.
@@ -317,9 +338,8 @@ impl LogFile {
 
     /// Takes the file as it is now.
     fn look(&mut self) -> io::Result<()> {
-        self.head.clear();
         self.bytes = self.file.metadata()?.len();
-        self.read_head()?;
+        self.marks = Marks::of(self.view(self.bytes))?;
         self.look_at_format().map(|_| ())
     }
 
@@ -328,28 +348,11 @@ impl LogFile {
         let format = Format::of(self.path.file_name(), self.view(self.bytes))?;
         Ok(std::mem::replace(&mut self.format, format) != format)
     }
-
-    fn has_same_head(&self) -> io::Result<bool> {
-        Ok(self.head_now(self.head.len())? == self.head)
-    }
-
-    fn read_head(&mut self) -> io::Result<()> {
-        if self.head.len() < HEAD_BYTES {
-            self.head = self.head_now(HEAD_BYTES)?;
-        }
-        Ok(())
-    }
-
-    fn head_now(&self, len: usize) -> io::Result<Vec<u8>> {
-        let mut head = vec![0; len];
-        let filled = self.view(self.bytes).read_full(0, &mut head)?;
-        head.truncate(filled);
-        Ok(head)
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::io::Write;
 
     use proptest::collection::vec;
@@ -403,8 +406,98 @@ mod tests {
         append(&path, b"plain\n");
         assert_eq!(log.extend().unwrap(), Change::Grown { from: 34, to: 68 });
         assert_eq!((texts(&log), log.generation()), (vec!["one".into(), "two".into()], 0));
+        assert_eq!(log.standing().name, Name::Taken);
         assert_eq!(log.extend().unwrap(), Change::Replaced);
         assert_eq!((texts(&log), log.generation()), (vec!["plain".into()], 1));
+        assert_eq!(log.standing(), Standing::default());
+    }
+
+    #[test]
+    fn a_new_file_without_a_byte_is_not_gone_over_to() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, old) = (dir.path().join("0.log"), dir.path().join("0.log.old"));
+        append(&path, ONE);
+        let mut log = open(&path).unwrap();
+        fs::rename(&path, &old).unwrap();
+        append(&path, b"");
+        assert_eq!((log.extend().unwrap(), log.standing().name), (Change::Same, Name::Awaited));
+        append(&old, TWO);
+        assert_eq!(log.extend().unwrap(), Change::Grown { from: 34, to: 68 });
+        append(&path, TWO);
+        assert_eq!(log.extend().unwrap(), Change::Replaced);
+        assert_eq!(texts(&log), ["two"]);
+    }
+
+    #[test]
+    fn what_comes_late_to_the_old_files_is_counted() {
+        let dir = tempfile::tempdir().unwrap();
+        let [path, old, older] = ["0.log", "0.log.1", "0.log.2"].map(|name| dir.path().join(name));
+        append(&path, ONE);
+        let mut log = open(&path).unwrap();
+        for to in [&older, &old] {
+            fs::rename(&path, to).unwrap();
+            append(&path, ONE);
+            assert_eq!(log.extend().unwrap(), Change::Replaced);
+        }
+        append(&older, TWO);
+        append(&old, b"half");
+        assert_eq!(log.extend().unwrap(), Change::Same);
+        assert_eq!(log.standing(), Standing { name: Name::Same, late_bytes: 38 });
+        append(&old, b" a line\n");
+        append(&path, TWO);
+        assert_eq!(log.extend().unwrap(), Change::Grown { from: 34, to: 68 });
+        assert_eq!(log.standing().late_bytes, 46);
+    }
+
+    #[test]
+    fn a_file_that_is_read_above_its_end_is_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, old) = (dir.path().join("0.log"), dir.path().join("0.log.old"));
+        append(&path, ONE);
+        let mut log = open(&path).unwrap();
+        log.stay(true);
+        fs::rename(&path, &old).unwrap();
+        append(&path, TWO);
+        assert_eq!((log.extend().unwrap(), log.standing().name, log.goes_over()), (Change::Same, Name::Taken, false));
+        append(&old, TWO);
+        assert_eq!(log.extend().unwrap(), Change::Grown { from: 34, to: 68 });
+        log.stay(false);
+        assert_eq!((log.extend().unwrap(), texts(&log)), (Change::Replaced, vec!["two".into()]));
+    }
+
+    #[test]
+    fn a_file_that_two_write_to_is_left_in_the_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, old) = (dir.path().join("0.log"), dir.path().join("0.log.old"));
+        append(&path, ONE);
+        let mut log = open(&path).unwrap();
+        fs::rename(&path, &old).unwrap();
+        append(&path, TWO);
+        let begun = std::time::Instant::now();
+        let mut appended = 0;
+        while log.generation() == 0 {
+            assert!(begun.elapsed().as_secs() < 20, "never left");
+            append(&old, ONE);
+            appended += 1;
+            log.extend().unwrap();
+        }
+        assert!(appended > 1, "what comes at once is still read");
+        assert_eq!((texts(&log), log.standing().late_bytes), (vec!["two".into()], 34));
+    }
+
+    #[test]
+    fn a_link_that_leads_elsewhere_is_another_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let [path, next, a, b] = ["0.log", "next", "a", "b"].map(|name| dir.path().join(name));
+        append(&a, ONE);
+        append(&b, TWO);
+        std::os::unix::fs::symlink(&a, &path).unwrap();
+        let mut log = open(&path).unwrap();
+        std::os::unix::fs::symlink(&b, &next).unwrap();
+        fs::rename(&next, &path).unwrap();
+        assert_eq!((log.extend().unwrap(), texts(&log)), (Change::Replaced, vec!["two".into()]));
+        fs::remove_file(&b).unwrap();
+        assert_eq!((log.extend().unwrap(), texts(&log)), (Change::Gone, vec!["two".into()]));
     }
 
     #[test]
@@ -422,6 +515,21 @@ mod tests {
         append(&path, TWO);
         assert_eq!(log.extend().unwrap(), Change::Grown { from: 0, to: 34 });
         assert_eq!((texts(&log), log.generation()), (vec!["two".into()], 2));
+    }
+
+    #[test]
+    fn a_file_written_anew_with_the_same_beginning_is_told_by_what_stood_at_its_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("0.log");
+        let with_end = |end: &str| ["a beginning that never differs\n".repeat(8).as_bytes(), end.as_bytes()].concat();
+        append(&path, &with_end("one\n"));
+        let mut log = open(&path).unwrap();
+        fs::write(&path, with_end("two\n")).unwrap();
+        assert_eq!(log.extend().unwrap(), Change::Truncated, "of the same size");
+        fs::write(&path, with_end("three\n")).unwrap();
+        assert_eq!(log.extend().unwrap(), Change::Truncated, "longer");
+        append(&path, b"four\n");
+        assert_eq!(log.extend().unwrap(), Change::Grown { from: 254, to: 259 });
     }
 
     #[test]

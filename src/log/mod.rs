@@ -10,7 +10,8 @@
 //! path   names -> where logs lie          start  which records begin a row (pure)
 //! bounds where lines begin                lines  bytes -> physical lines           format CRI or plain text
 //! rows   lines -> rows, streaming         window the rows around an anchor         index  bytes -> row numbers (pure)
-//! file   path, identity, what changed     feed   a file -> its index               times  where a time or a gap lies
+//! file   path, what changed               feed   a file -> its index               times  where a time or a gap lies
+//! standing  which file the name means
 //! ```
 //!
 //! A window and the index join pieces that lie up to 256 KiB apart into rows that stretch over up to 512 KiB of the file (see
@@ -27,6 +28,7 @@ mod inside;
 mod lines;
 pub mod path;
 mod rows;
+mod standing;
 mod start;
 #[cfg(test)]
 mod tests;
@@ -41,6 +43,7 @@ pub use format::Format;
 pub use index::{Index, Place, Totals};
 pub use lines::{Line, Lines, MAX_LINE_BYTES, MAX_STREAM_LINE_BYTES};
 pub use rows::{Checkpoint, Rows};
+pub use standing::{Name, Standing};
 pub use window::WINDOW_ROW_BYTES;
 
 /// What a reader sees as one line.

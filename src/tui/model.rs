@@ -13,8 +13,8 @@ use ratatui::layout::Rect;
 
 use crate::catalog::Beside;
 use crate::file::FilePath;
-use crate::join::{FindingKind, JobNode, Place, RunHead, RunNode, ShNode, ShState};
-use crate::log::{Row, Window};
+use crate::join::{JobNode, Place, RunHead, RunNode, ShNode, ShState};
+use crate::log::{Row, Standing, Window};
 use crate::model::{JobId, Outcome, Phase, RunId};
 use crate::time::Time;
 use crate::tui::keymap::{Context, Keymap};
@@ -192,6 +192,8 @@ pub struct Log {
     pub seen_rows: Option<u64>,
     /// Which generation of the file the window is from.
     pub generation: u64,
+    /// How the file stands to its name.
+    pub standing: Standing,
     /// Why it could not be read last time.
     pub fault: Option<String>,
     /// The request that is out.
@@ -301,7 +303,20 @@ impl Model {
     /// How many lines of the screen a row of the log takes.
     #[must_use]
     pub fn lines_of(&self, row: &Row) -> usize {
-        if self.lens.wrap { lines_of(row, self.log_columns().text, self.lens.sieve.progress) } else { 1 }
+        if !self.lens.wrap {
+            return 1;
+        }
+        lines_of(row, self.log_columns().text, self.lens.sieve.progress, self.is_broken_off())
+    }
+
+    /// Whoever wrote the log was cut short: a row without its end will not get one.
+    #[must_use]
+    pub fn is_broken_off(&self) -> bool {
+        match self.shown() {
+            Some(Item::Run(run)) => run.head.interrupted,
+            Some(Item::Sh(_, sh)) => sh.state == ShState::Interrupted,
+            Some(Item::Job(_)) | None => false,
+        }
     }
 
     /// The row of the log that keys are about: the one that was looked for if it is on screen, else the first on screen.
@@ -404,9 +419,9 @@ impl Model {
         let (Some(run), Some(at), Some(item)) = (&self.run, &self.tree.at, self.shown()) else { return Vec::new() };
         let shown = item.place();
         let of_shown = run.findings.at(&shown).filter(|_| shown != *at);
-        let found = run.findings.at(at).chain(of_shown);
-        let wrap = |kind: &FindingKind| {
-            let text = words::finding(kind);
+        let late = Some(self.log.standing.late_bytes).filter(|bytes| *bytes > 0).map(words::late);
+        let found = run.findings.at(at).chain(of_shown).map(words::finding).chain(late);
+        let wrap = |text: String| {
             let options = textwrap::Options::new(usize::from(width.saturating_sub(3)).max(1)).subsequent_indent("  ");
             let lines = textwrap::wrap(&text, options).into_iter().map(Cow::into_owned);
             lines.collect::<Vec<_>>()

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use crate::catalog::{Beside, RunList};
 use crate::file::FilePath;
 use crate::join::RunNode;
-use crate::log::{Anchor, Tail, Window};
+use crate::log::{Anchor, Standing, Tail, Window};
 use crate::model::RunId;
 use crate::search::{Query, Sieve, Towards};
 use crate::time::Time;
@@ -172,6 +172,8 @@ pub struct Page {
     pub known: Known,
     /// Counts how often the file was replaced or cut short: offsets of another generation mean nothing.
     pub generation: u64,
+    /// How the file that was read stands to its name.
+    pub standing: Standing,
     /// The row that was looked for, if one was.
     pub target: Option<Target>,
 }

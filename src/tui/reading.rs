@@ -4,12 +4,13 @@
 //! search) is done in slices between which the worker takes newer requests in. An answer comes when all of it is there; a
 //! newer request takes the place of one that is not answered yet.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::msg::{Goal, HitCount, Known, Msg, Page, PageRequest, Sought, Target, Ticket};
 use crate::error::Result;
-use crate::file::FilePath;
-use crate::log::{Anchor, Change, Index, LogFile, Tail};
+use crate::file::{FilePath, dirs_of};
+use crate::log::{Anchor, Change, Index, LogFile, Standing, Tail};
 use crate::search::{Around, Found, Hits, Query, Sifting, Towards, find, rank, scan};
 
 /// How many bytes are counted or looked through at once: some milliseconds.
@@ -24,6 +25,10 @@ pub(super) struct Reading {
     file: LogFile,
     index: Index,
     is_counted: bool,
+    /// Where a change may be one of it.
+    dirs: Vec<PathBuf>,
+    /// What was last said of its name.
+    standing: Standing,
     search: Option<Scan>,
     filter: Option<Scan>,
     ticket: Ticket,
@@ -74,10 +79,13 @@ impl Reading {
     pub(super) fn open(path: &FilePath) -> Result<Self> {
         let file = LogFile::open(path)?;
         let index = Index::new(file.format());
+        let standing = file.standing();
         Ok(Self {
             file,
             index,
             is_counted: false,
+            dirs: dirs_of(path),
+            standing,
             search: None,
             filter: None,
             ticket: Ticket::default(),
@@ -91,6 +99,11 @@ impl Reading {
         &self.file
     }
 
+    /// Where a change may be one of it.
+    pub(super) fn dirs(&self) -> &[PathBuf] {
+        &self.dirs
+    }
+
     pub(super) const fn ticket(&self) -> Ticket {
         self.ticket
     }
@@ -101,20 +114,19 @@ impl Reading {
         self.job = None;
         // Until the rows have been read, what a failure leaves behind is no answer to anything.
         let last = self.last.take();
+        // What is being read stays; the end is that of what is written now.
+        self.file.stay(request.goal != Goal::Rows(Anchor::End));
         let change = self.file.extend()?;
+        let standing = std::mem::replace(&mut self.standing, self.file.standing());
         match change {
-            Change::Gone => {
-                let what = "this log was deleted; what is shown was read before";
-                return Ok(vec![Msg::Failed(super::msg::Work::Log(ticket), what.into())]);
-            }
-            Change::Same => {}
+            Change::Same | Change::Gone => {}
             Change::Grown { .. } => self.look_again(),
-            Change::Truncated | Change::Reformatted | Change::Replaced => self.forget(),
+            Change::Truncated | Change::Reformatted | Change::Replaced => self.forget(&request.path),
         }
         Scan::set(&mut self.search, request.search.as_ref());
         Scan::set(&mut self.filter, request.sieve.filter.as_ref().map(|filter| &filter.query));
-        let is_known = |last: &Answered| request.is_refresh && last.request.is_same_page(&request);
-        if let Some(last) = last.filter(|last| change == Change::Same && is_known(last)) {
+        let is_same = matches!(change, Change::Same | Change::Gone) && standing == self.standing && request.is_refresh;
+        if let Some(last) = last.filter(|last| is_same && last.request.is_same_page(&request)) {
             self.last = Some(last);
             return Ok(vec![Msg::Unchanged(ticket, self.known()?)]);
         }
@@ -165,7 +177,8 @@ impl Reading {
     }
 
     /// It is another file now.
-    fn forget(&mut self) {
+    fn forget(&mut self, path: &FilePath) {
+        self.dirs = dirs_of(path);
         self.index = Index::new(self.file.format());
         (self.search, self.filter) = (None, None);
         self.look_again();
@@ -241,7 +254,8 @@ impl Reading {
             self.count()?;
         }
         self.last = Some(Answered { request, target, rows });
-        let page = Page { window, known: self.known()?, generation: self.file.generation(), target };
+        let (generation, standing) = (self.file.generation(), self.standing);
+        let page = Page { window, known: self.known()?, generation, standing, target };
         Ok(vec![Msg::Page(self.ticket, page)])
     }
 

@@ -1,13 +1,15 @@
 //! The thread that notices changes on disk and says so: a hint, nothing more. Whoever reads decides what has changed.
 //!
 //! Directories are watched, not files: logs and jobs appear in them, and a write to a file in a watched directory is told too. Where
-//! the system cannot tell (no inotify left, a network file system), looking often takes its place; looking slowly always
-//! goes on beside it, because some file systems accept a watch and never tell anything.
+//! the system cannot tell (no inotify left, a network file system), looking often takes its place, until it can; looking
+//! slowly always goes on beside it, because some file systems accept a watch and never tell anything.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
@@ -22,6 +24,8 @@ const COALESCE: Duration = Duration::from_millis(15);
 const SLOW: Duration = Duration::from_secs(1);
 /// How often where it does not.
 const FAST: Duration = Duration::from_millis(100);
+/// How often the system is asked whether it can tell again.
+const ASK_AGAIN: Duration = Duration::from_secs(5);
 
 /// What the thread is told.
 pub(super) enum Order {
@@ -31,7 +35,7 @@ pub(super) enum Order {
     Watch(Vec<PathBuf>),
 }
 
-/// Watches until nobody gives orders or listens any more. `orders_of_watcher` is the other end of `orders`.
+/// Watches until nobody listens any more. `orders_of_watcher` is the other end of `orders`.
 pub(super) fn watch(orders: &Receiver<Order>, orders_of_watcher: Sender<Order>, messages: &Sender<Msg>) {
     keep_watch(Eyes::open(orders_of_watcher), orders, messages);
 }
@@ -52,6 +56,7 @@ fn keep_watch(mut eyes: Eyes, orders: &Receiver<Order>, messages: &Sender<Msg>) 
                 if order.is_err() {
                     eyes.renew();
                 }
+                eyes.heed();
                 eyes.retry();
                 if messages.send(Msg::Disk).is_err() || !settle(orders, &mut eyes, messages) {
                     return;
@@ -77,6 +82,7 @@ fn settle(orders: &Receiver<Order>, eyes: &mut Eyes, messages: &Sender<Msg>) -> 
     if !has_event {
         return true;
     }
+    eyes.heed();
     // What appeared in that moment may be a directory that was waited for.
     eyes.retry();
     messages.send(Msg::Disk).is_ok()
@@ -84,12 +90,21 @@ fn settle(orders: &Receiver<Order>, eyes: &mut Eyes, messages: &Sender<Msg>) -> 
 
 /// The system's watcher, if there is one, and what it watches.
 struct Eyes {
+    orders: Sender<Order>,
     watcher: Option<RecommendedWatcher>,
-    watched: HashMap<PathBuf, Option<Identity>>,
-    /// Wanted, but not there yet.
-    missing: HashSet<PathBuf>,
+    /// An event is on its way to this thread: more of them tell nothing new.
+    has_told: Arc<AtomicBool>,
+    wanted: HashSet<PathBuf>,
+    watched: HashMap<PathBuf, Watched>,
     /// How often the disk is looked at although the system tells.
     slow: Duration,
+    asked_at: Instant,
+}
+
+/// A directory as it was when its watch began.
+struct Watched {
+    identity: Option<Identity>,
+    is_remote: bool,
 }
 
 /// Device and inode: a directory that was deleted and made again is another one, and its watch is gone.
@@ -101,65 +116,101 @@ fn identity(dir: &Path) -> Option<Identity> {
 
 impl Eyes {
     fn open(orders: Sender<Order>) -> Self {
+        let mut eyes = Self {
+            orders,
+            watcher: None,
+            has_told: Arc::default(),
+            wanted: HashSet::new(),
+            watched: HashMap::new(),
+            slow: SLOW,
+            asked_at: Instant::now(),
+        };
+        eyes.ask();
+        eyes
+    }
+
+    /// Asks the system for a watcher.
+    fn ask(&mut self) {
+        let (orders, has_told) = (self.orders.clone(), Arc::clone(&self.has_told));
         let tell = move |event: notify::Result<notify::Event>| {
-            if event.is_ok_and(|event| is_change(event.kind)) {
+            // What went wrong may have taken events with it.
+            let is_news = event.map_or(true, |event| is_change(event.kind));
+            if is_news && !has_told.swap(true, Ordering::AcqRel) {
                 // Nobody listens any more: then nobody misses it either.
                 let _ = orders.send(Order::Event);
             }
         };
-        let watcher = notify::recommended_watcher(tell).ok();
-        Self { watcher, watched: HashMap::new(), missing: HashSet::new(), slow: SLOW }
+        self.watcher = notify::recommended_watcher(tell).ok();
+        self.asked_at = Instant::now();
     }
 
-    const fn watching(&self) -> Watching {
-        if self.watcher.is_some() { Watching::Told } else { Watching::Polling }
+    /// What happens from now on is an event of its own: to be called before anybody looks.
+    fn heed(&self) {
+        self.has_told.store(false, Ordering::Release);
+    }
+
+    fn watching(&self) -> Watching {
+        let is_told = self.watcher.is_some() && !self.watched.values().any(|watched| watched.is_remote);
+        if is_told { Watching::Told } else { Watching::Polling }
     }
 
     fn point(&mut self, dirs: Vec<PathBuf>) {
-        let wanted: HashSet<PathBuf> = dirs.into_iter().collect();
-        let Some(watcher) = &mut self.watcher else { return };
-        self.watched.retain(|dir, _| {
-            let is_wanted = wanted.contains(dir);
-            if !is_wanted {
-                // It may be gone, and its watch with it.
-                let _ = watcher.unwatch(dir);
-            }
-            is_wanted
-        });
-        self.missing = wanted.into_iter().filter(|dir| !self.watched.contains_key(dir)).collect();
+        self.wanted = dirs.into_iter().collect();
+        for (dir, _) in self.watched.extract_if(|dir, _| !self.wanted.contains(dir)) {
+            // It may be gone, and its watch with it.
+            let _ = self.watcher.as_mut().map(|watcher| watcher.unwatch(&dir));
+        }
         self.retry();
     }
 
-    /// Watches anew what was deleted and made again under its name.
+    /// Forgets the watches of what was deleted and made again under its name, and asks a system that could not tell.
     fn renew(&mut self) {
-        let Some(watcher) = &mut self.watcher else { return };
-        for (dir, _) in self.watched.extract_if(|dir, then| identity(dir) != *then) {
-            let _ = watcher.unwatch(&dir);
-            self.missing.insert(dir);
+        match &mut self.watcher {
+            None if self.asked_at.elapsed() >= ASK_AGAIN => self.ask(),
+            None => {}
+            Some(watcher) => {
+                for (dir, _) in self.watched.extract_if(|dir, watched| identity(dir) != watched.identity) {
+                    let _ = watcher.unwatch(&dir);
+                }
+            }
         }
     }
 
     /// Watches what was not there before; when the system's watches are used up, gives all of them up for looking often.
     fn retry(&mut self) {
         let Some(watcher) = &mut self.watcher else { return };
-        let missing = std::mem::take(&mut self.missing);
-        for dir in missing {
+        for dir in self.wanted.iter().filter(|dir| !self.watched.contains_key(*dir)).cloned().collect::<Vec<_>>() {
             match watcher.watch(&dir, RecursiveMode::NonRecursive) {
                 Ok(()) => {
-                    let now = identity(&dir);
-                    self.watched.insert(dir, now);
+                    let watched = Watched { identity: identity(&dir), is_remote: is_remote(&dir) };
+                    self.watched.insert(dir, watched);
                 }
                 Err(error) if matches!(error.kind, notify::ErrorKind::MaxFilesWatch) => {
                     self.watcher = None;
+                    self.watched.clear();
                     return;
                 }
-                Err(_) => {
-                    self.missing.insert(dir);
-                }
+                Err(_) => {}
             }
         }
     }
 }
+
+/// Whether others may write to a directory without this system's noticing it.
+#[cfg(target_os = "linux")]
+fn is_remote(dir: &Path) -> bool {
+    rustix::fs::statfs(dir).is_ok_and(|found| REMOTE.contains(&(found.f_type as u64 & 0xffff_ffff)))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_remote(_: &Path) -> bool {
+    false
+}
+
+/// The types of remote file systems, see statfs(2): NFS, SMB, CIFS, SMB 2, 9P, AFS, Ceph, and what is mounted through FUSE or virtiofs.
+#[cfg(target_os = "linux")]
+const REMOTE: [u64; 9] =
+    [0x6969, 0x517b, 0xff53_4d42, 0xfe53_4d42, 0x0102_1997, 0x5346_414f, 0x00c3_6400, 0x6573_5546, 0x6a65_6a63];
 
 /// Reading a file is an event too, and our own reading would keep us busy for ever.
 const fn is_change(kind: EventKind) -> bool {
@@ -183,18 +234,31 @@ mod tests {
     }
 
     #[test]
-    fn where_the_system_cannot_tell_we_look_often_and_say_so() {
-        let eyes = Eyes { watcher: None, watched: HashMap::new(), missing: HashSet::new(), slow: SLOW };
+    fn where_the_system_cannot_tell_we_look_often_and_say_so_until_it_can() {
+        let dir = tempfile::tempdir().unwrap();
         let (order, orders) = channel();
         let (message, messages) = channel();
+        let asked_at = Instant::now().checked_sub(ASK_AGAIN).unwrap();
+        let eyes = Eyes { watcher: None, asked_at, ..Eyes::open(order.clone()) };
         let thread = std::thread::spawn(move || keep_watch(eyes, &orders, &message));
-        order.send(Order::Watch(vec![PathBuf::from("anywhere")])).unwrap();
+        order.send(Order::Watch(vec![dir.path().to_owned()])).unwrap();
         assert_eq!(messages.recv_timeout(PATIENCE).unwrap(), Msg::Watching(Watching::Polling));
-        for _ in 0..2 {
-            assert_eq!(messages.recv_timeout(PATIENCE).unwrap(), Msg::Disk);
-        }
-        drop(order);
+        assert_eq!(messages.recv_timeout(PATIENCE).unwrap(), Msg::Disk, "though nothing was told");
+        while messages.recv_timeout(PATIENCE).unwrap() != Msg::Watching(Watching::Told) {}
+        drop(messages);
+        let _ = order.send(Order::Event);
         thread.join().unwrap();
+    }
+
+    #[test]
+    fn what_is_watched_on_a_remote_file_system_is_looked_at_often() {
+        let (order, _orders) = channel();
+        let mut eyes = Eyes::open(order);
+        for (is_remote, watching) in [(true, Watching::Polling), (false, Watching::Told)] {
+            eyes.watched.insert(PathBuf::from("anywhere"), Watched { identity: None, is_remote });
+            assert_eq!(eyes.watching(), watching);
+        }
+        assert!(!is_remote(Path::new("/proc")) && !is_remote(Path::new("/missing")));
     }
 
     #[test]

@@ -78,7 +78,7 @@ impl Desk {
                 Err(error) => self.fail(self.seen.run.clone(), &error),
             },
             Effect::ReadLog(ticket, request) => match self.read_log(ticket, request) {
-                Ok(messages) => messages,
+                Ok(messages) => messages.into_iter().chain(self.look_again()).chain(self.watch_log()).collect(),
                 Err(error) => vec![Msg::Failed(Work::Log(ticket), plain(&error))],
             },
             Effect::StopLooking => {
@@ -195,8 +195,7 @@ impl Desk {
     /// That of the log on screen, those of the running jobs, whose first log may still be to come, then the catalog's: the most
     /// telling ones first.
     fn dirs(&self, node: Option<&RunNode>) -> Vec<PathBuf> {
-        let mut dirs: Vec<_> =
-            self.reading.iter().filter_map(|log| log.file().path().parent().map(Path::to_owned)).collect();
+        let mut dirs: Vec<_> = self.reading.iter().flat_map(|log| log.dirs().to_vec()).collect();
         if let Some((node, run_dir)) = node.and_then(|node| Some((node, node.dir.as_ref()?))) {
             let open = node.jobs.iter().filter(|job| job.phase == Phase::Active);
             dirs.extend(open.filter_map(|job| path::job_dir(run_dir, &job.job.id)));
@@ -214,6 +213,23 @@ impl Desk {
             slot => slot.insert(Reading::open(&request.path)?),
         };
         reading.ask(ticket, request)
+    }
+
+    /// The log that was read is to be left for another one: no event may come to say so again.
+    fn look_again(&self) -> Option<Msg> {
+        self.reading.as_ref().filter(|log| log.file().goes_over()).map(|_| Msg::Disk)
+    }
+
+    /// A log that is a link is written in a directory that the catalog knows nothing of.
+    fn watch_log(&mut self) -> Option<Msg> {
+        let is_known = |dir: &PathBuf| self.seen.dirs.iter().any(|(known, _)| known == dir);
+        let new: Vec<_> = self.reading.as_ref()?.dirs().iter().filter(|dir| !is_known(dir)).cloned().collect();
+        if new.is_empty() {
+            return None;
+        }
+        self.seen.dirs.splice(0..0, new.into_iter().map(|dir| (dir.clone(), modified_at(&dir))));
+        self.seen.dirs.truncate(MAX_WATCHED);
+        Some(Msg::Dirs(self.seen.run.clone(), self.seen.dirs.iter().map(|(dir, _)| dir.clone()).collect()))
     }
 
     /// Whether something goes on by itself: rows are looked for or counted.
@@ -352,7 +368,7 @@ mod tests {
     use crate::tui::msg::Goal;
 
     fn desk(dir: &Path) -> Desk {
-        Desk::new(Catalog::open_path(dir).unwrap(), None, RunFilter::default())
+        Desk::new(Catalog::of_path(dir), None, RunFilter::default())
     }
 
     fn read(ticket: u64, path: &Path) -> Effect {
@@ -417,7 +433,9 @@ mod tests {
         let (path, missing) = (dir.path().join("a.log"), dir.path().join("b.log"));
         fs::write(&path, b"2026-05-06T12:00:00Z stdout F one\n").unwrap();
         let mut desk = desk(dir.path());
-        let [Msg::Page(Ticket(1), page)] = &desk.serve(read(1, &path))[..] else { panic!("no page") };
+        let [Msg::Page(Ticket(1), page), Msg::Dirs(None, _)] = &desk.serve(read(1, &path))[..] else {
+            panic!("no page")
+        };
         assert_eq!((page.window.rows.len(), page.known.total_rows), (1, Some(1)));
         assert_eq!(desk.serve(request(2, &path, true)), [Msg::Unchanged(Ticket(2), page.known.clone())]);
         let [Msg::Page(Ticket(3), again)] = &desk.serve(read(3, &path))[..] else { panic!("asked anew, answered") };

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 pub mod built;
+pub mod session;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -195,6 +195,7 @@ pub(super) fn arrived(model: &mut Model, ticket: Ticket, page: Page) -> Vec<Effe
     let line_before = line_on_screen(model, aimed);
     let log = &mut model.log;
     log.generation = page.generation;
+    log.standing = page.standing;
     log.window = page.window;
     log.known.total_rows = log.known.total_rows.filter(|_| !is_other_file);
     take_known(log, page.known);

@@ -8,6 +8,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::join::{RunHead, RunNode};
+use crate::log::Name;
 use crate::model::Phase;
 use crate::tui::layout::{Layout, Pane, Slot, help_box};
 use crate::tui::model::Model;
@@ -151,8 +152,13 @@ fn say(model: &Model, buffer: &mut Buffer, body: Rect, lines: &[&str]) {
     }
 }
 
-/// Whether more is to come; `None` while there is nothing of which it could.
+/// Whether more is to come, what may keep it from coming first; `None` while there is nothing of which it could.
 fn badge(model: &Model) -> Option<Badge> {
+    match model.log.standing.name {
+        Name::Missing => return Some(Badge::Deleted),
+        Name::Awaited | Name::Taken => return Some(Badge::Rotated),
+        Name::Same => {}
+    }
     if model.waiting.is_some() {
         return Some(Badge::Waiting);
     }

@@ -102,26 +102,29 @@ pub struct LogRows<'a> {
     pub at: Option<u64>,
     /// How much of what was overwritten is shown.
     pub progress: Progress,
+    /// Whoever wrote them was cut short: a row without its end will not get one.
+    pub is_broken_off: bool,
     /// How they look.
     pub theme: &'a Theme,
 }
 
 /// How many lines a row takes in a pane whose text is so wide, where rows are wrapped.
 #[must_use]
-pub fn lines_of(row: &Row, width: u16, progress: Progress) -> usize {
+pub fn lines_of(row: &Row, width: u16, progress: Progress, is_broken_off: bool) -> usize {
     let width = usize::from(width).max(1);
     let mut sanitiser = Sanitiser::new(progress);
     let mut flow = Flow { width, line: 0, column: 0 };
     sanitiser.row(&row.text).iter().for_each(|span| flow.pass(&span.text));
-    notes(row).iter().for_each(|note| flow.pass(note));
+    notes(row, is_broken_off).iter().for_each(|note| flow.pass(note));
     flow.line + 1
 }
 
 /// What is said behind the text of a row: why it is no record, how much of it is not at hand.
-fn notes(row: &Row) -> Vec<String> {
+fn notes(row: &Row, is_broken_off: bool) -> Vec<String> {
     let malformed = row.malformed.map(|malformed| format!("  ({})", malformed.reason));
     let cut = (row.cut_bytes > 0).then(|| format!(" … {} more", size(row.cut_bytes)));
-    malformed.into_iter().chain(cut).collect()
+    let unfinished = (is_broken_off && !row.complete).then(|| "  (unfinished)".to_owned());
+    malformed.into_iter().chain(unfinished).chain(cut).collect()
 }
 
 /// Where text goes that is wrapped.
@@ -268,10 +271,10 @@ impl LogRows<'_> {
             }
             place += text.len();
         }
-        for note in notes(row) {
+        for note in notes(row, self.is_broken_off) {
             let note =
                 if self.theme.signs.ellipsis == "…" { note } else { note.replace('…', self.theme.signs.ellipsis) };
-            pen.write(&note, if row.malformed.is_some() { self.theme.warn } else { self.theme.muted });
+            pen.write(&note, if row.cut_bytes > 0 { self.theme.muted } else { self.theme.warn });
         }
         pen.finish(self.theme)
     }
@@ -392,6 +395,7 @@ mod tests {
             search: None,
             at: None,
             progress: Progress::Last,
+            is_broken_off: false,
             theme,
         }
     }
@@ -457,6 +461,16 @@ mod tests {
         let buffer = draw(&rows, 0, 8, 2);
         assert_eq!((buffer[(2, 0)].fg, buffer[(2, 1)].fg), (Color::Red, Color::Green));
         assert_eq!(buffer[(7, 0)].symbol(), "›");
+    }
+
+    #[test]
+    fn a_row_whose_end_will_not_come_is_unfinished() {
+        let rows = [row(Some(Stream::Stdout), "whole"), Row { complete: false, ..row(Some(Stream::Stdout), "half") }];
+        let mut buffer = Buffer::empty(Rect::new(0, 0, 30, 2));
+        let (area, theme) = (buffer.area, Theme::new(true, false));
+        LogRows { is_broken_off: true, ..log_rows(&rows, &[], area.width, &theme) }.draw(&mut buffer, area);
+        assert_eq!(crate::tui::sim::text(&buffer), "  whole\n  half  (unfinished)\n");
+        assert_eq!(lines(&rows, 0, 30), "  whole\n  half\n");
     }
 
     #[test]

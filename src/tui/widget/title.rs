@@ -23,6 +23,10 @@ pub enum Badge {
     Paused(u64),
     /// Nothing can be read of the store now.
     Waiting,
+    /// Its file was deleted; it can still be read, and may still be written.
+    Deleted,
+    /// Another file has taken the name of its own, which can still be read, and may still be written.
+    Rotated,
     /// Nothing more will come.
     Ended,
     /// Nothing more will come, though it was never finished.
@@ -37,6 +41,8 @@ impl Badge {
             Self::Paused(0) => "paused".into(),
             Self::Paused(rows) => format!("paused +{}", words::count(rows)),
             Self::Waiting => "waiting".into(),
+            Self::Deleted => "deleted".into(),
+            Self::Rotated => "rotated".into(),
             Self::Ended => "ended".into(),
             Self::Interrupted => "interrupted".into(),
         }
@@ -57,8 +63,8 @@ pub fn draw_title(
     if let Some(badge) = badge {
         let style = match badge {
             Badge::Live => theme.ok,
-            Badge::Polling | Badge::Paused(_) | Badge::Waiting | Badge::Interrupted => theme.warn,
             Badge::Ended => theme.muted,
+            _ => theme.warn,
         };
         strip.put_right(&badge.text(), style, 8).skip_right(2);
     }

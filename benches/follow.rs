@@ -1,0 +1,267 @@
+//! Following a log in a real terminal: how late a line is on screen, what that costs, and how soon keys are answered meanwhile.
+//!
+//! `cargo bench --bench follow [latency|idle|stream|burst]…` prints plain figures; those of `tail -f` in the same terminal stand beside
+//! them where it does the same. What the terminal itself takes (an emulator in this process) is in all of them.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a bench prints, and fails when it cannot be set up"
+)]
+
+#[path = "../tests/common/mod.rs"]
+mod common;
+
+use std::ffi::OsStr;
+use std::fmt::Write as _;
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use common::built::{Built, run_id};
+use common::session::Session;
+use rustix::process::{Pid, Signal};
+
+/// How many lines are appended one by one.
+const SINGLES: usize = 300;
+/// How long nothing happens while that is measured.
+const IDLE: Duration = Duration::from_secs(20);
+/// How long lines pour in.
+const POURING: Duration = Duration::from_secs(10);
+const STREAM_BYTES_PER_S: u64 = 20_000_000;
+const BURST_LINES_PER_S: u64 = 1_000_000;
+/// The time from one write of a stream to the next.
+const BEAT: Duration = Duration::from_millis(2);
+
+fn main() {
+    let chosen: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
+    let parts: [(&str, fn()); 4] = [("latency", latency), ("idle", idle), ("stream", stream), ("burst", burst)];
+    for (name, part) in parts {
+        if chosen.is_empty() || chosen.iter().any(|chosen| chosen == name) {
+            part();
+        }
+    }
+}
+
+/// A store whose only command is running, and its log.
+struct Running {
+    store: Built,
+    log: PathBuf,
+}
+
+impl Running {
+    fn new() -> Self {
+        let (mut store, run) = (Built::new(), run_id(1));
+        store.begin(&run, &["build"], 0);
+        store.start(&run, "build", 1, "make all", 100);
+        let log = store.log_path(&run, "build", 1);
+        append(&log, b"2026-05-06T12:00:00.000000000Z stdout F begun\n");
+        Self { store, log }
+    }
+
+    fn watch(&self) -> Session {
+        let session = Session::start(&self.store, &[]);
+        session.shown.wait_for_text("begun");
+        session
+    }
+}
+
+fn append(path: &Path, bytes: &[u8]) {
+    OpenOptions::new().append(true).open(path).unwrap().write_all(bytes).unwrap();
+}
+
+fn tail(log: &Path) -> Session {
+    let session = Session::of_program("tail".as_ref(), &[OsStr::new("-f"), log.as_os_str()], &[]);
+    session.shown.wait_for_text("begun");
+    session
+}
+
+/// Lines with `pad` bytes after their number, which a screen of 80 columns shows.
+fn push_line(into: &mut String, n: u64, pad: usize) {
+    let _ = writeln!(into, "2026-05-06T12:00:00.000000000Z stdout F #{n:09} {:pad$}", "");
+}
+
+/// The highest number on screen.
+fn newest(session: &Session) -> Option<u64> {
+    let contents = session.shown.parser.lock().unwrap().screen().contents();
+    let number = |line: &str| line.rsplit_once('#').and_then(|(_, rest)| rest.get(..9)?.parse().ok());
+    contents.lines().filter_map(number).max()
+}
+
+/// The time that the process has spent on the processors.
+fn spent(pid: Pid) -> Duration {
+    let tasks = fs::read_dir(format!("/proc/{}/task", pid.as_raw_nonzero())).unwrap();
+    let of_task = |task: fs::DirEntry| {
+        let stat = fs::read_to_string(task.path().join("schedstat")).ok()?;
+        stat.split(' ').next()?.parse().ok()
+    };
+    Duration::from_nanos(tasks.flatten().filter_map(of_task).sum())
+}
+
+fn peak_kib(pid: Pid) -> String {
+    let status = fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).unwrap();
+    status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default().trim().to_owned()
+}
+
+fn share(spent: Duration, of: Duration) -> f64 {
+    100.0 * spent.as_secs_f64() / of.as_secs_f64()
+}
+
+/// Median, 99th percentile and worst, in milliseconds.
+fn spread(times: &mut [Duration]) -> String {
+    times.sort_unstable();
+    let at = |share: usize| times.get(times.len() * share / 100).or(times.last()).unwrap().as_secs_f64() * 1e3;
+    format!("median {:.2} ms, p99 {:.2} ms, worst {:.2} ms (n = {})", at(50), at(99), at(100), times.len())
+}
+
+fn latency() {
+    for name in ["rundown", "tail -f"] {
+        let running = Running::new();
+        let session = if name == "rundown" { running.watch() } else { tail(&running.log) };
+        let mut file = OpenOptions::new().append(true).open(&running.log).unwrap();
+        let mut times = Vec::new();
+        for n in 0..SINGLES as u64 {
+            // Not in step with anything that ticks.
+            thread::sleep(Duration::from_millis(40 + n * 7 % 41));
+            let mut line = String::new();
+            push_line(&mut line, n, 0);
+            let begun = Instant::now();
+            file.write_all(line.as_bytes()).unwrap();
+            session.shown.wait_for_text(&format!("#{n:09}"));
+            times.push(begun.elapsed());
+        }
+        println!("append -> screen, idle before, {name}: {}", spread(&mut times));
+        session.kill(Signal::TERM);
+    }
+}
+
+fn idle() {
+    let running = Running::new();
+    let session = running.watch();
+    thread::sleep(Duration::from_secs(2));
+    let before = spent(session.pid);
+    thread::sleep(IDLE);
+    let used = spent(session.pid) - before;
+    println!("idle, a run goes on: {:.2} % of a core, peak {}", share(used, IDLE), peak_kib(session.pid));
+    session.kill(Signal::TERM);
+}
+
+/// Writes lines at a rate until the time is over: the time when each beat's last line was written, by its number.
+struct Pour<'t> {
+    lines_per_s: u64,
+    pad: usize,
+    written: &'t Mutex<Vec<(u64, Instant)>>,
+    is_over: &'t AtomicBool,
+}
+
+impl Pour<'_> {
+    fn run(&self, log: &Path) {
+        let mut file = File::options().append(true).open(log).unwrap();
+        let (begun, mut next, mut lines) = (Instant::now(), 0, String::new());
+        while begun.elapsed() < POURING {
+            let due = u64::try_from(begun.elapsed().as_micros()).unwrap() * self.lines_per_s / 1_000_000;
+            lines.clear();
+            (next..due).for_each(|n| push_line(&mut lines, n, self.pad));
+            file.write_all(lines.as_bytes()).unwrap();
+            if due > next {
+                self.written.lock().unwrap().push((due - 1, Instant::now()));
+            }
+            next = due;
+            thread::sleep(BEAT);
+        }
+        self.is_over.store(true, Ordering::Release);
+        let seconds = begun.elapsed().as_secs_f64();
+        let bytes = fs::metadata(log).unwrap().len();
+        #[expect(clippy::cast_precision_loss, reason = "for people")]
+        let (lines, mbytes) = (next as f64 / seconds / 1e6, bytes as f64 / seconds / 1e6);
+        println!("  written: {lines:.2} M lines/s, {mbytes:.0} MB/s");
+    }
+}
+
+/// How old the newest line on screen is each time when something has changed there: what was written last before it, and not seen yet.
+fn lag(session: &Session, written: &Mutex<Vec<(u64, Instant)>>, is_over: &AtomicBool) -> Vec<Duration> {
+    let mut lags = Vec::new();
+    while !is_over.load(Ordering::Acquire) {
+        let seen = newest(session);
+        let now = Instant::now();
+        let first_unseen = written.lock().unwrap().iter().rev().take_while(|(n, _)| Some(*n) > seen).last().copied();
+        lags.push(first_unseen.map_or(Duration::ZERO, |(_, at)| now.duration_since(at)));
+        thread::sleep(Duration::from_millis(1));
+    }
+    lags
+}
+
+fn stream() {
+    let pad = 116;
+    let mut one = String::new();
+    push_line(&mut one, 0, pad);
+    let lines_per_s = STREAM_BYTES_PER_S / one.len() as u64;
+    let running = Running::new();
+    let session = running.watch();
+    let (written, is_over) = (Mutex::default(), AtomicBool::new(false));
+    let before = spent(session.pid);
+    println!("following 20 MB/s for {} s", POURING.as_secs());
+    let mut lags = thread::scope(|scope| {
+        scope.spawn(|| Pour { lines_per_s, pad, written: &written, is_over: &is_over }.run(&running.log));
+        lag(&session, &written, &is_over)
+    });
+    let used = share(spent(session.pid) - before, POURING);
+    println!("  rundown: {used:.1} % of a core, behind by {}, peak {}", spread(&mut lags), peak_kib(session.pid));
+    session.kill(Signal::TERM);
+
+    let running = Running::new();
+    let mut tail =
+        Command::new("tail").arg("-f").arg(&running.log).stdout(File::create("/dev/null").unwrap()).spawn().unwrap();
+    let before = spent(Pid::from_child(&tail));
+    let (written, is_over) = (Mutex::default(), AtomicBool::new(false));
+    Pour { lines_per_s, pad, written: &written, is_over: &is_over }.run(&running.log);
+    let of_tail = share(spent(Pid::from_child(&tail)) - before, POURING);
+    println!("  tail -f >/dev/null: {of_tail:.1} % of a core; rundown takes {:.1} times that", used / of_tail);
+    tail.kill().unwrap();
+    tail.wait().unwrap();
+}
+
+/// Opens and closes the help over and over: how long each takes.
+fn keys(session: &Session, is_over: &AtomicBool) -> Vec<Duration> {
+    let mut times = Vec::new();
+    while !is_over.load(Ordering::Acquire) {
+        for is_open in [true, false] {
+            let begun = Instant::now();
+            session.press("?");
+            session.shown.wait_for("the help", |screen| screen.contents().contains("Everywhere") == is_open);
+            times.push(begun.elapsed());
+            thread::sleep(Duration::from_millis(30));
+        }
+    }
+    times
+}
+
+fn burst() {
+    let running = Running::new();
+    let session = running.watch();
+    let (written, is_over) = (Mutex::default(), AtomicBool::new(false));
+    let before = spent(session.pid);
+    println!("1,000,000 lines/s for {} s", POURING.as_secs());
+    let mut times = thread::scope(|scope| {
+        let pour = Pour { lines_per_s: BURST_LINES_PER_S, pad: 0, written: &written, is_over: &is_over };
+        scope.spawn(|| pour.run(&running.log));
+        keys(&session, &is_over)
+    });
+    let used = share(spent(session.pid) - before, POURING);
+    println!("  keys: {}", spread(&mut times));
+    println!("  rundown: {used:.1} % of a core, peak {}", peak_kib(session.pid));
+    let last = written.lock().unwrap().last().unwrap().0;
+    let done = Instant::now();
+    session.shown.wait_for_text(&format!("#{last:09}"));
+    // The line that was there before is a row too.
+    let rows = rundown::words::count(last + 2);
+    session.shown.wait_for_text(&format!("{rows} rows"));
+    println!("  all {rows} rows were counted {:.0} ms after the last was written", done.elapsed().as_secs_f64() * 1e3);
+    session.kill(Signal::TERM);
+}
