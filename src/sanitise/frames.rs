@@ -143,7 +143,7 @@ impl Frames {
             Op::Text(text) => self.text(text),
             Op::Tab => {
                 self.draw_run();
-                self.move_to((self.column / 8 + 1) * 8);
+                self.column = (self.column / 8 + 1) * 8;
             }
             Op::Special(found) => {
                 if found == '\x1b' {

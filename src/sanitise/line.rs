@@ -10,12 +10,12 @@ use super::{Link, Progress, Span, Style, push_visible};
 
 /// A row being made.
 pub(super) struct Line<'a> {
-    /// How what comes next looks; after the row, how the next row begins.
-    pub style: Style,
+    /// How what comes next looks.
+    style: Style,
     link: Option<Link>,
     /// The target of the link that is open, where it is to be shown.
     target: &'a str,
-    pub spans: Vec<Span>,
+    spans: Vec<Span>,
     /// Cells used so far.
     column: usize,
     /// How many may be seen.
@@ -35,8 +35,8 @@ impl<'a> Line<'a> {
         Self { is_styled: false, ..Self::new(Style::default(), usize::MAX, progress) }
     }
 
-    /// Adds what a row says; `None` if it says something that only a canvas can show.
-    pub(super) fn write(mut self, bytes: &'a [u8]) -> Option<Self> {
+    /// The style that the next row begins with, and what is to be seen of this one; `None` if only a canvas can show it.
+    pub(super) fn write(mut self, bytes: &'a [u8]) -> Option<(Style, Vec<Span>)> {
         let mut ops = Ops::new(bytes);
         loop {
             if self.column >= self.columns {
@@ -57,7 +57,7 @@ impl<'a> Line<'a> {
             }
         }
         self.link("");
-        Some(self)
+        Some((self.style, self.spans))
     }
 
     /// Whether the row is the same with the cursor at its end when a control was obeyed.

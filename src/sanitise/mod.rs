@@ -112,10 +112,8 @@ impl Sanitiser {
     /// comes after them little or nothing. The styles of the whole row are obeyed, so the next row looks the same.
     pub fn row_within(&mut self, bytes: &[u8], columns: usize) -> Vec<Span> {
         let bytes = without_line_end(bytes);
-        let (style, spans) = match Line::new(self.style, columns, self.progress).write(bytes) {
-            Some(line) => (line.style, line.spans),
-            None => Canvas::new(self.style, bytes.len()).draw(bytes),
-        };
+        let style = self.style;
+        let (style, spans) = show(bytes, style, self.progress, |progress| Line::new(style, columns, progress));
         self.style = style;
         spans
     }
@@ -132,16 +130,24 @@ pub fn plain(bytes: &[u8], progress: Progress) -> Cow<'_, str> {
     {
         return Cow::Borrowed(text);
     }
-    let spans = match Line::unstyled(progress).write(bytes) {
-        Some(line) => line.spans,
-        None => Canvas::new(Style::default(), bytes.len()).draw(bytes).1,
-    };
+    let (_, spans) = show(bytes, Style::default(), progress, Line::unstyled);
     Cow::Owned(spans.into_iter().map(|span| span.text).collect())
 }
 
 /// The CR before the LF of a terminal's line says nothing of the row.
 fn without_line_end(bytes: &[u8]) -> &[u8] {
     bytes.strip_suffix(b"\r").unwrap_or(bytes)
+}
+
+/// The style that the next row begins with, and what is to be seen of this one.
+fn show<'a>(
+    bytes: &'a [u8],
+    style: Style,
+    progress: Progress,
+    line: impl Fn(Progress) -> Line<'a>,
+) -> (Style, Vec<Span>) {
+    let draw = || (bytes.len() <= canvas::MAX_BYTES).then(|| Canvas::new(style, bytes.len()).draw(bytes));
+    line(progress).write(bytes).or_else(draw).or_else(|| line(Progress::All).write(bytes)).unwrap_or_default()
 }
 
 /// A name (job, repo, ref, command line) as one line of harmless text, without styles: every control, TAB and ESC included,
