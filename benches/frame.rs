@@ -57,6 +57,7 @@ fn row(n: u64, text: Text) -> Row {
         cut_bytes: 0,
         complete: true,
         malformed: None,
+        pieces: Vec::new(),
     }
 }
 

@@ -65,6 +65,17 @@ pub struct Row {
     pub complete: bool,
     /// Why it is no record, where it should be one.
     pub malformed: Option<Malformed>,
+    /// Its pieces behind the first, as far as `text` holds them: what was printed when.
+    pub pieces: Vec<Piece>,
+}
+
+/// A piece of a row.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Piece {
+    /// Where it begins in the text of the row, in bytes.
+    pub start: usize,
+    /// Its time.
+    pub at: Time,
 }
 
 /// What the last line of a file is while no LF ends it.

@@ -11,7 +11,7 @@ use std::io;
 
 use super::lines::{Line, Lines, View, WINDOW_REACH};
 use super::start::Starts;
-use super::{Format, Row, Tail};
+use super::{Format, Piece, Row, Tail};
 use crate::cri::{Malformed, Record, Stream, Tag};
 
 /// Reads rows in order; what follows on an error is of no use. The errors are bare: the caller knows the path
@@ -136,6 +136,9 @@ impl<'f> Rows<'f> {
                 continue;
             }
             starts.record(line.offset, stream, record.tag);
+            if row.cut_bytes == 0 && row.text.len() < self.cap_bytes && !record.content.is_empty() {
+                row.pieces.push(Piece { start: row.text.len(), at: record.at });
+            }
             append(row, record.content, line.cut_bytes, self.cap_bytes);
             row.last_at = Some(record.at);
             if record.tag == Tag::Full {
@@ -173,6 +176,7 @@ fn first_row(line: &Line<'_>, record: &Record<'_>, cap_bytes: usize) -> Row {
         cut_bytes: 0,
         complete: record.tag == Tag::Full && !line.has_rest,
         malformed: None,
+        pieces: Vec::new(),
     };
     append(&mut row, record.content, line.cut_bytes, cap_bytes);
     row
@@ -189,6 +193,7 @@ fn line_row(line: &Line<'_>, malformed: Option<Malformed>, cap_bytes: usize) -> 
         cut_bytes: 0,
         complete: line.terminated,
         malformed,
+        pieces: Vec::new(),
     };
     append(&mut row, line.bytes, line.cut_bytes, cap_bytes);
     row

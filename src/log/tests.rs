@@ -10,7 +10,7 @@ use super::index::Index;
 use super::lines::{Limits, View};
 use super::start::Starts;
 use super::times::Gap;
-use super::{Anchor, Format, Row, Tail, Totals, Towards, Window};
+use super::{Anchor, Format, Piece, Row, Tail, Totals, Towards, Window};
 use crate::cri::{self, Joiner, Malformed, Reason, Record, Stream, Tag};
 use crate::time::Time;
 
@@ -98,6 +98,7 @@ fn naive_rows(bytes: &[u8], format: Format, limits: Limits, cap: usize, tail: Ta
             cut_bytes: 0,
             complete: naive.terminated,
             malformed: None,
+            pieces: Vec::new(),
         };
         match naive.parse() {
             _ if format == Format::Plain => rows.push((empty, line, cut)),
@@ -115,6 +116,8 @@ fn naive_rows(bytes: &[u8], format: Format, limits: Limits, cap: usize, tail: Ta
                 (head.last_at, head.complete) = (Some(record.at), record.tag == Tag::Full && !naive.has_rest);
                 // Nothing is held behind a gap.
                 if *row_cut == 0 {
+                    let is_next = joined.is_some() && !record.content.is_empty();
+                    head.pieces.extend(is_next.then_some(Piece { start: text.len(), at: record.at }));
                     text.extend_from_slice(record.content);
                 } else {
                     *row_cut += record.content.len() as u64;
@@ -130,6 +133,7 @@ fn naive_rows(bytes: &[u8], format: Format, limits: Limits, cap: usize, tail: Ta
     let cap_row = |(mut row, text, cut): (Row, Vec<u8>, u64)| {
         let held = text.len().min(cap);
         row.cut_bytes = cut + (text.len() - held) as u64;
+        row.pieces.retain(|piece| piece.start < cap);
         row.text = text[..held].to_vec();
         row
     };
