@@ -171,11 +171,20 @@ impl Canvas {
         }
         let (look, mut column) = (index(self.looks.len() - 1), self.column);
         let cells = self.lines.entry(self.line).or_default();
+        if text.is_ascii() {
+            let room = make_room(cells, column, column + text.len());
+            room.iter_mut().zip(text.chars()).for_each(|(cell, found)| *cell = Cell { found, look, joined: 0 });
+            self.column += text.len();
+            return;
+        }
         for found in text.chars() {
             let width = found.width().unwrap_or(1).min(2);
-            match width {
-                0 => join(cells, &mut self.joined, column, found),
-                _ => put(cells, column, width, Cell { found, look, joined: 0 }),
+            match make_room(cells, column, column + width) {
+                [] => join(cells, &mut self.joined, column, found),
+                [first, rest @ ..] => {
+                    *first = Cell { found, look, joined: 0 };
+                    rest.fill(Cell::HALF);
+                }
             }
             column += width;
         }
@@ -254,20 +263,19 @@ fn push(spans: &mut Vec<Span>, found: char, look: &Look) {
     }
 }
 
-/// Writes a character of one or two cells. What it covers of wide ones leaves blanks.
-fn put(cells: &mut Vec<Cell>, column: usize, width: usize, cell: Cell) {
-    let end = column + width;
-    if cells.len() > column {
-        split(cells, column);
-        split(cells, end);
+/// The cells of some columns, to be written. What they cover of wide characters leaves blanks.
+fn make_room(cells: &mut Vec<Cell>, from: usize, to: usize) -> &mut [Cell] {
+    if from == to {
+        return &mut [];
     }
-    if cells.len() < end {
-        cells.resize(end, Cell::BLANK);
+    if cells.len() > from {
+        split(cells, from);
+        split(cells, to);
     }
-    if let Some([first, rest @ ..]) = cells.get_mut(column..end) {
-        *first = cell;
-        rest.fill(Cell::HALF);
+    if cells.len() < to {
+        cells.resize(to, Cell::BLANK);
     }
+    cells.get_mut(from..to).unwrap_or_default()
 }
 
 /// Adds a character without a width to the one before the cursor. Where none is, a terminal shows nothing of it.
