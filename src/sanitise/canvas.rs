@@ -22,7 +22,7 @@ pub(super) const EDGE: usize = 255;
 pub(super) const MAX_BYTES: usize = 4 << 20;
 
 /// How far up or down the cursor may be.
-const MAX_LINES: i64 = MAX_FRAME_ROWS.cast_signed() as i64;
+const MAX_LINES: isize = MAX_FRAME_ROWS.cast_signed();
 
 /// Cells that may be moved or erased per byte of the row.
 const CELLS_PER_BYTE: usize = 64;
@@ -61,8 +61,8 @@ struct Look {
 /// What a row has drawn.
 pub(super) struct Canvas {
     /// By their distance from the line on which the row began.
-    lines: BTreeMap<i64, Vec<Cell>>,
-    line: i64,
+    lines: BTreeMap<isize, Vec<Cell>>,
+    line: isize,
     column: usize,
     /// How what comes next looks.
     pen: Look,
@@ -89,10 +89,35 @@ impl Canvas {
 
     /// What is to be seen of a row in the end, and the style that the next one begins with.
     pub(super) fn draw(mut self, bytes: &[u8]) -> (Style, Vec<Span>) {
-        for op in Ops::new(bytes) {
+        for op in self.after_wipes(Ops::new(bytes)) {
             self.obey(op);
         }
         (self.pen.style, self.spans())
+    }
+
+    /// What is written after the line was last erased whole: most of a progress bar is never seen. Takes what comes before it for the
+    /// pen's sake only.
+    fn after_wipes<'a>(&mut self, mut ops: Ops<'a>) -> Ops<'a> {
+        let (mut left, mut pen) = (ops.clone(), self.pen.clone());
+        let (mut is_at_start, mut is_erased) = (true, true);
+        while let Some(op) = ops.next() {
+            match op {
+                Op::Sgr(sequence) => pen.style = pen.style.after(sequence),
+                Op::Link(target) => pen.link = Link::new(target),
+                Op::Control(Control::Nothing, _) => {}
+                Op::Control(Control::Column(0), _) => is_at_start = true,
+                Op::Control(Control::EraseLine, _) => is_erased = true,
+                Op::Control(Control::EraseRight | Control::EraseBelow, _) => is_erased |= is_at_start,
+                // Other lines may have been written on.
+                Op::Control(Control::Vertical { .. }, _) => break,
+                _ => (is_at_start, is_erased) = (false, false),
+            }
+            if is_at_start && is_erased {
+                left = ops.clone();
+                self.pen.clone_from(&pen);
+            }
+        }
+        left
     }
 
     fn obey(&mut self, op: Op<'_>) {
