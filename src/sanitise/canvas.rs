@@ -22,7 +22,7 @@ pub(super) const EDGE: usize = 255;
 pub(super) const MAX_BYTES: usize = 4 << 20;
 
 /// How far up or down the cursor may be.
-const MAX_LINES: i64 = MAX_FRAME_ROWS.cast_signed() as i64;
+const MAX_LINES: isize = MAX_FRAME_ROWS.cast_signed();
 
 /// Cells that may be moved or erased per byte of the row.
 const CELLS_PER_BYTE: usize = 64;
@@ -61,8 +61,8 @@ struct Look {
 /// What a row has drawn.
 pub(super) struct Canvas {
     /// By their distance from the line on which the row began.
-    lines: BTreeMap<i64, Vec<Cell>>,
-    line: i64,
+    lines: BTreeMap<isize, Vec<Cell>>,
+    line: isize,
     column: usize,
     /// How what comes next looks.
     pen: Look,
@@ -89,10 +89,35 @@ impl Canvas {
 
     /// What is to be seen of a row in the end, and the style that the next one begins with.
     pub(super) fn draw(mut self, bytes: &[u8]) -> (Style, Vec<Span>) {
-        for op in Ops::new(bytes) {
+        for op in self.after_wipes(Ops::new(bytes)) {
             self.obey(op);
         }
         (self.pen.style, self.spans())
+    }
+
+    /// What is written after the line was last erased whole: most of a progress bar is never seen. Takes what comes before it for the
+    /// pen's sake only.
+    fn after_wipes<'a>(&mut self, mut ops: Ops<'a>) -> Ops<'a> {
+        let (mut left, mut pen) = (ops.clone(), self.pen.clone());
+        let (mut is_at_start, mut is_erased) = (true, true);
+        while let Some(op) = ops.next() {
+            match op {
+                Op::Sgr(sequence) => pen.style = pen.style.after(sequence),
+                Op::Link(target) => pen.link = Link::new(target),
+                Op::Control(Control::Nothing, _) => {}
+                Op::Control(Control::Column(0), _) => is_at_start = true,
+                Op::Control(Control::EraseLine, _) => is_erased = true,
+                Op::Control(Control::EraseRight | Control::EraseBelow, _) => is_erased |= is_at_start,
+                // Other lines may have been written on.
+                Op::Control(Control::Vertical { .. }, _) => break,
+                _ => (is_at_start, is_erased) = (false, false),
+            }
+            if is_at_start && is_erased {
+                left = ops.clone();
+                self.pen.clone_from(&pen);
+            }
+        }
+        left
     }
 
     fn obey(&mut self, op: Op<'_>) {
@@ -171,11 +196,20 @@ impl Canvas {
         }
         let (look, mut column) = (index(self.looks.len() - 1), self.column);
         let cells = self.lines.entry(self.line).or_default();
+        if text.is_ascii() {
+            let room = make_room(cells, column, column + text.len());
+            room.iter_mut().zip(text.chars()).for_each(|(cell, found)| *cell = Cell { found, look, joined: 0 });
+            self.column += text.len();
+            return;
+        }
         for found in text.chars() {
             let width = found.width().unwrap_or(1).min(2);
-            match width {
-                0 => join(cells, &mut self.joined, column, found),
-                _ => put(cells, column, width, Cell { found, look, joined: 0 }),
+            match make_room(cells, column, column + width) {
+                [] => join(cells, &mut self.joined, column, found),
+                [first, rest @ ..] => {
+                    *first = Cell { found, look, joined: 0 };
+                    rest.fill(Cell::HALF);
+                }
             }
             column += width;
         }
@@ -254,20 +288,19 @@ fn push(spans: &mut Vec<Span>, found: char, look: &Look) {
     }
 }
 
-/// Writes a character of one or two cells. What it covers of wide ones leaves blanks.
-fn put(cells: &mut Vec<Cell>, column: usize, width: usize, cell: Cell) {
-    let end = column + width;
-    if cells.len() > column {
-        split(cells, column);
-        split(cells, end);
+/// The cells of some columns, to be written. What they cover of wide characters leaves blanks.
+fn make_room(cells: &mut Vec<Cell>, from: usize, to: usize) -> &mut [Cell] {
+    if from == to {
+        return &mut [];
     }
-    if cells.len() < end {
-        cells.resize(end, Cell::BLANK);
+    if cells.len() > from {
+        split(cells, from);
+        split(cells, to);
     }
-    if let Some([first, rest @ ..]) = cells.get_mut(column..end) {
-        *first = cell;
-        rest.fill(Cell::HALF);
+    if cells.len() < to {
+        cells.resize(to, Cell::BLANK);
     }
+    cells.get_mut(from..to).unwrap_or_default()
 }
 
 /// Adds a character without a width to the one before the cursor. Where none is, a terminal shows nothing of it.

@@ -11,7 +11,7 @@
 //! left nothing itself and a terminal has no empty line for it. What is not understood hides nothing: after it, all that came
 //! before stays.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::iter;
 
 use unicode_width::UnicodeWidthStr;
@@ -42,19 +42,21 @@ pub fn overwritten<'a>(rows: impl IntoIterator<Item = &'a [u8]>) -> Vec<bool> {
 }
 
 /// What a terminal shows of the last rows of a log.
-#[derive(Default)]
 pub(crate) struct Frames {
     /// The last rows, and the number of the first of them.
     rows: VecDeque<Drawn>,
     first: u64,
-    /// The lines that can be reached, by their number.
-    lines: BTreeMap<i64, Line>,
-    /// The lowest line that was reached.
-    bottom: i64,
-    line: i64,
+    /// The lines that can be reached, always [`LINES`], and the number of the first of them.
+    lines: VecDeque<Line>,
+    top: u64,
+    /// Which of the lines the cursor is on.
+    line: usize,
     column: usize,
     run: Option<Run>,
 }
+
+/// The lowest line, and as many above it as are followed.
+const LINES: usize = MAX_FRAME_ROWS + 1;
 
 /// Text that is written without a move in between.
 struct Run {
@@ -72,8 +74,8 @@ struct Drawn {
     has_left: bool,
     /// Whether it moved the cursor or erased something.
     has_moved: bool,
-    /// The line on which it ended.
-    line: i64,
+    /// The number of the line on which it ended.
+    line: u64,
 }
 
 #[derive(Default)]
@@ -101,18 +103,24 @@ impl Frames {
         }
         self.draw_run();
         let row = self.current();
-        let line = self.line;
-        self.line_at(line).ended = Some(row);
+        let line = self.top + self.line as u64;
         self.drawn(row, |drawn| {
             drawn.line = line;
             drawn.has_left = drawn.columns > 0;
         });
-        (self.line, self.column) = (line + 1, 0);
-        if self.line > self.bottom {
-            self.bottom = self.line;
-            let top = self.top();
-            while self.lines.first_entry().is_some_and(|line| *line.key() < top) {
-                self.lines.pop_first();
+        if let Some(line) = self.lines.get_mut(self.line) {
+            line.ended = Some(row);
+        }
+        self.column = 0;
+        self.line += 1;
+        if self.line == LINES {
+            self.line -= 1;
+            self.top += 1;
+            // The line that can no more be reached becomes the new one.
+            self.lines.rotate_left(1);
+            if let Some(line) = self.lines.back_mut() {
+                line.pieces.clear();
+                line.ended = None;
             }
         }
     }
@@ -127,10 +135,11 @@ impl Frames {
         let drawn = self.rows.pop_front()?;
         let number = self.first;
         self.first += 1;
+        let line = drawn.line.checked_sub(self.top).and_then(|line| self.lines.get(usize::try_from(line).ok()?));
         let shows_empty_line = |line: &Line| line.pieces.is_empty() && line.ended == Some(number);
         Some(if drawn.has_left {
             drawn.columns == 0
-        } else if self.lines.get(&drawn.line).is_some_and(|line| !shows_empty_line(line)) {
+        } else if line.is_some_and(|line| !shows_empty_line(line)) {
             true
         } else {
             // The cursor was left there and nothing came after it.
@@ -173,7 +182,7 @@ impl Frames {
             Control::Left(count) => self.column = column.saturating_sub(count),
             Control::Right(count) => self.move_to(column.saturating_add(count)),
             Control::Vertical { down, to_start } => {
-                self.line = (self.line + down).clamp(self.top(), self.bottom);
+                self.line = self.line.saturating_add_signed(down).min(LINES - 1);
                 self.column = if to_start { 0 } else { column };
             }
             Control::EraseRight => self.cover(column, usize::MAX, None),
@@ -181,8 +190,10 @@ impl Frames {
             Control::EraseLine => self.cover(0, usize::MAX, None),
             Control::EraseBelow => {
                 self.cover(column, usize::MAX, None);
-                for line in self.lines.split_off(&(self.line + 1)).into_values() {
-                    line.pieces.iter().for_each(|piece| self.lose(piece.row, piece.to - piece.from));
+                let below: Vec<_> =
+                    self.lines.iter_mut().skip(self.line + 1).flat_map(|line| line.pieces.drain(..)).collect();
+                for piece in below {
+                    self.lose(piece.row, piece.to - piece.from);
                 }
             }
             Control::Erase(count) => self.cover(column, column.saturating_add(count), None),
@@ -225,8 +236,7 @@ impl Frames {
 
     /// Gives columns of the cursor's line to a row, or to none.
     fn cover(&mut self, from: usize, to: usize, row: Option<u64>) {
-        let line = self.line;
-        let pieces = &mut self.line_at(line).pieces;
+        let Some(Line { pieces, .. }) = self.lines.get_mut(self.line) else { return };
         if pieces.is_empty() && row.is_none() {
             return;
         }
@@ -251,17 +261,17 @@ impl Frames {
 
     /// Moves what lies right of the cursor.
     fn shift(&mut self, moved: impl Fn(usize) -> usize) {
-        let (line, column) = (self.line, self.column);
-        for piece in self.line_at(line).pieces.iter_mut().filter(|piece| piece.from >= column) {
+        let column = self.column;
+        let pieces = self.lines.get_mut(self.line).into_iter().flat_map(|line| &mut line.pieces);
+        for piece in pieces.filter(|piece| piece.from >= column) {
             (piece.from, piece.to) = (moved(piece.from), moved(piece.to));
         }
     }
 
     /// From here on nothing that came before can be hidden.
     fn forget(&mut self) {
-        self.lines.clear();
-        self.line = self.bottom + 1;
-        self.bottom = self.line;
+        self.lines.iter_mut().for_each(|line| *line = Line::default());
+        self.line = LINES - 1;
     }
 
     fn lose(&mut self, row: u64, columns: usize) {
@@ -281,20 +291,17 @@ impl Frames {
         (self.first + self.rows.len() as u64).saturating_sub(1)
     }
 
-    fn line_at(&mut self, line: i64) -> &mut Line {
-        self.lines.entry(line).or_default()
-    }
-
     /// Moves the cursor right, not beyond text and the edge.
     fn move_to(&mut self, column: usize) {
-        let line = self.line;
-        let text = self.line_at(line).pieces.last().map_or(0, |piece| piece.to);
+        let text = self.lines.get(self.line).and_then(|line| line.pieces.last()).map_or(0, |piece| piece.to);
         self.column = column.min(EDGE.max(text).max(self.column));
     }
+}
 
-    /// The highest line that can be reached.
-    fn top(&self) -> i64 {
-        self.bottom - MAX_FRAME_ROWS.cast_signed() as i64
+impl Default for Frames {
+    fn default() -> Self {
+        let lines = iter::repeat_with(Line::default).take(LINES).collect();
+        Self { rows: VecDeque::new(), first: 0, lines, top: 0, line: LINES - 1, column: 0, run: None }
     }
 }
 
