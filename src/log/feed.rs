@@ -10,11 +10,11 @@ use std::thread;
 use super::index::Index;
 use super::lines::{View, usize_of};
 
-/// How much is read at once.
-const READ_BYTES: usize = 1 << 20;
+/// How much is read at once: two of them stay near a core, and are soon made for a slice of some megabytes.
+const READ_BYTES: usize = 512 << 10;
 
 /// From how many bytes on a thread is worth its start.
-const MANY_BYTES: u64 = 3 << 20;
+const MANY_BYTES: u64 = 2 << 20;
 
 /// What was read: a buffer, and how much of it is filled.
 type Filled = io::Result<(Vec<u8>, usize)>;

@@ -231,7 +231,7 @@ impl Index {
         let to_block = usize_of(self.next_block.saturating_sub(counts.totals.bytes)).min(bytes.len());
         let is_open = Stream::ALL.map(|stream| counts.starts.is_open(stream));
         let (mut next, mut last, mut seen) = (0, None, [0_u64; 2]);
-        // A header as long as the least that is held of a line is whole; what may be cut is not for here.
+        // A line that may be cut, and one of whose header not all would be held, are not for here.
         let longest = usize_of(self.limits.line_reach);
         while next < to_block && counts.format == Format::Cri {
             let line = bytes.get(next..).unwrap_or_default();
