@@ -6,7 +6,7 @@
 use crate::catalog::{Beside, Catalog, RunFilter};
 use crate::error::{Error, Result};
 use crate::join::{Finding, FindingKind, LogRef, Place, RunNode, ShState};
-use crate::log::{Format, LogFile};
+use crate::log::{Format, LogFile, Tail};
 use crate::model::{Phase, RunId};
 
 /// How many runs are listed at once.
@@ -92,9 +92,9 @@ fn line_findings(log: &LogRef, is_over: bool) -> Result<Vec<FindingKind>> {
     let mut reader = file.lines(0)?;
     let (mut number, mut malformed, mut first, mut is_torn) = (0, 0, None, false);
     while let Some(line) = reader.next().map_err(Error::io("read", &*log.path))? {
-        number += 1;
-        is_torn = !line.terminated && file.format() == Format::Cri;
-        if line.terminated && matches!(file.format().parse(line.bytes), Err(Some(_))) {
+        number += u64::from(!line.is_rest);
+        is_torn = !line.terminated && !line.has_rest && file.format() == Format::Cri;
+        if !Tail::Hold.holds(&line) && matches!(file.format().parse_line(&line), Err(Some(_))) {
             malformed += 1;
             first.get_or_insert(number);
         }

@@ -10,7 +10,7 @@
 //! | [`time`] | anything |
 //! | [`error`] · [`mod@file`] · [`model`] · [`cri`] · [`sanitise`] | SQL, screen, what a store is |
 //! | [`log`] · [`store`] · [`events`] | each other |
-//! | [`join`] (pure) | files, SQL |
+//! | [`join`] (pure) · [`search`] | SQL, screen, each other |
 //! | [`words`] | files, SQL, screen |
 //! | [`catalog`] · [`record`] | screen, clap, each other |
 //! | [`doctor`] | screen, clap |
@@ -46,6 +46,7 @@ pub mod log;
 pub mod model;
 pub mod record;
 pub mod sanitise;
+pub mod search;
 pub mod store;
 pub mod time;
 pub mod tui;

@@ -70,6 +70,12 @@ impl Time {
         saturate(self.as_nanos().div_euclid(1_000_000))
     }
 
+    /// Microseconds since 1970, rounded down; saturates at the ends of `i64`, far beyond what four digits of a year can say.
+    #[must_use]
+    pub const fn floor_micros(self) -> i64 {
+        self.secs.saturating_mul(1_000_000).saturating_add((self.nanos / 1000) as i64)
+    }
+
     /// Whole milliseconds from `earlier` to `self`, negative when the clock stepped back; saturates.
     #[must_use]
     pub fn millis_since(self, earlier: Self) -> i64 {

@@ -191,7 +191,7 @@ impl Writer {
         let texts: Vec<_> = rows.iter().map(|row| String::from_utf8_lossy(&row.text).into_owned()).collect();
         let last = &texts[texts.len().saturating_sub(sim.model.log_height())..];
         assert_eq!(shown(sim), last);
-        assert_eq!(sim.model.log.total_rows, Some(rows.len() as u64));
+        assert_eq!(sim.model.log.known.total_rows, Some(rows.len() as u64));
         let screen = sim.screen();
         let fits = |text: &String| text.chars().take(40).collect::<String>();
         assert!(last.iter().all(|text| screen.contains(fits(text).trim_end())), "{screen}");

@@ -10,7 +10,7 @@ const ROWS: &[&[&str]] = &[
     &["time"],
     &["error", "file", "model", "cri", "sanitise"],
     &["log", "store", "events"],
-    &["join"],
+    &["join", "search"],
     &["words"],
     &["catalog", "record"],
     &["doctor"],

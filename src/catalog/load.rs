@@ -207,7 +207,7 @@ fn read_events(path: &FilePath, tail: Tail) -> Result<(Events, u64)> {
     let mut lines = file.lines(0)?;
     let mut events = Events::default();
     while let Some(line) = lines.next().map_err(Error::io("read", &**path))? {
-        if line.end > MAX_EVENTS_BYTES || (!line.terminated && tail == Tail::Hold) {
+        if line.end > MAX_EVENTS_BYTES || tail.holds(&line) {
             break;
         }
         events.take(line.bytes);

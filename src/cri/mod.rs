@@ -7,13 +7,14 @@
 //!                                └ stream: stdout or stderr, two independent byte streams sharing a file
 //! ```
 //!
-//! [`parse`] reads one line, [`Encoder`] is its inverse, [`Joiner`] puts the pieces of a stream together again. An `F` stands
+//! [`parse`] reads one line, [`Skimmer`] all of it but the time, [`Encoder`] is its inverse, [`Joiner`] puts the pieces of a stream together again. An `F` stands
 //! for its content and a LF, a `P` for its content alone: so `join(parse(encode(bytes)))` gives a stream's bytes back.
 //! Nothing here knows of files.
 
 mod encode;
 mod join;
 mod parse;
+mod skim;
 
 use std::fmt;
 
@@ -24,6 +25,7 @@ pub use join::{Joined, Joiner};
 pub use parse::parse;
 #[doc(hidden)]
 pub use parse::parse_by_nom;
+pub use skim::{Skimmed, Skimmer};
 
 /// Where the bytes were written to.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -101,6 +103,8 @@ pub enum Reason {
     Tag,
     /// After a whole timestamp the line ends within its header, as when its writer was stopped.
     Torn,
+    /// It is what is left of a line too long to be read as one; readers of files say so, [`parse`] never does.
+    Rest,
 }
 
 impl fmt::Display for Reason {
@@ -112,6 +116,7 @@ impl fmt::Display for Reason {
             Self::Stream => "neither stdout nor stderr",
             Self::Tag => "neither P nor F",
             Self::Torn => "the line ends within its header",
+            Self::Rest => "the rest of a line too long for one row",
         })
     }
 }

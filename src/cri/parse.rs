@@ -163,37 +163,80 @@ fn clock_secs(hour: u32, minute: u32, second: u32) -> i64 {
     i64::from((hour * 60 + minute) * 60 + second)
 }
 
-/// The header that nearly every line has, and ours always: 9 digits, `Z`, one tag. `None` leaves the line to the grammar.
+/// The header that nearly every line has, and ours always: 9 digits, `Z`, one tag.
+pub(super) type UsualHeader = [u8; 40];
+
+/// Reads a line with such a header, or one whose fraction has fewer digits, as containerd trims it. `None` leaves the line to the
+/// grammar.
 #[inline]
 fn parse_usual(line: &[u8]) -> Option<Record<'_>> {
-    let (header, content) = line.split_first_chunk::<40>()?;
+    match split_header(line) {
+        Some((header, content)) => usual_record(header, content),
+        None => parse_padded(line),
+    }
+}
+
+/// Not inlined, to keep the usual path short.
+#[inline(never)]
+fn parse_padded(line: &[u8]) -> Option<Record<'_>> {
+    let (header, content_at) = padded(line)?;
+    usual_record(&header, line.get(content_at..)?)
+}
+
+#[inline]
+fn usual_record<'a>(header: &UsualHeader, content: &'a [u8]) -> Option<Record<'a>> {
+    let (stream, tag) = stream_and_tag(header)?;
+    Some(Record { at: usual_time(header)?, stream, tag, content })
+}
+
+/// A header whose `Z` stands where 9 digits put it, and what follows.
+#[inline]
+pub(super) fn split_header(line: &[u8]) -> Option<(&UsualHeader, &[u8])> {
+    line.split_first_chunk().filter(|(header, _): &(&UsualHeader, _)| header[29] == b'Z')
+}
+
+/// A header with fewer digits as it would be with 9, and where in the line the content begins.
+pub(super) fn padded(line: &[u8]) -> Option<(UsualHeader, usize)> {
+    let z = 19 + line.get(19..29)?.iter().position(|byte| *byte == b'Z')?;
+    // A dot and no digit is no fraction.
+    if z == 20 {
+        return None;
+    }
+    let mut header = *b"0000-00-00T00:00:00.000000000Z stdout F ";
+    header.get_mut(..z)?.copy_from_slice(line.get(..z)?);
+    header.get_mut(30..)?.copy_from_slice(line.get(z + 1..z + 11)?);
+    Some((header, z + 11))
+}
+
+#[inline]
+pub(super) fn stream_and_tag(header: &UsualHeader) -> Option<(Stream, Tag)> {
     let stream = match word(header, 30) {
         STDOUT => Stream::Stdout,
         STDERR => Stream::Stderr,
         _ => return None,
     };
-    let tag = match [header[38], header[39]] {
-        [b'F', b' '] => Tag::Full,
-        [b'P', b' '] => Tag::Partial,
-        _ => return None,
-    };
-    Some(Record { at: usual_time(header)?, stream, tag, content })
+    match [header[38], header[39]] {
+        [b'F', b' '] => Some((stream, Tag::Full)),
+        [b'P', b' '] => Some((stream, Tag::Partial)),
+        _ => None,
+    }
 }
 
 const STDOUT: u64 = u64::from_le_bytes(*b" stdout ");
 const STDERR: u64 = u64::from_le_bytes(*b" stderr ");
 
 /// Eight bytes of the header, the first in the lowest place.
-fn word(header: &[u8; 40], at: usize) -> u64 {
+#[inline]
+pub(super) fn word(header: &UsualHeader, at: usize) -> u64 {
     header[at..].first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
 }
 
 /// `2026-01-02T03:04:05.123456789Z`, eight bytes at a time.
-fn usual_time(header: &[u8; 40]) -> Option<Time> {
-    let [century, _, year, _, _, month, ..] = pairs_of(word(header, 0), *b"0000-00-")?;
-    let [day, _, _, hour, _, _, minute, _] = pairs_of(word(header, 8), *b"00T00:00")?;
-    let [_, second, _, _, nanos1, _, nanos2, _] = pairs_of(word(header, 16), *b":00.0000")?;
-    let [nanos3, _, nanos4, _, nanos5, ..] = pairs_of(word(header, 24) & 0xffff_ffff_ffff, *b"00000Z\0\0")?;
+pub(super) fn usual_time(header: &UsualHeader) -> Option<Time> {
+    let [century, _, year, _, _, month, ..] = pairs_of(word(header, 0), *b"9999-99-")?;
+    let [day, _, _, hour, _, _, minute, _] = pairs_of(word(header, 8), *b"99T99:99")?;
+    let [_, second, _, _, nanos1, _, nanos2, _] = pairs_of(word(header, 16), *b":99.9999")?;
+    let [nanos3, _, nanos4, _, nanos5, ..] = pairs_of(word(header, 24) & 0xffff_ffff_ffff, *b"99999Z\0\0")?;
     let year = century * 100 + year;
     let is_real = (1..=12).contains(&month) && (1..=days_in(year, month)).contains(&day);
     if !is_real || hour > 23 || minute > 59 || second > 59 {
@@ -205,16 +248,28 @@ fn usual_time(header: &[u8; 40]) -> Option<Time> {
     Some(Time::from_unix(secs, nanos))
 }
 
-/// For every byte of a word the number of two digits that begins there, if the word has digits where `shape` has `0` and
+/// For every byte of a word the number of two digits that begins there, if the word has digits where `shape` has `9` and
 /// otherwise the bytes of `shape` (which count as the digit 0).
 #[inline]
 fn pairs_of(word: u64, shape: [u8; 8]) -> Option<[u32; 8]> {
-    let digits = word ^ u64::from_le_bytes(shape);
-    // What added to a byte sets its top bit if the byte is no digit, or, at a sign, not 0. A carry into the next byte
-    // needs one of 0x81 or more, which the `|` finds.
-    let most = u64::from_le_bytes(shape.map(|byte| if byte == b'0' { 0x76 } else { 0x7f }));
-    let is_usual = (digits.wrapping_add(most) | digits) & 0x8080_8080_8080_8080 == 0;
-    is_usual.then(|| (digits * 10 + (digits >> 8)).to_le_bytes().map(u32::from))
+    let digits = word ^ zeros(shape);
+    is_shaped(word, shape).then(|| (digits * 10 + (digits >> 8)).to_le_bytes().map(u32::from))
+}
+
+/// Whether a word has where `shape` has a digit one that is at most as large, and otherwise the bytes of `shape`.
+#[inline]
+pub(super) fn is_shaped(word: u64, shape: [u8; 8]) -> bool {
+    let digits = word ^ zeros(shape);
+    // What added to a byte sets its top bit if the byte is more than it may be. A carry into the next byte needs one of 0x81 or
+    // more, which the `|` finds.
+    let room = u64::from_le_bytes(shape.map(|byte| if byte.is_ascii_digit() { 0x7f - (byte - b'0') } else { 0x7f }));
+    (digits.wrapping_add(room) | digits) & 0x8080_8080_8080_8080 == 0
+}
+
+/// What turns the digits of a word into their values and the signs of its shape into 0.
+#[inline]
+fn zeros(shape: [u8; 8]) -> u64 {
+    u64::from_le_bytes(shape.map(|byte| if byte.is_ascii_digit() { b'0' } else { byte }))
 }
 
 #[cfg(test)]

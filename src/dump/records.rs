@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::printing::{LogPlace, Printing, whole_characters, write_line};
 use crate::cri::{Malformed, Record, Tag};
 use crate::error::Error;
-use crate::log::{Line, LogFile, Tail};
+use crate::log::{Line, LogFile};
 
 #[derive(Serialize)]
 struct LineJson<'a> {
@@ -67,11 +67,11 @@ fn write_log(printing: &mut Printing<'_>, place: LogPlace<'_>, file: &LogFile, o
     let Some(mut number) = lines_before(printing, file, start) else { return Ok(()) };
     let Some(mut lines) = printing.told(file.lines(start)) else { return Ok(()) };
     while let Some(Some(line)) = printing.told(lines.next().map_err(|error| Error::io("read", file.path())(error))) {
-        if !line.terminated && printing.tail() == Tail::Hold {
+        if printing.tail().holds(&line) {
             break;
         }
-        number += 1;
-        let parsed = file.format().parse(line.bytes);
+        number += u64::from(!line.is_rest);
+        let parsed = file.format().parse_line(&line);
         let of_stream = |stream| parsed.is_ok_and(|record| record.stream == stream);
         if printing.look.stream.is_none_or(of_stream) {
             printing.tell_cut(file, line.cut_bytes);
@@ -89,7 +89,7 @@ fn lines_before(printing: &mut Printing<'_>, file: &LogFile, start: u64) -> Opti
         if line.offset >= start {
             break;
         }
-        number += 1;
+        number += u64::from(!line.is_rest);
     }
     Some(number)
 }
@@ -107,7 +107,7 @@ fn line_json<'a>(
         line: number,
         offset: line.offset,
         parsed: parsed_json(line, parsed),
-        unterminated: !line.terminated,
+        unterminated: !line.terminated && !line.has_rest,
         cut_bytes: Some(line.cut_bytes).filter(|cut| *cut > 0),
     }
 }

@@ -140,7 +140,7 @@ const fn gutter(row: &Row) -> &'static str {
 
 fn write_row(row: &Row, sanitiser: &mut Sanitiser, colour: bool, out: &mut impl Write) -> io::Result<()> {
     let spans = sanitiser.row(&row.text);
-    for Span { text, style } in &spans {
+    for Span { text, style, .. } in &spans {
         let style = Some(stream_style(*style, row)).filter(|style| colour && *style != Style::default());
         match style {
             Some(style) => write!(out, "{}{text}\x1b[0m", sgr(&style))?,
@@ -197,7 +197,7 @@ impl<'a> Clock<'a> {
         let before = self.before;
         self.start = start;
         self.before = at.or(self.before);
-        let since = |from: Option<Time>| at.zip(from).map(|(at, from)| seconds(at.millis_since(from)));
+        let since = |from: Option<Time>| at.zip(from).map(|(at, from)| words::seconds(at.millis_since(from)));
         let local = |format| {
             at.and_then(Time::to_jiff).map(|at| at.to_zoned(self.look.time_zone.clone()).strftime(format).to_string())
         };
@@ -210,11 +210,4 @@ impl<'a> Clock<'a> {
         };
         format!("{:>width$}  ", text.unwrap_or_default())
     }
-}
-
-/// `+12.345s`, with the sign that it has.
-fn seconds(ms: i64) -> String {
-    let sign = if ms < 0 { '-' } else { '+' };
-    let ms = ms.unsigned_abs();
-    format!("{sign}{}.{:03}s", ms / 1000, ms % 1000)
 }

@@ -14,15 +14,16 @@ use std::path::Path;
 use super::format::{Format, TELLING_BYTES};
 use super::index::{Index, Totals};
 use super::lines::{Limits, Lines, View};
-use super::rows::Rows;
+use super::rows::{Checkpoint, Rows};
 use super::standing::{Follower, Marks, Name, Standing, is_missing};
-use super::{Anchor, Tail, Window};
+use super::times::Gap;
+use super::{Anchor, Tail, Towards, Window};
 use crate::error::{Error, Result};
 use crate::file::FilePath;
 use crate::time::Time;
 
-/// How much of a file is read at once to index it.
-const INDEX_READ_BYTES: usize = 1 << 20;
+/// Read size for a few rows.
+const FEW_ROWS_BUFFER: usize = 16 << 10;
 
 /// How far the first record is looked for.
 const FIRST_TIME_BYTES: u64 = 64 << 10;
@@ -209,6 +210,32 @@ impl LogFile {
         })
     }
 
+    /// Where a reading stands before the first line that begins at or after an offset: its rows will be those of windows.
+    pub(crate) fn checkpoint_at(&self, offset: u64) -> Result<Checkpoint> {
+        self.reading(|view| {
+            let offset = view.next_line_start(offset.min(view.end))?;
+            Ok(Checkpoint { offset, starts: view.starts_at(offset)? })
+        })
+    }
+
+    /// The rows from where a reading stood, as windows show them; each holds at most `cap_bytes` of text. For a few rows.
+    pub(crate) fn rows_from(&self, checkpoint: Checkpoint, cap_bytes: usize, tail: Tail) -> Result<Rows<'_>> {
+        self.reading(|view| {
+            let limits = Limits { buffer: FEW_ROWS_BUFFER, ..view.limits };
+            Ok(View { limits, ..view }.rows(checkpoint.offset, checkpoint.starts, cap_bytes, tail))
+        })
+    }
+
+    /// Bytes as they stand in the file, as many as fit; fewer only at its end.
+    pub(crate) fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<usize> {
+        self.reading(|view| view.read_full(offset, into))
+    }
+
+    /// The size that the file has now.
+    pub(crate) fn bytes_now(&self) -> Result<u64> {
+        self.reading(|view| Ok(view.end))
+    }
+
     /// The physical lines from the first one that begins at or after `from`, up to the size that the file has now.
     #[expect(clippy::missing_errors_doc, reason = "see window")]
     pub fn lines(&self, from: u64) -> Result<Lines<'_>> {
@@ -245,18 +272,7 @@ impl LogFile {
     /// were. 0 at the end.
     #[expect(clippy::missing_errors_doc, reason = "see window")]
     pub fn feed(&self, index: &mut Index, max_bytes: u64) -> Result<u64> {
-        self.reading(|view| {
-            let from = index.bytes();
-            let view = View { end: view.end.min(from.saturating_add(max_bytes)), ..view };
-            let mut buffer = vec![0; INDEX_READ_BYTES];
-            loop {
-                let filled = view.read(index.bytes(), &mut buffer)?;
-                index.feed(buffer.get(..filled).unwrap_or_default());
-                if filled == 0 {
-                    return Ok(index.bytes() - from);
-                }
-            }
-        })
+        self.reading(|view| View { end: view.end.min(index.bytes().saturating_add(max_bytes)), ..view }.feed(index))
     }
 
     /// Where the row with this number, from 0, begins; `None` when the index does not know or the file has not as many.
@@ -274,13 +290,35 @@ impl LogFile {
         self.reading(|view| view.rows_before(place, offset, tail)).map(Some)
     }
 
+    /// The numbers, from 0, of the rows that begin at these offsets, which ascend; `None` where the index has not come that far.
+    #[expect(clippy::missing_errors_doc, reason = "see window")]
+    pub fn row_numbers(&self, index: &Index, offsets: &[u64], tail: Tail) -> Result<Vec<Option<u64>>> {
+        let place_of = |offset| index.place_of_offset(offset).filter(|_| offset < index.bytes());
+        self.reading(|view| view.numbers(offsets, place_of, tail))
+    }
+
+    /// Where the first row at or after a time begins, also where the index has not come yet; `None` when there is none. See `times`
+    /// for logs whose times step back.
+    #[expect(clippy::missing_errors_doc, reason = "see window")]
+    pub fn offset_of_time(&self, index: &Index, time: Time, tail: Tail) -> Result<Option<u64>> {
+        self.reading(|view| view.offset_of_time(index, time, tail))
+    }
+
+    /// The nearest row behind (or before) the one at `from` that comes at least `min_ms` later than the record before it, of whichever
+    /// stream; as far as the index has come.
+    #[expect(clippy::missing_errors_doc, reason = "see window")]
+    pub fn next_gap(&self, index: &Index, from: u64, towards: Towards, min_ms: i64, tail: Tail) -> Result<Option<u64>> {
+        let gap = Gap { from, towards, least_us: min_ms.saturating_mul(1000) };
+        self.reading(|view| view.next_gap(index, gap, tail))
+    }
+
     /// The time of the first record, if one lies in the first 64 KiB.
     #[expect(clippy::missing_errors_doc, reason = "see window")]
     pub fn first_time(&self) -> Result<Option<Time>> {
         self.reading(|view| {
             let mut lines = View { end: view.end.min(FIRST_TIME_BYTES), ..view }.lines(0);
             while let Some(line) = lines.next()? {
-                if let Ok(record) = view.format.parse(line.bytes) {
+                if let Ok(record) = view.format.parse_line(&line) {
                     return Ok(Some(record.at));
                 }
             }

@@ -9,7 +9,7 @@
 use std::ffi::OsStr;
 use std::io;
 
-use super::lines::{Limits, View};
+use super::lines::{Limits, Line, View};
 use super::path;
 use crate::cri::{self, Malformed, Reason, Record};
 
@@ -48,6 +48,20 @@ impl Format {
             Self::Cri => cri::parse(line).map_err(Some),
             Self::Plain => Err(None),
         }
+    }
+
+    /// As [`Self::parse`]; the rest of a line is no record, whatever it looks like.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    #[inline]
+    pub fn parse_line<'a>(self, line: &Line<'a>) -> Result<Record<'a>, Option<Malformed>> {
+        if line.is_rest { Err(self.rest()) } else { self.parse(line.bytes) }
+    }
+
+    /// What the rest of a line is.
+    pub(super) fn rest(self) -> Option<Malformed> {
+        (self == Self::Cri).then_some(Malformed { reason: Reason::Rest, column: 1 })
     }
 
     /// The format of the log that is seen through `view`, by the name of its file and its first lines. The name of a command's

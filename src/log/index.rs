@@ -3,16 +3,19 @@
 //! One block per 64 KiB of log, 40 bytes each: about 6 MiB for 10 GiB. It only *adds* what a window cannot know: which number a row
 //! has, where a row number or a time lies (to within one block, the rest is a short read), what the whole log holds.
 //!
+//! Nearly every line is a full record in the usual form with no entry of its stream open: a row, whatever was before. Those are
+//! counted by their headers alone ([`Skimmer`]); their times are read once per block.
+//!
 //! An entry that is open and holds no byte so far is no row yet, but may become one; it is counted when it opens, left out
 //! of every answer while it is empty, and taken back from the blocks behind it when it is certain that it stays empty.
 
 use memchr::memchr;
 
-use super::lines::{MAX_LINE_BYTES, WINDOW_REACH};
+use super::bounds::cut_of;
+use super::lines::{Limits, usize_of};
 use super::start::Starts;
-use super::{Format, Tail};
-use crate::cri::{Record, Stream, Tag};
-use crate::time::Time;
+use super::{Format, Tail, Towards};
+use crate::cri::{self, Record, Skimmer, Stream, Tag};
 
 /// How many bytes of the log one block stands for.
 const BLOCK_BYTES: u64 = 64 << 10;
@@ -41,8 +44,8 @@ pub struct Place {
     pub row: u64,
     /// How many rows of standard error begin before it.
     pub stderr_rows: u64,
-    /// The latest time of any record before it; times in a log may step back. `None` when there is no record before it.
-    pub latest: Option<Time>,
+    /// The time of the last record before it, in microseconds; `None` when there is no record before it.
+    pub before_us: Option<i64>,
 }
 
 /// A [`Place`] in 40 bytes, its rows counted with entries that may turn out to be none.
@@ -51,10 +54,14 @@ struct Block {
     offset: u64,
     row: u64,
     stderr_rows: u64,
-    latest_secs: i64,
-    latest_nanos: u32,
-    has_latest: bool,
+    /// See [`Place::before_us`]; [`NO_TIME`] for none.
+    before_us: i64,
+    /// The latest `before_us` of this and all earlier blocks: times in a log may step back.
+    reached_us: i64,
 }
+
+/// Earlier than what any record says.
+const NO_TIME: i64 = i64::MIN;
 
 /// The index of a log.
 #[derive(Clone)]
@@ -63,11 +70,14 @@ pub struct Index {
     block_bytes: u64,
     /// The first offset of which no block stands yet.
     next_block: u64,
-    /// The bytes of a line cut off by the end of what was fed, at most [`Index::line_bytes`], and how many more it has.
+    /// The bytes of a line cut off by the end of what was fed, at most [`Limits::line`], and how many more it has.
     carry: Vec<u8>,
     carry_cut: u64,
-    /// What is held of a line; the same as the readers of rows hold, so that both agree on what is a record.
-    line_bytes: usize,
+    /// Whether that line is the rest of one.
+    is_rest: bool,
+    /// The same as of the readers of rows, so that all agree on what is a record.
+    limits: Limits,
+    skimmer: Skimmer,
     counts: Counts,
 }
 
@@ -77,10 +87,20 @@ struct Counts {
     format: Format,
     totals: Totals,
     stderr_rows: u64,
-    latest: Option<Time>,
+    /// The time of the last record.
+    last_us: i64,
     starts: Starts,
     /// Per stream: where its open entry begins, if that holds no byte yet.
     empty: [Option<u64>; 2],
+}
+
+/// A line, or a piece of one that was cut.
+#[derive(Clone, Copy)]
+struct Piece<'b> {
+    bytes: &'b [u8],
+    /// How many more it has.
+    cut_bytes: u64,
+    is_rest: bool,
 }
 
 /// What a line means for the blocks.
@@ -95,38 +115,45 @@ impl Index {
     /// The index of a log of this format, empty so far; its row numbers agree with the rows of windows.
     #[must_use]
     pub fn new(format: Format) -> Self {
-        Self::with(format, WINDOW_REACH, MAX_LINE_BYTES, BLOCK_BYTES)
+        Self::with(format, Limits::USUAL, BLOCK_BYTES)
     }
 
     /// For [`Totals`] that agree with reading the whole log.
     pub(super) fn unbounded(format: Format) -> Self {
-        Self::with(format, Starts::UNBOUNDED, MAX_LINE_BYTES, BLOCK_BYTES)
+        Self::with(format, Limits { reach: Starts::UNBOUNDED, ..Limits::USUAL }, BLOCK_BYTES)
     }
 
-    pub(super) fn with(format: Format, reach: u64, line_bytes: usize, block_bytes: u64) -> Self {
+    pub(super) fn with(format: Format, limits: Limits, block_bytes: u64) -> Self {
         let counts = Counts {
             format,
             totals: Totals::default(),
             stderr_rows: 0,
-            latest: None,
-            starts: Starts::new(reach),
+            last_us: NO_TIME,
+            starts: Starts::new(limits.reach),
             empty: [None; 2],
         };
-        Self { blocks: Vec::new(), block_bytes, next_block: 0, carry: Vec::new(), carry_cut: 0, line_bytes, counts }
+        Self {
+            blocks: Vec::new(),
+            block_bytes,
+            next_block: 0,
+            carry: Vec::new(),
+            carry_cut: 0,
+            is_rest: false,
+            limits,
+            skimmer: Skimmer::default(),
+            counts,
+        }
     }
 
     /// Takes the log's next bytes, cut anywhere.
     pub fn feed(&mut self, bytes: &[u8]) {
         let mut rest = bytes;
-        if !self.carry.is_empty() || self.carry_cut > 0 {
-            rest = self.feed_carry(bytes);
+        while !rest.is_empty() {
+            if !self.has_carry() && !self.is_rest {
+                rest = self.feed_usual(rest);
+            }
+            rest = self.feed_line(rest);
         }
-        while let Some(lf) = memchr(b'\n', rest) {
-            let (line, behind) = rest.split_at(lf);
-            self.line(line, 0);
-            rest = behind.get(1..).unwrap_or_default();
-        }
-        self.keep(rest);
     }
 
     /// How much was fed: the offset at which to go on.
@@ -140,7 +167,8 @@ impl Index {
     pub fn totals(&self, tail: Tail) -> Totals {
         let mut counts = self.counts;
         if tail == Tail::Emit && self.has_carry() {
-            counts.line(self.tail_offset(), &self.carry, self.carry_cut);
+            let piece = Piece { bytes: &self.carry, cut_bytes: self.carry_cut, is_rest: self.is_rest };
+            counts.line(self.tail_offset(), &piece);
         }
         let empty = counts.empty.iter().flatten().count() as u64;
         Totals { rows: counts.totals.rows - empty, ..counts.totals }
@@ -160,12 +188,26 @@ impl Index {
         self.place(after.checked_sub(1)?)
     }
 
-    /// The last known row start before which every record is earlier than `time`: the first record that is not lies
-    /// behind it, less than a block and a row away, if there is one.
-    #[must_use]
-    pub fn place_of_time(&self, time: Time) -> Option<Place> {
-        let after = self.blocks.partition_point(|block| block.latest().is_none_or(|latest| latest < time));
-        self.place(after.checked_sub(1)?)
+    /// The last known row start before which all records are earlier than a time in microseconds, as far as one record per block
+    /// tells, and the next one, before which a record is not.
+    pub(super) fn places_of_time(&self, us: i64) -> (Option<Place>, Option<Place>) {
+        let behind = self.blocks.partition_point(|block| block.reached_us < us);
+        (behind.checked_sub(1).and_then(|before| self.place(before)), self.place(behind))
+    }
+
+    /// The blocks from that of an offset on, in either direction: where each begins, and where the next one does.
+    pub(super) fn blocks_from(
+        &self,
+        offset: u64,
+        towards: Towards,
+    ) -> impl Iterator<Item = (Place, Option<Place>)> + use<'_> {
+        let after = self.blocks.partition_point(|block| block.offset <= offset);
+        let first = after.saturating_sub(1);
+        let (down, up) = match towards {
+            Towards::Down => (first..self.blocks.len(), 0..0),
+            Towards::Up => (0..0, 0..(first + 1).min(self.blocks.len())),
+        };
+        down.chain(up.rev()).filter_map(|block| Some((self.place(block)?, self.place(block + 1))))
     }
 
     /// The memory that the blocks take, in bytes.
@@ -182,38 +224,82 @@ impl Index {
         self.counts.totals.bytes - self.carry.len() as u64 - self.carry_cut
     }
 
-    /// Completes the line in `carry`, if its LF has come: what is left of the bytes.
-    fn feed_carry<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
-        let Some(lf) = memchr(b'\n', bytes) else {
-            self.keep(bytes);
-            return &[];
-        };
-        let (line, behind) = bytes.split_at(lf);
-        self.keep(line);
-        let (mut whole, cut) = (std::mem::take(&mut self.carry), std::mem::take(&mut self.carry_cut));
-        self.counts.totals.bytes -= whole.len() as u64 + cut;
-        self.line(&whole, cut);
-        whole.clear();
-        self.carry = whole;
-        behind.get(1..).unwrap_or_default()
+    /// Takes full records in the usual form from the front, each of them a row, up to the next block or to what is anything
+    /// else: what is left of the bytes.
+    fn feed_usual<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
+        let counts = &mut self.counts;
+        let to_block = usize_of(self.next_block.saturating_sub(counts.totals.bytes)).min(bytes.len());
+        let is_open = Stream::ALL.map(|stream| counts.starts.is_open(stream));
+        let (mut next, mut last, mut seen) = (0, None, [0_u64; 2]);
+        // A header as long as the least that is held of a line is whole; what may be cut is not for here.
+        let longest = usize_of(self.limits.line_reach);
+        while next < to_block && counts.format == Format::Cri {
+            let line = bytes.get(next..).unwrap_or_default();
+            let Some(skimmed) = self.skimmer.skim(line) else { break };
+            let content = line.get(skimmed.content_at..).unwrap_or_default();
+            let Some(lf) = memchr(b'\n', content) else { break };
+            let len = skimmed.content_at + lf;
+            let is_row = skimmed.tag == Tag::Full && !is_open[skimmed.stream.index()];
+            if !is_row || len >= longest || skimmed.content_at > self.limits.line {
+                break;
+            }
+            seen[skimmed.stream.index()] += 1;
+            last = Some(line.get(..len).unwrap_or_default());
+            next += len + 1;
+        }
+        let [stdout, stderr] = seen;
+        counts.totals.stdout += stdout;
+        counts.totals.stderr += stderr;
+        counts.totals.rows += stdout + stderr;
+        counts.stderr_rows += stderr;
+        counts.totals.bytes += next as u64;
+        if let Some(record) = last.and_then(|line| cri::parse(line).ok()) {
+            counts.last_us = record.at.floor_micros();
+        }
+        bytes.get(next..).unwrap_or_default()
     }
 
-    /// Keeps the bytes of a line whose LF has not come.
+    /// Takes a line from the front, or keeps the beginning of one: what is left of the bytes.
+    fn feed_line<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
+        let offset = self.tail_offset();
+        let to_cut = usize_of(cut_of(offset, self.limits.line_reach) - self.counts.totals.bytes);
+        let (within, _) = bytes.split_at(bytes.len().min(to_cut));
+        let lf = memchr(b'\n', within);
+        let end = lf.unwrap_or(within.len());
+        let (line, behind) = bytes.split_at(end);
+        if lf.is_none() && end < to_cut {
+            self.keep(line);
+        } else if self.has_carry() {
+            self.keep(line);
+            let (mut whole, cut_bytes) = (std::mem::take(&mut self.carry), std::mem::take(&mut self.carry_cut));
+            self.counts.totals.bytes = offset;
+            self.line(&whole, cut_bytes, lf.is_some());
+            whole.clear();
+            self.carry = whole;
+        } else {
+            let (held, cut) = line.split_at(end.min(self.limits.line));
+            self.line(held, cut.len() as u64, lf.is_some());
+        }
+        behind.get(usize::from(lf.is_some())..).unwrap_or_default()
+    }
+
+    /// Keeps the bytes of a line whose end has not come.
     fn keep(&mut self, bytes: &[u8]) {
-        let room = self.line_bytes.saturating_sub(self.carry.len());
+        let room = self.limits.line.saturating_sub(self.carry.len());
         let (held, cut) = bytes.split_at(bytes.len().min(room));
         self.carry.extend_from_slice(held);
         self.carry_cut += cut.len() as u64;
         self.counts.totals.bytes += bytes.len() as u64;
     }
 
-    /// Takes a line; `cut_bytes` of it are not in `line`.
-    fn line(&mut self, line: &[u8], cut_bytes: u64) {
+    /// Takes a line, or the piece of one before a cut; `cut_bytes` of it are not in `bytes`.
+    fn line(&mut self, bytes: &[u8], cut_bytes: u64, terminated: bool) {
         let offset = self.counts.totals.bytes;
-        let (held, cut) = line.split_at(line.len().min(self.line_bytes));
+        let piece = Piece { bytes, cut_bytes, is_rest: self.is_rest };
         let before = (offset >= self.next_block).then_some(self.counts);
-        let counted = self.counts.line(offset, held, cut_bytes + cut.len() as u64);
-        self.counts.totals.bytes += line.len() as u64 + cut_bytes + 1;
+        let counted = self.counts.line(offset, &piece);
+        self.counts.totals.bytes += bytes.len() as u64 + cut_bytes + u64::from(terminated);
+        self.is_rest = !terminated;
         if let Some((stream, start)) = counted.no_row {
             self.take_back(stream, start);
         }
@@ -240,9 +326,8 @@ impl Index {
             offset,
             row: before.totals.rows - u64::from(no_row.is_some()),
             stderr_rows: before.stderr_rows - u64::from(stderr),
-            latest_secs: before.latest.map_or(0, Time::unix_secs),
-            latest_nanos: before.latest.map_or(0, Time::subsec_nanos),
-            has_latest: before.latest.is_some(),
+            before_us: before.last_us,
+            reached_us: before.last_us.max(self.blocks.last().map_or(NO_TIME, |block| block.reached_us)),
         });
         self.next_block = (offset / self.block_bytes + 1) * self.block_bytes;
     }
@@ -259,21 +344,16 @@ impl Index {
             offset: block.offset,
             row: block.row - stdout - stderr,
             stderr_rows: block.stderr_rows - stderr,
-            latest: block.latest(),
+            before_us: Some(block.before_us).filter(|at| *at != NO_TIME),
         }
-    }
-}
-
-impl Block {
-    fn latest(&self) -> Option<Time> {
-        self.has_latest.then(|| Time::from_unix(self.latest_secs, self.latest_nanos))
     }
 }
 
 impl Counts {
     /// Counts a line, but not its bytes.
-    fn line(&mut self, offset: u64, line: &[u8], cut_bytes: u64) -> Counted {
-        let record = match self.format.parse(line) {
+    fn line(&mut self, offset: u64, piece: &Piece<'_>) -> Counted {
+        let parsed = if piece.is_rest { Err(self.format.rest()) } else { self.format.parse(piece.bytes) };
+        let record = match parsed {
             Ok(record) => record,
             Err(malformed) => {
                 self.totals.malformed += u64::from(malformed.is_some());
@@ -285,9 +365,9 @@ impl Counts {
             Stream::Stdout => &mut self.totals.stdout,
             Stream::Stderr => &mut self.totals.stderr,
         } += 1;
-        self.latest = self.latest.max(Some(record.at));
+        self.last_us = record.at.floor_micros();
         let begins_row = self.starts.record(offset, record.stream, record.tag);
-        let no_row = self.note_empty(offset, &record, begins_row, cut_bytes).map(|start| (record.stream, start));
+        let no_row = self.note_empty(offset, &record, begins_row, piece.cut_bytes).map(|start| (record.stream, start));
         if begins_row {
             self.totals.rows += 1;
             self.stderr_rows += u64::from(record.stream == Stream::Stderr);

@@ -1,6 +1,7 @@
-//! Physical lines of a file, forward from a byte offset, and where lines begin.
+//! Physical lines of a file, forward from a byte offset.
 //!
-//! LF is the only line end; everything else, CR and NUL included, is content. Reads go by position (`pread`), so one open
+//! LF is the only line end; everything else, CR and NUL included, is content. What is too long to be read at once is cut (see
+//! `bounds`). Reads go by position (`pread`), so one open
 //! file serves many readers at once. Memory is one buffer: what a line has beyond [`MAX_LINE_BYTES`] is skipped and
 //! counted, never held. A file that is appended to, truncated or rewritten meanwhile gives other bytes, never a fault.
 
@@ -10,6 +11,7 @@ use std::os::unix::fs::FileExt;
 
 use memchr::{memchr, memrchr};
 
+use super::bounds::cut_of;
 use super::rows::Rows;
 use super::start::Starts;
 use super::{Format, Tail};
@@ -30,8 +32,9 @@ pub(super) const WINDOW_REACH: u64 = 256 << 10;
 /// As [`WINDOW_REACH`], for readers that show rows whole.
 const STREAM_REACH: u64 = 16 << 20;
 
-/// Reads a small piece of the file backward: lines are short, so the first one nearly always suffices.
-const BACKWARD_BYTES: u64 = 8 << 10;
+/// How long a line may be without being cut; see `bounds`. Up to four times as much is read where such a line is shown: some
+/// hundredths of a second.
+const LINE_REACH: u64 = 100 << 20;
 
 /// The sizes that readers work with; tests make them small.
 #[derive(Clone, Copy, Debug)]
@@ -42,11 +45,14 @@ pub(super) struct Limits {
     pub buffer: usize,
     /// Bytes held of one line.
     pub line: usize,
+    /// See `bounds`.
+    pub line_reach: u64,
 }
 
 impl Limits {
     /// Of every reader outside tests.
-    pub const USUAL: Self = Self { reach: WINDOW_REACH, buffer: BUFFER_BYTES, line: MAX_LINE_BYTES };
+    pub const USUAL: Self =
+        Self { reach: WINDOW_REACH, buffer: BUFFER_BYTES, line: MAX_LINE_BYTES, line_reach: LINE_REACH };
     /// Of a reader that shows rows whole: it can afford to look back some hundredths of a second.
     pub const STREAM: Self = Self { reach: STREAM_REACH, line: MAX_STREAM_LINE_BYTES, ..Self::USUAL };
 }
@@ -65,46 +71,12 @@ pub(super) struct View<'f> {
 impl<'f> View<'f> {
     /// The lines from an offset, which must be the start of a line.
     pub fn lines(self, from: u64) -> Lines<'f> {
-        Lines { view: self, buffer: Vec::new(), base: from, next: 0, filled: 0 }
+        Lines { view: self, buffer: Vec::new(), base: from, next: 0, filled: 0, is_rest: None }
     }
 
     /// The rows from the start of a line on, `starts` being the state before it.
     pub fn rows(self, from: u64, starts: Starts, cap_bytes: usize, tail: Tail) -> Rows<'f> {
         Rows::new(self, from, starts, cap_bytes, tail)
-    }
-
-    /// The start of the first line that begins at or after an offset; the end of the file when there is none.
-    pub fn next_line_start(self, offset: u64) -> io::Result<u64> {
-        let Some(mut at) = offset.checked_sub(1) else { return Ok(0) };
-        let mut buffer = vec![0; self.limits.buffer];
-        loop {
-            let filled = self.read(at, &mut buffer)?;
-            let bytes = buffer.get(..filled).unwrap_or_default();
-            if let Some(lf) = memchr(b'\n', bytes) {
-                return Ok(at + lf as u64 + 1);
-            }
-            if filled == 0 {
-                return Ok(self.end);
-            }
-            at += filled as u64;
-        }
-    }
-
-    /// The start of the last line that begins at or before an offset.
-    pub fn line_start(self, offset: u64) -> io::Result<u64> {
-        let mut to = offset.min(self.end);
-        let mut step = BACKWARD_BYTES.min(self.limits.buffer as u64);
-        while to > 0 {
-            let from = to.saturating_sub(step);
-            let mut buffer = vec![0; usize_of(to - from)];
-            let filled = self.read_full(from, &mut buffer)?;
-            if let Some(lf) = memrchr(b'\n', buffer.get(..filled).unwrap_or_default()) {
-                return Ok(from + lf as u64 + 1);
-            }
-            to = from;
-            step = (step * 2).min(self.limits.buffer as u64);
-        }
-        Ok(0)
     }
 
     /// Some bytes from an offset on; 0 at the end.
@@ -148,8 +120,12 @@ pub struct Line<'a> {
     pub cut_bytes: u64,
     /// Where the next line begins: past the LF.
     pub end: u64,
-    /// Whether a LF ended it; only the last line of a file may lack it.
+    /// Whether a LF ended it; only the last line of a file may lack it, and one that was cut.
     pub terminated: bool,
+    /// Whether it is the rest of a line that was cut: no record, whatever it looks like.
+    pub is_rest: bool,
+    /// Whether it was cut itself: the next line is its rest.
+    pub has_rest: bool,
 }
 
 /// Reads physical lines forward; lends each until the next is asked for.
@@ -162,6 +138,16 @@ pub struct Lines<'f> {
     /// Where in the buffer the next line begins. Before it may stand the head of a long line, with a gap behind it.
     next: usize,
     filled: usize,
+    /// Whether the next line is the rest of one, where that is known.
+    is_rest: Option<bool>,
+}
+
+/// What ends a line.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    Lf,
+    Cut,
+    File,
 }
 
 impl Lines<'_> {
@@ -171,24 +157,58 @@ impl Lines<'_> {
     /// When the file cannot be read.
     #[expect(clippy::should_implement_trait, reason = "a line is lent from the buffer, which Iterator cannot say")]
     pub fn next(&mut self) -> io::Result<Option<Line<'_>>> {
+        let is_rest = match self.is_rest {
+            Some(is_rest) => is_rest,
+            None => self.view.is_rest(self.offset())?,
+        };
         let mut searched = self.next;
         loop {
-            if let Some(lf) = memchr(b'\n', self.buffer.get(searched..self.filled).unwrap_or_default()) {
-                return Ok(Some(self.lend(searched + lf, true)));
+            let unseen = self.buffer.get(searched..self.filled).unwrap_or_default();
+            let lf = memchr(b'\n', unseen).map(|lf| searched + lf);
+            if let Some(cut) = self.cut_within(lf.unwrap_or(self.filled)) {
+                return Ok(Some(self.lend(cut, End::Cut, is_rest)));
+            }
+            if let Some(lf) = lf {
+                return Ok(Some(self.lend(lf, End::Lf, is_rest)));
             }
             let pending = self.filled - self.next;
             if pending >= self.view.limits.line {
-                return self.lend_long().map(Some);
+                return self.lend_long(is_rest).map(Some);
             }
             if self.fill()? == 0 {
-                return Ok((pending > 0).then(|| self.lend(self.filled, false)));
+                return Ok((pending > 0).then(|| self.lend(self.filled, End::File, is_rest)));
             }
             searched = self.next + pending;
         }
     }
 
+    /// All lines that lie in the buffer from their beginning to their LF, nearly always many; none where [`Self::next`] has to
+    /// decide what the next line is.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn whole_lines(&mut self) -> io::Result<&[u8]> {
+        if self.next == self.filled {
+            self.fill()?;
+        }
+        let buffered = self.buffer.get(self.next..self.filled).unwrap_or_default();
+        let end = memrchr(b'\n', buffered).map_or(0, |lf| lf + 1);
+        // No line of these is longer than all of them.
+        if self.is_rest != Some(false) || end as u64 >= self.view.limits.line_reach || end > self.view.limits.line {
+            return Ok(&[]);
+        }
+        self.next += end;
+        Ok(self.buffer.get(self.next - end..self.next).unwrap_or_default())
+    }
+
+    /// Where the next line begins.
+    pub(super) const fn offset(&self) -> u64 {
+        self.base + self.next as u64
+    }
+
     /// Goes on from the start of another line. Cheap where its bytes are in the buffer.
     pub(super) fn seek(&mut self, line_start: u64) {
+        self.is_rest = None;
         // No line starts within the gap behind the head of a long line, so what is in the buffer from a line's start on is whole.
         let buffered = line_start.checked_sub(self.base).map(usize_of);
         if let Some(at) = buffered.filter(|at| *at <= self.filled) {
@@ -198,17 +218,29 @@ impl Lines<'_> {
         }
     }
 
-    /// Lends the line from `next` to `lf`, all of which is in the buffer.
-    fn lend(&mut self, lf: usize, terminated: bool) -> Line<'_> {
-        let (from, offset) = (self.next, self.base + self.next as u64);
-        let cut = (lf - from).saturating_sub(self.view.limits.line);
-        self.next = lf + usize::from(terminated);
+    /// Where in the buffer the line from `next` is cut, if it goes on to `end` and that is far enough.
+    fn cut_within(&self, end: usize) -> Option<usize> {
+        let reach = self.view.limits.line_reach;
+        if ((end - self.next) as u64) < reach {
+            return None;
+        }
+        Some(usize_of(cut_of(self.offset(), reach) - self.base)).filter(|cut| *cut <= end)
+    }
+
+    /// Lends the line from `next` to `to`, all of which is in the buffer.
+    fn lend(&mut self, to: usize, end: End, is_rest: bool) -> Line<'_> {
+        let (from, offset) = (self.next, self.offset());
+        let cut = (to - from).saturating_sub(self.view.limits.line);
+        self.next = to + usize::from(end == End::Lf);
+        self.is_rest = Some(end == End::Cut);
         Line {
             offset,
-            bytes: self.buffer.get(from..lf - cut).unwrap_or_default(),
+            bytes: self.buffer.get(from..to - cut).unwrap_or_default(),
             cut_bytes: cut as u64,
             end: self.base + self.next as u64,
-            terminated,
+            terminated: end == End::Lf,
+            is_rest,
+            has_rest: end == End::Cut,
         }
     }
 
@@ -242,26 +274,32 @@ impl Lines<'_> {
     }
 
     /// A line whose end is not in the buffer although all that is held of it is: keeps its head at the front of the
-    /// buffer and reads on behind that until the LF comes.
-    fn lend_long(&mut self) -> io::Result<Line<'_>> {
-        let (offset, held) = (self.base + self.next as u64, self.view.limits.line);
+    /// buffer and reads on behind that until its end comes.
+    fn lend_long(&mut self, is_rest: bool) -> io::Result<Line<'_>> {
+        let (offset, held) = (self.offset(), self.view.limits.line);
+        let cut = cut_of(offset, self.view.limits.line_reach);
         let mut at = self.base + self.filled as u64;
         self.buffer.copy_within(self.next..self.next + held, 0);
         self.grow(held + self.view.limits.buffer);
-        let (content_end, terminated) = loop {
-            let into = self.buffer.get_mut(held..).unwrap_or_default();
+        let (content_end, end) = loop {
+            let room = usize_of(cut - at).min(self.buffer.len() - held);
+            let into = self.buffer.get_mut(held..held + room).unwrap_or_default();
             let came = self.view.read(at, into)?;
             // `at >= offset + held`, so the base of a buffer that holds `at` at `held` is not negative.
             (self.base, self.filled) = (at - held as u64, held + came);
             match memchr(b'\n', into.get(..came).unwrap_or_default()) {
-                Some(lf) => break (at + lf as u64, true),
-                None if came == 0 => break (at, false),
+                Some(lf) => break (at + lf as u64, End::Lf),
+                None if at + came as u64 == cut => break (cut, End::Cut),
+                None if came == 0 => break (at, End::File),
                 None => at += came as u64,
             }
         };
+        let (terminated, has_rest) = (end == End::Lf, end == End::Cut);
         let end = content_end + u64::from(terminated);
         self.next = usize_of(end - self.base);
+        self.is_rest = Some(has_rest);
         let bytes = self.buffer.get(..held).unwrap_or_default();
-        Ok(Line { offset, bytes, cut_bytes: content_end - offset - held as u64, end, terminated })
+        let cut_bytes = content_end - offset - held as u64;
+        Ok(Line { offset, bytes, cut_bytes, end, terminated, is_rest, has_rest })
     }
 }

@@ -8,16 +8,19 @@
 //!
 //! ```text
 //! path   names -> where logs lie          start  which records begin a row (pure)
-//! lines  bytes -> physical lines           rows   lines -> rows, streaming       index  bytes -> row numbers (pure)
-//! file   path, what changed                window the rows around an anchor      format CRI or plain text
-//! standing  which file the name means
+//! bounds where lines begin                lines  bytes -> physical lines           format CRI or plain text
+//! rows   lines -> rows, streaming         window the rows around an anchor         index  bytes -> row numbers (pure)
+//! file   path, what changed               feed   a file -> its index               times  where a time or a gap lies
+//! standing  which file a name means
 //! ```
 //!
 //! A window and the index join pieces that lie up to 256 KiB apart into rows that stretch over up to 512 KiB of the file (see
 //! `start`), so that both need but a bounded look around. Reading a log from its start ([`LogFile::rows`]) and its totals
 //! ([`LogFile::totals`]) join however far apart the pieces lie. What is cut apart is never lost: it is a row of its own, and the row
-//! before it is not `complete`.
+//! before it is not `complete`. A line longer than 100 MiB is cut into rows too (see `bounds`).
 
+mod bounds;
+mod feed;
 mod file;
 mod format;
 mod index;
@@ -29,6 +32,7 @@ mod standing;
 mod start;
 #[cfg(test)]
 mod tests;
+mod times;
 mod window;
 
 use crate::cri::{Malformed, Stream};
@@ -38,7 +42,7 @@ pub use file::{Change, LogFile};
 pub use format::Format;
 pub use index::{Index, Place, Totals};
 pub use lines::{Line, Lines, MAX_LINE_BYTES, MAX_STREAM_LINE_BYTES};
-pub use rows::Rows;
+pub use rows::{Checkpoint, Rows};
 pub use standing::{Name, Standing};
 pub use window::WINDOW_ROW_BYTES;
 
@@ -81,6 +85,15 @@ pub enum Anchor {
     Before(u64),
     /// The last rows of the file.
     End,
+}
+
+/// The direction of a step from a row.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Towards {
+    /// To later rows.
+    Down,
+    /// To earlier rows.
+    Up,
 }
 
 /// Some rows in a row.

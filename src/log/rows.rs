@@ -9,7 +9,7 @@
 
 use std::io;
 
-use super::lines::{Line, Lines, View};
+use super::lines::{Line, Lines, View, WINDOW_REACH};
 use super::start::Starts;
 use super::{Format, Row, Tail};
 use crate::cri::{Malformed, Record, Stream, Tag};
@@ -23,11 +23,71 @@ pub struct Rows<'f> {
     starts: Starts,
     cap_bytes: usize,
     tail: Tail,
+    /// Where the first line of the row read last begins.
+    before: Checkpoint,
+    /// Behind the first line of the row read last.
+    after: u64,
+    /// Where the first row begins that what is appended may still change.
+    open: Option<Checkpoint>,
+}
+
+/// Where a reading of rows stands, before some line: enough to go on from there.
+#[derive(Clone, Copy, Debug)]
+pub struct Checkpoint {
+    /// Where that line begins.
+    pub offset: u64,
+    pub(super) starts: Starts,
+}
+
+impl Checkpoint {
+    /// Before the first line of a file.
+    pub(crate) const START: Self = Self { offset: 0, starts: Starts::new(WINDOW_REACH) };
+
+    /// Before a line up to which no record is a piece, or none that matters any more.
+    pub(crate) const fn settled_at(offset: u64) -> Self {
+        Self { offset, ..Self::START }
+    }
+
+    /// Whether no entry is open: what was read before it has no bearing on what comes.
+    pub(crate) fn is_settled(&self) -> bool {
+        !self.starts.is_open_at(self.offset)
+    }
 }
 
 impl<'f> Rows<'f> {
     pub(super) fn new(view: View<'f>, from: u64, starts: Starts, cap_bytes: usize, tail: Tail) -> Self {
-        Self { walk: view.lines(from), ahead: view.lines(from), format: view.format, starts, cap_bytes, tail }
+        Self {
+            walk: view.lines(from),
+            ahead: view.lines(from),
+            format: view.format,
+            starts,
+            cap_bytes,
+            tail,
+            before: Checkpoint { offset: from, starts },
+            after: from,
+            open: None,
+        }
+    }
+
+    /// Before the row read last.
+    pub(crate) const fn before(&self) -> Checkpoint {
+        self.before
+    }
+
+    /// Behind the first line of the row read last: the next row begins there or later.
+    pub(crate) const fn after(&self) -> Checkpoint {
+        Checkpoint { offset: self.after, starts: self.starts }
+    }
+
+    /// Before the first row among those read (or passed over because they are empty so far) that is not ended, so that what
+    /// is appended to the file may still change it.
+    pub(crate) const fn open(&self) -> Option<Checkpoint> {
+        self.open
+    }
+
+    /// How far the file was walked: where the next row begins, or later.
+    pub(super) const fn walked(&self) -> u64 {
+        self.walk.offset()
     }
 
     /// From now on rows hold at most this much text.
@@ -37,10 +97,15 @@ impl<'f> Rows<'f> {
 
     fn read(&mut self) -> io::Result<Option<Row>> {
         while let Some(line) = self.walk.next()? {
+            let before = Checkpoint { offset: line.offset, starts: self.starts };
+            if !line.terminated && !line.has_rest {
+                self.open = self.open.or(Some(before));
+            }
             if self.tail.holds(&line) {
                 break;
             }
-            let record = match self.format.parse(line.bytes) {
+            (self.before, self.after) = (before, line.end);
+            let record = match self.format.parse_line(&line) {
                 Ok(record) => record,
                 Err(malformed) => return Ok(Some(line_row(&line, malformed, self.cap_bytes))),
             };
@@ -50,7 +115,8 @@ impl<'f> Rows<'f> {
             let (mut row, end) = (first_row(&line, &record, self.cap_bytes), line.end);
             let (stream, tag) = (record.stream, record.tag);
             if tag == Tag::Partial {
-                self.gather(&mut row, stream, end)?;
+                let is_ended = self.gather(&mut row, stream, end)?;
+                self.open = self.open.or((!is_ended).then_some(before));
             }
             if row.complete || !row.text.is_empty() || row.cut_bytes > 0 {
                 return Ok(Some(row));
@@ -59,15 +125,18 @@ impl<'f> Rows<'f> {
         Ok(None)
     }
 
-    /// Adds the pieces that follow from `from` on, up to the closing `F`, the reach, or the end.
-    fn gather(&mut self, row: &mut Row, stream: Stream, from: u64) -> io::Result<()> {
+    /// Adds the pieces that follow from `from` on, up to the closing `F`, the reach, or the end: whether it was not the end.
+    fn gather(&mut self, row: &mut Row, stream: Stream, from: u64) -> io::Result<bool> {
         let mut starts = self.starts;
         self.ahead.seek(from);
         while let Some(line) = self.ahead.next()? {
-            if self.tail.holds(&line) || !starts.reaches(line.offset, stream) {
-                break;
+            if !starts.reaches(line.offset, stream) {
+                return Ok(true);
             }
-            let Ok(record) = self.format.parse(line.bytes) else { continue };
+            if self.tail.holds(&line) {
+                return Ok(false);
+            }
+            let Ok(record) = self.format.parse_line(&line) else { continue };
             if record.stream != stream {
                 continue;
             }
@@ -75,11 +144,11 @@ impl<'f> Rows<'f> {
             append(row, record.content, line.cut_bytes, self.cap_bytes);
             row.last_at = Some(record.at);
             if record.tag == Tag::Full {
-                row.complete = true;
-                break;
+                row.complete = !line.has_rest;
+                return Ok(line.terminated || line.has_rest);
             }
         }
-        Ok(())
+        Ok(false)
     }
 }
 
@@ -93,8 +162,9 @@ impl Iterator for Rows<'_> {
 
 impl Tail {
     /// Whether the line is a last one that is not to be seen yet.
-    pub(super) fn holds(self, line: &Line<'_>) -> bool {
-        self == Self::Hold && !line.terminated
+    #[must_use]
+    pub fn holds(self, line: &Line<'_>) -> bool {
+        self == Self::Hold && !line.terminated && !line.has_rest
     }
 }
 
@@ -106,7 +176,7 @@ fn first_row(line: &Line<'_>, record: &Record<'_>, cap_bytes: usize) -> Row {
         stream: Some(record.stream),
         text: Vec::new(),
         cut_bytes: 0,
-        complete: record.tag == Tag::Full,
+        complete: record.tag == Tag::Full && !line.has_rest,
         malformed: None,
     };
     append(&mut row, record.content, line.cut_bytes, cap_bytes);
@@ -157,7 +227,7 @@ impl View<'_> {
         let (mut starts, mut settled) = (Starts::new(self.limits.reach), [false; 2]);
         let mut lines = Self { end: at, ..self }.lines(self.next_line_start(from)?.min(at));
         while let Some(line) = lines.next()? {
-            if let Ok(record) = self.format.parse(line.bytes) {
+            if let Ok(record) = self.format.parse_line(&line) {
                 starts.record(line.offset, record.stream, record.tag);
                 settled[record.stream.index()] |= record.tag == Tag::Full;
             }

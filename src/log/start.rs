@@ -63,10 +63,20 @@ impl Starts {
         joined.is_none()
     }
 
+    /// Whether the last record of the stream was a `P`: if not, its next one begins a row.
+    pub fn is_open(&self, stream: Stream) -> bool {
+        self.open(stream).is_some()
+    }
+
     /// Whether a piece of the stream at `offset` would still belong to the open row.
     pub fn reaches(&self, offset: u64, stream: Stream) -> bool {
         let open = self.open(stream);
         open.is_some_and(|open| offset < open.end && offset.saturating_sub(open.last) <= self.reach)
+    }
+
+    /// Whether an entry of either stream is open and in reach of a piece at `offset`.
+    pub fn is_open_at(&self, offset: u64) -> bool {
+        self.open.iter().flatten().any(|open| offset.saturating_sub(open.last) <= self.reach)
     }
 
     /// The state for reading on from `offset` with pieces joined however far apart they lie: what is out of reach there stays so.

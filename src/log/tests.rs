@@ -9,19 +9,53 @@ use proptest::prelude::*;
 use super::index::Index;
 use super::lines::{Limits, View};
 use super::start::Starts;
-use super::{Anchor, Format, Row, Tail, Totals, Window};
-use crate::cri::{self, Joiner, Stream, Tag};
+use super::times::Gap;
+use super::{Anchor, Format, Row, Tail, Totals, Towards, Window};
+use crate::cri::{self, Joiner, Malformed, Reason, Record, Stream, Tag};
+use crate::time::Time;
 
-/// A physical line as the naive reader sees it: offset, held bytes, bytes left out, terminated.
-type NaiveLine = (u64, Vec<u8>, u64, bool);
+/// A physical line, or a piece of one that was cut, as the naive reader sees it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct NaiveLine {
+    offset: u64,
+    held: Vec<u8>,
+    cut_bytes: u64,
+    terminated: bool,
+    is_rest: bool,
+    has_rest: bool,
+}
+
+impl NaiveLine {
+    fn new(offset: u64, content: &[u8], limits: Limits, terminated: bool, is_rest: bool) -> Self {
+        let held = content.len().min(limits.line);
+        let cut_bytes = (content.len() - held) as u64;
+        Self { offset, held: content[..held].to_vec(), cut_bytes, terminated, is_rest, has_rest: false }
+    }
+
+    fn is_held(&self, tail: Tail) -> bool {
+        tail == Tail::Hold && !self.terminated && !self.has_rest
+    }
+
+    fn parse(&self) -> Result<Record<'_>, Malformed> {
+        if self.is_rest { Err(Malformed { reason: Reason::Rest, column: 1 }) } else { cri::parse(&self.held) }
+    }
+}
 
 fn naive_lines(bytes: &[u8], limits: Limits) -> Vec<NaiveLine> {
     let mut offset = 0;
     let mut lines = Vec::new();
     for line in bytes.split_inclusive(|b| *b == b'\n') {
-        let content = line.strip_suffix(b"\n").unwrap_or(line);
-        let held = content.len().min(limits.line);
-        lines.push((offset, content[..held].to_vec(), (content.len() - held) as u64, content.len() < line.len()));
+        let (mut content, terminated) = (line.strip_suffix(b"\n").unwrap_or(line), line.ends_with(b"\n"));
+        let (mut start, mut is_rest) = (offset, false);
+        let cuts = (1..).map(|k| k * limits.line_reach).skip_while(|cut| cut - limits.line_reach < offset);
+        for cut in cuts.take_while(|cut| *cut <= offset + line.len() as u64 - u64::from(terminated)) {
+            let (piece, rest) = content.split_at(usize::try_from(cut - start).unwrap());
+            lines.push(NaiveLine { has_rest: true, ..NaiveLine::new(start, piece, limits, false, is_rest) });
+            (content, start, is_rest) = (rest, cut, true);
+        }
+        if !content.is_empty() || terminated {
+            lines.push(NaiveLine::new(start, content, limits, terminated, is_rest));
+        }
         offset += line.len() as u64;
     }
     lines
@@ -50,10 +84,11 @@ impl NaiveOpen {
 fn naive_rows(bytes: &[u8], format: Format, limits: Limits, cap: usize, tail: Tail) -> Vec<Row> {
     let mut rows: Vec<(Row, Vec<u8>, u64)> = Vec::new();
     let mut open: [Option<NaiveOpen>; 2] = [None; 2];
-    for (offset, line, cut, terminated) in naive_lines(bytes, limits) {
-        if !terminated && tail == Tail::Hold {
+    for naive in naive_lines(bytes, limits) {
+        if naive.is_held(tail) {
             break;
         }
+        let (offset, line, cut) = (naive.offset, naive.held.clone(), naive.cut_bytes);
         let empty = Row {
             offset,
             at: None,
@@ -61,10 +96,10 @@ fn naive_rows(bytes: &[u8], format: Format, limits: Limits, cap: usize, tail: Ta
             stream: None,
             text: Vec::new(),
             cut_bytes: 0,
-            complete: terminated,
+            complete: naive.terminated,
             malformed: None,
         };
-        match cri::parse(&line) {
+        match naive.parse() {
             _ if format == Format::Plain => rows.push((empty, line, cut)),
             Err(malformed) => rows.push((Row { malformed: Some(malformed), ..empty }, line, cut)),
             Ok(record) => {
@@ -77,7 +112,7 @@ fn naive_rows(bytes: &[u8], format: Format, limits: Limits, cap: usize, tail: Ta
                     rows.push((Row { at, stream, ..empty }, Vec::new(), 0));
                 }
                 let (head, text, row_cut) = &mut rows[row];
-                (head.last_at, head.complete) = (Some(record.at), record.tag == Tag::Full);
+                (head.last_at, head.complete) = (Some(record.at), record.tag == Tag::Full && !naive.has_rest);
                 // Nothing is held behind a gap.
                 if *row_cut == 0 {
                     text.extend_from_slice(record.content);
@@ -150,7 +185,14 @@ fn any_file() -> impl Strategy<Value = Vec<u8>> {
 
 fn any_limits() -> impl Strategy<Value = Limits> {
     let line = prop_oneof![4 => Just(400_usize), 1 => 1_usize..150];
-    (1_u64..500, 1_usize..800, line).prop_map(|(reach, buffer, line)| Limits { reach, buffer, line })
+    // No shorter than a header: what is cut within one would be a record without its content.
+    let line_reach = prop_oneof![4 => Just(1000_u64), 1 => 40_u64..200];
+    (1_u64..500, 1_usize..800, line, line_reach).prop_map(|(reach, buffer, line, line_reach)| Limits {
+        reach,
+        buffer,
+        line,
+        line_reach,
+    })
 }
 
 fn any_format() -> impl Strategy<Value = Format> {
@@ -169,7 +211,14 @@ proptest! {
         let mut seen = Vec::new();
         while let Some(line) = lines.next().unwrap() {
             prop_assert_eq!(line.end - line.offset, line.bytes.len() as u64 + line.cut_bytes + u64::from(line.terminated));
-            seen.push((line.offset, line.bytes.to_vec(), line.cut_bytes, line.terminated));
+            seen.push(NaiveLine {
+                offset: line.offset,
+                held: line.bytes.to_vec(),
+                cut_bytes: line.cut_bytes,
+                terminated: line.terminated,
+                is_rest: line.is_rest,
+                has_rest: line.has_rest,
+            });
         }
         prop_assert_eq!(seen, naive_lines(&bytes, limits));
     }
@@ -178,8 +227,9 @@ proptest! {
     fn line_starts_are_found_from_anywhere(bytes in any_file(), format in any_format(), limits in any_limits(), offset in 0_u64..3000) {
         let file = file_of(&bytes);
         let view = view(&file, &bytes, format, limits);
-        let mut starts: Vec<u64> = naive_lines(&bytes, limits).iter().map(|line| line.0).collect();
-        if bytes.last().is_none_or(|b| *b == b'\n') {
+        let lines = naive_lines(&bytes, limits);
+        let mut starts: Vec<u64> = lines.iter().map(|line| line.offset).collect();
+        if lines.last().is_none_or(|line| line.terminated || line.has_rest) {
             starts.push(bytes.len() as u64);
         }
         let next = starts.iter().copied().find(|start| *start >= offset).unwrap_or(bytes.len() as u64);
@@ -205,8 +255,8 @@ proptest! {
         let limits = Limits::USUAL;
         let mut joiner = Joiner::default();
         let mut entries = Vec::new();
-        for (_, line, ..) in naive_lines(&bytes, limits) {
-            entries.extend(cri::parse(&line).ok().and_then(|record| joiner.push(&record)));
+        for line in naive_lines(&bytes, limits) {
+            entries.extend(line.parse().ok().and_then(|record| joiner.push(&record)));
         }
         entries.extend(joiner.finish().into_iter().filter(|open| !open.content.is_empty()));
         let mut entries: Vec<_> =
@@ -225,7 +275,7 @@ proptest! {
 
     #[test]
     fn the_rows_of_plain_text_are_its_lines_whatever_they_look_like(bytes in any_file(), limits in any_limits()) {
-        let limits = Limits { line: usize::MAX, ..limits };
+        let limits = Limits { line: usize::MAX, line_reach: Limits::USUAL.line_reach, ..limits };
         let file = file_of(&bytes);
         let rows = view(&file, &bytes, Format::Plain, limits).rows(0, Starts::new(limits.reach), usize::MAX, Tail::Emit);
         let mut text = Vec::new();
@@ -314,7 +364,7 @@ proptest! {
     ) {
         let reach = if unbounded { Starts::UNBOUNDED } else { limits.reach };
         let limits = Limits { reach, ..limits };
-        let mut index = Index::with(format, reach, limits.line, block);
+        let mut index = Index::with(format, limits, block);
         let (mut fed, mut sizes) = (0, chunks.iter().cycle());
         while fed < bytes.len() {
             let to = (fed + sizes.next().unwrap()).min(bytes.len());
@@ -326,10 +376,43 @@ proptest! {
     }
 
     #[test]
+    fn times_and_gaps_are_found_as_by_a_walk_where_times_rise(
+        lines in vec((any_line(), 0..3_000_000_i64), 0..40), limits in any_limits(), block in 1_u64..600, indexed in 0_usize..3000,
+        wanted in 0..60_000_000_i64, from in 0_u64..3000, down in any::<bool>(), least_ms in 0..3000_i64, tail in any_tail(),
+    ) {
+        let bytes = with_rising_times(&lines);
+        let mut index = Index::with(Format::Cri, limits, block);
+        let indexed = indexed.min(bytes.len());
+        index.feed(&bytes[..indexed]);
+        let file = file_of(&bytes);
+        let view = view(&file, &bytes, Format::Cri, limits);
+        let rows: Vec<u64> = naive_rows(&bytes, Format::Cri, limits, 0, tail).iter().map(|row| row.offset).collect();
+        let all = naive_lines(&bytes, limits);
+        let records = all.iter().filter(|line| !line.is_held(tail));
+        let records = records.filter_map(|line| Some((line.offset, line.parse().ok()?.at.floor_micros())));
+        let records: Vec<(u64, i64)> = records.collect();
+
+        let wanted = RISING_FROM + wanted;
+        let first = records.iter().find(|record| record.1 >= wanted);
+        let expected = first.and_then(|first| rows.iter().copied().find(|row| *row >= first.0));
+        let time = Time::from_unix(wanted / 1_000_000, u32::try_from(wanted % 1_000_000).unwrap() * 1000);
+        prop_assert_eq!(view.offset_of_time(&index, time, tail).unwrap(), expected);
+
+        let towards = if down { Towards::Down } else { Towards::Up };
+        let gap = Gap { from, towards, least_us: least_ms * 1000 };
+        let is_wanted = |row: &u64| if down { *row > from } else { *row < from };
+        let gaps = records.windows(2).filter(|two| two[1].1 - two[0].1 >= gap.least_us).map(|two| two[1].0);
+        let mut gaps = gaps.filter(|row| rows.contains(row) && is_wanted(row));
+        let expected = if down { gaps.next() } else { gaps.last() };
+        index.feed(&bytes[indexed..]);
+        prop_assert_eq!(view.next_gap(&index, gap, tail).unwrap(), expected);
+    }
+
+    #[test]
     fn rows_are_found_by_number_and_numbered_by_place(
         bytes in any_file(), format in any_format(), limits in any_limits(), block in 1_u64..600, row in 0_u64..45, offset in 0_u64..3000,
     ) {
-        let mut index = Index::with(format, limits.reach, limits.line, block);
+        let mut index = Index::with(format, limits, block);
         index.feed(&bytes);
         let file = file_of(&bytes);
         let view = view(&file, &bytes, format, limits);
@@ -350,11 +433,28 @@ proptest! {
     }
 }
 
+/// 2026-01-02T03:04:00Z
+const RISING_FROM: i64 = 1_767_323_040_000_000;
+
+/// The lines with other times: each so many microseconds after the one before it.
+fn with_rising_times(lines: &[(Vec<u8>, i64)]) -> Vec<u8> {
+    let mut us = RISING_FROM;
+    let mut bytes = Vec::new();
+    for (line, step) in lines {
+        us += step;
+        let time = Time::from_unix(us / 1_000_000, u32::try_from(us % 1_000_000).unwrap() * 1000).rfc3339_nanos();
+        let is_record = cri::parse(line).is_ok();
+        bytes.extend(if is_record { [time.as_bytes(), &line[20..]].concat() } else { line.clone() });
+        bytes.push(b'\n');
+    }
+    bytes
+}
+
 fn naive_totals(bytes: &[u8], format: Format, limits: Limits, tail: Tail) -> Totals {
     let mut totals = Totals { bytes: bytes.len() as u64, ..Totals::default() };
-    for (_, line, _, terminated) in naive_lines(bytes, limits) {
-        if format == Format::Cri && (terminated || tail == Tail::Emit) {
-            match cri::parse(&line).map(|record| record.stream) {
+    for line in naive_lines(bytes, limits) {
+        if format == Format::Cri && !line.is_held(tail) {
+            match line.parse().map(|record| record.stream) {
                 Ok(Stream::Stdout) => totals.stdout += 1,
                 Ok(Stream::Stderr) => totals.stderr += 1,
                 Err(_) => totals.malformed += 1,
@@ -370,8 +470,8 @@ fn check_places(index: &Index, bytes: &[u8], format: Format, limits: Limits) -> 
     let all = naive_rows(bytes, format, limits, 0, Tail::Hold);
     let lines = naive_lines(bytes, limits);
     let times = |before: u64| {
-        let lines = lines.iter().filter(move |line| format == Format::Cri && line.0 < before && line.3);
-        lines.filter_map(|line| Some(cri::parse(&line.1).ok()?.at))
+        let lines = lines.iter().filter(move |line| format == Format::Cri && line.offset < before);
+        lines.filter_map(|line| Some(line.parse().ok()?.at))
     };
     for (number, row) in (0..).zip(&all) {
         let place = index.place_of_row(number).unwrap();
@@ -380,13 +480,8 @@ fn check_places(index: &Index, bytes: &[u8], format: Format, limits: Limits) -> 
         prop_assert_eq!(place.row, before.len() as u64);
         let stderr = before.iter().filter(|row| row.stream == Some(Stream::Stderr)).count();
         prop_assert_eq!(place.stderr_rows, stderr as u64);
-        prop_assert_eq!(place.latest, times(place.offset).max());
+        prop_assert_eq!(place.before_us, times(place.offset).last().map(Time::floor_micros));
         prop_assert_eq!(index.place_of_offset(row.offset), index.place_of_row(number));
-        if let Some(at) = row.at {
-            let place = index.place_of_time(at).unwrap();
-            prop_assert!(times(place.offset).all(|earlier| earlier < at));
-            prop_assert!(place.offset <= row.offset);
-        }
     }
     Ok(())
 }
@@ -412,7 +507,7 @@ fn a_line_of_many_megabytes_is_one_row_and_is_not_held() {
 #[test]
 fn the_index_of_ten_gibibytes_takes_at_most_eight_mebibytes() {
     // One row per block is all that matters to the blocks: a line of a block's length stands for all of its rows.
-    let mut index = Index::with(Format::Cri, super::lines::WINDOW_REACH, 16, 64);
+    let mut index = Index::with(Format::Cri, Limits { line: 16, ..Limits::USUAL }, 64);
     let line = [&[b'x'; 63][..], b"\n"].concat().repeat(1024);
     (0..160).for_each(|_| index.feed(&line));
     assert_eq!(index.totals(Tail::Hold).rows, (10 << 30) / (64 << 10));

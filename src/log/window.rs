@@ -16,6 +16,9 @@ pub const WINDOW_ROW_BYTES: usize = 64 << 10;
 /// How far back the last rows before a place are looked for first; farther each time they are too few.
 const BACK_BYTES: u64 = 64 << 10;
 
+/// How far a window stretches before it rather has fewer rows than it might: longer rows than one such would each be read to its end.
+const STRETCH_BYTES: u64 = 64 << 20;
+
 /// Read size for the question whether a row is the file's first.
 const FIRST_ROW_BUFFER: usize = 4 << 10;
 
@@ -26,6 +29,8 @@ struct Reading<'f> {
     count: usize,
     /// Where the window would begin if it had no rows.
     place: u64,
+    /// The offset behind which no row but the first is wanted.
+    until: u64,
 }
 
 impl<'f> View<'f> {
@@ -33,20 +38,28 @@ impl<'f> View<'f> {
     pub(super) fn window(self, anchor: Anchor, count: usize, tail: Tail) -> io::Result<Window> {
         let mut reading = match anchor {
             Anchor::From(offset) => self.reading_from(offset, count, tail)?,
-            Anchor::Before(offset) => self.reading_before(offset, count, tail)?,
-            Anchor::End => self.reading_before(self.end, count, tail)?,
+            Anchor::Before(offset) => self.reading_before(offset, count, STRETCH_BYTES, tail)?,
+            Anchor::End => self.reading_before(self.end, count, STRETCH_BYTES, tail)?,
         };
         reading.rows.set_cap(WINDOW_ROW_BYTES);
-        let rows = reading.rows.by_ref().take(reading.count).collect::<io::Result<Vec<_>>>()?;
+        let mut rows = Vec::new();
+        while rows.len() < reading.count && (rows.is_empty() || reading.rows.walked() < reading.until) {
+            let Some(row) = reading.rows.next().transpose()? else { break };
+            rows.push(row);
+        }
         reading.rows.set_cap(0);
         let at_end = reading.rows.next().transpose()?.is_none();
-        let at_start = self.begins_at_or_after(rows.first().map_or(reading.place, |row| row.offset), tail)?;
+        let at_start = match rows.first() {
+            // A line of which not all is held is a row, and may be too long to be read only to tell that.
+            Some(first) if first.offset > 0 && self.begins_long()? => false,
+            first => self.begins_at_or_after(first.map_or(reading.place, |row| row.offset), tail)?,
+        };
         Ok(Window { rows, at_start, at_end, file_bytes: self.end })
     }
 
     /// Where the last rows of the file begin; its end when there are none.
     pub(super) fn tail_offset(self, count: usize, tail: Tail) -> io::Result<u64> {
-        let mut reading = self.reading_before(self.end, count, tail)?;
+        let mut reading = self.reading_before(self.end, count, u64::MAX, tail)?;
         let first = reading.rows.by_ref().take(reading.count).next().transpose()?;
         Ok(first.map_or(self.end, |row| row.offset))
     }
@@ -68,28 +81,66 @@ impl<'f> View<'f> {
         Ok(place.row + count_before(rows, offset)? as u64)
     }
 
+    /// The numbers of rows that begin at these offsets, in order, each counted on from a place before it; `None` where there is no
+    /// such place.
+    pub(super) fn numbers(
+        self,
+        offsets: &[u64],
+        place_of: impl Fn(u64) -> Option<Place>,
+        tail: Tail,
+    ) -> io::Result<Vec<Option<u64>>> {
+        let mut numbers = Vec::with_capacity(offsets.len());
+        let mut walk: Option<(Rows<'f>, u64, u64)> = None;
+        for offset in offsets {
+            let Some(place) = place_of(*offset) else {
+                numbers.push(None);
+                continue;
+            };
+            // From the row before it goes on, unless there is a nearer place.
+            if walk.as_ref().is_none_or(|(_, _, at)| *at < place.offset) {
+                walk = Some((self.rows(place.offset, self.starts_at(place.offset)?, 0, tail), place.row, place.offset));
+            }
+            let Some((rows, next, at)) = &mut walk else { continue };
+            let mut number = None;
+            while *at <= *offset && number.is_none() {
+                let Some(row) = rows.next().transpose()? else { break };
+                number = (row.offset == *offset).then_some(*next);
+                (*next, *at) = (*next + 1, row.offset + 1);
+            }
+            numbers.push(number);
+        }
+        Ok(numbers)
+    }
+
     fn reading_from(self, offset: u64, count: usize, tail: Tail) -> io::Result<Reading<'f>> {
         let place = self.next_line_start(offset.min(self.end))?;
         let rows = self.rows(place, self.starts_at(place)?, 0, tail);
-        Ok(Reading { rows, count, place })
+        Ok(Reading { rows, count, place, until: place.saturating_add(STRETCH_BYTES) })
     }
 
-    fn reading_before(self, before: u64, count: usize, tail: Tail) -> io::Result<Reading<'f>> {
+    /// The last rows before an offset; fewer than `count` when they begin farther back than `stretch` bytes.
+    fn reading_before(self, before: u64, count: usize, stretch: u64, tail: Tail) -> io::Result<Reading<'f>> {
         let before = before.min(self.end);
         let mut back = BACK_BYTES.min(self.limits.buffer as u64);
         loop {
             let from = self.line_start(before.saturating_sub(back))?;
             let starts = self.starts_at(from)?;
             let found = count_before(self.rows(from, starts, 0, tail), before)?;
-            if found >= count || from == 0 {
+            if found >= count || from == 0 || (found > 0 && before - from >= stretch) {
                 let mut rows = self.rows(from, starts, 0, tail);
                 for _ in count..found {
                     rows.next().transpose()?;
                 }
-                return Ok(Reading { rows, count: count.min(found), place: before });
+                return Ok(Reading { rows, count: count.min(found), place: before, until: u64::MAX });
             }
-            back = back.saturating_mul(4);
+            back = back.saturating_mul(4).max((before - from).saturating_mul(2));
         }
+    }
+
+    /// Whether the first line is longer than what is held of one.
+    fn begins_long(self) -> io::Result<bool> {
+        let held = self.limits.line as u64;
+        Ok(self.end > held && self.find_lf(0..held + 1)?.is_none())
     }
 
     /// Whether no row begins before the offset.

@@ -5,7 +5,9 @@
 
 use std::collections::HashMap;
 
-use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use tui_input::InputRequest;
+use tui_input::backend::crossterm::to_input_request;
 
 /// A key with its modifiers, in one spelling: a letter's case carries its shift.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -47,6 +49,14 @@ impl Key {
     }
 }
 
+impl Key {
+    /// What it does to a line that is being typed.
+    #[must_use]
+    pub fn input_request(self) -> Option<InputRequest> {
+        to_input_request(&Event::Key(KeyEvent::new(self.0, self.1)))
+    }
+}
+
 /// Where a key has its meaning. A pane's own bindings come before those of [`Context::Everywhere`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Context {
@@ -60,13 +70,15 @@ pub enum Context {
     Log,
     /// While the help is open.
     Help,
+    /// While a line is being typed; every key that is not bound types.
+    Prompt,
     /// While there is nothing to show yet; without bindings of its own.
     Waiting,
 }
 
 impl Context {
     /// Those with bindings of their own, in the order of the help.
-    pub const ALL: [Self; 5] = [Self::Everywhere, Self::Log, Self::Tree, Self::Runs, Self::Help];
+    pub const ALL: [Self; 6] = [Self::Everywhere, Self::Log, Self::Tree, Self::Runs, Self::Prompt, Self::Help];
 
     /// The heading in the help.
     #[must_use]
@@ -76,6 +88,7 @@ impl Context {
             Self::Runs => "Runs",
             Self::Tree => "Jobs and commands",
             Self::Log => "Log",
+            Self::Prompt => "While typing",
             Self::Help => "Help",
             Self::Waiting => "Waiting",
         }
@@ -147,6 +160,54 @@ actions! {
     PreviousFailed = "previous-failed",
     /// Follow what runs.
     Follow = "follow",
+    /// Search the log.
+    Search = "search",
+    /// The next row that matches.
+    NextMatch = "next-match",
+    /// The row before that matches.
+    PreviousMatch = "previous-match",
+    /// Show matching rows only.
+    Filter = "filter",
+    /// More rows around those that the filter lets through.
+    MoreContext = "more-context",
+    /// Fewer rows around them.
+    LessContext = "less-context",
+    /// Rows of both streams.
+    BothStreams = "both-streams",
+    /// Rows of standard output only.
+    OnlyStdout = "only-stdout",
+    /// Rows of standard error only.
+    OnlyStderr = "only-stderr",
+    /// The next row that tells of an error.
+    NextError = "next-error",
+    /// The row before that tells of an error.
+    PreviousError = "previous-error",
+    /// The next row that came late.
+    NextGap = "next-gap",
+    /// The row before that came late.
+    PreviousGap = "previous-gap",
+    /// Go to a row, a time or a share.
+    Goto = "goto",
+    /// Set a mark.
+    Mark = "mark",
+    /// Go to a mark.
+    GoToMark = "go-to-mark",
+    /// The time in front of each row: the next kind.
+    Times = "times",
+    /// The number in front of each row, or not.
+    Numbers = "numbers",
+    /// Long rows go on in the next line, or not.
+    Wrap = "wrap",
+    /// All that was overwritten is shown, or its last state.
+    Progress = "progress",
+    /// What was typed counts.
+    Accept = "accept",
+    /// Text or regular expression.
+    Literal = "literal",
+    /// The pattern of before.
+    Older = "older",
+    /// The pattern after.
+    Newer = "newer",
     /// One pane on the whole screen, or all of them again.
     Zoom = "zoom",
     /// The list of runs.
@@ -190,9 +251,29 @@ const fn bind(
 /// The table.
 pub static BINDINGS: &[Binding] = {
     use Action as A;
-    use Context::{Everywhere, Help, Log, Runs, Tree};
+    use Context::{Everywhere, Help, Log, Prompt, Runs, Tree};
     &[
         bind(Log, &["f"], A::Follow, "follow what runs, from its last row", "follow"),
+        bind(Log, &["/"], A::Search, "search; n goes on, in the whole log", "search"),
+        bind(Log, &["n"], A::NextMatch, "the next row that matches", ""),
+        bind(Log, &["N"], A::PreviousMatch, "the matching row before", ""),
+        bind(Log, &["&"], A::Filter, "only rows that match; after a !, only the others", "filter"),
+        bind(Log, &["+"], A::MoreContext, "more rows around those", ""),
+        bind(Log, &["-"], A::LessContext, "fewer rows around those", ""),
+        bind(Log, &["e"], A::NextError, "the next row that tells of an error", "error"),
+        bind(Log, &["E"], A::PreviousError, "the error row before", ""),
+        bind(Log, &["s"], A::NextGap, "the next row that took long to come", ""),
+        bind(Log, &["S"], A::PreviousGap, "the slow row before", ""),
+        bind(Log, &["1"], A::OnlyStdout, "standard output only", ""),
+        bind(Log, &["2"], A::OnlyStderr, "standard error only", ""),
+        bind(Log, &["0"], A::BothStreams, "both streams", ""),
+        bind(Log, &["t"], A::Times, "times: since the start, since the row before, clock", "times"),
+        bind(Log, &["#"], A::Numbers, "row numbers, or none", ""),
+        bind(Log, &["w"], A::Wrap, "wrap long rows, or cut them", "wrap"),
+        bind(Log, &["p"], A::Progress, "all that was overwritten, or its last state", ""),
+        bind(Log, &[":"], A::Goto, "go to a row, a time (12:34:56, +90s), a share (50%)", ""),
+        bind(Log, &["m"], A::Mark, "mark the row, by a letter", ""),
+        bind(Log, &["'"], A::GoToMark, "go to a mark", ""),
         bind(Log, &["Space"], A::PageDown, "a page down", ""),
         bind(Log, &["l", "Right"], A::ScrollRight, "see more of the right of long rows", ""),
         bind(Log, &["h", "Left"], A::ScrollLeft, "see more of their left", ""),
@@ -225,6 +306,11 @@ pub static BINDINGS: &[Binding] = {
         bind(Everywhere, &["Ctrl-z"], A::Suspend, "stop, as a job of the shell", ""),
         bind(Everywhere, &["q", "Ctrl-c"], A::Quit, "leave", "quit"),
         bind(Everywhere, &["?", "F1"], A::Help, "this help", "help"),
+        bind(Prompt, &["Enter"], A::Accept, "take it", "take"),
+        bind(Prompt, &["Esc", "Ctrl-c"], A::Back, "leave it", "leave"),
+        bind(Prompt, &["Tab"], A::Literal, "the pattern is text, or a regular expression", ""),
+        bind(Prompt, &["Up"], A::Older, "the pattern of before", ""),
+        bind(Prompt, &["Down"], A::Newer, "the pattern after", ""),
         bind(Help, &["Space"], A::PageDown, "a page down", ""),
         bind(Help, &["q", "?", "Enter"], A::Back, "close the help", "close"),
     ]
@@ -246,11 +332,15 @@ impl Keymap {
         Self { actions: pairs.collect() }
     }
 
-    /// What a key does in a context.
+    /// What a key does in a context. What the tree has no meaning for is meant for the log beside it.
     #[must_use]
     pub fn action(&self, context: Context, key: Key) -> Option<Action> {
-        let here = self.actions.get(&(context, key));
-        here.or_else(|| self.actions.get(&(Context::Everywhere, key))).copied()
+        let contexts: &[Context] = match context {
+            Context::Prompt => &[Context::Prompt],
+            Context::Tree => &[Context::Tree, Context::Everywhere, Context::Log],
+            context => &[context, Context::Everywhere],
+        };
+        contexts.iter().find_map(|context| self.actions.get(&(*context, key))).copied()
     }
 }
 

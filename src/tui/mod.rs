@@ -9,9 +9,9 @@
 //!                                       └── worker, watch, terminal ◄────────────────┘
 //! ```
 //!
-//! * [`msg`], [`model`], [`wait`], [`update`], [`view`], [`widget`], [`layout`], [`keymap`], [`theme`] are pure: no I/O, clock,
+//! * [`msg`], [`model`], [`lens`], [`prompt`], [`wait`], [`update`], [`view`], [`widget`], [`layout`], [`keymap`], [`theme`] are pure: no I/O, clock,
 //!   environment or lock.
-//! * `worker` owns the catalog and the open log, `watch` notices changes, `input` and `term` are the terminal.
+//! * `worker` owns the catalog and the open log (`reading`), `watch` notices changes, `input` and `term` are the terminal.
 //! * `session` is the loop; [`sim`] is the same loop without a terminal: keys in, screens out.
 //!
 //! Whatever comes from a store passes [`crate::sanitise`] on its way to the screen.
@@ -19,8 +19,11 @@
 mod input;
 pub mod keymap;
 pub mod layout;
+pub mod lens;
 pub mod model;
 pub mod msg;
+pub mod prompt;
+mod reading;
 mod session;
 #[doc(hidden)]
 pub mod sim;

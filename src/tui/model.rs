@@ -5,7 +5,7 @@
 //! have vanished; then it counts as nothing.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 use jiff::tz::TimeZone;
@@ -14,14 +14,17 @@ use ratatui::layout::Rect;
 use crate::catalog::Beside;
 use crate::file::FilePath;
 use crate::join::{JobNode, Place, RunHead, RunNode, ShNode, ShState};
-use crate::log::{Anchor, Standing, Window};
+use crate::log::{Row, Standing, Window};
 use crate::model::{JobId, Outcome, Phase, RunId};
 use crate::time::Time;
 use crate::tui::keymap::{Context, Keymap};
 use crate::tui::layout::{Layout, Pane, log_parts};
-use crate::tui::msg::{Ticket, Watching};
+use crate::tui::lens::{Lens, slow_ms};
+use crate::tui::msg::{Goal, Known, Ticket, Watching};
+use crate::tui::prompt::{Past, Prompt, Span};
 use crate::tui::theme::Theme;
 use crate::tui::wait::Waiting;
+use crate::tui::widget::{Columns, lines_of};
 use crate::words;
 
 /// Everything that the screen shows.
@@ -56,6 +59,16 @@ pub struct Model {
     pub tree: Tree,
     /// The log of the selected command.
     pub log: Log,
+    /// How logs are looked at.
+    pub lens: Lens,
+    /// The line that is being typed.
+    pub prompt: Option<Prompt>,
+    /// Patterns that were searched for.
+    pub past: Past,
+    /// The marks: rows of logs, by letter.
+    pub marks: HashMap<char, ((RunId, Place), u64)>,
+    /// What came of the last key, where the screen does not show it.
+    pub said: Option<String>,
     /// How changes are noticed.
     pub watching: Watching,
     /// The directories being watched.
@@ -161,16 +174,22 @@ pub struct Log {
     pub path: Option<FilePath>,
     /// Whether somebody may still be writing it.
     pub is_alive: bool,
+    /// Whoever wrote it was cut short.
+    pub is_broken_off: bool,
     /// The rows at hand: those on screen and some more at either side.
     pub window: Window,
     /// The first row on screen, counted in the window.
     pub top: usize,
+    /// How many lines of that row are scrolled out of sight, where rows are wrapped.
+    pub line: usize,
+    /// Where the current row begins: the one that was looked for.
+    pub at: Option<u64>,
     /// The last row is on screen: new ones scroll it.
     pub follow: bool,
     /// How many columns are scrolled out at the left.
     pub sideways: usize,
-    /// How many rows the whole log has, where that is known.
-    pub total_rows: Option<u64>,
+    /// What is known of the whole log.
+    pub known: Known,
     /// How many it had when its last row was on screen; `None` when it never was.
     pub seen_rows: Option<u64>,
     /// Which generation of the file the window is from.
@@ -181,10 +200,14 @@ pub struct Log {
     pub fault: Option<String>,
     /// The request that is out.
     pub request: Option<Request>,
+    /// How far what is looked for has been looked for, in hundredths of the log, once that takes long.
+    pub looking: Option<u8>,
+    /// What is to be said if it is not found.
+    pub if_missed: String,
     /// The number of the newest request.
     pub ticket: Ticket,
     /// Where and how much was asked for last: asking for the same again brings nothing new by itself.
-    pub asked: Option<(Anchor, usize)>,
+    pub asked: Option<(Goal, usize)>,
 }
 
 /// What happens when the rows asked for have come.
@@ -209,13 +232,15 @@ pub enum Aim {
     End,
     /// Those being read.
     Here,
+    /// Those around the row that is looked for.
+    Target,
 }
 
 impl Log {
     /// How many rows have come that have not been on screen, while it was not followed.
     #[must_use]
     pub fn unseen(&self) -> u64 {
-        self.seen_rows.map_or(0, |seen| self.total_rows.unwrap_or(0).saturating_sub(seen))
+        self.seen_rows.map_or(0, |seen| self.known.total_rows.unwrap_or(0).saturating_sub(seen))
     }
 }
 
@@ -239,6 +264,11 @@ impl Model {
             wanted: None,
             tree: Tree::default(),
             log: Log::default(),
+            lens: Lens::default(),
+            prompt: None,
+            past: Past::default(),
+            marks: HashMap::new(),
+            said: None,
             watching: Watching::default(),
             watched: Vec::new(),
             store_fault: None,
@@ -261,10 +291,57 @@ impl Model {
         usize::from(log_parts(body, self.notes(body.width).len(), true).rows.height).max(1)
     }
 
+    /// The columns of the log's pane.
+    #[must_use]
+    pub fn log_columns(&self) -> Columns {
+        let body = self.layout().body(Pane::Log).unwrap_or(self.screen);
+        let most = self.log.known.numbers.iter().flatten().max().copied().or(self.log.known.total_rows);
+        let numbers = if self.lens.numbers { Some(most.unwrap_or(0)) } else { None };
+        let log = &self.log.window;
+        let is_whole = log.at_start && log.at_end && log.rows.len() <= self.log_height();
+        Columns::new(body.width, numbers, self.lens.times, self.lens.wrap || !is_whole)
+    }
+
+    /// How many lines of the screen a row of the log takes.
+    #[must_use]
+    pub fn lines_of(&self, row: &Row) -> usize {
+        if !self.lens.wrap {
+            return 1;
+        }
+        lines_of(row, self.log_columns().text, self.lens.sieve.progress, self.log.is_broken_off)
+    }
+
+    /// The row of the log that keys are about: the one that was looked for if it is on screen, else the first on screen.
+    #[must_use]
+    pub fn current_row(&self) -> Option<&Row> {
+        let log = &self.log;
+        let mut shown = log.window.rows.iter().skip(log.top).take(self.log_height());
+        let found = log.at.and_then(|at| shown.find(|row| row.offset == at));
+        found.or_else(|| log.window.rows.get(log.top))
+    }
+
+    /// From when to when the command of the log ran; until now while it goes on.
+    #[must_use]
+    pub fn command_span(&self) -> Span {
+        let rows = &self.log.window.rows;
+        let row_at = |row: Option<&Row>| row.and_then(|row| row.at);
+        let sh = self.shown().and_then(|item| item.sh()?.sh.as_ref());
+        let start = sh.and_then(|sh| sh.started_at).or_else(|| row_at(rows.iter().find(|row| row.at.is_some())))?;
+        let end = sh.and_then(|sh| sh.finished_at).or_else(|| self.now.filter(|_| self.log.is_alive));
+        Some((start, end.or_else(|| row_at(rows.iter().rfind(|row| row.at.is_some())))?))
+    }
+
+    /// From how many milliseconds on a gap between two rows is slow.
+    #[must_use]
+    pub fn slow_ms(&self) -> i64 {
+        slow_ms(self.command_span().map_or(0, |(start, end)| end.millis_since(start)))
+    }
+
     /// What keys mean now.
     #[must_use]
     pub const fn context(&self) -> Context {
         match (self.help, self.focus) {
+            _ if self.prompt.is_some() => Context::Prompt,
             (Some(_), _) => Context::Help,
             (None, Pane::Runs) => Context::Runs,
             (None, _) if self.nothing_yet().is_some() => Context::Waiting,

@@ -10,6 +10,7 @@ use crate::file::FilePath;
 use crate::join::RunNode;
 use crate::log::{Anchor, Standing, Tail, Window};
 use crate::model::RunId;
+use crate::search::{Query, Sieve, Towards};
 use crate::time::Time;
 use crate::tui::keymap::Key;
 use crate::tui::wait::Wait;
@@ -45,10 +46,14 @@ pub enum Msg {
     Run(RunId, Option<Box<RunNode>>),
     /// Rows of the log that the ticket asked for.
     Page(Ticket, Page),
-    /// All of the log of this ticket has been counted: so many rows.
-    Counted(Ticket, u64),
-    /// The log is as it was when the same page was read before; how many rows it has, where that is known.
-    Unchanged(Ticket, Option<u64>),
+    /// More is known of the log of this ticket.
+    Known(Ticket, Known),
+    /// The log is as it was when the same page was read before; what is known of it.
+    Unchanged(Ticket, Known),
+    /// There is no such row as the ticket asked for.
+    Missed(Ticket),
+    /// What the ticket asked for is being looked for; so many hundredths of the log have been.
+    Looking(Ticket, u8),
     /// The run that the user asked for by another name than its id was found.
     Found(RunId),
     /// What a user should know, on leaving, of how the store was read.
@@ -90,17 +95,61 @@ pub enum Watching {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
 pub struct Ticket(pub u64);
 
+/// Which rows of a log.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Goal {
+    /// Those at an anchor.
+    Rows(Anchor),
+    /// Those on both sides of this byte.
+    Around(u64),
+    /// Those around the first row that begins at or behind this byte; it is looked for.
+    Place(u64),
+    /// Those around the row with this number, from 0.
+    Row(u64),
+    /// Those around the first row of this time or later.
+    Time(Time),
+    /// Those around the row behind so many hundredths of the bytes.
+    Percent(u8),
+    /// Those around the nearest row of a kind.
+    Next {
+        /// What is looked for.
+        what: Sought,
+        /// From here on, as [`Towards`] says.
+        from: u64,
+        /// In which direction.
+        towards: Towards,
+    },
+}
+
+/// What kind of row is looked for.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Sought {
+    /// One that matches; from one end of the log it goes on at the other.
+    Match(Query),
+    /// One that tells of an error.
+    Error,
+    /// One that comes so much later than the one before it.
+    Gap {
+        /// How much, in milliseconds.
+        min_ms: i64,
+    },
+}
+
 /// Which rows of which log.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct PageRequest {
     /// The log.
     pub path: FilePath,
     /// Where the rows lie in it.
-    pub anchor: Anchor,
+    pub goal: Goal,
     /// How many at most.
     pub rows: usize,
     /// What a last line without its newline is.
     pub tail: Tail,
+    /// Which rows are shown.
+    pub sieve: Sieve,
+    /// Matches of this are counted.
+    pub search: Option<Query>,
     /// The rows of the same request were taken in and are still at hand: if nothing has changed, that is answer enough.
     pub is_refresh: bool,
 }
@@ -109,7 +158,8 @@ impl PageRequest {
     /// Whether the same rows are asked for, for whatever reason.
     #[must_use]
     pub fn is_same_page(&self, other: &Self) -> bool {
-        (&self.path, self.anchor, self.rows, self.tail) == (&other.path, other.anchor, other.rows, other.tail)
+        let of = |request: &Self| (request.rows, request.tail);
+        of(self) == of(other) && self.path == other.path && self.goal == other.goal && self.sieve == other.sieve
     }
 }
 
@@ -118,12 +168,47 @@ impl PageRequest {
 pub struct Page {
     /// The rows asked for.
     pub window: Window,
-    /// How many rows the whole log has so far, where that is known.
-    pub total_rows: Option<u64>,
+    /// What is known of the log.
+    pub known: Known,
     /// Counts how often the file was replaced or cut short: offsets of another generation mean nothing.
     pub generation: u64,
     /// How the file that was read stands to its name.
     pub standing: Standing,
+    /// The row that was looked for, if one was.
+    pub target: Option<Target>,
+}
+
+/// A row that was looked for and found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Target {
+    /// Where it begins, in bytes from the start of the file.
+    pub offset: u64,
+    /// It was found beyond the end of the log at which the search went on from the other.
+    pub has_wrapped: bool,
+}
+
+/// What is known of a log, beside its rows; more from time to time.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Known {
+    /// How many rows the whole log has so far, where that is known.
+    pub total_rows: Option<u64>,
+    /// The numbers of the rows on the last page, from 0, where they are known.
+    pub numbers: Vec<Option<u64>>,
+    /// The rows that match the search.
+    pub hits: Option<HitCount>,
+    /// The rows that match the filter.
+    pub passed: Option<HitCount>,
+}
+
+/// How many rows of a log match.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct HitCount {
+    /// So many were found so far.
+    pub rows: u64,
+    /// The whole log has been scanned.
+    pub is_all: bool,
+    /// Which of them the row is that was found last, from 1, where that is known.
+    pub number: Option<u64>,
 }
 
 /// What could not be done.
@@ -136,7 +221,7 @@ pub enum Work {
 }
 
 /// Something is to be done.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub enum Effect {
     /// Read this run, and the list of runs, whether or not anything has changed.
     Load(Option<RunId>),
@@ -146,6 +231,8 @@ pub enum Effect {
     ReadRuns(Beside),
     /// Read rows of a log.
     ReadLog(Ticket, PageRequest),
+    /// Give up what is being looked for.
+    StopLooking,
     /// Watch these directories, and none of those named before.
     Watch(Vec<PathBuf>),
     /// Switch the mouse on or off.
@@ -156,4 +243,12 @@ pub enum Effect {
     Suspend,
     /// Leave.
     Quit,
+}
+
+impl Effect {
+    /// Whether the worker does it.
+    #[must_use]
+    pub const fn is_for_worker(&self) -> bool {
+        matches!(self, Self::Load(_) | Self::Refresh(_) | Self::ReadRuns(_) | Self::ReadLog(..) | Self::StopLooking)
+    }
 }

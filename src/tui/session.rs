@@ -91,7 +91,7 @@ impl Session {
 
     fn take_in(&mut self, message: Msg) -> Result<()> {
         let is_hint = matches!(message, Msg::Disk | Msg::Unchanged(..) | Msg::Dirs(..));
-        let seen = |model: &Model| (model.log.top, model.log.fault.is_some(), model.log.total_rows);
+        let seen = |model: &Model| (model.log.top, model.log.fault.is_some(), model.log.known.clone());
         let before = seen(&self.model);
         let effects = update(&mut self.model, message);
         self.is_dirty |= !is_hint || before != seen(&self.model);
@@ -111,10 +111,6 @@ impl Session {
     fn perform(&mut self, effects: Vec<Effect>) -> Result<()> {
         for effect in effects {
             match effect {
-                Effect::Load(_) | Effect::Refresh(_) | Effect::ReadRuns(_) | Effect::ReadLog(..) => {
-                    // The worker outlives the loop unless it is broken, and then it has said so.
-                    let _ = self.threads.requests.as_ref().map(|requests| requests.send(effect));
-                }
                 Effect::Watch(dirs) => {
                     let _ = self.threads.orders.send(Order::Watch(dirs));
                 }
@@ -122,6 +118,10 @@ impl Session {
                 Effect::Redraw => self.retake(Screen::retake)?,
                 Effect::Suspend => self.retake(Screen::suspend)?,
                 Effect::Quit => self.is_over = true,
+                effect => {
+                    // The worker outlives the loop unless it is broken, and then it has said so.
+                    let _ = self.threads.requests.as_ref().map(|requests| requests.send(effect));
+                }
             }
         }
         Ok(())

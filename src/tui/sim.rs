@@ -57,14 +57,18 @@ impl Sim {
     /// Does effects, and everything that comes of them.
     pub fn perform(&mut self, effects: Vec<Effect>) {
         let mut effects = std::collections::VecDeque::from(effects);
-        while let Some(effect) = effects.pop_front() {
-            match effect {
-                Effect::Load(_) | Effect::Refresh(_) | Effect::ReadRuns(_) | Effect::ReadLog(..) => {
-                    for answer in self.desk.serve(effect) {
-                        effects.extend(update(&mut self.model, answer));
-                    }
+        loop {
+            let answers = match effects.pop_front() {
+                Some(effect) if effect.is_for_worker() => self.desk.serve(effect),
+                Some(other) => {
+                    self.others.push(other);
+                    continue;
                 }
-                other => self.others.push(other),
+                None if self.desk.has_work() => self.desk.go_on(),
+                None => return,
+            };
+            for answer in answers {
+                effects.extend(update(&mut self.model, answer));
             }
         }
     }

@@ -27,6 +27,8 @@ pub struct Theme {
     pub focus: Style,
     /// Rows of standard error that bring no colour of their own.
     pub stderr: Style,
+    /// What was searched for.
+    pub found: Style,
     /// The selected row of the pane with the focus.
     pub selection: Style,
     /// Headings.
@@ -53,13 +55,17 @@ pub struct Signs {
     pub more: &'static str,
     /// The selected row of a pane without the focus.
     pub here: &'static str,
+    /// The part of a log that is on screen, in the bar beside it.
+    pub thumb: &'static str,
     ascii: bool,
 }
 
 const UNICODE: Signs =
-    Signs { ellipsis: "…", rule: "─", bar: "│", tee: "┬", dot: "·", more: "›", here: "▌", ascii: false };
+    Signs {
+        ellipsis: "…", rule: "─", bar: "│", tee: "┬", dot: "·", more: "›", here: "▌", thumb: "█", ascii: false
+    };
 const ASCII: Signs =
-    Signs { ellipsis: "~", rule: "-", bar: "|", tee: "+", dot: "-", more: ">", here: ">", ascii: true };
+    Signs { ellipsis: "~", rule: "-", bar: "|", tee: "+", dot: "-", more: ">", here: ">", thumb: "#", ascii: true };
 
 impl Signs {
     /// The sign of a state.
@@ -102,6 +108,7 @@ impl Theme {
             accent: plain.fg(Color::Blue).add_modifier(Modifier::BOLD),
             focus: plain.fg(Color::Blue).add_modifier(Modifier::BOLD),
             stderr: plain.fg(Color::Magenta),
+            found: plain.fg(Color::Black).bg(Color::Yellow),
             selection: plain.add_modifier(Modifier::REVERSED),
             strong: plain.add_modifier(Modifier::BOLD),
             signs,
@@ -121,6 +128,7 @@ impl Theme {
             accent: bold,
             focus: bold.add_modifier(Modifier::REVERSED),
             stderr: plain,
+            found: plain.add_modifier(Modifier::REVERSED),
             selection: plain.add_modifier(Modifier::REVERSED),
             strong: bold,
             signs,

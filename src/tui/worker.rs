@@ -11,20 +11,18 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::time::{Duration, Instant, SystemTime};
 
-use super::msg::{Effect, Msg, PAGE_RUNS, Page, PageRequest, Ticket, Work};
+use super::msg::{Effect, Msg, PAGE_RUNS, PageRequest, Ticket, Work};
+use super::reading::Reading;
 use super::wait::Wait;
 use crate::catalog::{Catalog, RunFilter, RunList, RunSpec};
 use crate::error::{Error, Result, chain};
-use crate::file::{FilePath, dirs_of};
 use crate::join::{self, LogRef, RunHead, RunNode};
-use crate::log::{Anchor, Change, Index, LogFile, Standing, path};
+use crate::log::path;
 use crate::model::{Phase, RunId};
 use crate::time::Time;
 
 /// The most directories watched.
 const MAX_WATCHED: usize = 256;
-/// How many bytes are counted before other work has its turn: some 10 ms.
-const COUNT_BYTES: u64 = 8 << 20;
 /// A recorder that was killed changes no file: a run that goes on is looked at after this time in any case.
 const LOOK_AGAIN: Duration = Duration::from_secs(3);
 /// The least time between two readings of the store.
@@ -40,26 +38,12 @@ pub(super) struct Desk {
     /// The run to open, until it has been found.
     sought: Option<RunSpec>,
     filter: RunFilter,
-    log: Option<OpenLog>,
+    reading: Option<Reading>,
     seen: Seen,
     /// What was last said to be waited for.
     waiting: Option<Wait>,
     /// What was last said of how the store is read.
     notices: Vec<String>,
-}
-
-/// The log on screen.
-struct OpenLog {
-    file: LogFile,
-    index: Index,
-    ticket: Ticket,
-    /// What was asked last: asked again of an unchanged file, it needs no answer.
-    last: Option<PageRequest>,
-    /// Where a change may be one of it.
-    dirs: Vec<PathBuf>,
-    /// What was last said of its name.
-    standing: Standing,
-    is_counted: bool,
 }
 
 /// What the store was like when it was read last.
@@ -81,7 +65,7 @@ struct Seen {
 
 impl Desk {
     pub(super) fn new(catalog: Catalog, sought: Option<RunSpec>, filter: RunFilter) -> Self {
-        Self { catalog, sought, filter, log: None, seen: Seen::default(), waiting: None, notices: Vec::new() }
+        Self { catalog, sought, filter, reading: None, seen: Seen::default(), waiting: None, notices: Vec::new() }
     }
 
     /// Does what is asked, if it is for the worker, and says what came of it.
@@ -94,9 +78,13 @@ impl Desk {
                 Err(error) => self.fail(self.seen.run.clone(), &error),
             },
             Effect::ReadLog(ticket, request) => match self.read_log(ticket, request) {
-                Ok(message) => [Some(message), self.look_again(), self.watch_log()].into_iter().flatten().collect(),
+                Ok(messages) => messages.into_iter().chain(self.look_again()).chain(self.watch_log()).collect(),
                 Err(error) => vec![Msg::Failed(Work::Log(ticket), plain(&error))],
             },
+            Effect::StopLooking => {
+                self.reading.as_mut().map(Reading::cancel);
+                Vec::new()
+            }
             _ => Vec::new(),
         }
     }
@@ -207,7 +195,7 @@ impl Desk {
     /// That of the log on screen, those of the running jobs, whose first log may still be to come, then the catalog's: the most
     /// telling ones first.
     fn dirs(&self, node: Option<&RunNode>) -> Vec<PathBuf> {
-        let mut dirs: Vec<_> = self.log.iter().flat_map(|log| log.dirs.clone()).collect();
+        let mut dirs: Vec<_> = self.reading.iter().flat_map(|reading| reading.dirs().to_vec()).collect();
         if let Some((node, run_dir)) = node.and_then(|node| Some((node, node.dir.as_ref()?))) {
             let open = node.jobs.iter().filter(|job| job.phase == Phase::Active);
             dirs.extend(open.filter_map(|job| path::job_dir(run_dir, &job.job.id)));
@@ -219,50 +207,23 @@ impl Desk {
         dirs
     }
 
-    fn read_log(&mut self, ticket: Ticket, request: PageRequest) -> Result<Msg> {
-        let log = match &mut self.log {
-            Some(log) if log.file.is_at(&request.path) => log,
-            slot => slot.insert(OpenLog::open(&request.path)?),
+    fn read_log(&mut self, ticket: Ticket, request: PageRequest) -> Result<Vec<Msg>> {
+        let reading = match &mut self.reading {
+            Some(reading) if reading.file().is_at(&request.path) => reading,
+            slot => slot.insert(Reading::open(&request.path)?),
         };
-        log.ticket = ticket;
-        // Until the rows have been read, what a failure leaves behind is no answer to anything.
-        let last = log.last.take();
-        // What is being read stays; the end is that of what is written now.
-        log.file.stay(request.anchor != Anchor::End);
-        let change = log.file.extend()?;
-        let standing = log.file.standing();
-        match change {
-            Change::Same | Change::Gone => {
-                let is_told = standing == log.standing;
-                if is_told && request.is_refresh && last.is_some_and(|last| last.is_same_page(&request)) {
-                    let rows = log.count(COUNT_BYTES, request.tail)?;
-                    log.last = Some(request);
-                    return Ok(Msg::Unchanged(ticket, rows));
-                }
-            }
-            Change::Grown { .. } => log.is_counted = false,
-            Change::Truncated | Change::Reformatted | Change::Replaced => {
-                log.dirs = dirs_of(&request.path);
-                log.index = Index::new(log.file.format());
-                log.is_counted = false;
-            }
-        }
-        log.standing = standing;
-        let window = log.file.window(request.anchor, request.rows, request.tail)?;
-        let total_rows = log.count(COUNT_BYTES, request.tail)?;
-        log.last = Some(request);
-        Ok(Msg::Page(ticket, Page { window, total_rows, generation: log.file.generation(), standing }))
+        reading.ask(ticket, request)
     }
 
     /// The log that was read is to be left for another one: no event may come to say so again.
     fn look_again(&self) -> Option<Msg> {
-        self.log.as_ref().filter(|log| log.file.goes_over()).map(|_| Msg::Disk)
+        self.reading.as_ref().filter(|reading| reading.file().goes_over()).map(|_| Msg::Disk)
     }
 
     /// A log that is a link is written in a directory that the catalog knows nothing of.
     fn watch_log(&mut self) -> Option<Msg> {
         let is_known = |dir: &PathBuf| self.seen.dirs.iter().any(|(known, _)| known == dir);
-        let new: Vec<_> = self.log.as_ref()?.dirs.iter().filter(|dir| !is_known(dir)).cloned().collect();
+        let new: Vec<_> = self.reading.as_ref()?.dirs().iter().filter(|dir| !is_known(dir)).cloned().collect();
         if new.is_empty() {
             return None;
         }
@@ -271,40 +232,18 @@ impl Desk {
         Some(Msg::Dirs(self.seen.run.clone(), self.seen.dirs.iter().map(|(dir, _)| dir.clone()).collect()))
     }
 
-    /// Whether there are rows to be counted.
-    pub(super) fn has_uncounted(&self) -> bool {
-        self.log.as_ref().is_some_and(|log| !log.is_counted && log.last.is_some())
+    /// Whether something goes on by itself: rows are looked for or counted.
+    pub(super) fn has_work(&self) -> bool {
+        self.reading.as_ref().is_some_and(Reading::has_work)
     }
 
-    /// Counts some rows; says how many there are when that was all.
-    pub(super) fn count(&mut self) -> Option<Msg> {
-        let log = self.log.as_mut()?;
-        let tail = log.last.as_ref()?.tail;
-        match log.count(COUNT_BYTES, tail) {
-            Ok(rows) => rows.map(|rows| Msg::Counted(log.ticket, rows)),
-            Err(error) => {
-                log.is_counted = true;
-                Some(Msg::Failed(Work::Log(log.ticket), plain(&error)))
-            }
-        }
-    }
-}
-
-impl OpenLog {
-    fn open(path: &FilePath) -> Result<Self> {
-        let file = LogFile::open(path)?;
-        let index = Index::new(file.format());
-        let standing = file.standing();
-        let dirs = dirs_of(path);
-        Ok(Self { file, index, ticket: Ticket::default(), last: None, dirs, standing, is_counted: false })
-    }
-
-    /// Goes on counting, by at most so many bytes; the number of rows when that was all.
-    fn count(&mut self, max_bytes: u64, tail: crate::log::Tail) -> Result<Option<u64>> {
-        if !self.is_counted {
-            self.is_counted = self.file.feed(&mut self.index, max_bytes)? < max_bytes;
-        }
-        Ok(self.is_counted.then(|| self.index.totals(tail).rows))
+    /// Does a slice of it.
+    pub(super) fn go_on(&mut self) -> Vec<Msg> {
+        let Some(reading) = &mut self.reading else { return Vec::new() };
+        reading.go_on().unwrap_or_else(|error| {
+            reading.give_up();
+            vec![Msg::Failed(Work::Log(reading.ticket()), plain(&error))]
+        })
     }
 }
 
@@ -331,7 +270,7 @@ struct Inbox {
 impl Inbox {
     fn take_in(&mut self, effect: Effect) {
         let slot = match effect {
-            Effect::ReadLog(..) => &mut self.log,
+            Effect::ReadLog(..) | Effect::StopLooking => &mut self.log,
             // What was to be refreshed is not looked at any more.
             Effect::Load(_) => {
                 self.refresh = None;
@@ -363,7 +302,7 @@ pub(super) fn work(mut desk: Desk, requests: &Receiver<Effect>, messages: &Sende
     let mut inbox = Inbox::default();
     loop {
         let now = Instant::now();
-        let patience = if desk.has_uncounted() { Some(Duration::ZERO) } else { inbox.patience(now) };
+        let patience = if desk.has_work() { Some(Duration::ZERO) } else { inbox.patience(now) };
         let request = match patience {
             Some(patience) => requests.recv_timeout(patience),
             None => requests.recv().map_err(|_| RecvTimeoutError::Disconnected),
@@ -392,7 +331,7 @@ pub(super) fn work(mut desk: Desk, requests: &Receiver<Effect>, messages: &Sende
 fn turn(desk: &mut Desk, inbox: &mut Inbox) -> Vec<Msg> {
     let start = Instant::now();
     let Some(effect) = inbox.next(start) else {
-        return guarded(desk, Work::Store, |desk| desk.count().into_iter().collect());
+        return guarded(desk, Work::Store, Desk::go_on);
     };
     let work = match &effect {
         Effect::ReadLog(ticket, _) => Work::Log(*ticket),
@@ -412,7 +351,7 @@ fn turn(desk: &mut Desk, inbox: &mut Inbox) -> Vec<Msg> {
 fn guarded(desk: &mut Desk, work: Work, job: impl FnOnce(&mut Desk) -> Vec<Msg>) -> Vec<Msg> {
     let done = catch_unwind(AssertUnwindSafe(|| job(desk)));
     done.unwrap_or_else(|panic| {
-        desk.log = None;
+        desk.reading = None;
         let text =
             panic.downcast_ref::<&str>().map(ToString::to_string).or_else(|| panic.downcast_ref::<String>().cloned());
         vec![Msg::Failed(work, format!("a fault of rundown itself: {}", text.unwrap_or_default()))]
@@ -423,7 +362,10 @@ fn guarded(desk: &mut Desk, work: Work, job: impl FnOnce(&mut Desk) -> Vec<Msg>)
 mod tests {
     use super::*;
     use crate::catalog::Beside;
-    use crate::log::Tail;
+    use crate::file::FilePath;
+    use crate::log::{Anchor, Tail};
+    use crate::search::Sieve;
+    use crate::tui::msg::Goal;
 
     fn desk(dir: &Path) -> Desk {
         Desk::new(Catalog::of_path(dir), None, RunFilter::default())
@@ -437,7 +379,15 @@ mod tests {
         let path = FilePath::named(path);
         Effect::ReadLog(
             Ticket(ticket),
-            PageRequest { path, anchor: Anchor::End, rows: 10, tail: Tail::Emit, is_refresh },
+            PageRequest {
+                path,
+                goal: Goal::Rows(Anchor::End),
+                rows: 10,
+                tail: Tail::Emit,
+                sieve: Sieve::default(),
+                search: None,
+                is_refresh,
+            },
         )
     }
 
@@ -486,8 +436,8 @@ mod tests {
         let [Msg::Page(Ticket(1), page), Msg::Dirs(None, _)] = &desk.serve(read(1, &path))[..] else {
             panic!("no page")
         };
-        assert_eq!((page.window.rows.len(), page.total_rows), (1, Some(1)));
-        assert_eq!(desk.serve(request(2, &path, true)), [Msg::Unchanged(Ticket(2), Some(1))]);
+        assert_eq!((page.window.rows.len(), page.known.total_rows), (1, Some(1)));
+        assert_eq!(desk.serve(request(2, &path, true)), [Msg::Unchanged(Ticket(2), page.known.clone())]);
         let [Msg::Page(Ticket(3), again)] = &desk.serve(read(3, &path))[..] else { panic!("asked anew, answered") };
         assert_eq!(again, page);
         let [Msg::Failed(Work::Log(Ticket(4)), why)] = &desk.serve(read(4, &missing))[..] else { panic!("no failure") };

@@ -1,10 +1,14 @@
 //! What a key does: the keymap names the action, the pane with the focus gives it its meaning.
 
-use super::{log, runs, tree};
+use super::log::stop_looking;
+use super::{runs, scroll, seek, tree};
+use crate::cri::Stream;
+use crate::search::Towards;
 use crate::tui::keymap::{Action, Key};
 use crate::tui::layout::{self, Pane};
 use crate::tui::model::Model;
 use crate::tui::msg::Effect;
+use crate::tui::prompt::Kind;
 
 /// How far a move goes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,10 +40,34 @@ impl Move {
 
 /// A key was pressed.
 pub(super) fn press(model: &mut Model, key: Key) -> Vec<Effect> {
-    match model.keymap.action(model.context(), key) {
-        Some(action) => act(model, action),
-        None => Vec::new(),
+    let action = model.keymap.action(model.context(), key);
+    if model.prompt.is_some() {
+        return seek::press(model, key, action);
     }
+    model.said = None;
+    let stopped = stop_looking(model);
+    if stopped.is_some() && action == Some(Action::Back) {
+        model.said = Some("stopped".into());
+        return stopped.unwrap_or_default();
+    }
+    let mut effects = stopped.unwrap_or_default();
+    effects.extend(action.map(|action| act(model, action)).unwrap_or_default());
+    effects
+}
+
+/// A key that finds or shows something in the log gives it the focus.
+fn in_log(model: &mut Model, act: impl FnOnce(&mut Model) -> Vec<Effect>) -> Vec<Effect> {
+    if model.focus == Pane::Tree {
+        focus(model, Pane::Log);
+    }
+    act(model)
+}
+
+/// The first row on screen stays it.
+fn wrap(model: &mut Model) -> Vec<Effect> {
+    model.lens.wrap = !model.lens.wrap;
+    (model.log.line, model.log.sideways) = (0, 0);
+    seek::say(model, if model.lens.wrap { "long rows go on in the next line" } else { "long rows are cut at the edge" })
 }
 
 fn act(model: &mut Model, action: Action) -> Vec<Effect> {
@@ -52,8 +80,8 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::PageUp => go(model, Move::Halves(-2)),
         Action::Top => go(model, Move::Top),
         Action::Bottom => go(model, Move::Bottom),
-        Action::ScrollLeft => log::sideways(model, -1),
-        Action::ScrollRight => log::sideways(model, 1),
+        Action::ScrollLeft => scroll::sideways(model, -1),
+        Action::ScrollRight => scroll::sideways(model, 1),
         Action::Fold => tree::fold(model),
         Action::Unfold => tree::unfold(model),
         Action::ToggleFold => tree::toggle(model),
@@ -65,7 +93,32 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::PreviousCommand => tree::jump(model, -1, |_| true),
         Action::NextFailed => tree::jump(model, 1, tree::is_failed),
         Action::PreviousFailed => tree::jump(model, -1, tree::is_failed),
-        Action::Follow => log::follow(model),
+        Action::Follow => scroll::follow(model),
+        Action::Search => seek::open(model, Kind::Search),
+        Action::Filter => seek::open(model, Kind::Filter),
+        Action::Goto => seek::open(model, Kind::Goto),
+        Action::Mark => seek::open(model, Kind::Mark),
+        Action::GoToMark => seek::open(model, Kind::GoToMark),
+        Action::NextMatch => in_log(model, |model| seek::next_match(model, Towards::Down)),
+        Action::PreviousMatch => in_log(model, |model| seek::next_match(model, Towards::Up)),
+        Action::NextError => in_log(model, |model| seek::next_error(model, Towards::Down)),
+        Action::PreviousError => in_log(model, |model| seek::next_error(model, Towards::Up)),
+        Action::NextGap => in_log(model, |model| seek::next_gap(model, Towards::Down)),
+        Action::PreviousGap => in_log(model, |model| seek::next_gap(model, Towards::Up)),
+        Action::MoreContext => seek::widen(model, 1),
+        Action::LessContext => seek::widen(model, -1),
+        Action::BothStreams => seek::only(model, None),
+        Action::OnlyStdout => seek::only(model, Some(Stream::Stdout)),
+        Action::OnlyStderr => seek::only(model, Some(Stream::Stderr)),
+        Action::Progress => seek::unfold(model),
+        Action::Times => {
+            model.lens.times = model.lens.times.next();
+            seek::say(model, model.lens.times.as_str())
+        }
+        Action::Numbers => flip(&mut model.lens.numbers),
+        Action::Wrap => wrap(model),
+        // They have a meaning only while a line is being typed.
+        Action::Accept | Action::Literal | Action::Older | Action::Newer => Vec::new(),
         Action::Zoom => flip(&mut model.zoom),
         Action::Runs => focus(model, Pane::Runs),
         Action::Help => help(model),
@@ -98,7 +151,7 @@ fn go(model: &mut Model, how: Move) -> Vec<Effect> {
     match model.focus {
         Pane::Runs => runs::go(model, how),
         Pane::Tree => tree::go(model, how),
-        Pane::Log => log::go(model, how),
+        Pane::Log => scroll::go(model, how),
     }
 }
 
@@ -131,10 +184,16 @@ fn open(model: &mut Model) -> Vec<Effect> {
     }
 }
 
-/// The help, the zoom, the popup close; then from the log to the tree to the runs.
+/// The help closes, the search, the filter, the zoom and the popup end; then from the log to the tree to the runs.
 fn back(model: &mut Model) -> Vec<Effect> {
     if model.help.take().is_some() {
         return Vec::new();
+    }
+    if model.focus == Pane::Log && model.lens.search.is_some() {
+        return seek::clear_search(model);
+    }
+    if model.focus == Pane::Log && model.lens.sieve.filter.is_some() {
+        return seek::set_filter(model, None);
     }
     if model.zoom {
         return flip(&mut model.zoom);

@@ -1,22 +1,20 @@
-//! The log on screen: which rows are at hand, which of them are shown, which have to be fetched.
+//! The log on screen: which rows are at hand, and which have to be fetched.
 //!
 //! The window of rows at hand is never patched: what it lacks is read anew with a page to spare at either side, and the row
 //! being read is found again by its offset. At most one request is out; what happens meanwhile waits for its answer: moves as
 //! a debt, news from the disk as `stale`.
 
-use super::keys::Move;
-use super::tree;
+use super::scroll::{last_top, leave, note_seen, shift, show_at};
 use crate::file::FilePath;
 use crate::join::{Place, RunHead, ShState};
 use crate::log::{Anchor, Tail};
 use crate::model::{Outcome, Phase, RunId};
-use crate::tui::model::{Aim, Item, Log, Model, Request, telling_place};
-use crate::tui::msg::{Effect, Page, PageRequest, Ticket};
+use crate::search::Sieve;
+use crate::tui::model::{Aim, Item, Log, Model, Request};
+use crate::tui::msg::{Effect, Goal, Known, Page, PageRequest, Ticket};
 
 /// How many screens of rows are read at once.
 const PAGES: usize = 4;
-/// The columns of a step sideways.
-const SIDEWAYS: usize = 8;
 
 /// Shows the log of the selected command, unless it is shown already.
 pub(super) fn show(model: &mut Model) -> Vec<Effect> {
@@ -30,7 +28,9 @@ pub(super) fn show(model: &mut Model) -> Vec<Effect> {
     let is_run_active = model.run.as_ref().is_some_and(|run| run.head.phase == Phase::Active);
     // A log without a row in a run that goes on: some stores write the row at the command's end.
     let is_alive = state == ShState::Running || (state == ShState::Unknown && is_run_active);
+    let is_broken_off = state == ShState::Interrupted;
     if is_same && model.log.path == path {
+        model.log.is_broken_off = is_broken_off;
         // It has ended: an unfinished last line counts from now on.
         let has_changed = std::mem::replace(&mut model.log.is_alive, is_alive) != is_alive;
         return if has_changed { refresh(model) } else { Vec::new() };
@@ -40,7 +40,8 @@ pub(super) fn show(model: &mut Model) -> Vec<Effect> {
         ShState::Failed | ShState::Interrupted => Aim::End,
         _ => Aim::Start,
     };
-    model.log = Log { key: Some(key), path, is_alive, ticket: next_ticket(model), ..Log::default() };
+    let ticket = next_ticket(model);
+    model.log = Log { key: Some(key), path, is_alive, is_broken_off, ticket, ..Log::default() };
     model.log.follow = aim == Aim::End;
     aim_at(model, aim)
 }
@@ -73,116 +74,46 @@ const fn own_state(head: &RunHead) -> ShState {
     }
 }
 
-/// Moves the rows on screen.
-pub(super) fn go(model: &mut Model, how: Move) -> Vec<Effect> {
-    match how {
-        Move::Top => {
-            leave(model);
-            aim_at(model, Aim::Start)
-        }
-        Move::Bottom => {
-            model.log.follow = true;
-            model.tree.chosen &= !model.log.is_alive;
-            aim_at(model, Aim::End)
-        }
-        how => {
-            let height = model.log_height();
-            scroll(model, how.rows(height), height)
-        }
-    }
-}
-
-fn scroll(model: &mut Model, by: isize, height: usize) -> Vec<Effect> {
-    if let Some(request) = model.log.request.as_mut().filter(|request| request.is_jump) {
-        request.debt = request.debt.saturating_add(by);
-        if by < 0 {
-            leave(model);
-        }
-        return Vec::new();
-    }
-    let rest = shift(&mut model.log, by, height);
-    if by < 0 && !model.log.follow {
-        model.tree.chosen = true;
-    }
-    let aim = if model.log.follow { Aim::End } else { Aim::Here };
-    match &mut model.log.request {
-        Some(request) => {
-            *request = Request { aim, debt: request.debt.saturating_add(rest), ..*request };
-            Vec::new()
-        }
-        None if rest != 0 => reach(model, rest, rest),
-        None => Vec::new(),
-    }
-}
-
-/// The user reads something that is not the end: it stays.
-fn leave(model: &mut Model) {
-    model.log.follow = false;
-    model.tree.chosen = true;
-}
-
-/// Scrolls as far as the rows at hand allow; what is left over is returned unless nothing lies there.
-fn shift(log: &mut Log, by: isize, height: usize) -> isize {
-    let last = last_top(log, height);
-    let wanted = isize::try_from(log.top).unwrap_or(isize::MAX).saturating_add(by);
-    let top = usize::try_from(wanted.max(0)).unwrap_or(0).min(last);
-    let rest = wanted.saturating_sub(isize::try_from(top).unwrap_or(isize::MAX));
-    log.top = top;
-    log.follow = log.window.at_end && top == last;
-    note_seen(log);
-    let is_at_edge = if rest < 0 { log.window.at_start } else { log.window.at_end };
-    if is_at_edge { 0 } else { rest }
-}
-
-const fn last_top(log: &Log, height: usize) -> usize {
-    log.window.rows.len().saturating_sub(height)
-}
-
-/// What was there when the log was opened counts as seen, wherever one reads.
-fn note_seen(log: &mut Log) {
-    if log.follow || log.seen_rows.is_none() {
-        log.seen_rows = log.total_rows;
-    }
-}
-
-/// All rows have been counted.
-pub(super) fn counted(model: &mut Model, ticket: Ticket, rows: u64) -> Vec<Effect> {
+/// More is known of the log.
+pub(super) fn known(model: &mut Model, ticket: Ticket, known: Known) -> Vec<Effect> {
     if ticket == model.log.ticket {
-        model.log.total_rows = Some(rows);
-        note_seen(&mut model.log);
+        take_known(&mut model.log, known);
     }
     Vec::new()
 }
 
-/// Scrolls sideways by steps; positive shows what is further right.
-pub(super) fn sideways(model: &mut Model, steps: isize) -> Vec<Effect> {
-    let by = steps.saturating_mul(isize::try_from(SIDEWAYS).unwrap_or(1));
-    // A byte takes one column at most, but for tabs and the glyphs of controls: eight.
-    let longest = model.log.window.rows.iter().map(|row| row.text.len()).max().unwrap_or(0);
-    model.log.sideways = model.log.sideways.saturating_add_signed(by).min(longest.saturating_mul(8));
-    Vec::new()
-}
-
-/// Follows what runs: goes to the end of the log, and on to the command that runs if this one has ended.
-pub(super) fn follow(model: &mut Model) -> Vec<Effect> {
-    let is_run_active = model.run.as_ref().is_some_and(|run| run.head.phase == Phase::Active);
-    if is_run_active {
-        model.tree.chosen = false;
-        let place = model.run.as_ref().and_then(telling_place).filter(|_| !model.log.is_alive);
-        if let Some(place) = place {
-            let mut effects = tree::select(model, place);
-            effects.extend(go(model, Move::Bottom));
-            return effects;
-        }
-    }
-    go(model, Move::Bottom)
+/// What was known of rows stays until it is known anew: counting begins again with every row that is appended.
+fn take_known(log: &mut Log, known: Known) {
+    let total_rows = known.total_rows.or(log.known.total_rows);
+    log.known = Known { total_rows, ..known };
+    note_seen(log);
 }
 
 /// Asks for the rows at the start or the end of the log, whatever was asked before.
-fn aim_at(model: &mut Model, aim: Aim) -> Vec<Effect> {
+pub(super) fn aim_at(model: &mut Model, aim: Aim) -> Vec<Effect> {
     let anchor = if aim == Aim::End { Anchor::End } else { Anchor::From(0) };
-    let rows = PAGES * model.log_height();
-    send(model, Request { aim, debt: 0, stale: false, is_jump: true }, anchor, rows, false)
+    let request = Request { aim, debt: 0, stale: false, is_jump: true };
+    send(model, request, Goal::Rows(anchor), PAGES * model.log_height(), false)
+}
+
+/// Asks for the rows around one that has to be looked for, whatever was asked before. `if_missed` is said if there is none.
+pub(super) fn seek(model: &mut Model, goal: Goal, if_missed: &str) -> Vec<Effect> {
+    let stale = model.log.request.is_some_and(|request| request.stale || request.aim != Aim::Target);
+    if_missed.clone_into(&mut model.log.if_missed);
+    let request = Request { aim: Aim::Target, debt: 0, stale, is_jump: true };
+    send(model, request, goal, PAGES * model.log_height(), false)
+}
+
+/// Other rows are shown from now on: asks for those at the place that is being read.
+pub(super) fn look_anew(model: &mut Model) -> Vec<Effect> {
+    if model.log.path.is_none() {
+        return Vec::new();
+    }
+    if model.log.follow {
+        return aim_at(model, Aim::End);
+    }
+    let place = model.current_row().map_or(0, |row| row.offset);
+    seek(model, Goal::Around(place), "")
 }
 
 /// The log may have grown.
@@ -198,11 +129,12 @@ pub(super) fn refresh(model: &mut Model) -> Vec<Effect> {
         (_, first) => Anchor::From(first.map_or(0, |row| row.offset)),
     };
     let is_at_hand = !model.log.window.rows.is_empty();
-    send(model, Request { aim, debt: 0, stale: false, is_jump: false }, anchor, rows, is_at_hand)
+    let request = Request { aim, debt: 0, stale: false, is_jump: false };
+    send(model, request, Goal::Rows(anchor), rows, is_at_hand)
 }
 
 /// Fetches rows further up (`towards` negative) or down, to be scrolled by `debt`; nothing if that was what came last.
-fn reach(model: &mut Model, towards: isize, debt: isize) -> Vec<Effect> {
+pub(super) fn reach(model: &mut Model, towards: isize, debt: isize) -> Vec<Effect> {
     let height = model.log_height();
     let log = &model.log;
     let offset = |row: usize| log.window.rows.get(row).or(log.window.rows.last()).map_or(0, |row| row.offset);
@@ -211,11 +143,11 @@ fn reach(model: &mut Model, towards: isize, debt: isize) -> Vec<Effect> {
     } else {
         Anchor::From(offset(log.top.saturating_sub(height)))
     };
-    let rows = PAGES * height;
-    if log.asked == Some((anchor, rows)) {
+    let (goal, rows) = (Goal::Rows(anchor), PAGES * height);
+    if log.asked.as_ref().is_some_and(|asked| *asked == (goal.clone(), rows)) {
         return Vec::new();
     }
-    send(model, Request { aim: Aim::Here, debt, stale: false, is_jump: false }, anchor, rows, false)
+    send(model, Request { aim: Aim::Here, debt, stale: false, is_jump: false }, goal, rows, false)
 }
 
 /// With another log or request, what still comes for the one before is of no use.
@@ -223,21 +155,35 @@ const fn next_ticket(model: &Model) -> Ticket {
     Ticket(model.log.ticket.0 + 1)
 }
 
-fn send(model: &mut Model, request: Request, anchor: Anchor, rows: usize, is_refresh: bool) -> Vec<Effect> {
+fn send(model: &mut Model, request: Request, goal: Goal, rows: usize, is_refresh: bool) -> Vec<Effect> {
     let next = next_ticket(model);
     let log = &mut model.log;
     let Some(path) = log.path.clone() else { return Vec::new() };
     log.ticket = next;
-    log.asked = Some((anchor, rows));
+    log.asked = Some((goal.clone(), rows));
     log.request = Some(request);
+    log.looking = None;
     let tail = if log.is_alive { Tail::Hold } else { Tail::Emit };
-    vec![Effect::ReadLog(log.ticket, PageRequest { path, anchor, rows, tail, is_refresh })]
+    let sieve = Sieve { keep: log.at, ..model.lens.sieve.clone() };
+    let search = model.lens.search.clone();
+    vec![Effect::ReadLog(log.ticket, PageRequest { path, goal, rows, tail, sieve, search, is_refresh })]
+}
+
+/// Gives up what is being looked for; whether something was.
+pub(super) fn stop_looking(model: &mut Model) -> Option<Vec<Effect>> {
+    let request = model.log.request.filter(|request| request.aim == Aim::Target)?;
+    model.log.ticket = next_ticket(model);
+    (model.log.request, model.log.looking, model.log.asked) = (None, None, None);
+    let mut effects = vec![Effect::StopLooking];
+    if request.stale {
+        effects.extend(refresh(model));
+    }
+    Some(effects)
 }
 
 /// Rows have come.
 pub(super) fn arrived(model: &mut Model, ticket: Ticket, page: Page) -> Vec<Effect> {
     let Some(request) = take_request(model, ticket) else { return Vec::new() };
-    let height = model.log_height();
     let log = &mut model.log;
     log.fault = None;
     let here = log.window.rows.get(log.top).map(|row| row.offset);
@@ -247,40 +193,93 @@ pub(super) fn arrived(model: &mut Model, ticket: Ticket, page: Page) -> Vec<Effe
         // Scrolled up while the end was being read: what is read now has to be read again.
         return refresh(model);
     }
+    let target = page.target.map(|target| target.offset);
+    let aimed = target.or_else(|| model.current_row().map(|row| row.offset)).unwrap_or(0);
+    let line_before = line_on_screen(model, aimed);
+    let log = &mut model.log;
     log.generation = page.generation;
     log.standing = page.standing;
     log.window = page.window;
-    log.total_rows = page.total_rows.or(log.total_rows.filter(|_| !is_other_file));
-    let is_beyond_end = log.window.rows.is_empty() && log.window.file_bytes > 0;
+    log.known.total_rows = log.known.total_rows.filter(|_| !is_other_file);
+    take_known(log, page.known);
+    let is_beyond_end = log.window.rows.is_empty() && log.window.file_bytes > 0 && !model.lens.sieve.narrows();
     let is_short_of_end = request.aim == Aim::End && !log.window.at_end;
     if is_other_file || is_beyond_end || is_short_of_end {
         log.seen_rows = log.seen_rows.filter(|_| !is_other_file);
+        log.at = log.at.filter(|_| !is_other_file);
         log.follow = true;
-        if log.asked.is_none_or(|(anchor, _)| anchor != Anchor::End) {
+        if log.asked.as_ref().is_none_or(|(goal, _)| *goal != Goal::Rows(Anchor::End)) {
             return aim_at(model, Aim::End);
         }
     }
-    let last = last_top(log, height);
-    log.top = match request.aim {
-        Aim::Start => 0,
-        Aim::End => last,
-        Aim::Here => log.window.rows.iter().position(|row| Some(row.offset) >= here).unwrap_or(last),
-    };
-    pay(model, request, height)
+    match request.aim {
+        Aim::Start => (model.log.top, model.log.line) = (0, 0),
+        Aim::End => (model.log.top, model.log.line) = last_top(model),
+        Aim::Here => stay(model, here),
+        Aim::Target => {
+            model.log.at = target.or(model.log.at);
+            model.said = page.target.filter(|target| target.has_wrapped).map(|_| "went on from the other end".into());
+            show_at(model, aimed, line_before);
+        }
+    }
+    pay(model, request)
+}
+
+/// The row that was the first on screen stays it.
+fn stay(model: &mut Model, here: Option<u64>) {
+    let rows = &model.log.window.rows;
+    match rows.iter().position(|row| Some(row.offset) >= here) {
+        Some(top) => {
+            let is_same = rows.get(top).map(|row| row.offset) == here;
+            model.log.line = if is_same { model.log.line } else { 0 };
+            model.log.top = top;
+        }
+        None => (model.log.top, model.log.line) = last_top(model),
+    }
+}
+
+/// In which line of the pane a row begins, if it is on screen.
+fn line_on_screen(model: &Model, offset: u64) -> Option<usize> {
+    let mut line = 0_usize;
+    for row in model.log.window.rows.iter().skip(model.log.top) {
+        if row.offset == offset {
+            return Some(line.saturating_sub(model.log.line));
+        }
+        line += model.lines_of(row);
+        if line >= model.log_height() + model.log.line {
+            return None;
+        }
+    }
+    None
 }
 
 /// Nothing has changed: what was waiting for the answer goes on with the rows at hand.
-pub(super) fn unchanged(model: &mut Model, ticket: Ticket, rows: Option<u64>) -> Vec<Effect> {
+pub(super) fn unchanged(model: &mut Model, ticket: Ticket, known: Known) -> Vec<Effect> {
     let Some(request) = take_request(model, ticket) else { return Vec::new() };
-    let height = model.log_height();
     model.log.fault = None;
-    model.log.total_rows = rows.or(model.log.total_rows);
+    take_known(&mut model.log, known);
     match request.aim {
-        Aim::Start => model.log.top = 0,
-        Aim::End => model.log.top = last_top(&model.log, height),
-        Aim::Here => {}
+        Aim::Start => (model.log.top, model.log.line) = (0, 0),
+        Aim::End => (model.log.top, model.log.line) = last_top(model),
+        Aim::Here | Aim::Target => {}
     }
-    pay(model, request, height)
+    pay(model, request)
+}
+
+/// There is no such row as was looked for.
+pub(super) fn missed(model: &mut Model, ticket: Ticket) -> Vec<Effect> {
+    let Some(request) = take_request(model, ticket) else { return Vec::new() };
+    model.log.asked = None;
+    model.said = Some(std::mem::take(&mut model.log.if_missed)).filter(|said| !said.is_empty());
+    pay(model, Request { aim: Aim::Here, ..request })
+}
+
+/// A row is being looked for, and that takes long.
+pub(super) fn looking(model: &mut Model, ticket: Ticket, percent: u8) -> Vec<Effect> {
+    if ticket == model.log.ticket && model.log.request.is_some() {
+        model.log.looking = Some(percent);
+    }
+    Vec::new()
 }
 
 /// The log could not be read; the next hint from the disk tries again.
@@ -292,12 +291,19 @@ pub(super) fn failed(model: &mut Model, ticket: Ticket, why: String) -> Vec<Effe
 }
 
 fn take_request(model: &mut Model, ticket: Ticket) -> Option<Request> {
-    if ticket == model.log.ticket { model.log.request.take() } else { None }
+    if ticket != model.log.ticket {
+        return None;
+    }
+    model.log.looking = None;
+    model.log.request.take()
 }
 
 /// Makes the moves that were waiting, and asks again if the file has changed meanwhile.
-fn pay(model: &mut Model, request: Request, height: usize) -> Vec<Effect> {
-    let rest = shift(&mut model.log, request.debt, height);
+fn pay(model: &mut Model, request: Request) -> Vec<Effect> {
+    let rest = shift(model, request.debt);
+    if request.aim == Aim::Target {
+        leave(model);
+    }
     let effects = if rest == 0 { Vec::new() } else { reach(model, rest, rest) };
     match &mut model.log.request {
         Some(next) => next.stale = request.stale,
@@ -310,14 +316,15 @@ fn pay(model: &mut Model, request: Request, height: usize) -> Vec<Effect> {
 /// Keeps rows at hand at either side of the screen, and the end on it while it is followed.
 pub(super) fn settle(model: &mut Model) -> Vec<Effect> {
     let height = model.log_height();
-    let log = &mut model.log;
-    if log.request.is_some() || log.window.rows.is_empty() {
+    if model.log.request.is_some() || model.log.window.rows.is_empty() {
         return Vec::new();
     }
-    let last = last_top(log, height);
-    if log.window.at_end {
-        log.top = if log.follow { last } else { log.top.min(last) };
+    if model.log.window.at_end {
+        let last = last_top(model);
+        let here = (model.log.top, model.log.line);
+        (model.log.top, model.log.line) = if model.log.follow { last } else { here.min(last) };
     }
+    let log = &model.log;
     let below = log.window.rows.len().saturating_sub(log.top + height);
     if !log.window.at_start && log.top < height / 2 {
         reach(model, -1, 0)

@@ -7,6 +7,8 @@ mod keys;
 mod log;
 mod mouse;
 mod runs;
+mod scroll;
+mod seek;
 mod store;
 mod tree;
 
@@ -34,9 +36,11 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Runs(list) => runs::arrived(model, list),
         Msg::RunsBeside(beside, list) => runs::read(model, &beside, list),
         Msg::Run(id, node) => store::arrived(model, &id, node),
-        Msg::Counted(ticket, rows) => log::counted(model, ticket, rows),
+        Msg::Known(ticket, known) => log::known(model, ticket, known),
+        Msg::Missed(ticket) => log::missed(model, ticket),
+        Msg::Looking(ticket, percent) => log::looking(model, ticket, percent),
         Msg::Page(ticket, page) => log::arrived(model, ticket, page),
-        Msg::Unchanged(ticket, rows) => log::unchanged(model, ticket, rows),
+        Msg::Unchanged(ticket, known) => log::unchanged(model, ticket, known),
         Msg::Disk => store::refresh(model),
         Msg::Failed(Work::Store, why) => set(&mut model.store_fault, Some(why)),
         Msg::Failed(Work::Log(ticket), why) => log::failed(model, ticket, why),

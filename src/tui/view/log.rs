@@ -7,11 +7,15 @@ use unicode_width::UnicodeWidthStr;
 use super::say;
 use crate::join::{JobNode, RunNode, ShNode, ShState};
 use crate::model::Phase;
-use crate::sanitise::name;
+use crate::sanitise::{Progress, name};
 use crate::tui::layout::log_parts;
 use crate::tui::model::{Item, Model};
-use crate::tui::widget::{LogRows, Strip, command, own_name, spent, spent_by};
+use crate::tui::msg::HitCount;
+use crate::tui::widget::{LogRows, Stamps, Strip, command, own_name, spent, spent_by};
 use crate::words::{self, Mark};
+
+/// From how many milliseconds on a command that says nothing is silent.
+const SILENT_MS: i64 = 5000;
 
 /// The heading: the command line, or the job when it has none.
 pub(super) fn title(model: &Model) -> String {
@@ -55,10 +59,57 @@ pub(super) fn draw(model: &Model, body: Rect, buffer: &mut Buffer) {
     if let Some(why) = nothing {
         return say(model, buffer, parts.rows, &[why]);
     }
-    let (above, shown) = model.log.window.rows.split_at_checked(model.log.top).unwrap_or_default();
-    let is_broken_off = mark == Mark::Interrupted;
-    LogRows { rows: shown, above, sideways: model.log.sideways, is_broken_off, theme: &model.theme }
-        .draw(buffer, parts.rows);
+    draw_rows(model, parts.rows, buffer);
+}
+
+fn draw_rows(model: &Model, area: Rect, buffer: &mut Buffer) {
+    let (log, lens) = (&model.log, &model.lens);
+    if log.window.rows.is_empty() && lens.sieve.narrows() && log.request.is_none() {
+        return say(model, buffer, area, &["no row passes the filter"]);
+    }
+    let (above, rows) = log.window.rows.split_at_checked(log.top).unwrap_or_default();
+    let columns = model.log_columns();
+    let rows = LogRows {
+        rows,
+        numbers: log.known.numbers.get(log.top..).unwrap_or_default(),
+        above,
+        sideways: log.sideways,
+        wrap: lens.wrap.then_some(log.line),
+        columns,
+        stamps: Stamps {
+            times: lens.times,
+            start: model.command_span().map(|(start, _)| start),
+            zone: &model.time_zone,
+            slow_ms: model.slow_ms(),
+        },
+        search: lens.search.as_ref(),
+        at: log.at,
+        progress: lens.sieve.progress,
+        is_broken_off: log.is_broken_off,
+        theme: &model.theme,
+    };
+    rows.draw(buffer, area);
+    if columns.bar > 0 {
+        draw_bar(model, Rect { x: area.right().saturating_sub(1), width: 1, ..area }, buffer);
+    }
+}
+
+/// How far down in the file the rows on screen lie, and how much of it they are.
+fn draw_bar(model: &Model, area: Rect, buffer: &mut Buffer) {
+    let log = &model.log;
+    let bytes = log.window.file_bytes;
+    let (Some(first), true) = (log.window.rows.get(log.top), bytes > 0) else { return };
+    let below = log.window.rows.get(log.top + model.log_height()).map_or(bytes, |row| row.offset);
+    let line = |offset: u64| {
+        let line = u128::from(offset) * u128::from(area.height) / u128::from(bytes.max(1));
+        u16::try_from(line).unwrap_or(area.height).min(area.height)
+    };
+    let top = line(first.offset).min(area.height.saturating_sub(1));
+    let end = line(below).max(top + 1);
+    for y in top..end {
+        let line = Rect { y: area.y + y, height: 1, ..area };
+        Strip::new(buffer, line, "").put(model.theme.signs.thumb, model.theme.muted);
+    }
 }
 
 /// Why a run has no jobs.
@@ -74,7 +125,8 @@ fn why_no_rows(model: &Model, state: ShState, no_log: &'static str) -> Option<&'
     if model.log.path.is_none() {
         return Some(if state == ShState::Running { "no log yet" } else { no_log });
     }
-    let is_empty = model.log.window.rows.is_empty() && model.log.request.is_none() && model.log.fault.is_none();
+    let is_waited_for = model.log.request.is_some() || model.log.fault.is_some() || model.lens.sieve.narrows();
+    let is_empty = model.log.window.rows.is_empty() && !is_waited_for;
     is_empty.then_some(if state == ShState::Running { "no output yet" } else { "no output" })
 }
 
@@ -108,18 +160,26 @@ fn draw_facts(model: &Model, mark: Mark, facts: &[Option<String>], area: Rect, b
     strip.put(theme.signs.mark(mark), theme.mark(mark)).skip(1).put(mark.word(), theme.mark(mark));
     for fact in facts.iter().flatten() {
         let fact = format!(" {} {fact}", theme.signs.dot);
-        if fact.width() > strip.free() {
-            break;
+        if fact.width() <= strip.free() {
+            strip.put(&fact, theme.muted);
         }
-        strip.put(&fact, theme.muted);
     }
 }
 
-fn sh_facts(model: &Model, sh: &ShNode) -> [Option<String>; 6] {
+/// How long nothing has come of a command that runs, where the end of its log is at hand and the silence is worth a word.
+fn silence(model: &Model) -> Option<String> {
+    let log = &model.log;
+    let last = log.window.rows.iter().rfind(|row| row.last_at.is_some()).and_then(|row| row.last_at);
+    let silent_ms = model.now?.millis_since(last.filter(|_| log.is_alive && log.window.at_end)?);
+    (silent_ms >= SILENT_MS).then(|| format!("silent for {}", words::duration(silent_ms)))
+}
+
+fn sh_facts(model: &Model, sh: &ShNode) -> [Option<String>; 7] {
     let head = model.run.as_ref().map(|run| &run.head);
     let missing = head.and_then(|head| words::missing(head, sh)).filter(|_| sh.log.is_some());
     let [rows, bytes] = log_facts(model);
-    [sh.sh.as_ref().and_then(words::exit), missing, spent_by(sh, model.now), rows, bytes, started(model, sh)]
+    let exit = sh.sh.as_ref().and_then(words::exit);
+    [exit, missing, spent_by(sh, model.now), silence(model), rows, bytes, started(model, sh)]
 }
 
 fn run_facts(model: &Model, run: &RunNode) -> [Option<String>; 4] {
@@ -129,7 +189,7 @@ fn run_facts(model: &Model, run: &RunNode) -> [Option<String>; 4] {
 
 /// How many rows the log has, and how large it is.
 fn log_facts(model: &Model) -> [Option<String>; 2] {
-    let rows = model.log.total_rows.map(|rows| match rows {
+    let rows = model.log.known.total_rows.map(|rows| match rows {
         1 => "1 row".to_owned(),
         rows => format!("{} rows", words::count(rows)),
     });
@@ -142,18 +202,58 @@ fn started(model: &Model, sh: &ShNode) -> Option<String> {
     Some(format!("at {}", start.strftime("%H:%M:%S")))
 }
 
-/// How far down the last row on screen is, by bytes: `top`, `end`, or a share.
+/// Where the rows on screen lie: the number of the first, and how far down the last is by bytes: `top`, `end`, or a share.
 fn position(model: &Model) -> String {
     let (log, height) = (&model.log, model.log_height());
-    let below = log.top + height;
-    match log.window.rows.get(below) {
-        _ if log.window.rows.is_empty() => String::new(),
-        _ if log.window.at_start && log.top == 0 && log.window.rows.len() <= height => String::new(),
+    let is_whole = log.window.at_start && log.window.at_end && log.window.rows.len() <= height;
+    if log.window.rows.is_empty() || (is_whole && !model.lens.wrap) {
+        return String::new();
+    }
+    let number = match log.known.numbers.get(log.top).copied().flatten() {
+        Some(number) => words::grouped(number + 1),
+        None => "~".into(),
+    };
+    let share = match log.window.rows.get(log.top + height) {
         None if log.window.at_end => "end".into(),
         _ if log.window.at_start && log.top == 0 => "top".into(),
         next => {
             let offset = next.or(log.window.rows.last()).map_or(0, |row| row.offset);
             format!("{}%", u128::from(offset) * 100 / u128::from(log.window.file_bytes.max(1)))
         }
+    };
+    format!("{number} {share}")
+}
+
+/// What is searched for and filtered, and how many rows match: `/error 3 of 17`.
+pub(super) fn finding(model: &Model) -> Option<String> {
+    let (lens, known) = (&model.lens, &model.log.known);
+    let search = lens.search.as_ref().map(|query| {
+        let count = known.hits.map(|hits| format!(" {}", matches(hits))).unwrap_or_default();
+        format!("/{}{count}", query.pattern())
+    });
+    let filter = lens.sieve.filter.as_ref().map(|filter| {
+        let count = known.passed.map(|hits| format!(" {}", matches(hits))).unwrap_or_default();
+        let context = if lens.sieve.context > 0 { format!(" ±{}", lens.sieve.context) } else { String::new() };
+        format!("&{}{}{count}{context}", if filter.is_inverse { "!" } else { "" }, filter.query.pattern())
+    });
+    let stream = lens.sieve.stream.map(|stream| format!("only {}", stream.as_str()));
+    let progress = (lens.sieve.progress == Progress::All).then(|| "unfolded".to_owned());
+    let all: Vec<_> = [search, filter, stream, progress].into_iter().flatten().collect();
+    (!all.is_empty()).then(|| all.join("  "))
+}
+
+/// `3 of 1,234`; with a `+` while more may be found.
+fn matches(hits: HitCount) -> String {
+    let more = if hits.is_all { "" } else { "+" };
+    let all = format!("{}{more}", words::grouped(hits.rows));
+    match hits.number {
+        Some(number) => format!("{} of {all}", words::grouped(number)),
+        None if hits.rows == 1 && hits.is_all => "1 row".to_owned(),
+        None => format!("{all} rows"),
     }
+}
+
+/// How far the log has been looked through for what is looked for, once that takes long.
+pub(super) fn looking(model: &Model) -> Option<String> {
+    model.log.looking.map(|percent| format!("looking: {percent}% of the log (any key stops)"))
 }

@@ -14,7 +14,8 @@ use crate::tui::layout::{Layout, Pane, Slot, help_box};
 use crate::tui::model::Model;
 use crate::tui::msg::Watching;
 use crate::tui::widget::{
-    Badge, RunsList, Strip, TreeList, draw_bars, draw_box, draw_head, draw_help, draw_hints, draw_title,
+    Badge, RunsList, Status, Strip, TreeList, draw_bars, draw_box, draw_head, draw_help, draw_hints, draw_prompt,
+    draw_title,
 };
 
 /// Draws everything.
@@ -39,10 +40,27 @@ fn draw(model: &Model, layout: &Layout, buffer: &mut Buffer) {
         let body = draw_box(buffer, popup, "Runs", &model.theme);
         draw_runs(model, body, buffer);
     }
-    draw_hints(buffer, layout.hints, model.context(), fault(model).as_deref(), &model.theme);
+    draw_last_row(model, layout, buffer);
     if let Some(top) = model.help {
         draw_help(buffer, help_box(model.screen), top, &model.theme);
     }
+}
+
+/// The line that is being typed, what is wrong, what came of the last key, or the keys.
+fn draw_last_row(model: &Model, layout: &Layout, buffer: &mut Buffer) {
+    if let Some(prompt) = &model.prompt {
+        // On a screen too low for hints the line takes the last row of what is there.
+        let bottom = model.screen.bottom().saturating_sub(1);
+        let area = Rect { y: bottom, height: model.screen.height.min(1), ..model.screen };
+        buffer.set_style(area.intersection(buffer.area), ratatui::style::Style::reset());
+        Strip::new(buffer, area, "").fill(" ", ratatui::style::Style::reset());
+        return draw_prompt(buffer, area, prompt, &model.theme);
+    }
+    let fault = fault(model);
+    let finding = log::finding(model);
+    let said = log::looking(model).or_else(|| model.said.clone());
+    let status = Status { fault: fault.as_deref(), said: said.as_deref(), finding: finding.as_deref() };
+    draw_hints(buffer, layout.hints, model.context(), &status, &model.theme);
 }
 
 fn draw_panes(model: &Model, layout: &Layout, buffer: &mut Buffer) {

@@ -7,17 +7,36 @@ use unicode_width::UnicodeWidthStr;
 use super::Strip;
 use crate::sanitise::name;
 use crate::tui::keymap::{Action, Binding, Context, hints};
+use crate::tui::prompt::Prompt;
 use crate::tui::theme::Theme;
 
-/// Draws the keys of a context, as many as fit; `? help` is always among them. A fault takes their place.
-pub fn draw_hints(buffer: &mut Buffer, area: Rect, context: Context, fault: Option<&str>, theme: &Theme) {
+/// What the last row says beside the keys.
+#[derive(Default)]
+pub struct Status<'a> {
+    /// Something is wrong: nothing else is said.
+    pub fault: Option<&'a str>,
+    /// What came of the last key, in place of the keys.
+    pub said: Option<&'a str>,
+    /// What is searched for and filtered, before the keys.
+    pub finding: Option<&'a str>,
+}
+
+/// Draws the keys of a context, as many as fit; `? help` is always among them.
+pub fn draw_hints(buffer: &mut Buffer, area: Rect, context: Context, status: &Status<'_>, theme: &Theme) {
     let mut strip = Strip::new(buffer, area, theme.signs.ellipsis);
     strip.skip(1).skip_right(1);
-    if let Some(fault) = fault {
+    if let Some(fault) = status.fault {
         strip.put("! ", theme.warn).put(&name(fault), theme.warn);
         return;
     }
     let gap = format!(" {} ", theme.signs.dot);
+    if let Some(finding) = status.finding {
+        strip.put(&name(finding), theme.accent).put(&gap, theme.muted);
+    }
+    if let Some(said) = status.said {
+        strip.put(&name(said), theme.warn);
+        return;
+    }
     let (last, others): (Vec<_>, Vec<_>) =
         hints(context).into_iter().map(|group| Hint::new(group, theme)).partition(|hint| hint.is_help);
     let width = |hint: &Hint| hint.keys.width() + 1 + hint.text.width();
@@ -33,6 +52,34 @@ pub fn draw_hints(buffer: &mut Buffer, area: Rect, context: Context, fault: Opti
             strip.put(&gap, theme.muted);
         }
         strip.put(&hint.keys, theme.accent).skip(1).put(hint.text, theme.muted);
+    }
+}
+
+/// Draws the line that is being typed, with its cursor, and what its keys do where there is room.
+pub fn draw_prompt(buffer: &mut Buffer, area: Rect, prompt: &Prompt, theme: &Theme) {
+    let mut strip = Strip::new(buffer, area, theme.signs.ellipsis);
+    strip.skip(1).skip_right(1);
+    let mode = match (prompt.kind.is_pattern(), prompt.is_literal) {
+        (true, false) => "regex - Tab: text",
+        (true, true) => "text - Tab: regex",
+        (false, _) => "",
+    };
+    match &prompt.fault {
+        Some(fault) => strip.put_right(&name(fault), theme.warn, 12),
+        None => strip.put_right(mode, theme.muted, 12),
+    };
+    strip.skip_right(1).put(prompt.kind.sign(), theme.accent);
+    // The cursor stands behind the last character when nothing follows.
+    let room = strip.free().saturating_sub(1);
+    let scroll = prompt.input.visual_scroll(room);
+    let mut column = 0;
+    for (index, grapheme) in prompt.input.value().chars().map(String::from).chain([" ".to_owned()]).enumerate() {
+        let style = if index == prompt.input.cursor() { theme.selection } else { theme.strong };
+        let shown = name(&grapheme);
+        if column >= scroll {
+            strip.put(&shown, style);
+        }
+        column += grapheme.width();
     }
 }
 
@@ -63,13 +110,14 @@ mod tests {
     fn hints_of(width: u16, context: Context, fault: Option<&str>) -> String {
         let mut buffer = Buffer::empty(Rect::new(0, 0, width, 1));
         let area = buffer.area;
-        draw_hints(&mut buffer, area, context, fault, &Theme::new(true, false));
+        let status = Status { fault, ..Status::default() };
+        draw_hints(&mut buffer, area, context, &status, &Theme::new(true, false));
         crate::tui::sim::text(&buffer).trim_end().to_owned()
     }
 
     #[test]
     fn help_is_named_however_little_room_there_is() {
-        assert_eq!(hints_of(40, Context::Log, None), " f follow · j/k move · ? help");
+        assert_eq!(hints_of(40, Context::Log, None), " f follow · / search · ? help");
         assert_eq!(hints_of(20, Context::Log, None), " f follow · ? help");
         assert_eq!(hints_of(10, Context::Log, None), " ? help");
         assert!(hints_of(200, Context::Tree, None).ends_with("q quit · ? help"));

@@ -1,129 +1,371 @@
 //! The rows of a log: only those on screen are looked at.
 //!
 //! ```text
-//!   running 2 tests
-//! E error: test failed                     standard error: a mark and a colour
-//! ! 2026-01-01 what is this  (neither stdout nor stderr)
+//!        12  +0.103s running 2 tests                        numbers and times where they are wanted
+//! E▌     13  +4.210s error: test failed                     standard error: a mark and a colour; the current row
+//! !      14          2026-01-01 what is this  (neither stdout nor stderr)
 //! ```
 //!
-//! Whatever the rows hold reaches the screen through the sanitiser. A row longer than the pane is wide ends in `›`.
+//! Whatever the rows hold reaches the screen through the sanitiser. A row longer than the pane is wide ends in `›`, or goes on in
+//! the next line where rows are wrapped. Invariant: a row takes as many lines as [`lines_of`] says.
 
+use std::ops::Range;
+
+use jiff::tz::TimeZone;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
+use ratatui::style::{Modifier, Style};
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
-use super::row_of;
 use crate::cri::Stream;
 use crate::log::Row;
-use crate::sanitise::{Sanitiser, Span};
+use crate::sanitise::{Progress, Sanitiser, Span};
+use crate::search::Query;
+use crate::time::Time;
+use crate::tui::lens::Times;
 use crate::tui::theme::Theme;
-use crate::words::size;
+use crate::words::{self, size};
 
 /// The columns of the mark at the left.
 const GUTTER: u16 = 2;
 /// How many rows before the screen are looked at for colours left switched on.
 const MAX_ABOVE: usize = 100;
+/// How far beyond the edge a row is looked at for matches that begin before it.
+const MARK_COLUMNS: usize = 256;
+
+/// How the width of the pane is divided.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Columns {
+    /// For the number and a blank; 0 for none.
+    pub number: u16,
+    /// For the time and a blank; 0 for none.
+    pub time: u16,
+    /// For the text.
+    pub text: u16,
+    /// For the bar that shows how far down one is.
+    pub bar: u16,
+}
+
+impl Columns {
+    /// Divides a pane of this width; `largest` is the largest number, if rows are numbered. Where it is narrow the text comes first.
+    #[must_use]
+    pub fn new(width: u16, largest: Option<u64>, times: Times, has_bar: bool) -> Self {
+        let digits = |number: u64| u16::try_from(number.to_string().len()).unwrap_or(0);
+        let number = largest.map_or(0, |largest| digits(largest.saturating_add(1)).max(3) + 1);
+        let time = match times {
+            Times::None => 0,
+            Times::Relative | Times::Delta => 11,
+            Times::Wall => 13,
+        };
+        let bar = u16::from(has_bar);
+        let room = width.saturating_sub(GUTTER + bar);
+        let least = 16;
+        let time = if room >= time + least { time } else { 0 };
+        let number = if room >= time + number + least { number } else { 0 };
+        Self { number, time, text: room - time - number, bar }
+    }
+}
+
+/// The times in front of rows.
+#[derive(Clone)]
+pub struct Stamps<'a> {
+    /// Which.
+    pub times: Times,
+    /// When the command began.
+    pub start: Option<Time>,
+    /// The zone of the wall clock.
+    pub zone: &'a TimeZone,
+    /// From how many milliseconds on a gap is slow.
+    pub slow_ms: i64,
+}
 
 /// The rows on screen.
 pub struct LogRows<'a> {
     /// From the first one on screen.
     pub rows: &'a [Row],
+    /// Their numbers, from 0, where they are known.
+    pub numbers: &'a [Option<u64>],
     /// Those before it, as far as they are at hand: a colour that one of them leaves switched on is still on.
     pub above: &'a [Row],
     /// How many columns are scrolled out at the left.
     pub sideways: usize,
+    /// Rows go on in the next line; so many lines of the first are scrolled out.
+    pub wrap: Option<usize>,
+    /// How the width is divided.
+    pub columns: Columns,
+    /// The times.
+    pub stamps: Stamps<'a>,
+    /// What is marked.
+    pub search: Option<&'a Query>,
+    /// Where the current row begins.
+    pub at: Option<u64>,
+    /// How much of what was overwritten is shown.
+    pub progress: Progress,
     /// Whoever wrote them was cut short: a row without its end will not get one.
     pub is_broken_off: bool,
     /// How they look.
     pub theme: &'a Theme,
 }
 
-impl LogRows<'_> {
-    /// Draws the rows that fit.
-    pub fn draw(&self, buffer: &mut Buffer, body: Rect) {
-        let mut sanitiser = Sanitiser::default();
-        for row in self.above.iter().skip(self.above.len().saturating_sub(MAX_ABOVE)) {
-            sanitiser.row_within(&row.text, 0);
+/// How many lines a row takes in a pane whose text is so wide, where rows are wrapped.
+#[must_use]
+pub fn lines_of(row: &Row, width: u16, progress: Progress, is_broken_off: bool) -> usize {
+    let width = usize::from(width).max(1);
+    let mut sanitiser = Sanitiser::new(progress);
+    let mut flow = Flow { width, line: 0, column: 0 };
+    sanitiser.row(&row.text).iter().for_each(|span| flow.pass(&span.text));
+    notes(row, is_broken_off).iter().for_each(|note| flow.pass(note));
+    flow.line + 1
+}
+
+/// What is said behind the text of a row: why it is no record, that its end will not come, how much of it is not at hand.
+fn notes(row: &Row, is_broken_off: bool) -> Vec<String> {
+    let malformed = row.malformed.map(|malformed| format!("  ({})", malformed.reason));
+    let cut = (row.cut_bytes > 0).then(|| format!(" … {} more", size(row.cut_bytes)));
+    let unfinished = (is_broken_off && !row.complete).then(|| "  (unfinished)".into());
+    malformed.into_iter().chain(unfinished).chain(cut).collect()
+}
+
+/// Where text goes that is wrapped.
+struct Flow {
+    width: usize,
+    line: usize,
+    column: usize,
+}
+
+impl Flow {
+    /// The line and column of a piece of so many columns; what does not fit goes to the next line.
+    fn put(&mut self, columns: usize) -> (usize, usize) {
+        if self.column + columns > self.width && self.column > 0 {
+            (self.line, self.column) = (self.line + 1, 0);
         }
-        for (index, row) in self.rows.iter().enumerate() {
-            let Some(area) = row_of(body, index) else { break };
-            self.draw_row(buffer, area.intersection(buffer.area), row, &mut sanitiser);
-        }
+        let place = (self.line, self.column);
+        self.column += columns;
+        place
     }
 
-    fn draw_row(&self, buffer: &mut Buffer, area: Rect, row: &Row, sanitiser: &mut Sanitiser) {
-        let theme = self.theme;
-        let (sign, mark, base) = match (row.malformed, row.stream) {
-            (Some(_), _) => ("!", theme.warn, theme.muted),
-            (None, Some(Stream::Stderr)) => ("E", theme.stderr, theme.stderr),
-            (None, _) => (" ", theme.muted, Style::new()),
-        };
-        if area.width > GUTTER {
-            buffer.set_stringn(area.x, area.y, sign, 1, mark);
+    fn pass(&mut self, text: &str) {
+        if text.is_ascii() {
+            let end = self.column + text.len();
+            if end > 0 {
+                self.line += (end - 1) / self.width;
+                self.column = (end - 1) % self.width + 1;
+            }
+            return;
         }
-        let text = Rect { x: area.x + GUTTER.min(area.width), width: area.width.saturating_sub(GUTTER), ..area };
-        // One more than fit, so that the edge is seen to cut something.
-        let columns = self.sideways.saturating_add(usize::from(text.width)).saturating_add(1);
-        let spans = sanitiser.row_within(&row.text, columns);
-        let mut pen = Pen { buffer, area: text, column: 0, from: self.sideways, is_cut: false };
-        for Span { text, style } in &spans {
-            pen.write(text, theme.span(base, *style));
+        for grapheme in text.graphemes(true) {
+            self.put(grapheme.width());
         }
-        if let Some(malformed) = row.malformed {
-            pen.write(&format!("  ({})", malformed.reason), theme.warn);
-        }
-        if self.is_broken_off && !row.complete {
-            pen.write("  (unfinished)", theme.warn);
-        }
-        if row.cut_bytes > 0 {
-            pen.write(&format!(" {} {} more", theme.signs.ellipsis, size(row.cut_bytes)), theme.muted);
-        }
-        pen.finish(theme);
     }
 }
 
-/// Writes graphemes into a row of which the first `from` columns are out of sight.
+impl LogRows<'_> {
+    /// Draws the rows that fit.
+    pub fn draw(&self, buffer: &mut Buffer, body: Rect) {
+        let mut sanitiser = Sanitiser::new(self.progress);
+        for row in self.above.iter().skip(self.above.len().saturating_sub(MAX_ABOVE)) {
+            sanitiser.row_within(&row.text, 0);
+        }
+        let mut before = self.above.iter().rfind(|row| row.at.is_some()).and_then(|row| row.at);
+        let mut y = i32::from(body.y) - self.wrap.map_or(0, |lines| i32::try_from(lines).unwrap_or(i32::MAX));
+        for (index, row) in self.rows.iter().enumerate() {
+            if y >= i32::from(body.bottom()) {
+                break;
+            }
+            let number = self.numbers.get(index).copied().flatten();
+            self.draw_lead(buffer, body, y, row, number, before);
+            before = row.at.or(before);
+            y += self.draw_text(buffer, body, y, row, &mut sanitiser);
+        }
+    }
+
+    /// The mark, the number and the time in front of a row.
+    fn draw_lead(&self, buffer: &mut Buffer, body: Rect, y: i32, row: &Row, number: Option<u64>, before: Option<Time>) {
+        let Some(y) = u16::try_from(y).ok().filter(|y| (body.y..body.bottom().min(buffer.area.bottom())).contains(y))
+        else {
+            return;
+        };
+        let (sign, mark, _) = self.looks(row);
+        if body.width > GUTTER {
+            buffer.set_stringn(body.x, y, sign, 1, mark);
+            if self.at == Some(row.offset) {
+                buffer.set_stringn(body.x + 1, y, self.theme.signs.here, 1, self.theme.accent);
+            }
+        }
+        let mut x = body.x + GUTTER.min(body.width);
+        if self.columns.number > 0 {
+            let width = usize::from(self.columns.number) - 1;
+            let number = number.map_or_else(|| "~".to_owned(), |number| (number + 1).to_string());
+            buffer.set_stringn(x, y, format!("{number:>width$}"), width, self.theme.muted);
+            x += self.columns.number;
+        }
+        if self.columns.time > 0 {
+            let width = usize::from(self.columns.time) - 1;
+            let (time, style) = self.stamp(row.at, before);
+            buffer.set_stringn(x, y, format!("{time:>width$}"), width, style);
+        }
+    }
+
+    fn stamp(&self, at: Option<Time>, before: Option<Time>) -> (String, Style) {
+        let Some(at) = at else { return (String::new(), self.theme.muted) };
+        let stamps = &self.stamps;
+        let since = |from: Option<Time>| from.map(|from| at.millis_since(from));
+        match stamps.times {
+            Times::None => (String::new(), self.theme.muted),
+            Times::Relative => (since(stamps.start).map(words::seconds).unwrap_or_default(), self.theme.muted),
+            Times::Delta => {
+                let gap = since(before.or(stamps.start));
+                (gap.map(words::seconds).unwrap_or_default(), self.slowness(gap.unwrap_or(0)))
+            }
+            Times::Wall => {
+                let clock =
+                    at.to_jiff().map(|at| at.to_zoned(stamps.zone.clone()).strftime("%H:%M:%S%.3f").to_string());
+                (clock.unwrap_or_default(), self.theme.muted)
+            }
+        }
+    }
+
+    /// How a gap looks: slow ones stand out, very slow ones more so.
+    fn slowness(&self, gap_ms: i64) -> Style {
+        match gap_ms {
+            gap if gap >= self.stamps.slow_ms.saturating_mul(4) => self.theme.bad.add_modifier(Modifier::BOLD),
+            gap if gap >= self.stamps.slow_ms => self.theme.warn,
+            _ => self.theme.muted,
+        }
+    }
+
+    /// The sign of a row, and how that and its text look.
+    const fn looks(&self, row: &Row) -> (&'static str, Style, Style) {
+        let theme = self.theme;
+        match (row.malformed, row.stream) {
+            (Some(_), _) => ("!", theme.warn, theme.muted),
+            (None, Some(Stream::Stderr)) => ("E", theme.stderr, theme.stderr),
+            (None, _) => (" ", theme.muted, Style::new()),
+        }
+    }
+
+    /// Draws the text of a row from line `y` on, which may lie above the pane: how many lines it takes.
+    fn draw_text(&self, buffer: &mut Buffer, body: Rect, y: i32, row: &Row, sanitiser: &mut Sanitiser) -> i32 {
+        let lead = (GUTTER + self.columns.number + self.columns.time).min(body.width);
+        let text = Rect { x: body.x + lead, width: self.columns.text.min(body.width - lead), ..body };
+        let text = text.intersection(buffer.area);
+        let (_, _, base) = self.looks(row);
+        let spans = match self.wrap {
+            Some(_) => sanitiser.row(&row.text),
+            // One more than fit, so that the edge is seen to cut something.
+            None => {
+                let beyond = if self.search.is_some() { MARK_COLUMNS } else { 1 };
+                sanitiser
+                    .row_within(&row.text, self.sideways.saturating_add(usize::from(text.width)).saturating_add(beyond))
+            }
+        };
+        let marks = self.marks(&spans);
+        let flow = self.wrap.map(|_| Flow { width: usize::from(self.columns.text).max(1), line: 0, column: 0 });
+        let mut pen = Pen { buffer, area: text, y, column: 0, from: self.sideways, is_cut: false, flow };
+        let mut place = 0;
+        for Span { text, style, .. } in &spans {
+            let style = self.theme.span(base, *style);
+            for (piece, is_marked) in pieces(text, place, &marks) {
+                pen.write(piece, if is_marked { style.patch(self.theme.found) } else { style });
+            }
+            place += text.len();
+        }
+        for note in notes(row, self.is_broken_off) {
+            let note =
+                if self.theme.signs.ellipsis == "…" { note } else { note.replace('…', self.theme.signs.ellipsis) };
+            pen.write(&note, if row.malformed.is_some() { self.theme.warn } else { self.theme.muted });
+        }
+        pen.finish(self.theme)
+    }
+
+    /// The bytes of the shown text that match.
+    fn marks(&self, spans: &[Span]) -> Vec<Range<usize>> {
+        let Some(query) = self.search else { return Vec::new() };
+        let text: String = spans.iter().map(|span| span.text.as_str()).collect();
+        query.marks(&text)
+    }
+}
+
+/// A text that begins at byte `place` of its row, in pieces that are marked or not.
+fn pieces<'t>(text: &'t str, place: usize, marks: &[Range<usize>]) -> Vec<(&'t str, bool)> {
+    let mut pieces = Vec::new();
+    let mut at = 0;
+    for mark in marks {
+        let start = mark.start.saturating_sub(place).clamp(at, text.len());
+        let end = mark.end.saturating_sub(place).clamp(start, text.len());
+        pieces.push((text.get(at..start).unwrap_or_default(), false));
+        pieces.push((text.get(start..end).unwrap_or_default(), true));
+        at = end;
+    }
+    pieces.push((text.get(at..).unwrap_or_default(), false));
+    pieces.retain(|(piece, _)| !piece.is_empty());
+    pieces
+}
+
+/// Writes graphemes: into one line of which the first `from` columns are out of sight, or into as many as it takes.
 struct Pen<'b> {
     buffer: &'b mut Buffer,
     area: Rect,
+    y: i32,
     column: usize,
     from: usize,
     is_cut: bool,
+    flow: Option<Flow>,
 }
 
 impl Pen<'_> {
     fn write(&mut self, text: &str, style: Style) {
-        let end = self.from.saturating_add(usize::from(self.area.width));
         for grapheme in text.graphemes(true) {
-            let width = grapheme.width();
-            let next = self.column.saturating_add(width);
-            if next > end {
-                self.is_cut = true;
+            if !self.write_one(grapheme, style) {
                 return;
             }
-            // Half of a wide character at the left edge leaves a blank.
-            if self.column >= self.from
-                && let Ok(x) = u16::try_from(self.column - self.from)
-            {
-                self.buffer.set_stringn(self.area.x + x, self.area.y, grapheme, width, style);
-            }
-            self.column = next;
         }
     }
 
-    fn finish(self, theme: &Theme) {
-        if self.is_cut && self.area.width > 0 {
+    /// False when nothing more will be seen.
+    fn write_one(&mut self, grapheme: &str, style: Style) -> bool {
+        let width = grapheme.width();
+        let (line, column) = match &mut self.flow {
+            Some(flow) => flow.put(width),
+            None => {
+                let next = self.column.saturating_add(width);
+                if next > self.from.saturating_add(usize::from(self.area.width)) {
+                    self.is_cut = true;
+                    return false;
+                }
+                let column = std::mem::replace(&mut self.column, next);
+                // Half of a wide character at the left edge leaves a blank.
+                let Some(column) = column.checked_sub(self.from) else { return true };
+                (0, column)
+            }
+        };
+        if let (Ok(x), Some(y)) = (u16::try_from(column), self.line_at(line)) {
+            self.buffer.set_stringn(self.area.x + x, y, grapheme, width, style);
+        }
+        true
+    }
+
+    /// The row of the screen of a line, if it is in sight.
+    fn line_at(&self, line: usize) -> Option<u16> {
+        let y = self.y.saturating_add(i32::try_from(line).ok()?);
+        u16::try_from(y).ok().filter(|y| (self.area.y..self.area.bottom()).contains(y))
+    }
+
+    /// Marks what was cut: how many lines there are.
+    fn finish(self, theme: &Theme) -> i32 {
+        if let (true, Some(y), 1..) = (self.is_cut, self.line_at(0), self.area.width) {
             let x = self.area.right() - 1;
             // In the second half of a wide character the mark would not be drawn: the character goes.
-            if let Some(before) = x.checked_sub(1).and_then(|x| self.buffer.cell_mut((x, self.area.y)))
+            if let Some(before) = x.checked_sub(1).and_then(|x| self.buffer.cell_mut((x, y)))
                 && before.symbol().width() > 1
             {
                 before.set_symbol(" ");
             }
-            self.buffer.set_stringn(x, self.area.y, theme.signs.more, 1, theme.muted);
+            self.buffer.set_stringn(x, y, theme.signs.more, 1, theme.muted);
         }
+        let lines = self.flow.map_or(1, |flow| flow.line + 1);
+        i32::try_from(lines).unwrap_or(i32::MAX)
     }
 }
 
@@ -139,12 +381,30 @@ mod tests {
         Row { offset: 0, at: None, last_at: None, stream, text, cut_bytes: 0, complete: true, malformed }
     }
 
+    const UTC: &TimeZone = &TimeZone::UTC;
+
+    fn log_rows<'a>(rows: &'a [Row], above: &'a [Row], width: u16, theme: &'a Theme) -> LogRows<'a> {
+        LogRows {
+            rows,
+            numbers: &[],
+            above,
+            sideways: 0,
+            wrap: None,
+            columns: Columns::new(width, None, Times::None, false),
+            stamps: Stamps { times: Times::None, start: None, zone: UTC, slow_ms: 0 },
+            search: None,
+            at: None,
+            progress: Progress::Last,
+            is_broken_off: false,
+            theme,
+        }
+    }
+
     /// Draws into a screen of this width and height.
     fn draw(rows: &[Row], sideways: usize, width: u16, height: u16) -> Buffer {
         let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));
         let area = buffer.area;
-        LogRows { rows, above: &[], sideways, is_broken_off: false, theme: &Theme::new(true, false) }
-            .draw(&mut buffer, area);
+        LogRows { sideways, ..log_rows(rows, &[], width, &Theme::new(true, false)) }.draw(&mut buffer, area);
         buffer
     }
 
@@ -190,8 +450,7 @@ mod tests {
         let rows = [row(Some(Stream::Stdout), "\x1b[32mgreen"), row(Some(Stream::Stdout), "too")];
         let mut buffer = Buffer::empty(Rect::new(0, 0, 8, 1));
         let (area, theme) = (buffer.area, Theme::new(true, false));
-        LogRows { rows: &rows[1..], above: &rows[..1], sideways: 0, is_broken_off: false, theme: &theme }
-            .draw(&mut buffer, area);
+        log_rows(&rows[1..], &rows[..1], area.width, &theme).draw(&mut buffer, area);
         assert_eq!(buffer[(2, 0)].fg, Color::Green);
     }
 
@@ -209,7 +468,7 @@ mod tests {
         let rows = [row(Some(Stream::Stdout), "whole"), Row { complete: false, ..row(Some(Stream::Stdout), "half") }];
         let mut buffer = Buffer::empty(Rect::new(0, 0, 30, 2));
         let (area, theme) = (buffer.area, Theme::new(true, false));
-        LogRows { rows: &rows, above: &[], sideways: 0, is_broken_off: true, theme: &theme }.draw(&mut buffer, area);
+        LogRows { is_broken_off: true, ..log_rows(&rows, &[], 30, &theme) }.draw(&mut buffer, area);
         assert_eq!(crate::tui::sim::text(&buffer), "  whole\n  half  (unfinished)\n");
         assert_eq!(lines(&rows, 0, 30), "  whole\n  half\n");
     }

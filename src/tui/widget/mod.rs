@@ -11,8 +11,8 @@ mod tree;
 
 pub use frame::{draw_bars, draw_box, draw_head};
 pub use help::draw_help;
-pub use hints::draw_hints;
-pub use log::LogRows;
+pub use hints::{Status, draw_hints, draw_prompt};
+pub use log::{Columns, LogRows, Stamps, lines_of};
 pub use runs::{RunsList, so_far, spent};
 pub use strip::{Strip, cut};
 pub use title::{Badge, draw_title};

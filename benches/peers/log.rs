@@ -1,0 +1,247 @@
+//! Logs to measure on: the same bytes for the same size, like what builds and tests print.
+//!
+//! A line has some 169 bytes, half of them have colours, a tenth is standard error, one in a thousand is a piece. Times increase.
+//! Every row has its number, so that no two look alike; the first and the last say that they are.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use jiff::Timestamp;
+use rundown::time::Time;
+use tempfile::TempDir;
+
+/// What only the first row says.
+pub const FIRST: &str = "the very first row";
+/// What only the last row says.
+pub const LAST: &str = "the very last row";
+/// What few rows say.
+pub const NEEDLE: &str = "needle-in-the-hay";
+/// One row in so many.
+const NEEDLE_EVERY: u64 = 100_003;
+
+/// 2026-01-02T03:04:05Z, in seconds.
+const BEGIN: i64 = 1_767_323_045;
+/// The mean time between two lines is half of this.
+const MAX_STEP_NANOS: u64 = 300_000;
+
+/// What follows the row's number. With it, a line is as long as said above.
+const BODIES: [&str; 8] = [
+    "\x1b[1m\x1b[32m   Compiling\x1b[0m serde_json v1.0.145 (registry+https://github.com/rust-lang/crates.io-index) with 14 features in 2 units",
+    "test parser::tests::a_header_that_is_torn_between_two_reads_is_one_header_all_the_same_case_17 ... \x1b[32mok\x1b[0m",
+    "{\"level\":\"info\",\"ts\":1767323045.123,\"caller\":\"server/handler.go:218\",\"msg\":\"request served\",\"status\":200,\"took\":\"1.72ms\"}",
+    "\x1b[2m12:00:07\x1b[0m \x1b[38;5;39mINFO\x1b[0m served \x1b[38;2;200;120;20m/api/v1/parcels/7f3a9c01/route\x1b[0m from cache, age 12 s, of 4 nodes",
+    "npm warn deprecated inflight@1.0.6: This module is not supported, and leaks memory. Do not use it; see lru-cache for a way out",
+    "    at processTicksAndRejections (node:internal/process/task_queues:95:5) in async Promise.all (index 3) of main.test.ts",
+    "\x1b[33mwarning\x1b[0m: unused variable: `parcel_weight_in_grams`, which is \x1b[1massigned\x1b[0m in src/route/way.rs:42:9 and read nowhere",
+    "",
+];
+
+/// How a log was written: it lies in the page cache accordingly.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Manner {
+    /// 1 MiB at once; times of nine digits, as rundown writes them.
+    Large,
+    /// 4 KiB at once, as a log that is live; times without zeros at their ends, as containerd writes them.
+    Small,
+}
+
+impl Manner {
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Large => "written in 1 MiB, times of 9 digits",
+            Self::Small => "written in 4 KiB, times trimmed",
+        }
+    }
+
+    const fn write_bytes(self) -> usize {
+        match self {
+            Self::Large => 1 << 20,
+            Self::Small => 4 << 10,
+        }
+    }
+}
+
+/// A log on disk and what is known of it.
+#[derive(Clone)]
+pub struct Log {
+    pub path: PathBuf,
+    pub mebibytes: u64,
+    pub rows: u64,
+    pub needles: u64,
+    pub first_at: Time,
+    pub last_at: Time,
+}
+
+/// The logs made so far; they are gone when this is.
+pub struct Logs {
+    dir: TempDir,
+    made: BTreeMap<(u64, Manner), Log>,
+}
+
+impl Logs {
+    pub fn new() -> Result<Self> {
+        Ok(Self { dir: TempDir::with_prefix("rundown-peers-")?, made: BTreeMap::new() })
+    }
+
+    /// Where they lie; also a home for programs that want one.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// A log of this size, made when it is first asked for.
+    pub fn get(&mut self, mebibytes: u64, manner: Manner) -> Result<Log> {
+        if let Some(log) = self.made.get(&(mebibytes, manner)) {
+            return Ok(log.clone());
+        }
+        let letter = if manner == Manner::Large { 'l' } else { 's' };
+        let path = self.dir.path().join(format!("{mebibytes}-{letter}.log"));
+        let (log, _) = write(&path, mebibytes, manner).with_context(|| format!("cannot write {}", path.display()))?;
+        self.made.insert((mebibytes, manner), log.clone());
+        Ok(log)
+    }
+
+    /// A log of its own, to be appended to, and how it goes on: whoever measures next finds the others as they were.
+    pub fn live(&self, mebibytes: u64) -> Result<(Log, Lines)> {
+        let path = self.dir.path().join("live.log");
+        write(&path, mebibytes, Manner::Small).with_context(|| format!("cannot write {}", path.display()))
+    }
+}
+
+fn write(path: &Path, mebibytes: u64, manner: Manner) -> io::Result<(Log, Lines)> {
+    let mut file = File::create(path)?;
+    let mut lines = Lines::new(manner == Manner::Small);
+    let mut batch = Vec::new();
+    lines.full(FIRST, &mut batch);
+    for _ in 0..(mebibytes << 20) / manner.write_bytes() as u64 {
+        while batch.len() < manner.write_bytes() {
+            lines.usual(&mut batch);
+        }
+        let rest = batch.split_off(manner.write_bytes());
+        file.write_all(&batch)?;
+        batch.clear();
+        batch.extend(rest);
+    }
+    lines.close(&mut batch);
+    lines.full(LAST, &mut batch);
+    file.write_all(&batch)?;
+    let (first_at, last_at) = (Time::from_millis(BEGIN * 1000), lines.now());
+    let (path, rows, needles) = (path.to_owned(), lines.rows, lines.needles);
+    Ok((Log { path, mebibytes, rows, needles, first_at, last_at }, lines))
+}
+
+/// Reads a file, so that whoever reads it next finds it in memory.
+pub fn warm(path: &Path) -> io::Result<()> {
+    let (mut file, mut buffer) = (File::open(path)?, vec![0; 1 << 20]);
+    while file.read(&mut buffer)? > 0 {}
+    Ok(())
+}
+
+/// Lines, one after the other.
+pub struct Lines {
+    is_trimmed: bool,
+    nanos: u64,
+    /// The second that `prefix` says.
+    second: u64,
+    prefix: String,
+    random: u64,
+    /// Whether an entry of standard output, or error, goes on.
+    open: [bool; 2],
+    pub rows: u64,
+    needles: u64,
+}
+
+impl Lines {
+    pub fn new(is_trimmed: bool) -> Self {
+        Self {
+            is_trimmed,
+            nanos: 0,
+            second: u64::MAX,
+            prefix: String::new(),
+            random: 0x9e37_79b9_7f4a_7c15,
+            open: [false; 2],
+            rows: 0,
+            needles: 0,
+        }
+    }
+
+    /// A line such as most.
+    pub fn usual(&mut self, out: &mut Vec<u8>) {
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        let random = self.random;
+        self.nanos += 1 + random % MAX_STEP_NANOS;
+        let (is_stderr, is_piece) = ((random >> 20).is_multiple_of(10), (random >> 24).is_multiple_of(1000));
+        self.head(is_stderr, is_piece, out);
+        let row = self.rows;
+        out.push(b'#');
+        digits(row, 10, out);
+        out.push(b' ');
+        if row.is_multiple_of(NEEDLE_EVERY) && !is_piece {
+            self.needles += 1;
+            out.extend(NEEDLE.as_bytes());
+        } else {
+            let body = usize::try_from((random >> 40) % (BODIES.len() as u64)).unwrap_or(0);
+            out.extend(BODIES.get(body).unwrap_or(&"").as_bytes());
+        }
+        out.push(b'\n');
+    }
+
+    /// A row of one line that says this.
+    pub fn full(&mut self, text: &str, out: &mut Vec<u8>) {
+        self.head(false, false, out);
+        out.extend(text.as_bytes());
+        out.push(b'\n');
+    }
+
+    /// Ends what goes on.
+    pub fn close(&mut self, out: &mut Vec<u8>) {
+        for is_stderr in [false, true] {
+            if self.open.get(usize::from(is_stderr)) == Some(&true) {
+                self.head(is_stderr, false, out);
+                out.push(b'\n');
+            }
+        }
+    }
+
+    fn now(&self) -> Time {
+        Time::from_millis(BEGIN * 1000 + i64::try_from(self.nanos / 1_000_000).unwrap_or(0))
+    }
+
+    fn head(&mut self, is_stderr: bool, is_piece: bool, out: &mut Vec<u8>) {
+        let (second, nanos) = (self.nanos / 1_000_000_000, self.nanos % 1_000_000_000);
+        if second != self.second {
+            self.second = second;
+            let at = Timestamp::from_second(BEGIN + i64::try_from(second).unwrap_or(0)).unwrap_or_default();
+            self.prefix = at.strftime("%Y-%m-%dT%H:%M:%S").to_string();
+        }
+        out.extend(self.prefix.as_bytes());
+        out.push(b'.');
+        digits(nanos, 9, out);
+        if self.is_trimmed {
+            while out.last() == Some(&b'0') {
+                out.pop();
+            }
+            out.pop_if(|last| *last == b'.');
+        }
+        out.extend(if is_stderr { b"Z stderr " } else { b"Z stdout " });
+        out.extend(if is_piece { b"P " } else { b"F " });
+        if let Some(open) = self.open.get_mut(usize::from(is_stderr)) {
+            self.rows += u64::from(!*open);
+            *open = is_piece;
+        }
+    }
+}
+
+/// A number in so many digits. The generator must outrun what is measured, which formatting by `write!` would not.
+fn digits(mut n: u64, width: usize, out: &mut Vec<u8>) {
+    let from = out.len();
+    for _ in 0..width {
+        out.push(b'0' + u8::try_from(n % 10).unwrap_or(0));
+        n /= 10;
+    }
+    out.get_mut(from..).unwrap_or_default().reverse();
+}

@@ -1,0 +1,174 @@
+//! rundown beside the programs that people use for the same, on the same logs, in turn: ratios to read, no test to fail.
+//!
+//! ```console
+//! cargo bench --bench peers -- open raw           # some sections; without any it says which there are
+//! cargo bench --bench peers -- all --big          # all of them; takes 25 GB of $TMPDIR and an hour
+//! ```
+//!
+//! | section | what is measured | beside |
+//! |---|---|---|
+//! | `open` | start → the last row is on the screen | `less +G`, `lnav`, `tl` (toolong) |
+//! | `index` | start → the number of rows is on the screen; `--once --format json` | `wc -l` |
+//! | `raw` | `--once --format raw` into a pipe | `cut -d' ' -f4-`, `cat` |
+//! | `search` | `/` and a rare word → the number of its hits is on the screen | `rg -c` |
+//! | `append` | a line is appended → it is on the screen; CPU while nothing happens | `tail -f`, `less +F`, `lnav`, `tl` |
+//! | `follow` | 20 MB/s for 5 s: CPU, and the last line on the screen after its append | `tail -f`, `less +F`, `lnav`, `tl` |
+//! | `burst` | 1,000,000 lines/s for 10 s: the last row and the number of rows come; keys meanwhile | – |
+//! | `goto` | a row by its number, a row by its time → a screen of rows, in process | – |
+//! | `keys` | `j` and `k` while rows are counted → the screen has moved | – |
+//!
+//! # How to read it
+//!
+//! A machine's speed drifts by a factor of two within minutes, that of pairs run one after the other much less: quote the ratio, a
+//! median of all rounds with its range, not the milliseconds. The first contender is rundown. Files are read right before each
+//! measurement, so that all find them in memory. Screens are those of an emulator that reads a terminal of 120x40; the time that it
+//! takes is in all figures alike. Memory is looked at every 5 ms: `anonymous` is the process's own, the rest are files that it maps.
+//!
+//! A goal is printed where there is one; a single range that crosses it says nothing.
+#![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
+
+mod inside;
+mod live;
+mod log;
+mod pipes;
+mod process;
+mod rounds;
+mod screens;
+mod terminal;
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use clap::{CommandFactory, Parser, ValueEnum};
+use rundown::words;
+
+use crate::log::{FIRST, LAST, Logs};
+use crate::terminal::{PATIENCE, Terminal};
+
+/// Measures rundown beside its peers. Without a section, nothing is measured.
+#[derive(Parser)]
+#[command(name = "peers")]
+struct Arguments {
+    /// What is measured
+    #[arg(value_enum)]
+    sections: Vec<Section>,
+    /// The size of the usual log
+    #[arg(long, default_value_t = 1024)]
+    mib: u64,
+    /// Measure on a log of 10 GiB too, or instead
+    #[arg(long)]
+    big: bool,
+    /// How many rounds count; one more is run before them
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// The program that is measured
+    #[arg(long, value_name = "FILE", default_value = env!("CARGO_BIN_EXE_rundown"))]
+    rundown: PathBuf,
+    /// A peer to leave out; may be given more than once
+    #[arg(long, value_name = "NAME")]
+    without: Vec<String>,
+    /// How the screen tells how many hits a search has, once it has them all
+    #[arg(long, value_name = "TEXT", default_value = "of {n}")]
+    hits: String,
+    /// What cargo passes to every benchmark
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Section {
+    All,
+    Open,
+    Index,
+    Raw,
+    Search,
+    Append,
+    Follow,
+    Burst,
+    Goto,
+    Keys,
+}
+
+/// What all sections share.
+struct Bench {
+    arguments: Arguments,
+    logs: Logs,
+}
+
+/// MiB of the log that is large for every program.
+const BIG: u64 = 10 << 10;
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    if arguments.sections.is_empty() {
+        return Ok(Arguments::command().print_help()?);
+    }
+    ensure!(arguments.rounds > 0, "no rounds, no figures");
+    let (sections, logs) = (arguments.sections.clone(), Logs::new()?);
+    let mut bench = Bench { arguments, logs };
+    for (section, measure) in SECTIONS {
+        if sections.contains(section) || sections.contains(&Section::All) {
+            measure(&mut bench)?;
+        }
+    }
+    Ok(())
+}
+
+type Measure = fn(&mut Bench) -> Result<()>;
+
+const SECTIONS: &[(Section, Measure)] = &[
+    (Section::Open, screens::open),
+    (Section::Index, screens::index),
+    (Section::Raw, pipes::raw),
+    (Section::Search, screens::search),
+    (Section::Append, live::append),
+    (Section::Follow, live::follow),
+    (Section::Burst, live::burst),
+    (Section::Goto, inside::goto),
+    (Section::Keys, screens::keys),
+];
+
+impl Bench {
+    /// The size of the log for what is to work on the largest.
+    const fn largest(&self) -> u64 {
+        if self.arguments.big { BIG } else { self.arguments.mib }
+    }
+
+    /// A program, unless it is not installed or left out.
+    fn program(&self, name: &str) -> Option<PathBuf> {
+        if name == "rundown" {
+            return Some(self.arguments.rundown.clone());
+        }
+        let path = std::env::var_os("PATH")?;
+        let found = std::env::split_paths(&path).map(|dir| dir.join(name)).find(|path| path.is_file())?;
+        (!self.arguments.without.iter().any(|without| without == name)).then_some(found)
+    }
+
+    fn rundown(&self, log: &Path) -> Result<Terminal> {
+        Terminal::start(&self.arguments.rundown, &[log.as_os_str()], self.logs.dir())
+    }
+
+    /// A viewer of a log, and when the last row was on its screen; `None` when that does not come.
+    fn at_end(&self, program: &Path, args: &[&str], log: &Path) -> Result<Option<(Terminal, Instant)>> {
+        let args: Vec<&OsStr> = args.iter().map(AsRef::as_ref).chain([log.as_os_str()]).collect();
+        let mut terminal = Terminal::start(program, &args, self.logs.dir())?;
+        terminal.wait(PATIENCE, screens::is_open)?;
+        // rundown opens the log of a command that has ended well at its start.
+        if screens::shows(terminal.screen(), FIRST) {
+            terminal.press("G")?;
+        }
+        Ok(terminal.wait_for(LAST)?.map(|seen| (terminal, seen)))
+    }
+}
+
+/// How the screen tells how many rows there are.
+fn rows_text(rows: u64) -> String {
+    format!("{} rows", words::count(rows))
+}
+
+/// The time between two of the `n`-th keys or lines: never less than 20 ms, and in no step with what a program does by the clock.
+fn gap(n: u64) -> Duration {
+    Duration::from_millis(20 + n * 7 % 23)
+}

@@ -1,0 +1,110 @@
+//! What a process takes of the machine, as `/proc` tells it.
+
+use std::fs;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+use crate::rounds::Sample;
+
+/// How often memory is looked at: a peak that is shorter is missed.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// The most that was seen, in KiB.
+#[derive(Clone, Copy, Default)]
+pub struct Memory {
+    /// Its own, not that of files that it reads.
+    pub anonymous: u64,
+    /// All of it.
+    pub resident: u64,
+}
+
+impl Memory {
+    /// That of a process as it is now; nothing of one that has ended.
+    fn of(pid: u32) -> Self {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let field = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name));
+            line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0)
+        };
+        Self { anonymous: field("RssAnon:"), resident: field("VmHWM:") }
+    }
+
+    pub fn max(self, other: Self) -> Self {
+        Self { anonymous: self.anonymous.max(other.anonymous), resident: self.resident.max(other.resident) }
+    }
+}
+
+/// A thread that watches the memory of a process.
+pub struct Watch {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<Memory>,
+}
+
+impl Watch {
+    pub fn start(pid: u32) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let thread = thread::spawn({
+            let stop = Arc::clone(&stop);
+            move || {
+                let mut peak = Memory::default();
+                while !stop.load(Ordering::Acquire) {
+                    peak = peak.max(Memory::of(pid));
+                    thread::park_timeout(LOOK_EVERY);
+                }
+                peak.max(Memory::of(pid))
+            }
+        });
+        Self { stop, thread }
+    }
+
+    /// The peak. To be called while the process is there, for the last look at it.
+    pub fn end(self) -> Memory {
+        self.stop.store(true, Ordering::Release);
+        self.thread.thread().unpark();
+        self.thread.join().unwrap_or_default()
+    }
+}
+
+/// The time that all threads of a process have run; those that have ended do not count. In nanoseconds, where `stat` has ticks
+/// of 10 ms, which are too coarse for a process that idles.
+pub fn cpu(pid: u32) -> Duration {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let spent = threads.filter_map(|thread| {
+        let line = fs::read_to_string(thread.path().join("schedstat")).ok()?;
+        line.split_whitespace().next()?.parse::<u64>().ok()
+    });
+    Duration::from_nanos(spent.sum())
+}
+
+/// The share of a core that a process takes while something is done, in percent.
+pub fn cpu_share<T>(pid: u32, work: impl FnOnce() -> Result<T>) -> Result<(f64, T)> {
+    let (before, begin) = (cpu(pid), Instant::now());
+    let done = work()?;
+    let spent = cpu(pid).saturating_sub(before);
+    Ok((100.0 * spent.as_secs_f64() / begin.elapsed().as_secs_f64(), done))
+}
+
+/// Runs commands, each reading what the one before prints, until all have ended. The memory is that of the first.
+pub fn run_piped(mut commands: Vec<Command>) -> Result<Sample> {
+    let last = commands.len().saturating_sub(1);
+    let (mut children, mut watch): (Vec<Child>, _) = (Vec::new(), None);
+    let begin = Instant::now();
+    for (at, command) in commands.iter_mut().enumerate() {
+        let before = children.last_mut().and_then(|child| child.stdout.take());
+        command.stdin(before.map_or_else(Stdio::null, Stdio::from));
+        command.stdout(if at == last { Stdio::null() } else { Stdio::piped() });
+        let child = command.spawn().with_context(|| format!("cannot run {command:?}"))?;
+        watch.get_or_insert_with(|| Watch::start(child.id()));
+        children.push(child);
+    }
+    for child in &mut children {
+        child.wait()?;
+    }
+    let took = begin.elapsed();
+    Ok(Sample { took, memory: watch.map_or_else(Memory::default, Watch::end) })
+}

@@ -1,0 +1,105 @@
+//! Where lines begin, found from anywhere by a bounded look around.
+//!
+//! A LF ends a line. But a line may be of any length (a sparse file of 1 TB is one), and a read must not be; so what is longer than a
+//! *line reach* is cut, in the spirit of `start`:
+//!
+//! **A multiple of the line reach begins a line if no LF lies within one line reach before it.**
+//!
+//! So a line of up to one reach is never cut, no piece is as long as two, and everybody who looks back less than two reaches agrees
+//! about the cuts. What begins at a cut is the *rest* of a line: a row of its own, no record whatever it looks like.
+
+use std::io;
+use std::ops::Range;
+
+use memchr::{memchr, memrchr};
+
+use super::lines::{View, usize_of};
+
+/// The first look: lines are short, so it nearly always suffices.
+const LOOK_BYTES: usize = 8 << 10;
+
+/// Where a line that begins at `start` is cut unless a LF comes before.
+pub(super) const fn cut_of(start: u64, line_reach: u64) -> u64 {
+    start.div_ceil(line_reach).saturating_mul(line_reach).saturating_add(line_reach)
+}
+
+impl View<'_> {
+    /// The start of the first line that begins at or after an offset; the end of the file when there is none.
+    pub fn next_line_start(self, offset: u64) -> io::Result<u64> {
+        let Some(before) = offset.checked_sub(1) else { return Ok(0) };
+        let reach = self.limits.line_reach;
+        let multiple = offset.div_ceil(reach).saturating_mul(reach);
+        if let Some(lf) = self.find_lf(before..multiple)? {
+            return Ok(lf + 1);
+        }
+        if multiple >= self.end || self.rfind_lf(multiple - reach..before)?.is_none() {
+            return Ok(multiple.min(self.end));
+        }
+        let cut = multiple.saturating_add(reach);
+        Ok(self.find_lf(multiple..cut)?.map_or(cut.min(self.end), |lf| lf + 1))
+    }
+
+    /// The start of the last line that begins at or before an offset.
+    pub fn line_start(self, offset: u64) -> io::Result<u64> {
+        let (to, reach) = (offset.min(self.end), self.limits.line_reach);
+        let multiple = to / reach * reach;
+        let lf = self.rfind_lf(multiple.saturating_sub(reach)..to)?;
+        Ok(lf.map_or(multiple, |lf| lf + 1))
+    }
+
+    /// Whether what begins at the start of a line is the rest of one.
+    pub(super) fn is_rest(self, line_start: u64) -> io::Result<bool> {
+        if line_start == 0 || !line_start.is_multiple_of(self.limits.line_reach) {
+            return Ok(false);
+        }
+        let mut before = [b'\n'];
+        self.read(line_start - 1, &mut before)?;
+        Ok(before != [b'\n'])
+    }
+
+    pub(super) fn find_lf(self, range: Range<u64>) -> io::Result<Option<u64>> {
+        let (mut at, end) = (range.start, range.end.min(self.end));
+        let mut buffer = Vec::new();
+        while at < end {
+            self.grow_look(&mut buffer);
+            let filled = self.read(at, within(&mut buffer, end - at))?;
+            if let Some(lf) = memchr(b'\n', buffer.get(..filled).unwrap_or_default()) {
+                return Ok(Some(at + lf as u64));
+            }
+            if filled == 0 {
+                break;
+            }
+            at += filled as u64;
+        }
+        Ok(None)
+    }
+
+    fn rfind_lf(self, range: Range<u64>) -> io::Result<Option<u64>> {
+        let mut to = range.end;
+        let mut buffer = Vec::new();
+        while to > range.start {
+            self.grow_look(&mut buffer);
+            let look = within(&mut buffer, to - range.start);
+            let from = to - look.len() as u64;
+            let filled = self.read_full(from, look)?;
+            if let Some(lf) = memrchr(b'\n', look.get(..filled).unwrap_or_default()) {
+                return Ok(Some(from + lf as u64));
+            }
+            to = from;
+        }
+        Ok(None)
+    }
+
+    /// Makes the next look twice as large, up to a read's size.
+    fn grow_look(self, buffer: &mut Vec<u8>) {
+        let len = buffer.len().saturating_mul(2).max(LOOK_BYTES).min(self.limits.buffer);
+        if buffer.len() < len {
+            *buffer = vec![0; len];
+        }
+    }
+}
+
+fn within(buffer: &mut [u8], bytes: u64) -> &mut [u8] {
+    let len = buffer.len().min(usize_of(bytes));
+    buffer.get_mut(..len).unwrap_or_default()
+}

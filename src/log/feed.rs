@@ -1,0 +1,77 @@
+//! A file into its index: read and counted at the same time.
+//!
+//! Reading costs about as much as counting, so a second thread reads ahead where there is enough to read. Two buffers go round
+//! between the two; which thread waits for which does not matter.
+
+use std::io;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+
+use super::index::Index;
+use super::lines::View;
+
+/// How much is read at once.
+const READ_BYTES: usize = 1 << 20;
+
+/// From how many bytes on a thread is worth its start.
+const MANY_BYTES: u64 = 3 << 20;
+
+/// What was read: a buffer, and how much of it is filled.
+type Filled = io::Result<(Vec<u8>, usize)>;
+
+impl View<'_> {
+    /// Feeds an index with what follows on what it has: how many bytes there were.
+    pub(super) fn feed(self, index: &mut Index) -> io::Result<u64> {
+        let from = index.bytes();
+        if self.end.saturating_sub(from) < MANY_BYTES {
+            self.feed_alone(index)?;
+        } else {
+            self.feed_ahead(index)?;
+        }
+        Ok(index.bytes() - from)
+    }
+
+    fn feed_alone(self, index: &mut Index) -> io::Result<()> {
+        let mut buffer = vec![0; READ_BYTES.min(super::lines::usize_of(self.end.saturating_sub(index.bytes())))];
+        loop {
+            let filled = self.read(index.bytes(), &mut buffer)?;
+            if filled == 0 {
+                return Ok(());
+            }
+            index.feed(buffer.get(..filled).unwrap_or_default());
+        }
+    }
+
+    fn feed_ahead(self, index: &mut Index) -> io::Result<()> {
+        let (to_fill, empty) = sync_channel(2);
+        let (to_count, filled) = sync_channel(2);
+        for _ in 0..2 {
+            // There is room for both, and the receiver is here.
+            let _ = to_fill.send(vec![0; READ_BYTES]);
+        }
+        let from = index.bytes();
+        thread::scope(|scope| {
+            scope.spawn(move || self.read_ahead(from, &empty, &to_count));
+            for read in filled {
+                let (buffer, len) = read?;
+                index.feed(buffer.get(..len).unwrap_or_default());
+                // Nobody takes it when all has been read.
+                let _ = to_fill.send(buffer);
+            }
+            Ok(())
+        })
+    }
+
+    /// Fills empty buffers up to the end of the file, or until nobody counts any more.
+    fn read_ahead(self, from: u64, empty: &Receiver<Vec<u8>>, to_count: &SyncSender<Filled>) {
+        let mut at = from;
+        for mut buffer in empty {
+            let read = self.read(at, &mut buffer);
+            let is_last = read.as_ref().map_or(true, |len| *len == 0);
+            at += *read.as_ref().unwrap_or(&0) as u64;
+            if is_last && read.is_ok() || to_count.send(read.map(|len| (buffer, len))).is_err() || is_last {
+                return;
+            }
+        }
+    }
+}

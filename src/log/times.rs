@@ -1,0 +1,135 @@
+//! Where a time lies in a log, and where its writer was silent.
+//!
+//! The index narrows both down to a block; what it does not know yet is halved by probes of some kilobytes, so that a time is found
+//! anywhere in the time of some reads. Times are compared in microseconds. Both suppose that times rise: in a log whose times step
+//! back, a record that lies between later ones of its block may be passed over, and a gap within a block that spans less.
+
+use std::io;
+use std::ops::Range;
+
+use super::index::{Index, Place};
+use super::lines::{Limits, View};
+use super::start::Starts;
+use super::{Format, Tail, Towards};
+use crate::cri::Tag;
+use crate::time::Time;
+
+/// A stretch of this size is read and not halved; also how far a probe looks for a record.
+const NEAR_BYTES: u64 = 64 << 10;
+
+/// Read size of a probe.
+const PROBE_BUFFER: usize = 4 << 10;
+
+/// A silence that is looked for.
+#[derive(Clone, Copy)]
+pub(super) struct Gap {
+    /// The row to look from.
+    pub from: u64,
+    pub towards: Towards,
+    /// How long it lasts at least.
+    pub least_us: i64,
+}
+
+impl View<'_> {
+    /// The first row that begins at or behind the first record of `time` or later.
+    pub(super) fn offset_of_time(self, index: &Index, time: Time, tail: Tail) -> io::Result<Option<u64>> {
+        if self.format == Format::Plain {
+            return Ok(None);
+        }
+        let wanted = time.floor_micros();
+        let (before, behind) = index.places_of_time(wanted);
+        let range = before.map_or(0, |place| place.offset)..behind.map_or(self.end, |place| place.offset);
+        let near = self.halved(range, wanted)?;
+        let Some((found, _)) = self.record_from(near, wanted, tail)? else { return Ok(None) };
+        // That record may go on a row that began before.
+        let mut rows = self.rows(found, self.starts_at(found)?, 0, tail);
+        Ok(rows.next().transpose()?.map(|row| row.offset))
+    }
+
+    /// The start of a line not far before the first record that is not earlier than `wanted`; as the start of the range, all
+    /// records before it are earlier.
+    fn halved(self, mut range: Range<u64>, wanted: i64) -> io::Result<u64> {
+        let limits = Limits { buffer: PROBE_BUFFER.min(self.limits.buffer), ..self.limits };
+        while range.end.saturating_sub(range.start) > NEAR_BYTES {
+            let middle = range.start + (range.end - range.start) / 2;
+            let probe = View { end: self.end.min(middle + NEAR_BYTES), limits, ..self };
+            match probe.record_from(probe.next_line_start(middle)?, i64::MIN, Tail::Hold)? {
+                Some((at, us)) if us < wanted => range.start = at,
+                _ => range.end = middle,
+            }
+        }
+        Ok(range.start)
+    }
+
+    /// The first record from the start of a line on whose time is at least `least_us`: where it begins, and its time.
+    fn record_from(self, from: u64, least_us: i64, tail: Tail) -> io::Result<Option<(u64, i64)>> {
+        let mut lines = self.lines(from);
+        while let Some(line) = lines.next()? {
+            if tail.holds(&line) {
+                break;
+            }
+            let us = self.format.parse_line(&line).map_or(i64::MIN, |record| record.at.floor_micros());
+            if us >= least_us && us > i64::MIN {
+                return Ok(Some((line.offset, us)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The nearest row, of those that the index knows, whose first record comes that much later than the record before it.
+    pub(super) fn next_gap(self, index: &Index, gap: Gap, tail: Tail) -> io::Result<Option<u64>> {
+        let view = View { end: self.end.min(index.bytes()), ..self };
+        for (place, next) in index.blocks_from(gap.from, gap.towards) {
+            let last_us = next.map(|next| next.before_us);
+            let spans_less = match (place.before_us, last_us) {
+                (_, None) | (None, Some(Some(_))) => false,
+                (_, Some(None)) => true,
+                (Some(first), Some(Some(last))) => last.saturating_sub(first) < gap.least_us,
+            };
+            if !spans_less
+                && let Some(found) = view.gap_in(place, next.map_or(view.end, |next| next.offset), gap, tail)?
+            {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The nearest such row of a block.
+    fn gap_in(self, place: Place, end: u64, gap: Gap, tail: Tail) -> io::Result<Option<u64>> {
+        let mut starts = self.starts_at(place.offset)?;
+        let mut before_us = place.before_us;
+        let mut found = None;
+        let mut lines = self.lines(place.offset);
+        while let Some(line) = lines.next()? {
+            if tail.holds(&line) || line.offset >= end {
+                break;
+            }
+            let Ok(record) = self.format.parse_line(&line) else { continue };
+            let us = record.at.floor_micros();
+            let is_long = before_us.replace(us).is_some_and(|before| us.saturating_sub(before) >= gap.least_us);
+            let state = starts;
+            let is_wanted = match gap.towards {
+                Towards::Down => line.offset > gap.from,
+                Towards::Up => line.offset < gap.from,
+            };
+            if !starts.record(line.offset, record.stream, record.tag) || !is_long || !is_wanted {
+                continue;
+            }
+            let may_be_none = record.tag == Tag::Partial && record.content.is_empty();
+            if may_be_none && !self.is_row(line.offset, state, tail)? {
+                continue;
+            }
+            found = Some(line.offset);
+            if gap.towards == Towards::Down {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    fn is_row(self, offset: u64, starts: Starts, tail: Tail) -> io::Result<bool> {
+        let first = self.rows(offset, starts, 0, tail).next().transpose()?;
+        Ok(first.is_some_and(|row| row.offset == offset))
+    }
+}

@@ -1,0 +1,287 @@
+//! Which rows of a log a terminal would no more show, because later ones were drawn over them: progress of several lines.
+//!
+//! ```text
+//! row 1  layer one 10%             line 1    overwritten
+//! row 2  layer two  5%             line 2    overwritten
+//! row 3  ␛[2A␛[2Klayer one 100%    line 1
+//! row 4  ␛[2Klayer two 100%        line 2
+//! ```
+//!
+//! Of each line is known which columns show which row. A row is overwritten when it wrote something and nothing of it is left, or
+//! when it wrote nothing and a terminal has no empty line for it. What is not understood hides nothing: after it, all that came
+//! before stays.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::iter;
+
+use unicode_width::UnicodeWidthStr;
+
+use super::canvas::EDGE;
+use super::ops::{Control, Op, Ops};
+use super::{push_visible, without_line_end};
+
+/// How far a redraw is followed: what comes more rows than this after a row cannot hide it.
+pub const MAX_FRAME_ROWS: usize = 100;
+
+/// Into how many pieces a line may be cut and still be followed: more than a progress bar ever needs.
+const MAX_PIECES: usize = 1000;
+
+/// Which of these rows a later one of them has overwritten, by moving the cursor up. They are rows of both streams in the order of
+/// the log, as one terminal showed them.
+pub fn overwritten<'a>(rows: impl IntoIterator<Item = &'a [u8]>) -> Vec<bool> {
+    let mut frames = Frames::default();
+    let mut told: Vec<_> = rows.into_iter().filter_map(|row| frames.push(row)).collect();
+    told.extend(iter::from_fn(|| frames.settle()));
+    told
+}
+
+/// What a terminal shows of the last rows of a log.
+#[derive(Default)]
+pub(crate) struct Frames {
+    /// The last rows, and the number of the first of them.
+    rows: VecDeque<Drawn>,
+    first: u64,
+    /// The lines that can be reached, by their number.
+    lines: BTreeMap<i64, Line>,
+    /// The lowest line that was reached.
+    bottom: i64,
+    line: i64,
+    column: usize,
+    run: Option<Run>,
+}
+
+/// Text that is written without a move in between.
+struct Run {
+    from: usize,
+    /// Where its first visible column is and its last one ends.
+    ink: Option<(usize, usize)>,
+}
+
+/// What is left of a row.
+#[derive(Default)]
+struct Drawn {
+    /// How many columns show it.
+    columns: usize,
+    has_written: bool,
+    /// Whether it moved the cursor or erased something.
+    has_moved: bool,
+    /// The line on which it ended.
+    line: i64,
+}
+
+#[derive(Default)]
+struct Line {
+    /// From left to right.
+    pieces: Vec<Piece>,
+    /// The last row that ended here.
+    ended: Option<u64>,
+}
+
+/// Columns that show a row.
+#[derive(Clone, Copy)]
+struct Piece {
+    from: usize,
+    to: usize,
+    row: u64,
+}
+
+impl Frames {
+    /// Takes the next row; gives whether the first one of which that was still open is overwritten, if that is settled now.
+    pub(crate) fn push(&mut self, bytes: &[u8]) -> Option<bool> {
+        self.rows.push_back(Drawn::default());
+        for op in Ops::new(without_line_end(bytes)) {
+            self.obey(op);
+        }
+        self.draw_run();
+        let row = self.current();
+        let line = self.line;
+        self.line_at(line).ended = Some(row);
+        self.drawn(row, |drawn| drawn.line = line);
+        (self.line, self.column) = (line + 1, 0);
+        if self.line > self.bottom {
+            self.bottom = self.line;
+            let top = self.top();
+            while self.lines.first_entry().is_some_and(|line| *line.key() < top) {
+                self.lines.pop_first();
+            }
+        }
+        if self.rows.len() > MAX_FRAME_ROWS { self.settle() } else { None }
+    }
+
+    /// Whether the first row that is still open is overwritten, by those that were taken so far; `None` if there is none.
+    pub(crate) fn settle(&mut self) -> Option<bool> {
+        let drawn = self.rows.pop_front()?;
+        let number = self.first;
+        self.first += 1;
+        let shows_empty_line = |line: &Line| line.pieces.is_empty() && line.ended == Some(number);
+        Some(if drawn.has_written {
+            drawn.columns == 0
+        } else if self.lines.get(&drawn.line).is_some_and(|line| !shows_empty_line(line)) {
+            true
+        } else {
+            // The cursor was left there and nothing came after it.
+            drawn.has_moved && self.rows.is_empty()
+        })
+    }
+
+    fn obey(&mut self, op: Op<'_>) {
+        match op {
+            Op::Text(text) => self.text(text),
+            Op::Tab => {
+                self.draw_run();
+                self.move_to((self.column / 8 + 1) * 8);
+            }
+            Op::Special(found) => {
+                if found == '\x1b' {
+                    self.draw_run();
+                    self.forget();
+                }
+                let mut shown = String::new();
+                push_visible(&mut shown, found);
+                self.text(&shown);
+            }
+            Op::Invalid => self.text("\u{fffd}"),
+            Op::Sgr(_) | Op::Link(_) => {}
+            Op::Control(control, _) => {
+                self.draw_run();
+                let row = self.current();
+                self.drawn(row, |drawn| drawn.has_moved = true);
+                self.control(control);
+            }
+        }
+    }
+
+    fn control(&mut self, control: Control) {
+        let column = self.column;
+        match control {
+            Control::Nothing => {}
+            Control::Column(column) => self.move_to(column),
+            Control::Left(count) => self.column = column.saturating_sub(count),
+            Control::Right(count) => self.move_to(column.saturating_add(count)),
+            Control::Vertical { down, to_start } => {
+                self.line = (self.line + down).clamp(self.top(), self.bottom);
+                self.column = if to_start { 0 } else { column };
+            }
+            Control::EraseRight => self.cover(column, usize::MAX, None),
+            Control::EraseLeft => self.cover(0, column + 1, None),
+            Control::EraseLine => self.cover(0, usize::MAX, None),
+            Control::EraseBelow => {
+                self.cover(column, usize::MAX, None);
+                for line in self.lines.split_off(&(self.line + 1)).into_values() {
+                    line.pieces.iter().for_each(|piece| self.lose(piece.row, piece.to - piece.from));
+                }
+            }
+            Control::Erase(count) => self.cover(column, column.saturating_add(count), None),
+            Control::Delete(count) => {
+                self.cover(column, column.saturating_add(count), None);
+                self.shift(|at| if at > column { at.saturating_sub(count).max(column) } else { at });
+            }
+            Control::Insert(count) => {
+                // Covers nothing, but cuts what lies on both sides of the cursor.
+                self.cover(column, column, None);
+                self.shift(|at| if at >= column { at.saturating_add(count) } else { at });
+            }
+        }
+    }
+
+    /// Adds to the run of text that is being written.
+    fn text(&mut self, text: &str) {
+        let width = |text: &str| if text.is_ascii() { text.len() } else { text.width() };
+        let without_lead = text.trim_start_matches(' ');
+        let ink = without_lead.trim_end_matches(' ');
+        let from = self.column + (text.len() - without_lead.len());
+        let to = from + width(ink);
+        let run = self.run.get_or_insert(Run { from: self.column, ink: None });
+        if to > from {
+            run.ink = Some((run.ink.map_or(from, |(start, _)| start), to));
+        }
+        self.column = to + (without_lead.len() - ink.len());
+    }
+
+    /// Draws the run of text that was written up to the cursor. Blanks around it erase; those within it are its own.
+    fn draw_run(&mut self) {
+        let Some(Run { from, ink }) = self.run.take() else { return };
+        let (start, end) = ink.unwrap_or((self.column, self.column));
+        self.cover(from, start, None);
+        if ink.is_some() {
+            self.cover(start, end, Some(self.current()));
+        }
+        self.cover(end, self.column, None);
+    }
+
+    /// Gives columns of the cursor's line to a row, or to none.
+    fn cover(&mut self, from: usize, to: usize, row: Option<u64>) {
+        let line = self.line;
+        let pieces = &mut self.line_at(line).pieces;
+        if pieces.is_empty() && row.is_none() {
+            return;
+        }
+        let start = pieces.partition_point(|piece| piece.to <= from);
+        let end = pieces.partition_point(|piece| piece.from < to).max(start);
+        let covered: Vec<Piece> = pieces.get(start..end).unwrap_or_default().to_vec();
+        let left = covered.first().filter(|piece| piece.from < from).map(|piece| Piece { to: from, ..*piece });
+        let right = covered.last().filter(|piece| piece.to > to).map(|piece| Piece { from: to, ..*piece });
+        let new = row.map(|row| Piece { from, to, row });
+        pieces.splice(start..end, [left, new, right].into_iter().flatten());
+        let is_torn = pieces.len() > MAX_PIECES;
+        for piece in covered {
+            self.lose(piece.row, piece.to.min(to).saturating_sub(piece.from.max(from)));
+        }
+        if let Some(row) = row {
+            self.drawn(row, |drawn| {
+                drawn.columns += to - from;
+                drawn.has_written = true;
+            });
+        }
+        if is_torn {
+            self.forget();
+        }
+    }
+
+    fn shift(&mut self, moved: impl Fn(usize) -> usize) {
+        let line = self.line;
+        for piece in &mut self.line_at(line).pieces {
+            (piece.from, piece.to) = (moved(piece.from), moved(piece.to));
+        }
+    }
+
+    /// From here on nothing that came before can be hidden.
+    fn forget(&mut self) {
+        self.lines.clear();
+        self.line = self.bottom + 1;
+        self.bottom = self.line;
+    }
+
+    fn lose(&mut self, row: u64, columns: usize) {
+        self.drawn(row, |drawn| drawn.columns = drawn.columns.saturating_sub(columns));
+    }
+
+    /// Changes what is left of a row, if it is still open.
+    fn drawn(&mut self, row: u64, change: impl FnOnce(&mut Drawn)) {
+        let at = row.checked_sub(self.first).and_then(|at| usize::try_from(at).ok());
+        if let Some(drawn) = at.and_then(|at| self.rows.get_mut(at)) {
+            change(drawn);
+        }
+    }
+
+    /// The number of the row that is being taken.
+    fn current(&self) -> u64 {
+        (self.first + self.rows.len() as u64).saturating_sub(1)
+    }
+
+    fn line_at(&mut self, line: i64) -> &mut Line {
+        self.lines.entry(line).or_default()
+    }
+
+    /// Moves the cursor right, not beyond text and the edge.
+    fn move_to(&mut self, column: usize) {
+        let line = self.line;
+        let text = self.line_at(line).pieces.last().map_or(0, |piece| piece.to);
+        self.column = column.min(EDGE.max(text).max(self.column));
+    }
+
+    /// The highest line that can be reached.
+    fn top(&self) -> i64 {
+        self.bottom - MAX_FRAME_ROWS.cast_signed() as i64
+    }
+}

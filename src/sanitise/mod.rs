@@ -1,0 +1,156 @@
+//! The one way from recorded bytes to a terminal: SGR colours become style, every other control becomes a visible glyph.
+//!
+//! Used by the screen, by text dumps, by copying. What leaves here holds no control character at all (no ESC, CR, LF, TAB,
+//! C0, DEL, C1), no bidirectional control and nothing that is there but cannot be seen, so it can neither steer a terminal nor
+//! reorder or hide what stands beside it.
+//!
+//! ```text
+//! ESC[1;31mred ESC[m      a style, no text; SGR is the only sequence that is obeyed
+//! ESC]8;;url ESC\ text    the text: a link's target is not shown
+//! any other ESC           ␛ and the text after it as it stands: ␛[2K, ␛]0;title␇
+//! C0, DEL                 a control picture: ␀ ␇ ␈ ␍ ␡; but a CR at the end is nothing
+//! TAB                     spaces to the next multiple of 8 columns
+//! C1, bidi, invisible     its code point: <U+0085> <U+202E> <U+200B>
+//! not UTF-8               U+FFFD
+//! ```
+//!
+//! A sequence must be whole within its row; what is not is text. So nothing but style is carried from one row to the next.
+
+mod canvas;
+mod frames;
+mod line;
+mod ops;
+mod style;
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use canvas::Canvas;
+use line::Line;
+
+pub(crate) use frames::Frames;
+pub use frames::{MAX_FRAME_ROWS, overwritten};
+pub use style::{Colour, Style, sgr};
+
+/// Harmless text of one style.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Span {
+    /// Printable characters only.
+    pub text: String,
+    /// How it looks.
+    pub style: Style,
+    /// Where it leads: an address of http or https, of printable ASCII without spaces.
+    pub link: Option<Arc<str>>,
+}
+
+/// Sanitises the rows of a log in order: a colour switched on in one row stays on in the next, as in a terminal.
+#[derive(Clone, Default, Debug)]
+pub struct Sanitiser {
+    style: Style,
+    progress: Progress,
+}
+
+/// How much is shown of what a terminal would have overwritten.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Progress {
+    /// The last state, as a terminal shows it.
+    #[default]
+    Last,
+    /// All of it, in the order in which it was written: controls as visible glyphs, the target of a link after its text.
+    All,
+}
+
+/// The text of a row as it is shown, without styles; borrowed where it is shown as it stands.
+#[must_use]
+pub fn plain(bytes: &[u8], progress: Progress) -> Cow<'_, str> {
+    let bytes = without_line_end(bytes);
+    // Nearly always, and told many bytes at a time.
+    let is_plain = bytes.iter().fold(true, |is_plain, byte| is_plain & (b' '..=b'~').contains(byte));
+    if let Ok(text) = str::from_utf8(bytes)
+        && (is_plain || text.chars().all(is_harmless))
+    {
+        return Cow::Borrowed(text);
+    }
+    let spans = match Line::unstyled(progress).write(bytes) {
+        Some(line) => line.spans,
+        None => Canvas::new(Style::default(), bytes.len()).draw(bytes).1,
+    };
+    Cow::Owned(spans.into_iter().map(|span| span.text).collect())
+}
+
+impl Sanitiser {
+    /// One that has seen no row yet.
+    #[must_use]
+    pub fn new(progress: Progress) -> Self {
+        Self { style: Style::default(), progress }
+    }
+
+    /// The text of one row and its styles. Neighbouring spans differ in style or link; no span is empty.
+    pub fn row(&mut self, bytes: &[u8]) -> Vec<Span> {
+        self.row_within(bytes, usize::MAX)
+    }
+
+    /// As [`Sanitiser::row`], for a row of which only the first `columns` cells may be seen: at least these are given, and of what
+    /// comes after them little or nothing. The styles of the whole row are obeyed, so the next row looks the same.
+    pub fn row_within(&mut self, bytes: &[u8], columns: usize) -> Vec<Span> {
+        let bytes = without_line_end(bytes);
+        let (style, spans) = match Line::new(self.style, columns, self.progress).write(bytes) {
+            Some(line) => (line.style, line.spans),
+            None => Canvas::new(self.style, bytes.len()).draw(bytes),
+        };
+        self.style = style;
+        spans
+    }
+}
+
+/// The CR before the LF of a terminal's line says nothing of the row.
+fn without_line_end(bytes: &[u8]) -> &[u8] {
+    bytes.strip_suffix(b"\r").unwrap_or(bytes)
+}
+
+/// A name (job, repo, ref, command line) as one line of harmless text, without styles: every control, TAB and ESC included,
+/// is shown as its glyph.
+#[must_use]
+pub fn name(text: &str) -> Cow<'_, str> {
+    if text.chars().all(is_harmless) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    text.chars().for_each(|found| push_visible(&mut out, found));
+    Cow::Owned(out)
+}
+
+/// Whether a character may go to a terminal as it is: it neither steers it, nor reorders or hides text.
+#[must_use]
+pub fn is_harmless(found: char) -> bool {
+    matches!(found, ' '..='~') || !(found.is_control() || is_hidden(found))
+}
+
+/// Whether a character changes what is seen, or is meant not to be seen: bidirectional controls, line separators, and
+/// Unicode's `Default_Ignorable_Code_Point` (<https://www.unicode.org/Public/UCD/latest/ucd/DerivedCoreProperties.txt>). Not
+/// those that emoji and scripts need: the joiners U+200C and U+200D, the variation selectors U+FE00 to U+FE0F.
+fn is_hidden(found: char) -> bool {
+    matches!(found,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+        | '\u{200b}' | '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}'
+        | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+        | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// Adds a character as it is shown: itself, or what stands for one that is not harmless.
+fn push_visible(out: &mut String, found: char) {
+    let picture = match found {
+        '\0'..='\x1f' => char::from_u32(0x2400 + u32::from(found)),
+        '\x7f' => Some('\u{2421}'),
+        found => is_harmless(found).then_some(found),
+    };
+    match picture {
+        Some(picture) => out.push(picture),
+        // Writing to a String cannot fail.
+        None => drop(write!(out, "<U+{:04X}>", u32::from(found))),
+    }
+}
+
+#[cfg(test)]
+mod tests;

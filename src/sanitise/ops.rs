@@ -1,0 +1,214 @@
+//! What recorded bytes say to a terminal, one thing after the other: text, colour, a link, a control that stays within some lines.
+//!
+//! Pure, and the only reader of escape sequences. A sequence must be whole within its row. What is broken, unknown or reaches
+//! further (titles, the clipboard, the whole screen, modes that change how text is read) is its first character and then text.
+
+use std::mem;
+use std::str::Utf8Chunks;
+
+use memchr::memchr3;
+
+use super::is_harmless;
+
+/// One thing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Op<'a> {
+    /// Harmless characters; at least one.
+    Text(&'a str),
+    /// A tab.
+    Tab,
+    /// A character that is not harmless and says nothing that is obeyed.
+    Special(char),
+    /// Bytes that are not UTF-8.
+    Invalid,
+    /// A whole SGR sequence.
+    Sgr(&'a str),
+    /// A link begins, or ends where the target is empty. The target is printable ASCII.
+    Link(&'a str),
+    /// A control, and as it was written.
+    Control(Control, &'a str),
+}
+
+/// What moves the cursor or erases, as far as it is followed. Numbers are as written; how far they reach is for others to say.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Control {
+    /// A terminal shows nothing of it: it hides the cursor, say.
+    Nothing,
+    /// To a column, from 0.
+    Column(usize),
+    /// That many columns to the left.
+    Left(usize),
+    /// That many columns to the right.
+    Right(usize),
+    /// That many lines down, or up where it is negative; to column 0 or straight.
+    Vertical { down: i64, to_start: bool },
+    /// From the cursor to the end of the line.
+    EraseRight,
+    /// From the start of the line up to the cursor and with it.
+    EraseLeft,
+    /// The line.
+    EraseLine,
+    /// From the cursor to the end of the line, and all lines below.
+    EraseBelow,
+    /// That many cells from the cursor on.
+    Erase(usize),
+    /// That many cells from the cursor on, and what is right of them moves there.
+    Delete(usize),
+    /// That many blank cells at the cursor; what is right of it makes room.
+    Insert(usize),
+}
+
+/// What the bytes of one row say, in order.
+pub(super) struct Ops<'a> {
+    chunks: Utf8Chunks<'a>,
+    text: &'a str,
+    /// Whether invalid bytes follow `text`.
+    is_torn: bool,
+}
+
+impl<'a> Ops<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Self { chunks: bytes.utf8_chunks(), text: "", is_torn: false }
+    }
+
+    /// Passes over text, up to what may be a sequence or move the cursor.
+    pub(super) fn skip_text(&mut self) {
+        let next = memchr3(0x1b, b'\r', 0x08, self.text.as_bytes());
+        self.text = next.and_then(|at| self.text.get(at..)).unwrap_or_default();
+    }
+}
+
+impl<'a> Iterator for Ops<'a> {
+    type Item = Op<'a>;
+
+    fn next(&mut self) -> Option<Op<'a>> {
+        loop {
+            if !self.text.is_empty() {
+                let (op, rest) = first(self.text);
+                self.text = rest;
+                return Some(op);
+            }
+            if mem::take(&mut self.is_torn) {
+                return Some(Op::Invalid);
+            }
+            let chunk = self.chunks.next()?;
+            (self.text, self.is_torn) = (chunk.valid(), !chunk.invalid().is_empty());
+        }
+    }
+}
+
+/// What stands at the start of `text`, which is not empty, and what comes after it.
+fn first(text: &str) -> (Op<'_>, &str) {
+    match text.find(|found| !is_harmless(found)) {
+        None => (Op::Text(text), ""),
+        Some(0) => special(text),
+        Some(at) => {
+            let (plain, rest) = text.split_at(at);
+            (Op::Text(plain), rest)
+        }
+    }
+}
+
+fn special(text: &str) -> (Op<'_>, &str) {
+    if let Some((op, after)) = sequence(text) {
+        return (op, after);
+    }
+    let mut chars = text.chars();
+    let found = chars.next().unwrap_or_default();
+    let rest = chars.as_str();
+    let control = |control| Op::Control(control, text.strip_suffix(rest).unwrap_or_default());
+    let op = match found {
+        '\t' => Op::Tab,
+        '\r' => control(Control::Column(0)),
+        '\x08' => control(Control::Left(1)),
+        // The normal character set, in which everything is: part of how some terminals reset colours.
+        '\x0f' => control(Control::Nothing),
+        found => Op::Special(found),
+    };
+    (op, rest)
+}
+
+/// The escape sequence at the start of `text`, if one is there that is understood, and what comes after it.
+fn sequence(text: &str) -> Option<(Op<'_>, &str)> {
+    let body = text.strip_prefix('\x1b')?;
+    if let Some(body) = body.strip_prefix('[') {
+        return csi(text, body);
+    }
+    if let Some(body) = body.strip_prefix("]8;") {
+        let (link, after) = osc(body)?;
+        let (_, target) = link.split_once(';')?;
+        return Some((Op::Link(target), after));
+    }
+    let (control, after) = if let Some(body) = body.strip_prefix("]9;4;") {
+        (Control::Nothing, osc(body)?.1)
+    } else if let Some(after) = body.strip_prefix('M') {
+        (Control::Vertical { down: -1, to_start: false }, after)
+    } else {
+        (Control::Nothing, QUIET.iter().find_map(|quiet| body.strip_prefix(quiet))?)
+    };
+    Some((Op::Control(control, text.strip_suffix(after)?), after))
+}
+
+/// Sequences after their ESC of which a terminal shows nothing: the normal character sets, and what the keypad sends.
+const QUIET: [&str; 4] = ["(B", ")B", "=", ">"];
+
+/// Private modes of which a terminal shows nothing: what keys and pastes send, wrapping, the cursor's look, reports of focus, frames
+/// shown as a whole.
+const QUIET_MODES: [&str; 7] = ["1", "7", "12", "25", "1004", "2004", "2026"];
+
+/// The text of an OSC that must be whole, and printable ASCII as the specification of links demands
+/// (<https://gist.github.com/egmontkob/eb114294efbcd5adb1944c9f3cb5feda>), and what comes after it.
+fn osc(body: &str) -> Option<(&str, &str)> {
+    let (inside, end) = body.split_at(body.find(|found| !matches!(found, ' '..='~'))?);
+    Some((inside, end.strip_prefix('\x07').or_else(|| end.strip_prefix("\x1b\\"))?))
+}
+
+/// A CSI: `text` from its ESC on, `body` from what follows its bracket.
+fn csi<'a>(text: &'a str, body: &'a str) -> Option<(Op<'a>, &'a str)> {
+    let (is_private, body) = body.strip_prefix('?').map_or((false, body), |body| (true, body));
+    let (params, rest) = body.split_at(body.find(|found| !matches!(found, '0'..='9' | ';' | ':'))?);
+    let mut rest = rest.chars();
+    let (action, after) = (rest.next()?, rest.as_str());
+    let written = text.strip_suffix(after)?;
+    if action == 'm' && !is_private {
+        return (params.matches([';', ':']).count() < MAX_SGR_PARAMS).then_some((Op::Sgr(written), after));
+    }
+    let control = if is_private {
+        let is_quiet = matches!(action, 'h' | 'l') && params.split(';').all(|mode| QUIET_MODES.contains(&mode));
+        is_quiet.then_some(Control::Nothing)?
+    } else {
+        control(params, action)?
+    };
+    Some((Op::Control(control, written), after))
+}
+
+/// What vte holds of one sequence.
+const MAX_SGR_PARAMS: usize = 32;
+
+/// A CSI that moves the cursor or erases.
+fn control(params: &str, action: char) -> Option<Control> {
+    if !params.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    // Only a number too large cannot be read.
+    let number: u16 = if params.is_empty() { 0 } else { params.parse().unwrap_or(u16::MAX) };
+    let count = usize::from(number.max(1));
+    let down = i64::from(number.max(1));
+    Some(match (action, number) {
+        ('A', _) => Control::Vertical { down: -down, to_start: false },
+        ('B', _) => Control::Vertical { down, to_start: false },
+        ('E', _) => Control::Vertical { down, to_start: true },
+        ('F', _) => Control::Vertical { down: -down, to_start: true },
+        ('C', _) => Control::Right(count),
+        ('D', _) => Control::Left(count),
+        ('G' | '`', _) => Control::Column(count - 1),
+        ('K', 0) => Control::EraseRight,
+        ('K', 1) => Control::EraseLeft,
+        ('K', 2) => Control::EraseLine,
+        ('J', 0) => Control::EraseBelow,
+        ('X', _) => Control::Erase(count),
+        ('P', _) => Control::Delete(count),
+        ('@', _) => Control::Insert(count),
+        _ => return None,
+    })
+}

@@ -1,0 +1,169 @@
+//! How text looks: SGR, read and written.
+//!
+//! Pure. SGR is the one sequence that leaves the sanitiser again, and only as [`sgr`] writes it.
+
+use std::fmt::Write as _;
+
+use vte::{Params, ParamsIter, Parser, Perform};
+
+/// A colour as SGR names it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Colour {
+    /// An entry of the terminal's palette: 0–7 normal, 8–15 bright, 16–255 the fixed cube and greys.
+    Indexed(u8),
+    /// 24 bits: red, green, blue.
+    Rgb(u8, u8, u8),
+}
+
+/// How text looks, as SGR says it. The default is the terminal's own.
+#[expect(clippy::struct_excessive_bools, reason = "SGR attributes are independent switches")]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+pub struct Style {
+    /// Foreground.
+    pub fg: Option<Colour>,
+    /// Background.
+    pub bg: Option<Colour>,
+    /// SGR 1.
+    pub bold: bool,
+    /// SGR 2.
+    pub dim: bool,
+    /// SGR 3.
+    pub italic: bool,
+    /// SGR 4.
+    pub underline: bool,
+    /// SGR 7.
+    pub reverse: bool,
+    /// SGR 9.
+    pub strike: bool,
+}
+
+impl Style {
+    /// What it is after an SGR sequence, which must be whole: `ESC[1;31m`.
+    pub(super) fn after(self, sequence: &str) -> Self {
+        let mut taken = Sgr { style: self };
+        Parser::new().advance(&mut taken, sequence.as_bytes());
+        taken.style
+    }
+}
+
+/// The sequence that sets exactly this style, whatever was set before: `ESC[0;1;31m`; of the default `ESC[0m`.
+#[must_use]
+pub fn sgr(style: &Style) -> String {
+    let switches = [
+        (style.bold, ";1"),
+        (style.dim, ";2"),
+        (style.italic, ";3"),
+        (style.underline, ";4"),
+        (style.reverse, ";7"),
+        (style.strike, ";9"),
+    ];
+    let mut out = String::from("\x1b[0");
+    out.extend(switches.iter().filter(|(is_on, _)| *is_on).map(|(_, code)| *code));
+    push_colour(&mut out, style.fg, 30);
+    push_colour(&mut out, style.bg, 40);
+    out.push('m');
+    out
+}
+
+/// The parameters of a colour, each after its `;`. `base` is 30 for the foreground, 40 for the background.
+fn push_colour(out: &mut String, colour: Option<Colour>, base: u8) {
+    // Writing to a String cannot fail.
+    let _ = match colour {
+        None => Ok(()),
+        Some(Colour::Indexed(n @ 0..8)) => write!(out, ";{}", base + n),
+        Some(Colour::Indexed(n @ 8..16)) => write!(out, ";{}", base + 60 + n - 8),
+        Some(Colour::Indexed(n)) => write!(out, ";{};5;{n}", base + 8),
+        Some(Colour::Rgb(r, g, b)) => write!(out, ";{};2;{r};{g};{b}", base + 8),
+    };
+}
+
+/// Takes one SGR sequence from vte.
+struct Sgr {
+    style: Style,
+}
+
+impl Perform for Sgr {
+    fn csi_dispatch(&mut self, params: &Params, _intermediates: &[u8], _is_cut: bool, _action: char) {
+        let mut params = params.iter();
+        while let Some(param) = params.next() {
+            match *param {
+                [code @ (38 | 48 | 58), ref sub @ ..] => {
+                    let colour = if sub.is_empty() { colour_of(&mut params) } else { colour_of_sub(sub) };
+                    set_colour(&mut self.style, code, colour);
+                }
+                [4, 0] => self.style.underline = false,
+                [code, ..] => set(&mut self.style, code),
+                [] => {}
+            }
+        }
+    }
+}
+
+/// `38;5;n` or `38;2;r;g;b`: the parameters after the first.
+fn colour_of(params: &mut ParamsIter<'_>) -> Option<Colour> {
+    let mut next = || params.next().and_then(|param| param.first().copied());
+    match next()? {
+        5 => indexed(next()?),
+        2 => rgb([next()?, next()?, next()?]),
+        _ => None,
+    }
+}
+
+/// `38:5:n`, `38:2:r:g:b` or, with a colour space that nobody uses, `38:2:space:r:g:b`: what follows the first colon.
+fn colour_of_sub(sub: &[u16]) -> Option<Colour> {
+    match *sub {
+        [5, n, ..] => indexed(n),
+        [2, r, g, b] | [2, _, r, g, b, ..] => rgb([r, g, b]),
+        _ => None,
+    }
+}
+
+fn indexed(n: u16) -> Option<Colour> {
+    u8::try_from(n).ok().map(Colour::Indexed)
+}
+
+fn rgb([r, g, b]: [u16; 3]) -> Option<Colour> {
+    Some(Colour::Rgb(u8::try_from(r).ok()?, u8::try_from(g).ok()?, u8::try_from(b).ok()?))
+}
+
+/// A colour that makes no sense changes nothing; that of underlines (58) is taken only to be past it.
+fn set_colour(style: &mut Style, code: u16, colour: Option<Colour>) {
+    match code {
+        38 => style.fg = colour.or(style.fg),
+        48 => style.bg = colour.or(style.bg),
+        _ => {}
+    }
+}
+
+/// Obeys one parameter. What [`Style`] has no word for (blinking, fonts, frames) has no effect, and concealing (8) has none
+/// on purpose.
+fn set(style: &mut Style, code: u16) {
+    match code {
+        0 => *style = Style::default(),
+        1 => style.bold = true,
+        2 => style.dim = true,
+        3 => style.italic = true,
+        4 | 21 => style.underline = true,
+        7 => style.reverse = true,
+        9 => style.strike = true,
+        22 => (style.bold, style.dim) = (false, false),
+        23 => style.italic = false,
+        24 => style.underline = false,
+        27 => style.reverse = false,
+        29 => style.strike = false,
+        39 => style.fg = None,
+        49 => style.bg = None,
+        _ => set_palette(style, code),
+    }
+}
+
+/// The 16 colours.
+fn set_palette(style: &mut Style, code: u16) {
+    let (base, bright) = match code {
+        30..=37 | 40..=47 => (code - 30, 0),
+        90..=97 | 100..=107 => (code - 90, 8),
+        _ => return,
+    };
+    let colour = indexed(base % 10 + bright);
+    if base < 10 { style.fg = colour } else { style.bg = colour }
+}

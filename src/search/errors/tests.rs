@@ -1,0 +1,179 @@
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use proptest::prelude::*;
+use proptest::strategy::Union;
+use proptest::string::string_regex;
+
+use super::*;
+
+/// A log of a command that failed: the rows that hold the cause, and the other error rows, numbered from 1.
+type Log = (&'static str, &'static [usize], &'static [usize]);
+
+/// Real outputs. Nothing else in them is an error row.
+#[rustfmt::skip]
+const LOGS: &[Log] = &[
+    ("asan-overflow", &[2], &[16]),
+    ("bash-messages", &[3, 4, 5, 6, 7, 8, 10, 11, 12, 14, 15], &[]),
+    ("bats-fail", &[4], &[]),
+    ("cmake-error", &[9, 14], &[7]),
+    ("ctest-failure", &[56, 57, 60], &[73, 78, 79]),
+    ("eslint-errors", &[4, 5], &[7]),
+    ("flaky-retry", &[12, 29, 46, 63], &[14, 15, 31, 32, 48, 49, 65, 66]),
+    ("gcc-template-cascade", &[19, 59, 83, 110], &[127]),
+    ("gcc-undefined-reference", &[21], &[22, 23]),
+    ("git-fatal", &[1, 2, 3, 4], &[]),
+    ("go-build-error", &[6, 7, 8], &[]),
+    ("go-test-fail", &[42], &[45, 48, 143, 144, 149]),
+    ("go-test-panic", &[2, 4, 5], &[1, 3, 20, 21]),
+    ("javac-and-java", &[1, 4, 10, 12], &[9]),
+    ("jest-fail", &[18, 37, 39], &[11, 15, 16, 48, 49]),
+    ("jest-suite-fails-to-run", &[2, 4], &[1, 72]),
+    ("long-log-middle", &[11], &[]),
+    ("make-keep-going", &[10], &[119, 127]),
+    ("maven-surefire-failure", &[33, 37, 46, 48], &[31, 32, 36, 45, 47, 50, 58]),
+    ("minitest-fail", &[16], &[9, 14, 22]),
+    ("mocha-fail", &[16, 30], &[11]),
+    ("ninja-fail", &[5, 9, 12], &[2, 16]),
+    ("npm-404", &[6, 12, 14], &[11]),
+    ("npm-eresolve", &[2, 9, 10], &[1, 4, 5, 14]),
+    ("precommit-wrapper", &[1, 19, 26, 34], &[]),
+    ("py-traceback-chained", &[13, 29], &[6, 17]),
+    ("pytest-assert-diff", &[69], &[52, 85, 87, 102]),
+    ("pytest-collection-error", &[19], &[10, 21, 22, 23]),
+    ("pytest-fixtures", &[8, 14, 24, 31], &[3, 10, 11, 35, 36, 37, 38, 39]),
+    ("rust-cascade", &[2, 38, 70, 102, 135, 146, 162, 173, 189, 198], &[216, 218]),
+    ("rust-test-assert-eq", &[238, 239], &[103, 248, 250]),
+    ("rust-test-harmless-errors", &[66, 67], &[72, 87, 89]),
+    ("segfault", &[16], &[]),
+    ("sh-command-not-found", &[5], &[]),
+    // It says nothing before it stops.
+    ("sh-set-e-silent", &[], &[]),
+    // It hangs.
+    ("timeout-124-hang", &[], &[]),
+    ("tsc-errors", &[5, 6, 7], &[]),
+    ("unittest-fail", &[14, 23], &[3, 5, 8, 10, 17, 19, 28]),
+    ("vitest-fail", &[12], &[4, 6, 11, 30, 31]),
+];
+
+fn fixture(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("fixtures/failures/{name}.log"));
+    fs::read_to_string(path).unwrap()
+}
+
+/// What a record's line holds, and what of it is shown: without its colours.
+fn rows(log: &str) -> impl Iterator<Item = (&str, String)> {
+    let escapes = regex::Regex::new("\x1b\\[[0-9;]*[mK]").unwrap();
+    log.lines().map(move |line| {
+        let content = line.splitn(4, ' ').nth(3).unwrap_or_default();
+        (content, escapes.replace_all(content, "").into_owned())
+    })
+}
+
+fn has_literal(text: &str) -> bool {
+    LITERALS.iter().any(|literal| text.contains(literal))
+}
+
+#[test]
+fn every_rule_finds_its_example() {
+    for (number, (tool, pattern, example)) in RULES.iter().enumerate() {
+        assert!(is_error(example), "{tool}: {example}");
+        assert!(TABLE.rules.matches(said(example)).matched(number), "{tool}: {pattern} does not find {example}");
+        assert!(has_literal(example), "{tool}: {example}");
+    }
+}
+
+#[test]
+fn every_exception_spares_what_a_rule_would_find() {
+    for (number, (pattern, example)) in HARMLESS.iter().enumerate() {
+        assert!(TABLE.rules.is_match(said(example)), "no rule finds {example}");
+        assert!(TABLE.harmless.matches(example.as_bytes()).matched(number), "{pattern} does not find {example}");
+        assert!(!is_error(example), "{example}");
+    }
+}
+
+#[test]
+fn the_error_rows_of_real_logs_are_found_and_no_others() {
+    let mut wrong = Vec::new();
+    for (name, cause, also) in LOGS {
+        let log = fixture(name);
+        let found: Vec<usize> = (1..).zip(rows(&log)).filter(|(_, (_, text))| is_error(text)).map(|(n, _)| n).collect();
+        let expected: BTreeSet<usize> = cause.iter().chain(*also).copied().collect();
+        if !found.iter().eq(&expected) {
+            wrong.push(format!("{name}: found {found:?}, expected {expected:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_log_is_in_the_table() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/failures");
+    let files = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    let stored: BTreeSet<String> = files.map(|path| path.file_stem().unwrap().to_str().unwrap().into()).collect();
+    assert_eq!(stored, LOGS.iter().map(|(name, ..)| (*name).to_owned()).collect());
+}
+
+#[test]
+fn the_recorded_bytes_of_an_error_row_hold_a_literal_whatever_their_colours() {
+    for (name, ..) in LOGS {
+        for (bytes, text) in rows(&fixture(name)) {
+            assert!(!is_error(&text) || has_literal(bytes), "{name}: {bytes:?}");
+        }
+    }
+}
+
+#[test]
+fn what_stands_before_a_message_is_passed_over() {
+    for before in ["", "\t", "2026-01-02T03:04:05.678Z ", "[2026-01-02 03:04:05,678] ", "#12 0.345 ", "web-1  | ", "│ "]
+    {
+        assert!(is_error(&format!("{before}error: no such target")), "{before:?}");
+    }
+    assert!(!is_error("   13 |     error: a label of C"), "a line of source");
+}
+
+#[test]
+fn what_only_speaks_of_errors_is_none() {
+    let harmless = [
+        "0 errors",
+        "errors=0",
+        "no error",
+        "error count 0",
+        "test error_is_shown ... ok",
+        "test declined_error_2 ... charge 2 -> Ok(2), 0 errors, 0 failed",
+        "warning: unused import: `std::error::Error`",
+        "gcc -Wall -Werror -c src/error.c -o error.o",
+        "   Compiling thiserror v2.0.12",
+        "ERROR gateway: charge 6 failed: card declined (expected in test)",
+        "2026-11-23 09:44:23,710 INFO nightly: step collect failed: 0 errors",
+        "    orders_test.go:31: expected error 400: request failed",
+        "[INFO] Tests run: 2, Failures: 0, Errors: 0, Skipped: 0",
+        "test result: ok. 3 passed; 0 failed; 0 ignored",
+        "fail on error markers..................................................Passed",
+        "main.go:23: listening",
+    ];
+    for text in harmless {
+        assert!(!is_error(text), "{text}");
+    }
+}
+
+/// Texts that a rule's expression describes, and others: what it says of where they begin and end is left out.
+fn described(pattern: &str) -> impl Strategy<Value = String> + use<> {
+    let anchors = regex::Regex::new(r"\\b|([^\[])\^|^\^|\$(\)|$|\|)").unwrap();
+    let pattern = anchors.replace_all(pattern, "$1$2");
+    let pattern = anchors.replace_all(&pattern, "$1$2");
+    let ascii = [(r"\d", "[0-9]"), (r"\w", "[A-Za-z0-9_]"), (r"\s", "[ \t]")];
+    string_regex(&ascii.iter().fold(pattern.into_owned(), |text, (from, to)| text.replace(from, to))).unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1024))]
+
+    #[test]
+    fn every_text_that_tells_of_an_error_holds_a_literal(
+        text in Union::new(RULES.iter().map(|(_, pattern, _)| described(pattern)))
+    ) {
+        prop_assert!(!is_error(&text) || has_literal(&text), "{text:?}");
+    }
+}

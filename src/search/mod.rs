@@ -1,0 +1,32 @@
+//! A query over one log: which of its rows match, how many, and where the next one is.
+//!
+//! What is matched is a row's *shown* text: without its header, escapes taken out, overwritten parts folded away. So what can be
+//! seen can be found, and nothing else. Rows are those of windows (see [`crate::log`]): an offset found here is one that a
+//! window can begin with.
+//!
+//! ```text
+//! query     pattern -> which texts match           suspects  raw bytes -> the lines that may match (pure)
+//! walk      query × log -> the rows that match     hits      how many match, where (pure)
+//! scan      hits, the next row, in bounded steps   errors    which texts tell of an error (a table)
+//! sift      the rows that a filter lets through, around a place
+//! ```
+//!
+//! Memory does not grow with what is found: [`Hits`] holds a count per 64 KiB of log.
+
+mod errors;
+mod hits;
+mod query;
+mod scan;
+mod shown;
+mod sift;
+mod suspects;
+#[cfg(test)]
+mod tests;
+mod walk;
+
+pub use crate::log::Towards;
+pub use errors::is_error;
+pub use hits::Hits;
+pub use query::Query;
+pub use scan::{Found, find, rank, scan};
+pub use sift::{Around, Filter, Sieve, Sifting};

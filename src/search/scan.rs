@@ -1,0 +1,148 @@
+//! A query over a log, in bounded steps: how many rows match, and where the next one is.
+
+use std::ops::ControlFlow;
+
+use super::hits::{Counted, Hits};
+use super::query::Query;
+use super::walk::{Match, walk};
+use crate::error::Result;
+use crate::log::{Checkpoint, LogFile, Tail, Towards};
+
+/// How much is read at first looking up: rows are only found downwards, so the last one of each step is taken.
+const FIRST_STEP_BYTES: u64 = 256 << 10;
+
+/// How much is read at last.
+const MAX_STEP_BYTES: u64 = 8 << 20;
+
+/// What [`find`] found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Found {
+    /// A matching row begins here.
+    At(u64),
+    /// None so far: go on from this offset.
+    Beyond(u64),
+    /// None.
+    Nothing,
+}
+
+/// Goes on where `hits` ends, by about `max_bytes`: how far it came; 0 at the end of the log. `hits` must be of this generation
+/// of the log and this query. Also what is appended is found by calling it again; a row that was counted before its end came is
+/// counted anew.
+///
+/// # Errors
+/// When the log cannot be read; so for everything here. `hits` is as it was then.
+pub fn scan(log: &LogFile, hits: &mut Hits, query: &Query, max_bytes: u64, tail: Tail) -> Result<u64> {
+    let bytes = log.bytes_now()?;
+    if hits.has_all(bytes, tail) {
+        return Ok(0);
+    }
+    let end = bytes.min(hits.bytes().saturating_add(max_bytes));
+    let mut counted = Counted::default();
+    let checkpoint = walk(log, query, hits.checkpoint(), end, tail, &mut |row| {
+        let counts = if row.is_open { &mut counted.open } else { &mut counted.settled };
+        counts.push(row.offset);
+        ControlFlow::Continue(())
+    })?;
+    let came = end.saturating_sub(hits.bytes());
+    hits.take(counted, checkpoint, end, tail);
+    Ok(came)
+}
+
+/// The nearest matching row, looked for in about `max_bytes` of the log. What `hits` knows to be without is passed over.
+#[expect(clippy::missing_errors_doc, reason = "see scan")]
+pub fn find(
+    log: &LogFile,
+    query: &Query,
+    hits: Option<&Hits>,
+    from: u64,
+    towards: Towards,
+    max_bytes: u64,
+    tail: Tail,
+) -> Result<Found> {
+    let search = Search { log, query, hits, tail };
+    match towards {
+        Towards::Down => search.down(from, max_bytes),
+        Towards::Up => search.up(from, max_bytes),
+    }
+}
+
+/// How many matching rows begin before an offset, as far as `hits` comes: the number, from 0, of a matching row that begins there.
+#[expect(clippy::missing_errors_doc, reason = "see scan")]
+pub fn rank(log: &LogFile, query: &Query, hits: &Hits, offset: u64, tail: Tail) -> Result<u64> {
+    let mut rows = hits.before(offset);
+    let checkpoint = log.checkpoint_at(Hits::block_start(offset))?;
+    walk(log, query, checkpoint, offset.min(hits.bytes()), tail, &mut |_| {
+        rows += 1;
+        ControlFlow::Continue(())
+    })?;
+    Ok(rows)
+}
+
+struct Search<'a> {
+    log: &'a LogFile,
+    query: &'a Query,
+    hits: Option<&'a Hits>,
+    tail: Tail,
+}
+
+impl Search<'_> {
+    fn down(&self, from: u64, max_bytes: u64) -> Result<Found> {
+        let (bytes, mut at, mut left) = (self.log.bytes_now()?, from, max_bytes);
+        loop {
+            let likely = self.hits.map_or(at..u64::MAX, |hits| hits.down_from(at));
+            if likely.start >= bytes {
+                return Ok(Found::Nothing);
+            }
+            if left == 0 {
+                return Ok(Found::Beyond(likely.start));
+            }
+            let to = likely.end.min(bytes).min(likely.start.saturating_add(left));
+            if let Some(offset) = self.first(likely.start, to)? {
+                return Ok(Found::At(offset));
+            }
+            (left, at) = (left.saturating_sub(to - likely.start), to);
+        }
+    }
+
+    fn up(&self, from: u64, max_bytes: u64) -> Result<Found> {
+        let (mut to, mut left, mut step) = (from.min(self.log.bytes_now()?), max_bytes, FIRST_STEP_BYTES);
+        loop {
+            let likely = self.hits.map_or(0..to, |hits| hits.up_from(to));
+            if likely.is_empty() {
+                return Ok(Found::Nothing);
+            }
+            if left == 0 {
+                return Ok(Found::Beyond(likely.end));
+            }
+            let at = likely.start.max(likely.end.saturating_sub(left.min(step)));
+            if let Some(offset) = self.last(at, likely.end)? {
+                return Ok(Found::At(offset));
+            }
+            (left, step, to) = (left.saturating_sub(likely.end - at), MAX_STEP_BYTES.min(step * 2), at);
+        }
+    }
+
+    /// The first matching row that begins from `at` on and before `to`.
+    fn first(&self, at: u64, to: u64) -> Result<Option<u64>> {
+        let mut found = None;
+        self.walk_from(at, to, &mut |row| {
+            found = Some(row.offset);
+            ControlFlow::Break(())
+        })?;
+        Ok(found)
+    }
+
+    /// The last one.
+    fn last(&self, at: u64, to: u64) -> Result<Option<u64>> {
+        let mut found = None;
+        self.walk_from(at, to, &mut |row| {
+            found = Some(row.offset);
+            ControlFlow::Continue(())
+        })?;
+        Ok(found)
+    }
+
+    fn walk_from(&self, at: u64, to: u64, found: &mut dyn FnMut(Match) -> ControlFlow<()>) -> Result<Checkpoint> {
+        walk(self.log, self.query, self.log.checkpoint_at(at)?, to, self.tail, found)
+    }
+}

@@ -1,0 +1,287 @@
+//! The rows that a sieve lets through, around a place in a log: what a screen shows of it, filtered or not.
+//!
+//! [`Sifting`] reads away from its place in both directions, a bounded piece at a step, so that whoever reads for a screen can do
+//! something else between two steps, or give up: a filter may let nothing through for gigabytes. Whether a row is shown depends
+//! on the rows around it (context lines, redraws of progress bars), so each piece is judged with some rows more at
+//! either side. Memory is the rows asked for and one piece.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+
+use super::{Found, Hits, Query, Towards, find};
+use crate::cri::Stream;
+use crate::error::Result;
+use crate::log::{Anchor, LogFile, Row, Tail, Window};
+use crate::sanitise::{MAX_FRAME_ROWS, Progress, overwritten};
+
+/// How many rows are judged at once where not every row is shown.
+const PIECE_ROWS: usize = 256;
+
+/// Which rows are shown.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Sieve {
+    /// Only rows of this stream; a row of no stream is none of it.
+    pub stream: Option<Stream>,
+    /// Only rows that a filter lets through, and those around them.
+    pub filter: Option<Filter>,
+    /// How many rows at either side of one that the filter lets through are shown too.
+    pub context: usize,
+    /// Whether rows that a later one has overwritten are shown.
+    pub progress: Progress,
+    /// The row that begins at this offset is shown in any case: it is what was looked for.
+    pub keep: Option<u64>,
+}
+
+/// Rows by what they say.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Filter {
+    /// What is looked for.
+    pub query: Query,
+    /// Rows without it are shown, instead of those with it.
+    pub is_inverse: bool,
+}
+
+impl Sieve {
+    /// Whether rows are left out because of what they are, and not only because they were overwritten.
+    #[must_use]
+    pub const fn narrows(&self) -> bool {
+        self.stream.is_some() || self.filter.is_some()
+    }
+
+    /// How many rows before a piece tell whether rows of it are shown.
+    const fn before(&self) -> usize {
+        if self.filter.is_some() { self.context } else { 0 }
+    }
+
+    /// How many rows behind a piece tell.
+    fn behind(&self) -> usize {
+        let redraws = if self.progress == Progress::Last { MAX_FRAME_ROWS } else { 0 };
+        self.before().max(redraws)
+    }
+
+    /// The filter, if only rows that match it and those around them are shown.
+    fn wanted(&self) -> Option<&Query> {
+        self.filter.as_ref().filter(|filter| !filter.is_inverse).map(|filter| &filter.query)
+    }
+
+    /// Which of these neighbouring rows are shown.
+    fn judge(&self, rows: &[Row]) -> Vec<bool> {
+        let mut shown = match &self.filter {
+            None => vec![true; rows.len()],
+            Some(filter) => {
+                let passes = |row: &Row| filter.query.matches(row, Progress::Last) != filter.is_inverse;
+                near(&rows.iter().map(passes).collect::<Vec<_>>(), self.context)
+            }
+        };
+        let hidden = match self.progress {
+            Progress::Last => overwritten(rows.iter().map(|row| row.text.as_slice())),
+            Progress::All => vec![false; rows.len()],
+        };
+        for ((shown, hidden), row) in shown.iter_mut().zip(hidden).zip(rows) {
+            *shown &= !hidden && (self.stream.is_none() || row.stream == self.stream);
+            *shown |= self.keep == Some(row.offset);
+        }
+        shown
+    }
+}
+
+/// What is at most `reach` places away from something true.
+fn near(found: &[bool], reach: usize) -> Vec<bool> {
+    let mut near = vec![false; found.len()];
+    for (at, _) in found.iter().enumerate().filter(|(_, found)| **found) {
+        let end = (at + reach + 1).min(found.len());
+        near[at.saturating_sub(reach)..end].fill(true);
+    }
+    near
+}
+
+impl Found {
+    /// This, or another row if that is met sooner.
+    fn or_sooner(self, row: Option<u64>, towards: Towards) -> Self {
+        let Some(row) = row else { return self };
+        let is_sooner = |than: u64| if towards == Towards::Down { row < than } else { row >= than };
+        match self {
+            Self::At(found) if found == row => self,
+            Self::At(place) | Self::Beyond(place) if !is_sooner(place) => self,
+            Self::At(_) | Self::Beyond(_) | Self::Nothing => Self::At(row),
+        }
+    }
+}
+
+/// Which rows are asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Around {
+    /// The place, in bytes from the start of the file.
+    pub place: u64,
+    /// How many rows that begin before it.
+    pub above: usize,
+    /// How many that begin at or behind it.
+    pub below: usize,
+}
+
+/// Rows being gathered.
+#[derive(Debug)]
+pub struct Sifting {
+    sieve: Sieve,
+    around: Around,
+    tail: Tail,
+    above: VecDeque<Row>,
+    below: Vec<Row>,
+    /// Rows before this offset have not been looked at.
+    top: u64,
+    /// Rows from this offset on have not been looked at.
+    bottom: u64,
+    at_start: bool,
+    at_end: bool,
+    /// The next rows below belong to what was found last, or are the place itself: nothing has to be looked for.
+    below_goes_on: bool,
+    /// The same above.
+    above_goes_on: bool,
+}
+
+impl Sifting {
+    /// Nothing has been read yet.
+    #[must_use]
+    pub const fn new(sieve: Sieve, around: Around, tail: Tail) -> Self {
+        Self {
+            sieve,
+            around,
+            tail,
+            above: VecDeque::new(),
+            below: Vec::new(),
+            top: around.place,
+            bottom: around.place,
+            at_start: false,
+            at_end: false,
+            below_goes_on: false,
+            above_goes_on: false,
+        }
+    }
+
+    /// Reads on by one piece, or by at most `max_bytes` where nothing is let through: whether all that was asked for is there.
+    /// `hits` are those of the sieve's filter.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub fn step(&mut self, log: &LogFile, hits: Option<&Hits>, max_bytes: u64) -> Result<bool> {
+        if self.below.len() < self.around.below && !self.at_end {
+            self.read_below(log, hits, max_bytes)?;
+        } else if self.above.len() < self.around.above && !self.at_start {
+            self.read_above(log, hits, max_bytes)?;
+        } else {
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    /// How far apart are the places up to which it has read, in bytes.
+    #[must_use]
+    pub const fn read_bytes(&self) -> u64 {
+        self.bottom - self.top
+    }
+
+    /// What was gathered.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub fn finish(mut self, log: &LogFile) -> Result<Window> {
+        // Where one direction was not asked for, whether anything lies there at all is soon told.
+        if self.around.below == 0 {
+            self.at_end = log.window(Anchor::From(self.around.place), 1, self.tail)?.rows.is_empty();
+        }
+        if self.around.above == 0 {
+            self.at_start = log.window(Anchor::Before(self.around.place), 1, self.tail)?.rows.is_empty();
+        }
+        let (at_start, at_end, file_bytes) = (self.at_start, self.at_end, log.bytes());
+        let rows = Vec::from(self.above).into_iter().chain(self.below).collect();
+        Ok(Window { rows, at_start, at_end, file_bytes })
+    }
+
+    fn read_below(&mut self, log: &LogFile, hits: Option<&Hits>, max_bytes: u64) -> Result<()> {
+        if let Some(query) = self.sieve.wanted().filter(|_| !self.below_goes_on) {
+            let keep = self.sieve.keep.filter(|keep| *keep >= self.bottom);
+            match find(log, query, hits, self.bottom, Towards::Down, max_bytes, self.tail)?
+                .or_sooner(keep, Towards::Down)
+            {
+                Found::At(row) => self.bottom = self.bottom.max(self.context_of(log, row)?.start),
+                Found::Beyond(bottom) => {
+                    self.bottom = bottom;
+                    return Ok(());
+                }
+                Found::Nothing => {
+                    self.at_end = true;
+                    return Ok(());
+                }
+            }
+        }
+        let wanted = self.around.below - self.below.len();
+        let (before, core) = (self.sieve.before(), self.piece_rows(wanted));
+        let window = log.window(Anchor::From(self.bottom), core + self.sieve.behind(), self.tail)?;
+        let mut rows = self.rows_before(log, self.bottom, before)?;
+        let first = rows.len();
+        rows.extend(window.rows);
+        let end = if window.at_end { rows.len() } else { rows.len().min(first + core) };
+        let next = rows.get(end).map(|row| row.offset);
+        let shown = self.sieve.judge(&rows);
+        self.below_goes_on = shown.iter().skip(end).any(|shown| *shown);
+        let judged = rows.into_iter().zip(shown).take(end).skip(first);
+        let mut judged = judged.filter(|(_, shown)| *shown).map(|(row, _)| row);
+        self.below.extend(judged.by_ref().take(wanted));
+        self.at_end = next.is_none() && judged.next().is_none();
+        self.bottom = next.unwrap_or_else(|| log.bytes().max(self.bottom));
+        Ok(())
+    }
+
+    fn read_above(&mut self, log: &LogFile, hits: Option<&Hits>, max_bytes: u64) -> Result<()> {
+        if let Some(query) = self.sieve.wanted().filter(|_| !self.above_goes_on) {
+            let keep = self.sieve.keep.filter(|keep| *keep < self.top);
+            match find(log, query, hits, self.top, Towards::Up, max_bytes, self.tail)?.or_sooner(keep, Towards::Up) {
+                Found::At(row) => self.top = self.top.min(self.context_of(log, row)?.end),
+                Found::Beyond(top) => {
+                    self.top = top;
+                    return Ok(());
+                }
+                Found::Nothing => {
+                    self.at_start = true;
+                    return Ok(());
+                }
+            }
+        }
+        let wanted = self.around.above - self.above.len();
+        let (before, core) = (self.sieve.before(), self.piece_rows(wanted));
+        let window = log.window(Anchor::Before(self.top), core + before, self.tail)?;
+        let mut rows = window.rows;
+        let first = if window.at_start { 0 } else { before.min(rows.len()) };
+        let end = rows.len();
+        rows.extend(log.window(Anchor::From(self.top), self.sieve.behind(), self.tail)?.rows);
+        let top = rows.get(first).map_or(0, |row| row.offset);
+        let shown = self.sieve.judge(&rows);
+        self.above_goes_on = shown.iter().take(first).any(|shown| *shown);
+        let judged = rows.into_iter().zip(shown).take(end).skip(first).rev();
+        let mut judged = judged.filter(|(_, shown)| *shown).map(|(row, _)| row);
+        for row in judged.by_ref().take(wanted) {
+            self.above.push_front(row);
+        }
+        self.at_start = window.at_start && judged.next().is_none();
+        self.top = top.min(self.top);
+        Ok(())
+    }
+
+    /// How many rows are read to gain so many.
+    const fn piece_rows(&self, wanted: usize) -> usize {
+        if self.sieve.narrows() && wanted < PIECE_ROWS { PIECE_ROWS } else { wanted }
+    }
+
+    /// From where to where the rows lie that are shown with the one that begins at `row`.
+    fn context_of(&self, log: &LogFile, row: u64) -> Result<Range<u64>> {
+        let context = self.sieve.context;
+        let start = self.rows_before(log, row, context)?.first().map_or(row, |row| row.offset);
+        let behind = log.window(Anchor::From(row), context + 2, self.tail)?.rows;
+        let end = behind.get(context + 1).map_or(u64::MAX, |row| row.offset);
+        Ok(start..end)
+    }
+
+    fn rows_before(&self, log: &LogFile, place: u64, count: usize) -> Result<Vec<Row>> {
+        if count == 0 { Ok(Vec::new()) } else { Ok(log.window(Anchor::Before(place), count, self.tail)?.rows) }
+    }
+}

@@ -1,0 +1,238 @@
+//! Which lines of a log may match a query: a quick look at raw bytes that misses none. Pure.
+//!
+//! Every match of most patterns holds one of a few literals, of which some part shows as it was recorded. A line whose shown
+//! text has that part
+//!
+//! - holds it in raw bytes, too; or
+//! - holds it in pieces, broken by sequences that are not shown: then a *joint*, the last byte before and the first one behind them,
+//!   is one of two neighbours of the part; or
+//! - holds something that moves text, or makes some: any other escape, CR, BS; TAB if the part has a blank; if it may be of a
+//!   glyph like `<U+200B>`, a byte that is not ASCII.
+//!
+//! All of these lines are suspects, and so are pieces of a row, since a match may lie across them. Lines of coloured logs mostly
+//! are none.
+
+use memchr::memmem::Finder;
+use memchr::{memchr, memchr3, memrchr};
+use regex::bytes::Regex;
+use regex_syntax::hir::literal::Extractor;
+use regex_syntax::hir::{Hir, HirKind};
+
+const ESC: u8 = 0x1b;
+
+/// The most literals that are looked for at once.
+const MAX_LITERALS: usize = 256;
+
+/// The most places of a pattern that are tried for literals.
+const MAX_PLACES: usize = 32;
+
+/// What the lines that may match have.
+#[derive(Debug)]
+pub(super) struct Suspicion {
+    parts: Regex,
+    joints: Joints,
+    has_blank: bool,
+    may_be_glyph: bool,
+}
+
+impl Suspicion {
+    /// Of lines that match a pattern; `None` when any line may.
+    pub(super) fn of_pattern(pattern: &Hir) -> Option<Self> {
+        Self::of_parts(&parts_of(pattern)?)
+    }
+
+    /// Of lines that contain one of some texts.
+    pub(super) fn of_texts(texts: &[&str]) -> Option<Self> {
+        let parts: Option<Vec<&str>> = texts.iter().map(|text| shown_as_recorded(text)).collect();
+        Self::of_parts(&parts?)
+    }
+
+    fn of_parts<S: AsRef<str>>(parts: &[S]) -> Option<Self> {
+        let either: Vec<String> = parts.iter().map(|part| regex::escape(part.as_ref())).collect();
+        let mut joints = Joints([[0; 4]; 256]);
+        for part in parts {
+            part.as_ref().as_bytes().windows(2).for_each(|pair| joints.add(pair[0], pair[1]));
+        }
+        Some(Self {
+            parts: Regex::new(&either.join("|")).ok()?,
+            joints,
+            has_blank: parts.iter().any(|part| part.as_ref().contains(' ')),
+            may_be_glyph: parts.iter().any(|part| part.as_ref().bytes().all(is_of_glyph)),
+        })
+    }
+
+    /// Where, from `at` on, the next sequence lies that moves text or that may have broken a part.
+    fn break_from(&self, bytes: &[u8], mut at: usize) -> Option<usize> {
+        loop {
+            at += memchr3(ESC, b'\r', 0x08, bytes.get(at..)?)?;
+            let behind = match bytes.get(at..)? {
+                [b'\r', b'\n', ..] => at + 1,
+                [ESC, ..] => behind_unshown(bytes, at)?,
+                _ => return Some(at),
+            };
+            let before = at.checked_sub(1).and_then(|before| bytes.get(before));
+            let is_joint =
+                before.zip(bytes.get(behind)).is_some_and(|(before, behind)| self.joints.has(*before, *behind));
+            if behind == at || is_joint {
+                return Some(at);
+            }
+            at = behind;
+        }
+    }
+}
+
+/// Pairs of bytes.
+#[derive(Debug)]
+struct Joints([[u64; 4]; 256]);
+
+impl Joints {
+    fn add(&mut self, first: u8, second: u8) {
+        self.0[usize::from(first)][usize::from(second / 64)] |= 1 << (second % 64);
+    }
+
+    fn has(&self, first: u8, second: u8) -> bool {
+        self.0[usize::from(first)][usize::from(second / 64)] >> (second % 64) & 1 == 1
+    }
+}
+
+/// Where the sequences end that begin at the ESC at `at` and show nothing: colours, and erasing behind the text. `at` itself if one
+/// of them is something else.
+fn behind_unshown(bytes: &[u8], at: usize) -> Option<usize> {
+    let mut end = at;
+    while let [ESC, rest @ ..] = bytes.get(end..)? {
+        let Some(params) = rest.strip_prefix(b"[") else { return Some(at) };
+        let len = params.iter().position(|byte| !matches!(byte, b'0'..=b'9' | b';' | b':'));
+        let Some((params, [last, ..])) = len.and_then(|len| params.split_at_checked(len)) else { return Some(at) };
+        if *last != b'm' && !(*last == b'K' && matches!(params, b"" | b"0")) {
+            return Some(at);
+        }
+        end += params.len() + 3;
+    }
+    Some(end)
+}
+
+/// The suspects among the whole lines of a stretch of a log.
+pub(super) struct Suspects<'a> {
+    bytes: &'a [u8],
+    /// Without one, every line is suspect.
+    suspicion: Option<&'a Suspicion>,
+    has_pieces: bool,
+    piece: Finder<'static>,
+    /// Where the next of each kind lies, if it is known.
+    next: [Option<usize>; KINDS.len()],
+}
+
+/// Where, from an offset on, the next thing of a kind lies that makes a line suspect.
+type Kind = fn(&Suspects<'_>, &Suspicion, usize) -> Option<usize>;
+
+const KINDS: [Kind; 5] = [
+    |of, suspicion, at| suspicion.parts.find_at(of.bytes, at).map(|found| found.start()),
+    |of, suspicion, at| suspicion.break_from(of.bytes, at),
+    |of, _, at| if of.has_pieces { of.piece_from(at) } else { None },
+    |of, suspicion, at| if suspicion.has_blank { from(at, memchr(b'\t', of.bytes.get(at..)?)) } else { None },
+    |of, suspicion, at| if suspicion.may_be_glyph { not_ascii_from(of.bytes, at) } else { None },
+];
+
+impl<'a> Suspects<'a> {
+    /// `has_pieces`: whether lines may be records, and so pieces of rows.
+    pub(super) fn new(bytes: &'a [u8], suspicion: Option<&'a Suspicion>, has_pieces: bool) -> Self {
+        Self { bytes, suspicion, has_pieces, piece: Finder::new(b" P"), next: [Some(0); KINDS.len()] }
+    }
+
+    /// The next suspect among the lines from `at`, where one begins, on: where it begins, and where its LF is.
+    pub(super) fn next(&mut self, at: usize) -> Option<(usize, usize)> {
+        let found = match self.suspicion {
+            Some(suspicion) => self.suspect_from(suspicion, at)?,
+            None => at,
+        };
+        let start = memrchr(b'\n', self.bytes.get(at..found)?).map_or(at, |lf| at + lf + 1);
+        Some((start, from(found, memchr(b'\n', self.bytes.get(found..)?))?))
+    }
+
+    fn suspect_from(&mut self, suspicion: &Suspicion, at: usize) -> Option<usize> {
+        for (kind, find) in KINDS.iter().enumerate() {
+            // What was found before still holds where it lies ahead. `Some(at)` is not trusted: it may stand for "not looked yet".
+            if self.next[kind].is_some_and(|next| next <= at) {
+                self.next[kind] = find(self, suspicion, at);
+            }
+        }
+        self.next.iter().flatten().min().copied()
+    }
+
+    /// What looks like the header of a piece.
+    fn piece_from(&self, at: usize) -> Option<usize> {
+        let mut at = at;
+        loop {
+            at += self.piece.find(self.bytes.get(at..)?)?;
+            let before = self.bytes.get(..at)?;
+            if before.ends_with(b" stdout") || before.ends_with(b" stderr") {
+                return Some(at);
+            }
+            at += 1;
+        }
+    }
+}
+
+fn from(at: usize, found: Option<usize>) -> Option<usize> {
+    found.map(|found| at + found)
+}
+
+/// The next byte that is not ASCII.
+fn not_ascii_from(bytes: &[u8], at: usize) -> Option<usize> {
+    // Asking chunks first is several times as fast as asking bytes.
+    let chunk = bytes.get(at..)?.chunks(64).position(|chunk| !chunk.is_ascii())?;
+    let start = at + chunk * 64;
+    from(start, bytes.get(start..)?.iter().position(|byte| !byte.is_ascii()))
+}
+
+/// Literals of which every match of a pattern holds one, as far as they show as they were recorded.
+fn parts_of(pattern: &Hir) -> Option<Vec<String>> {
+    let inner = match pattern.kind() {
+        HirKind::Concat(subs) => best((0..subs.len().min(MAX_PLACES)).map(|from| {
+            let rest = Hir::concat(subs.get(from..).unwrap_or_default().to_vec());
+            let sub = subs.get(from).filter(|sub| !matches!(sub.kind(), HirKind::Literal(_)));
+            best([prefixes(&rest), sub.and_then(parts_of)])
+        })),
+        HirKind::Capture(capture) => parts_of(&capture.sub),
+        HirKind::Repetition(repeated) if repeated.min > 0 => parts_of(&repeated.sub),
+        HirKind::Alternation(alternatives) => {
+            let parts: Option<Vec<Vec<String>>> = alternatives.iter().map(parts_of).collect();
+            parts.map(|parts| parts.concat())
+        }
+        _ => None,
+    };
+    best([inner, prefixes(pattern)])
+}
+
+/// The parts of the literals that a match begins with.
+fn prefixes(pattern: &Hir) -> Option<Vec<String>> {
+    let found = Extractor::new().extract(pattern);
+    let mut parts = Vec::new();
+    for literal in found.literals()? {
+        let bytes = literal.as_bytes();
+        // A long literal may have been cut within a character.
+        let text = bytes.utf8_chunks().next()?.valid();
+        parts.push(shown_as_recorded(text)?.to_owned());
+    }
+    parts.sort_unstable();
+    parts.dedup();
+    Some(parts)
+}
+
+/// The one that says most: whose shortest part is longest, of the fewest.
+fn best(choices: impl IntoIterator<Item = Option<Vec<String>>>) -> Option<Vec<String>> {
+    let of_use = choices.into_iter().flatten().filter(|parts| parts.len() <= MAX_LITERALS);
+    of_use.max_by_key(|parts| (parts.iter().map(String::len).min(), std::cmp::Reverse(parts.len())))
+}
+
+/// The longest part of a shown text that stands in the log as it is shown, if it is not broken: without glyphs and their
+/// borders. `None` when too little is left to tell lines apart.
+fn shown_as_recorded(text: &str) -> Option<&str> {
+    let is_glyph = |found| matches!(found, '<' | '>' | '\u{fffd}' | '\u{2400}'..='\u{243f}');
+    text.split(is_glyph).max_by_key(|part| part.len()).filter(|part| part.len() > 1)
+}
+
+/// Whether a byte is one within the angle brackets of `<U+200B>`.
+const fn is_of_glyph(byte: u8) -> bool {
+    matches!(byte, b'U' | b'+' | b'0'..=b'9' | b'A'..=b'F')
+}

@@ -1,0 +1,218 @@
+//! Scanning and finding against a reader that looks at every row of the whole log.
+
+use std::io::Write;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::shown::Progress;
+use super::*;
+use crate::file::FilePath;
+use crate::log::{LogFile, MAX_LINE_BYTES, Tail};
+
+/// A log that can be appended to.
+struct Growing {
+    file: tempfile::NamedTempFile,
+    log: LogFile,
+}
+
+impl Growing {
+    fn new(bytes: &[u8]) -> Self {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(bytes).unwrap();
+        let log = LogFile::open(&FilePath::named(file.path())).unwrap();
+        Self { file, log }
+    }
+
+    fn append(&mut self, bytes: &[u8]) {
+        self.file.write_all(bytes).unwrap();
+    }
+
+    /// Where the matching rows begin.
+    fn naive(&self, query: &Query, tail: Tail) -> Vec<u64> {
+        let rows = self.log.rows(0, MAX_LINE_BYTES, tail).unwrap().map(|row| row.unwrap());
+        rows.filter(|row| query.matches(row, Progress::Last)).map(|row| row.offset).collect()
+    }
+
+    fn scan_all(&self, hits: &mut Hits, query: &Query, step: u64, tail: Tail) {
+        while scan(&self.log, hits, query, step, tail).unwrap() > 0 {}
+    }
+
+    /// The first found, however many steps it takes.
+    fn find(
+        &self,
+        query: &Query,
+        hits: Option<&Hits>,
+        from: u64,
+        towards: Towards,
+        step: u64,
+        tail: Tail,
+    ) -> Option<u64> {
+        let mut from = from;
+        loop {
+            match find(&self.log, query, hits, from, towards, step, tail).unwrap() {
+                Found::At(offset) => return Some(offset),
+                Found::Nothing => return None,
+                Found::Beyond(offset) => {
+                    assert_ne!(offset, from, "a step goes somewhere");
+                    from = offset;
+                }
+            }
+        }
+    }
+}
+
+/// Content that breaks words in every way that a terminal knows.
+fn content() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop_oneof![
+        6 => prop_oneof!["foo", "bar", "fo", "o", "b", "ar", "Foo", " ", "error: ", "FAIL", "ED", "404", "é", "größe"]
+            .prop_map(String::into_bytes),
+        3 => Just(b"\x1b[31m".to_vec()),
+        2 => Just(b"\x1b[m".to_vec()),
+        1 => Just(b"\x1b[K".to_vec()),
+        1 => Just(b"\r".to_vec()),
+        1 => Just(b"\x08".to_vec()),
+        1 => Just(b"\t".to_vec()),
+        1 => Just(b"\x1b[2D".to_vec()),
+        1 => Just(b"\x1b[1G".to_vec()),
+        1 => Just(b"\x1b[2K".to_vec()),
+        1 => Just(b"\x1b]8;;http://foo/\x1b\\".to_vec()),
+        1 => Just(b"\x1b".to_vec()),
+        1 => Just(b"\xff".to_vec()),
+        1 => Just(b"\xc3".to_vec()),
+        1 => Just(b"\0".to_vec()),
+        1 => Just("\u{200b}".as_bytes().to_vec()),
+        1 => Just("\u{e0404}".as_bytes().to_vec()),
+    ];
+    vec(piece, 0..6).prop_map(|pieces| pieces.concat())
+}
+
+fn line() -> impl Strategy<Value = Vec<u8>> {
+    let header = prop_oneof![
+        12 => Just("2026-01-02T03:04:05.123456789Z stdout F "),
+        4 => Just("2026-01-02T03:04:05.123456789Z stderr F "),
+        2 => Just("2026-01-02T03:04:05.123456789Z stdout P "),
+        1 => Just("2026-01-02T03:04:05Z stderr P "),
+        1 => Just("2026-01-02T03:04:05Z stderr P:F "),
+        1 => Just("2026-01-02T03:04:05Z stdout F:P "),
+        1 => Just("2026-01-02T03:04:05Z stdout X "),
+        1 => Just(""),
+    ];
+    (header, content()).prop_map(|(header, content)| [header.as_bytes(), &content, b"\n"].concat())
+}
+
+/// Lines, the last one perhaps cut.
+fn log_bytes() -> impl Strategy<Value = Vec<u8>> {
+    (vec(line(), 0..40), 0..12_usize).prop_map(|(lines, cut)| {
+        let mut bytes = lines.concat();
+        bytes.truncate(bytes.len().saturating_sub(cut));
+        bytes
+    })
+}
+
+const PATTERNS: &[&str] = &[
+    "foo",
+    "Foo",
+    "bar",
+    "foobar",
+    "fo+",
+    "o.b",
+    "^foo",
+    "bar$",
+    "^$",
+    "",
+    "a|foo",
+    "(?i)FOO",
+    "f[ou]o",
+    "404",
+    "é",
+    "GRÖSSE",
+    "größe",
+    "foo bar",
+    "error:",
+    "FAILED",
+    "[^a-z]",
+    "�",
+    "␀",
+    "200b",
+    "<u",
+    r"\bfoo",
+    "(foo|bar)r",
+    "foo.*bar",
+    "x",
+    "stdout",
+    "2026",
+    "[2K",
+    "31m",
+    "o f",
+    "  ",
+    "f.?o",
+    "(?:)",
+    "[k]o",
+    "s",
+];
+
+fn query() -> impl Strategy<Value = Query> {
+    prop_oneof![
+        8 => (0..PATTERNS.len()).prop_filter_map("no regex", |at| Query::new(PATTERNS[at], false).ok()),
+        4 => (0..PATTERNS.len()).prop_map(|at| Query::new(PATTERNS[at], true).unwrap()),
+        1 => Just(Query::errors()),
+    ]
+}
+
+fn tail() -> impl Strategy<Value = Tail> {
+    prop_oneof![Just(Tail::Hold), Just(Tail::Emit)]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn a_scan_counts_every_matching_row_however_the_log_grows(
+        bytes in log_bytes(),
+        cuts in vec(0.0..1.0_f64, 0..5),
+        query in query(),
+        step in prop_oneof![1..200_u64, Just(u64::MAX)],
+        tail in tail(),
+    ) {
+        let mut cuts: Vec<usize> = cuts.iter().map(|cut| (cut * bytes.len() as f64) as usize).collect();
+        cuts.sort_unstable();
+        let (mut log, mut hits, mut from) = (Growing::new(b""), Hits::new(), 0);
+        for to in cuts.into_iter().chain([bytes.len()]) {
+            log.append(&bytes[from..to]);
+            from = to;
+            log.scan_all(&mut hits, &query, step, tail);
+            let naive = log.naive(&query, tail);
+            prop_assert_eq!(hits.total(), naive.len() as u64, "{} bytes", to);
+            prop_assert_eq!(hits.bytes(), to as u64);
+            for (rank, offset) in naive.iter().enumerate() {
+                prop_assert_eq!(super::rank(&log.log, &query, &hits, *offset, tail).unwrap(), rank as u64);
+            }
+        }
+    }
+
+    #[test]
+    fn the_next_row_in_either_direction_is_found(
+        bytes in log_bytes(),
+        query in query(),
+        scanned in prop_oneof![Just(None), (1..4000_u64).prop_map(Some)],
+        step in prop_oneof![1..200_u64, Just(u64::MAX)],
+        froms in vec(0.0..1.0_f64, 1..4),
+        tail in tail(),
+    ) {
+        let log = Growing::new(&bytes);
+        let hits = scanned.map(|scanned| {
+            let mut hits = Hits::new();
+            scan(&log.log, &mut hits, &query, scanned, tail).unwrap();
+            hits
+        });
+        let naive = log.naive(&query, tail);
+        let froms = froms.iter().map(|from| (from * (bytes.len() + 2) as f64) as u64);
+        for from in froms.chain(naive.iter().copied().take(3)) {
+            let split = naive.partition_point(|offset| *offset < from);
+            let found = |towards| log.find(&query, hits.as_ref(), from, towards, step, tail);
+            prop_assert_eq!(found(Towards::Down), naive.get(split).copied(), "down from {}", from);
+            prop_assert_eq!(found(Towards::Up), split.checked_sub(1).map(|at| naive[at]), "up from {}", from);
+        }
+    }
+}

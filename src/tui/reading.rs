@@ -1,0 +1,402 @@
+//! The log on the worker's desk: what was asked of it, as far as it has been done.
+//!
+//! Nothing here takes long at once: what may (looking for a row, rows that a filter lets through, counting, scanning for a
+//! search) is done in slices between which the worker takes newer requests in. An answer comes when all of it is there; a
+//! newer request takes the place of one that is not answered yet.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use super::msg::{Goal, HitCount, Known, Msg, Page, PageRequest, Sought, Target, Ticket};
+use crate::error::Result;
+use crate::file::{FilePath, dirs_of};
+use crate::log::{Anchor, Change, Index, LogFile, Standing, Tail};
+use crate::search::{Around, Found, Hits, Query, Sifting, Towards, find, rank, scan};
+
+/// How many bytes are counted or looked through at once: some milliseconds.
+const SLICE_BYTES: u64 = 8 << 20;
+/// How long a request is worked on before newer ones are taken in.
+const SLICE: Duration = Duration::from_millis(5);
+/// The least time between two reports of how far the work in the background has come.
+const REPORT_PAUSE: Duration = Duration::from_millis(100);
+
+/// An open log and what is known of it.
+pub(super) struct Reading {
+    file: LogFile,
+    /// Where a change may be one of it.
+    dirs: Vec<PathBuf>,
+    /// What was last said of its name.
+    standing: Standing,
+    index: Index,
+    is_counted: bool,
+    search: Option<Scan>,
+    filter: Option<Scan>,
+    ticket: Ticket,
+    /// What is being done; its answer is still to come.
+    job: Option<Job>,
+    /// What was answered last: asked again of an unchanged file, it needs no answer.
+    last: Option<Answered>,
+    /// When and what was last reported.
+    reported: Option<(Instant, Known)>,
+}
+
+/// A query that is counted in the background.
+struct Scan {
+    query: Query,
+    hits: Hits,
+    is_done: bool,
+}
+
+/// A request that is being worked on.
+struct Job {
+    request: PageRequest,
+    step: Step,
+    target: Option<Target>,
+    /// How many bytes were looked through for it.
+    looked_bytes: u64,
+    /// When it was begun, or its progress last told.
+    told: Instant,
+}
+
+enum Step {
+    /// A row is looked for; from here on.
+    Seek {
+        from: u64,
+        has_wrapped: bool,
+    },
+    Gather(Sifting),
+}
+
+/// A request that was answered.
+struct Answered {
+    request: PageRequest,
+    target: Option<Target>,
+    /// Where the rows of the answer begin.
+    rows: Vec<u64>,
+}
+
+impl Reading {
+    pub(super) fn open(path: &FilePath) -> Result<Self> {
+        let file = LogFile::open(path)?;
+        let index = Index::new(file.format());
+        Ok(Self {
+            standing: file.standing(),
+            file,
+            dirs: dirs_of(path),
+            index,
+            is_counted: false,
+            search: None,
+            filter: None,
+            ticket: Ticket::default(),
+            job: None,
+            last: None,
+            reported: None,
+        })
+    }
+
+    pub(super) const fn file(&self) -> &LogFile {
+        &self.file
+    }
+
+    pub(super) fn dirs(&self) -> &[PathBuf] {
+        &self.dirs
+    }
+
+    pub(super) const fn ticket(&self) -> Ticket {
+        self.ticket
+    }
+
+    /// Takes a request in, in place of one that is not answered yet, and begins with it.
+    pub(super) fn ask(&mut self, ticket: Ticket, request: PageRequest) -> Result<Vec<Msg>> {
+        self.ticket = ticket;
+        self.job = None;
+        // Until the rows have been read, what a failure leaves behind is no answer to anything.
+        let last = self.last.take();
+        // What is being read stays; the end is that of what is written now.
+        self.file.stay(request.goal != Goal::Rows(Anchor::End));
+        let change = self.file.extend()?;
+        match change {
+            Change::Same | Change::Gone => {}
+            Change::Grown { .. } => self.look_again(),
+            Change::Truncated | Change::Reformatted | Change::Replaced => self.forget(),
+        }
+        let is_same = matches!(change, Change::Same | Change::Gone) && self.standing == self.file.standing();
+        Scan::set(&mut self.search, request.search.as_ref());
+        Scan::set(&mut self.filter, request.sieve.filter.as_ref().map(|filter| &filter.query));
+        let is_known = |last: &Answered| request.is_refresh && last.request.is_same_page(&request);
+        if let Some(last) = last.filter(|last| is_same && is_known(last)) {
+            self.last = Some(last);
+            return Ok(vec![Msg::Unchanged(ticket, self.known()?)]);
+        }
+        self.job = Some(Job::new(request));
+        self.go_on()
+    }
+
+    /// Gives up what is not answered yet.
+    pub(super) fn cancel(&mut self) {
+        self.job = None;
+    }
+
+    pub(super) fn has_work(&self) -> bool {
+        self.job.is_some() || (self.last.is_some() && self.has_background_work())
+    }
+
+    fn has_background_work(&self) -> bool {
+        !self.is_counted || [&self.search, &self.filter].into_iter().flatten().any(|scan| !scan.is_done)
+    }
+
+    /// Does a slice of what is to be done, the request first.
+    pub(super) fn go_on(&mut self) -> Result<Vec<Msg>> {
+        if let Some(job) = self.job.take() {
+            return self.work(job);
+        }
+        let Some(tail) = self.last.as_ref().map(|last| last.request.tail) else { return Ok(Vec::new()) };
+        if !self.is_counted {
+            self.count()?;
+        } else if let Some(scan) = [&mut self.search, &mut self.filter].into_iter().flatten().find(|scan| !scan.is_done)
+        {
+            scan.is_done = scan.go_on(&self.file, tail)?;
+        }
+        self.report()
+    }
+
+    /// The request cannot be answered, nor anything be known: until something changes nothing is tried again.
+    pub(super) fn give_up(&mut self) {
+        self.job = None;
+        self.last = None;
+    }
+
+    /// Bytes were appended.
+    fn look_again(&mut self) {
+        self.is_counted = false;
+        for scan in [&mut self.search, &mut self.filter].into_iter().flatten() {
+            scan.is_done = false;
+        }
+    }
+
+    /// It is another file now.
+    fn forget(&mut self) {
+        self.dirs = dirs_of(self.file.path());
+        self.index = Index::new(self.file.format());
+        (self.search, self.filter) = (None, None);
+        self.look_again();
+    }
+
+    fn count(&mut self) -> Result<()> {
+        self.is_counted = self.file.feed(&mut self.index, SLICE_BYTES)? < SLICE_BYTES;
+        Ok(())
+    }
+
+    /// What is known by now, if it is time to say so.
+    fn report(&mut self) -> Result<Vec<Msg>> {
+        let is_early = self.reported.as_ref().is_some_and(|(at, _)| at.elapsed() < REPORT_PAUSE);
+        if is_early && self.has_background_work() {
+            return Ok(Vec::new());
+        }
+        let known = self.known()?;
+        let is_new = self.reported.as_ref().is_none_or(|(_, before)| *before != known);
+        self.reported = Some((Instant::now(), known.clone()));
+        Ok(is_new.then(|| Msg::Known(self.ticket, known)).into_iter().collect())
+    }
+
+    fn known(&mut self) -> Result<Known> {
+        let Some(last) = &mut self.last else { return Ok(Known::default()) };
+        let tail = last.request.tail;
+        let target = last.target.map(|target| target.offset);
+        let count =
+            |scan: &Option<Scan>, target| scan.as_ref().map(|scan| scan.count(&self.file, target, tail)).transpose();
+        Ok(Known {
+            total_rows: self.is_counted.then(|| self.index.totals(tail).rows),
+            numbers: self.file.row_numbers(&self.index, &last.rows, tail)?,
+            hits: count(&self.search, target)?,
+            passed: count(&self.filter, None)?,
+        })
+    }
+
+    /// Works on a request for a while; its answer if that is all.
+    fn work(&mut self, mut job: Job) -> Result<Vec<Msg>> {
+        let begun = Instant::now();
+        while begun.elapsed() < SLICE {
+            match &mut job.step {
+                Step::Seek { .. } => match self.seek(&mut job)? {
+                    Sight::Row(offset) => job.gather(offset),
+                    Sight::NotYet => {}
+                    Sight::Nothing => {
+                        self.last = Some(Answered { request: job.request, target: None, rows: Vec::new() });
+                        return Ok(vec![Msg::Missed(self.ticket)]);
+                    }
+                },
+                Step::Gather(sifting) => {
+                    let hits = self.filter.as_ref().map(|scan| &scan.hits);
+                    if sifting.step(&self.file, hits, SLICE_BYTES)? {
+                        return self.answer(job);
+                    }
+                    job.looked_bytes = sifting.read_bytes();
+                }
+            }
+        }
+        let is_slow = job.told.elapsed() >= REPORT_PAUSE;
+        let looking = is_slow.then(|| Msg::Looking(self.ticket, job.percent(self.file.bytes())));
+        if is_slow {
+            job.told = Instant::now();
+        }
+        self.job = Some(job);
+        Ok(looking.into_iter().collect())
+    }
+
+    fn answer(&mut self, job: Job) -> Result<Vec<Msg>> {
+        let Job { request, step: Step::Gather(sifting), target, .. } = job else { return Ok(Vec::new()) };
+        let window = sifting.finish(&self.file)?;
+        let rows = window.rows.iter().map(|row| row.offset).collect();
+        if !self.is_counted {
+            self.count()?;
+        }
+        self.last = Some(Answered { request, target, rows });
+        self.standing = self.file.standing();
+        let (generation, standing) = (self.file.generation(), self.standing);
+        let page = Page { window, known: self.known()?, generation, standing, target };
+        Ok(vec![Msg::Page(self.ticket, page)])
+    }
+
+    /// Looks for the row that the request is about, for a slice.
+    fn seek(&mut self, job: &mut Job) -> Result<Sight> {
+        let tail = job.request.tail;
+        match job.request.goal.clone() {
+            // These are not looked for.
+            Goal::Rows(_) | Goal::Around(_) => Ok(Sight::Nothing),
+            Goal::Place(place) => self.row_at(place, tail),
+            Goal::Percent(percent) => self.row_at(share(self.file.bytes(), percent), tail),
+            Goal::Time(time) => {
+                let _ = time;
+                Ok(Sight::Nothing)
+            }
+            Goal::Row(_) | Goal::Next { what: Sought::Gap { .. }, .. } if !self.is_counted => {
+                self.count()?;
+                job.looked_bytes = self.index.bytes();
+                Ok(Sight::NotYet)
+            }
+            Goal::Row(row) => Ok(self.file.offset_of_row(&self.index, row, tail)?.map_or(Sight::Nothing, Sight::Row)),
+            Goal::Next { what: Sought::Gap { min_ms }, from, towards } => {
+                let row: Option<u64> = {
+                    let _ = (from, towards, min_ms);
+                    None
+                };
+                Ok(row.map_or(Sight::Nothing, Sight::Row))
+            }
+            Goal::Next { what: Sought::Error, from, towards } => {
+                self.seek_match(job, &Query::errors(), from, towards, false)
+            }
+            Goal::Next { what: Sought::Match(query), from, towards } => {
+                self.seek_match(job, &query, from, towards, true)
+            }
+        }
+    }
+
+    /// The first row at or behind a place, or the last of all.
+    fn row_at(&self, place: u64, tail: Tail) -> Result<Sight> {
+        let mut rows = self.file.window(Anchor::From(place), 1, tail)?.rows;
+        if rows.is_empty() {
+            rows = self.file.window(Anchor::End, 1, tail)?.rows;
+        }
+        Ok(rows.first().map_or(Sight::Nothing, |row| Sight::Row(row.offset)))
+    }
+
+    fn seek_match(&self, job: &mut Job, query: &Query, origin: u64, towards: Towards, wraps: bool) -> Result<Sight> {
+        let Step::Seek { from, has_wrapped } = &mut job.step else { return Ok(Sight::Nothing) };
+        let scan = self.search.as_ref().filter(|scan| scan.query == *query);
+        match find(&self.file, query, scan.map(|scan| &scan.hits), *from, towards, SLICE_BYTES, job.request.tail)? {
+            Found::At(row) => return Ok(Sight::Row(row)),
+            Found::Beyond(next) => {
+                job.looked_bytes += from.abs_diff(next).min(self.file.bytes());
+                let is_round = match towards {
+                    Towards::Down => next > origin,
+                    Towards::Up => next < origin,
+                };
+                *from = next;
+                if *has_wrapped && is_round {
+                    return Ok(Sight::Nothing);
+                }
+            }
+            Found::Nothing if wraps && !*has_wrapped => {
+                *has_wrapped = true;
+                *from = if towards == Towards::Down { 0 } else { self.file.bytes() };
+            }
+            Found::Nothing => return Ok(Sight::Nothing),
+        }
+        Ok(Sight::NotYet)
+    }
+}
+
+/// What looking for a row has come to.
+enum Sight {
+    /// Where it begins.
+    Row(u64),
+    NotYet,
+    Nothing,
+}
+
+/// So many hundredths of a number of bytes.
+fn share(bytes: u64, percent: u8) -> u64 {
+    u64::try_from(u128::from(bytes) * u128::from(percent) / 100).unwrap_or(bytes)
+}
+
+impl Job {
+    fn new(request: PageRequest) -> Self {
+        let step = match &request.goal {
+            Goal::Next { from, .. } => Step::Seek { from: *from, has_wrapped: false },
+            _ => Step::Seek { from: 0, has_wrapped: false },
+        };
+        let mut job = Self { request, step, target: None, looked_bytes: 0, told: Instant::now() };
+        let rows = job.request.rows;
+        let around = |place, above, below| Around { place, above, below };
+        let half = rows.div_ceil(2);
+        match job.request.goal {
+            Goal::Rows(Anchor::From(place)) => job.sift(around(place, 0, rows)),
+            Goal::Rows(Anchor::Before(place)) => job.sift(around(place, rows, 0)),
+            Goal::Rows(Anchor::End) => job.sift(around(u64::MAX, rows, 0)),
+            Goal::Around(place) => job.sift(around(place, half, half)),
+            _ => {}
+        }
+        job
+    }
+
+    /// Goes over to gathering the rows around the one that was found.
+    fn gather(&mut self, place: u64) {
+        let has_wrapped = matches!(self.step, Step::Seek { has_wrapped: true, .. });
+        self.target = Some(Target { offset: place, has_wrapped });
+        let half = self.request.rows.div_ceil(2);
+        self.request.sieve.keep = Some(place);
+        self.sift(Around { place, above: half, below: half });
+    }
+
+    fn sift(&mut self, around: Around) {
+        self.step = Step::Gather(Sifting::new(self.request.sieve.clone(), around, self.request.tail));
+    }
+
+    fn percent(&self, bytes: u64) -> u8 {
+        u8::try_from(u128::from(self.looked_bytes.min(bytes)) * 100 / u128::from(bytes.max(1))).unwrap_or(100)
+    }
+}
+
+impl Scan {
+    /// Begins to count another query, or none.
+    fn set(scan: &mut Option<Self>, query: Option<&Query>) {
+        if scan.as_ref().map(|scan| &scan.query) != query {
+            *scan = query.map(|query| Self { query: query.clone(), hits: Hits::new(), is_done: false });
+        }
+    }
+
+    /// Scans on by a slice: whether that was all.
+    fn go_on(&mut self, file: &LogFile, tail: Tail) -> Result<bool> {
+        Ok(scan(file, &mut self.hits, &self.query, SLICE_BYTES, tail)? < SLICE_BYTES)
+    }
+
+    fn count(&self, file: &LogFile, target: Option<u64>, tail: Tail) -> Result<HitCount> {
+        // A row that was found is a hit; other rows that were looked for have no number among them.
+        let number = match target.filter(|row| *row < self.hits.bytes()) {
+            Some(row) => Some(rank(file, &self.query, &self.hits, row, tail)? + 1),
+            None => None,
+        };
+        Ok(HitCount { rows: self.hits.total(), is_all: self.is_done, number })
+    }
+}

@@ -1,0 +1,147 @@
+//! Moving over the log on screen, by lines: a wrapped row is several of them.
+//!
+//! A place on screen is a row of the window and a line of that row. What the rows at hand do not allow is left as a rest for
+//! [`super::log`] to fetch.
+
+use super::keys::Move;
+use super::log::{aim_at, reach};
+use super::tree;
+use crate::model::Phase;
+use crate::tui::model::{Aim, Log, Model, Request, telling_place};
+use crate::tui::msg::Effect;
+
+/// The columns of a step sideways.
+const SIDEWAYS: usize = 8;
+
+/// Moves the rows on screen.
+pub(super) fn go(model: &mut Model, how: Move) -> Vec<Effect> {
+    match how {
+        Move::Top => {
+            leave(model);
+            aim_at(model, Aim::Start)
+        }
+        Move::Bottom => {
+            model.log.follow = true;
+            model.tree.chosen &= !model.log.is_alive;
+            aim_at(model, Aim::End)
+        }
+        how => scroll(model, how.rows(model.log_height())),
+    }
+}
+
+fn scroll(model: &mut Model, by: isize) -> Vec<Effect> {
+    if let Some(request) = model.log.request.as_mut().filter(|request| request.is_jump) {
+        request.debt = request.debt.saturating_add(by);
+        if by < 0 {
+            leave(model);
+        }
+        return Vec::new();
+    }
+    let rest = shift(model, by);
+    if by < 0 && !model.log.follow {
+        model.tree.chosen = true;
+    }
+    let aim = if model.log.follow { Aim::End } else { Aim::Here };
+    match &mut model.log.request {
+        Some(request) => {
+            *request = Request { aim, debt: request.debt.saturating_add(rest), ..*request };
+            Vec::new()
+        }
+        None if rest != 0 => reach(model, rest, rest),
+        None => Vec::new(),
+    }
+}
+
+/// The user reads something that is not the end: it stays.
+pub(super) fn leave(model: &mut Model) {
+    model.log.follow = false;
+    model.tree.chosen = true;
+}
+
+/// Scrolls as far as the rows at hand allow; what is left over is returned unless nothing lies there.
+pub(super) fn shift(model: &mut Model, by: isize) -> isize {
+    let last = last_top(model);
+    let mut place = (model.log.top, model.log.line).min(last);
+    let mut rest = by;
+    while rest > 0 && place < last {
+        let lines = model.log.window.rows.get(place.0).map_or(1, |row| model.lines_of(row));
+        place = if place.1 + 1 < lines { (place.0, place.1 + 1) } else { (place.0 + 1, 0) };
+        rest -= 1;
+    }
+    while rest < 0 && place > (0, 0) {
+        place = line_above(model, place);
+        rest += 1;
+    }
+    let log = &mut model.log;
+    (log.top, log.line) = place;
+    log.follow = log.window.at_end && place == last;
+    note_seen(log);
+    let is_at_edge = if rest < 0 { log.window.at_start } else { log.window.at_end };
+    if is_at_edge { 0 } else { rest }
+}
+
+/// The place from which on the last rows at hand fill the screen.
+pub(super) fn last_top(model: &Model) -> (usize, usize) {
+    let rows = &model.log.window.rows;
+    let mut room = model.log_height();
+    if !model.lens.wrap {
+        return (rows.len().saturating_sub(room), 0);
+    }
+    for (index, row) in rows.iter().enumerate().rev() {
+        let lines = model.lines_of(row);
+        if lines >= room {
+            return (index, lines - room);
+        }
+        room -= lines;
+    }
+    (0, 0)
+}
+
+/// Shows a row: in the line in which it was if it was on screen, else a third down.
+pub(super) fn show_at(model: &mut Model, offset: u64, line_before: Option<usize>) {
+    let rows = &model.log.window.rows;
+    let Some(row) = rows.iter().position(|row| row.offset >= offset) else { return };
+    let above = line_before.unwrap_or(model.log_height() / 3);
+    let place = (0..above).fold((row, 0), |place, _| line_above(model, place));
+    (model.log.top, model.log.line) = place;
+}
+
+/// The line before a place; none comes before the first.
+fn line_above(model: &Model, (row, line): (usize, usize)) -> (usize, usize) {
+    match (row.checked_sub(1), line.checked_sub(1)) {
+        (_, Some(line)) => (row, line),
+        (Some(above), None) => (above, model.log.window.rows.get(above).map_or(1, |row| model.lines_of(row)) - 1),
+        (None, None) => (0, 0),
+    }
+}
+
+/// What was there when the log was opened counts as seen, wherever one reads.
+pub(super) fn note_seen(log: &mut Log) {
+    if log.follow || log.seen_rows.is_none() {
+        log.seen_rows = log.known.total_rows;
+    }
+}
+
+/// Scrolls sideways by steps; positive shows what is further right.
+pub(super) fn sideways(model: &mut Model, steps: isize) -> Vec<Effect> {
+    let by = steps.saturating_mul(isize::try_from(SIDEWAYS).unwrap_or(1));
+    // A byte takes one column at most, but for tabs and the glyphs of controls: eight.
+    let longest = model.log.window.rows.iter().map(|row| row.text.len()).max().unwrap_or(0);
+    model.log.sideways = model.log.sideways.saturating_add_signed(by).min(longest.saturating_mul(8));
+    Vec::new()
+}
+
+/// Follows what runs: goes to the end of the log, and on to the command that runs if this one has ended.
+pub(super) fn follow(model: &mut Model) -> Vec<Effect> {
+    let is_run_active = model.run.as_ref().is_some_and(|run| run.head.phase == Phase::Active);
+    if is_run_active {
+        model.tree.chosen = false;
+        let place = model.run.as_ref().and_then(telling_place).filter(|_| !model.log.is_alive);
+        if let Some(place) = place {
+            let mut effects = tree::select(model, place);
+            effects.extend(go(model, Move::Bottom));
+            return effects;
+        }
+    }
+    go(model, Move::Bottom)
+}

@@ -1,0 +1,226 @@
+//! Finding things in the log on screen: searching, filtering, errors, slow gaps, places and marks.
+//!
+//! What is looked for is looked for by the worker; here it is only said what, from where, and what to say if there is none.
+
+use super::keys::focus;
+use super::log::{look_anew, refresh, seek};
+use super::tree;
+use crate::cri::Stream;
+use crate::sanitise::Progress;
+use crate::search::{Filter, Query, Towards};
+use crate::tui::keymap::{Action, Key};
+use crate::tui::layout::Pane;
+use crate::tui::model::Model;
+use crate::tui::msg::{Effect, Goal, Sought};
+use crate::tui::prompt::{Kind, Prompt, parse_goto};
+use crate::words;
+
+/// The most rows around those that a filter lets through.
+const MAX_CONTEXT: usize = 20;
+
+/// Begins to type a line.
+pub(super) fn open(model: &mut Model, kind: Kind) -> Vec<Effect> {
+    if model.log.path.is_some() {
+        model.prompt = Some(Prompt::new(kind));
+    }
+    Vec::new()
+}
+
+/// A key while a line is being typed.
+pub(super) fn press(model: &mut Model, key: Key, action: Option<Action>) -> Vec<Effect> {
+    let Some(prompt) = &mut model.prompt else { return Vec::new() };
+    match action {
+        Some(Action::Accept) => return accept(model),
+        Some(Action::Back) => model.prompt = None,
+        Some(Action::Literal) if prompt.kind.is_pattern() => prompt.is_literal = !prompt.is_literal,
+        Some(Action::Older) => recall(model, 1),
+        Some(Action::Newer) => recall(model, -1),
+        _ => {
+            prompt.type_key(key);
+            let is_mark = matches!(prompt.kind, Kind::Mark | Kind::GoToMark);
+            if is_mark && !prompt.input.value().is_empty() {
+                return accept(model);
+            }
+        }
+    }
+    Vec::new()
+}
+
+/// Takes a pattern of before in place of what was typed.
+fn recall(model: &mut Model, by: isize) {
+    let Some(prompt) = model.prompt.as_mut().filter(|prompt| prompt.kind.is_pattern()) else { return };
+    prompt.back = prompt.back.saturating_add_signed(by).min(model.past.len());
+    let text = model.past.get(prompt.back).unwrap_or_default().to_owned();
+    prompt.fill(&text);
+}
+
+/// What was typed counts.
+fn accept(model: &mut Model) -> Vec<Effect> {
+    let Some(prompt) = model.prompt.take() else { return Vec::new() };
+    let text = prompt.input.value().to_owned();
+    let done = match prompt.kind {
+        Kind::Search => search(model, &text, prompt.is_literal),
+        Kind::Filter => filter(model, &text, prompt.is_literal),
+        Kind::Goto => {
+            let goal = parse_goto(&text, model.command_span(), &model.time_zone);
+            goal.map(|goal| go_to(model, goal)).map_err(ToOwned::to_owned)
+        }
+        Kind::Mark => Ok(mark(model, &text)),
+        Kind::GoToMark => Ok(go_to_mark(model, &text)),
+    };
+    match done {
+        Ok(effects) => {
+            focus(model, Pane::Log);
+            effects
+        }
+        Err(why) => {
+            model.prompt = Some(Prompt { fault: Some(why), ..prompt });
+            Vec::new()
+        }
+    }
+}
+
+/// Searches from where one stands; for nothing, no more.
+fn search(model: &mut Model, pattern: &str, is_literal: bool) -> Result<Vec<Effect>, String> {
+    if pattern.is_empty() {
+        return Ok(clear_search(model));
+    }
+    model.lens.search = Some(Query::new(pattern, is_literal)?);
+    model.past.push(pattern);
+    model.log.known.hits = None;
+    let from = model.current_row().map_or(0, |row| row.offset);
+    Ok(seek_match(model, from, Towards::Down))
+}
+
+/// The matches are no more marked nor counted.
+pub(super) fn clear_search(model: &mut Model) -> Vec<Effect> {
+    model.lens.search = None;
+    (model.log.known.hits, model.log.asked) = (None, None);
+    refresh(model)
+}
+
+/// The next row that matches, or the one before.
+pub(super) fn next_match(model: &mut Model, towards: Towards) -> Vec<Effect> {
+    if model.lens.search.is_none() {
+        return say(model, "nothing is searched for: / begins");
+    }
+    let from = beside(model, towards);
+    seek_match(model, from, towards)
+}
+
+fn seek_match(model: &mut Model, from: u64, towards: Towards) -> Vec<Effect> {
+    let Some(query) = model.lens.search.clone() else { return Vec::new() };
+    let missed = format!("no row matches {}", query.pattern());
+    seek(model, Goal::Next { what: Sought::Match(query), from, towards }, &missed)
+}
+
+/// From where on the next one is looked for: the current row itself does not count.
+fn beside(model: &Model, towards: Towards) -> u64 {
+    let here = model.current_row().map_or(0, |row| row.offset);
+    if towards == Towards::Down { here.saturating_add(1) } else { here }
+}
+
+/// Shows only rows that match, or, after a `!`, only those that do not; for nothing, all.
+fn filter(model: &mut Model, pattern: &str, is_literal: bool) -> Result<Vec<Effect>, String> {
+    let (is_inverse, pattern) = pattern.strip_prefix('!').map_or((false, pattern), |pattern| (true, pattern));
+    let filter = match pattern {
+        "" => None,
+        pattern => Some(Filter { query: Query::new(pattern, is_literal)?, is_inverse }),
+    };
+    if !pattern.is_empty() {
+        model.past.push(pattern);
+    }
+    Ok(set_filter(model, filter))
+}
+
+/// Shows other rows from now on.
+pub(super) fn set_filter(model: &mut Model, filter: Option<Filter>) -> Vec<Effect> {
+    model.lens.sieve.filter = filter;
+    model.log.known.passed = None;
+    look_anew(model)
+}
+
+/// Shows more or fewer rows around those that the filter lets through.
+pub(super) fn widen(model: &mut Model, by: isize) -> Vec<Effect> {
+    if model.lens.sieve.filter.is_none() {
+        return say(model, "+ and - are for rows around those of a filter: & sets one");
+    }
+    let sieve = &mut model.lens.sieve;
+    sieve.context = sieve.context.saturating_add_signed(by).min(MAX_CONTEXT);
+    look_anew(model)
+}
+
+/// Shows rows of one stream only, or of both.
+pub(super) fn only(model: &mut Model, stream: Option<Stream>) -> Vec<Effect> {
+    if model.lens.sieve.stream == stream {
+        return Vec::new();
+    }
+    model.lens.sieve.stream = stream;
+    look_anew(model)
+}
+
+/// Shows all that was overwritten, or its last state.
+pub(super) fn unfold(model: &mut Model) -> Vec<Effect> {
+    let sieve = &mut model.lens.sieve;
+    let (progress, said) = match sieve.progress {
+        Progress::Last => (Progress::All, "everything that was written, also what was overwritten"),
+        Progress::All => (Progress::Last, "what was overwritten shows its last state"),
+    };
+    sieve.progress = progress;
+    model.said = Some(said.into());
+    look_anew(model)
+}
+
+/// The next row that tells of an error, or the one before.
+pub(super) fn next_error(model: &mut Model, towards: Towards) -> Vec<Effect> {
+    let from = beside(model, towards);
+    let missed = if towards == Towards::Down { "no error row further down" } else { "no error row further up" };
+    seek(model, Goal::Next { what: Sought::Error, from, towards }, missed)
+}
+
+/// The next row that took long to come, or the one before.
+pub(super) fn next_gap(model: &mut Model, towards: Towards) -> Vec<Effect> {
+    let (min_ms, from) = (model.slow_ms(), beside(model, towards));
+    let missed = format!("no gap of {} or more from here", words::duration(min_ms));
+    seek(model, Goal::Next { what: Sought::Gap { min_ms }, from, towards }, &missed)
+}
+
+fn go_to(model: &mut Model, goal: Goal) -> Vec<Effect> {
+    let missed = match goal {
+        Goal::Row(_) => "the log has fewer rows",
+        Goal::Time(_) => "the log ends before that",
+        _ => "the log has no rows",
+    };
+    seek(model, goal, missed)
+}
+
+fn mark(model: &mut Model, name: &str) -> Vec<Effect> {
+    let row = model.current_row().map(|row| row.offset);
+    if let (Some(name), Some(row), Some(key)) = (name.chars().next(), row, model.log.key.clone()) {
+        model.marks.insert(name, (key, row));
+        model.said = Some(format!("marked {}", crate::sanitise::name(&name.to_string())));
+    }
+    Vec::new()
+}
+
+fn go_to_mark(model: &mut Model, name: &str) -> Vec<Effect> {
+    let Some((key, row)) = name.chars().next().and_then(|name| model.marks.get(&name)).cloned() else {
+        return say(model, "no such mark: m and a letter set one");
+    };
+    if model.wanted.as_ref() != Some(&key.0) {
+        return say(model, "this mark is in another run");
+    }
+    let mut effects = Vec::new();
+    if model.log.key.as_ref() != Some(&key) {
+        model.tree.chosen = true;
+        effects = tree::select(model, key.1);
+    }
+    effects.extend(seek(model, Goal::Place(row), "the log has no rows"));
+    effects
+}
+
+/// Says something in the last row, until the next key.
+pub(super) fn say(model: &mut Model, what: &str) -> Vec<Effect> {
+    model.said = Some(what.to_owned());
+    Vec::new()
+}
