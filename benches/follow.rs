@@ -99,7 +99,7 @@ fn spent(pid: Pid) -> Duration {
     let tasks = fs::read_dir(format!("/proc/{}/task", pid.as_raw_nonzero())).unwrap();
     let of_task = |task: fs::DirEntry| {
         let stat = fs::read_to_string(task.path().join("schedstat")).ok()?;
-        stat.split(' ').next()?.parse().ok()
+        stat.split(' ').next()?.parse::<u64>().ok()
     };
     Duration::from_nanos(tasks.flatten().filter_map(of_task).sum())
 }
@@ -249,8 +249,10 @@ fn burst() {
     let before = spent(session.pid);
     println!("1,000,000 lines/s for {} s", POURING.as_secs());
     let mut times = thread::scope(|scope| {
-        let pour = Pour { lines_per_s: BURST_LINES_PER_S, pad: 0, written: &written, is_over: &is_over };
-        scope.spawn(|| pour.run(&running.log));
+        let pour = || {
+            Pour { lines_per_s: BURST_LINES_PER_S, pad: 0, written: &written, is_over: &is_over }.run(&running.log);
+        };
+        scope.spawn(pour);
         keys(&session, &is_over)
     });
     let used = share(spent(session.pid) - before, POURING);

@@ -231,6 +231,7 @@ mod tests {
         assert!(is_change(EventKind::Access(AccessKind::Close(AccessMode::Write))));
         assert!(is_change(EventKind::Create(CreateKind::File)));
         assert!(is_change(EventKind::Modify(ModifyKind::Any)));
+        assert!(is_change(EventKind::Other), "events were lost: the queue was full");
     }
 
     #[test]
