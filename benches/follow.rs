@@ -99,7 +99,7 @@ fn spent(pid: Pid) -> Duration {
     let tasks = fs::read_dir(format!("/proc/{}/task", pid.as_raw_nonzero())).unwrap();
     let of_task = |task: fs::DirEntry| {
         let stat = fs::read_to_string(task.path().join("schedstat")).ok()?;
-        stat.split(' ').next()?.parse().ok()
+        stat.split(' ').next()?.parse::<u64>().ok()
     };
     Duration::from_nanos(tasks.flatten().filter_map(of_task).sum())
 }
@@ -109,8 +109,9 @@ fn peak_kib(pid: Pid) -> String {
     status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default().trim().to_owned()
 }
 
-fn share(spent: Duration, of: Duration) -> f64 {
-    100.0 * spent.as_secs_f64() / of.as_secs_f64()
+/// How much of a core the process has used since `before`, in hundredths.
+fn share(pid: Pid, before: Duration, of: Duration) -> f64 {
+    100.0 * spent(pid).saturating_sub(before).as_secs_f64() / of.as_secs_f64()
 }
 
 /// Median, 99th percentile and worst, in milliseconds.
@@ -147,8 +148,8 @@ fn idle() {
     thread::sleep(Duration::from_secs(2));
     let before = spent(session.pid);
     thread::sleep(IDLE);
-    let used = spent(session.pid) - before;
-    println!("idle, a run goes on: {:.2} % of a core, peak {}", share(used, IDLE), peak_kib(session.pid));
+    let used = share(session.pid, before, IDLE);
+    println!("idle, a run goes on: {used:.2} % of a core, peak {}", peak_kib(session.pid));
     session.kill(Signal::TERM);
 }
 
@@ -211,7 +212,7 @@ fn stream() {
         scope.spawn(|| Pour { lines_per_s, pad, written: &written, is_over: &is_over }.run(&running.log));
         lag(&session, &written, &is_over)
     });
-    let used = share(spent(session.pid) - before, POURING);
+    let used = share(session.pid, before, POURING);
     println!("  rundown: {used:.1} % of a core, behind by {}, peak {}", spread(&mut lags), peak_kib(session.pid));
     session.kill(Signal::TERM);
 
@@ -221,7 +222,7 @@ fn stream() {
     let before = spent(Pid::from_child(&tail));
     let (written, is_over) = (Mutex::default(), AtomicBool::new(false));
     Pour { lines_per_s, pad, written: &written, is_over: &is_over }.run(&running.log);
-    let of_tail = share(spent(Pid::from_child(&tail)) - before, POURING);
+    let of_tail = share(Pid::from_child(&tail), before, POURING);
     println!("  tail -f >/dev/null: {of_tail:.1} % of a core; rundown takes {:.1} times that", used / of_tail);
     tail.kill().unwrap();
     tail.wait().unwrap();
@@ -249,11 +250,13 @@ fn burst() {
     let before = spent(session.pid);
     println!("1,000,000 lines/s for {} s", POURING.as_secs());
     let mut times = thread::scope(|scope| {
-        let pour = Pour { lines_per_s: BURST_LINES_PER_S, pad: 0, written: &written, is_over: &is_over };
-        scope.spawn(|| pour.run(&running.log));
+        let pour = || {
+            Pour { lines_per_s: BURST_LINES_PER_S, pad: 0, written: &written, is_over: &is_over }.run(&running.log);
+        };
+        scope.spawn(pour);
         keys(&session, &is_over)
     });
-    let used = share(spent(session.pid) - before, POURING);
+    let used = share(session.pid, before, POURING);
     println!("  keys: {}", spread(&mut times));
     println!("  rundown: {used:.1} % of a core, peak {}", peak_kib(session.pid));
     let last = written.lock().unwrap().last().unwrap().0;

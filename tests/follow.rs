@@ -310,7 +310,7 @@ fn a_row_that_a_killed_writer_left_open_is_unfinished() {
 
 fn follow_in_terminal(path: &Path) -> Session {
     let session = Session::of(&[path.as_os_str()], &[]);
-    session.shown.wait_for("the first screen", |screen| screen.alternate_screen());
+    session.shown.wait_for("the first screen", vt100::Screen::alternate_screen);
     session
 }
 

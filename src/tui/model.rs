@@ -174,6 +174,8 @@ pub struct Log {
     pub path: Option<FilePath>,
     /// Whether somebody may still be writing it.
     pub is_alive: bool,
+    /// Whoever wrote it was cut short.
+    pub is_broken_off: bool,
     /// The rows at hand: those on screen and some more at either side.
     pub window: Window,
     /// The first row on screen, counted in the window.
@@ -307,17 +309,7 @@ impl Model {
             return 1;
         }
         let width = self.lens.wrap.then(|| self.log_columns().text);
-        lines_of(row, width, self.lens.sieve.progress, self.is_broken_off())
-    }
-
-    /// Whoever wrote the log was cut short: a row without its end will not get one.
-    #[must_use]
-    pub fn is_broken_off(&self) -> bool {
-        match self.shown() {
-            Some(Item::Run(run)) => run.head.interrupted,
-            Some(Item::Sh(_, sh)) => sh.state == ShState::Interrupted,
-            Some(Item::Job(_)) | None => false,
-        }
+        lines_of(row, width, self.lens.sieve.progress, self.log.is_broken_off)
     }
 
     /// The row of the log that keys are about: the one that was looked for if it is on screen, else the first on screen.

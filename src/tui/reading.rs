@@ -117,16 +117,15 @@ impl Reading {
         // What is being read stays; the end is that of what is written now.
         self.file.stay(request.goal != Goal::Rows(Anchor::End));
         let change = self.file.extend()?;
-        let standing = std::mem::replace(&mut self.standing, self.file.standing());
         match change {
             Change::Same | Change::Gone => {}
             Change::Grown { .. } => self.look_again(),
-            Change::Truncated | Change::Reformatted | Change::Replaced => self.forget(&request.path),
+            Change::Truncated | Change::Reformatted | Change::Replaced => self.forget(),
         }
         Scan::set(&mut self.search, request.search.as_ref());
         Scan::set(&mut self.filter, request.sieve.filter.as_ref().map(|filter| &filter.query));
-        let is_same = matches!(change, Change::Same | Change::Gone) && standing == self.standing && request.is_refresh;
-        if let Some(last) = last.filter(|last| is_same && last.request.is_same_page(&request)) {
+        let is_same = matches!(change, Change::Same | Change::Gone) && self.standing == self.file.standing();
+        if let Some(last) = last.filter(|last| is_same && request.is_refresh && last.request.is_same_page(&request)) {
             self.last = Some(last);
             return Ok(vec![Msg::Unchanged(ticket, self.known()?)]);
         }
@@ -177,8 +176,8 @@ impl Reading {
     }
 
     /// It is another file now.
-    fn forget(&mut self, path: &FilePath) {
-        self.dirs = dirs_of(path);
+    fn forget(&mut self) {
+        self.dirs = dirs_of(self.file.path());
         self.index = Index::new(self.file.format());
         (self.search, self.filter) = (None, None);
         self.look_again();
@@ -254,6 +253,7 @@ impl Reading {
             self.count()?;
         }
         self.last = Some(Answered { request, target, rows });
+        self.standing = self.file.standing();
         let (generation, standing) = (self.file.generation(), self.standing);
         let page = Page { window, known: self.known()?, generation, standing, target };
         Ok(vec![Msg::Page(self.ticket, page)])

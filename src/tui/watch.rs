@@ -182,8 +182,8 @@ impl Eyes {
         for dir in self.wanted.iter().filter(|dir| !self.watched.contains_key(*dir)).cloned().collect::<Vec<_>>() {
             match watcher.watch(&dir, RecursiveMode::NonRecursive) {
                 Ok(()) => {
-                    let watched = Watched { identity: identity(&dir), is_remote: is_remote(&dir) };
-                    self.watched.insert(dir, watched);
+                    let now = Watched { identity: identity(&dir), is_remote: is_remote(&dir) };
+                    self.watched.insert(dir, now);
                 }
                 Err(error) if matches!(error.kind, notify::ErrorKind::MaxFilesWatch) => {
                     self.watcher = None;
@@ -198,6 +198,7 @@ impl Eyes {
 
 /// Whether others may write to a directory without this system's noticing it.
 #[cfg(target_os = "linux")]
+#[expect(clippy::cast_sign_loss, reason = "a pattern of 32 bits")]
 fn is_remote(dir: &Path) -> bool {
     rustix::fs::statfs(dir).is_ok_and(|found| REMOTE.contains(&(found.f_type as u64 & 0xffff_ffff)))
 }
@@ -231,6 +232,7 @@ mod tests {
         assert!(is_change(EventKind::Access(AccessKind::Close(AccessMode::Write))));
         assert!(is_change(EventKind::Create(CreateKind::File)));
         assert!(is_change(EventKind::Modify(ModifyKind::Any)));
+        assert!(is_change(EventKind::Other), "events were lost: the queue was full");
     }
 
     #[test]

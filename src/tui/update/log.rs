@@ -28,7 +28,9 @@ pub(super) fn show(model: &mut Model) -> Vec<Effect> {
     let is_run_active = model.run.as_ref().is_some_and(|run| run.head.phase == Phase::Active);
     // A log without a row in a run that goes on: some stores write the row at the command's end.
     let is_alive = state == ShState::Running || (state == ShState::Unknown && is_run_active);
+    let is_broken_off = state == ShState::Interrupted;
     if is_same && model.log.path == path {
+        model.log.is_broken_off = is_broken_off;
         // It has ended: an unfinished last line counts from now on.
         let has_changed = std::mem::replace(&mut model.log.is_alive, is_alive) != is_alive;
         return if has_changed { refresh(model) } else { Vec::new() };
@@ -38,7 +40,8 @@ pub(super) fn show(model: &mut Model) -> Vec<Effect> {
         ShState::Failed | ShState::Interrupted => Aim::End,
         _ => Aim::Start,
     };
-    model.log = Log { key: Some(key), path, is_alive, ticket: next_ticket(model), ..Log::default() };
+    let ticket = next_ticket(model);
+    model.log = Log { key: Some(key), path, is_alive, is_broken_off, ticket, ..Log::default() };
     model.log.follow = aim == Aim::End;
     aim_at(model, aim)
 }

@@ -86,7 +86,7 @@ fn draw_rows(model: &Model, area: Rect, buffer: &mut Buffer) {
         search: lens.search.as_ref(),
         at: log.at,
         progress: lens.sieve.progress,
-        is_broken_off: model.is_broken_off(),
+        is_broken_off: log.is_broken_off,
         theme: &model.theme,
     };
     rows.draw(buffer, area);
