@@ -216,7 +216,8 @@ impl Sifting {
         }
         let wanted = self.around.below - self.below.len();
         let (before, core) = (self.sieve.before(), self.piece_rows(wanted));
-        let window = log.window(Anchor::From(self.bottom), core + self.sieve.behind(), self.tail)?;
+        // One row behind the piece in any case: it tells where the next piece begins, and that there is one.
+        let window = log.window(Anchor::From(self.bottom), core + self.sieve.behind().max(1), self.tail)?;
         let mut rows = self.rows_before(log, self.bottom, before)?;
         let first = rows.len();
         rows.extend(window.rows);
@@ -283,5 +284,28 @@ impl Sifting {
 
     fn rows_before(&self, log: &LogFile, place: u64, count: usize) -> Result<Vec<Row>> {
         if count == 0 { Ok(Vec::new()) } else { Ok(log.window(Anchor::Before(place), count, self.tail)?.rows) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::file::FilePath;
+
+    #[test]
+    fn rows_that_were_not_asked_for_are_not_the_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("sh-1.log");
+        std::fs::write(&path, "2026-01-02T03:04:05Z stdout F row\n".repeat(10)).unwrap();
+        let log = LogFile::open(&FilePath::named(&path)).unwrap();
+        for progress in [Progress::Last, Progress::All] {
+            for below in 1..=11 {
+                let around = Around { place: 0, above: 0, below };
+                let mut sifting = Sifting::new(Sieve { progress, ..Sieve::default() }, around, Tail::Emit);
+                while !sifting.step(&log, None, u64::MAX).unwrap() {}
+                let window = sifting.finish(&log).unwrap();
+                assert_eq!((window.rows.len(), window.at_end), (below.min(10), below >= 10), "{progress:?}, {below}");
+            }
+        }
     }
 }
