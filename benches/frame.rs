@@ -1,4 +1,5 @@
-//! One frame of 200x60 over logs of several kinds: what a key or a new row costs at most every 16 ms.
+//! One frame of 200x60 over logs of several kinds: what a key or a new row costs at most every 16 ms. And what it costs to tell which
+//! rows were overwritten, and to take the text of rows.
 
 use std::hint::black_box;
 
@@ -13,6 +14,7 @@ use rundown::file::FilePath;
 use rundown::join::{Findings, JobNode, LogRef, Pairing, Place, RunHead, RunNode, ShNode, ShState};
 use rundown::log::{Row, Window};
 use rundown::model::{Job, JobId, Outcome, Phase, Run, RunId};
+use rundown::sanitise::{Progress, overwritten, plain};
 use rundown::time::Time;
 use rundown::tui::model::Model;
 use rundown::tui::msg::Msg;
@@ -110,9 +112,16 @@ fn model(text: Text) -> Model {
     model
 }
 
+/// 16 KiB of a bar that was drawn over and over.
+fn progress(_: u64) -> String {
+    let bar = |n: usize| format!("\r\x1b[K\x1b[36m{n:3}%\x1b[0m [{:<60}] {n}/100 crates", "█".repeat(n * 60 / 100));
+    (0..100).map(bar).collect()
+}
+
 fn frame(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("frame_200x60");
-    let logs: [(&str, Text); 3] = [("coloured rows", coloured), ("rows of 20 KB", long), ("wide characters", wide)];
+    let logs: [(&str, Text); 4] =
+        [("coloured rows", coloured), ("rows of 20 KB", long), ("wide characters", wide), ("progress", progress)];
     for (name, text) in logs {
         let model = model(text);
         let Ok(mut terminal) = Terminal::new(TestBackend::new(SIZE.width, SIZE.height));
@@ -123,5 +132,24 @@ fn frame(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, frame);
+/// Figures for 1000 rows.
+fn rows(criterion: &mut Criterion) {
+    let coloured: Vec<_> = (0..1000).map(|n| coloured(n).into_bytes()).collect();
+    let clean: Vec<_> = coloured.iter().map(|text| plain(text, Progress::Last).into_owned().into_bytes()).collect();
+    let redrawn: Vec<_> = (0..1000)
+        .map(|n| {
+            if n % 20 == 0 { format!("\x1b[20A\x1b[2Kstep {n}") } else { format!("\x1b[2K => step {n}") }.into_bytes()
+        })
+        .collect();
+    for (name, rows) in [("clean", &clean), ("coloured", &coloured), ("redrawn", &redrawn)] {
+        criterion.bench_function(&format!("overwritten_1000_rows_{name}"), |bencher| {
+            bencher.iter(|| overwritten(black_box(rows).iter().map(Vec::as_slice)));
+        });
+        criterion.bench_function(&format!("plain_1000_rows_{name}"), |bencher| {
+            bencher.iter(|| black_box(rows).iter().map(|row| plain(row, Progress::Last).len()).sum::<usize>());
+        });
+    }
+}
+
+criterion_group!(benches, frame, rows);
 criterion_main!(benches);

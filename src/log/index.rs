@@ -262,7 +262,7 @@ impl Index {
     /// Takes a line from the front, or keeps the beginning of one: what is left of the bytes.
     fn feed_line<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
         let offset = self.tail_offset();
-        let to_cut = usize_of(cut_of(offset, self.limits.line_reach) - self.counts.totals.bytes);
+        let to_cut = usize_of(cut_of(offset, self.is_rest, &self.limits) - self.counts.totals.bytes);
         let (within, _) = bytes.split_at(bytes.len().min(to_cut));
         let lf = memchr(b'\n', within);
         let end = lf.unwrap_or(within.len());

@@ -85,11 +85,6 @@ impl<'f> Rows<'f> {
         self.open
     }
 
-    /// How far the file was walked: where the next row begins, or later.
-    pub(super) const fn walked(&self) -> u64 {
-        self.walk.offset()
-    }
-
     /// From now on rows hold at most this much text.
     pub(super) fn set_cap(&mut self, cap_bytes: usize) {
         self.cap_bytes = cap_bytes;
@@ -225,7 +220,8 @@ impl View<'_> {
     /// The state at `at` as the records from `from` on tell it, and for which streams among them was an `F`.
     fn look_back(self, from: u64, at: u64) -> io::Result<(Starts, [bool; 2])> {
         let (mut starts, mut settled) = (Starts::new(self.limits.reach), [false; 2]);
-        let mut lines = Self { end: at, ..self }.lines(self.next_line_start(from)?.min(at));
+        let view = Self { end: at, ..self };
+        let mut lines = view.lines(view.next_line_start(from)?);
         while let Some(line) = lines.next()? {
             if let Ok(record) = self.format.parse_line(&line) {
                 starts.record(line.offset, record.stream, record.tag);

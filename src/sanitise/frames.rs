@@ -7,8 +7,8 @@
 //! row 4  ␛[2Klayer two 100%        line 2
 //! ```
 //!
-//! Of each line is known which columns show which row. A row is overwritten when it wrote something and nothing of it is left, or
-//! when it wrote nothing and a terminal has no empty line for it. What is not understood hides nothing: after it, all that came
+//! Of each line is known which columns show which row. A row is overwritten when nothing is left of what it wrote, or when it
+//! left nothing itself and a terminal has no empty line for it. What is not understood hides nothing: after it, all that came
 //! before stays.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -30,7 +30,13 @@ const MAX_PIECES: usize = 1000;
 /// the log, as one terminal showed them.
 pub fn overwritten<'a>(rows: impl IntoIterator<Item = &'a [u8]>) -> Vec<bool> {
     let mut frames = Frames::default();
-    let mut told: Vec<_> = rows.into_iter().filter_map(|row| frames.push(row)).collect();
+    let mut told = Vec::new();
+    for row in rows {
+        frames.push(row);
+        if frames.is_full() {
+            told.extend(frames.settle());
+        }
+    }
     told.extend(iter::from_fn(|| frames.settle()));
     told
 }
@@ -62,7 +68,8 @@ struct Run {
 struct Drawn {
     /// How many columns show it.
     columns: usize,
-    has_written: bool,
+    /// Whether it had left something when it ended.
+    has_left: bool,
     /// Whether it moved the cursor or erased something.
     has_moved: bool,
     /// The line on which it ended.
@@ -86,8 +93,8 @@ struct Piece {
 }
 
 impl Frames {
-    /// Takes the next row; gives whether the first one of which that was still open is overwritten, if that is settled now.
-    pub(crate) fn push(&mut self, bytes: &[u8]) -> Option<bool> {
+    /// Takes the next row.
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
         self.rows.push_back(Drawn::default());
         for op in Ops::new(without_line_end(bytes)) {
             self.obey(op);
@@ -96,7 +103,10 @@ impl Frames {
         let row = self.current();
         let line = self.line;
         self.line_at(line).ended = Some(row);
-        self.drawn(row, |drawn| drawn.line = line);
+        self.drawn(row, |drawn| {
+            drawn.line = line;
+            drawn.has_left = drawn.columns > 0;
+        });
         (self.line, self.column) = (line + 1, 0);
         if self.line > self.bottom {
             self.bottom = self.line;
@@ -105,7 +115,11 @@ impl Frames {
                 self.lines.pop_first();
             }
         }
-        if self.rows.len() > MAX_FRAME_ROWS { self.settle() } else { None }
+    }
+
+    /// Whether the first row that is still open can no more be overwritten.
+    pub(crate) fn is_full(&self) -> bool {
+        self.rows.len() > MAX_FRAME_ROWS
     }
 
     /// Whether the first row that is still open is overwritten, by those that were taken so far; `None` if there is none.
@@ -114,7 +128,7 @@ impl Frames {
         let number = self.first;
         self.first += 1;
         let shows_empty_line = |line: &Line| line.pieces.is_empty() && line.ended == Some(number);
-        Some(if drawn.has_written {
+        Some(if drawn.has_left {
             drawn.columns == 0
         } else if self.lines.get(&drawn.line).is_some_and(|line| !shows_empty_line(line)) {
             true
@@ -129,7 +143,7 @@ impl Frames {
             Op::Text(text) => self.text(text),
             Op::Tab => {
                 self.draw_run();
-                self.move_to((self.column / 8 + 1) * 8);
+                self.column = (self.column / 8 + 1) * 8;
             }
             Op::Special(found) => {
                 if found == '\x1b' {
@@ -174,12 +188,12 @@ impl Frames {
             Control::Erase(count) => self.cover(column, column.saturating_add(count), None),
             Control::Delete(count) => {
                 self.cover(column, column.saturating_add(count), None);
-                self.shift(|at| if at > column { at.saturating_sub(count).max(column) } else { at });
+                self.shift(|at| at.saturating_sub(count));
             }
             Control::Insert(count) => {
                 // Covers nothing, but cuts what lies on both sides of the cursor.
                 self.cover(column, column, None);
-                self.shift(|at| if at >= column { at.saturating_add(count) } else { at });
+                self.shift(|at| at.saturating_add(count));
             }
         }
     }
@@ -228,19 +242,17 @@ impl Frames {
             self.lose(piece.row, piece.to.min(to).saturating_sub(piece.from.max(from)));
         }
         if let Some(row) = row {
-            self.drawn(row, |drawn| {
-                drawn.columns += to - from;
-                drawn.has_written = true;
-            });
+            self.drawn(row, |drawn| drawn.columns += to - from);
         }
         if is_torn {
             self.forget();
         }
     }
 
+    /// Moves what lies right of the cursor.
     fn shift(&mut self, moved: impl Fn(usize) -> usize) {
-        let line = self.line;
-        for piece in &mut self.line_at(line).pieces {
+        let (line, column) = (self.line, self.column);
+        for piece in self.line_at(line).pieces.iter_mut().filter(|piece| piece.from >= column) {
             (piece.from, piece.to) = (moved(piece.from), moved(piece.to));
         }
     }
@@ -283,5 +295,53 @@ impl Frames {
     /// The highest line that can be reached.
     fn top(&self) -> i64 {
         self.bottom - MAX_FRAME_ROWS.cast_signed() as i64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The rows that stay.
+    fn left<'r>(rows: &[&'r str]) -> Vec<&'r str> {
+        let told = overwritten(rows.iter().map(|row| row.as_bytes()));
+        rows.iter().zip(told).filter(|(_, is_overwritten)| !is_overwritten).map(|(row, _)| *row).collect()
+    }
+
+    #[test]
+    fn a_row_of_which_something_is_left_stays() {
+        for (rows, stay) in [
+            (&["10%", "\x1b[1A20%"][..], &["\x1b[1A20%"][..]),
+            (&["Starting", "\x1b[1A\x1b[20G[ok]"], &["Starting", "\x1b[1A\x1b[20G[ok]"]),
+            (&["a", "b", "\x1b[2A\x1b[J"], &[]),
+            (&["a", "b", "\x1b[2A\x1b[J", "c"], &["\x1b[2A\x1b[J", "c"]),
+            (&["a", "\x1b[1A\x1b[2K\x1b[1B"], &[]),
+            (&["one", "", "two"], &["one", "", "two"]),
+            (&["one", ""], &["one", ""]),
+            (&["", "\x1b[1A\rlayer\x1b[1B", "done"], &["\x1b[1A\rlayer\x1b[1B", "done"]),
+            (&["x", "\x1b[?25h"], &["x"]),
+            (&["spinner\r\x1b[K", "done"], &["spinner\r\x1b[K", "done"]),
+        ] {
+            assert_eq!(left(rows), stay, "{rows:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_understood_hides_nothing() {
+        for screen in ["\x1b[2J", "\x1b[H", "\x1b[5;1H", "\x1bc", "\x1b[?1049h", "\x1b[3L"] {
+            let row = format!("{screen}\x1b[1A\x1b[2Knew");
+            assert_eq!(left(&["old", &row]), ["old", &row]);
+        }
+    }
+
+    #[test]
+    fn a_redraw_is_followed_so_many_rows_and_no_more() {
+        let hidden = |between: usize| {
+            let up = format!("\x1b[{}A\x1b[2K", between + 1);
+            let rows = iter::once("old").chain(iter::repeat_n("between", between)).chain([up.as_str()]);
+            overwritten(rows.map(str::as_bytes))[0]
+        };
+        assert!(hidden(MAX_FRAME_ROWS - 1));
+        assert!(!hidden(MAX_FRAME_ROWS));
     }
 }
