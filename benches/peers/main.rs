@@ -58,9 +58,6 @@ struct Arguments {
     /// A peer to leave out; may be given more than once
     #[arg(long, value_name = "NAME")]
     without: Vec<String>,
-    /// How the screen tells how many hits a search has; with a + behind it while there may be more
-    #[arg(long, value_name = "TEXT", default_value = "of {n}")]
-    hits: String,
     /// What cargo passes to every benchmark
     #[arg(long, hide = true)]
     bench: bool,

@@ -78,7 +78,8 @@ impl Suspicion {
     /// colour it is.
     #[inline]
     fn is_short_colour(&self, bytes: &[u8], escape: usize) -> bool {
-        let Some([before, _, b'[', params @ ..]) = bytes.get(escape.wrapping_sub(1)..).and_then(<[u8]>::first_chunk::<11>)
+        let Some([before, _, b'[', params @ ..]) =
+            bytes.get(escape.wrapping_sub(1)..).and_then(<[u8]>::first_chunk::<11>)
         else {
             return false;
         };
