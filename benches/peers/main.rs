@@ -11,7 +11,7 @@
 //! A machine's speed drifts by a factor of two within minutes, that of pairs run one after the other much less: quote the ratio, a
 //! median of all rounds with its range, not the milliseconds. The first contender is rundown. Files are read right before each
 //! measurement, so that all find them in memory. Screens are those of an emulator that reads a terminal of 120x40; the time that it
-//! takes is in all figures alike. Memory is looked at every 5 ms: `anonymous` is the process's own, the rest are files that it maps.
+//! takes is in all figures, little where a screen is drawn, nearly all where a program prints everything (`tail -f`, `less +F`). Memory is looked at every 5 ms: `anonymous` is the process's own, the rest are files that it maps.
 //!
 //! A goal is printed where there is one; a single range that crosses it says nothing.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
@@ -58,9 +58,6 @@ struct Arguments {
     /// A peer to leave out; may be given more than once
     #[arg(long, value_name = "NAME")]
     without: Vec<String>,
-    /// How the screen tells how many hits a search has; with a + behind it while there may be more
-    #[arg(long, value_name = "TEXT", default_value = "of {n}")]
-    hits: String,
     /// What cargo passes to every benchmark
     #[arg(long, hide = true)]
     bench: bool,

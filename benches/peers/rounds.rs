@@ -62,7 +62,7 @@ pub fn compare(title: &str, rounds: usize, file: &Path, mut contenders: Vec<Cont
     for (at, ((contender, samples), failed)) in contenders.iter().zip(&samples).zip(failed).enumerate() {
         let name = &contender.name;
         match contender.run {
-            None => println!("  {name:<34} not installed"),
+            None => println!("  {name:<34} not here"),
             Some(_) if failed => println!("  {name:<34} what was waited for did not come"),
             Some(_) => {
                 let times = Figures::of(samples.iter().map(|sample| ms(sample.took)));

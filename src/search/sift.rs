@@ -226,7 +226,8 @@ impl Sifting {
         }
         let wanted = self.around.below - self.below.len();
         let (before, core) = (self.sieve.before(), self.piece_rows(wanted));
-        let window = log.window(Anchor::From(self.bottom), core + self.sieve.behind(), self.tail)?;
+        // One row behind the piece in any case: it tells where the next piece begins, and that there is one.
+        let window = log.window(Anchor::From(self.bottom), core + self.sieve.behind().max(1), self.tail)?;
         let mut rows = self.rows_before(log, self.bottom, before)?;
         let first = rows.len();
         rows.extend(window.rows);

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::super::tests::{Growing, line};
 use super::*;
+use crate::file::FilePath;
 
 /// Any log of the search, with bars that are drawn over several lines among it.
 fn log_bytes() -> impl Strategy<Value = Vec<u8>> {
@@ -69,4 +70,21 @@ proptest! {
 fn what_is_near_is_counted_in_rows() {
     assert_eq!(near(&[false, false, true, false, false, false], 1), [false, true, true, true, false, false]);
     assert_eq!(near(&[true, false], 0), [true, false]);
+}
+
+#[test]
+fn rows_that_were_not_asked_for_are_not_the_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("sh-1.log");
+    std::fs::write(&path, "2026-01-02T03:04:05Z stdout F row\n".repeat(10)).unwrap();
+    let log = LogFile::open(&FilePath::named(&path)).unwrap();
+    for progress in [Progress::Last, Progress::All] {
+        for below in 1..=11 {
+            let around = Around { place: 0, above: 0, below };
+            let mut sifting = Sifting::new(Sieve { progress, ..Sieve::default() }, around, Tail::Emit);
+            while !sifting.step(&log, None, u64::MAX).unwrap() {}
+            let window = sifting.finish(&log).unwrap();
+            assert_eq!((window.rows.len(), window.at_end), (below.min(10), below >= 10), "{progress:?}, {below}");
+        }
+    }
 }
