@@ -62,6 +62,8 @@ pub struct Model {
     pub watched: Vec<PathBuf>,
     /// What is wrong with what was read of the store.
     pub store_fault: Option<String>,
+    /// What came of what the user asked for; gone with the next key.
+    pub told: Option<String>,
     /// What a user should know, on leaving, of how the store was read.
     pub notices: Vec<String>,
     /// What is waited for because the store cannot be read.
@@ -240,6 +242,7 @@ impl Model {
             watching: Watching::default(),
             watched: Vec::new(),
             store_fault: None,
+            told: None,
             notices: Vec::new(),
             waiting: None,
             signal: None,

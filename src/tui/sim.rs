@@ -59,7 +59,11 @@ impl Sim {
         let mut effects = std::collections::VecDeque::from(effects);
         while let Some(effect) = effects.pop_front() {
             match effect {
-                Effect::Load(_) | Effect::Refresh(_) | Effect::ReadRuns(_) | Effect::ReadLog(..) => {
+                Effect::Load(_)
+                | Effect::Refresh(_)
+                | Effect::ReadRuns(_)
+                | Effect::ReadLog(..)
+                | Effect::CopyRows(..) => {
                     for answer in self.desk.serve(effect) {
                         effects.extend(update(&mut self.model, answer));
                     }

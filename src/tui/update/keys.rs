@@ -36,6 +36,7 @@ impl Move {
 
 /// A key was pressed.
 pub(super) fn press(model: &mut Model, key: Key) -> Vec<Effect> {
+    model.told = None;
     match model.keymap.action(model.context(), key) {
         Some(action) => act(model, action),
         None => Vec::new(),
