@@ -1,6 +1,6 @@
 //! What a key does: the keymap names the action, the pane with the focus gives it its meaning.
 
-use super::{log, runs, tree};
+use super::{log, outside, runs, tree};
 use crate::tui::keymap::{Action, Key};
 use crate::tui::layout::{self, Pane};
 use crate::tui::model::Model;
@@ -75,6 +75,11 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
             model.mouse = !model.mouse;
             vec![Effect::CaptureMouse(model.mouse)]
         }
+        Action::CopyRow => outside::copy_row(model),
+        Action::CopyRows => outside::copy_rows(model),
+        Action::CopyCommand => outside::copy_command(model),
+        Action::Edit => outside::show(model, Effect::Edit),
+        Action::Page => outside::show(model, Effect::Page),
         Action::Suspend => vec![Effect::Suspend],
         Action::Quit => vec![Effect::Quit],
     }

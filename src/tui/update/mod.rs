@@ -6,6 +6,7 @@
 mod keys;
 mod log;
 mod mouse;
+mod outside;
 mod runs;
 mod store;
 mod tree;
