@@ -169,7 +169,7 @@ impl Session {
     /// Gives the terminal to another program.
     fn leave(&mut self, errand: Errand) -> Result<()> {
         self.threads.gate.close();
-        self.screen.leave();
+        term::give_back();
         self.is_away = true;
         let errands = self.threads.errands.as_ref();
         let is_sent = errands.is_some_and(|errands| errands.send(errand).is_ok());

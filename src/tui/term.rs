@@ -97,11 +97,6 @@ impl Screen {
         execute!(self.terminal.backend_mut(), CopyToClipboard::to_clipboard_from(text)).map_err(Error::Terminal)
     }
 
-    /// Gives the terminal back, until [`Screen::retake`].
-    pub(super) fn leave(&mut self) {
-        give_back();
-    }
-
     /// Gives the terminal back and stops this process until somebody lets it go on.
     pub(super) fn suspend(&mut self) -> Result<()> {
         give_back();
@@ -133,7 +128,8 @@ fn take(mouse: bool) -> io::Result<()> {
     if mouse { execute!(out, EnableMouseCapture) } else { Ok(()) }
 }
 
-fn give_back() {
+/// Gives the terminal back, until [`Screen::retake`].
+pub(super) fn give_back() {
     if !TAKEN.swap(false, Ordering::SeqCst) {
         return;
     }
