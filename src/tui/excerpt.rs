@@ -12,7 +12,7 @@ use crate::log::{LogFile, Row, Tail};
 use crate::sanitise::{Sanitiser, Span, Style, sgr};
 use crate::words;
 
-/// How much of a log goes before a row, and to an editor after it.
+/// How much of a large log goes before a row; to an editor twice as much in all.
 const REACH: u64 = 32 << 20;
 
 /// The most bytes of one row.
@@ -46,7 +46,7 @@ impl Excerpt {
         if excerpt.file.bytes() <= 2 * reach {
             return Ok(Self { from: 0, ..excerpt });
         }
-        Ok(Self { to: row.offset.saturating_add(reach), ..excerpt })
+        Ok(Self { to: excerpt.from.saturating_add(2 * reach), ..excerpt })
     }
 
     fn after(row: &LogRow, reach: u64) -> Result<Self> {
@@ -182,7 +182,11 @@ mod tests {
         for n in [0, rows / 2, rows - 1] {
             let row = row(&path, (n * row_bytes) as u64);
             for (excerpt, first, last) in [
-                (Excerpt::near(&row, reach).unwrap(), n.saturating_sub(1024), (n + 1023).min(rows - 1)),
+                (
+                    Excerpt::near(&row, reach).unwrap(),
+                    n.saturating_sub(1024),
+                    (n.saturating_sub(1024) + 2047).min(rows - 1),
+                ),
                 (Excerpt::after(&row, reach).unwrap(), n.saturating_sub(1024), rows - 1),
             ] {
                 let text = text(&excerpt, false);
