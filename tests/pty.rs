@@ -286,7 +286,7 @@ fn an_editor_has_the_terminal_to_itself_and_gets_a_copy() {
     let text = r#"trap 'echo interrupted' INT
         echo "begin $1"; cat "$2"
         while [ "$line" != "the end" ]; do read line; echo "got $line"; done"#;
-    let editor = script(dir.path(), "vim", text);
+    let editor = script(dir.path(), "nano", text);
     let copies = dir.path().join("copies");
     fs::create_dir(&copies).unwrap();
     let env = [("EDITOR", editor.as_str()), ("TMPDIR", copies.to_str().unwrap()), ("PATH", "/usr/bin:/bin")];

@@ -116,8 +116,10 @@ fn named(words: &[String]) -> &str {
 fn editor_arguments(words: &[String], file: &Path, line: u64) -> Vec<String> {
     let path = file.to_string_lossy().into_owned();
     match named(words) {
-        "vi" | "vim" | "nvim" | "view" | "ex" | "nano" | "pico" | "emacs" | "emacsclient" | "less" | "more" | "kak"
-        | "micro" | "joe" | "mg" | "ne" | "jed" => vec![format!("+{line}"), path],
+        // What a log says in its last lines must not set options of the editor.
+        "vim" | "nvim" => vec!["--cmd".into(), "set nomodeline".into(), format!("+{line}"), path],
+        "vi" | "view" | "ex" | "nano" | "pico" | "emacs" | "emacsclient" | "less" | "more" | "kak" | "micro"
+        | "joe" | "mg" | "ne" | "jed" => vec![format!("+{line}"), path],
         "hx" | "helix" => vec![format!("{path}:{line}")],
         "subl" | "zed" => vec!["--wait".into(), format!("{path}:{line}")],
         "code" | "code-insiders" | "codium" | "cursor" => {
@@ -165,7 +167,7 @@ mod tests {
         };
         for (spec, arguments) in [
             ("vi", "+7 /tmp/a b.log"),
-            ("/usr/bin/nvim -u NONE", "-u NONE +7 /tmp/a b.log"),
+            ("/usr/bin/nvim -u NONE", "-u NONE --cmd set nomodeline +7 /tmp/a b.log"),
             ("'/opt/my tools/nano'", "+7 /tmp/a b.log"),
             ("hx", "/tmp/a b.log:7"),
             ("code", "--wait --goto /tmp/a b.log:7"),
