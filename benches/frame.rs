@@ -1,4 +1,5 @@
-//! One frame of 200x60 with a coloured log: what a key or a new row costs at most every 16 ms.
+//! One frame of 200x60 over logs of several kinds: what a key or a new row costs at most every 16 ms. And what it costs to tell which
+//! rows were overwritten, and to take the text of rows.
 
 use std::hint::black_box;
 
@@ -13,6 +14,7 @@ use rundown::file::FilePath;
 use rundown::join::{Findings, JobNode, LogRef, Pairing, Place, RunHead, RunNode, ShNode, ShState};
 use rundown::log::{Row, Window};
 use rundown::model::{Job, JobId, Outcome, Phase, Run, RunId};
+use rundown::sanitise::{Progress, overwritten, plain};
 use rundown::time::Time;
 use rundown::tui::model::Model;
 use rundown::tui::msg::Msg;
@@ -22,27 +24,45 @@ use rundown::tui::view::view;
 
 const SIZE: Rect = Rect::new(0, 0, 200, 60);
 
-fn row(n: u64) -> Row {
-    let text = format!(
+/// What a row says.
+type Text = fn(u64) -> String;
+
+/// As most tools print it, in colours.
+fn coloured(n: u64) -> String {
+    format!(
         "\x1b[2m12:00:{:02}\x1b[0m \x1b[1;32mINFO\x1b[0m request \x1b[38;5;{}m{n:08x}\x1b[0m served in \x1b[38;2;200;120;20m{n} ms\x1b[0m {}",
         n % 60,
         n % 256,
         "and a rather long tail of words ".repeat(4)
-    );
+    )
+}
+
+/// 20 KB in colours, of which a screen shows a hundredth: minified code, JSON, a progress bar.
+fn long(n: u64) -> String {
+    coloured(n).repeat(87)
+}
+
+/// Characters of two columns, of several code points, and with marks on them.
+fn wide(n: u64) -> String {
+    format!("\x1b[33m{n}\x1b[0m {}", "試験は成功した 🎉 👩‍👩‍👧 e\u{301}a\u{308} ".repeat(8))
+}
+
+fn row(n: u64, text: Text) -> Row {
     Row {
         offset: n * 200,
         at: Some(Time::from_millis(0)),
         last_at: Some(Time::from_millis(0)),
         stream: Some(if n.is_multiple_of(3) { Stream::Stderr } else { Stream::Stdout }),
-        text: text.into_bytes(),
+        text: text(n).into_bytes(),
         cut_bytes: 0,
         complete: true,
         malformed: None,
+        pieces: Vec::new(),
     }
 }
 
-/// A run of 20 jobs of 10 commands, and a log of 60 coloured rows on screen.
-fn model() -> Model {
+/// A run of 20 jobs of 10 commands, and a log whose rows fill the screen four times.
+fn model(text: Text) -> Model {
     let id = RunId("01a2078a-83c0-7cf2-8c6a-691100000001".into());
     let run = Run {
         id: id.clone(),
@@ -86,17 +106,51 @@ fn model() -> Model {
     let _ = update(&mut model, Msg::Runs(RunList { heads: vec![head; 50], has_more: true }));
     let _ = update(&mut model, Msg::Run(id, Some(Box::new(node))));
     model.tree.at = Some(Place::Sh(JobId("job 1".into()), 1));
-    model.log.window = Window { rows: (0..240).map(row).collect(), at_start: true, at_end: true, file_bytes: 48_000 };
+    let rows = (0..240).map(|n| row(n, text)).collect();
+    model.log.window = Window { rows, at_start: true, at_end: true, file_bytes: 48_000 };
+    // In the middle: colours left switched on by the rows above are looked for.
+    model.log.top = 120;
     model
 }
 
-fn frame(criterion: &mut Criterion) {
-    let model = model();
-    let Ok(mut terminal) = Terminal::new(TestBackend::new(SIZE.width, SIZE.height));
-    criterion.bench_function("frame_200x60", |bencher| {
-        bencher.iter(|| terminal.draw(|frame| view(black_box(&model), frame)).is_ok());
-    });
+/// 16 KiB of a bar that was drawn over and over.
+fn progress(_: u64) -> String {
+    let bar = |n: usize| format!("\r\x1b[K\x1b[36m{n:3}%\x1b[0m [{:<60}] {n}/100 crates", "█".repeat(n * 60 / 100));
+    (0..100).map(bar).collect()
 }
 
-criterion_group!(benches, frame);
+fn frame(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("frame_200x60");
+    let logs: [(&str, Text); 4] =
+        [("coloured rows", coloured), ("rows of 20 KB", long), ("wide characters", wide), ("progress", progress)];
+    for (name, text) in logs {
+        let model = model(text);
+        let Ok(mut terminal) = Terminal::new(TestBackend::new(SIZE.width, SIZE.height));
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| terminal.draw(|frame| view(black_box(&model), frame)).is_ok());
+        });
+    }
+    group.finish();
+}
+
+/// Figures for 1000 rows.
+fn rows(criterion: &mut Criterion) {
+    let coloured: Vec<_> = (0..1000).map(|n| coloured(n).into_bytes()).collect();
+    let clean: Vec<_> = coloured.iter().map(|text| plain(text, Progress::Last).into_owned().into_bytes()).collect();
+    let redrawn: Vec<_> = (0..1000)
+        .map(|n| {
+            if n % 20 == 0 { format!("\x1b[20A\x1b[2Kstep {n}") } else { format!("\x1b[2K => step {n}") }.into_bytes()
+        })
+        .collect();
+    for (name, rows) in [("clean", &clean), ("coloured", &coloured), ("redrawn", &redrawn)] {
+        criterion.bench_function(&format!("overwritten_1000_rows_{name}"), |bencher| {
+            bencher.iter(|| overwritten(black_box(rows).iter().map(Vec::as_slice)));
+        });
+        criterion.bench_function(&format!("plain_1000_rows_{name}"), |bencher| {
+            bencher.iter(|| black_box(rows).iter().map(|row| plain(row, Progress::Last).len()).sum::<usize>());
+        });
+    }
+}
+
+criterion_group!(benches, frame, rows);
 criterion_main!(benches);

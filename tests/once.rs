@@ -147,6 +147,39 @@ fn raw_gives_back_what_was_written() {
     assert_eq!(rows[1]["bytes"], BASE64_STANDARD.encode(b"\0\xffb"), "pieces before and after the pause are one row");
 }
 
+#[test]
+fn text_shows_the_last_state_of_progress_and_data_all_of_it() {
+    let dir = TempDir::new().unwrap();
+    let frame = |percent: u8, up: &str| format!("{up}\u{1b}[2Kfetch {percent}%\n\u{1b}[2Kbuild {percent}%\n");
+    let up = "\u{1b}[2A\u{1b}[33m";
+    let redraws = (0..100).map(|percent| frame(percent, up)).collect::<String>();
+    let written = format!("start\n{}{redraws}{}1%\r2%\nend\n", frame(0, ""), frame(100, up));
+    stdout(dir.path(), &["record", "--root", "R", "--", "printf", "%s", &written], 0);
+    let rows = |args: &[&str]| {
+        let said = stdout(dir.path(), &[&["--root", "R", "--once"], args].concat(), 0);
+        said.lines().filter_map(|line| line.strip_prefix("    ")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(rows(&[]), ["start", "fetch 100%", "build 100%", "2%", "end"]);
+    let yellow = |row: &str| format!("\u{1b}[0;33m{row}\u{1b}[0m");
+    assert_eq!(rows(&["--color", "always"])[1..], ["fetch 100%", "build 100%", "2%", "end"].map(yellow));
+    assert_eq!(stdout(dir.path(), &["--root", "R", "--once", "--format", "raw"], 0), written);
+    assert_eq!(json_lines(dir.path(), &["--root", "R", "--once", "--format", "jsonl"]).len(), 1 + 2 * 102 + 2);
+}
+
+#[test]
+fn a_link_of_the_web_stays_one_in_colour_and_only_there() {
+    let dir = TempDir::new().unwrap();
+    let link = |target: &str| format!("\u{1b}]8;id=1;{target}\u{1b}\\here\u{1b}]8;;\u{7}\n");
+    let written = link("https://a.example/?q=1") + &link("file:///etc/passwd") + "open \u{1b}]8;;http://b\u{7}end\nx\n";
+    stdout(dir.path(), &["record", "--root", "R", "--", "printf", "%s", &written], 0);
+    let text = |colour| stdout(dir.path(), &["--root", "R", "--once", "--color", colour], 0);
+    assert!(text("never").ends_with("\n    here\n    here\n    open end\n    x\n"), "{:?}", text("never"));
+    let linked = |target: &str, text: &str| format!("\u{1b}]8;;{target}\u{1b}\\{text}\u{1b}]8;;\u{1b}\\");
+    let (first, last) = (linked("https://a.example/?q=1", "here"), linked("http://b", "end"));
+    let shown = format!("\n    {first}\n    here\n    open {last}\n    x\n");
+    assert!(text("always").ends_with(&shown), "{:?}", text("always"));
+}
+
 /// A physical line as the corpus has it.
 fn told(record: &Value) -> Value {
     let content = match (&record["content"], &record["bytes"]) {
@@ -217,7 +250,7 @@ fn plain_text_is_shown_as_it_is() {
     let said = stdout(dir.path(), &of_plain(&["-t", "time"]), 0);
     let rows: Vec<&str> = said.lines().filter(|line| line.starts_with("    ") && !line.contains("xxx")).collect();
     let blank = " ".repeat(4 + 12 + 2);
-    let shown = ["red", "50%␍100%", "bad �", "2026-01-02T03:04:05Z stderr F no record", "end"];
+    let shown = ["red", "100%", "bad �", "2026-01-02T03:04:05Z stderr F no record", "end"];
     assert_eq!(rows, shown.map(|row| format!("{blank}{row}")), "{said}");
     assert!(!said.contains("  ! ") && !said.contains("  E "), "{said}");
     assert!(stdout(dir.path(), &of_plain(&["--color", "always"]), 0).contains("    \x1b[0;31mred\x1b[0m\n"));

@@ -4,7 +4,10 @@
 
 mod common;
 
+use std::fs::{self, Permissions};
 use std::num::NonZeroU16;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use common::built::{Built, passed_run, run_id};
 use common::session::{PATIENCE, Session};
@@ -89,6 +92,99 @@ fn ctrl_z_gives_the_terminal_back_and_takes_it_again() {
     session.press("q");
     assert_eq!(session.exit().code(), Some(0));
     session.assert_given_back();
+}
+
+/// A program of the user's: a script of the shell.
+fn script(dir: &Path, name: &str, text: &str) -> String {
+    let path = dir.join(name);
+    fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o700)).unwrap();
+    path.to_str().unwrap().into()
+}
+
+#[test]
+fn an_editor_has_the_terminal_to_itself_and_gets_a_copy() {
+    let (dir, store) = (tempfile::tempdir().unwrap(), running());
+    store.print(&run_id(1), "build", 1, 30, Stream::Stderr, "\x1b[31mthe second row\n");
+    // A line of which a key had gone elsewhere would not come to it whole; Ctrl-C is its own.
+    let text = r#"trap 'echo interrupted' INT
+        echo "begin $1"; cat "$2"
+        while [ "$line" != "the end" ]; do read line; echo "got $line"; done"#;
+    let editor = script(dir.path(), "nano", text);
+    let copies = dir.path().join("copies");
+    fs::create_dir(&copies).unwrap();
+    let env = [("EDITOR", editor.as_str()), ("TMPDIR", copies.to_str().unwrap()), ("PATH", "/usr/bin:/bin")];
+    let session = Session::start(&store, &env);
+    session.shown.wait_for_text("the second row");
+    session.press("v");
+    session.shown.wait_for("the editor", |screen| {
+        let contents = screen.contents();
+        !screen.alternate_screen() && contents.contains("begin +1\nthe first row\nthe second row")
+    });
+    assert_eq!(fs::read_dir(&copies).unwrap().count(), 1);
+    session.press("quite a line\n");
+    session.shown.wait_for_text("got quite a line");
+    session.press("\x03");
+    session.shown.wait_for_text("interrupted");
+    session.press("the end\n");
+    session
+        .shown
+        .wait_for("ours again", |screen| screen.alternate_screen() && screen.contents().contains("the second row"));
+    assert_eq!(fs::read_dir(&copies).unwrap().count(), 0, "the copy is gone");
+    session.press("?");
+    session.shown.wait_for_text("Everywhere");
+    session.press("\x03");
+    assert_eq!(session.exit().code(), Some(0));
+    session.assert_given_back();
+}
+
+#[test]
+fn a_pager_gets_the_rows_and_may_end_early() {
+    let (dir, store) = (tempfile::tempdir().unwrap(), running());
+    for n in 0..5000 {
+        store.print(&run_id(1), "build", 1, 30 + n, Stream::Stdout, "\x1b[32mone of many rows\n");
+    }
+    let pager = script(dir.path(), "less", r#"echo "$*"; head -n 2 | tr '\033' '^'; read key </dev/tty"#);
+    let session = Session::start(&store, &[("PAGER", &pager), ("PATH", "/usr/bin:/bin")]);
+    session.shown.wait_for_text("one of many rows");
+    session.press("g");
+    session.shown.wait_for_text("the first row");
+    session.press("|");
+    session.shown.wait_for_text("-R +1g");
+    session.shown.wait_for_text("^[0;32mone of many rows^[0m");
+    session.press("\n");
+    session.shown.wait_for("ours again", Screen::alternate_screen);
+    session.press("q");
+    assert_eq!(session.exit().code(), Some(0));
+    session.assert_given_back();
+}
+
+#[test]
+fn an_editor_that_is_not_there_is_told_and_nothing_is_lost() {
+    let store = running();
+    let session = Session::start(&store, &[("VISUAL", "/not/there/vim -R")]);
+    session.shown.wait_for_text("the first row");
+    session.press("v");
+    session.shown.wait_for_text("cannot run the editor vim");
+    session.shown.wait_for_text("the first row");
+    session.press("q");
+    assert_eq!(session.exit().code(), Some(0));
+    session.assert_given_back();
+}
+
+#[test]
+fn rows_and_commands_are_copied_through_the_terminal() {
+    let store = running();
+    store.print(&run_id(1), "build", 1, 30, Stream::Stdout, "\x1b[31mred\x07\n");
+    let session = Session::start(&store, &[]);
+    session.shown.wait_for_text("red");
+    session.press("y");
+    session.shown.wait_for_copy("the first row");
+    session.press("c");
+    session.shown.wait_for_copy("make all");
+    session.press("Y");
+    session.shown.wait_for_copy("the first row\nred␇\n");
+    session.shown.wait_for_text("copied 21 B");
 }
 
 #[test]

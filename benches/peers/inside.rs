@@ -15,9 +15,6 @@ use crate::rounds::tell_latencies;
 const PLACES: u64 = 2000;
 /// The rows of a screen.
 const ROWS: usize = 40;
-/// A row is looked at for its time, not for its text.
-const ROW_BYTES: usize = 64;
-
 /// A place anywhere → the rows of a screen there.
 pub fn goto(bench: &mut Bench) -> Result<()> {
     let log = bench.logs.get(bench.largest(), Manner::Large)?;

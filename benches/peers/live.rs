@@ -37,7 +37,7 @@ fn with_each(
     for &(name, args) in FOLLOWERS {
         let label = [&[name], args].concat().join(" ");
         let Some(program) = bench.program(name) else {
-            println!("  {label:<34} not installed");
+            println!("  {label:<34} not here");
             continue;
         };
         let (log, lines) = bench.logs.live(mebibytes)?;
@@ -120,7 +120,7 @@ pub fn follow(bench: &mut Bench) -> Result<()> {
     println!("\n20 MB/s for 5 s, in appends of 1 ms; goal: 25 % of a core, 50 ms behind");
     with_each(bench, 1, |label, mut terminal, log, lines| {
         terminal.rest(Duration::from_secs(1))?;
-        let pace = Pace { lines: 118, every: Duration::from_millis(1), batches: 5000 };
+        let pace = Pace { lines: 119, every: Duration::from_millis(1), batches: 5000 };
         let pid = terminal.pid();
         let (share, (flood, seen)) = cpu_share(pid, || {
             let flood = flood(&log.path, lines, pace)?;

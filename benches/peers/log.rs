@@ -4,13 +4,17 @@
 //! Every row has its number, so that no two look alike; the first and the last say that they are.
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::process::exit;
+use std::thread;
 
 use anyhow::{Context, Result};
 use jiff::Timestamp;
 use rundown::time::Time;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 use tempfile::TempDir;
 
 /// What only the first row says.
@@ -31,10 +35,10 @@ const MAX_STEP_NANOS: u64 = 300_000;
 const BODIES: [&str; 8] = [
     "\x1b[1m\x1b[32m   Compiling\x1b[0m serde_json v1.0.145 (registry+https://github.com/rust-lang/crates.io-index) with 14 features in 2 units",
     "test parser::tests::a_header_that_is_torn_between_two_reads_is_one_header_all_the_same_case_17 ... \x1b[32mok\x1b[0m",
-    "{\"level\":\"info\",\"ts\":1767323045.123,\"caller\":\"server/handler.go:218\",\"msg\":\"request served\",\"status\":200,\"took\":\"1.72ms\"}",
+    "{\"level\":\"info\",\"ts\":1767323045.123,\"caller\":\"server/handler.go:218\",\"msg\":\"request served\",\"status\":200,\"took\":\"1.72ms\",\"parcel\":\"7f3a9c01\",\"nodes\":[\"depot\",\"mill\"]}",
     "\x1b[2m12:00:07\x1b[0m \x1b[38;5;39mINFO\x1b[0m served \x1b[38;2;200;120;20m/api/v1/parcels/7f3a9c01/route\x1b[0m from cache, age 12 s, of 4 nodes",
     "npm warn deprecated inflight@1.0.6: This module is not supported, and leaks memory. Do not use it; see lru-cache for a way out",
-    "    at processTicksAndRejections (node:internal/process/task_queues:95:5) in async Promise.all (index 3) of main.test.ts",
+    "    at processTicksAndRejections (node:internal/process/task_queues:95:5) in async Promise.all (index 3) of main.test.ts, called by Object.deliver",
     "\x1b[33mwarning\x1b[0m: unused variable: `parcel_weight_in_grams`, which is \x1b[1massigned\x1b[0m in src/route/way.rs:42:9 and read nowhere",
     "",
 ];
@@ -83,7 +87,9 @@ pub struct Logs {
 
 impl Logs {
     pub fn new() -> Result<Self> {
-        Ok(Self { dir: TempDir::with_prefix("rundown-peers-")?, made: BTreeMap::new() })
+        let dir = TempDir::with_prefix("rundown-peers-")?;
+        remove_when_stopped(dir.path().to_owned())?;
+        Ok(Self { dir, made: BTreeMap::new() })
     }
 
     /// Where they lie; also a home for programs that want one.
@@ -108,6 +114,18 @@ impl Logs {
         let path = self.dir.path().join("live.log");
         write(&path, mebibytes, Manner::Small).with_context(|| format!("cannot write {}", path.display()))
     }
+}
+
+/// They are too large to be left behind.
+fn remove_when_stopped(dir: PathBuf) -> io::Result<()> {
+    let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
+    thread::spawn(move || {
+        if let Some(signal) = signals.forever().next() {
+            let _ = fs::remove_dir_all(dir);
+            exit(128 + signal);
+        }
+    });
+    Ok(())
 }
 
 fn write(path: &Path, mebibytes: u64, manner: Manner) -> io::Result<(Log, Lines)> {

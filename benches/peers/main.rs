@@ -1,28 +1,17 @@
 //! rundown beside the programs that people use for the same, on the same logs, in turn: ratios to read, no test to fail.
 //!
 //! ```console
-//! cargo bench --bench peers -- open raw           # some sections; without any it says which there are
-//! cargo bench --bench peers -- all --big          # all of them; takes 25 GB of $TMPDIR and an hour
+//! cargo bench --bench peers                       # which sections there are
+//! cargo bench --bench peers -- open raw           # two of them
+//! cargo bench --bench peers -- all --big          # all of them; takes some 15 GB of $TMPDIR and an hour
 //! ```
-//!
-//! | section | what is measured | beside |
-//! |---|---|---|
-//! | `open` | start → the last row is on the screen | `less +G`, `lnav`, `tl` (toolong) |
-//! | `index` | start → the number of rows is on the screen; `--once --format json` | `wc -l` |
-//! | `raw` | `--once --format raw` into a pipe | `cut -d' ' -f4-`, `cat` |
-//! | `search` | `/` and a rare word → the number of its hits is on the screen | `rg -c` |
-//! | `append` | a line is appended → it is on the screen; CPU while nothing happens | `tail -f`, `less +F`, `lnav`, `tl` |
-//! | `follow` | 20 MB/s for 5 s: CPU, and the last line on the screen after its append | `tail -f`, `less +F`, `lnav`, `tl` |
-//! | `burst` | 1,000,000 lines/s for 10 s: the last row and the number of rows come; keys meanwhile | – |
-//! | `goto` | a row by its number, a row by its time → a screen of rows, in process | – |
-//! | `keys` | `j` and `k` while rows are counted → the screen has moved | – |
 //!
 //! # How to read it
 //!
 //! A machine's speed drifts by a factor of two within minutes, that of pairs run one after the other much less: quote the ratio, a
 //! median of all rounds with its range, not the milliseconds. The first contender is rundown. Files are read right before each
 //! measurement, so that all find them in memory. Screens are those of an emulator that reads a terminal of 120x40; the time that it
-//! takes is in all figures alike. Memory is looked at every 5 ms: `anonymous` is the process's own, the rest are files that it maps.
+//! takes is in all figures, little where a screen is drawn, nearly all where a program prints everything (`tail -f`, `less +F`). Memory is looked at every 5 ms: `anonymous` is the process's own, the rest are files that it maps.
 //!
 //! A goal is printed where there is one; a single range that crosses it says nothing.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
@@ -69,9 +58,6 @@ struct Arguments {
     /// A peer to leave out; may be given more than once
     #[arg(long, value_name = "NAME")]
     without: Vec<String>,
-    /// How the screen tells how many hits a search has, once it has them all
-    #[arg(long, value_name = "TEXT", default_value = "of {n}")]
-    hits: String,
     /// What cargo passes to every benchmark
     #[arg(long, hide = true)]
     bench: bool,
@@ -79,15 +65,25 @@ struct Arguments {
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Section {
+    /// All of them
     All,
+    /// Start → the last row is on the screen; beside less +G, lnav, tl (toolong)
     Open,
+    /// Start → the number of rows is on the screen, and --once --format json; beside wc -l
     Index,
+    /// --once --format raw into a pipe; beside cut -d' ' -f4- and cat
     Raw,
+    /// A rare word is sought → the number of its hits is on the screen; beside rg -c
     Search,
+    /// A line is appended → it is on the screen, and the CPU while nothing happens; beside tail -f, less +F, lnav, tl
     Append,
+    /// 20 MB/s for 5 s: the CPU, and how far behind the screen is at the end; beside the same
     Follow,
+    /// 1,000,000 lines/s for 10 s: the last row and the number of rows come; the answer to keys meanwhile
     Burst,
+    /// A row by its number or its time → the rows of a screen, in process
     Goto,
+    /// j and k while rows are counted → the screen has moved
     Keys,
 }
 
@@ -103,7 +99,7 @@ const BIG: u64 = 10 << 10;
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     if arguments.sections.is_empty() {
-        return Ok(Arguments::command().print_help()?);
+        return Ok(Arguments::command().print_long_help()?);
     }
     ensure!(arguments.rounds > 0, "no rounds, no figures");
     let (sections, logs) = (arguments.sections.clone(), Logs::new()?);

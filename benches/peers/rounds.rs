@@ -62,7 +62,7 @@ pub fn compare(title: &str, rounds: usize, file: &Path, mut contenders: Vec<Cont
     for (at, ((contender, samples), failed)) in contenders.iter().zip(&samples).zip(failed).enumerate() {
         let name = &contender.name;
         match contender.run {
-            None => println!("  {name:<34} not installed"),
+            None => println!("  {name:<34} not here"),
             Some(_) if failed => println!("  {name:<34} what was waited for did not come"),
             Some(_) => {
                 let times = Figures::of(samples.iter().map(|sample| ms(sample.took)));
@@ -75,6 +75,9 @@ pub fn compare(title: &str, rounds: usize, file: &Path, mut contenders: Vec<Cont
 }
 
 fn ratio(ours: &[Sample], theirs: &[Sample], goal: Option<f64>) -> String {
+    if ours.is_empty() {
+        return String::new();
+    }
     let ratios = ours.iter().zip(theirs).map(|(ours, theirs)| ours.took.as_secs_f64() / theirs.took.as_secs_f64());
     let goal = goal.map(|goal| format!(", goal {goal}")).unwrap_or_default();
     format!("  the first takes {} x{goal}", Figures::of(ratios))
@@ -122,6 +125,10 @@ impl fmt::Display for Figures {
 
 /// Prints how latencies are spread; `goal` says what they are held against.
 pub fn tell_latencies(name: &str, latencies: &[Duration], goal: &str) {
+    if latencies.is_empty() {
+        println!("  {name:<34} it was over before anything could be measured");
+        return;
+    }
     let figures = Figures::of(latencies.iter().map(|latency| ms(*latency)));
     let [p50, p90, p99, max] = [50, 90, 99, 100].map(|percent| figures.at(percent));
     let n = latencies.len();

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use anyhow::Result;
+use rundown::words;
 use vt100::Screen;
 
 use crate::log::{FIRST, LAST, Log, Manner, NEEDLE, warm};
@@ -60,7 +61,6 @@ pub fn index(bench: &mut Bench) -> Result<()> {
 /// A rare word is typed → the number of its hits is on the screen.
 pub fn search(bench: &mut Bench) -> Result<()> {
     let log = bench.logs.get(bench.arguments.mib, Manner::Large)?;
-    let hits = bench.arguments.hits.replace("{n}", &log.needles.to_string());
     let ours = Contender::new("rundown, on screen", || {
         let mut terminal = bench.rundown(&log.path)?;
         // What is counted meanwhile is measured elsewhere.
@@ -69,7 +69,8 @@ pub fn search(bench: &mut Bench) -> Result<()> {
         }
         let begin = Instant::now();
         terminal.press(&format!("/{NEEDLE}\r"))?;
-        let Some(seen) = terminal.wait_for(&hits)? else { return Ok(None) };
+        let seen = terminal.wait(PATIENCE, |screen| shows_all_hits(screen, log.needles))?;
+        let Some(seen) = seen else { return Ok(None) };
         Ok(Some(Sample { took: seen - begin, memory: terminal.end()? }))
     });
     let peer = match bench.program("rg") {
@@ -78,6 +79,13 @@ pub fn search(bench: &mut Bench) -> Result<()> {
     };
     let title = format!("search a word with {} hits, {} MiB", log.needles, log.mebibytes);
     compare(&title, bench.arguments.rounds, &log.path, vec![ours, peer])
+}
+
+/// Behind the word stands `6 rows` or `1 of 6`; and `6+` while there may be more.
+fn shows_all_hits(screen: &Screen, hits: u64) -> bool {
+    let (contents, hits) = (screen.contents(), words::grouped(hits));
+    let found = contents.split_once(&format!("/{NEEDLE} "));
+    found.is_some_and(|(_, count)| count.split_whitespace().take(3).any(|word| word == hits))
 }
 
 /// A key moves the log while its rows are counted → the screen has moved.

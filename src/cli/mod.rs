@@ -104,7 +104,9 @@ fn once(place: &Place, view: &View, catalog: &Catalog, spec: Option<&RunSpec>) -
     let run = narrow(run, &selection)?;
     let is_good = selection.failed && nothing_failed(&run);
     let mut report = if is_good { Report::notice("nothing failed in this run") } else { Report::default() };
-    widen_pipe(&stdout);
+    // So that the program and its reader seldom wait for each other. Not every output is a pipe, and not every user may.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::pipe::fcntl_setpipe_size(&stdout, 4 * OUTPUT_BYTES);
     let mut out = BufWriter::with_capacity(OUTPUT_BYTES, stdout.lock());
     let written = dump::write(view.format.unwrap_or(FormatName::Text).into(), &run, catalog.root(), &look, &mut out);
     report.extend(written.map_err(Error::Output)?);
@@ -115,15 +117,6 @@ fn once(place: &Place, view: &View, catalog: &Catalog, spec: Option<&RunSpec>) -
 
 /// How much is written at once.
 const OUTPUT_BYTES: usize = 256 << 10;
-
-/// Has a pipe take more than one write, so that its reader and this program need not wait for each other at each.
-fn widen_pipe(stdout: &io::Stdout) {
-    // Not every output is a pipe, and not every user may.
-    #[cfg(target_os = "linux")]
-    let _ = rustix::pipe::fcntl_setpipe_size(stdout, 4 * OUTPUT_BYTES);
-    #[cfg(not(target_os = "linux"))]
-    let _ = stdout;
-}
 
 /// The run that is meant, or the logs under the path that is.
 fn found_run(catalog: &Catalog, spec: Option<&RunSpec>, filter: &RunFilter, named: &OsStr) -> Result<RunNode> {

@@ -81,10 +81,10 @@ fn record(line: &[u8]) -> Parsed<'_, Record<'_>> {
 }
 
 fn timestamp(line: &[u8]) -> Parsed<'_, Time> {
-    let (rest, (year, _, month, _)) = (number(4, 0..=9999), char('-'), number(2, 1..=12), char('-')).parse(line)?;
-    let (rest, (day, _)) = (number(2, 1..=days_in(year, month)), char('T')).parse(rest)?;
+    let (rest, (year, _, month, _)) = (number::<4>(0..=9999), char('-'), number::<2>(1..=12), char('-')).parse(line)?;
+    let (rest, (day, _)) = (number::<2>(1..=days_in(year, month)), char('T')).parse(rest)?;
     let (rest, (hour, _, minute, _, second)) =
-        (number(2, 0..=23), char(':'), number(2, 0..=59), char(':'), number(2, 0..=59)).parse(rest)?;
+        (number::<2>(0..=23), char(':'), number::<2>(0..=59), char(':'), number::<2>(0..=59)).parse(rest)?;
     // `cut`: a dot without digits is wrong at the digits, not at the dot.
     let (rest, nanos) = opt(preceded(char('.'), cut(fraction))).parse(rest)?;
     let (rest, offset_secs) = offset(rest)?;
@@ -93,23 +93,32 @@ fn timestamp(line: &[u8]) -> Parsed<'_, Time> {
     Ok((rest, Time::from_unix(utc_secs, nanos.unwrap_or(0))))
 }
 
-/// A number of exactly `width` digits; outside `range` it is on no calendar.
-fn number<'a>(width: usize, range: RangeInclusive<u32>) -> impl Parser<&'a [u8], Output = u32, Error = Wrong<'a>> {
+/// A number of exactly `WIDTH` digits; outside `range` it is on no calendar.
+fn number<'a, const WIDTH: usize>(
+    range: RangeInclusive<u32>,
+) -> impl Parser<&'a [u8], Output = u32, Error = Wrong<'a>> {
     move |at: &'a [u8]| {
-        let (rest, number) = map_opt(take(width), decimal).parse(at)?;
+        let (rest, number) = map_opt(take(WIDTH), decimal::<WIDTH>).parse(at)?;
         if range.contains(&number) { Ok((rest, number)) } else { wrong(at, Reason::Calendar) }
     }
 }
 
 /// Up to 9 digits as a number.
-fn decimal(digits: &[u8]) -> Option<u32> {
-    digits.iter().try_fold(0, |sum, digit| digit.is_ascii_digit().then(|| sum * 10 + u32::from(digit - b'0')))
+fn decimal<const WIDTH: usize>(digits: &[u8]) -> Option<u32> {
+    let digits: &[u8; WIDTH] = digits.try_into().ok()?;
+    digits.iter().all(u8::is_ascii_digit).then(|| number_of(digits))
+}
+
+/// What the digits say.
+fn number_of(digits: &[u8]) -> u32 {
+    digits.iter().fold(0, |number, digit| number * 10 + u32::from(digit - b'0'))
 }
 
 /// The digits after the dot as nanoseconds; what is finer is cut, as Go, chrono and `time` do.
 fn fraction(at: &[u8]) -> Parsed<'_, u32> {
-    map(take_while1(|byte: u8| byte.is_ascii_digit()), |digits: &[u8]| {
-        digits.iter().chain([b'0'; 9].iter()).take(9).fold(0, |sum, digit| sum * 10 + u32::from(digit - b'0'))
+    map(take_while1(|byte: u8| byte.is_ascii_digit()), |digits: &[u8]| match digits.first_chunk::<9>() {
+        Some(nanos) => number_of(nanos),
+        None => (digits.len()..9).fold(number_of(digits), |number, _| number * 10),
     })
     .parse(at)
 }
@@ -117,7 +126,7 @@ fn fraction(at: &[u8]) -> Parsed<'_, u32> {
 /// Seconds east of UTC.
 fn offset(at: &[u8]) -> Parsed<'_, i64> {
     let sign = alt((value(1, char('+')), value(-1, char('-'))));
-    let numeric = map((sign, number(2, 0..=23), char(':'), number(2, 0..=59)), |(sign, hour, _, minute)| {
+    let numeric = map((sign, number::<2>(0..=23), char(':'), number::<2>(0..=59)), |(sign, hour, _, minute)| {
         sign * clock_secs(hour, minute, 0)
     });
     alt((value(0, char('Z')), numeric)).parse(at)

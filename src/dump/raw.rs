@@ -121,17 +121,13 @@ impl<'f> Content<'f> {
     fn head_and_content<'a>(&mut self, line: &'a [u8]) -> (Head, &'a [u8]) {
         // With its LF or without.
         let bare = line.strip_suffix(b"\n").unwrap_or(line);
-        match self.file.format().parse(bare) {
-            Ok(record) => (
-                self.of_record(record.stream, record.tag),
-                line.get(bare.len() - record.content.len()..).unwrap_or_default(),
-            ),
-            Err(_) => {
-                let is_wanted = self.wanted.is_none();
-                self.strangers += u64::from(!is_wanted);
-                (Head { is_wanted, tag: None }, line)
-            }
-        }
+        let Ok(record) = self.file.format().parse(bare) else {
+            let is_wanted = self.wanted.is_none();
+            self.strangers += u64::from(!is_wanted);
+            return (Head { is_wanted, tag: None }, line);
+        };
+        let content = line.get(bare.len() - record.content.len()..).unwrap_or_default();
+        (self.of_record(record.stream, record.tag), content)
     }
 
     fn of_record(&self, stream: Stream, tag: Tag) -> Head {
@@ -150,4 +146,68 @@ fn write_rows(printing: &mut Printing<'_>, file: &LogFile, start: u64, out: &mut
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::file::FilePath;
+
+    const HEADER: &str = "2026-01-02T03:04:05Z stderr";
+
+    fn open(dir: &tempfile::TempDir, bytes: &[u8]) -> LogFile {
+        std::fs::write(dir.path().join("0.log"), bytes).unwrap();
+        LogFile::open(&FilePath::named(dir.path().join("0.log"))).unwrap()
+    }
+
+    #[test]
+    fn the_rest_of_a_line_goes_the_way_of_its_head() {
+        let dir = tempfile::tempdir().unwrap();
+        for (head, whole, of_stderr, of_stdout) in [
+            (format!("{HEADER} F he"), "he11F 2\n", "he11F 2\n", ""),
+            (format!("{HEADER} P he"), "he11F 2", "he11F 2", ""),
+            ("no record".into(), "no record11F 2\n", "", ""),
+        ] {
+            // What a rest looks like means nothing.
+            let text = format!("{head}11F 2\n");
+            let file = open(&dir, text.as_bytes());
+            let at = |from: usize, len: usize| (from as u64, text.as_bytes().get(from..from + len).unwrap());
+            let pieces =
+                [(at(0, head.len()), 0, false), (at(head.len(), 1), 1, true), (at(head.len() + 2, 3), 0, true)];
+            for (wanted, expected) in
+                [(None, whole), (Some(Stream::Stderr), of_stderr), (Some(Stream::Stdout), of_stdout)]
+            {
+                let (mut content, mut out) = (Content::new(&file, wanted), Vec::new());
+                for (index, ((offset, bytes), cut_bytes, is_rest)) in pieces.into_iter().enumerate() {
+                    let (terminated, has_rest) = (index == 2, index < 2);
+                    let end = offset + bytes.len() as u64 + cut_bytes + u64::from(terminated);
+                    let line = Line { offset, bytes, cut_bytes, end, terminated, is_rest, has_rest };
+                    content.write_line(&line, &mut out).unwrap();
+                }
+                assert_eq!(String::from_utf8(out).unwrap(), expected, "{head} {wanted:?}");
+                let left_out = u64::from(wanted.is_some() && head == "no record");
+                assert_eq!(content.strangers, left_out);
+            }
+        }
+    }
+
+    #[test]
+    fn whole_lines_are_written_as_single_ones_are() {
+        let dir = tempfile::tempdir().unwrap();
+        let text = format!(
+            "{HEADER} F a\n\nno record\n{HEADER} P b\n{HEADER} F\n2026-01-02T03:04:05.123456789+00:00 stdout F:x c\r\n{HEADER} F \n"
+        );
+        let file = open(&dir, text.as_bytes());
+        for wanted in [None, Some(Stream::Stdout), Some(Stream::Stderr)] {
+            let (mut content, mut out) = (Content::new(&file, wanted), Vec::new());
+            content.write_whole_lines(text.as_bytes(), &mut out).unwrap();
+            let (mut single, mut expected, mut lines) =
+                (Content::new(&file, wanted), Vec::new(), file.lines(0).unwrap());
+            while let Some(line) = lines.next().unwrap() {
+                single.write_line(&line, &mut expected).unwrap();
+            }
+            assert_eq!(out.escape_ascii().to_string(), expected.escape_ascii().to_string());
+            assert_eq!(content.strangers, single.strangers);
+        }
+    }
 }

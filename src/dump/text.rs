@@ -9,8 +9,10 @@
 //!   E error: test failed
 //! ```
 //!
-//! Deterministic: no width is taken from a terminal. Everything recorded passes the sanitiser.
+//! Deterministic: no width is taken from a terminal. Everything recorded passes the sanitiser. Progress is shown in its last state, as
+//! the terminal showed it; rows that were drawn over are left out.
 
+use std::collections::VecDeque;
 use std::io::{self, Write};
 
 use jiff::tz::TimeZone;
@@ -20,7 +22,7 @@ use super::printing::{Printing, TEXT_ROW_CAP_BYTES, run_id};
 use crate::cri::Stream;
 use crate::join::{JobNode, LogRef, Place, RunHead, RunNode, ShNode};
 use crate::log::Row;
-use crate::sanitise::{Colour, Sanitiser, Span, Style, name, sgr};
+use crate::sanitise::{Colour, Frames, Sanitiser, Span, Style, name, sgr};
 use crate::time::Time;
 use crate::words::{self, Mark};
 
@@ -121,12 +123,55 @@ fn write_rows(
     let Some(mut rows) = printing.rows(&file, start, TEXT_ROW_CAP_BYTES) else { return Ok(()) };
     let mut sanitiser = Sanitiser::default();
     let mut clock = Clock::new(printing.look, started_at, start == 0);
-    while let Some(row) = rows.next(printing) {
-        let lead = format!("{}{}", gutter(&row), clock.stamp(row.at));
-        out.write_all(if row.text.is_empty() { lead.trim_end() } else { &lead }.as_bytes())?;
-        write_row(&row, &mut sanitiser, printing.look.colour, out)?;
+    let mut held = Held::default();
+    loop {
+        let next = rows.next(printing);
+        let is_end = next.is_none();
+        if let Some(row) = next {
+            held.push(row);
+        }
+        while let Some((row, is_overwritten)) = held.pop(is_end) {
+            if is_overwritten {
+                // Its colours stay on.
+                sanitiser.row_within(&row.text, 0);
+                continue;
+            }
+            let lead = format!("{}{}", gutter(&row), clock.stamp(row.at));
+            out.write_all(if row.text.is_empty() { lead.trim_end() } else { &lead }.as_bytes())?;
+            write_row(&row, &mut sanitiser, printing.look.colour, out)?;
+        }
+        if is_end {
+            return Ok(());
+        }
     }
-    Ok(())
+}
+
+/// How much text is held of rows that may still be overwritten. With more, the first of them stands as it is.
+const MAX_HELD_BYTES: usize = 4 * TEXT_ROW_CAP_BYTES;
+
+/// The last rows: those after them may be drawn over them.
+#[derive(Default)]
+struct Held {
+    rows: VecDeque<Row>,
+    frames: Frames,
+    bytes: usize,
+}
+
+impl Held {
+    fn push(&mut self, row: Row) {
+        self.frames.push(&row.text);
+        self.bytes += row.text.len();
+        self.rows.push_back(row);
+    }
+
+    /// The first row, when nothing can be drawn over it any more, and whether something was.
+    fn pop(&mut self, is_end: bool) -> Option<(Row, bool)> {
+        let is_settled = is_end || self.frames.is_full() || self.bytes > MAX_HELD_BYTES;
+        let is_overwritten = if is_settled { self.frames.settle()? } else { return None };
+        let row = self.rows.pop_front()?;
+        self.bytes -= row.text.len();
+        Some((row, is_overwritten))
+    }
 }
 
 /// The indent of a row, with the sign that the screen has for it too: colour is never the only one.
@@ -140,11 +185,18 @@ const fn gutter(row: &Row) -> &'static str {
 
 fn write_row(row: &Row, sanitiser: &mut Sanitiser, colour: bool, out: &mut impl Write) -> io::Result<()> {
     let spans = sanitiser.row(&row.text);
-    for Span { text, style, .. } in &spans {
+    for Span { text, style, link } in &spans {
         let style = Some(stream_style(*style, row)).filter(|style| colour && *style != Style::default());
+        let link = link.as_deref().filter(|_| colour);
+        if let Some(target) = link {
+            write!(out, "\x1b]8;;{target}\x1b\\")?;
+        }
         match style {
             Some(style) => write!(out, "{}{text}\x1b[0m", sgr(&style))?,
             None => out.write_all(text.as_bytes())?,
+        }
+        if link.is_some() {
+            out.write_all(b"\x1b]8;;\x1b\\")?;
         }
     }
     if row.cut_bytes > 0 {

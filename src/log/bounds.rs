@@ -1,55 +1,62 @@
 //! Where lines begin, found from anywhere by a bounded look around.
 //!
 //! A LF ends a line. But a line may be of any length (a sparse file of 1 TB is one), and a read must not be; so what is longer than a
-//! *line reach* is cut, in the spirit of `start`:
+//! *line reach* is cut into small pieces from there on, in the spirit of `start`:
 //!
-//! **A multiple of the line reach begins a line if no LF lies within one line reach before it.**
+//! **A multiple of the piece size begins a line if no LF lies within one line reach before it.**
 //!
-//! So a line of up to one reach is never cut, no piece is as long as two, and everybody who looks back less than two reaches agrees
-//! about the cuts. What begins at a cut is the *rest* of a line: a row of its own, no record whatever it looks like.
+//! So a line of up to one reach is never cut, and everybody who looks back one reach and a piece agrees about the cuts. What begins
+//! at a cut is the *rest* of a line: a row of its own, no record whatever it looks like.
 
 use std::io;
 use std::ops::Range;
 
 use memchr::{memchr, memrchr};
 
-use super::lines::{View, usize_of};
+use super::lines::{Limits, View, usize_of};
 
 /// The first look: lines are short, so it nearly always suffices.
 const LOOK_BYTES: usize = 8 << 10;
 
 /// Where a line that begins at `start` is cut unless a LF comes before.
-pub(super) const fn cut_of(start: u64, line_reach: u64) -> u64 {
-    start.div_ceil(line_reach).saturating_mul(line_reach).saturating_add(line_reach)
+pub(super) const fn cut_of(start: u64, is_rest: bool, limits: &Limits) -> u64 {
+    let uncut = if is_rest { limits.piece } else { limits.line_reach };
+    start.saturating_add(uncut).div_ceil(limits.piece).saturating_mul(limits.piece)
 }
 
 impl View<'_> {
     /// The start of the first line that begins at or after an offset; the end of the file when there is none.
     pub fn next_line_start(self, offset: u64) -> io::Result<u64> {
         let Some(before) = offset.checked_sub(1) else { return Ok(0) };
-        let reach = self.limits.line_reach;
-        let multiple = offset.div_ceil(reach).saturating_mul(reach);
+        let multiple = offset.div_ceil(self.limits.piece).saturating_mul(self.limits.piece);
         if let Some(lf) = self.find_lf(before..multiple)? {
             return Ok(lf + 1);
         }
-        if multiple >= self.end || self.rfind_lf(multiple - reach..before)?.is_none() {
-            return Ok(multiple.min(self.end));
+        if multiple >= self.end {
+            return Ok(self.end);
         }
-        let cut = multiple.saturating_add(reach);
+        // The line that holds all up to there began so near that it is not cut there.
+        let start = match self.rfind_lf(multiple.saturating_sub(self.limits.line_reach)..before)? {
+            Some(lf) => lf + 1,
+            None if multiple < self.limits.line_reach => 0,
+            None => return Ok(multiple),
+        };
+        let cut = cut_of(start, false, &self.limits);
         Ok(self.find_lf(multiple..cut)?.map_or(cut.min(self.end), |lf| lf + 1))
     }
 
     /// The start of the last line that begins at or before an offset.
     pub fn line_start(self, offset: u64) -> io::Result<u64> {
-        let (to, reach) = (offset.min(self.end), self.limits.line_reach);
-        let multiple = to / reach * reach;
-        let lf = self.rfind_lf(multiple.saturating_sub(reach)..to)?;
-        Ok(lf.map_or(multiple, |lf| lf + 1))
+        let to = offset.min(self.end);
+        let multiple = to / self.limits.piece * self.limits.piece;
+        let from = multiple.saturating_sub(self.limits.line_reach);
+        let cut = if multiple < self.limits.line_reach { 0 } else { multiple };
+        Ok(self.rfind_lf(from..to)?.map_or(cut, |lf| lf + 1))
     }
 
     /// Whether what begins at the start of a line is the rest of one.
     pub(super) fn is_rest(self, line_start: u64) -> io::Result<bool> {
-        if line_start == 0 || !line_start.is_multiple_of(self.limits.line_reach) {
+        if line_start == 0 || !line_start.is_multiple_of(self.limits.piece) {
             return Ok(false);
         }
         let mut before = [b'\n'];

@@ -8,13 +8,13 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use super::index::Index;
-use super::lines::View;
+use super::lines::{View, usize_of};
 
-/// How much is read at once.
-const READ_BYTES: usize = 1 << 20;
+/// How much is read at once: two of them stay near a core, and are soon made for a slice of some megabytes.
+const READ_BYTES: usize = 512 << 10;
 
 /// From how many bytes on a thread is worth its start.
-const MANY_BYTES: u64 = 3 << 20;
+const MANY_BYTES: u64 = 2 << 20;
 
 /// What was read: a buffer, and how much of it is filled.
 type Filled = io::Result<(Vec<u8>, usize)>;
@@ -32,7 +32,7 @@ impl View<'_> {
     }
 
     fn feed_alone(self, index: &mut Index) -> io::Result<()> {
-        let mut buffer = vec![0; READ_BYTES.min(super::lines::usize_of(self.end.saturating_sub(index.bytes())))];
+        let mut buffer = vec![0; READ_BYTES.min(usize_of(self.end.saturating_sub(index.bytes())))];
         loop {
             let filled = self.read(index.bytes(), &mut buffer)?;
             if filled == 0 {
@@ -50,7 +50,7 @@ impl View<'_> {
             let _ = to_fill.send(vec![0; READ_BYTES]);
         }
         let from = index.bytes();
-        thread::scope(|scope| {
+        thread::scope(move |scope| {
             scope.spawn(move || self.read_ahead(from, &empty, &to_count));
             for read in filled {
                 let (buffer, len) = read?;
@@ -69,7 +69,7 @@ impl View<'_> {
             let read = self.read(at, &mut buffer);
             let is_last = read.as_ref().map_or(true, |len| *len == 0);
             at += *read.as_ref().unwrap_or(&0) as u64;
-            if is_last && read.is_ok() || to_count.send(read.map(|len| (buffer, len))).is_err() || is_last {
+            if to_count.send(read.map(|len| (buffer, len))).is_err() || is_last {
                 return;
             }
         }

@@ -231,7 +231,7 @@ impl Index {
         let to_block = usize_of(self.next_block.saturating_sub(counts.totals.bytes)).min(bytes.len());
         let is_open = Stream::ALL.map(|stream| counts.starts.is_open(stream));
         let (mut next, mut last, mut seen) = (0, None, [0_u64; 2]);
-        // A header as long as the least that is held of a line is whole; what may be cut is not for here.
+        // A line that may be cut, and one of whose header not all would be held, are not for here.
         let longest = usize_of(self.limits.line_reach);
         while next < to_block && counts.format == Format::Cri {
             let line = bytes.get(next..).unwrap_or_default();
@@ -262,7 +262,7 @@ impl Index {
     /// Takes a line from the front, or keeps the beginning of one: what is left of the bytes.
     fn feed_line<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
         let offset = self.tail_offset();
-        let to_cut = usize_of(cut_of(offset, self.limits.line_reach) - self.counts.totals.bytes);
+        let to_cut = usize_of(cut_of(offset, self.is_rest, &self.limits) - self.counts.totals.bytes);
         let (within, _) = bytes.split_at(bytes.len().min(to_cut));
         let lf = memchr(b'\n', within);
         let end = lf.unwrap_or(within.len());

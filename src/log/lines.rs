@@ -32,9 +32,12 @@ pub(super) const WINDOW_REACH: u64 = 256 << 10;
 /// As [`WINDOW_REACH`], for readers that show rows whole.
 const STREAM_REACH: u64 = 16 << 20;
 
-/// How long a line may be without being cut; see `bounds`. Up to four times as much is read where such a line is shown: some
-/// hundredths of a second.
+/// How long a line may be without being cut; see `bounds`. So much is read to tell that a place lies in such a line: some hundredths of
+/// a second.
 const LINE_REACH: u64 = 100 << 20;
+
+/// How long the pieces behind are: a window of them is no more to read than one of long rows.
+const PIECE_BYTES: u64 = 256 << 10;
 
 /// The sizes that readers work with; tests make them small.
 #[derive(Clone, Copy, Debug)]
@@ -47,12 +50,19 @@ pub(super) struct Limits {
     pub line: usize,
     /// See `bounds`.
     pub line_reach: u64,
+    /// See `bounds`.
+    pub piece: u64,
 }
 
 impl Limits {
     /// Of every reader outside tests.
-    pub const USUAL: Self =
-        Self { reach: WINDOW_REACH, buffer: BUFFER_BYTES, line: MAX_LINE_BYTES, line_reach: LINE_REACH };
+    pub const USUAL: Self = Self {
+        reach: WINDOW_REACH,
+        buffer: BUFFER_BYTES,
+        line: MAX_LINE_BYTES,
+        line_reach: LINE_REACH,
+        piece: PIECE_BYTES,
+    };
     /// Of a reader that shows rows whole: it can afford to look back some hundredths of a second.
     pub const STREAM: Self = Self { reach: STREAM_REACH, line: MAX_STREAM_LINE_BYTES, ..Self::USUAL };
 }
@@ -165,7 +175,7 @@ impl Lines<'_> {
         loop {
             let unseen = self.buffer.get(searched..self.filled).unwrap_or_default();
             let lf = memchr(b'\n', unseen).map(|lf| searched + lf);
-            if let Some(cut) = self.cut_within(lf.unwrap_or(self.filled)) {
+            if let Some(cut) = self.cut_within(lf.unwrap_or(self.filled), is_rest) {
                 return Ok(Some(self.lend(cut, End::Cut, is_rest)));
             }
             if let Some(lf) = lf {
@@ -219,12 +229,12 @@ impl Lines<'_> {
     }
 
     /// Where in the buffer the line from `next` is cut, if it goes on to `end` and that is far enough.
-    fn cut_within(&self, end: usize) -> Option<usize> {
-        let reach = self.view.limits.line_reach;
-        if ((end - self.next) as u64) < reach {
+    fn cut_within(&self, end: usize, is_rest: bool) -> Option<usize> {
+        let limits = &self.view.limits;
+        if !is_rest && ((end - self.next) as u64) < limits.line_reach {
             return None;
         }
-        Some(usize_of(cut_of(self.offset(), reach) - self.base)).filter(|cut| *cut <= end)
+        Some(usize_of(cut_of(self.offset(), is_rest, limits) - self.base)).filter(|cut| *cut <= end)
     }
 
     /// Lends the line from `next` to `to`, all of which is in the buffer.
@@ -277,7 +287,7 @@ impl Lines<'_> {
     /// buffer and reads on behind that until its end comes.
     fn lend_long(&mut self, is_rest: bool) -> io::Result<Line<'_>> {
         let (offset, held) = (self.offset(), self.view.limits.line);
-        let cut = cut_of(offset, self.view.limits.line_reach);
+        let cut = cut_of(offset, is_rest, &self.view.limits);
         let mut at = self.base + self.filled as u64;
         self.buffer.copy_within(self.next..self.next + held, 0);
         self.grow(held + self.view.limits.buffer);

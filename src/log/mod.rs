@@ -11,7 +11,7 @@
 //! bounds where lines begin                lines  bytes -> physical lines           format CRI or plain text
 //! rows   lines -> rows, streaming         window the rows around an anchor         index  bytes -> row numbers (pure)
 //! file   path, what changed               feed   a file -> its index               times  where a time or a gap lies
-//! standing  which file a name means
+//! standing  which file the name means
 //! ```
 //!
 //! A window and the index join pieces that lie up to 256 KiB apart into rows that stretch over up to 512 KiB of the file (see
@@ -65,6 +65,17 @@ pub struct Row {
     pub complete: bool,
     /// Why it is no record, where it should be one.
     pub malformed: Option<Malformed>,
+    /// Its pieces behind the first, as far as `text` holds them: what was printed when.
+    pub pieces: Vec<Piece>,
+}
+
+/// A piece of a row.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Piece {
+    /// Where it begins in the text of the row, in bytes.
+    pub start: usize,
+    /// Its time.
+    pub at: Time,
 }
 
 /// What the last line of a file is while no LF ends it.

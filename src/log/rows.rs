@@ -11,7 +11,7 @@ use std::io;
 
 use super::lines::{Line, Lines, View, WINDOW_REACH};
 use super::start::Starts;
-use super::{Format, Row, Tail};
+use super::{Format, Piece, Row, Tail};
 use crate::cri::{Malformed, Record, Stream, Tag};
 
 /// Reads rows in order; what follows on an error is of no use. The errors are bare: the caller knows the path
@@ -85,11 +85,6 @@ impl<'f> Rows<'f> {
         self.open
     }
 
-    /// How far the file was walked: where the next row begins, or later.
-    pub(super) const fn walked(&self) -> u64 {
-        self.walk.offset()
-    }
-
     /// From now on rows hold at most this much text.
     pub(super) fn set_cap(&mut self, cap_bytes: usize) {
         self.cap_bytes = cap_bytes;
@@ -141,6 +136,9 @@ impl<'f> Rows<'f> {
                 continue;
             }
             starts.record(line.offset, stream, record.tag);
+            if row.cut_bytes == 0 && row.text.len() < self.cap_bytes && !record.content.is_empty() {
+                row.pieces.push(Piece { start: row.text.len(), at: record.at });
+            }
             append(row, record.content, line.cut_bytes, self.cap_bytes);
             row.last_at = Some(record.at);
             if record.tag == Tag::Full {
@@ -178,6 +176,7 @@ fn first_row(line: &Line<'_>, record: &Record<'_>, cap_bytes: usize) -> Row {
         cut_bytes: 0,
         complete: record.tag == Tag::Full && !line.has_rest,
         malformed: None,
+        pieces: Vec::new(),
     };
     append(&mut row, record.content, line.cut_bytes, cap_bytes);
     row
@@ -194,6 +193,7 @@ fn line_row(line: &Line<'_>, malformed: Option<Malformed>, cap_bytes: usize) -> 
         cut_bytes: 0,
         complete: line.terminated,
         malformed,
+        pieces: Vec::new(),
     };
     append(&mut row, line.bytes, line.cut_bytes, cap_bytes);
     row
@@ -225,7 +225,8 @@ impl View<'_> {
     /// The state at `at` as the records from `from` on tell it, and for which streams among them was an `F`.
     fn look_back(self, from: u64, at: u64) -> io::Result<(Starts, [bool; 2])> {
         let (mut starts, mut settled) = (Starts::new(self.limits.reach), [false; 2]);
-        let mut lines = Self { end: at, ..self }.lines(self.next_line_start(from)?.min(at));
+        let view = Self { end: at, ..self };
+        let mut lines = view.lines(view.next_line_start(from)?);
         while let Some(line) = lines.next()? {
             if let Ok(record) = self.format.parse_line(&line) {
                 starts.record(line.offset, record.stream, record.tag);

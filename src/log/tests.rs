@@ -10,7 +10,7 @@ use super::index::Index;
 use super::lines::{Limits, View};
 use super::start::Starts;
 use super::times::Gap;
-use super::{Anchor, Format, Row, Tail, Totals, Towards, Window};
+use super::{Anchor, Format, Piece, Row, Tail, Totals, Towards, Window};
 use crate::cri::{self, Joiner, Malformed, Reason, Record, Stream, Tag};
 use crate::time::Time;
 
@@ -47,7 +47,7 @@ fn naive_lines(bytes: &[u8], limits: Limits) -> Vec<NaiveLine> {
     for line in bytes.split_inclusive(|b| *b == b'\n') {
         let (mut content, terminated) = (line.strip_suffix(b"\n").unwrap_or(line), line.ends_with(b"\n"));
         let (mut start, mut is_rest) = (offset, false);
-        let cuts = (1..).map(|k| k * limits.line_reach).skip_while(|cut| cut - limits.line_reach < offset);
+        let cuts = (1..).map(|k| k * limits.piece).skip_while(|cut| *cut < offset + limits.line_reach);
         for cut in cuts.take_while(|cut| *cut <= offset + line.len() as u64 - u64::from(terminated)) {
             let (piece, rest) = content.split_at(usize::try_from(cut - start).unwrap());
             lines.push(NaiveLine { has_rest: true, ..NaiveLine::new(start, piece, limits, false, is_rest) });
@@ -98,6 +98,7 @@ fn naive_rows(bytes: &[u8], format: Format, limits: Limits, cap: usize, tail: Ta
             cut_bytes: 0,
             complete: naive.terminated,
             malformed: None,
+            pieces: Vec::new(),
         };
         match naive.parse() {
             _ if format == Format::Plain => rows.push((empty, line, cut)),
@@ -115,6 +116,8 @@ fn naive_rows(bytes: &[u8], format: Format, limits: Limits, cap: usize, tail: Ta
                 (head.last_at, head.complete) = (Some(record.at), record.tag == Tag::Full && !naive.has_rest);
                 // Nothing is held behind a gap.
                 if *row_cut == 0 {
+                    let is_next = joined.is_some() && !record.content.is_empty();
+                    head.pieces.extend(is_next.then_some(Piece { start: text.len(), at: record.at }));
                     text.extend_from_slice(record.content);
                 } else {
                     *row_cut += record.content.len() as u64;
@@ -130,6 +133,7 @@ fn naive_rows(bytes: &[u8], format: Format, limits: Limits, cap: usize, tail: Ta
     let cap_row = |(mut row, text, cut): (Row, Vec<u8>, u64)| {
         let held = text.len().min(cap);
         row.cut_bytes = cut + (text.len() - held) as u64;
+        row.pieces.retain(|piece| piece.start < cap);
         row.text = text[..held].to_vec();
         row
     };
@@ -187,12 +191,8 @@ fn any_limits() -> impl Strategy<Value = Limits> {
     let line = prop_oneof![4 => Just(400_usize), 1 => 1_usize..150];
     // No shorter than a header: what is cut within one would be a record without its content.
     let line_reach = prop_oneof![4 => Just(1000_u64), 1 => 40_u64..200];
-    (1_u64..500, 1_usize..800, line, line_reach).prop_map(|(reach, buffer, line, line_reach)| Limits {
-        reach,
-        buffer,
-        line,
-        line_reach,
-    })
+    (1_u64..500, 1_usize..800, line, line_reach, 1_u64..100)
+        .prop_map(|(reach, buffer, line, line_reach, piece)| Limits { reach, buffer, line, line_reach, piece })
 }
 
 fn any_format() -> impl Strategy<Value = Format> {
@@ -403,7 +403,7 @@ proptest! {
         let is_wanted = |row: &u64| if down { *row > from } else { *row < from };
         let gaps = records.windows(2).filter(|two| two[1].1 - two[0].1 >= gap.least_us).map(|two| two[1].0);
         let mut gaps = gaps.filter(|row| rows.contains(row) && is_wanted(row));
-        let expected = if down { gaps.next() } else { gaps.last() };
+        let expected = if down { gaps.next() } else { gaps.next_back() };
         index.feed(&bytes[indexed..]);
         prop_assert_eq!(view.next_gap(&index, gap, tail).unwrap(), expected);
     }
@@ -480,7 +480,7 @@ fn check_places(index: &Index, bytes: &[u8], format: Format, limits: Limits) -> 
         prop_assert_eq!(place.row, before.len() as u64);
         let stderr = before.iter().filter(|row| row.stream == Some(Stream::Stderr)).count();
         prop_assert_eq!(place.stderr_rows, stderr as u64);
-        prop_assert_eq!(place.before_us, times(place.offset).last().map(Time::floor_micros));
+        prop_assert_eq!(place.before_us, times(place.offset).next_back().map(Time::floor_micros));
         prop_assert_eq!(index.place_of_offset(row.offset), index.place_of_row(number));
     }
     Ok(())
@@ -512,4 +512,79 @@ fn the_index_of_ten_gibibytes_takes_at_most_eight_mebibytes() {
     (0..160).for_each(|_| index.feed(&line));
     assert_eq!(index.totals(Tail::Hold).rows, (10 << 30) / (64 << 10));
     assert!(index.memory_bytes() <= 8 << 20, "{}", index.memory_bytes());
+}
+
+#[test]
+fn a_line_of_a_terabyte_is_read_in_pieces_from_anywhere() {
+    let file = tempfile::tempfile().unwrap();
+    file.set_len(1 << 40).unwrap();
+    let limits = Limits { line_reach: 5 << 20, piece: 1 << 20, line: 1 << 10, ..Limits::USUAL };
+    let view = View { file: &file, end: 1 << 40, limits, format: Format::Cri };
+    let offsets = |anchor: Anchor| {
+        let window = view.window(anchor, 3, Tail::Emit).unwrap();
+        let offsets: Vec<u64> = window.rows.iter().map(|row| row.offset >> 20).collect();
+        (offsets, window.at_start, window.at_end)
+    };
+    let last = (1 << 20) - 1;
+    assert_eq!(offsets(Anchor::End), (vec![last - 2, last - 1, last], false, true));
+    assert_eq!(offsets(Anchor::Before((last - 2) << 20)), (vec![last - 5, last - 4, last - 3], false, false));
+    assert_eq!(offsets(Anchor::From(9 << 20)), (vec![9, 10, 11], false, false));
+    assert_eq!(offsets(Anchor::From(0)), (vec![0, 5, 6], true, false));
+    assert_eq!(offsets(Anchor::Before(6 << 20)), (vec![0, 5], true, false));
+    assert_eq!(view.tail_offset(1, Tail::Emit).unwrap(), last << 20);
+    let mut index = Index::with(Format::Cri, limits, 1 << 20);
+    let slice = |index: &mut Index| View { end: index.bytes() + (13 << 19), ..view }.feed(index).unwrap();
+    assert_eq!((slice(&mut index), index.totals(Tail::Hold).rows), (13 << 19, 2));
+    assert_eq!((slice(&mut index), index.totals(Tail::Hold).rows), (13 << 19, 9));
+    assert_eq!((index.totals(Tail::Hold).malformed, index.place_of_row(3).unwrap().offset), (9, 7 << 20));
+}
+
+#[test]
+fn a_file_that_is_read_ahead_is_counted_as_its_bytes_are() {
+    let bytes = (0..60_000_u32).flat_map(numbered_line).collect::<Vec<u8>>();
+    let file = file_of(&bytes);
+    let view = view(&file, &bytes, Format::Cri, Limits::USUAL);
+    let (mut expected, mut ahead, mut sliced) =
+        (Index::new(Format::Cri), Index::new(Format::Cri), Index::new(Format::Cri));
+    expected.feed(&bytes);
+    assert_eq!(view.feed(&mut ahead).unwrap(), bytes.len() as u64);
+    while (View { end: view.end.min(sliced.bytes() + (7 << 19) + 1), ..view }).feed(&mut sliced).unwrap() > 0 {}
+    for index in [&ahead, &sliced] {
+        assert_eq!(index.totals(Tail::Emit), expected.totals(Tail::Emit));
+        for row in (0..60_000).step_by(777) {
+            assert_eq!(index.place_of_row(row), expected.place_of_row(row));
+        }
+    }
+    assert_eq!((expected.totals(Tail::Emit).rows, expected.totals(Tail::Emit).stderr), (60_000, 6_000));
+}
+
+#[test]
+fn a_time_is_found_where_nothing_is_indexed_and_behind_what_is_no_record() {
+    let bytes: Vec<u8> = (0..20_000_u32).flat_map(numbered_line).collect();
+    let (first, second) = bytes.split_at(10_000 * NUMBERED_BYTES);
+    let strangers = b"no record\n".repeat(30_000);
+    let bytes = [first, &strangers, second].concat();
+    let file = file_of(&bytes);
+    let view = view(&file, &bytes, Format::Cri, Limits::USUAL);
+    let mut whole = Index::new(Format::Cri);
+    whole.feed(&bytes);
+    let mut half = Index::new(Format::Cri);
+    half.feed(&bytes[..1 << 20]);
+    for n in [0, 1, 777, 9_999, 10_000, 10_001, 15_555, 19_999, 20_000] {
+        let strangers = if n < 10_000 { 0 } else { strangers.len() };
+        let expected = (n < 20_000).then_some((n * NUMBERED_BYTES + strangers) as u64);
+        let time = Time::from_millis(1_767_323_045_000 + i64::try_from(n).unwrap());
+        for index in [&Index::new(Format::Cri), &half, &whole] {
+            assert_eq!(view.offset_of_time(index, time, Tail::Hold).unwrap(), expected, "{n}");
+        }
+    }
+}
+
+const NUMBERED_BYTES: usize = 140;
+
+/// A record of a number, as many milliseconds after 2026-01-02T03:04:05Z.
+fn numbered_line(n: u32) -> Vec<u8> {
+    let at = Time::from_millis(1_767_323_045_000 + i64::from(n)).rfc3339_nanos();
+    let stream = if n.is_multiple_of(10) { "stderr" } else { "stdout" };
+    format!("{at} {stream} F {n:>99}\n").into_bytes()
 }

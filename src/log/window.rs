@@ -16,8 +16,8 @@ pub const WINDOW_ROW_BYTES: usize = 64 << 10;
 /// How far back the last rows before a place are looked for first; farther each time they are too few.
 const BACK_BYTES: u64 = 64 << 10;
 
-/// How far a window stretches before it rather has fewer rows than it might: longer rows than one such would each be read to its end.
-const STRETCH_BYTES: u64 = 64 << 20;
+/// How many times farther back the next look goes at most.
+const FARTHER: u64 = 256;
 
 /// Read size for the question whether a row is the file's first.
 const FIRST_ROW_BUFFER: usize = 4 << 10;
@@ -29,8 +29,6 @@ struct Reading<'f> {
     count: usize,
     /// Where the window would begin if it had no rows.
     place: u64,
-    /// The offset behind which no row but the first is wanted.
-    until: u64,
 }
 
 impl<'f> View<'f> {
@@ -38,15 +36,11 @@ impl<'f> View<'f> {
     pub(super) fn window(self, anchor: Anchor, count: usize, tail: Tail) -> io::Result<Window> {
         let mut reading = match anchor {
             Anchor::From(offset) => self.reading_from(offset, count, tail)?,
-            Anchor::Before(offset) => self.reading_before(offset, count, STRETCH_BYTES, tail)?,
-            Anchor::End => self.reading_before(self.end, count, STRETCH_BYTES, tail)?,
+            Anchor::Before(offset) => self.reading_before(offset, count, tail)?,
+            Anchor::End => self.reading_before(self.end, count, tail)?,
         };
         reading.rows.set_cap(WINDOW_ROW_BYTES);
-        let mut rows = Vec::new();
-        while rows.len() < reading.count && (rows.is_empty() || reading.rows.walked() < reading.until) {
-            let Some(row) = reading.rows.next().transpose()? else { break };
-            rows.push(row);
-        }
+        let rows = reading.rows.by_ref().take(reading.count).collect::<io::Result<Vec<_>>>()?;
         reading.rows.set_cap(0);
         let at_end = reading.rows.next().transpose()?.is_none();
         let at_start = match rows.first() {
@@ -59,7 +53,7 @@ impl<'f> View<'f> {
 
     /// Where the last rows of the file begin; its end when there are none.
     pub(super) fn tail_offset(self, count: usize, tail: Tail) -> io::Result<u64> {
-        let mut reading = self.reading_before(self.end, count, u64::MAX, tail)?;
+        let mut reading = self.reading_before(self.end, count, tail)?;
         let first = reading.rows.by_ref().take(reading.count).next().transpose()?;
         Ok(first.map_or(self.end, |row| row.offset))
     }
@@ -115,25 +109,26 @@ impl<'f> View<'f> {
     fn reading_from(self, offset: u64, count: usize, tail: Tail) -> io::Result<Reading<'f>> {
         let place = self.next_line_start(offset.min(self.end))?;
         let rows = self.rows(place, self.starts_at(place)?, 0, tail);
-        Ok(Reading { rows, count, place, until: place.saturating_add(STRETCH_BYTES) })
+        Ok(Reading { rows, count, place })
     }
 
-    /// The last rows before an offset; fewer than `count` when they begin farther back than `stretch` bytes.
-    fn reading_before(self, before: u64, count: usize, stretch: u64, tail: Tail) -> io::Result<Reading<'f>> {
+    fn reading_before(self, before: u64, count: usize, tail: Tail) -> io::Result<Reading<'f>> {
         let before = before.min(self.end);
         let mut back = BACK_BYTES.min(self.limits.buffer as u64);
         loop {
             let from = self.line_start(before.saturating_sub(back))?;
             let starts = self.starts_at(from)?;
             let found = count_before(self.rows(from, starts, 0, tail), before)?;
-            if found >= count || from == 0 || (found > 0 && before - from >= stretch) {
+            if found >= count || from == 0 {
                 let mut rows = self.rows(from, starts, 0, tail);
                 for _ in count..found {
                     rows.next().transpose()?;
                 }
-                return Ok(Reading { rows, count: count.min(found), place: before, until: u64::MAX });
+                return Ok(Reading { rows, count: count.min(found), place: before });
             }
-            back = back.saturating_mul(4).max((before - from).saturating_mul(2));
+            // As far as it takes if the rows before are as long as these.
+            let times = (count / found.max(1)) as u64 + 1;
+            back = back.saturating_mul(4).max((before - from).saturating_mul(times.min(FARTHER)));
         }
     }
 

@@ -4,45 +4,47 @@
 //! shows what it wrote itself, line by line.
 //!
 //! Bounded by the row's bytes, whatever it asks for: columns are made by text, or by a jump as far as a wide terminal has some
-//! ([`EDGE`]); lines reach as far as redraws are followed; and what erasing and shifting may cost is counted.
+//! ([`EDGE`]); lines reach as far as redraws are followed; and what erasing and shifting may cost is counted. It takes some 12 bytes
+//! per byte, so a row of more than [`MAX_BYTES`] is shown in full.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use unicode_width::UnicodeWidthChar;
 
 use super::frames::MAX_FRAME_ROWS;
-use super::line::web_link;
 use super::ops::{Control, Op, Ops};
-use super::{Span, Style, push_visible};
+use super::{Link, Span, Style, push_visible};
 
 /// Where a jump to the right ends at the latest, unless there is text: the last column of a terminal.
 pub(super) const EDGE: usize = 255;
 
+/// The longest row that is drawn.
+pub(super) const MAX_BYTES: usize = 4 << 20;
+
 /// How far up or down the cursor may be.
-const MAX_LINES: i64 = MAX_FRAME_ROWS.cast_signed() as i64;
+const MAX_LINES: isize = MAX_FRAME_ROWS.cast_signed();
 
 /// Cells that may be moved or erased per byte of the row.
 const CELLS_PER_BYTE: usize = 64;
 
 /// Between two lines of one row.
-const LINE_END: &str = " ␊ ";
+pub(super) const LINE_END: &str = " ␊ ";
 
 /// The place of a character.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Cell {
     found: char,
     /// Which of the canvas' looks.
-    look: usize,
-    /// Which of its combinations joins the character.
-    joined: Option<usize>,
+    look: u32,
+    /// Which of what joins characters there joins this one.
+    joined: u32,
 }
 
 impl Cell {
     /// Nothing was written here. Controls themselves never stand in cells.
-    const BLANK: Self = Self { found: '\0', look: 0, joined: None };
+    const BLANK: Self = Self { found: '\0', look: 0, joined: 0 };
     /// The right half of the wide character before it.
-    const HALF: Self = Self { found: '\x01', look: 0, joined: None };
+    const HALF: Self = Self { found: '\x01', look: 0, joined: 0 };
 
     const fn is_blank(self) -> bool {
         matches!(self.found, ' ' | '\0')
@@ -53,20 +55,20 @@ impl Cell {
 #[derive(Clone, PartialEq, Eq, Default)]
 struct Look {
     style: Style,
-    link: Option<Arc<str>>,
+    link: Option<Link>,
 }
 
 /// What a row has drawn.
 pub(super) struct Canvas {
     /// By their distance from the line on which the row began.
-    lines: BTreeMap<i64, Vec<Cell>>,
-    line: i64,
+    lines: BTreeMap<isize, Vec<Cell>>,
+    line: isize,
     column: usize,
     /// How what comes next looks.
     pen: Look,
     /// How cells look; the first is that of blank ones.
     looks: Vec<Look>,
-    /// Characters without a width that join those of cells.
+    /// Characters without a width that join those of cells; the first is nothing.
     joined: Vec<String>,
     /// How many cells may still be moved or erased.
     cells_left: usize,
@@ -80,27 +82,52 @@ impl Canvas {
             column: 0,
             pen: Look { style, link: None },
             looks: vec![Look::default()],
-            joined: Vec::new(),
+            joined: vec![String::new()],
             cells_left: bytes.saturating_mul(CELLS_PER_BYTE),
         }
     }
 
     /// What is to be seen of a row in the end, and the style that the next one begins with.
     pub(super) fn draw(mut self, bytes: &[u8]) -> (Style, Vec<Span>) {
-        for op in Ops::new(bytes) {
+        for op in self.after_wipes(Ops::new(bytes)) {
             self.obey(op);
         }
         (self.pen.style, self.spans())
     }
 
+    /// What is written after the line was last erased whole: most of a progress bar is never seen. Takes what comes before it for the
+    /// pen's sake only.
+    fn after_wipes<'a>(&mut self, mut ops: Ops<'a>) -> Ops<'a> {
+        let (mut left, mut pen) = (ops.clone(), self.pen.clone());
+        let (mut is_at_start, mut is_erased) = (true, true);
+        while let Some(op) = ops.next() {
+            match op {
+                Op::Sgr(sequence) => pen.style = pen.style.after(sequence),
+                Op::Link(target) => pen.link = Link::new(target),
+                Op::Control(Control::Nothing, _) => {}
+                Op::Control(Control::Column(0), _) => is_at_start = true,
+                Op::Control(Control::EraseLine, _) => is_erased = true,
+                Op::Control(Control::EraseRight | Control::EraseBelow, _) => is_erased |= is_at_start,
+                // Other lines may have been written on.
+                Op::Control(Control::Vertical { .. }, _) => break,
+                _ => (is_at_start, is_erased) = (false, false),
+            }
+            if is_at_start && is_erased {
+                left = ops.clone();
+                self.pen.clone_from(&pen);
+            }
+        }
+        left
+    }
+
     fn obey(&mut self, op: Op<'_>) {
         match op {
             Op::Text(text) => self.text(text),
-            Op::Tab => self.move_to((self.column / 8 + 1) * 8),
+            Op::Tab => self.column = (self.column / 8 + 1) * 8,
             Op::Special(found) => self.visible(found.encode_utf8(&mut [0; 4])),
             Op::Invalid => self.text("\u{fffd}"),
             Op::Sgr(sequence) => self.pen.style = self.pen.style.after(sequence),
-            Op::Link(target) => self.pen.link = web_link(target),
+            Op::Link(target) => self.pen.link = Link::new(target),
             Op::Control(control, written) => {
                 if !self.control(control) {
                     self.visible(written);
@@ -167,13 +194,22 @@ impl Canvas {
         if self.looks.last() != Some(&self.pen) {
             self.looks.push(self.pen.clone());
         }
-        let (look, mut column) = (self.looks.len() - 1, self.column);
+        let (look, mut column) = (index(self.looks.len() - 1), self.column);
         let cells = self.lines.entry(self.line).or_default();
+        if text.is_ascii() {
+            let room = make_room(cells, column, column + text.len());
+            room.iter_mut().zip(text.chars()).for_each(|(cell, found)| *cell = Cell { found, look, joined: 0 });
+            self.column += text.len();
+            return;
+        }
         for found in text.chars() {
             let width = found.width().unwrap_or(1).min(2);
-            match width {
-                0 => join(cells, &mut self.joined, column, found),
-                _ => put(cells, column, width, Cell { found, look, joined: None }),
+            match make_room(cells, column, column + width) {
+                [] => join(cells, &mut self.joined, column, found),
+                [first, rest @ ..] => {
+                    *first = Cell { found, look, joined: 0 };
+                    rest.fill(Cell::HALF);
+                }
             }
             column += width;
         }
@@ -233,13 +269,13 @@ impl Canvas {
     fn line_spans(&self, cells: &[Cell], out: &mut Vec<Span>) {
         let written = cells.iter().rposition(|cell| *cell != Cell::BLANK).map_or(0, |last| last + 1);
         for cell in cells.iter().take(written) {
-            let Some(look) = self.looks.get(cell.look) else { continue };
+            let Some(look) = self.looks.get(cell.look as usize) else { continue };
             match *cell {
                 Cell::HALF => {}
                 Cell::BLANK => push(out, ' ', look),
                 Cell { found, .. } => push(out, found, look),
             }
-            let joined = cell.joined.and_then(|joined| self.joined.get(joined));
+            let joined = self.joined.get(cell.joined as usize);
             joined.into_iter().flat_map(|joined| joined.chars()).for_each(|found| push(out, found, look));
         }
     }
@@ -252,20 +288,19 @@ fn push(spans: &mut Vec<Span>, found: char, look: &Look) {
     }
 }
 
-/// Writes a character of one or two cells. What it covers of wide ones leaves blanks.
-fn put(cells: &mut Vec<Cell>, column: usize, width: usize, cell: Cell) {
-    let end = column + width;
-    if cells.len() > column {
-        split(cells, column);
-        split(cells, end);
+/// The cells of some columns, to be written. What they cover of wide characters leaves blanks.
+fn make_room(cells: &mut Vec<Cell>, from: usize, to: usize) -> &mut [Cell] {
+    if from == to {
+        return &mut [];
     }
-    if cells.len() < end {
-        cells.resize(end, Cell::BLANK);
+    if cells.len() > from {
+        split(cells, from);
+        split(cells, to);
     }
-    if let Some([first, rest @ ..]) = cells.get_mut(column..end) {
-        *first = cell;
-        rest.fill(Cell::HALF);
+    if cells.len() < to {
+        cells.resize(to, Cell::BLANK);
     }
+    cells.get_mut(from..to).unwrap_or_default()
 }
 
 /// Adds a character without a width to the one before the cursor. Where none is, a terminal shows nothing of it.
@@ -279,14 +314,18 @@ fn join(cells: &mut Vec<Cell>, combinations: &mut Vec<String>, column: usize, fo
     if *cell == Cell::BLANK {
         cell.found = ' ';
     }
-    let next = combinations.len();
-    let joined = *cell.joined.get_or_insert(next);
-    if joined == next {
+    if cell.joined == 0 {
+        cell.joined = index(combinations.len());
         combinations.push(String::new());
     }
-    if let Some(joined) = combinations.get_mut(joined) {
+    if let Some(joined) = combinations.get_mut(cell.joined as usize) {
         joined.push(found);
     }
+}
+
+/// Rows are far too short for more.
+fn index(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
 }
 
 /// Makes blanks of a wide character whose halves lie on both sides of a column's left edge.

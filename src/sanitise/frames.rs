@@ -7,11 +7,11 @@
 //! row 4  ␛[2Klayer two 100%        line 2
 //! ```
 //!
-//! Of each line is known which columns show which row. A row is overwritten when it wrote something and nothing of it is left, or
-//! when it wrote nothing and a terminal has no empty line for it. What is not understood hides nothing: after it, all that came
+//! Of each line is known which columns show which row. A row is overwritten when nothing is left of what it wrote, or when it
+//! left nothing itself and a terminal has no empty line for it. What is not understood hides nothing: after it, all that came
 //! before stays.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::iter;
 
 use unicode_width::UnicodeWidthStr;
@@ -30,25 +30,33 @@ const MAX_PIECES: usize = 1000;
 /// the log, as one terminal showed them.
 pub fn overwritten<'a>(rows: impl IntoIterator<Item = &'a [u8]>) -> Vec<bool> {
     let mut frames = Frames::default();
-    let mut told: Vec<_> = rows.into_iter().filter_map(|row| frames.push(row)).collect();
+    let mut told = Vec::new();
+    for row in rows {
+        frames.push(row);
+        if frames.is_full() {
+            told.extend(frames.settle());
+        }
+    }
     told.extend(iter::from_fn(|| frames.settle()));
     told
 }
 
 /// What a terminal shows of the last rows of a log.
-#[derive(Default)]
 pub(crate) struct Frames {
     /// The last rows, and the number of the first of them.
     rows: VecDeque<Drawn>,
     first: u64,
-    /// The lines that can be reached, by their number.
-    lines: BTreeMap<i64, Line>,
-    /// The lowest line that was reached.
-    bottom: i64,
-    line: i64,
+    /// The lines that can be reached, always [`LINES`], and the number of the first of them.
+    lines: VecDeque<Line>,
+    top: u64,
+    /// Which of the lines the cursor is on.
+    line: usize,
     column: usize,
     run: Option<Run>,
 }
+
+/// The lowest line, and as many above it as are followed.
+const LINES: usize = MAX_FRAME_ROWS + 1;
 
 /// Text that is written without a move in between.
 struct Run {
@@ -62,11 +70,12 @@ struct Run {
 struct Drawn {
     /// How many columns show it.
     columns: usize,
-    has_written: bool,
+    /// Whether it had left something when it ended.
+    has_left: bool,
     /// Whether it moved the cursor or erased something.
     has_moved: bool,
-    /// The line on which it ended.
-    line: i64,
+    /// The number of the line on which it ended.
+    line: u64,
 }
 
 #[derive(Default)]
@@ -86,26 +95,39 @@ struct Piece {
 }
 
 impl Frames {
-    /// Takes the next row; gives whether the first one of which that was still open is overwritten, if that is settled now.
-    pub(crate) fn push(&mut self, bytes: &[u8]) -> Option<bool> {
+    /// Takes the next row.
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
         self.rows.push_back(Drawn::default());
         for op in Ops::new(without_line_end(bytes)) {
             self.obey(op);
         }
         self.draw_run();
         let row = self.current();
-        let line = self.line;
-        self.line_at(line).ended = Some(row);
-        self.drawn(row, |drawn| drawn.line = line);
-        (self.line, self.column) = (line + 1, 0);
-        if self.line > self.bottom {
-            self.bottom = self.line;
-            let top = self.top();
-            while self.lines.first_entry().is_some_and(|line| *line.key() < top) {
-                self.lines.pop_first();
+        let line = self.top + self.line as u64;
+        self.drawn(row, |drawn| {
+            drawn.line = line;
+            drawn.has_left = drawn.columns > 0;
+        });
+        if let Some(line) = self.lines.get_mut(self.line) {
+            line.ended = Some(row);
+        }
+        self.column = 0;
+        self.line += 1;
+        if self.line == LINES {
+            self.line -= 1;
+            self.top += 1;
+            // The line that can no more be reached becomes the new one.
+            self.lines.rotate_left(1);
+            if let Some(line) = self.lines.back_mut() {
+                line.pieces.clear();
+                line.ended = None;
             }
         }
-        if self.rows.len() > MAX_FRAME_ROWS { self.settle() } else { None }
+    }
+
+    /// Whether the first row that is still open can no more be overwritten.
+    pub(crate) fn is_full(&self) -> bool {
+        self.rows.len() > MAX_FRAME_ROWS
     }
 
     /// Whether the first row that is still open is overwritten, by those that were taken so far; `None` if there is none.
@@ -113,10 +135,11 @@ impl Frames {
         let drawn = self.rows.pop_front()?;
         let number = self.first;
         self.first += 1;
+        let line = drawn.line.checked_sub(self.top).and_then(|line| self.lines.get(usize::try_from(line).ok()?));
         let shows_empty_line = |line: &Line| line.pieces.is_empty() && line.ended == Some(number);
-        Some(if drawn.has_written {
+        Some(if drawn.has_left {
             drawn.columns == 0
-        } else if self.lines.get(&drawn.line).is_some_and(|line| !shows_empty_line(line)) {
+        } else if line.is_some_and(|line| !shows_empty_line(line)) {
             true
         } else {
             // The cursor was left there and nothing came after it.
@@ -129,7 +152,7 @@ impl Frames {
             Op::Text(text) => self.text(text),
             Op::Tab => {
                 self.draw_run();
-                self.move_to((self.column / 8 + 1) * 8);
+                self.column = (self.column / 8 + 1) * 8;
             }
             Op::Special(found) => {
                 if found == '\x1b' {
@@ -159,7 +182,7 @@ impl Frames {
             Control::Left(count) => self.column = column.saturating_sub(count),
             Control::Right(count) => self.move_to(column.saturating_add(count)),
             Control::Vertical { down, to_start } => {
-                self.line = (self.line + down).clamp(self.top(), self.bottom);
+                self.line = self.line.saturating_add_signed(down).min(LINES - 1);
                 self.column = if to_start { 0 } else { column };
             }
             Control::EraseRight => self.cover(column, usize::MAX, None),
@@ -167,19 +190,21 @@ impl Frames {
             Control::EraseLine => self.cover(0, usize::MAX, None),
             Control::EraseBelow => {
                 self.cover(column, usize::MAX, None);
-                for line in self.lines.split_off(&(self.line + 1)).into_values() {
-                    line.pieces.iter().for_each(|piece| self.lose(piece.row, piece.to - piece.from));
+                let below: Vec<_> =
+                    self.lines.iter_mut().skip(self.line + 1).flat_map(|line| line.pieces.drain(..)).collect();
+                for piece in below {
+                    self.lose(piece.row, piece.to - piece.from);
                 }
             }
             Control::Erase(count) => self.cover(column, column.saturating_add(count), None),
             Control::Delete(count) => {
                 self.cover(column, column.saturating_add(count), None);
-                self.shift(|at| if at > column { at.saturating_sub(count).max(column) } else { at });
+                self.shift(|at| at.saturating_sub(count));
             }
             Control::Insert(count) => {
                 // Covers nothing, but cuts what lies on both sides of the cursor.
                 self.cover(column, column, None);
-                self.shift(|at| if at >= column { at.saturating_add(count) } else { at });
+                self.shift(|at| at.saturating_add(count));
             }
         }
     }
@@ -211,8 +236,7 @@ impl Frames {
 
     /// Gives columns of the cursor's line to a row, or to none.
     fn cover(&mut self, from: usize, to: usize, row: Option<u64>) {
-        let line = self.line;
-        let pieces = &mut self.line_at(line).pieces;
+        let Some(Line { pieces, .. }) = self.lines.get_mut(self.line) else { return };
         if pieces.is_empty() && row.is_none() {
             return;
         }
@@ -228,28 +252,26 @@ impl Frames {
             self.lose(piece.row, piece.to.min(to).saturating_sub(piece.from.max(from)));
         }
         if let Some(row) = row {
-            self.drawn(row, |drawn| {
-                drawn.columns += to - from;
-                drawn.has_written = true;
-            });
+            self.drawn(row, |drawn| drawn.columns += to - from);
         }
         if is_torn {
             self.forget();
         }
     }
 
+    /// Moves what lies right of the cursor.
     fn shift(&mut self, moved: impl Fn(usize) -> usize) {
-        let line = self.line;
-        for piece in &mut self.line_at(line).pieces {
+        let column = self.column;
+        let pieces = self.lines.get_mut(self.line).into_iter().flat_map(|line| &mut line.pieces);
+        for piece in pieces.filter(|piece| piece.from >= column) {
             (piece.from, piece.to) = (moved(piece.from), moved(piece.to));
         }
     }
 
     /// From here on nothing that came before can be hidden.
     fn forget(&mut self) {
-        self.lines.clear();
-        self.line = self.bottom + 1;
-        self.bottom = self.line;
+        self.lines.iter_mut().for_each(|line| *line = Line::default());
+        self.line = LINES - 1;
     }
 
     fn lose(&mut self, row: u64, columns: usize) {
@@ -269,19 +291,64 @@ impl Frames {
         (self.first + self.rows.len() as u64).saturating_sub(1)
     }
 
-    fn line_at(&mut self, line: i64) -> &mut Line {
-        self.lines.entry(line).or_default()
-    }
-
     /// Moves the cursor right, not beyond text and the edge.
     fn move_to(&mut self, column: usize) {
-        let line = self.line;
-        let text = self.line_at(line).pieces.last().map_or(0, |piece| piece.to);
+        let text = self.lines.get(self.line).and_then(|line| line.pieces.last()).map_or(0, |piece| piece.to);
         self.column = column.min(EDGE.max(text).max(self.column));
     }
+}
 
-    /// The highest line that can be reached.
-    fn top(&self) -> i64 {
-        self.bottom - MAX_FRAME_ROWS.cast_signed() as i64
+impl Default for Frames {
+    fn default() -> Self {
+        let lines = iter::repeat_with(Line::default).take(LINES).collect();
+        Self { rows: VecDeque::new(), first: 0, lines, top: 0, line: LINES - 1, column: 0, run: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The rows that stay.
+    fn left<'r>(rows: &[&'r str]) -> Vec<&'r str> {
+        let told = overwritten(rows.iter().map(|row| row.as_bytes()));
+        rows.iter().zip(told).filter(|(_, is_overwritten)| !is_overwritten).map(|(row, _)| *row).collect()
+    }
+
+    #[test]
+    fn a_row_of_which_something_is_left_stays() {
+        for (rows, stay) in [
+            (&["10%", "\x1b[1A20%"][..], &["\x1b[1A20%"][..]),
+            (&["Starting", "\x1b[1A\x1b[20G[ok]"], &["Starting", "\x1b[1A\x1b[20G[ok]"]),
+            (&["a", "b", "\x1b[2A\x1b[J"], &[]),
+            (&["a", "b", "\x1b[2A\x1b[J", "c"], &["\x1b[2A\x1b[J", "c"]),
+            (&["a", "\x1b[1A\x1b[2K\x1b[1B"], &[]),
+            (&["one", "", "two"], &["one", "", "two"]),
+            (&["one", ""], &["one", ""]),
+            (&["", "\x1b[1A\rlayer\x1b[1B", "done"], &["\x1b[1A\rlayer\x1b[1B", "done"]),
+            (&["x", "\x1b[?25h"], &["x"]),
+            (&["spinner\r\x1b[K", "done"], &["spinner\r\x1b[K", "done"]),
+        ] {
+            assert_eq!(left(rows), stay, "{rows:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_understood_hides_nothing() {
+        for screen in ["\x1b[2J", "\x1b[H", "\x1b[5;1H", "\x1bc", "\x1b[?1049h", "\x1b[3L"] {
+            let row = format!("{screen}\x1b[1A\x1b[2Knew");
+            assert_eq!(left(&["old", &row]), ["old", &row]);
+        }
+    }
+
+    #[test]
+    fn a_redraw_is_followed_so_many_rows_and_no_more() {
+        let hidden = |between: usize| {
+            let up = format!("\x1b[{}A\x1b[2K", between + 1);
+            let rows = iter::once("old").chain(iter::repeat_n("between", between)).chain([up.as_str()]);
+            overwritten(rows.map(str::as_bytes))[0]
+        };
+        assert!(hidden(MAX_FRAME_ROWS - 1));
+        assert!(!hidden(MAX_FRAME_ROWS));
     }
 }

@@ -3,21 +3,19 @@
 //! Text is only added at the end. So of [`Progress::Last`] this can show rows whose cursor never leaves that end; the others are for
 //! [`super::canvas`]. Of [`Progress::All`] it shows every row.
 
-use std::sync::Arc;
-
 use unicode_width::UnicodeWidthStr;
 
 use super::ops::{Control, Op, Ops};
-use super::{Progress, Span, Style, push_visible};
+use super::{Link, Progress, Span, Style, push_visible};
 
 /// A row being made.
 pub(super) struct Line<'a> {
-    /// How what comes next looks; after the row, how the next row begins.
-    pub style: Style,
-    link: Option<Arc<str>>,
+    /// How what comes next looks.
+    style: Style,
+    link: Option<Link>,
     /// The target of the link that is open, where it is to be shown.
     target: &'a str,
-    pub spans: Vec<Span>,
+    spans: Vec<Span>,
     /// Cells used so far.
     column: usize,
     /// How many may be seen.
@@ -37,8 +35,8 @@ impl<'a> Line<'a> {
         Self { is_styled: false, ..Self::new(Style::default(), usize::MAX, progress) }
     }
 
-    /// Adds what a row says; `None` if it says something that only a canvas can show.
-    pub(super) fn write(mut self, bytes: &'a [u8]) -> Option<Self> {
+    /// The style that the next row begins with, and what is to be seen of this one; `None` if only a canvas can show it.
+    pub(super) fn write(mut self, bytes: &'a [u8]) -> Option<(Style, Vec<Span>)> {
         let mut ops = Ops::new(bytes);
         loop {
             if self.column >= self.columns {
@@ -59,7 +57,7 @@ impl<'a> Line<'a> {
             }
         }
         self.link("");
-        Some(self)
+        Some((self.style, self.spans))
     }
 
     /// Whether the row is the same with the cursor at its end when a control was obeyed.
@@ -90,7 +88,7 @@ impl<'a> Line<'a> {
             }
         }
         self.target = target;
-        self.link = if self.is_styled { web_link(target) } else { None };
+        self.link = if self.is_styled { Link::new(target) } else { None };
     }
 
     /// Adds characters, those that are not harmless as what stands for them.
@@ -118,14 +116,3 @@ impl<'a> Line<'a> {
 
 /// A tab in column 0.
 const TAB: &str = "        ";
-
-/// The target of a link as it is kept: nothing but the web's, since a terminal may do anything with others when they are clicked.
-/// It is printable ASCII already; a space in it was never part of an address.
-pub(super) fn web_link(target: &str) -> Option<Arc<str>> {
-    let has_scheme = |scheme: &str| {
-        target.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
-            && target.len() > scheme.len()
-    };
-    let is_web = has_scheme("http://") || has_scheme("https://");
-    (is_web && target.bytes().all(|byte| byte.is_ascii_graphic())).then(|| target.into())
-}

@@ -1,20 +1,29 @@
-//! The one way from recorded bytes to a terminal: SGR colours become style, every other control becomes a visible glyph.
+//! The one way from recorded bytes to a terminal: what the program showed there, and nothing that acts on yours.
 //!
 //! Used by the screen, by text dumps, by copying. What leaves here holds no control character at all (no ESC, CR, LF, TAB,
 //! C0, DEL, C1), no bidirectional control and nothing that is there but cannot be seen, so it can neither steer a terminal nor
 //! reorder or hide what stands beside it.
 //!
 //! ```text
-//! ESC[1;31mred ESC[m      a style, no text; SGR is the only sequence that is obeyed
-//! ESC]8;;url ESC\ text    the text: a link's target is not shown
-//! any other ESC           ␛ and the text after it as it stands: ␛[2K, ␛]0;title␇
-//! C0, DEL                 a control picture: ␀ ␇ ␈ ␍ ␡; but a CR at the end is nothing
-//! TAB                     spaces to the next multiple of 8 columns
+//! ESC[1;31mred ESC[m      a style, no text
+//! ESC]8;;url ESC\ text    the text, which keeps a target of http(s); in full: text <url>
+//! CR, BS, ESC[K, ESC[2A…  moves and erases within some lines: the last state; in full: ␍, ␈, ␛[K, ␛[2A
+//! ESC[?25l, ESC(B, SI     nothing, as on a terminal; in full: ␛[?25l, ␛(B, ␏
+//! any other ESC           ␛ and the text after it as it stands: ␛[2J, ␛]0;title␇
+//! other C0, DEL           a control picture: ␀ ␇ ␡; but a CR at the end is nothing
+//! TAB                     to the next multiple of 8 columns
 //! C1, bidi, invisible     its code point: <U+0085> <U+202E> <U+200B>
 //! not UTF-8               U+FFFD
 //! ```
 //!
-//! A sequence must be whole within its row; what is not is text. So nothing but style is carried from one row to the next.
+//! A sequence must be whole within its row; what is not is text. So nothing but style is carried from one row to the next. A row that
+//! wrote on several lines shows them from top to bottom, with ␊ between them; that it hides other rows, [`overwritten`] tells.
+//!
+//! ```text
+//! ops     bytes -> text, colours, links, controls      line    a row whose text only goes on (the usual one)
+//! style   SGR                                          canvas  a row that was written over itself: cells
+//! frames  rows that later ones were drawn over
+//! ```
 
 mod canvas;
 mod frames;
@@ -24,6 +33,7 @@ mod style;
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use canvas::Canvas;
@@ -40,15 +50,33 @@ pub struct Span {
     pub text: String,
     /// How it looks.
     pub style: Style,
-    /// Where it leads: an address of http or https, of printable ASCII without spaces.
-    pub link: Option<Arc<str>>,
+    /// Where it leads.
+    pub link: Option<Link>,
 }
 
-/// Sanitises the rows of a log in order: a colour switched on in one row stays on in the next, as in a terminal.
-#[derive(Clone, Default, Debug)]
-pub struct Sanitiser {
-    style: Style,
-    progress: Progress,
+/// The target of a link: an address of http or https and nothing but graphic ASCII, so it may stand in a terminal's own link.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Link(Arc<str>);
+
+impl Link {
+    /// Only the web's: what a terminal does with others when they are clicked, nobody knows.
+    fn new(target: &str) -> Option<Self> {
+        let has_scheme = |scheme: &str| {
+            target
+                .split_at_checked(scheme.len())
+                .is_some_and(|(start, rest)| start.eq_ignore_ascii_case(scheme) && !rest.is_empty())
+        };
+        let is_web = has_scheme("http://") || has_scheme("https://");
+        (is_web && target.bytes().all(|byte| byte.is_ascii_graphic())).then(|| Self(target.into()))
+    }
+}
+
+impl Deref for Link {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
 }
 
 /// How much is shown of what a terminal would have overwritten.
@@ -61,22 +89,11 @@ pub enum Progress {
     All,
 }
 
-/// The text of a row as it is shown, without styles; borrowed where it is shown as it stands.
-#[must_use]
-pub fn plain(bytes: &[u8], progress: Progress) -> Cow<'_, str> {
-    let bytes = without_line_end(bytes);
-    // Nearly always, and told many bytes at a time.
-    let is_plain = bytes.iter().fold(true, |is_plain, byte| is_plain & (b' '..=b'~').contains(byte));
-    if let Ok(text) = str::from_utf8(bytes)
-        && (is_plain || text.chars().all(is_harmless))
-    {
-        return Cow::Borrowed(text);
-    }
-    let spans = match Line::unstyled(progress).write(bytes) {
-        Some(line) => line.spans,
-        None => Canvas::new(Style::default(), bytes.len()).draw(bytes).1,
-    };
-    Cow::Owned(spans.into_iter().map(|span| span.text).collect())
+/// Sanitises the rows of a log in order: a colour switched on in one row stays on in the next, as in a terminal.
+#[derive(Clone, Default, Debug)]
+pub struct Sanitiser {
+    style: Style,
+    progress: Progress,
 }
 
 impl Sanitiser {
@@ -95,18 +112,42 @@ impl Sanitiser {
     /// comes after them little or nothing. The styles of the whole row are obeyed, so the next row looks the same.
     pub fn row_within(&mut self, bytes: &[u8], columns: usize) -> Vec<Span> {
         let bytes = without_line_end(bytes);
-        let (style, spans) = match Line::new(self.style, columns, self.progress).write(bytes) {
-            Some(line) => (line.style, line.spans),
-            None => Canvas::new(self.style, bytes.len()).draw(bytes),
-        };
+        let style = self.style;
+        let (style, spans) = show(bytes, style, self.progress, |progress| Line::new(style, columns, progress));
         self.style = style;
         spans
     }
 }
 
+/// The text of a row as it is shown, without styles; borrowed where it is shown as it stands.
+#[must_use]
+pub fn plain(bytes: &[u8], progress: Progress) -> Cow<'_, str> {
+    let bytes = without_line_end(bytes);
+    // Nearly always, and told many bytes at a time.
+    let is_plain = bytes.iter().fold(true, |is_plain, byte| is_plain & (b' '..=b'~').contains(byte));
+    if let Ok(text) = str::from_utf8(bytes)
+        && (is_plain || text.chars().all(is_harmless))
+    {
+        return Cow::Borrowed(text);
+    }
+    let (_, spans) = show(bytes, Style::default(), progress, Line::unstyled);
+    Cow::Owned(spans.into_iter().map(|span| span.text).collect())
+}
+
 /// The CR before the LF of a terminal's line says nothing of the row.
 fn without_line_end(bytes: &[u8]) -> &[u8] {
     bytes.strip_suffix(b"\r").unwrap_or(bytes)
+}
+
+/// The style that the next row begins with, and what is to be seen of this one.
+fn show<'a>(
+    bytes: &'a [u8],
+    style: Style,
+    progress: Progress,
+    line: impl Fn(Progress) -> Line<'a>,
+) -> (Style, Vec<Span>) {
+    let draw = || (bytes.len() <= canvas::MAX_BYTES).then(|| Canvas::new(style, bytes.len()).draw(bytes));
+    line(progress).write(bytes).or_else(draw).or_else(|| line(Progress::All).write(bytes)).unwrap_or_default()
 }
 
 /// A name (job, repo, ref, command line) as one line of harmless text, without styles: every control, TAB and ESC included,
@@ -152,5 +193,7 @@ fn push_visible(out: &mut String, found: char) {
     }
 }
 
+#[cfg(test)]
+mod terminal_tests;
 #[cfg(test)]
 mod tests;

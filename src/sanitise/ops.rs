@@ -41,7 +41,7 @@ pub(super) enum Control {
     /// That many columns to the right.
     Right(usize),
     /// That many lines down, or up where it is negative; to column 0 or straight.
-    Vertical { down: i64, to_start: bool },
+    Vertical { down: isize, to_start: bool },
     /// From the cursor to the end of the line.
     EraseRight,
     /// From the start of the line up to the cursor and with it.
@@ -59,6 +59,7 @@ pub(super) enum Control {
 }
 
 /// What the bytes of one row say, in order.
+#[derive(Clone)]
 pub(super) struct Ops<'a> {
     chunks: Utf8Chunks<'a>,
     text: &'a str,
@@ -68,7 +69,11 @@ pub(super) struct Ops<'a> {
 
 impl<'a> Ops<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self { chunks: bytes.utf8_chunks(), text: "", is_torn: false }
+        // Nearly always; and the library looks at many bytes at a time only when it is asked about all of them.
+        match str::from_utf8(bytes) {
+            Ok(text) => Self { chunks: [].utf8_chunks(), text, is_torn: false },
+            Err(_) => Self { chunks: bytes.utf8_chunks(), text: "", is_torn: false },
+        }
     }
 
     /// Passes over text, up to what may be a sequence or move the cursor.
@@ -99,14 +104,27 @@ impl<'a> Iterator for Ops<'a> {
 
 /// What stands at the start of `text`, which is not empty, and what comes after it.
 fn first(text: &str) -> (Op<'_>, &str) {
-    match text.find(|found| !is_harmless(found)) {
-        None => (Op::Text(text), ""),
-        Some(0) => special(text),
-        Some(at) => {
-            let (plain, rest) = text.split_at(at);
+    match harmless(text) {
+        0 => special(text),
+        end => {
+            let (plain, rest) = text.split_at(end);
             (Op::Text(plain), rest)
         }
     }
+}
+
+/// How many bytes of harmless characters `text` begins with. Many bytes of plain ASCII are told at a time.
+fn harmless(text: &str) -> usize {
+    let is_plain = |byte: &u8| (b' '..=b'~').contains(byte);
+    let mut end = 0;
+    for chunk in text.as_bytes().chunks(32) {
+        if !chunk.iter().fold(true, |all, byte| all & is_plain(byte)) {
+            end += chunk.iter().take_while(|byte| is_plain(byte)).count();
+            break;
+        }
+        end += chunk.len();
+    }
+    end + text.get(end..).and_then(|rest| rest.find(|found| !is_harmless(found)).or(Some(rest.len()))).unwrap_or(0)
 }
 
 fn special(text: &str) -> (Op<'_>, &str) {
@@ -193,7 +211,7 @@ fn control(params: &str, action: char) -> Option<Control> {
     // Only a number too large cannot be read.
     let number: u16 = if params.is_empty() { 0 } else { params.parse().unwrap_or(u16::MAX) };
     let count = usize::from(number.max(1));
-    let down = i64::from(number.max(1));
+    let down = count.cast_signed();
     Some(match (action, number) {
         ('A', _) => Control::Vertical { down: -down, to_start: false },
         ('B', _) => Control::Vertical { down, to_start: false },

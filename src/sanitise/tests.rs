@@ -88,6 +88,85 @@ fn what_is_no_style_is_inert_and_seen() {
     }
 }
 
+fn in_full(bytes: &str) -> String {
+    plain(bytes.as_bytes(), Progress::All).into_owned()
+}
+
+#[test]
+fn what_was_overwritten_is_shown_in_full_or_in_its_last_state() {
+    for (what, bytes, last, all) in [
+        ("curl", "  5%\r 50%\r100%\r", "100%", "  5%␍ 50%␍100%"),
+        ("longer underneath", "downloading\rdone", "doneloading", "downloading␍done"),
+        ("cargo", "  Building [=> ] 1/2\r\x1b[K  Finished", "  Finished", "  Building [=> ] 1/2␍␛[K  Finished"),
+        ("npm", "⠙\x1b[1G\x1b[0K⠹\x1b[1G\x1b[0Kdone", "done", "⠙␛[1G␛[0K⠹␛[1G␛[0Kdone"),
+        ("make -j on a pty", "a\x08 \x08b\r\r", "b", "a␈ ␈b␍"),
+        ("hidden cursor", "\x1b[?25l\x1b[?2026hx\x1b[?2026l\x1b[?25h", "x", "␛[?25l␛[?2026hx␛[?2026l␛[?25h"),
+        ("tput sgr0", "x\x1b(B\x1b[m\x0f", "x", "x␛(B␏"),
+        ("cargo's OSC 9;4", "\x1b]9;4;1;50\x1b\\x", "x", "␛]9;4;1;50␛\\x"),
+        ("right edge", "[ \x1b[10Gok ]\x1b[1G[.", "[.       ok ]", "[ ␛[10Gok ]␛[1G[."),
+        ("wide, torn", "日本\x1b[2Gx", " x本", "日本␛[2Gx"),
+        ("tab over text", "abcdefghij\r\tX", "abcdefghXj", "abcdefghij␍     X"),
+        ("other lines", "one\x1b[1A\rtwo\x1b[1B\rsix", "two ␊ six", "one␛[1A␍two␛[1B␍six"),
+        ("below", "inner\x1b[1A", "inner", "inner␛[1A"),
+        ("below and above", "inner\x1b[1A\router", "outer", "inner␛[1A␍outer"),
+        ("erased", "\x1b[2K\x1b[1A\x1b[2K\x1b[G", "", "␛[2K␛[1A␛[2K␛[G"),
+        ("a title", "\x1b]0;t\x07x\ry", "y]0;t␇x", "␛]0;t␇x␍y"),
+    ] {
+        assert_eq!((text(bytes.as_bytes()).as_str(), in_full(bytes).as_str()), (last, all), "{what}");
+        assert_eq!(plain(bytes.as_bytes(), Progress::Last), last, "{what}");
+    }
+}
+
+#[test]
+fn what_stays_of_overwritten_text_keeps_its_colour_and_the_next_row_begins_with_the_last_one() {
+    let mut sanitiser = Sanitiser::default();
+    let spans = sanitiser.row(b"\x1b[31mred\r\x1b[32mg");
+    let shown: Vec<_> = spans.iter().map(|span| (span.text.as_str(), span.style.fg)).collect();
+    assert_eq!(shown, [("g", Some(Colour::Indexed(2))), ("ed", Some(Colour::Indexed(1)))]);
+    assert_eq!(sanitiser.row(b"x")[0].style.fg, Some(Colour::Indexed(2)));
+}
+
+#[test]
+fn a_link_keeps_a_target_of_the_web_and_shows_any_in_full() {
+    let link = |target: &str| format!("see \x1b]8;;{target}\x07here\x1b]8;;\x07 now");
+    for (target, kept) in [
+        ("https://a.example/x?y=1;2", true),
+        ("HTTP://a", true),
+        ("https://", false),
+        ("https://a b", false),
+        ("file:///etc/passwd", false),
+        ("javascript:alert(1)", false),
+        ("", false),
+    ] {
+        for progress in ["", "\rsee"] {
+            let spans = row((link(target) + progress).as_bytes());
+            assert_eq!(text_of(&spans), "see here now");
+            let linked: Vec<_> = spans.iter().filter_map(|span| Some((&*span.text, span.link.as_deref()?))).collect();
+            assert_eq!(linked, if kept { vec![("here", target)] } else { vec![] });
+        }
+        let shown = if target.is_empty() { String::new() } else { format!(" <{target}>") };
+        assert_eq!(in_full(&link(target)), format!("see here{shown} now"));
+    }
+    assert_eq!(in_full("\x1b]8;;http://a\x07open"), "open <http://a>", "also where the row ends");
+    assert_eq!(row(b"\x1b]8;;http://a\x07open")[0].link.as_deref(), Some("http://a"));
+}
+
+#[test]
+fn what_a_row_asks_for_does_not_grow_with_its_numbers() {
+    let far = row(b"a\x1b[999999999C\x1b[999999999B\x1b[65535Gb\x1b[99999999999999999999Xc");
+    assert!(text_of(&far).len() < 300);
+    let inserting = "\x1b[9999@".repeat(1000);
+    assert!(text(format!("abc\r{inserting}").as_bytes()).len() < 200 * inserting.len());
+}
+
+#[test]
+fn text_is_borrowed_where_it_is_shown_as_it_stands() {
+    for clean in ["", "test result: ok", "ünï 日本", "crlf\r"] {
+        assert!(matches!(plain(clean.as_bytes(), Progress::Last), Cow::Borrowed(_)), "{clean:?}");
+    }
+    assert_eq!(plain(b"\x1b[31mred\x1b[0m\tand \xff", Progress::Last), "red     and \u{fffd}");
+}
+
 #[test]
 fn a_sequence_of_more_parameters_than_can_be_held_is_shown() {
     let long = format!("\x1b[{}1m", "0;".repeat(40));
@@ -144,6 +223,11 @@ fn hostile() -> impl Strategy<Value = Vec<u8>> {
         vec(any::<u8>(), 0..5),
         prop::sample::select(vec![
             "\x1b[",
+            "\x1b[2K",
+            "\x1b[9C",
+            "\x1b[A",
+            "\x08",
+            "\x1b]8;;http://",
             "\x1b]8;;",
             "\x1b]",
             "\x1bP",
@@ -172,14 +256,17 @@ fn is_dangerous(found: char) -> bool {
 
 proptest! {
     #[test]
-    fn nothing_dangerous_leaves_and_spans_are_as_promised(rows in vec(hostile(), 1..4)) {
+    fn nothing_dangerous_leaves_and_spans_are_as_promised(rows in vec(hostile(), 1..5)) {
         let mut sanitiser = Sanitiser::default();
-        for bytes in rows {
-            let spans = sanitiser.row(&bytes);
+        for (bytes, progress) in rows.iter().zip([Progress::Last, Progress::All].into_iter().cycle()) {
+            sanitiser.progress = progress;
+            let spans = sanitiser.row(bytes);
             prop_assert!(!text_of(&spans).contains(is_dangerous));
+            prop_assert!(spans.iter().filter_map(|span| span.link.as_deref()).all(|link| link.starts_with("http") && !link.contains(is_dangerous)));
+            prop_assert_eq!(plain(bytes, progress), text_of(&spans));
             prop_assert!(spans.iter().all(|span| !span.text.is_empty()));
             prop_assert!(spans.windows(2).all(|pair| (pair[0].style, &pair[0].link) != (pair[1].style, &pair[1].link)));
-            prop_assert!(!name(&String::from_utf8_lossy(&bytes)).contains(is_dangerous));
+            prop_assert!(!name(&String::from_utf8_lossy(bytes)).contains(is_dangerous));
         }
     }
 

@@ -15,7 +15,7 @@ use crate::log::{Anchor, LogFile, Row, Tail, Window};
 use crate::sanitise::{MAX_FRAME_ROWS, Progress, overwritten};
 
 /// How many rows are judged at once where not every row is shown.
-const PIECE_ROWS: usize = 256;
+const PIECE_ROWS: usize = 512;
 
 /// Which rows are shown.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -49,14 +49,22 @@ impl Sieve {
     }
 
     /// How many rows before a piece tell whether rows of it are shown.
-    const fn before(&self) -> usize {
-        if self.filter.is_some() { self.context } else { 0 }
+    fn before(&self) -> usize {
+        let context = if self.filter.is_some() { self.context } else { 0 };
+        context.max(self.redraws())
     }
 
-    /// How many rows behind a piece tell.
+    /// How many rows behind a piece tell; at least where the next piece begins.
     fn behind(&self) -> usize {
-        let redraws = if self.progress == Progress::Last { MAX_FRAME_ROWS } else { 0 };
-        self.before().max(redraws)
+        self.before().max(1)
+    }
+
+    /// How far apart a row and one that overwrites it may be.
+    const fn redraws(&self) -> usize {
+        match self.progress {
+            Progress::Last => MAX_FRAME_ROWS,
+            Progress::All => 0,
+        }
     }
 
     /// The filter, if only rows that match it and those around them are shown.
@@ -133,7 +141,7 @@ pub struct Sifting {
     bottom: u64,
     at_start: bool,
     at_end: bool,
-    /// The next rows below belong to what was found last, or are the place itself: nothing has to be looked for.
+    /// The next rows below may belong to what was found last: nothing has to be looked for.
     below_goes_on: bool,
     /// The same above.
     above_goes_on: bool,
@@ -143,6 +151,8 @@ impl Sifting {
     /// Nothing has been read yet.
     #[must_use]
     pub const fn new(sieve: Sieve, around: Around, tail: Tail) -> Self {
+        // The rows at the place may belong to a match on its other side.
+        let goes_on = sieve.context > 0;
         Self {
             sieve,
             around,
@@ -153,8 +163,8 @@ impl Sifting {
             bottom: around.place,
             at_start: false,
             at_end: false,
-            below_goes_on: false,
-            above_goes_on: false,
+            below_goes_on: goes_on,
+            above_goes_on: goes_on,
         }
     }
 
@@ -216,7 +226,8 @@ impl Sifting {
         }
         let wanted = self.around.below - self.below.len();
         let (before, core) = (self.sieve.before(), self.piece_rows(wanted));
-        let window = log.window(Anchor::From(self.bottom), core + self.sieve.behind(), self.tail)?;
+        // One row behind the piece in any case: it tells where the next piece begins, and that there is one.
+        let window = log.window(Anchor::From(self.bottom), core + self.sieve.behind().max(1), self.tail)?;
         let mut rows = self.rows_before(log, self.bottom, before)?;
         let first = rows.len();
         rows.extend(window.rows);
@@ -285,3 +296,6 @@ impl Sifting {
         if count == 0 { Ok(Vec::new()) } else { Ok(log.window(Anchor::Before(place), count, self.tail)?.rows) }
     }
 }
+
+#[cfg(test)]
+mod tests;

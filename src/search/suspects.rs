@@ -13,12 +13,15 @@
 //! are none.
 
 use memchr::memmem::Finder;
-use memchr::{memchr, memchr3, memrchr};
+use memchr::{memchr, memchr_iter, memchr2, memrchr};
 use regex::bytes::Regex;
 use regex_syntax::hir::literal::Extractor;
 use regex_syntax::hir::{Hir, HirKind};
 
 const ESC: u8 = 0x1b;
+
+/// A byte times this is eight of it.
+const EACH: u64 = 0x0101_0101_0101_0101;
 
 /// The most literals that are looked for at once.
 const MAX_LITERALS: usize = 256;
@@ -51,7 +54,11 @@ impl Suspicion {
         let either: Vec<String> = parts.iter().map(|part| regex::escape(part.as_ref())).collect();
         let mut joints = Joints([[0; 4]; 256]);
         for part in parts {
-            part.as_ref().as_bytes().windows(2).for_each(|pair| joints.add(pair[0], pair[1]));
+            for pair in part.as_ref().as_bytes().windows(2) {
+                joints.add(pair[0], pair[1]);
+                // Of several sequences in a row the first one has an escape behind it.
+                joints.add(pair[0], ESC);
+            }
         }
         Some(Self {
             parts: Regex::new(&either.join("|")).ok()?,
@@ -61,23 +68,44 @@ impl Suspicion {
         })
     }
 
-    /// Where, from `at` on, the next sequence lies that moves text or that may have broken a part.
-    fn break_from(&self, bytes: &[u8], mut at: usize) -> Option<usize> {
-        loop {
-            at += memchr3(ESC, b'\r', 0x08, bytes.get(at..)?)?;
-            let behind = match bytes.get(at..)? {
-                [b'\r', b'\n', ..] => at + 1,
-                [ESC, ..] => behind_unshown(bytes, at)?,
-                _ => return Some(at),
-            };
-            let before = at.checked_sub(1).and_then(|before| bytes.get(before));
-            let is_joint =
-                before.zip(bytes.get(behind)).is_some_and(|(before, behind)| self.joints.has(*before, *behind));
-            if behind == at || is_joint {
-                return Some(at);
-            }
-            at = behind;
+    /// Where, from `at` on, the next escape lies that moves text, makes some, or may break a part.
+    fn escape_from(&self, bytes: &[u8], at: usize) -> Option<usize> {
+        let mut escapes = memchr_iter(ESC, bytes.get(at..)?).map(|escape| at + escape);
+        escapes.find(|escape| !self.is_short_colour(bytes, *escape) && self.is_suspect(bytes, *escape))
+    }
+
+    /// Whether an escape is a short colour and breaks nothing: what nearly all are, told without a branch that depends on which
+    /// colour it is.
+    #[inline]
+    fn is_short_colour(&self, bytes: &[u8], escape: usize) -> bool {
+        let Some([before, _, b'[', params @ ..]) =
+            bytes.get(escape.wrapping_sub(1)..).and_then(<[u8]>::first_chunk::<11>)
+        else {
+            return false;
+        };
+        let word = u64::from_le_bytes(*params);
+        let no_params = (word ^ 0x20 * EACH) & 0xe0 * EACH;
+        // The final byte and the one behind it; of a sequence that is too long 0, which is no final byte.
+        let [last, behind, ..] = word.checked_shr(no_params.trailing_zeros() & !7).unwrap_or(0).to_le_bytes();
+        last == b'm' && !self.joints.has(*before, behind) && behind != 0
+    }
+
+    /// Whether the sequences that begin with an escape are something else than colours, or break a part.
+    fn is_suspect(&self, bytes: &[u8], escape: usize) -> bool {
+        let Some(behind) = behind_unshown(bytes, escape) else { return true };
+        let before = escape.checked_sub(1).and_then(|before| bytes.get(before));
+        before.zip(bytes.get(behind)).is_none_or(|(before, behind)| self.joints.has(*before, *behind))
+    }
+}
+
+/// Where, from `at` on, the next CR or BS lies that moves text. A CR at the end of a line does not.
+fn move_from(bytes: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        at += memchr2(b'\r', 0x08, bytes.get(at..)?)?;
+        if !matches!(bytes.get(at..)?, [b'\r', b'\n', ..]) {
+            return Some(at);
         }
+        at += 1;
     }
 }
 
@@ -95,18 +123,17 @@ impl Joints {
     }
 }
 
-/// Where the sequences end that begin at the ESC at `at` and show nothing: colours, and erasing behind the text. `at` itself if one
+/// Where the sequences end that begin at the ESC at `at` and show nothing: colours, and erasing behind the text. `None` if one
 /// of them is something else.
 fn behind_unshown(bytes: &[u8], at: usize) -> Option<usize> {
     let mut end = at;
-    while let [ESC, rest @ ..] = bytes.get(end..)? {
-        let Some(params) = rest.strip_prefix(b"[") else { return Some(at) };
-        let len = params.iter().position(|byte| !matches!(byte, b'0'..=b'9' | b';' | b':'));
-        let Some((params, [last, ..])) = len.and_then(|len| params.split_at_checked(len)) else { return Some(at) };
-        if *last != b'm' && !(*last == b'K' && matches!(params, b"" | b"0")) {
-            return Some(at);
+    while bytes.get(end) == Some(&ESC) {
+        let params = bytes.get(end + 2..).filter(|_| bytes.get(end + 1) == Some(&b'['))?;
+        let len = params.iter().position(|byte| !matches!(byte, b' '..=b'?'))?;
+        match params.get(..=len)? {
+            [.., b'm'] | [b'K'] | [b'0', b'K'] => end += len + 3,
+            _ => return None,
         }
-        end += params.len() + 3;
     }
     Some(end)
 }
@@ -125,9 +152,10 @@ pub(super) struct Suspects<'a> {
 /// Where, from an offset on, the next thing of a kind lies that makes a line suspect.
 type Kind = fn(&Suspects<'_>, &Suspicion, usize) -> Option<usize>;
 
-const KINDS: [Kind; 5] = [
+const KINDS: [Kind; 6] = [
     |of, suspicion, at| suspicion.parts.find_at(of.bytes, at).map(|found| found.start()),
-    |of, suspicion, at| suspicion.break_from(of.bytes, at),
+    |of, suspicion, at| suspicion.escape_from(of.bytes, at),
+    |of, _, at| move_from(of.bytes, at),
     |of, _, at| if of.has_pieces { of.piece_from(at) } else { None },
     |of, suspicion, at| if suspicion.has_blank { from(at, memchr(b'\t', of.bytes.get(at..)?)) } else { None },
     |of, suspicion, at| if suspicion.may_be_glyph { not_ascii_from(of.bytes, at) } else { None },

@@ -11,13 +11,13 @@ use crate::file::FilePath;
 use crate::log::{LogFile, MAX_LINE_BYTES, Tail};
 
 /// A log that can be appended to.
-struct Growing {
+pub(super) struct Growing {
     file: tempfile::NamedTempFile,
-    log: LogFile,
+    pub(super) log: LogFile,
 }
 
 impl Growing {
-    fn new(bytes: &[u8]) -> Self {
+    pub(super) fn new(bytes: &[u8]) -> Self {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(bytes).unwrap();
         let log = LogFile::open(&FilePath::named(file.path())).unwrap();
@@ -87,7 +87,7 @@ fn content() -> impl Strategy<Value = Vec<u8>> {
     vec(piece, 0..6).prop_map(|pieces| pieces.concat())
 }
 
-fn line() -> impl Strategy<Value = Vec<u8>> {
+pub(super) fn line() -> impl Strategy<Value = Vec<u8>> {
     let header = prop_oneof![
         12 => Just("2026-01-02T03:04:05.123456789Z stdout F "),
         4 => Just("2026-01-02T03:04:05.123456789Z stderr F "),

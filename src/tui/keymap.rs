@@ -210,6 +210,16 @@ actions! {
     Newer = "newer",
     /// One pane on the whole screen, or all of them again.
     Zoom = "zoom",
+    /// Copy a row.
+    CopyRow = "copy-row",
+    /// Copy all rows.
+    CopyRows = "copy-rows",
+    /// Copy the command.
+    CopyCommand = "copy-command",
+    /// The log in the editor.
+    Edit = "edit",
+    /// The log in the pager.
+    Page = "page",
     /// The list of runs.
     Runs = "runs",
     /// The help.
@@ -277,6 +287,11 @@ pub static BINDINGS: &[Binding] = {
         bind(Log, &["Space"], A::PageDown, "a page down", ""),
         bind(Log, &["l", "Right"], A::ScrollRight, "see more of the right of long rows", ""),
         bind(Log, &["h", "Left"], A::ScrollLeft, "see more of their left", ""),
+        bind(Log, &["y"], A::CopyRow, "copy the row", ""),
+        bind(Log, &["Y"], A::CopyRows, "copy all rows of the log", ""),
+        bind(Log, &["c"], A::CopyCommand, "copy the command", ""),
+        bind(Log, &["v"], A::Edit, "a copy of the log in $VISUAL or $EDITOR", ""),
+        bind(Log, &["|"], A::Page, "the log in $PAGER", ""),
         bind(Tree, &["Enter"], A::Open, "read the command's log; fold or unfold a job", "open"),
         bind(Tree, &["h", "Left"], A::Fold, "fold the job; from a command, go to its job", "fold"),
         bind(Tree, &["l", "Right"], A::Unfold, "unfold the job; go to its first command", ""),

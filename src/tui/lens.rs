@@ -1,5 +1,6 @@
 //! How logs are looked at: it holds for every log until the user changes it. Pure data.
 
+use crate::sanitise::Progress;
 use crate::search::{Query, Sieve};
 
 /// How logs are looked at.
@@ -15,6 +16,14 @@ pub struct Lens {
     pub sieve: Sieve,
     /// What is searched for.
     pub search: Option<Query>,
+}
+
+impl Lens {
+    /// Whether each row takes one line.
+    #[must_use]
+    pub fn is_flat(&self) -> bool {
+        !self.wrap && self.sieve.progress == Progress::Last
+    }
 }
 
 /// The time in front of a row.

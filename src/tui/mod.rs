@@ -12,16 +12,19 @@
 //! * [`msg`], [`model`], [`lens`], [`prompt`], [`wait`], [`update`], [`view`], [`widget`], [`layout`], [`keymap`], [`theme`] are pure: no I/O, clock,
 //!   environment or lock.
 //! * `worker` owns the catalog and the open log (`reading`), `watch` notices changes, `input` and `term` are the terminal.
+//! * `outside` gives the terminal to an editor or a pager for a while; `excerpt` is what they get to see.
 //! * `session` is the loop; [`sim`] is the same loop without a terminal: keys in, screens out.
 //!
 //! Whatever comes from a store passes [`crate::sanitise`] on its way to the screen.
 
+mod excerpt;
 mod input;
 pub mod keymap;
 pub mod layout;
 pub mod lens;
 pub mod model;
 pub mod msg;
+mod outside;
 pub mod prompt;
 mod reading;
 mod session;

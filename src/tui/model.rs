@@ -299,16 +299,17 @@ impl Model {
         let numbers = if self.lens.numbers { Some(most.unwrap_or(0)) } else { None };
         let log = &self.log.window;
         let is_whole = log.at_start && log.at_end && log.rows.len() <= self.log_height();
-        Columns::new(body.width, numbers, self.lens.times, self.lens.wrap || !is_whole)
+        Columns::new(body.width, numbers, self.lens.times, !self.lens.is_flat() || !is_whole)
     }
 
     /// How many lines of the screen a row of the log takes.
     #[must_use]
     pub fn lines_of(&self, row: &Row) -> usize {
-        if !self.lens.wrap {
+        if self.lens.is_flat() {
             return 1;
         }
-        lines_of(row, self.log_columns().text, self.lens.sieve.progress, self.log.is_broken_off)
+        let width = self.lens.wrap.then(|| self.log_columns().text);
+        lines_of(row, width, self.lens.sieve.progress, self.log.is_broken_off)
     }
 
     /// The row of the log that keys are about: the one that was looked for if it is on screen, else the first on screen.

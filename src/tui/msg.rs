@@ -21,6 +21,9 @@ pub const PAGE_RUNS: usize = 100;
 /// The most runs at hand: those around the ones on screen.
 pub const MAX_RUNS: usize = 20 * PAGE_RUNS;
 
+/// The most bytes that are copied: a terminal takes an OSC 52 of some 100,000 bytes, and base64 makes four of three.
+pub const MAX_COPY_BYTES: usize = 74_000;
+
 /// Something has happened.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Msg {
@@ -60,6 +63,10 @@ pub enum Msg {
     Notices(Vec<String>),
     /// What is waited for from now on; `None`: the store is read again.
     Waiting(Option<Wait>),
+    /// The beginning of a log, to be copied, and whether that leaves something out.
+    Copied(String, bool),
+    /// The program that had the terminal has ended.
+    Returned,
     /// Work was given up; the next attempt may succeed.
     Failed(Work, String),
     /// A signal asks us to stop, as Ctrl-Z does.
@@ -218,6 +225,19 @@ pub enum Work {
     Store,
     /// Reading the log that this ticket asked for.
     Log(Ticket),
+    /// Handing something over: to the clipboard, to an editor, to a pager.
+    Outside,
+}
+
+/// A row of a log, for a program that shows the log around it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LogRow {
+    /// The log.
+    pub log: FilePath,
+    /// Where the row begins.
+    pub offset: u64,
+    /// What a last line without its newline is.
+    pub tail: Tail,
 }
 
 /// Something is to be done.
@@ -237,6 +257,14 @@ pub enum Effect {
     Watch(Vec<PathBuf>),
     /// Switch the mouse on or off.
     CaptureMouse(bool),
+    /// Put this on the clipboard; what is more than [`MAX_COPY_BYTES`] is left out, and that is told.
+    Copy(String),
+    /// Read the beginning of a log, as much as can be copied.
+    CopyRows(FilePath, Tail),
+    /// Show a copy of the log in the user's editor, at this row.
+    Edit(LogRow),
+    /// Show the log in the user's pager, at this row.
+    Page(LogRow),
     /// Draw everything anew.
     Redraw,
     /// Give the terminal back and stop, as Ctrl-Z does.
@@ -249,6 +277,14 @@ impl Effect {
     /// Whether the worker does it.
     #[must_use]
     pub const fn is_for_worker(&self) -> bool {
-        matches!(self, Self::Load(_) | Self::Refresh(_) | Self::ReadRuns(_) | Self::ReadLog(..) | Self::StopLooking)
+        matches!(
+            self,
+            Self::Load(_)
+                | Self::Refresh(_)
+                | Self::ReadRuns(_)
+                | Self::ReadLog(..)
+                | Self::StopLooking
+                | Self::CopyRows(..)
+        )
     }
 }

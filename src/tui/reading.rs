@@ -23,12 +23,12 @@ const REPORT_PAUSE: Duration = Duration::from_millis(100);
 /// An open log and what is known of it.
 pub(super) struct Reading {
     file: LogFile,
+    index: Index,
+    is_counted: bool,
     /// Where a change may be one of it.
     dirs: Vec<PathBuf>,
     /// What was last said of its name.
     standing: Standing,
-    index: Index,
-    is_counted: bool,
     search: Option<Scan>,
     filter: Option<Scan>,
     ticket: Ticket,
@@ -79,12 +79,13 @@ impl Reading {
     pub(super) fn open(path: &FilePath) -> Result<Self> {
         let file = LogFile::open(path)?;
         let index = Index::new(file.format());
+        let standing = file.standing();
         Ok(Self {
-            standing: file.standing(),
             file,
-            dirs: dirs_of(path),
             index,
             is_counted: false,
+            dirs: dirs_of(path),
+            standing,
             search: None,
             filter: None,
             ticket: Ticket::default(),
@@ -98,6 +99,7 @@ impl Reading {
         &self.file
     }
 
+    /// Where a change may be one of it.
     pub(super) fn dirs(&self) -> &[PathBuf] {
         &self.dirs
     }
@@ -120,11 +122,10 @@ impl Reading {
             Change::Grown { .. } => self.look_again(),
             Change::Truncated | Change::Reformatted | Change::Replaced => self.forget(),
         }
-        let is_same = matches!(change, Change::Same | Change::Gone) && self.standing == self.file.standing();
         Scan::set(&mut self.search, request.search.as_ref());
         Scan::set(&mut self.filter, request.sieve.filter.as_ref().map(|filter| &filter.query));
-        let is_known = |last: &Answered| request.is_refresh && last.request.is_same_page(&request);
-        if let Some(last) = last.filter(|last| is_same && is_known(last)) {
+        let is_same = matches!(change, Change::Same | Change::Gone) && self.standing == self.file.standing();
+        if let Some(last) = last.filter(|last| is_same && request.is_refresh && last.request.is_same_page(&request)) {
             self.last = Some(last);
             return Ok(vec![Msg::Unchanged(ticket, self.known()?)]);
         }

@@ -2,6 +2,8 @@
 //!
 //! The first change after a silence is drawn at once; while changes pour in, a frame is drawn at most every 16 ms. Nothing
 //! ticks while nothing on screen depends on the time, but for the ages in the list of runs twice a minute.
+//!
+//! While an editor or a pager has the terminal the loop goes on, but neither draws nor takes keys; Ctrl-C there is not for us.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -14,9 +16,12 @@ use ratatui::layout::Rect;
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
 use signal_hook::iterator::{Handle, Signals};
 
+use super::excerpt;
+use super::input::Gate;
 use super::model::Model;
 use super::msg::{Effect, Msg, Work};
-use super::term::Screen;
+use super::outside::{self, Errand};
+use super::term::{self, Screen};
 use super::theme::Theme;
 use super::update::{start, update};
 use super::view::view;
@@ -26,6 +31,7 @@ use super::{Left, Options, input};
 use crate::catalog::{Catalog, RunSpec};
 use crate::error::{Error, Result};
 use crate::time::Time;
+use crate::words;
 
 /// The least time between two frames.
 const FRAME: Duration = Duration::from_millis(16);
@@ -34,7 +40,7 @@ const TICK_ALIVE: Duration = Duration::from_secs(1);
 /// How often while nothing runs: ages are in minutes mostly.
 const TICK_IDLE: Duration = Duration::from_secs(30);
 
-/// How long the worker is waited for on leaving.
+/// How long the threads that may hold something are waited for on leaving.
 const PARTING: Duration = Duration::from_millis(300);
 
 /// See [`super::run`].
@@ -44,7 +50,8 @@ pub(super) fn run(catalog: Catalog, open: Option<RunSpec>, options: Options) -> 
     let theme = Theme::new(options.colour, options.ascii);
     let model = Model::new(Rect::new(0, 0, width, height), theme, options.time_zone);
     let threads = Threads::start(Desk::new(catalog, open, options.filter))?;
-    let mut session = Session { model, screen, threads, is_dirty: true, drawn_at: Instant::now(), is_over: false };
+    let mut session =
+        Session { model, screen, threads, is_dirty: true, drawn_at: Instant::now(), is_away: false, is_over: false };
     session.run()?;
     let Session { model, .. } = session;
     Ok(Left { head: model.run.map(|run| run.head), notices: model.notices, signal: model.signal })
@@ -56,6 +63,8 @@ struct Session {
     threads: Threads,
     is_dirty: bool,
     drawn_at: Instant,
+    /// Another program has the terminal.
+    is_away: bool,
     is_over: bool,
 }
 
@@ -73,7 +82,7 @@ impl Session {
                 self.take_in(message)?;
             }
             self.is_dirty |= self.drawn_at.elapsed() >= self.tick();
-            if self.is_dirty && self.drawn_at.elapsed() >= FRAME && !self.is_over {
+            if self.is_dirty && self.drawn_at.elapsed() >= FRAME && !self.is_over && !self.is_away {
                 self.draw()?;
             }
         }
@@ -81,6 +90,9 @@ impl Session {
     }
 
     fn patience(&self) -> Duration {
+        if self.is_away {
+            return TICK_IDLE;
+        }
         let due = if self.is_dirty { FRAME } else { self.tick() };
         due.saturating_sub(self.drawn_at.elapsed())
     }
@@ -90,6 +102,15 @@ impl Session {
     }
 
     fn take_in(&mut self, message: Msg) -> Result<()> {
+        match message {
+            Msg::Returned => self.come_back()?,
+            // What was typed before the program began to read, and Ctrl-C in it.
+            Msg::Key(_) | Msg::Mouse(..) | Msg::Signal(SIGINT | SIGQUIT) | Msg::Resumed if self.is_away => {
+                return Ok(());
+            }
+            Msg::Stop if self.is_away => return term::stop(),
+            _ => {}
+        }
         let is_hint = matches!(message, Msg::Disk | Msg::Unchanged(..) | Msg::Dirs(..));
         let seen = |model: &Model| (model.log.top, model.log.fault.is_some(), model.log.known.clone());
         let before = seen(&self.model);
@@ -114,6 +135,9 @@ impl Session {
                 Effect::Watch(dirs) => {
                     let _ = self.threads.orders.send(Order::Watch(dirs));
                 }
+                Effect::Copy(text) => self.copy(text)?,
+                Effect::Edit(row) => self.leave(Errand::Edit(row))?,
+                Effect::Page(row) => self.leave(Errand::Page(row, self.model.theme.has_colour()))?,
                 Effect::CaptureMouse(on) => self.screen.capture_mouse(on)?,
                 Effect::Redraw => self.retake(Screen::retake)?,
                 Effect::Suspend => self.retake(Screen::suspend)?,
@@ -124,6 +148,35 @@ impl Session {
                 }
             }
         }
+        Ok(())
+    }
+
+    fn copy(&mut self, mut text: String) -> Result<()> {
+        let is_cut = excerpt::clip(&mut text);
+        self.screen.copy(&text)?;
+        if is_cut {
+            let why = format!("only the first {} were copied: terminals take no more", words::size(text.len() as u64));
+            let effects = update(&mut self.model, Msg::Failed(Work::Outside, why));
+            self.perform(effects)?;
+        }
+        Ok(())
+    }
+
+    /// Gives the terminal to another program.
+    fn leave(&mut self, errand: Errand) -> Result<()> {
+        self.threads.gate.close();
+        term::give_back();
+        self.is_away = true;
+        let errands = self.threads.errands.as_ref();
+        let is_sent = errands.is_some_and(|errands| errands.send(errand).is_ok());
+        if is_sent { Ok(()) } else { self.come_back() }
+    }
+
+    /// The other program has ended.
+    fn come_back(&mut self) -> Result<()> {
+        self.is_away = false;
+        self.retake(Screen::retake)?;
+        self.threads.gate.open();
         Ok(())
     }
 
@@ -143,9 +196,13 @@ struct Threads {
     /// `None` once the worker is to end.
     requests: Option<Sender<Effect>>,
     orders: Sender<Order>,
+    /// `None` once no other program is to be run.
+    errands: Option<Sender<Errand>>,
+    gate: Arc<Gate>,
     stop: Arc<AtomicBool>,
     signals: Handle,
     worker: JoinHandle<()>,
+    outside: JoinHandle<()>,
 }
 
 impl Threads {
@@ -160,8 +217,11 @@ impl Threads {
         let worker = spawn(&message, "worker", move |messages| worker::work(desk, &requested, messages))?;
         let orders_of_watcher = orders.clone();
         spawn(&message, "watch", move |messages| watch::watch(&ordered, orders_of_watcher, messages))?;
-        let is_stopped = Arc::clone(&stop);
-        spawn(&message, "input", move |messages| input::read(&is_stopped, messages))?;
+        let (is_stopped, gate) = (Arc::clone(&stop), Arc::new(Gate::default()));
+        let passed = Arc::clone(&gate);
+        spawn(&message, "input", move |messages| input::read(&is_stopped, &passed, messages))?;
+        let (errands, sent_on) = channel();
+        let outside = spawn(&message, "outside", move |messages| outside::work(&sent_on, messages))?;
         spawn(&message, "signals", move |messages| {
             for signal in caught.forever() {
                 let message = match signal {
@@ -174,7 +234,17 @@ impl Threads {
                 }
             }
         })?;
-        Ok(Self { messages, requests: Some(requests), orders, stop, signals, worker })
+        Ok(Self {
+            messages,
+            requests: Some(requests),
+            orders,
+            errands: Some(errands),
+            gate,
+            stop,
+            signals,
+            worker,
+            outside,
+        })
     }
 }
 
@@ -182,10 +252,11 @@ impl Drop for Threads {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         self.signals.close();
-        // The worker may be making a private copy of a database, which it tidies away; one that hangs on its file system is left alone.
-        self.requests = None;
+        // Either may hold a private copy of something, which it tidies away; one that hangs on its file system, or on an editor, is
+        // left alone.
+        (self.requests, self.errands) = (None, None);
         let begun = Instant::now();
-        while !self.worker.is_finished() && begun.elapsed() < PARTING {
+        while !(self.worker.is_finished() && self.outside.is_finished()) && begun.elapsed() < PARTING {
             thread::sleep(Duration::from_millis(1));
         }
     }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use crossterm::clipboard::CopyToClipboard;
 use crossterm::cursor::Show;
 use crossterm::event::{DisableMouseCapture, EnableMouseCapture};
 use crossterm::style::force_color_output;
@@ -91,11 +92,15 @@ impl Screen {
         self.terminal.resize(Rect::new(0, 0, size.width, size.height))
     }
 
+    /// Puts a text on the clipboard of whoever sits at the terminal (OSC 52), also at the other end of ssh.
+    pub(super) fn copy(&mut self, text: &str) -> Result<()> {
+        execute!(self.terminal.backend_mut(), CopyToClipboard::to_clipboard_from(text)).map_err(Error::Terminal)
+    }
+
     /// Gives the terminal back and stops this process until somebody lets it go on.
     pub(super) fn suspend(&mut self) -> Result<()> {
         give_back();
-        // Raises SIGSTOP, so the shell sees a stopped job; returns after SIGCONT.
-        signal_hook::low_level::emulate_default_handler(SIGTSTP).map_err(Error::Terminal)?;
+        stop()?;
         self.retake()
     }
 }
@@ -109,6 +114,12 @@ impl Drop for Screen {
     }
 }
 
+/// Stops this process until somebody lets it go on: the shell sees a stopped job.
+pub(super) fn stop() -> Result<()> {
+    // Raises SIGSTOP; returns after SIGCONT.
+    signal_hook::low_level::emulate_default_handler(SIGTSTP).map_err(Error::Terminal)
+}
+
 fn take(mouse: bool) -> io::Result<()> {
     TAKEN.store(true, Ordering::SeqCst);
     enable_raw_mode()?;
@@ -117,7 +128,8 @@ fn take(mouse: bool) -> io::Result<()> {
     if mouse { execute!(out, EnableMouseCapture) } else { Ok(()) }
 }
 
-fn give_back() {
+/// Gives the terminal back, until [`Screen::retake`].
+pub(super) fn give_back() {
     if !TAKEN.swap(false, Ordering::SeqCst) {
         return;
     }

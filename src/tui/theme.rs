@@ -97,6 +97,12 @@ impl Theme {
         if colour { Self::colourful(signs) } else { Self::monochrome(signs) }
     }
 
+    /// Whether it has colours at all.
+    #[must_use]
+    pub const fn has_colour(&self) -> bool {
+        self.colour
+    }
+
     const fn colourful(signs: &'static Signs) -> Self {
         let plain = Style::new();
         Self {

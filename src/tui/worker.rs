@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::time::{Duration, Instant, SystemTime};
 
+use super::excerpt;
 use super::msg::{Effect, Msg, PAGE_RUNS, PageRequest, Ticket, Work};
 use super::reading::Reading;
 use super::wait::Wait;
@@ -85,6 +86,10 @@ impl Desk {
                 self.reading.as_mut().map(Reading::cancel);
                 Vec::new()
             }
+            Effect::CopyRows(log, tail) => vec![match excerpt::copied(&log, tail) {
+                Ok((text, is_cut)) => Msg::Copied(text, is_cut),
+                Err(error) => Msg::Failed(Work::Outside, plain(&error)),
+            }],
             _ => Vec::new(),
         }
     }
@@ -195,7 +200,7 @@ impl Desk {
     /// That of the log on screen, those of the running jobs, whose first log may still be to come, then the catalog's: the most
     /// telling ones first.
     fn dirs(&self, node: Option<&RunNode>) -> Vec<PathBuf> {
-        let mut dirs: Vec<_> = self.reading.iter().flat_map(|reading| reading.dirs().to_vec()).collect();
+        let mut dirs: Vec<_> = self.reading.iter().flat_map(|log| log.dirs().to_vec()).collect();
         if let Some((node, run_dir)) = node.and_then(|node| Some((node, node.dir.as_ref()?))) {
             let open = node.jobs.iter().filter(|job| job.phase == Phase::Active);
             dirs.extend(open.filter_map(|job| path::job_dir(run_dir, &job.job.id)));
@@ -217,7 +222,7 @@ impl Desk {
 
     /// The log that was read is to be left for another one: no event may come to say so again.
     fn look_again(&self) -> Option<Msg> {
-        self.reading.as_ref().filter(|reading| reading.file().goes_over()).map(|_| Msg::Disk)
+        self.reading.as_ref().filter(|log| log.file().goes_over()).map(|_| Msg::Disk)
     }
 
     /// A log that is a link is written in a directory that the catalog knows nothing of.
@@ -263,6 +268,7 @@ struct Inbox {
     load: Option<Effect>,
     runs: Option<Effect>,
     refresh: Option<Effect>,
+    copy: Option<Effect>,
     /// No reading of the store before this.
     pause: Option<Instant>,
 }
@@ -271,6 +277,7 @@ impl Inbox {
     fn take_in(&mut self, effect: Effect) {
         let slot = match effect {
             Effect::ReadLog(..) | Effect::StopLooking => &mut self.log,
+            Effect::CopyRows(..) => &mut self.copy,
             // What was to be refreshed is not looked at any more.
             Effect::Load(_) => {
                 self.refresh = None;
@@ -286,7 +293,8 @@ impl Inbox {
     /// What is to be done now: the newest of each kind, the log first.
     fn next(&mut self, now: Instant) -> Option<Effect> {
         let is_pausing = self.pause.is_some_and(|until| now < until);
-        let next = self.log.take().or_else(|| self.load.take()).or_else(|| self.runs.take());
+        let next =
+            self.log.take().or_else(|| self.copy.take()).or_else(|| self.load.take()).or_else(|| self.runs.take());
         next.or_else(|| if is_pausing { None } else { self.refresh.take() })
     }
 
@@ -335,6 +343,7 @@ fn turn(desk: &mut Desk, inbox: &mut Inbox) -> Vec<Msg> {
     };
     let work = match &effect {
         Effect::ReadLog(ticket, _) => Work::Log(*ticket),
+        Effect::CopyRows(..) => Work::Outside,
         _ => Work::Store,
     };
     let answers = guarded(desk, work, |desk| desk.serve(effect));

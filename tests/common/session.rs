@@ -12,11 +12,12 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use base64::prelude::{BASE64_STANDARD, Engine};
 use pty_process::blocking::{Command, Pts, Pty};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use rustix::termios::{Termios, tcgetattr};
-use vt100::{MouseProtocolMode, Parser, Screen};
+use vt100::{Callbacks, MouseProtocolMode, Parser, Screen};
 
 use super::built::Built;
 
@@ -25,20 +26,39 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What the terminal shows, and whether that has changed.
 pub struct Shown {
-    pub parser: Mutex<Parser>,
+    pub parser: Mutex<Parser<Clipboard>>,
     pub changed: Condvar,
+}
+
+/// What was copied last, in base64.
+#[derive(Default)]
+pub struct Clipboard(Vec<u8>);
+
+impl Callbacks for Clipboard {
+    fn copy_to_clipboard(&mut self, _: &mut Screen, _: &[u8], data: &[u8]) {
+        self.0 = data.to_vec();
+    }
 }
 
 impl Shown {
     /// Waits until the screen is as wanted.
     pub fn wait_for(&self, what: &str, wanted: impl Fn(&Screen) -> bool) {
+        self.wait_until(what, |parser| wanted(parser.screen()));
+    }
+
+    fn wait_until(&self, what: &str, wanted: impl Fn(&Parser<Clipboard>) -> bool) {
         let end = Instant::now() + PATIENCE;
         let mut parser = self.parser.lock().unwrap();
-        while !wanted(parser.screen()) {
+        while !wanted(&parser) {
             let left = end.saturating_duration_since(Instant::now());
             assert!(!left.is_zero(), "waited in vain for {what}:\n{}", parser.screen().contents());
             parser = self.changed.wait_timeout(parser, left).unwrap().0;
         }
+    }
+
+    pub fn wait_for_copy(&self, text: &str) {
+        let encoded = BASE64_STANDARD.encode(text);
+        self.wait_until(text, |parser| parser.callbacks().0 == encoded.as_bytes());
     }
 
     pub fn wait_for_text(&self, text: &str) {
@@ -86,7 +106,8 @@ impl Session {
         let child = command.spawn_borrowed(&pts).unwrap();
         let pid = Pid::from_child(&child);
         let size = |n| NonZeroU16::new(n).unwrap();
-        let shown = Shown { parser: Mutex::new(Parser::new(size(24), size(80), 0)), changed: Condvar::new() };
+        let parser = Parser::new_with_callbacks(size(24), size(80), 0, Clipboard::default());
+        let shown = Shown { parser: Mutex::new(parser), changed: Condvar::new() };
         let (shown, pty, stop) = (Arc::new(shown), Arc::new(pty), Arc::new(AtomicBool::new(false)));
         let reader = thread::spawn({
             let (shown, pty, stop) = (Arc::clone(&shown), Arc::clone(&pty), Arc::clone(&stop));

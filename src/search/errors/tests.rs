@@ -172,7 +172,7 @@ proptest! {
 
     #[test]
     fn every_text_that_tells_of_an_error_holds_a_literal(
-        text in Union::new(RULES.iter().map(|(_, pattern, _)| described(pattern)))
+        text in prop_oneof![9 => Union::new(RULES.iter().map(|(_, pattern, _)| described(pattern))), 1 => ".{0,80}"]
     ) {
         prop_assert!(!is_error(&text) || has_literal(&text), "{text:?}");
     }

@@ -1,7 +1,7 @@
 //! What a key does: the keymap names the action, the pane with the focus gives it its meaning.
 
 use super::log::stop_looking;
-use super::{runs, scroll, seek, tree};
+use super::{outside, runs, scroll, seek, tree};
 use crate::cri::Stream;
 use crate::search::Towards;
 use crate::tui::keymap::{Action, Key};
@@ -127,6 +127,11 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
             model.mouse = !model.mouse;
             vec![Effect::CaptureMouse(model.mouse)]
         }
+        Action::CopyRow => outside::copy_row(model),
+        Action::CopyRows => outside::copy_rows(model),
+        Action::CopyCommand => outside::copy_command(model),
+        Action::Edit => outside::show(model, Effect::Edit),
+        Action::Page => outside::show(model, Effect::Page),
         Action::Suspend => vec![Effect::Suspend],
         Action::Quit => vec![Effect::Quit],
     }

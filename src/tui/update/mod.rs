@@ -6,6 +6,7 @@
 mod keys;
 mod log;
 mod mouse;
+mod outside;
 mod runs;
 mod scroll;
 mod seek;
@@ -20,6 +21,7 @@ use crate::tui::layout::help_box;
 use crate::tui::model::Model;
 use crate::tui::msg::{Effect, Msg, Work};
 use crate::tui::wait::Waiting;
+use crate::words;
 
 /// What is to be done before anything has happened.
 #[must_use]
@@ -43,6 +45,9 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Unchanged(ticket, known) => log::unchanged(model, ticket, known),
         Msg::Disk => store::refresh(model),
         Msg::Failed(Work::Store, why) => set(&mut model.store_fault, Some(why)),
+        Msg::Copied(text, is_cut) => copied(model, text, is_cut),
+        Msg::Returned => Vec::new(),
+        Msg::Failed(Work::Outside, why) => set(&mut model.said, Some(why)),
         Msg::Failed(Work::Log(ticket), why) => log::failed(model, ticket, why),
         Msg::Found(id) => set(&mut model.wanted, Some(id)),
         Msg::Notices(notices) => set(&mut model.notices, notices),
@@ -79,6 +84,13 @@ fn resize(model: &mut Model, width: u16, height: u16) -> Vec<Effect> {
     tree::reveal_selected(model);
     runs::reveal_selected(model);
     Vec::new()
+}
+
+fn copied(model: &mut Model, text: String, is_cut: bool) -> Vec<Effect> {
+    let size = words::size(text.len() as u64);
+    let cut = if is_cut { ", all that a terminal takes: the end is missing" } else { "" };
+    model.said = Some(format!("copied {size}{cut}"));
+    vec![Effect::Copy(text)]
 }
 
 fn set<T>(slot: &mut T, value: T) -> Vec<Effect> {

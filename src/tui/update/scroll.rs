@@ -84,7 +84,7 @@ pub(super) fn shift(model: &mut Model, by: isize) -> isize {
 pub(super) fn last_top(model: &Model) -> (usize, usize) {
     let rows = &model.log.window.rows;
     let mut room = model.log_height();
-    if !model.lens.wrap {
+    if model.lens.is_flat() {
         return (rows.len().saturating_sub(room), 0);
     }
     for (index, row) in rows.iter().enumerate().rev() {

@@ -74,7 +74,8 @@ fn draw_rows(model: &Model, area: Rect, buffer: &mut Buffer) {
         numbers: log.known.numbers.get(log.top..).unwrap_or_default(),
         above,
         sideways: log.sideways,
-        wrap: lens.wrap.then_some(log.line),
+        wrap: lens.wrap,
+        line: log.line,
         columns,
         stamps: Stamps {
             times: lens.times,

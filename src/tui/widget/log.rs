@@ -90,8 +90,10 @@ pub struct LogRows<'a> {
     pub above: &'a [Row],
     /// How many columns are scrolled out at the left.
     pub sideways: usize,
-    /// Rows go on in the next line; so many lines of the first are scrolled out.
-    pub wrap: Option<usize>,
+    /// Long rows go on in the next line.
+    pub wrap: bool,
+    /// How many lines of the first row are scrolled out of sight.
+    pub line: usize,
     /// How the width is divided.
     pub columns: Columns,
     /// The times.
@@ -108,22 +110,57 @@ pub struct LogRows<'a> {
     pub theme: &'a Theme,
 }
 
-/// How many lines a row takes in a pane whose text is so wide, where rows are wrapped.
+/// How many lines a row takes in a pane whose text is so wide: more than one where rows are wrapped, or show each state of what
+/// overwrote itself.
 #[must_use]
-pub fn lines_of(row: &Row, width: u16, progress: Progress, is_broken_off: bool) -> usize {
-    let width = usize::from(width).max(1);
+pub fn lines_of(row: &Row, width: Option<u16>, progress: Progress, is_broken_off: bool) -> usize {
+    let states = states(row, progress);
+    let Some(width) = width else { return states.len() };
     let mut sanitiser = Sanitiser::new(progress);
-    let mut flow = Flow { width, line: 0, column: 0 };
-    sanitiser.row(&row.text).iter().for_each(|span| flow.pass(&span.text));
-    notes(row, is_broken_off).iter().for_each(|note| flow.pass(note));
-    flow.line + 1
+    let lines = states.iter().enumerate().map(|(index, state)| {
+        let mut flow = Flow { width: usize::from(width).max(1), line: 0, column: 0 };
+        sanitiser.row(state.text).iter().for_each(|span| flow.pass(&span.text));
+        if index + 1 == states.len() {
+            notes(row, is_broken_off).iter().for_each(|note| flow.pass(note));
+        }
+        flow.line + 1
+    });
+    lines.sum()
 }
 
-/// What is said behind the text of a row: why it is no record, that its end will not come, how much of it is not at hand.
+/// What a row said at some time.
+struct State<'r> {
+    text: &'r [u8],
+    at: Option<Time>,
+}
+
+/// The row as it is; or, where all is shown, each state that a CR made the next one overwrite, with its time.
+fn states(row: &Row, progress: Progress) -> Vec<State<'_>> {
+    if progress == Progress::Last {
+        return vec![State { text: &row.text, at: row.at }];
+    }
+    let at =
+        |start: usize| row.pieces.iter().rfind(|piece| piece.start <= start).map_or(row.at, |piece| Some(piece.at));
+    let mut states: Vec<State<'_>> = Vec::new();
+    let mut start = 0;
+    for text in row.text.split_inclusive(|byte| *byte == b'\r') {
+        // CRs in a row, and one before anything was said, end nothing.
+        if text != b"\r" || states.is_empty() && row.text == b"\r" {
+            states.push(State { text, at: at(start) });
+        }
+        start += text.len();
+    }
+    if states.is_empty() {
+        states.push(State { text: &row.text, at: row.at });
+    }
+    states
+}
+
+/// What is said behind the text of a row: why it is no record, how much of it is not at hand.
 fn notes(row: &Row, is_broken_off: bool) -> Vec<String> {
     let malformed = row.malformed.map(|malformed| format!("  ({})", malformed.reason));
     let cut = (row.cut_bytes > 0).then(|| format!(" … {} more", size(row.cut_bytes)));
-    let unfinished = (is_broken_off && !row.complete).then(|| "  (unfinished)".into());
+    let unfinished = (is_broken_off && !row.complete).then(|| "  (unfinished)".to_owned());
     malformed.into_iter().chain(unfinished).chain(cut).collect()
 }
 
@@ -168,20 +205,32 @@ impl LogRows<'_> {
             sanitiser.row_within(&row.text, 0);
         }
         let mut before = self.above.iter().rfind(|row| row.at.is_some()).and_then(|row| row.at);
-        let mut y = i32::from(body.y) - self.wrap.map_or(0, |lines| i32::try_from(lines).unwrap_or(i32::MAX));
+        let mut y = i32::from(body.y).saturating_sub(i32::try_from(self.line).unwrap_or(i32::MAX));
         for (index, row) in self.rows.iter().enumerate() {
             if y >= i32::from(body.bottom()) {
                 break;
             }
-            let number = self.numbers.get(index).copied().flatten();
-            self.draw_lead(buffer, body, y, row, number, before);
-            before = row.at.or(before);
-            y += self.draw_text(buffer, body, y, row, &mut sanitiser);
+            let states = states(row, self.progress);
+            for (state_index, state) in states.iter().enumerate() {
+                let number = (state_index == 0).then(|| self.numbers.get(index).copied().flatten());
+                self.draw_lead(buffer, body, y, row, number, (state.at, before));
+                before = state.at.or(before);
+                let notes = if state_index + 1 == states.len() { notes(row, self.is_broken_off) } else { Vec::new() };
+                y += self.draw_text(buffer, body, y, (row, state.text, &notes), &mut sanitiser);
+            }
         }
     }
 
-    /// The mark, the number and the time in front of a row.
-    fn draw_lead(&self, buffer: &mut Buffer, body: Rect, y: i32, row: &Row, number: Option<u64>, before: Option<Time>) {
+    /// The mark, the number and the time in front of a row, or of a later state of it, which has no number of its own.
+    fn draw_lead(
+        &self,
+        buffer: &mut Buffer,
+        body: Rect,
+        y: i32,
+        row: &Row,
+        number: Option<Option<u64>>,
+        (at, before): (Option<Time>, Option<Time>),
+    ) {
         let Some(y) = u16::try_from(y).ok().filter(|y| (body.y..body.bottom().min(buffer.area.bottom())).contains(y))
         else {
             return;
@@ -196,13 +245,14 @@ impl LogRows<'_> {
         let mut x = body.x + GUTTER.min(body.width);
         if self.columns.number > 0 {
             let width = usize::from(self.columns.number) - 1;
-            let number = number.map_or_else(|| "~".to_owned(), |number| (number + 1).to_string());
+            let known = |number: Option<u64>| number.map_or_else(|| "~".to_owned(), |number| (number + 1).to_string());
+            let number = number.map(known).unwrap_or_default();
             buffer.set_stringn(x, y, format!("{number:>width$}"), width, self.theme.muted);
             x += self.columns.number;
         }
         if self.columns.time > 0 {
             let width = usize::from(self.columns.time) - 1;
-            let (time, style) = self.stamp(row.at, before);
+            let (time, style) = self.stamp(at, before);
             buffer.set_stringn(x, y, format!("{time:>width$}"), width, style);
         }
     }
@@ -245,23 +295,23 @@ impl LogRows<'_> {
         }
     }
 
-    /// Draws the text of a row from line `y` on, which may lie above the pane: how many lines it takes.
-    fn draw_text(&self, buffer: &mut Buffer, body: Rect, y: i32, row: &Row, sanitiser: &mut Sanitiser) -> i32 {
+    /// Draws the text of a row, or of a state of it, from line `y` on, which may lie above the pane: how many lines it takes.
+    fn draw_text(
+        &self,
+        buffer: &mut Buffer,
+        body: Rect,
+        y: i32,
+        (row, bytes, notes): (&Row, &[u8], &[String]),
+        sanitiser: &mut Sanitiser,
+    ) -> i32 {
         let lead = (GUTTER + self.columns.number + self.columns.time).min(body.width);
         let text = Rect { x: body.x + lead, width: self.columns.text.min(body.width - lead), ..body };
         let text = text.intersection(buffer.area);
         let (_, _, base) = self.looks(row);
-        let spans = match self.wrap {
-            Some(_) => sanitiser.row(&row.text),
-            // One more than fit, so that the edge is seen to cut something.
-            None => {
-                let beyond = if self.search.is_some() { MARK_COLUMNS } else { 1 };
-                sanitiser
-                    .row_within(&row.text, self.sideways.saturating_add(usize::from(text.width)).saturating_add(beyond))
-            }
-        };
+        let columns = if self.wrap { usize::MAX } else { self.columns_looked_at(text.width) };
+        let spans = sanitiser.row_within(bytes, columns);
         let marks = self.marks(&spans);
-        let flow = self.wrap.map(|_| Flow { width: usize::from(self.columns.text).max(1), line: 0, column: 0 });
+        let flow = self.wrap.then(|| Flow { width: usize::from(self.columns.text).max(1), line: 0, column: 0 });
         let mut pen = Pen { buffer, area: text, y, column: 0, from: self.sideways, is_cut: false, flow };
         let mut place = 0;
         for Span { text, style, .. } in &spans {
@@ -271,12 +321,18 @@ impl LogRows<'_> {
             }
             place += text.len();
         }
-        for note in notes(row, self.is_broken_off) {
-            let note =
-                if self.theme.signs.ellipsis == "…" { note } else { note.replace('…', self.theme.signs.ellipsis) };
-            pen.write(&note, if row.malformed.is_some() { self.theme.warn } else { self.theme.muted });
+        for note in notes {
+            let style = if row.cut_bytes > 0 { self.theme.muted } else { self.theme.warn };
+            pen.write(&note.replace('…', self.theme.signs.ellipsis), style);
         }
         pen.finish(self.theme)
+    }
+
+    /// How much of a row is looked at where it is not wrapped: one column more than fits, so that the edge is seen to cut something,
+    /// and some more for what is marked across it.
+    const fn columns_looked_at(&self, width: u16) -> usize {
+        let beyond = if self.search.is_some() { MARK_COLUMNS } else { 1 };
+        self.sideways.saturating_add(width as usize).saturating_add(beyond)
     }
 
     /// The bytes of the shown text that match.
@@ -378,7 +434,17 @@ mod tests {
     fn row(stream: Option<Stream>, text: &str) -> Row {
         let malformed = stream.is_none().then_some(Malformed { reason: Reason::Blank, column: 1 });
         let text = text.as_bytes().to_vec();
-        Row { offset: 0, at: None, last_at: None, stream, text, cut_bytes: 0, complete: true, malformed }
+        Row {
+            offset: 0,
+            at: None,
+            last_at: None,
+            stream,
+            text,
+            cut_bytes: 0,
+            complete: true,
+            malformed,
+            pieces: Vec::new(),
+        }
     }
 
     const UTC: &TimeZone = &TimeZone::UTC;
@@ -389,7 +455,8 @@ mod tests {
             numbers: &[],
             above,
             sideways: 0,
-            wrap: None,
+            wrap: false,
+            line: 0,
             columns: Columns::new(width, None, Times::None, false),
             stamps: Stamps { times: Times::None, start: None, zone: UTC, slow_ms: 0 },
             search: None,
@@ -468,7 +535,7 @@ mod tests {
         let rows = [row(Some(Stream::Stdout), "whole"), Row { complete: false, ..row(Some(Stream::Stdout), "half") }];
         let mut buffer = Buffer::empty(Rect::new(0, 0, 30, 2));
         let (area, theme) = (buffer.area, Theme::new(true, false));
-        LogRows { is_broken_off: true, ..log_rows(&rows, &[], 30, &theme) }.draw(&mut buffer, area);
+        LogRows { is_broken_off: true, ..log_rows(&rows, &[], area.width, &theme) }.draw(&mut buffer, area);
         assert_eq!(crate::tui::sim::text(&buffer), "  whole\n  half  (unfinished)\n");
         assert_eq!(lines(&rows, 0, 30), "  whole\n  half\n");
     }

@@ -1,0 +1,90 @@
+//! Gathering in pieces against judging the whole log at once.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::super::tests::{Growing, line};
+use super::*;
+use crate::file::FilePath;
+
+/// Any log of the search, with bars that are drawn over several lines among it.
+fn log_bytes() -> impl Strategy<Value = Vec<u8>> {
+    let redraw = (0_usize..4, "[a-c]{0,3}").prop_map(|(up, text)| {
+        format!("2026-01-02T03:04:05.123456789Z stderr F \x1b[{up}A\x1b[2K{text} foo\n").into_bytes()
+    });
+    vec(prop_oneof![4 => line(), 1 => redraw], 0..60).prop_map(|lines| lines.concat())
+}
+
+fn sieve() -> impl Strategy<Value = Sieve> {
+    let filter = prop::option::of(
+        (prop::sample::select(vec!["foo", "bar", "^$", "o.*r"]), any::<bool>())
+            .prop_map(|(pattern, is_inverse)| Filter { query: Query::new(pattern, false).unwrap(), is_inverse }),
+    );
+    let stream = prop_oneof![3 => Just(None), 1 => Just(Some(Stream::Stdout)), 1 => Just(Some(Stream::Stderr))];
+    (stream, filter, 0_usize..4, any::<bool>()).prop_map(|(stream, filter, context, is_folded)| Sieve {
+        stream,
+        filter,
+        context,
+        progress: if is_folded { Progress::Last } else { Progress::All },
+        keep: None,
+    })
+}
+
+fn gather(log: &LogFile, hits: Option<&Hits>, sieve: &Sieve, around: Around, step: u64) -> Window {
+    let mut sifting = Sifting::new(sieve.clone(), around, Tail::Emit);
+    while !sifting.step(log, hits, step).unwrap() {}
+    sifting.finish(log).unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn pieces_hold_what_the_whole_log_would_show(
+        bytes in log_bytes(), mut sieve in sieve(), place in 0_u64..3000, above in 0_usize..30, below in 0_usize..30,
+        keep in prop::option::of(0_usize..60), step in 1_u64..500, has_hits: bool,
+    ) {
+        let growing = Growing::new(&bytes);
+        let all = growing.log.window(Anchor::From(0), usize::MAX, Tail::Emit).unwrap().rows;
+        sieve.keep = keep.and_then(|keep| all.get(keep)).map(|row| row.offset);
+        let mut hits = Hits::new();
+        if let Some(filter) = &sieve.filter {
+            while super::super::scan(&growing.log, &mut hits, &filter.query, 1 << 20, Tail::Emit).unwrap() > 0 {}
+        }
+        let hits = Some(&hits).filter(|_| has_hits && sieve.filter.is_some());
+        let window = gather(&growing.log, hits, &sieve, Around { place, above, below }, step);
+
+        let shown: Vec<Row> =
+            all.iter().zip(sieve.judge(&all)).filter(|(_, shown)| *shown).map(|(row, _)| row.clone()).collect();
+        let split = shown.partition_point(|row| row.offset < place);
+        let (first, end) = (split.saturating_sub(above), (split + below).min(shown.len()));
+        prop_assert_eq!(&window.rows, &shown[first..end]);
+        prop_assert!(!window.at_start || first == 0, "there are rows above");
+        prop_assert!(!window.at_end || end == shown.len(), "there are rows below");
+        prop_assert!(window.at_start || split >= above, "too few rows above are all that there are");
+        prop_assert!(window.at_end || split + below <= shown.len(), "too few rows below are all that there are");
+    }
+}
+
+#[test]
+fn what_is_near_is_counted_in_rows() {
+    assert_eq!(near(&[false, false, true, false, false, false], 1), [false, true, true, true, false, false]);
+    assert_eq!(near(&[true, false], 0), [true, false]);
+}
+
+#[test]
+fn rows_that_were_not_asked_for_are_not_the_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("sh-1.log");
+    std::fs::write(&path, "2026-01-02T03:04:05Z stdout F row\n".repeat(10)).unwrap();
+    let log = LogFile::open(&FilePath::named(&path)).unwrap();
+    for progress in [Progress::Last, Progress::All] {
+        for below in 1..=11 {
+            let around = Around { place: 0, above: 0, below };
+            let mut sifting = Sifting::new(Sieve { progress, ..Sieve::default() }, around, Tail::Emit);
+            while !sifting.step(&log, None, u64::MAX).unwrap() {}
+            let window = sifting.finish(&log).unwrap();
+            assert_eq!((window.rows.len(), window.at_end), (below.min(10), below >= 10), "{progress:?}, {below}");
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! Other programs on our terminal: the user's editor and pager.
+//!
+//! Neither gets a store's own file: an editor gets a private copy that it cannot write, a pager gets the rows as they are
+//! read. Which program it is the user says as to any other tool: `$VISUAL`, `$EDITOR`, `$PAGER`.
+
+use std::env;
+use std::fs::{File, Permissions};
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{Receiver, Sender};
+
+use tempfile::TempPath;
+
+use super::excerpt::Excerpt;
+use super::msg::{LogRow, Msg, Work};
+use crate::error::{Error, Result, chain};
+
+/// Does what is asked until nobody asks or listens any more. The terminal is somebody else's from one errand to its
+/// [`Msg::Returned`].
+pub(super) fn work(errands: &Receiver<Errand>, messages: &Sender<Msg>) {
+    for errand in errands {
+        let done = catch_unwind(AssertUnwindSafe(|| errand.run()));
+        let failed = done.unwrap_or_else(|_| Err("a fault of rundown itself: please leave and return".into())).err();
+        let told = failed.map(|why| Msg::Failed(Work::Outside, why));
+        if told.into_iter().chain([Msg::Returned]).try_for_each(|message| messages.send(message)).is_err() {
+            return;
+        }
+    }
+}
+
+/// What is to be shown by another program, which has the terminal until it ends.
+pub(super) enum Errand {
+    /// In the editor.
+    Edit(LogRow),
+    /// In the pager, coloured or not.
+    Page(LogRow, bool),
+}
+
+impl Errand {
+    /// Does it; says in a line what went wrong.
+    fn run(&self) -> std::result::Result<(), String> {
+        match self {
+            Self::Edit(row) => edit(row),
+            Self::Page(row, colour) => page(row, *colour),
+        }
+    }
+}
+
+fn edit(row: &LogRow) -> std::result::Result<(), String> {
+    let excerpt = Excerpt::around(row).map_err(plain)?;
+    let (copy, line) = copy_of(&excerpt).map_err(plain)?;
+    let words = words_of(&["VISUAL", "EDITOR"], "vi")?;
+    let arguments = editor_arguments(&words, &copy, line);
+    let mut command = command(&words, &arguments);
+    command.stdin(terminal().map_err(|error| format!("cannot open the terminal: {error}"))?);
+    let failed = |error| format!("cannot run the editor {}: {error}; $VISUAL or $EDITOR names another", named(&words));
+    command.status().map(drop).map_err(failed)
+}
+
+/// The pager may end before all was written, and another may never begin to read.
+fn page(row: &LogRow, colour: bool) -> std::result::Result<(), String> {
+    let excerpt = Excerpt::from_before(row).map_err(plain)?;
+    let words = words_of(&["PAGER"], "less")?;
+    let arguments = pager_arguments(&words, excerpt.line().map_err(plain)?);
+    let failed = |error| format!("cannot run the pager {}: {error}; $PAGER names another", named(&words));
+    let mut child = command(&words, &arguments).stdin(Stdio::piped()).spawn().map_err(failed)?;
+    let written = child.stdin.take().map_or(Ok(()), |stdin| {
+        let mut out = BufWriter::new(stdin);
+        excerpt.write(colour, &mut out).and_then(|()| out.flush())
+    });
+    child.wait().map_err(failed)?;
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(format!("not all of the log was shown: {error}"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A private copy that nobody writes, and the number of the row's line in it.
+fn copy_of(excerpt: &Excerpt) -> Result<(TempPath, u64)> {
+    let dir = env::temp_dir();
+    let failed = || Error::io("make a copy of the log in", &dir);
+    let mut file = tempfile::Builder::new().prefix("rundown-").suffix(".log").tempfile_in(&dir).map_err(failed())?;
+    let mut out = BufWriter::with_capacity(1 << 18, file.as_file_mut());
+    excerpt.write(false, &mut out).and_then(|()| out.flush()).map_err(failed())?;
+    drop(out);
+    file.as_file().set_permissions(Permissions::from_mode(0o400)).map_err(failed())?;
+    Ok((file.into_temp_path(), excerpt.line()?))
+}
+
+/// The words of the first of these variables that is set, else of the default; never none.
+fn words_of(variables: &[&str], default: &str) -> std::result::Result<Vec<String>, String> {
+    let set =
+        variables.iter().find_map(|name| Some((*name, env::var(name).ok().filter(|value| !value.trim().is_empty())?)));
+    let Some((name, value)) = set else { return Ok(vec![default.to_owned()]) };
+    split(name, &value)
+}
+
+/// As a shell would, but for what it expands.
+fn split(name: &str, value: &str) -> std::result::Result<Vec<String>, String> {
+    let words = shlex::split(value).filter(|words| !words.is_empty());
+    words.ok_or_else(|| format!("${name} is no command: {value}"))
+}
+
+/// What the user knows the program by: the last part of its path.
+fn named(words: &[String]) -> &str {
+    let first = words.first().map_or("", String::as_str);
+    Path::new(first).file_name().and_then(|name| name.to_str()).unwrap_or(first)
+}
+
+/// How an editor is told where to begin, and that it is waited for.
+fn editor_arguments(words: &[String], file: &Path, line: u64) -> Vec<String> {
+    let path = file.to_string_lossy().into_owned();
+    match named(words) {
+        // What a log says in its last lines must not set options of the editor.
+        "vim" | "nvim" => vec!["--cmd".into(), "set nomodeline".into(), format!("+{line}"), path],
+        "vi" | "view" | "ex" | "nano" | "pico" | "emacs" | "emacsclient" | "less" | "more" | "kak" | "micro"
+        | "joe" | "mg" | "ne" | "jed" => vec![format!("+{line}"), path],
+        "hx" | "helix" => vec![format!("{path}:{line}")],
+        "subl" | "zed" => vec!["--wait".into(), format!("{path}:{line}")],
+        "code" | "code-insiders" | "codium" | "cursor" => {
+            vec!["--wait".into(), "--goto".into(), format!("{path}:{line}")]
+        }
+        _ => vec![path],
+    }
+}
+
+/// `less` shows colours and begins at a line; of others that is not known.
+fn pager_arguments(words: &[String], line: u64) -> Vec<String> {
+    if named(words) == "less" { vec!["-R".into(), format!("+{line}g")] } else { Vec::new() }
+}
+
+fn command(words: &[String], arguments: &[String]) -> Command {
+    let mut command = Command::new(words.first().map_or("", String::as_str));
+    command.args(words.get(1..).unwrap_or_default()).args(arguments);
+    command
+}
+
+/// Where an editor reads its keys: our stdin may be something else.
+fn terminal() -> io::Result<Stdio> {
+    if io::stdin().is_terminal() { Ok(Stdio::inherit()) } else { File::open("/dev/tty").map(Stdio::from) }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+fn plain(error: Error) -> String {
+    chain(&error).lines().collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::file::FilePath;
+    use crate::log::Tail;
+
+    #[test]
+    fn editors_are_told_the_line_in_their_own_way() {
+        let told = |spec: &str| {
+            let words = split("EDITOR", spec).unwrap();
+            let arguments = editor_arguments(&words, Path::new("/tmp/a b.log"), 7);
+            [&words[1..], &arguments[..]].concat().join(" ")
+        };
+        for (spec, arguments) in [
+            ("vi", "+7 /tmp/a b.log"),
+            ("/usr/bin/nvim -u NONE", "-u NONE --cmd set nomodeline +7 /tmp/a b.log"),
+            ("'/opt/my tools/nano'", "+7 /tmp/a b.log"),
+            ("hx", "/tmp/a b.log:7"),
+            ("code", "--wait --goto /tmp/a b.log:7"),
+            ("some-editor --flag", "--flag /tmp/a b.log"),
+        ] {
+            assert_eq!(told(spec), arguments, "{spec}");
+        }
+        assert_eq!(split("EDITOR", "vi 'x").unwrap_err(), "$EDITOR is no command: vi 'x");
+        assert_eq!(pager_arguments(&["/usr/bin/less".into()], 7), ["-R", "+7g"]);
+        assert!(pager_arguments(&["more".into()], 7).is_empty());
+    }
+
+    #[test]
+    fn the_editor_s_copy_is_private_read_only_and_gone_afterwards() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = dir.path().join("a.log");
+        fs::write(&log, "2026-01-02T03:04:05Z stdout F one\n2026-01-02T03:04:06Z stdout F \x1b[31mtwo\n").unwrap();
+        let row = LogRow { log: FilePath::named(&*log), offset: 34, tail: Tail::Emit };
+        let (copy, line) = copy_of(&Excerpt::around(&row).unwrap()).unwrap();
+        assert_eq!((fs::read_to_string(&copy).unwrap().as_str(), line), ("one\ntwo\n", 2));
+        assert_eq!(fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o400);
+        let path = copy.to_path_buf();
+        drop(copy);
+        assert!(!path.exists());
+    }
+}
