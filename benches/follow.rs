@@ -1,6 +1,6 @@
 //! Following a log in a real terminal: how late a line is on screen, what that costs, and how soon keys are answered meanwhile.
 //!
-//! `cargo bench --bench follow [latency|idle|stream|burst]…` prints plain figures; those of `tail -f` in the same terminal stand beside
+//! `cargo bench --bench follow [latency|idle|stream|burst|singly]…` prints plain figures; those of `tail -f` in the same terminal stand beside
 //! them where it does the same. What the terminal itself takes (an emulator in this process) is in all of them.
 
 #![allow(
@@ -36,12 +36,14 @@ const IDLE: Duration = Duration::from_secs(20);
 const POURING: Duration = Duration::from_secs(10);
 const STREAM_BYTES_PER_S: u64 = 20_000_000;
 const BURST_LINES_PER_S: u64 = 1_000_000;
+const SINGLY_LINES_PER_S: u64 = 200_000;
 /// The time from one write of a stream to the next.
 const BEAT: Duration = Duration::from_millis(2);
 
 fn main() {
     let chosen: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
-    let parts: [(&str, fn()); 4] = [("latency", latency), ("idle", idle), ("stream", stream), ("burst", burst)];
+    let parts: [(&str, fn()); 5] =
+        [("latency", latency), ("idle", idle), ("stream", stream), ("burst", burst), ("singly", singly)];
     for (name, part) in parts {
         if chosen.is_empty() || chosen.iter().any(|chosen| chosen == name) {
             part();
@@ -157,6 +159,8 @@ fn idle() {
 struct Pour<'t> {
     lines_per_s: u64,
     pad: usize,
+    /// A write for each line.
+    singly: bool,
     written: &'t Mutex<Vec<(u64, Instant)>>,
     is_over: &'t AtomicBool,
 }
@@ -169,7 +173,9 @@ impl Pour<'_> {
             let due = u64::try_from(begun.elapsed().as_micros()).unwrap() * self.lines_per_s / 1_000_000;
             lines.clear();
             (next..due).for_each(|n| push_line(&mut lines, n, self.pad));
-            file.write_all(lines.as_bytes()).unwrap();
+            let chunk =
+                if self.singly { lines.len() / usize::try_from(due - next).unwrap().max(1) } else { lines.len() };
+            lines.as_bytes().chunks(chunk.max(1)).for_each(|chunk| file.write_all(chunk).unwrap());
             if due > next {
                 self.written.lock().unwrap().push((due - 1, Instant::now()));
             }
@@ -209,7 +215,8 @@ fn stream() {
     let before = spent(session.pid);
     println!("following 20 MB/s for {} s", POURING.as_secs());
     let mut lags = thread::scope(|scope| {
-        scope.spawn(|| Pour { lines_per_s, pad, written: &written, is_over: &is_over }.run(&running.log));
+        scope
+            .spawn(|| Pour { lines_per_s, pad, singly: false, written: &written, is_over: &is_over }.run(&running.log));
         lag(&session, &written, &is_over)
     });
     let used = share(session.pid, before, POURING);
@@ -221,7 +228,7 @@ fn stream() {
         Command::new("tail").arg("-f").arg(&running.log).stdout(File::create("/dev/null").unwrap()).spawn().unwrap();
     let before = spent(Pid::from_child(&tail));
     let (written, is_over) = (Mutex::default(), AtomicBool::new(false));
-    Pour { lines_per_s, pad, written: &written, is_over: &is_over }.run(&running.log);
+    Pour { lines_per_s, pad, singly: false, written: &written, is_over: &is_over }.run(&running.log);
     let of_tail = share(Pid::from_child(&tail), before, POURING);
     println!("  tail -f >/dev/null: {of_tail:.1} % of a core; rundown takes {:.1} times that", used / of_tail);
     tail.kill().unwrap();
@@ -244,14 +251,23 @@ fn keys(session: &Session, is_over: &AtomicBool) -> Vec<Duration> {
 }
 
 fn burst() {
+    println!("1,000,000 lines/s for {} s", POURING.as_secs());
+    pour_and_press(BURST_LINES_PER_S, false);
+}
+
+fn singly() {
+    println!("a write for each of 200,000 lines/s for {} s", POURING.as_secs());
+    pour_and_press(SINGLY_LINES_PER_S, true);
+}
+
+fn pour_and_press(lines_per_s: u64, singly: bool) {
     let running = Running::new();
     let session = running.watch();
     let (written, is_over) = (Mutex::default(), AtomicBool::new(false));
     let before = spent(session.pid);
-    println!("1,000,000 lines/s for {} s", POURING.as_secs());
     let mut times = thread::scope(|scope| {
         let pour = || {
-            Pour { lines_per_s: BURST_LINES_PER_S, pad: 0, written: &written, is_over: &is_over }.run(&running.log);
+            Pour { lines_per_s, pad: 0, singly, written: &written, is_over: &is_over }.run(&running.log);
         };
         scope.spawn(pour);
         keys(&session, &is_over)
