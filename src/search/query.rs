@@ -82,7 +82,8 @@ impl Query {
         let text = plain(bytes, progress);
         match &self.wanted {
             Wanted::Pattern(regex) => regex.is_match(&text),
-            Wanted::Errors => is_error(&text),
+            // Most suspects are acquitted by that, and much sooner.
+            Wanted::Errors => self.suspicion().is_none_or(|suspicion| suspicion.is_in(&text)) && is_error(&text),
         }
     }
 }

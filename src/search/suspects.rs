@@ -50,6 +50,11 @@ impl Suspicion {
         Self::of_parts(&parts?)
     }
 
+    /// Whether a shown text may match.
+    pub(super) fn is_in(&self, text: &str) -> bool {
+        self.parts.is_match(text.as_bytes())
+    }
+
     fn of_parts<S: AsRef<str>>(parts: &[S]) -> Option<Self> {
         let either: Vec<String> = parts.iter().map(|part| regex::escape(part.as_ref())).collect();
         let mut joints = Joints([[0; 4]; 256]);
@@ -78,7 +83,8 @@ impl Suspicion {
     /// colour it is.
     #[inline]
     fn is_short_colour(&self, bytes: &[u8], escape: usize) -> bool {
-        let Some([before, _, b'[', params @ ..]) = bytes.get(escape.wrapping_sub(1)..).and_then(<[u8]>::first_chunk::<11>)
+        let Some([before, _, b'[', params @ ..]) =
+            bytes.get(escape.wrapping_sub(1)..).and_then(<[u8]>::first_chunk::<11>)
         else {
             return false;
         };
