@@ -18,7 +18,7 @@ const FIRST_STEP_BYTES: u64 = 256 << 10;
 const MAX_STEP_BYTES: u64 = 8 << 20;
 
 /// From how many bytes on a stretch is scanned by two threads.
-const THREAD_BYTES: u64 = 4 << 20;
+pub(super) const THREAD_BYTES: u64 = 4 << 20;
 
 /// How far from its middle a line begins.
 const MIDDLE_BYTES: usize = 16 << 10;

@@ -173,14 +173,14 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
+    #![proptest_config(ProptestConfig::with_cases(128))]
 
     #[test]
     fn a_scan_counts_every_matching_row_however_the_log_grows(
         bytes in log_bytes(),
         cuts in vec(0.0..1.0_f64, 0..5),
         query in query(),
-        step in prop_oneof![1..200_u64, Just(u64::MAX)],
+        step in prop_oneof![30..300_u64, Just(u64::MAX)],
         tail in tail(),
     ) {
         let mut cuts: Vec<usize> = cuts.iter().map(|cut| (cut * bytes.len() as f64) as usize).collect();
@@ -204,7 +204,7 @@ proptest! {
         bytes in log_bytes(),
         query in query(),
         scanned in prop_oneof![Just(None), (1..4000_u64).prop_map(Some)],
-        step in prop_oneof![1..200_u64, Just(u64::MAX)],
+        step in prop_oneof![30..300_u64, Just(u64::MAX)],
         froms in vec(0.0..1.0_f64, 1..4),
         tail in tail(),
     ) {
@@ -223,4 +223,41 @@ proptest! {
             prop_assert_eq!(found(Towards::Up), split.checked_sub(1).map(|at| naive[at]), "up from {}", from);
         }
     }
+}
+
+/// Large enough for two threads; every other row of the second log goes on over several lines, so the middle is within one.
+#[test]
+fn two_threads_count_as_one_does_also_where_a_row_goes_on_over_the_middle() {
+    const FULL: &[u8] = b"2026-01-02T03:04:05.123456789Z stdout F f\x1b[1moo\n";
+    const OTHER: &[u8] = b"2026-01-02T03:04:05.123456789Z stderr F bar\n";
+    const PIECE: &[u8] = b"2026-01-02T03:04:05.123456789Z stdout P fo\n";
+    let query = Query::new("foo", false).unwrap();
+    for lines in [vec![FULL, OTHER], vec![PIECE, OTHER, PIECE, FULL]] {
+        let lines = lines.concat();
+        let times = usize::try_from(scan::THREAD_BYTES).unwrap() / lines.len() + 1000;
+        let log = Growing::new(&lines.repeat(times));
+        let mut hits = Hits::new();
+        log.scan_all(&mut hits, &query, u64::MAX, Tail::Hold);
+        assert_eq!(hits.total(), times as u64);
+        for step in [1, times / 2, times - 1] {
+            let offset = (step * lines.len()) as u64;
+            assert_eq!(rank(&log.log, &query, &hits, offset, Tail::Hold).unwrap(), step as u64);
+        }
+        assert!(hits.memory_bytes() < 1 << 10);
+    }
+}
+
+#[test]
+fn a_line_longer_than_a_read_is_looked_at_as_a_row_and_what_is_behind_it_as_before() {
+    let header = b"2026-01-02T03:04:05.123456789Z stdout F ";
+    let row = |text: &[u8]| [header, text, b"\n"].concat();
+    let long = [vec![b'x'; 700_000], b"foo".to_vec()].concat();
+    let bytes = [row(b"foo"), row(&long), row(b"bar"), row(b"foo")].concat();
+    let (log, query, mut hits) = (Growing::new(&bytes), Query::new("foo", false).unwrap(), Hits::new());
+    log.scan_all(&mut hits, &query, u64::MAX, Tail::Hold);
+    assert_eq!(hits.total(), 3);
+    let last = (bytes.len() - row(b"foo").len()) as u64;
+    let long = row(b"foo").len() as u64;
+    let up = |from| log.find(&query, Some(&hits), from, Towards::Up, u64::MAX, Tail::Hold);
+    assert_eq!([up(u64::MAX), up(last), up(long), up(0)], [Some(last), Some(long), Some(0), None]);
 }
