@@ -89,7 +89,7 @@ impl Suspicion {
             return false;
         };
         let word = u64::from_le_bytes(*params);
-        let no_params = (word ^ 0x20 * EACH) & 0xe0 * EACH;
+        let no_params = (word ^ (0x20 * EACH)) & (0xe0 * EACH);
         // The final byte and the one behind it; of a sequence that is too long 0, which is no final byte.
         let [last, behind, ..] = word.checked_shr(no_params.trailing_zeros() & !7).unwrap_or(0).to_le_bytes();
         last == b'm' && !self.joints.has(*before, behind) && behind != 0
@@ -290,7 +290,7 @@ mod tests {
             ("fo.*rather long", &["rather long"]),
             ("(foo|x.*bar)+", &["foo", "bar"]),
             ("(?i)ab", &["AB", "Ab", "aB", "ab"]),
-            ("a␛[[]2Kb<U>cd", &["[2Kb"]),
+            (r"a␛\[2Kb<U>cd", &["[2Kb"]),
         ] {
             assert_eq!(parts_of(&parsed(pattern)).unwrap(), parts, "{pattern}");
         }

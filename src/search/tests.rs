@@ -251,13 +251,13 @@ fn two_threads_count_as_one_does_also_where_a_row_goes_on_over_the_middle() {
 fn a_line_longer_than_a_read_is_looked_at_as_a_row_and_what_is_behind_it_as_before() {
     let header = b"2026-01-02T03:04:05.123456789Z stdout F ";
     let row = |text: &[u8]| [header, text, b"\n"].concat();
-    let long = [vec![b'x'; 700_000], b"foo".to_vec()].concat();
-    let bytes = [row(b"foo"), row(&long), row(b"bar"), row(b"foo")].concat();
+    let text = [vec![b'x'; 700_000], b"foo".to_vec()].concat();
+    let bytes = [row(b"foo"), row(&text), row(b"bar"), row(b"foo")].concat();
     let (log, query, mut hits) = (Growing::new(&bytes), Query::new("foo", false).unwrap(), Hits::new());
     log.scan_all(&mut hits, &query, u64::MAX, Tail::Hold);
     assert_eq!(hits.total(), 3);
-    let last = (bytes.len() - row(b"foo").len()) as u64;
+    let end = (bytes.len() - row(b"foo").len()) as u64;
     let long = row(b"foo").len() as u64;
     let up = |from| log.find(&query, Some(&hits), from, Towards::Up, u64::MAX, Tail::Hold);
-    assert_eq!([up(u64::MAX), up(last), up(long), up(0)], [Some(last), Some(long), Some(0), None]);
+    assert_eq!([up(u64::MAX), up(end), up(long), up(0)], [Some(end), Some(long), Some(0), None]);
 }
