@@ -4,6 +4,7 @@ use std::io::Write;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
+use proptest::sample::Index;
 
 use super::shown::Progress;
 use super::*;
@@ -178,12 +179,12 @@ proptest! {
     #[test]
     fn a_scan_counts_every_matching_row_however_the_log_grows(
         bytes in log_bytes(),
-        cuts in vec(0.0..1.0_f64, 0..5),
+        cuts in vec(any::<Index>(), 0..5),
         query in query(),
         step in prop_oneof![30..300_u64, Just(u64::MAX)],
         tail in tail(),
     ) {
-        let mut cuts: Vec<usize> = cuts.iter().map(|cut| (cut * bytes.len() as f64) as usize).collect();
+        let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
         cuts.sort_unstable();
         let (mut log, mut hits, mut from) = (Growing::new(b""), Hits::new(), 0);
         for to in cuts.into_iter().chain([bytes.len()]) {
@@ -205,7 +206,7 @@ proptest! {
         query in query(),
         scanned in prop_oneof![Just(None), (1..4000_u64).prop_map(Some)],
         step in prop_oneof![30..300_u64, Just(u64::MAX)],
-        froms in vec(0.0..1.0_f64, 1..4),
+        froms in vec(any::<Index>(), 1..4),
         tail in tail(),
     ) {
         let log = Growing::new(&bytes);
@@ -215,7 +216,7 @@ proptest! {
             hits
         });
         let naive = log.naive(&query, tail);
-        let froms = froms.iter().map(|from| (from * (bytes.len() + 2) as f64) as u64);
+        let froms = froms.iter().map(|from| from.index(bytes.len() + 2) as u64);
         for from in froms.chain(naive.iter().copied().take(3)) {
             let split = naive.partition_point(|offset| *offset < from);
             let found = |towards| log.find(&query, hits.as_ref(), from, towards, step, tail);
@@ -257,7 +258,7 @@ fn a_line_longer_than_a_read_is_looked_at_as_a_row_and_what_is_behind_it_as_befo
     log.scan_all(&mut hits, &query, u64::MAX, Tail::Hold);
     assert_eq!(hits.total(), 3);
     let end = (bytes.len() - row(b"foo").len()) as u64;
-    let long = row(b"foo").len() as u64;
+    let second = row(b"foo").len() as u64;
     let up = |from| log.find(&query, Some(&hits), from, Towards::Up, u64::MAX, Tail::Hold);
-    assert_eq!([up(u64::MAX), up(end), up(long), up(0)], [Some(end), Some(long), Some(0), None]);
+    assert_eq!([up(u64::MAX), up(end), up(second), up(0)], [Some(end), Some(second), Some(0), None]);
 }
