@@ -1,6 +1,9 @@
 //! A query over a log, in bounded steps: how many rows match, and where the next one is.
 
 use std::ops::ControlFlow;
+use std::thread;
+
+use memchr::memchr;
 
 use super::hits::{Counted, Hits};
 use super::query::Query;
@@ -13,6 +16,12 @@ const FIRST_STEP_BYTES: u64 = 256 << 10;
 
 /// How much is read at last.
 const MAX_STEP_BYTES: u64 = 8 << 20;
+
+/// From how many bytes on a stretch is scanned by two threads.
+pub(super) const THREAD_BYTES: u64 = 4 << 20;
+
+/// How far from its middle a line begins.
+const MIDDLE_BYTES: usize = 16 << 10;
 
 /// What [`find`] found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,12 +46,8 @@ pub fn scan(log: &LogFile, hits: &mut Hits, query: &Query, max_bytes: u64, tail:
         return Ok(0);
     }
     let end = bytes.min(hits.bytes().saturating_add(max_bytes));
-    let mut counted = Counted::default();
-    let checkpoint = walk(log, query, hits.checkpoint(), end, tail, &mut |row| {
-        let counts = if row.is_open { &mut counted.open } else { &mut counted.settled };
-        counts.push(row.offset);
-        ControlFlow::Continue(())
-    })?;
+    let stretch = Stretch { log, query, tail };
+    let (counted, checkpoint) = stretch.count_by_two(hits.checkpoint(), end)?;
     let came = end.saturating_sub(hits.bytes());
     hits.take(counted, checkpoint, end, tail);
     Ok(came)
@@ -76,6 +81,55 @@ pub fn rank(log: &LogFile, query: &Query, hits: &Hits, offset: u64, tail: Tail) 
         ControlFlow::Continue(())
     })?;
     Ok(rows)
+}
+
+/// What is counted how.
+#[derive(Clone, Copy)]
+struct Stretch<'a> {
+    log: &'a LogFile,
+    query: &'a Query,
+    tail: Tail,
+}
+
+impl Stretch<'_> {
+    /// The matching rows that begin before `end`, and where to go on.
+    fn count(self, from: Checkpoint, end: u64) -> Result<(Counted, Checkpoint)> {
+        let mut counted = Counted::default();
+        let checkpoint = walk(self.log, self.query, from, end, self.tail, &mut |row| {
+            let counts = if row.is_open { &mut counted.open } else { &mut counted.settled };
+            counts.push(row.offset);
+            ControlFlow::Continue(())
+        })?;
+        Ok((counted, checkpoint))
+    }
+
+    /// As [`Self::count`], a large stretch by two threads.
+    fn count_by_two(self, from: Checkpoint, end: u64) -> Result<(Counted, Checkpoint)> {
+        let Some(middle) = self.middle(from.offset, end)? else { return self.count(from, end) };
+        let (first, second) = thread::scope(|scope| {
+            let second = scope.spawn(|| self.count(Checkpoint::settled_at(middle), end));
+            (self.count(from, middle), second.join())
+        });
+        let (mut counted, at) = first?;
+        // The second thread supposes that no entry is open in the middle: mostly so. What panics will do so again here.
+        let (others, behind) = match second {
+            Ok(second) if at.offset == middle && at.is_settled() => second?,
+            _ => self.count(at, end)?,
+        };
+        counted.settled.add(&others.settled);
+        Ok((Counted { open: others.open, ..counted }, behind))
+    }
+
+    /// Where a line begins in the middle of a stretch that is worth a thread.
+    fn middle(self, from: u64, end: u64) -> Result<Option<u64>> {
+        if end.saturating_sub(from) < THREAD_BYTES {
+            return Ok(None);
+        }
+        let (middle, mut bytes) = (from + (end - from) / 2, vec![0; MIDDLE_BYTES]);
+        let filled = self.log.read_at(middle, &mut bytes)?;
+        let lf = memchr(b'\n', bytes.get(..filled).unwrap_or_default());
+        Ok(lf.map(|lf| middle + lf as u64 + 1).filter(|line| *line < end))
+    }
 }
 
 struct Search<'a> {

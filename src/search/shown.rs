@@ -1,4 +1,35 @@
-//! The text of a row as it is shown.
+//! The text of a row as it is shown: what `sanitise` says, sooner where a row is only coloured, as most are that a search takes apart.
+
+use std::borrow::Cow;
+
+use memchr::memchr;
 
 pub use crate::sanitise::Progress;
-pub(super) use crate::sanitise::plain;
+use crate::sanitise::{self, is_harmless};
+
+/// The most bytes that the parameters of a colour have: `38;2;255;255;255` and some more. `sanitise` bounds their number.
+const MAX_PARAMS: usize = 24;
+
+/// The shown text of a row.
+pub(super) fn plain(bytes: &[u8], progress: Progress) -> Cow<'_, str> {
+    uncoloured(bytes).map_or_else(|| sanitise::plain(bytes, progress), Cow::Owned)
+}
+
+/// The text of a row that has colours and nothing else that is not shown as it stands.
+fn uncoloured(bytes: &[u8]) -> Option<String> {
+    let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
+    let mut escape = memchr(0x1b, bytes)?;
+    let mut rest = str::from_utf8(bytes).ok()?;
+    let mut text = String::with_capacity(rest.len());
+    loop {
+        text.push_str(rest.get(..escape)?);
+        let params = rest.get(escape..)?.strip_prefix("\x1b[")?;
+        let len = params.bytes().take(MAX_PARAMS).position(|byte| !matches!(byte, b'0'..=b'9' | b';'))?;
+        rest = params.get(len..)?.strip_prefix('m')?;
+        let Some(next) = memchr(0x1b, rest.as_bytes()) else { break };
+        escape = next;
+    }
+    text.push_str(rest);
+    let is_plain = text.bytes().fold(true, |is_plain, byte| is_plain & (b' '..=b'~').contains(&byte));
+    (is_plain || text.chars().all(is_harmless)).then_some(text)
+}

@@ -50,6 +50,11 @@ impl Suspicion {
         Self::of_parts(&parts?)
     }
 
+    /// Whether a shown text may match.
+    pub(super) fn is_in(&self, text: &str) -> bool {
+        self.parts.is_match(text.as_bytes())
+    }
+
     fn of_parts<S: AsRef<str>>(parts: &[S]) -> Option<Self> {
         let either: Vec<String> = parts.iter().map(|part| regex::escape(part.as_ref())).collect();
         let mut joints = Joints([[0; 4]; 256]);
@@ -84,7 +89,7 @@ impl Suspicion {
             return false;
         };
         let word = u64::from_le_bytes(*params);
-        let no_params = (word ^ 0x20 * EACH) & 0xe0 * EACH;
+        let no_params = (word ^ (0x20 * EACH)) & (0xe0 * EACH);
         // The final byte and the one behind it; of a sequence that is too long 0, which is no final byte.
         let [last, behind, ..] = word.checked_shr(no_params.trailing_zeros() & !7).unwrap_or(0).to_le_bytes();
         last == b'm' && !self.joints.has(*before, behind) && behind != 0
@@ -263,4 +268,66 @@ fn shown_as_recorded(text: &str) -> Option<&str> {
 /// Whether a byte is one within the angle brackets of `<U+200B>`.
 const fn is_of_glyph(byte: u8) -> bool {
     matches!(byte, b'U' | b'+' | b'0'..=b'9' | b'A'..=b'F')
+}
+
+#[cfg(test)]
+mod tests {
+    use regex_syntax::ParserBuilder;
+
+    use super::*;
+
+    fn parsed(pattern: &str) -> Hir {
+        ParserBuilder::new().build().parse(pattern).unwrap()
+    }
+
+    #[test]
+    fn the_parts_of_a_pattern_are_those_that_say_most() {
+        for (pattern, parts) in [
+            ("foo", &["foo"][..]),
+            ("^foo bar$", &["foo bar"]),
+            (r"\d+ failed", &[" failed"]),
+            (".*error.*", &["error"]),
+            ("fo.*rather long", &["rather long"]),
+            ("(foo|x.*bar)+", &["foo", "bar"]),
+            ("(?i)ab", &["AB", "Ab", "aB", "ab"]),
+            (r"a␛\[2Kb<U>cd", &["[2Kb"]),
+        ] {
+            assert_eq!(parts_of(&parsed(pattern)).unwrap(), parts, "{pattern}");
+        }
+        for pattern in ["", "x", "foo|x", "(foo)?", r"\w+", "<U", "␛a"] {
+            assert_eq!(parts_of(&parsed(pattern)), None, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn a_line_that_may_match_is_suspect_and_one_that_is_only_coloured_is_not() {
+        let is_suspect = |pattern: &str, line: &str| {
+            let suspicion = Suspicion::of_pattern(&parsed(pattern)).unwrap();
+            let bytes = format!("before\n2026-01-02T03:04:05Z stdout F {line}\nbehind\n");
+            let found = Suspects::new(bytes.as_bytes(), Some(&suspicion), true).next(0);
+            assert!(found.is_none_or(|found| found == (7, bytes.len() - 8)), "{pattern} in {line}: {found:?}");
+            found.is_some()
+        };
+        for (pattern, line) in [
+            ("needle", "needle"),
+            ("needle", "n\x1b[meedle"),
+            ("needle", "nee\x1b[0m\x1b[1;38;2;100;120;140mdle"),
+            ("needle", "nee\x1b[K\x1b[0mdle"),
+            ("needle", "dle\rnee"),
+            ("needle", "dle\x1b[1Gnee"),
+            ("needle", "nee\x1b]8;;http://a/\x1b\\dle"),
+            ("needle", "nxx\x08\x08eedle"),
+            ("nee dle", "nee\tdle"),
+            ("needle", "x stdout P "),
+            ("404", "\u{e0404}"),
+        ] {
+            assert!(is_suspect(pattern, line), "{pattern} in {}", line.escape_debug());
+        }
+        for line in [
+            "\x1b[0m\x1b[7m\x1b[1m\x1b[32m PASS \x1b[39m\x1b[22m\x1b[27m\x1b[0m \x1b[2msrc/\x1b[22m\x1b[1mn.ts\x1b[22m",
+            "\x1b[38;5;244m12:00\x1b[0m \x1b[38;2;100;120;140mneed\x1b[K x\tle \u{200b} P é\r",
+        ] {
+            assert!(!is_suspect("needle", line), "{}", line.escape_debug());
+        }
+    }
 }

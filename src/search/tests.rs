@@ -4,6 +4,7 @@ use std::io::Write;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
+use proptest::sample::Index;
 
 use super::shown::Progress;
 use super::*;
@@ -165,17 +166,25 @@ fn tail() -> impl Strategy<Value = Tail> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
+    #[test]
+    fn what_is_only_coloured_is_shown_as_everything_is(bytes in content(), all in any::<bool>()) {
+        let progress = if all { Progress::All } else { Progress::Last };
+        prop_assert_eq!(shown::plain(&bytes, progress), crate::sanitise::plain(&bytes, progress));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
 
     #[test]
     fn a_scan_counts_every_matching_row_however_the_log_grows(
         bytes in log_bytes(),
-        cuts in vec(0.0..1.0_f64, 0..5),
+        cuts in vec(any::<Index>(), 0..5),
         query in query(),
-        step in prop_oneof![1..200_u64, Just(u64::MAX)],
+        step in prop_oneof![30..300_u64, Just(u64::MAX)],
         tail in tail(),
     ) {
-        let mut cuts: Vec<usize> = cuts.iter().map(|cut| (cut * bytes.len() as f64) as usize).collect();
+        let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
         cuts.sort_unstable();
         let (mut log, mut hits, mut from) = (Growing::new(b""), Hits::new(), 0);
         for to in cuts.into_iter().chain([bytes.len()]) {
@@ -196,8 +205,8 @@ proptest! {
         bytes in log_bytes(),
         query in query(),
         scanned in prop_oneof![Just(None), (1..4000_u64).prop_map(Some)],
-        step in prop_oneof![1..200_u64, Just(u64::MAX)],
-        froms in vec(0.0..1.0_f64, 1..4),
+        step in prop_oneof![30..300_u64, Just(u64::MAX)],
+        froms in vec(any::<Index>(), 1..4),
         tail in tail(),
     ) {
         let log = Growing::new(&bytes);
@@ -207,7 +216,7 @@ proptest! {
             hits
         });
         let naive = log.naive(&query, tail);
-        let froms = froms.iter().map(|from| (from * (bytes.len() + 2) as f64) as u64);
+        let froms = froms.iter().map(|from| from.index(bytes.len() + 2) as u64);
         for from in froms.chain(naive.iter().copied().take(3)) {
             let split = naive.partition_point(|offset| *offset < from);
             let found = |towards| log.find(&query, hits.as_ref(), from, towards, step, tail);
@@ -215,4 +224,41 @@ proptest! {
             prop_assert_eq!(found(Towards::Up), split.checked_sub(1).map(|at| naive[at]), "up from {}", from);
         }
     }
+}
+
+/// Large enough for two threads; every other row of the second log goes on over several lines, so the middle is within one.
+#[test]
+fn two_threads_count_as_one_does_also_where_a_row_goes_on_over_the_middle() {
+    const FULL: &[u8] = b"2026-01-02T03:04:05.123456789Z stdout F f\x1b[1moo\n";
+    const OTHER: &[u8] = b"2026-01-02T03:04:05.123456789Z stderr F bar\n";
+    const PIECE: &[u8] = b"2026-01-02T03:04:05.123456789Z stdout P fo\n";
+    let query = Query::new("foo", false).unwrap();
+    for lines in [vec![FULL, OTHER], vec![PIECE, OTHER, PIECE, FULL]] {
+        let lines = lines.concat();
+        let times = usize::try_from(scan::THREAD_BYTES).unwrap() / lines.len() + 1000;
+        let log = Growing::new(&lines.repeat(times));
+        let mut hits = Hits::new();
+        log.scan_all(&mut hits, &query, u64::MAX, Tail::Hold);
+        assert_eq!(hits.total(), times as u64);
+        for step in [1, times / 2, times - 1] {
+            let offset = (step * lines.len()) as u64;
+            assert_eq!(rank(&log.log, &query, &hits, offset, Tail::Hold).unwrap(), step as u64);
+        }
+        assert!(hits.memory_bytes() < 1 << 10);
+    }
+}
+
+#[test]
+fn a_line_longer_than_a_read_is_looked_at_as_a_row_and_what_is_behind_it_as_before() {
+    let header = b"2026-01-02T03:04:05.123456789Z stdout F ";
+    let row = |text: &[u8]| [header, text, b"\n"].concat();
+    let text = [vec![b'x'; 700_000], b"foo".to_vec()].concat();
+    let bytes = [row(b"foo"), row(&text), row(b"bar"), row(b"foo")].concat();
+    let (log, query, mut hits) = (Growing::new(&bytes), Query::new("foo", false).unwrap(), Hits::new());
+    log.scan_all(&mut hits, &query, u64::MAX, Tail::Hold);
+    assert_eq!(hits.total(), 3);
+    let end = (bytes.len() - row(b"foo").len()) as u64;
+    let second = row(b"foo").len() as u64;
+    let up = |from| log.find(&query, Some(&hits), from, Towards::Up, u64::MAX, Tail::Hold);
+    assert_eq!([up(u64::MAX), up(end), up(second), up(0)], [Some(end), Some(second), Some(0), None]);
 }

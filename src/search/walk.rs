@@ -38,29 +38,24 @@ pub(super) fn walk(
     let mut walk = Walk { log, query, end, tail, found };
     let (mut at, mut buffer) = (from, Vec::new());
     while at.offset < end {
+        let mut lines: &[u8] = &[];
         if at.is_settled() {
             if buffer.is_empty() {
                 buffer = vec![0; READ_BYTES];
             }
-            let filled = log.read_at(at.offset, &mut buffer)?;
-            let lines = walk.whole_lines(at.offset, buffer.get(..filled).unwrap_or_default());
-            match walk.lines(at.offset, lines) {
-                Ended::Behind(offset) if offset > at.offset => {
-                    at = Checkpoint::settled_at(offset);
-                    continue;
-                }
-                Ended::Behind(_) => {}
-                Ended::Piece(offset) => at = Checkpoint::settled_at(offset),
-                Ended::Broken => break,
-            }
+            lines = walk.whole_lines(at.offset, &mut buffer)?;
         }
-        match walk.rows(at)? {
+        let went = if lines.is_empty() { walk.rows(at)? } else { walk.lines(at.offset, lines)? };
+        match went {
             ControlFlow::Continue(behind) => at = behind,
             ControlFlow::Break(behind) => return Ok(behind),
         }
     }
     Ok(at)
 }
+
+/// Where to go on, if `found` did not break off and the end has not come; else where it ended.
+type Went = ControlFlow<Checkpoint, Checkpoint>;
 
 struct Walk<'a> {
     log: &'a LogFile,
@@ -70,50 +65,50 @@ struct Walk<'a> {
     found: &'a mut dyn FnMut(Match) -> ControlFlow<()>,
 }
 
-/// How going over whole lines ended.
-enum Ended {
-    /// Behind the last one, where the next begins.
-    Behind(u64),
-    /// Before a piece of a row.
-    Piece(u64),
-    /// By `found`.
-    Broken,
-}
-
 impl Walk<'_> {
-    /// The whole lines at the start of some bytes that begin before the end.
-    fn whole_lines<'b>(&self, offset: u64, bytes: &'b [u8]) -> &'b [u8] {
-        // The last one goes on behind the end.
+    /// The whole lines from an offset on that begin before the end: as many as fit. None if the offset lies within a line that was
+    /// cut, since its rest is no record.
+    fn whole_lines<'b>(&self, offset: u64, buffer: &'b mut [u8]) -> Result<&'b [u8]> {
+        let filled = self.log.read_at(offset.saturating_sub(1), buffer)?;
+        let bytes = buffer.get(..filled).unwrap_or_default();
+        let bytes = if offset == 0 { bytes } else { bytes.strip_prefix(b"\n").unwrap_or_default() };
+        // The last line goes on behind the end.
         let last = usize::try_from(self.end - offset).map_or(bytes.len(), |end| bytes.len().min(end)).saturating_sub(1);
         let lf = memchr(b'\n', bytes.get(last..).unwrap_or_default()).map(|lf| last + lf);
         let lf = lf.or_else(|| memrchr(b'\n', bytes));
-        lf.and_then(|lf| bytes.get(..=lf)).unwrap_or_default()
+        Ok(lf.and_then(|lf| bytes.get(..=lf)).unwrap_or_default())
     }
 
     /// Goes over lines that begin where no entry is open.
-    fn lines(&mut self, offset: u64, bytes: &[u8]) -> Ended {
+    fn lines(&mut self, offset: u64, bytes: &[u8]) -> Result<Went> {
         let format = self.log.format();
         let mut suspects = Suspects::new(bytes, self.query.suspicion(), format == Format::Cri);
         let mut at = 0;
         while let Some((start, lf)) = suspects.next(at) {
             let line = bytes.get(start..lf).unwrap_or_default();
-            let line_offset = offset + start as u64;
+            let place = Checkpoint::settled_at(offset + start as u64);
             let shown = match format.parse(line) {
-                Ok(record) if record.tag == Tag::Partial => return Ended::Piece(line_offset),
+                Ok(record) if record.tag == Tag::Partial => match self.rows(place)? {
+                    ControlFlow::Continue(behind) if behind.offset < offset + bytes.len() as u64 => {
+                        at = usize::try_from(behind.offset - offset).unwrap_or(bytes.len());
+                        continue;
+                    }
+                    went => return Ok(went),
+                },
                 Ok(record) => record.content,
                 Err(_) => line,
             };
             let is_match = self.query.is_in(shown, Progress::Last);
-            if is_match && (self.found)(Match { offset: line_offset, is_open: false }).is_break() {
-                return Ended::Broken;
+            if is_match && (self.found)(Match { offset: place.offset, is_open: false }).is_break() {
+                return Ok(ControlFlow::Break(place));
             }
             at = lf + 1;
         }
-        Ended::Behind(offset + bytes.len() as u64)
+        Ok(ControlFlow::Continue(Checkpoint::settled_at(offset + bytes.len() as u64)))
     }
 
     /// Goes over rows one by one: breaks at the end, or by `found`; else no entry is open any more.
-    fn rows(&mut self, from: Checkpoint) -> Result<ControlFlow<Checkpoint, Checkpoint>> {
+    fn rows(&mut self, from: Checkpoint) -> Result<Went> {
         let mut rows = self.log.rows_from(from, MAX_LINE_BYTES, self.tail)?;
         while rows.after().offset < self.end {
             let row = rows.next().transpose().map_err(Error::io("read", self.log.path()))?;
