@@ -40,7 +40,7 @@ fn generate(path: &Path) {
             let (second, nanos) = (n / 1000 % 60, n.wrapping_mul(104_729) % 1_000_000_000);
             let stream = if n.is_multiple_of(10) { "stderr" } else { "stdout" };
             let tag = if n % 1000 == 999 { "P" } else { "F" };
-            let content = CONTENTS[(n ^ n / 8) % CONTENTS.len()];
+            let content = CONTENTS[(n ^ (n / 8)) % CONTENTS.len()];
             let rare = if n % 100_000 == 99_998 { " needle Nadel" } else { "" };
             writeln!(log, "2026-01-02T03:04:{second:02}.{nanos:09}Z {stream} {tag} {content} {n}{rare}").unwrap();
             n += 1;

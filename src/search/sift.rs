@@ -127,6 +127,16 @@ pub struct Around {
     pub below: usize,
 }
 
+/// How far reading has come in one direction.
+#[derive(Clone, Copy, Debug)]
+struct Side {
+    at: u64,
+    /// Nothing that is shown lies further on.
+    is_over: bool,
+    /// The next rows may belong to what was found last: nothing has to be looked for.
+    goes_on: bool,
+}
+
 /// Rows being gathered.
 #[derive(Debug)]
 pub struct Sifting {
@@ -135,16 +145,10 @@ pub struct Sifting {
     tail: Tail,
     above: VecDeque<Row>,
     below: Vec<Row>,
-    /// Rows before this offset have not been looked at.
-    top: u64,
-    /// Rows from this offset on have not been looked at.
-    bottom: u64,
-    at_start: bool,
-    at_end: bool,
-    /// The next rows below may belong to what was found last: nothing has to be looked for.
-    below_goes_on: bool,
-    /// The same above.
-    above_goes_on: bool,
+    /// Upwards: rows before it have not been looked at.
+    up: Side,
+    /// Downwards: rows from there on have not been looked at.
+    down: Side,
 }
 
 impl Sifting {
@@ -152,20 +156,8 @@ impl Sifting {
     #[must_use]
     pub const fn new(sieve: Sieve, around: Around, tail: Tail) -> Self {
         // The rows at the place may belong to a match on its other side.
-        let goes_on = sieve.context > 0;
-        Self {
-            sieve,
-            around,
-            tail,
-            above: VecDeque::new(),
-            below: Vec::new(),
-            top: around.place,
-            bottom: around.place,
-            at_start: false,
-            at_end: false,
-            below_goes_on: goes_on,
-            above_goes_on: goes_on,
-        }
+        let side = Side { at: around.place, is_over: false, goes_on: sieve.context > 0 };
+        Self { sieve, around, tail, above: VecDeque::new(), below: Vec::new(), up: side, down: side }
     }
 
     /// Reads on by one piece, or by at most `max_bytes` where nothing is let through: whether all that was asked for is there.
@@ -174,9 +166,9 @@ impl Sifting {
     /// # Errors
     /// When the log cannot be read.
     pub fn step(&mut self, log: &LogFile, hits: Option<&Hits>, max_bytes: u64) -> Result<bool> {
-        if self.below.len() < self.around.below && !self.at_end {
+        if self.below.len() < self.around.below && !self.down.is_over {
             self.read_below(log, hits, max_bytes)?;
-        } else if self.above.len() < self.around.above && !self.at_start {
+        } else if self.above.len() < self.around.above && !self.up.is_over {
             self.read_above(log, hits, max_bytes)?;
         } else {
             return Ok(true);
@@ -187,7 +179,7 @@ impl Sifting {
     /// How far apart are the places up to which it has read, in bytes.
     #[must_use]
     pub const fn read_bytes(&self) -> u64 {
-        self.bottom - self.top
+        self.down.at - self.up.at
     }
 
     /// What was gathered.
@@ -197,29 +189,28 @@ impl Sifting {
     pub fn finish(mut self, log: &LogFile) -> Result<Window> {
         // Where one direction was not asked for, whether anything lies there at all is soon told.
         if self.around.below == 0 {
-            self.at_end = log.window(Anchor::From(self.around.place), 1, self.tail)?.rows.is_empty();
+            self.down.is_over = log.window(Anchor::From(self.around.place), 1, self.tail)?.rows.is_empty();
         }
         if self.around.above == 0 {
-            self.at_start = log.window(Anchor::Before(self.around.place), 1, self.tail)?.rows.is_empty();
+            self.up.is_over = log.window(Anchor::Before(self.around.place), 1, self.tail)?.rows.is_empty();
         }
-        let (at_start, at_end, file_bytes) = (self.at_start, self.at_end, log.bytes());
         let rows = Vec::from(self.above).into_iter().chain(self.below).collect();
-        Ok(Window { rows, at_start, at_end, file_bytes })
+        Ok(Window { rows, at_start: self.up.is_over, at_end: self.down.is_over, file_bytes: log.bytes() })
     }
 
     fn read_below(&mut self, log: &LogFile, hits: Option<&Hits>, max_bytes: u64) -> Result<()> {
-        if let Some(query) = self.sieve.wanted().filter(|_| !self.below_goes_on) {
-            let keep = self.sieve.keep.filter(|keep| *keep >= self.bottom);
-            match find(log, query, hits, self.bottom, Towards::Down, max_bytes, self.tail)?
+        if let Some(query) = self.sieve.wanted().filter(|_| !self.down.goes_on) {
+            let keep = self.sieve.keep.filter(|keep| *keep >= self.down.at);
+            match find(log, query, hits, self.down.at, Towards::Down, max_bytes, self.tail)?
                 .or_sooner(keep, Towards::Down)
             {
-                Found::At(row) => self.bottom = self.bottom.max(self.context_of(log, row)?.start),
-                Found::Beyond(bottom) => {
-                    self.bottom = bottom;
+                Found::At(row) => self.down.at = self.down.at.max(self.context_of(log, row)?.start),
+                Found::Beyond(at) => {
+                    self.down.at = at;
                     return Ok(());
                 }
                 Found::Nothing => {
-                    self.at_end = true;
+                    self.down.is_over = true;
                     return Ok(());
                 }
             }
@@ -227,54 +218,54 @@ impl Sifting {
         let wanted = self.around.below - self.below.len();
         let (before, core) = (self.sieve.before(), self.piece_rows(wanted));
         // One row behind the piece in any case: it tells where the next piece begins, and that there is one.
-        let window = log.window(Anchor::From(self.bottom), core + self.sieve.behind().max(1), self.tail)?;
-        let mut rows = self.rows_before(log, self.bottom, before)?;
+        let window = log.window(Anchor::From(self.down.at), core + self.sieve.behind().max(1), self.tail)?;
+        let mut rows = self.rows_before(log, self.down.at, before)?;
         let first = rows.len();
         rows.extend(window.rows);
         let end = if window.at_end { rows.len() } else { rows.len().min(first + core) };
         let next = rows.get(end).map(|row| row.offset);
         let shown = self.sieve.judge(&rows);
-        self.below_goes_on = shown.iter().skip(end).any(|shown| *shown);
+        self.down.goes_on = shown.iter().skip(end).any(|shown| *shown);
         let judged = rows.into_iter().zip(shown).take(end).skip(first);
         let mut judged = judged.filter(|(_, shown)| *shown).map(|(row, _)| row);
         self.below.extend(judged.by_ref().take(wanted));
-        self.at_end = next.is_none() && judged.next().is_none();
-        self.bottom = next.unwrap_or_else(|| log.bytes().max(self.bottom));
+        self.down.is_over = next.is_none() && judged.next().is_none();
+        self.down.at = next.unwrap_or_else(|| log.bytes().max(self.down.at));
         Ok(())
     }
 
     fn read_above(&mut self, log: &LogFile, hits: Option<&Hits>, max_bytes: u64) -> Result<()> {
-        if let Some(query) = self.sieve.wanted().filter(|_| !self.above_goes_on) {
-            let keep = self.sieve.keep.filter(|keep| *keep < self.top);
-            match find(log, query, hits, self.top, Towards::Up, max_bytes, self.tail)?.or_sooner(keep, Towards::Up) {
-                Found::At(row) => self.top = self.top.min(self.context_of(log, row)?.end),
-                Found::Beyond(top) => {
-                    self.top = top;
+        if let Some(query) = self.sieve.wanted().filter(|_| !self.up.goes_on) {
+            let keep = self.sieve.keep.filter(|keep| *keep < self.up.at);
+            match find(log, query, hits, self.up.at, Towards::Up, max_bytes, self.tail)?.or_sooner(keep, Towards::Up) {
+                Found::At(row) => self.up.at = self.up.at.min(self.context_of(log, row)?.end),
+                Found::Beyond(at) => {
+                    self.up.at = at;
                     return Ok(());
                 }
                 Found::Nothing => {
-                    self.at_start = true;
+                    self.up.is_over = true;
                     return Ok(());
                 }
             }
         }
         let wanted = self.around.above - self.above.len();
         let (before, core) = (self.sieve.before(), self.piece_rows(wanted));
-        let window = log.window(Anchor::Before(self.top), core + before, self.tail)?;
+        let window = log.window(Anchor::Before(self.up.at), core + before, self.tail)?;
         let mut rows = window.rows;
         let first = if window.at_start { 0 } else { before.min(rows.len()) };
         let end = rows.len();
-        rows.extend(log.window(Anchor::From(self.top), self.sieve.behind(), self.tail)?.rows);
+        rows.extend(log.window(Anchor::From(self.up.at), self.sieve.behind(), self.tail)?.rows);
         let top = rows.get(first).map_or(0, |row| row.offset);
         let shown = self.sieve.judge(&rows);
-        self.above_goes_on = shown.iter().take(first).any(|shown| *shown);
+        self.up.goes_on = shown.iter().take(first).any(|shown| *shown);
         let judged = rows.into_iter().zip(shown).take(end).skip(first).rev();
         let mut judged = judged.filter(|(_, shown)| *shown).map(|(row, _)| row);
         for row in judged.by_ref().take(wanted) {
             self.above.push_front(row);
         }
-        self.at_start = window.at_start && judged.next().is_none();
-        self.top = top.min(self.top);
+        self.up.is_over = window.at_start && judged.next().is_none();
+        self.up.at = top.min(self.up.at);
         Ok(())
     }
 

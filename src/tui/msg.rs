@@ -250,7 +250,7 @@ pub enum Effect {
     /// Read the nearest runs on one side of a run.
     ReadRuns(Beside),
     /// Read rows of a log.
-    ReadLog(Ticket, PageRequest),
+    ReadLog(Ticket, Box<PageRequest>),
     /// Give up what is being looked for.
     StopLooking,
     /// Watch these directories, and none of those named before.

@@ -25,7 +25,7 @@ pub(super) fn work(errands: &Receiver<Errand>, messages: &Sender<Msg>) {
         let done = catch_unwind(AssertUnwindSafe(|| errand.run()));
         let failed = done.unwrap_or_else(|_| Err("a fault of rundown itself: please leave and return".into())).err();
         let told = failed.map(|why| Msg::Failed(Work::Outside, why));
-        if told.into_iter().chain([Msg::Returned]).try_for_each(|message| messages.send(message)).is_err() {
+        if told.into_iter().chain([Msg::Returned]).any(|message| messages.send(message).is_err()) {
             return;
         }
     }

@@ -11,6 +11,7 @@ use super::msg::{Goal, HitCount, Known, Msg, Page, PageRequest, Sought, Target, 
 use crate::error::Result;
 use crate::file::{FilePath, dirs_of};
 use crate::log::{Anchor, Change, Index, LogFile, Standing, Tail};
+use crate::sanitise::Progress;
 use crate::search::{Around, Found, Hits, Query, Sifting, Towards, find, rank, scan};
 
 /// How many bytes are counted or looked through at once: some milliseconds.
@@ -64,13 +65,12 @@ enum Step {
         from: u64,
         has_wrapped: bool,
     },
-    Gather(Sifting),
+    Gather(Box<Sifting>),
 }
 
 /// A request that was answered.
 struct Answered {
     request: PageRequest,
-    target: Option<Target>,
     /// Where the rows of the answer begin.
     rows: Vec<u64>,
 }
@@ -197,13 +197,14 @@ impl Reading {
         let known = self.known()?;
         let is_new = self.reported.as_ref().is_none_or(|(_, before)| *before != known);
         self.reported = Some((Instant::now(), known.clone()));
-        Ok(is_new.then(|| Msg::Known(self.ticket, known)).into_iter().collect())
+        Ok(if is_new { vec![Msg::Known(self.ticket, known)] } else { Vec::new() })
     }
 
     fn known(&mut self) -> Result<Known> {
         let Some(last) = &mut self.last else { return Ok(Known::default()) };
         let tail = last.request.tail;
-        let target = last.target.map(|target| target.offset);
+        // The row that was found is shown in any case, also on the pages after the one that it was found for.
+        let target = last.request.sieve.keep;
         let count =
             |scan: &Option<Scan>, target| scan.as_ref().map(|scan| scan.count(&self.file, target, tail)).transpose();
         Ok(Known {
@@ -223,7 +224,7 @@ impl Reading {
                     Sight::Row(offset) => job.gather(offset),
                     Sight::NotYet => {}
                     Sight::Nothing => {
-                        self.last = Some(Answered { request: job.request, target: None, rows: Vec::new() });
+                        self.last = Some(Answered { request: job.request, rows: Vec::new() });
                         return Ok(vec![Msg::Missed(self.ticket)]);
                     }
                 },
@@ -252,7 +253,7 @@ impl Reading {
         if !self.is_counted {
             self.count()?;
         }
-        self.last = Some(Answered { request, target, rows });
+        self.last = Some(Answered { request, rows });
         self.standing = self.file.standing();
         let (generation, standing) = (self.file.generation(), self.standing);
         let page = Page { window, known: self.known()?, generation, standing, target };
@@ -371,7 +372,7 @@ impl Job {
     }
 
     fn sift(&mut self, around: Around) {
-        self.step = Step::Gather(Sifting::new(self.request.sieve.clone(), around, self.request.tail));
+        self.step = Step::Gather(Box::new(Sifting::new(self.request.sieve.clone(), around, self.request.tail)));
     }
 
     fn percent(&self, bytes: u64) -> u8 {
@@ -393,11 +394,16 @@ impl Scan {
     }
 
     fn count(&self, file: &LogFile, target: Option<u64>, tail: Tail) -> Result<HitCount> {
-        // A row that was found is a hit; other rows that were looked for have no number among them.
         let number = match target.filter(|row| *row < self.hits.bytes()) {
-            Some(row) => Some(rank(file, &self.query, &self.hits, row, tail)? + 1),
-            None => None,
+            Some(row) if self.is_hit(file, row, tail)? => Some(rank(file, &self.query, &self.hits, row, tail)? + 1),
+            _ => None,
         };
         Ok(HitCount { rows: self.hits.total(), is_all: self.is_done, number })
+    }
+
+    /// Whether the row that begins there matches: what was looked for may be something else.
+    fn is_hit(&self, file: &LogFile, row: u64, tail: Tail) -> Result<bool> {
+        let rows = file.window(Anchor::From(row), 1, tail)?.rows;
+        Ok(rows.first().is_some_and(|found| found.offset == row && self.query.matches(found, Progress::Last)))
     }
 }

@@ -78,7 +78,7 @@ impl Desk {
                 Ok(runs) => vec![Msg::RunsBeside(beside, runs)],
                 Err(error) => self.fail(self.seen.run.clone(), &error),
             },
-            Effect::ReadLog(ticket, request) => match self.read_log(ticket, request) {
+            Effect::ReadLog(ticket, request) => match self.read_log(ticket, *request) {
                 Ok(messages) => messages.into_iter().chain(self.look_again()).chain(self.watch_log()).collect(),
                 Err(error) => vec![Msg::Failed(Work::Log(ticket), plain(&error))],
             },
@@ -388,7 +388,7 @@ mod tests {
         let path = FilePath::named(path);
         Effect::ReadLog(
             Ticket(ticket),
-            PageRequest {
+            Box::new(PageRequest {
                 path,
                 goal: Goal::Rows(Anchor::End),
                 rows: 10,
@@ -396,7 +396,7 @@ mod tests {
                 sieve: Sieve::default(),
                 search: None,
                 is_refresh,
-            },
+            }),
         )
     }
 

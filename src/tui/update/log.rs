@@ -166,7 +166,8 @@ fn send(model: &mut Model, request: Request, goal: Goal, rows: usize, is_refresh
     let tail = if log.is_alive { Tail::Hold } else { Tail::Emit };
     let sieve = Sieve { keep: log.at, ..model.lens.sieve.clone() };
     let search = model.lens.search.clone();
-    vec![Effect::ReadLog(log.ticket, PageRequest { path, goal, rows, tail, sieve, search, is_refresh })]
+    let page = PageRequest { path, goal, rows, tail, sieve, search, is_refresh };
+    vec![Effect::ReadLog(log.ticket, Box::new(page))]
 }
 
 /// Gives up what is being looked for; whether something was.
@@ -228,14 +229,12 @@ pub(super) fn arrived(model: &mut Model, ticket: Ticket, page: Page) -> Vec<Effe
 /// The row that was the first on screen stays it.
 fn stay(model: &mut Model, here: Option<u64>) {
     let rows = &model.log.window.rows;
-    match rows.iter().position(|row| Some(row.offset) >= here) {
-        Some(top) => {
-            let is_same = rows.get(top).map(|row| row.offset) == here;
-            model.log.line = if is_same { model.log.line } else { 0 };
-            model.log.top = top;
-        }
-        None => (model.log.top, model.log.line) = last_top(model),
-    }
+    let place = rows.iter().enumerate().find(|(_, row)| Some(row.offset) >= here);
+    (model.log.top, model.log.line) = match place {
+        Some((top, row)) if Some(row.offset) == here => (top, model.log.line),
+        Some((top, _)) => (top, 0),
+        None => last_top(model),
+    };
 }
 
 /// In which line of the pane a row begins, if it is on screen.

@@ -119,9 +119,12 @@ pub fn lines_of(row: &Row, width: Option<u16>, progress: Progress, is_broken_off
     let mut sanitiser = Sanitiser::new(progress);
     let lines = states.iter().enumerate().map(|(index, state)| {
         let mut flow = Flow { width: usize::from(width).max(1), line: 0, column: 0 };
-        sanitiser.row(state.text).iter().for_each(|span| flow.pass(&span.text));
-        if index + 1 == states.len() {
-            notes(row, is_broken_off).iter().for_each(|note| flow.pass(note));
+        for span in sanitiser.row(state.text) {
+            flow.pass(&span.text);
+        }
+        let notes = if index + 1 == states.len() { notes(row, is_broken_off) } else { Vec::new() };
+        for note in notes {
+            flow.pass(&note);
         }
         flow.line + 1
     });
@@ -212,13 +215,19 @@ impl LogRows<'_> {
             }
             let states = states(row, self.progress);
             for (state_index, state) in states.iter().enumerate() {
-                let number = (state_index == 0).then(|| self.numbers.get(index).copied().flatten());
-                self.draw_lead(buffer, body, y, row, number, (state.at, before));
+                let number = if state_index == 0 { self.number(index) } else { String::new() };
+                self.draw_lead(buffer, body, y, (row, &number), (state.at, before));
                 before = state.at.or(before);
                 let notes = if state_index + 1 == states.len() { notes(row, self.is_broken_off) } else { Vec::new() };
                 y += self.draw_text(buffer, body, y, (row, state.text, &notes), &mut sanitiser);
             }
         }
+    }
+
+    /// The number of a row from 1, as far as it is known.
+    fn number(&self, index: usize) -> String {
+        let number = self.numbers.get(index).copied().flatten();
+        number.map_or_else(|| "~".to_owned(), |number| (number + 1).to_string())
     }
 
     /// The mark, the number and the time in front of a row, or of a later state of it, which has no number of its own.
@@ -227,8 +236,7 @@ impl LogRows<'_> {
         buffer: &mut Buffer,
         body: Rect,
         y: i32,
-        row: &Row,
-        number: Option<Option<u64>>,
+        (row, number): (&Row, &str),
         (at, before): (Option<Time>, Option<Time>),
     ) {
         let Some(y) = u16::try_from(y).ok().filter(|y| (body.y..body.bottom().min(buffer.area.bottom())).contains(y))
@@ -245,8 +253,6 @@ impl LogRows<'_> {
         let mut x = body.x + GUTTER.min(body.width);
         if self.columns.number > 0 {
             let width = usize::from(self.columns.number) - 1;
-            let known = |number: Option<u64>| number.map_or_else(|| "~".to_owned(), |number| (number + 1).to_string());
-            let number = number.map(known).unwrap_or_default();
             buffer.set_stringn(x, y, format!("{number:>width$}"), width, self.theme.muted);
             x += self.columns.number;
         }
@@ -382,19 +388,18 @@ impl Pen<'_> {
     /// False when nothing more will be seen.
     fn write_one(&mut self, grapheme: &str, style: Style) -> bool {
         let width = grapheme.width();
-        let (line, column) = match &mut self.flow {
-            Some(flow) => flow.put(width),
-            None => {
-                let next = self.column.saturating_add(width);
-                if next > self.from.saturating_add(usize::from(self.area.width)) {
-                    self.is_cut = true;
-                    return false;
-                }
-                let column = std::mem::replace(&mut self.column, next);
-                // Half of a wide character at the left edge leaves a blank.
-                let Some(column) = column.checked_sub(self.from) else { return true };
-                (0, column)
+        let (line, column) = if let Some(flow) = &mut self.flow {
+            flow.put(width)
+        } else {
+            let next = self.column.saturating_add(width);
+            if next > self.from.saturating_add(usize::from(self.area.width)) {
+                self.is_cut = true;
+                return false;
             }
+            let column = std::mem::replace(&mut self.column, next);
+            // Half of a wide character at the left edge leaves a blank.
+            let Some(column) = column.checked_sub(self.from) else { return true };
+            (0, column)
         };
         if let (Ok(x), Some(y)) = (u16::try_from(column), self.line_at(line)) {
             self.buffer.set_stringn(self.area.x + x, y, grapheme, width, style);
