@@ -24,7 +24,8 @@ use rundown::tui::msg::Effect;
 use rundown::tui::sim::Sim;
 
 fn open(catalog: Catalog) -> Sim {
-    let options = Options { colour: true, ascii: false, time_zone: TimeZone::UTC, filter: RunFilter::default() };
+    let options =
+        Options { colour: true, ascii: false, time_zone: TimeZone::UTC, filter: RunFilter::default(), at: None };
     Sim::new(catalog, None, options, (80, 24), at(120_000))
 }
 

@@ -26,7 +26,8 @@ const NOW: Time = Time::from_millis(1_746_538_200_000);
 
 fn open(dir: &Path, id: &str) -> Sim {
     let catalog = Catalog::of_store(dir, None);
-    let options = Options { colour: true, ascii: false, time_zone: TimeZone::UTC, filter: RunFilter::default() };
+    let options =
+        Options { colour: true, ascii: false, time_zone: TimeZone::UTC, filter: RunFilter::default(), at: None };
     Sim::new(catalog, Some(RunSpec::Id(id.into())), options, (80, 24), NOW)
 }
 

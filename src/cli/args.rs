@@ -5,9 +5,12 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::tz::TimeZone;
 
 use crate::cri::Stream;
 use crate::dump::{Format, Timestamps};
+use crate::time::Time;
+use crate::tui::prompt::parse_goto;
 
 /// See what your CI is doing, and why it failed.
 ///
@@ -46,6 +49,9 @@ pub(super) struct View {
     /// Print and leave; so does every option that narrows or shapes what is printed
     #[arg(long)]
     pub once: bool,
+    /// Where the log opens on the screen: start, end, a row (1200), a share (50%), a time (12:34:56, or +90s after the start)
+    #[arg(long, value_name = "WHERE", value_parser = parse_at)]
+    pub at: Option<String>,
     #[command(flatten)]
     pub narrow: Narrow,
     /// What is printed [default: text]
@@ -233,4 +239,13 @@ impl From<TimestampsName> for Timestamps {
             TimestampsName::Full => Self::Full,
         }
     }
+}
+
+/// A place in a log that is not open yet: whether it can be one.
+fn parse_at(text: &str) -> Result<String, &'static str> {
+    let epoch = Time::from_millis(0);
+    if !matches!(text, "start" | "end") {
+        parse_goto(text, Some((epoch, epoch)), &TimeZone::UTC)?;
+    }
+    Ok(text.to_owned())
 }

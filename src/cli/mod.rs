@@ -155,6 +155,7 @@ fn show(place: &Place, view: &View, catalog: Catalog, open: Option<RunSpec>) -> 
         ascii: view.ascii,
         time_zone: place.time_zone()?,
         filter: view.narrow.filter(),
+        at: view.at.clone(),
     };
     tui::run(catalog, open, options)
 }

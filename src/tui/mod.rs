@@ -56,6 +56,8 @@ pub struct Options {
     pub time_zone: TimeZone,
     /// Which runs are listed.
     pub filter: RunFilter,
+    /// Where the first log opens: `start`, `end`, or what [`prompt::parse_goto`] reads.
+    pub at: Option<String>,
 }
 
 /// Where the user was when they left.

@@ -59,6 +59,8 @@ pub struct Model {
     pub tree: Tree,
     /// The log of the selected command.
     pub log: Log,
+    /// Where the first log is to open.
+    pub open_at: Option<String>,
     /// How logs are looked at.
     pub lens: Lens,
     /// The line that is being typed.
@@ -264,6 +266,7 @@ impl Model {
             wanted: None,
             tree: Tree::default(),
             log: Log::default(),
+            open_at: None,
             lens: Lens::default(),
             prompt: None,
             past: Past::default(),
@@ -298,8 +301,9 @@ impl Model {
         let most = self.log.known.numbers.iter().flatten().max().copied().or(self.log.known.total_rows);
         let numbers = if self.lens.numbers { Some(most.unwrap_or(0)) } else { None };
         let log = &self.log.window;
-        let is_whole = log.at_start && log.at_end && log.rows.len() <= self.log_height();
-        Columns::new(body.width, numbers, self.lens.times, !self.lens.is_flat() || !is_whole)
+        let is_whole = log.at_start && log.at_end && !self.lens.wrap && log.rows.len() <= self.log_height();
+        let has_bar = !is_whole || log.rows.iter().map(|row| self.lines_of(row)).sum::<usize>() > self.log_height();
+        Columns::new(body.width, numbers, self.lens.times, has_bar)
     }
 
     /// How many lines of the screen a row of the log takes.
@@ -324,12 +328,11 @@ impl Model {
     /// From when to when the command of the log ran; until now while it goes on.
     #[must_use]
     pub fn command_span(&self) -> Span {
-        let rows = &self.log.window.rows;
-        let row_at = |row: Option<&Row>| row.and_then(|row| row.at);
+        let (first, last) = self.log.known.span.unzip();
         let sh = self.shown().and_then(|item| item.sh()?.sh.as_ref());
-        let start = sh.and_then(|sh| sh.started_at).or_else(|| row_at(rows.iter().find(|row| row.at.is_some())))?;
+        let start = sh.and_then(|sh| sh.started_at).or(first)?;
         let end = sh.and_then(|sh| sh.finished_at).or_else(|| self.now.filter(|_| self.log.is_alive));
-        Some((start, end.or_else(|| row_at(rows.iter().rfind(|row| row.at.is_some())))?))
+        Some((start, end.or(last)?))
     }
 
     /// From how many milliseconds on a gap between two rows is slow.
@@ -420,6 +423,12 @@ impl Model {
             lines.collect::<Vec<_>>()
         };
         found.flat_map(wrap).collect()
+    }
+
+    /// What was asked for at the start is there.
+    #[must_use]
+    pub const fn is_ready(&self) -> bool {
+        self.run.is_some() && self.log.request.is_none() && self.open_at.is_none()
     }
 
     /// Something in sight is still running or waited for: ages and durations grow.

@@ -124,7 +124,7 @@ pub type Span = Option<(Time, Time)>;
 /// What would be understood.
 pub fn parse_goto(text: &str, times: Span, zone: &TimeZone) -> Result<Goal, &'static str> {
     const NO_TIMES: &str = "this log has no times";
-    const UNKNOWN: &str = "a row (1200), a share (50%), a time (12:34:56) or a span after the start (+90s)";
+    const UNKNOWN: &str = "try 1200, 50%, 12:34:56 or +90s";
     let text = text.trim();
     if let Some(percent) = text.strip_suffix('%') {
         let percent = percent.trim().parse::<u8>().ok().filter(|percent| *percent <= 100);

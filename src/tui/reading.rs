@@ -13,6 +13,7 @@ use crate::file::{FilePath, dirs_of};
 use crate::log::{Anchor, Change, Index, LogFile, Standing, Tail};
 use crate::sanitise::Progress;
 use crate::search::{Around, Found, Hits, Query, Sifting, Towards, find, rank, scan};
+use crate::time::Time;
 
 /// How many bytes are counted or looked through at once: some milliseconds.
 const SLICE_BYTES: u64 = 8 << 20;
@@ -71,6 +72,8 @@ enum Step {
 /// A request that was answered.
 struct Answered {
     request: PageRequest,
+    /// The times of the first and the last record.
+    span: Option<(Time, Time)>,
     /// Where the rows of the answer begin.
     rows: Vec<u64>,
 }
@@ -209,6 +212,7 @@ impl Reading {
             |scan: &Option<Scan>, target| scan.as_ref().map(|scan| scan.count(&self.file, target, tail)).transpose();
         Ok(Known {
             total_rows: self.is_counted.then(|| self.index.totals(tail).rows),
+            span: last.span,
             numbers: self.file.row_numbers(&self.index, &last.rows, tail)?,
             hits: count(&self.search, target)?,
             passed: count(&self.filter, None)?,
@@ -224,7 +228,11 @@ impl Reading {
                     Sight::Row(offset) => job.gather(offset),
                     Sight::NotYet => {}
                     Sight::Nothing => {
-                        self.last = Some(Answered { request: job.request, rows: Vec::new() });
+                        self.last = Some(Answered {
+                            span: self.span(job.request.tail)?,
+                            request: job.request,
+                            rows: Vec::new(),
+                        });
                         return Ok(vec![Msg::Missed(self.ticket)]);
                     }
                 },
@@ -253,11 +261,19 @@ impl Reading {
         if !self.is_counted {
             self.count()?;
         }
-        self.last = Some(Answered { request, rows });
+        self.last = Some(Answered { span: self.span(request.tail)?, request, rows });
         self.standing = self.file.standing();
         let (generation, standing) = (self.file.generation(), self.standing);
-        let page = Page { window, known: self.known()?, generation, standing, target };
+        let known = self.known()?;
+        self.reported = Some((Instant::now(), known.clone()));
+        let page = Page { window, known, generation, standing, target };
         Ok(vec![Msg::Page(self.ticket, page)])
+    }
+
+    /// The times of the first and the last record; of a log whose first or last rows are none, nothing.
+    fn span(&self, tail: Tail) -> Result<Option<(Time, Time)>> {
+        let last = self.file.window(Anchor::End, 1, tail)?.rows;
+        Ok(self.file.first_time()?.zip(last.first().and_then(|row| row.last_at)))
     }
 
     /// Looks for the row that the request is about, for a slice.
@@ -269,8 +285,8 @@ impl Reading {
             Goal::Place(place) => self.row_at(place, tail),
             Goal::Percent(percent) => self.row_at(share(self.file.bytes(), percent), tail),
             Goal::Time(time) => {
-                let _ = time;
-                Ok(Sight::Nothing)
+                let row = self.file.offset_of_time(&self.index, time, tail)?;
+                Ok(row.map_or(Sight::Nothing, Sight::Row))
             }
             Goal::Row(_) | Goal::Next { what: Sought::Gap { .. }, .. } if !self.is_counted => {
                 self.count()?;
@@ -279,10 +295,7 @@ impl Reading {
             }
             Goal::Row(row) => Ok(self.file.offset_of_row(&self.index, row, tail)?.map_or(Sight::Nothing, Sight::Row)),
             Goal::Next { what: Sought::Gap { min_ms }, from, towards } => {
-                let row: Option<u64> = {
-                    let _ = (from, towards, min_ms);
-                    None
-                };
+                let row = self.file.next_gap(&self.index, from, towards, min_ms, tail)?;
                 Ok(row.map_or(Sight::Nothing, Sight::Row))
             }
             Goal::Next { what: Sought::Error, from, towards } => {

@@ -48,10 +48,19 @@ pub(super) fn run(catalog: Catalog, open: Option<RunSpec>, options: Options) -> 
     let screen = Screen::take()?;
     let (width, height) = screen.size()?;
     let theme = Theme::new(options.colour, options.ascii);
-    let model = Model::new(Rect::new(0, 0, width, height), theme, options.time_zone);
+    let mut model = Model::new(Rect::new(0, 0, width, height), theme, options.time_zone);
+    model.open_at = options.at;
     let threads = Threads::start(Desk::new(catalog, open, options.filter))?;
-    let mut session =
-        Session { model, screen, threads, is_dirty: true, drawn_at: Instant::now(), is_away: false, is_over: false };
+    let mut session = Session {
+        model,
+        screen,
+        threads,
+        is_dirty: true,
+        has_drawn: false,
+        drawn_at: Instant::now(),
+        is_away: false,
+        is_over: false,
+    };
     session.run()?;
     let Session { model, .. } = session;
     Ok(Left { head: model.run.map(|run| run.head), notices: model.notices, signal: model.signal })
@@ -62,6 +71,8 @@ struct Session {
     screen: Screen,
     threads: Threads,
     is_dirty: bool,
+    /// The first frame was drawn; before that, `drawn_at` is when the loop began.
+    has_drawn: bool,
     drawn_at: Instant,
     /// Another program has the terminal.
     is_away: bool,
@@ -82,11 +93,16 @@ impl Session {
                 self.take_in(message)?;
             }
             self.is_dirty |= self.drawn_at.elapsed() >= self.tick();
-            if self.is_dirty && self.drawn_at.elapsed() >= FRAME && !self.is_over && !self.is_away {
+            if self.is_dirty && self.is_due() && !self.is_over && !self.is_away {
                 self.draw()?;
             }
         }
         Ok(())
+    }
+
+    /// The first frame comes as soon as there is all of it to see, and in any case after a moment.
+    fn is_due(&self) -> bool {
+        self.drawn_at.elapsed() >= FRAME || (!self.has_drawn && self.model.is_ready())
     }
 
     fn patience(&self) -> Duration {
@@ -124,7 +140,7 @@ impl Session {
         self.perform(effects)?;
         let model = &self.model;
         self.screen.draw(|frame| view(model, frame))?;
-        self.is_dirty = false;
+        (self.is_dirty, self.has_drawn) = (false, true);
         self.drawn_at = Instant::now();
         Ok(())
     }

@@ -38,7 +38,8 @@ impl Sim {
     pub fn new(catalog: Catalog, open: Option<RunSpec>, options: Options, size: (u16, u16), now: Time) -> Self {
         let Ok(terminal) = Terminal::new(TestBackend::new(size.0, size.1));
         let theme = Theme::new(options.colour, options.ascii);
-        let model = Model::new(Rect::new(0, 0, size.0, size.1), theme, options.time_zone);
+        let mut model = Model::new(Rect::new(0, 0, size.0, size.1), theme, options.time_zone);
+        model.open_at = options.at;
         let desk = Desk::new(catalog, open, options.filter);
         let mut sim = Self { model, others: Vec::new(), desk, terminal };
         sim.send(Msg::Tick(now));

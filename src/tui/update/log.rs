@@ -36,6 +36,8 @@ pub(super) fn show(model: &mut Model) -> Vec<Effect> {
         return if has_changed { refresh(model) } else { Vec::new() };
     }
     let aim = match state {
+        _ if model.open_at.take_if(|at| at == "end").is_some() => Aim::End,
+        _ if model.open_at.take_if(|at| at == "start").is_some() => Aim::Start,
         _ if is_alive => Aim::End,
         ShState::Failed | ShState::Interrupted => Aim::End,
         _ => Aim::Start,
@@ -223,7 +225,10 @@ pub(super) fn arrived(model: &mut Model, ticket: Ticket, page: Page) -> Vec<Effe
             show_at(model, aimed, line_before);
         }
     }
-    pay(model, request)
+    match model.open_at.take() {
+        Some(at) => super::seek::open_at(model, &at),
+        None => pay(model, request),
+    }
 }
 
 /// The row that was the first on screen stays it.

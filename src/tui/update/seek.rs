@@ -180,9 +180,17 @@ pub(super) fn next_error(model: &mut Model, towards: Towards) -> Vec<Effect> {
 
 /// The next row that took long to come, or the one before.
 pub(super) fn next_gap(model: &mut Model, towards: Towards) -> Vec<Effect> {
-    let (min_ms, from) = (model.slow_ms(), beside(model, towards));
+    let (min_ms, from) = (model.slow_ms(), model.current_row().map_or(0, |row| row.offset));
     let missed = format!("no gap of {} or more from here", words::duration(min_ms));
     seek(model, Goal::Next { what: Sought::Gap { min_ms }, from, towards }, &missed)
+}
+
+/// Goes where the log was to be opened.
+pub(super) fn open_at(model: &mut Model, at: &str) -> Vec<Effect> {
+    match parse_goto(at, model.command_span(), &model.time_zone) {
+        Ok(goal) => go_to(model, goal),
+        Err(why) => say(model, why),
+    }
 }
 
 fn go_to(model: &mut Model, goal: Goal) -> Vec<Effect> {

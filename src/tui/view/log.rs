@@ -6,6 +6,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::say;
 use crate::join::{JobNode, RunNode, ShNode, ShState};
+use crate::log::Row;
 use crate::model::Phase;
 use crate::sanitise::{Progress, name};
 use crate::tui::layout::log_parts;
@@ -95,12 +96,23 @@ fn draw_rows(model: &Model, area: Rect, buffer: &mut Buffer) {
     }
 }
 
+/// The first row at hand that is not on screen any more.
+fn first_below(model: &Model) -> Option<&Row> {
+    let log = &model.log;
+    let mut lines = 0;
+    log.window.rows.iter().skip(log.top).find(|row| {
+        let is_below = lines >= model.log_height() + log.line;
+        lines += model.lines_of(row);
+        is_below
+    })
+}
+
 /// How far down in the file the rows on screen lie, and how much of it they are.
 fn draw_bar(model: &Model, area: Rect, buffer: &mut Buffer) {
     let log = &model.log;
     let bytes = log.window.file_bytes;
     let (Some(first), true) = (log.window.rows.get(log.top), bytes > 0) else { return };
-    let below = log.window.rows.get(log.top + model.log_height()).map_or(bytes, |row| row.offset);
+    let below = first_below(model).map_or(bytes, |row| row.offset);
     let line = |offset: u64| {
         let line = u128::from(offset) * u128::from(area.height) / u128::from(bytes.max(1));
         u16::try_from(line).unwrap_or(area.height).min(area.height)
@@ -167,11 +179,10 @@ fn draw_facts(model: &Model, mark: Mark, facts: &[Option<String>], area: Rect, b
     }
 }
 
-/// How long nothing has come of a command that runs, where the end of its log is at hand and the silence is worth a word.
+/// How long nothing has come of a command that runs, where the silence is worth a word.
 fn silence(model: &Model) -> Option<String> {
-    let log = &model.log;
-    let last = log.window.rows.iter().rfind(|row| row.last_at.is_some()).and_then(|row| row.last_at);
-    let silent_ms = model.now?.millis_since(last.filter(|_| log.is_alive && log.window.at_end)?);
+    let (_, last) = model.log.known.span.filter(|_| model.log.is_alive)?;
+    let silent_ms = model.now?.millis_since(last);
     (silent_ms >= SILENT_MS).then(|| format!("silent for {}", words::duration(silent_ms)))
 }
 
@@ -214,7 +225,7 @@ fn position(model: &Model) -> String {
         Some(number) => words::grouped(number + 1),
         None => "~".into(),
     };
-    let share = match log.window.rows.get(log.top + height) {
+    let share = match first_below(model) {
         None if log.window.at_end => "end".into(),
         _ if log.window.at_start && log.top == 0 => "top".into(),
         next => {
