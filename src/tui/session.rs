@@ -56,8 +56,8 @@ pub(super) fn run(catalog: Catalog, open: Option<RunSpec>, options: Options) -> 
         screen,
         threads,
         is_dirty: true,
-        has_drawn: false,
-        drawn_at: Instant::now(),
+        begun: Instant::now(),
+        drawn_at: None,
         is_away: false,
         is_over: false,
     };
@@ -71,9 +71,8 @@ struct Session {
     screen: Screen,
     threads: Threads,
     is_dirty: bool,
-    /// The first frame was drawn; before that, `drawn_at` is when the loop began.
-    has_drawn: bool,
-    drawn_at: Instant,
+    begun: Instant,
+    drawn_at: Option<Instant>,
     /// Another program has the terminal.
     is_away: bool,
     is_over: bool,
@@ -92,7 +91,7 @@ impl Session {
             while let (false, Ok(message)) = (self.is_over, self.threads.messages.try_recv()) {
                 self.take_in(message)?;
             }
-            self.is_dirty |= self.drawn_at.elapsed() >= self.tick();
+            self.is_dirty |= self.since_frame() >= self.tick();
             if self.is_dirty && self.is_due() && !self.is_over && !self.is_away {
                 self.draw()?;
             }
@@ -102,7 +101,12 @@ impl Session {
 
     /// The first frame comes as soon as there is all of it to see, and in any case after a moment.
     fn is_due(&self) -> bool {
-        self.drawn_at.elapsed() >= FRAME || (!self.has_drawn && self.model.is_ready())
+        self.since_frame() >= FRAME || (self.drawn_at.is_none() && self.model.is_ready())
+    }
+
+    /// How long ago the last frame was drawn, or the loop began.
+    fn since_frame(&self) -> Duration {
+        self.drawn_at.unwrap_or(self.begun).elapsed()
     }
 
     fn patience(&self) -> Duration {
@@ -110,7 +114,7 @@ impl Session {
             return TICK_IDLE;
         }
         let due = if self.is_dirty { FRAME } else { self.tick() };
-        due.saturating_sub(self.drawn_at.elapsed())
+        due.saturating_sub(self.since_frame())
     }
 
     fn tick(&self) -> Duration {
@@ -140,8 +144,8 @@ impl Session {
         self.perform(effects)?;
         let model = &self.model;
         self.screen.draw(|frame| view(model, frame))?;
-        (self.is_dirty, self.has_drawn) = (false, true);
-        self.drawn_at = Instant::now();
+        self.is_dirty = false;
+        self.drawn_at = Some(Instant::now());
         Ok(())
     }
 
