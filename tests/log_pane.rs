@@ -239,8 +239,8 @@ fn one_can_go_to_rows_shares_times_and_marks() {
 
 #[test]
 fn wrapped_rows_are_scrolled_by_lines_and_none_is_lost() {
-    let long = |n: usize| format!("begin{n} {} end{n}", "0123456789 ".repeat(20));
-    let log = Log::of_rows((1..=40).map(long));
+    let wide = |n: usize| format!("begin{n} {} end{n}", "0123456789 ".repeat(20));
+    let log = Log::of_rows((1..=40).map(wide));
     let mut sim = log.open(SMALL);
     sim.keys("w");
     assert_snapshot!("wrap_80x24", sim.screen());

@@ -33,8 +33,8 @@ use anyhow::{Result, ensure};
 use clap::{CommandFactory, Parser, ValueEnum};
 use rundown::words;
 
-use crate::log::{FIRST, LAST, Logs};
-use crate::terminal::{PATIENCE, Terminal};
+use crate::log::{LAST, Logs};
+use crate::terminal::Terminal;
 
 /// Measures rundown beside its peers. Without a section, nothing is measured.
 #[derive(Parser)]
@@ -148,13 +148,11 @@ impl Bench {
 
     /// A viewer of a log, and when the last row was on its screen; `None` when that does not come.
     fn at_end(&self, program: &Path, args: &[&str], log: &Path) -> Result<Option<(Terminal, Instant)>> {
-        let args: Vec<&OsStr> = args.iter().map(AsRef::as_ref).chain([log.as_os_str()]).collect();
+        // rundown opens a log of which nothing else is known at its start.
+        let place: &[&str] = if program == self.arguments.rundown { &["--at", "end"] } else { &[] };
+        let args: Vec<&OsStr> =
+            [args, place].concat().into_iter().map(AsRef::as_ref).chain([log.as_os_str()]).collect();
         let mut terminal = Terminal::start(program, &args, self.logs.dir())?;
-        terminal.wait(PATIENCE, screens::is_open)?;
-        // rundown opens the log of a command that has ended well at its start.
-        if screens::shows(terminal.screen(), FIRST) {
-            terminal.press("G")?;
-        }
         Ok(terminal.wait_for(LAST)?.map(|seen| (terminal, seen)))
     }
 }

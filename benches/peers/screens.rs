@@ -113,11 +113,11 @@ pub fn keys(bench: &mut Bench) -> Result<()> {
 }
 
 /// The first or the last row is on the screen.
-pub fn is_open(screen: &Screen) -> bool {
+fn is_open(screen: &Screen) -> bool {
     let contents = screen.contents();
     contents.contains(FIRST) || contents.contains(LAST)
 }
 
-pub fn shows(screen: &Screen, text: &str) -> bool {
+fn shows(screen: &Screen, text: &str) -> bool {
     screen.contents().contains(text)
 }
