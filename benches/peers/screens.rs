@@ -82,7 +82,7 @@ pub fn search(bench: &mut Bench) -> Result<()> {
 }
 
 /// Behind the word stands `6 rows` or `1 of 6`; and `6+` while there may be more.
-fn shows_all_hits(screen: &Screen, hits: u64) -> bool {
+pub fn shows_all_hits(screen: &Screen, hits: u64) -> bool {
     let (contents, hits) = (screen.contents(), words::grouped(hits));
     let found = contents.split_once(&format!("/{NEEDLE} "));
     found.is_some_and(|(_, count)| count.split_whitespace().take(3).any(|word| word == hits))
@@ -118,6 +118,6 @@ fn is_open(screen: &Screen) -> bool {
     contents.contains(FIRST) || contents.contains(LAST)
 }
 
-fn shows(screen: &Screen, text: &str) -> bool {
+pub fn shows(screen: &Screen, text: &str) -> bool {
     screen.contents().contains(text)
 }
