@@ -54,6 +54,7 @@ fn row(n: u64, text: Text) -> Row {
         last_at: Some(Time::from_millis(0)),
         stream: Some(if n.is_multiple_of(3) { Stream::Stderr } else { Stream::Stdout }),
         text: text(n).into_bytes(),
+        overwritten_bytes: 0,
         cut_bytes: 0,
         complete: true,
         malformed: None,

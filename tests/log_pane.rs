@@ -307,3 +307,15 @@ fn a_log_opens_where_it_is_asked_to() {
     assert_eq!(current(&mut open("250")), "row 250 with a needle");
     assert_eq!(current(&mut open("12:01:39")), "row 100 with a needle");
 }
+
+/// A bar that was drawn so often that no reader holds all of it.
+#[test]
+fn a_long_bar_shows_its_last_state() {
+    let state = |n: usize| format!("2026-05-06T12:00:00Z stdout P \r{n:>5} of 3000 {}\n", "#".repeat(n / 60));
+    let bar: String = (1..=3000).map(state).collect();
+    let log = Log::new(format!("{bar}2026-05-06T12:00:01Z stdout F \n2026-05-06T12:00:02Z stdout F behind\n"));
+    let mut sim = log.open((120, 24));
+    assert_eq!(rows(&mut sim)[..2], [format!(" 3000 of 3000 {}", "#".repeat(50)), "behind".to_owned()]);
+    sim.keys("p G");
+    assert!(sim.screen().contains(" 2999 of 3000 ") && sim.screen().contains("before"));
+}

@@ -179,7 +179,10 @@ pub(super) struct LogRows<'f> {
 
 impl<'f> LogRows<'f> {
     pub(super) fn open(file: &'f LogFile, start: u64, cap_bytes: usize, printing: &Printing<'_>) -> Result<Self> {
-        Ok(Self { file, rows: file.rows(start, cap_bytes, printing.tail())? })
+        let rows = file.rows(start, cap_bytes, printing.tail())?;
+        // People are shown what a terminal showed; data is not rearranged.
+        let is_for_people = cap_bytes == TEXT_ROW_CAP_BYTES;
+        Ok(Self { file, rows: if is_for_people { rows.keeping_last() } else { rows } })
     }
 
     /// The next row; an error of the log ends it and stands in the report.

@@ -59,6 +59,9 @@ pub struct Row {
     pub stream: Option<Stream>,
     /// Its bytes without the newline: the contents of its pieces, or the line that is no record as it stands.
     pub text: Vec<u8>,
+    /// How many of its first bytes `text` leaves out because a reader of bounded memory keeps the last state of a row that overwrote
+    /// itself.
+    pub overwritten_bytes: u64,
     /// How many of its bytes `text` leaves out because the row is longer than the reader's cap.
     pub cut_bytes: u64,
     /// Whether a newline ended it: an `F`, or the LF of a line that is no record.

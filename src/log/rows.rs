@@ -9,10 +9,13 @@
 
 use std::io;
 
+use memchr::memrchr;
+
 use super::lines::{Line, Lines, View, WINDOW_REACH};
 use super::start::Starts;
 use super::{Format, Piece, Row, Tail};
 use crate::cri::{Malformed, Record, Stream, Tag};
+use crate::time::Time;
 
 /// Reads rows in order; what follows on an error is of no use. The errors are bare: the caller knows the path
 /// ([`super::LogFile::path`]).
@@ -21,7 +24,7 @@ pub struct Rows<'f> {
     ahead: Lines<'f>,
     format: Format,
     starts: Starts,
-    cap_bytes: usize,
+    cap: Cap,
     tail: Tail,
     /// Where the first line of the row read last begins.
     before: Checkpoint,
@@ -61,7 +64,7 @@ impl<'f> Rows<'f> {
             ahead: view.lines(from),
             format: view.format,
             starts,
-            cap_bytes,
+            cap: Cap { bytes: cap_bytes, keeps_last: false },
             tail,
             before: Checkpoint { offset: from, starts },
             after: from,
@@ -87,7 +90,15 @@ impl<'f> Rows<'f> {
 
     /// From now on rows hold at most this much text.
     pub(super) fn set_cap(&mut self, cap_bytes: usize) {
-        self.cap_bytes = cap_bytes;
+        self.cap.bytes = cap_bytes;
+    }
+
+    /// A row that is longer than the cap and has overwritten itself with CRs keeps its last state in place of its first ones: what a
+    /// terminal would show.
+    #[must_use]
+    pub fn keeping_last(mut self) -> Self {
+        self.cap.keeps_last = true;
+        self
     }
 
     fn read(&mut self) -> io::Result<Option<Row>> {
@@ -102,12 +113,12 @@ impl<'f> Rows<'f> {
             (self.before, self.after) = (before, line.end);
             let record = match self.format.parse_line(&line) {
                 Ok(record) => record,
-                Err(malformed) => return Ok(Some(line_row(&line, malformed, self.cap_bytes))),
+                Err(malformed) => return Ok(Some(line_row(&line, malformed, self.cap))),
             };
             if !self.starts.record(line.offset, record.stream, record.tag) {
                 continue;
             }
-            let (mut row, end) = (first_row(&line, &record, self.cap_bytes), line.end);
+            let (mut row, end) = (first_row(&line, &record, self.cap), line.end);
             let (stream, tag) = (record.stream, record.tag);
             if tag == Tag::Partial {
                 let is_ended = self.gather(&mut row, stream, end)?;
@@ -136,10 +147,7 @@ impl<'f> Rows<'f> {
                 continue;
             }
             starts.record(line.offset, stream, record.tag);
-            if row.cut_bytes == 0 && row.text.len() < self.cap_bytes && !record.content.is_empty() {
-                row.pieces.push(Piece { start: row.text.len(), at: record.at });
-            }
-            append(row, record.content, line.cut_bytes, self.cap_bytes);
+            self.cap.append(row, record.content, line.cut_bytes, Some(record.at));
             row.last_at = Some(record.at);
             if record.tag == Tag::Full {
                 row.complete = !line.has_rest;
@@ -166,45 +174,80 @@ impl Tail {
     }
 }
 
-fn first_row(line: &Line<'_>, record: &Record<'_>, cap_bytes: usize) -> Row {
+fn first_row(line: &Line<'_>, record: &Record<'_>, cap: Cap) -> Row {
     let mut row = Row {
         offset: line.offset,
         at: Some(record.at),
         last_at: Some(record.at),
         stream: Some(record.stream),
         text: Vec::new(),
+        overwritten_bytes: 0,
         cut_bytes: 0,
         complete: record.tag == Tag::Full && !line.has_rest,
         malformed: None,
         pieces: Vec::new(),
     };
-    append(&mut row, record.content, line.cut_bytes, cap_bytes);
+    cap.append(&mut row, record.content, line.cut_bytes, None);
     row
 }
 
 /// A line that is no record.
-fn line_row(line: &Line<'_>, malformed: Option<Malformed>, cap_bytes: usize) -> Row {
+fn line_row(line: &Line<'_>, malformed: Option<Malformed>, cap: Cap) -> Row {
     let mut row = Row {
         offset: line.offset,
         at: None,
         last_at: None,
         stream: None,
         text: Vec::new(),
+        overwritten_bytes: 0,
         cut_bytes: 0,
         complete: line.terminated,
         malformed,
         pieces: Vec::new(),
     };
-    append(&mut row, line.bytes, line.cut_bytes, cap_bytes);
+    cap.append(&mut row, line.bytes, line.cut_bytes, None);
     row
 }
 
-/// The text of a row is a beginning of its bytes: once something was left out, everything after it is.
-fn append(row: &mut Row, bytes: &[u8], cut_bytes: u64, cap_bytes: usize) {
-    let room = if row.cut_bytes > 0 { 0 } else { cap_bytes.saturating_sub(row.text.len()) };
-    let (held, cut) = bytes.split_at(bytes.len().min(room));
-    row.text.extend_from_slice(held);
-    row.cut_bytes += cut.len() as u64 + cut_bytes;
+/// How much of a row is held.
+#[derive(Clone, Copy)]
+struct Cap {
+    bytes: usize,
+    /// See [`Rows::keeping_last`].
+    keeps_last: bool,
+}
+
+impl Cap {
+    /// Adds a piece, `at` being its time where it is not the first. The text of a row is a beginning of its bytes, or of those
+    /// from a CR on: once something was left out, everything after it is.
+    fn append(self, row: &mut Row, bytes: &[u8], cut_bytes: u64, at: Option<Time>) {
+        let is_over = row.cut_bytes > 0 || row.text.len() + bytes.len() > self.bytes;
+        let bytes = if is_over && self.keeps_last { from_last_state(row, bytes) } else { bytes };
+        let room = if row.cut_bytes > 0 { 0 } else { self.bytes.saturating_sub(row.text.len()) };
+        if let Some(at) = at.filter(|_| room > 0 && !bytes.is_empty()) {
+            row.pieces.push(Piece { start: row.text.len(), at });
+        }
+        let (held, cut) = bytes.split_at(bytes.len().min(room));
+        row.text.extend_from_slice(held);
+        row.cut_bytes += cut.len() as u64 + cut_bytes;
+    }
+}
+
+/// Drops what a later state of the row overwrites, if one begins in these bytes: from there on they are what is left.
+fn from_last_state<'b>(row: &mut Row, bytes: &'b [u8]) -> &'b [u8] {
+    // A CR behind which nothing comes overwrites nothing yet.
+    let said = bytes.get(..bytes.len() - bytes.iter().rev().take_while(|byte| **byte == b'\r').count());
+    let said = said.unwrap_or_default();
+    let start = match memrchr(b'\r', said) {
+        Some(cr) => cr,
+        None if row.cut_bytes == 0 && row.text.ends_with(b"\r") && !said.is_empty() => 0,
+        None => return bytes,
+    };
+    row.overwritten_bytes += row.text.len() as u64 + row.cut_bytes + start as u64;
+    row.text.clear();
+    row.pieces.clear();
+    row.cut_bytes = 0;
+    bytes.get(start..).unwrap_or_default()
 }
 
 impl View<'_> {

@@ -95,6 +95,7 @@ fn naive_rows(bytes: &[u8], format: Format, limits: Limits, cap: usize, tail: Ta
             last_at: None,
             stream: None,
             text: Vec::new(),
+            overwritten_bytes: 0,
             cut_bytes: 0,
             complete: naive.terminated,
             malformed: None,

@@ -40,6 +40,7 @@ impl<'f> View<'f> {
             Anchor::End => self.reading_before(self.end, count, tail)?,
         };
         reading.rows.set_cap(WINDOW_ROW_BYTES);
+        reading.rows = reading.rows.keeping_last();
         let rows = reading.rows.by_ref().take(reading.count).collect::<io::Result<Vec<_>>>()?;
         reading.rows.set_cap(0);
         let at_end = reading.rows.next().transpose()?.is_none();

@@ -122,7 +122,7 @@ pub fn lines_of(row: &Row, width: Option<u16>, progress: Progress, is_broken_off
         for span in sanitiser.row(state.text) {
             flow.pass(&span.text);
         }
-        let notes = if index + 1 == states.len() { notes(row, is_broken_off) } else { Vec::new() };
+        let notes = if index + 1 == states.len() { notes(row, progress, is_broken_off) } else { Vec::new() };
         for note in notes {
             flow.pass(&note);
         }
@@ -160,11 +160,13 @@ fn states(row: &Row, progress: Progress) -> Vec<State<'_>> {
 }
 
 /// What is said behind the text of a row: why it is no record, how much of it is not at hand.
-fn notes(row: &Row, is_broken_off: bool) -> Vec<String> {
+fn notes(row: &Row, progress: Progress, is_broken_off: bool) -> Vec<String> {
     let malformed = row.malformed.map(|malformed| format!("  ({})", malformed.reason));
     let cut = (row.cut_bytes > 0).then(|| format!(" … {} more", size(row.cut_bytes)));
+    let before = (row.overwritten_bytes > 0 && progress == Progress::All)
+        .then(|| format!(" … {} before", size(row.overwritten_bytes)));
     let unfinished = (is_broken_off && !row.complete).then(|| "  (unfinished)".to_owned());
-    malformed.into_iter().chain(unfinished).chain(cut).collect()
+    malformed.into_iter().chain(unfinished).chain(cut).chain(before).collect()
 }
 
 /// Where text goes that is wrapped.
@@ -218,7 +220,11 @@ impl LogRows<'_> {
                 let number = if state_index == 0 { self.number(index) } else { String::new() };
                 self.draw_lead(buffer, body, y, (row, &number), (state.at, before));
                 before = state.at.or(before);
-                let notes = if state_index + 1 == states.len() { notes(row, self.is_broken_off) } else { Vec::new() };
+                let notes = if state_index + 1 == states.len() {
+                    notes(row, self.progress, self.is_broken_off)
+                } else {
+                    Vec::new()
+                };
                 y += self.draw_text(buffer, body, y, (row, state.text, &notes), &mut sanitiser);
             }
         }
@@ -445,6 +451,7 @@ mod tests {
             last_at: None,
             stream,
             text,
+            overwritten_bytes: 0,
             cut_bytes: 0,
             complete: true,
             malformed,
