@@ -319,3 +319,24 @@ fn a_long_bar_shows_its_last_state() {
     sim.keys("p G");
     assert!(sim.screen().contains(" 2999 of 3000 ") && sim.screen().contains("before"));
 }
+
+#[test]
+fn a_filter_with_few_matches_settles_also_when_the_log_grows() {
+    let log = numbered(100);
+    let mut sim = log.open(SMALL);
+    typed(&mut sim, "&", "needle");
+    let more = "2026-05-06T13:00:00Z stdout F no match\n".repeat(500) + "2026-05-06T13:00:01Z stdout F needle 5\n";
+    fs::write(&log.path, [fs::read(&log.path).unwrap(), more.into_bytes()].concat()).unwrap();
+    sim.disk();
+    assert_eq!(rows(&mut sim)[..5].last().unwrap(), "needle 5");
+    let window = &sim.model.log.window;
+    assert!(window.at_start && window.at_end);
+}
+
+#[test]
+fn a_click_makes_a_row_the_current_one() {
+    let log = numbered(100);
+    let mut sim = log.open(SMALL);
+    sim.mouse(rundown::tui::msg::Mouse::Click, 10, 7);
+    assert_eq!(current(&mut sim), "row 5");
+}

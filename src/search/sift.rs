@@ -166,9 +166,10 @@ impl Sifting {
     /// # Errors
     /// When the log cannot be read.
     pub fn step(&mut self, log: &LogFile, hits: Option<&Hits>, max_bytes: u64) -> Result<bool> {
-        if self.below.len() < self.around.below && !self.down.is_over {
+        let (above, below) = self.wanted();
+        if self.below.len() < below && !self.down.is_over {
             self.read_below(log, hits, max_bytes)?;
-        } else if self.above.len() < self.around.above && !self.up.is_over {
+        } else if self.above.len() < above && !self.up.is_over {
             self.read_above(log, hits, max_bytes)?;
         } else {
             return Ok(true);
@@ -183,19 +184,22 @@ impl Sifting {
     }
 
     /// What was gathered.
-    ///
-    /// # Errors
-    /// When the log cannot be read.
-    pub fn finish(mut self, log: &LogFile) -> Result<Window> {
-        // Where one direction was not asked for, whether anything lies there at all is soon told.
-        if self.around.below == 0 {
-            self.down.is_over = log.window(Anchor::From(self.around.place), 1, self.tail)?.rows.is_empty();
-        }
-        if self.around.above == 0 {
-            self.up.is_over = log.window(Anchor::Before(self.around.place), 1, self.tail)?.rows.is_empty();
-        }
+    #[must_use]
+    pub fn finish(mut self, log: &LogFile) -> Window {
+        // Where one direction was not asked for, a row of it was read to tell whether there is one.
+        let Around { above, below, .. } = self.around;
+        let at_start = self.up.is_over && self.above.len() <= above;
+        let at_end = self.down.is_over && self.below.len() <= below;
+        self.above.drain(..self.above.len().saturating_sub(above));
+        self.below.truncate(below);
         let rows = Vec::from(self.above).into_iter().chain(self.below).collect();
-        Ok(Window { rows, at_start: self.up.is_over, at_end: self.down.is_over, file_bytes: log.bytes() })
+        Window { rows, at_start, at_end, file_bytes: log.bytes() }
+    }
+
+    /// How many rows are read upwards and downwards: at least one, so that it is known whether that is an end of the log. What a
+    /// sieve hides is no row.
+    fn wanted(&self) -> (usize, usize) {
+        (self.around.above.max(1), self.around.below.max(1))
     }
 
     fn read_below(&mut self, log: &LogFile, hits: Option<&Hits>, max_bytes: u64) -> Result<()> {
@@ -215,7 +219,7 @@ impl Sifting {
                 }
             }
         }
-        let wanted = self.around.below - self.below.len();
+        let wanted = self.wanted().1 - self.below.len();
         let (before, core) = (self.sieve.before(), self.piece_rows(wanted));
         // One row behind the piece in any case: it tells where the next piece begins, and that there is one.
         let window = log.window(Anchor::From(self.down.at), core + self.sieve.behind().max(1), self.tail)?;
@@ -249,7 +253,7 @@ impl Sifting {
                 }
             }
         }
-        let wanted = self.around.above - self.above.len();
+        let wanted = self.wanted().0 - self.above.len();
         let (before, core) = (self.sieve.before(), self.piece_rows(wanted));
         let window = log.window(Anchor::Before(self.up.at), core + before, self.tail)?;
         let mut rows = window.rows;

@@ -256,7 +256,7 @@ impl Reading {
 
     fn answer(&mut self, job: Job) -> Result<Vec<Msg>> {
         let Job { request, step: Step::Gather(sifting), target, .. } = job else { return Ok(Vec::new()) };
-        let window = sifting.finish(&self.file)?;
+        let window = sifting.finish(&self.file);
         let rows = window.rows.iter().map(|row| row.offset).collect();
         if !self.is_counted {
             self.count()?;

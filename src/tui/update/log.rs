@@ -174,7 +174,9 @@ fn send(model: &mut Model, request: Request, goal: Goal, rows: usize, is_refresh
 
 /// Gives up what is being looked for; whether something was.
 pub(super) fn stop_looking(model: &mut Model) -> Option<Vec<Effect>> {
-    let request = model.log.request.filter(|request| request.aim == Aim::Target)?;
+    // Rows that are shown in another way are not looked for.
+    let is_sought = model.log.asked.as_ref().is_some_and(|(goal, _)| !matches!(goal, Goal::Rows(_) | Goal::Around(_)));
+    let request = model.log.request.filter(|_| is_sought)?;
     model.log.ticket = next_ticket(model);
     (model.log.request, model.log.looking, model.log.asked) = (None, None, None);
     let mut effects = vec![Effect::StopLooking];
@@ -328,6 +330,9 @@ pub(super) fn settle(model: &mut Model) -> Vec<Effect> {
         let here = (model.log.top, model.log.line);
         (model.log.top, model.log.line) = if model.log.follow { last } else { here.min(last) };
     }
+    // Another width, or another look, may have left the row fewer lines.
+    let lines = model.log.window.rows.get(model.log.top).map_or(1, |row| model.lines_of(row));
+    model.log.line = model.log.line.min(lines.saturating_sub(1));
     let log = &model.log;
     let below = log.window.rows.len().saturating_sub(log.top + height);
     if !log.window.at_start && log.top < height / 2 {

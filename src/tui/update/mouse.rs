@@ -35,7 +35,7 @@ pub(super) fn act(model: &mut Model, mouse: Mouse, x: u16, y: u16) -> Vec<Effect
             effects.extend(match pane {
                 Pane::Runs => runs::click(model, row),
                 Pane::Tree => tree::click(model, row),
-                Pane::Log => Vec::new(),
+                Pane::Log => scroll::click(model, y),
             });
             effects
         }

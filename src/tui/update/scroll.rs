@@ -7,6 +7,7 @@ use super::keys::Move;
 use super::log::{aim_at, reach};
 use super::tree;
 use crate::model::Phase;
+use crate::tui::layout::{Pane, log_parts};
 use crate::tui::model::{Aim, Log, Model, Request, telling_place};
 use crate::tui::msg::Effect;
 
@@ -95,6 +96,21 @@ pub(super) fn last_top(model: &Model) -> (usize, usize) {
         room -= lines;
     }
     (0, 0)
+}
+
+/// The row in this line of the screen becomes the current one.
+pub(super) fn click(model: &mut Model, y: u16) -> Vec<Effect> {
+    let Some(body) = model.layout().body(Pane::Log) else { return Vec::new() };
+    let top = log_parts(body, model.notes(body.width).len(), true).rows.y;
+    let Some(mut line) = y.checked_sub(top).map(|line| usize::from(line) + model.log.line) else { return Vec::new() };
+    let row = model.log.window.rows.iter().skip(model.log.top).find(|row| {
+        let lines = model.lines_of(row);
+        let is_here = line < lines;
+        line = line.saturating_sub(lines);
+        is_here
+    });
+    model.log.at = row.map(|row| row.offset).or(model.log.at);
+    Vec::new()
 }
 
 /// Shows a row: in the line in which it was if it was on screen, else a third down.

@@ -34,7 +34,7 @@ pub fn draw_hints(buffer: &mut Buffer, area: Rect, context: Context, status: &St
         strip.put(&name(finding), theme.accent).put(&gap, theme.muted);
     }
     if let Some(said) = status.said {
-        strip.put(&name(said), theme.warn);
+        strip.put(&name(said), theme.strong);
         return;
     }
     let (last, others): (Vec<_>, Vec<_>) =
