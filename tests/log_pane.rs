@@ -207,9 +207,13 @@ fn error_rows_are_walked_and_other_rows_of_stderr_are_not() {
     sim.keys("e");
     assert_eq!(current(&mut sim), "FAILED tests/a.py::b");
     sim.keys("e");
-    assert_eq!(last_line(&mut sim), "no error row further down");
-    sim.keys("E");
     assert_eq!(current(&mut sim), "error[E0308]: mismatched types");
+    assert_eq!(last_line(&mut sim), "went on from the other end");
+    sim.keys("E");
+    assert_eq!(current(&mut sim), "FAILED tests/a.py::b");
+    let mut sim = Log::of_rows(["fine".to_owned()]).open(SMALL);
+    sim.keys("e");
+    assert_eq!(last_line(&mut sim), "no row tells of an error");
 }
 
 #[test]

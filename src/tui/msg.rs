@@ -131,7 +131,7 @@ pub enum Goal {
 /// What kind of row is looked for.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Sought {
-    /// One that matches; from one end of the log it goes on at the other.
+    /// One that matches.
     Match(Query),
     /// One that tells of an error.
     Error,

@@ -298,12 +298,8 @@ impl Reading {
                 let row = self.file.next_gap(&self.index, from, towards, min_ms, tail)?;
                 Ok(row.map_or(Sight::Nothing, Sight::Row))
             }
-            Goal::Next { what: Sought::Error, from, towards } => {
-                self.seek_match(job, &Query::errors(), from, towards, false)
-            }
-            Goal::Next { what: Sought::Match(query), from, towards } => {
-                self.seek_match(job, &query, from, towards, true)
-            }
+            Goal::Next { what: Sought::Error, from, towards } => self.seek_match(job, &Query::errors(), from, towards),
+            Goal::Next { what: Sought::Match(query), from, towards } => self.seek_match(job, &query, from, towards),
         }
     }
 
@@ -316,7 +312,8 @@ impl Reading {
         Ok(rows.first().map_or(Sight::Nothing, |row| Sight::Row(row.offset)))
     }
 
-    fn seek_match(&self, job: &mut Job, query: &Query, origin: u64, towards: Towards, wraps: bool) -> Result<Sight> {
+    /// From one end of the log it goes on at the other, up to where it began.
+    fn seek_match(&self, job: &mut Job, query: &Query, origin: u64, towards: Towards) -> Result<Sight> {
         let Step::Seek { from, has_wrapped } = &mut job.step else { return Ok(Sight::Nothing) };
         let scan = self.search.as_ref().filter(|scan| scan.query == *query);
         match find(&self.file, query, scan.map(|scan| &scan.hits), *from, towards, SLICE_BYTES, job.request.tail)? {
@@ -332,7 +329,7 @@ impl Reading {
                     return Ok(Sight::Nothing);
                 }
             }
-            Found::Nothing if wraps && !*has_wrapped => {
+            Found::Nothing if !*has_wrapped => {
                 *has_wrapped = true;
                 *from = if towards == Towards::Down { 0 } else { self.file.bytes() };
             }

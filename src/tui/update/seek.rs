@@ -174,8 +174,7 @@ pub(super) fn unfold(model: &mut Model) -> Vec<Effect> {
 /// The next row that tells of an error, or the one before.
 pub(super) fn next_error(model: &mut Model, towards: Towards) -> Vec<Effect> {
     let from = beside(model, towards);
-    let missed = if towards == Towards::Down { "no error row further down" } else { "no error row further up" };
-    seek(model, Goal::Next { what: Sought::Error, from, towards }, missed)
+    seek(model, Goal::Next { what: Sought::Error, from, towards }, "no row tells of an error")
 }
 
 /// The next row that took long to come, or the one before.
