@@ -85,19 +85,20 @@ impl Hits {
         offset / BLOCK_BYTES * BLOCK_BYTES
     }
 
-    /// The next stretch, at or after an offset, in which matching rows begin, or may begin because it was not scanned.
+    /// The next stretch, at or after an offset, in which matching rows begin, or may begin because it was not scanned or has changed
+    /// since.
     pub(super) fn down_from(&self, offset: u64) -> Range<u64> {
-        let scanned = block_of(self.bytes);
+        let scanned = block_of(self.checkpoint.offset);
         match (block_of(offset)..scanned).find(|block| self.has(*block)) {
             Some(block) => offset.max(start_of(block))..start_of(block + 1),
             None => offset.max(start_of(scanned))..u64::MAX,
         }
     }
 
-    /// The last stretch before an offset in which matching rows begin, or may begin because it was not scanned.
+    /// The last stretch before an offset in which matching rows begin, or may begin.
     pub(super) fn up_from(&self, offset: u64) -> Range<u64> {
-        if offset > self.bytes {
-            return self.bytes..offset;
+        if offset > self.checkpoint.offset {
+            return self.checkpoint.offset..offset;
         }
         let blocks = block_of(offset.saturating_add(BLOCK_BYTES - 1));
         match (0..blocks).rev().find(|block| self.has(*block)) {
@@ -123,8 +124,9 @@ impl Hits {
         (self.checkpoint, self.bytes, self.tail) = (checkpoint, bytes, tail);
     }
 
+    /// Whether matching rows that will not change begin in a block.
     fn has(&self, block: usize) -> bool {
-        self.settled.count(block) + self.open.count(block) > 0
+        self.settled.count(block) > 0
     }
 }
 

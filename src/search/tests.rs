@@ -82,6 +82,7 @@ fn content() -> impl Strategy<Value = Vec<u8>> {
         1 => Just(b"\xff".to_vec()),
         1 => Just(b"\xc3".to_vec()),
         1 => Just(b"\0".to_vec()),
+        1 => Just(b"\x0f".to_vec()),
         1 => Just("\u{200b}".as_bytes().to_vec()),
         1 => Just("\u{e0404}".as_bytes().to_vec()),
     ];
@@ -261,4 +262,26 @@ fn a_line_longer_than_a_read_is_looked_at_as_a_row_and_what_is_behind_it_as_befo
     let second = row(b"foo").len() as u64;
     let up = |from| log.find(&query, Some(&hits), from, Towards::Up, u64::MAX, Tail::Hold);
     assert_eq!([up(u64::MAX), up(end), up(second), up(0)], [Some(end), Some(second), Some(0), None]);
+}
+
+#[test]
+fn a_row_that_grew_since_it_was_scanned_is_found() {
+    const HEAD: &str = "2026-01-02T03:04:05Z stdout";
+    let query = Query::new("error", false).unwrap();
+    let far = format!("{HEAD} F {}\n", "x".repeat(100)).repeat(1000);
+    for (scanned, appended) in [
+        // A line, and an entry of which a piece lies some blocks back.
+        (format!("{HEAD} F err"), "or\n".to_owned()),
+        (format!("{HEAD} P err\n{}", far.replace("stdout", "stderr")), format!("{HEAD} F or\n")),
+    ] {
+        let mut log = Growing::new(far.as_bytes());
+        log.append(scanned.as_bytes());
+        let mut hits = Hits::new();
+        log.scan_all(&mut hits, &query, u64::MAX, Tail::Hold);
+        log.append(appended.as_bytes());
+        let expected = Some(far.len() as u64);
+        for (from, towards) in [(u64::MAX, Towards::Up), (0, Towards::Down)] {
+            assert_eq!(log.find(&query, Some(&hits), from, towards, 1 << 20, Tail::Hold), expected, "{towards:?}");
+        }
+    }
 }
