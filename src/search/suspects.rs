@@ -6,14 +6,14 @@
 //! - holds it in raw bytes, too; or
 //! - holds it in pieces, broken by sequences that are not shown: then a *joint*, the last byte before and the first one behind them,
 //!   is one of two neighbours of the part; or
-//! - holds something that moves text, or makes some: any other escape, CR, BS; TAB if the part has a blank; if it may be of a
+//! - holds something that moves text, or makes some: any other escape, CR, BS; SI, which is not shown; TAB if the part has a blank; if it may be of a
 //!   glyph like `<U+200B>`, a byte that is not ASCII.
 //!
 //! All of these lines are suspects, and so are pieces of a row, since a match may lie across them. Lines of coloured logs mostly
 //! are none.
 
 use memchr::memmem::Finder;
-use memchr::{memchr, memchr_iter, memchr2, memrchr};
+use memchr::{memchr, memchr_iter, memchr3, memrchr};
 use regex::bytes::Regex;
 use regex_syntax::hir::literal::Extractor;
 use regex_syntax::hir::{Hir, HirKind};
@@ -103,10 +103,10 @@ impl Suspicion {
     }
 }
 
-/// Where, from `at` on, the next CR or BS lies that moves text. A CR at the end of a line does not.
+/// Where, from `at` on, the next CR or BS lies that moves text, or SI, which is not shown. A CR at the end of a line does nothing.
 fn move_from(bytes: &[u8], mut at: usize) -> Option<usize> {
     loop {
-        at += memchr2(b'\r', 0x08, bytes.get(at..)?)?;
+        at += memchr3(b'\r', 0x08, 0x0f, bytes.get(at..)?)?;
         if !matches!(bytes.get(at..)?, [b'\r', b'\n', ..]) {
             return Some(at);
         }
@@ -317,6 +317,7 @@ mod tests {
             ("needle", "dle\x1b[1Gnee"),
             ("needle", "nee\x1b]8;;http://a/\x1b\\dle"),
             ("needle", "nxx\x08\x08eedle"),
+            ("needle", "nee\x1b[m\x0fdle"),
             ("nee dle", "nee\tdle"),
             ("needle", "x stdout P "),
             ("404", "\u{e0404}"),
