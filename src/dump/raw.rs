@@ -77,11 +77,12 @@ impl<'f> Content<'f> {
 
     /// Lines that end with their LF.
     fn write_whole_lines(&mut self, mut lines: &[u8], out: &mut impl Write) -> io::Result<()> {
-        if self.wanted.is_none() && self.file.format() == Format::Plain {
+        let is_cri = self.file.format() == Format::Cri;
+        if self.wanted.is_none() && !is_cri {
             return out.write_all(lines);
         }
         while !lines.is_empty() {
-            let skimmed = self.skimmer.skim(lines);
+            let skimmed = if is_cri { self.skimmer.skim(lines) } else { None };
             // The LF lies behind the header.
             let from = skimmed.map_or(0, |skimmed| skimmed.content_at);
             let content = lines.get(from..).unwrap_or_default();
@@ -197,12 +198,19 @@ mod tests {
         let text = format!(
             "{HEADER} F a\n\nno record\n{HEADER} P b\n{HEADER} F\n2026-01-02T03:04:05.123456789+00:00 stdout F:x c\r\n{HEADER} F \n"
         );
-        let file = open(&dir, text.as_bytes());
+        assert_as_single_ones(&open(&dir, text.as_bytes()), &text);
+        // What looks like a record in plain text is none.
+        let plain = dir.path().join("quire-ci.log");
+        std::fs::write(&plain, &text).unwrap();
+        assert_as_single_ones(&LogFile::open(&FilePath::named(plain)).unwrap(), &text);
+    }
+
+    fn assert_as_single_ones(file: &LogFile, text: &str) {
         for wanted in [None, Some(Stream::Stdout), Some(Stream::Stderr)] {
-            let (mut content, mut out) = (Content::new(&file, wanted), Vec::new());
+            let (mut content, mut out) = (Content::new(file, wanted), Vec::new());
             content.write_whole_lines(text.as_bytes(), &mut out).unwrap();
             let (mut single, mut expected, mut lines) =
-                (Content::new(&file, wanted), Vec::new(), file.lines(0).unwrap());
+                (Content::new(file, wanted), Vec::new(), file.lines(0).unwrap());
             while let Some(line) = lines.next().unwrap() {
                 single.write_line(&line, &mut expected).unwrap();
             }
