@@ -3,9 +3,9 @@
 //! The cursor may also leave the row's line for those above and below. What lies there of other rows is not known here: the row
 //! shows what it wrote itself, line by line.
 //!
-//! Bounded by the row's bytes, whatever it asks for: columns are made by text, or by a jump as far as a wide terminal has some
-//! ([`EDGE`]); lines reach as far as redraws are followed; and what erasing and shifting may cost is counted. It takes some 12 bytes
-//! per byte, so a row of more than [`MAX_BYTES`] is shown in full.
+//! Bounded by the row's bytes, whatever it asks for: columns are made by text, or by a jump, also to another line, as far as a wide
+//! terminal has some ([`EDGE`]); lines reach as far as redraws are followed; and blanks that are inserted are counted, as is what
+//! erasing and shifting may cost. It takes some 12 bytes per byte, more where there are tabs, so a row of more than [`MAX_BYTES`] is shown in full.
 
 use std::collections::BTreeMap;
 
@@ -72,6 +72,8 @@ pub(super) struct Canvas {
     joined: Vec<String>,
     /// How many cells may still be moved or erased.
     cells_left: usize,
+    /// How many blanks may still be inserted.
+    blanks_left: usize,
 }
 
 impl Canvas {
@@ -84,6 +86,7 @@ impl Canvas {
             looks: vec![Look::default()],
             joined: vec![String::new()],
             cells_left: bytes.saturating_mul(CELLS_PER_BYTE),
+            blanks_left: bytes + EDGE,
         }
     }
 
@@ -143,8 +146,7 @@ impl Canvas {
         let cost = match control {
             Control::EraseLeft => length - right,
             Control::Erase(count) => count.min(right),
-            Control::Delete(_) => right,
-            Control::Insert(count) => right + count.min(EDGE),
+            Control::Delete(_) | Control::Insert(_) => right,
             _ => 0,
         };
         let Some(left) = self.cells_left.checked_sub(cost) else { return false };
@@ -156,7 +158,8 @@ impl Canvas {
             Control::Right(count) => self.move_to(self.column.saturating_add(count)),
             Control::Vertical { down, to_start } => {
                 self.line = (self.line + down).clamp(-MAX_LINES, MAX_LINES);
-                self.column = if to_start { 0 } else { self.column };
+                let column = std::mem::take(&mut self.column);
+                self.move_to(if to_start { 0 } else { column });
             }
             Control::EraseRight => self.erase(self.column, length),
             Control::EraseLeft => self.erase(0, self.column + 1),
@@ -241,10 +244,12 @@ impl Canvas {
 
     fn insert(&mut self, count: usize) {
         let at = self.column;
+        let count = count.min(self.blanks_left);
         let cells = self.cells();
         split(cells, at);
         if at < cells.len() {
             cells.splice(at..at, std::iter::repeat_n(Cell::BLANK, count));
+            self.blanks_left -= count;
         }
     }
 

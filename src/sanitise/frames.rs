@@ -183,7 +183,8 @@ impl Frames {
             Control::Right(count) => self.move_to(column.saturating_add(count)),
             Control::Vertical { down, to_start } => {
                 self.line = self.line.saturating_add_signed(down).min(LINES - 1);
-                self.column = if to_start { 0 } else { column };
+                self.column = 0;
+                self.move_to(if to_start { 0 } else { column });
             }
             Control::EraseRight => self.cover(column, usize::MAX, None),
             Control::EraseLeft => self.cover(0, column + 1, None),

@@ -321,3 +321,16 @@ proptest! {
         prop_assert_eq!(whole.row(b"x"), within.row(b"x"));
     }
 }
+
+#[test]
+fn what_is_shown_of_a_row_is_bounded_by_its_bytes_wherever_it_moves_the_cursor() {
+    let long = "x".repeat(20_000);
+    for (what, row) in [
+        ("up from far right", format!("{long}{}", "\x1b[Ax".repeat(100))),
+        ("up from behind tabs", format!("{}{}", "\t".repeat(20_000), "\x1b[Ax".repeat(100))),
+        ("blanks within text", format!("xy\x1b[D{}", "\x1b[255@\x1b[255C".repeat(2_000))),
+    ] {
+        let text = plain(row.as_bytes(), Progress::Last);
+        assert!(text.len() < 10 * row.len(), "{what}: {} bytes of {}", text.len(), row.len());
+    }
+}
