@@ -282,14 +282,6 @@ impl LogFile {
         self.reading(|view| view.offset_of_row(place, row, tail))
     }
 
-    /// The number, from 0, of the first row that begins at or after an offset; `None` when the index has not come that far.
-    #[expect(clippy::missing_errors_doc, reason = "see window")]
-    pub fn row_of_offset(&self, index: &Index, offset: u64, tail: Tail) -> Result<Option<u64>> {
-        let place = index.place_of_offset(offset).filter(|_| offset <= index.bytes());
-        let Some(place) = place else { return Ok(None) };
-        self.reading(|view| view.rows_before(place, offset, tail)).map(Some)
-    }
-
     /// The numbers, from 0, of the rows that begin at these offsets, which ascend; `None` where the index has not come that far.
     #[expect(clippy::missing_errors_doc, reason = "see window")]
     pub fn row_numbers(&self, index: &Index, offsets: &[u64], tail: Tail) -> Result<Vec<Option<u64>>> {

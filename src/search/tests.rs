@@ -207,15 +207,18 @@ proptest! {
         query in query(),
         scanned in prop_oneof![Just(None), (1..4000_u64).prop_map(Some)],
         step in prop_oneof![30..300_u64, Just(u64::MAX)],
+        grown in any::<Index>(),
         froms in vec(any::<Index>(), 1..4),
         tail in tail(),
     ) {
-        let log = Growing::new(&bytes);
+        let (before, behind) = bytes.split_at(grown.index(bytes.len() + 1));
+        let mut log = Growing::new(before);
         let hits = scanned.map(|scanned| {
             let mut hits = Hits::new();
             scan(&log.log, &mut hits, &query, scanned, tail).unwrap();
             hits
         });
+        log.append(behind);
         let naive = log.naive(&query, tail);
         let froms = froms.iter().map(|from| from.index(bytes.len() + 2) as u64);
         for from in froms.chain(naive.iter().copied().take(3)) {
