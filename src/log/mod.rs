@@ -11,7 +11,7 @@
 //! bounds where lines begin                lines  bytes -> physical lines           format CRI or plain text
 //! rows   lines -> rows, streaming         window the rows around an anchor         index  bytes -> row numbers (pure)
 //! file   path, what changed               feed   a file -> its index               times  where a time or a gap lies
-//! standing  which file the name means
+//! standing  which file the name means                                              inside directories that others made
 //! ```
 //!
 //! A window and the index join pieces that lie up to 256 KiB apart into rows that stretch over up to 512 KiB of the file (see

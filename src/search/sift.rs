@@ -149,6 +149,8 @@ pub struct Sifting {
     up: Side,
     /// Downwards: rows from there on have not been looked at.
     down: Side,
+    /// The size of the log.
+    log_bytes: u64,
 }
 
 impl Sifting {
@@ -157,7 +159,7 @@ impl Sifting {
     pub const fn new(sieve: Sieve, around: Around, tail: Tail) -> Self {
         // The rows at the place may belong to a match on its other side.
         let side = Side { at: around.place, is_over: false, goes_on: sieve.context > 0 };
-        Self { sieve, around, tail, above: VecDeque::new(), below: Vec::new(), up: side, down: side }
+        Self { sieve, around, tail, above: VecDeque::new(), below: Vec::new(), up: side, down: side, log_bytes: 0 }
     }
 
     /// Reads on by one piece, or by at most `max_bytes` where nothing is let through: whether all that was asked for is there.
@@ -167,6 +169,7 @@ impl Sifting {
     /// When the log cannot be read.
     pub fn step(&mut self, log: &LogFile, hits: Option<&Hits>, max_bytes: u64) -> Result<bool> {
         let (above, below) = self.wanted();
+        self.log_bytes = log.bytes();
         if self.below.len() < below && !self.down.is_over {
             self.read_below(log, hits, max_bytes)?;
         } else if self.above.len() < above && !self.up.is_over {
@@ -179,8 +182,10 @@ impl Sifting {
 
     /// How far apart are the places up to which it has read, in bytes.
     #[must_use]
-    pub const fn read_bytes(&self) -> u64 {
-        self.down.at - self.up.at
+    pub fn read_bytes(&self) -> u64 {
+        // The end of the log may have been asked for by a place far behind it.
+        let [up, down] = [self.up.at, self.down.at].map(|at| at.min(self.log_bytes));
+        down - up
     }
 
     /// What was gathered.

@@ -88,3 +88,18 @@ fn rows_that_were_not_asked_for_are_not_the_end() {
         }
     }
 }
+
+#[test]
+fn how_much_was_read_is_no_more_than_the_log_has() {
+    let bytes = b"2026-01-02T03:04:05Z stdout F one\n".repeat(100);
+    let Growing { log, .. } = &Growing::new(&bytes);
+    let filter = Filter { query: Query::new("absent", false).unwrap(), is_inverse: false };
+    let sieve = Sieve { filter: Some(filter), ..Sieve::default() };
+    let mut sifting = Sifting::new(sieve, Around { place: u64::MAX, above: 10, below: 0 }, Tail::Emit);
+    let mut read = vec![sifting.read_bytes()];
+    while !sifting.step(log, None, 1000).unwrap() {
+        read.push(sifting.read_bytes());
+    }
+    read.dedup();
+    assert_eq!(read, [0, 1000, 2000, 3000]);
+}
