@@ -179,10 +179,12 @@ pub(super) struct LogRows<'f> {
 
 impl<'f> LogRows<'f> {
     pub(super) fn open(file: &'f LogFile, start: u64, cap_bytes: usize, printing: &Printing<'_>) -> Result<Self> {
-        let rows = file.rows(start, cap_bytes, printing.tail())?;
-        // People are shown what a terminal showed; data is not rearranged.
-        let is_for_people = cap_bytes == TEXT_ROW_CAP_BYTES;
-        Ok(Self { file, rows: if is_for_people { rows.keeping_last() } else { rows } })
+        Ok(Self { file, rows: file.rows(start, cap_bytes, printing.tail())? })
+    }
+
+    /// See [`Rows::keeping_last`]: for people, who are shown what a terminal showed; data is not rearranged.
+    pub(super) fn keeping_last(self) -> Self {
+        Self { rows: self.rows.keeping_last(), ..self }
     }
 
     /// The next row; an error of the log ends it and stands in the report.

@@ -120,7 +120,8 @@ fn write_rows(
     if start > 0 {
         writeln!(out, "{ROW_INDENT}… {} before this left out", words::size(start))?;
     }
-    let Some(mut rows) = printing.rows(&file, start, TEXT_ROW_CAP_BYTES) else { return Ok(()) };
+    let Some(rows) = printing.rows(&file, start, TEXT_ROW_CAP_BYTES) else { return Ok(()) };
+    let mut rows = rows.keeping_last();
     let mut sanitiser = Sanitiser::default();
     let mut clock = Clock::new(printing.look, started_at, start == 0);
     let mut held = Held::default();

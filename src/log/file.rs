@@ -218,6 +218,16 @@ impl LogFile {
         })
     }
 
+    /// The rows from the first line that begins at or after `from`, as windows show them: joined within their reach, so that each
+    /// is a bounded read, in their last state.
+    #[expect(clippy::missing_errors_doc, reason = "see window")]
+    pub fn window_rows(&self, from: u64, cap_bytes: usize, tail: Tail) -> Result<Rows<'_>> {
+        self.reading(|view| {
+            let from = view.next_line_start(from.min(view.end))?;
+            Ok(view.rows(from, view.starts_at(from)?, cap_bytes, tail).keeping_last())
+        })
+    }
+
     /// The rows from where a reading stood, as windows show them; each holds at most `cap_bytes` of text. For a few rows.
     pub(crate) fn rows_from(&self, checkpoint: Checkpoint, cap_bytes: usize, tail: Tail) -> Result<Rows<'_>> {
         self.reading(|view| {

@@ -209,6 +209,9 @@ fn line_row(line: &Line<'_>, malformed: Option<Malformed>, cap: Cap) -> Row {
     row
 }
 
+/// Of how many pieces of a row the times are kept: a row may be cut into single bytes.
+const MAX_PIECES: usize = 4096;
+
 /// How much of a row is held.
 #[derive(Clone, Copy)]
 struct Cap {
@@ -224,7 +227,7 @@ impl Cap {
         let is_over = row.cut_bytes > 0 || row.text.len() + bytes.len() > self.bytes;
         let bytes = if is_over && self.keeps_last { from_last_state(row, bytes) } else { bytes };
         let room = if row.cut_bytes > 0 { 0 } else { self.bytes.saturating_sub(row.text.len()) };
-        if let Some(at) = at.filter(|_| room > 0 && !bytes.is_empty()) {
+        if let Some(at) = at.filter(|_| room > 0 && !bytes.is_empty() && row.pieces.len() < MAX_PIECES) {
             row.pieces.push(Piece { start: row.text.len(), at });
         }
         let (held, cut) = bytes.split_at(bytes.len().min(room));

@@ -58,7 +58,7 @@ impl Excerpt {
     /// The number of the row's line, from 1.
     pub(super) fn line(&self) -> Result<u64> {
         let mut line = u64::from(self.said().is_some());
-        for row in self.file.rows(self.from, 0, self.tail)? {
+        for row in self.file.window_rows(self.from, 0, self.tail)? {
             if row.map_err(Error::io("read", self.file.path()))?.offset > self.offset {
                 break;
             }
@@ -73,7 +73,7 @@ impl Excerpt {
             writeln!(out, "{said}")?;
         }
         let mut sanitiser = Sanitiser::default();
-        for row in self.file.rows(self.from, ROW_BYTES, self.tail).map_err(io::Error::other)? {
+        for row in self.file.window_rows(self.from, ROW_BYTES, self.tail).map_err(io::Error::other)? {
             let row = row?;
             if row.offset >= self.to {
                 break;
@@ -96,7 +96,7 @@ impl Excerpt {
 pub(super) fn copied(log: &FilePath, tail: Tail) -> Result<(String, bool)> {
     let file = LogFile::open(log)?;
     let (mut text, mut sanitiser) = (Vec::new(), Sanitiser::default());
-    for row in file.rows(0, MAX_COPY_BYTES, tail)? {
+    for row in file.window_rows(0, MAX_COPY_BYTES, tail)? {
         let row = row.map_err(Error::io("read", file.path()))?;
         // Writing to a Vec cannot fail.
         let _ = write_line(&row, &mut sanitiser, false, &mut text);

@@ -239,6 +239,13 @@ pub enum Aim {
 }
 
 impl Log {
+    /// Whether a row is being looked for; rows that are to be shown in another way are not.
+    #[must_use]
+    pub fn is_seeking(&self) -> bool {
+        let goal = self.asked.as_ref().map(|(goal, _)| goal);
+        self.request.is_some() && !matches!(goal, None | Some(Goal::Rows(_) | Goal::Around(_)))
+    }
+
     /// How many rows have come that have not been on screen, while it was not followed.
     #[must_use]
     pub fn unseen(&self) -> u64 {
@@ -302,18 +309,16 @@ impl Model {
         let numbers = if self.lens.numbers { Some(most.unwrap_or(0)) } else { None };
         let log = &self.log.window;
         let is_whole = log.at_start && log.at_end && !self.lens.wrap && log.rows.len() <= self.log_height();
-        let has_bar = !is_whole || log.rows.iter().map(|row| self.lines_of(row)).sum::<usize>() > self.log_height();
+        let has_bar = !is_whole || log.rows.iter().map(self.lines_of()).sum::<usize>() > self.log_height();
         Columns::new(body.width, numbers, self.lens.times, has_bar)
     }
 
     /// How many lines of the screen a row of the log takes.
-    #[must_use]
-    pub fn lines_of(&self, row: &Row) -> usize {
-        if self.lens.is_flat() {
-            return 1;
-        }
+    pub fn lines_of(&self) -> impl Fn(&Row) -> usize + use<> {
+        let is_flat = self.lens.is_flat();
         let width = self.lens.wrap.then(|| self.log_columns().text);
-        lines_of(row, width, self.lens.sieve.progress, self.log.is_broken_off)
+        let (progress, is_broken_off) = (self.lens.sieve.progress, self.log.is_broken_off);
+        move |row| if is_flat { 1 } else { lines_of(row, width, progress, is_broken_off) }
     }
 
     /// The row of the log that keys are about: the one that was looked for if it is on screen, else the first on screen.

@@ -205,7 +205,7 @@ pub struct Known {
     pub numbers: Vec<Option<u64>>,
     /// The rows that match the search.
     pub hits: Option<HitCount>,
-    /// The rows that match the filter.
+    /// The rows that the filter lets through.
     pub passed: Option<HitCount>,
 }
 
@@ -253,8 +253,6 @@ pub enum Effect {
     ReadRuns(Beside),
     /// Read rows of a log.
     ReadLog(Ticket, Box<PageRequest>),
-    /// Give up what is being looked for.
-    StopLooking,
     /// Watch these directories, and none of those named before.
     Watch(Vec<PathBuf>),
     /// Switch the mouse on or off.
@@ -279,14 +277,6 @@ impl Effect {
     /// Whether the worker does it.
     #[must_use]
     pub const fn is_for_worker(&self) -> bool {
-        matches!(
-            self,
-            Self::Load(_)
-                | Self::Refresh(_)
-                | Self::ReadRuns(_)
-                | Self::ReadLog(..)
-                | Self::StopLooking
-                | Self::CopyRows(..)
-        )
+        matches!(self, Self::Load(_) | Self::Refresh(_) | Self::ReadRuns(_) | Self::ReadLog(..) | Self::CopyRows(..))
     }
 }

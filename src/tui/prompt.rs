@@ -1,7 +1,7 @@
 //! A line that is being typed: what is searched for, where to go. Pure.
 
 use jiff::tz::TimeZone;
-use tui_input::{Input, InputRequest};
+use tui_input::Input;
 
 use crate::time::Time;
 use crate::tui::keymap::Key;
@@ -23,6 +23,8 @@ pub struct Prompt {
     pub fault: Option<String>,
     /// How far back in the patterns of before; 0 is what is being typed now.
     pub back: usize,
+    /// What was typed before one went back.
+    pub draft: String,
 }
 
 /// What a prompt is for.
@@ -64,7 +66,7 @@ impl Prompt {
     /// An empty line.
     #[must_use]
     pub fn new(kind: Kind) -> Self {
-        Self { kind, input: Input::default(), is_literal: false, fault: None, back: 0 }
+        Self { kind, input: Input::default(), is_literal: false, fault: None, back: 0, draft: String::new() }
     }
 
     /// Types a key, or edits what was typed; a key that means nothing here does nothing.
@@ -77,7 +79,6 @@ impl Prompt {
 
     /// Takes the place of what was typed.
     pub fn fill(&mut self, text: &str) {
-        self.input.handle(InputRequest::DeleteLine);
         self.input = Input::new(text.to_owned());
     }
 }

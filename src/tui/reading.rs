@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::file::{FilePath, dirs_of};
 use crate::log::{Anchor, Change, Index, LogFile, Standing, Tail};
 use crate::sanitise::Progress;
-use crate::search::{Around, Found, Hits, Query, Sifting, Towards, find, rank, scan};
+use crate::search::{Around, Filter, Found, Hits, Query, Sifting, Towards, find, rank, scan};
 use crate::time::Time;
 
 /// How many bytes are counted or looked through at once: some milliseconds.
@@ -136,11 +136,6 @@ impl Reading {
         self.go_on()
     }
 
-    /// Gives up what is not answered yet.
-    pub(super) fn cancel(&mut self) {
-        self.job = None;
-    }
-
     pub(super) fn has_work(&self) -> bool {
         self.job.is_some() || (self.last.is_some() && self.has_background_work())
     }
@@ -203,8 +198,8 @@ impl Reading {
         Ok(if is_new { vec![Msg::Known(self.ticket, known)] } else { Vec::new() })
     }
 
-    fn known(&mut self) -> Result<Known> {
-        let Some(last) = &mut self.last else { return Ok(Known::default()) };
+    fn known(&self) -> Result<Known> {
+        let Some(last) = &self.last else { return Ok(Known::default()) };
         let tail = last.request.tail;
         // The row that was found is shown in any case, also on the pages after the one that it was found for.
         let target = last.request.sieve.keep;
@@ -215,8 +210,18 @@ impl Reading {
             span: last.span,
             numbers: self.file.row_numbers(&self.index, &last.rows, tail)?,
             hits: count(&self.search, target)?,
-            passed: count(&self.filter, None)?,
+            passed: self.passed(count(&self.filter, None)?, last.request.sieve.filter.as_ref(), tail),
         })
+    }
+
+    /// How many rows a filter lets through; an inverse one those that do not match, once all are known.
+    fn passed(&self, count: Option<HitCount>, filter: Option<&Filter>, tail: Tail) -> Option<HitCount> {
+        let count = count?;
+        if filter.is_none_or(|filter| !filter.is_inverse) {
+            return Some(count);
+        }
+        let rows = self.index.totals(tail).rows.saturating_sub(count.rows);
+        (self.is_counted && count.is_all).then_some(HitCount { rows, ..count })
     }
 
     /// Works on a request for a while; its answer if that is all.

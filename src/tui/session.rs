@@ -59,6 +59,7 @@ pub(super) fn run(catalog: Catalog, open: Option<RunSpec>, options: Options) -> 
         begun: Instant::now(),
         drawn_at: None,
         is_away: false,
+        to_copy: None,
         is_over: false,
     };
     session.run()?;
@@ -75,6 +76,8 @@ struct Session {
     drawn_at: Option<Instant>,
     /// Another program has the terminal.
     is_away: bool,
+    /// What is to be copied once that has ended.
+    to_copy: Option<String>,
     is_over: bool,
 }
 
@@ -172,6 +175,10 @@ impl Session {
     }
 
     fn copy(&mut self, mut text: String) -> Result<()> {
+        if self.is_away {
+            self.to_copy = Some(text);
+            return Ok(());
+        }
         let is_cut = excerpt::clip(&mut text);
         self.screen.copy(&text)?;
         if is_cut {
@@ -195,9 +202,9 @@ impl Session {
     /// The other program has ended.
     fn come_back(&mut self) -> Result<()> {
         self.is_away = false;
-        self.retake(Screen::retake)?;
+        self.retake(Screen::take_back)?;
         self.threads.gate.open();
-        Ok(())
+        self.to_copy.take().map_or(Ok(()), |text| self.copy(text))
     }
 
     /// The terminal may have another size by now, and shows nothing of ours.

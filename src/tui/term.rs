@@ -20,6 +20,8 @@ use crossterm::{execute, queue};
 use ratatui::backend::CrosstermBackend;
 use ratatui::layout::Rect;
 use ratatui::{Frame, Terminal};
+use rustix::stdio::stdin;
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use signal_hook::consts::SIGTSTP;
 
 use crate::error::{Error, Result};
@@ -33,6 +35,8 @@ type Hook = Arc<dyn Fn(&PanicHookInfo<'_>) + Send + Sync>;
 pub(super) struct Screen {
     terminal: Terminal<CrosstermBackend<Stdout>>,
     mouse: bool,
+    /// How the terminal was before it was taken.
+    modes: Option<Termios>,
     previous_hook: Hook,
 }
 
@@ -41,11 +45,11 @@ impl Screen {
     pub(super) fn take() -> Result<Self> {
         // Monochrome is a theme of ours. crossterm's own answer to NO_COLOR resets bold and reverse video too.
         force_color_output(true);
-        let previous_hook = chain_hook();
+        let (previous_hook, modes) = (chain_hook(), tcgetattr(stdin()).ok());
         let backend = CrosstermBackend::new(io::stdout());
         let taken = take(true).and_then(|()| Terminal::new(backend));
         match taken {
-            Ok(terminal) => Ok(Self { terminal, mouse: true, previous_hook }),
+            Ok(terminal) => Ok(Self { terminal, mouse: true, modes, previous_hook }),
             Err(error) => {
                 give_back();
                 unchain_hook(previous_hook);
@@ -77,6 +81,15 @@ impl Screen {
         let backend = self.terminal.backend_mut();
         let done = if on { execute!(backend, EnableMouseCapture) } else { execute!(backend, DisableMouseCapture) };
         done.map_err(Error::Terminal)
+    }
+
+    /// Takes the terminal again from another program, in whatever modes that has left it.
+    pub(super) fn take_back(&mut self) -> Result<()> {
+        if let Some(modes) = &self.modes {
+            // A terminal that is gone is told by the next use of it.
+            let _ = tcsetattr(stdin(), OptionalActions::Now, modes);
+        }
+        self.retake()
     }
 
     /// Forgets what is on the screen, and takes the terminal again if somebody else has had it meanwhile.

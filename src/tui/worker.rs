@@ -82,10 +82,6 @@ impl Desk {
                 Ok(messages) => messages.into_iter().chain(self.look_again()).chain(self.watch_log()).collect(),
                 Err(error) => vec![Msg::Failed(Work::Log(ticket), plain(&error))],
             },
-            Effect::StopLooking => {
-                self.reading.as_mut().map(Reading::cancel);
-                Vec::new()
-            }
             Effect::CopyRows(log, tail) => vec![match excerpt::copied(&log, tail) {
                 Ok((text, is_cut)) => Msg::Copied(text, is_cut),
                 Err(error) => Msg::Failed(Work::Outside, plain(&error)),
@@ -276,7 +272,7 @@ struct Inbox {
 impl Inbox {
     fn take_in(&mut self, effect: Effect) {
         let slot = match effect {
-            Effect::ReadLog(..) | Effect::StopLooking => &mut self.log,
+            Effect::ReadLog(..) => &mut self.log,
             Effect::CopyRows(..) => &mut self.copy,
             // What was to be refreshed is not looked at any more.
             Effect::Load(_) => {
@@ -339,7 +335,8 @@ pub(super) fn work(mut desk: Desk, requests: &Receiver<Effect>, messages: &Sende
 fn turn(desk: &mut Desk, inbox: &mut Inbox) -> Vec<Msg> {
     let start = Instant::now();
     let Some(effect) = inbox.next(start) else {
-        return guarded(desk, Work::Store, Desk::go_on);
+        let work = desk.reading.as_ref().map_or(Work::Store, |reading| Work::Log(reading.ticket()));
+        return guarded(desk, work, Desk::go_on);
     };
     let work = match &effect {
         Effect::ReadLog(ticket, _) => Work::Log(*ticket),

@@ -45,7 +45,9 @@ pub(super) fn press(model: &mut Model, key: Key) -> Vec<Effect> {
         return seek::press(model, key, action);
     }
     model.said = None;
-    let stopped = stop_looking(model);
+    // A key that comes while something is found at once waits for it; once it takes long, and that is told, any key stops it.
+    let is_stop = model.log.looking.is_some() || action == Some(Action::Back);
+    let stopped = if is_stop { stop_looking(model) } else { None };
     if stopped.is_some() && action == Some(Action::Back) {
         model.said = Some("stopped".into());
         return stopped.unwrap_or_default();

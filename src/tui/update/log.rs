@@ -7,7 +7,7 @@
 use super::scroll::{last_top, leave, note_seen, shift, show_at};
 use crate::file::FilePath;
 use crate::join::{Place, RunHead, ShState};
-use crate::log::{Anchor, Tail};
+use crate::log::{Anchor, Tail, Window};
 use crate::model::{Outcome, Phase, RunId};
 use crate::search::Sieve;
 use crate::tui::model::{Aim, Item, Log, Model, Request};
@@ -172,18 +172,11 @@ fn send(model: &mut Model, request: Request, goal: Goal, rows: usize, is_refresh
     vec![Effect::ReadLog(log.ticket, Box::new(page))]
 }
 
-/// Gives up what is being looked for; whether something was.
+/// Gives up what is being looked for, if something is: what is at hand is looked at again in its place.
 pub(super) fn stop_looking(model: &mut Model) -> Option<Vec<Effect>> {
-    // Rows that are shown in another way are not looked for.
-    let is_sought = model.log.asked.as_ref().is_some_and(|(goal, _)| !matches!(goal, Goal::Rows(_) | Goal::Around(_)));
-    let request = model.log.request.filter(|_| is_sought)?;
-    model.log.ticket = next_ticket(model);
-    (model.log.request, model.log.looking, model.log.asked) = (None, None, None);
-    let mut effects = vec![Effect::StopLooking];
-    if request.stale {
-        effects.extend(refresh(model));
-    }
-    Some(effects)
+    model.log.request.filter(|_| model.log.is_seeking())?;
+    (model.log.request, model.log.looking) = (None, None);
+    Some(refresh(model))
 }
 
 /// Rows have come.
@@ -196,7 +189,8 @@ pub(super) fn arrived(model: &mut Model, ticket: Ticket, page: Page) -> Vec<Effe
     let first = page.window.rows.first().map(|row| row.offset);
     if request.aim == Aim::Here && !is_other_file && !page.window.at_start && first > here {
         // Scrolled up while the end was being read: what is read now has to be read again.
-        return refresh(model);
+        let effects = refresh(model);
+        return owe(model, request.debt, effects);
     }
     let target = page.target.map(|target| target.offset);
     let aimed = target.or_else(|| model.current_row().map(|row| row.offset)).unwrap_or(0);
@@ -204,7 +198,10 @@ pub(super) fn arrived(model: &mut Model, ticket: Ticket, page: Page) -> Vec<Effe
     let log = &mut model.log;
     log.generation = page.generation;
     log.standing = page.standing;
-    log.window = page.window;
+    // Nothing comes before the first row later on: a refresh does not ask again.
+    let was_at_start = log.window.at_start && first == log.window.rows.first().map(|row| row.offset);
+    let at_start = page.window.at_start || (was_at_start && !is_other_file && request.aim != Aim::Target);
+    log.window = Window { at_start, ..page.window };
     log.known.total_rows = log.known.total_rows.filter(|_| !is_other_file);
     take_known(log, page.known);
     let is_beyond_end = log.window.rows.is_empty() && log.window.file_bytes > 0 && !model.lens.sieve.narrows();
@@ -214,7 +211,8 @@ pub(super) fn arrived(model: &mut Model, ticket: Ticket, page: Page) -> Vec<Effe
         log.at = log.at.filter(|_| !is_other_file);
         log.follow = true;
         if log.asked.as_ref().is_none_or(|(goal, _)| *goal != Goal::Rows(Anchor::End)) {
-            return aim_at(model, Aim::End);
+            let effects = aim_at(model, Aim::End);
+            return owe(model, request.debt, effects);
         }
     }
     match request.aim {
@@ -233,6 +231,14 @@ pub(super) fn arrived(model: &mut Model, ticket: Ticket, page: Page) -> Vec<Effe
     }
 }
 
+/// What is still to be scrolled waits for the next answer.
+fn owe(model: &mut Model, debt: isize, effects: Vec<Effect>) -> Vec<Effect> {
+    if let Some(next) = &mut model.log.request {
+        next.debt = next.debt.saturating_add(debt);
+    }
+    effects
+}
+
 /// The row that was the first on screen stays it.
 fn stay(model: &mut Model, here: Option<u64>) {
     let rows = &model.log.window.rows;
@@ -246,12 +252,12 @@ fn stay(model: &mut Model, here: Option<u64>) {
 
 /// In which line of the pane a row begins, if it is on screen.
 fn line_on_screen(model: &Model, offset: u64) -> Option<usize> {
-    let mut line = 0_usize;
+    let (lines_of, mut line) = (model.lines_of(), 0_usize);
     for row in model.log.window.rows.iter().skip(model.log.top) {
         if row.offset == offset {
             return Some(line.saturating_sub(model.log.line));
         }
-        line += model.lines_of(row);
+        line += lines_of(row);
         if line >= model.log_height() + model.log.line {
             return None;
         }
@@ -290,8 +296,10 @@ pub(super) fn looking(model: &mut Model, ticket: Ticket, percent: u8) -> Vec<Eff
 
 /// The log could not be read; the next hint from the disk tries again.
 pub(super) fn failed(model: &mut Model, ticket: Ticket, why: String) -> Vec<Effect> {
-    if take_request(model, ticket).is_some() {
+    if ticket == model.log.ticket {
+        let _ = take_request(model, ticket);
         model.log.fault = Some(why);
+        model.open_at = None;
     }
     Vec::new()
 }
@@ -331,7 +339,7 @@ pub(super) fn settle(model: &mut Model) -> Vec<Effect> {
         (model.log.top, model.log.line) = if model.log.follow { last } else { here.min(last) };
     }
     // Another width, or another look, may have left the row fewer lines.
-    let lines = model.log.window.rows.get(model.log.top).map_or(1, |row| model.lines_of(row));
+    let lines = model.log.window.rows.get(model.log.top).map_or(1, model.lines_of());
     model.log.line = model.log.line.min(lines.saturating_sub(1));
     let log = &model.log;
     let below = log.window.rows.len().saturating_sub(log.top + height);

@@ -6,6 +6,7 @@
 use super::keys::Move;
 use super::log::{aim_at, reach};
 use super::tree;
+use crate::log::Row;
 use crate::model::Phase;
 use crate::tui::layout::{Pane, log_parts};
 use crate::tui::model::{Aim, Log, Model, Request, telling_place};
@@ -61,16 +62,16 @@ pub(super) fn leave(model: &mut Model) {
 
 /// Scrolls as far as the rows at hand allow; what is left over is returned unless nothing lies there.
 pub(super) fn shift(model: &mut Model, by: isize) -> isize {
-    let last = last_top(model);
+    let (last, lines_of) = (last_top(model), model.lines_of());
     let mut place = (model.log.top, model.log.line).min(last);
     let mut rest = by;
     while rest > 0 && place < last {
-        let lines = model.log.window.rows.get(place.0).map_or(1, |row| model.lines_of(row));
+        let lines = model.log.window.rows.get(place.0).map_or(1, &lines_of);
         place = if place.1 + 1 < lines { (place.0, place.1 + 1) } else { (place.0 + 1, 0) };
         rest -= 1;
     }
     while rest < 0 && place > (0, 0) {
-        place = line_above(model, place);
+        place = line_above(&model.log, &lines_of, place);
         rest += 1;
     }
     let log = &mut model.log;
@@ -88,8 +89,9 @@ pub(super) fn last_top(model: &Model) -> (usize, usize) {
     if model.lens.is_flat() {
         return (rows.len().saturating_sub(room), 0);
     }
+    let lines_of = model.lines_of();
     for (index, row) in rows.iter().enumerate().rev() {
-        let lines = model.lines_of(row);
+        let lines = lines_of(row);
         if lines >= room {
             return (index, lines - room);
         }
@@ -103,8 +105,9 @@ pub(super) fn click(model: &mut Model, y: u16) -> Vec<Effect> {
     let Some(body) = model.layout().body(Pane::Log) else { return Vec::new() };
     let top = log_parts(body, model.notes(body.width).len(), true).rows.y;
     let Some(mut line) = y.checked_sub(top).map(|line| usize::from(line) + model.log.line) else { return Vec::new() };
+    let lines_of = model.lines_of();
     let row = model.log.window.rows.iter().skip(model.log.top).find(|row| {
-        let lines = model.lines_of(row);
+        let lines = lines_of(row);
         let is_here = line < lines;
         line = line.saturating_sub(lines);
         is_here
@@ -118,15 +121,16 @@ pub(super) fn show_at(model: &mut Model, offset: u64, line_before: Option<usize>
     let rows = &model.log.window.rows;
     let Some(row) = rows.iter().position(|row| row.offset >= offset) else { return };
     let above = line_before.unwrap_or(model.log_height() / 3);
-    let place = (0..above).fold((row, 0), |place, _| line_above(model, place));
+    let lines_of = model.lines_of();
+    let place = (0..above).fold((row, 0), |place, _| line_above(&model.log, &lines_of, place));
     (model.log.top, model.log.line) = place;
 }
 
 /// The line before a place; none comes before the first.
-fn line_above(model: &Model, (row, line): (usize, usize)) -> (usize, usize) {
+fn line_above(log: &Log, lines_of: &impl Fn(&Row) -> usize, (row, line): (usize, usize)) -> (usize, usize) {
     match (row.checked_sub(1), line.checked_sub(1)) {
         (_, Some(line)) => (row, line),
-        (Some(above), None) => (above, model.log.window.rows.get(above).map_or(1, |row| model.lines_of(row)) - 1),
+        (Some(above), None) => (above, log.window.rows.get(above).map_or(1, lines_of) - 1),
         (None, None) => (0, 0),
     }
 }

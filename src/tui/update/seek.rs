@@ -49,8 +49,11 @@ pub(super) fn press(model: &mut Model, key: Key, action: Option<Action>) -> Vec<
 /// Takes a pattern of before in place of what was typed.
 fn recall(model: &mut Model, by: isize) {
     let Some(prompt) = model.prompt.as_mut().filter(|prompt| prompt.kind.is_pattern()) else { return };
+    if prompt.back == 0 {
+        prompt.input.value().clone_into(&mut prompt.draft);
+    }
     prompt.back = prompt.back.saturating_add_signed(by).min(model.past.len());
-    let text = model.past.get(prompt.back).unwrap_or_default().to_owned();
+    let text = model.past.get(prompt.back).filter(|_| prompt.back > 0).unwrap_or(&prompt.draft).to_owned();
     prompt.fill(&text);
 }
 

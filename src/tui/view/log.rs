@@ -99,10 +99,10 @@ fn draw_rows(model: &Model, area: Rect, buffer: &mut Buffer) {
 /// The first row at hand that is not on screen any more.
 fn first_below(model: &Model) -> Option<&Row> {
     let log = &model.log;
-    let mut lines = 0;
+    let (lines_of, mut lines) = (model.lines_of(), 0);
     log.window.rows.iter().skip(log.top).find(|row| {
         let is_below = lines >= model.log_height() + log.line;
-        lines += model.lines_of(row);
+        lines += lines_of(row);
         is_below
     })
 }
@@ -267,5 +267,6 @@ fn matches(hits: HitCount) -> String {
 
 /// How far the log has been looked through for what is looked for, once that takes long.
 pub(super) fn looking(model: &Model) -> Option<String> {
-    model.log.looking.map(|percent| format!("looking: {percent}% of the log (any key stops)"))
+    let how = if model.log.is_seeking() { "any key stops" } else { "Esc shows all rows" };
+    model.log.looking.map(|percent| format!("looking: {percent}% of the log ({how})"))
 }

@@ -217,6 +217,9 @@ impl LogRows<'_> {
             }
             let states = states(row, self.progress);
             for (state_index, state) in states.iter().enumerate() {
+                if y >= i32::from(body.bottom()) {
+                    break;
+                }
                 let number = if state_index == 0 { self.number(index) } else { String::new() };
                 self.draw_lead(buffer, body, y, (row, &number), (state.at, before));
                 before = state.at.or(before);
@@ -328,8 +331,12 @@ impl LogRows<'_> {
         let mut place = 0;
         for Span { text, style, .. } in &spans {
             let style = self.theme.span(base, *style);
-            for (piece, is_marked) in pieces(text, place, &marks) {
-                pen.write(piece, if is_marked { style.patch(self.theme.found) } else { style });
+            // By whole characters: a mark that begins within one would halve it.
+            for (at, grapheme) in text.grapheme_indices(true) {
+                let is_marked = marks.iter().any(|mark| mark.contains(&(place + at)));
+                if !pen.write_one(grapheme, if is_marked { style.patch(self.theme.found) } else { style }) {
+                    break;
+                }
             }
             place += text.len();
         }
@@ -353,22 +360,6 @@ impl LogRows<'_> {
         let text: String = spans.iter().map(|span| span.text.as_str()).collect();
         query.marks(&text)
     }
-}
-
-/// A text that begins at byte `place` of its row, in pieces that are marked or not.
-fn pieces<'t>(text: &'t str, place: usize, marks: &[Range<usize>]) -> Vec<(&'t str, bool)> {
-    let mut pieces = Vec::new();
-    let mut at = 0;
-    for mark in marks {
-        let start = mark.start.saturating_sub(place).clamp(at, text.len());
-        let end = mark.end.saturating_sub(place).clamp(start, text.len());
-        pieces.push((text.get(at..start).unwrap_or_default(), false));
-        pieces.push((text.get(start..end).unwrap_or_default(), true));
-        at = end;
-    }
-    pieces.push((text.get(at..).unwrap_or_default(), false));
-    pieces.retain(|(piece, _)| !piece.is_empty());
-    pieces
 }
 
 /// Writes graphemes: into one line of which the first `from` columns are out of sight, or into as many as it takes.
