@@ -30,6 +30,7 @@
 //!          …/quire-ci.log, …/jobs/<job>/sh-<n>.log ┴► catalog ─► join ─► RunNode, Findings ─┬► dump::<format> ─► stdout
 //!                                                                                           ├► doctor ─► stdout
 //!                                                                                           └► tui ◄─ keys, notify, ticks
+//!          sh-<n>.log ─► log (windows, rows, index) ─► search (matches, filters) ─► sanitise ─► tui, dump
 //! ```
 
 pub mod catalog;

@@ -5,8 +5,8 @@
 //!  SIGTERM, SIGCONT ──► signals thread ─┤
 //!  disk ──────────────► watch   thread ─┼─ Msg ─► update(&mut Model, Msg) ─► Effect ─┐
 //!  answers ◄─ worker (catalog, log) ◄───┼───────────────────────────────────────────┤
-//!                                       │        view(&Model) ─► screen              │
-//!                                       └── worker, watch, terminal ◄────────────────┘
+//!  editor, pager ◄────── outside thread ┤        view(&Model) ─► screen              │
+//!                                       └── worker, watch, outside, terminal ◄───────┘
 //! ```
 //!
 //! * [`msg`], [`model`], [`lens`], [`prompt`], [`wait`], [`update`], [`view`], [`widget`], [`layout`], [`keymap`], [`theme`] are pure: no I/O, clock,
