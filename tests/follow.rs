@@ -405,3 +405,30 @@ fn used_up_watches_are_said_and_made_up_for() {
     append(&path, line("three"));
     session.shown.wait_for_text("three");
 }
+
+/// Kubernetes renames a log and has its writer make another one: for a moment there is none under the name.
+#[test]
+fn a_pod_s_log_is_followed_over_its_rotation() {
+    let dir = tempfile::tempdir().unwrap();
+    let line = |text: &str| format!("2026-01-02T03:04:05Z stdout F {text}\n");
+    for container in ["app", "side"] {
+        fs::create_dir(dir.path().join(container)).unwrap();
+        fs::write(dir.path().join(container).join("0.log"), line("row").repeat(60)).unwrap();
+    }
+    let log = dir.path().join("app/0.log");
+    let options =
+        Options { colour: true, ascii: false, time_zone: TimeZone::UTC, filter: RunFilter::default(), at: None };
+    let mut sim = Sim::new(Catalog::of_path(dir.path()), None, options, (80, 24), common::built::at(0));
+    sim.keys("G");
+    let key = sim.model.log.key.clone();
+    fs::rename(&log, dir.path().join("app/0.log.20260102-030405")).unwrap();
+    sim.disk();
+    sim.disk();
+    assert_eq!(sim.model.log.key, key, "the selection stays");
+    assert!(sim.screen().lines().next().unwrap().ends_with("deleted"), "{}", sim.screen());
+    fs::write(&log, line("fresh")).unwrap();
+    sim.disk();
+    sim.disk();
+    assert!(sim.screen().contains("  fresh"), "{}", sim.screen());
+    assert!(sim.model.log.follow && sim.model.log.key == key);
+}

@@ -150,11 +150,12 @@ impl Reading {
             return self.work(job);
         }
         let Some(tail) = self.last.as_ref().map(|last| last.request.tail) else { return Ok(Vec::new()) };
-        if !self.is_counted {
-            self.count()?;
-        } else if let Some(scan) = [&mut self.search, &mut self.filter].into_iter().flatten().find(|scan| !scan.is_done)
-        {
+        // Somebody waits for the count of a search; row numbers come after.
+        let scan = [&mut self.search, &mut self.filter].into_iter().flatten().find(|scan| !scan.is_done);
+        if let Some(scan) = scan {
             scan.is_done = scan.go_on(&self.file, tail)?;
+        } else {
+            self.count()?;
         }
         self.report()
     }
@@ -182,7 +183,7 @@ impl Reading {
     }
 
     fn count(&mut self) -> Result<()> {
-        self.is_counted = self.file.feed(&mut self.index, SLICE_BYTES)? < SLICE_BYTES;
+        self.is_counted = self.is_counted || self.file.feed(&mut self.index, SLICE_BYTES)? < SLICE_BYTES;
         Ok(())
     }
 

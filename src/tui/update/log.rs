@@ -207,6 +207,9 @@ pub(super) fn arrived(model: &mut Model, ticket: Ticket, page: Page) -> Vec<Effe
     let is_beyond_end = log.window.rows.is_empty() && log.window.file_bytes > 0 && !model.lens.sieve.narrows();
     let is_short_of_end = request.aim == Aim::End && !log.window.at_end;
     if is_other_file || is_beyond_end || is_short_of_end {
+        if is_other_file {
+            model.said = Some("the log was begun anew: this is its end".into());
+        }
         log.seen_rows = log.seen_rows.filter(|_| !is_other_file);
         log.at = log.at.filter(|_| !is_other_file);
         log.follow = true;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{log, tree};
-use crate::join::{Place, RunNode, ShState};
+use crate::join::{JobNode, Place, RunNode, ShState};
 use crate::model::{Phase, RunId};
 use crate::tui::model::{Item, Model, Tree, telling_place};
 use crate::tui::msg::Effect;
@@ -24,14 +24,36 @@ pub(super) fn arrived(model: &mut Model, id: &RunId, node: Option<Box<RunNode>>)
         return gone(model, id);
     };
     model.store_fault = None;
-    let is_new = model.run.as_ref().is_none_or(|run| run.head.run.id != *id);
-    model.run = Some(*node);
+    let before = model.run.take().filter(|run| run.head.run.id == *id);
+    let is_new = before.is_none();
+    let mut node = *node;
+    if let Some(before) = before {
+        keep_read(model, &before, &mut node);
+    }
+    model.run = Some(node);
     if is_new {
         model.tree = Tree::default();
     }
     match next_place(model) {
         Some(place) => tree::select(model, place),
         None => log::show(model),
+    }
+}
+
+/// A log that is being read may have no name for a moment, while it is rotated, or for good: its command stays, so that what was read
+/// of it does, and what comes under its name is followed.
+fn keep_read(model: &Model, before: &RunNode, node: &mut RunNode) {
+    let Some((_, Place::Sh(id, n))) = model.log.key.as_ref().filter(|_| model.log.path.is_some()) else { return };
+    let Some(old) = before.jobs.iter().find(|job| job.job.id == *id) else { return };
+    let Some(sh) = old.shs.iter().find(|sh| sh.n == *n) else { return };
+    let at = node.jobs.iter().position(|job| job.job.id == *id).unwrap_or_else(|| {
+        let at = before.jobs.iter().position(|job| job.job.id == *id).unwrap_or(0).min(node.jobs.len());
+        node.jobs.insert(at, JobNode { shs: Vec::new(), ..old.clone() });
+        at
+    });
+    if let Some(job) = node.jobs.get_mut(at).filter(|job| job.shs.iter().all(|sh| sh.n != *n)) {
+        let after = job.shs.partition_point(|other| other.n < *n);
+        job.shs.insert(after, sh.clone());
     }
 }
 

@@ -256,6 +256,9 @@ pub(super) fn finding(model: &Model) -> Option<String> {
 
 /// `3 of 1,234`; with a `+` while more may be found.
 fn matches(hits: HitCount) -> String {
+    if hits.rows == 0 && !hits.is_all {
+        return "counting".into();
+    }
     let more = if hits.is_all { "" } else { "+" };
     let all = format!("{}{more}", words::grouped(hits.rows));
     match hits.number {

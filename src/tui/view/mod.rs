@@ -164,7 +164,8 @@ fn badge(model: &Model) -> Option<Badge> {
     }
     let head = &model.run.as_ref()?.head;
     let unseen = model.log.unseen();
-    let is_reading_above = !model.log.follow && (model.log.is_alive || unseen > 0);
+    let may_grow = model.log.is_alive || head.phase == Phase::Unknown;
+    let is_reading_above = !model.log.follow && model.log.path.is_some() && (may_grow || unseen > 0);
     Some(match (head.phase, model.watching) {
         _ if is_reading_above => Badge::Paused(unseen),
         (Phase::Finished, _) if head.interrupted => Badge::Interrupted,
