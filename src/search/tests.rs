@@ -66,14 +66,16 @@ impl Growing {
 /// Content that breaks words in every way that a terminal knows.
 fn content() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
-        6 => prop_oneof!["foo", "bar", "fo", "o", "b", "ar", "Foo", " ", "error: ", "FAIL", "ED", "404", "é", "größe"]
+        6 => prop_oneof!["foo", "bar", "fo", "o", "b", "ar", "Foo", " ", "error: ", "fatal", "not", "ok", "E", ": l", "ine 2: x", "FAIL", "ED", "404", "é", "größe"]
             .prop_map(String::into_bytes),
         3 => Just(b"\x1b[31m".to_vec()),
         2 => Just(b"\x1b[m".to_vec()),
         1 => Just(b"\x1b[K".to_vec()),
         1 => Just(b"\r".to_vec()),
         1 => Just(b"\x08".to_vec()),
-        1 => Just(b"\t".to_vec()),
+        2 => Just(b"\t".to_vec()),
+        1 => Just(b"\x0f".to_vec()),
+        1 => Just(b"\x1b(B".to_vec()),
         1 => Just(b"\x1b[2D".to_vec()),
         1 => Just(b"\x1b[1G".to_vec()),
         1 => Just(b"\x1b[2K".to_vec()),
@@ -147,6 +149,8 @@ const PATTERNS: &[&str] = &[
     "31m",
     "o f",
     "  ",
+    "  f",
+    "foo  bar",
     "f.?o",
     "(?:)",
     "[k]o",
