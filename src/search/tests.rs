@@ -253,6 +253,32 @@ fn two_threads_count_as_one_does_also_where_a_row_goes_on_over_the_middle() {
 }
 
 #[test]
+fn two_threads_find_what_one_does_in_either_half() {
+    const PIECE: &[u8] = b"2026-01-02T03:04:05.123456789Z stdout P fo\n";
+    const OTHER: &[u8] = b"2026-01-02T03:04:05.123456789Z stderr F bar\n";
+    let query = Query::new("foo", false).unwrap();
+    let times = usize::try_from(scan::THREAD_BYTES).unwrap() / (PIECE.len() + OTHER.len()) + 1000;
+    for filler in [OTHER, PIECE] {
+        let filler = [filler, OTHER].concat().repeat(times / 4);
+        for places in [vec![1], vec![3], vec![1, 3], vec![0, 1], vec![2, 3], vec![]] {
+            let (mut bytes, mut starts) = (Vec::new(), Vec::new());
+            for quarter in 0..4 {
+                if places.contains(&quarter) {
+                    starts.push(bytes.len() as u64);
+                    bytes.extend(b"2026-01-02T03:04:05.123456789Z stderr F foo\n");
+                }
+                bytes.extend(&filler);
+            }
+            bytes.extend(b"2026-01-02T03:04:05.123456789Z stdout F bar\n");
+            let log = Growing::new(&bytes);
+            let found = |from, towards| log.find(&query, None, from, towards, u64::MAX, Tail::Hold);
+            assert_eq!(found(0, Towards::Down), starts.first().copied(), "{places:?}");
+            assert_eq!(found(u64::MAX, Towards::Up), starts.last().copied(), "{places:?}");
+        }
+    }
+}
+
+#[test]
 fn a_line_longer_than_a_read_is_looked_at_as_a_row_and_what_is_behind_it_as_before() {
     let header = b"2026-01-02T03:04:05.123456789Z stdout F ";
     let row = |text: &[u8]| [header, text, b"\n"].concat();

@@ -123,7 +123,7 @@ fn the_recorded_bytes_of_an_error_row_are_suspect_whatever_their_colours() {
     for (name, ..) in LOGS {
         for (bytes, text) in rows(&fixture(name)) {
             let line = format!("{bytes}\n");
-            let is_suspect = Suspects::new(line.as_bytes(), query.suspicion(), false).next(0).is_some();
+            let is_suspect = Suspects::new(line.as_bytes(), query.suspicion()).next(0).is_some();
             assert!(!is_error(&text) || is_suspect, "{name}: {bytes:?}");
         }
     }
