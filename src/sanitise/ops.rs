@@ -134,7 +134,7 @@ fn special(text: &str) -> (Op<'_>, &str) {
     let mut chars = text.chars();
     let found = chars.next().unwrap_or_default();
     let rest = chars.as_str();
-    let control = |control| Op::Control(control, text.strip_suffix(rest).unwrap_or_default());
+    let control = |control| Op::Control(control, up_to(text, rest));
     let op = match found {
         '\t' => Op::Tab,
         '\r' => control(Control::Column(0)),
@@ -144,6 +144,11 @@ fn special(text: &str) -> (Op<'_>, &str) {
         found => Op::Special(found),
     };
     (op, rest)
+}
+
+/// What of a text comes before its end `after`. To compare the ends would cost the rest of the row at each sequence.
+fn up_to<'t>(text: &'t str, after: &str) -> &'t str {
+    text.get(..text.len() - after.len()).unwrap_or_default()
 }
 
 /// The escape sequence at the start of `text`, if one is there that is understood, and what comes after it.
@@ -164,7 +169,7 @@ fn sequence(text: &str) -> Option<(Op<'_>, &str)> {
     } else {
         (Control::Nothing, QUIET.iter().find_map(|quiet| body.strip_prefix(quiet))?)
     };
-    Some((Op::Control(control, text.strip_suffix(after)?), after))
+    Some((Op::Control(control, up_to(text, after)), after))
 }
 
 /// Sequences after their ESC of which a terminal shows nothing: the normal character sets, and what the keypad sends.
@@ -187,7 +192,7 @@ fn csi<'a>(text: &'a str, body: &'a str) -> Option<(Op<'a>, &'a str)> {
     let (params, rest) = body.split_at(body.find(|found| !matches!(found, '0'..='9' | ';' | ':'))?);
     let mut rest = rest.chars();
     let (action, after) = (rest.next()?, rest.as_str());
-    let written = text.strip_suffix(after)?;
+    let written = up_to(text, after);
     if action == 'm' && !is_private {
         return (params.matches([';', ':']).count() < MAX_SGR_PARAMS).then_some((Op::Sgr(written), after));
     }

@@ -7,7 +7,7 @@ use memchr::memchr;
 
 use super::hits::{Counted, Hits};
 use super::query::Query;
-use super::walk::{Match, walk};
+use super::walk::walk;
 use crate::error::Result;
 use crate::log::{Checkpoint, LogFile, Tail, Towards};
 
@@ -47,7 +47,12 @@ pub fn scan(log: &LogFile, hits: &mut Hits, query: &Query, max_bytes: u64, tail:
     }
     let end = bytes.min(hits.bytes().saturating_add(max_bytes));
     let stretch = Stretch { log, query, tail };
-    let (counted, checkpoint) = stretch.count_by_two(hits.checkpoint(), end)?;
+    let work = |from, end| stretch.count(from, end);
+    let (mut counted, others, checkpoint) = stretch.by_two(hits.checkpoint(), end, work, |_| false)?;
+    if let Some(others) = others {
+        counted.settled.add(&others.settled);
+        counted.open = others.open;
+    }
     let came = end.saturating_sub(hits.bytes());
     hits.take(counted, checkpoint, end, tail);
     Ok(came)
@@ -83,7 +88,7 @@ pub fn rank(log: &LogFile, query: &Query, hits: &Hits, offset: u64, tail: Tail) 
     Ok(rows)
 }
 
-/// What is counted how.
+/// What is looked for where.
 #[derive(Clone, Copy)]
 struct Stretch<'a> {
     log: &'a LogFile,
@@ -103,21 +108,50 @@ impl Stretch<'_> {
         Ok((counted, checkpoint))
     }
 
-    /// As [`Self::count`], a large stretch by two threads.
-    fn count_by_two(self, from: Checkpoint, end: u64) -> Result<(Counted, Checkpoint)> {
-        let Some(middle) = self.middle(from.offset, end)? else { return self.count(from, end) };
+    /// The first matching row that begins before `end`, if one does.
+    fn first(self, from: Checkpoint, end: u64) -> Result<(Option<u64>, Checkpoint)> {
+        let mut found = None;
+        let checkpoint = walk(self.log, self.query, from, end, self.tail, &mut |row| {
+            found = Some(row.offset);
+            ControlFlow::Break(())
+        })?;
+        Ok((found, checkpoint))
+    }
+
+    /// The last one.
+    fn last(self, from: Checkpoint, end: u64) -> Result<(Option<u64>, Checkpoint)> {
+        let mut found = None;
+        let checkpoint = walk(self.log, self.query, from, end, self.tail, &mut |row| {
+            found = Some(row.offset);
+            ControlFlow::Continue(())
+        })?;
+        Ok((found, checkpoint))
+    }
+
+    /// Does something with a stretch, with a large one by two threads: what it gives for one half, or both.
+    fn by_two<T: Send>(
+        self,
+        from: Checkpoint,
+        end: u64,
+        work: impl Fn(Checkpoint, u64) -> Result<(T, Checkpoint)> + Sync,
+        is_enough: impl FnOnce(&T) -> bool,
+    ) -> Result<(T, Option<T>, Checkpoint)> {
+        let alone = |(all, behind)| (all, None, behind);
+        let Some(middle) = self.middle(from.offset, end)? else { return work(from, end).map(alone) };
         let (first, second) = thread::scope(|scope| {
-            let second = scope.spawn(|| self.count(Checkpoint::settled_at(middle), end));
-            (self.count(from, middle), second.join())
+            let second = scope.spawn(|| work(Checkpoint::settled_at(middle), end));
+            (work(from, middle), second.join())
         });
-        let (mut counted, at) = first?;
+        let (first, at) = first?;
+        if is_enough(&first) {
+            return Ok(alone((first, at)));
+        }
         // The second thread supposes that no entry is open in the middle: mostly so. What panics will do so again here.
-        let (others, behind) = match second {
+        let (second, behind) = match second {
             Ok(second) if at.offset == middle && at.is_settled() => second?,
-            _ => self.count(at, end)?,
+            _ => work(at, end)?,
         };
-        counted.settled.add(&others.settled);
-        Ok((Counted { open: others.open, ..counted }, behind))
+        Ok((first, Some(second), behind))
     }
 
     /// Where a line begins in the middle of a stretch that is worth a thread.
@@ -178,25 +212,19 @@ impl Search<'_> {
 
     /// The first matching row that begins from `at` on and before `to`.
     fn first(&self, at: u64, to: u64) -> Result<Option<u64>> {
-        let mut found = None;
-        self.walk_from(at, to, &mut |row| {
-            found = Some(row.offset);
-            ControlFlow::Break(())
-        })?;
-        Ok(found)
+        let (stretch, from) = (self.stretch(), self.log.checkpoint_at(at)?);
+        let (first, second, _) = stretch.by_two(from, to, |from, end| stretch.first(from, end), Option::is_some)?;
+        Ok(first.or(second.flatten()))
     }
 
     /// The last one.
     fn last(&self, at: u64, to: u64) -> Result<Option<u64>> {
-        let mut found = None;
-        self.walk_from(at, to, &mut |row| {
-            found = Some(row.offset);
-            ControlFlow::Continue(())
-        })?;
-        Ok(found)
+        let (stretch, from) = (self.stretch(), self.log.checkpoint_at(at)?);
+        let (first, second, _) = stretch.by_two(from, to, |from, end| stretch.last(from, end), |_| false)?;
+        Ok(second.flatten().or(first))
     }
 
-    fn walk_from(&self, at: u64, to: u64, found: &mut dyn FnMut(Match) -> ControlFlow<()>) -> Result<Checkpoint> {
-        walk(self.log, self.query, self.log.checkpoint_at(at)?, to, self.tail, found)
+    const fn stretch(&self) -> Stretch<'_> {
+        Stretch { log: self.log, query: self.query, tail: self.tail }
     }
 }

@@ -4,24 +4,27 @@
 //! text has that part
 //!
 //! - holds it in raw bytes, too; or
-//! - holds it in pieces, broken by sequences that are not shown: then a *joint*, the last byte before and the first one behind them,
-//!   is one of two neighbours of the part; or
-//! - holds something that moves text, or makes some: any other escape, CR, BS; SI, which is not shown; TAB if the part has a blank; if it may be of a
-//!   glyph like `<U+200B>`, a byte that is not ASCII.
+//! - holds it in pieces: then the first *break* within it, made of controls that are not shown or a TAB, stands behind what the
+//!   part begins with, and before what it goes on with, up to the next break; or
+//! - holds something that moves text, or makes some: any other escape, CR, BS; if the part may be of a glyph like `<U+200B>`, a
+//!   byte that is not ASCII.
 //!
 //! All of these lines are suspects, and so are pieces of a row, since a match may lie across them. Lines of coloured logs mostly
 //! are none.
 
-use memchr::memmem::Finder;
 use memchr::{memchr, memchr_iter, memchr3, memrchr};
 use regex::bytes::Regex;
 use regex_syntax::hir::literal::Extractor;
 use regex_syntax::hir::{Hir, HirKind};
 
 const ESC: u8 = 0x1b;
+const SI: u8 = 0x0f;
 
 /// A byte times this is eight of it.
 const EACH: u64 = 0x0101_0101_0101_0101;
+
+/// What the header of a piece holds, and hardly any other. It is looked for together with the parts, which costs less than apart.
+const PIECES: [&str; 2] = ["ut P", "rr P"];
 
 /// The most literals that are looked for at once.
 const MAX_LITERALS: usize = 256;
@@ -32,8 +35,9 @@ const MAX_PLACES: usize = 32;
 /// What the lines that may match have.
 #[derive(Debug)]
 pub(super) struct Suspicion {
+    /// What finds parts, and pieces.
     parts: Regex,
-    joints: Joints,
+    breaks: Breaks,
     has_blank: bool,
     may_be_glyph: bool,
 }
@@ -56,18 +60,10 @@ impl Suspicion {
     }
 
     fn of_parts<S: AsRef<str>>(parts: &[S]) -> Option<Self> {
-        let either: Vec<String> = parts.iter().map(|part| regex::escape(part.as_ref())).collect();
-        let mut joints = Joints([[0; 4]; 256]);
-        for part in parts {
-            for pair in part.as_ref().as_bytes().windows(2) {
-                joints.add(pair[0], pair[1]);
-                // Of several sequences in a row the first one has an escape behind it.
-                joints.add(pair[0], ESC);
-            }
-        }
+        let either = parts.iter().map(AsRef::as_ref).chain(PIECES).map(regex::escape).collect::<Vec<_>>();
         Some(Self {
             parts: Regex::new(&either.join("|")).ok()?,
-            joints,
+            breaks: Breaks::of(parts.iter().map(|part| part.as_ref().as_bytes().to_vec()).collect()),
             has_blank: parts.iter().any(|part| part.as_ref().contains(' ')),
             may_be_glyph: parts.iter().any(|part| part.as_ref().bytes().all(is_of_glyph)),
         })
@@ -92,55 +88,135 @@ impl Suspicion {
         let no_params = (word ^ (0x20 * EACH)) & (0xe0 * EACH);
         // The final byte and the one behind it; of a sequence that is too long 0, which is no final byte.
         let [last, behind, ..] = word.checked_shr(no_params.trailing_zeros() & !7).unwrap_or(0).to_le_bytes();
-        last == b'm' && !self.joints.has(*before, behind) && behind != 0
+        last == b'm' && !self.breaks.has_pair(*before, behind) && behind != 0
     }
 
-    /// Whether the sequences that begin with an escape are something else than colours, or break a part.
-    fn is_suspect(&self, bytes: &[u8], escape: usize) -> bool {
-        let Some(behind) = behind_unshown(bytes, escape) else { return true };
-        let before = escape.checked_sub(1).and_then(|before| bytes.get(before));
-        before.zip(bytes.get(behind)).is_none_or(|(before, behind)| self.joints.has(*before, *behind))
+    /// Whether the controls that begin at `at` are other than those that are not shown, or break a part.
+    fn is_suspect(&self, bytes: &[u8], at: usize) -> bool {
+        behind_unshown(bytes, at).is_none_or(|behind| self.breaks.is_one(bytes, at, behind))
     }
-}
 
-/// Where, from `at` on, the next CR or BS lies that moves text, or SI, which is not shown. A CR at the end of a line does nothing.
-fn move_from(bytes: &[u8], mut at: usize) -> Option<usize> {
-    loop {
-        at += memchr3(b'\r', 0x08, 0x0f, bytes.get(at..)?)?;
-        if !matches!(bytes.get(at..)?, [b'\r', b'\n', ..]) {
-            return Some(at);
+    /// Where, from `at` on, the next CR or BS lies that moves text, or the next SI that may break a part. A CR at the end of a line
+    /// does not.
+    fn move_from(&self, bytes: &[u8], mut at: usize) -> Option<usize> {
+        loop {
+            at += memchr3(b'\r', 0x08, SI, bytes.get(at..)?)?;
+            match bytes.get(at..)? {
+                [b'\r', b'\n', ..] => {}
+                [SI, ..] if !self.is_suspect(bytes, at) => {}
+                _ => return Some(at),
+            }
+            at += 1;
         }
-        at += 1;
+    }
+
+    /// Where, from `at` on, the next TAB lies that may be the blanks of a part.
+    fn tab_from(&self, bytes: &[u8], at: usize) -> Option<usize> {
+        let mut tabs = memchr_iter(b'\t', bytes.get(at..)?).map(|tab| at + tab);
+        tabs.find(|tab| self.breaks.is_tab_one(bytes, *tab))
     }
 }
 
-/// Pairs of bytes.
+/// Where parts may be broken.
 #[derive(Debug)]
-struct Joints([[u64; 4]; 256]);
+struct Breaks {
+    parts: Vec<Vec<u8>>,
+    /// For every byte, the places within parts that it stands before.
+    places: [Vec<Place>; 256],
+    /// For every byte, which ones may stand behind a break that it stands before: a set of 256 bits.
+    pairs: [[u64; 4]; 256],
+}
 
-impl Joints {
-    fn add(&mut self, first: u8, second: u8) {
-        self.0[usize::from(first)][usize::from(second / 64)] |= 1 << (second % 64);
+/// A place within a part.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    part: usize,
+    at: usize,
+    /// The byte behind it.
+    behind: u8,
+}
+
+impl Breaks {
+    fn of(parts: Vec<Vec<u8>>) -> Self {
+        let (mut places, mut pairs) = ([const { Vec::new() }; 256], [[0; 4]; 256]);
+        let mut add = |first: u8, second: u8| pairs[usize::from(first)][usize::from(second / 64)] |= 1 << (second % 64);
+        for (part, bytes) in parts.iter().enumerate() {
+            for (at, pair) in bytes.windows(2).enumerate() {
+                places[usize::from(pair[0])].push(Place { part, at: at + 1, behind: pair[1] });
+                // Where several controls stand together, one of them stands behind the first.
+                [pair[1], ESC, SI].into_iter().for_each(|second| add(pair[0], second));
+                if pair[1] == b' ' {
+                    add(pair[0], b'\t');
+                }
+            }
+        }
+        Self { parts, places, pairs }
     }
 
-    fn has(&self, first: u8, second: u8) -> bool {
-        self.0[usize::from(first)][usize::from(second / 64)] >> (second % 64) & 1 == 1
+    /// Whether a part may be broken between two bytes.
+    #[inline]
+    fn has_pair(&self, first: u8, second: u8) -> bool {
+        self.pairs[usize::from(first)][usize::from(second / 64)] >> (second % 64) & 1 == 1
+    }
+
+    /// Whether what is not shown of `bytes`, from `at` to `behind`, is the first break within a part.
+    fn is_one(&self, bytes: &[u8], at: usize, behind: usize) -> bool {
+        let (Some(before), Some(behind)) = (bytes.get(..at), bytes.get(behind..)) else { return true };
+        let Some(last) = before.last() else { return false };
+        self.places[usize::from(*last)].iter().any(|place| {
+            behind.first().is_none_or(|first| *first == place.behind || is_break(*first))
+                && self.split(*place).is_some_and(|(head, rest)| before.ends_with(head) && goes_on(behind, rest))
+        })
+    }
+
+    /// Whether the blanks of a TAB are within a part, nothing before it within that part being broken.
+    fn is_tab_one(&self, bytes: &[u8], tab: usize) -> bool {
+        let (before, behind) = bytes.split_at_checked(tab).unwrap_or_default();
+        let behind = without_blanks(behind);
+        let last = before.last().map_or(0, |last| usize::from(*last));
+        let within = self.places[last].iter().filter(|place| place.behind == b' ');
+        let mut splits = within.filter_map(|place| self.split(*place));
+        splits.any(|(head, rest)| before.ends_with(head) && goes_on(behind, without_blanks(rest)))
+            || self.parts.iter().any(|part| part.first() == Some(&b' ') && goes_on(behind, without_blanks(part)))
+    }
+
+    fn split(&self, place: Place) -> Option<(&[u8], &[u8])> {
+        self.parts.get(place.part)?.split_at_checked(place.at)
     }
 }
 
-/// Where the sequences end that begin at the ESC at `at` and show nothing: colours, and erasing behind the text. `None` if one
-/// of them is something else.
+/// Whether `bytes` begin with the rest of a part, as far as it is not broken again.
+fn goes_on(bytes: &[u8], rest: &[u8]) -> bool {
+    let same = bytes.iter().zip(rest).take_while(|(byte, wanted)| byte == wanted).count();
+    same == rest.len() || bytes.get(same).is_none_or(|byte| is_break(*byte))
+}
+
+/// Whether a byte may be that of a break.
+const fn is_break(byte: u8) -> bool {
+    matches!(byte, ESC | SI | b'\t')
+}
+
+fn without_blanks(bytes: &[u8]) -> &[u8] {
+    let blanks = bytes.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    bytes.get(blanks..).unwrap_or_default()
+}
+
+/// Where the controls end that begin at `at` and show nothing: colours, erasing behind the text, the usual character set. `None`
+/// if one of them is something else.
 fn behind_unshown(bytes: &[u8], at: usize) -> Option<usize> {
     let mut end = at;
-    while bytes.get(end) == Some(&ESC) {
-        let params = bytes.get(end + 2..).filter(|_| bytes.get(end + 1) == Some(&b'['))?;
-        let len = params.iter().position(|byte| !matches!(byte, b' '..=b'?'))?;
-        match params.get(..=len)? {
-            [.., b'm'] | [b'K'] | [b'0', b'K'] => end += len + 3,
-            _ => return None,
-        }
+    loop {
+        end += match bytes.get(end..)? {
+            [SI, ..] => 1,
+            [ESC, b'(', b'B', ..] => 3,
+            [ESC, b'[', params @ ..] => {
+                let len = params.iter().position(|byte| !matches!(byte, b' '..=b'?'))?;
+                matches!(params.get(..=len)?, [.., b'm'] | [b'K'] | [b'0', b'K']).then_some(len + 3)?
+            }
+            [ESC, ..] => return None,
+            _ => return Some(end),
+        };
     }
-    Some(end)
 }
 
 /// The suspects among the whole lines of a stretch of a log.
@@ -148,8 +224,6 @@ pub(super) struct Suspects<'a> {
     bytes: &'a [u8],
     /// Without one, every line is suspect.
     suspicion: Option<&'a Suspicion>,
-    has_pieces: bool,
-    piece: Finder<'static>,
     /// Where the next of each kind lies, if it is known.
     next: [Option<usize>; KINDS.len()],
 }
@@ -157,19 +231,17 @@ pub(super) struct Suspects<'a> {
 /// Where, from an offset on, the next thing of a kind lies that makes a line suspect.
 type Kind = fn(&Suspects<'_>, &Suspicion, usize) -> Option<usize>;
 
-const KINDS: [Kind; 6] = [
+const KINDS: [Kind; 5] = [
     |of, suspicion, at| suspicion.parts.find_at(of.bytes, at).map(|found| found.start()),
     |of, suspicion, at| suspicion.escape_from(of.bytes, at),
-    |of, _, at| move_from(of.bytes, at),
-    |of, _, at| if of.has_pieces { of.piece_from(at) } else { None },
-    |of, suspicion, at| if suspicion.has_blank { from(at, memchr(b'\t', of.bytes.get(at..)?)) } else { None },
+    |of, suspicion, at| suspicion.move_from(of.bytes, at),
+    |of, suspicion, at| if suspicion.has_blank { suspicion.tab_from(of.bytes, at) } else { None },
     |of, suspicion, at| if suspicion.may_be_glyph { not_ascii_from(of.bytes, at) } else { None },
 ];
 
 impl<'a> Suspects<'a> {
-    /// `has_pieces`: whether lines may be records, and so pieces of rows.
-    pub(super) fn new(bytes: &'a [u8], suspicion: Option<&'a Suspicion>, has_pieces: bool) -> Self {
-        Self { bytes, suspicion, has_pieces, piece: Finder::new(b" P"), next: [Some(0); KINDS.len()] }
+    pub(super) fn new(bytes: &'a [u8], suspicion: Option<&'a Suspicion>) -> Self {
+        Self { bytes, suspicion, next: [Some(0); KINDS.len()] }
     }
 
     /// The next suspect among the lines from `at`, where one begins, on: where it begins, and where its LF is.
@@ -190,19 +262,6 @@ impl<'a> Suspects<'a> {
             }
         }
         self.next.iter().flatten().min().copied()
-    }
-
-    /// What looks like the header of a piece.
-    fn piece_from(&self, at: usize) -> Option<usize> {
-        let mut at = at;
-        loop {
-            at += self.piece.find(self.bytes.get(at..)?)?;
-            let before = self.bytes.get(..at)?;
-            if before.ends_with(b" stdout") || before.ends_with(b" stderr") {
-                return Some(at);
-            }
-            at += 1;
-        }
     }
 }
 
@@ -304,7 +363,7 @@ mod tests {
         let is_suspect = |pattern: &str, line: &str| {
             let suspicion = Suspicion::of_pattern(&parsed(pattern)).unwrap();
             let bytes = format!("before\n2026-01-02T03:04:05Z stdout F {line}\nbehind\n");
-            let found = Suspects::new(bytes.as_bytes(), Some(&suspicion), true).next(0);
+            let found = Suspects::new(bytes.as_bytes(), Some(&suspicion)).next(0);
             assert!(found.is_none_or(|found| found == (7, bytes.len() - 8)), "{pattern} in {line}: {found:?}");
             found.is_some()
         };
@@ -313,12 +372,19 @@ mod tests {
             ("needle", "n\x1b[meedle"),
             ("needle", "nee\x1b[0m\x1b[1;38;2;100;120;140mdle"),
             ("needle", "nee\x1b[K\x1b[0mdle"),
+            ("needle", "nee\x1b(B\x1b[m\x0fdle"),
+            ("needle", "nee\x0fdle"),
+            ("needle", "need\x1b[1ml\x1b[me"),
             ("needle", "dle\rnee"),
             ("needle", "dle\x1b[1Gnee"),
             ("needle", "nee\x1b]8;;http://a/\x1b\\dle"),
             ("needle", "nxx\x08\x08eedle"),
             ("needle", "nee\x1b[m\x0fdle"),
             ("nee dle", "nee\tdle"),
+            ("nee dle", "nee\t\x1b[mdle"),
+            ("nee dle", "nee\x1b[m\tdle"),
+            ("nee   dle", "nee \t dle"),
+            (" nee dle", "x\tnee dle"),
             ("needle", "x stdout P "),
             ("404", "\u{e0404}"),
         ] {
@@ -329,6 +395,16 @@ mod tests {
             "\x1b[38;5;244m12:00\x1b[0m \x1b[38;2;100;120;140mneed\x1b[K x\tle \u{200b} P é\r",
         ] {
             assert!(!is_suspect("needle", line), "{}", line.escape_debug());
+        }
+        for (pattern, line) in [
+            ("needle", "one\x1b[mdle"),
+            ("needle", "nee\x1b[md"),
+            ("needle", "one\x0fd\x1b(B"),
+            ("nee dle", "nee\td"),
+            ("nee dle", "one\tdle"),
+            (" nee", "\tne"),
+        ] {
+            assert!(!is_suspect(pattern, line), "{pattern} in {}", line.escape_debug());
         }
     }
 }

@@ -66,14 +66,16 @@ impl Growing {
 /// Content that breaks words in every way that a terminal knows.
 fn content() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
-        6 => prop_oneof!["foo", "bar", "fo", "o", "b", "ar", "Foo", " ", "error: ", "FAIL", "ED", "404", "é", "größe"]
+        6 => prop_oneof!["foo", "bar", "fo", "o", "b", "ar", "Foo", " ", "error: ", "fatal", "not", "ok", "E", ": l", "ine 2: x", "FAIL", "ED", "404", "é", "größe"]
             .prop_map(String::into_bytes),
         3 => Just(b"\x1b[31m".to_vec()),
         2 => Just(b"\x1b[m".to_vec()),
         1 => Just(b"\x1b[K".to_vec()),
         1 => Just(b"\r".to_vec()),
         1 => Just(b"\x08".to_vec()),
-        1 => Just(b"\t".to_vec()),
+        2 => Just(b"\t".to_vec()),
+        1 => Just(b"\x0f".to_vec()),
+        1 => Just(b"\x1b(B".to_vec()),
         1 => Just(b"\x1b[2D".to_vec()),
         1 => Just(b"\x1b[1G".to_vec()),
         1 => Just(b"\x1b[2K".to_vec()),
@@ -148,6 +150,8 @@ const PATTERNS: &[&str] = &[
     "31m",
     "o f",
     "  ",
+    "  f",
+    "foo  bar",
     "f.?o",
     "(?:)",
     "[k]o",
@@ -249,6 +253,32 @@ fn two_threads_count_as_one_does_also_where_a_row_goes_on_over_the_middle() {
             assert_eq!(rank(&log.log, &query, &hits, offset, Tail::Hold).unwrap(), step as u64);
         }
         assert!(hits.memory_bytes() < 1 << 10);
+    }
+}
+
+#[test]
+fn two_threads_find_what_one_does_in_either_half() {
+    const PIECE: &[u8] = b"2026-01-02T03:04:05.123456789Z stdout P fo\n";
+    const OTHER: &[u8] = b"2026-01-02T03:04:05.123456789Z stderr F bar\n";
+    let query = Query::new("foo", false).unwrap();
+    let times = usize::try_from(scan::THREAD_BYTES).unwrap() / (PIECE.len() + OTHER.len()) + 1000;
+    for filler in [OTHER, PIECE] {
+        let filler = [filler, OTHER].concat().repeat(times / 4);
+        for places in [vec![1], vec![3], vec![1, 3], vec![0, 1], vec![2, 3], vec![]] {
+            let (mut bytes, mut starts) = (Vec::new(), Vec::new());
+            for quarter in 0..4 {
+                if places.contains(&quarter) {
+                    starts.push(bytes.len() as u64);
+                    bytes.extend(b"2026-01-02T03:04:05.123456789Z stderr F foo\n");
+                }
+                bytes.extend(&filler);
+            }
+            bytes.extend(b"2026-01-02T03:04:05.123456789Z stdout F bar\n");
+            let log = Growing::new(&bytes);
+            let found = |from, towards| log.find(&query, None, from, towards, u64::MAX, Tail::Hold);
+            assert_eq!(found(0, Towards::Down), starts.first().copied(), "{places:?}");
+            assert_eq!(found(u64::MAX, Towards::Up), starts.last().copied(), "{places:?}");
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use super::shown::Progress;
 use super::suspects::Suspects;
 use crate::cri::Tag;
 use crate::error::{Error, Result};
-use crate::log::{Checkpoint, Format, LogFile, MAX_LINE_BYTES, Tail};
+use crate::log::{Checkpoint, LogFile, MAX_LINE_BYTES, Tail};
 
 /// How much is read at once. It is gone over several times, so it should stay in the cache.
 const READ_BYTES: usize = 256 << 10;
@@ -82,7 +82,7 @@ impl Walk<'_> {
     /// Goes over lines that begin where no entry is open.
     fn lines(&mut self, offset: u64, bytes: &[u8]) -> Result<Went> {
         let format = self.log.format();
-        let mut suspects = Suspects::new(bytes, self.query.suspicion(), format == Format::Cri);
+        let mut suspects = Suspects::new(bytes, self.query.suspicion());
         let mut at = 0;
         while let Some((start, lf)) = suspects.next(at) {
             let line = bytes.get(start..lf).unwrap_or_default();

@@ -87,7 +87,10 @@ pub(super) fn known(model: &mut Model, ticket: Ticket, known: Known) -> Vec<Effe
 /// What was known of rows stays until it is known anew: counting begins again with every row that is appended.
 fn take_known(log: &mut Log, known: Known) {
     let total_rows = known.total_rows.or(log.known.total_rows);
-    log.known = Known { total_rows, ..known };
+    // An answer without rows says nothing of those on screen.
+    let is_of_window = known.numbers.len() == log.window.rows.len();
+    let numbers = if is_of_window { known.numbers } else { std::mem::take(&mut log.known.numbers) };
+    log.known = Known { total_rows, numbers, ..known };
     note_seen(log);
 }
 
@@ -115,6 +118,8 @@ pub(super) fn look_anew(model: &mut Model) -> Vec<Effect> {
         return aim_at(model, Aim::End);
     }
     let place = model.current_row().map_or(0, |row| row.offset);
+    // What was looked for before is shown among other rows only if it is one of them.
+    model.log.at = None;
     seek(model, Goal::Around(place), "")
 }
 

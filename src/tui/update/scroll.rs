@@ -20,10 +20,12 @@ pub(super) fn go(model: &mut Model, how: Move) -> Vec<Effect> {
     match how {
         Move::Top => {
             leave(model);
+            model.log.at = None;
             aim_at(model, Aim::Start)
         }
         Move::Bottom => {
             model.log.follow = true;
+            model.log.at = None;
             model.tree.chosen &= !model.log.is_alive;
             aim_at(model, Aim::End)
         }

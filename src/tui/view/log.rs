@@ -68,6 +68,9 @@ fn draw_rows(model: &Model, area: Rect, buffer: &mut Buffer) {
     if log.window.rows.is_empty() && lens.sieve.narrows() && log.request.is_none() {
         return say(model, buffer, area, &["no row passes the filter"]);
     }
+    if log.looking.is_some() && !log.is_seeking() {
+        return say(model, buffer, area, &["looking for rows that pass the filter"]);
+    }
     let (above, rows) = log.window.rows.split_at_checked(log.top).unwrap_or_default();
     let columns = model.log_columns();
     let rows = LogRows {
