@@ -280,6 +280,37 @@ fn progress_shows_its_last_state_and_unfolds_with_its_times() {
 }
 
 #[test]
+fn what_is_unfolded_can_be_found() {
+    let log = Log::new("2026-05-06T12:00:00Z stdout F plain\n2026-05-06T12:00:01Z stdout F step 5\r\x1b[Kdone 5\n");
+    let mut sim = log.open(SMALL);
+    typed(&mut sim, "/", "step");
+    assert!(last_line(&mut sim).ends_with("no row matches step"), "{}", last_line(&mut sim));
+    sim.keys("p n");
+    assert!(last_line(&mut sim).starts_with("/step 1 of 1"), "{}", last_line(&mut sim));
+    sim.keys("Esc p");
+    typed(&mut sim, "&", "step");
+    assert!(sim.screen().contains("no row passes the filter"), "{}", sim.screen());
+    sim.keys("p");
+    assert_eq!(rows(&mut sim)[0], "step 5");
+}
+
+#[test]
+fn a_match_far_in_a_long_row_comes_into_sight() {
+    let far = |n: usize| if n == 11 { format!("{}FAR{}", "y".repeat(500), "z".repeat(50)) } else { format!("row {n}") };
+    let log = Log::of_rows((1..=30).map(far));
+    let mut sim = log.open(SMALL);
+    typed(&mut sim, "/", "FAR");
+    assert!(sim.screen().contains("yyFARzz"), "{}", sim.screen());
+    typed(&mut sim, "/", "row 2$");
+    assert!(sim.screen().contains("row 2"), "back at the left edge");
+    let log = Log::of_rows((1..=3).map(|n| format!("{n} {} DEEP {}", "word ".repeat(6000), "word ".repeat(6000))));
+    let mut sim = log.open(SMALL);
+    sim.keys("w");
+    typed(&mut sim, "/", "DEEP");
+    assert!(sim.screen().contains("DEEP"), "{}", sim.screen());
+}
+
+#[test]
 fn long_rows_scroll_sideways_and_the_place_is_kept() {
     let log = Log::of_rows((1..=100).map(|n| format!("{n} {}", "abcdefghij".repeat(20))));
     let mut sim = log.open(SMALL);

@@ -17,6 +17,8 @@ pub struct Query {
     wanted: Wanted,
     /// As it was asked for; empty for errors.
     pattern: Arc<str>,
+    /// What of the rows is shown, and so looked at.
+    progress: Progress,
     /// Which raw bytes may be of a match.
     suspicion: Option<Arc<Suspicion>>,
 }
@@ -40,13 +42,35 @@ impl Query {
         let regex = RegexBuilder::new(pattern).case_insensitive(any_case).build().map_err(|error| reason(&error))?;
         let parsed = ParserBuilder::new().case_insensitive(any_case).build().parse(pattern);
         let suspicion = parsed.ok().and_then(|parsed| Suspicion::of_pattern(&parsed));
-        Ok(Self { wanted: Wanted::Pattern(regex), suspicion: suspicion.map(Arc::new), pattern: asked })
+        Ok(Self {
+            wanted: Wanted::Pattern(regex),
+            suspicion: suspicion.map(Arc::new),
+            pattern: asked,
+            progress: Progress::Last,
+        })
     }
 
     /// Rows that tell of an error.
     #[must_use]
     pub fn errors() -> Self {
-        Self { wanted: Wanted::Errors, suspicion: Suspicion::of_texts(LITERALS).map(Arc::new), pattern: Arc::from("") }
+        Self {
+            wanted: Wanted::Errors,
+            suspicion: Suspicion::of_texts(LITERALS).map(Arc::new),
+            pattern: Arc::from(""),
+            progress: Progress::Last,
+        }
+    }
+
+    /// The same in rows that show so much of what they overwrote; at first it is their last state.
+    #[must_use]
+    pub fn showing(self, progress: Progress) -> Self {
+        Self { progress, ..self }
+    }
+
+    /// How much of what rows overwrote is looked at.
+    #[must_use]
+    pub const fn progress(&self) -> Progress {
+        self.progress
     }
 
     /// The pattern as it was asked for.
@@ -91,7 +115,7 @@ impl Query {
 impl PartialEq for Query {
     fn eq(&self, other: &Self) -> bool {
         match (&self.wanted, &other.wanted) {
-            (Wanted::Pattern(a), Wanted::Pattern(b)) => a.as_str() == b.as_str(),
+            (Wanted::Pattern(a), Wanted::Pattern(b)) => a.as_str() == b.as_str() && self.progress == other.progress,
             (Wanted::Errors, Wanted::Errors) => true,
             _ => false,
         }

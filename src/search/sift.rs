@@ -77,7 +77,7 @@ impl Sieve {
         let mut shown = match &self.filter {
             None => vec![true; rows.len()],
             Some(filter) => {
-                let passes = |row: &Row| filter.query.matches(row, Progress::Last) != filter.is_inverse;
+                let passes = |row: &Row| filter.query.matches(row, filter.query.progress()) != filter.is_inverse;
                 near(&rows.iter().map(passes).collect::<Vec<_>>(), self.context)
             }
         };

@@ -8,7 +8,6 @@ use std::ops::ControlFlow;
 use memchr::{memchr, memrchr};
 
 use super::query::Query;
-use super::shown::Progress;
 use super::suspects::Suspects;
 use crate::cri::Tag;
 use crate::error::{Error, Result};
@@ -98,7 +97,7 @@ impl Walk<'_> {
                 Ok(record) => record.content,
                 Err(_) => line,
             };
-            let is_match = self.query.is_in(shown, Progress::Last);
+            let is_match = self.query.is_in(shown, self.query.progress());
             if is_match && (self.found)(Match { offset: place.offset, is_open: false }).is_break() {
                 return Ok(ControlFlow::Break(place));
             }
@@ -117,7 +116,7 @@ impl Walk<'_> {
                 return Ok(ControlFlow::Break(rows.open().unwrap_or_else(|| rows.before())));
             }
             let found = Match { offset: row.offset, is_open: rows.open().is_some() };
-            if self.query.matches(&row, Progress::Last) && (self.found)(found).is_break() {
+            if self.query.matches(&row, self.query.progress()) && (self.found)(found).is_break() {
                 break;
             }
             if !found.is_open && rows.after().is_settled() {

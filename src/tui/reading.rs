@@ -11,7 +11,6 @@ use super::msg::{Goal, HitCount, Known, Msg, Page, PageRequest, Sought, Target, 
 use crate::error::Result;
 use crate::file::{FilePath, dirs_of};
 use crate::log::{Anchor, Change, Index, LogFile, Standing, Tail};
-use crate::sanitise::Progress;
 use crate::search::{Around, Filter, Found, Hits, Query, Sifting, Towards, find, rank, scan};
 use crate::time::Time;
 
@@ -420,6 +419,6 @@ impl Scan {
     /// Whether the row that begins there matches: what was looked for may be something else.
     fn is_hit(&self, file: &LogFile, row: u64, tail: Tail) -> Result<bool> {
         let rows = file.window(Anchor::From(row), 1, tail)?.rows;
-        Ok(rows.first().is_some_and(|found| found.offset == row && self.query.matches(found, Progress::Last)))
+        Ok(rows.first().is_some_and(|found| found.offset == row && self.query.matches(found, self.query.progress())))
     }
 }

@@ -4,7 +4,7 @@
 //! being read is found again by its offset. At most one request is out; what happens meanwhile waits for its answer: moves as
 //! a debt, news from the disk as `stale`.
 
-use super::scroll::{last_top, leave, note_seen, shift, show_at};
+use super::scroll::{last_top, leave, note_seen, shift, show_at, show_match};
 use crate::file::FilePath;
 use crate::join::{Place, RunHead, ShState};
 use crate::log::{Anchor, Tail, Window};
@@ -114,12 +114,12 @@ pub(super) fn look_anew(model: &mut Model) -> Vec<Effect> {
     if model.log.path.is_none() {
         return Vec::new();
     }
-    if model.log.follow {
-        return aim_at(model, Aim::End);
-    }
     let place = model.current_row().map_or(0, |row| row.offset);
     // What was looked for before is shown among other rows only if it is one of them.
     model.log.at = None;
+    if model.log.follow {
+        return aim_at(model, Aim::End);
+    }
     seek(model, Goal::Around(place), "")
 }
 
@@ -231,6 +231,7 @@ pub(super) fn arrived(model: &mut Model, ticket: Ticket, page: Page) -> Vec<Effe
             model.log.at = target.or(model.log.at);
             model.said = page.target.filter(|target| target.has_wrapped).map(|_| "went on from the other end".into());
             show_at(model, aimed, line_before);
+            show_match(model, aimed);
         }
     }
     match model.open_at.take() {

@@ -3,11 +3,16 @@
 //! A place on screen is a row of the window and a line of that row. What the rows at hand do not allow is left as a rest for
 //! [`super::log`] to fetch.
 
+use std::ops::Range;
+
+use unicode_width::UnicodeWidthStr;
+
 use super::keys::Move;
 use super::log::{aim_at, reach};
 use super::tree;
 use crate::log::Row;
 use crate::model::Phase;
+use crate::sanitise::{Progress, plain};
 use crate::tui::layout::{Pane, log_parts};
 use crate::tui::model::{Aim, Log, Model, Request, telling_place};
 use crate::tui::msg::Effect;
@@ -126,6 +131,31 @@ pub(super) fn show_at(model: &mut Model, offset: u64, line_before: Option<usize>
     let lines_of = model.lines_of();
     let place = (0..above).fold((row, 0), |place, _| line_above(&model.log, &lines_of, place));
     (model.log.top, model.log.line) = place;
+}
+
+/// Shows what was searched for in a row that is too long for all of it to be on screen: sideways, or further down in its lines.
+pub(super) fn show_match(model: &mut Model, offset: u64) {
+    let (progress, width) = (model.lens.sieve.progress, usize::from(model.log_columns().text).max(1));
+    let place = model.log.window.rows.iter().position(|row| row.offset == offset);
+    let found = place.and_then(|at| Some((at, model.log.window.rows.get(at)?))).zip(model.lens.search.as_ref());
+    let Some(((at, row), query)) = found.filter(|_| progress == Progress::Last) else { return };
+    let text = plain(&row.text, progress);
+    let Some(mark) = query.marks(&text).into_iter().next() else { return };
+    let columns = |range: Range<usize>| text.get(range).unwrap_or_default().width();
+    let (start, marked) = (columns(0..mark.start), columns(mark));
+    if !model.lens.wrap {
+        let is_seen = model.log.sideways <= start && start + marked <= model.log.sideways + width;
+        if !is_seen {
+            model.log.sideways = if start + marked <= width { 0 } else { start.saturating_sub(width / 3) };
+        }
+        return;
+    }
+    let (height, line) = (model.log_height(), start / width);
+    let above: usize = model.log.window.rows.iter().take(at).skip(model.log.top).map(model.lines_of()).sum();
+    let on_screen = (above + line).checked_sub(model.log.line).filter(|line| *line < height && at >= model.log.top);
+    if on_screen.is_none() {
+        (model.log.top, model.log.line) = (at, line.saturating_sub(height / 3));
+    }
 }
 
 /// The line before a place; none comes before the first.

@@ -88,7 +88,7 @@ fn search(model: &mut Model, pattern: &str, is_literal: bool) -> Result<Vec<Effe
     if pattern.is_empty() {
         return Ok(clear_search(model));
     }
-    model.lens.search = Some(Query::new(pattern, is_literal)?);
+    model.lens.search = Some(Query::new(pattern, is_literal)?.showing(model.lens.sieve.progress));
     model.past.push(pattern);
     model.log.known.hits = None;
     let from = model.current_row().map_or(0, |row| row.offset);
@@ -128,7 +128,10 @@ fn filter(model: &mut Model, pattern: &str, is_literal: bool) -> Result<Vec<Effe
     let (is_inverse, pattern) = pattern.strip_prefix('!').map_or((false, pattern), |pattern| (true, pattern));
     let filter = match pattern {
         "" => None,
-        pattern => Some(Filter { query: Query::new(pattern, is_literal)?, is_inverse }),
+        pattern => {
+            let query = Query::new(pattern, is_literal)?.showing(model.lens.sieve.progress);
+            Some(Filter { query, is_inverse })
+        }
     };
     if !pattern.is_empty() {
         model.past.push(pattern);
@@ -170,6 +173,12 @@ pub(super) fn unfold(model: &mut Model) -> Vec<Effect> {
         Progress::All => (Progress::Last, "what was overwritten shows its last state"),
     };
     sieve.progress = progress;
+    // What is looked for is looked for in what is shown.
+    if let Some(filter) = &mut sieve.filter {
+        filter.query = filter.query.clone().showing(progress);
+    }
+    model.lens.search = model.lens.search.take().map(|query| query.showing(progress));
+    (model.log.known.hits, model.log.known.passed) = (None, None);
     model.said = Some(said.into());
     look_anew(model)
 }
