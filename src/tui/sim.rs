@@ -124,7 +124,7 @@ pub fn text(buffer: &Buffer) -> String {
         let mut row = String::new();
         let mut x = buffer.area.left();
         while x < buffer.area.right() {
-            let symbol = buffer.cell((x, y)).map_or(" ", |cell| cell.symbol());
+            let symbol = buffer.cell((x, y)).map_or(" ", |cell| shown(cell.symbol()));
             row.push_str(symbol);
             // The cells behind a wide character belong to it.
             x = x.saturating_add(u16::try_from(symbol.width()).unwrap_or(1).max(1));
@@ -133,6 +133,12 @@ pub fn text(buffer: &Buffer) -> String {
         text.push('\n');
     }
     text
+}
+
+/// What a cell shows; some tell the terminal where to show it.
+fn shown(symbol: &str) -> &str {
+    let pinned = symbol.split_once('H').and_then(|(_, rest)| rest.split_once('\x1b')).map(|(grapheme, _)| grapheme);
+    pinned.filter(|_| symbol.contains('\x1b')).unwrap_or(symbol)
 }
 
 /// The pieces of a buffer's rows that are not in the plain style: row, column, style, text.
@@ -150,7 +156,7 @@ pub fn styles(buffer: &Buffer) -> String {
             {
                 continue;
             }
-            let piece: String = run.iter().map(|(_, cell)| cell.symbol()).collect();
+            let piece: String = run.iter().map(|(_, cell)| shown(cell.symbol())).collect();
             let style = format!("{:?}/{:?} {:?}", first.fg, first.bg, first.modifier);
             let _ = writeln!(dump, "{y:>3},{x:<3} {style:<40} {piece:?}");
         }

@@ -9,14 +9,15 @@
 //! Whatever the rows hold reaches the screen through the sanitiser. A row longer than the pane is wide ends in `›`, or goes on in
 //! the next line where rows are wrapped. Invariant: a row takes as many lines as [`lines_of`] says.
 
+use std::num::NonZeroU16;
 use std::ops::Range;
 
 use jiff::tz::TimeZone;
-use ratatui::buffer::Buffer;
+use ratatui::buffer::{Buffer, CellDiffOption};
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 use unicode_segmentation::UnicodeSegmentation;
-use unicode_width::UnicodeWidthStr;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::cri::Stream;
 use crate::log::Row;
@@ -362,6 +363,30 @@ impl LogRows<'_> {
     }
 }
 
+/// Whether terminals disagree on how many columns a character takes: several code points of which more than the first take
+/// room (flags, skin tones, families, vowels of some scripts), or one that is told to be an emoji.
+fn is_ambiguous(grapheme: &str) -> bool {
+    let is_joined = |found: char| matches!(found, '\u{200d}' | '\u{fe0f}') || found.width() != Some(0);
+    !grapheme.is_ascii() && grapheme.chars().skip(1).any(is_joined)
+}
+
+/// Keeps a character from leaving anything in columns that are not its own, however many a terminal gives it: they are blanked before
+/// it, what follows is sent after it, and to its own place.
+fn pin(buffer: &mut Buffer, x: u16, y: u16, width: usize) {
+    let columns = u16::try_from(width).ok().and_then(NonZeroU16::new);
+    let Some(columns) = columns.filter(|columns| x + columns.get() + 2 < buffer.area.right()) else { return };
+    let next = x + columns.get();
+    if let Some(cell) = buffer.cell_mut((x, y)) {
+        let (line, here, behind) = (y + 1, x + 1, next + 1);
+        let symbol = format!("{:width$}\x1b[{line};{here}H{}\x1b[{line};{behind}H", "", cell.symbol());
+        cell.set_symbol(&symbol).set_diff_option(CellDiffOption::ForcedWidth(columns));
+    }
+    // Those behind its first column too: they are not sent now, but differ from any cell that takes their place.
+    for x in x + 1..next + 2 {
+        buffer.cell_mut((x, y)).map(|cell| cell.set_diff_option(CellDiffOption::AlwaysUpdate));
+    }
+}
+
 /// Writes graphemes: into one line of which the first `from` columns are out of sight, or into as many as it takes.
 struct Pen<'b> {
     buffer: &'b mut Buffer,
@@ -400,6 +425,9 @@ impl Pen<'_> {
         };
         if let (Ok(x), Some(y)) = (u16::try_from(column), self.line_at(line)) {
             self.buffer.set_stringn(self.area.x + x, y, grapheme, width, style);
+            if is_ambiguous(grapheme) {
+                pin(self.buffer, self.area.x + x, y, width);
+            }
         }
         true
     }
@@ -418,7 +446,7 @@ impl Pen<'_> {
             if let Some(before) = x.checked_sub(1).and_then(|x| self.buffer.cell_mut((x, y)))
                 && before.symbol().width() > 1
             {
-                before.set_symbol(" ");
+                before.set_symbol(" ").set_diff_option(CellDiffOption::None);
             }
             self.buffer.set_stringn(x, y, theme.signs.more, 1, theme.muted);
         }
@@ -541,6 +569,15 @@ mod tests {
         LogRows { is_broken_off: true, ..log_rows(&rows, &[], area.width, &theme) }.draw(&mut buffer, area);
         assert_eq!(crate::tui::sim::text(&buffer), "  whole\n  half  (unfinished)\n");
         assert_eq!(lines(&rows, 0, 30), "  whole\n  half\n");
+    }
+
+    #[test]
+    fn characters_of_which_terminals_disagree_are_pinned_to_their_columns() {
+        let buffer = draw(&[row(Some(Stream::Stdout), "a🇩🇪b นำ e\u{301}")], 0, 30, 1);
+        assert_eq!(buffer[(3, 0)].symbol(), "  \x1b[1;4H🇩🇪\x1b[1;6H");
+        assert_eq!(buffer[(5, 0)].diff_option, CellDiffOption::AlwaysUpdate);
+        assert_eq!(crate::tui::sim::text(&buffer), "  a🇩🇪b นำ e\u{301}\n");
+        assert!(!is_ambiguous("e\u{301}") && !is_ambiguous("日") && is_ambiguous("👍🏽") && is_ambiguous("❤\u{fe0f}"));
     }
 
     #[test]
