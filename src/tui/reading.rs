@@ -15,8 +15,10 @@ use crate::sanitise::Progress;
 use crate::search::{Around, Found, Hits, Query, Sifting, Towards, find, rank, scan};
 use crate::time::Time;
 
-/// How many bytes are counted or looked through at once: some milliseconds.
+/// How many bytes are looked through at once: some milliseconds.
 const SLICE_BYTES: u64 = 8 << 20;
+/// How many bytes are counted at once: some milliseconds, too.
+const COUNT_BYTES: u64 = 16 << 20;
 /// How long a request is worked on before newer ones are taken in.
 const SLICE: Duration = Duration::from_millis(5);
 /// The least time between two reports of how far the work in the background has come.
@@ -155,11 +157,11 @@ impl Reading {
             return self.work(job);
         }
         let Some(tail) = self.last.as_ref().map(|last| last.request.tail) else { return Ok(Vec::new()) };
-        if !self.is_counted {
-            self.count()?;
-        } else if let Some(scan) = [&mut self.search, &mut self.filter].into_iter().flatten().find(|scan| !scan.is_done)
-        {
+        // What was asked for before what is always told.
+        if let Some(scan) = [&mut self.search, &mut self.filter].into_iter().flatten().find(|scan| !scan.is_done) {
             scan.is_done = scan.go_on(&self.file, tail)?;
+        } else if !self.is_counted {
+            self.count()?;
         }
         self.report()
     }
@@ -187,7 +189,7 @@ impl Reading {
     }
 
     fn count(&mut self) -> Result<()> {
-        self.is_counted = self.file.feed(&mut self.index, SLICE_BYTES)? < SLICE_BYTES;
+        self.is_counted = self.file.feed(&mut self.index, COUNT_BYTES)? < COUNT_BYTES;
         Ok(())
     }
 
