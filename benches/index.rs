@@ -19,7 +19,7 @@ use rundown::time::Time;
 
 const LOG_BYTES: usize = 64 << 20;
 const READ_BYTES: usize = 1 << 20;
-const SLICE_BYTES: u64 = 8 << 20;
+const SLICE_BYTES: u64 = 16 << 20;
 
 /// Lines of about 170 bytes, a tenth of them on standard error, one in a thousand a piece.
 fn generate(bytes: usize) -> Vec<u8> {

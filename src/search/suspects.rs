@@ -144,7 +144,9 @@ impl Breaks {
             for (at, pair) in bytes.windows(2).enumerate() {
                 places[usize::from(pair[0])].push(Place { part, at: at + 1, behind: pair[1] });
                 // Where several controls stand together, one of them stands behind the first.
-                [pair[1], ESC, SI].into_iter().for_each(|second| add(pair[0], second));
+                for second in [pair[1], ESC, SI] {
+                    add(pair[0], second);
+                }
                 if pair[1] == b' ' {
                     add(pair[0], b'\t');
                 }

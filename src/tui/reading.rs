@@ -14,8 +14,10 @@ use crate::log::{Anchor, Change, Index, LogFile, Standing, Tail};
 use crate::search::{Around, Filter, Found, Hits, Query, Sifting, Towards, find, rank, scan};
 use crate::time::Time;
 
-/// How many bytes are counted or looked through at once: some milliseconds.
+/// How many bytes are looked through at once: some milliseconds.
 const SLICE_BYTES: u64 = 8 << 20;
+/// How many bytes are counted at once: some milliseconds, too.
+const COUNT_BYTES: u64 = 16 << 20;
 /// How long a request is worked on before newer ones are taken in.
 const SLICE: Duration = Duration::from_millis(5);
 /// The least time between two reports of how far the work in the background has come.
@@ -182,7 +184,7 @@ impl Reading {
     }
 
     fn count(&mut self) -> Result<()> {
-        self.is_counted = self.is_counted || self.file.feed(&mut self.index, SLICE_BYTES)? < SLICE_BYTES;
+        self.is_counted = self.is_counted || self.file.feed(&mut self.index, COUNT_BYTES)? < COUNT_BYTES;
         Ok(())
     }
 
