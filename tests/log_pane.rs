@@ -375,3 +375,15 @@ fn a_click_makes_a_row_the_current_one() {
     sim.mouse(rundown::tui::msg::Mouse::Click, 10, 7);
     assert_eq!(current(&mut sim), "row 5");
 }
+
+#[test]
+fn a_colour_left_on_is_still_on_pages_further_down() {
+    let log =
+        Log::of_rows((0..250).map(|n| if n == 0 { "\x1b[32mgreen from here".to_owned() } else { format!("row {n}") }));
+    let mut sim = log.open(SMALL);
+    for keys in ["", "PageDown PageDown PageDown PageDown", "G"] {
+        let styles = sim.keys(keys).styles();
+        let greens = styles.lines().filter(|line| line.contains("Green/") && line.contains("row ")).count();
+        assert!(greens >= 17, "{keys}: {styles}");
+    }
+}

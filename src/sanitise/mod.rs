@@ -103,6 +103,18 @@ impl Sanitiser {
         Self { style: Style::default(), progress }
     }
 
+    /// One that goes on with the style that rows before have left switched on.
+    #[must_use]
+    pub fn going_on(progress: Progress, style: Style) -> Self {
+        Self { style, ..Self::new(progress) }
+    }
+
+    /// The style that the rows so far have left switched on.
+    #[must_use]
+    pub const fn style(&self) -> Style {
+        self.style
+    }
+
     /// The text of one row and its styles. Neighbouring spans differ in style or link; no span is empty.
     pub fn row(&mut self, bytes: &[u8]) -> Vec<Span> {
         self.row_within(bytes, usize::MAX)

@@ -16,6 +16,7 @@ use crate::file::FilePath;
 use crate::join::{JobNode, Place, RunHead, RunNode, ShNode, ShState};
 use crate::log::{Row, Standing, Window};
 use crate::model::{JobId, Outcome, Phase, RunId};
+use crate::sanitise::Style;
 use crate::time::Time;
 use crate::tui::keymap::{Context, Keymap};
 use crate::tui::layout::{Layout, Pane, log_parts};
@@ -180,6 +181,8 @@ pub struct Log {
     pub is_broken_off: bool,
     /// The rows at hand: those on screen and some more at either side.
     pub window: Window,
+    /// What the rows before those at hand have left switched on.
+    pub style: Style,
     /// The first row on screen, counted in the window.
     pub top: usize,
     /// How many lines of that row are scrolled out of sight, where rows are wrapped.

@@ -10,6 +10,7 @@ use crate::file::FilePath;
 use crate::join::RunNode;
 use crate::log::{Anchor, Standing, Tail, Window};
 use crate::model::RunId;
+use crate::sanitise::Style;
 use crate::search::{Query, Sieve, Towards};
 use crate::time::Time;
 use crate::tui::keymap::Key;
@@ -175,6 +176,8 @@ impl PageRequest {
 pub struct Page {
     /// The rows asked for.
     pub window: Window,
+    /// What the rows before them have left switched on.
+    pub style: Style,
     /// What is known of the log.
     pub known: Known,
     /// Counts how often the file was replaced or cut short: offsets of another generation mean nothing.

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use super::msg::{Goal, HitCount, Known, Msg, Page, PageRequest, Sought, Target, Ticket};
 use crate::error::Result;
 use crate::file::{FilePath, dirs_of};
-use crate::log::{Anchor, Change, Index, LogFile, Standing, Tail};
+use crate::log::{Anchor, Change, Index, LogFile, Standing, Tail, Window};
+use crate::sanitise::{Sanitiser, Style};
 use crate::search::{Around, Filter, Found, Hits, Query, Sifting, Towards, find, rank, scan};
 use crate::time::Time;
 
@@ -20,6 +21,10 @@ const SLICE_BYTES: u64 = 8 << 20;
 const COUNT_BYTES: u64 = 16 << 20;
 /// How long a request is worked on before newer ones are taken in.
 const SLICE: Duration = Duration::from_millis(5);
+/// How many bytes are counted before the rows on screen are answered.
+const COUNTED_BYTES: u64 = 1 << 20;
+/// How many rows before a window tell what colours are switched on in it.
+const STYLED_ROWS: usize = 256;
 /// The least time between two reports of how far the work in the background has come.
 const REPORT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -263,18 +268,31 @@ impl Reading {
 
     fn answer(&mut self, job: Job) -> Result<Vec<Msg>> {
         let Job { request, step: Step::Gather(sifting), target, .. } = job else { return Ok(Vec::new()) };
-        let window = sifting.finish(&self.file);
+        let (window, tail) = (sifting.finish(&self.file), request.tail);
         let rows = window.rows.iter().map(|row| row.offset).collect();
-        if !self.is_counted {
+        // What has just been appended is counted at once; the rest can wait for the screen.
+        if self.file.bytes().saturating_sub(self.index.bytes()) <= COUNTED_BYTES {
             self.count()?;
         }
-        self.last = Some(Answered { span: self.span(request.tail)?, request, rows });
+        self.last = Some(Answered { span: self.span(tail)?, request, rows });
         self.standing = self.file.standing();
         let (generation, standing) = (self.file.generation(), self.standing);
         let known = self.known()?;
         self.reported = Some((Instant::now(), known.clone()));
-        let page = Page { window, known, generation, standing, target };
+        let style = self.style_before(&window, tail)?;
+        let page = Page { window, style, known, generation, standing, target };
         Ok(vec![Msg::Page(self.ticket, page)])
+    }
+
+    /// What the rows before a window have left switched on, as far back as is soon read: a terminal would know from the beginning on.
+    fn style_before(&self, window: &Window, tail: Tail) -> Result<Style> {
+        let mut sanitiser = Sanitiser::default();
+        if let Some(first) = window.rows.first().filter(|_| !window.at_start) {
+            for row in self.file.window(Anchor::Before(first.offset), STYLED_ROWS, tail)?.rows {
+                sanitiser.row_within(&row.text, 0);
+            }
+        }
+        Ok(sanitiser.style())
     }
 
     /// The times of the first and the last record; of a log whose first or last rows are none, nothing.

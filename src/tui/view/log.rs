@@ -77,6 +77,7 @@ fn draw_rows(model: &Model, area: Rect, buffer: &mut Buffer) {
         rows,
         numbers: log.known.numbers.get(log.top..).unwrap_or_default(),
         above,
+        style: log.style,
         sideways: log.sideways,
         wrap: lens.wrap,
         line: log.line,

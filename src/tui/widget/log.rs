@@ -21,7 +21,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::cri::Stream;
 use crate::log::Row;
-use crate::sanitise::{Progress, Sanitiser, Span};
+use crate::sanitise::{self, Progress, Sanitiser, Span};
 use crate::search::Query;
 use crate::time::Time;
 use crate::tui::lens::Times;
@@ -30,8 +30,8 @@ use crate::words::{self, size};
 
 /// The columns of the mark at the left.
 const GUTTER: u16 = 2;
-/// How many rows before the screen are looked at for colours left switched on.
-const MAX_ABOVE: usize = 100;
+/// How many rows before the screen are looked at for colours left switched on: all that are at hand, on most screens.
+const MAX_ABOVE: usize = 1000;
 /// How far beyond the edge a row is looked at for matches that begin before it.
 const MARK_COLUMNS: usize = 256;
 
@@ -89,6 +89,8 @@ pub struct LogRows<'a> {
     pub numbers: &'a [Option<u64>],
     /// Those before it, as far as they are at hand: a colour that one of them leaves switched on is still on.
     pub above: &'a [Row],
+    /// What the rows before those have left switched on.
+    pub style: sanitise::Style,
     /// How many columns are scrolled out at the left.
     pub sideways: usize,
     /// Long rows go on in the next line.
@@ -206,7 +208,7 @@ impl Flow {
 impl LogRows<'_> {
     /// Draws the rows that fit.
     pub fn draw(&self, buffer: &mut Buffer, body: Rect) {
-        let mut sanitiser = Sanitiser::new(self.progress);
+        let mut sanitiser = Sanitiser::going_on(self.progress, self.style);
         for row in self.above.iter().skip(self.above.len().saturating_sub(MAX_ABOVE)) {
             sanitiser.row_within(&row.text, 0);
         }
@@ -485,6 +487,7 @@ mod tests {
             rows,
             numbers: &[],
             above,
+            style: sanitise::Style::default(),
             sideways: 0,
             wrap: false,
             line: 0,
