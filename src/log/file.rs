@@ -318,7 +318,9 @@ impl LogFile {
     #[expect(clippy::missing_errors_doc, reason = "see window")]
     pub fn first_time(&self) -> Result<Option<Time>> {
         self.reading(|view| {
-            let mut lines = View { end: view.end.min(FIRST_TIME_BYTES), ..view }.lines(0);
+            // It is in the first line, nearly always.
+            let limits = Limits { buffer: FEW_ROWS_BUFFER, ..view.limits };
+            let mut lines = View { end: view.end.min(FIRST_TIME_BYTES), limits, ..view }.lines(0);
             while let Some(line) = lines.next()? {
                 if let Ok(record) = view.format.parse_line(&line) {
                     return Ok(Some(record.at));

@@ -208,6 +208,10 @@ impl Sifting {
     }
 
     fn read_below(&mut self, log: &LogFile, hits: Option<&Hits>, max_bytes: u64) -> Result<()> {
+        if self.down.at >= log.bytes() {
+            self.down.is_over = true;
+            return Ok(());
+        }
         if let Some(query) = self.sieve.wanted().filter(|_| !self.down.goes_on) {
             let keep = self.sieve.keep.filter(|keep| *keep >= self.down.at);
             match find(log, query, hits, self.down.at, Towards::Down, max_bytes, self.tail)?
@@ -264,7 +268,9 @@ impl Sifting {
         let mut rows = window.rows;
         let first = if window.at_start { 0 } else { before.min(rows.len()) };
         let end = rows.len();
-        rows.extend(log.window(Anchor::From(self.up.at), self.sieve.behind(), self.tail)?.rows);
+        if self.up.at < log.bytes() {
+            rows.extend(log.window(Anchor::From(self.up.at), self.sieve.behind(), self.tail)?.rows);
+        }
         let top = rows.get(first).map_or(0, |row| row.offset);
         let shown = self.sieve.judge(&rows);
         self.up.goes_on = shown.iter().take(first).any(|shown| *shown);

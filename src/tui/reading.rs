@@ -8,9 +8,9 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::msg::{Goal, HitCount, Known, Msg, Page, PageRequest, Sought, Target, Ticket};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::file::{FilePath, dirs_of};
-use crate::log::{Anchor, Change, Index, LogFile, Standing, Tail, Window};
+use crate::log::{Anchor, Change, Index, LogFile, Standing, Tail, WINDOW_ROW_BYTES, Window};
 use crate::sanitise::{Sanitiser, Style};
 use crate::search::{Around, Filter, Found, Hits, Query, Sifting, Towards, find, rank, scan};
 use crate::time::Time;
@@ -23,8 +23,8 @@ const COUNT_BYTES: u64 = 16 << 20;
 const SLICE: Duration = Duration::from_millis(5);
 /// How many bytes are counted before the rows on screen are answered.
 const COUNTED_BYTES: u64 = 1 << 20;
-/// How many rows before a window tell what colours are switched on in it.
-const STYLED_ROWS: usize = 256;
+/// How many bytes before a window tell what colours are switched on in it.
+const STYLED_BYTES: u64 = 64 << 10;
 /// The least time between two reports of how far the work in the background has come.
 const REPORT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -241,7 +241,7 @@ impl Reading {
                     Sight::NotYet => {}
                     Sight::Nothing => {
                         self.last = Some(Answered {
-                            span: self.span(job.request.tail)?,
+                            span: self.span(&job.request, &Window::default())?,
                             request: job.request,
                             rows: Vec::new(),
                         });
@@ -274,7 +274,7 @@ impl Reading {
         if self.file.bytes().saturating_sub(self.index.bytes()) <= COUNTED_BYTES {
             self.count()?;
         }
-        self.last = Some(Answered { span: self.span(tail)?, request, rows });
+        self.last = Some(Answered { span: self.span(&request, &window)?, request, rows });
         self.standing = self.file.standing();
         let (generation, standing) = (self.file.generation(), self.standing);
         let known = self.known()?;
@@ -288,7 +288,12 @@ impl Reading {
     fn style_before(&self, window: &Window, tail: Tail) -> Result<Style> {
         let mut sanitiser = Sanitiser::default();
         if let Some(first) = window.rows.first().filter(|_| !window.at_start) {
-            for row in self.file.window(Anchor::Before(first.offset), STYLED_ROWS, tail)?.rows {
+            let from = first.offset.saturating_sub(STYLED_BYTES);
+            for row in self.file.window_rows(from, WINDOW_ROW_BYTES, tail)? {
+                let row = row.map_err(Error::io("read", self.file.path()))?;
+                if row.offset >= first.offset {
+                    break;
+                }
                 sanitiser.row_within(&row.text, 0);
             }
         }
@@ -296,9 +301,12 @@ impl Reading {
     }
 
     /// The times of the first and the last record; of a log whose first or last rows are none, nothing.
-    fn span(&self, tail: Tail) -> Result<Option<(Time, Time)>> {
-        let last = self.file.window(Anchor::End, 1, tail)?.rows;
-        Ok(self.file.first_time()?.zip(last.first().and_then(|row| row.last_at)))
+    fn span(&self, request: &PageRequest, window: &Window) -> Result<Option<(Time, Time)>> {
+        let last = match window.rows.last().filter(|_| window.at_end && !request.sieve.narrows()) {
+            Some(last) => last.last_at,
+            None => self.file.window(Anchor::End, 1, request.tail)?.rows.first().and_then(|row| row.last_at),
+        };
+        Ok(self.file.first_time()?.zip(last))
     }
 
     /// Looks for the row that the request is about, for a slice.
