@@ -212,21 +212,8 @@ impl Sifting {
             self.down.is_over = true;
             return Ok(());
         }
-        if let Some(query) = self.sieve.wanted().filter(|_| !self.down.goes_on) {
-            let keep = self.sieve.keep.filter(|keep| *keep >= self.down.at);
-            match find(log, query, hits, self.down.at, Towards::Down, max_bytes, self.tail)?
-                .or_sooner(keep, Towards::Down)
-            {
-                Found::At(row) => self.down.at = self.down.at.max(self.context_of(log, row)?.start),
-                Found::Beyond(at) => {
-                    self.down.at = at;
-                    return Ok(());
-                }
-                Found::Nothing => {
-                    self.down.is_over = true;
-                    return Ok(());
-                }
-            }
+        if !self.meet(log, hits, max_bytes, Towards::Down)? {
+            return Ok(());
         }
         let wanted = self.wanted().1 - self.below.len();
         let (before, core) = (self.sieve.before(), self.piece_rows(wanted));
@@ -248,19 +235,8 @@ impl Sifting {
     }
 
     fn read_above(&mut self, log: &LogFile, hits: Option<&Hits>, max_bytes: u64) -> Result<()> {
-        if let Some(query) = self.sieve.wanted().filter(|_| !self.up.goes_on) {
-            let keep = self.sieve.keep.filter(|keep| *keep < self.up.at);
-            match find(log, query, hits, self.up.at, Towards::Up, max_bytes, self.tail)?.or_sooner(keep, Towards::Up) {
-                Found::At(row) => self.up.at = self.up.at.min(self.context_of(log, row)?.end),
-                Found::Beyond(at) => {
-                    self.up.at = at;
-                    return Ok(());
-                }
-                Found::Nothing => {
-                    self.up.is_over = true;
-                    return Ok(());
-                }
-            }
+        if !self.meet(log, hits, max_bytes, Towards::Up)? {
+            return Ok(());
         }
         let wanted = self.wanted().0 - self.above.len();
         let (before, core) = (self.sieve.before(), self.piece_rows(wanted));
@@ -282,6 +258,25 @@ impl Sifting {
         self.up.is_over = window.at_start && judged.next().is_none();
         self.up.at = top.min(self.up.at);
         Ok(())
+    }
+
+    /// Goes on to where the next rows may be that the filter lets through: whether it has come there, and a piece is to be read.
+    fn meet(&mut self, log: &LogFile, hits: Option<&Hits>, max_bytes: u64, towards: Towards) -> Result<bool> {
+        let is_down = towards == Towards::Down;
+        let mut side = if is_down { self.down } else { self.up };
+        let Some(query) = self.sieve.wanted().filter(|_| !side.goes_on) else { return Ok(true) };
+        let keep = self.sieve.keep.filter(|keep| (*keep >= side.at) == is_down);
+        let found = find(log, query, hits, side.at, towards, max_bytes, self.tail)?.or_sooner(keep, towards);
+        match found {
+            Found::At(row) => {
+                let shown = self.context_of(log, row)?;
+                side.at = if is_down { side.at.max(shown.start) } else { side.at.min(shown.end) };
+            }
+            Found::Beyond(at) => side.at = at,
+            Found::Nothing => side.is_over = true,
+        }
+        *if is_down { &mut self.down } else { &mut self.up } = side;
+        Ok(matches!(found, Found::At(_)))
     }
 
     /// How many rows are read to gain so many.
