@@ -81,7 +81,15 @@ impl NaiveOpen {
     }
 }
 
+/// Where in a piece the last state begins that says something, if one does.
+fn naive_state(text: &[u8], cut: u64, content: &[u8]) -> Option<usize> {
+    let says = |from: usize| content[from..].iter().any(|byte| *byte != b'\r');
+    let inside = (0..content.len()).rev().find(|at| content[*at] == b'\r' && says(*at));
+    inside.or_else(|| (cut == 0 && text.ends_with(b"\r") && says(0)).then_some(0))
+}
+
 fn naive_rows(bytes: &[u8], format: Format, limits: Limits, cap: usize, tail: Tail) -> Vec<Row> {
+    let is_of_window = cap == super::WINDOW_ROW_BYTES;
     let mut rows: Vec<(Row, Vec<u8>, u64)> = Vec::new();
     let mut open: [Option<NaiveOpen>; 2] = [None; 2];
     for naive in naive_lines(bytes, limits) {
@@ -115,13 +123,22 @@ fn naive_rows(bytes: &[u8], format: Format, limits: Limits, cap: usize, tail: Ta
                 }
                 let (head, text, row_cut) = &mut rows[row];
                 (head.last_at, head.complete) = (Some(record.at), record.tag == Tag::Full && !naive.has_rest);
+                let mut content = record.content;
+                // What windows hold of a row with a gap begins anew at a CR behind it.
+                let is_over = *row_cut > 0 || text.len() + content.len() > cap;
+                if let Some(start) = naive_state(text, *row_cut, content).filter(|_| is_over && is_of_window) {
+                    head.overwritten_bytes += text.len() as u64 + *row_cut + start as u64;
+                    (*row_cut, content) = (0, &content[start..]);
+                    text.clear();
+                    head.pieces.clear();
+                }
                 // Nothing is held behind a gap.
                 if *row_cut == 0 {
-                    let is_next = joined.is_some() && !record.content.is_empty();
+                    let is_next = joined.is_some() && !content.is_empty();
                     head.pieces.extend(is_next.then_some(Piece { start: text.len(), at: record.at }));
-                    text.extend_from_slice(record.content);
+                    text.extend_from_slice(content);
                 } else {
-                    *row_cut += record.content.len() as u64;
+                    *row_cut += content.len() as u64;
                 }
                 *row_cut += cut;
                 let began = joined.map_or(offset, |open| open.row_began);
