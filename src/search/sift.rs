@@ -125,6 +125,9 @@ pub struct Around {
     pub above: usize,
     /// How many that begin at or behind it.
     pub below: usize,
+    /// Whether a row is looked for also where none is asked for, to tell whether that is an end of the log; a filter that lets
+    /// little through may have to look far. If not, it counts as none.
+    pub tells_ends: bool,
 }
 
 /// How far reading has come in one direction.
@@ -201,10 +204,10 @@ impl Sifting {
         Window { rows, at_start, at_end, file_bytes: log.bytes() }
     }
 
-    /// How many rows are read upwards and downwards: at least one, so that it is known whether that is an end of the log. What a
-    /// sieve hides is no row.
+    /// How many rows are read upwards and downwards. What a sieve hides is no row.
     fn wanted(&self) -> (usize, usize) {
-        (self.around.above.max(1), self.around.below.max(1))
+        let least = usize::from(self.around.tells_ends);
+        (self.around.above.max(least), self.around.below.max(least))
     }
 
     fn read_below(&mut self, log: &LogFile, hits: Option<&Hits>, max_bytes: u64) -> Result<()> {

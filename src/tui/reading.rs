@@ -393,9 +393,13 @@ impl Job {
         };
         let mut job = Self { request, step, target: None, looked_bytes: 0, told: Instant::now() };
         let rows = job.request.rows;
-        let around = |place, above, below| Around { place, above, below };
+        let around = |place, above, below| Around { place, above, below, tells_ends: true };
         let half = rows.div_ceil(2);
         match job.request.goal {
+            // Whether rows come before those at hand is known then.
+            Goal::Rows(Anchor::From(place)) if job.request.is_refresh => {
+                job.sift(Around { tells_ends: false, ..around(place, 0, rows) });
+            }
             Goal::Rows(Anchor::From(place)) => job.sift(around(place, 0, rows)),
             Goal::Rows(Anchor::Before(place)) => job.sift(around(place, rows, 0)),
             Goal::Rows(Anchor::End) => job.sift(around(u64::MAX, rows, 0)),
@@ -411,7 +415,7 @@ impl Job {
         self.target = Some(Target { offset: place, has_wrapped });
         let half = self.request.rows.div_ceil(2);
         self.request.sieve.keep = Some(place);
-        self.sift(Around { place, above: half, below: half });
+        self.sift(Around { place, above: half, below: half, tells_ends: true });
     }
 
     fn sift(&mut self, around: Around) {

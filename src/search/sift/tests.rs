@@ -42,7 +42,7 @@ proptest! {
     #[test]
     fn pieces_hold_what_the_whole_log_would_show(
         bytes in log_bytes(), mut sieve in sieve(), place in 0_u64..3000, above in 0_usize..30, below in 0_usize..30,
-        keep in prop::option::of(0_usize..60), step in 1_u64..500, has_hits: bool,
+        keep in prop::option::of(0_usize..60), step in 1_u64..500, has_hits: bool, tells_ends: bool,
     ) {
         let growing = Growing::new(&bytes);
         let all = growing.log.window(Anchor::From(0), usize::MAX, Tail::Emit).unwrap().rows;
@@ -52,7 +52,7 @@ proptest! {
             while super::super::scan(&growing.log, &mut hits, &filter.query, 1 << 20, Tail::Emit).unwrap() > 0 {}
         }
         let hits = Some(&hits).filter(|_| has_hits && sieve.filter.is_some());
-        let window = gather(&growing.log, hits, &sieve, Around { place, above, below }, step);
+        let window = gather(&growing.log, hits, &sieve, Around { place, above, below, tells_ends }, step);
 
         let shown: Vec<Row> =
             all.iter().zip(sieve.judge(&all)).filter(|(_, shown)| *shown).map(|(row, _)| row.clone()).collect();
@@ -61,8 +61,8 @@ proptest! {
         prop_assert_eq!(&window.rows, &shown[first..end]);
         prop_assert!(!window.at_start || first == 0, "there are rows above");
         prop_assert!(!window.at_end || end == shown.len(), "there are rows below");
-        prop_assert_eq!(window.at_start, first == 0 && (above > 0 || split == 0), "the first row");
-        prop_assert_eq!(window.at_end, end == shown.len() && (below > 0 || split == shown.len()), "the last row");
+        prop_assert_eq!(window.at_start, first == 0 && (above > 0 || (split == 0 && tells_ends)), "the first row");
+        prop_assert_eq!(window.at_end, end == shown.len() && (below > 0 || (split == shown.len() && tells_ends)), "the last row");
     }
 }
 
@@ -80,7 +80,7 @@ fn rows_that_were_not_asked_for_are_not_the_end() {
     let log = LogFile::open(&FilePath::named(&path)).unwrap();
     for progress in [Progress::Last, Progress::All] {
         for below in 1..=11 {
-            let around = Around { place: 0, above: 0, below };
+            let around = Around { place: 0, above: 0, below, tells_ends: true };
             let mut sifting = Sifting::new(Sieve { progress, ..Sieve::default() }, around, Tail::Emit);
             while !sifting.step(&log, None, u64::MAX).unwrap() {}
             let window = sifting.finish(&log);
@@ -95,7 +95,8 @@ fn how_much_was_read_is_no_more_than_the_log_has() {
     let Growing { log, .. } = &Growing::new(&bytes);
     let filter = Filter { query: Query::new("absent", false).unwrap(), is_inverse: false };
     let sieve = Sieve { filter: Some(filter), ..Sieve::default() };
-    let mut sifting = Sifting::new(sieve, Around { place: u64::MAX, above: 10, below: 0 }, Tail::Emit);
+    let mut sifting =
+        Sifting::new(sieve, Around { place: u64::MAX, above: 10, below: 0, tells_ends: true }, Tail::Emit);
     let mut read = vec![sifting.read_bytes()];
     while !sifting.step(log, None, 1000).unwrap() {
         read.push(sifting.read_bytes());

@@ -204,7 +204,7 @@ pub(super) fn arrived(model: &mut Model, ticket: Ticket, page: Page) -> Vec<Effe
     log.generation = page.generation;
     log.standing = page.standing;
     log.style = page.style;
-    // Nothing comes before the first row later on: a refresh does not ask again.
+    // Nothing comes before the first row later on: a refresh does not ask for it again.
     let was_at_start = log.window.at_start && first == log.window.rows.first().map(|row| row.offset);
     let at_start = page.window.at_start || (was_at_start && !is_other_file && request.aim != Aim::Target);
     log.window = Window { at_start, ..page.window };
