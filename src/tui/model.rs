@@ -4,29 +4,34 @@
 //! Selections are names, not positions: a job or command stays selected while others appear before it. What is selected may
 //! have vanished; then it counts as nothing.
 
+mod log;
+mod runs;
+mod tree;
+
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 use jiff::tz::TimeZone;
 use ratatui::layout::Rect;
 
-use crate::catalog::Beside;
-use crate::file::FilePath;
-use crate::join::{JobNode, Place, RunHead, RunNode, ShNode, ShState};
-use crate::log::{Row, Standing, Window};
-use crate::model::{JobId, Outcome, Phase, RunId};
-use crate::sanitise::Style;
+use crate::join::{Place, RunNode};
+use crate::log::Row;
+use crate::model::{Phase, RunId};
 use crate::time::Time;
 use crate::tui::keymap::{Context, Keymap};
 use crate::tui::layout::{Layout, Pane, log_parts};
 use crate::tui::lens::{Lens, slow_ms};
-use crate::tui::msg::{Goal, Known, Ticket, Watching};
+use crate::tui::msg::Watching;
 use crate::tui::prompt::{Past, Prompt, Span};
 use crate::tui::theme::Theme;
 use crate::tui::wait::Waiting;
 use crate::tui::widget::{Columns, lines_of};
 use crate::words;
+
+pub use log::{Aim, Log, Request};
+pub use runs::Runs;
+pub use tree::{Item, Tree, telling_place, telling_sh};
 
 /// Everything that the screen shows.
 pub struct Model {
@@ -84,176 +89,6 @@ pub struct Model {
     pub waiting: Option<Waiting>,
     /// The signal that asked to leave.
     pub signal: Option<i32>,
-}
-
-/// The list of runs.
-#[derive(Default)]
-pub struct Runs {
-    /// Those at hand: a part of the list without a gap, newest first; `None` until they have been read.
-    pub heads: Option<Vec<RunHead>>,
-    /// There are newer ones than those at hand.
-    pub has_newer: bool,
-    /// There are older ones than those at hand.
-    pub has_older: bool,
-    /// The newest of all.
-    pub newest: Option<RunId>,
-    /// What is being read; only the newest request counts.
-    pub asked: Option<Beside>,
-    /// The one under the cursor.
-    pub at: Option<RunId>,
-    /// The first one on screen.
-    pub top: usize,
-}
-
-/// The tree of jobs and commands.
-#[derive(Default)]
-pub struct Tree {
-    /// What is selected.
-    pub at: Option<Place>,
-    /// The jobs whose commands are hidden.
-    pub folded: HashSet<JobId>,
-    /// The first row on screen.
-    pub top: usize,
-    /// The user has chosen what is selected: it does not move on by itself.
-    pub chosen: bool,
-}
-
-/// A row of the tree.
-#[derive(Clone, Copy, Debug)]
-pub enum Item<'a> {
-    /// The run itself.
-    Run(&'a RunNode),
-    /// A job.
-    Job(&'a JobNode),
-    /// A command with its job.
-    Sh(&'a JobNode, &'a ShNode),
-}
-
-impl<'a> Item<'a> {
-    /// Its name.
-    #[must_use]
-    pub fn place(&self) -> Place {
-        match self {
-            Self::Run(_) => Place::Run,
-            Self::Job(job) => Place::Job(job.job.id.clone()),
-            Self::Sh(job, sh) => Place::Sh(job.job.id.clone(), sh.n),
-        }
-    }
-
-    /// The job it is or belongs to.
-    #[must_use]
-    pub const fn job(&self) -> Option<&'a JobNode> {
-        match self {
-            Self::Run(_) => None,
-            Self::Job(job) | Self::Sh(job, _) => Some(job),
-        }
-    }
-
-    /// The command that it is.
-    #[must_use]
-    pub const fn sh(&self) -> Option<&'a ShNode> {
-        match self {
-            Self::Sh(_, sh) => Some(sh),
-            Self::Run(_) | Self::Job(_) => None,
-        }
-    }
-
-    fn is_at(&self, place: &Place) -> bool {
-        match (self, place) {
-            (Self::Run(_), Place::Run) => true,
-            (Self::Job(job), Place::Job(id)) => job.job.id == *id,
-            (Self::Sh(job, sh), Place::Sh(id, n)) => sh.n == *n && job.job.id == *id,
-            _ => false,
-        }
-    }
-}
-
-/// The log of the selected command, or of the run itself.
-#[derive(Default)]
-pub struct Log {
-    /// Whose it is.
-    pub key: Option<(RunId, Place)>,
-    /// Its file; `None` when there is none.
-    pub path: Option<FilePath>,
-    /// Whether somebody may still be writing it.
-    pub is_alive: bool,
-    /// Whoever wrote it was cut short.
-    pub is_broken_off: bool,
-    /// The rows at hand: those on screen and some more at either side.
-    pub window: Window,
-    /// What the rows before those at hand have left switched on.
-    pub style: Style,
-    /// The first row on screen, counted in the window.
-    pub top: usize,
-    /// How many lines of that row are scrolled out of sight, where rows are wrapped.
-    pub line: usize,
-    /// Where the current row begins: the one that was looked for.
-    pub at: Option<u64>,
-    /// The last row is on screen: new ones scroll it.
-    pub follow: bool,
-    /// How many columns are scrolled out at the left.
-    pub sideways: usize,
-    /// What is known of the whole log.
-    pub known: Known,
-    /// How many it had when its last row was on screen; `None` when it never was.
-    pub seen_rows: Option<u64>,
-    /// Which generation of the file the window is from.
-    pub generation: u64,
-    /// How the file stands to its name.
-    pub standing: Standing,
-    /// Why it could not be read last time.
-    pub fault: Option<String>,
-    /// The request that is out.
-    pub request: Option<Request>,
-    /// How far what is looked for has been looked for, in hundredths of the log, once that takes long.
-    pub looking: Option<u8>,
-    /// What is to be said if it is not found.
-    pub if_missed: String,
-    /// The number of the newest request.
-    pub ticket: Ticket,
-    /// Where and how much was asked for last: asking for the same again brings nothing new by itself.
-    pub asked: Option<(Goal, usize)>,
-}
-
-/// What happens when the rows asked for have come.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Request {
-    /// Which row to show then.
-    pub aim: Aim,
-    /// How far to scroll then: what the rows at hand did not allow.
-    pub debt: isize,
-    /// The file has changed since the request went out.
-    pub stale: bool,
-    /// The rows at hand are about to be left: moves count from where the answer leads.
-    pub is_jump: bool,
-}
-
-/// Which rows to show.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Aim {
-    /// The first.
-    Start,
-    /// The last.
-    End,
-    /// Those being read.
-    Here,
-    /// Those around the row that is looked for.
-    Target,
-}
-
-impl Log {
-    /// Whether a row is being looked for; rows that are to be shown in another way are not.
-    #[must_use]
-    pub fn is_seeking(&self) -> bool {
-        let goal = self.asked.as_ref().map(|(goal, _)| goal);
-        self.request.is_some() && !matches!(goal, None | Some(Goal::Rows(_) | Goal::Around(_)))
-    }
-
-    /// How many rows have come that have not been on screen, while it was not followed.
-    #[must_use]
-    pub fn unseen(&self) -> u64 {
-        self.seen_rows.map_or(0, |seen| self.known.total_rows.unwrap_or(0).saturating_sub(seen))
-    }
 }
 
 impl Model {
@@ -445,46 +280,5 @@ impl Model {
         let open = self.run.as_ref().map(|run| &run.head);
         let mut heads = self.runs.heads.iter().flatten().chain(open);
         self.waiting.is_some() || heads.any(|head| head.phase == Phase::Active)
-    }
-}
-
-/// The command of a job that one wants to see first: the first failed, else the one that runs, else the first.
-#[must_use]
-pub fn telling_sh(job: &JobNode) -> Option<&ShNode> {
-    let with = |state| job.shs.iter().find(move |sh| sh.state == state);
-    let running = || job.shs.iter().rfind(|sh| sh.state == ShState::Running);
-    with(ShState::Failed).or_else(running).or_else(|| with(ShState::Interrupted)).or_else(|| job.shs.first())
-}
-
-/// What one wants to see first of a run: while it runs the command that runs, else the first that failed, else the first.
-#[must_use]
-pub fn telling_place(run: &RunNode) -> Option<Place> {
-    let place = |job: &JobNode, sh: Option<&ShNode>| {
-        sh.map_or_else(|| Place::Job(job.job.id.clone()), |sh| Place::Sh(job.job.id.clone(), sh.n))
-    };
-    let find_sh = |state: ShState| {
-        let in_job = |job: &JobNode| Some(place(job, Some(job.shs.iter().find(|sh| sh.state == state)?)));
-        run.jobs.iter().find_map(in_job)
-    };
-    let find_job = |wanted: fn(&&JobNode) -> bool| run.jobs.iter().find(wanted);
-    // Between two commands the last one is what there is to see.
-    let active = || find_job(|job| job.phase == Phase::Active).map(|job| place(job, job.shs.last()));
-    let running = || find_sh(ShState::Running).or_else(active);
-    // A run can fail without a failed command: its own log says why, or else the job itself is what there is to see.
-    let own_log = || (run.log.is_some() && run.head.outcome == Some(Outcome::Failed)).then_some(Place::Run);
-    let failed_job = || find_job(|job| job.outcome == Some(Outcome::Failed)).map(|job| place(job, None));
-    let failed_sh = || find_sh(ShState::Failed).or_else(|| find_sh(ShState::Interrupted));
-    let failed = || failed_sh().or_else(own_log).or_else(failed_job);
-    // Something odd about the run is what there is to see where it tells why the run does not go on, or failed.
-    let is_odd = run.findings.at(&Place::Run).next().is_some();
-    let odd = || (is_odd && run.head.outcome != Some(Outcome::Passed)).then_some(Place::Run);
-    let own = || (is_odd || run.log.is_some()).then_some(Place::Run);
-    let first_job = || run.jobs.first().map(|job| place(job, None));
-    let first_sh = || find_job(|job| !job.shs.is_empty()).map(|job| place(job, job.shs.first()));
-    let first = || first_sh().or_else(own).or_else(first_job);
-    let last_sh = || run.jobs.iter().rfind(|job| !job.shs.is_empty()).map(|job| place(job, job.shs.last()));
-    match run.head.phase {
-        Phase::Finished | Phase::Unknown => failed().or_else(odd).or_else(first),
-        Phase::Queued | Phase::Active => running().or_else(failed).or_else(odd).or_else(last_sh).or_else(first),
     }
 }

@@ -1,0 +1,96 @@
+//! The log on screen: the rows at hand, where one stands in them, and what has been asked for.
+
+use crate::file::FilePath;
+use crate::join::Place;
+use crate::log::{Standing, Window};
+use crate::model::RunId;
+use crate::sanitise::Style;
+use crate::tui::msg::{Goal, Known, Ticket};
+
+/// The log of the selected command, or of the run itself.
+#[derive(Default)]
+pub struct Log {
+    /// Whose it is.
+    pub key: Option<(RunId, Place)>,
+    /// Its file; `None` when there is none.
+    pub path: Option<FilePath>,
+    /// Whether somebody may still be writing it.
+    pub is_alive: bool,
+    /// Whoever wrote it was cut short.
+    pub is_broken_off: bool,
+    /// The rows at hand: those on screen and some more at either side.
+    pub window: Window,
+    /// What the rows before those at hand have left switched on.
+    pub style: Style,
+    /// The first row on screen, counted in the window.
+    pub top: usize,
+    /// How many lines of that row are scrolled out of sight, where rows are wrapped.
+    pub line: usize,
+    /// Where the current row begins: the one that was looked for.
+    pub at: Option<u64>,
+    /// The last row is on screen: new ones scroll it.
+    pub follow: bool,
+    /// How many columns are scrolled out at the left.
+    pub sideways: usize,
+    /// What is known of the whole log.
+    pub known: Known,
+    /// How many it had when its last row was on screen; `None` when it never was.
+    pub seen_rows: Option<u64>,
+    /// Which generation of the file the window is from.
+    pub generation: u64,
+    /// How the file stands to its name.
+    pub standing: Standing,
+    /// Why it could not be read last time.
+    pub fault: Option<String>,
+    /// The request that is out.
+    pub request: Option<Request>,
+    /// How far what is looked for has been looked for, in hundredths of the log, once that takes long.
+    pub looking: Option<u8>,
+    /// What is to be said if it is not found.
+    pub if_missed: String,
+    /// The number of the newest request.
+    pub ticket: Ticket,
+    /// Where and how much was asked for last: asking for the same again brings nothing new by itself.
+    pub asked: Option<(Goal, usize)>,
+}
+
+/// What happens when the rows asked for have come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Request {
+    /// Which row to show then.
+    pub aim: Aim,
+    /// How far to scroll then: what the rows at hand did not allow.
+    pub debt: isize,
+    /// The file has changed since the request went out.
+    pub stale: bool,
+    /// The rows at hand are about to be left: moves count from where the answer leads.
+    pub is_jump: bool,
+}
+
+/// Which rows to show.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Aim {
+    /// The first.
+    Start,
+    /// The last.
+    End,
+    /// Those being read.
+    Here,
+    /// Those around the row that is looked for.
+    Target,
+}
+
+impl Log {
+    /// Whether a row is being looked for; rows that are to be shown in another way are not.
+    #[must_use]
+    pub fn is_seeking(&self) -> bool {
+        let goal = self.asked.as_ref().map(|(goal, _)| goal);
+        self.request.is_some() && !matches!(goal, None | Some(Goal::Rows(_) | Goal::Around(_)))
+    }
+
+    /// How many rows have come that have not been on screen, while it was not followed.
+    #[must_use]
+    pub fn unseen(&self) -> u64 {
+        self.seen_rows.map_or(0, |seen| self.known.total_rows.unwrap_or(0).saturating_sub(seen))
+    }
+}
