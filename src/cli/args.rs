@@ -49,6 +49,13 @@ pub(super) struct View {
     /// Print and leave; so does every option that narrows or shapes what is printed
     #[arg(long)]
     pub once: bool,
+    /// Print rows as they come until the run has ended: plain lines, for screen readers and simple terminals. So does rundown
+    /// in place of opening a screen where ACCESSIBLE=1 is set, or TERM=dumb
+    #[arg(long, conflicts_with = "once")]
+    pub follow: bool,
+    /// Ring the bell, and have the terminal notify, when a run that was seen running has ended
+    #[arg(long)]
+    pub notify: bool,
     /// Where the log opens on the screen: start, end, a row (1200), a share (50%), a time (12:34:56, or +90s after the start)
     #[arg(long, value_name = "WHERE", value_parser = parse_at)]
     pub at: Option<String>,

@@ -4,6 +4,7 @@
 //! [`crate::catalog::exit_status`].
 
 mod args;
+mod follow;
 
 use std::ffi::OsStr;
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -46,10 +47,15 @@ impl Arguments {
 
 fn view(place: &Place, view: &View) -> anyhow::Result<u8> {
     let (catalog, spec) = open(place, &view.run, &view.narrow)?;
-    if view.prints() || !io::stdout().is_terminal() {
+    if view.follow {
+        follow::check(view)?;
+    } else if view.prints() || !io::stdout().is_terminal() {
         return once(place, view, &catalog, spec.as_ref());
     }
     let open = in_sight(place, view, &catalog, spec)?;
+    if view.follow || follow::is_plain() {
+        return follow::run(place, view, catalog, open);
+    }
     let left = show(place, view, catalog, open)?;
     tell_all(&left.notices);
     tell_how_to_return(place, view, &left);
@@ -60,7 +66,7 @@ fn view(place: &Place, view: &View) -> anyhow::Result<u8> {
     }
 }
 
-/// What to open the terminal UI on: nothing that is missing for certain. A store that was named is waited for, whatever its state.
+/// What to open, or to follow: nothing that is missing for certain. A store that was named is waited for, whatever its state.
 fn in_sight(place: &Place, view: &View, catalog: &Catalog, spec: Option<RunSpec>) -> Result<Option<RunSpec>> {
     let is_named = view.narrow.db.is_some() || place.is_named();
     if let Err(error @ Error::NoStore { .. }) = catalog.look()
@@ -262,6 +268,9 @@ fn exec_pipeline(place: &Place, exec: &Exec) -> anyhow::Result<u8> {
 fn run_demo(place: &Place, view: &View) -> anyhow::Result<u8> {
     let mut demo = demo::Demo::start()?;
     let catalog = demo.catalog()?;
+    if view.follow || (io::stdout().is_terminal() && follow::is_plain()) {
+        return follow::run(place, view, catalog, None);
+    }
     if io::stdout().is_terminal() && io::stdin().is_terminal() {
         show(place, view, catalog, None)?;
         tell("the demo and its store are gone; to record a command of yours: rundown record -- CMD");
