@@ -86,8 +86,14 @@ impl Hostile {
 
     fn sim(&self, run: &str) -> Sim {
         let catalog = Catalog::of_store(&self.root(), None);
-        let options =
-            Options { colour: true, ascii: false, time_zone: TimeZone::UTC, filter: RunFilter::default(), at: None };
+        let options = Options {
+            colour: true,
+            ascii: false,
+            time_zone: TimeZone::UTC,
+            filter: RunFilter::default(),
+            at: None,
+            notify: false,
+        };
         Sim::new(catalog, Some(RunSpec::Id(run.into())), options, (120, 60), Time::from_millis(AT_MS + 1000))
     }
 }

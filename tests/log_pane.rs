@@ -12,6 +12,7 @@ use insta::assert_snapshot;
 use jiff::tz::TimeZone;
 use rundown::catalog::{Catalog, RunFilter};
 use rundown::tui::Options;
+use rundown::tui::at::At;
 use rundown::tui::sim::Sim;
 use tempfile::TempDir;
 
@@ -41,8 +42,14 @@ impl Log {
     }
 
     fn open(&self, size: (u16, u16)) -> Sim {
-        let options =
-            Options { colour: true, ascii: false, time_zone: TimeZone::UTC, filter: RunFilter::default(), at: None };
+        let options = Options {
+            colour: true,
+            ascii: false,
+            time_zone: TimeZone::UTC,
+            filter: RunFilter::default(),
+            at: None,
+            notify: false,
+        };
         let mut sim = Sim::new(Catalog::of_path(&self.path), None, options, size, at(0));
         sim.keys("z");
         sim
@@ -325,13 +332,14 @@ fn long_rows_scroll_sideways_and_the_place_is_kept() {
 fn a_log_opens_where_it_is_asked_to() {
     let log = numbered(500);
     let open = |at: &str| {
-        let at_place = Some(at.to_owned());
+        let at_place = Some(At::parse(at).unwrap());
         let options = Options {
             colour: true,
             ascii: false,
             time_zone: TimeZone::UTC,
             filter: RunFilter::default(),
             at: at_place,
+            notify: false,
         };
         let mut sim = Sim::new(Catalog::of_path(&log.path), None, options, SMALL, common::built::at(0));
         sim.keys("z");

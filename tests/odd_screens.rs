@@ -26,8 +26,14 @@ const NOW: Time = Time::from_millis(1_746_538_200_000);
 
 fn open(dir: &Path, id: &str) -> Sim {
     let catalog = Catalog::of_store(dir, None);
-    let options =
-        Options { colour: true, ascii: false, time_zone: TimeZone::UTC, filter: RunFilter::default(), at: None };
+    let options = Options {
+        colour: true,
+        ascii: false,
+        time_zone: TimeZone::UTC,
+        filter: RunFilter::default(),
+        at: None,
+        notify: false,
+    };
     Sim::new(catalog, Some(RunSpec::Id(id.into())), options, (80, 24), NOW)
 }
 

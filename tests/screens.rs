@@ -27,7 +27,14 @@ const LARGE: (u16, u16) = (120, 40);
 const TINY: (u16, u16) = (40, 10);
 
 fn options() -> Options {
-    Options { colour: true, ascii: false, time_zone: TimeZone::UTC, filter: RunFilter::default(), at: None }
+    Options {
+        colour: true,
+        ascii: false,
+        time_zone: TimeZone::UTC,
+        filter: RunFilter::default(),
+        at: None,
+        notify: false,
+    }
 }
 
 fn open(store: &Built, size: (u16, u16)) -> Sim {

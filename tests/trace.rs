@@ -63,8 +63,14 @@ fn picture(dir: &Path) -> BTreeMap<PathBuf, Seen> {
 
 /// Looks at a store on the screen, for a while.
 fn look_at(root: &Path) {
-    let options =
-        Options { colour: true, ascii: false, time_zone: TimeZone::UTC, filter: RunFilter::default(), at: None };
+    let options = Options {
+        colour: true,
+        ascii: false,
+        time_zone: TimeZone::UTC,
+        filter: RunFilter::default(),
+        at: None,
+        notify: false,
+    };
     let mut sim = Sim::new(Catalog::of_store(root, None), None, options, (120, 40), Time::from_millis(0));
     assert!(sim.model.run.is_some(), "{}", sim.screen());
     sim.disk().keys("r j Enter ] ] g G").disk();

@@ -24,8 +24,14 @@ use tempfile::TempDir;
 const SMALL: (u16, u16) = (80, 24);
 
 fn open(root: &Path, run: Option<RunSpec>, size: (u16, u16)) -> Sim {
-    let options =
-        Options { colour: true, ascii: false, time_zone: TimeZone::UTC, filter: RunFilter::default(), at: None };
+    let options = Options {
+        colour: true,
+        ascii: false,
+        time_zone: TimeZone::UTC,
+        filter: RunFilter::default(),
+        at: None,
+        notify: false,
+    };
     Sim::new(Catalog::of_store(root, None), run, options, size, at(120_000))
 }
 

@@ -5,12 +5,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use jiff::tz::TimeZone;
 
 use crate::cri::Stream;
 use crate::dump::{Format, Timestamps};
-use crate::time::Time;
-use crate::tui::prompt::parse_goto;
+use crate::tui::at::At;
 
 /// See what your CI is doing, and why it failed.
 ///
@@ -56,9 +54,10 @@ pub(super) struct View {
     /// Ring the bell, and have the terminal notify, when a run that was seen running has ended
     #[arg(long)]
     pub notify: bool,
-    /// Where the log opens on the screen: start, end, a row (1200), a share (50%), a time (12:34:56, or +90s after the start)
-    #[arg(long, value_name = "WHERE", value_parser = parse_at)]
-    pub at: Option<String>,
+    /// Where the log opens on the screen: start, end, a row (1200), a share (50%), a time (12:34:56, or +90s after the start);
+    /// JOB/N or JOB/N@WHERE for that command's
+    #[arg(long, value_name = "WHERE", value_parser = At::parse)]
+    pub at: Option<At>,
     #[command(flatten)]
     pub narrow: Narrow,
     /// What is printed [default: text]
@@ -246,13 +245,4 @@ impl From<TimestampsName> for Timestamps {
             TimestampsName::Full => Self::Full,
         }
     }
-}
-
-/// A place in a log that is not open yet: whether it can be one.
-fn parse_at(text: &str) -> Result<String, &'static str> {
-    let epoch = Time::from_millis(0);
-    if !matches!(text, "start" | "end") {
-        parse_goto(text, Some((epoch, epoch)), &TimeZone::UTC)?;
-    }
-    Ok(text.to_owned())
 }

@@ -5,6 +5,7 @@
 
 mod args;
 mod follow;
+mod leaving;
 
 use std::ffi::OsStr;
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -21,7 +22,7 @@ use crate::error::{Error, Result};
 use crate::join::{RunHead, RunNode};
 use crate::model::{JobId, Outcome};
 use crate::record::{self, Facts, Given, Options};
-use crate::{sanitise, tui, words};
+use crate::{sanitise, tui};
 
 pub use args::Arguments;
 use args::{Command, Doctor, Exec, FormatName, List, ListFormat, Narrow, Place, Record, Source, View};
@@ -58,10 +59,10 @@ fn view(place: &Place, view: &View) -> anyhow::Result<u8> {
     }
     let left = show(place, view, catalog, open)?;
     tell_all(&left.notices);
-    tell_how_to_return(place, view, &left);
-    match (left.signal, left.head) {
+    leaving::tell_how_to_return(place, view, &left);
+    match (left.signal, left.run) {
         (Some(signal), _) => Ok(u8::try_from(128 + signal).unwrap_or(u8::MAX)),
-        (None, Some(head)) if view.exit_status => Ok(exit_status(&head)?),
+        (None, Some(run)) if view.exit_status => Ok(exit_status(&run.head)?),
         (None, _) => Ok(0),
     }
 }
@@ -162,22 +163,9 @@ fn show(place: &Place, view: &View, catalog: Catalog, open: Option<RunSpec>) -> 
         time_zone: place.time_zone()?,
         filter: view.narrow.filter(),
         at: view.at.clone(),
+        notify: view.notify,
     };
     tui::run(catalog, open, options)
-}
-
-/// What stays in the terminal after the screen is gone: how the run stands, and the command that opens it again.
-fn tell_how_to_return(place: &Place, view: &View, left: &tui::Left) {
-    let Some(head) = &left.head else { return };
-    let (id, short) = (head.run.id.as_str(), head.run.id.short());
-    let named = |flag: &str, path: &Option<PathBuf>| path.as_ref().map(|path| format!("{flag} {}", path.display()));
-    let run = if id.is_empty() { view.run.to_string_lossy().into_owned() } else { short.to_owned() };
-    let words = [Some("rundown".to_owned()), named("--root", &place.root), named("--db", &view.narrow.db), Some(run)];
-    let again = words.into_iter().flatten().collect::<Vec<_>>().join(" ");
-    match Some(words::Mark::of_run(head)).filter(|_| !id.is_empty()) {
-        Some(mark) => tell(&format!("{} {} {short}; to open it again: {again}", mark.glyph(), mark.word())),
-        None => tell(&format!("to open it again: {again}")),
-    }
 }
 
 fn list_runs(place: &Place, list: &List) -> anyhow::Result<u8> {

@@ -9,7 +9,7 @@
 //!                                       └── worker, watch, outside, terminal ◄───────┘
 //! ```
 //!
-//! * [`msg`], [`model`], [`lens`], [`prompt`], [`wait`], [`update`], [`view`], [`widget`], [`layout`], [`keymap`], [`theme`] are pure: no I/O, clock,
+//! * [`msg`], [`model`], [`at`], [`lens`], [`prompt`], [`wait`], [`update`], [`view`], [`widget`], [`layout`], [`keymap`], [`theme`] are pure: no I/O, clock,
 //!   environment or lock.
 //! * `worker` owns the catalog and the open log (`reading`), `watch` notices changes, `input` and `term` are the terminal.
 //! * `outside` gives the terminal to an editor or a pager for a while; `excerpt` is what they get to see.
@@ -17,6 +17,7 @@
 //!
 //! Whatever comes from a store passes [`crate::sanitise`] on its way to the screen.
 
+pub mod at;
 mod excerpt;
 mod input;
 pub mod keymap;
@@ -43,7 +44,8 @@ use jiff::tz::TimeZone;
 
 use crate::catalog::{Catalog, RunFilter, RunSpec};
 use crate::error::Result;
-use crate::join::RunHead;
+use crate::join::RunNode;
+use at::At;
 
 /// What the caller decides about the screen.
 #[derive(Clone, Debug)]
@@ -56,15 +58,19 @@ pub struct Options {
     pub time_zone: TimeZone,
     /// Which runs are listed.
     pub filter: RunFilter,
-    /// Where the first log opens: `start`, `end`, or what [`prompt::parse_goto`] reads.
-    pub at: Option<String>,
+    /// Which log opens first, and where.
+    pub at: Option<At>,
+    /// Ring the bell when the open run ends.
+    pub notify: bool,
 }
 
 /// Where the user was when they left.
 #[derive(Clone, Debug)]
 pub struct Left {
     /// The run that was open, and how it stood.
-    pub head: Option<RunHead>,
+    pub run: Option<RunNode>,
+    /// What opens the same rows again, where that is not what opens by itself.
+    pub at: Option<At>,
     /// What they should know of how the store was read.
     pub notices: Vec<String>,
     /// The signal that made an end of it.

@@ -19,6 +19,7 @@ use crate::join::{Place, RunNode};
 use crate::log::Row;
 use crate::model::{Phase, RunId};
 use crate::time::Time;
+use crate::tui::at::At;
 use crate::tui::keymap::{Context, Keymap};
 use crate::tui::layout::{Layout, Pane, log_parts};
 use crate::tui::lens::{Lens, slow_ms};
@@ -65,8 +66,12 @@ pub struct Model {
     pub tree: Tree,
     /// The log of the selected command.
     pub log: Log,
+    /// The command to open first.
+    pub open_place: Option<Place>,
     /// Where the first log is to open.
     pub open_at: Option<String>,
+    /// The terminal is to call its user when the open run ends.
+    pub notify: bool,
     /// How logs are looked at.
     pub lens: Lens,
     /// The line that is being typed.
@@ -111,7 +116,9 @@ impl Model {
             wanted: None,
             tree: Tree::default(),
             log: Log::default(),
+            open_place: None,
             open_at: None,
+            notify: false,
             lens: Lens::default(),
             prompt: None,
             past: Past::default(),
@@ -124,6 +131,26 @@ impl Model {
             waiting: None,
             signal: None,
         }
+    }
+
+    /// Opens there, once there is something to be opened.
+    pub fn open_on(&mut self, at: Option<At>) {
+        (self.open_place, self.open_at) = at.map_or((None, None), |at| (at.place, at.spot));
+    }
+
+    /// What shows the rows on screen again; `None` where they are shown without a word.
+    #[must_use]
+    pub fn at(&self) -> Option<At> {
+        let log = &self.log;
+        if log.follow && log.is_alive && !self.tree.chosen {
+            return None;
+        }
+        // The one log of a path needs no name.
+        let place = log.key.as_ref().map(|(_, place)| place).or(self.tree.at.as_ref());
+        let place = place.cloned().filter(|place| place.job().is_none_or(|job| !job.as_str().is_empty()));
+        let first = log.window.rows.get(log.top).map(|row| format!("b{}", row.offset));
+        let spot = if log.follow { Some("end".to_owned()) } else { first };
+        (place.is_some() || spot.is_some()).then_some(At { place, spot })
     }
 
     /// Where the panes are.

@@ -262,6 +262,8 @@ pub enum Effect {
     CaptureMouse(bool),
     /// Put this on the clipboard; what is more than [`MAX_COPY_BYTES`] is left out, and that is told.
     Copy(String),
+    /// Have the terminal call its user, and tell this.
+    Notify(String),
     /// Read the beginning of a log, as much as can be copied.
     CopyRows(FilePath, Tail),
     /// Show a copy of the log in the user's editor, at this row.

@@ -49,7 +49,8 @@ pub(super) fn run(catalog: Catalog, open: Option<RunSpec>, options: Options) -> 
     let (width, height) = screen.size()?;
     let theme = Theme::new(options.colour, options.ascii);
     let mut model = Model::new(Rect::new(0, 0, width, height), theme, options.time_zone);
-    model.open_at = options.at;
+    model.open_on(options.at);
+    model.notify = options.notify;
     let threads = Threads::start(Desk::new(catalog, open, options.filter))?;
     let mut session = Session {
         model,
@@ -59,12 +60,12 @@ pub(super) fn run(catalog: Catalog, open: Option<RunSpec>, options: Options) -> 
         begun: Instant::now(),
         drawn_at: None,
         is_away: false,
-        to_copy: None,
+        owed: Vec::new(),
         is_over: false,
     };
     session.run()?;
     let Session { model, .. } = session;
-    Ok(Left { head: model.run.map(|run| run.head), notices: model.notices, signal: model.signal })
+    Ok(Left { at: model.at(), run: model.run, notices: model.notices, signal: model.signal })
 }
 
 struct Session {
@@ -76,8 +77,8 @@ struct Session {
     drawn_at: Option<Instant>,
     /// Another program has the terminal.
     is_away: bool,
-    /// What is to be copied once that has ended.
-    to_copy: Option<String>,
+    /// What is to be done once that has ended.
+    owed: Vec<Effect>,
     is_over: bool,
 }
 
@@ -158,7 +159,9 @@ impl Session {
                 Effect::Watch(dirs) => {
                     let _ = self.threads.orders.send(Order::Watch(dirs));
                 }
+                effect @ (Effect::Copy(_) | Effect::Notify(_)) if self.is_away => self.owed.push(effect),
                 Effect::Copy(text) => self.copy(text)?,
+                Effect::Notify(text) => self.screen.notify(&text)?,
                 Effect::Edit(row) => self.leave(Errand::Edit(row))?,
                 Effect::Page(row) => self.leave(Errand::Page(row, self.model.theme.has_colour()))?,
                 Effect::CaptureMouse(on) => self.screen.capture_mouse(on)?,
@@ -175,10 +178,6 @@ impl Session {
     }
 
     fn copy(&mut self, mut text: String) -> Result<()> {
-        if self.is_away {
-            self.to_copy = Some(text);
-            return Ok(());
-        }
         let is_cut = excerpt::clip(&mut text);
         self.screen.copy(&text)?;
         if is_cut {
@@ -204,7 +203,8 @@ impl Session {
         self.is_away = false;
         self.retake(Screen::take_back)?;
         self.threads.gate.open();
-        self.to_copy.take().map_or(Ok(()), |text| self.copy(text))
+        let owed = std::mem::take(&mut self.owed);
+        self.perform(owed)
     }
 
     /// The terminal may have another size by now, and shows nothing of ours.

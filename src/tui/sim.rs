@@ -39,7 +39,8 @@ impl Sim {
         let Ok(terminal) = Terminal::new(TestBackend::new(size.0, size.1));
         let theme = Theme::new(options.colour, options.ascii);
         let mut model = Model::new(Rect::new(0, 0, size.0, size.1), theme, options.time_zone);
-        model.open_at = options.at;
+        model.open_on(options.at);
+        model.notify = options.notify;
         let desk = Desk::new(catalog, open, options.filter);
         let mut sim = Self { model, others: Vec::new(), desk, terminal };
         sim.send(Msg::Tick(now));

@@ -1,7 +1,7 @@
 //! What a failed run says last: the command that failed first, and what of its log tells why.
 
 use crate::cri::Stream;
-use crate::join::{JobNode, Place, RunNode, ShNode, ShState};
+use crate::join::{Place, RunNode, ShNode};
 use crate::log::{Anchor, LogFile, Row, Tail};
 use crate::model::Outcome;
 use crate::words;
@@ -25,18 +25,13 @@ pub(super) fn of(run: &RunNode) -> Option<LastWords> {
     if run.head.outcome != Some(Outcome::Failed) && !run.head.interrupted {
         return None;
     }
-    let (job, sh) = first_failed(run, ShState::Failed).or_else(|| first_failed(run, ShState::Interrupted))?;
+    let (job, sh) = run.first_failed()?;
     let place = words::place(&Place::Sh(job.job.id.clone(), sh.n)).unwrap_or_default();
     let command = sh.sh.as_ref().map(words::command);
     let how = sh.sh.as_ref().and_then(words::exit);
     let words: Vec<String> = [Some(place), command, how].into_iter().flatten().collect();
     let (what, rows) = last_rows(sh).unwrap_or(("it has written nothing", Vec::new()));
     Some(LastWords { title: format!("the first failure: {}; {what}", words.join(": ")), rows })
-}
-
-fn first_failed(run: &RunNode, state: ShState) -> Option<(&JobNode, &ShNode)> {
-    let mut all = run.jobs.iter().flat_map(|job| job.shs.iter().map(move |sh| (job, sh)));
-    all.find(|(_, sh)| sh.state == state)
 }
 
 /// The last rows of standard error, or of the log where that is silent. That it cannot be read has been said.
