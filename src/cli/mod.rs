@@ -10,6 +10,9 @@ mod leaving;
 use std::ffi::OsStr;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use globset::Glob;
 use jiff::tz::TimeZone;
@@ -46,6 +49,9 @@ impl Arguments {
     }
 }
 
+/// How long it may take to find out what to open before the screen is opened without.
+const SOON: Duration = Duration::from_secs(1);
+
 fn view(place: &Place, view: &View) -> anyhow::Result<u8> {
     let (catalog, spec) = open(place, &view.run, &view.narrow)?;
     if view.follow {
@@ -53,7 +59,7 @@ fn view(place: &Place, view: &View) -> anyhow::Result<u8> {
     } else if view.prints() || !io::stdout().is_terminal() {
         return once(place, view, &catalog, spec.as_ref());
     }
-    let open = in_sight(place, view, &catalog, spec)?;
+    let (catalog, open) = soon_in_sight(place, view, catalog, spec)?;
     if view.follow || follow::is_plain() {
         return follow::run(place, view, catalog, open);
     }
@@ -67,17 +73,33 @@ fn view(place: &Place, view: &View) -> anyhow::Result<u8> {
     }
 }
 
-/// What to open, or to follow: nothing that is missing for certain. A store that was named is waited for, whatever its state.
-fn in_sight(place: &Place, view: &View, catalog: &Catalog, spec: Option<RunSpec>) -> Result<Option<RunSpec>> {
+/// As [`in_sight`], as far as that is found out soon: a file system that does not answer is waited for on the screen.
+fn soon_in_sight(
+    place: &Place,
+    view: &View,
+    catalog: Catalog,
+    spec: Option<RunSpec>,
+) -> Result<(Catalog, Option<RunSpec>)> {
     let is_named = view.narrow.db.is_some() || place.is_named();
+    let (asked, filter, again) = (spec.clone(), view.narrow.filter(), catalog.anew());
+    let (send, found) = mpsc::channel();
+    thread::spawn(move || {
+        let open = in_sight(&catalog, asked, &filter, is_named);
+        let _ = send.send(open.map(|open| (catalog, open)));
+    });
+    // The thread is left to itself, with its catalog.
+    found.recv_timeout(SOON).unwrap_or(Ok((again, spec)))
+}
+
+/// What to open, or to follow: nothing that is missing for certain. A store that was named is waited for, whatever its state.
+fn in_sight(catalog: &Catalog, spec: Option<RunSpec>, filter: &RunFilter, is_named: bool) -> Result<Option<RunSpec>> {
     if let Err(error @ Error::NoStore { .. }) = catalog.look()
         && !is_named
     {
         return Err(error);
     }
-    let filter = view.narrow.filter();
     let Some(spec) = spec.filter(|spec| *spec != RunSpec::Latest(0) || filter.narrows()) else { return Ok(None) };
-    match catalog.find(&spec, &filter) {
+    match catalog.find(&spec, filter) {
         Ok(id) => Ok(Some(RunSpec::Id(id.0))),
         Err(error @ Error::NotFound(_)) => Err(error),
         Err(_) => Ok(Some(spec)),

@@ -34,6 +34,9 @@ pub use log::{Aim, Log, Request};
 pub use runs::Runs;
 pub use tree::{Item, Tree, telling_place, telling_sh};
 
+/// From when on reading is said to hang: what is read was begun up to a second before it is known how late it is.
+const HANGS_MS: i64 = 1_000;
+
 /// Everything that the screen shows.
 pub struct Model {
     /// The size of the screen.
@@ -92,6 +95,8 @@ pub struct Model {
     pub notices: Vec<String>,
     /// What is waited for because the store cannot be read.
     pub waiting: Option<Waiting>,
+    /// What the worker reads, since it last gave a sign of life.
+    pub reads: Option<Waiting>,
     /// The signal that asked to leave.
     pub signal: Option<i32>,
 }
@@ -129,6 +134,7 @@ impl Model {
             store_fault: None,
             notices: Vec::new(),
             waiting: None,
+            reads: None,
             signal: None,
         }
     }
@@ -213,7 +219,7 @@ impl Model {
 
     /// What keys mean now.
     #[must_use]
-    pub const fn context(&self) -> Context {
+    pub fn context(&self) -> Context {
         match (self.help, self.focus) {
             _ if self.prompt.is_some() => Context::Prompt,
             (Some(_), _) => Context::Help,
@@ -226,8 +232,15 @@ impl Model {
 
     /// What is waited for, while there is nothing else to show.
     #[must_use]
-    pub const fn nothing_yet(&self) -> Option<&Waiting> {
-        if self.run.is_none() { self.waiting.as_ref() } else { None }
+    pub fn nothing_yet(&self) -> Option<&Waiting> {
+        if self.run.is_none() { self.hangs().or(self.waiting.as_ref()) } else { None }
+    }
+
+    /// What is being read, if that has not gone on for so long that it has to be said.
+    #[must_use]
+    pub fn hangs(&self) -> Option<&Waiting> {
+        let is_long = |since: Time| self.now.is_some_and(|now| now.millis_since(since) >= HANGS_MS);
+        self.reads.as_ref().filter(|reads| reads.since.is_some_and(is_long))
     }
 
     /// The visible rows of the tree.
@@ -306,6 +319,6 @@ impl Model {
     pub fn is_alive(&self) -> bool {
         let open = self.run.as_ref().map(|run| &run.head);
         let mut heads = self.runs.heads.iter().flatten().chain(open);
-        self.waiting.is_some() || heads.any(|head| head.phase == Phase::Active)
+        self.waiting.is_some() || self.reads.is_some() || heads.any(|head| head.phase == Phase::Active)
     }
 }

@@ -59,6 +59,7 @@ pub(super) fn run(catalog: Catalog, open: Option<RunSpec>, options: Options) -> 
         is_dirty: true,
         begun: Instant::now(),
         drawn_at: None,
+        has_errand: false,
         is_away: false,
         owed: Vec::new(),
         is_over: false,
@@ -75,7 +76,9 @@ struct Session {
     is_dirty: bool,
     begun: Instant,
     drawn_at: Option<Instant>,
-    /// Another program has the terminal.
+    /// Another program is to have the terminal, or has it.
+    has_errand: bool,
+    /// It has it.
     is_away: bool,
     /// What is to be done once that has ended.
     owed: Vec<Effect>,
@@ -127,6 +130,7 @@ impl Session {
 
     fn take_in(&mut self, message: Msg) -> Result<()> {
         match message {
+            Msg::Ready => self.leave(),
             Msg::Returned => self.come_back()?,
             // What was typed before the program began to read, and Ctrl-C in it.
             Msg::Key(_) | Msg::Mouse(..) | Msg::Signal(SIGINT | SIGQUIT) | Msg::Resumed if self.is_away => {
@@ -135,8 +139,10 @@ impl Session {
             Msg::Stop if self.is_away => return term::stop(),
             _ => {}
         }
-        let is_hint = matches!(message, Msg::Disk | Msg::Unchanged(..) | Msg::Dirs(..));
-        let seen = |model: &Model| (model.log.top, model.log.fault.is_some(), model.log.known.clone());
+        let is_hint = matches!(message, Msg::Disk | Msg::Reads(_) | Msg::Unchanged(..) | Msg::Dirs(..));
+        let seen = |model: &Model| {
+            (model.log.top, model.log.fault.is_some(), model.log.known.clone(), model.hangs().is_some())
+        };
         let before = seen(&self.model);
         let effects = update(&mut self.model, message);
         self.is_dirty |= !is_hint || before != seen(&self.model);
@@ -162,8 +168,8 @@ impl Session {
                 effect @ (Effect::Copy(_) | Effect::Notify(_)) if self.is_away => self.owed.push(effect),
                 Effect::Copy(text) => self.copy(text)?,
                 Effect::Notify(text) => self.screen.notify(&text)?,
-                Effect::Edit(row) => self.leave(Errand::Edit(row))?,
-                Effect::Page(row) => self.leave(Errand::Page(row, self.model.theme.has_colour()))?,
+                Effect::Edit(row) => self.begin(Errand::Edit(row)),
+                Effect::Page(row) => self.begin(Errand::Page(row, self.model.theme.has_colour())),
                 Effect::CaptureMouse(on) => self.screen.capture_mouse(on)?,
                 Effect::Redraw => self.retake(Screen::retake)?,
                 Effect::Suspend => self.retake(Screen::suspend)?,
@@ -188,19 +194,27 @@ impl Session {
         Ok(())
     }
 
+    /// Has what another program needs made ready, one at a time. The thread outlives the loop unless it is broken.
+    fn begin(&mut self, errand: Errand) {
+        if !std::mem::replace(&mut self.has_errand, true) {
+            let _ = self.threads.errands.as_ref().map(|errands| errands.send(errand));
+        }
+    }
+
     /// Gives the terminal to another program.
-    fn leave(&mut self, errand: Errand) -> Result<()> {
+    fn leave(&mut self) {
         self.threads.gate.close();
         term::give_back();
         self.is_away = true;
-        let errands = self.threads.errands.as_ref();
-        let is_sent = errands.is_some_and(|errands| errands.send(errand).is_ok());
-        if is_sent { Ok(()) } else { self.come_back() }
+        let _ = self.threads.errands.as_ref().map(|errands| errands.send(Errand::Go));
     }
 
-    /// The other program has ended.
+    /// The other program has ended, or came to nothing.
     fn come_back(&mut self) -> Result<()> {
-        self.is_away = false;
+        self.has_errand = false;
+        if !std::mem::take(&mut self.is_away) {
+            return Ok(());
+        }
         self.retake(Screen::take_back)?;
         self.threads.gate.open();
         let owed = std::mem::take(&mut self.owed);

@@ -9,6 +9,8 @@ use crate::tui::msg::{Effect, LogRow};
 pub(super) fn show(model: &mut Model, how: fn(LogRow) -> Effect) -> Vec<Effect> {
     let row = model.log.path.clone().zip(model.current_row());
     let row = row.map(|(log, row)| LogRow { log, offset: row.offset, tail: tail(&model.log) });
+    // It is on screen for a moment only, unless the file system does not answer.
+    model.said = row.as_ref().map(|row| format!("reading {}", name(&row.log.to_string_lossy())));
     row.map(how).into_iter().collect()
 }
 
