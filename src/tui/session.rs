@@ -40,6 +40,9 @@ const TICK_ALIVE: Duration = Duration::from_secs(1);
 /// How often while nothing runs: ages are in minutes mostly.
 const TICK_IDLE: Duration = Duration::from_secs(30);
 
+/// How long the loop may take to heed a signal that is to end the program. It waits for a terminal that does not read what is drawn.
+const GRACE: Duration = Duration::from_secs(2);
+
 /// How long the threads that may hold something are waited for on leaving.
 const PARTING: Duration = Duration::from_millis(300);
 
@@ -272,6 +275,10 @@ impl Threads {
                 };
                 if messages.send(message).is_err() {
                     return;
+                }
+                if matches!(signal, SIGTERM | SIGHUP) {
+                    thread::sleep(GRACE);
+                    term::leave_at_once(signal);
                 }
             }
         })?;
