@@ -502,7 +502,7 @@ mod tests {
         let desk = desk(dir.path());
         let worker = std::thread::spawn(move || work(desk, &requests, &message));
         request.send(read(1, &path)).unwrap();
-        let mut next = || messages.recv_timeout(Duration::from_secs(20)).unwrap();
+        let next = || messages.recv_timeout(Duration::from_secs(20)).unwrap();
         assert_eq!(next(), Msg::Reads(Some(path)));
         assert!(matches!(next(), Msg::Page(..)));
         while next() != Msg::Reads(None) {}
