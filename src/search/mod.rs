@@ -9,10 +9,12 @@
 //! walk      query × log -> the rows that match     hits      how many match, where (pure)
 //! scan      hits, the next row, in bounded steps   errors    which texts tell of an error (a table)
 //! sift      the rows that a filter lets through, around a place
+//! cause     the error row that most likely tells why, and those around it
 //! ```
 //!
 //! Memory does not grow with what is found: [`Hits`] holds a count per 64 KiB of log.
 
+mod cause;
 mod errors;
 mod hits;
 mod query;
@@ -25,6 +27,7 @@ mod tests;
 mod walk;
 
 pub use crate::log::Towards;
+pub use cause::{Cause, MAX_CAUSE_ROWS, MAX_LOOKED_BYTES, find_cause};
 pub use errors::is_error;
 pub use hits::Hits;
 pub use query::Query;

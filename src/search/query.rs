@@ -6,7 +6,7 @@ use std::sync::Arc;
 use regex::{Regex, RegexBuilder};
 use regex_syntax::ParserBuilder;
 
-use super::errors::{LITERALS, is_error};
+use super::errors::{CLUE_LITERALS, LITERALS, is_error, judge};
 use super::shown::{Progress, plain};
 use super::suspects::Suspicion;
 use crate::log::Row;
@@ -27,6 +27,7 @@ pub struct Query {
 enum Wanted {
     Pattern(Regex),
     Errors,
+    Clues,
 }
 
 impl Query {
@@ -61,6 +62,12 @@ impl Query {
         }
     }
 
+    /// Rows that tell of an error, or of what error rows around them are worth.
+    pub(super) fn clues() -> Self {
+        let literals: Vec<&str> = LITERALS.iter().chain(CLUE_LITERALS).copied().collect();
+        Self { wanted: Wanted::Clues, suspicion: Suspicion::of_texts(&literals).map(Arc::new), ..Self::errors() }
+    }
+
     /// The same in rows that show so much of what they overwrote; at first it is their last state.
     #[must_use]
     pub fn showing(self, progress: Progress) -> Self {
@@ -92,7 +99,7 @@ impl Query {
             Wanted::Pattern(regex) => {
                 regex.find_iter(text).map(|found| found.range()).filter(|range| !range.is_empty()).collect()
             }
-            Wanted::Errors => Vec::new(),
+            Wanted::Errors | Wanted::Clues => Vec::new(),
         }
     }
 
@@ -108,6 +115,7 @@ impl Query {
             Wanted::Pattern(regex) => regex.is_match(&text),
             // Most suspects are acquitted by that, and much sooner.
             Wanted::Errors => self.suspicion().is_none_or(|suspicion| suspicion.is_in(&text)) && is_error(&text),
+            Wanted::Clues => self.suspicion().is_none_or(|suspicion| suspicion.is_in(&text)) && judge(&text).is_some(),
         }
     }
 }
@@ -116,7 +124,7 @@ impl PartialEq for Query {
     fn eq(&self, other: &Self) -> bool {
         match (&self.wanted, &other.wanted) {
             (Wanted::Pattern(a), Wanted::Pattern(b)) => a.as_str() == b.as_str() && self.progress == other.progress,
-            (Wanted::Errors, Wanted::Errors) => true,
+            (Wanted::Errors, Wanted::Errors) | (Wanted::Clues, Wanted::Clues) => true,
             _ => false,
         }
     }

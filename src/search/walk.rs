@@ -18,8 +18,10 @@ const READ_BYTES: usize = 256 << 10;
 
 /// A matching row.
 #[derive(Clone, Copy)]
-pub(super) struct Match {
+pub(super) struct Match<'a> {
     pub offset: u64,
+    /// Its bytes, as far as they were looked at.
+    pub bytes: &'a [u8],
     /// Whether what is appended to the log may change it.
     pub is_open: bool,
 }
@@ -32,7 +34,7 @@ pub(super) fn walk(
     from: Checkpoint,
     end: u64,
     tail: Tail,
-    found: &mut dyn FnMut(Match) -> ControlFlow<()>,
+    found: &mut dyn FnMut(Match<'_>) -> ControlFlow<()>,
 ) -> Result<Checkpoint> {
     let mut walk = Walk { log, query, end, tail, found };
     let (mut at, mut buffer) = (from, Vec::new());
@@ -61,7 +63,7 @@ struct Walk<'a> {
     query: &'a Query,
     end: u64,
     tail: Tail,
-    found: &'a mut dyn FnMut(Match) -> ControlFlow<()>,
+    found: &'a mut dyn FnMut(Match<'_>) -> ControlFlow<()>,
 }
 
 impl Walk<'_> {
@@ -98,7 +100,7 @@ impl Walk<'_> {
                 Err(_) => line,
             };
             let is_match = self.query.is_in(shown, self.query.progress());
-            if is_match && (self.found)(Match { offset: place.offset, is_open: false }).is_break() {
+            if is_match && (self.found)(Match { offset: place.offset, bytes: shown, is_open: false }).is_break() {
                 return Ok(ControlFlow::Break(place));
             }
             at = lf + 1;
@@ -115,7 +117,7 @@ impl Walk<'_> {
             if row.offset >= self.end {
                 return Ok(ControlFlow::Break(rows.open().unwrap_or_else(|| rows.before())));
             }
-            let found = Match { offset: row.offset, is_open: rows.open().is_some() };
+            let found = Match { offset: row.offset, bytes: &row.text, is_open: rows.open().is_some() };
             if self.query.matches(&row, self.query.progress()) && (self.found)(found).is_break() {
                 break;
             }
