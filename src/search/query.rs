@@ -7,6 +7,7 @@ use regex::{Regex, RegexBuilder};
 use regex_syntax::ParserBuilder;
 
 use super::errors::{LITERALS, is_error};
+use super::markers::{self, marks};
 use super::shown::{Progress, plain};
 use super::suspects::Suspicion;
 use crate::log::Row;
@@ -27,6 +28,7 @@ pub struct Query {
 enum Wanted {
     Pattern(Regex),
     Errors,
+    Groups,
 }
 
 impl Query {
@@ -56,6 +58,16 @@ impl Query {
         Self {
             wanted: Wanted::Errors,
             suspicion: Suspicion::of_texts(LITERALS).map(Arc::new),
+            pattern: Arc::from(""),
+            progress: Progress::Last,
+        }
+    }
+
+    /// Rows that tell of groups. Their bytes are looked at as they were recorded.
+    pub(super) fn groups() -> Self {
+        Self {
+            wanted: Wanted::Groups,
+            suspicion: Suspicion::of_texts(markers::LITERALS).map(Arc::new),
             pattern: Arc::from(""),
             progress: Progress::Last,
         }
@@ -92,7 +104,7 @@ impl Query {
             Wanted::Pattern(regex) => {
                 regex.find_iter(text).map(|found| found.range()).filter(|range| !range.is_empty()).collect()
             }
-            Wanted::Errors => Vec::new(),
+            Wanted::Errors | Wanted::Groups => Vec::new(),
         }
     }
 
@@ -103,11 +115,14 @@ impl Query {
 
     /// Whether the bytes of a row have it when they are shown.
     pub(super) fn is_in(&self, bytes: &[u8], progress: Progress) -> bool {
-        let text = plain(bytes, progress);
         match &self.wanted {
-            Wanted::Pattern(regex) => regex.is_match(&text),
-            // Most suspects are acquitted by that, and much sooner.
-            Wanted::Errors => self.suspicion().is_none_or(|suspicion| suspicion.is_in(&text)) && is_error(&text),
+            Wanted::Pattern(regex) => regex.is_match(&plain(bytes, progress)),
+            Wanted::Errors => {
+                let text = plain(bytes, progress);
+                // Most suspects are acquitted by that, and much sooner.
+                self.suspicion().is_none_or(|suspicion| suspicion.is_in(&text)) && is_error(&text)
+            }
+            Wanted::Groups => !marks(bytes).marks.is_empty(),
         }
     }
 }
@@ -116,7 +131,7 @@ impl PartialEq for Query {
     fn eq(&self, other: &Self) -> bool {
         match (&self.wanted, &other.wanted) {
             (Wanted::Pattern(a), Wanted::Pattern(b)) => a.as_str() == b.as_str() && self.progress == other.progress,
-            (Wanted::Errors, Wanted::Errors) => true,
+            (Wanted::Errors, Wanted::Errors) | (Wanted::Groups, Wanted::Groups) => true,
             _ => false,
         }
     }
