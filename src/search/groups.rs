@@ -144,7 +144,8 @@ impl Groups {
     /// The innermost group around the row that begins at an offset; a heading is in its own.
     #[must_use]
     pub fn around(&self, offset: u64) -> Option<&Group> {
-        let mut group = self.groups.get(self.before(offset + 1)?)?;
+        let last = self.groups.partition_point(|group| group.heading <= offset).checked_sub(1)?;
+        let mut group = self.groups.get(last)?;
         while group.end <= offset && group.heading != offset {
             group = self.groups.get(group.parent? as usize)?;
         }
@@ -168,11 +169,6 @@ impl Groups {
             }
         }
         hidden.into()
-    }
-
-    /// The last group whose heading begins before an offset.
-    fn before(&self, offset: u64) -> Option<usize> {
-        self.groups.partition_point(|group| group.heading < offset).checked_sub(1)
     }
 
     fn hear(&mut self, row: &Match<'_>) {
