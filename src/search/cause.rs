@@ -57,7 +57,7 @@ pub fn find_cause(log: &LogFile, exit_code: Option<i64>, tail: Tail) -> Result<C
     let query = Query::clues();
     let mut board = Board::new(exit_code);
     walk(log, &query, from, end, tail, &mut |row| {
-        let text = plain(row.bytes, Progress::Last);
+        let text = plain(row.text, Progress::Last);
         if let Some((weight, rule)) = judge(&text) {
             board.push(Sign { offset: row.offset, weight, rule }, &text);
         }

@@ -20,9 +20,12 @@ const READ_BYTES: usize = 256 << 10;
 #[derive(Clone, Copy)]
 pub(super) struct Match<'a> {
     pub offset: u64,
-    /// Its bytes, as far as they were looked at.
-    pub bytes: &'a [u8],
-    /// Whether what is appended to the log may change it.
+    /// Behind its first line: the next row begins there or later.
+    pub after: u64,
+    pub text: &'a [u8],
+    /// Whether a newline ended it.
+    pub is_complete: bool,
+    /// Whether what is appended to the log may change it, or a row before it.
     pub is_open: bool,
 }
 
@@ -100,7 +103,9 @@ impl Walk<'_> {
                 Err(_) => line,
             };
             let is_match = self.query.is_in(shown, self.query.progress());
-            if is_match && (self.found)(Match { offset: place.offset, bytes: shown, is_open: false }).is_break() {
+            let after = offset + lf as u64 + 1;
+            let found = Match { offset: place.offset, after, text: shown, is_complete: true, is_open: false };
+            if is_match && (self.found)(found).is_break() {
                 return Ok(ControlFlow::Break(place));
             }
             at = lf + 1;
@@ -117,11 +122,13 @@ impl Walk<'_> {
             if row.offset >= self.end {
                 return Ok(ControlFlow::Break(rows.open().unwrap_or_else(|| rows.before())));
             }
-            let found = Match { offset: row.offset, bytes: &row.text, is_open: rows.open().is_some() };
+            let is_open = rows.open().is_some();
+            let (offset, after, is_complete) = (row.offset, rows.after().offset, row.complete);
+            let found = Match { offset, after, text: &row.text, is_complete, is_open };
             if self.query.matches(&row, self.query.progress()) && (self.found)(found).is_break() {
                 break;
             }
-            if !found.is_open && rows.after().is_settled() {
+            if !is_open && rows.after().is_settled() {
                 return Ok(ControlFlow::Continue(rows.after()));
             }
         }
