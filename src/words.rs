@@ -361,6 +361,14 @@ pub fn grouped(number: u64) -> String {
     grouped
 }
 
+/// The word that was probably meant: a slip of the fingers away, and more kept than changed.
+#[must_use]
+pub fn nearest<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let (distance, name) = known.map(|name| (strsim::osa_distance(wrong, name), name)).min()?;
+    let chars = name.chars().count();
+    (distance < chars && distance <= 2.max(chars / 3)).then_some(name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -44,7 +44,7 @@ impl Log {
         let options =
             Options { colour: true, ascii: false, time_zone: TimeZone::UTC, filter: RunFilter::default(), at: None };
         let mut sim = Sim::new(Catalog::of_path(&self.path), None, options, size, at(0));
-        sim.keys("z");
+        sim.keys("Z");
         sim
     }
 }
@@ -334,7 +334,7 @@ fn a_log_opens_where_it_is_asked_to() {
             at: at_place,
         };
         let mut sim = Sim::new(Catalog::of_path(&log.path), None, options, SMALL, common::built::at(0));
-        sim.keys("z");
+        sim.keys("Z");
         sim
     };
     assert_eq!(rows(&mut open("end"))[19], "row 500 with a needle");

@@ -14,6 +14,8 @@
 
 use ratatui::layout::{Margin, Rect};
 
+use crate::tui::keymap::Context;
+
 /// From here on the runs have a pane of their own.
 const THREE_PANES: u16 = 100;
 /// From here on the tree stands beside the log.
@@ -28,6 +30,18 @@ pub enum Pane {
     Tree,
     /// The log of the selected command.
     Log,
+}
+
+impl Pane {
+    /// What keys mean in it.
+    #[must_use]
+    pub const fn context(self) -> Context {
+        match self {
+            Self::Runs => Context::Runs,
+            Self::Tree => Context::Tree,
+            Self::Log => Context::Log,
+        }
+    }
 }
 
 /// A pane on the screen.

@@ -19,7 +19,7 @@ use crate::join::{Place, RunNode};
 use crate::log::Row;
 use crate::model::{Phase, RunId};
 use crate::time::Time;
-use crate::tui::keymap::{Context, Keymap};
+use crate::tui::keymap::{Action, Context, Key, Keymap};
 use crate::tui::layout::{Layout, Pane, log_parts};
 use crate::tui::lens::{Lens, slow_ms};
 use crate::tui::msg::Watching;
@@ -45,6 +45,8 @@ pub struct Model {
     pub time_zone: TimeZone,
     /// What keys do.
     pub keymap: Keymap,
+    /// Keys that mean something once more follow.
+    pub pressed: Vec<Key>,
     /// The pane that keys go to.
     pub focus: Pane,
     /// The pane that had the focus before the list of runs.
@@ -101,6 +103,7 @@ impl Model {
             theme,
             time_zone,
             keymap: Keymap::new(),
+            pressed: Vec::new(),
             focus: Pane::Log,
             behind: Pane::Log,
             zoom: false,
@@ -192,9 +195,20 @@ impl Model {
             (Some(_), _) => Context::Help,
             (None, Pane::Runs) => Context::Runs,
             (None, _) if self.nothing_yet().is_some() => Context::Waiting,
-            (None, Pane::Tree) => Context::Tree,
-            (None, Pane::Log) => Context::Log,
+            (None, pane) => pane.context(),
         }
+    }
+
+    /// The first key that does something here, as the screen names it.
+    #[must_use]
+    pub fn key_of(&self, action: Action) -> Option<String> {
+        self.keymap.keys_of(self.context(), action).map(|keys| self.theme.signs.keys(keys))
+    }
+
+    /// Says which key helps on, if there is one: `no such mark: m sets one`.
+    #[must_use]
+    pub fn pointing(&self, what: &str, action: Action, does: &str) -> String {
+        self.key_of(action).map_or_else(|| what.to_owned(), |key| format!("{what}: {key} {does}"))
     }
 
     /// What is waited for, while there is nothing else to show.

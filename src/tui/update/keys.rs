@@ -5,7 +5,7 @@ use super::scroll::Fold;
 use super::{moving, outside, runs, scroll, seek, tree};
 use crate::cri::Stream;
 use crate::search::Towards;
-use crate::tui::keymap::{Action, Key};
+use crate::tui::keymap::{Action, Key, Keys, Meaning};
 use crate::tui::layout::{self, Pane};
 use crate::tui::model::Model;
 use crate::tui::msg::Effect;
@@ -41,7 +41,18 @@ impl Move {
 
 /// A key was pressed.
 pub(super) fn press(model: &mut Model, key: Key) -> Vec<Effect> {
-    let action = model.keymap.action(model.context(), key);
+    let mut pressed = std::mem::take(&mut model.pressed);
+    pressed.push(key);
+    let action = match model.keymap.meaning(model.context(), &pressed) {
+        Meaning::Action(action) => Some(action),
+        // As long as one likes: what may follow is on screen.
+        Meaning::Begun => {
+            (model.pressed, model.said) = (pressed, None);
+            return Vec::new();
+        }
+        Meaning::Nothing if pressed.len() > 1 => return nothing(model, pressed),
+        Meaning::Nothing => None,
+    };
     if model.prompt.is_some() {
         return seek::press(model, key, action);
     }
@@ -56,6 +67,19 @@ pub(super) fn press(model: &mut Model, key: Key) -> Vec<Effect> {
     let mut effects = stopped.unwrap_or_default();
     effects.extend(action.map(|action| act(model, action)).unwrap_or_default());
     effects
+}
+
+/// Keys one after the other that mean nothing; the one that steps back was meant to end them, and Ctrl-C leaves.
+fn nothing(model: &mut Model, pressed: Vec<Key>) -> Vec<Effect> {
+    let last = pressed.last().copied();
+    if last == Some(Key::CTRL_C) {
+        return vec![Effect::Quit];
+    }
+    let alone = model.keymap.meaning(model.context(), last.as_slice());
+    if alone != Meaning::Action(Action::Back) {
+        model.said = Some(format!("{} means nothing", model.theme.signs.keys(&Keys::from(pressed))));
+    }
+    Vec::new()
 }
 
 /// A key that finds or shows something in the log gives it the focus.

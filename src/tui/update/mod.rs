@@ -17,7 +17,6 @@ mod tree;
 use ratatui::layout::Rect;
 
 use crate::time::Time;
-use crate::tui::keymap::help_lines;
 use crate::tui::layout::help_box;
 use crate::tui::model::Model;
 use crate::tui::msg::{Effect, Msg, Work};
@@ -33,6 +32,9 @@ pub fn start(model: &Model) -> Vec<Effect> {
 /// Takes a message in.
 #[must_use]
 pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
+    if matches!(msg, Msg::Mouse(..)) {
+        model.pressed.clear();
+    }
     let mut effects = match msg {
         Msg::Key(key) => keys::press(model, key),
         Msg::Mouse(mouse, x, y) => mouse::act(model, mouse, x, y),
@@ -103,7 +105,7 @@ fn set<T>(slot: &mut T, value: T) -> Vec<Effect> {
 fn settle(model: &mut Model) {
     if let Some(top) = &mut model.help {
         let height = usize::from(help_box(model.screen).height.saturating_sub(2));
-        *top = (*top).min(help_lines().len().saturating_sub(height));
+        *top = (*top).min(model.keymap.help_lines(model.focus.context()).len().saturating_sub(height));
     }
     tree::settle(model);
     runs::settle(model);

@@ -9,6 +9,7 @@ use crate::join::{JobNode, RunNode, ShNode, ShState};
 use crate::log::Row;
 use crate::model::Phase;
 use crate::sanitise::{Progress, name};
+use crate::tui::keymap::Action;
 use crate::tui::layout::log_parts;
 use crate::tui::model::{Item, Model};
 use crate::tui::msg::HitCount;
@@ -305,7 +306,11 @@ pub(super) fn finding(model: &Model) -> Option<String> {
     });
     let filter = lens.sieve.filter.as_ref().map(|filter| {
         let count = known.passed.map(|hits| format!(" {}", matches(hits))).unwrap_or_default();
-        let context = if lens.sieve.context > 0 { format!(" ±{}", lens.sieve.context) } else { String::new() };
+        let context = if lens.sieve.context > 0 {
+            format!(" {}{}", model.theme.signs.around(), lens.sieve.context)
+        } else {
+            String::new()
+        };
         format!("&{}{}{count}{context}", if filter.is_inverse { "!" } else { "" }, filter.query.pattern())
     });
     let stream = lens.sieve.stream.map(|stream| format!("only {}", stream.as_str()));
@@ -330,6 +335,8 @@ fn matches(hits: HitCount) -> String {
 
 /// How far the log has been looked through for what is looked for, once that takes long.
 pub(super) fn looking(model: &Model) -> Option<String> {
-    let how = if model.log.is_seeking() { "any key stops" } else { "Esc shows all rows" };
-    model.log.looking.map(|percent| format!("looking: {percent}% of the log ({how})"))
+    let shows_all = || model.key_of(Action::Back).map(|key| format!("{key} shows all rows"));
+    let how = if model.log.is_seeking() { Some("any key stops".to_owned()) } else { shows_all() };
+    let how = how.map(|how| format!(" ({how})")).unwrap_or_default();
+    model.log.looking.map(|percent| format!("looking: {percent}% of the log{how}"))
 }

@@ -7,16 +7,18 @@ mod wait;
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::style::Style;
 
 use crate::join::{RunHead, RunNode};
 use crate::log::Name;
 use crate::model::Phase;
+use crate::tui::keymap::{Action, Keys};
 use crate::tui::layout::{Layout, Pane, Slot, help_box};
 use crate::tui::model::Model;
 use crate::tui::msg::Watching;
 use crate::tui::widget::{
-    Badge, RunsList, Status, Strip, TreeList, draw_bars, draw_box, draw_head, draw_help, draw_hints, draw_prompt,
-    draw_title,
+    Badge, RunsList, Status, Strip, TreeList, draw_bars, draw_begun, draw_box, draw_head, draw_help, draw_hints,
+    draw_prompt, draw_title,
 };
 
 /// Draws everything.
@@ -28,6 +30,7 @@ pub fn view(model: &Model, frame: &mut Frame<'_>) {
 }
 
 fn draw(model: &Model, layout: &Layout, buffer: &mut Buffer) {
+    buffer.set_style(model.screen.intersection(buffer.area), model.theme.base);
     let head = model.run.as_ref().map(titled);
     draw_title(buffer, layout.title, head.as_ref(), badge(model), model.now, &model.theme);
     if let Some(waiting) = model.nothing_yet() {
@@ -43,7 +46,8 @@ fn draw(model: &Model, layout: &Layout, buffer: &mut Buffer) {
     }
     draw_last_row(model, layout, buffer);
     if let Some(top) = model.help {
-        draw_help(buffer, help_box(model.screen), top, &model.theme);
+        let lines = model.keymap.help_lines(model.focus.context());
+        draw_help(buffer, help_box(model.screen), &lines, top, &model.theme);
     }
 }
 
@@ -53,15 +57,20 @@ fn draw_last_row(model: &Model, layout: &Layout, buffer: &mut Buffer) {
         // On a screen too low for hints the line takes the last row of what is there.
         let bottom = model.screen.bottom().saturating_sub(1);
         let area = Rect { y: bottom, height: model.screen.height.min(1), ..model.screen };
-        buffer.set_style(area.intersection(buffer.area), ratatui::style::Style::reset());
-        Strip::new(buffer, area, "").fill(" ", ratatui::style::Style::reset());
-        return draw_prompt(buffer, area, prompt, &model.theme);
+        Strip::new(buffer, area, "").fill(" ", Style::reset().patch(model.theme.base));
+        let literal = model.key_of(Action::Literal);
+        return draw_prompt(buffer, area, prompt, literal.as_deref(), &model.theme);
+    }
+    if !model.pressed.is_empty() {
+        let hints = model.keymap.hints_after(model.context(), &model.pressed);
+        let pressed = model.theme.signs.keys(&Keys::from(model.pressed.clone()));
+        return draw_begun(buffer, model.screen, &pressed, &hints, &model.theme);
     }
     let fault = fault(model);
     let finding = log::finding(model);
     let said = log::looking(model).or_else(|| model.said.clone());
     let status = Status { fault: fault.as_deref(), said: said.as_deref(), finding: finding.as_deref() };
-    draw_hints(buffer, layout.hints, model.context(), &status, &model.theme);
+    draw_hints(buffer, layout.hints, model.keymap.hints(model.context()), &status, &model.theme);
 }
 
 fn draw_panes(model: &Model, layout: &Layout, buffer: &mut Buffer) {

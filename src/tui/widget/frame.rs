@@ -7,7 +7,6 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Margin, Rect};
-use ratatui::style::Style;
 use ratatui::symbols::border;
 use ratatui::widgets::{Block, Clear, Widget};
 
@@ -55,7 +54,7 @@ pub fn draw_box(buffer: &mut Buffer, area: Rect, title: &str, theme: &Theme) -> 
         horizontal_bottom: "-",
     };
     let set = if theme.signs.bar == "|" { plain } else { border::ROUNDED };
-    let block = Block::bordered().border_set(set).border_style(theme.accent).style(Style::new());
+    let block = Block::bordered().border_set(set).border_style(theme.accent).style(theme.base);
     block.title(format!(" {title} ")).render(area, buffer);
     area.inner(Margin::new(1, 1))
 }

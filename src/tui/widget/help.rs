@@ -5,15 +5,14 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use super::{Strip, draw_box, row_of};
-use crate::tui::keymap::{HelpLine, help_lines};
+use crate::tui::keymap::HelpLine;
 use crate::tui::theme::Theme;
 
-/// The columns of the keys.
+/// The most columns of the keys.
 const KEYS: usize = 16;
 
 /// Draws the help over what is there, from line `top` on.
-pub fn draw_help(buffer: &mut Buffer, area: Rect, top: usize, theme: &Theme) {
-    let lines = help_lines();
+pub fn draw_help(buffer: &mut Buffer, area: Rect, lines: &[HelpLine<'_>], top: usize, theme: &Theme) {
     let body = draw_box(buffer, area, "Keys", theme);
     for (index, line) in lines.iter().skip(top).enumerate() {
         let Some(row) = row_of(body, index) else { break };
@@ -24,9 +23,9 @@ pub fn draw_help(buffer: &mut Buffer, area: Rect, top: usize, theme: &Theme) {
             HelpLine::Heading(title) => {
                 strip.put(title, theme.strong);
             }
-            HelpLine::Keys(binding) => {
-                let keys: Vec<_> = binding.keys.iter().map(|name| theme.signs.key(name)).collect();
-                strip.put(&format!("{:<KEYS$}", keys.join(" ")), theme.accent).put(binding.label, Style::new());
+            HelpLine::Keys(bound) => {
+                let keys: Vec<_> = bound.keys.iter().map(|keys| theme.signs.keys(keys)).collect();
+                strip.put(&format!("{:<KEYS$}", keys.join(", ")), theme.accent).put(bound.binding.label, Style::new());
             }
         }
     }
