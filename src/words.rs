@@ -155,6 +155,12 @@ pub fn count(n: u64) -> String {
     }
 }
 
+/// A number of rows: `1 row`, `12.3k rows`.
+#[must_use]
+pub fn rows(rows: u64) -> String {
+    if rows == 1 { "1 row".into() } else { format!("{} rows", count(rows)) }
+}
+
 /// A size in binary units: `512 B`, `4.0 KiB`, `1.2 GiB`.
 #[must_use]
 pub fn size(bytes: u64) -> String {

@@ -9,7 +9,7 @@ mod runs;
 mod tree;
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 use jiff::tz::TimeZone;
@@ -18,9 +18,10 @@ use ratatui::layout::Rect;
 use crate::join::{Place, RunNode};
 use crate::log::Row;
 use crate::model::{Phase, RunId};
+use crate::search::Cause;
 use crate::time::Time;
 use crate::tui::keymap::{Action, Context, Key, Keymap};
-use crate::tui::layout::{Layout, Pane, log_parts};
+use crate::tui::layout::{Above, Layout, LogParts, Pane, log_parts};
 use crate::tui::lens::{Lens, slow_ms};
 use crate::tui::msg::Watching;
 use crate::tui::prompt::{Past, Prompt, Span};
@@ -29,7 +30,7 @@ use crate::tui::wait::Waiting;
 use crate::tui::widget::{Columns, lines_of};
 use crate::words;
 
-pub use log::{Aim, Log, LogKey, Mark, Request};
+pub use log::{Aim, Card, Log, LogKey, Mark, Request};
 pub use runs::Runs;
 pub use tree::{Item, Tree, telling_place, telling_sh};
 
@@ -139,7 +140,20 @@ impl Model {
     #[must_use]
     pub fn log_height(&self) -> usize {
         let body = self.layout().body(Pane::Log).unwrap_or(self.screen);
-        usize::from(log_parts(body, self.notes(body.width).len(), true).rows.height).max(1)
+        usize::from(self.log_parts(body, false).rows.height).max(1)
+    }
+
+    /// The parts of the log's pane.
+    #[must_use]
+    pub fn log_parts(&self, body: Rect, has_no_rows: bool) -> LogParts {
+        let card_rows = self.card().map(|cause| cause.rows.len());
+        log_parts(body, Above { notes: self.notes(body.width).len(), card_rows, has_no_rows })
+    }
+
+    /// Why the command failed most likely, while that is shown.
+    #[must_use]
+    pub fn card(&self) -> Option<&Cause> {
+        self.log.card.as_ref().filter(|card| card.is_open).map(|card| &*card.cause)
     }
 
     /// The columns of the log's pane.
@@ -159,7 +173,11 @@ impl Model {
         let is_flat = self.lens.is_flat();
         let width = self.lens.wrap.then(|| self.log_columns().text);
         let (progress, is_broken_off) = (self.lens.sieve.progress, self.log.is_broken_off);
-        move |row| if is_flat { 1 } else { lines_of(row, width, progress, is_broken_off) }
+        let heads: HashSet<u64> = self.log.known.heads.iter().map(|(at, _)| *at).collect();
+        move |row| {
+            let is_head = is_flat || heads.contains(&row.offset);
+            if is_head { 1 } else { lines_of(row, width, progress, is_broken_off) }
+        }
     }
 
     /// The row of the log that keys are about: the one that was looked for if it is on screen, else the first on screen.

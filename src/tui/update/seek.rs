@@ -226,7 +226,7 @@ fn go_to(model: &mut Model, goal: Goal) -> Vec<Effect> {
 }
 
 fn mark(model: &mut Model, name: &str) -> Vec<Effect> {
-    let place = model.current_row().and_then(|row| model.log.place_of(row));
+    let place = model.current_row().and_then(|row| model.log.place_at(row.offset));
     let run = model.log.key.as_ref().map(|key| key.run.clone());
     if let (Some(name), Some((place, offset)), Some(run)) = (name.chars().next(), place, run) {
         model.marks.insert(name, (run, place, offset));

@@ -1,5 +1,6 @@
 //! The model on the screen: pure, and the only place that knows both the model and the widgets.
 
+mod card;
 mod heading;
 mod log;
 mod wait;
