@@ -11,6 +11,7 @@
 //! sections and folds have names, so that one begins within another, and an end takes along what began within it; a heading ends
 //! the one before. An end without a start is a plain row. So is a start that lies too deep, or behind too many others.
 
+use std::iter::{once, repeat};
 use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
@@ -182,7 +183,7 @@ impl Groups {
         for mark in marked.marks {
             match mark {
                 Mark::Start { kind, is_collapsed } => self.start(row, kind, is_collapsed),
-                Mark::End(kind) => self.end(kind, end),
+                Mark::End(kind) => self.end(kind, row.offset, end),
                 Mark::Hunk => self.take_back_diff(row.offset),
                 Mark::Trace => self.take_back_trace(row.offset),
             }
@@ -191,7 +192,7 @@ impl Groups {
 
     fn start(&mut self, row: &Match<'_>, kind: Kind<'_>, is_collapsed: bool) {
         let last = self.open.last().map(|open| open.group);
-        self.end(kind, row.offset);
+        self.end(kind, row.offset, row.offset);
         let ended = last.filter(|last| self.open.last().is_none_or(|open| open.group != *last));
         if self.groups.len() >= MAX_GROUPS || self.open.len() >= MAX_DEPTH {
             self.is_full = true;
@@ -210,16 +211,17 @@ impl Groups {
         self.open.push(Open { group: self.groups.len() - 1, kind: kind.into() });
     }
 
-    /// Ends the innermost open group of a kind, and those within it.
-    fn end(&mut self, kind: Kind<'_>, end: u64) {
+    /// Ends the innermost open group of a kind at `end`; those within it already where the row begins that says so.
+    fn end(&mut self, kind: Kind<'_>, row: u64, end: u64) {
         let level = match kind {
-            // A group of another kind around a heading goes on, whatever is around that.
+            // What lies around another group than a heading goes on with it.
             Kind::Heading(_) => self.open.last().filter(|open| open.is(kind)).map(|_| self.open.len() - 1),
             kind => self.open.iter().rposition(|open| open.is(kind)),
         };
-        for open in self.open.drain(level.unwrap_or(self.open.len())..) {
+        let ended = self.open.drain(level.unwrap_or(self.open.len())..);
+        for (open, end) in ended.zip(once(end).chain(repeat(row))) {
             if let Some(group) = self.groups.get_mut(open.group) {
-                group.end = end;
+                group.end = end.max(group.body);
             }
         }
     }
@@ -280,3 +282,6 @@ impl From<Kind<'_>> for OpenKind {
 fn number(group: Option<usize>) -> Option<u32> {
     group.and_then(|group| u32::try_from(group).ok())
 }
+
+#[cfg(test)]
+mod tests;

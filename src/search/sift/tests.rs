@@ -141,3 +141,24 @@ fn how_much_was_read_is_no_more_than_the_log_has() {
     read.dedup();
     assert_eq!(read, [0, 1000, 2000, 3000]);
 }
+
+#[test]
+fn a_fold_is_passed_over_unread() {
+    let line = b"2026-01-02T03:04:05Z stdout F row\n";
+    let growing = Growing::new(&line.repeat(10_000));
+    let at = |row: u64| row * line.len() as u64;
+    let sieve = Sieve { hidden: Arc::from([at(10)..at(9990)]), ..Sieve::default() };
+    for place in [0, at(10), at(5000), at(9990), u64::MAX] {
+        let mut sifting =
+            Sifting::new(sieve.clone(), Around { place, above: 15, below: 15, tells_ends: true }, Tail::Emit);
+        let mut steps = 0;
+        while !sifting.step(&growing.log, None, u64::MAX).unwrap() {
+            steps += 1;
+        }
+        let rows: Vec<u64> = sifting.finish(&growing.log).rows.iter().map(|row| row.offset).collect();
+        let shown: Vec<u64> = (0..10).chain(9990..10_000).map(at).collect();
+        let split = shown.partition_point(|row| *row < place);
+        assert_eq!(rows, shown[split.saturating_sub(15)..(split + 15).min(20)], "around {place}");
+        assert!(steps <= 4, "{steps} steps around {place}");
+    }
+}
