@@ -13,7 +13,7 @@
 
 use std::iter::{once, repeat};
 use std::ops::{ControlFlow, Range};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use super::markers::{Kind, Mark, marks};
 use super::query::Query;
@@ -79,6 +79,9 @@ enum OpenKind {
     Heading,
 }
 
+/// Rows that tell of groups.
+static QUERY: LazyLock<Query> = LazyLock::new(Query::groups);
+
 /// Goes on where `groups` end, by about `max_bytes`: how far it came; 0 at the end of the log. `groups` must be of this log;
 /// of another generation of it they are begun anew. A line without its LF is not looked at.
 ///
@@ -94,7 +97,7 @@ pub fn group(log: &LogFile, groups: &mut Groups, max_bytes: u64) -> Result<u64> 
     }
     let end = bytes.min(groups.bytes.saturating_add(max_bytes));
     let from = groups.checkpoint;
-    groups.checkpoint = walk(log, &Query::groups(), from, end, Tail::Hold, &mut |row| {
+    groups.checkpoint = walk(log, &QUERY, from, end, Tail::Hold, &mut |row| {
         groups.hear(&row);
         ControlFlow::Continue(())
     })?;

@@ -162,3 +162,18 @@ fn a_fold_is_passed_over_unread() {
         assert!(steps <= 4, "{steps} steps around {place}");
     }
 }
+
+#[test]
+fn a_fold_to_the_end_leaves_the_row_before_it_as_the_last() {
+    let line = b"2026-01-02T03:04:05Z stdout F row\n";
+    let growing = Growing::new(&line.repeat(1000));
+    let at = |row: u64| row * line.len() as u64;
+    for end in [at(1000), u64::MAX] {
+        let sieve = Sieve { hidden: Arc::from([at(10)..end]), ..Sieve::default() };
+        for (below, at_end) in [(9, false), (10, true), (11, true)] {
+            let around = Around { place: 0, above: 0, below, tells_ends: true };
+            let window = gather(&growing.log, None, &sieve, around, u64::MAX);
+            assert_eq!((window.rows.len(), window.at_end), (below.min(10), at_end), "{below} to {end}");
+        }
+    }
+}
