@@ -50,7 +50,7 @@ pub struct Group {
 #[derive(Clone, Debug)]
 pub struct Groups {
     /// By their headings.
-    groups: Vec<Group>,
+    all: Vec<Group>,
     /// Those that have no end so far, each in the one before it.
     open: Vec<Open>,
     is_full: bool,
@@ -117,7 +117,7 @@ impl Groups {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            groups: Vec::new(),
+            all: Vec::new(),
             open: Vec::new(),
             is_full: false,
             checkpoint: Checkpoint::START,
@@ -130,7 +130,7 @@ impl Groups {
     /// All of them, by their headings.
     #[must_use]
     pub fn all(&self) -> &[Group] {
-        &self.groups
+        &self.all
     }
 
     /// How far the log was scanned.
@@ -148,10 +148,10 @@ impl Groups {
     /// The innermost group around the row that begins at an offset; a heading is in its own.
     #[must_use]
     pub fn around(&self, offset: u64) -> Option<&Group> {
-        let last = self.groups.partition_point(|group| group.heading <= offset).checked_sub(1)?;
-        let mut group = self.groups.get(last)?;
+        let last = self.all.partition_point(|group| group.heading <= offset).checked_sub(1)?;
+        let mut group = self.all.get(last)?;
         while group.end <= offset && group.heading != offset {
-            group = self.groups.get(group.parent? as usize)?;
+            group = self.all.get(group.parent? as usize)?;
         }
         Some(group)
     }
@@ -166,7 +166,7 @@ impl Groups {
     #[must_use]
     pub fn hidden(&self, is_folded: impl Fn(&Group) -> bool) -> Arc<[Range<u64>]> {
         let mut hidden: Vec<Range<u64>> = Vec::new();
-        for group in &self.groups {
+        for group in &self.all {
             let is_out = hidden.last().is_some_and(|hidden| group.heading < hidden.end);
             if !is_out && group.body < group.end && is_folded(group) {
                 hidden.push(group.body..group.end);
@@ -197,12 +197,12 @@ impl Groups {
         let last = self.open.last().map(|open| open.group);
         self.end(kind, row.offset, row.offset);
         let ended = last.filter(|last| self.open.last().is_none_or(|open| open.group != *last));
-        if self.groups.len() >= MAX_GROUPS || self.open.len() >= MAX_DEPTH {
+        if self.all.len() >= MAX_GROUPS || self.open.len() >= MAX_DEPTH {
             self.is_full = true;
             return;
         }
         let sign = if let Kind::Heading(sign) = kind { Some(sign) } else { None };
-        self.groups.push(Group {
+        self.all.push(Group {
             heading: row.offset,
             body: row.after,
             end: u64::MAX,
@@ -211,7 +211,7 @@ impl Groups {
             ended: number(ended.filter(|_| sign.is_some())),
             sign,
         });
-        self.open.push(Open { group: self.groups.len() - 1, kind: kind.into() });
+        self.open.push(Open { group: self.all.len() - 1, kind: kind.into() });
     }
 
     /// Ends the innermost open group of a kind at `end`; those within it already where the row begins that says so.
@@ -223,7 +223,7 @@ impl Groups {
         };
         let ended = self.open.drain(level.unwrap_or(self.open.len())..);
         for (open, end) in ended.zip(once(end).chain(repeat(row))) {
-            if let Some(group) = self.groups.get_mut(open.group) {
+            if let Some(group) = self.all.get_mut(open.group) {
                 group.end = end.max(group.body);
             }
         }
@@ -245,14 +245,14 @@ impl Groups {
 
     /// The heading of this sign directly before an offset is none: where its row begins. What it ended goes on.
     fn take_back(&mut self, sign: u8, offset: u64) -> Option<u64> {
-        let group = *self.groups.last()?;
-        let is_open = self.open.last().is_some_and(|open| open.group + 1 == self.groups.len());
+        let group = *self.all.last()?;
+        let is_open = self.open.last().is_some_and(|open| open.group + 1 == self.all.len());
         if !is_open || group.sign != Some(sign) || group.body != offset {
             return None;
         }
-        self.groups.pop();
+        self.all.pop();
         self.open.pop();
-        if let Some(ended) = group.ended.and_then(|ended| self.groups.get_mut(ended as usize)) {
+        if let Some(ended) = group.ended.and_then(|ended| self.all.get_mut(ended as usize)) {
             ended.end = u64::MAX;
             self.open.push(Open { group: group.ended? as usize, kind: OpenKind::Heading });
         }

@@ -53,6 +53,10 @@ fn folds() -> impl Strategy<Value = Arc<[Range<u64>]>> {
     prop_oneof![1 => Just(Arc::from([])), 2 => folds]
 }
 
+fn fold(rows: Range<u64>) -> Arc<[Range<u64>]> {
+    std::iter::once(rows).collect()
+}
+
 /// What is shown of a log when all of its rows are looked at.
 fn shown_of(all: &[Row], sieve: &Sieve) -> Vec<Row> {
     let unfolded = Sieve { hidden: Arc::from([]), ..sieve.clone() };
@@ -147,7 +151,7 @@ fn a_fold_is_passed_over_unread() {
     let line = b"2026-01-02T03:04:05Z stdout F row\n";
     let growing = Growing::new(&line.repeat(10_000));
     let at = |row: u64| row * line.len() as u64;
-    let sieve = Sieve { hidden: Arc::from([at(10)..at(9990)]), ..Sieve::default() };
+    let sieve = Sieve { hidden: fold(at(10)..at(9990)), ..Sieve::default() };
     for place in [0, at(10), at(5000), at(9990), u64::MAX] {
         let mut sifting =
             Sifting::new(sieve.clone(), Around { place, above: 15, below: 15, tells_ends: true }, Tail::Emit);
@@ -169,7 +173,7 @@ fn a_fold_to_the_end_leaves_the_row_before_it_as_the_last() {
     let growing = Growing::new(&line.repeat(1000));
     let at = |row: u64| row * line.len() as u64;
     for end in [at(1000), u64::MAX] {
-        let sieve = Sieve { hidden: Arc::from([at(10)..end]), ..Sieve::default() };
+        let sieve = Sieve { hidden: fold(at(10)..end), ..Sieve::default() };
         for (below, at_end) in [(9, false), (10, true), (11, true)] {
             let around = Around { place: 0, above: 0, below, tells_ends: true };
             let window = gather(&growing.log, None, &sieve, around, u64::MAX);
