@@ -107,6 +107,7 @@ use Weight::{Aftermath, Again, Aside, Begun, Fault, Heading, Message, Name, Pass
 #[rustfmt::skip]
 static RULES: &[Rule] = &[
     // Compilers, linkers, whoever says "error:".
+    (Fault, "compilers", r"^[^\s:]+:\d+:(?:\d+:)?\s(?:fatal |internal compiler )?(?:error|Error|ERROR)(?:\[[^\]]+\])?\s?:\s|^error\[E\d+\]:", "src/mesh.cpp:13:33: error: no match for ‘operator+’"),
     (Message, "most tools", r"^(?:[^\s:]+:(?:\d+:)*\s+){0,3}(?:(?:PHP|fatal|Fatal|FATAL|internal|compiler?|compilation|syntax|Syntax|parse|Parse|runtime|linker|build|Build|uncaught|Uncaught)\s){0,2}(?:error|Error|ERROR)(?:\[[^\]]+\]|\([^)]*\))?\s?:(?:\s|$)", "src/mesh.cpp:13:33: error: no match for ‘operator+’"),
     (Message, "most tools", r"^(?:[^\s:]+:(?:\d+:)*\s+){0,3}(?:fatal|Fatal|FATAL)(?:\s\w+){0,2}:(?:\s|$)", "fatal: not a git repository"),
     (Fault, "tsc, msbuild", r"(?:^|:\s+| - )(?:fatal )?error [A-Z]{1,10}\d+\s?:", "src/order.ts(3,22): error TS18048: 'o.note' is possibly 'undefined'."),
@@ -131,7 +132,9 @@ static RULES: &[Rule] = &[
     (Name, "cargo test", r"^test .+ \.\.\. FAILED$|^FAILED$", "test merges_lines_108 ... FAILED"),
     (Aftermath, "cargo test", r"^test result: FAILED\b", "test result: FAILED. 24 passed; 1 failed; 0 ignored"),
     (Name, "cargo nextest", r"^FAIL \[", "        FAIL [   0.005s] shop::checkout merges_lines_108"),
-    (Name, "go test", r"^--- FAIL: |^FAIL(?:\s|$)", "--- FAIL: TestDiscount (0.00s)"),
+    (Name, "go test", r"^--- FAIL: ", "--- FAIL: TestDiscount (0.00s)"),
+    (Heading, "vitest", r"^FAIL +\S+.* > ", " FAIL  vitest/cart.test.js > cart > keeps the total"),
+    (Name, "go, jest, vitest", r"^FAIL(?:\s|$)", "FAIL tests/api.test.js"),
     (Fault, "go test", r"^[^\s:]+_test\.go:\d+: .*\b(?:want|wanted|got|unexpected|Error Trace)\b", "    orders_test.go:23: Discount(999, 33) = 669, want 670"),
     (Fault, "pytest", r"^E {3,}(?:assert\b|(?:\w+\.)*\w*(?:Error|Exception)\b|(?:\w+\.)+[A-Z]\w*(?::|$)|Failed: |fixture ')", "E       AssertionError: assert {'total': '23'} == {'total': '24'}"),
     (Name, "pytest", r"^(?:FAILED|ERROR) [^\s:]+\.py\b|^\S+::.+ (?:FAILED|ERROR)(?:\s+\[|$)", "tests/test_pricing.py::test_order_as_dict FAILED       [ 82%]"),
@@ -144,7 +147,7 @@ static RULES: &[Rule] = &[
     (Heading, "jest", r"^● \S", "  ● cart › keeps the total"),
     (Name, "jest, mocha, vitest", r"^(?:✕|✖|✗|✘|×) \S", "    ✕ keeps the total (3 ms)"),
     (Aftermath, "jest, vitest", r"^(?:Tests|Test Suites|Test Files):?\s+(?:\d+ \w+,? )*[1-9]\d* failed\b|\| [1-9]\d* failed\)", "Test Suites: 1 failed, 1 passed, 2 total"),
-    (Aftermath, "mocha", r"^[1-9]\d* failing\b", "  2 failing"),
+    (Heading, "mocha", r"^[1-9]\d* failing\b", "  2 failing"),
     (Heading, "minitest, rspec", r"^\d+\) (?:Error|Failure):|^Failure/Error: ", "  1) Failure:"),
     (Aftermath, "minitest, rspec", r"^\d+ (?:runs|examples?), .*\b[1-9]\d* (?:failures?|errors?)\b", "3 runs, 2 assertions, 1 failures, 1 errors, 0 skips"),
     (Heading, "junit", r"^\[ERROR\] \S+.* <<< (?:FAILURE|ERROR)!| ✘ ", "[ERROR] idIsUpper(com.acme.billing.InvoiceTest)  Time elapsed: 0 s  <<< ERROR!"),
@@ -158,7 +161,8 @@ static RULES: &[Rule] = &[
     (Heading, "tap, bats", r"^not ok\b", "not ok 3 unknown command fails with error"),
 
     // Build tools and what they drive.
-    (Aftermath, "make", r"^\w*make(?:\[\d+\])?: \*\*\* |^\w*make(?:\[\d+\])?: .* not remade because of errors", "make: *** [Makefile:10: build/mesh.o] Error 1"),
+    (Fault, "make", r"^\w*make(?:\[\d+\])?: \*\*\* ", "make: *** No rule to make target 'a.c', needed by 'a.o'.  Stop."),
+    (Aftermath, "make", r"^\w*make(?:\[\d+\])?: \*\*\* (?:\[|Waiting)|^\w*make(?:\[\d+\])?: .* not remade because of errors", "make: *** [Makefile:10: build/mesh.o] Error 1"),
     (Heading, "ninja", r"^FAILED: ", "FAILED: CMakeFiles/engine.dir/src/main.cpp.o"),
     (Aftermath, "ninja", r"^ninja: build stopped: .*failed", "ninja: build stopped: subcommand failed."),
     (Fault, "cmake", r"^CMake Error\b", "CMake Error at CMakeLists.txt:3 (find_package):"),
@@ -199,15 +203,19 @@ static CLUES: &[Rule] = &[
     (Aftermath, "wrappers", r"\b(?:exit(?:ed)?|returned|failed|terminated|completed)(?: with)?(?: an?)?(?: non-?zero)?(?: exit)?(?: code| status)\b[: ]*\d*|\bld returned \d|\blinker command failed|\bdid not complete successfully", "Process completed with exit code 2."),
     (Aftermath, "cargo", r"^error: (?:could not compile|test failed, to rerun|\d+ targets? failed|aborting due to|build failed|bench failed)|^error: \d+ (?:previous )?errors?\b|^process didn't exit successfully", "error: could not compile `shop` (lib) due to 2 previous errors"),
     (Aftermath, "npm, pnpm, yarn", r"^npm (?:error|ERR!) (?:code (?:ELIFECYCLE|\d+$)|errno|path |command |Lifecycle script|workspace |location |\S+@\S+ \S+: `|Exit status|Failed at the|Test failed)|^ELIFECYCLE|^error Command failed", "npm error code ELIFECYCLE"),
+    (Fault, "make", r"^[^\s:]+:\d+: \*\*\* ", "Makefile:2: *** missing separator.  Stop."),
+    (Fault, "C++", r"^terminate called (?:after throwing|without)", "terminate called after throwing an instance of 'std::runtime_error'"),
+    (Message, "perl", r" at \S+ line \d+\.$", "no prices: No such file or directory at a.pl line 3."),
     (Heading, "cargo test", r"^---- .+ stdout ----$", "---- merges_lines_108 stdout ----"),
     (Begun, "go test", r"^=== (?:RUN|CONT|NAME)\s", "=== RUN   TestDiscount/999_33"),
     (Passed, "go test", r"^--- (?:PASS|SKIP): ", "--- PASS: TestDiscount (0.00s)"),
+    (Passed, "jest", r"^PASS\s", "PASS ./cart.test.js"),
     (Fault, "go test", r"^[^\s:]+_test\.go:\d+: \S", "    orders_test.go:23: the discount is too small"),
 ];
 
 /// A part of every clue, in the manner of [`LITERALS`].
 pub(super) static CLUE_LITERALS: &[&str] =
-    &["etry", "ttempt", "exit", "status", "code", "returned", "omplete", "LIFECYCLE", "dout ---", "_test.go", "=== ", "--- PASS", "--- SKIP"];
+    &["etry", "ttempt", "exit", "status", "code", "returned", "omplete", "LIFECYCLE", "dout ---", "terminate called", " line ", "_test.go", "=== ", "PASS", "SKIP"];
 
 /// What is no error row for all that, and a row of that kind.
 #[rustfmt::skip]

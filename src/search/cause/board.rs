@@ -6,8 +6,21 @@ use super::super::errors::Weight;
 const MAX_FIRST: usize = 12;
 const MAX_SIGNS: usize = 16;
 
-/// How far from a heading what it names is told, and how far apart are messages of one mishap, in bytes of log.
+/// How far below a heading, or the first row of a trace, it is told what it was, in bytes of log.
+const HEADED_BYTES: u64 = 16 << 10;
+
+/// How far behind its last message a failure is tried again.
 const NEAR_BYTES: u64 = 4 << 10;
+
+/// How far apart are asides of one mishap.
+const ASIDE_BYTES: u64 = 1 << 10;
+
+/// Rules that are more than others: rows that come before the verdict on their test, rows that no passing test prints, and the
+/// first and the last row of a trace.
+const GO_TEST: &str = "go test";
+const PYTEST: &str = "pytest";
+pub(super) const TRACE: &str = "python";
+const EXCEPTION: &str = "python, java, node";
 
 /// A row that may be the cause.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -18,19 +31,10 @@ pub(super) struct Sign {
     pub rule: &'static str,
 }
 
-/// What has been seen.
-#[derive(Debug)]
+/// What has been seen since it was last tried again.
+#[derive(Default, Debug)]
 pub(super) struct Board {
     exit: Exit,
-    /// What failed last, and what failed before it was tried again.
-    now: Attempt,
-    before: Attempt,
-    go: Go,
-}
-
-/// What is known of an attempt.
-#[derive(Default, Debug)]
-struct Attempt {
     /// What fits how the command ended; the later ones first.
     fitting: Vec<Sign>,
     headed: Vec<Sign>,
@@ -42,8 +46,12 @@ struct Attempt {
     aftermath: Vec<Sign>,
     /// A heading of which nothing has been told yet.
     heading: Option<Sign>,
-    /// Where the last aside was.
+    /// A trace whose last row has not come yet.
+    trace: Option<u64>,
+    /// Where the last row was, and the last aside.
+    last: Option<u64>,
     aside: Option<u64>,
+    go: Go,
 }
 
 /// What the test that wrote the last rows of `go test` has come to.
@@ -56,95 +64,91 @@ struct Go {
 
 impl Board {
     pub(super) fn new(exit_code: Option<i64>) -> Self {
-        let (now, before, go) = Default::default();
-        Self { exit: Exit::of(exit_code), now, before, go }
+        Self { exit: Exit::of(exit_code), ..Self::default() }
     }
 
     /// Takes the next row.
     pub(super) fn push(&mut self, sign: Sign, text: &str) {
-        match sign.weight {
-            Weight::Again => self.try_again(),
-            Weight::Begun => self.go.has_failed = false,
-            Weight::Passed => self.go.undecided.clear(),
-            Weight::Fault if sign.rule == GO_TEST && !self.go.has_failed => keep(&mut self.go.undecided, sign),
+        match (sign.weight, sign.rule) {
+            (Weight::Again, _) => self.try_again(sign.offset),
+            (Weight::Begun, _) => self.go.has_failed = false,
+            (Weight::Passed, GO_TEST) => self.go.undecided.clear(),
+            (Weight::Passed, _) => self.end_heading(),
+            (Weight::Fault, GO_TEST) if !self.go.has_failed => keep(&mut self.go.undecided, sign),
             _ => {
-                if sign.rule == GO_TEST && sign.weight == Weight::Name {
+                if (sign.weight, sign.rule) == (Weight::Name, GO_TEST) {
                     self.go.has_failed = true;
-                    let told = self.go.undecided.drain(..).collect::<Vec<_>>();
-                    told.into_iter().for_each(|sign| self.now.push(sign));
+                    let told = std::mem::take(&mut self.go.undecided);
+                    told.into_iter().for_each(|sign| self.take(sign));
                 }
                 if sign.weight > Weight::Name && self.exit.fits(text) {
-                    keep_last(&mut self.now.fitting, sign);
+                    keep_last(&mut self.fitting, sign);
                 }
-                self.now.push(sign);
+                self.take(sign);
             }
         }
     }
 
     /// What may be the cause, the likeliest first.
     pub(super) fn ranked(mut self) -> Vec<Sign> {
-        self.now.end();
-        self.before.end();
-        let Self { now, before, .. } = self;
-        let mut ranked = now.fitting;
-        ranked.reverse();
-        for attempt in [(now.headed, now.faults, now.messages, now.asides), (before.headed, before.faults, before.messages, before.asides)] {
-            let (headed, faults, messages, asides) = attempt;
-            ranked.extend(headed.into_iter().chain(faults).chain(messages).chain(asides.into_iter().rev()));
-        }
-        ranked.extend(now.names.into_iter().chain(before.names).chain(now.aftermath).chain(before.aftermath));
-        ranked
+        self.end_heading();
+        let late_first = self.fitting.into_iter().rev();
+        let sure = late_first.chain(self.headed).chain(self.faults).chain(self.messages);
+        sure.chain(self.asides.into_iter().rev()).chain(self.names).chain(self.aftermath).collect()
     }
 
-    fn try_again(&mut self) {
-        if self.now.tells() {
-            self.before = std::mem::take(&mut self.now);
+    /// What failed just before is forgotten: were it to fail again, that would be told again.
+    fn try_again(&mut self, offset: u64) {
+        if self.last.is_some_and(|last| offset - last <= NEAR_BYTES) {
+            let exit = std::mem::take(&mut self.exit);
+            *self = Self { exit, ..Self::default() };
         }
     }
-}
 
-/// The rule of rows that come before the verdict on their test.
-const GO_TEST: &str = "go test";
-
-impl Attempt {
-    fn push(&mut self, sign: Sign) {
+    fn take(&mut self, sign: Sign) {
+        self.last = Some(sign.offset);
+        let heading = self.heading.filter(|heading| sign.offset - heading.offset <= HEADED_BYTES);
         match sign.weight {
             Weight::Heading => {
-                self.end();
+                self.end_heading();
                 self.heading = Some(sign);
             }
-            Weight::Fault | Weight::Message | Weight::Aside if self.heading.is_some_and(|head| is_near(head.offset, sign.offset)) => {
-                self.heading = None;
+            Weight::Fault if sign.rule == EXCEPTION && self.trace.take().is_some_and(|trace| sign.offset - trace <= HEADED_BYTES) => {}
+            Weight::Fault | Weight::Message | Weight::Aside
+                if heading.is_some() || (sign.weight, sign.rule) == (Weight::Fault, PYTEST) => {
+                self.trace = Some(sign.offset).filter(|_| sign.rule == TRACE);
                 keep(&mut self.headed, sign);
+                self.end_heading();
             }
-            Weight::Fault => keep(&mut self.faults, sign),
+            Weight::Fault => {
+                self.trace = Some(sign.offset).filter(|_| sign.rule == TRACE);
+                keep(&mut self.faults, sign);
+            }
             Weight::Message => keep(&mut self.messages, sign),
             Weight::Aside => {
-                if self.aside.replace(sign.offset).is_none_or(|aside| !is_near(aside, sign.offset)) {
+                if self.aside.replace(sign.offset).is_none_or(|aside| sign.offset - aside > ASIDE_BYTES) {
                     keep_last(&mut self.asides, sign);
                 }
             }
-            Weight::Name => keep(&mut self.names, sign),
+            Weight::Name => {
+                self.end_heading();
+                keep(&mut self.names, sign);
+            }
             Weight::Aftermath => keep(&mut self.aftermath, sign),
             Weight::Again | Weight::Begun | Weight::Passed => {}
         }
     }
 
     /// Nothing more is told of the last heading.
-    fn end(&mut self) {
+    fn end_heading(&mut self) {
         if let Some(heading) = self.heading.take() {
             keep(&mut self.headed, heading);
         }
     }
-
-    const fn tells(&self) -> bool {
-        self.heading.is_some()
-            || !(self.headed.is_empty() && self.faults.is_empty() && self.messages.is_empty() && self.asides.is_empty())
-    }
 }
 
 /// How the command ended, as far as a row can fit that.
-#[derive(Debug)]
+#[derive(Default, Debug)]
 struct Exit(&'static [&'static str]);
 
 impl Exit {
@@ -162,10 +166,6 @@ impl Exit {
     fn fits(&self, text: &str) -> bool {
         self.0.iter().any(|word| text.contains(word))
     }
-}
-
-fn is_near(above: u64, below: u64) -> bool {
-    below - above <= NEAR_BYTES
 }
 
 /// Keeps the first ones and the last ones.
