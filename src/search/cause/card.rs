@@ -3,8 +3,8 @@
 use super::super::errors::{Weight, judge};
 use super::super::shown::{Progress, plain};
 use super::super::sift::{Around, Sieve, Sifting};
-use super::board::{Sign, TRACE};
 use super::MAX_CAUSE_ROWS;
+use super::board::{EXCEPTION, Sign, TRACE};
 use crate::cri::Stream;
 use crate::error::Result;
 use crate::log::{Anchor, LogFile, Row, Tail};
@@ -15,6 +15,9 @@ const REACH_ROWS: usize = 100;
 /// How far below a trace its last line is, and what caused it.
 const TRACE_ROWS: usize = 150;
 
+/// How many pieces of a log are read for rows of one stream: some thousand rows.
+const MAX_STEPS: usize = 16;
+
 /// How many rows at the end are looked through for those of standard error.
 const END_ROWS: usize = 200;
 
@@ -22,6 +25,9 @@ const END_ROWS: usize = 200;
 pub(super) fn choose(log: &LogFile, ranked: &[Sign], tail: Tail) -> Result<Option<Sign>> {
     let mut logged = None;
     for sign in ranked {
+        if logged.is_some() && sign.weight < Weight::Message {
+            break;
+        }
         if !is_logged(log, sign, tail)? {
             return follow(log, *sign, tail).map(Some);
         }
@@ -37,7 +43,7 @@ fn is_logged(log: &LogFile, sign: &Sign, tail: Tail) -> Result<bool> {
     }
     let rows = log.window(Anchor::Before(sign.offset), 3, tail)?.rows;
     let texts: Vec<_> = rows.iter().map(|row| plain(&row.text, Progress::Last)).collect();
-    let is_entry = sign.rule == TRACE && texts.last().is_some_and(|text| is_log_entry(text));
+    let is_entry = [TRACE, EXCEPTION].contains(&sign.rule) && texts.last().is_some_and(|text| is_log_entry(text));
     if sign.rule == "rust" && has_passed(log, sign.offset, tail)? {
         return Ok(true);
     }
@@ -109,11 +115,18 @@ fn ends_trace(text: &str, before: &str) -> bool {
 /// The rows that show a cause: of its stream, since what other processes say meanwhile is mostly on the other one; where those are
 /// few, of both.
 pub(super) fn around(log: &LogFile, cause: &Sign, tail: Tail) -> Result<Vec<Row>> {
-    let mut above = read(log, Around { place: cause.offset, above: REACH_ROWS, below: REACH_ROWS, tells_ends: false }, tail)?;
+    let sieve = Sieve { keep: Some(cause.offset), ..Sieve::default() };
+    let mut above = read(
+        log,
+        sieve,
+        Around { place: cause.offset, above: REACH_ROWS, below: REACH_ROWS, tells_ends: false },
+        tail,
+    )?;
     let below = above.split_off(above.partition_point(|row| row.offset < cause.offset));
     let Some(stream) = below.first().map(|row| row.stream) else { return Ok(Vec::new()) };
     let details = details(below.iter().filter(|row| row.stream == stream), cause.weight);
-    let [mut above, mut below] = [above, below].map(|rows| rows.into_iter().filter(|row| !is_blank(row)).collect::<Vec<_>>());
+    let [mut above, mut below] =
+        [above, below].map(|rows| rows.into_iter().filter(|row| !is_blank(row)).collect::<Vec<_>>());
     let own = |rows: &[Row]| rows.iter().filter(|row| row.stream == stream).count();
     // What belongs to a name may be on the other.
     if !matches!(cause.weight, Weight::Heading | Weight::Name) && own(&above) + own(&below) >= MAX_CAUSE_ROWS {
@@ -127,10 +140,14 @@ pub(super) fn around(log: &LogFile, cause: &Sign, tail: Tail) -> Result<Vec<Row>
     Ok(above.split_off(above.len() - before).into_iter().chain(below).collect())
 }
 
-/// The rows around a place that a terminal would still show.
-fn read(log: &LogFile, around: Around, tail: Tail) -> Result<Vec<Row>> {
-    let mut sifting = Sifting::new(Sieve { keep: Some(around.place), ..Sieve::default() }, around, tail);
-    while !sifting.step(log, None, u64::MAX)? {}
+/// The rows around a place that a terminal would still show: fewer where a sieve lets little through.
+fn read(log: &LogFile, sieve: Sieve, around: Around, tail: Tail) -> Result<Vec<Row>> {
+    let mut sifting = Sifting::new(sieve, around, tail);
+    for _ in 0..MAX_STEPS {
+        if sifting.step(log, None, u64::MAX)? {
+            break;
+        }
+    }
     Ok(sifting.finish(log).rows)
 }
 
@@ -140,7 +157,7 @@ const fn shares(weight: Weight) -> (usize, usize) {
         Weight::Heading => (0, 9),
         Weight::Fault | Weight::Message => (2, 8),
         Weight::Name | Weight::Aside => (4, 6),
-        Weight::Again | Weight::Begun | Weight::Passed | Weight::Aftermath => (8, 2),
+        _ => (7, 3),
     }
 }
 
@@ -162,19 +179,18 @@ fn details<'r>(below: impl Iterator<Item = &'r Row>, weight: Weight) -> usize {
     rows
 }
 
-/// The last rows of standard error, and with them, where those are few, the last of the log.
+/// The last rows of standard error, and with them, where those are few or old, the last of the log.
 pub(super) fn tail(log: &LogFile, tail: Tail) -> Result<Vec<Row>> {
-    let mut rows = read(log, Around { place: u64::MAX, above: END_ROWS, below: 0, tells_ends: false }, tail)?;
+    let end = Around { place: u64::MAX, above: END_ROWS, below: 0, tells_ends: false };
+    let mut last = read(log, Sieve::default(), end, tail)?;
+    let is_old = last.iter().all(|row| row.stream != Some(Stream::Stderr));
+    let mut rows = read(log, Sieve { stream: Some(Stream::Stderr), ..Sieve::default() }, end, tail)?;
     rows.retain(|row| !is_blank(row));
-    let mut spare = rows.iter().filter(|row| row.stream != Some(Stream::Stderr)).count();
-    let mut errors = (rows.len() - spare).saturating_sub(MAX_CAUSE_ROWS);
-    spare = spare.saturating_sub(MAX_CAUSE_ROWS.saturating_sub(rows.len() - spare));
-    rows.retain(|row| {
-        let left = if row.stream == Some(Stream::Stderr) { &mut errors } else { &mut spare };
-        let is_left_out = *left > 0;
-        *left = left.saturating_sub(1);
-        !is_left_out
-    });
+    let most = if is_old { MAX_CAUSE_ROWS / 2 } else { MAX_CAUSE_ROWS };
+    rows.drain(..rows.len().saturating_sub(most));
+    last.retain(|row| !is_blank(row) && !rows.contains(row));
+    rows.extend(last.split_off((last.len() + rows.len()).saturating_sub(MAX_CAUSE_ROWS).min(last.len())));
+    rows.sort_by_key(|row| row.offset);
     Ok(rows)
 }
 
