@@ -25,7 +25,8 @@ use crate::words;
 /// What is to be done before anything has happened.
 #[must_use]
 pub fn start(model: &Model) -> Vec<Effect> {
-    vec![Effect::Load(model.wanted.clone())]
+    let mouse = (!model.mouse).then_some(Effect::CaptureMouse(false));
+    mouse.into_iter().chain([Effect::Load(model.wanted.clone())]).collect()
 }
 
 /// Takes a message in.

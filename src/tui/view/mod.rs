@@ -69,7 +69,7 @@ fn draw_last_row(model: &Model, layout: &Layout, buffer: &mut Buffer) {
     let finding = log::finding(model);
     let said = log::looking(model).or_else(|| model.said.clone());
     let status = Status { fault: fault.as_deref(), said: said.as_deref(), finding: finding.as_deref() };
-    draw_hints(buffer, layout.hints, model.keymap.hints(model.context()), &status, &model.theme);
+    draw_hints(buffer, layout.hints, &model.keymap.hints(model.context()), &status, &model.theme);
 }
 
 fn draw_panes(model: &Model, layout: &Layout, buffer: &mut Buffer) {
