@@ -45,8 +45,7 @@ fn draw(model: &Model, layout: &Layout, buffer: &mut Buffer) {
     }
     draw_last_row(model, layout, buffer);
     if let Some(top) = model.help {
-        let lines = model.keymap.help_lines(model.focus.context());
-        draw_help(buffer, help_box(model.screen), &lines, top, &model.theme);
+        draw_help(buffer, help_box(model.screen), &model.help_rows(), top, &model.theme);
     }
 }
 
