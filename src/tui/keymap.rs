@@ -144,6 +144,16 @@ actions! {
     Open = "open",
     /// One step back; never leaves the program.
     Back = "back",
+    /// Fold or open the part of the output where one stands.
+    ToggleHere = "fold-toggle",
+    /// Open it.
+    OpenHere = "fold-open",
+    /// Fold it.
+    CloseHere = "fold-close",
+    /// Open all parts.
+    OpenAll = "open-all",
+    /// Fold all parts.
+    CloseAll = "fold-all",
     /// The next command, whatever its job.
     NextCommand = "next-command",
     /// The command before.
@@ -258,6 +268,7 @@ pub static BINDINGS: &[Binding] = {
     use Action as A;
     use Context::{Everywhere, Help, Log, Prompt, Runs, RunsFilter, Tree};
     &[
+        bind(Log, &["Enter"], A::Open, "fold or open what this row heads", ""),
         bind(Log, &["f"], A::Follow, "follow what runs, from its last row", "follow"),
         bind(Log, &["/"], A::Search, "search; n goes on, in the whole log", "search"),
         bind(Log, &["n"], A::NextMatch, "the next row that matches", ""),
@@ -287,7 +298,7 @@ pub static BINDINGS: &[Binding] = {
         bind(Log, &["c"], A::CopyCommand, "copy the command", ""),
         bind(Log, &["v"], A::Edit, "a copy of the log in $VISUAL or $EDITOR", ""),
         bind(Log, &["|"], A::Page, "the log in $PAGER", ""),
-        bind(Tree, &["Enter"], A::Open, "read the command's log; fold or unfold a job", "open"),
+        bind(Tree, &["Enter"], A::Open, "read the log; of a job, all its commands in one scroll", "open"),
         bind(Tree, &["h", "Left"], A::Fold, "fold the job; from a command, go to its job", "fold"),
         bind(Tree, &["l", "Right"], A::Unfold, "unfold the job; go to its first command", ""),
         bind(Tree, &["Space"], A::ToggleFold, "fold or unfold the job", ""),
@@ -318,6 +329,11 @@ pub static BINDINGS: &[Binding] = {
         bind(Everywhere, &["Tab"], A::NextPane, "the next pane", "pane"),
         bind(Everywhere, &["Shift-Tab"], A::PreviousPane, "the pane before", ""),
         bind(Everywhere, &["Esc"], A::Back, "a step back; never leaves", ""),
+        bind(Everywhere, &["z a"], A::ToggleHere, "fold or open the group, or the command in a scroll", ""),
+        bind(Everywhere, &["z o"], A::OpenHere, "open it", ""),
+        bind(Everywhere, &["z c"], A::CloseHere, "fold it", ""),
+        bind(Everywhere, &["z R"], A::OpenAll, "open all that is folded", ""),
+        bind(Everywhere, &["z M"], A::CloseAll, "fold all: commands of a scroll, groups in logs", ""),
         bind(Everywhere, &["Z", "z z"], A::Zoom, "this pane on the whole screen, and back", "zoom"),
         bind(Everywhere, &["r"], A::Runs, "the list of runs", "runs"),
         bind(Everywhere, &["M"], A::Mouse, "mouse off, for the terminal to select, and on", ""),

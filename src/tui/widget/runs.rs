@@ -81,7 +81,8 @@ pub fn spent(head: &RunHead, now: Option<Time>) -> Option<String> {
 }
 
 /// How long something took, or has taken so far.
-pub(super) fn span(phase: Phase, start: Option<Time>, end: Option<Time>, now: Option<Time>) -> Option<String> {
+#[must_use]
+pub fn span(phase: Phase, start: Option<Time>, end: Option<Time>, now: Option<Time>) -> Option<String> {
     let start = start?;
     match (end, phase) {
         (Some(end), _) => Some(words::duration(end.millis_since(start))),
