@@ -15,19 +15,26 @@ use rundown::cri::Stream;
 use rundown::join::Place;
 use rundown::model::{JobId, RunId};
 use rundown::store::{JobEnd, RunEnd};
-use rundown::tui::Options;
 use rundown::tui::keymap::Key;
 use rundown::tui::layout::Pane;
 use rundown::tui::msg::{Effect, MAX_RUNS, Mouse, Msg, Watching, Work};
 use rundown::tui::sim::Sim;
 use rundown::tui::update::update;
+use rundown::tui::{Options, Settings};
 
 const SMALL: (u16, u16) = (80, 24);
 const LARGE: (u16, u16) = (120, 40);
 const TINY: (u16, u16) = (40, 10);
 
 fn options() -> Options {
-    Options { colour: true, ascii: false, time_zone: TimeZone::UTC, filter: RunFilter::default(), at: None }
+    Options {
+        colour: true,
+        ascii: false,
+        time_zone: TimeZone::UTC,
+        filter: RunFilter::default(),
+        at: None,
+        settings: Settings::default(),
+    }
 }
 
 fn open(store: &Built, size: (u16, u16)) -> Sim {

@@ -21,13 +21,13 @@ use crate::model::{Phase, RunId};
 use crate::search::Cause;
 use crate::time::Time;
 use crate::tui::keymap::{Action, Context, Key, Keymap};
-use crate::tui::layout::{Above, Layout, LogParts, Pane, log_parts};
+use crate::tui::layout::{Above, Layout, LogParts, Pane, help_box, log_parts};
 use crate::tui::lens::{Lens, slow_ms};
 use crate::tui::msg::Watching;
 use crate::tui::prompt::{Past, Prompt, Span};
 use crate::tui::theme::Theme;
 use crate::tui::wait::Waiting;
-use crate::tui::widget::{Columns, lines_of};
+use crate::tui::widget::{Columns, HelpRow, help_rows, lines_of};
 use crate::words;
 
 pub use log::{Aim, Card, Log, LogKey, Mark, Request};
@@ -227,6 +227,13 @@ impl Model {
     #[must_use]
     pub fn pointing(&self, what: &str, action: Action, does: &str) -> String {
         self.key_of(action).map_or_else(|| what.to_owned(), |key| format!("{what}: {key} {does}"))
+    }
+
+    /// The rows of the help, if it is open.
+    #[must_use]
+    pub fn help_rows(&self) -> Vec<HelpRow> {
+        let lines = self.help.map(|_| self.keymap.help_lines(self.focus.context())).unwrap_or_default();
+        help_rows(&lines, help_box(self.screen).width, self.theme.signs)
     }
 
     /// What is waited for, while there is nothing else to show.

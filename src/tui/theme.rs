@@ -254,6 +254,12 @@ const fn colour(colour: sanitise::Colour) -> Color {
     }
 }
 
+impl From<Scheme> for Look {
+    fn from(scheme: Scheme) -> Self {
+        Self { scheme, roles: Vec::new() }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -285,7 +291,6 @@ mod tests {
         assert_eq!(Theme::of(&look, true, false).bad.fg, Some(Color::Rgb(1, 2, 3)));
         assert_eq!(Theme::of(&look, true, false).ok, Scheme::Dark.theme(&UNICODE).ok);
         assert_eq!(Theme::of(&look, false, false).bad, Theme::new(false, false).bad);
-        let plain = Look { scheme: Scheme::Monochrome, roles: Vec::new() };
-        assert!(!Theme::of(&plain, true, false).has_colour(), "a log's own colours go with it");
+        assert!(!Theme::of(&Scheme::Monochrome.into(), true, false).has_colour(), "a log's own colours go with it");
     }
 }

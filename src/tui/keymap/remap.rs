@@ -41,7 +41,7 @@ impl Keymap {
     pub fn with(wishes: &[Wish]) -> Result<Self, Vec<Fault>> {
         let mut draft = Draft::new();
         let (narrow, wide): (Vec<&Wish>, Vec<&Wish>) = wishes.iter().partition(|wish| wish.context.is_some());
-        let mut faults: Vec<Fault> = wide.into_iter().chain(narrow).flat_map(|wish| draft.grant(wish)).collect();
+        let mut faults: Vec<Fault> = wide.into_iter().chain(narrow).filter_map(|wish| draft.grant(wish)).collect();
         if faults.is_empty() {
             faults = draft.clashes();
             faults.extend(draft.without_help());

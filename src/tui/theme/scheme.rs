@@ -210,7 +210,7 @@ mod tests {
             (Scheme::Light, [0xff_ff_ff, 0xee_ee_ee], 4.5),
             (Scheme::HighContrast, [0x00_00_00, 0x00_00_00], 7.0),
         ] {
-            let theme = Theme::of(&super::super::Look { scheme, roles: Vec::new() }, true, false);
+            let theme = Theme::of(&scheme.into(), true, false);
             for name in Theme::ROLES.iter().filter(|name| **name != "base" || theme.base.fg.is_some()) {
                 let style = theme.role(name).unwrap();
                 for ground in grounds {

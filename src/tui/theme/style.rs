@@ -89,7 +89,7 @@ fn colour_text(colour: Color) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tui::theme::{Look, Scheme, Theme};
+    use crate::tui::theme::{Scheme, Theme};
 
     #[test]
     fn a_look_is_read_in_words() {
@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn every_role_of_every_scheme_is_written_as_it_is_read() {
         for scheme in Scheme::ALL {
-            let theme = Theme::of(&Look { scheme, roles: Vec::new() }, true, false);
+            let theme = Theme::of(&scheme.into(), true, false);
             for role in Theme::ROLES.iter().filter_map(|name| theme.role(name)) {
                 assert_eq!(parse_style(&style_text(role)), Ok(role));
             }

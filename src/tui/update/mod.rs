@@ -26,7 +26,8 @@ use crate::words;
 /// What is to be done before anything has happened.
 #[must_use]
 pub fn start(model: &Model) -> Vec<Effect> {
-    vec![Effect::Load(model.wanted.clone())]
+    let mouse = (!model.mouse).then_some(Effect::CaptureMouse(false));
+    mouse.into_iter().chain([Effect::Load(model.wanted.clone())]).collect()
 }
 
 /// Takes a message in.
@@ -103,9 +104,10 @@ fn set<T>(slot: &mut T, value: T) -> Vec<Effect> {
 
 /// Puts right what another size or another number of rows has made impossible.
 fn settle(model: &mut Model) {
+    let rows = model.help_rows().len();
     if let Some(top) = &mut model.help {
         let height = usize::from(help_box(model.screen).height.saturating_sub(2));
-        *top = (*top).min(model.keymap.help_lines(model.focus.context()).len().saturating_sub(height));
+        *top = (*top).min(rows.saturating_sub(height));
     }
     tree::settle(model);
     runs::settle(model);

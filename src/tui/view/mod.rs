@@ -47,8 +47,7 @@ fn draw(model: &Model, layout: &Layout, buffer: &mut Buffer) {
     }
     draw_last_row(model, layout, buffer);
     if let Some(top) = model.help {
-        let lines = model.keymap.help_lines(model.focus.context());
-        draw_help(buffer, help_box(model.screen), &lines, top, &model.theme);
+        draw_help(buffer, help_box(model.screen), &model.help_rows(), top, &model.theme);
     }
 }
 
@@ -71,7 +70,7 @@ fn draw_last_row(model: &Model, layout: &Layout, buffer: &mut Buffer) {
     let finding = log::finding(model);
     let said = log::looking(model).or_else(|| model.said.clone());
     let status = Status { fault: fault.as_deref(), said: said.as_deref(), finding: finding.as_deref() };
-    draw_hints(buffer, layout.hints, model.keymap.hints(model.context()), &status, &model.theme);
+    draw_hints(buffer, layout.hints, &model.keymap.hints(model.context()), &status, &model.theme);
 }
 
 fn draw_panes(model: &Model, layout: &Layout, buffer: &mut Buffer) {

@@ -26,7 +26,7 @@ pub struct Status<'a> {
 const MOST: usize = 7;
 
 /// Draws hints, as many as fit; that of the help is always among them.
-pub fn draw_hints(buffer: &mut Buffer, area: Rect, hints: Vec<Hint>, status: &Status<'_>, theme: &Theme) {
+pub fn draw_hints(buffer: &mut Buffer, area: Rect, hints: &[Hint], status: &Status<'_>, theme: &Theme) {
     let mut strip = Strip::new(buffer, area, theme.signs.ellipsis);
     strip.skip(1).skip_right(1);
     if let Some(fault) = status.fault {
@@ -149,7 +149,7 @@ mod tests {
         let mut buffer = Buffer::empty(Rect::new(0, 0, width, 1));
         let area = buffer.area;
         let status = Status { fault, ..Status::default() };
-        draw_hints(&mut buffer, area, Keymap::new().hints(context), &status, &Theme::new(true, false));
+        draw_hints(&mut buffer, area, &Keymap::new().hints(context), &status, &Theme::new(true, false));
         crate::tui::sim::text(&buffer).trim_end().to_owned()
     }
 

@@ -10,7 +10,7 @@ mod title;
 mod tree;
 
 pub use frame::{draw_bars, draw_box, draw_frame, draw_head};
-pub use help::draw_help;
+pub use help::{HelpRow, draw_help, help_rows};
 pub use hints::{Status, draw_begun, draw_hints, draw_prompt};
 pub use log::{Columns, Heading, LogRows, Stamps, lines_of};
 pub use runs::{RunsList, so_far, span, spent};
