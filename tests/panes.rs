@@ -39,7 +39,9 @@ fn the_panes_fit_every_size() {
         let mut sim = open(&store, size);
         assert_snapshot!(format!("log_{name}"), sim.screen());
         sim.keys("Tab");
-        if name == "large" || name == "huge" { sim.keys("Tab"); }
+        if name == "large" || name == "huge" {
+            sim.keys("Tab");
+        }
         assert_snapshot!(format!("tree_{name}"), sim.screen());
         assert_snapshot!(format!("runs_{name}"), sim.keys("r").screen());
     }

@@ -831,7 +831,8 @@ proptest! {
                 prop_assert!(log.window.rows.len() <= log.top + height, "the last row is on screen");
             }
             prop_assert!(sim.model.shown().is_some());
-            let has_text = log.path.as_deref().is_some_and(|path| fs::metadata(path).is_ok_and(|log| log.len() > 0));
+            let path = log.source.as_ref().and_then(|source| Some(source.log_at(0)?.0));
+            let has_text = path.as_deref().is_some_and(|path| fs::metadata(path).is_ok_and(|log| log.len() > 0));
             let narrows = sim.model.lens.sieve.narrows();
             prop_assert!(!has_text || narrows || !log.window.rows.is_empty(), "a log with rows is shown");
         }

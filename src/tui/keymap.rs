@@ -150,6 +150,16 @@ actions! {
     Open = "open",
     /// One step back; never leaves the program.
     Back = "back",
+    /// Fold or open the part of the output where one stands.
+    ToggleHere = "fold-toggle",
+    /// Open it.
+    OpenHere = "fold-open",
+    /// Fold it.
+    CloseHere = "fold-close",
+    /// Open all parts.
+    OpenAll = "open-all",
+    /// Fold all parts.
+    CloseAll = "fold-all",
     /// The next command, whatever its job.
     NextCommand = "next-command",
     /// The command before.
@@ -263,6 +273,7 @@ pub static BINDINGS: &[Binding] = {
     use Action as A;
     use Context::{Everywhere, Help, Log, Prompt, Runs, Tree};
     &[
+        bind(Log, &["Enter"], A::Open, "fold or open what this row heads", ""),
         bind(Log, &["f"], A::Follow, "follow what runs, from its last row", "follow"),
         bind(Log, &["/"], A::Search, "search; n goes on, in the whole log", "search"),
         bind(Log, &["n"], A::NextMatch, "the next row that matches", ""),
@@ -292,7 +303,7 @@ pub static BINDINGS: &[Binding] = {
         bind(Log, &["c"], A::CopyCommand, "copy the command", ""),
         bind(Log, &["v"], A::Edit, "a copy of the log in $VISUAL or $EDITOR", ""),
         bind(Log, &["|"], A::Page, "the log in $PAGER", ""),
-        bind(Tree, &["Enter"], A::Open, "read the command's log; fold or unfold a job", "open"),
+        bind(Tree, &["Enter"], A::Open, "read the log; of a job, all its commands in one scroll", "open"),
         bind(Tree, &["h", "Left"], A::Fold, "fold the job; from a command, go to its job", "fold"),
         bind(Tree, &["l", "Right"], A::Unfold, "unfold the job; go to its first command", ""),
         bind(Tree, &["Space"], A::ToggleFold, "fold or unfold the job", ""),

@@ -29,7 +29,7 @@ use crate::tui::wait::Waiting;
 use crate::tui::widget::{Columns, lines_of};
 use crate::words;
 
-pub use log::{Aim, Log, Request};
+pub use log::{Aim, Log, LogKey, Mark, Request};
 pub use runs::Runs;
 pub use tree::{Item, Tree, telling_place, telling_sh};
 
@@ -74,7 +74,7 @@ pub struct Model {
     /// Patterns that were searched for.
     pub past: Past,
     /// The marks: rows of logs, by letter.
-    pub marks: HashMap<char, ((RunId, Place), u64)>,
+    pub marks: HashMap<char, Mark>,
     /// What came of the last key, where the screen does not show it.
     pub said: Option<String>,
     /// How changes are noticed.
@@ -238,11 +238,30 @@ impl Model {
         let at = self.tree.at.as_ref()?;
         let Some(id) = at.job() else { return Some(Item::Run(run)) };
         let job = run.jobs.iter().find(|job| job.job.id == *id)?;
+        if self.is_scroll() {
+            return Some(Item::Job(job));
+        }
         let sh = match at {
             Place::Sh(_, n) => job.shs.iter().find(|sh| sh.n == *n),
             _ => telling_sh(job),
         };
         Some(sh.map_or(Item::Job(job), |sh| Item::Sh(job, sh)))
+    }
+
+    /// Whether all commands of what is selected are shown in one scroll.
+    #[must_use]
+    pub fn is_scroll(&self) -> bool {
+        self.tree.scroll.is_some() && self.tree.scroll == self.tree.at
+    }
+
+    /// A job or command of the open run.
+    #[must_use]
+    pub fn item(&self, place: &Place) -> Option<Item<'_>> {
+        let run = self.run.as_ref()?;
+        let Some(id) = place.job() else { return Some(Item::Run(run)) };
+        let job = run.jobs.iter().find(|job| job.job.id == *id)?;
+        let Some(n) = place.n() else { return Some(Item::Job(job)) };
+        job.shs.iter().find(|sh| sh.n == n).map(|sh| Item::Sh(job, sh))
     }
 
     /// Whether something is odd about a row of the tree.

@@ -7,13 +7,14 @@ use std::path::PathBuf;
 
 use crate::catalog::{Beside, RunList};
 use crate::file::FilePath;
-use crate::join::RunNode;
+use crate::join::{Place, RunNode};
 use crate::log::{Anchor, Standing, Tail, Window};
 use crate::model::RunId;
 use crate::sanitise::Style;
 use crate::search::{Query, Sieve, Towards};
 use crate::time::Time;
 use crate::tui::keymap::Key;
+use crate::tui::scroll::Source;
 use crate::tui::wait::Wait;
 
 /// How many runs are read at once: more than any screen shows.
@@ -112,7 +113,7 @@ pub enum Goal {
     Around(u64),
     /// Those around the first row that begins at or behind this byte; it is looked for.
     Place(u64),
-    /// Those around the row with this number, from 0.
+    /// Those around the row with this number, from 0; in a scroll, with this number in its section, in the form of an address.
     Row(u64),
     /// Those around the first row of this time or later.
     Time(Time),
@@ -126,6 +127,8 @@ pub enum Goal {
         from: u64,
         /// In which direction.
         towards: Towards,
+        /// From one end of the log it goes on at the other.
+        round: bool,
     },
 }
 
@@ -143,17 +146,15 @@ pub enum Sought {
     },
 }
 
-/// Which rows of which log.
+/// Which rows of what.
 #[derive(Clone, PartialEq, Debug)]
 pub struct PageRequest {
-    /// The log.
-    pub path: FilePath,
+    /// The log, or the logs of a scroll. What is an offset of a single log is an address there ([`super::scroll::Spot`]).
+    pub source: Source,
     /// Where the rows lie in it.
     pub goal: Goal,
     /// How many at most.
     pub rows: usize,
-    /// What a last line without its newline is.
-    pub tail: Tail,
     /// Which rows are shown.
     pub sieve: Sieve,
     /// Matches of this are counted.
@@ -166,8 +167,8 @@ impl PageRequest {
     /// Whether the same rows are asked for, for whatever reason.
     #[must_use]
     pub fn is_same_page(&self, other: &Self) -> bool {
-        let of = |request: &Self| (request.rows, request.tail);
-        of(self) == of(other) && self.path == other.path && self.goal == other.goal && self.sieve == other.sieve
+        let is_same = |a: &Self, b: &Self| a.goal == b.goal && a.rows == b.rows && a.sieve == b.sieve;
+        is_same(self, other) && self.source == other.source
     }
 }
 
@@ -186,6 +187,8 @@ pub struct Page {
     pub standing: Standing,
     /// The row that was looked for, if one was.
     pub target: Option<Target>,
+    /// The section of a scroll that had to be opened to show that row.
+    pub opened: Option<Place>,
 }
 
 /// A row that was looked for and found.

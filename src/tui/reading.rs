@@ -20,13 +20,13 @@ const SLICE_BYTES: u64 = 8 << 20;
 /// How many bytes are counted at once: some milliseconds, too.
 const COUNT_BYTES: u64 = 16 << 20;
 /// How long a request is worked on before newer ones are taken in.
-const SLICE: Duration = Duration::from_millis(5);
+pub(super) const SLICE: Duration = Duration::from_millis(5);
 /// How many bytes are counted before the rows on screen are answered.
 const COUNTED_BYTES: u64 = 1 << 20;
 /// How many bytes before a window tell what colours are switched on in it.
 const STYLED_BYTES: u64 = 64 << 10;
 /// The least time between two reports of how far the work in the background has come.
-const REPORT_PAUSE: Duration = Duration::from_millis(100);
+pub(super) const REPORT_PAUSE: Duration = Duration::from_millis(100);
 
 /// An open log and what is known of it.
 pub(super) struct Reading {
@@ -40,6 +40,8 @@ pub(super) struct Reading {
     search: Option<Scan>,
     filter: Option<Scan>,
     ticket: Ticket,
+    /// What a last line without its newline is.
+    tail: Tail,
     /// What is being done; its answer is still to come.
     job: Option<Job>,
     /// What was answered last: asked again of an unchanged file, it needs no answer.
@@ -98,6 +100,7 @@ impl Reading {
             search: None,
             filter: None,
             ticket: Ticket::default(),
+            tail: Tail::Emit,
             job: None,
             last: None,
             reported: None,
@@ -118,8 +121,8 @@ impl Reading {
     }
 
     /// Takes a request in, in place of one that is not answered yet, and begins with it.
-    pub(super) fn ask(&mut self, ticket: Ticket, request: PageRequest) -> Result<Vec<Msg>> {
-        self.ticket = ticket;
+    pub(super) fn ask(&mut self, ticket: Ticket, tail: Tail, request: PageRequest) -> Result<Vec<Msg>> {
+        (self.ticket, self.tail) = (ticket, tail);
         self.job = None;
         // Until the rows have been read, what a failure leaves behind is no answer to anything.
         let last = self.last.take();
@@ -138,8 +141,13 @@ impl Reading {
             self.last = Some(last);
             return Ok(vec![Msg::Unchanged(ticket, self.known()?)]);
         }
-        self.job = Some(Job::new(request));
+        self.job = Some(Job::new(request, tail));
         self.go_on()
+    }
+
+    /// A request is still to be answered.
+    pub(super) const fn is_asked(&self) -> bool {
+        self.job.is_some()
     }
 
     pub(super) fn has_work(&self) -> bool {
@@ -155,7 +163,10 @@ impl Reading {
         if let Some(job) = self.job.take() {
             return self.work(job);
         }
-        let Some(tail) = self.last.as_ref().map(|last| last.request.tail) else { return Ok(Vec::new()) };
+        if self.last.is_none() {
+            return Ok(Vec::new());
+        }
+        let tail = self.tail;
         // Somebody waits for the count of a search; row numbers come after.
         let scan = [&mut self.search, &mut self.filter].into_iter().flatten().find(|scan| !scan.is_done);
         if let Some(scan) = scan {
@@ -205,9 +216,15 @@ impl Reading {
         Ok(if is_new { vec![Msg::Known(self.ticket, known)] } else { Vec::new() })
     }
 
-    fn known(&self) -> Result<Known> {
+    /// How many rows match what is searched for, if it is this.
+    pub(super) fn hits(&self, query: Option<&Query>) -> Option<HitCount> {
+        let scan = self.search.as_ref().filter(|scan| Some(&scan.query) == query)?;
+        Some(HitCount { rows: scan.hits.total(), is_all: scan.is_done, number: None })
+    }
+
+    pub(super) fn known(&self) -> Result<Known> {
         let Some(last) = &self.last else { return Ok(Known::default()) };
-        let tail = last.request.tail;
+        let tail = self.tail;
         // The row that was found is shown in any case, also on the pages after the one that it was found for.
         let target = last.request.sieve.keep;
         let count =
@@ -237,7 +254,7 @@ impl Reading {
         while begun.elapsed() < SLICE {
             match &mut job.step {
                 Step::Seek { .. } => match self.seek(&mut job)? {
-                    Sight::Row(offset) => job.gather(offset),
+                    Sight::Row(offset) => job.gather(offset, self.tail),
                     Sight::NotYet => {}
                     Sight::Nothing => {
                         self.last = Some(Answered {
@@ -268,7 +285,7 @@ impl Reading {
 
     fn answer(&mut self, job: Job) -> Result<Vec<Msg>> {
         let Job { request, step: Step::Gather(sifting), target, .. } = job else { return Ok(Vec::new()) };
-        let (window, tail) = (sifting.finish(&self.file), request.tail);
+        let (window, tail) = (sifting.finish(&self.file), self.tail);
         let rows = window.rows.iter().map(|row| row.offset).collect();
         // What has just been appended is counted at once; the rest can wait for the screen.
         if self.file.bytes().saturating_sub(self.index.bytes()) <= COUNTED_BYTES {
@@ -280,7 +297,7 @@ impl Reading {
         let known = self.known()?;
         self.reported = Some((Instant::now(), known.clone()));
         let style = self.style_before(&window, tail)?;
-        let page = Page { window, style, known, generation, standing, target };
+        let page = Page { window, style, known, generation, standing, target, opened: None };
         Ok(vec![Msg::Page(self.ticket, page)])
     }
 
@@ -304,14 +321,14 @@ impl Reading {
     fn span(&self, request: &PageRequest, window: &Window) -> Result<Option<(Time, Time)>> {
         let last = match window.rows.last().filter(|_| window.at_end && !request.sieve.narrows()) {
             Some(last) => last.last_at,
-            None => self.file.window(Anchor::End, 1, request.tail)?.rows.first().and_then(|row| row.last_at),
+            None => self.file.window(Anchor::End, 1, self.tail)?.rows.first().and_then(|row| row.last_at),
         };
         Ok(self.file.first_time()?.zip(last))
     }
 
     /// Looks for the row that the request is about, for a slice.
     fn seek(&mut self, job: &mut Job) -> Result<Sight> {
-        let tail = job.request.tail;
+        let tail = self.tail;
         match job.request.goal.clone() {
             // These are not looked for.
             Goal::Rows(_) | Goal::Around(_) => Ok(Sight::Nothing),
@@ -327,12 +344,16 @@ impl Reading {
                 Ok(Sight::NotYet)
             }
             Goal::Row(row) => Ok(self.file.offset_of_row(&self.index, row, tail)?.map_or(Sight::Nothing, Sight::Row)),
-            Goal::Next { what: Sought::Gap { min_ms }, from, towards } => {
+            Goal::Next { what: Sought::Gap { min_ms }, from, towards, .. } => {
                 let row = self.file.next_gap(&self.index, from, towards, min_ms, tail)?;
                 Ok(row.map_or(Sight::Nothing, Sight::Row))
             }
-            Goal::Next { what: Sought::Error, from, towards } => self.seek_match(job, &Query::errors(), from, towards),
-            Goal::Next { what: Sought::Match(query), from, towards } => self.seek_match(job, &query, from, towards),
+            Goal::Next { what: Sought::Error, from, towards, round } => {
+                self.seek_match(job, &Query::errors(), from, towards, round)
+            }
+            Goal::Next { what: Sought::Match(query), from, towards, round } => {
+                self.seek_match(job, &query, from, towards, round)
+            }
         }
     }
 
@@ -345,11 +366,12 @@ impl Reading {
         Ok(rows.first().map_or(Sight::Nothing, |row| Sight::Row(row.offset)))
     }
 
-    /// From one end of the log it goes on at the other, up to where it began.
-    fn seek_match(&self, job: &mut Job, query: &Query, origin: u64, towards: Towards) -> Result<Sight> {
+    /// Goes on at the other end of the log, if it is to go round, up to where it began.
+    fn seek_match(&self, job: &mut Job, query: &Query, origin: u64, towards: Towards, round: bool) -> Result<Sight> {
         let Step::Seek { from, has_wrapped } = &mut job.step else { return Ok(Sight::Nothing) };
         let scan = self.search.as_ref().filter(|scan| scan.query == *query);
-        match find(&self.file, query, scan.map(|scan| &scan.hits), *from, towards, SLICE_BYTES, job.request.tail)? {
+        *from = (*from).min(self.file.bytes());
+        match find(&self.file, query, scan.map(|scan| &scan.hits), *from, towards, SLICE_BYTES, self.tail)? {
             Found::At(row) => return Ok(Sight::Row(row)),
             Found::Beyond(next) => {
                 job.looked_bytes += from.abs_diff(next).min(self.file.bytes());
@@ -362,7 +384,7 @@ impl Reading {
                     return Ok(Sight::Nothing);
                 }
             }
-            Found::Nothing if !*has_wrapped => {
+            Found::Nothing if round && !*has_wrapped => {
                 *has_wrapped = true;
                 *from = if towards == Towards::Down { 0 } else { self.file.bytes() };
             }
@@ -386,7 +408,7 @@ fn share(bytes: u64, percent: u8) -> u64 {
 }
 
 impl Job {
-    fn new(request: PageRequest) -> Self {
+    fn new(request: PageRequest, tail: Tail) -> Self {
         let step = match &request.goal {
             Goal::Next { from, .. } => Step::Seek { from: *from, has_wrapped: false },
             _ => Step::Seek { from: 0, has_wrapped: false },
@@ -398,28 +420,28 @@ impl Job {
         match job.request.goal {
             // Whether rows come before those at hand is known then.
             Goal::Rows(Anchor::From(place)) if job.request.is_refresh => {
-                job.sift(Around { tells_ends: false, ..around(place, 0, rows) });
+                job.sift(Around { tells_ends: false, ..around(place, 0, rows) }, tail);
             }
-            Goal::Rows(Anchor::From(place)) => job.sift(around(place, 0, rows)),
-            Goal::Rows(Anchor::Before(place)) => job.sift(around(place, rows, 0)),
-            Goal::Rows(Anchor::End) => job.sift(around(u64::MAX, rows, 0)),
-            Goal::Around(place) => job.sift(around(place, half, half)),
+            Goal::Rows(Anchor::From(place)) => job.sift(around(place, 0, rows), tail),
+            Goal::Rows(Anchor::Before(place)) => job.sift(around(place, rows, 0), tail),
+            Goal::Rows(Anchor::End) => job.sift(around(u64::MAX, rows, 0), tail),
+            Goal::Around(place) => job.sift(around(place, half, half), tail),
             _ => {}
         }
         job
     }
 
     /// Goes over to gathering the rows around the one that was found.
-    fn gather(&mut self, place: u64) {
+    fn gather(&mut self, place: u64, tail: Tail) {
         let has_wrapped = matches!(self.step, Step::Seek { has_wrapped: true, .. });
         self.target = Some(Target { offset: place, has_wrapped });
         let half = self.request.rows.div_ceil(2);
         self.request.sieve.keep = Some(place);
-        self.sift(Around { place, above: half, below: half, tells_ends: true });
+        self.sift(Around { place, above: half, below: half, tells_ends: true }, tail);
     }
 
-    fn sift(&mut self, around: Around) {
-        self.step = Step::Gather(Box::new(Sifting::new(self.request.sieve.clone(), around, self.request.tail)));
+    fn sift(&mut self, around: Around, tail: Tail) {
+        self.step = Step::Gather(Box::new(Sifting::new(self.request.sieve.clone(), around, tail)));
     }
 
     fn percent(&self, bytes: u64) -> u8 {

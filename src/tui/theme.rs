@@ -57,15 +57,39 @@ pub struct Signs {
     pub here: &'static str,
     /// The part of a log that is on screen, in the bar beside it.
     pub thumb: &'static str,
+    /// What this row heads is shown.
+    pub open: &'static str,
+    /// What this row heads is folded away.
+    pub folded: &'static str,
     ascii: bool,
 }
 
-const UNICODE: Signs =
-    Signs {
-        ellipsis: "…", rule: "─", bar: "│", tee: "┬", dot: "·", more: "›", here: "▌", thumb: "█", ascii: false
-    };
-const ASCII: Signs =
-    Signs { ellipsis: "~", rule: "-", bar: "|", tee: "+", dot: "-", more: ">", here: ">", thumb: "#", ascii: true };
+const UNICODE: Signs = Signs {
+    ellipsis: "…",
+    rule: "─",
+    bar: "│",
+    tee: "┬",
+    dot: "·",
+    more: "›",
+    here: "▌",
+    thumb: "█",
+    open: "▾",
+    folded: "▸",
+    ascii: false,
+};
+const ASCII: Signs = Signs {
+    ellipsis: "~",
+    rule: "-",
+    bar: "|",
+    tee: "+",
+    dot: "-",
+    more: ">",
+    here: ">",
+    thumb: "#",
+    open: "v",
+    folded: ">",
+    ascii: true,
+};
 
 impl Signs {
     /// The sign of a state.

@@ -1,19 +1,33 @@
 //! The log on screen: the rows at hand, where one stands in them, and what has been asked for.
 
-use crate::file::FilePath;
 use crate::join::Place;
-use crate::log::{Standing, Window};
+use crate::log::{Row, Standing, Window};
 use crate::model::RunId;
 use crate::sanitise::Style;
 use crate::tui::msg::{Goal, Known, Ticket};
+use crate::tui::scroll::{Section, Source, Spot};
 
-/// The log of the selected command, or of the run itself.
+/// Whose output is shown.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LogKey {
+    /// In which run.
+    pub run: RunId,
+    /// The command's, or the run's own log; the job's or the run's commands in a scroll.
+    pub place: Place,
+    /// All of its commands in one scroll.
+    pub is_scroll: bool,
+}
+
+/// A row that was marked: the run, the command, and where it begins in that one's log.
+pub type Mark = (RunId, Place, u64);
+
+/// The log of the selected command, or of the run itself; or a scroll of logs.
 #[derive(Default)]
 pub struct Log {
     /// Whose it is.
-    pub key: Option<(RunId, Place)>,
-    /// Its file; `None` when there is none.
-    pub path: Option<FilePath>,
+    pub key: Option<LogKey>,
+    /// Where its rows come from; `None` when there is no log.
+    pub source: Option<Source>,
     /// Whether somebody may still be writing it.
     pub is_alive: bool,
     /// Whoever wrote it was cut short.
@@ -81,6 +95,27 @@ pub enum Aim {
 }
 
 impl Log {
+    /// The section of a scroll whose heading this row is.
+    #[must_use]
+    pub fn heading(&self, row: &Row) -> Option<&Section> {
+        self.source.as_ref()?.heading(row.offset)
+    }
+
+    /// Whose output this row is, and where it begins in that one's log: its start for a heading.
+    #[must_use]
+    pub fn place_of(&self, row: &Row) -> Option<(Place, u64)> {
+        match self.source.as_ref()? {
+            Source::Log(..) => Some((self.key.as_ref()?.place.clone(), row.offset)),
+            source @ Source::Scroll(_) => {
+                let offset = match Spot::of(row.offset) {
+                    Spot::Heading(_) => 0,
+                    Spot::Row(_, offset) => offset,
+                };
+                Some((source.section(row.offset)?.place.clone(), offset))
+            }
+        }
+    }
+
     /// Whether a row is being looked for; rows that are to be shown in another way are not.
     #[must_use]
     pub fn is_seeking(&self) -> bool {

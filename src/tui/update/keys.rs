@@ -1,7 +1,8 @@
 //! What a key does: the keymap names the action, the pane with the focus gives it its meaning.
 
 use super::log::stop_looking;
-use super::{outside, runs, scroll, seek, tree};
+use super::scroll::Fold;
+use super::{moving, outside, runs, scroll, seek, tree};
 use crate::cri::Stream;
 use crate::search::Towards;
 use crate::tui::keymap::{Action, Key};
@@ -82,8 +83,8 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::PageUp => go(model, Move::Halves(-2)),
         Action::Top => go(model, Move::Top),
         Action::Bottom => go(model, Move::Bottom),
-        Action::ScrollLeft => scroll::sideways(model, -1),
-        Action::ScrollRight => scroll::sideways(model, 1),
+        Action::ScrollLeft => moving::sideways(model, -1),
+        Action::ScrollRight => moving::sideways(model, 1),
         Action::Fold => tree::fold(model),
         Action::Unfold => tree::unfold(model),
         Action::ToggleFold => tree::toggle(model),
@@ -91,11 +92,16 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::PreviousPane => turn(model, -1),
         Action::Open => open(model),
         Action::Back => back(model),
-        Action::NextCommand => tree::jump(model, 1, |_| true),
-        Action::PreviousCommand => tree::jump(model, -1, |_| true),
-        Action::NextFailed => tree::jump(model, 1, tree::is_failed),
-        Action::PreviousFailed => tree::jump(model, -1, tree::is_failed),
-        Action::Follow => scroll::follow(model),
+        Action::NextCommand => jump(model, 1, false),
+        Action::PreviousCommand => jump(model, -1, false),
+        Action::NextFailed => jump(model, 1, true),
+        Action::PreviousFailed => jump(model, -1, true),
+        Action::ToggleHere => in_log(model, |model| scroll::fold(model, Fold::Toggle)),
+        Action::OpenHere => in_log(model, |model| scroll::fold(model, Fold::Open)),
+        Action::CloseHere => in_log(model, |model| scroll::fold(model, Fold::Close)),
+        Action::OpenAll => in_log(model, |model| scroll::fold_all(model, true)),
+        Action::CloseAll => in_log(model, |model| scroll::fold_all(model, false)),
+        Action::Follow => moving::follow(model),
         Action::Search => seek::open(model, Kind::Search),
         Action::Filter => seek::open(model, Kind::Filter),
         Action::Goto => seek::open(model, Kind::Goto),
@@ -139,6 +145,14 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
     }
 }
 
+/// To another command: in a scroll to its heading, else in the tree.
+fn jump(model: &mut Model, by: isize, is_for_failed: bool) -> Vec<Effect> {
+    if model.is_scroll() && model.focus == Pane::Log {
+        return scroll::jump(model, by, is_for_failed);
+    }
+    tree::jump(model, by, if is_for_failed { tree::is_failed } else { |_| true })
+}
+
 fn flip(switch: &mut bool) -> Vec<Effect> {
     *switch = !*switch;
     Vec::new()
@@ -158,7 +172,7 @@ fn go(model: &mut Model, how: Move) -> Vec<Effect> {
     match model.focus {
         Pane::Runs => runs::go(model, how),
         Pane::Tree => tree::go(model, how),
-        Pane::Log => scroll::go(model, how),
+        Pane::Log => moving::go(model, how),
     }
 }
 
@@ -187,7 +201,7 @@ fn open(model: &mut Model) -> Vec<Effect> {
     match model.focus {
         Pane::Runs => runs::open(model),
         Pane::Tree => tree::open(model),
-        Pane::Log => Vec::new(),
+        Pane::Log => scroll::enter(model),
     }
 }
 

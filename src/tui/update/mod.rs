@@ -6,6 +6,7 @@
 mod keys;
 mod log;
 mod mouse;
+mod moving;
 mod outside;
 mod runs;
 mod scroll;

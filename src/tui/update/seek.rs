@@ -6,6 +6,7 @@ use super::keys::focus;
 use super::log::{look_anew, refresh, seek};
 use super::tree;
 use crate::cri::Stream;
+use crate::join::Place;
 use crate::sanitise::Progress;
 use crate::search::{Filter, Query, Towards};
 use crate::tui::keymap::{Action, Key};
@@ -13,6 +14,7 @@ use crate::tui::layout::Pane;
 use crate::tui::model::Model;
 use crate::tui::msg::{Effect, Goal, Sought};
 use crate::tui::prompt::{Kind, Prompt, parse_goto};
+use crate::tui::scroll::Spot;
 use crate::words;
 
 /// The most rows around those that a filter lets through.
@@ -20,7 +22,7 @@ const MAX_CONTEXT: usize = 20;
 
 /// Begins to type a line.
 pub(super) fn open(model: &mut Model, kind: Kind) -> Vec<Effect> {
-    if model.log.path.is_some() {
+    if model.log.source.is_some() {
         model.prompt = Some(Prompt::new(kind));
     }
     Vec::new()
@@ -114,7 +116,7 @@ pub(super) fn next_match(model: &mut Model, towards: Towards) -> Vec<Effect> {
 fn seek_match(model: &mut Model, from: u64, towards: Towards) -> Vec<Effect> {
     let Some(query) = model.lens.search.clone() else { return Vec::new() };
     let missed = format!("no row matches {}", query.pattern());
-    seek(model, Goal::Next { what: Sought::Match(query), from, towards }, &missed)
+    seek(model, Goal::Next { what: Sought::Match(query), from, towards, round: true }, &missed)
 }
 
 /// From where on the next one is looked for: the current row itself does not count.
@@ -186,14 +188,14 @@ pub(super) fn unfold(model: &mut Model) -> Vec<Effect> {
 /// The next row that tells of an error, or the one before.
 pub(super) fn next_error(model: &mut Model, towards: Towards) -> Vec<Effect> {
     let from = beside(model, towards);
-    seek(model, Goal::Next { what: Sought::Error, from, towards }, "no row tells of an error")
+    seek(model, Goal::Next { what: Sought::Error, from, towards, round: true }, "no row tells of an error")
 }
 
 /// The next row that took long to come, or the one before.
 pub(super) fn next_gap(model: &mut Model, towards: Towards) -> Vec<Effect> {
     let (min_ms, from) = (model.slow_ms(), model.current_row().map_or(0, |row| row.offset));
     let missed = format!("no gap of {} or more from here", words::duration(min_ms));
-    seek(model, Goal::Next { what: Sought::Gap { min_ms }, from, towards }, &missed)
+    seek(model, Goal::Next { what: Sought::Gap { min_ms }, from, towards, round: true }, &missed)
 }
 
 /// Goes where the log was to be opened.
@@ -205,6 +207,14 @@ pub(super) fn open_at(model: &mut Model, at: &str) -> Vec<Effect> {
 }
 
 fn go_to(model: &mut Model, goal: Goal) -> Vec<Effect> {
+    let goal = match goal {
+        // Rows of a scroll are numbered in each command.
+        Goal::Row(row) if model.is_scroll() => {
+            let section = model.current_row().map_or(0, |row| Spot::of(row.offset).section());
+            Goal::Row(Spot::Row(section, row).address())
+        }
+        goal => goal,
+    };
     let missed = match goal {
         Goal::Row(_) => "the log has fewer rows",
         Goal::Time(_) => "the log ends before that",
@@ -214,27 +224,35 @@ fn go_to(model: &mut Model, goal: Goal) -> Vec<Effect> {
 }
 
 fn mark(model: &mut Model, name: &str) -> Vec<Effect> {
-    let row = model.current_row().map(|row| row.offset);
-    if let (Some(name), Some(row), Some(key)) = (name.chars().next(), row, model.log.key.clone()) {
-        model.marks.insert(name, (key, row));
+    let place = model.current_row().and_then(|row| model.log.place_of(row));
+    let run = model.log.key.as_ref().map(|key| key.run.clone());
+    if let (Some(name), Some((place, offset)), Some(run)) = (name.chars().next(), place, run) {
+        model.marks.insert(name, (run, place, offset));
         model.said = Some(format!("marked {}", crate::sanitise::name(&name.to_string())));
     }
     Vec::new()
 }
 
 fn go_to_mark(model: &mut Model, name: &str) -> Vec<Effect> {
-    let Some((key, row)) = name.chars().next().and_then(|name| model.marks.get(&name)).cloned() else {
+    let Some((run, place, offset)) = name.chars().next().and_then(|name| model.marks.get(&name)).cloned() else {
         return say(model, "no such mark: m and a letter set one");
     };
-    if model.wanted.as_ref() != Some(&key.0) {
+    if model.wanted.as_ref() != Some(&run) {
         return say(model, "this mark is in another run");
     }
+    go_to_place(model, place, offset)
+}
+
+/// Goes to a row of a command's log: in the scroll on screen if it is in it, else in that log alone.
+pub(super) fn go_to_place(model: &mut Model, place: Place, offset: u64) -> Vec<Effect> {
+    let is_shown = model.is_scroll() || model.log.key.as_ref().is_some_and(|key| key.place == place);
+    let address = model.log.source.as_ref().filter(|_| is_shown).and_then(|source| source.address_of(&place, offset));
     let mut effects = Vec::new();
-    if model.log.key.as_ref() != Some(&key) {
+    if address.is_none() {
         model.tree.chosen = true;
-        effects = tree::select(model, key.1);
+        effects = tree::select(model, place);
     }
-    effects.extend(seek(model, Goal::Place(row), "the log has no rows"));
+    effects.extend(seek(model, Goal::Place(address.unwrap_or(offset)), "the log has no rows"));
     effects
 }
 

@@ -1,5 +1,6 @@
 //! The model on the screen: pure, and the only place that knows both the model and the widgets.
 
+mod heading;
 mod log;
 mod wait;
 
@@ -166,7 +167,7 @@ fn badge(model: &Model) -> Option<Badge> {
     let head = &model.run.as_ref()?.head;
     let unseen = model.log.unseen();
     let may_grow = model.log.is_alive || head.phase == Phase::Unknown;
-    let is_reading_above = !model.log.follow && model.log.path.is_some() && (may_grow || unseen > 0);
+    let is_reading_above = !model.log.follow && model.log.source.is_some() && (may_grow || unseen > 0);
     Some(match (head.phase, model.watching) {
         _ if is_reading_above => Badge::Paused(unseen),
         (Phase::Finished, _) if head.interrupted => Badge::Interrupted,

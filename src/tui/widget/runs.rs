@@ -160,7 +160,8 @@ pub fn spent_ms(head: &RunHead, now: Option<Time>) -> Option<i64> {
 }
 
 /// How long something took, or has taken so far.
-pub(super) fn span(phase: Phase, start: Option<Time>, end: Option<Time>, now: Option<Time>) -> Option<String> {
+#[must_use]
+pub fn span(phase: Phase, start: Option<Time>, end: Option<Time>, now: Option<Time>) -> Option<String> {
     let ms = span_ms(phase, start, end, now)?;
     Some(if end.is_some() { words::duration(ms) } else { so_far(ms) })
 }
