@@ -187,6 +187,16 @@ pub fn exit(sh: &Sh) -> Option<String> {
     }
 }
 
+/// The same where there is little room: `exit 101`, `SIGKILL`.
+#[must_use]
+pub fn exit_in_short(sh: &Sh) -> Option<String> {
+    match (sh.signal, sh.exit_code) {
+        (Some(signal), _) => Some(signal_name(signal)),
+        (None, Some(-1)) => Some("by a signal".into()),
+        (None, _) => exit(sh),
+    }
+}
+
 /// Where a run comes from, `main@12d4999`: the ref without `refs/heads/`, the sha's first seven digits. Sanitised.
 #[must_use]
 pub fn revision(run: &Run) -> Option<String> {

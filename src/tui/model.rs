@@ -252,9 +252,8 @@ impl Model {
     #[must_use]
     pub fn all_items(&self) -> Vec<Item<'_>> {
         let Some(run) = &self.run else { return Vec::new() };
-        let own = (run.log.is_some() || run.findings.at(&Place::Run).next().is_some()).then_some(Item::Run(run));
         let with_shs = |job| std::iter::once(Item::Job(job)).chain(job.shs.iter().map(move |sh| Item::Sh(job, sh)));
-        own.into_iter().chain(run.jobs.iter().flat_map(with_shs)).collect()
+        std::iter::once(Item::Run(run)).chain(run.jobs.iter().flat_map(with_shs)).collect()
     }
 
     fn is_folded(&self, item: &Item<'_>) -> bool {

@@ -483,14 +483,7 @@ impl Reading {
     }
 
     /// Goes on at the other end of the log, if it is to go round, up to where it began.
-    fn seek_match(
-        &self,
-        job: &mut Job,
-        query: &Query,
-        origin: u64,
-        towards: Towards,
-        round: bool,
-    ) -> Result<Sight> {
+    fn seek_match(&self, job: &mut Job, query: &Query, origin: u64, towards: Towards, round: bool) -> Result<Sight> {
         let Step::Seek { from, has_wrapped } = &mut job.step else { return Ok(Sight::Nothing) };
         let scan = self.search.as_ref().filter(|scan| scan.query == *query);
         *from = (*from).min(self.file.bytes());

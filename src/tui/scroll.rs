@@ -60,7 +60,11 @@ impl Spot {
         let section = |address: u64| usize::try_from(address >> OFFSET_BITS).unwrap_or(usize::MAX).saturating_sub(1);
         let mask = (1 << OFFSET_BITS) - 1;
         // Before everything there is the first heading.
-        if next & mask == 0 || next >> OFFSET_BITS == 0 { Self::Heading(section(next)) } else { Self::Row(section(address), address & mask) }
+        if next & mask == 0 || next >> OFFSET_BITS == 0 {
+            Self::Heading(section(next))
+        } else {
+            Self::Row(section(address), address & mask)
+        }
     }
 
     /// Its address.

@@ -160,7 +160,8 @@ impl Scrolling {
     }
 
     pub(super) fn has_work(&self) -> bool {
-        self.job.is_some() || (self.last.is_some() && (self.next_on_page().is_some() || self.next_uncounted().is_some()))
+        self.job.is_some()
+            || (self.last.is_some() && (self.next_on_page().is_some() || self.next_uncounted().is_some()))
     }
 
     /// A log on the page in which rows are still to be counted.

@@ -11,8 +11,8 @@ use crate::log::{Anchor, Tail, Window};
 use crate::model::{Outcome, Phase};
 use crate::search::Sieve;
 use crate::tui::model::{Aim, Card, Item, Log, LogKey, Model, Request};
-use crate::tui::scroll::{Source, may_grow, readdress};
 use crate::tui::msg::{Effect, Goal, Known, Page, PageRequest, Ticket};
+use crate::tui::scroll::{Source, may_grow, readdress};
 
 /// How many screens of rows are read at once.
 const PAGES: usize = 4;

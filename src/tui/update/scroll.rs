@@ -122,9 +122,8 @@ pub(super) fn enter(model: &mut Model) -> Vec<Effect> {
 pub(super) fn jump(model: &mut Model, by: isize, is_for_failed: bool) -> Vec<Effect> {
     let Some(here) = model.current_row().map(|row| Spot::of(row.offset)) else { return Vec::new() };
     let Some(source) = model.log.source.clone() else { return Vec::new() };
-    let is_wanted = |at: &usize| {
-        source.sections().get(*at).is_some_and(|section| !is_for_failed || is_failed(model, section))
-    };
+    let is_wanted =
+        |at: &usize| source.sections().get(*at).is_some_and(|section| !is_for_failed || is_failed(model, section));
     let found = if by > 0 {
         (here.section() + 1..source.sections().len()).find(is_wanted)
     } else {
