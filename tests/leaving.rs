@@ -9,9 +9,9 @@ use jiff::tz::TimeZone;
 use rundown::catalog::{Catalog, RunFilter, RunSpec};
 use rundown::cri::Stream;
 use rundown::store::RunEnd;
-use rundown::tui::{Options, Settings};
 use rundown::tui::at::At;
 use rundown::tui::sim::Sim;
+use rundown::tui::{Options, Settings};
 use rustix::process::Signal;
 
 fn open(catalog: Catalog, place: Option<At>) -> Sim {

@@ -8,8 +8,8 @@ use common::built::{Built, at, failed_run, passed_run, run_id};
 use insta::assert_snapshot;
 use jiff::tz::TimeZone;
 use rundown::catalog::RunFilter;
-use rundown::tui::{Options, Settings};
 use rundown::tui::sim::Sim;
+use rundown::tui::{Options, Settings};
 
 const TINY: (u16, u16) = (40, 10);
 const SMALL: (u16, u16) = (80, 24);
@@ -17,7 +17,14 @@ const LARGE: (u16, u16) = (120, 40);
 const HUGE: (u16, u16) = (250, 70);
 
 fn options() -> Options {
-    Options { colour: true, ascii: false, time_zone: TimeZone::UTC, filter: RunFilter::default(), at: None, settings: Settings::default() }
+    Options {
+        colour: true,
+        ascii: false,
+        time_zone: TimeZone::UTC,
+        filter: RunFilter::default(),
+        at: None,
+        settings: Settings::default(),
+    }
 }
 
 fn open(store: &Built, size: (u16, u16)) -> Sim {

@@ -230,7 +230,8 @@ impl PageRequest {
     /// Whether the same rows are asked for, for whatever reason.
     #[must_use]
     pub fn is_same_page(&self, other: &Self) -> bool {
-        let is_same = |a: &Self, b: &Self| a.goal == b.goal && a.rows == b.rows && a.sieve == b.sieve && a.folds == b.folds;
+        let is_same =
+            |a: &Self, b: &Self| a.goal == b.goal && a.rows == b.rows && a.sieve == b.sieve && a.folds == b.folds;
         is_same(self, other) && self.source == other.source
     }
 }

@@ -15,7 +15,8 @@ use crate::file::{FilePath, dirs_of};
 use crate::log::{Anchor, Change, Index, LogFile, Standing, Tail, WINDOW_ROW_BYTES, Window};
 use crate::sanitise::{Sanitiser, Style};
 use crate::search::{
-    Around, Cause, Filter, Found, Group, Groups, Hits, Query, Sieve, Sifting, Towards, find, find_cause, group, rank, scan,
+    Around, Cause, Filter, Found, Group, Groups, Hits, Query, Sieve, Sifting, Towards, find, find_cause, group, rank,
+    scan,
 };
 use crate::time::Time;
 
@@ -174,7 +175,9 @@ impl Reading {
     }
 
     fn has_background_work(&self) -> bool {
-        !self.is_counted || !self.is_grouped || [&self.search, &self.filter].into_iter().flatten().any(|scan| !scan.is_done)
+        !self.is_counted
+            || !self.is_grouped
+            || [&self.search, &self.filter].into_iter().flatten().any(|scan| !scan.is_done)
     }
 
     /// Does a slice of what is to be done, the request first.
@@ -536,7 +539,16 @@ impl Job {
             Step::Seek { from: 0, has_wrapped: false }
         };
         let changes = Vec::new();
-        Self { request, step, target: None, changes, cause: None, is_begun: false, looked_bytes: 0, told: Instant::now() }
+        Self {
+            request,
+            step,
+            target: None,
+            changes,
+            cause: None,
+            is_begun: false,
+            looked_bytes: 0,
+            told: Instant::now(),
+        }
     }
 
     fn change(&mut self, heading: u64, is_folded: bool) {

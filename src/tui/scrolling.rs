@@ -245,7 +245,8 @@ impl Scrolling {
         sieve: Sieve,
         folds: Folds,
     ) -> Result<Option<Vec<Msg>>> {
-        let Some((log, tail)) = self.sections.get(section).and_then(|section| Some((section.log.clone()?, section.tail)))
+        let Some((log, tail)) =
+            self.sections.get(section).and_then(|section| Some((section.log.clone()?, section.tail)))
         else {
             return Ok(None);
         };
@@ -258,7 +259,8 @@ impl Scrolling {
         let surplus = self.readings.len().saturating_sub(MAX_OPEN);
         self.readings.drain(..surplus);
         let search = self.search.clone();
-        let request = PageRequest { source: Source::Log(log, tail), goal, rows, sieve, folds, search, is_refresh: false };
+        let request =
+            PageRequest { source: Source::Log(log, tail), goal, rows, sieve, folds, search, is_refresh: false };
         let ticket = self.ticket;
         self.with(section, |reading| reading.ask(ticket, tail, request))
     }

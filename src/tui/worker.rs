@@ -257,9 +257,7 @@ impl Desk {
             Some(Effect::ReadLog(_, request)) => request.source.log_at(0).map(|(log, ..)| log.to_path_buf()),
             Some(Effect::CopyRows(log, _)) => Some(log.to_path_buf()),
             Some(_) => Some(self.catalog.path()),
-            None => {
-                self.open.as_ref().filter(|_| self.has_work()).and_then(Open::path)
-            }
+            None => self.open.as_ref().filter(|_| self.has_work()).and_then(Open::path),
         }
     }
 

@@ -56,9 +56,11 @@ pub(super) fn open_found(model: &mut Model, place: Place) {
 /// Which groups of what is shown are folded.
 pub(super) fn folds(tree: &Tree, key: Option<&LogKey>, source: &Source) -> Folds {
     let is_here = |place: &Place| key.is_some_and(|key| key.is_scroll || key.place == *place);
-    let chosen = tree.groups.iter().filter(|((place, _), _)| is_here(place)).filter_map(|((place, heading), folded)| {
-        Some((source.address_of(place, *heading)?, *folded))
-    });
+    let chosen = tree
+        .groups
+        .iter()
+        .filter(|((place, _), _)| is_here(place))
+        .filter_map(|((place, heading), folded)| Some((source.address_of(place, *heading)?, *folded)));
     Folds { all: tree.all_groups, chosen: Arc::new(chosen.collect()) }
 }
 

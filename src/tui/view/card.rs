@@ -40,7 +40,12 @@ pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
     let inside = draw_frame(buffer, area, &what(model, cause), &foot, &model.theme);
     let line = |y: u16| Rect { y: inside.y + y, height: 1, ..inside };
     Strip::new(buffer, line(0), model.theme.signs.ellipsis).skip(1).put(&title(model), model.theme.strong);
-    draw_mark(model, &ending(model), Rect { x: inside.x + 1, width: inside.width.saturating_sub(1), ..line(1) }, buffer);
+    draw_mark(
+        model,
+        &ending(model),
+        Rect { x: inside.x + 1, width: inside.width.saturating_sub(1), ..line(1) },
+        buffer,
+    );
     draw_rows(model, cause, Rect { y: inside.y + 2, height: inside.height - 2, ..inside }, buffer);
 }
 
