@@ -26,7 +26,7 @@ const WAY: OFlags = OFlags::DIRECTORY;
 const WITHOUT_WAITING: OFlags = OFlags::NONBLOCK.union(OFlags::NOCTTY);
 
 /// The path of a file, and the directory that it must not lead out of.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct FilePath {
     path: PathBuf,
     within: Option<Arc<Path>>,

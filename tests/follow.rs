@@ -19,9 +19,9 @@ use rundown::catalog::{Catalog, RunFilter};
 use rundown::cri::Stream;
 use rundown::file::FilePath;
 use rundown::log::{LogFile, Tail};
-use rundown::tui::Options;
 use rundown::tui::msg::Effect;
 use rundown::tui::sim::Sim;
+use rundown::tui::{Options, Settings};
 
 fn open(catalog: Catalog) -> Sim {
     let options = Options {
@@ -30,7 +30,7 @@ fn open(catalog: Catalog) -> Sim {
         time_zone: TimeZone::UTC,
         filter: RunFilter::default(),
         at: None,
-        notify: false,
+        settings: Settings::default(),
     };
     Sim::new(catalog, None, options, (80, 24), at(120_000))
 }
@@ -428,7 +428,7 @@ fn a_pod_s_log_is_followed_over_its_rotation() {
         time_zone: TimeZone::UTC,
         filter: RunFilter::default(),
         at: None,
-        notify: false,
+        settings: Settings::default(),
     };
     let mut sim = Sim::new(Catalog::of_path(dir.path()), None, options, (80, 24), common::built::at(0));
     sim.keys("G");

@@ -19,8 +19,8 @@ use rundown::log::LogFile;
 use rundown::model::RunId;
 use rundown::sanitise;
 use rundown::time::Time;
-use rundown::tui::Options;
 use rundown::tui::sim::Sim;
+use rundown::tui::{Options, Settings};
 use rusqlite::{Connection, params};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -92,7 +92,7 @@ impl Hostile {
             time_zone: TimeZone::UTC,
             filter: RunFilter::default(),
             at: None,
-            notify: false,
+            settings: Settings::default(),
         };
         Sim::new(catalog, Some(RunSpec::Id(run.into())), options, (120, 60), Time::from_millis(AT_MS + 1000))
     }

@@ -9,9 +9,9 @@ use jiff::tz::TimeZone;
 use rundown::catalog::{Catalog, RunFilter, RunSpec};
 use rundown::cri::Stream;
 use rundown::store::RunEnd;
-use rundown::tui::Options;
 use rundown::tui::at::At;
 use rundown::tui::sim::Sim;
+use rundown::tui::{Options, Settings};
 use rustix::process::Signal;
 
 fn open(catalog: Catalog, place: Option<At>) -> Sim {
@@ -21,7 +21,7 @@ fn open(catalog: Catalog, place: Option<At>) -> Sim {
         time_zone: TimeZone::UTC,
         filter: RunFilter::default(),
         at: place,
-        notify: false,
+        settings: Settings::default(),
     };
     Sim::new(catalog, Some(RunSpec::Id("00000001".into())), options, (80, 24), at(120_000))
 }

@@ -14,8 +14,8 @@ use rundown::catalog::{Catalog, RunFilter, RunSpec};
 use rundown::join::Place;
 use rundown::model::Phase;
 use rundown::time::Time;
-use rundown::tui::Options;
 use rundown::tui::sim::Sim;
+use rundown::tui::{Options, Settings};
 use tempfile::TempDir;
 
 const V2: &str = "quire-v2-broken";
@@ -32,7 +32,7 @@ fn open(dir: &Path, id: &str) -> Sim {
         time_zone: TimeZone::UTC,
         filter: RunFilter::default(),
         at: None,
-        notify: false,
+        settings: Settings::default(),
     };
     Sim::new(catalog, Some(RunSpec::Id(id.into())), options, (80, 24), NOW)
 }

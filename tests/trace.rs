@@ -16,8 +16,8 @@ use common::{copy_tree, run, rundown, store};
 use jiff::tz::TimeZone;
 use rundown::catalog::{Catalog, RunFilter};
 use rundown::time::Time;
-use rundown::tui::Options;
 use rundown::tui::sim::Sim;
+use rundown::tui::{Options, Settings};
 use rusqlite::{Connection, OpenFlags};
 use tempfile::TempDir;
 
@@ -69,7 +69,7 @@ fn look_at(root: &Path) {
         time_zone: TimeZone::UTC,
         filter: RunFilter::default(),
         at: None,
-        notify: false,
+        settings: Settings::default(),
     };
     let mut sim = Sim::new(Catalog::of_store(root, None), None, options, (120, 40), Time::from_millis(0));
     assert!(sim.model.run.is_some(), "{}", sim.screen());

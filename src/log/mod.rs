@@ -49,7 +49,7 @@ pub use standing::{Name, Standing};
 pub use window::WINDOW_ROW_BYTES;
 
 /// What a reader sees as one line.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Row {
     /// Where its first record or its line begins, in bytes from the start of the file: the row's lasting name.
     pub offset: u64,

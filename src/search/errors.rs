@@ -4,6 +4,7 @@
 //! the cause in another is left out: a program's own log lines of level ERROR (tests print them on purpose), and whatever
 //! merely speaks of errors. A new tool is a line in `RULES` and, if none fits yet, a word in [`LITERALS`].
 
+use std::cmp::Reverse;
 use std::sync::LazyLock;
 
 use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
@@ -26,6 +27,45 @@ pub fn is_error(text: &str) -> bool {
     TABLE.rules.is_match(said(text)) && !TABLE.harmless.is_match(text.as_bytes())
 }
 
+/// What a row is worth to whoever asks why a command failed, and who prints such rows.
+pub(super) fn judge(text: &str) -> Option<(Weight, &'static str)> {
+    let (said, is_harmless) = (said(text), TABLE.harmless.is_match(text.as_bytes()));
+    let rules = TABLE.rules.matches(said).into_iter().filter_map(|n| RULES.get(n)).filter(|_| !is_harmless);
+    let clues = TABLE.clues.matches(said).into_iter().filter_map(|n| CLUES.get(n));
+    // What says that a test passed looks harmless; and so, to who only looks for errors, does the report of a data race.
+    let clues = clues.filter(|(weight, ..)| !is_harmless || !matches!(weight, Again | Aftermath | Message));
+    // Of equals the first: the rules of one tool come before those of any.
+    rules
+        .chain(clues)
+        .map(|(weight, tool, ..)| (*weight, *tool))
+        .min_by_key(|(weight, _)| (*weight != Weight::Aftermath, Reverse(*weight)))
+}
+
+/// How much a row tells of why a command failed, from nothing to most.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(super) enum Weight {
+    /// It is no error: what failed before it is tried again.
+    Again,
+    /// A test that begins.
+    Begun,
+    /// A test that passed.
+    Passed,
+    /// The place that the message above it is about.
+    Place,
+    /// Only that something failed which other rows tell of: whatever else a row of this kind says counts no more.
+    Aftermath,
+    /// The name of what failed.
+    Name,
+    /// What went wrong, said also by programs that go on.
+    Aside,
+    /// What went wrong, in a program's own words.
+    Message,
+    /// What is wrong, and where: who says so has failed.
+    Fault,
+    /// The name of what failed, above all that there is to say of it.
+    Heading,
+}
+
 /// The text without what stands before the message: indents, frames, times, the name of a container.
 fn said(text: &str) -> &[u8] {
     let text = text.as_bytes();
@@ -36,14 +76,16 @@ fn said(text: &str) -> &[u8] {
 /// The expressions, compiled once.
 struct Table {
     rules: RegexSet,
+    clues: RegexSet,
     harmless: RegexSet,
     before: Regex,
 }
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
-    let rules = RULES.iter().map(|(_, pattern, _)| pattern);
+    let rules = RULES.iter().map(|(_, _, pattern, _)| pattern);
+    let clues = CLUES.iter().map(|(_, _, pattern, _)| pattern);
     let harmless = HARMLESS.iter().map(|(pattern, _)| pattern);
-    Table { rules: set(rules), harmless: set(harmless), before: before() }
+    Table { rules: set(rules), clues: set(clues), harmless: set(harmless), before: before() }
 });
 
 /// ASCII classes make small automata that are quickly built; without Unicode `.` is a byte.
@@ -57,84 +99,151 @@ fn before() -> Regex {
     RegexBuilder::new(BEFORE).unicode(false).build().expect("an expression")
 }
 
-/// Indents and the frames of terraform; times; the steps of a container build; `name | ` of a group of containers.
-const BEFORE: &str = r"^(?:\s+|│|╷|╵|#\d+ (?:\d+\.\d+ )?|\[?\d{4}-\d\d-\d\d[T ][\d:.,]+(?:Z|[+-]\d\d:?\d\d)?\]?\s|[A-Za-z][\w.-]*\s+\|\s)*";
+/// Indents and the frames of terraform; times; the steps of a container build; `name | ` and `[name] ` of what
+/// runs at once.
+const BEFORE: &str = r"^(?:\s+|│|╷|╵|#\d+ (?:\d+\.\d+ )?|\[?\d{4}-\d\d-\d\d[T ][\d:.,]+(?:Z|[+-]\d\d:?\d\d)?\]?\s|[A-Za-z][\w.-]*\s+\|\s|\[[a-z0-9][\w@/.:-]*\]\s)*";
 
-/// Who prints it, what it looks like once [`said`], and a row of that kind.
-type Rule = (&'static str, &'static str, &'static str);
+/// What it is worth, who prints it, what it looks like once [`said`], and a row of that kind.
+type Rule = (Weight, &'static str, &'static str, &'static str);
+
+use Weight::{Aftermath, Again, Aside, Begun, Fault, Heading, Message, Name, Passed, Place};
 
 /// Any of these makes an error row. Compilers and linkers, then test runners, build tools, shells, the system.
 #[rustfmt::skip]
 static RULES: &[Rule] = &[
     // Compilers, linkers, whoever says "error:".
-    ("most tools", r"^(?:[^\s:]+:(?:\d+:)*\s+){0,3}(?:(?:PHP|fatal|Fatal|FATAL|internal|compiler?|compilation|syntax|Syntax|parse|Parse|runtime|linker|build|Build|uncaught|Uncaught)\s){0,2}(?:error|Error|ERROR)(?:\[[^\]]+\]|\([^)]*\))?\s?:(?:\s|$)", "src/mesh.cpp:13:33: error: no match for ‘operator+’"),
-    ("most tools", r"^(?:[^\s:]+:(?:\d+:)*\s+){0,3}(?:fatal|Fatal|FATAL)(?:\s\w+){0,2}:(?:\s|$)", "fatal: not a git repository"),
-    ("tsc, msbuild", r"(?:^|:\s+| - )(?:fatal )?error [A-Z]{1,10}\d+\s?:", "src/order.ts(3,22): error TS18048: 'o.note' is possibly 'undefined'."),
-    ("ld", r"undefined reference to |undefined symbol: |multiple definition of |[Dd]uplicate symbol|cannot find -l", "main.cpp:(.text+0x394): undefined reference to `engine::replay_name'"),
-    ("go build, go vet", r"^(?:vet: )?[^\s:]+\.go:\d+:\d+: ", "internal/orders/orders.go:33:2: count declared but not used"),
-    ("kotlin", r"^e: file://", "e: file:///src/Main.kt:3:5 Unresolved reference: failed"),
-    ("clang, javac, tsc, ruff", r"^(?:\d+ warnings? and )?[1-9]\d* errors?(?: generated\.)?$|^Found [1-9]\d* errors?\b", "Found 2 errors in the same file, starting at: ts/a.ts:1"),
-    ("flake8, ruff", r"^[^\s:]+\.py:\d+:\d+: [A-Z]{1,4}\d{2,4}\b", "py/lint.py:1:8: F401 [*] `os` imported but unused"),
-    ("eslint", r"^\d+:\d+\s+error\s+\S|^✖ \d+ problems? \([1-9]", "  2:13  error    'totl' is not defined    no-undef"),
+    (Fault, "compilers", r"^[^\s:]+:\d+:(?:\d+:)?\s(?:fatal |internal compiler )?(?:error|Error|ERROR)(?:\[[^\]]+\])?\s?:\s|^error\[E\d+\]:", "src/mesh.cpp:13:33: error: no match for ‘operator+’"),
+    (Message, "most tools", r"^(?:[^\s:]+:(?:\d+:)*\s+){0,3}(?:(?:PHP|fatal|Fatal|FATAL|internal|compiler?|compilation|syntax|Syntax|parse|Parse|runtime|linker|build|Build|uncaught|Uncaught)\s){0,2}(?:error|Error|ERROR)(?:\[[^\]]+\]|\([^)]*\))?\s?:(?:\s|$)", "src/mesh.cpp:13:33: error: no match for ‘operator+’"),
+    (Message, "most tools", r"^(?:[^\s:]+:(?:\d+:)*\s+){0,3}(?:fatal|Fatal|FATAL)(?:\s\w+){0,2}:(?:\s|$)", "fatal: not a git repository"),
+    (Fault, "tsc, msbuild", r"(?:^|:\s+| - )(?:fatal )?error [A-Z]{1,10}\d+\s?:", "src/order.ts(3,22): error TS18048: 'o.note' is possibly 'undefined'."),
+    (Fault, "ld", r"undefined reference to |undefined symbol: |multiple definition of |[Dd]uplicate symbol|cannot find -l", "main.cpp:(.text+0x394): undefined reference to `engine::replay_name'"),
+    (Fault, "go build, go vet", r"^(?:vet: )?[^\s:]+\.go:\d+:\d+: ", "internal/orders/orders.go:33:2: count declared but not used"),
+    (Fault, "kotlin", r"^e: file://", "e: file:///src/Main.kt:3:5 Unresolved reference: failed"),
+    (Aftermath, "clang, javac, tsc, ruff", r"^(?:\d+ warnings? and )?[1-9]\d* errors?(?: generated\.)?$|^Found [1-9]\d* errors?\b", "Found 2 errors in the same file, starting at: ts/a.ts:1"),
+    (Fault, "flake8, ruff", r"^[^\s:]+\.py:\d+:\d+: [A-Z]{1,4}\d{2,4}\b", "py/lint.py:1:8: F401 [*] `os` imported but unused"),
+    (Fault, "webpack", r"^ERROR in \S|^Module not found: ", "ERROR in ./src/index.js 3:0-28"),
+    (Fault, "eslint", r"^\d+:\d+\s+error\s+\S|^✖ \d+ problems? \([1-9]", "  2:13  error    'totl' is not defined    no-undef"),
 
     // Panics, exceptions, sanitizers.
-    ("rust", r"^thread '.*' (?:\(\d+\) )?panicked at ", "thread 'merges_lines_108' (21643) panicked at tests/checkout.rs:765:5:"),
-    ("rust, C", r"^assertion .*failed|Assertion .* failed\.?$", "assertion `left == right` failed"),
-    ("go", r"^panic: |^fatal error: ", "panic: assignment to entry in nil map"),
-    ("python", r"^(?:[+|] +)*(?:Exception Group )?Traceback \(most recent call last\):", "Traceback (most recent call last):"),
-    ("python, java, node", r"^(?:[^\s:]+:\d+: |Caused by: |Uncaught |Unhandled exception[.:] )?(?:[A-Za-z_$][\w$]*(?:\.|::))*[A-Z]\w*(?:Error|Exception)(?: \[\w+\])?(?::(?:\s|$)|$)", "java.lang.AssertionError: expected:<1189> but was:<1199>"),
-    ("java", r"^Exception in thread ", "Exception in thread \"main\" java.lang.IllegalStateException: no total"),
-    ("ruby", r"\((?:\w+::)*[A-Z]\w*(?:Error|Exception)\)$", "ruby/b.rb:1:in `total': undefined method `sum' for nil:NilClass (NoMethodError)"),
-    ("sanitizers", r"^==\d+==\s?ERROR: |^SUMMARY: \w+Sanitizer: |: runtime error: ", "==26327==ERROR: AddressSanitizer: heap-buffer-overflow on address 0x602000000014"),
+    (Fault, "rust", r"^thread '.*' (?:\(\d+\) )?panicked at ", "thread 'merges_lines_108' (21643) panicked at tests/checkout.rs:765:5:"),
+    (Fault, "rust, C", r"^assertion .*failed|Assertion .* failed\.?$", "assertion `left == right` failed"),
+    (Fault, "go", r"^panic: |^fatal error: ", "panic: assignment to entry in nil map"),
+    (Fault, "python", r"^(?:[+|] +)*(?:Exception Group )?Traceback \(most recent call last\):", "Traceback (most recent call last):"),
+    (Fault, "python, java, node", r"^(?:[^\s:]+:\d+: |Caused by: |Uncaught |Unhandled exception[.:] )?(?:[A-Za-z_$][\w$]*(?:\.|::))*[A-Z]\w*(?:Error|Exception)(?: \[\w+\])?(?::(?:\s|$)|$)", "java.lang.AssertionError: expected:<1189> but was:<1199>"),
+    (Fault, "java", r"^Exception in thread ", "Exception in thread \"main\" java.lang.IllegalStateException: no total"),
+    (Fault, "ruby", r"\((?:\w+::)*[A-Z]\w*(?:Error|Exception)\)$", "ruby/b.rb:1:in `total': undefined method `sum' for nil:NilClass (NoMethodError)"),
+    (Fault, "sanitizers", r"^==\d+==\s?ERROR: |^SUMMARY: \w+Sanitizer: |: runtime error: ", "==26327==ERROR: AddressSanitizer: heap-buffer-overflow on address 0x602000000014"),
 
     // Test runners.
-    ("cargo test", r"^test .+ \.\.\. FAILED$|^FAILED$|^test result: FAILED\b", "test merges_lines_108 ... FAILED"),
-    ("cargo nextest", r"^FAIL \[", "        FAIL [   0.005s] shop::checkout merges_lines_108"),
-    ("go test", r"^--- FAIL: |^FAIL(?:\s|$)", "--- FAIL: TestDiscount (0.00s)"),
-    ("go test", r"^[^\s:]+_test\.go:\d+: .*\b(?:want|wanted|got|unexpected|Error Trace)\b", "    orders_test.go:23: Discount(999, 33) = 669, want 670"),
-    ("pytest", r"^E {3,}(?:assert\b|(?:\w+\.)*\w*(?:Error|Exception)\b|(?:\w+\.)+[A-Z]\w*(?::|$)|Failed: |fixture ')", "E       AssertionError: assert {'total': '23'} == {'total': '24'}"),
-    ("pytest", r"^(?:FAILED|ERROR) [^\s:]+\.py\b|^_+ ERROR (?:collecting|at setup of|at teardown of) |^\S+::.+ (?:FAILED|ERROR)(?:\s+\[|$)|^!+ .*\b(?:errors?|failures?)\b", "tests/test_pricing.py::test_order_as_dict FAILED       [ 82%]"),
-    ("pytest", r"^(?:=+ )?(?:\d+ \w+, )*[1-9]\d* (?:failed|errors?)\b.* in \d[\d.]*m?s\b", "========= 1 failed, 50 passed in 0.17s ========="),
-    ("unittest", r"^(?:FAIL|ERROR): \w+ \(|\.\.\. (?:FAIL|ERROR)$|^FAILED \(", "test_total (__main__.Cart.test_total) ... FAIL"),
-    ("jest", r"^● \S", "  ● cart › keeps the total"),
-    ("jest, mocha, vitest", r"^(?:✕|✖|✗|✘|×) \S", "    ✕ keeps the total (3 ms)"),
-    ("jest, vitest", r"^(?:Tests|Test Suites|Test Files):?\s+(?:\d+ \w+,? )*[1-9]\d* failed\b|\| [1-9]\d* failed\)", "Test Suites: 1 failed, 1 passed, 2 total"),
-    ("mocha", r"^[1-9]\d* failing\b", "  2 failing"),
-    ("minitest, rspec", r"^\d+\) (?:Error|Failure):|^Failure/Error: |^\d+ (?:runs|examples?), .*\b[1-9]\d* (?:failures?|errors?)\b", "3 runs, 2 assertions, 1 failures, 1 errors, 0 skips"),
-    ("junit", r"<<< (?:FAILURE|ERROR)!|^Tests run: .*(?:Failures|Errors): [1-9]| ✘ |^\[ +[1-9]\d* tests failed", "[ERROR] idIsUpper(com.acme.billing.InvoiceTest)  Time elapsed: 0 s  <<< ERROR!"),
-    ("phpunit", r"^There (?:was|were) [1-9]\d* (?:failure|error)s?:|^Tests: \d+, .*(?:Failures|Errors): [1-9]", "There was 1 failure:"),
-    ("ctest", r"\*\*\*(?:Failed|Exception|Timeout|Not Run)|\b[1-9]\d* tests? failed out of |^\d+ - .+ \((?:Failed|SEGFAULT|Subprocess aborted)\)$", "5/10 Test  #5: input ............................***Exception: SegFault  0.00 sec"),
-    ("gtest", r"^\[  FAILED  \] |: Failure$", "[  FAILED  ] Geometry.Area (0 ms)"),
-    ("tap, bats", r"^not ok\b", "not ok 3 unknown command fails with error"),
+    (Name, "cargo test", r"^test .+ \.\.\. FAILED$|^FAILED$", "test merges_lines_108 ... FAILED"),
+    (Aftermath, "cargo test", r"^test result: FAILED\b", "test result: FAILED. 24 passed; 1 failed; 0 ignored"),
+    (Name, "cargo nextest", r"^FAIL \[", "        FAIL [   0.005s] shop::checkout merges_lines_108"),
+    (Name, "go test", r"^--- FAIL: ", "--- FAIL: TestDiscount (0.00s)"),
+    (Heading, "vitest", r"^FAIL +\S+.* > ", " FAIL  vitest/cart.test.js > cart > keeps the total"),
+    (Name, "go, jest, vitest", r"^FAIL(?:\s|$)", "FAIL tests/api.test.js"),
+    (Fault, "go test", r"^[^\s:]+_test\.go:\d+: .*\b(?:want|wanted|got|unexpected|Error Trace)\b", "    orders_test.go:23: Discount(999, 33) = 669, want 670"),
+    (Fault, "pytest", r"^E {3,}(?:assert\b|(?:\w+\.)*\w*(?:Error|Exception)\b|(?:\w+\.)+[A-Z]\w*(?::|$)|Failed: |fixture ')", "E       AssertionError: assert {'total': '23'} == {'total': '24'}"),
+    (Name, "pytest", r"^(?:FAILED|ERROR) [^\s:]+\.py\b|^\S+::.+ (?:FAILED|ERROR)(?:\s+\[|$)", "tests/test_pricing.py::test_order_as_dict FAILED       [ 82%]"),
+    (Heading, "pytest", r"^_+ ERROR (?:collecting|at setup of|at teardown of) ", "_________ ERROR at setup of test_db _________"),
+    (Aftermath, "pytest", r"^!+ .*\b(?:errors?|failures?)\b", "!!!!!!! Interrupted: 1 error during collection !!!!!!!"),
+    (Aftermath, "pytest", r"^(?:=+ )?(?:\d+ \w+, )*[1-9]\d* (?:failed|errors?)\b.* in \d[\d.]*m?s\b", "========= 1 failed, 50 passed in 0.17s ========="),
+    (Heading, "unittest", r"^(?:FAIL|ERROR): \w+ \(", "FAIL: test_total (__main__.Cart.test_total)"),
+    (Name, "unittest", r"\.\.\. (?:FAIL|ERROR)$", "test_total (__main__.Cart.test_total) ... FAIL"),
+    (Aftermath, "unittest", r"^FAILED \(", "FAILED (failures=1, errors=1, skipped=1)"),
+    (Heading, "jest", r"^● \S", "  ● cart › keeps the total"),
+    (Name, "jest, mocha, vitest", r"^(?:✕|✖|✗|✘|×) \S", "    ✕ keeps the total (3 ms)"),
+    (Aftermath, "jest, vitest", r"^(?:Tests|Test Suites|Test Files):?\s+(?:\d+ \w+,? )*[1-9]\d* failed\b|\| [1-9]\d* failed\)", "Test Suites: 1 failed, 1 passed, 2 total"),
+    (Heading, "mocha", r"^[1-9]\d* failing\b", "  2 failing"),
+    (Heading, "minitest, rspec", r"^\d+\) (?:Error|Failure):|^Failure/Error: ", "  1) Failure:"),
+    (Aftermath, "minitest, rspec", r"^\d+ (?:runs|examples?), .*\b[1-9]\d* (?:failures?|errors?)\b", "3 runs, 2 assertions, 1 failures, 1 errors, 0 skips"),
+    (Heading, "junit", r"^\[ERROR\] \S+.* <<< (?:FAILURE|ERROR)!| ✘ ", "[ERROR] idIsUpper(com.acme.billing.InvoiceTest)  Time elapsed: 0 s  <<< ERROR!"),
+    (Aftermath, "junit", r"<<< (?:FAILURE|ERROR)!|^(?:\[ERROR\] +)?Tests run: .*(?:Failures|Errors): [1-9]|^\[ +[1-9]\d* tests failed", "Tests run: 2, Failures: 1, Errors: 0, Skipped: 0"),
+    (Heading, "phpunit", r"^There (?:was|were) [1-9]\d* (?:failure|error)s?:", "There was 1 failure:"),
+    (Aftermath, "phpunit", r"^Tests: \d+, .*(?:Failures|Errors): [1-9]", "Tests: 2, Assertions: 2, Failures: 1."),
+    (Name, "ctest", r"\*\*\*(?:Failed|Exception|Timeout|Not Run)", "5/10 Test  #5: input ............................***Exception: SegFault  0.00 sec"),
+    (Aftermath, "ctest", r"\b[1-9]\d* tests? failed out of |^\d+ - .+ \((?:Failed|SEGFAULT|Subprocess aborted)\)$", "80% tests passed, 2 tests failed out of 10"),
+    (Name, "gtest", r"^\[  FAILED  \] ", "[  FAILED  ] Geometry.Area (0 ms)"),
+    (Fault, "gtest", r": Failure$", "geometry_test.cpp:13: Failure"),
+    (Heading, "tap, bats", r"^not ok\b", "not ok 3 unknown command fails with error"),
 
     // Build tools and what they drive.
-    ("make", r"^\w*make(?:\[\d+\])?: \*\*\* |^\w*make(?:\[\d+\])?: .* not remade because of errors", "make: *** [Makefile:10: build/mesh.o] Error 1"),
-    ("ninja", r"^FAILED: |^ninja: build stopped: .*failed", "FAILED: CMakeFiles/engine.dir/src/main.cpp.o"),
-    ("cmake", r"^CMake Error\b|^-- Configuring incomplete, errors occurred", "CMake Error at CMakeLists.txt:3 (find_package):"),
-    ("maven", r"^\[(?:ERROR|FATAL)\] +\S", "[ERROR] Failures: "),
-    ("gradle, xcode", r"^FAILURE: Build failed|^(?:\*\* )?\w+ FAILED\b|^> Task \S+ FAILED$|^.+ > .+ FAILED$|^Execution failed for task", "> Task :test FAILED"),
-    ("npm, pnpm, yarn", r"^npm (?:error|ERR!) [^\s/]|^ERR_PNPM_|^ELIFECYCLE\s.*failed|^error (?:Command failed|Couldn't) ", "npm error ERESOLVE unable to resolve dependency tree"),
-    ("pre-commit", r"\.{3,}Failed$", "check json.............................................................Failed"),
-    ("docker", r"^(?:ERROR: )?failed to solve: |^Error response from daemon: |\bexited with code [1-9]", "Error response from daemon: conflict: unable to delete 1d2e"),
-    ("kubernetes", r"\b(?:OOMKilled|CrashLoopBackOff|ImagePullBackOff)\b", "web-5d9c   0/1   CrashLoopBackOff   4   2m"),
-    ("ansible", r"^(?:fatal|failed): \[", "fatal: [web1]: UNREACHABLE! => {\"changed\": false}"),
-    ("git", r"^CONFLICT \(", "CONFLICT (content): Merge conflict in src/lib.rs"),
-    ("actions", r"^(?:##\[error\]|::error)", "##[error]The operation was canceled."),
-    ("logrus", r"\blevel=(?:fatal|panic)\b", "time=\"2026-01-02T03:04:05Z\" level=fatal msg=\"no configuration\""),
+    (Fault, "make", r"^\w*make(?:\[\d+\])?: \*\*\* ", "make: *** No rule to make target 'a.c', needed by 'a.o'.  Stop."),
+    (Aftermath, "make", r"^\w*make(?:\[\d+\])?: \*\*\* (?:\[|Waiting)|^\w*make(?:\[\d+\])?: .* not remade because of errors", "make: *** [Makefile:10: build/mesh.o] Error 1"),
+    (Heading, "ninja", r"^FAILED: ", "FAILED: CMakeFiles/engine.dir/src/main.cpp.o"),
+    (Aftermath, "ninja", r"^ninja: build stopped: .*failed", "ninja: build stopped: subcommand failed."),
+    (Fault, "cmake", r"^CMake Error\b", "CMake Error at CMakeLists.txt:3 (find_package):"),
+    (Aftermath, "cmake", r"^-- Configuring incomplete, errors occurred", "-- Configuring incomplete, errors occurred!"),
+    (Fault, "maven", r"^\[ERROR\] +\S+\.\w+:\[\d+,\d+\] ", "[ERROR] /app/src/main/java/acme/Invoice.java:[12,16] cannot find symbol"),
+    (Message, "maven", r"^\[(?:ERROR|FATAL)\] +\S", "[ERROR] Failures: "),
+    (Aftermath, "gradle, xcode", r"^FAILURE: Build failed|^(?:\*\* )?\w+ FAILED\b|^> Task \S+ FAILED$|^Execution failed for task", "> Task :test FAILED"),
+    (Heading, "gradle, xcode", r"^.+ > .+ FAILED$", "InvoiceTest > addsVat FAILED"),
+    (Message, "npm, pnpm, yarn", r"^npm (?:error|ERR!) [^\s/]|^ERR_PNPM_|^ELIFECYCLE\s.*failed|^error (?:Command failed|Couldn't) ", "npm error ERESOLVE unable to resolve dependency tree"),
+    (Heading, "pre-commit", r"\.{3,}Failed$", "check json.............................................................Failed"),
+    (Message, "docker", r"^(?:ERROR: )?failed to solve: |^Error response from daemon: ", "Error response from daemon: conflict: unable to delete 1d2e"),
+    (Aftermath, "docker", r"\bexited with code [1-9]", "web-1 exited with code 3"),
+    (Message, "kubernetes", r"\b(?:OOMKilled|CrashLoopBackOff|ImagePullBackOff)\b", "web-5d9c   0/1   CrashLoopBackOff   4   2m"),
+    (Fault, "ansible", r"^(?:fatal|failed): \[", "fatal: [web1]: UNREACHABLE! => {\"changed\": false}"),
+    (Message, "git", r"^CONFLICT \(", "CONFLICT (content): Merge conflict in src/lib.rs"),
+    (Message, "actions", r"^(?:##\[error\]|::error)", "##[error]The operation was canceled."),
+    (Message, "logrus", r"\blevel=(?:fatal|panic)\b", "time=\"2026-01-02T03:04:05Z\" level=fatal msg=\"no configuration\""),
 
     // Shells, the system.
-    ("bash", r"^[^\s:]+: line \d+: +\S|: command not found\b", "deploy.sh: line 4: helmfile: command not found"),
-    ("sh", r"^[^\s:]+: (?:\d+: )?(?:[^\s:]+: )?.*(?:not found|can't cd to .+|parameter not set|I/O error)$", "sh: 1: frobnicate: not found"),
-    ("errno", r"^[^\s:]+: .*(?:No such file or directory|Permission denied|Connection refused|No space left on device|Cannot allocate memory|Exec format error)", "cat: missing.txt: No such file or directory"),
-    ("getopt", r"^[^\s:]+: (?:unrecognized|invalid) option\b", "ls: unrecognized option '--frob'"),
-    ("curl", r"^curl: \(\d+\) ", "curl: (7) Failed to connect to 127.0.0.1 port 1 after 0 ms"),
-    ("signals", r"^(?:Segmentation fault|Aborted|Killed|Bus error|Illegal instruction|Floating point exception)\b|\(core dumped\)", "Segmentation fault (core dumped)"),
-    ("memory", r"\b[Oo]ut of memory\b", "FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory"),
-    ("time", r"\btimed out\b", "The job timed out after 3600 s"),
+    (Aside, "bash", r"^[^\s:]+: line \d+: +\S|: command not found\b", "deploy.sh: line 4: helmfile: command not found"),
+    (Aside, "sh", r"^[^\s:]+: (?:\d+: )?(?:[^\s:]+: )?.*(?:not found|can't cd to .+|parameter not set|I/O error)$", "sh: 1: frobnicate: not found"),
+    (Aside, "errno", r"^[^\s:]+: .*(?:No such file or directory|Permission denied|Connection refused|No space left on device|Cannot allocate memory|Exec format error)", "cat: missing.txt: No such file or directory"),
+    (Aside, "getopt", r"^[^\s:]+: (?:unrecognized|invalid) option\b", "ls: unrecognized option '--frob'"),
+    (Aside, "curl", r"^curl: \(\d+\) ", "curl: (7) Failed to connect to 127.0.0.1 port 1 after 0 ms"),
+    (Fault, "signals", r"^(?:Segmentation fault|Aborted|Bus error|Illegal instruction|Floating point exception)\b|^[^\s:]+: line \d+:\s+\d+ (?:Segmentation fault|Aborted|Bus error|Illegal instruction)\b|\(core dumped\)", "Segmentation fault (core dumped)"),
+    (Message, "signals", r"^Killed\b|^[^\s:]+: line \d+:\s+\d+ Killed\b", "deploy.sh: line 8: 27274 Killed                  ./server"),
+    (Fault, "memory", r"\b[Oo]ut of memory\b", "FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory"),
+    (Aside, "time", r"\btimed out\b", "The job timed out after 3600 s"),
 
     // Programs in their own words.
-    ("any", r"^(?:[^\s:]+: ){0,2}(?:[Ff]ailed to|[Uu]nable to|[Cc]annot|[Cc]ould not) \w+", "Cannot connect to the Docker daemon at unix:///var/run/docker.sock."),
-    ("any", r"\b(?:cannot|could not|failed to|unable to) [\w ]{1,40}: \S", "[23117] doc 824a2b9161 cannot index: invalid JSON"),
+    (Aside, "any", r"^(?:[^\s:]+: ){0,2}(?:[Ff]ailed to|[Uu]nable to|[Cc]annot|[Cc]ould not) \w+", "Cannot connect to the Docker daemon at unix:///var/run/docker.sock."),
+    (Aside, "any", r"\b(?:cannot|could not|failed to|unable to) [\w ]{1,40}: \S", "[23117] doc 824a2b9161 cannot index: invalid JSON"),
+];
+
+/// What is no error row by itself, but tells what error rows are worth, or is the cause where there is none.
+#[rustfmt::skip]
+static CLUES: &[Rule] = &[
+    (Again, "retries", r"\b[Rr]etrying\b|\b(?:[Rr]etry|[Aa]ttempt) #?(?:[2-9]|1\d)(?:\s?(?:/|of)\s?\d+)?\W*$", "attempt 1 failed, retrying in 2 s"),
+    (Aftermath, "wrappers", r"\b(?:exit(?:ed)?|returned|failed|terminated|completed)(?: with)?(?: an?)?(?: non-?zero)?(?: exit)?(?: code| status)[: ]+[1-9]|\bld returned \d|\blinker command failed|\bdid not complete successfully|\bdid not run successfully|\bsubprocess-exited-with-error", "Process completed with exit code 2."),
+    (Aftermath, "cargo", r"^error: (?:could not compile|test failed, to rerun|\d+ targets? failed|aborting due to|build failed|bench failed)|^error: \d+ (?:previous )?errors?\b", "error: could not compile `shop` (lib) due to 2 previous errors"),
+    (Aftermath, "npm, pnpm, yarn", r"^npm (?:error|ERR!) (?:code (?:ELIFECYCLE|\d+$)|errno|path |command |Lifecycle script|workspace |location |\S+@\S+ \S+: `|Exit status|Failed at the|Test failed)|^ELIFECYCLE|^error Command failed", "npm error code ELIFECYCLE"),
+    (Fault, "make", r"^[^\s:]+:\d+: \*\*\* ", "Makefile:2: *** missing separator.  Stop."),
+    (Fault, "C++", r"^terminate called (?:after throwing|without)", "terminate called after throwing an instance of 'std::runtime_error'"),
+    (Heading, "sanitizers", r"^WARNING: (?:DATA RACE|ThreadSanitizer|MemorySanitizer)\b", "WARNING: DATA RACE"),
+    (Heading, "vite", r"^error during build:", "error during build:"),
+    (Message, "perl", r" at \S+ line \d+\.$", "no prices: No such file or directory at a.pl line 3."),
+    (Heading, "cargo test", r"^---- .+ stdout ----$", "---- merges_lines_108 stdout ----"),
+    (Place, "rust", r"^--> \S+:\d+", "   --> src/main.rs:3:5"),
+    (Fault, "signals", r"\(signal: \d+, SIG", "process didn't exit successfully: `target/debug/shop` (signal: 11, SIGSEGV: invalid memory reference)"),
+    (Heading, "node", r"^✖ failing tests:", "✖ failing tests:"),
+    (Message, "apt", r"^E: \S", "E: Package 'frobnicate' has no installation candidate"),
+    (Begun, "go test", r"^=== (?:RUN|CONT|NAME)\s", "=== RUN   TestDiscount/999_33"),
+    (Passed, "go test", r"^--- (?:PASS|SKIP): ", "--- PASS: TestDiscount (0.00s)"),
+    (Passed, "jest", r"^PASS\s", "PASS ./cart.test.js"),
+    (Fault, "go test", r"^[^\s:]+_test\.go:\d+: \S", "    orders_test.go:23: the discount is too small"),
+];
+
+/// A part of every clue, in the manner of [`LITERALS`].
+pub(super) static CLUE_LITERALS: &[&str] = &[
+    "etry",
+    "ttempt",
+    "exit",
+    "status",
+    "code",
+    "returned",
+    "omplete",
+    "LIFECYCLE",
+    "dout ---",
+    "terminate called",
+    "DATA RACE",
+    " line ",
+    "_test.go",
+    "=== ",
+    "PASS",
+    "SKIP",
 ];
 
 /// What is no error row for all that, and a row of that kind.

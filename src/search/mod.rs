@@ -8,13 +8,18 @@
 //! query     pattern -> which texts match           suspects  raw bytes -> the lines that may match (pure)
 //! walk      query × log -> the rows that match     hits      how many match, where (pure)
 //! scan      hits, the next row, in bounded steps   errors    which texts tell of an error (a table)
-//! sift      the rows that a filter lets through, around a place
+//! markers   which rows begin and end groups (pure)     groups  where the groups of a log lie
+//! sift      the rows that a filter lets through and no fold hides, around a place
+//! cause     the error row that most likely tells why, and those around it
 //! ```
 //!
 //! Memory does not grow with what is found: [`Hits`] holds a count per 64 KiB of log.
 
+mod cause;
 mod errors;
+mod groups;
 mod hits;
+mod markers;
 mod query;
 mod scan;
 mod shown;
@@ -25,8 +30,11 @@ mod tests;
 mod walk;
 
 pub use crate::log::Towards;
+pub use cause::{Cause, MAX_CAUSE_ROWS, MAX_LOOKED_BYTES, find_cause};
 pub use errors::is_error;
+pub use groups::{Group, Groups, group};
 pub use hits::Hits;
+pub use markers::{Marker, marker};
 pub use query::Query;
 pub use scan::{Found, find, rank, scan};
 pub use sift::{Around, Filter, Sieve, Sifting};

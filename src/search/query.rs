@@ -6,7 +6,8 @@ use std::sync::Arc;
 use regex::{Regex, RegexBuilder};
 use regex_syntax::ParserBuilder;
 
-use super::errors::{LITERALS, is_error};
+use super::errors::{CLUE_LITERALS, LITERALS, is_error, judge};
+use super::markers::{self, marks};
 use super::shown::{Progress, plain};
 use super::suspects::Suspicion;
 use crate::log::Row;
@@ -27,6 +28,8 @@ pub struct Query {
 enum Wanted {
     Pattern(Regex),
     Errors,
+    Clues,
+    Groups,
 }
 
 impl Query {
@@ -56,6 +59,22 @@ impl Query {
         Self {
             wanted: Wanted::Errors,
             suspicion: Suspicion::of_texts(LITERALS).map(Arc::new),
+            pattern: Arc::from(""),
+            progress: Progress::Last,
+        }
+    }
+
+    /// Rows that tell of an error, or of what error rows around them are worth.
+    pub(super) fn clues() -> Self {
+        let literals: Vec<&str> = LITERALS.iter().chain(CLUE_LITERALS).copied().collect();
+        Self { wanted: Wanted::Clues, suspicion: Suspicion::of_texts(&literals).map(Arc::new), ..Self::errors() }
+    }
+
+    /// Rows that tell of groups. Their bytes are looked at as they were recorded.
+    pub(super) fn groups() -> Self {
+        Self {
+            wanted: Wanted::Groups,
+            suspicion: Suspicion::of_texts(markers::LITERALS).map(Arc::new),
             pattern: Arc::from(""),
             progress: Progress::Last,
         }
@@ -92,7 +111,7 @@ impl Query {
             Wanted::Pattern(regex) => {
                 regex.find_iter(text).map(|found| found.range()).filter(|range| !range.is_empty()).collect()
             }
-            Wanted::Errors => Vec::new(),
+            Wanted::Errors | Wanted::Clues | Wanted::Groups => Vec::new(),
         }
     }
 
@@ -101,13 +120,19 @@ impl Query {
         self.suspicion.as_deref()
     }
 
+    /// Whether a row's shown text, too, is suspect, and then a closer look agrees: most are acquitted by the first, and much sooner.
+    fn convicts(&self, bytes: &[u8], progress: Progress, judge: impl Fn(&str) -> bool) -> bool {
+        let text = plain(bytes, progress);
+        self.suspicion().is_none_or(|suspicion| suspicion.is_in(&text)) && judge(&text)
+    }
+
     /// Whether the bytes of a row have it when they are shown.
     pub(super) fn is_in(&self, bytes: &[u8], progress: Progress) -> bool {
-        let text = plain(bytes, progress);
         match &self.wanted {
-            Wanted::Pattern(regex) => regex.is_match(&text),
-            // Most suspects are acquitted by that, and much sooner.
-            Wanted::Errors => self.suspicion().is_none_or(|suspicion| suspicion.is_in(&text)) && is_error(&text),
+            Wanted::Pattern(regex) => regex.is_match(&plain(bytes, progress)),
+            Wanted::Errors => self.convicts(bytes, progress, is_error),
+            Wanted::Clues => self.convicts(bytes, progress, |text| judge(text).is_some()),
+            Wanted::Groups => !marks(bytes).marks.is_empty(),
         }
     }
 }
@@ -116,7 +141,9 @@ impl PartialEq for Query {
     fn eq(&self, other: &Self) -> bool {
         match (&self.wanted, &other.wanted) {
             (Wanted::Pattern(a), Wanted::Pattern(b)) => a.as_str() == b.as_str() && self.progress == other.progress,
-            (Wanted::Errors, Wanted::Errors) => true,
+            (Wanted::Errors, Wanted::Errors) | (Wanted::Clues, Wanted::Clues) | (Wanted::Groups, Wanted::Groups) => {
+                true
+            }
             _ => false,
         }
     }

@@ -3,10 +3,11 @@
 //! [`Sifting`] reads away from its place in both directions, a bounded piece at a step, so that whoever reads for a screen can do
 //! something else between two steps, or give up: a filter may let nothing through for gigabytes. Whether a row is shown depends
 //! on the rows around it (context lines, redraws of progress bars), so each piece is judged with some rows more at
-//! either side. Memory is the rows asked for and one piece.
+//! either side. What folds hide is passed over unread. Memory is the rows asked for and one piece.
 
 use std::collections::VecDeque;
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::{Found, Hits, Query, Towards, find};
 use crate::cri::Stream;
@@ -28,6 +29,8 @@ pub struct Sieve {
     pub context: usize,
     /// Whether rows that a later one has overwritten are shown.
     pub progress: Progress,
+    /// Rows that begin within these ranges, which ascend, are hidden: those of folded groups. A filter looks inside.
+    pub hidden: Arc<[Range<u64>]>,
     /// The row that begins at this offset is shown in any case: it is what was looked for.
     pub keep: Option<u64>,
 }
@@ -72,6 +75,24 @@ impl Sieve {
         self.filter.as_ref().filter(|filter| !filter.is_inverse).map(|filter| &filter.query)
     }
 
+    /// The fold that hides the row that begins at an offset.
+    fn fold_at(&self, offset: u64) -> Option<&Range<u64>> {
+        let before = self.hidden.partition_point(|fold| fold.start <= offset).checked_sub(1)?;
+        self.hidden.get(before).filter(|fold| offset < fold.end && self.filter.is_none())
+    }
+
+    /// Where the next row that no fold hides may begin, at or behind an offset.
+    fn unfolded_from(&self, offset: u64) -> u64 {
+        let Some(fold) = self.fold_at(offset) else { return offset };
+        self.keep.filter(|keep| (offset..fold.end).contains(keep)).unwrap_or(fold.end)
+    }
+
+    /// Behind where the last row that no fold hides may begin, before an offset.
+    fn unfolded_before(&self, offset: u64) -> u64 {
+        let Some(fold) = offset.checked_sub(1).and_then(|last| self.fold_at(last)) else { return offset };
+        self.keep.filter(|keep| (fold.start..offset).contains(keep)).map_or(fold.start, |keep| keep + 1)
+    }
+
     /// Which of these neighbouring rows are shown.
     fn judge(&self, rows: &[Row]) -> Vec<bool> {
         let mut shown = match &self.filter {
@@ -86,7 +107,8 @@ impl Sieve {
             Progress::All => vec![false; rows.len()],
         };
         for ((shown, hidden), row) in shown.iter_mut().zip(hidden).zip(rows) {
-            *shown &= !hidden && (self.stream.is_none() || row.stream == self.stream);
+            *shown &= !hidden && self.fold_at(row.offset).is_none();
+            *shown &= self.stream.is_none() || row.stream == self.stream;
             *shown |= self.keep == Some(row.offset);
         }
         shown
@@ -211,6 +233,7 @@ impl Sifting {
     }
 
     fn read_below(&mut self, log: &LogFile, hits: Option<&Hits>, max_bytes: u64) -> Result<()> {
+        self.down.at = self.sieve.unfolded_from(self.down.at);
         if self.down.at >= log.bytes() {
             self.down.is_over = true;
             return Ok(());
@@ -226,7 +249,10 @@ impl Sifting {
         let first = rows.len();
         rows.extend(window.rows);
         let end = if window.at_end { rows.len() } else { rows.len().min(first + core) };
-        let next = rows.get(end).map(|row| row.offset);
+        let next = rows.get(end).map(|row| row.offset).and_then(|next| {
+            let shown = self.sieve.unfolded_from(next);
+            (shown == next || shown < log.bytes()).then_some(shown)
+        });
         let shown = self.sieve.judge(&rows);
         self.down.goes_on = shown.iter().skip(end).any(|shown| *shown);
         let judged = rows.into_iter().zip(shown).take(end).skip(first);
@@ -238,6 +264,7 @@ impl Sifting {
     }
 
     fn read_above(&mut self, log: &LogFile, hits: Option<&Hits>, max_bytes: u64) -> Result<()> {
+        self.up.at = self.sieve.unfolded_before(self.up.at);
         if !self.meet(log, hits, max_bytes, Towards::Up)? {
             return Ok(());
         }

@@ -18,9 +18,14 @@ const READ_BYTES: usize = 256 << 10;
 
 /// A matching row.
 #[derive(Clone, Copy)]
-pub(super) struct Match {
+pub(super) struct Match<'a> {
     pub offset: u64,
-    /// Whether what is appended to the log may change it.
+    /// Behind its first line: the next row begins there or later.
+    pub after: u64,
+    pub text: &'a [u8],
+    /// Whether a newline ended it.
+    pub is_complete: bool,
+    /// Whether what is appended to the log may change it, or a row before it.
     pub is_open: bool,
 }
 
@@ -32,7 +37,7 @@ pub(super) fn walk(
     from: Checkpoint,
     end: u64,
     tail: Tail,
-    found: &mut dyn FnMut(Match) -> ControlFlow<()>,
+    found: &mut dyn FnMut(Match<'_>) -> ControlFlow<()>,
 ) -> Result<Checkpoint> {
     let mut walk = Walk { log, query, end, tail, found };
     let (mut at, mut buffer) = (from, Vec::new());
@@ -61,7 +66,7 @@ struct Walk<'a> {
     query: &'a Query,
     end: u64,
     tail: Tail,
-    found: &'a mut dyn FnMut(Match) -> ControlFlow<()>,
+    found: &'a mut dyn FnMut(Match<'_>) -> ControlFlow<()>,
 }
 
 impl Walk<'_> {
@@ -98,7 +103,9 @@ impl Walk<'_> {
                 Err(_) => line,
             };
             let is_match = self.query.is_in(shown, self.query.progress());
-            if is_match && (self.found)(Match { offset: place.offset, is_open: false }).is_break() {
+            let after = offset + lf as u64 + 1;
+            let found = Match { offset: place.offset, after, text: shown, is_complete: true, is_open: false };
+            if is_match && (self.found)(found).is_break() {
                 return Ok(ControlFlow::Break(place));
             }
             at = lf + 1;
@@ -115,11 +122,13 @@ impl Walk<'_> {
             if row.offset >= self.end {
                 return Ok(ControlFlow::Break(rows.open().unwrap_or_else(|| rows.before())));
             }
-            let found = Match { offset: row.offset, is_open: rows.open().is_some() };
+            let is_open = rows.open().is_some();
+            let (offset, after, is_complete) = (row.offset, rows.after().offset, row.complete);
+            let found = Match { offset, after, text: &row.text, is_complete, is_open };
             if self.query.matches(&row, self.query.progress()) && (self.found)(found).is_break() {
                 break;
             }
-            if !found.is_open && rows.after().is_settled() {
+            if !is_open && rows.after().is_settled() {
                 return Ok(ControlFlow::Continue(rows.after()));
             }
         }

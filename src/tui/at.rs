@@ -23,7 +23,7 @@ const OWN_LOG: &str = "run";
 pub struct At {
     /// The command whose log it is; `None`: what one wants to see first.
     pub place: Option<Place>,
-    /// Where in it, as [`Spot::parse`] reads it; `None`: what one wants to see first.
+    /// Where in it, as [`Where::parse`] reads it; `None`: what one wants to see first.
     pub spot: Option<String>,
 }
 
@@ -33,11 +33,11 @@ impl At {
     /// # Errors
     /// What would be understood.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
-        if Spot::parse(text).is_some() {
+        if Where::parse(text).is_some() {
             return Ok(Self { place: None, spot: Some(text.to_owned()) });
         }
         // A job may be called anything.
-        let (place, spot) = match text.rsplit_once('@').filter(|(_, spot)| Spot::parse(spot).is_some()) {
+        let (place, spot) = match text.rsplit_once('@').filter(|(_, spot)| Where::parse(spot).is_some()) {
             Some((place, spot)) => (place, Some(spot.to_owned())),
             None => (text, None),
         };
@@ -76,7 +76,7 @@ fn parse_place(text: &str) -> Option<Place> {
 
 /// Where in a log, before the log is known.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Spot {
+pub enum Where {
     /// At its first row.
     Start,
     /// At its last, and following.
@@ -87,7 +87,7 @@ pub enum Spot {
     Goal,
 }
 
-impl Spot {
+impl Where {
     /// What a text means.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

@@ -9,7 +9,7 @@ mod runs;
 mod tree;
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 use jiff::tz::TimeZone;
@@ -18,19 +18,20 @@ use ratatui::layout::Rect;
 use crate::join::{Place, RunNode};
 use crate::log::Row;
 use crate::model::{Phase, RunId};
+use crate::search::Cause;
 use crate::time::Time;
 use crate::tui::at::At;
-use crate::tui::keymap::{Context, Keymap};
-use crate::tui::layout::{Layout, Pane, log_parts};
+use crate::tui::keymap::{Action, Context, Key, Keymap};
+use crate::tui::layout::{Above, Layout, LogParts, Pane, help_box, log_parts};
 use crate::tui::lens::{Lens, slow_ms};
 use crate::tui::msg::Watching;
 use crate::tui::prompt::{Past, Prompt, Span};
 use crate::tui::theme::Theme;
 use crate::tui::wait::Waiting;
-use crate::tui::widget::{Columns, lines_of};
+use crate::tui::widget::{Columns, HelpRow, help_rows, lines_of};
 use crate::words;
 
-pub use log::{Aim, Log, Request};
+pub use log::{Aim, Card, Log, LogKey, Mark, Request};
 pub use runs::Runs;
 pub use tree::{Item, Tree, telling_place, telling_sh};
 
@@ -49,6 +50,8 @@ pub struct Model {
     pub time_zone: TimeZone,
     /// What keys do.
     pub keymap: Keymap,
+    /// Keys that mean something once more follow.
+    pub pressed: Vec<Key>,
     /// The pane that keys go to.
     pub focus: Pane,
     /// The pane that had the focus before the list of runs.
@@ -82,7 +85,7 @@ pub struct Model {
     /// Patterns that were searched for.
     pub past: Past,
     /// The marks: rows of logs, by letter.
-    pub marks: HashMap<char, ((RunId, Place), u64)>,
+    pub marks: HashMap<char, Mark>,
     /// What came of the last key, where the screen does not show it.
     pub said: Option<String>,
     /// How changes are noticed.
@@ -111,6 +114,7 @@ impl Model {
             theme,
             time_zone,
             keymap: Keymap::new(),
+            pressed: Vec::new(),
             focus: Pane::Log,
             behind: Pane::Log,
             zoom: false,
@@ -152,10 +156,11 @@ impl Model {
             return None;
         }
         // The one log of a path needs no name.
-        let place = log.key.as_ref().map(|(_, place)| place).or(self.tree.at.as_ref());
-        let place = place.cloned().filter(|place| place.job().is_none_or(|job| !job.as_str().is_empty()));
-        let first = log.window.rows.get(log.top).map(|row| format!("b{}", row.offset));
-        let spot = if log.follow { Some("end".to_owned()) } else { first };
+        let first = log.window.rows.get(log.top).and_then(|row| log.place_at(row.offset));
+        let (shown, first) = first.map(|(place, offset)| (place, format!("b{offset}"))).unzip();
+        let place = shown.or_else(|| self.tree.at.clone());
+        let place = place.filter(|place| place.job().is_none_or(|job| !job.as_str().is_empty()));
+        let spot = if log.follow && !self.is_scroll() { Some("end".to_owned()) } else { first };
         (place.is_some() || spot.is_some()).then_some(At { place, spot })
     }
 
@@ -169,7 +174,20 @@ impl Model {
     #[must_use]
     pub fn log_height(&self) -> usize {
         let body = self.layout().body(Pane::Log).unwrap_or(self.screen);
-        usize::from(log_parts(body, self.notes(body.width).len(), true).rows.height).max(1)
+        usize::from(self.log_parts(body, false).rows.height).max(1)
+    }
+
+    /// The parts of the log's pane.
+    #[must_use]
+    pub fn log_parts(&self, body: Rect, has_no_rows: bool) -> LogParts {
+        let card_rows = self.card().map(|cause| cause.rows.len());
+        log_parts(body, Above { notes: self.notes(body.width).len(), card_rows, has_no_rows })
+    }
+
+    /// Why the command failed most likely, while that is shown.
+    #[must_use]
+    pub fn card(&self) -> Option<&Cause> {
+        self.log.card.as_ref().filter(|card| card.is_open).map(|card| &*card.cause)
     }
 
     /// The columns of the log's pane.
@@ -189,7 +207,11 @@ impl Model {
         let is_flat = self.lens.is_flat();
         let width = self.lens.wrap.then(|| self.log_columns().text);
         let (progress, is_broken_off) = (self.lens.sieve.progress, self.log.is_broken_off);
-        move |row| if is_flat { 1 } else { lines_of(row, width, progress, is_broken_off) }
+        let heads: HashSet<u64> = self.log.known.heads.iter().map(|(at, _)| *at).collect();
+        move |row| {
+            let is_head = is_flat || heads.contains(&row.offset);
+            if is_head { 1 } else { lines_of(row, width, progress, is_broken_off) }
+        }
     }
 
     /// The row of the log that keys are about: the one that was looked for if it is on screen, else the first on screen.
@@ -225,9 +247,27 @@ impl Model {
             (Some(_), _) => Context::Help,
             (None, Pane::Runs) => Context::Runs,
             (None, _) if self.nothing_yet().is_some() => Context::Waiting,
-            (None, Pane::Tree) => Context::Tree,
-            (None, Pane::Log) => Context::Log,
+            (None, pane) => pane.context(),
         }
+    }
+
+    /// The first key that does something here, as the screen names it.
+    #[must_use]
+    pub fn key_of(&self, action: Action) -> Option<String> {
+        self.keymap.keys_of(self.context(), action).map(|keys| self.theme.signs.keys(keys))
+    }
+
+    /// Says which key helps on, if there is one: `no such mark: m sets one`.
+    #[must_use]
+    pub fn pointing(&self, what: &str, action: Action, does: &str) -> String {
+        self.key_of(action).map_or_else(|| what.to_owned(), |key| format!("{what}: {key} {does}"))
+    }
+
+    /// The rows of the help, if it is open.
+    #[must_use]
+    pub fn help_rows(&self) -> Vec<HelpRow> {
+        let lines = self.help.map(|_| self.keymap.help_lines(self.focus.context())).unwrap_or_default();
+        help_rows(&lines, help_box(self.screen).width, self.theme.signs)
     }
 
     /// What is waited for, while there is nothing else to show.
@@ -253,9 +293,8 @@ impl Model {
     #[must_use]
     pub fn all_items(&self) -> Vec<Item<'_>> {
         let Some(run) = &self.run else { return Vec::new() };
-        let own = (run.log.is_some() || run.findings.at(&Place::Run).next().is_some()).then_some(Item::Run(run));
         let with_shs = |job| std::iter::once(Item::Job(job)).chain(job.shs.iter().map(move |sh| Item::Sh(job, sh)));
-        own.into_iter().chain(run.jobs.iter().flat_map(with_shs)).collect()
+        std::iter::once(Item::Run(run)).chain(run.jobs.iter().flat_map(with_shs)).collect()
     }
 
     fn is_folded(&self, item: &Item<'_>) -> bool {
@@ -279,11 +318,30 @@ impl Model {
         let at = self.tree.at.as_ref()?;
         let Some(id) = at.job() else { return Some(Item::Run(run)) };
         let job = run.jobs.iter().find(|job| job.job.id == *id)?;
+        if self.is_scroll() {
+            return Some(Item::Job(job));
+        }
         let sh = match at {
             Place::Sh(_, n) => job.shs.iter().find(|sh| sh.n == *n),
             _ => telling_sh(job),
         };
         Some(sh.map_or(Item::Job(job), |sh| Item::Sh(job, sh)))
+    }
+
+    /// Whether all commands of what is selected are shown in one scroll.
+    #[must_use]
+    pub fn is_scroll(&self) -> bool {
+        self.tree.scroll.is_some() && self.tree.scroll == self.tree.at
+    }
+
+    /// A job or command of the open run.
+    #[must_use]
+    pub fn item(&self, place: &Place) -> Option<Item<'_>> {
+        let run = self.run.as_ref()?;
+        let Some(id) = place.job() else { return Some(Item::Run(run)) };
+        let job = run.jobs.iter().find(|job| job.job.id == *id)?;
+        let Some(n) = place.n() else { return Some(Item::Job(job)) };
+        job.shs.iter().find(|sh| sh.n == n).map(|sh| Item::Sh(job, sh))
     }
 
     /// Whether something is odd about a row of the tree.

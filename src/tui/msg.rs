@@ -3,17 +3,20 @@
 //! Everything outside reaches the model as a [`Msg`]: keys, time, the disk, the answers of the worker. Everything the model
 //! wants done leaves [`super::update`] as an [`Effect`]. Nothing here does anything.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::catalog::{Beside, RunList};
 use crate::file::FilePath;
-use crate::join::RunNode;
+use crate::join::{Place, RunNode};
 use crate::log::{Anchor, Standing, Tail, Window};
 use crate::model::RunId;
 use crate::sanitise::Style;
-use crate::search::{Query, Sieve, Towards};
+use crate::search::{Cause, Query, Sieve, Towards};
 use crate::time::Time;
 use crate::tui::keymap::Key;
+use crate::tui::scroll::Source;
 use crate::tui::wait::Wait;
 
 /// How many runs are read at once: more than any screen shows.
@@ -116,12 +119,16 @@ pub enum Goal {
     Around(u64),
     /// Those around the first row that begins at or behind this byte; it is looked for.
     Place(u64),
-    /// Those around the row with this number, from 0.
+    /// Those around the row with this number, from 0; in a scroll, with this number in its section, in the form of an address.
     Row(u64),
     /// Those around the first row of this time or later.
     Time(Time),
     /// Those around the row behind so many hundredths of the bytes.
     Percent(u8),
+    /// Those around the row that most likely tells why the command failed, with this exit code; where none does, the last.
+    Cause(Option<i64>),
+    /// Those around the heading of the innermost group around a row, which is folded or opened.
+    Fold(u64, Fold),
     /// Those around the nearest row of a kind.
     Next {
         /// What is looked for.
@@ -130,7 +137,60 @@ pub enum Goal {
         from: u64,
         /// In which direction.
         towards: Towards,
+        /// From one end of the log it goes on at the other.
+        round: bool,
     },
+}
+
+/// What is done to a fold.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fold {
+    /// It is opened.
+    Open,
+    /// It is folded.
+    Close,
+    /// The one or the other.
+    Toggle,
+}
+
+impl Fold {
+    /// Whether what stands so is folded then.
+    #[must_use]
+    pub const fn of(self, is_folded: bool) -> bool {
+        match self {
+            Self::Open => false,
+            Self::Close => true,
+            Self::Toggle => !is_folded,
+        }
+    }
+}
+
+/// Which groups of logs are folded.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Folds {
+    /// All of them, or none; `None`: those that ask for it themselves.
+    pub all: Option<bool>,
+    /// Those that are in another way, by the addresses of their headings: whether they are folded.
+    pub chosen: Arc<BTreeMap<u64, bool>>,
+}
+
+impl Folds {
+    /// Whether a group is folded.
+    #[must_use]
+    pub fn is_folded(&self, heading: u64, is_collapsed: bool) -> bool {
+        self.chosen.get(&heading).copied().or(self.all).unwrap_or(is_collapsed)
+    }
+
+    /// Whether a group may be folded that does not ask for it.
+    #[must_use]
+    pub fn fold_some(&self) -> bool {
+        self.all == Some(true) || self.chosen.values().any(|is_folded| *is_folded)
+    }
+
+    /// Folds or opens some.
+    pub fn choose(&mut self, changes: impl IntoIterator<Item = (u64, bool)>) {
+        Arc::make_mut(&mut self.chosen).extend(changes);
+    }
 }
 
 /// What kind of row is looked for.
@@ -147,19 +207,19 @@ pub enum Sought {
     },
 }
 
-/// Which rows of which log.
+/// Which rows of what.
 #[derive(Clone, PartialEq, Debug)]
 pub struct PageRequest {
-    /// The log.
-    pub path: FilePath,
+    /// The log, or the logs of a scroll. What is an offset of a single log is an address there ([`super::scroll::Spot`]).
+    pub source: Source,
     /// Where the rows lie in it.
     pub goal: Goal,
     /// How many at most.
     pub rows: usize,
-    /// What a last line without its newline is.
-    pub tail: Tail,
     /// Which rows are shown.
     pub sieve: Sieve,
+    /// Which groups are folded.
+    pub folds: Folds,
     /// Matches of this are counted.
     pub search: Option<Query>,
     /// The rows of the same request were taken in and are still at hand: if nothing has changed, that is answer enough.
@@ -170,8 +230,9 @@ impl PageRequest {
     /// Whether the same rows are asked for, for whatever reason.
     #[must_use]
     pub fn is_same_page(&self, other: &Self) -> bool {
-        let of = |request: &Self| (request.rows, request.tail);
-        of(self) == of(other) && self.path == other.path && self.goal == other.goal && self.sieve == other.sieve
+        let is_same =
+            |a: &Self, b: &Self| a.goal == b.goal && a.rows == b.rows && a.sieve == b.sieve && a.folds == b.folds;
+        is_same(self, other) && self.source == other.source
     }
 }
 
@@ -190,6 +251,12 @@ pub struct Page {
     pub standing: Standing,
     /// The row that was looked for, if one was.
     pub target: Option<Target>,
+    /// The section of a scroll that had to be opened to show that row.
+    pub opened: Option<Place>,
+    /// The groups that were opened to show it, or folded or opened on demand, by the addresses of their headings.
+    pub folded: Vec<(u64, bool)>,
+    /// Why the command failed most likely, if that was asked for.
+    pub cause: Option<Box<Cause>>,
 }
 
 /// A row that was looked for and found.
@@ -210,6 +277,8 @@ pub struct Known {
     pub span: Option<(Time, Time)>,
     /// The numbers of the rows on the last page, from 0, where they are known.
     pub numbers: Vec<Option<u64>>,
+    /// The rows on the last page that are headings of groups, by their addresses: whether they are folded.
+    pub heads: Vec<(u64, bool)>,
     /// The rows that match the search.
     pub hits: Option<HitCount>,
     /// The rows that the filter lets through.

@@ -14,6 +14,8 @@ use std::time::{Duration, Instant, SystemTime};
 use super::excerpt;
 use super::msg::{Effect, Msg, PAGE_RUNS, PageRequest, Ticket, Work};
 use super::reading::Reading;
+use super::scroll::Source;
+use super::scrolling::Scrolling;
 use super::wait::Wait;
 use crate::catalog::{Catalog, RunFilter, RunList, RunSpec};
 use crate::error::{Error, Result, chain};
@@ -41,7 +43,7 @@ pub(super) struct Desk {
     /// The run to open, until it has been found.
     sought: Option<RunSpec>,
     filter: RunFilter,
-    reading: Option<Reading>,
+    open: Option<Open>,
     seen: Seen,
     /// What was last said to be waited for.
     waiting: Option<Wait>,
@@ -68,7 +70,7 @@ struct Seen {
 
 impl Desk {
     pub(super) fn new(catalog: Catalog, sought: Option<RunSpec>, filter: RunFilter) -> Self {
-        Self { catalog, sought, filter, reading: None, seen: Seen::default(), waiting: None, notices: Vec::new() }
+        Self { catalog, sought, filter, open: None, seen: Seen::default(), waiting: None, notices: Vec::new() }
     }
 
     /// Does what is asked, if it is for the worker, and says what came of it.
@@ -198,7 +200,7 @@ impl Desk {
     /// That of the log on screen, those of the running jobs, whose first log may still be to come, then the catalog's: the most
     /// telling ones first.
     fn dirs(&self, node: Option<&RunNode>) -> Vec<PathBuf> {
-        let mut dirs: Vec<_> = self.reading.iter().flat_map(|log| log.dirs().to_vec()).collect();
+        let mut dirs: Vec<_> = self.open.iter().flat_map(Open::dirs).collect();
         if let Some((node, run_dir)) = node.and_then(|node| Some((node, node.dir.as_ref()?))) {
             let open = node.jobs.iter().filter(|job| job.phase == Phase::Active);
             dirs.extend(open.filter_map(|job| path::job_dir(run_dir, &job.job.id)));
@@ -211,22 +213,36 @@ impl Desk {
     }
 
     fn read_log(&mut self, ticket: Ticket, request: PageRequest) -> Result<Vec<Msg>> {
-        let reading = match &mut self.reading {
-            Some(reading) if reading.file().is_at(&request.path) => reading,
-            slot => slot.insert(Reading::open(&request.path)?),
-        };
-        reading.ask(ticket, request)
+        match request.source.clone() {
+            Source::Log(path, tail) => {
+                let is_open = matches!(&self.open, Some(Open::Log(reading)) if reading.file().is_at(&path));
+                if !is_open {
+                    self.open = None;
+                    self.open = Some(Open::Log(Box::new(Reading::open(&path)?)));
+                }
+                let Some(Open::Log(reading)) = &mut self.open else { return Ok(Vec::new()) };
+                reading.ask(ticket, tail, request)
+            }
+            Source::Scroll(sections) => {
+                let scroll = match self.open.take() {
+                    Some(Open::Scroll(scroll)) => scroll,
+                    _ => Box::new(Scrolling::new()),
+                };
+                let Open::Scroll(scroll) = self.open.insert(Open::Scroll(scroll)) else { return Ok(Vec::new()) };
+                Ok(scroll.ask(ticket, &sections, request))
+            }
+        }
     }
 
     /// The log that was read is to be left for another one: no event may come to say so again.
     fn look_again(&self) -> Option<Msg> {
-        self.reading.as_ref().filter(|log| log.file().goes_over()).map(|_| Msg::Disk)
+        self.open.as_ref().filter(|open| open.goes_over()).map(|_| Msg::Disk)
     }
 
     /// A log that is a link is written in a directory that the catalog knows nothing of.
     fn watch_log(&mut self) -> Option<Msg> {
         let is_known = |dir: &PathBuf| self.seen.dirs.iter().any(|(known, _)| known == dir);
-        let new: Vec<_> = self.reading.as_ref()?.dirs().iter().filter(|dir| !is_known(dir)).cloned().collect();
+        let new: Vec<_> = self.open.as_ref()?.dirs().into_iter().filter(|dir| !is_known(dir)).collect();
         if new.is_empty() {
             return None;
         }
@@ -238,27 +254,69 @@ impl Desk {
     /// What is read to do this, or to go on with what goes on by itself.
     fn path_of(&self, effect: Option<&Effect>) -> Option<PathBuf> {
         match effect {
-            Some(Effect::ReadLog(_, request)) => Some(request.path.to_path_buf()),
+            Some(Effect::ReadLog(_, request)) => request.source.log_at(0).map(|(log, ..)| log.to_path_buf()),
             Some(Effect::CopyRows(log, _)) => Some(log.to_path_buf()),
             Some(_) => Some(self.catalog.path()),
-            None => {
-                self.reading.as_ref().filter(|reading| reading.has_work()).map(|reading| reading.file().path().into())
-            }
+            None => self.open.as_ref().filter(|_| self.has_work()).and_then(Open::path),
         }
     }
 
     /// Whether something goes on by itself: rows are looked for or counted.
     pub(super) fn has_work(&self) -> bool {
-        self.reading.as_ref().is_some_and(Reading::has_work)
+        self.open.as_ref().is_some_and(|open| match open {
+            Open::Log(reading) => reading.has_work(),
+            Open::Scroll(scroll) => scroll.has_work(),
+        })
     }
 
     /// Does a slice of it.
     pub(super) fn go_on(&mut self) -> Vec<Msg> {
-        let Some(reading) = &mut self.reading else { return Vec::new() };
-        reading.go_on().unwrap_or_else(|error| {
-            reading.give_up();
-            vec![Msg::Failed(Work::Log(reading.ticket()), plain(&error))]
-        })
+        match &mut self.open {
+            None => Vec::new(),
+            Some(Open::Scroll(scroll)) => scroll.go_on(),
+            Some(Open::Log(reading)) => reading.go_on().unwrap_or_else(|error| {
+                reading.give_up();
+                vec![Msg::Failed(Work::Log(reading.ticket()), plain(&error))]
+            }),
+        }
+    }
+}
+
+/// What the pane of the log shows.
+enum Open {
+    Log(Box<Reading>),
+    Scroll(Box<Scrolling>),
+}
+
+impl Open {
+    /// Where a change may be one of it.
+    fn dirs(&self) -> Vec<PathBuf> {
+        match self {
+            Self::Log(reading) => reading.dirs().to_vec(),
+            Self::Scroll(scroll) => scroll.dirs(),
+        }
+    }
+
+    fn goes_over(&self) -> bool {
+        match self {
+            Self::Log(reading) => reading.file().goes_over(),
+            Self::Scroll(scroll) => scroll.goes_over(),
+        }
+    }
+
+    /// What is being read now.
+    fn path(&self) -> Option<PathBuf> {
+        match self {
+            Self::Log(reading) => Some(reading.file().path().into()),
+            Self::Scroll(scroll) => scroll.path(),
+        }
+    }
+
+    const fn ticket(&self) -> Ticket {
+        match self {
+            Self::Log(reading) => reading.ticket(),
+            Self::Scroll(scroll) => scroll.ticket(),
+        }
     }
 }
 
@@ -375,7 +433,7 @@ impl Reads {
 /// One piece of work.
 fn turn(desk: &mut Desk, inbox: &mut Inbox, effect: Option<Effect>, start: Instant) -> Vec<Msg> {
     let Some(effect) = effect else {
-        let work = desk.reading.as_ref().map_or(Work::Store, |reading| Work::Log(reading.ticket()));
+        let work = desk.open.as_ref().map_or(Work::Store, |open| Work::Log(open.ticket()));
         return guarded(desk, work, Desk::go_on);
     };
     let work = match &effect {
@@ -397,7 +455,7 @@ fn turn(desk: &mut Desk, inbox: &mut Inbox, effect: Option<Effect>, start: Insta
 fn guarded(desk: &mut Desk, work: Work, job: impl FnOnce(&mut Desk) -> Vec<Msg>) -> Vec<Msg> {
     let done = catch_unwind(AssertUnwindSafe(|| job(desk)));
     done.unwrap_or_else(|panic| {
-        desk.reading = None;
+        desk.open = None;
         let text =
             panic.downcast_ref::<&str>().map(ToString::to_string).or_else(|| panic.downcast_ref::<String>().cloned());
         vec![Msg::Failed(work, format!("a fault of rundown itself: {}", text.unwrap_or_default()))]
@@ -413,7 +471,7 @@ mod tests {
     use crate::file::FilePath;
     use crate::log::{Anchor, Tail};
     use crate::search::Sieve;
-    use crate::tui::msg::Goal;
+    use crate::tui::msg::{Folds, Goal};
 
     fn desk(dir: &Path) -> Desk {
         Desk::new(Catalog::of_path(dir), None, RunFilter::default())
@@ -428,11 +486,11 @@ mod tests {
         Effect::ReadLog(
             Ticket(ticket),
             Box::new(PageRequest {
-                path,
+                source: Source::Log(path, Tail::Emit),
                 goal: Goal::Rows(Anchor::End),
                 rows: 10,
-                tail: Tail::Emit,
                 sieve: Sieve::default(),
+                folds: Folds::default(),
                 search: None,
                 is_refresh,
             }),

@@ -79,7 +79,7 @@ fn has_literal(text: &str) -> bool {
 
 #[test]
 fn every_rule_finds_its_example() {
-    for (number, (tool, pattern, example)) in RULES.iter().enumerate() {
+    for (number, (_, tool, pattern, example)) in RULES.iter().enumerate() {
         assert!(is_error(example), "{tool}: {example}");
         assert!(TABLE.rules.matches(said(example)).matched(number), "{tool}: {pattern} does not find {example}");
         assert!(has_literal(example), "{tool}: {example}");
@@ -177,7 +177,7 @@ proptest! {
 
     #[test]
     fn every_text_that_tells_of_an_error_holds_a_literal(
-        text in prop_oneof![9 => Union::new(RULES.iter().map(|(_, pattern, _)| described(pattern))), 1 => ".{0,80}"]
+        text in prop_oneof![9 => Union::new(RULES.iter().map(|(_, _, pattern, _)| described(pattern))), 1 => ".{0,80}"]
     ) {
         prop_assert!(!is_error(&text) || has_literal(&text), "{text:?}");
     }

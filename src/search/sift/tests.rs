@@ -21,13 +21,49 @@ fn sieve() -> impl Strategy<Value = Sieve> {
             .prop_map(|(pattern, is_inverse)| Filter { query: Query::new(pattern, false).unwrap(), is_inverse }),
     );
     let stream = prop_oneof![3 => Just(None), 1 => Just(Some(Stream::Stdout)), 1 => Just(Some(Stream::Stderr))];
-    (stream, filter, 0_usize..4, any::<bool>()).prop_map(|(stream, filter, context, is_folded)| Sieve {
-        stream,
-        filter,
-        context,
-        progress: if is_folded { Progress::Last } else { Progress::All },
-        keep: None,
+    (stream, filter, 0_usize..4, any::<bool>(), folds()).prop_map(|(stream, filter, context, is_folded, hidden)| {
+        Sieve {
+            stream,
+            filter,
+            context,
+            progress: if is_folded { Progress::Last } else { Progress::All },
+            hidden,
+            keep: None,
+        }
     })
+}
+
+/// Ranges that ascend, the last one perhaps without an end; often none.
+fn folds() -> impl Strategy<Value = Arc<[Range<u64>]>> {
+    let folds = (vec((0_u64..400, 1_u64..800), 0..5), any::<bool>()).prop_map(|(folds, is_open)| {
+        let mut at = 0;
+        let mut folds: Vec<_> = folds
+            .into_iter()
+            .map(|(gap, len)| {
+                let fold = at + gap..at + gap + len;
+                at = fold.end;
+                fold
+            })
+            .collect();
+        if let Some(last) = folds.last_mut().filter(|_| is_open) {
+            last.end = u64::MAX;
+        }
+        folds.into()
+    });
+    prop_oneof![1 => Just(Arc::from([])), 2 => folds]
+}
+
+fn fold(rows: Range<u64>) -> Arc<[Range<u64>]> {
+    std::iter::once(rows).collect()
+}
+
+/// What is shown of a log when all of its rows are looked at.
+fn shown_of(all: &[Row], sieve: &Sieve) -> Vec<Row> {
+    let unfolded = Sieve { hidden: Arc::from([]), ..sieve.clone() };
+    let judged = all.iter().zip(unfolded.judge(all)).filter(|(_, shown)| *shown).map(|(row, _)| row);
+    let is_hidden = |row: &Row| sieve.hidden.iter().any(|fold| fold.contains(&row.offset));
+    let is_shown = |row: &&Row| sieve.filter.is_some() || sieve.keep == Some(row.offset) || !is_hidden(row);
+    judged.filter(is_shown).cloned().collect()
 }
 
 fn gather(log: &LogFile, hits: Option<&Hits>, sieve: &Sieve, around: Around, step: u64) -> Window {
@@ -54,15 +90,20 @@ proptest! {
         let hits = Some(&hits).filter(|_| has_hits && sieve.filter.is_some());
         let window = gather(&growing.log, hits, &sieve, Around { place, above, below, tells_ends }, step);
 
-        let shown: Vec<Row> =
-            all.iter().zip(sieve.judge(&all)).filter(|(_, shown)| *shown).map(|(row, _)| row.clone()).collect();
+        let shown = shown_of(&all, &sieve);
         let split = shown.partition_point(|row| row.offset < place);
         let (first, end) = (split.saturating_sub(above), (split + below).min(shown.len()));
         prop_assert_eq!(&window.rows, &shown[first..end]);
         prop_assert!(!window.at_start || first == 0, "there are rows above");
         prop_assert!(!window.at_end || end == shown.len(), "there are rows below");
-        prop_assert_eq!(window.at_start, first == 0 && (above > 0 || (split == 0 && tells_ends)), "the first row");
-        prop_assert_eq!(window.at_end, end == shown.len() && (below > 0 || (split == shown.len() && tells_ends)), "the last row");
+        let at_start = first == 0 && (above > 0 || (split == 0 && tells_ends));
+        let at_end = end == shown.len() && (below > 0 || (split == shown.len() && tells_ends));
+        if sieve.hidden.is_empty() {
+            prop_assert_eq!((window.at_start, window.at_end), (at_start, at_end), "the first row and the last");
+        }
+        // A row that is not shown may lie between the last one asked for and a fold: that it is an end is told when one more is.
+        prop_assert!(window.at_start || !at_start || above == split);
+        prop_assert!(window.at_end || !at_end || below == shown.len() - split);
     }
 }
 
@@ -103,4 +144,40 @@ fn how_much_was_read_is_no_more_than_the_log_has() {
     }
     read.dedup();
     assert_eq!(read, [0, 1000, 2000, 3000]);
+}
+
+#[test]
+fn a_fold_is_passed_over_unread() {
+    let line = b"2026-01-02T03:04:05Z stdout F row\n";
+    let growing = Growing::new(&line.repeat(10_000));
+    let at = |row: u64| row * line.len() as u64;
+    let sieve = Sieve { hidden: fold(at(10)..at(9990)), ..Sieve::default() };
+    for place in [0, at(10), at(5000), at(9990), u64::MAX] {
+        let mut sifting =
+            Sifting::new(sieve.clone(), Around { place, above: 15, below: 15, tells_ends: true }, Tail::Emit);
+        let mut steps = 0;
+        while !sifting.step(&growing.log, None, u64::MAX).unwrap() {
+            steps += 1;
+        }
+        let rows: Vec<u64> = sifting.finish(&growing.log).rows.iter().map(|row| row.offset).collect();
+        let shown: Vec<u64> = (0..10).chain(9990..10_000).map(at).collect();
+        let split = shown.partition_point(|row| *row < place);
+        assert_eq!(rows, shown[split.saturating_sub(15)..(split + 15).min(20)], "around {place}");
+        assert!(steps <= 4, "{steps} steps around {place}");
+    }
+}
+
+#[test]
+fn a_fold_to_the_end_leaves_the_row_before_it_as_the_last() {
+    let line = b"2026-01-02T03:04:05Z stdout F row\n";
+    let growing = Growing::new(&line.repeat(1000));
+    let at = |row: u64| row * line.len() as u64;
+    for end in [at(1000), u64::MAX] {
+        let sieve = Sieve { hidden: fold(at(10)..end), ..Sieve::default() };
+        for (below, at_end) in [(9, false), (10, true), (11, true)] {
+            let around = Around { place: 0, above: 0, below, tells_ends: true };
+            let window = gather(&growing.log, None, &sieve, around, u64::MAX);
+            assert_eq!((window.rows.len(), window.at_end), (below.min(10), at_end), "{below} to {end}");
+        }
+    }
 }

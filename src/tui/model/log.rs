@@ -1,19 +1,34 @@
 //! The log on screen: the rows at hand, where one stands in them, and what has been asked for.
 
-use crate::file::FilePath;
 use crate::join::Place;
-use crate::log::{Standing, Window};
+use crate::log::{Row, Standing, Window};
 use crate::model::RunId;
 use crate::sanitise::Style;
+use crate::search::Cause;
 use crate::tui::msg::{Goal, Known, Ticket};
+use crate::tui::scroll::{Section, Source, Spot};
 
-/// The log of the selected command, or of the run itself.
+/// Whose output is shown.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LogKey {
+    /// In which run.
+    pub run: RunId,
+    /// The command's, or the run's own log; the job's or the run's commands in a scroll.
+    pub place: Place,
+    /// All of its commands in one scroll.
+    pub is_scroll: bool,
+}
+
+/// A row that was marked: the run, the command, and where it begins in that one's log.
+pub type Mark = (RunId, Place, u64);
+
+/// The log of the selected command, or of the run itself; or a scroll of logs.
 #[derive(Default)]
 pub struct Log {
     /// Whose it is.
-    pub key: Option<(RunId, Place)>,
-    /// Its file; `None` when there is none.
-    pub path: Option<FilePath>,
+    pub key: Option<LogKey>,
+    /// Where its rows come from; `None` when there is no log.
+    pub source: Option<Source>,
     /// Whether somebody may still be writing it.
     pub is_alive: bool,
     /// Whoever wrote it was cut short.
@@ -40,6 +55,8 @@ pub struct Log {
     pub generation: u64,
     /// How the file stands to its name.
     pub standing: Standing,
+    /// Why its command failed most likely, and whether that is shown.
+    pub card: Option<Card>,
     /// Why it could not be read last time.
     pub fault: Option<String>,
     /// The request that is out.
@@ -52,6 +69,14 @@ pub struct Log {
     pub ticket: Ticket,
     /// Where and how much was asked for last: asking for the same again brings nothing new by itself.
     pub asked: Option<(Goal, usize)>,
+}
+
+/// Why a command failed most likely.
+pub struct Card {
+    /// What was found.
+    pub cause: Box<Cause>,
+    /// It is shown above the rows.
+    pub is_open: bool,
 }
 
 /// What happens when the rows asked for have come.
@@ -81,6 +106,27 @@ pub enum Aim {
 }
 
 impl Log {
+    /// The section of a scroll whose heading this row is.
+    #[must_use]
+    pub fn heading(&self, row: &Row) -> Option<&Section> {
+        self.source.as_ref()?.heading(row.offset)
+    }
+
+    /// Whether the group is folded of which this row is the heading.
+    #[must_use]
+    pub fn group(&self, row: &Row) -> Option<bool> {
+        self.known.heads.iter().find(|(at, _)| *at == row.offset).map(|(_, is_folded)| *is_folded)
+    }
+
+    /// Whose output an address lies in, and the byte of that one's log: its start for a heading.
+    #[must_use]
+    pub fn place_at(&self, address: u64) -> Option<(Place, u64)> {
+        match self.source.as_ref()? {
+            Source::Log(..) => Some((self.key.as_ref()?.place.clone(), address)),
+            source @ Source::Scroll(_) => Some((source.section(address)?.place.clone(), Spot::of(address).offset())),
+        }
+    }
+
     /// Whether a row is being looked for; rows that are to be shown in another way are not.
     #[must_use]
     pub fn is_seeking(&self) -> bool {

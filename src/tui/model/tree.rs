@@ -1,6 +1,6 @@
 //! The tree of jobs and commands, and what of it one wants to see first.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::join::{JobNode, Place, RunNode, ShNode, ShState};
 use crate::model::{JobId, Outcome, Phase};
@@ -16,6 +16,14 @@ pub struct Tree {
     pub top: usize,
     /// The user has chosen what is selected: it does not move on by itself.
     pub chosen: bool,
+    /// The job, or the run, all of whose commands are shown in one scroll, as long as it is selected.
+    pub scroll: Option<Place>,
+    /// The parts of scrolls that somebody has folded or opened: whether they are open.
+    pub opened: HashMap<Place, bool>,
+    /// Whether all groups in logs are folded, or none; `None`: those that ask for it.
+    pub all_groups: Option<bool>,
+    /// The groups that somebody has folded or opened, by the commands and the places of their headings: whether they are folded.
+    pub groups: HashMap<(Place, u64), bool>,
 }
 
 /// A row of the tree.

@@ -1,13 +1,13 @@
 //! What a key does: the keymap names the action, the pane with the focus gives it its meaning.
 
-use super::log::stop_looking;
-use super::{outside, runs, scroll, seek, tree};
+use super::log::{land, stop_looking};
+use super::{moving, outside, runs, scroll, seek, tree};
 use crate::cri::Stream;
 use crate::search::Towards;
-use crate::tui::keymap::{Action, Key};
+use crate::tui::keymap::{Action, Key, Keys, Meaning};
 use crate::tui::layout::{self, Pane};
 use crate::tui::model::Model;
-use crate::tui::msg::Effect;
+use crate::tui::msg::{Effect, Fold};
 use crate::tui::prompt::Kind;
 
 /// How far a move goes.
@@ -40,7 +40,18 @@ impl Move {
 
 /// A key was pressed.
 pub(super) fn press(model: &mut Model, key: Key) -> Vec<Effect> {
-    let action = model.keymap.action(model.context(), key);
+    let mut pressed = std::mem::take(&mut model.pressed);
+    pressed.push(key);
+    let action = match model.keymap.meaning(model.context(), &pressed) {
+        Meaning::Action(action) => Some(action),
+        // As long as one likes: what may follow is on screen.
+        Meaning::Begun => {
+            (model.pressed, model.said) = (pressed, None);
+            return Vec::new();
+        }
+        Meaning::Nothing if pressed.len() > 1 => return nothing(model, pressed),
+        Meaning::Nothing => None,
+    };
     if model.prompt.is_some() {
         return seek::press(model, key, action);
     }
@@ -55,6 +66,19 @@ pub(super) fn press(model: &mut Model, key: Key) -> Vec<Effect> {
     let mut effects = stopped.unwrap_or_default();
     effects.extend(action.map(|action| act(model, action)).unwrap_or_default());
     effects
+}
+
+/// Keys one after the other that mean nothing; the one that steps back was meant to end them, and Ctrl-C leaves.
+fn nothing(model: &mut Model, pressed: Vec<Key>) -> Vec<Effect> {
+    let last = pressed.last().copied();
+    if last == Some(Key::CTRL_C) {
+        return vec![Effect::Quit];
+    }
+    let alone = model.keymap.meaning(model.context(), last.as_slice());
+    if alone != Meaning::Action(Action::Back) {
+        model.said = Some(format!("{} means nothing", model.theme.signs.keys(&Keys::from(pressed))));
+    }
+    Vec::new()
 }
 
 /// A key that finds or shows something in the log gives it the focus.
@@ -82,8 +106,8 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::PageUp => go(model, Move::Halves(-2)),
         Action::Top => go(model, Move::Top),
         Action::Bottom => go(model, Move::Bottom),
-        Action::ScrollLeft => scroll::sideways(model, -1),
-        Action::ScrollRight => scroll::sideways(model, 1),
+        Action::ScrollLeft => moving::sideways(model, -1),
+        Action::ScrollRight => moving::sideways(model, 1),
         Action::Fold => tree::fold(model),
         Action::Unfold => tree::unfold(model),
         Action::ToggleFold => tree::toggle(model),
@@ -91,11 +115,17 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::PreviousPane => turn(model, -1),
         Action::Open => open(model),
         Action::Back => back(model),
-        Action::NextCommand => tree::jump(model, 1, |_| true),
-        Action::PreviousCommand => tree::jump(model, -1, |_| true),
-        Action::NextFailed => tree::jump(model, 1, tree::is_failed),
-        Action::PreviousFailed => tree::jump(model, -1, tree::is_failed),
-        Action::Follow => scroll::follow(model),
+        Action::NextCommand => jump(model, 1, false),
+        Action::PreviousCommand => jump(model, -1, false),
+        Action::NextFailed => jump(model, 1, true),
+        Action::PreviousFailed => jump(model, -1, true),
+        Action::ToggleHere => in_log(model, |model| scroll::fold(model, Fold::Toggle)),
+        Action::OpenHere => in_log(model, |model| scroll::fold(model, Fold::Open)),
+        Action::CloseHere => in_log(model, |model| scroll::fold(model, Fold::Close)),
+        Action::Cause => in_log(model, cause),
+        Action::OpenAll => in_log(model, |model| scroll::fold_all(model, true)),
+        Action::CloseAll => in_log(model, |model| scroll::fold_all(model, false)),
+        Action::Follow => moving::follow(model),
         Action::Search => seek::open(model, Kind::Search),
         Action::Filter => seek::open(model, Kind::Filter),
         Action::Goto => seek::open(model, Kind::Goto),
@@ -139,6 +169,26 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
     }
 }
 
+/// Opens or closes the card with the likeliest cause; looks for it where nobody has.
+fn cause(model: &mut Model) -> Vec<Effect> {
+    match model.log.card.as_ref().map(|card| card.is_open) {
+        Some(is_open) => {
+            moving::show_card(model, !is_open);
+            Vec::new()
+        }
+        None if model.is_scroll() => seek::say(model, "the cause is looked for in one command: open it in the tree"),
+        None => land(model),
+    }
+}
+
+/// To another command: in a scroll to its heading, else in the tree.
+fn jump(model: &mut Model, by: isize, is_for_failed: bool) -> Vec<Effect> {
+    if model.is_scroll() && model.focus == Pane::Log {
+        return scroll::jump(model, by, is_for_failed);
+    }
+    tree::jump(model, by, if is_for_failed { tree::is_failed } else { |_| true })
+}
+
 fn flip(switch: &mut bool) -> Vec<Effect> {
     *switch = !*switch;
     Vec::new()
@@ -158,7 +208,7 @@ fn go(model: &mut Model, how: Move) -> Vec<Effect> {
     match model.focus {
         Pane::Runs => runs::go(model, how),
         Pane::Tree => tree::go(model, how),
-        Pane::Log => scroll::go(model, how),
+        Pane::Log => moving::go(model, how),
     }
 }
 
@@ -187,13 +237,17 @@ fn open(model: &mut Model) -> Vec<Effect> {
     match model.focus {
         Pane::Runs => runs::open(model),
         Pane::Tree => tree::open(model),
-        Pane::Log => Vec::new(),
+        Pane::Log => scroll::enter(model),
     }
 }
 
 /// The help closes, the search, the filter, the zoom and the popup end; then from the log to the tree to the runs.
 fn back(model: &mut Model) -> Vec<Effect> {
     if model.help.take().is_some() {
+        return Vec::new();
+    }
+    if model.focus == Pane::Log && model.card().is_some() {
+        moving::show_card(model, false);
         return Vec::new();
     }
     if model.focus == Pane::Log && model.lens.search.is_some() {

@@ -4,36 +4,38 @@
 //! being read is found again by its offset. At most one request is out; what happens meanwhile waits for its answer: moves as
 //! a debt, news from the disk as `stale`.
 
-use super::scroll::{last_top, leave, note_seen, shift, show_at, show_match};
-use crate::file::FilePath;
-use crate::join::{Place, RunHead, ShState};
+use super::moving::{last_top, leave, note_seen, shift, show_at, show_card, show_match};
+use super::scroll;
+use crate::join::{JobNode, RunHead, ShState};
 use crate::log::{Anchor, Tail, Window};
-use crate::model::{Outcome, Phase, RunId};
+use crate::model::{Outcome, Phase};
 use crate::search::Sieve;
-use crate::tui::model::{Aim, Item, Log, Model, Request};
+use crate::tui::model::{Aim, Card, Item, Log, LogKey, Model, Request};
 use crate::tui::msg::{Effect, Goal, Known, Page, PageRequest, Ticket};
+use crate::tui::scroll::{Source, may_grow, readdress};
 
 /// How many screens of rows are read at once.
 const PAGES: usize = 4;
 
-/// Shows the log of the selected command, unless it is shown already.
+/// Shows the log of the selected command, or the scroll of the selected job or run, unless it is shown already.
 pub(super) fn show(model: &mut Model) -> Vec<Effect> {
-    let Some(Wanted { key, path, state }) = wanted(model) else {
+    let Some(Wanted { key, source, state }) = wanted(model) else {
         model.log = Log { ticket: next_ticket(model), ..Log::default() };
         return Vec::new();
     };
     let is_same = model.log.key.as_ref() == Some(&key);
     // Deleted while it is read: what was read of it stays.
-    let path = path.or_else(|| model.log.path.clone().filter(|_| is_same));
+    let source = source.or_else(|| model.log.source.clone().filter(|_| is_same));
     let is_run_active = model.run.as_ref().is_some_and(|run| run.head.phase == Phase::Active);
-    // A log without a row in a run that goes on: some stores write the row at the command's end.
-    let is_alive = state == ShState::Running || (state == ShState::Unknown && is_run_active);
+    let is_alive = may_grow(state, is_run_active);
     let is_broken_off = state == ShState::Interrupted;
-    if is_same && model.log.path == path {
+    if is_same && is_same_file(model.log.source.as_ref(), source.as_ref()) {
         model.log.is_broken_off = is_broken_off;
-        // It has ended: an unfinished last line counts from now on.
-        let has_changed = std::mem::replace(&mut model.log.is_alive, is_alive) != is_alive;
-        return if has_changed { refresh(model) } else { Vec::new() };
+        let has_ended = std::mem::replace(&mut model.log.is_alive, is_alive) && !is_alive;
+        let effects = go_on_with(model, source);
+        // Whoever saw it to its end wants to know why it failed.
+        let is_due = has_ended && state == ShState::Failed && model.log.follow && !model.is_scroll();
+        return if is_due { land(model) } else { effects };
     }
     let aim = match state {
         _ if model.open_at.take_if(|at| at == "end").is_some() => Aim::End,
@@ -43,28 +45,85 @@ pub(super) fn show(model: &mut Model) -> Vec<Effect> {
         _ => Aim::Start,
     };
     let ticket = next_ticket(model);
-    model.log = Log { key: Some(key), path, is_alive, is_broken_off, ticket, ..Log::default() };
+    let first_failed = source.as_ref().filter(|_| !is_alive).and_then(|source| scroll::first_failed(model, source));
+    model.log = Log { key: Some(key), source, is_alive, is_broken_off, ticket, ..Log::default() };
+    if state == ShState::Failed && !model.is_scroll() && model.open_at.is_none() {
+        return land(model);
+    }
+    if let Some(heading) = first_failed {
+        return seek(model, Goal::Place(heading), "");
+    }
     model.log.follow = aim == Aim::End;
     aim_at(model, aim)
 }
 
+/// Shows the log at the likeliest cause of a failure.
+pub(super) fn land(model: &mut Model) -> Vec<Effect> {
+    let sh = model.shown().and_then(|item| item.sh()?.sh.as_ref());
+    let exit_code = sh.and_then(|sh| sh.signal.map(|signal| i64::from(128 + signal)).or(sh.exit_code));
+    seek(model, Goal::Cause(exit_code), "")
+}
+
+/// Whether it is the log, or the scroll, that is shown already.
+fn is_same_file(before: Option<&Source>, now: Option<&Source>) -> bool {
+    match (before, now) {
+        (Some(Source::Log(before, _)), Some(Source::Log(now, _))) => before == now,
+        (Some(Source::Scroll(_)), Some(Source::Scroll(_))) | (None, None) => true,
+        _ => false,
+    }
+}
+
+/// The same log, or scroll, as it stands now: a command may have ended, so that an unfinished last line counts, or have begun.
+fn go_on_with(model: &mut Model, source: Option<Source>) -> Vec<Effect> {
+    let before = std::mem::replace(&mut model.log.source, source);
+    if before == model.log.source {
+        return Vec::new();
+    }
+    let old = before.iter().flat_map(Source::sections).collect::<Vec<_>>();
+    let now = model.log.source.iter().flat_map(Source::sections);
+    let has_moved = !old.iter().map(|section| &section.place).eq(now.map(|section| &section.place));
+    if let (true, Some(before)) = (has_moved, &before) {
+        readdress_all(model, before);
+    }
+    let debt = model.log.request.take_if(|_| has_moved).map_or(0, |request| request.debt);
+    let effects = refresh(model);
+    owe(model, debt, effects)
+}
+
+/// Commands have appeared before others: the rows at hand have other addresses now.
+fn readdress_all(model: &mut Model, before: &Source) {
+    let Some(now) = model.log.source.clone() else { return };
+    let new = |address: u64| readdress(before.sections(), now.sections(), address);
+    for row in &mut model.log.window.rows {
+        row.offset = new(row.offset);
+    }
+    model.log.at = model.log.at.map(new);
+    model.log.asked = None;
+}
+
 /// Whose log is to be shown, its file, and how its command stands.
 struct Wanted {
-    key: (RunId, Place),
-    path: Option<FilePath>,
+    key: LogKey,
+    source: Option<Source>,
     state: ShState,
 }
 
 fn wanted(model: &Model) -> Option<Wanted> {
     let run = model.run.as_ref()?;
     let item = model.shown()?;
+    let is_scroll = model.is_scroll();
+    let key = LogKey { run: run.head.run.id.clone(), place: item.place(), is_scroll };
     let (log, state) = match item {
         Item::Run(run) => (&run.log, own_state(&run.head)),
         Item::Sh(_, sh) => (&sh.log, sh.state),
+        Item::Job(job) if is_scroll => (&None, job_state(job)),
         Item::Job(_) => return None,
     };
-    let path = log.as_ref().map(|log| log.path.clone());
-    Some(Wanted { key: (run.head.run.id.clone(), item.place()), path, state })
+    let is_run_active = run.head.phase == Phase::Active;
+    let tail = if may_grow(state, is_run_active) { Tail::Hold } else { Tail::Emit };
+    let alone = || log.as_ref().map(|log| Source::Log(log.path.clone(), tail));
+    let source = if is_scroll { Some(Source::Scroll(scroll::sections_of(model, run, &key.place))) } else { alone() };
+    Some(Wanted { key, source, state })
 }
 
 /// The run's own log is written as long as the run goes on, and its end says why it failed.
@@ -72,6 +131,16 @@ const fn own_state(head: &RunHead) -> ShState {
     match (head.phase, head.outcome) {
         (Phase::Active, _) => ShState::Running,
         (_, Some(Outcome::Failed)) => ShState::Failed,
+        _ => ShState::Unknown,
+    }
+}
+
+/// How a job stands, as its commands do.
+const fn job_state(job: &JobNode) -> ShState {
+    match (job.phase, job.outcome) {
+        (Phase::Active, _) => ShState::Running,
+        (_, Some(Outcome::Failed)) => ShState::Failed,
+        (_, Some(Outcome::Passed)) => ShState::Passed,
         _ => ShState::Unknown,
     }
 }
@@ -87,9 +156,10 @@ pub(super) fn known(model: &mut Model, ticket: Ticket, known: Known) -> Vec<Effe
 /// What was known of rows stays until it is known anew: counting begins again with every row that is appended.
 fn take_known(log: &mut Log, known: Known) {
     let total_rows = known.total_rows.or(log.known.total_rows);
-    // An answer without rows says nothing of those on screen.
+    // An answer without rows says nothing of those on screen, and one that is counting anew nothing of what was counted.
+    let before = std::mem::take(&mut log.known.numbers);
     let is_of_window = known.numbers.len() == log.window.rows.len();
-    let numbers = if is_of_window { known.numbers } else { std::mem::take(&mut log.known.numbers) };
+    let numbers = if !is_of_window || known.numbers.iter().all(Option::is_none) { before } else { known.numbers };
     log.known = Known { total_rows, numbers, ..known };
     note_seen(log);
 }
@@ -110,6 +180,9 @@ pub(super) fn open_from(model: &mut Model, byte: u64) -> Vec<Effect> {
 
 /// Asks for the rows around one that has to be looked for, whatever was asked before. `if_missed` is said if there is none.
 pub(super) fn seek(model: &mut Model, goal: Goal, if_missed: &str) -> Vec<Effect> {
+    if !matches!(goal, Goal::Cause(_) | Goal::Around(_)) {
+        show_card(model, false);
+    }
     let stale = model.log.request.is_some_and(|request| request.stale || request.aim != Aim::Target);
     if_missed.clone_into(&mut model.log.if_missed);
     let request = Request { aim: Aim::Target, debt: 0, stale, is_jump: true };
@@ -118,7 +191,7 @@ pub(super) fn seek(model: &mut Model, goal: Goal, if_missed: &str) -> Vec<Effect
 
 /// Other rows are shown from now on: asks for those at the place that is being read.
 pub(super) fn look_anew(model: &mut Model) -> Vec<Effect> {
-    if model.log.path.is_none() {
+    if model.log.source.is_none() {
         return Vec::new();
     }
     let place = model.current_row().map_or(0, |row| row.offset);
@@ -172,15 +245,15 @@ const fn next_ticket(model: &Model) -> Ticket {
 fn send(model: &mut Model, request: Request, goal: Goal, rows: usize, is_refresh: bool) -> Vec<Effect> {
     let next = next_ticket(model);
     let log = &mut model.log;
-    let Some(path) = log.path.clone() else { return Vec::new() };
+    let Some(source) = log.source.clone() else { return Vec::new() };
     log.ticket = next;
     log.asked = Some((goal.clone(), rows));
     log.request = Some(request);
     log.looking = None;
-    let tail = if log.is_alive { Tail::Hold } else { Tail::Emit };
     let sieve = Sieve { keep: log.at, ..model.lens.sieve.clone() };
     let search = model.lens.search.clone();
-    let page = PageRequest { path, goal, rows, tail, sieve, search, is_refresh };
+    let folds = scroll::folds(&model.tree, log.key.as_ref(), &source);
+    let page = PageRequest { source, goal, rows, sieve, folds, search, is_refresh };
     vec![Effect::ReadLog(log.ticket, Box::new(page))]
 }
 
@@ -204,9 +277,19 @@ pub(super) fn arrived(model: &mut Model, ticket: Ticket, page: Page) -> Vec<Effe
         let effects = refresh(model);
         return owe(model, request.debt, effects);
     }
+    if let Some(place) = page.opened {
+        scroll::open_found(model, place);
+    }
+    scroll::note_folds(model, &page.folded);
+    let has_no_cause = page.cause.is_some() && page.target.is_none();
+    if let Some(cause) = page.cause {
+        model.log.card = Some(Card { cause, is_open: true });
+    }
     let target = page.target.map(|target| target.offset);
     let aimed = target.or_else(|| model.current_row().map(|row| row.offset)).unwrap_or(0);
-    let line_before = line_on_screen(model, aimed);
+    let is_heading = model.log.source.as_ref().is_some_and(|source| source.heading(aimed).is_some());
+    // A heading comes first on the screen, what it heads below it.
+    let line_before = line_on_screen(model, aimed).or_else(|| is_heading.then_some(0));
     let log = &mut model.log;
     log.generation = page.generation;
     log.standing = page.standing;
@@ -215,6 +298,7 @@ pub(super) fn arrived(model: &mut Model, ticket: Ticket, page: Page) -> Vec<Effe
     let was_at_start = log.window.at_start && first == log.window.rows.first().map(|row| row.offset);
     let at_start = page.window.at_start || (was_at_start && !is_other_file && request.aim != Aim::Target);
     log.window = Window { at_start, ..page.window };
+    log.known.numbers.clear();
     log.known.total_rows = log.known.total_rows.filter(|_| !is_other_file);
     take_known(log, page.known);
     let is_beyond_end = log.window.rows.is_empty() && log.window.file_bytes > 0 && !model.lens.sieve.narrows();
@@ -234,6 +318,10 @@ pub(super) fn arrived(model: &mut Model, ticket: Ticket, page: Page) -> Vec<Effe
     match request.aim {
         Aim::Start => (model.log.top, model.log.line) = (0, 0),
         Aim::End => (model.log.top, model.log.line) = last_top(model),
+        Aim::Target if has_no_cause => {
+            model.log.follow = true;
+            (model.log.top, model.log.line) = last_top(model);
+        }
         Aim::Here => stay(model, here),
         Aim::Target => {
             model.log.at = target.or(model.log.at);
@@ -298,7 +386,10 @@ pub(super) fn unchanged(model: &mut Model, ticket: Ticket, known: Known) -> Vec<
 /// There is no such row as was looked for.
 pub(super) fn missed(model: &mut Model, ticket: Ticket) -> Vec<Effect> {
     let Some(request) = take_request(model, ticket) else { return Vec::new() };
-    model.log.asked = None;
+    let asked = model.log.asked.take();
+    if let (Some((Goal::Fold(_, how), _)), true) = (asked, model.is_scroll()) {
+        return scroll::fold_section(model, how);
+    }
     model.said = Some(std::mem::take(&mut model.log.if_missed)).filter(|said| !said.is_empty());
     pay(model, Request { aim: Aim::Here, ..request })
 }

@@ -3,7 +3,7 @@
 use ratatui::layout::{Position, Rect};
 
 use super::keys::{Move, focus};
-use super::{runs, scroll, tree};
+use super::{moving, runs, tree};
 use crate::tui::layout::Pane;
 use crate::tui::model::Model;
 use crate::tui::msg::{Effect, Mouse};
@@ -27,7 +27,7 @@ pub(super) fn act(model: &mut Model, mouse: Mouse, x: u16, y: u16) -> Vec<Effect
             match pane {
                 Pane::Runs => runs::scroll(model, by),
                 Pane::Tree => tree::scroll(model, by),
-                Pane::Log => scroll::go(model, Move::Rows(by)),
+                Pane::Log => moving::go(model, Move::Rows(by)),
             }
         }
         Mouse::Click => {
@@ -35,7 +35,7 @@ pub(super) fn act(model: &mut Model, mouse: Mouse, x: u16, y: u16) -> Vec<Effect
             effects.extend(match pane {
                 Pane::Runs => runs::click(model, row),
                 Pane::Tree => tree::click(model, row),
-                Pane::Log => scroll::click(model, y),
+                Pane::Log => moving::click(model, y),
             });
             effects
         }
@@ -48,8 +48,6 @@ fn under(model: &Model, at: Position) -> Option<(Pane, Rect)> {
     if model.help.is_some() {
         return None;
     }
-    if layout.popup.is_some() {
-        return layout.body(Pane::Runs).filter(|body| body.contains(at)).map(|body| (Pane::Runs, body));
-    }
-    layout.slots.iter().find(|slot| slot.body.contains(at)).map(|slot| (slot.pane, slot.body))
+    let found = layout.popup.iter().chain(&layout.slots).find(|slot| slot.body.contains(at));
+    found.map(|slot| (slot.pane, slot.body))
 }

@@ -1,17 +1,22 @@
 //! What is handed over: rows and commands to the clipboard, the log to an editor or a pager.
 
+use crate::file::FilePath;
 use crate::log::Tail;
 use crate::sanitise::{name, plain};
-use crate::tui::model::{Log, Model};
+use crate::tui::model::Model;
 use crate::tui::msg::{Effect, LogRow};
 
 /// The log at the current row, for another program.
 pub(super) fn show(model: &mut Model, how: fn(LogRow) -> Effect) -> Vec<Effect> {
-    let row = model.log.path.clone().zip(model.current_row());
-    let row = row.map(|(log, row)| LogRow { log, offset: row.offset, tail: tail(&model.log) });
+    let row = current_log(model).map(|(log, tail, offset)| LogRow { log, offset, tail });
     // It is on screen for a moment only, unless the file system does not answer.
     model.said = row.as_ref().map(|row| format!("reading {}", name(&row.log.to_string_lossy())));
     row.map(how).into_iter().collect()
+}
+
+/// The log of the current row, what its last line is, and where the row begins.
+fn current_log(model: &Model) -> Option<(FilePath, Tail, u64)> {
+    model.log.source.as_ref()?.log_at(model.current_row()?.offset)
 }
 
 /// Copies the current row, as it is shown.
@@ -22,13 +27,14 @@ pub(super) fn copy_row(model: &mut Model) -> Vec<Effect> {
 
 /// Copies all rows.
 pub(super) fn copy_rows(model: &mut Model) -> Vec<Effect> {
-    let path = model.log.path.clone();
-    path.map(|path| Effect::CopyRows(path, tail(&model.log))).into_iter().collect()
+    current_log(model).map(|(log, tail, _)| Effect::CopyRows(log, tail)).into_iter().collect()
 }
 
 /// Copies the command line, or the script, that was run.
 pub(super) fn copy_command(model: &mut Model) -> Vec<Effect> {
-    let sh = model.shown().and_then(|item| item.sh()?.sh.as_ref());
+    let here = model.current_row().and_then(|row| model.log.place_at(row.offset)).filter(|_| model.is_scroll());
+    let item = here.map_or_else(|| model.shown(), |(place, _)| model.item(&place));
+    let sh = item.and_then(|item| item.sh()?.sh.as_ref());
     let text = sh.map(|sh| sh.cmd.lines().map(name).collect::<Vec<_>>().join("\n"));
     copy(model, text, "the command")
 }
@@ -36,8 +42,4 @@ pub(super) fn copy_command(model: &mut Model) -> Vec<Effect> {
 fn copy(model: &mut Model, text: Option<String>, what: &str) -> Vec<Effect> {
     model.said = text.is_some().then(|| format!("copied {what}"));
     text.map(Effect::Copy).into_iter().collect()
-}
-
-const fn tail(log: &Log) -> Tail {
-    if log.is_alive { Tail::Hold } else { Tail::Emit }
 }

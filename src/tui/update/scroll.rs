@@ -1,199 +1,145 @@
-//! Moving over the log on screen, by lines: a wrapped row is several of them.
-//!
-//! A place on screen is a row of the window and a line of that row. What the rows at hand do not allow is left as a rest for
-//! [`super::log`] to fetch.
+//! The run-long view: opening it, folding and opening its parts, going from command to command in it.
 
-use std::ops::Range;
+use std::sync::Arc;
 
-use unicode_width::UnicodeWidthStr;
-
-use super::keys::Move;
-use super::log::{aim_at, reach};
-use super::tree;
+use super::keys::focus;
+use super::log::{look_anew, seek, show};
+use super::moving::leave;
+use super::seek::say;
+use crate::join::{Place, RunNode, ShState};
 use crate::log::Row;
-use crate::model::Phase;
-use crate::sanitise::{Progress, plain};
-use crate::tui::layout::{Pane, log_parts};
-use crate::tui::model::{Aim, Log, Model, Request, telling_place};
-use crate::tui::msg::Effect;
+use crate::tui::layout::Pane;
+use crate::tui::model::{LogKey, Model, Tree};
+use crate::tui::msg::{Effect, Fold, Folds, Goal};
+use crate::tui::scroll::{Section, Source, Spot, sections};
 
-/// The columns of a step sideways.
-const SIDEWAYS: usize = 8;
+const NOTHING_TO_FOLD: &str = "nothing here can be folded";
 
-/// Moves the rows on screen.
-pub(super) fn go(model: &mut Model, how: Move) -> Vec<Effect> {
-    match how {
-        Move::Top => {
-            leave(model);
-            model.log.at = None;
-            aim_at(model, Aim::Start)
-        }
-        Move::Bottom => {
-            model.log.follow = true;
-            model.log.at = None;
-            model.tree.chosen &= !model.log.is_alive;
-            aim_at(model, Aim::End)
-        }
-        how => scroll(model, how.rows(model.log_height())),
-    }
-}
-
-fn scroll(model: &mut Model, by: isize) -> Vec<Effect> {
-    if let Some(request) = model.log.request.as_mut().filter(|request| request.is_jump) {
-        request.debt = request.debt.saturating_add(by);
-        if by < 0 {
-            leave(model);
-        }
-        return Vec::new();
-    }
-    let rest = shift(model, by);
-    if by < 0 && !model.log.follow {
-        model.tree.chosen = true;
-    }
-    let aim = if model.log.follow { Aim::End } else { Aim::Here };
-    match &mut model.log.request {
-        Some(request) => {
-            *request = Request { aim, debt: request.debt.saturating_add(rest), ..*request };
-            Vec::new()
-        }
-        None if rest != 0 => reach(model, rest, rest),
-        None => Vec::new(),
-    }
-}
-
-/// The user reads something that is not the end: it stays.
-pub(super) fn leave(model: &mut Model) {
-    model.log.follow = false;
+/// Shows all commands of the selected job, or of the run, in one scroll.
+pub(super) fn open(model: &mut Model) -> Vec<Effect> {
+    model.tree.scroll.clone_from(&model.tree.at);
     model.tree.chosen = true;
+    focus(model, Pane::Log);
+    show(model)
 }
 
-/// Scrolls as far as the rows at hand allow; what is left over is returned unless nothing lies there.
-pub(super) fn shift(model: &mut Model, by: isize) -> isize {
-    let (last, lines_of) = (last_top(model), model.lines_of());
-    let mut place = (model.log.top, model.log.line).min(last);
-    let mut rest = by;
-    while rest > 0 && place < last {
-        let lines = model.log.window.rows.get(place.0).map_or(1, &lines_of);
-        place = if place.1 + 1 < lines { (place.0, place.1 + 1) } else { (place.0 + 1, 0) };
-        rest -= 1;
+/// The sections of a scroll as they are to be shown now. What is open and being read stays so when its command passes.
+pub(super) fn sections_of(model: &Model, run: &RunNode, place: &Place) -> Arc<[Section]> {
+    let mut opened = model.tree.opened.clone();
+    let is_read = !model.log.follow && model.log.key.as_ref().is_some_and(|key| key.is_scroll && key.place == *place);
+    let shown = model.log.source.iter().flat_map(Source::sections);
+    for section in shown.filter(|section| is_read && section.is_open) {
+        opened.entry(section.place.clone()).or_insert(true);
     }
-    while rest < 0 && place > (0, 0) {
-        place = line_above(&model.log, &lines_of, place);
-        rest += 1;
-    }
-    let log = &mut model.log;
-    (log.top, log.line) = place;
-    log.follow = log.window.at_end && place == last;
-    note_seen(log);
-    let is_at_edge = if rest < 0 { log.window.at_start } else { log.window.at_end };
-    if is_at_edge { 0 } else { rest }
+    sections(run, place, &opened)
 }
 
-/// The place from which on the last rows at hand fill the screen.
-pub(super) fn last_top(model: &Model) -> (usize, usize) {
-    let rows = &model.log.window.rows;
-    let mut room = model.log_height();
-    if model.lens.is_flat() {
-        return (rows.len().saturating_sub(room), 0);
-    }
-    let lines_of = model.lines_of();
-    for (index, row) in rows.iter().enumerate().rev() {
-        let lines = lines_of(row);
-        if lines >= room {
-            return (index, lines - room);
-        }
-        room -= lines;
-    }
-    (0, 0)
+/// The address of the heading of the first section whose command failed.
+pub(super) fn first_failed(model: &Model, source: &Source) -> Option<u64> {
+    let at = source.sections().iter().position(|section| is_failed(model, section))?;
+    Some(Spot::Heading(at).address())
 }
 
-/// The row in this line of the screen becomes the current one.
-pub(super) fn click(model: &mut Model, y: u16) -> Vec<Effect> {
-    let Some(body) = model.layout().body(Pane::Log) else { return Vec::new() };
-    let top = log_parts(body, model.notes(body.width).len(), true).rows.y;
-    let Some(mut line) = y.checked_sub(top).map(|line| usize::from(line) + model.log.line) else { return Vec::new() };
-    let lines_of = model.lines_of();
-    let row = model.log.window.rows.iter().skip(model.log.top).find(|row| {
-        let lines = lines_of(row);
-        let is_here = line < lines;
-        line = line.saturating_sub(lines);
-        is_here
-    });
-    model.log.at = row.map(|row| row.offset).or(model.log.at);
-    Vec::new()
+fn is_failed(model: &Model, section: &Section) -> bool {
+    let item = model.item(&section.place);
+    item.and_then(|item| item.sh()).is_some_and(|sh| matches!(sh.state, ShState::Failed | ShState::Interrupted))
 }
 
-/// Shows a row: in the line in which it was if it was on screen, else a third down.
-pub(super) fn show_at(model: &mut Model, offset: u64, line_before: Option<usize>) {
-    let rows = &model.log.window.rows;
-    let Some(row) = rows.iter().position(|row| row.offset >= offset) else { return };
-    let above = line_before.unwrap_or(model.log_height() / 3);
-    let lines_of = model.lines_of();
-    let place = (0..above).fold((row, 0), |place, _| line_above(&model.log, &lines_of, place));
-    (model.log.top, model.log.line) = place;
-}
-
-/// Shows what was searched for in a row that is too long for all of it to be on screen: sideways, or further down in its lines.
-pub(super) fn show_match(model: &mut Model, offset: u64) {
-    let (progress, width) = (model.lens.sieve.progress, usize::from(model.log_columns().text).max(1));
-    let place = model.log.window.rows.iter().position(|row| row.offset == offset);
-    let found = place.and_then(|at| Some((at, model.log.window.rows.get(at)?))).zip(model.lens.search.as_ref());
-    let Some(((at, row), query)) = found.filter(|_| progress == Progress::Last) else { return };
-    let text = plain(&row.text, progress);
-    let Some(mark) = query.marks(&text).into_iter().next() else { return };
-    let columns = |range: Range<usize>| text.get(range).unwrap_or_default().width();
-    let (start, marked) = (columns(0..mark.start), columns(mark));
-    if !model.lens.wrap {
-        let is_seen = model.log.sideways <= start && start + marked <= model.log.sideways + width;
-        if !is_seen {
-            model.log.sideways = if start + marked <= width { 0 } else { start.saturating_sub(width / 3) };
-        }
-        return;
-    }
-    let (height, line) = (model.log_height(), start / width);
-    let above: usize = model.log.window.rows.iter().take(at).skip(model.log.top).map(model.lines_of()).sum();
-    let on_screen = (above + line).checked_sub(model.log.line).filter(|line| *line < height && at >= model.log.top);
-    if on_screen.is_none() {
-        (model.log.top, model.log.line) = (at, line.saturating_sub(height / 3));
+/// The section that was opened to show what was found in it is open.
+pub(super) fn open_found(model: &mut Model, place: Place) {
+    model.tree.opened.insert(place, true);
+    if let (Some(run), Some(key)) = (&model.run, &model.log.key) {
+        model.log.source = Some(Source::Scroll(sections(run, &key.place, &model.tree.opened)));
     }
 }
 
-/// The line before a place; none comes before the first.
-fn line_above(log: &Log, lines_of: &impl Fn(&Row) -> usize, (row, line): (usize, usize)) -> (usize, usize) {
-    match (row.checked_sub(1), line.checked_sub(1)) {
-        (_, Some(line)) => (row, line),
-        (Some(above), None) => (above, log.window.rows.get(above).map_or(1, lines_of) - 1),
-        (None, None) => (0, 0),
-    }
+/// Which groups of what is shown are folded.
+pub(super) fn folds(tree: &Tree, key: Option<&LogKey>, source: &Source) -> Folds {
+    let is_here = |place: &Place| key.is_some_and(|key| key.is_scroll || key.place == *place);
+    let chosen = tree
+        .groups
+        .iter()
+        .filter(|((place, _), _)| is_here(place))
+        .filter_map(|((place, heading), folded)| Some((source.address_of(place, *heading)?, *folded)));
+    Folds { all: tree.all_groups, chosen: Arc::new(chosen.collect()) }
 }
 
-/// What was there when the log was opened counts as seen, wherever one reads.
-pub(super) fn note_seen(log: &mut Log) {
-    if log.follow || log.seen_rows.is_none() {
-        log.seen_rows = log.known.total_rows;
-    }
-}
-
-/// Scrolls sideways by steps; positive shows what is further right.
-pub(super) fn sideways(model: &mut Model, steps: isize) -> Vec<Effect> {
-    let by = steps.saturating_mul(isize::try_from(SIDEWAYS).unwrap_or(1));
-    // A byte takes one column at most, but for tabs and the glyphs of controls: eight.
-    let longest = model.log.window.rows.iter().map(|row| row.text.len()).max().unwrap_or(0);
-    model.log.sideways = model.log.sideways.saturating_add_signed(by).min(longest.saturating_mul(8));
-    Vec::new()
-}
-
-/// Follows what runs: goes to the end of the log, and on to the command that runs if this one has ended.
-pub(super) fn follow(model: &mut Model) -> Vec<Effect> {
-    let is_run_active = model.run.as_ref().is_some_and(|run| run.head.phase == Phase::Active);
-    if is_run_active {
-        model.tree.chosen = false;
-        let place = model.run.as_ref().and_then(telling_place).filter(|_| !model.log.is_alive);
-        if let Some(place) = place {
-            let mut effects = tree::select(model, place);
-            effects.extend(go(model, Move::Bottom));
-            return effects;
+/// These groups were folded or opened by what was asked for.
+pub(super) fn note_folds(model: &mut Model, changes: &[(u64, bool)]) {
+    for (address, is_folded) in changes {
+        if let Some(place) = model.log.place_at(*address) {
+            model.tree.groups.insert(place, *is_folded);
         }
     }
-    go(model, Move::Bottom)
+}
+
+/// Folds or opens the innermost group around the current row, or else its section.
+pub(super) fn fold(model: &mut Model, how: Fold) -> Vec<Effect> {
+    let Some(row) = model.current_row() else { return Vec::new() };
+    if model.log.heading(row).is_some() {
+        return fold_section(model, how);
+    }
+    let here = row.offset;
+    leave(model);
+    seek(model, Goal::Fold(here, how), NOTHING_TO_FOLD)
+}
+
+/// Folds or opens the section of the current row.
+pub(super) fn fold_section(model: &mut Model, how: Fold) -> Vec<Effect> {
+    let here = model.current_row().map(|row| row.offset);
+    let section = here.and_then(|here| model.log.source.as_ref()?.section(here));
+    let Some((here, section)) = here.zip(section) else { return say(model, NOTHING_TO_FOLD) };
+    let heading = Spot::Heading(Spot::of(here).section()).address();
+    let is_open = !how.of(!section.is_open);
+    model.tree.opened.insert(section.place.clone(), is_open);
+    leave(model);
+    model.log.at = Some(heading);
+    let _ = show(model);
+    seek(model, Goal::Place(heading), "")
+}
+
+/// Folds or opens everything.
+pub(super) fn fold_all(model: &mut Model, is_open: bool) -> Vec<Effect> {
+    let here = model.current_row().map(|row| row.offset);
+    let Some(source) = model.log.source.clone() else { return say(model, NOTHING_TO_FOLD) };
+    model.tree.all_groups = Some(!is_open);
+    model.tree.groups.clear();
+    let places = source.sections().iter().map(|section| (section.place.clone(), is_open));
+    model.tree.opened.extend(places);
+    leave(model);
+    let _ = show(model);
+    match here.map(Spot::of).filter(|_| !is_open && model.is_scroll()) {
+        Some(spot) => seek(model, Goal::Place(Spot::Heading(spot.section()).address()), ""),
+        None => look_anew(model),
+    }
+}
+
+/// The current row is a heading: what it heads is folded or opened. Otherwise nothing happens.
+pub(super) fn enter(model: &mut Model) -> Vec<Effect> {
+    let is_heading = |row: &Row| model.log.heading(row).is_some() || model.log.group(row).is_some();
+    if model.current_row().is_some_and(is_heading) { fold(model, Fold::Toggle) } else { Vec::new() }
+}
+
+/// Goes to the heading of the next or previous command, or of the next that failed, which is opened.
+pub(super) fn jump(model: &mut Model, by: isize, is_for_failed: bool) -> Vec<Effect> {
+    let Some(here) = model.current_row().map(|row| Spot::of(row.offset)) else { return Vec::new() };
+    let Some(source) = model.log.source.clone() else { return Vec::new() };
+    let is_wanted =
+        |at: &usize| source.sections().get(*at).is_some_and(|section| !is_for_failed || is_failed(model, section));
+    let found = if by > 0 {
+        (here.section() + 1..source.sections().len()).find(is_wanted)
+    } else {
+        // From within a command its own heading comes first.
+        let end = if matches!(here, Spot::Row(..)) { here.section() + 1 } else { here.section() };
+        (0..end).rev().find(is_wanted)
+    };
+    let Some(at) = found else {
+        return say(model, if is_for_failed { "no other command failed there" } else { "no other command there" });
+    };
+    if let Some(section) = source.sections().get(at).filter(|_| is_for_failed) {
+        model.tree.opened.insert(section.place.clone(), true);
+        let _ = show(model);
+    }
+    leave(model);
+    seek(model, Goal::Place(Spot::Heading(at).address()), "")
 }

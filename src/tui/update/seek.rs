@@ -6,14 +6,16 @@ use super::keys::focus;
 use super::log::{look_anew, open_from, refresh, seek};
 use super::tree;
 use crate::cri::Stream;
+use crate::join::Place;
 use crate::sanitise::Progress;
 use crate::search::{Filter, Query, Towards};
-use crate::tui::at::Spot;
+use crate::tui::at::Where;
 use crate::tui::keymap::{Action, Key};
 use crate::tui::layout::Pane;
 use crate::tui::model::Model;
 use crate::tui::msg::{Effect, Goal, Sought};
 use crate::tui::prompt::{Kind, Prompt, parse_goto};
+use crate::tui::scroll::Spot;
 use crate::words;
 
 /// The most rows around those that a filter lets through.
@@ -21,7 +23,7 @@ const MAX_CONTEXT: usize = 20;
 
 /// Begins to type a line.
 pub(super) fn open(model: &mut Model, kind: Kind) -> Vec<Effect> {
-    if model.log.path.is_some() {
+    if model.log.source.is_some() {
         model.prompt = Some(Prompt::new(kind));
     }
     Vec::new()
@@ -106,7 +108,8 @@ pub(super) fn clear_search(model: &mut Model) -> Vec<Effect> {
 /// The next row that matches, or the one before.
 pub(super) fn next_match(model: &mut Model, towards: Towards) -> Vec<Effect> {
     if model.lens.search.is_none() {
-        return say(model, "nothing is searched for: / begins");
+        let text = model.pointing("nothing is searched for", Action::Search, "begins");
+        return say(model, &text);
     }
     let from = beside(model, towards);
     seek_match(model, from, towards)
@@ -115,7 +118,7 @@ pub(super) fn next_match(model: &mut Model, towards: Towards) -> Vec<Effect> {
 fn seek_match(model: &mut Model, from: u64, towards: Towards) -> Vec<Effect> {
     let Some(query) = model.lens.search.clone() else { return Vec::new() };
     let missed = format!("no row matches {}", query.pattern());
-    seek(model, Goal::Next { what: Sought::Match(query), from, towards }, &missed)
+    seek(model, Goal::Next { what: Sought::Match(query), from, towards, round: true }, &missed)
 }
 
 /// From where on the next one is looked for: the current row itself does not count.
@@ -150,7 +153,8 @@ pub(super) fn set_filter(model: &mut Model, filter: Option<Filter>) -> Vec<Effec
 /// Shows more or fewer rows around those that the filter lets through.
 pub(super) fn widen(model: &mut Model, by: isize) -> Vec<Effect> {
     if model.lens.sieve.filter.is_none() {
-        return say(model, "+ and - are for rows around those of a filter: & sets one");
+        let text = model.pointing("there are no rows around those of a filter without one", Action::Filter, "sets one");
+        return say(model, &text);
     }
     let sieve = &mut model.lens.sieve;
     sieve.context = sieve.context.saturating_add_signed(by).min(MAX_CONTEXT);
@@ -187,19 +191,19 @@ pub(super) fn unfold(model: &mut Model) -> Vec<Effect> {
 /// The next row that tells of an error, or the one before.
 pub(super) fn next_error(model: &mut Model, towards: Towards) -> Vec<Effect> {
     let from = beside(model, towards);
-    seek(model, Goal::Next { what: Sought::Error, from, towards }, "no row tells of an error")
+    seek(model, Goal::Next { what: Sought::Error, from, towards, round: true }, "no row tells of an error")
 }
 
 /// The next row that took long to come, or the one before.
 pub(super) fn next_gap(model: &mut Model, towards: Towards) -> Vec<Effect> {
     let (min_ms, from) = (model.slow_ms(), model.current_row().map_or(0, |row| row.offset));
     let missed = format!("no gap of {} or more from here", words::duration(min_ms));
-    seek(model, Goal::Next { what: Sought::Gap { min_ms }, from, towards }, &missed)
+    seek(model, Goal::Next { what: Sought::Gap { min_ms }, from, towards, round: true }, &missed)
 }
 
 /// Goes where the log was to be opened.
 pub(super) fn open_at(model: &mut Model, at: &str) -> Vec<Effect> {
-    if let Some(Spot::Byte(byte)) = Spot::parse(at) {
+    if let Some(Where::Byte(byte)) = Where::parse(at) {
         return open_from(model, byte);
     }
     match parse_goto(at, model.command_span(), &model.time_zone) {
@@ -209,6 +213,14 @@ pub(super) fn open_at(model: &mut Model, at: &str) -> Vec<Effect> {
 }
 
 fn go_to(model: &mut Model, goal: Goal) -> Vec<Effect> {
+    let goal = match goal {
+        // Rows of a scroll are numbered in each command.
+        Goal::Row(row) if model.is_scroll() => {
+            let section = model.current_row().map_or(0, |row| Spot::of(row.offset).section());
+            Goal::Row(Spot::Row(section, row).address())
+        }
+        goal => goal,
+    };
     let missed = match goal {
         Goal::Row(_) => "the log has fewer rows",
         Goal::Time(_) => "the log ends before that",
@@ -218,27 +230,36 @@ fn go_to(model: &mut Model, goal: Goal) -> Vec<Effect> {
 }
 
 fn mark(model: &mut Model, name: &str) -> Vec<Effect> {
-    let row = model.current_row().map(|row| row.offset);
-    if let (Some(name), Some(row), Some(key)) = (name.chars().next(), row, model.log.key.clone()) {
-        model.marks.insert(name, (key, row));
+    let place = model.current_row().and_then(|row| model.log.place_at(row.offset));
+    let run = model.log.key.as_ref().map(|key| key.run.clone());
+    if let (Some(name), Some((place, offset)), Some(run)) = (name.chars().next(), place, run) {
+        model.marks.insert(name, (run, place, offset));
         model.said = Some(format!("marked {}", crate::sanitise::name(&name.to_string())));
     }
     Vec::new()
 }
 
 fn go_to_mark(model: &mut Model, name: &str) -> Vec<Effect> {
-    let Some((key, row)) = name.chars().next().and_then(|name| model.marks.get(&name)).cloned() else {
-        return say(model, "no such mark: m and a letter set one");
+    let Some((run, place, offset)) = name.chars().next().and_then(|name| model.marks.get(&name)).cloned() else {
+        let text = model.pointing("no such mark", Action::Mark, "and a letter set one");
+        return say(model, &text);
     };
-    if model.wanted.as_ref() != Some(&key.0) {
+    if model.wanted.as_ref() != Some(&run) {
         return say(model, "this mark is in another run");
     }
+    go_to_place(model, place, offset)
+}
+
+/// Goes to a row of a command's log: in the scroll on screen if it is in it, else in that log alone.
+pub(super) fn go_to_place(model: &mut Model, place: Place, offset: u64) -> Vec<Effect> {
+    let is_shown = model.is_scroll() || model.log.key.as_ref().is_some_and(|key| key.place == place);
+    let address = model.log.source.as_ref().filter(|_| is_shown).and_then(|source| source.address_of(&place, offset));
     let mut effects = Vec::new();
-    if model.log.key.as_ref() != Some(&key) {
+    if address.is_none() {
         model.tree.chosen = true;
-        effects = tree::select(model, key.1);
+        effects = tree::select(model, place);
     }
-    effects.extend(seek(model, Goal::Place(row), "the log has no rows"));
+    effects.extend(seek(model, Goal::Place(address.unwrap_or(offset)), "the log has no rows"));
     effects
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::{log, tree};
 use crate::join::{JobNode, Place, RunHead, RunNode, ShState};
 use crate::model::{Phase, RunId};
-use crate::tui::model::{Item, Model, Tree, telling_place};
+use crate::tui::model::{Item, LogKey, Model, Tree, telling_place};
 use crate::tui::msg::Effect;
 use crate::words;
 
@@ -53,7 +53,10 @@ fn ended(before: &RunHead, now: &RunHead) -> Option<String> {
 /// A log that is being read may have no name for a moment, while it is rotated, or for good: its command stays, so that what was read
 /// of it does, and what comes under its name is followed.
 fn keep_read(model: &Model, before: &RunNode, node: &mut RunNode) {
-    let Some((_, Place::Sh(id, n))) = model.log.key.as_ref().filter(|_| model.log.path.is_some()) else { return };
+    let Some(LogKey { place: Place::Sh(id, n), .. }) = model.log.key.as_ref().filter(|_| model.log.source.is_some())
+    else {
+        return;
+    };
     let Some(old) = before.jobs.iter().find(|job| job.job.id == *id) else { return };
     let Some(sh) = old.shs.iter().find(|sh| sh.n == *n) else { return };
     let at = node.jobs.iter().position(|job| job.job.id == *id).unwrap_or_else(|| {

@@ -1,7 +1,7 @@
 //! The tree of jobs and commands: selecting, folding, going to another command.
 
 use super::keys::{Move, focus};
-use super::{log, reveal, step};
+use super::{log, reveal, scroll, step};
 use crate::join::{Place, ShNode, ShState};
 use crate::tui::layout::Pane;
 use crate::tui::model::{Item, Model};
@@ -18,6 +18,7 @@ pub(super) fn select(model: &mut Model, place: Place) -> Vec<Effect> {
     if let Place::Sh(job, _) = &place {
         model.tree.folded.remove(job);
     }
+    model.tree.scroll.take_if(|scroll| *scroll != place);
     model.tree.at = Some(place);
     reveal_selected(model);
     log::show(model)
@@ -72,14 +73,15 @@ pub(super) fn toggle(model: &mut Model) -> Vec<Effect> {
     choose(model, Place::Job(job))
 }
 
-/// A log is read in its pane; a job is folded or unfolded.
+/// A log is read in its pane; of a job, or of the run, all commands in one scroll.
 pub(super) fn open(model: &mut Model) -> Vec<Effect> {
     match &model.tree.at {
-        Some(Place::Sh(..) | Place::Run) => {
+        Some(Place::Sh(..)) => {
             model.tree.chosen = true;
             focus(model, Pane::Log)
         }
-        Some(Place::Job(_)) | None => toggle(model),
+        Some(Place::Job(_) | Place::Run) => scroll::open(model),
+        None => Vec::new(),
     }
 }
 

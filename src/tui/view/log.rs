@@ -4,15 +4,16 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthStr;
 
-use super::say;
+use super::{card, heading, say};
 use crate::join::{JobNode, RunNode, ShNode, ShState};
 use crate::log::Row;
 use crate::model::Phase;
 use crate::sanitise::{Progress, name};
-use crate::tui::layout::log_parts;
+use crate::tui::keymap::Action;
 use crate::tui::model::{Item, Model};
 use crate::tui::msg::HitCount;
-use crate::tui::widget::{LogRows, Stamps, Strip, command, own_name, spent, spent_by};
+use crate::tui::scroll::{Section, Source, Spot};
+use crate::tui::widget::{LogRows, Stamps, Strip, command, own_name, span, spent, spent_by};
 use crate::words::{self, Mark};
 
 /// From how many milliseconds on a command that says nothing is silent.
@@ -22,6 +23,8 @@ const SILENT_MS: i64 = 5000;
 pub(super) fn title(model: &Model) -> String {
     match model.shown() {
         None => "Log".into(),
+        Some(Item::Run(_)) if model.is_scroll() => "all commands of the run".into(),
+        Some(Item::Job(job)) if model.is_scroll() => format!("all commands of {}", name(job.job.id.as_str())),
         Some(Item::Run(run)) => own_name(run).into(),
         Some(Item::Sh(_, sh)) if sh.sh.is_some() => format!("$ {}", command(sh)),
         Some(Item::Sh(_, sh)) => command(sh),
@@ -43,6 +46,8 @@ pub(super) fn draw(model: &Model, body: Rect, buffer: &mut Buffer) {
         return;
     };
     let (mark, facts, nothing) = match item {
+        Item::Run(run) if model.is_scroll() => (Mark::of_run(&run.head), scroll_facts(model).to_vec(), None),
+        Item::Job(job) if model.is_scroll() => (Mark::of_job(job), scroll_facts(model).to_vec(), None),
         Item::Run(run) => (
             Mark::of_run(&run.head),
             run_facts(model, run).to_vec(),
@@ -54,7 +59,8 @@ pub(super) fn draw(model: &Model, body: Rect, buffer: &mut Buffer) {
         Item::Job(job) => (Mark::of_job(job), Vec::new(), Some(why_no_command(job))),
     };
     let notes = model.notes(body.width);
-    let parts = log_parts(body, notes.len(), nothing.is_none());
+    let parts = model.log_parts(body, nothing.is_some());
+    card::draw(model, parts.card, buffer);
     draw_facts(model, mark, &facts, parts.facts, buffer);
     draw_notes(model, &notes, parts.notes, buffer);
     if let Some(why) = nothing {
@@ -73,8 +79,10 @@ fn draw_rows(model: &Model, area: Rect, buffer: &mut Buffer) {
     }
     let (above, rows) = log.window.rows.split_at_checked(log.top).unwrap_or_default();
     let columns = model.log_columns();
+    let headings: Vec<_> = rows.iter().take(usize::from(area.height)).map(|row| heading::of(model, row)).collect();
     let rows = LogRows {
         rows,
+        headings: &headings,
         numbers: log.known.numbers.get(log.top..).unwrap_or_default(),
         above,
         style: log.style,
@@ -100,6 +108,38 @@ fn draw_rows(model: &Model, area: Rect, buffer: &mut Buffer) {
     }
 }
 
+/// The sizes of the parts of what is shown, and of all of it, in bytes: a folded part has none.
+fn extent(model: &Model) -> (Vec<u64>, u64) {
+    let Some(Source::Scroll(sections)) = &model.log.source else { return (Vec::new(), model.log.window.file_bytes) };
+    let bytes = |section: &Section| {
+        let item = model.item(&section.place).filter(|_| section.is_open);
+        let log = item.and_then(|item| match item {
+            Item::Run(run) => run.log.as_ref(),
+            Item::Job(_) => None,
+            Item::Sh(_, sh) => sh.log.as_ref(),
+        });
+        log.map_or(0, |log| log.bytes)
+    };
+    let parts: Vec<_> = sections.iter().map(bytes).collect();
+    let all = parts.iter().sum();
+    (parts, all)
+}
+
+/// How many bytes of what is shown come before an address.
+fn bytes_before(model: &Model, address: u64) -> u64 {
+    let (parts, all) = extent(model);
+    if !model.is_scroll() {
+        return address.min(all);
+    }
+    let spot = Spot::of(address);
+    let before: u64 = parts.iter().take(spot.section()).sum();
+    let within = match spot {
+        Spot::Heading(_) => 0,
+        Spot::Row(section, offset) => offset.min(parts.get(section).copied().unwrap_or(0)),
+    };
+    before + within
+}
+
 /// The first row at hand that is not on screen any more.
 fn first_below(model: &Model) -> Option<&Row> {
     let log = &model.log;
@@ -114,11 +154,11 @@ fn first_below(model: &Model) -> Option<&Row> {
 /// How far down in the file the rows on screen lie, and how much of it they are.
 fn draw_bar(model: &Model, area: Rect, buffer: &mut Buffer) {
     let log = &model.log;
-    let bytes = log.window.file_bytes;
+    let bytes = extent(model).1;
     let (Some(first), true) = (log.window.rows.get(log.top), bytes > 0) else { return };
-    let below = first_below(model).map_or(bytes, |row| row.offset);
-    let line = |offset: u64| {
-        let line = u128::from(offset) * u128::from(area.height) / u128::from(bytes.max(1));
+    let below = first_below(model).map_or(u64::MAX, |row| row.offset);
+    let line = |address: u64| {
+        let line = u128::from(bytes_before(model, address)) * u128::from(area.height) / u128::from(bytes.max(1));
         u16::try_from(line).unwrap_or(area.height).min(area.height)
     };
     let top = line(first.offset).min(area.height.saturating_sub(1));
@@ -139,7 +179,7 @@ pub(super) const fn no_jobs(run: &RunNode) -> &'static str {
 
 /// Why no rows are shown, if there are none to show.
 fn why_no_rows(model: &Model, state: ShState, no_log: &'static str) -> Option<&'static str> {
-    if model.log.path.is_none() {
+    if model.log.source.is_none() {
         return Some(if state == ShState::Running { "no log yet" } else { no_log });
     }
     let is_waited_for = model.log.request.is_some() || model.log.fault.is_some() || model.lens.sieve.narrows();
@@ -203,13 +243,27 @@ fn run_facts(model: &Model, run: &RunNode) -> [Option<String>; 4] {
     [words::reason(&run.head), spent(&run.head, model.now), rows, bytes]
 }
 
+/// How many commands a scroll holds, and how long they took together.
+fn scroll_facts(model: &Model) -> [Option<String>; 3] {
+    let sections = model.log.source.as_ref().map(Source::sections).unwrap_or_default();
+    let items = || sections.iter().filter_map(|section| model.item(&section.place)?.sh());
+    let commands = match items().count() {
+        1 => "1 command".to_owned(),
+        count => format!("{} commands", words::count(count as u64)),
+    };
+    let failed = items().filter(|sh| sh.state == ShState::Failed).count();
+    let spent = match model.shown() {
+        Some(Item::Run(run)) => spent(&run.head, model.now),
+        Some(Item::Job(job)) => span(job.phase, job.job.started_at, job.job.finished_at, model.now),
+        _ => None,
+    };
+    [Some(commands), (failed > 0).then(|| format!("{failed} failed")), spent]
+}
+
 /// How many rows the log has, and how large it is.
 fn log_facts(model: &Model) -> [Option<String>; 2] {
-    let rows = model.log.known.total_rows.map(|rows| match rows {
-        1 => "1 row".to_owned(),
-        rows => format!("{} rows", words::count(rows)),
-    });
-    [rows, model.log.path.as_ref().map(|_| words::size(model.log.window.file_bytes))]
+    let rows = model.log.known.total_rows.map(words::rows);
+    [rows, model.log.source.as_ref().map(|_| words::size(model.log.window.file_bytes))]
 }
 
 /// The wall clock at the command's start, in the zone of the screen.
@@ -233,8 +287,8 @@ fn position(model: &Model) -> String {
         None if log.window.at_end => "end".into(),
         _ if log.window.at_start && log.top == 0 => "top".into(),
         next => {
-            let offset = next.or(log.window.rows.last()).map_or(0, |row| row.offset);
-            format!("{}%", u128::from(offset) * 100 / u128::from(log.window.file_bytes.max(1)))
+            let address = next.or(log.window.rows.last()).map_or(0, |row| row.offset);
+            format!("{}%", u128::from(bytes_before(model, address)) * 100 / u128::from(extent(model).1.max(1)))
         }
     };
     format!("{number} {share}")
@@ -249,7 +303,11 @@ pub(super) fn finding(model: &Model) -> Option<String> {
     });
     let filter = lens.sieve.filter.as_ref().map(|filter| {
         let count = known.passed.map(|hits| format!(" {}", matches(hits))).unwrap_or_default();
-        let context = if lens.sieve.context > 0 { format!(" ±{}", lens.sieve.context) } else { String::new() };
+        let context = if lens.sieve.context > 0 {
+            format!(" {}{}", model.theme.signs.around(), lens.sieve.context)
+        } else {
+            String::new()
+        };
         format!("&{}{}{count}{context}", if filter.is_inverse { "!" } else { "" }, filter.query.pattern())
     });
     let stream = lens.sieve.stream.map(|stream| format!("only {}", stream.as_str()));
@@ -274,6 +332,8 @@ fn matches(hits: HitCount) -> String {
 
 /// How far the log has been looked through for what is looked for, once that takes long.
 pub(super) fn looking(model: &Model) -> Option<String> {
-    let how = if model.log.is_seeking() { "any key stops" } else { "Esc shows all rows" };
-    model.log.looking.map(|percent| format!("looking: {percent}% of the log ({how})"))
+    let shows_all = || model.key_of(Action::Back).map(|key| format!("{key} shows all rows"));
+    let how = if model.log.is_seeking() { Some("any key stops".to_owned()) } else { shows_all() };
+    let how = how.map(|how| format!(" ({how})")).unwrap_or_default();
+    model.log.looking.map(|percent| format!("looking: {percent}% of the log{how}"))
 }

@@ -1,21 +1,26 @@
 //! The model on the screen: pure, and the only place that knows both the model and the widgets.
 
+mod card;
+mod heading;
 mod log;
 mod wait;
 
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::widgets::{Clear, Widget};
 
 use crate::join::{RunHead, RunNode};
 use crate::log::Name;
 use crate::model::Phase;
+use crate::tui::keymap::{Action, Keys};
 use crate::tui::layout::{Layout, Pane, Slot, help_box};
 use crate::tui::model::Model;
 use crate::tui::msg::Watching;
 use crate::tui::widget::{
-    Badge, RunsList, Status, Strip, TreeList, draw_bars, draw_box, draw_head, draw_help, draw_hints, draw_prompt,
-    draw_title,
+    Badge, RunsList, Status, Strip, TreeList, draw_bars, draw_begun, draw_head, draw_help, draw_hints, draw_prompt,
+    draw_title, spent_ms,
 };
 
 /// Draws everything.
@@ -27,6 +32,7 @@ pub fn view(model: &Model, frame: &mut Frame<'_>) {
 }
 
 fn draw(model: &Model, layout: &Layout, buffer: &mut Buffer) {
+    buffer.set_style(model.screen.intersection(buffer.area), model.theme.base);
     let head = model.run.as_ref().map(titled);
     draw_title(buffer, layout.title, head.as_ref(), badge(model), model.now, &model.theme);
     if let Some(waiting) = model.nothing_yet() {
@@ -36,13 +42,13 @@ fn draw(model: &Model, layout: &Layout, buffer: &mut Buffer) {
     } else {
         draw_panes(model, layout, buffer);
     }
-    if let Some(popup) = layout.popup {
-        let body = draw_box(buffer, popup, "Runs", &model.theme);
-        draw_runs(model, body, buffer);
+    if let Some(popup) = &layout.popup {
+        Clear.render(popup.head.union(popup.body).intersection(buffer.area), buffer);
+        draw_slot(model, popup, true, buffer);
     }
     draw_last_row(model, layout, buffer);
     if let Some(top) = model.help {
-        draw_help(buffer, help_box(model.screen), top, &model.theme);
+        draw_help(buffer, help_box(model.screen), &model.help_rows(), top, &model.theme);
     }
 }
 
@@ -52,20 +58,25 @@ fn draw_last_row(model: &Model, layout: &Layout, buffer: &mut Buffer) {
         // On a screen too low for hints the line takes the last row of what is there.
         let bottom = model.screen.bottom().saturating_sub(1);
         let area = Rect { y: bottom, height: model.screen.height.min(1), ..model.screen };
-        buffer.set_style(area.intersection(buffer.area), ratatui::style::Style::reset());
-        Strip::new(buffer, area, "").fill(" ", ratatui::style::Style::reset());
-        return draw_prompt(buffer, area, prompt, &model.theme);
+        Strip::new(buffer, area, "").fill(" ", Style::reset().patch(model.theme.base));
+        let literal = model.key_of(Action::Literal);
+        return draw_prompt(buffer, area, prompt, literal.as_deref(), &model.theme);
+    }
+    if !model.pressed.is_empty() {
+        let hints = model.keymap.hints_after(model.context(), &model.pressed);
+        let pressed = model.theme.signs.keys(&Keys::from(model.pressed.clone()));
+        return draw_begun(buffer, model.screen, &pressed, &hints, &model.theme);
     }
     let fault = fault(model);
     let finding = log::finding(model);
     let said = log::looking(model).or_else(|| model.said.clone());
     let status = Status { fault: fault.as_deref(), said: said.as_deref(), finding: finding.as_deref() };
-    draw_hints(buffer, layout.hints, model.context(), &status, &model.theme);
+    draw_hints(buffer, layout.hints, &model.keymap.hints(model.context()), &status, &model.theme);
 }
 
 fn draw_panes(model: &Model, layout: &Layout, buffer: &mut Buffer) {
     for (index, slot) in layout.slots.iter().enumerate() {
-        draw_slot(model, layout, slot, buffer);
+        draw_slot(model, slot, slot.pane == model.focus && layout.popup.is_none(), buffer);
         if index + 1 < layout.slots.len() {
             draw_bars(buffer, slot.head, slot.body, &model.theme);
         }
@@ -95,8 +106,7 @@ fn titled(run: &RunNode) -> RunHead {
     head
 }
 
-fn draw_slot(model: &Model, layout: &Layout, slot: &Slot, buffer: &mut Buffer) {
-    let has_focus = slot.pane == model.focus && layout.popup.is_none();
+fn draw_slot(model: &Model, slot: &Slot, has_focus: bool, buffer: &mut Buffer) {
     let title = match slot.pane {
         Pane::Runs => "Runs".into(),
         Pane::Tree => "Jobs".into(),
@@ -129,8 +139,8 @@ fn draw_runs(model: &Model, body: Rect, buffer: &mut Buffer) {
 
 fn draw_tree(model: &Model, body: Rect, buffer: &mut Buffer) {
     let items = model.items();
-    if let Some(run) = model.run.as_ref().filter(|_| items.is_empty()) {
-        return say(model, buffer, body, &[log::no_jobs(run)]);
+    if let Some(run) = model.run.as_ref().filter(|run| run.jobs.is_empty()) {
+        say(model, buffer, body, &["", log::no_jobs(run)]);
     }
     let list = TreeList {
         items: &items,
@@ -138,6 +148,7 @@ fn draw_tree(model: &Model, body: Rect, buffer: &mut Buffer) {
         at: model.item_at(&items),
         is_odd: &|item| model.is_odd(item),
         is_folded: &|job| model.tree.folded.contains(&job.job.id),
+        whole_ms: model.run.as_ref().and_then(|run| spent_ms(&run.head, model.now)),
         has_focus: model.focus == Pane::Tree,
         now: model.now,
         theme: &model.theme,
@@ -166,7 +177,7 @@ fn badge(model: &Model) -> Option<Badge> {
     let head = &model.run.as_ref()?.head;
     let unseen = model.log.unseen();
     let may_grow = model.log.is_alive || head.phase == Phase::Unknown;
-    let is_reading_above = !model.log.follow && model.log.path.is_some() && (may_grow || unseen > 0);
+    let is_reading_above = !model.log.follow && model.log.source.is_some() && (may_grow || unseen > 0);
     Some(match (head.phase, model.watching) {
         _ if is_reading_above => Badge::Paused(unseen),
         (Phase::Finished, _) if head.interrupted => Badge::Interrupted,

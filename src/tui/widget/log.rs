@@ -26,7 +26,8 @@ use crate::search::Query;
 use crate::time::Time;
 use crate::tui::lens::Times;
 use crate::tui::theme::Theme;
-use crate::words::{self, size};
+use crate::tui::widget::Strip;
+use crate::words::{self, Mark, size};
 
 /// The columns of the mark at the left.
 const GUTTER: u16 = 2;
@@ -81,10 +82,27 @@ pub struct Stamps<'a> {
     pub slow_ms: i64,
 }
 
+/// What a row that heads others says in place of its text.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Heading {
+    /// Whether what it heads is shown; `None` where there is nothing to be folded.
+    pub is_open: Option<bool>,
+    /// How it stands.
+    pub mark: Option<Mark>,
+    /// What stands before its title and matters less.
+    pub lead: String,
+    /// What it is.
+    pub title: String,
+    /// What there is to say of it, at the right.
+    pub facts: String,
+}
+
 /// The rows on screen.
 pub struct LogRows<'a> {
     /// From the first one on screen.
     pub rows: &'a [Row],
+    /// Which of them are headings.
+    pub headings: &'a [Option<Heading>],
     /// Their numbers, from 0, where they are known.
     pub numbers: &'a [Option<u64>],
     /// Those before it, as far as they are at hand: a colour that one of them leaves switched on is still on.
@@ -218,6 +236,13 @@ impl LogRows<'_> {
             if y >= i32::from(body.bottom()) {
                 break;
             }
+            if let Some(heading) = self.headings.get(index).and_then(Option::as_ref) {
+                self.draw_heading(buffer, body, y, heading, self.at == Some(row.offset));
+                // What one log leaves switched on has no bearing on the next, nor when it ended.
+                (sanitiser, before) = (Sanitiser::new(self.progress), None);
+                y += 1;
+                continue;
+            }
             let states = states(row, self.progress);
             for (state_index, state) in states.iter().enumerate() {
                 if y >= i32::from(body.bottom()) {
@@ -233,6 +258,30 @@ impl LogRows<'_> {
                 };
                 y += self.draw_text(buffer, body, y, (row, state.text, &notes), &mut sanitiser);
             }
+        }
+    }
+
+    /// `▾ ✗ 2 cargo test          exit 101  34.0s`
+    fn draw_heading(&self, buffer: &mut Buffer, body: Rect, y: i32, heading: &Heading, is_here: bool) {
+        let Some(y) = u16::try_from(y).ok().filter(|y| (body.y..body.bottom()).contains(y)) else { return };
+        let theme = self.theme;
+        let bar = self.columns.bar.min(body.width);
+        let mut strip =
+            Strip::new(buffer, Rect { y, height: 1, width: body.width - bar, ..body }, theme.signs.ellipsis);
+        let sign = match heading.is_open {
+            Some(true) => theme.signs.open,
+            Some(false) => theme.signs.folded,
+            None => " ",
+        };
+        strip.put(sign, theme.accent).put(if is_here { theme.signs.here } else { " " }, theme.accent);
+        if let Some(mark) = heading.mark {
+            strip.put(theme.signs.mark(mark), theme.mark(mark)).skip(1);
+        }
+        let facts = heading.mark.filter(|mark| *mark != Mark::Passed).map_or(theme.muted, |mark| theme.mark(mark));
+        strip.skip_right(1).put_right(&heading.facts, facts, 12).skip_right(1);
+        strip.put(&heading.lead, theme.muted).put(&heading.title, theme.strong).skip(1);
+        if heading.mark.is_some() {
+            strip.fill(theme.signs.rule, theme.muted);
         }
     }
 
@@ -485,6 +534,7 @@ mod tests {
     fn log_rows<'a>(rows: &'a [Row], above: &'a [Row], width: u16, theme: &'a Theme) -> LogRows<'a> {
         LogRows {
             rows,
+            headings: &[],
             numbers: &[],
             above,
             style: sanitise::Style::default(),

@@ -1,0 +1,317 @@
+//! What a row says of groups: that one begins or ends here, or that a row before it was no heading after all. Pure.
+//!
+//! ```text
+//! GitHub, Azure   ::group::Title  ##[group]Title               ::endgroup::  ##[endgroup]
+//! GitLab          section_start:TIME:NAME[collapsed=true] CR ESC[0K Title    section_end:TIME:NAME CR ESC[0K
+//! Travis          travis_fold:start:NAME                       travis_fold:end:NAME
+//! Buildkite       --- Title   +++ Title   ~~~ Title            the next of them
+//! ```
+//!
+//! The first two may stand behind a time, as in logs that were downloaded; GitLab's may stand several in one row. `^^^ +++`, which
+//! opens the group before, ends none.
+//!
+//! Anything may look like a heading of Buildkite. So it must stand at the very beginning of its row, as Buildkite asks, and go on
+//! like a title: not with a sign (`--- !yaml`, `--- /dev/null`), not as a diff does (`--- a/file`, a TAB before a time), not as
+//! `go test` does (`--- FAIL: …`), and not to the same signs again (`--- Captured stdout ---`, `+++ exited with 0 +++`). What
+//! passes for one is none if the row behind it is the first hunk of a diff, or a trace of the shell that goes on from `+++`.
+
+use std::sync::LazyLock;
+
+use memchr::memmem;
+use regex::bytes::Regex;
+
+use crate::sanitise::{Progress, plain};
+
+/// Every marker contains one of these as it was recorded.
+pub(super) static LITERALS: &[&str] = &["group::", "group]", "section_", "travis_fold:", "--- ", "++ ", "~~~ ", "@@ "];
+
+/// The signs of Buildkite's headings.
+const SIGNS: [&[u8]; 3] = [b"---", b"+++", b"~~~"];
+
+/// The most bytes that a name has: those of open groups are held.
+const MAX_NAME_BYTES: usize = 255;
+
+/// What a row is among groups, if it is not a plain one.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Marker {
+    /// It begins a group, by this title: harmless text, perhaps none.
+    Heading(String),
+    /// It ends one, and says nothing else.
+    End,
+}
+
+/// What a row is, told by its bytes alone: whether there is such a group, [`super::Groups`] know.
+#[must_use]
+pub fn marker(text: &[u8]) -> Option<Marker> {
+    let marked = marks(text);
+    let start =
+        marked.marks.iter().rev().find_map(|mark| if let Mark::Start { kind, .. } = mark { Some(kind) } else { None });
+    let title = marked.title();
+    match start {
+        Some(Kind::Section(name) | Kind::Fold(name)) if title.is_empty() => {
+            Some(Marker::Heading(plain(name, Progress::Last).into_owned()))
+        }
+        Some(_) => Some(Marker::Heading(title)),
+        None => marked.is_end().then_some(Marker::End),
+    }
+}
+
+/// What tells groups apart.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Kind<'a> {
+    /// `::group::`: there is one at a time.
+    Command,
+    /// GitLab's, by name.
+    Section(&'a [u8]),
+    /// Travis', by name.
+    Fold(&'a [u8]),
+    /// Buildkite's, by its sign.
+    Heading(u8),
+}
+
+/// One thing that a row says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Mark<'a> {
+    Start {
+        kind: Kind<'a>,
+        is_collapsed: bool,
+    },
+    End(Kind<'a>),
+    /// A hunk of a diff: directly behind `--- old` and `+++ new`.
+    Hunk,
+    /// A trace of the shell that is nested twice: directly behind `+++ command`.
+    Trace,
+}
+
+/// All that a row says.
+#[derive(Default, Debug)]
+pub(super) struct Marked<'a> {
+    pub marks: Vec<Mark<'a>>,
+    /// What stands behind the last one.
+    rest: &'a [u8],
+}
+
+impl Marked<'_> {
+    /// Whether the row ends a group and says nothing else, so that nothing is lost when it is hidden with that group.
+    pub(super) fn is_end(&self) -> bool {
+        !self.marks.is_empty() && self.marks.iter().all(|mark| matches!(mark, Mark::End(_))) && self.title().is_empty()
+    }
+
+    fn title(&self) -> String {
+        plain(self.rest, Progress::Last).trim().to_owned()
+    }
+}
+
+/// What a row's bytes say.
+pub(super) fn marks(text: &[u8]) -> Marked<'_> {
+    let text = text.strip_suffix(b"\r").unwrap_or(text);
+    let marked = sections(text);
+    if !marked.marks.is_empty() {
+        return marked;
+    }
+    let said = without_escapes(text);
+    let one = |mark, rest| Marked { marks: vec![mark], rest };
+    match said.first() {
+        Some(b'-' | b'~' | b'+') => {
+            if let Some((sign, title)) = heading(said) {
+                return one(Mark::Start { kind: Kind::Heading(sign), is_collapsed: false }, title);
+            }
+            if said.starts_with(b"++ ") { one(Mark::Trace, b"") } else { Marked::default() }
+        }
+        Some(b'@') if said.starts_with(b"@@ ") => one(Mark::Hunk, b""),
+        _ => {
+            let said = without_escapes(without_time(text)).trim_ascii_start();
+            command(said).or_else(|| fold(said)).map(|(mark, rest)| one(mark, rest)).unwrap_or_default()
+        }
+    }
+}
+
+/// GitHub's and Azure's.
+fn command(said: &[u8]) -> Option<(Mark<'_>, &[u8])> {
+    let behind = |either: [&[u8]; 2]| either.iter().find_map(|marker| said.strip_prefix(*marker));
+    if let Some(title) = behind([b"::group::", b"##[group]"]) {
+        return Some((Mark::Start { kind: Kind::Command, is_collapsed: false }, title));
+    }
+    // What follows on an end is not shown there, either.
+    behind([b"::endgroup::", b"##[endgroup]"]).map(|_| (Mark::End(Kind::Command), &b""[..]))
+}
+
+fn fold(said: &[u8]) -> Option<(Mark<'_>, &[u8])> {
+    let said = said.strip_prefix(b"travis_fold:")?;
+    let start = said.strip_prefix(b"start:");
+    let named = start.or_else(|| said.strip_prefix(b"end:"))?;
+    let len = named.iter().position(|byte| byte.is_ascii_whitespace() || *byte == 0x1b).unwrap_or(named.len());
+    let (name, title) = named.split_at_checked(len).filter(|(name, _)| (1..=MAX_NAME_BYTES).contains(&name.len()))?;
+    let kind = Kind::Fold(name);
+    let mark = if start.is_some() { Mark::Start { kind, is_collapsed: false } } else { Mark::End(kind) };
+    // Behind the name the cursor goes back: the title is written over it.
+    Some((mark, title.trim_ascii_start()))
+}
+
+/// A section's marker, whose end no text has by chance.
+static SECTION: LazyLock<Regex> = LazyLock::new(|| {
+    #[expect(clippy::expect_used, reason = "a constant, compiled by the first test")]
+    Regex::new(r"(?-u)section_(?:(start)|end):\d+:([A-Za-z0-9_.-]+)(\[[^\]\r]*\])?\r\x1b\[0?K").expect("an expression")
+});
+
+/// GitLab's.
+fn sections(text: &[u8]) -> Marked<'_> {
+    let mut marked = Marked::default();
+    if memmem::find(text, b"section_").is_none() {
+        return marked;
+    }
+    for found in SECTION.captures_iter(text) {
+        let [all, name] = [0, 2].map(|part| found.get(part));
+        let (Some(all), Some(name)) = (all, name.filter(|name| name.len() <= MAX_NAME_BYTES)) else { continue };
+        let kind = Kind::Section(name.as_bytes());
+        let options = found.get(3).map_or(&b""[..], |options| options.as_bytes());
+        marked.marks.push(match found.get(1) {
+            Some(_) => Mark::Start { kind, is_collapsed: memmem::find(options, b"collapsed=true").is_some() },
+            None => Mark::End(kind),
+        });
+        marked.rest = text.get(all.end()..).unwrap_or_default();
+    }
+    marked
+}
+
+/// Buildkite's: its sign and its title.
+fn heading(said: &[u8]) -> Option<(u8, &[u8])> {
+    let (sign, title) = SIGNS.iter().find_map(|sign| Some((*sign, said.strip_prefix(*sign)?.strip_prefix(b" ")?)))?;
+    let shown = without_escapes(title).trim_ascii();
+    let is_title = shown
+        .first()
+        .is_some_and(|first| first.is_ascii_alphanumeric() || !first.is_ascii() || b":[(\"'`$".contains(first));
+    let is_diff = shown.contains(&b'\t') || [&b"a/"[..], b"b/"].iter().any(|dir| shown.starts_with(dir));
+    let is_verdict = ["PASS", "FAIL", "SKIP", "BENCH"]
+        .iter()
+        .any(|verdict| shown.strip_prefix(verdict.as_bytes()).is_some_and(|rest| rest.starts_with(b":")));
+    (is_title && !is_diff && !is_verdict && !shown.ends_with(sign)).then_some((*sign.first()?, title))
+}
+
+/// The text behind the escapes that it begins with and that show nothing: colours, erasing, the times of Buildkite's agent.
+fn without_escapes(mut text: &[u8]) -> &[u8] {
+    loop {
+        let len = match text {
+            [0x1b, b'[', params @ ..] => {
+                let len = params.iter().position(|byte| !matches!(byte, b'0'..=b'9' | b';'));
+                len.filter(|len| matches!(params.get(*len), Some(b'm' | b'K'))).map(|len| len + 3)
+            }
+            [0x1b, b'_', payload @ ..] => memchr::memchr(0x07, payload).map(|len| len + 3),
+            [b'\r', ..] => Some(1),
+            [0xef, 0xbb, 0xbf, ..] => Some(3),
+            _ => None,
+        };
+        match len.and_then(|len| text.get(len..)) {
+            Some(rest) => text = rest,
+            None => return text,
+        }
+    }
+}
+
+/// The text behind the time that a log that was downloaded has before each row.
+fn without_time(text: &[u8]) -> &[u8] {
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+    let is_digit = |at: usize| text.get(at).is_some_and(u8::is_ascii_digit);
+    let shape = b"0000-00-00T00:00:00";
+    let is_time = shape
+        .iter()
+        .enumerate()
+        .all(|(at, byte)| if *byte == b'0' { is_digit(at) } else { text.get(at) == Some(byte) });
+    let blank = text.iter().take(40).position(|byte| *byte == b' ');
+    blank.filter(|_| is_time).and_then(|blank| text.get(blank + 1..)).unwrap_or(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn title(text: &str) -> Option<String> {
+        match marker(text.as_bytes()) {
+            Some(Marker::Heading(title)) => Some(title),
+            Some(Marker::End) | None => None,
+        }
+    }
+
+    fn is_end(text: &str) -> bool {
+        marker(text.as_bytes()) == Some(Marker::End)
+    }
+
+    #[test]
+    fn a_start_is_a_heading_with_a_title_that_steers_nothing() {
+        for (text, expected) in [
+            ("::group::Build all", "Build all"),
+            ("  ::group::Build", "Build"),
+            ("##[group]\u{1b}[1mRun\u{1b}[m make", "Run make"),
+            ("2026-03-04T05:06:07.1234567Z ##[group]Run", "Run"),
+            ("\u{feff}2026-03-04T05:06:07.1234567Z ##[group]Run", "Run"),
+            ("::group::", ""),
+            ("::group::a\u{1b}[2Jb\r", "a␛[2Jb"),
+            ("section_start:1:build\r\u{1b}[0KBuild", "Build"),
+            ("\u{1b}[0Ksection_start:1:build[collapsed=true]\r\u{1b}[0K\u{1b}[36;1mBuild\u{1b}[0;m", "Build"),
+            ("section_start:1:build\r\u{1b}[0K", "build"),
+            ("2026-03-04T05:06:07.123456Z 00O section_start:1:build\r\u{1b}[0KBuild", "Build"),
+            ("section_end:1:get\r\u{1b}[0Ksection_start:2:run\r\u{1b}[0KRun", "Run"),
+            ("travis_fold:start:script.1\r\u{1b}[0K$ make", "$ make"),
+            ("travis_fold:start:script.1", "script.1"),
+            ("--- Build", "Build"),
+            ("\u{1b}[31m+++ :test_tube: Test\u{1b}[0m", ":test_tube: Test"),
+            ("~~~ Preparing working directory", "Preparing working directory"),
+            ("\u{1b}_bk;t=1772600000000\u{7}--- \u{1b}[1mBuild", "Build"),
+            ("--- 🧪 Test", "🧪 Test"),
+        ] {
+            assert_eq!(title(text).as_deref(), Some(expected), "{}", text.escape_debug());
+        }
+    }
+
+    #[test]
+    fn an_end_that_says_something_else_too_is_a_plain_row() {
+        for end in [
+            "::endgroup::",
+            "2026-03-04T05:06:07Z ##[endgroup]",
+            "\u{1b}[0Ksection_end:1:build\r\u{1b}[0K",
+            "section_end:1:a\r\u{1b}[0Ksection_end:1:b\r\u{1b}[0K\u{1b}[0;m",
+            "travis_fold:end:script\r\u{1b}[0K",
+        ] {
+            assert!(is_end(end), "{}", end.escape_debug());
+        }
+        let said = "section_end:1:build\r\u{1b}[0K\u{1b}[32;1mJob succeeded";
+        assert_eq!(marker(said.as_bytes()), None);
+        assert_eq!(marks(said.as_bytes()).marks, [Mark::End(Kind::Section(b"build"))]);
+    }
+
+    #[test]
+    fn a_row_that_only_looks_like_a_marker_is_a_plain_one() {
+        let rows = include_str!("../../fixtures/groups/lookalikes.log").lines();
+        // What only the rows around it tell.
+        let told = ["--- expected", "+++ actual", "src/route.c", "+++ dirname", "+++ readlink"];
+        for row in rows.filter(|row| !told.iter().any(|told| row.contains(told))) {
+            assert_eq!(marker(row.as_bytes()), None, "{row}");
+        }
+    }
+
+    #[test]
+    fn every_marker_has_a_text_that_is_looked_for() {
+        let fixtures = [
+            include_bytes!("../../fixtures/groups/actions.log").as_slice(),
+            include_bytes!("../../fixtures/groups/github.log"),
+            include_bytes!("../../fixtures/groups/gitlab.log"),
+            include_bytes!("../../fixtures/groups/buildkite.log"),
+            include_bytes!("../../fixtures/groups/travis.log"),
+            include_bytes!("../../fixtures/groups/lookalikes.log"),
+        ];
+        let rows = fixtures.iter().flat_map(|fixture| fixture.split(|byte| *byte == b'\n'));
+        for row in rows.filter(|row| !marks(row).marks.is_empty()) {
+            let has = |literal: &&str| memmem::find(row, literal.as_bytes()).is_some();
+            assert!(LITERALS.iter().any(has), "{}", row.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_too_long_to_be_held_is_none() {
+        for (len, is_name) in [(MAX_NAME_BYTES, true), (MAX_NAME_BYTES + 1, false)] {
+            let name = "n".repeat(len);
+            assert_eq!(title(&format!("travis_fold:start:{name}")).is_some(), is_name);
+            assert_eq!(title(&format!("section_start:1:{name}\r\u{1b}[0K")).is_some(), is_name);
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! Moving over the log on screen, by lines: a wrapped row is several of them.
+//!
+//! A place on screen is a row of the window and a line of that row. What the rows at hand do not allow is left as a rest for
+//! [`super::log`] to fetch.
+
+use std::ops::Range;
+
+use unicode_width::UnicodeWidthStr;
+
+use super::keys::Move;
+use super::log::{aim_at, reach};
+use super::tree;
+use crate::log::Row;
+use crate::model::Phase;
+use crate::sanitise::{Progress, plain};
+use crate::tui::layout::Pane;
+use crate::tui::model::{Aim, Log, Model, Request, telling_place};
+use crate::tui::msg::Effect;
+
+/// The columns of a step sideways.
+const SIDEWAYS: usize = 8;
+
+/// Moves the rows on screen. The card has done its work then.
+pub(super) fn go(model: &mut Model, how: Move) -> Vec<Effect> {
+    show_card(model, false);
+    match how {
+        Move::Top => {
+            leave(model);
+            model.log.at = None;
+            aim_at(model, Aim::Start)
+        }
+        Move::Bottom => {
+            model.log.follow = true;
+            model.log.at = None;
+            model.tree.chosen &= !model.log.is_alive;
+            aim_at(model, Aim::End)
+        }
+        how => scroll(model, how.rows(model.log_height())),
+    }
+}
+
+/// Opens or closes the card: the rows that stay on screen stay where they are.
+pub(super) fn show_card(model: &mut Model, is_open: bool) {
+    let first_line = |model: &Model| {
+        let body = model.layout().body(Pane::Log)?;
+        Some(model.log_parts(body, false).rows.y)
+    };
+    let before = first_line(model);
+    let Some(card) = model.log.card.as_mut().filter(|card| card.is_open != is_open) else { return };
+    card.is_open = is_open;
+    if let Some((before, after)) = before.zip(first_line(model)) {
+        let follow = model.log.follow;
+        shift(model, isize::try_from(i32::from(after) - i32::from(before)).unwrap_or(0));
+        model.log.follow |= follow;
+    }
+}
+
+fn scroll(model: &mut Model, by: isize) -> Vec<Effect> {
+    if let Some(request) = model.log.request.as_mut().filter(|request| request.is_jump) {
+        request.debt = request.debt.saturating_add(by);
+        if by < 0 {
+            leave(model);
+        }
+        return Vec::new();
+    }
+    let rest = shift(model, by);
+    if by < 0 && !model.log.follow {
+        model.tree.chosen = true;
+    }
+    let aim = if model.log.follow { Aim::End } else { Aim::Here };
+    match &mut model.log.request {
+        Some(request) => {
+            *request = Request { aim, debt: request.debt.saturating_add(rest), ..*request };
+            Vec::new()
+        }
+        None if rest != 0 => reach(model, rest, rest),
+        None => Vec::new(),
+    }
+}
+
+/// The user reads something that is not the end: it stays.
+pub(super) fn leave(model: &mut Model) {
+    model.log.follow = false;
+    model.tree.chosen = true;
+}
+
+/// Scrolls as far as the rows at hand allow; what is left over is returned unless nothing lies there.
+pub(super) fn shift(model: &mut Model, by: isize) -> isize {
+    let (last, lines_of) = (last_top(model), model.lines_of());
+    let mut place = (model.log.top, model.log.line).min(last);
+    let mut rest = by;
+    while rest > 0 && place < last {
+        let lines = model.log.window.rows.get(place.0).map_or(1, &lines_of);
+        place = if place.1 + 1 < lines { (place.0, place.1 + 1) } else { (place.0 + 1, 0) };
+        rest -= 1;
+    }
+    while rest < 0 && place > (0, 0) {
+        place = line_above(&model.log, &lines_of, place);
+        rest += 1;
+    }
+    let log = &mut model.log;
+    (log.top, log.line) = place;
+    log.follow = log.window.at_end && place == last;
+    note_seen(log);
+    let is_at_edge = if rest < 0 { log.window.at_start } else { log.window.at_end };
+    if is_at_edge { 0 } else { rest }
+}
+
+/// The place from which on the last rows at hand fill the screen.
+pub(super) fn last_top(model: &Model) -> (usize, usize) {
+    let rows = &model.log.window.rows;
+    let mut room = model.log_height();
+    if model.lens.is_flat() {
+        return (rows.len().saturating_sub(room), 0);
+    }
+    let lines_of = model.lines_of();
+    for (index, row) in rows.iter().enumerate().rev() {
+        let lines = lines_of(row);
+        if lines >= room {
+            return (index, lines - room);
+        }
+        room -= lines;
+    }
+    (0, 0)
+}
+
+/// The row in this line of the screen becomes the current one; what it heads is folded or opened.
+pub(super) fn click(model: &mut Model, y: u16) -> Vec<Effect> {
+    let Some(body) = model.layout().body(Pane::Log) else { return Vec::new() };
+    let top = model.log_parts(body, false).rows.y;
+    let Some(mut line) = y.checked_sub(top).map(|line| usize::from(line) + model.log.line) else { return Vec::new() };
+    let lines_of = model.lines_of();
+    let row = model.log.window.rows.iter().skip(model.log.top).find(|row| {
+        let lines = lines_of(row);
+        let is_here = line < lines;
+        line = line.saturating_sub(lines);
+        is_here
+    });
+    model.log.at = row.map(|row| row.offset).or(model.log.at);
+    super::scroll::enter(model)
+}
+
+/// Shows a row: in the line in which it was if it was on screen, else a third down.
+pub(super) fn show_at(model: &mut Model, offset: u64, line_before: Option<usize>) {
+    let rows = &model.log.window.rows;
+    let Some(row) = rows.iter().position(|row| row.offset >= offset) else { return };
+    let above = line_before.unwrap_or(model.log_height() / 3);
+    let lines_of = model.lines_of();
+    let place = (0..above).fold((row, 0), |place, _| line_above(&model.log, &lines_of, place));
+    (model.log.top, model.log.line) = place;
+}
+
+/// Shows what was searched for in a row that is too long for all of it to be on screen: sideways, or further down in its lines.
+pub(super) fn show_match(model: &mut Model, offset: u64) {
+    let (progress, width) = (model.lens.sieve.progress, usize::from(model.log_columns().text).max(1));
+    let place = model.log.window.rows.iter().position(|row| row.offset == offset);
+    let found = place.and_then(|at| Some((at, model.log.window.rows.get(at)?))).zip(model.lens.search.as_ref());
+    let Some(((at, row), query)) = found.filter(|_| progress == Progress::Last) else { return };
+    let text = plain(&row.text, progress);
+    let Some(mark) = query.marks(&text).into_iter().next() else { return };
+    let columns = |range: Range<usize>| text.get(range).unwrap_or_default().width();
+    let (start, marked) = (columns(0..mark.start), columns(mark));
+    if !model.lens.wrap {
+        let is_seen = model.log.sideways <= start && start + marked <= model.log.sideways + width;
+        if !is_seen {
+            model.log.sideways = if start + marked <= width { 0 } else { start.saturating_sub(width / 3) };
+        }
+        return;
+    }
+    let (height, line) = (model.log_height(), start / width);
+    let above: usize = model.log.window.rows.iter().take(at).skip(model.log.top).map(model.lines_of()).sum();
+    let on_screen = (above + line).checked_sub(model.log.line).filter(|line| *line < height && at >= model.log.top);
+    if on_screen.is_none() {
+        (model.log.top, model.log.line) = (at, line.saturating_sub(height / 3));
+    }
+}
+
+/// The line before a place; none comes before the first.
+fn line_above(log: &Log, lines_of: &impl Fn(&Row) -> usize, (row, line): (usize, usize)) -> (usize, usize) {
+    match (row.checked_sub(1), line.checked_sub(1)) {
+        (_, Some(line)) => (row, line),
+        (Some(above), None) => (above, log.window.rows.get(above).map_or(1, lines_of) - 1),
+        (None, None) => (0, 0),
+    }
+}
+
+/// What was there when the log was opened counts as seen, wherever one reads.
+pub(super) fn note_seen(log: &mut Log) {
+    if log.follow || log.seen_rows.is_none() {
+        log.seen_rows = log.known.total_rows;
+    }
+}
+
+/// Scrolls sideways by steps; positive shows what is further right.
+pub(super) fn sideways(model: &mut Model, steps: isize) -> Vec<Effect> {
+    let by = steps.saturating_mul(isize::try_from(SIDEWAYS).unwrap_or(1));
+    // A byte takes one column at most, but for tabs and the glyphs of controls: eight.
+    let longest = model.log.window.rows.iter().map(|row| row.text.len()).max().unwrap_or(0);
+    model.log.sideways = model.log.sideways.saturating_add_signed(by).min(longest.saturating_mul(8));
+    Vec::new()
+}
+
+/// Follows what runs: goes to the end of the log, and on to the command that runs if this one has ended.
+pub(super) fn follow(model: &mut Model) -> Vec<Effect> {
+    let is_run_active = model.run.as_ref().is_some_and(|run| run.head.phase == Phase::Active);
+    if is_run_active {
+        model.tree.chosen = false;
+        let place = model.run.as_ref().and_then(telling_place).filter(|_| !model.log.is_alive);
+        if let Some(place) = place {
+            let mut effects = tree::select(model, place);
+            effects.extend(go(model, Move::Bottom));
+            return effects;
+        }
+    }
+    go(model, Move::Bottom)
+}
