@@ -6,7 +6,7 @@ use std::sync::Arc;
 use regex::{Regex, RegexBuilder};
 use regex_syntax::ParserBuilder;
 
-use super::errors::{CLUE_LITERALS, LITERALS, is_error, judge};
+use super::errors::{CLUE_LITERALS, LITERALS, is_error};
 use super::shown::{Progress, plain};
 use super::suspects::Suspicion;
 use crate::log::Row;
@@ -54,18 +54,17 @@ impl Query {
     /// Rows that tell of an error.
     #[must_use]
     pub fn errors() -> Self {
-        Self {
-            wanted: Wanted::Errors,
-            suspicion: Suspicion::of_texts(LITERALS).map(Arc::new),
-            pattern: Arc::from(""),
-            progress: Progress::Last,
-        }
+        Self::of_table(Wanted::Errors, LITERALS)
     }
 
-    /// Rows that tell of an error, or of what error rows around them are worth.
+    /// Rows that may tell of an error, or of what error rows around them are worth.
     pub(super) fn clues() -> Self {
-        let literals: Vec<&str> = LITERALS.iter().chain(CLUE_LITERALS).copied().collect();
-        Self { wanted: Wanted::Clues, suspicion: Suspicion::of_texts(&literals).map(Arc::new), ..Self::errors() }
+        Self::of_table(Wanted::Clues, &[LITERALS, CLUE_LITERALS].concat())
+    }
+
+    fn of_table(wanted: Wanted, literals: &[&str]) -> Self {
+        let suspicion = Suspicion::of_texts(literals).map(Arc::new);
+        Self { wanted, suspicion, pattern: Arc::from(""), progress: Progress::Last }
     }
 
     /// The same in rows that show so much of what they overwrote; at first it is their last state.
@@ -108,14 +107,18 @@ impl Query {
         self.suspicion.as_deref()
     }
 
+    fn suspects(&self, text: &str) -> bool {
+        self.suspicion().is_none_or(|suspicion| suspicion.is_in(text))
+    }
+
     /// Whether the bytes of a row have it when they are shown.
     pub(super) fn is_in(&self, bytes: &[u8], progress: Progress) -> bool {
         let text = plain(bytes, progress);
         match &self.wanted {
             Wanted::Pattern(regex) => regex.is_match(&text),
             // Most suspects are acquitted by that, and much sooner.
-            Wanted::Errors => self.suspicion().is_none_or(|suspicion| suspicion.is_in(&text)) && is_error(&text),
-            Wanted::Clues => self.suspicion().is_none_or(|suspicion| suspicion.is_in(&text)) && judge(&text).is_some(),
+            Wanted::Errors => self.suspects(&text) && is_error(&text),
+            Wanted::Clues => self.suspects(&text),
         }
     }
 }

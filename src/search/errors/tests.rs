@@ -92,12 +92,24 @@ fn has_literal(text: &str) -> bool {
     LITERALS.iter().any(|literal| text.contains(literal))
 }
 
+fn has_clue_literal(text: &str) -> bool {
+    CLUE_LITERALS.iter().any(|literal| text.contains(literal))
+}
+
 #[test]
 fn every_rule_finds_its_example() {
     for (number, (_, tool, pattern, example)) in RULES.iter().enumerate() {
         assert!(is_error(example), "{tool}: {example}");
         assert!(TABLE.rules.matches(said(example)).matched(number), "{tool}: {pattern} does not find {example}");
         assert!(has_literal(example), "{tool}: {example}");
+    }
+}
+
+#[test]
+fn every_clue_is_worth_what_the_table_says() {
+    for (weight, tool, pattern, example) in CLUES {
+        assert_eq!(judge(example).map(|(weight, _)| weight), Some(*weight), "{tool}: {pattern}, {example}");
+        assert!(has_literal(example) || has_clue_literal(example), "{tool}: {example}");
     }
 }
 
@@ -195,5 +207,11 @@ proptest! {
         text in prop_oneof![9 => Union::new(RULES.iter().map(|(_, _, pattern, _)| described(pattern))), 1 => ".{0,80}"]
     ) {
         prop_assert!(!is_error(&text) || has_literal(&text), "{text:?}");
+    }
+    #[test]
+    fn every_text_that_is_worth_anything_holds_a_literal(
+        text in Union::new(CLUES.iter().map(|(_, _, pattern, _)| described(pattern)))
+    ) {
+        prop_assert!(judge(&text).is_none() || has_literal(&text) || has_clue_literal(&text), "{text:?}");
     }
 }
