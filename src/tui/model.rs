@@ -207,7 +207,7 @@ impl Model {
         let is_flat = self.lens.is_flat();
         let width = self.lens.wrap.then(|| self.log_columns().text);
         let (progress, is_broken_off) = (self.lens.sieve.progress, self.log.is_broken_off);
-        let heads: HashSet<u64> = self.log.known.heads.iter().map(|(at, _)| *at).collect();
+        let heads: HashSet<u64> = self.log.known.heads.iter().map(|head| head.at).collect();
         move |row| {
             let is_head = is_flat || heads.contains(&row.offset);
             if is_head { 1 } else { lines_of(row, width, progress, is_broken_off) }
