@@ -64,6 +64,8 @@ pub enum Context {
     Everywhere,
     /// In the list of runs.
     Runs,
+    /// While the list of runs is filtered; every key that is not bound types.
+    RunsFilter,
     /// In the tree of jobs and commands.
     Tree,
     /// In the log.
@@ -78,7 +80,8 @@ pub enum Context {
 
 impl Context {
     /// Those with bindings of their own, in the order of the help.
-    pub const ALL: [Self; 6] = [Self::Everywhere, Self::Log, Self::Tree, Self::Runs, Self::Prompt, Self::Help];
+    pub const ALL: [Self; 7] =
+        [Self::Everywhere, Self::Log, Self::Tree, Self::Runs, Self::RunsFilter, Self::Prompt, Self::Help];
 
     /// The heading in the help.
     #[must_use]
@@ -86,6 +89,7 @@ impl Context {
         match self {
             Self::Everywhere => "Everywhere",
             Self::Runs => "Runs",
+            Self::RunsFilter => "Runs, while typing",
             Self::Tree => "Jobs and commands",
             Self::Log => "Log",
             Self::Prompt => "While typing",
@@ -230,10 +234,26 @@ actions! {
     Edit = "edit",
     /// The log in the pager.
     Page = "page",
-    /// The list of runs.
+    /// The list of runs, ready to be filtered.
     Runs = "runs",
+    /// Filter the list of runs.
+    FindRuns = "find-runs",
+    /// The next older run.
+    OlderRun = "older-run",
+    /// The next newer run.
+    NewerRun = "newer-run",
+    /// The next older run that failed.
+    OlderFailedRun = "older-failed-run",
+    /// The next newer run that failed.
+    NewerFailedRun = "newer-failed-run",
+    /// The slowest command, then the next slowest.
+    NextSlowest = "next-slowest",
+    /// The one before, from the slowest down.
+    PreviousSlowest = "previous-slowest",
     /// The help.
     Help = "help",
+    /// All that is known of the command, or a line of it.
+    Header = "header",
     /// Draw everything anew.
     Redraw = "redraw",
     /// Switch the mouse on or off.
@@ -271,7 +291,7 @@ const fn bind(
 /// The table.
 pub static BINDINGS: &[Binding] = {
     use Action as A;
-    use Context::{Everywhere, Help, Log, Prompt, Runs, Tree};
+    use Context::{Everywhere, Help, Log, Prompt, Runs, RunsFilter, Tree};
     &[
         bind(Log, &["Enter"], A::Open, "fold or open what this row heads", ""),
         bind(Log, &["f"], A::Follow, "follow what runs, from its last row", "follow"),
@@ -307,9 +327,25 @@ pub static BINDINGS: &[Binding] = {
         bind(Tree, &["h", "Left"], A::Fold, "fold the job; from a command, go to its job", "fold"),
         bind(Tree, &["l", "Right"], A::Unfold, "unfold the job; go to its first command", ""),
         bind(Tree, &["Space"], A::ToggleFold, "fold or unfold the job", ""),
+        bind(Tree, &["s"], A::NextSlowest, "the slowest command, then the next slowest", "slowest"),
+        bind(Tree, &["S"], A::PreviousSlowest, "the one before in that order", ""),
         bind(Tree, &["f"], A::Follow, "follow what runs", ""),
         bind(Runs, &["Enter", "l", "Right"], A::Open, "open the run", "open"),
-        bind(Runs, &["Esc"], A::Back, "back to the run", "back"),
+        bind(Runs, &["Esc"], A::Back, "all runs again; then back to the run", "back"),
+        bind(Runs, &["/"], A::FindRuns, "find runs: state, repository, ref, id or commit", "find"),
+        bind(Runs, &["}"], A::NextFailed, "the cursor to the failed run below", "failed"),
+        bind(Runs, &["{"], A::PreviousFailed, "the cursor to the failed run above", "failed"),
+        bind(RunsFilter, &["Enter"], A::Open, "open the run", "open"),
+        bind(RunsFilter, &["Down", "Ctrl-n"], A::Down, "the run below", "move"),
+        bind(RunsFilter, &["Up", "Ctrl-p"], A::Up, "the run above", "move"),
+        bind(RunsFilter, &["PageDown"], A::PageDown, "a page down", ""),
+        bind(RunsFilter, &["PageUp"], A::PageUp, "a page up", ""),
+        bind(RunsFilter, &["Home"], A::Top, "to the first run", ""),
+        bind(RunsFilter, &["End"], A::Bottom, "to the last run", ""),
+        bind(RunsFilter, &["Tab"], A::NextPane, "the next pane", ""),
+        bind(RunsFilter, &["Shift-Tab"], A::PreviousPane, "the pane before", ""),
+        bind(RunsFilter, &["Esc"], A::Back, "all runs again; then back to the run", "back"),
+        bind(RunsFilter, &["Ctrl-c"], A::Quit, "leave", ""),
         bind(Everywhere, &["j", "Down"], A::Down, "down; in the log, scroll", "move"),
         bind(Everywhere, &["k", "Up"], A::Up, "up", "move"),
         bind(Everywhere, &["Ctrl-d"], A::HalfDown, "half a page down", ""),
@@ -326,7 +362,12 @@ pub static BINDINGS: &[Binding] = {
         bind(Everywhere, &["Shift-Tab"], A::PreviousPane, "the pane before", ""),
         bind(Everywhere, &["Esc"], A::Back, "a step back; never leaves", ""),
         bind(Everywhere, &["z"], A::Zoom, "this pane on the whole screen, and back", "zoom"),
-        bind(Everywhere, &["r"], A::Runs, "the list of runs", "runs"),
+        bind(Everywhere, &["r"], A::Runs, "find a run: typing filters the list of runs", "runs"),
+        bind(Everywhere, &["("], A::OlderRun, "the older run", ""),
+        bind(Everywhere, &[")"], A::NewerRun, "the newer run", ""),
+        bind(Everywhere, &["<"], A::OlderFailedRun, "the older run that failed", ""),
+        bind(Everywhere, &[">"], A::NewerFailedRun, "the newer run that failed", ""),
+        bind(Everywhere, &["i"], A::Header, "all that is known of the command, or a line of it", ""),
         bind(Everywhere, &["M"], A::Mouse, "mouse off, for the terminal to select, and on", ""),
         bind(Everywhere, &["Ctrl-l"], A::Redraw, "draw everything anew", ""),
         bind(Everywhere, &["Ctrl-z"], A::Suspend, "stop, as a job of the shell", ""),
@@ -363,6 +404,7 @@ impl Keymap {
     pub fn action(&self, context: Context, key: Key) -> Option<Action> {
         let contexts: &[Context] = match context {
             Context::Prompt => &[Context::Prompt],
+            Context::RunsFilter => &[Context::RunsFilter],
             Context::Tree => &[Context::Tree, Context::Everywhere, Context::Log],
             context => &[context, Context::Everywhere],
         };

@@ -20,7 +20,7 @@ use crate::log::Row;
 use crate::model::{Phase, RunId};
 use crate::time::Time;
 use crate::tui::keymap::{Context, Keymap};
-use crate::tui::layout::{Layout, Pane, log_parts};
+use crate::tui::layout::{Layout, Pane, log_parts, runs_parts};
 use crate::tui::lens::{Lens, slow_ms};
 use crate::tui::msg::Watching;
 use crate::tui::prompt::{Past, Prompt, Span};
@@ -30,7 +30,7 @@ use crate::tui::widget::{Columns, lines_of};
 use crate::words;
 
 pub use log::{Aim, Log, LogKey, Mark, Request};
-pub use runs::Runs;
+pub use runs::{Runs, Sift};
 pub use tree::{Item, Tree, telling_place, telling_sh};
 
 /// Everything that the screen shows.
@@ -53,6 +53,8 @@ pub struct Model {
     pub zoom: bool,
     /// The help is open, scrolled down by this many rows.
     pub help: Option<usize>,
+    /// All that is known of the command is shown.
+    pub header: bool,
     /// The mouse is ours.
     pub mouse: bool,
     /// The list of runs.
@@ -105,6 +107,7 @@ impl Model {
             behind: Pane::Log,
             zoom: false,
             help: None,
+            header: false,
             mouse: true,
             runs: Runs::default(),
             run: None,
@@ -190,11 +193,22 @@ impl Model {
         match (self.help, self.focus) {
             _ if self.prompt.is_some() => Context::Prompt,
             (Some(_), _) => Context::Help,
+            (None, Pane::Runs) if self.is_typing_runs() => Context::RunsFilter,
             (None, Pane::Runs) => Context::Runs,
             (None, _) if self.nothing_yet().is_some() => Context::Waiting,
             (None, Pane::Tree) => Context::Tree,
             (None, Pane::Log) => Context::Log,
         }
+    }
+
+    const fn is_typing_runs(&self) -> bool {
+        matches!(&self.runs.sift, Some(sift) if sift.is_typing)
+    }
+
+    /// The rows of the list of runs, and the line in which one types above them.
+    #[must_use]
+    pub fn runs_parts(&self, body: Rect) -> (Rect, Rect) {
+        runs_parts(body, self.runs.sift.is_some())
     }
 
     /// What is waited for, while there is nothing else to show.

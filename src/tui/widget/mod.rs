@@ -13,7 +13,7 @@ pub use frame::{draw_bars, draw_box, draw_head};
 pub use help::draw_help;
 pub use hints::{Status, draw_hints, draw_prompt};
 pub use log::{Columns, Heading, LogRows, Stamps, lines_of};
-pub use runs::{RunsList, so_far, span, spent, spent_ms};
+pub use runs::{RunsList, draw_sift, so_far, span, spent, spent_ms};
 pub use strip::{Strip, cut};
 pub use title::{Badge, draw_title};
 pub use tree::{TreeList, command, own_name, spent_by, spent_ms_by};
