@@ -100,6 +100,9 @@ pub enum Error {
         /// What is wrong there, and what would be right.
         message: String,
     },
+    /// A configuration that makes no sense: all that is wrong with it, a line each with its place.
+    #[error("{0}")]
+    Config(String),
     /// stdout cannot be written.
     #[error("cannot write to stdout")]
     Output(#[source] io::Error),
@@ -116,7 +119,7 @@ impl Error {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Usage(_) | Self::Pipeline { .. } => 2,
+            Self::Usage(_) | Self::Pipeline { .. } | Self::Config(_) => 2,
             Self::NotFound(_) => 5,
             Self::Io { .. }
             | Self::Database { .. }

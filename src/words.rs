@@ -155,6 +155,12 @@ pub fn count(n: u64) -> String {
     }
 }
 
+/// A number of rows: `1 row`, `12.3k rows`.
+#[must_use]
+pub fn rows(rows: u64) -> String {
+    if rows == 1 { "1 row".into() } else { format!("{} rows", count(rows)) }
+}
+
 /// A size in binary units: `512 B`, `4.0 KiB`, `1.2 GiB`.
 #[must_use]
 pub fn size(bytes: u64) -> String {
@@ -390,6 +396,14 @@ pub fn grouped(number: u64) -> String {
         grouped.push(digit);
     }
     grouped
+}
+
+/// The word that was probably meant: a slip of the fingers away, and more kept than changed.
+#[must_use]
+pub fn nearest<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let (distance, name) = known.map(|name| (strsim::osa_distance(wrong, name), name)).min()?;
+    let chars = name.chars().count();
+    (distance < chars && distance <= 2.max(chars / 3)).then_some(name)
 }
 
 #[cfg(test)]

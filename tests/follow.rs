@@ -19,13 +19,19 @@ use rundown::catalog::{Catalog, RunFilter};
 use rundown::cri::Stream;
 use rundown::file::FilePath;
 use rundown::log::{LogFile, Tail};
-use rundown::tui::Options;
 use rundown::tui::msg::Effect;
 use rundown::tui::sim::Sim;
+use rundown::tui::{Options, Settings};
 
 fn open(catalog: Catalog) -> Sim {
-    let options =
-        Options { colour: true, ascii: false, time_zone: TimeZone::UTC, filter: RunFilter::default(), at: None };
+    let options = Options {
+        colour: true,
+        ascii: false,
+        time_zone: TimeZone::UTC,
+        filter: RunFilter::default(),
+        at: None,
+        settings: Settings::default(),
+    };
     Sim::new(catalog, None, options, (80, 24), at(120_000))
 }
 
@@ -416,8 +422,14 @@ fn a_pod_s_log_is_followed_over_its_rotation() {
         fs::write(dir.path().join(container).join("0.log"), line("row").repeat(60)).unwrap();
     }
     let log = dir.path().join("app/0.log");
-    let options =
-        Options { colour: true, ascii: false, time_zone: TimeZone::UTC, filter: RunFilter::default(), at: None };
+    let options = Options {
+        colour: true,
+        ascii: false,
+        time_zone: TimeZone::UTC,
+        filter: RunFilter::default(),
+        at: None,
+        settings: Settings::default(),
+    };
     let mut sim = Sim::new(Catalog::of_path(dir.path()), None, options, (80, 24), common::built::at(0));
     sim.keys("G");
     let key = sim.model.log.key.clone();

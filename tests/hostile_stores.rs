@@ -19,8 +19,8 @@ use rundown::log::LogFile;
 use rundown::model::RunId;
 use rundown::sanitise;
 use rundown::time::Time;
-use rundown::tui::Options;
 use rundown::tui::sim::Sim;
+use rundown::tui::{Options, Settings};
 use rusqlite::{Connection, params};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -86,8 +86,14 @@ impl Hostile {
 
     fn sim(&self, run: &str) -> Sim {
         let catalog = Catalog::of_store(&self.root(), None);
-        let options =
-            Options { colour: true, ascii: false, time_zone: TimeZone::UTC, filter: RunFilter::default(), at: None };
+        let options = Options {
+            colour: true,
+            ascii: false,
+            time_zone: TimeZone::UTC,
+            filter: RunFilter::default(),
+            at: None,
+            settings: Settings::default(),
+        };
         Sim::new(catalog, Some(RunSpec::Id(run.into())), options, (120, 60), Time::from_millis(AT_MS + 1000))
     }
 }

@@ -11,8 +11,8 @@ use common::built::at;
 use insta::assert_snapshot;
 use jiff::tz::TimeZone;
 use rundown::catalog::{Catalog, RunFilter};
-use rundown::tui::Options;
 use rundown::tui::sim::Sim;
+use rundown::tui::{Options, Settings};
 use tempfile::TempDir;
 
 const SMALL: (u16, u16) = (80, 24);
@@ -41,10 +41,16 @@ impl Log {
     }
 
     fn open(&self, size: (u16, u16)) -> Sim {
-        let options =
-            Options { colour: true, ascii: false, time_zone: TimeZone::UTC, filter: RunFilter::default(), at: None };
+        let options = Options {
+            colour: true,
+            ascii: false,
+            time_zone: TimeZone::UTC,
+            filter: RunFilter::default(),
+            at: None,
+            settings: Settings::default(),
+        };
         let mut sim = Sim::new(Catalog::of_path(&self.path), None, options, size, at(0));
-        sim.keys("z");
+        sim.keys("Z");
         sim
     }
 }
@@ -332,9 +338,10 @@ fn a_log_opens_where_it_is_asked_to() {
             time_zone: TimeZone::UTC,
             filter: RunFilter::default(),
             at: at_place,
+            settings: Settings::default(),
         };
         let mut sim = Sim::new(Catalog::of_path(&log.path), None, options, SMALL, common::built::at(0));
-        sim.keys("z");
+        sim.keys("Z");
         sim
     };
     assert_eq!(rows(&mut open("end"))[19], "row 500 with a needle");

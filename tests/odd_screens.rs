@@ -14,8 +14,8 @@ use rundown::catalog::{Catalog, RunFilter, RunSpec};
 use rundown::join::Place;
 use rundown::model::Phase;
 use rundown::time::Time;
-use rundown::tui::Options;
 use rundown::tui::sim::Sim;
+use rundown::tui::{Options, Settings};
 use tempfile::TempDir;
 
 const V2: &str = "quire-v2-broken";
@@ -26,8 +26,14 @@ const NOW: Time = Time::from_millis(1_746_538_200_000);
 
 fn open(dir: &Path, id: &str) -> Sim {
     let catalog = Catalog::of_store(dir, None);
-    let options =
-        Options { colour: true, ascii: false, time_zone: TimeZone::UTC, filter: RunFilter::default(), at: None };
+    let options = Options {
+        colour: true,
+        ascii: false,
+        time_zone: TimeZone::UTC,
+        filter: RunFilter::default(),
+        at: None,
+        settings: Settings::default(),
+    };
     Sim::new(catalog, Some(RunSpec::Id(id.into())), options, (80, 24), NOW)
 }
 

@@ -10,12 +10,12 @@ use jiff::tz::TimeZone;
 use rundown::catalog::{Catalog, RunFilter};
 use rundown::join::Place;
 use rundown::model::{JobId, RunId};
-use rundown::tui::Options;
 use rundown::tui::keymap::{Context, Key};
 use rundown::tui::layout::Pane;
 use rundown::tui::msg::Msg;
 use rundown::tui::sim::Sim;
 use rundown::tui::update::update;
+use rundown::tui::{Options, Settings};
 
 const TINY: (u16, u16) = (40, 10);
 const SMALL: (u16, u16) = (80, 24);
@@ -23,7 +23,14 @@ const LARGE: (u16, u16) = (120, 40);
 const HUGE: (u16, u16) = (250, 70);
 
 fn options() -> Options {
-    Options { colour: true, ascii: false, time_zone: TimeZone::UTC, filter: RunFilter::default(), at: None }
+    Options {
+        colour: true,
+        ascii: false,
+        time_zone: TimeZone::UTC,
+        filter: RunFilter::default(),
+        at: None,
+        settings: Settings::default(),
+    }
 }
 
 fn open(store: &Built, size: (u16, u16)) -> Sim {

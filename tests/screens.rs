@@ -15,19 +15,26 @@ use rundown::cri::Stream;
 use rundown::join::Place;
 use rundown::model::{JobId, RunId};
 use rundown::store::{JobEnd, RunEnd};
-use rundown::tui::Options;
 use rundown::tui::keymap::Key;
 use rundown::tui::layout::Pane;
 use rundown::tui::msg::{Effect, MAX_RUNS, Mouse, Msg, Watching, Work};
 use rundown::tui::sim::Sim;
 use rundown::tui::update::update;
+use rundown::tui::{Options, Settings};
 
 const SMALL: (u16, u16) = (80, 24);
 const LARGE: (u16, u16) = (120, 40);
 const TINY: (u16, u16) = (40, 10);
 
 fn options() -> Options {
-    Options { colour: true, ascii: false, time_zone: TimeZone::UTC, filter: RunFilter::default(), at: None }
+    Options {
+        colour: true,
+        ascii: false,
+        time_zone: TimeZone::UTC,
+        filter: RunFilter::default(),
+        at: None,
+        settings: Settings::default(),
+    }
 }
 
 fn open(store: &Built, size: (u16, u16)) -> Sim {
@@ -183,7 +190,7 @@ fn any_size_of_screen_can_be_drawn() {
     let mut sim = open(&store, SMALL);
     for width in [1, 2, 3, 5, 9, 20, 59, 60, 61, 99, 100, 101, 300] {
         for height in [1, 2, 3, 4, 5, 7, 8, 24, 80] {
-            for keys in ["", "r", "Esc Tab", "Esc z", "z ?", "?"] {
+            for keys in ["", "r", "Esc Tab", "Esc Z", "z z ?", "z", "?"] {
                 sim.keys(keys).resize(width, height).screen();
             }
         }
@@ -256,7 +263,7 @@ fn the_tree_moves_folds_and_opens() {
 fn escape_steps_back_and_never_leaves() {
     let store = two_runs();
     let mut sim = open(&store, LARGE);
-    sim.keys("z ?").keys("Esc");
+    sim.keys("Z ?").keys("Esc");
     assert_eq!((sim.model.help, sim.model.zoom), (None, true));
     sim.keys("Esc");
     assert_eq!((sim.model.zoom, sim.model.focus), (false, Pane::Log));

@@ -16,8 +16,8 @@ use common::{copy_tree, run, rundown, store};
 use jiff::tz::TimeZone;
 use rundown::catalog::{Catalog, RunFilter};
 use rundown::time::Time;
-use rundown::tui::Options;
 use rundown::tui::sim::Sim;
+use rundown::tui::{Options, Settings};
 use rusqlite::{Connection, OpenFlags};
 use tempfile::TempDir;
 
@@ -63,8 +63,14 @@ fn picture(dir: &Path) -> BTreeMap<PathBuf, Seen> {
 
 /// Looks at a store on the screen, for a while.
 fn look_at(root: &Path) {
-    let options =
-        Options { colour: true, ascii: false, time_zone: TimeZone::UTC, filter: RunFilter::default(), at: None };
+    let options = Options {
+        colour: true,
+        ascii: false,
+        time_zone: TimeZone::UTC,
+        filter: RunFilter::default(),
+        at: None,
+        settings: Settings::default(),
+    };
     let mut sim = Sim::new(Catalog::of_store(root, None), None, options, (120, 40), Time::from_millis(0));
     assert!(sim.model.run.is_some(), "{}", sim.screen());
     sim.disk().keys("r Down Enter ] ] g G").disk();

@@ -16,16 +16,22 @@ use insta::assert_snapshot;
 use jiff::tz::TimeZone;
 use rundown::catalog::{Catalog, RunFilter, RunSpec};
 use rundown::model::Outcome;
-use rundown::tui::Options;
 use rundown::tui::msg::Msg;
 use rundown::tui::sim::Sim;
+use rundown::tui::{Options, Settings};
 use tempfile::TempDir;
 
 const SMALL: (u16, u16) = (80, 24);
 
 fn open(root: &Path, run: Option<RunSpec>, size: (u16, u16)) -> Sim {
-    let options =
-        Options { colour: true, ascii: false, time_zone: TimeZone::UTC, filter: RunFilter::default(), at: None };
+    let options = Options {
+        colour: true,
+        ascii: false,
+        time_zone: TimeZone::UTC,
+        filter: RunFilter::default(),
+        at: None,
+        settings: Settings::default(),
+    };
     Sim::new(Catalog::of_store(root, None), run, options, size, at(120_000))
 }
 

@@ -4,6 +4,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::tz::TimeZone;
 
@@ -11,6 +12,7 @@ use crate::cri::Stream;
 use crate::dump::{Format, Timestamps};
 use crate::time::Time;
 use crate::tui::prompt::parse_goto;
+use crate::tui::theme::Scheme;
 
 /// See what your CI is doing, and why it failed.
 ///
@@ -37,6 +39,9 @@ pub(super) struct Place {
     /// For times in text: an IANA name such as Europe/Berlin, or UTC [default: the system's]
     #[arg(long, global = true, value_name = "NAME")]
     pub timezone: Option<String>,
+    /// The screen's configuration [default: $RUNDOWN_CONFIG, or rundown/config.toml in $XDG_CONFIG_HOME or ~/.config]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
 }
 
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
@@ -81,6 +86,9 @@ pub(super) struct View {
     /// Draw with ASCII characters only
     #[arg(long)]
     pub ascii: bool,
+    /// The screen's colours, in place of all that the configuration says of them
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(Scheme::ALL.map(Scheme::name)))]
+    pub theme: Option<String>,
 }
 
 #[derive(Args, Debug)]
@@ -114,6 +122,8 @@ pub(super) enum Command {
     Exec(Exec),
     /// See rundown at work: runs a small pipeline in a store of its own and shows it
     Demo,
+    /// Print the screen's configuration as it holds, keys and all: a file to start from
+    Config,
 }
 
 #[derive(Args, Debug)]

@@ -4,6 +4,7 @@
 //! [`crate::catalog::exit_status`].
 
 mod args;
+mod config;
 
 use std::ffi::OsStr;
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -20,10 +21,12 @@ use crate::error::{Error, Result};
 use crate::join::{RunHead, RunNode};
 use crate::model::{JobId, Outcome};
 use crate::record::{self, Facts, Given, Options};
+use crate::tui::theme::Scheme;
 use crate::{sanitise, tui, words};
 
 pub use args::Arguments;
 use args::{Command, Doctor, Exec, FormatName, List, ListFormat, Narrow, Place, Record, Source, View};
+use config::Config;
 
 impl Arguments {
     /// Does what was asked for; gives the exit code.
@@ -40,6 +43,7 @@ impl Arguments {
             Some(Command::Record(record)) => record_command(place, record),
             Some(Command::Exec(exec)) => exec_pipeline(place, &exec),
             Some(Command::Demo) => run_demo(place, &self.view),
+            Some(Command::Config) => print_config(place, &self.view),
         }
     }
 }
@@ -49,8 +53,9 @@ fn view(place: &Place, view: &View) -> anyhow::Result<u8> {
     if view.prints() || !io::stdout().is_terminal() {
         return once(place, view, &catalog, spec.as_ref());
     }
+    let config = configured(place, view)?;
     let open = in_sight(place, view, &catalog, spec)?;
-    let left = show(place, view, catalog, open)?;
+    let left = show(view, config, catalog, open)?;
     tell_all(&left.notices);
     tell_how_to_return(place, view, &left);
     match (left.signal, left.head) {
@@ -148,16 +153,35 @@ fn nothing_failed(run: &RunNode) -> bool {
     run.jobs.is_empty() && run.head.outcome != Some(Outcome::Failed) && !run.head.interrupted
 }
 
+/// What the user has set for the screen; what the command line says holds over it.
+fn configured(place: &Place, view: &View) -> Result<Config> {
+    let mut config = Config::load(place.config.as_deref())?;
+    config.ascii |= view.ascii;
+    config.time_zone = place.timezone.clone().or(config.time_zone);
+    if let Some(scheme) = view.theme.as_deref().and_then(Scheme::parse) {
+        config.settings.look = scheme.into();
+    }
+    Ok(config)
+}
+
 /// Opens the terminal UI.
-fn show(place: &Place, view: &View, catalog: Catalog, open: Option<RunSpec>) -> Result<tui::Left> {
+fn show(view: &View, config: Config, catalog: Catalog, open: Option<RunSpec>) -> Result<tui::Left> {
     let options = tui::Options {
         colour: colour(&io::stdout()),
-        ascii: view.ascii,
-        time_zone: place.time_zone()?,
+        ascii: config.ascii,
+        time_zone: time_zone(config.time_zone.as_deref())?,
         filter: view.narrow.filter(),
         at: view.at.clone(),
+        settings: config.settings,
     };
     tui::run(catalog, open, options)
+}
+
+fn print_config(place: &Place, view: &View) -> anyhow::Result<u8> {
+    let text = configured(place, view)?.to_toml();
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Error::Output)?;
+    Ok(0)
 }
 
 /// What stays in the terminal after the screen is gone: how the run stands, and the command that opens it again.
@@ -260,10 +284,12 @@ fn exec_pipeline(place: &Place, exec: &Exec) -> anyhow::Result<u8> {
 
 /// The demo's store lives as long as the demo. Its recorder is a process of its own, as a real one would be.
 fn run_demo(place: &Place, view: &View) -> anyhow::Result<u8> {
+    let is_seen = io::stdout().is_terminal() && io::stdin().is_terminal();
+    let config = is_seen.then(|| configured(place, view)).transpose()?;
     let mut demo = demo::Demo::start()?;
     let catalog = demo.catalog()?;
-    if io::stdout().is_terminal() && io::stdin().is_terminal() {
-        show(place, view, catalog, None)?;
+    if let Some(config) = config {
+        show(view, config, catalog, None)?;
         tell("the demo and its store are gone; to record a command of yours: rundown record -- CMD");
         return Ok(0);
     }
@@ -291,9 +317,7 @@ impl Place {
     }
 
     fn time_zone(&self) -> Result<TimeZone> {
-        let Some(name) = &self.timezone else { return Ok(local_time_zone()) };
-        TimeZone::get(name)
-            .map_err(|_| Error::Usage(format!("no time zone is called `{name}`; try one like Europe/Berlin, or UTC")))
+        time_zone(self.timezone.as_deref())
     }
 
     const fn colour_forced(&self) -> bool {
@@ -351,6 +375,13 @@ impl View {
 /// A path from the environment.
 fn set(name: &str) -> Option<PathBuf> {
     std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+/// The zone of this name, or the user's.
+fn time_zone(name: Option<&str>) -> Result<TimeZone> {
+    let Some(name) = name else { return Ok(local_time_zone()) };
+    TimeZone::get(name)
+        .map_err(|_| Error::Usage(format!("no time zone is called `{name}`; try one like Europe/Berlin, or UTC")))
 }
 
 /// The user's zone. Where no variable names one it is read from the system's file: to find out what that is called, as

@@ -293,17 +293,10 @@ fn check_keys(table: &DeTable<'_>, known: &[&str]) -> Read<()> {
 
 /// The name that was probably meant, or all that there are.
 fn suggestion<'a>(wrong: &str, known: impl Iterator<Item = &'a str> + Clone, all: &str) -> String {
-    let nearest = known.clone().map(|name| (strsim::osa_distance(wrong, name), name)).min();
-    match nearest {
-        Some((distance, name)) if is_near(distance, name) => format!("did you mean `{name}`?"),
-        _ => format!("{all} {}", known.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")),
+    match words::nearest(wrong, known.clone()) {
+        Some(name) => format!("did you mean `{name}`?"),
+        None => format!("{all} {}", known.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")),
     }
-}
-
-/// A slip of the fingers, and more kept than changed.
-fn is_near(distance: usize, name: &str) -> bool {
-    let chars = name.chars().count();
-    distance < chars && distance <= 2.max(chars / 3)
 }
 
 /// Every job after those that it needs; where there is a choice, in the order of the file.

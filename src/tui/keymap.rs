@@ -1,61 +1,16 @@
-//! The keys: one table of context, keys, action and label, from which the help and the hint bar are made too.
+//! The keys: one table of context, keys, action and label, from which the help, the hints and the README's table are made too.
 //!
-//! Invariant (tested): every key name can be read, no context binds a key twice, every action has a binding and a label. An
-//! action has a name of its own ([`Action::name`]) by which a configuration can give it other keys.
+//! Invariant (tested): every key name can be read, no context binds a key twice nor the beginning of another, every action has a
+//! binding and a label. An action has a name of its own ([`Action::name`]) by which a configuration gives it other keys; what
+//! holds then is the [`Keymap`].
 
-use std::collections::HashMap;
+mod key;
+mod map;
+mod remap;
 
-use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
-use tui_input::InputRequest;
-use tui_input::backend::crossterm::to_input_request;
-
-/// A key with its modifiers, in one spelling: a letter's case carries its shift.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct Key(KeyCode, KeyModifiers);
-
-impl Key {
-    fn new(code: KeyCode, modifiers: KeyModifiers) -> Self {
-        match code {
-            KeyCode::Char(c) if modifiers.contains(KeyModifiers::CONTROL) => {
-                Self(KeyCode::Char(c.to_ascii_lowercase()), modifiers - KeyModifiers::SHIFT)
-            }
-            KeyCode::Char(c) if modifiers.contains(KeyModifiers::SHIFT) => {
-                Self(KeyCode::Char(c.to_ascii_uppercase()), modifiers - KeyModifiers::SHIFT)
-            }
-            KeyCode::Tab if modifiers.contains(KeyModifiers::SHIFT) => Self(KeyCode::BackTab, KeyModifiers::NONE),
-            KeyCode::Char(_) => Self(code, modifiers),
-            _ => Self(code, modifiers - KeyModifiers::SHIFT),
-        }
-    }
-
-    /// The key of a terminal event; `None` for the release of one.
-    #[must_use]
-    pub fn from_event(event: &KeyEvent) -> Option<Self> {
-        (event.kind != KeyEventKind::Release).then(|| Self::new(event.code, event.modifiers))
-    }
-
-    /// Reads a name as the table writes it: `G`, `?`, `Ctrl-d`, `PageDown`, `Shift-Tab`; `None` when it is no key.
-    #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
-        let mut chars = name.chars();
-        if let (Some(c), None) = (chars.next(), chars.next()) {
-            return Some(Self::new(KeyCode::Char(c), KeyModifiers::NONE));
-        }
-        let combination = crokey::parse(name).ok()?;
-        match combination.codes {
-            crokey::OneToThree::One(code) => Some(Self::new(code, combination.modifiers)),
-            _ => None,
-        }
-    }
-}
-
-impl Key {
-    /// What it does to a line that is being typed.
-    #[must_use]
-    pub fn input_request(self) -> Option<InputRequest> {
-        to_input_request(&Event::Key(KeyEvent::new(self.0, self.1)))
-    }
-}
+pub use key::{Key, Keys};
+pub use map::{Bound, HelpLine, Hint, Keymap, Meaning};
+pub use remap::{Fault, Wish};
 
 /// Where a key has its meaning. A pane's own bindings come before those of [`Context::Everywhere`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -82,6 +37,41 @@ impl Context {
     /// Those with bindings of their own, in the order of the help.
     pub const ALL: [Self; 7] =
         [Self::Everywhere, Self::Log, Self::Tree, Self::Runs, Self::RunsFilter, Self::Prompt, Self::Help];
+
+    /// Its name in a configuration.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Everywhere => "everywhere",
+            Self::Runs => "runs",
+            Self::RunsFilter => "runs-filter",
+            Self::Tree => "tree",
+            Self::Log => "log",
+            Self::Prompt => "prompt",
+            Self::Help => "help",
+            Self::Waiting => "waiting",
+        }
+    }
+
+    /// Whether keys that are not bound are typed.
+    #[must_use]
+    pub const fn types(self) -> bool {
+        matches!(self, Self::Prompt | Self::RunsFilter)
+    }
+
+    /// Where a key's meaning is looked for, in this order. What the tree has no meaning for is meant for the log beside it.
+    #[must_use]
+    pub const fn reach(self) -> &'static [Self] {
+        match self {
+            Self::Prompt => &[Self::Prompt],
+            Self::RunsFilter => &[Self::RunsFilter],
+            Self::Tree => &[Self::Tree, Self::Everywhere, Self::Log],
+            Self::Log => &[Self::Log, Self::Everywhere],
+            Self::Runs => &[Self::Runs, Self::Everywhere],
+            Self::Help => &[Self::Help, Self::Everywhere],
+            Self::Everywhere | Self::Waiting => &[Self::Everywhere],
+        }
+    }
 
     /// The heading in the help.
     #[must_use]
@@ -164,6 +154,8 @@ actions! {
     OpenAll = "open-all",
     /// Fold all parts.
     CloseAll = "fold-all",
+    /// Show or hide the likeliest cause.
+    Cause = "cause",
     /// The next command, whatever its job.
     NextCommand = "next-command",
     /// The command before.
@@ -265,16 +257,17 @@ actions! {
 }
 
 /// A row of the table.
+#[derive(PartialEq, Eq, Debug)]
 pub struct Binding {
     /// Where it holds.
     pub context: Context,
-    /// The keys, by name; the hint bar shows the first.
+    /// The keys, by name, several of one press after the other with blanks between: `z a`. Hints show the first.
     pub keys: &'static [&'static str],
     /// What they do.
     pub action: Action,
     /// What they do, in the words of the help.
     pub label: &'static str,
-    /// What they do, in a word for the hint bar; empty where they are not worth its space. Neighbours may share one.
+    /// What they do, in a word for hints; empty where they are not worth the space. Neighbours may share one.
     pub hint: &'static str,
 }
 
@@ -298,19 +291,20 @@ pub static BINDINGS: &[Binding] = {
         bind(Log, &["/"], A::Search, "search; n goes on, in the whole log", "search"),
         bind(Log, &["n"], A::NextMatch, "the next row that matches", ""),
         bind(Log, &["N"], A::PreviousMatch, "the matching row before", ""),
-        bind(Log, &["&"], A::Filter, "only rows that match; after a !, only the others", "filter"),
+        bind(Log, &["&"], A::Filter, "only rows that match; after a !, only the others", ""),
         bind(Log, &["+"], A::MoreContext, "more rows around those", ""),
         bind(Log, &["-"], A::LessContext, "fewer rows around those", ""),
         bind(Log, &["e"], A::NextError, "the next row that tells of an error", "error"),
         bind(Log, &["E"], A::PreviousError, "the error row before", ""),
+        bind(Log, &["C"], A::Cause, "why the command failed most likely, or no more", ""),
         bind(Log, &["s"], A::NextGap, "the next row that took long to come", ""),
         bind(Log, &["S"], A::PreviousGap, "the slow row before", ""),
         bind(Log, &["1"], A::OnlyStdout, "standard output only", ""),
         bind(Log, &["2"], A::OnlyStderr, "standard error only", ""),
         bind(Log, &["0"], A::BothStreams, "both streams", ""),
-        bind(Log, &["t"], A::Times, "times: since the start, since the row before, clock", "times"),
+        bind(Log, &["t"], A::Times, "times: since the start, since the row before, clock", ""),
         bind(Log, &["#"], A::Numbers, "row numbers, or none", ""),
-        bind(Log, &["w"], A::Wrap, "wrap long rows, or cut them", "wrap"),
+        bind(Log, &["w"], A::Wrap, "wrap long rows, or cut them", ""),
         bind(Log, &["p"], A::Progress, "all that was overwritten, or its last state", ""),
         bind(Log, &[":"], A::Goto, "go to a row, a time (12:34:56, +90s), a share (50%)", ""),
         bind(Log, &["m"], A::Mark, "mark the row, by a letter", ""),
@@ -346,22 +340,27 @@ pub static BINDINGS: &[Binding] = {
         bind(RunsFilter, &["Shift-Tab"], A::PreviousPane, "the pane before", ""),
         bind(RunsFilter, &["Esc"], A::Back, "all runs again; then back to the run", "back"),
         bind(RunsFilter, &["Ctrl-c"], A::Quit, "leave", ""),
-        bind(Everywhere, &["j", "Down"], A::Down, "down; in the log, scroll", "move"),
-        bind(Everywhere, &["k", "Up"], A::Up, "up", "move"),
+        bind(Everywhere, &["j", "Down"], A::Down, "down; in the log, scroll", ""),
+        bind(Everywhere, &["k", "Up"], A::Up, "up", ""),
         bind(Everywhere, &["Ctrl-d"], A::HalfDown, "half a page down", ""),
         bind(Everywhere, &["Ctrl-u"], A::HalfUp, "half a page up", ""),
         bind(Everywhere, &["PageDown"], A::PageDown, "a page down", ""),
         bind(Everywhere, &["PageUp", "b"], A::PageUp, "a page up", ""),
         bind(Everywhere, &["g", "Home"], A::Top, "to the first row", ""),
         bind(Everywhere, &["G", "End"], A::Bottom, "to the last row; in the log, follow", ""),
-        bind(Everywhere, &["]"], A::NextCommand, "the next command", "command"),
-        bind(Everywhere, &["["], A::PreviousCommand, "the command before", "command"),
+        bind(Everywhere, &["]"], A::NextCommand, "the next command", ""),
+        bind(Everywhere, &["["], A::PreviousCommand, "the command before", ""),
         bind(Everywhere, &["}"], A::NextFailed, "the next failed command", "failed"),
         bind(Everywhere, &["{"], A::PreviousFailed, "the failed command before", "failed"),
         bind(Everywhere, &["Tab"], A::NextPane, "the next pane", "pane"),
         bind(Everywhere, &["Shift-Tab"], A::PreviousPane, "the pane before", ""),
         bind(Everywhere, &["Esc"], A::Back, "a step back; never leaves", ""),
-        bind(Everywhere, &["z"], A::Zoom, "this pane on the whole screen, and back", "zoom"),
+        bind(Everywhere, &["z a"], A::ToggleHere, "fold or open the group, or the command in a scroll", ""),
+        bind(Everywhere, &["z o"], A::OpenHere, "open it", ""),
+        bind(Everywhere, &["z c"], A::CloseHere, "fold it", ""),
+        bind(Everywhere, &["z R"], A::OpenAll, "open all that is folded", ""),
+        bind(Everywhere, &["z M"], A::CloseAll, "fold all: commands of a scroll, groups in logs", ""),
+        bind(Everywhere, &["Z", "z z"], A::Zoom, "this pane on the whole screen, and back", "zoom"),
         bind(Everywhere, &["r"], A::Runs, "find a run: typing filters the list of runs", "runs"),
         bind(Everywhere, &["("], A::OlderRun, "the older run", ""),
         bind(Everywhere, &[")"], A::NewerRun, "the newer run", ""),
@@ -383,78 +382,20 @@ pub static BINDINGS: &[Binding] = {
     ]
 };
 
-/// The table, ready to be looked up.
-pub struct Keymap {
-    actions: HashMap<(Context, Key), Action>,
-}
-
-impl Keymap {
-    /// The default keys.
-    #[must_use]
-    pub fn new() -> Self {
-        let pairs = BINDINGS.iter().flat_map(|binding| {
-            let keys = binding.keys.iter().filter_map(|name| Key::parse(name));
-            keys.map(|key| ((binding.context, key), binding.action))
-        });
-        Self { actions: pairs.collect() }
-    }
-
-    /// What a key does in a context. What the tree has no meaning for is meant for the log beside it.
-    #[must_use]
-    pub fn action(&self, context: Context, key: Key) -> Option<Action> {
-        let contexts: &[Context] = match context {
-            Context::Prompt => &[Context::Prompt],
-            Context::RunsFilter => &[Context::RunsFilter],
-            Context::Tree => &[Context::Tree, Context::Everywhere, Context::Log],
-            context => &[context, Context::Everywhere],
-        };
-        contexts.iter().find_map(|context| self.actions.get(&(*context, key))).copied()
-    }
-}
-
-impl Default for Keymap {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-/// What the hint bar shows in a context: its own bindings first, then those that hold everywhere. Neighbours with the same
-/// hint are one.
+/// The table in Markdown, with the names by which a configuration calls contexts and actions.
 #[must_use]
-pub fn hints(context: Context) -> Vec<&'static [Binding]> {
-    let groups = BINDINGS.chunk_by(|a, b| a.context == b.context && a.hint == b.hint);
-    let hinted: Vec<_> = groups.filter(|group| group.first().is_some_and(|b| !b.hint.is_empty())).collect();
-    let of = |wanted: Context| {
-        hinted.iter().copied().filter(move |group| group.first().is_some_and(|b| b.context == wanted))
-    };
-    let has_use = |group: &&[Binding]| match context {
-        Context::Help => false,
-        Context::Waiting => group.iter().any(|b| matches!(b.action, Action::Quit | Action::Help)),
-        _ => true,
-    };
-    of(context).chain(of(Context::Everywhere).filter(has_use)).collect()
-}
-
-/// A line of the help.
-#[derive(Clone, Copy)]
-pub enum HelpLine {
-    /// Between two contexts.
-    Blank,
-    /// The name of a context.
-    Heading(&'static str),
-    /// Keys and what they do.
-    Keys(&'static Binding),
-}
-
-/// The whole table as lines.
-#[must_use]
-pub fn help_lines() -> Vec<HelpLine> {
-    let section = |context: Context| {
-        let bindings = BINDINGS.iter().filter(move |binding| binding.context == context);
-        let head = [HelpLine::Blank, HelpLine::Heading(context.title())];
-        head.into_iter().chain(bindings.map(HelpLine::Keys))
-    };
-    Context::ALL.into_iter().flat_map(section).skip(1).collect()
+pub fn markdown() -> String {
+    let code = |text: &str| format!("`{}`", text.replace('|', "\\|"));
+    let mut lines = vec!["| key | does | name |".to_owned(), "|---|---|---|".to_owned()];
+    for context in Context::ALL {
+        lines.push(format!("| | **{}** | `[keys.{}]` |", context.title(), context.name()));
+        for binding in BINDINGS.iter().filter(|binding| binding.context == context) {
+            let keys: Vec<String> = binding.keys.iter().map(|key| code(key)).collect();
+            let label = binding.label.replace('|', "\\|");
+            lines.push(format!("| {} | {label} | `{}` |", keys.join(", "), binding.action.name()));
+        }
+    }
+    lines.join("\n") + "\n"
 }
 
 #[cfg(test)]
@@ -463,20 +404,22 @@ mod tests {
     use std::collections::HashSet;
 
     #[test]
-    fn every_key_name_can_be_read() {
+    fn every_key_of_the_table_is_named_as_it_is_shown() {
         for name in BINDINGS.iter().flat_map(|binding| binding.keys) {
-            assert!(Key::parse(name).is_some(), "{name}");
+            assert_eq!(Keys::parse(name).map(|keys| keys.to_string()).as_deref(), Ok(*name));
         }
-        assert_eq!(Key::parse("no such key"), None);
-        assert_eq!(Key::parse(""), None);
     }
 
     #[test]
-    fn no_context_binds_a_key_twice() {
-        let mut seen = HashSet::new();
-        for binding in BINDINGS {
-            for name in binding.keys {
-                assert!(seen.insert((binding.context, Key::parse(name))), "{name} in {:?}", binding.context);
+    fn no_context_binds_a_key_twice_nor_the_beginning_of_another() {
+        for context in Context::ALL {
+            let bindings = BINDINGS.iter().filter(|binding| binding.context == context);
+            let names: Vec<&str> = bindings.flat_map(|binding| binding.keys).copied().collect();
+            let keys: Vec<Keys> = names.iter().map(|name| Keys::parse(name).unwrap()).collect();
+            for (index, one) in keys.iter().enumerate() {
+                for other in &keys[index + 1..] {
+                    assert!(!one.meets(other), "{one} and {other} in {context:?}");
+                }
             }
         }
     }
@@ -491,33 +434,19 @@ mod tests {
     }
 
     #[test]
-    fn a_terminal_may_spell_a_key_in_several_ways() {
-        let event = |code, modifiers| Key::from_event(&KeyEvent::new(code, modifiers));
-        let (none, shift, control) = (KeyModifiers::NONE, KeyModifiers::SHIFT, KeyModifiers::CONTROL);
-        for (name, code, modifiers) in [
-            ("G", KeyCode::Char('G'), none),
-            ("G", KeyCode::Char('G'), shift),
-            ("G", KeyCode::Char('g'), shift),
-            ("?", KeyCode::Char('?'), shift),
-            ("Ctrl-d", KeyCode::Char('d'), control),
-            ("Ctrl-d", KeyCode::Char('D'), control | shift),
-            ("Shift-Tab", KeyCode::BackTab, shift),
-            ("Shift-Tab", KeyCode::Tab, shift),
-            ("Space", KeyCode::Char(' '), none),
-            ("PageDown", KeyCode::PageDown, none),
-        ] {
-            assert_eq!(event(code, modifiers), Key::parse(name), "{name}");
+    fn a_context_binds_an_action_once_so_that_its_name_is_enough() {
+        let mut seen = HashSet::new();
+        for binding in BINDINGS {
+            assert!(seen.insert((binding.context, binding.action)), "{:?} in {:?}", binding.action, binding.context);
         }
     }
 
     #[test]
-    fn a_pane_s_own_binding_comes_before_the_general_one() {
-        let keymap = Keymap::new();
-        let space = Key::parse("Space").unwrap();
-        assert_eq!(keymap.action(Context::Tree, space), Some(Action::ToggleFold));
-        assert_eq!(keymap.action(Context::Log, space), Some(Action::PageDown));
-        assert_eq!(keymap.action(Context::Runs, space), None);
-        assert_eq!(keymap.action(Context::Help, Key::parse("q").unwrap()), Some(Action::Back));
-        assert_eq!(keymap.action(Context::Help, Key::parse("Ctrl-c").unwrap()), Some(Action::Quit));
+    fn where_keys_are_typed_no_binding_takes_one_of_them() {
+        for binding in BINDINGS.iter().filter(|binding| binding.context.types()) {
+            for name in binding.keys {
+                assert!(Key::parse(name).is_some_and(|key| !key.types()), "{name}");
+            }
+        }
     }
 }

@@ -14,6 +14,8 @@
 
 use ratatui::layout::Rect;
 
+use crate::tui::keymap::Context;
+
 /// From here on the runs have a pane of their own.
 const THREE_PANES: u16 = 100;
 /// From here on the tree stands beside the log.
@@ -28,6 +30,18 @@ pub enum Pane {
     Tree,
     /// The log of the selected command.
     Log,
+}
+
+impl Pane {
+    /// What keys mean in it.
+    #[must_use]
+    pub const fn context(self) -> Context {
+        match self {
+            Self::Runs => Context::Runs,
+            Self::Tree => Context::Tree,
+            Self::Log => Context::Log,
+        }
+    }
 }
 
 /// A pane on the screen.
@@ -110,19 +124,54 @@ pub struct LogParts {
     pub facts: Rect,
     /// What is odd.
     pub notes: Rect,
+    /// Why the command failed most likely.
+    pub card: Rect,
     /// The log.
     pub rows: Rect,
 }
 
-/// Divides the body of the log's pane; a very low one has rows only. Beside rows, notes never take more than half.
+/// What the log's pane holds beside rows.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Above {
+    /// Lines of notes.
+    pub notes: usize,
+    /// Rows on the card, if it is open.
+    pub card_rows: Option<usize>,
+    /// There are no rows of a log.
+    pub has_no_rows: bool,
+}
+
+/// Divides the body of the log's pane; a very low one has rows only. Beside rows, notes never take more than half, and the card
+/// leaves some of them where there is room; it tells all that the line of facts does.
 #[must_use]
-pub fn log_parts(body: Rect, notes: usize, has_rows: bool) -> LogParts {
-    let facts = u16::from(body.height >= 4);
-    let below = body.height - facts;
-    let most = if has_rows { below / 2 } else { below.saturating_sub(1) };
-    let notes = u16::try_from(notes).unwrap_or(u16::MAX).min(if facts > 0 { most } else { 0 });
+pub fn log_parts(body: Rect, above: Above) -> LogParts {
+    let card = above.card_rows.filter(|_| body.height >= 4).map_or(0, |rows| card_height(body.height, rows));
+    let facts = u16::from(body.height >= 4 && card == 0);
+    let below = body.height - facts - card;
+    let most = if above.has_no_rows { below.saturating_sub(1) } else { below / 2 };
+    let notes = u16::try_from(above.notes).unwrap_or(u16::MAX).min(if facts > 0 { most } else { 0 });
     let at = |y: u16, height: u16| Rect { y: body.y + y, height, ..body };
-    LogParts { facts: at(0, facts), notes: at(facts, notes), rows: at(facts + notes, below - notes) }
+    LogParts {
+        facts: at(0, facts),
+        notes: at(facts, notes),
+        card: at(facts + notes, card),
+        rows: at(facts + notes + card, below - notes),
+    }
+}
+
+/// From how many lines on a card has a frame, and beside its rows the command.
+pub const FRAMED_CARD: u16 = 9;
+
+/// The lines of a framed card beside its rows: the frame, the command, how it ended.
+pub const CARD_LINES: u16 = 4;
+
+/// How high a card with so many rows is in a pane of this height.
+fn card_height(pane: u16, rows: usize) -> u16 {
+    let kept = if pane >= 14 { (pane / 4).min(8) } else { 0 };
+    let rows = u16::try_from(rows).unwrap_or(u16::MAX);
+    let most = pane - kept;
+    let lines = if most >= FRAMED_CARD { CARD_LINES } else { 1 };
+    rows.saturating_add(lines).min(most)
 }
 
 /// The box of the help, with its frame.

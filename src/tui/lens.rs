@@ -52,6 +52,20 @@ impl Times {
         }
     }
 
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::None, Self::Relative, Self::Delta, Self::Wall];
+
+    /// Its name in a configuration: what `--timestamps` calls it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Relative => "relative",
+            Self::Delta => "delta",
+            Self::Wall => "time",
+        }
+    }
+
     /// What it is called.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

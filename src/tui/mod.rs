@@ -44,10 +44,16 @@ pub mod widget;
 mod worker;
 
 use jiff::tz::TimeZone;
+use ratatui::layout::Rect;
 
 use crate::catalog::{Catalog, RunFilter, RunSpec};
 use crate::error::Result;
 use crate::join::RunHead;
+
+use keymap::Keymap;
+use lens::{Lens, Times};
+use model::Model;
+use theme::{Look, Theme};
 
 /// What the caller decides about the screen.
 #[derive(Clone, Debug)]
@@ -62,6 +68,50 @@ pub struct Options {
     pub filter: RunFilter,
     /// Where the first log opens: `start`, `end`, or what [`prompt::parse_goto`] reads.
     pub at: Option<String>,
+    /// What the user is used to.
+    pub settings: Settings,
+}
+
+/// What a user may set once for all runs.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Settings {
+    /// What keys do.
+    pub keymap: Keymap,
+    /// The colours, where there are any.
+    pub look: Look,
+    /// The mouse is ours at first.
+    pub mouse: bool,
+    /// The time in front of each row at first.
+    pub times: Times,
+    /// Long rows go on in the next line at first.
+    pub wrap: bool,
+    /// Rows have their numbers at first.
+    pub numbers: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            keymap: Keymap::new(),
+            look: Look::default(),
+            mouse: true,
+            times: Times::default(),
+            wrap: false,
+            numbers: false,
+        }
+    }
+}
+
+impl Options {
+    /// The screen before anything is known.
+    fn model(&self, screen: Rect) -> Model {
+        let Settings { keymap, look, mouse, times, wrap, numbers } = self.settings.clone();
+        let theme = Theme::of(&look, self.colour, self.ascii);
+        let mut model = Model::new(screen, theme, self.time_zone.clone());
+        (model.keymap, model.mouse, model.open_at) = (keymap, mouse, self.at.clone());
+        model.lens = Lens { wrap, times, numbers, ..Lens::default() };
+        model
+    }
 }
 
 /// Where the user was when they left.

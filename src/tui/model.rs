@@ -9,7 +9,7 @@ mod runs;
 mod tree;
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 use jiff::tz::TimeZone;
@@ -18,18 +18,19 @@ use ratatui::layout::Rect;
 use crate::join::{Place, RunNode};
 use crate::log::Row;
 use crate::model::{Phase, RunId};
+use crate::search::Cause;
 use crate::time::Time;
-use crate::tui::keymap::{Context, Keymap};
-use crate::tui::layout::{Layout, Pane, log_parts, runs_parts};
+use crate::tui::keymap::{Action, Context, Key, Keymap};
+use crate::tui::layout::{Above, Layout, LogParts, Pane, help_box, log_parts, runs_parts};
 use crate::tui::lens::{Lens, slow_ms};
 use crate::tui::msg::Watching;
 use crate::tui::prompt::{Past, Prompt, Span};
 use crate::tui::theme::Theme;
 use crate::tui::wait::Waiting;
-use crate::tui::widget::{Columns, lines_of};
+use crate::tui::widget::{Columns, HelpRow, help_rows, lines_of};
 use crate::words;
 
-pub use log::{Aim, Log, LogKey, Mark, Request};
+pub use log::{Aim, Card, Log, LogKey, Mark, Request};
 pub use runs::{Runs, Sift};
 pub use tree::{Item, Tree, telling_place, telling_sh};
 
@@ -45,6 +46,8 @@ pub struct Model {
     pub time_zone: TimeZone,
     /// What keys do.
     pub keymap: Keymap,
+    /// Keys that mean something once more follow.
+    pub pressed: Vec<Key>,
     /// The pane that keys go to.
     pub focus: Pane,
     /// The pane that had the focus before the list of runs.
@@ -103,6 +106,7 @@ impl Model {
             theme,
             time_zone,
             keymap: Keymap::new(),
+            pressed: Vec::new(),
             focus: Pane::Log,
             behind: Pane::Log,
             zoom: false,
@@ -139,7 +143,20 @@ impl Model {
     #[must_use]
     pub fn log_height(&self) -> usize {
         let body = self.layout().body(Pane::Log).unwrap_or(self.screen);
-        usize::from(log_parts(body, self.notes(body.width).len(), true).rows.height).max(1)
+        usize::from(self.log_parts(body, false).rows.height).max(1)
+    }
+
+    /// The parts of the log's pane.
+    #[must_use]
+    pub fn log_parts(&self, body: Rect, has_no_rows: bool) -> LogParts {
+        let card_rows = self.card().map(|cause| cause.rows.len());
+        log_parts(body, Above { notes: self.notes(body.width).len(), card_rows, has_no_rows })
+    }
+
+    /// Why the command failed most likely, while that is shown.
+    #[must_use]
+    pub fn card(&self) -> Option<&Cause> {
+        self.log.card.as_ref().filter(|card| card.is_open).map(|card| &*card.cause)
     }
 
     /// The columns of the log's pane.
@@ -159,7 +176,11 @@ impl Model {
         let is_flat = self.lens.is_flat();
         let width = self.lens.wrap.then(|| self.log_columns().text);
         let (progress, is_broken_off) = (self.lens.sieve.progress, self.log.is_broken_off);
-        move |row| if is_flat { 1 } else { lines_of(row, width, progress, is_broken_off) }
+        let heads: HashSet<u64> = self.log.known.heads.iter().map(|(at, _)| *at).collect();
+        move |row| {
+            let is_head = is_flat || heads.contains(&row.offset);
+            if is_head { 1 } else { lines_of(row, width, progress, is_broken_off) }
+        }
     }
 
     /// The row of the log that keys are about: the one that was looked for if it is on screen, else the first on screen.
@@ -196,8 +217,7 @@ impl Model {
             (None, Pane::Runs) if self.is_typing_runs() => Context::RunsFilter,
             (None, Pane::Runs) => Context::Runs,
             (None, _) if self.nothing_yet().is_some() => Context::Waiting,
-            (None, Pane::Tree) => Context::Tree,
-            (None, Pane::Log) => Context::Log,
+            (None, pane) => pane.context(),
         }
     }
 
@@ -209,6 +229,25 @@ impl Model {
     #[must_use]
     pub fn runs_parts(&self, body: Rect) -> (Rect, Rect) {
         runs_parts(body, self.runs.sift.is_some())
+    }
+
+    /// The first key that does something here, as the screen names it.
+    #[must_use]
+    pub fn key_of(&self, action: Action) -> Option<String> {
+        self.keymap.keys_of(self.context(), action).map(|keys| self.theme.signs.keys(keys))
+    }
+
+    /// Says which key helps on, if there is one: `no such mark: m sets one`.
+    #[must_use]
+    pub fn pointing(&self, what: &str, action: Action, does: &str) -> String {
+        self.key_of(action).map_or_else(|| what.to_owned(), |key| format!("{what}: {key} {does}"))
+    }
+
+    /// The rows of the help, if it is open.
+    #[must_use]
+    pub fn help_rows(&self) -> Vec<HelpRow> {
+        let lines = self.help.map(|_| self.keymap.help_lines(self.focus.context())).unwrap_or_default();
+        help_rows(&lines, help_box(self.screen).width, self.theme.signs)
     }
 
     /// What is waited for, while there is nothing else to show.

@@ -78,6 +78,15 @@ impl Spot {
         }
     }
 
+    /// Where it lies in its log; a heading at its start.
+    #[must_use]
+    pub const fn offset(self) -> u64 {
+        match self {
+            Self::Heading(_) => 0,
+            Self::Row(_, offset) => offset,
+        }
+    }
+
     /// The number of its section, from 0.
     #[must_use]
     pub const fn section(self) -> usize {
@@ -127,11 +136,7 @@ impl Source {
             Self::Log(log, tail) => Some((log.clone(), *tail, address)),
             Self::Scroll(_) => {
                 let section = self.section(address)?;
-                let offset = match Spot::of(address) {
-                    Spot::Heading(_) => 0,
-                    Spot::Row(_, offset) => offset,
-                };
-                Some((section.log.clone()?, section.tail, offset))
+                Some((section.log.clone()?, section.tail, Spot::of(address).offset()))
             }
         }
     }

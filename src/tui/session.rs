@@ -22,7 +22,6 @@ use super::model::Model;
 use super::msg::{Effect, Msg, Work};
 use super::outside::{self, Errand};
 use super::term::{self, Screen};
-use super::theme::Theme;
 use super::update::{start, update};
 use super::view::view;
 use super::watch::{self, Order};
@@ -47,9 +46,7 @@ const PARTING: Duration = Duration::from_millis(300);
 pub(super) fn run(catalog: Catalog, open: Option<RunSpec>, options: Options) -> Result<Left> {
     let screen = Screen::take()?;
     let (width, height) = screen.size()?;
-    let theme = Theme::new(options.colour, options.ascii);
-    let mut model = Model::new(Rect::new(0, 0, width, height), theme, options.time_zone);
-    model.open_at = options.at;
+    let model = options.model(Rect::new(0, 0, width, height));
     let threads = Threads::start(Desk::new(catalog, open, options.filter))?;
     let mut session = Session {
         model,

@@ -12,7 +12,6 @@ use super::Options;
 use super::keymap::Key;
 use super::model::Model;
 use super::msg::{Effect, Mouse, Msg};
-use super::theme::Theme;
 use super::update::{start, update};
 use super::view::view;
 use super::worker::Desk;
@@ -37,9 +36,7 @@ impl Sim {
     #[must_use]
     pub fn new(catalog: Catalog, open: Option<RunSpec>, options: Options, size: (u16, u16), now: Time) -> Self {
         let Ok(terminal) = Terminal::new(TestBackend::new(size.0, size.1));
-        let theme = Theme::new(options.colour, options.ascii);
-        let mut model = Model::new(Rect::new(0, 0, size.0, size.1), theme, options.time_zone);
-        model.open_at = options.at;
+        let model = options.model(Rect::new(0, 0, size.0, size.1));
         let desk = Desk::new(catalog, open, options.filter);
         let mut sim = Self { model, others: Vec::new(), desk, terminal };
         sim.send(Msg::Tick(now));

@@ -1,41 +1,97 @@
 //! Colours and signs by what they mean, never by what they look like.
 //!
-//! The default uses the terminal's own sixteen colours, so it fits light and dark ones. Without colour the same roles are told
-//! apart by reverse video, bold and underline. Without Unicode every sign has a plain one of the same width.
+//! The default uses the terminal's own sixteen colours, so it fits light and dark ones; other [`Scheme`]s have colours of their own.
+//! Without colour the same roles are told apart by reverse video, bold and underline. Without Unicode every sign has a plain one of
+//! the same width.
+
+mod scheme;
+mod style;
 
 use ratatui::style::{Color, Modifier, Style};
 
 use crate::sanitise;
+use crate::tui::keymap::{Key, Keys};
 use crate::words::Mark;
 
-/// How things look.
-#[derive(Clone, Debug)]
-pub struct Theme {
+pub use scheme::Scheme;
+pub use style::{parse_style, style_text};
+
+/// Declares the roles with the names that a configuration gives them.
+macro_rules! roles {
+    ($($(#[$doc:meta])* $role:ident = $name:literal),* $(,)?) => {
+        /// How things look.
+        #[derive(Clone, Debug)]
+        pub struct Theme {
+            $($(#[$doc])* pub $role: Style,)*
+            /// The signs.
+            pub signs: &'static Signs,
+            colour: bool,
+        }
+
+        impl Theme {
+            /// The names of the roles in a configuration.
+            pub const ROLES: &[&str] = &[$($name),*];
+
+            /// The look of a role, by its name.
+            #[must_use]
+            pub fn role(&self, name: &str) -> Option<Style> {
+                match name { $($name => Some(self.$role),)* _ => None }
+            }
+
+            fn role_mut(&mut self, name: &str) -> Option<&mut Style> {
+                match name { $($name => Some(&mut self.$role),)* _ => None }
+            }
+
+            /// Nothing stands out.
+            const fn plain(signs: &'static Signs, colour: bool) -> Self {
+                Self { $($role: Style::new(),)* signs, colour }
+            }
+        }
+    };
+}
+
+roles! {
+    /// The whole screen, beneath everything else.
+    base = "base",
     /// Passed.
-    pub ok: Style,
+    ok = "ok",
     /// Failed.
-    pub bad: Style,
+    bad = "bad",
     /// Running.
-    pub active: Style,
+    active = "active",
     /// Asks for attention: interrupted, unknown, a fault.
-    pub warn: Style,
+    warn = "warn",
     /// What is there when one looks for it.
-    pub muted: Style,
+    muted = "muted",
     /// Names of keys, and the lines around what has the focus.
-    pub accent: Style,
+    accent = "accent",
     /// The heading of what has the focus.
-    pub focus: Style,
+    focus = "focus",
     /// Rows of standard error that bring no colour of their own.
-    pub stderr: Style,
+    stderr = "stderr",
     /// What was searched for.
-    pub found: Style,
+    found = "match",
     /// The selected row of the pane with the focus.
-    pub selection: Style,
+    selection = "selection",
     /// Headings.
-    pub strong: Style,
-    /// The signs.
-    pub signs: &'static Signs,
-    colour: bool,
+    strong = "strong",
+    /// The heading of a command among others.
+    heading = "heading",
+    /// The heading of a group of rows.
+    group = "group",
+    /// The frame around the likeliest cause.
+    card = "card",
+    /// How large a share is.
+    bar = "bar",
+}
+
+/// What a user wants things to look like.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Look {
+    /// Whose colours.
+    pub scheme: Scheme,
+    /// Roles that look otherwise, by their names.
+    pub roles: Vec<(&'static str, Style)>,
 }
 
 /// The signs that frame and mark, each one column wide.
@@ -115,18 +171,30 @@ impl Signs {
         format!("{bar:<width$}", width = usize::from(columns))
     }
 
-    /// The name of a key for the screen.
+    /// The names of keys for the screen.
     #[must_use]
-    pub fn key(&self, name: &'static str) -> &'static str {
-        match (name, self.ascii) {
+    pub fn keys(&self, keys: &Keys) -> String {
+        keys.as_slice().iter().map(|key| self.key(*key)).collect::<Vec<_>>().join(" ")
+    }
+
+    fn key(&self, key: Key) -> String {
+        let name = key.to_string();
+        let short = match (&*name, self.ascii) {
             ("Down", false) => "↓",
             ("Up", false) => "↑",
             ("Left", false) => "←",
             ("Right", false) => "→",
             ("PageDown", _) => "PgDn",
             ("PageUp", _) => "PgUp",
-            _ => name,
-        }
+            _ => return name,
+        };
+        short.to_owned()
+    }
+
+    /// The sign of more and less.
+    #[must_use]
+    pub const fn around(&self) -> &'static str {
+        if self.ascii { "+-" } else { "±" }
     }
 }
 
@@ -134,53 +202,29 @@ impl Theme {
     /// The default look, with or without colour and Unicode.
     #[must_use]
     pub fn new(colour: bool, ascii: bool) -> Self {
+        Self::of(&Look::default(), colour, ascii)
+    }
+
+    /// A look, with or without Unicode; without colour it is the monochrome one, whatever was wanted.
+    #[must_use]
+    pub fn of(look: &Look, colour: bool, ascii: bool) -> Self {
         let signs = if ascii { &ASCII } else { &UNICODE };
-        if colour { Self::colourful(signs) } else { Self::monochrome(signs) }
+        if !colour {
+            return Scheme::Monochrome.theme(signs);
+        }
+        let mut theme = look.scheme.theme(signs);
+        for (name, style) in &look.roles {
+            if let Some(role) = theme.role_mut(name) {
+                *role = *style;
+            }
+        }
+        theme
     }
 
     /// Whether it has colours at all.
     #[must_use]
     pub const fn has_colour(&self) -> bool {
         self.colour
-    }
-
-    const fn colourful(signs: &'static Signs) -> Self {
-        let plain = Style::new();
-        Self {
-            ok: plain.fg(Color::Green),
-            bad: plain.fg(Color::Red),
-            active: plain.fg(Color::Cyan),
-            warn: plain.fg(Color::Yellow),
-            muted: plain.add_modifier(Modifier::DIM),
-            accent: plain.fg(Color::Blue).add_modifier(Modifier::BOLD),
-            focus: plain.fg(Color::Blue).add_modifier(Modifier::BOLD),
-            stderr: plain.fg(Color::Magenta),
-            found: plain.fg(Color::Black).bg(Color::Yellow),
-            selection: plain.add_modifier(Modifier::REVERSED),
-            strong: plain.add_modifier(Modifier::BOLD),
-            signs,
-            colour: true,
-        }
-    }
-
-    const fn monochrome(signs: &'static Signs) -> Self {
-        let plain = Style::new();
-        let bold = plain.add_modifier(Modifier::BOLD);
-        Self {
-            ok: plain,
-            bad: bold,
-            active: bold,
-            warn: bold,
-            muted: plain.add_modifier(Modifier::DIM),
-            accent: bold,
-            focus: bold.add_modifier(Modifier::REVERSED),
-            stderr: plain,
-            found: plain.add_modifier(Modifier::REVERSED),
-            selection: plain.add_modifier(Modifier::REVERSED),
-            strong: bold,
-            signs,
-            colour: false,
-        }
     }
 
     /// The look of a state.
@@ -247,6 +291,12 @@ const fn colour(colour: sanitise::Colour) -> Color {
     }
 }
 
+impl From<Scheme> for Look {
+    fn from(scheme: Scheme) -> Self {
+        Self { scheme, roles: Vec::new() }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -255,9 +305,9 @@ mod tests {
     fn without_colour_no_role_and_no_span_has_one() {
         let theme = Theme::new(false, false);
         let span = sanitise::Style { fg: Some(sanitise::Colour::Rgb(1, 2, 3)), bold: true, ..Default::default() };
-        let styles =
-            [theme.ok, theme.bad, theme.active, theme.warn, theme.accent, theme.stderr, theme.span(theme.ok, span)];
-        assert!(styles.iter().all(|style| style.fg.is_none() && style.bg.is_none()));
+        let roles = Theme::ROLES.iter().filter_map(|name| theme.role(name));
+        let mut styles = roles.chain([theme.span(theme.ok, span)]);
+        assert!(styles.all(|style| style.fg.is_none() && style.bg.is_none()));
         assert!(theme.selection.add_modifier.contains(Modifier::REVERSED));
         assert!(theme.span(theme.ok, span).add_modifier.contains(Modifier::BOLD));
     }
@@ -276,8 +326,18 @@ mod tests {
     fn without_unicode_every_sign_is_plain() {
         let signs = Theme::new(true, true).signs;
         let marks = [Mark::Passed, Mark::Failed, Mark::Active, Mark::Queued, Mark::Skipped, Mark::Stopped];
-        let all = [signs.ellipsis, signs.rule, signs.bar, signs.tee, signs.dot, signs.more, signs.key("Down")];
+        let all = [signs.ellipsis, signs.rule, signs.bar, signs.tee, signs.dot, signs.more, signs.around()];
         assert!(all.iter().all(|sign| sign.is_ascii()));
+        assert!(signs.keys(&Keys::parse("Down Left PageUp").unwrap()).is_ascii());
         assert!(marks.iter().all(|mark| signs.mark(*mark).is_ascii()));
+    }
+
+    #[test]
+    fn what_a_user_says_of_a_role_holds_but_for_colours_that_are_not_wanted() {
+        let look = Look { scheme: Scheme::Dark, roles: vec![("bad", Style::new().fg(Color::Rgb(1, 2, 3)))] };
+        assert_eq!(Theme::of(&look, true, false).bad.fg, Some(Color::Rgb(1, 2, 3)));
+        assert_eq!(Theme::of(&look, true, false).ok, Scheme::Dark.theme(&UNICODE).ok);
+        assert_eq!(Theme::of(&look, false, false).bad, Theme::new(false, false).bad);
+        assert!(!Theme::of(&Scheme::Monochrome.into(), true, false).has_colour(), "a log's own colours go with it");
     }
 }

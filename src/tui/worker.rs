@@ -464,7 +464,7 @@ mod tests {
     use crate::file::FilePath;
     use crate::log::{Anchor, Tail};
     use crate::search::Sieve;
-    use crate::tui::msg::Goal;
+    use crate::tui::msg::{Folds, Goal};
 
     fn desk(dir: &Path) -> Desk {
         Desk::new(Catalog::of_path(dir), None, RunFilter::default())
@@ -483,6 +483,7 @@ mod tests {
                 goal: Goal::Rows(Anchor::End),
                 rows: 10,
                 sieve: Sieve::default(),
+                folds: Folds::default(),
                 search: None,
                 is_refresh,
             }),

@@ -101,7 +101,7 @@ impl Session {
             .args(args)
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .envs([("TERM", "xterm-256color"), ("TZ", "UTC"), ("LANG", "C.UTF-8")])
+            .envs([("TERM", "xterm-256color"), ("TZ", "UTC"), ("LANG", "C.UTF-8"), ("XDG_CONFIG_HOME", "/nowhere")])
             .envs(env.iter().copied());
         let child = command.spawn_borrowed(&pts).unwrap();
         let pid = Pid::from_child(&child);

@@ -39,7 +39,7 @@ fn look() {
             path.file_stem().unwrap().to_str().unwrap(),
             cause.rule
         );
-        if std::env::var("BRIEF").is_err() || mark.contains("MISS") || mark.contains("not at") {
+        if std::env::var("BRIEF").is_ok_and(|v| v.is_empty()) || mark.contains("MISS") || mark.contains("not at") {
             for row in &cause.rows {
                 let text: String = text(row).chars().take(110).collect();
                 eprintln!("  {} {text}", if Some(row.offset) == cause.at { ">" } else { " " });

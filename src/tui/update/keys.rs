@@ -1,16 +1,15 @@
 //! What a key does: the keymap names the action, the pane with the focus gives it its meaning.
 
-use super::log::stop_looking;
-use super::scroll::Fold;
+use super::log::{land, stop_looking};
 use super::{moving, outside, runs, scroll, seek, sift, tree};
 use crate::catalog::Beside;
 use crate::cri::Stream;
 use crate::model::Outcome;
 use crate::search::Towards;
-use crate::tui::keymap::{Action, Context, Key};
+use crate::tui::keymap::{Action, Context, Key, Keys, Meaning};
 use crate::tui::layout::{self, Pane};
 use crate::tui::model::Model;
-use crate::tui::msg::Effect;
+use crate::tui::msg::{Effect, Fold};
 use crate::tui::prompt::Kind;
 
 /// How far a move goes.
@@ -43,7 +42,18 @@ impl Move {
 
 /// A key was pressed.
 pub(super) fn press(model: &mut Model, key: Key) -> Vec<Effect> {
-    let action = model.keymap.action(model.context(), key);
+    let mut pressed = std::mem::take(&mut model.pressed);
+    pressed.push(key);
+    let action = match model.keymap.meaning(model.context(), &pressed) {
+        Meaning::Action(action) => Some(action),
+        // As long as one likes: what may follow is on screen.
+        Meaning::Begun => {
+            (model.pressed, model.said) = (pressed, None);
+            return Vec::new();
+        }
+        Meaning::Nothing if pressed.len() > 1 => return nothing(model, pressed),
+        Meaning::Nothing => None,
+    };
     if model.prompt.is_some() {
         return seek::press(model, key, action);
     }
@@ -61,6 +71,19 @@ pub(super) fn press(model: &mut Model, key: Key) -> Vec<Effect> {
     let mut effects = stopped.unwrap_or_default();
     effects.extend(action.map(|action| act(model, action)).unwrap_or_default());
     effects
+}
+
+/// Keys one after the other that mean nothing; the one that steps back was meant to end them, and Ctrl-C leaves.
+fn nothing(model: &mut Model, pressed: Vec<Key>) -> Vec<Effect> {
+    let last = pressed.last().copied();
+    if last == Some(Key::CTRL_C) {
+        return vec![Effect::Quit];
+    }
+    let alone = model.keymap.meaning(model.context(), last.as_slice());
+    if alone != Meaning::Action(Action::Back) {
+        model.said = Some(format!("{} means nothing", model.theme.signs.keys(&Keys::from(pressed))));
+    }
+    Vec::new()
 }
 
 /// A key that finds or shows something in the log gives it the focus.
@@ -104,6 +127,7 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::ToggleHere => in_log(model, |model| scroll::fold(model, Fold::Toggle)),
         Action::OpenHere => in_log(model, |model| scroll::fold(model, Fold::Open)),
         Action::CloseHere => in_log(model, |model| scroll::fold(model, Fold::Close)),
+        Action::Cause => in_log(model, cause),
         Action::OpenAll => in_log(model, |model| scroll::fold_all(model, true)),
         Action::CloseAll => in_log(model, |model| scroll::fold_all(model, false)),
         Action::Follow => moving::follow(model),
@@ -154,6 +178,18 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Page => outside::show(model, Effect::Page),
         Action::Suspend => vec![Effect::Suspend],
         Action::Quit => vec![Effect::Quit],
+    }
+}
+
+/// Opens or closes the card with the likeliest cause; looks for it where nobody has.
+fn cause(model: &mut Model) -> Vec<Effect> {
+    match model.log.card.as_ref().map(|card| card.is_open) {
+        Some(is_open) => {
+            moving::show_card(model, !is_open);
+            Vec::new()
+        }
+        None if model.is_scroll() => seek::say(model, "the cause is looked for in one command: open it in the tree"),
+        None => land(model),
     }
 }
 
@@ -228,6 +264,10 @@ fn open(model: &mut Model) -> Vec<Effect> {
 /// The help closes, what is searched for and filtered is forgotten, the zoom and the popup end; then from the log to the tree to the runs.
 fn back(model: &mut Model) -> Vec<Effect> {
     if model.help.take().is_some() {
+        return Vec::new();
+    }
+    if model.focus == Pane::Log && model.card().is_some() {
+        moving::show_card(model, false);
         return Vec::new();
     }
     if model.focus == Pane::Log && model.lens.search.is_some() {

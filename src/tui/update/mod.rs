@@ -18,7 +18,6 @@ mod tree;
 use ratatui::layout::Rect;
 
 use crate::time::Time;
-use crate::tui::keymap::help_lines;
 use crate::tui::layout::help_box;
 use crate::tui::model::Model;
 use crate::tui::msg::{Effect, Msg, Work};
@@ -28,12 +27,16 @@ use crate::words;
 /// What is to be done before anything has happened.
 #[must_use]
 pub fn start(model: &Model) -> Vec<Effect> {
-    vec![Effect::Load(model.wanted.clone())]
+    let mouse = (!model.mouse).then_some(Effect::CaptureMouse(false));
+    mouse.into_iter().chain([Effect::Load(model.wanted.clone())]).collect()
 }
 
 /// Takes a message in.
 #[must_use]
 pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
+    if matches!(msg, Msg::Mouse(..)) {
+        model.pressed.clear();
+    }
     let mut effects = match msg {
         Msg::Key(key) => keys::press(model, key),
         Msg::Mouse(mouse, x, y) => mouse::act(model, mouse, x, y),
@@ -104,9 +107,10 @@ fn set<T>(slot: &mut T, value: T) -> Vec<Effect> {
 
 /// Puts right what another size or another number of rows has made impossible.
 fn settle(model: &mut Model) {
+    let rows = model.help_rows().len();
     if let Some(top) = &mut model.help {
         let height = usize::from(help_box(model.screen).height.saturating_sub(2));
-        *top = (*top).min(help_lines().len().saturating_sub(height));
+        *top = (*top).min(rows.saturating_sub(height));
     }
     tree::settle(model);
     runs::settle(model);

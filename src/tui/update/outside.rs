@@ -30,7 +30,7 @@ pub(super) fn copy_rows(model: &mut Model) -> Vec<Effect> {
 
 /// Copies the command line, or the script, that was run.
 pub(super) fn copy_command(model: &mut Model) -> Vec<Effect> {
-    let here = model.current_row().and_then(|row| model.log.place_of(row)).filter(|_| model.is_scroll());
+    let here = model.current_row().and_then(|row| model.log.place_at(row.offset)).filter(|_| model.is_scroll());
     let item = here.map_or_else(|| model.shown(), |(place, _)| model.item(&place));
     let sh = item.and_then(|item| item.sh()?.sh.as_ref());
     let text = sh.map(|sh| sh.cmd.lines().map(name).collect::<Vec<_>>().join("\n"));

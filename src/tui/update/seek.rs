@@ -107,7 +107,8 @@ pub(super) fn clear_search(model: &mut Model) -> Vec<Effect> {
 /// The next row that matches, or the one before.
 pub(super) fn next_match(model: &mut Model, towards: Towards) -> Vec<Effect> {
     if model.lens.search.is_none() {
-        return say(model, "nothing is searched for: / begins");
+        let text = model.pointing("nothing is searched for", Action::Search, "begins");
+        return say(model, &text);
     }
     let from = beside(model, towards);
     seek_match(model, from, towards)
@@ -151,7 +152,8 @@ pub(super) fn set_filter(model: &mut Model, filter: Option<Filter>) -> Vec<Effec
 /// Shows more or fewer rows around those that the filter lets through.
 pub(super) fn widen(model: &mut Model, by: isize) -> Vec<Effect> {
     if model.lens.sieve.filter.is_none() {
-        return say(model, "+ and - are for rows around those of a filter: & sets one");
+        let text = model.pointing("there are no rows around those of a filter without one", Action::Filter, "sets one");
+        return say(model, &text);
     }
     let sieve = &mut model.lens.sieve;
     sieve.context = sieve.context.saturating_add_signed(by).min(MAX_CONTEXT);
@@ -224,7 +226,7 @@ fn go_to(model: &mut Model, goal: Goal) -> Vec<Effect> {
 }
 
 fn mark(model: &mut Model, name: &str) -> Vec<Effect> {
-    let place = model.current_row().and_then(|row| model.log.place_of(row));
+    let place = model.current_row().and_then(|row| model.log.place_at(row.offset));
     let run = model.log.key.as_ref().map(|key| key.run.clone());
     if let (Some(name), Some((place, offset)), Some(run)) = (name.chars().next(), place, run) {
         model.marks.insert(name, (run, place, offset));
@@ -235,7 +237,8 @@ fn mark(model: &mut Model, name: &str) -> Vec<Effect> {
 
 fn go_to_mark(model: &mut Model, name: &str) -> Vec<Effect> {
     let Some((run, place, offset)) = name.chars().next().and_then(|name| model.marks.get(&name)).cloned() else {
-        return say(model, "no such mark: m and a letter set one");
+        let text = model.pointing("no such mark", Action::Mark, "and a letter set one");
+        return say(model, &text);
     };
     if model.wanted.as_ref() != Some(&run) {
         return say(model, "this mark is in another run");

@@ -4,12 +4,12 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthStr;
 
-use super::{heading, say};
+use super::{card, heading, say};
 use crate::join::{JobNode, RunNode, ShNode, ShState};
 use crate::log::Row;
 use crate::model::Phase;
 use crate::sanitise::{Progress, name};
-use crate::tui::layout::log_parts;
+use crate::tui::keymap::Action;
 use crate::tui::model::{Item, Model};
 use crate::tui::msg::HitCount;
 use crate::tui::scroll::{Section, Source, Spot};
@@ -59,7 +59,8 @@ pub(super) fn draw(model: &Model, body: Rect, buffer: &mut Buffer) {
         Item::Job(job) => (Mark::of_job(job), Vec::new(), Some(why_no_command(job))),
     };
     let notes = model.notes(body.width);
-    let parts = log_parts(body, notes.len(), nothing.is_none());
+    let parts = model.log_parts(body, nothing.is_some());
+    card::draw(model, parts.card, buffer);
     draw_facts(model, mark, &facts, parts.facts, buffer);
     draw_notes(model, &notes, parts.notes, buffer);
     if let Some(why) = nothing {
@@ -261,10 +262,7 @@ fn scroll_facts(model: &Model) -> [Option<String>; 3] {
 
 /// How many rows the log has, and how large it is.
 fn log_facts(model: &Model) -> [Option<String>; 2] {
-    let rows = model.log.known.total_rows.map(|rows| match rows {
-        1 => "1 row".to_owned(),
-        rows => format!("{} rows", words::count(rows)),
-    });
+    let rows = model.log.known.total_rows.map(words::rows);
     [rows, model.log.source.as_ref().map(|_| words::size(model.log.window.file_bytes))]
 }
 
@@ -305,7 +303,11 @@ pub(super) fn finding(model: &Model) -> Option<String> {
     });
     let filter = lens.sieve.filter.as_ref().map(|filter| {
         let count = known.passed.map(|hits| format!(" {}", matches(hits))).unwrap_or_default();
-        let context = if lens.sieve.context > 0 { format!(" ±{}", lens.sieve.context) } else { String::new() };
+        let context = if lens.sieve.context > 0 {
+            format!(" {}{}", model.theme.signs.around(), lens.sieve.context)
+        } else {
+            String::new()
+        };
         format!("&{}{}{count}{context}", if filter.is_inverse { "!" } else { "" }, filter.query.pattern())
     });
     let stream = lens.sieve.stream.map(|stream| format!("only {}", stream.as_str()));
@@ -330,6 +332,8 @@ fn matches(hits: HitCount) -> String {
 
 /// How far the log has been looked through for what is looked for, once that takes long.
 pub(super) fn looking(model: &Model) -> Option<String> {
-    let how = if model.log.is_seeking() { "any key stops" } else { "Esc shows all rows" };
-    model.log.looking.map(|percent| format!("looking: {percent}% of the log ({how})"))
+    let shows_all = || model.key_of(Action::Back).map(|key| format!("{key} shows all rows"));
+    let how = if model.log.is_seeking() { Some("any key stops".to_owned()) } else { shows_all() };
+    let how = how.map(|how| format!(" ({how})")).unwrap_or_default();
+    model.log.looking.map(|percent| format!("looking: {percent}% of the log{how}"))
 }

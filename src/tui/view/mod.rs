@@ -1,5 +1,6 @@
 //! The model on the screen: pure, and the only place that knows both the model and the widgets.
 
+mod card;
 mod heading;
 mod log;
 mod wait;
@@ -7,18 +8,20 @@ mod wait;
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::style::Style;
 use ratatui::widgets::{Clear, Widget};
 
 use crate::join::{RunHead, RunNode};
 use crate::log::Name;
 use crate::model::Phase;
+use crate::tui::keymap::{Action, Keys};
 use crate::tui::layout::{Layout, Pane, Slot, help_box};
 use crate::tui::model::Model;
 use crate::tui::msg::{Next, Watching};
 use crate::tui::runs_query::RunsQuery;
 use crate::tui::widget::{
-    Badge, RunsList, Status, Strip, TreeList, draw_bars, draw_head, draw_help, draw_hints, draw_prompt, draw_sift,
-    draw_title, spent_ms,
+    Badge, RunsList, Status, Strip, TreeList, draw_bars, draw_begun, draw_head, draw_help, draw_hints, draw_prompt,
+    draw_sift, draw_title, spent_ms,
 };
 
 /// Draws everything.
@@ -30,6 +33,7 @@ pub fn view(model: &Model, frame: &mut Frame<'_>) {
 }
 
 fn draw(model: &Model, layout: &Layout, buffer: &mut Buffer) {
+    buffer.set_style(model.screen.intersection(buffer.area), model.theme.base);
     let head = model.run.as_ref().map(titled);
     draw_title(buffer, layout.title, head.as_ref(), badge(model), model.now, &model.theme);
     if let Some(waiting) = model.nothing_yet() {
@@ -45,7 +49,7 @@ fn draw(model: &Model, layout: &Layout, buffer: &mut Buffer) {
     }
     draw_last_row(model, layout, buffer);
     if let Some(top) = model.help {
-        draw_help(buffer, help_box(model.screen), top, &model.theme);
+        draw_help(buffer, help_box(model.screen), &model.help_rows(), top, &model.theme);
     }
 }
 
@@ -55,15 +59,20 @@ fn draw_last_row(model: &Model, layout: &Layout, buffer: &mut Buffer) {
         // On a screen too low for hints the line takes the last row of what is there.
         let bottom = model.screen.bottom().saturating_sub(1);
         let area = Rect { y: bottom, height: model.screen.height.min(1), ..model.screen };
-        buffer.set_style(area.intersection(buffer.area), ratatui::style::Style::reset());
-        Strip::new(buffer, area, "").fill(" ", ratatui::style::Style::reset());
-        return draw_prompt(buffer, area, prompt, &model.theme);
+        Strip::new(buffer, area, "").fill(" ", Style::reset().patch(model.theme.base));
+        let literal = model.key_of(Action::Literal);
+        return draw_prompt(buffer, area, prompt, literal.as_deref(), &model.theme);
+    }
+    if !model.pressed.is_empty() {
+        let hints = model.keymap.hints_after(model.context(), &model.pressed);
+        let pressed = model.theme.signs.keys(&Keys::from(model.pressed.clone()));
+        return draw_begun(buffer, model.screen, &pressed, &hints, &model.theme);
     }
     let fault = fault(model);
     let finding = log::finding(model);
     let said = log::looking(model).or_else(|| model.said.clone());
     let status = Status { fault: fault.as_deref(), said: said.as_deref(), finding: finding.as_deref() };
-    draw_hints(buffer, layout.hints, model.context(), &status, &model.theme);
+    draw_hints(buffer, layout.hints, &model.keymap.hints(model.context()), &status, &model.theme);
 }
 
 fn draw_panes(model: &Model, layout: &Layout, buffer: &mut Buffer) {

@@ -2,12 +2,13 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::style::Style;
 use tui_input::Input;
 use unicode_width::UnicodeWidthStr;
 
 use super::Strip;
 use crate::sanitise::name;
-use crate::tui::keymap::{Action, Binding, Context, hints};
+use crate::tui::keymap::Hint;
 use crate::tui::prompt::Prompt;
 use crate::tui::theme::Theme;
 
@@ -22,8 +23,11 @@ pub struct Status<'a> {
     pub finding: Option<&'a str>,
 }
 
-/// Draws the keys of a context, as many as fit; `? help` is always among them.
-pub fn draw_hints(buffer: &mut Buffer, area: Rect, context: Context, status: &Status<'_>, theme: &Theme) {
+/// The most hints: who reads on finds the help.
+const MOST: usize = 7;
+
+/// Draws hints, as many as fit; that of the help is always among them.
+pub fn draw_hints(buffer: &mut Buffer, area: Rect, hints: &[Hint], status: &Status<'_>, theme: &Theme) {
     let mut strip = Strip::new(buffer, area, theme.signs.ellipsis);
     strip.skip(1).skip_right(1);
     if let Some(fault) = status.fault {
@@ -38,12 +42,11 @@ pub fn draw_hints(buffer: &mut Buffer, area: Rect, context: Context, status: &St
         strip.put(&name(said), theme.strong);
         return;
     }
-    let (last, others): (Vec<_>, Vec<_>) =
-        hints(context).into_iter().map(|group| Hint::new(group, theme)).partition(|hint| hint.is_help);
-    let width = |hint: &Hint| hint.keys.width() + 1 + hint.text.width();
-    let mut room = strip.free().saturating_sub(last.iter().map(width).sum());
-    let fitting = others.into_iter().take_while(|hint| {
-        let needs = width(hint) + gap.width();
+    let hints = hints.iter().map(|hint| Shown::new(hint, theme));
+    let (last, others): (Vec<_>, Vec<_>) = hints.partition(|hint| hint.is_help);
+    let mut room = strip.free().saturating_sub(last.iter().map(Shown::width).sum());
+    let fitting = others.into_iter().take(MOST - 1).take_while(|hint| {
+        let needs = hint.width() + gap.width();
         let fits = needs <= room;
         room = room.saturating_sub(needs);
         fits
@@ -52,22 +55,54 @@ pub fn draw_hints(buffer: &mut Buffer, area: Rect, context: Context, status: &St
         if index > 0 {
             strip.put(&gap, theme.muted);
         }
-        strip.put(&hint.keys, theme.accent).skip(1).put(hint.text, theme.muted);
+        hint.draw(&mut strip, theme);
     }
 }
 
-/// Draws the line that is being typed, with its cursor, and what its keys do where there is room.
-pub fn draw_prompt(buffer: &mut Buffer, area: Rect, prompt: &Prompt, theme: &Theme) {
+/// Draws what may follow keys that begin something, in as many rows at the bottom as that takes.
+pub fn draw_begun(buffer: &mut Buffer, screen: Rect, pressed: &str, hints: &[Hint], theme: &Theme) {
+    let screen = screen.intersection(buffer.area);
+    let lead = format!("{pressed} {} ", theme.signs.more);
+    let width = usize::from(screen.width).saturating_sub(2 + lead.width());
+    let mut rows: Vec<Vec<Shown>> = vec![Vec::new()];
+    let mut used = 0;
+    for hint in hints.iter().map(|hint| Shown::new(hint, theme)) {
+        let needs = hint.width() + 3;
+        if used > 0 && used + needs > width + 3 {
+            rows.push(Vec::new());
+            used = 0;
+        }
+        used += needs;
+        if let Some(row) = rows.last_mut() {
+            row.push(hint);
+        }
+    }
+    let height = u16::try_from(rows.len()).unwrap_or(u16::MAX).min(screen.height);
+    let top = screen.bottom().saturating_sub(height);
+    for ((index, row), y) in rows.iter().enumerate().zip(top..screen.bottom()) {
+        let area = Rect { y, height: 1, ..screen };
+        Strip::new(buffer, area, "").fill(" ", Style::reset().patch(theme.base));
+        let mut strip = Strip::new(buffer, area, theme.signs.ellipsis);
+        let lead = if index == 0 { lead.clone() } else { " ".repeat(lead.width()) };
+        strip.skip(1).skip_right(1).put(&lead, theme.strong);
+        for (index, hint) in row.iter().enumerate() {
+            let gap = format!(" {} ", theme.signs.dot);
+            strip.put(if index > 0 { &gap } else { "" }, theme.muted);
+            hint.draw(&mut strip, theme);
+        }
+    }
+}
+
+/// Draws the line that is being typed, with its cursor, and where there is room, how its pattern is read and which key changes that.
+pub fn draw_prompt(buffer: &mut Buffer, area: Rect, prompt: &Prompt, literal: Option<&str>, theme: &Theme) {
     let mut strip = Strip::new(buffer, area, theme.signs.ellipsis);
     strip.skip(1).skip_right(1);
-    let mode = match (prompt.kind.is_pattern(), prompt.is_literal) {
-        (true, false) => "regex - Tab: text",
-        (true, true) => "text - Tab: regex",
-        (false, _) => "",
-    };
+    let (is, other) = if prompt.is_literal { ("text", "regex") } else { ("regex", "text") };
+    let change = literal.map(|key| format!(" - {key}: {other}")).unwrap_or_default();
+    let mode = if prompt.kind.is_pattern() { format!("{is}{change}") } else { String::new() };
     match &prompt.fault {
         Some(fault) => strip.put_right(&name(fault), theme.warn, 12),
-        None => strip.put_right(mode, theme.muted, 12),
+        None => strip.put_right(&mode, theme.muted, 12),
     };
     strip.skip_right(1).put(prompt.kind.sign(), theme.accent);
     draw_input(&mut strip, &prompt.input, true, theme);
@@ -89,44 +124,64 @@ pub(super) fn draw_input(strip: &mut Strip<'_>, input: &Input, has_cursor: bool,
     }
 }
 
-/// Keys and their word: `j/k move`.
-struct Hint {
+/// A hint as it is drawn: `}/{ failed`.
+struct Shown {
     keys: String,
     text: &'static str,
     is_help: bool,
 }
 
-impl Hint {
-    fn new(group: &[Binding], theme: &Theme) -> Self {
-        let keys: Vec<_> =
-            group.iter().filter_map(|binding| binding.keys.first()).map(|name| theme.signs.key(name)).collect();
-        let first = group.first();
-        Self {
-            keys: keys.join("/"),
-            text: first.map_or("", |binding| binding.hint),
-            is_help: first.is_some_and(|binding| binding.action == Action::Help),
-        }
+impl Shown {
+    fn new(hint: &Hint, theme: &Theme) -> Self {
+        let keys: Vec<_> = hint.keys.iter().map(|keys| theme.signs.keys(keys)).collect();
+        Self { keys: keys.join("/"), text: hint.text, is_help: hint.is_help }
+    }
+
+    fn width(&self) -> usize {
+        self.keys.width() + 1 + self.text.width()
+    }
+
+    fn draw(&self, strip: &mut Strip<'_>, theme: &Theme) {
+        strip.put(&self.keys, theme.accent).skip(1).put(self.text, theme.muted);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tui::keymap::{Context, Keymap, Keys};
 
     fn hints_of(width: u16, context: Context, fault: Option<&str>) -> String {
         let mut buffer = Buffer::empty(Rect::new(0, 0, width, 1));
         let area = buffer.area;
         let status = Status { fault, ..Status::default() };
-        draw_hints(&mut buffer, area, context, &status, &Theme::new(true, false));
+        draw_hints(&mut buffer, area, &Keymap::new().hints(context), &status, &Theme::new(true, false));
         crate::tui::sim::text(&buffer).trim_end().to_owned()
     }
 
     #[test]
     fn help_is_named_however_little_room_there_is() {
-        assert_eq!(hints_of(40, Context::Log, None), " f follow · / search · ? help");
+        assert_eq!(hints_of(40, Context::Log, None), " f follow · / search · e error · ? help");
         assert_eq!(hints_of(20, Context::Log, None), " f follow · ? help");
         assert_eq!(hints_of(10, Context::Log, None), " ? help");
-        assert!(hints_of(200, Context::Tree, None).ends_with("q quit · ? help"));
+    }
+
+    #[test]
+    fn however_much_room_there_is_hints_are_few() {
+        let hints = hints_of(200, Context::Tree, None);
+        assert_eq!(hints.split(" · ").count(), MOST, "{hints}");
+        assert!(hints.ends_with(" · ? help"), "{hints}");
+    }
+
+    #[test]
+    fn what_may_follow_takes_as_many_rows_as_it_needs() {
+        let mut buffer = Buffer::empty(Rect::new(0, 0, 25, 4));
+        let area = buffer.area;
+        let hint = |key, text| Hint { keys: vec![Keys::parse(key).unwrap()], text, is_help: false };
+        let hints = [hint("a", "fold"), hint("R", "open all"), hint("z", "zoom"), hint("M", "fold all")];
+        draw_begun(&mut buffer, area, "z", &hints, &Theme::new(true, false));
+        let rows = crate::tui::sim::text(&buffer);
+        assert_eq!(rows, "\n\n z › a fold · R open all\n     z zoom · M fold all\n");
     }
 
     #[test]

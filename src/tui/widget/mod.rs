@@ -9,9 +9,9 @@ mod strip;
 mod title;
 mod tree;
 
-pub use frame::{draw_bars, draw_box, draw_head};
-pub use help::draw_help;
-pub use hints::{Status, draw_hints, draw_prompt};
+pub use frame::{draw_bars, draw_box, draw_frame, draw_head};
+pub use help::{HelpRow, draw_help, help_rows};
+pub use hints::{Status, draw_begun, draw_hints, draw_prompt};
 pub use log::{Columns, Heading, LogRows, Stamps, lines_of};
 pub use runs::{RunsList, draw_sift, so_far, span, spent, spent_ms};
 pub use strip::{Strip, cut};
@@ -28,7 +28,7 @@ use crate::tui::theme::Theme;
 fn select(buffer: &mut Buffer, row: Rect, theme: &Theme, has_focus: bool) {
     if has_focus {
         // One look over the whole row: colours under reverse video would make a patchwork of it.
-        buffer.set_style(row, Style::reset());
+        buffer.set_style(row, Style::reset().patch(theme.base));
         buffer.set_style(row, theme.selection);
     } else {
         Strip::new(buffer, row, theme.signs.ellipsis).put(theme.signs.here, theme.accent);

@@ -39,7 +39,9 @@ impl<'b> Strip<'b> {
 
     /// Draws at the left, cut to what is free.
     pub fn put(&mut self, text: &str, style: Style) -> &mut Self {
-        let text = cut(text, self.free(), self.ellipsis);
+        // Where a text was cut before it came here, too.
+        let text = text.replace('…', self.ellipsis);
+        let text = cut(&text, self.free(), self.ellipsis);
         let (end, _) = self.buffer.set_stringn(self.left, self.y, &text, self.free(), style);
         self.left = end.max(self.left).min(self.right);
         self

@@ -1,0 +1,98 @@
+//! The configuration of the screen: a TOML file of the user's, read whole or refused with all that is wrong in it.
+//!
+//! ```toml
+//! times = "delta"
+//! [theme]
+//! name = "dark"
+//! bad = "bold red"
+//! [keys]
+//! next-error = ["e", "F8"]      # wherever the action has keys, but for the help and lines that are typed
+//! [keys.tree]
+//! open = "o"                    # there only
+//! ```
+//!
+//! It holds for the screen alone: what is printed for scripts neither changes by it nor fails by it. What is said on the command
+//! line holds over it.
+
+mod read;
+mod write;
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use memchr::memchr_iter;
+
+use super::set;
+use crate::error::{Error, Result};
+use crate::tui::Settings;
+use crate::tui::keymap::Fault;
+
+/// The largest file that is read: nobody writes a larger one.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// What holds for the screen.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub(super) struct Config {
+    /// What the screen itself takes.
+    pub settings: Settings,
+    /// ASCII signs only.
+    pub ascii: bool,
+    /// Ring when a run that is followed ends.
+    pub notify: bool,
+    /// The zone of times; it is known.
+    pub time_zone: Option<String>,
+}
+
+impl Config {
+    /// Reads the user's: the file that is named, or the one in its usual place, if there is one.
+    pub(super) fn load(named: Option<&Path>) -> Result<Self> {
+        let named = named.map(Path::to_owned).or_else(|| set("RUNDOWN_CONFIG"));
+        let is_named = named.is_some();
+        let Some(path) = named.or_else(usual_place) else { return Ok(Self::default()) };
+        let mut bytes = Vec::new();
+        match File::open(&path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes)) {
+            Ok(_) => Self::checked(&path, &bytes),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !is_named => Ok(Self::default()),
+            Err(error) => Err(Error::io("read the configuration", path)(error)),
+        }
+    }
+
+    fn checked(path: &Path, bytes: &[u8]) -> Result<Self> {
+        let told = |place: &str, message: &str| format!("{}{place}: {message}", path.display());
+        if bytes.len() as u64 > MAX_BYTES {
+            return Err(Error::Config(told("", "larger than 1 MiB: it is no configuration of rundown")));
+        }
+        let text = std::str::from_utf8(bytes).map_err(|error| {
+            let valid = bytes.get(..error.valid_up_to()).unwrap_or_default();
+            Error::Config(told(&place(valid), "this is not UTF-8 text: save the file as UTF-8"))
+        })?;
+        read::parse(text).map_err(|faults| {
+            let before = |fault: &Fault| text.as_bytes().get(..fault.at).unwrap_or_default();
+            let lines: Vec<String> = faults.iter().map(|fault| told(&place(before(fault)), &fault.message)).collect();
+            Error::Config(lines.join("\n"))
+        })
+    }
+
+    /// All of it as a file that reads as the same, with a comment to each line.
+    pub(super) fn to_toml(&self) -> String {
+        write::to_toml(self)
+    }
+}
+
+/// `:line:column` of what comes after a text, both from 1.
+fn place(before: &[u8]) -> String {
+    let line = memchr_iter(b'\n', before).count() + 1;
+    let last = before.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+    format!(":{line}:{}", String::from_utf8_lossy(last).chars().count() + 1)
+}
+
+/// `$XDG_CONFIG_HOME/rundown/config.toml`, or `~/.config/…`.
+pub(super) fn usual_place() -> Option<PathBuf> {
+    let home = || std::env::home_dir().filter(|home| home.is_absolute()).map(|home| home.join(".config"));
+    let dir = set("XDG_CONFIG_HOME").filter(|dir| dir.is_absolute()).or_else(home);
+    dir.map(|dir| dir.join("rundown/config.toml"))
+}
+
+#[cfg(test)]
+mod tests;

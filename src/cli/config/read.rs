@@ -1,0 +1,226 @@
+//! A configuration's text -> what it says; every fault has its place and, where a word is near, that word.
+
+use jiff::tz::TimeZone;
+use ratatui::style::Style;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::Config;
+use crate::tui::keymap::{Action, Context, Fault, Keymap, Keys, Wish};
+use crate::tui::lens::Times;
+use crate::tui::theme::{Scheme, Theme, parse_style};
+use crate::words;
+
+/// What stands at the top of a file.
+pub(super) const NAMES: [&str; 9] =
+    ["ascii", "mouse", "times", "wrap", "numbers", "notify", "timezone", "theme", "keys"];
+
+/// So many names are listed where none is near.
+const MAX_LISTED: usize = 20;
+
+type Read<T> = std::result::Result<T, Fault>;
+type Value<'i> = Spanned<DeValue<'i>>;
+
+/// Reads a text, or finds all that is wrong with it.
+pub(super) fn parse(text: &str) -> std::result::Result<Config, Vec<Fault>> {
+    let root = DeTable::parse(text).map_err(|error| {
+        let at = error.span().map_or(0, |span| span.start);
+        vec![Fault { at, message: error.message().replace('\n', ", ") }]
+    })?;
+    let mut draft = Draft::default();
+    for (name, at, value) in entries(root.get_ref()) {
+        let read = draft.setting(name, at, value);
+        draft.note(read);
+    }
+    draft.finish()
+}
+
+#[derive(Default)]
+struct Draft {
+    config: Config,
+    wishes: Vec<Wish>,
+    faults: Vec<Fault>,
+}
+
+impl Draft {
+    fn note(&mut self, read: Read<()>) {
+        self.faults.extend(read.err());
+    }
+
+    fn finish(mut self) -> std::result::Result<Config, Vec<Fault>> {
+        // Keys that are not all understood would clash with what they were to replace.
+        if self.faults.is_empty() {
+            match Keymap::with(&self.wishes) {
+                Ok(keymap) => self.config.settings.keymap = keymap,
+                Err(faults) => self.faults = faults,
+            }
+        }
+        self.faults.sort_by_key(|fault| fault.at);
+        if self.faults.is_empty() { Ok(self.config) } else { Err(self.faults) }
+    }
+
+    fn setting(&mut self, name: &str, at: usize, value: &Value<'_>) -> Read<()> {
+        let settings = &mut self.config.settings;
+        match name {
+            "ascii" => self.config.ascii = switch(name, value)?,
+            "notify" => self.config.notify = switch(name, value)?,
+            "mouse" => settings.mouse = switch(name, value)?,
+            "wrap" => settings.wrap = switch(name, value)?,
+            "numbers" => settings.numbers = switch(name, value)?,
+            "times" => settings.times = one_of(name, value, Times::ALL.map(|times| (times.name(), times)))?,
+            "timezone" => self.config.time_zone = Some(time_zone(name, value)?),
+            "theme" => return self.theme(value),
+            "keys" => return self.keys(value),
+            _ => return Err(unknown(name, at, "", &NAMES)),
+        }
+        Ok(())
+    }
+
+    fn theme(&mut self, value: &Value<'_>) -> Read<()> {
+        let table = table_of(value, "theme", "name = \"dark\"")?;
+        for (name, at, value) in entries(table) {
+            let read = self.role(name, at, value);
+            self.note(read);
+        }
+        Ok(())
+    }
+
+    fn role(&mut self, name: &str, at: usize, value: &Value<'_>) -> Read<()> {
+        let look = &mut self.config.settings.look;
+        if name == "name" {
+            look.scheme = one_of(name, value, Scheme::ALL.map(|scheme| (scheme.name(), scheme)))?;
+            return Ok(());
+        }
+        let Some(role) = Theme::ROLES.iter().find(|role| **role == name) else {
+            let names: Vec<&str> = ["name"].into_iter().chain(Theme::ROLES.iter().copied()).collect();
+            return Err(unknown(name, at, " under [theme]", &names));
+        };
+        look.roles.push((role, style(name, value)?));
+        Ok(())
+    }
+
+    /// A table holds for one context, anything else for an action: both may have the same name.
+    fn keys(&mut self, value: &Value<'_>) -> Read<()> {
+        let table = table_of(value, "keys", "quit = \"q\"")?;
+        for (name, at, value) in entries(table) {
+            let read = match value.get_ref() {
+                DeValue::Table(table) => self.context(name, at, table),
+                _ => self.wish(None, name, at, value),
+            };
+            self.note(read);
+        }
+        Ok(())
+    }
+
+    fn context(&mut self, name: &str, at: usize, table: &DeTable<'_>) -> Read<()> {
+        let Some(context) = Context::ALL.into_iter().find(|context| context.name() == name) else {
+            let known = Context::ALL.map(Context::name);
+            return Err(Fault { at, message: format!("no such table [keys.{name}]{}", meant(name, &known)) });
+        };
+        for (name, at, value) in entries(table) {
+            let read = self.wish(Some(context), name, at, value);
+            self.note(read);
+        }
+        Ok(())
+    }
+
+    fn wish(&mut self, context: Option<Context>, name: &str, at: usize, value: &Value<'_>) -> Read<()> {
+        let Some(action) = Action::ALL.iter().copied().find(|action| action.name() == name) else {
+            let table = context.map_or_else(|| " under [keys]".to_owned(), |c| format!(" under [keys.{}]", c.name()));
+            let names: Vec<&str> = Action::ALL.iter().map(|action| action.name()).collect();
+            return Err(unknown(name, at, &table, &names));
+        };
+        self.wishes.push(Wish { context, action, keys: keys_of(name, value)?, at });
+        Ok(())
+    }
+}
+
+/// The entries of a table in the order of the file, with where their names stand.
+fn entries<'a, 'i>(table: &'a DeTable<'i>) -> Vec<(&'a str, usize, &'a Value<'i>)> {
+    let entries = table.iter().map(|(name, value)| (name.get_ref().as_ref(), name.span().start, value));
+    let mut entries: Vec<_> = entries.collect();
+    entries.sort_by_key(|(_, at, _)| *at);
+    entries
+}
+
+fn unknown(name: &str, at: usize, table: &str, known: &[&str]) -> Fault {
+    Fault { at, message: format!("no such key `{name}`{table}{}", meant(name, known)) }
+}
+
+/// What was probably meant, or what there is.
+fn meant(wrong: &str, known: &[&str]) -> String {
+    match words::nearest(wrong, known.iter().copied()) {
+        Some(name) => format!("; did you mean `{name}`?"),
+        None if known.len() > MAX_LISTED => "; `rundown config` lists all".into(),
+        None => format!("; there are {}", known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")),
+    }
+}
+
+fn wrong(name: &str, wanted: &str, value: &Value<'_>) -> Fault {
+    let found = match value.get_ref() {
+        DeValue::String(text) => format!("{:?}", text.as_ref()),
+        DeValue::Boolean(is) => is.to_string(),
+        DeValue::Array(_) => "a list".into(),
+        DeValue::Table(_) => "a table".into(),
+        DeValue::Integer(_) | DeValue::Float(_) => "a number".into(),
+        DeValue::Datetime(_) => "a date".into(),
+    };
+    Fault { at: value.span().start, message: format!("`{name}` is {wanted}, not {found}") }
+}
+
+fn switch(name: &str, value: &Value<'_>) -> Read<bool> {
+    value.get_ref().as_bool().ok_or_else(|| wrong(name, "true or false", value))
+}
+
+fn text_of<'a>(name: &str, wanted: &str, value: &'a Value<'_>) -> Read<&'a str> {
+    value.get_ref().as_str().ok_or_else(|| wrong(name, wanted, value))
+}
+
+fn one_of<T: Copy, const N: usize>(name: &str, value: &Value<'_>, known: [(&'static str, T); N]) -> Read<T> {
+    let names = known.map(|(name, _)| name);
+    let quoted = names.map(|name| format!("{name:?}")).join(", ");
+    let text = text_of(name, &format!("one of {quoted}"), value)?;
+    let found = known.into_iter().find(|(name, _)| *name == text).map(|(_, meaning)| meaning);
+    let message = || format!("`{name}` cannot be {text:?}{}", meant(text, &names));
+    found.ok_or_else(|| Fault { at: value.span().start, message: message() })
+}
+
+fn time_zone(name: &str, value: &Value<'_>) -> Read<String> {
+    let text = text_of(name, "a text such as \"Europe/Berlin\"", value)?;
+    let fault = |_| Fault {
+        at: value.span().start,
+        message: format!("no time zone is called {text:?}; try one like \"Europe/Berlin\", or \"UTC\""),
+    };
+    TimeZone::get(text).map(|_| text.to_owned()).map_err(fault)
+}
+
+fn style(name: &str, value: &Value<'_>) -> Read<Style> {
+    let text = text_of(name, "a text such as \"bold red\"", value)?;
+    parse_style(text).map_err(|why| Fault { at: value.span().start, message: format!("`{name}`: {why}") })
+}
+
+/// One key, or a list of them; none takes them away.
+fn keys_of(name: &str, value: &Value<'_>) -> Read<Vec<Keys>> {
+    const WANTED: &str = "a key or a list of keys such as [\"e\", \"Ctrl-n\", \"g e\"]";
+    let all = match value.get_ref() {
+        DeValue::Array(all) => all.iter().collect(),
+        DeValue::String(_) => vec![value],
+        _ => return Err(wrong(name, WANTED, value)),
+    };
+    let one = |value: &Value<'_>| {
+        let text = text_of(name, WANTED, value)?;
+        let fault = |wrong: String| Fault {
+            at: value.span().start,
+            message: format!(
+                "`{name}`: {wrong:?} is no key; keys are named \"e\", \"E\", \"Ctrl-e\", \"Space\", \"PageDown\", \"F8\", or \"z a\" for one after the other"
+            ),
+        };
+        Keys::parse(text).map_err(fault)
+    };
+    all.into_iter().map(one).collect()
+}
+
+fn table_of<'a, 'i>(value: &'a Value<'i>, name: &str, example: &str) -> Read<&'a DeTable<'i>> {
+    let fault = || wrong(name, &format!("a table: [{name}], and below it lines such as {example}"), value);
+    value.get_ref().as_table().ok_or_else(fault)
+}

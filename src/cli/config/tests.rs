@@ -1,0 +1,108 @@
+use std::path::Path;
+
+use ratatui::style::{Color, Style};
+
+use super::*;
+use crate::tui::keymap::{Action, Context, Key, Meaning};
+use crate::tui::lens::Times;
+use crate::tui::theme::Scheme;
+
+fn fault(text: &str) -> String {
+    Config::checked(Path::new("c.toml"), text.as_bytes()).unwrap_err().to_string()
+}
+
+#[test]
+fn what_is_said_holds_and_nothing_else_changes() {
+    let text = r#"
+        ascii = true
+        mouse = false
+        times = "delta"
+        wrap = true
+        numbers = true
+        notify = true
+        timezone = "Europe/Berlin"
+        theme = { name = "dark", match = "black on #d787af" }
+        [keys]
+        next-error = ["x", "g e"]
+        top = "Home"
+        follow = []
+        [keys.tree]
+        open = "o"
+    "#;
+    let config = read::parse(text).unwrap();
+    let settings = &config.settings;
+    assert!(config.ascii && config.notify && settings.wrap && settings.numbers && !settings.mouse);
+    assert_eq!((settings.times, config.time_zone.as_deref()), (Times::Delta, Some("Europe/Berlin")));
+    let found = Style::new().fg(Color::Black).bg(Color::Rgb(0xd7, 0x87, 0xaf));
+    assert_eq!((settings.look.scheme, settings.look.roles.as_slice()), (Scheme::Dark, [("match", found)].as_slice()));
+    let meaning = |context, name| settings.keymap.meaning(context, &[Key::parse(name).unwrap()]);
+    assert_eq!(meaning(Context::Log, "x"), Meaning::Action(Action::NextError));
+    assert_eq!(meaning(Context::Log, "g"), Meaning::Begun);
+    assert_eq!(meaning(Context::Log, "f"), Meaning::Nothing);
+    assert_eq!(meaning(Context::Tree, "o"), Meaning::Action(Action::Open));
+    assert_eq!(meaning(Context::Runs, "Enter"), Meaning::Action(Action::Open));
+    assert_eq!(read::parse(""), Ok(Config::default()));
+}
+
+#[test]
+fn every_fault_tells_its_place_what_was_found_and_what_is_near() {
+    for (text, message) in [
+        ("\n[keys]\nnxt-error = \"e\"", "c.toml:3:1: no such key `nxt-error` under [keys]; did you mean `next-error`?"),
+        ("wrop = true", "c.toml:1:1: no such key `wrop`; did you mean `wrap`?"),
+        ("wrap = \"yes\"", "c.toml:1:8: `wrap` is true or false, not \"yes\""),
+        ("times = \"detla\"", "c.toml:1:9: `times` cannot be \"detla\"; did you mean `delta`?"),
+        ("times = 3", "c.toml:1:9: `times` is one of \"none\", \"relative\", \"delta\", \"time\", not a number"),
+        ("theme.name = \"drak\"", "c.toml:1:14: `name` cannot be \"drak\"; did you mean `dark`?"),
+        ("theme.baad = \"red\"", "c.toml:1:7: no such key `baad` under [theme]; did you mean `bad`?"),
+        ("theme.bad = \"rde\"", "c.toml:1:13: `bad`: `rde` is no colour: did you mean `red`?"),
+        ("[keys.tre]", "c.toml:1:7: no such table [keys.tre]; did you mean `tree`?"),
+        ("[keys.tree]\nopne = \"o\"", "c.toml:2:1: no such key `opne` under [keys.tree]; did you mean `open`?"),
+        ("keys.wobble = \"o\"", "c.toml:1:6: no such key `wobble` under [keys]; `rundown config` lists all"),
+        ("[keys]\nwrap = \"n\"", "c.toml:2:1: `next-match` and `wrap` clash under [keys.log]: `n`"),
+        ("keys = 1", "c.toml:1:8: `keys` is a table: [keys], and below it lines such as quit = \"q\", not a number"),
+        (
+            "timezone = \"Berlin/Europe\"",
+            "c.toml:1:12: no time zone is called \"Berlin/Europe\"; try one like \"Europe/Berlin\", or \"UTC\"",
+        ),
+    ] {
+        assert_eq!(fault(text), message);
+    }
+    assert!(fault("keys.wrap = \"Ctrl-\"").starts_with("c.toml:1:13: `wrap`: \"Ctrl-\" is no key; keys are named"));
+    assert!(
+        fault("wrap = true\nwrap = false").starts_with("c.toml:2:1: duplicate key"),
+        "{}",
+        fault("wrap = true\nwrap = false")
+    );
+}
+
+#[test]
+fn all_faults_of_a_file_are_told_at_once_in_its_order() {
+    let text = "wrap = 1\n[theme]\nbad = \"rde\"\nname = 3\n[keys.log]\nnope = 1\nwrap = 2\n";
+    let lines: Vec<String> = fault(text).lines().map(|line| line.split(' ').next().unwrap().to_owned()).collect();
+    assert_eq!(lines, ["c.toml:1:8:", "c.toml:3:7:", "c.toml:4:8:", "c.toml:6:1:", "c.toml:7:8:"]);
+}
+
+#[test]
+fn bytes_that_are_no_text_and_files_without_end_are_refused() {
+    let refused = |bytes: &[u8]| Config::checked(Path::new("c.toml"), bytes).unwrap_err().to_string();
+    assert!(refused(b"wrap = true\n# \xff").starts_with("c.toml:2:3: this is not UTF-8"));
+    assert!(refused(&vec![b'#'; 1 + (1 << 20)]).starts_with("c.toml: larger than 1 MiB"));
+}
+
+#[test]
+fn what_is_printed_reads_as_the_same() {
+    let changed = "notify = true\ntimezone = \"UTC\"\ntheme = { name = \"light\", bad = \"bold #aa0000\" }\n[keys]\nwrap = []\n\
+                   next-gap = [\"'\", \"\\\\\", '\"', \"z s\"]\ngo-to-mark = \"`\"\n";
+    for text in ["", changed] {
+        let config = read::parse(text).unwrap();
+        let printed = config.to_toml();
+        assert_eq!(read::parse(&printed).as_ref(), Ok(&config), "{printed}");
+    }
+    let printed = Config::default().to_toml();
+    for name in read::NAMES.iter().filter(|name| !matches!(**name, "theme" | "keys")) {
+        assert!(printed.contains(&format!("{name} = ")), "{name}");
+    }
+    for action in Action::ALL {
+        assert!(printed.contains(&format!("\n{} = ", action.name())), "{action:?}");
+    }
+}

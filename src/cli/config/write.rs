@@ -1,0 +1,75 @@
+//! A configuration as a file to start from: all that can be set, as it holds, each with what it means.
+
+use super::{Config, usual_place};
+use crate::sanitise;
+use crate::tui::keymap::{Context, Keys};
+use crate::tui::lens::Times;
+use crate::tui::theme::{Scheme, Theme, style_text};
+
+/// The column of the comments.
+const COMMENTS: usize = 36;
+
+/// Writes all of it.
+pub(super) fn to_toml(config: &Config) -> String {
+    let place = usual_place().map_or_else(|| "config.toml".into(), |path| path.to_string_lossy().into_owned());
+    let head = [
+        "# What holds for the screen. To change it, keep the lines that are to differ in".to_owned(),
+        format!("# {}", sanitise::name(&place)),
+        String::new(),
+    ];
+    let keys = Context::ALL.into_iter().flat_map(|context| keys(config, context));
+    let lines: Vec<String> = head.into_iter().chain(settings(config)).chain(theme(config)).chain(keys).collect();
+    lines.join("\n") + "\n"
+}
+
+fn settings(config: &Config) -> Vec<String> {
+    let settings = &config.settings;
+    let times = Times::ALL.map(|times| format!("{:?}", times.name())).join(", ");
+    let (lead, zone) = config.time_zone.as_deref().map_or(("# ", "UTC"), |zone| ("", zone));
+    vec![
+        line("ascii", config.ascii, "ASCII signs only"),
+        line("mouse", settings.mouse, "the mouse is rundown's, not the terminal's"),
+        line("times", settings.times.name(), &format!("in front of each row: {times}")),
+        line("wrap", settings.wrap, "long rows go on in the next line"),
+        line("numbers", settings.numbers, "row numbers"),
+        line("notify", config.notify, "ring when a run ends that was seen running"),
+        line(&format!("{lead}timezone"), zone, "of times; else the system's"),
+    ]
+}
+
+fn theme(config: &Config) -> Vec<String> {
+    let look = &config.settings.look;
+    let names = Scheme::ALL.map(|scheme| format!("{:?}", scheme.name())).join(", ");
+    let head = [
+        String::new(),
+        "[theme]".to_owned(),
+        line("name", look.scheme.name(), &names),
+        "# Its roles: a colour (red, light-red, 208, #d787af), `on` and another,".to_owned(),
+        "# and any of bold, dim, italic, underline, reverse, strike; or plain.".to_owned(),
+    ];
+    let theme = Theme::of(look, true, false);
+    let roles = Theme::ROLES.iter().map(|role| {
+        let lead = if look.roles.iter().any(|(own, _)| own == role) { "" } else { "# " };
+        let style = theme.role(role).map(style_text).unwrap_or_default();
+        format!("{lead}{role} = {style:?}")
+    });
+    head.into_iter().chain(roles).collect()
+}
+
+fn keys(config: &Config, context: Context) -> Vec<String> {
+    let head = [String::new(), format!("[keys.{}] # {}", context.name(), context.title())];
+    let rows = config.settings.keymap.of(context).map(|bound| {
+        let names: Vec<String> = bound.keys.iter().map(Keys::to_string).collect();
+        let (name, label) = (bound.binding.action.name(), bound.binding.label);
+        match names.as_slice() {
+            [key] => line(name, key.as_str(), label),
+            _ => line(name, names, label),
+        }
+    });
+    head.into_iter().chain(rows).collect()
+}
+
+fn line(name: &str, value: impl Into<toml::Value>, comment: &str) -> String {
+    let setting = format!("{name} = {}", value.into());
+    format!("{setting:<COMMENTS$}# {comment}")
+}

@@ -1,0 +1,274 @@
+//! The table with a user's changes: all of them, or every reason why not.
+//!
+//! What the user says of an action takes the place of its keys. Ctrl-C stays where the table has it: it always leaves.
+
+use super::map::{Bound, Keymap};
+use super::{Action, Context, Key, Keys};
+
+/// The keys that a user gives to an action.
+#[derive(Clone, Debug)]
+pub struct Wish {
+    /// In one context; else in all that have the action, but for the help and lines that are typed.
+    pub context: Option<Context>,
+    /// The action.
+    pub action: Action,
+    /// Its keys; none takes them away.
+    pub keys: Vec<Keys>,
+    /// Where it was said, for whoever tells of a fault.
+    pub at: usize,
+}
+
+/// Why a wish cannot be granted.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Fault {
+    /// [`Wish::at`].
+    pub at: usize,
+    /// What is wrong, and what would be right.
+    pub message: String,
+}
+
+impl Fault {
+    fn new(at: usize, message: String) -> Self {
+        Self { at, message }
+    }
+}
+
+impl Keymap {
+    /// The table with these changes; those of one context hold over those of all.
+    ///
+    /// # Errors
+    /// All that is wrong with them.
+    pub fn with(wishes: &[Wish]) -> Result<Self, Vec<Fault>> {
+        let mut draft = Draft::new();
+        let (narrow, wide): (Vec<&Wish>, Vec<&Wish>) = wishes.iter().partition(|wish| wish.context.is_some());
+        let mut faults: Vec<Fault> = wide.into_iter().chain(narrow).filter_map(|wish| draft.grant(wish)).collect();
+        if faults.is_empty() {
+            faults = draft.clashes();
+            faults.extend(draft.without_help());
+        }
+        faults.sort_by_key(|fault| fault.at);
+        if faults.is_empty() { Ok(draft.keymap) } else { Err(faults) }
+    }
+}
+
+/// The table while it is changed.
+struct Draft {
+    keymap: Keymap,
+    /// Where the user has spoken of each of its rows.
+    said: Vec<Option<usize>>,
+}
+
+impl Draft {
+    fn new() -> Self {
+        let keymap = Keymap::new();
+        let said = vec![None; keymap.bound.len()];
+        Self { keymap, said }
+    }
+
+    fn grant(&mut self, wish: &Wish) -> Option<Fault> {
+        let is_wished = |context: Context| match wish.context {
+            Some(wished) => context == wished,
+            None => !context.types() && context != Context::Help,
+        };
+        let has_ctrl_c = wish.keys.iter().any(|keys| keys.as_slice().contains(&Key::CTRL_C));
+        let mut is_known = false;
+        for (bound, said) in self.keymap.bound.iter_mut().zip(&mut self.said) {
+            let context = bound.binding.context;
+            if bound.binding.action != wish.action || !is_wished(context) {
+                continue;
+            }
+            if let Some(keys) = wish.keys.iter().find(|keys| context.types() && is_typed(keys)) {
+                return Some(Fault::new(wish.at, format!("`{keys}` is for typing under [keys.{}]", context.name())));
+            }
+            if has_ctrl_c && !bound.keys.contains(&Keys::from(vec![Key::CTRL_C])) {
+                let why = format!("Ctrl-c always leaves: it cannot be given to `{}`", wish.action.name());
+                return Some(Fault::new(wish.at, why));
+            }
+            (bound.keys, *said) = (with_ctrl_c(bound, wish), Some(wish.at));
+            is_known = true;
+        }
+        (!is_known).then(|| Fault::new(wish.at, not_there(wish)))
+    }
+
+    /// Keys that would do two things, one of which the user has asked for.
+    fn clashes(&self) -> Vec<Fault> {
+        let rows: Vec<(&Bound, Option<usize>)> = self.keymap.bound.iter().zip(self.said.iter().copied()).collect();
+        let mut faults = Vec::new();
+        for (index, (one, one_said)) in rows.iter().enumerate() {
+            for (other, other_said) in rows.iter().skip(index) {
+                if let Some(at) = (*one_said).max(*other_said) {
+                    faults.extend(clash(one, other).map(|message| Fault::new(at, message)));
+                }
+            }
+        }
+        faults
+    }
+
+    fn without_help(&self) -> Option<Fault> {
+        let mut rows = self.keymap.bound.iter().zip(&self.said);
+        let is_lost = |bound: &Bound| {
+            bound.binding.action == Action::Help
+                && bound.binding.context == Context::Everywhere
+                && bound.keys.is_empty()
+        };
+        let at = rows.find_map(|(bound, said)| said.filter(|_| is_lost(bound)))?;
+        Some(Fault::new(at, "`help` must keep a key: without it nobody finds the others".into()))
+    }
+}
+
+/// Whether keys cannot be told from text that is typed; a line knows no keys one after the other.
+fn is_typed(keys: &Keys) -> bool {
+    keys.single().is_none_or(Key::types)
+}
+
+/// The keys that a wish gives to a row.
+fn with_ctrl_c(bound: &Bound, wish: &Wish) -> Vec<Keys> {
+    let ctrl_c = Keys::from(vec![Key::CTRL_C]);
+    let stays = bound.keys.contains(&ctrl_c) && !wish.keys.contains(&ctrl_c);
+    wish.keys.iter().cloned().chain(stays.then_some(ctrl_c)).collect()
+}
+
+fn not_there(wish: &Wish) -> String {
+    let name = wish.action.name();
+    let all = Keymap::new();
+    let contexts = Context::ALL.into_iter().filter(|context| all.of(*context).any(|b| b.binding.action == wish.action));
+    let tables: Vec<String> = contexts.map(|context| format!("[keys.{}]", context.name())).collect();
+    let here = wish.context.map_or("[keys]".to_owned(), |context| format!("[keys.{}]", context.name()));
+    format!("`{name}` is nothing that can be done under {here}; it can under {}", tables.join(", "))
+}
+
+/// What two rows (or one with itself) have in common that only one may have.
+fn clash(one: &Bound, other: &Bound) -> Option<String> {
+    let (first, second) = (one.binding, other.binding);
+    let is_same = first == second;
+    let meeting = one.keys.iter().enumerate().find_map(|(index, keys)| {
+        let others = other.keys.iter().skip(if is_same { index + 1 } else { 0 });
+        others.into_iter().find(|other| keys.meets(other)).map(|other| (keys, other))
+    });
+    let (keys, others) = meeting?;
+    let (a, b, context) = (first.action.name(), second.action.name(), first.context.name());
+    let both = if keys == others { format!("`{keys}`") } else { format!("`{keys}` and `{others}`") };
+    if is_same {
+        return Some(format!("`{a}` cannot have {both} under [keys.{context}]: one is, or begins as, the other"));
+    }
+    if first.context == second.context {
+        let begins = if keys == others { "" } else { ", of which one begins as the other" };
+        return Some(format!("`{a}` and `{b}` clash under [keys.{context}]: {both}{begins}"));
+    }
+    let is_general = |context: Context| context == Context::Everywhere;
+    let (general, own, own_keys) = match (is_general(first.context), is_general(second.context)) {
+        (true, false) => (first, second, others),
+        (false, true) => (second, first, keys),
+        _ => return None,
+    };
+    let is_hidden = own.context.reach().contains(&Context::Everywhere) && general.action != own.action;
+    let is_meant = hides(own.keys, general.keys);
+    (is_hidden && !is_meant).then(|| {
+        let (general, name, context) = (general.action.name(), own.action.name(), own.context.name());
+        format!("`{name}` under [keys.{context}] hides `{general}`, which holds everywhere: `{own_keys}`")
+    })
+}
+
+/// Whether keys of the table meet.
+fn hides(own: &[&str], general: &[&str]) -> bool {
+    own.iter().any(|own| general.contains(own))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{BINDINGS, Meaning};
+    use super::*;
+
+    fn wish(context: Option<Context>, action: Action, names: &[&str]) -> Wish {
+        let keys = names.iter().map(|names| Keys::parse(names).unwrap()).collect();
+        Wish { context, action, keys, at: action as usize }
+    }
+
+    fn faults(wishes: &[Wish]) -> Vec<String> {
+        Keymap::with(wishes).unwrap_err().into_iter().map(|fault| fault.message).collect()
+    }
+
+    fn meaning(keymap: &Keymap, context: Context, names: &str) -> Meaning {
+        keymap.meaning(context, Keys::parse(names).unwrap().as_slice())
+    }
+
+    #[test]
+    fn keys_of_a_user_s_take_the_place_of_the_table_s() {
+        let keymap = Keymap::with(&[
+            wish(None, Action::NextError, &["x", "g e"]),
+            wish(None, Action::Top, &["Home", "g g"]),
+            wish(None, Action::Follow, &[]),
+            wish(None, Action::PageDown, &["Ctrl-f", "PageDown"]),
+            wish(Some(Context::Help), Action::PageDown, &["d"]),
+        ]);
+        let keymap = keymap.unwrap();
+        let log = |names| meaning(&keymap, Context::Log, names);
+        assert_eq!(log("x"), Meaning::Action(Action::NextError));
+        assert_eq!(log("g"), Meaning::Begun);
+        assert_eq!(log("g e"), Meaning::Action(Action::NextError));
+        assert_eq!(log("g g"), Meaning::Action(Action::Top));
+        assert_eq!((log("e"), log("f")), (Meaning::Nothing, Meaning::Nothing));
+        assert_eq!(meaning(&keymap, Context::Help, "d"), Meaning::Action(Action::PageDown));
+        assert_eq!(meaning(&keymap, Context::Runs, "Ctrl-f"), Meaning::Action(Action::PageDown));
+    }
+
+    #[test]
+    fn the_table_itself_is_without_fault() {
+        let all = BINDINGS.iter().map(|b| wish(Some(b.context), b.action, b.keys)).collect::<Vec<_>>();
+        assert_eq!(Keymap::with(&all).as_ref(), Ok(&Keymap::new()));
+    }
+
+    #[test]
+    fn a_clash_names_both_actions() {
+        use Context::{Everywhere, Help, Log};
+        for (wishes, message) in [
+            (vec![wish(None, Action::NextError, &["n"])], "`next-match` and `next-error` clash under [keys.log]: `n`"),
+            (
+                vec![wish(None, Action::NextError, &["n x"])],
+                "`next-match` and `next-error` clash under [keys.log]: `n` and `n x`, of which one begins as the other",
+            ),
+            (
+                vec![wish(Some(Log), Action::Wrap, &["z"])],
+                "`wrap` under [keys.log] hides `zoom`, which holds everywhere: `z`",
+            ),
+            (
+                vec![wish(Some(Everywhere), Action::Down, &["n"])],
+                "`next-match` under [keys.log] hides `down`, which holds everywhere: `n`",
+            ),
+            (
+                vec![wish(None, Action::Wrap, &["w", "w w"])],
+                "`wrap` cannot have `w` and `w w` under [keys.log]: one is, or begins as, the other",
+            ),
+            (
+                vec![wish(None, Action::Accept, &["F2"])],
+                "`accept` is nothing that can be done under [keys]; it can under [keys.prompt]",
+            ),
+            (
+                vec![wish(Some(Help), Action::Wrap, &["x"])],
+                "`wrap` is nothing that can be done under [keys.help]; it can under [keys.log]",
+            ),
+            (vec![wish(Some(Context::Prompt), Action::Accept, &["x"])], "`x` is for typing under [keys.prompt]"),
+            (vec![wish(None, Action::Help, &[])], "`help` must keep a key: without it nobody finds the others"),
+            (vec![wish(None, Action::Down, &["Ctrl-c"])], "Ctrl-c always leaves: it cannot be given to `down`"),
+        ] {
+            assert_eq!(faults(&wishes), [message]);
+        }
+    }
+
+    #[test]
+    fn all_faults_are_told_at_once() {
+        let wishes = [wish(None, Action::Wrap, &["n"]), wish(None, Action::Times, &["e"])];
+        assert_eq!(faults(&wishes).len(), 2);
+    }
+
+    #[test]
+    fn ctrl_c_leaves_whatever_a_user_says() {
+        let keymap =
+            Keymap::with(&[wish(None, Action::Quit, &["x"]), wish(Some(Context::Prompt), Action::Back, &["Esc"])]);
+        let keymap = keymap.unwrap();
+        assert_eq!(meaning(&keymap, Context::Log, "x"), Meaning::Action(Action::Quit));
+        assert_eq!(meaning(&keymap, Context::Log, "Ctrl-c"), Meaning::Action(Action::Quit));
+        assert_eq!(meaning(&keymap, Context::Prompt, "Ctrl-c"), Meaning::Action(Action::Back));
+        assert_eq!(meaning(&keymap, Context::Log, "q"), Meaning::Nothing);
+    }
+}

@@ -1,0 +1,134 @@
+//! A look in words: `bold red`, `black on yellow`, `#d787af`, `underline 208`, `plain`.
+
+use ratatui::style::{Color, Modifier, Style};
+
+use crate::words;
+
+/// Modifiers by their names.
+const MODIFIERS: [(&str, Modifier); 6] = [
+    ("bold", Modifier::BOLD),
+    ("dim", Modifier::DIM),
+    ("italic", Modifier::ITALIC),
+    ("underline", Modifier::UNDERLINED),
+    ("reverse", Modifier::REVERSED),
+    ("strike", Modifier::CROSSED_OUT),
+];
+
+/// The sixteen colours, as ratatui reads them; `reset` is the terminal's own of text or background.
+const COLOURS: [&str; 17] = [
+    "black",
+    "red",
+    "green",
+    "yellow",
+    "blue",
+    "magenta",
+    "cyan",
+    "gray",
+    "dark-gray",
+    "light-red",
+    "light-green",
+    "light-yellow",
+    "light-blue",
+    "light-magenta",
+    "light-cyan",
+    "white",
+    "reset",
+];
+
+/// The look without anything.
+const NOTHING: &str = "plain";
+
+/// Reads a look.
+///
+/// # Errors
+/// The word that is wrong, and what would be right.
+pub fn parse_style(text: &str) -> Result<Style, String> {
+    let mut style = Style::new();
+    let mut words = text.split_whitespace();
+    while let Some(word) = words.next() {
+        if let Some((_, modifier)) = MODIFIERS.iter().find(|(name, _)| *name == word) {
+            style = style.add_modifier(*modifier);
+        } else if word == "on" {
+            let ground = words.next().ok_or("after `on` comes the colour of the background")?;
+            style = style.bg(parse_colour(ground)?);
+        } else if style.fg.is_some() {
+            return Err(format!("`{word}` is a second colour: `on {word}` makes it that of the background"));
+        } else if word != NOTHING {
+            style = style.fg(parse_colour(word)?);
+        }
+    }
+    Ok(style)
+}
+
+fn parse_colour(word: &str) -> Result<Color, String> {
+    let unknown = || {
+        let known = COLOURS.into_iter().chain(MODIFIERS.map(|(name, _)| name)).chain([NOTHING]);
+        let all = "a look is a colour (red, light-red, 0 to 255, #rrggbb), `on` and another, and any of bold, dim, italic, underline, reverse, strike";
+        let nearest =
+            words::nearest(word, known).map_or_else(|| all.to_owned(), |name| format!("did you mean `{name}`?"));
+        format!("`{word}` is no colour: {nearest}")
+    };
+    word.parse().map_err(|_| unknown())
+}
+
+/// A look as [`parse_style`] reads it.
+#[must_use]
+pub fn style_text(style: Style) -> String {
+    let modifiers = MODIFIERS.iter().filter(|(_, modifier)| style.add_modifier.contains(*modifier));
+    let mut words: Vec<String> = modifiers.map(|(name, _)| (*name).to_owned()).collect();
+    words.extend(style.fg.map(colour_text));
+    words.extend(style.bg.map(|colour| format!("on {}", colour_text(colour))));
+    if words.is_empty() { NOTHING.to_owned() } else { words.join(" ") }
+}
+
+fn colour_text(colour: Color) -> String {
+    let name = COLOURS.into_iter().find(|name| name.parse() == Ok(colour));
+    name.map_or_else(|| colour.to_string().to_lowercase(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::theme::{Scheme, Theme};
+
+    #[test]
+    fn a_look_is_read_in_words() {
+        let plain = Style::new();
+        for (text, style) in [
+            ("", plain),
+            ("plain", plain),
+            ("bold red", plain.fg(Color::Red).add_modifier(Modifier::BOLD)),
+            ("black on yellow", plain.fg(Color::Black).bg(Color::Yellow)),
+            ("on 238 dim", plain.bg(Color::Indexed(238)).add_modifier(Modifier::DIM)),
+            ("#d787af", plain.fg(Color::Rgb(0xd7, 0x87, 0xaf))),
+            ("light-red", plain.fg(Color::LightRed)),
+        ] {
+            assert_eq!(parse_style(text), Ok(style), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_word_that_is_none_is_told_with_the_nearest() {
+        let fault = |text| parse_style(text).unwrap_err();
+        assert_eq!(fault("bold rde"), "`rde` is no colour: did you mean `red`?");
+        assert_eq!(fault("blod"), "`blod` is no colour: did you mean `bold`?");
+        assert!(fault("chartreuse").contains("#rrggbb"), "{}", fault("chartreuse"));
+        assert!(fault("#12345").contains("#rrggbb"));
+        assert!(fault("256").contains("0 to 255"));
+        assert_eq!(fault("red on"), "after `on` comes the colour of the background");
+        assert_eq!(fault("red blue"), "`blue` is a second colour: `on blue` makes it that of the background");
+    }
+
+    #[test]
+    fn every_role_of_every_scheme_is_written_as_it_is_read() {
+        for scheme in Scheme::ALL {
+            let theme = Theme::of(&scheme.into(), true, false);
+            for role in Theme::ROLES.iter().filter_map(|name| theme.role(name)) {
+                assert_eq!(parse_style(&style_text(role)), Ok(role));
+            }
+        }
+        for name in COLOURS {
+            assert_eq!(style_text(parse_style(name).unwrap()), name);
+        }
+    }
+}
