@@ -87,7 +87,7 @@ fn the_panes_fit_every_size() {
     for (name, size) in [("40x10", TINY), ("80x24", SMALL), ("120x40", LARGE), ("250x70", HUGE)] {
         let mut sim = open(&store, size);
         assert_snapshot!(format!("log_{name}"), sim.screen());
-        assert_snapshot!(format!("tree_{name}"), sim.keys("Esc").screen());
+        assert_snapshot!(format!("tree_{name}"), sim.keys("Shift-Tab").screen());
         assert_snapshot!(format!("tree_{name}_styles"), sim.styles());
         assert_snapshot!(format!("runs_{name}"), sim.keys("r").screen());
     }

@@ -255,7 +255,7 @@ fn the_tree_moves_folds_and_opens() {
     sim.keys("G");
     assert_eq!(selected(&sim), ("deploy".into(), None));
     assert!(sim.screen().contains("skipped: it ran no command"));
-    sim.keys("k k Enter");
+    sim.keys("k l l Enter");
     assert_eq!((selected(&sim), sim.model.focus), (("test".into(), Some(1)), Pane::Log));
 }
 
