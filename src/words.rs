@@ -197,6 +197,14 @@ pub fn exit_in_short(sh: &Sh) -> Option<String> {
     }
 }
 
+/// That a run has ended, and how: `rundown: example d61998d3 failed after 1m23s`. Sanitised.
+#[must_use]
+pub fn ended(head: &RunHead) -> String {
+    let repo = head.run.repo.as_deref().map(|repo| format!("{} ", name(repo))).unwrap_or_default();
+    let lasted = head.lasted_ms().map(|ms| format!(" after {}", duration(ms))).unwrap_or_default();
+    format!("rundown: {repo}{} {}{lasted}", name(head.run.id.short()), Mark::of_run(head).word())
+}
+
 /// Where a run comes from, `main@12d4999`: the ref without `refs/heads/`, the sha's first seven digits. Sanitised.
 #[must_use]
 pub fn revision(run: &Run) -> Option<String> {

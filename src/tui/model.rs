@@ -20,6 +20,7 @@ use crate::log::Row;
 use crate::model::{Phase, RunId};
 use crate::search::Cause;
 use crate::time::Time;
+use crate::tui::at::At;
 use crate::tui::keymap::{Action, Context, Key, Keymap};
 use crate::tui::layout::{Above, Layout, LogParts, Pane, help_box, log_parts, runs_parts};
 use crate::tui::lens::{Lens, slow_ms};
@@ -33,6 +34,9 @@ use crate::words;
 pub use log::{Aim, Card, Log, LogKey, Mark, Request};
 pub use runs::{Runs, Sift};
 pub use tree::{Item, Tree, telling_place, telling_sh};
+
+/// From when on reading is said to hang: what is read was begun up to a second before it is known how late it is.
+const HANGS_MS: i64 = 1_000;
 
 /// Everything that the screen shows.
 pub struct Model {
@@ -70,8 +74,12 @@ pub struct Model {
     pub tree: Tree,
     /// The log of the selected command.
     pub log: Log,
+    /// The command to open first.
+    pub open_place: Option<Place>,
     /// Where the first log is to open.
     pub open_at: Option<String>,
+    /// The terminal is to call its user when the open run ends.
+    pub notify: bool,
     /// How logs are looked at.
     pub lens: Lens,
     /// The line that is being typed.
@@ -92,6 +100,8 @@ pub struct Model {
     pub notices: Vec<String>,
     /// What is waited for because the store cannot be read.
     pub waiting: Option<Waiting>,
+    /// What the worker reads, since it last gave a sign of life.
+    pub reads: Option<Waiting>,
     /// The signal that asked to leave.
     pub signal: Option<i32>,
 }
@@ -118,7 +128,9 @@ impl Model {
             wanted: None,
             tree: Tree::default(),
             log: Log::default(),
+            open_place: None,
             open_at: None,
+            notify: false,
             lens: Lens::default(),
             prompt: None,
             past: Past::default(),
@@ -129,8 +141,30 @@ impl Model {
             store_fault: None,
             notices: Vec::new(),
             waiting: None,
+            reads: None,
             signal: None,
         }
+    }
+
+    /// Opens there, once there is something to be opened.
+    pub fn open_on(&mut self, at: Option<At>) {
+        (self.open_place, self.open_at) = at.map_or((None, None), |at| (at.place, at.spot));
+    }
+
+    /// What shows the rows on screen again; `None` where they are shown without a word.
+    #[must_use]
+    pub fn at(&self) -> Option<At> {
+        let log = &self.log;
+        if log.follow && log.is_alive && !self.tree.chosen {
+            return None;
+        }
+        // The one log of a path needs no name.
+        let first = log.window.rows.get(log.top).and_then(|row| log.place_at(row.offset));
+        let (shown, first) = first.map(|(place, offset)| (place, format!("b{offset}"))).unzip();
+        let place = shown.or_else(|| self.tree.at.clone());
+        let place = place.filter(|place| place.job().is_none_or(|job| !job.as_str().is_empty()));
+        let spot = if log.follow && !self.is_scroll() { Some("end".to_owned()) } else { first };
+        (place.is_some() || spot.is_some()).then_some(At { place, spot })
     }
 
     /// Where the panes are.
@@ -210,7 +244,7 @@ impl Model {
 
     /// What keys mean now.
     #[must_use]
-    pub const fn context(&self) -> Context {
+    pub fn context(&self) -> Context {
         match (self.help, self.focus) {
             _ if self.prompt.is_some() => Context::Prompt,
             (Some(_), _) => Context::Help,
@@ -252,8 +286,15 @@ impl Model {
 
     /// What is waited for, while there is nothing else to show.
     #[must_use]
-    pub const fn nothing_yet(&self) -> Option<&Waiting> {
-        if self.run.is_none() { self.waiting.as_ref() } else { None }
+    pub fn nothing_yet(&self) -> Option<&Waiting> {
+        if self.run.is_none() { self.hangs().or(self.waiting.as_ref()) } else { None }
+    }
+
+    /// What is being read, if that has not gone on for so long that it has to be said.
+    #[must_use]
+    pub fn hangs(&self) -> Option<&Waiting> {
+        let is_long = |since: Time| self.now.is_some_and(|now| now.millis_since(since) >= HANGS_MS);
+        self.reads.as_ref().filter(|reads| reads.since.is_some_and(is_long))
     }
 
     /// The visible rows of the tree.
@@ -350,6 +391,6 @@ impl Model {
     pub fn is_alive(&self) -> bool {
         let open = self.run.as_ref().map(|run| &run.head);
         let mut heads = self.runs.heads.iter().flatten().chain(open);
-        self.waiting.is_some() || heads.any(|head| head.phase == Phase::Active)
+        self.waiting.is_some() || self.reads.is_some() || heads.any(|head| head.phase == Phase::Active)
     }
 }

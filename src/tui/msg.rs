@@ -69,11 +69,15 @@ pub enum Msg {
     Found(RunId),
     /// What a user should know, on leaving, of how the store was read.
     Notices(Vec<String>),
+    /// The worker begins to read something, or goes on with it; `None`: it rests.
+    Reads(Option<PathBuf>),
     /// What is waited for from now on; `None`: the store is read again.
     Waiting(Option<Wait>),
     /// The beginning of a log, to be copied, and whether that leaves something out.
     Copied(String, bool),
-    /// The program that had the terminal has ended.
+    /// Another program has all that it needs but the terminal.
+    Ready,
+    /// That program has ended.
     Returned,
     /// Work was given up; the next attempt may succeed.
     Failed(Work, String),
@@ -386,6 +390,8 @@ pub enum Effect {
     CaptureMouse(bool),
     /// Put this on the clipboard; what is more than [`MAX_COPY_BYTES`] is left out, and that is told.
     Copy(String),
+    /// Have the terminal call its user, and tell this.
+    Notify(String),
     /// Read the beginning of a log, as much as can be copied.
     CopyRows(FilePath, Tail),
     /// Show a copy of the log in the user's editor, at this row.

@@ -117,6 +117,11 @@ impl Scrolling {
         self.ticket
     }
 
+    /// The log that was asked last.
+    pub(super) fn path(&self) -> Option<PathBuf> {
+        self.readings.last().map(|(_, reading)| reading.file().path().into())
+    }
+
     /// Where a change may be one of these logs.
     pub(super) fn dirs(&self) -> Vec<PathBuf> {
         self.readings.iter().flat_map(|(_, reading)| reading.dirs()).cloned().collect()

@@ -171,6 +171,13 @@ pub(super) fn aim_at(model: &mut Model, aim: Aim) -> Vec<Effect> {
     send(model, request, Goal::Rows(anchor), PAGES * model.log_height(), false)
 }
 
+/// Asks for the row that begins at this byte, or the next one, as the first on screen.
+pub(super) fn open_from(model: &mut Model, byte: u64) -> Vec<Effect> {
+    leave(model);
+    let request = Request { aim: Aim::Start, debt: 0, stale: false, is_jump: true };
+    send(model, request, Goal::Rows(Anchor::From(byte)), PAGES * model.log_height(), false)
+}
+
 /// Asks for the rows around one that has to be looked for, whatever was asked before. `if_missed` is said if there is none.
 pub(super) fn seek(model: &mut Model, goal: Goal, if_missed: &str) -> Vec<Effect> {
     if !matches!(goal, Goal::Cause(_) | Goal::Around(_)) {

@@ -9,6 +9,8 @@ use crate::tui::msg::{Effect, LogRow};
 /// The log at the current row, for another program.
 pub(super) fn show(model: &mut Model, how: fn(LogRow) -> Effect) -> Vec<Effect> {
     let row = current_log(model).map(|(log, tail, offset)| LogRow { log, offset, tail });
+    // It is on screen for a moment only, unless the file system does not answer.
+    model.said = row.as_ref().map(|row| format!("reading {}", name(&row.log.to_string_lossy())));
     row.map(how).into_iter().collect()
 }
 

@@ -92,7 +92,8 @@ fn fault(model: &Model) -> Option<String> {
         let still = wait::still(model, waiting).map(|still| format!(" {still}")).unwrap_or_default();
         format!("{}{why}{still}; trying again", wait.what)
     });
-    waiting.or_else(|| model.store_fault.as_ref().or(model.log.fault.as_ref()).cloned())
+    let hangs = model.hangs().filter(|_| model.run.is_some()).and_then(|reads| wait::hangs(model, reads));
+    hangs.or(waiting).or_else(|| model.store_fault.as_ref().or(model.log.fault.as_ref()).cloned())
 }
 
 /// Logs opened by their path have no other name: the directory's, or the log's.
