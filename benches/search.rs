@@ -12,7 +12,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use memchr::memmem::Finder;
 use rundown::file::FilePath;
 use rundown::log::{LogFile, Tail};
-use rundown::search::{Hits, Query, scan};
+use rundown::search::{Groups, Hits, Query, group as scan_groups, scan};
 
 const LOG_BYTES: usize = 256 << 20;
 const WRITE_BYTES: usize = 1 << 20;
@@ -93,6 +93,9 @@ fn search(c: &mut Criterion) {
     }
     group.bench_function("scan for errors", |b| {
         b.iter(|| scan(&log, &mut Hits::new(), &Query::errors(), u64::MAX, Tail::Hold).unwrap());
+    });
+    group.bench_function("scan for groups", |b| {
+        b.iter(|| scan_groups(&log, &mut Groups::new(), u64::MAX).unwrap());
     });
     group.finish();
 }

@@ -155,6 +155,12 @@ pub fn count(n: u64) -> String {
     }
 }
 
+/// A number of rows: `1 row`, `12.3k rows`.
+#[must_use]
+pub fn rows(rows: u64) -> String {
+    if rows == 1 { "1 row".into() } else { format!("{} rows", count(rows)) }
+}
+
 /// A size in binary units: `512 B`, `4.0 KiB`, `1.2 GiB`.
 #[must_use]
 pub fn size(bytes: u64) -> String {
@@ -179,6 +185,24 @@ pub fn exit(sh: &Sh) -> Option<String> {
         (None, Some(-1)) => Some("exit -1 (killed by a signal)".into()),
         (None, Some(code)) => Some(format!("exit {code}")),
     }
+}
+
+/// The same where there is little room: `exit 101`, `SIGKILL`.
+#[must_use]
+pub fn exit_in_short(sh: &Sh) -> Option<String> {
+    match (sh.signal, sh.exit_code) {
+        (Some(signal), _) => Some(signal_name(signal)),
+        (None, Some(-1)) => Some("by a signal".into()),
+        (None, _) => exit(sh),
+    }
+}
+
+/// That a run has ended, and how: `rundown: example d61998d3 failed after 1m23s`. Sanitised.
+#[must_use]
+pub fn ended(head: &RunHead) -> String {
+    let repo = head.run.repo.as_deref().map(|repo| format!("{} ", name(repo))).unwrap_or_default();
+    let lasted = head.lasted_ms().map(|ms| format!(" after {}", duration(ms))).unwrap_or_default();
+    format!("rundown: {repo}{} {}{lasted}", name(head.run.id.short()), Mark::of_run(head).word())
 }
 
 /// Where a run comes from, `main@12d4999`: the ref without `refs/heads/`, the sha's first seven digits. Sanitised.

@@ -11,6 +11,7 @@ use common::built::at;
 use insta::assert_snapshot;
 use jiff::tz::TimeZone;
 use rundown::catalog::{Catalog, RunFilter};
+use rundown::tui::at::At;
 use rundown::tui::sim::Sim;
 use rundown::tui::{Options, Settings};
 use tempfile::TempDir;
@@ -331,7 +332,7 @@ fn long_rows_scroll_sideways_and_the_place_is_kept() {
 fn a_log_opens_where_it_is_asked_to() {
     let log = numbered(500);
     let open = |at: &str| {
-        let at_place = Some(at.to_owned());
+        let at_place = Some(At::parse(at).unwrap());
         let options = Options {
             colour: true,
             ascii: false,

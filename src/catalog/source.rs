@@ -29,6 +29,7 @@ pub struct Catalog {
 }
 
 /// Where the runs are.
+#[derive(Clone)]
 enum Place {
     /// A root, and the database if another one than its own is named.
     Store { root: PathBuf, db: Option<PathBuf> },
@@ -57,6 +58,12 @@ impl Catalog {
     #[must_use]
     pub fn of_path(path: &Path) -> Self {
         Self { place: Place::Path(path.to_owned()), source: RefCell::default() }
+    }
+
+    /// Another one of the same place, which has read nothing yet.
+    #[must_use]
+    pub fn anew(&self) -> Self {
+        Self { place: self.place.clone(), source: RefCell::default() }
     }
 
     /// Looks for a store, without reading anything of it.
@@ -139,6 +146,17 @@ impl Catalog {
         match &self.place {
             Place::Store { root, .. } => Some(root),
             Place::Path(_) => None,
+        }
+    }
+
+    /// What is read when something is asked: the database where one is known, or what was named.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        match (&*self.source.borrow(), &self.place) {
+            (Some(Source::Store { reader, .. }), _) => reader.path().to_owned(),
+            (_, Place::Store { db: Some(path), .. } | Place::Store { root: path, .. } | Place::Path(path)) => {
+                path.clone()
+            }
         }
     }
 
@@ -268,16 +286,13 @@ impl Catalog {
     }
 
     fn not_found(&self, what: &str, filter: &RunFilter) -> Error {
-        let source = self.source.borrow();
-        let place = match (&*source, &self.place) {
-            (Some(Source::Store { reader, .. }), _) => reader.path(),
-            (_, Place::Store { root, .. }) => root,
-            (_, Place::Path(path)) => path,
-        };
         let of =
             |name: &str, value: &Option<String>| value.as_ref().map(|v| format!(" {name} {v}")).unwrap_or_default();
         let narrowed = [of("of repo", &filter.repo), of("on ref", &filter.ref_name)].concat();
-        Error::NotFound(format!("{what}{narrowed} in {}\n`rundown list` shows the runs there are", place.display()))
+        Error::NotFound(format!(
+            "{what}{narrowed} in {}\n`rundown list` shows the runs there are",
+            self.path().display()
+        ))
     }
 }
 

@@ -6,12 +6,10 @@ use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use jiff::tz::TimeZone;
 
 use crate::cri::Stream;
 use crate::dump::{Format, Timestamps};
-use crate::time::Time;
-use crate::tui::prompt::parse_goto;
+use crate::tui::at::At;
 use crate::tui::theme::Scheme;
 
 /// See what your CI is doing, and why it failed.
@@ -54,9 +52,17 @@ pub(super) struct View {
     /// Print and leave; so does every option that narrows or shapes what is printed
     #[arg(long)]
     pub once: bool,
-    /// Where the log opens on the screen: start, end, a row (1200), a share (50%), a time (12:34:56, or +90s after the start)
-    #[arg(long, value_name = "WHERE", value_parser = parse_at)]
-    pub at: Option<String>,
+    /// Print rows as they come until the run has ended: plain lines, for screen readers and simple terminals. So does rundown
+    /// in place of opening a screen where ACCESSIBLE=1 is set, or TERM=dumb
+    #[arg(long, conflicts_with = "once")]
+    pub follow: bool,
+    /// Ring the bell, and have the terminal notify, when a run that was seen running has ended
+    #[arg(long)]
+    pub notify: bool,
+    /// Where the log opens on the screen: start, end, a row (1200), a share (50%), a time (12:34:56, or +90s after the start);
+    /// JOB/N or JOB/N@WHERE for that command's
+    #[arg(long, value_name = "WHERE", value_parser = At::parse)]
+    pub at: Option<At>,
     #[command(flatten)]
     pub narrow: Narrow,
     /// What is printed [default: text]
@@ -249,13 +255,4 @@ impl From<TimestampsName> for Timestamps {
             TimestampsName::Full => Self::Full,
         }
     }
-}
-
-/// A place in a log that is not open yet: whether it can be one.
-fn parse_at(text: &str) -> Result<String, &'static str> {
-    let epoch = Time::from_millis(0);
-    if !matches!(text, "start" | "end") {
-        parse_goto(text, Some((epoch, epoch)), &TimeZone::UTC)?;
-    }
-    Ok(text.to_owned())
 }

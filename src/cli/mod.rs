@@ -5,10 +5,15 @@
 
 mod args;
 mod config;
+mod follow;
+mod leaving;
 
 use std::ffi::OsStr;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use globset::Glob;
 use jiff::tz::TimeZone;
@@ -22,7 +27,7 @@ use crate::join::{RunHead, RunNode};
 use crate::model::{JobId, Outcome};
 use crate::record::{self, Facts, Given, Options};
 use crate::tui::theme::Scheme;
-use crate::{sanitise, tui, words};
+use crate::{sanitise, tui};
 
 pub use args::Arguments;
 use args::{Command, Doctor, Exec, FormatName, List, ListFormat, Narrow, Place, Record, Source, View};
@@ -48,34 +53,58 @@ impl Arguments {
     }
 }
 
+/// How long it may take to find out what to open before the screen is opened without.
+const SOON: Duration = Duration::from_secs(1);
+
 fn view(place: &Place, view: &View) -> anyhow::Result<u8> {
     let (catalog, spec) = open(place, &view.run, &view.narrow)?;
-    if view.prints() || !io::stdout().is_terminal() {
+    if view.follow {
+        follow::check(view)?;
+    } else if view.prints() || !io::stdout().is_terminal() {
         return once(place, view, &catalog, spec.as_ref());
     }
+    let (catalog, open) = soon_in_sight(place, view, catalog, spec)?;
+    if view.follow || follow::is_plain() {
+        return follow::run(place, view, catalog, open);
+    }
     let config = configured(place, view)?;
-    let open = in_sight(place, view, &catalog, spec)?;
     let left = show(view, config, catalog, open)?;
     tell_all(&left.notices);
-    tell_how_to_return(place, view, &left);
-    match (left.signal, left.head) {
+    leaving::tell_how_to_return(place, view, &left);
+    match (left.signal, left.run) {
         (Some(signal), _) => Ok(u8::try_from(128 + signal).unwrap_or(u8::MAX)),
-        (None, Some(head)) if view.exit_status => Ok(exit_status(&head)?),
+        (None, Some(run)) if view.exit_status => Ok(exit_status(&run.head)?),
         (None, _) => Ok(0),
     }
 }
 
-/// What to open the terminal UI on: nothing that is missing for certain. A store that was named is waited for, whatever its state.
-fn in_sight(place: &Place, view: &View, catalog: &Catalog, spec: Option<RunSpec>) -> Result<Option<RunSpec>> {
+/// As [`in_sight`], as far as that is found out soon: a file system that does not answer is waited for on the screen.
+fn soon_in_sight(
+    place: &Place,
+    view: &View,
+    catalog: Catalog,
+    spec: Option<RunSpec>,
+) -> Result<(Catalog, Option<RunSpec>)> {
     let is_named = view.narrow.db.is_some() || place.is_named();
+    let (asked, filter, again) = (spec.clone(), view.narrow.filter(), catalog.anew());
+    let (send, found) = mpsc::channel();
+    thread::spawn(move || {
+        let open = in_sight(&catalog, asked, &filter, is_named);
+        let _ = send.send(open.map(|open| (catalog, open)));
+    });
+    // The thread is left to itself, with its catalog.
+    found.recv_timeout(SOON).unwrap_or(Ok((again, spec)))
+}
+
+/// What to open, or to follow: nothing that is missing for certain. A store that was named is waited for, whatever its state.
+fn in_sight(catalog: &Catalog, spec: Option<RunSpec>, filter: &RunFilter, is_named: bool) -> Result<Option<RunSpec>> {
     if let Err(error @ Error::NoStore { .. }) = catalog.look()
         && !is_named
     {
         return Err(error);
     }
-    let filter = view.narrow.filter();
     let Some(spec) = spec.filter(|spec| *spec != RunSpec::Latest(0) || filter.narrows()) else { return Ok(None) };
-    match catalog.find(&spec, &filter) {
+    match catalog.find(&spec, filter) {
         Ok(id) => Ok(Some(RunSpec::Id(id.0))),
         Err(error @ Error::NotFound(_)) => Err(error),
         Err(_) => Ok(Some(spec)),
@@ -157,6 +186,7 @@ fn nothing_failed(run: &RunNode) -> bool {
 fn configured(place: &Place, view: &View) -> Result<Config> {
     let mut config = Config::load(place.config.as_deref())?;
     config.ascii |= view.ascii;
+    config.settings.notify |= view.notify;
     config.time_zone = place.timezone.clone().or(config.time_zone);
     if let Some(scheme) = view.theme.as_deref().and_then(Scheme::parse) {
         config.settings.look = scheme.into();
@@ -182,20 +212,6 @@ fn print_config(place: &Place, view: &View) -> anyhow::Result<u8> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Error::Output)?;
     Ok(0)
-}
-
-/// What stays in the terminal after the screen is gone: how the run stands, and the command that opens it again.
-fn tell_how_to_return(place: &Place, view: &View, left: &tui::Left) {
-    let Some(head) = &left.head else { return };
-    let (id, short) = (head.run.id.as_str(), head.run.id.short());
-    let named = |flag: &str, path: &Option<PathBuf>| path.as_ref().map(|path| format!("{flag} {}", path.display()));
-    let run = if id.is_empty() { view.run.to_string_lossy().into_owned() } else { short.to_owned() };
-    let words = [Some("rundown".to_owned()), named("--root", &place.root), named("--db", &view.narrow.db), Some(run)];
-    let again = words.into_iter().flatten().collect::<Vec<_>>().join(" ");
-    match Some(words::Mark::of_run(head)).filter(|_| !id.is_empty()) {
-        Some(mark) => tell(&format!("{} {} {short}; to open it again: {again}", mark.glyph(), mark.word())),
-        None => tell(&format!("to open it again: {again}")),
-    }
 }
 
 fn list_runs(place: &Place, list: &List) -> anyhow::Result<u8> {
@@ -288,6 +304,9 @@ fn run_demo(place: &Place, view: &View) -> anyhow::Result<u8> {
     let config = is_seen.then(|| configured(place, view)).transpose()?;
     let mut demo = demo::Demo::start()?;
     let catalog = demo.catalog()?;
+    if view.follow || (io::stdout().is_terminal() && follow::is_plain()) {
+        return follow::run(place, view, catalog, None);
+    }
     if let Some(config) = config {
         show(view, config, catalog, None)?;
         tell("the demo and its store are gone; to record a command of yours: rundown record -- CMD");

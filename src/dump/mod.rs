@@ -1,9 +1,10 @@
-//! `--once`: a run printed once, one file per format, all over the same [`RunNode`].
+//! `--once`: a run printed once, one file per format, all over the same [`RunNode`]. `--follow`: printed while it goes on.
 //!
 //! Logs stream from disk to the output: memory does not grow with them. What cannot be read or was left out is told in the
 //! [`Report`], never passed over: data goes to `out`, notices to whoever called.
 
 mod findings;
+mod follow;
 mod json;
 mod jsonl;
 mod list;
@@ -19,6 +20,7 @@ use std::path::Path;
 use crate::join::RunNode;
 
 pub use findings::FindingsWriter;
+pub use follow::{Around, Followed, Wanted, follow};
 pub use json::write_runs as write_list_json;
 pub use list::write_runs as write_list_text;
 pub use options::{Format, Look, Report, Selection, Timestamps, select};

@@ -88,7 +88,7 @@ impl Report {
         self.unreadable |= other.unreadable;
     }
 
-    pub(super) fn unreadable(&mut self, error: &Error) {
+    pub(in crate::dump) fn unreadable(&mut self, error: &Error) {
         self.unreadable = true;
         self.notices.push(chain(error));
     }

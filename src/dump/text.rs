@@ -137,9 +137,8 @@ fn write_rows(
                 sanitiser.row_within(&row.text, 0);
                 continue;
             }
-            let lead = format!("{}{}", gutter(&row), clock.stamp(row.at));
-            out.write_all(if row.text.is_empty() { lead.trim_end() } else { &lead }.as_bytes())?;
-            write_row(&row, &mut sanitiser, printing.look.colour, out)?;
+            let lead = format!("  {}{}", sign(&row), clock.stamp(row.at));
+            write_row(&row, &lead, &mut sanitiser, printing.look.colour, out)?;
         }
         if is_end {
             return Ok(());
@@ -152,21 +151,21 @@ const MAX_HELD_BYTES: usize = 4 * TEXT_ROW_CAP_BYTES;
 
 /// The last rows: those after them may be drawn over them.
 #[derive(Default)]
-struct Held {
+pub(super) struct Held {
     rows: VecDeque<Row>,
     frames: Frames,
     bytes: usize,
 }
 
 impl Held {
-    fn push(&mut self, row: Row) {
+    pub(super) fn push(&mut self, row: Row) {
         self.frames.push(&row.text);
         self.bytes += row.text.len();
         self.rows.push_back(row);
     }
 
     /// The first row, when nothing can be drawn over it any more, and whether something was.
-    fn pop(&mut self, is_end: bool) -> Option<(Row, bool)> {
+    pub(super) fn pop(&mut self, is_end: bool) -> Option<(Row, bool)> {
         let is_settled = is_end || self.frames.is_full() || self.bytes > MAX_HELD_BYTES;
         let is_overwritten = if is_settled { self.frames.settle()? } else { return None };
         let row = self.rows.pop_front()?;
@@ -175,16 +174,24 @@ impl Held {
     }
 }
 
-/// The indent of a row, with the sign that the screen has for it too: colour is never the only one.
-const fn gutter(row: &Row) -> &'static str {
+/// What stands before a row, the sign that the screen has for it too: colour is never the only one.
+pub(super) const fn sign(row: &Row) -> &'static str {
     match (row.malformed, row.stream) {
-        (Some(_), _) => "  ! ",
-        (None, Some(Stream::Stderr)) => "  E ",
-        (None, _) => ROW_INDENT,
+        (Some(_), _) => "! ",
+        (None, Some(Stream::Stderr)) => "E ",
+        (None, _) => "  ",
     }
 }
 
-fn write_row(row: &Row, sanitiser: &mut Sanitiser, colour: bool, out: &mut impl Write) -> io::Result<()> {
+/// Writes a row behind what is to stand before it.
+pub(super) fn write_row(
+    row: &Row,
+    lead: &str,
+    sanitiser: &mut Sanitiser,
+    colour: bool,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    out.write_all(if row.text.is_empty() { lead.trim_end() } else { lead }.as_bytes())?;
     let spans = sanitiser.row(&row.text);
     for Span { text, style, link } in &spans {
         let style = Some(stream_style(*style, row)).filter(|style| colour && *style != Style::default());
@@ -232,7 +239,7 @@ pub(super) fn date_time(at: Time, time_zone: &TimeZone) -> Option<String> {
 }
 
 /// The times in front of rows.
-struct Clock<'a> {
+pub(super) struct Clock<'a> {
     look: &'a Look,
     start: Option<Time>,
     before: Option<Time>,
@@ -240,12 +247,12 @@ struct Clock<'a> {
 
 impl<'a> Clock<'a> {
     /// The row before the first one is the command's start, unless rows were left out.
-    const fn new(look: &'a Look, start: Option<Time>, is_whole: bool) -> Self {
+    pub(super) const fn new(look: &'a Look, start: Option<Time>, is_whole: bool) -> Self {
         Self { look, start, before: if is_whole { start } else { None } }
     }
 
     /// A column of fixed width, or nothing. Relative times count from the command's start, or from its first row.
-    fn stamp(&mut self, at: Option<Time>) -> String {
+    pub(super) fn stamp(&mut self, at: Option<Time>) -> String {
         let start = self.start.or(at);
         let before = self.before;
         self.start = start;

@@ -68,6 +68,18 @@ pub struct RunNode {
     pub findings: Findings,
 }
 
+impl RunNode {
+    /// The command that failed first; of a run without one, that was cut short.
+    #[must_use]
+    pub fn first_failed(&self) -> Option<(&JobNode, &ShNode)> {
+        let first = |state| {
+            let mut all = self.jobs.iter().flat_map(|job| job.shs.iter().map(move |sh| (job, sh)));
+            all.find(|(_, sh)| sh.state == state)
+        };
+        first(ShState::Failed).or_else(|| first(ShState::Interrupted))
+    }
+}
+
 /// A job with its commands.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct JobNode {

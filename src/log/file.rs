@@ -299,6 +299,20 @@ impl LogFile {
         self.reading(|view| view.numbers(offsets, place_of, tail))
     }
 
+    /// How many rows begin within a range, by at most two blocks of the index; `None` where it has not come that far.
+    #[expect(clippy::missing_errors_doc, reason = "see window")]
+    pub fn rows_within(&self, index: &Index, range: Range<u64>, tail: Tail) -> Result<Option<u64>> {
+        if range.end > index.bytes() && index.bytes() < self.bytes {
+            return Ok(None);
+        }
+        let before = |offset: u64| match index.place_of_offset(offset) {
+            _ if offset >= index.bytes() => Ok(index.totals(tail).rows),
+            Some(place) => self.reading(|view| view.rows_before(offset, place, tail)),
+            None => Ok(0),
+        };
+        Ok(Some(before(range.end)?.saturating_sub(before(range.start)?)))
+    }
+
     /// Where the first row at or after a time begins, also where the index has not come yet; `None` when there is none. See `times`
     /// for logs whose times step back.
     #[expect(clippy::missing_errors_doc, reason = "see window")]

@@ -11,7 +11,7 @@
 //! bounds where lines begin                lines  bytes -> physical lines           format CRI or plain text
 //! rows   lines -> rows, streaming         window the rows around an anchor         index  bytes -> row numbers (pure)
 //! file   path, what changed               feed   a file -> its index               times  where a time or a gap lies
-//! standing  which file the name means                                              inside directories that others made
+//! standing  which file the name means             live   rows as they end          inside directories that others made
 //! ```
 //!
 //! A window and the index join pieces that lie up to 256 KiB apart into rows that stretch over up to 512 KiB of the file (see
@@ -26,6 +26,7 @@ mod format;
 mod index;
 mod inside;
 mod lines;
+mod live;
 pub mod path;
 mod rows;
 mod standing;
@@ -42,6 +43,7 @@ pub use file::{Change, LogFile};
 pub use format::Format;
 pub use index::{Index, Place, Totals};
 pub use lines::{Line, Lines, MAX_LINE_BYTES, MAX_STREAM_LINE_BYTES};
+pub use live::{Batch, LiveRows};
 pub use rows::{Checkpoint, Rows};
 pub use standing::{Name, Standing};
 pub use window::WINDOW_ROW_BYTES;

@@ -174,7 +174,7 @@ impl Tail {
     }
 }
 
-fn first_row(line: &Line<'_>, record: &Record<'_>, cap: Cap) -> Row {
+pub(super) fn first_row(line: &Line<'_>, record: &Record<'_>, cap: Cap) -> Row {
     let mut row = Row {
         offset: line.offset,
         at: Some(record.at),
@@ -192,7 +192,7 @@ fn first_row(line: &Line<'_>, record: &Record<'_>, cap: Cap) -> Row {
 }
 
 /// A line that is no record.
-fn line_row(line: &Line<'_>, malformed: Option<Malformed>, cap: Cap) -> Row {
+pub(super) fn line_row(line: &Line<'_>, malformed: Option<Malformed>, cap: Cap) -> Row {
     let mut row = Row {
         offset: line.offset,
         at: None,
@@ -213,17 +213,17 @@ fn line_row(line: &Line<'_>, malformed: Option<Malformed>, cap: Cap) -> Row {
 const MAX_PIECES: usize = 4096;
 
 /// How much of a row is held.
-#[derive(Clone, Copy)]
-struct Cap {
-    bytes: usize,
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cap {
+    pub bytes: usize,
     /// See [`Rows::keeping_last`].
-    keeps_last: bool,
+    pub keeps_last: bool,
 }
 
 impl Cap {
     /// Adds a piece, `at` being its time where it is not the first. The text of a row is a beginning of its bytes, or of those
     /// from a CR on: once something was left out, everything after it is.
-    fn append(self, row: &mut Row, bytes: &[u8], cut_bytes: u64, at: Option<Time>) {
+    pub fn append(self, row: &mut Row, bytes: &[u8], cut_bytes: u64, at: Option<Time>) {
         let is_over = row.cut_bytes > 0 || row.text.len() + bytes.len() > self.bytes;
         let bytes = if is_over && self.keeps_last { from_last_state(row, bytes) } else { bytes };
         let room = if row.cut_bytes > 0 { 0 } else { self.bytes.saturating_sub(row.text.len()) };

@@ -446,6 +446,11 @@ proptest! {
         let offsets: Vec<u64> = some().map(|(_, row)| row.offset).collect();
         let numbers = view.numbers(&offsets, |offset| index.place_of_offset(offset), Tail::Hold).unwrap();
         prop_assert_eq!(numbers, some().map(|(number, _)| Some(number as u64)).collect::<Vec<_>>());
+        for offset in (row * 20..bytes.len() as u64).step_by(step * 7) {
+            let Some(place) = index.place_of_offset(offset) else { continue };
+            let before = all.partition_point(|row| row.offset < offset) as u64;
+            prop_assert_eq!(view.rows_before(offset, place, Tail::Hold).unwrap(), before);
+        }
     }
 }
 

@@ -70,6 +70,12 @@ impl<'f> View<'f> {
         Ok(rows.next().transpose()?.map(|row| row.offset))
     }
 
+    /// How many rows begin before an offset, counted on from a place before it.
+    pub(super) fn rows_before(self, offset: u64, place: Place, tail: Tail) -> io::Result<u64> {
+        let rows = self.rows(place.offset, self.starts_at(place.offset)?, 0, tail);
+        Ok(place.row + count_before(rows, offset)? as u64)
+    }
+
     /// The numbers of rows that begin at these offsets, in order, each counted on from a place before it; `None` where there is no
     /// such place.
     pub(super) fn numbers(

@@ -131,6 +131,12 @@ impl Sanitiser {
     }
 }
 
+/// What has a terminal ring its bell and notify its user (OSC 9), who may look elsewhere.
+#[must_use]
+pub fn notification(text: &str) -> String {
+    format!("\x07\x1b]9;{}\x07", name(text))
+}
+
 /// The text of a row as it is shown, without styles; borrowed where it is shown as it stands.
 #[must_use]
 pub fn plain(bytes: &[u8], progress: Progress) -> Cow<'_, str> {

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! Nothing is guessed: where no rule matches there is no cause, and the end of the log is shown. Memory is bounded by the rows of a
-//! card and [`MAX_SIGNS`] places.
+//! card and some places.
 
 mod board;
 mod card;
@@ -63,7 +63,7 @@ pub fn find_cause(log: &LogFile, exit_code: Option<i64>, tail: Tail) -> Result<C
         }
         ControlFlow::Continue(())
     })?;
-    match card::choose(log, &board.ranked(), tail)? {
+    match card::choose(log, &board.ranked(end), tail)? {
         Some(cause) => {
             let rows = card::around(log, &cause, tail)?;
             Ok(Cause { at: Some(cause.offset), rule: Some(cause.rule), rows, looked_bytes })

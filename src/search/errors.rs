@@ -30,12 +30,14 @@ pub fn is_error(text: &str) -> bool {
 /// What a row is worth to whoever asks why a command failed, and who prints such rows.
 pub(super) fn judge(text: &str) -> Option<(Weight, &'static str)> {
     let (said, is_harmless) = (said(text), TABLE.harmless.is_match(text.as_bytes()));
-    let rules = TABLE.rules.matches(said).into_iter().filter_map(|n| RULES.get(n));
+    let rules = TABLE.rules.matches(said).into_iter().filter_map(|n| RULES.get(n)).filter(|_| !is_harmless);
     let clues = TABLE.clues.matches(said).into_iter().filter_map(|n| CLUES.get(n));
-    let found = rules.chain(clues).map(|(weight, tool, ..)| (*weight, *tool));
+    // What says that a test passed looks harmless; and so, to who only looks for errors, does the report of a data race.
+    let clues = clues.filter(|(weight, ..)| !is_harmless || !matches!(weight, Again | Aftermath | Message));
     // Of equals the first: the rules of one tool come before those of any.
-    found
-        .filter(|(weight, _)| !is_harmless || *weight == Weight::Passed)
+    rules
+        .chain(clues)
+        .map(|(weight, tool, ..)| (*weight, *tool))
         .min_by_key(|(weight, _)| (*weight != Weight::Aftermath, Reverse(*weight)))
 }
 
@@ -48,6 +50,8 @@ pub(super) enum Weight {
     Begun,
     /// A test that passed.
     Passed,
+    /// The place that the message above it is about.
+    Place,
     /// Only that something failed which other rows tell of: whatever else a row of this kind says counts no more.
     Aftermath,
     /// The name of what failed.
@@ -95,18 +99,20 @@ fn before() -> Regex {
     RegexBuilder::new(BEFORE).unicode(false).build().expect("an expression")
 }
 
-/// Indents and the frames of terraform; times; the steps of a container build; `name | ` of a group of containers.
-const BEFORE: &str = r"^(?:\s+|│|╷|╵|#\d+ (?:\d+\.\d+ )?|\[?\d{4}-\d\d-\d\d[T ][\d:.,]+(?:Z|[+-]\d\d:?\d\d)?\]?\s|[A-Za-z][\w.-]*\s+\|\s)*";
+/// Indents and the frames of terraform; times; the steps of a container build; `name | ` and `[name] ` of what
+/// runs at once.
+const BEFORE: &str = r"^(?:\s+|│|╷|╵|#\d+ (?:\d+\.\d+ )?|\[?\d{4}-\d\d-\d\d[T ][\d:.,]+(?:Z|[+-]\d\d:?\d\d)?\]?\s|[A-Za-z][\w.-]*\s+\|\s|\[[a-z0-9][\w@/.:-]*\]\s)*";
 
 /// What it is worth, who prints it, what it looks like once [`said`], and a row of that kind.
 type Rule = (Weight, &'static str, &'static str, &'static str);
 
-use Weight::{Aftermath, Again, Aside, Begun, Fault, Heading, Message, Name, Passed};
+use Weight::{Aftermath, Again, Aside, Begun, Fault, Heading, Message, Name, Passed, Place};
 
 /// Any of these makes an error row. Compilers and linkers, then test runners, build tools, shells, the system.
 #[rustfmt::skip]
 static RULES: &[Rule] = &[
     // Compilers, linkers, whoever says "error:".
+    (Fault, "compilers", r"^[^\s:]+:\d+:(?:\d+:)?\s(?:fatal |internal compiler )?(?:error|Error|ERROR)(?:\[[^\]]+\])?\s?:\s|^error\[E\d+\]:", "src/mesh.cpp:13:33: error: no match for ‘operator+’"),
     (Message, "most tools", r"^(?:[^\s:]+:(?:\d+:)*\s+){0,3}(?:(?:PHP|fatal|Fatal|FATAL|internal|compiler?|compilation|syntax|Syntax|parse|Parse|runtime|linker|build|Build|uncaught|Uncaught)\s){0,2}(?:error|Error|ERROR)(?:\[[^\]]+\]|\([^)]*\))?\s?:(?:\s|$)", "src/mesh.cpp:13:33: error: no match for ‘operator+’"),
     (Message, "most tools", r"^(?:[^\s:]+:(?:\d+:)*\s+){0,3}(?:fatal|Fatal|FATAL)(?:\s\w+){0,2}:(?:\s|$)", "fatal: not a git repository"),
     (Fault, "tsc, msbuild", r"(?:^|:\s+| - )(?:fatal )?error [A-Z]{1,10}\d+\s?:", "src/order.ts(3,22): error TS18048: 'o.note' is possibly 'undefined'."),
@@ -115,6 +121,7 @@ static RULES: &[Rule] = &[
     (Fault, "kotlin", r"^e: file://", "e: file:///src/Main.kt:3:5 Unresolved reference: failed"),
     (Aftermath, "clang, javac, tsc, ruff", r"^(?:\d+ warnings? and )?[1-9]\d* errors?(?: generated\.)?$|^Found [1-9]\d* errors?\b", "Found 2 errors in the same file, starting at: ts/a.ts:1"),
     (Fault, "flake8, ruff", r"^[^\s:]+\.py:\d+:\d+: [A-Z]{1,4}\d{2,4}\b", "py/lint.py:1:8: F401 [*] `os` imported but unused"),
+    (Fault, "webpack", r"^ERROR in \S|^Module not found: ", "ERROR in ./src/index.js 3:0-28"),
     (Fault, "eslint", r"^\d+:\d+\s+error\s+\S|^✖ \d+ problems? \([1-9]", "  2:13  error    'totl' is not defined    no-undef"),
 
     // Panics, exceptions, sanitizers.
@@ -131,7 +138,9 @@ static RULES: &[Rule] = &[
     (Name, "cargo test", r"^test .+ \.\.\. FAILED$|^FAILED$", "test merges_lines_108 ... FAILED"),
     (Aftermath, "cargo test", r"^test result: FAILED\b", "test result: FAILED. 24 passed; 1 failed; 0 ignored"),
     (Name, "cargo nextest", r"^FAIL \[", "        FAIL [   0.005s] shop::checkout merges_lines_108"),
-    (Name, "go test", r"^--- FAIL: |^FAIL(?:\s|$)", "--- FAIL: TestDiscount (0.00s)"),
+    (Name, "go test", r"^--- FAIL: ", "--- FAIL: TestDiscount (0.00s)"),
+    (Heading, "vitest", r"^FAIL +\S+.* > ", " FAIL  vitest/cart.test.js > cart > keeps the total"),
+    (Name, "go, jest, vitest", r"^FAIL(?:\s|$)", "FAIL tests/api.test.js"),
     (Fault, "go test", r"^[^\s:]+_test\.go:\d+: .*\b(?:want|wanted|got|unexpected|Error Trace)\b", "    orders_test.go:23: Discount(999, 33) = 669, want 670"),
     (Fault, "pytest", r"^E {3,}(?:assert\b|(?:\w+\.)*\w*(?:Error|Exception)\b|(?:\w+\.)+[A-Z]\w*(?::|$)|Failed: |fixture ')", "E       AssertionError: assert {'total': '23'} == {'total': '24'}"),
     (Name, "pytest", r"^(?:FAILED|ERROR) [^\s:]+\.py\b|^\S+::.+ (?:FAILED|ERROR)(?:\s+\[|$)", "tests/test_pricing.py::test_order_as_dict FAILED       [ 82%]"),
@@ -144,7 +153,7 @@ static RULES: &[Rule] = &[
     (Heading, "jest", r"^● \S", "  ● cart › keeps the total"),
     (Name, "jest, mocha, vitest", r"^(?:✕|✖|✗|✘|×) \S", "    ✕ keeps the total (3 ms)"),
     (Aftermath, "jest, vitest", r"^(?:Tests|Test Suites|Test Files):?\s+(?:\d+ \w+,? )*[1-9]\d* failed\b|\| [1-9]\d* failed\)", "Test Suites: 1 failed, 1 passed, 2 total"),
-    (Aftermath, "mocha", r"^[1-9]\d* failing\b", "  2 failing"),
+    (Heading, "mocha", r"^[1-9]\d* failing\b", "  2 failing"),
     (Heading, "minitest, rspec", r"^\d+\) (?:Error|Failure):|^Failure/Error: ", "  1) Failure:"),
     (Aftermath, "minitest, rspec", r"^\d+ (?:runs|examples?), .*\b[1-9]\d* (?:failures?|errors?)\b", "3 runs, 2 assertions, 1 failures, 1 errors, 0 skips"),
     (Heading, "junit", r"^\[ERROR\] \S+.* <<< (?:FAILURE|ERROR)!| ✘ ", "[ERROR] idIsUpper(com.acme.billing.InvoiceTest)  Time elapsed: 0 s  <<< ERROR!"),
@@ -158,11 +167,13 @@ static RULES: &[Rule] = &[
     (Heading, "tap, bats", r"^not ok\b", "not ok 3 unknown command fails with error"),
 
     // Build tools and what they drive.
-    (Aftermath, "make", r"^\w*make(?:\[\d+\])?: \*\*\* |^\w*make(?:\[\d+\])?: .* not remade because of errors", "make: *** [Makefile:10: build/mesh.o] Error 1"),
+    (Fault, "make", r"^\w*make(?:\[\d+\])?: \*\*\* ", "make: *** No rule to make target 'a.c', needed by 'a.o'.  Stop."),
+    (Aftermath, "make", r"^\w*make(?:\[\d+\])?: \*\*\* (?:\[|Waiting)|^\w*make(?:\[\d+\])?: .* not remade because of errors", "make: *** [Makefile:10: build/mesh.o] Error 1"),
     (Heading, "ninja", r"^FAILED: ", "FAILED: CMakeFiles/engine.dir/src/main.cpp.o"),
     (Aftermath, "ninja", r"^ninja: build stopped: .*failed", "ninja: build stopped: subcommand failed."),
     (Fault, "cmake", r"^CMake Error\b", "CMake Error at CMakeLists.txt:3 (find_package):"),
     (Aftermath, "cmake", r"^-- Configuring incomplete, errors occurred", "-- Configuring incomplete, errors occurred!"),
+    (Fault, "maven", r"^\[ERROR\] +\S+\.\w+:\[\d+,\d+\] ", "[ERROR] /app/src/main/java/acme/Invoice.java:[12,16] cannot find symbol"),
     (Message, "maven", r"^\[(?:ERROR|FATAL)\] +\S", "[ERROR] Failures: "),
     (Aftermath, "gradle, xcode", r"^FAILURE: Build failed|^(?:\*\* )?\w+ FAILED\b|^> Task \S+ FAILED$|^Execution failed for task", "> Task :test FAILED"),
     (Heading, "gradle, xcode", r"^.+ > .+ FAILED$", "InvoiceTest > addsVat FAILED"),
@@ -196,18 +207,44 @@ static RULES: &[Rule] = &[
 #[rustfmt::skip]
 static CLUES: &[Rule] = &[
     (Again, "retries", r"\b[Rr]etrying\b|\b(?:[Rr]etry|[Aa]ttempt) #?(?:[2-9]|1\d)(?:\s?(?:/|of)\s?\d+)?\W*$", "attempt 1 failed, retrying in 2 s"),
-    (Aftermath, "wrappers", r"\b(?:exit(?:ed)?|returned|failed|terminated|completed)(?: with)?(?: an?)?(?: non-?zero)?(?: exit)?(?: code| status)\b[: ]*\d*|\bld returned \d|\blinker command failed|\bdid not complete successfully", "Process completed with exit code 2."),
-    (Aftermath, "cargo", r"^error: (?:could not compile|test failed, to rerun|\d+ targets? failed|aborting due to|build failed|bench failed)|^error: \d+ (?:previous )?errors?\b|^process didn't exit successfully", "error: could not compile `shop` (lib) due to 2 previous errors"),
+    (Aftermath, "wrappers", r"\b(?:exit(?:ed)?|returned|failed|terminated|completed)(?: with)?(?: an?)?(?: non-?zero)?(?: exit)?(?: code| status)[: ]+[1-9]|\bld returned \d|\blinker command failed|\bdid not complete successfully|\bdid not run successfully|\bsubprocess-exited-with-error", "Process completed with exit code 2."),
+    (Aftermath, "cargo", r"^error: (?:could not compile|test failed, to rerun|\d+ targets? failed|aborting due to|build failed|bench failed)|^error: \d+ (?:previous )?errors?\b", "error: could not compile `shop` (lib) due to 2 previous errors"),
     (Aftermath, "npm, pnpm, yarn", r"^npm (?:error|ERR!) (?:code (?:ELIFECYCLE|\d+$)|errno|path |command |Lifecycle script|workspace |location |\S+@\S+ \S+: `|Exit status|Failed at the|Test failed)|^ELIFECYCLE|^error Command failed", "npm error code ELIFECYCLE"),
+    (Fault, "make", r"^[^\s:]+:\d+: \*\*\* ", "Makefile:2: *** missing separator.  Stop."),
+    (Fault, "C++", r"^terminate called (?:after throwing|without)", "terminate called after throwing an instance of 'std::runtime_error'"),
+    (Heading, "sanitizers", r"^WARNING: (?:DATA RACE|ThreadSanitizer|MemorySanitizer)\b", "WARNING: DATA RACE"),
+    (Heading, "vite", r"^error during build:", "error during build:"),
+    (Message, "perl", r" at \S+ line \d+\.$", "no prices: No such file or directory at a.pl line 3."),
     (Heading, "cargo test", r"^---- .+ stdout ----$", "---- merges_lines_108 stdout ----"),
+    (Place, "rust", r"^--> \S+:\d+", "   --> src/main.rs:3:5"),
+    (Fault, "signals", r"\(signal: \d+, SIG", "process didn't exit successfully: `target/debug/shop` (signal: 11, SIGSEGV: invalid memory reference)"),
+    (Heading, "node", r"^✖ failing tests:", "✖ failing tests:"),
+    (Message, "apt", r"^E: \S", "E: Package 'frobnicate' has no installation candidate"),
     (Begun, "go test", r"^=== (?:RUN|CONT|NAME)\s", "=== RUN   TestDiscount/999_33"),
     (Passed, "go test", r"^--- (?:PASS|SKIP): ", "--- PASS: TestDiscount (0.00s)"),
+    (Passed, "jest", r"^PASS\s", "PASS ./cart.test.js"),
     (Fault, "go test", r"^[^\s:]+_test\.go:\d+: \S", "    orders_test.go:23: the discount is too small"),
 ];
 
 /// A part of every clue, in the manner of [`LITERALS`].
-pub(super) static CLUE_LITERALS: &[&str] =
-    &["etry", "ttempt", "exit", "status", "code", "returned", "omplete", "LIFECYCLE", "dout ---", "_test.go", "=== ", "--- PASS", "--- SKIP"];
+pub(super) static CLUE_LITERALS: &[&str] = &[
+    "etry",
+    "ttempt",
+    "exit",
+    "status",
+    "code",
+    "returned",
+    "omplete",
+    "LIFECYCLE",
+    "dout ---",
+    "terminate called",
+    "DATA RACE",
+    " line ",
+    "_test.go",
+    "=== ",
+    "PASS",
+    "SKIP",
+];
 
 /// What is no error row for all that, and a row of that kind.
 #[rustfmt::skip]

@@ -11,8 +11,9 @@
 //! sections and folds have names, so that one begins within another, and an end takes along what began within it; a heading ends
 //! the one before. An end without a start is a plain row. So is a start that lies too deep, or behind too many others.
 
+use std::iter::{once, repeat};
 use std::ops::{ControlFlow, Range};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use super::markers::{Kind, Mark, marks};
 use super::query::Query;
@@ -49,7 +50,7 @@ pub struct Group {
 #[derive(Clone, Debug)]
 pub struct Groups {
     /// By their headings.
-    groups: Vec<Group>,
+    all: Vec<Group>,
     /// Those that have no end so far, each in the one before it.
     open: Vec<Open>,
     is_full: bool,
@@ -78,6 +79,9 @@ enum OpenKind {
     Heading,
 }
 
+/// Rows that tell of groups.
+static QUERY: LazyLock<Query> = LazyLock::new(Query::groups);
+
 /// Goes on where `groups` end, by about `max_bytes`: how far it came; 0 at the end of the log. `groups` must be of this log;
 /// of another generation of it they are begun anew. A line without its LF is not looked at.
 ///
@@ -93,7 +97,7 @@ pub fn group(log: &LogFile, groups: &mut Groups, max_bytes: u64) -> Result<u64> 
     }
     let end = bytes.min(groups.bytes.saturating_add(max_bytes));
     let from = groups.checkpoint;
-    groups.checkpoint = walk(log, &Query::groups(), from, end, Tail::Hold, &mut |row| {
+    groups.checkpoint = walk(log, &QUERY, from, end, Tail::Hold, &mut |row| {
         groups.hear(&row);
         ControlFlow::Continue(())
     })?;
@@ -113,7 +117,7 @@ impl Groups {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            groups: Vec::new(),
+            all: Vec::new(),
             open: Vec::new(),
             is_full: false,
             checkpoint: Checkpoint::START,
@@ -126,7 +130,7 @@ impl Groups {
     /// All of them, by their headings.
     #[must_use]
     pub fn all(&self) -> &[Group] {
-        &self.groups
+        &self.all
     }
 
     /// How far the log was scanned.
@@ -144,10 +148,10 @@ impl Groups {
     /// The innermost group around the row that begins at an offset; a heading is in its own.
     #[must_use]
     pub fn around(&self, offset: u64) -> Option<&Group> {
-        let last = self.groups.partition_point(|group| group.heading <= offset).checked_sub(1)?;
-        let mut group = self.groups.get(last)?;
+        let last = self.all.partition_point(|group| group.heading <= offset).checked_sub(1)?;
+        let mut group = self.all.get(last)?;
         while group.end <= offset && group.heading != offset {
-            group = self.groups.get(group.parent? as usize)?;
+            group = self.all.get(group.parent? as usize)?;
         }
         Some(group)
     }
@@ -162,7 +166,7 @@ impl Groups {
     #[must_use]
     pub fn hidden(&self, is_folded: impl Fn(&Group) -> bool) -> Arc<[Range<u64>]> {
         let mut hidden: Vec<Range<u64>> = Vec::new();
-        for group in &self.groups {
+        for group in &self.all {
             let is_out = hidden.last().is_some_and(|hidden| group.heading < hidden.end);
             if !is_out && group.body < group.end && is_folded(group) {
                 hidden.push(group.body..group.end);
@@ -182,7 +186,7 @@ impl Groups {
         for mark in marked.marks {
             match mark {
                 Mark::Start { kind, is_collapsed } => self.start(row, kind, is_collapsed),
-                Mark::End(kind) => self.end(kind, end),
+                Mark::End(kind) => self.end(kind, row.offset, end),
                 Mark::Hunk => self.take_back_diff(row.offset),
                 Mark::Trace => self.take_back_trace(row.offset),
             }
@@ -191,14 +195,14 @@ impl Groups {
 
     fn start(&mut self, row: &Match<'_>, kind: Kind<'_>, is_collapsed: bool) {
         let last = self.open.last().map(|open| open.group);
-        self.end(kind, row.offset);
+        self.end(kind, row.offset, row.offset);
         let ended = last.filter(|last| self.open.last().is_none_or(|open| open.group != *last));
-        if self.groups.len() >= MAX_GROUPS || self.open.len() >= MAX_DEPTH {
+        if self.all.len() >= MAX_GROUPS || self.open.len() >= MAX_DEPTH {
             self.is_full = true;
             return;
         }
         let sign = if let Kind::Heading(sign) = kind { Some(sign) } else { None };
-        self.groups.push(Group {
+        self.all.push(Group {
             heading: row.offset,
             body: row.after,
             end: u64::MAX,
@@ -207,19 +211,20 @@ impl Groups {
             ended: number(ended.filter(|_| sign.is_some())),
             sign,
         });
-        self.open.push(Open { group: self.groups.len() - 1, kind: kind.into() });
+        self.open.push(Open { group: self.all.len() - 1, kind: kind.into() });
     }
 
-    /// Ends the innermost open group of a kind, and those within it.
-    fn end(&mut self, kind: Kind<'_>, end: u64) {
+    /// Ends the innermost open group of a kind at `end`; those within it already where the row begins that says so.
+    fn end(&mut self, kind: Kind<'_>, row: u64, end: u64) {
         let level = match kind {
-            // A group of another kind around a heading goes on, whatever is around that.
+            // What lies around another group than a heading goes on with it.
             Kind::Heading(_) => self.open.last().filter(|open| open.is(kind)).map(|_| self.open.len() - 1),
             kind => self.open.iter().rposition(|open| open.is(kind)),
         };
-        for open in self.open.drain(level.unwrap_or(self.open.len())..) {
-            if let Some(group) = self.groups.get_mut(open.group) {
-                group.end = end;
+        let ended = self.open.drain(level.unwrap_or(self.open.len())..);
+        for (open, end) in ended.zip(once(end).chain(repeat(row))) {
+            if let Some(group) = self.all.get_mut(open.group) {
+                group.end = end.max(group.body);
             }
         }
     }
@@ -240,14 +245,14 @@ impl Groups {
 
     /// The heading of this sign directly before an offset is none: where its row begins. What it ended goes on.
     fn take_back(&mut self, sign: u8, offset: u64) -> Option<u64> {
-        let group = *self.groups.last()?;
-        let is_open = self.open.last().is_some_and(|open| open.group + 1 == self.groups.len());
+        let group = *self.all.last()?;
+        let is_open = self.open.last().is_some_and(|open| open.group + 1 == self.all.len());
         if !is_open || group.sign != Some(sign) || group.body != offset {
             return None;
         }
-        self.groups.pop();
+        self.all.pop();
         self.open.pop();
-        if let Some(ended) = group.ended.and_then(|ended| self.groups.get_mut(ended as usize)) {
+        if let Some(ended) = group.ended.and_then(|ended| self.all.get_mut(ended as usize)) {
             ended.end = u64::MAX;
             self.open.push(Open { group: group.ended? as usize, kind: OpenKind::Heading });
         }
@@ -280,3 +285,6 @@ impl From<Kind<'_>> for OpenKind {
 fn number(group: Option<usize>) -> Option<u32> {
     group.and_then(|group| u32::try_from(group).ok())
 }
+
+#[cfg(test)]
+mod tests;

@@ -208,7 +208,7 @@ fn without_escapes(mut text: &[u8]) -> &[u8] {
     }
 }
 
-/// The text behind the time that a log that was downloaded has before each row; GitLab's has the stream behind it, too.
+/// The text behind the time that a log that was downloaded has before each row.
 fn without_time(text: &[u8]) -> &[u8] {
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
     let is_digit = |at: usize| text.get(at).is_some_and(u8::is_ascii_digit);
@@ -218,9 +218,100 @@ fn without_time(text: &[u8]) -> &[u8] {
         .enumerate()
         .all(|(at, byte)| if *byte == b'0' { is_digit(at) } else { text.get(at) == Some(byte) });
     let blank = text.iter().take(40).position(|byte| *byte == b' ');
-    match blank.filter(|_| is_time).and_then(|blank| text.get(blank + 1..)) {
-        Some([b'0'..=b'9', b'0'..=b'9', b'O' | b'E', b' ' | b'+', rest @ ..]) => rest,
-        Some(rest) => rest,
-        None => text,
+    blank.filter(|_| is_time).and_then(|blank| text.get(blank + 1..)).unwrap_or(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn title(text: &str) -> Option<String> {
+        match marker(text.as_bytes()) {
+            Some(Marker::Heading(title)) => Some(title),
+            Some(Marker::End) | None => None,
+        }
+    }
+
+    fn is_end(text: &str) -> bool {
+        marker(text.as_bytes()) == Some(Marker::End)
+    }
+
+    #[test]
+    fn a_start_is_a_heading_with_a_title_that_steers_nothing() {
+        for (text, expected) in [
+            ("::group::Build all", "Build all"),
+            ("  ::group::Build", "Build"),
+            ("##[group]\u{1b}[1mRun\u{1b}[m make", "Run make"),
+            ("2026-03-04T05:06:07.1234567Z ##[group]Run", "Run"),
+            ("\u{feff}2026-03-04T05:06:07.1234567Z ##[group]Run", "Run"),
+            ("::group::", ""),
+            ("::group::a\u{1b}[2Jb\r", "a␛[2Jb"),
+            ("section_start:1:build\r\u{1b}[0KBuild", "Build"),
+            ("\u{1b}[0Ksection_start:1:build[collapsed=true]\r\u{1b}[0K\u{1b}[36;1mBuild\u{1b}[0;m", "Build"),
+            ("section_start:1:build\r\u{1b}[0K", "build"),
+            ("2026-03-04T05:06:07.123456Z 00O section_start:1:build\r\u{1b}[0KBuild", "Build"),
+            ("section_end:1:get\r\u{1b}[0Ksection_start:2:run\r\u{1b}[0KRun", "Run"),
+            ("travis_fold:start:script.1\r\u{1b}[0K$ make", "$ make"),
+            ("travis_fold:start:script.1", "script.1"),
+            ("--- Build", "Build"),
+            ("\u{1b}[31m+++ :test_tube: Test\u{1b}[0m", ":test_tube: Test"),
+            ("~~~ Preparing working directory", "Preparing working directory"),
+            ("\u{1b}_bk;t=1772600000000\u{7}--- \u{1b}[1mBuild", "Build"),
+            ("--- 🧪 Test", "🧪 Test"),
+        ] {
+            assert_eq!(title(text).as_deref(), Some(expected), "{}", text.escape_debug());
+        }
+    }
+
+    #[test]
+    fn an_end_that_says_something_else_too_is_a_plain_row() {
+        for end in [
+            "::endgroup::",
+            "2026-03-04T05:06:07Z ##[endgroup]",
+            "\u{1b}[0Ksection_end:1:build\r\u{1b}[0K",
+            "section_end:1:a\r\u{1b}[0Ksection_end:1:b\r\u{1b}[0K\u{1b}[0;m",
+            "travis_fold:end:script\r\u{1b}[0K",
+        ] {
+            assert!(is_end(end), "{}", end.escape_debug());
+        }
+        let said = "section_end:1:build\r\u{1b}[0K\u{1b}[32;1mJob succeeded";
+        assert_eq!(marker(said.as_bytes()), None);
+        assert_eq!(marks(said.as_bytes()).marks, [Mark::End(Kind::Section(b"build"))]);
+    }
+
+    #[test]
+    fn a_row_that_only_looks_like_a_marker_is_a_plain_one() {
+        let rows = include_str!("../../fixtures/groups/lookalikes.log").lines();
+        // What only the rows around it tell.
+        let told = ["--- expected", "+++ actual", "src/route.c", "+++ dirname", "+++ readlink"];
+        for row in rows.filter(|row| !told.iter().any(|told| row.contains(told))) {
+            assert_eq!(marker(row.as_bytes()), None, "{row}");
+        }
+    }
+
+    #[test]
+    fn every_marker_has_a_text_that_is_looked_for() {
+        let fixtures = [
+            include_bytes!("../../fixtures/groups/actions.log").as_slice(),
+            include_bytes!("../../fixtures/groups/github.log"),
+            include_bytes!("../../fixtures/groups/gitlab.log"),
+            include_bytes!("../../fixtures/groups/buildkite.log"),
+            include_bytes!("../../fixtures/groups/travis.log"),
+            include_bytes!("../../fixtures/groups/lookalikes.log"),
+        ];
+        let rows = fixtures.iter().flat_map(|fixture| fixture.split(|byte| *byte == b'\n'));
+        for row in rows.filter(|row| !marks(row).marks.is_empty()) {
+            let has = |literal: &&str| memmem::find(row, literal.as_bytes()).is_some();
+            assert!(LITERALS.iter().any(has), "{}", row.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_too_long_to_be_held_is_none() {
+        for (len, is_name) in [(MAX_NAME_BYTES, true), (MAX_NAME_BYTES + 1, false)] {
+            let name = "n".repeat(len);
+            assert_eq!(title(&format!("travis_fold:start:{name}")).is_some(), is_name);
+            assert_eq!(title(&format!("section_start:1:{name}\r\u{1b}[0K")).is_some(), is_name);
+        }
     }
 }

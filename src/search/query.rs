@@ -141,9 +141,9 @@ impl PartialEq for Query {
     fn eq(&self, other: &Self) -> bool {
         match (&self.wanted, &other.wanted) {
             (Wanted::Pattern(a), Wanted::Pattern(b)) => a.as_str() == b.as_str() && self.progress == other.progress,
-            (Wanted::Errors, Wanted::Errors)
-            | (Wanted::Clues, Wanted::Clues)
-            | (Wanted::Groups, Wanted::Groups) => true,
+            (Wanted::Errors, Wanted::Errors) | (Wanted::Clues, Wanted::Clues) | (Wanted::Groups, Wanted::Groups) => {
+                true
+            }
             _ => false,
         }
     }

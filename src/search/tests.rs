@@ -25,7 +25,7 @@ impl Growing {
         Self { file, log }
     }
 
-    fn append(&mut self, bytes: &[u8]) {
+    pub(super) fn append(&mut self, bytes: &[u8]) {
         self.file.write_all(bytes).unwrap();
     }
 

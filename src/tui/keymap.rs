@@ -154,6 +154,8 @@ actions! {
     OpenAll = "open-all",
     /// Fold all parts.
     CloseAll = "fold-all",
+    /// Show or hide the likeliest cause.
+    Cause = "cause",
     /// The next command, whatever its job.
     NextCommand = "next-command",
     /// The command before.
@@ -278,6 +280,7 @@ pub static BINDINGS: &[Binding] = {
         bind(Log, &["-"], A::LessContext, "fewer rows around those", ""),
         bind(Log, &["e"], A::NextError, "the next row that tells of an error", "error"),
         bind(Log, &["E"], A::PreviousError, "the error row before", ""),
+        bind(Log, &["C"], A::Cause, "why the command failed most likely, or no more", ""),
         bind(Log, &["s"], A::NextGap, "the next row that took long to come", ""),
         bind(Log, &["S"], A::PreviousGap, "the slow row before", ""),
         bind(Log, &["1"], A::OnlyStdout, "standard output only", ""),

@@ -9,10 +9,10 @@
 //!  j down · k up · ] next · f follow · ? help                                                hints
 //! ```
 //!
-//! From 100 columns on there are three panes. Below, the runs are a popup and the tree takes a third; below 60 columns only the
-//! pane with the focus is there. On a very low screen the hints and then the title give way to the log.
+//! From 100 columns on there are three panes; what the log does not need of a very wide screen goes to the others. Below, the runs
+//! cover the rest while they have the focus, and the tree takes a third; below 60 columns only the pane with the focus is there. On a very low screen the hints and then the title give way to the log.
 
-use ratatui::layout::{Margin, Rect};
+use ratatui::layout::Rect;
 
 use crate::tui::keymap::Context;
 
@@ -20,6 +20,8 @@ use crate::tui::keymap::Context;
 const THREE_PANES: u16 = 100;
 /// From here on the tree stands beside the log.
 const TWO_PANES: u16 = 60;
+/// From here on the log is wide enough for most rows: the list of runs takes more of what is left.
+const VERY_WIDE: u16 = 160;
 
 /// A pane, and what the keys mean in it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -64,8 +66,8 @@ pub struct Layout {
     pub slots: Vec<Slot>,
     /// The last row; empty when the screen is very low.
     pub hints: Rect,
-    /// The list of runs over the rest, when it has the focus and no pane.
-    pub popup: Option<Rect>,
+    /// The list of runs over the panes, all of them, when it has the focus and no pane of its own.
+    pub popup: Option<Slot>,
 }
 
 impl Layout {
@@ -84,7 +86,7 @@ impl Layout {
             height: screen.height.saturating_sub(title_height + hints_height),
             ..screen
         };
-        let popup = (focus == Pane::Runs && screen.width < THREE_PANES).then(|| popup(screen));
+        let popup = (focus == Pane::Runs && screen.width < THREE_PANES).then(|| slot(Pane::Runs, main));
         let front = if popup.is_some() { behind } else { focus };
         let widths = widths(screen.width, front, zoom);
         Self { title, slots: slots(main, &widths), hints, popup }
@@ -93,8 +95,8 @@ impl Layout {
     /// The rows below a pane's heading, wherever it is.
     #[must_use]
     pub fn body(&self, pane: Pane) -> Option<Rect> {
-        let popup = self.popup.filter(|_| pane == Pane::Runs).map(|popup| popup.inner(Margin::new(1, 1)));
-        popup.or_else(|| self.slot(pane).map(|slot| slot.body))
+        let popup = self.popup.as_ref().filter(|popup| popup.pane == pane);
+        popup.or_else(|| self.slot(pane)).map(|slot| slot.body)
     }
 
     /// The slot of a pane, when it is on screen and no popup.
@@ -117,19 +119,54 @@ pub struct LogParts {
     pub facts: Rect,
     /// What is odd.
     pub notes: Rect,
+    /// Why the command failed most likely.
+    pub card: Rect,
     /// The log.
     pub rows: Rect,
 }
 
-/// Divides the body of the log's pane; a very low one has rows only. Beside rows, notes never take more than half.
+/// What the log's pane holds beside rows.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Above {
+    /// Lines of notes.
+    pub notes: usize,
+    /// Rows on the card, if it is open.
+    pub card_rows: Option<usize>,
+    /// There are no rows of a log.
+    pub has_no_rows: bool,
+}
+
+/// Divides the body of the log's pane; a very low one has rows only. Beside rows, notes never take more than half, and the card
+/// leaves some of them where there is room; it tells all that the line of facts does.
 #[must_use]
-pub fn log_parts(body: Rect, notes: usize, has_rows: bool) -> LogParts {
-    let facts = u16::from(body.height >= 4);
-    let below = body.height - facts;
-    let most = if has_rows { below / 2 } else { below.saturating_sub(1) };
-    let notes = u16::try_from(notes).unwrap_or(u16::MAX).min(if facts > 0 { most } else { 0 });
+pub fn log_parts(body: Rect, above: Above) -> LogParts {
+    let card = above.card_rows.filter(|_| body.height >= 4).map_or(0, |rows| card_height(body.height, rows));
+    let facts = u16::from(body.height >= 4 && card == 0);
+    let below = body.height - facts - card;
+    let most = if above.has_no_rows { below.saturating_sub(1) } else { below / 2 };
+    let notes = u16::try_from(above.notes).unwrap_or(u16::MAX).min(if facts > 0 { most } else { 0 });
     let at = |y: u16, height: u16| Rect { y: body.y + y, height, ..body };
-    LogParts { facts: at(0, facts), notes: at(facts, notes), rows: at(facts + notes, below - notes) }
+    LogParts {
+        facts: at(0, facts),
+        notes: at(facts, notes),
+        card: at(facts + notes, card),
+        rows: at(facts + notes + card, below - notes),
+    }
+}
+
+/// From how many lines on a card has a frame, and beside its rows the command.
+pub const FRAMED_CARD: u16 = 9;
+
+/// The lines of a framed card beside its rows: the frame, the command, how it ended.
+pub const CARD_LINES: u16 = 4;
+
+/// How high a card with so many rows is in a pane of this height.
+fn card_height(pane: u16, rows: usize) -> u16 {
+    let kept = if pane >= 14 { (pane / 4).min(8) } else { 0 };
+    let rows = u16::try_from(rows).unwrap_or(u16::MAX);
+    let most = pane - kept;
+    let lines = if most >= FRAMED_CARD { CARD_LINES } else { 1 };
+    rows.saturating_add(lines).min(most)
 }
 
 /// The box of the help, with its frame.
@@ -147,29 +184,24 @@ fn widths(width: u16, front: Pane, zoom: bool) -> Vec<(Pane, u16)> {
         let tree = (width / 3).clamp(24, 32);
         return vec![(Pane::Tree, tree), (Pane::Log, width - tree - 1)];
     }
-    let runs = (width / 6).clamp(22, 34);
-    let tree = (width / 4).clamp(28, 52);
+    let runs = (width / 6 + width.saturating_sub(VERY_WIDE) / 8).clamp(22, 60);
+    let tree = (width / 4).clamp(28, 60);
     vec![(Pane::Runs, runs), (Pane::Tree, tree), (Pane::Log, width - runs - tree - 2)]
 }
 
 fn slots(main: Rect, widths: &[(Pane, u16)]) -> Vec<Slot> {
     let mut x = main.x;
-    let head_height = main.height.min(1);
-    let slot = |(pane, width): &(Pane, u16)| {
+    let next = |(pane, width): &(Pane, u16)| {
         let whole = Rect { x, width: *width, ..main };
         x += width + 1;
-        Slot {
-            pane: *pane,
-            head: Rect { height: head_height, ..whole },
-            body: Rect { y: whole.y + head_height, height: whole.height - head_height, ..whole },
-        }
+        slot(*pane, whole)
     };
-    widths.iter().map(slot).collect()
+    widths.iter().map(next).collect()
 }
 
-/// A box in the middle, with a margin where there is room for one.
-fn popup(screen: Rect) -> Rect {
-    centred(screen, 76, screen.height.saturating_sub(4).max(5))
+fn slot(pane: Pane, whole: Rect) -> Slot {
+    let head = Rect { height: whole.height.min(1), ..whole };
+    Slot { pane, head, body: Rect { y: head.bottom(), height: whole.height - head.height, ..whole } }
 }
 
 /// A box of at most this size in the middle of the screen.
@@ -199,10 +231,9 @@ mod tests {
     }
 
     #[test]
-    fn runs_without_a_pane_are_a_popup_over_what_was_there() {
+    fn runs_without_a_pane_cover_what_was_there() {
         let layout = Layout::new(Rect::new(0, 0, 80, 24), Pane::Runs, Pane::Log, false);
-        assert_eq!(layout.popup, Some(Rect::new(2, 2, 76, 20)));
-        assert_eq!(layout.body(Pane::Runs), Some(Rect::new(3, 3, 74, 18)));
+        assert_eq!(layout.body(Pane::Runs), Some(Rect::new(0, 2, 80, 21)));
         assert_eq!(layout.slots.iter().map(|slot| slot.pane).collect::<Vec<_>>(), [Pane::Tree, Pane::Log]);
     }
 
@@ -222,7 +253,8 @@ mod tests {
             let screen = Rect::new(0, 0, width, height);
             let layout = Layout::new(screen, all[focus], all[behind], zoom);
             let slots = layout.slots.iter().flat_map(|slot| [slot.head, slot.body]);
-            for part in slots.chain([layout.title, layout.hints]).chain(layout.popup) {
+            let popup = layout.popup.iter().flat_map(|slot| [slot.head, slot.body]);
+            for part in slots.chain([layout.title, layout.hints]).chain(popup) {
                 prop_assert_eq!(part.union(screen), screen, "{:?}", part);
             }
             let columns: u16 = layout.slots.iter().map(|slot| slot.body.width).sum();

@@ -9,7 +9,7 @@
 //!                                       └── worker, watch, outside, terminal ◄───────┘
 //! ```
 //!
-//! * [`msg`], [`model`], [`lens`], [`prompt`], [`wait`], [`update`], [`view`], [`widget`], [`layout`], [`keymap`], [`theme`] are pure: no I/O, clock,
+//! * [`msg`], [`model`], [`at`], [`lens`], [`prompt`], [`wait`], [`update`], [`view`], [`widget`], [`layout`], [`keymap`], [`theme`] are pure: no I/O, clock,
 //!   environment or lock.
 //! * `worker` owns the catalog and the open log (`reading`), `watch` notices changes, `input` and `term` are the terminal.
 //! * `outside` gives the terminal to an editor or a pager for a while; `excerpt` is what they get to see.
@@ -17,6 +17,7 @@
 //!
 //! Whatever comes from a store passes [`crate::sanitise`] on its way to the screen.
 
+pub mod at;
 mod excerpt;
 mod input;
 pub mod keymap;
@@ -46,8 +47,9 @@ use ratatui::layout::Rect;
 
 use crate::catalog::{Catalog, RunFilter, RunSpec};
 use crate::error::Result;
-use crate::join::RunHead;
+use crate::join::RunNode;
 
+use at::At;
 use keymap::Keymap;
 use lens::{Lens, Times};
 use model::Model;
@@ -64,8 +66,8 @@ pub struct Options {
     pub time_zone: TimeZone,
     /// Which runs are listed.
     pub filter: RunFilter,
-    /// Where the first log opens: `start`, `end`, or what [`prompt::parse_goto`] reads.
-    pub at: Option<String>,
+    /// Which log opens first, and where.
+    pub at: Option<At>,
     /// What the user is used to.
     pub settings: Settings,
 }
@@ -85,6 +87,8 @@ pub struct Settings {
     pub wrap: bool,
     /// Rows have their numbers at first.
     pub numbers: bool,
+    /// The bell is rung when the open run ends.
+    pub notify: bool,
 }
 
 impl Default for Settings {
@@ -96,6 +100,7 @@ impl Default for Settings {
             times: Times::default(),
             wrap: false,
             numbers: false,
+            notify: false,
         }
     }
 }
@@ -103,10 +108,11 @@ impl Default for Settings {
 impl Options {
     /// The screen before anything is known.
     fn model(&self, screen: Rect) -> Model {
-        let Settings { keymap, look, mouse, times, wrap, numbers } = self.settings.clone();
+        let Settings { keymap, look, mouse, times, wrap, numbers, notify } = self.settings.clone();
         let theme = Theme::of(&look, self.colour, self.ascii);
         let mut model = Model::new(screen, theme, self.time_zone.clone());
-        (model.keymap, model.mouse, model.open_at) = (keymap, mouse, self.at.clone());
+        (model.keymap, model.mouse, model.notify) = (keymap, mouse, notify);
+        model.open_on(self.at.clone());
         model.lens = Lens { wrap, times, numbers, ..Lens::default() };
         model
     }
@@ -116,7 +122,9 @@ impl Options {
 #[derive(Clone, Debug)]
 pub struct Left {
     /// The run that was open, and how it stood.
-    pub head: Option<RunHead>,
+    pub run: Option<RunNode>,
+    /// What opens the same rows again, where that is not what opens by itself.
+    pub at: Option<At>,
     /// What they should know of how the store was read.
     pub notices: Vec<String>,
     /// The signal that made an end of it.

@@ -9,7 +9,7 @@ mod runs;
 mod tree;
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 use jiff::tz::TimeZone;
@@ -18,9 +18,11 @@ use ratatui::layout::Rect;
 use crate::join::{Place, RunNode};
 use crate::log::Row;
 use crate::model::{Phase, RunId};
+use crate::search::Cause;
 use crate::time::Time;
+use crate::tui::at::At;
 use crate::tui::keymap::{Action, Context, Key, Keymap};
-use crate::tui::layout::{Layout, Pane, help_box, log_parts};
+use crate::tui::layout::{Above, Layout, LogParts, Pane, help_box, log_parts};
 use crate::tui::lens::{Lens, slow_ms};
 use crate::tui::msg::Watching;
 use crate::tui::prompt::{Past, Prompt, Span};
@@ -29,9 +31,12 @@ use crate::tui::wait::Waiting;
 use crate::tui::widget::{Columns, HelpRow, help_rows, lines_of};
 use crate::words;
 
-pub use log::{Aim, Log, LogKey, Mark, Request};
+pub use log::{Aim, Card, Log, LogKey, Mark, Request};
 pub use runs::Runs;
 pub use tree::{Item, Tree, telling_place, telling_sh};
+
+/// From when on reading is said to hang: what is read was begun up to a second before it is known how late it is.
+const HANGS_MS: i64 = 1_000;
 
 /// Everything that the screen shows.
 pub struct Model {
@@ -67,8 +72,12 @@ pub struct Model {
     pub tree: Tree,
     /// The log of the selected command.
     pub log: Log,
+    /// The command to open first.
+    pub open_place: Option<Place>,
     /// Where the first log is to open.
     pub open_at: Option<String>,
+    /// The terminal is to call its user when the open run ends.
+    pub notify: bool,
     /// How logs are looked at.
     pub lens: Lens,
     /// The line that is being typed.
@@ -89,6 +98,8 @@ pub struct Model {
     pub notices: Vec<String>,
     /// What is waited for because the store cannot be read.
     pub waiting: Option<Waiting>,
+    /// What the worker reads, since it last gave a sign of life.
+    pub reads: Option<Waiting>,
     /// The signal that asked to leave.
     pub signal: Option<i32>,
 }
@@ -114,7 +125,9 @@ impl Model {
             wanted: None,
             tree: Tree::default(),
             log: Log::default(),
+            open_place: None,
             open_at: None,
+            notify: false,
             lens: Lens::default(),
             prompt: None,
             past: Past::default(),
@@ -125,8 +138,30 @@ impl Model {
             store_fault: None,
             notices: Vec::new(),
             waiting: None,
+            reads: None,
             signal: None,
         }
+    }
+
+    /// Opens there, once there is something to be opened.
+    pub fn open_on(&mut self, at: Option<At>) {
+        (self.open_place, self.open_at) = at.map_or((None, None), |at| (at.place, at.spot));
+    }
+
+    /// What shows the rows on screen again; `None` where they are shown without a word.
+    #[must_use]
+    pub fn at(&self) -> Option<At> {
+        let log = &self.log;
+        if log.follow && log.is_alive && !self.tree.chosen {
+            return None;
+        }
+        // The one log of a path needs no name.
+        let first = log.window.rows.get(log.top).and_then(|row| log.place_at(row.offset));
+        let (shown, first) = first.map(|(place, offset)| (place, format!("b{offset}"))).unzip();
+        let place = shown.or_else(|| self.tree.at.clone());
+        let place = place.filter(|place| place.job().is_none_or(|job| !job.as_str().is_empty()));
+        let spot = if log.follow && !self.is_scroll() { Some("end".to_owned()) } else { first };
+        (place.is_some() || spot.is_some()).then_some(At { place, spot })
     }
 
     /// Where the panes are.
@@ -139,7 +174,20 @@ impl Model {
     #[must_use]
     pub fn log_height(&self) -> usize {
         let body = self.layout().body(Pane::Log).unwrap_or(self.screen);
-        usize::from(log_parts(body, self.notes(body.width).len(), true).rows.height).max(1)
+        usize::from(self.log_parts(body, false).rows.height).max(1)
+    }
+
+    /// The parts of the log's pane.
+    #[must_use]
+    pub fn log_parts(&self, body: Rect, has_no_rows: bool) -> LogParts {
+        let card_rows = self.card().map(|cause| cause.rows.len());
+        log_parts(body, Above { notes: self.notes(body.width).len(), card_rows, has_no_rows })
+    }
+
+    /// Why the command failed most likely, while that is shown.
+    #[must_use]
+    pub fn card(&self) -> Option<&Cause> {
+        self.log.card.as_ref().filter(|card| card.is_open).map(|card| &*card.cause)
     }
 
     /// The columns of the log's pane.
@@ -159,7 +207,11 @@ impl Model {
         let is_flat = self.lens.is_flat();
         let width = self.lens.wrap.then(|| self.log_columns().text);
         let (progress, is_broken_off) = (self.lens.sieve.progress, self.log.is_broken_off);
-        move |row| if is_flat { 1 } else { lines_of(row, width, progress, is_broken_off) }
+        let heads: HashSet<u64> = self.log.known.heads.iter().map(|(at, _)| *at).collect();
+        move |row| {
+            let is_head = is_flat || heads.contains(&row.offset);
+            if is_head { 1 } else { lines_of(row, width, progress, is_broken_off) }
+        }
     }
 
     /// The row of the log that keys are about: the one that was looked for if it is on screen, else the first on screen.
@@ -189,7 +241,7 @@ impl Model {
 
     /// What keys mean now.
     #[must_use]
-    pub const fn context(&self) -> Context {
+    pub fn context(&self) -> Context {
         match (self.help, self.focus) {
             _ if self.prompt.is_some() => Context::Prompt,
             (Some(_), _) => Context::Help,
@@ -221,8 +273,15 @@ impl Model {
 
     /// What is waited for, while there is nothing else to show.
     #[must_use]
-    pub const fn nothing_yet(&self) -> Option<&Waiting> {
-        if self.run.is_none() { self.waiting.as_ref() } else { None }
+    pub fn nothing_yet(&self) -> Option<&Waiting> {
+        if self.run.is_none() { self.hangs().or(self.waiting.as_ref()) } else { None }
+    }
+
+    /// What is being read, if that has not gone on for so long that it has to be said.
+    #[must_use]
+    pub fn hangs(&self) -> Option<&Waiting> {
+        let is_long = |since: Time| self.now.is_some_and(|now| now.millis_since(since) >= HANGS_MS);
+        self.reads.as_ref().filter(|reads| reads.since.is_some_and(is_long))
     }
 
     /// The visible rows of the tree.
@@ -235,9 +294,8 @@ impl Model {
     #[must_use]
     pub fn all_items(&self) -> Vec<Item<'_>> {
         let Some(run) = &self.run else { return Vec::new() };
-        let own = (run.log.is_some() || run.findings.at(&Place::Run).next().is_some()).then_some(Item::Run(run));
         let with_shs = |job| std::iter::once(Item::Job(job)).chain(job.shs.iter().map(move |sh| Item::Sh(job, sh)));
-        own.into_iter().chain(run.jobs.iter().flat_map(with_shs)).collect()
+        std::iter::once(Item::Run(run)).chain(run.jobs.iter().flat_map(with_shs)).collect()
     }
 
     fn is_folded(&self, item: &Item<'_>) -> bool {
@@ -320,6 +378,6 @@ impl Model {
     pub fn is_alive(&self) -> bool {
         let open = self.run.as_ref().map(|run| &run.head);
         let mut heads = self.runs.heads.iter().flatten().chain(open);
-        self.waiting.is_some() || heads.any(|head| head.phase == Phase::Active)
+        self.waiting.is_some() || self.reads.is_some() || heads.any(|head| head.phase == Phase::Active)
     }
 }

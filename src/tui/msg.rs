@@ -3,7 +3,9 @@
 //! Everything outside reaches the model as a [`Msg`]: keys, time, the disk, the answers of the worker. Everything the model
 //! wants done leaves [`super::update`] as an [`Effect`]. Nothing here does anything.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::catalog::{Beside, RunList};
 use crate::file::FilePath;
@@ -11,7 +13,7 @@ use crate::join::{Place, RunNode};
 use crate::log::{Anchor, Standing, Tail, Window};
 use crate::model::RunId;
 use crate::sanitise::Style;
-use crate::search::{Query, Sieve, Towards};
+use crate::search::{Cause, Query, Sieve, Towards};
 use crate::time::Time;
 use crate::tui::keymap::Key;
 use crate::tui::scroll::Source;
@@ -63,11 +65,15 @@ pub enum Msg {
     Found(RunId),
     /// What a user should know, on leaving, of how the store was read.
     Notices(Vec<String>),
+    /// The worker begins to read something, or goes on with it; `None`: it rests.
+    Reads(Option<PathBuf>),
     /// What is waited for from now on; `None`: the store is read again.
     Waiting(Option<Wait>),
     /// The beginning of a log, to be copied, and whether that leaves something out.
     Copied(String, bool),
-    /// The program that had the terminal has ended.
+    /// Another program has all that it needs but the terminal.
+    Ready,
+    /// That program has ended.
     Returned,
     /// Work was given up; the next attempt may succeed.
     Failed(Work, String),
@@ -119,6 +125,10 @@ pub enum Goal {
     Time(Time),
     /// Those around the row behind so many hundredths of the bytes.
     Percent(u8),
+    /// Those around the row that most likely tells why the command failed, with this exit code; where none does, the last.
+    Cause(Option<i64>),
+    /// Those around the heading of the innermost group around a row, which is folded or opened.
+    Fold(u64, Fold),
     /// Those around the nearest row of a kind.
     Next {
         /// What is looked for.
@@ -130,6 +140,57 @@ pub enum Goal {
         /// From one end of the log it goes on at the other.
         round: bool,
     },
+}
+
+/// What is done to a fold.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fold {
+    /// It is opened.
+    Open,
+    /// It is folded.
+    Close,
+    /// The one or the other.
+    Toggle,
+}
+
+impl Fold {
+    /// Whether what stands so is folded then.
+    #[must_use]
+    pub const fn of(self, is_folded: bool) -> bool {
+        match self {
+            Self::Open => false,
+            Self::Close => true,
+            Self::Toggle => !is_folded,
+        }
+    }
+}
+
+/// Which groups of logs are folded.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Folds {
+    /// All of them, or none; `None`: those that ask for it themselves.
+    pub all: Option<bool>,
+    /// Those that are in another way, by the addresses of their headings: whether they are folded.
+    pub chosen: Arc<BTreeMap<u64, bool>>,
+}
+
+impl Folds {
+    /// Whether a group is folded.
+    #[must_use]
+    pub fn is_folded(&self, heading: u64, is_collapsed: bool) -> bool {
+        self.chosen.get(&heading).copied().or(self.all).unwrap_or(is_collapsed)
+    }
+
+    /// Whether a group may be folded that does not ask for it.
+    #[must_use]
+    pub fn fold_some(&self) -> bool {
+        self.all == Some(true) || self.chosen.values().any(|is_folded| *is_folded)
+    }
+
+    /// Folds or opens some.
+    pub fn choose(&mut self, changes: impl IntoIterator<Item = (u64, bool)>) {
+        Arc::make_mut(&mut self.chosen).extend(changes);
+    }
 }
 
 /// What kind of row is looked for.
@@ -157,6 +218,8 @@ pub struct PageRequest {
     pub rows: usize,
     /// Which rows are shown.
     pub sieve: Sieve,
+    /// Which groups are folded.
+    pub folds: Folds,
     /// Matches of this are counted.
     pub search: Option<Query>,
     /// The rows of the same request were taken in and are still at hand: if nothing has changed, that is answer enough.
@@ -167,7 +230,8 @@ impl PageRequest {
     /// Whether the same rows are asked for, for whatever reason.
     #[must_use]
     pub fn is_same_page(&self, other: &Self) -> bool {
-        let is_same = |a: &Self, b: &Self| a.goal == b.goal && a.rows == b.rows && a.sieve == b.sieve;
+        let is_same =
+            |a: &Self, b: &Self| a.goal == b.goal && a.rows == b.rows && a.sieve == b.sieve && a.folds == b.folds;
         is_same(self, other) && self.source == other.source
     }
 }
@@ -189,6 +253,10 @@ pub struct Page {
     pub target: Option<Target>,
     /// The section of a scroll that had to be opened to show that row.
     pub opened: Option<Place>,
+    /// The groups that were opened to show it, or folded or opened on demand, by the addresses of their headings.
+    pub folded: Vec<(u64, bool)>,
+    /// Why the command failed most likely, if that was asked for.
+    pub cause: Option<Box<Cause>>,
 }
 
 /// A row that was looked for and found.
@@ -209,6 +277,8 @@ pub struct Known {
     pub span: Option<(Time, Time)>,
     /// The numbers of the rows on the last page, from 0, where they are known.
     pub numbers: Vec<Option<u64>>,
+    /// The rows on the last page that are headings of groups, by their addresses: whether they are folded.
+    pub heads: Vec<(u64, bool)>,
     /// The rows that match the search.
     pub hits: Option<HitCount>,
     /// The rows that the filter lets through.
@@ -265,6 +335,8 @@ pub enum Effect {
     CaptureMouse(bool),
     /// Put this on the clipboard; what is more than [`MAX_COPY_BYTES`] is left out, and that is told.
     Copy(String),
+    /// Have the terminal call its user, and tell this.
+    Notify(String),
     /// Read the beginning of a log, as much as can be copied.
     CopyRows(FilePath, Tail),
     /// Show a copy of the log in the user's editor, at this row.

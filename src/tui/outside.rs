@@ -10,7 +10,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::mpsc::{Receiver, Sender};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+use std::time::Duration;
 
 use tempfile::TempPath;
 
@@ -18,11 +20,19 @@ use super::excerpt::Excerpt;
 use super::msg::{LogRow, Msg, Work};
 use crate::error::{Error, Result, chain};
 
-/// Does what is asked until nobody asks or listens any more. The terminal is somebody else's from one errand to its
-/// [`Msg::Returned`].
+/// How long a pager's rows are still waited for when it has ended: whoever reads them may hang on a file system.
+const PARTING: Duration = Duration::from_millis(300);
+
+/// Does what is asked until nobody asks or listens any more. What needs a file is done while the screen is still ours; the terminal
+/// is somebody else's from the [`Errand::Go`] that answers [`Msg::Ready`] to [`Msg::Returned`].
 pub(super) fn work(errands: &Receiver<Errand>, messages: &Sender<Msg>) {
-    for errand in errands {
-        let done = catch_unwind(AssertUnwindSafe(|| errand.run()));
+    let mut asked = errands.iter();
+    while let Some(errand) = asked.next() {
+        let done = catch_unwind(AssertUnwindSafe(|| {
+            let Some(ready) = errand.prepare()? else { return Ok(()) };
+            let is_ours = messages.send(Msg::Ready).is_ok() && matches!(asked.next(), Some(Errand::Go));
+            if is_ours { ready.run() } else { Ok(()) }
+        }));
         let failed = done.unwrap_or_else(|_| Err("a fault of rundown itself: please leave and return".into())).err();
         let told = failed.map(|why| Msg::Failed(Work::Outside, why));
         if told.into_iter().chain([Msg::Returned]).any(|message| messages.send(message).is_err()) {
@@ -37,42 +47,70 @@ pub(super) enum Errand {
     Edit(LogRow),
     /// In the pager, coloured or not.
     Page(LogRow, bool),
+    /// What was asked for last may have the terminal.
+    Go,
 }
 
 impl Errand {
-    /// Does it; says in a line what went wrong.
-    fn run(&self) -> std::result::Result<(), String> {
+    /// Makes ready what the program is to show; says in a line what went wrong.
+    fn prepare(&self) -> std::result::Result<Option<Ready>, String> {
+        Ok(match self {
+            Self::Edit(row) => {
+                let words = words_of(&["VISUAL", "EDITOR"], "vi")?;
+                let (copy, line) = Excerpt::around(row).and_then(|excerpt| copy_of(&excerpt)).map_err(plain)?;
+                Some(Ready::Editor { words, copy, line })
+            }
+            Self::Page(row, colour) => {
+                let words = words_of(&["PAGER"], "less")?;
+                let excerpt = Excerpt::from_before(row).map_err(plain)?;
+                let line = excerpt.line().map_err(plain)?;
+                Some(Ready::Pager { words, excerpt, line, colour: *colour })
+            }
+            Self::Go => None,
+        })
+    }
+}
+
+/// A program and what it is to show.
+enum Ready {
+    Editor { words: Vec<String>, copy: TempPath, line: u64 },
+    Pager { words: Vec<String>, excerpt: Excerpt, line: u64, colour: bool },
+}
+
+impl Ready {
+    /// Runs it until it ends; says in a line what went wrong.
+    fn run(self) -> std::result::Result<(), String> {
         match self {
-            Self::Edit(row) => edit(row),
-            Self::Page(row, colour) => page(row, *colour),
+            Self::Editor { words, copy, line } => edit(&words, &copy, line),
+            Self::Pager { words, excerpt, line, colour } => page(&words, excerpt, line, colour),
         }
     }
 }
 
-fn edit(row: &LogRow) -> std::result::Result<(), String> {
-    let excerpt = Excerpt::around(row).map_err(plain)?;
-    let (copy, line) = copy_of(&excerpt).map_err(plain)?;
-    let words = words_of(&["VISUAL", "EDITOR"], "vi")?;
-    let arguments = editor_arguments(&words, &copy, line);
-    let mut command = command(&words, &arguments);
+fn edit(words: &[String], copy: &Path, line: u64) -> std::result::Result<(), String> {
+    let arguments = editor_arguments(words, copy, line);
+    let mut command = command(words, &arguments);
     command.stdin(terminal().map_err(|error| format!("cannot open the terminal: {error}"))?);
-    let failed = |error| format!("cannot run the editor {}: {error}; $VISUAL or $EDITOR names another", named(&words));
+    let failed = |error| format!("cannot run the editor {}: {error}; $VISUAL or $EDITOR names another", named(words));
     command.status().map(drop).map_err(failed)
 }
 
 /// The pager may end before all was written, and another may never begin to read.
-fn page(row: &LogRow, colour: bool) -> std::result::Result<(), String> {
-    let excerpt = Excerpt::from_before(row).map_err(plain)?;
-    let words = words_of(&["PAGER"], "less")?;
-    let arguments = pager_arguments(&words, excerpt.line().map_err(plain)?);
-    let failed = |error| format!("cannot run the pager {}: {error}; $PAGER names another", named(&words));
-    let mut child = command(&words, &arguments).stdin(Stdio::piped()).spawn().map_err(failed)?;
-    let written = child.stdin.take().map_or(Ok(()), |stdin| {
-        let mut out = BufWriter::new(stdin);
-        excerpt.write(colour, &mut out).and_then(|()| out.flush())
-    });
+fn page(words: &[String], excerpt: Excerpt, line: u64, colour: bool) -> std::result::Result<(), String> {
+    let arguments = pager_arguments(words, line);
+    let failed = |error| format!("cannot run the pager {}: {error}; $PAGER names another", named(words));
+    let mut child = command(words, &arguments).stdin(Stdio::piped()).spawn().map_err(failed)?;
+    let (done, written) = channel();
+    let stdin = child.stdin.take();
+    let write = move || {
+        let mut out = BufWriter::new(stdin?);
+        let _ = done.send(excerpt.write(colour, &mut out).and_then(|()| out.flush()));
+        Some(())
+    };
+    let writer = thread::Builder::new().name("pager".into()).spawn(write).map_err(failed);
     child.wait().map_err(failed)?;
-    match written {
+    writer?;
+    match written.recv_timeout(PARTING).unwrap_or(Ok(())) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(format!("not all of the log was shown: {error}"))
         }

@@ -4,15 +4,20 @@
 //! search) is done in slices between which the worker takes newer requests in. An answer comes when all of it is there; a
 //! newer request takes the place of one that is not answered yet.
 
+use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::msg::{Goal, HitCount, Known, Msg, Page, PageRequest, Sought, Target, Ticket};
+use super::msg::{Fold, Folds, Goal, HitCount, Known, Msg, Page, PageRequest, Sought, Target, Ticket};
 use crate::error::{Error, Result};
 use crate::file::{FilePath, dirs_of};
 use crate::log::{Anchor, Change, Index, LogFile, Standing, Tail, WINDOW_ROW_BYTES, Window};
 use crate::sanitise::{Sanitiser, Style};
-use crate::search::{Around, Filter, Found, Hits, Query, Sifting, Towards, find, rank, scan};
+use crate::search::{
+    Around, Cause, Filter, Found, Group, Groups, Hits, Query, Sieve, Sifting, Towards, find, find_cause, group, rank,
+    scan,
+};
 use crate::time::Time;
 
 /// How many bytes are looked through at once: some milliseconds.
@@ -39,6 +44,9 @@ pub(super) struct Reading {
     standing: Standing,
     search: Option<Scan>,
     filter: Option<Scan>,
+    groups: Groups,
+    /// All of the log was scanned for groups.
+    is_grouped: bool,
     ticket: Ticket,
     /// What a last line without its newline is.
     tail: Tail,
@@ -62,6 +70,10 @@ struct Job {
     request: PageRequest,
     step: Step,
     target: Option<Target>,
+    /// The groups that were folded or opened for it.
+    changes: Vec<(u64, bool)>,
+    cause: Option<Box<Cause>>,
+    is_begun: bool,
     /// How many bytes were looked through for it.
     looked_bytes: u64,
     /// When it was begun, or its progress last told.
@@ -69,6 +81,8 @@ struct Job {
 }
 
 enum Step {
+    /// The groups are to be known first.
+    Group,
     /// A row is looked for; from here on.
     Seek {
         from: u64,
@@ -99,6 +113,8 @@ impl Reading {
             standing,
             search: None,
             filter: None,
+            groups: Groups::new(),
+            is_grouped: false,
             ticket: Ticket::default(),
             tail: Tail::Emit,
             job: None,
@@ -141,7 +157,11 @@ impl Reading {
             self.last = Some(last);
             return Ok(vec![Msg::Unchanged(ticket, self.known()?)]);
         }
-        self.job = Some(Job::new(request, tail));
+        self.job = Some(Job::new(request));
+        // Of what is soon scanned all groups are known on the first page.
+        if self.file.bytes().saturating_sub(self.groups.bytes()) <= COUNTED_BYTES {
+            self.regroup()?;
+        }
         self.go_on()
     }
 
@@ -155,7 +175,9 @@ impl Reading {
     }
 
     fn has_background_work(&self) -> bool {
-        !self.is_counted || [&self.search, &self.filter].into_iter().flatten().any(|scan| !scan.is_done)
+        !self.is_counted
+            || !self.is_grouped
+            || [&self.search, &self.filter].into_iter().flatten().any(|scan| !scan.is_done)
     }
 
     /// Does a slice of what is to be done, the request first.
@@ -171,6 +193,8 @@ impl Reading {
         let scan = [&mut self.search, &mut self.filter].into_iter().flatten().find(|scan| !scan.is_done);
         if let Some(scan) = scan {
             scan.is_done = scan.go_on(&self.file, tail)?;
+        } else if self.is_counted {
+            self.regroup()?;
         } else {
             self.count()?;
         }
@@ -185,7 +209,7 @@ impl Reading {
 
     /// Bytes were appended.
     fn look_again(&mut self) {
-        self.is_counted = false;
+        (self.is_counted, self.is_grouped) = (false, false);
         for scan in [&mut self.search, &mut self.filter].into_iter().flatten() {
             scan.is_done = false;
         }
@@ -195,12 +219,18 @@ impl Reading {
     fn forget(&mut self) {
         self.dirs = dirs_of(self.file.path());
         self.index = Index::new(self.file.format());
-        (self.search, self.filter) = (None, None);
+        (self.search, self.filter, self.groups) = (None, None, Groups::new());
         self.look_again();
     }
 
     fn count(&mut self) -> Result<()> {
         self.is_counted = self.is_counted || self.file.feed(&mut self.index, COUNT_BYTES)? < COUNT_BYTES;
+        Ok(())
+    }
+
+    /// Scans on for groups.
+    fn regroup(&mut self) -> Result<()> {
+        self.is_grouped = self.is_grouped || group(&self.file, &mut self.groups, COUNT_BYTES)? < COUNT_BYTES;
         Ok(())
     }
 
@@ -233,9 +263,16 @@ impl Reading {
             total_rows: self.is_counted.then(|| self.index.totals(tail).rows),
             span: last.span,
             numbers: self.file.row_numbers(&self.index, &last.rows, tail)?,
+            heads: last.rows.iter().filter_map(|row| self.head(*row, &last.request.folds)).collect(),
             hits: count(&self.search, target)?,
             passed: self.passed(count(&self.filter, None)?, last.request.sieve.filter.as_ref(), tail),
         })
+    }
+
+    /// Whether the group is folded of which a row is the heading.
+    fn head(&self, row: u64, folds: &Folds) -> Option<(u64, bool)> {
+        let group = self.groups.headed_by(row)?;
+        Some((row, folds.is_folded(row, group.is_collapsed)))
     }
 
     /// How many rows a filter lets through; an inverse one those that do not match, once all are known.
@@ -248,14 +285,87 @@ impl Reading {
         (self.is_counted && count.is_all).then_some(HitCount { rows, ..count })
     }
 
+    /// Goes over to what the request asks for, the groups being known that it needs.
+    fn begin(&self, job: &mut Job) {
+        job.is_begun = true;
+        let from = if let Goal::Next { from, .. } = job.request.goal { from } else { 0 };
+        job.step = Step::Seek { from, has_wrapped: false };
+        let rows = job.request.rows;
+        let half = rows.div_ceil(2);
+        match job.request.goal {
+            // Whether rows come before those at hand is known then.
+            Goal::Rows(Anchor::From(place)) => {
+                let tells_ends = !job.request.is_refresh;
+                self.sift(job, Around { place, below: rows, tells_ends, ..NOTHING });
+            }
+            Goal::Rows(Anchor::Before(place)) => self.sift(job, Around { place, above: rows, ..NOTHING }),
+            Goal::Rows(Anchor::End) => self.sift(job, Around { place: u64::MAX, above: rows, ..NOTHING }),
+            Goal::Around(place) => {
+                // What is out of sight now is represented by what heads it.
+                let heading = self.fold_over(job, place).map(|group| group.heading);
+                job.target = heading.map(|offset| Target { offset, has_wrapped: false });
+                let place = heading.unwrap_or(place);
+                self.sift(job, Around { place, above: half, below: half, ..NOTHING });
+            }
+            _ => {}
+        }
+    }
+
+    /// The outermost folded group in which a row is out of sight.
+    fn fold_over(&self, job: &Job, row: u64) -> Option<Group> {
+        let hidden = self.hidden(&job.request.folds);
+        let fold = hidden.get(hidden.partition_point(|fold| fold.start <= row).checked_sub(1)?)?;
+        let is_over = |group: &&Group| group.body == fold.start;
+        self.groups.all().iter().find(is_over).filter(|_| row < fold.end).copied()
+    }
+
+    fn hidden(&self, folds: &Folds) -> Arc<[Range<u64>]> {
+        self.groups.hidden(|group| folds.is_folded(group.heading, group.is_collapsed))
+    }
+
+    fn sift(&self, job: &mut Job, around: Around) {
+        let sieve = Sieve { hidden: self.hidden(&job.request.folds), ..job.request.sieve.clone() };
+        job.step = Step::Gather(Box::new(Sifting::new(sieve, around, self.tail)));
+    }
+
+    /// Goes over to gathering the rows around the one that was found, which no fold hides any more.
+    fn gather(&self, job: &mut Job, place: u64) {
+        let has_wrapped = matches!(job.step, Step::Seek { has_wrapped: true, .. });
+        job.target = Some(Target { offset: place, has_wrapped });
+        while let Some(group) = self.fold_over(job, place) {
+            job.change(group.heading, false);
+        }
+        let half = job.request.rows.div_ceil(2);
+        job.request.sieve.keep = Some(place);
+        self.sift(job, Around { place, above: half, below: half, ..NOTHING });
+    }
+
+    /// Folds or opens the innermost group around a row.
+    fn fold(&self, job: &mut Job, row: u64, how: Fold) -> Sight {
+        let Some(group) = self.groups.around(row).copied() else { return Sight::Nothing };
+        let is_folded = job.request.folds.is_folded(group.heading, group.is_collapsed);
+        job.change(group.heading, how.of(is_folded));
+        Sight::Row(group.heading)
+    }
+
     /// Works on a request for a while; its answer if that is all.
     fn work(&mut self, mut job: Job) -> Result<Vec<Msg>> {
         let begun = Instant::now();
         while begun.elapsed() < SLICE {
             match &mut job.step {
+                Step::Group if self.is_grouped => self.begin(&mut job),
+                Step::Group => {
+                    self.regroup()?;
+                    job.looked_bytes = self.groups.bytes();
+                }
+                Step::Seek { .. } if !job.is_begun => self.begin(&mut job),
                 Step::Seek { .. } => match self.seek(&mut job)? {
-                    Sight::Row(offset) => job.gather(offset, self.tail),
+                    Sight::Row(offset) => self.gather(&mut job, offset),
                     Sight::NotYet => {}
+                    Sight::End => {
+                        let above = job.request.rows;
+                        self.sift(&mut job, Around { place: u64::MAX, above, ..NOTHING });
+                    }
                     Sight::Nothing => {
                         self.last = Some(Answered {
                             span: self.span(&job.request, &Window::default())?,
@@ -284,7 +394,9 @@ impl Reading {
     }
 
     fn answer(&mut self, job: Job) -> Result<Vec<Msg>> {
-        let Job { request, step: Step::Gather(sifting), target, .. } = job else { return Ok(Vec::new()) };
+        let Job { request, step: Step::Gather(sifting), target, changes, cause, .. } = job else {
+            return Ok(Vec::new());
+        };
         let (window, tail) = (sifting.finish(&self.file), self.tail);
         let rows = window.rows.iter().map(|row| row.offset).collect();
         // What has just been appended is counted at once; the rest can wait for the screen.
@@ -297,7 +409,7 @@ impl Reading {
         let known = self.known()?;
         self.reported = Some((Instant::now(), known.clone()));
         let style = self.style_before(&window, tail)?;
-        let page = Page { window, style, known, generation, standing, target, opened: None };
+        let page = Page { window, style, known, generation, standing, target, opened: None, folded: changes, cause };
         Ok(vec![Msg::Page(self.ticket, page)])
     }
 
@@ -332,6 +444,13 @@ impl Reading {
         match job.request.goal.clone() {
             // These are not looked for.
             Goal::Rows(_) | Goal::Around(_) => Ok(Sight::Nothing),
+            Goal::Fold(row, how) => Ok(self.fold(job, row, how)),
+            Goal::Cause(exit_code) => {
+                let cause = find_cause(&self.file, exit_code, tail)?;
+                let at = cause.at;
+                job.cause = Some(Box::new(cause));
+                Ok(at.map_or(Sight::End, Sight::Row))
+            }
             Goal::Place(place) => self.row_at(place, tail),
             Goal::Percent(percent) => self.row_at(share(self.file.bytes(), percent), tail),
             Goal::Time(time) => {
@@ -367,14 +486,7 @@ impl Reading {
     }
 
     /// Goes on at the other end of the log, if it is to go round, up to where it began.
-    fn seek_match(
-        &self,
-        job: &mut Job,
-        query: &Query,
-        origin: u64,
-        towards: Towards,
-        round: bool,
-    ) -> Result<Sight> {
+    fn seek_match(&self, job: &mut Job, query: &Query, origin: u64, towards: Towards, round: bool) -> Result<Sight> {
         let Step::Seek { from, has_wrapped } = &mut job.step else { return Ok(Sight::Nothing) };
         let scan = self.search.as_ref().filter(|scan| scan.query == *query);
         *from = (*from).min(self.file.bytes());
@@ -401,10 +513,15 @@ impl Reading {
     }
 }
 
+/// No rows, but whether there are some is told.
+const NOTHING: Around = Around { place: 0, above: 0, below: 0, tells_ends: true };
+
 /// What looking for a row has come to.
 enum Sight {
     /// Where it begins.
     Row(u64),
+    /// There is none; the last rows are shown in its place.
+    End,
     NotYet,
     Nothing,
 }
@@ -415,40 +532,28 @@ fn share(bytes: u64, percent: u8) -> u64 {
 }
 
 impl Job {
-    fn new(request: PageRequest, tail: Tail) -> Self {
-        let step = match &request.goal {
-            Goal::Next { from, .. } => Step::Seek { from: *from, has_wrapped: false },
-            _ => Step::Seek { from: 0, has_wrapped: false },
+    fn new(request: PageRequest) -> Self {
+        let step = if request.folds.fold_some() || matches!(request.goal, Goal::Fold(..)) {
+            Step::Group
+        } else {
+            Step::Seek { from: 0, has_wrapped: false }
         };
-        let mut job = Self { request, step, target: None, looked_bytes: 0, told: Instant::now() };
-        let rows = job.request.rows;
-        let around = |place, above, below| Around { place, above, below, tells_ends: true };
-        let half = rows.div_ceil(2);
-        match job.request.goal {
-            // Whether rows come before those at hand is known then.
-            Goal::Rows(Anchor::From(place)) if job.request.is_refresh => {
-                job.sift(Around { tells_ends: false, ..around(place, 0, rows) }, tail);
-            }
-            Goal::Rows(Anchor::From(place)) => job.sift(around(place, 0, rows), tail),
-            Goal::Rows(Anchor::Before(place)) => job.sift(around(place, rows, 0), tail),
-            Goal::Rows(Anchor::End) => job.sift(around(u64::MAX, rows, 0), tail),
-            Goal::Around(place) => job.sift(around(place, half, half), tail),
-            _ => {}
+        let changes = Vec::new();
+        Self {
+            request,
+            step,
+            target: None,
+            changes,
+            cause: None,
+            is_begun: false,
+            looked_bytes: 0,
+            told: Instant::now(),
         }
-        job
     }
 
-    /// Goes over to gathering the rows around the one that was found.
-    fn gather(&mut self, place: u64, tail: Tail) {
-        let has_wrapped = matches!(self.step, Step::Seek { has_wrapped: true, .. });
-        self.target = Some(Target { offset: place, has_wrapped });
-        let half = self.request.rows.div_ceil(2);
-        self.request.sieve.keep = Some(place);
-        self.sift(Around { place, above: half, below: half, tells_ends: true }, tail);
-    }
-
-    fn sift(&mut self, around: Around, tail: Tail) {
-        self.step = Step::Gather(Box::new(Sifting::new(self.request.sieve.clone(), around, tail)));
+    fn change(&mut self, heading: u64, is_folded: bool) {
+        self.changes.push((heading, is_folded));
+        self.request.folds.choose([(heading, is_folded)]);
     }
 
     fn percent(&self, bytes: u64) -> u8 {

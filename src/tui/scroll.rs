@@ -60,7 +60,11 @@ impl Spot {
         let section = |address: u64| usize::try_from(address >> OFFSET_BITS).unwrap_or(usize::MAX).saturating_sub(1);
         let mask = (1 << OFFSET_BITS) - 1;
         // Before everything there is the first heading.
-        if next & mask == 0 || next >> OFFSET_BITS == 0 { Self::Heading(section(next)) } else { Self::Row(section(address), address & mask) }
+        if next & mask == 0 || next >> OFFSET_BITS == 0 {
+            Self::Heading(section(next))
+        } else {
+            Self::Row(section(address), address & mask)
+        }
     }
 
     /// Its address.
@@ -71,6 +75,15 @@ impl Spot {
             Self::Heading(section) => base(section) - 1,
             // The last offset is kept free for the heading that follows.
             Self::Row(section, offset) => base(section) | offset.min((1 << OFFSET_BITS) - 2),
+        }
+    }
+
+    /// Where it lies in its log; a heading at its start.
+    #[must_use]
+    pub const fn offset(self) -> u64 {
+        match self {
+            Self::Heading(_) => 0,
+            Self::Row(_, offset) => offset,
         }
     }
 
@@ -123,11 +136,7 @@ impl Source {
             Self::Log(log, tail) => Some((log.clone(), *tail, address)),
             Self::Scroll(_) => {
                 let section = self.section(address)?;
-                let offset = match Spot::of(address) {
-                    Spot::Heading(_) => 0,
-                    Spot::Row(_, offset) => offset,
-                };
-                Some((section.log.clone()?, section.tail, offset))
+                Some((section.log.clone()?, section.tail, Spot::of(address).offset()))
             }
         }
     }

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::msg::{Goal, HitCount, Known, Msg, Page, PageRequest, Sought, Target, Ticket, Work};
+use super::msg::{Folds, Goal, HitCount, Known, Msg, Page, PageRequest, Sought, Target, Ticket, Work};
 use super::reading::{REPORT_PAUSE, Reading, SLICE};
 use super::scroll::{Section, Source, Spot};
 use crate::error::{Result, chain};
@@ -66,6 +66,8 @@ struct Job {
     target: Option<Target>,
     /// The section that is opened for the row that was found.
     opened: Option<usize>,
+    /// The groups that were folded or opened for it.
+    folded: Vec<(u64, bool)>,
     fault: Option<String>,
     told: Instant,
 }
@@ -115,6 +117,11 @@ impl Scrolling {
         self.ticket
     }
 
+    /// The log that was asked last.
+    pub(super) fn path(&self) -> Option<PathBuf> {
+        self.readings.last().map(|(_, reading)| reading.file().path().into())
+    }
+
     /// Where a change may be one of these logs.
     pub(super) fn dirs(&self) -> Vec<PathBuf> {
         self.readings.iter().flat_map(|(_, reading)| reading.dirs()).cloned().collect()
@@ -158,7 +165,8 @@ impl Scrolling {
     }
 
     pub(super) fn has_work(&self) -> bool {
-        self.job.is_some() || (self.last.is_some() && (self.next_on_page().is_some() || self.next_uncounted().is_some()))
+        self.job.is_some()
+            || (self.last.is_some() && (self.next_on_page().is_some() || self.next_uncounted().is_some()))
     }
 
     /// A log on the page in which rows are still to be counted.
@@ -197,7 +205,7 @@ impl Scrolling {
         if self.reading(section).is_some_and(Reading::has_work) {
             self.work_on(section);
         } else if self.reading(section).and_then(|reading| reading.hits(self.search.as_ref())).is_none() {
-            let _ = self.ask_section(section, Goal::Rows(Anchor::From(0)), 1, Sieve::default());
+            let _ = self.ask_section(section, (Goal::Rows(Anchor::From(0)), 1), Sieve::default(), Folds::default());
         }
         self.note_count(section);
         if !self.counts.contains_key(&section) && !self.reading(section).is_some_and(Reading::has_work) {
@@ -230,8 +238,15 @@ impl Scrolling {
     }
 
     /// Asks the log of a section; opens it if it is not open.
-    fn ask_section(&mut self, section: usize, goal: Goal, rows: usize, sieve: Sieve) -> Result<Option<Vec<Msg>>> {
-        let Some((log, tail)) = self.sections.get(section).and_then(|section| Some((section.log.clone()?, section.tail)))
+    fn ask_section(
+        &mut self,
+        section: usize,
+        (goal, rows): (Goal, usize),
+        sieve: Sieve,
+        folds: Folds,
+    ) -> Result<Option<Vec<Msg>>> {
+        let Some((log, tail)) =
+            self.sections.get(section).and_then(|section| Some((section.log.clone()?, section.tail)))
         else {
             return Ok(None);
         };
@@ -244,7 +259,8 @@ impl Scrolling {
         let surplus = self.readings.len().saturating_sub(MAX_OPEN);
         self.readings.drain(..surplus);
         let search = self.search.clone();
-        let request = PageRequest { source: Source::Log(log, tail), goal, rows, sieve, search, is_refresh: false };
+        let request =
+            PageRequest { source: Source::Log(log, tail), goal, rows, sieve, folds, search, is_refresh: false };
         let ticket = self.ticket;
         self.with(section, |reading| reading.ask(ticket, tail, request))
     }
@@ -283,7 +299,8 @@ impl Scrolling {
                 Spot::Row(at, offset) if at == section => Some(offset),
                 _ => None,
             });
-            self.ask_section(section, goal, rows, Sieve { keep, ..job.request.sieve.clone() })
+            let sieve = Sieve { keep, ..job.request.sieve.clone() };
+            self.ask_section(section, (goal, rows), sieve, job.folds_in(section))
         };
         let messages = match said {
             Ok(messages) => messages,
@@ -415,6 +432,8 @@ impl Scrolling {
             standing: Standing::default(),
             target: job.target,
             opened,
+            folded: job.folded,
+            cause: None,
         };
         let fault = job.fault.map(|why| Msg::Failed(Work::Log(self.ticket), why));
         std::iter::once(Msg::Page(self.ticket, page)).chain(fault).collect()
@@ -451,7 +470,11 @@ impl Scrolling {
         let numbers = numbers.collect();
         let spans = || last.pieces.iter().filter_map(Piece::section).filter_map(|at| on_page.get(&at)?.span);
         let span = spans().next().zip(spans().last()).map(|((first, _), (_, last))| (first, last));
-        Known { total_rows: None, span, numbers, hits: self.hits(last.target, &on_page), passed: None }
+        let heads = on_page.iter().flat_map(|(section, known)| {
+            known.heads.iter().map(|(heading, is_folded)| (Spot::Row(*section, *heading).address(), *is_folded))
+        });
+        let (heads, hits) = (heads.collect(), self.hits(last.target, &on_page));
+        Known { total_rows: None, span, numbers, heads, hits, passed: None }
     }
 
     /// How many rows match in all sections, as far as they have been counted.
@@ -534,6 +557,7 @@ impl Job {
             style: Style::default(),
             target: None,
             opened: None,
+            folded: Vec::new(),
             fault: None,
             told: Instant::now(),
         };
@@ -557,7 +581,12 @@ impl Job {
                 (job.up, job.down) = (above_heading(sections, sections.len(), None), Edge::Over);
             }
             Goal::Around(address) | Goal::Place(address) => job.begin_at(address, sections, half),
-            Goal::Row(address) => job.seek_in(Spot::of(address).section(), Goal::Row(row_of(address)), 1),
+            Goal::Row(address) => job.seek_in(Spot::of(address).section(), Goal::Row(Spot::of(address).offset()), 1),
+            Goal::Fold(address, how) => match Spot::of(address) {
+                Spot::Row(section, offset) => job.seek_in(section, Goal::Fold(offset, how), 1),
+                Spot::Heading(_) => job.begin_at(address, sections, half),
+            },
+            Goal::Cause(_) => job.begin_at(0, sections, half),
             Goal::Percent(percent) => {
                 let address = share(sections, percent);
                 job.begin_at(address, sections, half);
@@ -597,11 +626,23 @@ impl Job {
         }
     }
 
+    /// Which groups of a section's log are folded.
+    fn folds_in(&self, section: usize) -> Folds {
+        let folds = &self.request.folds;
+        let own = folds.chosen.iter().filter_map(|(address, is_folded)| match Spot::of(*address) {
+            Spot::Row(at, offset) if at == section => Some((offset, *is_folded)),
+            _ => None,
+        });
+        Folds { all: folds.all, chosen: Arc::new(own.collect()) }
+    }
+
     /// The rows around the place that was asked for.
     fn take_centre(&mut self, section: usize, place: Option<u64>, page: Page) {
         let half = self.request.rows.div_ceil(2);
-        let Page { window, style, .. } = page;
+        let Page { window, style, folded, .. } = page;
         self.style = style;
+        let changes = folded.into_iter().map(|(heading, folded)| (Spot::Row(section, heading).address(), folded));
+        self.folded.extend(changes);
         self.pieces.push_back(Piece::Rows(section, window.rows.len()));
         self.rows.extend(window.rows.into_iter().map(|row| addressed(section, row)));
         let above = self.rows.iter().filter(|row| place.is_some_and(|place| row.offset < place)).count();
@@ -644,14 +685,6 @@ fn next_from(address: u64, towards: Towards) -> (usize, u64) {
             Some(above) => (above, u64::MAX),
             None => (0, 0),
         },
-    }
-}
-
-/// The number of the row in its section that an address stands for.
-fn row_of(address: u64) -> u64 {
-    match Spot::of(address) {
-        Spot::Heading(_) => 0,
-        Spot::Row(_, row) => row,
     }
 }
 

@@ -55,13 +55,14 @@ pub(super) fn run(catalog: Catalog, open: Option<RunSpec>, options: Options) -> 
         is_dirty: true,
         begun: Instant::now(),
         drawn_at: None,
+        has_errand: false,
         is_away: false,
-        to_copy: None,
+        owed: Vec::new(),
         is_over: false,
     };
     session.run()?;
     let Session { model, .. } = session;
-    Ok(Left { head: model.run.map(|run| run.head), notices: model.notices, signal: model.signal })
+    Ok(Left { at: model.at(), run: model.run, notices: model.notices, signal: model.signal })
 }
 
 struct Session {
@@ -71,10 +72,12 @@ struct Session {
     is_dirty: bool,
     begun: Instant,
     drawn_at: Option<Instant>,
-    /// Another program has the terminal.
+    /// Another program is to have the terminal, or has it.
+    has_errand: bool,
+    /// It has it.
     is_away: bool,
-    /// What is to be copied once that has ended.
-    to_copy: Option<String>,
+    /// What is to be done once that has ended.
+    owed: Vec<Effect>,
     is_over: bool,
 }
 
@@ -123,6 +126,7 @@ impl Session {
 
     fn take_in(&mut self, message: Msg) -> Result<()> {
         match message {
+            Msg::Ready => self.leave(),
             Msg::Returned => self.come_back()?,
             // What was typed before the program began to read, and Ctrl-C in it.
             Msg::Key(_) | Msg::Mouse(..) | Msg::Signal(SIGINT | SIGQUIT) | Msg::Resumed if self.is_away => {
@@ -131,8 +135,10 @@ impl Session {
             Msg::Stop if self.is_away => return term::stop(),
             _ => {}
         }
-        let is_hint = matches!(message, Msg::Disk | Msg::Unchanged(..) | Msg::Dirs(..));
-        let seen = |model: &Model| (model.log.top, model.log.fault.is_some(), model.log.known.clone());
+        let is_hint = matches!(message, Msg::Disk | Msg::Reads(_) | Msg::Unchanged(..) | Msg::Dirs(..));
+        let seen = |model: &Model| {
+            (model.log.top, model.log.fault.is_some(), model.log.known.clone(), model.hangs().is_some())
+        };
         let before = seen(&self.model);
         let effects = update(&mut self.model, message);
         self.is_dirty |= !is_hint || before != seen(&self.model);
@@ -155,9 +161,11 @@ impl Session {
                 Effect::Watch(dirs) => {
                     let _ = self.threads.orders.send(Order::Watch(dirs));
                 }
+                effect @ (Effect::Copy(_) | Effect::Notify(_)) if self.is_away => self.owed.push(effect),
                 Effect::Copy(text) => self.copy(text)?,
-                Effect::Edit(row) => self.leave(Errand::Edit(row))?,
-                Effect::Page(row) => self.leave(Errand::Page(row, self.model.theme.has_colour()))?,
+                Effect::Notify(text) => self.screen.notify(&text)?,
+                Effect::Edit(row) => self.begin(Errand::Edit(row)),
+                Effect::Page(row) => self.begin(Errand::Page(row, self.model.theme.has_colour())),
                 Effect::CaptureMouse(on) => self.screen.capture_mouse(on)?,
                 Effect::Redraw => self.retake(Screen::retake)?,
                 Effect::Suspend => self.retake(Screen::suspend)?,
@@ -172,10 +180,6 @@ impl Session {
     }
 
     fn copy(&mut self, mut text: String) -> Result<()> {
-        if self.is_away {
-            self.to_copy = Some(text);
-            return Ok(());
-        }
         let is_cut = excerpt::clip(&mut text);
         self.screen.copy(&text)?;
         if is_cut {
@@ -186,22 +190,31 @@ impl Session {
         Ok(())
     }
 
+    /// Has what another program needs made ready, one at a time. The thread outlives the loop unless it is broken.
+    fn begin(&mut self, errand: Errand) {
+        if !std::mem::replace(&mut self.has_errand, true) {
+            let _ = self.threads.errands.as_ref().map(|errands| errands.send(errand));
+        }
+    }
+
     /// Gives the terminal to another program.
-    fn leave(&mut self, errand: Errand) -> Result<()> {
+    fn leave(&mut self) {
         self.threads.gate.close();
         term::give_back();
         self.is_away = true;
-        let errands = self.threads.errands.as_ref();
-        let is_sent = errands.is_some_and(|errands| errands.send(errand).is_ok());
-        if is_sent { Ok(()) } else { self.come_back() }
+        let _ = self.threads.errands.as_ref().map(|errands| errands.send(Errand::Go));
     }
 
-    /// The other program has ended.
+    /// The other program has ended, or came to nothing.
     fn come_back(&mut self) -> Result<()> {
-        self.is_away = false;
+        self.has_errand = false;
+        if !std::mem::take(&mut self.is_away) {
+            return Ok(());
+        }
         self.retake(Screen::take_back)?;
         self.threads.gate.open();
-        self.to_copy.take().map_or(Ok(()), |text| self.copy(text))
+        let owed = std::mem::take(&mut self.owed);
+        self.perform(owed)
     }
 
     /// The terminal may have another size by now, and shows nothing of ours.

@@ -11,7 +11,7 @@ use std::thread;
 use crossterm::clipboard::CopyToClipboard;
 use crossterm::cursor::Show;
 use crossterm::event::{DisableMouseCapture, EnableMouseCapture};
-use crossterm::style::force_color_output;
+use crossterm::style::{Print, force_color_output};
 use crossterm::terminal::{
     BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode,
     enable_raw_mode,
@@ -25,6 +25,7 @@ use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use signal_hook::consts::SIGTSTP;
 
 use crate::error::{Error, Result};
+use crate::sanitise::notification;
 
 /// Whether there is something to give back.
 static TAKEN: AtomicBool = AtomicBool::new(false);
@@ -108,6 +109,11 @@ impl Screen {
     /// Puts a text on the clipboard of whoever sits at the terminal (OSC 52), also at the other end of ssh.
     pub(super) fn copy(&mut self, text: &str) -> Result<()> {
         execute!(self.terminal.backend_mut(), CopyToClipboard::to_clipboard_from(text)).map_err(Error::Terminal)
+    }
+
+    /// Calls whoever sits at the terminal and tells them something.
+    pub(super) fn notify(&mut self, text: &str) -> Result<()> {
+        execute!(self.terminal.backend_mut(), Print(notification(text))).map_err(Error::Terminal)
     }
 
     /// Gives the terminal back and stops this process until somebody lets it go on.

@@ -120,18 +120,55 @@ pub struct Signs {
     ascii: bool,
 }
 
-const UNICODE: Signs =
-    Signs {
-        ellipsis: "…", rule: "─", bar: "│", tee: "┬", dot: "·", more: "›", here: "▌", thumb: "█", open: "▾", folded: "▸", ascii: false
-    };
-const ASCII: Signs =
-    Signs { ellipsis: "~", rule: "-", bar: "|", tee: "+", dot: "-", more: ">", here: ">", thumb: "#", open: "v", folded: ">", ascii: true };
+const UNICODE: Signs = Signs {
+    ellipsis: "…",
+    rule: "─",
+    bar: "│",
+    tee: "┬",
+    dot: "·",
+    more: "›",
+    here: "▌",
+    thumb: "█",
+    open: "▾",
+    folded: "▸",
+    ascii: false,
+};
+const ASCII: Signs = Signs {
+    ellipsis: "~",
+    rule: "-",
+    bar: "|",
+    tee: "+",
+    dot: "-",
+    more: ">",
+    here: ">",
+    thumb: "#",
+    open: "v",
+    folded: ">",
+    ascii: true,
+};
 
 impl Signs {
     /// The sign of a state.
     #[must_use]
     pub const fn mark(&self, mark: Mark) -> &'static str {
         if self.ascii { mark.ascii_glyph() } else { mark.glyph() }
+    }
+
+    /// A bar of `columns` columns, filled by a share of a whole: in eighths of a column, or in whole ones.
+    #[must_use]
+    pub fn share(&self, part: i64, whole: i64, columns: u16) -> String {
+        let steps = u64::from(columns) * if self.ascii { 1 } else { 8 };
+        let whole = u64::try_from(whole).unwrap_or(0).max(1);
+        let part = u64::try_from(part).unwrap_or(0).min(whole);
+        // Whatever took time has a step.
+        let filled = u64::try_from((u128::from(part) * u128::from(steps)).div_ceil(u128::from(whole))).unwrap_or(steps);
+        let bar = if self.ascii {
+            "#".repeat(usize::try_from(filled).unwrap_or(0))
+        } else {
+            let last = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"].get(usize::try_from(filled % 8).unwrap_or(0));
+            "█".repeat(usize::try_from(filled / 8).unwrap_or(0)) + last.unwrap_or(&"")
+        };
+        format!("{bar:<width$}", width = usize::from(columns))
     }
 
     /// The names of keys for the screen.
@@ -273,6 +310,16 @@ mod tests {
         assert!(styles.all(|style| style.fg.is_none() && style.bg.is_none()));
         assert!(theme.selection.add_modifier.contains(Modifier::REVERSED));
         assert!(theme.span(theme.ok, span).add_modifier.contains(Modifier::BOLD));
+    }
+
+    #[test]
+    fn a_bar_shows_a_share_and_never_leaves_its_columns() {
+        let (eighths, plain) = (&UNICODE, &ASCII);
+        let bars =
+            |signs: &Signs| [(0, 8), (1, 1000), (1, 2), (9, 8), (1, 0), (-1, 8)].map(|(a, b)| signs.share(a, b, 4));
+        assert_eq!(bars(eighths), ["    ", "▏   ", "██  ", "████", "████", "    "]);
+        assert_eq!(bars(plain), ["    ", "#   ", "##  ", "####", "####", "    "]);
+        assert_eq!(eighths.share(i64::MAX, i64::MAX, 4), "████");
     }
 
     #[test]

@@ -32,6 +32,8 @@ const LOOK_AGAIN: Duration = Duration::from_secs(3);
 const RELOAD_PAUSE: Duration = Duration::from_millis(150);
 /// The least time between two attempts at a store that cannot be read: the log on screen is read in between.
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
+/// How often it is said that reading goes on.
+const SIGN_OF_LIFE: Duration = Duration::from_millis(500);
 /// Reading the store takes at most one part in so many of the time.
 const RELOAD_SHARE: u32 = 4;
 
@@ -249,6 +251,16 @@ impl Desk {
         Some(Msg::Dirs(self.seen.run.clone(), self.seen.dirs.iter().map(|(dir, _)| dir.clone()).collect()))
     }
 
+    /// What is read to do this, or to go on with what goes on by itself.
+    fn path_of(&self, effect: Option<&Effect>) -> Option<PathBuf> {
+        match effect {
+            Some(Effect::ReadLog(_, request)) => request.source.log_at(0).map(|(log, ..)| log.to_path_buf()),
+            Some(Effect::CopyRows(log, _)) => Some(log.to_path_buf()),
+            Some(_) => Some(self.catalog.path()),
+            None => self.open.as_ref().filter(|_| self.has_work()).and_then(Open::path),
+        }
+    }
+
     /// Whether something goes on by itself: rows are looked for or counted.
     pub(super) fn has_work(&self) -> bool {
         self.open.as_ref().is_some_and(|open| match open {
@@ -289,6 +301,14 @@ impl Open {
         match self {
             Self::Log(reading) => reading.file().goes_over(),
             Self::Scroll(scroll) => scroll.goes_over(),
+        }
+    }
+
+    /// What is being read now.
+    fn path(&self) -> Option<PathBuf> {
+        match self {
+            Self::Log(reading) => Some(reading.file().path().into()),
+            Self::Scroll(scroll) => scroll.path(),
         }
     }
 
@@ -353,12 +373,15 @@ impl Inbox {
     }
 }
 
-/// Works until nobody asks or listens any more.
+/// Works until nobody asks or listens any more. What is read is said before it is, since it may never be.
 pub(super) fn work(mut desk: Desk, requests: &Receiver<Effect>, messages: &Sender<Msg>) {
-    let mut inbox = Inbox::default();
+    let (mut inbox, mut reads) = (Inbox::default(), Reads::default());
     loop {
         let now = Instant::now();
         let patience = if desk.has_work() { Some(Duration::ZERO) } else { inbox.patience(now) };
+        if patience != Some(Duration::ZERO) && !reads.say(None, messages) {
+            return;
+        }
         let request = match patience {
             Some(patience) => requests.recv_timeout(patience),
             None => requests.recv().map_err(|_| RecvTimeoutError::Disconnected),
@@ -375,7 +398,12 @@ pub(super) fn work(mut desk: Desk, requests: &Receiver<Effect>, messages: &Sende
                 Err(TryRecvError::Disconnected) => return,
             }
         }
-        for message in turn(&mut desk, &mut inbox) {
+        let start = Instant::now();
+        let effect = inbox.next(start);
+        if !reads.say(desk.path_of(effect.as_ref()), messages) {
+            return;
+        }
+        for message in turn(&mut desk, &mut inbox, effect, start) {
             if messages.send(message).is_err() {
                 return;
             }
@@ -383,10 +411,28 @@ pub(super) fn work(mut desk: Desk, requests: &Receiver<Effect>, messages: &Sende
     }
 }
 
+/// What was last said to be read, and when.
+#[derive(Default)]
+struct Reads(Option<(PathBuf, Instant)>);
+
+impl Reads {
+    /// Says it, unless that is known; from time to time also what is known, as a sign of life. False when nobody listens.
+    fn say(&mut self, path: Option<PathBuf>, messages: &Sender<Msg>) -> bool {
+        let is_known = match (&self.0, &path) {
+            (Some((known, at)), Some(path)) => known == path && at.elapsed() < SIGN_OF_LIFE,
+            (known, path) => known.is_none() && path.is_none(),
+        };
+        if is_known {
+            return true;
+        }
+        self.0 = path.clone().map(|path| (path, Instant::now()));
+        messages.send(Msg::Reads(path)).is_ok()
+    }
+}
+
 /// One piece of work.
-fn turn(desk: &mut Desk, inbox: &mut Inbox) -> Vec<Msg> {
-    let start = Instant::now();
-    let Some(effect) = inbox.next(start) else {
+fn turn(desk: &mut Desk, inbox: &mut Inbox, effect: Option<Effect>, start: Instant) -> Vec<Msg> {
+    let Some(effect) = effect else {
         let work = desk.open.as_ref().map_or(Work::Store, |open| Work::Log(open.ticket()));
         return guarded(desk, work, Desk::go_on);
     };
@@ -423,7 +469,7 @@ mod tests {
     use crate::file::FilePath;
     use crate::log::{Anchor, Tail};
     use crate::search::Sieve;
-    use crate::tui::msg::Goal;
+    use crate::tui::msg::{Folds, Goal};
 
     fn desk(dir: &Path) -> Desk {
         Desk::new(Catalog::of_path(dir), None, RunFilter::default())
@@ -442,6 +488,7 @@ mod tests {
                 goal: Goal::Rows(Anchor::End),
                 rows: 10,
                 sieve: Sieve::default(),
+                folds: Folds::default(),
                 search: None,
                 is_refresh,
             }),

@@ -30,13 +30,25 @@ pub struct Shown {
     pub changed: Condvar,
 }
 
-/// What was copied last, in base64.
+/// What a terminal does beside showing: what was copied last, in base64; how often it rang, and what it was told by OSC.
 #[derive(Default)]
-pub struct Clipboard(Vec<u8>);
+pub struct Clipboard {
+    copied: Vec<u8>,
+    bells: usize,
+    notice: String,
+}
 
 impl Callbacks for Clipboard {
     fn copy_to_clipboard(&mut self, _: &mut Screen, _: &[u8], data: &[u8]) {
-        self.0 = data.to_vec();
+        self.copied = data.to_vec();
+    }
+
+    fn audible_bell(&mut self, _: &mut Screen) {
+        self.bells += 1;
+    }
+
+    fn unhandled_osc(&mut self, _: &mut Screen, params: &[&[u8]]) {
+        self.notice = String::from_utf8(params.join(&b';')).unwrap();
     }
 }
 
@@ -58,7 +70,7 @@ impl Shown {
 
     pub fn wait_for_copy(&self, text: &str) {
         let encoded = BASE64_STANDARD.encode(text);
-        self.wait_until(text, |parser| parser.callbacks().0 == encoded.as_bytes());
+        self.wait_until(text, |parser| parser.callbacks().copied == encoded.as_bytes());
     }
 
     pub fn wait_for_text(&self, text: &str) {
@@ -122,6 +134,15 @@ impl Session {
 
     pub fn kill(&self, signal: Signal) {
         kill_process(self.pid, signal).unwrap();
+    }
+
+    /// How often the terminal has rung.
+    pub fn bells(&self) -> usize {
+        self.shown.parser.lock().unwrap().callbacks().bells
+    }
+
+    pub fn wait_for_notice(&self, notice: &str) {
+        self.shown.wait_until(notice, |parser| parser.callbacks().notice == notice);
     }
 
     pub fn wait_until_stopped(&self) {

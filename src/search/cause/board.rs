@@ -6,8 +6,28 @@ use super::super::errors::Weight;
 const MAX_FIRST: usize = 12;
 const MAX_SIGNS: usize = 16;
 
-/// How far from a heading what it names is told, and how far apart are messages of one mishap, in bytes of log.
+/// How far below a heading, or the first row of a trace, it is told what it was, in bytes of log.
+const HEADED_BYTES: u64 = 16 << 10;
+
+/// How far behind its last message a failure is tried again.
 const NEAR_BYTES: u64 = 4 << 10;
+
+/// How far apart are messages of one mishap, and asides, which also come before it.
+const MESSAGE_BYTES: u64 = 8 << 10;
+const ASIDE_BYTES: u64 = 1 << 10;
+
+/// How far below a message the place that it is about is told.
+const PLACE_BYTES: u64 = 1 << 10;
+
+/// How near to the end of a log is what has to do with how it was cut short.
+const END_BYTES: u64 = 4 << 10;
+
+/// Rules that are more than others: rows that come before the verdict on their test, rows that no passing test prints, and the
+/// first and the last row of a trace.
+const GO_TEST: &str = "go test";
+const PYTEST: &str = "pytest";
+pub(super) const TRACE: &str = "python";
+pub(super) const EXCEPTION: &str = "python, java, node";
 
 /// A row that may be the cause.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -18,32 +38,45 @@ pub(super) struct Sign {
     pub rule: &'static str,
 }
 
-/// What has been seen.
-#[derive(Debug)]
+/// What has been seen since it was last tried again.
+#[derive(Default, Debug)]
 pub(super) struct Board {
     exit: Exit,
-    /// What failed last, and what failed before it was tried again.
-    now: Attempt,
-    before: Attempt,
-    go: Go,
-}
-
-/// What is known of an attempt.
-#[derive(Default, Debug)]
-struct Attempt {
     /// What fits how the command ended; the later ones first.
     fitting: Vec<Sign>,
     headed: Vec<Sign>,
     faults: Vec<Sign>,
-    messages: Vec<Sign>,
-    /// The first of each group of asides; the later ones first.
-    asides: Vec<Sign>,
+    messages: Groups,
+    asides: Groups,
     names: Vec<Sign>,
     aftermath: Vec<Sign>,
     /// A heading of which nothing has been told yet.
     heading: Option<Sign>,
-    /// Where the last aside was.
-    aside: Option<u64>,
+    /// A trace whose last row has not come yet.
+    trace: Option<u64>,
+    /// The last row.
+    last: Option<Sign>,
+    go: Go,
+}
+
+/// Rows that come in groups. Who goes on after a failure is done in by a later one, but that has consequences.
+#[derive(Default, Debug)]
+struct Groups {
+    /// The first row of each group.
+    firsts: Vec<Sign>,
+    last: Option<u64>,
+}
+
+impl Groups {
+    fn push(&mut self, sign: Sign, gap_bytes: u64) {
+        if self.last.replace(sign.offset).is_none_or(|last| sign.offset - last > gap_bytes) {
+            keep_last(&mut self.firsts, sign);
+        }
+    }
+
+    fn late_first(self) -> impl Iterator<Item = Sign> {
+        self.firsts.into_iter().rev()
+    }
 }
 
 /// What the test that wrote the last rows of `go test` has come to.
@@ -56,116 +89,124 @@ struct Go {
 
 impl Board {
     pub(super) fn new(exit_code: Option<i64>) -> Self {
-        let (now, before, go) = Default::default();
-        Self { exit: Exit::of(exit_code), now, before, go }
+        Self { exit: Exit::of(exit_code), ..Self::default() }
     }
 
     /// Takes the next row.
     pub(super) fn push(&mut self, sign: Sign, text: &str) {
-        match sign.weight {
-            Weight::Again => self.try_again(),
-            Weight::Begun => self.go.has_failed = false,
-            Weight::Passed => self.go.undecided.clear(),
-            Weight::Fault if sign.rule == GO_TEST && !self.go.has_failed => keep(&mut self.go.undecided, sign),
+        match (sign.weight, sign.rule) {
+            (Weight::Again, _) => self.try_again(sign.offset),
+            (Weight::Place, _) => self.place(sign.offset),
+            (Weight::Begun, _) => self.go.has_failed = false,
+            (Weight::Passed, GO_TEST) => self.go.undecided.clear(),
+            (Weight::Passed, _) => self.end_heading(),
+            (Weight::Fault, GO_TEST) if !self.go.has_failed => keep(&mut self.go.undecided, sign),
             _ => {
-                if sign.rule == GO_TEST && sign.weight == Weight::Name {
+                if (sign.weight, sign.rule) == (Weight::Name, GO_TEST) {
                     self.go.has_failed = true;
-                    let told = self.go.undecided.drain(..).collect::<Vec<_>>();
-                    told.into_iter().for_each(|sign| self.now.push(sign));
+                    let told = std::mem::take(&mut self.go.undecided);
+                    told.into_iter().for_each(|sign| self.take(sign));
                 }
                 if sign.weight > Weight::Name && self.exit.fits(text) {
-                    keep_last(&mut self.now.fitting, sign);
+                    keep_last(&mut self.fitting, sign);
                 }
-                self.now.push(sign);
+                self.take(sign);
             }
         }
     }
 
-    /// What may be the cause, the likeliest first.
-    pub(super) fn ranked(mut self) -> Vec<Sign> {
-        self.now.end();
-        self.before.end();
-        let Self { now, before, .. } = self;
-        let mut ranked = now.fitting;
-        ranked.reverse();
-        for attempt in [(now.headed, now.faults, now.messages, now.asides), (before.headed, before.faults, before.messages, before.asides)] {
-            let (headed, faults, messages, asides) = attempt;
-            ranked.extend(headed.into_iter().chain(faults).chain(messages).chain(asides.into_iter().rev()));
-        }
-        ranked.extend(now.names.into_iter().chain(before.names).chain(now.aftermath).chain(before.aftermath));
-        ranked
+    /// What may be the cause, the likeliest first, in a log of so many bytes.
+    pub(super) fn ranked(mut self, log_bytes: u64) -> Vec<Sign> {
+        self.end_heading();
+        let fitting = self.fitting.into_iter().rev();
+        let told = self.headed.into_iter().chain(self.faults).chain(self.messages.late_first());
+        let named = self.asides.late_first().chain(self.names).chain(self.aftermath);
+        let from = if self.exit.cuts_short { log_bytes.saturating_sub(END_BYTES) } else { 0 };
+        fitting.chain(told.chain(named).filter(|sign| sign.offset >= from)).collect()
     }
 
-    fn try_again(&mut self) {
-        if self.now.tells() {
-            self.before = std::mem::take(&mut self.now);
+    /// What failed just before is forgotten: were it to fail again, that would be told again.
+    fn try_again(&mut self, offset: u64) {
+        if self.last.is_some_and(|last| offset - last.offset <= NEAR_BYTES) {
+            let exit = std::mem::take(&mut self.exit);
+            *self = Self { exit, ..Self::default() };
         }
     }
-}
 
-/// The rule of rows that come before the verdict on their test.
-const GO_TEST: &str = "go test";
+    /// Who says where it is has found a fault.
+    fn place(&mut self, offset: u64) {
+        let message = self.last.filter(|last| last.weight == Weight::Message && offset - last.offset <= PLACE_BYTES);
+        if let Some(message) = message {
+            keep(&mut self.faults, Sign { weight: Weight::Fault, ..message });
+        }
+    }
 
-impl Attempt {
-    fn push(&mut self, sign: Sign) {
+    fn take(&mut self, sign: Sign) {
+        self.last = Some(sign);
+        let heading = self.heading.filter(|heading| sign.offset - heading.offset <= HEADED_BYTES);
         match sign.weight {
             Weight::Heading => {
-                self.end();
+                self.end_heading();
                 self.heading = Some(sign);
             }
-            Weight::Fault | Weight::Message | Weight::Aside if self.heading.is_some_and(|head| is_near(head.offset, sign.offset)) => {
-                self.heading = None;
+            Weight::Fault
+                if sign.rule == EXCEPTION
+                    && self.trace.take().is_some_and(|trace| sign.offset - trace <= HEADED_BYTES) => {}
+            Weight::Fault | Weight::Message | Weight::Aside
+                if heading.is_some() || (sign.weight, sign.rule) == (Weight::Fault, PYTEST) =>
+            {
+                self.trace = Some(sign.offset).filter(|_| sign.rule == TRACE);
                 keep(&mut self.headed, sign);
+                self.end_heading();
             }
-            Weight::Fault => keep(&mut self.faults, sign),
-            Weight::Message => keep(&mut self.messages, sign),
-            Weight::Aside => {
-                if self.aside.replace(sign.offset).is_none_or(|aside| !is_near(aside, sign.offset)) {
-                    keep_last(&mut self.asides, sign);
-                }
+            Weight::Fault => {
+                self.trace = Some(sign.offset).filter(|_| sign.rule == TRACE);
+                keep(&mut self.faults, sign);
             }
-            Weight::Name => keep(&mut self.names, sign),
+            Weight::Message => self.messages.push(sign, MESSAGE_BYTES),
+            Weight::Aside => self.asides.push(sign, ASIDE_BYTES),
+            Weight::Name => {
+                self.end_heading();
+                keep(&mut self.names, sign);
+            }
             Weight::Aftermath => keep(&mut self.aftermath, sign),
-            Weight::Again | Weight::Begun | Weight::Passed => {}
+            Weight::Again | Weight::Begun | Weight::Passed | Weight::Place => {}
         }
     }
 
     /// Nothing more is told of the last heading.
-    fn end(&mut self) {
+    fn end_heading(&mut self) {
         if let Some(heading) = self.heading.take() {
             keep(&mut self.headed, heading);
         }
     }
-
-    const fn tells(&self) -> bool {
-        self.heading.is_some()
-            || !(self.headed.is_empty() && self.faults.is_empty() && self.messages.is_empty() && self.asides.is_empty())
-    }
 }
 
 /// How the command ended, as far as a row can fit that.
-#[derive(Debug)]
-struct Exit(&'static [&'static str]);
+#[derive(Default, Debug)]
+struct Exit {
+    /// What such a row contains.
+    words: &'static [&'static str],
+    /// Whether something else ended it: what it said long before is not why.
+    cuts_short: bool,
+}
 
 impl Exit {
     fn of(code: Option<i64>) -> Self {
-        Self(match code {
+        let words: &[&str] = match code {
             Some(124) => &["imed out", "imeout"],
             Some(126) => &["ermission denied", "annot execute", "Exec format", "Is a directory"],
             Some(127) => &["not found", "No such file"],
             Some(137) => &["Killed", "ut of memory"],
             Some(139) => &["egmentation fault"],
             _ => &[],
-        })
+        };
+        Self { words, cuts_short: matches!(code, Some(124 | 130 | 137 | 143)) }
     }
 
     fn fits(&self, text: &str) -> bool {
-        self.0.iter().any(|word| text.contains(word))
+        self.words.iter().any(|word| text.contains(word))
     }
-}
-
-fn is_near(above: u64, below: u64) -> bool {
-    below - above <= NEAR_BYTES
 }
 
 /// Keeps the first ones and the last ones.

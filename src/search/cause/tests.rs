@@ -7,8 +7,13 @@ use crate::file::FilePath;
 #[test]
 #[ignore = "prints"]
 fn look() {
-    let dir = std::env::var("LOOK").map_or_else(|_| Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/failures"), PathBuf::from);
-    let mut files: Vec<_> = fs::read_dir(dir).unwrap().map(|e| e.unwrap().path()).filter(|p| p.extension().is_some_and(|e| e == "log")).collect();
+    let dir = std::env::var("LOOK")
+        .map_or_else(|_| Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/failures"), PathBuf::from);
+    let mut files: Vec<_> = fs::read_dir(dir)
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .filter(|p| p.extension().is_some_and(|e| e == "log"))
+        .collect();
     files.sort();
     let (mut good, mut all) = (0, 0);
     for path in files {
@@ -23,12 +28,18 @@ fn look() {
         if let Some(label) = &label {
             all += 1;
             let hit = label.lines().any(|l| cause.rows.iter().any(|row| text(row).contains(l)));
-            let at = label.lines().any(|l| cause.rows.iter().any(|row| Some(row.offset) == cause.at && text(row).contains(l)));
+            let at = label
+                .lines()
+                .any(|l| cause.rows.iter().any(|row| Some(row.offset) == cause.at && text(row).contains(l)));
             good += usize::from(hit);
             mark = format!("{}{}", if hit { "ok " } else { "MISS " }, if at { "" } else { "(not at) " });
         }
-        eprintln!("{mark}=== {} exit {exit:?} rule {:?} {took:?}", path.file_stem().unwrap().to_str().unwrap(), cause.rule);
-        if std::env::var("BRIEF").is_err() || mark.contains("MISS") || mark.contains("not at") {
+        eprintln!(
+            "{mark}=== {} exit {exit:?} rule {:?} {took:?}",
+            path.file_stem().unwrap().to_str().unwrap(),
+            cause.rule
+        );
+        if std::env::var("BRIEF").is_ok_and(|v| v.is_empty()) || mark.contains("MISS") || mark.contains("not at") {
             for row in &cause.rows {
                 let text: String = text(row).chars().take(110).collect();
                 eprintln!("  {} {text}", if Some(row.offset) == cause.at { ">" } else { " " });

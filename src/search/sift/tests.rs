@@ -53,6 +53,10 @@ fn folds() -> impl Strategy<Value = Arc<[Range<u64>]>> {
     prop_oneof![1 => Just(Arc::from([])), 2 => folds]
 }
 
+fn fold(rows: Range<u64>) -> Arc<[Range<u64>]> {
+    std::iter::once(rows).collect()
+}
+
 /// What is shown of a log when all of its rows are looked at.
 fn shown_of(all: &[Row], sieve: &Sieve) -> Vec<Row> {
     let unfolded = Sieve { hidden: Arc::from([]), ..sieve.clone() };
@@ -140,4 +144,40 @@ fn how_much_was_read_is_no_more_than_the_log_has() {
     }
     read.dedup();
     assert_eq!(read, [0, 1000, 2000, 3000]);
+}
+
+#[test]
+fn a_fold_is_passed_over_unread() {
+    let line = b"2026-01-02T03:04:05Z stdout F row\n";
+    let growing = Growing::new(&line.repeat(10_000));
+    let at = |row: u64| row * line.len() as u64;
+    let sieve = Sieve { hidden: fold(at(10)..at(9990)), ..Sieve::default() };
+    for place in [0, at(10), at(5000), at(9990), u64::MAX] {
+        let mut sifting =
+            Sifting::new(sieve.clone(), Around { place, above: 15, below: 15, tells_ends: true }, Tail::Emit);
+        let mut steps = 0;
+        while !sifting.step(&growing.log, None, u64::MAX).unwrap() {
+            steps += 1;
+        }
+        let rows: Vec<u64> = sifting.finish(&growing.log).rows.iter().map(|row| row.offset).collect();
+        let shown: Vec<u64> = (0..10).chain(9990..10_000).map(at).collect();
+        let split = shown.partition_point(|row| *row < place);
+        assert_eq!(rows, shown[split.saturating_sub(15)..(split + 15).min(20)], "around {place}");
+        assert!(steps <= 4, "{steps} steps around {place}");
+    }
+}
+
+#[test]
+fn a_fold_to_the_end_leaves_the_row_before_it_as_the_last() {
+    let line = b"2026-01-02T03:04:05Z stdout F row\n";
+    let growing = Growing::new(&line.repeat(1000));
+    let at = |row: u64| row * line.len() as u64;
+    for end in [at(1000), u64::MAX] {
+        let sieve = Sieve { hidden: fold(at(10)..end), ..Sieve::default() };
+        for (below, at_end) in [(9, false), (10, true), (11, true)] {
+            let around = Around { place: 0, above: 0, below, tells_ends: true };
+            let window = gather(&growing.log, None, &sieve, around, u64::MAX);
+            assert_eq!((window.rows.len(), window.at_end), (below.min(10), at_end), "{below} to {end}");
+        }
+    }
 }

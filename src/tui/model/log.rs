@@ -4,6 +4,7 @@ use crate::join::Place;
 use crate::log::{Row, Standing, Window};
 use crate::model::RunId;
 use crate::sanitise::Style;
+use crate::search::Cause;
 use crate::tui::msg::{Goal, Known, Ticket};
 use crate::tui::scroll::{Section, Source, Spot};
 
@@ -54,6 +55,8 @@ pub struct Log {
     pub generation: u64,
     /// How the file stands to its name.
     pub standing: Standing,
+    /// Why its command failed most likely, and whether that is shown.
+    pub card: Option<Card>,
     /// Why it could not be read last time.
     pub fault: Option<String>,
     /// The request that is out.
@@ -66,6 +69,14 @@ pub struct Log {
     pub ticket: Ticket,
     /// Where and how much was asked for last: asking for the same again brings nothing new by itself.
     pub asked: Option<(Goal, usize)>,
+}
+
+/// Why a command failed most likely.
+pub struct Card {
+    /// What was found.
+    pub cause: Box<Cause>,
+    /// It is shown above the rows.
+    pub is_open: bool,
 }
 
 /// What happens when the rows asked for have come.
@@ -101,18 +112,18 @@ impl Log {
         self.source.as_ref()?.heading(row.offset)
     }
 
-    /// Whose output this row is, and where it begins in that one's log: its start for a heading.
+    /// Whether the group is folded of which this row is the heading.
     #[must_use]
-    pub fn place_of(&self, row: &Row) -> Option<(Place, u64)> {
+    pub fn group(&self, row: &Row) -> Option<bool> {
+        self.known.heads.iter().find(|(at, _)| *at == row.offset).map(|(_, is_folded)| *is_folded)
+    }
+
+    /// Whose output an address lies in, and the byte of that one's log: its start for a heading.
+    #[must_use]
+    pub fn place_at(&self, address: u64) -> Option<(Place, u64)> {
         match self.source.as_ref()? {
-            Source::Log(..) => Some((self.key.as_ref()?.place.clone(), row.offset)),
-            source @ Source::Scroll(_) => {
-                let offset = match Spot::of(row.offset) {
-                    Spot::Heading(_) => 0,
-                    Spot::Row(_, offset) => offset,
-                };
-                Some((source.section(row.offset)?.place.clone(), offset))
-            }
+            Source::Log(..) => Some((self.key.as_ref()?.place.clone(), address)),
+            source @ Source::Scroll(_) => Some((source.section(address)?.place.clone(), Spot::of(address).offset())),
         }
     }
 

@@ -20,6 +20,10 @@ pub struct Tree {
     pub scroll: Option<Place>,
     /// The parts of scrolls that somebody has folded or opened: whether they are open.
     pub opened: HashMap<Place, bool>,
+    /// Whether all groups in logs are folded, or none; `None`: those that ask for it.
+    pub all_groups: Option<bool>,
+    /// The groups that somebody has folded or opened, by the commands and the places of their headings: whether they are folded.
+    pub groups: HashMap<(Place, u64), bool>,
 }
 
 /// A row of the tree.

@@ -1,14 +1,13 @@
 //! What a key does: the keymap names the action, the pane with the focus gives it its meaning.
 
-use super::log::stop_looking;
-use super::scroll::Fold;
+use super::log::{land, stop_looking};
 use super::{moving, outside, runs, scroll, seek, tree};
 use crate::cri::Stream;
 use crate::search::Towards;
 use crate::tui::keymap::{Action, Key, Keys, Meaning};
 use crate::tui::layout::{self, Pane};
 use crate::tui::model::Model;
-use crate::tui::msg::Effect;
+use crate::tui::msg::{Effect, Fold};
 use crate::tui::prompt::Kind;
 
 /// How far a move goes.
@@ -123,6 +122,7 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::ToggleHere => in_log(model, |model| scroll::fold(model, Fold::Toggle)),
         Action::OpenHere => in_log(model, |model| scroll::fold(model, Fold::Open)),
         Action::CloseHere => in_log(model, |model| scroll::fold(model, Fold::Close)),
+        Action::Cause => in_log(model, cause),
         Action::OpenAll => in_log(model, |model| scroll::fold_all(model, true)),
         Action::CloseAll => in_log(model, |model| scroll::fold_all(model, false)),
         Action::Follow => moving::follow(model),
@@ -166,6 +166,18 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Page => outside::show(model, Effect::Page),
         Action::Suspend => vec![Effect::Suspend],
         Action::Quit => vec![Effect::Quit],
+    }
+}
+
+/// Opens or closes the card with the likeliest cause; looks for it where nobody has.
+fn cause(model: &mut Model) -> Vec<Effect> {
+    match model.log.card.as_ref().map(|card| card.is_open) {
+        Some(is_open) => {
+            moving::show_card(model, !is_open);
+            Vec::new()
+        }
+        None if model.is_scroll() => seek::say(model, "the cause is looked for in one command: open it in the tree"),
+        None => land(model),
     }
 }
 
@@ -232,6 +244,10 @@ fn open(model: &mut Model) -> Vec<Effect> {
 /// The help closes, the search, the filter, the zoom and the popup end; then from the log to the tree to the runs.
 fn back(model: &mut Model) -> Vec<Effect> {
     if model.help.take().is_some() {
+        return Vec::new();
+    }
+    if model.focus == Pane::Log && model.card().is_some() {
+        moving::show_card(model, false);
         return Vec::new();
     }
     if model.focus == Pane::Log && model.lens.search.is_some() {

@@ -4,15 +4,15 @@
 //! being read is found again by its offset. At most one request is out; what happens meanwhile waits for its answer: moves as
 //! a debt, news from the disk as `stale`.
 
-use super::moving::{last_top, leave, note_seen, shift, show_at, show_match};
+use super::moving::{last_top, leave, note_seen, shift, show_at, show_card, show_match};
 use super::scroll;
 use crate::join::{JobNode, RunHead, ShState};
 use crate::log::{Anchor, Tail, Window};
 use crate::model::{Outcome, Phase};
 use crate::search::Sieve;
-use crate::tui::model::{Aim, Item, Log, LogKey, Model, Request};
-use crate::tui::scroll::{Source, may_grow, readdress};
+use crate::tui::model::{Aim, Card, Item, Log, LogKey, Model, Request};
 use crate::tui::msg::{Effect, Goal, Known, Page, PageRequest, Ticket};
+use crate::tui::scroll::{Source, may_grow, readdress};
 
 /// How many screens of rows are read at once.
 const PAGES: usize = 4;
@@ -31,8 +31,11 @@ pub(super) fn show(model: &mut Model) -> Vec<Effect> {
     let is_broken_off = state == ShState::Interrupted;
     if is_same && is_same_file(model.log.source.as_ref(), source.as_ref()) {
         model.log.is_broken_off = is_broken_off;
-        model.log.is_alive = is_alive;
-        return go_on_with(model, source);
+        let has_ended = std::mem::replace(&mut model.log.is_alive, is_alive) && !is_alive;
+        let effects = go_on_with(model, source);
+        // Whoever saw it to its end wants to know why it failed.
+        let is_due = has_ended && state == ShState::Failed && model.log.follow && !model.is_scroll();
+        return if is_due { land(model) } else { effects };
     }
     let aim = match state {
         _ if model.open_at.take_if(|at| at == "end").is_some() => Aim::End,
@@ -44,11 +47,21 @@ pub(super) fn show(model: &mut Model) -> Vec<Effect> {
     let ticket = next_ticket(model);
     let first_failed = source.as_ref().filter(|_| !is_alive).and_then(|source| scroll::first_failed(model, source));
     model.log = Log { key: Some(key), source, is_alive, is_broken_off, ticket, ..Log::default() };
+    if state == ShState::Failed && !model.is_scroll() && model.open_at.is_none() {
+        return land(model);
+    }
     if let Some(heading) = first_failed {
         return seek(model, Goal::Place(heading), "");
     }
     model.log.follow = aim == Aim::End;
     aim_at(model, aim)
+}
+
+/// Shows the log at the likeliest cause of a failure.
+pub(super) fn land(model: &mut Model) -> Vec<Effect> {
+    let sh = model.shown().and_then(|item| item.sh()?.sh.as_ref());
+    let exit_code = sh.and_then(|sh| sh.signal.map(|signal| i64::from(128 + signal)).or(sh.exit_code));
+    seek(model, Goal::Cause(exit_code), "")
 }
 
 /// Whether it is the log, or the scroll, that is shown already.
@@ -158,8 +171,18 @@ pub(super) fn aim_at(model: &mut Model, aim: Aim) -> Vec<Effect> {
     send(model, request, Goal::Rows(anchor), PAGES * model.log_height(), false)
 }
 
+/// Asks for the row that begins at this byte, or the next one, as the first on screen.
+pub(super) fn open_from(model: &mut Model, byte: u64) -> Vec<Effect> {
+    leave(model);
+    let request = Request { aim: Aim::Start, debt: 0, stale: false, is_jump: true };
+    send(model, request, Goal::Rows(Anchor::From(byte)), PAGES * model.log_height(), false)
+}
+
 /// Asks for the rows around one that has to be looked for, whatever was asked before. `if_missed` is said if there is none.
 pub(super) fn seek(model: &mut Model, goal: Goal, if_missed: &str) -> Vec<Effect> {
+    if !matches!(goal, Goal::Cause(_) | Goal::Around(_)) {
+        show_card(model, false);
+    }
     let stale = model.log.request.is_some_and(|request| request.stale || request.aim != Aim::Target);
     if_missed.clone_into(&mut model.log.if_missed);
     let request = Request { aim: Aim::Target, debt: 0, stale, is_jump: true };
@@ -229,7 +252,8 @@ fn send(model: &mut Model, request: Request, goal: Goal, rows: usize, is_refresh
     log.looking = None;
     let sieve = Sieve { keep: log.at, ..model.lens.sieve.clone() };
     let search = model.lens.search.clone();
-    let page = PageRequest { source, goal, rows, sieve, search, is_refresh };
+    let folds = scroll::folds(&model.tree, log.key.as_ref(), &source);
+    let page = PageRequest { source, goal, rows, sieve, folds, search, is_refresh };
     vec![Effect::ReadLog(log.ticket, Box::new(page))]
 }
 
@@ -255,6 +279,11 @@ pub(super) fn arrived(model: &mut Model, ticket: Ticket, page: Page) -> Vec<Effe
     }
     if let Some(place) = page.opened {
         scroll::open_found(model, place);
+    }
+    scroll::note_folds(model, &page.folded);
+    let has_no_cause = page.cause.is_some() && page.target.is_none();
+    if let Some(cause) = page.cause {
+        model.log.card = Some(Card { cause, is_open: true });
     }
     let target = page.target.map(|target| target.offset);
     let aimed = target.or_else(|| model.current_row().map(|row| row.offset)).unwrap_or(0);
@@ -289,6 +318,10 @@ pub(super) fn arrived(model: &mut Model, ticket: Ticket, page: Page) -> Vec<Effe
     match request.aim {
         Aim::Start => (model.log.top, model.log.line) = (0, 0),
         Aim::End => (model.log.top, model.log.line) = last_top(model),
+        Aim::Target if has_no_cause => {
+            model.log.follow = true;
+            (model.log.top, model.log.line) = last_top(model);
+        }
         Aim::Here => stay(model, here),
         Aim::Target => {
             model.log.at = target.or(model.log.at);
@@ -353,7 +386,10 @@ pub(super) fn unchanged(model: &mut Model, ticket: Ticket, known: Known) -> Vec<
 /// There is no such row as was looked for.
 pub(super) fn missed(model: &mut Model, ticket: Ticket) -> Vec<Effect> {
     let Some(request) = take_request(model, ticket) else { return Vec::new() };
-    model.log.asked = None;
+    let asked = model.log.asked.take();
+    if let (Some((Goal::Fold(_, how), _)), true) = (asked, model.is_scroll()) {
+        return scroll::fold_section(model, how);
+    }
     model.said = Some(std::mem::take(&mut model.log.if_missed)).filter(|said| !said.is_empty());
     pay(model, Request { aim: Aim::Here, ..request })
 }

@@ -14,13 +14,15 @@ mod seek;
 mod store;
 mod tree;
 
+use std::path::PathBuf;
+
 use ratatui::layout::Rect;
 
 use crate::time::Time;
 use crate::tui::layout::help_box;
 use crate::tui::model::Model;
 use crate::tui::msg::{Effect, Msg, Work};
-use crate::tui::wait::Waiting;
+use crate::tui::wait::{Wait, Waiting};
 use crate::words;
 
 /// What is to be done before anything has happened.
@@ -50,6 +52,8 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Disk => store::refresh(model),
         Msg::Failed(Work::Store, why) => set(&mut model.store_fault, Some(why)),
         Msg::Copied(text, is_cut) => copied(model, text, is_cut),
+        Msg::Reads(path) => reads(model, path),
+        Msg::Ready => set(&mut model.said, None),
         Msg::Returned => Vec::new(),
         Msg::Failed(Work::Outside, why) => set(&mut model.said, Some(why)),
         Msg::Failed(Work::Log(ticket), why) => log::failed(model, ticket, why),
@@ -76,10 +80,17 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
 
 fn tick(model: &mut Model, now: Time) -> Vec<Effect> {
     model.now = Some(now);
-    if let Some(waiting) = &mut model.waiting {
+    for waiting in [&mut model.waiting, &mut model.reads].into_iter().flatten() {
         waiting.since = waiting.since.or(Some(now));
     }
     Vec::new()
+}
+
+/// The worker has given a sign of life.
+fn reads(model: &mut Model, path: Option<PathBuf>) -> Vec<Effect> {
+    let wait =
+        |path| Wait { what: "the file system does not answer".into(), why: None, path: Some(path), is_absent: false };
+    set(&mut model.reads, path.map(|path| Waiting { wait: wait(path), since: None }))
 }
 
 /// What is selected stays in sight.

@@ -48,8 +48,6 @@ fn under(model: &Model, at: Position) -> Option<(Pane, Rect)> {
     if model.help.is_some() {
         return None;
     }
-    if layout.popup.is_some() {
-        return layout.body(Pane::Runs).filter(|body| body.contains(at)).map(|body| (Pane::Runs, body));
-    }
-    layout.slots.iter().find(|slot| slot.body.contains(at)).map(|slot| (slot.pane, slot.body))
+    let found = layout.popup.iter().chain(&layout.slots).find(|slot| slot.body.contains(at));
+    found.map(|slot| (slot.pane, slot.body))
 }

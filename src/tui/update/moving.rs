@@ -13,15 +13,16 @@ use super::tree;
 use crate::log::Row;
 use crate::model::Phase;
 use crate::sanitise::{Progress, plain};
-use crate::tui::layout::{Pane, log_parts};
+use crate::tui::layout::Pane;
 use crate::tui::model::{Aim, Log, Model, Request, telling_place};
 use crate::tui::msg::Effect;
 
 /// The columns of a step sideways.
 const SIDEWAYS: usize = 8;
 
-/// Moves the rows on screen.
+/// Moves the rows on screen. The card has done its work then.
 pub(super) fn go(model: &mut Model, how: Move) -> Vec<Effect> {
+    show_card(model, false);
     match how {
         Move::Top => {
             leave(model);
@@ -35,6 +36,22 @@ pub(super) fn go(model: &mut Model, how: Move) -> Vec<Effect> {
             aim_at(model, Aim::End)
         }
         how => scroll(model, how.rows(model.log_height())),
+    }
+}
+
+/// Opens or closes the card: the rows that stay on screen stay where they are.
+pub(super) fn show_card(model: &mut Model, is_open: bool) {
+    let first_line = |model: &Model| {
+        let body = model.layout().body(Pane::Log)?;
+        Some(model.log_parts(body, false).rows.y)
+    };
+    let before = first_line(model);
+    let Some(card) = model.log.card.as_mut().filter(|card| card.is_open != is_open) else { return };
+    card.is_open = is_open;
+    if let Some((before, after)) = before.zip(first_line(model)) {
+        let follow = model.log.follow;
+        shift(model, isize::try_from(i32::from(after) - i32::from(before)).unwrap_or(0));
+        model.log.follow |= follow;
     }
 }
 
@@ -107,10 +124,10 @@ pub(super) fn last_top(model: &Model) -> (usize, usize) {
     (0, 0)
 }
 
-/// The row in this line of the screen becomes the current one.
+/// The row in this line of the screen becomes the current one; what it heads is folded or opened.
 pub(super) fn click(model: &mut Model, y: u16) -> Vec<Effect> {
     let Some(body) = model.layout().body(Pane::Log) else { return Vec::new() };
-    let top = log_parts(body, model.notes(body.width).len(), true).rows.y;
+    let top = model.log_parts(body, false).rows.y;
     let Some(mut line) = y.checked_sub(top).map(|line| usize::from(line) + model.log.line) else { return Vec::new() };
     let lines_of = model.lines_of();
     let row = model.log.window.rows.iter().skip(model.log.top).find(|row| {
@@ -120,7 +137,7 @@ pub(super) fn click(model: &mut Model, y: u16) -> Vec<Effect> {
         is_here
     });
     model.log.at = row.map(|row| row.offset).or(model.log.at);
-    Vec::new()
+    super::scroll::enter(model)
 }
 
 /// Shows a row: in the line in which it was if it was on screen, else a third down.

@@ -9,6 +9,8 @@ use crate::tui::msg::{Effect, LogRow};
 /// The log at the current row, for another program.
 pub(super) fn show(model: &mut Model, how: fn(LogRow) -> Effect) -> Vec<Effect> {
     let row = current_log(model).map(|(log, tail, offset)| LogRow { log, offset, tail });
+    // It is on screen for a moment only, unless the file system does not answer.
+    model.said = row.as_ref().map(|row| format!("reading {}", name(&row.log.to_string_lossy())));
     row.map(how).into_iter().collect()
 }
 
@@ -30,7 +32,7 @@ pub(super) fn copy_rows(model: &mut Model) -> Vec<Effect> {
 
 /// Copies the command line, or the script, that was run.
 pub(super) fn copy_command(model: &mut Model) -> Vec<Effect> {
-    let here = model.current_row().and_then(|row| model.log.place_of(row)).filter(|_| model.is_scroll());
+    let here = model.current_row().and_then(|row| model.log.place_at(row.offset)).filter(|_| model.is_scroll());
     let item = here.map_or_else(|| model.shown(), |(place, _)| model.item(&place));
     let sh = item.and_then(|item| item.sh()?.sh.as_ref());
     let text = sh.map(|sh| sh.cmd.lines().map(name).collect::<Vec<_>>().join("\n"));

@@ -7,10 +7,13 @@ use super::log::{look_anew, seek, show};
 use super::moving::leave;
 use super::seek::say;
 use crate::join::{Place, RunNode, ShState};
+use crate::log::Row;
 use crate::tui::layout::Pane;
-use crate::tui::model::Model;
-use crate::tui::msg::{Effect, Goal};
+use crate::tui::model::{LogKey, Model, Tree};
+use crate::tui::msg::{Effect, Fold, Folds, Goal};
 use crate::tui::scroll::{Section, Source, Spot, sections};
+
+const NOTHING_TO_FOLD: &str = "nothing here can be folded";
 
 /// Shows all commands of the selected job, or of the run, in one scroll.
 pub(super) fn open(model: &mut Model) -> Vec<Effect> {
@@ -50,66 +53,79 @@ pub(super) fn open_found(model: &mut Model, place: Place) {
     }
 }
 
-/// What folding does.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Fold {
-    Open,
-    Close,
-    Toggle,
+/// Which groups of what is shown are folded.
+pub(super) fn folds(tree: &Tree, key: Option<&LogKey>, source: &Source) -> Folds {
+    let is_here = |place: &Place| key.is_some_and(|key| key.is_scroll || key.place == *place);
+    let chosen = tree
+        .groups
+        .iter()
+        .filter(|((place, _), _)| is_here(place))
+        .filter_map(|((place, heading), folded)| Some((source.address_of(place, *heading)?, *folded)));
+    Folds { all: tree.all_groups, chosen: Arc::new(chosen.collect()) }
 }
 
-/// Folds or opens what the current row lies in.
+/// These groups were folded or opened by what was asked for.
+pub(super) fn note_folds(model: &mut Model, changes: &[(u64, bool)]) {
+    for (address, is_folded) in changes {
+        if let Some(place) = model.log.place_at(*address) {
+            model.tree.groups.insert(place, *is_folded);
+        }
+    }
+}
+
+/// Folds or opens the innermost group around the current row, or else its section.
 pub(super) fn fold(model: &mut Model, how: Fold) -> Vec<Effect> {
-    let here = model.current_row().map(|row| row.offset);
-    let source = model.log.source.as_ref();
-    let Some((at, section)) = here.zip(source).and_then(|(here, source)| {
-        let at = Spot::of(here).section();
-        Some((at, source.sections().get(at)?))
-    }) else {
-        return say(model, "nothing here can be folded");
-    };
-    let is_open = match how {
-        Fold::Open => true,
-        Fold::Close => false,
-        Fold::Toggle => !section.is_open,
-    };
-    let place = section.place.clone();
-    model.tree.opened.insert(place, is_open);
+    let Some(row) = model.current_row() else { return Vec::new() };
+    if model.log.heading(row).is_some() {
+        return fold_section(model, how);
+    }
+    let here = row.offset;
     leave(model);
-    model.log.at = Some(Spot::Heading(at).address());
+    seek(model, Goal::Fold(here, how), NOTHING_TO_FOLD)
+}
+
+/// Folds or opens the section of the current row.
+pub(super) fn fold_section(model: &mut Model, how: Fold) -> Vec<Effect> {
+    let here = model.current_row().map(|row| row.offset);
+    let section = here.and_then(|here| model.log.source.as_ref()?.section(here));
+    let Some((here, section)) = here.zip(section) else { return say(model, NOTHING_TO_FOLD) };
+    let heading = Spot::Heading(Spot::of(here).section()).address();
+    let is_open = !how.of(!section.is_open);
+    model.tree.opened.insert(section.place.clone(), is_open);
+    leave(model);
+    model.log.at = Some(heading);
     let _ = show(model);
-    seek(model, Goal::Place(Spot::Heading(at).address()), "")
+    seek(model, Goal::Place(heading), "")
 }
 
 /// Folds or opens everything.
 pub(super) fn fold_all(model: &mut Model, is_open: bool) -> Vec<Effect> {
-    let places: Vec<_> = model.log.source.iter().flat_map(Source::sections).map(|part| part.place.clone()).collect();
-    if places.is_empty() {
-        return say(model, "nothing here can be folded");
-    }
     let here = model.current_row().map(|row| row.offset);
-    model.tree.opened.extend(places.into_iter().map(|place| (place, is_open)));
+    let Some(source) = model.log.source.clone() else { return say(model, NOTHING_TO_FOLD) };
+    model.tree.all_groups = Some(!is_open);
+    model.tree.groups.clear();
+    let places = source.sections().iter().map(|section| (section.place.clone(), is_open));
+    model.tree.opened.extend(places);
     leave(model);
     let _ = show(model);
-    match here.map(Spot::of).filter(|_| !is_open) {
+    match here.map(Spot::of).filter(|_| !is_open && model.is_scroll()) {
         Some(spot) => seek(model, Goal::Place(Spot::Heading(spot.section()).address()), ""),
         None => look_anew(model),
     }
 }
 
-/// The current row is a heading: it is folded or opened. Otherwise nothing happens.
+/// The current row is a heading: what it heads is folded or opened. Otherwise nothing happens.
 pub(super) fn enter(model: &mut Model) -> Vec<Effect> {
-    let is_heading = model.current_row().is_some_and(|row| model.log.heading(row).is_some());
-    if is_heading { fold(model, Fold::Toggle) } else { Vec::new() }
+    let is_heading = |row: &Row| model.log.heading(row).is_some() || model.log.group(row).is_some();
+    if model.current_row().is_some_and(is_heading) { fold(model, Fold::Toggle) } else { Vec::new() }
 }
 
 /// Goes to the heading of the next or previous command, or of the next that failed, which is opened.
 pub(super) fn jump(model: &mut Model, by: isize, is_for_failed: bool) -> Vec<Effect> {
     let Some(here) = model.current_row().map(|row| Spot::of(row.offset)) else { return Vec::new() };
     let Some(source) = model.log.source.clone() else { return Vec::new() };
-    let is_wanted = |at: &usize| {
-        source.sections().get(*at).is_some_and(|section| !is_for_failed || is_failed(model, section))
-    };
+    let is_wanted =
+        |at: &usize| source.sections().get(*at).is_some_and(|section| !is_for_failed || is_failed(model, section));
     let found = if by > 0 {
         (here.section() + 1..source.sections().len()).find(is_wanted)
     } else {

@@ -3,12 +3,13 @@
 //! What is looked for is looked for by the worker; here it is only said what, from where, and what to say if there is none.
 
 use super::keys::focus;
-use super::log::{look_anew, refresh, seek};
+use super::log::{look_anew, open_from, refresh, seek};
 use super::tree;
 use crate::cri::Stream;
 use crate::join::Place;
 use crate::sanitise::Progress;
 use crate::search::{Filter, Query, Towards};
+use crate::tui::at::Where;
 use crate::tui::keymap::{Action, Key};
 use crate::tui::layout::Pane;
 use crate::tui::model::Model;
@@ -202,6 +203,9 @@ pub(super) fn next_gap(model: &mut Model, towards: Towards) -> Vec<Effect> {
 
 /// Goes where the log was to be opened.
 pub(super) fn open_at(model: &mut Model, at: &str) -> Vec<Effect> {
+    if let Some(Where::Byte(byte)) = Where::parse(at) {
+        return open_from(model, byte);
+    }
     match parse_goto(at, model.command_span(), &model.time_zone) {
         Ok(goal) => go_to(model, goal),
         Err(why) => say(model, why),
@@ -226,7 +230,7 @@ fn go_to(model: &mut Model, goal: Goal) -> Vec<Effect> {
 }
 
 fn mark(model: &mut Model, name: &str) -> Vec<Effect> {
-    let place = model.current_row().and_then(|row| model.log.place_of(row));
+    let place = model.current_row().and_then(|row| model.log.place_at(row.offset));
     let run = model.log.key.as_ref().map(|key| key.run.clone());
     if let (Some(name), Some((place, offset)), Some(run)) = (name.chars().next(), place, run) {
         model.marks.insert(name, (run, place, offset));

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use super::{log, tree};
-use crate::join::{JobNode, Place, RunNode, ShState};
+use crate::join::{JobNode, Place, RunHead, RunNode, ShState};
 use crate::model::{Phase, RunId};
 use crate::tui::model::{Item, LogKey, Model, Tree, telling_place};
 use crate::tui::msg::Effect;
+use crate::words;
 
 /// The disk may have changed: both the store and the log are looked at.
 pub(super) fn refresh(model: &mut Model) -> Vec<Effect> {
@@ -27,17 +28,26 @@ pub(super) fn arrived(model: &mut Model, id: &RunId, node: Option<Box<RunNode>>)
     let before = model.run.take().filter(|run| run.head.run.id == *id);
     let is_new = before.is_none();
     let mut node = *node;
+    let mut effects = Vec::new();
     if let Some(before) = before {
+        effects.extend(ended(&before.head, &node.head).filter(|_| model.notify).map(Effect::Notify));
         keep_read(model, &before, &mut node);
     }
     model.run = Some(node);
     if is_new {
         model.tree = Tree::default();
     }
-    match next_place(model) {
-        Some(place) => tree::select(model, place),
-        None => log::show(model),
+    match asked_place(model).or_else(|| next_place(model)) {
+        Some(place) => effects.extend(tree::select(model, place)),
+        None => effects.extend(log::show(model)),
     }
+    effects
+}
+
+/// That a run has ended that was seen running.
+fn ended(before: &RunHead, now: &RunHead) -> Option<String> {
+    let has_ended = before.phase != Phase::Finished && now.phase == Phase::Finished;
+    has_ended.then(|| words::ended(now))
 }
 
 /// A log that is being read may have no name for a moment, while it is rotated, or for good: its command stays, so that what was read
@@ -69,6 +79,19 @@ fn gone(model: &mut Model, id: &RunId) -> Vec<Effect> {
     model.runs.at = Some(newest.clone());
     model.wanted = Some(newest.clone());
     vec![Effect::Load(Some(newest))]
+}
+
+/// The command that was asked for at the start; from then on it is the user's choice.
+fn asked_place(model: &mut Model) -> Option<Place> {
+    let place = model.open_place.take()?;
+    let is_there = model.all_items().iter().any(|item| item.place() == place);
+    if !is_there {
+        model.said = Some("what --at names is not in this run".into());
+        model.open_at = None;
+        return None;
+    }
+    model.tree.chosen = true;
+    Some(place)
 }
 
 /// What is to be selected now, if it is not what is selected already.

@@ -3,6 +3,7 @@
 use crate::join::{JobNode, Place, ShNode};
 use crate::log::Row;
 use crate::sanitise::name;
+use crate::search::{Marker, marker};
 use crate::tui::model::{Item, Model};
 use crate::tui::scroll::Section;
 use crate::tui::widget::{Heading, command, own_name, spent_by};
@@ -10,7 +11,7 @@ use crate::words::{self, Mark};
 
 /// The heading that a row is.
 pub(super) fn of(model: &Model, row: &Row) -> Option<Heading> {
-    let section = model.log.heading(row)?;
+    let Some(section) = model.log.heading(row) else { return of_group(model, row) };
     Some(match model.item(&section.place) {
         Some(Item::Sh(job, sh)) => of_command(model, section, job, sh),
         Some(Item::Job(job)) => {
@@ -23,6 +24,20 @@ pub(super) fn of(model: &Model, row: &Row) -> Option<Heading> {
         }
         None => Heading { title: "gone".into(), ..Heading::default() },
     })
+}
+
+/// `▸ Title   132 rows`
+fn of_group(model: &Model, row: &Row) -> Option<Heading> {
+    let is_folded = model.log.group(row)?;
+    let Some(Marker::Heading(title)) = marker(&row.text) else { return None };
+    let rows = || {
+        let log = &model.log;
+        let at = log.window.rows.iter().position(|shown| shown.offset == row.offset)?;
+        let number = |at: usize| log.known.numbers.get(at).copied().flatten();
+        Some(number(at + 1)?.checked_sub(number(at)? + 1)?)
+    };
+    let facts = rows().filter(|_| is_folded).map(words::rows).unwrap_or_default();
+    Some(Heading { is_open: Some(!is_folded), title, facts, ..Heading::default() })
 }
 
 fn of_command(model: &Model, section: &Section, job: &JobNode, sh: &ShNode) -> Heading {

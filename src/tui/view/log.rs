@@ -4,13 +4,12 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthStr;
 
-use super::{heading, say};
+use super::{card, heading, say};
 use crate::join::{JobNode, RunNode, ShNode, ShState};
 use crate::log::Row;
 use crate::model::Phase;
 use crate::sanitise::{Progress, name};
 use crate::tui::keymap::Action;
-use crate::tui::layout::log_parts;
 use crate::tui::model::{Item, Model};
 use crate::tui::msg::HitCount;
 use crate::tui::scroll::{Section, Source, Spot};
@@ -60,7 +59,8 @@ pub(super) fn draw(model: &Model, body: Rect, buffer: &mut Buffer) {
         Item::Job(job) => (Mark::of_job(job), Vec::new(), Some(why_no_command(job))),
     };
     let notes = model.notes(body.width);
-    let parts = log_parts(body, notes.len(), nothing.is_none());
+    let parts = model.log_parts(body, nothing.is_some());
+    card::draw(model, parts.card, buffer);
     draw_facts(model, mark, &facts, parts.facts, buffer);
     draw_notes(model, &notes, parts.notes, buffer);
     if let Some(why) = nothing {
@@ -262,10 +262,7 @@ fn scroll_facts(model: &Model) -> [Option<String>; 3] {
 
 /// How many rows the log has, and how large it is.
 fn log_facts(model: &Model) -> [Option<String>; 2] {
-    let rows = model.log.known.total_rows.map(|rows| match rows {
-        1 => "1 row".to_owned(),
-        rows => format!("{} rows", words::count(rows)),
-    });
+    let rows = model.log.known.total_rows.map(words::rows);
     [rows, model.log.source.as_ref().map(|_| words::size(model.log.window.file_bytes))]
 }
 

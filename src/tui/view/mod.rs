@@ -1,5 +1,6 @@
 //! The model on the screen: pure, and the only place that knows both the model and the widgets.
 
+mod card;
 mod heading;
 mod log;
 mod wait;
@@ -8,6 +9,7 @@ use ratatui::Frame;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
+use ratatui::widgets::{Clear, Widget};
 
 use crate::join::{RunHead, RunNode};
 use crate::log::Name;
@@ -17,8 +19,8 @@ use crate::tui::layout::{Layout, Pane, Slot, help_box};
 use crate::tui::model::Model;
 use crate::tui::msg::Watching;
 use crate::tui::widget::{
-    Badge, RunsList, Status, Strip, TreeList, draw_bars, draw_begun, draw_box, draw_head, draw_help, draw_hints,
-    draw_prompt, draw_title,
+    Badge, RunsList, Status, Strip, TreeList, draw_bars, draw_begun, draw_head, draw_help, draw_hints, draw_prompt,
+    draw_title, spent_ms,
 };
 
 /// Draws everything.
@@ -40,9 +42,9 @@ fn draw(model: &Model, layout: &Layout, buffer: &mut Buffer) {
     } else {
         draw_panes(model, layout, buffer);
     }
-    if let Some(popup) = layout.popup {
-        let body = draw_box(buffer, popup, "Runs", &model.theme);
-        draw_runs(model, body, buffer);
+    if let Some(popup) = &layout.popup {
+        Clear.render(popup.head.union(popup.body).intersection(buffer.area), buffer);
+        draw_slot(model, popup, true, buffer);
     }
     draw_last_row(model, layout, buffer);
     if let Some(top) = model.help {
@@ -74,7 +76,7 @@ fn draw_last_row(model: &Model, layout: &Layout, buffer: &mut Buffer) {
 
 fn draw_panes(model: &Model, layout: &Layout, buffer: &mut Buffer) {
     for (index, slot) in layout.slots.iter().enumerate() {
-        draw_slot(model, layout, slot, buffer);
+        draw_slot(model, slot, slot.pane == model.focus && layout.popup.is_none(), buffer);
         if index + 1 < layout.slots.len() {
             draw_bars(buffer, slot.head, slot.body, &model.theme);
         }
@@ -89,7 +91,8 @@ fn fault(model: &Model) -> Option<String> {
         let still = wait::still(model, waiting).map(|still| format!(" {still}")).unwrap_or_default();
         format!("{}{why}{still}; trying again", wait.what)
     });
-    waiting.or_else(|| model.store_fault.as_ref().or(model.log.fault.as_ref()).cloned())
+    let hangs = model.hangs().filter(|_| model.run.is_some()).and_then(|reads| wait::hangs(model, reads));
+    hangs.or(waiting).or_else(|| model.store_fault.as_ref().or(model.log.fault.as_ref()).cloned())
 }
 
 /// Logs opened by their path have no other name: the directory's, or the log's.
@@ -103,8 +106,7 @@ fn titled(run: &RunNode) -> RunHead {
     head
 }
 
-fn draw_slot(model: &Model, layout: &Layout, slot: &Slot, buffer: &mut Buffer) {
-    let has_focus = slot.pane == model.focus && layout.popup.is_none();
+fn draw_slot(model: &Model, slot: &Slot, has_focus: bool, buffer: &mut Buffer) {
     let title = match slot.pane {
         Pane::Runs => "Runs".into(),
         Pane::Tree => "Jobs".into(),
@@ -137,8 +139,8 @@ fn draw_runs(model: &Model, body: Rect, buffer: &mut Buffer) {
 
 fn draw_tree(model: &Model, body: Rect, buffer: &mut Buffer) {
     let items = model.items();
-    if let Some(run) = model.run.as_ref().filter(|_| items.is_empty()) {
-        return say(model, buffer, body, &[log::no_jobs(run)]);
+    if let Some(run) = model.run.as_ref().filter(|run| run.jobs.is_empty()) {
+        say(model, buffer, body, &["", log::no_jobs(run)]);
     }
     let list = TreeList {
         items: &items,
@@ -146,6 +148,7 @@ fn draw_tree(model: &Model, body: Rect, buffer: &mut Buffer) {
         at: model.item_at(&items),
         is_odd: &|item| model.is_odd(item),
         is_folded: &|job| model.tree.folded.contains(&job.job.id),
+        whole_ms: model.run.as_ref().and_then(|run| spent_ms(&run.head, model.now)),
         has_focus: model.focus == Pane::Tree,
         now: model.now,
         theme: &model.theme,

@@ -8,6 +8,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Margin, Rect};
 use ratatui::symbols::border;
+use ratatui::text::Line;
 use ratatui::widgets::{Block, Clear, Widget};
 
 use super::Strip;
@@ -43,6 +44,23 @@ pub fn draw_bars(buffer: &mut Buffer, head: Rect, body: Rect, theme: &Theme) {
 pub fn draw_box(buffer: &mut Buffer, area: Rect, title: &str, theme: &Theme) -> Rect {
     let area = area.intersection(buffer.area);
     Clear.render(area, buffer);
+    let block = Block::bordered().border_set(border(theme)).border_style(theme.accent).style(theme.base);
+    block.title(format!(" {title} ")).render(area, buffer);
+    area.inner(Margin::new(1, 1))
+}
+
+/// A frame with a title and, at its foot, what there is to do; returns what is inside.
+pub fn draw_frame(buffer: &mut Buffer, area: Rect, title: &str, foot: &str, theme: &Theme) -> Rect {
+    let area = area.intersection(buffer.area);
+    let room = usize::from(area.width).saturating_sub(6);
+    let title = Line::styled(format!(" {} ", super::cut(title, room, theme.signs.ellipsis)), theme.strong);
+    let foot = Line::styled(format!(" {} ", super::cut(foot, room, theme.signs.ellipsis)), theme.muted);
+    let block = Block::bordered().border_set(border(theme)).border_style(theme.card).style(theme.base);
+    block.title(title).title_bottom(foot.right_aligned()).render(area, buffer);
+    area.inner(Margin::new(1, 1))
+}
+
+fn border(theme: &Theme) -> border::Set<'static> {
     let plain = border::Set {
         top_left: "+",
         top_right: "+",
@@ -53,8 +71,5 @@ pub fn draw_box(buffer: &mut Buffer, area: Rect, title: &str, theme: &Theme) -> 
         horizontal_top: "-",
         horizontal_bottom: "-",
     };
-    let set = if theme.signs.bar == "|" { plain } else { border::ROUNDED };
-    let block = Block::bordered().border_set(set).border_style(theme.accent).style(theme.base);
-    block.title(format!(" {title} ")).render(area, buffer);
-    area.inner(Margin::new(1, 1))
+    if theme.signs.bar == "|" { plain } else { border::ROUNDED }
 }

@@ -266,7 +266,8 @@ impl LogRows<'_> {
         let Some(y) = u16::try_from(y).ok().filter(|y| (body.y..body.bottom()).contains(y)) else { return };
         let theme = self.theme;
         let bar = self.columns.bar.min(body.width);
-        let mut strip = Strip::new(buffer, Rect { y, height: 1, width: body.width - bar, ..body }, theme.signs.ellipsis);
+        let mut strip =
+            Strip::new(buffer, Rect { y, height: 1, width: body.width - bar, ..body }, theme.signs.ellipsis);
         let sign = match heading.is_open {
             Some(true) => theme.signs.open,
             Some(false) => theme.signs.folded,

@@ -1,10 +1,18 @@
-//! The list of runs, newest first: as a narrow pane or as a wide popup.
+//! The list of runs, newest first: in columns, as many as the width has room for.
+//!
+//! ```text
+//!  ✗ 7f3a9c01 main         2m
+//!  ✗ failed      7f3a9c01 example main@deadbee                  1m23s   2m
+//! ```
+
+use std::borrow::Cow;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
+use unicode_width::UnicodeWidthStr;
 
-use super::{Strip, row_of, select};
+use super::{Strip, cut, row_of, select};
 use crate::join::RunHead;
 use crate::model::{Phase, Run, RunId};
 use crate::sanitise::name;
@@ -12,8 +20,47 @@ use crate::time::Time;
 use crate::tui::theme::Theme;
 use crate::words::{self, Mark};
 
-/// From this width on a row has the word of the state, the repository and the commit too.
-const WIDE: u16 = 60;
+/// The columns of a word: `interrupted`.
+const WORD: usize = 11;
+/// The columns of a short id.
+const ID: usize = 8;
+/// The columns of a duration.
+const SPENT: usize = 7;
+/// The columns of an age.
+const AGE: usize = 4;
+/// The columns of a ref that other columns leave it.
+const SHORT_REF: usize = 6;
+/// Those that the word, which says no more than the glyph, leaves it.
+const LONG_REF: usize = 12;
+
+/// How wide what is; 0: it is left out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Columns {
+    word: usize,
+    repo: usize,
+    place: usize,
+    spent: usize,
+}
+
+impl Columns {
+    /// For a row of `width` columns and texts of at most these widths.
+    fn new(width: usize, repo: usize, place: usize) -> Self {
+        // The glyph, the id and the age are always there, with a column between any two and one at either side.
+        let mut room = width.saturating_sub(2 + 2 + ID + 1 + AGE + 1);
+        let mut take = |columns: usize, left: usize| {
+            let fits = columns > 0 && columns + 1 + left <= room;
+            room -= if fits { columns + 1 } else { 0 };
+            if fits { columns } else { 0 }
+        };
+        let spent = take(SPENT, place.min(SHORT_REF));
+        let word = take(WORD, place.min(LONG_REF));
+        // The word is there where there is room for whole names.
+        let shared =
+            if repo + 1 + place <= room { repo } else { repo.min((room / 3).max(room.saturating_sub(place + 1))) };
+        let repo = if word > 0 && shared >= repo.min(SHORT_REF) { shared } else { 0 };
+        Self { word, repo, place: room.saturating_sub(repo + usize::from(repo > 0)), spent }
+    }
+}
 
 /// The list.
 pub struct RunsList<'a> {
@@ -36,40 +83,66 @@ pub struct RunsList<'a> {
 impl RunsList<'_> {
     /// Draws the rows that fit.
     pub fn draw(&self, buffer: &mut Buffer, body: Rect) {
-        for (index, head) in self.heads.iter().skip(self.top).enumerate() {
+        let rows: Vec<_> = self.heads.iter().skip(self.top).take(usize::from(body.height)).map(Texts::new).collect();
+        let widest = |of: fn(&Texts<'_>) -> usize| rows.iter().map(of).max().unwrap_or(0);
+        let columns = Columns::new(
+            usize::from(body.width),
+            widest(|texts| texts.repo.width()),
+            widest(|texts| texts.ref_name.width()),
+        );
+        let has_sha = widest(|texts| texts.revision.width()) <= columns.place;
+        for (index, texts) in rows.iter().enumerate() {
             let Some(row) = row_of(body, index) else { break };
-            self.draw_row(buffer, row, head);
-            if Some(&head.run.id) == self.at {
+            self.draw_row(buffer, row, columns, texts, if has_sha { &texts.revision } else { &texts.ref_name });
+            if Some(&texts.head.run.id) == self.at {
                 select(buffer, row, self.theme, self.has_focus);
             }
         }
     }
 
-    fn draw_row(&self, buffer: &mut Buffer, row: Rect, head: &RunHead) {
-        let theme = self.theme;
+    fn draw_row(&self, buffer: &mut Buffer, row: Rect, columns: Columns, texts: &Texts<'_>, place: &str) {
+        let (theme, head) = (self.theme, texts.head);
         let mark = Mark::of_run(head);
-        let is_wide = row.width >= WIDE;
         let is_open = Some(&head.run.id) == self.open;
         let plain = if is_open { theme.strong } else { Style::new() };
         let mut strip = Strip::new(buffer, row, theme.signs.ellipsis);
         strip.skip(1).skip_right(1);
         strip.put(theme.signs.mark(mark), theme.mark(mark)).skip(1);
-        if is_wide {
-            strip.put(&format!("{:<12}", mark.word()), theme.mark(mark));
-        }
-        strip.put(&format!("{:<8}", name(head.run.id.short())), plain).skip(1);
-        let age = since(&head.run).zip(self.now).map(|(then, now)| words::age(now.millis_since(then)));
-        strip.put_right(&format!("{:>4}", age.unwrap_or_default()), theme.muted, 0);
+        let mut column = |text: &str, width: usize, style: Style| {
+            if width > 0 {
+                let text = cut(text, width, theme.signs.ellipsis);
+                let blank = width.saturating_sub(text.width());
+                strip.put(&text, style).skip(u16::try_from(blank + 1).unwrap_or(u16::MAX));
+            }
+        };
+        column(mark.word(), columns.word, theme.mark(mark));
+        column(&texts.id, ID, plain);
+        column(&texts.repo, columns.repo, plain);
+        column(place, columns.place, theme.muted);
         let spent = spent(head, self.now).unwrap_or_default();
-        if is_wide || row.width >= 28 {
-            strip.skip_right(1).put_right(&format!("{spent:>7}"), plain, 4);
-        }
-        strip.skip_right(1);
-        if is_wide {
-            let repo = head.run.repo.as_deref().map(name).unwrap_or_default();
-            strip.put(&repo, plain).skip(2).put(&words::revision(&head.run).unwrap_or_default(), theme.muted);
-        } else {
-            strip.put(&short_ref(&head.run).unwrap_or_default(), Style::new());
+        column(&format!("{spent:>SPENT$}"), columns.spent, plain);
+        let age = since(&head.run).zip(self.now).map(|(then, now)| words::age(now.millis_since(then)));
+        column(&format!("{:>AGE$}", age.unwrap_or_default()), AGE, theme.muted);
+    }
+}
+
+/// What a row says of a run.
+struct Texts<'a> {
+    head: &'a RunHead,
+    id: Cow<'a, str>,
+    repo: Cow<'a, str>,
+    ref_name: String,
+    revision: String,
+}
+
+impl<'a> Texts<'a> {
+    fn new(head: &'a RunHead) -> Self {
+        Self {
+            head,
+            id: name(head.run.id.short()),
+            repo: head.run.repo.as_deref().map(name).unwrap_or_default(),
+            ref_name: short_ref(&head.run).unwrap_or_default(),
+            revision: words::revision(&head.run).unwrap_or_default(),
         }
     }
 }
@@ -80,15 +153,23 @@ pub fn spent(head: &RunHead, now: Option<Time>) -> Option<String> {
     span(head.phase, head.run.started_at, head.ended_at(), now)
 }
 
+/// The same in milliseconds.
+#[must_use]
+pub fn spent_ms(head: &RunHead, now: Option<Time>) -> Option<i64> {
+    span_ms(head.phase, head.run.started_at, head.ended_at(), now)
+}
+
 /// How long something took, or has taken so far.
 #[must_use]
 pub fn span(phase: Phase, start: Option<Time>, end: Option<Time>, now: Option<Time>) -> Option<String> {
-    let start = start?;
-    match (end, phase) {
-        (Some(end), _) => Some(words::duration(end.millis_since(start))),
-        (None, Phase::Active) => now.map(|now| so_far(now.millis_since(start))),
-        (None, _) => None,
-    }
+    let ms = span_ms(phase, start, end, now)?;
+    Some(if end.is_some() { words::duration(ms) } else { so_far(ms) })
+}
+
+/// The same in milliseconds.
+pub(super) fn span_ms(phase: Phase, start: Option<Time>, end: Option<Time>, now: Option<Time>) -> Option<i64> {
+    let until = end.or(now.filter(|_| phase == Phase::Active))?;
+    Some(until.millis_since(start?))
 }
 
 /// A duration that still grows, in whole seconds: tenths that stand still for a second only distract.
@@ -110,4 +191,30 @@ pub(super) fn short_ref(run: &Run) -> Option<String> {
     let full = run.ref_name.as_deref().filter(|full| !full.is_empty())?;
     let short = full.strip_prefix("refs/heads/").or_else(|| full.strip_prefix("refs/tags/"));
     Some(name(short.unwrap_or(full)).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn columns_come_as_the_width_allows() {
+        let columns = |width| Columns::new(width, 7, 4);
+        assert_eq!(columns(22), Columns { word: 0, repo: 0, place: 4, spent: 0 });
+        assert_eq!(columns(30), Columns { word: 0, repo: 0, place: 4, spent: 7 });
+        assert_eq!(columns(42), Columns { word: 11, repo: 0, place: 4, spent: 7 });
+        assert_eq!(columns(78), Columns { word: 11, repo: 7, place: 32, spent: 7 });
+    }
+
+    proptest! {
+        #[test]
+        fn columns_never_need_more_than_there_is(width in 18_usize..300, repo in 0_usize..80, place in 0_usize..80) {
+            let columns = Columns::new(width, repo, place);
+            let optional = [columns.word, columns.repo, columns.place, columns.spent];
+            let taken: usize = optional.iter().filter(|columns| **columns > 0).map(|columns| columns + 1).sum();
+            prop_assert!(2 + 2 + ID + 1 + AGE + taken <= width.max(18), "{columns:?}");
+            prop_assert!(columns.repo <= repo);
+        }
+    }
 }

@@ -1,17 +1,22 @@
-//! The jobs of a run and their commands.
+//! A run, its jobs and their commands.
 //!
 //! ```text
-//!  ✓ build                 12.3s
-//!    ✓ 1 cargo build       12.1s
-//!  ✗ test +2               34.1s      folded: two commands are hidden
-//!  ○ deploy            ! skipped      something odd is to be said of it
+//!  ✗ all commands                               47.0s
+//!  ✓ build                          ██▏         12.3s      its share of the run
+//!    ✓ 1 cargo build                ██▏         12.1s
+//!  ✗ test +2                failed  ████▊       34.1s      folded: two commands are hidden
+//!  ⊘ deploy                 ! skipped                      something odd is to be said of it
 //! ```
+//!
+//! The width decides how many of duration, bar and word there are, the same for all rows but those of what failed: they have the word
+//! before the bar, and a command that failed has its exit in place of the duration where there is room for one of them. Half of the
+//! row is left for the name.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::runs::span;
+use super::runs::{span, span_ms};
 use super::{Strip, row_of, select};
 use crate::join::{JobNode, Place, RunNode, ShNode, ShState};
 use crate::model::Phase;
@@ -21,9 +26,20 @@ use crate::tui::model::Item;
 use crate::tui::theme::Theme;
 use crate::words::{self, Mark, count};
 
+/// The columns of a duration, but for very long ones.
+const SPENT: usize = 6;
+/// The columns of a bar.
+const BAR: u16 = 6;
+/// The columns of a word: `interrupted`.
+const WORD: usize = 11;
+/// From this width on a row has two facts.
+const TWO_FACTS: u16 = 40;
+/// From this width on it has three.
+const THREE_FACTS: u16 = 60;
+
 /// The visible rows of the tree.
 pub struct TreeList<'a> {
-    /// Jobs and commands.
+    /// The run, its jobs and commands.
     pub items: &'a [Item<'a>],
     /// The first one on screen.
     pub top: usize,
@@ -33,6 +49,8 @@ pub struct TreeList<'a> {
     pub is_odd: &'a dyn Fn(&Item<'_>) -> bool,
     /// Whether the commands of a job are hidden.
     pub is_folded: &'a dyn Fn(&JobNode) -> bool,
+    /// How long the run took, or has taken so far.
+    pub whole_ms: Option<i64>,
     /// The tree has the focus.
     pub has_focus: bool,
     /// How late it is.
@@ -61,23 +79,30 @@ impl TreeList<'_> {
         let notes = run.findings.at(&Place::Run).count();
         let said = match notes {
             0 => String::new(),
-            1 => "1 note".into(),
-            notes => format!("{notes} notes"),
+            1 => "! 1 note".into(),
+            notes => format!("! {notes} notes"),
         };
-        let mut strip = Strip::new(buffer, row, self.theme.signs.ellipsis);
-        strip.skip(1).skip_right(1).put_right(&said, self.theme.warn, 8).skip_right(1);
-        let sign = if notes > 0 { "!" } else { self.theme.signs.dot };
-        strip.put(sign, if notes > 0 { self.theme.warn } else { self.theme.muted }).skip(1);
-        strip.put(own_name(run), Style::new());
+        let spent = super::spent(&run.head, self.now);
+        let mark = Mark::of_run(&run.head);
+        let lead = Lead { indent: 1, number: "", mark, exit: None, spent, ms: None, odd: &said };
+        self.begin(buffer, row, &lead).put(own_name(run), self.theme.strong);
     }
 
     fn draw_job(&self, buffer: &mut Buffer, row: Rect, job: &JobNode) {
-        let mark = Mark::of_job(job);
-        let spent = span(job.phase, job.job.started_at, job.job.finished_at, self.now);
+        let (mark, item) = (Mark::of_job(job), Item::Job(job));
+        let (phase, start, end) = (job.phase, job.job.started_at, job.job.finished_at);
+        let lead = Lead {
+            indent: 1,
+            number: "",
+            mark,
+            exit: None,
+            spent: span(phase, start, end, self.now),
+            ms: span_ms(phase, start, end, self.now),
+            odd: if (self.is_odd)(&item) { "!" } else { "" },
+        };
         let hidden = if (self.is_folded)(job) { job.shs.len() } else { 0 };
-        let mut strip =
-            self.begin(buffer, row, Lead { indent: 1, mark, spent, is_odd: (self.is_odd)(&Item::Job(job)) });
         let fold = if hidden > 0 { format!(" +{}", count(hidden as u64)) } else { String::new() };
+        let mut strip = self.begin(buffer, row, &lead);
         let room = strip.free().saturating_sub(fold.len());
         // A log that was opened by its path belongs to no job.
         let id = if job.job.id.as_str().is_empty() { "log".into() } else { name(job.job.id.as_str()) };
@@ -85,53 +110,111 @@ impl TreeList<'_> {
     }
 
     fn draw_sh(&self, buffer: &mut Buffer, row: Rect, job: &JobNode, sh: &ShNode) {
-        let mark = Mark::of_sh(sh);
-        let spent = spent_by(sh, self.now);
         let digits = job.shs.last().map_or(1, |last| last.n.to_string().len());
-        let mut strip =
-            self.begin(buffer, row, Lead { indent: 3, mark, spent, is_odd: (self.is_odd)(&Item::Sh(job, sh)) });
-        strip.put(&format!("{:>digits$} ", sh.n), self.theme.muted).put(&command(sh), Style::new());
+        let lead = Lead {
+            indent: 3,
+            number: &format!("{:>digits$} ", sh.n),
+            mark: Mark::of_sh(sh),
+            exit: sh.sh.as_ref().and_then(words::exit_in_short),
+            spent: spent_by(sh, self.now),
+            ms: spent_ms_by(sh, self.now),
+            odd: if (self.is_odd)(&Item::Sh(job, sh)) { "!" } else { "" },
+        };
+        self.begin(buffer, row, &lead).put(&command(sh), Style::new());
     }
 
-    /// The glyph at the left, the duration or else the state's word at the right, before it a sign if there is something to be said.
-    fn begin<'b>(&self, buffer: &'b mut Buffer, row: Rect, lead: Lead) -> Strip<'b> {
-        let Lead { indent, mark, spent, is_odd } = lead;
+    /// The glyph and the number at the left, the facts at the right; what is left is for the name, half of the row at least.
+    fn begin<'b>(&self, buffer: &'b mut Buffer, row: Rect, lead: &Lead<'_>) -> Strip<'b> {
         let theme = self.theme;
+        let look = theme.mark(lead.mark);
         let mut strip = Strip::new(buffer, row, theme.signs.ellipsis);
-        strip.skip(indent).skip_right(1);
-        strip.put(theme.signs.mark(mark), theme.mark(mark)).skip(1);
-        match spent {
-            Some(spent) => strip.put_right(&spent, theme.muted, 8),
-            None => strip.put_right(mark.word(), theme.mark(mark), 8),
-        };
-        strip.skip_right(1);
-        if is_odd {
-            strip.put_right("!", theme.warn, 8).skip_right(1);
+        strip.skip(lead.indent).skip_right(1);
+        strip.put(theme.signs.mark(lead.mark), look).skip(1).put(lead.number, theme.muted);
+        let half = strip.free().div_ceil(2);
+        for fact in facts(row.width, lead) {
+            let before = strip.free();
+            match fact {
+                Fact::Spent(width) => {
+                    let spent = lead.spent.as_deref().unwrap_or_default();
+                    strip.put_right(&format!("{spent:>width$}"), theme.muted, half)
+                }
+                Fact::Bar => strip.put_right(&self.bar(lead.ms), theme.muted, half),
+                Fact::Word(width) => strip.put_right(&format!("{:<width$}", lead.word()), look, half),
+            };
+            strip.skip_right(u16::from(strip.free() < before));
         }
+        strip.put_right(lead.odd, theme.warn, 8).skip_right(u16::from(!lead.odd.is_empty()));
         strip
+    }
+
+    /// A share of the run; without a known one as much of nothing.
+    fn bar(&self, ms: Option<i64>) -> String {
+        let (ms, whole) = ms.zip(self.whole_ms).unwrap_or_default();
+        self.theme.signs.share(ms, whole, BAR)
     }
 }
 
-/// What a row of a job and of a command have in common.
-struct Lead {
+/// What stands at the right of a row, from the right.
+enum Fact {
+    Spent(usize),
+    Bar,
+    Word(usize),
+}
+
+/// As many facts as the width of the pane allows: in columns, so that the rows agree.
+fn facts(width: u16, lead: &Lead<'_>) -> Vec<Fact> {
+    let is_bad = matches!(lead.mark, Mark::Failed | Mark::Interrupted);
+    match width {
+        _ if lead.spent.is_none() => vec![Fact::Word(0)],
+        ..TWO_FACTS if lead.exit.is_some() => vec![Fact::Word(0)],
+        ..TWO_FACTS if is_bad => vec![Fact::Spent(0), Fact::Word(0)],
+        ..TWO_FACTS => vec![Fact::Spent(0)],
+        TWO_FACTS..THREE_FACTS if is_bad => vec![Fact::Spent(SPENT), Fact::Word(0)],
+        TWO_FACTS..THREE_FACTS => vec![Fact::Spent(SPENT), Fact::Bar],
+        THREE_FACTS.. => vec![Fact::Spent(SPENT), Fact::Bar, Fact::Word(WORD)],
+    }
+}
+
+/// What the rows have in common.
+struct Lead<'a> {
     indent: u16,
+    number: &'a str,
     mark: Mark,
+    /// How it ended, where that says more than the state does.
+    exit: Option<String>,
     spent: Option<String>,
-    is_odd: bool,
+    ms: Option<i64>,
+    odd: &'a str,
+}
+
+impl Lead<'_> {
+    fn word(&self) -> &str {
+        self.exit.as_deref().unwrap_or(self.mark.word())
+    }
 }
 
 /// How long a command took, or has taken so far.
 #[must_use]
 pub fn spent_by(sh: &ShNode, now: Option<Time>) -> Option<String> {
     let row = sh.sh.as_ref()?;
-    let phase = if sh.state == ShState::Running { Phase::Active } else { Phase::Finished };
-    span(phase, row.started_at, row.finished_at, now)
+    span(phase(sh), row.started_at, row.finished_at, now)
+}
+
+/// The same in milliseconds.
+#[must_use]
+pub fn spent_ms_by(sh: &ShNode, now: Option<Time>) -> Option<i64> {
+    let row = sh.sh.as_ref()?;
+    span_ms(phase(sh), row.started_at, row.finished_at, now)
+}
+
+fn phase(sh: &ShNode) -> Phase {
+    if sh.state == ShState::Running { Phase::Active } else { Phase::Finished }
 }
 
 /// What the row of the run itself is called.
 #[must_use]
 pub const fn own_name(run: &RunNode) -> &'static str {
-    if run.log.is_some() { "the run's own log" } else { "the run itself" }
+    if run.log.is_some() { "the run's own log" } else { "all commands" }
 }
 
 /// A command's line as it is shown; `sh-3.log` when there is nothing but a log.

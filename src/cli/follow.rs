@@ -1,0 +1,82 @@
+//! `--follow`, and the same where a terminal or its user has no use for a screen: plain lines, one after the other.
+
+use std::io::{self, BufWriter, IsTerminal, Write};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use super::args::{FormatName, Place, View};
+use super::{colour, exit_status, tell, tell_all};
+use crate::catalog::{Catalog, RunSpec};
+use crate::dump::{self, Around, Followed, Wanted};
+use crate::error::{Error, Result};
+use crate::{sanitise, words};
+
+/// How long nothing is looked at between two looks.
+const PAUSE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+
+/// Whether plain lines are wanted in place of a screen: `ACCESSIBLE` says so, or the terminal has no screen.
+pub(super) fn is_plain() -> bool {
+    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0");
+    is_set("ACCESSIBLE") || std::env::var_os("TERM").is_some_and(|term| term == "dumb")
+}
+
+/// Refuses what makes no sense beside `--follow`.
+pub(super) fn check(view: &View) -> Result<()> {
+    let why = match (&view.format, &view.at) {
+        (Some(FormatName::Text) | None, None) => return Ok(()),
+        (_, Some(_)) => {
+            "--at says where the screen opens; --follow begins at the start, or with --tail N at the last rows"
+        }
+        (Some(_), _) => "--follow prints text only; for another --format wait for the end of the run, or use --once",
+    };
+    Err(Error::Usage(why.into()))
+}
+
+/// Prints a run until it has ended.
+pub(super) fn run(place: &Place, view: &View, mut catalog: Catalog, spec: Option<RunSpec>) -> anyhow::Result<u8> {
+    leave_on_signals()?;
+    let stdout = io::stdout();
+    let look = view.look(place, colour(&stdout))?;
+    let wanted = Wanted { spec, filter: view.narrow.filter(), selection: view.selection()? };
+    let mut out = BufWriter::new(stdout.lock());
+    let mut around = Around { tell: &mut tell, pause: &mut pause };
+    let followed = dump::follow(&mut catalog, &wanted, &look, &mut around, &mut out)?;
+    if view.notify && stdout.is_terminal() {
+        notify(&followed, &mut out).map_err(Error::Output)?;
+    }
+    tell_all(&catalog.notices());
+    let status = if view.exit_status { exit_status(&followed.head)? } else { 0 };
+    Ok(if followed.unreadable { 6 } else { status })
+}
+
+fn notify(followed: &Followed, out: &mut impl Write) -> io::Result<()> {
+    if !followed.was_seen_running {
+        return Ok(());
+    }
+    out.write_all(sanitise::notification(&words::ended(&followed.head)).as_bytes())?;
+    out.flush()
+}
+
+/// Lets a moment pass; fails when whoever read our output has gone, though nothing is to be written.
+fn pause() -> io::Result<()> {
+    let stdout = io::stdout();
+    let mut fds = [PollFd::new(&stdout, PollFlags::empty())];
+    // A signal cuts the moment short, and nothing else can fail.
+    let _ = poll(&mut fds, Some(&PAUSE));
+    let gone = PollFlags::ERR | PollFlags::HUP;
+    let is_gone = fds.iter().any(|fd| fd.revents().intersects(gone));
+    if is_gone { Err(io::ErrorKind::BrokenPipe.into()) } else { Ok(()) }
+}
+
+/// Ends the program at once, whatever it waits for: there is nothing to be tidied up.
+fn leave_on_signals() -> Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(Error::Terminal)?;
+    let wait = move || {
+        if let Some(signal) = signals.forever().next() {
+            std::process::exit(128 + signal);
+        }
+    };
+    std::thread::Builder::new().name("signals".into()).spawn(wait).map(drop).map_err(Error::Terminal)
+}

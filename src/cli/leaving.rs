@@ -1,0 +1,58 @@
+//! What stays in the terminal after the screen is gone: how the run stands, and the command that opens the same rows again.
+//!
+//! ```text
+//! ✗ failed 34369c10 demo after 8.6s, cargo test: exit 101; to go on: rundown 34369c10 --at test/2@b1024
+//! ```
+
+use std::path::Path;
+
+use super::args::{Place, View};
+use super::tell;
+use crate::join::RunNode;
+use crate::model::Outcome;
+use crate::sanitise::{is_harmless, name};
+use crate::tui::Left;
+use crate::words::{self, Mark};
+
+/// Tells both in a line.
+pub(super) fn tell_how_to_return(place: &Place, view: &View, left: &Left) {
+    let Some(run) = &left.run else { return };
+    let stands = Some(run).filter(|run| !run.head.run.id.as_str().is_empty()).map(|run| stands(run, view.ascii));
+    let again = again(place, view, left, run).map(|again| format!("to go on: {again}"));
+    let line = [stands, again].into_iter().flatten().collect::<Vec<_>>().join("; ");
+    if !line.is_empty() {
+        tell(&line);
+    }
+}
+
+/// How a run stands, in a few words.
+fn stands(run: &RunNode, ascii: bool) -> String {
+    let (head, mark) = (&run.head, Mark::of_run(&run.head));
+    let glyph = if ascii { mark.ascii_glyph() } else { mark.glyph() };
+    let repo = head.run.repo.as_deref().map(|repo| format!(" {}", name(repo))).unwrap_or_default();
+    let lasted = head.lasted_ms().map(|ms| format!(" after {}", words::duration(ms))).unwrap_or_default();
+    let failed = run.first_failed().filter(|_| head.outcome == Some(Outcome::Failed)).and_then(|(_, node)| {
+        let sh = node.sh.as_ref()?;
+        Some(format!(", {}: {}", words::command(sh), words::exit(sh)?))
+    });
+    format!("{glyph} {} {}{repo}{lasted}{}", mark.word(), name(head.run.id.short()), failed.unwrap_or_default())
+}
+
+/// The command; `None` where something in it cannot be typed.
+fn again(place: &Place, view: &View, left: &Left, run: &RunNode) -> Option<String> {
+    let path = |path: &Path| path.to_str().map(ToOwned::to_owned);
+    let mut words = vec!["rundown".to_owned()];
+    let mut give = |flag: &str, value: Option<String>| {
+        words.extend(value.into_iter().flat_map(|value| [flag.to_owned(), value]));
+    };
+    for (flag, named) in [("--root", &place.root), ("--db", &view.narrow.db)] {
+        give(flag, named.as_deref().map(|named| path(named).ok_or(())).transpose().ok()?);
+    }
+    give("--repo", view.narrow.repo.clone());
+    give("--ref", view.narrow.ref_name.clone());
+    give("--at", left.at.as_ref().and_then(crate::tui::at::At::typed));
+    let id = run.head.run.id.short();
+    words.push(if id.is_empty() { path(view.run.as_ref())? } else { id.to_owned() });
+    let typed = shlex::try_join(words.iter().map(String::as_str)).ok()?;
+    typed.chars().all(is_harmless).then_some(typed)
+}

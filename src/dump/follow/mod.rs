@@ -1,0 +1,167 @@
+//! `--follow`: a run in plain lines while it goes on, for screen readers, dumb terminals and the logs of others.
+//!
+//! ```text
+//! run d61998d3, example, main@12d4999: running since 2026-05-06 14:00:00
+//! job build, command 1: cargo build
+//! E    Compiling example v0.1.0
+//! job test, command 1: cargo test
+//!   running 30 tests
+//! job build, command 1 goes on:              another one speaks than before
+//! E    Finished dev in 11.9s
+//! job build, command 1 passed after 12.1s
+//! ```
+//!
+//! Nothing is ever drawn over, so a line is printed when nothing changes it any more: a row when it has ended, a progress bar in its
+//! last state. A row begins with two blanks, `E ` or `! `, and no other line does. What has changed is found out by looking
+//! often: for somebody who reads lines a tenth of a second is soon enough, and it works on every file system.
+//!
+//! `teller` says what is new about a run, `last_words` why it failed; here is the loop around them.
+
+mod last_words;
+mod teller;
+
+use std::io::{self, Write};
+use std::time::{Duration, Instant};
+
+use super::options::{Look, Report, Selection, select};
+use crate::catalog::{Catalog, RunFilter, RunSpec, Wait};
+use crate::error::{Error, Result};
+use crate::join::{RunHead, RunNode};
+use crate::model::{Phase, RunId};
+use teller::Teller;
+
+/// How often the run is read in any case: what no database tells of, a new log or a recorder that was killed.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// Reading the run takes at most one part in so many of the time.
+const LOOK_SHARE: u32 = 4;
+
+/// What is followed.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// The run; the newest if none is named.
+    pub spec: Option<RunSpec>,
+    /// Among these.
+    pub filter: RunFilter,
+    /// What of it.
+    pub selection: Selection,
+}
+
+/// What goes on around the lines.
+pub struct Around<'a> {
+    /// Tells something that is no part of them.
+    pub tell: &'a mut dyn FnMut(&str),
+    /// Lets a moment pass; fails when nobody reads any more.
+    pub pause: &'a mut dyn FnMut() -> io::Result<()>,
+}
+
+/// How it ended.
+#[derive(Clone, Debug)]
+pub struct Followed {
+    /// The run.
+    pub head: RunHead,
+    /// It was seen before it had ended.
+    pub was_seen_running: bool,
+    /// A log could not be read.
+    pub unreadable: bool,
+}
+
+/// Prints a run until it has ended; waits for one, and for a store, that is not there yet. Logs without a database never end.
+///
+/// # Errors
+/// When the run vanishes, when nothing in it was wanted, and when `out` cannot be written.
+pub fn follow(
+    catalog: &mut Catalog,
+    wanted: &Wanted,
+    look: &Look,
+    around: &mut Around<'_>,
+    out: &mut impl Write,
+) -> Result<Followed> {
+    let mut waits = Waits::default();
+    let id = find(catalog, wanted, &mut waits, around)?;
+    let mut teller = Teller::new(look, out);
+    let (mut was_seen_running, mut unreadable) = (false, false);
+    let mut next_look = Instant::now();
+    loop {
+        let begun = Instant::now();
+        let looked = look_at(catalog, &id, begun >= next_look);
+        let is_looked = !matches!(looked, Ok(None));
+        let told = match looked {
+            Ok(Some(run)) => {
+                waits.last = None;
+                let head = run.head.clone();
+                was_seen_running |= matches!(head.phase, Phase::Queued | Phase::Active);
+                let is_over = head.phase == Phase::Finished;
+                unreadable |= is_over && run.is_unreadable();
+                let told = teller.take_in(&select(run, &wanted.selection));
+                told.map(|()| is_over.then_some(head))
+            }
+            Ok(None) => teller.read_on().map(|()| None),
+            Err(error @ Error::NotFound(_)) => return Err(error),
+            Err(error) => {
+                waits.tell(&Wait::of(&error, true), around);
+                teller.read_on().map(|()| None)
+            }
+        };
+        if is_looked {
+            next_look = Instant::now() + LOOK_AGAIN.max(begun.elapsed() * LOOK_SHARE);
+        }
+        unreadable |= tell_report(teller.take_report(), around);
+        match told.map_err(Error::Output)? {
+            Some(_) if teller.told_nothing() && wanted.selection.job.is_some() | wanted.selection.n.is_some() => {
+                let why = "no job or command of the run matches --job or --sh";
+                return Err(Error::NotFound(why.into()));
+            }
+            Some(head) => return Ok(Followed { head, was_seen_running, unreadable }),
+            None => (around.pause)().map_err(Error::Output)?,
+        }
+    }
+}
+
+/// The run, if it is time to look at it or something of it may have changed.
+fn look_at(catalog: &mut Catalog, id: &RunId, is_due: bool) -> Result<Option<RunNode>> {
+    if !catalog.changed()? && !is_due {
+        return Ok(None);
+    }
+    let gone = || Error::NotFound(format!("run {} is not in the store any more", id.short()));
+    catalog.run(id)?.ok_or_else(gone).map(Some)
+}
+
+/// The run that is meant, as soon as it is there.
+fn find(catalog: &Catalog, wanted: &Wanted, waits: &mut Waits, around: &mut Around<'_>) -> Result<RunId> {
+    loop {
+        let wait = match catalog.find(wanted.spec.as_ref().unwrap_or(&RunSpec::Latest(0)), &wanted.filter) {
+            Ok(id) => return Ok(id),
+            Err(Error::NotFound(_)) if wanted.spec.is_none() => {
+                Wait::for_first_run(catalog.root(), wanted.filter.narrows())
+            }
+            Err(error) => Wait::of(&error, false),
+        };
+        waits.tell(&wait, around);
+        (around.pause)().map_err(Error::Output)?;
+    }
+}
+
+/// What was last said to be waited for: each is said once.
+#[derive(Default)]
+struct Waits {
+    last: Option<Wait>,
+}
+
+impl Waits {
+    fn tell(&mut self, wait: &Wait, around: &mut Around<'_>) {
+        if self.last.as_ref() == Some(wait) {
+            return;
+        }
+        let path = wait.path.as_ref().map(|path| format!(" ({})", path.display())).unwrap_or_default();
+        let why = wait.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+        (around.tell)(&format!("waiting: {}{path}{why}", wait.what));
+        self.last = Some(wait.clone());
+    }
+}
+
+/// Whether a log could not be read.
+fn tell_report(report: Report, around: &mut Around<'_>) -> bool {
+    report.notices.iter().for_each(|notice| (around.tell)(notice));
+    report.unreadable
+}

@@ -1,0 +1,329 @@
+//! What is new about a run, in lines: each command when it starts, its rows as they end, how it ended.
+
+use std::io::{self, Write};
+use std::mem;
+use std::path::PathBuf;
+
+use super::last_words;
+use crate::dump::options::{Look, Report};
+use crate::dump::printing::{Printing, TEXT_ROW_CAP_BYTES, run_id};
+use crate::dump::text::{Clock, Held, date_time, sign, write_row};
+use crate::join::{JobNode, LogRef, Place, RunNode, ShNode, ShState};
+use crate::log::LiveRows;
+use crate::model::{JobId, Phase};
+use crate::sanitise::{Sanitiser, name};
+use crate::time::Time;
+use crate::words::{self, Mark};
+
+/// Says what has not been said yet.
+pub(super) struct Teller<'a, W> {
+    look: &'a Look,
+    out: &'a mut W,
+    speakers: Vec<Speaker<'a>>,
+    /// Whose rows were printed last, as a place among them, if no other line came after.
+    speaks: Option<usize>,
+    ended_jobs: Vec<JobId>,
+    has_begun: bool,
+    report: Report,
+}
+
+/// A command whose log is here or may come, or the run with its own log.
+struct Speaker<'a> {
+    key: Key,
+    /// What it is called, harmless.
+    name: String,
+    /// Its command line, once that has been told.
+    command: Option<String>,
+    voice: Voice<'a>,
+    has_ended: bool,
+}
+
+/// What tells a speaker from others. Logs without a run have no number that stays: they are known by their files.
+#[derive(PartialEq, Eq)]
+enum Key {
+    Place(Place),
+    File(PathBuf),
+}
+
+enum Voice<'a> {
+    /// There is no log yet.
+    Silent,
+    Speaking(Box<Rows<'a>>),
+    /// It has been read, or cannot be.
+    Over,
+}
+
+/// An open log.
+struct Rows<'a> {
+    live: LiveRows,
+    sanitiser: Sanitiser,
+    clock: Clock<'a>,
+    held: Held,
+}
+
+impl<'a, W: Write> Teller<'a, W> {
+    pub(super) fn new(look: &'a Look, out: &'a mut W) -> Self {
+        Self {
+            look,
+            out,
+            speakers: Vec::new(),
+            speaks: None,
+            ended_jobs: Vec::new(),
+            has_begun: false,
+            report: Report::default(),
+        }
+    }
+
+    /// What is not said in lines, since the last call.
+    pub(super) fn take_report(&mut self) -> Report {
+        mem::take(&mut self.report)
+    }
+
+    /// Whether no job or command has been told of.
+    pub(super) const fn told_nothing(&self) -> bool {
+        self.speakers.is_empty() && self.ended_jobs.is_empty()
+    }
+
+    /// A run as it is now.
+    pub(super) fn take_in(&mut self, run: &RunNode) -> io::Result<()> {
+        if !mem::replace(&mut self.has_begun, true) {
+            self.begin(run)?;
+        }
+        for job in &run.jobs {
+            for sh in &job.shs {
+                self.command(run, job, sh)?;
+            }
+            self.end_job(run, job)?;
+        }
+        if let Some(log) = &run.log {
+            let at = self.speaker(Key::Place(Place::Run), || "the run's own log".into());
+            self.open(run, at, log, None);
+        }
+        self.read_on()?;
+        if run.head.phase == Phase::Finished { self.end(run) } else { Ok(()) }
+    }
+
+    /// The rows that have come, of whomever.
+    pub(super) fn read_on(&mut self) -> io::Result<()> {
+        for at in 0..self.speakers.len() {
+            self.read(at, false)?;
+        }
+        self.out.flush()
+    }
+
+    fn begin(&mut self, run: &RunNode) -> io::Result<()> {
+        let head = &run.head;
+        let since = head.run.started_at.filter(|_| head.phase == Phase::Active);
+        let since = since.and_then(|at| date_time(at, &self.look.time_zone));
+        let since = since.map(|at| format!(" since {at}")).unwrap_or_default();
+        match run_id(&head.run) {
+            Some(_) => self.say(&format!("{}: {}{since}", run_name(run), Mark::of_run(head).word())),
+            None => Ok(()),
+        }
+    }
+
+    /// A command: that it began, what it has written, how it ended.
+    fn command(&mut self, run: &RunNode, job: &JobNode, node: &ShNode) -> io::Result<()> {
+        let place = Place::Sh(job.job.id.clone(), node.n);
+        let file = node.log.as_ref().filter(|_| run_id(&run.head.run).is_none());
+        let key = file.map_or_else(|| Key::Place(place.clone()), |log| Key::File(log.path.to_path_buf()));
+        let known = self.speakers.len();
+        let at = self.speaker(key, || {
+            let of_file = || format!("{} {}", name(job.job.id.as_str()), words::log_name(node)).trim().to_owned();
+            words::place(&place).filter(|_| file.is_none()).unwrap_or_else(of_file)
+        });
+        if self.speakers.get(at).is_none_or(|speaker| speaker.has_ended) {
+            return Ok(());
+        }
+        if at == known {
+            self.introduce(at, node)?;
+        }
+        if let Some(log) = &node.log {
+            self.open(run, at, log, node.sh.as_ref().and_then(|sh| sh.started_at));
+        }
+        let goes_on = match node.state {
+            ShState::Running => true,
+            ShState::Unknown => run.head.phase != Phase::Finished,
+            ShState::Passed | ShState::Failed | ShState::Interrupted => false,
+        };
+        self.read(at, !goes_on)?;
+        if goes_on { Ok(()) } else { self.end_command(run, node, at) }
+    }
+
+    /// Where a speaker stands; a new one comes last.
+    fn speaker(&mut self, key: Key, name: impl FnOnce() -> String) -> usize {
+        self.speakers.iter().position(|speaker| speaker.key == key).unwrap_or_else(|| {
+            let speaker = Speaker { key, name: name(), command: None, voice: Voice::Silent, has_ended: false };
+            self.speakers.push(speaker);
+            self.speakers.len() - 1
+        })
+    }
+
+    fn introduce(&mut self, at: usize, node: &ShNode) -> io::Result<()> {
+        let Some(speaker) = self.speakers.get_mut(at) else { return Ok(()) };
+        speaker.command = node.sh.as_ref().map(words::command);
+        let line = [Some(speaker.name.clone()), speaker.command.clone()];
+        self.say(&line.into_iter().flatten().collect::<Vec<_>>().join(": "))?;
+        self.speaks = Some(at);
+        Ok(())
+    }
+
+    /// Opens a log, unless that has been done. What cannot be read is said once.
+    fn open(&mut self, run: &RunNode, at: usize, log: &LogRef, started_at: Option<Time>) {
+        let Some(speaker) = self.speakers.get_mut(at).filter(|speaker| matches!(speaker.voice, Voice::Silent)) else {
+            return;
+        };
+        let mut printing = Printing { run, look: self.look, report: mem::take(&mut self.report) };
+        let live = printing.open(log).and_then(|file| {
+            let start = printing.tail_start(&file)?;
+            let live = LiveRows::new(file, start, TEXT_ROW_CAP_BYTES);
+            printing.told(live).map(|live| (live, start))
+        });
+        self.report = printing.report;
+        speaker.voice = live.map_or(Voice::Over, |(live, start)| {
+            if start > 0 {
+                let left_out = words::size(start);
+                self.report.notices.push(format!("{}: the first {left_out} were left out (--tail)", speaker.name));
+            }
+            let clock = Clock::new(self.look, started_at, start == 0);
+            Voice::Speaking(Box::new(Rows { live, sanitiser: Sanitiser::default(), clock, held: Held::default() }))
+        });
+    }
+
+    /// Prints the rows of a speaker that have ended; with `is_end` all that there are.
+    fn read(&mut self, at: usize, is_end: bool) -> io::Result<()> {
+        loop {
+            let Some(Speaker { voice: Voice::Speaking(rows), .. }) = self.speakers.get_mut(at) else { return Ok(()) };
+            let read = if is_end { rows.live.read_end() } else { rows.live.read() };
+            let batch = match read {
+                Ok(batch) => batch,
+                Err(error) => {
+                    self.report.unreadable(&error);
+                    self.hush(at);
+                    return Ok(());
+                }
+            };
+            for row in batch.rows {
+                if self.look.stream.is_none() || row.stream == self.look.stream {
+                    rows.held.push(row);
+                }
+            }
+            self.print(at, batch.is_last)?;
+            if batch.is_last {
+                if is_end {
+                    self.hush(at);
+                }
+                return Ok(());
+            }
+        }
+    }
+
+    /// Nothing more comes of it.
+    fn hush(&mut self, at: usize) {
+        if let Some(speaker) = self.speakers.get_mut(at) {
+            speaker.voice = Voice::Over;
+        }
+    }
+
+    /// Prints rows that nothing is drawn over any more; `is_last`: all, since what comes next may be long in coming.
+    fn print(&mut self, at: usize, is_last: bool) -> io::Result<()> {
+        let Some(Speaker { voice: Voice::Speaking(rows), name, .. }) = self.speakers.get_mut(at) else { return Ok(()) };
+        while let Some((row, is_overwritten)) = rows.held.pop(is_last) {
+            if is_overwritten {
+                // Its colours stay on.
+                rows.sanitiser.row_within(&row.text, 0);
+                continue;
+            }
+            if self.speaks.replace(at) != Some(at) {
+                writeln!(self.out, "{name} goes on:")?;
+            }
+            let lead = format!("{}{}", sign(&row), rows.clock.stamp(row.at));
+            write_row(&row, &lead, &mut rows.sanitiser, self.look.colour, self.out)?;
+        }
+        Ok(())
+    }
+
+    fn end_command(&mut self, run: &RunNode, node: &ShNode, at: usize) -> io::Result<()> {
+        let Some(speaker) = self.speakers.get_mut(at) else { return Ok(()) };
+        speaker.has_ended = true;
+        let sh = node.sh.as_ref();
+        let name = match sh.map(words::command).filter(|_| speaker.command.is_none()) {
+            Some(command) => format!("{} ({command})", speaker.name),
+            None => speaker.name.clone(),
+        };
+        let missing = words::missing(&run.head, node).map(|missing| format!(" ({missing})")).unwrap_or_default();
+        let ended = ended(
+            Mark::of_sh(node),
+            sh.and_then(words::exit),
+            sh.and_then(|sh| words::lasted(sh.started_at, sh.finished_at)),
+        );
+        let place = match &speaker.key {
+            Key::Place(place) => Some(place.clone()),
+            Key::File(_) => None,
+        };
+        self.say(&format!("{name} {ended}{missing}"))?;
+        place.map_or(Ok(()), |place| self.notes(run, &place))
+    }
+
+    /// How a job ended, after all of its commands have.
+    fn end_job(&mut self, run: &RunNode, job: &JobNode) -> io::Result<()> {
+        let id = &job.job.id;
+        if job.phase != Phase::Finished || run_id(&run.head.run).is_none() || self.ended_jobs.contains(id) {
+            return Ok(());
+        }
+        self.ended_jobs.push(id.clone());
+        let place = Place::Job(id.clone());
+        let finished_at = job.job.finished_at.filter(|_| !job.interrupted);
+        let ended = ended(Mark::of_job(job), None, words::lasted(job.job.started_at, finished_at));
+        self.say(&format!("{} {ended}", words::place(&place).unwrap_or_default()))?;
+        self.notes(run, &place)
+    }
+
+    /// How the run ended, and why.
+    fn end(&mut self, run: &RunNode) -> io::Result<()> {
+        for at in 0..self.speakers.len() {
+            self.read(at, true)?;
+        }
+        let head = &run.head;
+        let lasted = head.lasted_ms().map(words::duration);
+        self.say(&format!("{} {}", run_name(run), ended(Mark::of_run(head), words::reason(head), lasted)))?;
+        self.notes(run, &Place::Run)?;
+        if let Some(last) = last_words::of(run) {
+            self.say(&last.title)?;
+            for row in &last.rows {
+                write_row(row, sign(row), &mut Sanitiser::default(), self.look.colour, self.out)?;
+            }
+        }
+        self.out.flush()
+    }
+
+    /// What is odd about a place.
+    fn notes(&mut self, run: &RunNode, place: &Place) -> io::Result<()> {
+        for kind in run.findings.at(place) {
+            self.say(&format!("note: {}", words::finding(kind)))?;
+        }
+        Ok(())
+    }
+
+    /// A line that is no row: after it whoever speaks says so.
+    fn say(&mut self, line: &str) -> io::Result<()> {
+        self.speaks = None;
+        writeln!(self.out, "{line}")
+    }
+}
+
+/// `run d61998d3, example, main@12d4999`.
+fn run_name(run: &RunNode) -> String {
+    let run = &run.head.run;
+    let id = Some(format!("run {}", name(run.id.short())));
+    let repo = run.repo.as_deref().map(|repo| name(repo).into_owned());
+    [id, repo, words::revision(run)].into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// `failed: exit 101, after 34.0s`.
+fn ended(mark: Mark, why: Option<String>, lasted: Option<String>) -> String {
+    let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+    let comma = if why.is_empty() { "" } else { "," };
+    let lasted = lasted.map(|lasted| format!("{comma} after {lasted}")).unwrap_or_default();
+    format!("{}{why}{lasted}", mark.word())
+}

@@ -1,0 +1,241 @@
+//! A log that is read from a place on while it is written: each of its rows once, as soon as it has ended.
+//!
+//! Rows come in the order in which they *end*, not in that of their first records as everywhere else: a progress bar of one stream
+//! that goes on for minutes must not keep back what the other stream says. What is open when a log ends is a row too
+//! ([`LiveRows::read_end`]). Rotation, truncation and replacement are followed as [`LogFile::extend`] tells them: what was
+//! read stays read, and a log that was begun anew is read from its start.
+
+use super::lines::Line;
+use super::rows::{Cap, first_row, line_row};
+use super::{Change, Format, LogFile, Row, Tail};
+use crate::cri::{Record, Tag};
+use crate::error::{Error, Result};
+use crate::file::FilePath;
+
+/// How much of the file is read at once: rows are handed on before more of them are held.
+const BATCH_BYTES: u64 = 1 << 20;
+
+/// Reads a log while it is written.
+#[derive(Debug)]
+pub struct LiveRows {
+    file: LogFile,
+    /// Behind the last line that was taken in.
+    at: u64,
+    /// The rows that have begun and not ended, by stream.
+    open: [Option<Row>; 2],
+    cap: Cap,
+}
+
+/// Some rows.
+#[derive(Default, Debug)]
+pub struct Batch {
+    /// The rows, in the order in which they ended.
+    pub rows: Vec<Row>,
+    /// There is nothing more to be read now.
+    pub is_last: bool,
+}
+
+impl LiveRows {
+    /// Begins at the first line that begins at or after `from`. A row holds at most `cap_bytes` of text; of one that overwrote
+    /// itself, its last state.
+    ///
+    /// # Errors
+    /// When the log cannot be read; so for every method here.
+    pub fn new(file: LogFile, from: u64, cap_bytes: usize) -> Result<Self> {
+        let at = file.lines(from)?.offset();
+        Ok(Self { file, at, open: [None, None], cap: Cap { bytes: cap_bytes, keeps_last: true } })
+    }
+
+    /// The log that is read now.
+    #[must_use]
+    pub const fn file(&self) -> &LogFile {
+        &self.file
+    }
+
+    /// Whether it is the log of this path.
+    #[must_use]
+    pub fn is_at(&self, path: &FilePath) -> bool {
+        self.file.is_at(path)
+    }
+
+    /// The rows that have ended since the last call, or some of them.
+    #[expect(clippy::missing_errors_doc, reason = "see new")]
+    pub fn read(&mut self) -> Result<Batch> {
+        let batch = self.read_lines(Tail::Hold)?;
+        if !batch.is_last {
+            return Ok(batch);
+        }
+        // Only now may the file be left for another one: all of its lines have been read but one that has no end.
+        let torn = self.torn()?;
+        match self.file.extend()? {
+            Change::Same | Change::Gone => Ok(batch),
+            Change::Grown { .. } | Change::Reformatted => Ok(Batch { is_last: false, ..batch }),
+            Change::Truncated | Change::Replaced => {
+                self.at = 0;
+                let rows = batch.rows.into_iter().chain(torn).chain(self.open_rows()).collect();
+                Ok(Batch { rows, is_last: false })
+            }
+        }
+    }
+
+    /// The rest, now that nobody writes any more: as [`Self::read`], with what is open as the last rows.
+    #[expect(clippy::missing_errors_doc, reason = "see new")]
+    pub fn read_end(&mut self) -> Result<Batch> {
+        let mut batch = self.read()?;
+        if batch.is_last {
+            batch.rows.extend(self.read_lines(Tail::Emit)?.rows);
+            batch.rows.extend(self.open_rows());
+        }
+        Ok(batch)
+    }
+
+    fn read_lines(&mut self, tail: Tail) -> Result<Batch> {
+        let (mut rows, begun) = (Vec::new(), self.at);
+        let mut lines = self.file.lines(self.at)?;
+        while self.at - begun < BATCH_BYTES {
+            match lines.next().map_err(Error::io("read", self.file.path()))? {
+                Some(line) if !tail.holds(&line) => {
+                    self.at = line.end;
+                    rows.extend(take(&mut self.open, self.file.format(), &line, self.cap));
+                }
+                Some(_) | None => return Ok(Batch { rows, is_last: true }),
+            }
+        }
+        Ok(Batch { rows, is_last: false })
+    }
+
+    /// What the last line without its end would be, if it were to stay so.
+    fn torn(&self) -> Result<Option<Row>> {
+        let mut lines = self.file.lines(self.at)?;
+        let line = lines.next().map_err(Error::io("read", self.file.path()))?;
+        Ok(line.and_then(|line| take(&mut self.open.clone(), self.file.format(), &line, self.cap)))
+    }
+
+    /// What has begun and will not end, in the order in which it began. An entry that holds no byte is no row.
+    fn open_rows(&mut self) -> Vec<Row> {
+        let mut rows: Vec<Row> = self.open.iter_mut().filter_map(Option::take).collect();
+        rows.retain(|row| !row.text.is_empty() || row.cut_bytes > 0);
+        rows.sort_by_key(|row| row.offset);
+        rows
+    }
+}
+
+/// Takes a line in; gives the row that it ends.
+fn take(open: &mut [Option<Row>; 2], format: Format, line: &Line<'_>, cap: Cap) -> Option<Row> {
+    let record = match format.parse_line(line) {
+        Ok(record) => record,
+        Err(malformed) => return Some(line_row(line, malformed, cap)),
+    };
+    let Record { stream, tag, at, content } = record;
+    let slot = open.get_mut(stream.index())?;
+    let row = match slot.take() {
+        None => first_row(line, &record, cap),
+        Some(mut row) => {
+            cap.append(&mut row, content, line.cut_bytes, Some(at));
+            row.last_at = Some(at);
+            row.complete = tag == Tag::Full && !line.has_rest;
+            row
+        }
+    };
+    match tag {
+        Tag::Full => Some(row),
+        Tag::Partial => {
+            *slot = Some(row);
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+    use std::io::Write;
+    use std::path::Path;
+
+    use super::*;
+
+    fn append(path: &Path, bytes: &str) {
+        File::options().append(true).create(true).open(path).unwrap().write_all(bytes.as_bytes()).unwrap();
+    }
+
+    fn record(stream: &str, tag: char, text: &str) -> String {
+        format!("2026-01-02T03:04:05Z {stream} {tag} {text}\n")
+    }
+
+    fn live(path: &Path) -> LiveRows {
+        LiveRows::new(LogFile::open(&FilePath::named(path)).unwrap(), 0, 1 << 20).unwrap()
+    }
+
+    fn texts(mut read: impl FnMut() -> Batch) -> Vec<String> {
+        let mut texts = Vec::new();
+        loop {
+            let batch = read();
+            texts.extend(batch.rows.into_iter().map(|row| String::from_utf8(row.text).unwrap()));
+            if batch.is_last {
+                return texts;
+            }
+        }
+    }
+
+    #[test]
+    fn a_row_comes_when_it_ends_and_keeps_back_nothing_of_the_other_stream() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("0.log");
+        append(&path, &record("stderr", 'P', "10%\r"));
+        append(&path, &record("stdout", 'F', "one"));
+        let mut rows = live(&path);
+        assert_eq!(texts(|| rows.read().unwrap()), ["one"]);
+        append(&path, "2026-01-02T03:04:05Z stdout F tw");
+        assert!(texts(|| rows.read().unwrap()).is_empty(), "its writer is in the middle of it");
+        append(&path, "o\n");
+        append(&path, &record("stderr", 'F', "100%"));
+        assert_eq!(texts(|| rows.read().unwrap()), ["two", "10%\r100%"]);
+        append(&path, &record("stdout", 'P', "a prompt: "));
+        append(&path, "2026-01-02T03:04:05Z stderr F torn");
+        assert!(texts(|| rows.read().unwrap()).is_empty());
+        assert_eq!(texts(|| rows.read_end().unwrap()), ["torn", "a prompt: "]);
+    }
+
+    #[test]
+    fn a_log_that_is_rotated_or_cut_short_is_read_on_from_the_start_of_what_follows() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("0.log");
+        append(&path, &record("stdout", 'F', "one"));
+        let mut rows = live(&path);
+        assert_eq!(texts(|| rows.read().unwrap()), ["one"]);
+        let old = dir.path().join("0.log.1");
+        fs::rename(&path, &old).unwrap();
+        append(&old, &record("stdout", 'P', "its end, "));
+        append(&old, "2026-01-02T03:04:05Z stderr F torn");
+        append(&path, &record("stdout", 'F', "two"));
+        assert_eq!(texts(|| rows.read().unwrap()), ["torn", "its end, ", "two"]);
+        fs::write(&path, record("stderr", 'F', "x")).unwrap();
+        assert_eq!(texts(|| rows.read().unwrap()), ["x"]);
+    }
+
+    #[test]
+    fn what_is_read_in_pieces_is_what_is_read_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("0.log");
+        let whole: String = (0..60_000)
+            .map(|n| match n % 5 {
+                0 => record("stdout", 'P', &format!("{n} ")),
+                1 => record("stderr", 'F', &format!("{n}")),
+                2 => format!("no record {n}\n"),
+                _ => record("stdout", 'F', &format!("{n}")),
+            })
+            .collect();
+        let (mut rows, mut got) = (None, Vec::new());
+        for piece in whole.as_bytes().chunks(99_991) {
+            append(&path, str::from_utf8(piece).unwrap());
+            let rows = rows.get_or_insert_with(|| live(&path));
+            got.extend(texts(|| rows.read().unwrap()));
+        }
+        let file = LogFile::open(&FilePath::named(&*path)).unwrap();
+        let mut all: Vec<_> = file.rows(0, 1 << 20, Tail::Emit).unwrap().map(|row| row.unwrap().text).collect();
+        let mut got: Vec<_> = got.into_iter().map(String::into_bytes).collect();
+        assert_eq!(got.len(), all.len());
+        (all.sort(), got.sort());
+        assert_eq!(got, all);
+    }
+}

@@ -1,0 +1,154 @@
+//! A place that can be written down, and opened again: a command, and where in its log. Pure.
+//!
+//! ```text
+//! 1200      50%      12:34:56      +90s      start      end      b12345, the row at this byte
+//! test/2    the second command of the job test                   test/2@end    test/ the job    run@end the run's own log
+//! ```
+
+use std::fmt::{self, Display, Formatter};
+
+use jiff::tz::TimeZone;
+
+use super::prompt::parse_goto;
+use crate::join::Place;
+use crate::model::JobId;
+use crate::sanitise::is_harmless;
+use crate::time::Time;
+
+/// What stands for the run's own log, which is no command's.
+const OWN_LOG: &str = "run";
+
+/// Where a log opens. One of the two is there.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct At {
+    /// The command whose log it is; `None`: what one wants to see first.
+    pub place: Option<Place>,
+    /// Where in it, as [`Where::parse`] reads it; `None`: what one wants to see first.
+    pub spot: Option<String>,
+}
+
+impl At {
+    /// Reads `JOB/N@SPOT`, or either part alone.
+    ///
+    /// # Errors
+    /// What would be understood.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        if Where::parse(text).is_some() {
+            return Ok(Self { place: None, spot: Some(text.to_owned()) });
+        }
+        // A job may be called anything.
+        let (place, spot) = match text.rsplit_once('@').filter(|(_, spot)| Where::parse(spot).is_some()) {
+            Some((place, spot)) => (place, Some(spot.to_owned())),
+            None => (text, None),
+        };
+        let place = parse_place(place).ok_or("try end, 1200, 50%, 12:34:56, +90s, or JOB/N@end for another command")?;
+        Ok(Self { place: Some(place), spot })
+    }
+
+    /// As it is typed; `None` where no keyboard and no terminal takes it.
+    #[must_use]
+    pub fn typed(&self) -> Option<String> {
+        Some(self.to_string()).filter(|text| text.chars().all(is_harmless) && !text.starts_with('-'))
+    }
+}
+
+impl Display for At {
+    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
+        match &self.place {
+            Some(Place::Sh(job, n)) => write!(out, "{}/{n}", job.as_str())?,
+            Some(Place::Job(job)) => write!(out, "{}/", job.as_str())?,
+            Some(Place::Run) => out.write_str(OWN_LOG)?,
+            None => {}
+        }
+        let sign = if self.place.is_some() { "@" } else { "" };
+        self.spot.as_ref().map_or(Ok(()), |spot| write!(out, "{sign}{spot}"))
+    }
+}
+
+fn parse_place(text: &str) -> Option<Place> {
+    if text == OWN_LOG {
+        return Some(Place::Run);
+    }
+    let (job, n) = text.rsplit_once('/')?;
+    let job = JobId(job.to_owned());
+    Some(if n.is_empty() { Place::Job(job) } else { Place::Sh(job, n.parse().ok()?) })
+}
+
+/// Where in a log, before the log is known.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Where {
+    /// At its first row.
+    Start,
+    /// At its last, and following.
+    End,
+    /// The first row on screen is the one that begins at this byte, or behind it.
+    Byte(u64),
+    /// What [`parse_goto`] reads once the log's times are known.
+    Goal,
+}
+
+impl Where {
+    /// What a text means.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "start" => return Some(Self::Start),
+            "end" => return Some(Self::End),
+            _ => {}
+        }
+        if let Some(byte) = text.strip_prefix('b').and_then(|byte| byte.parse().ok()) {
+            return Some(Self::Byte(byte));
+        }
+        let epoch = Time::from_millis(0);
+        parse_goto(text, Some((epoch, epoch)), &TimeZone::UTC).ok().map(|_| Self::Goal)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn sh(job: &str, n: u32) -> Option<Place> {
+        Some(Place::Sh(JobId(job.into()), n))
+    }
+
+    #[test]
+    fn a_command_and_a_spot_are_told_apart_whatever_the_job_is_called() {
+        for (text, place, spot) in [
+            ("end", None, Some("end")),
+            ("1,200", None, Some("1,200")),
+            ("b0", None, Some("b0")),
+            ("test/2", sh("test", 2), None),
+            ("test/2@b17", sh("test", 2), Some("b17")),
+            ("a b/@end/c/2@12:34:56", sh("a b/@end/c", 2), Some("12:34:56")),
+            ("a@end/3", sh("a@end", 3), None),
+            ("b12/3", sh("b12", 3), None),
+            ("test/@end", Some(Place::Job(JobId("test".into()))), Some("end")),
+            ("run@50%", Some(Place::Run), Some("50%")),
+        ] {
+            assert_eq!(At::parse(text), Ok(At { place, spot: spot.map(Into::into) }), "{text}");
+        }
+        for nonsense in ["", "x", "test", "test/x", "test@end", "test/2@x", "101%"] {
+            assert!(At::parse(nonsense).is_err(), "{nonsense}");
+        }
+    }
+
+    #[test]
+    fn what_would_steer_a_terminal_or_pass_for_an_option_is_not_typed() {
+        let typed = |job: &str| At { place: sh(job, 1), spot: None }.typed();
+        assert_eq!(typed("build the thing"), Some("build the thing/1".into()));
+        for odd in ["a\nb", "\x1b[2J", "\u{202e}", "-x"] {
+            assert_eq!(typed(odd), None);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_again(job in "[a-c/@0-9%:+ ]{0,12}", n: u32, byte: u64, has_spot: bool) {
+            let at = At { place: sh(&job, n), spot: has_spot.then(|| format!("b{byte}")) };
+            prop_assert_eq!(At::parse(&at.to_string()), Ok(at));
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! The card: why a command failed most likely, with the rows that tell it, above its log.
+//!
+//! ```text
+//! ╭ likely cause ─ rust ─────────────────────────╮
+//! │ $ cargo test --workspace                     │
+//! │ ✗ exit 101 after 34.0s                       │
+//! │ ▌ thread 'merges' panicked at src/lib.rs:7:5 │
+//! │   assertion `left == right` failed           │
+//! ╰─────────────────────────── 2 more failed ────╯
+//! ```
+//!
+//! On a low screen it is a line and the rows nearest to the cause.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::log::title;
+use crate::cri::Stream;
+use crate::join::{RunNode, ShNode, ShState};
+use crate::log::Row;
+use crate::sanitise;
+use crate::search::Cause;
+use crate::tui::keymap::{Action, Context};
+use crate::tui::layout::{CARD_LINES, FRAMED_CARD};
+use crate::tui::lens::Times;
+use crate::tui::model::Model;
+use crate::tui::widget::{Columns, LogRows, Stamps, Strip, draw_frame, spent_by};
+use crate::words::{self, Mark};
+
+/// Draws the card, if it is open.
+pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
+    let Some(cause) = model.card().filter(|_| area.height > 0) else { return };
+    if area.height < FRAMED_CARD.min(u16::try_from(cause.rows.len()).unwrap_or(0) + CARD_LINES) {
+        let (line, rows) = (Rect { height: 1, ..area }, Rect { y: area.y + 1, height: area.height - 1, ..area });
+        let text = format!("{}: {}", ending(model), what(model, cause));
+        draw_mark(model, &text, line, buffer);
+        return draw_rows(model, cause, rows, buffer);
+    }
+    let foot = foot(model);
+    let inside = draw_frame(buffer, area, &what(model, cause), &foot, &model.theme);
+    let line = |y: u16| Rect { y: inside.y + y, height: 1, ..inside };
+    Strip::new(buffer, line(0), model.theme.signs.ellipsis).skip(1).put(&title(model), model.theme.strong);
+    draw_mark(
+        model,
+        &ending(model),
+        Rect { x: inside.x + 1, width: inside.width.saturating_sub(1), ..line(1) },
+        buffer,
+    );
+    draw_rows(model, cause, Rect { y: inside.y + 2, height: inside.height - 2, ..inside }, buffer);
+}
+
+fn draw_mark(model: &Model, text: &str, line: Rect, buffer: &mut Buffer) {
+    let theme = &model.theme;
+    let mut strip = Strip::new(buffer, line, theme.signs.ellipsis);
+    strip.put(theme.signs.mark(Mark::Failed), theme.bad).skip(1).put(text, theme.bad);
+}
+
+/// What is on the card: `likely cause ─ rust`.
+fn what(model: &Model, cause: &Cause) -> String {
+    let is_part = cause.looked_bytes < model.log.window.file_bytes;
+    let where_ = if is_part { format!(" in the last {}", words::size(cause.looked_bytes)) } else { String::new() };
+    match (cause.rule, cause.rows.last().map(|row| row.stream)) {
+        (Some(rule), _) => format!("likely cause{where_} {} {rule}", model.theme.signs.dot),
+        (None, None) => "it printed nothing that could say why".into(),
+        (None, Some(Some(Stream::Stderr))) => format!("no rule tells the cause{where_}: the end of stderr"),
+        (None, Some(_)) => format!("no rule tells the cause{where_}: the end of the log"),
+    }
+}
+
+/// `exit 101 after 34.0s`
+fn ending(model: &Model) -> String {
+    let sh = model.shown().and_then(|item| item.sh());
+    let exit = sh.and_then(|sh| sh.sh.as_ref()).and_then(words::exit).unwrap_or_else(|| Mark::Failed.word().into());
+    match sh.and_then(|sh| spent_by(sh, model.now)) {
+        Some(spent) => format!("{exit} after {spent}"),
+        None => exit,
+    }
+}
+
+/// What the card's keys do, and how much else failed.
+fn foot(model: &Model) -> String {
+    let keys = |action, what: &str| {
+        let keys = model.keymap.keys_of(Context::Log, action)?;
+        Some(format!("{} {what}", model.theme.signs.keys(keys)))
+    };
+    let failed = |run: &RunNode| run.jobs.iter().flat_map(|job| &job.shs).filter(|sh| is_failed(sh)).count();
+    let others = model.run.as_ref().map_or(0, failed).saturating_sub(1);
+    let others = (others > 0).then(|| keys(Action::NextFailed, &format!("{others} more failed"))).flatten();
+    let close = keys(Action::Cause, "close");
+    let all: Vec<_> = others.into_iter().chain(close).collect();
+    all.join(&format!(" {} ", model.theme.signs.dot))
+}
+
+const fn is_failed(sh: &ShNode) -> bool {
+    matches!(sh.state, ShState::Failed)
+}
+
+/// The rows, as many as there is room for, those around the cause.
+fn draw_rows(model: &Model, cause: &Cause, area: Rect, buffer: &mut Buffer) {
+    let at = cause.at.and_then(|at| cause.rows.iter().position(|row| row.offset == at));
+    let height = usize::from(area.height);
+    let last = cause.rows.len().saturating_sub(height);
+    let top = at.map_or(last, |at| at.saturating_sub(height / 3).min(last));
+    let rows: &[Row] = cause.rows.get(top..).unwrap_or_default();
+    let rows = LogRows {
+        rows,
+        headings: &[],
+        numbers: &[],
+        above: &[],
+        style: sanitise::Style::default(),
+        sideways: 0,
+        wrap: false,
+        line: 0,
+        columns: Columns::new(area.width, None, Times::None, false),
+        stamps: Stamps { times: Times::None, start: None, zone: &model.time_zone, slow_ms: 0 },
+        search: None,
+        at: cause.at,
+        progress: sanitise::Progress::Last,
+        is_broken_off: false,
+        theme: &model.theme,
+    };
+    rows.draw(buffer, area);
+}
