@@ -280,7 +280,8 @@ impl Model {
     /// The rows of the help, if it is open.
     #[must_use]
     pub fn help_rows(&self) -> Vec<HelpRow> {
-        let lines = self.help.map(|_| self.keymap.help_lines(self.focus.context())).unwrap_or_default();
+        let first = if self.nothing_yet().is_some() { Context::Everywhere } else { self.focus.context() };
+        let lines = self.help.map(|_| self.keymap.help_lines(first)).unwrap_or_default();
         help_rows(&lines, help_box(self.screen).width, self.theme.signs)
     }
 
