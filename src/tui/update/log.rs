@@ -281,9 +281,11 @@ pub(super) fn arrived(model: &mut Model, ticket: Ticket, page: Page) -> Vec<Effe
         scroll::open_found(model, place);
     }
     scroll::note_folds(model, &page.folded);
-    let has_no_cause = page.cause.is_some() && page.target.is_none();
+    let is_landing = page.cause.is_some();
+    let has_no_cause = is_landing && page.target.is_none();
     if let Some(cause) = page.cause {
         model.log.card = Some(Card { cause, is_open: true });
+        model.log.follow = has_no_cause;
     }
     let target = page.target.map(|target| target.offset);
     let aimed = target.or_else(|| model.current_row().map(|row| row.offset)).unwrap_or(0);
@@ -318,10 +320,7 @@ pub(super) fn arrived(model: &mut Model, ticket: Ticket, page: Page) -> Vec<Effe
     match request.aim {
         Aim::Start => (model.log.top, model.log.line) = (0, 0),
         Aim::End => (model.log.top, model.log.line) = last_top(model),
-        Aim::Target if has_no_cause => {
-            model.log.follow = true;
-            (model.log.top, model.log.line) = last_top(model);
-        }
+        Aim::Target if has_no_cause => (model.log.top, model.log.line) = last_top(model),
         Aim::Here => stay(model, here),
         Aim::Target => {
             model.log.at = target.or(model.log.at);
@@ -334,6 +333,8 @@ pub(super) fn arrived(model: &mut Model, ticket: Ticket, page: Page) -> Vec<Effe
     }
     match model.open_at.take() {
         Some(at) => super::seek::open_at(model, &at),
+        // Nobody has chosen what one lands on.
+        None if is_landing => pay(model, Request { aim: Aim::Here, ..request }),
         None => pay(model, request),
     }
 }
