@@ -22,11 +22,12 @@ const PLACE_BYTES: u64 = 1 << 10;
 /// How near to the end of a log is what has to do with how it was cut short.
 const END_BYTES: u64 = 4 << 10;
 
-/// Rules that are more than others: rows that come before the verdict on their test, rows that no passing test prints, and the
-/// first and the last row of a trace.
+/// Rules that are more than others: rows that come before the verdict on their test, rows that no passing test prints, the first and
+/// the last row of a trace, a panic.
 const GO_TEST: &str = "go test";
 const PYTEST: &str = "pytest";
 pub(super) const TRACE: &str = "python";
+pub(super) const PANIC: &str = "rust";
 pub(super) const EXCEPTION: &str = "python, java, node";
 
 /// A row that may be the cause.
@@ -104,8 +105,9 @@ impl Board {
             _ => {
                 if (sign.weight, sign.rule) == (Weight::Name, GO_TEST) {
                     self.go.has_failed = true;
-                    let told = std::mem::take(&mut self.go.undecided);
-                    told.into_iter().for_each(|sign| self.take(sign));
+                    for sign in std::mem::take(&mut self.go.undecided) {
+                        self.take(sign);
+                    }
                 }
                 if sign.weight > Weight::Name && self.exit.fits(text) {
                     keep_last(&mut self.fitting, sign);
