@@ -70,7 +70,7 @@ struct Groups {
 
 impl Groups {
     fn push(&mut self, sign: Sign, gap_bytes: u64) {
-        if self.last.replace(sign.offset).is_none_or(|last| sign.offset - last > gap_bytes) {
+        if self.last.replace(sign.offset).is_none_or(|last| !is_within(gap_bytes, last, sign.offset)) {
             keep_last(&mut self.firsts, sign);
         }
     }
@@ -129,7 +129,7 @@ impl Board {
 
     /// What failed just before is forgotten: were it to fail again, that would be told again.
     fn try_again(&mut self, offset: u64) {
-        if self.last.is_some_and(|last| offset - last.offset <= NEAR_BYTES) {
+        if self.last.is_some_and(|last| is_within(NEAR_BYTES, last.offset, offset)) {
             let exit = std::mem::take(&mut self.exit);
             *self = Self { exit, ..Self::default() };
         }
@@ -137,7 +137,8 @@ impl Board {
 
     /// Who says where it is has found a fault.
     fn place(&mut self, offset: u64) {
-        let message = self.last.filter(|last| last.weight == Weight::Message && offset - last.offset <= PLACE_BYTES);
+        let message =
+            self.last.filter(|last| last.weight == Weight::Message && is_within(PLACE_BYTES, last.offset, offset));
         if let Some(message) = message {
             keep(&mut self.faults, Sign { weight: Weight::Fault, ..message });
         }
@@ -145,7 +146,7 @@ impl Board {
 
     fn take(&mut self, sign: Sign) {
         self.last = Some(sign);
-        let heading = self.heading.filter(|heading| sign.offset - heading.offset <= HEADED_BYTES);
+        let heading = self.heading.filter(|heading| is_within(HEADED_BYTES, heading.offset, sign.offset));
         match sign.weight {
             Weight::Heading => {
                 self.end_heading();
@@ -153,7 +154,7 @@ impl Board {
             }
             Weight::Fault
                 if sign.rule == EXCEPTION
-                    && self.trace.take().is_some_and(|trace| sign.offset - trace <= HEADED_BYTES) => {}
+                    && self.trace.take().is_some_and(|trace| is_within(HEADED_BYTES, trace, sign.offset)) => {}
             Weight::Fault | Weight::Message | Weight::Aside
                 if heading.is_some() || (sign.weight, sign.rule) == (Weight::Fault, PYTEST) =>
             {
@@ -206,6 +207,11 @@ impl Exit {
     fn fits(&self, text: &str) -> bool {
         self.words.iter().any(|word| text.contains(word))
     }
+}
+
+/// Whether a row comes so soon behind another. Not every row is taken when it comes: a test's wait for the verdict on it.
+fn is_within(bytes: u64, above: u64, below: u64) -> bool {
+    below.checked_sub(above).is_some_and(|apart| apart <= bytes)
 }
 
 /// Keeps the first ones and the last ones.
