@@ -8,8 +8,6 @@ mod wait;
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
-use ratatui::widgets::{Clear, Widget};
 
 use crate::join::{RunHead, RunNode};
 use crate::log::Name;
@@ -17,10 +15,11 @@ use crate::model::Phase;
 use crate::tui::keymap::{Action, Keys};
 use crate::tui::layout::{Layout, Pane, Slot, help_box};
 use crate::tui::model::Model;
-use crate::tui::msg::Watching;
+use crate::tui::msg::{Next, Watching};
+use crate::tui::runs_query::RunsQuery;
 use crate::tui::widget::{
-    Badge, RunsList, Status, Strip, TreeList, draw_bars, draw_begun, draw_head, draw_help, draw_hints, draw_prompt,
-    draw_title, spent_ms,
+    Badge, RunsList, Status, Strip, TreeList, clear, draw_bars, draw_begun, draw_head, draw_help, draw_hints,
+    draw_prompt, draw_sift, draw_title, spent_ms,
 };
 
 /// Draws everything.
@@ -43,7 +42,7 @@ fn draw(model: &Model, layout: &Layout, buffer: &mut Buffer) {
         draw_panes(model, layout, buffer);
     }
     if let Some(popup) = &layout.popup {
-        Clear.render(popup.head.union(popup.body).intersection(buffer.area), buffer);
+        clear(buffer, popup.head.union(popup.body), &model.theme);
         draw_slot(model, popup, true, buffer);
     }
     draw_last_row(model, layout, buffer);
@@ -58,7 +57,7 @@ fn draw_last_row(model: &Model, layout: &Layout, buffer: &mut Buffer) {
         // On a screen too low for hints the line takes the last row of what is there.
         let bottom = model.screen.bottom().saturating_sub(1);
         let area = Rect { y: bottom, height: model.screen.height.min(1), ..model.screen };
-        Strip::new(buffer, area, "").fill(" ", Style::reset().patch(model.theme.base));
+        clear(buffer, area, &model.theme);
         let literal = model.key_of(Action::Literal);
         return draw_prompt(buffer, area, prompt, literal.as_deref(), &model.theme);
     }
@@ -108,7 +107,7 @@ fn titled(run: &RunNode) -> RunHead {
 
 fn draw_slot(model: &Model, slot: &Slot, has_focus: bool, buffer: &mut Buffer) {
     let title = match slot.pane {
-        Pane::Runs => "Runs".into(),
+        Pane::Runs => model.runs.sifted().map_or_else(|| "Runs".into(), |sift| format!("Runs {}", sift.count())),
         Pane::Tree => "Jobs".into(),
         Pane::Log => log::title(model),
     };
@@ -121,20 +120,32 @@ fn draw_slot(model: &Model, slot: &Slot, has_focus: bool, buffer: &mut Buffer) {
 }
 
 fn draw_runs(model: &Model, body: Rect, buffer: &mut Buffer) {
-    let Some(heads) = &model.runs.heads else { return };
-    if heads.is_empty() {
-        return say(model, buffer, body, &["no runs yet"]);
+    let runs = &model.runs;
+    let (line, rows) = model.runs_parts(body);
+    if let Some(sift) = &runs.sift {
+        draw_sift(buffer, line, sift, &model.theme);
     }
+    let (heads, at, top) = runs.shown();
+    let nothing = match runs.sifted().map(|sift| &sift.next) {
+        Some(Next::End) => "no run matches",
+        Some(Next::Looking | Next::After(_)) => "looking for runs that match",
+        None => "no runs yet",
+    };
+    if heads.is_empty() && runs.heads.is_some() {
+        return say(model, buffer, rows, &[nothing]);
+    }
+    let query = runs.sifted().map(|sift| RunsQuery::new(sift.text()));
     let list = RunsList {
         heads,
-        top: model.runs.top,
-        at: model.runs.at.as_ref(),
+        top,
+        at,
         open: model.wanted.as_ref(),
+        query: query.as_ref(),
         has_focus: model.focus == Pane::Runs,
         now: model.now,
         theme: &model.theme,
     };
-    list.draw(buffer, body);
+    list.draw(buffer, rows);
 }
 
 fn draw_tree(model: &Model, body: Rect, buffer: &mut Buffer) {

@@ -2,10 +2,10 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
+use tui_input::Input;
 use unicode_width::UnicodeWidthStr;
 
-use super::Strip;
+use super::{Strip, clear};
 use crate::sanitise::name;
 use crate::tui::keymap::Hint;
 use crate::tui::prompt::Prompt;
@@ -80,7 +80,7 @@ pub fn draw_begun(buffer: &mut Buffer, screen: Rect, pressed: &str, hints: &[Hin
     let top = screen.bottom().saturating_sub(height);
     for ((index, row), y) in rows.iter().enumerate().zip(top..screen.bottom()) {
         let area = Rect { y, height: 1, ..screen };
-        Strip::new(buffer, area, "").fill(" ", Style::reset().patch(theme.base));
+        clear(buffer, area, theme);
         let mut strip = Strip::new(buffer, area, theme.signs.ellipsis);
         let lead = if index == 0 { lead.clone() } else { " ".repeat(lead.width()) };
         strip.skip(1).skip_right(1).put(&lead, theme.strong);
@@ -104,12 +104,17 @@ pub fn draw_prompt(buffer: &mut Buffer, area: Rect, prompt: &Prompt, literal: Op
         None => strip.put_right(&mode, theme.muted, 12),
     };
     strip.skip_right(1).put(prompt.kind.sign(), theme.accent);
+    draw_input(&mut strip, &prompt.input, true, theme);
+}
+
+/// Draws what is typed, as much as there is room for around the cursor.
+pub(super) fn draw_input(strip: &mut Strip<'_>, input: &Input, has_cursor: bool, theme: &Theme) {
     // The cursor stands behind the last character when nothing follows.
     let room = strip.free().saturating_sub(1);
-    let scroll = prompt.input.visual_scroll(room);
+    let scroll = input.visual_scroll(room);
     let mut column = 0;
-    for (index, grapheme) in prompt.input.value().chars().map(String::from).chain([" ".to_owned()]).enumerate() {
-        let style = if index == prompt.input.cursor() { theme.selection } else { theme.strong };
+    for (index, grapheme) in input.value().chars().map(String::from).chain([" ".to_owned()]).enumerate() {
+        let style = if has_cursor && index == input.cursor() { theme.selection } else { theme.strong };
         let shown = name(&grapheme);
         if column >= scroll {
             strip.put(&shown, style);
