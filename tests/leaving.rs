@@ -13,6 +13,7 @@ use rundown::tui::at::At;
 use rundown::tui::sim::Sim;
 use rundown::tui::{Options, Settings};
 use rustix::process::Signal;
+use unicode_width::UnicodeWidthStr;
 
 fn open(catalog: Catalog, place: Option<At>) -> Sim {
     let options = Options {
@@ -100,7 +101,12 @@ fn line_left(session: &Session) -> String {
     session.shown.wait_for_text("to go on: ");
     // It may be longer than the screen is wide.
     let parser = session.shown.parser.lock().unwrap();
-    parser.screen().rows(0, 80).map(|row| format!("{row:80}")).collect::<String>().trim().to_owned()
+    let mut line = String::new();
+    for row in parser.screen().rows(0, 80) {
+        line.push_str(&row);
+        line.extend(std::iter::repeat_n(' ', 80 - row.width()));
+    }
+    line.trim().to_owned()
 }
 
 #[test]
