@@ -219,6 +219,14 @@ pub fn revision(run: &Run) -> Option<String> {
     Some(name(&text).into_owned())
 }
 
+/// The branch or tag of a run, where the store says one. Sanitised.
+#[must_use]
+pub fn short_ref(run: &Run) -> Option<String> {
+    let full = run.ref_name.as_deref().filter(|full| !full.is_empty())?;
+    let short = full.strip_prefix("refs/heads/").or_else(|| full.strip_prefix("refs/tags/"));
+    Some(name(short.unwrap_or(full)).into_owned())
+}
+
 /// Why a run ended as it did, in the store's own word: the reason of a failure, the word for a stop (`superseded`). Sanitised.
 #[must_use]
 pub fn reason(head: &RunHead) -> Option<String> {
@@ -371,6 +379,19 @@ pub fn seconds(ms: i64) -> String {
     format!("{sign}{}.{:03}s", ms / 1000, ms % 1000)
 }
 
+/// A number in a row: `1st`, `12th`, `23rd`.
+#[must_use]
+pub fn ordinal(number: usize) -> String {
+    let ending = match (number % 10, number % 100) {
+        (_, 11..=13) => "th",
+        (1, _) => "st",
+        (2, _) => "nd",
+        (3, _) => "rd",
+        _ => "th",
+    };
+    format!("{number}{ending}")
+}
+
 /// A number with its thousands set apart: `12,345`.
 #[must_use]
 pub fn grouped(number: u64) -> String {
@@ -429,6 +450,14 @@ mod tests {
         ] {
             assert_eq!(command(&sh(cmd)), text);
         }
+    }
+
+    #[test]
+    fn numbers_in_a_row_end_as_one_says_them() {
+        assert_eq!(
+            [1, 2, 3, 4, 11, 12, 13, 21, 102, 113].map(ordinal).join(" "),
+            "1st 2nd 3rd 4th 11th 12th 13th 21st 102nd 113th"
+        );
     }
 
     #[test]

@@ -124,7 +124,7 @@ fn without_colour_and_unicode_everything_is_still_told() {
 #[test]
 fn runs_are_a_popup_on_a_narrow_screen_and_a_pane_on_a_wide_one() {
     let store = two_runs();
-    assert_snapshot!("runs_80x24", open(&store, SMALL).keys("r j").screen());
+    assert_snapshot!("runs_80x24", open(&store, SMALL).keys("r Down").screen());
     assert_snapshot!("runs_40x10", open(&store, TINY).keys("r").screen());
 }
 
@@ -140,7 +140,7 @@ fn the_help_holds_every_key_and_scrolls() {
     for binding in rundown::tui::keymap::BINDINGS {
         assert!(seen.contains(binding.label), "{}", binding.label);
     }
-    assert!(!sim.keys("Esc").screen().contains("Everywhere"));
+    assert!(!sim.keys("Esc").screen().contains("╭ Keys"));
 }
 
 #[test]
@@ -239,6 +239,8 @@ fn the_tree_moves_folds_and_opens() {
     let store = two_runs();
     let mut sim = open(&store, SMALL);
     sim.keys("Tab g");
+    assert_eq!(sim.model.tree.at, Some(Place::Run), "the run itself is always there");
+    sim.keys("j");
     assert_eq!(selected(&sim), ("build".into(), None));
     assert_eq!(first_row(&sim), "\x1b[1m\x1b[32m   Compiling\x1b[0m example v0.1.0", "a job shows its telling command");
     sim.keys("h");
@@ -253,10 +255,8 @@ fn the_tree_moves_folds_and_opens() {
     sim.keys("G");
     assert_eq!(selected(&sim), ("deploy".into(), None));
     assert!(sim.screen().contains("skipped: it ran no command"));
-    sim.keys("k k k Enter");
-    assert_eq!(sim.model.focus, Pane::Tree, "Enter on a job folds");
-    sim.keys("Enter j Enter");
-    assert_eq!(sim.model.focus, Pane::Log);
+    sim.keys("k l l Enter");
+    assert_eq!((selected(&sim), sim.model.focus), (("test".into(), Some(1)), Pane::Log));
 }
 
 #[test]
@@ -295,7 +295,7 @@ fn another_run_opens_from_the_list() {
     let store = two_runs();
     for size in [SMALL, LARGE] {
         let mut sim = open(&store, size);
-        sim.keys("r j");
+        sim.keys("r Down");
         assert_eq!(selected(&sim), ("test".into(), Some(2)), "the cursor alone opens nothing");
         sim.keys("Enter");
         assert_eq!(sim.model.run.as_ref().unwrap().head.run.id, run_id(1));
@@ -332,12 +332,14 @@ fn the_mouse_scrolls_what_is_under_it_and_selects() {
     let before = first_row(&sim);
     sim.mouse(Mouse::Wheel(-1), 50, 10);
     assert_ne!(first_row(&sim), before);
-    sim.mouse(Mouse::Click, 5, 3);
+    sim.mouse(Mouse::Click, 5, 4);
     assert_eq!((selected(&sim), sim.model.focus), (("build".into(), Some(1)), Pane::Tree));
     sim.mouse(Mouse::Click, 50, 10);
     assert_eq!(sim.model.focus, Pane::Log);
     sim.mouse(Mouse::Click, 5, 20);
     assert_eq!(selected(&sim), ("build".into(), Some(1)), "there is no row");
+    sim.keys("r").mouse(Mouse::Click, 10, 3);
+    assert_eq!(sim.model.focus, Pane::Tree, "opened already");
     sim.keys("r").mouse(Mouse::Click, 10, 4);
     assert_eq!(sim.model.run.as_ref().unwrap().head.run.id, run_id(1));
     sim.keys("M");
@@ -382,12 +384,12 @@ fn the_list_of_runs_is_read_as_far_as_somebody_looks_and_has_no_end() {
     assert_eq!(listed(&sim), newest_first(350, 251), "one page is enough for the screen");
     sim.keys("r");
     for step in 1..=350 {
-        sim.keys("j");
+        sim.keys("Down");
         assert_eq!(sim.model.runs.at, Some(run_id(350 - step.min(349))));
     }
     assert_eq!(listed(&sim), newest_first(350, 1));
     assert!(sim.screen().contains("b1@cafe"), "{}", sim.screen());
-    for (keys, times) in [("G", 5), ("PageDown", 40)] {
+    for (keys, times) in [("End", 5), ("PageDown", 40)] {
         let mut sim = open(&store, LARGE);
         sim.keys("r");
         (0..times).for_each(|_| _ = sim.keys(keys));
@@ -403,7 +405,7 @@ fn the_list_of_runs_is_read_as_far_as_somebody_looks_and_has_no_end() {
 fn what_changes_among_the_runs_is_seen_on_the_first_page_and_on_the_one_on_screen() {
     let store = many_runs(350);
     let mut sim = open(&store, SMALL);
-    sim.keys("r G G G");
+    sim.keys("r End End End");
     let (top, cursor) = (listed(&sim)[sim.model.runs.top].clone(), sim.model.runs.at.clone());
     let (changed, deleted) =
         (listed(&sim)[sim.model.runs.top + 2].0.clone(), listed(&sim)[sim.model.runs.top + 4].0.clone());
@@ -425,7 +427,7 @@ fn a_list_goes_on_where_its_last_run_was_deleted_and_over_a_flood_of_new_ones() 
     let store = many_runs(350);
     let mut sim = open(&store, SMALL);
     sql(&store, &format!("DELETE FROM runs WHERE id = '{}'", run_id(251).0));
-    sim.keys("r G G G G G");
+    sim.keys("r End End End End End");
     let expected: Vec<RunId> = newest_first(350, 1).into_iter().filter(|id| *id != run_id(251)).collect();
     assert_eq!(listed(&sim), expected);
     sql(&store, &insert_runs(351, 600));
@@ -433,7 +435,7 @@ fn a_list_goes_on_where_its_last_run_was_deleted_and_over_a_flood_of_new_ones() 
     let anew = listed(&sim);
     assert_eq!(anew[..100], newest_first(600, 501), "what lies between is not known: the list begins anew");
     assert!(anew.len() < 300 && anew.windows(2).all(|pair| pair[0] > pair[1]));
-    sim.keys("G G G G G G G");
+    sim.keys("End End End End End End End");
     assert_eq!(listed(&sim).len(), 599);
     sql(&store, "DELETE FROM runs");
     sim.disk();
@@ -452,7 +454,7 @@ fn however_far_somebody_goes_only_runs_around_the_screen_are_at_hand() {
     };
     while sim.model.runs.at != Some(run_id(1)) {
         let before = sim.model.runs.at.clone();
-        sim.keys("G");
+        sim.keys("End");
         assert!(sim.model.runs.at < before, "each G goes on");
         assert!(listed(&sim).len() <= MAX_RUNS && is_whole(&listed(&sim)));
     }
@@ -464,15 +466,15 @@ fn however_far_somebody_goes_only_runs_around_the_screen_are_at_hand() {
     assert!(sim.screen().contains("✗ failed      00000002"), "what is on screen was read again: {}", sim.screen());
     for n in 1..=5_003 {
         assert_eq!(sim.model.runs.at, Some(run_id(n)), "no run is missed on the way up");
-        sim.keys("k");
+        sim.keys("Up");
         assert!(listed(&sim).len() <= MAX_RUNS + 3);
     }
-    (0..60).for_each(|_| _ = sim.keys("G"));
+    (0..60).for_each(|_| _ = sim.keys("End"));
     assert_eq!(sim.model.runs.at, Some(run_id(1)));
-    sim.keys("g");
+    sim.keys("Home");
     assert_eq!(sim.model.runs.at, Some(run_id(5_003)));
     assert_eq!(listed(&sim), newest_first(5_003, 4_904));
-    sim.keys("j Enter");
+    sim.keys("Down Enter");
     assert_eq!(sim.model.run.as_ref().unwrap().head.run.id, run_id(5_002));
 }
 
@@ -491,7 +493,7 @@ fn a_page_that_could_not_be_read_is_asked_for_again_when_reading_works_again() {
     let store = many_runs(350);
     let mut sim = open(&store, SMALL);
     sim.keys("r");
-    let bottom = || Msg::Key(Key::parse("G").unwrap());
+    let bottom = || Msg::Key(Key::parse("End").unwrap());
     let asked = Effect::ReadRuns(Beside::Older(run_id(251)));
     assert_eq!(update(&mut sim.model, bottom()), std::slice::from_ref(&asked));
     let busy = Msg::Failed(Work::Store, "the database is busy; trying again".into());

@@ -73,7 +73,7 @@ fn look_at(root: &Path) {
     };
     let mut sim = Sim::new(Catalog::of_store(root, None), None, options, (120, 40), Time::from_millis(0));
     assert!(sim.model.run.is_some(), "{}", sim.screen());
-    sim.disk().keys("r j Enter ] ] g G").disk();
+    sim.disk().keys("r Down Enter ] ] g G").disk();
 }
 
 /// Runs every reading command on a store, of which `doctor` exits so; the list of its runs.

@@ -97,6 +97,13 @@ impl Catalog {
         self.list(RunPage { beside: Some(beside.clone()), ..page_of(filter) }, limit)
     }
 
+    /// The nearest run on one side of a run, of those that ended in this way if one is named; `None` when there is none.
+    #[expect(clippy::missing_errors_doc, reason = "see runs")]
+    pub fn nearest(&self, beside: &Beside, outcome: Option<Outcome>, filter: &RunFilter) -> Result<Option<RunHead>> {
+        let page = RunPage { beside: Some(beside.clone()), outcome, limit: 1, ..page_of(filter) };
+        Ok(self.page(&page)?.pop())
+    }
+
     /// A run with its jobs and commands; `None` when it is not there (any more).
     #[expect(clippy::missing_errors_doc, reason = "see runs")]
     pub fn run(&self, id: &RunId) -> Result<Option<RunNode>> {
@@ -247,6 +254,7 @@ impl Catalog {
                 notices.replace(told);
                 runs
             }
+            Source::Path { .. } if page.beside.is_some() => return Ok(Some(Vec::new())),
             Source::Path { path } => return Ok(Some(vec![load::path_run(path)?.head])),
         };
         // An id that is named whole means that run, however many others begin or end with it.

@@ -226,10 +226,26 @@ actions! {
     Edit = "edit",
     /// The log in the pager.
     Page = "page",
-    /// The list of runs.
+    /// The list of runs, ready to be filtered.
     Runs = "runs",
+    /// Filter the list of runs.
+    FindRuns = "find-runs",
+    /// The next older run.
+    OlderRun = "older-run",
+    /// The next newer run.
+    NewerRun = "newer-run",
+    /// The next older run that failed.
+    OlderFailedRun = "older-failed-run",
+    /// The next newer run that failed.
+    NewerFailedRun = "newer-failed-run",
+    /// The slowest command, then the next slowest.
+    NextSlowest = "next-slowest",
+    /// The one before, from the slowest down.
+    PreviousSlowest = "previous-slowest",
     /// The help.
     Help = "help",
+    /// All that is known of the command, or a line of it.
+    Header = "header",
     /// Draw everything anew.
     Redraw = "redraw",
     /// Switch the mouse on or off.
@@ -305,9 +321,14 @@ pub static BINDINGS: &[Binding] = {
         bind(Tree, &["h", "Left"], A::Fold, "fold the job; from a command, go to its job", "fold"),
         bind(Tree, &["l", "Right"], A::Unfold, "unfold the job; go to its first command", ""),
         bind(Tree, &["Space"], A::ToggleFold, "fold or unfold the job", ""),
+        bind(Tree, &["s"], A::NextSlowest, "the slowest command, then the next slowest", "slowest"),
+        bind(Tree, &["S"], A::PreviousSlowest, "the one before in that order", ""),
         bind(Tree, &["f"], A::Follow, "follow what runs", ""),
         bind(Runs, &["Enter", "l", "Right"], A::Open, "open the run", "open"),
-        bind(Runs, &["Esc"], A::Back, "back to the run", "back"),
+        bind(Runs, &["Esc"], A::Back, "all runs again; then back to the run", "back"),
+        bind(Runs, &["/"], A::FindRuns, "find runs: state, repository, ref, id or commit", "find"),
+        bind(Runs, &["}"], A::NextFailed, "the cursor to the failed run below", "failed"),
+        bind(Runs, &["{"], A::PreviousFailed, "the cursor to the failed run above", "failed"),
         bind(RunsFilter, &["Enter"], A::Open, "open the run", "open"),
         bind(RunsFilter, &["Down", "Ctrl-n"], A::Down, "the run below", "move"),
         bind(RunsFilter, &["Up", "Ctrl-p"], A::Up, "the run above", "move"),
@@ -315,6 +336,8 @@ pub static BINDINGS: &[Binding] = {
         bind(RunsFilter, &["PageUp"], A::PageUp, "a page up", ""),
         bind(RunsFilter, &["Home"], A::Top, "to the first run", ""),
         bind(RunsFilter, &["End"], A::Bottom, "to the last run", ""),
+        bind(RunsFilter, &["Tab"], A::NextPane, "the next pane", ""),
+        bind(RunsFilter, &["Shift-Tab"], A::PreviousPane, "the pane before", ""),
         bind(RunsFilter, &["Esc"], A::Back, "all runs again; then back to the run", "back"),
         bind(RunsFilter, &["Ctrl-c"], A::Quit, "leave", ""),
         bind(Everywhere, &["j", "Down"], A::Down, "down; in the log, scroll", ""),
@@ -332,13 +355,18 @@ pub static BINDINGS: &[Binding] = {
         bind(Everywhere, &["Tab"], A::NextPane, "the next pane", "pane"),
         bind(Everywhere, &["Shift-Tab"], A::PreviousPane, "the pane before", ""),
         bind(Everywhere, &["Esc"], A::Back, "a step back; never leaves", ""),
-        bind(Everywhere, &["z a"], A::ToggleHere, "fold or open the group, or the command in a scroll", ""),
-        bind(Everywhere, &["z o"], A::OpenHere, "open it", ""),
-        bind(Everywhere, &["z c"], A::CloseHere, "fold it", ""),
-        bind(Everywhere, &["z R"], A::OpenAll, "open all that is folded", ""),
-        bind(Everywhere, &["z M"], A::CloseAll, "fold all: commands of a scroll, groups in logs", ""),
+        bind(Everywhere, &["z a"], A::ToggleHere, "fold or open the group, or the command in a scroll", "fold or open"),
+        bind(Everywhere, &["z o"], A::OpenHere, "open it", "open"),
+        bind(Everywhere, &["z c"], A::CloseHere, "fold it", "fold"),
+        bind(Everywhere, &["z R"], A::OpenAll, "open all that is folded", "open all"),
+        bind(Everywhere, &["z M"], A::CloseAll, "fold all: commands of a scroll, groups in logs", "fold all"),
         bind(Everywhere, &["Z", "z z"], A::Zoom, "this pane on the whole screen, and back", "zoom"),
-        bind(Everywhere, &["r"], A::Runs, "the list of runs", "runs"),
+        bind(Everywhere, &["r"], A::Runs, "find a run: typing filters the list of runs", "runs"),
+        bind(Everywhere, &["("], A::OlderRun, "the older run", ""),
+        bind(Everywhere, &[")"], A::NewerRun, "the newer run", ""),
+        bind(Everywhere, &["<"], A::OlderFailedRun, "the older run that failed", ""),
+        bind(Everywhere, &[">"], A::NewerFailedRun, "the newer run that failed", ""),
+        bind(Everywhere, &["i"], A::Header, "all that is known of the command, or a line of it", ""),
         bind(Everywhere, &["M"], A::Mouse, "mouse off, for the terminal to select, and on", ""),
         bind(Everywhere, &["Ctrl-l"], A::Redraw, "draw everything anew", ""),
         bind(Everywhere, &["Ctrl-z"], A::Suspend, "stop, as a job of the shell", ""),
@@ -410,6 +438,18 @@ mod tests {
         let mut seen = HashSet::new();
         for binding in BINDINGS {
             assert!(seen.insert((binding.context, binding.action)), "{:?} in {:?}", binding.action, binding.context);
+        }
+    }
+
+    #[test]
+    fn what_holds_everywhere_is_hidden_by_no_pane_unless_it_does_the_same_there() {
+        let of = |context: Context| BINDINGS.iter().filter(move |binding| binding.context == context);
+        for own in [Context::Log, Context::Tree, Context::Runs].into_iter().flat_map(of) {
+            for general in of(Context::Everywhere).filter(|general| general.action != own.action) {
+                let mut pairs = own.keys.iter().flat_map(|own| general.keys.iter().map(move |general| (own, general)));
+                let meet = |(one, other): (&&str, &&str)| Keys::parse(one).unwrap().meets(&Keys::parse(other).unwrap());
+                assert!(!pairs.any(meet), "{:?} hides {:?}", own.action, general.action);
+            }
         }
     }
 

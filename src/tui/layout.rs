@@ -9,8 +9,8 @@
 //!  j down · k up · ] next · f follow · ? help                                                hints
 //! ```
 //!
-//! From 100 columns on there are three panes; what the log does not need of a very wide screen goes to the others. Below, the runs
-//! cover the rest while they have the focus, and the tree takes a third; below 60 columns only the pane with the focus is there. On a very low screen the hints and then the title give way to the log.
+//! From 100 columns on there are three panes, of which the log takes about half. Below, the runs cover the rest while they have the
+//! focus, and the tree takes a third; below 60 columns only the pane with the focus is there. On a very low screen the hints and then the title give way to the log.
 
 use ratatui::layout::Rect;
 
@@ -20,8 +20,6 @@ use crate::tui::keymap::Context;
 const THREE_PANES: u16 = 100;
 /// From here on the tree stands beside the log.
 const TWO_PANES: u16 = 60;
-/// From here on the log is wide enough for most rows: the list of runs takes more of what is left.
-const VERY_WIDE: u16 = 160;
 
 /// A pane, and what the keys mean in it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -112,6 +110,13 @@ pub const fn cycle(width: u16) -> &'static [Pane] {
     if width < THREE_PANES { &[Pane::Tree, Pane::Log] } else { &[Pane::Runs, Pane::Tree, Pane::Log] }
 }
 
+/// Divides the body of the list of runs: the line in which one types, if there is one, and the rows.
+#[must_use]
+pub const fn runs_parts(body: Rect, has_line: bool) -> (Rect, Rect) {
+    let line = Rect { height: if has_line && body.height > 1 { 1 } else { 0 }, ..body };
+    (line, Rect { y: body.y + line.height, height: body.height - line.height, ..body })
+}
+
 /// The parts of the log's pane.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct LogParts {
@@ -184,7 +189,7 @@ fn widths(width: u16, front: Pane, zoom: bool) -> Vec<(Pane, u16)> {
         let tree = (width / 3).clamp(24, 32);
         return vec![(Pane::Tree, tree), (Pane::Log, width - tree - 1)];
     }
-    let runs = (width / 6 + width.saturating_sub(VERY_WIDE) / 8).clamp(22, 60);
+    let runs = (width / 5).clamp(22, 60);
     let tree = (width / 4).clamp(28, 60);
     vec![(Pane::Runs, runs), (Pane::Tree, tree), (Pane::Log, width - runs - tree - 2)]
 }

@@ -28,6 +28,8 @@ pub mod msg;
 mod outside;
 pub mod prompt;
 mod reading;
+pub mod runs_query;
+mod runs_search;
 pub mod scroll;
 mod scrolling;
 mod session;

@@ -22,7 +22,7 @@ use crate::search::Cause;
 use crate::time::Time;
 use crate::tui::at::At;
 use crate::tui::keymap::{Action, Context, Key, Keymap};
-use crate::tui::layout::{Above, Layout, LogParts, Pane, help_box, log_parts};
+use crate::tui::layout::{Above, Layout, LogParts, Pane, help_box, log_parts, runs_parts};
 use crate::tui::lens::{Lens, slow_ms};
 use crate::tui::msg::Watching;
 use crate::tui::prompt::{Past, Prompt, Span};
@@ -32,7 +32,7 @@ use crate::tui::widget::{Columns, HelpRow, help_rows, lines_of};
 use crate::words;
 
 pub use log::{Aim, Card, Log, LogKey, Mark, Request};
-pub use runs::Runs;
+pub use runs::{Runs, Sift};
 pub use tree::{Item, Tree, telling_place, telling_sh};
 
 /// From when on reading is said to hang: what is read was begun up to a second before it is known how late it is.
@@ -60,6 +60,8 @@ pub struct Model {
     pub zoom: bool,
     /// The help is open, scrolled down by this many rows.
     pub help: Option<usize>,
+    /// All that is known of the command is shown.
+    pub header: bool,
     /// The mouse is ours.
     pub mouse: bool,
     /// The list of runs.
@@ -119,6 +121,7 @@ impl Model {
             behind: Pane::Log,
             zoom: false,
             help: None,
+            header: false,
             mouse: true,
             runs: Runs::default(),
             run: None,
@@ -207,7 +210,7 @@ impl Model {
         let is_flat = self.lens.is_flat();
         let width = self.lens.wrap.then(|| self.log_columns().text);
         let (progress, is_broken_off) = (self.lens.sieve.progress, self.log.is_broken_off);
-        let heads: HashSet<u64> = self.log.known.heads.iter().map(|(at, _)| *at).collect();
+        let heads: HashSet<u64> = self.log.known.heads.iter().map(|head| head.at).collect();
         move |row| {
             let is_head = is_flat || heads.contains(&row.offset);
             if is_head { 1 } else { lines_of(row, width, progress, is_broken_off) }
@@ -245,10 +248,21 @@ impl Model {
         match (self.help, self.focus) {
             _ if self.prompt.is_some() => Context::Prompt,
             (Some(_), _) => Context::Help,
+            (None, Pane::Runs) if self.is_typing_runs() => Context::RunsFilter,
             (None, Pane::Runs) => Context::Runs,
             (None, _) if self.nothing_yet().is_some() => Context::Waiting,
             (None, pane) => pane.context(),
         }
+    }
+
+    const fn is_typing_runs(&self) -> bool {
+        matches!(&self.runs.sift, Some(sift) if sift.is_typing)
+    }
+
+    /// The rows of the list of runs, and the line in which one types above them.
+    #[must_use]
+    pub fn runs_parts(&self, body: Rect) -> (Rect, Rect) {
+        runs_parts(body, self.runs.sift.is_some())
     }
 
     /// The first key that does something here, as the screen names it.
@@ -266,7 +280,8 @@ impl Model {
     /// The rows of the help, if it is open.
     #[must_use]
     pub fn help_rows(&self) -> Vec<HelpRow> {
-        let lines = self.help.map(|_| self.keymap.help_lines(self.focus.context())).unwrap_or_default();
+        let first = if self.nothing_yet().is_some() { Context::Everywhere } else { self.focus.context() };
+        let lines = self.help.map(|_| self.keymap.help_lines(first)).unwrap_or_default();
         help_rows(&lines, help_box(self.screen).width, self.theme.signs)
     }
 

@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use crate::catalog::{Beside, RunList};
 use crate::file::FilePath;
-use crate::join::{Place, RunNode};
+use crate::join::{Place, RunHead, RunNode};
 use crate::log::{Anchor, Standing, Tail, Window};
-use crate::model::RunId;
+use crate::model::{Outcome, RunId};
 use crate::sanitise::Style;
 use crate::search::{Cause, Query, Sieve, Towards};
 use crate::time::Time;
@@ -49,6 +49,10 @@ pub enum Msg {
     Runs(RunList),
     /// The nearest runs on one side of a run; `None` when that run is not there (any more).
     RunsBeside(Beside, Option<RunList>),
+    /// Runs that match what this search looks for.
+    RunsFound(Ticket, FoundRuns),
+    /// The run to which a step leads; `None` when there is none.
+    Stepped(Step, Option<Box<RunHead>>),
     /// A run with its jobs and commands; `None` when it is not there (any more).
     Run(RunId, Option<Box<RunNode>>),
     /// Rows of the log that the ticket asked for.
@@ -106,7 +110,54 @@ pub enum Watching {
     Polling,
 }
 
-/// Numbers the requests for log rows; only the answer to the newest counts.
+/// Which runs are searched for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RunsRequest {
+    /// Its number; answers to older ones do not count.
+    pub ticket: Ticket,
+    /// What was typed.
+    pub text: String,
+    /// Only runs older than this one; `None`: all.
+    pub after: Option<RunId>,
+}
+
+/// Runs that match, out of a slice of the list.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FoundRuns {
+    /// Those that match, newest first.
+    pub heads: Vec<RunHead>,
+    /// How many were looked at.
+    pub looked: usize,
+    /// The slice is the first: what was found before is not.
+    pub is_anew: bool,
+    /// Where more may be.
+    pub next: Next,
+}
+
+/// Where more runs that match may be.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub enum Next {
+    /// They are being looked for.
+    #[default]
+    Looking,
+    /// Older than this one; they are looked for when somebody asks.
+    After(RunId),
+    /// Nowhere.
+    End,
+}
+
+/// A step to another run.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Step {
+    /// To the nearest on this side of a run.
+    pub beside: Beside,
+    /// That ended like this.
+    pub outcome: Option<Outcome>,
+    /// It is opened; otherwise the cursor goes there.
+    pub opens: bool,
+}
+
+/// Numbers the requests for log rows, and the searches for runs; only the answer to the newest counts.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
 pub struct Ticket(pub u64);
 
@@ -277,12 +328,23 @@ pub struct Known {
     pub span: Option<(Time, Time)>,
     /// The numbers of the rows on the last page, from 0, where they are known.
     pub numbers: Vec<Option<u64>>,
-    /// The rows on the last page that are headings of groups, by their addresses: whether they are folded.
-    pub heads: Vec<(u64, bool)>,
+    /// The rows on the last page that are headings of groups.
+    pub heads: Vec<Head>,
     /// The rows that match the search.
     pub hits: Option<HitCount>,
     /// The rows that the filter lets through.
     pub passed: Option<HitCount>,
+}
+
+/// The heading of a group.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Head {
+    /// The address of its row.
+    pub at: u64,
+    /// The group is folded.
+    pub is_folded: bool,
+    /// How many rows lie in it, with that of its end, where they have been counted.
+    pub rows: Option<u64>,
 }
 
 /// How many rows of a log match.
@@ -327,6 +389,10 @@ pub enum Effect {
     Refresh(Option<RunId>),
     /// Read the nearest runs on one side of a run.
     ReadRuns(Beside),
+    /// Search for runs, in place of what was searched for; `None`: for nothing.
+    FindRuns(Option<RunsRequest>),
+    /// Find the run to which a step leads.
+    Step(Step),
     /// Read rows of a log.
     ReadLog(Ticket, Box<PageRequest>),
     /// Watch these directories, and none of those named before.
@@ -355,6 +421,7 @@ impl Effect {
     /// Whether the worker does it.
     #[must_use]
     pub const fn is_for_worker(&self) -> bool {
-        matches!(self, Self::Load(_) | Self::Refresh(_) | Self::ReadRuns(_) | Self::ReadLog(..) | Self::CopyRows(..))
+        let is_of_store = matches!(self, Self::Load(_) | Self::Refresh(_) | Self::ReadRuns(_));
+        is_of_store || matches!(self, Self::FindRuns(_) | Self::Step(_) | Self::ReadLog(..) | Self::CopyRows(..))
     }
 }

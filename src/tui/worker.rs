@@ -14,6 +14,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::excerpt;
 use super::msg::{Effect, Msg, PAGE_RUNS, PageRequest, Ticket, Work};
 use super::reading::Reading;
+use super::runs_search::RunsSearch;
 use super::scroll::Source;
 use super::scrolling::Scrolling;
 use super::wait::Wait;
@@ -44,6 +45,7 @@ pub(super) struct Desk {
     sought: Option<RunSpec>,
     filter: RunFilter,
     open: Option<Open>,
+    search: Option<RunsSearch>,
     seen: Seen,
     /// What was last said to be waited for.
     waiting: Option<Wait>,
@@ -70,7 +72,16 @@ struct Seen {
 
 impl Desk {
     pub(super) fn new(catalog: Catalog, sought: Option<RunSpec>, filter: RunFilter) -> Self {
-        Self { catalog, sought, filter, open: None, seen: Seen::default(), waiting: None, notices: Vec::new() }
+        Self {
+            catalog,
+            sought,
+            filter,
+            open: None,
+            search: None,
+            seen: Seen::default(),
+            waiting: None,
+            notices: Vec::new(),
+        }
     }
 
     /// Does what is asked, if it is for the worker, and says what came of it.
@@ -80,6 +91,14 @@ impl Desk {
             Effect::Refresh(run) => self.refresh(run),
             Effect::ReadRuns(beside) => match self.catalog.runs_beside(&beside, &self.filter, PAGE_RUNS) {
                 Ok(runs) => vec![Msg::RunsBeside(beside, runs)],
+                Err(error) => self.fail(self.seen.run.clone(), &error),
+            },
+            Effect::FindRuns(request) => {
+                self.search = request.map(RunsSearch::new);
+                self.search_runs()
+            }
+            Effect::Step(step) => match self.catalog.nearest(&step.beside, step.outcome, &self.filter) {
+                Ok(head) => vec![Msg::Stepped(step, head.map(Box::new))],
                 Err(error) => self.fail(self.seen.run.clone(), &error),
             },
             Effect::ReadLog(ticket, request) => match self.read_log(ticket, *request) {
@@ -92,6 +111,19 @@ impl Desk {
             }],
             _ => Vec::new(),
         }
+    }
+
+    /// A slice of the search for runs.
+    fn search_runs(&mut self) -> Vec<Msg> {
+        let Some(search) = &mut self.search else { return Vec::new() };
+        let found = search.go_on(&self.catalog, &self.filter);
+        self.search.take_if(|search| search.is_over());
+        found.map_or_else(|error| self.fail(self.seen.run.clone(), &error), |found| vec![found])
+    }
+
+    /// While the store cannot be read the search waits.
+    const fn is_searching(&self) -> bool {
+        self.search.is_some() && !self.seen.is_stale
     }
 
     fn refresh(&mut self, run: Option<RunId>) -> Vec<Msg> {
@@ -263,14 +295,19 @@ impl Desk {
 
     /// Whether something goes on by itself: rows are looked for or counted.
     pub(super) fn has_work(&self) -> bool {
-        self.open.as_ref().is_some_and(|open| match open {
+        let has_work = |open: &Open| match open {
             Open::Log(reading) => reading.has_work(),
             Open::Scroll(scroll) => scroll.has_work(),
-        })
+        };
+        self.is_searching() || self.open.as_ref().is_some_and(has_work)
     }
 
     /// Does a slice of it.
     pub(super) fn go_on(&mut self) -> Vec<Msg> {
+        // Somebody types and looks on.
+        if self.is_searching() {
+            return self.search_runs();
+        }
         match &mut self.open {
             None => Vec::new(),
             Some(Open::Scroll(scroll)) => scroll.go_on(),
@@ -335,6 +372,8 @@ struct Inbox {
     log: Option<Effect>,
     load: Option<Effect>,
     runs: Option<Effect>,
+    find: Option<Effect>,
+    step: Option<Effect>,
     refresh: Option<Effect>,
     copy: Option<Effect>,
     /// No reading of the store before this.
@@ -352,6 +391,8 @@ impl Inbox {
                 &mut self.load
             }
             Effect::ReadRuns(_) => &mut self.runs,
+            Effect::FindRuns(_) => &mut self.find,
+            Effect::Step(_) => &mut self.step,
             Effect::Refresh(_) => &mut self.refresh,
             _ => return,
         };
@@ -361,8 +402,8 @@ impl Inbox {
     /// What is to be done now: the newest of each kind, the log first.
     fn next(&mut self, now: Instant) -> Option<Effect> {
         let is_pausing = self.pause.is_some_and(|until| now < until);
-        let next =
-            self.log.take().or_else(|| self.copy.take()).or_else(|| self.load.take()).or_else(|| self.runs.take());
+        let next = self.log.take().or_else(|| self.copy.take()).or_else(|| self.load.take());
+        let next = next.or_else(|| self.step.take()).or_else(|| self.find.take()).or_else(|| self.runs.take());
         next.or_else(|| if is_pausing { None } else { self.refresh.take() })
     }
 
@@ -455,7 +496,7 @@ fn turn(desk: &mut Desk, inbox: &mut Inbox, effect: Option<Effect>, start: Insta
 fn guarded(desk: &mut Desk, work: Work, job: impl FnOnce(&mut Desk) -> Vec<Msg>) -> Vec<Msg> {
     let done = catch_unwind(AssertUnwindSafe(|| job(desk)));
     done.unwrap_or_else(|panic| {
-        desk.open = None;
+        (desk.open, desk.search) = (None, None);
         let text =
             panic.downcast_ref::<&str>().map(ToString::to_string).or_else(|| panic.downcast_ref::<String>().cloned());
         vec![Msg::Failed(work, format!("a fault of rundown itself: {}", text.unwrap_or_default()))]

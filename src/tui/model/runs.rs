@@ -1,8 +1,12 @@
-//! The list of runs at hand.
+//! The list of runs at hand, and what is typed to find some of them.
+
+use tui_input::Input;
 
 use crate::catalog::Beside;
 use crate::join::RunHead;
 use crate::model::RunId;
+use crate::tui::msg::{Next, Ticket};
+use crate::words;
 
 /// The list of runs.
 #[derive(Default)]
@@ -21,4 +25,73 @@ pub struct Runs {
     pub at: Option<RunId>,
     /// The first one on screen.
     pub top: usize,
+    /// The line in which one types what to find.
+    pub sift: Option<Sift>,
+    /// The number of the newest search.
+    pub ticket: Ticket,
+}
+
+/// Runs that are searched for.
+#[derive(Default)]
+pub struct Sift {
+    /// What is typed; as long as that is nothing, all runs are shown.
+    pub input: Input,
+    /// Keys are typed.
+    pub is_typing: bool,
+    /// Those that match, newest first.
+    pub heads: Vec<RunHead>,
+    /// How many were looked at.
+    pub looked: usize,
+    /// Where more may be.
+    pub next: Next,
+    /// The one under the cursor.
+    pub at: Option<RunId>,
+    /// The first one on screen.
+    pub top: usize,
+    /// One has been opened before there was one: the first is meant.
+    pub opens_first: bool,
+}
+
+impl Sift {
+    /// What is typed.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        self.input.value()
+    }
+
+    /// How many match of how many: `12 of 3,400`; `12+` while there may be more.
+    #[must_use]
+    pub fn count(&self) -> String {
+        let more = if self.next == Next::End { "" } else { "+" };
+        let (found, looked) = (words::grouped(self.heads.len() as u64), words::grouped(self.looked as u64));
+        format!("{found}{more} of {looked}")
+    }
+}
+
+impl Runs {
+    /// What is searched for, once something is typed.
+    #[must_use]
+    pub fn sifted(&self) -> Option<&Sift> {
+        self.sift.as_ref().filter(|sift| !sift.text().trim().is_empty())
+    }
+
+    /// The runs that are shown, the one under the cursor, the first on screen.
+    #[must_use]
+    pub fn shown(&self) -> (&[RunHead], Option<&RunId>, usize) {
+        match self.sifted() {
+            Some(sift) => (&sift.heads, sift.at.as_ref(), sift.top),
+            None => (self.heads.as_deref().unwrap_or_default(), self.at.as_ref(), self.top),
+        }
+    }
+
+    /// The cursor in what is shown, and the first on screen.
+    pub fn cursor_mut(&mut self) -> (&mut Option<RunId>, &mut usize) {
+        if self.sifted().is_none() {
+            return (&mut self.at, &mut self.top);
+        }
+        match &mut self.sift {
+            Some(sift) => (&mut sift.at, &mut sift.top),
+            None => (&mut self.at, &mut self.top),
+        }
+    }
 }

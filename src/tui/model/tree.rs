@@ -14,6 +14,8 @@ pub struct Tree {
     pub folded: HashSet<JobId>,
     /// The first row on screen.
     pub top: usize,
+    /// The command to which one came by its rank among the slowest.
+    pub ranked: Option<Place>,
     /// The user has chosen what is selected: it does not move on by itself.
     pub chosen: bool,
     /// The job, or the run, all of whose commands are shown in one scroll, as long as it is selected.

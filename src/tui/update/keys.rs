@@ -1,10 +1,12 @@
 //! What a key does: the keymap names the action, the pane with the focus gives it its meaning.
 
 use super::log::{land, stop_looking};
-use super::{moving, outside, runs, scroll, seek, tree};
+use super::{moving, outside, runs, scroll, seek, sift, tree};
+use crate::catalog::Beside;
 use crate::cri::Stream;
+use crate::model::Outcome;
 use crate::search::Towards;
-use crate::tui::keymap::{Action, Key, Keys, Meaning};
+use crate::tui::keymap::{Action, Context, Key, Keys, Meaning};
 use crate::tui::layout::{self, Pane};
 use crate::tui::model::Model;
 use crate::tui::msg::{Effect, Fold};
@@ -56,6 +58,9 @@ pub(super) fn press(model: &mut Model, key: Key) -> Vec<Effect> {
         return seek::press(model, key, action);
     }
     model.said = None;
+    if action.is_none() && model.context() == Context::RunsFilter {
+        return sift::type_key(model, key);
+    }
     // A key that comes while something is found at once waits for it; once it takes long, and that is told, any key stops it.
     let is_stop = model.log.looking.is_some() || action == Some(Action::Back);
     let stopped = if is_stop { stop_looking(model) } else { None };
@@ -152,7 +157,14 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         // They have a meaning only while a line is being typed.
         Action::Accept | Action::Literal | Action::Older | Action::Newer => Vec::new(),
         Action::Zoom => flip(&mut model.zoom),
-        Action::Runs => focus(model, Pane::Runs),
+        Action::Runs | Action::FindRuns => sift::begin(model),
+        Action::OlderRun => sift::step(model, Beside::Older, None, true),
+        Action::NewerRun => sift::step(model, Beside::Newer, None, true),
+        Action::OlderFailedRun => sift::step(model, Beside::Older, Some(Outcome::Failed), true),
+        Action::NewerFailedRun => sift::step(model, Beside::Newer, Some(Outcome::Failed), true),
+        Action::NextSlowest => tree::slowest(model, 1),
+        Action::PreviousSlowest => tree::slowest(model, -1),
+        Action::Header => flip(&mut model.header),
         Action::Help => help(model),
         Action::Redraw => vec![Effect::Redraw],
         Action::Mouse => {
@@ -186,6 +198,9 @@ fn jump(model: &mut Model, by: isize, is_for_failed: bool) -> Vec<Effect> {
     if model.is_scroll() && model.focus == Pane::Log {
         return scroll::jump(model, by, is_for_failed);
     }
+    if is_for_failed && model.focus == Pane::Runs {
+        return sift::to_failed(model, by);
+    }
     tree::jump(model, by, if is_for_failed { tree::is_failed } else { |_| true })
 }
 
@@ -214,11 +229,16 @@ fn go(model: &mut Model, how: Move) -> Vec<Effect> {
 
 /// Gives a pane the focus.
 pub(super) fn focus(model: &mut Model, pane: Pane) -> Vec<Effect> {
-    if pane == Pane::Runs && model.focus != Pane::Runs {
-        model.behind = model.focus;
+    let before = std::mem::replace(&mut model.focus, pane);
+    match (before, pane) {
+        (Pane::Runs, Pane::Runs) => Vec::new(),
+        (_, Pane::Runs) => {
+            model.behind = before;
+            Vec::new()
+        }
+        (Pane::Runs, _) => sift::leave(model),
+        _ => Vec::new(),
     }
-    model.focus = pane;
-    Vec::new()
 }
 
 fn turn(model: &mut Model, by: isize) -> Vec<Effect> {
@@ -241,7 +261,7 @@ fn open(model: &mut Model) -> Vec<Effect> {
     }
 }
 
-/// The help closes, the search, the filter, the zoom and the popup end; then from the log to the tree to the runs.
+/// The help closes, what is searched for and filtered is forgotten, the zoom and the popup end; then from the log to the tree to the runs.
 fn back(model: &mut Model) -> Vec<Effect> {
     if model.help.take().is_some() {
         return Vec::new();
@@ -255,6 +275,9 @@ fn back(model: &mut Model) -> Vec<Effect> {
     }
     if model.focus == Pane::Log && model.lens.sieve.filter.is_some() {
         return seek::set_filter(model, None);
+    }
+    if let Some(effects) = (model.focus == Pane::Runs).then(|| sift::back(model)).flatten() {
+        return effects;
     }
     if model.zoom {
         return flip(&mut model.zoom);

@@ -326,7 +326,9 @@ pub(super) fn arrived(model: &mut Model, ticket: Ticket, page: Page) -> Vec<Effe
         Aim::Here => stay(model, here),
         Aim::Target => {
             model.log.at = target.or(model.log.at);
-            model.said = page.target.filter(|target| target.has_wrapped).map(|_| "went on from the other end".into());
+            if page.target.is_some_and(|target| target.has_wrapped) {
+                model.said = Some("went on from the other end".into());
+            }
             show_at(model, aimed, line_before);
             show_match(model, aimed);
         }

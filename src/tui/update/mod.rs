@@ -11,6 +11,7 @@ mod outside;
 mod runs;
 mod scroll;
 mod seek;
+mod sift;
 mod store;
 mod tree;
 
@@ -42,6 +43,8 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Key(key) => keys::press(model, key),
         Msg::Mouse(mouse, x, y) => mouse::act(model, mouse, x, y),
         Msg::Runs(list) => runs::arrived(model, list),
+        Msg::RunsFound(ticket, found) => sift::found(model, ticket, found),
+        Msg::Stepped(step, head) => sift::stepped(model, &step, head.map(|head| *head)),
         Msg::RunsBeside(beside, list) => runs::read(model, &beside, list),
         Msg::Run(id, node) => store::arrived(model, &id, node),
         Msg::Known(ticket, known) => log::known(model, ticket, known),

@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 
 use super::keys::{Move, focus};
-use super::{reveal, step};
+use super::{reveal, sift, step};
 use crate::catalog::{Beside, RunList};
 use crate::join::RunHead;
 use crate::model::RunId;
@@ -19,6 +19,7 @@ use crate::tui::msg::{Effect, MAX_RUNS};
 pub(super) fn arrived(model: &mut Model, list: RunList) -> Vec<Effect> {
     model.store_fault = None;
     let height = height(model);
+    let mut effects = sift::take_in(model, &list);
     let runs = &mut model.runs;
     runs.newest = list.heads.first().map(|head| head.run.id.clone());
     runs.asked = None;
@@ -38,7 +39,8 @@ pub(super) fn arrived(model: &mut Model, list: RunList) -> Vec<Effect> {
     let heads = runs.heads.as_deref().unwrap_or_default();
     let above = screen.checked_sub(1).filter(|_| screen < heads.len().min(runs.top + height));
     let above = above.and_then(|above| heads.get(above)).map(|head| Beside::Older(head.run.id.clone()));
-    ask(model, above)
+    effects.extend(ask(model, above));
+    effects
 }
 
 /// Runs beside a run were read, or that run is gone.
@@ -71,6 +73,9 @@ pub(super) fn read(model: &mut Model, beside: &Beside, list: Option<RunList>) ->
 /// Reads on when an end of what is at hand comes near.
 pub(super) fn go_on(model: &mut Model) -> Vec<Effect> {
     let near = 2 * height(model);
+    if model.runs.sifted().is_some() {
+        return sift::go_on(model, near);
+    }
     let runs = &model.runs;
     let heads = runs.heads.as_deref().unwrap_or_default();
     let at = position(heads, runs.at.as_ref()).unwrap_or(runs.top);
@@ -121,39 +126,60 @@ fn let_newest_go(runs: &mut Runs) {
 
 /// Moves the cursor.
 pub(super) fn go(model: &mut Model, how: Move) -> Vec<Effect> {
-    if how == Move::Top && model.runs.has_newer {
+    if how == Move::Top && model.runs.has_newer && model.runs.sifted().is_none() {
         return begin_anew(model);
     }
     let height = height(model);
-    let heads = model.runs.heads.as_deref().unwrap_or_default();
-    let at = position(heads, model.runs.at.as_ref()).unwrap_or(model.runs.top);
-    let to = step(at, how.rows(height), heads.len());
-    if let Some(head) = heads.get(to) {
-        model.runs.at = Some(head.run.id.clone());
-        model.runs.top = reveal(model.runs.top, to, height);
+    let (heads, at, top) = model.runs.shown();
+    let to = step(position(heads, at).unwrap_or(top), how.rows(height), heads.len());
+    if let Some(id) = heads.get(to).map(|head| head.run.id.clone()) {
+        let (at, top) = model.runs.cursor_mut();
+        (*at, *top) = (Some(id), reveal(*top, to, height));
     }
     Vec::new()
+}
+
+/// Puts the cursor on a run, wherever in the list it stands: what is at hand begins anew around it if it is not there.
+pub(super) fn go_to(model: &mut Model, head: RunHead) {
+    let runs = &mut model.runs;
+    runs.at = Some(head.run.id.clone());
+    if position(runs.heads.as_deref().unwrap_or_default(), runs.at.as_ref()).is_none() {
+        (runs.heads, runs.top, runs.asked) = (Some(vec![head]), 0, None);
+        (runs.has_newer, runs.has_older) = (true, true);
+    }
+    if runs.sifted().is_none() {
+        reveal_selected(model);
+    }
 }
 
 /// Scrolls the list as far as the cursor needs.
 pub(super) fn reveal_selected(model: &mut Model) {
     let height = height(model);
-    let at = position(model.runs.heads.as_deref().unwrap_or_default(), model.runs.at.as_ref());
-    if let Some(at) = at {
-        model.runs.top = reveal(model.runs.top, at, height);
+    let (heads, at, _) = model.runs.shown();
+    if let Some(at) = position(heads, at) {
+        let (_, top) = model.runs.cursor_mut();
+        *top = reveal(*top, at, height);
     }
 }
 
 /// Goes to the newest runs, which are not at hand any more.
 fn begin_anew(model: &mut Model) -> Vec<Effect> {
     let newest = model.runs.newest.take();
-    model.runs = Runs { at: newest.clone(), newest, ..Runs::default() };
+    let (sift, ticket) = (model.runs.sift.take(), model.runs.ticket);
+    model.runs = Runs { at: newest.clone(), newest, sift, ticket, ..Runs::default() };
     vec![Effect::Load(model.wanted.clone())]
 }
 
 /// Opens the run under the cursor.
 pub(super) fn open(model: &mut Model) -> Vec<Effect> {
-    let Some(id) = model.runs.at.clone() else { return Vec::new() };
+    let (heads, at, _) = model.runs.shown();
+    let Some(head) = position(heads, at).and_then(|at| heads.get(at)).cloned() else {
+        // Whoever types fast means the first that will be found.
+        model.runs.sift.iter_mut().for_each(|sift| sift.opens_first = true);
+        return Vec::new();
+    };
+    let id = head.run.id.clone();
+    go_to(model, head);
     let is_popup = !layout::cycle(model.screen.width).contains(&Pane::Runs);
     let next = if is_popup { model.behind } else { Pane::Tree };
     let mut effects = focus(model, next);
@@ -166,28 +192,33 @@ pub(super) fn open(model: &mut Model) -> Vec<Effect> {
 
 /// Scrolls the list without moving the cursor.
 pub(super) fn scroll(model: &mut Model, by: isize) -> Vec<Effect> {
-    model.runs.top = model.runs.top.saturating_add_signed(by);
+    let (_, top) = model.runs.cursor_mut();
+    *top = top.saturating_add_signed(by);
     Vec::new()
 }
 
 /// A click on a row of the list opens the run.
 pub(super) fn click(model: &mut Model, row: usize) -> Vec<Effect> {
-    let heads = model.runs.heads.as_deref().unwrap_or_default();
-    let Some(head) = heads.get(model.runs.top + row) else { return Vec::new() };
-    model.runs.at = Some(head.run.id.clone());
+    let line = if model.runs.sift.is_some() { 1 } else { 0 };
+    let (heads, _, top) = model.runs.shown();
+    let head = row.checked_sub(line).and_then(|row| heads.get(top + row));
+    let Some(id) = head.map(|head| head.run.id.clone()) else { return Vec::new() };
+    *model.runs.cursor_mut().0 = Some(id);
     open(model)
 }
 
 /// Keeps the list filled when it has become shorter or the screen higher.
 pub(super) fn settle(model: &mut Model) {
-    let len = model.runs.heads.as_ref().map_or(0, Vec::len);
-    model.runs.top = model.runs.top.min(len.saturating_sub(height(model)));
+    let most = model.runs.shown().0.len().saturating_sub(height(model));
+    let (_, top) = model.runs.cursor_mut();
+    *top = (*top).min(most);
 }
 
 fn height(model: &Model) -> usize {
-    model.layout().body(Pane::Runs).map_or(1, |body| usize::from(body.height).max(1))
+    let body = model.layout().body(Pane::Runs).unwrap_or_default();
+    usize::from(model.runs_parts(body).1.height).max(1)
 }
 
-fn position(heads: &[RunHead], id: Option<&RunId>) -> Option<usize> {
+pub(super) fn position(heads: &[RunHead], id: Option<&RunId>) -> Option<usize> {
     heads.iter().position(|head| Some(&head.run.id) == id)
 }

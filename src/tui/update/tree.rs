@@ -1,11 +1,15 @@
 //! The tree of jobs and commands: selecting, folding, going to another command.
 
+use std::cmp::Reverse;
+
 use super::keys::{Move, focus};
 use super::{log, reveal, scroll, step};
 use crate::join::{Place, ShNode, ShState};
 use crate::tui::layout::Pane;
 use crate::tui::model::{Item, Model};
 use crate::tui::msg::Effect;
+use crate::tui::widget::spent_ms_by;
+use crate::words;
 
 /// The user selects something: from now on the selection does not move on by itself.
 fn choose(model: &mut Model, place: Place) -> Vec<Effect> {
@@ -99,6 +103,28 @@ pub(super) fn jump(model: &mut Model, by: isize, wanted: fn(&ShNode) -> bool) ->
     let found =
         if by > 0 { all.iter().skip(here + 1).find(is_wanted) } else { all.iter().take(here).rev().find(is_wanted) };
     found.map(Item::place).map_or_else(Vec::new, |place| choose(model, place))
+}
+
+/// Goes through the commands from the slowest down: to the slowest first, from there one on, or back.
+pub(super) fn slowest(model: &mut Model, by: isize) -> Vec<Effect> {
+    let all = model.all_items();
+    let timed = all.iter().filter_map(|item| Some((spent_ms_by(item.sh()?, model.now)?, item)));
+    let mut ranked: Vec<_> = timed.collect();
+    // Those that took as long stay in the order in which they ran.
+    ranked.sort_by_key(|(ms, _)| Reverse(*ms));
+    let is_here = |(_, item): &(i64, &Item<'_>)| model.tree.at.as_ref() == Some(&item.place());
+    let here = ranked.iter().position(is_here).filter(|_| model.tree.ranked == model.tree.at);
+    let to = here.map_or(0, |here| step(here, by, ranked.len()));
+    let Some((ms, item)) = ranked.get(to) else {
+        model.said = Some("how long its commands took is not known".into());
+        return Vec::new();
+    };
+    let which = if to == 0 { String::new() } else { format!("{} ", words::ordinal(to + 1)) };
+    let said = format!("{which}slowest of {}: {}", ranked.len(), words::duration(*ms));
+    let place = item.place();
+    model.said = Some(said);
+    model.tree.ranked = Some(place.clone());
+    choose(model, place)
 }
 
 /// Scrolls the tree without moving the selection.

@@ -17,10 +17,11 @@ use crate::model::Phase;
 use crate::tui::keymap::{Action, Keys};
 use crate::tui::layout::{Layout, Pane, Slot, help_box};
 use crate::tui::model::Model;
-use crate::tui::msg::Watching;
+use crate::tui::msg::{Next, Watching};
+use crate::tui::runs_query::RunsQuery;
 use crate::tui::widget::{
     Badge, RunsList, Status, Strip, TreeList, draw_bars, draw_begun, draw_head, draw_help, draw_hints, draw_prompt,
-    draw_title, spent_ms,
+    draw_sift, draw_title, spent_ms,
 };
 
 /// Draws everything.
@@ -108,7 +109,7 @@ fn titled(run: &RunNode) -> RunHead {
 
 fn draw_slot(model: &Model, slot: &Slot, has_focus: bool, buffer: &mut Buffer) {
     let title = match slot.pane {
-        Pane::Runs => "Runs".into(),
+        Pane::Runs => model.runs.sifted().map_or_else(|| "Runs".into(), |sift| format!("Runs {}", sift.count())),
         Pane::Tree => "Jobs".into(),
         Pane::Log => log::title(model),
     };
@@ -121,20 +122,32 @@ fn draw_slot(model: &Model, slot: &Slot, has_focus: bool, buffer: &mut Buffer) {
 }
 
 fn draw_runs(model: &Model, body: Rect, buffer: &mut Buffer) {
-    let Some(heads) = &model.runs.heads else { return };
-    if heads.is_empty() {
-        return say(model, buffer, body, &["no runs yet"]);
+    let runs = &model.runs;
+    let (line, rows) = model.runs_parts(body);
+    if let Some(sift) = &runs.sift {
+        draw_sift(buffer, line, sift, &model.theme);
     }
+    let (heads, at, top) = runs.shown();
+    let nothing = match runs.sifted().map(|sift| &sift.next) {
+        Some(Next::End) => "no run matches",
+        Some(Next::Looking | Next::After(_)) => "looking for runs that match",
+        None => "no runs yet",
+    };
+    if heads.is_empty() && runs.heads.is_some() {
+        return say(model, buffer, rows, &[nothing]);
+    }
+    let query = runs.sifted().map(|sift| RunsQuery::new(sift.text()));
     let list = RunsList {
         heads,
-        top: model.runs.top,
-        at: model.runs.at.as_ref(),
+        top,
+        at,
         open: model.wanted.as_ref(),
+        query: query.as_ref(),
         has_focus: model.focus == Pane::Runs,
         now: model.now,
         theme: &model.theme,
     };
-    list.draw(buffer, body);
+    list.draw(buffer, rows);
 }
 
 fn draw_tree(model: &Model, body: Rect, buffer: &mut Buffer) {

@@ -3,6 +3,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
+use tui_input::Input;
 use unicode_width::UnicodeWidthStr;
 
 use super::Strip;
@@ -104,12 +105,17 @@ pub fn draw_prompt(buffer: &mut Buffer, area: Rect, prompt: &Prompt, literal: Op
         None => strip.put_right(&mode, theme.muted, 12),
     };
     strip.skip_right(1).put(prompt.kind.sign(), theme.accent);
+    draw_input(&mut strip, &prompt.input, true, theme);
+}
+
+/// Draws what is typed, as much as there is room for around the cursor.
+pub(super) fn draw_input(strip: &mut Strip<'_>, input: &Input, has_cursor: bool, theme: &Theme) {
     // The cursor stands behind the last character when nothing follows.
     let room = strip.free().saturating_sub(1);
-    let scroll = prompt.input.visual_scroll(room);
+    let scroll = input.visual_scroll(room);
     let mut column = 0;
-    for (index, grapheme) in prompt.input.value().chars().map(String::from).chain([" ".to_owned()]).enumerate() {
-        let style = if index == prompt.input.cursor() { theme.selection } else { theme.strong };
+    for (index, grapheme) in input.value().chars().map(String::from).chain([" ".to_owned()]).enumerate() {
+        let style = if has_cursor && index == input.cursor() { theme.selection } else { theme.strong };
         let shown = name(&grapheme);
         if column >= scroll {
             strip.put(&shown, style);

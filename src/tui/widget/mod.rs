@@ -13,7 +13,7 @@ pub use frame::{draw_bars, draw_box, draw_frame, draw_head};
 pub use help::{HelpRow, draw_help, help_rows};
 pub use hints::{Status, draw_begun, draw_hints, draw_prompt};
 pub use log::{Columns, Heading, LogRows, Stamps, lines_of};
-pub use runs::{RunsList, so_far, span, spent, spent_ms};
+pub use runs::{RunsList, draw_sift, so_far, span, spent, spent_ms};
 pub use strip::{Strip, cut};
 pub use title::{Badge, draw_title};
 pub use tree::{TreeList, command, own_name, spent_by, spent_ms_by};

@@ -10,13 +10,17 @@ use std::borrow::Cow;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
+use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
+use super::hints::draw_input;
 use super::{Strip, cut, row_of, select};
 use crate::join::RunHead;
 use crate::model::{Phase, Run, RunId};
 use crate::sanitise::name;
 use crate::time::Time;
+use crate::tui::model::Sift;
+use crate::tui::runs_query::{Kind, RunsQuery};
 use crate::tui::theme::Theme;
 use crate::words::{self, Mark};
 
@@ -24,6 +28,8 @@ use crate::words::{self, Mark};
 const WORD: usize = 11;
 /// The columns of a short id.
 const ID: usize = 8;
+/// The digits of a commit.
+const SHA: usize = 7;
 /// The columns of a duration.
 const SPENT: usize = 7;
 /// The columns of an age.
@@ -72,6 +78,8 @@ pub struct RunsList<'a> {
     pub at: Option<&'a RunId>,
     /// The open one.
     pub open: Option<&'a RunId>,
+    /// What is searched for.
+    pub query: Option<&'a RunsQuery>,
     /// The list has the focus.
     pub has_focus: bool,
     /// How late it is.
@@ -108,21 +116,38 @@ impl RunsList<'_> {
         let mut strip = Strip::new(buffer, row, theme.signs.ellipsis);
         strip.skip(1).skip_right(1);
         strip.put(theme.signs.mark(mark), theme.mark(mark)).skip(1);
-        let mut column = |text: &str, width: usize, style: Style| {
+        let mut column = |text: &str, width: usize, style: Style, marks: &[usize]| {
             if width > 0 {
                 let text = cut(text, width, theme.signs.ellipsis);
                 let blank = width.saturating_sub(text.width());
-                strip.put(&text, style).skip(u16::try_from(blank + 1).unwrap_or(u16::MAX));
+                for (index, grapheme) in text.graphemes(true).enumerate() {
+                    strip.put(grapheme, if marks.contains(&index) { style.patch(theme.found) } else { style });
+                }
+                strip.skip(u16::try_from(blank + 1).unwrap_or(u16::MAX));
             }
         };
-        column(mark.word(), columns.word, theme.mark(mark));
-        column(&texts.id, ID, plain);
-        column(&texts.repo, columns.repo, plain);
-        column(place, columns.place, theme.muted);
+        let marks = |text: &str, kind: Kind| self.query.map(|query| query.marks(text, kind)).unwrap_or_default();
+        column(mark.word(), columns.word, theme.mark(mark), &marks(mark.word(), Kind::Name));
+        column(&texts.id, ID, plain, &marks(&texts.id, Kind::Hex));
+        column(&texts.repo, columns.repo, plain, &marks(&texts.repo, Kind::Name));
+        let mut of_place = marks(&texts.ref_name, Kind::Name);
+        let before_sha = texts.ref_name.graphemes(true).count() + 1;
+        of_place.extend(marks(&texts.sha, Kind::Hex).into_iter().map(|mark| mark + before_sha));
+        column(place, columns.place, theme.muted, &of_place);
         let spent = spent(head, self.now).unwrap_or_default();
-        column(&format!("{spent:>SPENT$}"), columns.spent, plain);
+        column(&format!("{spent:>SPENT$}"), columns.spent, plain, &[]);
         let age = since(&head.run).zip(self.now).map(|(then, now)| words::age(now.millis_since(then)));
-        column(&format!("{:>AGE$}", age.unwrap_or_default()), AGE, theme.muted);
+        column(&format!("{:>AGE$}", age.unwrap_or_default()), AGE, theme.muted, &[]);
+    }
+}
+
+/// Draws the line in which one types what to find.
+pub fn draw_sift(buffer: &mut Buffer, area: Rect, sift: &Sift, theme: &Theme) {
+    let mut strip = Strip::new(buffer, area, theme.signs.ellipsis);
+    strip.skip(1).skip_right(1).put("/", theme.accent);
+    draw_input(&mut strip, &sift.input, sift.is_typing, theme);
+    if sift.text().is_empty() {
+        strip.put("state repo ref id", theme.muted);
     }
 }
 
@@ -132,17 +157,24 @@ struct Texts<'a> {
     id: Cow<'a, str>,
     repo: Cow<'a, str>,
     ref_name: String,
+    sha: String,
+    /// Both.
     revision: String,
 }
 
 impl<'a> Texts<'a> {
     fn new(head: &'a RunHead) -> Self {
+        let run = &head.run;
+        let ref_name = words::short_ref(run).unwrap_or_default();
+        let sha = run.sha.as_deref().map(|sha| name(&sha.chars().take(SHA).collect::<String>()).into_owned());
+        let revision = sha.as_ref().map_or_else(|| ref_name.clone(), |sha| format!("{ref_name}@{sha}"));
         Self {
             head,
-            id: name(head.run.id.short()),
-            repo: head.run.repo.as_deref().map(name).unwrap_or_default(),
-            ref_name: short_ref(&head.run).unwrap_or_default(),
-            revision: words::revision(&head.run).unwrap_or_default(),
+            id: name(run.id.short()),
+            repo: run.repo.as_deref().map(name).unwrap_or_default(),
+            ref_name,
+            sha: sha.unwrap_or_default(),
+            revision,
         }
     }
 }
@@ -184,13 +216,6 @@ const fn since(run: &Run) -> Option<Time> {
         (Some(at), _) | (None, Some(at)) => Some(at),
         (None, None) => run.queued_at,
     }
-}
-
-/// The branch or tag, where the store says one.
-pub(super) fn short_ref(run: &Run) -> Option<String> {
-    let full = run.ref_name.as_deref().filter(|full| !full.is_empty())?;
-    let short = full.strip_prefix("refs/heads/").or_else(|| full.strip_prefix("refs/tags/"));
-    Some(name(short.unwrap_or(full)).into_owned())
 }
 
 #[cfg(test)]

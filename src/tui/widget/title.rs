@@ -99,7 +99,7 @@ impl Names {
         let run = &head.run;
         let repo = name(run.repo.as_deref().unwrap_or(run.id.short())).into_owned();
         let with = |place: Option<String>| place.map_or_else(|| repo.clone(), |place| format!("{repo}  {place}"));
-        Self { all: with(words::revision(run)), without_sha: with(runs::short_ref(run)), repo }
+        Self { all: with(words::revision(run)), without_sha: with(words::short_ref(run)), repo }
     }
 }
 

@@ -138,7 +138,7 @@ impl TreeList<'_> {
                     let spent = lead.spent.as_deref().unwrap_or_default();
                     strip.put_right(&format!("{spent:>width$}"), theme.muted, half)
                 }
-                Fact::Bar => strip.put_right(&self.bar(lead.ms), theme.muted, half),
+                Fact::Bar => strip.put_right(&self.bar(lead.ms), theme.bar, half),
                 Fact::Word(width) => strip.put_right(&format!("{:<width$}", lead.word()), look, half),
             };
             strip.skip_right(u16::from(strip.free() < before));

@@ -1,0 +1,57 @@
+//! The search for runs on the worker's desk: it goes through the store from the newest run on, a slice at a time, and stops when
+//! there are enough.
+
+use super::msg::{FoundRuns, Msg, Next, PAGE_RUNS, RunsRequest};
+use super::runs_query::RunsQuery;
+use crate::catalog::{Beside, Catalog, RunFilter};
+use crate::error::Result;
+use crate::model::RunId;
+
+/// How many runs are looked at before newer requests are taken in: some milliseconds.
+const SLICE_RUNS: usize = 500;
+/// How many are found before somebody must ask for more.
+const ENOUGH: usize = PAGE_RUNS;
+
+/// A search that goes on.
+pub(super) struct RunsSearch {
+    request: RunsRequest,
+    query: RunsQuery,
+    /// The last run that was looked at.
+    after: Option<RunId>,
+    found: usize,
+    is_over: bool,
+}
+
+impl RunsSearch {
+    pub(super) fn new(request: RunsRequest) -> Self {
+        let (query, after) = (RunsQuery::new(&request.text), request.after.clone());
+        Self { request, query, after, found: 0, is_over: false }
+    }
+
+    pub(super) const fn is_over(&self) -> bool {
+        self.is_over
+    }
+
+    /// Looks at a slice. One that cannot be read is tried again next time.
+    pub(super) fn go_on(&mut self, catalog: &Catalog, filter: &RunFilter) -> Result<Msg> {
+        let beside = self.after.clone().map(Beside::Older);
+        let list = match &beside {
+            Some(beside) => catalog.runs_beside(beside, filter, SLICE_RUNS)?,
+            None => None,
+        };
+        // From the newest on at first, and when nobody knows any more where the last one stood.
+        let is_anew = list.is_none();
+        let list = list.map_or_else(|| catalog.runs(filter, SLICE_RUNS), Ok)?;
+        self.after = list.heads.last().map(|head| head.run.id.clone());
+        let looked = list.heads.len();
+        let heads: Vec<_> = list.heads.into_iter().filter(|head| self.query.matches(head)).collect();
+        self.found = heads.len() + if is_anew { 0 } else { self.found };
+        let next = match &self.after {
+            Some(after) if list.has_more && self.found >= ENOUGH => Next::After(after.clone()),
+            Some(_) if list.has_more => Next::Looking,
+            _ => Next::End,
+        };
+        self.is_over = next != Next::Looking;
+        Ok(Msg::RunsFound(self.request.ticket, FoundRuns { heads, looked, is_anew, next }))
+    }
+}

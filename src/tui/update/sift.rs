@@ -1,0 +1,170 @@
+//! Finding runs by typing: the line, what has been found, and stepping from run to run.
+
+use std::collections::HashSet;
+
+use super::runs::{go_to, open, position};
+use super::{keys, runs};
+use crate::catalog::{Beside, RunList};
+use crate::join::RunHead;
+use crate::model::{Outcome, RunId};
+use crate::tui::keymap::Key;
+use crate::tui::layout::{self, Pane};
+use crate::tui::model::{Model, Sift};
+use crate::tui::msg::{Effect, FoundRuns, MAX_RUNS, Next, RunsRequest, Step, Ticket};
+use crate::tui::runs_query::RunsQuery;
+
+/// The list of runs gets the focus, and keys are typed.
+pub(super) fn begin(model: &mut Model) -> Vec<Effect> {
+    let effects = keys::focus(model, Pane::Runs);
+    model.runs.sift.get_or_insert_default().is_typing = true;
+    effects
+}
+
+/// A key is typed, or edits what was typed.
+pub(super) fn type_key(model: &mut Model, key: Key) -> Vec<Effect> {
+    let (Some(request), Some(sift)) = (key.input_request(), &mut model.runs.sift) else { return Vec::new() };
+    let before = sift.text().to_owned();
+    sift.input.handle(request);
+    if sift.text() == before {
+        return Vec::new();
+    }
+    // What was found before stays on screen until there is something in its place; nothing of it is meant any more.
+    (sift.at, sift.opens_first) = (None, false);
+    search(model)
+}
+
+/// Searches for what is typed, in place of what was searched for.
+fn search(model: &mut Model) -> Vec<Effect> {
+    let runs = &mut model.runs;
+    runs.ticket = Ticket(runs.ticket.0 + 1);
+    let is_search = runs.sifted().is_some();
+    let Some(sift) = &mut runs.sift else { return vec![Effect::FindRuns(None)] };
+    sift.next = Next::Looking;
+    if !is_search {
+        // Nothing is left of what was found when something is typed again.
+        *sift = Sift { input: std::mem::take(&mut sift.input), is_typing: sift.is_typing, ..Sift::default() };
+        runs::reveal_selected(model);
+        return vec![Effect::FindRuns(None)];
+    }
+    vec![Effect::FindRuns(Some(RunsRequest { ticket: runs.ticket, text: sift.text().to_owned(), after: None }))]
+}
+
+/// What is typed goes; with nothing typed the line does. `false`: there was neither.
+pub(super) fn back(model: &mut Model) -> Option<Vec<Effect>> {
+    if model.runs.sifted().is_some() {
+        let is_typing = model.runs.sift.take().is_some_and(|sift| sift.is_typing);
+        model.runs.sift = is_typing.then(|| Sift { is_typing, ..Sift::default() });
+        return Some(search(model));
+    }
+    model.runs.sift.take()?;
+    Some(keys::focus(model, model.behind))
+}
+
+/// The list loses the focus. What covers other panes begins anew next time; in a pane of its own what was found stays.
+pub(super) fn leave(model: &mut Model) -> Vec<Effect> {
+    let has_pane = layout::cycle(model.screen.width).contains(&Pane::Runs);
+    if has_pane && model.runs.sifted().is_some() {
+        if let Some(sift) = &mut model.runs.sift {
+            sift.is_typing = false;
+        }
+        return Vec::new();
+    }
+    if model.runs.sift.take().is_some() { search(model) } else { Vec::new() }
+}
+
+/// Runs were found, or a slice without any was looked at.
+pub(super) fn found(model: &mut Model, ticket: Ticket, found: FoundRuns) -> Vec<Effect> {
+    let runs = &mut model.runs;
+    let Some(sift) = runs.sift.as_mut().filter(|_| runs.ticket == ticket) else { return Vec::new() };
+    if found.is_anew {
+        (sift.heads, sift.looked, sift.at, sift.top) = (Vec::new(), 0, None, 0);
+    }
+    sift.heads.extend(found.heads);
+    sift.looked += found.looked;
+    sift.next = found.next;
+    sift.at = sift.at.take().or_else(|| sift.heads.first().map(|head| head.run.id.clone()));
+    let opens = sift.opens_first && sift.at.is_some();
+    if opens { open(model) } else { Vec::new() }
+}
+
+/// Searches on when the last of what was found comes near; what a screen could never show is not searched for.
+pub(super) fn go_on(model: &mut Model, near: usize) -> Vec<Effect> {
+    let runs = &mut model.runs;
+    let (heads, at, top) = runs.shown();
+    let at = position(heads, at).unwrap_or(top);
+    let is_near_end = top.max(at) + near >= heads.len() && heads.len() < MAX_RUNS;
+    let Some(sift) = runs.sift.as_mut().filter(|_| is_near_end) else { return Vec::new() };
+    let Next::After(after) = &sift.next else { return Vec::new() };
+    let request = RunsRequest { ticket: runs.ticket, text: sift.input.value().to_owned(), after: Some(after.clone()) };
+    sift.next = Next::Looking;
+    vec![Effect::FindRuns(Some(request))]
+}
+
+/// The newest runs were read: those that match take the place of those found that they reach over. Where the newest of before is
+/// not among them nobody knows what lies between: the search begins anew.
+pub(super) fn take_in(model: &mut Model, list: &RunList) -> Vec<Effect> {
+    let Some(sift) = model.runs.sifted() else { return Vec::new() };
+    let read: HashSet<&RunId> = list.heads.iter().map(|head| &head.run.id).collect();
+    if list.has_more && model.runs.newest.as_ref().is_some_and(|newest| !read.contains(newest)) {
+        return search(model);
+    }
+    let query = RunsQuery::new(sift.text());
+    let Some(sift) = &mut model.runs.sift else { return Vec::new() };
+    let last = sift.heads.iter().rposition(|head| read.contains(&head.run.id));
+    let reached = if list.has_more { last.map_or(0, |last| last + 1) } else { sift.heads.len() };
+    let first_on_screen = sift.heads.get(sift.top).filter(|_| sift.top > 0).map(|head| head.run.id.clone());
+    let matching = list.heads.iter().filter(|head| query.matches(head)).cloned();
+    sift.heads.splice(..reached, matching);
+    sift.looked = sift.looked.max(list.heads.len());
+    if let Some(top) = first_on_screen.and_then(|id| position(&sift.heads, Some(&id))) {
+        sift.top = top;
+    }
+    Vec::new()
+}
+
+/// Where a step leads from the open run, or in the list from the one under the cursor.
+pub(super) fn step(model: &mut Model, side: fn(RunId) -> Beside, outcome: Option<Outcome>, opens: bool) -> Vec<Effect> {
+    let from = if opens { &model.wanted } else { &model.runs.at };
+    let beside = from.clone().filter(|id| !id.as_str().is_empty()).map(side);
+    beside.map(|beside| Effect::Step(Step { beside, outcome, opens })).into_iter().collect()
+}
+
+/// To the failed run above or below the cursor; among those found it is at hand.
+pub(super) fn to_failed(model: &mut Model, by: isize) -> Vec<Effect> {
+    let Some(sift) = model.runs.sifted() else {
+        return step(model, if by > 0 { Beside::Older } else { Beside::Newer }, Some(Outcome::Failed), false);
+    };
+    let at = position(&sift.heads, sift.at.as_ref()).unwrap_or(sift.top);
+    let has_failed = |head: &&RunHead| head.outcome == Some(Outcome::Failed);
+    let found = if by > 0 {
+        sift.heads.iter().skip(at + 1).find(has_failed)
+    } else {
+        sift.heads.iter().take(at).rfind(has_failed)
+    };
+    if let (Some(id), Some(sift)) = (found.map(|head| head.run.id.clone()), &mut model.runs.sift) {
+        sift.at = Some(id);
+        runs::reveal_selected(model);
+    }
+    Vec::new()
+}
+
+/// A step leads to a run, or to none.
+pub(super) fn stepped(model: &mut Model, step: &Step, head: Option<RunHead>) -> Vec<Effect> {
+    let from = if step.opens { &model.wanted } else { &model.runs.at };
+    if from.as_ref() != Some(step.beside.run()) {
+        return Vec::new();
+    }
+    let Some(head) = head else {
+        let side = if matches!(step.beside, Beside::Older(_)) { "older" } else { "newer" };
+        let failed = if step.outcome.is_some() { " that failed" } else { "" };
+        model.said = Some(format!("there is no {side} run{failed}"));
+        return Vec::new();
+    };
+    let id = head.run.id.clone();
+    go_to(model, head);
+    if !step.opens {
+        return Vec::new();
+    }
+    model.wanted = Some(id.clone());
+    vec![Effect::Load(Some(id))]
+}
