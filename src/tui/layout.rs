@@ -122,6 +122,8 @@ pub const fn runs_parts(body: Rect, has_line: bool) -> (Rect, Rect) {
 pub struct LogParts {
     /// The line of facts.
     pub facts: Rect,
+    /// The header in full.
+    pub header: Rect,
     /// What is odd.
     pub notes: Rect,
     /// Why the command failed most likely.
@@ -133,6 +135,8 @@ pub struct LogParts {
 /// What the log's pane holds beside rows.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Above {
+    /// Lines of the header in full.
+    pub header: usize,
     /// Lines of notes.
     pub notes: usize,
     /// Rows on the card, if it is open.
@@ -147,15 +151,19 @@ pub struct Above {
 pub fn log_parts(body: Rect, above: Above) -> LogParts {
     let card = above.card_rows.filter(|_| body.height >= 4).map_or(0, |rows| card_height(body.height, rows));
     let facts = u16::from(body.height >= 4 && card == 0);
-    let below = body.height - facts - card;
+    // Some rows of the log stay in sight.
+    let header = u16::try_from(above.header).unwrap_or(u16::MAX).min((body.height - facts) / 3 * 2);
+    let header = if facts > 0 { header } else { 0 };
+    let below = body.height - facts - card - header;
     let most = if above.has_no_rows { below.saturating_sub(1) } else { below / 2 };
     let notes = u16::try_from(above.notes).unwrap_or(u16::MAX).min(if facts > 0 { most } else { 0 });
     let at = |y: u16, height: u16| Rect { y: body.y + y, height, ..body };
     LogParts {
         facts: at(0, facts),
-        notes: at(facts, notes),
-        card: at(facts + notes, card),
-        rows: at(facts + notes + card, below - notes),
+        header: at(facts, header),
+        notes: at(facts + header, notes),
+        card: at(facts + header + notes, card),
+        rows: at(facts + header + notes + card, below - notes),
     }
 }
 

@@ -41,13 +41,26 @@ pub(super) fn go(model: &mut Model, how: Move) -> Vec<Effect> {
 
 /// Opens or closes the card: the rows that stay on screen stay where they are.
 pub(super) fn show_card(model: &mut Model, is_open: bool) {
+    if model.log.card.as_ref().is_some_and(|card| card.is_open != is_open) {
+        keep_rows(model, |model| model.log.card.iter_mut().for_each(|card| card.is_open = is_open));
+    }
+}
+
+/// Unfolds the header, or folds it: the rows that stay on screen stay where they are.
+pub(super) fn show_header(model: &mut Model, is_open: bool) {
+    if model.header != is_open {
+        keep_rows(model, |model| model.header = is_open);
+    }
+}
+
+/// Changes what stands above the rows.
+fn keep_rows(model: &mut Model, change: impl FnOnce(&mut Model)) {
     let first_line = |model: &Model| {
         let body = model.layout().body(Pane::Log)?;
         Some(model.log_parts(body, false).rows.y)
     };
     let before = first_line(model);
-    let Some(card) = model.log.card.as_mut().filter(|card| card.is_open != is_open) else { return };
-    card.is_open = is_open;
+    change(model);
     if let Some((before, after)) = before.zip(first_line(model)) {
         let follow = model.log.follow;
         shift(model, isize::try_from(i32::from(after) - i32::from(before)).unwrap_or(0));

@@ -222,3 +222,88 @@ pub const fn own_name(run: &RunNode) -> &'static str {
 pub fn command(sh: &ShNode) -> String {
     sh.sh.as_ref().map_or_else(|| words::log_name(sh), words::command)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::join::{Pairing, Recorder, job_node, run_head};
+    use crate::model::{Job, JobId, Run, RunId, Sh};
+    use proptest::prelude::*;
+
+    fn job(id: &str, cmds: &[(String, i64, i32)]) -> JobNode {
+        let head = run_head(Run::without_row(RunId("r".into()), None), Recorder::Unknown);
+        let at = |ms| Some(Time::from_millis(ms));
+        let job = Job { started_at: at(0), finished_at: at(90_000), ..Job::without_row(JobId(id.into())) };
+        let mut node = job_node(&head, job, Vec::new(), Vec::new());
+        node.shs = (1..)
+            .zip(cmds)
+            .map(|(n, (cmd, ms, code))| ShNode {
+                n,
+                sh: Some(Sh {
+                    cmd: cmd.clone(),
+                    started_at: at(0),
+                    finished_at: at(*ms),
+                    exit_code: Some(i64::from(*code)),
+                    ..Sh::default()
+                }),
+                log: None,
+                first_at: None,
+                pairing: Pairing::Exact,
+                state: if *code == 0 { ShState::Passed } else { ShState::Failed },
+            })
+            .collect();
+        node
+    }
+
+    fn rows(width: u16, job: &JobNode) -> Vec<String> {
+        let items: Vec<_> = std::iter::once(Item::Job(job)).chain(job.shs.iter().map(|sh| Item::Sh(job, sh))).collect();
+        let height = u16::try_from(items.len()).unwrap();
+        let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));
+        let list = TreeList {
+            items: &items,
+            top: 0,
+            at: None,
+            is_odd: &|_| false,
+            is_folded: &|_| false,
+            whole_ms: Some(90_000),
+            has_focus: false,
+            now: None,
+            theme: &Theme::new(true, false),
+        };
+        let area = buffer.area;
+        list.draw(&mut buffer, area);
+        crate::tui::sim::text(&buffer).lines().map(ToOwned::to_owned).collect()
+    }
+
+    #[test]
+    fn facts_come_as_the_width_allows() {
+        let job = job("build", &[("cargo build --all".into(), 45_000, 0), ("cargo test".into(), 12_100, 101)]);
+        assert_eq!(rows(28, &job)[1..], ["   ✓ 1 cargo build -… 45.0s", "   ✗ 2 cargo test  exit 101"].map(String::from));
+        assert_eq!(
+            rows(44, &job)[1..],
+            ["   ✓ 1 cargo build --all    ███     45.0s", "   ✗ 2 cargo test        exit 101  12.1s"].map(String::from)
+        );
+        assert_eq!(
+            rows(60, &job)[1..],
+            [
+                "   ✓ 1 cargo build --all         passed      ███     45.0s",
+                "   ✗ 2 cargo test                exit 101    ▉       12.1s"
+            ]
+            .map(String::from)
+        );
+    }
+
+    proptest! {
+        /// The name keeps half of what the glyph and the number leave it, and the durations end in one column.
+        #[test]
+        fn the_name_keeps_half_of_its_row(width in 24_u16..200, ms in 0_i64..9_000_000, fails: bool) {
+            let name = "n".repeat(200);
+            let job = job("build", &[(name, ms, i32::from(fails)), ("x".into(), 1, 0)]);
+            let rows = rows(width, &job);
+            let kept = rows[1].chars().filter(|c| *c == 'n').count();
+            prop_assert!(kept + 1 >= usize::from(width - 8).div_ceil(2), "{:?}", rows);
+            let is_by_exit = fails && width < TWO_FACTS;
+            prop_assert!(is_by_exit || rows[1].chars().count() == rows[2].chars().count(), "{:?}", rows);
+        }
+    }
+}
