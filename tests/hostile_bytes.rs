@@ -306,7 +306,7 @@ fn the_screen_sends_only_what_is_its_own() {
     let mut terminal = Terminal::start(&dir.path().join("hostile.log"));
     terminal.wait("the first row", |screen| rows_in(&screen.contents()).next() == Some(0));
     // On the whole screen, so that its edge lies where the log expects it.
-    terminal.press("z");
+    terminal.press("Z");
     terminal.wait("one pane", |screen| !screen.contents().contains("Jobs"));
     // Folded, cursor moves hide rows; unfolded, every row is there.
     terminal.page_to(rows - 1);

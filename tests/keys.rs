@@ -64,14 +64,15 @@ fn last_line(sim: &mut Sim) -> String {
 #[test]
 fn after_the_first_of_several_keys_the_screen_says_what_may_follow() {
     let store = two_runs();
-    let settings = || with_keys(&[(None, Action::Wrap, &["z w"]), (None, Action::NextGap, &["z s", "s"])]);
+    let settings = || with_keys(&[(None, Action::Wrap, &["x w"]), (None, Action::NextGap, &["x s", "s"])]);
     assert_eq!(
-        last_line(open(&store, settings(), (120, 40)).keys("z")),
-        "z › s the next row that took long to come · w wrap long rows, or cut them · z zoom"
+        last_line(open(&store, settings(), SMALL).keys("x")),
+        "x › s the next row that took long to come · w wrap long rows, or cut them"
     );
-    assert_snapshot!("begun_40x10", open(&store, settings(), TINY).keys("z").screen());
+    assert_snapshot!("begun_40x10", open(&store, settings(), TINY).keys("x").screen());
+    assert_snapshot!("begun_80x24", open(&store, Settings::default(), SMALL).keys("z").screen());
     let mut sim = open(&store, settings(), SMALL);
-    sim.keys("z w");
+    sim.keys("x w");
     assert!(sim.model.lens.wrap && sim.model.pressed.is_empty());
     assert!(!last_line(&mut sim).contains('›'));
 }
@@ -125,7 +126,7 @@ fn other_keys_are_obeyed_and_told_wherever_keys_are_told() {
     assert!(sim.model.prompt.is_none(), "its key of before means nothing any more");
     assert!(last_line(sim.keys("Tab")).starts_with("o open"), "{}", last_line(&mut sim));
     let help = sim.keys("F1").screen();
-    assert!(help.contains("o               read the command's log"), "{help}");
+    assert!(help.contains("│ o  "), "{help}");
     assert!(sim.keys("Esc h ?").screen().contains("─ Keys ─") || sim.screen().contains(" Keys "));
 }
 
@@ -232,6 +233,11 @@ fn with_ascii_only_what_was_recorded_is_anything_else() {
                 "+",
                 "]",
                 "] ]",
+                "Tab g Enter",
+                "z M",
+                "z R G",
+                "C",
+                "i",
                 "Tab g",
                 "j j",
             ];

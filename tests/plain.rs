@@ -28,7 +28,7 @@ fn followed(catalog: &mut Catalog, steps: &mut [&mut dyn FnMut()]) -> (Result<Fo
     let (mut out, mut said) = (Vec::new(), String::new());
     let mut steps = steps.iter_mut();
     let mut pause = || steps.next().map(|step| step()).ok_or(io::Error::other("nothing more happens"));
-    let mut tell = |text: &str| said.push_str(&format!("{text}\n"));
+    let mut tell = |text: &str| said.extend([text, "\n"]);
     let ended = follow(catalog, &wanted, &look, &mut Around { tell: &mut tell, pause: &mut pause }, &mut out);
     (ended, String::from_utf8(out).unwrap(), said)
 }

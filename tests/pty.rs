@@ -132,7 +132,7 @@ fn an_editor_has_the_terminal_to_itself_and_gets_a_copy() {
         .wait_for("ours again", |screen| screen.alternate_screen() && screen.contents().contains("the second row"));
     assert_eq!(fs::read_dir(&copies).unwrap().count(), 0, "the copy is gone");
     session.press("?");
-    session.shown.wait_for_text("Everywhere");
+    session.shown.wait_for_text("╭ Keys");
     session.press("\x03");
     assert_eq!(session.exit().code(), Some(0));
     session.assert_given_back();
@@ -222,7 +222,7 @@ fn a_store_that_was_named_is_waited_for_and_opens_without_a_key() {
     let session = Session::of(&["--root".as_ref(), root.as_os_str()], &[]);
     session.shown.wait_for_text("there is no such directory");
     session.press("?");
-    session.shown.wait_for_text("Everywhere");
+    session.shown.wait_for_text("╭ Keys");
     session.press("q");
     std::fs::create_dir_all(&root).unwrap();
     session.shown.wait_for_text("the directory has no rundown.db");

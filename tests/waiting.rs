@@ -234,3 +234,27 @@ fn a_script_is_told_of_a_lock_after_a_bounded_wait() {
         }
     });
 }
+
+#[test]
+fn what_does_not_answer_is_said_from_the_second_second_on_and_the_keys_live() {
+    let store = two_runs();
+    let mut sim = open(store.root(), None, SMALL);
+    let db = store.root().join("rundown.db");
+    sim.send(Msg::Reads(Some(db.clone()))).send(Msg::Tick(at(120_000))).send(Msg::Tick(at(120_900)));
+    assert!(!sim.screen().contains("waiting"), "{}", sim.screen());
+    sim.send(Msg::Tick(at(132_000)));
+    assert_says(&mut sim, "waiting for 12s for /");
+    assert_says(sim.keys("?"), "Everywhere");
+    assert_says(sim.keys("q ["), "waiting for 12s for /");
+    sim.send(Msg::Reads(Some(db))).send(Msg::Tick(at(133_000)));
+    assert!(!sim.screen().contains("waiting"), "a sign of life: {}", sim.screen());
+    sim.send(Msg::Tick(at(135_000))).send(Msg::Reads(None));
+    assert!(!sim.screen().contains("waiting"), "it has answered: {}", sim.screen());
+}
+
+#[test]
+fn a_store_that_does_not_answer_at_the_start_is_a_page_of_its_own() {
+    let mut sim = open(Path::new("no/such/store"), None, SMALL);
+    sim.send(Msg::Reads(Some("/mnt/far/quire.db".into()))).send(Msg::Tick(at(120_000))).send(Msg::Tick(at(132_000)));
+    assert_snapshot!("hanging_80x24", sim.screen());
+}

@@ -14,6 +14,9 @@ use crate::sanitise::{is_harmless, name};
 use crate::tui::Left;
 use crate::words::{self, Mark};
 
+/// How much of a failed command is told, in characters.
+const MAX_COMMAND: usize = 40;
+
 /// Tells both in a line.
 pub(super) fn tell_how_to_return(place: &Place, view: &View, left: &Left) {
     let Some(run) = &left.run else { return };
@@ -33,9 +36,15 @@ fn stands(run: &RunNode, ascii: bool) -> String {
     let lasted = head.lasted_ms().map(|ms| format!(" after {}", words::duration(ms))).unwrap_or_default();
     let failed = run.first_failed().filter(|_| head.outcome == Some(Outcome::Failed)).and_then(|(_, node)| {
         let sh = node.sh.as_ref()?;
-        Some(format!(", {}: {}", words::command(sh), words::exit(sh)?))
+        Some(format!(", {}: {}", short(&words::command(sh)), words::exit(sh)?))
     });
     format!("{glyph} {} {}{repo}{lasted}{}", mark.word(), name(head.run.id.short()), failed.unwrap_or_default())
+}
+
+/// The beginning of a command line.
+fn short(command: &str) -> String {
+    let cut: String = command.chars().take(MAX_COMMAND).collect();
+    if cut.len() < command.len() { format!("{}…", cut.trim_end()) } else { cut }
 }
 
 /// The command; `None` where something in it cannot be typed.

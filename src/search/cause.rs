@@ -51,8 +51,13 @@ pub struct Cause {
 /// # Errors
 /// When the log cannot be read.
 pub fn find_cause(log: &LogFile, exit_code: Option<i64>, tail: Tail) -> Result<Cause> {
+    find_at_end(log, exit_code, MAX_LOOKED_BYTES, tail)
+}
+
+/// The same in so much of the end.
+fn find_at_end(log: &LogFile, exit_code: Option<i64>, max_bytes: u64, tail: Tail) -> Result<Cause> {
     let end = log.bytes_now()?;
-    let from = log.checkpoint_at(end.saturating_sub(MAX_LOOKED_BYTES))?;
+    let from = log.checkpoint_at(end.saturating_sub(max_bytes))?;
     let looked_bytes = end - from.offset.min(end);
     let query = Query::clues();
     let mut board = Board::new(exit_code);

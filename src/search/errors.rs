@@ -29,16 +29,14 @@ pub fn is_error(text: &str) -> bool {
 
 /// What a row is worth to whoever asks why a command failed, and who prints such rows.
 pub(super) fn judge(text: &str) -> Option<(Weight, &'static str)> {
-    let (said, is_harmless) = (said(text), TABLE.harmless.is_match(text.as_bytes()));
-    let rules = TABLE.rules.matches(said).into_iter().filter_map(|n| RULES.get(n)).filter(|_| !is_harmless);
-    let clues = TABLE.clues.matches(said).into_iter().filter_map(|n| CLUES.get(n));
+    let matches = WEIGHED.matches(said(text));
+    let is_harmless = matches.matched_any() && TABLE.harmless.is_match(text.as_bytes());
     // What says that a test passed looks harmless; and so, to who only looks for errors, does the report of a data race.
-    let clues = clues.filter(|(weight, ..)| !is_harmless || !matches!(weight, Again | Aftermath | Message));
+    let spares = |n, weight| is_harmless && (n < RULES.len() || matches!(weight, Again | Aftermath | Message));
+    let found = matches.into_iter().filter_map(|n| Some((n, RULES.iter().chain(CLUES).nth(n)?)));
+    let found = found.filter(|(n, rule)| !spares(*n, rule.0)).map(|(_, rule)| (rule.0, rule.1));
     // Of equals the first: the rules of one tool come before those of any.
-    rules
-        .chain(clues)
-        .map(|(weight, tool, ..)| (*weight, *tool))
-        .min_by_key(|(weight, _)| (*weight != Weight::Aftermath, Reverse(*weight)))
+    found.min_by_key(|(weight, _)| (*weight != Aftermath, Reverse(*weight)))
 }
 
 /// How much a row tells of why a command failed, from nothing to most.
@@ -76,17 +74,18 @@ fn said(text: &str) -> &[u8] {
 /// The expressions, compiled once.
 struct Table {
     rules: RegexSet,
-    clues: RegexSet,
     harmless: RegexSet,
     before: Regex,
 }
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
     let rules = RULES.iter().map(|(_, _, pattern, _)| pattern);
-    let clues = CLUES.iter().map(|(_, _, pattern, _)| pattern);
     let harmless = HARMLESS.iter().map(|(pattern, _)| pattern);
-    Table { rules: set(rules), clues: set(clues), harmless: set(harmless), before: before() }
+    Table { rules: set(rules), harmless: set(harmless), before: before() }
 });
+
+/// The rules, and behind them the clues.
+static WEIGHED: LazyLock<RegexSet> = LazyLock::new(|| set(RULES.iter().chain(CLUES).map(|(_, _, pattern, _)| pattern)));
 
 /// ASCII classes make small automata that are quickly built; without Unicode `.` is a byte.
 #[expect(clippy::expect_used, reason = "constants, all compiled by the first test")]
@@ -157,7 +156,7 @@ static RULES: &[Rule] = &[
     (Heading, "minitest, rspec", r"^\d+\) (?:Error|Failure):|^Failure/Error: ", "  1) Failure:"),
     (Aftermath, "minitest, rspec", r"^\d+ (?:runs|examples?), .*\b[1-9]\d* (?:failures?|errors?)\b", "3 runs, 2 assertions, 1 failures, 1 errors, 0 skips"),
     (Heading, "junit", r"^\[ERROR\] \S+.* <<< (?:FAILURE|ERROR)!| ✘ ", "[ERROR] idIsUpper(com.acme.billing.InvoiceTest)  Time elapsed: 0 s  <<< ERROR!"),
-    (Aftermath, "junit", r"<<< (?:FAILURE|ERROR)!|^(?:\[ERROR\] +)?Tests run: .*(?:Failures|Errors): [1-9]|^\[ +[1-9]\d* tests failed", "Tests run: 2, Failures: 1, Errors: 0, Skipped: 0"),
+    (Aftermath, "junit", r"^(?:\[ERROR\] +)?Tests run: .*(?:Failures|Errors): [1-9]|^\[ +[1-9]\d* tests failed", "Tests run: 2, Failures: 1, Errors: 0, Skipped: 0"),
     (Heading, "phpunit", r"^There (?:was|were) [1-9]\d* (?:failure|error)s?:", "There was 1 failure:"),
     (Aftermath, "phpunit", r"^Tests: \d+, .*(?:Failures|Errors): [1-9]", "Tests: 2, Assertions: 2, Failures: 1."),
     (Name, "ctest", r"\*\*\*(?:Failed|Exception|Timeout|Not Run)", "5/10 Test  #5: input ............................***Exception: SegFault  0.00 sec"),
@@ -218,6 +217,7 @@ static CLUES: &[Rule] = &[
     (Heading, "cargo test", r"^---- .+ stdout ----$", "---- merges_lines_108 stdout ----"),
     (Place, "rust", r"^--> \S+:\d+", "   --> src/main.rs:3:5"),
     (Fault, "signals", r"\(signal: \d+, SIG", "process didn't exit successfully: `target/debug/shop` (signal: 11, SIGSEGV: invalid memory reference)"),
+    (Fault, "rust", r"^thread '.*' (?:\(\d+\) )?has overflowed its stack", "thread 'deep' has overflowed its stack"),
     (Heading, "node", r"^✖ failing tests:", "✖ failing tests:"),
     (Message, "apt", r"^E: \S", "E: Package 'frobnicate' has no installation candidate"),
     (Begun, "go test", r"^=== (?:RUN|CONT|NAME)\s", "=== RUN   TestDiscount/999_33"),
@@ -226,24 +226,11 @@ static CLUES: &[Rule] = &[
     (Fault, "go test", r"^[^\s:]+_test\.go:\d+: \S", "    orders_test.go:23: the discount is too small"),
 ];
 
-/// A part of every clue, in the manner of [`LITERALS`].
+/// A part of every clue that no error row has, in the manner of [`LITERALS`].
+#[rustfmt::skip]
 pub(super) static CLUE_LITERALS: &[&str] = &[
-    "etry",
-    "ttempt",
-    "exit",
-    "status",
-    "code",
-    "returned",
-    "omplete",
-    "LIFECYCLE",
-    "dout ---",
-    "terminate called",
-    "DATA RACE",
-    " line ",
-    "_test.go",
-    "=== ",
-    "PASS",
-    "SKIP",
+    "etry", "ttempt", "exit", "returned", "erminated", "ompleted", "successfully", "LIFECYCLE", "dout ---", "terminate called",
+    "DATA RACE", "--> ", "(signal: ", "overflowed its", "E: ", " line ", "_test.go", "=== ", "PASS", "SKIP",
 ];
 
 /// What is no error row for all that, and a row of that kind.

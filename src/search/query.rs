@@ -6,7 +6,7 @@ use std::sync::Arc;
 use regex::{Regex, RegexBuilder};
 use regex_syntax::ParserBuilder;
 
-use super::errors::{CLUE_LITERALS, LITERALS, is_error, judge};
+use super::errors::{CLUE_LITERALS, LITERALS, is_error};
 use super::markers::{self, marks};
 use super::shown::{Progress, plain};
 use super::suspects::Suspicion;
@@ -56,28 +56,22 @@ impl Query {
     /// Rows that tell of an error.
     #[must_use]
     pub fn errors() -> Self {
-        Self {
-            wanted: Wanted::Errors,
-            suspicion: Suspicion::of_texts(LITERALS).map(Arc::new),
-            pattern: Arc::from(""),
-            progress: Progress::Last,
-        }
+        Self::of_table(Wanted::Errors, LITERALS)
     }
 
-    /// Rows that tell of an error, or of what error rows around them are worth.
+    /// Rows that may tell of an error, or of what error rows around them are worth.
     pub(super) fn clues() -> Self {
-        let literals: Vec<&str> = LITERALS.iter().chain(CLUE_LITERALS).copied().collect();
-        Self { wanted: Wanted::Clues, suspicion: Suspicion::of_texts(&literals).map(Arc::new), ..Self::errors() }
+        Self::of_table(Wanted::Clues, &[LITERALS, CLUE_LITERALS].concat())
+    }
+
+    fn of_table(wanted: Wanted, literals: &[&str]) -> Self {
+        let suspicion = Suspicion::of_texts(literals).map(Arc::new);
+        Self { wanted, suspicion, pattern: Arc::from(""), progress: Progress::Last }
     }
 
     /// Rows that tell of groups. Their bytes are looked at as they were recorded.
     pub(super) fn groups() -> Self {
-        Self {
-            wanted: Wanted::Groups,
-            suspicion: Suspicion::of_texts(markers::LITERALS).map(Arc::new),
-            pattern: Arc::from(""),
-            progress: Progress::Last,
-        }
+        Self::of_table(Wanted::Groups, markers::LITERALS)
     }
 
     /// The same in rows that show so much of what they overwrote; at first it is their last state.
@@ -120,18 +114,20 @@ impl Query {
         self.suspicion.as_deref()
     }
 
-    /// Whether a row's shown text, too, is suspect, and then a closer look agrees: most are acquitted by the first, and much sooner.
-    fn convicts(&self, bytes: &[u8], progress: Progress, judge: impl Fn(&str) -> bool) -> bool {
-        let text = plain(bytes, progress);
-        self.suspicion().is_none_or(|suspicion| suspicion.is_in(&text)) && judge(&text)
+    fn suspects(&self, text: &str) -> bool {
+        self.suspicion().is_none_or(|suspicion| suspicion.is_in(text))
     }
 
     /// Whether the bytes of a row have it when they are shown.
     pub(super) fn is_in(&self, bytes: &[u8], progress: Progress) -> bool {
         match &self.wanted {
             Wanted::Pattern(regex) => regex.is_match(&plain(bytes, progress)),
-            Wanted::Errors => self.convicts(bytes, progress, is_error),
-            Wanted::Clues => self.convicts(bytes, progress, |text| judge(text).is_some()),
+            // Most suspects are acquitted by their shown text, and much sooner.
+            Wanted::Errors => {
+                let text = plain(bytes, progress);
+                self.suspects(&text) && is_error(&text)
+            }
+            Wanted::Clues => self.suspects(&plain(bytes, progress)),
             Wanted::Groups => !marks(bytes).marks.is_empty(),
         }
     }

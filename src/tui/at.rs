@@ -110,8 +110,8 @@ mod tests {
 
     use super::*;
 
-    fn sh(job: &str, n: u32) -> Option<Place> {
-        Some(Place::Sh(JobId(job.into()), n))
+    fn sh(job: &str, n: u32) -> Place {
+        Place::Sh(JobId(job.into()), n)
     }
 
     #[test]
@@ -120,11 +120,11 @@ mod tests {
             ("end", None, Some("end")),
             ("1,200", None, Some("1,200")),
             ("b0", None, Some("b0")),
-            ("test/2", sh("test", 2), None),
-            ("test/2@b17", sh("test", 2), Some("b17")),
-            ("a b/@end/c/2@12:34:56", sh("a b/@end/c", 2), Some("12:34:56")),
-            ("a@end/3", sh("a@end", 3), None),
-            ("b12/3", sh("b12", 3), None),
+            ("test/2", Some(sh("test", 2)), None),
+            ("test/2@b17", Some(sh("test", 2)), Some("b17")),
+            ("a b/@end/c/2@12:34:56", Some(sh("a b/@end/c", 2)), Some("12:34:56")),
+            ("a@end/3", Some(sh("a@end", 3)), None),
+            ("b12/3", Some(sh("b12", 3)), None),
             ("test/@end", Some(Place::Job(JobId("test".into()))), Some("end")),
             ("run@50%", Some(Place::Run), Some("50%")),
         ] {
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn what_would_steer_a_terminal_or_pass_for_an_option_is_not_typed() {
-        let typed = |job: &str| At { place: sh(job, 1), spot: None }.typed();
+        let typed = |job: &str| At { place: Some(sh(job, 1)), spot: None }.typed();
         assert_eq!(typed("build the thing"), Some("build the thing/1".into()));
         for odd in ["a\nb", "\x1b[2J", "\u{202e}", "-x"] {
             assert_eq!(typed(odd), None);
@@ -147,7 +147,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_written_is_read_again(job in "[a-c/@0-9%:+ ]{0,12}", n: u32, byte: u64, has_spot: bool) {
-            let at = At { place: sh(&job, n), spot: has_spot.then(|| format!("b{byte}")) };
+            let at = At { place: Some(sh(&job, n)), spot: has_spot.then(|| format!("b{byte}")) };
             prop_assert_eq!(At::parse(&at.to_string()), Ok(at));
         }
     }

@@ -355,11 +355,11 @@ pub static BINDINGS: &[Binding] = {
         bind(Everywhere, &["Tab"], A::NextPane, "the next pane", "pane"),
         bind(Everywhere, &["Shift-Tab"], A::PreviousPane, "the pane before", ""),
         bind(Everywhere, &["Esc"], A::Back, "a step back; never leaves", ""),
-        bind(Everywhere, &["z a"], A::ToggleHere, "fold or open the group, or the command in a scroll", ""),
-        bind(Everywhere, &["z o"], A::OpenHere, "open it", ""),
-        bind(Everywhere, &["z c"], A::CloseHere, "fold it", ""),
-        bind(Everywhere, &["z R"], A::OpenAll, "open all that is folded", ""),
-        bind(Everywhere, &["z M"], A::CloseAll, "fold all: commands of a scroll, groups in logs", ""),
+        bind(Everywhere, &["z a"], A::ToggleHere, "fold or open the group, or the command in a scroll", "fold or open"),
+        bind(Everywhere, &["z o"], A::OpenHere, "open it", "open"),
+        bind(Everywhere, &["z c"], A::CloseHere, "fold it", "fold"),
+        bind(Everywhere, &["z R"], A::OpenAll, "open all that is folded", "open all"),
+        bind(Everywhere, &["z M"], A::CloseAll, "fold all: commands of a scroll, groups in logs", "fold all"),
         bind(Everywhere, &["Z", "z z"], A::Zoom, "this pane on the whole screen, and back", "zoom"),
         bind(Everywhere, &["r"], A::Runs, "find a run: typing filters the list of runs", "runs"),
         bind(Everywhere, &["("], A::OlderRun, "the older run", ""),
@@ -438,6 +438,18 @@ mod tests {
         let mut seen = HashSet::new();
         for binding in BINDINGS {
             assert!(seen.insert((binding.context, binding.action)), "{:?} in {:?}", binding.action, binding.context);
+        }
+    }
+
+    #[test]
+    fn what_holds_everywhere_is_hidden_by_no_pane_unless_it_does_the_same_there() {
+        let of = |context: Context| BINDINGS.iter().filter(move |binding| binding.context == context);
+        for own in [Context::Log, Context::Tree, Context::Runs].into_iter().flat_map(of) {
+            for general in of(Context::Everywhere).filter(|general| general.action != own.action) {
+                let mut pairs = own.keys.iter().flat_map(|own| general.keys.iter().map(move |general| (own, general)));
+                let meet = |(one, other): (&&str, &&str)| Keys::parse(one).unwrap().meets(&Keys::parse(other).unwrap());
+                assert!(!pairs.any(meet), "{:?} hides {:?}", own.action, general.action);
+            }
         }
     }
 

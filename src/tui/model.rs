@@ -213,7 +213,7 @@ impl Model {
         let is_flat = self.lens.is_flat();
         let width = self.lens.wrap.then(|| self.log_columns().text);
         let (progress, is_broken_off) = (self.lens.sieve.progress, self.log.is_broken_off);
-        let heads: HashSet<u64> = self.log.known.heads.iter().map(|(at, _)| *at).collect();
+        let heads: HashSet<u64> = self.log.known.heads.iter().map(|head| head.at).collect();
         move |row| {
             let is_head = is_flat || heads.contains(&row.offset);
             if is_head { 1 } else { lines_of(row, width, progress, is_broken_off) }
@@ -283,7 +283,8 @@ impl Model {
     /// The rows of the help, if it is open.
     #[must_use]
     pub fn help_rows(&self) -> Vec<HelpRow> {
-        let lines = self.help.map(|_| self.keymap.help_lines(self.focus.context())).unwrap_or_default();
+        let first = if self.nothing_yet().is_some() { Context::Everywhere } else { self.focus.context() };
+        let lines = self.help.map(|_| self.keymap.help_lines(first)).unwrap_or_default();
         help_rows(&lines, help_box(self.screen).width, self.theme.signs)
     }
 

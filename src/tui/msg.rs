@@ -330,12 +330,23 @@ pub struct Known {
     pub span: Option<(Time, Time)>,
     /// The numbers of the rows on the last page, from 0, where they are known.
     pub numbers: Vec<Option<u64>>,
-    /// The rows on the last page that are headings of groups, by their addresses: whether they are folded.
-    pub heads: Vec<(u64, bool)>,
+    /// The rows on the last page that are headings of groups.
+    pub heads: Vec<Head>,
     /// The rows that match the search.
     pub hits: Option<HitCount>,
     /// The rows that the filter lets through.
     pub passed: Option<HitCount>,
+}
+
+/// The heading of a group.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Head {
+    /// The address of its row.
+    pub at: u64,
+    /// The group is folded.
+    pub is_folded: bool,
+    /// How many rows lie in it, with that of its end, where they have been counted.
+    pub rows: Option<u64>,
 }
 
 /// How many rows of a log match.

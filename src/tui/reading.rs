@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::msg::{Fold, Folds, Goal, HitCount, Known, Msg, Page, PageRequest, Sought, Target, Ticket};
+use super::msg::{Fold, Folds, Goal, Head, HitCount, Known, Msg, Page, PageRequest, Sought, Target, Ticket};
 use crate::error::{Error, Result};
 use crate::file::{FilePath, dirs_of};
 use crate::log::{Anchor, Change, Index, LogFile, Standing, Tail, WINDOW_ROW_BYTES, Window};
@@ -265,16 +265,18 @@ impl Reading {
             stderr_rows: totals.map(|totals| totals.stderr_rows),
             span: last.span,
             numbers: self.file.row_numbers(&self.index, &last.rows, tail)?,
-            heads: last.rows.iter().filter_map(|row| self.head(*row, &last.request.folds)).collect(),
+            heads: last.rows.iter().filter_map(|row| self.head(*row, &last.request.folds).transpose()).collect::<Result<_>>()?,
             hits: count(&self.search, target)?,
             passed: self.passed(count(&self.filter, None)?, last.request.sieve.filter.as_ref(), tail),
         })
     }
 
-    /// Whether the group is folded of which a row is the heading.
-    fn head(&self, row: u64, folds: &Folds) -> Option<(u64, bool)> {
-        let group = self.groups.headed_by(row)?;
-        Some((row, folds.is_folded(row, group.is_collapsed)))
+    /// What is known of the group of which a row is the heading.
+    fn head(&self, row: u64, folds: &Folds) -> Result<Option<Head>> {
+        let Some(group) = self.groups.headed_by(row) else { return Ok(None) };
+        let range = group.body..group.end.min(self.file.bytes());
+        let rows = self.file.rows_within(&self.index, range, self.tail)?;
+        Ok(Some(Head { at: row, is_folded: folds.is_folded(row, group.is_collapsed), rows }))
     }
 
     /// How many rows a filter lets through; an inverse one those that do not match, once all are known.

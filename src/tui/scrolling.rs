@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::msg::{Folds, Goal, HitCount, Known, Msg, Page, PageRequest, Sought, Target, Ticket, Work};
+use super::msg::{Folds, Goal, Head, HitCount, Known, Msg, Page, PageRequest, Sought, Target, Ticket, Work};
 use super::reading::{REPORT_PAUSE, Reading, SLICE};
 use super::scroll::{Section, Source, Spot};
 use crate::error::{Result, chain};
@@ -471,7 +471,7 @@ impl Scrolling {
         let spans = || last.pieces.iter().filter_map(Piece::section).filter_map(|at| on_page.get(&at)?.span);
         let span = spans().next().zip(spans().last()).map(|((first, _), (_, last))| (first, last));
         let heads = on_page.iter().flat_map(|(section, known)| {
-            known.heads.iter().map(|(heading, is_folded)| (Spot::Row(*section, *heading).address(), *is_folded))
+            known.heads.iter().map(|head| Head { at: Spot::Row(*section, head.at).address(), ..*head })
         });
         let (heads, hits) = (heads.collect(), self.hits(last.target, &on_page));
         Known { total_rows: None, stderr_rows: None, span, numbers, heads, hits, passed: None }

@@ -39,6 +39,9 @@ const TICK_ALIVE: Duration = Duration::from_secs(1);
 /// How often while nothing runs: ages are in minutes mostly.
 const TICK_IDLE: Duration = Duration::from_secs(30);
 
+/// How long the loop may take to heed a signal that is to end the program. It waits for a terminal that does not read what is drawn.
+const GRACE: Duration = Duration::from_secs(2);
+
 /// How long the threads that may hold something are waited for on leaving.
 const PARTING: Duration = Duration::from_millis(300);
 
@@ -55,8 +58,7 @@ pub(super) fn run(catalog: Catalog, open: Option<RunSpec>, options: Options) -> 
         is_dirty: true,
         begun: Instant::now(),
         drawn_at: None,
-        has_errand: false,
-        is_away: false,
+        other: Other::None,
         owed: Vec::new(),
         is_over: false,
     };
@@ -72,13 +74,21 @@ struct Session {
     is_dirty: bool,
     begun: Instant,
     drawn_at: Option<Instant>,
-    /// Another program is to have the terminal, or has it.
-    has_errand: bool,
-    /// It has it.
-    is_away: bool,
+    other: Other,
     /// What is to be done once that has ended.
     owed: Vec<Effect>,
     is_over: bool,
+}
+
+/// Another program for which the terminal is meant.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+enum Other {
+    #[default]
+    None,
+    /// What it is to show is made ready.
+    Awaited,
+    /// It has the terminal.
+    OnScreen,
 }
 
 impl Session {
@@ -95,7 +105,7 @@ impl Session {
                 self.take_in(message)?;
             }
             self.is_dirty |= self.since_frame() >= self.tick();
-            if self.is_dirty && self.is_due() && !self.is_over && !self.is_away {
+            if self.is_dirty && self.is_due() && !self.is_over && !self.is_away() {
                 self.draw()?;
             }
         }
@@ -107,13 +117,18 @@ impl Session {
         self.since_frame() >= FRAME || (self.drawn_at.is_none() && self.model.is_ready())
     }
 
+    /// Whether another program has the terminal.
+    fn is_away(&self) -> bool {
+        self.other == Other::OnScreen
+    }
+
     /// How long ago the last frame was drawn, or the loop began.
     fn since_frame(&self) -> Duration {
         self.drawn_at.unwrap_or(self.begun).elapsed()
     }
 
     fn patience(&self) -> Duration {
-        if self.is_away {
+        if self.is_away() {
             return TICK_IDLE;
         }
         let due = if self.is_dirty { FRAME } else { self.tick() };
@@ -129,10 +144,10 @@ impl Session {
             Msg::Ready => self.leave(),
             Msg::Returned => self.come_back()?,
             // What was typed before the program began to read, and Ctrl-C in it.
-            Msg::Key(_) | Msg::Mouse(..) | Msg::Signal(SIGINT | SIGQUIT) | Msg::Resumed if self.is_away => {
+            Msg::Key(_) | Msg::Mouse(..) | Msg::Signal(SIGINT | SIGQUIT) | Msg::Resumed if self.is_away() => {
                 return Ok(());
             }
-            Msg::Stop if self.is_away => return term::stop(),
+            Msg::Stop if self.is_away() => return term::stop(),
             _ => {}
         }
         let is_hint = matches!(message, Msg::Disk | Msg::Reads(_) | Msg::Unchanged(..) | Msg::Dirs(..));
@@ -161,7 +176,7 @@ impl Session {
                 Effect::Watch(dirs) => {
                     let _ = self.threads.orders.send(Order::Watch(dirs));
                 }
-                effect @ (Effect::Copy(_) | Effect::Notify(_)) if self.is_away => self.owed.push(effect),
+                effect @ (Effect::Copy(_) | Effect::Notify(_)) if self.is_away() => self.owed.push(effect),
                 Effect::Copy(text) => self.copy(text)?,
                 Effect::Notify(text) => self.screen.notify(&text)?,
                 Effect::Edit(row) => self.begin(Errand::Edit(row)),
@@ -192,7 +207,8 @@ impl Session {
 
     /// Has what another program needs made ready, one at a time. The thread outlives the loop unless it is broken.
     fn begin(&mut self, errand: Errand) {
-        if !std::mem::replace(&mut self.has_errand, true) {
+        if self.other == Other::None {
+            self.other = Other::Awaited;
             let _ = self.threads.errands.as_ref().map(|errands| errands.send(errand));
         }
     }
@@ -201,14 +217,13 @@ impl Session {
     fn leave(&mut self) {
         self.threads.gate.close();
         term::give_back();
-        self.is_away = true;
+        self.other = Other::OnScreen;
         let _ = self.threads.errands.as_ref().map(|errands| errands.send(Errand::Go));
     }
 
     /// The other program has ended, or came to nothing.
     fn come_back(&mut self) -> Result<()> {
-        self.has_errand = false;
-        if !std::mem::take(&mut self.is_away) {
+        if std::mem::take(&mut self.other) != Other::OnScreen {
             return Ok(());
         }
         self.retake(Screen::take_back)?;
@@ -268,6 +283,10 @@ impl Threads {
                 };
                 if messages.send(message).is_err() {
                     return;
+                }
+                if matches!(signal, SIGTERM | SIGHUP) {
+                    thread::sleep(GRACE);
+                    term::leave_at_once(signal);
                 }
             }
         })?;

@@ -139,6 +139,12 @@ pub(super) fn stop() -> Result<()> {
     signal_hook::low_level::emulate_default_handler(SIGTSTP).map_err(Error::Terminal)
 }
 
+/// Ends the program from another thread than the one that draws, which is stuck: what can be given back without writing is.
+pub(super) fn leave_at_once(signal: i32) {
+    let _ = disable_raw_mode();
+    signal_hook::low_level::exit(128 + signal);
+}
+
 fn take(mouse: bool) -> io::Result<()> {
     TAKEN.store(true, Ordering::SeqCst);
     enable_raw_mode()?;

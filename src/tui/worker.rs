@@ -505,6 +505,8 @@ fn guarded(desk: &mut Desk, work: Work, job: impl FnOnce(&mut Desk) -> Vec<Msg>)
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc::channel;
+
     use super::*;
     use crate::catalog::Beside;
     use crate::file::FilePath;
@@ -587,6 +589,24 @@ mod tests {
         assert_eq!(again, page);
         let [Msg::Failed(Work::Log(Ticket(4)), why)] = &desk.serve(read(4, &missing))[..] else { panic!("no failure") };
         assert!(why.contains("b.log") && !why.contains('\n'), "{why}");
+    }
+
+    #[test]
+    fn what_is_read_is_said_before_it_is_and_that_it_has_been_after() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.log");
+        fs::write(&path, b"2026-05-06T12:00:00Z stdout F one\n").unwrap();
+        let (request, requests) = channel();
+        let (message, messages) = channel();
+        let desk = desk(dir.path());
+        let worker = std::thread::spawn(move || work(desk, &requests, &message));
+        request.send(read(1, &path)).unwrap();
+        let next = || messages.recv_timeout(Duration::from_secs(20)).unwrap();
+        assert_eq!(next(), Msg::Reads(Some(path)));
+        assert!(matches!(next(), Msg::Page(..)));
+        while next() != Msg::Reads(None) {}
+        drop(request);
+        worker.join().unwrap();
     }
 
     #[test]

@@ -163,10 +163,20 @@ impl Session {
                 && !screen.hide_cursor()
                 && screen.mouse_protocol_mode() == MouseProtocolMode::None
         });
+        self.assert_modes_given_back();
+    }
+
+    /// The line settings as they were.
+    pub fn assert_modes_given_back(&self) {
         let after = tcgetattr(&self.pts).unwrap();
         assert_eq!(after.local_modes, self.before.local_modes);
         assert_eq!(after.input_modes, self.before.input_modes);
         assert_eq!(after.output_modes, self.before.output_modes);
+    }
+
+    /// From now on the terminal takes nothing.
+    pub fn stop_reading(&mut self) {
+        self.end_reader();
     }
 
     /// Nobody holds the terminal any more.

@@ -106,7 +106,7 @@ pub fn follow(
         if is_looked {
             next_look = Instant::now() + LOOK_AGAIN.max(begun.elapsed() * LOOK_SHARE);
         }
-        unreadable |= tell_report(teller.take_report(), around);
+        unreadable |= tell_report(&teller.take_report(), around);
         match told.map_err(Error::Output)? {
             Some(_) if teller.told_nothing() && wanted.selection.job.is_some() | wanted.selection.n.is_some() => {
                 let why = "no job or command of the run matches --job or --sh";
@@ -161,7 +161,7 @@ impl Waits {
 }
 
 /// Whether a log could not be read.
-fn tell_report(report: Report, around: &mut Around<'_>) -> bool {
+fn tell_report(report: &Report, around: &mut Around<'_>) -> bool {
     report.notices.iter().for_each(|notice| (around.tell)(notice));
     report.unreadable
 }

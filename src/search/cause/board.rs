@@ -165,10 +165,7 @@ impl Board {
             }
             Weight::Message => self.messages.push(sign, MESSAGE_BYTES),
             Weight::Aside => self.asides.push(sign, ASIDE_BYTES),
-            Weight::Name => {
-                self.end_heading();
-                keep(&mut self.names, sign);
-            }
+            Weight::Name => keep(&mut self.names, sign),
             Weight::Aftermath => keep(&mut self.aftermath, sign),
             Weight::Again | Weight::Begun | Weight::Passed | Weight::Place => {}
         }

@@ -67,7 +67,8 @@ fn has_passed(log: &LogFile, panic: u64, tail: Tail) -> Result<bool> {
 fn is_log_entry(text: &str) -> bool {
     const LEVELS: [&str; 4] = ["WARN", "WARNING", "ERROR", "CRITICAL"];
     let words = text.split(|found: char| !found.is_ascii_alphabetic()).filter(|word| !word.is_empty());
-    words.take(4).any(|word| LEVELS.contains(&word))
+    let is_heading = judge(text).is_some_and(|(weight, _)| weight == Weight::Heading);
+    !is_heading && words.take(4).any(|word| LEVELS.contains(&word))
 }
 
 /// From the first row of a trace to the one that says why: its last line, and that of what caused it.

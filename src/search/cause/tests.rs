@@ -1,50 +1,244 @@
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use super::super::tests::Growing;
 use super::*;
 use crate::file::FilePath;
 
+/// A log of a command that failed, how it ended where that helps, and the rows, from 1, each of which is the cause: none where
+/// nothing says it.
+type Failure = (&'static str, Option<i64>, &'static [usize]);
+
+#[rustfmt::skip]
+const FAILURES: &[Failure] = &[
+    ("asan-overflow", None, &[2]),
+    // The last one is why a shell that stops at the first failure would have ended; the kill says most.
+    ("bash-messages", None, &[8, 15]),
+    ("bats-fail", None, &[4]),
+    ("cmake-error", None, &[9]),
+    ("cpp-terminate", Some(134), &[2, 3]),
+    ("ctest-failure", None, &[56, 57]),
+    ("ctest-output", None, &[12, 13]),
+    ("docker-build-gcc", None, &[4]),
+    ("eslint-errors", None, &[4]),
+    // The last of four attempts.
+    ("flaky-retry", None, &[63]),
+    ("gcc-nested-make", None, &[23]),
+    ("gcc-template-cascade", None, &[19]),
+    ("gcc-then-cleanup", None, &[3]),
+    ("gcc-undefined-reference", None, &[21]),
+    ("git-fatal", None, &[1]),
+    ("go-build-error", None, &[6]),
+    ("go-race", None, &[2]),
+    ("go-test-fail", None, &[42]),
+    ("go-test-logs", None, &[67]),
+    ("go-test-panic", None, &[2]),
+    // Of two commands one after the other.
+    ("javac-and-java", None, &[1, 12]),
+    ("jest-fail", None, &[18]),
+    ("jest-suite-fails-to-run", None, &[4]),
+    ("jest-throws", None, &[12]),
+    ("long-log-middle", None, &[11]),
+    ("make-keep-going", None, &[10]),
+    ("maven-surefire-failure", None, &[33]),
+    ("minitest-fail", None, &[9]),
+    ("mocha-fail", None, &[16]),
+    ("ninja-fail", None, &[5]),
+    ("node-test", None, &[3, 34]),
+    // Two commands again.
+    ("npm-404", None, &[6, 11, 12]),
+    ("npm-eresolve", None, &[1, 2]),
+    ("npm-tsc", None, &[9]),
+    ("precommit-wrapper", None, &[1]),
+    // What was raised while another was handled, but what another was raised from.
+    ("py-traceback-chained", None, &[29]),
+    ("py-traceback-direct-cause", None, &[5]),
+    ("py-traces-logged", None, &[36]),
+    ("pytest-assert-diff", None, &[69]),
+    ("pytest-collection-error", None, &[19]),
+    ("pytest-fixtures", None, &[8]),
+    ("retry-then-other", None, &[]),
+    ("rust-cascade", None, &[2]),
+    ("rust-test-assert-eq", None, &[238]),
+    ("rust-test-harmless-errors", None, &[66]),
+    ("rust-test-nocapture", None, &[116]),
+    ("segfault", None, &[16]),
+    ("sh-command-not-found", Some(127), &[5]),
+    ("sh-set-e-silent", None, &[]),
+    ("timeout-124-hang", Some(124), &[]),
+    ("tsc-errors", None, &[5]),
+    ("unittest-fail", None, &[14]),
+    ("unittest-prints-traces", None, &[24]),
+    ("vitest-fail", None, &[12]),
+];
+
+fn fixture(name: &str) -> LogFile {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("fixtures/failures/{name}.log"));
+    LogFile::open(&FilePath::named(&path)).unwrap()
+}
+
+fn rows(log: &LogFile) -> Vec<Row> {
+    log.window_rows(0, 1 << 20, Tail::Emit).unwrap().map(|row| row.unwrap()).collect()
+}
+
+fn text(row: &Row) -> String {
+    plain(&row.text, Progress::Last).into_owned()
+}
+
+/// What is shown of a log of these rows: each begins with `o` or `e`, its stream. The cause is marked.
+fn card(log: &str, exit_code: Option<i64>) -> Vec<String> {
+    let lines = log.lines().map(|line| {
+        let stream = if line.starts_with('o') { "stdout" } else { "stderr" };
+        format!("2026-01-02T03:04:05Z {stream} F {}\n", line.get(2..).unwrap_or_default())
+    });
+    let growing = Growing::new(lines.collect::<String>().as_bytes());
+    let cause = find_cause(&growing.log, exit_code, Tail::Emit).unwrap();
+    let mark = |row: &Row| if Some(row.offset) == cause.at { "> " } else { "" };
+    cause.rows.iter().map(|row| format!("{}{}", mark(row), text(row))).collect()
+}
+
+/// The row that is the cause in such a log.
+fn at(log: &str, exit_code: Option<i64>) -> Option<String> {
+    card(log, exit_code).iter().find_map(|row| row.strip_prefix("> ").map(str::to_owned))
+}
+
 #[test]
-#[ignore = "prints"]
-fn look() {
-    let dir = std::env::var("LOOK")
-        .map_or_else(|_| Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/failures"), PathBuf::from);
-    let mut files: Vec<_> = fs::read_dir(dir)
-        .unwrap()
-        .map(|e| e.unwrap().path())
-        .filter(|p| p.extension().is_some_and(|e| e == "log"))
-        .collect();
-    files.sort();
-    let (mut good, mut all) = (0, 0);
-    for path in files {
-        let log = LogFile::open(&FilePath::named(&path)).unwrap();
-        let exit = fs::read_to_string(path.with_extension("exit")).ok().and_then(|s| s.trim().parse().ok());
-        let begun = std::time::Instant::now();
-        let cause = find_cause(&log, exit, Tail::Emit).unwrap();
-        let took = begun.elapsed();
-        let text = |row: &Row| plain(&row.text, Progress::Last).into_owned();
-        let label = fs::read_to_string(path.with_extension("cause")).ok();
-        let mut mark = "    ".to_owned();
-        if let Some(label) = &label {
-            all += 1;
-            let hit = label.lines().any(|l| cause.rows.iter().any(|row| text(row).contains(l)));
-            let at = label
-                .lines()
-                .any(|l| cause.rows.iter().any(|row| Some(row.offset) == cause.at && text(row).contains(l)));
-            good += usize::from(hit);
-            mark = format!("{}{}", if hit { "ok " } else { "MISS " }, if at { "" } else { "(not at) " });
+fn the_cause_of_real_failures_is_found_and_lies_within_its_rows() {
+    let mut wrong = Vec::new();
+    for (name, exit_code, labels) in FAILURES {
+        let log = fixture(name);
+        let cause = find_cause(&log, *exit_code, Tail::Emit).unwrap();
+        let found = cause.at.and_then(|at| rows(&log).iter().position(|row| row.offset == at)).map(|row| row + 1);
+        if found.map_or(!labels.is_empty(), |found| !labels.contains(&found)) {
+            wrong.push(format!("{name}: found {found:?}, expected one of {labels:?}"));
         }
-        eprintln!(
-            "{mark}=== {} exit {exit:?} rule {:?} {took:?}",
-            path.file_stem().unwrap().to_str().unwrap(),
-            cause.rule
-        );
-        if std::env::var("BRIEF").is_ok_and(|v| v.is_empty()) || mark.contains("MISS") || mark.contains("not at") {
-            for row in &cause.rows {
-                let text: String = text(row).chars().take(110).collect();
-                eprintln!("  {} {text}", if Some(row.offset) == cause.at { ">" } else { " " });
-            }
-        }
+        let is_shown = cause.at.is_none_or(|at| cause.rows.iter().any(|row| row.offset == at));
+        assert!(is_shown && cause.rows.len() <= MAX_CAUSE_ROWS, "{name}: {} rows", cause.rows.len());
+        assert_eq!((cause.rule.is_some(), cause.looked_bytes), (cause.at.is_some(), log.bytes()), "{name}");
     }
-    eprintln!("{good} of {all}");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_real_failure_is_in_the_table() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/failures");
+    let files = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    let mut stored: Vec<String> = files.map(|path| path.file_stem().unwrap().to_str().unwrap().into()).collect();
+    stored.sort();
+    assert_eq!(stored, FAILURES.iter().map(|(name, ..)| (*name).to_owned()).collect::<Vec<_>>());
+}
+
+#[test]
+fn what_explains_comes_before_what_follows_from_it() {
+    for (log, cause) in [
+        (
+            "e make[1]: *** [lib.o] Error 1\ne x.c:3:5: error: expected ';'\ne make: *** [all] Error 2",
+            "x.c:3:5: error: expected ';'",
+        ),
+        ("e error: could not compile `shop` (lib)\ne error: no such target", "error: no such target"),
+        ("e cat: VERSION: No such file or directory\ne fatal: no tags", "fatal: no tags"),
+        ("o test cart ... FAILED\ne error: test failed, to rerun pass `--lib`", "test cart ... FAILED"),
+        ("e npm error code ELIFECYCLE\ne npm error Missing script: \"x\"", "npm error Missing script: \"x\""),
+        (
+            "e make: *** No rule to make target 'a'.  Stop.\ne make[1]: *** [b] Error 1",
+            "make: *** No rule to make target 'a'.  Stop.",
+        ),
+        (
+            "o ERROR: process \"sh\" did not complete successfully: exit code: 2\no sh: 1: frob: not found",
+            "sh: 1: frob: not found",
+        ),
+    ] {
+        assert_eq!(at(log, None).as_deref(), Some(cause), "{log}");
+    }
+}
+
+#[test]
+fn how_a_command_ended_tells_which_of_its_complaints_counts() {
+    let log = "e ./d.sh: line 3: frob: command not found\ne error: no cache\ne cat: a: Permission denied\n";
+    assert_eq!(at(log, None).as_deref(), Some("error: no cache"));
+    assert_eq!(at(log, Some(127)).as_deref(), Some("./d.sh: line 3: frob: command not found"));
+    assert_eq!(at(log, Some(126)).as_deref(), Some("cat: a: Permission denied"));
+}
+
+#[test]
+fn what_was_said_long_before_a_timeout_is_not_why() {
+    let log = format!("e Error: no cache yet\n{}", "o waiting for the lock of process 4242\n".repeat(100));
+    assert_eq!(at(&log, Some(1)).as_deref(), Some("Error: no cache yet"));
+    assert_eq!(at(&log, Some(124)), None);
+}
+
+#[test]
+fn of_mishaps_that_were_survived_the_last_counts_and_of_what_it_led_to_the_first() {
+    let log = format!(
+        "e rm: cannot remove 'a': No such file or directory\n{}e cp: cannot stat 'b': No such file or directory\ne tar: cannot open 'b'\n",
+        "o packed\n".repeat(40)
+    );
+    assert_eq!(at(&log, None).as_deref(), Some("cp: cannot stat 'b': No such file or directory"));
+}
+
+#[test]
+fn a_failure_before_a_retry_counts_only_if_the_retry_does_not_follow_it() {
+    let again = "E   AssertionError: 1\no attempt 1 failed, retrying";
+    let log = format!("e {again}\no 3 passed in 0.1s\ne error: no token");
+    assert_eq!(at(&log, None).as_deref(), Some("error: no token"));
+    let log = format!(
+        "e a.c:1:1: error: bad\n{}o retrying the download",
+        "o CC a long line of a build that goes on\n".repeat(100)
+    );
+    assert_eq!(at(&log, None).as_deref(), Some("a.c:1:1: error: bad"));
+}
+
+#[test]
+fn the_innermost_of_several_causes_is_shown() {
+    let log = "e Exception in thread \"main\" a.B: x\ne \tat a.b\ne Caused by: a.C: y\ne \tat a.c\ne Caused by: a.D: z\ne \tat a.d\n";
+    assert_eq!(at(log, None).as_deref(), Some("Caused by: a.D: z"));
+}
+
+#[test]
+fn rows_above_or_below_are_shown_as_the_cause_asks_for_it() {
+    let (above, below) = ("o step\n".repeat(20), "o detail\n".repeat(20));
+    let place =
+        |row: &str| card(&format!("{above}o {row}\n{below}"), None).iter().position(|row| row.starts_with("> "));
+    assert_eq!(place("● cart › total"), Some(1), "a heading");
+    assert_eq!(place("a.c:1:1: error: bad"), Some(2), "a compiler");
+    assert_eq!(place("make: *** [a] Error 1"), Some(7), "a wrapper");
+}
+
+#[test]
+fn what_was_said_meanwhile_on_the_other_stream_is_left_out_unless_there_is_room() {
+    let log = "e a.c: In function 'f':\no CC b.c\ne a.c:1:1: error: bad\no CC c.c\ne  1 | f\ne    | ^\n";
+    assert_eq!(card(log, None).len(), 6);
+    let log = format!("{log}{}", "e    | more\n".repeat(9));
+    let card = card(&log, None);
+    assert_eq!(card.first().map(String::as_str), Some("a.c: In function 'f':"));
+    assert!(card.len() == MAX_CAUSE_ROWS && !card.iter().any(|row| row.starts_with("CC")), "{card:?}");
+}
+
+#[test]
+fn without_a_rule_the_ends_of_standard_error_and_of_the_log_are_shown() {
+    let log = "e odd\ne \no step 1\no step 2";
+    assert_eq!(card(log, None), ["odd", "step 1", "step 2"]);
+    let all = |log: &str, stream| {
+        let card = card(log, None);
+        assert_eq!((card.len(), at(log, None)), (MAX_CAUSE_ROWS, None));
+        card.iter().filter(|row| row.as_str() == stream).count()
+    };
+    let (out, err) = ("o out\n".repeat(300), "e err\n".repeat(20));
+    assert_eq!(all(&format!("{out}{err}"), "err"), 10);
+    assert_eq!(all(&format!("{err}{out}"), "err"), 5, "it may have nothing to do with it");
+}
+
+#[test]
+fn only_the_end_of_a_log_is_looked_at() {
+    let line = |text| format!("2026-01-02T03:04:05Z stdout F {text}\n");
+    let log = line("error: long ago") + &line("step").repeat(100);
+    let growing = Growing::new(log.as_bytes());
+    let look = |max_bytes| find_at_end(&growing.log, None, max_bytes, Tail::Emit).unwrap();
+    let (all, end) = (look(1 << 20), look(100));
+    assert_eq!((all.at, all.looked_bytes), (Some(0), log.len() as u64));
+    assert_eq!((end.at, end.looked_bytes), (None, 2 * line("step").len() as u64), "two whole lines");
+}
+
+#[test]
+fn an_empty_log_has_no_cause() {
+    assert_eq!(card("", Some(1)), [""; 0]);
 }

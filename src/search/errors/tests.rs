@@ -20,34 +20,48 @@ const LOGS: &[Log] = &[
     ("bash-messages", &[3, 4, 5, 6, 7, 8, 10, 11, 12, 14, 15], &[]),
     ("bats-fail", &[4], &[]),
     ("cmake-error", &[9, 14], &[7]),
+    ("cpp-terminate", &[], &[4]),
     ("ctest-failure", &[56, 57, 60], &[73, 78, 79]),
+    ("ctest-output", &[12], &[23, 28]),
+    ("docker-build-gcc", &[4], &[11, 28]),
     ("eslint-errors", &[4, 5], &[7]),
     ("flaky-retry", &[12, 29, 46, 63], &[14, 15, 31, 32, 48, 49, 65, 66]),
+    ("gcc-nested-make", &[23], &[30, 32]),
     ("gcc-template-cascade", &[19, 59, 83, 110], &[127]),
+    ("gcc-then-cleanup", &[3], &[8, 9, 10]),
     ("gcc-undefined-reference", &[21], &[22, 23]),
     ("git-fatal", &[1, 2, 3, 4], &[]),
     ("go-build-error", &[6, 7, 8], &[]),
+    ("go-race", &[], &[37, 39, 40, 41]),
     ("go-test-fail", &[42], &[45, 48, 143, 144, 149]),
+    ("go-test-logs", &[], &[2, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30, 32, 34, 36, 38, 40, 42, 44, 68, 69, 70, 71]),
     ("go-test-panic", &[2, 4, 5], &[1, 3, 20, 21]),
     ("javac-and-java", &[1, 4, 10, 12], &[9]),
     ("jest-fail", &[18, 37, 39], &[11, 15, 16, 48, 49]),
     ("jest-suite-fails-to-run", &[2, 4], &[1, 72]),
+    ("jest-throws", &[10, 12], &[5, 8, 23, 24]),
     ("long-log-middle", &[11], &[]),
     ("make-keep-going", &[10], &[119, 127]),
     ("maven-surefire-failure", &[33, 37, 46, 48], &[31, 32, 36, 45, 47, 50, 58]),
     ("minitest-fail", &[16], &[9, 14, 22]),
     ("mocha-fail", &[16, 30], &[11]),
     ("ninja-fail", &[5, 9, 12], &[2, 16]),
+    ("node-test", &[3, 34], &[2, 30, 33]),
     ("npm-404", &[6, 12, 14], &[11]),
     ("npm-eresolve", &[2, 9, 10], &[1, 4, 5, 14]),
+    ("npm-tsc", &[9, 10, 11], &[]),
     ("precommit-wrapper", &[1, 19, 26, 34], &[]),
     ("py-traceback-chained", &[13, 29], &[6, 17]),
+    ("py-traceback-direct-cause", &[5, 15], &[1, 9]),
+    ("py-traces-logged", &[36], &[2, 6, 8, 12, 14, 18, 20, 24, 26, 30, 32]),
     ("pytest-assert-diff", &[69], &[52, 85, 87, 102]),
     ("pytest-collection-error", &[19], &[10, 21, 22, 23]),
     ("pytest-fixtures", &[8, 14, 24, 31], &[3, 10, 11, 35, 36, 37, 38, 39]),
+    ("retry-then-other", &[], &[1, 2, 3]),
     ("rust-cascade", &[2, 38, 70, 102, 135, 146, 162, 173, 189, 198], &[216, 218]),
     ("rust-test-assert-eq", &[238, 239], &[103, 248, 250]),
     ("rust-test-harmless-errors", &[66, 67], &[72, 87, 89]),
+    ("rust-test-nocapture", &[116], &[7, 12, 118, 119, 126]),
     ("segfault", &[16], &[]),
     ("sh-command-not-found", &[5], &[]),
     // It says nothing before it stops.
@@ -56,6 +70,7 @@ const LOGS: &[Log] = &[
     ("timeout-124-hang", &[], &[]),
     ("tsc-errors", &[5, 6, 7], &[]),
     ("unittest-fail", &[14, 23], &[3, 5, 8, 10, 17, 19, 28]),
+    ("unittest-prints-traces", &[24], &[5, 8, 9, 14, 18, 20, 29]),
     ("vitest-fail", &[12], &[4, 6, 11, 30, 31]),
 ];
 
@@ -77,12 +92,24 @@ fn has_literal(text: &str) -> bool {
     LITERALS.iter().any(|literal| text.contains(literal))
 }
 
+fn has_clue_literal(text: &str) -> bool {
+    CLUE_LITERALS.iter().any(|literal| text.contains(literal))
+}
+
 #[test]
 fn every_rule_finds_its_example() {
     for (number, (_, tool, pattern, example)) in RULES.iter().enumerate() {
         assert!(is_error(example), "{tool}: {example}");
         assert!(TABLE.rules.matches(said(example)).matched(number), "{tool}: {pattern} does not find {example}");
         assert!(has_literal(example), "{tool}: {example}");
+    }
+}
+
+#[test]
+fn every_clue_is_worth_what_the_table_says() {
+    for (weight, tool, pattern, example) in CLUES {
+        assert_eq!(judge(example).map(|(weight, _)| weight), Some(*weight), "{tool}: {pattern}, {example}");
+        assert!(has_literal(example) || has_clue_literal(example), "{tool}: {example}");
     }
 }
 
@@ -180,5 +207,11 @@ proptest! {
         text in prop_oneof![9 => Union::new(RULES.iter().map(|(_, _, pattern, _)| described(pattern))), 1 => ".{0,80}"]
     ) {
         prop_assert!(!is_error(&text) || has_literal(&text), "{text:?}");
+    }
+    #[test]
+    fn every_text_that_is_worth_anything_holds_a_literal(
+        text in Union::new(CLUES.iter().map(|(_, _, pattern, _)| described(pattern)))
+    ) {
+        prop_assert!(judge(&text).is_none() || has_literal(&text) || has_clue_literal(&text), "{text:?}");
     }
 }

@@ -47,6 +47,8 @@ impl Keymap {
             faults.extend(draft.without_help());
         }
         faults.sort_by_key(|fault| fault.at);
+        // A key that begins many others clashes with each of them: one is enough to see it.
+        faults.dedup_by_key(|fault| fault.at);
         if faults.is_empty() { Ok(draft.keymap) } else { Err(faults) }
     }
 }
@@ -156,16 +158,16 @@ fn clash(one: &Bound, other: &Bound) -> Option<String> {
         return Some(format!("`{a}` and `{b}` clash under [keys.{context}]: {both}{begins}"));
     }
     let is_general = |context: Context| context == Context::Everywhere;
-    let (general, own, own_keys) = match (is_general(first.context), is_general(second.context)) {
-        (true, false) => (first, second, others),
-        (false, true) => (second, first, keys),
+    let (general, own) = match (is_general(first.context), is_general(second.context)) {
+        (true, false) => (first, second),
+        (false, true) => (second, first),
         _ => return None,
     };
     let is_hidden = own.context.reach().contains(&Context::Everywhere) && general.action != own.action;
     let is_meant = hides(own.keys, general.keys);
     (is_hidden && !is_meant).then(|| {
         let (general, name, context) = (general.action.name(), own.action.name(), own.context.name());
-        format!("`{name}` under [keys.{context}] hides `{general}`, which holds everywhere: `{own_keys}`")
+        format!("`{name}` under [keys.{context}] hides `{general}`, which holds everywhere: {both}")
     })
 }
 
@@ -228,8 +230,8 @@ mod tests {
                 "`next-match` and `next-error` clash under [keys.log]: `n` and `n x`, of which one begins as the other",
             ),
             (
-                vec![wish(Some(Log), Action::Wrap, &["z"])],
-                "`wrap` under [keys.log] hides `zoom`, which holds everywhere: `z`",
+                vec![wish(Some(Log), Action::Wrap, &["Ctrl-z"])],
+                "`wrap` under [keys.log] hides `suspend`, which holds everywhere: `Ctrl-z`",
             ),
             (
                 vec![wish(Some(Everywhere), Action::Down, &["n"])],

@@ -5,7 +5,7 @@ use crate::log::{Row, Standing, Window};
 use crate::model::RunId;
 use crate::sanitise::Style;
 use crate::search::Cause;
-use crate::tui::msg::{Goal, Known, Ticket};
+use crate::tui::msg::{Goal, Head, Known, Ticket};
 use crate::tui::scroll::{Section, Source, Spot};
 
 /// Whose output is shown.
@@ -112,10 +112,10 @@ impl Log {
         self.source.as_ref()?.heading(row.offset)
     }
 
-    /// Whether the group is folded of which this row is the heading.
+    /// What is known of the group of which this row is the heading.
     #[must_use]
-    pub fn group(&self, row: &Row) -> Option<bool> {
-        self.known.heads.iter().find(|(at, _)| *at == row.offset).map(|(_, is_folded)| *is_folded)
+    pub fn group(&self, row: &Row) -> Option<&Head> {
+        self.known.heads.iter().find(|head| head.at == row.offset)
     }
 
     /// Whose output an address lies in, and the byte of that one's log: its start for a heading.

@@ -28,16 +28,10 @@ pub(super) fn of(model: &Model, row: &Row) -> Option<Heading> {
 
 /// `▸ Title   132 rows`
 fn of_group(model: &Model, row: &Row) -> Option<Heading> {
-    let is_folded = model.log.group(row)?;
+    let group = model.log.group(row)?;
     let Some(Marker::Heading(title)) = marker(&row.text) else { return None };
-    let rows = || {
-        let log = &model.log;
-        let at = log.window.rows.iter().position(|shown| shown.offset == row.offset)?;
-        let number = |at: usize| log.known.numbers.get(at).copied().flatten();
-        Some(number(at + 1)?.checked_sub(number(at)? + 1)?)
-    };
-    let facts = rows().filter(|_| is_folded).map(words::rows).unwrap_or_default();
-    Some(Heading { is_open: Some(!is_folded), title, facts, ..Heading::default() })
+    let facts = group.rows.filter(|_| group.is_folded).map(words::rows).unwrap_or_default();
+    Some(Heading { is_open: Some(!group.is_folded), title, facts, ..Heading::default() })
 }
 
 fn of_command(model: &Model, section: &Section, job: &JobNode, sh: &ShNode) -> Heading {

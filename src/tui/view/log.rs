@@ -281,7 +281,10 @@ fn position(model: &Model) -> String {
     if log.window.rows.is_empty() || (is_whole && !model.lens.wrap) {
         return String::new();
     }
+    let sections = log.source.as_ref().map_or(0, |source| source.sections().len());
+    let first = log.window.rows.get(log.top).map_or(0, |row| row.offset);
     let number = match log.known.numbers.get(log.top).copied().flatten() {
+        _ if sections > 0 => format!("{}/{sections}", Spot::of(first).section() + 1),
         Some(number) => words::grouped(number + 1),
         None => "~".into(),
     };

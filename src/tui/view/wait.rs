@@ -68,11 +68,11 @@ fn way_line(theme: &Theme, way: &str, what: Option<&str>) -> Line {
     vec![(format!("{way:<WAY$}"), theme.accent), (what.unwrap_or_default().to_owned(), theme.muted)]
 }
 
-/// `waiting for /mnt/store/quire.db for 12s`.
+/// `waiting for 12s for /mnt/store/quire.db`: a path may be longer than the screen is wide.
 pub(super) fn hangs(model: &Model, reads: &Waiting) -> Option<String> {
     let path = reads.wait.path.as_ref()?;
     let ms = model.now?.millis_since(reads.since?);
-    Some(format!("waiting for {} for {}", name(&path.to_string_lossy()), so_far(ms)))
+    Some(format!("waiting for {} for {}", so_far(ms), name(&path.to_string_lossy())))
 }
 
 /// `for 12s`, from the third second on.
