@@ -281,13 +281,13 @@ mod tests {
         assert_eq!(rows(28, &job)[1..], ["   ✓ 1 cargo build -… 45.0s", "   ✗ 2 cargo test  exit 101"].map(String::from));
         assert_eq!(
             rows(44, &job)[1..],
-            ["   ✓ 1 cargo build --all    ███     45.0s", "   ✗ 2 cargo test        exit 101  12.1s"].map(String::from)
+            ["   ✓ 1 cargo build --all      ███     45.0s", "   ✗ 2 cargo test           exit 101  12.1s"].map(String::from)
         );
         assert_eq!(
             rows(60, &job)[1..],
             [
-                "   ✓ 1 cargo build --all         passed      ███     45.0s",
-                "   ✗ 2 cargo test                exit 101    ▉       12.1s"
+                "   ✓ 1 cargo build --all          passed      ███     45.0s",
+                "   ✗ 2 cargo test                 exit 101    ▉       12.1s"
             ]
             .map(String::from)
         );
