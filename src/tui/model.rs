@@ -62,8 +62,6 @@ pub struct Model {
     pub zoom: bool,
     /// The help is open, scrolled down by this many rows.
     pub help: Option<usize>,
-    /// All that is known of the command is shown.
-    pub header: bool,
     /// The mouse is ours.
     pub mouse: bool,
     /// The list of runs.
@@ -123,7 +121,6 @@ impl Model {
             behind: Pane::Log,
             zoom: false,
             help: None,
-            header: false,
             mouse: true,
             runs: Runs::default(),
             run: None,
@@ -193,7 +190,7 @@ impl Model {
     /// Why the command failed most likely, while that is shown; the header in full takes its place.
     #[must_use]
     pub fn card(&self) -> Option<&Cause> {
-        self.log.card.as_ref().filter(|card| card.is_open && !self.header).map(|card| &*card.cause)
+        self.log.card.as_ref().filter(|card| card.is_open && !self.lens.header).map(|card| &*card.cause)
     }
 
     /// The columns of the log's pane.

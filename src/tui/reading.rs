@@ -265,7 +265,11 @@ impl Reading {
             stderr_rows: totals.map(|totals| totals.stderr_rows),
             span: last.span,
             numbers: self.file.row_numbers(&self.index, &last.rows, tail)?,
-            heads: last.rows.iter().filter_map(|row| self.head(*row, &last.request.folds).transpose()).collect::<Result<_>>()?,
+            heads: last
+                .rows
+                .iter()
+                .filter_map(|row| self.head(*row, &last.request.folds).transpose())
+                .collect::<Result<_>>()?,
             hits: count(&self.search, target)?,
             passed: self.passed(count(&self.filter, None)?, last.request.sieve.filter.as_ref(), tail),
         })

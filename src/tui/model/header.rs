@@ -29,7 +29,7 @@ impl Model {
     /// The lines of the header while it is unfolded, for a pane of this size: a command line takes at most a third of it.
     #[must_use]
     pub fn header_lines(&self, width: u16, height: u16) -> Vec<HeaderLine> {
-        let Some(item) = self.shown().filter(|_| self.header) else { return Vec::new() };
+        let Some(item) = self.shown().filter(|_| self.lens.header) else { return Vec::new() };
         let width = usize::from(width.saturating_sub(LABEL + 2 * MARGIN)).max(1);
         let of_item = match item {
             Item::Run(run) => self.of_run(run, width),

@@ -165,7 +165,7 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::NextSlowest => tree::slowest(model, 1),
         Action::PreviousSlowest => tree::slowest(model, -1),
         Action::Header => {
-            moving::show_header(model, !model.header);
+            moving::show_header(model, !model.lens.header);
             Vec::new()
         }
         Action::Help => help(model),
@@ -186,7 +186,7 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
 
 /// Opens or closes the card with the likeliest cause; looks for it where nobody has.
 fn cause(model: &mut Model) -> Vec<Effect> {
-    if model.header {
+    if model.lens.header {
         moving::show_header(model, false);
         if model.card().is_some() {
             return Vec::new();

@@ -48,8 +48,8 @@ pub(super) fn show_card(model: &mut Model, is_open: bool) {
 
 /// Unfolds the header, or folds it: the rows that stay on screen stay where they are.
 pub(super) fn show_header(model: &mut Model, is_open: bool) {
-    if model.header != is_open {
-        keep_rows(model, |model| model.header = is_open);
+    if model.lens.header != is_open {
+        keep_rows(model, |model| model.lens.header = is_open);
     }
 }
 

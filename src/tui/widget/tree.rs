@@ -15,6 +15,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
+use unicode_width::UnicodeWidthStr;
 
 use super::runs::{span, span_ms};
 use super::{Strip, row_of, select};
@@ -84,16 +85,19 @@ impl TreeList<'_> {
         };
         let spent = super::spent(&run.head, self.now);
         let mark = Mark::of_run(&run.head);
-        let lead = Lead { indent: 1, number: "", mark, exit: None, spent, ms: None, odd: &said };
-        self.begin(buffer, row, &lead).put(own_name(run), self.theme.strong);
+        let lead = Lead { indent: 1, number: "", name: own_name(run), mark, exit: None, spent, ms: None, odd: &said };
+        self.begin(buffer, row, &lead).put(lead.name, self.theme.strong);
     }
 
     fn draw_job(&self, buffer: &mut Buffer, row: Rect, job: &JobNode) {
         let (mark, item) = (Mark::of_job(job), Item::Job(job));
         let (phase, start, end) = (job.phase, job.job.started_at, job.job.finished_at);
+        // A log that was opened by its path belongs to no job.
+        let id = if job.job.id.as_str().is_empty() { "log".into() } else { name(job.job.id.as_str()) };
         let lead = Lead {
             indent: 1,
             number: "",
+            name: &id,
             mark,
             exit: None,
             spent: span(phase, start, end, self.now),
@@ -104,23 +108,23 @@ impl TreeList<'_> {
         let fold = if hidden > 0 { format!(" +{}", count(hidden as u64)) } else { String::new() };
         let mut strip = self.begin(buffer, row, &lead);
         let room = strip.free().saturating_sub(fold.len());
-        // A log that was opened by its path belongs to no job.
-        let id = if job.job.id.as_str().is_empty() { "log".into() } else { name(job.job.id.as_str()) };
         strip.put(&super::cut(&id, room, self.theme.signs.ellipsis), self.theme.strong).put(&fold, self.theme.muted);
     }
 
     fn draw_sh(&self, buffer: &mut Buffer, row: Rect, job: &JobNode, sh: &ShNode) {
+        let command = command(sh);
         let digits = job.shs.last().map_or(1, |last| last.n.to_string().len());
         let lead = Lead {
             indent: 3,
             number: &format!("{:>digits$} ", sh.n),
+            name: &command,
             mark: Mark::of_sh(sh),
             exit: sh.sh.as_ref().and_then(words::exit_in_short),
             spent: spent_by(sh, self.now),
             ms: spent_ms_by(sh, self.now),
             odd: if (self.is_odd)(&Item::Sh(job, sh)) { "!" } else { "" },
         };
-        self.begin(buffer, row, &lead).put(&command(sh), Style::new());
+        self.begin(buffer, row, &lead).put(&command, Style::new());
     }
 
     /// The glyph and the number at the left, the facts at the right; what is left is for the name, half of the row at least.
@@ -140,6 +144,7 @@ impl TreeList<'_> {
                 }
                 Fact::Bar => strip.put_right(&self.bar(lead.ms), theme.bar, half),
                 Fact::Word(width) => strip.put_right(&format!("{:<width$}", lead.word()), look, half),
+                Fact::SpareWord => strip.put_right(lead.word(), look, half.max(lead.name.width() + 1)),
             };
             strip.skip_right(u16::from(strip.free() < before));
         }
@@ -159,6 +164,8 @@ enum Fact {
     Spent(usize),
     Bar,
     Word(usize),
+    /// Only if the name needs no cut for it.
+    SpareWord,
 }
 
 /// As many facts as the width of the pane allows: in columns, so that the rows agree.
@@ -167,7 +174,7 @@ fn facts(width: u16, lead: &Lead<'_>) -> Vec<Fact> {
     match width {
         _ if lead.spent.is_none() => vec![Fact::Word(0)],
         ..TWO_FACTS if lead.exit.is_some() => vec![Fact::Word(0)],
-        ..TWO_FACTS if is_bad => vec![Fact::Spent(0), Fact::Word(0)],
+        ..TWO_FACTS if is_bad => vec![Fact::Spent(0), Fact::SpareWord],
         ..TWO_FACTS => vec![Fact::Spent(0)],
         TWO_FACTS..THREE_FACTS if is_bad => vec![Fact::Spent(SPENT), Fact::Word(0)],
         TWO_FACTS..THREE_FACTS => vec![Fact::Spent(SPENT), Fact::Bar],
@@ -179,6 +186,7 @@ fn facts(width: u16, lead: &Lead<'_>) -> Vec<Fact> {
 struct Lead<'a> {
     indent: u16,
     number: &'a str,
+    name: &'a str,
     mark: Mark,
     /// How it ended, where that says more than the state does.
     exit: Option<String>,
@@ -278,10 +286,14 @@ mod tests {
     #[test]
     fn facts_come_as_the_width_allows() {
         let job = job("build", &[("cargo build --all".into(), 45_000, 0), ("cargo test".into(), 12_100, 101)]);
-        assert_eq!(rows(28, &job)[1..], ["   ✓ 1 cargo build -… 45.0s", "   ✗ 2 cargo test  exit 101"].map(String::from));
+        assert_eq!(
+            rows(28, &job)[1..],
+            ["   ✓ 1 cargo build -… 45.0s", "   ✗ 2 cargo test  exit 101"].map(String::from)
+        );
         assert_eq!(
             rows(44, &job)[1..],
-            ["   ✓ 1 cargo build --all      ███     45.0s", "   ✗ 2 cargo test           exit 101  12.1s"].map(String::from)
+            ["   ✓ 1 cargo build --all      ███     45.0s", "   ✗ 2 cargo test           exit 101  12.1s"]
+                .map(String::from)
         );
         assert_eq!(
             rows(60, &job)[1..],
