@@ -38,8 +38,6 @@ pub(super) struct Config {
     pub settings: Settings,
     /// ASCII signs only.
     pub ascii: bool,
-    /// Ring when a run that is followed ends.
-    pub notify: bool,
     /// The zone of times; it is known.
     pub time_zone: Option<String>,
 }

@@ -300,11 +300,12 @@ fn exec_pipeline(place: &Place, exec: &Exec) -> anyhow::Result<u8> {
 
 /// The demo's store lives as long as the demo. Its recorder is a process of its own, as a real one would be.
 fn run_demo(place: &Place, view: &View) -> anyhow::Result<u8> {
-    let is_seen = io::stdout().is_terminal() && io::stdin().is_terminal();
+    let is_plain = view.follow || (io::stdout().is_terminal() && follow::is_plain());
+    let is_seen = !is_plain && io::stdout().is_terminal() && io::stdin().is_terminal();
     let config = is_seen.then(|| configured(place, view)).transpose()?;
     let mut demo = demo::Demo::start()?;
     let catalog = demo.catalog()?;
-    if view.follow || (io::stdout().is_terminal() && follow::is_plain()) {
+    if is_plain {
         return follow::run(place, view, catalog, None);
     }
     if let Some(config) = config {

@@ -63,7 +63,7 @@ impl Draft {
         let settings = &mut self.config.settings;
         match name {
             "ascii" => self.config.ascii = switch(name, value)?,
-            "notify" => self.config.notify = switch(name, value)?,
+            "notify" => settings.notify = switch(name, value)?,
             "mouse" => settings.mouse = switch(name, value)?,
             "wrap" => settings.wrap = switch(name, value)?,
             "numbers" => settings.numbers = switch(name, value)?,

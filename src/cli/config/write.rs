@@ -32,7 +32,7 @@ fn settings(config: &Config) -> Vec<String> {
         line("times", settings.times.name(), &format!("in front of each row: {times}")),
         line("wrap", settings.wrap, "long rows go on in the next line"),
         line("numbers", settings.numbers, "row numbers"),
-        line("notify", config.notify, "ring when a run ends that was seen running"),
+        line("notify", settings.notify, "ring when a run ends that was seen running"),
         line(&format!("{lead}timezone"), zone, "of times; else the system's"),
     ]
 }
