@@ -205,6 +205,23 @@ pub fn ended(head: &RunHead) -> String {
     format!("rundown: {repo}{} {}{lasted}", name(head.run.id.short()), Mark::of_run(head).word())
 }
 
+/// How much CPU time a command took, and which share of its time that is: `1m02s of CPU (182%)`.
+#[must_use]
+pub fn cpu(sh: &Sh) -> Option<String> {
+    let cpu_ms = sh.cpu_ms?;
+    let wall_ms = sh.finished_at?.millis_since(sh.started_at?);
+    let share = cpu_ms.saturating_mul(100).checked_div(wall_ms).filter(|_| wall_ms > 0);
+    let share = share.map(|share| format!(" ({share}%)")).unwrap_or_default();
+    Some(format!("{} of CPU{share}", duration(cpu_ms)))
+}
+
+/// How much memory a command, or one of its children, had at most: `512.0 MiB of memory`.
+#[must_use]
+pub fn memory(sh: &Sh) -> Option<String> {
+    let bytes = sh.max_rss_bytes.and_then(|bytes| u64::try_from(bytes).ok())?;
+    Some(format!("{} of memory", size(bytes)))
+}
+
 /// Where a run comes from, `main@12d4999`: the ref without `refs/heads/`, the sha's first seven digits. Sanitised.
 #[must_use]
 pub fn revision(run: &Run) -> Option<String> {
@@ -339,7 +356,21 @@ pub fn finding_with_place(finding: &Finding) -> String {
 #[must_use]
 pub fn command(sh: &Sh) -> String {
     let typed = sh.argv().map(|argv| typed(argv.iter().map(String::as_str)));
-    first_line(typed.as_deref().unwrap_or(&sh.cmd))
+    first_line(typed.as_deref().unwrap_or(without_preamble(&sh.cmd)))
+}
+
+/// A script without the lines at its beginning that only set the shell up; all of it where there is nothing else.
+fn without_preamble(script: &str) -> &str {
+    let sets_up = |line: &str| {
+        let line = line.trim();
+        line.is_empty() || ["#!", "set -", "set +", "shopt "].iter().any(|lead| line.starts_with(lead))
+    };
+    let mut lines = script.split_inclusive('\n').scan(0, |end, line| {
+        *end += line.len();
+        Some((*end - line.len(), line))
+    });
+    let told = lines.find(|(_, line)| !sets_up(line)).and_then(|(start, _)| script.get(start..));
+    told.unwrap_or(script)
 }
 
 /// An argument vector as one would type it.
@@ -445,6 +476,8 @@ mod tests {
             (r#"["sh","-c","echo a; exit 3"]"#, "sh -c 'echo a; exit 3'"),
             ("\n# compile\nmake all\n", "# compile …"),
             ("make all\n", "make all"),
+            ("#!/bin/bash\nset -euo pipefail\n\nmake all", "make all"),
+            ("set -x", "set -x"),
             ("printf '\x1b[2J'", "printf '␛[2J'"),
             ("", ""),
         ] {

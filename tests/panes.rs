@@ -8,8 +8,10 @@ use common::built::{Built, at, failed_run, passed_run, run_id};
 use insta::assert_snapshot;
 use jiff::tz::TimeZone;
 use rundown::catalog::{Catalog, RunFilter};
+use rundown::cri::Stream;
 use rundown::join::Place;
-use rundown::model::{JobId, RunId};
+use rundown::model::{JobId, RunId, ShKey};
+use rundown::store::{JobEnd, RunEnd, ShEnd, Writer};
 use rundown::tui::keymap::{Context, Key};
 use rundown::tui::layout::Pane;
 use rundown::tui::msg::Msg;
@@ -283,4 +285,85 @@ fn s_goes_from_the_slowest_command_down() {
     assert_eq!(place(&sim), sh("build", 1));
     sim.keys("g s");
     assert_eq!(place(&sim), sh("test", 2), "from anywhere else it begins with the slowest");
+}
+
+// ---- the header of a command ----
+
+/// A run with a script that used much, printed on both streams, and ended by a signal.
+fn costly_run() -> Built {
+    let (mut store, run) = (Built::new(), run_id(7));
+    let script = "#!/bin/bash\nset -euo pipefail\n\ncargo build --workspace --all-targets --all-features --locked\n";
+    let many_lines: String = (1..=40).map(|n| format!("echo step {n}\n")).collect();
+    store.begin(&run, &["build"], 0);
+    store.start(&run, "build", 1, &format!("{script}{many_lines}"), 100);
+    store.print(&run, "build", 1, 200, Stream::Stdout, &"compiling\n".repeat(20));
+    store.print(&run, "build", 1, 300, Stream::Stderr, "warning: unused\nwarning: odd\n");
+    let end = ShEnd {
+        finished_at: at(34_100),
+        exit_code: 137,
+        signal: Some(9),
+        cpu_ms: Some(62_400),
+        max_rss_bytes: Some(512 << 20),
+        lost_bytes: None,
+    };
+    let key = ShKey { run: run.clone(), job: JobId("build".into()), n: 1 };
+    Writer::open(&store.root().join("rundown.db")).unwrap().finish_sh(&key, &end).unwrap();
+    store.end_job(&run, "build", JobEnd::Failed(137), 34_200);
+    store.end_run(&run, RunEnd::Failed("job-failed"), 34_300);
+    store
+}
+
+/// The path of the store is another each time.
+fn without_root(store: &Built, screen: &str) -> String {
+    screen.replace(&*store.root().to_string_lossy(), "/store")
+}
+
+#[test]
+fn the_header_in_full_tells_all_that_is_known() {
+    let store = costly_run();
+    for (name, size) in [("40x10", TINY), ("80x24", SMALL), ("120x40", LARGE)] {
+        let mut sim = open(&store, size);
+        assert_snapshot!(format!("header_folded_{name}"), sim.keys("C").screen());
+        let screen = sim.keys("i").screen();
+        // The temporary directory has a name of another length each time.
+        let shown: Vec<_> = screen.lines().filter(|line| !line.contains("log      /")).collect();
+        assert_snapshot!(format!("header_{name}"), shown.join("\n"));
+    }
+}
+
+#[test]
+fn the_header_of_a_run_tells_its_whole_id() {
+    let store = costly_run();
+    let mut sim = open(&store, LARGE);
+    let screen = without_root(&store, &sim.keys("Shift-Tab g i").screen());
+    assert!(screen.contains(run_id(7).as_str()), "{screen}");
+    assert!(screen.contains("commands 1, 1 failed"), "{screen}");
+}
+
+#[test]
+fn the_header_takes_the_place_of_the_card_and_gives_it_back() {
+    let store = two_runs();
+    let mut sim = open(&store, LARGE);
+    let cause = "▌thread";
+    for (keys, has_card) in [("i", false), ("i", true), ("i C", true)] {
+        let screen = sim.keys(keys).screen();
+        assert_eq!(screen.contains("likely cause"), has_card, "{keys}: {screen}");
+        assert_eq!(screen.contains("ended    exit 101"), !has_card, "{keys}: {screen}");
+        assert!(screen.contains(cause), "{keys}: {screen}");
+    }
+}
+
+#[test]
+fn a_followed_log_is_still_followed_below_the_header() {
+    let (mut store, run) = (Built::new(), run_id(3));
+    store.begin(&run, &["build"], 0);
+    store.start(&run, "build", 1, "make all", 100);
+    let text: String = (1..=100).map(|n| format!("row {n}\n")).collect();
+    store.print(&run, "build", 1, 200, Stream::Stdout, &text);
+    let mut sim = open(&store, SMALL);
+    sim.keys("i");
+    store.print(&run, "build", 1, 300, Stream::Stdout, "row 101\n");
+    let screen = sim.disk().screen();
+    assert!(screen.contains("row 101") && screen.contains("command  make all"), "{screen}");
+    assert!(sim.model.log.follow);
 }

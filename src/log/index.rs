@@ -25,6 +25,8 @@ const BLOCK_BYTES: u64 = 64 << 10;
 pub struct Totals {
     /// Rows: joined entries, and lines that are no records.
     pub rows: u64,
+    /// Those of them that are of standard error.
+    pub stderr_rows: u64,
     /// Physical records of standard output.
     pub stdout: u64,
     /// Physical records of standard error.
@@ -171,7 +173,8 @@ impl Index {
             counts.line(self.tail_offset(), &piece);
         }
         let empty = counts.empty.iter().flatten().count() as u64;
-        Totals { rows: counts.totals.rows - empty, ..counts.totals }
+        let stderr_rows = counts.stderr_rows - u64::from(counts.empty[Stream::Stderr.index()].is_some());
+        Totals { rows: counts.totals.rows - empty, stderr_rows, ..counts.totals }
     }
 
     /// The last known row start at or before an offset.

@@ -482,7 +482,9 @@ fn naive_totals(bytes: &[u8], format: Format, limits: Limits, tail: Tail) -> Tot
             }
         }
     }
-    totals.rows = naive_rows(bytes, format, limits, 0, tail).len() as u64;
+    let rows = naive_rows(bytes, format, limits, 0, tail);
+    totals.rows = rows.len() as u64;
+    totals.stderr_rows = rows.iter().filter(|row| row.stream == Some(Stream::Stderr)).count() as u64;
     totals
 }
 

@@ -122,6 +122,8 @@ pub const fn runs_parts(body: Rect, has_line: bool) -> (Rect, Rect) {
 pub struct LogParts {
     /// The line of facts.
     pub facts: Rect,
+    /// The header in full.
+    pub header: Rect,
     /// What is odd.
     pub notes: Rect,
     /// Why the command failed most likely.
@@ -133,6 +135,8 @@ pub struct LogParts {
 /// What the log's pane holds beside rows.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Above {
+    /// Lines of the header in full.
+    pub header: usize,
     /// Lines of notes.
     pub notes: usize,
     /// Rows on the card, if it is open.
@@ -147,21 +151,25 @@ pub struct Above {
 pub fn log_parts(body: Rect, above: Above) -> LogParts {
     let card_rows = above.card_rows.filter(|_| body.height >= 4);
     let facts = u16::from(body.height >= 4 && card_rows.is_none());
+    // Some rows of the log stay in sight.
+    let header = u16::try_from(above.header).unwrap_or(u16::MAX).min((body.height - facts) / 3 * 2);
+    let header = if facts > 0 { header } else { 0 };
     let most = match card_rows {
         Some(_) => body.height / 4,
         None if facts == 0 => 0,
-        None if above.has_no_rows => (body.height - facts).saturating_sub(1),
-        None => (body.height - facts) / 2,
+        None if above.has_no_rows => (body.height - facts - header).saturating_sub(1),
+        None => (body.height - facts - header) / 2,
     };
     let notes = u16::try_from(above.notes).unwrap_or(u16::MAX).min(most);
     let card = card_rows.map_or(0, |rows| card_height(body.height - notes, rows));
-    let below = body.height - facts - card;
+    let below = body.height - facts - card - header;
     let at = |y: u16, height: u16| Rect { y: body.y + y, height, ..body };
     LogParts {
         facts: at(0, facts),
-        notes: at(facts, notes),
-        card: at(facts + notes, card),
-        rows: at(facts + notes + card, below - notes),
+        header: at(facts, header),
+        notes: at(facts + header, notes),
+        card: at(facts + header + notes, card),
+        rows: at(facts + header + notes + card, below - notes),
     }
 }
 

@@ -6,6 +6,8 @@ use crate::search::{Query, Sieve};
 /// How logs are looked at.
 #[derive(Clone, Default, Debug)]
 pub struct Lens {
+    /// All that is known of the command stands above them.
+    pub header: bool,
     /// Rows longer than the pane is wide go on in the next line, instead of beyond its edge.
     pub wrap: bool,
     /// The time in front of each row.

@@ -4,6 +4,7 @@
 //! Selections are names, not positions: a job or command stays selected while others appear before it. What is selected may
 //! have vanished; then it counts as nothing.
 
+mod header;
 mod log;
 mod runs;
 mod tree;
@@ -31,6 +32,7 @@ use crate::tui::wait::Waiting;
 use crate::tui::widget::{Columns, HelpRow, help_rows, lines_of};
 use crate::words;
 
+pub use header::{HeaderLine, LABEL, MARGIN};
 pub use log::{Aim, Card, Log, LogKey, Mark, Request};
 pub use runs::{Runs, Sift};
 pub use tree::{Item, Tree, telling_place, telling_sh};
@@ -60,8 +62,6 @@ pub struct Model {
     pub zoom: bool,
     /// The help is open, scrolled down by this many rows.
     pub help: Option<usize>,
-    /// All that is known of the command is shown.
-    pub header: bool,
     /// The mouse is ours.
     pub mouse: bool,
     /// The list of runs.
@@ -121,7 +121,6 @@ impl Model {
             behind: Pane::Log,
             zoom: false,
             help: None,
-            header: false,
             mouse: true,
             runs: Runs::default(),
             run: None,
@@ -189,13 +188,14 @@ impl Model {
     #[must_use]
     pub fn log_parts(&self, body: Rect, has_no_rows: bool) -> LogParts {
         let card_rows = self.card().map(|cause| cause.rows.len());
-        log_parts(body, Above { notes: self.notes(body.width).len(), card_rows, has_no_rows })
+        let (notes, header) = (self.notes(body.width).len(), self.header_lines(body.width, body.height).len());
+        log_parts(body, Above { header, notes, card_rows, has_no_rows })
     }
 
-    /// Why the command failed most likely, while that is shown.
+    /// Why the command failed most likely, while that is shown; the header in full takes its place.
     #[must_use]
     pub fn card(&self) -> Option<&Cause> {
-        self.log.card.as_ref().filter(|card| card.is_open).map(|card| &*card.cause)
+        self.log.card.as_ref().filter(|card| card.is_open && !self.lens.header).map(|card| &*card.cause)
     }
 
     /// The columns of the log's pane.

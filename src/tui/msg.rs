@@ -324,6 +324,8 @@ pub struct Target {
 pub struct Known {
     /// How many rows the whole log has so far, where that is known.
     pub total_rows: Option<u64>,
+    /// How many of them are of standard error.
+    pub stderr_rows: Option<u64>,
     /// The times of its first and last record.
     pub span: Option<(Time, Time)>,
     /// The numbers of the rows on the last page, from 0, where they are known.

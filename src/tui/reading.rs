@@ -259,8 +259,10 @@ impl Reading {
         let target = last.request.sieve.keep;
         let count =
             |scan: &Option<Scan>, target| scan.as_ref().map(|scan| scan.count(&self.file, target, tail)).transpose();
+        let totals = self.is_counted.then(|| self.index.totals(tail));
         Ok(Known {
-            total_rows: self.is_counted.then(|| self.index.totals(tail).rows),
+            total_rows: totals.map(|totals| totals.rows),
+            stderr_rows: totals.map(|totals| totals.stderr_rows),
             span: last.span,
             numbers: self.file.row_numbers(&self.index, &last.rows, tail)?,
             heads: last

@@ -474,7 +474,7 @@ impl Scrolling {
             known.heads.iter().map(|head| Head { at: Spot::Row(*section, head.at).address(), ..*head })
         });
         let (heads, hits) = (heads.collect(), self.hits(last.target, &on_page));
-        Known { total_rows: None, span, numbers, heads, hits, passed: None }
+        Known { total_rows: None, stderr_rows: None, span, numbers, heads, hits, passed: None }
     }
 
     /// How many rows match in all sections, as far as they have been counted.

@@ -164,7 +164,10 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::NewerFailedRun => sift::step(model, Beside::Newer, Some(Outcome::Failed), true),
         Action::NextSlowest => tree::slowest(model, 1),
         Action::PreviousSlowest => tree::slowest(model, -1),
-        Action::Header => flip(&mut model.header),
+        Action::Header => {
+            moving::show_header(model, !model.lens.header);
+            Vec::new()
+        }
         Action::Help => help(model),
         Action::Redraw => vec![Effect::Redraw],
         Action::Mouse => {
@@ -183,6 +186,12 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
 
 /// Opens or closes the card with the likeliest cause; looks for it where nobody has.
 fn cause(model: &mut Model) -> Vec<Effect> {
+    if model.lens.header {
+        moving::show_header(model, false);
+        if model.card().is_some() {
+            return Vec::new();
+        }
+    }
     match model.log.card.as_ref().map(|card| card.is_open) {
         Some(is_open) => {
             moving::show_card(model, !is_open);

@@ -157,11 +157,12 @@ pub(super) fn known(model: &mut Model, ticket: Ticket, known: Known) -> Vec<Effe
 /// What was known of rows stays until it is known anew: counting begins again with every row that is appended.
 fn take_known(log: &mut Log, known: Known) {
     let total_rows = known.total_rows.or(log.known.total_rows);
+    let stderr_rows = known.stderr_rows.or(log.known.stderr_rows);
     // An answer without rows says nothing of those on screen, and one that is counting anew nothing of what was counted.
     let before = std::mem::take(&mut log.known.numbers);
     let is_of_window = known.numbers.len() == log.window.rows.len();
     let numbers = if !is_of_window || known.numbers.iter().all(Option::is_none) { before } else { known.numbers };
-    log.known = Known { total_rows, numbers, ..known };
+    log.known = Known { total_rows, stderr_rows, numbers, ..known };
     note_seen(log);
 }
 
@@ -303,6 +304,7 @@ pub(super) fn arrived(model: &mut Model, ticket: Ticket, page: Page) -> Vec<Effe
     log.window = Window { at_start, ..page.window };
     log.known.numbers.clear();
     log.known.total_rows = log.known.total_rows.filter(|_| !is_other_file);
+    log.known.stderr_rows = log.known.stderr_rows.filter(|_| !is_other_file);
     take_known(log, page.known);
     let is_beyond_end = log.window.rows.is_empty() && log.window.file_bytes > 0 && !model.lens.sieve.narrows();
     let is_short_of_end = request.aim == Aim::End && !log.window.at_end;

@@ -41,8 +41,30 @@ pub(super) fn go(model: &mut Model, how: Move) -> Vec<Effect> {
 
 /// Opens or closes the card: the rows that stay on screen stay where they are.
 pub(super) fn show_card(model: &mut Model, is_open: bool) {
-    if model.log.card.as_ref().is_none_or(|card| card.is_open == is_open) {
-        return;
+    if model.log.card.as_ref().is_some_and(|card| card.is_open != is_open) {
+        keep_rows(model, |model| model.log.card.iter_mut().for_each(|card| card.is_open = is_open));
+    }
+}
+
+/// Unfolds the header, or folds it: the rows that stay on screen stay where they are.
+pub(super) fn show_header(model: &mut Model, is_open: bool) {
+    if model.lens.header != is_open {
+        keep_rows(model, |model| model.lens.header = is_open);
+    }
+}
+
+/// Changes what stands above the rows.
+fn keep_rows(model: &mut Model, change: impl FnOnce(&mut Model)) {
+    let first_line = |model: &Model| {
+        let body = model.layout().body(Pane::Log)?;
+        Some(model.log_parts(body, false).rows.y)
+    };
+    let before = first_line(model);
+    change(model);
+    if let Some((before, after)) = before.zip(first_line(model)) {
+        let follow = model.log.follow;
+        shift(model, isize::try_from(i32::from(after) - i32::from(before)).unwrap_or(0));
+        model.log.follow |= follow;
     }
     let lines = |model: &Model| isize::try_from(model.log_height()).unwrap_or(0);
     let turn = |model: &mut Model| {
@@ -97,7 +119,7 @@ pub(super) fn leave(model: &mut Model) {
 /// Scrolls as far as the rows at hand allow; what is left over is returned unless nothing lies there.
 pub(super) fn shift(model: &mut Model, by: isize) -> isize {
     let (last, lines_of) = (last_top(model), model.lines_of());
-    let mut place = (model.log.top, model.log.line).min(last);
+    let mut place = (model.log.top, model.log.line);
     let mut rest = by;
     while rest > 0 && place < last {
         let lines = model.log.window.rows.get(place.0).map_or(1, &lines_of);
@@ -109,6 +131,7 @@ pub(super) fn shift(model: &mut Model, by: isize) -> isize {
         rest += 1;
     }
     let log = &mut model.log;
+    let place = place.min(last);
     (log.top, log.line) = place;
     log.follow = log.window.at_end && place == last;
     note_seen(log);

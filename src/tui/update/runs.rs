@@ -199,7 +199,7 @@ pub(super) fn scroll(model: &mut Model, by: isize) -> Vec<Effect> {
 
 /// A click on a row of the list opens the run.
 pub(super) fn click(model: &mut Model, row: usize) -> Vec<Effect> {
-    let line = if model.runs.sift.is_some() { 1 } else { 0 };
+    let line = usize::from(model.runs.sift.is_some());
     let (heads, _, top) = model.runs.shown();
     let head = row.checked_sub(line).and_then(|row| heads.get(top + row));
     let Some(id) = head.map(|head| head.run.id.clone()) else { return Vec::new() };

@@ -110,8 +110,8 @@ pub(super) fn take_in(model: &mut Model, list: &RunList) -> Vec<Effect> {
     }
     let query = RunsQuery::new(sift.text());
     let Some(sift) = &mut model.runs.sift else { return Vec::new() };
-    let last = sift.heads.iter().rposition(|head| read.contains(&head.run.id));
-    let reached = if list.has_more { last.map_or(0, |last| last + 1) } else { sift.heads.len() };
+    let lowest = sift.heads.iter().rposition(|head| read.contains(&head.run.id));
+    let reached = if list.has_more { lowest.map_or(0, |at| at + 1) } else { sift.heads.len() };
     let first_on_screen = sift.heads.get(sift.top).filter(|_| sift.top > 0).map(|head| head.run.id.clone());
     let matching = list.heads.iter().filter(|head| query.matches(head)).cloned();
     sift.heads.splice(..reached, matching);

@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthStr;
 
-use super::{card, heading, say};
+use super::{card, header, heading, say};
 use crate::join::{JobNode, RunNode, ShNode, ShState};
 use crate::log::Row;
 use crate::model::Phase;
@@ -61,6 +61,7 @@ pub(super) fn draw(model: &Model, body: Rect, buffer: &mut Buffer) {
     let notes = model.notes(body.width);
     let parts = model.log_parts(body, nothing.is_some());
     card::draw(model, parts.card, buffer);
+    header::draw(model, &model.header_lines(body.width, body.height), parts.header, buffer);
     draw_facts(model, mark, &facts, parts.facts, buffer);
     draw_notes(model, &notes, parts.notes, buffer);
     if let Some(why) = nothing {
@@ -230,12 +231,13 @@ fn silence(model: &Model) -> Option<String> {
     (silent_ms >= SILENT_MS).then(|| format!("silent for {}", words::duration(silent_ms)))
 }
 
-fn sh_facts(model: &Model, sh: &ShNode) -> [Option<String>; 7] {
+fn sh_facts(model: &Model, sh: &ShNode) -> [Option<String>; 9] {
     let head = model.run.as_ref().map(|run| &run.head);
     let missing = head.and_then(|head| words::missing(head, sh)).filter(|_| sh.log.is_some());
     let [rows, bytes] = log_facts(model);
     let exit = sh.sh.as_ref().and_then(words::exit);
-    [exit, missing, spent_by(sh, model.now), silence(model), rows, bytes, started(model, sh)]
+    let (cpu, memory) = (sh.sh.as_ref().and_then(words::cpu), sh.sh.as_ref().and_then(words::memory));
+    [exit, missing, spent_by(sh, model.now), silence(model), rows, bytes, started(model, sh), cpu, memory]
 }
 
 fn run_facts(model: &Model, run: &RunNode) -> [Option<String>; 4] {

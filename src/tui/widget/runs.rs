@@ -101,7 +101,13 @@ impl RunsList<'_> {
         let has_sha = widest(|texts| texts.revision.width()) <= columns.place;
         for (index, texts) in rows.iter().enumerate() {
             let Some(row) = row_of(body, index) else { break };
-            self.draw_row(buffer, row, columns, texts, if has_sha { &texts.revision } else { &texts.ref_name });
+            let place = match (has_sha, texts.ref_name.is_empty() && columns.repo == 0) {
+                // Better than nothing.
+                (_, true) => &*texts.repo,
+                (true, false) => &texts.revision,
+                (false, false) => &texts.ref_name,
+            };
+            self.draw_row(buffer, row, columns, texts, place);
             if Some(&texts.head.run.id) == self.at {
                 select(buffer, row, self.theme, self.has_focus);
             }

@@ -15,6 +15,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
+use unicode_width::UnicodeWidthStr;
 
 use super::runs::{span, span_ms};
 use super::{Strip, row_of, select};
@@ -84,16 +85,19 @@ impl TreeList<'_> {
         };
         let spent = super::spent(&run.head, self.now);
         let mark = Mark::of_run(&run.head);
-        let lead = Lead { indent: 1, number: "", mark, exit: None, spent, ms: None, odd: &said };
-        self.begin(buffer, row, &lead).put(own_name(run), self.theme.strong);
+        let lead = Lead { indent: 1, number: "", name: own_name(run), mark, exit: None, spent, ms: None, odd: &said };
+        self.begin(buffer, row, &lead).put(lead.name, self.theme.strong);
     }
 
     fn draw_job(&self, buffer: &mut Buffer, row: Rect, job: &JobNode) {
         let (mark, item) = (Mark::of_job(job), Item::Job(job));
         let (phase, start, end) = (job.phase, job.job.started_at, job.job.finished_at);
+        // A log that was opened by its path belongs to no job.
+        let id = if job.job.id.as_str().is_empty() { "log".into() } else { name(job.job.id.as_str()) };
         let lead = Lead {
             indent: 1,
             number: "",
+            name: &id,
             mark,
             exit: None,
             spent: span(phase, start, end, self.now),
@@ -104,23 +108,23 @@ impl TreeList<'_> {
         let fold = if hidden > 0 { format!(" +{}", count(hidden as u64)) } else { String::new() };
         let mut strip = self.begin(buffer, row, &lead);
         let room = strip.free().saturating_sub(fold.len());
-        // A log that was opened by its path belongs to no job.
-        let id = if job.job.id.as_str().is_empty() { "log".into() } else { name(job.job.id.as_str()) };
         strip.put(&super::cut(&id, room, self.theme.signs.ellipsis), self.theme.strong).put(&fold, self.theme.muted);
     }
 
     fn draw_sh(&self, buffer: &mut Buffer, row: Rect, job: &JobNode, sh: &ShNode) {
+        let command = command(sh);
         let digits = job.shs.last().map_or(1, |last| last.n.to_string().len());
         let lead = Lead {
             indent: 3,
             number: &format!("{:>digits$} ", sh.n),
+            name: &command,
             mark: Mark::of_sh(sh),
             exit: sh.sh.as_ref().and_then(words::exit_in_short),
             spent: spent_by(sh, self.now),
             ms: spent_ms_by(sh, self.now),
             odd: if (self.is_odd)(&Item::Sh(job, sh)) { "!" } else { "" },
         };
-        self.begin(buffer, row, &lead).put(&command(sh), Style::new());
+        self.begin(buffer, row, &lead).put(&command, Style::new());
     }
 
     /// The glyph and the number at the left, the facts at the right; what is left is for the name, half of the row at least.
@@ -140,6 +144,7 @@ impl TreeList<'_> {
                 }
                 Fact::Bar => strip.put_right(&self.bar(lead.ms), theme.bar, half),
                 Fact::Word(width) => strip.put_right(&format!("{:<width$}", lead.word()), look, half),
+                Fact::SpareWord => strip.put_right(lead.word(), look, half.max(lead.name.width() + 1)),
             };
             strip.skip_right(u16::from(strip.free() < before));
         }
@@ -159,6 +164,8 @@ enum Fact {
     Spent(usize),
     Bar,
     Word(usize),
+    /// Only if the name needs no cut for it.
+    SpareWord,
 }
 
 /// As many facts as the width of the pane allows: in columns, so that the rows agree.
@@ -167,7 +174,7 @@ fn facts(width: u16, lead: &Lead<'_>) -> Vec<Fact> {
     match width {
         _ if lead.spent.is_none() => vec![Fact::Word(0)],
         ..TWO_FACTS if lead.exit.is_some() => vec![Fact::Word(0)],
-        ..TWO_FACTS if is_bad => vec![Fact::Spent(0), Fact::Word(0)],
+        ..TWO_FACTS if is_bad => vec![Fact::Spent(0), Fact::SpareWord],
         ..TWO_FACTS => vec![Fact::Spent(0)],
         TWO_FACTS..THREE_FACTS if is_bad => vec![Fact::Spent(SPENT), Fact::Word(0)],
         TWO_FACTS..THREE_FACTS => vec![Fact::Spent(SPENT), Fact::Bar],
@@ -179,6 +186,7 @@ fn facts(width: u16, lead: &Lead<'_>) -> Vec<Fact> {
 struct Lead<'a> {
     indent: u16,
     number: &'a str,
+    name: &'a str,
     mark: Mark,
     /// How it ended, where that says more than the state does.
     exit: Option<String>,
@@ -221,4 +229,93 @@ pub const fn own_name(run: &RunNode) -> &'static str {
 #[must_use]
 pub fn command(sh: &ShNode) -> String {
     sh.sh.as_ref().map_or_else(|| words::log_name(sh), words::command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::join::{Pairing, Recorder, job_node, run_head};
+    use crate::model::{Job, JobId, Run, RunId, Sh};
+    use proptest::prelude::*;
+
+    fn job(id: &str, cmds: &[(String, i64, i32)]) -> JobNode {
+        let head = run_head(Run::without_row(RunId("r".into()), None), Recorder::Unknown);
+        let at = |ms| Some(Time::from_millis(ms));
+        let job = Job { started_at: at(0), finished_at: at(90_000), ..Job::without_row(JobId(id.into())) };
+        let mut node = job_node(&head, job, Vec::new(), Vec::new());
+        node.shs = (1..)
+            .zip(cmds)
+            .map(|(n, (cmd, ms, code))| ShNode {
+                n,
+                sh: Some(Sh {
+                    cmd: cmd.clone(),
+                    started_at: at(0),
+                    finished_at: at(*ms),
+                    exit_code: Some(i64::from(*code)),
+                    ..Sh::default()
+                }),
+                log: None,
+                first_at: None,
+                pairing: Pairing::Exact,
+                state: if *code == 0 { ShState::Passed } else { ShState::Failed },
+            })
+            .collect();
+        node
+    }
+
+    fn rows(width: u16, job: &JobNode) -> Vec<String> {
+        let items: Vec<_> = std::iter::once(Item::Job(job)).chain(job.shs.iter().map(|sh| Item::Sh(job, sh))).collect();
+        let height = u16::try_from(items.len()).unwrap();
+        let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));
+        let list = TreeList {
+            items: &items,
+            top: 0,
+            at: None,
+            is_odd: &|_| false,
+            is_folded: &|_| false,
+            whole_ms: Some(90_000),
+            has_focus: false,
+            now: None,
+            theme: &Theme::new(true, false),
+        };
+        let area = buffer.area;
+        list.draw(&mut buffer, area);
+        crate::tui::sim::text(&buffer).lines().map(ToOwned::to_owned).collect()
+    }
+
+    #[test]
+    fn facts_come_as_the_width_allows() {
+        let job = job("build", &[("cargo build --all".into(), 45_000, 0), ("cargo test".into(), 12_100, 101)]);
+        assert_eq!(
+            rows(28, &job)[1..],
+            ["   ✓ 1 cargo build -… 45.0s", "   ✗ 2 cargo test  exit 101"].map(String::from)
+        );
+        assert_eq!(
+            rows(44, &job)[1..],
+            ["   ✓ 1 cargo build --all      ███     45.0s", "   ✗ 2 cargo test           exit 101  12.1s"]
+                .map(String::from)
+        );
+        assert_eq!(
+            rows(60, &job)[1..],
+            [
+                "   ✓ 1 cargo build --all          passed      ███     45.0s",
+                "   ✗ 2 cargo test                 exit 101    ▉       12.1s"
+            ]
+            .map(String::from)
+        );
+    }
+
+    proptest! {
+        /// The name keeps half of what the glyph and the number leave it, and the durations end in one column.
+        #[test]
+        fn the_name_keeps_half_of_its_row(width in 24_u16..200, ms in 0_i64..9_000_000, fails: bool) {
+            let name = "n".repeat(200);
+            let job = job("build", &[(name, ms, i32::from(fails)), ("x".into(), 1, 0)]);
+            let rows = rows(width, &job);
+            let kept = rows[1].chars().filter(|c| *c == 'n').count();
+            prop_assert!(kept + 1 >= usize::from(width - 8).div_ceil(2), "{:?}", rows);
+            let is_by_exit = fails && width < TWO_FACTS;
+            prop_assert!(is_by_exit || rows[1].chars().count() == rows[2].chars().count(), "{:?}", rows);
+        }
+    }
 }

@@ -1,0 +1,149 @@
+//! The header in full: all that is known of what the log's pane shows, in lines with a word before each.
+//!
+//! What is not known has no line.
+
+use jiff::Zoned;
+
+use super::{Item, Model};
+use crate::join::{JobNode, RunNode, ShNode, ShState};
+use crate::model::{Outcome, Sh};
+use crate::sanitise::name;
+use crate::time::Time;
+use crate::words;
+
+/// The columns of the words before the lines.
+pub const LABEL: u16 = 9;
+/// The columns left free at either side.
+pub const MARGIN: u16 = 1;
+
+/// A line of the header.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct HeaderLine {
+    /// What it tells of; empty where the line before goes on.
+    pub label: &'static str,
+    /// What it tells. Sanitised.
+    pub text: String,
+}
+
+impl Model {
+    /// The lines of the header while it is unfolded, for a pane of this size: a command line takes at most a third of it.
+    #[must_use]
+    pub fn header_lines(&self, width: u16, height: u16) -> Vec<HeaderLine> {
+        let Some(item) = self.shown().filter(|_| self.lens.header) else { return Vec::new() };
+        let width = usize::from(width.saturating_sub(LABEL + 2 * MARGIN)).max(1);
+        let of_item = match item {
+            Item::Run(run) => self.of_run(run, width),
+            Item::Job(job) => self.of_job(job, width),
+            Item::Sh(_, sh) => self.of_sh(sh, width),
+        };
+        let command = item.sh().and_then(|sh| sh.sh.as_ref());
+        let command = command.map(|sh| command_lines(sh, width, usize::from(height / 3).max(1))).unwrap_or_default();
+        let facts = of_item.into_iter().filter_map(|(label, text)| Some(HeaderLine { label, text: text? }));
+        command.into_iter().chain(facts).collect()
+    }
+
+    fn of_sh(&self, node: &ShNode, width: usize) -> Vec<(&'static str, Option<String>)> {
+        let sh = node.sh.as_ref();
+        let missing = self.run.as_ref().and_then(|run| words::missing(&run.head, node));
+        vec![
+            ("in", sh.and_then(|sh| sh.cwd.as_deref()).map(|cwd| name(cwd).into_owned())),
+            ("ran", sh.and_then(|sh| self.times(sh.started_at, sh.finished_at, node.state == ShState::Running, width))),
+            ("ended", sh.and_then(words::exit)),
+            ("used", sh.and_then(used)),
+            ("wrote", self.wrote()),
+            ("lacks", missing),
+            ("log", node.log.as_ref().map(|log| name(&log.path.to_string_lossy()).into_owned())),
+        ]
+    }
+
+    fn of_job(&self, node: &JobNode, width: usize) -> Vec<(&'static str, Option<String>)> {
+        let job = &node.job;
+        let is_running = node.shs.iter().any(|sh| sh.state == ShState::Running);
+        vec![
+            ("job", Some(name(job.id.as_str()).into_owned())),
+            ("ran", self.times(job.started_at, job.finished_at, is_running, width)),
+            ("ended", job.exit_code.filter(|code| *code != 0).map(|code| format!("exit {code}"))),
+            ("commands", Some(commands(node.shs.iter()))),
+        ]
+    }
+
+    fn of_run(&self, node: &RunNode, width: usize) -> Vec<(&'static str, Option<String>)> {
+        let (head, run) = (&node.head, &node.head.run);
+        let said = |text: &Option<String>| text.as_deref().map(|text| name(text).into_owned());
+        let is_active = head.outcome.is_none() && !head.interrupted;
+        vec![
+            ("run", Some(name(run.id.as_str()).into_owned()).filter(|id| !id.is_empty())),
+            ("repo", said(&run.repo)),
+            ("ref", said(&run.ref_name)),
+            ("commit", said(&run.sha)),
+            ("queued", run.queued_at.and_then(|at| self.moment(at)).map(|at| at.strftime(DAY_TIME).to_string())),
+            ("ran", self.times(run.started_at, head.ended_at(), is_active, width)),
+            ("failed", words::reason(head).filter(|_| head.outcome == Some(Outcome::Failed))),
+            ("commands", Some(commands(node.jobs.iter().flat_map(|job| &job.shs)))),
+            ("files", node.dir.as_ref().map(|dir| name(&dir.to_string_lossy()).into_owned())),
+        ]
+    }
+
+    /// `2026-05-06 12:00:12 - 12:00:46, 34.0s`; without the day where there is little room.
+    fn times(&self, start: Option<Time>, end: Option<Time>, is_running: bool, width: usize) -> Option<String> {
+        let (start, from) = (start?, self.moment(start?)?);
+        let begun = from.strftime(if width < WITH_DAY { TIME } else { DAY_TIME });
+        let Some((end, to)) = end.and_then(|end| Some((end, self.moment(end)?))) else {
+            return Some(if is_running { format!("since {begun}") } else { format!("from {begun}") });
+        };
+        let ended = to.strftime(if to.date() == from.date() { TIME } else { DAY_TIME });
+        Some(format!("{begun} - {ended}, {}", words::duration(end.millis_since(start))))
+    }
+
+    fn moment(&self, at: Time) -> Option<Zoned> {
+        Some(at.to_jiff()?.to_zoned(self.time_zone.clone()))
+    }
+
+    /// `1234 rows, 17 stderr, 3.0 KiB`.
+    fn wrote(&self) -> Option<String> {
+        self.log.source.as_ref()?;
+        let known = &self.log.known;
+        let stderr = known.stderr_rows.map(|rows| format!("{} stderr", words::count(rows)));
+        let stderr = stderr.filter(|_| known.total_rows.is_some_and(|rows| rows > 0));
+        let bytes = words::size(self.log.window.file_bytes);
+        let all = [known.total_rows.map(words::rows), stderr, Some(bytes)];
+        Some(all.into_iter().flatten().collect::<Vec<_>>().join(", "))
+    }
+}
+
+/// From how many columns on a time has its day.
+const WITH_DAY: usize = 40;
+const TIME: &str = "%H:%M:%S";
+const DAY_TIME: &str = "%Y-%m-%d %H:%M:%S";
+
+/// `1m02s of CPU (182%), 512.0 MiB of memory`.
+fn used(sh: &Sh) -> Option<String> {
+    let all = [words::cpu(sh), words::memory(sh)];
+    Some(all.into_iter().flatten().collect::<Vec<_>>().join(", ")).filter(|used| !used.is_empty())
+}
+
+/// `14, 2 of them failed`.
+fn commands<'a>(shs: impl Iterator<Item = &'a ShNode> + Clone) -> String {
+    let failed = shs.clone().filter(|sh| sh.state == ShState::Failed).count();
+    let failed = if failed > 0 { format!(", {failed} failed") } else { String::new() };
+    format!("{}{failed}", shs.count())
+}
+
+/// The command line, or the script, in at most so many lines; what is left out is said in the last one.
+fn command_lines(sh: &Sh, width: usize, most: usize) -> Vec<HeaderLine> {
+    let typed = sh.argv().map(|argv| words::typed(argv.iter().map(String::as_str)));
+    let text = typed.as_deref().unwrap_or(&sh.cmd).trim_end();
+    // No more of a script is looked at than can be shown.
+    let shown: String = text.chars().take((most + 1) * width).collect();
+    let source_lines = shown.lines().take(most + 1).map(|line| name(line).into_owned());
+    let mut lines: Vec<String> = source_lines
+        .flat_map(|line| textwrap::wrap(&line, width).into_iter().map(String::from).collect::<Vec<_>>())
+        .collect();
+    if lines.len() > most || shown.len() < text.len() {
+        lines.truncate(most.saturating_sub(1));
+        let left = text.lines().count().saturating_sub(lines.len());
+        lines.push(if left > 1 { format!("and {left} more lines") } else { "and more".into() });
+    }
+    let labels = std::iter::once("command").chain(std::iter::repeat(""));
+    labels.zip(lines).map(|(label, text)| HeaderLine { label, text }).collect()
+}
