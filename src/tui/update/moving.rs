@@ -66,25 +66,6 @@ fn keep_rows(model: &mut Model, change: impl FnOnce(&mut Model)) {
         shift(model, isize::try_from(i32::from(after) - i32::from(before)).unwrap_or(0));
         model.log.follow |= follow;
     }
-    let lines = |model: &Model| isize::try_from(model.log_height()).unwrap_or(0);
-    let turn = |model: &mut Model| {
-        if let Some(card) = &mut model.log.card {
-            card.is_open = !card.is_open;
-        }
-    };
-    let before = lines(model);
-    turn(model);
-    let by = before - lines(model);
-    let follow = model.log.follow;
-    if is_open {
-        shift(model, by);
-    } else {
-        // With fewer rows on screen there is more to scroll.
-        turn(model);
-        shift(model, by);
-        turn(model);
-    }
-    model.log.follow = follow;
 }
 
 fn scroll(model: &mut Model, by: isize) -> Vec<Effect> {
