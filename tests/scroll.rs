@@ -100,7 +100,7 @@ fn a_job_is_one_scroll_too_and_escape_goes_back_to_the_tree() {
     let mut sim = open(&store, SMALL);
     sim.keys("Tab h Enter");
     assert_eq!(sim.model.log.key.as_ref().unwrap().place, Place::Job(JobId("test".into())));
-    assert_eq!(rows(&sim)[0], "# 1");
+    assert_eq!(rows(&sim)[0], "# 2", "it opens on what failed");
     sim.keys("Esc");
     assert_eq!(sim.model.focus, Pane::Tree);
     sim.keys("j");

@@ -252,9 +252,11 @@ impl Groups {
         }
         self.all.pop();
         self.open.pop();
-        if let Some(ended) = group.ended.and_then(|ended| self.all.get_mut(ended as usize)) {
-            ended.end = u64::MAX;
-            self.open.push(Open { group: group.ended? as usize, kind: OpenKind::Heading });
+        if let Some(ended) = group.ended.map(|ended| ended as usize) {
+            if let Some(ended) = self.all.get_mut(ended) {
+                ended.end = u64::MAX;
+            }
+            self.open.push(Open { group: ended, kind: OpenKind::Heading });
         }
         Some(group.heading)
     }

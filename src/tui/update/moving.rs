@@ -41,18 +41,28 @@ pub(super) fn go(model: &mut Model, how: Move) -> Vec<Effect> {
 
 /// Opens or closes the card: the rows that stay on screen stay where they are.
 pub(super) fn show_card(model: &mut Model, is_open: bool) {
-    let first_line = |model: &Model| {
-        let body = model.layout().body(Pane::Log)?;
-        Some(model.log_parts(body, false).rows.y)
-    };
-    let before = first_line(model);
-    let Some(card) = model.log.card.as_mut().filter(|card| card.is_open != is_open) else { return };
-    card.is_open = is_open;
-    if let Some((before, after)) = before.zip(first_line(model)) {
-        let follow = model.log.follow;
-        shift(model, isize::try_from(i32::from(after) - i32::from(before)).unwrap_or(0));
-        model.log.follow |= follow;
+    if model.log.card.as_ref().is_none_or(|card| card.is_open == is_open) {
+        return;
     }
+    let lines = |model: &Model| isize::try_from(model.log_height()).unwrap_or(0);
+    let turn = |model: &mut Model| {
+        if let Some(card) = &mut model.log.card {
+            card.is_open = !card.is_open;
+        }
+    };
+    let before = lines(model);
+    turn(model);
+    let by = before - lines(model);
+    let follow = model.log.follow;
+    if is_open {
+        shift(model, by);
+    } else {
+        // With fewer rows on screen there is more to scroll.
+        turn(model);
+        shift(model, by);
+        turn(model);
+    }
+    model.log.follow = follow;
 }
 
 fn scroll(model: &mut Model, by: isize) -> Vec<Effect> {
