@@ -244,7 +244,7 @@ fn what_does_not_answer_is_said_from_the_second_second_on_and_the_keys_live() {
     assert!(!sim.screen().contains("waiting"), "{}", sim.screen());
     sim.send(Msg::Tick(at(132_000)));
     assert_says(&mut sim, "waiting for 12s for /");
-    assert_says(sim.keys("?"), "Everywhere");
+    assert_says(sim.keys("?"), "╭ Keys");
     assert_says(sim.keys("q ["), "waiting for 12s for /");
     sim.send(Msg::Reads(Some(db))).send(Msg::Tick(at(133_000)));
     assert!(!sim.screen().contains("waiting"), "a sign of life: {}", sim.screen());
