@@ -45,7 +45,9 @@ fn draw(model: &Model, layout: &Layout, buffer: &mut Buffer) {
         draw_panes(model, layout, buffer);
     }
     if let Some(popup) = &layout.popup {
-        Clear.render(popup.head.union(popup.body).intersection(buffer.area), buffer);
+        let area = popup.head.union(popup.body).intersection(buffer.area);
+        Clear.render(area, buffer);
+        buffer.set_style(area, model.theme.base);
         draw_slot(model, popup, true, buffer);
     }
     draw_last_row(model, layout, buffer);
