@@ -170,6 +170,12 @@ pub struct Sh {
 }
 
 impl Sh {
+    /// How it ended as a shell tells it: its exit code, or 128 and the signal that ended it.
+    #[must_use]
+    pub fn exit_status(&self) -> Option<i64> {
+        self.signal.map(|signal| i64::from(signal) + 128).or(self.exit_code)
+    }
+
     /// The argument vector, where the command was stored as one and can be told from a shell string.
     ///
     /// Ours are JSON. The records' first writer joins the arguments without escaping them, so what it wrote is trusted only

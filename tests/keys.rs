@@ -136,7 +136,7 @@ fn the_help_begins_with_where_one_is_and_can_be_read_to_its_end_on_a_small_scree
     let mut sim = open(&store, Settings::default(), TINY);
     assert_snapshot!("help_40x10", sim.keys("?").screen());
     let mut seen = String::new();
-    for _ in 0..60 {
+    for _ in 0..80 {
         seen.push_str(&sim.screen());
         sim.keys("PageDown");
     }

@@ -13,6 +13,7 @@ use rundown::tui::at::At;
 use rundown::tui::sim::Sim;
 use rundown::tui::{Options, Settings};
 use rustix::process::Signal;
+use unicode_width::UnicodeWidthStr;
 
 fn open(catalog: Catalog, place: Option<At>) -> Sim {
     let options = Options {
@@ -72,6 +73,21 @@ fn what_is_written_on_leaving_opens_the_same_rows() {
 }
 
 #[test]
+fn a_failure_that_was_landed_on_is_landed_on_again_and_left_where_it_was_left() {
+    let mut store = Built::new();
+    failed_run(&mut store, &run_id(1), 0);
+    for (keys, place) in [("", "test/2"), ("G", "test/2@end"), ("g", "test/2@b0")] {
+        let mut before = open(store.catalog(), None);
+        before.keys(keys);
+        let at = before.model.at().unwrap();
+        assert_eq!(at.to_string(), place);
+        let again = open(store.catalog(), Some(at));
+        assert_eq!(rows(&again), rows(&before), "{keys}");
+        assert_eq!(again.model.card().is_some(), before.model.card().is_some(), "{keys}");
+    }
+}
+
+#[test]
 fn a_place_that_is_not_there_is_told_and_the_run_opens_as_it_would() {
     let store = long_run("build", false);
     let mut sim = open(store.catalog(), Some(At::parse("biuld/1@b100").unwrap()));
@@ -100,7 +116,12 @@ fn line_left(session: &Session) -> String {
     session.shown.wait_for_text("to go on: ");
     // It may be longer than the screen is wide.
     let parser = session.shown.parser.lock().unwrap();
-    parser.screen().rows(0, 80).map(|row| format!("{row:80}")).collect::<String>().trim().to_owned()
+    let mut line = String::new();
+    for row in parser.screen().rows(0, 80) {
+        line.push_str(&row);
+        line.extend(std::iter::repeat_n(' ', 80 - row.width()));
+    }
+    line.trim().to_owned()
 }
 
 #[test]

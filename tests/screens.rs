@@ -265,6 +265,9 @@ fn escape_steps_back_and_never_leaves() {
     let mut sim = open(&store, LARGE);
     sim.keys("Z ?").keys("Esc");
     assert_eq!((sim.model.help, sim.model.zoom), (None, true));
+    assert!(sim.model.card().is_some());
+    sim.keys("Esc");
+    assert!(sim.model.card().is_none());
     sim.keys("Esc");
     assert_eq!((sim.model.zoom, sim.model.focus), (false, Pane::Log));
     sim.keys("Esc");

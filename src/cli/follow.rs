@@ -7,6 +7,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::args::{FormatName, Place, View};
+use super::config::Config;
 use super::{colour, exit_status, tell, tell_all};
 use crate::catalog::{Catalog, RunSpec};
 use crate::dump::{self, Around, Followed, Wanted};
@@ -43,12 +44,17 @@ pub(super) fn run(place: &Place, view: &View, mut catalog: Catalog, spec: Option
     let mut out = BufWriter::new(stdout.lock());
     let mut around = Around { tell: &mut tell, pause: &mut pause };
     let followed = dump::follow(&mut catalog, &wanted, &look, &mut around, &mut out)?;
-    if view.notify && stdout.is_terminal() {
+    if stdout.is_terminal() && is_to_notify(place, view) {
         notify(&followed, &mut out).map_err(Error::Output)?;
     }
     tell_all(&catalog.notices());
     let status = if view.exit_status { exit_status(&followed.head)? } else { 0 };
     Ok(if followed.unreadable { 6 } else { status })
+}
+
+/// What is printed does not fail by a configuration that is meant for the screen.
+fn is_to_notify(place: &Place, view: &View) -> bool {
+    view.notify || Config::load(place.config.as_deref()).is_ok_and(|config| config.settings.notify)
 }
 
 fn notify(followed: &Followed, out: &mut impl Write) -> io::Result<()> {

@@ -63,11 +63,10 @@ fn view(place: &Place, view: &View) -> anyhow::Result<u8> {
     } else if view.prints() || !io::stdout().is_terminal() {
         return once(place, view, &catalog, spec.as_ref());
     }
+    let is_plain = view.follow || follow::is_plain();
+    let config = (!is_plain).then(|| configured(place, view)).transpose()?;
     let (catalog, open) = soon_in_sight(place, view, catalog, spec)?;
-    if view.follow || follow::is_plain() {
-        return follow::run(place, view, catalog, open);
-    }
-    let config = configured(place, view)?;
+    let Some(config) = config else { return follow::run(place, view, catalog, open) };
     let left = show(view, config, catalog, open)?;
     tell_all(&left.notices);
     leaving::tell_how_to_return(place, view, &left);

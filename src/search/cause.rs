@@ -13,6 +13,7 @@
 
 mod board;
 mod card;
+mod choose;
 #[cfg(test)]
 mod tests;
 
@@ -68,7 +69,7 @@ fn find_at_end(log: &LogFile, exit_code: Option<i64>, max_bytes: u64, tail: Tail
         }
         ControlFlow::Continue(())
     })?;
-    match card::choose(log, &board.ranked(end), tail)? {
+    match choose::choose(log, &board.ranked(end), tail)? {
         Some(cause) => {
             let rows = card::around(log, &cause, tail)?;
             Ok(Cause { at: Some(cause.offset), rule: Some(cause.rule), rows, looked_bytes })

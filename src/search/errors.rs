@@ -2,11 +2,13 @@
 //!
 //! A row is judged by its text alone: no rule knows its stream or the rows around it. So what is harmless in one place and
 //! the cause in another is left out: a program's own log lines of level ERROR (tests print them on purpose), and whatever
-//! merely speaks of errors. A new tool is a line in `RULES` and, if none fits yet, a word in [`LITERALS`].
+//! merely speaks of errors. What an error row is worth as a cause is told by its rule; [`super::cause`] tells what the rows around it
+//! make of that. A new tool is a line in `RULES` and, if none fits yet, a word in [`LITERALS`].
 
 use std::cmp::Reverse;
 use std::sync::LazyLock;
 
+use Weight::{Aftermath, Again, Aside, Begun, Fault, Heading, Message, Name, Passed, Place};
 use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 
 /// Every text that tells of an error contains one of these, in these letters: bytes without any of them need no closer look.
@@ -104,8 +106,6 @@ const BEFORE: &str = r"^(?:\s+|│|╷|╵|#\d+ (?:\d+\.\d+ )?|\[?\d{4}-\d\d-\d\
 
 /// What it is worth, who prints it, what it looks like once [`said`], and a row of that kind.
 type Rule = (Weight, &'static str, &'static str, &'static str);
-
-use Weight::{Aftermath, Again, Aside, Begun, Fault, Heading, Message, Name, Passed, Place};
 
 /// Any of these makes an error row. Compilers and linkers, then test runners, build tools, shells, the system.
 #[rustfmt::skip]

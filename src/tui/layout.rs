@@ -149,14 +149,20 @@ pub struct Above {
 /// leaves some of them where there is room; it tells all that the line of facts does.
 #[must_use]
 pub fn log_parts(body: Rect, above: Above) -> LogParts {
-    let card = above.card_rows.filter(|_| body.height >= 4).map_or(0, |rows| card_height(body.height, rows));
-    let facts = u16::from(body.height >= 4 && card == 0);
+    let card_rows = above.card_rows.filter(|_| body.height >= 4);
+    let facts = u16::from(body.height >= 4 && card_rows.is_none());
     // Some rows of the log stay in sight.
     let header = u16::try_from(above.header).unwrap_or(u16::MAX).min((body.height - facts) / 3 * 2);
     let header = if facts > 0 { header } else { 0 };
+    let most = match card_rows {
+        Some(_) => body.height / 4,
+        None if facts == 0 => 0,
+        None if above.has_no_rows => (body.height - facts - header).saturating_sub(1),
+        None => (body.height - facts - header) / 2,
+    };
+    let notes = u16::try_from(above.notes).unwrap_or(u16::MAX).min(most);
+    let card = card_rows.map_or(0, |rows| card_height(body.height - notes, rows));
     let below = body.height - facts - card - header;
-    let most = if above.has_no_rows { below.saturating_sub(1) } else { below / 2 };
-    let notes = u16::try_from(above.notes).unwrap_or(u16::MAX).min(if facts > 0 { most } else { 0 });
     let at = |y: u16, height: u16| Rect { y: body.y + y, height, ..body };
     LogParts {
         facts: at(0, facts),

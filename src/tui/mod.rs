@@ -75,6 +75,7 @@ pub struct Options {
 }
 
 /// What a user may set once for all runs.
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the configuration")]
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Settings {
     /// What keys do.

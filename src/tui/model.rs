@@ -162,7 +162,12 @@ impl Model {
         let (shown, first) = first.map(|(place, offset)| (place, format!("b{offset}"))).unzip();
         let place = shown.or_else(|| self.tree.at.clone());
         let place = place.filter(|place| place.job().is_none_or(|job| !job.as_str().is_empty()));
-        let spot = if log.follow && !self.is_scroll() { Some("end".to_owned()) } else { first };
+        let spot = match self.card() {
+            // It stands where the command opens by itself.
+            Some(_) => None,
+            None if log.follow && !self.is_scroll() => Some("end".to_owned()),
+            None => first,
+        };
         (place.is_some() || spot.is_some()).then_some(At { place, spot })
     }
 

@@ -280,7 +280,13 @@ impl Reading {
         let Some(group) = self.groups.headed_by(row) else { return Ok(None) };
         let range = group.body..group.end.min(self.file.bytes());
         let rows = self.file.rows_within(&self.index, range, self.tail)?;
-        Ok(Some(Head { at: row, is_folded: folds.is_folded(row, group.is_collapsed), rows }))
+        Ok(Some(Head { at: row, is_folded: self.is_folded(group, folds), rows }))
+    }
+
+    /// Whether a group is folded. One that may still grow is not: what is printed now would be out of sight.
+    fn is_folded(&self, group: &Group, folds: &Folds) -> bool {
+        let may_grow = group.end == u64::MAX && self.tail == Tail::Hold;
+        !may_grow && folds.is_folded(group.heading, group.is_collapsed)
     }
 
     /// How many rows a filter lets through; an inverse one those that do not match, once all are known.
@@ -328,7 +334,7 @@ impl Reading {
     }
 
     fn hidden(&self, folds: &Folds) -> Arc<[Range<u64>]> {
-        self.groups.hidden(|group| folds.is_folded(group.heading, group.is_collapsed))
+        self.groups.hidden(|group| self.is_folded(group, folds))
     }
 
     fn sift(&self, job: &mut Job, around: Around) {
@@ -351,7 +357,7 @@ impl Reading {
     /// Folds or opens the innermost group around a row.
     fn fold(&self, job: &mut Job, row: u64, how: Fold) -> Sight {
         let Some(group) = self.groups.around(row).copied() else { return Sight::Nothing };
-        let is_folded = job.request.folds.is_folded(group.heading, group.is_collapsed);
+        let is_folded = self.is_folded(&group, &job.request.folds);
         job.change(group.heading, how.of(is_folded));
         Sight::Row(group.heading)
     }
@@ -392,7 +398,9 @@ impl Reading {
                 }
             }
         }
-        let is_slow = job.told.elapsed() >= REPORT_PAUSE;
+        // Rows that are passed over in folds are not looked through.
+        let is_looking = job.request.sieve.narrows() || !matches!(job.step, Step::Gather(_));
+        let is_slow = is_looking && job.told.elapsed() >= REPORT_PAUSE;
         let looking = is_slow.then(|| Msg::Looking(self.ticket, job.percent(self.file.bytes())));
         if is_slow {
             job.told = Instant::now();

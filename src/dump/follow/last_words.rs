@@ -1,16 +1,10 @@
 //! What a failed run says last: the command that failed first, and what of its log tells why.
 
-use crate::cri::Stream;
 use crate::join::{Place, RunNode, ShNode};
-use crate::log::{Anchor, LogFile, Row, Tail};
-use crate::model::Outcome;
+use crate::log::{LogFile, Row, Tail};
+use crate::model::{Outcome, Sh};
+use crate::search::find_cause;
 use crate::words;
-
-/// How many rows are shown.
-const ROWS: usize = 10;
-
-/// Among how many of the last rows those of standard error are looked for.
-const LOOKED_ROWS: usize = 1000;
 
 /// A failed command in a few rows.
 pub(super) struct LastWords {
@@ -30,18 +24,15 @@ pub(super) fn of(run: &RunNode) -> Option<LastWords> {
     let command = sh.sh.as_ref().map(words::command);
     let how = sh.sh.as_ref().and_then(words::exit);
     let words: Vec<String> = [Some(place), command, how].into_iter().flatten().collect();
-    let (what, rows) = last_rows(sh).unwrap_or(("it has written nothing", Vec::new()));
+    let (what, rows) = cause_of(sh).unwrap_or(("it has written nothing", Vec::new()));
     Some(LastWords { title: format!("the first failure: {}; {what}", words.join(": ")), rows })
 }
 
-/// The last rows of standard error, or of the log where that is silent. That it cannot be read has been said.
-fn last_rows(sh: &ShNode) -> Option<(&'static str, Vec<Row>)> {
-    let file = LogFile::open(&sh.log.as_ref()?.path).ok()?;
-    let rows = file.window(Anchor::End, LOOKED_ROWS, Tail::Emit).ok()?.rows;
-    let is_stderr = |row: &&Row| row.stream == Some(Stream::Stderr);
-    let stderr: Vec<Row> = rows.iter().filter(is_stderr).cloned().collect();
-    let (what, mut rows) =
-        if stderr.is_empty() { ("its last rows:", rows) } else { ("its last rows of standard error:", stderr) };
-    rows.drain(..rows.len().saturating_sub(ROWS));
-    (!rows.is_empty()).then_some((what, rows))
+/// The rows that tell why, and what they are. That a log cannot be read has been said.
+fn cause_of(node: &ShNode) -> Option<(&'static str, Vec<Row>)> {
+    let file = LogFile::open(&node.log.as_ref()?.path).ok()?;
+    let cause = find_cause(&file, node.sh.as_ref().and_then(Sh::exit_status), Tail::Emit).ok()?;
+    let what =
+        if cause.at.is_some() { "the likeliest cause:" } else { "no known error is in its log, which ends with:" };
+    (!cause.rows.is_empty()).then_some((what, cause.rows))
 }

@@ -22,11 +22,12 @@ const PLACE_BYTES: u64 = 1 << 10;
 /// How near to the end of a log is what has to do with how it was cut short.
 const END_BYTES: u64 = 4 << 10;
 
-/// Rules that are more than others: rows that come before the verdict on their test, rows that no passing test prints, and the
-/// first and the last row of a trace.
+/// Rules that are more than others: rows that come before the verdict on their test, rows that no passing test prints, the first and
+/// the last row of a trace, a panic.
 const GO_TEST: &str = "go test";
 const PYTEST: &str = "pytest";
 pub(super) const TRACE: &str = "python";
+pub(super) const PANIC: &str = "rust";
 pub(super) const EXCEPTION: &str = "python, java, node";
 
 /// A row that may be the cause.
@@ -69,7 +70,7 @@ struct Groups {
 
 impl Groups {
     fn push(&mut self, sign: Sign, gap_bytes: u64) {
-        if self.last.replace(sign.offset).is_none_or(|last| sign.offset - last > gap_bytes) {
+        if self.last.replace(sign.offset).is_none_or(|last| !is_within(gap_bytes, last, sign.offset)) {
             keep_last(&mut self.firsts, sign);
         }
     }
@@ -104,8 +105,9 @@ impl Board {
             _ => {
                 if (sign.weight, sign.rule) == (Weight::Name, GO_TEST) {
                     self.go.has_failed = true;
-                    let told = std::mem::take(&mut self.go.undecided);
-                    told.into_iter().for_each(|sign| self.take(sign));
+                    for sign in std::mem::take(&mut self.go.undecided) {
+                        self.take(sign);
+                    }
                 }
                 if sign.weight > Weight::Name && self.exit.fits(text) {
                     keep_last(&mut self.fitting, sign);
@@ -127,7 +129,7 @@ impl Board {
 
     /// What failed just before is forgotten: were it to fail again, that would be told again.
     fn try_again(&mut self, offset: u64) {
-        if self.last.is_some_and(|last| offset - last.offset <= NEAR_BYTES) {
+        if self.last.is_some_and(|last| is_within(NEAR_BYTES, last.offset, offset)) {
             let exit = std::mem::take(&mut self.exit);
             *self = Self { exit, ..Self::default() };
         }
@@ -135,7 +137,8 @@ impl Board {
 
     /// Who says where it is has found a fault.
     fn place(&mut self, offset: u64) {
-        let message = self.last.filter(|last| last.weight == Weight::Message && offset - last.offset <= PLACE_BYTES);
+        let message =
+            self.last.filter(|last| last.weight == Weight::Message && is_within(PLACE_BYTES, last.offset, offset));
         if let Some(message) = message {
             keep(&mut self.faults, Sign { weight: Weight::Fault, ..message });
         }
@@ -143,7 +146,7 @@ impl Board {
 
     fn take(&mut self, sign: Sign) {
         self.last = Some(sign);
-        let heading = self.heading.filter(|heading| sign.offset - heading.offset <= HEADED_BYTES);
+        let heading = self.heading.filter(|heading| is_within(HEADED_BYTES, heading.offset, sign.offset));
         match sign.weight {
             Weight::Heading => {
                 self.end_heading();
@@ -151,7 +154,7 @@ impl Board {
             }
             Weight::Fault
                 if sign.rule == EXCEPTION
-                    && self.trace.take().is_some_and(|trace| sign.offset - trace <= HEADED_BYTES) => {}
+                    && self.trace.take().is_some_and(|trace| is_within(HEADED_BYTES, trace, sign.offset)) => {}
             Weight::Fault | Weight::Message | Weight::Aside
                 if heading.is_some() || (sign.weight, sign.rule) == (Weight::Fault, PYTEST) =>
             {
@@ -204,6 +207,11 @@ impl Exit {
     fn fits(&self, text: &str) -> bool {
         self.words.iter().any(|word| text.contains(word))
     }
+}
+
+/// Whether a row comes so soon behind another. Not every row is taken when it comes: a test's wait for the verdict on it.
+fn is_within(bytes: u64, above: u64, below: u64) -> bool {
+    below.checked_sub(above).is_some_and(|apart| apart <= bytes)
 }
 
 /// Keeps the first ones and the last ones.

@@ -1,5 +1,9 @@
 use std::path::Path;
 
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::Index;
+
 use super::super::tests::Growing;
 use super::*;
 use crate::file::FilePath;
@@ -188,6 +192,16 @@ fn a_failure_before_a_retry_counts_only_if_the_retry_does_not_follow_it() {
 }
 
 #[test]
+fn what_a_go_test_said_counts_if_it_fails_whatever_came_meanwhile() {
+    let log = "o === RUN   TestA\no     a_test.go:3: too small\no not ok 1\ne error: odd\no --- FAIL: TestA (0.00s)";
+    assert_eq!(at(&format!("{log}\n"), None).as_deref(), Some("error: odd"), "it has a heading");
+    let log = "o === RUN   TestA\no     a_test.go:3: too small\ne error: odd\no --- FAIL: TestA (0.00s)";
+    assert_eq!(at(log, None).as_deref(), Some("    a_test.go:3: too small"));
+    let log = log.replace("FAIL", "PASS");
+    assert_eq!(at(&log, None).as_deref(), Some("error: odd"));
+}
+
+#[test]
 fn the_innermost_of_several_causes_is_shown() {
     let log = "e Exception in thread \"main\" a.B: x\ne \tat a.b\ne Caused by: a.C: y\ne \tat a.c\ne Caused by: a.D: z\ne \tat a.d\n";
     assert_eq!(at(log, None).as_deref(), Some("Caused by: a.D: z"));
@@ -241,4 +255,25 @@ fn only_the_end_of_a_log_is_looked_at() {
 #[test]
 fn an_empty_log_has_no_cause() {
     assert_eq!(card("", Some(1)), [""; 0]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn rows_of_all_these_in_any_order_have_a_cause_that_is_shown(
+        picked in vec((any::<Index>(), any::<Index>()), 0..80), exit_code in prop::option::of(prop::sample::select(vec![1, 124, 127, 139])),
+    ) {
+        let log: Vec<Vec<u8>> = picked.iter().map(|(file, row)| {
+            let (name, ..) = file.get(FAILURES);
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("fixtures/failures/{name}.log"));
+            let bytes = std::fs::read(path).unwrap();
+            let lines: Vec<&[u8]> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
+            row.get(&lines).to_vec()
+        }).collect();
+        let growing = Growing::new(&log.concat());
+        let cause = find_cause(&growing.log, exit_code, Tail::Emit).unwrap();
+        prop_assert!(cause.at.is_none_or(|at| cause.rows.iter().any(|row| row.offset == at)));
+        prop_assert!(cause.rows.len() <= MAX_CAUSE_ROWS && cause.rows.is_sorted_by_key(|row| row.offset));
+    }
 }

@@ -8,7 +8,7 @@ use super::moving::{last_top, leave, note_seen, shift, show_at, show_card, show_
 use super::scroll;
 use crate::join::{JobNode, RunHead, ShState};
 use crate::log::{Anchor, Tail, Window};
-use crate::model::{Outcome, Phase};
+use crate::model::{Outcome, Phase, Sh};
 use crate::search::Sieve;
 use crate::tui::model::{Aim, Card, Item, Log, LogKey, Model, Request};
 use crate::tui::msg::{Effect, Goal, Known, Page, PageRequest, Ticket};
@@ -37,6 +37,7 @@ pub(super) fn show(model: &mut Model) -> Vec<Effect> {
         let is_due = has_ended && state == ShState::Failed && model.log.follow && !model.is_scroll();
         return if is_due { land(model) } else { effects };
     }
+    let is_asked = model.open_at.is_some();
     let aim = match state {
         _ if model.open_at.take_if(|at| at == "end").is_some() => Aim::End,
         _ if model.open_at.take_if(|at| at == "start").is_some() => Aim::Start,
@@ -47,10 +48,10 @@ pub(super) fn show(model: &mut Model) -> Vec<Effect> {
     let ticket = next_ticket(model);
     let first_failed = source.as_ref().filter(|_| !is_alive).and_then(|source| scroll::first_failed(model, source));
     model.log = Log { key: Some(key), source, is_alive, is_broken_off, ticket, ..Log::default() };
-    if state == ShState::Failed && !model.is_scroll() && model.open_at.is_none() {
+    if state == ShState::Failed && !model.is_scroll() && !is_asked {
         return land(model);
     }
-    if let Some(heading) = first_failed {
+    if let Some(heading) = first_failed.filter(|_| !is_asked) {
         return seek(model, Goal::Place(heading), "");
     }
     model.log.follow = aim == Aim::End;
@@ -60,7 +61,7 @@ pub(super) fn show(model: &mut Model) -> Vec<Effect> {
 /// Shows the log at the likeliest cause of a failure.
 pub(super) fn land(model: &mut Model) -> Vec<Effect> {
     let sh = model.shown().and_then(|item| item.sh()?.sh.as_ref());
-    let exit_code = sh.and_then(|sh| sh.signal.map(|signal| i64::from(128 + signal)).or(sh.exit_code));
+    let exit_code = sh.and_then(Sh::exit_status);
     seek(model, Goal::Cause(exit_code), "")
 }
 
@@ -282,9 +283,11 @@ pub(super) fn arrived(model: &mut Model, ticket: Ticket, page: Page) -> Vec<Effe
         scroll::open_found(model, place);
     }
     scroll::note_folds(model, &page.folded);
-    let has_no_cause = page.cause.is_some() && page.target.is_none();
+    let is_landing = page.cause.is_some();
+    let has_no_cause = is_landing && page.target.is_none();
     if let Some(cause) = page.cause {
         model.log.card = Some(Card { cause, is_open: true });
+        model.log.follow = has_no_cause;
     }
     let target = page.target.map(|target| target.offset);
     let aimed = target.or_else(|| model.current_row().map(|row| row.offset)).unwrap_or(0);
@@ -320,10 +323,7 @@ pub(super) fn arrived(model: &mut Model, ticket: Ticket, page: Page) -> Vec<Effe
     match request.aim {
         Aim::Start => (model.log.top, model.log.line) = (0, 0),
         Aim::End => (model.log.top, model.log.line) = last_top(model),
-        Aim::Target if has_no_cause => {
-            model.log.follow = true;
-            (model.log.top, model.log.line) = last_top(model);
-        }
+        Aim::Target if has_no_cause => (model.log.top, model.log.line) = last_top(model),
         Aim::Here => stay(model, here),
         Aim::Target => {
             model.log.at = target.or(model.log.at);
@@ -336,6 +336,8 @@ pub(super) fn arrived(model: &mut Model, ticket: Ticket, page: Page) -> Vec<Effe
     }
     match model.open_at.take() {
         Some(at) => super::seek::open_at(model, &at),
+        // Nobody has chosen what one lands on.
+        None if is_landing => pay(model, Request { aim: Aim::Here, ..request }),
         None => pay(model, request),
     }
 }

@@ -100,7 +100,7 @@ pub(super) fn leave(model: &mut Model) {
 /// Scrolls as far as the rows at hand allow; what is left over is returned unless nothing lies there.
 pub(super) fn shift(model: &mut Model, by: isize) -> isize {
     let (last, lines_of) = (last_top(model), model.lines_of());
-    let mut place = (model.log.top, model.log.line).min(last);
+    let mut place = (model.log.top, model.log.line);
     let mut rest = by;
     while rest > 0 && place < last {
         let lines = model.log.window.rows.get(place.0).map_or(1, &lines_of);
@@ -112,6 +112,7 @@ pub(super) fn shift(model: &mut Model, by: isize) -> isize {
         rest += 1;
     }
     let log = &mut model.log;
+    let place = place.min(last);
     (log.top, log.line) = place;
     log.follow = log.window.at_end && place == last;
     note_seen(log);

@@ -9,8 +9,6 @@ mod wait;
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
-use ratatui::widgets::{Clear, Widget};
 
 use crate::join::{RunHead, RunNode};
 use crate::log::Name;
@@ -21,8 +19,8 @@ use crate::tui::model::Model;
 use crate::tui::msg::{Next, Watching};
 use crate::tui::runs_query::RunsQuery;
 use crate::tui::widget::{
-    Badge, RunsList, Status, Strip, TreeList, draw_bars, draw_begun, draw_head, draw_help, draw_hints, draw_prompt,
-    draw_sift, draw_title, spent_ms,
+    Badge, RunsList, Status, Strip, TreeList, clear, draw_bars, draw_begun, draw_head, draw_help, draw_hints,
+    draw_prompt, draw_sift, draw_title, spent_ms,
 };
 
 /// Draws everything.
@@ -45,9 +43,7 @@ fn draw(model: &Model, layout: &Layout, buffer: &mut Buffer) {
         draw_panes(model, layout, buffer);
     }
     if let Some(popup) = &layout.popup {
-        let area = popup.head.union(popup.body).intersection(buffer.area);
-        Clear.render(area, buffer);
-        buffer.set_style(area, model.theme.base);
+        clear(buffer, popup.head.union(popup.body), &model.theme);
         draw_slot(model, popup, true, buffer);
     }
     draw_last_row(model, layout, buffer);
@@ -62,7 +58,7 @@ fn draw_last_row(model: &Model, layout: &Layout, buffer: &mut Buffer) {
         // On a screen too low for hints the line takes the last row of what is there.
         let bottom = model.screen.bottom().saturating_sub(1);
         let area = Rect { y: bottom, height: model.screen.height.min(1), ..model.screen };
-        Strip::new(buffer, area, "").fill(" ", Style::reset().patch(model.theme.base));
+        clear(buffer, area, &model.theme);
         let literal = model.key_of(Action::Literal);
         return draw_prompt(buffer, area, prompt, literal.as_deref(), &model.theme);
     }

@@ -40,11 +40,18 @@ pub fn draw_bars(buffer: &mut Buffer, head: Rect, body: Rect, theme: &Theme) {
     }
 }
 
+/// Takes away what is there.
+pub fn clear(buffer: &mut Buffer, area: Rect, theme: &Theme) {
+    let area = area.intersection(buffer.area);
+    Clear.render(area, buffer);
+    buffer.set_style(area, theme.base);
+}
+
 /// An empty box with a title; returns what is inside its frame.
 pub fn draw_box(buffer: &mut Buffer, area: Rect, title: &str, theme: &Theme) -> Rect {
     let area = area.intersection(buffer.area);
-    Clear.render(area, buffer);
-    let block = Block::bordered().border_set(border(theme)).border_style(theme.accent).style(theme.base);
+    clear(buffer, area, theme);
+    let block = Block::bordered().border_set(border(theme)).border_style(theme.accent);
     block.title(format!(" {title} ")).render(area, buffer);
     area.inner(Margin::new(1, 1))
 }

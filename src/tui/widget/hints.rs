@@ -2,11 +2,10 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
 use tui_input::Input;
 use unicode_width::UnicodeWidthStr;
 
-use super::Strip;
+use super::{Strip, clear};
 use crate::sanitise::name;
 use crate::tui::keymap::Hint;
 use crate::tui::prompt::Prompt;
@@ -81,7 +80,7 @@ pub fn draw_begun(buffer: &mut Buffer, screen: Rect, pressed: &str, hints: &[Hin
     let top = screen.bottom().saturating_sub(height);
     for ((index, row), y) in rows.iter().enumerate().zip(top..screen.bottom()) {
         let area = Rect { y, height: 1, ..screen };
-        Strip::new(buffer, area, "").fill(" ", Style::reset().patch(theme.base));
+        clear(buffer, area, theme);
         let mut strip = Strip::new(buffer, area, theme.signs.ellipsis);
         let lead = if index == 0 { lead.clone() } else { " ".repeat(lead.width()) };
         strip.skip(1).skip_right(1).put(&lead, theme.strong);
