@@ -293,7 +293,7 @@ fn s_goes_from_the_slowest_command_down() {
 fn costly_run() -> Built {
     let (mut store, run) = (Built::new(), run_id(7));
     let script = "#!/bin/bash\nset -euo pipefail\n\ncargo build --workspace --all-targets --all-features --locked\n";
-    let many_lines: String = (1..=40).map(|n| format!("echo step {n}\n")).collect();
+    let many_lines = (1..=40).map(|n| format!("echo step {n}\n")).collect::<Vec<_>>().concat();
     store.begin(&run, &["build"], 0);
     store.start(&run, "build", 1, &format!("{script}{many_lines}"), 100);
     store.print(&run, "build", 1, 200, Stream::Stdout, &"compiling\n".repeat(20));
@@ -358,7 +358,7 @@ fn a_followed_log_is_still_followed_below_the_header() {
     let (mut store, run) = (Built::new(), run_id(3));
     store.begin(&run, &["build"], 0);
     store.start(&run, "build", 1, "make all", 100);
-    let text: String = (1..=100).map(|n| format!("row {n}\n")).collect();
+    let text = (1..=100).map(|n| format!("row {n}\n")).collect::<Vec<_>>().concat();
     store.print(&run, "build", 1, 200, Stream::Stdout, &text);
     let mut sim = open(&store, SMALL);
     sim.keys("i");

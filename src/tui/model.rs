@@ -23,7 +23,7 @@ use crate::search::Cause;
 use crate::time::Time;
 use crate::tui::at::At;
 use crate::tui::keymap::{Action, Context, Key, Keymap};
-use crate::tui::layout::{Above, Layout, LogParts, Pane, help_box, log_parts, runs_parts};
+use crate::tui::layout::{Above, Layout, LogParts, Pane, help_box, log_parts};
 use crate::tui::lens::{Lens, slow_ms};
 use crate::tui::msg::Watching;
 use crate::tui::prompt::{Past, Prompt, Span};
@@ -253,21 +253,11 @@ impl Model {
         match (self.help, self.focus) {
             _ if self.prompt.is_some() => Context::Prompt,
             (Some(_), _) => Context::Help,
-            (None, Pane::Runs) if self.is_typing_runs() => Context::RunsFilter,
+            (None, Pane::Runs) if self.runs.is_typing() => Context::RunsFilter,
             (None, Pane::Runs) => Context::Runs,
             (None, _) if self.nothing_yet().is_some() => Context::Waiting,
             (None, pane) => pane.context(),
         }
-    }
-
-    const fn is_typing_runs(&self) -> bool {
-        matches!(&self.runs.sift, Some(sift) if sift.is_typing)
-    }
-
-    /// The rows of the list of runs, and the line in which one types above them.
-    #[must_use]
-    pub fn runs_parts(&self, body: Rect) -> (Rect, Rect) {
-        runs_parts(body, self.runs.sift.is_some())
     }
 
     /// The first key that does something here, as the screen names it.

@@ -1,10 +1,13 @@
 //! The list of runs at hand, and what is typed to find some of them.
 
+use ratatui::layout::Rect;
 use tui_input::Input;
 
+use super::Model;
 use crate::catalog::Beside;
 use crate::join::RunHead;
 use crate::model::RunId;
+use crate::tui::layout::runs_parts;
 use crate::tui::msg::{Next, Ticket};
 use crate::words;
 
@@ -68,7 +71,21 @@ impl Sift {
     }
 }
 
+impl Model {
+    /// The line in which one types, if there is one, and the rows of the list of runs.
+    #[must_use]
+    pub fn runs_parts(&self, body: Rect) -> (Rect, Rect) {
+        runs_parts(body, self.runs.sift.is_some())
+    }
+}
+
 impl Runs {
+    /// Whether keys are typed.
+    #[must_use]
+    pub const fn is_typing(&self) -> bool {
+        matches!(&self.sift, Some(sift) if sift.is_typing)
+    }
+
     /// What is searched for, once something is typed.
     #[must_use]
     pub fn sifted(&self) -> Option<&Sift> {

@@ -49,7 +49,7 @@ fn search(model: &mut Model) -> Vec<Effect> {
     vec![Effect::FindRuns(Some(RunsRequest { ticket: runs.ticket, text: sift.text().to_owned(), after: None }))]
 }
 
-/// What is typed goes; with nothing typed the line does. `false`: there was neither.
+/// What is typed goes; with nothing typed the line does, and one is back where one was. `None`: there was neither.
 pub(super) fn back(model: &mut Model) -> Option<Vec<Effect>> {
     if model.runs.sifted().is_some() {
         let is_typing = model.runs.sift.take().is_some_and(|sift| sift.is_typing);

@@ -80,6 +80,7 @@ impl TreeList<'_> {
         let notes = run.findings.at(&Place::Run).count();
         let said = match notes {
             0 => String::new(),
+            _ if row.width < TWO_FACTS => "!".into(),
             1 => "! 1 note".into(),
             notes => format!("! {notes} notes"),
         };
