@@ -72,7 +72,7 @@ fn run_of(rows_of: &[(&str, u32, usize, i32)]) -> (Built, RunId) {
     for (time, (job, n, count, exit)) in rows_of.iter().enumerate() {
         let start = i64::try_from(time).unwrap() * 1_000 + 1;
         store.start(&run, job, *n, &format!("make {job} {n}"), start);
-        let text: String = (0..*count).map(|row| format!("{job} {n} row {row}\n")).collect();
+        let text = (0..*count).map(|row| format!("{job} {n} row {row}\n")).collect::<Vec<_>>().concat();
         store.print(&run, job, *n, start + 10, Stream::Stdout, &text);
         store.end(&run, job, *n, *exit, start + 900);
     }
@@ -172,7 +172,7 @@ fn what_passes_folds_while_it_is_followed_and_stays_while_it_is_read() {
         let (mut store, run) = (Built::new(), run_id(5));
         store.begin(&run, &["build"], 0);
         store.start(&run, "build", 1, "make", 100);
-        let text: String = (0..40).map(|row| format!("row {row}\n")).collect();
+        let text = (0..40).map(|row| format!("row {row}\n")).collect::<Vec<_>>().concat();
         store.print(&run, "build", 1, 200, Stream::Stdout, &text);
         let mut sim = whole(&store, SMALL);
         assert_eq!(rows(&sim).last().unwrap(), "row 39", "it is followed");
@@ -199,7 +199,7 @@ fn a_command_that_begins_before_what_is_read_moves_nothing() {
     store.start(&run, "a", 1, "make a", 100);
     store.print(&run, "a", 1, 200, Stream::Stdout, "a\n");
     store.start(&run, "b", 1, "make b", 101);
-    let text: String = (0..60).map(|row| format!("row {row}\n")).collect();
+    let text = (0..60).map(|row| format!("row {row}\n")).collect::<Vec<_>>().concat();
     store.print(&run, "b", 1, 200, Stream::Stdout, &text);
     let mut sim = whole(&store, SMALL);
     sim.keys("k k");
@@ -231,7 +231,7 @@ fn grouped() -> Built {
     store.begin(&run, &["build"], 0);
     store.start(&run, "build", 1, "ci/build", 100);
     let part = |name: &str, rows: usize| {
-        let rows: String = (0..rows).map(|row| format!("{name} {row}\n")).collect();
+        let rows = (0..rows).map(|row| format!("{name} {row}\n")).collect::<Vec<_>>().concat();
         format!("::group::{name}\n{rows}::endgroup::\n")
     };
     let text = format!("before\n{}between\n{}after\n", part("one", 40), part("two", 3));
@@ -334,7 +334,7 @@ fn whoever_watches_it_fail_is_shown_why_and_whoever_reads_is_left_alone() {
             (store, run)
         };
         store.start(&run, "build", 1, "make", 100);
-        let text: String = (0..40).map(|row| format!("row {row}\n")).collect();
+        let text = (0..40).map(|row| format!("row {row}\n")).collect::<Vec<_>>().concat();
         store.print(&run, "build", 1, 200, Stream::Stdout, &text);
         let mut sim = open(&store, SMALL);
         if is_read {

@@ -10,7 +10,6 @@
 //! in the section's log. The address before a section's first row is its heading's. A single log that is shown alone is section
 //! 0: its addresses are its offsets, and it has no heading.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::file::FilePath;
@@ -167,16 +166,16 @@ pub fn readdress(before: &[Section], now: &[Section], address: u64) -> u64 {
     }
 }
 
-/// The sections of a job, or of the run; which of them are open that somebody has folded or opened (`chosen`), else those that
-/// have not passed.
+/// The sections of a job, or of the run. Open are those that are `chosen` to be, and, of which nothing is chosen, those that have
+/// not passed.
 #[must_use]
-pub fn sections(run: &RunNode, of: &Place, chosen: &HashMap<Place, bool>) -> Arc<[Section]> {
+pub fn sections(run: &RunNode, of: &Place, chosen: impl Fn(&Place) -> Option<bool>) -> Arc<[Section]> {
     let is_active = run.head.phase == Phase::Active;
     let own = run.log.as_ref().filter(|_| *of == Place::Run).map(|log| own_section(log, is_active));
     let jobs = run.jobs.iter().filter(|job| of.job().is_none_or(|id| job.job.id == *id));
     let mut sections: Vec<_> = own.into_iter().chain(jobs.flat_map(|job| job_sections(job, is_active))).collect();
     for section in &mut sections {
-        section.is_open = chosen.get(&section.place).copied().unwrap_or(section.is_open);
+        section.is_open = chosen(&section.place).unwrap_or(section.is_open);
     }
     sections.into()
 }

@@ -469,7 +469,7 @@ impl Scrolling {
         });
         let numbers = numbers.collect();
         let spans = || last.pieces.iter().filter_map(Piece::section).filter_map(|at| on_page.get(&at)?.span);
-        let span = spans().next().zip(spans().last()).map(|((first, _), (_, last))| (first, last));
+        let span = spans().next().zip(spans().next_back()).map(|((first, _), (_, last))| (first, last));
         let heads = on_page.iter().flat_map(|(section, known)| {
             known.heads.iter().map(|head| Head { at: Spot::Row(*section, head.at).address(), ..*head })
         });

@@ -31,7 +31,7 @@ pub(super) fn sections_of(model: &Model, run: &RunNode, place: &Place) -> Arc<[S
     for section in shown.filter(|section| is_read && section.is_open) {
         opened.entry(section.place.clone()).or_insert(true);
     }
-    sections(run, place, &opened)
+    sections(run, place, |place| opened.get(place).copied())
 }
 
 /// The address of the heading of the first section whose command failed.
@@ -49,7 +49,8 @@ fn is_failed(model: &Model, section: &Section) -> bool {
 pub(super) fn open_found(model: &mut Model, place: Place) {
     model.tree.opened.insert(place, true);
     if let (Some(run), Some(key)) = (&model.run, &model.log.key) {
-        model.log.source = Some(Source::Scroll(sections(run, &key.place, &model.tree.opened)));
+        model.log.source =
+            Some(Source::Scroll(sections(run, &key.place, |place| model.tree.opened.get(place).copied())));
     }
 }
 
