@@ -1,0 +1,99 @@
+//! How the row that a request is about is looked for, a slice at a time.
+
+use super::job::{Job, Step};
+use super::{Reading, SLICE_BYTES};
+use crate::error::Result;
+use crate::log::{Anchor, Tail};
+use crate::search::{Found, Query, Towards, find, find_cause};
+use crate::tui::msg::{Goal, Sought};
+
+/// What looking for a row has come to.
+pub(super) enum Sight {
+    /// Where it begins.
+    Row(u64),
+    /// There is none; the last rows are shown in its place.
+    End,
+    NotYet,
+    Nothing,
+}
+
+impl Reading {
+    /// Looks for the row that the request is about, for a slice.
+    pub(super) fn seek(&mut self, job: &mut Job) -> Result<Sight> {
+        let tail = self.tail;
+        match job.request.goal.clone() {
+            // These are not looked for.
+            Goal::Rows(_) | Goal::Around(_) => Ok(Sight::Nothing),
+            Goal::Fold(row, how) => Ok(self.fold(job, row, how)),
+            Goal::Cause(exit_code) => {
+                let cause = find_cause(&self.file, exit_code, tail)?;
+                let at = cause.at;
+                job.cause = Some(Box::new(cause));
+                Ok(at.map_or(Sight::End, Sight::Row))
+            }
+            Goal::Place(place) => self.row_at(place, tail),
+            Goal::Percent(percent) => self.row_at(share(self.file.bytes(), percent), tail),
+            Goal::Time(time) => {
+                let row = self.file.offset_of_time(&self.index, time, tail)?;
+                Ok(row.map_or(Sight::Nothing, Sight::Row))
+            }
+            Goal::Row(_) | Goal::Next { what: Sought::Gap { .. }, .. } if !self.is_counted => {
+                self.count()?;
+                job.looked_bytes = self.index.bytes();
+                Ok(Sight::NotYet)
+            }
+            Goal::Row(row) => Ok(self.file.offset_of_row(&self.index, row, tail)?.map_or(Sight::Nothing, Sight::Row)),
+            Goal::Next { what: Sought::Gap { min_ms }, from, towards, .. } => {
+                let row = self.file.next_gap(&self.index, from, towards, min_ms, tail)?;
+                Ok(row.map_or(Sight::Nothing, Sight::Row))
+            }
+            Goal::Next { what: Sought::Error, from, towards, round } => {
+                self.seek_match(job, &Query::errors(), from, towards, round)
+            }
+            Goal::Next { what: Sought::Match(query), from, towards, round } => {
+                self.seek_match(job, &query, from, towards, round)
+            }
+        }
+    }
+
+    /// The first row at or behind a place, or the last of all.
+    fn row_at(&self, place: u64, tail: Tail) -> Result<Sight> {
+        let mut rows = self.file.window(Anchor::From(place), 1, tail)?.rows;
+        if rows.is_empty() {
+            rows = self.file.window(Anchor::End, 1, tail)?.rows;
+        }
+        Ok(rows.first().map_or(Sight::Nothing, |row| Sight::Row(row.offset)))
+    }
+
+    /// Goes on at the other end of the log, if it is to go round, up to where it began.
+    fn seek_match(&self, job: &mut Job, query: &Query, origin: u64, towards: Towards, round: bool) -> Result<Sight> {
+        let Step::Seek { from, has_wrapped } = &mut job.step else { return Ok(Sight::Nothing) };
+        let scan = self.search.as_ref().filter(|scan| scan.query == *query);
+        *from = (*from).min(self.file.bytes());
+        match find(&self.file, query, scan.map(|scan| &scan.hits), *from, towards, SLICE_BYTES, self.tail)? {
+            Found::At(row) => return Ok(Sight::Row(row)),
+            Found::Beyond(next) => {
+                job.looked_bytes += from.abs_diff(next).min(self.file.bytes());
+                let is_round = match towards {
+                    Towards::Down => next > origin,
+                    Towards::Up => next < origin,
+                };
+                *from = next;
+                if *has_wrapped && is_round {
+                    return Ok(Sight::Nothing);
+                }
+            }
+            Found::Nothing if round && !*has_wrapped => {
+                *has_wrapped = true;
+                *from = if towards == Towards::Down { 0 } else { self.file.bytes() };
+            }
+            Found::Nothing => return Ok(Sight::Nothing),
+        }
+        Ok(Sight::NotYet)
+    }
+}
+
+/// So many hundredths of a number of bytes.
+fn share(bytes: u64, percent: u8) -> u64 {
+    u64::try_from(u128::from(bytes) * u128::from(percent) / 100).unwrap_or(bytes)
+}

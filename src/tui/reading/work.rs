@@ -1,0 +1,129 @@
+//! How a request is worked on, in slices: a row is looked for, rows are gathered around it, and what heads a fold stands for what
+//! is in it.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::job::{Job, Step};
+use super::seek::Sight;
+use super::{Answered, REPORT_PAUSE, Reading, SLICE, SLICE_BYTES};
+use crate::error::Result;
+use crate::log::{Anchor, Window};
+use crate::search::{Around, Group, Sieve, Sifting};
+use crate::tui::msg::{Fold, Folds, Goal, Msg, Target};
+
+/// No rows, but whether there are some is told.
+const NOTHING: Around = Around { place: 0, above: 0, below: 0, tells_ends: true };
+
+impl Reading {
+    /// Goes over to what the request asks for, the groups being known that it needs.
+    fn begin(&self, job: &mut Job) {
+        job.is_begun = true;
+        let from = if let Goal::Next { from, .. } = job.request.goal { from } else { 0 };
+        job.step = Step::Seek { from, has_wrapped: false };
+        let rows = job.request.rows;
+        let half = rows.div_ceil(2);
+        match job.request.goal {
+            // Whether rows come before those at hand is known then.
+            Goal::Rows(Anchor::From(place)) => {
+                let tells_ends = !job.request.is_refresh;
+                self.sift(job, Around { place, below: rows, tells_ends, ..NOTHING });
+            }
+            Goal::Rows(Anchor::Before(place)) => self.sift(job, Around { place, above: rows, ..NOTHING }),
+            Goal::Rows(Anchor::End) => self.sift(job, Around { place: u64::MAX, above: rows, ..NOTHING }),
+            Goal::Around(place) => {
+                // What is out of sight now is represented by what heads it.
+                let heading = self.fold_over(job, place).map(|group| group.heading);
+                job.target = heading.map(|offset| Target { offset, has_wrapped: false });
+                let place = heading.unwrap_or(place);
+                self.sift(job, Around { place, above: half, below: half, ..NOTHING });
+            }
+            _ => {}
+        }
+    }
+
+    /// The outermost folded group in which a row is out of sight.
+    fn fold_over(&self, job: &Job, row: u64) -> Option<Group> {
+        let hidden = self.hidden(&job.request.folds);
+        let fold = hidden.get(hidden.partition_point(|fold| fold.start <= row).checked_sub(1)?)?;
+        let is_over = |group: &&Group| group.body == fold.start;
+        self.groups.all().iter().find(is_over).filter(|_| row < fold.end).copied()
+    }
+
+    fn hidden(&self, folds: &Folds) -> Arc<[Range<u64>]> {
+        self.groups.hidden(|group| self.is_folded(group, folds))
+    }
+
+    fn sift(&self, job: &mut Job, around: Around) {
+        let sieve = Sieve { hidden: self.hidden(&job.request.folds), ..job.request.sieve.clone() };
+        job.step = Step::Gather(Box::new(Sifting::new(sieve, around, self.tail)));
+    }
+
+    /// Goes over to gathering the rows around the one that was found, which no fold hides any more.
+    fn gather(&self, job: &mut Job, place: u64) {
+        let has_wrapped = matches!(job.step, Step::Seek { has_wrapped: true, .. });
+        job.target = Some(Target { offset: place, has_wrapped });
+        while let Some(group) = self.fold_over(job, place) {
+            job.change(group.heading, false);
+        }
+        let half = job.request.rows.div_ceil(2);
+        job.request.sieve.keep = Some(place);
+        self.sift(job, Around { place, above: half, below: half, ..NOTHING });
+    }
+
+    /// Folds or opens the innermost group around a row.
+    pub(super) fn fold(&self, job: &mut Job, row: u64, how: Fold) -> Sight {
+        let Some(group) = self.groups.around(row).copied() else { return Sight::Nothing };
+        let is_folded = self.is_folded(&group, &job.request.folds);
+        job.change(group.heading, how.of(is_folded));
+        Sight::Row(group.heading)
+    }
+
+    /// Works on a request for a while; its answer if that is all.
+    pub(super) fn work(&mut self, mut job: Job) -> Result<Vec<Msg>> {
+        let begun = Instant::now();
+        while begun.elapsed() < SLICE {
+            match &mut job.step {
+                Step::Group if self.is_grouped => self.begin(&mut job),
+                Step::Group => {
+                    self.regroup()?;
+                    job.looked_bytes = self.groups.bytes();
+                }
+                Step::Seek { .. } if !job.is_begun => self.begin(&mut job),
+                Step::Seek { .. } => match self.seek(&mut job)? {
+                    Sight::Row(offset) => self.gather(&mut job, offset),
+                    Sight::NotYet => {}
+                    Sight::End => {
+                        let above = job.request.rows;
+                        self.sift(&mut job, Around { place: u64::MAX, above, ..NOTHING });
+                    }
+                    Sight::Nothing => {
+                        self.last = Some(Answered {
+                            span: self.span(&job.request, &Window::default())?,
+                            request: job.request,
+                            rows: Vec::new(),
+                        });
+                        return Ok(vec![Msg::Missed(self.ticket)]);
+                    }
+                },
+                Step::Gather(sifting) => {
+                    let hits = self.filter.as_ref().map(|scan| &scan.hits);
+                    if sifting.step(&self.file, hits, SLICE_BYTES)? {
+                        return self.answer(job);
+                    }
+                    job.looked_bytes = sifting.read_bytes();
+                }
+            }
+        }
+        // Rows that are passed over in folds are not looked through.
+        let is_looking = job.request.sieve.narrows() || !matches!(job.step, Step::Gather(_));
+        let is_slow = is_looking && job.told.elapsed() >= REPORT_PAUSE;
+        let looking = is_slow.then(|| Msg::Looking(self.ticket, job.percent(self.file.bytes())));
+        if is_slow {
+            job.told = Instant::now();
+        }
+        self.job = Some(job);
+        Ok(looking.into_iter().collect())
+    }
+}

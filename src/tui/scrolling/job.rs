@@ -1,0 +1,297 @@
+//! A page of a scroll while it is gathered: what was asked, what is at hand, and what comes next in both directions.
+//!
+//! No log is read here. Invariant: pieces and rows say the same, and each row has its address in place of its offset.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::log::{Anchor, Row};
+use crate::sanitise::Style;
+use crate::search::Towards;
+use crate::tui::msg::{Folds, Goal, Page, PageRequest, Sought, Target};
+use crate::tui::scroll::{Section, Spot};
+
+/// Neighbouring rows of a page.
+#[derive(Clone, Copy)]
+pub(super) enum Piece {
+    Heading,
+    /// So many rows of a section's log.
+    Rows(usize, usize),
+}
+
+/// A request that is being worked on.
+pub(super) struct Job {
+    pub(super) request: PageRequest,
+    pub(super) seek: Option<Seek>,
+    pub(super) rows: VecDeque<Row>,
+    pub(super) pieces: VecDeque<Piece>,
+    /// How many rows are still wanted.
+    pub(super) above: usize,
+    pub(super) below: usize,
+    pub(super) up: Edge,
+    pub(super) down: Edge,
+    /// What is switched on before the first row.
+    pub(super) style: Style,
+    pub(super) target: Option<Target>,
+    /// The section that is opened for the row that was found.
+    pub(super) opened: Option<usize>,
+    /// The groups that were folded or opened for it.
+    pub(super) folded: Vec<(u64, bool)>,
+    pub(super) fault: Option<String>,
+    pub(super) told: Instant,
+}
+
+/// A row is looked for, in one section after the other.
+pub(super) struct Seek {
+    pub(super) section: usize,
+    pub(super) goal: Goal,
+    /// How many sections are still to be looked at, this one among them.
+    pub(super) left: usize,
+    pub(super) has_wrapped: bool,
+}
+
+/// What comes next in one direction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Edge {
+    Heading(usize),
+    /// Rows of a section's log: from there on, or before that; without a place from its end near to here.
+    Rows(usize, Option<u64>),
+    /// Something, of which nothing is wanted.
+    More,
+    Over,
+}
+
+impl Piece {
+    pub(super) const fn section(&self) -> Option<usize> {
+        match self {
+            Self::Heading => None,
+            Self::Rows(section, _) => Some(*section),
+        }
+    }
+}
+
+impl Seek {
+    /// Goes over to the next section: false when all have been looked at.
+    pub(super) fn next(&mut self, sections: usize) -> bool {
+        self.left = self.left.saturating_sub(1);
+        if let Goal::Next { from, towards, .. } = &mut self.goal {
+            let is_down = *towards == Towards::Down;
+            *from = if is_down { 0 } else { u64::MAX };
+            let next = if is_down { self.section + 1 } else { self.section.wrapping_sub(1) };
+            self.has_wrapped |= next >= sections;
+            self.section = match next {
+                next if next < sections => next,
+                _ if is_down => 0,
+                _ => sections.saturating_sub(1),
+            };
+        } else {
+            self.section += 1;
+        }
+        self.left > 0
+    }
+}
+
+impl Goal {
+    /// Whether what is looked for is looked for in this section: errors and gaps only where one reads, all else also in what is folded.
+    pub(super) const fn is_for(&self, section: &Section) -> bool {
+        match self {
+            Self::Next { what: Sought::Error | Sought::Gap { .. }, .. } | Self::Time(_) => section.is_open,
+            _ => true,
+        }
+    }
+}
+
+impl Job {
+    pub(super) fn new(request: PageRequest, sections: &[Section]) -> Self {
+        let (rows, half) = (request.rows, request.rows.div_ceil(2));
+        let mut job = Self {
+            request,
+            seek: None,
+            rows: VecDeque::new(),
+            pieces: VecDeque::new(),
+            above: 0,
+            below: 0,
+            up: Edge::More,
+            down: Edge::More,
+            style: Style::default(),
+            target: None,
+            opened: None,
+            folded: Vec::new(),
+            fault: None,
+            told: Instant::now(),
+        };
+        match job.request.goal.clone() {
+            Goal::Rows(Anchor::From(address)) => {
+                job.below = rows;
+                (job.up, job.down) = (Edge::More, edge_at(address));
+                if edge_at(address) == Edge::Heading(0) {
+                    job.up = Edge::Over;
+                }
+            }
+            Goal::Rows(Anchor::Before(address)) => {
+                job.above = rows;
+                job.up = match Spot::of(address) {
+                    Spot::Heading(section) => above_heading(sections, section, None),
+                    Spot::Row(section, offset) => Edge::Rows(section, Some(offset)),
+                };
+            }
+            Goal::Rows(Anchor::End) => {
+                job.above = rows;
+                (job.up, job.down) = (above_heading(sections, sections.len(), None), Edge::Over);
+            }
+            Goal::Around(address) | Goal::Place(address) => job.begin_at(address, sections, half),
+            Goal::Row(address) => job.seek_in(Spot::of(address).section(), Goal::Row(Spot::of(address).offset()), 1),
+            Goal::Fold(address, how) => match Spot::of(address) {
+                Spot::Row(section, offset) => job.seek_in(section, Goal::Fold(offset, how), 1),
+                Spot::Heading(_) => job.begin_at(address, sections, half),
+            },
+            Goal::Cause(_) => job.begin_at(0, sections, half),
+            Goal::Percent(percent) => {
+                let address = share(sections, percent);
+                job.begin_at(address, sections, half);
+            }
+            Goal::Time(time) => job.seek_in(0, Goal::Time(time), sections.len()),
+            Goal::Next { what, from, towards, .. } => {
+                let (section, from) = next_from(from, towards);
+                let goal = Goal::Next { what, from, towards, round: false };
+                // The section where it begins is looked at again at last, from its other end.
+                job.seek_in(section, goal, sections.len() + 1);
+            }
+        }
+        job
+    }
+
+    fn seek_in(&mut self, section: usize, goal: Goal, left: usize) {
+        self.seek = Some(Seek { section, goal, left, has_wrapped: false });
+    }
+
+    /// Shows what lies around an address; around a row of a log, that is asked first.
+    fn begin_at(&mut self, address: u64, sections: &[Section], half: usize) {
+        (self.above, self.below) = (half, half);
+        let has_target = !matches!(self.request.goal, Goal::Around(_));
+        match Spot::of(address) {
+            // What is in sight no more is represented by its heading, unless it is gone to.
+            Spot::Row(section, offset) if is_open(sections, section, has_target.then_some(section)) => {
+                let goal = if has_target { Goal::Place(offset) } else { Goal::Around(offset) };
+                self.seek_in(section, goal, 1);
+            }
+            spot => {
+                let section = spot.section();
+                self.down = Edge::Heading(section);
+                self.up = above_heading(sections, section, None);
+                let offset = Spot::Heading(section).address();
+                self.target = has_target.then_some(Target { offset, has_wrapped: false });
+            }
+        }
+    }
+
+    /// Which groups of a section's log are folded.
+    pub(super) fn folds_in(&self, section: usize) -> Folds {
+        let folds = &self.request.folds;
+        let own = folds.chosen.iter().filter_map(|(address, is_folded)| match Spot::of(*address) {
+            Spot::Row(at, offset) if at == section => Some((offset, *is_folded)),
+            _ => None,
+        });
+        Folds { all: folds.all, chosen: Arc::new(own.collect()) }
+    }
+
+    /// The rows around the place that was asked for.
+    pub(super) fn take_centre(&mut self, section: usize, place: Option<u64>, page: Page) {
+        let half = self.request.rows.div_ceil(2);
+        let Page { window, style, folded, .. } = page;
+        self.style = style;
+        let changes = folded.into_iter().map(|(heading, folded)| (Spot::Row(section, heading).address(), folded));
+        self.folded.extend(changes);
+        self.pieces.push_back(Piece::Rows(section, window.rows.len()));
+        self.rows.extend(window.rows.into_iter().map(|row| addressed(section, row)));
+        let above = self.rows.iter().filter(|row| place.is_some_and(|place| row.offset < place)).count();
+        self.above = half.saturating_sub(above);
+        self.below = half.saturating_sub(self.rows.len() - above);
+        self.up = if window.at_start { Edge::Heading(section) } else { Edge::More };
+        self.down = if window.at_end { Edge::Heading(section + 1) } else { Edge::More };
+    }
+
+    pub(super) fn take_below(&mut self, section: usize, page: Page) {
+        let Page { window, style, .. } = page;
+        if self.rows.is_empty() {
+            self.style = style;
+        }
+        self.below = self.below.saturating_sub(window.rows.len());
+        self.pieces.push_back(Piece::Rows(section, window.rows.len()));
+        self.rows.extend(window.rows.into_iter().map(|row| addressed(section, row)));
+        self.down = if window.at_end { Edge::Heading(section + 1) } else { Edge::More };
+    }
+
+    pub(super) fn take_above(&mut self, section: usize, page: Page) {
+        let Page { window, style, .. } = page;
+        self.style = style;
+        self.above = self.above.saturating_sub(window.rows.len());
+        self.pieces.push_front(Piece::Rows(section, window.rows.len()));
+        for row in window.rows.into_iter().rev() {
+            self.rows.push_front(addressed(section, row));
+        }
+        self.up = if window.at_start { Edge::Heading(section) } else { Edge::More };
+    }
+}
+
+/// Where looking for the next row begins: in which section, and from where on in it.
+fn next_from(address: u64, towards: Towards) -> (usize, u64) {
+    match (Spot::of(address), towards) {
+        (Spot::Row(section, offset), _) => (section, offset),
+        (Spot::Heading(section), Towards::Down) => (section, 0),
+        // Before a heading the section above ends; before the first there is the last, found by going round.
+        (Spot::Heading(section), Towards::Up) => match section.checked_sub(1) {
+            Some(above) => (above, u64::MAX),
+            None => (0, 0),
+        },
+    }
+}
+
+fn edge_at(address: u64) -> Edge {
+    match Spot::of(address) {
+        Spot::Heading(section) => Edge::Heading(section),
+        Spot::Row(section, offset) => Edge::Rows(section, Some(offset)),
+    }
+}
+
+/// What comes before the heading of a section.
+pub(super) fn above_heading(sections: &[Section], section: usize, opened: Option<usize>) -> Edge {
+    match section.checked_sub(1) {
+        None => Edge::Over,
+        Some(above) if is_open(sections, above, opened) => Edge::Rows(above, None),
+        Some(above) => Edge::Heading(above),
+    }
+}
+
+/// Whether rows of a section are shown.
+pub(super) fn is_open(sections: &[Section], at: usize, opened: Option<usize>) -> bool {
+    sections.get(at).is_some_and(|section| section.log.is_some() && (section.is_open || opened == Some(at)))
+}
+
+/// A row of a section's log with its address in place of its offset.
+fn addressed(section: usize, row: Row) -> Row {
+    Row { offset: Spot::Row(section, row.offset).address(), ..row }
+}
+
+/// The place behind so many hundredths of the bytes of the open sections.
+fn share(sections: &[Section], percent: u8) -> u64 {
+    let open = sections.iter().enumerate().filter(|(_, section)| section.is_open);
+    let sizes: Vec<_> = open.map(|(at, section)| (at, section.bytes())).collect();
+    let total: u64 = sizes.iter().map(|(_, bytes)| bytes).sum();
+    let mut rest = u64::try_from(u128::from(total) * u128::from(percent) / 100).unwrap_or(total);
+    for (at, bytes) in &sizes {
+        if rest < *bytes {
+            return Spot::Row(*at, rest).address();
+        }
+        rest -= bytes;
+    }
+    Spot::Heading(sections.len().saturating_sub(1)).address()
+}
+
+impl Section {
+    /// How large its log is now.
+    fn bytes(&self) -> u64 {
+        self.log.as_ref().and_then(|log| std::fs::symlink_metadata(&**log).ok()).map_or(0, |meta| meta.len())
+    }
+}
