@@ -3,6 +3,7 @@
 //! No I/O, clock, environment or lock is reached from here. Answers that nobody waits for any more (an old ticket, another
 //! run) change nothing.
 
+mod answers;
 mod keys;
 mod log;
 mod mouse;
@@ -47,11 +48,11 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Stepped(step, head) => sift::stepped(model, &step, head.map(|head| *head)),
         Msg::RunsBeside(beside, list) => runs::read(model, &beside, list),
         Msg::Run(id, node) => store::arrived(model, &id, node),
-        Msg::Known(ticket, known) => log::known(model, ticket, known),
-        Msg::Missed(ticket) => log::missed(model, ticket),
-        Msg::Looking(ticket, percent) => log::looking(model, ticket, percent),
-        Msg::Page(ticket, page) => log::arrived(model, ticket, page),
-        Msg::Unchanged(ticket, known) => log::unchanged(model, ticket, known),
+        Msg::Known(ticket, known) => answers::known(model, ticket, known),
+        Msg::Missed(ticket) => answers::missed(model, ticket),
+        Msg::Looking(ticket, percent) => answers::looking(model, ticket, percent),
+        Msg::Page(ticket, page) => answers::arrived(model, ticket, page),
+        Msg::Unchanged(ticket, known) => answers::unchanged(model, ticket, known),
         Msg::Disk => store::refresh(model),
         Msg::Failed(Work::Store, why) => set(&mut model.store_fault, Some(why)),
         Msg::Copied(text, is_cut) => copied(model, text, is_cut),
@@ -59,7 +60,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Ready => set(&mut model.said, None),
         Msg::Returned => Vec::new(),
         Msg::Failed(Work::Outside, why) => set(&mut model.said, Some(why)),
-        Msg::Failed(Work::Log(ticket), why) => log::failed(model, ticket, why),
+        Msg::Failed(Work::Log(ticket), why) => answers::failed(model, ticket, why),
         Msg::Found(id) => set(&mut model.wanted, Some(id)),
         Msg::Notices(notices) => set(&mut model.notices, notices),
         Msg::Waiting(wait) => set(&mut model.waiting, wait.map(|wait| Waiting { wait, since: None })),

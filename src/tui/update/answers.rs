@@ -1,0 +1,207 @@
+//! What comes in of the log on screen: rows, what is known of it, that there is no such row.
+//!
+//! Only the answer to the newest request counts. Then the moves that were waiting for it are made.
+
+use super::log::{aim_at, reach, refresh};
+use super::moving::{last_top, leave, note_seen, shift, show_at, show_match};
+use super::scroll;
+use crate::log::{Anchor, Window};
+use crate::tui::model::{Aim, Card, Log, Model, Request};
+use crate::tui::msg::{Effect, Goal, Known, Page, Ticket};
+
+/// Rows have come.
+pub(super) fn arrived(model: &mut Model, ticket: Ticket, page: Page) -> Vec<Effect> {
+    let Some(request) = take_request(model, ticket) else { return Vec::new() };
+    let log = &mut model.log;
+    log.fault = None;
+    let here = log.window.rows.get(log.top).map(|row| row.offset);
+    let is_other_file = page.generation != log.generation && here.is_some();
+    let first = page.window.rows.first().map(|row| row.offset);
+    if request.aim == Aim::Here && !is_other_file && !page.window.at_start && first > here {
+        // Scrolled up while the end was being read: what is read now has to be read again.
+        let effects = refresh(model);
+        return owe(model, request.debt, effects);
+    }
+    if let Some(place) = page.opened {
+        scroll::open_found(model, place);
+    }
+    scroll::note_folds(model, &page.folded);
+    let is_landing = page.cause.is_some();
+    let has_no_cause = is_landing && page.target.is_none();
+    if let Some(cause) = page.cause {
+        model.log.card = Some(Card { cause, is_open: true });
+        model.log.follow = has_no_cause;
+    }
+    let target = page.target.map(|target| target.offset);
+    let aimed = target.or_else(|| model.current_row().map(|row| row.offset)).unwrap_or(0);
+    let is_heading = model.log.source.as_ref().is_some_and(|source| source.heading(aimed).is_some());
+    // A heading comes first on the screen, what it heads below it.
+    let line_before = line_on_screen(model, aimed).or_else(|| is_heading.then_some(0));
+    let log = &mut model.log;
+    log.generation = page.generation;
+    log.standing = page.standing;
+    log.style = page.style;
+    // Nothing comes before the first row later on: a refresh does not ask for it again.
+    let was_at_start = log.window.at_start && first == log.window.rows.first().map(|row| row.offset);
+    let at_start = page.window.at_start || (was_at_start && !is_other_file && request.aim != Aim::Target);
+    log.window = Window { at_start, ..page.window };
+    log.known.numbers.clear();
+    log.known.total_rows = log.known.total_rows.filter(|_| !is_other_file);
+    log.known.stderr_rows = log.known.stderr_rows.filter(|_| !is_other_file);
+    take_known(log, page.known);
+    let is_scroll = log.key.as_ref().is_some_and(|key| key.is_scroll);
+    let has_rows = is_scroll || (log.window.file_bytes > 0 && !model.lens.sieve.narrows());
+    let is_beyond_end = log.window.rows.is_empty() && has_rows;
+    let is_short_of_end = request.aim == Aim::End && !log.window.at_end;
+    if is_other_file || is_beyond_end || is_short_of_end {
+        if is_other_file {
+            model.said = Some("the log was begun anew: this is its end".into());
+        }
+        log.seen_rows = log.seen_rows.filter(|_| !is_other_file);
+        log.at = log.at.filter(|_| !is_other_file);
+        log.follow = true;
+        if log.asked.as_ref().is_none_or(|(goal, _)| *goal != Goal::Rows(Anchor::End)) {
+            let effects = aim_at(model, Aim::End);
+            return owe(model, request.debt, effects);
+        }
+    }
+    match request.aim {
+        Aim::Start => (model.log.top, model.log.line) = (0, 0),
+        Aim::End => (model.log.top, model.log.line) = last_top(model),
+        Aim::Target if has_no_cause => (model.log.top, model.log.line) = last_top(model),
+        Aim::Here => stay(model, here),
+        Aim::Target => {
+            model.log.at = target.or(model.log.at);
+            if page.target.is_some_and(|target| target.has_wrapped) {
+                model.said = Some("went on from the other end".into());
+            }
+            show_at(model, aimed, line_before);
+            show_match(model, aimed);
+        }
+    }
+    match model.open_at.take() {
+        Some(at) => super::seek::open_at(model, &at),
+        // Nobody has chosen what one lands on.
+        None if is_landing => pay(model, Request { aim: Aim::Here, ..request }),
+        None => pay(model, request),
+    }
+}
+
+/// What is still to be scrolled waits for the next answer.
+pub(super) fn owe(model: &mut Model, debt: isize, effects: Vec<Effect>) -> Vec<Effect> {
+    if let Some(next) = &mut model.log.request {
+        next.debt = next.debt.saturating_add(debt);
+    }
+    effects
+}
+
+/// The row that was the first on screen stays it.
+fn stay(model: &mut Model, here: Option<u64>) {
+    let rows = &model.log.window.rows;
+    let place = rows.iter().enumerate().find(|(_, row)| Some(row.offset) >= here);
+    (model.log.top, model.log.line) = match place {
+        Some((top, row)) if Some(row.offset) == here => (top, model.log.line),
+        Some((top, _)) => (top, 0),
+        None => last_top(model),
+    };
+}
+
+/// In which line of the pane a row begins, if it is on screen.
+fn line_on_screen(model: &Model, offset: u64) -> Option<usize> {
+    let (lines_of, mut line) = (model.lines_of(), 0_usize);
+    for row in model.log.window.rows.iter().skip(model.log.top) {
+        if row.offset == offset {
+            return Some(line.saturating_sub(model.log.line));
+        }
+        line += lines_of(row);
+        if line >= model.log_height() + model.log.line {
+            return None;
+        }
+    }
+    None
+}
+
+/// Nothing has changed: what was waiting for the answer goes on with the rows at hand.
+pub(super) fn unchanged(model: &mut Model, ticket: Ticket, known: Known) -> Vec<Effect> {
+    let Some(request) = take_request(model, ticket) else { return Vec::new() };
+    model.log.fault = None;
+    take_known(&mut model.log, known);
+    match request.aim {
+        Aim::Start => (model.log.top, model.log.line) = (0, 0),
+        Aim::End => (model.log.top, model.log.line) = last_top(model),
+        Aim::Here | Aim::Target => {}
+    }
+    pay(model, request)
+}
+
+/// There is no such row as was looked for.
+pub(super) fn missed(model: &mut Model, ticket: Ticket) -> Vec<Effect> {
+    let Some(request) = take_request(model, ticket) else { return Vec::new() };
+    let asked = model.log.asked.take();
+    if let (Some((Goal::Fold(_, how), _)), true) = (asked, model.is_scroll()) {
+        return scroll::fold_section(model, how);
+    }
+    model.said = Some(std::mem::take(&mut model.log.if_missed)).filter(|said| !said.is_empty());
+    pay(model, Request { aim: Aim::Here, ..request })
+}
+
+/// A row is being looked for, and that takes long.
+pub(super) fn looking(model: &mut Model, ticket: Ticket, percent: u8) -> Vec<Effect> {
+    if ticket == model.log.ticket && model.log.request.is_some() {
+        model.log.looking = Some(percent);
+    }
+    Vec::new()
+}
+
+/// More is known of the log.
+pub(super) fn known(model: &mut Model, ticket: Ticket, known: Known) -> Vec<Effect> {
+    if ticket == model.log.ticket {
+        take_known(&mut model.log, known);
+    }
+    Vec::new()
+}
+
+/// What was known of rows stays until it is known anew: counting begins again with every row that is appended.
+fn take_known(log: &mut Log, known: Known) {
+    let total_rows = known.total_rows.or(log.known.total_rows);
+    let stderr_rows = known.stderr_rows.or(log.known.stderr_rows);
+    // An answer without rows says nothing of those on screen, and one that is counting anew nothing of what was counted.
+    let before = std::mem::take(&mut log.known.numbers);
+    let is_of_window = known.numbers.len() == log.window.rows.len();
+    let numbers = if !is_of_window || known.numbers.iter().all(Option::is_none) { before } else { known.numbers };
+    log.known = Known { total_rows, stderr_rows, numbers, ..known };
+    note_seen(log);
+}
+
+/// The log could not be read; the next hint from the disk tries again.
+pub(super) fn failed(model: &mut Model, ticket: Ticket, why: String) -> Vec<Effect> {
+    if ticket == model.log.ticket {
+        let _ = take_request(model, ticket);
+        model.log.fault = Some(why);
+        model.open_at = None;
+    }
+    Vec::new()
+}
+
+fn take_request(model: &mut Model, ticket: Ticket) -> Option<Request> {
+    if ticket != model.log.ticket {
+        return None;
+    }
+    model.log.looking = None;
+    model.log.request.take()
+}
+
+/// Makes the moves that were waiting, and asks again if the file has changed meanwhile.
+fn pay(model: &mut Model, request: Request) -> Vec<Effect> {
+    let rest = shift(model, request.debt);
+    if request.aim == Aim::Target {
+        leave(model);
+    }
+    let effects = if rest == 0 { Vec::new() } else { reach(model, rest, rest) };
+    match &mut model.log.request {
+        Some(next) => next.stale = request.stale,
+        None if request.stale => return refresh(model),
+        None => {}
+    }
+    effects
+}

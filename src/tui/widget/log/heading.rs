@@ -1,0 +1,49 @@
+//! A row that heads others: a command of a scroll, a group in a log.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::LogRows;
+use crate::tui::widget::Strip;
+use crate::words::Mark;
+
+/// What a row that heads others says in place of its text.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Heading {
+    /// Whether what it heads is shown; `None` where there is nothing to be folded.
+    pub is_open: Option<bool>,
+    /// How it stands.
+    pub mark: Option<Mark>,
+    /// What stands before its title and matters less.
+    pub lead: String,
+    /// What it is.
+    pub title: String,
+    /// What there is to say of it, at the right.
+    pub facts: String,
+}
+
+impl LogRows<'_> {
+    /// `▾ ✗ 2 cargo test          exit 101  34.0s`
+    pub(super) fn draw_heading(&self, buffer: &mut Buffer, body: Rect, y: i32, heading: &Heading, is_here: bool) {
+        let Some(y) = u16::try_from(y).ok().filter(|y| (body.y..body.bottom()).contains(y)) else { return };
+        let theme = self.theme;
+        let bar = self.columns.bar.min(body.width);
+        let mut strip =
+            Strip::new(buffer, Rect { y, height: 1, width: body.width - bar, ..body }, theme.signs.ellipsis);
+        let sign = match heading.is_open {
+            Some(true) => theme.signs.open,
+            Some(false) => theme.signs.folded,
+            None => " ",
+        };
+        strip.put(sign, theme.accent).put(if is_here { theme.signs.here } else { " " }, theme.accent);
+        if let Some(mark) = heading.mark {
+            strip.put(theme.signs.mark(mark), theme.mark(mark)).skip(1);
+        }
+        let facts = heading.mark.filter(|mark| *mark != Mark::Passed).map_or(theme.muted, |mark| theme.mark(mark));
+        strip.skip_right(1).put_right(&heading.facts, facts, 12).skip_right(1);
+        strip.put(&heading.lead, theme.muted).put(&heading.title, theme.strong).skip(1);
+        if heading.mark.is_some() {
+            strip.fill(theme.signs.rule, theme.muted);
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! What stands in front of a row: a mark, its number, its time.
+
+use jiff::tz::TimeZone;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::{Modifier, Style};
+
+use super::{GUTTER, LogRows};
+use crate::log::Row;
+use crate::time::Time;
+use crate::tui::lens::Times;
+use crate::words;
+
+/// The times in front of rows.
+#[derive(Clone)]
+pub struct Stamps<'a> {
+    /// Which.
+    pub times: Times,
+    /// When the command began.
+    pub start: Option<Time>,
+    /// The zone of the wall clock.
+    pub zone: &'a TimeZone,
+    /// From how many milliseconds on a gap is slow.
+    pub slow_ms: i64,
+}
+
+impl LogRows<'_> {
+    /// The number of a row from 1, as far as it is known.
+    pub(super) fn number(&self, index: usize) -> String {
+        let number = self.numbers.get(index).copied().flatten();
+        number.map_or_else(|| "~".to_owned(), |number| (number + 1).to_string())
+    }
+
+    /// The mark, the number and the time in front of a row, or of a later state of it, which has no number of its own.
+    pub(super) fn draw_lead(
+        &self,
+        buffer: &mut Buffer,
+        body: Rect,
+        y: i32,
+        (row, number): (&Row, &str),
+        (at, before): (Option<Time>, Option<Time>),
+    ) {
+        let Some(y) = u16::try_from(y).ok().filter(|y| (body.y..body.bottom().min(buffer.area.bottom())).contains(y))
+        else {
+            return;
+        };
+        let (sign, mark, _) = self.looks(row);
+        if body.width > GUTTER {
+            buffer.set_stringn(body.x, y, sign, 1, mark);
+            if self.at == Some(row.offset) {
+                buffer.set_stringn(body.x + 1, y, self.theme.signs.here, 1, self.theme.accent);
+            }
+        }
+        let mut x = body.x + GUTTER.min(body.width);
+        if self.columns.number > 0 {
+            let width = usize::from(self.columns.number) - 1;
+            buffer.set_stringn(x, y, format!("{number:>width$}"), width, self.theme.muted);
+            x += self.columns.number;
+        }
+        if self.columns.time > 0 {
+            let width = usize::from(self.columns.time) - 1;
+            let (time, style) = self.stamp(at, before);
+            buffer.set_stringn(x, y, format!("{time:>width$}"), width, style);
+        }
+    }
+
+    fn stamp(&self, at: Option<Time>, before: Option<Time>) -> (String, Style) {
+        let Some(at) = at else { return (String::new(), self.theme.muted) };
+        let stamps = &self.stamps;
+        let since = |from: Option<Time>| from.map(|from| at.millis_since(from));
+        match stamps.times {
+            Times::None => (String::new(), self.theme.muted),
+            Times::Relative => (since(stamps.start).map(words::seconds).unwrap_or_default(), self.theme.muted),
+            Times::Delta => {
+                let gap = since(before.or(stamps.start));
+                (gap.map(words::seconds).unwrap_or_default(), self.slowness(gap.unwrap_or(0)))
+            }
+            Times::Wall => {
+                let clock =
+                    at.to_jiff().map(|at| at.to_zoned(stamps.zone.clone()).strftime("%H:%M:%S%.3f").to_string());
+                (clock.unwrap_or_default(), self.theme.muted)
+            }
+        }
+    }
+
+    /// How a gap looks: slow ones stand out, very slow ones more so.
+    fn slowness(&self, gap_ms: i64) -> Style {
+        match gap_ms {
+            gap if gap >= self.stamps.slow_ms.saturating_mul(4) => self.theme.bad.add_modifier(Modifier::BOLD),
+            gap if gap >= self.stamps.slow_ms => self.theme.warn,
+            _ => self.theme.muted,
+        }
+    }
+}

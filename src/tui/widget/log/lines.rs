@@ -1,0 +1,101 @@
+//! How many lines of the screen a row takes, and what is said in them.
+
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthStr;
+
+use crate::log::Row;
+use crate::sanitise::{Progress, Sanitiser};
+use crate::time::Time;
+use crate::words::size;
+
+/// How many lines a row takes in a pane whose text is so wide: more than one where rows are wrapped, or show each state of what
+/// overwrote itself.
+#[must_use]
+pub fn lines_of(row: &Row, width: Option<u16>, progress: Progress, is_broken_off: bool) -> usize {
+    let states = states(row, progress);
+    let Some(width) = width else { return states.len() };
+    let mut sanitiser = Sanitiser::new(progress);
+    let lines = states.iter().enumerate().map(|(index, state)| {
+        let mut flow = Flow { width: usize::from(width).max(1), line: 0, column: 0 };
+        for span in sanitiser.row(state.text) {
+            flow.pass(&span.text);
+        }
+        let notes = if index + 1 == states.len() { notes(row, progress, is_broken_off) } else { Vec::new() };
+        for note in notes {
+            flow.pass(&note);
+        }
+        flow.line + 1
+    });
+    lines.sum()
+}
+
+/// What a row said at some time.
+pub(super) struct State<'r> {
+    pub(super) text: &'r [u8],
+    pub(super) at: Option<Time>,
+}
+
+/// The row as it is; or, where all is shown, each state that a CR made the next one overwrite, with its time.
+pub(super) fn states(row: &Row, progress: Progress) -> Vec<State<'_>> {
+    if progress == Progress::Last {
+        return vec![State { text: &row.text, at: row.at }];
+    }
+    let at =
+        |start: usize| row.pieces.iter().rfind(|piece| piece.start <= start).map_or(row.at, |piece| Some(piece.at));
+    let mut states: Vec<State<'_>> = Vec::new();
+    let mut start = 0;
+    for text in row.text.split_inclusive(|byte| *byte == b'\r') {
+        // CRs in a row, and one before anything was said, end nothing.
+        if text != b"\r" || states.is_empty() && row.text == b"\r" {
+            states.push(State { text, at: at(start) });
+        }
+        start += text.len();
+    }
+    if states.is_empty() {
+        states.push(State { text: &row.text, at: row.at });
+    }
+    states
+}
+
+/// What is said behind the text of a row: why it is no record, how much of it is not at hand.
+pub(super) fn notes(row: &Row, progress: Progress, is_broken_off: bool) -> Vec<String> {
+    let malformed = row.malformed.map(|malformed| format!("  ({})", malformed.reason));
+    let cut = (row.cut_bytes > 0).then(|| format!(" … {} more", size(row.cut_bytes)));
+    let before = (row.overwritten_bytes > 0 && progress == Progress::All)
+        .then(|| format!(" … {} before", size(row.overwritten_bytes)));
+    let unfinished = (is_broken_off && !row.complete).then(|| "  (unfinished)".to_owned());
+    malformed.into_iter().chain(unfinished).chain(cut).chain(before).collect()
+}
+
+/// Where text goes that is wrapped.
+pub(super) struct Flow {
+    pub(super) width: usize,
+    pub(super) line: usize,
+    pub(super) column: usize,
+}
+
+impl Flow {
+    /// The line and column of a piece of so many columns; what does not fit goes to the next line.
+    pub(super) fn put(&mut self, columns: usize) -> (usize, usize) {
+        if self.column + columns > self.width && self.column > 0 {
+            (self.line, self.column) = (self.line + 1, 0);
+        }
+        let place = (self.line, self.column);
+        self.column += columns;
+        place
+    }
+
+    fn pass(&mut self, text: &str) {
+        if text.is_ascii() {
+            let end = self.column + text.len();
+            if end > 0 {
+                self.line += (end - 1) / self.width;
+                self.column = (end - 1) % self.width + 1;
+            }
+            return;
+        }
+        for grapheme in text.graphemes(true) {
+            self.put(grapheme.width());
+        }
+    }
+}

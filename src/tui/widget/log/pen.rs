@@ -1,0 +1,104 @@
+//! Writes the text of a row where it belongs, character by character.
+
+use std::num::NonZeroU16;
+
+use ratatui::buffer::{Buffer, CellDiffOption};
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+use super::lines::Flow;
+use crate::tui::theme::Theme;
+
+/// Whether terminals disagree on how many columns a character takes: several code points of which more than the first take
+/// room (flags, skin tones, families, vowels of some scripts), or one that is told to be an emoji.
+pub(super) fn is_ambiguous(grapheme: &str) -> bool {
+    let is_joined = |found: char| matches!(found, '\u{200d}' | '\u{fe0f}') || found.width() != Some(0);
+    !grapheme.is_ascii() && grapheme.chars().skip(1).any(is_joined)
+}
+
+/// Keeps a character from leaving anything in columns that are not its own, however many a terminal gives it: they are blanked before
+/// it, what follows is sent after it, and to its own place.
+fn pin(buffer: &mut Buffer, x: u16, y: u16, width: usize) {
+    let columns = u16::try_from(width).ok().and_then(NonZeroU16::new);
+    let Some(columns) = columns.filter(|columns| x + columns.get() + 2 < buffer.area.right()) else { return };
+    let next = x + columns.get();
+    if let Some(cell) = buffer.cell_mut((x, y)) {
+        let (line, here, behind) = (y + 1, x + 1, next + 1);
+        let symbol = format!("{:width$}\x1b[{line};{here}H{}\x1b[{line};{behind}H", "", cell.symbol());
+        cell.set_symbol(&symbol).set_diff_option(CellDiffOption::ForcedWidth(columns));
+    }
+    // Those behind its first column too: they are not sent now, but differ from any cell that takes their place.
+    for x in x + 1..next + 2 {
+        buffer.cell_mut((x, y)).map(|cell| cell.set_diff_option(CellDiffOption::AlwaysUpdate));
+    }
+}
+
+/// Writes graphemes: into one line of which the first `from` columns are out of sight, or into as many as it takes.
+pub(super) struct Pen<'b> {
+    pub(super) buffer: &'b mut Buffer,
+    pub(super) area: Rect,
+    pub(super) y: i32,
+    pub(super) column: usize,
+    pub(super) from: usize,
+    pub(super) is_cut: bool,
+    pub(super) flow: Option<Flow>,
+}
+
+impl Pen<'_> {
+    pub(super) fn write(&mut self, text: &str, style: Style) {
+        for grapheme in text.graphemes(true) {
+            if !self.write_one(grapheme, style) {
+                return;
+            }
+        }
+    }
+
+    /// False when nothing more will be seen.
+    pub(super) fn write_one(&mut self, grapheme: &str, style: Style) -> bool {
+        let width = grapheme.width();
+        let (line, column) = if let Some(flow) = &mut self.flow {
+            flow.put(width)
+        } else {
+            let next = self.column.saturating_add(width);
+            if next > self.from.saturating_add(usize::from(self.area.width)) {
+                self.is_cut = true;
+                return false;
+            }
+            let column = std::mem::replace(&mut self.column, next);
+            // Half of a wide character at the left edge leaves a blank.
+            let Some(column) = column.checked_sub(self.from) else { return true };
+            (0, column)
+        };
+        if let (Ok(x), Some(y)) = (u16::try_from(column), self.line_at(line)) {
+            self.buffer.set_stringn(self.area.x + x, y, grapheme, width, style);
+            if is_ambiguous(grapheme) {
+                pin(self.buffer, self.area.x + x, y, width);
+            }
+        }
+        true
+    }
+
+    /// The row of the screen of a line, if it is in sight.
+    fn line_at(&self, line: usize) -> Option<u16> {
+        let y = self.y.saturating_add(i32::try_from(line).ok()?);
+        u16::try_from(y).ok().filter(|y| (self.area.y..self.area.bottom()).contains(y))
+    }
+
+    /// Marks what was cut: how many lines there are.
+    pub(super) fn finish(self, theme: &Theme) -> i32 {
+        if let (true, Some(y), 1..) = (self.is_cut, self.line_at(0), self.area.width) {
+            let x = self.area.right() - 1;
+            // In the second half of a wide character the mark would not be drawn: the character goes.
+            if let Some(before) = x.checked_sub(1).and_then(|x| self.buffer.cell_mut((x, y)))
+                && before.symbol().width() > 1
+            {
+                before.set_symbol(" ").set_diff_option(CellDiffOption::None);
+            }
+            self.buffer.set_stringn(x, y, theme.signs.more, 1, theme.muted);
+        }
+        let lines = self.flow.map_or(1, |flow| flow.line + 1);
+        i32::try_from(lines).unwrap_or(i32::MAX)
+    }
+}

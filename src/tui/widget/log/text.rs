@@ -1,0 +1,69 @@
+//! The text of a row, what is said behind it, and what is marked in it.
+
+use std::ops::Range;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use unicode_segmentation::UnicodeSegmentation;
+
+use super::lines::Flow;
+use super::pen::Pen;
+use super::{GUTTER, LogRows};
+use crate::log::Row;
+use crate::sanitise::{Sanitiser, Span};
+
+/// How far beyond the edge a row is looked at for matches that begin before it.
+const MARK_COLUMNS: usize = 256;
+
+impl LogRows<'_> {
+    /// Draws the text of a row, or of a state of it, from line `y` on, which may lie above the pane: how many lines it takes.
+    pub(super) fn draw_text(
+        &self,
+        buffer: &mut Buffer,
+        body: Rect,
+        y: i32,
+        (row, bytes, notes): (&Row, &[u8], &[String]),
+        sanitiser: &mut Sanitiser,
+    ) -> i32 {
+        let lead = (GUTTER + self.columns.number + self.columns.time).min(body.width);
+        let text = Rect { x: body.x + lead, width: self.columns.text.min(body.width - lead), ..body };
+        let text = text.intersection(buffer.area);
+        let (_, _, base) = self.looks(row);
+        let columns = if self.wrap { usize::MAX } else { self.columns_looked_at(text.width) };
+        let spans = sanitiser.row_within(bytes, columns);
+        let marks = self.marks(&spans);
+        let flow = self.wrap.then(|| Flow { width: usize::from(self.columns.text).max(1), line: 0, column: 0 });
+        let mut pen = Pen { buffer, area: text, y, column: 0, from: self.sideways, is_cut: false, flow };
+        let mut place = 0;
+        for Span { text, style, .. } in &spans {
+            let style = self.theme.span(base, *style);
+            // By whole characters: a mark that begins within one would halve it.
+            for (at, grapheme) in text.grapheme_indices(true) {
+                let is_marked = marks.iter().any(|mark| mark.contains(&(place + at)));
+                if !pen.write_one(grapheme, if is_marked { style.patch(self.theme.found) } else { style }) {
+                    break;
+                }
+            }
+            place += text.len();
+        }
+        for note in notes {
+            let style = if row.cut_bytes > 0 { self.theme.muted } else { self.theme.warn };
+            pen.write(&note.replace('…', self.theme.signs.ellipsis), style);
+        }
+        pen.finish(self.theme)
+    }
+
+    /// How much of a row is looked at where it is not wrapped: one column more than fits, so that the edge is seen to cut something,
+    /// and some more for what is marked across it.
+    const fn columns_looked_at(&self, width: u16) -> usize {
+        let beyond = if self.search.is_some() { MARK_COLUMNS } else { 1 };
+        self.sideways.saturating_add(width as usize).saturating_add(beyond)
+    }
+
+    /// The bytes of the shown text that match.
+    fn marks(&self, spans: &[Span]) -> Vec<Range<usize>> {
+        let Some(query) = self.search else { return Vec::new() };
+        let text: String = spans.iter().map(|span| span.text.as_str()).collect();
+        query.marks(&text)
+    }
+}

@@ -1,0 +1,45 @@
+//! What the pane of the log shows: one log, or a scroll of many.
+
+use std::path::PathBuf;
+
+use crate::tui::msg::Ticket;
+use crate::tui::reading::Reading;
+use crate::tui::scrolling::Scrolling;
+
+/// What the pane of the log shows.
+pub(super) enum Open {
+    Log(Box<Reading>),
+    Scroll(Box<Scrolling>),
+}
+
+impl Open {
+    /// Where a change may be one of it.
+    pub(super) fn dirs(&self) -> Vec<PathBuf> {
+        match self {
+            Self::Log(reading) => reading.dirs().to_vec(),
+            Self::Scroll(scroll) => scroll.dirs(),
+        }
+    }
+
+    pub(super) fn goes_over(&self) -> bool {
+        match self {
+            Self::Log(reading) => reading.file().goes_over(),
+            Self::Scroll(scroll) => scroll.goes_over(),
+        }
+    }
+
+    /// What is being read now.
+    pub(super) fn path(&self) -> Option<PathBuf> {
+        match self {
+            Self::Log(reading) => Some(reading.file().path().into()),
+            Self::Scroll(scroll) => scroll.path(),
+        }
+    }
+
+    pub(super) const fn ticket(&self) -> Ticket {
+        match self {
+            Self::Log(reading) => reading.ticket(),
+            Self::Scroll(scroll) => scroll.ticket(),
+        }
+    }
+}

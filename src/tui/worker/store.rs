@@ -1,0 +1,164 @@
+//! The store on the worker's desk: read when something has changed, by whatever sign.
+//!
+//! Invariant: what could not be read is waited for, and what was read before stays.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
+
+use super::{Desk, Open};
+use crate::catalog::RunList;
+use crate::error::{Error, Result};
+use crate::join::{self, LogRef, RunHead, RunNode};
+use crate::log::path;
+use crate::model::{Phase, RunId};
+use crate::time::Time;
+use crate::tui::msg::{Msg, PAGE_RUNS};
+use crate::tui::wait::Wait;
+
+/// The most directories watched.
+pub(super) const MAX_WATCHED: usize = 256;
+/// A recorder that was killed changes no file: a run that goes on is looked at after this time in any case.
+const LOOK_AGAIN: Duration = Duration::from_secs(3);
+
+/// What the store was like when it was read last.
+#[derive(Default)]
+pub(super) struct Seen {
+    pub(super) run: Option<RunId>,
+    /// The newest runs; `None` when the open one is not among them.
+    pub(super) runs: Option<RunList>,
+    pub(super) dirs: Vec<(PathBuf, Option<SystemTime>)>,
+    /// The run's events, as far as they were read.
+    pub(super) events: Option<LogRef>,
+    /// When, if what was read goes on by itself.
+    pub(super) alive_at: Option<Instant>,
+    /// When the open run is taken to stand still, if nothing comes of it until then: no file changes by that.
+    pub(super) stalls_at: Option<Time>,
+    /// The last reading failed.
+    pub(super) is_stale: bool,
+}
+
+impl Desk {
+    pub(super) fn refresh(&mut self, run: Option<RunId>) -> Vec<Msg> {
+        let dirs_changed = self.seen.dirs.iter().any(|(dir, modified)| modified_at(dir) != *modified);
+        let grown = |events: &LogRef| fs::metadata(&*events.path).is_ok_and(|meta| meta.len() != events.bytes);
+        let files_changed = dirs_changed || self.seen.events.as_ref().is_some_and(grown);
+        match self.catalog.changed() {
+            Err(error) => self.fail(run, &error),
+            Ok(changed) if changed || files_changed || self.seen.is_stale || self.seen.run != run => self.load(run),
+            Ok(_) if self.seen.stalls_at.is_some_and(|at| Time::now() > at) => self.load(run),
+            Ok(_) if self.seen.alive_at.is_some_and(|at| at.elapsed() >= LOOK_AGAIN) => self.look_for_the_dead(run),
+            Ok(_) => Vec::new(),
+        }
+    }
+
+    /// No file has changed, but a recorder may have been killed: the list of runs tells, and is read in no time.
+    fn look_for_the_dead(&mut self, run: Option<RunId>) -> Vec<Msg> {
+        match self.catalog.runs(&self.filter, PAGE_RUNS) {
+            Ok(runs) if self.seen.runs.as_ref() == Some(&runs) => {
+                self.seen.alive_at = Some(Instant::now());
+                Vec::new()
+            }
+            Ok(_) => self.load(run),
+            Err(error) => self.fail(run, &error),
+        }
+    }
+
+    /// What was read stays; and so does what is watched, if there is anything.
+    pub(super) fn fail(&mut self, run: Option<RunId>, error: &Error) -> Vec<Msg> {
+        self.seen.is_stale = true;
+        let has_read = !self.seen.dirs.is_empty();
+        let mut messages = self.wait_for(Some(Wait::of(error, has_read)));
+        if !has_read {
+            messages.push(Msg::Dirs(run, self.catalog.watched(None)));
+        }
+        messages
+    }
+
+    pub(super) fn load(&mut self, run: Option<RunId>) -> Vec<Msg> {
+        let found = if run.is_none() { self.find() } else { Ok(None) };
+        let (id, found) = match found {
+            Ok(Some(id)) => (Some(id.clone()), Some(Msg::Found(id))),
+            Ok(None) => (run, None),
+            Err(error) => return self.fail(run, &error),
+        };
+        match self.try_load(id.clone()) {
+            Ok(messages) => {
+                self.sought = None;
+                let first_run = || Wait::for_first_run(self.catalog.root(), self.filter.narrows());
+                let waiting = self.wait_for(self.seen.run.is_none().then(first_run));
+                let notices = self.take_notices();
+                found.into_iter().chain(messages).chain(waiting).chain(notices).collect()
+            }
+            Err(error) => found.into_iter().chain(self.fail(id, &error)).collect(),
+        }
+    }
+
+    /// The run that is sought, if one is.
+    fn find(&self) -> Result<Option<RunId>> {
+        self.sought.as_ref().map(|spec| self.catalog.find(spec, &self.filter)).transpose()
+    }
+
+    /// What is to be said of how the store is read, if that is new.
+    fn take_notices(&mut self) -> Option<Msg> {
+        let notices = self.catalog.notices();
+        let is_new = self.notices != notices;
+        self.notices.clone_from(&notices);
+        is_new.then_some(Msg::Notices(notices))
+    }
+
+    /// Says what is waited for, if that is new.
+    fn wait_for(&mut self, wait: Option<Wait>) -> Vec<Msg> {
+        if self.waiting == wait {
+            return Vec::new();
+        }
+        self.waiting.clone_from(&wait);
+        vec![Msg::Waiting(wait)]
+    }
+
+    fn try_load(&mut self, run: Option<RunId>) -> Result<Vec<Msg>> {
+        let runs = self.catalog.runs(&self.filter, PAGE_RUNS)?;
+        let id = run.or_else(|| runs.heads.first().map(|head| head.run.id.clone()));
+        let node = match &id {
+            Some(id) => self.catalog.run(id)?,
+            None => None,
+        };
+        let dirs = self.dirs(node.as_ref());
+        let is_listed = node.as_ref().is_none_or(|node| runs.heads.contains(&node.head));
+        let is_active = |head: &RunHead| head.phase == Phase::Active;
+        let is_alive = runs.heads.iter().any(is_active) || node.as_ref().is_some_and(|node| is_active(&node.head));
+        self.seen = Seen {
+            run: id.clone(),
+            runs: Some(runs.clone()).filter(|_| is_listed),
+            dirs: dirs.iter().map(|dir| (dir.clone(), modified_at(dir))).collect(),
+            events: node.as_ref().and_then(|node| node.events.clone()),
+            alive_at: is_alive.then(Instant::now),
+            stalls_at: node.as_ref().and_then(join::stalls_at).filter(|at| *at >= Time::now()),
+            is_stale: false,
+        };
+        let mut messages = vec![Msg::Runs(runs)];
+        messages.extend(id.clone().map(|id| Msg::Run(id, node.map(Box::new))));
+        messages.push(Msg::Dirs(id, dirs));
+        Ok(messages)
+    }
+
+    /// That of the log on screen, those of the running jobs, whose first log may still be to come, then the catalog's: the most
+    /// telling ones first.
+    fn dirs(&self, node: Option<&RunNode>) -> Vec<PathBuf> {
+        let mut dirs: Vec<_> = self.open.iter().flat_map(Open::dirs).collect();
+        if let Some((node, run_dir)) = node.and_then(|node| Some((node, node.dir.as_ref()?))) {
+            let open = node.jobs.iter().filter(|job| job.phase == Phase::Active);
+            dirs.extend(open.filter_map(|job| path::job_dir(run_dir, &job.job.id)));
+        }
+        dirs.extend(self.catalog.watched(node));
+        let mut known = HashSet::new();
+        dirs.retain(|dir| known.insert(dir.clone()));
+        dirs.truncate(MAX_WATCHED);
+        dirs
+    }
+}
+
+pub(super) fn modified_at(path: &Path) -> Option<SystemTime> {
+    fs::metadata(path).and_then(|meta| meta.modified()).ok()
+}

@@ -1,0 +1,118 @@
+//! The desk and its thread, without a screen.
+
+use std::fs;
+use std::path::Path;
+use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
+
+use super::inbox::Inbox;
+use super::thread::guarded;
+use super::*;
+use crate::catalog::Beside;
+use crate::file::FilePath;
+use crate::log::{Anchor, Tail};
+use crate::model::RunId;
+use crate::search::Sieve;
+use crate::tui::msg::{Folds, Goal};
+
+fn desk(dir: &Path) -> Desk {
+    Desk::new(Catalog::of_path(dir), None, RunFilter::default())
+}
+
+fn read(ticket: u64, path: &Path) -> Effect {
+    request(ticket, path, false)
+}
+
+fn request(ticket: u64, path: &Path, is_refresh: bool) -> Effect {
+    let path = FilePath::named(path);
+    Effect::ReadLog(
+        Ticket(ticket),
+        Box::new(PageRequest {
+            source: Source::Log(path, Tail::Emit),
+            goal: Goal::Rows(Anchor::End),
+            rows: 10,
+            sieve: Sieve::default(),
+            folds: Folds::default(),
+            search: None,
+            is_refresh,
+        }),
+    )
+}
+
+#[test]
+fn the_newest_of_each_kind_wins_and_the_log_comes_first() {
+    let mut inbox = Inbox::default();
+    let path = Path::new("a.log");
+    let run = |id: &str| Some(RunId(id.into()));
+    let runs = |id: &str| Effect::ReadRuns(Beside::Older(RunId(id.into())));
+    for effect in [
+        Effect::Refresh(run("a")),
+        Effect::Load(run("a")),
+        read(1, path),
+        runs("b"),
+        Effect::Load(run("b")),
+        Effect::Refresh(None),
+        runs("c"),
+        read(2, path),
+    ] {
+        inbox.take_in(effect);
+    }
+    let now = Instant::now();
+    let order: Vec<_> = std::iter::from_fn(|| inbox.next(now)).collect();
+    assert_eq!(order, [read(2, path), Effect::Load(run("b")), runs("c"), Effect::Refresh(None)]);
+}
+
+#[test]
+fn a_refresh_waits_for_the_pause_and_nothing_else_does() {
+    let now = Instant::now();
+    let mut inbox = Inbox { pause: Some(now + Duration::from_secs(1)), ..Inbox::default() };
+    inbox.take_in(Effect::Load(None));
+    inbox.take_in(Effect::Refresh(None));
+    assert_eq!(inbox.next(now), Some(Effect::Load(None)));
+    assert_eq!(inbox.next(now), None);
+    assert_eq!(inbox.patience(now), Some(Duration::from_secs(1)));
+    assert_eq!(inbox.next(now + Duration::from_secs(1)), Some(Effect::Refresh(None)));
+    assert_eq!(inbox.patience(now), None, "nothing is left to be done");
+}
+
+#[test]
+fn a_refreshed_log_that_has_not_changed_needs_no_answer_and_a_missing_one_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, missing) = (dir.path().join("a.log"), dir.path().join("b.log"));
+    fs::write(&path, b"2026-05-06T12:00:00Z stdout F one\n").unwrap();
+    let mut desk = desk(dir.path());
+    let [Msg::Page(Ticket(1), page), Msg::Dirs(None, _)] = &desk.serve(read(1, &path))[..] else { panic!("no page") };
+    assert_eq!((page.window.rows.len(), page.known.total_rows), (1, Some(1)));
+    assert_eq!(desk.serve(request(2, &path, true)), [Msg::Unchanged(Ticket(2), page.known.clone())]);
+    let [Msg::Page(Ticket(3), again)] = &desk.serve(read(3, &path))[..] else { panic!("asked anew, answered") };
+    assert_eq!(again, page);
+    let [Msg::Failed(Work::Log(Ticket(4)), why)] = &desk.serve(read(4, &missing))[..] else { panic!("no failure") };
+    assert!(why.contains("b.log") && !why.contains('\n'), "{why}");
+}
+
+#[test]
+fn what_is_read_is_said_before_it_is_and_that_it_has_been_after() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.log");
+    fs::write(&path, b"2026-05-06T12:00:00Z stdout F one\n").unwrap();
+    let (request, requests) = channel();
+    let (message, messages) = channel();
+    let desk = desk(dir.path());
+    let worker = std::thread::spawn(move || work(desk, &requests, &message));
+    request.send(read(1, &path)).unwrap();
+    let next = || messages.recv_timeout(Duration::from_secs(20)).unwrap();
+    assert_eq!(next(), Msg::Reads(Some(path)));
+    assert!(matches!(next(), Msg::Page(..)));
+    while next() != Msg::Reads(None) {}
+    drop(request);
+    worker.join().unwrap();
+}
+
+#[test]
+fn a_panic_is_told_and_the_next_request_is_served() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut desk = desk(dir.path());
+    let told = guarded(&mut desk, Work::Store, |_| panic!("of no use"));
+    assert_eq!(told, [Msg::Failed(Work::Store, "a fault of rundown itself: of no use".into())]);
+    assert!(matches!(&guarded(&mut desk, Work::Store, |desk| desk.serve(Effect::Load(None)))[..], [Msg::Runs(_), ..]));
+}

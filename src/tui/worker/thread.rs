@@ -1,0 +1,108 @@
+//! The worker's thread: takes everything that has been asked, does what matters most, and says what it reads.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError};
+use std::time::{Duration, Instant};
+
+use super::Desk;
+use super::inbox::Inbox;
+use crate::tui::msg::{Effect, Msg, Work};
+
+/// The least time between two readings of the store.
+const RELOAD_PAUSE: Duration = Duration::from_millis(150);
+/// The least time between two attempts at a store that cannot be read: the log on screen is read in between.
+const RETRY_PAUSE: Duration = Duration::from_millis(500);
+/// How often it is said that reading goes on.
+const SIGN_OF_LIFE: Duration = Duration::from_millis(500);
+/// Reading the store takes at most one part in so many of the time.
+const RELOAD_SHARE: u32 = 4;
+
+/// Works until nobody asks or listens any more. What is read is said before it is, since it may never be.
+pub(in crate::tui) fn work(mut desk: Desk, requests: &Receiver<Effect>, messages: &Sender<Msg>) {
+    let (mut inbox, mut reads) = (Inbox::default(), Reads::default());
+    loop {
+        let now = Instant::now();
+        let patience = if desk.has_work() { Some(Duration::ZERO) } else { inbox.patience(now) };
+        if patience != Some(Duration::ZERO) && !reads.say(None, messages) {
+            return;
+        }
+        let request = match patience {
+            Some(patience) => requests.recv_timeout(patience),
+            None => requests.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        };
+        match request {
+            Ok(effect) => inbox.take_in(effect),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+        loop {
+            match requests.try_recv() {
+                Ok(effect) => inbox.take_in(effect),
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => return,
+            }
+        }
+        let start = Instant::now();
+        let effect = inbox.next(start);
+        if !reads.say(desk.path_of(effect.as_ref()), messages) {
+            return;
+        }
+        for message in turn(&mut desk, &mut inbox, effect, start) {
+            if messages.send(message).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// What was last said to be read, and when.
+#[derive(Default)]
+struct Reads(Option<(PathBuf, Instant)>);
+
+impl Reads {
+    /// Says it, unless that is known; from time to time also what is known, as a sign of life. False when nobody listens.
+    fn say(&mut self, path: Option<PathBuf>, messages: &Sender<Msg>) -> bool {
+        let is_known = match (&self.0, &path) {
+            (Some((known, at)), Some(path)) => known == path && at.elapsed() < SIGN_OF_LIFE,
+            (known, path) => known.is_none() && path.is_none(),
+        };
+        if is_known {
+            return true;
+        }
+        self.0 = path.clone().map(|path| (path, Instant::now()));
+        messages.send(Msg::Reads(path)).is_ok()
+    }
+}
+
+/// One piece of work.
+fn turn(desk: &mut Desk, inbox: &mut Inbox, effect: Option<Effect>, start: Instant) -> Vec<Msg> {
+    let Some(effect) = effect else {
+        let work = desk.open.as_ref().map_or(Work::Store, |open| Work::Log(open.ticket()));
+        return guarded(desk, work, Desk::go_on);
+    };
+    let work = match &effect {
+        Effect::ReadLog(ticket, _) => Work::Log(*ticket),
+        Effect::CopyRows(..) => Work::Outside,
+        _ => Work::Store,
+    };
+    let answers = guarded(desk, work, |desk| desk.serve(effect));
+    let end = Instant::now();
+    if work == Work::Store && desk.seen.is_stale {
+        inbox.pause = Some(end + RETRY_PAUSE);
+    } else if work == Work::Store && !answers.is_empty() {
+        inbox.pause = Some(end + RELOAD_PAUSE.max((end - start) * RELOAD_SHARE));
+    }
+    answers
+}
+
+/// A panic is a fault of ours that must not take the screen with it.
+pub(super) fn guarded(desk: &mut Desk, work: Work, job: impl FnOnce(&mut Desk) -> Vec<Msg>) -> Vec<Msg> {
+    let done = catch_unwind(AssertUnwindSafe(|| job(desk)));
+    done.unwrap_or_else(|panic| {
+        (desk.open, desk.search) = (None, None);
+        let text =
+            panic.downcast_ref::<&str>().map(ToString::to_string).or_else(|| panic.downcast_ref::<String>().cloned());
+        vec![Msg::Failed(work, format!("a fault of rundown itself: {}", text.unwrap_or_default()))]
+    })
+}
