@@ -133,8 +133,13 @@ fn other_keys_are_obeyed_and_told_wherever_keys_are_told() {
 #[test]
 fn the_help_begins_with_where_one_is_and_can_be_read_to_its_end_on_a_small_screen() {
     let store = two_runs();
+    for (width, height) in [TINY, SMALL, (120, 40), (250, 70)] {
+        let mut sim = open(&store, Settings::default(), (width, height));
+        assert_snapshot!(format!("help_{width}x{height}"), sim.keys("?").screen());
+    }
+    assert_snapshot!("help_styles_80x24", open(&store, Settings::default(), SMALL).keys("?").styles());
     let mut sim = open(&store, Settings::default(), TINY);
-    assert_snapshot!("help_40x10", sim.keys("?").screen());
+    sim.keys("?");
     let mut seen = String::new();
     for _ in 0..80 {
         seen.push_str(&sim.screen());

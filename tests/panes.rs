@@ -88,7 +88,6 @@ fn the_panes_fit_every_size() {
     let store = two_runs();
     for (name, size) in [("40x10", TINY), ("80x24", SMALL), ("120x40", LARGE), ("250x70", HUGE)] {
         let mut sim = open(&store, size);
-        assert_snapshot!(format!("log_{name}"), sim.screen());
         assert_snapshot!(format!("tree_{name}"), sim.keys("Shift-Tab").screen());
         assert_snapshot!(format!("tree_{name}_styles"), sim.styles());
         assert_snapshot!(format!("runs_{name}"), sim.keys("r").screen());
@@ -321,7 +320,7 @@ fn without_root(store: &Built, screen: &str) -> String {
 #[test]
 fn the_header_in_full_tells_all_that_is_known() {
     let store = costly_run();
-    for (name, size) in [("40x10", TINY), ("80x24", SMALL), ("120x40", LARGE)] {
+    for (name, size) in [("40x10", TINY), ("80x24", SMALL), ("120x40", LARGE), ("250x70", HUGE)] {
         let mut sim = open(&store, size);
         assert_snapshot!(format!("header_folded_{name}"), sim.keys("C").screen());
         let screen = sim.keys("i").screen();
@@ -329,6 +328,7 @@ fn the_header_in_full_tells_all_that_is_known() {
         let shown: Vec<_> = screen.lines().filter(|line| !line.contains("log      /")).collect();
         assert_snapshot!(format!("header_{name}"), shown.join("\n"));
     }
+    assert_snapshot!("header_80x24_styles", open(&store, SMALL).keys("C i").styles());
 }
 
 #[test]

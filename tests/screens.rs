@@ -94,21 +94,6 @@ fn badge(sim: &mut Sim) -> String {
 // ---- screens ----
 
 #[test]
-fn a_failed_run_opens_on_its_first_failed_command_at_the_end_of_its_log() {
-    let store = two_runs();
-    assert_snapshot!("failed_80x24", open(&store, SMALL).screen());
-    assert_snapshot!("failed_120x40", open(&store, LARGE).screen());
-    assert_snapshot!("failed_40x10", open(&store, TINY).screen());
-}
-
-#[test]
-fn the_focus_and_the_selection_are_seen() {
-    let store = two_runs();
-    assert_snapshot!("styles_of_the_log_s_focus", open(&store, SMALL).styles());
-    assert_snapshot!("styles_of_the_tree_s_focus", open(&store, SMALL).keys("Tab").styles());
-}
-
-#[test]
 fn without_colour_and_unicode_everything_is_still_told() {
     let store = two_runs();
     let plain = Options { colour: false, ascii: true, ..options() };
@@ -122,16 +107,8 @@ fn without_colour_and_unicode_everything_is_still_told() {
 }
 
 #[test]
-fn runs_are_a_popup_on_a_narrow_screen_and_a_pane_on_a_wide_one() {
-    let store = two_runs();
-    assert_snapshot!("runs_80x24", open(&store, SMALL).keys("r Down").screen());
-    assert_snapshot!("runs_40x10", open(&store, TINY).keys("r").screen());
-}
-
-#[test]
 fn the_help_holds_every_key_and_scrolls() {
     let store = two_runs();
-    assert_snapshot!("help_80x24", open(&store, SMALL).keys("?").screen());
     let mut sim = open(&store, SMALL);
     let mut seen = sim.keys("?").screen();
     for _ in 0..10 {

@@ -280,6 +280,7 @@ fn a_failed_run_opens_on_its_cause() {
         let mut sim = open(&store, (width, height));
         assert_snapshot!(format!("cause_{width}x{height}"), sim.screen());
     }
+    assert_snapshot!("styles_of_the_cause", open(&failed(), SMALL).styles());
 }
 
 #[test]

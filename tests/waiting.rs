@@ -98,6 +98,8 @@ fn what_is_waited_for_is_a_page_of_its_own() {
     assert_snapshot!("no_store_80x24", open(root, None, SMALL).screen());
     assert_snapshot!("no_store_120x40", open(root, None, (120, 40)).screen());
     assert_snapshot!("no_store_40x10", open(root, None, (40, 10)).screen());
+    assert_snapshot!("no_store_250x70", open(root, None, (250, 70)).screen());
+    assert_snapshot!("no_store_80x24_styles", open(root, None, SMALL).styles());
     let mut sim = open(root, None, SMALL);
     sim.send(Msg::Tick(at(120_000))).send(Msg::Tick(at(132_345)));
     assert_says(&mut sim, "for 12s: it opens by itself");

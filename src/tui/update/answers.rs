@@ -49,7 +49,9 @@ pub(super) fn arrived(model: &mut Model, ticket: Ticket, page: Page) -> Vec<Effe
     log.known.total_rows = log.known.total_rows.filter(|_| !is_other_file);
     log.known.stderr_rows = log.known.stderr_rows.filter(|_| !is_other_file);
     take_known(log, page.known);
-    let is_beyond_end = log.window.rows.is_empty() && log.window.file_bytes > 0 && !model.lens.sieve.narrows();
+    let is_scroll = log.key.as_ref().is_some_and(|key| key.is_scroll);
+    let has_rows = is_scroll || (log.window.file_bytes > 0 && !model.lens.sieve.narrows());
+    let is_beyond_end = log.window.rows.is_empty() && has_rows;
     let is_short_of_end = request.aim == Aim::End && !log.window.at_end;
     if is_other_file || is_beyond_end || is_short_of_end {
         if is_other_file {

@@ -1,7 +1,7 @@
 //! The card: why a command failed most likely, with the rows that tell it, above its log.
 //!
 //! ```text
-//! ╭ likely cause ─ rust ─────────────────────────╮
+//! ╭ likely cause · rust ─────────────────────────╮
 //! │ $ cargo test --workspace                     │
 //! │ ✗ exit 101 after 34.0s                       │
 //! │ ▌ thread 'merges' panicked at src/lib.rs:7:5 │
@@ -23,7 +23,7 @@ use crate::search::Cause;
 use crate::tui::keymap::{Action, Context};
 use crate::tui::layout::{CARD_LINES, FRAMED_CARD};
 use crate::tui::lens::Times;
-use crate::tui::model::Model;
+use crate::tui::model::{Item, Model};
 use crate::tui::widget::{Columns, LogRows, Stamps, Strip, draw_frame, spent_by};
 use crate::words::{self, Mark};
 
@@ -52,26 +52,46 @@ pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
 fn draw_mark(model: &Model, text: &str, line: Rect, buffer: &mut Buffer) {
     let theme = &model.theme;
     let mut strip = Strip::new(buffer, line, theme.signs.ellipsis);
-    strip.put(theme.signs.mark(Mark::Failed), theme.bad).skip(1).put(text, theme.bad);
+    let mark = mark(model);
+    strip.put(theme.signs.mark(mark), theme.mark(mark)).skip(1).put(text, theme.mark(mark));
 }
 
-/// What is on the card: `likely cause ─ rust`.
+/// Rules by these names are of no one tool.
+const FAMILIES: [&str; 5] = ["most tools", "compilers", "any", "errno", "wrappers"];
+
+/// What is on the card: `likely cause · rust`.
 fn what(model: &Model, cause: &Cause) -> String {
     let is_part = cause.looked_bytes < model.log.window.file_bytes;
-    let where_ = if is_part { format!(" in the last {}", words::size(cause.looked_bytes)) } else { String::new() };
-    match (cause.rule, cause.rows.last().map(|row| row.stream)) {
-        (Some(rule), _) => format!("likely cause{where_} {} {rule}", model.theme.signs.dot),
-        (None, None) => "it printed nothing that could say why".into(),
-        (None, Some(Some(Stream::Stderr))) => format!("no rule tells the cause{where_}: the end of stderr"),
-        (None, Some(_)) => format!("no rule tells the cause{where_}: the end of the log"),
+    let part = if is_part { format!(" in the last {}", words::size(cause.looked_bytes)) } else { String::new() };
+    if let Some(rule) = cause.rule {
+        let by = if FAMILIES.contains(&rule) { String::new() } else { format!(" {} {rule}", model.theme.signs.dot) };
+        return format!("likely cause{part}{by}");
+    }
+    let is_stderr = |row: &Row| row.stream == Some(Stream::Stderr);
+    let shown = match (cause.rows.iter().any(is_stderr), cause.rows.iter().all(is_stderr)) {
+        _ if cause.rows.is_empty() => return "it printed nothing that could say why".into(),
+        (true, true) => "the end of stderr",
+        (true, false) => "the end of stderr and of the log",
+        (false, _) => "the end of the log",
+    };
+    format!("no rule tells the cause{part}: {shown}")
+}
+
+/// How the command stands.
+fn mark(model: &Model) -> Mark {
+    match model.shown() {
+        Some(Item::Sh(_, sh)) => Mark::of_sh(sh),
+        Some(Item::Run(run)) => Mark::of_run(&run.head),
+        Some(Item::Job(_)) | None => Mark::Unknown,
     }
 }
 
 /// `exit 101 after 34.0s`
 fn ending(model: &Model) -> String {
     let sh = model.shown().and_then(|item| item.sh());
-    let exit = sh.and_then(|sh| sh.sh.as_ref()).and_then(words::exit).unwrap_or_else(|| Mark::Failed.word().into());
+    let exit = sh.and_then(|sh| sh.sh.as_ref()).and_then(words::exit).unwrap_or_else(|| mark(model).word().into());
     match sh.and_then(|sh| spent_by(sh, model.now)) {
+        Some(spent) if mark(model) == Mark::Active => format!("{exit} for {spent}"),
         Some(spent) => format!("{exit} after {spent}"),
         None => exit,
     }

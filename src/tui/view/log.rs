@@ -156,7 +156,7 @@ fn first_below(model: &Model) -> Option<&Row> {
 fn draw_bar(model: &Model, area: Rect, buffer: &mut Buffer) {
     let log = &model.log;
     let bytes = extent(model).1;
-    let (Some(first), true) = (log.window.rows.get(log.top), bytes > 0) else { return };
+    let (Some(first), true) = (log.window.rows.get(log.top), bytes > 0 && area.height > 0) else { return };
     let below = first_below(model).map_or(u64::MAX, |row| row.offset);
     let line = |address: u64| {
         let line = u128::from(bytes_before(model, address)) * u128::from(area.height) / u128::from(bytes.max(1));
