@@ -33,7 +33,7 @@ use crate::tui::widget::{Columns, HelpRow, help_rows, lines_of};
 use crate::words;
 
 pub use header::{HeaderLine, LABEL, MARGIN};
-pub use log::{Aim, Card, Log, LogKey, Mark, Request};
+pub use log::{Aim, Card, Log, LogKey, Mark, Request, cause_lines};
 pub use runs::{Runs, Sift};
 pub use tree::{Item, Tree, telling_place, telling_sh};
 
@@ -187,7 +187,10 @@ impl Model {
     /// The parts of the log's pane.
     #[must_use]
     pub fn log_parts(&self, body: Rect, has_no_rows: bool) -> LogParts {
-        let card_rows = self.card().map(|cause| cause.rows.len());
+        // What is inside the card's frame.
+        let width = body.width.saturating_sub(2);
+        let extra = |cause| usize::from(cause_lines(cause, width)).saturating_sub(1);
+        let card_rows = self.card().map(|cause| cause.rows.len() + extra(cause));
         let (notes, header) = (self.notes(body.width).len(), self.header_lines(body.width, body.height).len());
         log_parts(body, Above { header, notes, card_rows, has_no_rows })
     }

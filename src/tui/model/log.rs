@@ -3,10 +3,15 @@
 use crate::join::Place;
 use crate::log::{Row, Standing, Window};
 use crate::model::RunId;
-use crate::sanitise::Style;
+use crate::sanitise::{Progress, Style};
 use crate::search::Cause;
+use crate::tui::lens::Times;
 use crate::tui::msg::{Goal, Head, Known, Ticket};
 use crate::tui::scroll::{Section, Source, Spot};
+use crate::tui::widget::{Columns, lines_of};
+
+/// The most lines of the row of the cause on a card.
+const MAX_CAUSE_LINES: u16 = 4;
 
 /// Whose output is shown.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -77,6 +82,15 @@ pub struct Card {
     pub cause: Box<Cause>,
     /// It is shown above the rows.
     pub is_open: bool,
+}
+
+/// How many lines of a card the row of the cause takes: all that it says, if that is not too long.
+#[must_use]
+pub fn cause_lines(cause: &Cause, width: u16) -> u16 {
+    let row = cause.at.and_then(|at| cause.rows.iter().find(|row| row.offset == at));
+    let text = Columns::new(width, None, Times::None, false).text;
+    let lines = row.map_or(1, |row| lines_of(row, Some(text), Progress::Last, false));
+    u16::try_from(lines).unwrap_or(u16::MAX).clamp(1, MAX_CAUSE_LINES)
 }
 
 /// What happens when the rows asked for have come.

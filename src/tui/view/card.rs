@@ -23,7 +23,7 @@ use crate::search::Cause;
 use crate::tui::keymap::{Action, Context};
 use crate::tui::layout::{CARD_LINES, FRAMED_CARD};
 use crate::tui::lens::Times;
-use crate::tui::model::{Item, Model};
+use crate::tui::model::{Item, Model, cause_lines};
 use crate::tui::widget::{Columns, LogRows, Stamps, Strip, draw_frame, spent_by};
 use crate::words::{self, Mark};
 
@@ -115,29 +115,43 @@ const fn is_failed(sh: &ShNode) -> bool {
     matches!(sh.state, ShState::Failed)
 }
 
-/// The rows, as many as there is room for, those around the cause.
+/// The rows, as many as there is room for, those around the cause; that one with all that it says where there is room for it.
 fn draw_rows(model: &Model, cause: &Cause, area: Rect, buffer: &mut Buffer) {
     let at = cause.at.and_then(|at| cause.rows.iter().position(|row| row.offset == at));
-    let height = usize::from(area.height);
+    let lines = usize::from(cause_lines(cause, area.width)).min(usize::from(area.height));
+    let height = usize::from(area.height).saturating_sub(lines.saturating_sub(1));
     let last = cause.rows.len().saturating_sub(height);
     let top = at.map_or(last, |at| at.saturating_sub(height / 3).min(last));
     let rows: &[Row] = cause.rows.get(top..).unwrap_or_default();
-    let rows = LogRows {
+    let (before, from) = at.and_then(|at| rows.split_at_checked(at - top)).unwrap_or((rows, &[]));
+    let (here, after) = from.split_at_checked(1).unwrap_or_default();
+    let mut y = area.y;
+    for (rows, height, wrap) in
+        [(before, before.len(), false), (here, lines * here.len(), true), (after, after.len(), false)]
+    {
+        let height = u16::try_from(height).unwrap_or(u16::MAX).min(area.bottom() - y);
+        log_rows(model, cause, rows, area.width, wrap).draw(buffer, Rect { y, height, ..area });
+        y += height;
+    }
+}
+
+/// Rows of the log as they are drawn on the card.
+fn log_rows<'a>(model: &'a Model, cause: &Cause, rows: &'a [Row], width: u16, wrap: bool) -> LogRows<'a> {
+    LogRows {
         rows,
         headings: &[],
         numbers: &[],
         above: &[],
         style: sanitise::Style::default(),
         sideways: 0,
-        wrap: false,
+        wrap,
         line: 0,
-        columns: Columns::new(area.width, None, Times::None, false),
+        columns: Columns::new(width, None, Times::None, false),
         stamps: Stamps { times: Times::None, start: None, zone: &model.time_zone, slow_ms: 0 },
         search: None,
         at: cause.at,
         progress: sanitise::Progress::Last,
         is_broken_off: false,
         theme: &model.theme,
-    };
-    rows.draw(buffer, area);
+    }
 }
