@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 
 use memchr::memchr_iter;
 
-use super::set;
+use super::place::set;
 use crate::error::{Error, Result};
 use crate::tui::Settings;
 use crate::tui::keymap::Fault;

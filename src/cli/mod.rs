@@ -7,31 +7,34 @@ mod args;
 mod config;
 mod follow;
 mod leaving;
+mod list;
+mod once;
+mod place;
 
 use std::ffi::OsStr;
 use std::io::{self, BufWriter, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use globset::Glob;
-use jiff::tz::TimeZone;
-
-use crate::catalog::{self, Beside, Catalog, RunFilter, RunSpec};
+use crate::catalog::{self, Catalog, RunFilter, RunSpec};
 use crate::demo;
 use crate::doctor;
-use crate::dump::{self, FindingsWriter, Look, Report, Selection, Timestamps};
+use crate::dump::FindingsWriter;
 use crate::error::{Error, Result};
-use crate::join::{RunHead, RunNode};
-use crate::model::{JobId, Outcome};
-use crate::record::{self, Facts, Given, Options};
+use crate::join::RunHead;
+use crate::model::JobId;
+use crate::record;
 use crate::tui::theme::Scheme;
 use crate::{sanitise, tui};
 
 pub use args::Arguments;
-use args::{Command, Doctor, Exec, FormatName, List, ListFormat, Narrow, Place, Record, Source, View};
+use args::{Command, Doctor, Exec, ListFormat, Narrow, Place, Record, View};
 use config::Config;
+use list::list_runs;
+use once::{found_run, once};
+use place::time_zone;
 
 impl Arguments {
     /// Does what was asked for; gives the exit code.
@@ -123,62 +126,9 @@ fn open(place: &Place, run: &OsStr, narrow: &Narrow) -> Result<(Catalog, Option<
     Ok((narrow.store(place)?, Some(spec)))
 }
 
-fn once(place: &Place, view: &View, catalog: &Catalog, spec: Option<&RunSpec>) -> anyhow::Result<u8> {
-    let stdout = io::stdout();
-    let colour = colour(&stdout);
-    if matches!(view.format, Some(FormatName::Raw)) && stdout.is_terminal() && !place.colour_forced() {
-        let why = "--format raw would send a log's bytes to the terminal as they are; redirect it, or force it with --color=always";
-        return Err(Error::Usage(why.into()).into());
-    }
-    let look = view.look(place, colour)?;
-    let selection = view.selection()?;
-    let run = found_run(catalog, spec, &view.narrow.filter(), &view.run)?;
-    let status = if view.exit_status { exit_status(&run.head)? } else { 0 };
-    let run = narrow(run, &selection)?;
-    let is_good = selection.failed && nothing_failed(&run);
-    let mut report = if is_good { Report::notice("nothing failed in this run") } else { Report::default() };
-    // So that the program and its reader seldom wait for each other. Not every output is a pipe, and not every user may.
-    #[cfg(target_os = "linux")]
-    let _ = rustix::pipe::fcntl_setpipe_size(&stdout, 4 * OUTPUT_BYTES);
-    let mut out = BufWriter::with_capacity(OUTPUT_BYTES, stdout.lock());
-    let written = dump::write(view.format.unwrap_or(FormatName::Text).into(), &run, catalog.root(), &look, &mut out);
-    report.extend(written.map_err(Error::Output)?);
-    report.notices.extend(catalog.notices());
-    tell_all(&report.notices);
-    Ok(if report.unreadable { 6 } else { status })
-}
-
-/// How much is written at once.
-const OUTPUT_BYTES: usize = 256 << 10;
-
-/// The run that is meant, or the logs under the path that is.
-fn found_run(catalog: &Catalog, spec: Option<&RunSpec>, filter: &RunFilter, named: &OsStr) -> Result<RunNode> {
-    let id = catalog.find(spec.unwrap_or(&RunSpec::Latest(0)), filter)?;
-    let run = catalog.run(&id)?.ok_or_else(|| Error::NotFound(format!("run {} is gone", id.as_str())))?;
-    if run.jobs.is_empty() && run.log.is_none() && !run.head.run.in_database && run.findings.iter().next().is_none() {
-        let named = named.display();
-        return Err(Error::NotFound(format!("no logs under {named}\nif it is a store: --root {named}")));
-    }
-    Ok(run)
-}
-
-/// What is selected of a run; that it failed is asked last, and may be answered with nothing.
-fn narrow(run: RunNode, selection: &Selection) -> Result<RunNode> {
-    let run = dump::select(run, &Selection { failed: false, ..selection.clone() });
-    if run.jobs.is_empty() && (selection.job.is_some() || selection.n.is_some()) {
-        return Err(Error::NotFound("no job or command of the run matches --job or --sh".into()));
-    }
-    Ok(if selection.failed { dump::select(run, selection) } else { run })
-}
-
 fn exit_status(head: &RunHead) -> Result<u8> {
     let why = "--exit-status needs a run with a row in a database: a log alone does not tell how its command ended";
     catalog::exit_status(head).ok_or_else(|| Error::Usage(why.into()))
-}
-
-/// A failed run counts as failed even when no command did: its head line says why.
-fn nothing_failed(run: &RunNode) -> bool {
-    run.jobs.is_empty() && run.head.outcome != Some(Outcome::Failed) && !run.head.interrupted
 }
 
 /// What the user has set for the screen; what the command line says holds over it.
@@ -211,48 +161,6 @@ fn print_config(place: &Place, view: &View) -> anyhow::Result<u8> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Error::Output)?;
     Ok(0)
-}
-
-fn list_runs(place: &Place, list: &List) -> anyhow::Result<u8> {
-    let catalog = list.narrow.store(place)?;
-    let filter = list.narrow.filter();
-    let found = match &list.before {
-        None => catalog.runs(&filter, list.limit)?,
-        Some(run) => {
-            let id = catalog.find(&RunSpec::parse(run)?, &filter)?;
-            catalog.runs_beside(&Beside::Older(id), &filter, list.limit)?.unwrap_or_default()
-        }
-    };
-    let stdout = io::stdout();
-    let colour = colour(&stdout);
-    let mut out = BufWriter::new(stdout.lock());
-    let written = match list.format {
-        ListFormat::Text => dump::write_list_text(&found.heads, colour, &place.time_zone()?, &mut out),
-        ListFormat::Json => dump::write_list_json(&found, &mut out),
-    };
-    written.and_then(|()| out.flush()).map_err(Error::Output)?;
-    tell_all(&catalog.notices());
-    let for_people = list.format == ListFormat::Text && stdout.is_terminal();
-    match found.heads.last() {
-        Some(oldest) if for_people && found.has_more => {
-            tell(&format!("older runs: the same with --before {}", oldest.run.id.short()));
-        }
-        // What was asked for is not there, as for a run that is named.
-        None if list.limit > 0 && filter.narrows() && list.before.is_none() => {
-            return Err(Error::NotFound(nothing_listed(list).into()).into());
-        }
-        None if list.limit > 0 => tell(nothing_listed(list)),
-        Some(_) | None => {}
-    }
-    Ok(0)
-}
-
-fn nothing_listed(list: &List) -> &'static str {
-    match list.before {
-        Some(_) => "no older run matches",
-        None if list.narrow.filter().narrows() => "no run matches --repo or --ref",
-        None => "no runs yet; `rundown record -- CMD` records one",
-    }
 }
 
 /// Lists what is odd; 1 when anything is.
@@ -316,100 +224,6 @@ fn run_demo(place: &Place, view: &View) -> anyhow::Result<u8> {
     once(place, view, &catalog, None)
 }
 
-impl Place {
-    /// `--root`, `$RUNDOWN_ROOT`, the nearest `.rundown/`, or the user's data directory.
-    fn root(&self) -> Result<PathBuf> {
-        let cwd = std::env::current_dir().unwrap_or_default();
-        let near = || cwd.ancestors().map(|dir| dir.join(".rundown")).find(|dir| dir.is_dir());
-        let data = || set("XDG_DATA_HOME").filter(|dir| dir.is_absolute());
-        let home = || std::env::home_dir().map(|home| home.join(".local/share"));
-        let user = || data().or_else(home).map(|dir| dir.join("rundown"));
-        let found = self.root.clone().or_else(|| set("RUNDOWN_ROOT")).or_else(near).or_else(user);
-        found.ok_or_else(|| {
-            Error::Usage("there is no home directory to keep a store in; name one with --root DIR".into())
-        })
-    }
-
-    /// Whether the user has said where the store is.
-    fn is_named(&self) -> bool {
-        self.root.is_some() || set("RUNDOWN_ROOT").is_some()
-    }
-
-    fn time_zone(&self) -> Result<TimeZone> {
-        time_zone(self.timezone.as_deref())
-    }
-
-    const fn colour_forced(&self) -> bool {
-        matches!(self.colour.color, colorchoice_clap::ColorChoice::Always)
-    }
-
-    fn recording(&self, source: &Source, quiet: bool) -> Result<Options> {
-        let cwd = std::env::current_dir().map_err(Error::io("find the current directory, here called", "."))?;
-        let Source { repo, ref_name, sha } = source;
-        let given = Given { repo: repo.clone(), ref_name: ref_name.clone(), sha: sha.clone() };
-        Ok(Options { store_root: self.root()?, facts: Facts::find(&given, &cwd), cwd, quiet, signals: true })
-    }
-}
-
-impl Narrow {
-    /// The store; a database that is named without it lies in its root.
-    fn store(&self, place: &Place) -> Result<Catalog> {
-        let beside = self.db.as_deref().and_then(Path::parent).filter(|_| place.root.is_none());
-        let root = beside.map_or_else(|| place.root(), |dir| Ok(Path::new(".").join(dir)))?;
-        Ok(Catalog::of_store(&root, self.db.as_deref()))
-    }
-
-    fn filter(&self) -> RunFilter {
-        RunFilter { repo: self.repo.clone(), ref_name: self.ref_name.clone() }
-    }
-}
-
-impl View {
-    /// Whether something was asked for that only printing can do.
-    const fn prints(&self) -> bool {
-        self.once
-            || self.failed
-            || self.format.is_some()
-            || self.job.is_some()
-            || self.sh.is_some()
-            || self.stream.is_some()
-            || self.tail.is_some()
-            || self.timestamps.is_some()
-    }
-
-    fn look(&self, place: &Place, colour: bool) -> Result<Look> {
-        let stream = self.stream.map(Into::into);
-        let timestamps = self.timestamps.map_or(Timestamps::None, Into::into);
-        Ok(Look { stream, tail: self.tail, timestamps, colour, time_zone: place.time_zone()? })
-    }
-
-    fn selection(&self) -> Result<Selection> {
-        let glob = |text: &String| Glob::new(text).map(|glob| glob.compile_matcher());
-        let job = self.job.as_ref().map(glob).transpose();
-        let job = job.map_err(|error| Error::Usage(format!("--job: {error}")))?;
-        Ok(Selection { job, n: self.sh, failed: self.failed })
-    }
-}
-
-/// A path from the environment.
-fn set(name: &str) -> Option<PathBuf> {
-    std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
-}
-
-/// The zone of this name, or the user's.
-fn time_zone(name: Option<&str>) -> Result<TimeZone> {
-    let Some(name) = name else { return Ok(local_time_zone()) };
-    TimeZone::get(name)
-        .map_err(|_| Error::Usage(format!("no time zone is called `{name}`; try one like Europe/Berlin, or UTC")))
-}
-
-/// The user's zone. Where no variable names one it is read from the system's file: to find out what that is called, as
-/// [`TimeZone::system`] does, takes longer than to list runs.
-fn local_time_zone() -> TimeZone {
-    let told = std::env::var_os("TZ").is_none().then(|| std::fs::read("/etc/localtime").ok()).flatten();
-    told.and_then(|bytes| TimeZone::tzif("local", &bytes).ok()).unwrap_or_else(TimeZone::system)
-}
-
 /// `--color` over `NO_COLOR` and `CLICOLOR_FORCE`, over whether it is a terminal.
 fn colour(stdout: &io::Stdout) -> bool {
     // `CLICOLOR_FORCE=0` means: not forced.
@@ -431,16 +245,5 @@ pub fn tell(text: &str) {
     for (number, line) in text.lines().enumerate() {
         let lead = if number == 0 { "rundown: " } else { "         " };
         let _ = writeln!(stderr, "{lead}{}", sanitise::name(line));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_local_zone_is_the_system_s() {
-        let now = jiff::Timestamp::now();
-        assert_eq!(local_time_zone().to_offset(now), TimeZone::system().to_offset(now));
     }
 }

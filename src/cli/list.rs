@@ -1,0 +1,51 @@
+//! `rundown list`: the newest runs, or those older than one.
+
+use std::io::{self, BufWriter, IsTerminal, Write};
+
+use super::args::{List, ListFormat, Place};
+use super::{colour, tell, tell_all};
+use crate::catalog::{Beside, RunSpec};
+use crate::dump;
+use crate::error::Error;
+
+pub(super) fn list_runs(place: &Place, list: &List) -> anyhow::Result<u8> {
+    let catalog = list.narrow.store(place)?;
+    let filter = list.narrow.filter();
+    let found = match &list.before {
+        None => catalog.runs(&filter, list.limit)?,
+        Some(run) => {
+            let id = catalog.find(&RunSpec::parse(run)?, &filter)?;
+            catalog.runs_beside(&Beside::Older(id), &filter, list.limit)?.unwrap_or_default()
+        }
+    };
+    let stdout = io::stdout();
+    let colour = colour(&stdout);
+    let mut out = BufWriter::new(stdout.lock());
+    let written = match list.format {
+        ListFormat::Text => dump::write_list_text(&found.heads, colour, &place.time_zone()?, &mut out),
+        ListFormat::Json => dump::write_list_json(&found, &mut out),
+    };
+    written.and_then(|()| out.flush()).map_err(Error::Output)?;
+    tell_all(&catalog.notices());
+    let for_people = list.format == ListFormat::Text && stdout.is_terminal();
+    match found.heads.last() {
+        Some(oldest) if for_people && found.has_more => {
+            tell(&format!("older runs: the same with --before {}", oldest.run.id.short()));
+        }
+        // What was asked for is not there, as for a run that is named.
+        None if list.limit > 0 && filter.narrows() && list.before.is_none() => {
+            return Err(Error::NotFound(nothing_listed(list).into()).into());
+        }
+        None if list.limit > 0 => tell(nothing_listed(list)),
+        Some(_) | None => {}
+    }
+    Ok(0)
+}
+
+fn nothing_listed(list: &List) -> &'static str {
+    match list.before {
+        Some(_) => "no older run matches",
+        None if list.narrow.filter().narrows() => "no run matches --repo or --ref",
+        None => "no runs yet; `rundown record -- CMD` records one",
+    }
+}

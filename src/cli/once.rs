@@ -1,0 +1,99 @@
+//! `--once`, and what is piped: a run printed, and its exit code.
+
+use std::ffi::OsStr;
+use std::io::{self, BufWriter, IsTerminal};
+
+use globset::Glob;
+
+use super::args::{FormatName, Place, View};
+use super::{colour, exit_status, tell_all};
+use crate::catalog::{Catalog, RunFilter, RunSpec};
+use crate::dump::{self, Look, Report, Selection, Timestamps};
+use crate::error::{Error, Result};
+use crate::join::RunNode;
+use crate::model::Outcome;
+
+/// How much is written at once.
+const OUTPUT_BYTES: usize = 256 << 10;
+
+pub(super) fn once(place: &Place, view: &View, catalog: &Catalog, spec: Option<&RunSpec>) -> anyhow::Result<u8> {
+    let stdout = io::stdout();
+    let colour = colour(&stdout);
+    if matches!(view.format, Some(FormatName::Raw)) && stdout.is_terminal() && !place.colour_forced() {
+        let why = "--format raw would send a log's bytes to the terminal as they are; redirect it, or force it with --color=always";
+        return Err(Error::Usage(why.into()).into());
+    }
+    let look = view.look(place, colour)?;
+    let selection = view.selection()?;
+    let run = found_run(catalog, spec, &view.narrow.filter(), &view.run)?;
+    let status = if view.exit_status { exit_status(&run.head)? } else { 0 };
+    let run = narrow(run, &selection)?;
+    let is_good = selection.failed && nothing_failed(&run);
+    let mut report = if is_good { Report::notice("nothing failed in this run") } else { Report::default() };
+    // So that the program and its reader seldom wait for each other. Not every output is a pipe, and not every user may.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::pipe::fcntl_setpipe_size(&stdout, 4 * OUTPUT_BYTES);
+    let mut out = BufWriter::with_capacity(OUTPUT_BYTES, stdout.lock());
+    let written = dump::write(view.format.unwrap_or(FormatName::Text).into(), &run, catalog.root(), &look, &mut out);
+    report.extend(written.map_err(Error::Output)?);
+    report.notices.extend(catalog.notices());
+    tell_all(&report.notices);
+    Ok(if report.unreadable { 6 } else { status })
+}
+
+/// The run that is meant, or the logs under the path that is.
+pub(super) fn found_run(
+    catalog: &Catalog,
+    spec: Option<&RunSpec>,
+    filter: &RunFilter,
+    named: &OsStr,
+) -> Result<RunNode> {
+    let id = catalog.find(spec.unwrap_or(&RunSpec::Latest(0)), filter)?;
+    let run = catalog.run(&id)?.ok_or_else(|| Error::NotFound(format!("run {} is gone", id.as_str())))?;
+    if run.jobs.is_empty() && run.log.is_none() && !run.head.run.in_database && run.findings.iter().next().is_none() {
+        let named = named.display();
+        return Err(Error::NotFound(format!("no logs under {named}\nif it is a store: --root {named}")));
+    }
+    Ok(run)
+}
+
+/// What is selected of a run; that it failed is asked last, and may be answered with nothing.
+fn narrow(run: RunNode, selection: &Selection) -> Result<RunNode> {
+    let run = dump::select(run, &Selection { failed: false, ..selection.clone() });
+    if run.jobs.is_empty() && (selection.job.is_some() || selection.n.is_some()) {
+        return Err(Error::NotFound("no job or command of the run matches --job or --sh".into()));
+    }
+    Ok(if selection.failed { dump::select(run, selection) } else { run })
+}
+
+/// A failed run counts as failed even when no command did: its head line says why.
+fn nothing_failed(run: &RunNode) -> bool {
+    run.jobs.is_empty() && run.head.outcome != Some(Outcome::Failed) && !run.head.interrupted
+}
+
+impl View {
+    /// Whether something was asked for that only printing can do.
+    pub(super) const fn prints(&self) -> bool {
+        self.once
+            || self.failed
+            || self.format.is_some()
+            || self.job.is_some()
+            || self.sh.is_some()
+            || self.stream.is_some()
+            || self.tail.is_some()
+            || self.timestamps.is_some()
+    }
+
+    pub(super) fn look(&self, place: &Place, colour: bool) -> Result<Look> {
+        let stream = self.stream.map(Into::into);
+        let timestamps = self.timestamps.map_or(Timestamps::None, Into::into);
+        Ok(Look { stream, tail: self.tail, timestamps, colour, time_zone: place.time_zone()? })
+    }
+
+    pub(super) fn selection(&self) -> Result<Selection> {
+        let glob = |text: &String| Glob::new(text).map(|glob| glob.compile_matcher());
+        let job = self.job.as_ref().map(glob).transpose();
+        let job = job.map_err(|error| Error::Usage(format!("--job: {error}")))?;
+        Ok(Selection { job, n: self.sh, failed: self.failed })
+    }
+}

@@ -1,0 +1,88 @@
+//! Where things are: the store, the directory, the user's time zone; out of arguments, environment and system.
+
+use std::path::{Path, PathBuf};
+
+use jiff::tz::TimeZone;
+
+use super::args::{Narrow, Place, Source};
+use crate::catalog::{Catalog, RunFilter};
+use crate::error::{Error, Result};
+use crate::record::{Facts, Given, Options};
+
+impl Place {
+    /// `--root`, `$RUNDOWN_ROOT`, the nearest `.rundown/`, or the user's data directory.
+    fn root(&self) -> Result<PathBuf> {
+        let cwd = std::env::current_dir().unwrap_or_default();
+        let near = || cwd.ancestors().map(|dir| dir.join(".rundown")).find(|dir| dir.is_dir());
+        let data = || set("XDG_DATA_HOME").filter(|dir| dir.is_absolute());
+        let home = || std::env::home_dir().map(|home| home.join(".local/share"));
+        let user = || data().or_else(home).map(|dir| dir.join("rundown"));
+        let found = self.root.clone().or_else(|| set("RUNDOWN_ROOT")).or_else(near).or_else(user);
+        found.ok_or_else(|| {
+            Error::Usage("there is no home directory to keep a store in; name one with --root DIR".into())
+        })
+    }
+
+    /// Whether the user has said where the store is.
+    pub(super) fn is_named(&self) -> bool {
+        self.root.is_some() || set("RUNDOWN_ROOT").is_some()
+    }
+
+    pub(super) fn time_zone(&self) -> Result<TimeZone> {
+        time_zone(self.timezone.as_deref())
+    }
+
+    pub(super) const fn colour_forced(&self) -> bool {
+        matches!(self.colour.color, colorchoice_clap::ColorChoice::Always)
+    }
+
+    pub(super) fn recording(&self, source: &Source, quiet: bool) -> Result<Options> {
+        let cwd = std::env::current_dir().map_err(Error::io("find the current directory, here called", "."))?;
+        let Source { repo, ref_name, sha } = source;
+        let given = Given { repo: repo.clone(), ref_name: ref_name.clone(), sha: sha.clone() };
+        Ok(Options { store_root: self.root()?, facts: Facts::find(&given, &cwd), cwd, quiet, signals: true })
+    }
+}
+
+impl Narrow {
+    /// The store; a database that is named without it lies in its root.
+    pub(super) fn store(&self, place: &Place) -> Result<Catalog> {
+        let beside = self.db.as_deref().and_then(Path::parent).filter(|_| place.root.is_none());
+        let root = beside.map_or_else(|| place.root(), |dir| Ok(Path::new(".").join(dir)))?;
+        Ok(Catalog::of_store(&root, self.db.as_deref()))
+    }
+
+    pub(super) fn filter(&self) -> RunFilter {
+        RunFilter { repo: self.repo.clone(), ref_name: self.ref_name.clone() }
+    }
+}
+
+/// A path from the environment.
+pub(super) fn set(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+/// The zone of this name, or the user's.
+pub(super) fn time_zone(name: Option<&str>) -> Result<TimeZone> {
+    let Some(name) = name else { return Ok(local_time_zone()) };
+    TimeZone::get(name)
+        .map_err(|_| Error::Usage(format!("no time zone is called `{name}`; try one like Europe/Berlin, or UTC")))
+}
+
+/// The user's zone. Where no variable names one it is read from the system's file: to find out what that is called, as
+/// [`TimeZone::system`] does, takes longer than to list runs.
+fn local_time_zone() -> TimeZone {
+    let told = std::env::var_os("TZ").is_none().then(|| std::fs::read("/etc/localtime").ok()).flatten();
+    told.and_then(|bytes| TimeZone::tzif("local", &bytes).ok()).unwrap_or_else(TimeZone::system)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_local_zone_is_the_system_s() {
+        let now = jiff::Timestamp::now();
+        assert_eq!(local_time_zone().to_offset(now), TimeZone::system().to_offset(now));
+    }
+}
