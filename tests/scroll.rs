@@ -399,3 +399,45 @@ fn all_addresses(sim: &Sim, only_stderr: bool) -> Vec<u64> {
     };
     sections.iter().enumerate().flat_map(of).collect()
 }
+
+#[test]
+fn a_filter_looks_into_what_is_folded_and_folds_come_back() {
+    let (store, _) = run_of(&[("a", 1, 20, 0), ("b", 1, 20, 1)]);
+    let mut sim = whole(&store, SMALL);
+    sim.keys("g & r o w Space 7 Enter");
+    assert_eq!(rows(&sim), ["# 1", "a 1 row 7", "# 2", "b 1 row 7"]);
+    sim.keys("Esc g");
+    assert_eq!(&rows(&sim)[..3], ["# 1", "# 2", "b 1 row 0"]);
+}
+
+#[test]
+fn the_marked_row_stays_it_among_other_rows() {
+    let (mut store, run) = (Built::new(), run_id(8));
+    store.begin(&run, &["build"], 0);
+    store.start(&run, "build", 1, "make", 100);
+    for n in 0..9 {
+        store.print(&run, "build", 1, 200 + n, Stream::Stdout, &format!("out {n}\n"));
+        store.print(&run, "build", 1, 200 + n, Stream::Stderr, &format!("src/{n}.c:1:1: warning: odd\n"));
+    }
+    store.print(&run, "build", 1, 300, Stream::Stderr, "src/a.c:3:5: error: expected ';'\n");
+    store.end(&run, "build", 1, 2, 900);
+    let mut sim = open(&store, SMALL);
+    let copied = |sim: &mut Sim| {
+        let Some(Effect::Copy(text)) = sim.keys("y").others.pop() else { panic!("nothing copied") };
+        text
+    };
+    let error = "src/a.c:3:5: error: expected ';'";
+    assert_eq!(copied(&mut sim), error);
+    for keys in ["2", "0", "& error Enter", "Esc", "1 0"] {
+        sim.keys(&keys.replace("error", "e r r o r"));
+        assert_eq!(copied(&mut sim), error, "{keys}");
+    }
+}
+
+#[test]
+fn on_a_low_screen_the_log_is_at_the_cause_when_the_card_is_closed() {
+    let store = failed();
+    let mut sim = open(&store, (40, 10));
+    assert!(!sim.keys("C").screen().contains("likely cause"));
+    assert!(sim.screen().contains("▌thread"), "{}", sim.screen());
+}

@@ -52,7 +52,11 @@ fn again(place: &Place, view: &View, left: &Left, run: &RunNode) -> Option<Strin
     let path = |path: &Path| path.to_str().map(ToOwned::to_owned);
     let mut words = vec!["rundown".to_owned()];
     let mut give = |flag: &str, value: Option<String>| {
-        words.extend(value.into_iter().flat_map(|value| [flag.to_owned(), value]));
+        match value {
+            // It would pass for an option.
+            Some(value) if value.starts_with('-') => words.push(format!("{flag}={value}")),
+            value => words.extend(value.into_iter().flat_map(|value| [flag.to_owned(), value])),
+        }
     };
     for (flag, named) in [("--root", &place.root), ("--db", &view.narrow.db)] {
         give(flag, named.as_deref().map(|named| path(named).ok_or(())).transpose().ok()?);

@@ -69,6 +69,12 @@ pub struct RunNode {
 }
 
 impl RunNode {
+    /// How many of its commands have failed.
+    #[must_use]
+    pub fn failed_commands(&self) -> usize {
+        self.jobs.iter().flat_map(|job| &job.shs).filter(|sh| sh.state == ShState::Failed).count()
+    }
+
     /// The command that failed first; of a run without one, that was cut short.
     #[must_use]
     pub fn first_failed(&self) -> Option<(&JobNode, &ShNode)> {

@@ -48,7 +48,7 @@ impl At {
     /// As it is typed; `None` where no keyboard and no terminal takes it.
     #[must_use]
     pub fn typed(&self) -> Option<String> {
-        Some(self.to_string()).filter(|text| text.chars().all(is_harmless) && !text.starts_with('-'))
+        Some(self.to_string()).filter(|text| text.chars().all(is_harmless))
     }
 }
 
@@ -136,10 +136,10 @@ mod tests {
     }
 
     #[test]
-    fn what_would_steer_a_terminal_or_pass_for_an_option_is_not_typed() {
+    fn what_would_steer_a_terminal_is_not_typed() {
         let typed = |job: &str| At { place: Some(sh(job, 1)), spot: None }.typed();
         assert_eq!(typed("build the thing"), Some("build the thing/1".into()));
-        for odd in ["a\nb", "\x1b[2J", "\u{202e}", "-x"] {
+        for odd in ["a\nb", "\x1b[2J", "\u{202e}"] {
             assert_eq!(typed(odd), None);
         }
     }

@@ -184,8 +184,8 @@ fn card_height(pane: u16, rows: usize) -> u16 {
     let kept = if pane >= 14 { (pane / 4).min(8) } else { 0 };
     let rows = u16::try_from(rows).unwrap_or(u16::MAX);
     let most = pane - kept;
-    let lines = if most >= FRAMED_CARD { CARD_LINES } else { 1 };
-    rows.saturating_add(lines).min(most)
+    // Without a frame nothing would tell its rows from those of the log below.
+    if most < FRAMED_CARD { most } else { rows.saturating_add(CARD_LINES).min(most) }
 }
 
 /// The box of the help, with its frame.

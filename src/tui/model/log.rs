@@ -48,6 +48,8 @@ pub struct Log {
     pub line: usize,
     /// Where the current row begins: the one that was looked for.
     pub at: Option<u64>,
+    /// Where it began before other rows were shown: it is the current one again as soon as it is among them.
+    pub marked: Option<u64>,
     /// The last row is on screen: new ones scroll it.
     pub follow: bool,
     /// How many columns are scrolled out at the left.

@@ -3,7 +3,7 @@
 //! Only the answer to the newest request counts. Then the moves that were waiting for it are made.
 
 use super::log::{aim_at, reach, refresh};
-use super::moving::{last_top, leave, note_seen, shift, show_at, show_match};
+use super::moving::{last_top, leave, note_seen, shift, show_at, show_card, show_match};
 use super::scroll;
 use crate::log::{Anchor, Window};
 use crate::tui::model::{Aim, Card, Log, Model, Request};
@@ -33,6 +33,9 @@ pub(super) fn arrived(model: &mut Model, ticket: Ticket, page: Page) -> Vec<Effe
         model.log.follow = has_no_cause;
     }
     let target = page.target.map(|target| target.offset);
+    if target.is_some() && !is_landing {
+        show_card(model, false);
+    }
     let aimed = target.or_else(|| model.current_row().map(|row| row.offset)).unwrap_or(0);
     let is_heading = model.log.source.as_ref().is_some_and(|source| source.heading(aimed).is_some());
     // A heading comes first on the screen, what it heads below it.
@@ -49,6 +52,8 @@ pub(super) fn arrived(model: &mut Model, ticket: Ticket, page: Page) -> Vec<Effe
     log.known.total_rows = log.known.total_rows.filter(|_| !is_other_file);
     log.known.stderr_rows = log.known.stderr_rows.filter(|_| !is_other_file);
     take_known(log, page.known);
+    let marked = log.marked.filter(|marked| log.window.rows.iter().any(|row| row.offset == *marked));
+    log.at = log.at.or(marked);
     let is_scroll = log.key.as_ref().is_some_and(|key| key.is_scroll);
     let has_rows = is_scroll || (log.window.file_bytes > 0 && !model.lens.sieve.narrows());
     let is_beyond_end = log.window.rows.is_empty() && has_rows;

@@ -5,7 +5,7 @@
 //! a debt, news from the disk as `stale`.
 
 use super::answers::owe;
-use super::moving::{last_top, leave, show_card};
+use super::moving::{last_top, leave};
 use super::scroll;
 use crate::join::{JobNode, RunHead, ShState};
 use crate::log::{Anchor, Tail};
@@ -20,6 +20,7 @@ const PAGES: usize = 4;
 
 /// Shows the log of the selected command, or the scroll of the selected job or run, unless it is shown already.
 pub(super) fn show(model: &mut Model) -> Vec<Effect> {
+    scroll::keep_open(model);
     let Some(Wanted { key, source, state }) = wanted(model) else {
         model.log = Log { ticket: next_ticket(model), ..Log::default() };
         return Vec::new();
@@ -163,9 +164,6 @@ pub(super) fn open_from(model: &mut Model, byte: u64) -> Vec<Effect> {
 
 /// Asks for the rows around one that has to be looked for, whatever was asked before. `if_missed` is said if there is none.
 pub(super) fn seek(model: &mut Model, goal: Goal, if_missed: &str) -> Vec<Effect> {
-    if !matches!(goal, Goal::Cause(_) | Goal::Around(_)) {
-        show_card(model, false);
-    }
     let stale = model.log.request.is_some_and(|request| request.stale || request.aim != Aim::Target);
     if_missed.clone_into(&mut model.log.if_missed);
     let request = Request { aim: Aim::Target, debt: 0, stale, is_jump: true };
@@ -178,8 +176,8 @@ pub(super) fn look_anew(model: &mut Model) -> Vec<Effect> {
         return Vec::new();
     }
     let place = model.current_row().map_or(0, |row| row.offset);
-    // What was looked for before is shown among other rows only if it is one of them.
-    model.log.at = None;
+    // What was looked for before is shown among other rows only if it is one of them; it is the current row again then.
+    model.log.marked = model.log.at.take().or(model.log.marked);
     if model.log.follow {
         return aim_at(model, Aim::End);
     }

@@ -26,12 +26,12 @@ pub(super) fn go(model: &mut Model, how: Move) -> Vec<Effect> {
     match how {
         Move::Top => {
             leave(model);
-            model.log.at = None;
+            (model.log.at, model.log.marked) = (None, None);
             aim_at(model, Aim::Start)
         }
         Move::Bottom => {
             model.log.follow = true;
-            model.log.at = None;
+            (model.log.at, model.log.marked) = (None, None);
             model.tree.chosen &= !model.log.is_alive;
             aim_at(model, Aim::End)
         }
@@ -55,17 +55,17 @@ pub(super) fn show_header(model: &mut Model, is_open: bool) {
 
 /// Changes what stands above the rows.
 fn keep_rows(model: &mut Model, change: impl FnOnce(&mut Model)) {
-    let first_line = |model: &Model| {
-        let body = model.layout().body(Pane::Log)?;
-        Some(model.log_parts(body, false).rows.y)
-    };
-    let before = first_line(model);
+    let rows = |model: &Model| Some(model.log_parts(model.layout().body(Pane::Log)?, false).rows);
+    let before = rows(model);
     change(model);
-    if let Some((before, after)) = before.zip(first_line(model)) {
-        let follow = model.log.follow;
-        shift(model, isize::try_from(i32::from(after) - i32::from(before)).unwrap_or(0));
-        model.log.follow |= follow;
+    let Some((before, after)) = before.zip(rows(model)) else { return };
+    let (follow, at) = (model.log.follow, model.log.at);
+    match at.filter(|_| before.height == 0) {
+        // No row was on screen.
+        Some(at) => show_at(model, at, None),
+        None => _ = shift(model, isize::try_from(i32::from(after.y) - i32::from(before.y)).unwrap_or(0)),
     }
+    model.log.follow |= follow;
 }
 
 fn scroll(model: &mut Model, by: isize) -> Vec<Effect> {

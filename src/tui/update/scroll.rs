@@ -23,15 +23,27 @@ pub(super) fn open(model: &mut Model) -> Vec<Effect> {
     show(model)
 }
 
-/// The sections of a scroll as they are to be shown now. What is open and being read stays so when its command passes.
-pub(super) fn sections_of(model: &Model, run: &RunNode, place: &Place) -> Arc<[Section]> {
-    let mut opened = model.tree.opened.clone();
-    let is_read = !model.log.follow && model.log.key.as_ref().is_some_and(|key| key.is_scroll && key.place == *place);
-    let shown = model.log.source.iter().flat_map(Source::sections);
-    for section in shown.filter(|section| is_read && section.is_open) {
-        opened.entry(section.place.clone()).or_insert(true);
+/// What is open and being read stays so when its command passes.
+pub(super) fn keep_open(model: &mut Model) {
+    let is_filtered = model.lens.sieve.filter.is_some();
+    if model.log.follow || is_filtered {
+        return;
     }
-    sections(run, place, |place| opened.get(place).copied())
+    let has_passed = |place: &Place| {
+        let item = model.item(place);
+        item.and_then(|item| item.sh()).is_some_and(|sh| sh.state == ShState::Passed)
+    };
+    let shown = model.log.source.iter().flat_map(Source::sections);
+    let read = shown.filter(|section| section.is_open && section.may_grow() && has_passed(&section.place));
+    for place in read.map(|section| section.place.clone()).collect::<Vec<_>>() {
+        model.tree.opened.entry(place).or_insert(true);
+    }
+}
+
+/// The sections of a scroll as they are to be shown now. A filter looks into what is folded.
+pub(super) fn sections_of(model: &Model, run: &RunNode, place: &Place) -> Arc<[Section]> {
+    let is_filtered = model.lens.sieve.filter.is_some();
+    sections(run, place, |place| is_filtered.then_some(true).or_else(|| model.tree.opened.get(place).copied()))
 }
 
 /// The address of the heading of the first section whose command failed.

@@ -3,7 +3,7 @@
 //! What is looked for is looked for by the worker; here it is only said what, from where, and what to say if there is none.
 
 use super::keys::focus;
-use super::log::{look_anew, open_from, refresh, seek};
+use super::log::{look_anew, open_from, refresh, seek, show};
 use super::tree;
 use crate::cri::Stream;
 use crate::join::Place;
@@ -147,6 +147,9 @@ fn filter(model: &mut Model, pattern: &str, is_literal: bool) -> Result<Vec<Effe
 pub(super) fn set_filter(model: &mut Model, filter: Option<Filter>) -> Vec<Effect> {
     model.lens.sieve.filter = filter;
     model.log.known.passed = None;
+    if model.is_scroll() {
+        let _ = show(model);
+    }
     look_anew(model)
 }
 

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use super::keys::{Move, focus};
 use super::{log, reveal, scroll, step};
-use crate::join::{Place, ShNode, ShState};
+use crate::join::{Place, RunNode, ShNode, ShState};
 use crate::tui::layout::Pane;
 use crate::tui::model::{Item, Model};
 use crate::tui::msg::Effect;
@@ -23,6 +23,12 @@ pub(super) fn select(model: &mut Model, place: Place) -> Vec<Effect> {
         model.tree.folded.remove(job);
     }
     model.tree.scroll.take_if(|scroll| *scroll != place);
+    // A run without a log of its own is its commands.
+    let is_run =
+        |run: &RunNode| place == Place::Run && run.log.is_none() && run.jobs.iter().any(|job| !job.shs.is_empty());
+    if model.run.as_ref().is_some_and(is_run) {
+        model.tree.scroll = Some(Place::Run);
+    }
     model.tree.at = Some(place);
     reveal_selected(model);
     log::show(model)

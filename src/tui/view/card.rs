@@ -16,7 +16,7 @@ use ratatui::layout::Rect;
 
 use super::log::title;
 use crate::cri::Stream;
-use crate::join::{RunNode, ShNode, ShState};
+use crate::join::RunNode;
 use crate::log::Row;
 use crate::sanitise;
 use crate::search::Cause;
@@ -103,16 +103,11 @@ fn foot(model: &Model) -> String {
         let keys = model.keymap.keys_of(Context::Log, action)?;
         Some(format!("{} {what}", model.theme.signs.keys(keys)))
     };
-    let failed = |run: &RunNode| run.jobs.iter().flat_map(|job| &job.shs).filter(|sh| is_failed(sh)).count();
-    let others = model.run.as_ref().map_or(0, failed).saturating_sub(1);
+    let others = model.run.as_ref().map_or(0, RunNode::failed_commands).saturating_sub(1);
     let others = (others > 0).then(|| keys(Action::NextFailed, &format!("{others} more failed"))).flatten();
     let close = keys(Action::Cause, "close");
     let all: Vec<_> = others.into_iter().chain(close).collect();
     all.join(&format!(" {} ", model.theme.signs.dot))
-}
-
-const fn is_failed(sh: &ShNode) -> bool {
-    matches!(sh.state, ShState::Failed)
 }
 
 /// The rows, as many as there is room for, those around the cause; that one with all that it says where there is room for it.

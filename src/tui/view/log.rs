@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthStr;
 
 use super::{card, header, heading, say};
-use crate::join::{JobNode, RunNode, ShNode, ShState};
+use crate::join::{JobNode, Place, RunNode, ShNode, ShState};
 use crate::log::Row;
 use crate::model::Phase;
 use crate::sanitise::{Progress, name};
@@ -246,7 +246,7 @@ fn run_facts(model: &Model, run: &RunNode) -> [Option<String>; 4] {
 }
 
 /// How many commands a scroll holds, and how long they took together.
-fn scroll_facts(model: &Model) -> [Option<String>; 3] {
+fn scroll_facts(model: &Model) -> [Option<String>; 4] {
     let sections = model.log.source.as_ref().map(Source::sections).unwrap_or_default();
     let items = || sections.iter().filter_map(|section| model.item(&section.place)?.sh());
     let commands = match items().count() {
@@ -259,7 +259,9 @@ fn scroll_facts(model: &Model) -> [Option<String>; 3] {
         Some(Item::Job(job)) => span(job.phase, job.job.started_at, job.job.finished_at, model.now),
         _ => None,
     };
-    [Some(commands), (failed > 0).then(|| format!("{failed} failed")), spent]
+    let reason =
+        model.run.as_ref().filter(|_| model.tree.scroll == Some(Place::Run)).and_then(|run| words::reason(&run.head));
+    [reason, Some(commands), (failed > 0).then(|| format!("{failed} failed")), spent]
 }
 
 /// How many rows the log has, and how large it is.

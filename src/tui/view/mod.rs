@@ -19,7 +19,7 @@ use crate::tui::model::Model;
 use crate::tui::msg::{Next, Watching};
 use crate::tui::runs_query::RunsQuery;
 use crate::tui::widget::{
-    Badge, RunsList, Status, Strip, TreeList, clear, draw_bars, draw_begun, draw_head, draw_help, draw_hints,
+    Badge, RunsList, Status, Strip, Titled, TreeList, clear, draw_bars, draw_begun, draw_head, draw_help, draw_hints,
     draw_prompt, draw_sift, draw_title, spent_ms,
 };
 
@@ -34,7 +34,9 @@ pub fn view(model: &Model, frame: &mut Frame<'_>) {
 fn draw(model: &Model, layout: &Layout, buffer: &mut Buffer) {
     buffer.set_style(model.screen.intersection(buffer.area), model.theme.base);
     let head = model.run.as_ref().map(titled);
-    draw_title(buffer, layout.title, head.as_ref(), badge(model), model.now, &model.theme);
+    let failed = model.run.as_ref().filter(|run| run.head.phase == Phase::Active).map_or(0, RunNode::failed_commands);
+    let run = head.as_ref().map(|head| Titled { head, failed });
+    draw_title(buffer, layout.title, run, badge(model), model.now, &model.theme);
     if let Some(waiting) = model.nothing_yet() {
         let top = layout.title.bottom();
         let area = Rect { y: top, height: layout.hints.y.saturating_sub(top), ..model.screen };

@@ -15,7 +15,7 @@ pub use hints::{Status, draw_begun, draw_hints, draw_prompt};
 pub use log::{Columns, Heading, LogRows, Stamps, lines_of};
 pub use runs::{RunsList, draw_sift, so_far, span, spent, spent_ms};
 pub use strip::{Strip, cut};
-pub use title::{Badge, draw_title};
+pub use title::{Badge, Titled, draw_title};
 pub use tree::{TreeList, command, own_name, spent_by, spent_ms_by};
 
 use ratatui::buffer::Buffer;

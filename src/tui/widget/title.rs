@@ -49,11 +49,20 @@ impl Badge {
     }
 }
 
+/// The run of the first row.
+#[derive(Clone, Copy)]
+pub struct Titled<'a> {
+    /// The run.
+    pub head: &'a RunHead,
+    /// How many of its commands have failed, while it goes on.
+    pub failed: usize,
+}
+
 /// Draws the row. When it is narrow, the program's name goes first, then the commit, then the repository.
 pub fn draw_title(
     buffer: &mut Buffer,
     area: Rect,
-    run: Option<&RunHead>,
+    run: Option<Titled<'_>>,
     badge: Option<Badge>,
     now: Option<Time>,
     theme: &Theme,
@@ -68,7 +77,7 @@ pub fn draw_title(
         };
         strip.put_right(&badge.text(), style, 8).skip_right(2);
     }
-    let Some(head) = run else {
+    let Some(Titled { head, failed }) = run else {
         strip.put("rundown", theme.accent);
         return;
     };
@@ -77,14 +86,15 @@ pub fn draw_title(
     let state = if has_state { format!("{} {}", theme.signs.mark(mark), mark.word()) } else { String::new() };
     let spent = runs::spent(head, now).map_or_else(String::new, |spent| format!(" {spent}"));
     let names = Names::new(head);
-    let room = strip.free().saturating_sub(state.width() + spent.width() + 2);
+    let failed = if failed > 0 { format!(" {} {failed} failed", theme.signs.dot) } else { String::new() };
+    let room = strip.free().saturating_sub(state.width() + spent.width() + failed.width() + 2);
     let program = format!("rundown {} ", theme.signs.dot);
     if program.width() + names.all.width() <= room {
         strip.put(&program, theme.muted).put(&names.all, theme.strong).skip(2);
     } else if let Some(names) = [&names.all, &names.without_sha, &names.repo].into_iter().find(|n| n.width() <= room) {
         strip.put(names, theme.strong).skip(2);
     }
-    strip.put(&state, theme.mark(mark)).put(&spent, theme.mark(mark));
+    strip.put(&state, theme.mark(mark)).put(&spent, theme.mark(mark)).put(&failed, theme.bad);
 }
 
 /// What a run is called, in three lengths.
@@ -125,7 +135,8 @@ mod tests {
         let head = RunHead { run, phase: Phase::Finished, outcome: Some(Outcome::Failed), interrupted: false };
         let mut buffer = Buffer::empty(Rect::new(0, 0, width, 1));
         let area = buffer.area;
-        draw_title(&mut buffer, area, Some(&head), Some(badge), None, &Theme::new(true, false));
+        let run = Titled { head: &head, failed: 0 };
+        draw_title(&mut buffer, area, Some(run), Some(badge), None, &Theme::new(true, false));
         crate::tui::sim::text(&buffer).trim_end().to_owned()
     }
 
