@@ -163,6 +163,12 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     std::iter::once(error.to_string()).chain(sources.map(ToString::to_string)).collect::<Vec<_>>().join(": ")
 }
 
+/// The same where there is room for one line only: what an error advises comes in lines of its own.
+#[must_use]
+pub fn line(error: &dyn std::error::Error) -> String {
+    chain(error).lines().collect::<Vec<_>>().join("; ")
+}
+
 fn next_source<'e>(error: &&'e (dyn std::error::Error + 'static)) -> Option<&'e (dyn std::error::Error + 'static)> {
     if error.is::<rusqlite::Error>() { None } else { error.source() }
 }

@@ -10,7 +10,6 @@ use super::rows::{Cap, first_row, line_row};
 use super::{Change, Format, LogFile, Row, Tail};
 use crate::cri::{Record, Tag};
 use crate::error::{Error, Result};
-use crate::file::FilePath;
 
 /// How much of the file is read at once: rows are handed on before more of them are held.
 const BATCH_BYTES: u64 = 1 << 20;
@@ -50,12 +49,6 @@ impl LiveRows {
     #[must_use]
     pub const fn file(&self) -> &LogFile {
         &self.file
-    }
-
-    /// Whether it is the log of this path.
-    #[must_use]
-    pub fn is_at(&self, path: &FilePath) -> bool {
-        self.file.is_at(path)
     }
 
     /// The rows that have ended since the last call, or some of them.
@@ -153,6 +146,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::file::FilePath;
 
     fn append(path: &Path, bytes: &str) {
         File::options().append(true).create(true).open(path).unwrap().write_all(bytes.as_bytes()).unwrap();

@@ -9,9 +9,10 @@
 //!                                       └── worker, watch, outside, terminal ◄───────┘
 //! ```
 //!
-//! * [`msg`], [`model`], [`at`], [`lens`], [`prompt`], [`wait`], [`update`], [`view`], [`widget`], [`layout`], [`keymap`], [`theme`] are pure: no I/O, clock,
-//!   environment or lock.
-//! * `worker` owns the catalog and the open log (`reading`), `watch` notices changes, `input` and `term` are the terminal.
+//! * [`msg`], [`model`], [`at`], [`scroll`], [`lens`], [`prompt`], [`runs_query`], [`wait`], [`update`], [`view`], [`widget`],
+//!   [`layout`], [`keymap`], [`theme`] are pure: no I/O, clock, environment or lock.
+//! * `worker` owns the catalog and what is open of it: a log (`reading`), a scroll of many (`scrolling`), a search for runs
+//!   (`runs_search`). `watch` notices changes, `input` and `term` are the terminal.
 //! * `outside` gives the terminal to an editor or a pager for a while; `excerpt` is what they get to see.
 //! * `session` is the loop; [`sim`] is the same loop without a terminal: keys in, screens out.
 //!

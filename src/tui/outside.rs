@@ -18,7 +18,7 @@ use tempfile::TempPath;
 
 use super::excerpt::Excerpt;
 use super::msg::{LogRow, Msg, Work};
-use crate::error::{Error, Result, chain};
+use crate::error::{self, Error, Result};
 
 /// How long a pager's rows are still waited for when it has ended: whoever reads them may hang on a file system.
 const PARTING: Duration = Duration::from_millis(300);
@@ -57,13 +57,14 @@ impl Errand {
         Ok(match self {
             Self::Edit(row) => {
                 let words = words_of(&["VISUAL", "EDITOR"], "vi")?;
-                let (copy, line) = Excerpt::around(row).and_then(|excerpt| copy_of(&excerpt)).map_err(plain)?;
+                let (copy, line) =
+                    Excerpt::around(row).and_then(|excerpt| copy_of(&excerpt)).map_err(|error| error::line(&error))?;
                 Some(Ready::Editor { words, copy, line })
             }
             Self::Page(row, colour) => {
                 let words = words_of(&["PAGER"], "less")?;
-                let excerpt = Excerpt::from_before(row).map_err(plain)?;
-                let line = excerpt.line().map_err(plain)?;
+                let excerpt = Excerpt::from_before(row).map_err(|error| error::line(&error))?;
+                let line = excerpt.line().map_err(|error| error::line(&error))?;
                 Some(Ready::Pager { words, excerpt, line, colour: *colour })
             }
             Self::Go => None,
@@ -181,11 +182,6 @@ fn command(words: &[String], arguments: &[String]) -> Command {
 /// Where an editor reads its keys: our stdin may be something else.
 fn terminal() -> io::Result<Stdio> {
     if io::stdin().is_terminal() { Ok(Stdio::inherit()) } else { File::open("/dev/tty").map(Stdio::from) }
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
-fn plain(error: Error) -> String {
-    chain(&error).lines().collect::<Vec<_>>().join("; ")
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! Giving back never fails loudly: the terminal may be gone, and the panic hook is no place for a second panic.
 
 use std::io::{self, Stdout, Write};
+use std::mem::ManuallyDrop;
 use std::panic::{self, PanicHookInfo};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -34,7 +35,8 @@ type Hook = Arc<dyn Fn(&PanicHookInfo<'_>) + Send + Sync>;
 
 /// The terminal while it is ours.
 pub(super) struct Screen {
-    terminal: Terminal<CrosstermBackend<Stdout>>,
+    /// Never dropped: that would show the cursor once more, and complain on stderr, which may be gone too, if it cannot.
+    terminal: ManuallyDrop<Terminal<CrosstermBackend<Stdout>>>,
     mouse: bool,
     /// How the terminal was before it was taken.
     modes: Option<Termios>,
@@ -50,7 +52,7 @@ impl Screen {
         let backend = CrosstermBackend::new(io::stdout());
         let taken = take(true).and_then(|()| Terminal::new(backend));
         match taken {
-            Ok(terminal) => Ok(Self { terminal, mouse: true, modes, previous_hook }),
+            Ok(terminal) => Ok(Self { terminal: ManuallyDrop::new(terminal), mouse: true, modes, previous_hook }),
             Err(error) => {
                 give_back();
                 unchain_hook(previous_hook);

@@ -21,7 +21,7 @@ use super::scroll::Source;
 use super::scrolling::Scrolling;
 use super::wait::Wait;
 use crate::catalog::{Catalog, RunFilter, RunSpec};
-use crate::error::{Error, Result, chain};
+use crate::error::{self, Result};
 
 use open::Open;
 use store::{MAX_WATCHED, Seen, modified_at};
@@ -75,11 +75,11 @@ impl Desk {
             },
             Effect::ReadLog(ticket, request) => match self.read_log(ticket, *request) {
                 Ok(messages) => messages.into_iter().chain(self.look_again()).chain(self.watch_log()).collect(),
-                Err(error) => vec![Msg::Failed(Work::Log(ticket), plain(&error))],
+                Err(error) => vec![Msg::Failed(Work::Log(ticket), error::line(&error))],
             },
             Effect::CopyRows(log, tail) => vec![match excerpt::copied(&log, tail) {
                 Ok((text, is_cut)) => Msg::Copied(text, is_cut),
-                Err(error) => Msg::Failed(Work::Outside, plain(&error)),
+                Err(error) => Msg::Failed(Work::Outside, error::line(&error)),
             }],
             _ => Vec::new(),
         }
@@ -167,13 +167,8 @@ impl Desk {
             Some(Open::Scroll(scroll)) => scroll.go_on(),
             Some(Open::Log(reading)) => reading.go_on().unwrap_or_else(|error| {
                 reading.give_up();
-                vec![Msg::Failed(Work::Log(reading.ticket()), plain(&error))]
+                vec![Msg::Failed(Work::Log(reading.ticket()), error::line(&error))]
             }),
         }
     }
-}
-
-/// What went wrong, in a line that helps.
-fn plain(error: &Error) -> String {
-    chain(error).lines().collect::<Vec<_>>().join("; ")
 }

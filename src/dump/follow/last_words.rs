@@ -24,7 +24,8 @@ pub(super) fn of(run: &RunNode) -> Option<LastWords> {
     let command = sh.sh.as_ref().map(words::command);
     let how = sh.sh.as_ref().and_then(words::exit);
     let words: Vec<String> = [Some(place), command, how].into_iter().flatten().collect();
-    let (what, rows) = cause_of(sh).unwrap_or(("it has written nothing", Vec::new()));
+    let nothing = if sh.log.is_some() { "it has written nothing" } else { "its log is not here" };
+    let (what, rows) = cause_of(sh).unwrap_or((nothing, Vec::new()));
     Some(LastWords { title: format!("the first failure: {}; {what}", words.join(": ")), rows })
 }
 

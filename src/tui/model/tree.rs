@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::Model;
 use crate::join::{JobNode, Place, RunNode, ShNode, ShState};
 use crate::model::{JobId, Outcome, Phase};
 
@@ -68,13 +69,82 @@ impl<'a> Item<'a> {
         }
     }
 
-    pub(super) fn is_at(&self, place: &Place) -> bool {
+    fn is_at(&self, place: &Place) -> bool {
         match (self, place) {
             (Self::Run(_), Place::Run) => true,
             (Self::Job(job), Place::Job(id)) => job.job.id == *id,
             (Self::Sh(job, sh), Place::Sh(id, n)) => sh.n == *n && job.job.id == *id,
             _ => false,
         }
+    }
+}
+
+impl Model {
+    /// The visible rows of the tree.
+    #[must_use]
+    pub fn items(&self) -> Vec<Item<'_>> {
+        self.all_items().into_iter().filter(|item| item.sh().is_none() || !self.is_folded(item)).collect()
+    }
+
+    /// The rows of the tree, folded away or not.
+    #[must_use]
+    pub fn all_items(&self) -> Vec<Item<'_>> {
+        let Some(run) = &self.run else { return Vec::new() };
+        let with_shs = |job| std::iter::once(Item::Job(job)).chain(job.shs.iter().map(move |sh| Item::Sh(job, sh)));
+        std::iter::once(Item::Run(run)).chain(run.jobs.iter().flat_map(with_shs)).collect()
+    }
+
+    fn is_folded(&self, item: &Item<'_>) -> bool {
+        item.job().is_some_and(|job| self.tree.folded.contains(&job.job.id))
+    }
+
+    /// Where the selection stands among the visible rows.
+    #[must_use]
+    pub fn item_at(&self, items: &[Item<'_>]) -> Option<usize> {
+        let at = self.tree.at.as_ref()?;
+        let found = items.iter().position(|item| item.is_at(at));
+        // A command in a folded job is represented by the job.
+        let job = || at.job().cloned().map(Place::Job);
+        found.or_else(|| job().and_then(|job| items.iter().position(|item| item.is_at(&job))))
+    }
+
+    /// What is shown: the selected command, of a selected job the most telling one, or the run itself.
+    #[must_use]
+    pub fn shown(&self) -> Option<Item<'_>> {
+        let run = self.run.as_ref()?;
+        let at = self.tree.at.as_ref()?;
+        let Some(id) = at.job() else { return Some(Item::Run(run)) };
+        let job = run.jobs.iter().find(|job| job.job.id == *id)?;
+        if self.is_scroll() {
+            return Some(Item::Job(job));
+        }
+        let sh = match at {
+            Place::Sh(_, n) => job.shs.iter().find(|sh| sh.n == *n),
+            _ => telling_sh(job),
+        };
+        Some(sh.map_or(Item::Job(job), |sh| Item::Sh(job, sh)))
+    }
+
+    /// Whether all commands of what is selected are shown in one scroll.
+    #[must_use]
+    pub fn is_scroll(&self) -> bool {
+        self.tree.scroll.is_some() && self.tree.scroll == self.tree.at
+    }
+
+    /// A job or command of the open run.
+    #[must_use]
+    pub fn item(&self, place: &Place) -> Option<Item<'_>> {
+        let run = self.run.as_ref()?;
+        let Some(id) = place.job() else { return Some(Item::Run(run)) };
+        let job = run.jobs.iter().find(|job| job.job.id == *id)?;
+        let Some(n) = place.n() else { return Some(Item::Job(job)) };
+        job.shs.iter().find(|sh| sh.n == n).map(|sh| Item::Sh(job, sh))
+    }
+
+    /// Whether something is odd about a row of the tree.
+    #[must_use]
+    pub fn is_odd(&self, item: &Item<'_>) -> bool {
+        self.run.as_ref().is_some_and(|run| run.findings.at(&item.place()).next().is_some())
     }
 }
 

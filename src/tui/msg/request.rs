@@ -112,7 +112,7 @@ pub enum Sought {
 /// Which rows of what.
 #[derive(Clone, PartialEq, Debug)]
 pub struct PageRequest {
-    /// The log, or the logs of a scroll. What is an offset of a single log is an address there ([`super::scroll::Spot`]).
+    /// The log, or the logs of a scroll. What is an offset of a single log is an address there ([`crate::tui::scroll::Spot`]).
     pub source: Source,
     /// Where the rows lie in it.
     pub goal: Goal,

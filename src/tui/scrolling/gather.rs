@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::job::{Edge, Job, Piece, above_heading, is_open};
 use super::{Answered, Scrolling};
-use crate::error::chain;
+use crate::error;
 use crate::log::{Anchor, Row, Standing, Window};
 use crate::search::Sieve;
 use crate::tui::msg::{Goal, Msg, Page, Target, Work};
@@ -70,7 +70,7 @@ impl Scrolling {
         let messages = match said {
             Ok(messages) => messages,
             Err(error) => {
-                job.fault = Some(chain(&error).lines().collect::<Vec<_>>().join("; "));
+                job.fault = Some(error::line(&error));
                 None
             }
         };

@@ -10,7 +10,7 @@ use crate::tui::model::{Aim, Card, Log, Model, Request};
 use crate::tui::msg::{Effect, Goal, Known, Page, Ticket};
 
 /// Rows have come.
-pub(super) fn arrived(model: &mut Model, ticket: Ticket, page: Page) -> Vec<Effect> {
+pub(super) fn arrived(model: &mut Model, ticket: Ticket, mut page: Page) -> Vec<Effect> {
     let Some(request) = take_request(model, ticket) else { return Vec::new() };
     let log = &mut model.log;
     log.fault = None;
@@ -22,53 +22,28 @@ pub(super) fn arrived(model: &mut Model, ticket: Ticket, page: Page) -> Vec<Effe
         let effects = refresh(model);
         return owe(model, request.debt, effects);
     }
-    if let Some(place) = page.opened {
+    if let Some(place) = page.opened.take() {
         scroll::open_found(model, place);
     }
     scroll::note_folds(model, &page.folded);
     let is_landing = page.cause.is_some();
     let has_no_cause = is_landing && page.target.is_none();
-    if let Some(cause) = page.cause {
+    if let Some(cause) = page.cause.take() {
         model.log.card = Some(Card { cause, is_open: true });
         model.log.follow = has_no_cause;
     }
-    let target = page.target.map(|target| target.offset);
+    let target = page.target;
     if target.is_some() && !is_landing {
         show_card(model, false);
     }
-    let aimed = target.or_else(|| model.current_row().map(|row| row.offset)).unwrap_or(0);
+    let aimed = target.map(|target| target.offset).or_else(|| model.current_row().map(|row| row.offset)).unwrap_or(0);
     let is_heading = model.log.source.as_ref().is_some_and(|source| source.heading(aimed).is_some());
     // A heading comes first on the screen, what it heads below it.
     let line_before = line_on_screen(model, aimed).or_else(|| is_heading.then_some(0));
-    let log = &mut model.log;
-    log.generation = page.generation;
-    log.standing = page.standing;
-    log.style = page.style;
-    // Nothing comes before the first row later on: a refresh does not ask for it again.
-    let was_at_start = log.window.at_start && first == log.window.rows.first().map(|row| row.offset);
-    let at_start = page.window.at_start || (was_at_start && !is_other_file && request.aim != Aim::Target);
-    log.window = Window { at_start, ..page.window };
-    log.known.numbers.clear();
-    log.known.total_rows = log.known.total_rows.filter(|_| !is_other_file);
-    log.known.stderr_rows = log.known.stderr_rows.filter(|_| !is_other_file);
-    take_known(log, page.known);
-    let marked = log.marked.filter(|marked| log.window.rows.iter().any(|row| row.offset == *marked));
-    log.at = log.at.or(marked);
-    let is_scroll = log.key.as_ref().is_some_and(|key| key.is_scroll);
-    let has_rows = is_scroll || (log.window.file_bytes > 0 && !model.lens.sieve.narrows());
-    let is_beyond_end = log.window.rows.is_empty() && has_rows;
-    let is_short_of_end = request.aim == Aim::End && !log.window.at_end;
-    if is_other_file || is_beyond_end || is_short_of_end {
-        if is_other_file {
-            model.said = Some("the log was begun anew: this is its end".into());
-        }
-        log.seen_rows = log.seen_rows.filter(|_| !is_other_file);
-        log.at = log.at.filter(|_| !is_other_file);
-        log.follow = true;
-        if log.asked.as_ref().is_none_or(|(goal, _)| *goal != Goal::Rows(Anchor::End)) {
-            let effects = aim_at(model, Aim::End);
-            return owe(model, request.debt, effects);
-        }
+    take_page(&mut model.log, page, request.aim, is_other_file);
+    if is_to_be_at_end(model, request.aim, is_other_file) {
+        let effects = aim_at(model, Aim::End);
+        return owe(model, request.debt, effects);
     }
     match request.aim {
         Aim::Start => (model.log.top, model.log.line) = (0, 0),
@@ -76,8 +51,8 @@ pub(super) fn arrived(model: &mut Model, ticket: Ticket, page: Page) -> Vec<Effe
         Aim::Target if has_no_cause => (model.log.top, model.log.line) = last_top(model),
         Aim::Here => stay(model, here),
         Aim::Target => {
-            model.log.at = target.or(model.log.at);
-            if page.target.is_some_and(|target| target.has_wrapped) {
+            model.log.at = target.map_or(model.log.at, |target| Some(target.offset));
+            if target.is_some_and(|target| target.has_wrapped) {
                 model.said = Some("went on from the other end".into());
             }
             show_at(model, aimed, line_before);
@@ -90,6 +65,43 @@ pub(super) fn arrived(model: &mut Model, ticket: Ticket, page: Page) -> Vec<Effe
         None if is_landing => pay(model, Request { aim: Aim::Here, ..request }),
         None => pay(model, request),
     }
+}
+
+/// The rows take the place of those at hand.
+fn take_page(log: &mut Log, page: Page, aim: Aim, is_other_file: bool) {
+    log.generation = page.generation;
+    log.standing = page.standing;
+    log.style = page.style;
+    // Nothing comes before the first row later on: a refresh does not ask for it again.
+    let first = |window: &Window| window.rows.first().map(|row| row.offset);
+    let was_at_start = log.window.at_start && first(&page.window) == first(&log.window);
+    let at_start = page.window.at_start || (was_at_start && !is_other_file && aim != Aim::Target);
+    log.window = Window { at_start, ..page.window };
+    log.known.numbers.clear();
+    log.known.total_rows = log.known.total_rows.filter(|_| !is_other_file);
+    log.known.stderr_rows = log.known.stderr_rows.filter(|_| !is_other_file);
+    take_known(log, page.known);
+    let marked = log.marked.filter(|marked| log.window.rows.iter().any(|row| row.offset == *marked));
+    log.at = log.at.or(marked);
+}
+
+/// Whether the end is to be read in place of what has come: of another file, or beyond or short of the end. It is followed then.
+fn is_to_be_at_end(model: &mut Model, aim: Aim, is_other_file: bool) -> bool {
+    let log = &mut model.log;
+    let is_scroll = log.key.as_ref().is_some_and(|key| key.is_scroll);
+    let has_rows = is_scroll || (log.window.file_bytes > 0 && !model.lens.sieve.narrows());
+    let is_beyond_end = log.window.rows.is_empty() && has_rows;
+    let is_short_of_end = aim == Aim::End && !log.window.at_end;
+    if !is_other_file && !is_beyond_end && !is_short_of_end {
+        return false;
+    }
+    if is_other_file {
+        model.said = Some("the log was begun anew: this is its end".into());
+    }
+    log.seen_rows = log.seen_rows.filter(|_| !is_other_file);
+    log.at = log.at.filter(|_| !is_other_file);
+    log.follow = true;
+    log.asked.as_ref().is_none_or(|(goal, _)| *goal != Goal::Rows(Anchor::End))
 }
 
 /// What is still to be scrolled waits for the next answer.

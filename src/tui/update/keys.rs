@@ -62,9 +62,11 @@ pub(super) fn press(model: &mut Model, key: Key) -> Vec<Effect> {
         return sift::type_key(model, key);
     }
     // A key that comes while something is found at once waits for it; once it takes long, and that is told, any key stops it.
-    let is_stop = model.log.looking.is_some() || action == Some(Action::Back);
+    // A step back from the help is one from the help alone.
+    let is_back = action == Some(Action::Back) && model.help.is_none();
+    let is_stop = model.log.looking.is_some() || is_back;
     let stopped = if is_stop { stop_looking(model) } else { None };
-    if stopped.is_some() && action == Some(Action::Back) {
+    if stopped.is_some() && is_back {
         model.said = Some("stopped".into());
         return stopped.unwrap_or_default();
     }

@@ -40,10 +40,18 @@ pub(super) fn keep_open(model: &mut Model) {
     }
 }
 
-/// The sections of a scroll as they are to be shown now. A filter looks into what is folded.
+/// The sections of a scroll as they are to be shown now. A filter looks into what is folded; what was printed last stays in sight until
+/// another command begins.
 pub(super) fn sections_of(model: &Model, run: &RunNode, place: &Place) -> Arc<[Section]> {
     let is_filtered = model.lens.sieve.filter.is_some();
-    sections(run, place, |place| is_filtered.then_some(true).or_else(|| model.tree.opened.get(place).copied()))
+    let is_shown = model.log.key.as_ref().is_some_and(|key| key.is_scroll && key.place == *place);
+    let shown = model.log.source.as_ref().filter(|_| is_shown && model.log.follow).map(Source::sections);
+    let last_shown = shown.and_then(<[Section]>::last).filter(|section| section.is_open).map(|section| &section.place);
+    let last = run.jobs.iter().rfind(|job| place.job().is_none_or(|id| job.job.id == *id) && !job.shs.is_empty());
+    let last = last.and_then(|job| Some(Place::Sh(job.job.id.clone(), job.shs.last()?.n)));
+    let stays = |place: &Place| last_shown == Some(place) && last.as_ref() == Some(place);
+    let chosen = |place: &Place| model.tree.opened.get(place).copied().or_else(|| stays(place).then_some(true));
+    sections(run, place, |place| is_filtered.then_some(true).or_else(|| chosen(place)))
 }
 
 /// The address of the heading of the first section whose command failed.
