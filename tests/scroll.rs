@@ -188,6 +188,12 @@ fn what_passes_folds_while_it_is_followed_and_stays_while_it_is_read() {
             assert_eq!(rows(&sim), before);
         } else {
             assert_eq!(rows(&sim), ["# 1", "# 2", "checking"]);
+            store.end(&run, "build", 2, 0, 2_000);
+            sim.disk();
+            store.end_job(&run, "build", JobEnd::Complete, 2_001);
+            store.end_run(&run, RunEnd::Complete, 2_002);
+            sim.disk();
+            assert_eq!(rows(&sim), ["# 1", "# 2", "checking"], "what was printed last stays in sight");
         }
     }
 }

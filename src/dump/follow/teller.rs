@@ -59,6 +59,8 @@ struct Rows<'a> {
     sanitiser: Sanitiser,
     clock: Clock<'a>,
     held: Held,
+    /// How much was said to have gone to files that this one has replaced.
+    late_bytes: u64,
 }
 
 impl<'a, W: Write> Teller<'a, W> {
@@ -186,7 +188,13 @@ impl<'a, W: Write> Teller<'a, W> {
                 self.report.notices.push(format!("{}: the first {left_out} were left out (--tail)", speaker.name));
             }
             let clock = Clock::new(self.look, started_at, start == 0);
-            Voice::Speaking(Box::new(Rows { live, sanitiser: Sanitiser::default(), clock, held: Held::default() }))
+            Voice::Speaking(Box::new(Rows {
+                live,
+                sanitiser: Sanitiser::default(),
+                clock,
+                held: Held::default(),
+                late_bytes: 0,
+            }))
         });
     }
 
@@ -208,7 +216,12 @@ impl<'a, W: Write> Teller<'a, W> {
                     rows.held.push(row);
                 }
             }
+            let late_bytes = rows.live.file().standing().late_bytes;
+            let is_news = std::mem::replace(&mut rows.late_bytes, late_bytes) < late_bytes;
             self.print(at, batch.is_last)?;
+            if is_news {
+                self.say(&format!("note: {}", words::late(late_bytes)))?;
+            }
             if batch.is_last {
                 if is_end {
                     self.hush(at);

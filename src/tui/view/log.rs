@@ -259,8 +259,9 @@ fn scroll_facts(model: &Model) -> [Option<String>; 4] {
         Some(Item::Job(job)) => span(job.phase, job.job.started_at, job.job.finished_at, model.now),
         _ => None,
     };
-    let reason =
-        model.run.as_ref().filter(|_| model.tree.scroll == Some(Place::Run)).and_then(|run| words::reason(&run.head));
+    // That a command failed is said with more.
+    let run = model.run.as_ref().filter(|_| failed == 0 && model.tree.scroll == Some(Place::Run));
+    let reason = run.and_then(|run| words::reason(&run.head));
     [reason, Some(commands), (failed > 0).then(|| format!("{failed} failed")), spent]
 }
 
