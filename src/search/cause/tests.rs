@@ -117,7 +117,8 @@ fn the_cause_of_real_failures_is_found_and_lies_within_its_rows() {
         }
         let is_shown = cause.at.is_none_or(|at| cause.rows.iter().any(|row| row.offset == at));
         assert!(is_shown && cause.rows.len() <= MAX_CAUSE_ROWS, "{name}: {} rows", cause.rows.len());
-        assert_eq!((cause.rule.is_some(), cause.looked_bytes), (cause.at.is_some(), log.bytes()), "{name}");
+        assert!(cause.rule.is_none() || cause.at.is_some(), "{name}");
+        assert_eq!(cause.looked_bytes, log.bytes(), "{name}");
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
