@@ -235,6 +235,12 @@ static CLUES: &[Rule] = &[
     (Fault, "jest", r"^Jest: .* does not meet ", "Jest: Coverage for branches (50%) does not meet \"global\" threshold (95%)"),
     (Logged, "logs", r"^(?:[\[(<]?[\d:.,TZ/+-]+[\])>]?\s+|[\w.\[\]-]+\s+){0,4}[\[(<]?(?:ERROR|CRITICAL|FATAL)\b", "2026-01-02 03:04:05,123 ERROR nightly: column price has 3 nulls"),
     (Logged, "logs", r#"\blevel=(?:error|critical|ERROR|CRITICAL)\b|"(?:level|severity)"\s*:\s*"(?:error|critical|fatal|ERROR|CRITICAL|FATAL)""#, "time=10:01 level=error msg=\"schema drift in orders\""),
+    (Fault, "python", r"^\+ Exception Group Traceback \(most recent call last\):", "  + Exception Group Traceback (most recent call last):"),
+    (Message, "python", r"^[^\s:]+: No module named \S+$", "/usr/bin/python3: No module named frobnicate"),
+    (Message, "black", r"^would reformat \S", "would reformat src/a.py"),
+    (Message, "rustfmt", r"^Diff in \S", "Diff in src/lib.rs:1:"),
+    (Message, "rake", r"^rake aborted!", "rake aborted!"),
+    (Fault, "valgrind", r"^==\d+== (?:Invalid |Conditional jump or move depends on|Use of uninitialised value|Process terminating)", "==12990== Invalid write of size 4"),
     (Fault, "go test", r"^[^\s:]+_test\.go:\d+: \S", "    orders_test.go:23: the discount is too small"),
 ];
 
@@ -242,8 +248,9 @@ static CLUES: &[Rule] = &[
 #[rustfmt::skip]
 pub(super) static CLUE_LITERALS: &[&str] = &[
     "etry", "ttempt", "exit", "returned", "erminated", "ompleted", "successfully", "LIFECYCLE", "dout ---", "terminate called",
-    "DATA RACE", "--> ", "(signal: ", "overflowed its", "E: ", " line ", "_test.go", "=== ", "PASS", "SKIP",
+    "DATA RACE", "--> ", "(signal: ", "overflowed its", "E: ", " line ", "_test.go", "== ", "PASS", "SKIP",
     "does not meet", "CRITICAL", "critical", "to push some",
+    "No module named", "would reformat", "Diff in ", "aborted!",
 ];
 
 /// What is no error row for all that, and a row of that kind.
