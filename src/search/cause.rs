@@ -14,12 +14,13 @@
 mod board;
 mod card;
 mod choose;
+mod end;
 #[cfg(test)]
 mod tests;
 
 use std::ops::ControlFlow;
 
-use super::errors::judge;
+use super::errors::{judge, tool};
 use super::query::Query;
 use super::shown::{Progress, plain};
 use super::walk::walk;
@@ -38,7 +39,7 @@ pub const MAX_CAUSE_ROWS: usize = 10;
 pub struct Cause {
     /// Where its row begins; `None` when no rule matched.
     pub at: Option<u64>,
-    /// Who prints such rows, for people: `rust`, `pytest`.
+    /// Who prints such rows, for people: `rust`, `pytest`. `None` also where many do.
     pub rule: Option<&'static str>,
     /// The rows around it, at most [`MAX_CAUSE_ROWS`], none of them blank: of its stream, in order. When no rule matched,
     /// the last of standard error and of the log.
@@ -72,7 +73,7 @@ fn find_at_end(log: &LogFile, exit_code: Option<i64>, max_bytes: u64, tail: Tail
     match choose::choose(log, &board.ranked(end), tail)? {
         Some(cause) => {
             let rows = card::around(log, &cause, tail)?;
-            Ok(Cause { at: Some(cause.offset), rule: Some(cause.rule), rows, looked_bytes })
+            Ok(Cause { at: Some(cause.offset), rule: tool(cause.rule), rows, looked_bytes })
         }
         None => Ok(Cause { at: None, rule: None, rows: card::tail(log, tail)?, looked_bytes }),
     }

@@ -8,7 +8,7 @@
 use std::cmp::Reverse;
 use std::sync::LazyLock;
 
-use Weight::{Aftermath, Again, Aside, Begun, Fault, Heading, Message, Name, Passed, Place};
+use Weight::{Aftermath, Again, Aside, Begun, Fault, Heading, Logged, Message, Name, Passed, Place};
 use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 
 /// Every text that tells of an error contains one of these, in these letters: bytes without any of them need no closer look.
@@ -34,7 +34,7 @@ pub(super) fn judge(text: &str) -> Option<(Weight, &'static str)> {
     let matches = WEIGHED.matches(said(text));
     let is_harmless = matches.matched_any() && TABLE.harmless.is_match(text.as_bytes());
     // What says that a test passed looks harmless; and so, to who only looks for errors, does the report of a data race.
-    let spares = |n, weight| is_harmless && (n < RULES.len() || matches!(weight, Again | Aftermath | Message));
+    let spares = |n, weight| is_harmless && (n < RULES.len() || matches!(weight, Again | Aftermath | Logged | Message));
     let found = matches.into_iter().filter_map(|n| Some((n, RULES.iter().chain(CLUES).nth(n)?)));
     let found = found.filter(|(n, rule)| !spares(*n, rule.0)).map(|(_, rule)| (rule.0, rule.1));
     // Of equals the first: the rules of one tool come before those of any.
@@ -52,6 +52,8 @@ pub(super) enum Weight {
     Passed,
     /// The place that the message above it is about.
     Place,
+    /// An entry of a program's own log that speaks of an error: programs that go on write them too.
+    Logged,
     /// Only that something failed which other rows tell of: whatever else a row of this kind says counts no more.
     Aftermath,
     /// The name of what failed.
@@ -64,6 +66,12 @@ pub(super) enum Weight {
     Fault,
     /// The name of what failed, above all that there is to say of it.
     Heading,
+}
+
+/// Who prints the rows of a rule, if that is one tool.
+pub(super) fn tool(rule: &'static str) -> Option<&'static str> {
+    const FAMILIES: [&str; 7] = ["most tools", "compilers", "any", "errno", "getopt", "wrappers", "logs"];
+    Some(rule).filter(|rule| !FAMILIES.contains(rule) && !rule.contains(", "))
 }
 
 /// The text without what stands before the message: indents, frames, times, the name of a container.
@@ -206,7 +214,7 @@ static RULES: &[Rule] = &[
 #[rustfmt::skip]
 static CLUES: &[Rule] = &[
     (Again, "retries", r"\b[Rr]etrying\b|\b(?:[Rr]etry|[Aa]ttempt) #?(?:[2-9]|1\d)(?:\s?(?:/|of)\s?\d+)?\W*$", "attempt 1 failed, retrying in 2 s"),
-    (Aftermath, "wrappers", r"\b(?:exit(?:ed)?|returned|failed|terminated|completed)(?: with)?(?: an?)?(?: non-?zero)?(?: exit)?(?: code| status)[: ]+[1-9]|\bld returned \d|\blinker command failed|\bdid not complete successfully|\bdid not run successfully|\bsubprocess-exited-with-error", "Process completed with exit code 2."),
+    (Aftermath, "wrappers", r"\b(?:exit(?:ed)?|returned|failed|terminated|completed)(?: with)?(?: an?)?(?: non-?zero)?(?: exit)?(?: code| status)[: ]+[1-9]|\bld returned \d|\blinker command failed|\bdid not complete successfully|\bdid not run successfully|\bsubprocess-exited-with-error|\btar: Child returned status \d|^exit status [1-9]\d*$|^error: failed to push some refs", "Process completed with exit code 2."),
     (Aftermath, "cargo", r"^error: (?:could not compile|test failed, to rerun|\d+ targets? failed|aborting due to|build failed|bench failed)|^error: \d+ (?:previous )?errors?\b", "error: could not compile `shop` (lib) due to 2 previous errors"),
     (Aftermath, "npm, pnpm, yarn", r"^npm (?:error|ERR!) (?:code (?:ELIFECYCLE|\d+$)|errno|path |command |Lifecycle script|workspace |location |\S+@\S+ \S+: `|Exit status|Failed at the|Test failed)|^ELIFECYCLE|^error Command failed", "npm error code ELIFECYCLE"),
     (Fault, "make", r"^[^\s:]+:\d+: \*\*\* ", "Makefile:2: *** missing separator.  Stop."),
@@ -223,6 +231,16 @@ static CLUES: &[Rule] = &[
     (Begun, "go test", r"^=== (?:RUN|CONT|NAME)\s", "=== RUN   TestDiscount/999_33"),
     (Passed, "go test", r"^--- (?:PASS|SKIP): ", "--- PASS: TestDiscount (0.00s)"),
     (Passed, "jest", r"^PASS\s", "PASS ./cart.test.js"),
+    (Fault, "ld", r"^= note: (?:[^\s:]+: )+error: \S", "  = note: rust-lld: error: unable to find library -lquaggamire"),
+    (Fault, "jest", r"^Jest: .* does not meet ", "Jest: Coverage for branches (50%) does not meet \"global\" threshold (95%)"),
+    (Logged, "logs", r"^(?:[\[(<]?[\d:.,TZ/+-]+[\])>]?\s+|[\w.\[\]-]+\s+){0,4}[\[(<]?(?:ERROR|CRITICAL|FATAL)\b", "2026-01-02 03:04:05,123 ERROR nightly: column price has 3 nulls"),
+    (Logged, "logs", r#"\blevel=(?:error|critical|ERROR|CRITICAL)\b|"(?:level|severity)"\s*:\s*"(?:error|critical|fatal|ERROR|CRITICAL|FATAL)""#, "time=10:01 level=error msg=\"schema drift in orders\""),
+    (Fault, "python", r"^\+ Exception Group Traceback \(most recent call last\):", "  + Exception Group Traceback (most recent call last):"),
+    (Message, "python", r"^[^\s:]+: No module named \S+$", "/usr/bin/python3: No module named frobnicate"),
+    (Message, "black", r"^would reformat \S", "would reformat src/a.py"),
+    (Message, "rustfmt", r"^Diff in \S", "Diff in src/lib.rs:1:"),
+    (Message, "rake", r"^rake aborted!", "rake aborted!"),
+    (Fault, "valgrind", r"^==\d+== (?:Invalid |Conditional jump or move depends on|Use of uninitialised value|Process terminating)", "==12990== Invalid write of size 4"),
     (Fault, "go test", r"^[^\s:]+_test\.go:\d+: \S", "    orders_test.go:23: the discount is too small"),
 ];
 
@@ -230,7 +248,9 @@ static CLUES: &[Rule] = &[
 #[rustfmt::skip]
 pub(super) static CLUE_LITERALS: &[&str] = &[
     "etry", "ttempt", "exit", "returned", "erminated", "ompleted", "successfully", "LIFECYCLE", "dout ---", "terminate called",
-    "DATA RACE", "--> ", "(signal: ", "overflowed its", "E: ", " line ", "_test.go", "=== ", "PASS", "SKIP",
+    "DATA RACE", "--> ", "(signal: ", "overflowed its", "E: ", " line ", "_test.go", "== ", "PASS", "SKIP",
+    "does not meet", "CRITICAL", "critical", "to push some",
+    "No module named", "would reformat", "Diff in ", "aborted!",
 ];
 
 /// What is no error row for all that, and a row of that kind.

@@ -24,6 +24,10 @@ const END_BYTES: u64 = 4 << 10;
 
 /// Rules that are more than others: rows that come before the verdict on their test, rows that no passing test prints, the first and
 /// the last row of a trace, a panic.
+pub(super) const GO: &str = "go";
+pub(super) const COMPILERS: &str = "compilers";
+pub(super) const WRAPPERS: &str = "wrappers";
+pub(super) const NPM: &str = "npm, pnpm, yarn";
 const GO_TEST: &str = "go test";
 const PYTEST: &str = "pytest";
 pub(super) const TRACE: &str = "python";
@@ -50,6 +54,7 @@ pub(super) struct Board {
     messages: Groups,
     asides: Groups,
     names: Vec<Sign>,
+    logged: Option<Sign>,
     aftermath: Vec<Sign>,
     /// A heading of which nothing has been told yet.
     heading: Option<Sign>,
@@ -122,7 +127,7 @@ impl Board {
         self.end_heading();
         let fitting = self.fitting.into_iter().rev();
         let told = self.headed.into_iter().chain(self.faults).chain(self.messages.late_first());
-        let named = self.asides.late_first().chain(self.names).chain(self.aftermath);
+        let named = self.asides.late_first().chain(self.names).chain(self.logged).chain(self.aftermath);
         let from = if self.exit.cuts_short { log_bytes.saturating_sub(END_BYTES) } else { 0 };
         fitting.chain(told.chain(named).filter(|sign| sign.offset >= from)).collect()
     }
@@ -169,6 +174,7 @@ impl Board {
             Weight::Message => self.messages.push(sign, MESSAGE_BYTES),
             Weight::Aside => self.asides.push(sign, ASIDE_BYTES),
             Weight::Name => keep(&mut self.names, sign),
+            Weight::Logged => self.logged = Some(sign),
             Weight::Aftermath => keep(&mut self.aftermath, sign),
             Weight::Again | Weight::Begun | Weight::Passed | Weight::Place => {}
         }

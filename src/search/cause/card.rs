@@ -58,7 +58,7 @@ const fn shares(weight: Weight) -> (usize, usize) {
     match weight {
         Weight::Heading => (0, 9),
         Weight::Fault | Weight::Message => (2, 8),
-        Weight::Name | Weight::Aside => (4, 6),
+        Weight::Name | Weight::Aside | Weight::Logged => (4, 6),
         _ => (7, 3),
     }
 }

@@ -2,15 +2,19 @@
 
 use super::super::errors::{Weight, judge};
 use super::super::shown::{Progress, plain};
-use super::board::{EXCEPTION, PANIC, Sign, TRACE};
+use super::board::{EXCEPTION, GO, PANIC, Sign, TRACE};
+use super::end;
 use crate::error::Result;
-use crate::log::{Anchor, LogFile, Tail};
+use crate::log::{Anchor, LogFile, Row, Tail};
 
 /// How far above what is part of a log entry that begins.
 const ENTRY_ROWS: usize = 3;
 
 /// How far below a trace its last line is, and what caused it; and below a panic what became of its test.
 const TRACE_ROWS: usize = 150;
+
+/// How far below a panic of Go its trace begins.
+const GOROUTINE_ROWS: usize = 20;
 
 /// The first of these that was no mere entry of a program's own log, else the last such entry: where its trace says why.
 pub(super) fn choose(log: &LogFile, ranked: &[Sign], tail: Tail) -> Result<Option<Sign>> {
@@ -20,17 +24,26 @@ pub(super) fn choose(log: &LogFile, ranked: &[Sign], tail: Tail) -> Result<Optio
             break;
         }
         if !is_logged(log, sign, tail)? {
-            return follow(log, *sign, tail).map(Some);
+            return explain(log, *sign, tail).map(Some);
         }
         logged = Some(*sign);
     }
-    logged.map(|sign| follow(log, sign, tail)).transpose()
+    logged.map(|sign| explain(log, sign, tail)).transpose()
+}
+
+/// The row that says why, of one that was chosen; or of a later one that ended the command after all.
+fn explain(log: &LogFile, sign: Sign, tail: Tail) -> Result<Sign> {
+    let sign = end::ended_by(log, &sign, tail)?.unwrap_or(sign);
+    if sign.weight == Weight::Aftermath { end::said_before(log, sign, tail) } else { follow(log, sign, tail) }
 }
 
 /// Whether a program that went on printed it: as part of an entry of its log, or as `jest` shows what tests print.
 fn is_logged(log: &LogFile, sign: &Sign, tail: Tail) -> Result<bool> {
     if sign.weight < Weight::Message {
         return Ok(false);
+    }
+    if sign.rule == GO {
+        return Ok(!has_goroutine(log, sign.offset, tail)?);
     }
     if sign.rule == PANIC {
         return has_passed(log, sign.offset, tail);
@@ -39,6 +52,12 @@ fn is_logged(log: &LogFile, sign: &Sign, tail: Tail) -> Result<bool> {
     let texts: Vec<_> = rows.iter().map(|row| plain(&row.text, Progress::Last)).collect();
     let is_entry = [TRACE, EXCEPTION].contains(&sign.rule) && texts.last().is_some_and(|text| is_log_entry(text));
     Ok(is_entry || texts.iter().any(|text| text.trim_start().starts_with("console.")))
+}
+
+/// Whether the trace of a panic of Go stands below it: what a program recovers from it may print in the same words.
+fn has_goroutine(log: &LogFile, panic: u64, tail: Tail) -> Result<bool> {
+    let rows = log.window(Anchor::From(panic), GOROUTINE_ROWS, tail)?.rows;
+    Ok(rows.iter().any(|row| plain(&row.text, Progress::Last).trim_start().starts_with("goroutine ")))
 }
 
 /// Whether a thread panicked in a test of `cargo` that was meant to.
@@ -71,14 +90,18 @@ fn follow(log: &LogFile, mut sign: Sign, tail: Tail) -> Result<Sign> {
     let Some((first, rest)) = rows.split_first() else { return Ok(sign) };
     let text = plain(&first.text, Progress::Last);
     let mut trace = text.split_once("Traceback (most").map(|(before, _)| before.to_owned());
-    let mut goes_on = false;
+    // `ERROR: Exception:` says nothing by itself.
+    let is_trace = |row: &Row| plain(&row.text, Progress::Last).contains("Traceback (most");
+    let mut goes_on = text.trim_end().ends_with(':') && rest.first().is_some_and(is_trace);
     for row in rest.iter().filter(|row| row.stream == first.stream) {
         let text = plain(&row.text, Progress::Last);
         let said = text.trim_start();
         let weighed = judge(&text);
         let ends = |before: &String| ends_trace(&text, before) || weighed.is_some_and(|(_, rule)| rule == EXCEPTION);
         if trace.as_ref().is_some_and(ends) {
-            (trace, sign.offset) = (None, row.offset);
+            // The message of an exception may be a trace itself.
+            trace = trace.filter(|_| is_trace(row));
+            sign.offset = row.offset;
         } else if text.contains("During handling of the above exception") {
             goes_on = true;
         } else if let Some((before, _)) = text.split_once("Traceback (most") {

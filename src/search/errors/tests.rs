@@ -27,10 +27,12 @@ const LOGS: &[Log] = &[
     ("eslint-errors", &[4, 5], &[7]),
     ("flaky-retry", &[12, 29, 46, 63], &[14, 15, 31, 32, 48, 49, 65, 66]),
     ("gcc-nested-make", &[23], &[30, 32]),
+    ("gcc-probe-then-import", &[51], &[5, 49]),
     ("gcc-template-cascade", &[19, 59, 83, 110], &[127]),
     ("gcc-then-cleanup", &[3], &[8, 9, 10]),
     ("gcc-undefined-reference", &[21], &[22, 23]),
     ("git-fatal", &[1, 2, 3, 4], &[]),
+    ("git-push-rejected", &[], &[3]),
     ("go-build-error", &[6, 7, 8], &[]),
     ("go-race", &[], &[37, 39, 40, 41]),
     ("go-test-fail", &[42], &[45, 48, 143, 144, 149]),
@@ -40,6 +42,7 @@ const LOGS: &[Log] = &[
     ("jest-fail", &[18, 37, 39], &[11, 15, 16, 48, 49]),
     ("jest-suite-fails-to-run", &[2, 4], &[1, 72]),
     ("jest-throws", &[10, 12], &[5, 8, 23, 24]),
+    ("json-log", &[], &[]),
     ("long-log-middle", &[11], &[]),
     ("make-keep-going", &[10], &[119, 127]),
     ("maven-surefire-failure", &[33, 37, 46, 48], &[31, 32, 36, 45, 47, 50, 58]),
@@ -66,6 +69,7 @@ const LOGS: &[Log] = &[
     ("sh-command-not-found", &[5], &[]),
     // It says nothing before it stops.
     ("sh-set-e-silent", &[], &[]),
+    ("sh-survived-error", &[54], &[1, 2, 3]),
     // It hangs.
     ("timeout-124-hang", &[], &[]),
     ("tsc-errors", &[5, 6, 7], &[]),

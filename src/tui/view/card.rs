@@ -56,15 +56,12 @@ fn draw_mark(model: &Model, text: &str, line: Rect, buffer: &mut Buffer) {
     strip.put(theme.signs.mark(mark), theme.mark(mark)).skip(1).put(text, theme.mark(mark));
 }
 
-/// Rules by these names are of no one tool.
-const FAMILIES: [&str; 5] = ["most tools", "compilers", "any", "errno", "wrappers"];
-
 /// What is on the card: `likely cause · rust`.
 fn what(model: &Model, cause: &Cause) -> String {
     let is_part = cause.looked_bytes < model.log.window.file_bytes;
     let part = if is_part { format!(" in the last {}", words::size(cause.looked_bytes)) } else { String::new() };
-    if let Some(rule) = cause.rule {
-        let by = if FAMILIES.contains(&rule) { String::new() } else { format!(" {} {rule}", model.theme.signs.dot) };
+    if cause.at.is_some() {
+        let by = cause.rule.map(|rule| format!(" {} {rule}", model.theme.signs.dot)).unwrap_or_default();
         return format!("likely cause{part}{by}");
     }
     let is_stderr = |row: &Row| row.stream == Some(Stream::Stderr);
