@@ -89,8 +89,27 @@ impl Groups {
 #[derive(Default, Debug)]
 struct Go {
     has_failed: bool,
-    /// The rows that it wrote before it is known.
-    undecided: Vec<Sign>,
+    /// Of the one that writes; empty where it is not told before the verdict.
+    name: String,
+    /// The rows that tests wrote before it is known, with their names: the verdicts on subtests come behind that on the whole.
+    undecided: Vec<(String, Sign)>,
+}
+
+impl Go {
+    fn begin(&mut self, text: &str) {
+        (self.has_failed, self.name) = (false, nth_word(text, 2));
+    }
+
+    /// What the test of this verdict wrote.
+    fn decided(&mut self, verdict: &str) -> Vec<Sign> {
+        let name = nth_word(verdict, 2);
+        let own = self.undecided.extract_if(.., |(by, _)| by.is_empty() || *by == name);
+        own.map(|(_, sign)| sign).collect()
+    }
+}
+
+fn nth_word(text: &str, n: usize) -> String {
+    text.split_whitespace().nth(n).unwrap_or_default().to_owned()
 }
 
 impl Board {
@@ -103,14 +122,16 @@ impl Board {
         match (sign.weight, sign.rule) {
             (Weight::Again, _) => self.try_again(sign.offset),
             (Weight::Place, _) => self.place(sign.offset),
-            (Weight::Begun, _) => self.go.has_failed = false,
-            (Weight::Passed, GO_TEST) => self.go.undecided.clear(),
+            (Weight::Begun, _) => self.go.begin(text),
+            (Weight::Passed, GO_TEST) => drop(self.go.decided(text)),
             (Weight::Passed, _) => self.end_heading(),
-            (Weight::Fault, GO_TEST) if !self.go.has_failed => keep(&mut self.go.undecided, sign),
+            (Weight::Fault, GO_TEST) if !self.go.has_failed => {
+                keep(&mut self.go.undecided, (self.go.name.clone(), sign));
+            }
             _ => {
                 if (sign.weight, sign.rule) == (Weight::Name, GO_TEST) {
                     self.go.has_failed = true;
-                    for sign in std::mem::take(&mut self.go.undecided) {
+                    for sign in self.go.decided(text) {
                         self.take(sign);
                     }
                 }
@@ -221,7 +242,7 @@ fn is_within(bytes: u64, above: u64, below: u64) -> bool {
 }
 
 /// Keeps the first ones and the last ones.
-fn keep(signs: &mut Vec<Sign>, sign: Sign) {
+fn keep<T>(signs: &mut Vec<T>, sign: T) {
     if signs.len() == MAX_SIGNS {
         signs.remove(MAX_FIRST);
     }

@@ -253,6 +253,17 @@ fn what_a_go_test_said_counts_if_it_fails_whatever_came_meanwhile() {
 }
 
 #[test]
+fn of_the_subtests_of_go_those_count_that_failed() {
+    let said = |name| format!("o === RUN   TestA/{name}\no     a_test.go:3: got {name}\n");
+    let log = format!(
+        "o === RUN   TestA\n{}{}o --- FAIL: TestA (0.00s)\no     --- PASS: TestA/x (0.00s)\no     --- FAIL: TestA/y (0.00s)\n",
+        said("x"),
+        said("y")
+    );
+    assert_eq!(at(&log, None).as_deref(), Some("    a_test.go:3: got y"));
+}
+
+#[test]
 fn the_innermost_of_several_causes_is_shown() {
     let log = "e Exception in thread \"main\" a.B: x\ne \tat a.b\ne Caused by: a.C: y\ne \tat a.c\ne Caused by: a.D: z\ne \tat a.d\n";
     assert_eq!(at(log, None).as_deref(), Some("Caused by: a.D: z"));
