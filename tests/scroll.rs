@@ -16,7 +16,7 @@ use rundown::model::{JobId, RunId};
 use rundown::store::{JobEnd, RunEnd};
 use rundown::tui::layout::Pane;
 use rundown::tui::msg::Effect;
-use rundown::tui::scroll::Spot;
+use rundown::tui::scroll::{Spot, log_bytes};
 use rundown::tui::sim::Sim;
 use rundown::tui::{Options, Settings};
 
@@ -50,6 +50,8 @@ fn whole(store: &Built, size: (u16, u16)) -> Sim {
     }
     sim.keys("g Enter");
     assert!(sim.model.is_scroll());
+    let (run, sections) = (sim.model.run.as_ref().unwrap(), sim.model.log.source.as_ref().unwrap().sections());
+    assert_eq!(log_bytes(run, &Place::Run).len(), sections.len(), "each section has a size");
     sim
 }
 

@@ -171,13 +171,32 @@ pub fn readdress(before: &[Section], now: &[Section], address: u64) -> u64 {
 #[must_use]
 pub fn sections(run: &RunNode, of: &Place, chosen: impl Fn(&Place) -> Option<bool>) -> Arc<[Section]> {
     let is_active = run.head.phase == Phase::Active;
-    let own = run.log.as_ref().filter(|_| *of == Place::Run).map(|log| own_section(log, is_active));
-    let jobs = run.jobs.iter().filter(|job| of.job().is_none_or(|id| job.job.id == *id));
-    let mut sections: Vec<_> = own.into_iter().chain(jobs.flat_map(|job| job_sections(job, is_active))).collect();
+    let own = own_log(run, of).map(|log| own_section(log, is_active));
+    let mut sections: Vec<_> =
+        own.into_iter().chain(jobs(run, of).flat_map(|job| job_sections(job, is_active))).collect();
     for section in &mut sections {
         section.is_open = chosen(&section.place).unwrap_or(section.is_open);
     }
     sections.into()
+}
+
+/// How large the log of each section is, as it was when the run was read; in the order of the sections.
+#[must_use]
+pub fn log_bytes(run: &RunNode, of: &Place) -> Vec<u64> {
+    let of_job = |job: &JobNode| -> Vec<u64> {
+        let bytes = |sh: &ShNode| sh.log.as_ref().map_or(0, |log| log.bytes);
+        if job.shs.is_empty() { vec![0] } else { job.shs.iter().map(bytes).collect() }
+    };
+    own_log(run, of).map(|log| log.bytes).into_iter().chain(jobs(run, of).flat_map(of_job)).collect()
+}
+
+/// The jobs of a scroll.
+pub fn jobs<'a>(run: &'a RunNode, of: &'a Place) -> impl Iterator<Item = &'a JobNode> {
+    run.jobs.iter().filter(|job| of.job().is_none_or(|id| job.job.id == *id))
+}
+
+fn own_log<'a>(run: &'a RunNode, of: &Place) -> Option<&'a LogRef> {
+    run.log.as_ref().filter(|_| *of == Place::Run)
 }
 
 fn own_section(log: &LogRef, is_active: bool) -> Section {

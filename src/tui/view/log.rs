@@ -4,6 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthStr;
 
+use super::extent::Extent;
 use super::{card, header, heading, say};
 use crate::join::{JobNode, Place, RunNode, ShNode, ShState};
 use crate::log::Row;
@@ -12,7 +13,7 @@ use crate::sanitise::{Progress, name};
 use crate::tui::keymap::Action;
 use crate::tui::model::{Item, Model};
 use crate::tui::msg::HitCount;
-use crate::tui::scroll::{Section, Source, Spot};
+use crate::tui::scroll::{Spot, jobs};
 use crate::tui::widget::{LogRows, Stamps, Strip, command, own_name, span, spent, spent_by};
 use crate::words::{self, Mark};
 
@@ -109,38 +110,6 @@ fn draw_rows(model: &Model, area: Rect, buffer: &mut Buffer) {
     }
 }
 
-/// The sizes of the parts of what is shown, and of all of it, in bytes: a folded part has none.
-fn extent(model: &Model) -> (Vec<u64>, u64) {
-    let Some(Source::Scroll(sections)) = &model.log.source else { return (Vec::new(), model.log.window.file_bytes) };
-    let bytes = |section: &Section| {
-        let item = model.item(&section.place).filter(|_| section.is_open);
-        let log = item.and_then(|item| match item {
-            Item::Run(run) => run.log.as_ref(),
-            Item::Job(_) => None,
-            Item::Sh(_, sh) => sh.log.as_ref(),
-        });
-        log.map_or(0, |log| log.bytes)
-    };
-    let parts: Vec<_> = sections.iter().map(bytes).collect();
-    let all = parts.iter().sum();
-    (parts, all)
-}
-
-/// How many bytes of what is shown come before an address.
-fn bytes_before(model: &Model, address: u64) -> u64 {
-    let (parts, all) = extent(model);
-    if !model.is_scroll() {
-        return address.min(all);
-    }
-    let spot = Spot::of(address);
-    let before: u64 = parts.iter().take(spot.section()).sum();
-    let within = match spot {
-        Spot::Heading(_) => 0,
-        Spot::Row(section, offset) => offset.min(parts.get(section).copied().unwrap_or(0)),
-    };
-    before + within
-}
-
 /// The first row at hand that is not on screen any more.
 fn first_below(model: &Model) -> Option<&Row> {
     let log = &model.log;
@@ -155,11 +124,11 @@ fn first_below(model: &Model) -> Option<&Row> {
 /// How far down in the file the rows on screen lie, and how much of it they are.
 fn draw_bar(model: &Model, area: Rect, buffer: &mut Buffer) {
     let log = &model.log;
-    let bytes = extent(model).1;
-    let (Some(first), true) = (log.window.rows.get(log.top), bytes > 0 && area.height > 0) else { return };
+    let extent = Extent::of(model);
+    let (Some(first), true) = (log.window.rows.get(log.top), extent.bytes > 0 && area.height > 0) else { return };
     let below = first_below(model).map_or(u64::MAX, |row| row.offset);
     let line = |address: u64| {
-        let line = u128::from(bytes_before(model, address)) * u128::from(area.height) / u128::from(bytes.max(1));
+        let line = extent.share(address, u64::from(area.height));
         u16::try_from(line).unwrap_or(area.height).min(area.height)
     };
     let top = line(first.offset).min(area.height.saturating_sub(1));
@@ -247,21 +216,20 @@ fn run_facts(model: &Model, run: &RunNode) -> [Option<String>; 4] {
 
 /// How many commands a scroll holds, and how long they took together.
 fn scroll_facts(model: &Model) -> [Option<String>; 4] {
-    let sections = model.log.source.as_ref().map(Source::sections).unwrap_or_default();
-    let items = || sections.iter().filter_map(|section| model.item(&section.place)?.sh());
-    let commands = match items().count() {
+    let (run, of) = (model.run.as_ref(), model.tree.scroll.as_ref());
+    let shs = || run.zip(of).into_iter().flat_map(|(run, of)| jobs(run, of)).flat_map(|job| &job.shs);
+    let commands = match shs().count() {
         1 => "1 command".to_owned(),
         count => format!("{} commands", words::count(count as u64)),
     };
-    let failed = items().filter(|sh| sh.state == ShState::Failed).count();
+    let failed = shs().filter(|sh| sh.state == ShState::Failed).count();
     let spent = match model.shown() {
         Some(Item::Run(run)) => spent(&run.head, model.now),
         Some(Item::Job(job)) => span(job.phase, job.job.started_at, job.job.finished_at, model.now),
         _ => None,
     };
     // That a command failed is said with more.
-    let run = model.run.as_ref().filter(|_| failed == 0 && model.tree.scroll == Some(Place::Run));
-    let reason = run.and_then(|run| words::reason(&run.head));
+    let reason = run.filter(|_| failed == 0 && of == Some(&Place::Run)).and_then(|run| words::reason(&run.head));
     [reason, Some(commands), (failed > 0).then(|| format!("{failed} failed")), spent]
 }
 
@@ -296,7 +264,7 @@ fn position(model: &Model) -> String {
         _ if log.window.at_start && log.top == 0 => "top".into(),
         next => {
             let address = next.or(log.window.rows.last()).map_or(0, |row| row.offset);
-            format!("{}%", u128::from(bytes_before(model, address)) * 100 / u128::from(extent(model).1.max(1)))
+            format!("{}%", Extent::of(model).share(address, 100))
         }
     };
     format!("{number} {share}")

@@ -1,6 +1,7 @@
 //! The model on the screen: pure, and the only place that knows both the model and the widgets.
 
 mod card;
+mod extent;
 mod header;
 mod heading;
 mod log;

@@ -1,0 +1,42 @@
+//! How far down in what is shown an address lies, by bytes: of a log, or of the open parts of a scroll.
+
+use crate::tui::model::Model;
+use crate::tui::scroll::{Source, Spot, log_bytes};
+
+/// The size of what is shown.
+pub(super) struct Extent {
+    /// Of the parts of a scroll; a folded one has none.
+    parts: Option<Vec<u64>>,
+    /// Of all of it.
+    pub bytes: u64,
+}
+
+impl Extent {
+    /// Of what is shown now.
+    pub(super) fn of(model: &Model) -> Self {
+        let (Some(Source::Scroll(sections)), Some(run), Some(of)) = (&model.log.source, &model.run, &model.tree.scroll)
+        else {
+            return Self { parts: None, bytes: model.log.window.file_bytes };
+        };
+        let sizes = log_bytes(run, of);
+        let parts: Vec<u64> = sizes
+            .iter()
+            .zip(sections.iter())
+            .map(|(bytes, section)| if section.is_open { *bytes } else { 0 })
+            .collect();
+        Self { bytes: parts.iter().sum(), parts: Some(parts) }
+    }
+
+    /// How many of `whole` steps lie before an address.
+    pub(super) fn share(&self, address: u64, whole: u64) -> u64 {
+        let share = u128::from(self.before(address)) * u128::from(whole) / u128::from(self.bytes.max(1));
+        u64::try_from(share).unwrap_or(whole)
+    }
+
+    fn before(&self, address: u64) -> u64 {
+        let Some(parts) = &self.parts else { return address.min(self.bytes) };
+        let spot = Spot::of(address);
+        let above: u64 = parts.iter().take(spot.section()).sum();
+        above + spot.offset().min(parts.get(spot.section()).copied().unwrap_or(0))
+    }
+}
