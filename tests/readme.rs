@@ -1,7 +1,7 @@
 //! What the README shows is what rundown shows: its screens, of runs that were recorded, and the keys of the table.
 //! `UPDATE_README=1 cargo test --test readme` writes them anew.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod common;
 

@@ -59,8 +59,8 @@ pub(super) struct View {
     /// Ring the bell, and have the terminal notify, when a run that was seen running has ended
     #[arg(long)]
     pub notify: bool,
-    /// Where the log opens on the screen: start, end, a row (1200), a share (50%), a time (12:34:56, or +90s after the start);
-    /// JOB/N or JOB/N@WHERE for that command's
+    /// Where the log opens on the screen: start, end, a row (1200), a byte (b1024), a share (50%), a time (12:34:56, or +90s after the
+    /// start); JOB/N or JOB/N@WHERE for that command's
     #[arg(long, value_name = "WHERE", value_parser = At::parse)]
     pub at: Option<At>,
     #[command(flatten)]
