@@ -13,7 +13,7 @@ use crate::sanitise::{Progress, name};
 use crate::tui::keymap::Action;
 use crate::tui::model::{Item, Model};
 use crate::tui::msg::HitCount;
-use crate::tui::scroll::{Spot, jobs};
+use crate::tui::scroll::{Section, Source, Spot, jobs};
 use crate::tui::widget::{LogRows, Stamps, Strip, command, own_name, span, spent, spent_by};
 use crate::words::{self, Mark};
 
@@ -252,10 +252,9 @@ fn position(model: &Model) -> String {
     if log.window.rows.is_empty() || (is_whole && !model.lens.wrap) {
         return String::new();
     }
-    let sections = log.source.as_ref().map_or(0, |source| source.sections().len());
     let first = log.window.rows.get(log.top).map_or(0, |row| row.offset);
     let number = match log.known.numbers.get(log.top).copied().flatten() {
-        _ if sections > 0 => format!("{}/{sections}", Spot::of(first).section() + 1),
+        _ if model.is_scroll() => command_of(model, first),
         Some(number) => words::grouped(number + 1),
         None => "~".into(),
     };
@@ -268,6 +267,14 @@ fn position(model: &Model) -> String {
         }
     };
     format!("{number} {share}")
+}
+
+/// Which of the commands of a scroll an address lies in: `3/14`.
+fn command_of(model: &Model, address: u64) -> String {
+    let sections = model.log.source.as_ref().map(Source::sections).unwrap_or_default();
+    let commands = |sections: &[Section]| sections.iter().filter(|section| section.place.n().is_some()).count();
+    let here = sections.get(..=Spot::of(address).section()).unwrap_or(sections);
+    format!("{}/{}", commands(here), commands(sections))
 }
 
 /// What is searched for and filtered, and how many rows match: `/error 3 of 17`.
