@@ -3,14 +3,14 @@
 
 mod common;
 
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::num::NonZeroU16;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use common::built::{Built, run_id};
+use common::script;
 use common::session::Session;
 use rundown::cri::Stream;
 use rustix::process::{Pid, Signal};
@@ -71,14 +71,6 @@ fn a_terminal_that_is_closed_ends_whatever_is_being_done() {
         session.press(keys);
         assert_ends_when_closed(session);
     }
-}
-
-/// A program of the user's: a script of the shell.
-fn script(dir: &Path, name: &str, text: &str) -> String {
-    let path = dir.join(name);
-    fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
-    fs::set_permissions(&path, Permissions::from_mode(0o700)).unwrap();
-    path.to_str().unwrap().into()
 }
 
 #[test]

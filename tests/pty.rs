@@ -4,12 +4,11 @@
 
 mod common;
 
-use std::fs::{self, Permissions};
+use std::fs;
 use std::num::NonZeroU16;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 
 use common::built::{Built, passed_run, run_id};
+use common::script;
 use common::session::{PATIENCE, Session};
 use rundown::cri::Stream;
 use rustix::process::Signal;
@@ -92,14 +91,6 @@ fn ctrl_z_gives_the_terminal_back_and_takes_it_again() {
     session.press("q");
     assert_eq!(session.exit().code(), Some(0));
     session.assert_given_back();
-}
-
-/// A program of the user's: a script of the shell.
-fn script(dir: &Path, name: &str, text: &str) -> String {
-    let path = dir.join(name);
-    fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
-    fs::set_permissions(&path, Permissions::from_mode(0o700)).unwrap();
-    path.to_str().unwrap().into()
 }
 
 #[test]

@@ -5,7 +5,8 @@ pub mod built;
 pub mod session;
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -48,6 +49,14 @@ pub fn json(dir: &Path, args: &[&str], code: i32) -> serde_json::Value {
 /// The objects that it prints, one a line.
 pub fn json_lines(dir: &Path, args: &[&str]) -> Vec<serde_json::Value> {
     stdout(dir, args, 0).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// A program of the user's: a script of the shell.
+pub fn script(dir: &Path, name: &str, text: &str) -> String {
+    let path = dir.join(name);
+    fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o700)).unwrap();
+    path.to_str().unwrap().into()
 }
 
 pub fn fixture(path: &str) -> PathBuf {

@@ -100,7 +100,11 @@ fn readdress_all(model: &mut Model, before: &Source) {
     for row in &mut model.log.window.rows {
         row.offset = new(row.offset);
     }
+    for head in &mut model.log.known.heads {
+        head.at = new(head.at);
+    }
     model.log.at = model.log.at.map(new);
+    model.log.marked = model.log.marked.map(new);
     model.log.asked = None;
 }
 

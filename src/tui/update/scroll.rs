@@ -69,8 +69,7 @@ fn is_failed(model: &Model, section: &Section) -> bool {
 pub(super) fn open_found(model: &mut Model, place: Place) {
     model.tree.opened.insert(place, true);
     if let (Some(run), Some(key)) = (&model.run, &model.log.key) {
-        model.log.source =
-            Some(Source::Scroll(sections(run, &key.place, |place| model.tree.opened.get(place).copied())));
+        model.log.source = Some(Source::Scroll(sections_of(model, run, &key.place)));
     }
 }
 
