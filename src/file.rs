@@ -3,11 +3,11 @@
 //! Opening a FIFO waits for its writer, and a device may do anything; only regular files are read. What a path leads to is judged
 //! each time it is opened: a link may have taken the place of what was there.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io;
 use std::ops::Deref;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -55,6 +55,45 @@ impl FilePath {
             Some(within) => open_inside(&self.path, within),
             None => open_regular(&self.path),
         }
+    }
+}
+
+/// Which file something is: device and inode. A file that took its place by name has another.
+pub type Identity = (u64, u64);
+
+/// Returns the identity of what a path leads to; `None` if there is nothing, or it cannot be seen.
+#[must_use]
+pub fn identity(path: &Path) -> Option<Identity> {
+    fs::metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()))
+}
+
+/// Creates a file that only its owner may read and write, whatever the umask and the directory's default are.
+///
+/// # Errors
+/// If there is such a file already, or it cannot be created.
+pub fn create_private(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().read(true).append(true).create_new(true).mode(0o600).open(path)?;
+    file.set_permissions(Permissions::from_mode(0o600))?;
+    Ok(file)
+}
+
+/// Creates a directory, and those above it that are missing, that only their owner may enter, whatever the umask is. One that is
+/// there keeps its permissions.
+///
+/// # Errors
+/// If one of them cannot be created, or is something else.
+pub fn create_private_dirs(path: &Path) -> io::Result<()> {
+    match DirBuilder::new().mode(0o700).create(path) {
+        Ok(()) => fs::set_permissions(path, Permissions::from_mode(0o700)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => {
+                create_private_dirs(parent)?;
+                create_private_dirs(path)
+            }
+            _ => Err(error),
+        },
+        Err(_) if path.is_dir() => Ok(()),
+        Err(error) => Err(error),
     }
 }
 
@@ -125,6 +164,25 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
+
+    #[test]
+    fn created_files_and_directories_are_for_their_owner_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+        let deep = dir.path().join("a/b/c");
+        create_private_dirs(&deep).unwrap();
+        create_private_dirs(&deep).unwrap();
+        assert_eq!(["a", "a/b", "a/b/c"].map(|name| mode(&dir.path().join(name))), [0o700; 3]);
+        let path = deep.join("file");
+        create_private(&path).unwrap();
+        assert_eq!(mode(&path), 0o600);
+        assert_eq!(create_private(&path).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert!(create_private_dirs(&path).is_err(), "a file is in the way");
+        assert!(create_private_dirs(&path.join("below")).is_err());
+        assert_eq!(identity(&path), identity(&dir.path().join("a/b/c/file")));
+        assert_ne!(identity(&path), identity(&deep));
+        assert_eq!(identity(&dir.path().join("missing")), None);
+    }
 
     #[test]
     fn a_found_file_is_read_only_where_it_was_found() {

@@ -5,8 +5,6 @@
 //! slowly always goes on beside it, because some file systems accept a watch and never tell anything.
 
 use std::collections::{HashMap, HashSet};
-use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,6 +15,7 @@ use notify::event::{AccessKind, AccessMode};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
 use super::msg::{Msg, Watching};
+use crate::file::{Identity, identity};
 
 /// Hints come no faster than this; the first after a silence comes at once.
 const COALESCE: Duration = Duration::from_millis(15);
@@ -103,15 +102,9 @@ struct Eyes {
 
 /// A directory as it was when its watch began.
 struct Watched {
+    /// A directory that was deleted and made again is another one, and its watch is gone.
     identity: Option<Identity>,
     is_remote: bool,
-}
-
-/// Device and inode: a directory that was deleted and made again is another one, and its watch is gone.
-type Identity = (u64, u64);
-
-fn identity(dir: &Path) -> Option<Identity> {
-    fs::metadata(dir).ok().map(|metadata| (metadata.dev(), metadata.ino()))
 }
 
 impl Eyes {
@@ -221,6 +214,7 @@ const fn is_change(kind: EventKind) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
     use std::sync::mpsc::channel;
 
     const PATIENCE: Duration = Duration::from_secs(10);
