@@ -1,6 +1,6 @@
 //! Stopping what is being recorded: by a signal to us, or by a word from inside the program.
 //!
-//! The recorder itself is killed by neither SIGINT, SIGQUIT, SIGTERM nor SIGHUP: it must outlive its command to write down how that
+//! The recorder itself is killed by none of the signals below: it must outlive its command to write down how that
 //! ended. The command stays in our process group, so a Ctrl-C of the terminal reaches it without us. The rule, therefore:
 //!
 //! | what came | what the running command gets |
@@ -8,6 +8,10 @@
 //! | SIGINT or SIGQUIT from the terminal (the kernel sent it) | nothing more: it has it already |
 //! | one of them from a process, SIGTERM, SIGHUP, [`Stop::stop`] | the same signal; SIGTERM for `stop` |
 //! | in a pipeline, another one a second after the first or later | SIGKILL |
+//! | SIGUSR1, SIGUSR2, SIGALRM, a real-time signal | the same signal; it does not stop a pipeline |
+//!
+//! The last row is about signals whose default is to kill: the shell's `timeout` idioms and CI runners send them to the process
+//! that they started, and that is us.
 //!
 //! A single recorded command decides alone what a signal means, as often as it comes: it may be a shell or a debugger. Without a
 //! terminal nobody but us can reach what a command has started itself, so there each command has a process group of its own,
@@ -23,7 +27,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ};
+#[cfg(target_os = "linux")]
+use rustix_libc_wrappers::process::SignalExt;
+use signal_hook::consts::{SIGALRM, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGXFSZ};
 use signal_hook::iterator::exfiltrator::WithOrigin;
 use signal_hook::iterator::{Handle, SignalsInfo};
 use signal_hook::low_level::siginfo::{Cause, Origin};
@@ -41,9 +47,11 @@ struct State {
     /// When the recording was first asked to stop.
     asked: Option<Instant>,
     running: Option<Target>,
-    /// Came while no command was known to run, and is owed to the next one: one that has just been spawned may have
-    /// it from the terminal already, and twice is better than never.
-    owed: Option<Signal>,
+    /// Came while no command was known to run, and are owed to the next one: one that has just been spawned may have
+    /// them from the terminal already, and twice is better than never.
+    owed: Vec<Signal>,
+    /// One of them asked to stop.
+    is_hurried: bool,
 }
 
 impl Stop {
@@ -64,6 +72,21 @@ impl Stop {
         self.state().asked.is_some()
     }
 
+    /// Returns true if somebody asked to stop while no command was running, as at the end of a run: nothing is to be waited for.
+    #[cfg_attr(not(test), expect(dead_code, reason = "used by the end of a run, in a later commit"))]
+    pub(super) fn is_hurried(&self) -> bool {
+        self.state().is_hurried
+    }
+
+    /// Passes a signal on that has nothing to do with stopping.
+    fn pass_on(&self, signal: Signal) {
+        let mut state = self.state();
+        match state.running {
+            Some(target) => target.send(signal),
+            None => state.owed.push(signal),
+        }
+    }
+
     fn ask(&self, signal: Signal, has_it_already: bool, now: Instant) {
         let mut state = self.state();
         let first = *state.asked.get_or_insert(now);
@@ -72,7 +95,10 @@ impl Stop {
             Some(target) if is_impatient && target.may_be_killed => target.send(Signal::KILL),
             Some(target) if target.leads_group || !has_it_already => target.send(signal),
             Some(_) => {}
-            None => state.owed = Some(signal),
+            None => {
+                state.owed.push(signal);
+                state.is_hurried = true;
+            }
         }
     }
 
@@ -80,9 +106,8 @@ impl Stop {
     pub(super) fn started(&self, target: Target) {
         let mut state = self.state();
         state.running = Some(target);
-        if let Some(signal) = state.owed.take() {
-            target.send(signal);
-        }
+        std::mem::take(&mut state.owed).into_iter().for_each(|signal| target.send(signal));
+        state.is_hurried = false;
     }
 
     /// Waits for the command with `wait`, which must not block: under the lock, so that no signal can come too late. Of a stopped
@@ -119,6 +144,37 @@ impl Target {
     }
 }
 
+/// The signals that ask to stop.
+const STOPPING: [i32; 4] = [SIGINT, SIGQUIT, SIGTERM, SIGHUP];
+
+/// The signals that are passed on and mean nothing to us.
+fn passed_on() -> impl Iterator<Item = i32> {
+    #[cfg(target_os = "linux")]
+    let real_time = Signal::rt_min().as_raw()..=Signal::rt_max().as_raw();
+    #[cfg(not(target_os = "linux"))]
+    let real_time = [];
+    [SIGUSR1, SIGUSR2, SIGALRM].into_iter().chain(real_time)
+}
+
+#[cfg(target_os = "linux")]
+fn signal_of(raw: i32) -> Option<Signal> {
+    Signal::from_raw(raw)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn signal_of(raw: i32) -> Option<Signal> {
+    Signal::from_named_raw(raw)
+}
+
+/// Makes a limit on the size of files an error of the write, as a full disk is, for the rest of this process; commands get the
+/// default back. To be called before anything is written.
+///
+/// # Errors
+/// If the system refuses a signal handler.
+pub(super) fn survive_file_size_limit() -> io::Result<()> {
+    signal_hook::flag::register(SIGXFSZ, Arc::default()).map(drop)
+}
+
 /// Turns signals to this process into requests to stop, until dropped. Afterwards the signals stay without effect.
 pub(super) struct Watch {
     handle: Handle,
@@ -127,17 +183,19 @@ pub(super) struct Watch {
 
 impl Watch {
     pub(super) fn start(stop: &Stop) -> io::Result<Self> {
+        survive_file_size_limit()?;
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-        let heeded = [SIGINT, SIGQUIT, SIGTERM, SIGHUP].into_iter().filter(|signal| !is_ignored(&status, *signal));
-        // A limit on the size of files is then an error of the write, as a full disk is; the command gets the default back.
-        signal_hook::flag::register(SIGXFSZ, Arc::default())?;
+        let heeded = STOPPING.into_iter().chain(passed_on()).filter(|signal| !is_ignored(&status, *signal));
         let mut signals = SignalsInfo::<WithOrigin>::new(heeded)?;
         let handle = signals.handle();
         let stop = stop.clone();
         let work = move || {
             for origin in signals.forever() {
-                if let Some(signal) = Signal::from_named_raw(origin.signal) {
+                let Some(signal) = signal_of(origin.signal) else { continue };
+                if STOPPING.contains(&origin.signal) {
                     stop.ask(signal, is_from_terminal(&origin), Instant::now());
+                } else {
+                    stop.pass_on(signal);
                 }
             }
         };
@@ -206,6 +264,26 @@ mod tests {
         stop.stop();
         stop.started(target);
         assert_eq!(ending_signal(&mut child), Some(SIGTERM));
+    }
+
+    #[test]
+    fn a_signal_that_is_only_passed_on_stops_nothing() {
+        let (stop, (mut child, target)) = (Stop::new(), sleeper());
+        stop.pass_on(Signal::USR1);
+        assert!(!stop.is_asked() && !stop.is_hurried());
+        stop.started(target);
+        assert_eq!(ending_signal(&mut child), Some(SIGUSR1));
+    }
+
+    #[test]
+    fn only_a_stop_without_a_running_command_is_a_hurry() {
+        let (stop, (mut child, target)) = (Stop::new(), sleeper());
+        stop.started(target);
+        stop.ask(Signal::INT, true, Instant::now());
+        assert!(!stop.is_hurried());
+        stop.ended(|| child.kill().and_then(|()| child.wait()).unwrap());
+        stop.ask(Signal::INT, true, Instant::now());
+        assert!(stop.is_hurried());
     }
 
     #[test]
