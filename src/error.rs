@@ -47,6 +47,20 @@ pub enum Error {
         /// What it is instead.
         why: String,
     },
+    /// A store on a file system that cannot be written, or that this user may not write.
+    #[error("cannot {doing} {}: it is read-only\ntry --root DIR to name a store that can be written", path.display())]
+    ReadOnly {
+        /// The attempt, as a verb: `create`, `write`.
+        doing: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+    },
+    /// A database on a file system without the locks that SQLite needs.
+    #[error("cannot lock the database {}: its file system does not support locks\ntry --root DIR to name a store on a local disk", path.display())]
+    NoLocks {
+        /// The database file.
+        path: PathBuf,
+    },
     /// Somebody else has the database to themselves.
     #[error("the database {} is locked by another process: it did not let go in time, try again", path.display())]
     Locked {
@@ -125,6 +139,8 @@ impl Error {
             | Self::Database { .. }
             | Self::NotAStore { .. }
             | Self::NotOurs { .. }
+            | Self::ReadOnly { .. }
+            | Self::NoLocks { .. }
             | Self::Locked { .. }
             | Self::Copy { .. }
             | Self::Restless { .. }
@@ -137,19 +153,31 @@ impl Error {
     /// Wraps an I/O error with what was being done and on what, for `map_err`.
     pub fn io(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
-        move |source| Self::Io { doing, path, source }
+        move |source| match source.kind() {
+            io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly { doing, path },
+            _ => Self::Io { doing, path, source },
+        }
     }
 
     /// Wraps an SQLite error with what was being done and on which database, for `map_err`.
     pub fn database(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(rusqlite::Error) -> Self {
-        use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked, OperationInterrupted};
+        use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked, FileLockingProtocolFailed, OperationInterrupted};
+        use rusqlite::ffi::{SQLITE_IOERR_LOCK, SQLITE_IOERR_RDLOCK};
         let path = path.into();
         move |source| match source.sqlite_error_code() {
             Some(DatabaseBusy | DatabaseLocked) => Self::Locked { path },
             Some(OperationInterrupted) => Self::TooLong { path },
+            Some(FileLockingProtocolFailed) => Self::NoLocks { path },
+            _ if matches!(extended_code(&source), Some(SQLITE_IOERR_LOCK | SQLITE_IOERR_RDLOCK)) => {
+                Self::NoLocks { path }
+            }
             _ => Self::Database { doing, path, source },
         }
     }
+}
+
+fn extended_code(error: &rusqlite::Error) -> Option<std::ffi::c_int> {
+    error.sqlite_error().map(|error| error.extended_code)
 }
 
 /// A result whose error is [`enum@Error`].

@@ -10,8 +10,8 @@ use jiff::tz::TimeZone;
 use rundown::catalog::{Catalog, RunFilter};
 use rundown::cri::Stream;
 use rundown::join::Place;
-use rundown::model::{JobId, RunId, ShKey};
-use rundown::store::{JobEnd, RunEnd, ShEnd, Writer};
+use rundown::model::{JobId, RunId};
+use rundown::store::{JobEnd, RunEnd, ShEnd};
 use rundown::tui::keymap::{Context, Key};
 use rundown::tui::layout::Pane;
 use rundown::tui::msg::Msg;
@@ -304,9 +304,9 @@ fn costly_run() -> Built {
         cpu_ms: Some(62_400),
         max_rss_bytes: Some(512 << 20),
         lost_bytes: None,
+        log_bytes: None,
     };
-    let key = ShKey { run: run.clone(), job: JobId("build".into()), n: 1 };
-    Writer::open(&store.root().join("rundown.db")).unwrap().finish_sh(&key, &end).unwrap();
+    store.finish(&run, "build", 1, &end);
     store.end_job(&run, "build", JobEnd::Failed(137), 34_200);
     store.end_run(&run, RunEnd::Failed("job-failed"), 34_300);
     store

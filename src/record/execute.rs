@@ -121,7 +121,8 @@ impl Executor {
 
     fn command(&mut self, key: &ShKey, command: &Command, started_at: Time, stop: &Stop) -> i32 {
         let (argv, cmd) = (command.argv(), command.stored());
-        self.rows.note(|writer| writer.begin_sh(&ShStart { key, started_at, cmd: &cmd, cwd: &self.cwd }));
+        let start = ShStart { key: key.clone(), started_at, cmd, cwd: self.cwd.clone() };
+        self.rows.note(|writer| writer.begin_sh(&start));
         let (sink, tees) = (Arc::new(Mutex::new(self.open_log(key, started_at))), self.tees());
         let is_alone = self.kind == Kind::Command;
         let own_group = !self.has_terminal;
@@ -148,8 +149,9 @@ impl Executor {
         }
         let Exit { code: exit_code, signal, cpu_ms, max_rss_bytes } = exit;
         let lost_bytes = lost_bytes.and_then(|bytes| i64::try_from(bytes).ok());
-        let end = ShEnd { finished_at: Time::now(), exit_code, signal, cpu_ms, max_rss_bytes, lost_bytes };
-        self.rows.note(|writer| writer.finish_sh(key, &end));
+        let log_bytes = None;
+        let end = ShEnd { finished_at: Time::now(), exit_code, signal, cpu_ms, max_rss_bytes, lost_bytes, log_bytes };
+        self.rows.note(|writer| writer.finish_sh(&start, &end));
         exit_code
     }
 

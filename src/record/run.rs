@@ -147,6 +147,7 @@ impl Recording {
         create_root(root)?;
         let database = root.join(store::OUR_DATABASE);
         refuse_quire(root, &database)?;
+        Writer::check(&database)?;
         let mut writer = Writer::open(&database)?;
         let lock = create_run_dir(&dir)?;
         let jobs: Vec<_> = pipeline.jobs().iter().map(|job| job.id.clone()).collect();

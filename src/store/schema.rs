@@ -3,6 +3,7 @@
 //! `user_version` counts the migrations applied. Versions 1 and 2 are those of the records' first writer, so its tools read our
 //! stores; `application_id` tells ours from its own version 3 and later.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use rusqlite::Connection;
@@ -17,6 +18,7 @@ const FILES: &[&str] = &[
     include_str!("../../migrations/0001_initial.sql"),
     include_str!("../../migrations/0002_sh_events.sql"),
     include_str!("../../migrations/0003_sh_calls.sql"),
+    include_str!("../../migrations/0004_log_bytes.sql"),
 ];
 
 /// The newest version.
@@ -27,32 +29,71 @@ pub(super) fn newest() -> i64 {
 /// Brings a database of ours, or a new and empty one, to the newest version.
 ///
 /// # Errors
-/// A database without our mark or of a newer version is refused before anything is written.
+/// A database without our mark, of a newer version or changed by others is refused before anything is written.
 pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<()> {
-    check(connection, path)?;
-    Migrations::new(FILES.iter().map(|sql| M::up(sql)).collect()).to_latest(connection).map_err(|source| match source {
+    let migrated = migrations(FILES).to_latest(connection);
+    // Another recorder may have been faster.
+    if check(connection, path)? == newest() {
+        return Ok(());
+    }
+    migrated.map_err(|source| match source {
         rusqlite_migration::Error::RusqliteError { err, .. } => Error::database("set up", path)(err),
         other => Error::NotOurs { path: path.to_owned(), why: other.to_string() },
     })
 }
 
-/// Whether a database is ours, or new and empty, and not newer than this program.
+fn migrations(files: &'static [&'static str]) -> Migrations<'static> {
+    Migrations::new(files.iter().map(|sql| M::up(sql)).collect())
+}
+
+/// Returns the version of a database that is ours, or new and empty (0), not newer than this program, and unchanged by others.
 ///
 /// # Errors
-/// When it is not: why.
-pub(super) fn check(connection: &Connection, path: &Path) -> Result<()> {
+/// The reason why it will not be written.
+pub(super) fn check(connection: &Connection, path: &Path) -> Result<i64> {
     let read = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
     let header = read("application_id").and_then(|id| Ok((id, read("user_version")?, read("schema_version")?)));
     let (id, version, schema_changes) = header.map_err(Error::database("read", path))?;
     let refuse = |why| Err(Error::NotOurs { path: path.to_owned(), why });
-    let newest = FILES.len();
-    if id != i64::from(APPLICATION_ID) && (id, version, schema_changes) != (0, 0, 0) {
+    if (id, version, schema_changes) == (0, 0, 0) {
+        return Ok(0);
+    }
+    if id != i64::from(APPLICATION_ID) {
         return refuse("it was not made by rundown (only `record` makes stores; name another with --root)".into());
     }
-    if usize::try_from(version).is_ok_and(|version| version > newest) {
-        return refuse(format!("it has version {version}, this rundown knows up to {newest}; update rundown"));
+    let Some(files) = usize::try_from(version).ok().and_then(|version| FILES.get(..version)) else {
+        return refuse(format!("it has version {version}, this rundown knows up to {}; update rundown", newest()));
+    };
+    let wanted = expected_objects(files);
+    let found = objects(connection).map_err(Error::database("read", path))?;
+    let name = |object: Option<&Object>| object.map(|(kind, name, _)| format!("the {kind} `{name}`"));
+    if let Some(stranger) = name(found.difference(&wanted).next()) {
+        return refuse(format!("{stranger} in it was added or changed by another program; name another with --root"));
     }
-    Ok(())
+    if let Some(missing) = name(wanted.difference(&found).next()) {
+        return refuse(format!("{missing} is missing; name another with --root"));
+    }
+    Ok(version)
+}
+
+/// A table, index, trigger or view: its type, its name, and the statement that created it.
+type Object = (String, String, Option<String>);
+
+/// Reads all objects of a schema but SQLite's own: the indexes of keys, and the statistics that `ANALYZE` keeps.
+fn objects(connection: &Connection) -> rusqlite::Result<BTreeSet<Object>> {
+    let mut statement =
+        connection.prepare("SELECT type, name, sql FROM sqlite_schema WHERE substr(name, 1, 7) <> 'sqlite_'")?;
+    let rows = statement.query_map((), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    rows.collect()
+}
+
+/// The objects that these migrations create; none if they fail, and then nothing matches.
+fn expected_objects(files: &'static [&'static str]) -> BTreeSet<Object> {
+    let made = Connection::open_in_memory().ok().and_then(|mut connection| {
+        migrations(files).to_latest(&mut connection).ok()?;
+        objects(&connection).ok()
+    });
+    made.unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -71,6 +112,7 @@ mod tests {
                 "0df0090a5315d65a7913b731a053451451a7b0d1608da9f95f863de6f8e98abc",
                 "1ba62470e19f635c5478991851caf00c7cbecc02c055fa09f5481633727e7d54",
                 "183b6d5b715bf600698baf83add287fcbb5d86a804e2357f3ab9fa7a7d06b668",
+                "b17b1aba5252018e74e6f7fe8cbeda71298e658ae7752fe90df864a2b1f9b3ba",
             ]
         );
     }
@@ -111,5 +153,41 @@ mod tests {
         connection.pragma_update(None, "user_version", 99).unwrap();
         let refused = migrate(&mut connection, Path::new("ours.db")).unwrap_err();
         assert!(refused.to_string().contains("version 99"), "{refused}");
+    }
+
+    fn ours() -> Connection {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection, Path::new("ours.db")).unwrap();
+        connection
+    }
+
+    #[test]
+    fn a_database_of_ours_that_others_changed_is_refused() {
+        for (change, name) in [
+            ("CREATE TRIGGER evil AFTER INSERT ON runs BEGIN SELECT 1; END", "the trigger `evil` in it was added"),
+            ("CREATE VIEW evil AS SELECT 1", "the view `evil` in it was added"),
+            ("CREATE INDEX evil ON runs(hex(zeroblob(1e8)))", "the index `evil` in it was added"),
+            ("ALTER TABLE runs ADD COLUMN evil AS (hex(id))", "the table `runs` in it was added or changed"),
+            ("DROP TABLE sh_events", "the table `sh_events` is missing"),
+        ] {
+            let mut connection = ours();
+            connection.execute_batch(change).unwrap();
+            let refused = migrate(&mut connection, Path::new("ours.db")).unwrap_err().to_string();
+            assert!(refused.contains(name), "{change}: {refused}");
+        }
+        let mut analyzed = ours();
+        analyzed.execute_batch("ANALYZE").unwrap();
+        migrate(&mut analyzed, Path::new("ours.db")).unwrap();
+    }
+
+    #[test]
+    fn every_older_version_of_ours_is_brought_up_to_date() {
+        for version in 1..FILES.len() {
+            let mut connection = Connection::open_in_memory().unwrap();
+            migrations(&FILES[..version]).to_latest(&mut connection).unwrap();
+            assert_eq!(check(&connection, Path::new("ours.db")).unwrap(), i64::try_from(version).unwrap());
+            migrate(&mut connection, Path::new("ours.db")).unwrap();
+            assert_eq!(check(&connection, Path::new("ours.db")).unwrap(), newest());
+        }
     }
 }

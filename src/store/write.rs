@@ -1,28 +1,49 @@
 //! Writing runs, jobs and commands as they happen; used by the recorder only.
 //!
 //! Each method is one short transaction, so that a crash leaves what was true so far: an unfinished row, never a half one.
+//! A locked database is reported after [`BUSY_TIMEOUT`] ([`Error::Locked`]); the recorder decides how often to try again.
+//!
+//! A database with our mark may still have been made by somebody else: triggers and views do not run, the schema has to be ours,
+//! and each transaction has a time limit and a heap limit.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, TransactionBehavior, named_params, params};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags, TransactionBehavior, named_params, params};
 
 use super::{access, schema};
 use crate::error::{Error, Result};
+use crate::file;
 use crate::model::{JobId, RunId, ShKey};
 use crate::time::Time;
 
-/// How long a statement waits for another writer of the same store.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a transaction waits for another writer of the same store.
+const BUSY_TIMEOUT: Duration = Duration::from_millis(50);
 
-/// How long the last reader's reading is waited for at the end.
+/// How long a transaction may take once it has started. Ours take milliseconds; opening the database may apply migrations.
+const TIME_LIMIT: Duration = Duration::from_secs(2);
+
+/// How much memory SQLite may use in this process.
+const HEAP_LIMIT_BYTES: u32 = 64 << 20;
+
+/// How long closing waits for readers, so that the write-ahead log can be emptied.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// How long a recorder waits for another one that sets up the same database.
+const SETUP_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How long to wait before the directory's lock is tried again.
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// The one connection that writes.
 pub struct Writer {
     connection: Connection,
     path: PathBuf,
+    is_alone: bool,
 }
 
 /// A run that is about to be recorded.
@@ -64,15 +85,16 @@ pub enum JobEnd {
 }
 
 /// A command that is about to be spawned.
-pub struct ShStart<'a> {
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ShStart {
     /// Its run, job and number.
-    pub key: &'a ShKey,
+    pub key: ShKey,
     /// When; in the job's rows each start has its own millisecond.
     pub started_at: Time,
     /// The command line: a shell string, or an argv as a JSON array.
-    pub cmd: &'a str,
+    pub cmd: String,
     /// The directory that it runs in.
-    pub cwd: &'a Path,
+    pub cwd: PathBuf,
 }
 
 /// How a command ended.
@@ -90,28 +112,55 @@ pub struct ShEnd {
     pub max_rss_bytes: Option<i64>,
     /// How many bytes it wrote that its log lacks; `None`: none.
     pub lost_bytes: Option<i64>,
+    /// The length of its closed log in bytes; `None` without a log.
+    pub log_bytes: Option<i64>,
 }
 
 impl Writer {
     /// Opens a database of ours for writing, creating or migrating it where needed.
     ///
     /// # Errors
-    /// A database that is not ours, or newer than this program, is refused untouched.
+    /// A database that is not ours, newer than this program, or changed by others is refused; only [`Writer::check`] leaves it
+    /// untouched. A locked one is [`Error::Locked`].
     pub fn open(path: &Path) -> Result<Self> {
-        let _alone = lock_directory(path);
-        // Looked at as a reader first: opened for writing, SQLite would tidy a `-wal` into a database that is then refused.
-        if std::fs::metadata(path).is_ok_and(|metadata| metadata.len() > 0) {
-            schema::check(&access::open(path, access::PATIENCE, true)?.connection, path)?;
-        }
+        create_private(path)?;
         let failed = || Error::database("open", path);
-        let mut connection = Connection::open(path).map_err(failed())?;
-        connection.busy_timeout(BUSY_TIMEOUT).map_err(failed())?;
-        schema::migrate(&mut connection, path)?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut connection = Connection::open_with_flags(path, flags).map_err(failed())?;
+        guard(&connection).map_err(failed())?;
+        // SQLite falls back to reading.
+        if connection.is_readonly("main").map_err(failed())? {
+            return Err(Error::ReadOnly { doing: "write", path: path.to_owned() });
+        }
+        let mut is_alone = true;
+        if schema::check(&connection, path)? < schema::newest() {
+            let lock = lock_directory(path);
+            is_alone = lock.is_some();
+            schema::migrate(&mut connection, path)?;
+        }
         connection
             .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;")
             .map_err(failed())?;
         connection.set_transaction_behavior(TransactionBehavior::Immediate);
-        Ok(Self { connection, path: path.to_owned() })
+        Ok(Self { connection, path: path.to_owned(), is_alone })
+    }
+
+    /// Checks that a database, if there is one, may be written, and changes nothing. [`Writer::open`] checks it, too, but opened
+    /// for writing, SQLite moves what is in a `-wal` into a database that is then refused.
+    ///
+    /// # Errors
+    /// The reason why it will not be written.
+    pub fn check(path: &Path) -> Result<()> {
+        if std::fs::metadata(path).is_ok_and(|metadata| metadata.len() > 0) {
+            schema::check(&access::open(path, Duration::ZERO, true)?.connection, path)?;
+        }
+        Ok(())
+    }
+
+    /// Returns false if another process kept the store's directory locked while the database was set up.
+    #[must_use]
+    pub const fn is_alone(&self) -> bool {
+        self.is_alone
     }
 
     /// A run and its jobs, all `pending`.
@@ -188,17 +237,11 @@ impl Writer {
 
     /// A command is about to be spawned.
     #[expect(clippy::missing_errors_doc, reason = "see begin_run")]
-    pub fn begin_sh(&mut self, start: &ShStart<'_>) -> Result<()> {
+    pub fn begin_sh(&mut self, start: &ShStart) -> Result<()> {
+        let ShStart { key, started_at, cmd, cwd } = start;
         self.execute(
             "INSERT INTO sh_calls(run_id, job_id, n, started_at_ms, cmd, cwd) VALUES (?, ?, ?, ?, ?, ?)",
-            params![
-                start.key.run.as_str(),
-                start.key.job.as_str(),
-                start.key.n,
-                start.started_at.floor_millis(),
-                start.cmd,
-                start.cwd.to_string_lossy(),
-            ],
+            params![key.run.as_str(), key.job.as_str(), key.n, started_at.floor_millis(), cmd, cwd.to_string_lossy(),],
         )
     }
 
@@ -211,46 +254,55 @@ impl Writer {
         )
     }
 
-    /// A command has ended and its log is closed: its row in `sh_events` appears.
+    /// A command has ended and its log is closed: its row in `sh_events` appears, and the one in `sh_calls` is completed, or
+    /// written as a whole if [`Writer::begin_sh`] failed.
     #[expect(clippy::missing_errors_doc, reason = "see begin_run")]
-    pub fn finish_sh(&mut self, key: &ShKey, end: &ShEnd) -> Result<()> {
+    pub fn finish_sh(&mut self, start: &ShStart, end: &ShEnd) -> Result<()> {
+        let ShStart { key, started_at, cmd, cwd } = start;
+        let (run, job, started_ms) = (key.run.as_str(), key.job.as_str(), started_at.floor_millis());
         self.transaction(|tx| {
             tx.prepare_cached(
-                "UPDATE sh_calls SET signal = ?4, cpu_ms = ?5, max_rss_bytes = ?6, lost_bytes = ?7
-                 WHERE run_id = ?1 AND job_id = ?2 AND n = ?3",
+                "INSERT INTO sh_calls(run_id, job_id, n, started_at_ms, cmd, cwd,
+                                      signal, cpu_ms, max_rss_bytes, lost_bytes, log_bytes)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                 ON CONFLICT(run_id, job_id, n) DO UPDATE SET
+                   signal = excluded.signal, cpu_ms = excluded.cpu_ms, max_rss_bytes = excluded.max_rss_bytes,
+                   lost_bytes = excluded.lost_bytes, log_bytes = excluded.log_bytes",
             )?
             .execute(params![
-                key.run.as_str(),
-                key.job.as_str(),
+                run,
+                job,
                 key.n,
+                started_ms,
+                cmd,
+                cwd.to_string_lossy(),
                 end.signal,
                 end.cpu_ms,
                 end.max_rss_bytes,
-                end.lost_bytes
+                end.lost_bytes,
+                end.log_bytes
             ])?;
             tx.prepare_cached(
                 "INSERT INTO sh_events(run_id, job_id, started_at_ms, finished_at_ms, exit_code, cmd)
-                 SELECT run_id, job_id, started_at_ms, max(?4, started_at_ms), ?5, cmd FROM sh_calls
-                 WHERE run_id = ?1 AND job_id = ?2 AND n = ?3",
+                 VALUES (?1, ?2, ?3, max(?4, ?3), ?5, ?6)",
             )?
-            .execute(params![
-                key.run.as_str(),
-                key.job.as_str(),
-                key.n,
-                end.finished_at.floor_millis(),
-                end.exit_code
-            ])?;
+            .execute(params![run, job, started_ms, end.finished_at.floor_millis(), end.exit_code, cmd])?;
             Ok(())
         })
     }
 
     fn execute(&mut self, sql: &str, params: impl rusqlite::Params) -> Result<()> {
-        let done = self.connection.prepare_cached(sql).and_then(|mut statement| statement.execute(params));
+        let begun = access::limit_time(&self.connection, TIME_LIMIT);
+        let done = begun
+            .and_then(|()| self.connection.prepare_cached(sql))
+            .and_then(|mut statement| statement.execute(params));
         done.map(drop).map_err(Error::database("write", &self.path))
     }
 
     fn transaction(&mut self, work: impl FnOnce(&rusqlite::Transaction<'_>) -> rusqlite::Result<()>) -> Result<()> {
-        let done = self.connection.transaction().and_then(|tx| work(&tx).and_then(|()| tx.commit()));
+        let begun = access::limit_time(&self.connection, TIME_LIMIT);
+        let done =
+            begun.and_then(|()| self.connection.transaction()).and_then(|tx| work(&tx).and_then(|()| tx.commit()));
         done.map_err(Error::database("write", &self.path))
     }
 }
@@ -260,13 +312,124 @@ impl Drop for Writer {
     /// keeps it for later, would lack the newest rows. Where even this fails, nothing is lost: readers know what to do.
     fn drop(&mut self) {
         let _ = self.connection.busy_timeout(CLOSE_TIMEOUT);
+        let _ = access::limit_time(&self.connection, TIME_LIMIT);
         let _ = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()));
     }
 }
 
-/// Two recorders may find the same store new: one of them migrates it while the other waits for this lock. Where directories cannot
-/// be locked, SQLite's own locks still let only one of them succeed.
+/// Limits what a database may do and cost: it may have been replaced by somebody else's after it was checked.
+fn guard(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    access::limit_time(connection, TIME_LIMIT)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    connection.execute_batch(&format!(
+        "PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY; PRAGMA hard_heap_limit = {HEAP_LIMIT_BYTES}"
+    ))
+}
+
+/// Makes an empty database file for its owner alone, unless there is one: SQLite itself would follow the umask.
+fn create_private(path: &Path) -> Result<()> {
+    match file::create_private(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(Error::io("create", path)(error)),
+    }
+}
+
+/// Two recorders may find the same store new: one of them migrates it while the other waits for this lock. `None` where it cannot be
+/// had in time, as under `flock DIR rundown record …`; SQLite's own locks then still let only one of them succeed.
 fn lock_directory(database: &Path) -> Option<File> {
-    let dir = File::open(database.parent()?).ok()?;
-    dir.lock().ok().map(|()| dir)
+    let dir = File::open(file::dir_of(database)).ok()?;
+    let begun = Instant::now();
+    loop {
+        match dir.try_lock() {
+            Ok(()) => return Some(dir),
+            Err(TryLockError::WouldBlock) if begun.elapsed() < SETUP_TIMEOUT => thread::sleep(LOCK_PAUSE),
+            Err(_) => return None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn new_run(id: &RunId) -> NewRun<'_> {
+        let (ref_name, sha, workspace) = ("", "", Path::new("/"));
+        NewRun { id, repo: "r", ref_name, sha, workspace, queued_at: Time::from_millis(1) }
+    }
+
+    /// The database may be exchanged for another one after its schema was checked.
+    #[test]
+    fn a_trigger_does_not_run_and_a_slow_statement_is_given_up() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("rundown.db");
+        let mut writer = Writer::open(&path).unwrap();
+        let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
+        let trigger = format!("CREATE TRIGGER evil AFTER INSERT ON runs BEGIN {endless}; END");
+        Connection::open(&path).unwrap().execute_batch(&trigger).unwrap();
+        let id = RunId("one".into());
+        writer.begin_run(&new_run(&id), &[]).unwrap();
+        assert!(matches!(writer.execute(endless, ()), Err(Error::TooLong { .. } | Error::Database { .. })));
+        drop(writer);
+        let refused = Writer::check(&path).unwrap_err().to_string();
+        assert!(refused.contains("the trigger `evil`"), "{refused}");
+        assert!(matches!(Writer::open(&path), Err(Error::NotOurs { .. })));
+    }
+
+    #[test]
+    fn a_command_whose_start_was_not_written_gets_a_complete_row_at_its_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("rundown.db");
+        let mut writer = Writer::open(&path).unwrap();
+        let (run, job) = (RunId("one".into()), JobId("job".into()));
+        writer.begin_run(&new_run(&run), std::slice::from_ref(&job)).unwrap();
+        let end = ShEnd {
+            finished_at: Time::from_millis(20),
+            exit_code: 137,
+            signal: Some(9),
+            cpu_ms: None,
+            max_rss_bytes: None,
+            lost_bytes: None,
+            log_bytes: Some(70),
+        };
+        for n in 1..=2 {
+            let key = ShKey { run: run.clone(), job: job.clone(), n };
+            let (started_at, cwd) = (Time::from_millis(10 + i64::from(n)), "/src".into());
+            let start = ShStart { key, started_at, cmd: "make".into(), cwd };
+            if n == 1 {
+                writer.begin_sh(&start).unwrap();
+            }
+            writer.finish_sh(&start, &end).unwrap();
+        }
+        let sql = "SELECT count(*) FROM sh_calls JOIN sh_events USING (run_id, job_id, started_at_ms, cmd)
+                   WHERE cmd = 'make' AND cwd = '/src' AND signal = 9 AND log_bytes = 70 AND exit_code = 137";
+        assert_eq!(writer.connection.query_row(sql, (), |row| row.get::<_, i64>(0)).unwrap(), 2);
+    }
+
+    #[test]
+    fn the_files_of_a_database_are_for_their_owner_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("rundown.db");
+        let _writer = Writer::open(&path).unwrap();
+        for entry in std::fs::read_dir(dir.path()).unwrap() {
+            let path = entry.unwrap().path();
+            assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{}", path.display());
+        }
+    }
+
+    /// As `flock DIR rundown record …` does.
+    #[test]
+    fn a_locked_directory_holds_up_the_setup_for_a_moment_only() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("rundown.db");
+        let lock = File::open(dir.path()).unwrap();
+        lock.lock().unwrap();
+        assert!(!Writer::open(&path).unwrap().is_alone());
+        assert!(Writer::open(&path).unwrap().is_alone(), "nothing to set up");
+    }
 }

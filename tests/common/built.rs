@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::cell::RefCell;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -30,6 +31,7 @@ pub fn run_id(n: u32) -> RunId {
 pub struct Built {
     dir: TempDir,
     locks: Vec<(RunId, File)>,
+    starts: RefCell<Vec<ShStart>>,
 }
 
 impl Built {
@@ -37,7 +39,7 @@ impl Built {
         let dir = TempDir::new().unwrap();
         fs::create_dir(dir.path().join("runs")).unwrap();
         drop(Writer::open(&dir.path().join("rundown.db")).unwrap());
-        Self { dir, locks: Vec::new() }
+        Self { dir, locks: Vec::new(), starts: RefCell::default() }
     }
 
     pub fn root(&self) -> &Path {
@@ -91,7 +93,9 @@ impl Built {
             if n == 1 {
                 writer.start_job(run, &key.job, at(ms)).unwrap();
             }
-            writer.begin_sh(&ShStart { key: &key, started_at: at(ms), cmd, cwd: Path::new("/src") }).unwrap();
+            let start = ShStart { key, started_at: at(ms), cmd: cmd.into(), cwd: "/src".into() };
+            writer.begin_sh(&start).unwrap();
+            self.starts.borrow_mut().push(start);
         });
         File::create(log).unwrap();
     }
@@ -112,10 +116,24 @@ impl Built {
 
     /// A command ends.
     pub fn end(&self, run: &RunId, job: &str, n: u32, exit_code: i32, ms: i64) {
+        let end = ShEnd {
+            finished_at: at(ms),
+            exit_code,
+            signal: None,
+            cpu_ms: None,
+            max_rss_bytes: None,
+            lost_bytes: None,
+            log_bytes: None,
+        };
+        self.finish(run, job, n, &end);
+    }
+
+    /// A command that was started ends in this way.
+    pub fn finish(&self, run: &RunId, job: &str, n: u32, end: &ShEnd) {
         let key = ShKey { run: run.clone(), job: JobId(job.into()), n };
-        let end =
-            ShEnd { finished_at: at(ms), exit_code, signal: None, cpu_ms: None, max_rss_bytes: None, lost_bytes: None };
-        self.write(|writer| writer.finish_sh(&key, &end).unwrap());
+        let starts = self.starts.borrow();
+        let start = starts.iter().find(|start| start.key == key).unwrap();
+        self.write(|writer| writer.finish_sh(start, end).unwrap());
     }
 
     /// A job ends.
