@@ -167,6 +167,8 @@ pub struct Sh {
     pub max_rss_bytes: Option<i64>,
     /// How many bytes it wrote that its log lacks, because the log could not be written.
     pub lost_bytes: Option<i64>,
+    /// The length of its log in bytes when it was closed.
+    pub log_bytes: Option<i64>,
 }
 
 impl Sh {

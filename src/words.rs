@@ -303,6 +303,12 @@ pub fn finding(kind: &FindingKind) -> String {
             format!("the database has {which}: {why}")
         }
         FindingKind::LogMissing => "its log is not here: it was removed, or never copied".into(),
+        FindingKind::LogShorter { by_bytes } => {
+            format!("its log is {} shorter than when the command ended: it was cut, or the machine lost power", size(*by_bytes))
+        }
+        FindingKind::LogLonger { by_bytes } => {
+            format!("its log is {} longer than when the command ended: something else was written to it", size(*by_bytes))
+        }
         FindingKind::NumberMissing { numbers: 1, first_n } => {
             format!("sh-{first_n}.log is not here, though later ones are: it was removed, or never copied")
         }

@@ -2,10 +2,11 @@
 //!
 //! What is missing is told once, as high up in the tree as it holds.
 
+use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 
 use super::{Finding, FindingKind, Findings, JobNode, Pairing, Place, RunHead, RunNode, ShNode, ShState};
-use crate::model::{Origin, Outcome, Phase};
+use crate::model::{Origin, Outcome, Phase, Sh};
 use crate::sanitise;
 use crate::time::Time;
 
@@ -146,7 +147,21 @@ fn add_job(found: &mut Findings, head: &RunHead, job: &JobNode) {
         if sh.origin == Origin::GivenUp {
             found.add(place_in(job, node.n), FindingKind::NeverEnded);
         }
+        if let Some(kind) = wrong_length(node, sh) {
+            found.add(place_in(job, node.n), kind);
+        }
         add_clock(found, place_in(job, node.n), sh.started_at, sh.finished_at);
+    }
+}
+
+/// Compares the length of a finished command's log with the one that was stored when the log was closed.
+fn wrong_length(node: &ShNode, sh: &Sh) -> Option<FindingKind> {
+    let stored = sh.finished_at.and(sh.log_bytes).and_then(|bytes| u64::try_from(bytes).ok())?;
+    let found = node.log.as_ref()?.bytes;
+    match found.cmp(&stored) {
+        Ordering::Less => Some(FindingKind::LogShorter { by_bytes: stored - found }),
+        Ordering::Greater => Some(FindingKind::LogLonger { by_bytes: found - stored }),
+        Ordering::Equal => None,
     }
 }
 
@@ -188,7 +203,7 @@ mod tests {
     use super::*;
     use crate::file::FilePath;
     use crate::join::{DatedLog, LogRef, Recorder, job_node, run_head};
-    use crate::model::{Job, JobId, Run, RunId, Sh};
+    use crate::model::{Job, JobId, Run, RunId};
 
     /// Long after everything here has ended.
     const NOW: Time = Time::from_millis(1_000_000);
@@ -362,6 +377,18 @@ mod tests {
         assert_eq!(found_of(run("complete", Some(-2)), Recorder::Unknown, vec![]), ["- - ClockWentBack { by_ms: 2 }"]);
         let set_back = (job("test", "complete", Some(40)), vec![sh(10), sh(20)], vec![log(1, 20), log(2, 10)]);
         assert_eq!(found(vec![set_back]), ["test - OutOfOrder"]);
+    }
+
+    #[test]
+    fn a_log_of_another_length_than_the_stored_one_is_reported() {
+        let with = |log_bytes| (job("test", "complete", Some(20)), vec![Sh { log_bytes, ..sh(10) }], vec![log(1, 10)]);
+        assert_eq!(found(vec![with(Some(9))]), [""; 0]);
+        assert_eq!(found(vec![with(Some(-1))]), [""; 0]);
+        assert_eq!(found(vec![with(Some(12))]), ["test 1 LogShorter { by_bytes: 3 }"]);
+        assert_eq!(found(vec![with(Some(0))]), ["test 1 LogLonger { by_bytes: 9 }"]);
+        let running = Sh { finished_at: None, exit_code: None, log_bytes: Some(0), ..sh(10) };
+        let growing = (job("test", "active", None), vec![running], vec![log(1, 10)]);
+        assert_eq!(found_of(run("active", None), Recorder::Unknown, vec![growing]), [""; 0]);
     }
 
     #[test]

@@ -133,6 +133,16 @@ pub enum FindingKind {
     },
     /// A row without a log.
     LogMissing,
+    /// The log is shorter than it was when the command ended.
+    LogShorter {
+        /// By how many bytes.
+        by_bytes: u64,
+    },
+    /// The log is longer than it was when the command ended.
+    LogLonger {
+        /// By how many bytes.
+        by_bytes: u64,
+    },
     /// Numbers before the job's last log have neither row nor log.
     NumberMissing {
         /// How many.
@@ -201,6 +211,8 @@ impl FindingKind {
             Self::LogsGone { .. } => "logs-gone",
             Self::RowsEnd { .. } => "rows-end",
             Self::LogMissing => "log-missing",
+            Self::LogShorter { .. } => "log-shorter",
+            Self::LogLonger { .. } => "log-longer",
             Self::NumberMissing { .. } => "number-missing",
             Self::OutOfOrder => "out-of-order",
             Self::NeverEnded => "never-ended",
@@ -226,6 +238,7 @@ impl FindingKind {
             self,
             Self::LogsGone { .. }
                 | Self::LogMissing
+                | Self::LogShorter { .. }
                 | Self::NumberMissing { .. }
                 | Self::EventsCut { .. }
                 | Self::UnsafeRunName

@@ -68,6 +68,7 @@ const CALLS: &[Source] = &[
     ("cpu_ms", &["cpu_ms"]),
     ("max_rss_bytes", &["max_rss_bytes"]),
     ("lost_bytes", &["lost_bytes"]),
+    ("log_bytes", &["log_bytes"]),
 ];
 
 /// Of `sh_events` or `sh`, where there is no `sh_calls`.
@@ -84,7 +85,7 @@ const EVENTS: &[Source] = &[
 const ENDS: &[Source] = &[("finished_at_ms", &["finished_at_ms"]), ("exit_code", &["exit_code"])];
 
 /// The canonical columns of a command.
-const SHS: [&str; 13] = [
+const SHS: [&str; 14] = [
     "run_id",
     "job_id",
     "n",
@@ -98,6 +99,7 @@ const SHS: [&str; 13] = [
     "cpu_ms",
     "max_rss_bytes",
     "lost_bytes",
+    "log_bytes",
 ];
 
 /// Columns of `runs` that some version has and that tell nothing about a run that is shown.

@@ -249,7 +249,8 @@ fn rows_of(opened: &Opened, id: &RunId, most: usize) -> rusqlite::Result<Option<
     );
     let jobs = collect(connection, &sql, [id.as_str()], job)?;
     let sql = format!(
-        "SELECT job_id, n, cmd, cwd, pid, started_at_ms, finished_at_ms, exit_code, signal, cpu_ms, max_rss_bytes, lost_bytes
+        "SELECT job_id, n, cmd, cwd, pid, started_at_ms, finished_at_ms, exit_code, signal, cpu_ms, max_rss_bytes,
+                lost_bytes, log_bytes
          FROM v_shs WHERE run_id = ?1 ORDER BY place IS NULL, place, started_at_ms LIMIT {most}"
     );
     let of_job = |row: &Row<'_>| Ok((JobId(text(row, 0)?.unwrap_or_default()), sh(row)?));
@@ -336,6 +337,7 @@ fn sh(row: &Row<'_>) -> rusqlite::Result<Sh> {
         cpu_ms: integer(row, 9)?,
         max_rss_bytes: integer(row, 10)?,
         lost_bytes: integer(row, 11)?,
+        log_bytes: integer(row, 12)?,
     })
 }
 
