@@ -37,7 +37,7 @@ impl Demo {
         let stderr = File::create(&said).map_err(Error::io("create", &said))?;
         let program = std::env::current_exe().map_err(Error::io("find the program that is", "rundown"))?;
         let recorder = Command::new(&program)
-            .args(["exec", "--quiet", "--repo", "demo", "--root"])
+            .args(["exec", "--quiet", "--must-record", "--repo", "demo", "--root"])
             .arg(dir.path().join("store"))
             .arg(&pipeline)
             .stdin(Stdio::null())

@@ -83,15 +83,19 @@ pub fn create_private(path: &Path) -> io::Result<File> {
 /// # Errors
 /// If one of them cannot be created, or is something else.
 pub fn create_private_dirs(path: &Path) -> io::Result<()> {
+    match create_private_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).ok_or(error)?;
+            create_private_dirs(parent)?;
+            create_private_dir(path)
+        }
+        created => created,
+    }
+}
+
+fn create_private_dir(path: &Path) -> io::Result<()> {
     match DirBuilder::new().mode(0o700).create(path) {
         Ok(()) => fs::set_permissions(path, Permissions::from_mode(0o700)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => {
-                create_private_dirs(parent)?;
-                create_private_dirs(path)
-            }
-            _ => Err(error),
-        },
         Err(_) if path.is_dir() => Ok(()),
         Err(error) => Err(error),
     }
@@ -179,6 +183,7 @@ mod tests {
         assert_eq!(create_private(&path).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
         assert!(create_private_dirs(&path).is_err(), "a file is in the way");
         assert!(create_private_dirs(&path.join("below")).is_err());
+        assert!(create_private_dirs(Path::new("/proc/nowhere/below")).is_err(), "no parent can be made");
         assert_eq!(identity(&path), identity(&dir.path().join("a/b/c/file")));
         assert_ne!(identity(&path), identity(&deep));
         assert_eq!(identity(&dir.path().join("missing")), None);

@@ -169,6 +169,9 @@ pub(super) struct Source {
     /// The commit
     #[arg(long)]
     pub sha: Option<String>,
+    /// Run nothing if it cannot be recorded, and exit with 6 [default: run it anyway, and report at the end what was not recorded]
+    #[arg(long)]
+    pub must_record: bool,
 }
 
 #[derive(Args, Debug)]

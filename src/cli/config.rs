@@ -11,8 +11,8 @@
 //! open = "o"                    # there only
 //! ```
 //!
-//! It holds for the screen alone: what is printed for scripts neither changes by it nor fails by it. What is said on the command
-//! line holds over it.
+//! It holds for the screen, and `sync` for the recorder: what is printed for scripts neither changes by it nor fails by it, and a
+//! command is recorded without it if it is faulty. What is said on the command line holds over it.
 
 mod read;
 mod write;
@@ -31,8 +31,8 @@ use crate::tui::keymap::Fault;
 /// The largest file that is read: nobody writes a larger one.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// What holds for the screen.
-#[derive(Clone, PartialEq, Eq, Default, Debug)]
+/// What holds for the screen, and for the recorder.
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Config {
     /// What the screen itself takes.
     pub settings: Settings,
@@ -40,6 +40,14 @@ pub(super) struct Config {
     pub ascii: bool,
     /// The zone of times; it is known.
     pub time_zone: Option<String>,
+    /// The recorder writes the logs to the disk when a run ends.
+    pub sync: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { settings: Settings::default(), ascii: false, time_zone: None, sync: true }
+    }
 }
 
 impl Config {

@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use jiff::tz::TimeZone;
 
 use super::args::{Narrow, Place, Source};
+use super::config::Config;
+use super::tell;
 use crate::catalog::{Catalog, RunFilter};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, chain};
 use crate::record::{Facts, Given, Options};
 
 impl Place {
@@ -36,11 +38,24 @@ impl Place {
         matches!(self.colour.color, colorchoice_clap::ColorChoice::Always)
     }
 
-    pub(super) fn recording(&self, source: &Source, quiet: bool) -> Result<Options> {
-        let cwd = std::env::current_dir().map_err(Error::io("find the current directory, here called", "."))?;
-        let Source { repo, ref_name, sha } = source;
+    /// How to record. Without a store or with a faulty configuration the commands run all the same.
+    pub(super) fn recording(&self, source: &Source, quiet: bool) -> Options {
+        let cwd = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
+        let Source { repo, ref_name, sha, must_record } = source;
         let given = Given { repo: repo.clone(), ref_name: ref_name.clone(), sha: sha.clone() };
-        Ok(Options { store_root: self.root()?, facts: Facts::find(&given, &cwd), cwd, quiet, signals: true })
+        let config = Config::load(self.config.as_deref()).unwrap_or_else(|error| {
+            tell(&format!("the configuration is not used: {}", chain(&error)));
+            Config::default()
+        });
+        Options {
+            store_root: self.root().map_err(|error| chain(&error)),
+            must_record: *must_record,
+            sync: config.sync,
+            facts: Facts::find(&given, &cwd),
+            cwd,
+            quiet,
+            signals: true,
+        }
     }
 }
 

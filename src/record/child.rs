@@ -90,26 +90,44 @@ impl Exit {
 /// A command that runs.
 pub struct Running {
     child: Child,
-    readers: Readers,
+    /// `None` if the output is not recorded.
+    readers: Option<Readers>,
     stop: Stop,
+    warnings: Vec<String>,
 }
 
 impl Running {
-    /// Runs a command. What it writes goes to `sink`, and to the `tees` in the order of [`Stream::ALL`].
+    /// Runs a command. What it writes goes to `sink`, and unless `quiet` on to our own stdout and stderr. Without a sink, or if
+    /// there are no descriptors or threads for reading the output, the command has our own streams (or none, if `quiet`).
     ///
     /// # Errors
     /// When it could not be run.
-    pub fn start(spawn: &Spawn<'_>, sink: &Arc<Mutex<Sink>>, tees: [Tee; 2], stop: &Stop) -> Result<Self, NotStarted> {
-        let (readers, ends) = Readers::start(sink, tees).map_err(|error| not_started(spawn, &error))?;
-        match spawn_child(spawn, ends) {
+    pub fn start(
+        spawn: &Spawn<'_>,
+        sink: Option<&Arc<Mutex<Sink>>>,
+        quiet: bool,
+        stop: &Stop,
+    ) -> Result<Self, NotStarted> {
+        let mut warnings = Vec::new();
+        let started = sink.map(|sink| own_streams(quiet).and_then(|tees| Readers::start(sink, tees)));
+        let (readers, stdio) = match started {
+            Some(Ok((readers, [stdout, stderr]))) => (Some(readers), [stdout.into(), stderr.into()]),
+            failed => {
+                let error = failed.and_then(Result::err);
+                warnings.extend(error.map(|error| format!("its output was not recorded: {error}")));
+                let own = || if quiet { Stdio::null() } else { Stdio::inherit() };
+                (None, [own(), own()])
+            }
+        };
+        match spawn_child(spawn, stdio) {
             Ok(child) => {
                 if let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
                     stop.started(Target { pid, leads_group: spawn.own_group, may_be_killed: spawn.may_be_killed });
                 }
-                Ok(Self { child, readers, stop: stop.clone() })
+                Ok(Self { child, readers, stop: stop.clone(), warnings })
             }
             Err(error) => {
-                readers.finish();
+                readers.map(Readers::finish);
                 Err(not_started(spawn, &error))
             }
         }
@@ -123,10 +141,10 @@ impl Running {
 
     /// Waits for its end and the end of its output, and tells what went wrong on the way. Nobody writes to the sink afterwards.
     pub fn wait(self) -> (Exit, Vec<String>) {
-        let Self { child, readers, stop } = self;
+        let Self { child, readers, stop, mut warnings } = self;
         // Without reaping: until `ended` has the lock its process id must stay its own.
         let waited = wait_for_exit(child.id());
-        let mut warnings = readers.finish();
+        warnings.extend(readers.map(Readers::finish).into_iter().flatten());
         let exit = stop.ended(|| child.wait4());
         if let Err(error) = waited {
             warnings.push(format!("cannot wait for the command: {error}"));
@@ -136,7 +154,7 @@ impl Running {
 }
 
 /// The command's ends of the pipes are closed here in our process, or their readers would never see an end.
-fn spawn_child(spawn: &Spawn<'_>, [stdout, stderr]: [PipeWriter; 2]) -> io::Result<Child> {
+fn spawn_child(spawn: &Spawn<'_>, [stdout, stderr]: [Stdio; 2]) -> io::Result<Child> {
     let (program, args) = spawn.argv.split_first().ok_or(ErrorKind::InvalidInput)?;
     let stdin = if spawn.inherit_stdin { Stdio::inherit() } else { Stdio::null() };
     let mut command = Command::new(program);
@@ -399,7 +417,7 @@ struct Deadlines {
 ///
 /// # Errors
 /// When we are out of file descriptors.
-pub fn own_streams(quiet: bool) -> io::Result<[Tee; 2]> {
+fn own_streams(quiet: bool) -> io::Result<[Tee; 2]> {
     if quiet {
         return Ok([Tee::new(None), Tee::new(None)]);
     }

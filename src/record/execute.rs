@@ -1,25 +1,24 @@
 //! A run that has begun: its jobs and their commands, one after the other, each with its rows.
 //!
-//! Nothing here returns an error. What the record lacks becomes a warning ([`Rows`]), what a command did becomes an exit code.
+//! Nothing here returns an error. What the record lacks becomes a warning, what a command did becomes an exit code. A run whose
+//! store cannot be used runs without a record: its commands have our own streams.
 //! Rules: a command that fails ends its job; a job runs only when all that it needs have passed; once somebody asked to stop a
 //! pipeline, the running job and those that wait are aborted, whatever their commands made of the signal.
 
-use std::error::Error as _;
 use std::fs::File;
-use std::io::{self, Write};
-use std::path::PathBuf;
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rusqlite::ErrorCode;
-use rustix::fs::FallocateFlags;
-
-use super::child::{Exit, Running, Spawn, lock, own_streams};
+use super::child::{Exit, Running, Spawn, lock};
 use super::pipeline::{Command, Job, Pipeline};
-use super::sink::{Sink, Tee};
+use super::rows::{HURRY_POLL, Rows};
+use super::sink::Sink;
 use super::stop::Stop;
-use crate::error::{Error, Result};
-use crate::file::FilePath;
+use crate::error::Result;
+use crate::file::{self, FilePath};
 use crate::model::{self, JobId, RunId, ShKey};
 use crate::store::{JobEnd, RunEnd, ShEnd, ShStart, Writer};
 use crate::time::Time;
@@ -38,32 +37,57 @@ pub enum Kind {
     Pipeline,
 }
 
+/// How long after the last command its record may take: to write rows to a locked or slow database, and logs to the disk.
+const END_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Executes a run.
 pub struct Executor {
     /// Whose run it is.
     pub kind: Kind,
     /// Its id.
     pub run: RunId,
-    /// Its rows.
-    pub rows: Rows,
-    dir: PathBuf,
+    /// Where it is recorded, if it is.
+    pub record: Option<Record>,
+    /// What people should know at the end.
+    pub warnings: Vec<String>,
     cwd: PathBuf,
     quiet: bool,
     /// Whether there is a terminal whose keys reach what we start.
     has_terminal: bool,
 }
 
+/// The record of a run.
+pub struct Record {
+    /// Its rows.
+    pub rows: Rows,
+    /// Its directory.
+    pub dir: PathBuf,
+    /// Whether its logs are written to the disk at the end.
+    pub sync: bool,
+    /// The logs so far.
+    logs: Vec<PathBuf>,
+}
+
+impl Record {
+    /// A record whose files are there.
+    pub const fn new(rows: Rows, dir: PathBuf, sync: bool) -> Self {
+        Self { rows, dir, sync, logs: Vec::new() }
+    }
+}
+
 impl Executor {
-    /// For a run whose rows and directory are there.
+    /// For a run that has begun.
     #[must_use]
-    pub fn new(kind: Kind, run: RunId, dir: PathBuf, cwd: PathBuf, quiet: bool, rows: Rows) -> Self {
-        let has_terminal = File::open("/dev/tty").is_ok();
-        Self { kind, run, rows, dir, cwd, quiet, has_terminal }
+    pub fn new(kind: Kind, run: RunId, cwd: PathBuf, quiet: bool, record: Option<Record>) -> Self {
+        // Out of file descriptors, /dev/tty cannot be opened either.
+        let has_terminal = File::open("/dev/tty").is_ok() || io::stdin().is_terminal();
+        Self { kind, run, record, warnings: Vec::new(), cwd, quiet, has_terminal }
     }
 
-    /// Runs the jobs. Gives how the run ended and the exit code of the last command that ran.
+    /// Runs the jobs and completes the record. Gives how the run ended and the exit code of the last command that ran.
     pub fn run(&mut self, pipeline: &Pipeline, stop: &Stop) -> (RunEnd, i32) {
-        self.rows.note(|writer| writer.start_run(&self.run, Time::now()));
+        let started = Time::now();
+        self.note(move |writer, run| writer.start_run(run, started));
         let mut passed = Vec::new();
         let mut run_end = RunEnd::Complete;
         let mut exit_code = 0;
@@ -80,8 +104,30 @@ impl Executor {
                 JobEnd::Skipped | JobEnd::Aborted => {}
             }
         }
-        self.rows.note(|writer| writer.finish_run(&self.run, run_end, Time::now()));
+        self.complete(run_end, stop);
         (run_end, exit_code)
+    }
+
+    /// Writes the logs to the disk, then the last rows, all within one time limit.
+    fn complete(&mut self, run_end: RunEnd, stop: &Stop) {
+        let (ended, deadline) = (Time::now(), Instant::now() + END_TIMEOUT);
+        let is_hurried = || stop.is_hurried();
+        if let Some(record) = self.record.as_mut().filter(|record| record.sync) {
+            let logs = std::mem::take(&mut record.logs);
+            self.warnings.extend(sync_logs(logs, deadline, is_hurried));
+        }
+        self.note(move |writer, run| writer.finish_run(run, run_end, ended));
+        if let Some(Record { rows, dir, .. }) = self.record.take() {
+            self.warnings.extend(rows.close(&dir, deadline, is_hurried));
+        }
+    }
+
+    /// Adds a row to the record.
+    fn note(&self, write: impl Fn(&mut Writer, &RunId) -> Result<()> + Send + 'static) {
+        if let Some(record) = &self.record {
+            let run = self.run.clone();
+            record.rows.write(move |writer| write(writer, &run));
+        }
     }
 
     fn job(&mut self, job: &Job, passed: &[&JobId], stop: &Stop) -> JobEnd {
@@ -91,12 +137,14 @@ impl Executor {
             _ if self.is_stopped(stop) => JobEnd::Aborted,
             Some(_) => JobEnd::Skipped,
             None => {
-                self.rows.note(|writer| writer.start_job(&self.run, &job.id, begun));
+                let id = job.id.clone();
+                self.note(move |writer, run| writer.start_job(run, &id, begun));
                 self.commands(job, stop)
             }
         };
         let ended = Time::now();
-        self.rows.note(|writer| writer.finish_job(&self.run, &job.id, end, ended));
+        let id = job.id.clone();
+        self.note(move |writer, run| writer.finish_job(run, &id, end, ended));
         self.tell(|| job_line(&job.id, end, missing, ended.millis_since(begun)));
         end
     }
@@ -108,7 +156,7 @@ impl Executor {
             let started_at = wait_for_start(started_ms);
             started_ms = Some(started_at.floor_millis());
             let key = ShKey { run: self.run.clone(), job: job.id.clone(), n };
-            let exit_code = self.command(&key, command, started_at, stop);
+            let exit_code = self.command(key, command, started_at, stop);
             if self.is_stopped(stop) {
                 return JobEnd::Aborted;
             }
@@ -119,71 +167,30 @@ impl Executor {
         JobEnd::Complete
     }
 
-    fn command(&mut self, key: &ShKey, command: &Command, started_at: Time, stop: &Stop) -> i32 {
-        let (argv, cmd) = (command.argv(), command.stored());
-        let start = ShStart { key: key.clone(), started_at, cmd, cwd: self.cwd.clone() };
-        self.rows.note(|writer| writer.begin_sh(&start));
-        let (sink, tees) = (Arc::new(Mutex::new(self.open_log(key, started_at))), self.tees());
+    fn command(&mut self, key: ShKey, command: &Command, started_at: Time, stop: &Stop) -> i32 {
+        let start = ShStart { key, started_at, cmd: command.stored(), cwd: self.cwd.clone() };
         let is_alone = self.kind == Kind::Command;
-        let own_group = !self.has_terminal;
-        let spawn = Spawn { argv: &argv, cwd: &self.cwd, inherit_stdin: is_alone, own_group, may_be_killed: !is_alone };
-        let (exit, warnings) = match Running::start(&spawn, &sink, tees, stop) {
-            Ok(running) => {
-                self.rows.note(|writer| writer.set_pid(key, running.pid()));
-                running.wait()
-            }
-            Err(not_started) => (Exit::without_run(not_started.exit_code), vec![not_started.why]),
+        let argv = command.argv();
+        let spawn = Spawn {
+            argv: &argv,
+            cwd: &self.cwd,
+            inherit_stdin: is_alone,
+            own_group: !self.has_terminal,
+            may_be_killed: !is_alone,
         };
-        let (closed, received_bytes) = {
-            let mut sink = lock(&sink);
-            (sink.close(), sink.received_bytes())
+        let (exit, warnings) = match &self.record {
+            Some(record) => recorded(record, &start, &spawn, self.quiet, stop),
+            None => run(&spawn, None, self.quiet, stop, |_| ()),
         };
-        let lost_bytes = closed.as_ref().err().map(|_| received_bytes.saturating_sub(self.recorded_bytes(key)));
-        let lost = closed.err().map(|error| format!("the log is not whole: cannot write it: {error}"));
-        for warning in warnings.into_iter().chain(lost) {
-            let whose = match self.kind {
-                Kind::Command => String::new(),
-                Kind::Pipeline => format!("{}, command {}: ", sanitise::name(key.job.as_str()), key.n),
-            };
-            self.rows.warn(format!("{whose}{warning}"));
+        let whose = match self.kind {
+            Kind::Command => String::new(),
+            Kind::Pipeline => format!("{}, command {}: ", sanitise::name(start.key.job.as_str()), start.key.n),
+        };
+        self.warnings.extend(warnings.into_iter().map(|warning| format!("{whose}{warning}")));
+        if let Some(record) = &mut self.record {
+            record.logs.extend(log_path(&record.dir, &start.key));
         }
-        let Exit { code: exit_code, signal, cpu_ms, max_rss_bytes } = exit;
-        let lost_bytes = lost_bytes.and_then(|bytes| i64::try_from(bytes).ok());
-        let log_bytes = None;
-        let end = ShEnd { finished_at: Time::now(), exit_code, signal, cpu_ms, max_rss_bytes, lost_bytes, log_bytes };
-        self.rows.note(|writer| writer.finish_sh(&start, &end));
-        exit_code
-    }
-
-    /// Where it cannot be made the command runs without: the sink keeps the reason.
-    fn open_log(&self, key: &ShKey, started_at: Time) -> Sink {
-        let create = || {
-            let dir = log::path::job_dir(&self.dir, &key.job).ok_or(io::ErrorKind::InvalidFilename)?;
-            std::fs::create_dir_all(&dir)?;
-            Sink::create(&log::path::sh_log(&dir, key.n), started_at)
-        };
-        create().unwrap_or_else(|error| Sink::failed(error, started_at))
-    }
-
-    /// What a log has of what its command wrote; asked only of one that could not be written to its end.
-    fn recorded_bytes(&self, key: &ShKey) -> u64 {
-        let Some(dir) = log::path::job_dir(&self.dir, &key.job) else { return 0 };
-        let Ok(file) = log::LogFile::open(&FilePath::named(log::path::sh_log(&dir, key.n))) else { return 0 };
-        let Ok(mut lines) = file.lines(0) else { return 0 };
-        let mut bytes = 0;
-        while let Ok(Some(line)) = lines.next() {
-            if let Ok(record) = cri::parse(line.bytes) {
-                bytes += record.content.len() as u64 + u64::from(record.tag == cri::Tag::Full);
-            }
-        }
-        bytes
-    }
-
-    fn tees(&mut self) -> [Tee; 2] {
-        own_streams(self.quiet).unwrap_or_else(|error| {
-            self.rows.warn(format!("the output is not passed on: {error}"));
-            [Tee::new(None), Tee::new(None)]
-        })
+        exit.code
     }
 
     fn is_stopped(&self, stop: &Stop) -> bool {
@@ -198,77 +205,108 @@ impl Executor {
     }
 }
 
-/// The writer of a run that goes on when it fails.
-pub struct Rows {
-    writer: Writer,
-    reserve: Reserve,
-    warnings: Vec<String>,
-    failed: bool,
+/// Runs a command with its output recorded and its rows in the queue. Returns its end and what people should know.
+fn recorded(record: &Record, start: &ShStart, spawn: &Spawn<'_>, quiet: bool, stop: &Stop) -> (Exit, Vec<String>) {
+    let (key, path) = (&start.key, log_path(&record.dir, &start.key));
+    let begun = start.clone();
+    record.rows.write(move |writer| writer.begin_sh(&begun));
+    record.rows.settle();
+    let sink = Arc::new(Mutex::new(open_log(path.as_deref(), start.started_at)));
+    let (exit, mut warnings) = run(spawn, Some(&sink), quiet, stop, |pid| {
+        let key = key.clone();
+        record.rows.write(move |writer| writer.set_pid(&key, pid));
+    });
+    let mut sink = lock(&sink);
+    let closed = sink.close();
+    let recorded_bytes = || path.as_deref().map_or(0, recorded_bytes);
+    let lost_bytes = closed.as_ref().err().map(|_| sink.received_bytes().saturating_sub(recorded_bytes()));
+    if let Err(error) = closed {
+        warnings.push(format!("the log is incomplete: cannot write it: {error}"));
+    } else if let Some(path) = path.filter(|path| sink.identity() != file::identity(path)) {
+        let gone = "was removed, moved or replaced while the command was running";
+        warnings.push(format!("the log {} {gone}", sanitise::name(&path.to_string_lossy())));
+    }
+    let integer = |bytes: u64| i64::try_from(bytes).ok();
+    let end = ShEnd {
+        finished_at: Time::now(),
+        exit_code: exit.code,
+        signal: exit.signal,
+        cpu_ms: exit.cpu_ms,
+        max_rss_bytes: exit.max_rss_bytes,
+        lost_bytes: lost_bytes.and_then(integer),
+        log_bytes: sink.identity().and_then(|_| integer(sink.log_bytes())),
+    };
+    let start = start.clone();
+    record.rows.write(move |writer| writer.finish_sh(&start, &end));
+    (exit, warnings)
 }
 
-impl Rows {
-    /// With room kept for the last rows.
-    #[must_use]
-    pub const fn new(writer: Writer, reserve: Reserve) -> Self {
-        Self { writer, reserve, warnings: Vec::new(), failed: false }
+/// Runs a command to its end; `started` gets its process id.
+fn run(
+    spawn: &Spawn<'_>,
+    sink: Option<&Arc<Mutex<Sink>>>,
+    quiet: bool,
+    stop: &Stop,
+    started: impl FnOnce(u32),
+) -> (Exit, Vec<String>) {
+    match Running::start(spawn, sink, quiet, stop) {
+        Ok(running) => {
+            started(running.pid());
+            running.wait()
+        }
+        Err(not_started) => (Exit::without_run(not_started.exit_code), vec![not_started.why]),
     }
+}
 
-    /// Writes a row; on a full disk once more with the reserve given up. Each is tried, as the disk may have room again; only the
-    /// first failure is worth a word.
-    pub fn note(&mut self, write: impl Fn(&mut Writer) -> Result<()>) {
-        let written = write(&mut self.writer).or_else(|error| {
-            if is_disk_full(&error) && self.reserve.give_up() { write(&mut self.writer) } else { Err(error) }
-        });
-        if let Err(error) = written
-            && !std::mem::replace(&mut self.failed, true)
-        {
-            let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
-            self.warn(format!("the record of this run is not whole: {error}{cause}"));
+fn log_path(run_dir: &Path, key: &ShKey) -> Option<PathBuf> {
+    log::path::job_dir(run_dir, &key.job).map(|dir| log::path::sh_log(&dir, key.n))
+}
+
+/// Creates a command's log. If that fails, the command runs without: the sink keeps the reason.
+fn open_log(path: Option<&Path>, started_at: Time) -> Sink {
+    let create = || {
+        let path = path.ok_or(io::ErrorKind::InvalidFilename)?;
+        file::create_private_dirs(&file::dir_of(path))?;
+        Sink::create(path, started_at)
+    };
+    create().unwrap_or_else(|error| Sink::failed(error, started_at))
+}
+
+/// Counts the bytes of a command that its log contains; called only for a log that could not be written to its end.
+fn recorded_bytes(log: &Path) -> u64 {
+    let Ok(file) = log::LogFile::open(&FilePath::named(log)) else { return 0 };
+    let Ok(mut lines) = file.lines(0) else { return 0 };
+    let mut bytes = 0;
+    while let Ok(Some(line)) = lines.next() {
+        if let Ok(record) = cri::parse(line.bytes) {
+            bytes += record.content.len() as u64 + u64::from(record.tag == cri::Tag::Full);
         }
     }
-
-    /// Keeps something that people should know at the end.
-    pub fn warn(&mut self, warning: String) {
-        self.warnings.push(warning);
-    }
-
-    /// What people should know.
-    #[must_use]
-    pub fn into_warnings(self) -> Vec<String> {
-        self.warnings
-    }
+    bytes
 }
 
-/// SQLite says so, or only that it could not write (a quota, a limit on the size of files).
-fn is_disk_full(error: &Error) -> bool {
-    let Error::Database { source, .. } = error else { return false };
-    matches!(source.sqlite_error_code(), Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure))
-}
-
-/// Room on the disk, held by the run's lock file, so that a command that fills the disk still gets its row: how it ended is worth
-/// more than the last lines before the disk was full. Where a file system cannot reserve there is none.
-pub struct Reserve(Option<File>);
-
-impl Reserve {
-    /// Enough for the pages of some rows, in the write-ahead log and in the database.
-    const BYTES: u64 = 256 << 10;
-
-    /// Takes the room, where there is any.
-    #[must_use]
-    pub fn held_by(file: &File) -> Self {
-        let taken = rustix::fs::fallocate(file, FallocateFlags::empty(), 0, Self::BYTES);
-        Self(file.try_clone().ok().filter(|_| taken.is_ok()))
+/// Writes logs to the disk, so that a power failure cannot take away what the rows promise. Returns what went wrong: a disk
+/// that is slower than `deadline` is left to itself.
+fn sync_logs(logs: Vec<PathBuf>, deadline: Instant, is_hurried: impl Fn() -> bool) -> Option<String> {
+    let (send, done) = mpsc::channel();
+    let sync = move || {
+        let failed = logs.iter().find_map(|log| {
+            let synced = File::open(log).and_then(|file| file.sync_data());
+            // A log that is not there was reported when its command ended.
+            let error = synced.err().filter(|error| error.kind() != io::ErrorKind::NotFound)?;
+            Some(format!("cannot write the log {} to the disk: {error}", sanitise::name(&log.to_string_lossy())))
+        });
+        let _ = send.send(failed);
+    };
+    if let Err(error) = std::thread::Builder::new().name("sync".into()).spawn(sync) {
+        return Some(format!("the logs were not written to the disk: {error}"));
     }
-
-    /// Frees the room; whether there was any.
-    fn give_up(&mut self) -> bool {
-        self.0.take().is_some_and(|file| file.set_len(0).is_ok())
-    }
-}
-
-impl Drop for Reserve {
-    fn drop(&mut self) {
-        self.give_up();
+    loop {
+        match done.recv_timeout(HURRY_POLL) {
+            Ok(failed) => return failed,
+            Err(RecvTimeoutError::Timeout) if Instant::now() < deadline && !is_hurried() => {}
+            Err(_) => return Some("the disk is slow: a power failure now may take the end of the logs away".into()),
+        }
     }
 }
 

@@ -21,6 +21,7 @@ mod child;
 mod execute;
 mod facts;
 mod pipeline;
+mod rows;
 mod run;
 mod sink;
 mod stop;

@@ -7,32 +7,45 @@
 //! ```
 //!
 //! In this order a reader is never told too much: an active run whose lock is free was interrupted, and a finished row
-//! means a whole log. **What cannot be begun is not run; what has begun runs, whatever happens to its record.** A failure of
-//! the log or the database after [`Recording::begin`] becomes a warning, and the commands' exit codes stand.
+//! means a whole log. **The command always runs.** A store that cannot be used, or does not answer in time, costs the record and
+//! never the command: it runs all the same, and a warning reports what was not recorded. [`Options::must_record`] is for those who
+//! want the opposite.
 
 use std::ffi::OsString;
-use std::fs::{DirBuilder, File};
-use std::io::ErrorKind;
-use std::os::unix::fs::DirBuilderExt;
+use std::fs::File;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::execute::{Executor, Kind, Reserve, Rows};
+use super::execute::{Executor, Kind, Record};
 use super::facts::Facts;
 use super::pipeline::Pipeline;
-use super::stop::{Stop, Watch};
-use crate::error::{Error, Result};
+use super::rows::{Begun, Rows, RunFiles};
+use super::stop::{Stop, Watch, survive_file_size_limit};
+use crate::error::{Error, Result, chain};
 use crate::model::{JobId, RunId};
 use crate::store::{NewRun, RunEnd, Writer};
 use crate::time::Time;
-use crate::{log, store};
+use crate::{file, log, store};
+
+/// How long a command waits for its store.
+const BEGIN_TIMEOUT: Duration = Duration::from_millis(1500);
+
+/// How long it waits if it must be recorded.
+const MUST_BEGIN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How to record.
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line or the configuration")]
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The root of the store; made where there is none, for its owner alone.
-    pub store_root: PathBuf,
+    /// The root of the store, made where there is none, for its owner alone; or the reason why there is none.
+    pub store_root: std::result::Result<PathBuf, String>,
+    /// Whether nothing is run unless its record has begun.
+    pub must_record: bool,
+    /// Whether the logs are written to the disk when the run ends (`fdatasync`), so that they survive a power failure.
+    pub sync: bool,
     /// What the run is of.
     pub facts: Facts,
     /// The directory that the commands run in.
@@ -66,7 +79,7 @@ pub fn default_job(argv: &[OsString]) -> JobId {
 /// Records one command as the only one of a job. Its stdin is ours, and it decides alone what a signal means.
 ///
 /// # Errors
-/// When the run could not be begun: then nothing was run.
+/// As for [`Recording::command`]: then nothing was run.
 pub fn record_command(options: &Options, job: &JobId, argv: &[OsString]) -> Result<Ended> {
     Ok(Recording::command(options, job, argv)?.execute(&Stop::new()))
 }
@@ -74,7 +87,7 @@ pub fn record_command(options: &Options, job: &JobId, argv: &[OsString]) -> Resu
 /// Records the jobs of a pipeline, until they have ended or `stop` is asked to.
 ///
 /// # Errors
-/// When the run could not be begun: then nothing was run.
+/// As for [`Recording::pipeline`]: then nothing was run.
 pub fn run_pipeline(options: &Options, pipeline: &Pipeline, stop: &Stop) -> Result<Ended> {
     Ok(Recording::pipeline(options, pipeline)?.execute(stop))
 }
@@ -85,14 +98,15 @@ pub struct Recording {
     executor: Executor,
     signals: bool,
     /// Held until the run is finished.
-    lock: File,
+    lock: Option<File>,
 }
 
 impl Recording {
     /// Begins the run of one command.
     ///
     /// # Errors
-    /// When there is nothing to run, the store is not ours to write, or one of its files cannot be made.
+    /// If there is nothing to run, a name is unsafe as a path, or the directory to run in is missing. If the run
+    /// [must be recorded](Options::must_record): why it cannot be.
     pub fn command(options: &Options, job: &JobId, argv: &[OsString]) -> Result<Self> {
         if argv.is_empty() {
             return Err(Error::Usage("there is no command to record".into()));
@@ -103,7 +117,7 @@ impl Recording {
     /// Begins the run of a pipeline.
     ///
     /// # Errors
-    /// When the store is not ours to write, or one of its files cannot be made.
+    /// As for [`Recording::command`].
     pub fn pipeline(options: &Options, pipeline: &Pipeline) -> Result<Self> {
         Self::begin(options, pipeline.clone(), Kind::Pipeline)
     }
@@ -120,48 +134,101 @@ impl Recording {
         let Self { pipeline, mut executor, signals, lock } = self;
         let watch = signals.then(|| Watch::start(stop));
         if let Some(Err(error)) = &watch {
-            executor.rows.warn(format!("signals are not heeded: {error}"));
+            executor.warnings.push(format!("signals are not passed on to the command: {error}"));
         }
         let (end, last_exit_code) = executor.run(&pipeline, stop);
         // Unlocked by word: closing alone would leave it to a copy that some other child holds on its way to its program.
-        let _ = lock.unlock();
+        let _ = lock.map(|lock| lock.unlock());
         drop(watch);
         let exit_code = match executor.kind {
             Kind::Command => u8::try_from(last_exit_code).unwrap_or(u8::MAX),
             Kind::Pipeline => u8::from(end != RunEnd::Complete),
         };
-        Ended { run: executor.run, exit_code, warnings: executor.rows.into_warnings() }
+        Ended { run: executor.run, exit_code, warnings: executor.warnings }
     }
 
     fn begin(options: &Options, pipeline: Pipeline, kind: Kind) -> Result<Self> {
-        let Options { store_root: root, facts, quiet, signals, .. } = options;
-        let cwd = std::path::absolute(&options.cwd).map_err(Error::io("run in", &options.cwd))?;
+        let Options { facts, quiet, signals, .. } = options;
+        let cwd = std::path::absolute(&options.cwd).unwrap_or_else(|_| options.cwd.clone());
         if !cwd.is_dir() {
             return Err(Error::io("run in", cwd)(ErrorKind::NotADirectory.into()));
         }
         let run = RunId(Uuid::now_v7().to_string());
-        let dir = log::path::run_dir(root, &facts.repo, &run).ok_or_else(|| unsafe_name(&facts.repo))?;
+        // Of a path below nothing: whether the names are safe does not depend on the store.
+        let dir = log::path::run_dir(Path::new(""), &facts.repo, &run).ok_or_else(|| unsafe_name(&facts.repo))?;
         if let Some(job) = pipeline.jobs().iter().find(|job| log::path::job_dir(&dir, &job.id).is_none()) {
             return Err(unsafe_name(job.id.as_str()));
         }
-        create_root(root)?;
-        let database = root.join(store::OUR_DATABASE);
-        refuse_quire(root, &database)?;
-        Writer::check(&database)?;
-        let mut writer = Writer::open(&database)?;
-        let lock = create_run_dir(&dir)?;
-        let jobs: Vec<_> = pipeline.jobs().iter().map(|job| job.id.clone()).collect();
-        let (repo, ref_name, sha) = (&facts.repo, &facts.ref_name, &facts.sha);
-        let new = NewRun { id: &run, repo, ref_name, sha, workspace: &cwd, queued_at: Time::now() };
-        if let Err(error) = writer.begin_run(&new, &jobs) {
-            // No row leads to the directory; where it cannot be removed it stays, empty.
-            let _ = std::fs::remove_file(log::path::recorder_lock(&dir)).and_then(|()| std::fs::remove_dir(&dir));
-            return Err(error);
-        }
-        let rows = Rows::new(writer, Reserve::held_by(&lock));
-        let executor = Executor::new(kind, run, dir, cwd, *quiet, rows);
+        let mut warnings: Vec<String> =
+            survive_file_size_limit().err().map(|error| error.to_string()).into_iter().collect();
+        let begun = begin_record(options, &run, &dir, &cwd, &pipeline);
+        let (lock, record) = match begun {
+            Ok((files, record)) => {
+                warnings.extend(files.warnings);
+                (Some(files.lock), Some(record))
+            }
+            Err(error) if options.must_record => return Err(error),
+            Err(error) => {
+                warnings.push(format!("not recorded: {}", chain(&error)));
+                (None, None)
+            }
+        };
+        let mut executor = Executor::new(kind, run, cwd, *quiet, record);
+        executor.warnings = warnings;
         Ok(Self { pipeline, executor, signals: *signals, lock })
     }
+}
+
+/// Begins the record of a run: its files, and its first row as soon as the database takes it.
+fn begin_record(
+    options: &Options,
+    run: &RunId,
+    dir: &Path,
+    cwd: &Path,
+    pipeline: &Pipeline,
+) -> Result<(RunFiles, Record)> {
+    let root = options.store_root.clone().map_err(Error::Usage)?;
+    let (database, dir) = (root.join(store::OUR_DATABASE), root.join(dir));
+    let (facts, id, workspace, queued_at) = (options.facts.clone(), run.clone(), cwd.to_owned(), Time::now());
+    let jobs: Vec<_> = pipeline.jobs().iter().map(|job| job.id.clone()).collect();
+    let first = move |writer: &mut Writer| {
+        let (repo, ref_name, sha) = (&facts.repo, &facts.ref_name, &facts.sha);
+        writer.begin_run(&NewRun { id: &id, repo, ref_name, sha, workspace: &workspace, queued_at }, &jobs)
+    };
+    let prepare = {
+        let (root, database, dir) = (root.clone(), database.clone(), dir.clone());
+        move || prepare(&root, &database, dir)
+    };
+    let rows = Rows::start(database, prepare, first).map_err(Error::io("start a thread for the database of", &root))?;
+    let patience = if options.must_record { MUST_BEGIN_TIMEOUT } else { BEGIN_TIMEOUT };
+    let files = match rows.begun(patience) {
+        Begun::Yes(files) => files,
+        Begun::FilesOnly(files) if !options.must_record => files,
+        Begun::FilesOnly(files) => {
+            files.remove();
+            return Err(Error::Locked { path: root.join(store::OUR_DATABASE) });
+        }
+        Begun::Nothing => return Err(Error::io("use the store", root)(ErrorKind::TimedOut.into())),
+        Begun::Failed(error) => return Err(error),
+    };
+    Ok((files, Record::new(rows, dir, options.sync)))
+}
+
+/// Makes the files of a run in a store that may be written.
+fn prepare(root: &Path, database: &Path, dir: PathBuf) -> Result<RunFiles> {
+    refuse_quire(root, database)?;
+    Writer::check(database)?;
+    create_root(root)?;
+    file::create_private_dirs(&dir).map_err(Error::io("create", &dir))?;
+    let path = log::path::recorder_lock(&dir);
+    let lock = file::create_private(&path).map_err(Error::io("create", &path))?;
+    // Nobody else knows of the file, so only a file system without locks refuses.
+    let unlocked = |error| {
+        let why = "the run looks interrupted while it is recorded, since its file system does not support locks";
+        format!("{why}: cannot lock {}: {error}", path.display())
+    };
+    let warnings = lock.try_lock().map_err(unlocked).err().into_iter().collect();
+    Ok(RunFiles { dir, lock, warnings })
 }
 
 /// A database of ours beside quire's would hide all of its runs.
@@ -181,19 +248,11 @@ fn unsafe_name(name: &str) -> Error {
 /// A store that is there already keeps its permissions. A new `.rundown` in a work tree is nothing to commit.
 fn create_root(root: &Path) -> Result<()> {
     let is_new = !root.exists();
-    DirBuilder::new().recursive(true).mode(0o700).create(root).map_err(Error::io("create", root))?;
+    file::create_private_dirs(root).map_err(Error::io("create", root))?;
     if is_new && root.file_name().is_some_and(|name| name == ".rundown") {
-        let ignore = root.join(".gitignore");
-        std::fs::write(&ignore, "*\n").map_err(Error::io("create", ignore))?;
+        let path = root.join(".gitignore");
+        let created = file::create_private(&path).and_then(|mut ignore| ignore.write_all(b"*\n"));
+        created.map_err(Error::io("create", path))?;
     }
     Ok(())
-}
-
-/// The directory of a run, with its lock taken.
-fn create_run_dir(dir: &Path) -> Result<File> {
-    std::fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
-    let path = log::path::recorder_lock(dir);
-    let lock = File::create_new(&path).map_err(Error::io("create", &path))?;
-    lock.lock().map_err(Error::io("lock", &path))?;
-    Ok(lock)
 }

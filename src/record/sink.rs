@@ -4,10 +4,10 @@
 //! wrote, in whole records, and its times never run backwards.** The first write that fails ends the log there (what comes
 //! after a gap could not be told from what comes before it); the command knows nothing of that and goes on.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Instant;
 
@@ -15,10 +15,8 @@ use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
 
 use crate::cri::{Encoder, MAX_CONTENT, Stream};
+use crate::file::{Identity, create_private};
 use crate::time::Time;
-
-/// Permissions of a log, before the umask: containerd's.
-const LOG_MODE: u32 = 0o640;
 
 /// Appends the bytes of two streams to a log as records.
 pub struct Sink {
@@ -33,6 +31,8 @@ pub struct Sink {
     failure: Option<io::Error>,
     heard_at: Instant,
     received_bytes: u64,
+    /// Which file the log was created as.
+    identity: Option<Identity>,
 }
 
 impl Sink {
@@ -41,8 +41,9 @@ impl Sink {
     /// # Errors
     /// When there is already such a file, or it cannot be created.
     pub fn create(path: &Path, start: Time) -> io::Result<Self> {
-        let file = OpenOptions::new().append(true).create_new(true).mode(LOG_MODE).open(path)?;
-        Ok(Self::new(file, start))
+        let file = create_private(path)?;
+        let metadata = file.metadata()?;
+        Ok(Self { identity: Some((metadata.dev(), metadata.ino())), ..Self::new(file, start) })
     }
 
     /// A sink for an empty file that is open for appending and that nobody else writes.
@@ -59,7 +60,17 @@ impl Sink {
 
     fn over(file: Option<File>, failure: Option<io::Error>, start: Time) -> Self {
         let (encoder, heard_at) = (Encoder::new(Some(MAX_CONTENT)), Instant::now());
-        Self { file, encoder, batch: Vec::new(), last: start, whole_bytes: 0, failure, heard_at, received_bytes: 0 }
+        Self {
+            file,
+            encoder,
+            batch: Vec::new(),
+            last: start,
+            whole_bytes: 0,
+            failure,
+            heard_at,
+            received_bytes: 0,
+            identity: None,
+        }
     }
 
     /// When something was last written to it, on either stream.
@@ -72,6 +83,18 @@ impl Sink {
     #[must_use]
     pub fn received_bytes(&self) -> u64 {
         self.received_bytes
+    }
+
+    /// Returns which file the log was created as; `None` if it was not created here.
+    #[must_use]
+    pub fn identity(&self) -> Option<Identity> {
+        self.identity
+    }
+
+    /// Returns the length of the log in bytes: whole records.
+    #[must_use]
+    pub fn log_bytes(&self) -> u64 {
+        self.whole_bytes
     }
 
     /// Appends what was read from a stream. The records that it completes are in the file on return; an unterminated end is
@@ -200,6 +223,7 @@ fn pass_all(fd: &OwnedFd, mut bytes: &[u8]) -> Result<(), Errno> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::OpenOptions;
     use std::io::Read;
 
     use proptest::prelude::*;

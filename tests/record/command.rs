@@ -179,7 +179,7 @@ fn a_database_that_fails_after_the_start_costs_the_command_nothing() {
     assert_eq!(ended.exit_code, 5);
     assert_eq!(store.stdout(&ended), "fine\n");
     assert_eq!(ended.warnings.len(), 1, "{:?}", ended.warnings);
-    assert!(ended.warnings[0].contains("not whole"), "{:?}", ended.warnings);
+    assert!(ended.warnings[0].contains("the recording is incomplete"), "{:?}", ended.warnings);
     assert_eq!(store.sql::<String>("SELECT state FROM runs"), ["failed"]);
 }
 
@@ -191,7 +191,7 @@ fn a_log_that_cannot_be_made_costs_the_command_nothing() {
     std::fs::write(store.run_dir(recording.run()).join("jobs"), "in the way").unwrap();
     let ended = recording.execute(&Stop::new());
     assert_eq!(ended.exit_code, 5);
-    assert!(ended.warnings[0].contains("the log is not whole"), "{:?}", ended.warnings);
+    assert!(ended.warnings[0].contains("the log is incomplete"), "{:?}", ended.warnings);
     assert_eq!(store.sql::<i64>("SELECT exit_code FROM sh_events"), [5]);
 }
 
@@ -199,8 +199,8 @@ fn a_log_that_cannot_be_made_costs_the_command_nothing() {
 fn a_new_store_is_its_owners_alone() {
     let store = Store::new();
     let ended = store.record(&["true"]);
-    assert_eq!(mode(&store.options.store_root), 0o700);
-    assert_eq!(mode(&store.log_path(&ended.run, "job", 1)) & 0o137, 0, "0640 and less");
+    assert_eq!(mode(&store.root()), 0o700);
+    assert_eq!(mode(&store.log_path(&ended.run, "job", 1)), 0o600);
 }
 
 #[test]
@@ -208,15 +208,15 @@ fn what_cannot_be_begun_is_not_run() {
     let store = Store::new();
     let touch = ["touch".into(), store.dir.path().join("ran").into_os_string()];
     let begin = |change: &dyn Fn(&mut rundown::record::Options), name: &str| {
-        let mut options = store.options.clone();
+        let mut options = rundown::record::Options { must_record: true, ..store.options.clone() };
         change(&mut options);
         record_command(&options, &job(name), &touch).unwrap_err()
     };
     assert!(matches!(begin(&|_| (), "../escape"), Error::Usage(_)));
     assert!(matches!(begin(&|options| options.facts.repo = "..".into(), "job"), Error::Usage(_)));
     assert!(matches!(begin(&|options| options.cwd = "/nowhere".into(), "job"), Error::Io { .. }));
-    std::fs::create_dir(&store.options.store_root).unwrap();
-    std::fs::write(store.options.store_root.join(rundown::store::OUR_DATABASE), "no database").unwrap();
+    std::fs::create_dir(store.root()).unwrap();
+    std::fs::write(store.root().join(rundown::store::OUR_DATABASE), "no database").unwrap();
     assert!(matches!(begin(&|_| (), "job"), Error::NotAStore { .. }));
     assert!(matches!(record_command(&store.options, &job("job"), &[]).unwrap_err(), Error::Usage(_)));
     assert!(!store.dir.path().join("ran").exists());
@@ -244,7 +244,7 @@ fn a_full_disk_costs_the_end_of_the_log_and_nothing_else() {
         let ended =
             store.shell("i=0; while [ $i -lt 30000 ]; do echo \"line $i of this log\"; i=$((i + 1)); done; exit 9");
         assert_eq!(ended.exit_code, 9);
-        assert!(ended.warnings[0].contains("the log is not whole"), "{:?}", ended.warnings);
+        assert!(ended.warnings[0].contains("the log is incomplete"), "{:?}", ended.warnings);
         let log = std::fs::read(store.log_path(&ended.run, "job", 1)).unwrap();
         assert!(log.len() > 100_000 && log.ends_with(b"\n"), "{} bytes", log.len());
         let lines: String = (0..30_000).map(|i| format!("line {i} of this log\n")).collect::<Vec<_>>().concat();

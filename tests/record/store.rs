@@ -23,9 +23,13 @@ impl Store {
     pub fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let facts = Facts { repo: "o/r".into(), ref_name: "refs/heads/main".into(), sha: "ab12".into() };
-        let (store_root, cwd) = (dir.path().join("store"), dir.path().to_owned());
-        let options = Options { store_root, facts, cwd, quiet: true, signals: false };
+        let (store_root, cwd) = (Ok(dir.path().join("store")), dir.path().to_owned());
+        let options = Options { store_root, facts, cwd, quiet: true, signals: false, must_record: false, sync: true };
         Self { dir, options }
+    }
+
+    pub fn root(&self) -> PathBuf {
+        self.dir.path().join("store")
     }
 
     pub fn record(&self, argv: &[&str]) -> Ended {
@@ -38,7 +42,7 @@ impl Store {
     }
 
     pub fn run_dir(&self, run: &RunId) -> PathBuf {
-        self.options.store_root.join("runs/o/r").join(run.as_str())
+        self.root().join("runs/o/r").join(run.as_str())
     }
 
     pub fn log_path(&self, run: &RunId, job: &str, n: u32) -> PathBuf {
@@ -47,7 +51,7 @@ impl Store {
 
     /// The only log of the only run, while it is recorded; empty until it is there.
     pub fn first_log(&self) -> Vec<u8> {
-        let runs = std::fs::read_dir(self.options.store_root.join("runs/o/r"));
+        let runs = std::fs::read_dir(self.root().join("runs/o/r"));
         let run = runs.ok().and_then(|mut runs| runs.next()).and_then(Result::ok);
         let jobs = run.and_then(|run| std::fs::read_dir(run.path().join("jobs")).ok());
         let job = jobs.and_then(|mut jobs| jobs.next()).and_then(Result::ok);
@@ -64,16 +68,14 @@ impl Store {
     }
 
     pub fn sql<T: rusqlite::types::FromSql>(&self, sql: &str) -> Vec<T> {
-        let connection =
-            rusqlite::Connection::open(self.options.store_root.join(rundown::store::OUR_DATABASE)).unwrap();
+        let connection = rusqlite::Connection::open(self.root().join(rundown::store::OUR_DATABASE)).unwrap();
         let mut statement = connection.prepare(sql).unwrap();
         let rows = statement.query_map((), |row| row.get(0)).unwrap();
         rows.collect::<Result<_, _>>().unwrap()
     }
 
     pub fn break_table(&self, table: &str) {
-        let connection =
-            rusqlite::Connection::open(self.options.store_root.join(rundown::store::OUR_DATABASE)).unwrap();
+        let connection = rusqlite::Connection::open(self.root().join(rundown::store::OUR_DATABASE)).unwrap();
         connection.execute_batch(&format!("DROP TABLE {table}")).unwrap();
     }
 }

@@ -12,8 +12,8 @@ use crate::tui::theme::{Scheme, Theme, parse_style};
 use crate::words;
 
 /// What stands at the top of a file.
-pub(super) const NAMES: [&str; 9] =
-    ["ascii", "mouse", "times", "wrap", "numbers", "notify", "timezone", "theme", "keys"];
+pub(super) const NAMES: [&str; 10] =
+    ["ascii", "mouse", "times", "wrap", "numbers", "notify", "timezone", "sync", "theme", "keys"];
 
 /// So many names are listed where none is near.
 const MAX_LISTED: usize = 20;
@@ -69,6 +69,7 @@ impl Draft {
             "numbers" => settings.numbers = switch(name, value)?,
             "times" => settings.times = one_of(name, value, Times::ALL.map(|times| (times.name(), times)))?,
             "timezone" => self.config.time_zone = Some(time_zone(name, value)?),
+            "sync" => self.config.sync = switch(name, value)?,
             "theme" => return self.theme(value),
             "keys" => return self.keys(value),
             _ => return Err(unknown(name, at, "", &NAMES)),

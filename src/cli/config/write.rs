@@ -34,6 +34,7 @@ fn settings(config: &Config) -> Vec<String> {
         line("numbers", settings.numbers, "row numbers"),
         line("notify", settings.notify, "ring when a run ends that was seen running"),
         line(&format!("{lead}timezone"), zone, "of times; else the system's"),
+        line("sync", config.sync, "write logs to the disk when a recorded run ends"),
     ]
 }
 

@@ -1,0 +1,355 @@
+//! The rows of a run, written in order by a thread of their own: no lock, slow disk or broken database holds up a command.
+//!
+//! ```text
+//! run, execute ─ write ─► queue ─► thread: run directory, recorder.lock ─► database open ─► row by row
+//!              ◄─ begun, settle, close ─┘
+//! ```
+//!
+//! A row that cannot be written stays at the head of the queue and is tried again, so the rows are in the database in the order in
+//! which things happened. Only a row that this database will never take is left out. [`Rows::close`] ends the retries: with one
+//! time limit for all of them, after a last attempt for each.
+
+use std::collections::VecDeque;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rusqlite::ErrorCode;
+use rustix::fs::FallocateFlags;
+
+use crate::error::{Error, Result, line};
+use crate::file::{Identity, dir_of, identity};
+use crate::log::path::recorder_lock;
+use crate::store::Writer;
+
+/// How long a row that met a lock waits for its next attempt.
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
+/// How long a row that met a full disk waits for its next attempt.
+const DISK_PAUSE: Duration = Duration::from_secs(1);
+/// How long a command that is to be started waits for its row. Once a row took longer, none is waited for until all are written.
+const SETTLE_TIMEOUT: Duration = Duration::from_millis(100);
+/// How long the thread may take to stop after the time limit of [`Rows::close`].
+const STOP_TIMEOUT: Duration = Duration::from_millis(250);
+/// How often what waits at the end of a run checks whether it is to hurry.
+pub(super) const HURRY_POLL: Duration = Duration::from_millis(20);
+
+/// Writes one row. It may be called again after an error.
+type Write = Box<dyn Fn(&mut Writer) -> Result<()> + Send>;
+
+/// The files of a run, made before its first row.
+pub(super) struct RunFiles {
+    /// The run's directory.
+    pub dir: PathBuf,
+    /// The locked `recorder.lock`.
+    pub lock: File,
+    /// What people should know about how they were made.
+    pub warnings: Vec<String>,
+}
+
+impl RunFiles {
+    /// Removes the files of a run without a row, as far as that is possible.
+    pub fn remove(&self) {
+        let _ = fs::remove_file(recorder_lock(&self.dir)).and_then(|()| fs::remove_dir(&self.dir));
+    }
+}
+
+/// How far the beginning of a run has come.
+pub(super) enum Begun {
+    /// Its files and its first row are there.
+    Yes(RunFiles),
+    /// Its files are there; the database is locked or does not answer.
+    FilesOnly(RunFiles),
+    /// The store does not answer.
+    Nothing,
+    /// It will not be recorded.
+    Failed(Error),
+}
+
+/// The queue of rows, and the thread that writes them.
+pub struct Rows(Arc<Shared>);
+
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[expect(clippy::struct_excessive_bools, reason = "the thread and its callers wait for each of them")]
+#[derive(Default)]
+struct State {
+    files: Option<RunFiles>,
+    /// The first row is written.
+    is_begun: bool,
+    /// Why the run cannot begin.
+    refusal: Option<Error>,
+    pending: VecDeque<Write>,
+    is_writing: bool,
+    /// A command waited for its row in vain, and rows are still pending.
+    is_behind: bool,
+    /// Until when failed rows are tried again; set by [`Rows::close`].
+    deadline: Option<Instant>,
+    /// Nobody waits for the rest.
+    is_abandoned: bool,
+    /// The thread has stopped.
+    is_over: bool,
+    /// Why the newest row is tried again.
+    obstacle: Option<String>,
+    /// The first reason why a row was lost.
+    failure: Option<String>,
+    warnings: Vec<String>,
+}
+
+impl Rows {
+    /// Starts the thread. It makes the files with `prepare`, opens `database`, and writes the `first` row.
+    ///
+    /// # Errors
+    /// If no thread can be started.
+    pub fn start(
+        database: PathBuf,
+        prepare: impl FnOnce() -> Result<RunFiles> + Send + 'static,
+        first: impl Fn(&mut Writer) -> Result<()> + Send + 'static,
+    ) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared { state: Mutex::default(), changed: Condvar::new() });
+        let theirs = Arc::clone(&shared);
+        let work = move || {
+            let worked = work(&theirs, &database, prepare, &first);
+            theirs.update(|state| {
+                if let Err(error) = worked {
+                    state.note(&error);
+                    state.refusal = Some(error);
+                }
+                state.is_over = true;
+            });
+        };
+        std::thread::Builder::new().name("rows".into()).spawn(work)?;
+        Ok(Self(shared))
+    }
+
+    /// Waits until the run has begun or cannot begin, but not longer than this.
+    pub fn begun(&self, patience: Duration) -> Begun {
+        let mut state = self.0.wait(patience, |state| state.is_begun || state.is_over);
+        match (state.refusal.take(), state.files.take()) {
+            (Some(error), files) => {
+                files.inspect(RunFiles::remove);
+                Begun::Failed(error)
+            }
+            (None, Some(files)) if state.is_begun => Begun::Yes(files),
+            (None, Some(files)) => Begun::FilesOnly(files),
+            (None, None) => Begun::Nothing,
+        }
+    }
+
+    /// Adds a row to the queue. Returns at once.
+    pub fn write(&self, write: impl Fn(&mut Writer) -> Result<()> + Send + 'static) {
+        self.0.update(|state| state.pending.push_back(Box::new(write)));
+    }
+
+    /// Waits a moment for the rows added so far, so that a crash between a command's row and its start is as good as impossible.
+    pub fn settle(&self) {
+        if self.0.state().is_behind {
+            return;
+        }
+        let mut state = self.0.wait(SETTLE_TIMEOUT, State::is_idle);
+        state.is_behind = !state.is_idle();
+    }
+
+    /// Waits until all rows are written, at most until `deadline`, and not at all once `is_hurried`. Returns what people should know.
+    pub fn close(self, run_dir: &Path, deadline: Instant, is_hurried: impl Fn() -> bool) -> Vec<String> {
+        self.0.update(|state| state.deadline = Some(deadline));
+        while !self.0.wait(HURRY_POLL, |state| state.is_over).is_over {
+            if is_hurried() || Instant::now() >= deadline {
+                self.0.update(|state| state.deadline = Some(Instant::now()));
+                break;
+            }
+        }
+        let mut state = self.0.wait(STOP_TIMEOUT, |state| state.is_over);
+        state.is_abandoned = true;
+        let mut warnings = std::mem::take(&mut state.warnings);
+        let obstacle = || state.obstacle.clone().unwrap_or_else(|| "the database did not answer in time".into());
+        let Some(why) = state.failure.clone().or_else(|| (!state.is_over).then(obstacle)) else { return warnings };
+        warnings.push(if state.is_begun {
+            format!("the recording is incomplete: {why}")
+        } else {
+            format!("the run is not in the database, but its logs are in {}: {why}", run_dir.display())
+        });
+        warnings
+    }
+}
+
+impl Drop for Rows {
+    fn drop(&mut self) {
+        self.0.update(|state| state.is_abandoned = true);
+    }
+}
+
+impl State {
+    fn is_idle(&self) -> bool {
+        self.is_over || (self.pending.is_empty() && !self.is_writing)
+    }
+
+    /// Keeps the first reason why a row was not written.
+    fn note(&mut self, error: &Error) {
+        self.failure.get_or_insert_with(|| line(error));
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn update<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let changed = change(&mut self.state());
+        self.changed.notify_all();
+        changed
+    }
+
+    fn wait(&self, patience: Duration, is_done: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
+        let waited = self.changed.wait_timeout_while(self.state(), patience, |state| !is_done(state));
+        waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    /// Waits before the next attempt, less long once [`Rows::close`] is called; returns false if there is to be none.
+    fn pause(&self, pause: Duration) -> bool {
+        let is_closing = |state: &State| state.is_abandoned || state.deadline.is_some();
+        let is_open = !is_closing(&self.wait(pause, is_closing));
+        if is_open {
+            return true;
+        }
+        let state = self.wait(LOCK_PAUSE, |state| state.is_abandoned);
+        !state.is_abandoned && state.deadline.is_some_and(|deadline| Instant::now() < deadline)
+    }
+
+    /// Tries something until the database is not locked, or there is no more time for it.
+    fn until_unlocked<T>(&self, mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
+        loop {
+            match attempt() {
+                Err(error @ Error::Locked { .. }) => {
+                    self.update(|state| state.obstacle = Some(line(&error)));
+                    if !self.pause(LOCK_PAUSE) {
+                        return Err(error);
+                    }
+                }
+                done => return done,
+            }
+        }
+    }
+
+    /// Waits for the next row; `None` once there will be none.
+    fn next(&self) -> Option<Write> {
+        let is_ready = |state: &State| !state.pending.is_empty() || state.is_abandoned || state.deadline.is_some();
+        let mut state = self.state();
+        while !is_ready(&state) {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        let write = state.pending.pop_front().filter(|_| !state.is_abandoned);
+        state.is_writing = write.is_some();
+        write
+    }
+}
+
+/// The thread's work: the files, the database, the rows.
+fn work(
+    shared: &Shared,
+    database: &Path,
+    prepare: impl FnOnce() -> Result<RunFiles>,
+    first: &impl Fn(&mut Writer) -> Result<()>,
+) -> Result<()> {
+    let files = prepare()?;
+    let mut reserve = Reserve::held_by(&files.lock);
+    let dir = (files.dir.clone(), identity(&files.dir));
+    if shared.state().is_abandoned {
+        files.remove();
+        return Ok(());
+    }
+    shared.update(|state| state.files = Some(files));
+    let mut writer = shared.until_unlocked(|| Writer::open(database))?;
+    shared.until_unlocked(|| first(&mut writer))?;
+    let database = (database.to_owned(), identity(database));
+    shared.update(|state| {
+        state.is_begun = true;
+        if !writer.is_alone() {
+            state.warnings.push(directory_locked(&database.0));
+        }
+    });
+    while let Some(write) = shared.next() {
+        attempt(shared, &mut writer, &mut reserve, write);
+    }
+    drop(writer);
+    let moved: Vec<String> = [database, dir].iter().filter_map(|(path, before)| moved(path, *before)).take(1).collect();
+    shared.update(|state| state.warnings.extend(moved));
+    Ok(())
+}
+
+/// Writes one row, or puts it back for another attempt.
+fn attempt(shared: &Shared, writer: &mut Writer, reserve: &mut Reserve, write: Write) {
+    let is_last = shared.state().deadline.is_some();
+    let written = shared.until_unlocked(|| {
+        write(writer).or_else(
+            |error| {
+                if is_disk_full(&error) && reserve.give_up() { write(writer) } else { Err(error) }
+            },
+        )
+    });
+    let is_retried = written.as_ref().is_err_and(|error| is_disk_full(error) && !is_last && shared.pause(DISK_PAUSE));
+    shared.update(|state| {
+        state.is_writing = false;
+        state.obstacle = None;
+        if is_retried {
+            state.pending.push_front(write);
+        } else if let Err(error) = &written {
+            state.note(error);
+        }
+        state.is_behind &= !state.is_idle();
+    });
+}
+
+/// SQLite reports it as such, or only that it could not write (a quota, a limit on the size of files).
+fn is_disk_full(error: &Error) -> bool {
+    let Error::Database { source, .. } = error else { return false };
+    matches!(source.sqlite_error_code(), Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure))
+}
+
+fn directory_locked(database: &Path) -> String {
+    format!(
+        "another process keeps the store's directory locked (`flock {0} …`?); {1} was set up without waiting for it",
+        dir_of(database).display(),
+        database.display()
+    )
+}
+
+/// Reports a file or directory of the recording that is not there any more, or is not the same.
+fn moved(path: &Path, before: Option<Identity>) -> Option<String> {
+    (identity(path) != before).then(|| {
+        format!(
+            "{} was removed, moved or replaced during the recording: this run is in what was there before, if it still exists",
+            path.display()
+        )
+    })
+}
+
+/// Room on the disk, held by the run's lock file, so that a command that fills the disk still gets its row: how it ended is worth
+/// more than the last lines before the disk was full. Where a file system cannot reserve there is none.
+struct Reserve(Option<File>);
+
+impl Reserve {
+    /// Enough for the pages of some rows, in the write-ahead log and in the database.
+    const BYTES: u64 = 256 << 10;
+
+    /// Takes the room, where there is any.
+    fn held_by(file: &File) -> Self {
+        let taken = rustix::fs::fallocate(file, FallocateFlags::empty(), 0, Self::BYTES);
+        Self(file.try_clone().ok().filter(|_| taken.is_ok()))
+    }
+
+    /// Frees the room; returns false if there was none.
+    fn give_up(&mut self) -> bool {
+        self.0.take().is_some_and(|file| file.set_len(0).is_ok())
+    }
+}
+
+impl Drop for Reserve {
+    fn drop(&mut self) {
+        self.give_up();
+    }
+}

@@ -1,0 +1,296 @@
+//! The command always runs, whatever is wrong with the store: through the real binary, as a CI job would see it.
+#![cfg(test)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod ends;
+mod files;
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use common::{rundown, store};
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+/// How long a state may take to come: only ever used up by a failing test.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Prints on both streams, leaves a file behind, and exits with 7.
+const COMMAND: [&str; 3] = ["sh", "-c", "echo out; echo err >&2; touch ran; exit 7"];
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < PATIENCE, "still not so: {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// A library that changes what the system answers, made of `shim.c`.
+#[cfg(target_os = "linux")]
+fn shim(dir: &Path) -> PathBuf {
+    let (source, library) = (concat!(env!("CARGO_MANIFEST_DIR"), "/tests/always/shim.c"), dir.join("shim.so"));
+    let status = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).args([source, "-ldl"]).status();
+    assert!(status.unwrap().success(), "a C compiler is needed, as for the build");
+    library
+}
+
+/// A directory with a store that holds one run.
+fn recorded() -> TempDir {
+    let dir = TempDir::new().unwrap();
+    assert!(common::run(dir.path(), &["--root", "store", "record", "--", "true"]).status.success());
+    dir
+}
+
+fn open(dir: &TempDir) -> Connection {
+    Connection::open(dir.path().join("store/rundown.db")).unwrap()
+}
+
+fn sql(dir: &TempDir, sql: &str) -> Vec<String> {
+    let connection = open(dir);
+    let mut statement = connection.prepare(sql).unwrap();
+    let rows = statement.query_map((), |row| row.get(0)).unwrap();
+    rows.collect::<Result<_, _>>().unwrap()
+}
+
+/// A store that cannot be used: how it is made in `store`, and a part of the reason.
+type Broken = (&'static str, fn() -> TempDir, &'static str);
+
+const BROKEN: &[Broken] = &[
+    ("a file in place of the root", || with("store", b""), "cannot create store"),
+    ("a file above the root", || with_link("/dev/null/store"), "cannot create store"),
+    ("a root where nothing can be made", || with_link("/proc/self/fdinfo"), "cannot create store/runs"),
+    ("no database", || with("store/rundown.db", b"no database"), "it is not an SQLite file"),
+    ("a database that is cut off", || with("store/rundown.db", b"SQLite format 3\0"), "it is not an SQLite file"),
+    ("a damaged database", damaged, "malformed"),
+    ("a later version", || changed("PRAGMA user_version = 99"), "version 99"),
+    ("a runaway trigger", || changed(TRIGGER), "the trigger `evil`"),
+    ("a view in place of a table", || changed("DROP TABLE sh_calls; CREATE VIEW sh_calls AS SELECT 1"), "`sh_calls`"),
+    ("a foreign database", || changed("PRAGMA application_id = 1"), "not made by rundown"),
+    ("quire's store", quire, "it is quire's store"),
+    ("a database that is a directory", || with("store/rundown.db/x", b""), "it is a directory"),
+];
+
+const TRIGGER: &str = "CREATE TRIGGER evil AFTER INSERT ON runs BEGIN
+    INSERT INTO jobs SELECT new.id, i, 'pending', 0, 0, 0
+    FROM (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n); END";
+
+fn with(path: &str, bytes: &[u8]) -> TempDir {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join(path);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, bytes).unwrap();
+    dir
+}
+
+fn with_link(to: &str) -> TempDir {
+    let dir = TempDir::new().unwrap();
+    std::os::unix::fs::symlink(to, dir.path().join("store")).unwrap();
+    dir
+}
+
+fn changed(sql: &str) -> TempDir {
+    let dir = recorded();
+    open(&dir).execute_batch(sql).unwrap();
+    dir
+}
+
+/// The header is whole, the pages are not.
+fn damaged() -> TempDir {
+    let dir = recorded();
+    let path = dir.path().join("store/rundown.db");
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[100..].fill(0xa5);
+    fs::write(path, bytes).unwrap();
+    dir
+}
+
+fn quire() -> TempDir {
+    let dir = TempDir::new().unwrap();
+    let from = store("quire-v2-live");
+    common::copy_tree(from.path(), &dir.path().join("store"));
+    dir
+}
+
+/// The command ran, and what it wrote and its exit code came through.
+#[track_caller]
+fn assert_ran(dir: &Path, output: &Output, what: &str) -> String {
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!((output.status.code(), out.as_str()), (Some(7), "out\n"), "{what}\n{err}");
+    assert!(dir.join("ran").exists(), "{what}");
+    let notices = err.strip_prefix("err\n").unwrap_or_else(|| panic!("{what}: {err}"));
+    notices.to_owned()
+}
+
+#[test]
+fn a_command_runs_with_a_store_that_cannot_be_used_unless_it_must_be_recorded() {
+    for (what, made, why) in BROKEN {
+        let dir = made();
+        let before = bytes_below(dir.path());
+        let strict = run(dir.path(), &["--must-record"], &COMMAND);
+        assert_eq!((strict.status.code(), text(&strict.stdout).as_str()), (Some(6), ""), "{what}");
+        assert!(text(&strict.stderr).contains(why), "{what}: {}", text(&strict.stderr));
+        assert!(!dir.path().join("ran").exists(), "{what}");
+        let notices = assert_ran(dir.path(), &run(dir.path(), &[], &COMMAND), what);
+        assert!(notices.starts_with("rundown: not recorded: ") && notices.contains(why), "{what}: {notices}");
+        assert_eq!(notices.matches("rundown: ").count(), 1, "reported once: {notices}");
+        fs::remove_file(dir.path().join("ran")).unwrap();
+        assert_eq!(bytes_below(dir.path()), before, "{what}: it was left as it is");
+    }
+}
+
+fn bytes_below(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let is_link = dir.join("store").is_symlink();
+    if is_link { Vec::new() } else { common::bytes_of(dir).into_iter().collect() }
+}
+
+fn run(dir: &Path, options: &[&str], command: &[&str]) -> Output {
+    rundown(dir).args(["--root", "store", "record"]).args(options).arg("--").args(command).output().unwrap()
+}
+
+#[test]
+fn a_pipeline_runs_as_well() {
+    let dir = with("store", b"");
+    fs::write(dir.path().join("p.toml"), "[jobs.a]\ncommands = ['echo one', 'echo two; exit 3']").unwrap();
+    let exec = |more: &[&str]| rundown(dir.path()).args(["--root", "store", "exec"]).args(more).output().unwrap();
+    let ran = exec(&["p.toml"]);
+    assert_eq!((ran.status.code(), text(&ran.stdout).as_str()), (Some(1), "one\ntwo\n"));
+    assert!(text(&ran.stderr).contains("a · exit 3"), "{}", text(&ran.stderr));
+    assert!(text(&ran.stderr).ends_with("\nrundown: not recorded: cannot create store: File exists (os error 17)\n"));
+    let quiet = exec(&["--quiet", "p.toml"]);
+    assert_eq!(text(&quiet.stdout), "");
+    assert_eq!(text(&quiet.stderr).lines().count(), 1);
+    assert_eq!(exec(&["--must-record", "p.toml"]).status.code(), Some(6));
+}
+
+#[test]
+fn a_command_runs_without_a_place_for_a_store() {
+    let dir = TempDir::new().unwrap();
+    let output = rundown(dir.path()).env("HOME", "/proc/nowhere").args(["record", "--"]).args(COMMAND).output();
+    let notices = assert_ran(dir.path(), &output.unwrap(), "no home");
+    assert!(notices.starts_with("rundown: not recorded: cannot create /proc/nowhere"), "{notices}");
+}
+
+#[test]
+fn a_command_runs_in_a_directory_that_was_deleted() {
+    let dir = recorded();
+    let gone = dir.path().join("gone");
+    fs::create_dir(&gone).unwrap();
+    let script = r#"cd gone && rmdir ../gone && exec "$0" --root "$1" record -- sh -c 'echo out; exit 7'"#;
+    let mut command = Command::new("sh");
+    command.args(["-c", script, env!("CARGO_BIN_EXE_rundown")]).arg(dir.path().join("store"));
+    let output = command.current_dir(dir.path()).output().unwrap();
+    assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(7), "out\n"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_faulty_configuration_is_reported_and_does_not_stop_a_command() {
+    let dir = recorded();
+    fs::write(dir.path().join("bad.toml"), "sync = 3").unwrap();
+    let mut command = rundown(dir.path());
+    command.args(["--root", "store", "--config", "bad.toml", "record", "--", "sh", "-c", "exit 7"]);
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(7));
+    assert!(text(&output.stderr).contains("bad.toml:1:8"), "{}", text(&output.stderr));
+}
+
+/// A limit on the size of files stands for a full disk; it comes with a signal that kills who does not expect it.
+#[test]
+fn a_command_runs_on_a_full_disk() {
+    for (limit, has_store) in [(0, false), (0, true), (8, false), (8, true), (64, false), (64, true)] {
+        let dir = if has_store { recorded() } else { TempDir::new().unwrap() };
+        let script =
+            format!("ulimit -f {limit}; exec \"$0\" --root store record -- sh -c 'echo out; echo err >&2; exit 7'");
+        let mut command = Command::new("sh");
+        command.args(["-c", &script, env!("CARGO_BIN_EXE_rundown")]).current_dir(dir.path());
+        let output = command.output().unwrap();
+        let err = text(&output.stderr);
+        assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(7), "out\n"), "{limit}: {err}");
+        assert!(err.starts_with("err\n"), "{limit}: {err}");
+        assert!(limit > 0 || err.contains("rundown: "), "{limit} {has_store}: {err}");
+    }
+}
+
+#[test]
+fn a_command_runs_when_file_descriptors_run_out() {
+    let dir = recorded();
+    for limit in 4..40 {
+        let script = format!("ulimit -n {limit}; exec \"$0\" --root store record -- sh -c 'echo out; exit 7'");
+        let mut command = Command::new("sh");
+        command.args(["-c", &script, env!("CARGO_BIN_EXE_rundown")]).current_dir(dir.path());
+        let output = command.output().unwrap();
+        let err = text(&output.stderr);
+        assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(7), "out\n"), "{limit}: {err}");
+        // What is in the store is whole, or it is reported.
+        let newest =
+            "SELECT state || coalesce(log_bytes, '-') FROM runs JOIN sh_calls ON run_id = id ORDER BY id DESC LIMIT 1";
+        assert!(!err.is_empty() || sql(&dir, newest) == ["failed44"], "{limit}: {err} {:?}", sql(&dir, newest));
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_command_is_recorded_on_a_file_system_without_locks() {
+    let dir = TempDir::new().unwrap();
+    let mut command = rundown(dir.path());
+    command.env("LD_PRELOAD", shim(dir.path())).env("NO_FLOCK", "1");
+    let output = command.args(["--root", "store", "record", "--"]).args(COMMAND).output().unwrap();
+    let notices = assert_ran(dir.path(), &output, "no flock");
+    assert!(notices.contains("does not support locks"), "{notices}");
+    assert_eq!(sql(&dir, "SELECT state FROM runs"), ["failed"]);
+}
+
+/// As `flock DIR rundown record …` does.
+#[test]
+fn a_lock_on_the_store_s_directory_is_not_waited_for_for_ever() {
+    let dir = TempDir::new().unwrap();
+    fs::create_dir(dir.path().join("store")).unwrap();
+    let lock = fs::File::open(dir.path().join("store")).unwrap();
+    lock.lock().unwrap();
+    let notices = assert_ran(dir.path(), &run(dir.path(), &[], &COMMAND), "a lock");
+    assert!(notices.contains("another process keeps the store's directory locked"), "{notices}");
+    assert_eq!(assert_ran(dir.path(), &run(dir.path(), &[], &COMMAND), "a lock"), "", "nothing to set up any more");
+    assert_eq!(sql(&dir, "SELECT state FROM runs"), ["failed", "failed"]);
+}
+
+#[test]
+fn files_and_directories_are_for_their_owner_alone_under_every_umask() {
+    for umask in ["000", "022", "777"] {
+        let dir = TempDir::new().unwrap();
+        fs::create_dir(dir.path().join("store")).unwrap();
+        fs::set_permissions(dir.path().join("store"), Permissions::from_mode(0o755)).unwrap();
+        let script = format!("umask {umask}; exec \"$0\" --root store record -- sh -c 'echo out; exit 7'");
+        let mut command = Command::new("sh");
+        command.args(["-c", &script, env!("CARGO_BIN_EXE_rundown")]).current_dir(dir.path());
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(7), "{umask}: {}", text(&output.stderr));
+        assert_eq!(text(&output.stderr), "", "{umask}");
+        let wrong: Vec<String> = modes(&dir.path().join("store"));
+        assert_eq!(wrong, [""; 0], "{umask}");
+    }
+}
+
+/// What below a directory is not `0700` or `0600`.
+fn modes(dir: &Path) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for path in fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()) {
+        let mode = fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        let is_dir = path.is_dir();
+        if mode != if is_dir { 0o700 } else { 0o600 } {
+            wrong.push(format!("{} {mode:o}", path.display()));
+        }
+        if is_dir {
+            wrong.extend(modes(&path));
+        }
+    }
+    wrong
+}
