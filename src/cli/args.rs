@@ -121,7 +121,8 @@ pub(super) enum Command {
     Doctor(Doctor),
     /// Run a command and record it; exits as the command did
     ///
-    /// What it writes is passed on as it is and recorded to its end, also when nobody reads it any more (| head). Which of two
+    /// The command always runs: what could not be recorded is reported at the end (see --must-record). Its output
+    /// is passed on as it is and recorded to its end, also when nobody reads it any more (| head). Which of two
     /// lines came first is known to some microseconds only when one went to stdout and the other to stderr: they are two pipes.
     Record(Record),
     /// Run the jobs of a pipeline file and record them

@@ -190,7 +190,7 @@ fn examine(place: &Place, doctor: &Doctor) -> anyhow::Result<u8> {
 }
 
 fn record_command(place: &Place, record: Record) -> anyhow::Result<u8> {
-    let options = place.recording(&record.source, false);
+    let options = place.recording(&record.source, false)?;
     let job = record.job.map_or_else(|| record::default_job(&record.argv), JobId);
     let ended = record::record_command(&options, &job, &record.argv)?;
     tell_all(&ended.warnings);
@@ -199,7 +199,7 @@ fn record_command(place: &Place, record: Record) -> anyhow::Result<u8> {
 
 fn exec_pipeline(place: &Place, exec: &Exec) -> anyhow::Result<u8> {
     let pipeline = record::load_pipeline(&exec.file)?;
-    let options = place.recording(&exec.source, exec.quiet);
+    let options = place.recording(&exec.source, exec.quiet)?;
     let ended = record::run_pipeline(&options, &pipeline, &record::Stop::new())?;
     tell_all(&ended.warnings);
     Ok(ended.exit_code)

@@ -38,8 +38,11 @@ impl Place {
         matches!(self.colour.color, colorchoice_clap::ColorChoice::Always)
     }
 
-    /// How to record. Without a store or with a faulty configuration the commands run all the same.
-    pub(super) fn recording(&self, source: &Source, quiet: bool) -> Options {
+    /// How to record. With a faulty configuration, or without a store, the commands run all the same.
+    ///
+    /// # Errors
+    /// Why there is no store, if there must be one.
+    pub(super) fn recording(&self, source: &Source, quiet: bool) -> Result<Options> {
         let cwd = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
         let Source { repo, ref_name, sha, must_record } = source;
         let given = Given { repo: repo.clone(), ref_name: ref_name.clone(), sha: sha.clone() };
@@ -47,15 +50,19 @@ impl Place {
             tell(&format!("the configuration is not used: {}", chain(&error)));
             Config::default()
         });
-        Options {
-            store_root: self.root().map_err(|error| chain(&error)),
+        let store_root = match self.root() {
+            Err(error) if *must_record => return Err(error),
+            root => root.map_err(|error| chain(&error)),
+        };
+        Ok(Options {
+            store_root,
             must_record: *must_record,
             sync: config.sync,
             facts: Facts::find(&given, &cwd),
             cwd,
             quiet,
             signals: true,
-        }
+        })
     }
 }
 
