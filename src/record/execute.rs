@@ -111,6 +111,7 @@ impl Executor {
     /// Writes the logs to the disk, then the last rows, all within one time limit.
     fn complete(&mut self, run_end: RunEnd, stop: &Stop) {
         let (ended, deadline) = (Time::now(), Instant::now() + END_TIMEOUT);
+        stop.all_ended();
         let is_hurried = || stop.is_hurried();
         if let Some(record) = self.record.as_mut().filter(|record| record.sync) {
             let logs = std::mem::take(&mut record.logs);

@@ -50,7 +50,7 @@ struct State {
     /// Came while no command was known to run, and are owed to the next one: one that has just been spawned may have
     /// them from the terminal already, and twice is better than never.
     owed: Vec<Signal>,
-    /// One of them asked to stop.
+    /// A request to stop came while no command was running.
     is_hurried: bool,
 }
 
@@ -72,7 +72,12 @@ impl Stop {
         self.state().asked.is_some()
     }
 
-    /// Returns true if somebody asked to stop while no command was running, as at the end of a run: nothing is to be waited for.
+    /// No command will be started any more: a later signal means that nothing is to be waited for.
+    pub(super) fn all_ended(&self) {
+        self.state().is_hurried = false;
+    }
+
+    /// Returns true if a request to stop came after [`Stop::all_ended`].
     pub(super) fn is_hurried(&self) -> bool {
         self.state().is_hurried
     }
@@ -108,7 +113,6 @@ impl Stop {
         for signal in std::mem::take(&mut state.owed) {
             target.send(signal);
         }
-        state.is_hurried = false;
     }
 
     /// Waits for the command with `wait`, which must not block: under the lock, so that no signal can come too late. Of a stopped
@@ -276,12 +280,15 @@ mod tests {
     }
 
     #[test]
-    fn only_a_stop_without_a_running_command_is_a_hurry() {
+    fn only_a_stop_after_the_last_command_is_a_hurry() {
         let (stop, (mut child, target)) = (Stop::new(), sleeper());
         stop.started(target);
         stop.ask(Signal::INT, true, Instant::now());
         assert!(!stop.is_hurried());
         stop.ended(|| child.kill().and_then(|()| child.wait()).unwrap());
+        stop.ask(Signal::INT, true, Instant::now());
+        stop.all_ended();
+        assert!(!stop.is_hurried(), "that one may have been for the next command");
         stop.ask(Signal::INT, true, Instant::now());
         assert!(stop.is_hurried());
     }
