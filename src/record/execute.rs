@@ -18,7 +18,7 @@ use super::rows::{HURRY_POLL, Rows};
 use super::sink::Sink;
 use super::stop::Stop;
 use crate::error::Result;
-use crate::file::{self, FilePath};
+use crate::file::{self, FilePath, Identity};
 use crate::model::{self, JobId, RunId, ShKey};
 use crate::store::{JobEnd, RunEnd, ShEnd, ShStart, Writer};
 use crate::time::Time;
@@ -221,11 +221,11 @@ fn recorded(record: &Record, start: &ShStart, spawn: &Spawn<'_>, quiet: bool, st
     let closed = sink.close();
     let recorded_bytes = || path.as_deref().map_or(0, recorded_bytes);
     let lost_bytes = closed.as_ref().err().map(|_| sink.received_bytes().saturating_sub(recorded_bytes()));
-    if let Err(error) = closed {
-        warnings.push(format!("the log is incomplete: cannot write it: {error}"));
-    } else if let Some(path) = path.filter(|path| sink.identity() != file::identity(path)) {
-        let gone = "was removed, moved or replaced while the command was running";
-        warnings.push(format!("the log {} {gone}", sanitise::name(&path.to_string_lossy())));
+    match closed {
+        // Output that did not come through the sink was reported above.
+        Err(_) if sink.received_bytes() == 0 && !warnings.is_empty() => {}
+        Err(error) => warnings.push(format!("the log is incomplete: cannot write it: {error}")),
+        Ok(()) => warnings.extend(path.and_then(|path| moved(&path, sink.identity()))),
     }
     let integer = |bytes: u64| i64::try_from(bytes).ok();
     let end = ShEnd {
@@ -240,6 +240,14 @@ fn recorded(record: &Record, start: &ShStart, spawn: &Spawn<'_>, quiet: bool, st
     let start = start.clone();
     record.rows.write(move |writer| writer.finish_sh(&start, &end));
     (exit, warnings)
+}
+
+/// Reports a log that is not at its path any more.
+fn moved(log: &Path, identity: Option<Identity>) -> Option<String> {
+    let name = log.to_string_lossy();
+    (file::identity(log) != identity).then(|| {
+        format!("the log {} was removed, moved or replaced while the command was running", sanitise::name(&name))
+    })
 }
 
 /// Runs a command to its end; `started` gets its process id.

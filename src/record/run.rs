@@ -13,7 +13,7 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{ErrorKind, Write};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -208,7 +208,10 @@ fn begin_record(
             files.remove();
             return Err(Error::Locked { path: root.join(store::OUR_DATABASE) });
         }
-        Begun::Nothing => return Err(Error::io("use the store", root)(ErrorKind::TimedOut.into())),
+        Begun::Nothing => {
+            let silent = io::Error::new(ErrorKind::TimedOut, "it did not answer in time");
+            return Err(Error::io("use the store", root)(silent));
+        }
         Begun::Failed(error) => return Err(error),
     };
     Ok((files, Record::new(rows, dir, options.sync)))

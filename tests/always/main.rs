@@ -249,6 +249,19 @@ fn a_command_is_recorded_on_a_file_system_without_locks() {
     assert_eq!(sql(&dir, "SELECT state FROM runs"), ["failed"]);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_command_does_not_wait_for_a_file_system_that_does_not_answer() {
+    let dir = TempDir::new().unwrap();
+    let mut command = rundown(dir.path());
+    command.env("LD_PRELOAD", shim(dir.path())).env("HANG", "1");
+    // Only the recorder hangs.
+    let script = format!("unset LD_PRELOAD; {}", COMMAND[2]);
+    let output = command.args(["--root", "store", "record", "--", "sh", "-c", &script]).output().unwrap();
+    let notices = assert_ran(dir.path(), &output, "a file system that hangs");
+    assert_eq!(notices, "rundown: not recorded: cannot use the store store: it did not answer in time\n");
+}
+
 /// As `flock DIR rundown record …` does.
 #[test]
 fn a_lock_on_the_store_s_directory_is_not_waited_for_for_ever() {

@@ -1,10 +1,11 @@
-/* Preloaded into the recorder: a file system without locks (NO_FLOCK), and a list of the files that are
-   written to the disk (SYNC_LOG). */
+/* Preloaded into the recorder: a file system without locks (NO_FLOCK), one that does not answer (HANG), and a
+   list of the files that are written to the disk (SYNC_LOG). */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 int flock(int fd, int operation) {
@@ -14,6 +15,14 @@ int flock(int fd, int operation) {
         return -1;
     }
     return real(fd, operation);
+}
+
+int mkdir(const char *path, mode_t mode) {
+    int (*real)(const char *, mode_t) = dlsym(RTLD_NEXT, "mkdir");
+    while (getenv("HANG")) {
+        pause();
+    }
+    return real(path, mode);
 }
 
 int fdatasync(int fd) {
