@@ -38,7 +38,7 @@ pub struct Totals {
 }
 
 /// Where a block begins: a row start and what stands before it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Place {
     /// Where a row begins, in bytes from the start of the file.
     pub offset: u64,
@@ -181,14 +181,14 @@ impl Index {
     #[must_use]
     pub fn place_of_offset(&self, offset: u64) -> Option<Place> {
         let after = self.blocks.partition_point(|block| block.offset <= offset);
-        self.place(after.checked_sub(1)?)
+        self.place_before(after)
     }
 
     /// The last known row start whose number is at most `row`; that row begins less than a block and a row behind it.
     #[must_use]
     pub fn place_of_row(&self, row: u64) -> Option<Place> {
         let after = self.blocks.partition_point(|block| self.shown(block).row <= row);
-        self.place(after.checked_sub(1)?)
+        self.place_before(after)
     }
 
     /// The last known row start before which all records are earlier than a time in microseconds, as far as one record per block
@@ -333,6 +333,15 @@ impl Index {
             reached_us: before.last_us.max(self.blocks.last().map_or(NO_TIME, |block| block.reached_us)),
         });
         self.next_block = (offset / self.block_bytes + 1) * self.block_bytes;
+    }
+
+    /// The place of the last of the first `blocks` blocks. A log whose only line has no newline has
+    /// no block yet: its row is counted from the start of the file.
+    fn place_before(&self, blocks: usize) -> Option<Place> {
+        match blocks.checked_sub(1) {
+            Some(last) => self.place(last),
+            None => (self.blocks.is_empty() && self.has_carry()).then(Place::default),
+        }
     }
 
     fn place(&self, block: usize) -> Option<Place> {

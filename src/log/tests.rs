@@ -611,3 +611,21 @@ fn numbered_line(n: u32) -> Vec<u8> {
     let stream = if n.is_multiple_of(10) { "stderr" } else { "stdout" };
     format!("{at} {stream} F {n:>99}\n").into_bytes()
 }
+
+#[test]
+fn the_only_row_has_a_number_before_its_newline_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("0.log");
+    for text in ["plain", "2026-01-02T03:04:05Z stdout F text"] {
+        std::fs::write(&path, text).unwrap();
+        let log = super::LogFile::open(&crate::file::FilePath::named(&path)).unwrap();
+        let mut index = Index::new(log.format());
+        assert_eq!(log.row_numbers(&index, &[0], Tail::Emit).unwrap(), [None], "not fed yet");
+        log.feed(&mut index, u64::MAX).unwrap();
+        assert_eq!(log.row_numbers(&index, &[0], Tail::Emit).unwrap(), [Some(0)]);
+        assert_eq!(log.offset_of_row(&index, 0, Tail::Emit).unwrap(), Some(0));
+        assert_eq!(log.rows_within(&index, 0..3, Tail::Emit).unwrap(), Some(1));
+        assert_eq!(log.row_numbers(&index, &[0], Tail::Hold).unwrap(), [None]);
+        assert_eq!(log.offset_of_row(&index, 0, Tail::Hold).unwrap(), None);
+    }
+}
