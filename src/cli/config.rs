@@ -33,7 +33,7 @@ const MAX_BYTES: u64 = 1 << 20;
 
 /// What holds for the screen, and for the recorder.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Config {
+pub struct Config {
     /// What the screen itself takes.
     pub settings: Settings,
     /// ASCII signs only.
@@ -64,7 +64,11 @@ impl Config {
         }
     }
 
-    fn checked(path: &Path, bytes: &[u8]) -> Result<Self> {
+    /// Reads the bytes of a file; `path` is for the messages. Public for the fuzz targets alone.
+    ///
+    /// # Errors
+    /// If it is no valid configuration: every fault, a line each, with its place.
+    pub fn checked(path: &Path, bytes: &[u8]) -> Result<Self> {
         let told = |place: &str, message: &str| format!("{}{place}: {message}", path.display());
         if bytes.len() as u64 > MAX_BYTES {
             return Err(Error::Config(told("", "larger than 1 MiB: it is no configuration of rundown")));
@@ -81,7 +85,8 @@ impl Config {
     }
 
     /// All of it as a file that reads as the same, with a comment to each line.
-    pub(super) fn to_toml(&self) -> String {
+    #[must_use]
+    pub fn to_toml(&self) -> String {
         write::to_toml(self)
     }
 }

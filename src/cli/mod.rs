@@ -31,7 +31,8 @@ use crate::{sanitise, tui};
 
 pub use args::Arguments;
 use args::{Command, Doctor, Exec, ListFormat, Narrow, Place, Record, View};
-use config::Config;
+#[doc(hidden)]
+pub use config::Config;
 use list::list_runs;
 use once::{found_run, once};
 use place::time_zone;
