@@ -1,0 +1,48 @@
+//! Pipeline files: an error names a line of the file, anything else obeys the rules of a pipeline.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use rundown::error::Error;
+use rundown::log::path::job_dir;
+use rundown::model::{Origin, Sh};
+use rundown::record::{Command, Job, parse_pipeline};
+
+/// Reads the input as a pipeline file.
+pub fn pipeline(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else { return };
+    match parse_pipeline(text, Path::new("p.toml")) {
+        Ok(pipeline) => check_jobs(pipeline.jobs()),
+        Err(error @ Error::Pipeline { line, .. }) => {
+            assert!((1..=super::count_lines(data)).contains(&line));
+            assert_eq!(super::line_of(&error.to_string(), "p.toml"), line);
+        }
+        Err(other) => panic!("{other:?}"),
+    }
+}
+
+fn check_jobs(jobs: &[Job]) {
+    assert!(!jobs.is_empty());
+    let mut done = HashSet::new();
+    for job in jobs {
+        let dir = job_dir(Path::new("/run"), &job.id).unwrap();
+        assert_eq!(dir.parent(), Some(Path::new("/run/jobs")));
+        assert!(job.needs.iter().all(|need| done.contains(need)));
+        assert!(!job.commands.is_empty());
+        job.commands.iter().for_each(check_command);
+        assert!(done.insert(job.id.clone()), "{:?} twice", job.id);
+    }
+}
+
+fn check_command(command: &Command) {
+    let argv = command.argv();
+    assert!(argv.first().is_some_and(|program| !program.is_empty()));
+    assert!(argv.iter().all(|arg| !arg.as_encoded_bytes().contains(&0)));
+    assert!(!command.shown().is_empty());
+    // A list is stored as JSON, from which it is read again.
+    if let Command::Argv(argv) = command {
+        let stored = Sh { origin: Origin::Call, cmd: command.stored(), ..Sh::default() };
+        let read = stored.argv().unwrap();
+        assert!(argv.iter().map(|arg| arg.to_str().unwrap()).eq(read.iter()));
+    }
+}
