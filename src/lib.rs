@@ -8,7 +8,7 @@
 //! | modules | must know nothing of |
 //! |---|---|
 //! | [`time`] | anything |
-//! | [`error`] · [`mod@file`] · [`model`] · [`cri`] · [`sanitise`] | SQL, screen, what a store is |
+//! | [`ci`] · [`error`] · [`mod@file`] · [`model`] · [`cri`] · [`sanitise`] | SQL, screen, what a store is |
 //! | [`log`] · [`store`] · [`events`] | each other |
 //! | [`join`] (pure) · [`search`] | SQL, screen, each other |
 //! | [`words`] | files, SQL, screen |
@@ -34,6 +34,7 @@
 //! ```
 
 pub mod catalog;
+pub mod ci;
 pub mod cli;
 pub mod cri;
 pub mod demo;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// From the top down; modules of one row do not see each other.
 const ROWS: &[&[&str]] = &[
     &["time"],
-    &["error", "file", "model", "cri", "sanitise"],
+    &["ci", "error", "file", "model", "cri", "sanitise"],
     &["log", "store", "events"],
     &["join", "search"],
     &["words"],

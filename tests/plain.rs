@@ -24,7 +24,14 @@ use tempfile::TempDir;
 /// What is printed and what is told while these steps are done, one after each look.
 fn followed(catalog: &mut Catalog, steps: &mut [&mut dyn FnMut()]) -> (Result<Followed>, String, String) {
     let wanted = Wanted { spec: None, filter: RunFilter::default(), selection: Selection::default() };
-    let look = Look { stream: None, tail: None, timestamps: Timestamps::None, colour: false, time_zone: TimeZone::UTC };
+    let look = Look {
+        stream: None,
+        tail: None,
+        timestamps: Timestamps::None,
+        colour: false,
+        links: false,
+        time_zone: TimeZone::UTC,
+    };
     let (mut out, mut said) = (Vec::new(), String::new());
     let mut steps = steps.iter_mut();
     let mut pause = || steps.next().map(|step| step()).ok_or(io::Error::other("nothing more happens"));

@@ -68,7 +68,7 @@ fn snapshot(dir: &Path) -> Vec<(PathBuf, Option<Vec<u8>>)> {
 /// A run as `--once --format …` prints it, in UTC and with colors.
 fn printed(run: &RunNode, format: Format) -> Vec<u8> {
     let timestamps = Timestamps::None;
-    let look = Look { stream: None, tail: None, timestamps, colour: true, time_zone: TimeZone::UTC };
+    let look = Look { stream: None, tail: None, timestamps, colour: true, links: true, time_zone: TimeZone::UTC };
     let mut out = Vec::new();
     dump::write(format, run, None, &look, &mut out).unwrap();
     out

@@ -10,6 +10,7 @@ use super::args::{FormatName, Place, View};
 use super::config::Config;
 use super::{colour, exit_status, tell, tell_all};
 use crate::catalog::{Catalog, RunSpec};
+use crate::ci;
 use crate::dump::{self, Around, Followed, Wanted};
 use crate::error::{Error, Result};
 use crate::{sanitise, words};
@@ -41,7 +42,7 @@ pub(super) fn run(place: &Place, view: &View, mut catalog: Catalog, spec: Option
     let stdout = io::stdout();
     let look = view.look(place, colour(&stdout))?;
     let wanted = Wanted { spec, filter: view.narrow.filter(), selection: view.selection()? };
-    let mut out = BufWriter::new(stdout.lock());
+    let mut out = ci::Output::new(BufWriter::new(stdout.lock()));
     let mut around = Around { tell: &mut tell, pause: &mut pause };
     let followed = dump::follow(&mut catalog, &wanted, &look, &mut around, &mut out)?;
     if stdout.is_terminal() && is_to_notify(place, view) {

@@ -5,6 +5,7 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 use super::args::{List, ListFormat, Place};
 use super::{colour, tell, tell_all};
 use crate::catalog::{Beside, RunSpec};
+use crate::ci;
 use crate::dump;
 use crate::error::Error;
 
@@ -20,7 +21,7 @@ pub(super) fn list_runs(place: &Place, list: &List) -> anyhow::Result<u8> {
     };
     let stdout = io::stdout();
     let colour = colour(&stdout);
-    let mut out = BufWriter::new(stdout.lock());
+    let mut out = ci::Output::new(BufWriter::new(stdout.lock()));
     let written = match list.format {
         ListFormat::Text => dump::write_list_text(&found.heads, colour, &place.time_zone()?, &mut out),
         ListFormat::Json => dump::write_list_json(&found, &mut out),

@@ -19,6 +19,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::catalog::{self, Catalog, RunFilter, RunSpec};
+use crate::ci;
 use crate::demo;
 use crate::doctor;
 use crate::dump::FindingsWriter;
@@ -175,7 +176,7 @@ fn examine(place: &Place, doctor: &Doctor) -> anyhow::Result<u8> {
             (catalog, Some(run))
         }
     };
-    let out = BufWriter::new(io::stdout().lock());
+    let out = ci::Output::new(BufWriter::new(io::stdout().lock()));
     let mut found = FindingsWriter::new(out, doctor.format == ListFormat::Json).map_err(Error::Output)?;
     let mut tell = |oddity| found.write(&oddity).map_err(Error::Output);
     let examined = match run {
@@ -242,7 +243,7 @@ fn tell_all(notices: &[String]) {
 
 /// Says something on stderr. Names in it come from stores, so each line is sanitised; nobody may be reading any more.
 pub fn tell(text: &str) {
-    let mut stderr = io::stderr().lock();
+    let mut stderr = ci::Output::new(io::stderr().lock());
     for (number, line) in text.lines().enumerate() {
         let lead = if number == 0 { "rundown: " } else { "         " };
         let _ = writeln!(stderr, "{lead}{}", sanitise::name(line));

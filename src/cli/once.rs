@@ -1,17 +1,23 @@
 //! `--once`, and what is piped: a run printed, and its exit code.
 
 use std::ffi::OsStr;
-use std::io::{self, BufWriter, IsTerminal};
+use std::io::{self, BufWriter, IsTerminal, Write};
 
 use globset::Glob;
+use rustix::fs::FileType;
 
 use super::args::{FormatName, Place, View};
 use super::{colour, exit_status, tell_all};
 use crate::catalog::{Catalog, RunFilter, RunSpec};
+use crate::ci;
 use crate::dump::{self, Look, Report, Selection, Timestamps};
 use crate::error::{Error, Result};
 use crate::join::RunNode;
 use crate::model::Outcome;
+
+/// Said after raw output that a CI system may have read.
+const RAW_IN_CI: &str = "--format raw prints workflow commands of the log as they are; to keep this CI \
+                         system from obeying them, redirect it to a file or use another --format";
 
 /// How much is written at once.
 const OUTPUT_BYTES: usize = 256 << 10;
@@ -19,7 +25,7 @@ const OUTPUT_BYTES: usize = 256 << 10;
 pub(super) fn once(place: &Place, view: &View, catalog: &Catalog, spec: Option<&RunSpec>) -> anyhow::Result<u8> {
     let stdout = io::stdout();
     let colour = colour(&stdout);
-    if matches!(view.format, Some(FormatName::Raw)) && stdout.is_terminal() && !place.colour_forced() {
+    if view.is_raw() && stdout.is_terminal() && !place.colour_forced() {
         let why = "--format raw would send a log's bytes to the terminal as they are; redirect it, or force it with --color=always";
         return Err(Error::Usage(why.into()).into());
     }
@@ -33,12 +39,31 @@ pub(super) fn once(place: &Place, view: &View, catalog: &Catalog, spec: Option<&
     // So that the program and its reader seldom wait for each other. Not every output is a pipe, and not every user may.
     #[cfg(target_os = "linux")]
     let _ = rustix::pipe::fcntl_setpipe_size(&stdout, 4 * OUTPUT_BYTES);
-    let mut out = BufWriter::with_capacity(OUTPUT_BYTES, stdout.lock());
-    let written = dump::write(view.format.unwrap_or(FormatName::Text).into(), &run, catalog.root(), &look, &mut out);
-    report.extend(written.map_err(Error::Output)?);
+    let out = BufWriter::with_capacity(OUTPUT_BYTES, stdout.lock());
+    report.extend(print(view, &run, catalog, &look, out).map_err(Error::Output)?);
+    if view.is_raw() && ci::is_active() && !is_file(&stdout) {
+        report.notices.push(RAW_IN_CI.into());
+    }
     report.notices.extend(catalog.notices());
     tell_all(&report.notices);
     Ok(if report.unreadable { 6 } else { status })
+}
+
+/// Prints a run; of text a CI system obeys nothing, of JSON there is nothing to obey.
+fn print(view: &View, run: &RunNode, catalog: &Catalog, look: &Look, out: impl Write) -> io::Result<Report> {
+    let format = view.format.unwrap_or(FormatName::Text);
+    let mut out = if view.is_raw() { ci::Output::verbatim(out) } else { ci::Output::new(out) };
+    if matches!(format, FormatName::Text) {
+        out.stop_commands()?;
+    }
+    let report = dump::write(format.into(), run, catalog.root(), look, &mut out)?;
+    out.resume_commands()?;
+    Ok(report)
+}
+
+/// Returns true if stdout is a regular file: what goes there does not reach a CI system.
+fn is_file(stdout: &io::Stdout) -> bool {
+    rustix::fs::fstat(stdout).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode).is_file())
 }
 
 /// The run that is meant, or the logs under the path that is.
@@ -72,6 +97,10 @@ fn nothing_failed(run: &RunNode) -> bool {
 }
 
 impl View {
+    const fn is_raw(&self) -> bool {
+        matches!(self.format, Some(FormatName::Raw))
+    }
+
     /// Whether something was asked for that only printing can do.
     pub(super) const fn prints(&self) -> bool {
         self.once
@@ -87,7 +116,8 @@ impl View {
     pub(super) fn look(&self, place: &Place, colour: bool) -> Result<Look> {
         let stream = self.stream.map(Into::into);
         let timestamps = self.timestamps.map_or(Timestamps::None, Into::into);
-        Ok(Look { stream, tail: self.tail, timestamps, colour, time_zone: place.time_zone()? })
+        let links = colour && !ci::is_active();
+        Ok(Look { stream, tail: self.tail, timestamps, colour, links, time_zone: place.time_zone()? })
     }
 
     pub(super) fn selection(&self) -> Result<Selection> {

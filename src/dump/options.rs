@@ -62,6 +62,8 @@ pub struct Look {
     pub timestamps: Timestamps,
     /// Whether text carries colours.
     pub colour: bool,
+    /// Whether colored text keeps the links of its log.
+    pub links: bool,
     /// For times in text.
     pub time_zone: TimeZone,
 }

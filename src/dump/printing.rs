@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::join::{FindingKind, JobNode, LogRef, RunNode, ShNode};
 use crate::log::{self, LogFile, Row, Rows, Tail};
 use crate::model::{Phase, Run};
-use crate::{sanitise, words};
+use crate::{ci, sanitise, words};
 
 /// The longest row that is printed whole as data; what is longer is cut, and said to be.
 pub(super) const ROW_CAP_BYTES: usize = 64 << 20;
@@ -144,23 +144,41 @@ pub(super) fn whole_characters(bytes: &[u8]) -> &[u8] {
     bytes.get(..bytes.len() - if is_torn { torn } else { 0 }).unwrap_or(bytes)
 }
 
-/// Writes JSON with every character escaped that could steer a terminal or hide text. JSON itself escapes C0 only; all of these can
-/// stand within strings only, so it remains the same document.
+/// Writes JSON with every character escaped that could steer a terminal, hide text or begin a
+/// command of a CI system. JSON itself escapes C0 only; all of these can stand within strings
+/// only, so it remains the same document.
 pub(super) fn write_harmless(json: &str, out: &mut impl Write) -> io::Result<()> {
+    let mut from = 0;
+    for at in ci::markers(json) {
+        write_printable(json.get(from..at).unwrap_or_default(), out)?;
+        from = at + write_escaped(json.get(at..).unwrap_or_default(), out)?;
+    }
+    write_printable(json.get(from..).unwrap_or_default(), out)
+}
+
+fn write_printable(json: &str, out: &mut impl Write) -> io::Result<()> {
     // Nearly always, and told many bytes at a time.
     if json.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
         return out.write_all(json.as_bytes());
     }
     let mut rest = json;
     let is_harmful = |found: char| !sanitise::is_harmless(found) && found != '\n';
-    while let Some((at, harmful)) = rest.char_indices().find(|(_, found)| is_harmful(*found)) {
-        out.write_all(rest.get(..at).unwrap_or_default().as_bytes())?;
-        for unit in harmful.encode_utf16(&mut [0; 2]) {
-            write!(out, "\\u{unit:04x}")?;
-        }
-        rest = rest.get(at + harmful.len_utf8()..).unwrap_or_default();
+    while let Some(at) = rest.find(is_harmful) {
+        let (printable, harmful) = rest.split_at(at);
+        out.write_all(printable.as_bytes())?;
+        let bytes = write_escaped(harmful, out)?;
+        rest = harmful.get(bytes..).unwrap_or_default();
     }
     out.write_all(rest.as_bytes())
+}
+
+/// Writes the first character of a text escaped, and returns how many bytes it has.
+fn write_escaped(text: &str, out: &mut impl Write) -> io::Result<usize> {
+    let Some(first) = text.chars().next() else { return Ok(0) };
+    for unit in first.encode_utf16(&mut [0; 2]) {
+        write!(out, "\\u{unit:04x}")?;
+    }
+    Ok(first.len_utf8())
 }
 
 /// A command's place; all `None` for a log opened by its path.

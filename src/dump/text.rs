@@ -138,7 +138,7 @@ fn write_rows(
                 continue;
             }
             let lead = format!("  {}{}", sign(&row), clock.stamp(row.at));
-            write_row(&row, &lead, &mut sanitiser, printing.look.colour, out)?;
+            write_row(&row, &lead, &mut sanitiser, printing.look, out)?;
         }
         if is_end {
             return Ok(());
@@ -188,14 +188,14 @@ pub(super) fn write_row(
     row: &Row,
     lead: &str,
     sanitiser: &mut Sanitiser,
-    colour: bool,
+    look: &Look,
     out: &mut impl Write,
 ) -> io::Result<()> {
     out.write_all(if row.text.is_empty() { lead.trim_end() } else { lead }.as_bytes())?;
     let spans = sanitiser.row(&row.text);
     for Span { text, style, link } in &spans {
-        let style = Some(stream_style(*style, row)).filter(|style| colour && *style != Style::default());
-        let link = link.as_deref().filter(|_| colour);
+        let style = Some(stream_style(*style, row)).filter(|style| look.colour && *style != Style::default());
+        let link = link.as_deref().filter(|_| look.links);
         if let Some(target) = link {
             write!(out, "\x1b]8;;{target}\x1b\\")?;
         }

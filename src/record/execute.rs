@@ -17,6 +17,7 @@ use super::pipeline::{Command, Job, Pipeline};
 use super::rows::{HURRY_POLL, Rows};
 use super::sink::Sink;
 use super::stop::Stop;
+use crate::ci;
 use crate::error::Result;
 use crate::file::{self, FilePath, Identity};
 use crate::model::{self, JobId, RunId, ShKey};
@@ -201,7 +202,7 @@ impl Executor {
     /// How a pipeline goes on, on stderr. Where that is closed nobody wants to know.
     fn tell(&self, line: impl FnOnce() -> String) {
         if self.kind == Kind::Pipeline && !self.quiet {
-            let _ = writeln!(io::stderr(), "{}", line());
+            let _ = writeln!(ci::Output::new(io::stderr()), "{}", line());
         }
     }
 }

@@ -251,7 +251,7 @@ impl<'a, W: Write> Teller<'a, W> {
                 writeln!(self.out, "{name} goes on:")?;
             }
             let lead = format!("{}{}", sign(&row), rows.clock.stamp(row.at));
-            write_row(&row, &lead, &mut rows.sanitiser, self.look.colour, self.out)?;
+            write_row(&row, &lead, &mut rows.sanitiser, self.look, self.out)?;
         }
         Ok(())
     }
@@ -304,7 +304,7 @@ impl<'a, W: Write> Teller<'a, W> {
         if let Some(last) = last_words::of(run) {
             self.say(&last.title)?;
             for row in &last.rows {
-                write_row(row, sign(row), &mut Sanitiser::default(), self.look.colour, self.out)?;
+                write_row(row, sign(row), &mut Sanitiser::default(), self.look, self.out)?;
             }
         }
         self.out.flush()

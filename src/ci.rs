@@ -1,0 +1,350 @@
+//! Text that CI systems take for commands, and the writer that keeps recorded text from being taken
+//! for one.
+//!
+//! A runner reads what a step prints and obeys parts of it: `::error::…` (GitHub), `##vso[…]`
+//! (Azure). A recorded log, or a name in a store, may contain the same text. [`Output`] breaks
+//! every such marker with a visible dot:
+//!
+//! ```text
+//!   ::add-mask::x            :·:add-mask::x          at the start of a line, also after blanks
+//! x ##vso[task.complete]     x #·#vso[task.complete]
+//! ```
+//!
+//! All text for people goes through [`Output`]. JSON has no need of it: [`markers`] lists what it
+//! has to escape. Raw bytes stay as they are.
+//!
+//! Which markers count follows from the environment; `CI` alone stands for a system
+//! that is not in the table, and all markers count. Jenkins obeys escape sequences only
+//! (`ESC[8mha:`), which the sanitizer never lets through.
+
+use std::borrow::Cow;
+use std::io::{self, Write};
+use std::sync::LazyLock;
+
+use regex::Regex;
+use uuid::Uuid;
+
+/// The character that breaks a marker, after its first one. It must be visible, and must have a
+/// weight in Unicode collation: .NET runners compare by culture and skip characters without one.
+const BREAK: char = '·';
+
+/// A place in a line where a runner looks for a marker.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Place {
+    /// The first column.
+    Start,
+    /// The first column that is not blank.
+    Indented,
+    /// Any column.
+    Anywhere,
+}
+
+/// A text that begins a command.
+#[derive(Clone, Copy, Debug)]
+struct Marker(&'static str, Place);
+
+/// A CI system.
+struct System {
+    /// The environment variable that the runner sets.
+    variable: &'static str,
+    markers: &'static [Marker],
+    /// True if the runner obeys `::stop-commands::TOKEN`.
+    stops: bool,
+}
+
+/// The systems that obey text. Sources: actions/runner `ActionCommand.cs` (also act, Gitea and
+/// Forgejo, which set the same variable), azure-pipelines-agent `Command.cs`, gitlab
+/// `lib/gitlab/regex.rb`, the documentation of Buildkite, `TeamCity` and Travis.
+const SYSTEMS: &[System] = &[
+    System {
+        variable: "GITHUB_ACTIONS",
+        markers: &[Marker("::", Place::Indented), Marker("##[", Place::Anywhere)],
+        stops: true,
+    },
+    System {
+        variable: "TF_BUILD",
+        markers: &[Marker("##vso", Place::Anywhere), Marker("##[", Place::Anywhere)],
+        stops: false,
+    },
+    System {
+        variable: "GITLAB_CI",
+        markers: &[Marker("section_start:", Place::Anywhere), Marker("section_end:", Place::Anywhere)],
+        stops: false,
+    },
+    System {
+        variable: "BUILDKITE",
+        markers: &[
+            Marker("--- ", Place::Start),
+            Marker("+++ ", Place::Start),
+            Marker("~~~ ", Place::Start),
+            Marker("^^^ ", Place::Start),
+        ],
+        stops: false,
+    },
+    System { variable: "TEAMCITY_VERSION", markers: &[Marker("##teamcity[", Place::Anywhere)], stops: false },
+    System {
+        variable: "TRAVIS",
+        markers: &[Marker("travis_fold:", Place::Anywhere), Marker("travis_time:", Place::Anywhere)],
+        stops: false,
+    },
+];
+
+/// The markers of the systems that run this process.
+#[derive(Debug)]
+struct Markers {
+    found: Regex,
+    all: Vec<Marker>,
+    stops: bool,
+}
+
+/// The ones of this process; `None` outside of CI.
+static OURS: LazyLock<Option<Markers>> = LazyLock::new(|| Markers::of_env(|name| std::env::var(name).ok()));
+
+/// The ones that count wherever they stand in a line, of all systems.
+static ANYWHERE: LazyLock<Regex> = LazyLock::new(|| {
+    let all = SYSTEMS.iter().flat_map(|system| system.markers);
+    regex(all.filter(|marker| marker.1 == Place::Anywhere))
+});
+
+/// Returns true if a CI system reads what this process prints.
+#[must_use]
+pub fn is_active() -> bool {
+    OURS.is_some()
+}
+
+/// The offsets of the characters that an encoder of JSON has to escape: one for each marker that
+/// counts wherever it stands, of all systems. It is the second character: the first may end an
+/// escape, as in `\travis_fold:`.
+pub fn markers(json: &str) -> impl Iterator<Item = usize> {
+    ANYWHERE.find_iter(json).map(|found| found.start() + 1)
+}
+
+impl Markers {
+    /// The markers of the systems whose variables are set.
+    fn of_env(env: impl Fn(&str) -> Option<String>) -> Option<Self> {
+        let is_set = |name| env(name).is_some_and(|value| !matches!(value.as_str(), "" | "0" | "false"));
+        let mut systems: Vec<&System> = SYSTEMS.iter().filter(|system| is_set(system.variable)).collect();
+        if systems.is_empty() && is_set("CI") {
+            systems.extend(SYSTEMS);
+        }
+        if systems.is_empty() {
+            return None;
+        }
+        let all: Vec<Marker> = systems.iter().flat_map(|system| system.markers).copied().collect();
+        // The variable itself: a stop that no runner understands would only be noise.
+        let stops = systems.iter().any(|system| system.stops && is_set(system.variable));
+        Some(Self { found: regex(&all), all, stops })
+    }
+
+    /// A line in which no marker counts.
+    fn broken<'l>(&self, line: &'l str) -> Cow<'l, str> {
+        let mut out = String::new();
+        let mut rest = 0;
+        for found in self.found.find_iter(line) {
+            let marker = self.all.iter().find(|marker| found.as_str().ends_with(marker.0));
+            let at = found.end() - marker.map_or(0, |marker| marker.0.len()) + 1;
+            out.push_str(line.get(rest..at).unwrap_or_default());
+            out.push(BREAK);
+            rest = at;
+        }
+        if rest == 0 {
+            return Cow::Borrowed(line);
+        }
+        out.push_str(line.get(rest..).unwrap_or_default());
+        Cow::Owned(out)
+    }
+}
+
+/// The expression that finds markers in one line. Colors before one do not count: some runners
+/// strip them first.
+#[expect(clippy::expect_used, reason = "the table is a constant, and every test compiles it")]
+fn regex<'m>(markers: impl IntoIterator<Item = &'m Marker>) -> Regex {
+    let pattern = |Marker(text, place): &Marker| {
+        let text = regex::escape(text);
+        match place {
+            Place::Start => format!(r"\A(?:\x1b\[[0-9;]*m)*{text}"),
+            Place::Indented => format!(r"\A(?:\s|\x1b\[[0-9;]*m)*{text}"),
+            Place::Anywhere => text,
+        }
+    };
+    let patterns: Vec<String> = markers.into_iter().map(pattern).collect();
+    Regex::new(&patterns.join("|")).expect("a table of expressions")
+}
+
+/// A writer of text in which a CI system finds no command. Outside of CI the bytes pass as they
+/// are.
+///
+/// In CI a line is held until it is whole, because a marker may come in pieces; [`Write::flush`]
+/// ends it.
+pub struct Output<'m, W: Write> {
+    out: W,
+    markers: Option<&'m Markers>,
+    line: Vec<u8>,
+    /// The token that ends a stop of all commands.
+    token: Option<String>,
+}
+
+impl<W: Write> Output<'_, W> {
+    /// Writes text to `out`.
+    pub fn new(out: W) -> Self {
+        Output { out, markers: OURS.as_ref(), line: Vec::new(), token: None }
+    }
+
+    /// Writes data to `out`, as it is.
+    pub fn verbatim(out: W) -> Self {
+        Output { out, markers: None, line: Vec::new(), token: None }
+    }
+
+    /// Has the runner obey nothing until [`Output::resume_commands`], where it can. The token is
+    /// random: recorded text cannot contain it.
+    ///
+    /// # Errors
+    /// When `out` cannot be written.
+    pub fn stop_commands(&mut self) -> io::Result<()> {
+        if self.markers.is_some_and(|markers| markers.stops) {
+            let token = Uuid::new_v4().simple().to_string();
+            writeln!(self.out, "::stop-commands::{token}")?;
+            self.token = Some(token);
+        }
+        Ok(())
+    }
+
+    /// Has the runner obey commands again; does nothing if it does already. Called on drop, too.
+    ///
+    /// # Errors
+    /// When `out` cannot be written. The runner reads standard error as well, so the token goes
+    /// there.
+    pub fn resume_commands(&mut self) -> io::Result<()> {
+        let Some(token) = self.token.take() else { return Ok(()) };
+        if !self.line.is_empty() {
+            self.line.push(b'\n');
+        }
+        let line = format!("::{token}::\n");
+        let written = self.write_line().and_then(|()| self.out.write_all(line.as_bytes()));
+        written.and_then(|()| self.out.flush()).inspect_err(|_| {
+            let _ = io::stderr().write_all(line.as_bytes());
+        })
+    }
+
+    /// Writes the line that is held.
+    fn write_line(&mut self) -> io::Result<()> {
+        let Some(markers) = self.markers.filter(|_| !self.line.is_empty()) else { return Ok(()) };
+        let line = std::mem::take(&mut self.line);
+        let written = self.out.write_all(markers.broken(&String::from_utf8_lossy(&line)).as_bytes());
+        // Keeps its room.
+        self.line = line;
+        self.line.clear();
+        written
+    }
+}
+
+impl<W: Write> Write for Output<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.markers.is_none() {
+            return self.out.write(bytes);
+        }
+        for part in bytes.split_inclusive(|byte| *byte == b'\n') {
+            self.line.extend_from_slice(part);
+            if part.ends_with(b"\n") {
+                self.write_line()?;
+            }
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.write_line()?;
+        self.out.flush()
+    }
+}
+
+impl<W: Write> Drop for Output<'_, W> {
+    fn drop(&mut self) {
+        let _ = self.resume_commands();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn markers_of(variables: &[&str]) -> Option<Markers> {
+        Markers::of_env(|name| variables.contains(&name).then(|| "true".to_owned()))
+    }
+
+    fn broken(variable: &str, line: &str) -> String {
+        markers_of(&[variable]).unwrap().broken(line).into_owned()
+    }
+
+    #[test]
+    fn a_marker_is_broken_where_its_system_looks_for_it_and_nowhere_else() {
+        for (variable, line, expected) in [
+            ("GITHUB_ACTIONS", "::error::x", ":·:error::x"),
+            ("GITHUB_ACTIONS", " \u{a0}\u{3000}::error::x", " \u{a0}\u{3000}:·:error::x"),
+            ("GITHUB_ACTIONS", "\x1b[0;31m  \x1b[1m::x", "\x1b[0;31m  \x1b[1m:·:x"),
+            ("GITHUB_ACTIONS", "  std::io::Error", "  std::io::Error"),
+            ("GITHUB_ACTIONS", "::a ##[b] ###[c]", ":·:a #·#[b] ##·#[c]"),
+            ("GITHUB_ACTIONS", "##vso[task.complete]", "##vso[task.complete]"),
+            ("TF_BUILD", "x ##vso[a.b]##vso[c.d] ##[error]", "x #·#vso[a.b]#·#vso[c.d] #·#[error]"),
+            ("TF_BUILD", "::error::x", "::error::x"),
+            ("GITLAB_CI", "xsection_start:1:a section_end:1:a", "xs·ection_start:1:a s·ection_end:1:a"),
+            ("BUILDKITE", "--- a", "-·-- a"),
+            ("BUILDKITE", "\x1b[0m^^^ +++", "\x1b[0m^·^^ +++"),
+            ("BUILDKITE", "  --- a/diff", "  --- a/diff"),
+            ("BUILDKITE", "-----", "-----"),
+            ("TEAMCITY_VERSION", "x ##teamcity[buildStop]", "x #·#teamcity[buildStop]"),
+            ("TRAVIS", "travis_fold:start:x", "t·ravis_fold:start:x"),
+            ("CI", "::a ##vso[b] section_end:1:c", ":·:a #·#vso[b] s·ection_end:1:c"),
+        ] {
+            assert_eq!(broken(variable, line), expected, "{variable} {line:?}");
+        }
+    }
+
+    #[test]
+    fn systems_are_told_by_their_variables() {
+        assert!(markers_of(&[]).is_none());
+        assert!(markers_of(&["HOME"]).is_none());
+        let off = |name: &str| (name == "CI").then(|| "false".to_owned());
+        assert!(Markers::of_env(off).is_none());
+        assert!(markers_of(&["GITHUB_ACTIONS", "CI"]).unwrap().stops);
+        // A stop is a line that only its own runner understands.
+        assert!(!markers_of(&["CI"]).unwrap().stops);
+        assert_eq!(markers_of(&["CI"]).unwrap().all.len(), SYSTEMS.iter().map(|s| s.markers.len()).sum::<usize>());
+        let both = markers_of(&["GITHUB_ACTIONS", "GITLAB_CI"]).unwrap();
+        assert_eq!(both.broken("::a section_end:1:a"), ":·:a s·ection_end:1:a");
+    }
+
+    #[test]
+    fn a_marker_in_pieces_is_broken_and_an_unfinished_line_is_written_on_flush() {
+        let markers = markers_of(&["GITHUB_ACTIONS"]);
+        let mut out = Vec::new();
+        let mut output = Output { out: &mut out, markers: markers.as_ref(), line: Vec::new(), token: None };
+        for piece in ["  :", ":a", "::\nx #", "#[", "b]\n", "::end"] {
+            output.write_all(piece.as_bytes()).unwrap();
+        }
+        output.flush().unwrap();
+        drop(output);
+        assert_eq!(String::from_utf8(out).unwrap(), "  :·:a::\nx #·#[b]\n:·:end");
+    }
+
+    #[test]
+    fn a_stop_is_ended_on_a_line_of_its_own_also_when_the_writer_is_dropped() {
+        let markers = markers_of(&["GITHUB_ACTIONS"]);
+        let mut out = Vec::new();
+        let mut output = Output { out: &mut out, markers: markers.as_ref(), line: Vec::new(), token: None };
+        output.stop_commands().unwrap();
+        output.write_all(b"half a line").unwrap();
+        drop(output);
+        let text = String::from_utf8(out).unwrap();
+        let [stop, line, resume] = text.lines().collect::<Vec<_>>()[..] else { panic!("{text}") };
+        let token = stop.strip_prefix("::stop-commands::").unwrap();
+        assert!(token.len() == 32 && token.bytes().all(|byte| byte.is_ascii_hexdigit()), "{token}");
+        assert_eq!((line, resume), ("half a line", format!("::{token}::").as_str()));
+    }
+
+    #[test]
+    fn encoders_learn_of_the_markers_of_all_systems() {
+        let text = "::a ##[b] ##vso[c] section_end:1:d travis_time:e ##teamcity[f]";
+        assert_eq!(markers(text).collect::<Vec<_>>(), [5, 11, 20, 36, 50]);
+    }
+}
