@@ -3,11 +3,15 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use rundown::cli::{Arguments, tell};
+use rundown::cli::{Arguments, print_usage, tell};
 use rundown::error::{Error, chain};
 
 fn main() -> ExitCode {
-    match Arguments::parse().run() {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(usage) => return ExitCode::from(print_usage(&usage)),
+    };
+    match arguments.run() {
         Ok(code) => ExitCode::from(code),
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {

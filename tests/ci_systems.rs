@@ -106,6 +106,8 @@ const WAYS: &[&[&str]] = &[
     &["--once", "--root", ".", "x\n::error::x ##[error]x ##vso[task.complete]x"],
     &["--once", "--root", "##vso[task.complete]\n::error::x"],
     &["--once", "--root", ".", "--job", NAME, "--sh", "7"],
+    &["x", "--bogus\n::error::x\n##vso[task.complete]x section_end:1:x\r\x1b[0K"],
+    &["--format", "\n::error::x\n+++ x"],
     &["exec", "pipeline.toml"],
     &["exec", "not\n::error::there ##[error]x"],
 ];

@@ -10,6 +10,7 @@ mod leaving;
 mod list;
 mod once;
 mod place;
+mod usage;
 
 use std::ffi::OsStr;
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -37,6 +38,7 @@ pub use config::Config;
 use list::list_runs;
 use once::{found_run, once};
 use place::time_zone;
+pub use usage::print_usage;
 
 impl Arguments {
     /// Does what was asked for; gives the exit code.

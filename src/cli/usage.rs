@@ -1,0 +1,72 @@
+//! What clap prints: help, the version, and errors in the arguments.
+//!
+//! clap repeats arguments as they are, escape sequences and all (`rundown *` in a directory of
+//! hostile names). So its text passes the sanitizer, which keeps its styles.
+
+use std::io::{self, Write};
+
+use anstream::{AutoStream, ColorChoice};
+
+use crate::ci;
+use crate::sanitise::{Progress, Sanitiser, Span, Style, sgr};
+
+/// Prints help, the version or an error, where clap would, and returns the exit code. A reader that
+/// is gone is no error.
+#[must_use]
+pub fn print_usage(usage: &clap::Error) -> u8 {
+    let text = usage.render().ansi().to_string();
+    let (stdout, stderr) = (io::stdout(), io::stderr());
+    let _ = if usage.use_stderr() {
+        write(&text, AutoStream::choice(&stderr) != ColorChoice::Never, stderr)
+    } else {
+        write(&text, AutoStream::choice(&stdout) != ColorChoice::Never, stdout)
+    };
+    u8::try_from(usage.exit_code()).unwrap_or(2)
+}
+
+/// Writes each line sanitized. Controls are shown, not followed: an argument must not erase what
+/// stands before it.
+fn write(text: &str, colored: bool, out: impl Write) -> io::Result<()> {
+    let mut out = ci::Output::new(out);
+    for line in text.lines() {
+        for Span { text, style, .. } in Sanitiser::new(Progress::All).row(line.as_bytes()) {
+            if colored && style != Style::default() {
+                write!(out, "{}{text}\x1b[0m", sgr(&style))?;
+            } else {
+                out.write_all(text.as_bytes())?;
+            }
+        }
+        writeln!(out)?;
+    }
+    out.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::Arguments;
+
+    fn printed(argument: &str, colored: bool) -> String {
+        let usage = Arguments::try_parse_from(["rundown", argument]).unwrap_err();
+        let mut out = Vec::new();
+        write(&usage.render().ansi().to_string(), colored, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn an_argument_steers_nothing() {
+        let shown = printed("--x\x1b]0;title\x07\r\x1b[2K\u{9b}2J\u{202e}", false);
+        let first = shown.lines().next().unwrap();
+        assert_eq!(first, "error: unexpected argument '--x␛]0;title␇␍␛[2K<U+009B>2J<U+202E>' found");
+        assert!(shown.chars().all(|found| found == '\n' || crate::sanitise::is_harmless(found)), "{shown:?}");
+    }
+
+    #[test]
+    fn the_styles_of_clap_stay_where_colors_do() {
+        assert!(printed("--bogus", true).starts_with("\x1b[0;1;31merror:\x1b[0m "), "{:?}", printed("--bogus", true));
+        assert!(printed("--help", true).contains("\x1b[0;1;4mUsage:\x1b[0m"));
+        assert!(!printed("--help", false).contains('\x1b'));
+    }
+}
