@@ -162,14 +162,18 @@ fn write_printable(json: &str, out: &mut impl Write) -> io::Result<()> {
         return out.write_all(json.as_bytes());
     }
     let mut rest = json;
-    let is_harmful = |found: char| !sanitise::is_harmless(found) && found != '\n';
-    while let Some(at) = rest.find(is_harmful) {
-        let (printable, harmful) = rest.split_at(at);
+    while !rest.is_empty() {
+        let (printable, harmful) = rest.split_at(sanitise::harmless_len(rest));
         out.write_all(printable.as_bytes())?;
-        let bytes = write_escaped(harmful, out)?;
-        rest = harmful.get(bytes..).unwrap_or_default();
+        rest = if let Some(after) = harmful.strip_prefix('\n') {
+            out.write_all(b"\n")?;
+            after
+        } else {
+            let bytes = write_escaped(harmful, out)?;
+            harmful.get(bytes..).unwrap_or_default()
+        };
     }
-    out.write_all(rest.as_bytes())
+    Ok(())
 }
 
 /// Writes the first character of a text escaped, and returns how many bytes it has.

@@ -64,7 +64,7 @@ fn unknown_word(state: Option<&str>, outcome: Option<Outcome>) -> Option<Finding
 }
 
 fn is_unsafe(name: &str) -> bool {
-    !name.chars().all(sanitise::is_harmless)
+    !sanitise::is_harmless_text(name)
 }
 
 /// From when on a run that goes on, though all its jobs have ended, is taken to stand still; `None` when it does not look so.

@@ -287,9 +287,10 @@ impl Canvas {
 }
 
 fn push(spans: &mut Vec<Span>, found: char, look: &Look) {
+    let style = look.style.legible();
     match spans.last_mut() {
-        Some(span) if span.style == look.style && span.link == look.link => span.text.push(found),
-        _ => spans.push(Span { text: found.into(), style: look.style, link: look.link.clone() }),
+        Some(span) if span.style == style && span.link == look.link => span.text.push(found),
+        _ => spans.push(Span { text: found.into(), style, link: look.link.clone() }),
     }
 }
 

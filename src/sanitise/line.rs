@@ -107,9 +107,10 @@ impl<'a> Line<'a> {
             return;
         }
         self.column += if is_ascii { text.len() } else { text.width() };
+        let style = self.style.legible();
         match self.spans.last_mut() {
-            Some(span) if span.style == self.style && span.link == self.link => span.text.push_str(text),
-            _ => self.spans.push(Span { text: text.to_owned(), style: self.style, link: self.link.clone() }),
+            Some(span) if span.style == style && span.link == self.link => span.text.push_str(text),
+            _ => self.spans.push(Span { text: text.to_owned(), style, link: self.link.clone() }),
         }
     }
 }

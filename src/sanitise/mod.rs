@@ -13,6 +13,8 @@
 //! other C0, DEL           a control picture: ␀ ␇ ␡; but a CR at the end is nothing
 //! TAB                     to the next multiple of 8 columns
 //! C1, bidi, invisible     its code point: <U+0085> <U+202E> <U+200B>
+//! joiners                 as they are in emoji and scripts; else their code point: a<U+200D>b
+//! text in its background  in the terminal's own colors
 //! not UTF-8               U+FFFD
 //! ```
 //!
@@ -41,7 +43,7 @@ use line::Line;
 
 pub(crate) use frames::Frames;
 pub use frames::{MAX_FRAME_ROWS, overwritten};
-pub use style::{Colour, Style, sgr};
+pub use style::{Colour, Style, are_alike, sgr};
 
 /// Harmless text of one style.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -144,7 +146,7 @@ pub fn plain(bytes: &[u8], progress: Progress) -> Cow<'_, str> {
     // Nearly always, and told many bytes at a time.
     let is_plain = bytes.iter().fold(true, |is_plain, byte| is_plain & (b' '..=b'~').contains(byte));
     if let Ok(text) = str::from_utf8(bytes)
-        && (is_plain || text.chars().all(is_harmless))
+        && (is_plain || is_harmless_text(text))
     {
         return Cow::Borrowed(text);
     }
@@ -172,23 +174,60 @@ fn show<'a>(
 /// is shown as its glyph.
 #[must_use]
 pub fn name(text: &str) -> Cow<'_, str> {
-    if text.chars().all(is_harmless) {
+    if is_harmless_text(text) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len());
-    text.chars().for_each(|found| push_visible(&mut out, found));
+    let mut rest = text;
+    while !rest.is_empty() {
+        let (harmless, after) = rest.split_at(harmless_len(rest));
+        out.push_str(harmless);
+        let mut chars = after.chars();
+        chars.next().into_iter().for_each(|found| push_visible(&mut out, found));
+        rest = chars.as_str();
+    }
     Cow::Owned(out)
 }
 
-/// Whether a character may go to a terminal as it is: it neither steers it, nor reorders or hides text.
+/// Whether a character may go to a terminal as it is, whatever stands before it: it neither steers it, nor reorders or hides
+/// text.
 #[must_use]
 pub fn is_harmless(found: char) -> bool {
-    matches!(found, ' '..='~') || !(found.is_control() || is_hidden(found))
+    matches!(found, ' '..='~') || !(found.is_control() || is_hidden(found) || is_joiner(found))
+}
+
+/// Returns true if a text may go to a terminal as it is.
+#[must_use]
+pub fn is_harmless_text(text: &str) -> bool {
+    harmless_len(text) == text.len()
+}
+
+/// How many bytes of a text, from its start, may go to a terminal as they are.
+#[must_use]
+pub fn harmless_len(text: &str) -> usize {
+    let mut before = None;
+    let is_harmful = |found: char| {
+        let before = before.replace(found);
+        !(is_harmless(found) || (is_joiner(found) && before.is_some_and(|before| is_joined(before, found))))
+    };
+    text.find(is_harmful).unwrap_or(text.len())
+}
+
+/// Returns true for characters that cannot be seen but that emoji and scripts need: the joiners
+/// and the variation selectors.
+const fn is_joiner(found: char) -> bool {
+    matches!(found, '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}')
+}
+
+/// Returns true if a joiner has a meaning after a character. ASCII needs none, but for the
+/// selectors in keycaps (1\u{fe0f}\u{20e3}).
+const fn is_joined(before: char, joiner: char) -> bool {
+    !before.is_ascii() || matches!((before, joiner), ('0'..='9' | '#' | '*', '\u{fe0e}' | '\u{fe0f}'))
 }
 
 /// Whether a character changes what is seen, or is meant not to be seen: bidirectional controls, line separators, and
 /// Unicode's `Default_Ignorable_Code_Point` (<https://www.unicode.org/Public/UCD/latest/ucd/DerivedCoreProperties.txt>). Not
-/// those that emoji and scripts need: the joiners U+200C and U+200D, the variation selectors U+FE00 to U+FE0F.
+/// those that emoji and scripts need, see [`is_joiner`].
 fn is_hidden(found: char) -> bool {
     matches!(found,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'

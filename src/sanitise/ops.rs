@@ -8,7 +8,7 @@ use std::str::Utf8Chunks;
 
 use memchr::memchr3;
 
-use super::is_harmless;
+use super::harmless_len;
 
 /// One thing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -124,7 +124,12 @@ fn harmless(text: &str) -> usize {
         }
         end += chunk.len();
     }
-    end + text.get(end..).and_then(|rest| rest.find(|found| !is_harmless(found)).or(Some(rest.len()))).unwrap_or(0)
+    if end == text.len() {
+        return end;
+    }
+    // The character before decides of a joiner.
+    let from = end.saturating_sub(1);
+    from + text.get(from..).map_or(0, harmless_len)
 }
 
 fn special(text: &str) -> (Op<'_>, &str) {

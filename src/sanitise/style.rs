@@ -38,11 +38,58 @@ pub struct Style {
 }
 
 impl Style {
+    /// The style that text is shown in: without its colors, where they would hide it.
+    pub(super) fn legible(self) -> Self {
+        let hides = self.fg.zip(self.bg).is_some_and(|(fg, bg)| are_alike(fg, bg));
+        if hides { Self { fg: None, bg: None, ..self } } else { self }
+    }
+
     /// What it is after an SGR sequence, which must be whole: `ESC[1;31m`.
     pub(super) fn after(self, sequence: &str) -> Self {
         let mut taken = Sgr { style: self };
         Parser::new().advance(&mut taken, sequence.as_bytes());
         taken.style
+    }
+}
+
+/// The least difference in one of red, green and blue by which text is seen at all.
+const LEAST_DIFFERENCE: u8 = 16;
+
+/// Returns true if text of one color cannot be read on the other: they are the same, or nearly.
+#[must_use]
+pub fn are_alike(one: Colour, other: Colour) -> bool {
+    let differs = |(one, other): (u8, u8)| one.abs_diff(other) >= LEAST_DIFFERENCE;
+    !one.rgb().into_iter().zip(other.rgb()).any(differs)
+}
+
+impl Colour {
+    /// Red, green and blue. Terminals choose the first sixteen themselves: these are xterm's.
+    fn rgb(self) -> [u8; 3] {
+        const PALETTE: [[u8; 3]; 16] = [
+            [0, 0, 0],
+            [205, 0, 0],
+            [0, 205, 0],
+            [205, 205, 0],
+            [0, 0, 238],
+            [205, 0, 205],
+            [0, 205, 205],
+            [229, 229, 229],
+            [127, 127, 127],
+            [255, 0, 0],
+            [0, 255, 0],
+            [255, 255, 0],
+            [92, 92, 255],
+            [255, 0, 255],
+            [0, 255, 255],
+            [255, 255, 255],
+        ];
+        let level = |n: u8| if n == 0 { 0 } else { 55 + 40 * n };
+        match self {
+            Self::Rgb(r, g, b) => [r, g, b],
+            Self::Indexed(n @ 232..) => [8 + 10 * (n - 232); 3],
+            Self::Indexed(n @ 16..) => [level((n - 16) / 36), level((n - 16) / 6 % 6), level((n - 16) % 6)],
+            Self::Indexed(n) => PALETTE.get(usize::from(n)).copied().unwrap_or_default(),
+        }
     }
 }
 

@@ -82,10 +82,55 @@ fn what_is_no_style_is_inert_and_seen() {
             "a<U+200B>b<U+FEFF>c<U+00AD>d<U+2028>e<U+E0041><U+E0100>",
         ),
         ("👩\u{200d}👧 ❤\u{fe0f} éü 日本 fi\u{301}".as_bytes(), "👩\u{200d}👧 ❤\u{fe0f} éü 日本 fi\u{301}"),
+        ("می\u{200c}خواهم क्\u{200d}ष 1\u{fe0f}\u{20e3}".as_bytes(), "می\u{200c}خواهم क्\u{200d}ष 1\u{fe0f}\u{20e3}"),
+        (
+            "\u{200d}er\u{200d}ror pass\u{200c}word o\u{fe0f}k \u{200d}\u{200d}1\u{fe01}".as_bytes(),
+            "<U+200D>er<U+200D>ror pass<U+200C>word o<U+FE0F>k <U+200D><U+200D>1<U+FE01>",
+        ),
+        ("\t\u{200d}\u{202e}\u{200d}".as_bytes(), "        <U+200D><U+202E><U+200D>"),
     ] {
         assert_eq!(text(bytes), shown, "{}", bytes.escape_ascii());
         assert!(row(bytes).iter().all(|span| span.style == Style::default()));
     }
+}
+
+#[test]
+fn no_text_is_hidden_in_its_background() {
+    let style = |bytes: &str| row(format!("{bytes}x").as_bytes()).first().unwrap().style;
+    for hidden in [
+        "\x1b[30;40m",
+        "\x1b[97;107m",
+        "\x1b[7;31;41m",
+        "\x1b[31;41;7m",
+        "\x1b[38;5;99;48;5;99m",
+        "\x1b[38;2;1;2;3;48;2;1;2;3m",
+        "\x1b[38;5;16;48;2;0;0;0m",
+        "\x1b[30;48;5;16m",
+        "\x1b[38;5;231;107m",
+        "\x1b[38;5;196;48;2;250;3;7m",
+        "\x1b[38;5;232;40m",
+    ] {
+        let Style { fg, bg, .. } = style(hidden);
+        assert_eq!((fg, bg), (None, None), "{hidden:?}");
+    }
+    for seen in ["\x1b[31;40m", "\x1b[90;40m", "\x1b[38;5;234;40m", "\x1b[40m", "\x1b[30m", "\x1b[38;2;0;0;16;40m"] {
+        let Style { fg, bg, .. } = style(seen);
+        assert!(fg.is_some() || bg.is_some(), "{seen:?}");
+    }
+    // What comes after is as it was meant.
+    let spans = row(b"\x1b[31;41mhid\x1b[49mden");
+    assert_eq!(spans.iter().map(|span| span.text.as_str()).collect::<Vec<_>>(), ["hid", "den"]);
+    assert_eq!(spans[1].style.fg, Some(Colour::Indexed(1)));
+    // Also in a row that is drawn.
+    let spans = row(b"....\r\x1b[31;41mhid\x1b[0m");
+    assert!(spans.iter().all(|span| span.style == Style::default()), "{spans:?}");
+}
+
+#[test]
+fn names_show_joiners_where_they_mean_nothing() {
+    assert_eq!(name("de\u{200d}ploy"), "de<U+200D>ploy");
+    assert_eq!(name("👩\u{200d}👧"), "👩\u{200d}👧");
+    assert!(is_harmless_text("👩\u{200d}👧") && !is_harmless_text("de\u{200d}ploy"));
 }
 
 fn in_full(bytes: &str) -> String {
@@ -293,7 +338,7 @@ proptest! {
     #[test]
     fn a_style_written_as_sgr_is_read_back_whatever_was_set(before in any_style(), style in any_style()) {
         let bytes = format!("{}{}x", sgr(&before), sgr(&style));
-        prop_assert_eq!(row(bytes.as_bytes()), [Span { text: "x".into(), style, link: None }]);
+        prop_assert_eq!(row(bytes.as_bytes()), [Span { text: "x".into(), style: style.legible(), link: None }]);
     }
 
     #[test]
