@@ -215,7 +215,7 @@ pub(super) fn write_row(
 
 /// Text of stderr without a colour of its own is told apart by one.
 fn stream_style(style: Style, row: &Row) -> Style {
-    let plain = style.fg.is_none() && row.stream == Some(Stream::Stderr);
+    let plain = style.fg.is_none() && style.bg.is_none() && row.stream == Some(Stream::Stderr);
     if plain { Style { fg: Some(Colour::Indexed(3)), ..style } } else { style }
 }
 

@@ -239,16 +239,16 @@ impl Theme {
         }
     }
 
-    /// The look of a piece of a log, over the look of its row.
+    /// The look of a piece of a log, over the look of its row. Colors in which it could not be
+    /// read, on this theme's background, are left out.
     #[must_use]
     pub fn span(&self, base: Style, span: sanitise::Style) -> Style {
         let mut style = base;
         if self.colour {
-            if let Some(fg) = span.fg {
-                style = style.fg(colour(fg));
-            }
-            if let Some(bg) = span.bg {
-                style = style.bg(colour(bg));
+            style.fg = span.fg.map(colour).or(base.fg);
+            style.bg = span.bg.map(colour).or(base.bg);
+            if self.hides(style) {
+                (style.fg, style.bg) = (base.fg, base.bg);
             }
         }
         for (on, modifier) in [
@@ -264,6 +264,29 @@ impl Theme {
             }
         }
         style
+    }
+
+    /// The look of a match in text of a look.
+    #[must_use]
+    pub fn marked(&self, style: Style) -> Style {
+        let marked = style.patch(self.found);
+        if self.hides(marked) { self.found } else { marked }
+    }
+
+    /// Returns true if text of a look cannot be told from its background.
+    fn hides(&self, style: Style) -> bool {
+        let fg = style.fg.or(self.base.fg).and_then(sanitised);
+        let bg = style.bg.or(self.base.bg).and_then(sanitised);
+        fg.zip(bg).is_some_and(|(fg, bg)| sanitise::are_alike(fg, bg))
+    }
+}
+
+/// The reverse of [`colour`]; `None` of the terminal's own.
+fn sanitised(found: Color) -> Option<sanitise::Colour> {
+    match found {
+        Color::Rgb(r, g, b) => Some(sanitise::Colour::Rgb(r, g, b)),
+        Color::Indexed(n) => Some(sanitise::Colour::Indexed(n)),
+        named => (0..16).map(sanitise::Colour::Indexed).find(|indexed| colour(*indexed) == named),
     }
 }
 
@@ -310,6 +333,29 @@ mod tests {
         assert!(styles.all(|style| style.fg.is_none() && style.bg.is_none()));
         assert!(theme.selection.add_modifier.contains(Modifier::REVERSED));
         assert!(theme.span(theme.ok, span).add_modifier.contains(Modifier::BOLD));
+    }
+
+    #[test]
+    fn no_text_of_a_log_is_hidden_by_a_background() {
+        use sanitise::Colour::{Indexed, Rgb};
+        let of = |fg, bg| sanitise::Style { fg, bg, ..Default::default() };
+        let high = Theme::of(&Scheme::HighContrast.into(), true, false);
+        let black_on = |theme: &Theme, base| theme.span(base, of(Some(Rgb(0, 0, 0)), None)).fg;
+        assert_eq!(black_on(&high, Style::new()), None, "it would be black on the theme's black");
+        assert_eq!(black_on(&high, high.stderr), high.stderr.fg);
+        assert_eq!(high.span(Style::new(), of(Some(Indexed(16)), None)).fg, None);
+        assert_eq!(high.span(Style::new(), of(Some(Indexed(0)), None)).fg, None);
+        assert_eq!(high.span(Style::new(), of(None, Some(Indexed(15)))).bg, None, "white on white");
+        assert_eq!(high.span(Style::new(), of(Some(Indexed(1)), None)).fg, Some(Color::Red));
+        // The terminal's own background is not known.
+        let plain = Theme::new(true, false);
+        assert_eq!(black_on(&plain, Style::new()), Some(Color::Rgb(0, 0, 0)));
+        let yellow = Style::new().fg(Color::Yellow);
+        assert_eq!(plain.span(yellow, of(None, Some(Indexed(3)))), yellow, "yellow on yellow");
+        let look = Look { scheme: Scheme::Default, roles: vec![("match", Style::new().bg(Color::Yellow))] };
+        let marking = Theme::of(&look, true, false);
+        assert_eq!(marking.marked(yellow), marking.found);
+        assert_eq!(marking.marked(Style::new().fg(Color::Red)).fg, Some(Color::Red));
     }
 
     #[test]

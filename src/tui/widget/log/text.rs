@@ -37,10 +37,11 @@ impl LogRows<'_> {
         let mut place = 0;
         for Span { text, style, .. } in &spans {
             let style = self.theme.span(base, *style);
+            let marked = self.theme.marked(style);
             // By whole characters: a mark that begins within one would halve it.
             for (at, grapheme) in text.grapheme_indices(true) {
                 let is_marked = marks.iter().any(|mark| mark.contains(&(place + at)));
-                if !pen.write_one(grapheme, if is_marked { style.patch(self.theme.found) } else { style }) {
+                if !pen.write_one(grapheme, if is_marked { marked } else { style }) {
                     break;
                 }
             }
