@@ -2,6 +2,10 @@
 //!
 //! Neither gets a store's own file: an editor gets a private copy that it cannot write, a pager gets the rows as they are
 //! read. Which program it is the user says as to any other tool: `$VISUAL`, `$EDITOR`, `$PAGER`.
+//!
+//! Vim obeys modelines, so the last lines of a log could set its options. A vimrc undoes
+//! `--cmd 'set nomodeline'`. So Vim starts without a file, and reads it by a command that follows
+//! every vimrc, without its autocommands.
 
 use std::env;
 use std::fs::{File, Permissions};
@@ -14,6 +18,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
+use memchr::memmem;
 use tempfile::TempPath;
 
 use super::excerpt::Excerpt;
@@ -89,7 +94,7 @@ impl Ready {
 }
 
 fn edit(words: &[String], copy: &Path, line: u64) -> std::result::Result<(), String> {
-    let arguments = editor_arguments(words, copy, line);
+    let arguments = editor_arguments(words, is_vim(words), copy, line);
     let mut command = command(words, &arguments);
     command.stdin(terminal().map_err(|error| format!("cannot open the terminal: {error}"))?);
     let failed = |error| format!("cannot run the editor {}: {error}; $VISUAL or $EDITOR names another", named(words));
@@ -151,12 +156,32 @@ fn named(words: &[String]) -> &str {
     Path::new(first).file_name().and_then(|name| name.to_str()).unwrap_or(first)
 }
 
+/// Returns true if an editor is Vim or Neovim: by its name, or by its `--version`, as `vi` may also
+/// be nvi or busybox. Those have neither modelines nor Vim's commands.
+fn is_vim(words: &[String]) -> bool {
+    match named(words).split('.').next().unwrap_or_default() {
+        "vim" | "nvim" | "gvim" | "rvim" | "vimdiff" | "rview" | "gview" => true,
+        "vi" | "view" | "ex" => {
+            let version = command(words.get(..1).unwrap_or_default(), &["--version".to_owned()])
+                .stdin(Stdio::null())
+                .output()
+                .map(|output| output.stdout);
+            version.is_ok_and(|version| memmem::find(&version, b"VIM").is_some())
+        }
+        _ => false,
+    }
+}
+
 /// How an editor is told where to begin, and that it is waited for.
-fn editor_arguments(words: &[String], file: &Path, line: u64) -> Vec<String> {
+fn editor_arguments(words: &[String], is_vim: bool, file: &Path, line: u64) -> Vec<String> {
     let path = file.to_string_lossy().into_owned();
+    if is_vim {
+        let stays = named(words).starts_with('g').then(|| "-f".to_owned());
+        let read = format!("noautocmd args +{line} {}", escaped(&path));
+        let commands = ["-c", "set nomodeline modelines=0", "-c", &read].map(str::to_owned);
+        return stays.into_iter().chain(commands).collect();
+    }
     match named(words) {
-        // What a log says in its last lines must not set options of the editor.
-        "vim" | "nvim" => vec!["--cmd".into(), "set nomodeline".into(), format!("+{line}"), path],
         "vi" | "view" | "ex" | "nano" | "pico" | "emacs" | "emacsclient" | "less" | "more" | "kak" | "micro"
         | "joe" | "mg" | "ne" | "jed" => vec![format!("+{line}"), path],
         "hx" | "helix" => vec![format!("{path}:{line}")],
@@ -166,6 +191,12 @@ fn editor_arguments(words: &[String], file: &Path, line: u64) -> Vec<String> {
         }
         _ => vec![path],
     }
+}
+
+/// A path as a command of Vim takes it.
+fn escaped(path: &str) -> String {
+    let is_plain = |found: char| found.is_alphanumeric() || !found.is_ascii() || "/._-".contains(found);
+    path.chars().flat_map(|found| (!is_plain(found)).then_some('\\').into_iter().chain([found])).collect()
 }
 
 /// `less` shows colours and begins at a line; of others that is not known.
@@ -194,24 +225,80 @@ mod tests {
 
     #[test]
     fn editors_are_told_the_line_in_their_own_way() {
+        const VIM: &str = "-c set nomodeline modelines=0 -c noautocmd args +7 /tmp/a\\ b.log";
         let told = |spec: &str| {
             let words = split("EDITOR", spec).unwrap();
-            let arguments = editor_arguments(&words, Path::new("/tmp/a b.log"), 7);
+            // Which `vi` this machine has does not matter here.
+            let is_vim = named(&words) != "vi" && is_vim(&words);
+            let arguments = editor_arguments(&words, is_vim, Path::new("/tmp/a b.log"), 7);
             [&words[1..], &arguments[..]].concat().join(" ")
         };
         for (spec, arguments) in [
-            ("vi", "+7 /tmp/a b.log"),
-            ("/usr/bin/nvim -u NONE", "-u NONE --cmd set nomodeline +7 /tmp/a b.log"),
-            ("'/opt/my tools/nano'", "+7 /tmp/a b.log"),
-            ("hx", "/tmp/a b.log:7"),
-            ("code", "--wait --goto /tmp/a b.log:7"),
-            ("some-editor --flag", "--flag /tmp/a b.log"),
+            ("vi", "+7 /tmp/a b.log".to_owned()),
+            ("vim", VIM.to_owned()),
+            ("/usr/bin/vim.basic", VIM.to_owned()),
+            ("vim.tiny", VIM.to_owned()),
+            ("/usr/bin/nvim -u NONE", format!("-u NONE {VIM}")),
+            ("gvim", format!("-f {VIM}")),
+            ("'/opt/my tools/nano'", "+7 /tmp/a b.log".to_owned()),
+            ("hx", "/tmp/a b.log:7".to_owned()),
+            ("code", "--wait --goto /tmp/a b.log:7".to_owned()),
+            ("some-editor --flag", "--flag /tmp/a b.log".to_owned()),
         ] {
             assert_eq!(told(spec), arguments, "{spec}");
         }
         assert_eq!(split("EDITOR", "vi 'x").unwrap_err(), "$EDITOR is no command: vi 'x");
         assert_eq!(pager_arguments(&["/usr/bin/less".into()], 7), ["-R", "+7g"]);
         assert!(pager_arguments(&["more".into()], 7).is_empty());
+    }
+
+    /// An executable script.
+    fn program(dir: &Path, name: &str, script: &str) -> Vec<String> {
+        let path = dir.join(name);
+        fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o700)).unwrap();
+        vec![path.to_str().unwrap().to_owned(), "-u".into(), "NONE".into()]
+    }
+
+    #[test]
+    fn vi_is_vim_if_its_version_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let vim = "[ \"$*\" = --version ] && echo 'VIM - Vi IMproved 9.1'";
+        let nvi = "echo \"vi: invalid option -- '-'\" >&2; exit 1";
+        for name in ["vi", "view", "ex"] {
+            assert!(is_vim(&program(dir.path(), name, vim)), "{name}");
+            assert!(!is_vim(&program(dir.path(), name, nvi)), "{name}");
+        }
+        assert!(!is_vim(&program(dir.path(), "nano", vim)));
+        assert!(!is_vim(&[dir.path().join("not/there/vi").to_str().unwrap().to_owned()]));
+    }
+
+    #[test]
+    fn a_path_is_escaped_for_a_command_of_vim() {
+        assert_eq!(escaped("/tmp/é-x_1.log"), "/tmp/é-x_1.log");
+        assert_eq!(escaped("/a b/%#|$[x]\"'!<*?`{\\"), r#"/a\ b/\%\#\|\$\[x\]\"\'\!\<\*\?\`\{\\"#);
+    }
+
+    /// A vimrc that switches modelines on in all ways, and a log that ends with one. Run by hand:
+    /// it needs Vim.
+    #[test]
+    #[ignore = "needs vim, and takes nvim and vim.tiny where they are"]
+    fn no_vimrc_switches_modelines_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let (log, rc, out) = (dir.path().join("a b%#.log"), dir.path().join("vimrc"), dir.path().join("out"));
+        fs::write(&log, "one\ntwo\n# vim: set sw=7:\n").unwrap();
+        let events = "VimEnter,BufReadPre,BufReadPost,BufEnter,BufWinEnter";
+        fs::write(&rc, format!("autocmd!\nset ml mls=5\nautocmd {events} * set ml mls=5\n")).unwrap();
+        let asked = format!("redir! > {} | set sw? | file | redir END | qa!", escaped(out.to_str().unwrap()));
+        let is_there = |name: &&str| Command::new(name).arg("--version").output().is_ok();
+        for name in ["vim", "vim.tiny", "nvim"].iter().filter(|name| **name == "vim" || is_there(name)) {
+            let words: Vec<String> = [*name, "-u", rc.to_str().unwrap()].map(str::to_owned).to_vec();
+            let mut vim = command(&words, &editor_arguments(&words, is_vim(&words), &log, 2));
+            vim.args(["-c", &asked]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+            vim.status().unwrap();
+            let told = fs::read_to_string(&out).unwrap();
+            assert!(told.contains("shiftwidth=8") && told.contains("a b%#.log"), "{name}: {told}");
+        }
     }
 
     #[test]
