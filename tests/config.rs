@@ -10,7 +10,7 @@ use std::path::Path;
 
 use common::built::{Built, passed_run, run_id};
 use common::session::Session;
-use common::{rundown, stderr, stdout};
+use common::{rundown, script, stderr, stdout};
 use tempfile::TempDir;
 
 /// A home with a configuration in its usual place.
@@ -125,6 +125,47 @@ fn what_is_printed_for_scripts_neither_changes_nor_fails_by_it() {
         write(home.path(), ".config/rundown/config.toml", config);
         assert_eq!(["text", "json", "jsonl"].map(|format| stdout(home.path(), &args(format), 0)), without, "{config}");
         stdout(home.path(), &["--root", root, "list"], 0);
+    }
+}
+
+#[test]
+fn secure_mode_is_switched_on_by_either_and_off_by_neither() {
+    let home = home("secure = false");
+    write(home.path(), "secure.toml", "secure = true");
+    let is_secure = |args: &[&str], value: &str| {
+        let output = rundown(home.path()).arg("config").args(args).env("RUNDOWN_SECURE", value).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().contains("\nsecure = true ")
+    };
+    assert!(is_secure(&[], "1"));
+    assert!(is_secure(&["--config", "secure.toml"], "0"));
+    assert!(!is_secure(&[], "0") && !is_secure(&[], ""));
+
+    let (store, editor) = (store(), script(home.path(), "editor", "echo the editor runs"));
+    let config = home.path().join(".config").into_os_string().into_string().unwrap();
+    let env = [("XDG_CONFIG_HOME", config.as_str()), ("RUNDOWN_SECURE", "1"), ("EDITOR", editor.as_str())];
+    let session = Session::start(&store, &env);
+    session.shown.wait_for_text("nothing to be done");
+    session.press("v");
+    session.shown.wait_for_text("off in secure mode");
+    session.press("q");
+    assert_eq!(session.exit().code(), Some(0));
+}
+
+#[test]
+fn secure_mode_prints_no_links() {
+    let home = TempDir::new().unwrap();
+    let link = "\x1b]8;;https://a.example/\x1b\\here\x1b]8;;\x1b\\";
+    stdout(home.path(), &["record", "--root", "R", "--", "printf", "%s\n", link], 0);
+    let has_link = |value: &str| {
+        let mut command = rundown(home.path());
+        command.args(["--root", "R", "--once", "--color=always"]).env("RUNDOWN_SECURE", value);
+        String::from_utf8(command.output().unwrap().stdout).unwrap().contains("\x1b]8;")
+    };
+    assert!(has_link("0") && !has_link("1"));
+    // A configuration that cannot be read may ask for it.
+    for config in ["secure = true", "secure = "] {
+        write(home.path(), ".config/rundown/config.toml", config);
+        assert!(!has_link("0"), "{config}");
     }
 }
 

@@ -162,6 +162,19 @@ fn a_screen_opens_as_it_was_set() {
     assert_snapshot!("as_set_80x24", sim.screen());
 }
 
+#[test]
+fn secure_mode_hands_nothing_to_other_programs() {
+    let store = two_runs();
+    for keys in ["y", "Y", "c", "v", "|"] {
+        let mut free = open(&store, Settings::default(), SMALL);
+        let mut secure = open(&store, Settings { secure: true, ..Settings::default() }, SMALL);
+        let said = last_line(secure.keys(keys));
+        assert!(said.contains("off in secure mode"), "{keys}: {said}");
+        assert_eq!(for_terminal(&secure), [] as [&Effect; 0], "{keys}");
+        assert!(!for_terminal(free.keys(keys)).is_empty(), "{keys}");
+    }
+}
+
 // ---- looks ----
 
 fn cells(sim: &mut Sim) -> Vec<Cell> {

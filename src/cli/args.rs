@@ -12,11 +12,17 @@ use crate::dump::{Format, Timestamps};
 use crate::tui::at::At;
 use crate::tui::theme::Scheme;
 
+/// What the help ends with.
+const ENVIRONMENT: &str = "\
+RUNDOWN_SECURE=1 (or `secure = true` in the configuration) disables the editor, the pager, the clipboard and hyperlinks. \
+In CI (GITHUB_ACTIONS, GITLAB_CI, TF_BUILD, BUILDKITE, TEAMCITY_VERSION, TRAVIS or CI is set) text in a log that the \
+system would obey is broken by a dot (:·:error::); --format raw prints it as it is.";
+
 /// See what your CI is doing, and why it failed.
 ///
 /// Without a command, opens the terminal UI on RUN; printed to a pipe or with --once, prints it and leaves.
 #[derive(Parser, Debug)]
-#[command(name = "rundown", version, max_term_width = 100)]
+#[command(name = "rundown", version, max_term_width = 100, after_help = ENVIRONMENT)]
 pub struct Arguments {
     #[command(flatten)]
     pub(super) place: Place,

@@ -8,6 +8,7 @@ use signal_hook::iterator::Signals;
 
 use super::args::{FormatName, Place, View};
 use super::config::Config;
+use super::place::is_switched_on;
 use super::{colour, exit_status, tell, tell_all};
 use crate::catalog::{Catalog, RunSpec};
 use crate::ci;
@@ -20,8 +21,7 @@ const PAUSE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
 /// Whether plain lines are wanted in place of a screen: `ACCESSIBLE` says so, or the terminal has no screen.
 pub(super) fn is_plain() -> bool {
-    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0");
-    is_set("ACCESSIBLE") || std::env::var_os("TERM").is_some_and(|term| term == "dumb")
+    is_switched_on("ACCESSIBLE") || std::env::var_os("TERM").is_some_and(|term| term == "dumb")
 }
 
 /// Refuses what makes no sense beside `--follow`.

@@ -37,7 +37,7 @@ use args::{Command, Doctor, Exec, ListFormat, Narrow, Place, Record, View};
 pub use config::Config;
 use list::list_runs;
 use once::{found_run, once};
-use place::time_zone;
+use place::{SECURE, is_switched_on, time_zone};
 pub use usage::print_usage;
 
 impl Arguments {
@@ -140,6 +140,7 @@ fn configured(place: &Place, view: &View) -> Result<Config> {
     let mut config = Config::load(place.config.as_deref())?;
     config.ascii |= view.ascii;
     config.settings.notify |= view.notify;
+    config.settings.secure |= is_switched_on(SECURE);
     config.time_zone = place.timezone.clone().or(config.time_zone);
     if let Some(scheme) = view.theme.as_deref().and_then(Scheme::parse) {
         config.settings.look = scheme.into();

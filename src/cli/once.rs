@@ -116,7 +116,7 @@ impl View {
     pub(super) fn look(&self, place: &Place, colour: bool) -> Result<Look> {
         let stream = self.stream.map(Into::into);
         let timestamps = self.timestamps.map_or(Timestamps::None, Into::into);
-        let links = colour && !ci::is_active();
+        let links = colour && !ci::is_active() && !place.is_secure();
         Ok(Look { stream, tail: self.tail, timestamps, colour, links, time_zone: place.time_zone()? })
     }
 

@@ -12,6 +12,12 @@ use crate::error::{Error, Result, chain};
 use crate::record::{Facts, Given, Options};
 
 impl Place {
+    /// Returns true if the environment or the configuration asks for secure mode. A configuration
+    /// that cannot be read may do so.
+    pub(super) fn is_secure(&self) -> bool {
+        is_switched_on(SECURE) || Config::load(self.config.as_deref()).map_or(true, |config| config.settings.secure)
+    }
+
     /// `--root`, `$RUNDOWN_ROOT`, the nearest `.rundown/`, or the user's data directory.
     fn root(&self) -> Result<PathBuf> {
         let cwd = std::env::current_dir().unwrap_or_default();
@@ -82,6 +88,14 @@ impl Narrow {
 /// A path from the environment.
 pub(super) fn set(name: &str) -> Option<PathBuf> {
     std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+/// The variable that switches secure mode on, whatever the configuration says.
+pub(super) const SECURE: &str = "RUNDOWN_SECURE";
+
+/// Returns true if a variable is set, and not to `0`.
+pub(super) fn is_switched_on(name: &str) -> bool {
+    std::env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0")
 }
 
 /// The zone of this name, or the user's.

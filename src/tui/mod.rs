@@ -93,6 +93,8 @@ pub struct Settings {
     pub numbers: bool,
     /// The bell is rung when the open run ends.
     pub notify: bool,
+    /// Nothing is handed to the editor, the pager or the clipboard.
+    pub secure: bool,
 }
 
 impl Default for Settings {
@@ -105,6 +107,7 @@ impl Default for Settings {
             wrap: false,
             numbers: false,
             notify: false,
+            secure: false,
         }
     }
 }
@@ -112,10 +115,10 @@ impl Default for Settings {
 impl Options {
     /// The screen before anything is known.
     fn model(&self, screen: Rect) -> Model {
-        let Settings { keymap, look, mouse, times, wrap, numbers, notify } = self.settings.clone();
+        let Settings { keymap, look, mouse, times, wrap, numbers, notify, secure } = self.settings.clone();
         let theme = Theme::of(&look, self.colour, self.ascii);
         let mut model = Model::new(screen, theme, self.time_zone.clone());
-        (model.keymap, model.mouse, model.notify) = (keymap, mouse, notify);
+        (model.keymap, model.mouse, model.notify, model.secure) = (keymap, mouse, notify, secure);
         model.open_on(self.at.clone());
         model.lens = Lens { wrap, times, numbers, ..Lens::default() };
         model

@@ -38,6 +38,7 @@ pub use tree::{Item, Tree, telling_place, telling_sh};
 const HANGS_MS: i64 = 1_000;
 
 /// Everything that the screen shows.
+#[expect(clippy::struct_excessive_bools, reason = "independent switches")]
 pub struct Model {
     /// The size of the screen.
     pub screen: Rect,
@@ -77,6 +78,8 @@ pub struct Model {
     pub open_at: Option<String>,
     /// The terminal is to call its user when the open run ends.
     pub notify: bool,
+    /// Nothing is handed to the editor, the pager or the clipboard.
+    pub secure: bool,
     /// How logs are looked at.
     pub lens: Lens,
     /// The line that is being typed.
@@ -127,6 +130,7 @@ impl Model {
             open_place: None,
             open_at: None,
             notify: false,
+            secure: false,
             lens: Lens::default(),
             prompt: None,
             past: Past::default(),

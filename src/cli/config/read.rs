@@ -12,8 +12,8 @@ use crate::tui::theme::{Scheme, Theme, parse_style};
 use crate::words;
 
 /// What stands at the top of a file.
-pub(super) const NAMES: [&str; 10] =
-    ["ascii", "mouse", "times", "wrap", "numbers", "notify", "timezone", "sync", "theme", "keys"];
+pub(super) const NAMES: [&str; 11] =
+    ["ascii", "mouse", "times", "wrap", "numbers", "notify", "secure", "timezone", "sync", "theme", "keys"];
 
 /// So many names are listed where none is near.
 const MAX_LISTED: usize = 20;
@@ -64,6 +64,7 @@ impl Draft {
         match name {
             "ascii" => self.config.ascii = switch(name, value)?,
             "notify" => settings.notify = switch(name, value)?,
+            "secure" => settings.secure = switch(name, value)?,
             "mouse" => settings.mouse = switch(name, value)?,
             "wrap" => settings.wrap = switch(name, value)?,
             "numbers" => settings.numbers = switch(name, value)?,

@@ -20,6 +20,7 @@ fn what_is_said_holds_and_nothing_else_changes() {
         wrap = true
         numbers = true
         notify = true
+        secure = true
         timezone = "Europe/Berlin"
         sync = false
         theme = { name = "dark", match = "black on #d787af" }
@@ -32,7 +33,8 @@ fn what_is_said_holds_and_nothing_else_changes() {
     "#;
     let config = read::parse(text).unwrap();
     let settings = &config.settings;
-    assert!(config.ascii && !config.sync && settings.notify && settings.wrap && settings.numbers && !settings.mouse);
+    assert!(config.ascii && !config.sync && settings.notify && settings.secure);
+    assert!(settings.wrap && settings.numbers && !settings.mouse);
     assert_eq!((settings.times, config.time_zone.as_deref()), (Times::Delta, Some("Europe/Berlin")));
     let found = Style::new().fg(Color::Black).bg(Color::Rgb(0xd7, 0x87, 0xaf));
     assert_eq!((settings.look.scheme, settings.look.roles.as_slice()), (Scheme::Dark, [("match", found)].as_slice()));

@@ -33,6 +33,7 @@ fn settings(config: &Config) -> Vec<String> {
         line("wrap", settings.wrap, "long rows go on in the next line"),
         line("numbers", settings.numbers, "row numbers"),
         line("notify", settings.notify, "ring when a run ends that was seen running"),
+        line("secure", settings.secure, "no editor, pager, clipboard or links"),
         line(&format!("{lead}timezone"), zone, "of times; else the system's"),
         line("sync", config.sync, "write logs to the disk when a recorded run ends"),
     ]

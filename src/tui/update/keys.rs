@@ -176,6 +176,9 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
             model.mouse = !model.mouse;
             vec![Effect::CaptureMouse(model.mouse)]
         }
+        Action::CopyRow | Action::CopyRows | Action::CopyCommand | Action::Edit | Action::Page if model.secure => {
+            seek::say(model, outside::SECURE)
+        }
         Action::CopyRow => outside::copy_row(model),
         Action::CopyRows => outside::copy_rows(model),
         Action::CopyCommand => outside::copy_command(model),

@@ -6,6 +6,9 @@ use crate::sanitise::{name, plain};
 use crate::tui::model::Model;
 use crate::tui::msg::{Effect, LogRow};
 
+/// Shown in place of what secure mode does not do.
+pub(super) const SECURE: &str = "off in secure mode (RUNDOWN_SECURE, or `secure` in the configuration)";
+
 /// The log at the current row, for another program.
 pub(super) fn show(model: &mut Model, how: fn(LogRow) -> Effect) -> Vec<Effect> {
     let row = current_log(model).map(|(log, tail, offset)| LogRow { log, offset, tail });
