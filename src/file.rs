@@ -67,18 +67,18 @@ pub fn identity(path: &Path) -> Option<Identity> {
     fs::metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()))
 }
 
-/// Creates a file that only its owner may read and write, whatever the umask and the directory's default are.
+/// Creates a file that only its owner may read and write, whatever the umask and the directory's
+/// default are. A file system without modes (FAT, some network file systems) keeps its own.
 ///
 /// # Errors
 /// If there is such a file already, or it cannot be created.
 pub fn create_private(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new().read(true).append(true).create_new(true).mode(0o600).open(path)?;
-    file.set_permissions(Permissions::from_mode(0o600))?;
+    let _ = file.set_permissions(Permissions::from_mode(0o600));
     Ok(file)
 }
 
-/// Creates a directory, and those above it that are missing, that only their owner may enter, whatever the umask is. One that is
-/// there keeps its permissions.
+/// Creates a directory as [`create_private_dir`] does, and those above it that are missing.
 ///
 /// # Errors
 /// If one of them cannot be created, or is something else.
@@ -93,9 +93,17 @@ pub fn create_private_dirs(path: &Path) -> io::Result<()> {
     }
 }
 
-fn create_private_dir(path: &Path) -> io::Result<()> {
+/// Creates a directory that only its owner may enter, whatever the umask is. One that exists keeps
+/// its permissions.
+///
+/// # Errors
+/// If it cannot be created, or is something else.
+pub fn create_private_dir(path: &Path) -> io::Result<()> {
     match DirBuilder::new().mode(0o700).create(path) {
-        Ok(()) => fs::set_permissions(path, Permissions::from_mode(0o700)),
+        Ok(()) => {
+            let _ = fs::set_permissions(path, Permissions::from_mode(0o700));
+            Ok(())
+        }
         Err(_) if path.is_dir() => Ok(()),
         Err(error) => Err(error),
     }

@@ -11,7 +11,9 @@
 //! for those who hold the pipe open) is the time-out of that `poll`. The readers stand ready before the command is spawned, so
 //! there is no moment at which it runs and nobody reads. Nothing here knows of the database.
 
+use std::cell::RefCell;
 use std::ffi::OsString;
+use std::fs::File;
 use std::io::{self, ErrorKind, PipeReader, PipeWriter, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -57,6 +59,22 @@ pub struct Spawn<'a> {
     pub own_group: bool,
     /// Whether it is killed when it does not heed a signal (see [`Stop`]).
     pub may_be_killed: bool,
+    /// Released when descriptors run out.
+    pub spare: &'a Spare,
+}
+
+/// Descriptors that are kept for the start of a command: the store must not use up the last ones.
+pub struct Spare(RefCell<Vec<File>>);
+
+impl Spare {
+    /// Takes as many as it needs to start a command with our own streams, if there are that many.
+    pub fn take() -> Self {
+        Self(RefCell::new((0..4).map_while(|_| File::open("/dev/null").ok()).collect()))
+    }
+
+    fn release(&self) {
+        self.0.borrow_mut().clear();
+    }
 }
 
 /// Why a command could not be run.
@@ -68,6 +86,7 @@ pub struct NotStarted {
 }
 
 /// How a command ended.
+#[derive(Clone, Copy)]
 pub struct Exit {
     /// Its exit code; 128 + signal where a signal ended it.
     pub code: i32,
@@ -85,6 +104,18 @@ impl Exit {
     pub const fn without_run(code: i32) -> Self {
         Self { code, signal: None, cpu_ms: None, max_rss_bytes: None }
     }
+}
+
+/// The end of a command and of its output.
+pub struct Ended {
+    /// How the command ended.
+    pub exit: Exit,
+    /// When. Its output may end later.
+    pub at: Instant,
+    /// False if its output went past the sink.
+    pub is_recorded: bool,
+    /// What people should know.
+    pub warnings: Vec<String>,
 }
 
 /// A command that runs.
@@ -113,13 +144,23 @@ impl Running {
         let (readers, stdio) = match started {
             Some(Ok((readers, [stdout, stderr]))) => (Some(readers), [stdout.into(), stderr.into()]),
             failed => {
-                let error = failed.and_then(Result::err);
-                warnings.extend(error.map(|error| format!("its output was not recorded: {error}")));
-                let own = || if quiet { Stdio::null() } else { Stdio::inherit() };
-                (None, [own(), own()])
+                if let Some(error) = failed.and_then(Result::err) {
+                    spawn.spare.release();
+                    warnings.push(format!("its output was not recorded: {error}"));
+                }
+                (None, own_stdio(quiet))
             }
         };
-        match spawn_child(spawn, stdio) {
+        let (spawned, readers) = match spawn_child(spawn, stdio) {
+            Err(error) if is_out_of_descriptors(&error) => {
+                warnings.extend(readers.map(Readers::finish).into_iter().flatten());
+                spawn.spare.release();
+                warnings.push(format!("its output was not recorded: {error}"));
+                (spawn_child(spawn, own_stdio(quiet)), None)
+            }
+            spawned => (spawned, readers),
+        };
+        match spawned {
             Ok(child) => {
                 if let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
                     stop.started(Target { pid, leads_group: spawn.own_group, may_be_killed: spawn.may_be_killed });
@@ -139,18 +180,34 @@ impl Running {
         self.child.id()
     }
 
-    /// Waits for its end and the end of its output, and tells what went wrong on the way. Nobody writes to the sink afterwards.
-    pub fn wait(self) -> (Exit, Vec<String>) {
+    /// Waits for its end and the end of its output. Nothing is written to the sink afterwards.
+    pub fn wait(self) -> Ended {
         let Self { child, readers, stop, mut warnings } = self;
         // Without reaping: until `ended` has the lock its process id must stay its own.
-        let waited = wait_for_exit(child.id());
+        let (waited, at) = (wait_for_exit(child.id()), Instant::now());
+        let is_recorded = readers.is_some();
         warnings.extend(readers.map(Readers::finish).into_iter().flatten());
         let exit = stop.ended(|| child.wait4());
         if let Err(error) = waited {
             warnings.push(format!("cannot wait for the command: {error}"));
         }
-        (exit_of(exit, &mut warnings), warnings)
+        let exit = exit_of(exit, &mut warnings);
+        Ended { exit, at, is_recorded, warnings }
     }
+}
+
+fn own_stdio(quiet: bool) -> [Stdio; 2] {
+    let own = || if quiet { Stdio::null() } else { Stdio::inherit() };
+    [own(), own()]
+}
+
+fn is_out_of_descriptors(error: &io::Error) -> bool {
+    [Errno::MFILE, Errno::NFILE].map(|errno| Some(errno.raw_os_error())).contains(&error.raw_os_error())
+}
+
+/// Returns true for the directory that this process runs in: a command that runs there need not go to it, which may be impossible.
+pub fn is_own_dir(dir: &Path) -> bool {
+    dir == Path::new(".") || std::env::current_dir().is_ok_and(|own| own == dir)
 }
 
 /// The command's ends of the pipes are closed here in our process, or their readers would never see an end.
@@ -158,7 +215,10 @@ fn spawn_child(spawn: &Spawn<'_>, [stdout, stderr]: [Stdio; 2]) -> io::Result<Ch
     let (program, args) = spawn.argv.split_first().ok_or(ErrorKind::InvalidInput)?;
     let stdin = if spawn.inherit_stdin { Stdio::inherit() } else { Stdio::null() };
     let mut command = Command::new(program);
-    command.args(args).current_dir(spawn.cwd).stdin(stdin).stdout(stdout).stderr(stderr);
+    command.args(args).stdin(stdin).stdout(stdout).stderr(stderr);
+    if !is_own_dir(spawn.cwd) {
+        command.current_dir(spawn.cwd);
+    }
     if spawn.own_group {
         command.process_group(0);
     }

@@ -7,24 +7,23 @@
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
-use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use super::child::{Exit, Running, Spawn, lock};
+use super::child::{Ended, Exit, NotStarted, Running, Spare, Spawn, lock};
+use super::logs;
 use super::pipeline::{Command, Job, Pipeline};
-use super::rows::{HURRY_POLL, Rows};
+use super::rows::Rows;
 use super::sink::Sink;
 use super::stop::Stop;
-use crate::ci;
 use crate::error::Result;
-use crate::file::{self, FilePath, Identity};
+use crate::file::{self, Identity};
 use crate::model::{self, JobId, RunId, ShKey};
 use crate::store::{JobEnd, RunEnd, ShEnd, ShStart, Writer};
 use crate::time::Time;
 use crate::words::{self, Mark};
-use crate::{cri, log, sanitise};
+use crate::{ci, sanitise};
 
 /// The `failure_kind` of a run with a failed command.
 const COMMAND_FAILED: &str = "command-failed";
@@ -38,8 +37,12 @@ pub enum Kind {
     Pipeline,
 }
 
-/// How long after the last command its record may take: to write rows to a locked or slow database, and logs to the disk.
+/// The time for the rest of the record, from the exit of the last command on: rows wait for a locked
+/// database, and logs for the disk.
 const END_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The time for it where the output of the last command ended long after its exit.
+const LEAST_END_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Executes a run.
 pub struct Executor {
@@ -53,6 +56,9 @@ pub struct Executor {
     pub warnings: Vec<String>,
     cwd: PathBuf,
     quiet: bool,
+    spare: Spare,
+    /// When the last command exited.
+    last_exit: Option<Instant>,
     /// Whether there is a terminal whose keys reach what we start.
     has_terminal: bool,
 }
@@ -65,24 +71,27 @@ pub struct Record {
     pub dir: PathBuf,
     /// Whether its logs are written to the disk at the end.
     pub sync: bool,
+    /// Which directory that was at the beginning.
+    identity: Option<Identity>,
     /// The logs so far.
     logs: Vec<PathBuf>,
 }
 
 impl Record {
     /// A record whose files are there.
-    pub const fn new(rows: Rows, dir: PathBuf, sync: bool) -> Self {
-        Self { rows, dir, sync, logs: Vec::new() }
+    pub fn new(rows: Rows, dir: PathBuf, sync: bool) -> Self {
+        let identity = file::identity(&dir);
+        Self { rows, dir, sync, identity, logs: Vec::new() }
     }
 }
 
 impl Executor {
     /// For a run that has begun.
     #[must_use]
-    pub fn new(kind: Kind, run: RunId, cwd: PathBuf, quiet: bool, record: Option<Record>) -> Self {
+    pub fn new(kind: Kind, run: RunId, cwd: PathBuf, quiet: bool, spare: Spare, record: Option<Record>) -> Self {
         // Out of file descriptors, /dev/tty cannot be opened either.
         let has_terminal = File::open("/dev/tty").is_ok() || io::stdin().is_terminal();
-        Self { kind, run, record, warnings: Vec::new(), cwd, quiet, has_terminal }
+        Self { kind, run, record, warnings: Vec::new(), cwd, quiet, spare, last_exit: None, has_terminal }
     }
 
     /// Runs the jobs and completes the record. Gives how the run ended and the exit code of the last command that ran.
@@ -111,12 +120,13 @@ impl Executor {
 
     /// Writes the logs to the disk, then the last rows, all within one time limit.
     fn complete(&mut self, run_end: RunEnd, stop: &Stop) {
-        let (ended, deadline) = (Time::now(), Instant::now() + END_TIMEOUT);
+        let (ended, now) = (Time::now(), Instant::now());
+        let deadline = (self.last_exit.unwrap_or(now) + END_TIMEOUT).max(now + LEAST_END_TIMEOUT);
         stop.all_ended();
         let is_hurried = || stop.is_hurried();
         if let Some(record) = self.record.as_mut().filter(|record| record.sync) {
             let logs = std::mem::take(&mut record.logs);
-            self.warnings.extend(sync_logs(logs, deadline, is_hurried));
+            self.warnings.extend(logs::sync(logs, deadline, is_hurried));
         }
         self.note(move |writer, run| writer.finish_run(run, run_end, ended));
         if let Some(Record { rows, dir, .. }) = self.record.take() {
@@ -179,20 +189,19 @@ impl Executor {
             inherit_stdin: is_alone,
             own_group: !self.has_terminal,
             may_be_killed: !is_alone,
-        };
-        let (exit, warnings) = match &self.record {
-            Some(record) => recorded(record, &start, &spawn, self.quiet, stop),
-            None => run(&spawn, None, self.quiet, stop, |_| ()),
+            spare: &self.spare,
         };
         let whose = match self.kind {
             Kind::Command => String::new(),
             Kind::Pipeline => format!("{}, command {}: ", sanitise::name(start.key.job.as_str()), start.key.n),
         };
-        self.warnings.extend(warnings.into_iter().map(|warning| format!("{whose}{warning}")));
-        if let Some(record) = &mut self.record {
-            record.logs.extend(log_path(&record.dir, &start.key));
-        }
-        exit.code
+        let ended = match &mut self.record {
+            Some(record) => recorded(record, start, &spawn, self.quiet, stop),
+            None => run(&spawn, None, self.quiet, stop, |_| ()),
+        };
+        self.warnings.extend(ended.warnings.into_iter().map(|warning| format!("{whose}{warning}")));
+        self.last_exit = Some(ended.at);
+        ended.exit.code
     }
 
     fn is_stopped(&self, stop: &Stop) -> bool {
@@ -207,48 +216,33 @@ impl Executor {
     }
 }
 
-/// Runs a command with its output recorded and its rows in the queue. Returns its end and what people should know.
-fn recorded(record: &Record, start: &ShStart, spawn: &Spawn<'_>, quiet: bool, stop: &Stop) -> (Exit, Vec<String>) {
-    let (key, path) = (&start.key, log_path(&record.dir, &start.key));
+/// Runs a command with its output recorded and its rows in the queue.
+fn recorded(record: &mut Record, start: ShStart, spawn: &Spawn<'_>, quiet: bool, stop: &Stop) -> Ended {
+    let (key, path) = (start.key.clone(), logs::path(&record.dir, &start.key));
     let begun = start.clone();
     record.rows.write(move |writer| writer.begin_sh(&begun));
     record.rows.settle();
-    let sink = Arc::new(Mutex::new(open_log(path.as_deref(), start.started_at)));
-    let (exit, mut warnings) = run(spawn, Some(&sink), quiet, stop, |pid| {
-        let key = key.clone();
+    let sink = Arc::new(Mutex::new(logs::create(path.as_deref(), start.started_at)));
+    let mut ended = run(spawn, Some(&sink), quiet, stop, |pid| {
         record.rows.write(move |writer| writer.set_pid(&key, pid));
     });
-    let mut sink = lock(&sink);
-    let closed = sink.close();
-    let recorded_bytes = || path.as_deref().map_or(0, recorded_bytes);
-    let lost_bytes = closed.as_ref().err().map(|_| sink.received_bytes().saturating_sub(recorded_bytes()));
-    match closed {
-        // Output that did not come through the sink was reported above.
-        Err(_) if sink.received_bytes() == 0 && !warnings.is_empty() => {}
-        Err(error) => warnings.push(format!("the log is incomplete: cannot write it: {error}")),
-        Ok(()) => warnings.extend(path.and_then(|path| moved(&path, sink.identity()))),
-    }
+    let closed = logs::close(&mut lock(&sink), path.as_deref(), ended.is_recorded);
+    record.logs.extend(path.filter(|_| closed.log_bytes.is_some() && closed.warning.is_none()));
+    // Where the run's directory is gone, that is reported at the end.
+    let is_in_place = file::identity(&record.dir) == record.identity;
+    ended.warnings.extend(closed.warning.filter(|_| is_in_place || closed.lost_bytes.is_some()));
     let integer = |bytes: u64| i64::try_from(bytes).ok();
     let end = ShEnd {
         finished_at: Time::now(),
-        exit_code: exit.code,
-        signal: exit.signal,
-        cpu_ms: exit.cpu_ms,
-        max_rss_bytes: exit.max_rss_bytes,
-        lost_bytes: lost_bytes.and_then(integer),
-        log_bytes: sink.identity().and_then(|_| integer(sink.log_bytes())),
+        exit_code: ended.exit.code,
+        signal: ended.exit.signal,
+        cpu_ms: ended.exit.cpu_ms,
+        max_rss_bytes: ended.exit.max_rss_bytes,
+        lost_bytes: closed.lost_bytes.and_then(integer),
+        log_bytes: closed.log_bytes.and_then(integer),
     };
-    let start = start.clone();
     record.rows.write(move |writer| writer.finish_sh(&start, &end));
-    (exit, warnings)
-}
-
-/// Reports a log that is not at its path any more.
-fn moved(log: &Path, identity: Option<Identity>) -> Option<String> {
-    let name = log.to_string_lossy();
-    (file::identity(log) != identity).then(|| {
-        format!("the log {} was removed, moved or replaced while the command was running", sanitise::name(&name))
-    })
+    ended
 }
 
 /// Runs a command to its end; `started` gets its process id.
@@ -258,64 +252,14 @@ fn run(
     quiet: bool,
     stop: &Stop,
     started: impl FnOnce(u32),
-) -> (Exit, Vec<String>) {
+) -> Ended {
     match Running::start(spawn, sink, quiet, stop) {
         Ok(running) => {
             started(running.pid());
             running.wait()
         }
-        Err(not_started) => (Exit::without_run(not_started.exit_code), vec![not_started.why]),
-    }
-}
-
-fn log_path(run_dir: &Path, key: &ShKey) -> Option<PathBuf> {
-    log::path::job_dir(run_dir, &key.job).map(|dir| log::path::sh_log(&dir, key.n))
-}
-
-/// Creates a command's log. If that fails, the command runs without: the sink keeps the reason.
-fn open_log(path: Option<&Path>, started_at: Time) -> Sink {
-    let create = || {
-        let path = path.ok_or(io::ErrorKind::InvalidFilename)?;
-        file::create_private_dirs(&file::dir_of(path))?;
-        Sink::create(path, started_at)
-    };
-    create().unwrap_or_else(|error| Sink::failed(error, started_at))
-}
-
-/// Counts the bytes of a command that its log contains; called only for a log that could not be written to its end.
-fn recorded_bytes(log: &Path) -> u64 {
-    let Ok(file) = log::LogFile::open(&FilePath::named(log)) else { return 0 };
-    let Ok(mut lines) = file.lines(0) else { return 0 };
-    let mut bytes = 0;
-    while let Ok(Some(line)) = lines.next() {
-        if let Ok(record) = cri::parse(line.bytes) {
-            bytes += record.content.len() as u64 + u64::from(record.tag == cri::Tag::Full);
-        }
-    }
-    bytes
-}
-
-/// Writes logs to the disk, so that a power failure cannot take away what the rows promise. Returns what went wrong: a disk
-/// that is slower than `deadline` is left to itself.
-fn sync_logs(logs: Vec<PathBuf>, deadline: Instant, is_hurried: impl Fn() -> bool) -> Option<String> {
-    let (send, done) = mpsc::channel();
-    let sync = move || {
-        let failed = logs.iter().find_map(|log| {
-            let synced = File::open(log).and_then(|file| file.sync_data());
-            // A log that is not there was reported when its command ended.
-            let error = synced.err().filter(|error| error.kind() != io::ErrorKind::NotFound)?;
-            Some(format!("cannot write the log {} to the disk: {error}", sanitise::name(&log.to_string_lossy())))
-        });
-        let _ = send.send(failed);
-    };
-    if let Err(error) = std::thread::Builder::new().name("sync".into()).spawn(sync) {
-        return Some(format!("the logs were not written to the disk: {error}"));
-    }
-    loop {
-        match done.recv_timeout(HURRY_POLL) {
-            Ok(failed) => return failed,
-            Err(RecvTimeoutError::Timeout) if Instant::now() < deadline && !is_hurried() => {}
-            Err(_) => return Some("the disk is slow: a power failure now may take the end of the logs away".into()),
+        Err(NotStarted { exit_code, why }) => {
+            Ended { exit: Exit::without_run(exit_code), at: Instant::now(), is_recorded: true, warnings: vec![why] }
         }
     }
 }

@@ -20,6 +20,7 @@
 mod child;
 mod execute;
 mod facts;
+mod logs;
 mod pipeline;
 mod rows;
 mod run;

@@ -5,9 +5,10 @@
 //!              ◄─ begun, settle, close ─┘
 //! ```
 //!
-//! A row that cannot be written stays at the head of the queue and is tried again, so the rows are in the database in the order in
-//! which things happened. Only a row that this database will never take is left out. [`Rows::close`] ends the retries: with one
-//! time limit for all of them, after a last attempt for each.
+//! A row that meets a lock or a full disk stays at the head of the queue and is tried again, so the
+//! rows are written in the order of the events. A row that another attempt would not help (a missing
+//! table, a corrupt database) is lost, and the next one is tried. [`Rows::close`] ends the retries:
+//! with one time limit for all of them, after a last attempt for each.
 
 use std::collections::VecDeque;
 use std::fs::{self, File};
@@ -21,6 +22,7 @@ use rustix::fs::FallocateFlags;
 use crate::error::{Error, Result, line};
 use crate::file::{Identity, dir_of, identity};
 use crate::log::path::recorder_lock;
+use crate::sanitise;
 use crate::store::Writer;
 
 /// How long a row that met a lock waits for its next attempt.
@@ -50,16 +52,28 @@ pub(super) struct RunFiles {
 impl RunFiles {
     /// Removes the files of a run without a row, as far as that is possible.
     pub fn remove(&self) {
-        let _ = fs::remove_file(recorder_lock(&self.dir)).and_then(|()| fs::remove_dir(&self.dir));
+        remove_run_dir(&self.dir);
     }
+}
+
+/// Removes the directory of a run that has no logs.
+pub(super) fn remove_run_dir(dir: &Path) {
+    let _ = fs::remove_file(recorder_lock(dir));
+    let _ = fs::remove_dir(dir.join("jobs"));
+    let _ = fs::remove_dir(dir);
 }
 
 /// How far the beginning of a run has come.
 pub(super) enum Begun {
     /// Its files and its first row are there.
     Yes(RunFiles),
-    /// Its files are there; the database is locked or does not answer.
-    FilesOnly(RunFiles),
+    /// Its files are there; the database is locked, or slow.
+    FilesOnly {
+        /// The files.
+        files: RunFiles,
+        /// Another process has the database locked.
+        is_locked: bool,
+    },
     /// The store does not answer.
     Nothing,
     /// It will not be recorded.
@@ -90,6 +104,8 @@ struct State {
     deadline: Option<Instant>,
     /// Nobody waits for the rest.
     is_abandoned: bool,
+    /// No row is pending, and none will come; the database may still be open.
+    is_written: bool,
     /// The thread has stopped.
     is_over: bool,
     /// Why the newest row is tried again.
@@ -112,14 +128,13 @@ impl Rows {
         let shared = Arc::new(Shared { state: Mutex::default(), changed: Condvar::new() });
         let theirs = Arc::clone(&shared);
         let work = move || {
-            let worked = work(&theirs, &database, prepare, &first);
-            theirs.update(|state| {
-                if let Err(error) = worked {
+            let over = Over(theirs);
+            if let Err(error) = work(&over.0, &database, prepare, &first) {
+                over.0.update(|state| {
                     state.note(&error);
                     state.refusal = Some(error);
-                }
-                state.is_over = true;
-            });
+                });
+            }
         };
         std::thread::Builder::new().name("rows".into()).spawn(work)?;
         Ok(Self(shared))
@@ -128,13 +143,16 @@ impl Rows {
     /// Waits until the run has begun or cannot begin, but not longer than this.
     pub fn begun(&self, patience: Duration) -> Begun {
         let mut state = self.0.wait(patience, |state| state.is_begun || state.is_over);
-        match (state.refusal.take(), state.files.take()) {
+        let (refusal, files) = (state.refusal.take(), state.files.take());
+        let (is_begun, is_locked) = (state.is_begun, state.obstacle.is_some());
+        drop(state);
+        match (refusal, files) {
             (Some(error), files) => {
                 files.inspect(RunFiles::remove);
                 Begun::Failed(error)
             }
-            (None, Some(files)) if state.is_begun => Begun::Yes(files),
-            (None, Some(files)) => Begun::FilesOnly(files),
+            (None, Some(files)) if is_begun => Begun::Yes(files),
+            (None, Some(files)) => Begun::FilesOnly { files, is_locked },
             (None, None) => Begun::Nothing,
         }
     }
@@ -166,13 +184,30 @@ impl Rows {
         state.is_abandoned = true;
         let mut warnings = std::mem::take(&mut state.warnings);
         let obstacle = || state.obstacle.clone().unwrap_or_else(|| "the database did not answer in time".into());
-        let Some(why) = state.failure.clone().or_else(|| (!state.is_over).then(obstacle)) else { return warnings };
+        let is_done = state.is_written || state.is_over;
+        let Some(why) = state.failure.clone().or_else(|| (!is_done).then(obstacle)) else { return warnings };
         warnings.push(if state.is_begun {
             format!("the recording is incomplete: {why}")
         } else {
             format!("the run is not in the database, but its logs are in {}: {why}", run_dir.display())
         });
         warnings
+    }
+}
+
+/// Marks the thread as stopped when it ends, even by a panic.
+struct Over(Arc<Shared>);
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        self.0.update(|state| {
+            if std::thread::panicking() {
+                let bug = Error::Internal("the thread that writes the rows has panicked".into());
+                state.note(&bug);
+                state.refusal = Some(bug);
+            }
+            state.is_over = true;
+        });
     }
 }
 
@@ -255,6 +290,7 @@ fn work(
     prepare: impl FnOnce() -> Result<RunFiles>,
     first: &impl Fn(&mut Writer) -> Result<()>,
 ) -> Result<()> {
+    shared.until_unlocked(|| Writer::check(database))?;
     let files = prepare()?;
     let mut reserve = Reserve::held_by(&files.lock);
     let dir = (files.dir.clone(), identity(&files.dir));
@@ -264,8 +300,8 @@ fn work(
     }
     shared.update(|state| state.files = Some(files));
     let mut writer = shared.until_unlocked(|| Writer::open(database))?;
-    shared.until_unlocked(|| first(&mut writer))?;
     let database = (database.to_owned(), identity(database));
+    shared.until_unlocked(|| first(&mut writer))?;
     shared.update(|state| {
         state.is_begun = true;
         if !writer.is_alone() {
@@ -275,23 +311,29 @@ fn work(
     while let Some(write) = shared.next() {
         attempt(shared, &mut writer, &mut reserve, write);
     }
-    drop(writer);
     let moved: Vec<String> = [database, dir].iter().filter_map(|(path, before)| moved(path, *before)).take(1).collect();
-    shared.update(|state| state.warnings.extend(moved));
+    shared.update(|state| {
+        state.warnings.extend(moved);
+        state.is_written = true;
+    });
+    drop(writer);
     Ok(())
 }
 
 /// Writes one row, or puts it back for another attempt.
 fn attempt(shared: &Shared, writer: &mut Writer, reserve: &mut Reserve, write: Write) {
     let is_last = shared.state().deadline.is_some();
-    let written = shared.until_unlocked(|| {
-        write(writer).or_else(
-            |error| {
-                if is_disk_full(&error) && reserve.give_up() { write(writer) } else { Err(error) }
-            },
-        )
+    let written = shared.until_unlocked(|| match write(writer) {
+        Err(error) if is_passing(&error) => {
+            let has_freed = reserve.give_up();
+            if has_freed { write(writer) } else { Err(error) }
+        }
+        written => written,
     });
-    let is_retried = written.as_ref().is_err_and(|error| is_disk_full(error) && !is_last && shared.pause(DISK_PAUSE));
+    let mut is_retried = false;
+    if written.as_ref().is_err_and(is_passing) && !is_last {
+        is_retried = shared.pause(DISK_PAUSE);
+    }
     shared.update(|state| {
         state.is_writing = false;
         state.obstacle = None;
@@ -304,10 +346,12 @@ fn attempt(shared: &Shared, writer: &mut Writer, reserve: &mut Reserve, write: W
     });
 }
 
-/// SQLite reports it as such, or only that it could not write (a quota, a limit on the size of files).
-fn is_disk_full(error: &Error) -> bool {
+/// Returns true if the same row may be written later: a full disk, a quota, a limit on the size of
+/// files, memory or descriptors that have run out.
+fn is_passing(error: &Error) -> bool {
+    use ErrorCode::{CannotOpen, DiskFull, OutOfMemory, SystemIoFailure};
     let Error::Database { source, .. } = error else { return false };
-    matches!(source.sqlite_error_code(), Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure))
+    matches!(source.sqlite_error_code(), Some(DiskFull | SystemIoFailure | CannotOpen | OutOfMemory))
 }
 
 fn directory_locked(database: &Path) -> String {
@@ -318,13 +362,12 @@ fn directory_locked(database: &Path) -> String {
     )
 }
 
-/// Reports a file or directory of the recording that is not there any more, or is not the same.
-fn moved(path: &Path, before: Option<Identity>) -> Option<String> {
-    (identity(path) != before).then(|| {
-        format!(
-            "{} was removed, moved or replaced during the recording: this run is in what was there before, if it still exists",
-            path.display()
-        )
+/// Reports a file or directory of the recording that is not at its path any more.
+pub(super) fn moved(path: &Path, before: Option<Identity>) -> Option<String> {
+    let is_same = before.is_some() && identity(path) == before;
+    let path = sanitise::name(&path.to_string_lossy()).into_owned();
+    (!is_same).then(|| {
+        format!("{path} was removed, moved or replaced during the recording; the old one has the records, if it still exists")
     })
 }
 

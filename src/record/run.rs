@@ -7,9 +7,9 @@
 //! ```
 //!
 //! In this order a reader is never told too much: an active run whose lock is free was interrupted, and a finished row
-//! means a whole log. **The command always runs.** A store that cannot be used, or does not answer in time, costs the record and
-//! never the command: it runs all the same, and a warning reports what was not recorded. [`Options::must_record`] is for those who
-//! want the opposite.
+//! means a whole log. **The command always runs.** A store that cannot be used, or does not answer when the run begins, costs the
+//! record and never the command: it runs all the same, and a warning reports what was not recorded. [`Options::must_record`] does
+//! the opposite. One limit: the logs are written in step with the command, so a file system that stops answering later holds it up.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -19,11 +19,12 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::child::{self, Spare};
 use super::execute::{Executor, Kind, Record};
 use super::facts::Facts;
 use super::pipeline::Pipeline;
-use super::rows::{Begun, Rows, RunFiles};
-use super::stop::{Stop, Watch, survive_file_size_limit};
+use super::rows::{Begun, Rows, RunFiles, remove_run_dir};
+use super::stop::{Stop, Watch, prepare_signals};
 use crate::error::{Error, Result, chain};
 use crate::model::{JobId, RunId};
 use crate::store::{NewRun, RunEnd, Writer};
@@ -150,7 +151,8 @@ impl Recording {
     fn begin(options: &Options, pipeline: Pipeline, kind: Kind) -> Result<Self> {
         let Options { facts, quiet, signals, .. } = options;
         let cwd = std::path::absolute(&options.cwd).unwrap_or_else(|_| options.cwd.clone());
-        if !cwd.is_dir() {
+        // Our own directory may have been deleted, or closed to us: commands run there all the same.
+        if !child::is_own_dir(&cwd) && !cwd.is_dir() {
             return Err(Error::io("run in", cwd)(ErrorKind::NotADirectory.into()));
         }
         let run = RunId(Uuid::now_v7().to_string());
@@ -159,8 +161,8 @@ impl Recording {
         if let Some(job) = pipeline.jobs().iter().find(|job| log::path::job_dir(&dir, &job.id).is_none()) {
             return Err(unsafe_name(job.id.as_str()));
         }
-        let mut warnings: Vec<String> =
-            survive_file_size_limit().err().map(|error| error.to_string()).into_iter().collect();
+        let mut warnings: Vec<String> = prepare_signals().err().map(|error| error.to_string()).into_iter().collect();
+        let spare = Spare::take();
         let begun = begin_record(options, &run, &dir, &cwd, &pipeline);
         let (lock, record) = match begun {
             Ok((files, record)) => {
@@ -173,7 +175,7 @@ impl Recording {
                 (None, None)
             }
         };
-        let mut executor = Executor::new(kind, run, cwd, *quiet, record);
+        let mut executor = Executor::new(kind, run, cwd, *quiet, spare, record);
         executor.warnings = warnings;
         Ok(Self { pipeline, executor, signals: *signals, lock })
     }
@@ -203,28 +205,30 @@ fn begin_record(
     let patience = if options.must_record { MUST_BEGIN_TIMEOUT } else { BEGIN_TIMEOUT };
     let files = match rows.begun(patience) {
         Begun::Yes(files) => files,
-        Begun::FilesOnly(files) if !options.must_record => files,
-        Begun::FilesOnly(files) => {
+        Begun::FilesOnly { files, .. } if !options.must_record => files,
+        Begun::FilesOnly { files, is_locked } => {
             files.remove();
-            return Err(Error::Locked { path: root.join(store::OUR_DATABASE) });
+            let path = root.join(store::OUR_DATABASE);
+            return Err(if is_locked { Error::Locked { path } } else { silent(root) });
         }
-        Begun::Nothing => {
-            let silent = io::Error::new(ErrorKind::TimedOut, "it did not answer in time");
-            return Err(Error::io("use the store", root)(silent));
-        }
+        Begun::Nothing => return Err(silent(root)),
         Begun::Failed(error) => return Err(error),
     };
     Ok((files, Record::new(rows, dir, options.sync)))
 }
 
+fn silent(root: PathBuf) -> Error {
+    Error::io("use the store", root)(io::Error::new(ErrorKind::TimedOut, "it did not answer in time"))
+}
+
 /// Makes the files of a run in a store that may be written.
 fn prepare(root: &Path, database: &Path, dir: PathBuf) -> Result<RunFiles> {
     refuse_quire(root, database)?;
-    Writer::check(database)?;
     create_root(root)?;
-    file::create_private_dirs(&dir).map_err(Error::io("create", &dir))?;
-    let path = log::path::recorder_lock(&dir);
-    let lock = file::create_private(&path).map_err(Error::io("create", &path))?;
+    let (jobs, path) = (dir.join("jobs"), log::path::recorder_lock(&dir));
+    let created = file::create_private_dirs(&jobs).map_err(Error::io("create", &dir));
+    let created = created.and_then(|()| file::create_private(&path).map_err(Error::io("create", &path)));
+    let lock = created.inspect_err(|_| remove_run_dir(&dir))?;
     // Nobody else knows of the file, so only a file system without locks refuses.
     let unlocked = |error| {
         let why = "the run looks interrupted while it is recorded, since its file system does not support locks";

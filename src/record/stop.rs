@@ -29,7 +29,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 #[cfg(target_os = "linux")]
 use rustix_libc_wrappers::process::SignalExt;
-use signal_hook::consts::{SIGALRM, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGXFSZ};
+use signal_hook::consts::{SIGALRM, SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGXFSZ};
 use signal_hook::iterator::exfiltrator::WithOrigin;
 use signal_hook::iterator::{Handle, SignalsInfo};
 use signal_hook::low_level::siginfo::{Cause, Origin};
@@ -171,13 +171,29 @@ fn signal_of(raw: i32) -> Option<Signal> {
     Signal::from_named_raw(raw)
 }
 
-/// Makes a limit on the size of files an error of the write, as a full disk is, for the rest of this process; commands get the
-/// default back. To be called before anything is written.
+/// Prepares this process for recording, for the rest of its life; commands get the defaults back.
+///
+/// - SIGXFSZ: a limit on the size of files becomes an error of the write, as a full disk is.
+/// - SIGCHLD: a parent that ignores it leaves that to us, and then the system keeps no exit codes.
+///
+/// To be called before anything is written.
 ///
 /// # Errors
 /// If the system refuses a signal handler.
-pub(super) fn survive_file_size_limit() -> io::Result<()> {
-    signal_hook::flag::register(SIGXFSZ, Arc::default()).map(drop)
+pub(super) fn prepare_signals() -> io::Result<()> {
+    let status = own_status();
+    if !is_ignored(&status, SIGXFSZ) {
+        signal_hook::flag::register(SIGXFSZ, Arc::default())?;
+    }
+    if is_ignored(&status, SIGCHLD) {
+        signal_hook::flag::register(SIGCHLD, Arc::default())?;
+    }
+    Ok(())
+}
+
+/// Returns the text with the signal masks of this process; empty where the system has none.
+fn own_status() -> String {
+    std::fs::read_to_string("/proc/self/status").unwrap_or_default()
 }
 
 /// Turns signals to this process into requests to stop, until dropped. Afterwards the signals stay without effect.
@@ -188,7 +204,7 @@ pub(super) struct Watch {
 
 impl Watch {
     pub(super) fn start(stop: &Stop) -> io::Result<Self> {
-        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let status = own_status();
         let heeded = STOPPING.into_iter().chain(passed_on()).filter(|signal| !is_ignored(&status, *signal));
         let mut signals = SignalsInfo::<WithOrigin>::new(heeded)?;
         let handle = signals.handle();

@@ -45,8 +45,13 @@ fn a_lock_delays_no_command_and_costs_no_row_once_it_is_released() {
 fn a_lock_that_stays_costs_the_rows_and_is_reported_once() {
     let dir = recorded();
     let lock = locked(&dir);
+    let begun = SystemTime::now();
     let output = run(dir.path(), &[], &COMMAND);
     let notices = assert_ran(dir.path(), &output, "a lock");
+    // It starts within two seconds and ends within five more; the rest is for a busy machine.
+    let started = fs::metadata(dir.path().join("ran")).unwrap().modified().unwrap();
+    assert!(started.duration_since(begun).unwrap() < Duration::from_secs(6));
+    assert!(started.elapsed().unwrap() < Duration::from_secs(12));
     assert!(
         notices.starts_with("rundown: the run is not in the database, but its logs are in store/runs/"),
         "{notices}"
@@ -102,4 +107,34 @@ fn signals_that_would_kill_are_passed_on_to_the_command() {
     fs::write(dir.path().join("stop"), "").unwrap();
     assert_eq!(recorder.wait().unwrap().code(), Some(5));
     assert_eq!(sql(&dir, "SELECT state FROM runs"), ["failed"]);
+}
+
+#[test]
+fn a_reader_that_holds_the_database_open_costs_no_row_and_no_message() {
+    let dir = recorded();
+    let reader = open(&dir);
+    reader.execute_batch("BEGIN; SELECT * FROM runs").unwrap();
+    let mut recorder = start(&dir, &["record", "--", "sh", "-c", "echo done"]);
+    let mut line = String::new();
+    BufReader::new(recorder.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    wait_until("the end", || {
+        let _ = kill_process(Pid::from_child(&recorder), Signal::TERM);
+        recorder.try_wait().unwrap().is_some()
+    });
+    assert_eq!(text(&recorder.wait_with_output().unwrap().stderr), "");
+    drop(reader);
+    assert_eq!(sql(&dir, "SELECT count(*) || '' FROM runs WHERE finished_at_ms IS NOT NULL"), ["2"]);
+}
+
+#[test]
+fn a_locked_database_that_is_removed_is_reported() {
+    let dir = recorded();
+    let lock = locked(&dir);
+    let recorder = start(&dir, &["record", "--", "sh", "-c", "rm store/rundown.db; touch ran; exit 7"]);
+    wait_until("the command", || dir.path().join("ran").exists());
+    drop(lock);
+    let output = recorder.wait_with_output().unwrap();
+    let err = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(7), "{err}");
+    assert!(err.contains("store/rundown.db was removed, moved or replaced"), "{err}");
 }

@@ -11,13 +11,26 @@ fn a_store_that_is_removed_moved_or_replaced_is_reported() {
         ("cp store/rundown.db x; mv x store/rundown.db", "store/rundown.db was removed, moved or replaced"),
         ("mv store/runs moved", "was removed, moved or replaced"),
         ("rm store/runs/*/*/jobs/sh/sh-1.log", "sh-1.log was removed, moved or replaced"),
+        ("cd store/runs/*/*/jobs/sh; rm *; mkfifo sh-1.log", "sh-1.log was removed, moved or replaced"),
     ] {
         let dir = TempDir::new().unwrap();
         let output = run(dir.path(), &["--repo", "r"], &["sh", "-c", &format!("{change}; echo out; exit 7")]);
         let err = text(&output.stderr);
         assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(7), "out\n"), "{change}: {err}");
         assert!(err.contains(gone), "{change}: {err}");
+        assert_eq!(err.matches("rundown: ").count(), 1, "{change}: {err}");
     }
+}
+
+#[test]
+fn a_store_that_was_moved_does_not_come_back() {
+    let dir = recorded();
+    fs::write(dir.path().join("p.toml"), "[jobs.a]\ncommands = ['mv store moved', 'echo 2', 'exit 3']").unwrap();
+    let output = rundown(dir.path()).args(["--root", "store", "exec", "p.toml"]).output().unwrap();
+    let err = text(&output.stderr);
+    assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(1), "2\n"), "{err}");
+    assert!(err.contains("store/rundown.db was removed, moved or replaced"), "{err}");
+    assert!(!dir.path().join("store").exists(), "{err}");
 }
 
 #[test]

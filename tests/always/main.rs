@@ -10,8 +10,8 @@ mod files;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-use std::time::{Duration, Instant};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant, SystemTime};
 
 use common::{rundown, store};
 use rusqlite::Connection;
@@ -208,11 +208,8 @@ fn a_faulty_configuration_is_reported_and_does_not_stop_a_command() {
 fn a_command_runs_on_a_full_disk() {
     for (limit, has_store) in [(0, false), (0, true), (8, false), (8, true), (64, false), (64, true)] {
         let dir = if has_store { recorded() } else { TempDir::new().unwrap() };
-        let script =
-            format!("ulimit -f {limit}; exec \"$0\" --root store record -- sh -c 'echo out; echo err >&2; exit 7'");
-        let mut command = Command::new("sh");
-        command.args(["-c", &script, env!("CARGO_BIN_EXE_rundown")]).current_dir(dir.path());
-        let output = command.output().unwrap();
+        let args = ["record", "--", "sh", "-c", "echo out; echo err >&2; exit 7"];
+        let output = prepared(dir.path(), &format!("ulimit -f {limit}"), &args);
         let err = text(&output.stderr);
         assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(7), "out\n"), "{limit}: {err}");
         assert!(err.starts_with("err\n"), "{limit}: {err}");
@@ -220,21 +217,58 @@ fn a_command_runs_on_a_full_disk() {
     }
 }
 
+/// Runs the binary in a directory after a shell has prepared the process.
+fn prepared(dir: &Path, preparation: &str, args: &[&str]) -> Output {
+    let script = format!("{preparation}; exec \"$0\" --root store \"$@\"");
+    let mut command = Command::new("bash");
+    command.args(["-c", &script, env!("CARGO_BIN_EXE_rundown")]).args(args).current_dir(dir).stdin(Stdio::null());
+    command.output().unwrap()
+}
+
 #[test]
-fn a_command_runs_when_file_descriptors_run_out() {
+fn commands_run_when_file_descriptors_run_out() {
     let dir = recorded();
-    for limit in 4..40 {
-        let script = format!("ulimit -n {limit}; exec \"$0\" --root store record -- sh -c 'echo out; exit 7'");
-        let mut command = Command::new("sh");
-        command.args(["-c", &script, env!("CARGO_BIN_EXE_rundown")]).current_dir(dir.path());
-        let output = command.output().unwrap();
-        let err = text(&output.stderr);
-        assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(7), "out\n"), "{limit}: {err}");
-        // What is in the store is whole, or it is reported.
-        let newest =
-            "SELECT state || coalesce(log_bytes, '-') FROM runs JOIN sh_calls ON run_id = id ORDER BY id DESC LIMIT 1";
-        assert!(!err.is_empty() || sql(&dir, newest) == ["failed44"], "{limit}: {err} {:?}", sql(&dir, newest));
+    fs::write(dir.path().join("p.toml"), "[jobs.sh]\ncommands = ['echo out; exit 7']").unwrap();
+    for (limit, args) in (4..40).flat_map(|limit| {
+        let record = &["record", "--", "sh", "-c", "echo out; exit 7"][..];
+        [(limit, record), (limit, &["exec", "p.toml"][..])]
+    }) {
+        let output = prepared(dir.path(), &format!("ulimit -n {limit}"), args);
+        let (err, code) = (text(&output.stderr), if args[0] == "exec" { 1 } else { 7 });
+        // The file of a pipeline is one descriptor that it needs itself.
+        assert_eq!(
+            (output.status.code(), text(&output.stdout).as_str()),
+            (Some(code), "out\n"),
+            "{limit} {args:?}: {err}"
+        );
+        // A finished command has its whole log, or none and a message.
+        let bytes = "SELECT coalesce(log_bytes, '-') || '' FROM sh_calls ORDER BY run_id DESC LIMIT 1";
+        let is_reported = err.contains("not recorded: ");
+        assert!(is_reported || sql(&dir, bytes) == ["44"], "{limit} {args:?}: {err} {:?}", sql(&dir, bytes));
     }
+    assert_eq!(sql(&dir, "SELECT count(*) || '' FROM sh_calls WHERE log_bytes = 0 AND cmd LIKE '%out%'"), ["0"]);
+}
+
+#[test]
+fn signals_that_the_caller_ignores_change_nothing() {
+    let dir = TempDir::new().unwrap();
+    let output = prepared(dir.path(), "trap '' CHLD", &["record", "--", "sh", "-c", "echo out; exit 7"]);
+    assert_eq!((output.status.code(), text(&output.stderr).as_str()), (Some(7), ""));
+    let status = ["record", "--", "grep", "SigIgn", "/proc/self/status"];
+    let output = prepared(dir.path(), "trap '' XFSZ", &status);
+    let mask = u64::from_str_radix(text(&output.stdout).split_whitespace().last().unwrap(), 16).unwrap();
+    assert_ne!(mask & (1 << (25 - 1)), 0, "SIGXFSZ stays ignored for the command: {mask:x}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_command_is_recorded_on_a_file_system_without_modes() {
+    let dir = TempDir::new().unwrap();
+    let mut command = rundown(dir.path());
+    command.env("LD_PRELOAD", shim(dir.path())).env("NO_CHMOD", "1");
+    let output = command.args(["--root", "store", "record", "--"]).args(COMMAND).output().unwrap();
+    assert_eq!(assert_ran(dir.path(), &output, "no chmod"), "");
+    assert_eq!(sql(&dir, "SELECT state FROM runs"), ["failed"]);
 }
 
 #[cfg(target_os = "linux")]
@@ -255,11 +289,15 @@ fn a_command_does_not_wait_for_a_file_system_that_does_not_answer() {
     let dir = TempDir::new().unwrap();
     let mut command = rundown(dir.path());
     command.env("LD_PRELOAD", shim(dir.path())).env("HANG", "1");
+    let begun = SystemTime::now();
     // Only the recorder hangs.
     let script = format!("unset LD_PRELOAD; {}", COMMAND[2]);
     let output = command.args(["--root", "store", "record", "--", "sh", "-c", &script]).output().unwrap();
     let notices = assert_ran(dir.path(), &output, "a file system that hangs");
     assert_eq!(notices, "rundown: not recorded: cannot use the store store: it did not answer in time\n");
+    // It starts within two seconds; the rest is for a busy machine.
+    let started = fs::metadata(dir.path().join("ran")).unwrap().modified().unwrap();
+    assert!(started.duration_since(begun).unwrap() < Duration::from_secs(6));
 }
 
 /// As `flock DIR rundown record …` does.
@@ -281,10 +319,8 @@ fn files_and_directories_are_for_their_owner_alone_under_every_umask() {
         let dir = TempDir::new().unwrap();
         fs::create_dir(dir.path().join("store")).unwrap();
         fs::set_permissions(dir.path().join("store"), Permissions::from_mode(0o755)).unwrap();
-        let script = format!("umask {umask}; exec \"$0\" --root store record -- sh -c 'echo out; exit 7'");
-        let mut command = Command::new("sh");
-        command.args(["-c", &script, env!("CARGO_BIN_EXE_rundown")]).current_dir(dir.path());
-        let output = command.output().unwrap();
+        let args = ["record", "--", "sh", "-c", "echo out; exit 7"];
+        let output = prepared(dir.path(), &format!("umask {umask}"), &args);
         assert_eq!(output.status.code(), Some(7), "{umask}: {}", text(&output.stderr));
         assert_eq!(text(&output.stderr), "", "{umask}");
         let wrong: Vec<String> = modes(&dir.path().join("store"));

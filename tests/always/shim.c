@@ -1,5 +1,5 @@
-/* Preloaded into the recorder: a file system without locks (NO_FLOCK), one that does not answer (HANG), and a
-   list of the files that are written to the disk (SYNC_LOG). */
+/* Preloaded into the recorder: a file system without locks (NO_FLOCK) or modes (NO_CHMOD), one that does not
+   answer (HANG), and a list of the files that are written to the disk (SYNC_LOG). */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -23,6 +23,18 @@ int mkdir(const char *path, mode_t mode) {
         pause();
     }
     return real(path, mode);
+}
+
+int chmod(const char *path, mode_t mode) {
+    int (*real)(const char *, mode_t) = dlsym(RTLD_NEXT, "chmod");
+    errno = EPERM;
+    return getenv("NO_CHMOD") ? -1 : real(path, mode);
+}
+
+int fchmod(int fd, mode_t mode) {
+    int (*real)(int, mode_t) = dlsym(RTLD_NEXT, "fchmod");
+    errno = EPERM;
+    return getenv("NO_CHMOD") ? -1 : real(fd, mode);
 }
 
 int fdatasync(int fd) {

@@ -188,7 +188,9 @@ fn a_log_that_cannot_be_made_costs_the_command_nothing() {
     let store = Store::new();
     let argv = ["sh", "-c", "echo out; echo err >&2; exit 5"].map(OsString::from);
     let recording = Recording::command(&store.options, &job("job"), &argv).unwrap();
-    std::fs::write(store.run_dir(recording.run()).join("jobs"), "in the way").unwrap();
+    let jobs = store.run_dir(recording.run()).join("jobs");
+    std::fs::remove_dir(&jobs).unwrap();
+    std::fs::write(jobs, "in the way").unwrap();
     let ended = recording.execute(&Stop::new());
     assert_eq!(ended.exit_code, 5);
     assert!(ended.warnings[0].contains("the log is incomplete"), "{:?}", ended.warnings);

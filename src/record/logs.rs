@@ -1,0 +1,97 @@
+//! The log files of a run: created before each command, closed after it, written to the disk at the end.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Instant;
+
+use super::rows::{HURRY_POLL, moved};
+use super::sink::Sink;
+use crate::file::{self, FilePath, create_private_dir, open_regular};
+use crate::model::ShKey;
+use crate::time::Time;
+use crate::{cri, log, sanitise};
+
+/// Returns the path of a command's log; `None` if its job's name is unsafe as a path.
+pub(super) fn path(run_dir: &Path, key: &ShKey) -> Option<PathBuf> {
+    log::path::job_dir(run_dir, &key.job).map(|dir| log::path::sh_log(&dir, key.n))
+}
+
+/// Creates a command's log. If that fails, the command runs without: the sink keeps the reason.
+///
+/// Only the directory of the job is created: one of a run that was moved must not come back.
+pub(super) fn create(path: Option<&Path>, started_at: Time) -> Sink {
+    let create = || {
+        let path = path.ok_or(io::ErrorKind::InvalidFilename)?;
+        create_private_dir(&file::dir_of(path))?;
+        Sink::create(path, started_at)
+    };
+    create().unwrap_or_else(|error| Sink::failed(error, started_at))
+}
+
+/// A log that has ended.
+pub(super) struct Closed {
+    /// Its length; `None` if there is no log.
+    pub log_bytes: Option<u64>,
+    /// How many bytes of the output it lacks; `None`: none.
+    pub lost_bytes: Option<u64>,
+    /// What people should know.
+    pub warning: Option<String>,
+}
+
+/// Closes a log. One whose command's output went elsewhere is removed: empty, it would mean that
+/// the command wrote nothing.
+pub(super) fn close(sink: &mut Sink, path: Option<&Path>, is_recorded: bool) -> Closed {
+    let (closed, identity) = (sink.close(), sink.identity());
+    if !is_recorded {
+        let _ = path.filter(|_| identity.is_some()).map(std::fs::remove_file);
+        return Closed { log_bytes: None, lost_bytes: None, warning: None };
+    }
+    let log_bytes = identity.map(|_| sink.log_bytes());
+    match (closed, path) {
+        (Err(error), path) => {
+            let lost_bytes = sink.received_bytes().saturating_sub(path.map_or(0, recorded_bytes));
+            let warning = format!("the log is incomplete: cannot write it: {error}");
+            Closed { log_bytes, lost_bytes: Some(lost_bytes), warning: Some(warning) }
+        }
+        (Ok(()), path) => Closed { log_bytes, lost_bytes: None, warning: path.and_then(|path| moved(path, identity)) },
+    }
+}
+
+/// Counts the bytes of a command that its log contains; called only for a log that could not be written to its end.
+fn recorded_bytes(log: &Path) -> u64 {
+    let Ok(file) = log::LogFile::open(&FilePath::named(log)) else { return 0 };
+    let Ok(mut lines) = file.lines(0) else { return 0 };
+    let mut bytes = 0;
+    while let Ok(Some(line)) = lines.next() {
+        if let Ok(record) = cri::parse(line.bytes) {
+            bytes += record.content.len() as u64 + u64::from(record.tag == cri::Tag::Full);
+        }
+    }
+    bytes
+}
+
+/// Writes logs to the disk, so that a power failure cannot take away what the rows promise. Returns
+/// what went wrong. A disk that is too slow for `deadline` goes on by itself.
+pub(super) fn sync(logs: Vec<PathBuf>, deadline: Instant, is_hurried: impl Fn() -> bool) -> Option<String> {
+    let (send, done) = mpsc::channel();
+    let sync = move || {
+        let failed = logs.iter().find_map(|log| {
+            let synced = open_regular(log).and_then(|file| file.sync_data());
+            // A log that is not there was reported when its command ended.
+            let error = synced.err().filter(|error| error.kind() != io::ErrorKind::NotFound)?;
+            Some(format!("cannot write the log {} to the disk: {error}", sanitise::name(&log.to_string_lossy())))
+        });
+        let _ = send.send(failed);
+    };
+    if let Err(error) = std::thread::Builder::new().name("sync".into()).spawn(sync) {
+        return Some(format!("the logs were not written to the disk: {error}"));
+    }
+    loop {
+        match done.recv_timeout(HURRY_POLL) {
+            Ok(failed) => return failed,
+            Err(RecvTimeoutError::Timeout) if Instant::now() < deadline && !is_hurried() => {}
+            Err(_) => return Some("the disk is slow: a power failure now may take the end of the logs away".into()),
+        }
+    }
+}
