@@ -244,11 +244,22 @@ fn of_a_store_that_may_only_be_read() {
 }
 
 #[test]
-fn a_temporary_directory_that_cannot_be_used_is_named() {
-    let made = store("quire-v2-live");
-    Connection::open(made.path().join("quire.db")).unwrap().execute_batch("PRAGMA journal_mode = WAL").unwrap();
-    let output = rundown(made.path()).args(["--root", ".", "list"]).env("TMPDIR", "/no/such/dir").output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(6), "{said}");
-    assert!(said.contains("quire.db in /no/such/dir (TMPDIR can name another directory)"), "{said}");
+fn reading_needs_neither_a_home_nor_a_temporary_directory() {
+    let (made, _connection) = wal_store();
+    let wal = copied(made.path(), &["quire.db", "quire.db-wal"]);
+    let rollback = store("quire-v2-live");
+    let writer = Connection::open(rollback.path().join("quire.db")).unwrap();
+    writer.execute_batch("PRAGMA cache_size = 1; BEGIN; UPDATE sh_events SET cmd = hex(zeroblob(999))").unwrap();
+    let hot = copied(rollback.path(), &["quire.db", "quire.db-journal"]);
+    for root in [wal.path(), hot.path()] {
+        let before = picture(root);
+        for args in READING {
+            let mut command = rundown(root);
+            command.args(["--root", "."]).args(args).env("TMPDIR", "/no/such/dir").env_remove("HOME");
+            let output = command.output().unwrap();
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(i32::from(args == ["doctor"])), "{args:?}: {said}");
+        }
+        assert!(picture(root) == before);
+    }
 }

@@ -2,8 +2,8 @@
 //!
 //! A plain read-only open of a WAL database creates `-wal` and `-shm` and cannot remove them again; an open reader keeps the last
 //! writer from tidying them away; and one that comes just after that writer locks the next one out while it recovers. So a
-//! small database is not opened at all: it is read as files, twice, and if both readings are the same, a private copy of them is
-//! opened. For a large one the way in depends on what lies there:
+//! small database is not opened at all: it is read as files, twice, and if both readings are the same, a [private copy](super::copy)
+//! of them is opened. For a large one the way in depends on what lies there:
 //!
 //! | mode | beside it | way in |
 //! |---|---|---|
@@ -14,8 +14,6 @@
 //! | WAL | a `-wal` that nobody holds: a copied artifact, or a crash | both [as they lie](open_as_it_lies); the [stamp](super::files::Stamp) tells |
 //! | any | what SQLite reads only by writing: a `-journal` to be rolled back, a broken `-shm`; or, as root, what would change its owner | a private copy; the [stamp](super::files::Stamp) tells |
 //!
-//! A private copy has no name while it is read: it is deleted as soon as SQLite has it open. Who is killed before that leaves it.
-//!
 //! `readonly_shm` (SQLite's `os_unix.c`) reads the `-shm` without marking it. That of a crash looks the same but for the lock: the
 //! first connection would truncate and rebuild it. SQLite opens a `-wal` for writing even so; nothing is written to it.
 //! A [shared lock](hold) keeps the files in place while they are opened, and is given back at once: a writer that closes the database
@@ -23,9 +21,8 @@
 //! No connection that locks the database outlives one reading. And no process both reads and writes a store: POSIX locks belong to a
 //! process, and closing any descriptor of a file drops them all.
 
-use std::fs::{self, File, Permissions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -33,10 +30,11 @@ use std::time::{Duration, Instant};
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
-use rustix::fs::{FlockOperation, fcntl_lock, statvfs};
+use rustix::fs::{FlockOperation, fcntl_lock};
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
+use super::copy::{SMALL_BYTES, copy_files, open_small};
 use super::files::{beside, bytes_of, check_beside, is_held, is_hot, is_old, is_owned_by_several, real};
 use crate::error::{Error, Result};
 use crate::file::open_regular;
@@ -50,17 +48,8 @@ const LOCK_PAUSE: Duration = Duration::from_millis(3);
 /// The first bytes of every SQLite 3 database (<https://www.sqlite.org/fileformat2.html#the_database_header>).
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
-/// The largest database, its `-wal` included, that is read as files: some milliseconds.
-const SMALL_BYTES: u64 = 16 << 20;
-
 /// How long a reading may take.
 pub(super) const BUDGET: Duration = Duration::from_secs(10);
-
-/// How often a small database is read in the hope that it stands still meanwhile.
-const TWIN_ATTEMPTS: u32 = 20;
-
-/// How much longer it is waited each time.
-const TWIN_PAUSE: Duration = Duration::from_millis(1);
 
 /// The longest value that is read.
 const LONGEST_BYTES: i32 = 32 << 20;
@@ -72,13 +61,13 @@ const STEPS: i32 = 10_000;
 pub(super) struct Access {
     // Before the way: closing any descriptor of a file drops the process's locks on it, SQLite's too.
     pub connection: Connection,
-    way: Way,
+    pub way: Way,
     /// The file beside it that is read too although its writer has left it behind.
     pub left: Option<&'static str>,
 }
 
 /// How a database is read.
-enum Way {
+pub(super) enum Way {
     /// Where it lies, with SQLite's own locks.
     Locked,
     /// So too, in WAL mode; a [lock](hold) of ours keeps the files in place.
@@ -137,31 +126,19 @@ fn open_as(path: &Path, small_bytes: u64, insists: bool) -> Result<Access> {
     check_beside(path)?;
     if is_wal && is_hot(&beside(path, "-journal")) {
         // A crash while the mode was changed: SQLite would roll back first.
-        return copy_files(path);
+        return copy_files(path, small_bytes);
     }
     if is_wal && let Some(small) = open_small(path, small_bytes)? {
         return Ok(small);
     }
     if geteuid().is_root() && is_owned_by_several(path) {
         // SQLite would give what lies beside the database to its owner.
-        return copy_files(path);
+        return copy_files(path, small_bytes);
     }
     match if is_wal { connect_wal(path, insists) } else { connect(path, "readonly_shm=1", Way::Locked) } {
-        Err(Error::Database { source, .. }) if needs_to_write(&source) => copy_files(path),
+        Err(Error::Database { source, .. }) if needs_to_write(&source) => copy_files(path, small_bytes),
         connected => connected,
     }
-}
-
-/// A copy of a small WAL database that stands still; else `None`.
-fn open_small(path: &Path, small_bytes: u64) -> Result<Option<Access>> {
-    let wal = beside(path, "-wal");
-    let Some((main, log)) = twin(path, &wal, small_bytes)? else { return Ok(None) };
-    let is_left = !log.is_empty() && !is_held(&beside(path, "-shm")) && is_old(&wal);
-    let access = open_copy(path, Way::Twin, |to| {
-        fs::write(to, main).map_err(no_place(path))?;
-        if log.is_empty() { Ok(()) } else { fs::write(beside(to, "-wal"), log).map_err(no_place(path)) }
-    })?;
-    Ok(Some(Access { left: is_left.then_some("-wal"), ..access }))
 }
 
 /// A large WAL database where it lies.
@@ -187,60 +164,6 @@ fn needs_to_write(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen))
 }
 
-/// A private copy of a database and of what lies beside it to be recovered.
-fn copy_files(path: &Path) -> Result<Access> {
-    let (wal, journal) = (beside(path, "-wal"), beside(path, "-journal"));
-    let (has_wal, has_journal) = (bytes_of(&wal) > 0, is_hot(&journal));
-    check_room(path, [path, &wal, &journal].map(bytes_of).into_iter().fold(0, u64::saturating_add))?;
-    let access = open_copy(path, Way::Copy, |to| {
-        let copy_file = |from: &Path, to: &Path| copy_file(from, to, no_place(path));
-        copy_file(path, to)?;
-        if has_wal {
-            copy_file(&wal, &beside(to, "-wal"))?;
-        }
-        if has_journal {
-            copy_file(&journal, &beside(to, "-journal"))?;
-            hide_super_journal(&beside(to, "-journal")).map_err(no_place(path))?;
-        }
-        Ok(())
-    })?;
-    // A journal that nobody had left would have been read past.
-    let left = if has_journal { Some("-journal") } else { (has_wal && is_old(&wal)).then_some("-wal") };
-    Ok(Access { left, ..access })
-}
-
-/// Whether there is room for a copy: said before the disk is full and somebody else suffers from it.
-fn check_room(path: &Path, bytes: u64) -> Result<()> {
-    let room = statvfs(std::env::temp_dir()).map_or(u64::MAX, |disk| disk.f_bavail.saturating_mul(disk.f_frsize));
-    if room >= bytes {
-        return Ok(());
-    }
-    Err(no_place(path)(io::Error::other(format!("it takes {} MiB, and {} MiB are free", bytes >> 20, room >> 20))))
-}
-
-/// What went wrong with the place for a copy.
-fn no_place(path: &Path) -> impl FnOnce(io::Error) -> Error {
-    move |source| Error::Copy { path: path.to_owned(), dir: std::env::temp_dir(), source }
-}
-
-/// The bytes alone: a copy of a read-only file is to be written. Where the file system can, the two share their blocks.
-fn copy_file(from: &Path, to: &Path, no_place: impl FnOnce(io::Error) -> Error) -> Result<()> {
-    let mut source = open_regular(from).map_err(Error::io("read", from))?;
-    let copied = File::create_new(to).and_then(|mut copy| io::copy(&mut source, &mut copy));
-    // Which of the two files failed is not told; the source would fail again.
-    copied.map(drop).map_err(|error| match source.read(&mut [0]) {
-        Err(error) => Error::io("read", from)(error),
-        Ok(_) => no_place(error),
-    })
-}
-
-/// A super-journal's name is known by the last bytes of a journal
-/// (<https://www.sqlite.org/fileformat2.html#the_rollback_journal>); others behind it hide it. SQLite would delete the file that it names,
-/// and the name is somebody's input.
-fn hide_super_journal(journal: &Path) -> io::Result<()> {
-    File::options().append(true).open(journal)?.write_all(&[0; 8])
-}
-
 /// Opens a database and the `-wal` beside it. Without locks SQLite needs no right to write, and nobody waits for it.
 fn open_as_it_lies(path: &Path) -> Result<Access> {
     let connection = open_uri(path, "?mode=ro&vfs=unix-none", OpenFlags::SQLITE_OPEN_READ_ONLY)?;
@@ -252,39 +175,6 @@ fn open_as_it_lies(path: &Path) -> Result<Access> {
 fn alone(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.execute_batch("PRAGMA locking_mode = EXCLUSIVE")
-}
-
-/// The bytes of a small database and of its `-wal` (none: empty) while nobody wrote to them: two readings in turn are the same.
-/// `None` for a large one, and for one that never stands still.
-fn twin(path: &Path, wal: &Path, small_bytes: u64) -> Result<Option<(Vec<u8>, Vec<u8>)>> {
-    let read_both = || -> Result<_> {
-        let main = read_small(path).map_err(Error::io("read", path))?;
-        Ok((main, read_small_if_there(wal).map_err(Error::io("read", wal))?))
-    };
-    for attempt in 1..=TWIN_ATTEMPTS {
-        if bytes_of(path).saturating_add(bytes_of(wal)) > small_bytes {
-            return Ok(None);
-        }
-        let once = read_both()?;
-        if read_both()? == once {
-            return Ok(Some(once));
-        }
-        thread::sleep(TWIN_PAUSE * attempt);
-    }
-    Ok(None)
-}
-
-fn read_small(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    open_regular(path)?.take(2 * SMALL_BYTES).read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
-fn read_small_if_there(path: &Path) -> io::Result<Vec<u8>> {
-    match read_small(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        read => read,
-    }
 }
 
 /// Locks a database against its last writer's closing it, which takes the `-wal` and `-shm` away: opened after that, they would be
@@ -303,10 +193,10 @@ fn connect(path: &Path, query: &str, way: Way) -> Result<Access> {
     begin(path, connection, way)
 }
 
-fn open_uri(path: &Path, query: &str, flags: OpenFlags) -> Result<Connection> {
+pub(super) fn open_uri(path: &Path, query: &str, flags: OpenFlags) -> Result<Connection> {
     let flags = flags | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let opened = Connection::open_with_flags(format!("file:{}{query}", uri_path(path)), flags);
-    opened.and_then(|connection| guard(&connection).map(|()| connection)).map_err(Error::database("open", path))
+    opened.map_err(Error::database("open", path))
 }
 
 /// A database is somebody's input: what reading it may do and cost.
@@ -320,28 +210,11 @@ fn guard(connection: &Connection) -> rusqlite::Result<()> {
         .execute_batch("PRAGMA temp_store = MEMORY; PRAGMA hard_heap_limit = 1073741824; PRAGMA trusted_schema = OFF")
 }
 
-/// A transaction begins with its first reading, and what is in the way is told by it.
-fn begin(path: &Path, connection: Connection, way: Way) -> Result<Access> {
-    let begun = connection.execute_batch("BEGIN");
+/// Bounds a connection and begins a transaction. A transaction begins with its first reading, and what is in the way is told by it.
+pub(super) fn begin(path: &Path, connection: Connection, way: Way) -> Result<Access> {
+    let begun = guard(&connection).and_then(|()| connection.execute_batch("BEGIN"));
     let read = begun.and_then(|()| connection.query_row("PRAGMA schema_version", (), |_| Ok(())));
     read.map(|()| Access { connection, way, left: None }).map_err(Error::database("open", path))
-}
-
-/// Opens a private copy that `copy` makes, for writing: only such a connection can recover what was left alone.
-fn open_copy(path: &Path, way: Way, copy: impl FnOnce(&Path) -> Result<()>) -> Result<Access> {
-    let private = Permissions::from_mode(0o700);
-    let dir = tempfile::Builder::new().prefix("rundown-").permissions(private).tempdir().map_err(no_place(path))?;
-    let main_copy = dir.path().join("copy.db");
-    copy(&main_copy)?;
-    let open = || {
-        let connection = open_uri(&main_copy, "", OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        alone(&connection).map_err(Error::database("open", path))?;
-        begin(&main_copy, connection, way)
-    };
-    open().map_err(|error| match error {
-        Error::Database { doing, source, .. } => Error::Database { doing, path: path.to_owned(), source },
-        other => other,
-    })
 }
 
 /// Whether the database is in WAL mode; refuses, in plain words, what is no database at all.
@@ -373,7 +246,8 @@ fn uri_path(path: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{BufRead, BufReader};
+    use std::fs;
+    use std::io::{self, BufRead, BufReader, Write};
     use std::process::{Child, Command, Stdio};
 
     use std::os::unix::fs::FileExt;
@@ -483,11 +357,11 @@ mod tests {
     fn a_private_copy_has_no_name_while_it_is_read() {
         let (dir, journal) = (TempDir::new().unwrap(), hot_journal());
         drop(wal_database(&dir.path().join("hot.db")));
-        for path in [dir.path().join("hot.db"), journal.path().join("hot.db")] {
-            let access = open(&path, PATIENCE, false).unwrap();
-            let name = access.connection.path().unwrap();
-            assert!(access.is_copy() && name.starts_with(std::env::temp_dir().to_str().unwrap()), "{name}");
-            assert!(!Path::new(name).parent().unwrap().exists());
+        for (path, small_bytes) in [(&dir, SMALL_BYTES), (&journal, SMALL_BYTES), (&journal, 0)] {
+            let access = open_as(&path.path().join("hot.db"), small_bytes, false).unwrap();
+            let name = access.connection.path().unwrap_or_default();
+            assert_eq!(access.is_copy() && name.starts_with(std::env::temp_dir().to_str().unwrap()), small_bytes == 0);
+            assert!(!Path::new(name).exists(), "{name}");
             assert!(sum(&access) > 0);
         }
     }
@@ -510,23 +384,6 @@ mod tests {
         assert_eq!(count(&access), 1, "what comes next has its own time");
         let error = read("SELECT length(hex(zeroblob(20 << 20)))").unwrap_err();
         assert_eq!(error.sqlite_error_code(), Some(ErrorCode::TooBig));
-    }
-
-    #[test]
-    fn the_file_that_cannot_be_read_is_named() {
-        let dir = TempDir::new().unwrap();
-        let path = dir.path().join("held.db");
-        drop(wal_database(&path));
-        let odd = dir.path().join("held.db-wal");
-        fs::create_dir(&odd).unwrap();
-        let to = dir.path().join("copy");
-        for error in [twin(&path, &odd, SMALL_BYTES).unwrap_err(), copy_file(&odd, &to, no_place(&path)).unwrap_err()] {
-            let said = crate::error::chain(&error);
-            assert!(said.contains("cannot read") && said.contains("held.db-wal: it is a directory"), "{said}");
-        }
-        fs::write(&to, "").unwrap();
-        let said = copy_file(&path, &to, no_place(&path)).unwrap_err().to_string();
-        assert!(said.contains("TMPDIR"), "{said}");
     }
 
     #[test]
@@ -641,10 +498,12 @@ mod tests {
     fn a_hot_journal_is_rolled_back_in_a_private_copy() {
         let dir = hot_journal();
         let (before, path) = (listing(dir.path()), dir.path().join("hot.db"));
-        let access = open(&path, PATIENCE, false).unwrap();
-        assert_eq!((access.is_copy(), access.left, sum(&access)), (true, Some("-journal"), 5000));
-        drop(access);
-        assert!(listing(dir.path()) == before);
+        for small_bytes in SIZES {
+            let access = open_as(&path, small_bytes, false).unwrap();
+            assert_eq!((access.is_copy(), access.left, sum(&access)), (true, Some("-journal"), 5000));
+            drop(access);
+            assert!(listing(dir.path()) == before);
+        }
         let stamp = Stamp::taken(&path).unwrap();
         fs::remove_file(beside(&path, "-journal")).unwrap();
         assert_ne!(Stamp::taken(&path).unwrap(), stamp);
@@ -715,7 +574,7 @@ mod tests {
     fn a_copy_that_has_no_room_is_refused_before_it_is_begun() {
         let dir = hot_journal();
         let path = dir.path().join("hot.db");
-        File::options().write(true).open(beside(&path, "-journal")).unwrap().set_len(8 << 40).unwrap();
+        File::options().write(true).open(&path).unwrap().set_len(8 << 40).unwrap();
         let error = open(&path, PATIENCE, false).err().unwrap();
         let said = crate::error::chain(&error);
         assert!(said.contains("TMPDIR") && said.contains("it takes 8388608 MiB"), "{said}");

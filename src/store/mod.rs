@@ -10,10 +10,12 @@ pub const OUR_DATABASE: &str = "rundown.db";
 pub const QUIRE_DATABASE: &str = "quire.db";
 
 mod access;
+mod copy;
 mod dialect;
 mod files;
 mod page;
 mod read;
+mod recover;
 mod schema;
 mod tables;
 mod write;

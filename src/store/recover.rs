@@ -1,0 +1,420 @@
+//! Recovery of a copied database: which pages its `-wal` or `-journal` puts in place of its own.
+//!
+//! SQLite recovers only files that it can open by name and write. A private copy has no name, so its pages are put in place here,
+//! by the rules of <https://www.sqlite.org/fileformat2.html> (sections 3 and 4). Nothing is checked beyond what SQLite checks
+//! itself: a broken file yields the pages before the break, as there.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+
+/// The first bytes of a `-journal`.
+const JOURNAL_MAGIC: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
+
+/// The first bytes of a `-wal`, but for the last bit: the byte order of its checksums.
+const WAL_MAGIC: u32 = 0x377f_0682;
+
+/// The only version of the `-wal` format.
+const WAL_VERSION: u32 = 3_007_000;
+
+/// The size of a journal's first header, which contains the size of all others.
+const JOURNAL_HEADER_BYTES: u64 = 512;
+
+/// A record count that means all records up to the end of the file.
+const TO_THE_END: u32 = u32::MAX;
+
+/// The byte of a database that locks are placed on; the page that holds it is never used.
+const LOCK_BYTE: u64 = 0x4000_0000;
+
+/// Pages that replace those of a database.
+pub(super) struct Patch {
+    page_bytes: u32,
+    /// The offset of each page's content in the file that it was read from, by its number from 1.
+    pages: BTreeMap<u32, u64>,
+    /// The size of the database once they are in place, in pages.
+    pages_after: u32,
+}
+
+impl Patch {
+    /// The committed pages of a `-wal`; `None` where it has none.
+    ///
+    /// # Errors
+    /// When it cannot be read, or has a format of the future.
+    pub fn of_wal(wal: &mut impl Read) -> io::Result<Option<Self>> {
+        let Some((header, mut sum)) = WalHeader::read(wal)? else { return Ok(None) };
+        let mut page = vec![0; usize::try_from(header.page_bytes).unwrap_or_default()];
+        let mut patch = Self { page_bytes: header.page_bytes, pages: BTreeMap::new(), pages_after: 0 };
+        let mut pending = Vec::new();
+        let mut at: u64 = 32;
+        while let Some(frame) = read_array::<24>(wal)? {
+            if !fill(wal, &mut page)? {
+                break;
+            }
+            let (number, pages_after) = (u32_at(&frame, 0), u32_at(&frame, 4));
+            let is_of_this_wal = (u32_at(&frame, 8), u32_at(&frame, 12)) == header.salts;
+            sum.add(frame.first_chunk::<8>().map_or(&[], |summed| summed));
+            sum.add(&page);
+            if number == 0 || !is_of_this_wal || sum.parts != (u32_at(&frame, 16), u32_at(&frame, 20)) {
+                break;
+            }
+            pending.push((number, at.saturating_add(24)));
+            at = at.saturating_add(24).saturating_add(u64::from(header.page_bytes));
+            if pages_after > 0 {
+                patch.pages.extend(pending.drain(..));
+                patch.pages_after = pages_after;
+            }
+        }
+        Ok(Some(patch).filter(|patch| patch.pages_after > 0))
+    }
+
+    /// The pages as they were before the transaction of a `-journal`; `None` where it has none. The super-journal that it may name
+    /// is not looked for: it is a path from somebody's input.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn of_journal(journal: &mut (impl Read + Seek)) -> io::Result<Option<Self>> {
+        let bytes = journal.seek(SeekFrom::End(0))?;
+        let mut patch: Option<Self> = None;
+        let (mut at, mut sector_bytes) = (0, JOURNAL_HEADER_BYTES);
+        while let Some(header) = JournalHeader::read_at(journal, next_multiple(at, sector_bytes), sector_bytes, bytes)?
+        {
+            let known = patch.as_ref();
+            // Only the first header decides on sizes.
+            let page_bytes = known.map_or(header.page_bytes, |known| known.page_bytes);
+            sector_bytes = if known.is_some() { sector_bytes } else { header.sector_bytes };
+            let new = Self { page_bytes, pages: BTreeMap::new(), pages_after: header.pages_before };
+            let patch = patch.get_or_insert(new);
+            at = header.at.saturating_add(sector_bytes);
+            if !patch.take_records(journal, &header, &mut at, bytes)? {
+                break;
+            }
+        }
+        Ok(patch)
+    }
+
+    /// Takes in the records behind a header; whether another header may follow them.
+    fn take_records(
+        &mut self,
+        journal: &mut (impl Read + Seek),
+        header: &JournalHeader,
+        at: &mut u64,
+        bytes: u64,
+    ) -> io::Result<bool> {
+        journal.seek(SeekFrom::Start(*at))?;
+        let mut page = vec![0; usize::try_from(self.page_bytes).unwrap_or_default()];
+        let record_bytes = u64::from(self.page_bytes).saturating_add(8);
+        let to_the_end = bytes.saturating_sub(*at).checked_div(record_bytes).unwrap_or_default();
+        let records = if header.records == TO_THE_END { to_the_end } else { u64::from(header.records) };
+        let lock_page = LOCK_BYTE.checked_div(u64::from(self.page_bytes)).unwrap_or_default().saturating_add(1);
+        for _ in 0..records {
+            let Some(number) = read_array::<4>(journal)?.map(u32::from_be_bytes) else { return Ok(false) };
+            let has_page = fill(journal, &mut page)?;
+            let Some(sum) = read_array::<4>(journal)?.map(u32::from_be_bytes).filter(|_| has_page) else {
+                return Ok(false);
+            };
+            let content_at = at.saturating_add(4);
+            *at = at.saturating_add(record_bytes);
+            if number == 0 || u64::from(number) == lock_page {
+                return Ok(false);
+            }
+            if number > self.pages_after {
+                continue;
+            }
+            if sum != journal_sum(header.nonce, &page) {
+                return Ok(false);
+            }
+            self.pages.insert(number, content_at);
+        }
+        Ok(true)
+    }
+
+    /// The size of the database once the pages are in place.
+    pub fn bytes_after(&self) -> u64 {
+        u64::from(self.page_bytes).saturating_mul(u64::from(self.pages_after))
+    }
+
+    /// Puts the pages in place: from the file that they were read from, to a database of that size.
+    ///
+    /// # Errors
+    /// When either of them cannot be used.
+    pub fn apply(&self, from: &mut (impl Read + Seek), to: &mut (impl Write + Seek)) -> io::Result<()> {
+        let mut page = vec![0; usize::try_from(self.page_bytes).unwrap_or_default()];
+        for (number, at) in self.pages.range(1..=self.pages_after) {
+            from.seek(SeekFrom::Start(*at))?;
+            from.read_exact(&mut page)?;
+            let place = u64::from(number.saturating_sub(1)).saturating_mul(u64::from(self.page_bytes));
+            to.seek(SeekFrom::Start(place))?;
+            to.write_all(&page)?;
+        }
+        Ok(())
+    }
+}
+
+struct WalHeader {
+    page_bytes: u32,
+    salts: (u32, u32),
+}
+
+impl WalHeader {
+    /// The header, and the sum that those of the frames go on from.
+    fn read(wal: &mut impl Read) -> io::Result<Option<(Self, WalSum)>> {
+        let Some(header) = read_array::<32>(wal)? else { return Ok(None) };
+        let (magic, page_bytes) = (u32_at(&header, 0), u32_at(&header, 8));
+        if magic & !1 != WAL_MAGIC || !is_page_size(page_bytes) {
+            return Ok(None);
+        }
+        let mut sum = WalSum { is_big_endian: magic & 1 == 1, parts: (0, 0) };
+        sum.add(header.first_chunk::<24>().map_or(&[], |summed| summed));
+        if sum.parts != (u32_at(&header, 24), u32_at(&header, 28)) {
+            return Ok(None);
+        }
+        if u32_at(&header, 4) != WAL_VERSION {
+            return Err(io::Error::new(io::ErrorKind::Unsupported, "its -wal has a newer format"));
+        }
+        let salts = (u32_at(&header, 16), u32_at(&header, 20));
+        Ok(Some((Self { page_bytes, salts }, sum)))
+    }
+}
+
+/// The running checksum of a `-wal`.
+struct WalSum {
+    is_big_endian: bool,
+    parts: (u32, u32),
+}
+
+impl WalSum {
+    fn add(&mut self, bytes: &[u8]) {
+        let word = if self.is_big_endian { u32::from_be_bytes } else { u32::from_le_bytes };
+        let (mut first, mut second) = self.parts;
+        for pair in bytes.as_chunks::<8>().0 {
+            if let [one, other] = *pair.as_chunks::<4>().0 {
+                first = first.wrapping_add(word(one)).wrapping_add(second);
+                second = second.wrapping_add(word(other)).wrapping_add(first);
+            }
+        }
+        self.parts = (first, second);
+    }
+}
+
+struct JournalHeader {
+    at: u64,
+    records: u32,
+    nonce: u32,
+    pages_before: u32,
+    sector_bytes: u64,
+    page_bytes: u32,
+}
+
+impl JournalHeader {
+    /// The header at an offset; `None` where there is none.
+    fn read_at(journal: &mut (impl Read + Seek), at: u64, sector_bytes: u64, bytes: u64) -> io::Result<Option<Self>> {
+        if at.saturating_add(sector_bytes) > bytes {
+            return Ok(None);
+        }
+        journal.seek(SeekFrom::Start(at))?;
+        let Some(header) = read_array::<28>(journal)?.filter(|header| header.starts_with(&JOURNAL_MAGIC)) else {
+            return Ok(None);
+        };
+        let (sector_bytes, page_bytes) = (u32_at(&header, 20), u32_at(&header, 24));
+        let is_sector_size = sector_bytes.is_power_of_two() && (32..=1 << 16).contains(&sector_bytes);
+        // Later headers do not repeat them.
+        if at == 0 && !(is_sector_size && is_page_size(page_bytes)) {
+            return Ok(None);
+        }
+        let (records, nonce, pages_before) = (u32_at(&header, 8), u32_at(&header, 12), u32_at(&header, 16));
+        Ok(Some(Self { at, records, nonce, pages_before, sector_bytes: sector_bytes.into(), page_bytes }))
+    }
+}
+
+/// The checksum of a record: every 200th byte, from the end on; the first is none of them.
+fn journal_sum(nonce: u32, page: &[u8]) -> u32 {
+    let start = page.len().saturating_sub(200);
+    let places = std::iter::successors(Some(start), |place| place.checked_sub(200)).take_while(|place| *place > 0);
+    let bytes = places.filter_map(|place| page.get(place));
+    bytes.fold(nonce, |sum, byte| sum.wrapping_add(u32::from(*byte)))
+}
+
+fn next_multiple(at: u64, of: u64) -> u64 {
+    at.checked_next_multiple_of(of).unwrap_or(u64::MAX)
+}
+
+fn is_page_size(bytes: u32) -> bool {
+    bytes.is_power_of_two() && (512..=1 << 16).contains(&bytes)
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    let found = bytes.get(at..).and_then(|rest| rest.first_chunk::<4>());
+    found.map_or(0, |found| u32::from_be_bytes(*found))
+}
+
+/// So many bytes, or `None` where fewer are left.
+fn read_array<const N: usize>(from: &mut impl Read) -> io::Result<Option<[u8; N]>> {
+    let mut bytes = [0; N];
+    Ok(fill(from, &mut bytes)?.then_some(bytes))
+}
+
+/// Whether there were as many bytes as the buffer has.
+fn fill(from: &mut impl Read, buffer: &mut [u8]) -> io::Result<bool> {
+    match from.read_exact(buffer) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+        read => read.map(|()| true),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::Cursor;
+    use std::path::Path;
+
+    use proptest::prelude::*;
+    use rusqlite::config::DbConfig;
+    use rusqlite::{Connection, OpenFlags};
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// A database with its `-wal` or `-journal`, as a crash leaves them.
+    struct Crashed {
+        main: Vec<u8>,
+        beside: Vec<u8>,
+        is_wal: bool,
+    }
+
+    /// Runs statements one by one and takes the files between two of them.
+    fn crashed(is_wal: bool, is_synced: bool, page_bytes: u32, statements: &[String]) -> Crashed {
+        let dir = TempDir::new().unwrap();
+        let path = dir.path().join("x.db");
+        let writer = Connection::open(&path).unwrap();
+        let mode = if is_wal { "WAL" } else { "DELETE" };
+        // Without syncs a journal does not contain how many records it has.
+        let setup =
+            format!("PRAGMA page_size = {page_bytes}; PRAGMA journal_mode = {mode}; PRAGMA synchronous = {is_synced}");
+        writer
+            .execute_batch(&format!(
+                "{setup}; PRAGMA cache_size = 1; PRAGMA wal_autocheckpoint = 20; CREATE TABLE t(x)"
+            ))
+            .unwrap();
+        for sql in statements {
+            // A COMMIT may have nothing to commit.
+            let _ = writer.execute_batch(sql);
+        }
+        let read = |suffix: &str| fs::read(dir.path().join(format!("x.db{suffix}"))).unwrap_or_default();
+        Crashed { main: read(""), beside: read(if is_wal { "-wal" } else { "-journal" }), is_wal }
+    }
+
+    /// The pages of a database as SQLite recovers them, read back whole.
+    fn recovered_by_sqlite(files: &Crashed) -> Vec<u8> {
+        let dir = TempDir::new().unwrap();
+        let path = dir.path().join("x.db");
+        fs::write(&path, &files.main).unwrap();
+        let other = if files.is_wal { "x.db-wal" } else { "x.db-journal" };
+        fs::write(dir.path().join(other), &files.beside).unwrap();
+        let connection = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_WRITE).unwrap();
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).unwrap();
+        let _ = connection.query_row("SELECT count(*) FROM sqlite_schema", (), |_| Ok(()));
+        let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()));
+        drop(connection);
+        fs::read(Path::new(&path)).unwrap()
+    }
+
+    fn recovered_here(files: &Crashed) -> Vec<u8> {
+        let mut from = Cursor::new(&files.beside);
+        let patch = if files.is_wal { Patch::of_wal(&mut from) } else { Patch::of_journal(&mut from) }.unwrap();
+        let mut main = files.main.clone();
+        if let Some(patch) = patch {
+            main.resize(usize::try_from(patch.bytes_after()).unwrap(), 0);
+            patch.apply(&mut from, &mut Cursor::new(&mut main)).unwrap();
+        }
+        main
+    }
+
+    fn statement() -> impl Strategy<Value = String> {
+        prop_oneof![
+            4 => (1..60u32, 1..3000u32).prop_map(|(rows, bytes)| format!(
+                "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT {rows}) \
+                 INSERT INTO t SELECT randomblob({bytes}) FROM n"
+            )),
+            2 => (2..5u32).prop_map(|of| format!("DELETE FROM t WHERE rowid % {of} = 0")),
+            2 => (2..5u32).prop_map(|of| format!("UPDATE t SET x = randomblob(700) WHERE rowid % {of} = 1")),
+            2 => Just("BEGIN".into()),
+            2 => Just("COMMIT".into()),
+            1 => Just("ROLLBACK".into()),
+            1 => Just("DELETE FROM t; VACUUM".into()),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(60))]
+
+        #[test]
+        fn what_a_crash_left_is_recovered_as_sqlite_does(
+            is_wal: bool,
+            is_synced in prop::bool::weighted(0.2),
+            page_bits in 9..14_u32,
+            statements in prop::collection::vec(statement(), 1..14),
+            damage in prop::option::of((any::<prop::sample::Index>(), 1..=255_u8)),
+            cut in prop::option::of(any::<prop::sample::Index>()),
+        ) {
+            let mut files = crashed(is_wal, is_synced, 1 << page_bits, &statements);
+            if let Some(cut) = cut.filter(|_| !files.beside.is_empty()) {
+                files.beside.truncate(cut.index(files.beside.len()));
+            }
+            if let Some((at, flip)) = damage.filter(|_| !files.beside.is_empty()) {
+                let at = at.index(files.beside.len());
+                files.beside[at] ^= flip;
+            }
+            // SQLite takes a journal that begins otherwise for one whose transaction is over.
+            prop_assume!(files.is_wal || files.beside.first().is_none_or(|first| *first == JOURNAL_MAGIC[0]));
+            let (ours, theirs) = (recovered_here(&files), recovered_by_sqlite(&files));
+            prop_assert!(ours == theirs, "{} and {} bytes", ours.len(), theirs.len());
+        }
+    }
+
+    #[test]
+    fn every_part_of_a_journal_is_rolled_back() {
+        let fill = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 300) INSERT INTO t \
+                    SELECT randomblob(700) FROM n";
+        let statements = [fill, "BEGIN", "UPDATE t SET x = randomblob(700)", "DELETE FROM t"].map(Into::into);
+        let files = crashed(false, true, 1024, &statements);
+        let parts = files.beside.windows(8).filter(|bytes| *bytes == JOURNAL_MAGIC).count();
+        assert!(parts > 2 && recovered_here(&files) != files.main, "{parts}");
+        assert!(recovered_here(&files) == recovered_by_sqlite(&files));
+    }
+
+    #[test]
+    fn what_is_no_wal_and_no_journal_replaces_nothing() {
+        for bytes in [&[][..], &[0; 31], &[0; 4096], b"\x37\x7f\x06\x82 and no more", &JOURNAL_MAGIC, &[0xff; 9000]] {
+            assert!(Patch::of_wal(&mut Cursor::new(bytes)).unwrap().is_none());
+            assert!(Patch::of_journal(&mut Cursor::new(bytes)).unwrap().is_none());
+        }
+    }
+
+    #[test]
+    fn the_byte_order_of_checksums_is_that_of_the_magic() {
+        let mut files = crashed(true, false, 4096, &["INSERT INTO t VALUES (1)".into()]);
+        let little = recovered_here(&files);
+        // The same `-wal` as a machine of the other byte order writes it.
+        files.beside[3] ^= 1;
+        let mut sum = WalSum { is_big_endian: files.beside[3] & 1 == 1, parts: (0, 0) };
+        let sealed = |sum: &WalSum| [sum.parts.0.to_be_bytes(), sum.parts.1.to_be_bytes()].concat();
+        sum.add(&files.beside[..24]);
+        files.beside[24..32].copy_from_slice(&sealed(&sum));
+        for frame in files.beside[32..].chunks_mut(24 + 4096) {
+            sum.add(&frame[..8]);
+            sum.add(&frame[24..]);
+            frame[16..24].copy_from_slice(&sealed(&sum));
+        }
+        assert!(little != files.main && recovered_here(&files) == little && recovered_by_sqlite(&files) == little);
+    }
+
+    #[test]
+    fn a_wal_of_a_later_format_is_refused() {
+        let mut files = crashed(true, false, 4096, &[]);
+        files.beside[7] += 1;
+        let mut sum = WalSum { is_big_endian: files.beside[3] & 1 == 1, parts: (0, 0) };
+        sum.add(&files.beside[..24]);
+        files.beside[24..28].copy_from_slice(&sum.parts.0.to_be_bytes());
+        files.beside[28..32].copy_from_slice(&sum.parts.1.to_be_bytes());
+        assert!(Patch::of_wal(&mut Cursor::new(&files.beside)).is_err());
+    }
+}
