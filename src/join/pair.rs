@@ -66,7 +66,7 @@ pub(super) fn pair(shs: Vec<Sh>, mut logs: Vec<DatedLog>) -> Vec<Paired> {
         pair_by_number(shs, logs)
     } else {
         let shs = in_telling_order(shs, &logs);
-        if follows_the_order(&shs, &logs) { pair_by_order(shs, logs) } else { pair_by_time(shs, logs) }
+        if follows_the_order(&shs, &logs) { pair_by_order(shs, logs) } else { pair_by_time(Vec::new(), shs, logs) }
     };
     paired.sort_by_key(|paired| (paired.n, paired.log.is_none()));
     paired
@@ -85,8 +85,9 @@ fn pair_by_number(shs: Vec<Sh>, logs: Vec<DatedLog>) -> Vec<Paired> {
             None => Paired::row_only(n, sh),
         });
     }
-    paired.extend(logs.into_values().map(Paired::file_only));
-    add_alone(&mut paired, rest);
+    let (rows, given_up): (Vec<Sh>, Vec<Sh>) = rest.into_iter().partition(|sh| sh.origin == Origin::Row);
+    let mut paired = pair_by_time(paired, rows, logs.into_values().collect());
+    add_alone(&mut paired, given_up);
     paired
 }
 
@@ -161,11 +162,10 @@ fn pair_by_order(shs: Vec<Sh>, logs: Vec<DatedLog>) -> Vec<Paired> {
 }
 
 /// Where the order is contradicted: every log with a time takes the row that started then; between two such pairs, as many
-/// other logs as there are rows take them in order; the rest stays alone.
-fn pair_by_time(shs: Vec<Sh>, logs: Vec<DatedLog>) -> Vec<Paired> {
+/// other logs as there are rows take them in order; the rest stays alone. Adds to what is paired already.
+fn pair_by_time(mut paired: Vec<Paired>, shs: Vec<Sh>, logs: Vec<DatedLog>) -> Vec<Paired> {
     let row_of = fill_gaps(rows_by_time(&shs, &logs), &shs, &logs);
     let mut shs: Vec<Option<Sh>> = shs.into_iter().map(Some).collect();
-    let mut paired = Vec::new();
     for (found, row) in logs.into_iter().zip(row_of) {
         match row.and_then(|row| shs.get_mut(row)).and_then(Option::take) {
             Some(sh) => {
@@ -276,6 +276,12 @@ mod tests {
             told(&paired),
             ["1:20:sh-1.log exact", "2:10:sh-2.log exact", "3:-:sh-3.log file-only", "4:30:- row-only"]
         );
+    }
+
+    #[test]
+    fn rows_without_a_number_take_the_logs_that_began_with_them() {
+        let paired = pair(vec![sh(Some(1), 10), sh(None, 20), sh(None, 30)], vec![log(1, None), log(2, Some(30))]);
+        assert_eq!(told(&paired), ["1:10:sh-1.log exact", "2:30:sh-2.log time", "3:20:- row-only"]);
     }
 
     #[test]

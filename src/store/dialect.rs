@@ -71,7 +71,7 @@ const CALLS: &[Source] = &[
     ("log_bytes", &["log_bytes"]),
 ];
 
-/// Of `sh_events` or `sh`, where there is no `sh_calls`.
+/// Of `sh_events` or `sh`, where `sh_calls` does not have the command.
 const EVENTS: &[Source] = &[
     ("run_id", &["run_id"]),
     ("job_id", &["job_id"]),
@@ -219,29 +219,44 @@ fn jobs_view(tables: &Tables) -> String {
     format!("CREATE TEMP VIEW v_jobs AS SELECT {}, {place} AS place FROM main.jobs;\n", jobs.select(JOBS).join(", "))
 }
 
+/// The commands of our own stores are in two tables: a finished one that a writer of version 2 recorded is in `sh_events` alone.
 fn shs_view(tables: &Tables) -> String {
     let key = ["run_id", "job_id", "started_at_ms"];
-    let (columns, from) = match (tables.with("sh_calls", &["run_id", "job_id", "n"]), events(tables)) {
-        (Some(calls), _) => {
-            let mut columns = calls.select(CALLS);
-            let mut from = "FROM main.sh_calls".to_owned();
-            if let Some(events) = tables.with("sh_events", &key).filter(|_| calls.has("started_at_ms")) {
-                columns.extend(events.select(ENDS));
-                from.push_str(" LEFT JOIN main.sh_events USING (run_id, job_id, started_at_ms)");
-            }
-            columns.push("sh_calls.n AS place".into());
-            (columns, from)
-        }
-        (None, Some(events)) => {
-            let mut columns = events.select(EVENTS);
-            columns.push(if events.has_rowid { "rowid AS place".into() } else { "NULL AS place".into() });
-            (columns, format!("FROM main.{}", events.name))
-        }
-        (None, None) => (vec!["NULL AS place".into()], "WHERE false".into()),
+    let arms = match (tables.with("sh_calls", &["run_id", "job_id", "n"]), events(tables)) {
+        (Some(calls), _) => match tables.with("sh_events", &key).filter(|_| calls.has("started_at_ms")) {
+            Some(events) => vec![calls_arm(calls, Some(events)), events_arm(events, "WHERE NOT EXISTS (
+                SELECT 1 FROM main.sh_calls AS call WHERE call.run_id = sh_events.run_id AND call.job_id = sh_events.job_id
+                AND call.started_at_ms = sh_events.started_at_ms)")],
+            None => vec![calls_arm(calls, None)],
+        },
+        (None, Some(events)) => vec![events_arm(events, "")],
+        (None, None) => vec![arm(&[], "WHERE false")],
     };
-    let is_told = |name: &&str| columns.iter().any(|column| column.ends_with(&format!(" AS {name}")));
-    let untold: Vec<String> = SHS.iter().filter(|name| !is_told(name)).map(|name| format!("NULL AS {name}")).collect();
-    format!("CREATE TEMP VIEW v_shs AS SELECT {} {from};\n", [columns, untold].concat().join(", "))
+    format!("CREATE TEMP VIEW v_shs AS {};\n", arms.join(" UNION ALL "))
+}
+
+fn calls_arm(calls: &Table, events: Option<&Table>) -> String {
+    let mut columns = calls.select(CALLS);
+    columns.extend(events.into_iter().flat_map(|events| events.select(ENDS)));
+    columns.push("sh_calls.n AS place".into());
+    let join = events.map_or("", |_| " LEFT JOIN main.sh_events USING (run_id, job_id, started_at_ms)");
+    arm(&columns, &format!("FROM main.sh_calls{join}"))
+}
+
+fn events_arm(events: &Table, filter: &str) -> String {
+    let mut columns = events.select(EVENTS);
+    columns.push(if events.has_rowid { "rowid AS place".into() } else { "NULL AS place".into() });
+    arm(&columns, &format!("FROM main.{} {filter}", events.name))
+}
+
+/// A SELECT of the canonical columns of commands, in their order.
+fn arm(columns: &[String], from: &str) -> String {
+    let column = |name: &str| {
+        let found = columns.iter().find(|column| column.ends_with(&format!(" AS {name}")));
+        found.cloned().unwrap_or_else(|| format!("NULL AS {name}"))
+    };
+    let columns: Vec<String> = SHS.into_iter().chain(["place"]).map(column).collect();
+    format!("SELECT {} {from}", columns.join(", "))
 }
 
 /// The finished commands.
@@ -287,7 +302,7 @@ fn missing(tables: &Tables, version: i64) -> Vec<String> {
     match (tables.with("sh_calls", &["run_id", "job_id", "n"]), events(tables)) {
         (Some(calls), events) => {
             missing.extend(lacks(calls, CALLS));
-            missing.extend(events.map_or_else(|| vec!["sh_events".into()], |events| lacks(events, ENDS)));
+            missing.extend(events.map_or_else(|| vec!["sh_events".into()], |events| lacks(events, EVENTS)));
         }
         (None, Some(events)) => missing.extend(lacks(events, EVENTS)),
         // The first version kept no commands.

@@ -444,6 +444,33 @@ mod tests {
     }
 
     #[test]
+    fn a_command_that_only_sh_events_has_is_read_in_our_stores_too() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let path = dir.path().join("rundown.db");
+        let mut connection = Connection::open(&path).unwrap();
+        super::super::schema::migrate(&mut connection, &path).unwrap();
+        let rows = "INSERT INTO runs(id, repo, ref_name, sha, pushed_at_ms, state, queued_at_ms, workspace_path)
+                      VALUES ('r', '', '', '', 1, 'pending', 1, '');
+                    INSERT INTO jobs(run_id, job_id, state) VALUES ('r', 'both', 'pending'), ('r', 'old', 'pending');
+                    INSERT INTO sh_calls(run_id, job_id, n, started_at_ms, cmd, cwd) VALUES ('r', 'both', 1, 30, 'first', '');
+                    INSERT INTO sh_events VALUES ('r', 'both', 30, 31, 0, 'first'), ('r', 'both', 20, 21, 7, 'alone'),
+                                                 ('r', 'old', 50, 51, 0, 'written first'), ('r', 'old', 40, 41, 0, 'then')";
+        connection.execute_batch(rows).unwrap();
+        let reader = Reader::new(&path);
+        let run = reader.run(&RunId("r".into())).unwrap().unwrap();
+        let of = |job: usize| run.jobs[job].1.iter().map(|sh| (sh.n, &sh.cmd[..], sh.exit_code)).collect::<Vec<_>>();
+        assert_eq!(of(0), [(Some(1), "first", Some(0)), (None, "alone", Some(7))]);
+        assert_eq!(of(1), [(None, "written first", Some(0)), (None, "then", Some(0))]);
+
+        define_functions(&connection).unwrap();
+        dialect::define_views(&connection, &path).unwrap();
+        let mut plan = connection.prepare("EXPLAIN QUERY PLAN SELECT * FROM v_shs WHERE run_id = 'r'").unwrap();
+        let steps = plan.query_map((), |row| row.get::<_, String>(3)).unwrap();
+        let steps: Vec<String> = steps.map(|step| step.unwrap()).collect();
+        assert!(!steps.iter().any(|step| step.contains("SCAN main")), "{steps:?}");
+    }
+
+    #[test]
     fn a_lock_is_waited_for_only_once() {
         let dir = tempfile::TempDir::new().unwrap();
         let path = dir.path().join("quire.db");
