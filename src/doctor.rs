@@ -37,10 +37,14 @@ pub fn examine_store(catalog: &Catalog, filter: &RunFilter, tell: &mut impl FnMu
         return Err(Error::NotFound("no run matches --repo or --ref".into()));
     }
     tell_notices(catalog, tell)?;
+    catalog.renew_for_all();
     loop {
         let ids: Vec<RunId> = page.heads.iter().map(|head| head.run.id.clone()).collect();
-        for ids in ids.chunks(AT_ONCE) {
-            catalog.runs_whole(ids)?.iter().try_for_each(|run| tell_run(run, tell))?;
+        let mut ids = &ids[..];
+        while !ids.is_empty() {
+            let (runs, read) = catalog.runs_whole(ids.get(..AT_ONCE).unwrap_or(ids))?;
+            runs.iter().try_for_each(|run| tell_run(run, tell))?;
+            ids = ids.get(read.max(1)..).unwrap_or_default();
         }
         let last = page.heads.last().filter(|_| page.has_more).map(|head| head.run.id.clone());
         let Some(last) = last else { break };

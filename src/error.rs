@@ -90,6 +90,14 @@ pub enum Error {
         /// The database file.
         path: PathBuf,
     },
+    /// A database of which a reading would take more memory than is allowed.
+    #[error("reading the database {} was given up: {why}\ntry --root DIR or --db FILE to name another", path.display())]
+    TooLarge {
+        /// The database file.
+        path: PathBuf,
+        /// What of it is too large.
+        why: &'static str,
+    },
     /// There is no store where one was looked for.
     #[error("no store at {}: {why}\ntry `rundown demo` to see one, `rundown record -- CMD` to make one, or --root DIR to name one", root.display())]
     NoStore {
@@ -145,6 +153,7 @@ impl Error {
             | Self::Copy { .. }
             | Self::Restless { .. }
             | Self::TooLong { .. }
+            | Self::TooLarge { .. }
             | Self::NoStore { .. } => 6,
             Self::Output(_) | Self::Terminal(_) | Self::Internal(_) => 70,
         }
@@ -161,12 +170,16 @@ impl Error {
 
     /// Wraps an SQLite error with what was being done and on which database, for `map_err`.
     pub fn database(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(rusqlite::Error) -> Self {
-        use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked, FileLockingProtocolFailed, OperationInterrupted};
+        use rusqlite::ErrorCode::{
+            DatabaseBusy, DatabaseLocked, FileLockingProtocolFailed, OperationInterrupted, OutOfMemory, TooBig,
+        };
         use rusqlite::ffi::{SQLITE_IOERR_LOCK, SQLITE_IOERR_RDLOCK};
         let path = path.into();
         move |source| match source.sqlite_error_code() {
             Some(DatabaseBusy | DatabaseLocked) => Self::Locked { path },
             Some(OperationInterrupted) => Self::TooLong { path },
+            Some(TooBig) => Self::TooLarge { path, why: "a value in it is larger than 4 MiB" },
+            Some(OutOfMemory) => Self::TooLarge { path, why: "it takes more memory than is allowed" },
             Some(FileLockingProtocolFailed) => Self::NoLocks { path },
             _ if matches!(extended_code(&source), Some(SQLITE_IOERR_LOCK | SQLITE_IOERR_RDLOCK)) => {
                 Self::NoLocks { path }

@@ -328,6 +328,9 @@ pub fn finding(kind: &FindingKind) -> String {
         FindingKind::EventsCut { read_bytes } => {
             format!("its events.jsonl is larger than any run should need: only the first {} are read", size(*read_bytes))
         }
+        FindingKind::RowsCut { rows } => {
+            format!("it has more rows than are read of one run: {rows} of its jobs and commands are shown, the others are not")
+        }
         FindingKind::UnsafeRunName => "its names cannot be a path: if it has logs they are not read".into(),
         FindingKind::UnsafeName => "its name has characters that could steer a terminal: signs are shown in their place".into(),
         FindingKind::Refused(what) | FindingKind::Unreadable(what) => name(what).into_owned(),

@@ -512,6 +512,26 @@ fn doctor_in_json_is_a_document_also_when_something_stops_it() {
 }
 
 #[test]
+fn of_a_run_with_too_many_rows_some_are_shown_and_that_is_said() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let sql = "CREATE TABLE runs(id); CREATE TABLE jobs(run_id, job_id); INSERT INTO runs VALUES ('run-1');
+               WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 40000)
+               INSERT INTO jobs SELECT 'run-1', 'job-' || i FROM n";
+    rusqlite::Connection::open(dir.path().join("quire.db")).unwrap().execute_batch(sql).unwrap();
+    let run = &json(dir.path(), &["--root", ".", "--once", "--format", "json"], 0)["run"];
+    let rows = run["jobs"].as_array().unwrap().len();
+    assert!((10_000..40_000).contains(&rows), "{rows}");
+    let said = format!(
+        "it has more rows than are read of one run: {rows} of its jobs and commands are shown, the others are not"
+    );
+    let findings = run["findings"].as_array().unwrap();
+    let cut = findings.iter().find(|finding| finding["kind"] == "rows-cut").unwrap();
+    assert_eq!(cut["meaning"], said);
+    assert!(stdout(dir.path(), &["--root", ".", "--once"], 0).contains(&format!("note: {said}")));
+    assert!(stdout(dir.path(), &["--root", ".", "doctor"], 1).contains(&said));
+}
+
+#[test]
 fn a_directory_without_logs_is_no_sound_run() {
     let dir = tempfile::TempDir::new().unwrap();
     assert!(stderr(dir.path(), &["doctor", "./"], 5).contains("no logs under"));

@@ -20,10 +20,11 @@ pub(super) fn stored_run(root: &Path, reader: &Reader, id: &RunId) -> Result<Opt
     reader.run(id)?.map_or(Ok(None), |rows| stored_node(root, reader, rows))
 }
 
-/// Some runs of a database, read at once.
-pub(super) fn stored_runs(root: &Path, reader: &Reader, ids: &[RunId]) -> Result<Vec<RunNode>> {
-    let rows = reader.runs_with_rows(ids)?.into_iter();
-    rows.filter_map(|rows| stored_node(root, reader, rows).transpose()).collect()
+/// Some runs of a database, as many as may be read at once, and how many of the ids that was.
+pub(super) fn stored_runs(root: &Path, reader: &Reader, ids: &[RunId]) -> Result<(Vec<RunNode>, usize)> {
+    let (rows, read) = reader.runs_with_rows(ids)?;
+    let nodes = rows.into_iter().filter_map(|rows| stored_node(root, reader, rows).transpose());
+    Ok((nodes.collect::<Result<_>>()?, read))
 }
 
 fn stored_node(root: &Path, reader: &Reader, mut rows: RunRows) -> Result<Option<RunNode>> {
@@ -34,7 +35,12 @@ fn stored_node(root: &Path, reader: &Reader, mut rows: RunRows) -> Result<Option
         rows = again;
     }
     let dir = run_dir(root, &rows.run);
-    Ok(Some(load_node(join::run_head(rows.run, recorder), rows.ours, rows.jobs, dir)))
+    let count = rows.jobs.iter().map(|(_, shs)| shs.len().saturating_add(1)).sum();
+    let mut node = load_node(join::run_head(rows.run, recorder), rows.ours, rows.jobs, dir);
+    if rows.is_cut {
+        node.findings.add(Place::Run, FindingKind::RowsCut { rows: count });
+    }
+    Ok(Some(node))
 }
 
 /// A run of a log tree without a database.

@@ -114,13 +114,29 @@ impl Catalog {
         }
     }
 
-    /// Runs with their jobs and commands, read at once; those that are not there (any more) are left out.
+    /// Runs with their jobs and commands, as many as may be read at once, and how many of the ids that was; those that are not
+    /// there (any more) are left out.
     #[expect(clippy::missing_errors_doc, reason = "see runs")]
-    pub fn runs_whole(&self, ids: &[RunId]) -> Result<Vec<RunNode>> {
+    pub fn runs_whole(&self, ids: &[RunId]) -> Result<(Vec<RunNode>, usize)> {
         if let Source::Store { root, reader } = &*self.source()? {
             return load::stored_runs(root, reader, ids);
         }
-        ids.iter().filter_map(|id| self.run(id).transpose()).collect()
+        let nodes = ids.iter().filter_map(|id| self.run(id).transpose());
+        Ok((nodes.collect::<Result<_>>()?, ids.len()))
+    }
+
+    /// Gives the store its time anew: all that is read between two calls takes 10 seconds of the database at most.
+    pub fn renew(&self) {
+        if let Some(Source::Store { reader, .. }) = &*self.source.borrow() {
+            reader.renew();
+        }
+    }
+
+    /// Gives the store the time to read all runs, which depends on the size of its database.
+    pub fn renew_for_all(&self) {
+        if let Some(Source::Store { reader, .. }) = &*self.source.borrow() {
+            reader.renew_for_all();
+        }
     }
 
     /// The run that is meant.

@@ -178,6 +178,11 @@ pub enum FindingKind {
         /// So much.
         read_bytes: u64,
     },
+    /// Of the run's rows only some are read: it has too many.
+    RowsCut {
+        /// So many jobs and commands.
+        rows: usize,
+    },
     /// The names of the run cannot be a path: none of its files is read.
     UnsafeRunName,
     /// A name of the run, or the job's, has characters that could steer a terminal or hide text.
@@ -222,6 +227,7 @@ impl FindingKind {
             Self::ClockWentBack { .. } => "clock-went-back",
             Self::UnknownEvents { .. } => "unknown-events",
             Self::EventsCut { .. } => "events-cut",
+            Self::RowsCut { .. } => "rows-cut",
             Self::UnsafeRunName => "unsafe-run-name",
             Self::UnsafeName => "unsafe-name",
             Self::Refused(_) => "refused",
@@ -241,6 +247,7 @@ impl FindingKind {
                 | Self::LogShorter { .. }
                 | Self::NumberMissing { .. }
                 | Self::EventsCut { .. }
+                | Self::RowsCut { .. }
                 | Self::UnsafeRunName
                 | Self::Refused(_)
                 | Self::Unreadable(_)

@@ -347,11 +347,11 @@ fn attempt(shared: &Shared, writer: &mut Writer, reserve: &mut Reserve, write: W
 }
 
 /// Returns true if the same row may be written later: a full disk, a quota, a limit on the size of
-/// files, memory or descriptors that have run out.
+/// files, descriptors that have run out.
 fn is_passing(error: &Error) -> bool {
-    use ErrorCode::{CannotOpen, DiskFull, OutOfMemory, SystemIoFailure};
+    use ErrorCode::{CannotOpen, DiskFull, SystemIoFailure};
     let Error::Database { source, .. } = error else { return false };
-    matches!(source.sqlite_error_code(), Some(DiskFull | SystemIoFailure | CannotOpen | OutOfMemory))
+    matches!(source.sqlite_error_code(), Some(DiskFull | SystemIoFailure | CannotOpen))
 }
 
 fn directory_locked(database: &Path) -> String {

@@ -28,7 +28,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
-use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use rustix::fs::{FlockOperation, fcntl_lock};
 use rustix::io::Errno;
@@ -36,6 +35,7 @@ use rustix::process::geteuid;
 
 use super::copy::{SMALL_BYTES, copy_files, open_small};
 use super::files::{beside, bytes_of, check_beside, is_held, is_hot, is_old, is_owned_by_several, real};
+use super::limits::guard;
 use crate::error::{Error, Result};
 use crate::file::open_regular;
 
@@ -47,15 +47,6 @@ const LOCK_PAUSE: Duration = Duration::from_millis(3);
 
 /// The first bytes of every SQLite 3 database (<https://www.sqlite.org/fileformat2.html#the_database_header>).
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
-
-/// How long a reading may take.
-pub(super) const BUDGET: Duration = Duration::from_secs(10);
-
-/// The longest value that is read.
-const LONGEST_BYTES: i32 = 32 << 20;
-
-/// How many steps SQLite takes between two looks at the clock: less than a millisecond.
-const STEPS: i32 = 10_000;
 
 /// An open database, or a private copy of it.
 pub(super) struct Access {
@@ -97,12 +88,6 @@ impl Access {
     pub const fn is_lockless(&self) -> bool {
         matches!(self.way, Way::Immutable | Way::Twin | Way::Copy)
     }
-}
-
-/// Gives up whatever takes longer from now on: a view may have no end.
-pub(super) fn limit_time(connection: &Connection, budget: Duration) -> rusqlite::Result<()> {
-    let begun = Instant::now();
-    connection.progress_handler(STEPS, Some(move || begun.elapsed() > budget))
 }
 
 /// Opens a database for one reading, in a transaction that has begun; waits so long for whoever has it locked. `insists` on one state of
@@ -197,17 +182,6 @@ pub(super) fn open_uri(path: &Path, query: &str, flags: OpenFlags) -> Result<Con
     let flags = flags | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let opened = Connection::open_with_flags(format!("file:{}{query}", uri_path(path)), flags);
     opened.map_err(Error::database("open", path))
-}
-
-/// A database is somebody's input: what reading it may do and cost.
-fn guard(connection: &Connection) -> rusqlite::Result<()> {
-    connection.busy_timeout(Duration::ZERO)?;
-    limit_time(connection, BUDGET)?;
-    connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, LONGEST_BYTES)?;
-    // The dialect's views, and what is sorted, are in memory, never in a file; of that there is a GiB for the process. A schema may not
-    // call functions of ours, nor read outside itself.
-    connection
-        .execute_batch("PRAGMA temp_store = MEMORY; PRAGMA hard_heap_limit = 1073741824; PRAGMA trusted_schema = OFF")
 }
 
 /// Bounds a connection and begins a transaction. A transaction begins with its first reading, and what is in the way is told by it.
@@ -364,26 +338,6 @@ mod tests {
             assert!(!Path::new(name).exists(), "{name}");
             assert!(sum(&access) > 0);
         }
-    }
-
-    #[test]
-    fn what_has_no_end_is_given_up() {
-        let dir = TempDir::new().unwrap();
-        let path = dir.path().join("held.db");
-        wal_database(&path)
-            .execute_batch(
-                "CREATE VIEW endless AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT 1 FROM n) SELECT i FROM n",
-            )
-            .unwrap();
-        let access = open(&path, PATIENCE, false).unwrap();
-        limit_time(&access.connection, Duration::ZERO).unwrap();
-        let read = |sql| access.connection.query_row(sql, (), |row| row.get::<_, i64>(0));
-        let error = read("SELECT count(*) FROM endless").map_err(Error::database("read", &path)).unwrap_err();
-        assert!(error.to_string().contains("takes too long") && error.exit_code() == 6, "{error}");
-        limit_time(&access.connection, BUDGET).unwrap();
-        assert_eq!(count(&access), 1, "what comes next has its own time");
-        let error = read("SELECT length(hex(zeroblob(20 << 20)))").unwrap_err();
-        assert_eq!(error.sqlite_error_code(), Some(ErrorCode::TooBig));
     }
 
     #[test]

@@ -119,6 +119,12 @@ pub(super) fn is_owned_by_several(path: &Path) -> bool {
     ["-wal", "-journal"].iter().filter_map(|suffix| owner(&beside(path, suffix))).any(|other| Some(other) != main)
 }
 
+/// The bytes of a database and its `-wal` that are on disk: a file may be far longer than what it has.
+pub(super) fn occupied_bytes(path: &Path) -> u64 {
+    let of = |path: &Path| fs::metadata(path).map_or(0, |file| file.len().min(file.blocks().saturating_mul(512)));
+    of(path).saturating_add(of(&beside(path, "-wal")))
+}
+
 /// None: 0.
 pub(super) fn bytes_of(path: &Path) -> u64 {
     fs::metadata(path).map_or(0, |metadata| metadata.len())

@@ -13,6 +13,7 @@ mod access;
 mod copy;
 mod dialect;
 mod files;
+mod limits;
 mod page;
 mod read;
 mod recover;

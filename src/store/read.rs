@@ -14,8 +14,9 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Params, Row};
 
 use super::access::{self, Access};
-use super::dialect::{self, Dialect};
-use super::files::Stamp;
+use super::dialect::{self, Dialect, Walk};
+use super::files::{self, Stamp};
+use super::limits;
 use super::page::{self, Beside, RunPage, outcome_code};
 use crate::error::{Error, Result};
 use crate::model::{Job, JobId, Origin, Outcome, Run, RunId, Sh};
@@ -30,8 +31,15 @@ const PAUSE: Duration = Duration::from_millis(1);
 /// How long a database that was locked the last time is waited for: whoever asks again knows already.
 const SHORT_PATIENCE: Duration = Duration::from_millis(100);
 
-/// The most jobs, and the most commands, of a run that are read.
-const MOST_ROWS: usize = 1_000_000;
+/// The most text that the rows of one reading may have, and as much for each row as [`ROW_BYTES`]: some 32,000 rows. What is made of
+/// them takes up to eight times as much memory.
+const MOST_BYTES: usize = 8 << 20;
+
+/// What a row counts on top of its text.
+const ROW_BYTES: usize = 256;
+
+/// How much more a list of runs may take for each run that it may have.
+const RUN_BYTES: usize = 1 << 10;
 
 /// A database, looked at without being changed. Between readings it holds no lock on it, at most a private copy of it or a connection
 /// that takes no locks.
@@ -43,10 +51,10 @@ pub struct Reader {
     /// What was to be said of the database when it was opened last.
     told: RefCell<Vec<String>>,
     was_locked: Cell<bool>,
-    /// How long a reading may take.
-    budget: Duration,
-    /// How many jobs of a run are read at most, and how many commands.
-    most_rows: usize,
+    /// How much longer readings may take, until [`Reader::renew`] gives more time.
+    time_left: Cell<Duration>,
+    /// How much memory the rows of one reading may take.
+    most_bytes: usize,
 }
 
 /// A database in a read transaction, with its views.
@@ -63,6 +71,8 @@ pub struct RunRows {
     pub jobs: Vec<(Job, Vec<Sh>)>,
     /// Whether a recorder of ours wrote it.
     pub ours: bool,
+    /// It has more rows than are read at once: only these are here.
+    pub is_cut: bool,
 }
 
 /// A run for a list.
@@ -80,15 +90,14 @@ impl Reader {
     #[must_use]
     pub fn new(path: &Path) -> Self {
         let (path, was_locked) = (path.to_owned(), Cell::default());
-        let budget = access::BUDGET;
         Self {
             path,
             seen: None,
             kept: RefCell::default(),
             told: RefCell::default(),
             was_locked,
-            budget,
-            most_rows: MOST_ROWS,
+            time_left: Cell::new(limits::BUDGET),
+            most_bytes: MOST_BYTES,
         }
     }
 
@@ -109,43 +118,65 @@ impl Reader {
         Ok(changed)
     }
 
+    /// Gives readings their time anew: to be called for each request of a user, which may take several readings.
+    pub fn renew(&self) {
+        self.time_left.set(limits::BUDGET);
+    }
+
+    /// Gives readings the time to read all of the database, which a large one takes longer for.
+    pub fn renew_for_all(&self) {
+        self.time_left.set(limits::BUDGET.saturating_add(limits::time_for(files::occupied_bytes(&self.path))));
+    }
+
     /// A page of runs, newest first; `None` when the run that it lies beside is not there (any more).
     ///
     /// # Errors
     /// When the database cannot be read; so for every method here.
     pub fn runs(&self, page: &RunPage) -> Result<Option<Vec<ListedRun>>> {
-        self.read(|opened| {
+        let most_bytes = page.limit.saturating_mul(RUN_BYTES).saturating_add(self.most_bytes);
+        let read = self.read(|opened| {
             let (connection, dialect) = (&opened.access.connection, &opened.dialect);
             let Some(query) = page::query(connection, dialect, RUN_COLUMNS, page)? else { return Ok(None) };
-            let mut runs = collect(connection, &query.sql, query.params(), run)?;
+            let mut room = Room::new(most_bytes);
+            limits::allow_arms(connection, dialect.walk == Walk::ByRepo)?;
+            let runs = collect(connection, &query.sql, query.params(), &mut room, run);
+            limits::allow_arms(connection, false)?;
+            let mut runs = runs?;
             if let Some(Beside::Newer(_)) = page.beside {
                 runs.reverse();
             }
-            Ok(Some(runs.into_iter().map(|run| ListedRun { run, ours: dialect.ours }).collect()))
-        })
+            let listed = runs.into_iter().map(|run| ListedRun { run, ours: dialect.ours }).collect();
+            Ok(Some((listed, room.is_full)))
+        })?;
+        match read {
+            Some((_, true)) => Err(Error::TooLarge { path: self.path.clone(), why: "its runs have too much text" }),
+            Some((runs, false)) => Ok(Some(runs)),
+            None => Ok(None),
+        }
     }
 
     /// A run with its jobs and commands.
     #[expect(clippy::missing_errors_doc, reason = "see runs")]
     pub fn run(&self, id: &RunId) -> Result<Option<RunRows>> {
-        Ok(self.runs_with_rows(std::slice::from_ref(id))?.pop())
+        Ok(self.runs_with_rows(std::slice::from_ref(id))?.0.pop())
     }
 
-    /// Runs with their jobs and commands, in one reading; those that are not there (any more) are left out.
+    /// Runs with their jobs and commands, in one reading; those that are not there (any more) are left out. As many as may be read
+    /// at once, at least one: and how many of the ids that was.
     #[expect(clippy::missing_errors_doc, reason = "see runs")]
-    pub fn runs_with_rows(&self, ids: &[RunId]) -> Result<Vec<RunRows>> {
-        let most = self.most_rows;
-        let read = self.read(|opened| {
-            let rows = ids.iter().filter_map(|id| rows_of(opened, id, most).transpose());
-            rows.collect::<rusqlite::Result<Vec<_>>>()
-        })?;
-        let rows = read.into_iter().map(|(rows, is_cut)| {
-            if is_cut {
-                self.tell(&format!("of run {} only the first {most} jobs or commands are read", rows.run.id.as_str()));
+    pub fn runs_with_rows(&self, ids: &[RunId]) -> Result<(Vec<RunRows>, usize)> {
+        self.read(|opened| {
+            let mut room = Room::new(self.most_bytes);
+            let mut runs = Vec::new();
+            for (read, id) in ids.iter().enumerate() {
+                let rows = rows_of(opened, id, &mut room)?;
+                if room.is_full && read > 0 {
+                    return Ok((runs, read));
+                }
+                runs.extend(rows);
             }
-            rows
-        });
-        Ok(rows.collect())
+            Ok((runs, ids.len()))
+        })
     }
 
     /// Those of some runs, by repository and id, that the database does not have.
@@ -164,20 +195,10 @@ impl Reader {
         self.told.borrow().clone()
     }
 
-    /// What is to be said beside what was said when the database was opened.
-    fn tell(&self, what: &str) {
-        let notice = format!("{}: {what}", self.path.display());
-        let mut told = self.told.borrow_mut();
-        if !told.contains(&notice) {
-            told.push(notice);
-        }
-    }
-
     /// Runs `work` on a connection in one read transaction; again when an unlocked database changed meanwhile.
     fn read<T>(&self, work: impl Fn(&Opened) -> rusqlite::Result<T>) -> Result<T> {
         let work = |opened: &Opened| {
-            let limited = access::limit_time(&opened.access.connection, self.budget);
-            limited.and_then(|()| work(opened)).map_err(Error::database("read", &self.path))
+            self.timed(&opened.access.connection, || work(opened).map_err(Error::database("read", &self.path)))
         };
         let patience = self.patience();
         let (begun, mut pause) = (Instant::now(), PAUSE);
@@ -211,6 +232,15 @@ impl Reader {
         }
     }
 
+    /// Runs `work` in the time that is left, and takes what it needs from that.
+    fn timed<T>(&self, connection: &Connection, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        let begun = Instant::now();
+        limits::limit_time(connection, self.time_left.get()).map_err(Error::database("read", &self.path))?;
+        let done = work();
+        self.time_left.set(self.time_left.get().saturating_sub(begun.elapsed()));
+        done
+    }
+
     /// How long a lock is waited for.
     fn patience(&self) -> Duration {
         if self.was_locked.get() { SHORT_PATIENCE } else { access::PATIENCE }
@@ -232,31 +262,58 @@ impl Reader {
     /// A connection in a read transaction that knows the views.
     fn begin(&self, patience: Duration, insists: bool) -> Result<Opened> {
         let access = access::open(&self.path, patience, insists)?;
-        let dialect = dialect::define_views(&access.connection, &self.path)?;
+        let define = || dialect::define_views(&access.connection, &self.path);
+        let dialect = self.timed(&access.connection, define)?;
         define_functions(&access.connection).map_err(Error::database("read", &self.path))?;
         Ok(Opened { access, dialect })
     }
 }
 
-/// A run with its jobs and commands, and whether there are more than so many.
-fn rows_of(opened: &Opened, id: &RunId, most: usize) -> rusqlite::Result<Option<(RunRows, bool)>> {
+/// Memory for rows, until it is full.
+struct Room {
+    left: usize,
+    is_full: bool,
+}
+
+impl Room {
+    const fn new(bytes: usize) -> Self {
+        Self { left: bytes, is_full: false }
+    }
+
+    /// Takes memory for a row; returns false if there is not enough.
+    fn take(&mut self, row: &Row<'_>) -> rusqlite::Result<bool> {
+        let mut bytes = ROW_BYTES;
+        for column in 0..row.as_ref().column_count() {
+            if let ValueRef::Text(text) | ValueRef::Blob(text) = row.get_ref(column)? {
+                bytes = bytes.saturating_add(text.len());
+            }
+        }
+        self.is_full |= bytes > self.left;
+        self.left = self.left.saturating_sub(bytes);
+        Ok(!self.is_full)
+    }
+}
+
+/// A run with its jobs and commands.
+fn rows_of(opened: &Opened, id: &RunId, room: &mut Room) -> rusqlite::Result<Option<RunRows>> {
     let connection = &opened.access.connection;
-    let sql = format!("SELECT {RUN_COLUMNS} FROM v_runs WHERE id = ?1");
-    let Some(run) = collect(connection, &sql, [id.as_str()], run)?.pop() else { return Ok(None) };
-    let sql = format!(
-        "SELECT job_id, state, exit_code, started_at_ms, finished_at_ms FROM v_jobs WHERE run_id = ?1
-         ORDER BY place IS NULL, place, job_id LIMIT {most}"
-    );
-    let jobs = collect(connection, &sql, [id.as_str()], job)?;
-    let sql = format!(
-        "SELECT job_id, n, cmd, cwd, pid, started_at_ms, finished_at_ms, exit_code, signal, cpu_ms, max_rss_bytes,
-                lost_bytes, log_bytes
-         FROM v_shs WHERE run_id = ?1 ORDER BY place IS NULL, place, started_at_ms LIMIT {most}"
-    );
-    let of_job = |row: &Row<'_>| Ok((JobId(text(row, 0)?.unwrap_or_default()), sh(row)?));
-    let shs = collect(connection, &sql, [id.as_str()], of_job)?;
-    let is_cut = jobs.len().max(shs.len()) == most;
-    Ok(Some((RunRows { run, jobs: by_job(jobs, shs), ours: opened.dialect.ours }, is_cut)))
+    let sql = format!("SELECT {RUN_COLUMNS} FROM v_runs WHERE id = ?1 LIMIT 1");
+    let Some(run) = collect(connection, &sql, [id.as_str()], room, run)?.pop() else { return Ok(None) };
+    // Sorted here: SQLite would need the memory a second time.
+    let sql = "SELECT job_id, state, exit_code, started_at_ms, finished_at_ms, place FROM v_jobs WHERE run_id = ?1";
+    let placed = |row: &Row<'_>| Ok((integer(row, 5)?, job(row)?));
+    let mut jobs = collect(connection, sql, [id.as_str()], room, placed)?;
+    jobs.sort_by(|(place, job), (other_place, other)| {
+        (place.is_none(), place, &job.id).cmp(&(other_place.is_none(), other_place, &other.id))
+    });
+    let sql = "SELECT job_id, n, cmd, cwd, pid, started_at_ms, finished_at_ms, exit_code, signal, cpu_ms, max_rss_bytes,
+                      lost_bytes, log_bytes, place FROM v_shs WHERE run_id = ?1";
+    let placed = |row: &Row<'_>| Ok((integer(row, 13)?, JobId(text(row, 0)?.unwrap_or_default()), sh(row)?));
+    let mut shs = collect(connection, sql, [id.as_str()], room, placed)?;
+    shs.sort_by_key(|(place, _, sh)| (sh.n.is_none(), place.is_none(), *place, sh.started_at));
+    let jobs = jobs.into_iter().map(|(_, job)| job).collect();
+    let shs = shs.into_iter().map(|(_, job, sh)| (job, sh)).collect();
+    Ok(Some(RunRows { run, jobs: by_job(jobs, shs), ours: opened.dialect.ours, is_cut: room.is_full }))
 }
 
 /// Makes two functions known to SQL: `outcome(state, reason)`, [`Outcome::from_word`], so that what a word means is said in one place;
@@ -287,13 +344,23 @@ fn by_job(jobs: Vec<Job>, shs: Vec<(JobId, Sh)>) -> Vec<(Job, Vec<Sh>)> {
     jobs
 }
 
+/// Reads rows as long as there is room for them.
 fn collect<T>(
     connection: &Connection,
     sql: &str,
     params: impl Params,
+    room: &mut Room,
     mut read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
 ) -> rusqlite::Result<Vec<T>> {
-    connection.prepare(sql)?.query_map(params, |row| read(row))?.collect()
+    let (mut statement, mut found) = (connection.prepare(sql)?, Vec::new());
+    let mut rows = statement.query(params)?;
+    while let Some(row) = rows.next()? {
+        if !room.take(row)? {
+            break;
+        }
+        found.push(read(row)?);
+    }
+    Ok(found)
 }
 
 fn run(row: &Row<'_>) -> rusqlite::Result<Run> {
@@ -378,7 +445,10 @@ mod tests {
         let connection = Connection::open(path).unwrap();
         connection.execute_batch(schema).unwrap();
         connection.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE ballast(x)").unwrap();
-        connection.execute_batch("INSERT INTO ballast VALUES (zeroblob(20 << 20))").unwrap();
+        // The memory of SQLite is limited for all tests of this process at once.
+        let rows =
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 20) SELECT zeroblob(1 << 20) FROM n";
+        connection.execute_batch(&format!("INSERT INTO ballast {rows}")).unwrap();
         connection.execute_batch(runs).unwrap();
     }
 
@@ -513,27 +583,41 @@ mod tests {
         let endless =
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT CAST(i AS TEXT) AS id FROM n";
         Connection::open(&path).unwrap().execute_batch(&format!("CREATE VIEW runs AS {endless}")).unwrap();
-        let reader = Reader { budget: Duration::from_millis(20), ..Reader::new(&path) };
-        assert!(matches!(reader.runs(&RunPage { limit: 2, ..RunPage::default() }), Err(Error::TooLong { .. })));
+        let reader = Reader { time_left: Cell::new(Duration::from_millis(20)), ..Reader::new(&path) };
+        for _ in 0..2 {
+            assert!(matches!(reader.runs(&RunPage { limit: 2, ..RunPage::default() }), Err(Error::TooLong { .. })));
+            assert_eq!(reader.time_left.get(), Duration::ZERO, "the second reading has no time of its own");
+        }
+        reader.renew();
+        assert_eq!(reader.time_left.get(), limits::BUDGET);
     }
 
     #[test]
-    fn of_a_run_with_more_rows_than_any_has_the_first_are_read_and_that_is_said() {
+    fn of_a_run_with_more_rows_than_there_is_room_for_some_are_read() {
         let dir = tempfile::TempDir::new().unwrap();
         let path = dir.path().join("quire.db");
-        let sql =
-            "CREATE TABLE runs(id); CREATE TABLE jobs(run_id, job_id); CREATE TABLE sh(run_id, job_id, started_at_ms);
-                   INSERT INTO runs VALUES ('a'); INSERT INTO sh VALUES ('a', 'j', 3), ('a', 'j', 1), ('a', 'j', 2)";
+        let sql = "CREATE TABLE runs(id); CREATE TABLE jobs(run_id, job_id);
+                   CREATE TABLE sh(run_id, job_id, started_at_ms, cmd); INSERT INTO runs VALUES ('a'), ('b'), ('c');
+                   INSERT INTO sh SELECT 'a', 'j', value, zeroblob(1000) FROM json_each('[3, 1, 2]');
+                   INSERT INTO sh SELECT 'b', 'j', value, zeroblob(1000) FROM json_each('[3, 1, 2, 4, 5, 6]')";
         Connection::open(&path).unwrap().execute_batch(sql).unwrap();
-        let reader = Reader { most_rows: 2, ..Reader::new(&path) };
-        for _ in 0..2 {
-            let rows = reader.run(&RunId("a".into())).unwrap().unwrap();
-            let starts: Vec<_> = rows.jobs[0].1.iter().map(|sh| sh.started_at.unwrap().floor_millis()).collect();
-            assert_eq!(starts, [3, 1], "in the order of their writing");
-            assert_eq!(
-                reader.notices().concat().matches("of run a only the first 2 jobs or commands are read").count(),
-                1
-            );
-        }
+        let ids = ["a", "b", "c"].map(|id| RunId(id.into()));
+        let reader = Reader { most_bytes: 6_000, ..Reader::new(&path) };
+        let (runs, read) = reader.runs_with_rows(&ids).unwrap();
+        assert_eq!((runs.len(), read, runs[0].is_cut), (1, 1, false));
+        let (runs, read) = reader.runs_with_rows(&ids[1..]).unwrap();
+        assert_eq!((runs.len(), read, runs[0].is_cut), (1, 1, true));
+        let starts: Vec<_> = runs[0].jobs[0].1.iter().map(|sh| sh.started_at.unwrap().floor_millis()).collect();
+        assert_eq!(starts, [3, 1, 2, 4], "in the order of their writing");
+        let (runs, read) = reader.runs_with_rows(&ids[2..]).unwrap();
+        assert_eq!((runs.len(), read, runs[0].is_cut), (1, 1, false));
+        let page = RunPage { limit: 3, ..RunPage::default() };
+        assert!(reader.runs(&page).is_ok());
+        Connection::open(&path)
+            .unwrap()
+            .execute_batch("ALTER TABLE runs ADD COLUMN repo; UPDATE runs SET repo = zeroblob(9000)")
+            .unwrap();
+        let error = reader.runs(&page).err().unwrap();
+        assert!(error.to_string().contains("its runs have too much text") && error.exit_code() == 6, "{error}");
     }
 }

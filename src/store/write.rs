@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior, named_params, params};
 
-use super::{access, schema};
+use super::{access, limits, schema};
 use crate::error::{Error, Result};
 use crate::file;
 use crate::model::{JobId, RunId, ShKey};
@@ -292,7 +292,7 @@ impl Writer {
     }
 
     fn execute(&mut self, sql: &str, params: impl rusqlite::Params) -> Result<()> {
-        let begun = access::limit_time(&self.connection, TIME_LIMIT);
+        let begun = limits::limit_time(&self.connection, TIME_LIMIT);
         let done = begun
             .and_then(|()| self.connection.prepare_cached(sql))
             .and_then(|mut statement| statement.execute(params));
@@ -300,7 +300,7 @@ impl Writer {
     }
 
     fn transaction(&mut self, work: impl FnOnce(&rusqlite::Transaction<'_>) -> rusqlite::Result<()>) -> Result<()> {
-        let begun = access::limit_time(&self.connection, TIME_LIMIT);
+        let begun = limits::limit_time(&self.connection, TIME_LIMIT);
         let done =
             begun.and_then(|()| self.connection.transaction()).and_then(|tx| work(&tx).and_then(|()| tx.commit()));
         done.map_err(Error::database("write", &self.path))
@@ -312,7 +312,7 @@ impl Drop for Writer {
     /// keeps it for later, would lack the newest rows. Where even this fails, nothing is lost: readers know what to do.
     fn drop(&mut self) {
         let _ = self.connection.busy_timeout(CLOSE_TIMEOUT);
-        let _ = access::limit_time(&self.connection, TIME_LIMIT);
+        let _ = limits::limit_time(&self.connection, TIME_LIMIT);
         let _ = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()));
     }
 }
@@ -320,7 +320,7 @@ impl Drop for Writer {
 /// Limits what a database may do and cost: it may have been replaced by somebody else's after it was checked.
 fn guard(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
-    access::limit_time(connection, TIME_LIMIT)?;
+    limits::limit_time(connection, TIME_LIMIT)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;

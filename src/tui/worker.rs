@@ -58,6 +58,7 @@ impl Desk {
 
     /// Does what is asked, if it is for the worker, and says what came of it.
     pub(super) fn serve(&mut self, effect: Effect) -> Vec<Msg> {
+        self.catalog.renew();
         match effect {
             Effect::Load(run) => self.load(run),
             Effect::Refresh(run) => self.refresh(run),
@@ -158,6 +159,7 @@ impl Desk {
 
     /// Does a slice of it.
     pub(super) fn go_on(&mut self) -> Vec<Msg> {
+        self.catalog.renew();
         // Somebody types and looks on.
         if self.is_searching() {
             return self.search_runs();

@@ -120,6 +120,7 @@ pub fn follow(
 
 /// The run, if it is time to look at it or something of it may have changed.
 fn look_at(catalog: &mut Catalog, id: &RunId, is_due: bool) -> Result<Option<RunNode>> {
+    catalog.renew();
     if !catalog.changed()? && !is_due {
         return Ok(None);
     }
@@ -130,6 +131,7 @@ fn look_at(catalog: &mut Catalog, id: &RunId, is_due: bool) -> Result<Option<Run
 /// The run that is meant, as soon as it is there.
 fn find(catalog: &Catalog, wanted: &Wanted, waits: &mut Waits, around: &mut Around<'_>) -> Result<RunId> {
     loop {
+        catalog.renew();
         let wait = match catalog.find(wanted.spec.as_ref().unwrap_or(&RunSpec::Latest(0)), &wanted.filter) {
             Ok(id) => return Ok(id),
             Err(Error::NotFound(_)) if wanted.spec.is_none() => {

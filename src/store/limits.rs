@@ -1,0 +1,196 @@
+//! Limits on what reading a database may cost.
+//!
+//! A database is somebody's input: a view may multiply rows or values without end, and so may a damaged page. SQLite gives up at
+//! these limits, and the reading becomes an error:
+//!
+//! | cost | limit |
+//! |---|---|
+//! | time | the time left of the [`BUDGET`], checked every few [`STEPS`] |
+//! | memory of SQLite, a copy in memory included | [`HEAP_BYTES`] for the process |
+//! | a value, or a row | [`LONGEST_BYTES`] |
+//! | work between two such checks | [`MOST_OPCODES`], each one linear: no function but [`FUNCTIONS`] can be called |
+//!
+//! What the rows take that were read is limited by [`super::Reader`].
+
+use std::time::{Duration, Instant};
+
+use rusqlite::functions::FunctionFlags;
+use rusqlite::limits::Limit;
+use rusqlite::{Connection, Error};
+
+/// How long readings may take, until more time is given.
+pub(super) const BUDGET: Duration = Duration::from_secs(10);
+
+/// For how many bytes of a database there is a second when all of it is read.
+const BYTES_PER_SECOND: u64 = 2 << 20;
+
+/// The most memory of SQLite: a small database, and what is cached and sorted.
+const HEAP_BYTES: u32 = 40 << 20;
+
+/// The longest value and the longest row. A command line has at most 2 MiB by default, and JSON around it.
+const LONGEST_BYTES: i32 = 4 << 20;
+
+/// How many steps SQLite takes between two looks at the clock.
+const STEPS: i32 = 256;
+
+/// The longest program of a statement.
+const MOST_OPCODES: i32 = 4_000;
+
+/// The longest program of a list of runs that has an arm per repository.
+const MOST_OPCODES_OF_ARMS: i32 = 50_000;
+
+/// The functions that a statement, a view or a computed column may call: the time they take is in proportion to the bytes that
+/// they read, and they return no more than those.
+const FUNCTIONS: [&str; 26] = [
+    "abs",
+    "avg",
+    "coalesce",
+    "count",
+    "date",
+    "datetime",
+    "ifnull",
+    "iif",
+    "julianday",
+    "length",
+    "lower",
+    "max",
+    "min",
+    "nullif",
+    "round",
+    "row_number",
+    "strftime",
+    "substr",
+    "substring",
+    "subtype",
+    "sum",
+    "time",
+    "total",
+    "typeof",
+    "unixepoch",
+    "upper",
+];
+
+/// Sets all limits of a connection.
+pub(super) fn guard(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(Duration::ZERO)?;
+    limit_time(connection, BUDGET)?;
+    connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, LONGEST_BYTES)?;
+    connection.set_limit(Limit::SQLITE_LIMIT_VDBE_OP, MOST_OPCODES)?;
+    // The dialect's views, and what is sorted, are in memory, never in a file. A schema may not call functions of ours, nor read
+    // outside itself.
+    connection.execute_batch(&format!(
+        "PRAGMA temp_store = MEMORY; PRAGMA hard_heap_limit = {HEAP_BYTES}; PRAGMA trusted_schema = OFF"
+    ))?;
+    refuse_functions(connection)
+}
+
+/// Puts a function that fails in place of every other one: an authorizer would not see what computed columns call.
+fn refuse_functions(connection: &Connection) -> rusqlite::Result<()> {
+    let mut names = connection.prepare("SELECT DISTINCT name FROM pragma_function_list WHERE builtin")?;
+    let names: Vec<String> = names.query_map((), |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DIRECTONLY;
+    for name in names.iter().filter(|name| !FUNCTIONS.contains(&name.as_str())) {
+        let refusal = format!("{name}() may not be called here");
+        connection.create_scalar_function(name.as_str(), -1, flags, move |_| -> rusqlite::Result<bool> {
+            Err(Error::UserFunctionError(refusal.clone().into()))
+        })?;
+    }
+    Ok(())
+}
+
+/// Interrupts whatever takes longer from now on: a view may have no end.
+pub(super) fn limit_time(connection: &Connection, budget: Duration) -> rusqlite::Result<()> {
+    let begun = Instant::now();
+    connection.progress_handler(STEPS, Some(move || begun.elapsed() > budget))
+}
+
+/// How long reading all of a database of this size may take.
+pub(super) const fn time_for(bytes: u64) -> Duration {
+    Duration::from_secs(bytes / BYTES_PER_SECOND)
+}
+
+/// Allows for a list of runs that has an arm per repository; its rows come from a table, not from a view.
+pub(super) fn allow_arms(connection: &Connection, are_allowed: bool) -> rusqlite::Result<()> {
+    let most = if are_allowed { MOST_OPCODES_OF_ARMS } else { MOST_OPCODES };
+    connection.set_limit(Limit::SQLITE_LIMIT_VDBE_OP, most).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::ErrorCode;
+
+    use super::*;
+
+    fn guarded(schema: &str) -> Connection {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(schema).unwrap();
+        guard(&connection).unwrap();
+        connection
+    }
+
+    fn refusal(schema: &str, query: &str) -> (Option<ErrorCode>, String) {
+        let connection = guarded(schema);
+        limit_time(&connection, Duration::from_millis(300)).unwrap();
+        let read = |connection: &Connection| -> rusqlite::Result<i64> {
+            let mut statement = connection.prepare(query)?;
+            let mut rows = statement.query(())?;
+            let mut bytes = 0;
+            while let Some(row) = rows.next()? {
+                bytes += row.get_ref(0)?.as_str().map_or(8, |text| i64::try_from(text.len()).unwrap());
+            }
+            Ok(bytes)
+        };
+        let begun = Instant::now();
+        let error = read(&connection).unwrap_err();
+        assert!(begun.elapsed() < Duration::from_secs(5), "{query}: {:?}", begun.elapsed());
+        (error.sqlite_error_code(), error.to_string())
+    }
+
+    #[test]
+    fn what_has_no_end_is_given_up_and_what_comes_next_has_its_own_time() {
+        let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)";
+        let connection = guarded(&format!("CREATE VIEW endless AS {endless} SELECT i FROM n; CREATE TABLE t(x)"));
+        limit_time(&connection, Duration::ZERO).unwrap();
+        let read = |sql| connection.query_row(sql, (), |row| row.get::<_, i64>(0));
+        let error =
+            read("SELECT count(*) FROM endless").map_err(crate::error::Error::database("read", "x")).unwrap_err();
+        assert!(error.to_string().contains("takes too long") && error.exit_code() == 6, "{error}");
+        limit_time(&connection, BUDGET).unwrap();
+        assert_eq!(read("SELECT count(*) FROM t").unwrap(), 0);
+    }
+
+    /// The value grows by doubling, in a table's text, a view and a computed column.
+    #[test]
+    fn no_value_is_longer_than_allowed() {
+        let twice = "WITH RECURSIVE d(n, x) AS (SELECT 1, 'a' UNION ALL SELECT n + 1, x || x FROM d LIMIT 40)";
+        assert_eq!(refusal("", &format!("{twice} SELECT x FROM d")).0, Some(ErrorCode::TooBig));
+        assert_eq!(
+            refusal("CREATE TABLE t(x); INSERT INTO t VALUES (zeroblob(5 << 20))", "SELECT x FROM t").0,
+            Some(ErrorCode::TooBig)
+        );
+    }
+
+    #[test]
+    fn only_what_is_cheap_can_be_called() {
+        for (schema, query) in [
+            ("", "SELECT replace('aa', 'a', 'bbb')"),
+            ("CREATE VIEW v AS SELECT printf('%.*c', 1000, 'x') AS x", "SELECT x FROM v"),
+            ("CREATE VIEW v AS SELECT CAST(zeroblob(1000) AS TEXT) AS x", "SELECT x FROM v"),
+            ("CREATE VIEW v AS SELECT 'a' LIKE '%a%' AS x", "SELECT x FROM v"),
+            ("CREATE VIEW v AS SELECT group_concat(name) AS x FROM sqlite_schema", "SELECT x FROM v"),
+            ("CREATE TABLE t(y, x AS (instr(y, y))); INSERT INTO t VALUES ('a')", "SELECT x FROM t"),
+        ] {
+            let (_, why) = refusal(schema, query);
+            assert!(why.contains("unsafe use of") || why.contains("may not be called here"), "{query}: {why}");
+        }
+        let connection = guarded("CREATE VIEW v AS SELECT substr(lower('ABC'), 2) || length('x') AS x");
+        assert_eq!(connection.query_row("SELECT x FROM v", (), |row| row.get::<_, String>(0)).unwrap(), "bc1");
+    }
+
+    #[test]
+    fn no_program_is_so_long_that_the_clock_is_not_looked_at() {
+        let wide = vec![vec!["upper(x)"; 900].join("||"); 9].join(",");
+        let schema = "CREATE TABLE t(x); INSERT INTO t VALUES (1)";
+        assert_eq!(refusal(schema, &format!("SELECT {wide} FROM t")).0, Some(ErrorCode::OutOfMemory));
+    }
+}
