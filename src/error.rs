@@ -98,6 +98,16 @@ pub enum Error {
         /// What of it is too large.
         why: &'static str,
     },
+    /// A store that was found, not named, and that another user or a repository may have put there.
+    #[error("the store {} is not used: {why}\nto use it all the same, name it: {command}", root.display())]
+    NotTrusted {
+        /// Its directory.
+        root: PathBuf,
+        /// Why it is not trusted.
+        why: String,
+        /// The command that names it.
+        command: String,
+    },
     /// There is no store where one was looked for.
     #[error("no store at {}: {why}\ntry `rundown demo` to see one, `rundown record -- CMD` to make one, or --root DIR to name one", root.display())]
     NoStore {
@@ -154,6 +164,7 @@ impl Error {
             | Self::Restless { .. }
             | Self::TooLong { .. }
             | Self::TooLarge { .. }
+            | Self::NotTrusted { .. }
             | Self::NoStore { .. } => 6,
             Self::Output(_) | Self::Terminal(_) | Self::Internal(_) => 70,
         }

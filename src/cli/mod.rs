@@ -10,6 +10,7 @@ mod leaving;
 mod list;
 mod once;
 mod place;
+mod trust;
 mod usage;
 
 use std::ffi::OsStr;

@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 
 use super::args::{Narrow, Place, Source};
 use super::config::Config;
-use super::tell;
+use super::{tell, trust};
 use crate::catalog::{Catalog, RunFilter};
 use crate::error::{Error, Result, chain};
 use crate::record::{Facts, Given, Options};
@@ -18,15 +18,24 @@ impl Place {
         is_switched_on(SECURE) || Config::load(self.config.as_deref()).map_or(true, |config| config.settings.secure)
     }
 
-    /// `--root`, `$RUNDOWN_ROOT`, the nearest `.rundown/`, or the user's data directory.
+    /// The store to read: `--root`, `$RUNDOWN_ROOT`, the nearest `.rundown/` if it may be used, or the user's data directory.
     fn root(&self) -> Result<PathBuf> {
+        self.root_if(trust::check)
+    }
+
+    /// The root that is named, or the one that is found, if `check` lets it be used.
+    fn root_if(&self, check: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
+        if let Some(named) = self.root.clone().or_else(|| set("RUNDOWN_ROOT")) {
+            return Ok(named);
+        }
         let cwd = std::env::current_dir().unwrap_or_default();
-        let near = || cwd.ancestors().map(|dir| dir.join(".rundown")).find(|dir| dir.is_dir());
+        if let Some(near) = cwd.ancestors().map(|dir| dir.join(".rundown")).find(|dir| dir.is_dir()) {
+            check(&near)?;
+            return Ok(near);
+        }
         let data = || set("XDG_DATA_HOME").filter(|dir| dir.is_absolute());
         let home = || std::env::home_dir().map(|home| home.join(".local/share"));
-        let user = || data().or_else(home).map(|dir| dir.join("rundown"));
-        let found = self.root.clone().or_else(|| set("RUNDOWN_ROOT")).or_else(near).or_else(user);
-        found.ok_or_else(|| {
+        data().or_else(home).map(|dir| dir.join("rundown")).ok_or_else(|| {
             Error::Usage("there is no home directory to keep a store in; name one with --root DIR".into())
         })
     }
@@ -56,7 +65,7 @@ impl Place {
             tell(&format!("the configuration is not used: {}", chain(&error)));
             Config::default()
         });
-        let store_root = match self.root() {
+        let store_root = match self.root_if(trust::check_for_recording) {
             Err(error) if *must_record => return Err(error),
             root => root.map_err(|error| chain(&error)),
         };

@@ -306,7 +306,8 @@ fn rows_of(opened: &Opened, id: &RunId, room: &mut Room) -> rusqlite::Result<Opt
     jobs.sort_by(|(place, job), (other_place, other)| {
         (place.is_none(), place, &job.id).cmp(&(other_place.is_none(), other_place, &other.id))
     });
-    let sql = "SELECT job_id, n, cmd, cwd, pid, started_at_ms, finished_at_ms, exit_code, signal, cpu_ms, max_rss_bytes,
+    let sql =
+        "SELECT job_id, n, cmd, cwd, pid, started_at_ms, finished_at_ms, exit_code, signal, cpu_ms, max_rss_bytes,
                       lost_bytes, log_bytes, place FROM v_shs WHERE run_id = ?1";
     let placed = |row: &Row<'_>| Ok((integer(row, 13)?, JobId(text(row, 0)?.unwrap_or_default()), sh(row)?));
     let mut shs = collect(connection, sql, [id.as_str()], room, placed)?;

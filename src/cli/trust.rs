@@ -1,0 +1,126 @@
+//! Stores that are found, not named: only one that no other user can have made or changed is used.
+//!
+//! The nearest `.rundown/` may be anybody's: that of another user in `/tmp`, or one that came with a cloned repository. What is
+//! recorded contains output and command lines, and goes there. As with git's `safe.directory`, a directory that was found is used
+//! only if it, and the databases in it, belong to this user or to root; to root also the user who called sudo is one of ours. A
+//! store that git tracks came from elsewhere whoever owns it now: it is read like any other, but nothing is recorded into it.
+
+use std::fs::{self, Metadata};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use rustix::process::geteuid;
+
+use crate::error::{Error, Result};
+use crate::store::{OUR_DATABASE, QUIRE_DATABASE};
+
+/// Every other user may write to it.
+const OTHERS_WRITE: u32 = 0o002;
+
+/// Checks a store that was found before it is read.
+///
+/// # Errors
+/// When another user owns it or may change it.
+pub(super) fn check(root: &Path) -> Result<()> {
+    let trusted = trusted_users(geteuid().as_raw(), std::env::var("SUDO_UID").ok().as_deref());
+    let files = [root.to_owned(), root.join(OUR_DATABASE), root.join(QUIRE_DATABASE)];
+    match files.iter().find_map(|file| distrust(file, &trusted)) {
+        Some(why) => Err(refusal(root, why)),
+        None => Ok(()),
+    }
+}
+
+/// Checks a store that was found before something is recorded into it.
+///
+/// # Errors
+/// As [`check`], and when git tracks it.
+pub(super) fn check_for_recording(root: &Path) -> Result<()> {
+    check(root)?;
+    if is_tracked(root) {
+        return Err(refusal(root, "git tracks files in it, so it came with the repository".into()));
+    }
+    Ok(())
+}
+
+fn refusal(root: &Path, why: String) -> Error {
+    let name = root.to_string_lossy();
+    let name = shlex::try_quote(&name).unwrap_or_default();
+    Error::NotTrusted { why, command: format!("rundown --root {name}"), root: root.to_owned() }
+}
+
+/// The users whose files are trusted.
+fn trusted_users(user: u32, sudo_user: Option<&str>) -> Vec<u32> {
+    let sudo_user = sudo_user.filter(|_| user == 0).and_then(|user| user.parse().ok());
+    [user, 0].into_iter().chain(sudo_user).collect()
+}
+
+/// Why a file is not trusted; `None` if it is, or is not there. A link is trusted if both it and what it leads to are.
+fn distrust(path: &Path, trusted: &[u32]) -> Option<String> {
+    let link = fs::symlink_metadata(path).ok()?;
+    let of_link = link.is_symlink().then(|| distrust_owner(&link, trusted)).flatten();
+    let target = || fs::metadata(path).ok();
+    let why = of_link
+        .or_else(|| target().and_then(|file| distrust_owner(&file, trusted).or_else(|| distrust_mode(&file))))?;
+    Some(format!("{} {why}", path.display()))
+}
+
+fn distrust_owner(file: &Metadata, trusted: &[u32]) -> Option<String> {
+    (!trusted.contains(&file.uid())).then(|| format!("belongs to another user (uid {})", file.uid()))
+}
+
+fn distrust_mode(file: &Metadata) -> Option<String> {
+    (file.mode() & OTHERS_WRITE != 0).then(|| "can be written by every user (chmod o-w changes that)".into())
+}
+
+/// Returns true if git tracks the directory, or anything in it that is a store's. Without git nothing is known.
+fn is_tracked(root: &Path) -> bool {
+    let (Some(parent), Some(name)) = (root.parent(), root.file_name()) else { return false };
+    let mut git = Command::new("git");
+    // A repository may name a program that watches its files. A hook has set variables about another repository.
+    git.args(["-c", "core.fsmonitor=false", "--literal-pathspecs", "ls-files", "-z", "--"])
+        .arg(name)
+        .current_dir(parent);
+    for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"] {
+        git.env_remove(name);
+    }
+    let listed = git.env("GIT_OPTIONAL_LOCKS", "0").stdin(Stdio::null()).stderr(Stdio::null()).output();
+    let is_of_store = |path: &[u8]| {
+        let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+        !path.is_empty() && name != b".gitignore" && name != b".gitkeep"
+    };
+    listed.is_ok_and(|listed| listed.stdout.split(|byte| *byte == 0).any(is_of_store))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    #[test]
+    fn root_trusts_the_user_who_called_sudo_and_others_do_not() {
+        assert_eq!(trusted_users(1000, None), [1000, 0]);
+        assert_eq!(trusted_users(0, Some("1000")), [0, 0, 1000]);
+        assert_eq!(trusted_users(1000, Some("1001")), [1000, 0], "anybody can set a variable");
+        assert_eq!(trusted_users(0, Some("no number")), [0, 0]);
+    }
+
+    #[test]
+    fn neither_a_file_nor_a_link_of_another_user_is_trusted() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, link) = (dir.path().join("file"), dir.path().join("link"));
+        fs::write(&file, "").unwrap();
+        symlink(&file, &link).unwrap();
+        let (me, other) = (geteuid().as_raw(), geteuid().as_raw() + 1);
+        for path in [&file, &link] {
+            assert_eq!(distrust(path, &[me]), None);
+            assert!(distrust(path, &[other]).unwrap().contains(&format!("another user (uid {me})")));
+        }
+        assert_eq!(distrust(&dir.path().join("none"), &[]), None);
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o666)).unwrap();
+        for path in [&file, &link] {
+            assert!(distrust(path, &[me]).unwrap().contains("can be written by every user"));
+        }
+    }
+}
