@@ -37,7 +37,7 @@ pub fn examine_store(catalog: &Catalog, filter: &RunFilter, tell: &mut impl FnMu
         return Err(Error::NotFound("no run matches --repo or --ref".into()));
     }
     tell_notices(catalog, tell)?;
-    catalog.renew_for_all();
+    catalog.extend_for_all();
     loop {
         let ids: Vec<RunId> = page.heads.iter().map(|head| head.run.id.clone()).collect();
         let mut ids = &ids[..];

@@ -132,10 +132,10 @@ impl Catalog {
         }
     }
 
-    /// Gives the store the time to read all runs, which depends on the size of its database.
-    pub fn renew_for_all(&self) {
+    /// Gives the store more time, to read all runs: how much depends on the size of its database.
+    pub fn extend_for_all(&self) {
         if let Some(Source::Store { reader, .. }) = &*self.source.borrow() {
-            reader.renew_for_all();
+            reader.extend_for_all();
         }
     }
 

@@ -34,7 +34,7 @@ const LONGEST_BYTES: i32 = 4 << 20;
 const STEPS: i32 = 256;
 
 /// The longest program of a statement.
-const MOST_OPCODES: i32 = 4_000;
+const MOST_OPCODES: i32 = 2_000;
 
 /// The longest program of a list of runs that has an arm per repository.
 const MOST_OPCODES_OF_ARMS: i32 = 50_000;

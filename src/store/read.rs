@@ -123,9 +123,10 @@ impl Reader {
         self.time_left.set(limits::BUDGET);
     }
 
-    /// Gives readings the time to read all of the database, which a large one takes longer for.
-    pub fn renew_for_all(&self) {
-        self.time_left.set(limits::BUDGET.saturating_add(limits::time_for(files::occupied_bytes(&self.path))));
+    /// Gives readings more time, to read all of a large database.
+    pub fn extend_for_all(&self) {
+        let more = limits::time_for(files::occupied_bytes(&self.path));
+        self.time_left.set(self.time_left.get().saturating_add(more));
     }
 
     /// A page of runs, newest first; `None` when the run that it lies beside is not there (any more).
@@ -589,6 +590,8 @@ mod tests {
             assert!(matches!(reader.runs(&RunPage { limit: 2, ..RunPage::default() }), Err(Error::TooLong { .. })));
             assert_eq!(reader.time_left.get(), Duration::ZERO, "the second reading has no time of its own");
         }
+        reader.extend_for_all();
+        assert_eq!(reader.time_left.get(), Duration::ZERO, "a small database has no more time for all of it");
         reader.renew();
         assert_eq!(reader.time_left.get(), limits::BUDGET);
     }
