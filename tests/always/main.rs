@@ -193,6 +193,17 @@ fn a_command_runs_in_a_directory_that_was_deleted() {
 }
 
 #[test]
+fn a_command_is_recorded_without_a_directory_for_temporary_files() {
+    let dir = recorded();
+    for temporary in ["/nowhere", "/proc"] {
+        let mut command = rundown(dir.path());
+        command.env("TMPDIR", temporary).args(["--root", "store", "record", "--"]).args(COMMAND);
+        assert_eq!(assert_ran(dir.path(), &command.output().unwrap(), temporary), "");
+    }
+    assert_eq!(sql(&dir, "SELECT count(*) || '' FROM runs WHERE state = 'failed'"), ["2"]);
+}
+
+#[test]
 fn a_faulty_configuration_is_reported_and_does_not_stop_a_command() {
     let dir = recorded();
     fs::write(dir.path().join("bad.toml"), "sync = 3").unwrap();
