@@ -170,6 +170,12 @@ impl Error {
         }
     }
 
+    /// Returns true if the reader of stdout has gone, as after `| head -1`.
+    #[must_use]
+    pub fn is_closed_pipe(&self) -> bool {
+        matches!(self, Self::Output(source) if source.kind() == io::ErrorKind::BrokenPipe)
+    }
+
     /// Wraps an I/O error with what was being done and on what, for `map_err`.
     pub fn io(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();

@@ -1,4 +1,5 @@
-//! The binary: parse, run, print the error chain once, exit code. A closed pipe is success.
+//! The binary: parse, run, print the error chain once, exit code. A closed pipe is success: a command
+//! whose exit code reports a result returns that result instead of the error.
 
 use std::process::ExitCode;
 
@@ -13,16 +14,10 @@ fn main() -> ExitCode {
     };
     match arguments.run() {
         Ok(code) => ExitCode::from(code),
-        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) if error.downcast_ref().is_some_and(Error::is_closed_pipe) => ExitCode::SUCCESS,
         Err(error) => {
             tell(&chain(error.as_ref()));
             ExitCode::from(error.downcast_ref::<Error>().map_or(70, Error::exit_code))
         }
     }
-}
-
-/// Whether whoever read our output has gone (`| head -1`).
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    let broken = |source: &std::io::Error| source.kind() == std::io::ErrorKind::BrokenPipe;
-    error.chain().any(|source| source.downcast_ref().is_some_and(broken))
 }

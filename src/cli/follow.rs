@@ -9,7 +9,7 @@ use signal_hook::iterator::Signals;
 use super::args::{FormatName, Place, View};
 use super::config::Config;
 use super::place::is_switched_on;
-use super::{colour, exit_status, tell, tell_all};
+use super::{colour, exit_status, no_exit_status, tell, tell_all};
 use crate::catalog::{Catalog, RunSpec};
 use crate::ci;
 use crate::dump::{self, Around, Followed, Wanted};
@@ -37,12 +37,20 @@ pub(super) fn check(view: &View) -> Result<()> {
 }
 
 /// Prints a run until it has ended.
+///
+/// A closed pipe ends this early, unless the exit code is to report the status of the run: then the
+/// run is followed to its end without output.
 pub(super) fn run(place: &Place, view: &View, mut catalog: Catalog, spec: Option<RunSpec>) -> anyhow::Result<u8> {
+    if view.exit_status && catalog.root().is_none() {
+        return Err(no_exit_status().into());
+    }
     leave_on_signals()?;
     let stdout = io::stdout();
     let look = view.look(place, colour(&stdout))?;
     let wanted = Wanted { spec, filter: view.narrow.filter(), selection: view.selection()? };
-    let mut out = ci::Output::new(BufWriter::new(stdout.lock()));
+    let discards = view.exit_status;
+    let mut out = ci::Output::new(BufWriter::new(Discarding { out: stdout.lock(), discards, is_closed: false }));
+    let mut pause = || if discards { pause(&mut []) } else { pause_while_read() };
     let mut around = Around { tell: &mut tell, pause: &mut pause };
     let followed = dump::follow(&mut catalog, &wanted, &look, &mut around, &mut out)?;
     if stdout.is_terminal() && is_to_notify(place, view) {
@@ -66,14 +74,49 @@ fn notify(followed: &Followed, out: &mut impl Write) -> io::Result<()> {
     out.flush()
 }
 
-/// Lets a moment pass; fails when whoever read our output has gone, though nothing is to be written.
-fn pause() -> io::Result<()> {
-    let stdout = io::stdout();
-    let mut fds = [PollFd::new(&stdout, PollFlags::empty())];
+/// An output that can discard what is written after its reader has gone.
+struct Discarding<W> {
+    out: W,
+    discards: bool,
+    is_closed: bool,
+}
+
+impl<W: Write> Write for Discarding<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.is_closed {
+            return Ok(bytes.len());
+        }
+        let written = self.out.write(bytes);
+        self.unless_discarded(written, bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if self.is_closed {
+            return Ok(());
+        }
+        let flushed = self.out.flush();
+        self.unless_discarded(flushed, ())
+    }
+}
+
+impl<W> Discarding<W> {
+    fn unless_discarded<T>(&mut self, result: io::Result<T>, discarded: T) -> io::Result<T> {
+        self.is_closed = self.discards && matches!(&result, Err(error) if error.kind() == io::ErrorKind::BrokenPipe);
+        if self.is_closed { Ok(discarded) } else { result }
+    }
+}
+
+/// As [`pause`]; fails when the reader of stdout has gone, even if there is nothing to write.
+fn pause_while_read() -> io::Result<()> {
+    pause(&mut [PollFd::new(&io::stdout(), PollFlags::empty())])
+}
+
+/// Waits a moment; fails as soon as a pipe among `outputs` is closed.
+fn pause(outputs: &mut [PollFd<'_>]) -> io::Result<()> {
     // A signal cuts the moment short, and nothing else can fail.
-    let _ = poll(&mut fds, Some(&PAUSE));
+    let _ = poll(outputs, Some(&PAUSE));
     let gone = PollFlags::ERR | PollFlags::HUP;
-    let is_gone = fds.iter().any(|fd| fd.revents().intersects(gone));
+    let is_gone = outputs.iter().any(|output| output.revents().intersects(gone));
     if is_gone { Err(io::ErrorKind::BrokenPipe.into()) } else { Ok(()) }
 }
 

@@ -132,8 +132,12 @@ fn open(place: &Place, run: &OsStr, narrow: &Narrow) -> Result<(Catalog, Option<
 }
 
 fn exit_status(head: &RunHead) -> Result<u8> {
+    catalog::exit_status(head).ok_or_else(no_exit_status)
+}
+
+fn no_exit_status() -> Error {
     let why = "--exit-status needs a run with a row in a database: a log alone does not tell how its command ended";
-    catalog::exit_status(head).ok_or_else(|| Error::Usage(why.into()))
+    Error::Usage(why.into())
 }
 
 /// What the user has set for the screen; what the command line says holds over it.
@@ -187,12 +191,16 @@ fn examine(place: &Place, doctor: &Doctor) -> anyhow::Result<u8> {
         Some(run) => doctor::examine_run(&catalog, &run, &mut tell),
         None => doctor::examine_store(&catalog, &filter, &mut tell),
     };
-    let count = found.finish(examined.is_ok()).map_err(Error::Output)?;
-    examined?;
-    if count == 0 && doctor.format == ListFormat::Text {
+    let written = found.finish(examined.is_ok()).map_err(Error::Output);
+    match examined.and(written) {
+        // A reader that has gone does not make the store sound.
+        Err(error) if error.is_closed_pipe() => {}
+        result => result?,
+    }
+    if found.count() == 0 && doctor.format == ListFormat::Text {
         tell_all(&["nothing odd was found".to_owned()]);
     }
-    Ok(u8::from(count > 0))
+    Ok(u8::from(found.count() > 0))
 }
 
 fn record_command(place: &Place, record: Record) -> anyhow::Result<u8> {

@@ -40,7 +40,11 @@ pub(super) fn once(place: &Place, view: &View, catalog: &Catalog, spec: Option<&
     #[cfg(target_os = "linux")]
     let _ = rustix::pipe::fcntl_setpipe_size(&stdout, 4 * OUTPUT_BYTES);
     let out = BufWriter::with_capacity(OUTPUT_BYTES, stdout.lock());
-    report.extend(print(view, &run, catalog, &look, out).map_err(Error::Output)?);
+    match print(view, &run, catalog, &look, out).map_err(Error::Output) {
+        // The reader needs no more output; a script still needs the status of the run.
+        Err(error) if error.is_closed_pipe() => return Ok(status),
+        printed => report.extend(printed?),
+    }
     if view.is_raw() && ci::is_active() && !is_file(&stdout) {
         report.notices.push(RAW_IN_CI.into());
     }

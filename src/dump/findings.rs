@@ -49,14 +49,18 @@ impl<W: Write> FindingsWriter<W> {
         write_harmless(&serde_json::to_string(&oddity_json(oddity))?, &mut self.out)
     }
 
-    /// Ends the output, which is `complete` unless something stopped the examination: how many there were.
+    /// Ends the output, which is `complete` unless something stopped the examination.
     #[expect(clippy::missing_errors_doc, reason = "see new")]
-    pub fn finish(mut self, complete: bool) -> io::Result<u64> {
+    pub fn finish(&mut self, complete: bool) -> io::Result<()> {
         if self.json {
             writeln!(self.out, "{}],\"complete\":{complete}}}", if self.count > 0 { "\n" } else { "" })?;
         }
-        self.out.flush()?;
-        Ok(self.count)
+        self.out.flush()
+    }
+
+    /// Returns the number of findings so far, including one that could not be written.
+    pub const fn count(&self) -> u64 {
+        self.count
     }
 }
 
