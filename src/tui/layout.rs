@@ -21,6 +21,17 @@ const THREE_PANES: u16 = 100;
 /// From here on the tree stands beside the log.
 const TWO_PANES: u16 = 60;
 
+/// More columns and rows than any monitor has. A cell takes some 100 bytes of memory, and a terminal
+/// may report up to 65,535 columns and rows.
+const MOST_COLUMNS: u16 = 2_000;
+const MOST_ROWS: u16 = 1_000;
+
+/// Returns the part of a terminal that is drawn: all of it, unless it is larger than any monitor.
+#[must_use]
+pub fn screen(width: u16, height: u16) -> Rect {
+    Rect::new(0, 0, width.min(MOST_COLUMNS), height.min(MOST_ROWS))
+}
+
 /// A pane, and what the keys mean in it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Pane {

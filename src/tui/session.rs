@@ -12,12 +12,12 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use ratatui::layout::Rect;
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
 use signal_hook::iterator::{Handle, Signals};
 
 use super::excerpt;
 use super::input::Gate;
+use super::layout;
 use super::model::Model;
 use super::msg::{Effect, Msg, Work};
 use super::outside::{self, Errand};
@@ -49,7 +49,7 @@ const PARTING: Duration = Duration::from_millis(300);
 pub(super) fn run(catalog: Catalog, open: Option<RunSpec>, options: Options) -> Result<Left> {
     let screen = Screen::take()?;
     let (width, height) = screen.size()?;
-    let model = options.model(Rect::new(0, 0, width, height));
+    let model = options.model(layout::screen(width, height));
     let threads = Threads::start(Desk::new(catalog, open, options.filter))?;
     let mut session = Session {
         model,

@@ -18,15 +18,16 @@ use crossterm::terminal::{
     enable_raw_mode,
 };
 use crossterm::{execute, queue};
-use ratatui::backend::CrosstermBackend;
-use ratatui::layout::Rect;
-use ratatui::{Frame, Terminal};
+use ratatui::backend::{Backend, CrosstermBackend};
+use ratatui::layout::{Rect, Size};
+use ratatui::{Frame, Terminal, TerminalOptions, Viewport};
 use rustix::stdio::stdin;
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use signal_hook::consts::SIGTSTP;
 
 use crate::error::{Error, Result};
 use crate::sanitise::notification;
+use crate::tui::layout;
 
 /// Whether there is something to give back.
 static TAKEN: AtomicBool = AtomicBool::new(false);
@@ -37,6 +38,8 @@ type Hook = Arc<dyn Fn(&PanicHookInfo<'_>) + Send + Sync>;
 pub(super) struct Screen {
     /// Never dropped: that would show the cursor once more, and complain on stderr, which may be gone too, if it cannot.
     terminal: ManuallyDrop<Terminal<CrosstermBackend<Stdout>>>,
+    /// The part of the terminal that is drawn.
+    area: Rect,
     mouse: bool,
     /// How the terminal was before it was taken.
     modes: Option<Termios>,
@@ -49,10 +52,12 @@ impl Screen {
         // Monochrome is a theme of ours. crossterm's own answer to NO_COLOR resets bold and reverse video too.
         force_color_output(true);
         let (previous_hook, modes) = (chain_hook(), tcgetattr(stdin()).ok());
-        let backend = CrosstermBackend::new(io::stdout());
-        let taken = take(true).and_then(|()| Terminal::new(backend));
+        let taken = take(true).and_then(|()| begin());
         match taken {
-            Ok(terminal) => Ok(Self { terminal: ManuallyDrop::new(terminal), mouse: true, modes, previous_hook }),
+            Ok((terminal, area)) => {
+                let terminal = ManuallyDrop::new(terminal);
+                Ok(Self { terminal, area, mouse: true, modes, previous_hook })
+            }
             Err(error) => {
                 give_back();
                 unchain_hook(previous_hook);
@@ -74,6 +79,11 @@ impl Screen {
 
     fn try_draw(&mut self, view: impl FnOnce(&mut Frame<'_>)) -> io::Result<()> {
         queue!(self.terminal.backend_mut(), BeginSynchronizedUpdate)?;
+        let area = drawn(self.terminal.size()?);
+        if area != self.area {
+            self.area = area;
+            self.terminal.resize(area)?;
+        }
         self.terminal.draw(view)?;
         execute!(self.terminal.backend_mut(), EndSynchronizedUpdate)
     }
@@ -104,8 +114,7 @@ impl Screen {
     /// `Terminal::clear` would ask the terminal where its cursor is, and the input thread would take the answer; a new size clears
     /// as well.
     fn clear(&mut self) -> io::Result<()> {
-        let size = self.terminal.size()?;
-        self.terminal.resize(Rect::new(0, 0, size.width, size.height))
+        self.terminal.resize(self.area)
     }
 
     /// Puts a text on the clipboard of whoever sits at the terminal (OSC 52), also at the other end of ssh.
@@ -145,6 +154,19 @@ pub(super) fn stop() -> Result<()> {
 pub(super) fn leave_at_once(signal: i32) {
     let _ = disable_raw_mode();
     signal_hook::low_level::exit(128 + signal);
+}
+
+/// Prepares to draw on the terminal: the part of it that is drawn. It is resized before each frame; a full-screen viewport
+/// would follow the size that is reported, and its buffers take 200 GB for 65,535 columns and rows.
+fn begin() -> io::Result<(Terminal<CrosstermBackend<Stdout>>, Rect)> {
+    let backend = CrosstermBackend::new(io::stdout());
+    let area = drawn(backend.size()?);
+    let options = TerminalOptions { viewport: Viewport::Fixed(area) };
+    Ok((Terminal::with_options(backend, options)?, area))
+}
+
+fn drawn(size: Size) -> Rect {
+    layout::screen(size.width, size.height)
 }
 
 fn take(mouse: bool) -> io::Result<()> {

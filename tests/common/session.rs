@@ -36,6 +36,8 @@ pub struct Clipboard {
     copied: Vec<u8>,
     bells: usize,
     notice: String,
+    /// The number of frames drawn, each a synchronized update.
+    frames: usize,
 }
 
 impl Callbacks for Clipboard {
@@ -45,6 +47,10 @@ impl Callbacks for Clipboard {
 
     fn audible_bell(&mut self, _: &mut Screen) {
         self.bells += 1;
+    }
+
+    fn unhandled_csi(&mut self, _: &mut Screen, lead: Option<u8>, _: Option<u8>, params: &[&[u16]], last: char) {
+        self.frames += usize::from((lead, params, last) == (Some(b'?'), &[&[2026]], 'l'));
     }
 
     fn unhandled_osc(&mut self, _: &mut Screen, params: &[&[u8]]) {
@@ -143,6 +149,14 @@ impl Session {
 
     pub fn wait_for_notice(&self, notice: &str) {
         self.shown.wait_until(notice, |parser| parser.callbacks().notice == notice);
+    }
+
+    /// Changes the size of the terminal and waits for a frame after that.
+    pub fn resize(&self, columns: u16, rows: u16) {
+        let before = self.shown.parser.lock().unwrap().callbacks().frames;
+        self.pty.resize(pty_process::Size::new(rows, columns)).unwrap();
+        let size = format!("a frame at {columns}x{rows}");
+        self.shown.wait_until(&size, |parser| parser.callbacks().frames > before);
     }
 
     pub fn wait_until_stopped(&self) {

@@ -18,10 +18,8 @@ mod tree;
 
 use std::path::PathBuf;
 
-use ratatui::layout::Rect;
-
 use crate::time::Time;
-use crate::tui::layout::help_box;
+use crate::tui::layout::{self, help_box};
 use crate::tui::model::Model;
 use crate::tui::msg::{Effect, Msg, Work};
 use crate::tui::wait::{Wait, Waiting};
@@ -99,7 +97,7 @@ fn reads(model: &mut Model, path: Option<PathBuf>) -> Vec<Effect> {
 
 /// What is selected stays in sight.
 fn resize(model: &mut Model, width: u16, height: u16) -> Vec<Effect> {
-    model.screen = Rect::new(0, 0, width, height);
+    model.screen = layout::screen(width, height);
     tree::reveal_selected(model);
     runs::reveal_selected(model);
     Vec::new()
