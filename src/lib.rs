@@ -9,7 +9,7 @@
 //! |---|---|
 //! | [`time`] | anything |
 //! | [`ci`] · [`error`] · [`mod@file`] · [`model`] · [`cri`] · [`sanitise`] | SQL, screen, what a store is |
-//! | [`log`] · [`store`] · [`events`] | each other |
+//! | [`log`] · [`store`] · [`events`] · [`panics`] | each other |
 //! | [`join`] (pure) · [`search`] | SQL, screen, each other |
 //! | [`words`] | files, SQL, screen |
 //! | [`catalog`] · [`record`] | screen, clap, each other |
@@ -46,6 +46,7 @@ pub mod file;
 pub mod join;
 pub mod log;
 pub mod model;
+pub mod panics;
 pub mod record;
 pub mod sanitise;
 pub mod search;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 const ROWS: &[&[&str]] = &[
     &["time"],
     &["ci", "error", "file", "model", "cri", "sanitise"],
-    &["log", "store", "events"],
+    &["log", "store", "events", "panics"],
     &["join", "search"],
     &["words"],
     &["catalog", "record"],

@@ -42,6 +42,12 @@ use place::{SECURE, is_switched_on, time_zone};
 pub use usage::print_usage;
 
 impl Arguments {
+    /// Returns true if the exit code is that of recorded commands.
+    #[must_use]
+    pub const fn records(&self) -> bool {
+        matches!(self.command, Some(Command::Record(_) | Command::Exec(_)))
+    }
+
     /// Does what was asked for; gives the exit code.
     ///
     /// # Errors

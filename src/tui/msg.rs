@@ -90,7 +90,7 @@ pub enum Msg {
     Resumed,
     /// This signal asks to leave.
     Signal(i32),
-    /// The terminal is gone.
+    /// The terminal is gone, or a thread has panicked without which the loop cannot go on.
     Lost,
 }
 

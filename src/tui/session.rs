@@ -318,7 +318,7 @@ impl Drop for Threads {
     }
 }
 
-/// A thread that says so when it dies of a panic.
+/// Starts a thread whose panic ends the loop: without it there may be no key that does.
 fn spawn(
     messages: &Sender<Msg>,
     name: &str,
@@ -327,9 +327,21 @@ fn spawn(
     let messages = messages.clone();
     let guarded = move || {
         if catch_unwind(AssertUnwindSafe(|| body(&messages))).is_err() {
-            let _ = messages
-                .send(Msg::Failed(Work::Store, "a part of rundown has broken down: please leave and return".into()));
+            let _ = messages.send(Msg::Lost);
         }
     };
     thread::Builder::new().name(name.into()).spawn(guarded).map_err(Error::Terminal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_of_a_thread_ends_the_loop() {
+        let (message, messages) = channel();
+        let thread = spawn(&message, "input", |_| panic!("on purpose")).unwrap();
+        thread.join().unwrap();
+        assert_eq!(messages.recv(), Ok(Msg::Lost));
+    }
 }

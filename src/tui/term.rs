@@ -26,6 +26,7 @@ use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use signal_hook::consts::SIGTSTP;
 
 use crate::error::{Error, Result};
+use crate::panics;
 use crate::sanitise::notification;
 use crate::tui::layout;
 
@@ -138,6 +139,7 @@ impl Screen {
 impl Drop for Screen {
     fn drop(&mut self) {
         give_back();
+        panics::print_deferred();
         if !thread::panicking() {
             unchain_hook(Arc::clone(&self.previous_hook));
         }
@@ -156,8 +158,9 @@ pub(super) fn leave_at_once(signal: i32) {
     signal_hook::low_level::exit(128 + signal);
 }
 
-/// Prepares to draw on the terminal: the part of it that is drawn. It is resized before each frame; a full-screen viewport
-/// would follow the size that is reported, and its buffers take 200 GB for 65,535 columns and rows.
+/// Prepares to draw on the terminal, and returns the part of it that is drawn. It is resized before
+/// each frame; a full-screen viewport would follow the size that is reported, and its buffers take
+/// 200 GB each for 65,535 columns and rows.
 fn begin() -> io::Result<(Terminal<CrosstermBackend<Stdout>>, Rect)> {
     let backend = CrosstermBackend::new(io::stdout());
     let area = drawn(backend.size()?);
@@ -188,8 +191,9 @@ pub(super) fn give_back() {
     let _ = disable_raw_mode();
 }
 
-/// A panic of this thread gives the terminal back before its message is printed. Those of other threads are caught where they
-/// run and told on screen: printed, they would only tear it.
+/// Makes a panic of this thread give the terminal back before its report is printed. The reports of
+/// other threads, which catch their panics and show them on the screen, are printed when the
+/// terminal has been given back.
 fn chain_hook() -> Hook {
     let previous: Hook = Arc::from(panic::take_hook());
     let next = Arc::clone(&previous);
@@ -198,6 +202,8 @@ fn chain_hook() -> Hook {
         if thread::current().id() == drawing {
             give_back();
             next(info);
+        } else {
+            panics::defer(info);
         }
     }));
     previous
@@ -216,34 +222,59 @@ mod tests {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     use rustix::termios::tcgetattr;
 
-    /// Not a test of its own: what [`a_panic_gives_the_terminal_back`] runs in a terminal.
+    /// Not a test of its own: the child process of [`a_panic_gives_the_terminal_back`].
     #[test]
-    #[ignore = "needs a terminal"]
-    fn takes_the_terminal_and_panics() {
-        let _screen = Screen::take().unwrap();
-        panic!("on purpose");
+    #[ignore = "a process of its own, started by another test"]
+    fn panics_in_a_terminal() {
+        let Ok(place) = std::env::var("PANIC_IN") else { return };
+        std::process::exit(i32::from(panics::guard(|| {
+            let mut screen = Screen::take().unwrap();
+            screen.draw(|frame| frame.render_widget("the screen", frame.area())).unwrap();
+            let panics = || panic!("on purpose");
+            if place == "main" {
+                panics();
+            }
+            assert!(thread::spawn(panics).join().is_err());
+            screen.draw(|frame| frame.render_widget("another screen", frame.area())).unwrap();
+            drop(screen);
+            panics::exit_code(0)
+        })));
     }
 
     #[test]
     fn a_panic_gives_the_terminal_back() {
-        let (mut pty, pts) = open().unwrap();
-        let before = tcgetattr(&pts).unwrap();
-        let mut command = Command::new(std::env::current_exe().unwrap())
-            .args(["--ignored", "--nocapture", "--exact", "tui::term::tests::takes_the_terminal_and_panics"])
-            .env("RUST_BACKTRACE", "0");
-        let status = command.spawn_borrowed(&pts).unwrap().wait().unwrap();
-        assert!(!status.success());
-        let mut printed = Vec::new();
-        let mut buffer = [0; 4096];
-        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-        while poll(&mut [PollFd::new(&pty, PollFlags::IN)], Some(&now)).unwrap() > 0 {
-            let read = pty.read(&mut buffer).unwrap();
-            printed.extend_from_slice(&buffer[..read]);
+        for place in ["main", "another thread"] {
+            let (mut pty, pts) = open().unwrap();
+            pty.resize(pty_process::Size::new(24, 80)).unwrap();
+            let before = tcgetattr(&pts).unwrap();
+            let mut command = Command::new(std::env::current_exe().unwrap())
+                .args(["--ignored", "--nocapture", "--exact", "tui::term::tests::panics_in_a_terminal"])
+                .env_remove("RUST_BACKTRACE")
+                .env("PANIC_IN", place);
+            let status = command.spawn_borrowed(&pts).unwrap().wait().unwrap();
+            let mut printed = Vec::new();
+            let mut buffer = [0; 4096];
+            let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+            while poll(&mut [PollFd::new(&pty, PollFlags::IN)], Some(&now)).unwrap() > 0 {
+                let read = pty.read(&mut buffer).unwrap();
+                printed.extend_from_slice(&buffer[..read]);
+            }
+            assert_eq!(status.code(), Some(70), "{place}");
+            let mut parser = vt100::Parser::new(24.try_into().unwrap(), 80.try_into().unwrap(), 0);
+            parser.process(&printed);
+            let (screen, printed) = (parser.screen(), String::from_utf8_lossy(&printed));
+            assert!(!screen.alternate_screen() && !screen.hide_cursor() && !screen.bracketed_paste(), "{printed:?}");
+            assert_eq!(screen.mouse_protocol_mode(), vt100::MouseProtocolMode::None, "{printed:?}");
+            // All of the report is on the main screen, once, and each of its lines begins at the left.
+            let shown = screen.contents();
+            let begin =
+                shown.find("rundown: bug: on purpose\n         in thread ").unwrap_or_else(|| panic!("{shown}"));
+            assert!(shown[begin..].contains("Please report this bug"), "{shown}");
+            assert!(!shown.contains("the screen"), "{shown}");
+            assert_eq!(printed.matches("on purpose").count(), 1, "{place}: {printed:?}");
+            let after = tcgetattr(&pts).unwrap();
+            assert_eq!(after.local_modes, before.local_modes);
+            assert_eq!((after.input_modes, after.output_modes), (before.input_modes, before.output_modes));
         }
-        let printed = String::from_utf8_lossy(&printed);
-        let position = |what| printed.find(what).unwrap_or_else(|| panic!("no {what:?} in {printed:?}"));
-        assert!(position("\x1b[?1049h") < position("\x1b[?1049l"));
-        assert!(position("\x1b[?1049l") < position("on purpose"), "the message is on the main screen");
-        assert_eq!(tcgetattr(&pts).unwrap().local_modes, before.local_modes);
     }
 }

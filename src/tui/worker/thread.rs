@@ -96,7 +96,8 @@ fn turn(desk: &mut Desk, inbox: &mut Inbox, effect: Option<Effect>, start: Insta
     answers
 }
 
-/// A panic is a fault of ours that must not take the screen with it.
+/// Does a job. A panic in it is shown, and the next job finds a working desk. The report is printed
+/// when the terminal has been given back.
 pub(super) fn guarded(desk: &mut Desk, work: Work, job: impl FnOnce(&mut Desk) -> Vec<Msg>) -> Vec<Msg> {
     let done = catch_unwind(AssertUnwindSafe(|| job(desk)));
     done.unwrap_or_else(|panic| {
