@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use rundown::cri::{Encoder, Joiner, Reason, Record, Skimmer, Stream, Tag, parse, parse_by_nom};
+use rundown::cri::{Encoder, Joiner, PerStream, Reason, Record, Skimmer, Stream, Tag, parse, parse_by_nom};
 use rundown::time::Time;
 
 /// The times that a record can hold: 0000-01-01T00:00:00Z to 9999-12-31T23:59:59Z.
@@ -65,11 +65,11 @@ fn check_streams(data: &[u8]) {
     let [record_bytes, chunk_bytes, data @ ..] = data else { return };
     let max_content = NonZeroUsize::new(usize::from(*record_bytes));
     let (mut encoder, mut out) = (Encoder::new(max_content), Vec::new());
-    let mut written = [Vec::new(), Vec::new()];
+    let mut written = PerStream::<Vec<u8>>::default();
     let at = Time::from_millis(1_767_323_045_000);
     for chunk in data.chunks(usize::from(*chunk_bytes).max(1)) {
         let stream = Stream::ALL[usize::from(chunk[0] & 1)];
-        written[stream.index()].extend_from_slice(chunk);
+        written.get_mut(stream).extend_from_slice(chunk);
         encoder.write(stream, at, chunk, &mut out);
         if chunk[0] & 2 != 0 {
             encoder.flush(stream, at, &mut out);
@@ -82,7 +82,7 @@ fn check_streams(data: &[u8]) {
 }
 
 /// The bytes of both streams from the lines of a log.
-fn joined(log: &[u8], max_content: Option<NonZeroUsize>) -> [Vec<u8>; 2] {
+fn joined(log: &[u8], max_content: Option<NonZeroUsize>) -> PerStream<Vec<u8>> {
     let (mut joiner, mut entries) = (Joiner::default(), Vec::new());
     for line in log.split_inclusive(|byte| *byte == b'\n') {
         let record = parse(line.strip_suffix(b"\n").unwrap()).unwrap();
@@ -90,9 +90,9 @@ fn joined(log: &[u8], max_content: Option<NonZeroUsize>) -> [Vec<u8>; 2] {
         entries.extend(joiner.push(&record));
     }
     entries.extend(joiner.finish());
-    let mut streams = [Vec::new(), Vec::new()];
+    let mut streams = PerStream::<Vec<u8>>::default();
     for entry in entries {
-        let stream = &mut streams[entry.stream.index()];
+        let stream = streams.get_mut(entry.stream);
         stream.extend_from_slice(&entry.content);
         stream.extend(entry.complete.then_some(b'\n'));
     }

@@ -7,9 +7,9 @@
 
 use std::num::NonZeroUsize;
 
-use memchr::memchr_iter;
+use memchr::memchr;
 
-use super::{Stream, Tag};
+use super::{PerStream, Stream, Tag};
 use crate::time::Time;
 
 /// The most content bytes of a record: the default of containerd and Docker.
@@ -23,7 +23,7 @@ const YEARS_SECS: (i64, i64) = (-62_167_219_200, 253_402_300_799);
 pub struct Encoder {
     max_content: usize,
     /// Per stream the bytes since its last record: never a LF, never more than `max_content`.
-    pending: [Vec<u8>; 2],
+    pending: PerStream<Vec<u8>>,
 }
 
 impl Encoder {
@@ -31,7 +31,7 @@ impl Encoder {
     /// in memory as a whole.
     #[must_use]
     pub fn new(max_content: Option<NonZeroUsize>) -> Self {
-        Self { max_content: max_content.map_or(usize::MAX, NonZeroUsize::get), pending: [Vec::new(), Vec::new()] }
+        Self { max_content: max_content.map_or(usize::MAX, NonZeroUsize::get), pending: PerStream::default() }
     }
 
     /// Takes bytes of a stream, read at `at`, and appends the records that they complete to `out`. An unterminated end
@@ -41,27 +41,29 @@ impl Encoder {
     /// A time before the year 0 or after 9999, which a record cannot say, is written as the nearest one that it can.
     pub fn write(&mut self, stream: Stream, at: Time, bytes: &[u8], out: &mut Vec<u8>) {
         let header = Header::new(at, stream);
-        let mut start = 0;
-        for end in memchr_iter(b'\n', bytes) {
-            let rest = self.split(&header, &bytes[start..end], out);
-            let pending = &mut self.pending[stream.index()];
+        let mut unterminated = bytes;
+        while let Some(lf) = memchr(b'\n', unterminated)
+            && let Some((line, [_, behind @ ..])) = unterminated.split_at_checked(lf)
+        {
+            let rest = self.split(&header, line, out);
+            let pending = self.pending.get_mut(stream);
             header.record(Tag::Full, [pending, rest], out);
             pending.clear();
-            start = end + 1;
+            unterminated = behind;
         }
-        let rest = self.split(&header, &bytes[start..], out);
-        self.pending[stream.index()].extend_from_slice(rest);
+        let rest = self.split(&header, unterminated, out);
+        self.pending.get_mut(stream).extend_from_slice(rest);
     }
 
     /// Whether bytes of a stream wait for their newline.
     #[must_use]
     pub fn has_pending(&self, stream: Stream) -> bool {
-        !self.pending[stream.index()].is_empty()
+        !self.pending.get(stream).is_empty()
     }
 
     /// Appends a stream's pending bytes as a `P` record, if there are any: at the end of a stream, or when it has been silent.
     pub fn flush(&mut self, stream: Stream, at: Time, out: &mut Vec<u8>) {
-        let pending = &mut self.pending[stream.index()];
+        let pending = self.pending.get_mut(stream);
         if !pending.is_empty() {
             Header::new(at, stream).record(Tag::Partial, [pending, &[]], out);
             pending.clear();
@@ -70,8 +72,8 @@ impl Encoder {
 
     /// Writes `P` records while the pending bytes and `piece` are more than one record takes; gives what is left of `piece`.
     fn split<'a>(&mut self, header: &Header, mut piece: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
-        let pending = &mut self.pending[header.stream.index()];
-        while let Some((now, later)) = piece.split_at_checked(self.max_content - pending.len())
+        let pending = self.pending.get_mut(header.stream);
+        while let Some((now, later)) = piece.split_at_checked(self.max_content.saturating_sub(pending.len()))
             && !later.is_empty()
         {
             header.record(Tag::Partial, [pending, now], out);
@@ -105,8 +107,9 @@ impl Header {
             Tag::Full => b"F ",
             Tag::Partial => b"P ",
         };
-        out.reserve(self.text.len() + tag.len() + first.len() + second.len() + 1);
-        for part in [self.text.as_bytes(), tag, first, second, b"\n"] {
+        let parts = [self.text.as_bytes(), tag, first, second, b"\n"];
+        out.reserve(parts.iter().map(|part| part.len()).sum());
+        for part in parts {
             out.extend_from_slice(part);
         }
     }

@@ -33,22 +33,16 @@ impl Joiner {
     /// Takes the next record; gives the entry that it completes.
     pub fn push(&mut self, record: &Record<'_>) -> Option<Joined> {
         let open = self.open.iter().position(|entry| entry.stream == record.stream);
-        match (record.tag, open) {
-            (Tag::Full, None) => Some(joined(record)),
-            (Tag::Full, Some(at)) => {
-                let mut entry = self.open.remove(at);
-                append(&mut entry, record);
-                Some(entry)
-            }
-            (Tag::Partial, None) => {
-                self.open.push(joined(record));
-                None
-            }
-            (Tag::Partial, Some(at)) => {
-                append(&mut self.open[at], record);
-                None
-            }
+        let mut entry = match open {
+            Some(at) => self.open.remove(at),
+            None => empty(record),
+        };
+        append(&mut entry, record);
+        if record.tag == Tag::Full {
+            return Some(entry);
         }
+        self.open.insert(open.unwrap_or(self.open.len()), entry);
+        None
     }
 
     /// The entries left open at the end of the file, in the order of their first pieces; one without a byte is none.
@@ -59,14 +53,9 @@ impl Joiner {
     }
 }
 
-fn joined(record: &Record<'_>) -> Joined {
-    Joined {
-        stream: record.stream,
-        first_at: record.at,
-        last_at: record.at,
-        content: record.content.to_vec(),
-        complete: record.tag == Tag::Full,
-    }
+/// Returns the entry that begins with a record, without the record's content.
+const fn empty(record: &Record<'_>) -> Joined {
+    Joined { stream: record.stream, first_at: record.at, last_at: record.at, content: Vec::new(), complete: false }
 }
 
 fn append(entry: &mut Joined, record: &Record<'_>) {

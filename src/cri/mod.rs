@@ -11,6 +11,8 @@
 //! for its content and a LF, a `P` for its content alone: so `join(parse(encode(bytes)))` gives a stream's bytes back.
 //! Nothing here knows of files.
 
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
+
 mod encode;
 mod join;
 mod parse;
@@ -53,6 +55,37 @@ impl Stream {
     #[must_use]
     pub const fn index(self) -> usize {
         self as usize
+    }
+}
+
+/// A value for each stream.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct PerStream<T> {
+    /// The value of standard output.
+    pub stdout: T,
+    /// The value of standard error.
+    pub stderr: T,
+}
+
+impl<T> PerStream<T> {
+    /// Returns the value of a stream.
+    #[must_use]
+    #[inline]
+    pub const fn get(&self, stream: Stream) -> &T {
+        match stream {
+            Stream::Stdout => &self.stdout,
+            Stream::Stderr => &self.stderr,
+        }
+    }
+
+    /// Returns the value of a stream, to be changed.
+    #[must_use]
+    #[inline]
+    pub const fn get_mut(&mut self, stream: Stream) -> &mut T {
+        match stream {
+            Stream::Stdout => &mut self.stdout,
+            Stream::Stderr => &mut self.stderr,
+        }
     }
 }
 

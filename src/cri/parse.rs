@@ -45,10 +45,11 @@ pub fn parse_by_nom(line: &[u8]) -> Result<Record<'_>, Malformed> {
     match record(line) {
         Ok((_, record)) => Ok(record),
         Err(nom::Err::Error(wrong) | nom::Err::Failure(wrong)) => {
-            Err(Malformed { reason: wrong.reason, column: line.len() - wrong.at.len() + 1 })
+            let before = line.len().saturating_sub(wrong.at.len());
+            Err(Malformed { reason: wrong.reason, column: before.saturating_add(1) })
         }
         // The complete parsers never ask for more; a torn line is what that would mean.
-        Err(nom::Err::Incomplete(_)) => Err(Malformed { reason: Reason::Torn, column: line.len() + 1 }),
+        Err(nom::Err::Incomplete(_)) => Err(Malformed { reason: Reason::Torn, column: line.len().saturating_add(1) }),
     }
 }
 
@@ -77,7 +78,7 @@ const fn wrong<T>(at: &[u8], reason: Reason) -> Parsed<'_, T> {
 fn record(line: &[u8]) -> Parsed<'_, Record<'_>> {
     map((timestamp, space, stream, tags), |(at, (), stream, tag)| (at, stream, tag))
         .parse(line)
-        .map(|(content, (at, stream, tag))| (&line[line.len()..], Record { at, stream, tag, content }))
+        .map(|(content, (at, stream, tag))| (&[][..], Record { at, stream, tag, content }))
 }
 
 fn timestamp(line: &[u8]) -> Parsed<'_, Time> {
@@ -88,9 +89,8 @@ fn timestamp(line: &[u8]) -> Parsed<'_, Time> {
     // `cut`: a dot without digits is wrong at the digits, not at the dot.
     let (rest, nanos) = opt(preceded(char('.'), cut(fraction))).parse(rest)?;
     let (rest, offset_secs) = offset(rest)?;
-    let utc_secs =
-        days_from_civil(i64::from(year), month, day) * 86_400 + clock_secs(hour, minute, second) - offset_secs;
-    Ok((rest, Time::from_unix(utc_secs, nanos.unwrap_or(0))))
+    let local_secs = secs([year, month, day], [hour, minute, second]);
+    Ok((rest, Time::from_unix(local_secs.saturating_sub(offset_secs), nanos.unwrap_or(0))))
 }
 
 /// A number of exactly `WIDTH` digits; outside `range` it is on no calendar.
@@ -109,16 +109,16 @@ fn decimal<const WIDTH: usize>(digits: &[u8]) -> Option<u32> {
     digits.iter().all(u8::is_ascii_digit).then(|| number_of(digits))
 }
 
-/// What the digits say.
+/// Returns the number that up to 9 digits stand for. Nothing wraps: it is below 10^9.
 fn number_of(digits: &[u8]) -> u32 {
-    digits.iter().fold(0, |number, digit| number * 10 + u32::from(digit - b'0'))
+    digits.iter().fold(0_u32, |number, digit| number.wrapping_mul(10).wrapping_add(u32::from(digit & 0xf)))
 }
 
 /// The digits after the dot as nanoseconds; what is finer is cut, as Go, chrono and `time` do.
 fn fraction(at: &[u8]) -> Parsed<'_, u32> {
     map(take_while1(|byte: u8| byte.is_ascii_digit()), |digits: &[u8]| match digits.first_chunk::<9>() {
         Some(nanos) => number_of(nanos),
-        None => (digits.len()..9).fold(number_of(digits), |number, _| number * 10),
+        None => (digits.len()..9).fold(number_of(digits), |number, _| number.wrapping_mul(10)),
     })
     .parse(at)
 }
@@ -127,7 +127,7 @@ fn fraction(at: &[u8]) -> Parsed<'_, u32> {
 fn offset(at: &[u8]) -> Parsed<'_, i64> {
     let sign = alt((value(1, char('+')), value(-1, char('-'))));
     let numeric = map((sign, number::<2>(0..=23), char(':'), number::<2>(0..=59)), |(sign, hour, _, minute)| {
-        sign * clock_secs(hour, minute, 0)
+        secs_of_day([hour, minute, 0]).saturating_mul(sign)
     });
     alt((value(0, char('Z')), numeric)).parse(at)
 }
@@ -141,7 +141,7 @@ fn stream(at: &[u8]) -> Parsed<'_, Stream> {
     let word = alt((value(Stream::Stdout, tag("stdout")), value(Stream::Stderr, tag("stderr"))));
     terminated(word, char(' ')).parse(at).or_else(|_: nom::Err<Wrong<'_>>| {
         if b"stdout ".starts_with(at) || b"stderr ".starts_with(at) {
-            wrong(&at[at.len()..], Reason::Torn)
+            wrong(&[], Reason::Torn)
         } else {
             wrong(at, Reason::Stream)
         }
@@ -168,8 +168,14 @@ const fn days_in(year: u32, month: u32) -> u32 {
     }
 }
 
-fn clock_secs(hour: u32, minute: u32, second: u32) -> i64 {
-    i64::from((hour * 60 + minute) * 60 + second)
+/// Returns the seconds since 1970 of a date (year, month, day) and a time of day (hour, minute, second)
+/// that exist. Nothing wraps: a year has four digits.
+fn secs([year, month, day]: [u32; 3], clock: [u32; 3]) -> i64 {
+    days_from_civil(i64::from(year), month, day).wrapping_mul(86_400).wrapping_add(secs_of_day(clock))
+}
+
+fn secs_of_day([hour, minute, second]: [u32; 3]) -> i64 {
+    i64::from(hour.wrapping_mul(60).wrapping_add(minute).wrapping_mul(60).wrapping_add(second))
 }
 
 /// The header that nearly every line has, and ours always: 9 digits, `Z`, one tag.
@@ -206,15 +212,17 @@ pub(super) fn split_header(line: &[u8]) -> Option<(&UsualHeader, &[u8])> {
 
 /// A header with fewer digits as it would be with 9, and where in the line the content begins.
 pub(super) fn padded(line: &[u8]) -> Option<(UsualHeader, usize)> {
-    let z = 19 + line.get(19..29)?.iter().position(|byte| *byte == b'Z')?;
+    let z = line.get(..29)?.iter().skip(19).position(|byte| *byte == b'Z')?.saturating_add(19);
     // A dot and no digit is no fraction.
     if z == 20 {
         return None;
     }
+    let (time, [_, behind @ ..]) = line.split_at_checked(z)? else { return None };
+    let (stream_and_tag, content) = behind.split_first_chunk::<10>()?;
     let mut header = *b"0000-00-00T00:00:00.000000000Z stdout F ";
-    header.get_mut(..z)?.copy_from_slice(line.get(..z)?);
-    header.get_mut(30..)?.copy_from_slice(line.get(z + 1..z + 11)?);
-    Some((header, z + 11))
+    header.get_mut(..z)?.copy_from_slice(time);
+    *header.last_chunk_mut()? = *stream_and_tag;
+    Some((header, line.len().saturating_sub(content.len())))
 }
 
 #[inline]
@@ -237,7 +245,7 @@ const STDERR: u64 = u64::from_le_bytes(*b" stderr ");
 /// Eight bytes of the header, the first in the lowest place.
 #[inline]
 pub(super) fn word(header: &UsualHeader, at: usize) -> u64 {
-    header[at..].first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
+    header.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |bytes| u64::from_le_bytes(*bytes))
 }
 
 /// `2026-01-02T03:04:05.123456789Z`, eight bytes at a time.
@@ -246,15 +254,19 @@ pub(super) fn usual_time(header: &UsualHeader) -> Option<Time> {
     let [day, _, _, hour, _, _, minute, _] = pairs_of(word(header, 8), *b"99T99:99")?;
     let [_, second, _, _, nanos1, _, nanos2, _] = pairs_of(word(header, 16), *b":99.9999")?;
     let [nanos3, _, nanos4, _, nanos5, ..] = pairs_of(word(header, 24) & 0xffff_ffff_ffff, *b"99999Z\0\0")?;
-    let year = century * 100 + year;
+    let year = join(century, year);
     let is_real = (1..=12).contains(&month) && (1..=days_in(year, month)).contains(&day);
     if !is_real || hour > 23 || minute > 59 || second > 59 {
         return None;
     }
     // The last pair is the ninth digit and, for the `Z`, a 0.
-    let nanos = (((nanos1 * 100 + nanos2) * 100 + nanos3) * 100 + nanos4) * 10 + nanos5 / 10;
-    let secs = days_from_civil(i64::from(year), month, day) * 86_400 + clock_secs(hour, minute, second);
-    Some(Time::from_unix(secs, nanos))
+    let nanos = join(join(join(nanos1, nanos2), nanos3), nanos4).wrapping_mul(10).wrapping_add(nanos5 / 10);
+    Some(Time::from_unix(secs([year, month, day], [hour, minute, second]), nanos))
+}
+
+/// Appends two digits to a number of up to six. Nothing wraps.
+const fn join(number: u32, pair: u32) -> u32 {
+    number.wrapping_mul(100).wrapping_add(pair)
 }
 
 /// For every byte of a word the number of two digits that begins there, if the word has digits where `shape` has `9` and
@@ -262,7 +274,9 @@ pub(super) fn usual_time(header: &UsualHeader) -> Option<Time> {
 #[inline]
 fn pairs_of(word: u64, shape: [u8; 8]) -> Option<[u32; 8]> {
     let digits = word ^ zeros(shape);
-    is_shaped(word, shape).then(|| (digits * 10 + (digits >> 8)).to_le_bytes().map(u32::from))
+    // Each byte is a digit, so that none carries into the next.
+    let pairs = || digits.wrapping_mul(10).wrapping_add(digits >> 8);
+    is_shaped(word, shape).then(|| pairs().to_le_bytes().map(u32::from))
 }
 
 /// Whether a word has where `shape` has a digit one that is at most as large, and otherwise the bytes of `shape`.
@@ -271,7 +285,7 @@ pub(super) fn is_shaped(word: u64, shape: [u8; 8]) -> bool {
     let digits = word ^ zeros(shape);
     // What added to a byte sets its top bit if the byte is more than it may be. A carry into the next byte needs one of 0x81 or
     // more, which the `|` finds.
-    let room = u64::from_le_bytes(shape.map(|byte| if byte.is_ascii_digit() { 0x7f - (byte - b'0') } else { 0x7f }));
+    let room = u64::from_le_bytes(shape.map(|byte| if byte.is_ascii_digit() { 0x7f ^ (byte & 0xf) } else { 0x7f }));
     (digits.wrapping_add(room) | digits) & 0x8080_8080_8080_8080 == 0
 }
 
