@@ -12,7 +12,7 @@ use std::hint::black_box;
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use memchr::{memchr, memchr_iter};
-use rundown::cri::{self, Malformed, Record, Skimmer, Stream, Tag};
+use rundown::cri::{self, Malformed, PerStream, Record, Skimmer, Stream, Tag};
 use rundown::time::Time;
 
 const BYTES: usize = 16 << 20;
@@ -76,12 +76,12 @@ fn walk(log: &[u8]) -> usize {
     memchr_iter(b'\n', log).fold(0, |sum, end| sum ^ black_box(end))
 }
 
-fn skim(log: &[u8]) -> [usize; 2] {
-    let (mut skimmer, mut rest, mut sum) = (Skimmer::default(), log, [0; 2]);
+fn skim(log: &[u8]) -> PerStream<usize> {
+    let (mut skimmer, mut rest, mut sum) = (Skimmer::default(), log, PerStream::default());
     while let Some(skimmed) = skimmer.skim(rest)
         && let Some(lf) = memchr(b'\n', &rest[skimmed.content_at..])
     {
-        sum[skimmed.stream.index()] += lf;
+        *sum.get_mut(skimmed.stream) += lf;
         rest = &rest[skimmed.content_at + lf + 1..];
     }
     assert!(rest.is_empty());

@@ -39,7 +39,7 @@ pub enum Stream {
 }
 
 impl Stream {
-    /// Both streams, in the order of [`Stream::index`].
+    /// Both streams.
     pub const ALL: [Self; 2] = [Self::Stdout, Self::Stderr];
 
     /// The word in a record: `stdout` or `stderr`.
@@ -49,12 +49,6 @@ impl Stream {
             Self::Stdout => "stdout",
             Self::Stderr => "stderr",
         }
-    }
-
-    /// 0 for stdout, 1 for stderr: for arrays that keep something per stream.
-    #[must_use]
-    pub const fn index(self) -> usize {
-        self as usize
     }
 }
 

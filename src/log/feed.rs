@@ -28,7 +28,7 @@ impl View<'_> {
         } else {
             self.feed_ahead(index)?;
         }
-        Ok(index.bytes() - from)
+        Ok(index.bytes().saturating_sub(from))
     }
 
     fn feed_alone(self, index: &mut Index) -> io::Result<()> {
@@ -68,7 +68,7 @@ impl View<'_> {
         for mut buffer in empty {
             let read = self.read(at, &mut buffer);
             let is_last = read.as_ref().map_or(true, |len| *len == 0);
-            at += *read.as_ref().unwrap_or(&0) as u64;
+            at = at.saturating_add(*read.as_ref().unwrap_or(&0) as u64);
             if to_count.send(read.map(|len| (buffer, len))).is_err() || is_last {
                 return;
             }

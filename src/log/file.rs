@@ -148,7 +148,7 @@ impl LogFile {
         let to = self.file.metadata()?.len();
         if to < from || Marks::of(self.view(from))? != self.marks {
             self.look()?;
-            self.generation += 1;
+            self.generation = self.generation.saturating_add(1);
             return Ok(Change::Truncated);
         }
         if to > from && !self.follower.is_over() {
@@ -165,7 +165,7 @@ impl LogFile {
         let from = std::mem::replace(&mut self.bytes, to);
         self.marks = Marks::of(self.view(to))?;
         if from < TELLING_BYTES && self.look_at_format()? {
-            self.generation += 1;
+            self.generation = self.generation.saturating_add(1);
             return Ok(Change::Reformatted);
         }
         Ok(Change::Grown { from, to })
@@ -178,7 +178,7 @@ impl LogFile {
             opened => opened?,
         };
         let old = std::mem::replace(self, next);
-        self.generation = old.generation + 1;
+        self.generation = old.generation.saturating_add(1);
         self.follower.succeed(old.follower, old.file, old.bytes);
         Ok(Change::Replaced)
     }
@@ -265,7 +265,7 @@ impl LogFile {
         while !range.is_empty() {
             let filled = view.read(range.start, &mut buffer)?;
             out.write_all(buffer.get(..filled).unwrap_or_default())?;
-            range.start = if filled == 0 { range.end } else { range.start + filled as u64 };
+            range.start = if filled == 0 { range.end } else { range.start.saturating_add(filled as u64) };
         }
         Ok(())
     }

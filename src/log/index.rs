@@ -9,16 +9,18 @@
 //! An entry that is open and holds no byte so far is no row yet, but may become one; it is counted when it opens, left out
 //! of every answer while it is empty, and taken back from the blocks behind it when it is certain that it stays empty.
 
+use std::num::NonZeroU64;
+
 use memchr::memchr;
 
-use super::bounds::cut_of;
+use super::bounds::{cut_of, multiple_from};
 use super::lines::{Limits, usize_of};
 use super::start::Starts;
 use super::{Format, Tail, Towards};
-use crate::cri::{self, Record, Skimmer, Stream, Tag};
+use crate::cri::{self, PerStream, Record, Skimmer, Stream, Tag};
 
 /// How many bytes of the log one block stands for.
-const BLOCK_BYTES: u64 = 64 << 10;
+const BLOCK_BYTES: NonZeroU64 = NonZeroU64::new(64 << 10).unwrap();
 
 /// What a log holds.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -69,7 +71,7 @@ const NO_TIME: i64 = i64::MIN;
 #[derive(Clone)]
 pub struct Index {
     blocks: Vec<Block>,
-    block_bytes: u64,
+    block_bytes: NonZeroU64,
     /// The first offset of which no block stands yet.
     next_block: u64,
     /// The bytes of a line cut off by the end of what was fed, at most [`Limits::line`], and how many more it has.
@@ -93,7 +95,7 @@ struct Counts {
     last_us: i64,
     starts: Starts,
     /// Per stream: where its open entry begins, if that holds no byte yet.
-    empty: [Option<u64>; 2],
+    empty: PerStream<Option<u64>>,
 }
 
 /// A line, or a piece of one that was cut.
@@ -125,14 +127,14 @@ impl Index {
         Self::with(format, Limits { reach: Starts::UNBOUNDED, ..Limits::USUAL }, BLOCK_BYTES)
     }
 
-    pub(super) fn with(format: Format, limits: Limits, block_bytes: u64) -> Self {
+    pub(super) fn with(format: Format, limits: Limits, block_bytes: NonZeroU64) -> Self {
         let counts = Counts {
             format,
             totals: Totals::default(),
             stderr_rows: 0,
             last_us: NO_TIME,
             starts: Starts::new(limits.reach),
-            empty: [None; 2],
+            empty: PerStream::default(),
         };
         Self {
             blocks: Vec::new(),
@@ -172,9 +174,13 @@ impl Index {
             let piece = Piece { bytes: &self.carry, cut_bytes: self.carry_cut, is_rest: self.is_rest };
             counts.line(self.tail_offset(), &piece);
         }
-        let empty = counts.empty.iter().flatten().count() as u64;
-        let stderr_rows = counts.stderr_rows - u64::from(counts.empty[Stream::Stderr.index()].is_some());
-        Totals { rows: counts.totals.rows - empty, stderr_rows, ..counts.totals }
+        let stdout = u64::from(counts.empty.stdout.is_some());
+        let stderr = u64::from(counts.empty.stderr.is_some());
+        Totals {
+            rows: counts.totals.rows.saturating_sub(stdout).saturating_sub(stderr),
+            stderr_rows: counts.stderr_rows.saturating_sub(stderr),
+            ..counts.totals
+        }
     }
 
     /// The last known row start at or before an offset.
@@ -208,15 +214,15 @@ impl Index {
         let first = after.saturating_sub(1);
         let (down, up) = match towards {
             Towards::Down => (first..self.blocks.len(), 0..0),
-            Towards::Up => (0..0, 0..(first + 1).min(self.blocks.len())),
+            Towards::Up => (0..0, 0..first.saturating_add(1).min(self.blocks.len())),
         };
-        down.chain(up.rev()).filter_map(|block| Some((self.place(block)?, self.place(block + 1))))
+        down.chain(up.rev()).filter_map(|block| Some((self.place(block)?, self.place(block.saturating_add(1)))))
     }
 
     /// The memory that the blocks take, in bytes.
     #[must_use]
     pub const fn memory_bytes(&self) -> usize {
-        self.blocks.capacity() * size_of::<Block>() + self.carry.capacity()
+        self.blocks.capacity().saturating_mul(size_of::<Block>()).saturating_add(self.carry.capacity())
     }
 
     const fn has_carry(&self) -> bool {
@@ -224,7 +230,7 @@ impl Index {
     }
 
     const fn tail_offset(&self) -> u64 {
-        self.counts.totals.bytes - self.carry.len() as u64 - self.carry_cut
+        self.counts.totals.bytes.saturating_sub(self.carry.len() as u64).saturating_sub(self.carry_cut)
     }
 
     /// Takes full records in the usual form from the front, each of them a row, up to the next block or to what is anything
@@ -232,8 +238,9 @@ impl Index {
     fn feed_usual<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
         let counts = &mut self.counts;
         let to_block = usize_of(self.next_block.saturating_sub(counts.totals.bytes)).min(bytes.len());
-        let is_open = Stream::ALL.map(|stream| counts.starts.is_open(stream));
-        let (mut next, mut last, mut seen) = (0, None, [0_u64; 2]);
+        let is_open =
+            PerStream { stdout: counts.starts.is_open(Stream::Stdout), stderr: counts.starts.is_open(Stream::Stderr) };
+        let (mut next, mut last, mut seen) = (0_usize, None, PerStream::<u64>::default());
         // A line that may be cut, and one of whose header not all would be held, are not for here.
         let longest = usize_of(self.limits.line_reach);
         while next < to_block && counts.format == Format::Cri {
@@ -241,21 +248,21 @@ impl Index {
             let Some(skimmed) = self.skimmer.skim(line) else { break };
             let content = line.get(skimmed.content_at..).unwrap_or_default();
             let Some(lf) = memchr(b'\n', content) else { break };
-            let len = skimmed.content_at + lf;
-            let is_row = skimmed.tag == Tag::Full && !is_open[skimmed.stream.index()];
+            let len = skimmed.content_at.saturating_add(lf);
+            let is_row = skimmed.tag == Tag::Full && !is_open.get(skimmed.stream);
             if !is_row || len >= longest || skimmed.content_at > self.limits.line {
                 break;
             }
-            seen[skimmed.stream.index()] += 1;
+            add(seen.get_mut(skimmed.stream), 1);
             last = Some(line.get(..len).unwrap_or_default());
-            next += len + 1;
+            next = next.saturating_add(len).saturating_add(1);
         }
-        let [stdout, stderr] = seen;
-        counts.totals.stdout += stdout;
-        counts.totals.stderr += stderr;
-        counts.totals.rows += stdout + stderr;
-        counts.stderr_rows += stderr;
-        counts.totals.bytes += next as u64;
+        add(&mut counts.totals.stdout, seen.stdout);
+        add(&mut counts.totals.stderr, seen.stderr);
+        add(&mut counts.totals.rows, seen.stdout);
+        add(&mut counts.totals.rows, seen.stderr);
+        add(&mut counts.stderr_rows, seen.stderr);
+        add(&mut counts.totals.bytes, next as u64);
         if let Some(record) = last.and_then(|line| cri::parse(line).ok()) {
             counts.last_us = record.at.floor_micros();
         }
@@ -265,7 +272,8 @@ impl Index {
     /// Takes a line from the front, or keeps the beginning of one: what is left of the bytes.
     fn feed_line<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
         let offset = self.tail_offset();
-        let to_cut = usize_of(cut_of(offset, self.is_rest, &self.limits) - self.counts.totals.bytes);
+        let cut = cut_of(offset, self.is_rest, &self.limits);
+        let to_cut = usize_of(cut.saturating_sub(self.counts.totals.bytes));
         let (within, _) = bytes.split_at(bytes.len().min(to_cut));
         let lf = memchr(b'\n', within);
         let end = lf.unwrap_or(within.len());
@@ -291,8 +299,8 @@ impl Index {
         let room = self.limits.line.saturating_sub(self.carry.len());
         let (held, cut) = bytes.split_at(bytes.len().min(room));
         self.carry.extend_from_slice(held);
-        self.carry_cut += cut.len() as u64;
-        self.counts.totals.bytes += bytes.len() as u64;
+        add(&mut self.carry_cut, cut.len() as u64);
+        add(&mut self.counts.totals.bytes, bytes.len() as u64);
     }
 
     /// Takes a line, or the piece of one before a cut; `cut_bytes` of it are not in `bytes`.
@@ -301,7 +309,8 @@ impl Index {
         let piece = Piece { bytes, cut_bytes, is_rest: self.is_rest };
         let before = (offset >= self.next_block).then_some(self.counts);
         let counted = self.counts.line(offset, &piece);
-        self.counts.totals.bytes += bytes.len() as u64 + cut_bytes + u64::from(terminated);
+        let len = (bytes.len() as u64).saturating_add(cut_bytes).saturating_add(u64::from(terminated));
+        add(&mut self.counts.totals.bytes, len);
         self.is_rest = !terminated;
         if let Some((stream, start)) = counted.no_row {
             self.take_back(stream, start);
@@ -314,8 +323,8 @@ impl Index {
     /// The entry that begins at `start` is no row after all.
     fn take_back(&mut self, stream: Stream, start: u64) {
         for block in self.blocks.iter_mut().rev().take_while(|block| block.offset > start) {
-            block.row -= 1;
-            block.stderr_rows -= u64::from(stream == Stream::Stderr);
+            block.row = block.row.saturating_sub(1);
+            block.stderr_rows = block.stderr_rows.saturating_sub(u64::from(stream == Stream::Stderr));
         }
     }
 
@@ -327,12 +336,12 @@ impl Index {
         }
         self.blocks.push(Block {
             offset,
-            row: before.totals.rows - u64::from(no_row.is_some()),
-            stderr_rows: before.stderr_rows - u64::from(stderr),
+            row: before.totals.rows.saturating_sub(u64::from(no_row.is_some())),
+            stderr_rows: before.stderr_rows.saturating_sub(u64::from(stderr)),
             before_us: before.last_us,
             reached_us: before.last_us.max(self.blocks.last().map_or(NO_TIME, |block| block.reached_us)),
         });
-        self.next_block = (offset / self.block_bytes + 1) * self.block_bytes;
+        self.next_block = multiple_from(offset.saturating_add(1), self.block_bytes);
     }
 
     /// The place of the last of the first `blocks` blocks. A log whose only line has no newline has
@@ -350,15 +359,20 @@ impl Index {
 
     /// A block without the entries before it that are no rows so far.
     fn shown(&self, block: &Block) -> Place {
-        let behind = |stream: Stream| self.counts.empty[stream.index()].is_some_and(|start| start < block.offset);
-        let (stdout, stderr) = (u64::from(behind(Stream::Stdout)), u64::from(behind(Stream::Stderr)));
+        let behind = |empty: Option<u64>| u64::from(empty.is_some_and(|start| start < block.offset));
+        let PerStream { stdout, stderr } = self.counts.empty;
+        let (stdout, stderr) = (behind(stdout), behind(stderr));
         Place {
             offset: block.offset,
-            row: block.row - stdout - stderr,
-            stderr_rows: block.stderr_rows - stderr,
+            row: block.row.saturating_sub(stdout).saturating_sub(stderr),
+            stderr_rows: block.stderr_rows.saturating_sub(stderr),
             before_us: Some(block.before_us).filter(|at| *at != NO_TIME),
         }
     }
+}
+
+const fn add(count: &mut u64, more: u64) {
+    *count = count.saturating_add(more);
 }
 
 impl Counts {
@@ -368,32 +382,32 @@ impl Counts {
         let record = match parsed {
             Ok(record) => record,
             Err(malformed) => {
-                self.totals.malformed += u64::from(malformed.is_some());
-                self.totals.rows += 1;
+                add(&mut self.totals.malformed, u64::from(malformed.is_some()));
+                add(&mut self.totals.rows, 1);
                 return Counted { begins_row: true, no_row: None };
             }
         };
-        *match record.stream {
-            Stream::Stdout => &mut self.totals.stdout,
-            Stream::Stderr => &mut self.totals.stderr,
-        } += 1;
+        match record.stream {
+            Stream::Stdout => add(&mut self.totals.stdout, 1),
+            Stream::Stderr => add(&mut self.totals.stderr, 1),
+        }
         self.last_us = record.at.floor_micros();
         let begins_row = self.starts.record(offset, record.stream, record.tag);
         let no_row = self.note_empty(offset, &record, begins_row, piece.cut_bytes).map(|start| (record.stream, start));
         if begins_row {
-            self.totals.rows += 1;
-            self.stderr_rows += u64::from(record.stream == Stream::Stderr);
+            add(&mut self.totals.rows, 1);
+            add(&mut self.stderr_rows, u64::from(record.stream == Stream::Stderr));
         }
         if let Some((stream, _)) = no_row {
-            self.totals.rows -= 1;
-            self.stderr_rows -= u64::from(stream == Stream::Stderr);
+            self.totals.rows = self.totals.rows.saturating_sub(1);
+            self.stderr_rows = self.stderr_rows.saturating_sub(u64::from(stream == Stream::Stderr));
         }
         Counted { begins_row, no_row }
     }
 
     /// Keeps track of an open entry without bytes: where one began that has just turned out to be no row.
     fn note_empty(&mut self, offset: u64, record: &Record<'_>, begins_row: bool, cut_bytes: u64) -> Option<u64> {
-        let empty = &mut self.empty[record.stream.index()];
+        let empty = self.empty.get_mut(record.stream);
         let still_empty = record.tag == Tag::Partial && record.content.is_empty() && cut_bytes == 0;
         let before = *empty;
         *empty = match (begins_row, still_empty) {

@@ -7,6 +7,7 @@
 
 use std::fs::File;
 use std::io;
+use std::num::NonZeroU64;
 use std::os::unix::fs::FileExt;
 
 use memchr::{memchr, memrchr};
@@ -27,23 +28,23 @@ const BUFFER_BYTES: usize = 256 << 10;
 
 /// How far apart, in bytes of the file, the pieces of a row may lie in a window; see [`Starts`]. Three times as much is read
 /// to open a window where one stream is silent: a third of a millisecond at most.
-pub(super) const WINDOW_REACH: u64 = 256 << 10;
+pub(super) const WINDOW_REACH: NonZeroU64 = NonZeroU64::new(256 << 10).unwrap();
 
 /// As [`WINDOW_REACH`], for readers that show rows whole.
-const STREAM_REACH: u64 = 16 << 20;
+const STREAM_REACH: NonZeroU64 = NonZeroU64::new(16 << 20).unwrap();
 
 /// How long a line may be without being cut; see `bounds`. So much is read to tell that a place lies in such a line: some hundredths of
 /// a second.
 const LINE_REACH: u64 = 100 << 20;
 
 /// How long the pieces behind are: a window of them is no more to read than one of long rows.
-const PIECE_BYTES: u64 = 256 << 10;
+const PIECE_BYTES: NonZeroU64 = NonZeroU64::new(256 << 10).unwrap();
 
 /// The sizes that readers work with; tests make them small.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     /// See [`Starts`].
-    pub reach: u64,
+    pub reach: NonZeroU64,
     /// Bytes per read.
     pub buffer: usize,
     /// Bytes held of one line.
@@ -51,7 +52,7 @@ pub(super) struct Limits {
     /// See `bounds`.
     pub line_reach: u64,
     /// See `bounds`.
-    pub piece: u64,
+    pub piece: NonZeroU64,
 }
 
 impl Limits {
@@ -105,9 +106,9 @@ impl<'f> View<'f> {
     pub fn read_full(self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
         let mut filled = 0;
         while let Some(rest) = into.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-            match self.read(offset + filled as u64, rest)? {
+            match self.read(offset.saturating_add(filled as u64), rest)? {
                 0 => break,
-                n => filled += n,
+                n => filled = filled.saturating_add(n),
             }
         }
         Ok(filled)
@@ -174,21 +175,21 @@ impl Lines<'_> {
         let mut searched = self.next;
         loop {
             let unseen = self.buffer.get(searched..self.filled).unwrap_or_default();
-            let lf = memchr(b'\n', unseen).map(|lf| searched + lf);
+            let lf = memchr(b'\n', unseen).map(|lf| searched.saturating_add(lf));
             if let Some(cut) = self.cut_within(lf.unwrap_or(self.filled), is_rest) {
                 return Ok(Some(self.lend(cut, End::Cut, is_rest)));
             }
             if let Some(lf) = lf {
                 return Ok(Some(self.lend(lf, End::Lf, is_rest)));
             }
-            let pending = self.filled - self.next;
+            let pending = self.filled.saturating_sub(self.next);
             if pending >= self.view.limits.line {
                 return self.lend_long(is_rest).map(Some);
             }
             if self.fill()? == 0 {
                 return Ok((pending > 0).then(|| self.lend(self.filled, End::File, is_rest)));
             }
-            searched = self.next + pending;
+            searched = self.next.saturating_add(pending);
         }
     }
 
@@ -202,18 +203,19 @@ impl Lines<'_> {
             self.fill()?;
         }
         let buffered = self.buffer.get(self.next..self.filled).unwrap_or_default();
-        let end = memrchr(b'\n', buffered).map_or(0, |lf| lf + 1);
+        let end = memrchr(b'\n', buffered).map_or(0, |lf| lf.saturating_add(1));
         // No line of these is longer than all of them.
         if self.is_rest != Some(false) || end as u64 >= self.view.limits.line_reach || end > self.view.limits.line {
             return Ok(&[]);
         }
-        self.next += end;
-        Ok(self.buffer.get(self.next - end..self.next).unwrap_or_default())
+        let lines = buffered.get(..end).unwrap_or_default();
+        self.next = self.next.saturating_add(end);
+        Ok(lines)
     }
 
     /// Where the next line begins.
     pub(super) const fn offset(&self) -> u64 {
-        self.base + self.next as u64
+        self.base.saturating_add(self.next as u64)
     }
 
     /// Goes on from the start of another line. Cheap where its bytes are in the buffer.
@@ -231,23 +233,24 @@ impl Lines<'_> {
     /// Where in the buffer the line from `next` is cut, if it goes on to `end` and that is far enough.
     fn cut_within(&self, end: usize, is_rest: bool) -> Option<usize> {
         let limits = &self.view.limits;
-        if !is_rest && ((end - self.next) as u64) < limits.line_reach {
+        if !is_rest && (end.saturating_sub(self.next) as u64) < limits.line_reach {
             return None;
         }
-        Some(usize_of(cut_of(self.offset(), is_rest, limits) - self.base)).filter(|cut| *cut <= end)
+        let cut = cut_of(self.offset(), is_rest, limits).saturating_sub(self.base);
+        Some(usize_of(cut)).filter(|cut| *cut <= end)
     }
 
     /// Lends the line from `next` to `to`, all of which is in the buffer.
     fn lend(&mut self, to: usize, end: End, is_rest: bool) -> Line<'_> {
         let (from, offset) = (self.next, self.offset());
-        let cut = (to - from).saturating_sub(self.view.limits.line);
-        self.next = to + usize::from(end == End::Lf);
+        let cut = to.saturating_sub(from).saturating_sub(self.view.limits.line);
+        self.next = to.saturating_add(usize::from(end == End::Lf));
         self.is_rest = Some(end == End::Cut);
         Line {
             offset,
-            bytes: self.buffer.get(from..to - cut).unwrap_or_default(),
+            bytes: self.buffer.get(from..to.saturating_sub(cut)).unwrap_or_default(),
             cut_bytes: cut as u64,
-            end: self.base + self.next as u64,
+            end: self.offset(),
             terminated: end == End::Lf,
             is_rest,
             has_rest: end == End::Cut,
@@ -257,18 +260,18 @@ impl Lines<'_> {
     /// Moves what is pending to the front and reads on behind it: how many bytes came.
     fn fill(&mut self) -> io::Result<usize> {
         self.buffer.copy_within(self.next..self.filled, 0);
-        self.base += self.next as u64;
-        self.filled -= self.next;
+        self.base = self.offset();
+        self.filled = self.filled.saturating_sub(self.next);
         self.next = 0;
         // Half a read's room will do: else the few bytes of a cut line would have the buffer grow at every read.
-        if self.buffer.len() - self.filled < self.view.limits.buffer.div_ceil(2) {
-            let wanted = (self.filled * 2).min(self.view.limits.line);
-            self.grow(wanted.max(self.filled) + self.view.limits.buffer);
+        if self.buffer.len().saturating_sub(self.filled) < self.view.limits.buffer.div_ceil(2) {
+            let wanted = self.filled.saturating_mul(2).min(self.view.limits.line);
+            self.grow(wanted.max(self.filled).saturating_add(self.view.limits.buffer));
         }
-        let offset = self.base + self.filled as u64;
+        let offset = self.base.saturating_add(self.filled as u64);
         let into = self.buffer.get_mut(self.filled..).unwrap_or_default();
         let came = self.view.read(offset, into)?;
-        self.filled += came;
+        self.filled = self.filled.saturating_add(came);
         Ok(came)
     }
 
@@ -288,28 +291,30 @@ impl Lines<'_> {
     fn lend_long(&mut self, is_rest: bool) -> io::Result<Line<'_>> {
         let (offset, held) = (self.offset(), self.view.limits.line);
         let cut = cut_of(offset, is_rest, &self.view.limits);
-        let mut at = self.base + self.filled as u64;
-        self.buffer.copy_within(self.next..self.next + held, 0);
-        self.grow(held + self.view.limits.buffer);
+        let mut at = self.base.saturating_add(self.filled as u64);
+        self.buffer.copy_within(self.next..self.next.saturating_add(held), 0);
+        self.grow(held.saturating_add(self.view.limits.buffer));
         let (content_end, end) = loop {
-            let room = usize_of(cut - at).min(self.buffer.len() - held);
-            let into = self.buffer.get_mut(held..held + room).unwrap_or_default();
+            let room = self.buffer.get_mut(held..).unwrap_or_default();
+            let len = room.len().min(usize_of(cut.saturating_sub(at)));
+            let into = room.get_mut(..len).unwrap_or_default();
             let came = self.view.read(at, into)?;
             // `at >= offset + held`, so the base of a buffer that holds `at` at `held` is not negative.
-            (self.base, self.filled) = (at - held as u64, held + came);
+            (self.base, self.filled) = (at.saturating_sub(held as u64), held.saturating_add(came));
+            let behind = at.saturating_add(came as u64);
             match memchr(b'\n', into.get(..came).unwrap_or_default()) {
-                Some(lf) => break (at + lf as u64, End::Lf),
-                None if at + came as u64 == cut => break (cut, End::Cut),
+                Some(lf) => break (at.saturating_add(lf as u64), End::Lf),
+                None if behind == cut => break (cut, End::Cut),
                 None if came == 0 => break (at, End::File),
-                None => at += came as u64,
+                None => at = behind,
             }
         };
         let (terminated, has_rest) = (end == End::Lf, end == End::Cut);
-        let end = content_end + u64::from(terminated);
-        self.next = usize_of(end - self.base);
+        let end = content_end.saturating_add(u64::from(terminated));
+        self.next = usize_of(end.saturating_sub(self.base));
         self.is_rest = Some(has_rest);
         let bytes = self.buffer.get(..held).unwrap_or_default();
-        let cut_bytes = content_end - offset - held as u64;
+        let cut_bytes = content_end.saturating_sub(offset).saturating_sub(held as u64);
         Ok(Line { offset, bytes, cut_bytes, end, terminated, is_rest, has_rest })
     }
 }

@@ -8,7 +8,7 @@
 use super::lines::Line;
 use super::rows::{Cap, first_row, line_row};
 use super::{Change, Format, LogFile, Row, Tail};
-use crate::cri::{Record, Tag};
+use crate::cri::{PerStream, Record, Tag};
 use crate::error::{Error, Result};
 
 /// How much of the file is read at once: rows are handed on before more of them are held.
@@ -21,7 +21,7 @@ pub struct LiveRows {
     /// Behind the last line that was taken in.
     at: u64,
     /// The rows that have begun and not ended, by stream.
-    open: [Option<Row>; 2],
+    open: PerStream<Option<Row>>,
     cap: Cap,
 }
 
@@ -42,7 +42,7 @@ impl LiveRows {
     /// When the log cannot be read; so for every method here.
     pub fn new(file: LogFile, from: u64, cap_bytes: usize) -> Result<Self> {
         let at = file.lines(from)?.offset();
-        Ok(Self { file, at, open: [None, None], cap: Cap { bytes: cap_bytes, keeps_last: true } })
+        Ok(Self { file, at, open: PerStream::default(), cap: Cap { bytes: cap_bytes, keeps_last: true } })
     }
 
     /// The log that is read now.
@@ -85,7 +85,7 @@ impl LiveRows {
     fn read_lines(&mut self, tail: Tail) -> Result<Batch> {
         let (mut rows, begun) = (Vec::new(), self.at);
         let mut lines = self.file.lines(self.at)?;
-        while self.at - begun < BATCH_BYTES {
+        while self.at.saturating_sub(begun) < BATCH_BYTES {
             match lines.next().map_err(Error::io("read", self.file.path()))? {
                 Some(line) if !tail.holds(&line) => {
                     self.at = line.end;
@@ -106,7 +106,8 @@ impl LiveRows {
 
     /// What has begun and will not end, in the order in which it began. An entry that holds no byte is no row.
     fn open_rows(&mut self) -> Vec<Row> {
-        let mut rows: Vec<Row> = self.open.iter_mut().filter_map(Option::take).collect();
+        let open = std::mem::take(&mut self.open);
+        let mut rows: Vec<Row> = [open.stdout, open.stderr].into_iter().flatten().collect();
         rows.retain(|row| !row.text.is_empty() || row.cut_bytes > 0);
         rows.sort_by_key(|row| row.offset);
         rows
@@ -114,13 +115,13 @@ impl LiveRows {
 }
 
 /// Takes a line in; gives the row that it ends.
-fn take(open: &mut [Option<Row>; 2], format: Format, line: &Line<'_>, cap: Cap) -> Option<Row> {
+fn take(open: &mut PerStream<Option<Row>>, format: Format, line: &Line<'_>, cap: Cap) -> Option<Row> {
     let record = match format.parse_line(line) {
         Ok(record) => record,
         Err(malformed) => return Some(line_row(line, malformed, cap)),
     };
     let Record { stream, tag, at, content } = record;
-    let slot = open.get_mut(stream.index())?;
+    let slot = open.get_mut(stream);
     let row = match slot.take() {
         None => first_row(line, &record, cap),
         Some(mut row) => {

@@ -18,6 +18,10 @@
 //! `start`), so that both need but a bounded look around. Reading a log from its start ([`LogFile::rows`]) and its totals
 //! ([`LogFile::totals`]) join however far apart the pieces lie. What is cut apart is never lost: it is a row of its own, and the row
 //! before it is not `complete`. A line longer than 100 MiB is cut into rows too (see `bounds`).
+//!
+//! Offsets and counts saturate: a file may claim any size.
+
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 mod bounds;
 mod feed;

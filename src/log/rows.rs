@@ -14,7 +14,7 @@ use memchr::memrchr;
 use super::lines::{Line, Lines, View, WINDOW_REACH};
 use super::start::Starts;
 use super::{Format, Piece, Row, Tail};
-use crate::cri::{Malformed, Record, Stream, Tag};
+use crate::cri::{Malformed, PerStream, Record, Stream, Tag};
 use crate::time::Time;
 
 /// Reads rows in order; what follows on an error is of no use. The errors are bare: the caller knows the path
@@ -224,7 +224,7 @@ impl Cap {
     /// Adds a piece, `at` being its time where it is not the first. The text of a row is a beginning of its bytes, or of those
     /// from a CR on: once something was left out, everything after it is.
     pub fn append(self, row: &mut Row, bytes: &[u8], cut_bytes: u64, at: Option<Time>) {
-        let is_over = row.cut_bytes > 0 || row.text.len() + bytes.len() > self.bytes;
+        let is_over = row.cut_bytes > 0 || row.text.len().saturating_add(bytes.len()) > self.bytes;
         let bytes = if is_over && self.keeps_last { from_last_state(row, bytes) } else { bytes };
         let room = if row.cut_bytes > 0 { 0 } else { self.bytes.saturating_sub(row.text.len()) };
         if let Some(at) = at.filter(|_| room > 0 && !bytes.is_empty() && row.pieces.len() < MAX_PIECES) {
@@ -232,21 +232,22 @@ impl Cap {
         }
         let (held, cut) = bytes.split_at(bytes.len().min(room));
         row.text.extend_from_slice(held);
-        row.cut_bytes += cut.len() as u64 + cut_bytes;
+        row.cut_bytes = row.cut_bytes.saturating_add(cut.len() as u64).saturating_add(cut_bytes);
     }
 }
 
 /// Drops what a later state of the row overwrites, if one begins in these bytes: from there on they are what is left.
 fn from_last_state<'b>(row: &mut Row, bytes: &'b [u8]) -> &'b [u8] {
     // A CR behind which nothing comes overwrites nothing yet.
-    let said = bytes.get(..bytes.len() - bytes.iter().rev().take_while(|byte| **byte == b'\r').count());
-    let said = said.unwrap_or_default();
+    let end = bytes.iter().rposition(|byte| *byte != b'\r').map_or(0, |last| last.saturating_add(1));
+    let said = bytes.get(..end).unwrap_or_default();
     let start = match memrchr(b'\r', said) {
         Some(cr) => cr,
         None if row.cut_bytes == 0 && row.text.ends_with(b"\r") && !said.is_empty() => 0,
         None => return bytes,
     };
-    row.overwritten_bytes += row.text.len() as u64 + row.cut_bytes + start as u64;
+    let dropped = (row.text.len() as u64).saturating_add(row.cut_bytes).saturating_add(start as u64);
+    row.overwritten_bytes = row.overwritten_bytes.saturating_add(dropped);
     row.text.clear();
     row.pieces.clear();
     row.cut_bytes = 0;
@@ -261,22 +262,22 @@ impl View<'_> {
             return Ok(Starts::new(self.limits.reach));
         }
         let short = at.saturating_sub(self.limits.buffer as u64 / 4);
-        let enough = at.saturating_sub(Starts::LOOK_BACK.saturating_mul(self.limits.reach));
+        let enough = at.saturating_sub(Starts::LOOK_BACK.saturating_mul(self.limits.reach.get()));
         match self.look_back(short.max(enough), at)? {
-            (starts, [true, true]) => Ok(starts),
+            (starts, PerStream { stdout: true, stderr: true }) => Ok(starts),
             _ => Ok(self.look_back(enough, at)?.0),
         }
     }
 
     /// The state at `at` as the records from `from` on tell it, and for which streams among them was an `F`.
-    fn look_back(self, from: u64, at: u64) -> io::Result<(Starts, [bool; 2])> {
-        let (mut starts, mut settled) = (Starts::new(self.limits.reach), [false; 2]);
+    fn look_back(self, from: u64, at: u64) -> io::Result<(Starts, PerStream<bool>)> {
+        let (mut starts, mut settled) = (Starts::new(self.limits.reach), PerStream::default());
         let view = Self { end: at, ..self };
         let mut lines = view.lines(view.next_line_start(from)?);
         while let Some(line) = lines.next()? {
             if let Ok(record) = self.format.parse_line(&line) {
                 starts.record(line.offset, record.stream, record.tag);
-                settled[record.stream.index()] |= record.tag == Tag::Full;
+                *settled.get_mut(record.stream) |= record.tag == Tag::Full;
             }
         }
         Ok((starts, settled))

@@ -78,7 +78,7 @@ impl Marks {
             bytes.truncate(filled);
             Ok(bytes)
         };
-        Ok(Self { head: read(0)?, edge: read(view.end - len as u64)? })
+        Ok(Self { head: read(0)?, edge: read(view.end.saturating_sub(len as u64))? })
     }
 }
 
@@ -158,7 +158,7 @@ impl Follower {
         for kept in &mut self.kept {
             // One that cannot be asked has grown by nothing that could be told.
             let bytes = kept.file.metadata().map_or(kept.bytes, |meta| meta.len());
-            self.late_bytes += bytes.saturating_sub(kept.bytes);
+            self.late_bytes = self.late_bytes.saturating_add(bytes.saturating_sub(kept.bytes));
             kept.bytes = bytes;
         }
         self.kept.retain(|kept| kept.since.elapsed() < KEEP);

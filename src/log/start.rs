@@ -15,13 +15,16 @@
 //!
 //! Invariant: a stream is open here exactly when its last record was a `P`.
 
-use crate::cri::{Stream, Tag};
+use std::num::NonZeroU64;
+
+use super::bounds::multiple_from;
+use crate::cri::{PerStream, Stream, Tag};
 
 /// The open entries of both streams.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Starts {
-    open: [Option<Open>; 2],
-    reach: u64,
+    open: PerStream<Option<Open>>,
+    reach: NonZeroU64,
 }
 
 /// An entry whose last record so far was a `P`.
@@ -35,21 +38,21 @@ struct Open {
 
 impl Starts {
     /// A reach without bounds: pieces are joined however far apart they lie.
-    pub const UNBOUNDED: u64 = u64::MAX;
+    pub const UNBOUNDED: NonZeroU64 = NonZeroU64::MAX;
 
     /// From how many reaches before an offset on the records suffice to know the state at it.
     pub const LOOK_BACK: u64 = 3;
 
     /// The state at the start of a file.
-    pub const fn new(reach: u64) -> Self {
-        Self { open: [None; 2], reach }
+    pub const fn new(reach: NonZeroU64) -> Self {
+        Self { open: PerStream { stdout: None, stderr: None }, reach }
     }
 
     /// Takes the next record, which begins at `offset`: whether it begins a row.
     pub fn record(&mut self, offset: u64, stream: Stream, tag: Tag) -> bool {
-        let linked = self.open(stream).filter(|open| offset.saturating_sub(open.last) <= self.reach);
+        let linked = self.open(stream).filter(|open| offset.saturating_sub(open.last) <= self.reach.get());
         let joined = linked.filter(|open| offset < open.end);
-        self.open[stream.index()] = match tag {
+        *self.open.get_mut(stream) = match tag {
             Tag::Full => None,
             Tag::Partial => {
                 let end = match (joined, linked) {
@@ -71,19 +74,20 @@ impl Starts {
     /// Whether a piece of the stream at `offset` would still belong to the open row.
     pub fn reaches(&self, offset: u64, stream: Stream) -> bool {
         let open = self.open(stream);
-        open.is_some_and(|open| offset < open.end && offset.saturating_sub(open.last) <= self.reach)
+        open.is_some_and(|open| offset < open.end && offset.saturating_sub(open.last) <= self.reach.get())
     }
 
     /// Whether an entry of either stream is open and in reach of a piece at `offset`.
     pub fn is_open_at(&self, offset: u64) -> bool {
-        self.open.iter().flatten().any(|open| offset.saturating_sub(open.last) <= self.reach)
+        let mut open = Stream::ALL.into_iter().filter_map(|stream| self.open(stream));
+        open.any(|open| offset.saturating_sub(open.last) <= self.reach.get())
     }
 
     /// The state for reading on from `offset` with pieces joined however far apart they lie: what is out of reach there stays so.
     pub fn unbounded_from(mut self, offset: u64) -> Self {
         for stream in Stream::ALL {
             if !self.reaches(offset, stream) {
-                self.open[stream.index()] = None;
+                *self.open.get_mut(stream) = None;
             }
         }
         self.reach = Self::UNBOUNDED;
@@ -91,14 +95,14 @@ impl Starts {
     }
 
     const fn open(&self, stream: Stream) -> Option<Open> {
-        self.open[stream.index()]
+        *self.open.get(stream)
     }
 
     fn multiple_after(&self, offset: u64) -> u64 {
-        (offset / self.reach + 1).saturating_mul(self.reach)
+        multiple_from(offset.saturating_add(1), self.reach)
     }
 
     fn first_cut(&self, offset: u64) -> u64 {
-        offset.saturating_add(self.reach).div_ceil(self.reach).saturating_mul(self.reach)
+        multiple_from(offset.saturating_add(self.reach.get()), self.reach)
     }
 }

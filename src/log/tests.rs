@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::Write;
+use std::num::NonZeroU64;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -11,7 +12,7 @@ use super::lines::{Limits, View};
 use super::start::Starts;
 use super::times::Gap;
 use super::{Anchor, Format, Piece, Row, Tail, Totals, Towards, Window};
-use crate::cri::{self, Joiner, Malformed, Reason, Record, Stream, Tag};
+use crate::cri::{self, Joiner, Malformed, PerStream, Reason, Record, Stream, Tag};
 use crate::time::Time;
 
 /// A physical line, or a piece of one that was cut, as the naive reader sees it.
@@ -47,7 +48,7 @@ fn naive_lines(bytes: &[u8], limits: Limits) -> Vec<NaiveLine> {
     for line in bytes.split_inclusive(|b| *b == b'\n') {
         let (mut content, terminated) = (line.strip_suffix(b"\n").unwrap_or(line), line.ends_with(b"\n"));
         let (mut start, mut is_rest) = (offset, false);
-        let cuts = (1..).map(|k| k * limits.piece).skip_while(|cut| *cut < offset + limits.line_reach);
+        let cuts = (1..).map(|k| k * limits.piece.get()).skip_while(|cut| *cut < offset + limits.line_reach);
         for cut in cuts.take_while(|cut| *cut <= offset + line.len() as u64 - u64::from(terminated)) {
             let (piece, rest) = content.split_at(usize::try_from(cut - start).unwrap());
             lines.push(NaiveLine { has_rest: true, ..NaiveLine::new(start, piece, limits, false, is_rest) });
@@ -72,7 +73,7 @@ struct NaiveOpen {
 
 impl NaiveOpen {
     fn takes(self, offset: u64, reach: u64) -> bool {
-        if reach == Starts::UNBOUNDED {
+        if reach == Starts::UNBOUNDED.get() {
             return true;
         }
         let multiples = || (0..).map(|k| k * reach);
@@ -91,7 +92,7 @@ fn naive_state(text: &[u8], cut: u64, content: &[u8]) -> Option<usize> {
 fn naive_rows(bytes: &[u8], format: Format, limits: Limits, cap: usize, tail: Tail) -> Vec<Row> {
     let is_of_window = cap == super::WINDOW_ROW_BYTES;
     let mut rows: Vec<(Row, Vec<u8>, u64)> = Vec::new();
-    let mut open: [Option<NaiveOpen>; 2] = [None; 2];
+    let mut open: PerStream<Option<NaiveOpen>> = PerStream::default();
     for naive in naive_lines(bytes, limits) {
         if naive.is_held(tail) {
             break;
@@ -113,9 +114,9 @@ fn naive_rows(bytes: &[u8], format: Format, limits: Limits, cap: usize, tail: Ta
             _ if format == Format::Plain => rows.push((empty, line, cut)),
             Err(malformed) => rows.push((Row { malformed: Some(malformed), ..empty }, line, cut)),
             Ok(record) => {
-                let slot = &mut open[record.stream.index()];
-                let linked = slot.filter(|open| offset - open.last <= limits.reach);
-                let joined = linked.filter(|open| open.takes(offset, limits.reach));
+                let slot = open.get_mut(record.stream);
+                let linked = slot.filter(|open| offset - open.last <= limits.reach.get());
+                let joined = linked.filter(|open| open.takes(offset, limits.reach.get()));
                 let row = joined.map_or(rows.len(), |open| open.row);
                 if joined.is_none() {
                     let (at, stream) = (Some(record.at), Some(record.stream));
@@ -205,12 +206,17 @@ fn any_file() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
+fn nz(number: u64) -> NonZeroU64 {
+    NonZeroU64::new(number).unwrap()
+}
+
 fn any_limits() -> impl Strategy<Value = Limits> {
     let line = prop_oneof![4 => Just(400_usize), 1 => 1_usize..150];
     // No shorter than a header: what is cut within one would be a record without its content.
     let line_reach = prop_oneof![4 => Just(1000_u64), 1 => 40_u64..200];
-    (1_u64..500, 1_usize..800, line, line_reach, 1_u64..100)
-        .prop_map(|(reach, buffer, line, line_reach, piece)| Limits { reach, buffer, line, line_reach, piece })
+    (1_u64..500, 1_usize..800, line, line_reach, 1_u64..100).prop_map(|(reach, buffer, line, line_reach, piece)| {
+        Limits { reach: nz(reach), buffer, line, line_reach, piece: nz(piece) }
+    })
 }
 
 fn any_format() -> impl Strategy<Value = Format> {
@@ -382,7 +388,7 @@ proptest! {
     ) {
         let reach = if unbounded { Starts::UNBOUNDED } else { limits.reach };
         let limits = Limits { reach, ..limits };
-        let mut index = Index::with(format, limits, block);
+        let mut index = Index::with(format, limits, nz(block));
         let (mut fed, mut sizes) = (0, chunks.iter().cycle());
         while fed < bytes.len() {
             let to = (fed + sizes.next().unwrap()).min(bytes.len());
@@ -399,7 +405,7 @@ proptest! {
         wanted in 0..60_000_000_i64, from in 0_u64..3000, down in any::<bool>(), least_ms in 0..3000_i64, tail in any_tail(),
     ) {
         let bytes = with_rising_times(&lines);
-        let mut index = Index::with(Format::Cri, limits, block);
+        let mut index = Index::with(Format::Cri, limits, nz(block));
         let indexed = indexed.min(bytes.len());
         index.feed(&bytes[..indexed]);
         let file = file_of(&bytes);
@@ -430,7 +436,7 @@ proptest! {
     fn rows_are_found_by_number_and_numbered_by_place(
         bytes in any_file(), format in any_format(), limits in any_limits(), block in 1_u64..600, row in 0_u64..45, step in 1_usize..9,
     ) {
-        let mut index = Index::with(format, limits, block);
+        let mut index = Index::with(format, limits, nz(block));
         index.feed(&bytes);
         let file = file_of(&bytes);
         let view = view(&file, &bytes, format, limits);
@@ -530,7 +536,7 @@ fn a_line_of_many_megabytes_is_one_row_and_is_not_held() {
 #[test]
 fn the_index_of_ten_gibibytes_takes_at_most_eight_mebibytes() {
     // One row per block is all that matters to the blocks: a line of a block's length stands for all of its rows.
-    let mut index = Index::with(Format::Cri, Limits { line: 16, ..Limits::USUAL }, 64);
+    let mut index = Index::with(Format::Cri, Limits { line: 16, ..Limits::USUAL }, nz(64));
     let line = [&[b'x'; 63][..], b"\n"].concat().repeat(1024);
     (0..160).for_each(|_| index.feed(&line));
     assert_eq!(index.totals(Tail::Hold).rows, (10 << 30) / (64 << 10));
@@ -541,7 +547,7 @@ fn the_index_of_ten_gibibytes_takes_at_most_eight_mebibytes() {
 fn a_line_of_a_terabyte_is_read_in_pieces_from_anywhere() {
     let file = tempfile::tempfile().unwrap();
     file.set_len(1 << 40).unwrap();
-    let limits = Limits { line_reach: 5 << 20, piece: 1 << 20, line: 1 << 10, ..Limits::USUAL };
+    let limits = Limits { line_reach: 5 << 20, piece: nz(1 << 20), line: 1 << 10, ..Limits::USUAL };
     let view = View { file: &file, end: 1 << 40, limits, format: Format::Cri };
     let offsets = |anchor: Anchor| {
         let window = view.window(anchor, 3, Tail::Emit).unwrap();
@@ -555,7 +561,7 @@ fn a_line_of_a_terabyte_is_read_in_pieces_from_anywhere() {
     assert_eq!(offsets(Anchor::From(0)), (vec![0, 5, 6], true, false));
     assert_eq!(offsets(Anchor::Before(6 << 20)), (vec![0, 5], true, false));
     assert_eq!(view.tail_offset(1, Tail::Emit).unwrap(), last << 20);
-    let mut index = Index::with(Format::Cri, limits, 1 << 20);
+    let mut index = Index::with(Format::Cri, limits, nz(1 << 20));
     let slice = |index: &mut Index| View { end: index.bytes() + (13 << 19), ..view }.feed(index).unwrap();
     assert_eq!((slice(&mut index), index.totals(Tail::Hold).rows), (13 << 19, 2));
     assert_eq!((slice(&mut index), index.totals(Tail::Hold).rows), (13 << 19, 9));

@@ -51,8 +51,8 @@ impl View<'_> {
     fn halved(self, mut range: Range<u64>, wanted: i64) -> io::Result<u64> {
         let limits = Limits { buffer: PROBE_BUFFER.min(self.limits.buffer), ..self.limits };
         while range.end.saturating_sub(range.start) > NEAR_BYTES {
-            let middle = range.start + (range.end - range.start) / 2;
-            let probe = View { end: self.end.min(middle + NEAR_BYTES), limits, ..self };
+            let middle = range.start.midpoint(range.end);
+            let probe = View { end: self.end.min(middle.saturating_add(NEAR_BYTES)), limits, ..self };
             match probe.record_from(probe.next_line_start(middle)?, i64::MIN, Tail::Hold)? {
                 Some((at, us)) if us < wanted => range.start = at,
                 _ => range.end = middle,

@@ -73,7 +73,7 @@ impl<'f> View<'f> {
     /// How many rows begin before an offset, counted on from a place before it.
     pub(super) fn rows_before(self, offset: u64, place: Place, tail: Tail) -> io::Result<u64> {
         let rows = self.rows(place.offset, self.starts_at(place.offset)?, 0, tail);
-        Ok(place.row + count_before(rows, offset)? as u64)
+        Ok(place.row.saturating_add(count_before(rows, offset)? as u64))
     }
 
     /// The numbers of rows that begin at these offsets, in order, each counted on from a place before it; `None` where there is no
@@ -100,7 +100,7 @@ impl<'f> View<'f> {
             while *at <= *offset && number.is_none() {
                 let Some(row) = rows.next().transpose()? else { break };
                 number = (row.offset == *offset).then_some(*next);
-                (*next, *at) = (*next + 1, row.offset + 1);
+                (*next, *at) = (next.saturating_add(1), row.offset.saturating_add(1));
             }
             numbers.push(number);
         }
@@ -128,15 +128,15 @@ impl<'f> View<'f> {
                 return Ok(Reading { rows, count: count.min(found), place: before });
             }
             // As far as it takes if the rows before are as long as these.
-            let times = (count / found.max(1)) as u64 + 1;
-            back = back.saturating_mul(4).max((before - from).saturating_mul(times.min(FARTHER)));
+            let times = (count.checked_div(found).unwrap_or(count) as u64).saturating_add(1);
+            back = back.saturating_mul(4).max(before.saturating_sub(from).saturating_mul(times.min(FARTHER)));
         }
     }
 
     /// Whether the first line is longer than what is held of one.
     fn begins_long(self) -> io::Result<bool> {
         let held = self.limits.line as u64;
-        Ok(self.end > held && self.find_lf(0..held + 1)?.is_none())
+        Ok(self.end > held && self.find_lf(0..held.saturating_add(1))?.is_none())
     }
 
     /// Whether no row begins before the offset.
@@ -151,12 +151,12 @@ impl<'f> View<'f> {
 }
 
 fn count_before(rows: Rows<'_>, before: u64) -> io::Result<usize> {
-    let mut found = 0;
+    let mut found = 0_usize;
     for row in rows {
         if row?.offset >= before {
             break;
         }
-        found += 1;
+        found = found.saturating_add(1);
     }
     Ok(found)
 }

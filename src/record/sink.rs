@@ -229,7 +229,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::cri::{Joiner, parse};
+    use crate::cri::{Joiner, PerStream, parse};
 
     fn join(log: &[u8], stream: Stream) -> Vec<u8> {
         let mut joiner = Joiner::default();
@@ -337,11 +337,11 @@ mod tests {
             let dir = tempfile::tempdir().unwrap();
             let path = dir.path().join("sh-1.log");
             let mut sink = Sink::create(&path, Time::now()).unwrap();
-            let mut expected = [Vec::new(), Vec::new()];
+            let mut expected = PerStream::<Vec<u8>>::default();
             for (is_stderr, text, flush) in &writes {
                 let stream = if *is_stderr { Stream::Stderr } else { Stream::Stdout };
                 sink.write(stream, text.as_bytes());
-                expected[stream.index()].extend_from_slice(text.as_bytes());
+                expected.get_mut(stream).extend_from_slice(text.as_bytes());
                 if *flush {
                     sink.flush(stream);
                 }
@@ -349,7 +349,7 @@ mod tests {
             sink.close().unwrap();
             let log = std::fs::read(&path).unwrap();
             for stream in Stream::ALL {
-                prop_assert_eq!(&join(&log, stream), &expected[stream.index()]);
+                prop_assert_eq!(&join(&log, stream), expected.get(stream));
             }
             prop_assert!(times(&log).is_sorted());
         }
