@@ -74,7 +74,11 @@ impl Stamp {
         let beside = [self.wal, self.journal].into_iter().flatten();
         let (secs, nanos) = beside.fold(self.main.modified, |newest, file| newest.max(file.modified));
         let changed = u64::try_from(secs).ok().zip(u32::try_from(nanos).ok());
-        let changed = changed.map(|(secs, nanos)| UNIX_EPOCH + Duration::new(secs, nanos));
+        let changed = changed.and_then(|(secs, nanos)| {
+            // A file system can report any number of seconds and nanoseconds.
+            let since = Duration::from_secs(secs).checked_add(Duration::from_nanos(nanos.into()))?;
+            UNIX_EPOCH.checked_add(since)
+        });
         changed.is_some_and(|changed| changed.elapsed().is_ok_and(|age| age >= CLOCK_TICK))
     }
 }
@@ -146,4 +150,21 @@ pub(super) fn is_old(wal: &Path) -> bool {
 pub(super) fn is_held(shm: &Path) -> bool {
     let probe = Flock { start: 128, length: 1, ..Flock::from(FlockType::WriteLock) };
     open_regular(shm).is_ok_and(|file| fcntl_getlk(&file, &probe).is_ok_and(|holder| holder.is_some()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_was_changed_at_any_time_is_settled_or_not() {
+        let file = FileStamp { device: 0, inode: 0, bytes: 0, modified: (1, 0) };
+        for (secs, nanos, settled) in
+            [(1, 0, true), (-1, 0, false), (i64::MAX, 999_999_999, false), (i64::MAX, 1_000_000_000, false)]
+        {
+            let main = FileStamp { modified: (secs, nanos), ..file };
+            let stamp = Stamp { main, change_counter: [0; 4], wal: None, journal: None, wal_index_change: None };
+            assert_eq!(stamp.is_settled(), settled, "{secs}.{nanos}");
+        }
+    }
 }

@@ -3,6 +3,8 @@
 //! Only a database bearing our `application_id` is ever written ([`Writer`]). A reader never changes a store: not a byte, and
 //! no `-wal` or `-shm` where there was none ([`Reader`]). Nothing here knows of log files.
 
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
+
 /// The database that a recorder of ours makes in its store's root.
 pub const OUR_DATABASE: &str = "rundown.db";
 

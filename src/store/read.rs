@@ -203,7 +203,7 @@ impl Reader {
         };
         let patience = self.patience();
         let (begun, mut pause) = (Instant::now(), PAUSE);
-        let mut attempts = 0;
+        let mut attempts = 0_u32;
         loop {
             let before = Stamp::taken(&self.path).map_err(Error::io("open", &self.path))?;
             if let Some((_, kept)) = self.kept.borrow().as_ref().filter(|(stamp, _)| *stamp == before) {
@@ -213,7 +213,7 @@ impl Reader {
                 }
             }
             let left = patience.saturating_sub(begun.elapsed());
-            attempts += 1;
+            attempts = attempts.saturating_add(1);
             let read = self.begin(left, attempts > CALM_ATTEMPTS).and_then(|opened| Ok((work(&opened)?, opened)));
             self.was_locked.set(matches!(read, Err(Error::Locked { .. })));
             let is_last = begun.elapsed() >= patience;
@@ -229,7 +229,7 @@ impl Reader {
                 Err(error) if is_last || self.stood_still(&before) => return Err(error),
                 Ok(_) | Err(_) => std::thread::sleep(pause),
             }
-            pause += PAUSE;
+            pause = pause.saturating_add(PAUSE);
         }
     }
 
@@ -336,8 +336,9 @@ fn by_job(jobs: Vec<Job>, shs: Vec<(JobId, Sh)>) -> Vec<(Job, Vec<Sh>)> {
         jobs.iter().enumerate().map(|(place, (job, _))| (job.id.clone(), place)).collect();
     for (job_id, sh) in shs {
         let place = *places.entry(job_id).or_insert_with_key(|id| {
+            let place = jobs.len();
             jobs.push((Job::without_row(id.clone()), Vec::new()));
-            jobs.len() - 1
+            place
         });
         if let Some((_, shs)) = jobs.get_mut(place) {
             shs.push(sh);
