@@ -86,7 +86,7 @@ impl Canvas {
             looks: vec![Look::default()],
             joined: vec![String::new()],
             cells_left: bytes.saturating_mul(CELLS_PER_BYTE),
-            blanks_left: bytes + EDGE,
+            blanks_left: bytes.saturating_add(EDGE),
         }
     }
 
@@ -126,7 +126,7 @@ impl Canvas {
     fn obey(&mut self, op: Op<'_>) {
         match op {
             Op::Text(text) => self.text(text),
-            Op::Tab => self.column = (self.column / 8 + 1) * 8,
+            Op::Tab => self.column = next_tab(self.column),
             Op::Special(found) => self.visible(found.encode_utf8(&mut [0; 4])),
             Op::Invalid => self.text("\u{fffd}"),
             Op::Sgr(sequence) => self.pen.style = self.pen.style.after(sequence),
@@ -144,7 +144,7 @@ impl Canvas {
         let length = self.cells().len();
         let right = length.saturating_sub(self.column);
         let cost = match control {
-            Control::EraseLeft => length - right,
+            Control::EraseLeft => length.saturating_sub(right),
             Control::Erase(count) => count.min(right),
             Control::Delete(_) | Control::Insert(_) => right,
             _ => 0,
@@ -157,16 +157,16 @@ impl Canvas {
             Control::Left(count) => self.column = self.column.saturating_sub(count),
             Control::Right(count) => self.move_to(self.column.saturating_add(count)),
             Control::Vertical { down, to_start } => {
-                self.line = (self.line + down).clamp(-MAX_LINES, MAX_LINES);
+                self.line = self.line.saturating_add(down).clamp(-MAX_LINES, MAX_LINES);
                 let column = std::mem::take(&mut self.column);
                 self.move_to(if to_start { 0 } else { column });
             }
             Control::EraseRight => self.erase(self.column, length),
-            Control::EraseLeft => self.erase(0, self.column + 1),
+            Control::EraseLeft => self.erase(0, self.column.saturating_add(1)),
             Control::EraseLine => self.erase(0, length),
             Control::EraseBelow => {
                 self.erase(self.column, length);
-                self.lines.split_off(&(self.line + 1));
+                self.lines.split_off(&self.line.saturating_add(1));
             }
             Control::Erase(count) => self.erase(self.column, self.column.saturating_add(count)),
             Control::Delete(count) => self.delete(count),
@@ -197,24 +197,25 @@ impl Canvas {
         if self.looks.last() != Some(&self.pen) {
             self.looks.push(self.pen.clone());
         }
-        let (look, mut column) = (index(self.looks.len() - 1), self.column);
+        let (look, mut column) = (index(self.looks.len().saturating_sub(1)), self.column);
         let cells = self.lines.entry(self.line).or_default();
         if text.is_ascii() {
-            let room = make_room(cells, column, column + text.len());
+            self.column = column.saturating_add(text.len());
+            let room = make_room(cells, column, self.column);
             room.iter_mut().zip(text.chars()).for_each(|(cell, found)| *cell = Cell { found, look, joined: 0 });
-            self.column += text.len();
             return;
         }
         for found in text.chars() {
             let width = found.width().unwrap_or(1).min(2);
-            match make_room(cells, column, column + width) {
+            let end = column.saturating_add(width);
+            match make_room(cells, column, end) {
                 [] => join(cells, &mut self.joined, column, found),
                 [first, rest @ ..] => {
                     *first = Cell { found, look, joined: 0 };
                     rest.fill(Cell::HALF);
                 }
             }
-            column += width;
+            column = end;
         }
         self.column = column;
     }
@@ -249,7 +250,7 @@ impl Canvas {
         split(cells, at);
         if at < cells.len() {
             cells.splice(at..at, std::iter::repeat_n(Cell::BLANK, count));
-            self.blanks_left -= count;
+            self.blanks_left = self.blanks_left.saturating_sub(count);
         }
     }
 
@@ -272,7 +273,7 @@ impl Canvas {
     }
 
     fn line_spans(&self, cells: &[Cell], out: &mut Vec<Span>) {
-        let written = cells.iter().rposition(|cell| *cell != Cell::BLANK).map_or(0, |last| last + 1);
+        let written = cells.iter().rposition(|cell| *cell != Cell::BLANK).map_or(0, |last| last.saturating_add(1));
         for cell in cells.iter().take(written) {
             let Some(look) = self.looks.get(cell.look as usize) else { continue };
             match *cell {
@@ -309,6 +310,11 @@ fn make_room(cells: &mut Vec<Cell>, from: usize, to: usize) -> &mut [Cell] {
     cells.get_mut(from..to).unwrap_or_default()
 }
 
+/// Returns the tab stop after a column.
+pub(super) const fn next_tab(column: usize) -> usize {
+    (column | 7).saturating_add(1)
+}
+
 /// Adds a character without a width to the one before the cursor. Where none is, a terminal shows nothing of it.
 fn join(cells: &mut Vec<Cell>, combinations: &mut Vec<String>, column: usize, found: char) {
     let Some(before) = column.checked_sub(1) else { return };
@@ -316,7 +322,7 @@ fn join(cells: &mut Vec<Cell>, combinations: &mut Vec<String>, column: usize, fo
         cells.resize(column, Cell::BLANK);
     }
     let is_half = cells.get(before) == Some(&Cell::HALF);
-    let Some(cell) = cells.get_mut(before - usize::from(is_half)) else { return };
+    let Some(cell) = cells.get_mut(before.saturating_sub(usize::from(is_half))) else { return };
     if *cell == Cell::BLANK {
         cell.found = ' ';
     }

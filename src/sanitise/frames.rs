@@ -16,7 +16,7 @@ use std::iter;
 
 use unicode_width::UnicodeWidthStr;
 
-use super::canvas::EDGE;
+use super::canvas::{EDGE, next_tab};
 use super::ops::{Control, Op, Ops};
 use super::{push_visible, without_line_end};
 
@@ -103,7 +103,7 @@ impl Frames {
         }
         self.draw_run();
         let row = self.current();
-        let line = self.top + self.line as u64;
+        let line = self.top.saturating_add(self.line as u64);
         self.drawn(row, |drawn| {
             drawn.line = line;
             drawn.has_left = drawn.columns > 0;
@@ -112,10 +112,10 @@ impl Frames {
             line.ended = Some(row);
         }
         self.column = 0;
-        self.line += 1;
-        if self.line == LINES {
-            self.line -= 1;
-            self.top += 1;
+        if self.line < LINES - 1 {
+            self.line = self.line.saturating_add(1);
+        } else {
+            self.top = self.top.saturating_add(1);
             // The line that can no more be reached becomes the new one.
             self.lines.rotate_left(1);
             if let Some(line) = self.lines.back_mut() {
@@ -134,7 +134,7 @@ impl Frames {
     pub(crate) fn settle(&mut self) -> Option<bool> {
         let drawn = self.rows.pop_front()?;
         let number = self.first;
-        self.first += 1;
+        self.first = self.first.saturating_add(1);
         let line = drawn.line.checked_sub(self.top).and_then(|line| self.lines.get(usize::try_from(line).ok()?));
         let shows_empty_line = |line: &Line| line.pieces.is_empty() && line.ended == Some(number);
         Some(if drawn.has_left {
@@ -152,7 +152,7 @@ impl Frames {
             Op::Text(text) => self.text(text),
             Op::Tab => {
                 self.draw_run();
-                self.column = (self.column / 8 + 1) * 8;
+                self.column = next_tab(self.column);
             }
             Op::Special(found) => {
                 if found == '\x1b' {
@@ -187,14 +187,18 @@ impl Frames {
                 self.move_to(if to_start { 0 } else { column });
             }
             Control::EraseRight => self.cover(column, usize::MAX, None),
-            Control::EraseLeft => self.cover(0, column + 1, None),
+            Control::EraseLeft => self.cover(0, column.saturating_add(1), None),
             Control::EraseLine => self.cover(0, usize::MAX, None),
             Control::EraseBelow => {
                 self.cover(column, usize::MAX, None);
-                let below: Vec<_> =
-                    self.lines.iter_mut().skip(self.line + 1).flat_map(|line| line.pieces.drain(..)).collect();
+                let below: Vec<_> = self
+                    .lines
+                    .iter_mut()
+                    .skip(self.line.saturating_add(1))
+                    .flat_map(|line| line.pieces.drain(..))
+                    .collect();
                 for piece in below {
-                    self.lose(piece.row, piece.to - piece.from);
+                    self.lose(piece.row, piece.to.saturating_sub(piece.from));
                 }
             }
             Control::Erase(count) => self.cover(column, column.saturating_add(count), None),
@@ -215,13 +219,14 @@ impl Frames {
         let width = |text: &str| if text.is_ascii() { text.len() } else { text.width() };
         let without_lead = text.trim_start_matches(' ');
         let ink = without_lead.trim_end_matches(' ');
-        let from = self.column + (text.len() - without_lead.len());
-        let to = from + width(ink);
+        let behind = |column: usize, width| column.saturating_add(width);
+        let from = behind(self.column, text.len().saturating_sub(without_lead.len()));
+        let to = behind(from, width(ink));
         let run = self.run.get_or_insert(Run { from: self.column, ink: None });
         if to > from {
             run.ink = Some((run.ink.map_or(from, |(start, _)| start), to));
         }
-        self.column = to + (without_lead.len() - ink.len());
+        self.column = behind(to, without_lead.len().saturating_sub(ink.len()));
     }
 
     /// Draws the run of text that was written up to the cursor. Blanks around it erase; those within it are its own.
@@ -253,7 +258,7 @@ impl Frames {
             self.lose(piece.row, piece.to.min(to).saturating_sub(piece.from.max(from)));
         }
         if let Some(row) = row {
-            self.drawn(row, |drawn| drawn.columns += to - from);
+            self.drawn(row, |drawn| drawn.columns = drawn.columns.saturating_add(to.saturating_sub(from)));
         }
         if is_torn {
             self.forget();
@@ -289,7 +294,7 @@ impl Frames {
 
     /// The number of the row that is being taken.
     fn current(&self) -> u64 {
-        (self.first + self.rows.len() as u64).saturating_sub(1)
+        self.first.saturating_add(self.rows.len() as u64).saturating_sub(1)
     }
 
     /// Moves the cursor right, not beyond text and the edge.

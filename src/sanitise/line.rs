@@ -45,7 +45,7 @@ impl<'a> Line<'a> {
             match ops.next() {
                 None => break,
                 Some(Op::Text(text)) => self.push(text),
-                Some(Op::Tab) => self.push(TAB.get(self.column % TAB.len()..).unwrap_or(TAB)),
+                Some(Op::Tab) => self.push(TAB.get(self.column % 8..).unwrap_or(TAB)),
                 Some(Op::Special(found)) => self.glyphs(found.encode_utf8(&mut [0; 4])),
                 Some(Op::Invalid) => self.push("\u{fffd}"),
                 Some(Op::Sgr(sequence)) if self.is_styled => self.style = self.style.after(sequence),
@@ -106,7 +106,8 @@ impl<'a> Line<'a> {
         if text.is_empty() {
             return;
         }
-        self.column += if is_ascii { text.len() } else { text.width() };
+        let width = if is_ascii { text.len() } else { text.width() };
+        self.column = self.column.saturating_add(width);
         let style = self.style.legible();
         match self.spans.last_mut() {
             Some(span) if span.style == style && span.link == self.link => span.text.push_str(text),

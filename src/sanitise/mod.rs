@@ -27,6 +27,8 @@
 //! frames  rows that later ones were drawn over
 //! ```
 
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
+
 mod canvas;
 mod frames;
 mod line;
@@ -239,7 +241,7 @@ fn is_hidden(found: char) -> bool {
 /// Adds a character as it is shown: itself, or what stands for one that is not harmless.
 fn push_visible(out: &mut String, found: char) {
     let picture = match found {
-        '\0'..='\x1f' => char::from_u32(0x2400 + u32::from(found)),
+        '\0'..='\x1f' => char::from_u32(0x2400 | u32::from(found)),
         '\x7f' => Some('\u{2421}'),
         found => is_harmless(found).then_some(found),
     };

@@ -116,20 +116,20 @@ fn first(text: &str) -> (Op<'_>, &str) {
 /// How many bytes of harmless characters `text` begins with. Many bytes of plain ASCII are told at a time.
 fn harmless(text: &str) -> usize {
     let is_plain = |byte: &u8| (b' '..=b'~').contains(byte);
-    let mut end = 0;
+    let mut end = 0_usize;
     for chunk in text.as_bytes().chunks(32) {
         if !chunk.iter().fold(true, |all, byte| all & is_plain(byte)) {
-            end += chunk.iter().take_while(|byte| is_plain(byte)).count();
+            end = end.saturating_add(chunk.iter().take_while(|byte| is_plain(byte)).count());
             break;
         }
-        end += chunk.len();
+        end = end.saturating_add(chunk.len());
     }
     if end == text.len() {
         return end;
     }
     // The character before decides of a joiner.
     let from = end.saturating_sub(1);
-    from + text.get(from..).map_or(0, harmless_len)
+    from.saturating_add(text.get(from..).map_or(0, harmless_len))
 }
 
 fn special(text: &str) -> (Op<'_>, &str) {
@@ -153,7 +153,7 @@ fn special(text: &str) -> (Op<'_>, &str) {
 
 /// What of a text comes before its end `after`. To compare the ends would cost the rest of the row at each sequence.
 fn up_to<'t>(text: &'t str, after: &str) -> &'t str {
-    text.get(..text.len() - after.len()).unwrap_or_default()
+    text.get(..text.len().saturating_sub(after.len())).unwrap_or_default()
 }
 
 /// The escape sequence at the start of `text`, if one is there that is understood, and what comes after it.
@@ -221,15 +221,15 @@ fn control(params: &str, action: char) -> Option<Control> {
     // Only a number too large cannot be read.
     let number: u16 = if params.is_empty() { 0 } else { params.parse().unwrap_or(u16::MAX) };
     let count = usize::from(number.max(1));
-    let down = count.cast_signed();
+    let (down, up) = (count.cast_signed(), count.cast_signed().saturating_neg());
     Some(match (action, number) {
-        ('A', _) => Control::Vertical { down: -down, to_start: false },
+        ('A', _) => Control::Vertical { down: up, to_start: false },
         ('B', _) => Control::Vertical { down, to_start: false },
         ('E', _) => Control::Vertical { down, to_start: true },
-        ('F', _) => Control::Vertical { down: -down, to_start: true },
+        ('F', _) => Control::Vertical { down: up, to_start: true },
         ('C', _) => Control::Right(count),
         ('D', _) => Control::Left(count),
-        ('G' | '`', _) => Control::Column(count - 1),
+        ('G' | '`', _) => Control::Column(count.saturating_sub(1)),
         ('K', 0) => Control::EraseRight,
         ('K', 1) => Control::EraseLeft,
         ('K', 2) => Control::EraseLine,

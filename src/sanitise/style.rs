@@ -64,6 +64,7 @@ pub fn are_alike(one: Colour, other: Colour) -> bool {
 
 impl Colour {
     /// Red, green and blue. Terminals choose the first sixteen themselves: these are xterm's.
+    #[expect(clippy::arithmetic_side_effects, reason = "each arm bounds n, and no level exceeds 255")]
     fn rgb(self) -> [u8; 3] {
         const PALETTE: [[u8; 3]; 16] = [
             [0, 0, 0],
@@ -106,21 +107,22 @@ pub fn sgr(style: &Style) -> String {
     ];
     let mut out = String::from("\x1b[0");
     out.extend(switches.iter().filter(|(is_on, _)| *is_on).map(|(_, code)| *code));
-    push_colour(&mut out, style.fg, 30);
-    push_colour(&mut out, style.bg, 40);
+    push_colour(&mut out, style.fg, "3", "9");
+    push_colour(&mut out, style.bg, "4", "10");
     out.push('m');
     out
 }
 
-/// The parameters of a colour, each after its `;`. `base` is 30 for the foreground, 40 for the background.
-fn push_colour(out: &mut String, colour: Option<Colour>, base: u8) {
+/// Appends the parameters of a color, each after its `;`. A code is the tens, 3 and 9 for the
+/// foreground or 4 and 10 for the background, and the digit of one of eight colors.
+fn push_colour(out: &mut String, colour: Option<Colour>, tens: &str, bright_tens: &str) {
     // Writing to a String cannot fail.
     let _ = match colour {
         None => Ok(()),
-        Some(Colour::Indexed(n @ 0..8)) => write!(out, ";{}", base + n),
-        Some(Colour::Indexed(n @ 8..16)) => write!(out, ";{}", base + 60 + n - 8),
-        Some(Colour::Indexed(n)) => write!(out, ";{};5;{n}", base + 8),
-        Some(Colour::Rgb(r, g, b)) => write!(out, ";{};2;{r};{g};{b}", base + 8),
+        Some(Colour::Indexed(n @ 0..8)) => write!(out, ";{tens}{n}"),
+        Some(Colour::Indexed(n @ 8..16)) => write!(out, ";{bright_tens}{}", n & 7),
+        Some(Colour::Indexed(n)) => write!(out, ";{tens}8;5;{n}"),
+        Some(Colour::Rgb(r, g, b)) => write!(out, ";{tens}8;2;{r};{g};{b}"),
     };
 }
 
@@ -206,11 +208,11 @@ fn set(style: &mut Style, code: u16) {
 
 /// The 16 colours.
 fn set_palette(style: &mut Style, code: u16) {
-    let (base, bright) = match code {
-        30..=37 | 40..=47 => (code - 30, 0),
-        90..=97 | 100..=107 => (code - 90, 8),
-        _ => return,
-    };
-    let colour = indexed(base % 10 + bright);
-    if base < 10 { style.fg = colour } else { style.bg = colour }
+    let bright = if code < 90 { 0 } else { 8 };
+    let colour = indexed((code % 10) | bright);
+    match code {
+        30..=37 | 90..=97 => style.fg = colour,
+        40..=47 | 100..=107 => style.bg = colour,
+        _ => {}
+    }
 }
