@@ -102,7 +102,7 @@ fn a_store_that_is_not_ours_is_never_written() {
     let dir = store("quire-v2-live");
     std::fs::rename(dir.path().join("quire.db"), dir.path().join("rundown.db")).unwrap();
     let before = bytes_of(dir.path());
-    let said = stderr(dir.path(), &["record", "--root", ".", "--", "true"], 6);
+    let said = stderr(dir.path(), &["record", "--must-record", "--root", ".", "--", "true"], 6);
     assert!(said.contains("will not be written: it was not made by rundown"), "{said}");
     assert!(bytes_of(dir.path()) == before);
 }
@@ -117,7 +117,7 @@ fn a_refused_database_keeps_its_wal() {
         std::fs::copy(made.path().join(from), dir.path().join(to)).unwrap();
     }
     let before = bytes_of(dir.path());
-    stderr(dir.path(), &["record", "--root", ".", "--", "true"], 6);
+    stderr(dir.path(), &["record", "--must-record", "--root", ".", "--", "true"], 6);
     assert!(stdout(dir.path(), &["--root", ".", "list"], 0).contains("later.git"), "what is in the -wal alone is read");
     assert!(bytes_of(dir.path()) == before);
 }
@@ -126,7 +126,10 @@ fn a_refused_database_keeps_its_wal() {
 fn recording_beside_quire_would_hide_its_runs() {
     let dir = store("quire-v2-live");
     let before = bytes_of(dir.path());
-    assert!(stderr(dir.path(), &["record", "--root", ".", "--", "true"], 6).contains("it is quire's store"));
+    assert!(
+        stderr(dir.path(), &["record", "--must-record", "--root", ".", "--", "true"], 6)
+            .contains("it is quire's store")
+    );
     assert!(bytes_of(dir.path()) == before);
 }
 
