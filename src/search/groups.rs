@@ -54,6 +54,8 @@ pub struct Groups {
     /// Those that have no end so far, each in the one before it.
     open: Vec<Open>,
     is_full: bool,
+    /// The latest end so far.
+    last_end: u64,
     /// Before the first row that may change, or that was not scanned.
     checkpoint: Checkpoint,
     bytes: u64,
@@ -120,6 +122,7 @@ impl Groups {
             all: Vec::new(),
             open: Vec::new(),
             is_full: false,
+            last_end: 0,
             checkpoint: Checkpoint::START,
             bytes: 0,
             heard: 0,
@@ -214,17 +217,20 @@ impl Groups {
         self.open.push(Open { group: self.all.len() - 1, kind: kind.into() });
     }
 
-    /// Ends the innermost open group of a kind at `end`; those within it already where the row begins that says so.
+    /// Ends the innermost open group of a kind at `end`; those within it already where the row begins that says so, unless that row
+    /// has ended a group within them before.
     fn end(&mut self, kind: Kind<'_>, row: u64, end: u64) {
         let level = match kind {
             // What lies around another group than a heading goes on with it.
             Kind::Heading(_) => self.open.last().filter(|open| open.is(kind)).map(|_| self.open.len() - 1),
             kind => self.open.iter().rposition(|open| open.is(kind)),
         };
+        let before = self.last_end;
         let ended = self.open.drain(level.unwrap_or(self.open.len())..);
         for (open, end) in ended.zip(once(end).chain(repeat(row))) {
             if let Some(group) = self.all.get_mut(open.group) {
-                group.end = end.max(group.body);
+                group.end = end.max(group.body).max(before);
+                self.last_end = self.last_end.max(group.end);
             }
         }
     }

@@ -225,6 +225,17 @@ fn how_many_rows_a_group_has_is_told_as_soon_as_the_index_knows() {
     assert_eq!(rows_of(&index), [Some(3), Some(1)]);
 }
 
+/// A progress bar or a partial record makes one row of several lines.
+#[test]
+fn a_row_that_ends_a_group_and_one_around_its_parent_ends_all_three_together() {
+    let growing = of_rows(
+        "section_start:1:a\r\x1b[0K\n--- a\nsection_start:1:b\r\x1b[0K\nx\nsection_end:1:b\r\x1b[0Ksection_end:1:a\r\x1b[0K",
+    );
+    let ends: Vec<u64> = groups_of(&growing.log).all().iter().map(|group| group.end).collect();
+    assert_eq!(ends.len(), 3);
+    assert!(ends.windows(2).all(|pair| pair[0] >= pair[1]), "{ends:?}");
+}
+
 fn line() -> impl Strategy<Value = String> {
     let text = prop_oneof![
         4 => Just("x"),
