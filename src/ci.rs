@@ -171,6 +171,15 @@ fn regex<'m>(markers: impl IntoIterator<Item = &'m Marker>) -> Regex {
     Regex::new(&patterns.join("|")).expect("a table of expressions")
 }
 
+/// Returns a text in which a CI system finds no command.
+#[must_use]
+pub fn broken(text: &str) -> String {
+    let mut output = Output::new(Vec::new());
+    // Writing to a vector cannot fail.
+    let _ = output.write_all(text.as_bytes()).and_then(|()| output.flush());
+    String::from_utf8_lossy(&output.out).into_owned()
+}
+
 /// A writer of text in which a CI system finds no command. Outside of CI the bytes pass as they
 /// are.
 ///

@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
+use crate::ci;
 use crate::sanitise::name;
 
 /// The exit code of a bug.
@@ -72,7 +73,7 @@ fn text_of(info: &PanicHookInfo<'_>) -> String {
     if backtrace.status() == BacktraceStatus::Captured {
         let _ = write!(text, "{backtrace}");
     }
-    text
+    ci::broken(&text)
 }
 
 /// Returns the lines of a report.
@@ -134,6 +135,7 @@ mod tests {
                 in_thread();
                 3
             }
+            "marker" => panic!("##vso[task.complete]"),
             // The lock of stderr is held, and its buffer borrowed by this thread.
             "stderr" => {
                 let _lock = io::stderr().lock();
@@ -162,6 +164,13 @@ mod tests {
             assert_eq!(printed.matches("rundown: bug: on purpose\n").count(), reports, "{place}: {printed}");
             assert_eq!(printed.matches("panicked at").count(), 0, "{place}: {printed}");
         }
+    }
+
+    #[test]
+    fn a_report_does_not_steer_a_ci_system() {
+        let output = child("marker").env("TF_BUILD", "True").output().unwrap();
+        let printed = String::from_utf8(output.stderr).unwrap();
+        assert!(printed.contains("rundown: bug: #·#vso[task.complete]"), "{printed}");
     }
 
     #[test]
