@@ -9,7 +9,7 @@ use crate::join::{Finding, FindingKind, LogRef, Place, RunNode, ShState};
 use crate::log::{Format, LogFile, Tail};
 use crate::model::{Phase, RunId};
 
-/// How many runs are listed at once: without an index each list reads all runs.
+/// The number of runs that are listed at once: without an index each list reads all runs.
 const PAGE: usize = 1000;
 
 /// How many of them are read whole at once: a database that is being written to is copied for each reading.

@@ -95,7 +95,7 @@ pub enum Error {
     TooLarge {
         /// The database file.
         path: PathBuf,
-        /// What of it is too large.
+        /// The part that is too large.
         why: &'static str,
     },
     /// A store that was found, not named, and that another user or a repository may have put there.

@@ -1,7 +1,9 @@
-//! Opening files that others made: never waits, whatever the path names, and never leaves the directory that a path is bound to.
+//! Opening files that others made: never waits, whatever the path names, and never leaves the
+//! directory that a path is bound to.
 //!
-//! Opening a FIFO waits for its writer, and a device may do anything; only regular files are read. What a path leads to is judged
-//! each time it is opened: a link may have taken the place of what was there.
+//! Opening a FIFO waits for its writer, and a device may do anything; only regular files are read.
+//! What a path leads to is judged each time it is opened: a link may have taken the place of what
+//! was there.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io;
@@ -16,7 +18,8 @@ use rustix::fs::{CWD, Mode, OFlags, openat};
 /// Why a link that leads out is not followed.
 pub const LEADS_OUT: &str = "it is a link that leads out of the run's directory";
 
-/// For going through a directory; where the system can tell that from listing it, the right to list it is not needed.
+/// For going through a directory; where the system can tell that from listing it, the right to list
+/// it is not needed.
 #[cfg(target_os = "linux")]
 const WAY: OFlags = OFlags::PATH.union(OFlags::DIRECTORY);
 #[cfg(not(target_os = "linux"))]
@@ -39,8 +42,8 @@ impl FilePath {
         Self { path: path.into(), within: None }
     }
 
-    /// One that was found: whatever stands there when it is opened, only what lies in this directory is read. The directory is
-    /// resolved: no part of it is a link.
+    /// One that was found: whatever stands there when it is opened, only what lies in this
+    /// directory is read. The directory is resolved: no part of it is a link.
     #[must_use]
     pub const fn found(path: PathBuf, within: Arc<Path>) -> Self {
         Self { path, within: Some(within) }
@@ -109,7 +112,8 @@ pub fn create_private_dir(path: &Path) -> io::Result<()> {
     }
 }
 
-/// The directories in which a change may be one of the file: that of its name and, where the name is a link, that of what it leads to.
+/// The directories in which a change may be one of the file: that of its name and, where the name
+/// is a link, that of what it leads to.
 #[must_use]
 pub fn dirs_of(path: &Path) -> Vec<PathBuf> {
     let dir = dir_of(path);
@@ -134,8 +138,8 @@ impl Deref for FilePath {
     }
 }
 
-/// Opens what a path leads to, step by step from the root: a link that takes the place of a step meanwhile, also of one on the way to
-/// the directory, is not followed.
+/// Opens what a path leads to, step by step from the root: a link that takes the place of a step
+/// meanwhile, also of one on the way to the directory, is not followed.
 fn open_inside(path: &Path, within: &Path) -> io::Result<File> {
     let resolved = fs::canonicalize(path)?;
     if !resolved.starts_with(within) {

@@ -125,7 +125,7 @@ impl Catalog {
         Ok((nodes.collect::<Result<_>>()?, ids.len()))
     }
 
-    /// Gives the store its time anew: all that is read between two calls takes 10 seconds of the database at most.
+    /// Resets the time limit of the store: all readings between two calls take at most 10 seconds of the database.
     pub fn renew(&self) {
         if let Some(Source::Store { reader, .. }) = &*self.source.borrow() {
             reader.renew();

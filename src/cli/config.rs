@@ -31,7 +31,7 @@ use crate::tui::keymap::Fault;
 /// The largest file that is read: nobody writes a larger one.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// What holds for the screen, and for the recorder.
+/// The settings of the screen and of the recorder.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Config {
     /// What the screen itself takes.

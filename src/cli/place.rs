@@ -53,7 +53,7 @@ impl Place {
         matches!(self.colour.color, colorchoice_clap::ColorChoice::Always)
     }
 
-    /// How to record. With a faulty configuration, or without a store, the commands run all the same.
+    /// Returns the options of a recording. With a faulty configuration, or without a store, the commands run all the same.
     ///
     /// # Errors
     /// Why there is no store, if there must be one.

@@ -1,9 +1,11 @@
 //! Stores that are found, not named: only one that no other user can have made or changed is used.
 //!
-//! The nearest `.rundown/` may be anybody's: that of another user in `/tmp`, or one that came with a cloned repository. What is
-//! recorded contains output and command lines, and goes there. As with git's `safe.directory`, a directory that was found is used
-//! only if it, and the databases in it, belong to this user or to root; to root also the user who called sudo is one of ours. A
-//! store that git tracks came from elsewhere whoever owns it now: it is read like any other, but nothing is recorded into it.
+//! The nearest `.rundown/` may be anybody's: that of another user in `/tmp`, or one that came with
+//! a cloned repository. What is recorded contains output and command lines, and goes there. As with
+//! git's `safe.directory`, a directory that was found is used only if it, and the databases in it,
+//! belong to this user or to root; to root also the user who called sudo is one of ours. A store
+//! that git tracks came from elsewhere, even if this user owns it now: it is read like any other,
+//! but nothing is recorded into it.
 
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
@@ -55,7 +57,8 @@ fn trusted_users(user: u32, sudo_user: Option<&str>) -> Vec<u32> {
     [user, 0].into_iter().chain(sudo_user).collect()
 }
 
-/// Why a file is not trusted; `None` if it is, or is not there. A link is trusted if both it and what it leads to are.
+/// Why a file is not trusted; `None` if it is, or is not there. A link is trusted if both it and
+/// what it leads to are.
 fn distrust(path: &Path, trusted: &[u32]) -> Option<String> {
     let link = fs::symlink_metadata(path).ok()?;
     let of_link = link.is_symlink().then(|| distrust_owner(&link, trusted)).flatten();
@@ -73,11 +76,13 @@ fn distrust_mode(file: &Metadata) -> Option<String> {
     (file.mode() & OTHERS_WRITE != 0).then(|| "can be written by every user (chmod o-w changes that)".into())
 }
 
-/// Returns true if git tracks the directory, or anything in it that is a store's. Without git nothing is known.
+/// Returns true if git tracks the directory, or anything in it that is a store's. Without git
+/// nothing is known.
 fn is_tracked(root: &Path) -> bool {
     let (Some(parent), Some(name)) = (root.parent(), root.file_name()) else { return false };
     let mut git = Command::new("git");
-    // A repository may name a program that watches its files. A hook has set variables about another repository.
+    // A repository may name a program that watches its files. A hook has set variables about
+    // another repository.
     git.args(["-c", "core.fsmonitor=false", "--literal-pathspecs", "ls-files", "-z", "--"])
         .arg(name)
         .current_dir(parent);

@@ -1,4 +1,4 @@
-//! What clap prints: help, the version, and errors in the arguments.
+//! The output of clap: help, the version, and errors in the arguments.
 //!
 //! clap repeats arguments as they are, escape sequences and all (`rundown *` in a directory of
 //! hostile names). So its text passes the sanitizer, which keeps its styles.

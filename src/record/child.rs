@@ -108,13 +108,13 @@ impl Exit {
 
 /// The end of a command and of its output.
 pub struct Ended {
-    /// How the command ended.
+    /// The exit code or signal, and the resources used.
     pub exit: Exit,
-    /// When. Its output may end later.
+    /// The time of its exit. Its output may end later.
     pub at: Instant,
     /// False if its output went past the sink.
     pub is_recorded: bool,
-    /// What people should know.
+    /// Messages for the user.
     pub warnings: Vec<String>,
 }
 

@@ -1,9 +1,10 @@
 //! A run that has begun: its jobs and their commands, one after the other, each with its rows.
 //!
-//! Nothing here returns an error. What the record lacks becomes a warning, what a command did becomes an exit code. A run whose
-//! store cannot be used runs without a record: its commands have our own streams.
-//! Rules: a command that fails ends its job; a job runs only when all that it needs have passed; once somebody asked to stop a
-//! pipeline, the running job and those that wait are aborted, whatever their commands made of the signal.
+//! Nothing here returns an error. What the record lacks becomes a warning, what a command did
+//! becomes an exit code. A run whose store cannot be used runs without a record: its commands have
+//! our own streams. Rules: a command that fails ends its job; a job runs only when all that it
+//! needs have passed; once somebody asked to stop a pipeline, the running job and those that wait
+//! are aborted, whatever their commands made of the signal.
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
@@ -37,8 +38,8 @@ pub enum Kind {
     Pipeline,
 }
 
-/// The time for the rest of the record, from the exit of the last command on: rows wait for a locked
-/// database, and logs for the disk.
+/// The time for the rest of the record, from the exit of the last command on: rows wait for a
+/// locked database, and logs for the disk.
 const END_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The time for it where the output of the last command ended long after its exit.
@@ -50,14 +51,14 @@ pub struct Executor {
     pub kind: Kind,
     /// Its id.
     pub run: RunId,
-    /// Where it is recorded, if it is.
+    /// The record of the run; `None` if it is not recorded.
     pub record: Option<Record>,
-    /// What people should know at the end.
+    /// Messages for the user, printed at the end.
     pub warnings: Vec<String>,
     cwd: PathBuf,
     quiet: bool,
     spare: Spare,
-    /// When the last command exited.
+    /// The time at which the last command exited.
     last_exit: Option<Instant>,
     /// Whether there is a terminal whose keys reach what we start.
     has_terminal: bool,
@@ -69,9 +70,9 @@ pub struct Record {
     pub rows: Rows,
     /// Its directory.
     pub dir: PathBuf,
-    /// Whether its logs are written to the disk at the end.
+    /// True if its logs are written to the disk at the end.
     pub sync: bool,
-    /// Which directory that was at the beginning.
+    /// The identity of that directory at the beginning.
     identity: Option<Identity>,
     /// The logs so far.
     logs: Vec<PathBuf>,
@@ -94,7 +95,8 @@ impl Executor {
         Self { kind, run, record, warnings: Vec::new(), cwd, quiet, spare, last_exit: None, has_terminal }
     }
 
-    /// Runs the jobs and completes the record. Gives how the run ended and the exit code of the last command that ran.
+    /// Runs the jobs and completes the record. Gives how the run ended and the exit code of the
+    /// last command that ran.
     pub fn run(&mut self, pipeline: &Pipeline, stop: &Stop) -> (RunEnd, i32) {
         let started = Time::now();
         self.note(move |writer, run| writer.start_run(run, started));
@@ -228,7 +230,7 @@ fn recorded(record: &mut Record, start: ShStart, spawn: &Spawn<'_>, quiet: bool,
     });
     let closed = logs::close(&mut lock(&sink), path.as_deref(), ended.is_recorded);
     record.logs.extend(path.filter(|_| closed.log_bytes.is_some() && closed.warning.is_none()));
-    // Where the run's directory is gone, that is reported at the end.
+    // A run directory that is gone is reported at the end.
     let is_in_place = file::identity(&record.dir) == record.identity;
     ended.warnings.extend(closed.warning.filter(|_| is_in_place || closed.lost_bytes.is_some()));
     let integer = |bytes: u64| i64::try_from(bytes).ok();
@@ -264,7 +266,8 @@ fn run(
     }
 }
 
-/// The start of a job's next command. Each has a millisecond of its own, the key of its row: this waits for the next one.
+/// The start of a job's next command. Each has a millisecond of its own, the key of its row: this
+/// waits for the next one.
 fn wait_for_start(last_ms: Option<i64>) -> Time {
     loop {
         match next_start(last_ms, Time::now()) {

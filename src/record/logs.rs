@@ -1,4 +1,5 @@
-//! The log files of a run: created before each command, closed after it, written to the disk at the end.
+//! The log files of a run: created before each command, closed after it, written to the disk at the
+//! end.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -33,9 +34,9 @@ pub(super) fn create(path: Option<&Path>, started_at: Time) -> Sink {
 pub(super) struct Closed {
     /// Its length; `None` if there is no log.
     pub log_bytes: Option<u64>,
-    /// How many bytes of the output it lacks; `None`: none.
+    /// The number of bytes of the output that it lacks; `None`: none.
     pub lost_bytes: Option<u64>,
-    /// What people should know.
+    /// A message for the user.
     pub warning: Option<String>,
 }
 
@@ -58,7 +59,8 @@ pub(super) fn close(sink: &mut Sink, path: Option<&Path>, is_recorded: bool) -> 
     }
 }
 
-/// Counts the bytes of a command that its log contains; called only for a log that could not be written to its end.
+/// Counts the bytes of a command that its log contains; called only for a log that could not be
+/// written to its end.
 fn recorded_bytes(log: &Path) -> u64 {
     let Ok(file) = log::LogFile::open(&FilePath::named(log)) else { return 0 };
     let Ok(mut lines) = file.lines(0) else { return 0 };

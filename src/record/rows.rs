@@ -1,4 +1,5 @@
-//! The rows of a run, written in order by a thread of their own: no lock, slow disk or broken database holds up a command.
+//! The rows of a run, written in order by a thread of their own: no lock, slow disk or broken
+//! database holds up a command.
 //!
 //! ```text
 //! run, execute ─ write ─► queue ─► thread: run directory, recorder.lock ─► database open ─► row by row
@@ -6,9 +7,9 @@
 //! ```
 //!
 //! A row that meets a lock or a full disk stays at the head of the queue and is tried again, so the
-//! rows are written in the order of the events. A row that another attempt would not help (a missing
-//! table, a corrupt database) is lost, and the next one is tried. [`Rows::close`] ends the retries:
-//! with one time limit for all of them, after a last attempt for each.
+//! rows are written in the order of the events. A row that another attempt would not help (a
+//! missing table, a corrupt database) is lost, and the next one is tried. [`Rows::close`] ends the
+//! retries: with one time limit for all of them, after a last attempt for each.
 
 use std::collections::VecDeque;
 use std::fs::{self, File};
@@ -25,15 +26,16 @@ use crate::log::path::recorder_lock;
 use crate::sanitise;
 use crate::store::Writer;
 
-/// How long a row that met a lock waits for its next attempt.
+/// The pause before another attempt at a row that met a lock.
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
-/// How long a row that met a full disk waits for its next attempt.
+/// The pause before another attempt at a row that met a full disk.
 const DISK_PAUSE: Duration = Duration::from_secs(1);
-/// How long a command that is to be started waits for its row. Once a row took longer, none is waited for until all are written.
+/// The longest that a command waits for its row before it starts. Once a row took longer, later
+/// commands do not wait until all rows are written.
 const SETTLE_TIMEOUT: Duration = Duration::from_millis(100);
-/// How long the thread may take to stop after the time limit of [`Rows::close`].
+/// The time for the thread to stop after the time limit of [`Rows::close`].
 const STOP_TIMEOUT: Duration = Duration::from_millis(250);
-/// How often what waits at the end of a run checks whether it is to hurry.
+/// The interval at which the waits at the end of a run check for a signal that ends them.
 pub(super) const HURRY_POLL: Duration = Duration::from_millis(20);
 
 /// Writes one row. It may be called again after an error.
@@ -45,7 +47,7 @@ pub(super) struct RunFiles {
     pub dir: PathBuf,
     /// The locked `recorder.lock`.
     pub lock: File,
-    /// What people should know about how they were made.
+    /// Messages for the user about their creation.
     pub warnings: Vec<String>,
 }
 
@@ -63,7 +65,7 @@ pub(super) fn remove_run_dir(dir: &Path) {
     let _ = fs::remove_dir(dir);
 }
 
-/// How far the beginning of a run has come.
+/// The state of the beginning of a run.
 pub(super) enum Begun {
     /// Its files and its first row are there.
     Yes(RunFiles),
@@ -94,7 +96,7 @@ struct State {
     files: Option<RunFiles>,
     /// The first row is written.
     is_begun: bool,
-    /// Why the run cannot begin.
+    /// The reason why the run cannot begin.
     refusal: Option<Error>,
     pending: VecDeque<Write>,
     is_writing: bool,
@@ -102,13 +104,13 @@ struct State {
     is_behind: bool,
     /// Until when failed rows are tried again; set by [`Rows::close`].
     deadline: Option<Instant>,
-    /// Nobody waits for the rest.
+    /// The caller does not wait any more.
     is_abandoned: bool,
     /// No row is pending, and none will come; the database may still be open.
     is_written: bool,
     /// The thread has stopped.
     is_over: bool,
-    /// Why the newest row is tried again.
+    /// The reason why the newest row is tried again.
     obstacle: Option<String>,
     /// The first reason why a row was lost.
     failure: Option<String>,
@@ -116,7 +118,8 @@ struct State {
 }
 
 impl Rows {
-    /// Starts the thread. It makes the files with `prepare`, opens `database`, and writes the `first` row.
+    /// Starts the thread. It makes the files with `prepare`, opens `database`, and writes the
+    /// `first` row.
     ///
     /// # Errors
     /// If no thread can be started.
@@ -162,7 +165,8 @@ impl Rows {
         self.0.update(|state| state.pending.push_back(Box::new(write)));
     }
 
-    /// Waits a moment for the rows added so far, so that a crash between a command's row and its start is as good as impossible.
+    /// Waits a moment for the rows added so far, so that a crash between a command's row and its
+    /// start is as good as impossible.
     pub fn settle(&self) {
         if self.0.state().is_behind {
             return;
@@ -171,7 +175,8 @@ impl Rows {
         state.is_behind = !state.is_idle();
     }
 
-    /// Waits until all rows are written, at most until `deadline`, and not at all once `is_hurried`. Returns what people should know.
+    /// Waits until all rows are written, at most until `deadline`, and not at all once
+    /// `is_hurried`. Returns messages for the user.
     pub fn close(self, run_dir: &Path, deadline: Instant, is_hurried: impl Fn() -> bool) -> Vec<String> {
         self.0.update(|state| state.deadline = Some(deadline));
         while !self.0.wait(HURRY_POLL, |state| state.is_over).is_over {
@@ -244,7 +249,8 @@ impl Shared {
         waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
-    /// Waits before the next attempt, less long once [`Rows::close`] is called; returns false if there is to be none.
+    /// Waits before the next attempt, less long once [`Rows::close`] is called; returns false if
+    /// there is to be none.
     fn pause(&self, pause: Duration) -> bool {
         let is_closing = |state: &State| state.is_abandoned || state.deadline.is_some();
         let is_open = !is_closing(&self.wait(pause, is_closing));
@@ -371,8 +377,9 @@ pub(super) fn moved(path: &Path, before: Option<Identity>) -> Option<String> {
     })
 }
 
-/// Room on the disk, held by the run's lock file, so that a command that fills the disk still gets its row: how it ended is worth
-/// more than the last lines before the disk was full. Where a file system cannot reserve there is none.
+/// Room on the disk, held by the run's lock file, so that a command that fills the disk still gets
+/// its row: how it ended is worth more than the last lines before the disk was full. Where a file
+/// system cannot reserve there is none.
 struct Reserve(Option<File>);
 
 impl Reserve {

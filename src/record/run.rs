@@ -6,10 +6,12 @@
 //! end:      rows of the jobs and the run ─► lock released
 //! ```
 //!
-//! In this order a reader is never told too much: an active run whose lock is free was interrupted, and a finished row
-//! means a whole log. **The command always runs.** A store that cannot be used, or does not answer when the run begins, costs the
-//! record and never the command: it runs all the same, and a warning reports what was not recorded. [`Options::must_record`] does
-//! the opposite. One limit: the logs are written in step with the command, so a file system that stops answering later holds it up.
+//! In this order a reader is never told too much: an active run whose lock is free was interrupted,
+//! and a finished row means a whole log. **The command always runs.** A store that cannot be used,
+//! or does not answer when the run begins, costs the record and never the command: it runs all the
+//! same, and a warning reports what was not recorded. [`Options::must_record`] does the opposite.
+//! One limit: the logs are written in step with the command, so a file system that stops answering
+//! later holds it up.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -31,30 +33,33 @@ use crate::store::{NewRun, RunEnd, Writer};
 use crate::time::Time;
 use crate::{file, log, store};
 
-/// How long a command waits for its store.
+/// The longest that a command waits for its store.
 const BEGIN_TIMEOUT: Duration = Duration::from_millis(1500);
 
-/// How long it waits if it must be recorded.
+/// The same for a command that must be recorded.
 const MUST_BEGIN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How to record.
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line or the configuration")]
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The root of the store, made where there is none, for its owner alone; or the reason why there is none.
+    /// The root of the store, made where there is none, for its owner alone; or the reason why
+    /// there is none.
     pub store_root: std::result::Result<PathBuf, String>,
-    /// Whether nothing is run unless its record has begun.
+    /// True if nothing is run unless its record has begun.
     pub must_record: bool,
-    /// Whether the logs are written to the disk when the run ends (`fdatasync`), so that they survive a power failure.
+    /// True if the logs are written to the disk when the run ends (`fdatasync`), so that they
+    /// survive a power failure.
     pub sync: bool,
     /// What the run is of.
     pub facts: Facts,
     /// The directory that the commands run in.
     pub cwd: PathBuf,
-    /// Whether to keep what the commands write, and how a pipeline goes on, from our own stdout and stderr.
+    /// Whether to keep what the commands write, and how a pipeline goes on, from our own stdout and
+    /// stderr.
     pub quiet: bool,
-    /// Whether SIGINT, SIGTERM and SIGHUP to this process are about the run while it is recorded (see [`Stop`]). They stay
-    /// without effect afterwards: for programs that end then.
+    /// Whether SIGINT, SIGTERM and SIGHUP to this process are about the run while it is recorded
+    /// (see [`Stop`]). They stay without effect afterwards: for programs that end then.
     pub signals: bool,
 }
 
@@ -63,21 +68,24 @@ pub struct Options {
 pub struct Ended {
     /// Its id.
     pub run: RunId,
-    /// For one command its own exit code (128 + signal; 127 not found, 126 not executable); for a pipeline 0 when every job
-    /// passed, else 1.
+    /// For one command its own exit code (128 + signal; 127 not found, 126 not executable); for a
+    /// pipeline 0 when every job passed, else 1.
     pub exit_code: u8,
-    /// What the record lacks, or could not be run, and why; for stderr. Untrusted names in it are sanitised.
+    /// What the record lacks, or could not be run, and why; for stderr. Untrusted names in it are
+    /// sanitised.
     pub warnings: Vec<String>,
 }
 
-/// What a job is called whose command alone is known: the program's file name, as far as it can be a job's.
+/// What a job is called whose command alone is known: the program's file name, as far as it can be
+/// a job's.
 #[must_use]
 pub fn default_job(argv: &[OsString]) -> JobId {
     let program = argv.first().and_then(|program| Path::new(program).file_name());
     JobId(program.map_or_else(|| "command".to_owned(), |name| name.to_string_lossy().into_owned()))
 }
 
-/// Records one command as the only one of a job. Its stdin is ours, and it decides alone what a signal means.
+/// Records one command as the only one of a job. Its stdin is ours, and it decides alone what a
+/// signal means.
 ///
 /// # Errors
 /// As for [`Recording::command`]: then nothing was run.
@@ -93,7 +101,8 @@ pub fn run_pipeline(options: &Options, pipeline: &Pipeline, stop: &Stop) -> Resu
     Ok(Recording::pipeline(options, pipeline)?.execute(stop))
 }
 
-/// A run that has been entered into the store, and waits to be executed. Dropped before that, it counts as interrupted.
+/// A run that has been entered into the store, and waits to be executed. Dropped before that, it
+/// counts as interrupted.
 pub struct Recording {
     pipeline: Pipeline,
     executor: Executor,
@@ -106,8 +115,8 @@ impl Recording {
     /// Begins the run of one command.
     ///
     /// # Errors
-    /// If there is nothing to run, a name is unsafe as a path, or the directory to run in is missing. If the run
-    /// [must be recorded](Options::must_record): why it cannot be.
+    /// If there is nothing to run, a name is unsafe as a path, or the directory to run in is
+    /// missing. If the run [must be recorded](Options::must_record): why it cannot be.
     pub fn command(options: &Options, job: &JobId, argv: &[OsString]) -> Result<Self> {
         if argv.is_empty() {
             return Err(Error::Usage("there is no command to record".into()));
@@ -138,7 +147,8 @@ impl Recording {
             executor.warnings.push(format!("signals are not passed on to the command: {error}"));
         }
         let (end, last_exit_code) = executor.run(&pipeline, stop);
-        // Unlocked by word: closing alone would leave it to a copy that some other child holds on its way to its program.
+        // Unlocked by word: closing alone would leave it to a copy that some other child holds on
+        // its way to its program.
         let _ = lock.map(|lock| lock.unlock());
         drop(watch);
         let exit_code = match executor.kind {
@@ -151,7 +161,8 @@ impl Recording {
     fn begin(options: &Options, pipeline: Pipeline, kind: Kind) -> Result<Self> {
         let Options { facts, quiet, signals, .. } = options;
         let cwd = std::path::absolute(&options.cwd).unwrap_or_else(|_| options.cwd.clone());
-        // Our own directory may have been deleted, or closed to us: commands run there all the same.
+        // Our own directory may have been deleted, or closed to us: commands run there all the
+        // same.
         if !child::is_own_dir(&cwd) && !cwd.is_dir() {
             return Err(Error::io("run in", cwd)(ErrorKind::NotADirectory.into()));
         }
@@ -252,7 +263,8 @@ fn unsafe_name(name: &str) -> Error {
     Error::Usage(format!("{name:?} cannot be the name of a job or repository: {why}"))
 }
 
-/// A store that is there already keeps its permissions. A new `.rundown` in a work tree is nothing to commit.
+/// A store that is there already keeps its permissions. A new `.rundown` in a work tree is nothing
+/// to commit.
 fn create_root(root: &Path) -> Result<()> {
     let is_new = !root.exists();
     file::create_private_dirs(root).map_err(Error::io("create", root))?;

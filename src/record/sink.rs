@@ -31,7 +31,7 @@ pub struct Sink {
     failure: Option<io::Error>,
     heard_at: Instant,
     received_bytes: u64,
-    /// Which file the log was created as.
+    /// The identity of the file that was created; `None` if it was opened elsewhere.
     identity: Option<Identity>,
 }
 
@@ -85,7 +85,7 @@ impl Sink {
         self.received_bytes
     }
 
-    /// Returns which file the log was created as; `None` if it was not created here.
+    /// Returns the identity of the log file; `None` if it was not created here.
     #[must_use]
     pub fn identity(&self) -> Option<Identity> {
         self.identity

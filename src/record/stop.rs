@@ -1,7 +1,8 @@
 //! Stopping what is being recorded: by a signal to us, or by a word from inside the program.
 //!
-//! The recorder itself is killed by none of the signals below: it must outlive its command to write down how that
-//! ended. The command stays in our process group, so a Ctrl-C of the terminal reaches it without us. The rule, therefore:
+//! The recorder itself is killed by none of the signals below: it must outlive its command to write
+//! down how that ended. The command stays in our process group, so a Ctrl-C of the terminal reaches
+//! it without us. The rule, therefore:
 //!
 //! | what came | what the running command gets |
 //! |---|---|
@@ -10,16 +11,18 @@
 //! | in a pipeline, another one a second after the first or later | SIGKILL |
 //! | SIGUSR1, SIGUSR2, SIGALRM, a real-time signal | the same signal; it does not stop a pipeline |
 //!
-//! The last row is about signals whose default is to kill: the shell's `timeout` idioms and CI runners send them to the process
-//! that they started, and that is us.
+//! The last row is about signals whose default is to kill: the shell's `timeout` idioms and CI
+//! runners send them to the process that they started, and that is us.
 //!
-//! A single recorded command decides alone what a signal means, as often as it comes: it may be a shell or a debugger. Without a
-//! terminal nobody but us can reach what a command has started itself, so there each command has a process group of its own,
-//! and the whole group gets the signal. (With a terminal it may not: a background group that asks for a password
-//! would be stopped for ever.)
+//! A single recorded command decides alone what a signal means, as often as it comes: it may be a
+//! shell or a debugger. Without a terminal nobody but us can reach what a command has started
+//! itself, so there each command has a process group of its own, and the whole group gets the
+//! signal. (With a terminal it may not: a background group that asks for a password would be
+//! stopped for ever.)
 //!
-//! A signal that was ignored when we were started (`nohup`, `&` in a script) stays ignored, for us and for the command.
-//! Invariant: nothing is ever sent to a process id that has been waited for, and so may be somebody else's by now.
+//! A signal that was ignored when we were started (`nohup`, `&` in a script) stays ignored, for us
+//! and for the command. Invariant: nothing is ever sent to a process id that has been waited for,
+//! and so may be somebody else's by now.
 
 use std::io::{self, IsTerminal};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -34,8 +37,8 @@ use signal_hook::iterator::exfiltrator::WithOrigin;
 use signal_hook::iterator::{Handle, SignalsInfo};
 use signal_hook::low_level::siginfo::{Cause, Origin};
 
-/// How long a pipeline's command may take to heed a signal before the next one kills it. One stop may come as several signals at
-/// once: to us, to our group, from the terminal.
+/// How long a pipeline's command may take to heed a signal before the next one kills it. One stop
+/// may come as several signals at once: to us, to our group, from the terminal.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A handle that stops a recording from elsewhere; its clones are the same handle.
@@ -47,8 +50,8 @@ struct State {
     /// When the recording was first asked to stop.
     asked: Option<Instant>,
     running: Option<Target>,
-    /// Came while no command was known to run, and are owed to the next one: one that has just been spawned may have
-    /// them from the terminal already, and twice is better than never.
+    /// Came while no command was known to run, and are owed to the next one: one that has just been
+    /// spawned may have them from the terminal already, and twice is better than never.
     owed: Vec<Signal>,
     /// A request to stop came while no command was running.
     is_hurried: bool,
@@ -115,8 +118,9 @@ impl Stop {
         }
     }
 
-    /// Waits for the command with `wait`, which must not block: under the lock, so that no signal can come too late. Of a stopped
-    /// pipeline's command nothing may work on: what of its group has not heeded the signal until now is killed.
+    /// Waits for the command with `wait`, which must not block: under the lock, so that no signal
+    /// can come too late. Of a stopped pipeline's command nothing may work on: what of its group
+    /// has not heeded the signal until now is killed.
     pub(super) fn ended<T>(&self, wait: impl FnOnce() -> T) -> T {
         let mut state = self.state();
         let target = state.running.take().filter(|target| target.leads_group && target.may_be_killed);
@@ -196,7 +200,8 @@ fn own_status() -> String {
     std::fs::read_to_string("/proc/self/status").unwrap_or_default()
 }
 
-/// Turns signals to this process into requests to stop, until dropped. Afterwards the signals stay without effect.
+/// Turns signals to this process into requests to stop, until dropped. Afterwards the signals stay
+/// without effect.
 pub(super) struct Watch {
     handle: Handle,
     thread: Option<JoinHandle<()>>,
@@ -233,8 +238,9 @@ impl Drop for Watch {
     }
 }
 
-/// Only SIGINT and SIGQUIT count: a SIGHUP of the kernel goes to the leader of the session alone, and that may be us. Where the system
-/// does not tell who sent it (macOS), a terminal on stdin decides.
+/// Only SIGINT and SIGQUIT count: a SIGHUP of the kernel goes to the leader of the session alone,
+/// and that may be us. Where the system does not tell who sent it (macOS), a terminal on stdin
+/// decides.
 fn is_from_terminal(origin: &Origin) -> bool {
     matches!(origin.signal, SIGINT | SIGQUIT)
         && match origin.cause {
@@ -244,7 +250,8 @@ fn is_from_terminal(origin: &Origin) -> bool {
         }
 }
 
-/// Whether a signal is in the `SigIgn` mask of a `/proc/<pid>/status`; bit 0 is signal 1 (`proc_pid_status(5)`).
+/// Whether a signal is in the `SigIgn` mask of a `/proc/<pid>/status`; bit 0 is signal 1
+/// (`proc_pid_status(5)`).
 fn is_ignored(status: &str, signal: i32) -> bool {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let mask = mask.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).unwrap_or(0);

@@ -1,8 +1,9 @@
 //! Private copies of databases: what cannot be read in place is read from a copy without a name.
 //!
-//! A small database is copied into memory, so that reading it needs no directory for temporary files. A large one is copied into a
-//! file that is deleted before anything is written to it. Whenever the process is killed, nothing of the copy stays.
-//! What SQLite would have to recover is [recovered](super::recover) in the copy.
+//! A small database is copied into memory, so that reading it needs no directory for temporary
+//! files. A large one is copied into a file that is deleted before anything is written to it.
+//! Whenever the process is killed, nothing of the copy stays. A `-wal` or `-journal` that SQLite
+//! would have to recover is [recovered](super::recover) in the copy.
 
 use std::fs::{File, Permissions};
 use std::io::{self, BufRead, BufReader, Cursor, Read};
@@ -24,16 +25,18 @@ use crate::file::{dir_of, open_regular};
 /// The largest database, the files beside it included, that is copied into memory.
 pub(super) const SMALL_BYTES: u64 = 16 << 20;
 
-/// How often a small database is read in the hope that it stands still meanwhile.
+/// The number of attempts to read a small database while no other process writes to it.
 const TWIN_ATTEMPTS: u32 = 20;
 
-/// How much longer it is waited each time.
+/// The pause after the first attempt; each later one is longer by as much.
 const TWIN_PAUSE: Duration = Duration::from_millis(1);
 
-/// Where in a database its versions for writing and for reading are; 1 means that it is not in WAL mode.
+/// The offset of the versions for writing and for reading; 1 means that the database is not in WAL
+/// mode.
 const VERSIONS_AT: u64 = 18;
 
-/// Returns a copy of a small WAL database that stands still; `None` for a large one, and for one that never does.
+/// Returns a copy of a small WAL database that stands still; `None` for a large one, and for one
+/// that never does.
 pub(super) fn open_small(path: &Path, small_bytes: u64) -> Result<Option<Access>> {
     let wal = beside(path, "-wal");
     let Some((main, log)) = twin(path, &wal, small_bytes)? else { return Ok(None) };
@@ -98,7 +101,8 @@ fn open_in_memory(path: &Path, way: Way, mut main: Vec<u8>, journal: &[u8], wal:
     begin(path, connection, way).map(Some)
 }
 
-/// Opens a copy in a file. SQLite opens that while it is empty and still has a name; before anything is copied, the name is gone.
+/// Opens a copy in a file. SQLite opens that while it is empty and still has a name; before
+/// anything is copied, the name is gone.
 fn copy_large(path: &Path) -> Result<Access> {
     let (wal, journal) = (beside(path, "-wal"), beside(path, "-journal"));
     let place = place_for(path, [path, &wal].map(bytes_of).into_iter().fold(0, u64::saturating_add))?;
@@ -129,7 +133,8 @@ fn of_wal(file: &File) -> io::Result<Option<Patch>> {
     Patch::of_wal(&mut BufReader::new(file))
 }
 
-/// Makes a private directory where there is room for a copy: a full disk would be somebody else's problem, too.
+/// Makes a private directory where there is room for a copy: a full disk would harm other programs,
+/// too.
 fn place_for(path: &Path, bytes: u64) -> Result<TempDir> {
     let mut refused = None;
     for dir in [std::env::temp_dir(), "/var/tmp".into(), "/dev/shm".into()] {
@@ -166,8 +171,9 @@ fn copy_bytes(from: &Path, to: &mut File, no_place: impl FnOnce(io::Error) -> Er
     })
 }
 
-/// Returns the bytes of a small database and of its `-wal` (none: empty) while nobody wrote to them: two readings in turn are the
-/// same. `None` for a large one, and for one that never stands still.
+/// Returns the bytes of a small database and of its `-wal` (none: empty) while nobody wrote to
+/// them: two readings in turn are the same. `None` for a large one, and for one that never stands
+/// still.
 fn twin(path: &Path, wal: &Path, small_bytes: u64) -> Result<Option<(Vec<u8>, Vec<u8>)>> {
     for attempt in 1..=TWIN_ATTEMPTS {
         if bytes_of(path).saturating_add(bytes_of(wal)) > small_bytes {

@@ -1,7 +1,7 @@
 //! Limits on what reading a database may cost.
 //!
-//! A database is somebody's input: a view may multiply rows or values without end, and so may a damaged page. SQLite gives up at
-//! these limits, and the reading becomes an error:
+//! A database is untrusted input: a view may multiply rows or values without end, and so may a
+//! damaged page. SQLite gives up at these limits, and the reading becomes an error:
 //!
 //! | cost | limit |
 //! |---|---|
@@ -10,7 +10,7 @@
 //! | a value, or a row | [`LONGEST_BYTES`] |
 //! | work between two such checks | [`MOST_OPCODES`], each one linear: no function but [`FUNCTIONS`] can be called |
 //!
-//! What the rows take that were read is limited by [`super::Reader`].
+//! [`super::Reader`] limits the memory of the rows that were read.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ use rusqlite::functions::FunctionFlags;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, Error};
 
-/// How long readings may take, until more time is given.
+/// The time limit of readings, until more time is given.
 pub(super) const BUDGET: Duration = Duration::from_secs(10);
 
 /// For how many bytes of a database there is a second when all of it is read.
@@ -27,10 +27,11 @@ const BYTES_PER_SECOND: u64 = 2 << 20;
 /// The most memory of SQLite: a small database, and what is cached and sorted.
 const HEAP_BYTES: u32 = 40 << 20;
 
-/// The longest value and the longest row. A command line has at most 2 MiB by default, and JSON around it.
+/// The longest value and the longest row. A command line has at most 2 MiB by default, and JSON
+/// around it.
 const LONGEST_BYTES: i32 = 4 << 20;
 
-/// How many steps SQLite takes between two looks at the clock.
+/// The number of SQLite steps between two checks of the clock.
 const STEPS: i32 = 256;
 
 /// The longest program of a statement.
@@ -39,8 +40,8 @@ const MOST_OPCODES: i32 = 2_000;
 /// The longest program of a list of runs that has an arm per repository.
 const MOST_OPCODES_OF_ARMS: i32 = 50_000;
 
-/// The functions that a statement, a view or a computed column may call: the time they take is in proportion to the bytes that
-/// they read, and they return no more than those.
+/// The functions that a statement, a view or a computed column may call: the time they take is in
+/// proportion to the bytes that they read, and they return no more than those.
 const FUNCTIONS: [&str; 26] = [
     "abs",
     "avg",
@@ -76,15 +77,16 @@ pub(super) fn guard(connection: &Connection) -> rusqlite::Result<()> {
     limit_time(connection, BUDGET)?;
     connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, LONGEST_BYTES)?;
     connection.set_limit(Limit::SQLITE_LIMIT_VDBE_OP, MOST_OPCODES)?;
-    // The dialect's views, and what is sorted, are in memory, never in a file. A schema may not call functions of ours, nor read
-    // outside itself.
+    // The dialect's views, and what is sorted, are in memory, never in a file. A schema may not
+    // call functions of ours, nor read outside itself.
     connection.execute_batch(&format!(
         "PRAGMA temp_store = MEMORY; PRAGMA hard_heap_limit = {HEAP_BYTES}; PRAGMA trusted_schema = OFF"
     ))?;
     refuse_functions(connection)
 }
 
-/// Puts a function that fails in place of every other one: an authorizer would not see what computed columns call.
+/// Puts a function that fails in place of every other one: an authorizer would not see what
+/// computed columns call.
 fn refuse_functions(connection: &Connection) -> rusqlite::Result<()> {
     let mut names = connection.prepare("SELECT DISTINCT name FROM pragma_function_list WHERE builtin")?;
     let names: Vec<String> = names.query_map((), |row| row.get(0))?.collect::<Result<_, _>>()?;
@@ -104,12 +106,13 @@ pub(super) fn limit_time(connection: &Connection, budget: Duration) -> rusqlite:
     connection.progress_handler(STEPS, Some(move || begun.elapsed() > budget))
 }
 
-/// How long reading all of a database of this size may take.
+/// The time limit for reading all of a database of this size.
 pub(super) const fn time_for(bytes: u64) -> Duration {
     Duration::from_secs(bytes / BYTES_PER_SECOND)
 }
 
-/// Allows for a list of runs that has an arm per repository; its rows come from a table, not from a view.
+/// Allows for a list of runs that has an arm per repository; its rows come from a table, not from a
+/// view.
 pub(super) fn allow_arms(connection: &Connection, are_allowed: bool) -> rusqlite::Result<()> {
     let most = if are_allowed { MOST_OPCODES_OF_ARMS } else { MOST_OPCODES };
     connection.set_limit(Limit::SQLITE_LIMIT_VDBE_OP, most).map(drop)

@@ -35,10 +35,10 @@ const SHORT_PATIENCE: Duration = Duration::from_millis(100);
 /// them takes up to eight times as much memory.
 const MOST_BYTES: usize = 8 << 20;
 
-/// What a row counts on top of its text.
+/// The bytes that a row counts on top of its text.
 const ROW_BYTES: usize = 256;
 
-/// How much more a list of runs may take for each run that it may have.
+/// The bytes that a list of runs may take on top for each run that it may have.
 const RUN_BYTES: usize = 1 << 10;
 
 /// A database, looked at without being changed. Between readings it holds no lock on it, at most a private copy of it or a connection
@@ -51,9 +51,9 @@ pub struct Reader {
     /// What was to be said of the database when it was opened last.
     told: RefCell<Vec<String>>,
     was_locked: Cell<bool>,
-    /// How much longer readings may take, until [`Reader::renew`] gives more time.
+    /// The time left for readings, until [`Reader::renew`] gives more.
     time_left: Cell<Duration>,
-    /// How much memory the rows of one reading may take.
+    /// The memory that the rows of one reading may take, in bytes.
     most_bytes: usize,
 }
 
@@ -118,7 +118,7 @@ impl Reader {
         Ok(changed)
     }
 
-    /// Gives readings their time anew: to be called for each request of a user, which may take several readings.
+    /// Resets the time limit of readings. Call it for each request of a user, which may take several readings.
     pub fn renew(&self) {
         self.time_left.set(limits::BUDGET);
     }

@@ -1,8 +1,9 @@
 //! Recovery of a copied database: which pages its `-wal` or `-journal` puts in place of its own.
 //!
-//! SQLite recovers only files that it can open by name and write. A private copy has no name, so its pages are put in place here,
-//! by the rules of <https://www.sqlite.org/fileformat2.html> (sections 3 and 4). Nothing is checked beyond what SQLite checks
-//! itself: a broken file yields the pages before the break, as there.
+//! SQLite recovers only files that it can open by name and write. A private copy has no name, so
+//! its pages are put in place here, by the rules of <https://www.sqlite.org/fileformat2.html>
+//! (sections 3 and 4). Nothing is checked beyond what SQLite checks itself: a broken file yields
+//! the pages before the break, as there.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -66,8 +67,8 @@ impl Patch {
         Ok(Some(patch).filter(|patch| patch.pages_after > 0))
     }
 
-    /// The pages as they were before the transaction of a `-journal`; `None` where it has none. The super-journal that it may name
-    /// is not looked for: it is a path from somebody's input.
+    /// The pages as they were before the transaction of a `-journal`; `None` where it has none. The
+    /// super-journal that it may name is not looked for: it is a path from somebody's input.
     ///
     /// # Errors
     /// When it cannot be read.

@@ -1,7 +1,9 @@
-//! Our migrations: append-only files under `migrations/`, never edited once shipped (a test holds their checksums).
+//! Our migrations: append-only files under `migrations/`, never edited once shipped (a test holds
+//! their checksums).
 //!
-//! `user_version` counts the migrations applied. Versions 1 and 2 are those of the records' first writer, so its tools read our
-//! stores; `application_id` tells ours from its own version 3 and later.
+//! `user_version` counts the migrations applied. Versions 1 and 2 are those of the records' first
+//! writer, so its tools read our stores; `application_id` tells ours from its own version 3 and
+//! later.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -29,7 +31,8 @@ pub(super) fn newest() -> i64 {
 /// Brings a database of ours, or a new and empty one, to the newest version.
 ///
 /// # Errors
-/// A database without our mark, of a newer version or changed by others is refused before anything is written.
+/// A database without our mark, of a newer version or changed by others is refused before anything
+/// is written.
 pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<()> {
     let migrated = migrations(FILES).to_latest(connection);
     // Another recorder may have been faster.
@@ -46,7 +49,8 @@ fn migrations(files: &'static [&'static str]) -> Migrations<'static> {
     Migrations::new(files.iter().map(|sql| M::up(sql)).collect())
 }
 
-/// Returns the version of a database that is ours, or new and empty (0), not newer than this program, and unchanged by others.
+/// Returns the version of a database that is ours, or new and empty (0), not newer than this
+/// program, and unchanged by others.
 ///
 /// # Errors
 /// The reason why it will not be written.
@@ -79,7 +83,8 @@ pub(super) fn check(connection: &Connection, path: &Path) -> Result<i64> {
 /// A table, index, trigger or view: its type, its name, and the statement that created it.
 type Object = (String, String, Option<String>);
 
-/// Reads all objects of a schema but SQLite's own: the indexes of keys, and the statistics that `ANALYZE` keeps.
+/// Reads all objects of a schema but SQLite's own: the indexes of keys, and the statistics that
+/// `ANALYZE` keeps.
 fn objects(connection: &Connection) -> rusqlite::Result<BTreeSet<Object>> {
     let mut statement =
         connection.prepare("SELECT type, name, sql FROM sqlite_schema WHERE substr(name, 1, 7) <> 'sqlite_'")?;

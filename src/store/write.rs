@@ -1,10 +1,11 @@
 //! Writing runs, jobs and commands as they happen; used by the recorder only.
 //!
-//! Each method is one short transaction, so that a crash leaves what was true so far: an unfinished row, never a half one.
-//! A locked database is reported after [`BUSY_TIMEOUT`] ([`Error::Locked`]); the recorder decides how often to try again.
+//! Each method is one short transaction, so that a crash leaves what was true so far: an unfinished
+//! row, never a half one. A locked database is reported after [`BUSY_TIMEOUT`] ([`Error::Locked`]);
+//! the recorder decides how often to try again.
 //!
-//! A database with our mark may still have been made by somebody else: triggers and views do not run, the schema has to be ours,
-//! and each transaction has a time limit and a heap limit.
+//! A database with our mark may still come from another user: triggers and views do not run, the
+//! schema has to be ours, and each transaction has a time limit and a heap limit.
 
 use std::fs::{File, TryLockError};
 use std::io;
@@ -21,22 +22,23 @@ use crate::file;
 use crate::model::{JobId, RunId, ShKey};
 use crate::time::Time;
 
-/// How long a transaction waits for another writer of the same store.
+/// The longest that a transaction waits for another writer of the same store.
 const BUSY_TIMEOUT: Duration = Duration::from_millis(50);
 
-/// How long a transaction may take once it has started. Ours take milliseconds; opening the database may apply migrations.
+/// The time limit of a transaction once it has started. Ours take milliseconds; opening the
+/// database may apply migrations.
 const TIME_LIMIT: Duration = Duration::from_secs(2);
 
-/// How much memory SQLite may use in this process.
+/// The memory limit of SQLite in this process.
 const HEAP_LIMIT_BYTES: u32 = 64 << 20;
 
-/// How long closing waits for readers, so that the write-ahead log can be emptied.
+/// The longest that closing waits for readers before it empties the write-ahead log.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// How long a recorder waits for another one that sets up the same database.
+/// The longest that a recorder waits for another one that sets up the same database.
 const SETUP_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How long to wait before the directory's lock is tried again.
+/// The pause before another attempt at the lock of the directory.
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// The one connection that writes.
@@ -120,8 +122,8 @@ impl Writer {
     /// Opens a database of ours for writing, creating or migrating it where needed.
     ///
     /// # Errors
-    /// A database that is not ours, newer than this program, or changed by others is refused; only [`Writer::check`] leaves it
-    /// untouched. A locked one is [`Error::Locked`].
+    /// A database that is not ours, newer than this program, or changed by others is refused; only
+    /// [`Writer::check`] leaves it untouched. A locked one is [`Error::Locked`].
     pub fn open(path: &Path) -> Result<Self> {
         create_private(path)?;
         let failed = || Error::database("open", path);
@@ -145,8 +147,9 @@ impl Writer {
         Ok(Self { connection, path: path.to_owned(), is_alone })
     }
 
-    /// Checks that a database, if there is one, may be written, and changes nothing. [`Writer::open`] checks it, too, but opened
-    /// for writing, SQLite moves what is in a `-wal` into a database that is then refused.
+    /// Checks that a database, if there is one, may be written, and changes nothing.
+    /// [`Writer::open`] checks it, too, but opened for writing, SQLite moves what is in a `-wal`
+    /// into a database that is then refused.
     ///
     /// # Errors
     /// The reason why it will not be written.
@@ -157,7 +160,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Returns false if another process kept the store's directory locked while the database was set up.
+    /// Returns false if another process kept the store's directory locked while the database was
+    /// set up.
     #[must_use]
     pub const fn is_alone(&self) -> bool {
         self.is_alone
@@ -254,8 +258,8 @@ impl Writer {
         )
     }
 
-    /// A command has ended and its log is closed: its row in `sh_events` appears, and the one in `sh_calls` is completed, or
-    /// written as a whole if [`Writer::begin_sh`] failed.
+    /// A command has ended and its log is closed: its row in `sh_events` appears, and the one in
+    /// `sh_calls` is completed, or written as a whole if [`Writer::begin_sh`] failed.
     #[expect(clippy::missing_errors_doc, reason = "see begin_run")]
     pub fn finish_sh(&mut self, start: &ShStart, end: &ShEnd) -> Result<()> {
         let ShStart { key, started_at, cmd, cwd } = start;
@@ -308,8 +312,9 @@ impl Writer {
 }
 
 impl Drop for Writer {
-    /// Empties the `-wal`. SQLite's own closing leaves it as it is while a reader looks on, and then the database file alone, as CI
-    /// keeps it for later, would lack the newest rows. Where even this fails, nothing is lost: readers know what to do.
+    /// Empties the `-wal`. SQLite's own closing leaves it as it is while a reader looks on, and
+    /// then the database file alone, as CI keeps it for later, would lack the newest rows. Where
+    /// even this fails, nothing is lost: readers know what to do.
     fn drop(&mut self) {
         let _ = self.connection.busy_timeout(CLOSE_TIMEOUT);
         let _ = limits::limit_time(&self.connection, TIME_LIMIT);
@@ -317,7 +322,7 @@ impl Drop for Writer {
     }
 }
 
-/// Limits what a database may do and cost: it may have been replaced by somebody else's after it was checked.
+/// Limits what a database may do and cost: it may have been replaced after it was checked.
 fn guard(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     limits::limit_time(connection, TIME_LIMIT)?;
@@ -329,7 +334,8 @@ fn guard(connection: &Connection) -> rusqlite::Result<()> {
     ))
 }
 
-/// Makes an empty database file for its owner alone, unless there is one: SQLite itself would follow the umask.
+/// Makes an empty database file for its owner alone, unless there is one: SQLite itself would
+/// follow the umask.
 fn create_private(path: &Path) -> Result<()> {
     match file::create_private(path) {
         Ok(_) => Ok(()),
@@ -338,8 +344,9 @@ fn create_private(path: &Path) -> Result<()> {
     }
 }
 
-/// Two recorders may find the same store new: one of them migrates it while the other waits for this lock. `None` where it cannot be
-/// had in time, as under `flock DIR rundown record …`; SQLite's own locks then still let only one of them succeed.
+/// Two recorders may find the same store new: one of them migrates it while the other waits for
+/// this lock. `None` where it cannot be had in time, as under `flock DIR rundown record …`;
+/// SQLite's own locks then still let only one of them succeed.
 fn lock_directory(database: &Path) -> Option<File> {
     let dir = File::open(file::dir_of(database)).ok()?;
     let begun = Instant::now();

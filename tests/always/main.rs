@@ -1,4 +1,5 @@
-//! The command always runs, whatever is wrong with the store: through the real binary, as a CI job would see it.
+//! The command always runs, whatever is wrong with the store: through the real binary, as a CI job
+//! would see it.
 #![cfg(test)]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -17,7 +18,7 @@ use common::{rundown, store};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-/// How long a state may take to come: only ever used up by a failing test.
+/// The longest wait for a state; only a failing test uses it up.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Prints on both streams, leaves a file behind, and exits with 7.
@@ -214,7 +215,8 @@ fn a_faulty_configuration_is_reported_and_does_not_stop_a_command() {
     assert!(text(&output.stderr).contains("bad.toml:1:8"), "{}", text(&output.stderr));
 }
 
-/// A limit on the size of files stands for a full disk; it comes with a signal that kills who does not expect it.
+/// A limit on the size of files stands for a full disk; it comes with a signal that kills who does
+/// not expect it.
 #[test]
 fn a_command_runs_on_a_full_disk() {
     for (limit, has_store) in [(0, false), (0, true), (8, false), (8, true), (64, false), (64, true)] {
@@ -339,7 +341,7 @@ fn files_and_directories_are_for_their_owner_alone_under_every_umask() {
     }
 }
 
-/// What below a directory is not `0700` or `0600`.
+/// Lists the entries below a directory whose mode is not `0700` or `0600`.
 fn modes(dir: &Path) -> Vec<String> {
     let mut wrong = Vec::new();
     for path in fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()) {
