@@ -275,25 +275,16 @@ fn signals_that_the_caller_ignores_change_nothing() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_command_is_recorded_on_a_file_system_without_modes() {
-    let dir = TempDir::new().unwrap();
-    let mut command = rundown(dir.path());
-    command.env("LD_PRELOAD", shim(dir.path())).env("NO_CHMOD", "1");
-    let output = command.args(["--root", "store", "record", "--"]).args(COMMAND).output().unwrap();
-    assert_eq!(assert_ran(dir.path(), &output, "no chmod"), "");
-    assert_eq!(sql(&dir, "SELECT state FROM runs"), ["failed"]);
-}
-
-#[cfg(target_os = "linux")]
-#[test]
-fn a_command_is_recorded_on_a_file_system_without_locks() {
-    let dir = TempDir::new().unwrap();
-    let mut command = rundown(dir.path());
-    command.env("LD_PRELOAD", shim(dir.path())).env("NO_FLOCK", "1");
-    let output = command.args(["--root", "store", "record", "--"]).args(COMMAND).output().unwrap();
-    let notices = assert_ran(dir.path(), &output, "no flock");
-    assert!(notices.contains("does not support locks"), "{notices}");
-    assert_eq!(sql(&dir, "SELECT state FROM runs"), ["failed"]);
+fn a_command_is_recorded_on_a_file_system_without_locks_or_modes() {
+    for (missing, report) in [("NO_FLOCK", "does not support locks"), ("NO_CHMOD", "")] {
+        let dir = TempDir::new().unwrap();
+        let mut command = rundown(dir.path());
+        command.env("LD_PRELOAD", shim(dir.path())).env(missing, "1");
+        let output = command.args(["--root", "store", "record", "--"]).args(COMMAND).output().unwrap();
+        let notices = assert_ran(dir.path(), &output, missing);
+        assert!(notices.contains(report) && notices.is_empty() == report.is_empty(), "{missing}: {notices}");
+        assert_eq!(sql(&dir, "SELECT state FROM runs"), ["failed"], "{missing}");
+    }
 }
 
 #[cfg(target_os = "linux")]
