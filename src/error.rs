@@ -85,7 +85,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// A database of which a reading would not end in any useful time.
-    #[error("reading the database {} takes too long and was given up\ntry --root DIR or --db FILE to name another", path.display())]
+    #[error("the database {} takes too long to answer\ntry --root DIR or --db FILE to name another", path.display())]
     TooLong {
         /// The database file.
         path: PathBuf,

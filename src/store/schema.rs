@@ -66,7 +66,10 @@ pub(super) fn check(connection: &Connection, path: &Path) -> Result<i64> {
         return refuse("it was not made by rundown (only `record` makes stores; name another with --root)".into());
     }
     let Some(files) = usize::try_from(version).ok().and_then(|version| FILES.get(..version)) else {
-        return refuse(format!("it has version {version}, this rundown knows up to {}; update rundown", newest()));
+        return refuse(format!(
+            "it has version {version}, and this rundown supports up to {}; update rundown",
+            newest()
+        ));
     };
     let wanted = expected_objects(files);
     let found = objects(connection).map_err(Error::database("read", path))?;
