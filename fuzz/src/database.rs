@@ -85,6 +85,6 @@ fn answer<T>(question: impl FnOnce() -> Result<T>) -> Option<T> {
 
 /// Errors that a store of bytes can have; nobody else locks it or writes to it.
 fn is_documented(error: &Error) -> bool {
-    use Error::{Database, NotAStore, NotFound, TooLong};
-    matches!(error, Database { .. } | NotAStore { .. } | NotFound(_) | TooLong { .. })
+    use Error::{Database, NotAStore, NotFound, TooLarge, TooLong};
+    matches!(error, Database { .. } | NotAStore { .. } | NotFound(_) | TooLarge { .. } | TooLong { .. })
 }
