@@ -236,6 +236,17 @@ fn the_tree_moves_folds_and_opens() {
     assert_eq!((selected(&sim), sim.model.focus), (("test".into(), Some(1)), Pane::Log));
 }
 
+/// A terminal may report any size.
+#[test]
+fn a_card_is_drawn_on_a_screen_without_room_for_it() {
+    let store = two_runs();
+    let mut sim = open(&store, LARGE);
+    assert!(sim.model.card().is_some());
+    for (width, height) in [(0, 12), (1, 12), (2, 12), (12, 0), (12, 1), (3, 3), (1, 65535), (0, 0)] {
+        sim.resize(width, height).screen();
+    }
+}
+
 #[test]
 fn escape_steps_back_and_never_leaves() {
     let store = two_runs();

@@ -38,6 +38,10 @@ pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
     }
     let foot = foot(model);
     let inside = draw_frame(buffer, area, &what(model, cause), &foot, &model.theme);
+    // A terminal of one column has no room within the frame.
+    if inside.is_empty() {
+        return;
+    }
     let line = |y: u16| Rect { y: inside.y + y, height: 1, ..inside };
     Strip::new(buffer, line(0), model.theme.signs.ellipsis).skip(1).put(&title(model), model.theme.strong);
     draw_mark(
@@ -46,7 +50,7 @@ pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
         Rect { x: inside.x + 1, width: inside.width.saturating_sub(1), ..line(1) },
         buffer,
     );
-    draw_rows(model, cause, Rect { y: inside.y + 2, height: inside.height - 2, ..inside }, buffer);
+    draw_rows(model, cause, Rect { y: inside.y + 2, height: inside.height.saturating_sub(2), ..inside }, buffer);
 }
 
 fn draw_mark(model: &Model, text: &str, line: Rect, buffer: &mut Buffer) {
