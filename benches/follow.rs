@@ -1,7 +1,9 @@
-//! Following a log in a real terminal: how late a line is on screen, what that costs, and how soon keys are answered meanwhile.
+//! Following a log in a real terminal: how late a line is on screen, what that costs, and how soon
+//! keys are answered meanwhile.
 //!
-//! `cargo bench --bench follow [latency|idle|stream|burst|singly]…` prints plain figures; those of `tail -f` in the same terminal stand beside
-//! them where it does the same. What the terminal itself takes (an emulator in this process) is in all of them.
+//! `cargo bench --bench follow [latency|idle|stream|burst|singly]…` prints plain figures; those of
+//! `tail -f` in the same terminal stand beside them where it does the same. What the terminal
+//! itself takes (an emulator in this process) is in all of them.
 
 #![allow(
     missing_docs,
@@ -41,9 +43,15 @@ const SINGLY_LINES_PER_S: u64 = 200_000;
 const BEAT: Duration = Duration::from_millis(2);
 
 fn main() {
-    let chosen: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
-    let parts: [(&str, fn()); 5] =
-        [("latency", latency), ("idle", idle), ("stream", stream), ("burst", burst), ("singly", singly)];
+    let chosen: Vec<String> =
+        std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
+    let parts: [(&str, fn()); 5] = [
+        ("latency", latency),
+        ("idle", idle),
+        ("stream", stream),
+        ("burst", burst),
+        ("singly", singly),
+    ];
     for (name, part) in parts {
         if chosen.is_empty() || chosen.iter().any(|chosen| chosen == name) {
             part();
@@ -92,7 +100,8 @@ fn push_line(into: &mut String, n: u64, pad: usize) {
 /// The highest number on screen.
 fn newest(session: &Session) -> Option<u64> {
     let contents = session.shown.parser.lock().unwrap().screen().contents();
-    let number = |line: &str| line.rsplit_once('#').and_then(|(_, rest)| rest.get(..9)?.parse().ok());
+    let number =
+        |line: &str| line.rsplit_once('#').and_then(|(_, rest)| rest.get(..9)?.parse().ok());
     contents.lines().filter_map(number).max()
 }
 
@@ -108,7 +117,12 @@ fn spent(pid: Pid) -> Duration {
 
 fn peak_kib(pid: Pid) -> String {
     let status = fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).unwrap();
-    status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default().trim().to_owned()
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .unwrap_or_default()
+        .trim()
+        .to_owned()
 }
 
 /// How much of a core the process has used since `before`, in hundredths.
@@ -119,8 +133,16 @@ fn share(pid: Pid, before: Duration, of: Duration) -> f64 {
 /// Median, 99th percentile and worst, in milliseconds.
 fn spread(times: &mut [Duration]) -> String {
     times.sort_unstable();
-    let at = |share: usize| times.get(times.len() * share / 100).or(times.last()).unwrap().as_secs_f64() * 1e3;
-    format!("median {:.2} ms, p99 {:.2} ms, worst {:.2} ms (n = {})", at(50), at(99), at(100), times.len())
+    let at = |share: usize| {
+        times.get(times.len() * share / 100).or(times.last()).unwrap().as_secs_f64() * 1e3
+    };
+    format!(
+        "median {:.2} ms, p99 {:.2} ms, worst {:.2} ms (n = {})",
+        at(50),
+        at(99),
+        at(100),
+        times.len()
+    )
 }
 
 fn latency() {
@@ -155,7 +177,8 @@ fn idle() {
     session.kill(Signal::TERM);
 }
 
-/// Writes lines at a rate until the time is over: the time when each beat's last line was written, by its number.
+/// Writes lines at a rate until the time is over: the time when each beat's last line was written,
+/// by its number.
 struct Pour<'t> {
     lines_per_s: u64,
     pad: usize,
@@ -170,11 +193,15 @@ impl Pour<'_> {
         let mut file = File::options().append(true).open(log).unwrap();
         let (begun, mut next, mut lines) = (Instant::now(), 0, String::new());
         while begun.elapsed() < POURING {
-            let due = u64::try_from(begun.elapsed().as_micros()).unwrap() * self.lines_per_s / 1_000_000;
+            let due =
+                u64::try_from(begun.elapsed().as_micros()).unwrap() * self.lines_per_s / 1_000_000;
             lines.clear();
             (next..due).for_each(|n| push_line(&mut lines, n, self.pad));
-            let chunk =
-                if self.singly { lines.len() / usize::try_from(due - next).unwrap().max(1) } else { lines.len() };
+            let chunk = if self.singly {
+                lines.len() / usize::try_from(due - next).unwrap().max(1)
+            } else {
+                lines.len()
+            };
             lines.as_bytes().chunks(chunk.max(1)).for_each(|chunk| file.write_all(chunk).unwrap());
             if due > next {
                 self.written.lock().unwrap().push((due - 1, Instant::now()));
@@ -191,13 +218,25 @@ impl Pour<'_> {
     }
 }
 
-/// How old the newest line on screen is each time when something has changed there: what was written last before it, and not seen yet.
-fn lag(session: &Session, written: &Mutex<Vec<(u64, Instant)>>, is_over: &AtomicBool) -> Vec<Duration> {
+/// How old the newest line on screen is each time when something has changed there: what was
+/// written last before it, and not seen yet.
+fn lag(
+    session: &Session,
+    written: &Mutex<Vec<(u64, Instant)>>,
+    is_over: &AtomicBool,
+) -> Vec<Duration> {
     let mut lags = Vec::new();
     while !is_over.load(Ordering::Acquire) {
         let seen = newest(session);
         let now = Instant::now();
-        let first_unseen = written.lock().unwrap().iter().rev().take_while(|(n, _)| Some(*n) > seen).last().copied();
+        let first_unseen = written
+            .lock()
+            .unwrap()
+            .iter()
+            .rev()
+            .take_while(|(n, _)| Some(*n) > seen)
+            .last()
+            .copied();
         lags.push(first_unseen.map_or(Duration::ZERO, |(_, at)| now.duration_since(at)));
         thread::sleep(Duration::from_millis(1));
     }
@@ -215,22 +254,36 @@ fn stream() {
     let before = spent(session.pid);
     println!("following 20 MB/s for {} s", POURING.as_secs());
     let mut lags = thread::scope(|scope| {
-        scope
-            .spawn(|| Pour { lines_per_s, pad, singly: false, written: &written, is_over: &is_over }.run(&running.log));
+        scope.spawn(|| {
+            Pour { lines_per_s, pad, singly: false, written: &written, is_over: &is_over }
+                .run(&running.log)
+        });
         lag(&session, &written, &is_over)
     });
     let used = share(session.pid, before, POURING);
-    println!("  rundown: {used:.1} % of a core, behind by {}, peak {}", spread(&mut lags), peak_kib(session.pid));
+    println!(
+        "  rundown: {used:.1} % of a core, behind by {}, peak {}",
+        spread(&mut lags),
+        peak_kib(session.pid)
+    );
     session.kill(Signal::TERM);
 
     let running = Running::new();
-    let mut tail =
-        Command::new("tail").arg("-f").arg(&running.log).stdout(File::create("/dev/null").unwrap()).spawn().unwrap();
+    let mut tail = Command::new("tail")
+        .arg("-f")
+        .arg(&running.log)
+        .stdout(File::create("/dev/null").unwrap())
+        .spawn()
+        .unwrap();
     let before = spent(Pid::from_child(&tail));
     let (written, is_over) = (Mutex::default(), AtomicBool::new(false));
-    Pour { lines_per_s, pad, singly: false, written: &written, is_over: &is_over }.run(&running.log);
+    Pour { lines_per_s, pad, singly: false, written: &written, is_over: &is_over }
+        .run(&running.log);
     let of_tail = share(Pid::from_child(&tail), before, POURING);
-    println!("  tail -f >/dev/null: {of_tail:.1} % of a core; rundown takes {:.1} times that", used / of_tail);
+    println!(
+        "  tail -f >/dev/null: {of_tail:.1} % of a core; rundown takes {:.1} times that",
+        used / of_tail
+    );
     tail.kill().unwrap();
     tail.wait().unwrap();
 }
@@ -242,7 +295,9 @@ fn keys(session: &Session, is_over: &AtomicBool) -> Vec<Duration> {
         for is_open in [true, false] {
             let begun = Instant::now();
             session.press("?");
-            session.shown.wait_for("the help", |screen| screen.contents().contains("Everywhere") == is_open);
+            session
+                .shown
+                .wait_for("the help", |screen| screen.contents().contains("Everywhere") == is_open);
             times.push(begun.elapsed());
             thread::sleep(Duration::from_millis(30));
         }
@@ -267,7 +322,8 @@ fn pour_and_press(lines_per_s: u64, singly: bool) {
     let before = spent(session.pid);
     let mut times = thread::scope(|scope| {
         let pour = || {
-            Pour { lines_per_s, pad: 0, singly, written: &written, is_over: &is_over }.run(&running.log);
+            Pour { lines_per_s, pad: 0, singly, written: &written, is_over: &is_over }
+                .run(&running.log);
         };
         scope.spawn(pour);
         keys(&session, &is_over)
@@ -281,6 +337,9 @@ fn pour_and_press(lines_per_s: u64, singly: bool) {
     // The line that was there before is a row too.
     let rows = rundown::words::count(last + 2);
     session.shown.wait_for_text(&format!("{rows} rows"));
-    println!("  all {rows} rows were counted {:.0} ms after the last was written", done.elapsed().as_secs_f64() * 1e3);
+    println!(
+        "  all {rows} rows were counted {:.0} ms after the last was written",
+        done.elapsed().as_secs_f64() * 1e3
+    );
     session.kill(Signal::TERM);
 }

@@ -1,5 +1,5 @@
-//! One frame of 200x60 over logs of several kinds: what a key or a new row costs at most every 16 ms. And what it costs to tell which
-//! rows were overwritten, and to take the text of rows.
+//! One frame of 200x60 over logs of several kinds: what a key or a new row costs at most every 16
+//! ms. And what it costs to tell which rows were overwritten, and to take the text of rows.
 
 use std::hint::black_box;
 
@@ -77,7 +77,8 @@ fn model(text: Text) -> Model {
         finished_at: Some(Time::from_millis(83_000)),
         in_database: true,
     };
-    let head = RunHead { run, phase: Phase::Finished, outcome: Some(Outcome::Failed), interrupted: false };
+    let head =
+        RunHead { run, phase: Phase::Finished, outcome: Some(Outcome::Failed), interrupted: false };
     let log = |n| LogRef { path: FilePath::named(format!("sh-{n}.log")), bytes: 1000 };
     let sh = |n| ShNode {
         n,
@@ -116,14 +117,20 @@ fn model(text: Text) -> Model {
 
 /// 16 KiB of a bar that was drawn over and over.
 fn progress(_: u64) -> String {
-    let bar = |n: usize| format!("\r\x1b[K\x1b[36m{n:3}%\x1b[0m [{:<60}] {n}/100 crates", "█".repeat(n * 60 / 100));
+    let bar = |n: usize| {
+        format!("\r\x1b[K\x1b[36m{n:3}%\x1b[0m [{:<60}] {n}/100 crates", "█".repeat(n * 60 / 100))
+    };
     (0..100).map(bar).collect()
 }
 
 fn frame(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("frame_200x60");
-    let logs: [(&str, Text); 4] =
-        [("coloured rows", coloured), ("rows of 20 KB", long), ("wide characters", wide), ("progress", progress)];
+    let logs: [(&str, Text); 4] = [
+        ("coloured rows", coloured),
+        ("rows of 20 KB", long),
+        ("wide characters", wide),
+        ("progress", progress),
+    ];
     for (name, text) in logs {
         let model = model(text);
         let Ok(mut terminal) = Terminal::new(TestBackend::new(SIZE.width, SIZE.height));
@@ -137,10 +144,16 @@ fn frame(criterion: &mut Criterion) {
 /// Figures for 1000 rows.
 fn rows(criterion: &mut Criterion) {
     let coloured: Vec<_> = (0..1000).map(|n| coloured(n).into_bytes()).collect();
-    let clean: Vec<_> = coloured.iter().map(|text| plain(text, Progress::Last).into_owned().into_bytes()).collect();
+    let clean: Vec<_> =
+        coloured.iter().map(|text| plain(text, Progress::Last).into_owned().into_bytes()).collect();
     let redrawn: Vec<_> = (0..1000)
         .map(|n| {
-            if n % 20 == 0 { format!("\x1b[20A\x1b[2Kstep {n}") } else { format!("\x1b[2K => step {n}") }.into_bytes()
+            if n % 20 == 0 {
+                format!("\x1b[20A\x1b[2Kstep {n}")
+            } else {
+                format!("\x1b[2K => step {n}")
+            }
+            .into_bytes()
         })
         .collect();
     for (name, rows) in [("clean", &clean), ("coloured", &coloured), ("redrawn", &redrawn)] {
@@ -148,7 +161,9 @@ fn rows(criterion: &mut Criterion) {
             bencher.iter(|| overwritten(black_box(rows).iter().map(Vec::as_slice)));
         });
         criterion.bench_function(&format!("plain_1000_rows_{name}"), |bencher| {
-            bencher.iter(|| black_box(rows).iter().map(|row| plain(row, Progress::Last).len()).sum::<usize>());
+            bencher.iter(|| {
+                black_box(rows).iter().map(|row| plain(row, Progress::Last).len()).sum::<usize>()
+            });
         });
     }
 }

@@ -1,8 +1,9 @@
 //! The index of a log against the least that any index must do: find its newlines.
 //!
-//! The file is measured twice, as written at once and in appends of 4 KiB, which lie otherwise in the page cache. Goal, of each: the
-//! index, whole and in the slices of the background worker, at most 1.3 times `read and count newlines`, which is what `wc -l` does.
-//! A time is looked up with the index and without; goal: at most 1 ms.
+//! The file is measured twice, as written at once and in appends of 4 KiB, which lie otherwise in
+//! the page cache. Goal, of each: the index, whole and in the slices of the background worker, at
+//! most 1.3 times `read and count newlines`, which is what `wc -l` does. A time is looked up with
+//! the index and without; goal: at most 1 ms.
 #![expect(clippy::unwrap_used, reason = "a benchmark stops where it cannot go on")]
 
 use std::fmt::Write as _;
@@ -30,7 +31,11 @@ fn generate(bytes: usize) -> Vec<u8> {
         let stream = if n.is_multiple_of(10) { "stderr" } else { "stdout" };
         let tag = if n % 1000 == 999 { "P" } else { "F" };
         let width = 64 + usize::try_from(n % 128).unwrap();
-        writeln!(log, "2026-01-02T03:{minute:02}:{second:02}.{nanos:09}Z {stream} {tag} {n:>width$}").unwrap();
+        writeln!(
+            log,
+            "2026-01-02T03:{minute:02}:{second:02}.{nanos:09}Z {stream} {tag} {n:>width$}"
+        )
+        .unwrap();
         n += 1;
     }
     log.into_bytes()
@@ -63,7 +68,11 @@ fn in_slices(log: &LogFile) -> Index {
 
 fn memory(group: &mut BenchmarkGroup<'_, WallTime>, log: &[u8]) {
     group.bench_function("count newlines (the limit)", |b| {
-        b.iter(|| log.chunks(READ_BYTES).map(|chunk| memchr::memchr_iter(b'\n', chunk).count()).sum::<usize>());
+        b.iter(|| {
+            log.chunks(READ_BYTES)
+                .map(|chunk| memchr::memchr_iter(b'\n', chunk).count())
+                .sum::<usize>()
+        });
     });
     group.bench_function("visit newlines", |b| {
         b.iter(|| memchr::memchr_iter(b'\n', log).fold(0, |sum, at| black_box(sum ^ at)));
@@ -99,13 +108,18 @@ fn index(c: &mut Criterion) {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(&log).unwrap();
     let opened = LogFile::open(&FilePath::named(file.path())).unwrap();
-    group.bench_function("rows of a file", |b| b.iter(|| opened.rows(0, 1 << 16, Tail::Hold).unwrap().count()));
+    group.bench_function("rows of a file", |b| {
+        b.iter(|| opened.rows(0, 1 << 16, Tail::Hold).unwrap().count())
+    });
     group.finish();
 
     let mut group = c.benchmark_group("time");
     let middle = Time::from_unix(1_767_323_040 + 30, 0);
-    for (name, index) in [("with the index", whole(&opened)), ("without", Index::new(Format::Cri))] {
-        group.bench_function(name, |b| b.iter(|| opened.offset_of_time(&index, middle, Tail::Hold).unwrap().unwrap()));
+    for (name, index) in [("with the index", whole(&opened)), ("without", Index::new(Format::Cri))]
+    {
+        group.bench_function(name, |b| {
+            b.iter(|| opened.offset_of_time(&index, middle, Tail::Hold).unwrap().unwrap())
+        });
     }
 }
 

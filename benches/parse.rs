@@ -1,8 +1,9 @@
 //! How fast lines become records, beside the yardstick of every log reader: finding the newlines.
 //!
-//! All of it runs over the same 16 MiB in memory, about 170 bytes a line, 10 % stderr, 0.1 % `P`: once with 9 digits in
-//! every timestamp (what rundown records), once with trailing zeros trimmed (what containerd writes, in one line
-//! of ten). Goal, as ratios to `newlines/walk`: `parse` at most 2, `nom` at most 3. `skim` reads no times, as an index does.
+//! All of it runs over the same 16 MiB in memory, about 170 bytes a line, 10 % stderr, 0.1 % `P`:
+//! once with 9 digits in every timestamp (what rundown records), once with trailing zeros trimmed
+//! (what containerd writes, in one line of ten). Goal, as ratios to `newlines/walk`: `parse` at
+//! most 2, `nom` at most 3. `skim` reads no times, as an index does.
 
 #![expect(clippy::cast_possible_truncation, reason = "the numbers are made here, and small")]
 
@@ -17,12 +18,14 @@ use rundown::time::Time;
 
 const BYTES: usize = 16 << 20;
 
-/// A generator without a seed from outside: every run measures the same bytes. Numerical Recipes' constants.
+/// A generator without a seed from outside: every run measures the same bytes. Numerical Recipes'
+/// constants.
 struct Numbers(u64);
 
 impl Numbers {
     fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % end
     }
 }
@@ -44,9 +47,16 @@ fn log(trimmed: bool) -> Vec<u8> {
     let (mut nanos, mut log) = (0, String::new());
     while log.len() < BYTES {
         nanos += numbers.below(2_000_000);
-        let at = Time::from_unix(1_767_323_045 + (nanos / 1_000_000_000).cast_signed(), (nanos % 1_000_000_000) as u32)
-            .rfc3339_nanos();
-        let at = if trimmed { at.trim_end_matches('Z').trim_end_matches('0').trim_end_matches('.') } else { &at[..29] };
+        let at = Time::from_unix(
+            1_767_323_045 + (nanos / 1_000_000_000).cast_signed(),
+            (nanos % 1_000_000_000) as u32,
+        )
+        .rfc3339_nanos();
+        let at = if trimmed {
+            at.trim_end_matches('Z').trim_end_matches('0').trim_end_matches('.')
+        } else {
+            &at[..29]
+        };
         let stream = if numbers.below(10) == 0 { "stderr" } else { "stdout" };
         let tag = if numbers.below(1000) == 0 { "P" } else { "F" };
         let content = contents[numbers.below(contents.len() as u64) as usize];
@@ -64,7 +74,9 @@ fn sum(log: &[u8], parse: impl for<'a> Fn(&'a [u8]) -> Result<Record<'a>, Malfor
             sum[0] += u64::from(record.stream == Stream::Stderr);
             sum[1] += u64::from(record.tag == Tag::Partial);
             sum[2] += record.content.len() as u64;
-            sum[3] = sum[3].wrapping_add(record.at.unix_secs().cast_unsigned() ^ u64::from(record.at.subsec_nanos()));
+            sum[3] = sum[3].wrapping_add(
+                record.at.unix_secs().cast_unsigned() ^ u64::from(record.at.subsec_nanos()),
+            );
         }
         start = end + 1;
     }
@@ -91,7 +103,9 @@ fn skim(log: &[u8]) -> PerStream<usize> {
 fn group(group: &mut BenchmarkGroup<'_, WallTime>, log: &[u8]) {
     assert_eq!(sum(log, cri::parse), sum(log, cri::parse_by_nom));
     group.throughput(Throughput::Bytes(log.len() as u64)).sample_size(20);
-    group.bench_function("newlines/count", |b| b.iter(|| memchr_iter(b'\n', black_box(log)).count()));
+    group.bench_function("newlines/count", |b| {
+        b.iter(|| memchr_iter(b'\n', black_box(log)).count())
+    });
     group.bench_function("newlines/walk", |b| b.iter(|| walk(black_box(log))));
     group.bench_function("parse", |b| b.iter(|| sum(black_box(log), cri::parse)));
     group.bench_function("skim", |b| b.iter(|| skim(black_box(log))));

@@ -1,5 +1,6 @@
-//! What recording costs: bulk output through the sink against a plain write of the same bytes, and short commands against
-//! their bare spawns. The ratios are what counts: the records are 1.4 times the bytes of lines of 100.
+//! What recording costs: bulk output through the sink against a plain write of the same bytes, and
+//! short commands against their bare spawns. The ratios are what counts: the records are 1.4 times
+//! the bytes of lines of 100.
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "a bench that cannot be set up fails")]
 
@@ -48,7 +49,15 @@ fn short_commands(criterion: &mut Criterion) {
     let pipeline = parse_pipeline(&text, Path::new("short.toml")).unwrap();
     let facts = Facts { repo: "bench".into(), ..Facts::default() };
     let (store_root, cwd) = (Ok(dir.path().join("store")), dir.path().to_owned());
-    let options = Options { store_root, facts, cwd, quiet: true, signals: false, must_record: true, sync: true };
+    let options = Options {
+        store_root,
+        facts,
+        cwd,
+        quiet: true,
+        signals: false,
+        must_record: true,
+        sync: true,
+    };
     let mut group = criterion.benchmark_group("short commands");
     group.throughput(Throughput::Elements(COMMANDS as u64)).sample_size(10);
     group.bench_function("bare", |bencher| {

@@ -1,5 +1,5 @@
-//! Scanning a log for a word against the least that any search must do, read the log and look for the word, and against `rg`
-//! where that is installed. Half of the lines are coloured.
+//! Scanning a log for a word against the least that any search must do, read the log and look for
+//! the word, and against `rg` where that is installed. Half of the lines are coloured.
 #![expect(clippy::unwrap_used, reason = "a benchmark stops where it cannot go on")]
 
 use std::fmt::Write as _;
@@ -30,7 +30,8 @@ const CONTENTS: &[&str] = &[
     "\x1b[33mwarning\x1b[0m\x1b[1m: unused variable: `parcel`, consider prefixing it with an underscore\x1b[0m",
 ];
 
-/// A tenth of the lines is on standard error, one in a thousand is a piece, one in 100,000 has the word that is looked for.
+/// A tenth of the lines is on standard error, one in a thousand is a piece, one in 100,000 has the
+/// word that is looked for.
 fn generate(path: &Path) {
     let mut file = File::create(path).unwrap();
     let (mut log, mut written, mut n) = (String::new(), 0, 0_usize);
@@ -42,7 +43,11 @@ fn generate(path: &Path) {
             let tag = if n % 1000 == 999 { "P" } else { "F" };
             let content = CONTENTS[(n ^ (n / 8)) % CONTENTS.len()];
             let rare = if n % 100_000 == 99_998 { " needle Nadel" } else { "" };
-            writeln!(log, "2026-01-02T03:04:{second:02}.{nanos:09}Z {stream} {tag} {content} {n}{rare}").unwrap();
+            writeln!(
+                log,
+                "2026-01-02T03:04:{second:02}.{nanos:09}Z {stream} {tag} {content} {n}{rare}"
+            )
+            .unwrap();
             n += 1;
         }
         file.write_all(log.as_bytes()).unwrap();
@@ -51,7 +56,8 @@ fn generate(path: &Path) {
 }
 
 fn count_with_memmem(path: &Path, word: &str) -> usize {
-    let (mut file, mut buffer, finder) = (File::open(path).unwrap(), vec![0; READ_BYTES], Finder::new(word));
+    let (mut file, mut buffer, finder) =
+        (File::open(path).unwrap(), vec![0; READ_BYTES], Finder::new(word));
     let mut found = 0;
     loop {
         match file.read(&mut buffer).unwrap() {
@@ -62,7 +68,12 @@ fn count_with_memmem(path: &Path, word: &str) -> usize {
 }
 
 fn rg(args: &[&str], path: &Path) -> bool {
-    let rg = Command::new("rg").args(args).arg(path).stdin(Stdio::null()).stdout(Stdio::piped()).output();
+    let rg = Command::new("rg")
+        .args(args)
+        .arg(path)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .output();
     rg.is_ok_and(|rg| rg.status.success())
 }
 
@@ -74,7 +85,9 @@ fn search(c: &mut Criterion) {
 
     let mut group = c.benchmark_group("search");
     group.sample_size(10).throughput(Throughput::Bytes(log.bytes()));
-    group.bench_function("memmem over buffers (the limit)", |b| b.iter(|| count_with_memmem(&path, "needle Nadel")));
+    group.bench_function("memmem over buffers (the limit)", |b| {
+        b.iter(|| count_with_memmem(&path, "needle Nadel"))
+    });
     for (word, args) in [
         ("Nadel", &["-c"][..]),
         ("nadel", &["-ic"]),

@@ -10,12 +10,14 @@ use rundown::log::{Anchor, Format, Index, LogFile, Tail};
 
 const ROWS: usize = 40;
 
-/// Lines of about 170 bytes; `stderr` only at the very start where `one_stream` is set, which makes the look-back long.
+/// Lines of about 170 bytes; `stderr` only at the very start where `one_stream` is set, which makes
+/// the look-back long.
 fn generate(bytes: usize, one_stream: bool) -> Vec<u8> {
     let mut log = String::with_capacity(bytes + 256);
     let mut n = 0_u32;
     while log.len() < bytes {
-        let stream = if n == 0 || (n.is_multiple_of(10) && !one_stream) { "stderr" } else { "stdout" };
+        let stream =
+            if n == 0 || (n.is_multiple_of(10) && !one_stream) { "stderr" } else { "stdout" };
         writeln!(log, "2026-01-02T03:04:05.123456789Z {stream} F {n:>128}").unwrap();
         n += 1;
     }
@@ -27,7 +29,8 @@ fn window(c: &mut Criterion) {
         let mut group = c.benchmark_group(format!("window, {streams}"));
         for mebibytes in [4_u64, 128] {
             let mut file = tempfile::NamedTempFile::new().unwrap();
-            file.write_all(&generate(usize::try_from(mebibytes << 20).unwrap(), one_stream)).unwrap();
+            file.write_all(&generate(usize::try_from(mebibytes << 20).unwrap(), one_stream))
+                .unwrap();
             let log = LogFile::open(&FilePath::named(file.path())).unwrap();
             let middle = mebibytes << 19;
             for (name, anchor) in [
@@ -35,19 +38,26 @@ fn window(c: &mut Criterion) {
                 ("before it", Anchor::Before(middle)),
                 ("the end", Anchor::End),
             ] {
-                group.bench_with_input(BenchmarkId::new(name, format!("{mebibytes} MiB")), &anchor, |b, anchor| {
-                    b.iter(|| log.window(*anchor, ROWS, Tail::Hold).unwrap());
-                });
+                group.bench_with_input(
+                    BenchmarkId::new(name, format!("{mebibytes} MiB")),
+                    &anchor,
+                    |b, anchor| {
+                        b.iter(|| log.window(*anchor, ROWS, Tail::Hold).unwrap());
+                    },
+                );
             }
             let mut index = Index::new(Format::Cri);
             log.feed(&mut index, u64::MAX).unwrap();
             let row = index.totals(Tail::Hold).rows / 2;
-            group.bench_function(BenchmarkId::new("row by number", format!("{mebibytes} MiB")), |b| {
-                b.iter(|| {
-                    let offset = log.offset_of_row(&index, row, Tail::Hold).unwrap().unwrap();
-                    log.window(Anchor::From(offset), ROWS, Tail::Hold).unwrap()
-                });
-            });
+            group.bench_function(
+                BenchmarkId::new("row by number", format!("{mebibytes} MiB")),
+                |b| {
+                    b.iter(|| {
+                        let offset = log.offset_of_row(&index, row, Tail::Hold).unwrap().unwrap();
+                        log.window(Anchor::From(offset), ROWS, Tail::Hold).unwrap()
+                    });
+                },
+            );
         }
         group.finish();
     }

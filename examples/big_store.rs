@@ -76,7 +76,8 @@ pub fn generate(arguments: &Arguments) -> Result<()> {
     tx.commit()?;
     connection.execute_batch("PRAGMA journal_mode = WAL;")?;
     drop(connection);
-    (arguments.runs - arguments.logs.min(arguments.runs)..arguments.runs).try_for_each(|run| write_logs(arguments, run))
+    (arguments.runs - arguments.logs.min(arguments.runs)..arguments.runs)
+        .try_for_each(|run| write_logs(arguments, run))
 }
 
 fn create(dir: &Path, kind: Kind) -> Result<Connection> {
@@ -140,7 +141,8 @@ fn fill(tx: &Transaction<'_>, arguments: &Arguments) -> Result<()> {
     let mut inserts = Inserts::new(tx, arguments.kind)?;
     for run in 0..arguments.runs {
         let (id, at) = (run_id(run), BEGIN + run * PACE);
-        let (ref_name, sha) = (format!("refs/heads/branch-{}", run % REFS), format!("{:040x}", run * 7919));
+        let (ref_name, sha) =
+            (format!("refs/heads/branch-{}", run % REFS), format!("{:040x}", run * 7919));
         inserts.run.execute(params![id, repo(run), ref_name, sha, at, run % 7 != 3])?;
         for job in 0..arguments.jobs {
             let (job_id, at) = (job_id(job), at + 400 + job * 2_600);
@@ -159,11 +161,22 @@ fn fill(tx: &Transaction<'_>, arguments: &Arguments) -> Result<()> {
 
 fn write_logs(arguments: &Arguments, run: i64) -> Result<()> {
     for job in 0..arguments.jobs {
-        let dir = arguments.dir.join("runs").join(repo(run)).join(run_id(run)).join("jobs").join(job_id(job));
+        let dir = arguments
+            .dir
+            .join("runs")
+            .join(repo(run))
+            .join(run_id(run))
+            .join("jobs")
+            .join(job_id(job));
         fs::create_dir_all(&dir)?;
         for n in 1..=arguments.commands {
-            let at = jiff::Timestamp::from_millisecond(BEGIN + run * PACE + 400 + job * 2_600 + n * 100)?;
-            fs::write(dir.join(format!("sh-{n}.log")), format!("{at} stdout F command {n} of {job}\n"))?;
+            let at = jiff::Timestamp::from_millisecond(
+                BEGIN + run * PACE + 400 + job * 2_600 + n * 100,
+            )?;
+            fs::write(
+                dir.join(format!("sh-{n}.log")),
+                format!("{at} stdout F command {n} of {job}\n"),
+            )?;
         }
     }
     Ok(())
@@ -176,7 +189,12 @@ fn repo(run: i64) -> String {
 /// A UUIDv7: it begins with the time, and its end differs between runs.
 fn run_id(run: i64) -> String {
     let at = BEGIN + run * PACE;
-    format!("{:08x}-{:04x}-7000-8000-0000{:08x}", at >> 16, at & 0xffff, run.wrapping_mul(2_654_435_761) & 0xffff_ffff)
+    format!(
+        "{:08x}-{:04x}-7000-8000-0000{:08x}",
+        at >> 16,
+        at & 0xffff,
+        run.wrapping_mul(2_654_435_761) & 0xffff_ffff
+    )
 }
 
 fn job_id(job: i64) -> String {

@@ -68,7 +68,10 @@ const SYSTEMS: &[System] = &[
     },
     System {
         variable: "GITLAB_CI",
-        markers: &[Marker("section_start:", Place::Anywhere), Marker("section_end:", Place::Anywhere)],
+        markers: &[
+            Marker("section_start:", Place::Anywhere),
+            Marker("section_end:", Place::Anywhere),
+        ],
         stops: false,
     },
     System {
@@ -81,10 +84,17 @@ const SYSTEMS: &[System] = &[
         ],
         stops: false,
     },
-    System { variable: "TEAMCITY_VERSION", markers: &[Marker("##teamcity[", Place::Anywhere)], stops: false },
+    System {
+        variable: "TEAMCITY_VERSION",
+        markers: &[Marker("##teamcity[", Place::Anywhere)],
+        stops: false,
+    },
     System {
         variable: "TRAVIS",
-        markers: &[Marker("travis_fold:", Place::Anywhere), Marker("travis_time:", Place::Anywhere)],
+        markers: &[
+            Marker("travis_fold:", Place::Anywhere),
+            Marker("travis_time:", Place::Anywhere),
+        ],
         stops: false,
     },
 ];
@@ -98,7 +108,8 @@ struct Markers {
 }
 
 /// The ones of this process; `None` outside of CI.
-static OURS: LazyLock<Option<Markers>> = LazyLock::new(|| Markers::of_env(|name| std::env::var(name).ok()));
+static OURS: LazyLock<Option<Markers>> =
+    LazyLock::new(|| Markers::of_env(|name| std::env::var(name).ok()));
 
 /// The ones that count wherever they stand in a line, of all systems.
 static ANYWHERE: LazyLock<Regex> = LazyLock::new(|| {
@@ -122,8 +133,10 @@ pub fn markers(json: &str) -> impl Iterator<Item = usize> {
 impl Markers {
     /// The markers of the systems whose variables are set.
     fn of_env(env: impl Fn(&str) -> Option<String>) -> Option<Self> {
-        let is_set = |name| env(name).is_some_and(|value| !matches!(value.as_str(), "" | "0" | "false"));
-        let mut systems: Vec<&System> = SYSTEMS.iter().filter(|system| is_set(system.variable)).collect();
+        let is_set =
+            |name| env(name).is_some_and(|value| !matches!(value.as_str(), "" | "0" | "false"));
+        let mut systems: Vec<&System> =
+            SYSTEMS.iter().filter(|system| is_set(system.variable)).collect();
         if systems.is_empty() && is_set("CI") {
             systems.extend(SYSTEMS);
         }
@@ -239,7 +252,8 @@ impl<W: Write> Output<'_, W> {
     fn write_line(&mut self) -> io::Result<()> {
         let Some(markers) = self.markers.filter(|_| !self.line.is_empty()) else { return Ok(()) };
         let line = std::mem::take(&mut self.line);
-        let written = self.out.write_all(markers.broken(&String::from_utf8_lossy(&line)).as_bytes());
+        let written =
+            self.out.write_all(markers.broken(&String::from_utf8_lossy(&line)).as_bytes());
         // Keeps its room.
         self.line = line;
         self.line.clear();
@@ -296,7 +310,11 @@ mod tests {
             ("GITHUB_ACTIONS", "##vso[task.complete]", "##vso[task.complete]"),
             ("TF_BUILD", "x ##vso[a.b]##vso[c.d] ##[error]", "x #·#vso[a.b]#·#vso[c.d] #·#[error]"),
             ("TF_BUILD", "::error::x", "::error::x"),
-            ("GITLAB_CI", "xsection_start:1:a section_end:1:a", "xs·ection_start:1:a s·ection_end:1:a"),
+            (
+                "GITLAB_CI",
+                "xsection_start:1:a section_end:1:a",
+                "xs·ection_start:1:a s·ection_end:1:a",
+            ),
             ("BUILDKITE", "--- a", "-·-- a"),
             ("BUILDKITE", "\x1b[0m^^^ +++", "\x1b[0m^·^^ +++"),
             ("BUILDKITE", "  --- a/diff", "  --- a/diff"),
@@ -318,7 +336,10 @@ mod tests {
         assert!(markers_of(&["GITHUB_ACTIONS", "CI"]).unwrap().stops);
         // A stop is a line that only its own runner understands.
         assert!(!markers_of(&["CI"]).unwrap().stops);
-        assert_eq!(markers_of(&["CI"]).unwrap().all.len(), SYSTEMS.iter().map(|s| s.markers.len()).sum::<usize>());
+        assert_eq!(
+            markers_of(&["CI"]).unwrap().all.len(),
+            SYSTEMS.iter().map(|s| s.markers.len()).sum::<usize>()
+        );
         let both = markers_of(&["GITHUB_ACTIONS", "GITLAB_CI"]).unwrap();
         assert_eq!(both.broken("::a section_end:1:a"), ":·:a s·ection_end:1:a");
     }
@@ -327,7 +348,8 @@ mod tests {
     fn a_marker_in_pieces_is_broken_and_an_unfinished_line_is_written_on_flush() {
         let markers = markers_of(&["GITHUB_ACTIONS"]);
         let mut out = Vec::new();
-        let mut output = Output { out: &mut out, markers: markers.as_ref(), line: Vec::new(), token: None };
+        let mut output =
+            Output { out: &mut out, markers: markers.as_ref(), line: Vec::new(), token: None };
         for piece in ["  :", ":a", "::\nx #", "#[", "b]\n", "::end"] {
             output.write_all(piece.as_bytes()).unwrap();
         }
@@ -340,7 +362,8 @@ mod tests {
     fn a_stop_is_ended_on_a_line_of_its_own_also_when_the_writer_is_dropped() {
         let markers = markers_of(&["GITHUB_ACTIONS"]);
         let mut out = Vec::new();
-        let mut output = Output { out: &mut out, markers: markers.as_ref(), line: Vec::new(), token: None };
+        let mut output =
+            Output { out: &mut out, markers: markers.as_ref(), line: Vec::new(), token: None };
         output.stop_commands().unwrap();
         output.write_all(b"half a line").unwrap();
         drop(output);

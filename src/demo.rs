@@ -1,6 +1,8 @@
-//! `rundown demo`: a small pipeline of real commands, recorded into a store of its own while it is looked at.
+//! `rundown demo`: a small pipeline of real commands, recorded into a store of its own while it is
+//! looked at.
 //!
-//! The recorder is a process of its own, as everywhere: no process both reads and writes a store (see `store::access`).
+//! The recorder is a process of its own, as everywhere: no process both reads and writes a store
+//! (see `store::access`).
 
 use std::fs::{self, File};
 use std::path::PathBuf;
@@ -29,13 +31,14 @@ impl Demo {
     /// # Errors
     /// When there is no place for a temporary store, or this program cannot be started again.
     pub fn start() -> Result<Self> {
-        let dir =
-            TempDir::with_prefix("rundown-demo-").map_err(Error::io("create a store in", std::env::temp_dir()))?;
+        let dir = TempDir::with_prefix("rundown-demo-")
+            .map_err(Error::io("create a store in", std::env::temp_dir()))?;
         let pipeline = dir.path().join("demo.toml");
         fs::write(&pipeline, record::DEMO).map_err(Error::io("write", &pipeline))?;
         let said = dir.path().join("recorder.txt");
         let stderr = File::create(&said).map_err(Error::io("create", &said))?;
-        let program = std::env::current_exe().map_err(Error::io("find the program that is", "rundown"))?;
+        let program =
+            std::env::current_exe().map_err(Error::io("find the program that is", "rundown"))?;
         let recorder = Command::new(&program)
             .args(["exec", "--quiet", "--must-record", "--repo", "demo", "--root"])
             .arg(dir.path().join("store"))
@@ -64,8 +67,12 @@ impl Demo {
                 Ok(runs) if !runs.heads.is_empty() => return Ok(catalog),
                 Ok(_) | Err(_) if ended.is_none() => std::thread::sleep(POLL),
                 Ok(_) | Err(_) => {
-                    let said = fs::read_to_string(self.dir.path().join("recorder.txt")).unwrap_or_default();
-                    return Err(Error::Internal(format!("the demo's recorder made no run: {}", said.trim())));
+                    let said = fs::read_to_string(self.dir.path().join("recorder.txt"))
+                        .unwrap_or_default();
+                    return Err(Error::Internal(format!(
+                        "the demo's recorder made no run: {}",
+                        said.trim()
+                    )));
                 }
             }
         }

@@ -1,7 +1,9 @@
-//! What is odd in a store: every class of [`FindingKind`], run by run, and what only the store as a whole shows.
+//! What is odd in a store: every class of [`FindingKind`], run by run, and what only the store as a
+//! whole shows.
 //!
-//! Runs are taken in pages, their directories a repository at a time and their logs line by line, so memory does not grow with the
-//! number of repositories or the size of logs; each finding is handed on as it is made.
+//! Runs are taken in pages, their directories a repository at a time and their logs line by line,
+//! so memory does not grow with the number of repositories or the size of logs; each finding is
+//! handed on as it is made.
 
 use crate::catalog::{Beside, Catalog, RunFilter};
 use crate::error::{Error, Result};
@@ -12,7 +14,8 @@ use crate::model::{Phase, RunId};
 /// The number of runs that are listed at once: without an index each list reads all runs.
 const PAGE: usize = 1000;
 
-/// How many of them are read whole at once: a database that is being written to is copied for each reading.
+/// How many of them are read whole at once: a database that is being written to is copied for each
+/// reading.
 const AT_ONCE: usize = 20;
 
 /// Something odd in a store.
@@ -26,12 +29,16 @@ pub enum Oddity {
     Run(RunId, Finding),
 }
 
-/// Examines the runs that a filter leaves, newest first, then the store as a whole; `tell` takes what is found and says whether
-/// to go on.
+/// Examines the runs that a filter leaves, newest first, then the store as a whole; `tell` takes
+/// what is found and says whether to go on.
 ///
 /// # Errors
 /// When the store cannot be read, or `tell` fails. A log that cannot be read is a finding.
-pub fn examine_store(catalog: &Catalog, filter: &RunFilter, tell: &mut impl FnMut(Oddity) -> Result<()>) -> Result<()> {
+pub fn examine_store(
+    catalog: &Catalog,
+    filter: &RunFilter,
+    tell: &mut impl FnMut(Oddity) -> Result<()>,
+) -> Result<()> {
     let mut page = catalog.runs(filter, PAGE)?;
     if page.heads.is_empty() && filter.narrows() {
         return Err(Error::NotFound("no run matches --repo or --ref".into()));
@@ -48,9 +55,14 @@ pub fn examine_store(catalog: &Catalog, filter: &RunFilter, tell: &mut impl FnMu
         }
         let last = page.heads.last().filter(|_| page.has_more).map(|head| head.run.id.clone());
         let Some(last) = last else { break };
-        // A run that is deleted meanwhile takes the rest of the list with it: begun anew, what was told would be told again.
-        let gone =
-            || Error::NotFound(format!("run {} was deleted while the store was examined; try again", last.as_str()));
+        // A run that is deleted meanwhile takes the rest of the list with it: begun anew, what was
+        // told would be told again.
+        let gone = || {
+            Error::NotFound(format!(
+                "run {} was deleted while the store was examined; try again",
+                last.as_str()
+            ))
+        };
         page = catalog.runs_beside(&Beside::Older(last.clone()), filter, PAGE)?.ok_or_else(gone)?;
     }
     if !filter.narrows() {
@@ -64,7 +76,11 @@ pub fn examine_store(catalog: &Catalog, filter: &RunFilter, tell: &mut impl FnMu
 ///
 /// # Errors
 /// When `tell` fails.
-pub fn examine_run(catalog: &Catalog, run: &RunNode, tell: &mut impl FnMut(Oddity) -> Result<()>) -> Result<()> {
+pub fn examine_run(
+    catalog: &Catalog,
+    run: &RunNode,
+    tell: &mut impl FnMut(Oddity) -> Result<()>,
+) -> Result<()> {
     tell_notices(catalog, tell)?;
     tell_run(run, tell)
 }
@@ -76,7 +92,11 @@ fn tell_notices(catalog: &Catalog, tell: &mut impl FnMut(Oddity) -> Result<()>) 
 
 fn tell_run(run: &RunNode, tell: &mut impl FnMut(Oddity) -> Result<()>) -> Result<()> {
     let id = &run.head.run.id;
-    run.findings.iter().cloned().chain(log_findings(run)).try_for_each(|finding| tell(Oddity::Run(id.clone(), finding)))
+    run.findings
+        .iter()
+        .cloned()
+        .chain(log_findings(run))
+        .try_for_each(|finding| tell(Oddity::Run(id.clone(), finding)))
 }
 
 /// What is odd within the logs of the commands.
@@ -90,7 +110,8 @@ fn log_findings(run: &RunNode) -> impl Iterator<Item = Finding> {
     })
 }
 
-/// Reads a log from its start to its end. An unterminated last line counts only when nobody writes any more.
+/// Reads a log from its start to its end. An unterminated last line counts only when nobody writes
+/// any more.
 fn line_findings(log: &LogRef, is_over: bool) -> Result<Vec<FindingKind>> {
     let file = LogFile::open(&log.path)?;
     let mut reader = file.lines(0)?;

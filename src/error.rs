@@ -1,7 +1,8 @@
 //! The one error type: what was being done, on what, and why it failed.
 //!
-//! The text of a variant is a lowercase fragment; the chain of sources is printed once, in `main`. Malformed log lines and
-//! missing files are *data* with their own types, not errors. [`Error::exit_code`] is the contract with scripts.
+//! The text of a variant is a lowercase fragment; the chain of sources is printed once, in `main`.
+//! Malformed log lines and missing files are *data* with their own types, not errors.
+//! [`Error::exit_code`] is the contract with scripts.
 
 use std::io;
 use std::path::PathBuf;
@@ -186,9 +187,13 @@ impl Error {
     }
 
     /// Wraps an SQLite error with what was being done and on which database, for `map_err`.
-    pub fn database(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(rusqlite::Error) -> Self {
+    pub fn database(
+        doing: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(rusqlite::Error) -> Self {
         use rusqlite::ErrorCode::{
-            DatabaseBusy, DatabaseLocked, FileLockingProtocolFailed, OperationInterrupted, OutOfMemory, TooBig,
+            DatabaseBusy, DatabaseLocked, FileLockingProtocolFailed, OperationInterrupted,
+            OutOfMemory, TooBig,
         };
         use rusqlite::ffi::{SQLITE_IOERR_LOCK, SQLITE_IOERR_RDLOCK};
         let path = path.into();
@@ -196,9 +201,15 @@ impl Error {
             Some(DatabaseBusy | DatabaseLocked) => Self::Locked { path },
             Some(OperationInterrupted) => Self::TooLong { path },
             Some(TooBig) => Self::TooLarge { path, why: "a value in it is larger than 4 MiB" },
-            Some(OutOfMemory) => Self::TooLarge { path, why: "it takes more memory than is allowed" },
+            Some(OutOfMemory) => {
+                Self::TooLarge { path, why: "it takes more memory than is allowed" }
+            }
             Some(FileLockingProtocolFailed) => Self::NoLocks { path },
-            _ if matches!(extended_code(&source), Some(SQLITE_IOERR_LOCK | SQLITE_IOERR_RDLOCK)) => {
+            _ if matches!(
+                extended_code(&source),
+                Some(SQLITE_IOERR_LOCK | SQLITE_IOERR_RDLOCK)
+            ) =>
+            {
                 Self::NoLocks { path }
             }
             _ => Self::Database { doing, path, source },
@@ -213,12 +224,15 @@ fn extended_code(error: &rusqlite::Error) -> Option<std::ffi::c_int> {
 /// A result whose error is [`enum@Error`].
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// An error and its sources on one line, outermost first: `cannot read x: permission denied`. SQLite's own source says the same
-/// again with a number, and is left out.
+/// An error and its sources on one line, outermost first: `cannot read x: permission denied`.
+/// SQLite's own source says the same again with a number, and is left out.
 #[must_use]
 pub fn chain(error: &dyn std::error::Error) -> String {
     let sources = std::iter::successors(error.source(), next_source);
-    std::iter::once(error.to_string()).chain(sources.map(ToString::to_string)).collect::<Vec<_>>().join(": ")
+    std::iter::once(error.to_string())
+        .chain(sources.map(ToString::to_string))
+        .collect::<Vec<_>>()
+        .join(": ")
 }
 
 /// The same where there is room for one line only: what an error advises comes in lines of its own.
@@ -227,6 +241,8 @@ pub fn line(error: &dyn std::error::Error) -> String {
     chain(error).lines().collect::<Vec<_>>().join("; ")
 }
 
-fn next_source<'e>(error: &&'e (dyn std::error::Error + 'static)) -> Option<&'e (dyn std::error::Error + 'static)> {
+fn next_source<'e>(
+    error: &&'e (dyn std::error::Error + 'static),
+) -> Option<&'e (dyn std::error::Error + 'static)> {
     if error.is::<rusqlite::Error>() { None } else { error.source() }
 }

@@ -1,4 +1,5 @@
-//! `events.jsonl`: what a later version of quire tells of a run before its database has a row, as pure functions over lines.
+//! `events.jsonl`: what a later version of quire tells of a run before its database has a row, as
+//! pure functions over lines.
 //!
 //! ```text
 //! {"at_ms":1778068800100,"type":"job_started","job_id":"build"}
@@ -8,9 +9,10 @@
 //! {"at_ms":1778068800260,"type":"run_finished","outcome":"succeeded"}
 //! ```
 //!
-//! One object a line, appended and flushed as it happens; quire makes its rows from them after the run. The commands of a job
-//! follow each other, and the n-th that ended wrote `sh-<n>.log`: one whose program is missing is started, never ends, has no log
-//! and uses no number up. The format is that of quire's `quire-core/src/ci/event.rs`.
+//! One object a line, appended and flushed as it happens; quire makes its rows from them after the
+//! run. The commands of a job follow each other, and the n-th that ended wrote `sh-<n>.log`: one
+//! whose program is missing is started, never ends, has no log and uses no number up. The format is
+//! that of quire's `quire-core/src/ci/event.rs`.
 
 use std::collections::HashMap;
 
@@ -118,7 +120,8 @@ fn is_open(sh: &Sh) -> bool {
     sh.finished_at.is_none() && sh.origin == Origin::Event
 }
 
-/// The last command, if it has not ended, never will: something came after it. It has no number, for it has no log.
+/// The last command, if it has not ended, never will: something came after it. It has no number,
+/// for it has no log.
 fn give_up(shs: &mut [Sh]) {
     if let Some(sh) = shs.last_mut().filter(|sh| is_open(sh)) {
         (sh.n, sh.origin) = (None, Origin::GivenUp);
@@ -168,7 +171,10 @@ mod tests {
     fn a_run_is_told_while_it_goes_on() {
         let events = told(RUN);
         assert_eq!(summary(&events), ["build complete 1:a:0 2:b:-1", "test - 1:c:-"]);
-        assert_eq!((events.began_at, &events.ended, events.strangers), (Some(Time::from_millis(100)), &None, 0));
+        assert_eq!(
+            (events.began_at, &events.ended, events.strangers),
+            (Some(Time::from_millis(100)), &None, 0)
+        );
         assert_eq!(events.jobs[1].0.started_at, Some(Time::from_millis(150)));
     }
 
@@ -195,7 +201,11 @@ mod tests {
         let odd = "\n  \n{}\n[]\nnull\n{\"at_ms\":1,\"type\":\"log_line\",\"job_id\":\"j\"}\n{\"at_ms\":\"1\",\"type\":\"job_started\",\"job_id\":\"j\"}";
         assert_eq!((told(odd).strangers, told(odd).jobs.len()), (5, 0));
         let more = r#"{"at_ms":1,"type":"job_started","job_id":"j","attempt":2}"#;
-        assert_eq!((told(more).strangers, told(more).jobs.len()), (0, 1), "more fields are no harm");
+        assert_eq!(
+            (told(more).strangers, told(more).jobs.len()),
+            (0, 1),
+            "more fields are no harm"
+        );
     }
 
     proptest! {

@@ -76,7 +76,8 @@ pub fn identity(path: &Path) -> Option<Identity> {
 /// # Errors
 /// If there is such a file already, or it cannot be created.
 pub fn create_private(path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new().read(true).append(true).create_new(true).mode(0o600).open(path)?;
+    let file =
+        OpenOptions::new().read(true).append(true).create_new(true).mode(0o600).open(path)?;
     let _ = file.set_permissions(Permissions::from_mode(0o600));
     Ok(file)
 }
@@ -88,7 +89,8 @@ pub fn create_private(path: &Path) -> io::Result<File> {
 pub fn create_private_dirs(path: &Path) -> io::Result<()> {
     match create_private_dir(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).ok_or(error)?;
+            let parent =
+                path.parent().filter(|parent| !parent.as_os_str().is_empty()).ok_or(error)?;
             create_private_dirs(parent)?;
             create_private_dir(path)
         }
@@ -195,7 +197,10 @@ mod tests {
         assert_eq!(create_private(&path).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
         assert!(create_private_dirs(&path).is_err(), "a file is in the way");
         assert!(create_private_dirs(&path.join("below")).is_err());
-        assert!(create_private_dirs(Path::new("/proc/nowhere/below")).is_err(), "no parent can be made");
+        assert!(
+            create_private_dirs(Path::new("/proc/nowhere/below")).is_err(),
+            "no parent can be made"
+        );
         assert_eq!(identity(&path), identity(&dir.path().join("a/b/c/file")));
         assert_ne!(identity(&path), identity(&deep));
         assert_eq!(identity(&dir.path().join("missing")), None);
@@ -212,7 +217,9 @@ mod tests {
         }
         let log = run.join("jobs/build/sh-1.log");
         let found = FilePath::found(log.clone(), run.clone().into());
-        let read = |path: &FilePath| path.open().and_then(io::read_to_string).map_err(|error| error.to_string());
+        let read = |path: &FilePath| {
+            path.open().and_then(io::read_to_string).map_err(|error| error.to_string())
+        };
         let swap = |at: &Path, to: &Path| {
             fs::rename(at, at.with_extension("kept")).unwrap();
             symlink(to, at).unwrap();
@@ -223,14 +230,23 @@ mod tests {
         swap(&log, Path::new("sh-1.kept"));
         assert_eq!(read(&found), Ok("in".into()), "a link inside");
         back(&log);
-        for (at, to) in [(&log, "jobs/build/sh-1.log"), (&run.join("jobs/build"), "jobs/build"), (&run, "")] {
+        for (at, to) in
+            [(&log, "jobs/build/sh-1.log"), (&run.join("jobs/build"), "jobs/build"), (&run, "")]
+        {
             swap(at, &outside.join(to));
             assert_eq!(read(&found), Err(LEADS_OUT.into()), "{}", at.display());
-            assert_eq!(read(&FilePath::named(&*log)), Ok("out".into()), "one that was named is followed");
+            assert_eq!(
+                read(&FilePath::named(&*log)),
+                Ok("out".into()),
+                "one that was named is followed"
+            );
             fs::remove_file(at).unwrap();
             back(at);
         }
-        assert_eq!(read(&FilePath::found(run.clone(), run.clone().into())), Err("it is a directory".into()));
+        assert_eq!(
+            read(&FilePath::found(run.clone(), run.clone().into())),
+            Err("it is a directory".into())
+        );
         fs::remove_file(&log).unwrap();
         assert_eq!(found.open().unwrap_err().kind(), io::ErrorKind::NotFound);
     }
@@ -246,7 +262,11 @@ mod tests {
         symlink("../a/file", root.join("b/link")).unwrap();
         symlink("../a", root.join("a/self")).unwrap();
         assert_eq!(dirs_of(&root.join("a/link")), [root.join("a")]);
-        assert_eq!(dirs_of(&root.join("a/self/file")), [root.join("a/self")], "one directory by two names");
+        assert_eq!(
+            dirs_of(&root.join("a/self/file")),
+            [root.join("a/self")],
+            "one directory by two names"
+        );
         assert_eq!(dirs_of(&root.join("b/link")), [root.join("b"), root.join("a")]);
         assert_eq!(dirs_of(Path::new("missing")), [Path::new(".")]);
     }
@@ -255,7 +275,8 @@ mod tests {
     fn what_is_no_regular_file_is_refused_at_once() {
         let dir = tempfile::tempdir().unwrap();
         let fifo = dir.path().join("fifo");
-        rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0)
+            .unwrap();
         assert_eq!(open_regular(&fifo).unwrap_err().to_string(), "it is no regular file");
         assert_eq!(open_regular(dir.path()).unwrap_err().to_string(), "it is a directory");
         std::fs::write(dir.path().join("file"), "x").unwrap();

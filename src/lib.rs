@@ -1,7 +1,8 @@
 //! rundown: what is my CI doing, and why did it fail?
 //!
-//! A CI run leaves records: rows in an SQLite database and, per command, a log in the Kubernetes CRI format. This crate reads
-//! them, joins them, prints them (`--once`) and shows them live in a terminal; and it records commands that way.
+//! A CI run leaves records: rows in an SQLite database and, per command, a log in the Kubernetes
+//! CRI format. This crate reads them, joins them, prints them (`--once`) and shows them live in a
+//! terminal; and it records commands that way.
 //!
 //! # Layers: a module imports only from rows above its own
 //!

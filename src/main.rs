@@ -1,5 +1,5 @@
-//! The binary: parse, run, print the error chain once, exit code. A closed pipe is success: a command
-//! whose exit code reports a result returns that result instead of the error.
+//! The binary: parse, run, print the error chain once, exit code. A closed pipe is success: a
+//! command whose exit code reports a result returns that result instead of the error.
 
 use std::process::ExitCode;
 

@@ -1,8 +1,9 @@
 //! What a store tells about runs, jobs and commands, as plain data: no I/O, no screen.
 //!
-//! A state keeps the store's own word (`complete`, `succeeded`, `failed-pipeline`, …); [`Phase`] and [`Outcome`] are derived
-//! from it and are never stored. What a store does not say is `None`, never made up. Every string here was written by
-//! somebody else's program: it reaches a terminal only through [`crate::sanitise`], a path only through [`crate::log::path`].
+//! A state keeps the store's own word (`complete`, `succeeded`, `failed-pipeline`, …); [`Phase`]
+//! and [`Outcome`] are derived from it and are never stored. What a store does not say is `None`,
+//! never made up. Every string here was written by somebody else's program: it reaches a terminal
+//! only through [`crate::sanitise`], a path only through [`crate::log::path`].
 
 use crate::time::Time;
 
@@ -17,7 +18,8 @@ impl RunId {
         &self.0
     }
 
-    /// The form people see and type: the last 8 characters (a UUIDv7 begins with the time, so its end tells runs apart).
+    /// The form people see and type: the last 8 characters (a UUIDv7 begins with the time, so its
+    /// end tells runs apart).
     #[must_use]
     pub fn short(&self) -> &str {
         let start = self.0.char_indices().rev().nth(7).map_or(0, |(at, _)| at);
@@ -25,7 +27,8 @@ impl RunId {
     }
 }
 
-/// A job's id, unique in its run. Untrusted text: real stores hold spaces, newlines, escape sequences, `..`.
+/// A job's id, unique in its run. Untrusted text: real stores hold spaces, newlines, escape
+/// sequences, `..`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct JobId(pub String);
 
@@ -59,10 +62,11 @@ pub struct Run {
     pub ref_name: Option<String>,
     /// The commit, in hex.
     pub sha: Option<String>,
-    /// The store's own word for its state; `None` when there is no row, or no word in it: from version 10 on quire has one for
-    /// how a run ended only.
+    /// The store's own word for its state; `None` when there is no row, or no word in it: from
+    /// version 10 on quire has one for how a run ended only.
     pub state: Option<String>,
-    /// Why it failed, in the store's own word (`failure_kind`, or what follows `failed-` in an outcome).
+    /// Why it failed, in the store's own word (`failure_kind`, or what follows `failed-` in an
+    /// outcome).
     pub reason: Option<String>,
     /// When it was queued.
     pub queued_at: Option<Time>,
@@ -114,7 +118,14 @@ impl Job {
     /// A job of which nothing but its name is known: by its directory, or by its commands.
     #[must_use]
     pub const fn without_row(id: JobId) -> Self {
-        Self { id, state: None, exit_code: None, started_at: None, finished_at: None, in_database: false }
+        Self {
+            id,
+            state: None,
+            exit_code: None,
+            started_at: None,
+            finished_at: None,
+            in_database: false,
+        }
     }
 }
 
@@ -128,7 +139,8 @@ pub enum Origin {
     Row,
     /// Lines of `events.jsonl`, whose order tells the number; the database has no row (yet).
     Event,
-    /// A line of `events.jsonl` that says it was started, followed by something else than its end: it has no number and no log.
+    /// A line of `events.jsonl` that says it was started, followed by something else than its end:
+    /// it has no number and no log.
     GivenUp,
 }
 
@@ -145,9 +157,11 @@ impl Origin {
 pub struct Sh {
     /// Where it is told.
     pub origin: Origin,
-    /// Its number within the job where the store tells it; `None` where it has to be guessed from the order.
+    /// Its number within the job where the store tells it; `None` where it has to be guessed from
+    /// the order.
     pub n: Option<u32>,
-    /// The command line: a shell string, or an argv as `["prog", "arg"]` (quire does not escape it).
+    /// The command line: a shell string, or an argv as `["prog", "arg"]` (quire does not escape
+    /// it).
     pub cmd: String,
     /// The directory it ran in.
     pub cwd: Option<String>,
@@ -178,15 +192,18 @@ impl Sh {
         self.signal.map(|signal| i64::from(signal) + 128).or(self.exit_code)
     }
 
-    /// The argument vector, where the command was stored as one and can be told from a shell string.
+    /// The argument vector, where the command was stored as one and can be told from a shell
+    /// string.
     ///
-    /// Ours are JSON. The records' first writer joins the arguments without escaping them, so what it wrote is trusted only
-    /// without a backslash (which in JSON would mean something else).
+    /// Ours are JSON. The records' first writer joins the arguments without escaping them, so what
+    /// it wrote is trusted only without a backslash (which in JSON would mean something else).
     #[must_use]
     pub fn argv(&self) -> Option<Vec<String>> {
         let ours = self.origin == Origin::Call;
         let stored = Some(&self.cmd).filter(|cmd| ours || !cmd.contains('\\'));
-        stored.and_then(|cmd| serde_json::from_str(cmd).ok()).filter(|argv: &Vec<String>| !argv.is_empty())
+        stored
+            .and_then(|cmd| serde_json::from_str(cmd).ok())
+            .filter(|argv: &Vec<String>| !argv.is_empty())
     }
 }
 
@@ -217,8 +234,9 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// What the word of a store means; `None` for words of things that have not ended, and for words nobody knows.
-    /// `reason` is the run's `failure_kind`: ours says `aborted` there, since version 1 has no such run state.
+    /// What the word of a store means; `None` for words of things that have not ended, and for
+    /// words nobody knows. `reason` is the run's `failure_kind`: ours says `aborted` there,
+    /// since version 1 has no such run state.
     #[must_use]
     pub fn from_word(state: &str, reason: Option<&str>) -> Option<Self> {
         match state {
@@ -250,7 +268,10 @@ mod tests {
     #[test]
     fn an_argv_is_given_only_where_it_is_certain() {
         let sh = |origin, cmd: &str| Sh { origin, cmd: cmd.into(), ..Sh::default() };
-        assert_eq!(sh(Origin::Row, r#"["git", "--version"]"#).argv().unwrap(), ["git", "--version"]);
+        assert_eq!(
+            sh(Origin::Row, r#"["git", "--version"]"#).argv().unwrap(),
+            ["git", "--version"]
+        );
         assert_eq!(sh(Origin::Call, r#"["printf","a\\nb"]"#).argv().unwrap(), ["printf", "a\\nb"]);
         assert_eq!(sh(Origin::Row, r#"["printf", "a\nb"]"#).argv(), None);
         for shell in ["echo hi", "[ -f x ]", "[]", "", r#"["unescaped "quote"]"#] {

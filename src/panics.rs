@@ -1,5 +1,5 @@
-//! Panics: bugs of rundown. Each is reported on stderr with what a bug report needs, and the program
-//! exits with 70.
+//! Panics: bugs of rundown. Each is reported on stderr with what a bug report needs, and the
+//! program exits with 70.
 //!
 //! ```text
 //! rundown: bug: index out of bounds: the len is 3 but the index is 7
@@ -7,8 +7,9 @@
 //!          Please report this bug with these lines and the arguments. …
 //! ```
 //!
-//! A report contains the panic's own message and nothing else of a log or a store. The hook takes no
-//! lock of [`std::io`] and ignores a stderr that is closed: a panic in a hook aborts the program.
+//! A report contains the panic's own message and nothing else of a log or a store. The hook takes
+//! no lock of [`std::io`] and ignores a stderr that is closed: a panic in a hook aborts the
+//! program.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::env::consts::{ARCH, OS};
@@ -33,8 +34,8 @@ static HAPPENED: AtomicBool = AtomicBool::new(false);
 /// Reports that wait for the screen to be given back.
 static DEFERRED: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-/// Runs the program, which returns its exit code, and reports each panic. A panic of this thread ends
-/// it with 70.
+/// Runs the program, which returns its exit code, and reports each panic. A panic of this thread
+/// ends it with 70.
 pub fn guard(run: impl FnOnce() -> u8) -> u8 {
     set_hook(Box::new(report));
     catch_unwind(AssertUnwindSafe(run)).unwrap_or(EXIT_CODE)
@@ -68,7 +69,8 @@ fn report(info: &PanicHookInfo<'_>) {
 
 fn text_of(info: &PanicHookInfo<'_>) -> String {
     let thread = thread::current();
-    let mut text = text(info.payload_as_str().unwrap_or("no message"), thread.name(), info.location());
+    let mut text =
+        text(info.payload_as_str().unwrap_or("no message"), thread.name(), info.location());
     let backtrace = Backtrace::capture();
     if backtrace.status() == BacktraceStatus::Captured {
         let _ = write!(text, "{backtrace}");
@@ -123,8 +125,15 @@ mod tests {
     #[ignore = "a process of its own, started by other tests"]
     fn panics_in_a_process_of_its_own() {
         let Ok(place) = std::env::var("PANIC_IN") else { return };
-        let in_thread =
-            || drop(thread::Builder::new().name("reader".into()).spawn(|| panic!("on purpose")).unwrap().join());
+        let in_thread = || {
+            drop(
+                thread::Builder::new()
+                    .name("reader".into())
+                    .spawn(|| panic!("on purpose"))
+                    .unwrap()
+                    .join(),
+            )
+        };
         exit(i32::from(guard(|| match place.as_str() {
             "main" => panic!("on purpose"),
             "thread" => {
@@ -155,13 +164,21 @@ mod tests {
 
     #[test]
     fn a_panic_of_any_thread_is_reported_and_exits_with_70() {
-        for (place, code, reports) in
-            [("none", 0, 0), ("main", 70, 1), ("stderr", 70, 1), ("thread", 70, 1), ("recorder", 3, 1)]
-        {
+        for (place, code, reports) in [
+            ("none", 0, 0),
+            ("main", 70, 1),
+            ("stderr", 70, 1),
+            ("thread", 70, 1),
+            ("recorder", 3, 1),
+        ] {
             let output = child(place).output().unwrap();
             let printed = String::from_utf8(output.stderr).unwrap();
             assert_eq!(output.status.code(), Some(code), "{place}: {printed}");
-            assert_eq!(printed.matches("rundown: bug: on purpose\n").count(), reports, "{place}: {printed}");
+            assert_eq!(
+                printed.matches("rundown: bug: on purpose\n").count(),
+                reports,
+                "{place}: {printed}"
+            );
             assert_eq!(printed.matches("panicked at").count(), 0, "{place}: {printed}");
         }
     }

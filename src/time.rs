@@ -1,8 +1,9 @@
 //! An instant as a record or a row tells it: nanoseconds since 1970-01-01T00:00:00 UTC.
 //!
-//! Why not [`jiff::Timestamp`] alone: a log may say `9999-12-31T23:59:59.999999999Z` and a database any `i64` of
-//! milliseconds, both outside jiff's range. Here every such value is kept, ordered and printed; nothing wraps and nothing
-//! panics. jiff is used for what needs a calendar and a time zone ([`Time::to_jiff`]).
+//! Why not [`jiff::Timestamp`] alone: a log may say `9999-12-31T23:59:59.999999999Z` and a database
+//! any `i64` of milliseconds, both outside jiff's range. Here every such value is kept, ordered and
+//! printed; nothing wraps and nothing panics. jiff is used for what needs a calendar and a time
+//! zone ([`Time::to_jiff`]).
 
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -14,7 +15,8 @@ const SECS_PER_DAY: i64 = 86_400;
 const FIRST_SECS: i64 = -62_167_219_200;
 const LAST_SECS: i64 = 253_402_300_799;
 
-/// Seconds since 1970 (may be negative) and the nanoseconds after that second, always below 1,000,000,000.
+/// Seconds since 1970 (may be negative) and the nanoseconds after that second, always below
+/// 1,000,000,000.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Time {
     secs: i64,
@@ -22,7 +24,8 @@ pub struct Time {
 }
 
 impl Time {
-    /// Seconds since 1970 in UTC and nanoseconds after them. Nanoseconds beyond the second are cut to its end.
+    /// Seconds since 1970 in UTC and nanoseconds after them. Nanoseconds beyond the second are cut
+    /// to its end.
     #[must_use]
     pub const fn from_unix(secs: i64, nanos: u32) -> Self {
         let nanos = if nanos < NANOS_PER_SEC { nanos } else { NANOS_PER_SEC - 1 };
@@ -41,7 +44,10 @@ impl Time {
     #[must_use]
     pub fn now() -> Self {
         match SystemTime::now().duration_since(UNIX_EPOCH) {
-            Ok(since) => Self { secs: i64::try_from(since.as_secs()).unwrap_or(i64::MAX), nanos: since.subsec_nanos() },
+            Ok(since) => Self {
+                secs: i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
+                nanos: since.subsec_nanos(),
+            },
             Err(_) => Self { secs: 0, nanos: 0 },
         }
     }
@@ -70,13 +76,15 @@ impl Time {
         saturate(self.as_nanos().div_euclid(1_000_000))
     }
 
-    /// Microseconds since 1970, rounded down; saturates at the ends of `i64`, far beyond what four digits of a year can say.
+    /// Microseconds since 1970, rounded down; saturates at the ends of `i64`, far beyond what four
+    /// digits of a year can say.
     #[must_use]
     pub const fn floor_micros(self) -> i64 {
         self.secs.saturating_mul(1_000_000).saturating_add((self.nanos / 1000) as i64)
     }
 
-    /// Whole milliseconds from `earlier` to `self`, negative when the clock stepped back; saturates.
+    /// Whole milliseconds from `earlier` to `self`, negative when the clock stepped back;
+    /// saturates.
     #[must_use]
     pub fn millis_since(self, earlier: Self) -> i64 {
         saturate((self.as_nanos() - earlier.as_nanos()).div_euclid(1_000_000))
@@ -88,8 +96,8 @@ impl Time {
         jiff::Timestamp::new(self.secs, i32::try_from(self.nanos).ok()?).ok()
     }
 
-    /// RFC 3339 in UTC with milliseconds, as in the JSON documents: `2026-05-06T12:00:00.000Z`. `None` outside the years 0 to
-    /// 9999, which RFC 3339 cannot say.
+    /// RFC 3339 in UTC with milliseconds, as in the JSON documents: `2026-05-06T12:00:00.000Z`.
+    /// `None` outside the years 0 to 9999, which RFC 3339 cannot say.
     #[must_use]
     pub fn rfc3339_millis(self) -> Option<String> {
         let is_sayable = (FIRST_SECS..=LAST_SECS).contains(&self.secs);
@@ -126,7 +134,8 @@ const fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let shifted = days + 719_468;
     let era = shifted.div_euclid(146_097);
     let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
@@ -135,7 +144,8 @@ const fn civil_from_days(days: i64) -> (i64, i64, i64) {
     (year, month, day)
 }
 
-/// `YYYY-MM-DDTHH:MM:SS`; years outside 0–9999 carry a sign and as many digits as they need (ISO 8601's expanded form).
+/// `YYYY-MM-DDTHH:MM:SS`; years outside 0–9999 carry a sign and as many digits as they need (ISO
+/// 8601's expanded form).
 struct Head(i64);
 
 impl fmt::Display for Head {
@@ -147,7 +157,13 @@ impl fmt::Display for Head {
         } else {
             write!(f, "{year:+05}")?;
         }
-        write!(f, "-{month:02}-{day:02}T{:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60)
+        write!(
+            f,
+            "-{month:02}-{day:02}T{:02}:{:02}:{:02}",
+            second / 3600,
+            second / 60 % 60,
+            second % 60
+        )
     }
 }
 
@@ -172,9 +188,18 @@ mod tests {
             assert_eq!(Time::from_millis(ms).rfc3339_millis(), None);
             assert_eq!(Time::from_millis(ms).to_jiff(), None);
         }
-        assert_eq!(Time::from_unix(LAST_SECS, 0).rfc3339_millis().unwrap(), "9999-12-31T23:59:59.000Z");
-        assert_eq!(Time::from_unix(FIRST_SECS, 0).rfc3339_millis().unwrap(), "0000-01-01T00:00:00.000Z");
-        assert_eq!(Time::from_unix(253_402_300_800, 0).rfc3339_nanos(), "+10000-01-01T00:00:00.000000000Z");
+        assert_eq!(
+            Time::from_unix(LAST_SECS, 0).rfc3339_millis().unwrap(),
+            "9999-12-31T23:59:59.000Z"
+        );
+        assert_eq!(
+            Time::from_unix(FIRST_SECS, 0).rfc3339_millis().unwrap(),
+            "0000-01-01T00:00:00.000Z"
+        );
+        assert_eq!(
+            Time::from_unix(253_402_300_800, 0).rfc3339_nanos(),
+            "+10000-01-01T00:00:00.000000000Z"
+        );
     }
 
     #[test]

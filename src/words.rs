@@ -1,4 +1,5 @@
-//! The words people see, the same in every view: states as glyph *and* word, durations, exits, sizes, ages.
+//! The words people see, the same in every view: states as glyph *and* word, durations, exits,
+//! sizes, ages.
 //!
 //! Pure functions from plain data to short text. Colour is never needed to understand them.
 
@@ -112,7 +113,8 @@ impl Mark {
     }
 }
 
-/// A duration in at most two units: `0ms`, `12ms`, `1.2s`, `34.1s`, `1m23s`, `2h05m`, `3d04h`. Negative ones (a clock that stepped back) carry their sign.
+/// A duration in at most two units: `0ms`, `12ms`, `1.2s`, `34.1s`, `1m23s`, `2h05m`, `3d04h`.
+/// Negative ones (a clock that stepped back) carry their sign.
 #[must_use]
 pub fn duration(ms: i64) -> String {
     let sign = if ms < 0 { "-" } else { "" };
@@ -168,7 +170,11 @@ pub fn size(bytes: u64) -> String {
     let mut rest = 0;
     for unit in ["B", "KiB", "MiB", "GiB", "TiB"] {
         if value < 1024 {
-            return if unit == "B" { format!("{value} B") } else { format!("{value}.{} {unit}", rest * 10 / 1024) };
+            return if unit == "B" {
+                format!("{value} B")
+            } else {
+                format!("{value}.{} {unit}", rest * 10 / 1024)
+            };
         }
         rest = value % 1024;
         value /= 1024;
@@ -176,7 +182,8 @@ pub fn size(bytes: u64) -> String {
     format!("{value}.{} PiB", rest * 10 / 1024)
 }
 
-/// How a command ended, where that is worth a word: `exit 101`, `killed by SIGKILL`; `None` for success and for what runs.
+/// How a command ended, where that is worth a word: `exit 101`, `killed by SIGKILL`; `None` for
+/// success and for what runs.
 #[must_use]
 pub fn exit(sh: &Sh) -> Option<String> {
     match (sh.signal, sh.exit_code) {
@@ -222,10 +229,12 @@ pub fn memory(sh: &Sh) -> Option<String> {
     Some(format!("{} of memory", size(bytes)))
 }
 
-/// Where a run comes from, `main@12d4999`: the ref without `refs/heads/`, the sha's first seven digits. Sanitised.
+/// Where a run comes from, `main@12d4999`: the ref without `refs/heads/`, the sha's first seven
+/// digits. Sanitised.
 #[must_use]
 pub fn revision(run: &Run) -> Option<String> {
-    let ref_name = run.ref_name.as_deref().map(|name| name.strip_prefix("refs/heads/").unwrap_or(name));
+    let ref_name =
+        run.ref_name.as_deref().map(|name| name.strip_prefix("refs/heads/").unwrap_or(name));
     let sha = run.sha.as_deref().map(|sha| sha.chars().take(7).collect::<String>());
     let text = match (ref_name, sha) {
         (None, None) => return None,
@@ -244,7 +253,8 @@ pub fn short_ref(run: &Run) -> Option<String> {
     Some(name(short.unwrap_or(full)).into_owned())
 }
 
-/// Why a run ended as it did, in the store's own word: the reason of a failure, the word for a stop (`superseded`). Sanitised.
+/// Why a run ended as it did, in the store's own word: the reason of a failure, the word for a stop
+/// (`superseded`). Sanitised.
 #[must_use]
 pub fn reason(head: &RunHead) -> Option<String> {
     let stop = || head.run.state.as_ref().filter(|_| head.outcome == Some(Outcome::Stopped));
@@ -254,11 +264,14 @@ pub fn reason(head: &RunHead) -> Option<String> {
 /// What of a command is not there and may be missed.
 #[must_use]
 pub fn missing(head: &RunHead, node: &ShNode) -> Option<String> {
-    let lost = node.sh.as_ref().and_then(|sh| sh.lost_bytes).and_then(|bytes| u64::try_from(bytes).ok());
+    let lost =
+        node.sh.as_ref().and_then(|sh| sh.lost_bytes).and_then(|bytes| u64::try_from(bytes).ok());
     match (lost, node.pairing) {
         (Some(bytes), _) => Some(format!("the last {} of output were lost", size(bytes))),
         // Some writers write a log, or a row, only when the command or the run has ended.
-        (_, Pairing::RowOnly) => Some(if node.state == ShState::Running { "no log yet" } else { "no log" }.into()),
+        (_, Pairing::RowOnly) => {
+            Some(if node.state == ShState::Running { "no log yet" } else { "no log" }.into())
+        }
         (_, Pairing::FileOnly) if !head.run.in_database => None,
         (_, Pairing::FileOnly) => Some("no row in the database".into()),
         (None, Pairing::Exact | Pairing::Time | Pairing::Position) => None,
@@ -361,18 +374,21 @@ pub fn finding_with_place(finding: &Finding) -> String {
     }
 }
 
-/// A command as one types it, on one line: an argv quoted for a shell, of a script its first line. Sanitised.
+/// A command as one types it, on one line: an argv quoted for a shell, of a script its first line.
+/// Sanitised.
 #[must_use]
 pub fn command(sh: &Sh) -> String {
     let typed = sh.argv().map(|argv| typed(argv.iter().map(String::as_str)));
     first_line(typed.as_deref().unwrap_or(without_preamble(&sh.cmd)))
 }
 
-/// A script without the lines at its beginning that only set the shell up; all of it where there is nothing else.
+/// A script without the lines at its beginning that only set the shell up; all of it where there is
+/// nothing else.
 fn without_preamble(script: &str) -> &str {
     let sets_up = |line: &str| {
         let line = line.trim();
-        line.is_empty() || ["#!", "set -", "set +", "shopt "].iter().any(|lead| line.starts_with(lead))
+        line.is_empty()
+            || ["#!", "set -", "set +", "shopt "].iter().any(|lead| line.starts_with(lead))
     };
     let mut lines = script.split_inclusive('\n').scan(0, |end, line| {
         *end += line.len();
@@ -408,7 +424,8 @@ pub fn log_name(node: &ShNode) -> String {
 }
 
 fn signal_name(signal: i32) -> String {
-    signal_hook::low_level::signal_name(signal).map_or_else(|| format!("signal {signal}"), Into::into)
+    signal_hook::low_level::signal_name(signal)
+        .map_or_else(|| format!("signal {signal}"), Into::into)
 }
 
 /// `+12.345s`, with the sign that it has.
@@ -504,7 +521,10 @@ mod tests {
 
     #[test]
     fn sizes_and_counts_stay_short() {
-        assert_eq!([size(0), size(1023), size(1024), size(1536)], ["0 B", "1023 B", "1.0 KiB", "1.5 KiB"]);
+        assert_eq!(
+            [size(0), size(1023), size(1024), size(1536)],
+            ["0 B", "1023 B", "1.0 KiB", "1.5 KiB"]
+        );
         assert_eq!(size(u64::MAX), "16383.9 PiB");
         assert_eq!([count(9999), count(12_345), count(4_560_000)], ["9999", "12.3k", "4.5M"]);
     }

@@ -22,10 +22,13 @@ fn assert_reads(kind: &str) {
     generate(&arguments).unwrap();
 
     let doctor = run(dir.path(), &["doctor", "--root", "store"]);
-    let (out, err) = (String::from_utf8(doctor.stdout).unwrap(), String::from_utf8(doctor.stderr).unwrap());
+    let (out, err) =
+        (String::from_utf8(doctor.stdout).unwrap(), String::from_utf8(doctor.stderr).unwrap());
     assert_eq!((doctor.status.code(), out.as_str()), (Some(0), ""), "{kind}: {err}");
-    let list = json(dir.path(), &["list", "--root", "store", "--limit", "99", "--format", "json"], 0);
-    let states: Vec<_> = list["runs"].as_array().unwrap().iter().map(|run| run["state"].as_str().unwrap()).collect();
+    let list =
+        json(dir.path(), &["list", "--root", "store", "--limit", "99", "--format", "json"], 0);
+    let states: Vec<_> =
+        list["runs"].as_array().unwrap().iter().map(|run| run["state"].as_str().unwrap()).collect();
     assert_eq!(states.len(), 12, "{kind}");
     let failed = states.iter().filter(|state| state.starts_with("failed")).count();
     assert_eq!(failed, 2, "{kind}: every seventh run, from the fourth on");

@@ -1,5 +1,5 @@
-//! The ways in which real stores are broken, a run each in `fixtures/stores/quire-v*-broken`: what is told of them is what is there,
-//! what is not known is not made up, and each oddity has a word.
+//! The ways in which real stores are broken, a run each in `fixtures/stores/quire-v*-broken`: what
+//! is told of them is what is there, what is not known is not made up, and each oddity has a word.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
@@ -21,21 +21,31 @@ const V11: &str = "quire-v11-broken";
 /// ```
 fn told(name: &str, id: &str, exit_status: i32, expected: &[&str]) {
     let dir = store(name);
-    let document = json(dir.path(), &["--root", ".", "--once", id, "--format", "json", "--exit-status"], exit_status);
+    let document = json(
+        dir.path(),
+        &["--root", ".", "--once", id, "--format", "json", "--exit-status"],
+        exit_status,
+    );
     assert_eq!(facts(&document["run"]), expected);
 }
 
 fn facts(run: &Value) -> Vec<String> {
     let mut facts = vec![words(run, &["state", "phase", "reason", "duration_ms"])];
     for job in run["jobs"].as_array().unwrap() {
-        facts.push(format!("{}: {}", word(&job["id"]), words(job, &["state", "phase", "duration_ms"])));
+        facts.push(format!(
+            "{}: {}",
+            word(&job["id"]),
+            words(job, &["state", "phase", "duration_ms"])
+        ));
         facts.extend(job["commands"].as_array().unwrap().iter().map(sh_facts));
     }
     if run["log"].is_object() {
         facts.push(format!("own log: {} rows", run["log"]["rows"]));
     }
     let findings = run["findings"].as_array().unwrap();
-    facts.extend(findings.iter().map(|finding| format!("odd: {}", words(finding, &["job", "n", "kind"]))));
+    facts.extend(
+        findings.iter().map(|finding| format!("odd: {}", words(finding, &["job", "n", "kind"]))),
+    );
     facts
 }
 
@@ -262,7 +272,12 @@ fn a_job_without_commands_is_nothing_odd() {
 
 #[test]
 fn plain_text_is_nothing_odd() {
-    told(V2, "b0200013", 0, &["complete finished - 1500", "build: complete finished 390", "  1 passed 0 position"]);
+    told(
+        V2,
+        "b0200013",
+        0,
+        &["complete finished - 1500", "build: complete finished 390", "  1 passed 0 position"],
+    );
 }
 
 #[test]
@@ -440,7 +455,10 @@ fn the_odd_is_said_in_plain_words() {
     ] {
         let dir = store(name);
         for id in runs {
-            assert_snapshot!(format!("text_{id}"), stdout(dir.path(), &["--root", ".", "--once", id], 0));
+            assert_snapshot!(
+                format!("text_{id}"),
+                stdout(dir.path(), &["--root", ".", "--once", id], 0)
+            );
         }
     }
 }
@@ -452,7 +470,8 @@ fn doctor_lists_what_is_odd_once_each() {
         let text = stdout(dir.path(), &["--root", ".", "doctor"], 1);
         let document = json(dir.path(), &["--root", ".", "doctor", "--format", "json"], 1);
         let findings = document["findings"].as_array().unwrap();
-        let meanings: Vec<&str> = findings.iter().map(|finding| finding["meaning"].as_str().unwrap()).collect();
+        let meanings: Vec<&str> =
+            findings.iter().map(|finding| finding["meaning"].as_str().unwrap()).collect();
         assert_eq!(text.lines().count(), meanings.len());
         assert!(text.lines().zip(meanings).all(|(line, meaning)| line.ends_with(meaning)));
         assert_snapshot!(format!("doctor_{name}"), text);
@@ -461,10 +480,17 @@ fn doctor_lists_what_is_odd_once_each() {
 
 #[test]
 fn doctor_has_nothing_to_say_of_a_sound_run() {
-    for (name, sound) in [(V2, "b0200011"), (V2, "b0200012"), (V2, "b0200013"), (V2, "b0200014"), (V11, "b1100009")] {
+    for (name, sound) in
+        [(V2, "b0200011"), (V2, "b0200012"), (V2, "b0200013"), (V2, "b0200014"), (V11, "b1100009")]
+    {
         let dir = store(name);
         assert_eq!(stdout(dir.path(), &["--root", ".", "doctor", sound], 0), "");
-        assert_eq!(stdout(dir.path(), &["--root", ".", "doctor", sound, "--format", "json"], 0).lines().count(), 1);
+        assert_eq!(
+            stdout(dir.path(), &["--root", ".", "doctor", sound, "--format", "json"], 0)
+                .lines()
+                .count(),
+            1
+        );
     }
 }
 
@@ -473,7 +499,8 @@ fn no_reading_changes_a_broken_store_or_shows_its_tokens() {
     for name in [V2, V11] {
         let dir = store(name);
         let before = bytes_of(dir.path());
-        let listed = json(dir.path(), &["--root", ".", "list", "--limit", "100", "--format", "json"], 0);
+        let listed =
+            json(dir.path(), &["--root", ".", "list", "--limit", "100", "--format", "json"], 0);
         let runs = listed["runs"].as_array().unwrap();
         assert!(runs.len() >= 10);
         let ids = runs.iter().map(|run| run["id"].as_str().unwrap());
@@ -492,7 +519,10 @@ fn no_reading_changes_a_broken_store_or_shows_its_tokens() {
 #[test]
 fn doctor_says_of_one_run_how_its_store_was_read() {
     let dir = store(V11);
-    rusqlite::Connection::open(dir.path().join("quire.db")).unwrap().execute_batch("PRAGMA user_version = 12").unwrap();
+    rusqlite::Connection::open(dir.path().join("quire.db"))
+        .unwrap()
+        .execute_batch("PRAGMA user_version = 12")
+        .unwrap();
     let said = stdout(dir.path(), &["--root", ".", "doctor", "b1100009"], 1);
     assert!(said.starts_with("store: ") && said.contains("version 12 is newer"), "{said}");
 }
@@ -541,8 +571,10 @@ fn a_directory_without_logs_is_no_sound_run() {
 fn what_is_odd_about_a_run_opened_by_its_path_is_said_too() {
     let dir = store(V11);
     let runs = dir.path().join("runs/demo.git");
-    let named = |entry: &std::fs::DirEntry| entry.file_name().to_string_lossy().ends_with("b1100008");
-    let path = std::fs::read_dir(runs).unwrap().map(|entry| entry.unwrap()).find(named).unwrap().path();
+    let named =
+        |entry: &std::fs::DirEntry| entry.file_name().to_string_lossy().ends_with("b1100008");
+    let path =
+        std::fs::read_dir(runs).unwrap().map(|entry| entry.unwrap()).find(named).unwrap().path();
     let said = stdout(dir.path(), &["--once", path.to_str().unwrap()], 0);
     assert!(said.starts_with("note: 2 lines of its events.jsonl"), "{said}");
 }

@@ -57,7 +57,10 @@ fn log() -> String {
             format!("{}\r{}", "-".repeat(first.len()), command),
             format!("{first}\x1b[?25l{rest}"),
             format!("x\u{85}{command}\u{2028}{command}"),
-            format!("\x1b]8;;http://x/{}\x1b\\x\x1b]8;;\x1b\\", command.replace([' ', '\r', '\x1b'], "")),
+            format!(
+                "\x1b]8;;http://x/{}\x1b\\x\x1b]8;;\x1b\\",
+                command.replace([' ', '\r', '\x1b'], "")
+            ),
         ] {
             log.extend([row.as_str(), "\n"]);
         }
@@ -78,7 +81,10 @@ fn store() -> Built {
         store.end_run(run, RunEnd::Failed("job-failed"), 60);
     }
     let named = "UPDATE runs SET ref_name = ?1, sha = ?1, failure_kind = ?1";
-    rusqlite::Connection::open(store.root().join("rundown.db")).unwrap().execute(named, [NAME]).unwrap();
+    rusqlite::Connection::open(store.root().join("rundown.db"))
+        .unwrap()
+        .execute(named, [NAME])
+        .unwrap();
     fs::write(store.root().join("::error::x.log"), log()).unwrap();
     store
 }
@@ -113,10 +119,14 @@ const WAYS: &[&[&str]] = &[
 ];
 
 fn print(store: &Built, variables: &[&str], args: &[&str]) -> Output {
-    let pipeline = format!("[jobs.\"{}\"]\ncommands = [\"true {NAME}\"]\n", NAME.replace([':', '.'], "_"));
+    let pipeline =
+        format!("[jobs.\"{}\"]\ncommands = [\"true {NAME}\"]\n", NAME.replace([':', '.'], "_"));
     fs::write(store.root().join("pipeline.toml"), pipeline).unwrap();
     let mut command = rundown(store.root());
-    command.args(args).env("RUNDOWN_ROOT", store.root().join("own")).envs(variables.iter().map(|name| (name, "true")));
+    command
+        .args(args)
+        .env("RUNDOWN_ROOT", store.root().join("own"))
+        .envs(variables.iter().map(|name| (name, "true")));
     command.output().unwrap()
 }
 
@@ -151,7 +161,8 @@ impl Runner {
     /// `ActionCommandManager.TryProcessCommand`.
     fn github(&mut self, line: &str) {
         let is_known = |name: &str| {
-            GITHUB_COMMANDS.iter().any(|known| known.eq_ignore_ascii_case(name)) || self.token.as_deref() == Some(name)
+            GITHUB_COMMANDS.iter().any(|known| known.eq_ignore_ascii_case(name))
+                || self.token.as_deref() == Some(name)
         };
         let new = line.trim_start().strip_prefix("::").and_then(|rest| rest.split_once("::"));
         let old = || line.split_once("##[").and_then(|(_, rest)| rest.split_once(']'));
@@ -170,7 +181,8 @@ impl Runner {
     /// act, and the runners of Gitea and Forgejo: `commandPatternGA` and `commandPatternADO`.
     fn act(&mut self, line: &str) {
         static NEW: LazyLock<Regex> = LazyLock::new(|| regex(r"^::([^ ]+?)( (.+?))?::([^\r\n]*)"));
-        static OLD: LazyLock<Regex> = LazyLock::new(|| regex(r"^##\[([^ \]]+)( ([^\]]*))?\]([^\r\n]*)"));
+        static OLD: LazyLock<Regex> =
+            LazyLock::new(|| regex(r"^##\[([^ \]]+)( ([^\]]*))?\]([^\r\n]*)"));
         for pattern in [&NEW, &OLD] {
             let Some(found) = pattern.captures(line) else { continue };
             match &self.token {
@@ -194,7 +206,8 @@ impl Runner {
     /// gitlab, `Gitlab::Regex.build_trace_section_regex`; what copies of logs lose is not asked
     /// for.
     fn gitlab(&mut self, line: &str) {
-        static SECTION: LazyLock<Regex> = LazyLock::new(|| regex(r"section_(start|end):(\d+):([a-zA-Z0-9_.-]+)"));
+        static SECTION: LazyLock<Regex> =
+            LazyLock::new(|| regex(r"section_(start|end):(\d+):([a-zA-Z0-9_.-]+)"));
         self.match_any(line, &[&SECTION]);
     }
 
@@ -240,8 +253,11 @@ fn obeyed(rule: fn(&mut Runner, &str), output: &[u8], skips: Option<&str>) -> Ve
     let mut runner = Runner::default();
     let text = String::from_utf8_lossy(output);
     // GitLab's mark contains a CR.
-    let lines = text.split('\n').flat_map(|line| [line].into_iter().chain(line.split('\r').skip(1)));
-    lines.filter(|line| !skips.is_some_and(|skipped| line.contains(skipped))).for_each(|line| rule(&mut runner, line));
+    let lines =
+        text.split('\n').flat_map(|line| [line].into_iter().chain(line.split('\r').skip(1)));
+    lines
+        .filter(|line| !skips.is_some_and(|skipped| line.contains(skipped)))
+        .for_each(|line| rule(&mut runner, line));
     assert_eq!(runner.token, None, "commands stay off:\n{text}");
     runner.obeyed
 }
@@ -308,7 +324,14 @@ fn jenkins_obeys_nothing() {
 
 #[test]
 fn a_system_that_is_not_known_obeys_nothing_that_any_other_does() {
-    let rules = [Runner::github, Runner::azure, Runner::gitlab, Runner::buildkite, Runner::teamcity, Runner::travis];
+    let rules = [
+        Runner::github,
+        Runner::azure,
+        Runner::gitlab,
+        Runner::buildkite,
+        Runner::teamcity,
+        Runner::travis,
+    ];
     assert_nothing_is_obeyed(&["CI"], &rules);
 }
 
@@ -333,7 +356,9 @@ fn rows_stand_between_a_stop_and_its_random_token_on_github_only() {
 fn outside_of_ci_text_is_as_it_was() {
     let store = store();
     let printed = String::from_utf8(print(&store, &[], WAYS[0]).stdout).unwrap();
-    for row in ["    ::error::x", "    ##[error]x", "    ##vso[task.setvariable variable=A]x", "    --- x"] {
+    for row in
+        ["    ::error::x", "    ##[error]x", "    ##vso[task.setvariable variable=A]x", "    --- x"]
+    {
         assert!(printed.lines().any(|line| line == row), "{row}");
     }
 }
@@ -368,14 +393,21 @@ fn json_is_the_same_document_and_raw_the_same_bytes_in_every_system() {
             let inside = print(&store, variables, &args);
             assert!(inside.stdout == outside.stdout, "{format}");
             let said = String::from_utf8(inside.stderr).unwrap();
-            assert_eq!(said.contains("workflow commands of the log as they are"), format == "raw", "{said}");
+            assert_eq!(
+                said.contains("workflow commands of the log as they are"),
+                format == "raw",
+                "{said}"
+            );
         }
         let said = String::from_utf8(outside.stderr).unwrap();
         assert!(!said.contains("workflow commands"), "{said}");
     }
-    let rows = print(&store, &[], &["--once", "--root", ".", "00000001", "--format", "jsonl"]).stdout;
+    let rows =
+        print(&store, &[], &["--once", "--root", ".", "00000001", "--format", "jsonl"]).stdout;
     let texts = String::from_utf8(rows).unwrap();
-    let texts = texts.lines().map(|row| serde_json::from_str::<serde_json::Value>(row).unwrap()["text"].clone());
+    let texts = texts
+        .lines()
+        .map(|row| serde_json::from_str::<serde_json::Value>(row).unwrap()["text"].clone());
     let texts: Vec<String> = texts.map(|text| text.as_str().unwrap().to_owned()).collect();
     for text in ["##[error]x", "\travis_fold:x", "section_start:1:x\r\x1b[0Kx"] {
         assert!(texts.iter().any(|row| row == text), "{text:?}");

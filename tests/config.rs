@@ -1,5 +1,5 @@
-//! The configuration of the screen, through the real binary: where it is looked for, what is refused, and that nothing but the
-//! screen depends on it.
+//! The configuration of the screen, through the real binary: where it is looked for, what is
+//! refused, and that nothing but the screen depends on it.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -39,14 +39,29 @@ fn the_file_is_the_one_named_before_that_of_the_environment_before_that_of_the_h
     write(home.path(), "env.toml", "times = \"relative\"");
     write(home.path(), "named.toml", "times = \"none\"\nwrap = true");
     let times = |args: &[&str], env: &[(&str, &str)]| {
-        let output = rundown(home.path()).arg("config").args(args).envs(env.iter().copied()).output().unwrap();
+        let output = rundown(home.path())
+            .arg("config")
+            .args(args)
+            .envs(env.iter().copied())
+            .output()
+            .unwrap();
         let printed = String::from_utf8(output.stdout).unwrap();
-        printed.lines().find(|line| line.starts_with("times = ")).unwrap().split('"').nth(1).unwrap().to_owned()
+        printed
+            .lines()
+            .find(|line| line.starts_with("times = "))
+            .unwrap()
+            .split('"')
+            .nth(1)
+            .unwrap()
+            .to_owned()
     };
     let xdg = home.path().join("xdg").into_os_string().into_string().unwrap();
     assert_eq!(times(&[], &[]), "delta");
     assert_eq!(times(&[], &[("XDG_CONFIG_HOME", &xdg)]), "time");
-    assert_eq!(times(&[], &[("XDG_CONFIG_HOME", &xdg), ("RUNDOWN_CONFIG", "env.toml")]), "relative");
+    assert_eq!(
+        times(&[], &[("XDG_CONFIG_HOME", &xdg), ("RUNDOWN_CONFIG", "env.toml")]),
+        "relative"
+    );
     assert_eq!(times(&["--config", "named.toml"], &[("RUNDOWN_CONFIG", "env.toml")]), "none");
 }
 
@@ -54,14 +69,18 @@ fn the_file_is_the_one_named_before_that_of_the_environment_before_that_of_the_h
 fn what_is_printed_can_be_kept_as_the_file() {
     let home = home("theme = { name = \"dark\", bad = \"bold #ff8787\" }\nkeys.wrap = \"W\"\n");
     let printed = stdout(home.path(), &["config"], 0);
-    assert!(printed.contains("\nname = \"dark\"") && printed.contains("\nbad = \"bold #ff8787\""), "{printed}");
+    assert!(
+        printed.contains("\nname = \"dark\"") && printed.contains("\nbad = \"bold #ff8787\""),
+        "{printed}"
+    );
     write(home.path(), ".config/rundown/config.toml", &printed);
     assert_eq!(stdout(home.path(), &["config"], 0), printed);
 }
 
 #[test]
 fn the_example_of_the_readme_is_one() {
-    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let readme =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
     let example = readme.split("```toml\n").find(|block| block.starts_with("times = ")).unwrap();
     let home = home(example.split("```").next().unwrap());
     assert!(stdout(home.path(), &["config"], 0).contains("next-error = [\"x\", \"g e\"]"));
@@ -70,8 +89,14 @@ fn the_example_of_the_readme_is_one() {
 #[test]
 fn the_command_line_holds_over_the_file() {
     let home = home("timezone = \"Europe/Berlin\"\ntheme = { name = \"dark\", bad = \"blue\" }\n");
-    let printed = stdout(home.path(), &["--theme", "light", "--ascii", "--timezone", "Asia/Tokyo", "config"], 0);
-    for line in ["ascii = true", "name = \"light\"", "timezone = \"Asia/Tokyo\"", "# bad = \"#b00000\""] {
+    let printed = stdout(
+        home.path(),
+        &["--theme", "light", "--ascii", "--timezone", "Asia/Tokyo", "config"],
+        0,
+    );
+    for line in
+        ["ascii = true", "name = \"light\"", "timezone = \"Asia/Tokyo\"", "# bad = \"#b00000\""]
+    {
         assert!(printed.lines().any(|printed| printed.starts_with(line)), "{line} in\n{printed}");
     }
 }
@@ -93,11 +118,16 @@ fn faults_are_told_together_and_nothing_opens() {
         ]
     );
     write(home.path(), ".config/rundown/config.toml", "[keys]\ntimes = \"e\"\n");
-    assert!(stderr(home.path(), &["config"], 2).contains(":2:1: `next-error` and `times` clash under [keys.log]: `e`"));
+    assert!(
+        stderr(home.path(), &["config"], 2)
+            .contains(":2:1: `next-error` and `times` clash under [keys.log]: `e`")
+    );
 
     let store = store();
-    let env = [("XDG_CONFIG_HOME", home.path().join(".config").into_os_string().into_string().unwrap())];
-    let session = Session::start(&store, &env.each_ref().map(|(name, value)| (*name, value.as_str())));
+    let env =
+        [("XDG_CONFIG_HOME", home.path().join(".config").into_os_string().into_string().unwrap())];
+    let session =
+        Session::start(&store, &env.each_ref().map(|(name, value)| (*name, value.as_str())));
     assert_eq!(session.exit().code(), Some(2));
     session.shown.wait_for_text("clash under [keys.log]");
     session.assert_given_back();
@@ -109,7 +139,11 @@ fn a_file_that_is_missing_matters_only_when_it_was_named() {
     stdout(home.path(), &["config"], 0);
     let missing = stderr(home.path(), &["config", "--config", "not-there.toml"], 6);
     assert!(missing.contains("cannot read the configuration not-there.toml"), "{missing}");
-    let output = rundown(home.path()).arg("config").env("RUNDOWN_CONFIG", "not-there.toml").output().unwrap();
+    let output = rundown(home.path())
+        .arg("config")
+        .env("RUNDOWN_CONFIG", "not-there.toml")
+        .output()
+        .unwrap();
     assert_eq!(output.status.code(), Some(6));
     fs::create_dir_all(home.path().join(".config/rundown/config.toml")).unwrap();
     assert!(stderr(home.path(), &["config"], 6).contains("cannot read the configuration"));
@@ -121,9 +155,15 @@ fn what_is_printed_for_scripts_neither_changes_nor_fails_by_it() {
     let root = store.root().to_str().unwrap();
     let args = |format| ["--root", root, "--once", "--format", format, "-t", "time"];
     let without = ["text", "json", "jsonl"].map(|format| stdout(home.path(), &args(format), 0));
-    for config in ["timezone = \"Asia/Tokyo\"\nascii = true\ntimes = \"delta\"", "wrop = true", "[[["] {
+    for config in
+        ["timezone = \"Asia/Tokyo\"\nascii = true\ntimes = \"delta\"", "wrop = true", "[[["]
+    {
         write(home.path(), ".config/rundown/config.toml", config);
-        assert_eq!(["text", "json", "jsonl"].map(|format| stdout(home.path(), &args(format), 0)), without, "{config}");
+        assert_eq!(
+            ["text", "json", "jsonl"].map(|format| stdout(home.path(), &args(format), 0)),
+            without,
+            "{config}"
+        );
         stdout(home.path(), &["--root", root, "list"], 0);
     }
 }
@@ -133,7 +173,12 @@ fn secure_mode_is_switched_on_by_either_and_off_by_neither() {
     let home = home("secure = false");
     write(home.path(), "secure.toml", "secure = true");
     let is_secure = |args: &[&str], value: &str| {
-        let output = rundown(home.path()).arg("config").args(args).env("RUNDOWN_SECURE", value).output().unwrap();
+        let output = rundown(home.path())
+            .arg("config")
+            .args(args)
+            .env("RUNDOWN_SECURE", value)
+            .output()
+            .unwrap();
         String::from_utf8(output.stdout).unwrap().contains("\nsecure = true ")
     };
     assert!(is_secure(&[], "1"));
@@ -142,7 +187,11 @@ fn secure_mode_is_switched_on_by_either_and_off_by_neither() {
 
     let (store, editor) = (store(), script(home.path(), "editor", "echo the editor runs"));
     let config = home.path().join(".config").into_os_string().into_string().unwrap();
-    let env = [("XDG_CONFIG_HOME", config.as_str()), ("RUNDOWN_SECURE", "1"), ("EDITOR", editor.as_str())];
+    let env = [
+        ("XDG_CONFIG_HOME", config.as_str()),
+        ("RUNDOWN_SECURE", "1"),
+        ("EDITOR", editor.as_str()),
+    ];
     let session = Session::start(&store, &env);
     session.shown.wait_for_text("nothing to be done");
     session.press("v");
@@ -171,11 +220,14 @@ fn secure_mode_prints_no_links() {
 
 #[test]
 fn the_screen_obeys_it() {
-    let (store, home) = (store(), home("mouse = false\n[keys]\nquit = \"x x\"\n[theme]\nname = \"dark\"\n"));
+    let (store, home) =
+        (store(), home("mouse = false\n[keys]\nquit = \"x x\"\n[theme]\nname = \"dark\"\n"));
     let config = home.path().join(".config").into_os_string().into_string().unwrap();
     let session = Session::start(&store, &[("XDG_CONFIG_HOME", &config)]);
     session.shown.wait_for_text("nothing to be done");
-    session.shown.wait_for("no mouse", |screen| screen.mouse_protocol_mode() == vt100::MouseProtocolMode::None);
+    session.shown.wait_for("no mouse", |screen| {
+        screen.mouse_protocol_mode() == vt100::MouseProtocolMode::None
+    });
     let ok = vt100::Color::Rgb(0x87, 0xd7, 0x87);
     session.shown.wait_for("the theme's colours", |screen| {
         (0..80).any(|x| screen.cell(0, x).is_some_and(|cell| cell.fgcolor() == ok))

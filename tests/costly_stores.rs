@@ -1,4 +1,5 @@
-//! Stores whose views are made to cost time or memory without end: every reading command ends in time, small, and with a word about it.
+//! Stores whose views are made to cost time or memory without end: every reading command ends in
+//! time, small, and with a word about it.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
@@ -39,7 +40,8 @@ const TABLES: [(&str, &str, &str); 5] = [
 
 const COUNT: &str = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n";
 
-/// What a view does: its name, and the query behind the columns of its table, with `VALUE` for one more column.
+/// What a view does: its name, and the query behind the columns of its table, with `VALUE` for one
+/// more column.
 const ATTACKS: &[(&str, &str)] = &[
     ("endless", "COUNT) SELECT COLUMNS, 1 AS VALUE FROM n"),
     ("endless and never a row", "COUNT) SELECT COLUMNS, 1 AS VALUE FROM n WHERE i < 0"),
@@ -72,10 +74,13 @@ fn store_with_view(table: &str, attack: &str) -> TempDir {
     for (name, columns, value) in TABLES.iter().filter(|(name, ..)| !left_out.contains(name)) {
         let sql = if *name == table {
             let with = if attack.starts_with("COUNT") { "" } else { "WITH RECURSIVE " };
-            let query = attack.replace("COUNT", COUNT).replace("COLUMNS", columns).replace("VALUE", value);
+            let query =
+                attack.replace("COUNT", COUNT).replace("COLUMNS", columns).replace("VALUE", value);
             format!("CREATE VIEW {name} AS {with}{query}")
         } else {
-            format!("CREATE TABLE {name} AS {COUNT} LIMIT 250) SELECT {columns}, 'x' AS {value} FROM n")
+            format!(
+                "CREATE TABLE {name} AS {COUNT} LIMIT 250) SELECT {columns}, 'x' AS {value} FROM n"
+            )
         };
         connection.execute_batch(&sql).unwrap();
     }
@@ -89,12 +94,17 @@ struct Cost {
     said: String,
 }
 
-/// What a child needs at most is never less than this process does when it starts it, so no test here may need much itself.
+/// What a child needs at most is never less than this process does when it starts it, so no test
+/// here may need much itself.
 fn cost(dir: &Path, args: &[&str]) -> Cost {
     let said = dir.join("said.txt");
     let begun = Instant::now();
     let mut command = rundown(dir);
-    command.args(["--root", "."]).args(args).stdout(Stdio::null()).stderr(fs::File::create(&said).unwrap());
+    command
+        .args(["--root", "."])
+        .args(args)
+        .stdout(Stdio::null())
+        .stderr(fs::File::create(&said).unwrap());
     let used = command.spawn().unwrap().wait4().unwrap();
     let said = fs::read_to_string(said).unwrap();
     Cost { time: begun.elapsed(), bytes: used.rusage.maxrss, code: used.status.code(), said }
@@ -128,7 +138,8 @@ fn a_view_in_place_of_a_table_costs_little() {
         let (_, query) = ATTACKS.iter().find(|(name, _)| *name == attack).unwrap();
         for table in tables {
             let dir = store_with_view(table, query);
-            let commands = if attack.starts_with("endless") { &READING[4..5] } else { &READING[..] };
+            let commands =
+                if attack.starts_with("endless") { &READING[4..5] } else { &READING[..] };
             for args in commands {
                 assert_cheap(&cost(dir.path(), args), &format!("{attack}, {table}, {args:?}"));
             }

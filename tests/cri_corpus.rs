@@ -1,6 +1,8 @@
-//! The CRI codec against what its peers' tests say (`fixtures/cri-corpus`), and as a whole: what was encoded comes back.
+//! The CRI codec against what its peers' tests say (`fixtures/cri-corpus`), and as a whole: what
+//! was encoded comes back.
 //!
-//! Only the public API is used. The property tests read a log as every reader has to: lines end at LF and nowhere else.
+//! Only the public API is used. The property tests read a log as every reader has to: lines end at
+//! LF and nowhere else.
 
 #![expect(clippy::expect_used, reason = "the fixtures are ours")]
 
@@ -85,7 +87,8 @@ fn records(file: &[u8]) -> Vec<Record<'_>> {
 
 fn joined(file: &[u8]) -> Vec<Joined> {
     let mut joiner = Joiner::default();
-    let mut entries: Vec<_> = records(file).iter().filter_map(|record| joiner.push(record)).collect();
+    let mut entries: Vec<_> =
+        records(file).iter().filter_map(|record| joiner.push(record)).collect();
     entries.extend(joiner.finish());
     entries
 }
@@ -144,11 +147,21 @@ fn every_case_of_the_peers_parses_and_joins_as_expected() {
         let found: Vec<_> = records(&file).iter().map(|record| expected(record, true)).collect();
         assert_eq!(found, case.expect, "{}", case.name);
         let malformed = (1..).zip(lines(&file)).filter(|(_, line)| cri::parse(line).is_err());
-        assert_eq!(malformed.map(|(n, _)| n).collect::<Vec<_>>(), case.expect_errors, "{}", case.name);
+        assert_eq!(
+            malformed.map(|(n, _)| n).collect::<Vec<_>>(),
+            case.expect_errors,
+            "{}",
+            case.name
+        );
         let entries: Vec<_> = joined(&file).iter().map(expected_entry).collect();
         assert_eq!(entries, case.expect_joined, "{}", case.name);
         if case.unterminated_tail {
-            assert_eq!(records(&[file.as_slice(), b"\n"].concat()), records(&file), "{}", case.name);
+            assert_eq!(
+                records(&[file.as_slice(), b"\n"].concat()),
+                records(&file),
+                "{}",
+                case.name
+            );
         }
     }
 }
@@ -184,7 +197,13 @@ fn every_case_of_the_writers_encodes_as_expected_and_reads_back() {
 /// What a recorder does: bytes of a stream, or the idle flush of one (no bytes).
 fn writes() -> impl Strategy<Value = Vec<(Stream, Option<Vec<u8>>)>> {
     let byte = prop_oneof![3 => any::<u8>(), 1 => Just(b'\n'), 1 => Just(b' ')];
-    vec((prop::sample::select(Stream::ALL.as_slice()), prop::option::weighted(0.8, vec(byte, 0..40))), 0..12)
+    vec(
+        (
+            prop::sample::select(Stream::ALL.as_slice()),
+            prop::option::weighted(0.8, vec(byte, 0..40)),
+        ),
+        0..12,
+    )
 }
 
 /// Lines of the alphabet of the format, so that some get far.

@@ -70,14 +70,16 @@ fn closed_pipe() -> Stdio {
 
 /// The exit status and stderr of rundown when the reader has gone before the first byte.
 fn without_reader(dir: &Path, args: &[&str]) -> (Option<i32>, String) {
-    let child = rundown(dir).args(args).stdout(closed_pipe()).stderr(Stdio::piped()).spawn().unwrap();
+    let child =
+        rundown(dir).args(args).stdout(closed_pipe()).stderr(Stdio::piped()).spawn().unwrap();
     let output = child.wait_with_output().unwrap();
     (output.status.code(), String::from_utf8(output.stderr).unwrap())
 }
 
 /// As [`without_reader`], when the reader leaves after a few bytes.
 fn after_few_bytes(dir: &Path, args: &[&str]) -> (Option<i32>, String) {
-    let mut child = rundown(dir).args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child =
+        rundown(dir).args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     child.stdout.take().unwrap().read_exact(&mut [0; 10]).unwrap();
     let output = child.wait_with_output().unwrap();
     (output.status.code(), String::from_utf8(output.stderr).unwrap())
@@ -125,7 +127,8 @@ fn a_closed_stderr_does_not_change_the_status_of_the_run() {
             // --tail makes the formats of data report what they leave out, on stderr.
             let args = ["--root", ".", &run, "--exit-status", "--tail", "1", "--format", format];
             let mut command = rundown(store.root());
-            let status = command.args(args).stdout(closed_pipe()).stderr(closed_pipe()).status().unwrap();
+            let status =
+                command.args(args).stdout(closed_pipe()).stderr(closed_pipe()).status().unwrap();
             assert_eq!(status.code(), Some(code), "{args:?}");
         }
     }
@@ -154,7 +157,8 @@ fn following_with_exit_status_goes_on_to_the_end_of_the_run_without_a_reader() {
 fn following_logs_without_a_database_has_no_exit_status() {
     let dir = TempDir::new().unwrap();
     std::fs::write(dir.path().join("sh-1.log"), long_log()).unwrap();
-    let (status, printed) = without_reader(dir.path(), &["--follow", "--exit-status", "./sh-1.log"]);
+    let (status, printed) =
+        without_reader(dir.path(), &["--follow", "--exit-status", "./sh-1.log"]);
     assert_eq!(status, Some(2));
     assert!(printed.contains("--exit-status needs a run with a row in a database"), "{printed}");
 }

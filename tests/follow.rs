@@ -1,4 +1,5 @@
-//! Logs that are followed while their writers append, cut off, rename, delete and make anew: what is on screen is what the file holds.
+//! Logs that are followed while their writers append, cut off, rename, delete and make anew: what
+//! is on screen is what the file holds.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -36,7 +37,13 @@ fn open(catalog: Catalog) -> Sim {
 }
 
 fn append(path: &Path, bytes: impl AsRef<[u8]>) {
-    OpenOptions::new().append(true).create(true).open(path).unwrap().write_all(bytes.as_ref()).unwrap();
+    OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(path)
+        .unwrap()
+        .write_all(bytes.as_ref())
+        .unwrap();
 }
 
 fn line(text: &str) -> String {
@@ -45,7 +52,8 @@ fn line(text: &str) -> String {
 
 /// The texts of the rows on screen.
 fn shown(sim: &Sim) -> Vec<String> {
-    let rows = sim.model.log.window.rows.iter().skip(sim.model.log.top).take(sim.model.log_height());
+    let rows =
+        sim.model.log.window.rows.iter().skip(sim.model.log.top).take(sim.model.log_height());
     rows.map(|row| String::from_utf8_lossy(&row.text).into_owned()).collect()
 }
 
@@ -103,7 +111,15 @@ struct Writer {
 impl Writer {
     fn new(path: PathBuf) -> Self {
         let aside = tempfile::tempdir_in(path.parent().unwrap().parent().unwrap()).unwrap();
-        Self { aside, moved: 0, written: 0, pending: Vec::new(), writing: path.clone(), followed: path.clone(), path }
+        Self {
+            aside,
+            moved: 0,
+            written: 0,
+            pending: Vec::new(),
+            writing: path.clone(),
+            followed: path.clone(),
+            path,
+        }
     }
 
     /// The next bytes of a log in which no row comes twice.
@@ -195,7 +211,8 @@ impl Writer {
     fn assert_seen_by(&self, sim: &mut Sim, tail: Tail) {
         let log = LogFile::open(&FilePath::named(&*self.followed)).unwrap();
         let rows: Vec<_> = log.rows(0, usize::MAX, tail).unwrap().map(Result::unwrap).collect();
-        let texts: Vec<_> = rows.iter().map(|row| String::from_utf8_lossy(&row.text).into_owned()).collect();
+        let texts: Vec<_> =
+            rows.iter().map(|row| String::from_utf8_lossy(&row.text).into_owned()).collect();
         let last = &texts[texts.len().saturating_sub(sim.model.log_height())..];
         assert_eq!(shown(sim), last);
         assert_eq!(sim.model.log.known.total_rows, Some(rows.len() as u64));
@@ -277,7 +294,10 @@ fn a_rotation_does_not_take_away_what_is_being_read() {
     assert_eq!((shown(&sim), badge(&mut sim).as_str()), (reading, "rotated"));
     append(&old, line("late"));
     sim.disk().keys("g");
-    assert_eq!((shown(&sim).first().unwrap().as_str(), badge(&mut sim).as_str()), ("row 1", "rotated"));
+    assert_eq!(
+        (shown(&sim).first().unwrap().as_str(), badge(&mut sim).as_str()),
+        ("row 1", "rotated")
+    );
     sim.keys("G");
     assert_eq!((shown(&sim), badge(&mut sim).as_str()), (vec!["new".to_owned()], "live"));
 }
@@ -291,7 +311,10 @@ fn a_deleted_log_can_be_read_to_its_start() {
     sim.keys("G");
     fs::remove_file(&path).unwrap();
     sim.disk();
-    assert_eq!((shown(&sim).last().unwrap().as_str(), badge(&mut sim).as_str()), ("row 500", "deleted"));
+    assert_eq!(
+        (shown(&sim).last().unwrap().as_str(), badge(&mut sim).as_str()),
+        ("row 500", "deleted")
+    );
     sim.keys("g");
     assert_eq!(shown(&sim).first().unwrap(), "row 1");
 }
@@ -310,7 +333,10 @@ fn a_row_that_a_killed_writer_left_open_is_unfinished() {
     sim.perform(effects);
     assert_eq!(badge(&mut sim), "interrupted");
     let screen = sim.screen();
-    assert!(screen.contains("half  (unfinished)") && !screen.contains("it  (unfinished)"), "{screen}");
+    assert!(
+        screen.contains("half  (unfinished)") && !screen.contains("it  (unfinished)"),
+        "{screen}"
+    );
 }
 
 // ---- the real binary, told by the system or looking by itself ----
@@ -365,7 +391,8 @@ fn a_log_appears_later_in_a_directory_that_appears_later() {
 #[test]
 fn a_link_is_followed_to_where_it_leads() {
     let dir = tempfile::tempdir().unwrap();
-    let [path, next, a, b] = ["link.log", "next", "a/0.log", "b/0.log"].map(|name| dir.path().join(name));
+    let [path, next, a, b] =
+        ["link.log", "next", "a/0.log", "b/0.log"].map(|name| dir.path().join(name));
     for (file, text) in [(&a, "in a"), (&b, "in b")] {
         fs::create_dir(file.parent().unwrap()).unwrap();
         append(file, line(text));
@@ -382,7 +409,8 @@ fn a_link_is_followed_to_where_it_leads() {
     session.shown.wait_for_text("more in b");
 }
 
-/// Without a watch left it looks by itself, and says so; it is told again as soon as the system can.
+/// Without a watch left it looks by itself, and says so; it is told again as soon as the system
+/// can.
 #[test]
 fn used_up_watches_are_said_and_made_up_for() {
     let dir = tempfile::tempdir().unwrap();
@@ -395,12 +423,21 @@ fn used_up_watches_are_said_and_made_up_for() {
     // A user may set limits only in a namespace of one's own, and not every system gives one.
     let unshare = |command: &str| {
         let mut unshare = std::process::Command::new("unshare");
-        unshare.args(["--user", "--map-root-user", "sh", "-c", command]).output().is_ok_and(|ran| ran.status.success())
+        unshare
+            .args(["--user", "--map-root-user", "sh", "-c", command])
+            .output()
+            .is_ok_and(|ran| ran.status.success())
     };
     if !unshare(&format!("echo 0 > {limit}")) {
         return;
     }
-    let args = ["--user".as_ref(), "--map-root-user".as_ref(), "sh".as_ref(), "-c".as_ref(), script.as_ref()];
+    let args = [
+        "--user".as_ref(),
+        "--map-root-user".as_ref(),
+        "sh".as_ref(),
+        "-c".as_ref(),
+        script.as_ref(),
+    ];
     let rest = [env!("CARGO_BIN_EXE_rundown").as_ref(), path.as_os_str(), go.as_os_str()];
     let session = Session::of_program("unshare".as_ref(), &[&args[..], &rest[..]].concat(), &[]);
     session.shown.wait_for_text("polling");
@@ -412,7 +449,8 @@ fn used_up_watches_are_said_and_made_up_for() {
     session.shown.wait_for_text("three");
 }
 
-/// Kubernetes renames a log and has its writer make another one: for a moment there is none under the name.
+/// Kubernetes renames a log and has its writer make another one: for a moment there is none under
+/// the name.
 #[test]
 fn a_pod_s_log_is_followed_over_its_rotation() {
     let dir = tempfile::tempdir().unwrap();
@@ -430,7 +468,8 @@ fn a_pod_s_log_is_followed_over_its_rotation() {
         at: None,
         settings: Settings::default(),
     };
-    let mut sim = Sim::new(Catalog::of_path(dir.path()), None, options, (80, 24), common::built::at(0));
+    let mut sim =
+        Sim::new(Catalog::of_path(dir.path()), None, options, (80, 24), common::built::at(0));
     sim.keys("G");
     let key = sim.model.log.key.clone();
     fs::rename(&log, dir.path().join("app/0.log.20260102-030405")).unwrap();

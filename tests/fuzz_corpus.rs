@@ -97,15 +97,17 @@ fn log_rows() {
         [header.as_bytes(), &[0xff, 0xfe, blocks], b"\n"].concat()
     };
     let far = [("stdout", "P", 3), ("stderr", "F", 70), ("stdout", "P", 40), ("stdout", "F", 1)];
-    let far: Vec<u8> = far.iter().flat_map(|(stream, tag, blocks)| piece(stream, tag, *blocks)).collect();
-    let long = [piece("stdout", "P", 255), piece("stdout", "P", 2), b"\rlast\xff\xfe\xff".to_vec()].concat();
+    let far: Vec<u8> =
+        far.iter().flat_map(|(stream, tag, blocks)| piece(stream, tag, *blocks)).collect();
+    let long = [piece("stdout", "P", 255), piece("stdout", "P", 2), b"\rlast\xff\xfe\xff".to_vec()]
+        .concat();
     seeds.extend([("far".to_owned(), [&head[..], &far].concat())]);
     seeds.extend([("long".to_owned(), [&head[..], &long].concat())]);
     run("log_rows", fuzz::log_rows, &seeds);
 }
 
-/// Rows with what a terminal may obey: color, links, moves, titles, the clipboard, modes, C0, C1, and
-/// characters that reorder or hide text.
+/// Rows with what a terminal may obey: color, links, moves, titles, the clipboard, modes, C0, C1,
+/// and characters that reorder or hide text.
 const HOSTILE_ROWS: &str = "\x1b[1;31mred\x1b[m \x1b]8;;https://a.example/x\x07link\x1b]8;;\x1b\\ 日本\t👩\u{200d}👧\tx
 one\rtwo\x1b[K\x1b[2A\x1b[3Cup\x08\x1b[2K\x1b[1B\x1b[4@\x1b[2P\x1b[9X\x1b[38;2;1;2;3mrgb\x1b[48:5:7m
 \x1b]0;title\x07\x1b]52;c;aGk=\x1b\\\x1bP+q\x1b\\\x1b_apc\x1b\\\x1bc\x1b(0\x1b[?1049h\x1b[2J\x1b[?25l
@@ -118,9 +120,14 @@ fn sanitizer() {
     let logs = logs().into_iter().zip([80_u8, 81].into_iter().cycle());
     let contents = |log: &[u8]| -> Vec<u8> {
         let lines = log.split_inclusive(|byte| *byte == b'\n');
-        lines.flat_map(|line| line.splitn(4, |byte| *byte == b' ').last().unwrap_or(line)).copied().collect()
+        lines
+            .flat_map(|line| line.splitn(4, |byte| *byte == b' ').last().unwrap_or(line))
+            .copied()
+            .collect()
     };
-    let seed = |((name, log), first): ((String, Vec<u8>), u8)| (name, [&[first], &contents(&log)[..]].concat());
+    let seed = |((name, log), first): ((String, Vec<u8>), u8)| {
+        (name, [&[first], &contents(&log)[..]].concat())
+    };
     let mut seeds: Vec<_> = logs.map(seed).collect();
     for (name, first) in [("last", 80), ("full", 81)] {
         seeds.push((name.into(), [&[first], HOSTILE_ROWS.as_bytes(), b"\x9b31m\xe2\x82"].concat()));
@@ -144,7 +151,8 @@ fn events() {
 #[test]
 fn pipeline() {
     let files = files_in(&fixture("pipelines"));
-    let mut seeds: Vec<_> = files.iter().map(|path| (name_of(path), fs::read(path).unwrap())).collect();
+    let mut seeds: Vec<_> =
+        files.iter().map(|path| (name_of(path), fs::read(path).unwrap())).collect();
     seeds.push(("demo.toml".into(), DEMO.as_bytes().to_vec()));
     let all = "name = \"all\"\n[jobs.a]\ncommands = [\"true\", [\"echo\", \"a b\"]]\n\
                [jobs.'b c']\nneeds = [\"a\"]\ncommands = ['''x\ny''']\n[jobs]\nd.commands = [[\"sh\"]]\n";
@@ -191,7 +199,8 @@ fn left_open(pragma: &str, beside: &str) -> (Vec<u8>, Vec<u8>) {
     } else {
         connection.cache_flush().unwrap();
     }
-    let files = [path.clone(), path.with_file_name(format!("quire.db{beside}"))].map(|path| fs::read(path).unwrap());
+    let files = [path.clone(), path.with_file_name(format!("quire.db{beside}"))]
+        .map(|path| fs::read(path).unwrap());
     let [main, beside] = files;
     assert!(!beside.is_empty());
     (main, beside)
@@ -222,7 +231,9 @@ fn database() {
     passed_run(&mut ours, &run_id(2), 100_000);
     let path = ours.root().join("rundown.db");
     let connection = Connection::open(&path).unwrap();
-    connection.execute_batch("PRAGMA journal_mode = DELETE; PRAGMA page_size = 512; VACUUM").unwrap();
+    connection
+        .execute_batch("PRAGMA journal_mode = DELETE; PRAGMA page_size = 512; VACUUM")
+        .unwrap();
     drop(connection);
     let main = fs::read(path).unwrap();
     seeds.push(("ours".into(), files_seed(0, &main, b"")));

@@ -1,8 +1,10 @@
-//! A log full of what steers terminals, on the real screen and in `--once`: what comes out is rundown's own and text, nothing else.
+//! A log full of what steers terminals, on the real screen and in `--once`: what comes out is
+//! rundown's own and text, nothing else.
 //!
-//! Every byte that reaches the terminal is read here, not what an emulator makes of it: the screen would look right with many a
-//! sequence that does its harm elsewhere (clipboard, title, answers that come back as keys). What rundown itself writes is a short
-//! list: [`TAKEN`], [`Piece`], [`GIVEN_BACK`].
+//! Every byte that reaches the terminal is read here, not what an emulator makes of it: the screen
+//! would look right with many a sequence that does its harm elsewhere (clipboard, title, answers
+//! that come back as keys). What rundown itself writes is a short list: [`TAKEN`], [`Piece`],
+//! [`GIVEN_BACK`].
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod common;
@@ -33,15 +35,23 @@ fn hostile() -> Vec<Vec<u8>> {
     let mut add = |bytes: &[u8]| found.push(bytes.to_vec());
     for last in 0x40..=0x7e {
         // Not SGR, which is obeyed.
-        let forms: &[&[u8]] =
-            &[b"\x1b[7777;7777", b"\x1b[?7777", b"\x1b[>4;1", b"\x1b[=1", b"\x1b[!", b"\x1b[1 ", b"\x9b7777"];
+        let forms: &[&[u8]] = &[
+            b"\x1b[7777;7777",
+            b"\x1b[?7777",
+            b"\x1b[>4;1",
+            b"\x1b[=1",
+            b"\x1b[!",
+            b"\x1b[1 ",
+            b"\x9b7777",
+        ];
         for form in forms.iter().skip(usize::from(last == b'm')) {
             add(&[form, &[last][..]].concat());
         }
     }
-    for mode in
-        ["25l", "1049l", "1049h", "1000h", "1003h", "1006h", "2004h", "2026h", "2026l", "5h", "7777h", "1h", "69h"]
-    {
+    for mode in [
+        "25l", "1049l", "1049h", "1000h", "1003h", "1006h", "2004h", "2026h", "2026l", "5h",
+        "7777h", "1h", "69h",
+    ] {
         add(format!("\x1b[?{mode}").as_bytes());
     }
     for escaped in 0x20..=0x7e {
@@ -49,7 +59,8 @@ fn hostile() -> Vec<Vec<u8>> {
     }
     // As many as stand side by side on the screen.
     for first in (0..=1337).step_by(8) {
-        let side_by_side: Vec<_> = (first..first + 8).map(|number| format!("\x1b]{number};x\x07")).collect();
+        let side_by_side: Vec<_> =
+            (first..first + 8).map(|number| format!("\x1b]{number};x\x07")).collect();
         add(side_by_side.concat().as_bytes());
     }
     for osc in [
@@ -101,8 +112,8 @@ fn hostile() -> Vec<Vec<u8>> {
     found
 }
 
-/// The log: the pieces, on both streams, in pieces, at the edge of the screen, in lines that are no records; and what each row
-/// says of itself.
+/// The log: the pieces, on both streams, in pieces, at the edge of the screen, in lines that are no
+/// records; and what each row says of itself.
 fn log() -> (Vec<u8>, usize) {
     let mut log = Vec::new();
     let mut rows = 0;
@@ -121,7 +132,14 @@ fn log() -> (Vec<u8>, usize) {
         row("stdout F", &[&b"x".repeat(usize::from(column)), b"\x1b]0;x\x07\x1b[7777A\x9b2J"]);
     }
     // No record: the head is none.
-    for bytes in [&b"\x1b[7777A"[..], b"\x1b]0;x\x07", b"\x9b2J", b"\0\0\0\0", b"\xff\xfe", "\u{202e}".as_bytes()] {
+    for bytes in [
+        &b"\x1b[7777A"[..],
+        b"\x1b]0;x\x07",
+        b"\x9b2J",
+        b"\0\0\0\0",
+        b"\xff\xfe",
+        "\u{202e}".as_bytes(),
+    ] {
         row("stdxxx F", &[bytes]);
     }
     // A sequence in two rows, and in two pieces of one.
@@ -136,7 +154,8 @@ fn log() -> (Vec<u8>, usize) {
 /// What rundown sends when it takes the terminal: another screen, the mouse.
 const TAKEN: &[u8] = b"\x1b[?1049h\x1b[?1000h\x1b[?1002h\x1b[?1003h\x1b[?1015h\x1b[?1006h";
 /// And when it gives it back.
-const GIVEN_BACK: &[u8] = b"\x1b[?2026l\x1b[?1006l\x1b[?1015l\x1b[?1003l\x1b[?1002l\x1b[?1000l\x1b[?1049l\x1b[?25h";
+const GIVEN_BACK: &[u8] =
+    b"\x1b[?2026l\x1b[?1006l\x1b[?1015l\x1b[?1003l\x1b[?1002l\x1b[?1000l\x1b[?1049l\x1b[?25h";
 
 /// What it sends between.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -180,7 +199,9 @@ fn piece(bytes: &[u8]) -> Option<(Piece, usize)> {
         (b"\x1b[?2026l", Piece::EndFrame),
         (b"\n", Piece::LineFeed),
     ];
-    if let Some((sequence, piece)) = fixed.into_iter().find(|(sequence, _)| bytes.starts_with(sequence)) {
+    if let Some((sequence, piece)) =
+        fixed.into_iter().find(|(sequence, _)| bytes.starts_with(sequence))
+    {
         return Some((piece, sequence.len()));
     }
     let text = bytes.utf8_chunks().next()?.valid().chars().next()?;
@@ -188,12 +209,15 @@ fn piece(bytes: &[u8]) -> Option<(Piece, usize)> {
 }
 
 fn is_on_screen(params: &[u8]) -> bool {
-    let numbers: Vec<u16> =
-        params.split(|byte| *byte == b';').filter_map(|n| std::str::from_utf8(n).ok()?.parse().ok()).collect();
+    let numbers: Vec<u16> = params
+        .split(|byte| *byte == b';')
+        .filter_map(|n| std::str::from_utf8(n).ok()?.parse().ok())
+        .collect();
     matches!(numbers[..], [row, column] if (1..=ROWS).contains(&row) && (1..=COLUMNS).contains(&column))
 }
 
-/// What reorders text, or is there and cannot be seen: said again here, not taken from what is tested.
+/// What reorders text, or is there and cannot be seen: said again here, not taken from what is
+/// tested.
 fn is_hidden(found: char) -> bool {
     matches!(found, '\u{ad}' | '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
         | '\u{feff}' | '\u{e0000}'..='\u{e0fff}')
@@ -295,7 +319,8 @@ fn write_log() -> (TempDir, usize) {
 #[test]
 fn what_is_hostile_is_found() {
     for bytes in hostile() {
-        let passes = pieces(&bytes).is_ok_and(|found| found.iter().all(|piece| matches!(piece, Piece::Text(_))));
+        let passes = pieces(&bytes)
+            .is_ok_and(|found| found.iter().all(|piece| matches!(piece, Piece::Text(_))));
         assert!(!passes, "{:?} passes for text", String::from_utf8_lossy(&bytes));
     }
 }
@@ -323,12 +348,14 @@ fn the_screen_sends_only_what_is_its_own() {
     assert_own(&terminal.leave());
 }
 
-/// The terminal is taken, drawn on in whole frames, and given back. The log holds the sequences that begin and end a frame and
-/// hide the cursor, so each must be where rundown sends it and nowhere else.
+/// The terminal is taken, drawn on in whole frames, and given back. The log holds the sequences
+/// that begin and end a frame and hide the cursor, so each must be where rundown sends it and
+/// nowhere else.
 fn assert_own(sent: &[u8]) {
     let drawn = sent.strip_prefix(TAKEN).unwrap();
     let end = drawn.windows(GIVEN_BACK.len()).rposition(|bytes| bytes == GIVEN_BACK).unwrap();
-    let pieces_of = |bytes| pieces(bytes).unwrap_or_else(|bytes| panic!("the terminal is sent {bytes}"));
+    let pieces_of =
+        |bytes| pieces(bytes).unwrap_or_else(|bytes| panic!("the terminal is sent {bytes}"));
     let is_of_row = |piece: &Piece| matches!(piece, Piece::Text(_) | Piece::Style | Piece::Cursor);
     for frame in pieces_of(&drawn[..end]).split_inclusive(|piece| *piece == Piece::EndFrame) {
         let rest: Vec<_> = frame.iter().filter(|piece| !is_of_row(piece)).collect();
@@ -342,7 +369,8 @@ fn once_sends_only_styles() {
     for colour in ["--color=always", "--color=never"] {
         let text = common::stdout(dir.path(), &["--once", "./hostile.log", colour], 0);
         assert_eq!(rows_in(&text).last(), Some(rows - 1));
-        let found = pieces(text.as_bytes()).unwrap_or_else(|bytes| panic!("{colour} prints {bytes}"));
+        let found =
+            pieces(text.as_bytes()).unwrap_or_else(|bytes| panic!("{colour} prints {bytes}"));
         let is_own = |piece: &Piece| match piece {
             Piece::Text(_) | Piece::LineFeed => true,
             Piece::Style => colour == "--color=always",

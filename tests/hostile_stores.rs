@@ -1,5 +1,5 @@
-//! Stores whose names, commands and links are made to do harm: nothing of them steers a terminal, and nothing that lies outside a
-//! run's directory is read. What is left alone is said.
+//! Stores whose names, commands and links are made to do harm: nothing of them steers a terminal,
+//! and nothing that lies outside a run's directory is read. What is left alone is said.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
@@ -46,11 +46,15 @@ impl Hostile {
         fs::create_dir_all(root.join("runs")).unwrap();
         fs::rename(dir.path().join("quire.db"), root.join("quire.db")).unwrap();
         let store = Self { dir };
-        store.database().execute_batch("DELETE FROM sh; DELETE FROM jobs; DELETE FROM runs").unwrap();
+        store
+            .database()
+            .execute_batch("DELETE FROM sh; DELETE FROM jobs; DELETE FROM runs")
+            .unwrap();
         store
     }
 
-    /// Opened anew for each row: no process both reads and writes a database at once. Words of the future are let in.
+    /// Opened anew for each row: no process both reads and writes a database at once. Words of the
+    /// future are let in.
     fn database(&self) -> Connection {
         let connection = Connection::open(self.root().join("quire.db")).unwrap();
         connection
@@ -64,9 +68,12 @@ impl Hostile {
     }
 
     fn run(&self, id: &str, repo: &str, ref_name: &str, outcome: &str) -> PathBuf {
-        let sql = "INSERT INTO runs VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?5, ?6, ?7, 'secret-token', NULL)";
+        let sql =
+            "INSERT INTO runs VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?5, ?6, ?7, 'secret-token', NULL)";
         let sha = "\x1b[7m0123456789";
-        self.database().execute(sql, params![id, repo, ref_name, sha, AT_MS, AT_MS + 900, outcome]).unwrap();
+        self.database()
+            .execute(sql, params![id, repo, ref_name, sha, AT_MS, AT_MS + 900, outcome])
+            .unwrap();
         self.root().join("runs").join(repo).join(id)
     }
 
@@ -94,7 +101,13 @@ impl Hostile {
             at: None,
             settings: Settings::default(),
         };
-        Sim::new(catalog, Some(RunSpec::Id(run.into())), options, (120, 60), Time::from_millis(AT_MS + 1000))
+        Sim::new(
+            catalog,
+            Some(RunSpec::Id(run.into())),
+            options,
+            (120, 60),
+            Time::from_millis(AT_MS + 1000),
+        )
     }
 }
 
@@ -102,18 +115,28 @@ impl Hostile {
 fn once(dir: &Path, args: &[&str]) -> Output {
     let rundown = rundown(dir);
     let mut command = std::process::Command::new("timeout");
-    command.arg("30").arg(rundown.get_program()).args(args).current_dir(dir).stdin(std::process::Stdio::null());
+    command
+        .arg("30")
+        .arg(rundown.get_program())
+        .args(args)
+        .current_dir(dir)
+        .stdin(std::process::Stdio::null());
     command.env_clear().envs(rundown.get_envs().filter_map(|(name, value)| Some((name, value?))));
     let output = command.output().unwrap();
-    assert!(matches!(output.status.code(), Some(code) if code != 124 && code != 70), "{args:?}: {output:?}");
+    assert!(
+        matches!(output.status.code(), Some(code) if code != 124 && code != 70),
+        "{args:?}: {output:?}"
+    );
     output
 }
 
-/// Whether no byte of it can do anything to a terminal, but for colours and links of the web where they are wanted.
+/// Whether no byte of it can do anything to a terminal, but for colours and links of the web where
+/// they are wanted.
 fn assert_harmless(bytes: &[u8], colour: bool, of: &str) {
     let text = str::from_utf8(bytes).unwrap();
     let plain = if colour { without_colours(&without_links(text)) } else { text.to_owned() };
-    let harmful = plain.char_indices().find(|(_, found)| *found != '\n' && !sanitise::is_harmless(*found));
+    let harmful =
+        plain.char_indices().find(|(_, found)| *found != '\n' && !sanitise::is_harmless(*found));
     assert!(harmful.is_none(), "{of}: {harmful:?} in {plain:?}");
 }
 
@@ -191,7 +214,11 @@ fn commands() -> Vec<String> {
         "\x1b[2J\x1b[H\x1b]52;c;ZXZpbA==\x07",
         "echo \u{202e}gnp.exe\u{7f}\u{85}",
     ];
-    commands.into_iter().map(Into::into).chain(["z".repeat(7000), "echo long\n".repeat(700)]).collect()
+    commands
+        .into_iter()
+        .map(Into::into)
+        .chain(["z".repeat(7000), "echo long\n".repeat(700)])
+        .collect()
 }
 
 const ROWS: &str = "\x1b[2J\x1b[31mred\x1b[0m \x07\x08\x0b\x0c\x7f \x1b]8;;http://x\x1b\\link \x1bP1$r\x1b\\ a\rb \u{9b}2J \u{202e}x\u{2028}y\tz";
@@ -199,7 +226,12 @@ const ROWS: &str = "\x1b[2J\x1b[31mred\x1b[0m \x07\x08\x0b\x0c\x7f \x1b]8;;http:
 /// The id of a run with every name and every command; its own log and its events are as bad.
 fn with_all_names(store: &Hostile) -> &'static str {
     let id = "run\x1b[2J\n\u{202e}0001";
-    let run = store.run(id, "work/grouped.git", "refs/heads/\x1b]0;ref\x07\nmain\u{202e}", "failed-\x1b[5mnew\u{85}");
+    let run = store.run(
+        id,
+        "work/grouped.git",
+        "refs/heads/\x1b]0;ref\x07\nmain\u{202e}",
+        "failed-\x1b[5mnew\u{85}",
+    );
     for (place, name) in names().iter().enumerate() {
         store.job(id, name, if place % 2 == 0 { "failed" } else { "\x1b[1mstate" });
         let cmd = &commands()[place % commands().len()];
@@ -208,7 +240,9 @@ fn with_all_names(store: &Hostile) -> &'static str {
         let dir = run.join("jobs").join(name);
         if is_part {
             fs::create_dir_all(&dir).unwrap();
-            let log = format!("2025-05-06T12:00:00Z stdout F {ROWS}\n2025-05-06T12:00:00Z stderr F {ROWS}\n{ROWS}\n");
+            let log = format!(
+                "2025-05-06T12:00:00Z stdout F {ROWS}\n2025-05-06T12:00:00Z stderr F {ROWS}\n{ROWS}\n"
+            );
             fs::write(dir.join("sh-1.log"), log).unwrap();
         }
     }
@@ -266,7 +300,8 @@ fn every_name_is_told_whole_as_data_and_its_log_found_where_it_can_be_one() {
     assert_eq!((run["id"].as_str(), run["repo"].as_str()), (Some(id), Some("work/grouped.git")));
     let jobs = run["jobs"].as_array().unwrap();
     let kinds = |job: &str| -> Vec<&str> {
-        let of_job = run["findings"].as_array().unwrap().iter().filter(|finding| finding["job"] == job);
+        let of_job =
+            run["findings"].as_array().unwrap().iter().filter(|finding| finding["job"] == job);
         of_job.map(|finding| finding["kind"].as_str().unwrap()).collect()
     };
     for (job, name) in jobs.iter().zip(names()) {
@@ -275,10 +310,15 @@ fn every_name_is_told_whole_as_data_and_its_log_found_where_it_can_be_one() {
         let is_part = !name.contains('/') && name != "." && name != ".." && name.len() < 256;
         assert_eq!(sh["log"].is_object(), is_part, "{name:?}");
         assert_eq!(kinds(&name).contains(&"refused"), !is_part, "{name:?}");
-        assert_eq!(kinds(&name).contains(&"unsafe-name"), !name.chars().all(sanitise::is_harmless), "{name:?}");
+        assert_eq!(
+            kinds(&name).contains(&"unsafe-name"),
+            !name.chars().all(sanitise::is_harmless),
+            "{name:?}"
+        );
     }
     assert_eq!(jobs.len(), names().len() + 1, "and one that only events tell of");
-    let told: Vec<&str> = jobs.iter().filter_map(|job| job["commands"][0]["cmd"].as_str()).collect();
+    let told: Vec<&str> =
+        jobs.iter().filter_map(|job| job["commands"][0]["cmd"].as_str()).collect();
     assert!(commands().iter().all(|cmd| told.contains(&cmd.as_str())), "commands are told whole");
 }
 
@@ -299,10 +339,12 @@ fn no_name_command_or_row_steers_the_screen() {
 
 // ---- links and what is no file ----
 
-/// Something that a run's directory must not have, and what is said of it: the job, and the kind of the finding.
+/// Something that a run's directory must not have, and what is said of it: the job, and the kind of
+/// the finding.
 struct Trap {
     name: &'static str,
-    /// Lays it: into a run's directory that has `jobs/build/sh-2.log`; the other directory is full of markers.
+    /// Lays it: into a run's directory that has `jobs/build/sh-2.log`; the other directory is full
+    /// of markers.
     lay: fn(&Path, &Path),
     job: Option<&'static str>,
     kind: &'static str,
@@ -326,7 +368,9 @@ const TRAPS: &[Trap] = &[
     },
     Trap {
         name: "log-link-climbs",
-        lay: |run, _| link(Path::new("../../../../../../outside/sh-1.log"), &run.join("jobs/build/sh-1.log")),
+        lay: |run, _| {
+            link(Path::new("../../../../../../outside/sh-1.log"), &run.join("jobs/build/sh-1.log"))
+        },
         job: Some("build"),
         kind: "refused",
     },
@@ -368,7 +412,9 @@ const TRAPS: &[Trap] = &[
     },
     Trap {
         name: "job-link-other-run",
-        lay: |run, _| instead(&run.join("jobs/build"), Path::new("../../../other.git/other/jobs/build")),
+        lay: |run, _| {
+            instead(&run.join("jobs/build"), Path::new("../../../other.git/other/jobs/build"))
+        },
         job: Some("build"),
         kind: "refused",
     },
@@ -390,7 +436,12 @@ const TRAPS: &[Trap] = &[
         job: None,
         kind: "unreadable",
     },
-    Trap { name: "run-link", lay: |run, outside| instead(run, &outside.join("run")), job: None, kind: "refused" },
+    Trap {
+        name: "run-link",
+        lay: |run, outside| instead(run, &outside.join("run")),
+        job: None,
+        kind: "refused",
+    },
     Trap { name: "run-link-loop", lay: |run, _| instead(run, run), job: None, kind: "unreadable" },
     Trap {
         name: "own-log-link",
@@ -398,7 +449,12 @@ const TRAPS: &[Trap] = &[
         job: None,
         kind: "refused",
     },
-    Trap { name: "own-log-fifo", lay: |run, _| fifo(&run.join("quire-ci.log")), job: None, kind: "unreadable" },
+    Trap {
+        name: "own-log-fifo",
+        lay: |run, _| fifo(&run.join("quire-ci.log")),
+        job: None,
+        kind: "unreadable",
+    },
     Trap {
         name: "own-log-device",
         lay: |run, _| link(Path::new("/dev/zero"), &run.join("quire-ci.log")),
@@ -411,7 +467,12 @@ const TRAPS: &[Trap] = &[
         job: None,
         kind: "refused",
     },
-    Trap { name: "events-fifo", lay: |run, _| fifo(&run.join("events.jsonl")), job: None, kind: "unreadable" },
+    Trap {
+        name: "events-fifo",
+        lay: |run, _| fifo(&run.join("events.jsonl")),
+        job: None,
+        kind: "unreadable",
+    },
     Trap {
         name: "events-directory",
         lay: |run, _| fs::create_dir(run.join("events.jsonl")).unwrap(),
@@ -430,7 +491,8 @@ fn instead(dir: &Path, to: &Path) {
 }
 
 fn fifo(path: &Path) {
-    rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, 0o600.into(), 0)
+        .unwrap();
 }
 
 fn log_of(text: &str) -> String {
@@ -439,11 +501,18 @@ fn log_of(text: &str) -> String {
 
 /// A directory of files that nobody is to read, shaped as a run and as a job.
 fn lay_markers(dir: &Path) {
-    for file in ["sh-1.log", "sh-2.log", "run/jobs/build/sh-1.log", "run/jobs/build/sh-2.log", "run/quire-ci.log"] {
+    for file in [
+        "sh-1.log",
+        "sh-2.log",
+        "run/jobs/build/sh-1.log",
+        "run/jobs/build/sh-2.log",
+        "run/quire-ci.log",
+    ] {
         fs::create_dir_all(dir.join(file).parent().unwrap()).unwrap();
         fs::write(dir.join(file), log_of(MARKER)).unwrap();
     }
-    let events = format!("{{\"at_ms\":{AT_MS},\"type\":\"job_started\",\"job_id\":\"{MARKER}\"}}\n");
+    let events =
+        format!("{{\"at_ms\":{AT_MS},\"type\":\"job_started\",\"job_id\":\"{MARKER}\"}}\n");
     fs::write(dir.join("run/events.jsonl"), events).unwrap();
 }
 
@@ -481,19 +550,36 @@ fn what_leads_out_of_a_run_is_said_and_never_read() {
         for format in FORMATS {
             let output = store.once(&["--once", name, "--format", format]);
             without_marker(&output, name);
-            assert_eq!(output.status.code(), Some(if *kind == "unreadable" { 6 } else { 0 }), "{name}: {output:?}");
+            assert_eq!(
+                output.status.code(),
+                Some(if *kind == "unreadable" { 6 } else { 0 }),
+                "{name}: {output:?}"
+            );
             let said = String::from_utf8_lossy(&output.stderr);
-            assert!(said.contains("is not read: ") || said.contains("cannot read "), "{name} {format}: {said}");
+            assert!(
+                said.contains("is not read: ") || said.contains("cannot read "),
+                "{name} {format}: {said}"
+            );
         }
         let output = store.once(&["--once", name, "--format", "json"]);
         let document: Value = serde_json::from_slice(&output.stdout).unwrap();
         let findings = document["run"]["findings"].as_array().unwrap();
         let told = |finding: &&Value| finding["kind"] == *kind && finding["job"].as_str() == *job;
         assert_eq!(findings.iter().filter(told).count(), 1, "{name}: {findings:?}");
-        let is_missing = |finding: &Value| ["log-missing", "logs-gone"].contains(&finding["kind"].as_str().unwrap());
-        let is_about_logs = !name.starts_with("own-log") && !name.starts_with("events") && *name != "stray-link";
-        assert!(!(is_about_logs && findings.iter().any(is_missing)), "{name}, not said to be missing: {findings:?}");
-        assert_eq!(findings.iter().filter(|finding| finding["kind"] == *kind).count(), 1, "{name}, once: {findings:?}");
+        let is_missing = |finding: &Value| {
+            ["log-missing", "logs-gone"].contains(&finding["kind"].as_str().unwrap())
+        };
+        let is_about_logs =
+            !name.starts_with("own-log") && !name.starts_with("events") && *name != "stray-link";
+        assert!(
+            !(is_about_logs && findings.iter().any(is_missing)),
+            "{name}, not said to be missing: {findings:?}"
+        );
+        assert_eq!(
+            findings.iter().filter(|finding| finding["kind"] == *kind).count(),
+            1,
+            "{name}, once: {findings:?}"
+        );
         let screen = store.sim(name).keys("Tab g j j j j").screen();
         assert!(!screen.contains(MARKER), "{screen}");
     }
@@ -514,7 +600,8 @@ fn honest() -> (Hostile, PathBuf, PathBuf) {
     (store, run, outside)
 }
 
-/// What may take the place of a part of a run's directory: the part, and what is put there, outside.
+/// What may take the place of a part of a run's directory: the part, and what is put there,
+/// outside.
 const SWAPS: [(&str, &str); 6] = [
     ("jobs/build/sh-1.log", "sh-1.log"),
     ("jobs/build", "run/jobs/build"),
@@ -563,7 +650,8 @@ fn a_link_that_takes_the_place_of_an_open_log_is_said_and_not_shown() {
 fn a_link_that_takes_the_place_of_what_was_found_is_not_followed() {
     for (part, outer) in SWAPS {
         let (store, run, outside) = honest();
-        let found = Catalog::of_store(&store.root(), None).run(&RunId("honest".into())).unwrap().unwrap();
+        let found =
+            Catalog::of_store(&store.root(), None).run(&RunId("honest".into())).unwrap().unwrap();
         swap(&run.join(part), &outside.join(outer));
         let mut read = 0;
         let sh = found.jobs[0].shs[0].log.clone();
@@ -571,7 +659,9 @@ fn a_link_that_takes_the_place_of_what_was_found_is_not_followed() {
             let is_swapped = log.path.starts_with(run.join(part));
             match LogFile::open(&log.path) {
                 Ok(file) => assert!(!is_swapped && file.path() == &*log.path, "{part}"),
-                Err(error) => assert!(is_swapped && chain(&error).contains("leads out"), "{part}: {error:?}"),
+                Err(error) => {
+                    assert!(is_swapped && chain(&error).contains("leads out"), "{part}: {error:?}")
+                }
             }
             read += 1;
         }
@@ -582,7 +672,8 @@ fn a_link_that_takes_the_place_of_what_was_found_is_not_followed() {
 #[test]
 fn a_repository_that_is_a_link_out_of_the_store_is_not_read() {
     let store = trapped();
-    fs::rename(store.root().join("runs/demo.git"), store.dir.path().join("outside/demo.git")).unwrap();
+    fs::rename(store.root().join("runs/demo.git"), store.dir.path().join("outside/demo.git"))
+        .unwrap();
     link(&store.dir.path().join("outside/demo.git"), &store.root().join("runs/demo.git"));
     let output = store.once(&["--once", "own-log-fifo"]);
     let said = String::from_utf8_lossy(&output.stderr);
@@ -607,7 +698,10 @@ fn doctor_and_the_list_read_nothing_outside_either() {
         without_marker(&store.once(args), &format!("{args:?}"));
     }
     let text = String::from_utf8(store.once(&["doctor"]).stdout).unwrap();
-    let said = text.lines().filter(|line| line.contains("is not read: ") || line.contains("cannot read ")).count();
+    let said = text
+        .lines()
+        .filter(|line| line.contains("is not read: ") || line.contains("cannot read "))
+        .count();
     assert_eq!(said, TRAPS.len(), "{text}");
     assert_eq!(fs::read_dir(store.dir.path().join("outside")).unwrap().count(), before);
 }
@@ -622,7 +716,10 @@ fn without_a_database_nothing_outside_is_read_either() {
         without_marker(&store.once(&["--once", name]), name);
         // A path that is named is followed, whatever leads there.
         if !name.starts_with("run-link") {
-            without_marker(&once(store.dir.path(), &["--once", &format!("store/runs/demo.git/{name}/")]), name);
+            without_marker(
+                &once(store.dir.path(), &["--once", &format!("store/runs/demo.git/{name}/")]),
+                name,
+            );
         }
     }
 }
@@ -638,7 +735,9 @@ fn a_repository_that_cannot_be_read_is_said_and_hides_no_run() {
     fs::create_dir_all(root.join("runs/demo.git/one/jobs")).unwrap();
     let runs = fs::File::open(root.join("runs")).unwrap();
     rustix::fs::mkdirat(&runs, "x".repeat(255), 0o700.into()).unwrap();
-    let says_so = |notice: &String| notice.starts_with("runs may be missing: cannot read ") && notice.contains("xxx");
+    let says_so = |notice: &String| {
+        notice.starts_with("runs may be missing: cannot read ") && notice.contains("xxx")
+    };
 
     let tree = Catalog::of_store(&root, None);
     assert_eq!(tree.runs(&RunFilter::default(), 10).unwrap().heads.len(), 1);
@@ -652,7 +751,10 @@ fn a_repository_that_cannot_be_read_is_said_and_hides_no_run() {
     };
     examine_store(&with_rows, &RunFilter::default(), tell).unwrap();
     let is_told = |oddity: &Oddity| matches!(oddity, Oddity::Store(notice) if says_so(notice));
-    assert!(told.contains(&Oddity::RunWithoutRow("demo.git".into(), RunId("one".into()))), "{told:?}");
+    assert!(
+        told.contains(&Oddity::RunWithoutRow("demo.git".into(), RunId("one".into()))),
+        "{told:?}"
+    );
     assert_eq!(told.iter().filter(|oddity| is_told(oddity)).count(), 1, "{told:?}");
 }
 

@@ -1,4 +1,5 @@
-//! What a terminal may do to the program: be closed, change its size all the time, read nothing. It ends in time, and does not spin.
+//! What a terminal may do to the program: be closed, change its size all the time, read nothing. It
+//! ends in time, and does not spin.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod common;
@@ -77,7 +78,10 @@ fn a_terminal_that_is_closed_ends_whatever_is_being_done() {
 fn a_terminal_that_is_closed_ends_it_behind_an_editor_that_stays() {
     let (dir, store) = (TempDir::new().unwrap(), running());
     // It ignores the hangup and ends when its directory is removed.
-    let text = format!("trap '' HUP; echo begun; while [ -e {} ]; do sleep 0.05; done", dir.path().display());
+    let text = format!(
+        "trap '' HUP; echo begun; while [ -e {} ]; do sleep 0.05; done",
+        dir.path().display()
+    );
     let editor = script(dir.path(), "nano", &text);
     let session = Session::start(&store, &[("EDITOR", &editor), ("PATH", "/usr/bin:/bin")]);
     session.shown.wait_for_text("the first row");
@@ -118,7 +122,8 @@ fn nothing_is_done_while_nothing_happens() {
     assert!(taken < Duration::from_millis(500), "{taken:?} of the processor in two seconds");
 }
 
-/// What is drawn has nowhere to go: the loop stands still, and a signal ends the program all the same.
+/// What is drawn has nowhere to go: the loop stands still, and a signal ends the program all the
+/// same.
 #[test]
 fn a_terminal_that_reads_nothing_does_not_keep_a_signal_from_ending_it() {
     let store = running();

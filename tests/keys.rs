@@ -1,4 +1,5 @@
-//! Keys and looks as a user has set them: what keys do then, what the screen says of them, and what it looks like.
+//! Keys and looks as a user has set them: what keys do then, what the screen says of them, and what
+//! it looks like.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -24,7 +25,14 @@ const SMALL: (u16, u16) = (80, 24);
 const TINY: (u16, u16) = (40, 10);
 
 fn options(settings: Settings) -> Options {
-    Options { colour: true, ascii: false, time_zone: TimeZone::UTC, filter: RunFilter::default(), at: None, settings }
+    Options {
+        colour: true,
+        ascii: false,
+        time_zone: TimeZone::UTC,
+        filter: RunFilter::default(),
+        at: None,
+        settings,
+    }
 }
 
 fn two_runs() -> Built {
@@ -64,7 +72,8 @@ fn last_line(sim: &mut Sim) -> String {
 #[test]
 fn after_the_first_of_several_keys_the_screen_says_what_may_follow() {
     let store = two_runs();
-    let settings = || with_keys(&[(None, Action::Wrap, &["x w"]), (None, Action::NextGap, &["x s", "s"])]);
+    let settings =
+        || with_keys(&[(None, Action::Wrap, &["x w"]), (None, Action::NextGap, &["x s", "s"])]);
     assert_eq!(
         last_line(open(&store, settings(), SMALL).keys("x")),
         "x › s the next row that took long to come · w wrap long rows, or cut them"
@@ -137,7 +146,10 @@ fn the_help_begins_with_where_one_is_and_can_be_read_to_its_end_on_a_small_scree
         let mut sim = open(&store, Settings::default(), (width, height));
         assert_snapshot!(format!("help_{width}x{height}"), sim.keys("?").screen());
     }
-    assert_snapshot!("help_styles_80x24", open(&store, Settings::default(), SMALL).keys("?").styles());
+    assert_snapshot!(
+        "help_styles_80x24",
+        open(&store, Settings::default(), SMALL).keys("?").styles()
+    );
     let mut sim = open(&store, Settings::default(), TINY);
     sim.keys("?");
     let mut seen = String::new();
@@ -155,7 +167,13 @@ fn the_help_begins_with_where_one_is_and_can_be_read_to_its_end_on_a_small_scree
 #[test]
 fn a_screen_opens_as_it_was_set() {
     let store = two_runs();
-    let settings = Settings { mouse: false, times: Times::Relative, wrap: true, numbers: true, ..Settings::default() };
+    let settings = Settings {
+        mouse: false,
+        times: Times::Relative,
+        wrap: true,
+        numbers: true,
+        ..Settings::default()
+    };
     let mut sim = open(&store, settings, SMALL);
     assert_eq!(for_terminal(&sim), [&Effect::CaptureMouse(false)]);
     assert!(!sim.model.mouse && sim.model.lens.wrap && sim.model.lens.numbers);
@@ -190,7 +208,10 @@ fn a_scheme_s_colours_are_on_the_screen() {
     // The log beside the tree has colours of its own.
     let tree: Vec<Cell> = cells(&mut sim).chunks(80).flat_map(|row| row[..26].to_vec()).collect();
     let is_own = |colour: &Color| !matches!(colour, Color::Reset | Color::Rgb(..));
-    assert!(!tree.iter().any(|cell| is_own(&cell.fg) || is_own(&cell.bg)), "none of the terminal's");
+    assert!(
+        !tree.iter().any(|cell| is_own(&cell.fg) || is_own(&cell.bg)),
+        "none of the terminal's"
+    );
 }
 
 #[test]
@@ -200,7 +221,8 @@ fn high_contrast_is_on_black_everywhere() {
         let settings = Settings { look: Scheme::HighContrast.into(), ..Settings::default() };
         let mut sim = open(&store, settings, SMALL);
         let cells = cells(sim.keys(keys));
-        let bare = cells.iter().filter(|cell| cell.bg == Color::Reset || cell.fg == Color::Reset).count();
+        let bare =
+            cells.iter().filter(|cell| cell.bg == Color::Reset || cell.fg == Color::Reset).count();
         assert_eq!(bare, 0, "{keys:?}\n{}", sim.screen());
     }
 }
@@ -234,7 +256,8 @@ fn with_ascii_only_what_was_recorded_is_anything_else() {
         let recorded = recorded(dir.path());
         for size in [TINY, SMALL, (120, 40), (250, 70)] {
             let plain = Options { ascii: true, ..options(Settings::default()) };
-            let mut sim = Sim::new(Catalog::of_store(dir.path(), None), None, plain, size, at(120_000));
+            let mut sim =
+                Sim::new(Catalog::of_store(dir.path(), None), None, plain, size, at(120_000));
             let all = [
                 "",
                 "Tab",
@@ -262,10 +285,14 @@ fn with_ascii_only_what_was_recorded_is_anything_else() {
             for keys in all {
                 let screen = sim.keys(keys).screen();
                 // A control character that was recorded is shown as its picture.
-                let is_ours =
-                    |c: &char| !c.is_ascii() && !recorded.contains(c) && !('\u{2400}'..='\u{2426}').contains(c);
+                let is_ours = |c: &char| {
+                    !c.is_ascii() && !recorded.contains(c) && !('\u{2400}'..='\u{2426}').contains(c)
+                };
                 let ours: Vec<char> = screen.chars().filter(is_ours).collect();
-                assert!(ours.is_empty(), "{ours:?} after {keys:?} on {size:?} of {name}:\n{screen}");
+                assert!(
+                    ours.is_empty(),
+                    "{ours:?} after {keys:?} on {size:?} of {name}:\n{screen}"
+                );
             }
         }
     }

@@ -1,4 +1,5 @@
-//! Layers point one way: a module of `src/` imports only from rows above its own (the table in `src/lib.rs`).
+//! Layers point one way: a module of `src/` imports only from rows above its own (the table in
+//! `src/lib.rs`).
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::collections::BTreeSet;
@@ -21,7 +22,9 @@ const ROWS: &[&[&str]] = &[
 
 fn row_of(module: &str) -> usize {
     let row = ROWS.iter().position(|row| row.contains(&module));
-    row.unwrap_or_else(|| panic!("`{module}` has no row: add it to ROWS and to the table in src/lib.rs"))
+    row.unwrap_or_else(|| {
+        panic!("`{module}` has no row: add it to ROWS and to the table in src/lib.rs")
+    })
 }
 
 fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
@@ -37,7 +40,9 @@ fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
 
 /// The modules that a source names as `crate::x`, also in `use crate::{x, y::z}`.
 fn imports(source: &str) -> BTreeSet<String> {
-    let word = |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
+    let word = |text: &str| {
+        text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>()
+    };
     let mut found = BTreeSet::new();
     for (at, _) in source.match_indices("crate::") {
         let rest = &source[at + "crate::".len()..];
@@ -62,12 +67,20 @@ fn modules_import_only_from_rows_above_their_own() {
     let mut wrong = Vec::new();
     for file in files {
         let relative = file.strip_prefix(&src).unwrap();
-        let module = relative.components().next().unwrap().as_os_str().to_str().unwrap().trim_end_matches(".rs");
+        let module = relative
+            .components()
+            .next()
+            .unwrap()
+            .as_os_str()
+            .to_str()
+            .unwrap()
+            .trim_end_matches(".rs");
         if ["lib", "main"].contains(&module) {
             continue;
         }
         let source = fs::read_to_string(&file).unwrap();
-        let code: Vec<&str> = source.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+        let code: Vec<&str> =
+            source.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
         for import in imports(&code.join("\n")) {
             if import != module && row_of(&import) >= row_of(module) {
                 wrong.push(format!("{} imports crate::{import}", relative.display()));

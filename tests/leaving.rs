@@ -1,4 +1,5 @@
-//! Leaving and coming back: the line that stays in the terminal, and that its command opens the same rows.
+//! Leaving and coming back: the line that stays in the terminal, and that its command opens the
+//! same rows.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod common;
@@ -56,7 +57,18 @@ fn what_is_written_on_leaving_opens_the_same_rows() {
     for job in ["build", "with blanks, @end", "b12"] {
         for running in [false, true] {
             let store = long_run(job, running);
-            for keys in ["", "g", "G", "g Ctrl-d j j", "]", "] g", "[ k k", "G k", "& 9 Enter g j", "Tab j j"] {
+            for keys in [
+                "",
+                "g",
+                "G",
+                "g Ctrl-d j j",
+                "]",
+                "] g",
+                "[ k k",
+                "G k",
+                "& 9 Enter g j",
+                "Tab j j",
+            ] {
                 let mut before = open(store.catalog(), None);
                 before.keys(keys);
                 let place = before.model.at();
@@ -66,7 +78,10 @@ fn what_is_written_on_leaving_opens_the_same_rows() {
                 assert_eq!(again.model.log.key, before.model.log.key, "{job}, {keys}: {place:?}");
                 let (rows, expected) = (rows(&again), rows(&before));
                 assert_eq!(rows.first(), expected.first(), "{job}, {keys}: {place:?}");
-                assert_eq!(again.model.log.follow, before.model.log.follow, "{job}, {keys}: {place:?}");
+                assert_eq!(
+                    again.model.log.follow, before.model.log.follow,
+                    "{job}, {keys}: {place:?}"
+                );
             }
         }
     }
@@ -132,7 +147,9 @@ fn the_printed_command_opens_the_same_rows_in_a_terminal() {
     session.press("gjjj");
     let is_there = |screen: &vt100::Screen| {
         let contents = screen.contents();
-        !contents.contains("row 2 of 2") && contents.contains("row 3 of 2") && contents.contains("row 20 of 2")
+        !contents.contains("row 2 of 2")
+            && contents.contains("row 3 of 2")
+            && contents.contains("row 20 of 2")
     };
     session.shown.wait_for("the row moved to", is_there);
     session.press("q");
@@ -166,9 +183,15 @@ fn a_failed_run_says_in_a_line_what_failed() {
         session.shown.parser.lock().unwrap().screen().contents()
     };
     let failed = left(&["latest-failed"]);
-    assert!(failed.contains("✗ failed 00000001 example after 47.0s, cargo test --workspace: exit 101;"), "{failed}");
+    assert!(
+        failed.contains("✗ failed 00000001 example after 47.0s, cargo test --workspace: exit 101;"),
+        "{failed}"
+    );
     let passed = left(&["--ascii"]);
-    assert!(passed.contains("rundown: + passed 00000002 example after 1.2s; to go on: "), "{passed}");
+    assert!(
+        passed.contains("rundown: + passed 00000002 example after 1.2s; to go on: "),
+        "{passed}"
+    );
 }
 
 #[test]

@@ -26,12 +26,17 @@ fn waiting(dir: &Path) -> Child {
 fn run_when(dir: &Path, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
     let begun = Instant::now();
     loop {
-        let output = rundown(dir).args(["--root", "R", "--once", "--format", "json"]).output().unwrap();
+        let output =
+            rundown(dir).args(["--root", "R", "--once", "--format", "json"]).output().unwrap();
         let run = serde_json::from_slice::<Value>(&output.stdout).unwrap_or_default()["run"].take();
         if is_so(&run) {
             return run;
         }
-        assert!(begun.elapsed() < PATIENCE, "still not {what}: {run:#}\n{}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            begun.elapsed() < PATIENCE,
+            "still not {what}: {run:#}\n{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         std::thread::sleep(Duration::from_millis(5));
     }
 }
@@ -57,7 +62,10 @@ fn a_running_command_is_seen_with_what_it_has_written() {
         (&json!("active"), &json!("active"), &json!(false))
     );
     let sh = &run["jobs"][0]["commands"][0];
-    assert_eq!((&sh["state"], &sh["join"], &sh["n"]), (&json!("running"), &json!("exact"), &json!(1)));
+    assert_eq!(
+        (&sh["state"], &sh["join"], &sh["n"]),
+        (&json!("running"), &json!("exact"), &json!(1))
+    );
     assert_eq!((&sh["exit_code"], &sh["duration_ms"]), (&Value::Null, &Value::Null));
     let text = stdout(dir.path(), &["--root", "R", "--once", "--exit-status"], 4);
     assert!(text.contains("● running  wait") && text.contains("    a prompt: \n"), "{text}");
@@ -66,7 +74,10 @@ fn a_running_command_is_seen_with_what_it_has_written() {
     assert_eq!(recorder.wait().unwrap().code(), Some(7));
     let run = run_when(dir.path(), "finished", |run| run["phase"] == "finished");
     assert_eq!((&run["state"], &run["jobs"][0]["exit_code"]), (&json!("failed"), &json!(7)));
-    assert_eq!(run["jobs"][0]["commands"][0]["log"]["rows"], 2, "the prompt had no newline, and none was made up");
+    assert_eq!(
+        run["jobs"][0]["commands"][0]["log"]["rows"], 2,
+        "the prompt had no newline, and none was made up"
+    );
 }
 
 #[test]
@@ -78,14 +89,21 @@ fn a_run_whose_recorder_was_killed_is_interrupted_and_nothing_is_lost() {
     recorder.wait().unwrap();
     let before = common::bytes_of(&dir.path().join("R"));
     let run = run_when(dir.path(), "interrupted", |run| run["interrupted"] == true);
-    assert_eq!((&run["phase"], &run["state"]), (&json!("finished"), &json!("active")), "the store's word stays");
+    assert_eq!(
+        (&run["phase"], &run["state"]),
+        (&json!("finished"), &json!("active")),
+        "the store's word stays"
+    );
     let sh = &run["jobs"][0]["commands"][0];
     assert_eq!(
         (&sh["state"], &sh["finished_at"], &sh["log"]["rows"]),
         (&json!("interrupted"), &Value::Null, &json!(2))
     );
     stdout(dir.path(), &["--root", "R", "--once", "--exit-status"], 3);
-    assert!(common::bytes_of(&dir.path().join("R")) == before, "what the crash left is as it was, -wal and -shm too");
+    assert!(
+        common::bytes_of(&dir.path().join("R")) == before,
+        "what the crash left is as it was, -wal and -shm too"
+    );
 
     stdout(dir.path(), &["record", "--root", "R", "--", "true"], 0);
     let listed = stdout(dir.path(), &["--root", "R", "list"], 0);
@@ -98,7 +116,11 @@ fn many_recorders_share_a_store_that_none_of_them_found() {
     let dir = TempDir::new().unwrap();
     let start = |n: u32| {
         let mut command = rundown(dir.path());
-        command.args(["record", "--root", "R", "--", "echo", &n.to_string()]).stdout(Stdio::null()).spawn().unwrap()
+        command
+            .args(["record", "--root", "R", "--", "echo", &n.to_string()])
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap()
     };
     let recorders: Vec<Child> = (0..12).map(start).collect();
     for mut recorder in recorders {
@@ -111,18 +133,21 @@ fn many_recorders_share_a_store_that_none_of_them_found() {
 #[test]
 fn what_an_interrupted_pipeline_had_not_begun_counts_as_skipped() {
     let dir = TempDir::new().unwrap();
-    let pipeline =
-        "[jobs.a]\ncommands = [\"echo started; exec sleep 60\"]\n[jobs.b]\nneeds = [\"a\"]\ncommands = [\"true\"]\n";
+    let pipeline = "[jobs.a]\ncommands = [\"echo started; exec sleep 60\"]\n[jobs.b]\nneeds = [\"a\"]\ncommands = [\"true\"]\n";
     std::fs::write(dir.path().join("p.toml"), pipeline).unwrap();
     let mut command = rundown(dir.path());
     let mut recorder = command.args(["exec", "--root", "R", "--quiet", "p.toml"]).spawn().unwrap();
-    let running = run_when(dir.path(), "running", |run| run["jobs"][0]["commands"][0]["log"]["rows"] == 1);
+    let running =
+        run_when(dir.path(), "running", |run| run["jobs"][0]["commands"][0]["log"]["rows"] == 1);
     assert_eq!(running["jobs"][1]["phase"], "queued");
     recorder.kill().unwrap();
     recorder.wait().unwrap();
     kill_left_behind(dir.path());
     let run = run_when(dir.path(), "interrupted", |run| run["interrupted"] == true);
-    assert_eq!((&run["jobs"][1]["state"], &run["jobs"][1]["phase"]), (&json!("pending"), &json!("finished")));
+    assert_eq!(
+        (&run["jobs"][1]["state"], &run["jobs"][1]["phase"]),
+        (&json!("pending"), &json!("finished"))
+    );
     let text = stdout(dir.path(), &["--root", "R", "--once"], 0);
     assert!(text.contains("! interrupted  a") && text.contains("⊘ skipped  b"), "{text}");
 }
@@ -141,7 +166,8 @@ fn a_run_that_has_just_been_finished_is_never_taken_for_interrupted() {
     }
 }
 
-/// A reader at the moment of the last writer's close keeps SQLite from emptying the `-wal` by itself.
+/// A reader at the moment of the last writer's close keeps SQLite from emptying the `-wal` by
+/// itself.
 #[test]
 fn readers_do_not_keep_rows_out_of_the_database_file() {
     let dir = TempDir::new().unwrap();

@@ -1,4 +1,5 @@
-//! The log pane: searching, filtering, times, errors, going somewhere, wrapping, through the headless loop on real logs.
+//! The log pane: searching, filtering, times, errors, going somewhere, wrapping, through the
+//! headless loop on real logs.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -66,7 +67,11 @@ fn typed(sim: &mut Sim, key: &str, text: &str) {
 }
 
 fn numbered(rows: usize) -> Log {
-    Log::of_rows((1..=rows).map(|n| if n % 25 == 0 { format!("row {n} with a needle") } else { format!("row {n}") }))
+    Log::of_rows(
+        (1..=rows).map(|n| {
+            if n % 25 == 0 { format!("row {n} with a needle") } else { format!("row {n}") }
+        }),
+    )
 }
 
 /// The rows on screen, without their lead.
@@ -154,12 +159,19 @@ fn a_filter_shows_matching_rows_with_their_numbers_and_context() {
     assert_eq!(shown[7], "200 row 200 with a needle");
     assert_eq!(shown[8], "");
     sim.keys("+ g");
-    assert_eq!(rows(&mut sim)[..4], [" 24 row 24", " 25 row 25 with a needle", " 26 row 26", " 49 row 49"]);
+    assert_eq!(
+        rows(&mut sim)[..4],
+        [" 24 row 24", " 25 row 25 with a needle", " 26 row 26", " 49 row 49"]
+    );
     assert_snapshot!("filter_80x24", sim.screen());
     sim.keys("- 2");
     assert_eq!(rows(&mut sim)[..2], [" 50 row 50 with a needle", "100 row 100 with a needle"]);
     sim.keys("0 Esc");
-    assert!(rows(&mut sim).contains(&" 26 row 26".to_owned()), "all rows again: {:?}", rows(&mut sim));
+    assert!(
+        rows(&mut sim).contains(&" 26 row 26".to_owned()),
+        "all rows again: {:?}",
+        rows(&mut sim)
+    );
     typed(&mut sim, "&", "!row [0-9]*[1-9]$");
     sim.keys("g");
     assert_eq!(rows(&mut sim)[..2], [" 10 row 10", " 20 row 20"]);
@@ -182,13 +194,21 @@ fn a_match_that_the_filter_hides_is_shown_where_it_is() {
 #[test]
 fn times_come_in_three_kinds_and_slow_gaps_are_walked() {
     let line = |at: &str, text: &str| format!("2026-05-06T12:{at}Z stdout F {text}\n");
-    let rows = [("00:00", "start"), ("00:01", "soon"), ("00:31.5", "late"), ("00:32", "soon"), ("01:40", "very late")];
+    let rows = [
+        ("00:00", "start"),
+        ("00:01", "soon"),
+        ("00:31.5", "late"),
+        ("00:32", "soon"),
+        ("01:40", "very late"),
+    ];
     let log = Log::new(rows.map(|(at, text)| line(at, text)).concat());
     let mut sim = log.open(SMALL);
     sim.keys("t");
     assert!(sim.screen().contains("    +31.500s late"), "{}", sim.screen());
     sim.keys("t");
-    assert!(sim.screen().contains("    +30.500s late") && sim.screen().contains("     +1.000s soon"));
+    assert!(
+        sim.screen().contains("    +30.500s late") && sim.screen().contains("     +1.000s soon")
+    );
     assert_snapshot!("times_styles", sim.styles());
     sim.keys("t");
     assert!(sim.screen().contains("12:00:31.500 late"));
@@ -205,8 +225,13 @@ fn times_come_in_three_kinds_and_slow_gaps_are_walked() {
 
 #[test]
 fn error_rows_are_walked_and_other_rows_of_stderr_are_not() {
-    let texts =
-        ["building", "warning: unused", "error[E0308]: mismatched types", "note: 0 errors", "FAILED tests/a.py::b"];
+    let texts = [
+        "building",
+        "warning: unused",
+        "error[E0308]: mismatched types",
+        "note: 0 errors",
+        "FAILED tests/a.py::b",
+    ];
     let log = Log::of_rows(texts.map(str::to_owned));
     let mut sim = log.open(SMALL);
     sim.keys("e");
@@ -243,7 +268,9 @@ fn one_can_go_to_rows_shares_times_and_marks() {
     typed(&mut sim, ":", "501");
     assert_eq!(last_line(&mut sim), "the log has fewer rows");
     typed(&mut sim, ":", "nonsense");
-    assert!(last_line(&mut sim).starts_with(":nonsense") && last_line(&mut sim).contains("try 1200"));
+    assert!(
+        last_line(&mut sim).starts_with(":nonsense") && last_line(&mut sim).contains("try 1200")
+    );
     sim.keys("Esc");
     assert!(!last_line(&mut sim).contains("nonsense"));
 }
@@ -288,7 +315,9 @@ fn progress_shows_its_last_state_and_unfolds_with_its_times() {
 
 #[test]
 fn what_is_unfolded_can_be_found() {
-    let log = Log::new("2026-05-06T12:00:00Z stdout F plain\n2026-05-06T12:00:01Z stdout F step 5\r\x1b[Kdone 5\n");
+    let log = Log::new(
+        "2026-05-06T12:00:00Z stdout F plain\n2026-05-06T12:00:01Z stdout F step 5\r\x1b[Kdone 5\n",
+    );
     let mut sim = log.open(SMALL);
     typed(&mut sim, "/", "step");
     assert!(last_line(&mut sim).ends_with("no row matches step"), "{}", last_line(&mut sim));
@@ -303,14 +332,22 @@ fn what_is_unfolded_can_be_found() {
 
 #[test]
 fn a_match_far_in_a_long_row_comes_into_sight() {
-    let far = |n: usize| if n == 11 { format!("{}FAR{}", "y".repeat(500), "z".repeat(50)) } else { format!("row {n}") };
+    let far = |n: usize| {
+        if n == 11 {
+            format!("{}FAR{}", "y".repeat(500), "z".repeat(50))
+        } else {
+            format!("row {n}")
+        }
+    };
     let log = Log::of_rows((1..=30).map(far));
     let mut sim = log.open(SMALL);
     typed(&mut sim, "/", "FAR");
     assert!(sim.screen().contains("yyFARzz"), "{}", sim.screen());
     typed(&mut sim, "/", "row 2$");
     assert!(sim.screen().contains("row 2"), "back at the left edge");
-    let log = Log::of_rows((1..=3).map(|n| format!("{n} {} DEEP {}", "word ".repeat(6000), "word ".repeat(6000))));
+    let log = Log::of_rows(
+        (1..=3).map(|n| format!("{n} {} DEEP {}", "word ".repeat(6000), "word ".repeat(6000))),
+    );
     let mut sim = log.open(SMALL);
     sim.keys("w");
     typed(&mut sim, "/", "DEEP");
@@ -341,7 +378,8 @@ fn a_log_opens_where_it_is_asked_to() {
             at: at_place,
             settings: Settings::default(),
         };
-        let mut sim = Sim::new(Catalog::of_path(&log.path), None, options, SMALL, common::built::at(0));
+        let mut sim =
+            Sim::new(Catalog::of_path(&log.path), None, options, SMALL, common::built::at(0));
         sim.keys("Z");
         sim
     };
@@ -354,11 +392,18 @@ fn a_log_opens_where_it_is_asked_to() {
 /// A bar that was drawn so often that no reader holds all of it.
 #[test]
 fn a_long_bar_shows_its_last_state() {
-    let state = |n: usize| format!("2026-05-06T12:00:00Z stdout P \r{n:>5} of 3000 {}\n", "#".repeat(n / 60));
+    let state = |n: usize| {
+        format!("2026-05-06T12:00:00Z stdout P \r{n:>5} of 3000 {}\n", "#".repeat(n / 60))
+    };
     let bar: String = (1..=3000).map(state).collect();
-    let log = Log::new(format!("{bar}2026-05-06T12:00:01Z stdout F \n2026-05-06T12:00:02Z stdout F behind\n"));
+    let log = Log::new(format!(
+        "{bar}2026-05-06T12:00:01Z stdout F \n2026-05-06T12:00:02Z stdout F behind\n"
+    ));
     let mut sim = log.open((120, 24));
-    assert_eq!(rows(&mut sim)[..2], [format!(" 3000 of 3000 {}", "#".repeat(50)), "behind".to_owned()]);
+    assert_eq!(
+        rows(&mut sim)[..2],
+        [format!(" 3000 of 3000 {}", "#".repeat(50)), "behind".to_owned()]
+    );
     sim.keys("p G");
     assert!(sim.screen().contains(" 2999 of 3000 ") && sim.screen().contains("before"));
 }
@@ -368,7 +413,8 @@ fn a_filter_with_few_matches_settles_also_when_the_log_grows() {
     let log = numbered(100);
     let mut sim = log.open(SMALL);
     typed(&mut sim, "&", "needle");
-    let more = "2026-05-06T13:00:00Z stdout F no match\n".repeat(500) + "2026-05-06T13:00:01Z stdout F needle 5\n";
+    let more = "2026-05-06T13:00:00Z stdout F no match\n".repeat(500)
+        + "2026-05-06T13:00:01Z stdout F needle 5\n";
     fs::write(&log.path, [fs::read(&log.path).unwrap(), more.into_bytes()].concat()).unwrap();
     sim.disk();
     assert_eq!(rows(&mut sim)[..5].last().unwrap(), "needle 5");
@@ -387,11 +433,14 @@ fn a_click_makes_a_row_the_current_one() {
 #[test]
 fn a_colour_left_on_is_still_on_pages_further_down() {
     let log =
-        Log::of_rows((0..250).map(|n| if n == 0 { "\x1b[32mgreen from here".to_owned() } else { format!("row {n}") }));
+        Log::of_rows((0..250).map(|n| {
+            if n == 0 { "\x1b[32mgreen from here".to_owned() } else { format!("row {n}") }
+        }));
     let mut sim = log.open(SMALL);
     for keys in ["", "PageDown PageDown PageDown PageDown", "G"] {
         let styles = sim.keys(keys).styles();
-        let greens = styles.lines().filter(|line| line.contains("Green/") && line.contains("row ")).count();
+        let greens =
+            styles.lines().filter(|line| line.contains("Green/") && line.contains("row ")).count();
         assert!(greens >= 17, "{keys}: {styles}");
     }
 }

@@ -1,4 +1,5 @@
-//! Databases that are damaged at random: every reading command ends soon, small and without a panic, and changes nothing.
+//! Databases that are damaged at random: every reading command ends soon, small and without a
+//! panic, and changes nothing.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
@@ -38,9 +39,11 @@ impl Random {
     }
 }
 
-/// Stores with their databases closed, in the middle of a transaction, or with changes in the `-wal` only.
+/// Stores with their databases closed, in the middle of a transaction, or with changes in the
+/// `-wal` only.
 fn sound() -> Vec<TempDir> {
-    let mut stores = vec![store("quire-v2-live"), store("quire-v2-broken"), store("quire-v11-broken")];
+    let mut stores =
+        vec![store("quire-v2-live"), store("quire-v2-broken"), store("quire-v11-broken")];
     for (version, change) in [
         ("v02", "PRAGMA journal_mode = WAL; UPDATE runs SET repo = repo || 'x'"),
         (
@@ -49,7 +52,9 @@ fn sound() -> Vec<TempDir> {
         ),
     ] {
         let (made, copied) = (TempDir::new().unwrap(), TempDir::new().unwrap());
-        let schema = fs::read_to_string(fixture(&format!("stores/quire-schema-steps/{version}.sql"))).unwrap();
+        let schema =
+            fs::read_to_string(fixture(&format!("stores/quire-schema-steps/{version}.sql")))
+                .unwrap();
         let writer = Connection::open(made.path().join("quire.db")).unwrap();
         writer.execute_batch(&schema).unwrap();
         writer.execute_batch(change).unwrap();
@@ -85,7 +90,8 @@ fn damage(bytes: &mut Vec<u8>, random: &mut Random) {
         4 => bytes[at..to].iter_mut().for_each(|byte| *byte = random.byte()),
         // The head of a page: its kind, its cells, its right-most child.
         5 => (0..4).for_each(|_| {
-            let at = (random.below(bytes.len()) / page * page + random.below(24)).min(bytes.len() - 1);
+            let at =
+                (random.below(bytes.len()) / page * page + random.below(24)).min(bytes.len() - 1);
             bytes[at] = random.byte();
         }),
         // A page in place of another: trees that lead to themselves.
@@ -105,11 +111,23 @@ fn assert_survived(dir: &Path, of: &str) {
         let said = out.path().join("said.txt");
         let begun = Instant::now();
         let mut command = rundown(dir);
-        command.args(["--root", "."]).args(args).stdout(Stdio::null()).stderr(fs::File::create(&said).unwrap());
+        command
+            .args(["--root", "."])
+            .args(args)
+            .stdout(Stdio::null())
+            .stderr(fs::File::create(&said).unwrap());
         let used = command.spawn().unwrap().wait4().unwrap();
         let (time, said) = (begun.elapsed(), fs::read_to_string(said).unwrap());
-        assert!(matches!(used.status.code(), Some(0 | 1 | 5 | 6)), "{of} {args:?}: {:?} {said}", used.status);
-        assert!(time < LONGEST && used.rusage.maxrss < LARGEST_BYTES, "{of} {args:?}: {time:?}, {:?}", used.rusage);
+        assert!(
+            matches!(used.status.code(), Some(0 | 1 | 5 | 6)),
+            "{of} {args:?}: {:?} {said}",
+            used.status
+        );
+        assert!(
+            time < LONGEST && used.rusage.maxrss < LARGEST_BYTES,
+            "{of} {args:?}: {time:?}, {:?}",
+            used.rusage
+        );
         worst(time, used.rusage.maxrss);
     }
     assert!(bytes_of(dir) == before, "{of}");
@@ -133,7 +151,8 @@ fn survive(count: u64, seed: u64) {
         let dir = TempDir::new().unwrap();
         let from = &stores[random.below(stores.len())];
         copy_tree(from.path(), dir.path());
-        let mut files: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let mut files: Vec<_> =
+            fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
         files.retain(|path| path.is_file());
         files.sort();
         for _ in 0..=random.below(3) {

@@ -1,4 +1,5 @@
-//! What the screen says of runs whose records are broken or still come from events, through the headless loop.
+//! What the screen says of runs whose records are broken or still come from events, through the
+//! headless loop.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
@@ -117,28 +118,53 @@ fn it_moves_on_as_events_come_and_ends_with_its_rows() {
     assert_eq!(place(&sim), "build 3");
     // The rest of the torn line, then a next command.
     append(&files, "400700,\"type\":\"sh_finished\",\"job_id\":\"build\",\"exit_code\":0}\n");
-    fs::write(files.join("jobs/build/sh-3.log"), "2025-05-06T13:00:00.65Z stdout F 41 passed\n").unwrap();
-    append(&files, "{\"at_ms\":1746536400710,\"type\":\"sh_started\",\"job_id\":\"build\",\"cmd\":\"make strip\"}\n");
+    fs::write(files.join("jobs/build/sh-3.log"), "2025-05-06T13:00:00.65Z stdout F 41 passed\n")
+        .unwrap();
+    append(
+        &files,
+        "{\"at_ms\":1746536400710,\"type\":\"sh_started\",\"job_id\":\"build\",\"cmd\":\"make strip\"}\n",
+    );
     let moved = sim.disk().screen();
     assert!(moved.contains("make strip"), "{moved}");
-    let states: Vec<&str> =
-        sim.model.run.as_ref().unwrap().jobs.iter().flat_map(|job| &job.shs).map(|sh| sh.state.as_str()).collect();
+    let states: Vec<&str> = sim
+        .model
+        .run
+        .as_ref()
+        .unwrap()
+        .jobs
+        .iter()
+        .flat_map(|job| &job.shs)
+        .map(|sh| sh.state.as_str())
+        .collect();
     assert_eq!(states, ["passed", "failed", "passed", "running"]);
     assert!(sim.keys("[").screen().contains("41 passed"), "{}", sim.screen());
     sim.keys("]");
 
-    append(&files, "{\"at_ms\":1746536400800,\"type\":\"sh_finished\",\"job_id\":\"build\",\"exit_code\":0}\n");
+    append(
+        &files,
+        "{\"at_ms\":1746536400800,\"type\":\"sh_finished\",\"job_id\":\"build\",\"exit_code\":0}\n",
+    );
     append(
         &files,
         "{\"at_ms\":1746536400801,\"type\":\"job_finished\",\"job_id\":\"build\",\"outcome\":\"succeeded\"}\n",
     );
-    append(&files, "{\"at_ms\":1746536400802,\"type\":\"run_finished\",\"outcome\":\"succeeded\"}\n");
+    append(
+        &files,
+        "{\"at_ms\":1746536400802,\"type\":\"run_finished\",\"outcome\":\"succeeded\"}\n",
+    );
     fs::write(files.join("jobs/build/sh-4.log"), "").unwrap();
     rows_come(dir.path());
     let screen = sim.disk().screen();
     let run = sim.model.run.as_ref().unwrap();
-    assert_eq!((run.head.phase, run.findings.iter().count()), (Phase::Finished, 0), "{:?}", run.findings);
-    assert!(run.jobs.iter().all(|job| job.job.in_database && job.shs.iter().all(|sh| sh.log.is_some())));
+    assert_eq!(
+        (run.head.phase, run.findings.iter().count()),
+        (Phase::Finished, 0),
+        "{:?}",
+        run.findings
+    );
+    assert!(
+        run.jobs.iter().all(|job| job.job.in_database && job.shs.iter().all(|sh| sh.log.is_some()))
+    );
     assert_snapshot!("live_ended_80x24", screen);
 }
 
@@ -153,9 +179,12 @@ fn rows_come(root: &Path) {
         let sql = "INSERT INTO jobs VALUES (?1, ?2, 'succeeded', NULL, ?3, ?4)";
         connection.execute(sql, (run, job, at(start), at(end))).unwrap();
     }
-    for (start, end, exit, cmd) in
-        [(512, 590, 0, "make"), (600, 640, 3, "make docs"), (650, 700, 0, "make check"), (710, 800, 0, "make strip")]
-    {
+    for (start, end, exit, cmd) in [
+        (512, 590, 0, "make"),
+        (600, 640, 3, "make docs"),
+        (650, 700, 0, "make check"),
+        (710, 800, 0, "make strip"),
+    ] {
         let sql = "INSERT INTO sh VALUES (?1, 'build', ?2, ?3, ?4, ?5)";
         connection.execute(sql, (run, at(start), at(end), exit, cmd)).unwrap();
     }

@@ -1,4 +1,5 @@
-//! The panes of runs and jobs and the header of a command at four sizes, through the headless loop on real stores.
+//! The panes of runs and jobs and the header of a command at four sizes, through the headless loop
+//! on real stores.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -47,7 +48,8 @@ fn two_runs() -> Built {
     store
 }
 
-/// More runs than are read at once: `n` of a hundred failed, every third is of another branch; run `n` began `n` seconds after the first.
+/// More runs than are read at once: `n` of a hundred failed, every third is of another branch; run
+/// `n` began `n` seconds after the first.
 fn many_runs(count: u32) -> Built {
     let store = Built::new();
     let (id, zero) = (run_id(0).0, at(0).floor_millis());
@@ -58,7 +60,10 @@ fn many_runs(count: u32) -> Built {
                 'refs/heads/' || iif(n % 3, 'main', 'fix-login'), printf('%07xcafe', n * 65537), {zero} + n * 1000,
                 iif(n % 100, 'complete', 'failed'), {zero}, {zero} + n * 1000, {zero} + n * 1000 + n * 7, '' FROM n"
     );
-    rusqlite::Connection::open(store.root().join("rundown.db")).unwrap().execute_batch(&sql).unwrap();
+    rusqlite::Connection::open(store.root().join("rundown.db"))
+        .unwrap()
+        .execute_batch(&sql)
+        .unwrap();
     store
 }
 
@@ -126,7 +131,8 @@ fn typing_finds_runs_in_the_whole_store_and_enter_opens_one() {
     sim.keys("r");
     assert_eq!(sim.model.context(), Context::RunsFilter);
     type_text(&mut sim, "failed main");
-    let expected: Vec<RunId> = (1..=34).rev().map(|n| n * 100).filter(|n| n % 3 != 0).map(run_id).collect();
+    let expected: Vec<RunId> =
+        (1..=34).rev().map(|n| n * 100).filter(|n| n % 3 != 0).map(run_id).collect();
     assert_eq!(found(&sim), expected);
     assert_eq!(heading(&mut sim), "Runs 23 of 3,400");
     sim.keys("Down Down Enter");
@@ -135,7 +141,11 @@ fn typing_finds_runs_in_the_whole_store_and_enter_opens_one() {
     sim.keys("r");
     assert_eq!(heading(&mut sim), "Runs", "what covered the rest begins anew");
     assert_eq!(sim.model.runs.at, Some(run_id(3_100)));
-    assert!(sim.screen().contains("00003100"), "the list stands where the open run is: {}", sim.screen());
+    assert!(
+        sim.screen().contains("00003100"),
+        "the list stands where the open run is: {}",
+        sim.screen()
+    );
     sim.keys("Down Enter");
     assert_eq!(open_run(&sim), Some(run_id(3_099)));
 }
@@ -199,7 +209,10 @@ fn what_changes_among_the_runs_is_seen_among_those_found() {
     type_text(&mut sim, "failed");
     sim.keys("Down");
     let sql = format!("UPDATE runs SET state = 'failed' WHERE id = '{}'", run_id(350).0);
-    rusqlite::Connection::open(store.root().join("rundown.db")).unwrap().execute_batch(&sql).unwrap();
+    rusqlite::Connection::open(store.root().join("rundown.db"))
+        .unwrap()
+        .execute_batch(&sql)
+        .unwrap();
     failed_run(&mut store, &run_id(401), 500_000);
     sim.disk();
     assert_eq!(found(&sim), [401, 400, 350, 300, 200, 100].map(run_id));
@@ -265,7 +278,11 @@ fn in_the_list_braces_move_the_cursor_from_failure_to_failure() {
     sim.keys("r");
     type_text(&mut sim, "main");
     sim.keys("Tab Shift-Tab } }");
-    assert_eq!(sim.model.runs.shown().1, Some(&run_id(100)), "among those found: 300 is of another branch");
+    assert_eq!(
+        sim.model.runs.shown().1,
+        Some(&run_id(100)),
+        "among those found: 300 is of another branch"
+    );
 }
 
 // ---- the tree ----
@@ -277,9 +294,15 @@ fn s_goes_from_the_slowest_command_down() {
     let place = |sim: &Sim| sim.model.tree.at.clone().unwrap();
     let sh = |job: &str, n| Place::Sh(JobId(job.into()), n);
     sim.keys("Tab g s");
-    assert_eq!((place(&sim), sim.model.said.as_deref()), (sh("test", 2), Some("slowest of 3: 34.0s")));
+    assert_eq!(
+        (place(&sim), sim.model.said.as_deref()),
+        (sh("test", 2), Some("slowest of 3: 34.0s"))
+    );
     sim.keys("s");
-    assert_eq!((place(&sim), sim.model.said.as_deref()), (sh("build", 1), Some("2nd slowest of 3: 12.1s")));
+    assert_eq!(
+        (place(&sim), sim.model.said.as_deref()),
+        (sh("build", 1), Some("2nd slowest of 3: 12.1s"))
+    );
     sim.keys("s s S");
     assert_eq!(place(&sim), sh("build", 1));
     sim.keys("g s");

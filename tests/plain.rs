@@ -22,8 +22,12 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 /// What is printed and what is told while these steps are done, one after each look.
-fn followed(catalog: &mut Catalog, steps: &mut [&mut dyn FnMut()]) -> (Result<Followed>, String, String) {
-    let wanted = Wanted { spec: None, filter: RunFilter::default(), selection: Selection::default() };
+fn followed(
+    catalog: &mut Catalog,
+    steps: &mut [&mut dyn FnMut()],
+) -> (Result<Followed>, String, String) {
+    let wanted =
+        Wanted { spec: None, filter: RunFilter::default(), selection: Selection::default() };
     let look = Look {
         stream: None,
         tail: None,
@@ -34,9 +38,16 @@ fn followed(catalog: &mut Catalog, steps: &mut [&mut dyn FnMut()]) -> (Result<Fo
     };
     let (mut out, mut said) = (Vec::new(), String::new());
     let mut steps = steps.iter_mut();
-    let mut pause = || steps.next().map(|step| step()).ok_or(io::Error::other("nothing more happens"));
+    let mut pause =
+        || steps.next().map(|step| step()).ok_or(io::Error::other("nothing more happens"));
     let mut tell = |text: &str| said.extend([text, "\n"]);
-    let ended = follow(catalog, &wanted, &look, &mut Around { tell: &mut tell, pause: &mut pause }, &mut out);
+    let ended = follow(
+        catalog,
+        &wanted,
+        &look,
+        &mut Around { tell: &mut tell, pause: &mut pause },
+        &mut out,
+    );
     (ended, String::from_utf8(out).unwrap(), said)
 }
 
@@ -46,7 +57,10 @@ fn a_run_that_has_ended_is_printed_with_what_made_it_fail() {
     failed_run(&mut store, &run_id(1), 0);
     let printed = stdout(store.root(), &["--root", ".", "--follow", "--exit-status"], 1);
     assert_snapshot!("ended", printed);
-    let narrowed = ["--root", ".", "--follow", "--failed", "--tail", "2", "--stream", "stderr", "-t", "relative"];
+    let narrowed = [
+        "--root", ".", "--follow", "--failed", "--tail", "2", "--stream", "stderr", "-t",
+        "relative",
+    ];
     assert_snapshot!("ended_narrowed", stdout(store.root(), &narrowed, 0));
 }
 
@@ -98,9 +112,14 @@ fn a_store_that_is_not_there_yet_is_waited_for_and_that_is_said_once() {
     let mut catalog = Catalog::of_store(&root, None);
     let (ended, printed, said) = followed(
         &mut catalog,
-        &mut [&mut || {}, &mut || fs::create_dir_all(root.join("runs")).unwrap(), &mut || {}, &mut || {
-            common::copy_tree(made.root(), &root);
-        }],
+        &mut [
+            &mut || {},
+            &mut || fs::create_dir_all(root.join("runs")).unwrap(),
+            &mut || {},
+            &mut || {
+                common::copy_tree(made.root(), &root);
+            },
+        ],
     );
     assert!(!ended.unwrap().was_seen_running);
     assert!(printed.contains("run 00000001, example"), "{printed}");
@@ -149,7 +168,10 @@ fn every_row_of_a_run_is_printed_once_while_it_is_recorded() {
     let script = "i=0; while [ $i -lt 4000 ]; do i=$((i+1)); echo out $i; echo err $i >&2; done; printf end; exit 7";
     let mut recorder = rundown(dir.path());
     recorder.args(["record", "--root", "R", "--job", "count", "--", "sh", "-c", script]);
-    assert_eq!(recorder.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().code(), Some(7));
+    assert_eq!(
+        recorder.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().code(),
+        Some(7)
+    );
     let output = follower.wait_with_output().unwrap();
     let printed = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(1), "{printed}");
@@ -220,7 +242,9 @@ fn a_recorder_that_is_killed_ends_it() {
 fn what_makes_no_sense_beside_it_is_refused() {
     let mut store = Built::new();
     failed_run(&mut store, &run_id(1), 0);
-    let refused = |args: &[&str], code| stderr(store.root(), &[&["--root", ".", "--follow"], args].concat(), code);
+    let refused = |args: &[&str], code| {
+        stderr(store.root(), &[&["--root", ".", "--follow"], args].concat(), code)
+    };
     assert!(refused(&["--format", "json"], 2).contains("--follow prints text only"));
     assert!(refused(&["--at", "end"], 2).contains("--at says where the screen opens"));
     assert!(refused(&["--once"], 2).contains("cannot be used with"));

@@ -104,7 +104,11 @@ fn an_editor_has_the_terminal_to_itself_and_gets_a_copy() {
     let editor = script(dir.path(), "nano", text);
     let copies = dir.path().join("copies");
     fs::create_dir(&copies).unwrap();
-    let env = [("EDITOR", editor.as_str()), ("TMPDIR", copies.to_str().unwrap()), ("PATH", "/usr/bin:/bin")];
+    let env = [
+        ("EDITOR", editor.as_str()),
+        ("TMPDIR", copies.to_str().unwrap()),
+        ("PATH", "/usr/bin:/bin"),
+    ];
     let session = Session::start(&store, &env);
     session.shown.wait_for_text("the second row");
     session.press("v");
@@ -118,9 +122,9 @@ fn an_editor_has_the_terminal_to_itself_and_gets_a_copy() {
     session.press("\x03");
     session.shown.wait_for_text("interrupted");
     session.press("the end\n");
-    session
-        .shown
-        .wait_for("ours again", |screen| screen.alternate_screen() && screen.contents().contains("the second row"));
+    session.shown.wait_for("ours again", |screen| {
+        screen.alternate_screen() && screen.contents().contains("the second row")
+    });
     assert_eq!(fs::read_dir(&copies).unwrap().count(), 0, "the copy is gone");
     session.press("?");
     session.shown.wait_for_text("╭ Keys");
@@ -135,7 +139,8 @@ fn a_pager_gets_the_rows_and_may_end_early() {
     for n in 0..5000 {
         store.print(&run_id(1), "build", 1, 30 + n, Stream::Stdout, "\x1b[32mone of many rows\n");
     }
-    let pager = script(dir.path(), "less", r#"echo "$*"; head -n 2 | tr '\033' '^'; read key </dev/tty"#);
+    let pager =
+        script(dir.path(), "less", r#"echo "$*"; head -n 2 | tr '\033' '^'; read key </dev/tty"#);
     let session = Session::start(&store, &[("PAGER", &pager), ("PATH", "/usr/bin:/bin")]);
     session.shown.wait_for_text("one of many rows");
     session.press("g");
@@ -246,7 +251,8 @@ fn a_list_that_was_cut_says_how_to_go_on() {
     let session = Session::start_with(&store, &["list", "--limit", "2"], &[]);
     session.shown.wait_for_text("older runs: the same with --before 00000002");
     assert_eq!(session.exit().code(), Some(0));
-    let session = Session::start_with(&store, &["list", "--limit", "2", "--before", "00000002"], &[]);
+    let session =
+        Session::start_with(&store, &["list", "--limit", "2", "--before", "00000002"], &[]);
     session.shown.wait_for_text("00000001");
     assert_eq!(session.exit().code(), Some(0));
     session.shown.wait_for("nothing more", |screen| !screen.contents().contains("older runs"));

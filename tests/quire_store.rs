@@ -1,5 +1,5 @@
-//! A real store of version 2, caught while it was written: what rundown tells of it is what `sqlite3`, `grep` and `wc` counted in
-//! it (`EXPECTED.json`), and reading leaves no trace.
+//! A real store of version 2, caught while it was written: what rundown tells of it is what
+//! `sqlite3`, `grep` and `wc` counted in it (`EXPECTED.json`), and reading leaves no trace.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod common;
@@ -13,7 +13,9 @@ fn expected() -> Value {
 }
 
 fn ms(time: &Value) -> Value {
-    time.as_str().map_or(Value::Null, |time| json!(time.parse::<jiff::Timestamp>().unwrap().as_millisecond()))
+    time.as_str().map_or(Value::Null, |time| {
+        json!(time.parse::<jiff::Timestamp>().unwrap().as_millisecond())
+    })
 }
 
 /// What the two sides can both tell of a command.
@@ -35,11 +37,14 @@ fn every_run_is_told_as_other_tools_count_it() {
         let document = json(dir.path(), &["--root", ".", "--once", id, "--format", "json"], 0);
         assert_eq!(document["schema"], "rundown.run/1");
         let ours_run = &document["run"];
-        for (ours, theirs) in [("id", "id"), ("repo", "repo"), ("ref", "ref"), ("sha", "sha"), ("state", "state")] {
+        for (ours, theirs) in
+            [("id", "id"), ("repo", "repo"), ("ref", "ref"), ("sha", "sha"), ("state", "state")]
+        {
             assert_eq!(ours_run[ours], run[theirs], "{id} {ours}");
         }
         assert_eq!(ours_run["duration_ms"], run["duration_ms"], "{id}");
-        let (jobs, their_jobs) = (ours_run["jobs"].as_array().unwrap(), run["jobs"].as_array().unwrap());
+        let (jobs, their_jobs) =
+            (ours_run["jobs"].as_array().unwrap(), run["jobs"].as_array().unwrap());
         assert_eq!(jobs.len(), their_jobs.len(), "{id}");
         for (job, theirs) in jobs.iter().zip(their_jobs) {
             assert_eq!(job["id"], theirs["job_id"]);
@@ -49,11 +54,14 @@ fn every_run_is_told_as_other_tools_count_it() {
                 [theirs["started"].clone(), theirs["finished"].clone()]
             );
             let commands = job["commands"].as_array().unwrap();
-            let with_row: Vec<Value> = commands.iter().filter(|sh| sh["has_row"] == true).map(ours).collect();
+            let with_row: Vec<Value> =
+                commands.iter().filter(|sh| sh["has_row"] == true).map(ours).collect();
             assert_eq!(Value::Array(with_row), theirs["sh"], "{id} {}", job["id"]);
         }
-        let orphans =
-            jobs.iter().flat_map(|job| job["commands"].as_array().unwrap()).filter(|sh| sh["has_row"] == false);
+        let orphans = jobs
+            .iter()
+            .flat_map(|job| job["commands"].as_array().unwrap())
+            .filter(|sh| sh["has_row"] == false);
         assert_eq!(orphans.count(), run["orphan_logs"].as_array().unwrap().len(), "{id}");
     }
 }
@@ -61,11 +69,21 @@ fn every_run_is_told_as_other_tools_count_it() {
 #[test]
 fn a_log_without_a_row_is_shown_and_said_to_be() {
     let dir = store("quire-v2-live");
-    let document = json(dir.path(), &["--root", ".", "--once", "433010", "--format", "json", "--job", "burst"], 0);
+    let document = json(
+        dir.path(),
+        &["--root", ".", "--once", "433010", "--format", "json", "--job", "burst"],
+        0,
+    );
     let commands = document["run"]["jobs"][0]["commands"].as_array().unwrap();
     let last = commands.last().unwrap();
-    assert_eq!((&last["n"], &last["join"], &last["state"]), (&json!(140), &json!("file-only"), &json!("unknown")));
-    assert!(commands[..139].iter().all(|sh| sh["join"] == "position"), "empty logs have no time to check");
+    assert_eq!(
+        (&last["n"], &last["join"], &last["state"]),
+        (&json!(140), &json!("file-only"), &json!("unknown"))
+    );
+    assert!(
+        commands[..139].iter().all(|sh| sh["join"] == "position"),
+        "empty logs have no time to check"
+    );
     let text = stdout(dir.path(), &["--root", ".", "--once", "433010"], 0);
     assert!(text.contains("? unknown  140  sh-140.log  (no row in the database"), "{text}");
 }
@@ -111,14 +129,19 @@ fn a_store_that_is_not_ours_is_never_written() {
 fn a_refused_database_keeps_its_wal() {
     let made = store("quire-v2-live");
     let connection = rusqlite::Connection::open(made.path().join("quire.db")).unwrap();
-    connection.execute_batch("PRAGMA journal_mode=WAL; UPDATE runs SET repo = 'later.git'").unwrap();
+    connection
+        .execute_batch("PRAGMA journal_mode=WAL; UPDATE runs SET repo = 'later.git'")
+        .unwrap();
     let dir = tempfile::tempdir().unwrap();
     for (from, to) in [("quire.db", "rundown.db"), ("quire.db-wal", "rundown.db-wal")] {
         std::fs::copy(made.path().join(from), dir.path().join(to)).unwrap();
     }
     let before = bytes_of(dir.path());
     stderr(dir.path(), &["record", "--must-record", "--root", ".", "--", "true"], 6);
-    assert!(stdout(dir.path(), &["--root", ".", "list"], 0).contains("later.git"), "what is in the -wal alone is read");
+    assert!(
+        stdout(dir.path(), &["--root", ".", "list"], 0).contains("later.git"),
+        "what is in the -wal alone is read"
+    );
     assert!(bytes_of(dir.path()) == before);
 }
 
@@ -145,9 +168,15 @@ fn a_database_named_alone_has_its_logs_beside_it() {
 fn commands_whose_job_has_no_row_keep_theirs() {
     let dir = store("quire-v2-live");
     let connection = rusqlite::Connection::open(dir.path().join("quire.db")).unwrap();
-    connection.execute_batch("PRAGMA foreign_keys = OFF; DELETE FROM jobs WHERE job_id = 'test'").unwrap();
+    connection
+        .execute_batch("PRAGMA foreign_keys = OFF; DELETE FROM jobs WHERE job_id = 'test'")
+        .unwrap();
     drop(connection);
-    let document = json(dir.path(), &["--root", ".", "--once", "d61998d3", "--format", "json", "--job", "test"], 0);
+    let document = json(
+        dir.path(),
+        &["--root", ".", "--once", "d61998d3", "--format", "json", "--job", "test"],
+        0,
+    );
     let job = &document["run"]["jobs"][0];
     assert_eq!(
         (&job["state"], &job["commands"][1]["exit_code"], &job["commands"][1]["join"]),
@@ -159,7 +188,9 @@ fn commands_whose_job_has_no_row_keep_theirs() {
 fn the_renamed_table_of_version_8_is_read() {
     let dir = store("quire-v2-live");
     let connection = rusqlite::Connection::open(dir.path().join("quire.db")).unwrap();
-    connection.execute_batch("ALTER TABLE sh_events RENAME TO sh; PRAGMA user_version = 8").unwrap();
+    connection
+        .execute_batch("ALTER TABLE sh_events RENAME TO sh; PRAGMA user_version = 8")
+        .unwrap();
     drop(connection);
     let document = json(dir.path(), &["--root", ".", "--once", "d61998d3", "--format", "json"], 0);
     assert_eq!(document["run"]["jobs"][0]["commands"].as_array().unwrap().len(), 3);
@@ -168,7 +199,10 @@ fn the_renamed_table_of_version_8_is_read() {
 #[test]
 fn runs_are_found_by_every_name_they_have() {
     let dir = store("quire-v2-live");
-    let id = |run: &str| json(dir.path(), &["--root", ".", "--once", run, "--format", "json"], 0)["run"]["id"].clone();
+    let id = |run: &str| {
+        json(dir.path(), &["--root", ".", "--once", run, "--format", "json"], 0)["run"]["id"]
+            .clone()
+    };
     assert_eq!(id("latest"), "01a2078a-acdf-7522-9490-4f18780b2e4c");
     assert_eq!(id("latest~4"), "01a2078a-83c0-7cf2-8c6a-6911d61998d3");
     assert_eq!(id("latest-passed"), "01a2078a-8a58-72e2-b0d8-7591ec12b006");
@@ -183,9 +217,17 @@ fn an_unknown_or_ambiguous_run_is_refused_with_help() {
     let dir = store("quire-v2-live");
     let ambiguous = stderr(dir.path(), &["--root", ".", "--once", "01a2078a"], 5);
     assert_eq!(ambiguous.matches("01a2078a-").count(), 5, "every candidate is listed: {ambiguous}");
-    assert!(stderr(dir.path(), &["--root", ".", "--once", "ffffffff"], 5).contains("`rundown list` shows"));
-    assert!(stderr(dir.path(), &["--root", ".", "--once", "latest-failed"], 5).contains("no run has failed"));
-    assert!(stderr(dir.path(), &["--root", ".", "--once", "abc"], 2).contains("at least 4 characters"));
+    assert!(
+        stderr(dir.path(), &["--root", ".", "--once", "ffffffff"], 5)
+            .contains("`rundown list` shows")
+    );
+    assert!(
+        stderr(dir.path(), &["--root", ".", "--once", "latest-failed"], 5)
+            .contains("no run has failed")
+    );
+    assert!(
+        stderr(dir.path(), &["--root", ".", "--once", "abc"], 2).contains("at least 4 characters")
+    );
     assert!(stderr(dir.path(), &["--root", ".", "--once", "--job", "no-*"], 5).contains("--job"));
 }
 
@@ -200,7 +242,10 @@ fn the_exit_status_tells_how_a_run_stands() {
 #[test]
 fn failed_commands_alone_are_shown_on_demand() {
     let dir = store("quire-v2-live");
-    let rows = json_lines(dir.path(), &["--root", ".", "--once", "12b006", "--failed", "--format", "jsonl"]);
+    let rows = json_lines(
+        dir.path(),
+        &["--root", ".", "--once", "12b006", "--failed", "--format", "jsonl"],
+    );
     assert_eq!(rows.len(), 1);
     assert_eq!(
         (&rows[0]["job"], &rows[0]["n"], &rows[0]["text"]),
@@ -213,9 +258,16 @@ fn failed_commands_alone_are_shown_on_demand() {
 #[test]
 fn the_list_goes_on_after_a_run() {
     let dir = store("quire-v2-live");
-    let list = |args: &[&str]| json(dir.path(), &[&["--root", ".", "list", "--format", "json"], args].concat(), 0);
+    let list = |args: &[&str]| {
+        json(dir.path(), &[&["--root", ".", "list", "--format", "json"], args].concat(), 0)
+    };
     let ids = |list: &Value| -> Vec<String> {
-        list["runs"].as_array().unwrap().iter().map(|run| run["id"].as_str().unwrap().to_owned()).collect()
+        list["runs"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|run| run["id"].as_str().unwrap().to_owned())
+            .collect()
     };
     let whole = list(&[]);
     assert_eq!((ids(&whole).len(), &whole["has_more"]), (5, &json!(false)));
@@ -225,8 +277,15 @@ fn the_list_goes_on_after_a_run() {
     let told = [&first, &second, &third];
     assert_eq!(told.map(ids).concat(), ids(&whole));
     assert_eq!(told.map(|list| list["has_more"].clone()), [json!(true), json!(true), json!(false)]);
-    assert_eq!(stderr(dir.path(), &["--root", ".", "list", "--limit", "2"], 0), "", "a script needs no advice");
+    assert_eq!(
+        stderr(dir.path(), &["--root", ".", "list", "--limit", "2"], 0),
+        "",
+        "a script needs no advice"
+    );
     let none = stderr(dir.path(), &["--root", ".", "list", "--before", "latest~4"], 0);
     assert!(none.contains("no older run"), "{none}");
-    assert!(stderr(dir.path(), &["--root", ".", "list", "--before", "ffffffff"], 5).contains("no run whose id"));
+    assert!(
+        stderr(dir.path(), &["--root", ".", "list", "--before", "ffffffff"], 5)
+            .contains("no run whose id")
+    );
 }

@@ -1,5 +1,6 @@
-//! Databases of quire of every version, and of versions that do not exist yet: what rundown tells of them is what is in them, what
-//! it does not understand is said, and the tokens in them are never read.
+//! Databases of quire of every version, and of versions that do not exist yet: what rundown tells
+//! of them is what is in them, what it does not understand is said, and the tokens in them are
+//! never read.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod common;
@@ -30,12 +31,15 @@ fn rows(connection: &Connection, sql: &str) -> Vec<Vec<Value>> {
         rusqlite::types::Value::Text(text) => json!(text),
         _ => Value::Null,
     };
-    let row = |row: &rusqlite::Row<'_>| (0..width).map(|column| row.get(column).map(value)).collect();
+    let row =
+        |row: &rusqlite::Row<'_>| (0..width).map(|column| row.get(column).map(value)).collect();
     statement.query_map((), row).unwrap().collect::<Result<_, _>>().unwrap()
 }
 
 fn ms(time: &Value) -> Value {
-    time.as_str().map_or(Value::Null, |time| json!(time.parse::<jiff::Timestamp>().unwrap().as_millisecond()))
+    time.as_str().map_or(Value::Null, |time| {
+        json!(time.parse::<jiff::Timestamp>().unwrap().as_millisecond())
+    })
 }
 
 fn run_json(dir: &TempDir, id: &str) -> Value {
@@ -58,13 +62,16 @@ fn every_version_is_told_as_it_is() {
                 "nullif(replace(outcome, 'failed-', ''), 'succeeded')",
             ),
         };
-        let sql = format!("SELECT id, repo, ref_name, sha, {times}, {reason} FROM runs ORDER BY pushed_at_ms DESC");
+        let sql = format!(
+            "SELECT id, repo, ref_name, sha, {times}, {reason} FROM runs ORDER BY pushed_at_ms DESC"
+        );
         let told: Vec<Vec<Value>> = listed(&dir)
             .into_iter()
             .map(|mut run| {
                 let times = ["queued_at", "started_at", "finished_at"].map(|time| ms(&run[time]));
                 let names = ["id", "repo", "ref", "sha"].map(|name| run[name].take());
-                [names.to_vec(), times.to_vec(), vec![run["state"].take(), run["reason"].take()]].concat()
+                [names.to_vec(), times.to_vec(), vec![run["state"].take(), run["reason"].take()]]
+                    .concat()
             })
             .collect();
         assert_eq!(told, rows(&connection, &sql), "version {version}");
@@ -81,15 +88,22 @@ fn jobs_are_told_as_they_are(dir: &TempDir, connection: &Connection, version: u3
     let mut shs = Vec::new();
     let mut jobs = Vec::new();
     for job in run["jobs"].as_array().unwrap() {
-        jobs.push(vec![job["id"].clone(), job["state"].clone(), ms(&job["started_at"]), ms(&job["finished_at"])]);
+        jobs.push(vec![
+            job["id"].clone(),
+            job["state"].clone(),
+            ms(&job["started_at"]),
+            ms(&job["finished_at"]),
+        ]);
         for sh in job["commands"].as_array().unwrap() {
             let times = ["started_at", "finished_at"].map(|time| ms(&sh[time]));
-            let [job, exit_code, cmd] = [&job["id"], &sh["exit_code"], &sh["cmd"]].map(Value::clone);
+            let [job, exit_code, cmd] =
+                [&job["id"], &sh["exit_code"], &sh["cmd"]].map(Value::clone);
             shs.push([vec![job], times.to_vec(), vec![exit_code, cmd]].concat());
         }
     }
-    let sql =
-        format!("SELECT job_id, state, started_at_ms, finished_at_ms FROM jobs WHERE run_id = '{id}' ORDER BY rowid");
+    let sql = format!(
+        "SELECT job_id, state, started_at_ms, finished_at_ms FROM jobs WHERE run_id = '{id}' ORDER BY rowid"
+    );
     assert_eq!(jobs, rows(connection, &sql), "version {version}, {id}");
     let table = match version {
         1 => return assert!(shs.is_empty(), "the first version kept no commands"),
@@ -105,8 +119,7 @@ fn jobs_are_told_as_they_are(dir: &TempDir, connection: &Connection, version: u3
 
 #[test]
 fn a_run_without_an_outcome_stands_where_its_times_say() {
-    let unresolved =
-        "UPDATE runs SET resolved_at = NULL, outcome = NULL WHERE ref_name LIKE '%01-all-ok' OR ref_name LIKE '%22-%'";
+    let unresolved = "UPDATE runs SET resolved_at = NULL, outcome = NULL WHERE ref_name LIKE '%01-all-ok' OR ref_name LIKE '%22-%'";
     let (dir, _) = store(10, unresolved);
     let runs = listed(&dir);
     let stands = |run: &Value| json!([run["state"], run["phase"], run["reason"]]);
@@ -127,8 +140,14 @@ fn of_a_version_that_is_not_known_yet_the_rest_is_read_and_what_is_not_is_said()
                  CREATE TABLE events(x);";
     let (dir, connection) = store(11, later);
     let run = run_json(&dir, "fec00a");
-    assert_eq!((&run["state"], &run["phase"], &run["repo"]), (&Value::Null, &json!("finished"), &json!("demo.git")));
-    assert_eq!(run["jobs"][0]["commands"][0]["cmd"], "[\"git\", \"--version\"]", "names are compared as SQLite does");
+    assert_eq!(
+        (&run["state"], &run["phase"], &run["repo"]),
+        (&Value::Null, &json!("finished"), &json!("demo.git"))
+    );
+    assert_eq!(
+        run["jobs"][0]["commands"][0]["cmd"], "[\"git\", \"--version\"]",
+        "names are compared as SQLite does"
+    );
     let said = stderr(dir.path(), &["list", "--root", "."], 0);
     for part in [
         "version 12 is newer than this rundown knows (11)",
@@ -149,10 +168,17 @@ fn tables_that_are_missing_or_of_another_kind_take_nothing_else_away() {
     let (dir, _) = store(11, ids_alone);
     assert_eq!(listed(&dir).len(), 6);
     let run = run_json(&dir, "fec00a");
-    assert_eq!((&run["phase"], &run["jobs"]), (&Value::Null, &json!([])), "nothing says how far it came");
-    assert!(stderr(dir.path(), &["list", "--root", "."], 0).contains("it lacks column repo of runs"));
+    assert_eq!(
+        (&run["phase"], &run["jobs"]),
+        (&Value::Null, &json!([])),
+        "nothing says how far it came"
+    );
+    assert!(
+        stderr(dir.path(), &["list", "--root", "."], 0).contains("it lacks column repo of runs")
+    );
 
-    let no_rowid = "CREATE TABLE j(run_id, job_id, started_at_ms, PRIMARY KEY (run_id, job_id)) WITHOUT ROWID;
+    let no_rowid =
+        "CREATE TABLE j(run_id, job_id, started_at_ms, PRIMARY KEY (run_id, job_id)) WITHOUT ROWID;
                     INSERT INTO j SELECT run_id, job_id, started_at_ms FROM jobs;
                     DROP TABLE sh; DROP TABLE jobs; ALTER TABLE j RENAME TO jobs";
     let (dir, _) = store(11, no_rowid);
@@ -160,13 +186,18 @@ fn tables_that_are_missing_or_of_another_kind_take_nothing_else_away() {
     let jobs: Vec<&Value> = run["jobs"].as_array().unwrap().iter().map(|job| &job["id"]).collect();
     assert_eq!(jobs, ["setup", "test", "lint", "deploy"], "in order of their start");
     let said = stderr(dir.path(), &["list", "--root", "."], 0);
-    assert!(said.contains("it lacks column state of jobs, ") && said.contains("commands"), "{said}");
+    assert!(
+        said.contains("it lacks column state of jobs, ") && said.contains("commands"),
+        "{said}"
+    );
     assert!(!said.contains("newer"), "{said}");
 }
 
 #[test]
 fn a_token_is_never_told_and_reading_leaves_no_trace() {
-    for (version, column) in [(3, "auth_token"), (6, "run_token"), (9, "run_token"), (11, "run_token")] {
+    for (version, column) in
+        [(3, "auth_token"), (6, "run_token"), (9, "run_token"), (11, "run_token")]
+    {
         let (dir, connection) = store(version, &format!("UPDATE runs SET {column} = 'tok-5ecret'"));
         drop(connection);
         let before = bytes_of(dir.path());
@@ -181,7 +212,10 @@ fn a_token_is_never_told_and_reading_leaves_no_trace() {
         ] {
             let said = common::run(dir.path(), &[args, &["--root", "."]].concat());
             let said = [said.stdout, said.stderr].concat();
-            assert!(!String::from_utf8_lossy(&said).contains("5ecret"), "version {version} {args:?}");
+            assert!(
+                !String::from_utf8_lossy(&said).contains("5ecret"),
+                "version {version} {args:?}"
+            );
         }
         assert_eq!(bytes_of(dir.path()), before, "version {version}");
     }

@@ -1,5 +1,5 @@
-//! What the README shows is what rundown shows: its screens, of runs that were recorded, and the keys of the table.
-//! `UPDATE_README=1 cargo test --test readme` writes them anew.
+//! What the README shows is what rundown shows: its screens, of runs that were recorded, and the
+//! keys of the table. `UPDATE_README=1 cargo test --test readme` writes them anew.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -51,7 +51,8 @@ fn screen(root: &Path, size: (u16, u16), keys: &str) -> String {
 
 /// A text with what stands between two marks replaced.
 fn replaced(text: &str, begin: &str, end: &str, by: &str) -> String {
-    let (before, rest) = text.split_once(begin).unwrap_or_else(|| panic!("no {begin} in README.md"));
+    let (before, rest) =
+        text.split_once(begin).unwrap_or_else(|| panic!("no {begin} in README.md"));
     let (_, after) = rest.split_once(end).unwrap();
     format!("{before}{begin}\n\n{by}\n\n{end}{after}")
 }
@@ -71,5 +72,8 @@ fn the_readme_shows_the_screens_and_the_keys_as_they_are() {
         return;
     }
     let told = readme.lines().zip(wanted.lines()).find(|(is, should)| is != should);
-    assert!(readme == wanted, "README.md is not as it should be: UPDATE_README=1 cargo test --test readme\n{told:#?}");
+    assert!(
+        readme == wanted,
+        "README.md is not as it should be: UPDATE_README=1 cargo test --test readme\n{told:#?}"
+    );
 }

@@ -73,7 +73,8 @@ fn selected(sim: &Sim) -> (String, Option<u32>) {
 
 /// The text of the rows of the log that are on screen.
 fn log_rows(sim: &Sim) -> Vec<String> {
-    let rows = sim.model.log.window.rows.iter().skip(sim.model.log.top).take(sim.model.log_height());
+    let rows =
+        sim.model.log.window.rows.iter().skip(sim.model.log.top).take(sim.model.log_height());
     rows.map(|row| String::from_utf8_lossy(&row.text).into_owned()).collect()
 }
 
@@ -131,7 +132,10 @@ fn an_empty_store_says_what_it_waits_for_and_opens_its_first_run() {
     let mut store = Built::new();
     let mut sim = open(&store, SMALL);
     let screen = sim.screen();
-    assert!(screen.contains("this store has no runs yet") && screen.contains("rundown record -- CMD"), "{screen}");
+    assert!(
+        screen.contains("this store has no runs yet") && screen.contains("rundown record -- CMD"),
+        "{screen}"
+    );
     passed_run(&mut store, &run_id(1), 0);
     sim.disk();
     assert_eq!(selected(&sim), ("build".into(), Some(1)));
@@ -219,7 +223,11 @@ fn the_tree_moves_folds_and_opens() {
     assert_eq!(sim.model.tree.at, Some(Place::Run), "the run itself is always there");
     sim.keys("j");
     assert_eq!(selected(&sim), ("build".into(), None));
-    assert_eq!(first_row(&sim), "\x1b[1m\x1b[32m   Compiling\x1b[0m example v0.1.0", "a job shows its telling command");
+    assert_eq!(
+        first_row(&sim),
+        "\x1b[1m\x1b[32m   Compiling\x1b[0m example v0.1.0",
+        "a job shows its telling command"
+    );
     sim.keys("h");
     assert!(sim.screen().contains("build +1"));
     sim.keys("j");
@@ -242,7 +250,8 @@ fn a_card_is_drawn_on_a_screen_without_room_for_it() {
     let store = two_runs();
     let mut sim = open(&store, LARGE);
     assert!(sim.model.card().is_some());
-    for (width, height) in [(0, 12), (1, 12), (2, 12), (12, 0), (12, 1), (3, 3), (1, 65535), (0, 0)] {
+    for (width, height) in [(0, 12), (1, 12), (2, 12), (12, 0), (12, 1), (3, 3), (1, 65535), (0, 0)]
+    {
         sim.resize(width, height).screen();
     }
 }
@@ -276,7 +285,11 @@ fn tab_visits_every_pane_that_there_is() {
     };
     assert_eq!(visit(LARGE, &["Tab", "Tab", "Tab"]), [Pane::Runs, Pane::Tree, Pane::Log]);
     assert_eq!(visit(SMALL, &["Tab", "Tab", "Shift-Tab"]), [Pane::Tree, Pane::Log, Pane::Tree]);
-    assert_eq!(visit(SMALL, &["Tab", "r", "Tab"]), [Pane::Tree, Pane::Runs, Pane::Tree], "out of the popup");
+    assert_eq!(
+        visit(SMALL, &["Tab", "r", "Tab"]),
+        [Pane::Tree, Pane::Runs, Pane::Tree],
+        "out of the popup"
+    );
     let tree = open(&store, TINY).keys("Tab").screen();
     assert!(tree.contains("deploy") && !tree.contains("case_17"), "{tree}");
 }
@@ -347,7 +360,10 @@ fn many_runs(count: u32) -> Built {
 }
 
 fn sql(store: &Built, sql: &str) {
-    rusqlite::Connection::open(store.root().join("rundown.db")).unwrap().execute_batch(sql).unwrap();
+    rusqlite::Connection::open(store.root().join("rundown.db"))
+        .unwrap()
+        .execute_batch(sql)
+        .unwrap();
 }
 
 fn insert_runs(first: u32, last: u32) -> String {
@@ -398,18 +414,33 @@ fn what_changes_among_the_runs_is_seen_on_the_first_page_and_on_the_one_on_scree
     let mut sim = open(&store, SMALL);
     sim.keys("r End End End");
     let (top, cursor) = (listed(&sim)[sim.model.runs.top].clone(), sim.model.runs.at.clone());
-    let (changed, deleted) =
-        (listed(&sim)[sim.model.runs.top + 2].0.clone(), listed(&sim)[sim.model.runs.top + 4].0.clone());
+    let (changed, deleted) = (
+        listed(&sim)[sim.model.runs.top + 2].0.clone(),
+        listed(&sim)[sim.model.runs.top + 4].0.clone(),
+    );
     sql(&store, &insert_runs(351, 353));
-    sql(&store, &format!("UPDATE runs SET state = 'failed' WHERE id IN ('{changed}', '{}')", run_id(340).0));
+    sql(
+        &store,
+        &format!("UPDATE runs SET state = 'failed' WHERE id IN ('{changed}', '{}')", run_id(340).0),
+    );
     sql(&store, &format!("DELETE FROM runs WHERE id = '{deleted}'"));
     sim.disk();
     let now = listed(&sim);
     assert_eq!(now[..4], newest_first(353, 350));
     assert!(!now.contains(&RunId(deleted)));
     assert!(now.windows(2).all(|pair| pair[0] > pair[1]), "no gap, no run twice: {now:?}");
-    assert_eq!((&now[sim.model.runs.top], &sim.model.runs.at), (&top, &cursor), "what is being read does not move");
-    let failed = sim.model.runs.heads.iter().flatten().filter(|head| head.run.state.as_deref() == Some("failed"));
+    assert_eq!(
+        (&now[sim.model.runs.top], &sim.model.runs.at),
+        (&top, &cursor),
+        "what is being read does not move"
+    );
+    let failed = sim
+        .model
+        .runs
+        .heads
+        .iter()
+        .flatten()
+        .filter(|head| head.run.state.as_deref() == Some("failed"));
     assert_eq!(failed.count(), 2);
 }
 
@@ -419,12 +450,17 @@ fn a_list_goes_on_where_its_last_run_was_deleted_and_over_a_flood_of_new_ones() 
     let mut sim = open(&store, SMALL);
     sql(&store, &format!("DELETE FROM runs WHERE id = '{}'", run_id(251).0));
     sim.keys("r End End End End End");
-    let expected: Vec<RunId> = newest_first(350, 1).into_iter().filter(|id| *id != run_id(251)).collect();
+    let expected: Vec<RunId> =
+        newest_first(350, 1).into_iter().filter(|id| *id != run_id(251)).collect();
     assert_eq!(listed(&sim), expected);
     sql(&store, &insert_runs(351, 600));
     sim.disk();
     let anew = listed(&sim);
-    assert_eq!(anew[..100], newest_first(600, 501), "what lies between is not known: the list begins anew");
+    assert_eq!(
+        anew[..100],
+        newest_first(600, 501),
+        "what lies between is not known: the list begins anew"
+    );
     assert!(anew.len() < 300 && anew.windows(2).all(|pair| pair[0] > pair[1]));
     sim.keys("End End End End End End End");
     assert_eq!(listed(&sim).len(), 599);
@@ -439,9 +475,9 @@ fn however_far_somebody_goes_only_runs_around_the_screen_are_at_hand() {
     let mut sim = open(&store, SMALL);
     sim.keys("r");
     let is_whole = |listed: &[RunId]| {
-        listed
-            .windows(2)
-            .all(|pair| pair[0].0[28..].parse::<u32>().unwrap() - 1 == pair[1].0[28..].parse::<u32>().unwrap())
+        listed.windows(2).all(|pair| {
+            pair[0].0[28..].parse::<u32>().unwrap() - 1 == pair[1].0[28..].parse::<u32>().unwrap()
+        })
     };
     while sim.model.runs.at != Some(run_id(1)) {
         let before = sim.model.runs.at.clone();
@@ -454,7 +490,11 @@ fn however_far_somebody_goes_only_runs_around_the_screen_are_at_hand() {
     sql(&store, &format!("UPDATE runs SET state = 'failed' WHERE id = '{}'", run_id(2).0));
     sim.disk();
     assert_eq!(listed(&sim)[sim.model.runs.top], top, "new runs move nothing");
-    assert!(sim.screen().contains("✗ failed      00000002"), "what is on screen was read again: {}", sim.screen());
+    assert!(
+        sim.screen().contains("✗ failed      00000002"),
+        "what is on screen was read again: {}",
+        sim.screen()
+    );
     for n in 1..=5_003 {
         assert_eq!(sim.model.runs.at, Some(run_id(n)), "no run is missed on the way up");
         sim.keys("Up");
@@ -546,7 +586,11 @@ fn new_rows_never_move_what_is_being_read() {
     assert_eq!(badge(&mut sim), "paused +1000");
     for resume in ["f", "G", "End"] {
         sim.keys("k").keys(resume);
-        assert_eq!((last_row(&sim).as_str(), badge(&mut sim).as_str()), ("row 1100", "live"), "{resume}");
+        assert_eq!(
+            (last_row(&sim).as_str(), badge(&mut sim).as_str()),
+            ("row 1100", "live"),
+            "{resume}"
+        );
     }
     sim.keys("k j");
     assert_eq!(badge(&mut sim), "live", "the last row is on screen again");
@@ -557,7 +601,8 @@ fn moves_made_while_rows_are_on_their_way_are_not_lost() {
     let (store, _) = running(1_000);
     let mut sim = open(&store, SMALL);
     sim.keys("g");
-    let step = |sim: &mut Sim, key: &str| update(&mut sim.model, Msg::Key(Key::parse(key).unwrap()));
+    let step =
+        |sim: &mut Sim, key: &str| update(&mut sim.model, Msg::Key(Key::parse(key).unwrap()));
     // The worker is slow: it answers after all the keys, and only the newest request counts.
     let mut late = Vec::new();
     for _ in 0..12 {
@@ -704,7 +749,10 @@ fn a_log_that_turns_out_to_hold_records_is_read_anew() {
     assert!(!sim.screen().contains("! hello"));
     print_rows(&store, &run, 1..=2);
     let screen = sim.disk().screen();
-    assert!(screen.contains("! hello  (no RFC 3339 timestamp)") && screen.contains("3 rows"), "{screen}");
+    assert!(
+        screen.contains("! hello  (no RFC 3339 timestamp)") && screen.contains("3 rows"),
+        "{screen}"
+    );
     assert_eq!(log_rows(&sim), ["hello", "row 1", "row 2"]);
 }
 
@@ -779,7 +827,8 @@ enum Event {
 }
 
 fn event() -> impl Strategy<Value = Event> {
-    let keys: Vec<&str> = rundown::tui::keymap::BINDINGS.iter().flat_map(|binding| binding.keys).copied().collect();
+    let keys: Vec<&str> =
+        rundown::tui::keymap::BINDINGS.iter().flat_map(|binding| binding.keys).copied().collect();
     prop_oneof![
         8 => prop::sample::select(keys).prop_map(Event::Press),
         1 => (-2_i8..3, 0_u16..130, 0_u16..45).prop_map(|(by, x, y)| Event::Wheel(by, x, y)),

@@ -1,4 +1,5 @@
-//! All commands of a job or a run in one scroll, folds, groups, and the card with the likeliest cause, through the headless loop.
+//! All commands of a job or a run in one scroll, folds, groups, and the card with the likeliest
+//! cause, through the headless loop.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -50,12 +51,14 @@ fn whole(store: &Built, size: (u16, u16)) -> Sim {
     }
     sim.keys("g Enter");
     assert!(sim.model.is_scroll());
-    let (run, sections) = (sim.model.run.as_ref().unwrap(), sim.model.log.source.as_ref().unwrap().sections());
+    let (run, sections) =
+        (sim.model.run.as_ref().unwrap(), sim.model.log.source.as_ref().unwrap().sections());
     assert_eq!(log_bytes(run, &Place::Run).len(), sections.len(), "each section has a size");
     sim
 }
 
-/// The rows on screen: `# 1` is the heading of the first section, other rows are told by their text.
+/// The rows on screen: `# 1` is the heading of the first section, other rows are told by their
+/// text.
 fn rows(sim: &Sim) -> Vec<String> {
     let log = &sim.model.log;
     let shown = log.window.rows.iter().skip(log.top).take(sim.model.log_height());
@@ -74,7 +77,8 @@ fn run_of(rows_of: &[(&str, u32, usize, i32)]) -> (Built, RunId) {
     for (time, (job, n, count, exit)) in rows_of.iter().enumerate() {
         let start = i64::try_from(time).unwrap() * 1_000 + 1;
         store.start(&run, job, *n, &format!("make {job} {n}"), start);
-        let text = (0..*count).map(|row| format!("{job} {n} row {row}\n")).collect::<Vec<_>>().concat();
+        let text =
+            (0..*count).map(|row| format!("{job} {n} row {row}\n")).collect::<Vec<_>>().concat();
         store.print(&run, job, *n, start + 10, Stream::Stdout, &text);
         store.end(&run, job, *n, *exit, start + 900);
     }
@@ -121,12 +125,19 @@ fn sections_fold_open_and_stay_where_they_are_on_screen() {
     sim.keys("z M");
     assert_eq!(rows(&sim), ["# 1", "# 2", "# 3", "# 4"]);
     sim.keys("z R");
-    assert_eq!(&rows(&sim)[..6], ["# 1", "a 1 row 0", "a 1 row 1", "a 1 row 2", "# 2", "a 2 row 0"]);
+    assert_eq!(
+        &rows(&sim)[..6],
+        ["# 1", "a 1 row 0", "a 1 row 1", "a 1 row 2", "# 2", "a 2 row 0"]
+    );
     sim.keys("G");
     assert_eq!(rows(&sim).last().unwrap(), "b 2 row 1");
     sim.keys("z c");
     let shown = rows(&sim);
-    assert_eq!(&shown[shown.len() - 4..], ["# 3", "# 4", "b 2 row 0", "b 2 row 1"], "the one at the top of the screen");
+    assert_eq!(
+        &shown[shown.len() - 4..],
+        ["# 3", "# 4", "b 2 row 0", "b 2 row 1"],
+        "the one at the top of the screen"
+    );
 }
 
 #[test]
@@ -195,7 +206,11 @@ fn what_passes_folds_while_it_is_followed_and_stays_while_it_is_read() {
             store.end_job(&run, "build", JobEnd::Complete, 2_001);
             store.end_run(&run, RunEnd::Complete, 2_002);
             sim.disk();
-            assert_eq!(rows(&sim), ["# 1", "# 2", "checking"], "what was printed last stays in sight");
+            assert_eq!(
+                rows(&sim),
+                ["# 1", "# 2", "checking"],
+                "what was printed last stays in sight"
+            );
         }
     }
 }
@@ -211,7 +226,8 @@ fn a_command_that_begins_before_what_is_read_moves_nothing() {
     store.print(&run, "b", 1, 200, Stream::Stdout, &text);
     let mut sim = whole(&store, SMALL);
     sim.keys("k k");
-    let (before, section) = (rows(&sim), Spot::of(sim.model.current_row().unwrap().offset).section());
+    let (before, section) =
+        (rows(&sim), Spot::of(sim.model.current_row().unwrap().offset).section());
     store.end(&run, "a", 1, 0, 300);
     store.start(&run, "a", 2, "make a too", 301);
     sim.disk();
@@ -274,7 +290,8 @@ fn groups_fold_under_their_headings_and_a_search_opens_them() {
 fn a_click_on_a_heading_folds_it() {
     let store = grouped();
     let mut sim = open(&store, SMALL);
-    let y = u16::try_from(sim.screen().lines().position(|line| line.contains("▾ one")).unwrap()).unwrap();
+    let y = u16::try_from(sim.screen().lines().position(|line| line.contains("▾ one")).unwrap())
+        .unwrap();
     sim.mouse(rundown::tui::msg::Mouse::Click, 60, y);
     assert_eq!(&rows(&sim)[..3], ["before", "::group::one", "between"]);
     sim.mouse(rundown::tui::msg::Mouse::Click, 60, y);
@@ -297,7 +314,8 @@ fn the_card_closes_when_one_reads_on_and_no_row_moves_by_it() {
     let mut sim = open(&store, SMALL);
     let is_open = |sim: &Sim| sim.model.card().is_some();
     assert!(is_open(&sim));
-    let line = |sim: &mut Sim| sim.screen().lines().position(|line| line.contains("left: 3")).unwrap();
+    let line =
+        |sim: &mut Sim| sim.screen().lines().position(|line| line.contains("left: 3")).unwrap();
     let last_line = |sim: &mut Sim| {
         let screen = sim.screen();
         let found = screen.lines().enumerate().filter(|(_, line)| line.contains("right: 4")).last();
@@ -399,10 +417,12 @@ fn all_addresses(sim: &Sim, only_stderr: bool) -> Vec<u64> {
         let log = section.log.as_ref().filter(|_| section.is_open && !only_stderr);
         let rows = log.map(|log| {
             let file = LogFile::open(log).unwrap();
-            let rows: Vec<_> = file.rows(0, 1000, Tail::Emit).unwrap().map(|row| row.unwrap().offset).collect();
+            let rows: Vec<_> =
+                file.rows(0, 1000, Tail::Emit).unwrap().map(|row| row.unwrap().offset).collect();
             rows
         });
-        let rows = rows.unwrap_or_default().into_iter().map(move |offset| Spot::Row(at, offset).address());
+        let rows =
+            rows.unwrap_or_default().into_iter().map(move |offset| Spot::Row(at, offset).address());
         std::iter::once(Spot::Heading(at).address()).chain(rows).collect::<Vec<_>>()
     };
     sections.iter().enumerate().flat_map(of).collect()
@@ -425,7 +445,14 @@ fn the_marked_row_stays_it_among_other_rows() {
     store.start(&run, "build", 1, "make", 100);
     for n in 0..9 {
         store.print(&run, "build", 1, 200 + n, Stream::Stdout, &format!("out {n}\n"));
-        store.print(&run, "build", 1, 200 + n, Stream::Stderr, &format!("src/{n}.c:1:1: warning: odd\n"));
+        store.print(
+            &run,
+            "build",
+            1,
+            200 + n,
+            Stream::Stderr,
+            &format!("src/{n}.c:1:1: warning: odd\n"),
+        );
     }
     store.print(&run, "build", 1, 300, Stream::Stderr, "src/a.c:3:5: error: expected ';'\n");
     store.end(&run, "build", 1, 2, 900);

@@ -47,7 +47,8 @@ fn running() -> Built {
 fn a_terminal_that_starts_huge_is_drawn_on() {
     let store = running();
     let program = env!("CARGO_BIN_EXE_rundown");
-    let script = format!("stty cols 65535 rows 65535; exec '{program}' --root '{}'", store.root().display());
+    let script =
+        format!("stty cols 65535 rows 65535; exec '{program}' --root '{}'", store.root().display());
     let session = Session::of_program("sh".as_ref(), &["-c".as_ref(), script.as_ref()], &[]);
     session.shown.wait_for_text("running");
     settle(&session, &store);

@@ -1,5 +1,5 @@
-//! Reading never leaves a trace: whatever state a store is in, every reading command leaves its files, their bytes, times and
-//! modes as they were, and no new one beside them.
+//! Reading never leaves a trace: whatever state a store is in, every reading command leaves its
+//! files, their bytes, times and modes as they were, and no new one beside them.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
@@ -49,14 +49,23 @@ struct Seen {
 
 fn picture(dir: &Path) -> BTreeMap<PathBuf, Seen> {
     let mut found = BTreeMap::new();
-    for path in fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).chain([dir.to_owned()]) {
+    for path in
+        fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).chain([dir.to_owned()])
+    {
         let metadata = fs::symlink_metadata(&path).unwrap();
         if metadata.is_dir() && path != dir {
             found.extend(picture(&path));
             continue;
         }
         let bytes = if metadata.is_file() { fs::read(&path).unwrap() } else { Vec::new() };
-        found.insert(path, Seen { mode: metadata.mode(), modified: (metadata.mtime(), metadata.mtime_nsec()), bytes });
+        found.insert(
+            path,
+            Seen {
+                mode: metadata.mode(),
+                modified: (metadata.mtime(), metadata.mtime_nsec()),
+                bytes,
+            },
+        );
     }
     found
 }
@@ -71,7 +80,8 @@ fn look_at(root: &Path) {
         at: None,
         settings: Settings::default(),
     };
-    let mut sim = Sim::new(Catalog::of_store(root, None), None, options, (120, 40), Time::from_millis(0));
+    let mut sim =
+        Sim::new(Catalog::of_store(root, None), None, options, (120, 40), Time::from_millis(0));
     assert!(sim.model.run.is_some(), "{}", sim.screen());
     sim.disk().keys("r Down Enter ] ] g G").disk();
 }
@@ -85,11 +95,20 @@ fn read_all(root: &Path, doctor: i32) -> String {
         let dir = TempDir::new().unwrap();
         let root_arg = root.to_str().unwrap();
         let mut command = rundown(dir.path());
-        let output = command.args(["--root", root_arg]).args(args).env("TMPDIR", dir.path()).output().unwrap();
+        let output = command
+            .args(["--root", root_arg])
+            .args(args)
+            .env("TMPDIR", dir.path())
+            .output()
+            .unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         let code = if args == ["doctor"] { doctor } else { 0 };
         assert_eq!(output.status.code(), Some(code), "{args:?}: {said}");
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "{args:?} left something in the temporary directory");
+        assert_eq!(
+            fs::read_dir(dir.path()).unwrap().count(),
+            0,
+            "{args:?} left something in the temporary directory"
+        );
         assert!(picture(root) == before, "{args:?} left a trace: {:?}", picture(root).keys());
         if args == ["list"] {
             listed = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -100,11 +119,14 @@ fn read_all(root: &Path, doctor: i32) -> String {
     listed
 }
 
-/// The store of version 2, in WAL mode, its last change only in the `-wal`; the connection that keeps it there.
+/// The store of version 2, in WAL mode, its last change only in the `-wal`; the connection that
+/// keeps it there.
 fn wal_store() -> (TempDir, Connection) {
     let made = store("quire-v2-live");
     let connection = Connection::open(made.path().join("quire.db")).unwrap();
-    connection.execute_batch("PRAGMA journal_mode = WAL; UPDATE runs SET repo = 'later.git'").unwrap();
+    connection
+        .execute_batch("PRAGMA journal_mode = WAL; UPDATE runs SET repo = 'later.git'")
+        .unwrap();
     (made, connection)
 }
 
@@ -123,7 +145,10 @@ fn of_a_database_that_was_closed_cleanly() {
     let (made, connection) = wal_store();
     drop(connection);
     assert!(read_all(made.path(), 1).contains("later.git"));
-    assert!(read_all(store("quire-v2-live").path(), 1).contains("demo.git"), "with a rollback journal");
+    assert!(
+        read_all(store("quire-v2-live").path(), 1).contains("demo.git"),
+        "with a rollback journal"
+    );
 }
 
 #[test]
@@ -157,7 +182,10 @@ fn of_a_database_whose_header_tells_two_modes() {
 #[test]
 fn of_a_private_copy_when_rundown_is_killed() {
     let made = store("quire-v2-live");
-    Connection::open(made.path().join("quire.db")).unwrap().execute_batch("PRAGMA journal_mode = WAL").unwrap();
+    Connection::open(made.path().join("quire.db"))
+        .unwrap()
+        .execute_batch("PRAGMA journal_mode = WAL")
+        .unwrap();
     for log in picture(made.path()).into_keys().filter(|path| path.ends_with("sh-1.log")) {
         fs::write(log, "2026-01-02T03:04:05Z stdout F much to be said\n".repeat(1 << 14)).unwrap();
     }
@@ -186,11 +214,14 @@ fn of_a_journal_left_by_a_crash() {
     let crashed = copied(made.path(), &["quire.db", "quire.db-journal"]);
     assert!(!read_all(crashed.path(), 1).contains("half.git"));
     let said = run(crashed.path(), &["--root", ".", "list"]).stderr;
-    assert!(String::from_utf8_lossy(&said).contains("quire.db: its -journal was left by a crash"), "{said:?}");
+    assert!(
+        String::from_utf8_lossy(&said).contains("quire.db: its -journal was left by a crash"),
+        "{said:?}"
+    );
 }
 
-/// A recorder in the middle of its command, that has written all it has to write until that ends: the first row is in the log, and the
-/// process id in the database.
+/// A recorder in the middle of its command, that has written all it has to write until that ends:
+/// the first row is in the log, and the process id in the database.
 fn recorder(root: &Path) -> Child {
     let mut command = rundown(root);
     command.args(["record", "--root", "."]).args(["--", "sh", "-c", "echo begun; read line"]);
@@ -201,7 +232,10 @@ fn recorder(root: &Path) -> Child {
     let has_pid = || {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
         let connection = Connection::open_with_flags(root.join("rundown.db"), flags).unwrap();
-        connection.query_row("SELECT count(pid) FROM sh_calls", (), |row| row.get::<_, i64>(0)).unwrap_or(0) > 0
+        connection
+            .query_row("SELECT count(pid) FROM sh_calls", (), |row| row.get::<_, i64>(0))
+            .unwrap_or(0)
+            > 0
     };
     let begun = Instant::now();
     while !picture(root).iter().any(|(path, seen)| is_logged(path, seen)) || !has_pid() {
@@ -215,7 +249,10 @@ fn recorder(root: &Path) -> Child {
 fn of_a_database_that_is_being_written_to_or_was_left_by_a_killed_recorder() {
     let dir = TempDir::new().unwrap();
     let mut live = recorder(dir.path());
-    assert!(fs::metadata(dir.path().join("rundown.db-wal")).unwrap().len() > 0, "the writer holds a full -wal");
+    assert!(
+        fs::metadata(dir.path().join("rundown.db-wal")).unwrap().len() > 0,
+        "the writer holds a full -wal"
+    );
     assert!(read_all(dir.path(), 0).contains("running"));
     live.kill().unwrap();
     live.wait().unwrap();
@@ -227,11 +264,16 @@ fn of_a_log_tree_without_a_database() {
     read_all(copied(store("quire-v2-live").path(), &[]).path(), 0);
 }
 
-/// As root every file can be written whatever its mode: then this shows only that the modes are not changed.
+/// As root every file can be written whatever its mode: then this shows only that the modes are not
+/// changed.
 #[test]
 fn of_a_store_that_may_only_be_read() {
     let (made, _connection) = wal_store();
-    for names in [&["quire.db"][..], &["quire.db", "quire.db-wal"], &["quire.db", "quire.db-wal", "quire.db-shm"]] {
+    for names in [
+        &["quire.db"][..],
+        &["quire.db", "quire.db-wal"],
+        &["quire.db", "quire.db-wal", "quire.db-shm"],
+    ] {
         let dir = copied(made.path(), names);
         for name in names {
             fs::set_permissions(dir.path().join(name), Permissions::from_mode(0o444)).unwrap();
@@ -249,16 +291,28 @@ fn reading_needs_neither_a_home_nor_a_temporary_directory() {
     let wal = copied(made.path(), &["quire.db", "quire.db-wal"]);
     let rollback = store("quire-v2-live");
     let writer = Connection::open(rollback.path().join("quire.db")).unwrap();
-    writer.execute_batch("PRAGMA cache_size = 1; BEGIN; UPDATE sh_events SET cmd = hex(zeroblob(999))").unwrap();
+    writer
+        .execute_batch(
+            "PRAGMA cache_size = 1; BEGIN; UPDATE sh_events SET cmd = hex(zeroblob(999))",
+        )
+        .unwrap();
     let hot = copied(rollback.path(), &["quire.db", "quire.db-journal"]);
     for root in [wal.path(), hot.path()] {
         let before = picture(root);
         for args in READING {
             let mut command = rundown(root);
-            command.args(["--root", "."]).args(args).env("TMPDIR", "/no/such/dir").env_remove("HOME");
+            command
+                .args(["--root", "."])
+                .args(args)
+                .env("TMPDIR", "/no/such/dir")
+                .env_remove("HOME");
             let output = command.output().unwrap();
             let said = String::from_utf8_lossy(&output.stderr);
-            assert_eq!(output.status.code(), Some(i32::from(args == ["doctor"])), "{args:?}: {said}");
+            assert_eq!(
+                output.status.code(),
+                Some(i32::from(args == ["doctor"])),
+                "{args:?}: {said}"
+            );
         }
         assert!(picture(root) == before);
     }

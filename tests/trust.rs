@@ -23,7 +23,8 @@ fn project() -> (TempDir, PathBuf) {
 /// Exit code and stderr of a command in a directory of the project.
 fn run(dir: &Path, args: &[&str], env: &[(&str, &str)]) -> (Option<i32>, String) {
     let mut command = rundown(dir);
-    let output = command.args(args).envs(env.iter().copied()).current_dir(dir.join("src")).output().unwrap();
+    let output =
+        command.args(args).envs(env.iter().copied()).current_dir(dir.join("src")).output().unwrap();
     (output.status.code(), String::from_utf8(output.stderr).unwrap())
 }
 
@@ -92,7 +93,14 @@ fn a_store_of_another_user_is_refused() {
 }
 
 fn git(dir: &Path, args: &[&str]) {
-    let names = ["-c", "user.name=somebody", "-c", "user.email=somebody@example.org", "-c", "init.defaultBranch=main"];
+    let names = [
+        "-c",
+        "user.name=somebody",
+        "-c",
+        "user.email=somebody@example.org",
+        "-c",
+        "init.defaultBranch=main",
+    ];
     let mut command = Command::new("git");
     let output = command.current_dir(dir).args(names).args(args).env("HOME", dir).output().unwrap();
     assert!(output.status.success(), "{args:?}: {output:?}");
@@ -113,7 +121,10 @@ fn nothing_is_recorded_into_a_store_that_came_with_a_repository() {
     fs::write(clone.join("src/p.toml"), "[jobs.j]\ncommands = [\"true\"]\n").unwrap();
     for args in [&["record", "--", "true"][..], &["exec", "p.toml"]] {
         let (_, said) = run(&clone, args, &[("GIT_DIR", "/nowhere")]);
-        assert!(said.contains("git tracks files in it, so it came with the repository"), "{args:?}: {said}");
+        assert!(
+            said.contains("git tracks files in it, so it came with the repository"),
+            "{args:?}: {said}"
+        );
     }
     assert!(bytes_of(&clone.join(".rundown")) == before);
 }
@@ -123,7 +134,11 @@ fn a_store_that_git_ignores_or_only_keeps_a_place_for_is_recorded_into() {
     let dir = TempDir::new().unwrap();
     fs::create_dir_all(dir.path().join("src")).unwrap();
     fs::create_dir_all(dir.path().join(".rundown")).unwrap();
-    assert_eq!(run(dir.path(), &["record", "--", "true"], &[]), (Some(0), String::new()), "without a repository");
+    assert_eq!(
+        run(dir.path(), &["record", "--", "true"], &[]),
+        (Some(0), String::new()),
+        "without a repository"
+    );
     git(dir.path(), &["init", "--quiet"]);
     fs::write(dir.path().join(".rundown/.gitignore"), "*\n!.gitignore\n").unwrap();
     git(dir.path(), &["add", "--all"]);

@@ -1,5 +1,5 @@
-//! Stores that are not there yet, locked, replaced or deleted: what the screen says, that it goes on by itself, and what a script
-//! is told.
+//! Stores that are not there yet, locked, replaced or deleted: what the screen says, that it goes
+//! on by itself, and what a script is told.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod common;
@@ -60,7 +60,8 @@ fn remove(root: &Path, name: &str) -> PathBuf {
     path
 }
 
-/// The other process of the tests below: it has the database that the environment names to itself until its stdin ends.
+/// The other process of the tests below: it has the database that the environment names to itself
+/// until its stdin ends.
 #[test]
 #[ignore = "a process of its own, started by other tests"]
 fn locker_in_a_process_of_its_own() {
@@ -78,7 +79,12 @@ impl Locker {
     fn of(database: &Path) -> Self {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["--ignored", "--exact", "--nocapture", "locker_in_a_process_of_its_own"]);
-        let mut child = command.env("DATABASE", database).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = command
+            .env("DATABASE", database)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
         let mut said = BufReader::new(child.stdout.as_mut().unwrap()).lines().map_while(Result::ok);
         assert!(said.any(|line| line == "locked"));
         Self(child)
@@ -228,10 +234,20 @@ fn a_script_is_told_of_a_lock_after_a_bounded_wait() {
     let _locker = Locker::of(&made.path().join("quire.db"));
     let ask = |args: &[&str]| {
         let said = stderr(made.path(), &[&["--root", "."], args].concat(), 6);
-        assert!(said.contains("quire.db is locked by another process: it did not let go in time, try again"), "{said}");
+        assert!(
+            said.contains(
+                "quire.db is locked by another process: it did not let go in time, try again"
+            ),
+            "{said}"
+        );
     };
     std::thread::scope(|scope| {
-        for args in [&["--once"][..], &["--once", "--format", "json"], &["list"], &["list", "--format", "json"]] {
+        for args in [
+            &["--once"][..],
+            &["--once", "--format", "json"],
+            &["list"],
+            &["list", "--format", "json"],
+        ] {
             scope.spawn(move || ask(args));
         }
     });
@@ -242,7 +258,9 @@ fn what_does_not_answer_is_said_from_the_second_second_on_and_the_keys_live() {
     let store = two_runs();
     let mut sim = open(store.root(), None, SMALL);
     let db = store.root().join("rundown.db");
-    sim.send(Msg::Reads(Some(db.clone()))).send(Msg::Tick(at(120_000))).send(Msg::Tick(at(120_900)));
+    sim.send(Msg::Reads(Some(db.clone())))
+        .send(Msg::Tick(at(120_000)))
+        .send(Msg::Tick(at(120_900)));
     assert!(!sim.screen().contains("waiting"), "{}", sim.screen());
     sim.send(Msg::Tick(at(132_000)));
     assert_says(&mut sim, "waiting for 12s for /");
@@ -257,6 +275,8 @@ fn what_does_not_answer_is_said_from_the_second_second_on_and_the_keys_live() {
 #[test]
 fn a_store_that_does_not_answer_at_the_start_is_a_page_of_its_own() {
     let mut sim = open(Path::new("no/such/store"), None, SMALL);
-    sim.send(Msg::Reads(Some("/mnt/far/quire.db".into()))).send(Msg::Tick(at(120_000))).send(Msg::Tick(at(132_000)));
+    sim.send(Msg::Reads(Some("/mnt/far/quire.db".into())))
+        .send(Msg::Tick(at(120_000)))
+        .send(Msg::Tick(at(132_000)));
     assert_snapshot!("hanging_80x24", sim.screen());
 }

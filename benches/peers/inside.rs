@@ -22,9 +22,14 @@ pub fn goto(bench: &mut Bench) -> Result<()> {
     let file = LogFile::open(&FilePath::named(&log.path))?;
     let mut index = Index::new(file.format());
     file.feed(&mut index, u64::MAX)?;
-    println!("\ngo to a place in {} MiB; the index takes {} KiB", log.mebibytes, index.memory_bytes() >> 10);
+    println!(
+        "\ngo to a place in {} MiB; the index takes {} KiB",
+        log.mebibytes,
+        index.memory_bytes() >> 10
+    );
     let by_row = latencies(|share| {
-        let offset = file.offset_of_row(&index, share % log.rows, Tail::Emit)?.context("no such row")?;
+        let offset =
+            file.offset_of_row(&index, share % log.rows, Tail::Emit)?.context("no such row")?;
         Ok(file.window(Anchor::From(offset), ROWS, Tail::Emit).map(|_| ())?)
     })?;
     tell_latencies("rundown, by row", &by_row, ", goal: p99 1");

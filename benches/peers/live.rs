@@ -127,9 +127,15 @@ pub fn follow(bench: &mut Bench) -> Result<()> {
             let seen = terminal.wait_for(FLOOD_END)?;
             Ok((join(flood)?, seen))
         })?;
-        let behind = seen.map_or_else(|| "never came".into(), |seen| format!("{:.1} ms behind", ms(seen - flood.end)));
+        let behind = seen.map_or_else(
+            || "never came".into(),
+            |seen| format!("{:.1} ms behind", ms(seen - flood.end)),
+        );
         let speed = megabytes_per_second(&flood);
-        println!("  {label:<34} {share:.1} % of a core, {behind}, at {speed:.1} MB/s, {}", Mebibytes(terminal.end()?));
+        println!(
+            "  {label:<34} {share:.1} % of a core, {behind}, at {speed:.1} MB/s, {}",
+            Mebibytes(terminal.end()?)
+        );
         Ok(())
     })
 }
@@ -147,7 +153,11 @@ pub fn burst(bench: &mut Bench) -> Result<()> {
         println!("  the last row did not come");
         return Ok(());
     };
-    let flood = flood(&log.path, lines, Pace { lines: 10_000, every: Duration::from_millis(10), batches: 1000 })?;
+    let flood = flood(
+        &log.path,
+        lines,
+        Pace { lines: 10_000, every: Duration::from_millis(10), batches: 1000 },
+    )?;
     let (spent, mut latencies) = (cpu(terminal.pid()), Vec::new());
     while !flood.is_finished() {
         for (key, is_open) in [("?", true), ("\x1b", false)] {
@@ -163,8 +173,9 @@ pub fn burst(bench: &mut Bench) -> Result<()> {
     let counted = terminal.wait_for(&rows_text(flood.rows))?;
     let spent = cpu(terminal.pid()).saturating_sub(spent);
     tell_latencies("rundown", &latencies, ", goal: max 33");
-    let after =
-        |seen: Option<Instant>| seen.map_or_else(|| "NEVER".into(), |seen| format!("{:.1} ms", ms(seen - flood.end)));
+    let after = |seen: Option<Instant>| {
+        seen.map_or_else(|| "NEVER".into(), |seen| format!("{:.1} ms", ms(seen - flood.end)))
+    };
     println!(
         "  appended in {:.1} s at {:.0} MB/s; after the last append:",
         flood.took.as_secs_f64(),

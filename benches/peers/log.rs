@@ -1,7 +1,8 @@
 //! Logs to measure on: the same bytes for the same size, like what builds and tests print.
 //!
-//! A line has some 169 bytes, half of them have colours, a tenth is standard error, one in a thousand is a piece. Times increase.
-//! Every row has its number, so that no two look alike; the first and the last say that they are.
+//! A line has some 169 bytes, half of them have colours, a tenth is standard error, one in a
+//! thousand is a piece. Times increase. Every row has its number, so that no two look alike; the
+//! first and the last say that they are.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -48,7 +49,8 @@ const BODIES: [&str; 8] = [
 pub enum Manner {
     /// 1 MiB at once; times of nine digits, as rundown writes them.
     Large,
-    /// 4 KiB at once, as a log that is live; times without zeros at their ends, as containerd writes them.
+    /// 4 KiB at once, as a log that is live; times without zeros at their ends, as containerd
+    /// writes them.
     Small,
 }
 
@@ -104,15 +106,18 @@ impl Logs {
         }
         let letter = if manner == Manner::Large { 'l' } else { 's' };
         let path = self.dir.path().join(format!("{mebibytes}-{letter}.log"));
-        let (log, _) = write(&path, mebibytes, manner).with_context(|| format!("cannot write {}", path.display()))?;
+        let (log, _) = write(&path, mebibytes, manner)
+            .with_context(|| format!("cannot write {}", path.display()))?;
         self.made.insert((mebibytes, manner), log.clone());
         Ok(log)
     }
 
-    /// A log of its own, to be appended to, and how it goes on: whoever measures next finds the others as they were.
+    /// A log of its own, to be appended to, and how it goes on: whoever measures next finds the
+    /// others as they were.
     pub fn live(&self, mebibytes: u64) -> Result<(Log, Lines)> {
         let path = self.dir.path().join("live.log");
-        write(&path, mebibytes, Manner::Small).with_context(|| format!("cannot write {}", path.display()))
+        write(&path, mebibytes, Manner::Small)
+            .with_context(|| format!("cannot write {}", path.display()))
     }
 }
 
@@ -192,7 +197,8 @@ impl Lines {
         self.random ^= self.random << 17;
         let random = self.random;
         self.nanos += 1 + random % MAX_STEP_NANOS;
-        let (is_stderr, is_piece) = ((random >> 20).is_multiple_of(10), (random >> 24).is_multiple_of(1000));
+        let (is_stderr, is_piece) =
+            ((random >> 20).is_multiple_of(10), (random >> 24).is_multiple_of(1000));
         self.head(is_stderr, is_piece, out);
         let row = self.rows;
         out.push(b'#');
@@ -233,7 +239,8 @@ impl Lines {
         let (second, nanos) = (self.nanos / 1_000_000_000, self.nanos % 1_000_000_000);
         if second != self.second {
             self.second = second;
-            let at = Timestamp::from_second(BEGIN + i64::try_from(second).unwrap_or(0)).unwrap_or_default();
+            let at = Timestamp::from_second(BEGIN + i64::try_from(second).unwrap_or(0))
+                .unwrap_or_default();
             self.prefix = at.strftime("%Y-%m-%dT%H:%M:%S").to_string();
         }
         out.extend(self.prefix.as_bytes());
@@ -254,7 +261,8 @@ impl Lines {
     }
 }
 
-/// A number in so many digits. The generator must outrun what is measured, which formatting by `write!` would not.
+/// A number in so many digits. The generator must outrun what is measured, which formatting by
+/// `write!` would not.
 fn digits(mut n: u64, width: usize, out: &mut Vec<u8>) {
     let from = out.len();
     for _ in 0..width {

@@ -1,4 +1,5 @@
-//! rundown beside the programs that people use for the same, on the same logs, in turn: ratios to read, no test to fail.
+//! rundown beside the programs that people use for the same, on the same logs, in turn: ratios to
+//! read, no test to fail.
 //!
 //! ```console
 //! cargo bench --bench peers                       # which sections there are
@@ -8,10 +9,13 @@
 //!
 //! # How to read it
 //!
-//! A machine's speed drifts by a factor of two within minutes, that of pairs run one after the other much less: quote the ratio, a
-//! median of all rounds with its range, not the milliseconds. The first contender is rundown. Files are read right before each
-//! measurement, so that all find them in memory. Screens are those of an emulator that reads a terminal of 120x40; the time that it
-//! takes is in all figures, little where a screen is drawn, nearly all where a program prints everything (`tail -f`, `less +F`). Memory is looked at every 5 ms: `anonymous` is the process's own, the rest are files that it maps.
+//! A machine's speed drifts by a factor of two within minutes, that of pairs run one after the
+//! other much less: quote the ratio, a median of all rounds with its range, not the milliseconds.
+//! The first contender is rundown. Files are read right before each measurement, so that all find
+//! them in memory. Screens are those of an emulator that reads a terminal of 120x40; the time that
+//! it takes is in all figures, little where a screen is drawn, nearly all where a program prints
+//! everything (`tail -f`, `less +F`). Memory is looked at every 5 ms: `anonymous` is the process's
+//! own, the rest are files that it maps.
 //!
 //! A goal is printed where there is one; a single range that crosses it says nothing.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
@@ -75,11 +79,13 @@ enum Section {
     Raw,
     /// A rare word is sought → the number of its hits is on the screen; beside rg -c
     Search,
-    /// A line is appended → it is on the screen, and the CPU while nothing happens; beside tail -f, less +F, lnav, tl
+    /// A line is appended → it is on the screen, and the CPU while nothing happens; beside tail -f,
+    /// less +F, lnav, tl
     Append,
     /// 20 MB/s for 5 s: the CPU, and how far behind the screen is at the end; beside the same
     Follow,
-    /// 1,000,000 lines/s for 10 s: the last row and the number of rows come; the answer to keys meanwhile
+    /// 1,000,000 lines/s for 10 s: the last row and the number of rows come; the answer to keys
+    /// meanwhile
     Burst,
     /// A row by its number or its time → the rows of a screen, in process
     Goto,
@@ -138,7 +144,8 @@ impl Bench {
             return Some(self.arguments.rundown.clone());
         }
         let path = std::env::var_os("PATH")?;
-        let found = std::env::split_paths(&path).map(|dir| dir.join(name)).find(|path| path.is_file())?;
+        let found =
+            std::env::split_paths(&path).map(|dir| dir.join(name)).find(|path| path.is_file())?;
         (!self.arguments.without.iter().any(|without| without == name)).then_some(found)
     }
 
@@ -147,11 +154,20 @@ impl Bench {
     }
 
     /// A viewer of a log, and when the last row was on its screen; `None` when that does not come.
-    fn at_end(&self, program: &Path, args: &[&str], log: &Path) -> Result<Option<(Terminal, Instant)>> {
+    fn at_end(
+        &self,
+        program: &Path,
+        args: &[&str],
+        log: &Path,
+    ) -> Result<Option<(Terminal, Instant)>> {
         // rundown opens a log of which nothing else is known at its start.
         let place: &[&str] = if program == self.arguments.rundown { &["--at", "end"] } else { &[] };
-        let args: Vec<&OsStr> =
-            [args, place].concat().into_iter().map(AsRef::as_ref).chain([log.as_os_str()]).collect();
+        let args: Vec<&OsStr> = [args, place]
+            .concat()
+            .into_iter()
+            .map(AsRef::as_ref)
+            .chain([log.as_os_str()])
+            .collect();
         let mut terminal = Terminal::start(program, &args, self.logs.dir())?;
         Ok(terminal.wait_for(LAST)?.map(|seen| (terminal, seen)))
     }
@@ -162,7 +178,8 @@ fn rows_text(rows: u64) -> String {
     format!("{} rows", words::count(rows))
 }
 
-/// The time between two of the `n`-th keys or lines: never less than 20 ms, and in no step with what a program does by the clock.
+/// The time between two of the `n`-th keys or lines: never less than 20 ms, and in no step with
+/// what a program does by the clock.
 fn gap(n: u64) -> Duration {
     Duration::from_millis(20 + n * 7 % 23)
 }

@@ -44,7 +44,8 @@ pub fn command(program: impl AsRef<std::ffi::OsStr>, args: &[&str], path: &Path)
     command
 }
 
-/// A command, its output into `cat`, and that into nothing: some that find nothing at their own end do not do their work.
+/// A command, its output into `cat`, and that into nothing: some that find nothing at their own end
+/// do not do their work.
 pub fn piped(name: &str, first: Command) -> Contender<'static> {
     Contender::new(name, move || run_piped(vec![copy(&first), Command::new("cat")]).map(Some))
 }

@@ -35,7 +35,10 @@ impl Memory {
     }
 
     pub fn max(self, other: Self) -> Self {
-        Self { anonymous: self.anonymous.max(other.anonymous), resident: self.resident.max(other.resident) }
+        Self {
+            anonymous: self.anonymous.max(other.anonymous),
+            resident: self.resident.max(other.resident),
+        }
     }
 }
 
@@ -70,8 +73,8 @@ impl Watch {
     }
 }
 
-/// The time that all threads of a process have run; those that have ended do not count. In nanoseconds, where `stat` has ticks
-/// of 10 ms, which are too coarse for a process that idles.
+/// The time that all threads of a process have run; those that have ended do not count. In
+/// nanoseconds, where `stat` has ticks of 10 ms, which are too coarse for a process that idles.
 pub fn cpu(pid: u32) -> Duration {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
     let spent = threads.filter_map(|thread| {
@@ -89,7 +92,8 @@ pub fn cpu_share<T>(pid: u32, work: impl FnOnce() -> Result<T>) -> Result<(f64, 
     Ok((100.0 * spent.as_secs_f64() / begin.elapsed().as_secs_f64(), done))
 }
 
-/// Runs commands, each reading what the one before prints, until all have ended. The memory is that of the first.
+/// Runs commands, each reading what the one before prints, until all have ended. The memory is that
+/// of the first.
 pub fn run_piped(mut commands: Vec<Command>) -> Result<Sample> {
     let last = commands.len().saturating_sub(1);
     let (mut children, mut watch): (Vec<Child>, _) = (Vec::new(), None);

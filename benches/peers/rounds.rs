@@ -1,4 +1,5 @@
-//! Rounds in turn, A B C A B C …, and the figures made of them: ratios of pairs, because a machine's speed drifts.
+//! Rounds in turn, A B C A B C …, and the figures made of them: ratios of pairs, because a
+//! machine's speed drifts.
 
 use std::fmt;
 use std::path::Path;
@@ -41,14 +42,21 @@ impl<'a> Contender<'a> {
     }
 }
 
-/// Runs the contenders in turn on a file, after a round that does not count, and prints how the first does beside each other one.
-/// Who fails once is not asked again.
-pub fn compare(title: &str, rounds: usize, file: &Path, mut contenders: Vec<Contender>) -> Result<()> {
+/// Runs the contenders in turn on a file, after a round that does not count, and prints how the
+/// first does beside each other one. Who fails once is not asked again.
+pub fn compare(
+    title: &str,
+    rounds: usize,
+    file: &Path,
+    mut contenders: Vec<Contender>,
+) -> Result<()> {
     println!("\n{title}");
     let mut samples: Vec<Vec<Sample>> = contenders.iter().map(|_| Vec::new()).collect();
     let mut failed: Vec<bool> = vec![false; contenders.len()];
     for round in 0..=rounds {
-        for ((contender, samples), failed) in contenders.iter_mut().zip(&mut samples).zip(&mut failed) {
+        for ((contender, samples), failed) in
+            contenders.iter_mut().zip(&mut samples).zip(&mut failed)
+        {
             let Some(run) = contender.run.as_mut().filter(|_| !*failed) else { continue };
             warm(file)?;
             match run()? {
@@ -59,14 +67,17 @@ pub fn compare(title: &str, rounds: usize, file: &Path, mut contenders: Vec<Cont
         }
     }
     let ours = samples.first().cloned().unwrap_or_default();
-    for (at, ((contender, samples), failed)) in contenders.iter().zip(&samples).zip(failed).enumerate() {
+    for (at, ((contender, samples), failed)) in
+        contenders.iter().zip(&samples).zip(failed).enumerate()
+    {
         let name = &contender.name;
         match contender.run {
             None => println!("  {name:<34} not here"),
             Some(_) if failed => println!("  {name:<34} what was waited for did not come"),
             Some(_) => {
                 let times = Figures::of(samples.iter().map(|sample| ms(sample.took)));
-                let beside = if at == 0 { String::new() } else { ratio(&ours, samples, contender.goal) };
+                let beside =
+                    if at == 0 { String::new() } else { ratio(&ours, samples, contender.goal) };
                 println!("  {name:<34} {times} ms  {}{beside}", peak(samples));
             }
         }
@@ -78,7 +89,10 @@ fn ratio(ours: &[Sample], theirs: &[Sample], goal: Option<f64>) -> String {
     if ours.is_empty() {
         return String::new();
     }
-    let ratios = ours.iter().zip(theirs).map(|(ours, theirs)| ours.took.as_secs_f64() / theirs.took.as_secs_f64());
+    let ratios = ours
+        .iter()
+        .zip(theirs)
+        .map(|(ours, theirs)| ours.took.as_secs_f64() / theirs.took.as_secs_f64());
     let goal = goal.map(|goal| format!(", goal {goal}")).unwrap_or_default();
     format!("  the first takes {} x{goal}", Figures::of(ratios))
 }
@@ -94,7 +108,12 @@ impl fmt::Display for Mebibytes {
     #[expect(clippy::cast_precision_loss, reason = "it is rounded anyway")]
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mebibytes = |kib: u64| kib as f64 / 1024.0;
-        write!(out, "peak {:.1} MiB, {:.1} of it anonymous", mebibytes(self.0.resident), mebibytes(self.0.anonymous))
+        write!(
+            out,
+            "peak {:.1} MiB, {:.1} of it anonymous",
+            mebibytes(self.0.resident),
+            mebibytes(self.0.anonymous)
+        )
     }
 }
 
@@ -132,7 +151,9 @@ pub fn tell_latencies(name: &str, latencies: &[Duration], goal: &str) {
     let figures = Figures::of(latencies.iter().map(|latency| ms(*latency)));
     let [p50, p90, p99, max] = [50, 90, 99, 100].map(|percent| figures.at(percent));
     let n = latencies.len();
-    println!("  {name:<34} p50 {p50:.3}  p90 {p90:.3}  p99 {p99:.3}  max {max:.3} ms, n = {n}{goal}");
+    println!(
+        "  {name:<34} p50 {p50:.3}  p90 {p90:.3}  p99 {p99:.3}  max {max:.3} ms, n = {n}{goal}"
+    );
 }
 
 /// In milliseconds.

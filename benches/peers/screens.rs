@@ -1,4 +1,5 @@
-//! What is waited for on a screen: the end of a log, the number of its rows, hits, the answer to a key.
+//! What is waited for on a screen: the end of a log, the number of its rows, hits, the answer to a
+//! key.
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -18,12 +19,20 @@ pub fn open(bench: &mut Bench) -> Result<()> {
     let sizes = BTreeSet::from([100, bench.arguments.mib, bench.largest()]);
     for mebibytes in sizes {
         let log = bench.logs.get(mebibytes, Manner::Large)?;
-        let mut contenders = vec![viewer(bench, "rundown", &[], &log), viewer(bench, "less", &["+G"], &log).goal(2.0)];
+        let mut contenders = vec![
+            viewer(bench, "rundown", &[], &log),
+            viewer(bench, "less", &["+G"], &log).goal(2.0),
+        ];
         // The others read it all.
         if mebibytes < BIG {
             contenders.extend([viewer(bench, "lnav", &[], &log), viewer(bench, "tl", &[], &log)]);
         }
-        compare(&format!("open at the end, {mebibytes} MiB"), bench.arguments.rounds, &log.path, contenders)?;
+        compare(
+            &format!("open at the end, {mebibytes} MiB"),
+            bench.arguments.rounds,
+            &log.path,
+            contenders,
+        )?;
     }
     Ok(())
 }
@@ -50,9 +59,17 @@ pub fn index(bench: &mut Bench) -> Result<()> {
             let seen = terminal.wait_for(&rows_text(log.rows))?;
             seen.map(|seen| sample((terminal, seen))).transpose()
         });
-        let json = piped("rundown --once --format json | cat", once(&bench.arguments.rundown, "json", &log.path));
+        let json = piped(
+            "rundown --once --format json | cat",
+            once(&bench.arguments.rundown, "json", &log.path),
+        );
         for contender in [on_screen, json] {
-            compare(&title, bench.arguments.rounds, &log.path, vec![contender, wc(&log.path).goal(1.3)])?;
+            compare(
+                &title,
+                bench.arguments.rounds,
+                &log.path,
+                vec![contender, wc(&log.path).goal(1.3)],
+            )?;
         }
     }
     Ok(())

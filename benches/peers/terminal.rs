@@ -1,7 +1,9 @@
-//! A program in a terminal of 120x40, seen as a user sees it: the screen of an emulator, not the bytes that were sent.
+//! A program in a terminal of 120x40, seen as a user sees it: the screen of an emulator, not the
+//! bytes that were sent.
 //!
-//! Nobody but the one who waits reads the terminal: no thread stands between a byte that comes and the look at the screen. What
-//! the emulator takes to draw a flood is in the times of all that flood it.
+//! Nobody but the one who waits reads the terminal: no thread stands between a byte that comes and
+//! the look at the screen. What the emulator takes to draw a flood is in the times of all that
+//! flood it.
 
 use std::ffi::OsStr;
 use std::io::{Read, Write};
@@ -37,20 +39,34 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// Starts a program that finds nothing of the user's: `home` is a directory for what it may write.
+    /// Starts a program that finds nothing of the user's: `home` is a directory for what it may
+    /// write.
     pub fn start(program: &Path, args: &[&OsStr], home: &Path) -> Result<Self> {
         let (pty, pts) = open()?;
         pty.resize(Size::new(ROWS.get(), COLUMNS.get()))?;
         let command = Command::new(program)
             .args(args)
             .env_clear()
-            .envs([("TERM", "xterm-256color"), ("LANG", "C.UTF-8"), ("TZ", "UTC"), ("LESSHISTFILE", "-")])
+            .envs([
+                ("TERM", "xterm-256color"),
+                ("LANG", "C.UTF-8"),
+                ("TZ", "UTC"),
+                ("LESSHISTFILE", "-"),
+            ])
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HOME", home);
         let begin = Instant::now();
-        let child = command.spawn(pts).with_context(|| format!("cannot run {}", program.display()))?;
+        let child =
+            command.spawn(pts).with_context(|| format!("cannot run {}", program.display()))?;
         let watch = Watch::start(child.id());
-        Ok(Self { pty, child, watch, parser: Parser::new(ROWS, COLUMNS, 0), buffer: vec![0; 1 << 16], begin })
+        Ok(Self {
+            pty,
+            child,
+            watch,
+            parser: Parser::new(ROWS, COLUMNS, 0),
+            buffer: vec![0; 1 << 16],
+            begin,
+        })
     }
 
     pub fn pid(&self) -> u32 {
@@ -65,8 +81,13 @@ impl Terminal {
         Ok(self.pty.write_all(keys.as_bytes())?)
     }
 
-    /// When the screen was first seen as wanted; `None` when it did not become so, in this time or before the program's end.
-    pub fn wait(&mut self, patience: Duration, mut wanted: impl FnMut(&Screen) -> bool) -> Result<Option<Instant>> {
+    /// When the screen was first seen as wanted; `None` when it did not become so, in this time or
+    /// before the program's end.
+    pub fn wait(
+        &mut self,
+        patience: Duration,
+        mut wanted: impl FnMut(&Screen) -> bool,
+    ) -> Result<Option<Instant>> {
         let end = Instant::now() + patience;
         loop {
             if wanted(self.parser.screen()) {
@@ -98,7 +119,9 @@ impl Terminal {
     /// Draws what comes next; whether anything came.
     fn draw(&mut self, patience: Duration) -> Result<bool> {
         let mut drawn = 0;
-        while drawn < LOOK_BYTES && self.is_ready(if drawn == 0 { patience } else { Duration::ZERO })? {
+        while drawn < LOOK_BYTES
+            && self.is_ready(if drawn == 0 { patience } else { Duration::ZERO })?
+        {
             // Reading fails once the program has ended.
             let Ok(bytes @ 1..) = self.pty.read(&mut self.buffer) else { break };
             self.parser.process(self.buffer.get(..bytes).unwrap_or_default());

@@ -2,7 +2,9 @@
 
 use std::num::NonZeroUsize;
 
-use rundown::cri::{Encoder, Joiner, PerStream, Reason, Record, Skimmer, Stream, Tag, parse, parse_by_nom};
+use rundown::cri::{
+    Encoder, Joiner, PerStream, Reason, Record, Skimmer, Stream, Tag, parse, parse_by_nom,
+};
 use rundown::time::Time;
 
 /// The times that a record can hold: 0000-01-01T00:00:00Z to 9999-12-31T23:59:59Z.
@@ -53,7 +55,10 @@ fn check_encoded(record: &Record<'_>, skimmer: &mut Skimmer) {
         return;
     };
     let again = parse(line).unwrap();
-    assert_eq!((again.stream, again.tag, again.content), (record.stream, record.tag, record.content));
+    assert_eq!(
+        (again.stream, again.tag, again.content),
+        (record.stream, record.tag, record.content)
+    );
     assert!(!RECORD_SECS.contains(&record.at.unix_secs()) || again.at == record.at);
     assert!(skimmer.skim(line).is_some(), "the usual form");
 }

@@ -38,7 +38,10 @@ pub fn database(data: &[u8]) {
     let before = super::snapshot(dir.path());
     let missing = ask(&Catalog::of_store(dir.path(), None));
     assert!(super::snapshot(dir.path()) == before, "the store has changed");
-    assert!(missing.is_empty() || is_corrupt(&dir.path().join(name)), "listed and not found: {missing:?}");
+    assert!(
+        missing.is_empty() || is_corrupt(&dir.path().join(name)),
+        "listed and not found: {missing:?}"
+    );
 }
 
 /// Asks everything that a view asks of a store. Returns the runs that were listed and not found.
@@ -66,8 +69,9 @@ fn ask(catalog: &Catalog) -> Vec<RunId> {
 
 /// Returns true if the tables and the indexes of a database differ. May write to it.
 fn is_corrupt(path: &Path) -> bool {
-    let check =
-        |connection: Connection| connection.query_row("PRAGMA integrity_check(1)", (), |row| row.get::<_, String>(0));
+    let check = |connection: Connection| {
+        connection.query_row("PRAGMA integrity_check(1)", (), |row| row.get::<_, String>(0))
+    };
     Connection::open(path).and_then(check).ok().as_deref() != Some("ok")
 }
 
@@ -86,5 +90,8 @@ fn answer<T>(question: impl FnOnce() -> Result<T>) -> Option<T> {
 /// Errors that a store of bytes can have; nobody else locks it or writes to it.
 fn is_documented(error: &Error) -> bool {
     use Error::{Database, NotAStore, NotFound, TooLarge, TooLong};
-    matches!(error, Database { .. } | NotAStore { .. } | NotFound(_) | TooLarge { .. } | TooLong { .. })
+    matches!(
+        error,
+        Database { .. } | NotAStore { .. } | NotFound(_) | TooLarge { .. } | TooLong { .. }
+    )
 }

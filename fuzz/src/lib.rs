@@ -15,7 +15,12 @@
 //! database    a database and its -wal or -journal           the listed runs can be opened
 //! ```
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a property fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a property fails by panicking"
+)]
 
 mod config;
 mod cri;
@@ -68,7 +73,14 @@ fn snapshot(dir: &Path) -> Vec<(PathBuf, Option<Vec<u8>>)> {
 /// A run as `--once --format …` prints it, in UTC and with colors.
 fn printed(run: &RunNode, format: Format) -> Vec<u8> {
     let timestamps = Timestamps::None;
-    let look = Look { stream: None, tail: None, timestamps, colour: true, links: true, time_zone: TimeZone::UTC };
+    let look = Look {
+        stream: None,
+        tail: None,
+        timestamps,
+        colour: true,
+        links: true,
+        time_zone: TimeZone::UTC,
+    };
     let mut out = Vec::new();
     dump::write(format, run, None, &look, &mut out).unwrap();
     out

@@ -10,7 +10,9 @@ use std::path::Path;
 
 use rundown::cri::{Joiner, parse};
 use rundown::file::FilePath;
-use rundown::log::{Anchor, Change, Format, Index, LogFile, Row, Tail, Towards, WINDOW_ROW_BYTES, Window};
+use rundown::log::{
+    Anchor, Change, Format, Index, LogFile, Row, Tail, Towards, WINDOW_ROW_BYTES, Window,
+};
 
 /// The largest log that is made of an input.
 const MAX_LOG_BYTES: usize = 5 << 18;
@@ -169,7 +171,9 @@ impl Reading<'_> {
 
 /// Rows that are read whole are the joined entries and the lines that are none, from any offset.
 fn check_whole_rows(log: &LogFile, bytes: &[u8], offset: u64, tail: Tail) {
-    let whole = |from| -> Vec<Row> { log.rows(from, usize::MAX, tail).unwrap().map(Result::unwrap).collect() };
+    let whole = |from| -> Vec<Row> {
+        log.rows(from, usize::MAX, tail).unwrap().map(Result::unwrap).collect()
+    };
     let all = whole(0);
     assert_eq!(log.totals(tail).unwrap().rows, all.len() as u64);
     let split = all.partition_point(|row| row.offset < offset);
@@ -179,7 +183,8 @@ fn check_whole_rows(log: &LogFile, bytes: &[u8], offset: u64, tail: Tail) {
         assert_eq!(log.tail_offset(count, tail).unwrap(), first.unwrap_or(log.bytes()));
     }
     if tail == Tail::Emit {
-        let mut rows: Vec<_> = all.into_iter().map(|row| (row.at, row.complete, row.text)).collect();
+        let mut rows: Vec<_> =
+            all.into_iter().map(|row| (row.at, row.complete, row.text)).collect();
         let mut expected = expected_rows(log.format(), bytes);
         rows.sort();
         expected.sort();
@@ -188,7 +193,10 @@ fn check_whole_rows(log: &LogFile, bytes: &[u8], offset: u64, tail: Tail) {
 }
 
 /// Time, end and text of every row, from the bytes in memory; in the order of their ends.
-fn expected_rows(format: Format, bytes: &[u8]) -> Vec<(Option<rundown::time::Time>, bool, Vec<u8>)> {
+fn expected_rows(
+    format: Format,
+    bytes: &[u8],
+) -> Vec<(Option<rundown::time::Time>, bool, Vec<u8>)> {
     let (mut joiner, mut entries, mut rows) = (Joiner::default(), Vec::new(), Vec::new());
     for line in bytes.split_inclusive(|byte| *byte == b'\n') {
         let content = line.strip_suffix(b"\n").unwrap_or(line);
@@ -198,7 +206,8 @@ fn expected_rows(format: Format, bytes: &[u8]) -> Vec<(Option<rundown::time::Tim
         }
     }
     entries.extend(joiner.finish());
-    let entries = entries.into_iter().map(|entry| (Some(entry.first_at), entry.complete, entry.content));
+    let entries =
+        entries.into_iter().map(|entry| (Some(entry.first_at), entry.complete, entry.content));
     rows.extend(entries);
     rows
 }

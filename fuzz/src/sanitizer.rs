@@ -92,7 +92,8 @@ fn is_dangerous(found: char) -> bool {
     let bidi = ['\u{61c}', '\u{200e}', '\u{200f}'].contains(&found)
         || ('\u{202a}'..='\u{202e}').contains(&found)
         || ('\u{2066}'..='\u{2069}').contains(&found);
-    let invisible = ['\u{ad}', '\u{200b}', '\u{2028}', '\u{2029}', '\u{2060}', '\u{feff}'].contains(&found)
+    let invisible = ['\u{ad}', '\u{200b}', '\u{2028}', '\u{2029}', '\u{2060}', '\u{feff}']
+        .contains(&found)
         || ('\u{e0000}'..='\u{e007f}').contains(&found);
     found.is_control() || bidi || invisible
 }

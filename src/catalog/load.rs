@@ -8,7 +8,10 @@ use std::path::Path;
 use crate::error::{self, Error, Result};
 use crate::events::Events;
 use crate::file::FilePath;
-use crate::join::{self, DatedLog, Finding, FindingKind, Findings, JobNode, LogRef, Place, Recorder, RunHead, RunNode};
+use crate::join::{
+    self, DatedLog, Finding, FindingKind, Findings, JobNode, LogRef, Place, Recorder, RunHead,
+    RunNode,
+};
 use crate::log::path::{FoundLog, LeftOut, RunDir};
 use crate::log::{LogFile, Tail, path};
 use crate::model::{Job, JobId, Origin, Phase, Run, RunId, Sh};
@@ -21,7 +24,11 @@ pub(super) fn stored_run(root: &Path, reader: &Reader, id: &RunId) -> Result<Opt
 }
 
 /// Some runs of a database, as many as may be read at once, and how many of the ids that was.
-pub(super) fn stored_runs(root: &Path, reader: &Reader, ids: &[RunId]) -> Result<(Vec<RunNode>, usize)> {
+pub(super) fn stored_runs(
+    root: &Path,
+    reader: &Reader,
+    ids: &[RunId],
+) -> Result<(Vec<RunNode>, usize)> {
     let (rows, read) = reader.runs_with_rows(ids)?;
     let nodes = rows.into_iter().filter_map(|rows| stored_node(root, reader, rows).transpose());
     Ok((nodes.collect::<Result<_>>()?, read))
@@ -30,7 +37,8 @@ pub(super) fn stored_runs(root: &Path, reader: &Reader, ids: &[RunId]) -> Result
 fn stored_node(root: &Path, reader: &Reader, mut rows: RunRows) -> Result<Option<RunNode>> {
     let recorder = recorder(rows.ours, &rows.run, root);
     if recorder == Recorder::Gone {
-        // It may have finished the run between the two looks: what its rows say after the lock was free counts.
+        // It may have finished the run between the two looks: what its rows say after the lock was
+        // free counts.
         let Some(again) = reader.run(&rows.run.id)? else { return Ok(None) };
         rows = again;
     }
@@ -45,7 +53,9 @@ fn stored_node(root: &Path, reader: &Reader, mut rows: RunRows) -> Result<Option
 
 /// A run of a log tree without a database.
 pub(super) fn tree_run(root: &Path, id: &RunId) -> Result<Option<RunNode>> {
-    let Some(run) = tree_runs(root)?.0.into_iter().find(|run| &run.id == id) else { return Ok(None) };
+    let Some(run) = tree_runs(root)?.0.into_iter().find(|run| &run.id == id) else {
+        return Ok(None);
+    };
     let dir = run_dir(root, &run);
     Ok(Some(load_node(join::run_head(run, Recorder::Unknown), false, Vec::new(), dir)))
 }
@@ -64,26 +74,32 @@ fn run_dir(root: &Path, run: &Run) -> std::result::Result<Option<RunDir>, Findin
     }
 }
 
-/// Runs for a list; `None` when the run that they lie beside is not there. Those that nobody records any more are read again
-/// after that was seen: they may just have been finished.
-pub(super) fn listed_heads(root: &Path, reader: &Reader, page: &RunPage) -> Result<Option<Vec<RunHead>>> {
+/// Runs for a list; `None` when the run that they lie beside is not there. Those that nobody
+/// records any more are read again after that was seen: they may just have been finished.
+pub(super) fn listed_heads(
+    root: &Path,
+    reader: &Reader,
+    page: &RunPage,
+) -> Result<Option<Vec<RunHead>>> {
     let recorder_of = |listed: &ListedRun| recorder(listed.ours, &listed.run, root);
     let Some(mut listed) = reader.runs(page)? else { return Ok(None) };
     let is_gone = |listed: &&ListedRun| recorder_of(listed) == Recorder::Gone;
-    let gone: HashSet<RunId> = listed.iter().filter(is_gone).map(|listed| listed.run.id.clone()).collect();
+    let gone: HashSet<RunId> =
+        listed.iter().filter(is_gone).map(|listed| listed.run.id.clone()).collect();
     if !gone.is_empty() {
         let Some(again) = reader.runs(page)? else { return Ok(None) };
         listed = again;
     }
     let head = |listed: ListedRun| {
-        let recorder = if gone.contains(&listed.run.id) { Recorder::Gone } else { Recorder::Unknown };
+        let recorder =
+            if gone.contains(&listed.run.id) { Recorder::Gone } else { Recorder::Unknown };
         join::run_head(listed.run, recorder)
     };
     Ok(Some(listed.into_iter().map(head).collect()))
 }
 
-/// Whether the recorder of an unfinished run of ours still holds its lock. A shared lock is tried on the file as it is: nothing is
-/// written.
+/// Whether the recorder of an unfinished run of ours still holds its lock. A shared lock is tried
+/// on the file as it is: nothing is written.
 fn recorder(ours: bool, run: &Run, root: &Path) -> Recorder {
     if !ours || run.finished_at.is_some() {
         return Recorder::Unknown;
@@ -102,8 +118,9 @@ fn recorder(ours: bool, run: &Run, root: &Path) -> Recorder {
     }
 }
 
-/// A run from its rows, its events and its directory: the jobs of the database, then those that only the events tell of, then those
-/// that are known by their directory alone. What cannot be read of it takes nothing else away.
+/// A run from its rows, its events and its directory: the jobs of the database, then those that
+/// only the events tell of, then those that are known by their directory alone. What cannot be read
+/// of it takes nothing else away.
 fn load_node(
     mut head: RunHead,
     ours: bool,
@@ -112,14 +129,18 @@ fn load_node(
 ) -> RunNode {
     let mut odd = Odd { hides_all: dir.is_err(), ..Odd::default() };
     let dir = dir.map_err(|why| odd.findings.add(Place::Run, why)).ok().flatten();
-    let files =
-        dir.as_ref().map(path::list_run_files).and_then(|files| odd.told(&Place::Run, files)).unwrap_or_default();
+    let files = dir
+        .as_ref()
+        .map(path::list_run_files)
+        .and_then(|files| odd.told(&Place::Run, files))
+        .unwrap_or_default();
     odd.left_out(&Place::Run, files.left_out);
     let mut jobs = rows;
     let mut told = None;
     // Ours says all of it in the database.
     if let Some(path) = files.events.filter(|_| !ours) {
-        let read = read_events(&path, if head.phase == Phase::Finished { Tail::Emit } else { Tail::Hold });
+        let read =
+            read_events(&path, if head.phase == Phase::Finished { Tail::Emit } else { Tail::Hold });
         let (events, bytes) = odd.told(&Place::Run, read).unwrap_or_default();
         told = Some(LogRef { path, bytes });
         if events.strangers > 0 {
@@ -138,7 +159,10 @@ fn load_node(
         let listed = odd.told(&Place::Run, path::list_jobs(dir));
         odd.hides_all = listed.as_ref().is_none_or(|listed| listed.refused.is_some());
         let listed = listed.unwrap_or_default();
-        odd.left_out(&Place::Run, LeftOut { refused: listed.refused.into_iter().collect(), ..LeftOut::default() });
+        odd.left_out(
+            &Place::Run,
+            LeftOut { refused: listed.refused.into_iter().collect(), ..LeftOut::default() },
+        );
         let alone = listed.ids.into_iter().filter(|id| !known.contains(id));
         jobs.extend(alone.map(|id| (Job::without_row(id), Vec::new())));
     }
@@ -152,9 +176,17 @@ fn load_node(
     node
 }
 
-fn load_job(head: &RunHead, ours: bool, dir: Option<&RunDir>, job: Job, shs: Vec<Sh>, odd: &mut Odd) -> JobNode {
+fn load_job(
+    head: &RunHead,
+    ours: bool,
+    dir: Option<&RunDir>,
+    job: Job,
+    shs: Vec<Sh>,
+    odd: &mut Odd,
+) -> JobNode {
     let place = Place::Job(job.id.clone());
-    let listed = dir.map(|dir| path::list_logs(dir, &job.id)).and_then(|listed| odd.told(&place, listed));
+    let listed =
+        dir.map(|dir| path::list_logs(dir, &job.id)).and_then(|listed| odd.told(&place, listed));
     let found = listed.unwrap_or_default();
     // A job without commands (quire's own `quire/push`) misses nothing by its name.
     let is_no_path = || dir.is_some_and(|dir| path::job_dir(dir.path(), &job.id).is_none());
@@ -162,9 +194,11 @@ fn load_job(head: &RunHead, ours: bool, dir: Option<&RunDir>, job: Job, shs: Vec
     odd.left_out(&place, left_out);
     // Times are worth a read only where they decide.
     let guessed = shs.iter().any(|sh| sh.origin != Origin::Call);
-    // A recorder of ours writes a command's row before its log: a log without one is newer than the rows that were read.
+    // A recorder of ours writes a command's row before its log: a log without one is newer than the
+    // rows that were read.
     let ours_goes_on = ours && head.phase != Phase::Finished;
-    let known: Option<HashSet<u32>> = ours_goes_on.then(|| shs.iter().filter_map(|sh| sh.n).collect());
+    let known: Option<HashSet<u32>> =
+        ours_goes_on.then(|| shs.iter().filter_map(|sh| sh.n).collect());
     let is_known = |log: &FoundLog| known.as_ref().is_none_or(|known| known.contains(&log.n));
     let logs = found.logs.into_iter().filter(is_known).map(|found| dated(found, guessed)).collect();
     join::job_node(head, job, shs, logs)
@@ -179,20 +213,30 @@ struct Odd {
 }
 
 impl Odd {
-    /// These findings behind those of others. A log is not called missing where logs are left out: it may be among them.
+    /// These findings behind those of others. A log is not called missing where logs are left out:
+    /// it may be among them.
     fn beside(self, found: Findings) -> Findings {
-        let hides = |kind: &FindingKind| matches!(kind, FindingKind::Refused(_) | FindingKind::Unreadable(_));
+        let hides = |kind: &FindingKind| {
+            matches!(kind, FindingKind::Refused(_) | FindingKind::Unreadable(_))
+        };
         let hiding = self.findings.iter().filter(|finding| hides(&finding.kind));
-        let hidden: HashSet<JobId> = hiding.filter_map(|finding| finding.place.job().cloned()).collect();
-        let is_hidden = |job: Option<&JobId>| job.map_or(!hidden.is_empty(), |job| hidden.contains(job));
-        let is_told =
-            |finding: &Finding| !(finding.kind.is_missing_log() && (self.hides_all || is_hidden(finding.place.job())));
+        let hidden: HashSet<JobId> =
+            hiding.filter_map(|finding| finding.place.job().cloned()).collect();
+        let is_hidden =
+            |job: Option<&JobId>| job.map_or(!hidden.is_empty(), |job| hidden.contains(job));
+        let is_told = |finding: &Finding| {
+            !(finding.kind.is_missing_log() && (self.hides_all || is_hidden(finding.place.job())))
+        };
         found.into_iter().filter(is_told).chain(self.findings).collect()
     }
 
     /// The value, or `None` with the error among the findings.
     fn told<T>(&mut self, place: &Place, result: Result<T>) -> Option<T> {
-        result.map_err(|error| self.findings.add(place.clone(), FindingKind::Unreadable(error::chain(&error)))).ok()
+        result
+            .map_err(|error| {
+                self.findings.add(place.clone(), FindingKind::Unreadable(error::chain(&error)))
+            })
+            .ok()
     }
 
     fn left_out(&mut self, place: &Place, left_out: LeftOut) {
@@ -206,8 +250,8 @@ impl Odd {
 /// The most of `events.jsonl` that is read: hundreds of thousands of commands.
 const MAX_EVENTS_BYTES: u64 = 64 << 20;
 
-/// What the events tell, line by line, and the size of the file when that was begun. A last line without LF is one only when nobody
-/// writes any more.
+/// What the events tell, line by line, and the size of the file when that was begun. A last line
+/// without LF is one only when nobody writes any more.
 fn read_events(path: &FilePath, tail: Tail) -> Result<(Events, u64)> {
     let file = LogFile::open(path)?;
     let mut lines = file.lines(0)?;
@@ -231,7 +275,8 @@ fn dated(found: FoundLog, wanted: bool) -> DatedLog {
     DatedLog { n: found.n, log: LogRef { path: found.path, bytes: found.bytes }, first_at }
 }
 
-/// The runs of a log tree, newest first: ids are UUIDv7, so they sort by time. And what is to be said of those that are not there.
+/// The runs of a log tree, newest first: ids are UUIDv7, so they sort by time. And what is to be
+/// said of those that are not there.
 pub(super) fn tree_runs(root: &Path) -> Result<(Vec<Run>, Vec<String>)> {
     let (mut runs, mut notices) = (Vec::new(), Vec::new());
     for repo in path::list_runs(root)? {
@@ -261,7 +306,10 @@ pub(super) fn path_run(path: &Path) -> Result<RunNode> {
     let dir = Some(path.to_owned()).filter(|_| metadata.is_dir());
     let found = match &dir {
         Some(dir) => path::discover(dir)?,
-        None => vec![(String::new(), vec![FoundLog { n: 1, path: FilePath::named(path), bytes: metadata.len() }])],
+        None => vec![(
+            String::new(),
+            vec![FoundLog { n: 1, path: FilePath::named(path), bytes: metadata.len() }],
+        )],
     };
     let node = |(job, found): (String, Vec<FoundLog>)| {
         let logs = found.into_iter().map(|found| dated(found, false)).collect();

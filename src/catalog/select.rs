@@ -1,4 +1,5 @@
-//! Which runs are meant, and how one stands: what a command line says and what a script is told. Pure.
+//! Which runs are meant, and how one stands: what a command line says and what a script is told.
+//! Pure.
 
 use crate::error::{Error, Result};
 use crate::join::RunHead;
@@ -29,7 +30,8 @@ impl RunFilter {
 pub struct RunList {
     /// The runs.
     pub heads: Vec<RunHead>,
-    /// There are more of them: older ones, or newer ones where those newer than a run were asked for.
+    /// There are more of them: older ones, or newer ones where those newer than a run were asked
+    /// for.
     pub has_more: bool,
 }
 
@@ -57,9 +59,9 @@ impl RunSpec {
             _ => {}
         }
         if let Some(back) = text.strip_prefix("latest~") {
-            let back = back
-                .parse()
-                .map_err(|_| Error::Usage(format!("`{text}`: N in latest~N is a number, as in latest~1")))?;
+            let back = back.parse().map_err(|_| {
+                Error::Usage(format!("`{text}`: N in latest~N is a number, as in latest~1"))
+            })?;
             return Ok(Self::Latest(back));
         }
         if text.chars().count() < SHORTEST_ID_PART {
@@ -72,7 +74,8 @@ impl RunSpec {
     }
 }
 
-/// How a run stands, for scripts: the exit code of `--exit-status`. `None`: logs without a row tell nothing of it.
+/// How a run stands, for scripts: the exit code of `--exit-status`. `None`: logs without a row tell
+/// nothing of it.
 #[must_use]
 pub const fn exit_status(head: &RunHead) -> Option<u8> {
     Some(match (head.phase, head.outcome) {

@@ -1,8 +1,8 @@
 //! A store or a path: the questions that every view asks of it.
 //!
-//! Nothing is opened before something is asked, and what a store has is looked for each time: its database may appear, vanish or
-//! give way to another while somebody looks on. One that has vanished is waited for: the log tree alone would tell less of the
-//! same runs.
+//! Nothing is opened before something is asked, and what a store has is looked for each time: its
+//! database may appear, vanish or give way to another while somebody looks on. One that has
+//! vanished is waited for: the log tree alone would tell less of the same runs.
 
 use std::cell::{Ref, RefCell};
 use std::collections::HashSet;
@@ -40,21 +40,24 @@ enum Place {
 enum Source {
     /// A root whose database tells the runs.
     Store { root: PathBuf, reader: Box<Reader> },
-    /// A root without a database: the log tree alone, and what was to be said of it when its runs were listed last.
+    /// A root without a database: the log tree alone, and what was to be said of it when its runs
+    /// were listed last.
     Tree { root: PathBuf, notices: RefCell<Vec<String>> },
     /// A log or a directory of logs.
     Path { path: PathBuf },
 }
 
 impl Catalog {
-    /// A store: `db`, or the root's own database, or the root's log tree where there is none. Nothing of it needs to be there yet.
+    /// A store: `db`, or the root's own database, or the root's log tree where there is none.
+    /// Nothing of it needs to be there yet.
     #[must_use]
     pub fn of_store(root: &Path, db: Option<&Path>) -> Self {
         let place = Place::Store { root: root.to_owned(), db: db.map(Path::to_owned) };
         Self { place, source: RefCell::default() }
     }
 
-    /// A log file, or a directory of logs (a run's without its database, a Kubernetes pod's). Nothing needs to be there yet.
+    /// A log file, or a directory of logs (a run's without its database, a Kubernetes pod's).
+    /// Nothing needs to be there yet.
     #[must_use]
     pub fn of_path(path: &Path) -> Self {
         Self { place: Place::Path(path.to_owned()), source: RefCell::default() }
@@ -80,7 +83,8 @@ impl Catalog {
         if next.is_some() {
             self.source.replace(next);
         }
-        Ref::filter_map(self.source.borrow(), Option::as_ref).map_err(|_| Error::Internal("no source".into()))
+        Ref::filter_map(self.source.borrow(), Option::as_ref)
+            .map_err(|_| Error::Internal("no source".into()))
     }
 
     /// The newest runs, newest first, at most `limit`.
@@ -91,15 +95,27 @@ impl Catalog {
         Ok(self.list(page_of(filter), limit)?.unwrap_or_default())
     }
 
-    /// The nearest runs on one side of a run, newest first; `None` when that run is not there (any more).
+    /// The nearest runs on one side of a run, newest first; `None` when that run is not there (any
+    /// more).
     #[expect(clippy::missing_errors_doc, reason = "see runs")]
-    pub fn runs_beside(&self, beside: &Beside, filter: &RunFilter, limit: usize) -> Result<Option<RunList>> {
+    pub fn runs_beside(
+        &self,
+        beside: &Beside,
+        filter: &RunFilter,
+        limit: usize,
+    ) -> Result<Option<RunList>> {
         self.list(RunPage { beside: Some(beside.clone()), ..page_of(filter) }, limit)
     }
 
-    /// The nearest run on one side of a run, of those that ended in this way if one is named; `None` when there is none.
+    /// The nearest run on one side of a run, of those that ended in this way if one is named;
+    /// `None` when there is none.
     #[expect(clippy::missing_errors_doc, reason = "see runs")]
-    pub fn nearest(&self, beside: &Beside, outcome: Option<Outcome>, filter: &RunFilter) -> Result<Option<RunHead>> {
+    pub fn nearest(
+        &self,
+        beside: &Beside,
+        outcome: Option<Outcome>,
+        filter: &RunFilter,
+    ) -> Result<Option<RunHead>> {
         let page = RunPage { beside: Some(beside.clone()), outcome, limit: 1, ..page_of(filter) };
         Ok(self.page(&page)?.pop())
     }
@@ -114,8 +130,8 @@ impl Catalog {
         }
     }
 
-    /// Runs with their jobs and commands, as many as may be read at once, and how many of the ids that was; those that are not
-    /// there (any more) are left out.
+    /// Runs with their jobs and commands, as many as may be read at once, and how many of the ids
+    /// that was; those that are not there (any more) are left out.
     #[expect(clippy::missing_errors_doc, reason = "see runs")]
     pub fn runs_whole(&self, ids: &[RunId]) -> Result<(Vec<RunNode>, usize)> {
         if let Source::Store { root, reader } = &*self.source()? {
@@ -125,7 +141,8 @@ impl Catalog {
         Ok((nodes.collect::<Result<_>>()?, ids.len()))
     }
 
-    /// Resets the time limit of the store: all readings between two calls take at most 10 seconds of the database.
+    /// Resets the time limit of the store: all readings between two calls take at most 10 seconds
+    /// of the database.
     pub fn renew(&self) {
         if let Some(Source::Store { reader, .. }) = &*self.source.borrow() {
             reader.renew();
@@ -150,14 +167,24 @@ impl Catalog {
         match spec {
             RunSpec::Latest(back) => {
                 let found = self.page(&RunPage { skip: *back, limit: 1, ..page_of(filter) })?.pop();
-                let what =
-                    if *back == 0 { "no run yet".to_owned() } else { format!("no run {back} before the newest") };
+                let what = if *back == 0 {
+                    "no run yet".to_owned()
+                } else {
+                    format!("no run {back} before the newest")
+                };
                 found.map(|head| head.run.id).ok_or_else(|| self.not_found(&what, filter))
             }
             RunSpec::LatestThat(outcome) => {
                 let page = RunPage { outcome: Some(*outcome), limit: 1, ..page_of(filter) };
-                let what = if *outcome == Outcome::Passed { "no run has passed" } else { "no run has failed" };
-                self.page(&page)?.pop().map(|head| head.run.id).ok_or_else(|| self.not_found(what, filter))
+                let what = if *outcome == Outcome::Passed {
+                    "no run has passed"
+                } else {
+                    "no run has failed"
+                };
+                self.page(&page)?
+                    .pop()
+                    .map(|head| head.run.id)
+                    .ok_or_else(|| self.not_found(what, filter))
             }
             RunSpec::Id(part) => self.by_id(part, filter),
         }
@@ -177,18 +204,25 @@ impl Catalog {
     pub fn path(&self) -> PathBuf {
         match (&*self.source.borrow(), &self.place) {
             (Some(Source::Store { reader, .. }), _) => reader.path().to_owned(),
-            (_, Place::Store { db: Some(path), .. } | Place::Store { root: path, .. } | Place::Path(path)) => {
-                path.clone()
-            }
+            (
+                _,
+                Place::Store { db: Some(path), .. }
+                | Place::Store { root: path, .. }
+                | Place::Path(path),
+            ) => path.clone(),
         }
     }
 
-    /// Hands on the runs that have a directory of logs and no row in the database, by repository and id, as it goes through the
-    /// repositories: not all are in memory at once. Returns what is to be said of directories that cannot be read.
+    /// Hands on the runs that have a directory of logs and no row in the database, by repository
+    /// and id, as it goes through the repositories: not all are in memory at once. Returns what
+    /// is to be said of directories that cannot be read.
     ///
     /// # Errors
     /// As for [`Catalog::runs`], or as `take` says.
-    pub fn dirs_without_row(&self, mut take: impl FnMut(String, RunId) -> Result<()>) -> Result<Vec<String>> {
+    pub fn dirs_without_row(
+        &self,
+        mut take: impl FnMut(String, RunId) -> Result<()>,
+    ) -> Result<Vec<String>> {
         let mut notices = Vec::new();
         if let Source::Store { root, reader } = &*self.source()? {
             for repo in path::list_runs(root)? {
@@ -211,8 +245,9 @@ impl Catalog {
         }
     }
 
-    /// Whether the database may have changed since the last call; the first call says yes. Cheap: no table is read. Where there is
-    /// none it never has: logs and directories are not looked at (see [`Catalog::watched`]).
+    /// Whether the database may have changed since the last call; the first call says yes. Cheap:
+    /// no table is read. Where there is none it never has: logs and directories are not looked
+    /// at (see [`Catalog::watched`]).
     #[expect(clippy::missing_errors_doc, reason = "see runs")]
     pub fn changed(&mut self) -> Result<bool> {
         self.look()?;
@@ -222,7 +257,8 @@ impl Catalog {
         }
     }
 
-    /// The directories in which a change may mean something new about the list of runs, or about `run`: the most telling first.
+    /// The directories in which a change may mean something new about the list of runs, or about
+    /// `run`: the most telling first.
     #[must_use]
     pub fn watched(&self, run: Option<&RunNode>) -> Vec<PathBuf> {
         let mut dirs = match &self.place {
@@ -238,7 +274,8 @@ impl Catalog {
             dirs.extend(run.dir.clone());
             dirs.extend(run.dir.as_ref().map(|dir| dir.join("jobs")));
             // The last jobs are the likeliest to go on.
-            let logs = run.jobs.iter().rev().flat_map(|job| &job.shs).filter_map(|sh| sh.log.as_ref());
+            let logs =
+                run.jobs.iter().rev().flat_map(|job| &job.shs).filter_map(|sh| sh.log.as_ref());
             dirs.extend(logs.map(|log| dir_of(&log.path)));
         }
         let mut known = HashSet::new();
@@ -274,9 +311,13 @@ impl Catalog {
             Source::Path { path } => return Ok(Some(vec![load::path_run(path)?.head])),
         };
         // An id that is named whole means that run, however many others begin or end with it.
-        let is_whole = page.id_part.as_ref().is_some_and(|part| runs.iter().any(|run| run.id.as_str() == part));
-        let has_part =
-            |id: &str, part: &String| id == part || !is_whole && (id.starts_with(part) || id.ends_with(part));
+        let is_whole = page
+            .id_part
+            .as_ref()
+            .is_some_and(|part| runs.iter().any(|run| run.id.as_str() == part));
+        let has_part = |id: &str, part: &String| {
+            id == part || !is_whole && (id.starts_with(part) || id.ends_with(part))
+        };
         let wanted = |run: &Run| {
             page.ref_name.is_none()
                 && page.outcome.is_none()
@@ -298,20 +339,30 @@ impl Catalog {
 
     fn by_id(&self, part: &str, filter: &RunFilter) -> Result<RunId> {
         const SHOWN: usize = 10;
-        let mut found = self.page(&RunPage { id_part: Some(part.to_owned()), limit: SHOWN + 1, ..page_of(filter) })?;
+        let mut found = self.page(&RunPage {
+            id_part: Some(part.to_owned()),
+            limit: SHOWN + 1,
+            ..page_of(filter)
+        })?;
         if found.len() > 1 {
             let more = if found.len() > SHOWN { "\n  …" } else { "" };
             let listed: Vec<String> = found.iter().take(SHOWN).map(candidate).collect();
-            let text = format!("several runs match `{part}`; give more of one:\n  {}{more}", listed.join("\n  "));
+            let text = format!(
+                "several runs match `{part}`; give more of one:\n  {}{more}",
+                listed.join("\n  ")
+            );
             return Err(Error::NotFound(text));
         }
         let one = found.pop().map(|head| head.run.id);
-        one.ok_or_else(|| self.not_found(&format!("no run whose id begins or ends with `{part}`"), filter))
+        one.ok_or_else(|| {
+            self.not_found(&format!("no run whose id begins or ends with `{part}`"), filter)
+        })
     }
 
     fn not_found(&self, what: &str, filter: &RunFilter) -> Error {
-        let of =
-            |name: &str, value: &Option<String>| value.as_ref().map(|v| format!(" {name} {v}")).unwrap_or_default();
+        let of = |name: &str, value: &Option<String>| {
+            value.as_ref().map(|v| format!(" {name} {v}")).unwrap_or_default()
+        };
         let narrowed = [of("of repo", &filter.repo), of("on ref", &filter.ref_name)].concat();
         Error::NotFound(format!(
             "{what}{narrowed} in {}\n`rundown list` shows the runs there are",
@@ -324,7 +375,9 @@ impl Place {
     /// What is to be read instead of what was read last; `None`: the same.
     fn changed_from(&self, last: Option<&Source>) -> Result<Option<Source>> {
         let (root, db) = match self {
-            Self::Path(path) => return Ok(last.is_none().then(|| Source::Path { path: path.clone() })),
+            Self::Path(path) => {
+                return Ok(last.is_none().then(|| Source::Path { path: path.clone() }));
+            }
             Self::Store { root, db } => (root, db),
         };
         let found = match db {
@@ -333,18 +386,26 @@ impl Place {
         };
         Ok(match (found, last) {
             (Some(db), Some(Source::Store { reader, .. })) if reader.path() == db => None,
-            (Some(db), _) => Some(Source::Store { root: root.clone(), reader: Box::new(Reader::new(&db)) }),
-            (None, Some(Source::Store { .. })) => None,
-            (None, last) if root.join("runs").is_dir() => {
-                last.is_none().then(|| Source::Tree { root: root.clone(), notices: RefCell::default() })
+            (Some(db), _) => {
+                Some(Source::Store { root: root.clone(), reader: Box::new(Reader::new(&db)) })
             }
-            (None, _) => return Err(Error::NoStore { root: root.clone(), why: why_no_store(root) }),
+            (None, Some(Source::Store { .. })) => None,
+            (None, last) if root.join("runs").is_dir() => last
+                .is_none()
+                .then(|| Source::Tree { root: root.clone(), notices: RefCell::default() }),
+            (None, _) => {
+                return Err(Error::NoStore { root: root.clone(), why: why_no_store(root) });
+            }
         })
     }
 }
 
 fn why_no_store(root: &Path) -> &'static str {
-    if root.is_dir() { "the directory has no rundown.db, quire.db or runs/" } else { "there is no such directory" }
+    if root.is_dir() {
+        "the directory has no rundown.db, quire.db or runs/"
+    } else {
+        "there is no such directory"
+    }
 }
 
 /// The runs that a filter leaves; how many is for the caller to say.
@@ -366,5 +427,10 @@ fn database_of(root: &Path) -> std::io::Result<Option<PathBuf>> {
 fn candidate(head: &RunHead) -> String {
     let queued = head.run.queued_at.and_then(Time::rfc3339_millis).unwrap_or_default();
     let word = |text: &Option<String>| text.clone().unwrap_or_default();
-    format!("{}  {}  {}  {queued}", head.run.id.as_str(), word(&head.run.repo), word(&head.run.state))
+    format!(
+        "{}  {}  {}  {queued}",
+        head.run.id.as_str(),
+        word(&head.run.repo),
+        word(&head.run.state)
+    )
 }

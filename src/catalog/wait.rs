@@ -1,4 +1,5 @@
-//! What is waited for while the store cannot be read: said in the words of whoever waits, not of whoever failed.
+//! What is waited for while the store cannot be read: said in the words of whoever waits, not of
+//! whoever failed.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -27,30 +28,49 @@ impl Wait {
             Self { what: what.into(), why, path, is_absent: false }
         };
         match error {
-            Error::NoStore { root, why } => {
-                Self { is_absent: true, ..wait("there is no store yet", Some((*why).to_owned()), root) }
-            }
+            Error::NoStore { root, why } => Self {
+                is_absent: true,
+                ..wait("there is no store yet", Some((*why).to_owned()), root)
+            },
             Error::Io { path, source, .. } if source.kind() == ErrorKind::NotFound => {
-                let name = path.file_name().map_or_else(|| "it".into(), |name| name.to_string_lossy());
+                let name =
+                    path.file_name().map_or_else(|| "it".into(), |name| name.to_string_lossy());
                 let state = if has_read { "is gone" } else { "is not there yet" };
                 wait(&format!("{name} {state}"), None, path)
             }
             Error::Locked { path } => wait("the database is locked by another process", None, path),
-            Error::Restless { path } => wait("the database changes faster than it can be read", None, path),
-            Error::NotAStore { path, why } => wait("this is no database of CI runs", Some(why.clone()), path),
-            Error::Io { path, source, .. } => wait("the store cannot be read", Some(source.to_string()), path),
-            Error::Database { path, source, .. } => wait("the database cannot be read", Some(source.to_string()), path),
-            Error::NotFound(what) => Self { what: first_line(what), why: None, path: None, is_absent: false },
-            other => {
-                Self { what: "the store cannot be read".into(), why: Some(chain(other)), path: None, is_absent: false }
+            Error::Restless { path } => {
+                wait("the database changes faster than it can be read", None, path)
             }
+            Error::NotAStore { path, why } => {
+                wait("this is no database of CI runs", Some(why.clone()), path)
+            }
+            Error::Io { path, source, .. } => {
+                wait("the store cannot be read", Some(source.to_string()), path)
+            }
+            Error::Database { path, source, .. } => {
+                wait("the database cannot be read", Some(source.to_string()), path)
+            }
+            Error::NotFound(what) => {
+                Self { what: first_line(what), why: None, path: None, is_absent: false }
+            }
+            other => Self {
+                what: "the store cannot be read".into(),
+                why: Some(chain(other)),
+                path: None,
+                is_absent: false,
+            },
         }
     }
 
     /// A store without a run (that the filter leaves).
     #[must_use]
     pub fn for_first_run(root: Option<&Path>, is_narrowed: bool) -> Self {
-        let what = if is_narrowed { "no run matches --repo and --ref yet" } else { "this store has no runs yet" };
+        let what = if is_narrowed {
+            "no run matches --repo and --ref yet"
+        } else {
+            "this store has no runs yet"
+        };
         Self { what: what.into(), why: None, path: root.map(Path::to_owned), is_absent: true }
     }
 }
@@ -78,7 +98,10 @@ mod tests {
     fn a_fault_is_told_with_its_reason_and_its_place() {
         let denied = Error::io("open", "/store/quire.db")(io::Error::other("permission denied"));
         let wait = Wait::of(&denied, false);
-        assert_eq!((&wait.what[..], wait.why.as_deref()), ("the store cannot be read", Some("permission denied")));
+        assert_eq!(
+            (&wait.what[..], wait.why.as_deref()),
+            ("the store cannot be read", Some("permission denied"))
+        );
         assert_eq!(wait.path, Some(PathBuf::from("/store/quire.db")));
     }
 }

@@ -1,5 +1,10 @@
-//! The raw arguments, as clap reads them: what may be written, and the help text for it. [`super`] checks and obeys them.
-#![allow(clippy::doc_markdown, clippy::doc_link_with_quotes, reason = "the comments of arguments are their help texts")]
+//! The raw arguments, as clap reads them: what may be written, and the help text for it. [`super`]
+//! checks and obeys them.
+#![allow(
+    clippy::doc_markdown,
+    clippy::doc_link_with_quotes,
+    reason = "the comments of arguments are their help texts"
+)]
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -20,7 +25,8 @@ system would obey is broken by a dot (:·:error::); --format raw prints it as it
 
 /// See what your CI is doing, and why it failed.
 ///
-/// Without a command, opens the terminal UI on RUN; printed to a pipe or with --once, prints it and leaves.
+/// Without a command, opens the terminal UI on RUN; printed to a pipe or with --once, prints it and
+/// leaves.
 #[derive(Parser, Debug)]
 #[command(name = "rundown", version, max_term_width = 100, after_help = ENVIRONMENT)]
 pub struct Arguments {
@@ -34,8 +40,8 @@ pub struct Arguments {
 
 #[derive(Args, Debug)]
 pub(super) struct Place {
-    /// The store's directory [default: $RUNDOWN_ROOT, the nearest .rundown/ at or above this directory, or
-    /// $XDG_DATA_HOME/rundown]
+    /// The store's directory [default: $RUNDOWN_ROOT, the nearest .rundown/ at or above this
+    /// directory, or $XDG_DATA_HOME/rundown]
     #[arg(long, global = true, value_name = "DIR")]
     pub root: Option<PathBuf>,
     #[command(flatten)]
@@ -43,7 +49,8 @@ pub(super) struct Place {
     /// For times in text: an IANA name such as Europe/Berlin, or UTC [default: the system's]
     #[arg(long, global = true, value_name = "NAME")]
     pub timezone: Option<String>,
-    /// The screen's configuration [default: $RUNDOWN_CONFIG, or rundown/config.toml in $XDG_CONFIG_HOME or ~/.config]
+    /// The screen's configuration [default: $RUNDOWN_CONFIG, or rundown/config.toml in
+    /// $XDG_CONFIG_HOME or ~/.config]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
 }
@@ -51,22 +58,23 @@ pub(super) struct Place {
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 #[derive(Args, Debug)]
 pub(super) struct View {
-    /// An id, its beginning or end, latest, latest~N, latest-failed, latest-passed; or the path of a log or of a directory of
-    /// logs
+    /// An id, its beginning or end, latest, latest~N, latest-failed, latest-passed; or the path of
+    /// a log or of a directory of logs
     #[arg(default_value = "latest")]
     pub run: OsString,
     /// Print and leave; so does every option that narrows or shapes what is printed
     #[arg(long)]
     pub once: bool,
-    /// Print rows as they come until the run has ended: plain lines, for screen readers and simple terminals. So does rundown
-    /// in place of opening a screen where ACCESSIBLE=1 is set, or TERM=dumb
+    /// Print rows as they come until the run has ended: plain lines, for screen readers and simple
+    /// terminals. So does rundown in place of opening a screen where ACCESSIBLE=1 is set, or
+    /// TERM=dumb
     #[arg(long, conflicts_with = "once")]
     pub follow: bool,
     /// Ring the bell, and have the terminal notify, when a run that was seen running has ended
     #[arg(long)]
     pub notify: bool,
-    /// Where the log opens on the screen: start, end, a row (1200), a byte (b1024), a share (50%), a time (12:34:56, or +90s after the
-    /// start); JOB/N or JOB/N@WHERE for that command's
+    /// Where the log opens on the screen: start, end, a row (1200), a byte (b1024), a share (50%),
+    /// a time (12:34:56, or +90s after the start); JOB/N or JOB/N@WHERE for that command's
     #[arg(long, value_name = "WHERE", value_parser = At::parse)]
     pub at: Option<At>,
     #[command(flatten)]
@@ -122,14 +130,16 @@ pub(super) enum Command {
     List(List),
     /// Examine a store: list what is odd in it, a line each; exits with 1 if anything is
     ///
-    /// Commands without a row or a log, runs whose writer was gone, clocks that stepped back, lines that are no records, names
-    /// that lead elsewhere: what it is, where, and why it may be. Nothing is changed.
+    /// Commands without a row or a log, runs whose writer was gone, clocks that stepped back, lines
+    /// that are no records, names that lead elsewhere: what it is, where, and why it may be.
+    /// Nothing is changed.
     Doctor(Doctor),
     /// Run a command and record it; exits as the command did
     ///
-    /// The command always runs: what could not be recorded is reported at the end (see --must-record). Its output
-    /// is passed on as it is and recorded to its end, also when nobody reads it any more (| head). Which of two
-    /// lines came first is known to some microseconds only when one went to stdout and the other to stderr: they are two pipes.
+    /// The command always runs: what could not be recorded is reported at the end (see
+    /// --must-record). Its output is passed on as it is and recorded to its end, also when
+    /// nobody reads it any more (| head). Which of two lines came first is known to some
+    /// microseconds only when one went to stdout and the other to stderr: they are two pipes.
     Record(Record),
     /// Run the jobs of a pipeline file and record them
     Exec(Exec),
@@ -176,7 +186,8 @@ pub(super) struct Source {
     /// The commit
     #[arg(long)]
     pub sha: Option<String>,
-    /// Run nothing if it cannot be recorded, and exit with 6 [default: run it anyway, and report at the end what was not recorded]
+    /// Run nothing if it cannot be recorded, and exit with 6 [default: run it anyway, and report
+    /// at the end what was not recorded]
     #[arg(long)]
     pub must_record: bool,
 }

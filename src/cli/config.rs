@@ -1,4 +1,5 @@
-//! The configuration of the screen: a TOML file of the user's, read whole or refused with all that is wrong in it.
+//! The configuration of the screen: a TOML file of the user's, read whole or refused with all that
+//! is wrong in it.
 //!
 //! ```toml
 //! times = "delta"
@@ -11,8 +12,9 @@
 //! open = "o"                    # there only
 //! ```
 //!
-//! It holds for the screen, and `sync` for the recorder: what is printed for scripts neither changes by it nor fails by it, and a
-//! command is recorded without it if it is faulty. What is said on the command line holds over it.
+//! It holds for the screen, and `sync` for the recorder: what is printed for scripts neither
+//! changes by it nor fails by it, and a command is recorded without it if it is faulty. What is
+//! said on the command line holds over it.
 
 mod read;
 mod write;
@@ -59,7 +61,9 @@ impl Config {
         let mut bytes = Vec::new();
         match File::open(&path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes)) {
             Ok(_) => Self::checked(&path, &bytes),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !is_named => Ok(Self::default()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !is_named => {
+                Ok(Self::default())
+            }
             Err(error) => Err(Error::io("read the configuration", path)(error)),
         }
     }
@@ -71,7 +75,10 @@ impl Config {
     pub fn checked(path: &Path, bytes: &[u8]) -> Result<Self> {
         let told = |place: &str, message: &str| format!("{}{place}: {message}", path.display());
         if bytes.len() as u64 > MAX_BYTES {
-            return Err(Error::Config(told("", "larger than 1 MiB: it is no configuration of rundown")));
+            return Err(Error::Config(told(
+                "",
+                "larger than 1 MiB: it is no configuration of rundown",
+            )));
         }
         let text = std::str::from_utf8(bytes).map_err(|error| {
             let valid = bytes.get(..error.valid_up_to()).unwrap_or_default();
@@ -79,7 +86,8 @@ impl Config {
         })?;
         read::parse(text).map_err(|faults| {
             let before = |fault: &Fault| text.as_bytes().get(..fault.at).unwrap_or_default();
-            let lines: Vec<String> = faults.iter().map(|fault| told(&place(before(fault)), &fault.message)).collect();
+            let lines: Vec<String> =
+                faults.iter().map(|fault| told(&place(before(fault)), &fault.message)).collect();
             Error::Config(lines.join("\n"))
         })
     }
@@ -100,7 +108,8 @@ fn place(before: &[u8]) -> String {
 
 /// `$XDG_CONFIG_HOME/rundown/config.toml`, or `~/.config/…`.
 pub(super) fn usual_place() -> Option<PathBuf> {
-    let home = || std::env::home_dir().filter(|home| home.is_absolute()).map(|home| home.join(".config"));
+    let home =
+        || std::env::home_dir().filter(|home| home.is_absolute()).map(|home| home.join(".config"));
     let dir = set("XDG_CONFIG_HOME").filter(|dir| dir.is_absolute()).or_else(home);
     dir.map(|dir| dir.join("rundown/config.toml"))
 }

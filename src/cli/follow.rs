@@ -1,4 +1,5 @@
-//! `--follow`, and the same where a terminal or its user has no use for a screen: plain lines, one after the other.
+//! `--follow`, and the same where a terminal or its user has no use for a screen: plain lines, one
+//! after the other.
 
 use std::io::{self, BufWriter, IsTerminal, Write};
 
@@ -19,7 +20,8 @@ use crate::{sanitise, words};
 /// How long nothing is looked at between two looks.
 const PAUSE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
-/// Whether plain lines are wanted in place of a screen: `ACCESSIBLE` says so, or the terminal has no screen.
+/// Whether plain lines are wanted in place of a screen: `ACCESSIBLE` says so, or the terminal has
+/// no screen.
 pub(super) fn is_plain() -> bool {
     is_switched_on("ACCESSIBLE") || std::env::var_os("TERM").is_some_and(|term| term == "dumb")
 }
@@ -31,7 +33,9 @@ pub(super) fn check(view: &View) -> Result<()> {
         (_, Some(_)) => {
             "--at says where the screen opens; --follow begins at the start, or with --tail N at the last rows"
         }
-        (Some(_), _) => "--follow prints text only; for another --format wait for the end of the run, or use --once",
+        (Some(_), _) => {
+            "--follow prints text only; for another --format wait for the end of the run, or use --once"
+        }
     };
     Err(Error::Usage(why.into()))
 }
@@ -40,7 +44,12 @@ pub(super) fn check(view: &View) -> Result<()> {
 ///
 /// A closed pipe ends this early, unless the exit code is to report the status of the run: then the
 /// run is followed to its end without output.
-pub(super) fn run(place: &Place, view: &View, mut catalog: Catalog, spec: Option<RunSpec>) -> anyhow::Result<u8> {
+pub(super) fn run(
+    place: &Place,
+    view: &View,
+    mut catalog: Catalog,
+    spec: Option<RunSpec>,
+) -> anyhow::Result<u8> {
     if view.exit_status && catalog.root().is_none() {
         return Err(no_exit_status().into());
     }
@@ -49,7 +58,11 @@ pub(super) fn run(place: &Place, view: &View, mut catalog: Catalog, spec: Option
     let look = view.look(place, colour(&stdout))?;
     let wanted = Wanted { spec, filter: view.narrow.filter(), selection: view.selection()? };
     let discards = view.exit_status;
-    let mut out = ci::Output::new(BufWriter::new(Discarding { out: stdout.lock(), discards, is_closed: false }));
+    let mut out = ci::Output::new(BufWriter::new(Discarding {
+        out: stdout.lock(),
+        discards,
+        is_closed: false,
+    }));
     let mut pause = || if discards { pause(&mut []) } else { pause_while_read() };
     let mut around = Around { tell: &mut tell, pause: &mut pause };
     let followed = dump::follow(&mut catalog, &wanted, &look, &mut around, &mut out)?;
@@ -101,7 +114,8 @@ impl<W: Write> Write for Discarding<W> {
 
 impl<W> Discarding<W> {
     fn unless_discarded<T>(&mut self, result: io::Result<T>, discarded: T) -> io::Result<T> {
-        self.is_closed = self.discards && matches!(&result, Err(error) if error.kind() == io::ErrorKind::BrokenPipe);
+        self.is_closed = self.discards
+            && matches!(&result, Err(error) if error.kind() == io::ErrorKind::BrokenPipe);
         if self.is_closed { Ok(discarded) } else { result }
     }
 }
@@ -128,5 +142,9 @@ fn leave_on_signals() -> Result<()> {
             std::process::exit(128 + signal);
         }
     };
-    std::thread::Builder::new().name("signals".into()).spawn(wait).map(drop).map_err(Error::Terminal)
+    std::thread::Builder::new()
+        .name("signals".into())
+        .spawn(wait)
+        .map(drop)
+        .map_err(Error::Terminal)
 }

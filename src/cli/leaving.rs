@@ -1,4 +1,5 @@
-//! What stays in the terminal after the screen is gone: how the run stands, and the command that opens the same rows again.
+//! What stays in the terminal after the screen is gone: how the run stands, and the command that
+//! opens the same rows again.
 //!
 //! ```text
 //! ✗ failed 34369c10 demo after 8.6s, cargo test: exit 101; to go on: rundown 34369c10 --at test/2@b1024
@@ -20,7 +21,9 @@ const MAX_COMMAND: usize = 40;
 /// Tells both in a line.
 pub(super) fn tell_how_to_return(place: &Place, view: &View, left: &Left) {
     let Some(run) = &left.run else { return };
-    let stands = Some(run).filter(|run| !run.head.run.id.as_str().is_empty()).map(|run| stands(run, view.ascii));
+    let stands = Some(run)
+        .filter(|run| !run.head.run.id.as_str().is_empty())
+        .map(|run| stands(run, view.ascii));
     let again = again(place, view, left, run).map(|again| format!("to go on: {again}"));
     let line = [stands, again].into_iter().flatten().collect::<Vec<_>>().join("; ");
     if !line.is_empty() {
@@ -33,12 +36,20 @@ fn stands(run: &RunNode, ascii: bool) -> String {
     let (head, mark) = (&run.head, Mark::of_run(&run.head));
     let glyph = if ascii { mark.ascii_glyph() } else { mark.glyph() };
     let repo = head.run.repo.as_deref().map(|repo| format!(" {}", name(repo))).unwrap_or_default();
-    let lasted = head.lasted_ms().map(|ms| format!(" after {}", words::duration(ms))).unwrap_or_default();
-    let failed = run.first_failed().filter(|_| head.outcome == Some(Outcome::Failed)).and_then(|(_, node)| {
-        let sh = node.sh.as_ref()?;
-        Some(format!(", {}: {}", short(&words::command(sh)), words::exit(sh)?))
-    });
-    format!("{glyph} {} {}{repo}{lasted}{}", mark.word(), name(head.run.id.short()), failed.unwrap_or_default())
+    let lasted =
+        head.lasted_ms().map(|ms| format!(" after {}", words::duration(ms))).unwrap_or_default();
+    let failed = run.first_failed().filter(|_| head.outcome == Some(Outcome::Failed)).and_then(
+        |(_, node)| {
+            let sh = node.sh.as_ref()?;
+            Some(format!(", {}: {}", short(&words::command(sh)), words::exit(sh)?))
+        },
+    );
+    format!(
+        "{glyph} {} {}{repo}{lasted}{}",
+        mark.word(),
+        name(head.run.id.short()),
+        failed.unwrap_or_default()
+    )
 }
 
 /// The beginning of a command line.

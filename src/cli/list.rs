@@ -23,7 +23,9 @@ pub(super) fn list_runs(place: &Place, list: &List) -> anyhow::Result<u8> {
     let colour = colour(&stdout);
     let mut out = ci::Output::new(BufWriter::new(stdout.lock()));
     let written = match list.format {
-        ListFormat::Text => dump::write_list_text(&found.heads, colour, &place.time_zone()?, &mut out),
+        ListFormat::Text => {
+            dump::write_list_text(&found.heads, colour, &place.time_zone()?, &mut out)
+        }
         ListFormat::Json => dump::write_list_json(&found, &mut out),
     };
     written.and_then(|()| out.flush()).map_err(Error::Output)?;

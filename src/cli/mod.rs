@@ -1,7 +1,7 @@
 //! The command line: raw arguments -> checked configuration -> one match over modes.
 //!
-//! stdout carries data, stderr notices. Exit codes are a promise, see [`crate::error::Error::exit_code`] and
-//! [`crate::catalog::exit_status`].
+//! stdout carries data, stderr notices. Exit codes are a promise, see
+//! [`crate::error::Error::exit_code`] and [`crate::catalog::exit_status`].
 
 mod args;
 mod config;
@@ -91,7 +91,8 @@ fn view(place: &Place, view: &View) -> anyhow::Result<u8> {
     }
 }
 
-/// As [`in_sight`], as far as that is found out soon: a file system that does not answer is waited for on the screen.
+/// As [`in_sight`], as far as that is found out soon: a file system that does not answer is waited
+/// for on the screen.
 fn soon_in_sight(
     place: &Place,
     view: &View,
@@ -109,14 +110,22 @@ fn soon_in_sight(
     found.recv_timeout(SOON).unwrap_or(Ok((again, spec)))
 }
 
-/// What to open, or to follow: nothing that is missing for certain. A store that was named is waited for, whatever its state.
-fn in_sight(catalog: &Catalog, spec: Option<RunSpec>, filter: &RunFilter, is_named: bool) -> Result<Option<RunSpec>> {
+/// What to open, or to follow: nothing that is missing for certain. A store that was named is
+/// waited for, whatever its state.
+fn in_sight(
+    catalog: &Catalog,
+    spec: Option<RunSpec>,
+    filter: &RunFilter,
+    is_named: bool,
+) -> Result<Option<RunSpec>> {
     if let Err(error @ Error::NoStore { .. }) = catalog.look()
         && !is_named
     {
         return Err(error);
     }
-    let Some(spec) = spec.filter(|spec| *spec != RunSpec::Latest(0) || filter.narrows()) else { return Ok(None) };
+    let Some(spec) = spec.filter(|spec| *spec != RunSpec::Latest(0) || filter.narrows()) else {
+        return Ok(None);
+    };
     match catalog.find(&spec, filter) {
         Ok(id) => Ok(Some(RunSpec::Id(id.0))),
         Err(error @ Error::NotFound(_)) => Err(error),
@@ -191,7 +200,8 @@ fn examine(place: &Place, doctor: &Doctor) -> anyhow::Result<u8> {
         }
     };
     let out = ci::Output::new(BufWriter::new(io::stdout().lock()));
-    let mut found = FindingsWriter::new(out, doctor.format == ListFormat::Json).map_err(Error::Output)?;
+    let mut found =
+        FindingsWriter::new(out, doctor.format == ListFormat::Json).map_err(Error::Output)?;
     let mut tell = |oddity| found.write(&oddity).map_err(Error::Output);
     let examined = match run {
         Some(run) => doctor::examine_run(&catalog, &run, &mut tell),
@@ -225,7 +235,8 @@ fn exec_pipeline(place: &Place, exec: &Exec) -> anyhow::Result<u8> {
     Ok(ended.exit_code)
 }
 
-/// The demo's store lives as long as the demo. Its recorder is a process of its own, as a real one would be.
+/// The demo's store lives as long as the demo. Its recorder is a process of its own, as a real one
+/// would be.
 fn run_demo(place: &Place, view: &View) -> anyhow::Result<u8> {
     let is_plain = view.follow || (io::stdout().is_terminal() && follow::is_plain());
     let is_seen = !is_plain && io::stdout().is_terminal() && io::stdin().is_terminal();
@@ -237,7 +248,9 @@ fn run_demo(place: &Place, view: &View) -> anyhow::Result<u8> {
     }
     if let Some(config) = config {
         show(view, config, catalog, None)?;
-        tell("the demo and its store are gone; to record a command of yours: rundown record -- CMD");
+        tell(
+            "the demo and its store are gone; to record a command of yours: rundown record -- CMD",
+        );
         return Ok(0);
     }
     demo.wait()?;
@@ -259,7 +272,8 @@ fn tell_all(notices: &[String]) {
     }
 }
 
-/// Says something on stderr. Names in it come from stores, so each line is sanitised; nobody may be reading any more.
+/// Says something on stderr. Names in it come from stores, so each line is sanitised; nobody may be
+/// reading any more.
 pub fn tell(text: &str) {
     let mut stderr = ci::Output::new(io::stderr().lock());
     for (number, line) in text.lines().enumerate() {

@@ -22,7 +22,12 @@ const RAW_IN_CI: &str = "--format raw prints workflow commands of the log as the
 /// How much is written at once.
 const OUTPUT_BYTES: usize = 256 << 10;
 
-pub(super) fn once(place: &Place, view: &View, catalog: &Catalog, spec: Option<&RunSpec>) -> anyhow::Result<u8> {
+pub(super) fn once(
+    place: &Place,
+    view: &View,
+    catalog: &Catalog,
+    spec: Option<&RunSpec>,
+) -> anyhow::Result<u8> {
     let stdout = io::stdout();
     let colour = colour(&stdout);
     if view.is_raw() && stdout.is_terminal() && !place.colour_forced() {
@@ -35,8 +40,10 @@ pub(super) fn once(place: &Place, view: &View, catalog: &Catalog, spec: Option<&
     let status = if view.exit_status { exit_status(&run.head)? } else { 0 };
     let run = narrow(run, &selection)?;
     let is_good = selection.failed && nothing_failed(&run);
-    let mut report = if is_good { Report::notice("nothing failed in this run") } else { Report::default() };
-    // So that the program and its reader seldom wait for each other. Not every output is a pipe, and not every user may.
+    let mut report =
+        if is_good { Report::notice("nothing failed in this run") } else { Report::default() };
+    // So that the program and its reader seldom wait for each other. Not every output is a pipe,
+    // and not every user may.
     #[cfg(target_os = "linux")]
     let _ = rustix::pipe::fcntl_setpipe_size(&stdout, 4 * OUTPUT_BYTES);
     let out = BufWriter::with_capacity(OUTPUT_BYTES, stdout.lock());
@@ -54,7 +61,13 @@ pub(super) fn once(place: &Place, view: &View, catalog: &Catalog, spec: Option<&
 }
 
 /// Prints a run; of text a CI system obeys nothing, of JSON there is nothing to obey.
-fn print(view: &View, run: &RunNode, catalog: &Catalog, look: &Look, out: impl Write) -> io::Result<Report> {
+fn print(
+    view: &View,
+    run: &RunNode,
+    catalog: &Catalog,
+    look: &Look,
+    out: impl Write,
+) -> io::Result<Report> {
     let format = view.format.unwrap_or(FormatName::Text);
     let mut out = if view.is_raw() { ci::Output::verbatim(out) } else { ci::Output::new(out) };
     if matches!(format, FormatName::Text) {
@@ -78,10 +91,17 @@ pub(super) fn found_run(
     named: &OsStr,
 ) -> Result<RunNode> {
     let id = catalog.find(spec.unwrap_or(&RunSpec::Latest(0)), filter)?;
-    let run = catalog.run(&id)?.ok_or_else(|| Error::NotFound(format!("run {} is gone", id.as_str())))?;
-    if run.jobs.is_empty() && run.log.is_none() && !run.head.run.in_database && run.findings.iter().next().is_none() {
+    let run =
+        catalog.run(&id)?.ok_or_else(|| Error::NotFound(format!("run {} is gone", id.as_str())))?;
+    if run.jobs.is_empty()
+        && run.log.is_none()
+        && !run.head.run.in_database
+        && run.findings.iter().next().is_none()
+    {
         let named = named.display();
-        return Err(Error::NotFound(format!("no logs under {named}\nif it is a store: --root {named}")));
+        return Err(Error::NotFound(format!(
+            "no logs under {named}\nif it is a store: --root {named}"
+        )));
     }
     Ok(run)
 }
@@ -121,7 +141,14 @@ impl View {
         let stream = self.stream.map(Into::into);
         let timestamps = self.timestamps.map_or(Timestamps::None, Into::into);
         let links = colour && !ci::is_active() && !place.is_secure();
-        Ok(Look { stream, tail: self.tail, timestamps, colour, links, time_zone: place.time_zone()? })
+        Ok(Look {
+            stream,
+            tail: self.tail,
+            timestamps,
+            colour,
+            links,
+            time_zone: place.time_zone()?,
+        })
     }
 
     pub(super) fn selection(&self) -> Result<Selection> {

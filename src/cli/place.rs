@@ -1,4 +1,5 @@
-//! Where things are: the store, the directory, the user's time zone; out of arguments, environment and system.
+//! Where things are: the store, the directory, the user's time zone; out of arguments, environment
+//! and system.
 
 use std::path::{Path, PathBuf};
 
@@ -15,10 +16,12 @@ impl Place {
     /// Returns true if the environment or the configuration asks for secure mode. A configuration
     /// that cannot be read may do so.
     pub(super) fn is_secure(&self) -> bool {
-        is_switched_on(SECURE) || Config::load(self.config.as_deref()).map_or(true, |config| config.settings.secure)
+        is_switched_on(SECURE)
+            || Config::load(self.config.as_deref()).map_or(true, |config| config.settings.secure)
     }
 
-    /// The store to read: `--root`, `$RUNDOWN_ROOT`, the nearest `.rundown/` if it may be used, or the user's data directory.
+    /// The store to read: `--root`, `$RUNDOWN_ROOT`, the nearest `.rundown/` if it may be used, or
+    /// the user's data directory.
     fn root(&self) -> Result<PathBuf> {
         self.root_if(trust::check)
     }
@@ -29,14 +32,17 @@ impl Place {
             return Ok(named);
         }
         let cwd = std::env::current_dir().unwrap_or_default();
-        if let Some(near) = cwd.ancestors().map(|dir| dir.join(".rundown")).find(|dir| dir.is_dir()) {
+        if let Some(near) = cwd.ancestors().map(|dir| dir.join(".rundown")).find(|dir| dir.is_dir())
+        {
             check(&near)?;
             return Ok(near);
         }
         let data = || set("XDG_DATA_HOME").filter(|dir| dir.is_absolute());
         let home = || std::env::home_dir().map(|home| home.join(".local/share"));
         data().or_else(home).map(|dir| dir.join("rundown")).ok_or_else(|| {
-            Error::Usage("there is no home directory to keep a store in; name one with --root DIR".into())
+            Error::Usage(
+                "there is no home directory to keep a store in; name one with --root DIR".into(),
+            )
         })
     }
 
@@ -53,7 +59,8 @@ impl Place {
         matches!(self.colour.color, colorchoice_clap::ColorChoice::Always)
     }
 
-    /// Returns the options of a recording. With a faulty configuration, or without a store, the commands run all the same.
+    /// Returns the options of a recording. With a faulty configuration, or without a store, the
+    /// commands run all the same.
     ///
     /// # Errors
     /// Why there is no store, if there must be one.
@@ -110,14 +117,16 @@ pub(super) fn is_switched_on(name: &str) -> bool {
 /// The zone of this name, or the user's.
 pub(super) fn time_zone(name: Option<&str>) -> Result<TimeZone> {
     let Some(name) = name else { return Ok(local_time_zone()) };
-    TimeZone::get(name)
-        .map_err(|_| Error::Usage(format!("no time zone is called `{name}`; try one like Europe/Berlin, or UTC")))
+    TimeZone::get(name).map_err(|_| {
+        Error::Usage(format!("no time zone is called `{name}`; try one like Europe/Berlin, or UTC"))
+    })
 }
 
-/// The user's zone. Where no variable names one it is read from the system's file: to find out what that is called, as
-/// [`TimeZone::system`] does, takes longer than to list runs.
+/// The user's zone. Where no variable names one it is read from the system's file: to find out what
+/// that is called, as [`TimeZone::system`] does, takes longer than to list runs.
 fn local_time_zone() -> TimeZone {
-    let told = std::env::var_os("TZ").is_none().then(|| std::fs::read("/etc/localtime").ok()).flatten();
+    let told =
+        std::env::var_os("TZ").is_none().then(|| std::fs::read("/etc/localtime").ok()).flatten();
     told.and_then(|bytes| TimeZone::tzif("local", &bytes).ok()).unwrap_or_else(TimeZone::system)
 }
 

@@ -63,17 +63,20 @@ fn distrust(path: &Path, trusted: &[u32]) -> Option<String> {
     let link = fs::symlink_metadata(path).ok()?;
     let of_link = link.is_symlink().then(|| distrust_owner(&link, trusted)).flatten();
     let target = || fs::metadata(path).ok();
-    let why = of_link
-        .or_else(|| target().and_then(|file| distrust_owner(&file, trusted).or_else(|| distrust_mode(&file))))?;
+    let why = of_link.or_else(|| {
+        target().and_then(|file| distrust_owner(&file, trusted).or_else(|| distrust_mode(&file)))
+    })?;
     Some(format!("{} {why}", path.display()))
 }
 
 fn distrust_owner(file: &Metadata, trusted: &[u32]) -> Option<String> {
-    (!trusted.contains(&file.uid())).then(|| format!("belongs to another user (uid {})", file.uid()))
+    (!trusted.contains(&file.uid()))
+        .then(|| format!("belongs to another user (uid {})", file.uid()))
 }
 
 fn distrust_mode(file: &Metadata) -> Option<String> {
-    (file.mode() & OTHERS_WRITE != 0).then(|| "can be written by every user (chmod o-w changes that)".into())
+    (file.mode() & OTHERS_WRITE != 0)
+        .then(|| "can be written by every user (chmod o-w changes that)".into())
 }
 
 /// Returns true if git tracks the directory, or anything in it that is a store's. Without git
@@ -89,7 +92,8 @@ fn is_tracked(root: &Path) -> bool {
     for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"] {
         git.env_remove(name);
     }
-    let listed = git.env("GIT_OPTIONAL_LOCKS", "0").stdin(Stdio::null()).stderr(Stdio::null()).output();
+    let listed =
+        git.env("GIT_OPTIONAL_LOCKS", "0").stdin(Stdio::null()).stderr(Stdio::null()).output();
     let is_of_store = |path: &[u8]| {
         let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
         !path.is_empty() && name != b".gitignore" && name != b".gitkeep"
@@ -120,7 +124,9 @@ mod tests {
         let (me, other) = (geteuid().as_raw(), geteuid().as_raw() + 1);
         for path in [&file, &link] {
             assert_eq!(distrust(path, &[me]), None);
-            assert!(distrust(path, &[other]).unwrap().contains(&format!("another user (uid {me})")));
+            assert!(
+                distrust(path, &[other]).unwrap().contains(&format!("another user (uid {me})"))
+            );
         }
         assert_eq!(distrust(&dir.path().join("none"), &[]), None);
         fs::set_permissions(&file, fs::Permissions::from_mode(0o666)).unwrap();

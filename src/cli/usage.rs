@@ -59,13 +59,23 @@ mod tests {
     fn an_argument_steers_nothing() {
         let shown = printed("--x\x1b]0;title\x07\r\x1b[2K\u{9b}2J\u{202e}", false);
         let first = shown.lines().next().unwrap();
-        assert_eq!(first, "error: unexpected argument '--x␛]0;title␇␍␛[2K<U+009B>2J<U+202E>' found");
-        assert!(shown.chars().all(|found| found == '\n' || crate::sanitise::is_harmless(found)), "{shown:?}");
+        assert_eq!(
+            first,
+            "error: unexpected argument '--x␛]0;title␇␍␛[2K<U+009B>2J<U+202E>' found"
+        );
+        assert!(
+            shown.chars().all(|found| found == '\n' || crate::sanitise::is_harmless(found)),
+            "{shown:?}"
+        );
     }
 
     #[test]
     fn the_styles_of_clap_stay_where_colors_do() {
-        assert!(printed("--bogus", true).starts_with("\x1b[0;1;31merror:\x1b[0m "), "{:?}", printed("--bogus", true));
+        assert!(
+            printed("--bogus", true).starts_with("\x1b[0;1;31merror:\x1b[0m "),
+            "{:?}",
+            printed("--bogus", true)
+        );
         assert!(printed("--help", true).contains("\x1b[0;1;4mUsage:\x1b[0m"));
         assert!(!printed("--help", false).contains('\x1b'));
     }

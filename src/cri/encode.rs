@@ -1,8 +1,9 @@
 //! Bytes of a stream -> records; the inverse of [`super::parse`].
 //!
-//! Every record has a header of 40 bytes: a time in UTC with 9 digits and `Z`, which every reader of the format takes and
-//! which sorts as text, the stream, the tag, and the third space even before no content. Bytes are never changed: CR stays,
-//! an entry is split at a byte and not at a character, and no newline is made up for an unterminated end. Each record of one
+//! Every record has a header of 40 bytes: a time in UTC with 9 digits and `Z`, which every reader
+//! of the format takes and which sorts as text, the stream, the tag, and the third space even
+//! before no content. Bytes are never changed: CR stays, an entry is split at a byte and not at a
+//! character, and no newline is made up for an unterminated end. Each record of one
 //! [`Encoder::write`] has the time it was given. Knows no file and no clock.
 
 use std::num::NonZeroUsize;
@@ -27,18 +28,22 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    /// An encoder that splits entries at `max_content` bytes; `None`: never, and then an entry without a newline is held
-    /// in memory as a whole.
+    /// An encoder that splits entries at `max_content` bytes; `None`: never, and then an entry
+    /// without a newline is held in memory as a whole.
     #[must_use]
     pub fn new(max_content: Option<NonZeroUsize>) -> Self {
-        Self { max_content: max_content.map_or(usize::MAX, NonZeroUsize::get), pending: PerStream::default() }
+        Self {
+            max_content: max_content.map_or(usize::MAX, NonZeroUsize::get),
+            pending: PerStream::default(),
+        }
     }
 
-    /// Takes bytes of a stream, read at `at`, and appends the records that they complete to `out`. An unterminated end
-    /// stays pending, up to `max_content` bytes: only one byte more makes it a `P`, so that an entry of exactly so many is
-    /// one `F`.
+    /// Takes bytes of a stream, read at `at`, and appends the records that they complete to `out`.
+    /// An unterminated end stays pending, up to `max_content` bytes: only one byte more makes
+    /// it a `P`, so that an entry of exactly so many is one `F`.
     ///
-    /// A time before the year 0 or after 9999, which a record cannot say, is written as the nearest one that it can.
+    /// A time before the year 0 or after 9999, which a record cannot say, is written as the nearest
+    /// one that it can.
     pub fn write(&mut self, stream: Stream, at: Time, bytes: &[u8], out: &mut Vec<u8>) {
         let header = Header::new(at, stream);
         let mut unterminated = bytes;
@@ -61,7 +66,8 @@ impl Encoder {
         !self.pending.get(stream).is_empty()
     }
 
-    /// Appends a stream's pending bytes as a `P` record, if there are any: at the end of a stream, or when it has been silent.
+    /// Appends a stream's pending bytes as a `P` record, if there are any: at the end of a stream,
+    /// or when it has been silent.
     pub fn flush(&mut self, stream: Stream, at: Time, out: &mut Vec<u8>) {
         let pending = self.pending.get_mut(stream);
         if !pending.is_empty() {
@@ -70,10 +76,12 @@ impl Encoder {
         }
     }
 
-    /// Writes `P` records while the pending bytes and `piece` are more than one record takes; gives what is left of `piece`.
+    /// Writes `P` records while the pending bytes and `piece` are more than one record takes; gives
+    /// what is left of `piece`.
     fn split<'a>(&mut self, header: &Header, mut piece: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
         let pending = self.pending.get_mut(header.stream);
-        while let Some((now, later)) = piece.split_at_checked(self.max_content.saturating_sub(pending.len()))
+        while let Some((now, later)) =
+            piece.split_at_checked(self.max_content.saturating_sub(pending.len()))
             && !later.is_empty()
         {
             header.record(Tag::Partial, [pending, now], out);
@@ -165,8 +173,10 @@ mod tests {
 
     #[test]
     fn a_time_that_no_record_can_say_is_the_nearest_that_parses() {
-        for (secs, said) in [(i64::MIN, "0000-01-01T00:00:00.000000000Z"), (i64::MAX, "9999-12-31T23:59:59.999999999Z")]
-        {
+        for (secs, said) in [
+            (i64::MIN, "0000-01-01T00:00:00.000000000Z"),
+            (i64::MAX, "9999-12-31T23:59:59.999999999Z"),
+        ] {
             let mut out = Vec::new();
             encoder(10).write(Stream::Stdout, Time::from_unix(secs, 5), b"x\n", &mut out);
             let record = parse(out.trim_ascii_end()).unwrap();

@@ -1,8 +1,9 @@
 //! Records -> entries, per stream.
 //!
-//! The streams are independent: any number of records of one may lie between two pieces of an entry of the other, and a
-//! malformed line between them (which never gets here) changes nothing. Pieces are joined as bytes, since a split may fall
-//! inside a character. An entry is as long as its pieces together; who reads files of strangers sets the bound.
+//! The streams are independent: any number of records of one may lie between two pieces of an entry
+//! of the other, and a malformed line between them (which never gets here) changes nothing. Pieces
+//! are joined as bytes, since a split may fall inside a character. An entry is as long as its
+//! pieces together; who reads files of strangers sets the bound.
 
 use super::{Record, Stream, Tag};
 use crate::time::Time;
@@ -25,7 +26,8 @@ pub struct Joined {
 /// Joins the records of a file.
 #[derive(Clone, Default, Debug)]
 pub struct Joiner {
-    /// At most one entry per stream, in the order of their first pieces (times may go back, so they cannot tell).
+    /// At most one entry per stream, in the order of their first pieces (times may go back, so
+    /// they cannot tell).
     open: Vec<Joined>,
 }
 
@@ -45,7 +47,8 @@ impl Joiner {
         None
     }
 
-    /// The entries left open at the end of the file, in the order of their first pieces; one without a byte is none.
+    /// The entries left open at the end of the file, in the order of their first pieces; one
+    /// without a byte is none.
     #[must_use]
     pub fn finish(mut self) -> Vec<Joined> {
         self.open.retain(|entry| !entry.content.is_empty());
@@ -55,7 +58,13 @@ impl Joiner {
 
 /// Returns the entry that begins with a record, without the record's content.
 const fn empty(record: &Record<'_>) -> Joined {
-    Joined { stream: record.stream, first_at: record.at, last_at: record.at, content: Vec::new(), complete: false }
+    Joined {
+        stream: record.stream,
+        first_at: record.at,
+        last_at: record.at,
+        content: Vec::new(),
+        complete: false,
+    }
 }
 
 fn append(entry: &mut Joined, record: &Record<'_>) {
@@ -89,7 +98,10 @@ mod tests {
         joiner.push(&record(9, Stream::Stderr, Tag::Partial, b"e"));
         joiner.push(&record(1, Stream::Stdout, Tag::Partial, b"o"));
         let left = joiner.finish();
-        assert_eq!(left.iter().map(|entry| entry.stream).collect::<Vec<_>>(), [Stream::Stderr, Stream::Stdout]);
+        assert_eq!(
+            left.iter().map(|entry| entry.stream).collect::<Vec<_>>(),
+            [Stream::Stderr, Stream::Stdout]
+        );
         assert!(left.iter().all(|entry| !entry.complete));
     }
 

@@ -7,8 +7,9 @@
 //!                                └ stream: stdout or stderr, two independent byte streams sharing a file
 //! ```
 //!
-//! [`parse`] reads one line, [`Skimmer`] all of it but the time, [`Encoder`] is its inverse, [`Joiner`] puts the pieces of a stream together again. An `F` stands
-//! for its content and a LF, a `P` for its content alone: so `join(parse(encode(bytes)))` gives a stream's bytes back.
+//! [`parse`] reads one line, [`Skimmer`] all of it but the time, [`Encoder`] is its inverse,
+//! [`Joiner`] puts the pieces of a stream together again. An `F` stands for its content and a LF, a
+//! `P` for its content alone: so `join(parse(encode(bytes)))` gives a stream's bytes back.
 //! Nothing here knows of files.
 
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
@@ -110,8 +111,8 @@ pub struct Record<'a> {
 pub struct Malformed {
     /// What is wrong.
     pub reason: Reason,
-    /// The byte of the line, from 1, at which it stops being a record: the first of the wrong number, sign or field, or the
-    /// one after the last where the line ends too early.
+    /// The byte of the line, from 1, at which it stops being a record: the first of the wrong
+    /// number, sign or field, or the one after the last where the line ends too early.
     pub column: usize,
 }
 
@@ -130,7 +131,8 @@ pub enum Reason {
     Tag,
     /// After a whole timestamp the line ends within its header, as when its writer was stopped.
     Torn,
-    /// It is what is left of a line too long to be read as one; readers of files say so, [`parse`] never does.
+    /// It is what is left of a line too long to be read as one; readers of files say so, [`parse`]
+    /// never does.
     Rest,
 }
 

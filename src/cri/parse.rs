@@ -1,12 +1,14 @@
 //! Bytes of one line -> a record, or why it is none.
 //!
-//! [`parse_by_nom`] decides what a record is: RFC 3339 with 0 to 9 fraction digits (more are cut), `Z` or `±hh:mm`, a date
-//! and a time that exist; then `stdout` or `stderr`; then a `:`-separated list whose first tag is `P` or `F`; one space after
-//! each. [`parse`] tries the usual header at fixed offsets first and is otherwise the same function: a property test holds
-//! the two together. Both borrow from the line and allocate nothing.
+//! [`parse_by_nom`] decides what a record is: RFC 3339 with 0 to 9 fraction digits (more are cut),
+//! `Z` or `±hh:mm`, a date and a time that exist; then `stdout` or `stderr`; then a `:`-separated
+//! list whose first tag is `P` or `F`; one space after each. [`parse`] tries the usual header at
+//! fixed offsets first and is otherwise the same function: a property test holds the two together.
+//! Both borrow from the line and allocate nothing.
 //!
-//! The column of a [`Malformed`] line is the first byte of the *piece* that is wrong: a number or a sign of the timestamp,
-//! the whole stream field, the whole tag field. Where the line ends too early it is the byte after the last.
+//! The column of a [`Malformed`] line is the first byte of the *piece* that is wrong: a number or a
+//! sign of the timestamp, the whole stream field, the whole tag field. Where the line ends too
+//! early it is the byte after the last.
 
 use std::ops::RangeInclusive;
 
@@ -49,7 +51,9 @@ pub fn parse_by_nom(line: &[u8]) -> Result<Record<'_>, Malformed> {
             Err(Malformed { reason: wrong.reason, column: before.saturating_add(1) })
         }
         // The complete parsers never ask for more; a torn line is what that would mean.
-        Err(nom::Err::Incomplete(_)) => Err(Malformed { reason: Reason::Torn, column: line.len().saturating_add(1) }),
+        Err(nom::Err::Incomplete(_)) => {
+            Err(Malformed { reason: Reason::Torn, column: line.len().saturating_add(1) })
+        }
     }
 }
 
@@ -82,10 +86,12 @@ fn record(line: &[u8]) -> Parsed<'_, Record<'_>> {
 }
 
 fn timestamp(line: &[u8]) -> Parsed<'_, Time> {
-    let (rest, (year, _, month, _)) = (number::<4>(0..=9999), char('-'), number::<2>(1..=12), char('-')).parse(line)?;
+    let (rest, (year, _, month, _)) =
+        (number::<4>(0..=9999), char('-'), number::<2>(1..=12), char('-')).parse(line)?;
     let (rest, (day, _)) = (number::<2>(1..=days_in(year, month)), char('T')).parse(rest)?;
     let (rest, (hour, _, minute, _, second)) =
-        (number::<2>(0..=23), char(':'), number::<2>(0..=59), char(':'), number::<2>(0..=59)).parse(rest)?;
+        (number::<2>(0..=23), char(':'), number::<2>(0..=59), char(':'), number::<2>(0..=59))
+            .parse(rest)?;
     // `cut`: a dot without digits is wrong at the digits, not at the dot.
     let (rest, nanos) = opt(preceded(char('.'), cut(fraction))).parse(rest)?;
     let (rest, offset_secs) = offset(rest)?;
@@ -111,14 +117,18 @@ fn decimal<const WIDTH: usize>(digits: &[u8]) -> Option<u32> {
 
 /// Returns the number that up to 9 digits stand for. Nothing wraps: it is below 10^9.
 fn number_of(digits: &[u8]) -> u32 {
-    digits.iter().fold(0_u32, |number, digit| number.wrapping_mul(10).wrapping_add(u32::from(digit & 0xf)))
+    digits
+        .iter()
+        .fold(0_u32, |number, digit| number.wrapping_mul(10).wrapping_add(u32::from(digit & 0xf)))
 }
 
 /// The digits after the dot as nanoseconds; what is finer is cut, as Go, chrono and `time` do.
 fn fraction(at: &[u8]) -> Parsed<'_, u32> {
-    map(take_while1(|byte: u8| byte.is_ascii_digit()), |digits: &[u8]| match digits.first_chunk::<9>() {
-        Some(nanos) => number_of(nanos),
-        None => (digits.len()..9).fold(number_of(digits), |number, _| number.wrapping_mul(10)),
+    map(take_while1(|byte: u8| byte.is_ascii_digit()), |digits: &[u8]| {
+        match digits.first_chunk::<9>() {
+            Some(nanos) => number_of(nanos),
+            None => (digits.len()..9).fold(number_of(digits), |number, _| number.wrapping_mul(10)),
+        }
     })
     .parse(at)
 }
@@ -126,9 +136,10 @@ fn fraction(at: &[u8]) -> Parsed<'_, u32> {
 /// Seconds east of UTC.
 fn offset(at: &[u8]) -> Parsed<'_, i64> {
     let sign = alt((value(1, char('+')), value(-1, char('-'))));
-    let numeric = map((sign, number::<2>(0..=23), char(':'), number::<2>(0..=59)), |(sign, hour, _, minute)| {
-        secs_of_day([hour, minute, 0]).saturating_mul(sign)
-    });
+    let numeric = map(
+        (sign, number::<2>(0..=23), char(':'), number::<2>(0..=59)),
+        |(sign, hour, _, minute)| secs_of_day([hour, minute, 0]).saturating_mul(sign),
+    );
     alt((value(0, char('Z')), numeric)).parse(at)
 }
 
@@ -148,30 +159,34 @@ fn stream(at: &[u8]) -> Parsed<'_, Stream> {
     })
 }
 
-/// The tag field and the space after it. Only the first tag means anything. A missing last space is forgiven: conmon 2.2.0
-/// wrote that, and something stripped it before fluent-bit (its issue 6703).
+/// The tag field and the space after it. Only the first tag means anything. A missing last space is
+/// forgiven: conmon 2.2.0 wrote that, and something stripped it before fluent-bit (its issue 6703).
 fn tags(at: &[u8]) -> Parsed<'_, Tag> {
     let first = alt((value(Tag::Full, char('F')), value(Tag::Partial, char('P'))));
     let more = opt(preceded(char(':'), take_till(|byte| byte == b' ')));
     let end = alt((value((), char(' ')), value((), eof)));
-    terminated(first, (more, end))
-        .parse(at)
-        .or_else(|_: nom::Err<Wrong<'_>>| wrong(at, if at.is_empty() { Reason::Torn } else { Reason::Tag }))
+    terminated(first, (more, end)).parse(at).or_else(|_: nom::Err<Wrong<'_>>| {
+        wrong(at, if at.is_empty() { Reason::Torn } else { Reason::Tag })
+    })
 }
 
 const fn days_in(year: u32, month: u32) -> u32 {
     match month {
-        2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => 29,
+        2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => {
+            29
+        }
         2 => 28,
         4 | 6 | 9 | 11 => 30,
         _ => 31,
     }
 }
 
-/// Returns the seconds since 1970 of a date (year, month, day) and a time of day (hour, minute, second)
-/// that exist. Nothing wraps: a year has four digits.
+/// Returns the seconds since 1970 of a date (year, month, day) and a time of day (hour, minute,
+/// second) that exist. Nothing wraps: a year has four digits.
 fn secs([year, month, day]: [u32; 3], clock: [u32; 3]) -> i64 {
-    days_from_civil(i64::from(year), month, day).wrapping_mul(86_400).wrapping_add(secs_of_day(clock))
+    days_from_civil(i64::from(year), month, day)
+        .wrapping_mul(86_400)
+        .wrapping_add(secs_of_day(clock))
 }
 
 fn secs_of_day([hour, minute, second]: [u32; 3]) -> i64 {
@@ -181,8 +196,8 @@ fn secs_of_day([hour, minute, second]: [u32; 3]) -> i64 {
 /// The header that nearly every line has, and ours always: 9 digits, `Z`, one tag.
 pub(super) type UsualHeader = [u8; 40];
 
-/// Reads a line with such a header, or one whose fraction has fewer digits, as containerd trims it. `None` leaves the line to the
-/// grammar.
+/// Reads a line with such a header, or one whose fraction has fewer digits, as containerd trims it.
+/// `None` leaves the line to the grammar.
 #[inline]
 fn parse_usual(line: &[u8]) -> Option<Record<'_>> {
     match split_header(line) {
@@ -253,14 +268,16 @@ pub(super) fn usual_time(header: &UsualHeader) -> Option<Time> {
     let [century, _, year, _, _, month, ..] = pairs_of(word(header, 0), *b"9999-99-")?;
     let [day, _, _, hour, _, _, minute, _] = pairs_of(word(header, 8), *b"99T99:99")?;
     let [_, second, _, _, nanos1, _, nanos2, _] = pairs_of(word(header, 16), *b":99.9999")?;
-    let [nanos3, _, nanos4, _, nanos5, ..] = pairs_of(word(header, 24) & 0xffff_ffff_ffff, *b"99999Z\0\0")?;
+    let [nanos3, _, nanos4, _, nanos5, ..] =
+        pairs_of(word(header, 24) & 0xffff_ffff_ffff, *b"99999Z\0\0")?;
     let year = join(century, year);
     let is_real = (1..=12).contains(&month) && (1..=days_in(year, month)).contains(&day);
     if !is_real || hour > 23 || minute > 59 || second > 59 {
         return None;
     }
     // The last pair is the ninth digit and, for the `Z`, a 0.
-    let nanos = join(join(join(nanos1, nanos2), nanos3), nanos4).wrapping_mul(10).wrapping_add(nanos5 / 10);
+    let nanos =
+        join(join(join(nanos1, nanos2), nanos3), nanos4).wrapping_mul(10).wrapping_add(nanos5 / 10);
     Some(Time::from_unix(secs([year, month, day], [hour, minute, second]), nanos))
 }
 
@@ -269,8 +286,8 @@ const fn join(number: u32, pair: u32) -> u32 {
     number.wrapping_mul(100).wrapping_add(pair)
 }
 
-/// For every byte of a word the number of two digits that begins there, if the word has digits where `shape` has `9` and
-/// otherwise the bytes of `shape` (which count as the digit 0).
+/// For every byte of a word the number of two digits that begins there, if the word has digits
+/// where `shape` has `9` and otherwise the bytes of `shape` (which count as the digit 0).
 #[inline]
 fn pairs_of(word: u64, shape: [u8; 8]) -> Option<[u32; 8]> {
     let digits = word ^ zeros(shape);
@@ -279,13 +296,16 @@ fn pairs_of(word: u64, shape: [u8; 8]) -> Option<[u32; 8]> {
     is_shaped(word, shape).then(|| pairs().to_le_bytes().map(u32::from))
 }
 
-/// Whether a word has where `shape` has a digit one that is at most as large, and otherwise the bytes of `shape`.
+/// Whether a word has where `shape` has a digit one that is at most as large, and otherwise the
+/// bytes of `shape`.
 #[inline]
 pub(super) fn is_shaped(word: u64, shape: [u8; 8]) -> bool {
     let digits = word ^ zeros(shape);
-    // What added to a byte sets its top bit if the byte is more than it may be. A carry into the next byte needs one of 0x81 or
-    // more, which the `|` finds.
-    let room = u64::from_le_bytes(shape.map(|byte| if byte.is_ascii_digit() { 0x7f ^ (byte & 0xf) } else { 0x7f }));
+    // What added to a byte sets its top bit if the byte is more than it may be. A carry into the
+    // next byte needs one of 0x81 or more, which the `|` finds.
+    let room = u64::from_le_bytes(
+        shape.map(|byte| if byte.is_ascii_digit() { 0x7f ^ (byte & 0xf) } else { 0x7f }),
+    );
     (digits.wrapping_add(room) | digits) & 0x8080_8080_8080_8080 == 0
 }
 

@@ -1,9 +1,13 @@
-//! Stream and tag of a record, its time only judged: all that counting and copying need, in a fraction of [`super::parse`]'s time.
+//! Stream and tag of a record, its time only judged: all that counting and copying need, in a
+//! fraction of [`super::parse`]'s time.
 //!
-//! Takes what nearly all lines are: times in UTC, one tag, the third space. On the others [`super::parse`] decides; a property
-//! test holds the two together. The calendar is asked once per minute of the log: lines of one minute begin with the same bytes.
+//! Takes what nearly all lines are: times in UTC, one tag, the third space. On the others
+//! [`super::parse`] decides; a property test holds the two together. The calendar is asked once per
+//! minute of the log: lines of one minute begin with the same bytes.
 
-use super::parse::{UsualHeader, is_shaped, padded, split_header, stream_and_tag, usual_time, word};
+use super::parse::{
+    UsualHeader, is_shaped, padded, split_header, stream_and_tag, usual_time, word,
+};
 use super::{Stream, Tag};
 
 /// What a line says before its content.
@@ -31,7 +35,8 @@ impl Default for Skimmer {
 }
 
 impl Skimmer {
-    /// The header of the line that begins `bytes`, whatever follows on that line; `None` leaves it to [`super::parse`].
+    /// The header of the line that begins `bytes`, whatever follows on that line; `None` leaves it
+    /// to [`super::parse`].
     #[inline]
     pub fn skim(&mut self, bytes: &[u8]) -> Option<Skimmed> {
         match split_header(bytes) {
@@ -52,7 +57,8 @@ impl Skimmer {
         let (stream, tag) = stream_and_tag(header)?;
         let minute = header.first_chunk()?;
         if *minute == self.minute {
-            let is_time = is_shaped(word(header, 16), *b":59.9999") && is_shaped(word(header, 22), *b"9999999Z");
+            let is_time = is_shaped(word(header, 16), *b":59.9999")
+                && is_shaped(word(header, 22), *b"9999999Z");
             is_time.then_some(())?;
         } else {
             usual_time(header)?;
@@ -72,14 +78,26 @@ mod tests {
 
     /// Lines of two minutes of which one exists, with and without all digits.
     fn any_line() -> impl Strategy<Value = Vec<u8>> {
-        let minute =
-            prop::sample::select(vec!["2026-01-02T03:04", "2026-02-30T03:04", "2026-01-02T03:05", "0000-01-01T00:00"]);
-        let end = prop::sample::select(vec![" stdout F ", " stderr P ", " stdout P:x ", " stdout F", " stdin F "]);
-        (minute, 0..70_u32, 0..1_000_000_000_u32, 0..11_usize, end).prop_map(|(minute, second, nanos, digits, end)| {
-            let fraction = format!(".{nanos:09}");
-            let fraction = &fraction[..digits.min(fraction.len())];
-            format!("{minute}:{second:02}{fraction}Z{end}x Z\n").into_bytes()
-        })
+        let minute = prop::sample::select(vec![
+            "2026-01-02T03:04",
+            "2026-02-30T03:04",
+            "2026-01-02T03:05",
+            "0000-01-01T00:00",
+        ]);
+        let end = prop::sample::select(vec![
+            " stdout F ",
+            " stderr P ",
+            " stdout P:x ",
+            " stdout F",
+            " stdin F ",
+        ]);
+        (minute, 0..70_u32, 0..1_000_000_000_u32, 0..11_usize, end).prop_map(
+            |(minute, second, nanos, digits, end)| {
+                let fraction = format!(".{nanos:09}");
+                let fraction = &fraction[..digits.min(fraction.len())];
+                format!("{minute}:{second:02}{fraction}Z{end}x Z\n").into_bytes()
+            },
+        )
     }
 
     proptest! {
@@ -108,12 +126,17 @@ mod tests {
         let mut skimmer = Skimmer::default();
         for time in ["05.123456789", "59.12345678", "00.1", "05"] {
             let line = format!("2026-01-02T03:04:{time}Z stderr P x");
-            let expected = Skimmed { stream: Stream::Stderr, tag: Tag::Partial, content_at: line.len() - 1 };
+            let expected =
+                Skimmed { stream: Stream::Stderr, tag: Tag::Partial, content_at: line.len() - 1 };
             assert_eq!(skimmer.skim(line.as_bytes()), Some(expected), "{time}");
             assert_eq!(skimmer.skim(line.as_bytes()), Some(expected), "{time} again");
         }
         for time in ["60.123456789", "05.", "05.12345678x", "05,123456789"] {
-            assert_eq!(skimmer.skim(format!("2026-01-02T03:04:{time}Z stderr P x").as_bytes()), None, "{time}");
+            assert_eq!(
+                skimmer.skim(format!("2026-01-02T03:04:{time}Z stderr P x").as_bytes()),
+                None,
+                "{time}"
+            );
         }
     }
 

@@ -1,4 +1,5 @@
-//! `rundown doctor`: what is odd in a store, a line each as it is found, or one document (`"schema": "rundown.doctor/1"`).
+//! `rundown doctor`: what is odd in a store, a line each as it is found, or one document
+//! (`"schema": "rundown.doctor/1"`).
 
 use std::io::{self, Write};
 
@@ -53,7 +54,11 @@ impl<W: Write> FindingsWriter<W> {
     #[expect(clippy::missing_errors_doc, reason = "see new")]
     pub fn finish(&mut self, complete: bool) -> io::Result<()> {
         if self.json {
-            writeln!(self.out, "{}],\"complete\":{complete}}}", if self.count > 0 { "\n" } else { "" })?;
+            writeln!(
+                self.out,
+                "{}],\"complete\":{complete}}}",
+                if self.count > 0 { "\n" } else { "" }
+            )?;
         }
         self.out.flush()
     }
@@ -64,13 +69,16 @@ impl<W: Write> FindingsWriter<W> {
     }
 }
 
-/// Where it is and what it means: `2fcd4330, job burst, command 140: its log is not here …`. Logs opened by their path have no run.
+/// Where it is and what it means: `2fcd4330, job burst, command 140: its log is not here …`. Logs
+/// opened by their path have no run.
 fn line(oddity: &Oddity) -> String {
     let short = |id: &RunId| Some(name(id.short()).into_owned()).filter(|id| !id.is_empty());
     let place = match oddity {
         Oddity::Store(_) => vec!["store".into()],
         Oddity::RunWithoutRow(_, id) => short(id).into_iter().collect(),
-        Oddity::Run(id, finding) => [short(id), words::place(&finding.place)].into_iter().flatten().collect(),
+        Oddity::Run(id, finding) => {
+            [short(id), words::place(&finding.place)].into_iter().flatten().collect()
+        }
     };
     let lead = if place.is_empty() { String::new() } else { format!("{}: ", place.join(", ")) };
     format!("{lead}{}", meaning(oddity))

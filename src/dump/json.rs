@@ -1,6 +1,8 @@
-//! `--format json`: one document per run, `"schema": "rundown.run/1"`; and the list of runs, `"schema": "rundown.runs/1"`.
+//! `--format json`: one document per run, `"schema": "rundown.run/1"`; and the list of runs,
+//! `"schema": "rundown.runs/1"`.
 //!
-//! The documents are a promise to scripts: keys are added, never renamed or taken away. What is not known is `null`.
+//! The documents are a promise to scripts: keys are added, never renamed or taken away. What is not
+//! known is `null`.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -111,7 +113,11 @@ struct LogJson {
 }
 
 /// Writes a run, every log counted by reading it once.
-pub(super) fn write_run(printing: &mut Printing<'_>, root: Option<&Path>, out: &mut impl Write) -> io::Result<()> {
+pub(super) fn write_run(
+    printing: &mut Printing<'_>,
+    root: Option<&Path>,
+    out: &mut impl Write,
+) -> io::Result<()> {
     let run = printing.run;
     let jobs = run.jobs.iter().map(|job| job_json(printing, job, root)).collect();
     let log = run.log.as_ref().map(|log| log_json(printing, log, root));
@@ -122,7 +128,12 @@ pub(super) fn write_run(printing: &mut Printing<'_>, root: Option<&Path>, out: &
 
 fn finding_json(finding: &Finding) -> FindingJson<'_> {
     let Finding { place, kind } = finding;
-    FindingJson { job: place.job().map(JobId::as_str), n: place.n(), kind: kind.code(), meaning: words::finding(kind) }
+    FindingJson {
+        job: place.job().map(JobId::as_str),
+        n: place.n(),
+        kind: kind.code(),
+        meaning: words::finding(kind),
+    }
 }
 
 /// Writes a list of runs.
@@ -157,7 +168,11 @@ fn head_json(head: &RunHead) -> HeadJson<'_> {
     }
 }
 
-fn job_json<'a>(printing: &mut Printing<'_>, node: &'a JobNode, root: Option<&Path>) -> JobJson<'a> {
+fn job_json<'a>(
+    printing: &mut Printing<'_>,
+    node: &'a JobNode,
+    root: Option<&Path>,
+) -> JobJson<'a> {
     let job = &node.job;
     JobJson {
         // A log opened by its path has no job.

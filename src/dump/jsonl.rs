@@ -38,15 +38,22 @@ const fn is_zero(n: &u64) -> bool {
 
 pub(super) fn write_run(printing: &mut Printing<'_>, out: &mut impl Write) -> io::Result<()> {
     let own = printing.run.log.as_ref().filter(|_| printing.look.stream.is_none());
-    let logs = printing.shs().filter_map(|(job, sh)| Some((sh.log.as_ref()?, printing.place(job, sh))));
+    let logs =
+        printing.shs().filter_map(|(job, sh)| Some((sh.log.as_ref()?, printing.place(job, sh))));
     let logs: Vec<_> = logs.chain(own.map(|log| (log, printing.own_place()))).collect();
     for (log, place) in logs {
         let Some(file) = printing.open(log) else { continue };
         let Some(start) = printing.told_tail_start(&file) else { continue };
         let Some(before) = rows_before(printing, &file, start) else { continue };
-        let Some(rows) = printing.told(file.rows(start, ROW_CAP_BYTES, printing.tail())) else { continue };
+        let Some(rows) = printing.told(file.rows(start, ROW_CAP_BYTES, printing.tail())) else {
+            continue;
+        };
         for (number, row) in (before + 1..).zip(rows) {
-            let Some(row) = printing.told(row.map_err(|error| Error::io("read", file.path())(error))) else { break };
+            let Some(row) =
+                printing.told(row.map_err(|error| Error::io("read", file.path())(error)))
+            else {
+                break;
+            };
             if printing.look.stream.is_none() || row.stream == printing.look.stream {
                 printing.tell_cut(&file, row.cut_bytes);
                 write_line(&row_json(place, number, &row), out)?;

@@ -14,7 +14,12 @@ use crate::words::{self, Mark};
 ///
 /// # Errors
 /// When `out` cannot be written.
-pub fn write_runs(heads: &[RunHead], colour: bool, time_zone: &TimeZone, out: &mut impl Write) -> io::Result<()> {
+pub fn write_runs(
+    heads: &[RunHead],
+    colour: bool,
+    time_zone: &TimeZone,
+    out: &mut impl Write,
+) -> io::Result<()> {
     let rows: Vec<[String; 5]> = heads.iter().map(|head| columns(head, time_zone)).collect();
     let mut widths = [0; 5];
     for row in &rows {

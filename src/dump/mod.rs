@@ -1,7 +1,9 @@
-//! `--once`: a run printed once, one file per format, all over the same [`RunNode`]. `--follow`: printed while it goes on.
+//! `--once`: a run printed once, one file per format, all over the same [`RunNode`]. `--follow`:
+//! printed while it goes on.
 //!
-//! Logs stream from disk to the output: memory does not grow with them. What cannot be read or was left out is told in the
-//! [`Report`], never passed over: data goes to `out`, notices to whoever called.
+//! Logs stream from disk to the output: memory does not grow with them. What cannot be read or was
+//! left out is told in the [`Report`], never passed over: data goes to `out`, notices to whoever
+//! called.
 
 mod findings;
 mod follow;

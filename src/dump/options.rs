@@ -1,4 +1,5 @@
-//! What is printed and how: plain data for every format, and the report of what the output does not say.
+//! What is printed and how: plain data for every format, and the report of what the output does not
+//! say.
 
 use std::collections::HashSet;
 
@@ -96,10 +97,12 @@ impl Report {
     }
 }
 
-/// Keeps of a run what is selected: jobs without a selected command go, unless the job itself is what was asked for.
+/// Keeps of a run what is selected: jobs without a selected command go, unless the job itself is
+/// what was asked for.
 #[must_use]
 pub fn select(mut run: RunNode, selection: &Selection) -> RunNode {
-    run.jobs.retain(|job| selection.job.as_ref().is_none_or(|glob| glob.is_match(job.job.id.as_str())));
+    run.jobs
+        .retain(|job| selection.job.as_ref().is_none_or(|glob| glob.is_match(job.job.id.as_str())));
     let job_failed = |job: &JobNode| job.outcome == Some(Outcome::Failed) || job.interrupted;
     // In a job that failed, a command of which nothing is known may be the one.
     let failed = |sh: &ShNode, in_failed_job: bool| match sh.state {
@@ -110,14 +113,20 @@ pub fn select(mut run: RunNode, selection: &Selection) -> RunNode {
     let narrowed = selection.failed || selection.n.is_some();
     for job in &mut run.jobs {
         let in_failed_job = job_failed(job);
-        job.shs.retain(|sh| (!selection.failed || failed(sh, in_failed_job)) && selection.n.is_none_or(|n| sh.n == n));
+        job.shs.retain(|sh| {
+            (!selection.failed || failed(sh, in_failed_job))
+                && selection.n.is_none_or(|n| sh.n == n)
+        });
     }
-    run.jobs.retain(|job| !narrowed || !job.shs.is_empty() || (selection.failed && job_failed(job)));
+    run.jobs
+        .retain(|job| !narrowed || !job.shs.is_empty() || (selection.failed && job_failed(job)));
     let is_of_run = selection.job.is_none() && selection.n.is_none();
     let tells_why = !selection.failed || run.head.outcome == Some(Outcome::Failed);
     run.log = run.log.filter(|_| is_of_run && tells_why);
     let of_jobs = run.jobs.iter().map(|job| Place::Job(job.job.id.clone()));
-    let of_shs = |job: &JobNode| job.shs.iter().map(|sh| Place::Sh(job.job.id.clone(), sh.n)).collect::<Vec<_>>();
+    let of_shs = |job: &JobNode| {
+        job.shs.iter().map(|sh| Place::Sh(job.job.id.clone(), sh.n)).collect::<Vec<_>>()
+    };
     let kept: HashSet<Place> = of_jobs.chain(run.jobs.iter().flat_map(of_shs)).collect();
     let is_kept = |place: &Place| match place {
         Place::Run => true,

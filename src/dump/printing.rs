@@ -1,4 +1,5 @@
-//! One run being printed: what every format has at hand. Reads logs, writes JSON harmlessly, tells what could not be shown.
+//! One run being printed: what every format has at hand. Reads logs, writes JSON harmlessly, tells
+//! what could not be shown.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -52,10 +53,13 @@ impl<'a> Printing<'a> {
         if self.run.head.phase == Phase::Active { Tail::Hold } else { Tail::Emit }
     }
 
-    /// Tells what is odd about the run and not seen in the output; what is not read of it in any case, for scripts that look at stderr.
+    /// Tells what is odd about the run and not seen in the output; what is not read of it in any
+    /// case, for scripts that look at stderr.
     pub(super) fn tell_findings(&mut self, format: Format) {
         let is_told = |kind: &FindingKind| match format {
-            Format::Text | Format::Json => matches!(kind, FindingKind::Unreadable(_) | FindingKind::Refused(_)),
+            Format::Text | Format::Json => {
+                matches!(kind, FindingKind::Unreadable(_) | FindingKind::Refused(_))
+            }
             Format::Jsonl | Format::Raw | Format::Records => kind.is_loss(),
         };
         let told = self.run.findings.iter().filter(|finding| is_told(&finding.kind));
@@ -67,11 +71,14 @@ impl<'a> Printing<'a> {
         self.run.jobs.iter().flat_map(|job| job.shs.iter().map(move |sh| (job, sh)))
     }
 
-    /// Where in a log the wanted rows begin, in bytes; `None`, with the reason in the report, when it is not to be printed.
+    /// Where in a log the wanted rows begin, in bytes; `None`, with the reason in the report, when
+    /// it is not to be printed.
     pub(super) fn tail_start(&mut self, file: &LogFile) -> Option<u64> {
         if self.look.stream.is_some() && file.format() == log::Format::Plain {
             let path = file.path().display();
-            self.report.notices.push(format!("{path}: it is plain text, so of no stream, and was left out (--stream)"));
+            self.report.notices.push(format!(
+                "{path}: it is plain text, so of no stream, and was left out (--stream)"
+            ));
             return None;
         }
         match (self.look.tail, self.look.stream) {
@@ -93,12 +100,16 @@ impl<'a> Printing<'a> {
         }
     }
 
-    /// As [`Printing::tail_start`], for formats whose output is data alone: what is left out is told in the report.
+    /// As [`Printing::tail_start`], for formats whose output is data alone: what is left out is
+    /// told in the report.
     pub(super) fn told_tail_start(&mut self, file: &LogFile) -> Option<u64> {
         let start = self.tail_start(file)?;
         if start > 0 {
-            let left_out =
-                format!("{}: the first {} were left out (--tail)", file.path().display(), words::size(start));
+            let left_out = format!(
+                "{}: the first {} were left out (--tail)",
+                file.path().display(),
+                words::size(start)
+            );
             self.report.notices.push(left_out);
         }
         Some(start)
@@ -112,13 +123,22 @@ impl<'a> Printing<'a> {
     /// Tells of a line or row too long to be printed whole.
     pub(super) fn tell_cut(&mut self, file: &LogFile, cut_bytes: u64) {
         if cut_bytes > 0 {
-            let cut = format!("{}: {} of a very long row were left out", file.path().display(), words::size(cut_bytes));
+            let cut = format!(
+                "{}: {} of a very long row were left out",
+                file.path().display(),
+                words::size(cut_bytes)
+            );
             self.report.notices.push(cut);
         }
     }
 
     /// The wanted rows from an offset on.
-    pub(super) fn rows<'f>(&mut self, file: &'f LogFile, start: u64, cap_bytes: usize) -> Option<LogRows<'f>> {
+    pub(super) fn rows<'f>(
+        &mut self,
+        file: &'f LogFile,
+        start: u64,
+        cap_bytes: usize,
+    ) -> Option<LogRows<'f>> {
         self.told(LogRows::open(file, start, cap_bytes, self))
     }
 
@@ -200,11 +220,17 @@ pub(super) struct LogRows<'f> {
 }
 
 impl<'f> LogRows<'f> {
-    pub(super) fn open(file: &'f LogFile, start: u64, cap_bytes: usize, printing: &Printing<'_>) -> Result<Self> {
+    pub(super) fn open(
+        file: &'f LogFile,
+        start: u64,
+        cap_bytes: usize,
+        printing: &Printing<'_>,
+    ) -> Result<Self> {
         Ok(Self { file, rows: file.rows(start, cap_bytes, printing.tail())? })
     }
 
-    /// See [`Rows::keeping_last`]: for people, who are shown what a terminal showed; data is not rearranged.
+    /// See [`Rows::keeping_last`]: for people, who are shown what a terminal showed; data is not
+    /// rearranged.
     pub(super) fn keeping_last(self) -> Self {
         Self { rows: self.rows.keeping_last(), ..self }
     }

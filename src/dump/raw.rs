@@ -1,7 +1,8 @@
 //! `--format raw`: byte for byte what the commands wrote.
 //!
-//! An `F` stands for its content and a newline, a `P` for its content alone, so nothing has to be joined. A line that is no
-//! record is passed on as it is, and so is plain text, unless one stream is asked for: it belongs to neither.
+//! An `F` stands for its content and a newline, a `P` for its content alone, so nothing has to be
+//! joined. A line that is no record is passed on as it is, and so is plain text, unless one stream
+//! is asked for: it belongs to neither.
 
 use std::io::{self, Write};
 
@@ -30,7 +31,11 @@ fn write_log(printing: &mut Printing<'_>, log: &LogRef, out: &mut impl Write) ->
 }
 
 /// A whole log, line by line, in the order of the file.
-fn write_lines(printing: &mut Printing<'_>, file: &LogFile, out: &mut impl Write) -> io::Result<()> {
+fn write_lines(
+    printing: &mut Printing<'_>,
+    file: &LogFile,
+    out: &mut impl Write,
+) -> io::Result<()> {
     let Some(mut lines) = printing.told(file.lines(0)) else { return Ok(()) };
     let mut content = Content::new(file, printing.look.stream);
     let tail = printing.tail();
@@ -44,7 +49,9 @@ fn write_lines(printing: &mut Printing<'_>, file: &LogFile, out: &mut impl Write
     }
     if content.strangers > 0 {
         let (path, strangers) = (file.path().display(), content.strangers);
-        let notice = format!("{path}: {strangers} lines are no CRI records, so of no stream, and were left out");
+        let notice = format!(
+            "{path}: {strangers} lines are no CRI records, so of no stream, and were left out"
+        );
         printing.report.notices.push(notice);
     }
     Ok(())
@@ -86,7 +93,8 @@ impl<'f> Content<'f> {
             // The LF lies behind the header.
             let from = skimmed.map_or(0, |skimmed| skimmed.content_at);
             let content = lines.get(from..).unwrap_or_default();
-            let (content, behind) = content.split_at(memchr(b'\n', content).map_or(content.len(), |lf| lf + 1));
+            let (content, behind) =
+                content.split_at(memchr(b'\n', content).map_or(content.len(), |lf| lf + 1));
             let (head, content) = match skimmed {
                 Some(skimmed) => (self.of_record(skimmed.stream, skimmed.tag), content),
                 None => self.head_and_content(content),
@@ -137,7 +145,12 @@ impl<'f> Content<'f> {
 }
 
 /// The last rows of a log: pieces of rows that begin before them are none of theirs.
-fn write_rows(printing: &mut Printing<'_>, file: &LogFile, start: u64, out: &mut impl Write) -> io::Result<()> {
+fn write_rows(
+    printing: &mut Printing<'_>,
+    file: &LogFile,
+    start: u64,
+    out: &mut impl Write,
+) -> io::Result<()> {
     let Some(mut rows) = printing.rows(file, start, ROW_CAP_BYTES) else { return Ok(()) };
     while let Some(row) = rows.next(printing) {
         out.write_all(&row.text)?;
@@ -172,17 +185,26 @@ mod tests {
             // What a rest looks like means nothing.
             let text = format!("{head}11F 2\n");
             let file = open(&dir, text.as_bytes());
-            let at = |from: usize, len: usize| (from as u64, text.as_bytes().get(from..from + len).unwrap());
-            let pieces =
-                [(at(0, head.len()), 0, false), (at(head.len(), 1), 1, true), (at(head.len() + 2, 3), 0, true)];
-            for (wanted, expected) in
-                [(None, whole), (Some(Stream::Stderr), of_stderr), (Some(Stream::Stdout), of_stdout)]
-            {
+            let at = |from: usize, len: usize| {
+                (from as u64, text.as_bytes().get(from..from + len).unwrap())
+            };
+            let pieces = [
+                (at(0, head.len()), 0, false),
+                (at(head.len(), 1), 1, true),
+                (at(head.len() + 2, 3), 0, true),
+            ];
+            for (wanted, expected) in [
+                (None, whole),
+                (Some(Stream::Stderr), of_stderr),
+                (Some(Stream::Stdout), of_stdout),
+            ] {
                 let (mut content, mut out) = (Content::new(&file, wanted), Vec::new());
-                for (index, ((offset, bytes), cut_bytes, is_rest)) in pieces.into_iter().enumerate() {
+                for (index, ((offset, bytes), cut_bytes, is_rest)) in pieces.into_iter().enumerate()
+                {
                     let (terminated, has_rest) = (index == 2, index < 2);
                     let end = offset + bytes.len() as u64 + cut_bytes + u64::from(terminated);
-                    let line = Line { offset, bytes, cut_bytes, end, terminated, is_rest, has_rest };
+                    let line =
+                        Line { offset, bytes, cut_bytes, end, terminated, is_rest, has_rest };
                     content.write_line(&line, &mut out).unwrap();
                 }
                 assert_eq!(String::from_utf8(out).unwrap(), expected, "{head} {wanted:?}");

@@ -1,5 +1,5 @@
-//! `--format records`: an object per physical line, nothing joined; also for what is no record. Of plain text only the content is
-//! known.
+//! `--format records`: an object per physical line, nothing joined; also for what is no record. Of
+//! plain text only the content is known.
 
 use std::io::{self, Write};
 
@@ -62,11 +62,18 @@ pub(super) fn write_run(printing: &mut Printing<'_>, out: &mut impl Write) -> io
     Ok(())
 }
 
-fn write_log(printing: &mut Printing<'_>, place: LogPlace<'_>, file: &LogFile, out: &mut impl Write) -> io::Result<()> {
+fn write_log(
+    printing: &mut Printing<'_>,
+    place: LogPlace<'_>,
+    file: &LogFile,
+    out: &mut impl Write,
+) -> io::Result<()> {
     let Some(start) = printing.told_tail_start(file) else { return Ok(()) };
     let Some(mut number) = lines_before(printing, file, start) else { return Ok(()) };
     let Some(mut lines) = printing.told(file.lines(start)) else { return Ok(()) };
-    while let Some(Some(line)) = printing.told(lines.next().map_err(|error| Error::io("read", file.path())(error))) {
+    while let Some(Some(line)) =
+        printing.told(lines.next().map_err(|error| Error::io("read", file.path())(error)))
+    {
         if printing.tail().holds(&line) {
             break;
         }
@@ -81,11 +88,14 @@ fn write_log(printing: &mut Printing<'_>, place: LogPlace<'_>, file: &LogFile, o
     Ok(())
 }
 
-/// How many lines begin before an offset: every line has its number in the log, whichever are shown.
+/// How many lines begin before an offset: every line has its number in the log, whichever are
+/// shown.
 fn lines_before(printing: &mut Printing<'_>, file: &LogFile, start: u64) -> Option<u64> {
     let mut lines = printing.told(file.lines(0))?;
     let mut number = 0;
-    while let Some(line) = printing.told(lines.next().map_err(|error| Error::io("read", file.path())(error)))? {
+    while let Some(line) =
+        printing.told(lines.next().map_err(|error| Error::io("read", file.path())(error)))?
+    {
         if line.offset >= start {
             break;
         }

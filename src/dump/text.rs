@@ -9,8 +9,9 @@
 //!   E error: test failed
 //! ```
 //!
-//! Deterministic: no width is taken from a terminal. Everything recorded passes the sanitiser. Progress is shown in its last state, as
-//! the terminal showed it; rows that were drawn over are left out.
+//! Deterministic: no width is taken from a terminal. Everything recorded passes the sanitiser.
+//! Progress is shown in its last state, as the terminal showed it; rows that were drawn over are
+//! left out.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -115,7 +116,9 @@ fn write_rows(
     started_at: Option<Time>,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    let Some(file) = printing.open(log) else { return writeln!(out, "{ROW_INDENT}(the log cannot be read)") };
+    let Some(file) = printing.open(log) else {
+        return writeln!(out, "{ROW_INDENT}(the log cannot be read)");
+    };
     let Some(start) = printing.tail_start(&file) else { return Ok(()) };
     if start > 0 {
         writeln!(out, "{ROW_INDENT}… {} before this left out", words::size(start))?;
@@ -146,7 +149,8 @@ fn write_rows(
     }
 }
 
-/// How much text is held of rows that may still be overwritten. With more, the first of them stands as it is.
+/// How much text is held of rows that may still be overwritten. With more, the first of them stands
+/// as it is.
 const MAX_HELD_BYTES: usize = 4 * TEXT_ROW_CAP_BYTES;
 
 /// The last rows: those after them may be drawn over them.
@@ -194,7 +198,8 @@ pub(super) fn write_row(
     out.write_all(if row.text.is_empty() { lead.trim_end() } else { lead }.as_bytes())?;
     let spans = sanitiser.row(&row.text);
     for Span { text, style, link } in &spans {
-        let style = Some(stream_style(*style, row)).filter(|style| look.colour && *style != Style::default());
+        let style = Some(stream_style(*style, row))
+            .filter(|style| look.colour && *style != Style::default());
         let link = link.as_deref().filter(|_| look.links);
         if let Some(target) = link {
             write!(out, "\x1b]8;;{target}\x1b\\")?;
@@ -251,15 +256,19 @@ impl<'a> Clock<'a> {
         Self { look, start, before: if is_whole { start } else { None } }
     }
 
-    /// A column of fixed width, or nothing. Relative times count from the command's start, or from its first row.
+    /// A column of fixed width, or nothing. Relative times count from the command's start, or from
+    /// its first row.
     pub(super) fn stamp(&mut self, at: Option<Time>) -> String {
         let start = self.start.or(at);
         let before = self.before;
         self.start = start;
         self.before = at.or(self.before);
-        let since = |from: Option<Time>| at.zip(from).map(|(at, from)| words::seconds(at.millis_since(from)));
+        let since = |from: Option<Time>| {
+            at.zip(from).map(|(at, from)| words::seconds(at.millis_since(from)))
+        };
         let local = |format| {
-            at.and_then(Time::to_jiff).map(|at| at.to_zoned(self.look.time_zone.clone()).strftime(format).to_string())
+            at.and_then(Time::to_jiff)
+                .map(|at| at.to_zoned(self.look.time_zone.clone()).strftime(format).to_string())
         };
         let (text, width) = match self.look.timestamps {
             Timestamps::None => return String::new(),

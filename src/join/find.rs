@@ -5,7 +5,9 @@
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 
-use super::{Finding, FindingKind, Findings, JobNode, Pairing, Place, RunHead, RunNode, ShNode, ShState};
+use super::{
+    Finding, FindingKind, Findings, JobNode, Pairing, Place, RunHead, RunNode, ShNode, ShState,
+};
 use crate::model::{Origin, Outcome, Phase, Sh};
 use crate::sanitise;
 use crate::time::Time;
@@ -13,7 +15,8 @@ use crate::time::Time;
 /// The run is alive as long as its last job has ended less than this long ago.
 const STALLED_AFTER_MS: i64 = 10_000;
 
-/// What is odd about a run, from the run down to its commands. Those of its files are the loader's to tell.
+/// What is odd about a run, from the run down to its commands. Those of its files are the loader's
+/// to tell.
 #[must_use]
 pub fn find(run: &RunNode, now: Time) -> Findings {
     let mut found = Findings::default();
@@ -53,7 +56,9 @@ fn failed_alone(run: &RunNode) -> bool {
         let in_vain = |sh: &ShNode| matches!(sh.state, ShState::Failed | ShState::Interrupted);
         job.outcome == Some(Outcome::Failed) || job.interrupted || job.shs.iter().any(in_vain)
     };
-    run.head.outcome == Some(Outcome::Failed) && !run.head.is_orphaned() && !run.jobs.iter().any(did_not)
+    run.head.outcome == Some(Outcome::Failed)
+        && !run.head.is_orphaned()
+        && !run.jobs.iter().any(did_not)
 }
 
 /// The word of a state, if it means nothing here.
@@ -67,12 +72,15 @@ fn is_unsafe(name: &str) -> bool {
     !sanitise::is_harmless_text(name)
 }
 
-/// From when on a run that goes on, though all its jobs have ended, is taken to stand still; `None` when it does not look so.
+/// From when on a run that goes on, though all its jobs have ended, is taken to stand still; `None`
+/// when it does not look so.
 #[must_use]
 pub fn stalls_at(run: &RunNode) -> Option<Time> {
-    let have_ended = !run.jobs.is_empty() && run.jobs.iter().all(|job| job.phase == Phase::Finished);
+    let have_ended =
+        !run.jobs.is_empty() && run.jobs.iter().all(|job| job.phase == Phase::Finished);
     let last = run.jobs.iter().filter_map(|job| job.job.finished_at).max();
-    let last = last.or(run.head.run.started_at).filter(|_| have_ended && run.head.phase == Phase::Active);
+    let last =
+        last.or(run.head.run.started_at).filter(|_| have_ended && run.head.phase == Phase::Active);
     last.map(|last| Time::from_millis(last.floor_millis().saturating_add(STALLED_AFTER_MS)))
 }
 
@@ -90,7 +98,8 @@ fn add_missing(found: &mut Findings, run: &RunNode) {
     let rows = shs().filter(|sh| has_row(sh)).count();
     let known_jobs = run.jobs.iter().any(|job| job.job.in_database);
     if !known_jobs && rows == 0 && logs > 0 {
-        return found.add(Place::Run, FindingKind::JobsGone { logs, orphaned: run.head.is_orphaned() });
+        return found
+            .add(Place::Run, FindingKind::JobsGone { logs, orphaned: run.head.is_orphaned() });
     }
     if logs == 0 && rows > 0 {
         return found.add(Place::Run, FindingKind::LogsGone { commands: rows });
@@ -130,12 +139,17 @@ fn add_missing_logs(found: &mut Findings, job: &JobNode) {
 }
 
 fn add_job(found: &mut Findings, head: &RunHead, job: &JobNode) {
-    let outlived = head.ended_at().zip(job.job.finished_at).map_or(0, |(run, job)| job.millis_since(run));
-    let missing = missing_numbers(job).map(|(numbers, first_n)| FindingKind::NumberMissing { numbers, first_n });
+    let outlived =
+        head.ended_at().zip(job.job.finished_at).map_or(0, |(run, job)| job.millis_since(run));
+    let missing = missing_numbers(job)
+        .map(|(numbers, first_n)| FindingKind::NumberMissing { numbers, first_n });
     let never_ended = head.phase == Phase::Finished && job.interrupted && !head.interrupted;
     let kinds = [
         is_unsafe(job.job.id.as_str()).then_some(FindingKind::UnsafeName),
-        unknown_word(job.job.state.as_deref(), Outcome::from_word(job.job.state.as_deref().unwrap_or_default(), None)),
+        unknown_word(
+            job.job.state.as_deref(),
+            Outcome::from_word(job.job.state.as_deref().unwrap_or_default(), None),
+        ),
         never_ended.then_some(FindingKind::JobNeverEnded),
         (outlived > 0).then_some(FindingKind::JobOutlivesRun { by_ms: outlived }),
         is_out_of_order(job).then_some(FindingKind::OutOfOrder),
@@ -154,7 +168,8 @@ fn add_job(found: &mut Findings, head: &RunHead, job: &JobNode) {
     }
 }
 
-/// Compares the length of a finished command's log with the one that was stored when the log was closed.
+/// Compares the length of a finished command's log with the one that was stored when the log was
+/// closed.
 fn wrong_length(node: &ShNode, sh: &Sh) -> Option<FindingKind> {
     let stored = sh.finished_at.and(sh.log_bytes).and_then(|bytes| u64::try_from(bytes).ok())?;
     let found = node.log.as_ref()?.bytes;
@@ -173,12 +188,14 @@ fn place_in(job: &JobNode, n: u32) -> Place {
     Place::Sh(job.job.id.clone(), n)
 }
 
-/// How many numbers before the last log are nobody's, and the first of them. Counted, not walked: a hostile store may leave out
-/// millions.
+/// How many numbers before the last log are nobody's, and the first of them. Counted, not walked: a
+/// hostile store may leave out millions.
 fn missing_numbers(job: &JobNode) -> Option<(u32, u32)> {
     let last = job.shs.iter().rev().find(|sh| sh.log.is_some())?.n;
-    let numbers: HashSet<u32> = job.shs.iter().map(|sh| sh.n).filter(|n| (1..=last).contains(n)).collect();
-    let missing = last.checked_sub(u32::try_from(numbers.len()).ok()?).filter(|missing| *missing > 0)?;
+    let numbers: HashSet<u32> =
+        job.shs.iter().map(|sh| sh.n).filter(|n| (1..=last).contains(n)).collect();
+    let missing =
+        last.checked_sub(u32::try_from(numbers.len()).ok()?).filter(|missing| *missing > 0)?;
     Some((missing, (1..last).find(|n| !numbers.contains(n))?))
 }
 
@@ -191,10 +208,12 @@ fn began_ms(sh: &ShNode) -> Option<i64> {
     sh.sh.as_ref().and_then(|sh| sh.started_at).or(sh.first_at).map(Time::floor_millis)
 }
 
-/// Whether the times of the rows run backwards in the order of their numbers, where the numbers are those of the logs.
+/// Whether the times of the rows run backwards in the order of their numbers, where the numbers are
+/// those of the logs.
 fn is_out_of_order(job: &JobNode) -> bool {
     let by_time = job.shs.iter().filter(|sh| sh.pairing == Pairing::Time);
-    let starts: Vec<Option<Time>> = by_time.map(|sh| sh.sh.as_ref().and_then(|sh| sh.started_at)).collect();
+    let starts: Vec<Option<Time>> =
+        by_time.map(|sh| sh.sh.as_ref().and_then(|sh| sh.started_at)).collect();
     !starts.is_sorted()
 }
 
@@ -215,7 +234,13 @@ mod tests {
     /// A run of the database that began at 0.
     fn run(state: &str, finished: Option<i64>) -> Run {
         let run = Run::without_row(RunId("r".into()), Some("demo.git".into()));
-        Run { state: Some(state.into()), started_at: ms(Some(0)), finished_at: ms(finished), in_database: true, ..run }
+        Run {
+            state: Some(state.into()),
+            started_at: ms(Some(0)),
+            finished_at: ms(finished),
+            in_database: true,
+            ..run
+        }
     }
 
     fn ended() -> Run {
@@ -238,7 +263,12 @@ mod tests {
     }
 
     fn sh(started: i64) -> Sh {
-        Sh { started_at: ms(Some(started)), finished_at: ms(Some(started + 1)), exit_code: Some(0), ..Sh::default() }
+        Sh {
+            started_at: ms(Some(started)),
+            finished_at: ms(Some(started + 1)),
+            exit_code: Some(0),
+            ..Sh::default()
+        }
     }
 
     fn log(n: u32, first: i64) -> DatedLog {
@@ -259,11 +289,23 @@ mod tests {
     /// What is found: `job n kind`, dashes for the run itself.
     fn found_of(run: Run, recorder: Recorder, jobs: Vec<Parts>) -> Vec<String> {
         let head = run_head(run, recorder);
-        let jobs = jobs.into_iter().map(|(job, shs, logs)| job_node(&head, job, shs, logs)).collect();
-        let run = RunNode { head, dir: None, log: None, events: None, jobs, findings: Findings::default() };
+        let jobs =
+            jobs.into_iter().map(|(job, shs, logs)| job_node(&head, job, shs, logs)).collect();
+        let run = RunNode {
+            head,
+            dir: None,
+            log: None,
+            events: None,
+            jobs,
+            findings: Findings::default(),
+        };
         let told = |finding: Finding| {
             let job = finding.place.job().map_or("-", JobId::as_str);
-            format!("{job} {} {:?}", finding.place.n().map_or("-".into(), |n| n.to_string()), finding.kind)
+            format!(
+                "{job} {} {:?}",
+                finding.place.n().map_or("-".into(), |n| n.to_string()),
+                finding.kind
+            )
         };
         find(&run, NOW).into_iter().map(told).collect()
     }
@@ -292,7 +334,11 @@ mod tests {
         let just_ended = (job("build", "complete", Some(999_000)), vec![], vec![]);
         assert_eq!(found_of(active(), Recorder::Unknown, vec![just_ended]), [""; 0]);
         assert_eq!(
-            found_of(active(), Recorder::Unknown, vec![sound(), (job("test", "active", None), vec![], vec![])]),
+            found_of(
+                active(),
+                Recorder::Unknown,
+                vec![sound(), (job("test", "active", None), vec![], vec![])]
+            ),
             [""; 0]
         );
         assert_eq!(found_of(active(), Recorder::Unknown, vec![]), [""; 0]);
@@ -300,7 +346,8 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_told_once_and_as_high_up_as_it_holds() {
-        let dir_only = || (Job::without_row(JobId("stray".into())), vec![], vec![log(1, 10), log(2, 20)]);
+        let dir_only =
+            || (Job::without_row(JobId("stray".into())), vec![], vec![log(1, 10), log(2, 20)]);
         let rows_only = || (job("test", "complete", Some(40)), vec![sh(30), sh(35)], vec![]);
         assert_eq!(found(vec![dir_only()]), ["- - JobsGone { logs: 2, orphaned: false }"]);
         assert_eq!(
@@ -310,16 +357,25 @@ mod tests {
         assert_eq!(found(vec![rows_only()]), ["- - LogsGone { commands: 2 }"]);
         assert_eq!(found(vec![sound(), rows_only()]), ["test - LogsGone { commands: 2 }"]);
         assert_eq!(found(vec![sound(), dir_only()]), ["stray - JobWithoutRow"]);
-        let one_log_gone = (job("test", "complete", Some(40)), vec![sh(30), sh(35)], vec![log(2, 35)]);
+        let one_log_gone =
+            (job("test", "complete", Some(40)), vec![sh(30), sh(35)], vec![log(2, 35)]);
         assert_eq!(found(vec![one_log_gone]), ["test 1 LogMissing"]);
         let rows_end = |colliding| {
-            (job("test", "complete", Some(40)), vec![sh(30), sh(35)], vec![log(1, 30), log(2, 35), log(3, colliding)])
+            (
+                job("test", "complete", Some(40)),
+                vec![sh(30), sh(35)],
+                vec![log(1, 30), log(2, 35), log(3, colliding)],
+            )
         };
         assert_eq!(found(vec![rows_end(35)]), ["test 3 RowsEnd { commands: 1, collided: true }"]);
         assert_eq!(found(vec![rows_end(37)]), ["test 3 RowsEnd { commands: 1, collided: false }"]);
-        let a_gap = (job("test", "complete", Some(40)), vec![], vec![log(2, 30), log(u32::MAX, 35)]);
+        let a_gap =
+            (job("test", "complete", Some(40)), vec![], vec![log(2, 30), log(u32::MAX, 35)]);
         let missing = format!("test - NumberMissing {{ numbers: {}, first_n: 1 }}", u32::MAX - 2);
-        assert_eq!(found(vec![sound(), a_gap]), ["test 2 RowsEnd { commands: 2, collided: false }", &missing]);
+        assert_eq!(
+            found(vec![sound(), a_gap]),
+            ["test 2 RowsEnd { commands: 2, collided: false }", &missing]
+        );
     }
 
     #[test]
@@ -330,7 +386,10 @@ mod tests {
             (job("test", "complete", Some(40)), shs, vec![log(1, 30), log(2, 30)])
         };
         let rows_end = "test 2 RowsEnd { commands: 1, collided: true }";
-        assert_eq!(found_of(failed(), Recorder::Unknown, vec![cut(0)]), ["- - FailedAlone", rows_end]);
+        assert_eq!(
+            found_of(failed(), Recorder::Unknown, vec![cut(0)]),
+            ["- - FailedAlone", rows_end]
+        );
         assert_eq!(found_of(failed(), Recorder::Unknown, vec![cut(7)]), [rows_end]);
         assert_eq!(found_of(failed(), Recorder::Unknown, vec![sound()]), [""; 0]);
     }
@@ -374,14 +433,20 @@ mod tests {
             found(vec![(job("test", "complete", Some(20)), vec![command_back], vec![log(1, 10)])]),
             ["test 1 ClockWentBack { by_ms: 3 }"]
         );
-        assert_eq!(found_of(run("complete", Some(-2)), Recorder::Unknown, vec![]), ["- - ClockWentBack { by_ms: 2 }"]);
-        let set_back = (job("test", "complete", Some(40)), vec![sh(10), sh(20)], vec![log(1, 20), log(2, 10)]);
+        assert_eq!(
+            found_of(run("complete", Some(-2)), Recorder::Unknown, vec![]),
+            ["- - ClockWentBack { by_ms: 2 }"]
+        );
+        let set_back =
+            (job("test", "complete", Some(40)), vec![sh(10), sh(20)], vec![log(1, 20), log(2, 10)]);
         assert_eq!(found(vec![set_back]), ["test - OutOfOrder"]);
     }
 
     #[test]
     fn a_log_of_another_length_than_the_stored_one_is_reported() {
-        let with = |log_bytes| (job("test", "complete", Some(20)), vec![Sh { log_bytes, ..sh(10) }], vec![log(1, 10)]);
+        let with = |log_bytes| {
+            (job("test", "complete", Some(20)), vec![Sh { log_bytes, ..sh(10) }], vec![log(1, 10)])
+        };
         assert_eq!(found(vec![with(Some(9))]), [""; 0]);
         assert_eq!(found(vec![with(Some(-1))]), [""; 0]);
         assert_eq!(found(vec![with(Some(12))]), ["test 1 LogShorter { by_bytes: 3 }"]);
@@ -395,7 +460,10 @@ mod tests {
     fn names_that_could_steer_a_terminal_are_told() {
         let run = Run { ref_name: Some("refs/heads/\u{202e}niam".into()), ..ended() };
         let evil = (job("\x1b[2J", "complete", Some(20)), vec![], vec![]);
-        assert_eq!(found_of(run, Recorder::Unknown, vec![evil]), ["- - UnsafeName", "\x1b[2J - UnsafeName"]);
+        assert_eq!(
+            found_of(run, Recorder::Unknown, vec![evil]),
+            ["- - UnsafeName", "\x1b[2J - UnsafeName"]
+        );
         let plain = (job("with space 日本", "complete", Some(20)), vec![], vec![]);
         assert_eq!(found(vec![plain]), [""; 0]);
     }

@@ -1,6 +1,7 @@
 //! What may be odd about a run as it was recorded, and where.
 //!
-//! Nothing here is an error: a run is shown as far as it is told. Each class is a [`FindingKind`]; its code is a promise to scripts.
+//! Nothing here is an error: a run is shown as far as it is told. Each class is a [`FindingKind`];
+//! its code is a promise to scripts.
 
 use std::collections::HashMap;
 
@@ -47,7 +48,8 @@ pub struct Finding {
     pub kind: FindingKind,
 }
 
-/// What is odd about a run: in the order of its finding, and by its place. There may be as many findings as commands.
+/// What is odd about a run: in the order of its finding, and by its place. There may be as many
+/// findings as commands.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Findings {
     all: Vec<Finding>,
@@ -108,7 +110,8 @@ pub enum FindingKind {
     Interrupted,
     /// The run has not ended, though all its jobs have, for a while.
     Stalled,
-    /// The run failed, though none of its jobs and commands did: its writer stopped while it wrote their rows.
+    /// The run failed, though none of its jobs and commands did: its writer stopped while it wrote
+    /// their rows.
     FailedAlone,
     /// The store's word for the state of the run or the job is not known.
     UnknownState(String),

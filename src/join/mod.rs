@@ -32,7 +32,8 @@ pub struct RunHead {
 }
 
 impl RunHead {
-    /// Whether its writer was gone when the run was called failed: its finish time is that of the writer's next start.
+    /// Whether its writer was gone when the run was called failed: its finish time is that of the
+    /// writer's next start.
     #[must_use]
     pub fn is_orphaned(&self) -> bool {
         self.run.reason.as_deref() == Some("orphaned")
@@ -104,7 +105,8 @@ pub struct JobNode {
 /// A command: its row, its log, or both.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ShNode {
-    /// Its number in the job, from 1; of its log, or for a row without one its place in the order of start, where no log has that.
+    /// Its number in the job, from 1; of its log, or for a row without one its place in the order
+    /// of start, where no log has that.
     pub n: u32,
     /// Its row.
     pub sh: Option<Sh>,
@@ -199,14 +201,16 @@ pub enum Recorder {
 /// Derives how far a run has come and how it ended.
 #[must_use]
 pub fn run_head(run: Run, recorder: Recorder) -> RunHead {
-    let outcome = run.state.as_deref().and_then(|state| Outcome::from_word(state, run.reason.as_deref()));
+    let outcome =
+        run.state.as_deref().and_then(|state| Outcome::from_word(state, run.reason.as_deref()));
     let told = told_phase(is_told(&run), outcome, run.started_at, run.finished_at);
     let interrupted = recorder == Recorder::Gone && matches!(told, Phase::Queued | Phase::Active);
     let phase = if interrupted { Phase::Finished } else { told };
     RunHead { run, phase, outcome, interrupted }
 }
 
-/// Whether a row says anything of how far the run has come. One of a shape nobody knows yet may not.
+/// Whether a row says anything of how far the run has come. One of a shape nobody knows yet may
+/// not.
 fn is_told(run: &Run) -> bool {
     let has_time = [run.queued_at, run.started_at, run.finished_at].iter().any(Option::is_some);
     run.in_database && (run.state.is_some() || has_time)
@@ -230,7 +234,12 @@ pub fn job_node(head: &RunHead, job: Job, shs: Vec<Sh>, logs: Vec<DatedLog>) -> 
     JobNode { job, phase, outcome, interrupted, shs }
 }
 
-fn told_phase(has_row: bool, outcome: Option<Outcome>, started: Option<Time>, finished: Option<Time>) -> Phase {
+fn told_phase(
+    has_row: bool,
+    outcome: Option<Outcome>,
+    started: Option<Time>,
+    finished: Option<Time>,
+) -> Phase {
     match (outcome.is_some() || finished.is_some(), started) {
         (true, _) => Phase::Finished,
         (_, Some(_)) => Phase::Active,
@@ -239,9 +248,10 @@ fn told_phase(has_row: bool, outcome: Option<Outcome>, started: Option<Time>, fi
     }
 }
 
-/// Adds to the rows of a run what its events tell and the database does not: jobs without a row, and, where a job has a command
-/// without one, all of them in their order, each with its row where there is one (its rows were made from these events, so they
-/// agree in every value). Each row and each command that only events tell of comes out exactly once.
+/// Adds to the rows of a run what its events tell and the database does not: jobs without a row,
+/// and, where a job has a command without one, all of them in their order, each with its row where
+/// there is one (its rows were made from these events, so they agree in every value). Each row and
+/// each command that only events tell of comes out exactly once.
 #[must_use]
 pub fn with_events(mut rows: Vec<(Job, Vec<Sh>)>, events: Events) -> Vec<(Job, Vec<Sh>)> {
     let places: HashMap<JobId, usize> =
@@ -255,8 +265,9 @@ pub fn with_events(mut rows: Vec<(Job, Vec<Sh>)>, events: Events) -> Vec<(Job, V
     rows
 }
 
-/// The commands that events tell of, each with its row where there is one: rows are made from these events, so they agree in every
-/// value. Rows of nothing that was told come last; where events tell of nothing more than rows do, all pair with their logs by time.
+/// The commands that events tell of, each with its row where there is one: rows are made from these
+/// events, so they agree in every value. Rows of nothing that was told come last; where events tell
+/// of nothing more than rows do, all pair with their logs by time.
 fn with_rows(mut told: Vec<Sh>, rows: Vec<Sh>) -> Vec<Sh> {
     let mut places: HashMap<(Option<Time>, String), VecDeque<usize>> = HashMap::new();
     // A command that was given up made no row.
@@ -265,7 +276,8 @@ fn with_rows(mut told: Vec<Sh>, rows: Vec<Sh>) -> Vec<Sh> {
     }
     let mut strangers = Vec::new();
     for row in rows {
-        let place = places.get_mut(&(row.started_at, row.cmd.clone())).and_then(VecDeque::pop_front);
+        let place =
+            places.get_mut(&(row.started_at, row.cmd.clone())).and_then(VecDeque::pop_front);
         match place.and_then(|place| told.get_mut(place)) {
             Some(sh) => *sh = Sh { n: sh.n, ..row },
             None => strangers.push(row),
@@ -297,10 +309,19 @@ mod tests {
     use crate::model::{Origin, RunId};
 
     fn log(n: u32) -> DatedLog {
-        DatedLog { n, log: LogRef { path: FilePath::named(format!("sh-{n}.log")), bytes: 10 }, first_at: None }
+        DatedLog {
+            n,
+            log: LogRef { path: FilePath::named(format!("sh-{n}.log")), bytes: 10 },
+            first_at: None,
+        }
     }
 
-    fn head(state: &str, started: Option<i64>, finished: Option<i64>, recorder: Recorder) -> RunHead {
+    fn head(
+        state: &str,
+        started: Option<i64>,
+        finished: Option<i64>,
+        recorder: Recorder,
+    ) -> RunHead {
         let run = Run {
             id: RunId("r".into()),
             repo: None,
@@ -325,12 +346,16 @@ mod tests {
         let theirs = head("active", Some(1), None, Recorder::Unknown);
         assert_eq!((theirs.phase, theirs.interrupted), (Phase::Active, false));
         let done = head("complete", Some(1), Some(2), Recorder::Gone);
-        assert_eq!((done.phase, done.outcome, done.interrupted), (Phase::Finished, Some(Outcome::Passed), false));
+        assert_eq!(
+            (done.phase, done.outcome, done.interrupted),
+            (Phase::Finished, Some(Outcome::Passed), false)
+        );
     }
 
     /// Commands as `start of a row`, or as events: `start` and whether each ended.
     fn commands() -> impl Strategy<Value = (Vec<i64>, Vec<(i64, bool)>)> {
-        let rows = prop::collection::btree_set(0_i64..12, 0..8).prop_map(|rows| rows.into_iter().collect());
+        let rows = prop::collection::btree_set(0_i64..12, 0..8)
+            .prop_map(|rows| rows.into_iter().collect());
         (rows, prop::collection::vec((0_i64..12, any::<bool>()), 0..8))
     }
 
@@ -339,9 +364,15 @@ mod tests {
         let mut sorted = shs.to_vec();
         sorted.sort_unstable();
         for (at, has_ended) in sorted {
-            events.take(format!(r#"{{"at_ms":{at},"type":"sh_started","job_id":"j","cmd":"c"}}"#).as_bytes());
+            events.take(
+                format!(r#"{{"at_ms":{at},"type":"sh_started","job_id":"j","cmd":"c"}}"#)
+                    .as_bytes(),
+            );
             if has_ended {
-                events.take(format!(r#"{{"at_ms":{at},"type":"sh_finished","job_id":"j","exit_code":0}}"#).as_bytes());
+                events.take(
+                    format!(r#"{{"at_ms":{at},"type":"sh_finished","job_id":"j","exit_code":0}}"#)
+                        .as_bytes(),
+                );
             }
         }
         events
@@ -388,9 +419,15 @@ mod tests {
             finished_at: None,
             in_database: true,
         };
-        let unfinished =
-            Sh { origin: Origin::Call, n: Some(1), started_at: Some(Time::from_millis(1)), ..Sh::default() };
-        for (recorder, state) in [(Recorder::Alive, ShState::Running), (Recorder::Gone, ShState::Interrupted)] {
+        let unfinished = Sh {
+            origin: Origin::Call,
+            n: Some(1),
+            started_at: Some(Time::from_millis(1)),
+            ..Sh::default()
+        };
+        for (recorder, state) in
+            [(Recorder::Alive, ShState::Running), (Recorder::Gone, ShState::Interrupted)]
+        {
             let run = head("active", Some(1), None, recorder);
             let node = job_node(&run, job.clone(), vec![unfinished.clone()], vec![log(1)]);
             assert_eq!(node.shs[0].state, state);

@@ -1,10 +1,11 @@
 //! Which log belongs to which command.
 //!
-//! Where the store keeps a command's number (ours does, `sh_calls`), the pairing is exact; where the order of events tells it, the
-//! log's first timestamp checks it. Elsewhere the n-th row of a job belongs to `sh-<n>.log`: in the order in which the rows were
-//! written, which is that of execution, or in that of their start times, which is the first writer's own rule; the clock may
-//! have been set back between them. The logs' first timestamps tell which order holds; where neither does, rows and logs are paired by
-//! time, and the leftovers of either side stay.
+//! Where the store keeps a command's number (ours does, `sh_calls`), the pairing is exact; where
+//! the order of events tells it, the log's first timestamp checks it. Elsewhere the n-th row of a
+//! job belongs to `sh-<n>.log`: in the order in which the rows were written, which is that of
+//! execution, or in that of their start times, which is the first writer's own rule; the clock may
+//! have been set back between them. The logs' first timestamps tell which order holds; where
+//! neither does, rows and logs are paired by time, and the leftovers of either side stay.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
@@ -43,7 +44,13 @@ impl Paired {
     }
 
     fn file_only(found: DatedLog) -> Self {
-        Self { n: found.n, sh: None, log: Some(found.log), first_at: found.first_at, pairing: Pairing::FileOnly }
+        Self {
+            n: found.n,
+            sh: None,
+            log: Some(found.log),
+            first_at: found.first_at,
+            pairing: Pairing::FileOnly,
+        }
     }
 
     pub(super) fn node(self, is_over: bool) -> ShNode {
@@ -55,37 +62,52 @@ impl Paired {
             Some(_) if is_over => ShState::Interrupted,
             Some(_) => ShState::Running,
         };
-        ShNode { n: self.n, sh: self.sh, log: self.log, first_at: self.first_at, pairing: self.pairing, state }
+        ShNode {
+            n: self.n,
+            sh: self.sh,
+            log: self.log,
+            first_at: self.first_at,
+            pairing: self.pairing,
+            state,
+        }
     }
 }
 
-/// Pairs a job's rows (as they were written) with its logs; each of either side comes out exactly once, ordered by number.
+/// Pairs a job's rows (as they were written) with its logs; each of either side comes out exactly
+/// once, ordered by number.
 pub(super) fn pair(shs: Vec<Sh>, mut logs: Vec<DatedLog>) -> Vec<Paired> {
     logs.sort_by_key(|found| found.n);
     let mut paired = if shs.iter().any(|sh| sh.n.is_some()) {
         pair_by_number(shs, logs)
     } else {
         let shs = in_telling_order(shs, &logs);
-        if follows_the_order(&shs, &logs) { pair_by_order(shs, logs) } else { pair_by_time(Vec::new(), shs, logs) }
+        if follows_the_order(&shs, &logs) {
+            pair_by_order(shs, logs)
+        } else {
+            pair_by_time(Vec::new(), shs, logs)
+        }
     };
     paired.sort_by_key(|paired| (paired.n, paired.log.is_none()));
     paired
 }
 
 fn pair_by_number(shs: Vec<Sh>, logs: Vec<DatedLog>) -> Vec<Paired> {
-    let mut logs: BTreeMap<u32, DatedLog> = logs.into_iter().map(|found| (found.n, found)).collect();
+    let mut logs: BTreeMap<u32, DatedLog> =
+        logs.into_iter().map(|found| (found.n, found)).collect();
     let (numbered, rest): (Vec<Sh>, Vec<Sh>) = shs.into_iter().partition(|sh| sh.n.is_some());
     let mut paired = Vec::new();
     for (n, sh) in numbered.into_iter().filter_map(|sh| Some((sh.n?, sh))) {
         paired.push(match logs.remove(&n) {
             Some(found) => {
-                let pairing = if sh.origin == Origin::Call { Pairing::Exact } else { checked(&sh, &found) };
+                let pairing =
+                    if sh.origin == Origin::Call { Pairing::Exact } else { checked(&sh, &found) };
                 Paired::both(sh, found, pairing)
             }
             None => Paired::row_only(n, sh),
         });
     }
-    let (rows, given_up): (Vec<Sh>, Vec<Sh>) = rest.into_iter().partition(|sh| sh.origin == Origin::Row);
+    let (rows, given_up): (Vec<Sh>, Vec<Sh>) =
+        rest.into_iter().partition(|sh| sh.origin == Origin::Row);
     let mut paired = pair_by_time(paired, rows, logs.into_values().collect());
     add_alone(&mut paired, given_up);
     paired
@@ -96,25 +118,29 @@ fn checked(sh: &Sh, found: &DatedLog) -> Pairing {
     if agree(sh, found) == Some(true) { Pairing::Time } else { Pairing::Position }
 }
 
-/// Adds rows without a log: each has its place in the order for a number, unless that is taken already.
+/// Adds rows without a log: each has its place in the order for a number, unless that is taken
+/// already.
 fn add_alone(paired: &mut Vec<Paired>, shs: Vec<Sh>) {
     let taken: HashSet<u32> = paired.iter().map(|paired| paired.n).collect();
     let free = (1..).filter(|n| !taken.contains(n));
     paired.extend(shs.into_iter().zip(free).map(|(sh, n)| Paired::row_only(n, sh)));
 }
 
-/// Whether a log's first timestamp is the row's start, to the millisecond and one to either side; `None`: nothing to compare.
+/// Whether a log's first timestamp is the row's start, to the millisecond and one to either side;
+/// `None`: nothing to compare.
 fn agree(sh: &Sh, found: &DatedLog) -> Option<bool> {
     let (log, row) = (found.first_at?.floor_millis(), sh.started_at?.floor_millis());
     Some(log.abs_diff(row) <= 1)
 }
 
-/// The rows in the order that more of the logs' times confirm to the millisecond: as they were written, or by their start.
+/// The rows in the order that more of the logs' times confirm to the millisecond: as they were
+/// written, or by their start.
 fn in_telling_order(shs: Vec<Sh>, logs: &[DatedLog]) -> Vec<Sh> {
     let mut by_start = shs.clone();
     by_start.sort_by_key(|sh| sh.started_at);
-    let is_exact =
-        |sh: &Sh, found: &DatedLog| found.first_at.map(Time::floor_millis) == sh.started_at.map(Time::floor_millis);
+    let is_exact = |sh: &Sh, found: &DatedLog| {
+        found.first_at.map(Time::floor_millis) == sh.started_at.map(Time::floor_millis)
+    };
     let confirmed = |shs: &[Sh]| {
         let dated = logs.iter().filter(|found| found.first_at.is_some());
         dated.filter(|found| row_at(shs, found.n).is_some_and(|sh| is_exact(sh, found))).count()
@@ -122,7 +148,8 @@ fn in_telling_order(shs: Vec<Sh>, logs: &[DatedLog]) -> Vec<Sh> {
     if confirmed(&by_start) > confirmed(&shs) { by_start } else { shs }
 }
 
-/// The rule of the first writer: the i-th row belongs to `sh-<i>.log`. Holds unless a log's time contradicts it.
+/// The rule of the first writer: the i-th row belongs to `sh-<i>.log`. Holds unless a log's time
+/// contradicts it.
 fn follows_the_order(shs: &[Sh], logs: &[DatedLog]) -> bool {
     logs.iter().all(|found| row_at(shs, found.n).and_then(|sh| agree(sh, found)) != Some(false))
 }
@@ -131,9 +158,11 @@ fn row_at(shs: &[Sh], n: u32) -> Option<&Sh> {
     shs.get(usize::try_from(n).ok()?.checked_sub(1)?)
 }
 
-/// Pairs the i-th row with `sh-<i>.log`; then rows and logs left over that began in the same millisecond: a number was left out.
+/// Pairs the i-th row with `sh-<i>.log`; then rows and logs left over that began in the same
+/// millisecond: a number was left out.
 fn pair_by_order(shs: Vec<Sh>, logs: Vec<DatedLog>) -> Vec<Paired> {
-    let mut logs: BTreeMap<u32, DatedLog> = logs.into_iter().map(|found| (found.n, found)).collect();
+    let mut logs: BTreeMap<u32, DatedLog> =
+        logs.into_iter().map(|found| (found.n, found)).collect();
     let mut paired = Vec::new();
     let mut alone = Vec::new();
     for (n, sh) in (1..).zip(shs) {
@@ -145,13 +174,15 @@ fn pair_by_order(shs: Vec<Sh>, logs: Vec<DatedLog>) -> Vec<Paired> {
             None => alone.push((n, sh)),
         }
     }
-    let (dated, silent): (Vec<_>, Vec<_>) = logs.into_values().partition(|found| found.first_at.is_some());
+    let (dated, silent): (Vec<_>, Vec<_>) =
+        logs.into_values().partition(|found| found.first_at.is_some());
     let first_ms = |found: &DatedLog| found.first_at.map_or(0, Time::floor_millis);
     let mut starting: BTreeMap<(i64, u32), DatedLog> =
         dated.into_iter().map(|found| ((first_ms(&found), found.n), found)).collect();
     for (n, sh) in alone {
         let at = sh.started_at.map(Time::floor_millis);
-        let key = at.and_then(|at| starting.range((at, 0)..=(at, u32::MAX)).next().map(|(key, _)| *key));
+        let key =
+            at.and_then(|at| starting.range((at, 0)..=(at, u32::MAX)).next().map(|(key, _)| *key));
         match key.and_then(|key| starting.remove(&key)) {
             Some(found) => paired.push(Paired::both(sh, found, Pairing::Time)),
             None => paired.push(Paired::row_only(n, sh)),
@@ -161,8 +192,9 @@ fn pair_by_order(shs: Vec<Sh>, logs: Vec<DatedLog>) -> Vec<Paired> {
     paired
 }
 
-/// Where the order is contradicted: every log with a time takes the row that started then; between two such pairs, as many
-/// other logs as there are rows take them in order; the rest stays alone. Adds to what is paired already.
+/// Where the order is contradicted: every log with a time takes the row that started then; between
+/// two such pairs, as many other logs as there are rows take them in order; the rest stays alone.
+/// Adds to what is paired already.
 fn pair_by_time(mut paired: Vec<Paired>, shs: Vec<Sh>, logs: Vec<DatedLog>) -> Vec<Paired> {
     let row_of = fill_gaps(rows_by_time(&shs, &logs), &shs, &logs);
     let mut shs: Vec<Option<Sh>> = shs.into_iter().map(Some).collect();
@@ -179,7 +211,8 @@ fn pair_by_time(mut paired: Vec<Paired>, shs: Vec<Sh>, logs: Vec<DatedLog>) -> V
     paired
 }
 
-/// For each log the row that started at its first timestamp: the same millisecond first, then one to either side; each row once.
+/// For each log the row that started at its first timestamp: the same millisecond first, then one
+/// to either side; each row once.
 fn rows_by_time(shs: &[Sh], logs: &[DatedLog]) -> Vec<Option<usize>> {
     let mut starting: HashMap<i64, VecDeque<usize>> = HashMap::new();
     for (row, sh) in shs.iter().enumerate() {
@@ -197,17 +230,21 @@ fn rows_by_time(shs: &[Sh], logs: &[DatedLog]) -> Vec<Option<usize>> {
     row_of
 }
 
-/// How far a row's start may lie from its log's first time when only the order pairs them: quire's later versions take the two
-/// times one after the other, and a machine may be slow between them.
+/// How far a row's start may lie from its log's first time when only the order pairs them: quire's
+/// later versions take the two times one after the other, and a machine may be slow between them.
 const NEAR_MS: u64 = 1000;
 
-/// Gives the logs without a row between two paired ones the rows between those, where there are as many of them and no time is far off.
+/// Gives the logs without a row between two paired ones the rows between those, where there are as
+/// many of them and no time is far off.
 fn fill_gaps(mut row_of: Vec<Option<usize>>, shs: &[Sh], logs: &[DatedLog]) -> Vec<Option<usize>> {
     let taken: HashSet<usize> = row_of.iter().copied().flatten().collect();
     let free: Vec<usize> = (0..shs.len()).filter(|row| !taken.contains(row)).collect();
     let free_from = |row: usize| free.partition_point(|free| *free < row);
     let is_near = |row: usize, place: usize| {
-        let times = shs.get(row).and_then(|sh| sh.started_at).zip(logs.get(place).and_then(|found| found.first_at));
+        let times = shs
+            .get(row)
+            .and_then(|sh| sh.started_at)
+            .zip(logs.get(place).and_then(|found| found.first_at));
         times.is_none_or(|(start, first)| start.millis_since(first).unsigned_abs() <= NEAR_MS)
     };
     let mut gap: Vec<usize> = Vec::new();
@@ -218,8 +255,11 @@ fn fill_gaps(mut row_of: Vec<Option<usize>>, shs: &[Sh], logs: &[DatedLog]) -> V
             gap.push(place);
             continue;
         }
-        let between = free.get(free_from(first_row)..free_from(row.unwrap_or(shs.len()))).unwrap_or_default();
-        if between.len() == gap.len() && between.iter().zip(&gap).all(|(row, place)| is_near(*row, *place)) {
+        let between =
+            free.get(free_from(first_row)..free_from(row.unwrap_or(shs.len()))).unwrap_or_default();
+        if between.len() == gap.len()
+            && between.iter().zip(&gap).all(|(row, place)| is_near(*row, *place))
+        {
             for (place, row) in gap.iter().zip(between) {
                 row_of[*place] = Some(*row);
             }
@@ -274,13 +314,21 @@ mod tests {
         );
         assert_eq!(
             told(&paired),
-            ["1:20:sh-1.log exact", "2:10:sh-2.log exact", "3:-:sh-3.log file-only", "4:30:- row-only"]
+            [
+                "1:20:sh-1.log exact",
+                "2:10:sh-2.log exact",
+                "3:-:sh-3.log file-only",
+                "4:30:- row-only"
+            ]
         );
     }
 
     #[test]
     fn rows_without_a_number_take_the_logs_that_began_with_them() {
-        let paired = pair(vec![sh(Some(1), 10), sh(None, 20), sh(None, 30)], vec![log(1, None), log(2, Some(30))]);
+        let paired = pair(
+            vec![sh(Some(1), 10), sh(None, 20), sh(None, 30)],
+            vec![log(1, None), log(2, Some(30))],
+        );
         assert_eq!(told(&paired), ["1:10:sh-1.log exact", "2:30:sh-2.log time", "3:20:- row-only"]);
     }
 
@@ -292,13 +340,19 @@ mod tests {
         );
         assert_eq!(
             told(&paired),
-            ["1:10:sh-1.log time", "2:20:sh-2.log position", "3:-:sh-3.log file-only", "10:-:sh-10.log file-only"]
+            [
+                "1:10:sh-1.log time",
+                "2:20:sh-2.log position",
+                "3:-:sh-3.log file-only",
+                "10:-:sh-10.log file-only"
+            ]
         );
     }
 
     #[test]
     fn a_millisecond_to_either_side_agrees() {
-        let paired = pair(vec![sh(None, 10), sh(None, 20)], vec![log(1, Some(11)), log(2, Some(19))]);
+        let paired =
+            pair(vec![sh(None, 10), sh(None, 20)], vec![log(1, Some(11)), log(2, Some(19))]);
         assert_eq!(told(&paired), ["1:10:sh-1.log time", "2:20:sh-2.log time"]);
     }
 
@@ -307,14 +361,18 @@ mod tests {
         // Executed 100, 200, 50: the rows sort as 50, 100, 200.
         let rows = vec![sh(None, 50), sh(None, 100), sh(None, 200)];
         let paired = pair(rows, vec![log(1, Some(100)), log(2, Some(200)), log(3, Some(50))]);
-        assert_eq!(told(&paired), ["1:100:sh-1.log time", "2:200:sh-2.log time", "3:50:sh-3.log time"]);
+        assert_eq!(
+            told(&paired),
+            ["1:100:sh-1.log time", "2:200:sh-2.log time", "3:50:sh-3.log time"]
+        );
     }
 
     #[test]
     fn timeless_logs_between_two_paired_ones_take_the_rows_between() {
         let rows = vec![sh(None, 10), sh(None, 20), sh(None, 30), sh(None, 40)];
         // sh-1 has lost its row: everything is shifted by one.
-        let logs = vec![log(1, Some(5)), log(2, Some(10)), log(3, None), log(4, Some(30)), log(5, None)];
+        let logs =
+            vec![log(1, Some(5)), log(2, Some(10)), log(3, None), log(4, Some(30)), log(5, None)];
         assert_eq!(
             told(&pair(rows, logs)),
             [
@@ -332,7 +390,11 @@ mod tests {
         let rows = |starts: &[i64]| starts.iter().map(|&at| sh(None, at)).collect::<Vec<_>>();
         for (starts, times, expected) in [
             // By a millisecond: both orders agree to that.
-            (vec![209, 208], vec![Some(209), Some(208)], vec!["1:209:sh-1.log time", "2:208:sh-2.log time"]),
+            (
+                vec![209, 208],
+                vec![Some(209), Some(208)],
+                vec!["1:209:sh-1.log time", "2:208:sh-2.log time"],
+            ),
             // Log times a millisecond late, so that one is another row's.
             (
                 vec![791, 792, 684],
@@ -343,11 +405,24 @@ mod tests {
             (
                 vec![657, 658, 656, 55],
                 vec![Some(657), Some(658), None, Some(55)],
-                vec!["1:657:sh-1.log time", "2:658:sh-2.log time", "3:656:sh-3.log position", "4:55:sh-4.log time"],
+                vec![
+                    "1:657:sh-1.log time",
+                    "2:658:sh-2.log time",
+                    "3:656:sh-3.log position",
+                    "4:55:sh-4.log time",
+                ],
             ),
-            (vec![657, 600], vec![None, None], vec!["1:657:sh-1.log position", "2:600:sh-2.log position"]),
+            (
+                vec![657, 600],
+                vec![None, None],
+                vec!["1:657:sh-1.log position", "2:600:sh-2.log position"],
+            ),
             // Rows that were written in another order than they ran.
-            (vec![20, 10], vec![Some(10), Some(20)], vec!["1:10:sh-1.log time", "2:20:sh-2.log time"]),
+            (
+                vec![20, 10],
+                vec![Some(10), Some(20)],
+                vec!["1:10:sh-1.log time", "2:20:sh-2.log time"],
+            ),
         ] {
             let logs = (1..).zip(times).map(|(n, at)| log(n, at)).collect();
             assert_eq!(told(&pair(rows(&starts), logs)), expected, "{starts:?}");
@@ -356,7 +431,8 @@ mod tests {
 
     #[test]
     fn a_number_that_row_and_log_lack_shifts_what_follows() {
-        let paired = pair(vec![sh(None, 10), sh(None, 20)], vec![log(1, Some(10)), log(3, Some(20))]);
+        let paired =
+            pair(vec![sh(None, 10), sh(None, 20)], vec![log(1, Some(10)), log(3, Some(20))]);
         assert_eq!(told(&paired), ["1:10:sh-1.log time", "3:20:sh-3.log time"]);
     }
 
@@ -364,11 +440,19 @@ mod tests {
     fn a_start_noted_some_milliseconds_after_the_logs_is_paired_by_its_place() {
         let rows = vec![sh(None, 10), sh(None, 25), sh(None, 40)];
         let paired = pair(rows.clone(), vec![log(1, Some(10)), log(2, Some(20)), log(3, Some(40))]);
-        assert_eq!(told(&paired), ["1:10:sh-1.log time", "2:25:sh-2.log position", "3:40:sh-3.log time"]);
+        assert_eq!(
+            told(&paired),
+            ["1:10:sh-1.log time", "2:25:sh-2.log position", "3:40:sh-3.log time"]
+        );
         let far = pair(rows, vec![log(1, Some(10)), log(2, Some(2000)), log(3, Some(40))]);
         assert_eq!(
             told(&far),
-            ["1:10:sh-1.log time", "2:-:sh-2.log file-only", "3:40:sh-3.log time", "4:25:- row-only"]
+            [
+                "1:10:sh-1.log time",
+                "2:-:sh-2.log file-only",
+                "3:40:sh-3.log time",
+                "4:25:- row-only"
+            ]
         );
     }
 
@@ -381,16 +465,23 @@ mod tests {
         );
         assert_eq!(
             told(&paired),
-            ["1:10:sh-1.log time", "2:10:sh-2.log position", "3:20:sh-3.log position", "4:5:- row-only"]
+            [
+                "1:10:sh-1.log time",
+                "2:10:sh-2.log position",
+                "3:20:sh-3.log position",
+                "4:5:- row-only"
+            ]
         );
     }
 
     fn rows() -> impl Strategy<Value = Vec<Sh>> {
-        prop::collection::vec((prop::option::of(1_u32..12), 0_i64..40), 0..12).prop_map(|mut rows| {
-            rows.sort_by_key(|row| row.1);
-            let numbered = rows.iter().all(|row| row.0.is_some());
-            rows.into_iter().map(|(n, at)| sh(n.filter(|_| numbered), at)).collect()
-        })
+        prop::collection::vec((prop::option::of(1_u32..12), 0_i64..40), 0..12).prop_map(
+            |mut rows| {
+                rows.sort_by_key(|row| row.1);
+                let numbered = rows.iter().all(|row| row.0.is_some());
+                rows.into_iter().map(|(n, at)| sh(n.filter(|_| numbered), at)).collect()
+            },
+        )
     }
 
     fn logs() -> impl Strategy<Value = Vec<DatedLog>> {

@@ -1,12 +1,14 @@
 //! Where lines begin, found from anywhere by a bounded look around.
 //!
-//! A LF ends a line. But a line may be of any length (a sparse file of 1 TB is one), and a read must not be; so what is longer than a
-//! *line reach* is cut into small pieces from there on, in the spirit of `start`:
+//! A LF ends a line. But a line may be of any length (a sparse file of 1 TB is one), and a read
+//! must not be; so what is longer than a *line reach* is cut into small pieces from there on, in
+//! the spirit of `start`:
 //!
 //! **A multiple of the piece size begins a line if no LF lies within one line reach before it.**
 //!
-//! So a line of up to one reach is never cut, and everybody who looks back one reach and a piece agrees about the cuts. What begins
-//! at a cut is the *rest* of a line: a row of its own, no record whatever it looks like.
+//! So a line of up to one reach is never cut, and everybody who looks back one reach and a piece
+//! agrees about the cuts. What begins at a cut is the *rest* of a line: a row of its own, no record
+//! whatever it looks like.
 
 use std::io;
 use std::num::NonZeroU64;
@@ -31,7 +33,8 @@ pub(super) const fn multiple_from(offset: u64, unit: NonZeroU64) -> u64 {
 }
 
 impl View<'_> {
-    /// The start of the first line that begins at or after an offset; the end of the file when there is none.
+    /// The start of the first line that begins at or after an offset; the end of the file when
+    /// there is none.
     pub fn next_line_start(self, offset: u64) -> io::Result<u64> {
         let Some(before) = offset.checked_sub(1) else { return Ok(0) };
         let multiple = multiple_from(offset, self.limits.piece);
@@ -62,7 +65,9 @@ impl View<'_> {
 
     /// Whether what begins at the start of a line is the rest of one.
     pub(super) fn is_rest(self, line_start: u64) -> io::Result<bool> {
-        let Some(before_start) = line_start.checked_sub(1).filter(|_| line_start % self.limits.piece == 0) else {
+        let Some(before_start) =
+            line_start.checked_sub(1).filter(|_| line_start % self.limits.piece == 0)
+        else {
             return Ok(false);
         };
         let mut before = [b'\n'];

@@ -1,7 +1,7 @@
 //! A file into its index: read and counted at the same time.
 //!
-//! Reading costs about as much as counting, so a second thread reads ahead where there is enough to read. Two buffers go round
-//! between the two; which thread waits for which does not matter.
+//! Reading costs about as much as counting, so a second thread reads ahead where there is enough to
+//! read. Two buffers go round between the two; which thread waits for which does not matter.
 
 use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -10,7 +10,8 @@ use std::thread;
 use super::index::Index;
 use super::lines::{View, usize_of};
 
-/// How much is read at once: two of them stay near a core, and are soon made for a slice of some megabytes.
+/// How much is read at once: two of them stay near a core, and are soon made for a slice of some
+/// megabytes.
 const READ_BYTES: usize = 512 << 10;
 
 /// From how many bytes on a thread is worth its start.

@@ -1,10 +1,12 @@
 //! An open log: what it is, whether it is still the same, and readers over it.
 //!
-//! Everything is safe while another process appends to the file, truncates it or puts another in its place: reads go by position
-//! into buffers, and each reading looks at the file up to the size it had when the reading began. A [`LogFile`] keeps
-//! its descriptor, so it can be read after its name is gone; only [`LogFile::extend`] changes what it looks at.
+//! Everything is safe while another process appends to the file, truncates it or puts another in
+//! its place: reads go by position into buffers, and each reading looks at the file up to the size
+//! it had when the reading began. A [`LogFile`] keeps its descriptor, so it can be read after its
+//! name is gone; only [`LogFile::extend`] changes what it looks at.
 //!
-//! What a byte offset means lasts for one *generation*: the same file, only appended to, and read in the same [`Format`].
+//! What a byte offset means lasts for one *generation*: the same file, only appended to, and read
+//! in the same [`Format`].
 
 use std::fs::File;
 use std::io;
@@ -56,9 +58,11 @@ pub enum Change {
     },
     /// It was cut off, or cut off and written anew: a new generation of the same file.
     Truncated,
-    /// Bytes were appended, and with them it turns out to be of another [`Format`]: a new generation of the same file.
+    /// Bytes were appended, and with them it turns out to be of another [`Format`]: a new
+    /// generation of the same file.
     Reformatted,
-    /// Another file stands under its name and was opened, now that the old one is read to its end: a new generation.
+    /// Another file stands under its name and was opened, now that the old one is read to its end:
+    /// a new generation.
     Replaced,
     /// Nothing stands under its name. What was open can still be read.
     Gone,
@@ -68,7 +72,8 @@ impl LogFile {
     /// Opens a log for reading. Never waits, whatever the path names.
     ///
     /// # Errors
-    /// When it cannot be opened, is no regular file, or leads out of its directory; so whenever it is opened again.
+    /// When it cannot be opened, is no regular file, or leads out of its directory; so whenever it
+    /// is opened again.
     pub fn open(path: &FilePath) -> Result<Self> {
         Self::open_io(path).map_err(Error::io("read", &**path))
     }
@@ -100,30 +105,35 @@ impl LogFile {
         self.bytes
     }
 
-    /// How its lines are read, as far as is known from what it held when it was opened or last [extended](Self::extend).
+    /// How its lines are read, as far as is known from what it held when it was opened or last
+    /// [extended](Self::extend).
     #[must_use]
     pub const fn format(&self) -> Format {
         self.format
     }
 
-    /// Counts up when offsets lose their meaning: after a truncation or a replacement, or when it is read in another format.
+    /// Counts up when offsets lose their meaning: after a truncation or a replacement, or when it
+    /// is read in another format.
     #[must_use]
     pub const fn generation(&self) -> u64 {
         self.generation
     }
 
-    /// How it stands to its name, as far as was known when it was opened or last [extended](Self::extend).
+    /// How it stands to its name, as far as was known when it was opened or last
+    /// [extended](Self::extend).
     #[must_use]
     pub const fn standing(&self) -> Standing {
         self.follower.standing()
     }
 
-    /// Whether this file is to be kept although another one has taken its name; it is not at first, nor is one that was gone over to.
+    /// Whether this file is to be kept although another one has taken its name; it is not at first,
+    /// nor is one that was gone over to.
     pub const fn stay(&mut self, stays: bool) {
         self.follower.stay(stays);
     }
 
-    /// Whether the next [`Self::extend`] opens another file as soon as this one has been read to its end.
+    /// Whether the next [`Self::extend`] opens another file as soon as this one has been read to
+    /// its end.
     #[must_use]
     pub const fn goes_over(&self) -> bool {
         self.follower.goes_over()
@@ -131,12 +141,15 @@ impl LogFile {
 
     /// Looks at the file and at its path again.
     ///
-    /// One change is told at a time. What was appended to the open file is told before a replacement under its name is: the old
-    /// file is read to its end first, and what comes after that is counted (see [`Standing`]). Written anew between two looks and
-    /// not shorter than before, with the same 64 bytes at its start and before its old end, a file passes for grown.
+    /// One change is told at a time. What was appended to the open file is told before a
+    /// replacement under its name is: the old file is read to its end first, and what comes
+    /// after that is counted (see [`Standing`]). Written anew between two looks and not shorter
+    /// than before, with the same 64 bytes at its start and before its old end, a file passes for
+    /// grown.
     ///
     /// # Errors
-    /// When the file or its directory cannot be read, or what replaces it is none that [`Self::open`] opens.
+    /// When the file or its directory cannot be read, or what replaces it is none that
+    /// [`Self::open`] opens.
     pub fn extend(&mut self) -> Result<Change> {
         self.extend_io().map_err(Error::io("read", &*self.path))
     }
@@ -183,7 +196,8 @@ impl LogFile {
         Ok(Change::Replaced)
     }
 
-    /// The rows at an anchor, at most `rows` of them, each with at most [`super::WINDOW_ROW_BYTES`] of text.
+    /// The rows at an anchor, at most `rows` of them, each with at most [`super::WINDOW_ROW_BYTES`]
+    /// of text.
     ///
     /// # Errors
     /// When the file cannot be read; so for every reader here.
@@ -197,9 +211,10 @@ impl LogFile {
         self.reading(|view| View { limits: Limits::STREAM, ..view }.tail_offset(rows, tail))
     }
 
-    /// The rows from the first line that begins at or after `from`, up to the size that the file has now; each holds at most
-    /// `cap_bytes` of text. Pieces are joined however far apart they lie; pieces of a row that begins before
-    /// `from` are left out if it begins near enough (see [`super`]), else they are rows.
+    /// The rows from the first line that begins at or after `from`, up to the size that the file
+    /// has now; each holds at most `cap_bytes` of text. Pieces are joined however far apart
+    /// they lie; pieces of a row that begins before `from` are left out if it begins near
+    /// enough (see [`super`]), else they are rows.
     #[expect(clippy::missing_errors_doc, reason = "see window")]
     pub fn rows(&self, from: u64, cap_bytes: usize, tail: Tail) -> Result<Rows<'_>> {
         self.reading(|view| {
@@ -210,7 +225,8 @@ impl LogFile {
         })
     }
 
-    /// Where a reading stands before the first line that begins at or after an offset: its rows will be those of windows.
+    /// Where a reading stands before the first line that begins at or after an offset: its rows
+    /// will be those of windows.
     pub(crate) fn checkpoint_at(&self, offset: u64) -> Result<Checkpoint> {
         self.reading(|view| {
             let offset = view.next_line_start(offset.min(view.end))?;
@@ -218,8 +234,8 @@ impl LogFile {
         })
     }
 
-    /// The rows from the first line that begins at or after `from`, as windows show them: joined within their reach, so that each
-    /// is a bounded read, in their last state.
+    /// The rows from the first line that begins at or after `from`, as windows show them: joined
+    /// within their reach, so that each is a bounded read, in their last state.
     #[expect(clippy::missing_errors_doc, reason = "see window")]
     pub fn window_rows(&self, from: u64, cap_bytes: usize, tail: Tail) -> Result<Rows<'_>> {
         self.reading(|view| {
@@ -228,8 +244,14 @@ impl LogFile {
         })
     }
 
-    /// The rows from where a reading stood, as windows show them; each holds at most `cap_bytes` of text. For a few rows.
-    pub(crate) fn rows_from(&self, checkpoint: Checkpoint, cap_bytes: usize, tail: Tail) -> Result<Rows<'_>> {
+    /// The rows from where a reading stood, as windows show them; each holds at most `cap_bytes` of
+    /// text. For a few rows.
+    pub(crate) fn rows_from(
+        &self,
+        checkpoint: Checkpoint,
+        cap_bytes: usize,
+        tail: Tail,
+    ) -> Result<Rows<'_>> {
         self.reading(|view| {
             let limits = Limits { buffer: FEW_ROWS_BUFFER, ..view.limits };
             Ok(View { limits, ..view }.rows(checkpoint.offset, checkpoint.starts, cap_bytes, tail))
@@ -246,7 +268,8 @@ impl LogFile {
         self.reading(|view| Ok(view.end))
     }
 
-    /// The physical lines from the first one that begins at or after `from`, up to the size that the file has now.
+    /// The physical lines from the first one that begins at or after `from`, up to the size that
+    /// the file has now.
     #[expect(clippy::missing_errors_doc, reason = "see window")]
     pub fn lines(&self, from: u64) -> Result<Lines<'_>> {
         self.reading(|view| {
@@ -265,7 +288,8 @@ impl LogFile {
         while !range.is_empty() {
             let filled = view.read(range.start, &mut buffer)?;
             out.write_all(buffer.get(..filled).unwrap_or_default())?;
-            range.start = if filled == 0 { range.end } else { range.start.saturating_add(filled as u64) };
+            range.start =
+                if filled == 0 { range.end } else { range.start.saturating_add(filled as u64) };
         }
         Ok(())
     }
@@ -278,28 +302,38 @@ impl LogFile {
         Ok(index.totals(tail))
     }
 
-    /// Feeds an index of this generation and format with what follows on what it has, at most `max_bytes`: how many bytes there
-    /// were. 0 at the end.
+    /// Feeds an index of this generation and format with what follows on what it has, at most
+    /// `max_bytes`: how many bytes there were. 0 at the end.
     #[expect(clippy::missing_errors_doc, reason = "see window")]
     pub fn feed(&self, index: &mut Index, max_bytes: u64) -> Result<u64> {
-        self.reading(|view| View { end: view.end.min(index.bytes().saturating_add(max_bytes)), ..view }.feed(index))
+        self.reading(|view| {
+            View { end: view.end.min(index.bytes().saturating_add(max_bytes)), ..view }.feed(index)
+        })
     }
 
-    /// Where the row with this number, from 0, begins; `None` when the index does not know or the file has not as many.
+    /// Where the row with this number, from 0, begins; `None` when the index does not know or the
+    /// file has not as many.
     #[expect(clippy::missing_errors_doc, reason = "see window")]
     pub fn offset_of_row(&self, index: &Index, row: u64, tail: Tail) -> Result<Option<u64>> {
         let Some(place) = index.place_of_row(row) else { return Ok(None) };
         self.reading(|view| view.offset_of_row(place, row, tail))
     }
 
-    /// The numbers, from 0, of the rows that begin at these offsets, which ascend; `None` where the index has not come that far.
+    /// The numbers, from 0, of the rows that begin at these offsets, which ascend; `None` where the
+    /// index has not come that far.
     #[expect(clippy::missing_errors_doc, reason = "see window")]
-    pub fn row_numbers(&self, index: &Index, offsets: &[u64], tail: Tail) -> Result<Vec<Option<u64>>> {
+    pub fn row_numbers(
+        &self,
+        index: &Index,
+        offsets: &[u64],
+        tail: Tail,
+    ) -> Result<Vec<Option<u64>>> {
         let place_of = |offset| index.place_of_offset(offset).filter(|_| offset < index.bytes());
         self.reading(|view| view.numbers(offsets, place_of, tail))
     }
 
-    /// How many rows begin within a range, by at most two blocks of the index; `None` where it has not come that far.
+    /// How many rows begin within a range, by at most two blocks of the index; `None` where it has
+    /// not come that far.
     #[expect(clippy::missing_errors_doc, reason = "see window")]
     pub fn rows_within(&self, index: &Index, range: Range<u64>, tail: Tail) -> Result<Option<u64>> {
         if range.end > index.bytes() && index.bytes() < self.bytes {
@@ -313,17 +347,24 @@ impl LogFile {
         Ok(Some(before(range.end)?.saturating_sub(before(range.start)?)))
     }
 
-    /// Where the first row at or after a time begins, also where the index has not come yet; `None` when there is none. See `times`
-    /// for logs whose times step back.
+    /// Where the first row at or after a time begins, also where the index has not come yet; `None`
+    /// when there is none. See `times` for logs whose times step back.
     #[expect(clippy::missing_errors_doc, reason = "see window")]
     pub fn offset_of_time(&self, index: &Index, time: Time, tail: Tail) -> Result<Option<u64>> {
         self.reading(|view| view.offset_of_time(index, time, tail))
     }
 
-    /// The nearest row behind (or before) the one at `from` that comes at least `min_ms` later than the record before it, of whichever
-    /// stream; as far as the index has come.
+    /// The nearest row behind (or before) the one at `from` that comes at least `min_ms` later than
+    /// the record before it, of whichever stream; as far as the index has come.
     #[expect(clippy::missing_errors_doc, reason = "see window")]
-    pub fn next_gap(&self, index: &Index, from: u64, towards: Towards, min_ms: i64, tail: Tail) -> Result<Option<u64>> {
+    pub fn next_gap(
+        &self,
+        index: &Index,
+        from: u64,
+        towards: Towards,
+        min_ms: i64,
+        tail: Tail,
+    ) -> Result<Option<u64>> {
         let gap = Gap { from, towards, least_us: min_ms.saturating_mul(1000) };
         self.reading(|view| view.next_gap(index, gap, tail))
     }
@@ -388,7 +429,8 @@ mod tests {
     }
 
     fn all_rows(log: &LogFile) -> Vec<Row> {
-        let rows: Vec<Row> = log.rows(0, usize::MAX, Tail::Hold).unwrap().map(io::Result::unwrap).collect();
+        let rows: Vec<Row> =
+            log.rows(0, usize::MAX, Tail::Hold).unwrap().map(io::Result::unwrap).collect();
         assert_eq!(log.window(Anchor::From(0), usize::MAX, Tail::Hold).unwrap().rows, rows);
         rows
     }
@@ -404,10 +446,14 @@ mod tests {
     fn what_is_no_regular_file_is_refused_without_waiting() {
         let dir = tempfile::tempdir().unwrap();
         let fifo = dir.path().join("fifo");
-        rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0)
+            .unwrap();
         for path in [dir.path(), &fifo, Path::new("/dev/null"), &dir.path().join("missing")] {
             let error = open(path).unwrap_err();
-            assert!(matches!(&error, Error::Io { doing: "read", path: of, .. } if of == path), "{error:?}");
+            assert!(
+                matches!(&error, Error::Io { doing: "read", path: of, .. } if of == path),
+                "{error:?}"
+            );
         }
     }
 
@@ -476,7 +522,10 @@ mod tests {
         log.stay(true);
         fs::rename(&path, &old).unwrap();
         append(&path, TWO);
-        assert_eq!((log.extend().unwrap(), log.standing().name, log.goes_over()), (Change::Same, Name::Taken, false));
+        assert_eq!(
+            (log.extend().unwrap(), log.standing().name, log.goes_over()),
+            (Change::Same, Name::Taken, false)
+        );
         append(&old, TWO);
         assert_eq!(log.extend().unwrap(), Change::Grown { from: 34, to: 68 });
         log.stay(false);
@@ -539,7 +588,9 @@ mod tests {
     fn a_file_written_anew_with_the_same_beginning_is_told_by_what_stood_at_its_end() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("0.log");
-        let with_end = |end: &str| ["a beginning that never differs\n".repeat(8).as_bytes(), end.as_bytes()].concat();
+        let with_end = |end: &str| {
+            ["a beginning that never differs\n".repeat(8).as_bytes(), end.as_bytes()].concat()
+        };
         append(&path, &with_end("one\n"));
         let mut log = open(&path).unwrap();
         fs::write(&path, with_end("two\n")).unwrap();
@@ -559,7 +610,10 @@ mod tests {
         assert_eq!(log.format(), Format::Cri);
         append(&path, b"\nhello\nwor");
         assert_eq!(log.extend().unwrap(), Change::Reformatted);
-        assert_eq!((log.format(), log.generation(), log.first_time().unwrap()), (Format::Plain, 1, None));
+        assert_eq!(
+            (log.format(), log.generation(), log.first_time().unwrap()),
+            (Format::Plain, 1, None)
+        );
         assert_eq!(texts(&log), ["", "hello"], "the rest of a line may be still to come");
         append(&path, b"ld\n");
         assert_eq!(log.extend().unwrap(), Change::Grown { from: 10, to: 13 });
@@ -655,7 +709,9 @@ mod tests {
     /// An append byte by byte, each followed by a look; or the act as it is.
     fn by_bytes((act, by_bytes): (Act, bool)) -> Vec<Act> {
         match act {
-            Act::Append(bytes) if by_bytes => bytes.chunks(1).map(|byte| Act::Append(byte.to_vec())).collect(),
+            Act::Append(bytes) if by_bytes => {
+                bytes.chunks(1).map(|byte| Act::Append(byte.to_vec())).collect()
+            }
             act => vec![act],
         }
     }

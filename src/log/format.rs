@@ -1,10 +1,11 @@
 //! How the lines of a log are to be read: as CRI records, or as the text that they are.
 //!
-//! Not every log of a store is a CRI log: a run's own log is text, and so is what development seeds put in place of commands' logs.
-//! A text line may look like a record (the run's own begin with a time), so this is asked once per log and never per line.
+//! Not every log of a store is a CRI log: a run's own log is text, and so is what development seeds
+//! put in place of commands' logs. A text line may look like a record (the run's own begin with a
+//! time), so this is asked once per log and never per line.
 //!
-//! Only a name that a store gives can make a log plain. Whoever opens another file by its path is told which of its lines are no
-//! records: there that is news.
+//! Only a name that a store gives can make a log plain. Whoever opens another file by its path is
+//! told which of its lines are no records: there that is news.
 
 use std::ffi::OsStr;
 use std::io;
@@ -41,7 +42,8 @@ impl Format {
     /// Reads one line, without its LF.
     ///
     /// # Errors
-    /// A line that is no record: data for the caller, as [`cri::parse`] gives it; `None` when it is not meant to be one.
+    /// A line that is no record: data for the caller, as [`cri::parse`] gives it; `None` when it is
+    /// not meant to be one.
     #[inline]
     pub fn parse(self, line: &[u8]) -> Result<Record<'_>, Option<Malformed>> {
         match self {
@@ -64,9 +66,9 @@ impl Format {
         (self == Self::Cri).then_some(Malformed { reason: Reason::Rest, column: 1 })
     }
 
-    /// The format of the log that is seen through `view`, by the name of its file and its first lines. The name of a command's
-    /// log says nothing; it is plain if nothing in it is a record or an attempt at one. One that holds nothing to go by is a
-    /// CRI log so far.
+    /// The format of the log that is seen through `view`, by the name of its file and its first
+    /// lines. The name of a command's log says nothing; it is plain if nothing in it is a
+    /// record or an attempt at one. One that holds nothing to go by is a CRI log so far.
     pub(super) fn of(name: Option<&OsStr>, view: View<'_>) -> io::Result<Self> {
         match name.and_then(OsStr::to_str) {
             Some(path::RUN_LOG) => Ok(Self::Plain),
@@ -82,7 +84,8 @@ impl Format {
         while let Some(line) = lines.next()? {
             match cri::parse(line.bytes) {
                 Err(Malformed { reason: Reason::Blank, .. }) => {}
-                // Its end may be still to come, and make it a record; it counts where there is nothing else.
+                // Its end may be still to come, and make it a record; it counts where there is
+                // nothing else.
                 _ if !line.terminated && format == Self::Plain => {}
                 Err(Malformed { reason: Reason::Timestamp, .. })
                     if line.terminated || !may_become_record(line.bytes) =>
@@ -98,7 +101,9 @@ impl Format {
 
 /// Whether bytes without a LF are, as far as they go, what a record begins with.
 fn may_become_record(bytes: &[u8]) -> bool {
-    let fits = |(byte, shape): (&u8, &u8)| if *shape == b'0' { byte.is_ascii_digit() } else { byte == shape };
+    let fits = |(byte, shape): (&u8, &u8)| {
+        if *shape == b'0' { byte.is_ascii_digit() } else { byte == shape }
+    };
     bytes.iter().zip(b"0000-00-00T00:00:00").all(fits)
 }
 
@@ -111,7 +116,12 @@ mod tests {
     fn format_of(name: &str, bytes: &[u8]) -> Format {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(bytes).unwrap();
-        let view = View { file: &file, end: bytes.len() as u64, limits: Limits::USUAL, format: Format::Cri };
+        let view = View {
+            file: &file,
+            end: bytes.len() as u64,
+            limits: Limits::USUAL,
+            format: Format::Cri,
+        };
         Format::of(Some(OsStr::new(name)), view).unwrap()
     }
 
@@ -162,7 +172,10 @@ mod tests {
     fn the_first_64_kib_decide_also_where_they_are_one_line() {
         let telling = usize::try_from(TELLING_BYTES).unwrap();
         let text = |len: usize| [vec![b'x'; len - 1], b"\n".to_vec()].concat();
-        assert_eq!(format_of("sh-1.log", &[&text(telling - RECORD.len()), RECORD].concat()), Format::Cri);
+        assert_eq!(
+            format_of("sh-1.log", &[&text(telling - RECORD.len()), RECORD].concat()),
+            Format::Cri
+        );
         assert_eq!(format_of("sh-1.log", &[&text(telling), RECORD].concat()), Format::Plain);
         assert_eq!(format_of("sh-1.log", &[&text(2 * telling), RECORD].concat()), Format::Plain);
         let long = [RECORD.trim_ascii_end(), &text(2 * telling)].concat();

@@ -1,13 +1,17 @@
-//! The sparse index: row numbers, totals and times of a log, from its bytes fed in order. Pure; knows no file.
+//! The sparse index: row numbers, totals and times of a log, from its bytes fed in order. Pure;
+//! knows no file.
 //!
-//! One block per 64 KiB of log, 40 bytes each: about 6 MiB for 10 GiB. It only *adds* what a window cannot know: which number a row
-//! has, where a row number or a time lies (to within one block, the rest is a short read), what the whole log holds.
+//! One block per 64 KiB of log, 40 bytes each: about 6 MiB for 10 GiB. It only *adds* what a window
+//! cannot know: which number a row has, where a row number or a time lies (to within one block, the
+//! rest is a short read), what the whole log holds.
 //!
-//! Nearly every line is a full record in the usual form with no entry of its stream open: a row, whatever was before. Those are
-//! counted by their headers alone ([`Skimmer`]); their times are read once per block.
+//! Nearly every line is a full record in the usual form with no entry of its stream open: a row,
+//! whatever was before. Those are counted by their headers alone ([`Skimmer`]); their times are
+//! read once per block.
 //!
-//! An entry that is open and holds no byte so far is no row yet, but may become one; it is counted when it opens, left out
-//! of every answer while it is empty, and taken back from the blocks behind it when it is certain that it stays empty.
+//! An entry that is open and holds no byte so far is no row yet, but may become one; it is counted
+//! when it opens, left out of every answer while it is empty, and taken back from the blocks behind
+//! it when it is certain that it stays empty.
 
 use std::num::NonZeroU64;
 
@@ -48,7 +52,8 @@ pub struct Place {
     pub row: u64,
     /// How many rows of standard error begin before it.
     pub stderr_rows: u64,
-    /// The time of the last record before it, in microseconds; `None` when there is no record before it.
+    /// The time of the last record before it, in microseconds; `None` when there is no record
+    /// before it.
     pub before_us: Option<i64>,
 }
 
@@ -74,7 +79,8 @@ pub struct Index {
     block_bytes: NonZeroU64,
     /// The first offset of which no block stands yet.
     next_block: u64,
-    /// The bytes of a line cut off by the end of what was fed, at most [`Limits::line`], and how many more it has.
+    /// The bytes of a line cut off by the end of what was fed, at most [`Limits::line`], and how
+    /// many more it has.
     carry: Vec<u8>,
     carry_cut: u64,
     /// Whether that line is the rest of one.
@@ -116,7 +122,8 @@ struct Counted {
 }
 
 impl Index {
-    /// The index of a log of this format, empty so far; its row numbers agree with the rows of windows.
+    /// The index of a log of this format, empty so far; its row numbers agree with the rows of
+    /// windows.
     #[must_use]
     pub fn new(format: Format) -> Self {
         Self::with(format, Limits::USUAL, BLOCK_BYTES)
@@ -171,7 +178,8 @@ impl Index {
     pub fn totals(&self, tail: Tail) -> Totals {
         let mut counts = self.counts;
         if tail == Tail::Emit && self.has_carry() {
-            let piece = Piece { bytes: &self.carry, cut_bytes: self.carry_cut, is_rest: self.is_rest };
+            let piece =
+                Piece { bytes: &self.carry, cut_bytes: self.carry_cut, is_rest: self.is_rest };
             counts.line(self.tail_offset(), &piece);
         }
         let stdout = u64::from(counts.empty.stdout.is_some());
@@ -190,21 +198,23 @@ impl Index {
         self.place_before(after)
     }
 
-    /// The last known row start whose number is at most `row`; that row begins less than a block and a row behind it.
+    /// The last known row start whose number is at most `row`; that row begins less than a block
+    /// and a row behind it.
     #[must_use]
     pub fn place_of_row(&self, row: u64) -> Option<Place> {
         let after = self.blocks.partition_point(|block| self.shown(block).row <= row);
         self.place_before(after)
     }
 
-    /// The last known row start before which all records are earlier than a time in microseconds, as far as one record per block
-    /// tells, and the next one, before which a record is not.
+    /// The last known row start before which all records are earlier than a time in microseconds,
+    /// as far as one record per block tells, and the next one, before which a record is not.
     pub(super) fn places_of_time(&self, us: i64) -> (Option<Place>, Option<Place>) {
         let behind = self.blocks.partition_point(|block| block.reached_us < us);
         (behind.checked_sub(1).and_then(|before| self.place(before)), self.place(behind))
     }
 
-    /// The blocks from that of an offset on, in either direction: where each begins, and where the next one does.
+    /// The blocks from that of an offset on, in either direction: where each begins, and where the
+    /// next one does.
     pub(super) fn blocks_from(
         &self,
         offset: u64,
@@ -216,13 +226,17 @@ impl Index {
             Towards::Down => (first..self.blocks.len(), 0..0),
             Towards::Up => (0..0, 0..first.saturating_add(1).min(self.blocks.len())),
         };
-        down.chain(up.rev()).filter_map(|block| Some((self.place(block)?, self.place(block.saturating_add(1)))))
+        down.chain(up.rev())
+            .filter_map(|block| Some((self.place(block)?, self.place(block.saturating_add(1)))))
     }
 
     /// The memory that the blocks take, in bytes.
     #[must_use]
     pub const fn memory_bytes(&self) -> usize {
-        self.blocks.capacity().saturating_mul(size_of::<Block>()).saturating_add(self.carry.capacity())
+        self.blocks
+            .capacity()
+            .saturating_mul(size_of::<Block>())
+            .saturating_add(self.carry.capacity())
     }
 
     const fn has_carry(&self) -> bool {
@@ -230,16 +244,23 @@ impl Index {
     }
 
     const fn tail_offset(&self) -> u64 {
-        self.counts.totals.bytes.saturating_sub(self.carry.len() as u64).saturating_sub(self.carry_cut)
+        self.counts
+            .totals
+            .bytes
+            .saturating_sub(self.carry.len() as u64)
+            .saturating_sub(self.carry_cut)
     }
 
-    /// Takes full records in the usual form from the front, each of them a row, up to the next block or to what is anything
-    /// else: what is left of the bytes.
+    /// Takes full records in the usual form from the front, each of them a row, up to the next
+    /// block or to what is anything else: what is left of the bytes.
     fn feed_usual<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
         let counts = &mut self.counts;
-        let to_block = usize_of(self.next_block.saturating_sub(counts.totals.bytes)).min(bytes.len());
-        let is_open =
-            PerStream { stdout: counts.starts.is_open(Stream::Stdout), stderr: counts.starts.is_open(Stream::Stderr) };
+        let to_block =
+            usize_of(self.next_block.saturating_sub(counts.totals.bytes)).min(bytes.len());
+        let is_open = PerStream {
+            stdout: counts.starts.is_open(Stream::Stdout),
+            stderr: counts.starts.is_open(Stream::Stderr),
+        };
         let (mut next, mut last, mut seen) = (0_usize, None, PerStream::<u64>::default());
         // A line that may be cut, and one of whose header not all would be held, are not for here.
         let longest = usize_of(self.limits.line_reach);
@@ -282,7 +303,8 @@ impl Index {
             self.keep(line);
         } else if self.has_carry() {
             self.keep(line);
-            let (mut whole, cut_bytes) = (std::mem::take(&mut self.carry), std::mem::take(&mut self.carry_cut));
+            let (mut whole, cut_bytes) =
+                (std::mem::take(&mut self.carry), std::mem::take(&mut self.carry_cut));
             self.counts.totals.bytes = offset;
             self.line(&whole, cut_bytes, lf.is_some());
             whole.clear();
@@ -309,7 +331,8 @@ impl Index {
         let piece = Piece { bytes, cut_bytes, is_rest: self.is_rest };
         let before = (offset >= self.next_block).then_some(self.counts);
         let counted = self.counts.line(offset, &piece);
-        let len = (bytes.len() as u64).saturating_add(cut_bytes).saturating_add(u64::from(terminated));
+        let len =
+            (bytes.len() as u64).saturating_add(cut_bytes).saturating_add(u64::from(terminated));
         add(&mut self.counts.totals.bytes, len);
         self.is_rest = !terminated;
         if let Some((stream, start)) = counted.no_row {
@@ -324,7 +347,8 @@ impl Index {
     fn take_back(&mut self, stream: Stream, start: u64) {
         for block in self.blocks.iter_mut().rev().take_while(|block| block.offset > start) {
             block.row = block.row.saturating_sub(1);
-            block.stderr_rows = block.stderr_rows.saturating_sub(u64::from(stream == Stream::Stderr));
+            block.stderr_rows =
+                block.stderr_rows.saturating_sub(u64::from(stream == Stream::Stderr));
         }
     }
 
@@ -339,7 +363,9 @@ impl Index {
             row: before.totals.rows.saturating_sub(u64::from(no_row.is_some())),
             stderr_rows: before.stderr_rows.saturating_sub(u64::from(stderr)),
             before_us: before.last_us,
-            reached_us: before.last_us.max(self.blocks.last().map_or(NO_TIME, |block| block.reached_us)),
+            reached_us: before
+                .last_us
+                .max(self.blocks.last().map_or(NO_TIME, |block| block.reached_us)),
         });
         self.next_block = multiple_from(offset.saturating_add(1), self.block_bytes);
     }
@@ -359,7 +385,8 @@ impl Index {
 
     /// A block without the entries before it that are no rows so far.
     fn shown(&self, block: &Block) -> Place {
-        let behind = |empty: Option<u64>| u64::from(empty.is_some_and(|start| start < block.offset));
+        let behind =
+            |empty: Option<u64>| u64::from(empty.is_some_and(|start| start < block.offset));
         let PerStream { stdout, stderr } = self.counts.empty;
         let (stdout, stderr) = (behind(stdout), behind(stderr));
         Place {
@@ -378,7 +405,8 @@ const fn add(count: &mut u64, more: u64) {
 impl Counts {
     /// Counts a line, but not its bytes.
     fn line(&mut self, offset: u64, piece: &Piece<'_>) -> Counted {
-        let parsed = if piece.is_rest { Err(self.format.rest()) } else { self.format.parse(piece.bytes) };
+        let parsed =
+            if piece.is_rest { Err(self.format.rest()) } else { self.format.parse(piece.bytes) };
         let record = match parsed {
             Ok(record) => record,
             Err(malformed) => {
@@ -393,7 +421,9 @@ impl Counts {
         }
         self.last_us = record.at.floor_micros();
         let begins_row = self.starts.record(offset, record.stream, record.tag);
-        let no_row = self.note_empty(offset, &record, begins_row, piece.cut_bytes).map(|start| (record.stream, start));
+        let no_row = self
+            .note_empty(offset, &record, begins_row, piece.cut_bytes)
+            .map(|start| (record.stream, start));
         if begins_row {
             add(&mut self.totals.rows, 1);
             add(&mut self.stderr_rows, u64::from(record.stream == Stream::Stderr));
@@ -405,8 +435,15 @@ impl Counts {
         Counted { begins_row, no_row }
     }
 
-    /// Keeps track of an open entry without bytes: where one began that has just turned out to be no row.
-    fn note_empty(&mut self, offset: u64, record: &Record<'_>, begins_row: bool, cut_bytes: u64) -> Option<u64> {
+    /// Keeps track of an open entry without bytes: where one began that has just turned out to be
+    /// no row.
+    fn note_empty(
+        &mut self,
+        offset: u64,
+        record: &Record<'_>,
+        begins_row: bool,
+        cut_bytes: u64,
+    ) -> Option<u64> {
         let empty = self.empty.get_mut(record.stream);
         let still_empty = record.tag == Tag::Partial && record.content.is_empty() && cut_bytes == 0;
         let before = *empty;

@@ -1,4 +1,5 @@
-//! Directories that others made, listed without ever leaving one of them by a link; what leads out is told, never followed.
+//! Directories that others made, listed without ever leaving one of them by a link; what leads out
+//! is told, never followed.
 
 use std::fs::{self, DirEntry, FileType};
 use std::io;
@@ -98,7 +99,8 @@ impl Inside {
         Ok(files)
     }
 
-    /// The path of a file that was found: it stays inside when it is opened, whatever has taken its place by then.
+    /// The path of a file that was found: it stays inside when it is opened, whatever has taken its
+    /// place by then.
     pub(super) fn found(&self, path: PathBuf) -> FilePath {
         FilePath::found(path, Arc::clone(&self.root))
     }
@@ -136,7 +138,8 @@ impl Inside {
         let own = entry.file_type()?;
         if !own.is_symlink() {
             // What may not be looked at is told to whoever opens it.
-            let bytes = present(entry.metadata()).map_or(Some(0), |meta| meta.map(|meta| meta.len()));
+            let bytes =
+                present(entry.metadata()).map_or(Some(0), |meta| meta.map(|meta| meta.len()));
             return Ok(bytes.map(|bytes| Kind::of(own, bytes)));
         }
         Ok(Some(self.linked(&entry.path())))
@@ -150,7 +153,8 @@ impl Inside {
         })
     }
 
-    /// What a link leads to. One in a circle, or into a directory that may not be entered, leads nowhere.
+    /// What a link leads to. One in a circle, or into a directory that may not be entered, leads
+    /// nowhere.
     fn linked(&self, link: &Path) -> Kind {
         let inside = if self.holds(link).unwrap_or(false) { fs::metadata(link).ok() } else { None };
         inside.map_or(Kind::Stranger, |meta| Kind::of(meta.file_type(), meta.len()))
@@ -159,22 +163,30 @@ impl Inside {
     /// Why a directory is left alone, if it is: it is itself a link that leads out, or nowhere.
     pub(super) fn refusal(&self, dir: &Path) -> Result<Option<String>> {
         let failed = || Error::io("read", dir);
-        let is_link = present(fs::symlink_metadata(dir)).map_err(failed())?.is_some_and(|own| own.is_symlink());
+        let is_link = present(fs::symlink_metadata(dir))
+            .map_err(failed())?
+            .is_some_and(|own| own.is_symlink());
         let is_refused = is_link && !self.holds(dir).map_err(failed())?;
         Ok(is_refused.then(|| leads_out(dir)))
     }
 
     /// Whether a path leads to something inside.
     fn holds(&self, path: &Path) -> io::Result<bool> {
-        Ok(present(fs::canonicalize(path))?.is_some_and(|resolved| resolved.starts_with(&self.root)))
+        Ok(present(fs::canonicalize(path))?
+            .is_some_and(|resolved| resolved.starts_with(&self.root)))
     }
 }
 
-/// What is not there (any more) is data: the file may have gone between being listed and being looked at.
+/// What is not there (any more) is data: the file may have gone between being listed and being
+/// looked at.
 pub(super) fn present<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(error)
+            if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
+        {
+            Ok(None)
+        }
         Err(error) => Err(error),
     }
 }

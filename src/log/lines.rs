@@ -1,9 +1,10 @@
 //! Physical lines of a file, forward from a byte offset.
 //!
-//! LF is the only line end; everything else, CR and NUL included, is content. What is too long to be read at once is cut (see
-//! `bounds`). Reads go by position (`pread`), so one open
-//! file serves many readers at once. Memory is one buffer: what a line has beyond [`MAX_LINE_BYTES`] is skipped and
-//! counted, never held. A file that is appended to, truncated or rewritten meanwhile gives other bytes, never a fault.
+//! LF is the only line end; everything else, CR and NUL included, is content. What is too long to
+//! be read at once is cut (see `bounds`). Reads go by position (`pread`), so one open
+//! file serves many readers at once. Memory is one buffer: what a line has beyond
+//! [`MAX_LINE_BYTES`] is skipped and counted, never held. A file that is appended to, truncated or
+//! rewritten meanwhile gives other bytes, never a fault.
 
 use std::fs::File;
 use std::io;
@@ -26,15 +27,16 @@ pub const MAX_STREAM_LINE_BYTES: usize = 64 << 20;
 /// How much is read at once.
 const BUFFER_BYTES: usize = 256 << 10;
 
-/// How far apart, in bytes of the file, the pieces of a row may lie in a window; see [`Starts`]. Three times as much is read
-/// to open a window where one stream is silent: a third of a millisecond at most.
+/// How far apart, in bytes of the file, the pieces of a row may lie in a window; see [`Starts`].
+/// Three times as much is read to open a window where one stream is silent: a third of a
+/// millisecond at most.
 pub(super) const WINDOW_REACH: NonZeroU64 = NonZeroU64::new(256 << 10).unwrap();
 
 /// As [`WINDOW_REACH`], for readers that show rows whole.
 const STREAM_REACH: NonZeroU64 = NonZeroU64::new(16 << 20).unwrap();
 
-/// How long a line may be without being cut; see `bounds`. So much is read to tell that a place lies in such a line: some hundredths of
-/// a second.
+/// How long a line may be without being cut; see `bounds`. So much is read to tell that a place
+/// lies in such a line: some hundredths of a second.
 const LINE_REACH: u64 = 100 << 20;
 
 /// How long the pieces behind are: a window of them is no more to read than one of long rows.
@@ -65,7 +67,8 @@ impl Limits {
         piece: PIECE_BYTES,
     };
     /// Of a reader that shows rows whole: it can afford to look back some hundredths of a second.
-    pub const STREAM: Self = Self { reach: STREAM_REACH, line: MAX_STREAM_LINE_BYTES, ..Self::USUAL };
+    pub const STREAM: Self =
+        Self { reach: STREAM_REACH, line: MAX_STREAM_LINE_BYTES, ..Self::USUAL };
 }
 
 /// A file up to a fixed size: what one reading looks at, however the file grows meanwhile.
@@ -146,7 +149,8 @@ pub struct Lines<'f> {
     buffer: Vec<u8>,
     /// The offset of `buffer[0]` in the file.
     base: u64,
-    /// Where in the buffer the next line begins. Before it may stand the head of a long line, with a gap behind it.
+    /// Where in the buffer the next line begins. Before it may stand the head of a long line, with
+    /// a gap behind it.
     next: usize,
     filled: usize,
     /// Whether the next line is the rest of one, where that is known.
@@ -166,7 +170,10 @@ impl Lines<'_> {
     ///
     /// # Errors
     /// When the file cannot be read.
-    #[expect(clippy::should_implement_trait, reason = "a line is lent from the buffer, which Iterator cannot say")]
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "a line is lent from the buffer, which Iterator cannot say"
+    )]
     pub fn next(&mut self) -> io::Result<Option<Line<'_>>> {
         let is_rest = match self.is_rest {
             Some(is_rest) => is_rest,
@@ -193,8 +200,8 @@ impl Lines<'_> {
         }
     }
 
-    /// All lines that lie in the buffer from their beginning to their LF, nearly always many; none where [`Self::next`] has to
-    /// decide what the next line is.
+    /// All lines that lie in the buffer from their beginning to their LF, nearly always many; none
+    /// where [`Self::next`] has to decide what the next line is.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -205,7 +212,10 @@ impl Lines<'_> {
         let buffered = self.buffer.get(self.next..self.filled).unwrap_or_default();
         let end = memrchr(b'\n', buffered).map_or(0, |lf| lf.saturating_add(1));
         // No line of these is longer than all of them.
-        if self.is_rest != Some(false) || end as u64 >= self.view.limits.line_reach || end > self.view.limits.line {
+        if self.is_rest != Some(false)
+            || end as u64 >= self.view.limits.line_reach
+            || end > self.view.limits.line
+        {
             return Ok(&[]);
         }
         let lines = buffered.get(..end).unwrap_or_default();
@@ -221,7 +231,8 @@ impl Lines<'_> {
     /// Goes on from the start of another line. Cheap where its bytes are in the buffer.
     pub(super) fn seek(&mut self, line_start: u64) {
         self.is_rest = None;
-        // No line starts within the gap behind the head of a long line, so what is in the buffer from a line's start on is whole.
+        // No line starts within the gap behind the head of a long line, so what is in the buffer
+        // from a line's start on is whole.
         let buffered = line_start.checked_sub(self.base).map(usize_of);
         if let Some(at) = buffered.filter(|at| *at <= self.filled) {
             self.next = at;
@@ -230,7 +241,8 @@ impl Lines<'_> {
         }
     }
 
-    /// Where in the buffer the line from `next` is cut, if it goes on to `end` and that is far enough.
+    /// Where in the buffer the line from `next` is cut, if it goes on to `end` and that is far
+    /// enough.
     fn cut_within(&self, end: usize, is_rest: bool) -> Option<usize> {
         let limits = &self.view.limits;
         if !is_rest && (end.saturating_sub(self.next) as u64) < limits.line_reach {
@@ -263,7 +275,8 @@ impl Lines<'_> {
         self.base = self.offset();
         self.filled = self.filled.saturating_sub(self.next);
         self.next = 0;
-        // Half a read's room will do: else the few bytes of a cut line would have the buffer grow at every read.
+        // Half a read's room will do: else the few bytes of a cut line would have the buffer grow
+        // at every read.
         if self.buffer.len().saturating_sub(self.filled) < self.view.limits.buffer.div_ceil(2) {
             let wanted = self.filled.saturating_mul(2).min(self.view.limits.line);
             self.grow(wanted.max(self.filled).saturating_add(self.view.limits.buffer));
@@ -275,19 +288,22 @@ impl Lines<'_> {
         Ok(came)
     }
 
-    /// Makes the buffer at least so large. A new zeroed allocation costs less than `resize`: pages are zero when they come.
+    /// Makes the buffer at least so large. A new zeroed allocation costs less than `resize`: pages
+    /// are zero when they come.
     fn grow(&mut self, len: usize) {
         if self.buffer.len() < len {
             let mut buffer = vec![0; len];
-            if let (Some(to), Some(from)) = (buffer.get_mut(..self.buffer.len()), self.buffer.get(..)) {
+            if let (Some(to), Some(from)) =
+                (buffer.get_mut(..self.buffer.len()), self.buffer.get(..))
+            {
                 to.copy_from_slice(from);
             }
             self.buffer = buffer;
         }
     }
 
-    /// A line whose end is not in the buffer although all that is held of it is: keeps its head at the front of the
-    /// buffer and reads on behind that until its end comes.
+    /// A line whose end is not in the buffer although all that is held of it is: keeps its head at
+    /// the front of the buffer and reads on behind that until its end comes.
     fn lend_long(&mut self, is_rest: bool) -> io::Result<Line<'_>> {
         let (offset, held) = (self.offset(), self.view.limits.line);
         let cut = cut_of(offset, is_rest, &self.view.limits);
@@ -299,7 +315,8 @@ impl Lines<'_> {
             let len = room.len().min(usize_of(cut.saturating_sub(at)));
             let into = room.get_mut(..len).unwrap_or_default();
             let came = self.view.read(at, into)?;
-            // `at >= offset + held`, so the base of a buffer that holds `at` at `held` is not negative.
+            // `at >= offset + held`, so the base of a buffer that holds `at` at `held` is not
+            // negative.
             (self.base, self.filled) = (at.saturating_sub(held as u64), held.saturating_add(came));
             let behind = at.saturating_add(came as u64);
             match memchr(b'\n', into.get(..came).unwrap_or_default()) {

@@ -1,9 +1,11 @@
-//! A log that is read from a place on while it is written: each of its rows once, as soon as it has ended.
+//! A log that is read from a place on while it is written: each of its rows once, as soon as it has
+//! ended.
 //!
-//! Rows come in the order in which they *end*, not in that of their first records as everywhere else: a progress bar of one stream
-//! that goes on for minutes must not keep back what the other stream says. What is open when a log ends is a row too
-//! ([`LiveRows::read_end`]). Rotation, truncation and replacement are followed as [`LogFile::extend`] tells them: what was
-//! read stays read, and a log that was begun anew is read from its start.
+//! Rows come in the order in which they *end*, not in that of their first records as everywhere
+//! else: a progress bar of one stream that goes on for minutes must not keep back what the other
+//! stream says. What is open when a log ends is a row too ([`LiveRows::read_end`]). Rotation,
+//! truncation and replacement are followed as [`LogFile::extend`] tells them: what was read stays
+//! read, and a log that was begun anew is read from its start.
 
 use super::lines::Line;
 use super::rows::{Cap, first_row, line_row};
@@ -35,14 +37,19 @@ pub struct Batch {
 }
 
 impl LiveRows {
-    /// Begins at the first line that begins at or after `from`. A row holds at most `cap_bytes` of text; of one that overwrote
-    /// itself, its last state.
+    /// Begins at the first line that begins at or after `from`. A row holds at most `cap_bytes` of
+    /// text; of one that overwrote itself, its last state.
     ///
     /// # Errors
     /// When the log cannot be read; so for every method here.
     pub fn new(file: LogFile, from: u64, cap_bytes: usize) -> Result<Self> {
         let at = file.lines(from)?.offset();
-        Ok(Self { file, at, open: PerStream::default(), cap: Cap { bytes: cap_bytes, keeps_last: true } })
+        Ok(Self {
+            file,
+            at,
+            open: PerStream::default(),
+            cap: Cap { bytes: cap_bytes, keeps_last: true },
+        })
     }
 
     /// The log that is read now.
@@ -58,7 +65,8 @@ impl LiveRows {
         if !batch.is_last {
             return Ok(batch);
         }
-        // Only now may the file be left for another one: all of its lines have been read but one that has no end.
+        // Only now may the file be left for another one: all of its lines have been read but one
+        // that has no end.
         let torn = self.torn()?;
         match self.file.extend()? {
             Change::Same | Change::Gone => Ok(batch),
@@ -71,7 +79,8 @@ impl LiveRows {
         }
     }
 
-    /// The rest, now that nobody writes any more: as [`Self::read`], with what is open as the last rows.
+    /// The rest, now that nobody writes any more: as [`Self::read`], with what is open as the last
+    /// rows.
     #[expect(clippy::missing_errors_doc, reason = "see new")]
     pub fn read_end(&mut self) -> Result<Batch> {
         let mut batch = self.read()?;
@@ -104,7 +113,8 @@ impl LiveRows {
         Ok(line.and_then(|line| take(&mut self.open.clone(), self.file.format(), &line, self.cap)))
     }
 
-    /// What has begun and will not end, in the order in which it began. An entry that holds no byte is no row.
+    /// What has begun and will not end, in the order in which it began. An entry that holds no byte
+    /// is no row.
     fn open_rows(&mut self) -> Vec<Row> {
         let open = std::mem::take(&mut self.open);
         let mut rows: Vec<Row> = [open.stdout, open.stderr].into_iter().flatten().collect();
@@ -115,7 +125,12 @@ impl LiveRows {
 }
 
 /// Takes a line in; gives the row that it ends.
-fn take(open: &mut PerStream<Option<Row>>, format: Format, line: &Line<'_>, cap: Cap) -> Option<Row> {
+fn take(
+    open: &mut PerStream<Option<Row>>,
+    format: Format,
+    line: &Line<'_>,
+    cap: Cap,
+) -> Option<Row> {
     let record = match format.parse_line(line) {
         Ok(record) => record,
         Err(malformed) => return Some(line_row(line, malformed, cap)),
@@ -150,7 +165,13 @@ mod tests {
     use crate::file::FilePath;
 
     fn append(path: &Path, bytes: &str) {
-        File::options().append(true).create(true).open(path).unwrap().write_all(bytes.as_bytes()).unwrap();
+        File::options()
+            .append(true)
+            .create(true)
+            .open(path)
+            .unwrap()
+            .write_all(bytes.as_bytes())
+            .unwrap();
     }
 
     fn record(stream: &str, tag: char, text: &str) -> String {
@@ -227,7 +248,8 @@ mod tests {
             got.extend(texts(|| rows.read().unwrap()));
         }
         let file = LogFile::open(&FilePath::named(&*path)).unwrap();
-        let mut all: Vec<_> = file.rows(0, 1 << 20, Tail::Emit).unwrap().map(|row| row.unwrap().text).collect();
+        let mut all: Vec<_> =
+            file.rows(0, 1 << 20, Tail::Emit).unwrap().map(|row| row.unwrap().text).collect();
         let mut got: Vec<_> = got.into_iter().map(String::into_bytes).collect();
         assert_eq!(got.len(), all.len());
         all.sort();

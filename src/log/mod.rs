@@ -1,10 +1,12 @@
-//! Reading logs of any size: a window of rows from a byte offset, an index that only adds what a window cannot know.
+//! Reading logs of any size: a window of rows from a byte offset, an index that only adds what a
+//! window cannot know.
 //!
-//! The anchor is a byte offset, never a row number: any place opens with a short read, whatever the size of the file.
-//! A row is what a reader sees as one line: a full record, the `P…PF` pieces of one stream joined, or one malformed line; in a log
-//! of plain text ([`Format`]), one line.
-//! **Rows are ordered by their first record**; a record is the first of a row when it does not continue an open `P` of its
-//! stream. An entry that was opened, never closed and holds no byte is no row.
+//! The anchor is a byte offset, never a row number: any place opens with a short read, whatever the
+//! size of the file. A row is what a reader sees as one line: a full record, the `P…PF` pieces of
+//! one stream joined, or one malformed line; in a log of plain text ([`Format`]), one line.
+//! **Rows are ordered by their first record**; a record is the first of a row when it does not
+//! continue an open `P` of its stream. An entry that was opened, never closed and holds no byte is
+//! no row.
 //!
 //! ```text
 //! path   names -> where logs lie          start  which records begin a row (pure)
@@ -14,9 +16,10 @@
 //! standing  which file the name means             live   rows as they end          inside directories that others made
 //! ```
 //!
-//! A window and the index join pieces that lie up to 256 KiB apart into rows that stretch over up to 512 KiB of the file (see
-//! `start`), so that both need but a bounded look around. Reading a log from its start ([`LogFile::rows`]) and its totals
-//! ([`LogFile::totals`]) join however far apart the pieces lie. What is cut apart is never lost: it is a row of its own, and the row
+//! A window and the index join pieces that lie up to 256 KiB apart into rows that stretch over up
+//! to 512 KiB of the file (see `start`), so that both need but a bounded look around. Reading a log
+//! from its start ([`LogFile::rows`]) and its totals ([`LogFile::totals`]) join however far apart
+//! the pieces lie. What is cut apart is never lost: it is a row of its own, and the row
 //! before it is not `complete`. A line longer than 100 MiB is cut into rows too (see `bounds`).
 //!
 //! Offsets and counts saturate: a file may claim any size.
@@ -55,7 +58,8 @@ pub use window::WINDOW_ROW_BYTES;
 /// What a reader sees as one line.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Row {
-    /// Where its first record or its line begins, in bytes from the start of the file: the row's lasting name.
+    /// Where its first record or its line begins, in bytes from the start of the file: the row's
+    /// lasting name.
     pub offset: u64,
     /// The time of its first record; `None` for a line that is none.
     pub at: Option<Time>,
@@ -63,10 +67,11 @@ pub struct Row {
     pub last_at: Option<Time>,
     /// Its stream; `None` for a line that is no record.
     pub stream: Option<Stream>,
-    /// Its bytes without the newline: the contents of its pieces, or the line that is no record as it stands.
+    /// Its bytes without the newline: the contents of its pieces, or the line that is no record as
+    /// it stands.
     pub text: Vec<u8>,
-    /// How many of its first bytes `text` leaves out because a reader of bounded memory keeps the last state of a row that overwrote
-    /// itself.
+    /// How many of its first bytes `text` leaves out because a reader of bounded memory keeps the
+    /// last state of a row that overwrote itself.
     pub overwritten_bytes: u64,
     /// How many of its bytes `text` leaves out because the row is longer than the reader's cap.
     pub cut_bytes: u64,

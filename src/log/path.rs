@@ -6,9 +6,10 @@
 //!                            /events.jsonl                  what it tells of jobs and commands as they go on
 //! ```
 //!
-//! Names come from programs and pushes. One is used as a part of a path only if it is a single, plain segment; a link is
-//! followed only if what it leads to lies inside the run's directory, and what is found is bound to that directory for whenever
-//! it is opened ([`FilePath`]). What is refused is left out, never an error: a store is shown without it.
+//! Names come from programs and pushes. One is used as a part of a path only if it is a single,
+//! plain segment; a link is followed only if what it leads to lies inside the run's directory, and
+//! what is found is bound to that directory for whenever it is opened ([`FilePath`]). What is
+//! refused is left out, never an error: a store is shown without it.
 
 use std::path::{Path, PathBuf};
 
@@ -28,7 +29,8 @@ pub const RUN_LOG: &str = "quire-ci.log";
 /// The name of the file beside it that tells of the run's jobs and commands as they go on.
 pub const RUN_EVENTS: &str = "events.jsonl";
 
-/// The directory of a run's files: `<root>/runs/<repo>/<run-id>`; `None` when a name is unsafe as a path.
+/// The directory of a run's files: `<root>/runs/<repo>/<run-id>`; `None` when a name is unsafe as a
+/// path.
 #[must_use]
 pub fn run_dir(root: &Path, repo: &str, run: &RunId) -> Option<PathBuf> {
     let mut dir = root.join("runs");
@@ -40,7 +42,8 @@ pub fn run_dir(root: &Path, repo: &str, run: &RunId) -> Option<PathBuf> {
     Some(dir)
 }
 
-/// A run's directory, resolved once: whatever takes its place later, nothing outside what it was then is read.
+/// A run's directory, resolved once: whatever takes its place later, nothing outside what it was
+/// then is read.
 #[derive(Debug)]
 pub struct RunDir {
     path: PathBuf,
@@ -58,14 +61,18 @@ impl RunDir {
         Ok(Self { path, inside })
     }
 
-    /// The directory of a run of a store; `None` when it is a link, or lies behind one, that leads out of the directory of all runs.
+    /// The directory of a run of a store; `None` when it is a link, or lies behind one, that leads
+    /// out of the directory of all runs.
     ///
     /// # Errors
     /// As for [`RunDir::named`].
     pub fn of_store(root: &Path, path: PathBuf) -> Result<Option<Self>> {
-        let Some(runs) = Inside::new(&root.join("runs"))? else { return Ok(Some(Self { path, inside: None })) };
+        let Some(runs) = Inside::new(&root.join("runs"))? else {
+            return Ok(Some(Self { path, inside: None }));
+        };
         let dir = Self::named(path)?;
-        let is_inside = dir.inside.as_ref().is_none_or(|inside| inside.root.starts_with(&runs.root));
+        let is_inside =
+            dir.inside.as_ref().is_none_or(|inside| inside.root.starts_with(&runs.root));
         Ok(is_inside.then_some(dir))
     }
 
@@ -75,14 +82,16 @@ impl RunDir {
         &self.path
     }
 
-    /// The file that a recorder of ours keeps locked while it works on the run; `None` when there is no such directory.
+    /// The file that a recorder of ours keeps locked while it works on the run; `None` when there
+    /// is no such directory.
     #[must_use]
     pub fn recorder_lock(&self) -> Option<FilePath> {
         Some(self.inside.as_ref()?.found(recorder_lock(&self.path)))
     }
 }
 
-/// The directory of a job's logs: `<run-dir>/jobs/<job-id>`; `None` when the id is unsafe as a path.
+/// The directory of a job's logs: `<run-dir>/jobs/<job-id>`; `None` when the id is unsafe as a
+/// path.
 #[must_use]
 pub fn job_dir(run_dir: &Path, job: &JobId) -> Option<PathBuf> {
     Some(run_dir.join("jobs").join(plain(job.as_str())?))
@@ -100,7 +109,8 @@ pub fn recorder_lock(run_dir: &Path) -> PathBuf {
     run_dir.join("recorder.lock")
 }
 
-/// A name that stays where it is put, whatever else it holds (spaces, newlines, escapes, backslashes are names for real).
+/// A name that stays where it is put, whatever else it holds (spaces, newlines, escapes,
+/// backslashes are names for real).
 fn plain(name: &str) -> Option<&str> {
     let plain = !matches!(name, "" | "." | "..")
         && name.len() <= MAX_NAME_BYTES
@@ -111,7 +121,8 @@ fn plain(name: &str) -> Option<&str> {
 /// A log found in a job's directory.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct FoundLog {
-    /// Its number, from its name; in other directories than a job's, its place in the order of names, from 1.
+    /// Its number, from its name; in other directories than a job's, its place in the order of
+    /// names, from 1.
     pub n: u32,
     /// Where it is.
     pub path: FilePath,
@@ -168,7 +179,8 @@ pub struct RunFiles {
     pub left_out: LeftOut,
 }
 
-/// The files of a run itself; nothing when there is no such directory. As for [`list_logs`], only regular files inside.
+/// The files of a run itself; nothing when there is no such directory. As for [`list_logs`], only
+/// regular files inside.
 ///
 /// # Errors
 /// When the directory is there and cannot be read.
@@ -178,7 +190,9 @@ pub fn list_run_files(run_dir: &RunDir) -> Result<RunFiles> {
     for name in [RUN_LOG, RUN_EVENTS] {
         let path = run_dir.path.join(name);
         match inside.kind_at(&path).map_err(Error::io("read", &path))? {
-            Some(Kind::File(bytes)) if name == RUN_LOG => found.log = Some((inside.found(path), bytes)),
+            Some(Kind::File(bytes)) if name == RUN_LOG => {
+                found.log = Some((inside.found(path), bytes))
+            }
             Some(Kind::File(_)) => found.events = Some(inside.found(path)),
             None => {}
             Some(kind) => kind.tell(&path, &mut found.left_out),
@@ -207,7 +221,8 @@ pub fn is_run_dir(dir: &Path) -> bool {
     dir.join("jobs").is_dir() || [RUN_LOG, RUN_EVENTS].iter().any(|name| dir.join(name).is_file())
 }
 
-/// The runs that have a directory with jobs or a file that tells of them, a repository or a group of them at a time. One that cannot be read hides no other.
+/// The runs that have a directory with jobs or a file that tells of them, a repository or a group
+/// of them at a time. One that cannot be read hides no other.
 ///
 /// # Errors
 /// When the directory of all of them is there and cannot be read.
@@ -245,19 +260,24 @@ impl RepoRuns {
     }
 }
 
-/// The directories in which a new run without a database appears: `runs` and those of the repositories in it.
+/// The directories in which a new run without a database appears: `runs` and those of the
+/// repositories in it.
 #[must_use]
 pub fn list_run_parents(root: &Path) -> Vec<PathBuf> {
     let runs = root.join("runs");
-    let groups = Inside::new(&runs).ok().flatten().and_then(|inside| inside.dirs(&runs).ok()).unwrap_or_default();
+    let groups = Inside::new(&runs)
+        .ok()
+        .flatten()
+        .and_then(|inside| inside.dirs(&runs).ok())
+        .unwrap_or_default();
     std::iter::once(runs).chain(groups.into_iter().map(|(_, dir)| dir)).collect()
 }
 
 /// The jobs that have a directory.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct JobDirs {
-    /// Their ids, by name. One that is not UTF-8 is left out: no job has such an id. A link that leads out is among them, for
-    /// [`list_logs`] to say so.
+    /// Their ids, by name. One that is not UTF-8 is left out: no job has such an id. A link that
+    /// leads out is among them, for [`list_logs`] to say so.
     pub ids: Vec<JobId>,
     /// Why none of them is looked at.
     pub refused: Option<String>,
@@ -280,15 +300,16 @@ pub fn list_jobs(run_dir: &RunDir) -> Result<JobDirs> {
     Ok(JobDirs { ids, refused: None })
 }
 
-/// The logs of a directory without a database, by the name of the job, or of what comes nearest to one:
+/// The logs of a directory without a database, by the name of the job, or of what comes nearest to
+/// one:
 ///
 /// - a run's directory: its jobs;
 /// - a job's directory (`sh-<n>.log`): that job;
 /// - a Kubernetes pod's directory (`<container>/<n>.log`): its containers;
 /// - any other directory: its `*.log` files, as one job with the directory's name.
 ///
-/// Rotated files (`0.log.20060102-150405`, `.gz`) are left out. Links out of the directory are not followed; so a directory of
-/// nothing but links (`/var/log/containers`) has no logs.
+/// Rotated files (`0.log.20060102-150405`, `.gz`) are left out. Links out of the directory are not
+/// followed; so a directory of nothing but links (`/var/log/containers`) has no logs.
 ///
 /// # Errors
 /// When a directory cannot be read.
@@ -296,12 +317,19 @@ pub fn discover(dir: &Path) -> Result<Vec<(String, Vec<FoundLog>)>> {
     let run_dir = RunDir::named(dir.to_owned())?;
     let jobs = list_jobs(&run_dir)?.ids;
     if !jobs.is_empty() {
-        return jobs.into_iter().map(|job| list_logs(&run_dir, &job).map(|found| (job.0, found.logs))).collect();
+        return jobs
+            .into_iter()
+            .map(|job| list_logs(&run_dir, &job).map(|found| (job.0, found.logs)))
+            .collect();
     }
     let Some(inside) = run_dir.inside else { return Ok(Vec::new()) };
     let mut found = vec![(name_of(&inside.root), logs_of(inside.files(dir)?))];
     for (name, path) in inside.dirs(dir)? {
-        let files = inside.files(&path)?.into_iter().filter(|file| restart_count(&file.name).is_some()).collect();
+        let files = inside
+            .files(&path)?
+            .into_iter()
+            .filter(|file| restart_count(&file.name).is_some())
+            .collect();
         found.push((name, in_order(files)));
     }
     found.retain(|(_, logs)| !logs.is_empty());
@@ -327,8 +355,12 @@ fn numbered(files: Vec<File>) -> Vec<FoundLog> {
 
 /// `<n>.log` by number, then all other `.log` files by name.
 fn in_order(mut files: Vec<File>) -> Vec<FoundLog> {
-    files.retain(|file| Path::new(&file.name).extension().is_some_and(|extension| extension == "log"));
-    files.sort_by_key(|File { name, .. }| (restart_count(name).is_none(), restart_count(name), name.clone()));
+    files.retain(|file| {
+        Path::new(&file.name).extension().is_some_and(|extension| extension == "log")
+    });
+    files.sort_by_key(|File { name, .. }| {
+        (restart_count(name).is_none(), restart_count(name), name.clone())
+    });
     (1..).zip(files).map(|(n, File { path, bytes, .. })| FoundLog { n, path, bytes }).collect()
 }
 
@@ -371,9 +403,24 @@ mod tests {
     fn plain_names_of_any_look_are_parts_of_a_path() {
         let run = RunId("01a2".into());
         let long = "x".repeat(200);
-        for name in ["build", "テスト", " ", "a b", "new\nline", "\x1b[2J", "back\\slash", "...", "-", "~", &long] {
+        for name in [
+            "build",
+            "テスト",
+            " ",
+            "a b",
+            "new\nline",
+            "\x1b[2J",
+            "back\\slash",
+            "...",
+            "-",
+            "~",
+            &long,
+        ] {
             assert_eq!(job_dir(Path::new("/r"), &job(name)), Some(Path::new("/r/jobs").join(name)));
-            assert_eq!(run_dir(Path::new("/r"), name, &run), Some(Path::new("/r/runs").join(name).join("01a2")));
+            assert_eq!(
+                run_dir(Path::new("/r"), name, &run),
+                Some(Path::new("/r/runs").join(name).join("01a2"))
+            );
         }
         let grouped = run_dir(Path::new("/r"), "work/grouped.git", &run);
         assert_eq!(grouped, Some(PathBuf::from("/r/runs/work/grouped.git/01a2")));
@@ -399,7 +446,15 @@ mod tests {
         for name in ["sh-10.log", "sh-2.log", "sh-1.log", "sh-4294967295.log"] {
             write(&dir.join(name), "12345");
         }
-        for name in ["sh-0.log", "sh-01.log", "sh-+3.log", "sh-.log", "sh-4294967296.log", "sh-5.log.gz", "x.log"] {
+        for name in [
+            "sh-0.log",
+            "sh-01.log",
+            "sh-+3.log",
+            "sh-.log",
+            "sh-4294967296.log",
+            "sh-5.log.gz",
+            "x.log",
+        ] {
             write(&dir.join(name), "");
         }
         fs::create_dir(dir.join("sh-6.log")).unwrap();
@@ -434,7 +489,10 @@ mod tests {
         symlink("nowhere", jobs.join("lost")).unwrap();
         symlink("build", jobs.join("alias")).unwrap();
         let build = list_logs(&dir_of(run.path()), &job("build")).unwrap().logs;
-        assert_eq!(build.iter().map(|log| (log.n, log.bytes)).collect::<Vec<_>>(), [(1, 2), (3, 2)]);
+        assert_eq!(
+            build.iter().map(|log| (log.n, log.bytes)).collect::<Vec<_>>(),
+            [(1, 2), (3, 2)]
+        );
         let jobs_of_run = list_jobs(&dir_of(run.path())).unwrap();
         assert_eq!(
             (jobs_of_run.ids, jobs_of_run.refused),
@@ -461,7 +519,8 @@ mod tests {
     #[test]
     fn the_runs_of_repositories_are_listed_and_one_that_cannot_be_read_hides_no_other() {
         let dir = tempfile::tempdir().unwrap();
-        // Deep enough that a path of an ordinary length can be made in it, and one with a long name cannot be read, by root either.
+        // Deep enough that a path of an ordinary length can be made in it, and one with a long name
+        // cannot be read, by root either.
         let mut root = dir.path().to_owned();
         while root.as_os_str().len() < 3850 {
             root.push("d".repeat(100));
@@ -474,7 +533,10 @@ mod tests {
             rustix::fs::mkdirat(&parent, "x".repeat(255), 0o700.into()).unwrap();
         }
         let listed: Vec<RepoRuns> = list_runs(&root).unwrap().collect();
-        let runs = listed.iter().flat_map(|repo| &repo.runs).map(|(repo, id)| format!("{repo} {}", id.as_str()));
+        let runs = listed
+            .iter()
+            .flat_map(|repo| &repo.runs)
+            .map(|(repo, id)| format!("{repo} {}", id.as_str()));
         assert_eq!(runs.collect::<Vec<_>>(), ["group/three.git c", "group/two.git b", "one.git a"]);
         assert_eq!(listed.iter().map(|repo| repo.unreadable.len()).collect::<Vec<_>>(), [1, 0, 1]);
     }
@@ -493,12 +555,22 @@ mod tests {
         write(&at("flat/b.log"), "");
         write(&at("flat/a.log"), "");
         let found = |path: &str| -> Vec<(String, Vec<(u32, String)>)> {
-            discover(&at(path)).unwrap().into_iter().map(|(job, logs)| (job, names(&logs))).collect()
+            discover(&at(path))
+                .unwrap()
+                .into_iter()
+                .map(|(job, logs)| (job, names(&logs)))
+                .collect()
         };
         let one = |job: &str, logs: &[(u32, &str)]| {
-            (job.to_owned(), logs.iter().map(|(n, name)| (*n, (*name).to_owned())).collect::<Vec<_>>())
+            (
+                job.to_owned(),
+                logs.iter().map(|(n, name)| (*n, (*name).to_owned())).collect::<Vec<_>>(),
+            )
         };
-        assert_eq!(found("run"), [one("build", &[(1, "sh-1.log")]), one("test", &[(2, "sh-2.log")])]);
+        assert_eq!(
+            found("run"),
+            [one("build", &[(1, "sh-1.log")]), one("test", &[(2, "sh-2.log")])]
+        );
         assert_eq!(found("run/jobs/test"), [one("test", &[(2, "sh-2.log")])]);
         let app = one("app", &[(1, "9.log"), (2, "10.log")]);
         assert_eq!(found("pod"), [app.clone(), one("side-car", &[(1, "0.log")])]);

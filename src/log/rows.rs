@@ -1,11 +1,13 @@
 //! Rows in order of their first record, streaming.
 //!
-//! One cursor walks the lines. When a row begins with a `P`, a second cursor reads ahead from there and gathers its pieces; the
-//! walking cursor passes over them when it comes to them. So memory is one row and two buffers, whatever the file.
+//! One cursor walks the lines. When a row begins with a `P`, a second cursor reads ahead from there
+//! and gathers its pieces; the walking cursor passes over them when it comes to them. So memory is
+//! one row and two buffers, whatever the file.
 //!
-//! Reading a whole file stays linear: per stream, the stretches read ahead do not overlap (the next row of a stream begins behind
-//! the last piece of the one before it, or out of its reach), so each line is read at most once by the walk and
-//! once per stream ahead. The second cursor keeps its buffer between rows for the same reason: many short rows cost one read.
+//! Reading a whole file stays linear: per stream, the stretches read ahead do not overlap (the next
+//! row of a stream begins behind the last piece of the one before it, or out of its reach), so each
+//! line is read at most once by the walk and once per stream ahead. The second cursor keeps its
+//! buffer between rows for the same reason: many short rows cost one read.
 
 use std::io;
 
@@ -17,8 +19,8 @@ use super::{Format, Piece, Row, Tail};
 use crate::cri::{Malformed, PerStream, Record, Stream, Tag};
 use crate::time::Time;
 
-/// Reads rows in order; what follows on an error is of no use. The errors are bare: the caller knows the path
-/// ([`super::LogFile::path`]).
+/// Reads rows in order; what follows on an error is of no use. The errors are bare: the caller
+/// knows the path ([`super::LogFile::path`]).
 pub struct Rows<'f> {
     walk: Lines<'f>,
     ahead: Lines<'f>,
@@ -58,7 +60,13 @@ impl Checkpoint {
 }
 
 impl<'f> Rows<'f> {
-    pub(super) fn new(view: View<'f>, from: u64, starts: Starts, cap_bytes: usize, tail: Tail) -> Self {
+    pub(super) fn new(
+        view: View<'f>,
+        from: u64,
+        starts: Starts,
+        cap_bytes: usize,
+        tail: Tail,
+    ) -> Self {
         Self {
             walk: view.lines(from),
             ahead: view.lines(from),
@@ -82,8 +90,8 @@ impl<'f> Rows<'f> {
         Checkpoint { offset: self.after, starts: self.starts }
     }
 
-    /// Before the first row among those read (or passed over because they are empty so far) that is not ended, so that what
-    /// is appended to the file may still change it.
+    /// Before the first row among those read (or passed over because they are empty so far) that is
+    /// not ended, so that what is appended to the file may still change it.
     pub(crate) const fn open(&self) -> Option<Checkpoint> {
         self.open
     }
@@ -93,8 +101,8 @@ impl<'f> Rows<'f> {
         self.cap.bytes = cap_bytes;
     }
 
-    /// A row that is longer than the cap and has overwritten itself with CRs keeps its last state in place of its first ones: what a
-    /// terminal would show.
+    /// A row that is longer than the cap and has overwritten itself with CRs keeps its last state
+    /// in place of its first ones: what a terminal would show.
     #[must_use]
     pub fn keeping_last(mut self) -> Self {
         self.cap.keeps_last = true;
@@ -131,7 +139,8 @@ impl<'f> Rows<'f> {
         Ok(None)
     }
 
-    /// Adds the pieces that follow from `from` on, up to the closing `F`, the reach, or the end: whether it was not the end.
+    /// Adds the pieces that follow from `from` on, up to the closing `F`, the reach, or the end:
+    /// whether it was not the end.
     fn gather(&mut self, row: &mut Row, stream: Stream, from: u64) -> io::Result<bool> {
         let mut starts = self.starts;
         self.ahead.seek(from);
@@ -221,13 +230,16 @@ pub(super) struct Cap {
 }
 
 impl Cap {
-    /// Adds a piece, `at` being its time where it is not the first. The text of a row is a beginning of its bytes, or of those
-    /// from a CR on: once something was left out, everything after it is.
+    /// Adds a piece, `at` being its time where it is not the first. The text of a row is a
+    /// beginning of its bytes, or of those from a CR on: once something was left out,
+    /// everything after it is.
     pub fn append(self, row: &mut Row, bytes: &[u8], cut_bytes: u64, at: Option<Time>) {
         let is_over = row.cut_bytes > 0 || row.text.len().saturating_add(bytes.len()) > self.bytes;
         let bytes = if is_over && self.keeps_last { from_last_state(row, bytes) } else { bytes };
         let room = if row.cut_bytes > 0 { 0 } else { self.bytes.saturating_sub(row.text.len()) };
-        if let Some(at) = at.filter(|_| room > 0 && !bytes.is_empty() && row.pieces.len() < MAX_PIECES) {
+        if let Some(at) =
+            at.filter(|_| room > 0 && !bytes.is_empty() && row.pieces.len() < MAX_PIECES)
+        {
             row.pieces.push(Piece { start: row.text.len(), at });
         }
         let (held, cut) = bytes.split_at(bytes.len().min(room));
@@ -236,17 +248,20 @@ impl Cap {
     }
 }
 
-/// Drops what a later state of the row overwrites, if one begins in these bytes: from there on they are what is left.
+/// Drops what a later state of the row overwrites, if one begins in these bytes: from there on they
+/// are what is left.
 fn from_last_state<'b>(row: &mut Row, bytes: &'b [u8]) -> &'b [u8] {
     // A CR behind which nothing comes overwrites nothing yet.
-    let end = bytes.iter().rposition(|byte| *byte != b'\r').map_or(0, |last| last.saturating_add(1));
+    let end =
+        bytes.iter().rposition(|byte| *byte != b'\r').map_or(0, |last| last.saturating_add(1));
     let said = bytes.get(..end).unwrap_or_default();
     let start = match memrchr(b'\r', said) {
         Some(cr) => cr,
         None if row.cut_bytes == 0 && row.text.ends_with(b"\r") && !said.is_empty() => 0,
         None => return bytes,
     };
-    let dropped = (row.text.len() as u64).saturating_add(row.cut_bytes).saturating_add(start as u64);
+    let dropped =
+        (row.text.len() as u64).saturating_add(row.cut_bytes).saturating_add(start as u64);
     row.overwritten_bytes = row.overwritten_bytes.saturating_add(dropped);
     row.text.clear();
     row.pieces.clear();
@@ -255,8 +270,8 @@ fn from_last_state<'b>(row: &mut Row, bytes: &'b [u8]) -> &'b [u8] {
 }
 
 impl View<'_> {
-    /// The state before the line that begins at `at`, from a bounded look-back: a short one where that meets the end of an entry
-    /// of either stream, which settles what came before it.
+    /// The state before the line that begins at `at`, from a bounded look-back: a short one where
+    /// that meets the end of an entry of either stream, which settles what came before it.
     pub(super) fn starts_at(self, at: u64) -> io::Result<Starts> {
         if self.format == Format::Plain {
             return Ok(Starts::new(self.limits.reach));
@@ -269,7 +284,8 @@ impl View<'_> {
         }
     }
 
-    /// The state at `at` as the records from `from` on tell it, and for which streams among them was an `F`.
+    /// The state at `at` as the records from `from` on tell it, and for which streams among them
+    /// was an `F`.
     fn look_back(self, from: u64, at: u64) -> io::Result<(Starts, PerStream<bool>)> {
         let (mut starts, mut settled) = (Starts::new(self.limits.reach), PerStream::default());
         let view = Self { end: at, ..self };

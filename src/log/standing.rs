@@ -1,4 +1,5 @@
-//! How an open log stands to its name, and what tells a file from another one: what [`super::LogFile::extend`] decides by.
+//! How an open log stands to its name, and what tells a file from another one: what
+//! [`super::LogFile::extend`] decides by.
 //!
 //! A log that is rotated is followed like this:
 //!
@@ -10,12 +11,13 @@
 //! another, not empty  the open file to its end, then the other from its start
 //! ```
 //!
-//! Whoever reads somewhere above the end is not taken away from there: the open file is kept until the end is asked for
-//! ([`super::LogFile::stay`]).
+//! Whoever reads somewhere above the end is not taken away from there: the open file is kept until
+//! the end is asked for ([`super::LogFile::stay`]).
 //!
-//! The first byte of the other file is the sign, not a time: one who has gone over writes nothing to the old file after that.
-//! A second writer may. It is read for [`GRACE`] more as long as it goes on; what comes later is counted for [`KEEP`]
-//! ([`Standing::late_bytes`]), not shown. What cannot be seen: a file that came and went under the name between two looks.
+//! The first byte of the other file is the sign, not a time: one who has gone over writes nothing
+//! to the old file after that. A second writer may. It is read for [`GRACE`] more as long as it
+//! goes on; what comes later is counted for [`KEEP`] ([`Standing::late_bytes`]), not shown. What
+//! cannot be seen: a file that came and went under the name between two looks.
 
 use std::fs::{self, File};
 use std::io;
@@ -31,7 +33,8 @@ const MARK_BYTES: usize = 64;
 /// How long a file that has been replaced is read as long as it goes on growing.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// How long a file is looked at after another one was gone over to. Held open, a deleted one keeps its place on the disk.
+/// How long a file is looked at after another one was gone over to. Held open, a deleted one keeps
+/// its place on the disk.
 const KEEP: Duration = Duration::from_secs(30);
 
 /// The most files kept so.
@@ -42,7 +45,8 @@ const MAX_KEPT: usize = 8;
 pub struct Standing {
     /// What stands under it.
     pub name: Name,
-    /// How many bytes were appended to files of this name after others had taken their place. They are not shown.
+    /// How many bytes were appended to files of this name after others had taken their place. They
+    /// are not shown.
     pub late_bytes: u64,
 }
 
@@ -56,7 +60,8 @@ pub enum Name {
     Missing,
     /// Another file, with nothing in it yet.
     Awaited,
-    /// Another file, which is gone over to next unless the open one is to be [kept](super::LogFile::stay).
+    /// Another file, which is gone over to next unless the open one is to be
+    /// [kept](super::LogFile::stay).
     Taken,
 }
 
@@ -108,7 +113,14 @@ impl Follower {
     pub(super) fn of(file: &File) -> io::Result<Self> {
         let meta = file.metadata()?;
         let id = (meta.dev(), meta.ino());
-        Ok(Self { id, name: Name::Same, stays: false, taken_at: None, kept: Vec::new(), late_bytes: 0 })
+        Ok(Self {
+            id,
+            name: Name::Same,
+            stays: false,
+            taken_at: None,
+            kept: Vec::new(),
+            late_bytes: 0,
+        })
     }
 
     pub(super) const fn standing(&self) -> Standing {
@@ -129,7 +141,8 @@ impl Follower {
             Err(error) if is_missing(&error) => Name::Missing,
             Err(error) => return Err(error),
         };
-        self.taken_at = (self.name == Name::Taken).then(|| self.taken_at.unwrap_or_else(Instant::now));
+        self.taken_at =
+            (self.name == Name::Taken).then(|| self.taken_at.unwrap_or_else(Instant::now));
         Ok(self.name)
     }
 
@@ -143,7 +156,8 @@ impl Follower {
         self.goes_over() && self.taken_at.is_some_and(|at| at.elapsed() >= GRACE)
     }
 
-    /// `self` is the next file's: takes over what `before` kept, and the file that it followed, read up to `bytes`.
+    /// `self` is the next file's: takes over what `before` kept, and the file that it followed,
+    /// read up to `bytes`.
     pub(super) fn succeed(&mut self, before: Self, file: File, bytes: u64) {
         self.late_bytes = before.late_bytes;
         self.kept = before.kept;

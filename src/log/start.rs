@@ -1,17 +1,20 @@
-//! Which records begin a row: pure state, shared by everything that counts or shows rows so that all agree.
+//! Which records begin a row: pure state, shared by everything that counts or shows rows so that
+//! all agree.
 //!
-//! A record begins a row unless it continues an open `P` of its stream. How far a row may stretch over the file is bounded by
-//! a *reach*, so that a window can tell from a bounded look-back what it shows, and so that two windows never disagree:
+//! A record begins a row unless it continues an open `P` of its stream. How far a row may stretch
+//! over the file is bounded by a *reach*, so that a window can tell from a bounded look-back what
+//! it shows, and so that two windows never disagree:
 //!
 //! - a piece more than `reach` bytes behind the one before it begins a row of its own;
-//! - a row that stretches over more than `reach` bytes is cut at a multiple of `reach`: the first piece at or after it begins
-//!   a row of its own. The first cut is the first multiple at least `reach` behind the row's beginning, the next ones follow
-//!   at each multiple.
+//! - a row that stretches over more than `reach` bytes is cut at a multiple of `reach`: the first
+//!   piece at or after it begins a row of its own. The first cut is the first multiple at least
+//!   `reach` behind the row's beginning, the next ones follow at each multiple.
 //!
-//! Cutting at fixed places is what makes a look-back of [`Starts::LOOK_BACK`] reaches enough, begun as if at the start of a file.
-//! Where the first record that it meets really goes on an older entry, that record lies in its first third; both the
-//! true row and the supposed one are cut by the end of the second third, and from there on at the same multiples. A row never
-//! stretches over more than two reaches.
+//! Cutting at fixed places is what makes a look-back of [`Starts::LOOK_BACK`] reaches enough, begun
+//! as if at the start of a file. Where the first record that it meets really goes on an older
+//! entry, that record lies in its first third; both the true row and the supposed one are cut by
+//! the end of the second third, and from there on at the same multiples. A row never stretches over
+//! more than two reaches.
 //!
 //! Invariant: a stream is open here exactly when its last record was a `P`.
 
@@ -50,7 +53,8 @@ impl Starts {
 
     /// Takes the next record, which begins at `offset`: whether it begins a row.
     pub fn record(&mut self, offset: u64, stream: Stream, tag: Tag) -> bool {
-        let linked = self.open(stream).filter(|open| offset.saturating_sub(open.last) <= self.reach.get());
+        let linked =
+            self.open(stream).filter(|open| offset.saturating_sub(open.last) <= self.reach.get());
         let joined = linked.filter(|open| offset < open.end);
         *self.open.get_mut(stream) = match tag {
             Tag::Full => None,
@@ -74,7 +78,9 @@ impl Starts {
     /// Whether a piece of the stream at `offset` would still belong to the open row.
     pub fn reaches(&self, offset: u64, stream: Stream) -> bool {
         let open = self.open(stream);
-        open.is_some_and(|open| offset < open.end && offset.saturating_sub(open.last) <= self.reach.get())
+        open.is_some_and(|open| {
+            offset < open.end && offset.saturating_sub(open.last) <= self.reach.get()
+        })
     }
 
     /// Whether an entry of either stream is open and in reach of a piece at `offset`.
@@ -83,7 +89,8 @@ impl Starts {
         open.any(|open| offset.saturating_sub(open.last) <= self.reach.get())
     }
 
-    /// The state for reading on from `offset` with pieces joined however far apart they lie: what is out of reach there stays so.
+    /// The state for reading on from `offset` with pieces joined however far apart they lie: what
+    /// is out of reach there stays so.
     pub fn unbounded_from(mut self, offset: u64) -> Self {
         for stream in Stream::ALL {
             if !self.reaches(offset, stream) {

@@ -30,7 +30,14 @@ impl NaiveLine {
     fn new(offset: u64, content: &[u8], limits: Limits, terminated: bool, is_rest: bool) -> Self {
         let held = content.len().min(limits.line);
         let cut_bytes = (content.len() - held) as u64;
-        Self { offset, held: content[..held].to_vec(), cut_bytes, terminated, is_rest, has_rest: false }
+        Self {
+            offset,
+            held: content[..held].to_vec(),
+            cut_bytes,
+            terminated,
+            is_rest,
+            has_rest: false,
+        }
     }
 
     fn is_held(&self, tail: Tail) -> bool {
@@ -38,7 +45,11 @@ impl NaiveLine {
     }
 
     fn parse(&self) -> Result<Record<'_>, Malformed> {
-        if self.is_rest { Err(Malformed { reason: Reason::Rest, column: 1 }) } else { cri::parse(&self.held) }
+        if self.is_rest {
+            Err(Malformed { reason: Reason::Rest, column: 1 })
+        } else {
+            cri::parse(&self.held)
+        }
     }
 }
 
@@ -46,12 +57,19 @@ fn naive_lines(bytes: &[u8], limits: Limits) -> Vec<NaiveLine> {
     let mut offset = 0;
     let mut lines = Vec::new();
     for line in bytes.split_inclusive(|b| *b == b'\n') {
-        let (mut content, terminated) = (line.strip_suffix(b"\n").unwrap_or(line), line.ends_with(b"\n"));
+        let (mut content, terminated) =
+            (line.strip_suffix(b"\n").unwrap_or(line), line.ends_with(b"\n"));
         let (mut start, mut is_rest) = (offset, false);
-        let cuts = (1..).map(|k| k * limits.piece.get()).skip_while(|cut| *cut < offset + limits.line_reach);
-        for cut in cuts.take_while(|cut| *cut <= offset + line.len() as u64 - u64::from(terminated)) {
+        let cuts = (1..)
+            .map(|k| k * limits.piece.get())
+            .skip_while(|cut| *cut < offset + limits.line_reach);
+        for cut in cuts.take_while(|cut| *cut <= offset + line.len() as u64 - u64::from(terminated))
+        {
             let (piece, rest) = content.split_at(usize::try_from(cut - start).unwrap());
-            lines.push(NaiveLine { has_rest: true, ..NaiveLine::new(start, piece, limits, false, is_rest) });
+            lines.push(NaiveLine {
+                has_rest: true,
+                ..NaiveLine::new(start, piece, limits, false, is_rest)
+            });
             (content, start, is_rest) = (rest, cut, true);
         }
         if !content.is_empty() || terminated {
@@ -62,7 +80,8 @@ fn naive_lines(bytes: &[u8], limits: Limits) -> Vec<NaiveLine> {
     lines
 }
 
-/// An entry that may go on: its row, where that began, whether it is the entry's first, and where its last piece began.
+/// An entry that may go on: its row, where that began, whether it is the entry's first, and where
+/// its last piece began.
 #[derive(Clone, Copy)]
 struct NaiveOpen {
     row: usize,
@@ -77,7 +96,8 @@ impl NaiveOpen {
             return true;
         }
         let multiples = || (0..).map(|k| k * reach);
-        let cut = multiples().find(|m| if self.first { *m >= self.row_began + reach } else { *m > self.row_began });
+        let cut = multiples()
+            .find(|m| if self.first { *m >= self.row_began + reach } else { *m > self.row_began });
         offset < cut.unwrap()
     }
 }
@@ -123,11 +143,14 @@ fn naive_rows(bytes: &[u8], format: Format, limits: Limits, cap: usize, tail: Ta
                     rows.push((Row { at, stream, ..empty }, Vec::new(), 0));
                 }
                 let (head, text, row_cut) = &mut rows[row];
-                (head.last_at, head.complete) = (Some(record.at), record.tag == Tag::Full && !naive.has_rest);
+                (head.last_at, head.complete) =
+                    (Some(record.at), record.tag == Tag::Full && !naive.has_rest);
                 let mut content = record.content;
                 // What windows hold of a row with a gap begins anew at a CR behind it.
                 let is_over = *row_cut > 0 || text.len() + content.len() > cap;
-                if let Some(start) = naive_state(text, *row_cut, content).filter(|_| is_over && is_of_window) {
+                if let Some(start) =
+                    naive_state(text, *row_cut, content).filter(|_| is_over && is_of_window)
+                {
                     head.overwritten_bytes += text.len() as u64 + *row_cut + start as u64;
                     (*row_cut, content) = (0, &content[start..]);
                     text.clear();
@@ -136,7 +159,8 @@ fn naive_rows(bytes: &[u8], format: Format, limits: Limits, cap: usize, tail: Ta
                 // Nothing is held behind a gap.
                 if *row_cut == 0 {
                     let is_next = joined.is_some() && !content.is_empty();
-                    head.pieces.extend(is_next.then_some(Piece { start: text.len(), at: record.at }));
+                    head.pieces
+                        .extend(is_next.then_some(Piece { start: text.len(), at: record.at }));
                     text.extend_from_slice(content);
                 } else {
                     *row_cut += content.len() as u64;
@@ -156,13 +180,17 @@ fn naive_rows(bytes: &[u8], format: Format, limits: Limits, cap: usize, tail: Ta
         row.text = text[..held].to_vec();
         row
     };
-    let is_row = |row: &Row| row.stream.is_none() || row.complete || !row.text.is_empty() || row.cut_bytes > 0;
+    let is_row = |row: &Row| {
+        row.stream.is_none() || row.complete || !row.text.is_empty() || row.cut_bytes > 0
+    };
     rows.into_iter().map(cap_row).filter(is_row).collect()
 }
 
 fn naive_window(all: &[Row], anchor: Anchor, count: usize, bytes: u64) -> Window {
     let split = match anchor {
-        Anchor::From(offset) | Anchor::Before(offset) => all.partition_point(|row| row.offset < offset.min(bytes)),
+        Anchor::From(offset) | Anchor::Before(offset) => {
+            all.partition_point(|row| row.offset < offset.min(bytes))
+        }
         Anchor::End => all.len(),
     };
     let range = match anchor {
@@ -183,17 +211,21 @@ fn view<'f>(file: &'f File, bytes: &[u8], format: Format, limits: Limits) -> Vie
     View { file, end: bytes.len() as u64, limits, format }
 }
 
-/// Lines of every kind: pieces of both streams mixed, blank, malformed, NULs; times step back; some are long.
+/// Lines of every kind: pieces of both streams mixed, blank, malformed, NULs; times step back; some
+/// are long.
 fn any_line() -> impl Strategy<Value = Vec<u8>> {
     let content = prop_oneof![
         3 => Just(Vec::new()),
         5 => vec(any::<u8>().prop_map(|b| if b == b'\n' { 0 } else { b }), 1..12),
         1 => (1_usize..300, any::<bool>()).prop_map(|(n, nul)| vec![if nul { 0 } else { b'x' }; n]),
     ];
-    let record = (0..60_u8, any::<bool>(), any::<bool>(), content.clone()).prop_map(|(s, err, full, content)| {
-        let (stream, tag) = (if err { "stderr" } else { "stdout" }, if full { "F" } else { "P" });
-        [format!("2026-01-02T03:04:{s:02}Z {stream} {tag} ").into_bytes(), content].concat()
-    });
+    let record = (0..60_u8, any::<bool>(), any::<bool>(), content.clone()).prop_map(
+        |(s, err, full, content)| {
+            let (stream, tag) =
+                (if err { "stderr" } else { "stdout" }, if full { "F" } else { "P" });
+            [format!("2026-01-02T03:04:{s:02}Z {stream} {tag} ").into_bytes(), content].concat()
+        },
+    );
     prop_oneof![8 => record, 1 => content]
 }
 
@@ -214,9 +246,15 @@ fn any_limits() -> impl Strategy<Value = Limits> {
     let line = prop_oneof![4 => Just(400_usize), 1 => 1_usize..150];
     // No shorter than a header: what is cut within one would be a record without its content.
     let line_reach = prop_oneof![4 => Just(1000_u64), 1 => 40_u64..200];
-    (1_u64..500, 1_usize..800, line, line_reach, 1_u64..100).prop_map(|(reach, buffer, line, line_reach, piece)| {
-        Limits { reach: nz(reach), buffer, line, line_reach, piece: nz(piece) }
-    })
+    (1_u64..500, 1_usize..800, line, line_reach, 1_u64..100).prop_map(
+        |(reach, buffer, line, line_reach, piece)| Limits {
+            reach: nz(reach),
+            buffer,
+            line,
+            line_reach,
+            piece: nz(piece),
+        },
+    )
 }
 
 fn any_format() -> impl Strategy<Value = Format> {
@@ -469,9 +507,14 @@ fn with_rising_times(lines: &[(Vec<u8>, i64)]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for (line, step) in lines {
         us += step;
-        let time = Time::from_unix(us / 1_000_000, u32::try_from(us % 1_000_000).unwrap() * 1000).rfc3339_nanos();
+        let time = Time::from_unix(us / 1_000_000, u32::try_from(us % 1_000_000).unwrap() * 1000)
+            .rfc3339_nanos();
         let is_record = cri::parse(line).is_ok();
-        bytes.extend(if is_record { [time.as_bytes(), &line[20..]].concat() } else { line.clone() });
+        bytes.extend(if is_record {
+            [time.as_bytes(), &line[20..]].concat()
+        } else {
+            line.clone()
+        });
         bytes.push(b'\n');
     }
     bytes
@@ -490,12 +533,18 @@ fn naive_totals(bytes: &[u8], format: Format, limits: Limits, tail: Tail) -> Tot
     }
     let rows = naive_rows(bytes, format, limits, 0, tail);
     totals.rows = rows.len() as u64;
-    totals.stderr_rows = rows.iter().filter(|row| row.stream == Some(Stream::Stderr)).count() as u64;
+    totals.stderr_rows =
+        rows.iter().filter(|row| row.stream == Some(Stream::Stderr)).count() as u64;
     totals
 }
 
 /// Every place that the index gives is true, and it gives one for every row and every time.
-fn check_places(index: &Index, bytes: &[u8], format: Format, limits: Limits) -> Result<(), TestCaseError> {
+fn check_places(
+    index: &Index,
+    bytes: &[u8],
+    format: Format,
+    limits: Limits,
+) -> Result<(), TestCaseError> {
     let all = naive_rows(bytes, format, limits, 0, Tail::Hold);
     let lines = naive_lines(bytes, limits);
     let times = |before: u64| {
@@ -520,7 +569,9 @@ fn a_line_of_many_megabytes_is_one_row_and_is_not_held() {
     let mut bytes = vec![0; 5 << 20];
     bytes.extend_from_slice(b"\n2026-01-02T03:04:05Z stdout F after\n");
     let file = file_of(&bytes);
-    let window = view(&file, &bytes, Format::Cri, Limits::USUAL).window(Anchor::End, 10, Tail::Hold).unwrap();
+    let window = view(&file, &bytes, Format::Cri, Limits::USUAL)
+        .window(Anchor::End, 10, Tail::Hold)
+        .unwrap();
     let [nul, after] = window.rows.as_slice() else { panic!("{} rows", window.rows.len()) };
     assert_eq!((nul.text.len() as u64 + nul.cut_bytes, nul.offset), (5 << 20, 0));
     assert_eq!(nul.text.len(), super::WINDOW_ROW_BYTES);
@@ -535,7 +586,8 @@ fn a_line_of_many_megabytes_is_one_row_and_is_not_held() {
 
 #[test]
 fn the_index_of_ten_gibibytes_takes_at_most_eight_mebibytes() {
-    // One row per block is all that matters to the blocks: a line of a block's length stands for all of its rows.
+    // One row per block is all that matters to the blocks: a line of a block's length stands for
+    // all of its rows.
     let mut index = Index::with(Format::Cri, Limits { line: 16, ..Limits::USUAL }, nz(64));
     let line = [&[b'x'; 63][..], b"\n"].concat().repeat(1024);
     (0..160).for_each(|_| index.feed(&line));
@@ -556,16 +608,23 @@ fn a_line_of_a_terabyte_is_read_in_pieces_from_anywhere() {
     };
     let last = (1 << 20) - 1;
     assert_eq!(offsets(Anchor::End), (vec![last - 2, last - 1, last], false, true));
-    assert_eq!(offsets(Anchor::Before((last - 2) << 20)), (vec![last - 5, last - 4, last - 3], false, false));
+    assert_eq!(
+        offsets(Anchor::Before((last - 2) << 20)),
+        (vec![last - 5, last - 4, last - 3], false, false)
+    );
     assert_eq!(offsets(Anchor::From(9 << 20)), (vec![9, 10, 11], false, false));
     assert_eq!(offsets(Anchor::From(0)), (vec![0, 5, 6], true, false));
     assert_eq!(offsets(Anchor::Before(6 << 20)), (vec![0, 5], true, false));
     assert_eq!(view.tail_offset(1, Tail::Emit).unwrap(), last << 20);
     let mut index = Index::with(Format::Cri, limits, nz(1 << 20));
-    let slice = |index: &mut Index| View { end: index.bytes() + (13 << 19), ..view }.feed(index).unwrap();
+    let slice =
+        |index: &mut Index| View { end: index.bytes() + (13 << 19), ..view }.feed(index).unwrap();
     assert_eq!((slice(&mut index), index.totals(Tail::Hold).rows), (13 << 19, 2));
     assert_eq!((slice(&mut index), index.totals(Tail::Hold).rows), (13 << 19, 9));
-    assert_eq!((index.totals(Tail::Hold).malformed, index.place_of_row(3).unwrap().offset), (9, 7 << 20));
+    assert_eq!(
+        (index.totals(Tail::Hold).malformed, index.place_of_row(3).unwrap().offset),
+        (9, 7 << 20)
+    );
 }
 
 #[test]
@@ -577,14 +636,21 @@ fn a_file_that_is_read_ahead_is_counted_as_its_bytes_are() {
         (Index::new(Format::Cri), Index::new(Format::Cri), Index::new(Format::Cri));
     expected.feed(&bytes);
     assert_eq!(view.feed(&mut ahead).unwrap(), bytes.len() as u64);
-    while (View { end: view.end.min(sliced.bytes() + (7 << 19) + 1), ..view }).feed(&mut sliced).unwrap() > 0 {}
+    while (View { end: view.end.min(sliced.bytes() + (7 << 19) + 1), ..view })
+        .feed(&mut sliced)
+        .unwrap()
+        > 0
+    {}
     for index in [&ahead, &sliced] {
         assert_eq!(index.totals(Tail::Emit), expected.totals(Tail::Emit));
         for row in (0..60_000).step_by(777) {
             assert_eq!(index.place_of_row(row), expected.place_of_row(row));
         }
     }
-    assert_eq!((expected.totals(Tail::Emit).rows, expected.totals(Tail::Emit).stderr), (60_000, 6_000));
+    assert_eq!(
+        (expected.totals(Tail::Emit).rows, expected.totals(Tail::Emit).stderr),
+        (60_000, 6_000)
+    );
 }
 
 #[test]

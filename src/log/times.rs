@@ -1,8 +1,9 @@
 //! Where a time lies in a log, and where its writer was silent.
 //!
-//! The index narrows both down to a block; what it does not know yet is halved by probes of some kilobytes, so that a time is found
-//! anywhere in the time of some reads. Times are compared in microseconds. Both suppose that times rise: in a log whose times step
-//! back, a record that lies between later ones of its block may be passed over, and a gap within a block that spans less.
+//! The index narrows both down to a block; what it does not know yet is halved by probes of some
+//! kilobytes, so that a time is found anywhere in the time of some reads. Times are compared in
+//! microseconds. Both suppose that times rise: in a log whose times step back, a record that lies
+//! between later ones of its block may be passed over, and a gap within a block that spans less.
 
 use std::io;
 use std::ops::Range;
@@ -32,13 +33,19 @@ pub(super) struct Gap {
 
 impl View<'_> {
     /// The first row that begins at or behind the first record of `time` or later.
-    pub(super) fn offset_of_time(self, index: &Index, time: Time, tail: Tail) -> io::Result<Option<u64>> {
+    pub(super) fn offset_of_time(
+        self,
+        index: &Index,
+        time: Time,
+        tail: Tail,
+    ) -> io::Result<Option<u64>> {
         if self.format == Format::Plain {
             return Ok(None);
         }
         let wanted = time.floor_micros();
         let (before, behind) = index.places_of_time(wanted);
-        let range = before.map_or(0, |place| place.offset)..behind.map_or(self.end, |place| place.offset);
+        let range =
+            before.map_or(0, |place| place.offset)..behind.map_or(self.end, |place| place.offset);
         let near = self.halved(range, wanted)?;
         let Some((found, _)) = self.record_from(near, wanted, tail)? else { return Ok(None) };
         // That record may go on a row that began before.
@@ -46,13 +53,14 @@ impl View<'_> {
         Ok(rows.next().transpose()?.map(|row| row.offset))
     }
 
-    /// The start of a line not far before the first record that is not earlier than `wanted`; as the start of the range, all
-    /// records before it are earlier.
+    /// The start of a line not far before the first record that is not earlier than `wanted`; as
+    /// the start of the range, all records before it are earlier.
     fn halved(self, mut range: Range<u64>, wanted: i64) -> io::Result<u64> {
         let limits = Limits { buffer: PROBE_BUFFER.min(self.limits.buffer), ..self.limits };
         while range.end.saturating_sub(range.start) > NEAR_BYTES {
             let middle = range.start.midpoint(range.end);
-            let probe = View { end: self.end.min(middle.saturating_add(NEAR_BYTES)), limits, ..self };
+            let probe =
+                View { end: self.end.min(middle.saturating_add(NEAR_BYTES)), limits, ..self };
             match probe.record_from(probe.next_line_start(middle)?, i64::MIN, Tail::Hold)? {
                 Some((at, us)) if us < wanted => range.start = at,
                 _ => range.end = middle,
@@ -61,14 +69,16 @@ impl View<'_> {
         Ok(range.start)
     }
 
-    /// The first record from the start of a line on whose time is at least `least_us`: where it begins, and its time.
+    /// The first record from the start of a line on whose time is at least `least_us`: where it
+    /// begins, and its time.
     fn record_from(self, from: u64, least_us: i64, tail: Tail) -> io::Result<Option<(u64, i64)>> {
         let mut lines = self.lines(from);
         while let Some(line) = lines.next()? {
             if tail.holds(&line) {
                 break;
             }
-            let us = self.format.parse_line(&line).map_or(i64::MIN, |record| record.at.floor_micros());
+            let us =
+                self.format.parse_line(&line).map_or(i64::MIN, |record| record.at.floor_micros());
             if us >= least_us && us > i64::MIN {
                 return Ok(Some((line.offset, us)));
             }
@@ -76,7 +86,8 @@ impl View<'_> {
         Ok(None)
     }
 
-    /// The nearest row, of those that the index knows, whose first record comes that much later than the record before it.
+    /// The nearest row, of those that the index knows, whose first record comes that much later
+    /// than the record before it.
     pub(super) fn next_gap(self, index: &Index, gap: Gap, tail: Tail) -> io::Result<Option<u64>> {
         let view = View { end: self.end.min(index.bytes()), ..self };
         for (place, next) in index.blocks_from(gap.from, gap.towards) {
@@ -87,7 +98,8 @@ impl View<'_> {
                 (Some(first), Some(Some(last))) => last.saturating_sub(first) < gap.least_us,
             };
             if !spans_less
-                && let Some(found) = view.gap_in(place, next.map_or(view.end, |next| next.offset), gap, tail)?
+                && let Some(found) =
+                    view.gap_in(place, next.map_or(view.end, |next| next.offset), gap, tail)?
             {
                 return Ok(Some(found));
             }
@@ -107,7 +119,9 @@ impl View<'_> {
             }
             let Ok(record) = self.format.parse_line(&line) else { continue };
             let us = record.at.floor_micros();
-            let is_long = before_us.replace(us).is_some_and(|before| us.saturating_sub(before) >= gap.least_us);
+            let is_long = before_us
+                .replace(us)
+                .is_some_and(|before| us.saturating_sub(before) >= gap.least_us);
             let state = starts;
             let is_wanted = match gap.towards {
                 Towards::Down => line.offset > gap.from,

@@ -1,7 +1,8 @@
 //! The rows around a place in a file: short reads, whatever the file's size.
 //!
-//! Forward from an offset is a read from there. Backward is a forward read from somewhere before, farther back until enough
-//! rows were found: whether a line begins a row depends on what stands before it, so there is no other honest direction.
+//! Forward from an offset is a read from there. Backward is a forward read from somewhere before,
+//! farther back until enough rows were found: whether a line begins a row depends on what stands
+//! before it, so there is no other honest direction.
 
 use std::io;
 
@@ -13,7 +14,8 @@ use super::{Anchor, Place, Tail, Window};
 /// The most bytes of a row's text in a window.
 pub const WINDOW_ROW_BYTES: usize = 64 << 10;
 
-/// How far back the last rows before a place are looked for first; farther each time they are too few.
+/// How far back the last rows before a place are looked for first; farther each time they are too
+/// few.
 const BACK_BYTES: u64 = 64 << 10;
 
 /// How many times farther back the next look goes at most.
@@ -45,9 +47,12 @@ impl<'f> View<'f> {
         reading.rows.set_cap(0);
         let at_end = reading.rows.next().transpose()?.is_none();
         let at_start = match rows.first() {
-            // A line of which not all is held is a row, and may be too long to be read only to tell that.
+            // A line of which not all is held is a row, and may be too long to be read only to tell
+            // that.
             Some(first) if first.offset > 0 && self.begins_long()? => false,
-            first => self.begins_at_or_after(first.map_or(reading.place, |row| row.offset), tail)?,
+            first => {
+                self.begins_at_or_after(first.map_or(reading.place, |row| row.offset), tail)?
+            }
         };
         Ok(Window { rows, at_start, at_end, file_bytes: self.end })
     }
@@ -59,8 +64,14 @@ impl<'f> View<'f> {
         Ok(first.map_or(self.end, |row| row.offset))
     }
 
-    /// Where the row with this number begins, counted on from a place before it; `None` when there are not as many.
-    pub(super) fn offset_of_row(self, place: Place, row: u64, tail: Tail) -> io::Result<Option<u64>> {
+    /// Where the row with this number begins, counted on from a place before it; `None` when there
+    /// are not as many.
+    pub(super) fn offset_of_row(
+        self,
+        place: Place,
+        row: u64,
+        tail: Tail,
+    ) -> io::Result<Option<u64>> {
         let mut rows = self.rows(place.offset, self.starts_at(place.offset)?, 0, tail);
         for _ in place.row..row {
             if rows.next().transpose()?.is_none() {
@@ -76,8 +87,8 @@ impl<'f> View<'f> {
         Ok(place.row.saturating_add(count_before(rows, offset)? as u64))
     }
 
-    /// The numbers of rows that begin at these offsets, in order, each counted on from a place before it; `None` where there is no
-    /// such place.
+    /// The numbers of rows that begin at these offsets, in order, each counted on from a place
+    /// before it; `None` where there is no such place.
     pub(super) fn numbers(
         self,
         offsets: &[u64],
@@ -93,7 +104,11 @@ impl<'f> View<'f> {
             };
             // From the row before it goes on, unless there is a nearer place.
             if walk.as_ref().is_none_or(|(_, _, at)| *at < place.offset) {
-                walk = Some((self.rows(place.offset, self.starts_at(place.offset)?, 0, tail), place.row, place.offset));
+                walk = Some((
+                    self.rows(place.offset, self.starts_at(place.offset)?, 0, tail),
+                    place.row,
+                    place.offset,
+                ));
             }
             let Some((rows, next, at)) = &mut walk else { continue };
             let mut number = None;
@@ -129,7 +144,9 @@ impl<'f> View<'f> {
             }
             // As far as it takes if the rows before are as long as these.
             let times = (count.checked_div(found).unwrap_or(count) as u64).saturating_add(1);
-            back = back.saturating_mul(4).max(before.saturating_sub(from).saturating_mul(times.min(FARTHER)));
+            back = back
+                .saturating_mul(4)
+                .max(before.saturating_sub(from).saturating_mul(times.min(FARTHER)));
         }
     }
 

@@ -6,10 +6,11 @@
 //!                   then, unlocked, Tee ─────┴► our own stdout, stderr
 //! ```
 //!
-//! A reader sleeps in `poll` on its pipe and on a second one that says that the command has exited. Each thing that is read is
-//! in the log before it is passed on. What only happens after a while (the flush of an unterminated end, the end of the grace
-//! for those who hold the pipe open) is the time-out of that `poll`. The readers stand ready before the command is spawned, so
-//! there is no moment at which it runs and nobody reads. Nothing here knows of the database.
+//! A reader sleeps in `poll` on its pipe and on a second one that says that the command has exited.
+//! Each thing that is read is in the log before it is passed on. What only happens after a while
+//! (the flush of an unterminated end, the end of the grace for those who hold the pipe open) is the
+//! time-out of that `poll`. The readers stand ready before the command is spawned, so there is no
+//! moment at which it runs and nobody reads. Nothing here knows of the database.
 
 use std::cell::RefCell;
 use std::ffi::OsString;
@@ -32,14 +33,16 @@ use super::sink::{Sink, Tee};
 use super::stop::{Stop, Target};
 use crate::cri::Stream;
 
-/// When an unterminated end is this old it is written as a `P`, be it a prompt or a progress bar that goes on and on; output
-/// that never pauses is not cut up by it. The promise is 250 ms.
+/// When an unterminated end is this old it is written as a `P`, be it a prompt or a progress bar
+/// that goes on and on; output that never pauses is not cut up by it. The promise is 250 ms.
 const FLUSH_AGE: Duration = Duration::from_millis(200);
-/// How long both streams must be silent after the exit before a pipe that somebody else holds open is given up.
+/// How long both streams must be silent after the exit before a pipe that somebody else holds open
+/// is given up.
 const GRACE_SILENCE: Duration = Duration::from_secs(1);
 /// How long after the exit such a pipe is read at most.
 const GRACE_LIMIT: Duration = Duration::from_secs(5);
-/// The size of the pipes that is asked for: a command that writes much stalls less. More needs privileges on Linux.
+/// The size of the pipes that is asked for: a command that writes much stalls less. More needs
+/// privileges on Linux.
 const PIPE_BYTES: usize = 1 << 20;
 const BUFFER_BYTES: usize = 256 << 10;
 
@@ -128,8 +131,9 @@ pub struct Running {
 }
 
 impl Running {
-    /// Runs a command. What it writes goes to `sink`, and unless `quiet` on to our own stdout and stderr. Without a sink, or if
-    /// there are no descriptors or threads for reading the output, the command has our own streams (or none, if `quiet`).
+    /// Runs a command. What it writes goes to `sink`, and unless `quiet` on to our own stdout and
+    /// stderr. Without a sink, or if there are no descriptors or threads for reading the
+    /// output, the command has our own streams (or none, if `quiet`).
     ///
     /// # Errors
     /// When it could not be run.
@@ -140,9 +144,12 @@ impl Running {
         stop: &Stop,
     ) -> Result<Self, NotStarted> {
         let mut warnings = Vec::new();
-        let started = sink.map(|sink| own_streams(quiet).and_then(|tees| Readers::start(sink, tees)));
+        let started =
+            sink.map(|sink| own_streams(quiet).and_then(|tees| Readers::start(sink, tees)));
         let (readers, stdio) = match started {
-            Some(Ok((readers, [stdout, stderr]))) => (Some(readers), [stdout.into(), stderr.into()]),
+            Some(Ok((readers, [stdout, stderr]))) => {
+                (Some(readers), [stdout.into(), stderr.into()])
+            }
             failed => {
                 if let Some(error) = failed.and_then(Result::err) {
                     spawn.spare.release();
@@ -163,7 +170,11 @@ impl Running {
         match spawned {
             Ok(child) => {
                 if let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
-                    stop.started(Target { pid, leads_group: spawn.own_group, may_be_killed: spawn.may_be_killed });
+                    stop.started(Target {
+                        pid,
+                        leads_group: spawn.own_group,
+                        may_be_killed: spawn.may_be_killed,
+                    });
                 }
                 Ok(Self { child, readers, stop: stop.clone(), warnings })
             }
@@ -202,15 +213,19 @@ fn own_stdio(quiet: bool) -> [Stdio; 2] {
 }
 
 fn is_out_of_descriptors(error: &io::Error) -> bool {
-    [Errno::MFILE, Errno::NFILE].map(|errno| Some(errno.raw_os_error())).contains(&error.raw_os_error())
+    [Errno::MFILE, Errno::NFILE]
+        .map(|errno| Some(errno.raw_os_error()))
+        .contains(&error.raw_os_error())
 }
 
-/// Returns true for the directory that this process runs in: a command that runs there need not go to it, which may be impossible.
+/// Returns true for the directory that this process runs in: a command that runs there need not go
+/// to it, which may be impossible.
 pub fn is_own_dir(dir: &Path) -> bool {
     dir == Path::new(".") || std::env::current_dir().is_ok_and(|own| own == dir)
 }
 
-/// The command's ends of the pipes are closed here in our process, or their readers would never see an end.
+/// The command's ends of the pipes are closed here in our process, or their readers would never see
+/// an end.
 fn spawn_child(spawn: &Spawn<'_>, [stdout, stderr]: [Stdio; 2]) -> io::Result<Child> {
     let (program, args) = spawn.argv.split_first().ok_or(ErrorKind::InvalidInput)?;
     let stdin = if spawn.inherit_stdin { Stdio::inherit() } else { Stdio::null() };
@@ -228,13 +243,19 @@ fn spawn_child(spawn: &Spawn<'_>, [stdout, stderr]: [Stdio; 2]) -> io::Result<Ch
 fn not_started(spawn: &Spawn<'_>, error: &io::Error) -> NotStarted {
     let program = spawn.argv.first().map(|program| program.to_string_lossy()).unwrap_or_default();
     let exit_code = if error.kind() == ErrorKind::NotFound { NOT_FOUND } else { NOT_EXECUTABLE };
-    NotStarted { exit_code, why: format!("cannot run `{}`: {error}", crate::sanitise::name(&program)) }
+    NotStarted {
+        exit_code,
+        why: format!("cannot run `{}`: {error}", crate::sanitise::name(&program)),
+    }
 }
 
 fn wait_for_exit(pid: u32) -> io::Result<()> {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(ErrorKind::InvalidInput)?;
     loop {
-        match rustix::process::waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {
+        match rustix::process::waitid(
+            WaitId::Pid(pid),
+            WaitIdOptions::EXITED | WaitIdOptions::NOWAIT,
+        ) {
             Ok(_) => return Ok(()),
             Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
@@ -245,7 +266,10 @@ fn wait_for_exit(pid: u32) -> io::Result<()> {
 fn exit_of(waited: io::Result<ResUse>, warnings: &mut Vec<String>) -> Exit {
     match waited {
         Ok(ResUse { status, rusage }) => Exit {
-            code: status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(NOT_EXECUTABLE),
+            code: status
+                .code()
+                .or_else(|| status.signal().map(|signal| 128 + signal))
+                .unwrap_or(NOT_EXECUTABLE),
             signal: status.signal(),
             cpu_ms: i64::try_from((rusage.utime + rusage.stime).as_millis()).ok(),
             max_rss_bytes: i64::try_from(rusage.maxrss).ok(),
@@ -272,17 +296,23 @@ impl Readers {
         let (stderr, stderr_end) = io::pipe()?;
         let mut readers = Self { threads: Vec::new(), running };
         let exited = Arc::new(exited);
-        for (stream, (pipe, tee)) in Stream::ALL.into_iter().zip([stdout, stderr].into_iter().zip(tees)) {
+        for (stream, (pipe, tee)) in
+            Stream::ALL.into_iter().zip([stdout, stderr].into_iter().zip(tees))
+        {
             widen(&pipe);
-            let reader = Reader { stream, pipe, tee, sink: Arc::clone(sink), exited: Arc::clone(&exited) };
-            // When the second thread cannot be had, the first ends as the ends of the pipes are closed.
-            let thread = std::thread::Builder::new().name(stream.as_str().into()).spawn(|| reader.run())?;
+            let reader =
+                Reader { stream, pipe, tee, sink: Arc::clone(sink), exited: Arc::clone(&exited) };
+            // When the second thread cannot be had, the first ends as the ends of the pipes are
+            // closed.
+            let thread =
+                std::thread::Builder::new().name(stream.as_str().into()).spawn(|| reader.run())?;
             readers.threads.push(thread);
         }
         Ok((readers, [stdout_end, stderr_end]))
     }
 
-    /// Tells them that the command has exited, waits until they have read the rest, and gives their warnings.
+    /// Tells them that the command has exited, waits until they have read the rest, and gives their
+    /// warnings.
     fn finish(self) -> Vec<String> {
         drop(self.running);
         let broken = |_| vec!["a reader of the command's output broke down".into()];
@@ -346,7 +376,8 @@ impl Reader {
         warnings
     }
 
-    /// Keeps a process that was left behind from dying of a closed pipe as long as we are there; nobody waits for it.
+    /// Keeps a process that was left behind from dying of a closed pipe as long as we are there;
+    /// nobody waits for it.
     fn pass_on_the_rest(mut self) {
         let pass = move || {
             let mut buffer = vec![0; BUFFER_BYTES];
@@ -408,16 +439,23 @@ impl Reader {
     fn deadlines(&self, end_began: Instant, exit: Option<&AfterExit>) -> Deadlines {
         let sink = lock(&self.sink);
         let flush = sink.has_pending(self.stream).then(|| end_began + FLUSH_AGE);
-        let give_up = exit.map(|exit| (exit.at.max(sink.heard_at()) + GRACE_SILENCE).min(exit.at + GRACE_LIMIT));
+        let give_up = exit
+            .map(|exit| (exit.at.max(sink.heard_at()) + GRACE_SILENCE).min(exit.at + GRACE_LIMIT));
         Deadlines { flush, give_up }
     }
 
-    /// Sleeps until there is something to read, the first deadline, or the exit of the command where that is news.
-    fn sleep(&self, Deadlines { flush, give_up }: Deadlines, exit_is_news: bool) -> io::Result<Wake> {
+    /// Sleeps until there is something to read, the first deadline, or the exit of the command
+    /// where that is news.
+    fn sleep(
+        &self,
+        Deadlines { flush, give_up }: Deadlines,
+        exit_is_news: bool,
+    ) -> io::Result<Wake> {
         let first = [flush, give_up].into_iter().flatten().min();
         let time_out = first.map(|at| at.saturating_duration_since(Instant::now()));
         let time_out = time_out.and_then(|left| Timespec::try_from(left).ok());
-        let mut both = [PollFd::new(&self.pipe, PollFlags::IN), PollFd::new(&*self.exited, PollFlags::IN)];
+        let mut both =
+            [PollFd::new(&self.pipe, PollFlags::IN), PollFd::new(&*self.exited, PollFlags::IN)];
         let [pipe, ..] = &mut both;
         // A time-out of zero is a look that never sleeps: output is taken before a deadline counts.
         let ready = if exit_is_news {
@@ -450,7 +488,8 @@ impl Reader {
 struct AfterExit {
     /// When it learned of it.
     at: Instant,
-    /// How many bytes were in the pipe then: they may be the command's own, and are read however long it takes to pass them on.
+    /// How many bytes were in the pipe then: they may be the command's own, and are read however
+    /// long it takes to pass them on.
     owed_bytes: u64,
 }
 
@@ -482,5 +521,8 @@ fn own_streams(quiet: bool) -> io::Result<[Tee; 2]> {
         return Ok([Tee::new(None), Tee::new(None)]);
     }
     let duplicate = |fd: io::Result<OwnedFd>| fd.map(|fd| Tee::new(Some(fd)));
-    Ok([duplicate(io::stdout().as_fd().try_clone_to_owned())?, duplicate(io::stderr().as_fd().try_clone_to_owned())?])
+    Ok([
+        duplicate(io::stdout().as_fd().try_clone_to_owned())?,
+        duplicate(io::stderr().as_fd().try_clone_to_owned())?,
+    ])
 }

@@ -89,10 +89,27 @@ impl Record {
 impl Executor {
     /// For a run that has begun.
     #[must_use]
-    pub fn new(kind: Kind, run: RunId, cwd: PathBuf, quiet: bool, spare: Spare, record: Option<Record>) -> Self {
+    pub fn new(
+        kind: Kind,
+        run: RunId,
+        cwd: PathBuf,
+        quiet: bool,
+        spare: Spare,
+        record: Option<Record>,
+    ) -> Self {
         // Out of file descriptors, /dev/tty cannot be opened either.
         let has_terminal = File::open("/dev/tty").is_ok() || io::stdin().is_terminal();
-        Self { kind, run, record, warnings: Vec::new(), cwd, quiet, spare, last_exit: None, has_terminal }
+        Self {
+            kind,
+            run,
+            record,
+            warnings: Vec::new(),
+            cwd,
+            quiet,
+            spare,
+            last_exit: None,
+            has_terminal,
+        }
     }
 
     /// Runs the jobs and completes the record. Gives how the run ended and the exit code of the
@@ -107,7 +124,9 @@ impl Executor {
             let end = self.job(job, &passed, stop);
             run_end = match (end, run_end) {
                 (JobEnd::Aborted, _) => RunEnd::Failed(model::ABORTED),
-                (JobEnd::Failed(_) | JobEnd::Skipped, RunEnd::Complete) => RunEnd::Failed(COMMAND_FAILED),
+                (JobEnd::Failed(_) | JobEnd::Skipped, RunEnd::Complete) => {
+                    RunEnd::Failed(COMMAND_FAILED)
+                }
                 (_, so_far) => so_far,
             };
             match end {
@@ -195,7 +214,9 @@ impl Executor {
         };
         let whose = match self.kind {
             Kind::Command => String::new(),
-            Kind::Pipeline => format!("{}, command {}: ", sanitise::name(start.key.job.as_str()), start.key.n),
+            Kind::Pipeline => {
+                format!("{}, command {}: ", sanitise::name(start.key.job.as_str()), start.key.n)
+            }
         };
         let ended = match &mut self.record {
             Some(record) => recorded(record, start, &spawn, self.quiet, stop),
@@ -219,7 +240,13 @@ impl Executor {
 }
 
 /// Runs a command with its output recorded and its rows in the queue.
-fn recorded(record: &mut Record, start: ShStart, spawn: &Spawn<'_>, quiet: bool, stop: &Stop) -> Ended {
+fn recorded(
+    record: &mut Record,
+    start: ShStart,
+    spawn: &Spawn<'_>,
+    quiet: bool,
+    stop: &Stop,
+) -> Ended {
     let (key, path) = (start.key.clone(), logs::path(&record.dir, &start.key));
     let begun = start.clone();
     record.rows.write(move |writer| writer.begin_sh(&begun));
@@ -260,9 +287,12 @@ fn run(
             started(running.pid());
             running.wait()
         }
-        Err(NotStarted { exit_code, why }) => {
-            Ended { exit: Exit::without_run(exit_code), at: Instant::now(), is_recorded: true, warnings: vec![why] }
-        }
+        Err(NotStarted { exit_code, why }) => Ended {
+            exit: Exit::without_run(exit_code),
+            at: Instant::now(),
+            is_recorded: true,
+            warnings: vec![why],
+        },
     }
 }
 
@@ -298,7 +328,8 @@ fn job_line(job: &JobId, end: JobEnd, missing: Option<&JobId>, ms: i64) -> Strin
         JobEnd::Complete => (Mark::Passed, words::duration(ms)),
         JobEnd::Failed(code) => (Mark::Failed, format!("exit {code} · {}", words::duration(ms))),
         JobEnd::Skipped => {
-            let need = missing.map(|need| format!(": {} has not passed", sanitise::name(need.as_str())));
+            let need =
+                missing.map(|need| format!(": {} has not passed", sanitise::name(need.as_str())));
             (Mark::Skipped, format!("skipped{}", need.unwrap_or_default()))
         }
         JobEnd::Aborted => (Mark::Stopped, Mark::Stopped.word().into()),
@@ -312,7 +343,9 @@ mod tests {
 
     #[test]
     fn every_command_of_a_job_has_a_millisecond_of_its_own() {
-        let at = |ms: i64, nanos| Time::from_unix(ms / 1000, u32::try_from(ms % 1000).unwrap() * 1_000_000 + nanos);
+        let at = |ms: i64, nanos| {
+            Time::from_unix(ms / 1000, u32::try_from(ms % 1000).unwrap() * 1_000_000 + nanos)
+        };
         assert_eq!(next_start(None, at(5000, 7)), Ok(at(5000, 7)));
         assert_eq!(next_start(Some(4999), at(5000, 7)), Ok(at(5000, 7)));
         assert_eq!(next_start(Some(5000), at(5000, 400_000)), Err(Duration::from_micros(600)));

@@ -1,8 +1,9 @@
 //! What a run is of: repository, ref and commit.
 //!
-//! Each is taken from the first place that tells it: the command line, the variables of the CI that we run in, git, the name
-//! of the directory. [`choose`] is pure; [`Facts::find`] asks the environment and the git program for it. A missing git, or a
-//! directory that is no repository, is not an error.
+//! Each is taken from the first place that tells it: the command line, the variables of the CI that
+//! we run in, git, the name of the directory. [`choose`] is pure; [`Facts::find`] asks the
+//! environment and the git program for it. A missing git, or a directory that is no repository, is
+//! not an error.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -50,8 +51,9 @@ enum RefForm {
     Tag,
 }
 
-/// The variables of GitHub (also Gitea and Forgejo), GitLab, Bitbucket, `CircleCI`, Buildkite, Woodpecker, Drone, Travis,
-/// `AppVeyor`, Azure Pipelines and Jenkins, from their documentation. The first that is set counts.
+/// The variables of GitHub (also Gitea and Forgejo), GitLab, Bitbucket, `CircleCI`, Buildkite,
+/// Woodpecker, Drone, Travis, `AppVeyor`, Azure Pipelines and Jenkins, from their documentation.
+/// The first that is set counts.
 const REPO_VARIABLES: &[&str] = &[
     "GITHUB_REPOSITORY",
     "CI_PROJECT_PATH",
@@ -103,13 +105,18 @@ const SHA_VARIABLES: &[&str] = &[
 const MAX_SEGMENT_CHARS: usize = 60;
 
 impl Facts {
-    /// The facts of a run in `cwd`. Asks git only for what nobody else tells, never prompts and never goes to the network.
+    /// The facts of a run in `cwd`. Asks git only for what nobody else tells, never prompts and
+    /// never goes to the network.
     #[must_use]
     pub fn find(given: &Given, cwd: &Path) -> Self {
         let env = |name: &str| std::env::var(name).ok();
-        let dir = cwd.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let dir =
+            cwd.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let without_git = choose(given, env, &Git::default(), "");
-        if without_git.sha.is_empty() || without_git.ref_name.is_empty() || without_git.repo == NO_REPO {
+        if without_git.sha.is_empty()
+            || without_git.ref_name.is_empty()
+            || without_git.repo == NO_REPO
+        {
             return choose(given, env, &Git::ask(cwd), &dir);
         }
         without_git
@@ -119,20 +126,27 @@ impl Facts {
 /// The repository's name where nothing tells one.
 const NO_REPO: &str = "local";
 
-/// Chooses between what the command line, the environment, git and the directory's name say, in this order.
+/// Chooses between what the command line, the environment, git and the directory's name say, in
+/// this order.
 #[must_use]
 pub fn choose(given: &Given, env: impl Fn(&str) -> Option<String>, git: &Git, dir: &str) -> Facts {
     let set = |name: &str| env(name).filter(|value| !value.is_empty());
     let said = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
     let repo = said(&given.repo)
         .or_else(|| REPO_VARIABLES.iter().find_map(|name| set(name)))
-        .or_else(|| Some(format!("{}/{}", set("CIRCLE_PROJECT_USERNAME")?, set("CIRCLE_PROJECT_REPONAME")?)));
-    let candidates = [repo.as_deref().unwrap_or_default(), &git.origin, last_segment(&git.top), dir];
+        .or_else(|| {
+            Some(format!("{}/{}", set("CIRCLE_PROJECT_USERNAME")?, set("CIRCLE_PROJECT_REPONAME")?))
+        });
+    let candidates =
+        [repo.as_deref().unwrap_or_default(), &git.origin, last_segment(&git.top), dir];
     let ref_name = said(&given.ref_name)
-        .or_else(|| REF_VARIABLES.iter().find_map(|(name, form)| Some(full_ref(&set(name)?, *form))))
+        .or_else(|| {
+            REF_VARIABLES.iter().find_map(|(name, form)| Some(full_ref(&set(name)?, *form)))
+        })
         .unwrap_or_else(|| git.ref_name.clone());
-    let sha =
-        said(&given.sha).or_else(|| SHA_VARIABLES.iter().find_map(|name| set(name))).unwrap_or_else(|| git.sha.clone());
+    let sha = said(&given.sha)
+        .or_else(|| SHA_VARIABLES.iter().find_map(|name| set(name)))
+        .unwrap_or_else(|| git.sha.clone());
     let repo = candidates.into_iter().find_map(safe_repo).unwrap_or_else(|| NO_REPO.into());
     Facts { repo, ref_name, sha }
 }
@@ -151,14 +165,16 @@ fn last_segment(path: &str) -> &str {
 }
 
 /// The last two segments of a name, path or URL (`https://host/owner/name.git`, `git@host:owner/name`), every character that
-/// is not a letter, a digit or one of `._+@-` replaced; `None` when nothing is left. The host of a URL is no segment.
+/// is not a letter, a digit or one of `._+@-` replaced; `None` when nothing is left. The host of a
+/// URL is no segment.
 fn safe_repo(name: &str) -> Option<String> {
     let path = match name.split_once("://") {
         Some((_, rest)) => rest.split_once('/').map_or("", |(_host, path)| path),
         None => name,
     };
     let path = path.trim_end_matches('/').strip_suffix(".git").unwrap_or(path);
-    let segments = path.split(['/', '\\', ':']).map(safe_segment).filter(|segment| !segment.is_empty());
+    let segments =
+        path.split(['/', '\\', ':']).map(safe_segment).filter(|segment| !segment.is_empty());
     let segments: Vec<String> = segments.collect();
     let last = segments.get(segments.len().saturating_sub(2)..)?.join("/");
     (!last.is_empty()).then_some(last)
@@ -166,7 +182,8 @@ fn safe_repo(name: &str) -> Option<String> {
 
 fn safe_segment(segment: &str) -> String {
     let is_safe = |c: char| c.is_alphanumeric() || "._+@-".contains(c);
-    let safe: String = segment.chars().take(MAX_SEGMENT_CHARS).map(|c| if is_safe(c) { c } else { '-' }).collect();
+    let safe: String =
+        segment.chars().take(MAX_SEGMENT_CHARS).map(|c| if is_safe(c) { c } else { '-' }).collect();
     if safe.chars().all(|c| c == '.') { String::new() } else { safe }
 }
 
@@ -174,25 +191,33 @@ impl Git {
     /// Asks the git program about a directory.
     #[must_use]
     pub fn ask(dir: &Path) -> Self {
-        let told = git(dir, &["rev-parse", "--show-toplevel", "HEAD", "--symbolic-full-name", "HEAD"]);
+        let told =
+            git(dir, &["rev-parse", "--show-toplevel", "HEAD", "--symbolic-full-name", "HEAD"]);
         let mut lines = told.lines();
         let mut git_says = Self { top: lines.next().unwrap_or_default().into(), ..Self::default() };
         if git_says.top.is_empty() {
             return git_says;
         }
-        let is_sha = |line: &&str| line.len() >= 40 && line.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let is_sha =
+            |line: &&str| line.len() >= 40 && line.bytes().all(|byte| byte.is_ascii_hexdigit());
         git_says.sha = lines.next().filter(is_sha).unwrap_or_default().into();
-        git_says.ref_name = lines.next().filter(|line| line.starts_with("refs/")).unwrap_or_default().into();
+        git_says.ref_name =
+            lines.next().filter(|line| line.starts_with("refs/")).unwrap_or_default().into();
         git_says.origin = git(dir, &["config", "--get", "remote.origin.url"]).trim_end().into();
         git_says
     }
 }
 
-/// What git prints; nothing when it is not there. Of a failed call what it printed before is kept: a repository without a
-/// commit has a top directory all the same.
+/// What git prints; nothing when it is not there. Of a failed call what it printed before is kept:
+/// a repository without a commit has a top directory all the same.
 fn git(dir: &Path, args: &[&str]) -> String {
     let mut command = Command::new("git");
-    command.arg("-C").arg(dir).args(args).env("GIT_TERMINAL_PROMPT", "0").env("GIT_OPTIONAL_LOCKS", "0");
+    command
+        .arg("-C")
+        .arg(dir)
+        .args(args)
+        .env("GIT_TERMINAL_PROMPT", "0")
+        .env("GIT_OPTIONAL_LOCKS", "0");
     let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output();
     output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default()
 }
@@ -202,7 +227,9 @@ mod tests {
     use super::*;
 
     fn chosen(env: &[(&str, &str)], git: &Git) -> [String; 3] {
-        let env = |name: &str| env.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        let env = |name: &str| {
+            env.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+        };
         let Facts { repo, ref_name, sha } = choose(&Given::default(), env, git, "some dir");
         [repo, ref_name, sha]
     }
@@ -212,27 +239,51 @@ mod tests {
         let nothing = Git::default();
         for (env, facts) in [
             (
-                &[("GITHUB_REPOSITORY", "o/r"), ("GITHUB_REF", "refs/pull/7/merge"), ("GITHUB_SHA", "ab")][..],
+                &[
+                    ("GITHUB_REPOSITORY", "o/r"),
+                    ("GITHUB_REF", "refs/pull/7/merge"),
+                    ("GITHUB_SHA", "ab"),
+                ][..],
                 ["o/r", "refs/pull/7/merge", "ab"],
             ),
             (
-                &[("CI_PROJECT_PATH", "group/sub/r"), ("CI_COMMIT_REF_NAME", "main"), ("CI_COMMIT_SHA", "ab")],
+                &[
+                    ("CI_PROJECT_PATH", "group/sub/r"),
+                    ("CI_COMMIT_REF_NAME", "main"),
+                    ("CI_COMMIT_SHA", "ab"),
+                ],
                 ["sub/r", "refs/heads/main", "ab"],
             ),
             (
-                &[("CI_PROJECT_PATH", "g/r"), ("CI_COMMIT_REF_NAME", "v1"), ("CI_COMMIT_TAG", "v1")],
+                &[
+                    ("CI_PROJECT_PATH", "g/r"),
+                    ("CI_COMMIT_REF_NAME", "v1"),
+                    ("CI_COMMIT_TAG", "v1"),
+                ],
                 ["g/r", "refs/tags/v1", ""],
             ),
             (
-                &[("BUILDKITE_REPO", "git@github.com:o/r.git"), ("BUILDKITE_BRANCH", "main"), ("BUILDKITE_TAG", "")],
+                &[
+                    ("BUILDKITE_REPO", "git@github.com:o/r.git"),
+                    ("BUILDKITE_BRANCH", "main"),
+                    ("BUILDKITE_TAG", ""),
+                ],
                 ["o/r", "refs/heads/main", ""],
             ),
             (
-                &[("CIRCLE_PROJECT_USERNAME", "o"), ("CIRCLE_PROJECT_REPONAME", "r"), ("CIRCLE_SHA1", "cd")],
+                &[
+                    ("CIRCLE_PROJECT_USERNAME", "o"),
+                    ("CIRCLE_PROJECT_REPONAME", "r"),
+                    ("CIRCLE_SHA1", "cd"),
+                ],
                 ["o/r", "", "cd"],
             ),
             (
-                &[("GIT_URL", "https://host:8080/o/r.git"), ("GIT_BRANCH", "origin/main"), ("GIT_COMMIT", "ef")],
+                &[
+                    ("GIT_URL", "https://host:8080/o/r.git"),
+                    ("GIT_BRANCH", "origin/main"),
+                    ("GIT_COMMIT", "ef"),
+                ],
                 ["o/r", "refs/heads/main", "ef"],
             ),
             (&[], ["some-dir", "", ""]),
@@ -252,9 +303,16 @@ mod tests {
         assert_eq!(chosen(&[], &git), ["git/r", "refs/heads/g", "99"]);
         assert_eq!(chosen(&[("GITHUB_SHA", "ab")], &git), ["git/r", "refs/heads/g", "ab"]);
         assert_eq!(chosen(&[], &Git { origin: String::new(), ..git.clone() })[0], "top");
-        let given = Given { repo: Some("mine".into()), ref_name: Some("refs/x".into()), sha: Some(String::new()) };
+        let given = Given {
+            repo: Some("mine".into()),
+            ref_name: Some("refs/x".into()),
+            sha: Some(String::new()),
+        };
         let facts = choose(&given, |_| Some("ci".into()), &git, "dir");
-        assert_eq!(facts, Facts { repo: "mine".into(), ref_name: "refs/x".into(), sha: "ci".into() });
+        assert_eq!(
+            facts,
+            Facts { repo: "mine".into(), ref_name: "refs/x".into(), sha: "ci".into() }
+        );
     }
 
     #[test]
@@ -291,7 +349,17 @@ mod tests {
         run(&["init", "--quiet", "--initial-branch=main"]);
         let empty = Git::ask(dir.path());
         assert!(!empty.top.is_empty() && empty.sha.is_empty() && empty.ref_name.is_empty());
-        run(&["-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "--allow-empty", "-m", "x"]);
+        run(&[
+            "-c",
+            "user.name=a",
+            "-c",
+            "user.email=a@b",
+            "commit",
+            "--quiet",
+            "--allow-empty",
+            "-m",
+            "x",
+        ]);
         run(&["remote", "add", "origin", "ssh://git@host/o/r.git"]);
         let told = Git::ask(dir.path());
         assert_eq!(

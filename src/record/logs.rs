@@ -55,7 +55,11 @@ pub(super) fn close(sink: &mut Sink, path: Option<&Path>, is_recorded: bool) -> 
             let warning = format!("the log is incomplete: cannot write it: {error}");
             Closed { log_bytes, lost_bytes: Some(lost_bytes), warning: Some(warning) }
         }
-        (Ok(()), path) => Closed { log_bytes, lost_bytes: None, warning: path.and_then(|path| moved(path, identity)) },
+        (Ok(()), path) => Closed {
+            log_bytes,
+            lost_bytes: None,
+            warning: path.and_then(|path| moved(path, identity)),
+        },
     }
 }
 
@@ -75,14 +79,21 @@ fn recorded_bytes(log: &Path) -> u64 {
 
 /// Writes logs to the disk, so that a power failure cannot take away what the rows promise. Returns
 /// what went wrong. A disk that is too slow for `deadline` goes on by itself.
-pub(super) fn sync(logs: Vec<PathBuf>, deadline: Instant, is_hurried: impl Fn() -> bool) -> Option<String> {
+pub(super) fn sync(
+    logs: Vec<PathBuf>,
+    deadline: Instant,
+    is_hurried: impl Fn() -> bool,
+) -> Option<String> {
     let (send, done) = mpsc::channel();
     let sync = move || {
         let failed = logs.iter().find_map(|log| {
             let synced = open_regular(log).and_then(|file| file.sync_data());
             // A log that is not there was reported when its command ended.
             let error = synced.err().filter(|error| error.kind() != io::ErrorKind::NotFound)?;
-            Some(format!("cannot write the log {} to the disk: {error}", sanitise::name(&log.to_string_lossy())))
+            Some(format!(
+                "cannot write the log {} to the disk: {error}",
+                sanitise::name(&log.to_string_lossy())
+            ))
         });
         let _ = send.send(failed);
     };
@@ -93,7 +104,12 @@ pub(super) fn sync(logs: Vec<PathBuf>, deadline: Instant, is_hurried: impl Fn() 
         match done.recv_timeout(HURRY_POLL) {
             Ok(failed) => return failed,
             Err(RecvTimeoutError::Timeout) if Instant::now() < deadline && !is_hurried() => {}
-            Err(_) => return Some("the disk is slow: a power failure now may take the end of the logs away".into()),
+            Err(_) => {
+                return Some(
+                    "the disk is slow: a power failure now may take the end of the logs away"
+                        .into(),
+                );
+            }
         }
     }
 }

@@ -9,13 +9,15 @@
 //!                                                   ── stderr ─► reader ┴► sink ─► sh-<n>.log, then our own streams
 //! ```
 //!
-//! Three promises. **The command does not notice**: it always runs, is never killed or held up because its record fails, and its
-//! exit code is ours. **The record is true**: byte for byte what was written, in whole records, up to a failure that is reported at
-//! the end; the log is closed before its row is finished, so a finished row means a whole log. **A crash can be told**: the run's
-//! `recorder.lock` is held before its row appears, so an active run with a free lock was interrupted.
+//! Three promises. **The command does not notice**: it always runs, is never killed or held up
+//! because its record fails, and its exit code is ours. **The record is true**: byte for byte what
+//! was written, in whole records, up to a failure that is reported at the end; the log is closed
+//! before its row is finished, so a finished row means a whole log. **A crash can be told**: the
+//! run's `recorder.lock` is held before its row appears, so an active run with a free lock was
+//! interrupted.
 //!
-//! Nothing here draws on the screen or reads a store. The modules say more: `rows` on retries and time limits, `child` on threads
-//! and time-outs, `stop` on signals, `pipeline` on the file format.
+//! Nothing here draws on the screen or reads a store. The modules say more: `rows` on retries and
+//! time limits, `child` on threads and time-outs, `stop` on signals, `pipeline` on the file format.
 
 mod child;
 mod execute;

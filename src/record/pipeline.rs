@@ -11,9 +11,10 @@
 //! commands = [["cargo", "test"]]
 //! ```
 //!
-//! The invariant of a [`Pipeline`]: at least one job, at least one command in each, names that are safe as a path, and every job
-//! after those that it needs (where that leaves a choice, in the order of the file). What breaks it is refused with its line
-//! and with what would be right. Nothing here runs anything.
+//! The invariant of a [`Pipeline`]: at least one job, at least one command in each, names that are
+//! safe as a path, and every job after those that it needs (where that leaves a choice, in the
+//! order of the file). What breaks it is refused with its line and with what would be right.
+//! Nothing here runs anything.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -25,7 +26,8 @@ use crate::error::{Error, Result};
 use crate::model::JobId;
 use crate::{log, words};
 
-/// A file of this format that shows in some seconds what a run can look like: passing, failing and skipped jobs.
+/// A file of this format that shows in some seconds what a run can look like: passing, failing and
+/// skipped jobs.
 pub const DEMO: &str = include_str!("demo.toml");
 
 /// Jobs in an order in which they can run.
@@ -71,7 +73,11 @@ impl Pipeline {
     /// A pipeline of one job with one command.
     #[must_use]
     pub(super) fn of_command(job: &JobId, argv: &[OsString]) -> Self {
-        let job = Job { id: job.clone(), needs: Vec::new(), commands: vec![Command::Argv(argv.to_vec())] };
+        let job = Job {
+            id: job.clone(),
+            needs: Vec::new(),
+            commands: vec![Command::Argv(argv.to_vec())],
+        };
         Self { name: None, jobs: vec![job] }
     }
 }
@@ -86,12 +92,17 @@ impl Command {
         }
     }
 
-    /// The command as a store keeps it: the text as it is, or the list as JSON. Bytes that are no UTF-8 are replaced.
+    /// The command as a store keeps it: the text as it is, or the list as JSON. Bytes that are no
+    /// UTF-8 are replaced.
     #[must_use]
     pub fn stored(&self) -> String {
         match self {
             Self::Shell(text) => text.clone(),
-            Self::Argv(argv) => argv.iter().map(|arg| arg.to_string_lossy()).collect::<serde_json::Value>().to_string(),
+            Self::Argv(argv) => argv
+                .iter()
+                .map(|arg| arg.to_string_lossy())
+                .collect::<serde_json::Value>()
+                .to_string(),
         }
     }
 
@@ -113,13 +124,18 @@ impl Command {
 /// # Errors
 /// When it cannot be read, or cannot be run: with the line and what would be right there.
 pub fn load_pipeline(path: &Path) -> Result<Pipeline> {
-    let unreadable = |error| Error::Usage(format!("cannot read the pipeline {}: {error}", path.display()));
+    let unreadable =
+        |error| Error::Usage(format!("cannot read the pipeline {}: {error}", path.display()));
     let bytes = std::fs::read(path).map_err(unreadable)?;
     match std::str::from_utf8(&bytes) {
         Ok(text) => parse_pipeline(text, path),
         Err(error) => {
             let line = line_of(&bytes, error.valid_up_to());
-            Err(Error::Pipeline { path: path.to_owned(), line, message: "not UTF-8, as TOML has to be".into() })
+            Err(Error::Pipeline {
+                path: path.to_owned(),
+                line,
+                message: "not UTF-8, as TOML has to be".into(),
+            })
         }
     }
 }
@@ -178,11 +194,15 @@ fn parse(text: &str) -> Read<Pipeline> {
     check_keys(root, &["name", "jobs"])?;
     let name = root.get("name").map(|name| text_of(name, "`name`")).transpose()?;
     let Some(jobs) = root.get("jobs") else {
-        return Err(Refusal::new(0, "no jobs: write at least one, as a table [jobs.NAME] with commands = [\"…\"]"));
+        return Err(Refusal::new(
+            0,
+            "no jobs: write at least one, as a table [jobs.NAME] with commands = [\"…\"]",
+        ));
     };
     let jobs_at = jobs.span().start;
     let jobs = table_of(jobs, "`jobs`", "[jobs.NAME]")?;
-    let mut drafts = jobs.iter().map(|(name, job)| draft_of(name, job)).collect::<Read<Vec<_>>>()?;
+    let mut drafts =
+        jobs.iter().map(|(name, job)| draft_of(name, job)).collect::<Read<Vec<_>>>()?;
     if drafts.is_empty() {
         return Err(Refusal::new(
             jobs_at,
@@ -197,7 +217,10 @@ fn parse(text: &str) -> Read<Pipeline> {
 fn draft_of(name: &Spanned<DeString<'_>>, job: &Spanned<DeValue<'_>>) -> Read<Draft> {
     let (at, id) = (name.span().start, JobId(name.get_ref().to_string()));
     if log::path::job_dir(Path::new(""), &id).is_none() {
-        return Err(Refusal::new(at, format!("the job name {:?} cannot be the name of a directory", id.as_str())));
+        return Err(Refusal::new(
+            at,
+            format!("the job name {:?} cannot be the name of a directory", id.as_str()),
+        ));
     }
     let what = format!("the job `{}`", id.as_str());
     let table = table_of(job, &what, &format!("[jobs.{}]", id.as_str()))?;
@@ -206,9 +229,13 @@ fn draft_of(name: &Spanned<DeString<'_>>, job: &Spanned<DeValue<'_>>) -> Read<Dr
         return Err(Refusal::new(at, format!("{what} has no commands: add commands = [\"…\"]")));
     };
     let commands_at = commands.span().start;
-    let commands: Vec<_> = list_of(commands, "`commands`")?.iter().map(command_of).collect::<Read<_>>()?;
+    let commands: Vec<_> =
+        list_of(commands, "`commands`")?.iter().map(command_of).collect::<Read<_>>()?;
     if commands.is_empty() {
-        return Err(Refusal::new(commands_at, format!("{what} has no commands: name at least one")));
+        return Err(Refusal::new(
+            commands_at,
+            format!("{what} has no commands: name at least one"),
+        ));
     }
     let needs = match table.get("needs") {
         None => Vec::new(),
@@ -224,11 +251,15 @@ fn need_of(value: &Spanned<DeValue<'_>>) -> Read<Need> {
 fn command_of(value: &Spanned<DeValue<'_>>) -> Read<Command> {
     let at = value.span().start;
     match value.get_ref() {
-        DeValue::String(text) if text.trim().is_empty() => Err(Refusal::new(at, "an empty command: remove it")),
+        DeValue::String(text) if text.trim().is_empty() => {
+            Err(Refusal::new(at, "an empty command: remove it"))
+        }
         DeValue::String(_) => text_of(value, "a command").map(Command::Shell),
         DeValue::Array(list) => {
-            let argv: Vec<_> =
-                list.iter().map(|arg| text_of(arg, "an argument").map(OsString::from)).collect::<Read<_>>()?;
+            let argv: Vec<_> = list
+                .iter()
+                .map(|arg| text_of(arg, "an argument").map(OsString::from))
+                .collect::<Read<_>>()?;
             match argv.first() {
                 Some(program) if !program.is_empty() => Ok(Command::Argv(argv)),
                 _ => Err(Refusal::new(
@@ -268,14 +299,21 @@ fn text_of(value: &Spanned<DeValue<'_>>, what: &str) -> Read<String> {
     Ok(text.to_owned())
 }
 
-fn list_of<'a, 'i>(value: &'a Spanned<DeValue<'i>>, what: &str) -> Read<&'a [Spanned<DeValue<'i>>]> {
+fn list_of<'a, 'i>(
+    value: &'a Spanned<DeValue<'i>>,
+    what: &str,
+) -> Read<&'a [Spanned<DeValue<'i>>]> {
     match value.get_ref() {
         DeValue::Array(list) => Ok(list),
         other => Err(wrong_type(value.span().start, what, "a list", other)),
     }
 }
 
-fn table_of<'a, 'i>(value: &'a Spanned<DeValue<'i>>, what: &str, example: &str) -> Read<&'a DeTable<'i>> {
+fn table_of<'a, 'i>(
+    value: &'a Spanned<DeValue<'i>>,
+    what: &str,
+    example: &str,
+) -> Read<&'a DeTable<'i>> {
     match value.get_ref() {
         DeValue::Table(table) => Ok(table),
         other => Err(wrong_type(value.span().start, what, &format!("a table, {example}"), other)),
@@ -283,11 +321,17 @@ fn table_of<'a, 'i>(value: &'a Spanned<DeValue<'i>>, what: &str, example: &str) 
 }
 
 fn check_keys(table: &DeTable<'_>, known: &[&str]) -> Read<()> {
-    let unknown =
-        table.keys().filter(|key| !known.contains(&key.get_ref().as_ref())).min_by_key(|key| key.span().start);
+    let unknown = table
+        .keys()
+        .filter(|key| !known.contains(&key.get_ref().as_ref()))
+        .min_by_key(|key| key.span().start);
     let Some(key) = unknown else { return Ok(()) };
     let known = known.iter().copied();
-    let message = format!("unknown key {:?}: {}", key.get_ref(), suggestion(key.get_ref(), known, "the keys here are"));
+    let message = format!(
+        "unknown key {:?}: {}",
+        key.get_ref(),
+        suggestion(key.get_ref(), known, "the keys here are")
+    );
     Err(Refusal::new(key.span().start, message))
 }
 
@@ -295,7 +339,10 @@ fn check_keys(table: &DeTable<'_>, known: &[&str]) -> Read<()> {
 fn suggestion<'a>(wrong: &str, known: impl Iterator<Item = &'a str> + Clone, all: &str) -> String {
     match words::nearest(wrong, known.clone()) {
         Some(name) => format!("did you mean `{name}`?"),
-        None => format!("{all} {}", known.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")),
+        None => format!(
+            "{all} {}",
+            known.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+        ),
     }
 }
 
@@ -306,7 +353,8 @@ fn in_order(drafts: Vec<Draft>) -> Read<Vec<Job>> {
     let mut places: Vec<Option<usize>> = vec![None; drafts.len()];
     for place in 0..drafts.len() {
         let has_place = |job: &usize| places.get(*job).copied().flatten().is_some();
-        let is_next = |(job, needs): &(usize, &Vec<usize>)| !has_place(job) && needs.iter().all(has_place);
+        let is_next =
+            |(job, needs): &(usize, &Vec<usize>)| !has_place(job) && needs.iter().all(has_place);
         let Some((job, _)) = needs.iter().enumerate().find(is_next) else {
             return Err(circle(&drafts, &needs, has_place));
         };
@@ -333,10 +381,11 @@ fn resolve(drafts: &[Draft]) -> Read<Vec<Vec<usize>>> {
     drafts.iter().map(|draft| draft.needs.iter().map(place).collect()).collect()
 }
 
-/// Names the circle that keeps the remaining jobs from starting: each of them needs another of them, so following the needs
-/// leads back to where it was before.
+/// Names the circle that keeps the remaining jobs from starting: each of them needs another of
+/// them, so following the needs leads back to where it was before.
 fn circle(drafts: &[Draft], needs: &[Vec<usize>], is_done: impl Fn(&usize) -> bool) -> Refusal {
-    let waiting_for = |job: usize| needs.get(job).and_then(|all| all.iter().copied().find(|need| !is_done(need)));
+    let waiting_for =
+        |job: usize| needs.get(job).and_then(|all| all.iter().copied().find(|need| !is_done(need)));
     let mut path: Vec<usize> = Vec::new();
     let mut next = (0..drafts.len()).find(|job| !is_done(job));
     while let Some(job) = next.filter(|job| !path.contains(job)) {
@@ -352,7 +401,13 @@ fn circle(drafts: &[Draft], needs: &[Vec<usize>], is_done: impl Fn(&usize) -> bo
     let round: Vec<_> = around.iter().filter_map(|job| drafts.get(*job)).collect();
     let names: Vec<_> = round.iter().map(|draft| format!("`{}`", draft.id.as_str())).collect();
     let at = round.first().map_or(0, |draft| draft.at);
-    Refusal::new(at, format!("jobs that wait for each other: {}; remove one of these needs", names.join(" needs ")))
+    Refusal::new(
+        at,
+        format!(
+            "jobs that wait for each other: {}; remove one of these needs",
+            names.join(" needs ")
+        ),
+    )
 }
 
 #[cfg(test)]

@@ -90,7 +90,10 @@ struct Shared {
     changed: Condvar,
 }
 
-#[expect(clippy::struct_excessive_bools, reason = "the thread and its callers wait for each of them")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the thread and its callers wait for each of them"
+)]
 #[derive(Default)]
 struct State {
     files: Option<RunFiles>,
@@ -177,7 +180,12 @@ impl Rows {
 
     /// Waits until all rows are written, at most until `deadline`, and not at all once
     /// `is_hurried`. Returns messages for the user.
-    pub fn close(self, run_dir: &Path, deadline: Instant, is_hurried: impl Fn() -> bool) -> Vec<String> {
+    pub fn close(
+        self,
+        run_dir: &Path,
+        deadline: Instant,
+        is_hurried: impl Fn() -> bool,
+    ) -> Vec<String> {
         self.0.update(|state| state.deadline = Some(deadline));
         while !self.0.wait(HURRY_POLL, |state| state.is_over).is_over {
             if is_hurried() || Instant::now() >= deadline {
@@ -188,13 +196,20 @@ impl Rows {
         let mut state = self.0.wait(STOP_TIMEOUT, |state| state.is_over);
         state.is_abandoned = true;
         let mut warnings = std::mem::take(&mut state.warnings);
-        let obstacle = || state.obstacle.clone().unwrap_or_else(|| "the database did not answer in time".into());
+        let obstacle = || {
+            state.obstacle.clone().unwrap_or_else(|| "the database did not answer in time".into())
+        };
         let is_done = state.is_written || state.is_over;
-        let Some(why) = state.failure.clone().or_else(|| (!is_done).then(obstacle)) else { return warnings };
+        let Some(why) = state.failure.clone().or_else(|| (!is_done).then(obstacle)) else {
+            return warnings;
+        };
         warnings.push(if state.is_begun {
             format!("the recording is incomplete: {why}")
         } else {
-            format!("the run is not in the database, but its logs are in {}: {why}", run_dir.display())
+            format!(
+                "the run is not in the database, but its logs are in {}: {why}",
+                run_dir.display()
+            )
         });
         warnings
     }
@@ -245,7 +260,8 @@ impl Shared {
     }
 
     fn wait(&self, patience: Duration, is_done: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
-        let waited = self.changed.wait_timeout_while(self.state(), patience, |state| !is_done(state));
+        let waited =
+            self.changed.wait_timeout_while(self.state(), patience, |state| !is_done(state));
         waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
@@ -278,7 +294,9 @@ impl Shared {
 
     /// Waits for the next row; `None` once there will be none.
     fn next(&self) -> Option<Write> {
-        let is_ready = |state: &State| !state.pending.is_empty() || state.is_abandoned || state.deadline.is_some();
+        let is_ready = |state: &State| {
+            !state.pending.is_empty() || state.is_abandoned || state.deadline.is_some()
+        };
         let mut state = self.state();
         while !is_ready(&state) {
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -317,7 +335,8 @@ fn work(
     while let Some(write) = shared.next() {
         attempt(shared, &mut writer, &mut reserve, write);
     }
-    let moved: Vec<String> = [database, dir].iter().filter_map(|(path, before)| moved(path, *before)).take(1).collect();
+    let moved: Vec<String> =
+        [database, dir].iter().filter_map(|(path, before)| moved(path, *before)).take(1).collect();
     shared.update(|state| {
         state.warnings.extend(moved);
         state.is_written = true;

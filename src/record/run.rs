@@ -40,7 +40,10 @@ const BEGIN_TIMEOUT: Duration = Duration::from_millis(1500);
 const MUST_BEGIN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How to record.
-#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line or the configuration")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the command line or the configuration"
+)]
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The root of the store, made where there is none, for its owner alone; or the reason why
@@ -55,8 +58,8 @@ pub struct Options {
     pub facts: Facts,
     /// The directory that the commands run in.
     pub cwd: PathBuf,
-    /// Whether to keep what the commands write, and how a pipeline goes on, from our own stdout and
-    /// stderr.
+    /// Whether to keep what the commands write, and how a pipeline goes on, from our own stdout
+    /// and stderr.
     pub quiet: bool,
     /// Whether SIGINT, SIGTERM and SIGHUP to this process are about the run while it is recorded
     /// (see [`Stop`]). They stay without effect afterwards: for programs that end then.
@@ -168,11 +171,15 @@ impl Recording {
         }
         let run = RunId(Uuid::now_v7().to_string());
         // Of a path below nothing: whether the names are safe does not depend on the store.
-        let dir = log::path::run_dir(Path::new(""), &facts.repo, &run).ok_or_else(|| unsafe_name(&facts.repo))?;
-        if let Some(job) = pipeline.jobs().iter().find(|job| log::path::job_dir(&dir, &job.id).is_none()) {
+        let dir = log::path::run_dir(Path::new(""), &facts.repo, &run)
+            .ok_or_else(|| unsafe_name(&facts.repo))?;
+        if let Some(job) =
+            pipeline.jobs().iter().find(|job| log::path::job_dir(&dir, &job.id).is_none())
+        {
             return Err(unsafe_name(job.id.as_str()));
         }
-        let mut warnings: Vec<String> = prepare_signals().err().map(|error| error.to_string()).into_iter().collect();
+        let mut warnings: Vec<String> =
+            prepare_signals().err().map(|error| error.to_string()).into_iter().collect();
         let spare = Spare::take();
         let begun = begin_record(options, &run, &dir, &cwd, &pipeline);
         let (lock, record) = match begun {
@@ -202,17 +209,22 @@ fn begin_record(
 ) -> Result<(RunFiles, Record)> {
     let root = options.store_root.clone().map_err(Error::Usage)?;
     let (database, dir) = (root.join(store::OUR_DATABASE), root.join(dir));
-    let (facts, id, workspace, queued_at) = (options.facts.clone(), run.clone(), cwd.to_owned(), Time::now());
+    let (facts, id, workspace, queued_at) =
+        (options.facts.clone(), run.clone(), cwd.to_owned(), Time::now());
     let jobs: Vec<_> = pipeline.jobs().iter().map(|job| job.id.clone()).collect();
     let first = move |writer: &mut Writer| {
         let (repo, ref_name, sha) = (&facts.repo, &facts.ref_name, &facts.sha);
-        writer.begin_run(&NewRun { id: &id, repo, ref_name, sha, workspace: &workspace, queued_at }, &jobs)
+        writer.begin_run(
+            &NewRun { id: &id, repo, ref_name, sha, workspace: &workspace, queued_at },
+            &jobs,
+        )
     };
     let prepare = {
         let (root, database, dir) = (root.clone(), database.clone(), dir.clone());
         move || prepare(&root, &database, dir)
     };
-    let rows = Rows::start(database, prepare, first).map_err(Error::io("start a thread for the database of", &root))?;
+    let rows = Rows::start(database, prepare, first)
+        .map_err(Error::io("start a thread for the database of", &root))?;
     let patience = if options.must_record { MUST_BEGIN_TIMEOUT } else { BEGIN_TIMEOUT };
     let files = match rows.begun(patience) {
         Begun::Yes(files) => files,
@@ -229,7 +241,10 @@ fn begin_record(
 }
 
 fn silent(root: PathBuf) -> Error {
-    Error::io("use the store", root)(io::Error::new(ErrorKind::TimedOut, "it did not answer in time"))
+    Error::io("use the store", root)(io::Error::new(
+        ErrorKind::TimedOut,
+        "it did not answer in time",
+    ))
 }
 
 /// Makes the files of a run in a store that may be written.
@@ -238,7 +253,8 @@ fn prepare(root: &Path, database: &Path, dir: PathBuf) -> Result<RunFiles> {
     create_root(root)?;
     let (jobs, path) = (dir.join("jobs"), log::path::recorder_lock(&dir));
     let created = file::create_private_dirs(&jobs).map_err(Error::io("create", &dir));
-    let created = created.and_then(|()| file::create_private(&path).map_err(Error::io("create", &path)));
+    let created =
+        created.and_then(|()| file::create_private(&path).map_err(Error::io("create", &path)));
     let lock = created.inspect_err(|_| remove_run_dir(&dir))?;
     // Nobody else knows of the file, so only a file system without locks refuses.
     let unlocked = |error| {
@@ -253,13 +269,17 @@ fn prepare(root: &Path, database: &Path, dir: PathBuf) -> Result<RunFiles> {
 fn refuse_quire(root: &Path, ours: &Path) -> Result<()> {
     let theirs = root.join(store::QUIRE_DATABASE);
     if theirs.exists() && !ours.exists() {
-        return Err(Error::NotOurs { path: theirs, why: "it is quire's store; name another with --root".into() });
+        return Err(Error::NotOurs {
+            path: theirs,
+            why: "it is quire's store; name another with --root".into(),
+        });
     }
     Ok(())
 }
 
 fn unsafe_name(name: &str) -> Error {
-    let why = "it would be the name of a directory: not empty, not . or .., without /, at most 255 bytes";
+    let why =
+        "it would be the name of a directory: not empty, not . or .., without /, at most 255 bytes";
     Error::Usage(format!("{name:?} cannot be the name of a job or repository: {why}"))
 }
 

@@ -1,8 +1,10 @@
-//! Where the bytes of a command's two streams go: the log, as CRI records, and on to our own stdout and stderr.
+//! Where the bytes of a command's two streams go: the log, as CRI records, and on to our own stdout
+//! and stderr.
 //!
-//! A [`Sink`] is used under one lock by the readers of both streams. Its invariant: **the log is a prefix of what the command
-//! wrote, in whole records, and its times never run backwards.** The first write that fails ends the log there (what comes
-//! after a gap could not be told from what comes before it); the command knows nothing of that and goes on.
+//! A [`Sink`] is used under one lock by the readers of both streams. Its invariant: **the log is a
+//! prefix of what the command wrote, in whole records, and its times never run backwards.** The
+//! first write that fails ends the log there (what comes after a gap could not be told from what
+//! comes before it); the command knows nothing of that and goes on.
 
 use std::fs::File;
 use std::io;
@@ -97,8 +99,8 @@ impl Sink {
         self.whole_bytes
     }
 
-    /// Appends what was read from a stream. The records that it completes are in the file on return; an unterminated end is
-    /// kept back for [`Sink::flush`].
+    /// Appends what was read from a stream. The records that it completes are in the file on
+    /// return; an unterminated end is kept back for [`Sink::flush`].
     pub fn write(&mut self, stream: Stream, bytes: &[u8]) {
         self.heard_at = Instant::now();
         self.received_bytes += bytes.len() as u64;
@@ -115,7 +117,8 @@ impl Sink {
         self.file.is_some() && self.encoder.has_pending(stream)
     }
 
-    /// Appends a stream's unterminated end as a `P`: when the stream is silent, so that a prompt is seen, or at its end.
+    /// Appends a stream's unterminated end as a `P`: when the stream is silent, so that a prompt is
+    /// seen, or at its end.
     pub fn flush(&mut self, stream: Stream) {
         if self.file.is_some() {
             let at = self.now();
@@ -149,7 +152,8 @@ impl Sink {
             Ok(()) => self.whole_bytes += written as u64,
             Err(error) => {
                 self.whole_bytes += whole_records(&self.batch, written) as u64;
-                // Where even this fails the torn record stays: a reader shows it as a malformed line.
+                // Where even this fails the torn record stays: a reader shows it as a malformed
+                // line.
                 let _ = file.set_len(self.whole_bytes);
                 self.failure = Some(error);
                 self.file = None;
@@ -159,7 +163,8 @@ impl Sink {
     }
 }
 
-/// Writes as much as can be written, and tells how much that was. Like `Write::write_all`, which does not tell.
+/// Writes as much as can be written, and tells how much that was. Like `Write::write_all`, which
+/// does not tell.
 fn write_all(mut file: &File, bytes: &[u8]) -> (usize, io::Result<()>) {
     let mut written = 0;
     while let Some(rest) = bytes.get(written..).filter(|rest| !rest.is_empty()) {
@@ -191,7 +196,8 @@ impl Tee {
     /// Passes bytes on. A failure ends the passing on and nothing else.
     ///
     /// # Errors
-    /// The failure, once; none when the other end was closed (`| head`), which is how a reader says that it has enough.
+    /// The failure, once; none when the other end was closed (`| head`), which is how a reader says
+    /// that it has enough.
     pub fn pass(&mut self, bytes: &[u8]) -> io::Result<()> {
         let Some(fd) = &self.0 else { return Ok(()) };
         let result = pass_all(fd, bytes);
@@ -205,16 +211,19 @@ impl Tee {
     }
 }
 
-/// Waits where the descriptor would block: a terminal that some other program switched to non-blocking.
+/// Waits where the descriptor would block: a terminal that some other program switched to
+/// non-blocking.
 fn pass_all(fd: &OwnedFd, mut bytes: &[u8]) -> Result<(), Errno> {
     while !bytes.is_empty() {
         match rustix::io::write(fd, bytes) {
             Ok(n) => bytes = bytes.get(n..).unwrap_or_default(),
             Err(Errno::INTR) => {}
-            Err(Errno::AGAIN) => match rustix::event::poll(&mut [PollFd::new(fd, PollFlags::OUT)], None) {
-                Ok(_) | Err(Errno::INTR) => {}
-                Err(error) => return Err(error),
-            },
+            Err(Errno::AGAIN) => {
+                match rustix::event::poll(&mut [PollFd::new(fd, PollFlags::OUT)], None) {
+                    Ok(_) | Err(Errno::INTR) => {}
+                    Err(error) => return Err(error),
+                }
+            }
             Err(error) => return Err(error),
         }
     }
@@ -233,12 +242,17 @@ mod tests {
 
     fn join(log: &[u8], stream: Stream) -> Vec<u8> {
         let mut joiner = Joiner::default();
-        let lines = log.split_inclusive(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\n").unwrap());
-        let mut entries: Vec<_> = lines.filter_map(|line| joiner.push(&parse(line).unwrap())).collect();
+        let lines = log
+            .split_inclusive(|byte| *byte == b'\n')
+            .map(|line| line.strip_suffix(b"\n").unwrap());
+        let mut entries: Vec<_> =
+            lines.filter_map(|line| joiner.push(&parse(line).unwrap())).collect();
         entries.extend(joiner.finish());
         let mine = entries.into_iter().filter(|entry| entry.stream == stream);
-        mine.flat_map(|entry| [entry.content, if entry.complete { b"\n".to_vec() } else { Vec::new() }].concat())
-            .collect()
+        mine.flat_map(|entry| {
+            [entry.content, if entry.complete { b"\n".to_vec() } else { Vec::new() }].concat()
+        })
+        .collect()
     }
 
     fn times(log: &[u8]) -> Vec<Time> {
@@ -276,7 +290,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("sh-1.log");
         std::fs::write(&path, "theirs").unwrap();
-        assert_eq!(Sink::create(&path, Time::now()).err().unwrap().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(
+            Sink::create(&path, Time::now()).err().unwrap().kind(),
+            io::ErrorKind::AlreadyExists
+        );
     }
 
     #[test]

@@ -32,7 +32,9 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 #[cfg(target_os = "linux")]
 use rustix_libc_wrappers::process::SignalExt;
-use signal_hook::consts::{SIGALRM, SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGXFSZ};
+use signal_hook::consts::{
+    SIGALRM, SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGXFSZ,
+};
 use signal_hook::iterator::exfiltrator::WithOrigin;
 use signal_hook::iterator::{Handle, SignalsInfo};
 use signal_hook::low_level::siginfo::{Cause, Origin};
@@ -50,8 +52,8 @@ struct State {
     /// When the recording was first asked to stop.
     asked: Option<Instant>,
     running: Option<Target>,
-    /// Came while no command was known to run, and are owed to the next one: one that has just been
-    /// spawned may have them from the terminal already, and twice is better than never.
+    /// Came while no command was known to run, and are owed to the next one: one that has just
+    /// been spawned may have them from the terminal already, and twice is better than never.
     owed: Vec<Signal>,
     /// A request to stop came while no command was running.
     is_hurried: bool,
@@ -123,7 +125,8 @@ impl Stop {
     /// has not heeded the signal until now is killed.
     pub(super) fn ended<T>(&self, wait: impl FnOnce() -> T) -> T {
         let mut state = self.state();
-        let target = state.running.take().filter(|target| target.leads_group && target.may_be_killed);
+        let target =
+            state.running.take().filter(|target| target.leads_group && target.may_be_killed);
         if let Some(target) = target.filter(|_| state.asked.is_some()) {
             target.send(Signal::KILL);
         }
@@ -149,7 +152,11 @@ pub(super) struct Target {
 impl Target {
     /// It may have ended a moment ago; then there is nobody to tell.
     fn send(self, signal: Signal) {
-        let _ = if self.leads_group { kill_process_group(self.pid, signal) } else { kill_process(self.pid, signal) };
+        let _ = if self.leads_group {
+            kill_process_group(self.pid, signal)
+        } else {
+            kill_process(self.pid, signal)
+        };
     }
 }
 
@@ -210,7 +217,8 @@ pub(super) struct Watch {
 impl Watch {
     pub(super) fn start(stop: &Stop) -> io::Result<Self> {
         let status = own_status();
-        let heeded = STOPPING.into_iter().chain(passed_on()).filter(|signal| !is_ignored(&status, *signal));
+        let heeded =
+            STOPPING.into_iter().chain(passed_on()).filter(|signal| !is_ignored(&status, *signal));
         let mut signals = SignalsInfo::<WithOrigin>::new(heeded)?;
         let handle = signals.handle();
         let stop = stop.clone();
@@ -255,7 +263,10 @@ fn is_from_terminal(origin: &Origin) -> bool {
 fn is_ignored(status: &str, signal: i32) -> bool {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let mask = mask.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).unwrap_or(0);
-    u32::try_from(signal - 1).ok().and_then(|bit| mask.checked_shr(bit)).is_some_and(|shifted| shifted & 1 == 1)
+    u32::try_from(signal - 1)
+        .ok()
+        .and_then(|bit| mask.checked_shr(bit))
+        .is_some_and(|shifted| shifted & 1 == 1)
 }
 
 #[cfg(test)]
@@ -348,7 +359,11 @@ mod tests {
         let mut output = child.stdout.take().unwrap();
         output.read_exact(&mut [0; 6]).unwrap();
         let stop = Stop::new();
-        stop.started(Target { pid: Pid::from_child(&child), leads_group: true, may_be_killed: true });
+        stop.started(Target {
+            pid: Pid::from_child(&child),
+            leads_group: true,
+            may_be_killed: true,
+        });
         stop.stop();
         // Ends only when all that hold the pipe have ended.
         assert_eq!(output.read_to_end(&mut Vec::new()).unwrap(), 0);
@@ -359,6 +374,8 @@ mod tests {
     fn signals_that_were_ignored_at_the_start_are_known_by_their_bit() {
         let status = "Name:\tx\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000001001\n";
         assert!(is_ignored(status, SIGHUP) && is_ignored(status, 13));
-        assert!(!is_ignored(status, SIGINT) && !is_ignored(status, SIGTERM) && !is_ignored("", SIGHUP));
+        assert!(
+            !is_ignored(status, SIGINT) && !is_ignored(status, SIGTERM) && !is_ignored("", SIGHUP)
+        );
     }
 }

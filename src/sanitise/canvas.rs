@@ -1,11 +1,13 @@
 //! A row that was written over itself: cells, as a terminal has them, wide enough never to wrap.
 //!
-//! The cursor may also leave the row's line for those above and below. What lies there of other rows is not known here: the row
-//! shows what it wrote itself, line by line.
+//! The cursor may also leave the row's line for those above and below. What lies there of other
+//! rows is not known here: the row shows what it wrote itself, line by line.
 //!
-//! Bounded by the row's bytes, whatever it asks for: columns are made by text, or by a jump, also to another line, as far as a wide
-//! terminal has some ([`EDGE`]); lines reach as far as redraws are followed; and blanks that are inserted are counted, as is what
-//! erasing and shifting may cost. It takes some 12 bytes per byte, more where there are tabs, so a row of more than [`MAX_BYTES`] is shown in full.
+//! Bounded by the row's bytes, whatever it asks for: columns are made by text, or by a jump, also
+//! to another line, as far as a wide terminal has some ([`EDGE`]); lines reach as far as redraws
+//! are followed; and blanks that are inserted are counted, as is what erasing and shifting may
+//! cost. It takes some 12 bytes per byte, more where there are tabs, so a row of more than
+//! [`MAX_BYTES`] is shown in full.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +17,8 @@ use super::frames::MAX_FRAME_ROWS;
 use super::ops::{Control, Op, Ops};
 use super::{Link, Span, Style, push_visible};
 
-/// Where a jump to the right ends at the latest, unless there is text: the last column of a terminal.
+/// Where a jump to the right ends at the latest, unless there is text: the last column of a
+/// terminal.
 pub(super) const EDGE: usize = 255;
 
 /// The longest row that is drawn.
@@ -98,8 +101,8 @@ impl Canvas {
         (self.pen.style, self.spans())
     }
 
-    /// What is written after the line was last erased whole: most of a progress bar is never seen. Takes what comes before it for the
-    /// pen's sake only.
+    /// What is written after the line was last erased whole: most of a progress bar is never seen.
+    /// Takes what comes before it for the pen's sake only.
     fn after_wipes<'a>(&mut self, mut ops: Ops<'a>) -> Ops<'a> {
         let (mut left, mut pen) = (ops.clone(), self.pen.clone());
         let (mut is_at_start, mut is_erased) = (true, true);
@@ -110,7 +113,9 @@ impl Canvas {
                 Op::Control(Control::Nothing, _) => {}
                 Op::Control(Control::Column(0), _) => is_at_start = true,
                 Op::Control(Control::EraseLine, _) => is_erased = true,
-                Op::Control(Control::EraseRight | Control::EraseBelow, _) => is_erased |= is_at_start,
+                Op::Control(Control::EraseRight | Control::EraseBelow, _) => {
+                    is_erased |= is_at_start
+                }
                 // Other lines may have been written on.
                 Op::Control(Control::Vertical { .. }, _) => break,
                 _ => (is_at_start, is_erased) = (false, false),
@@ -202,7 +207,9 @@ impl Canvas {
         if text.is_ascii() {
             self.column = column.saturating_add(text.len());
             let room = make_room(cells, column, self.column);
-            room.iter_mut().zip(text.chars()).for_each(|(cell, found)| *cell = Cell { found, look, joined: 0 });
+            room.iter_mut()
+                .zip(text.chars())
+                .for_each(|(cell, found)| *cell = Cell { found, look, joined: 0 });
             return;
         }
         for found in text.chars() {
@@ -254,11 +261,12 @@ impl Canvas {
         }
     }
 
-    /// The lines that the row leaves, top down. What lies below the one on which it ends is where the next row begins, so it counts
-    /// only where there is nothing else.
+    /// The lines that the row leaves, top down. What lies below the one on which it ends is where
+    /// the next row begins, so it counts only where there is nothing else.
     fn spans(&self) -> Vec<Span> {
         let has_ink = |cells: &&Vec<Cell>| cells.iter().any(|cell| !cell.is_blank());
-        let mut seen: Vec<_> = self.lines.range(..=self.line).map(|(_, cells)| cells).filter(has_ink).collect();
+        let mut seen: Vec<_> =
+            self.lines.range(..=self.line).map(|(_, cells)| cells).filter(has_ink).collect();
         if seen.is_empty() {
             seen.extend(self.lines.range(self.line..).map(|(_, cells)| cells).filter(has_ink));
         }
@@ -273,7 +281,10 @@ impl Canvas {
     }
 
     fn line_spans(&self, cells: &[Cell], out: &mut Vec<Span>) {
-        let written = cells.iter().rposition(|cell| *cell != Cell::BLANK).map_or(0, |last| last.saturating_add(1));
+        let written = cells
+            .iter()
+            .rposition(|cell| *cell != Cell::BLANK)
+            .map_or(0, |last| last.saturating_add(1));
         for cell in cells.iter().take(written) {
             let Some(look) = self.looks.get(cell.look as usize) else { continue };
             match *cell {
@@ -282,7 +293,10 @@ impl Canvas {
                 Cell { found, .. } => push(out, found, look),
             }
             let joined = self.joined.get(cell.joined as usize);
-            joined.into_iter().flat_map(|joined| joined.chars()).for_each(|found| push(out, found, look));
+            joined
+                .into_iter()
+                .flat_map(|joined| joined.chars())
+                .for_each(|found| push(out, found, look));
         }
     }
 }
@@ -315,7 +329,8 @@ pub(super) const fn next_tab(column: usize) -> usize {
     (column | 7).saturating_add(1)
 }
 
-/// Adds a character without a width to the one before the cursor. Where none is, a terminal shows nothing of it.
+/// Adds a character without a width to the one before the cursor. Where none is, a terminal shows
+/// nothing of it.
 fn join(cells: &mut Vec<Cell>, combinations: &mut Vec<String>, column: usize, found: char) {
     let Some(before) = column.checked_sub(1) else { return };
     if cells.len() < column {

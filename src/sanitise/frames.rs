@@ -1,4 +1,5 @@
-//! Which rows of a log a terminal would no more show, because later ones were drawn over them: progress of several lines.
+//! Which rows of a log a terminal would no more show, because later ones were drawn over them:
+//! progress of several lines.
 //!
 //! ```text
 //! row 1  layer one 10%             line 1    overwritten
@@ -7,9 +8,9 @@
 //! row 4  ␛[2Klayer two 100%        line 2
 //! ```
 //!
-//! Of each line is known which columns show which row. A row is overwritten when nothing is left of what it wrote, or when it
-//! left nothing itself and a terminal has no empty line for it. What is not understood hides nothing: after it, all that came
-//! before stays.
+//! Of each line is known which columns show which row. A row is overwritten when nothing is left of
+//! what it wrote, or when it left nothing itself and a terminal has no empty line for it. What is
+//! not understood hides nothing: after it, all that came before stays.
 
 use std::collections::VecDeque;
 use std::iter;
@@ -23,11 +24,12 @@ use super::{push_visible, without_line_end};
 /// How far a redraw is followed: what comes more rows than this after a row cannot hide it.
 pub const MAX_FRAME_ROWS: usize = 100;
 
-/// Into how many pieces a line may be cut and still be followed: more than a progress bar ever needs.
+/// Into how many pieces a line may be cut and still be followed: more than a progress bar ever
+/// needs.
 const MAX_PIECES: usize = 1000;
 
-/// Which of these rows a later one of them has overwritten, by moving the cursor up. They are rows of both streams in the order of
-/// the log, as one terminal showed them.
+/// Which of these rows a later one of them has overwritten, by moving the cursor up. They are rows
+/// of both streams in the order of the log, as one terminal showed them.
 pub fn overwritten<'a>(rows: impl IntoIterator<Item = &'a [u8]>) -> Vec<bool> {
     let mut frames = Frames::default();
     let mut told = Vec::new();
@@ -130,12 +132,16 @@ impl Frames {
         self.rows.len() > MAX_FRAME_ROWS
     }
 
-    /// Whether the first row that is still open is overwritten, by those that were taken so far; `None` if there is none.
+    /// Whether the first row that is still open is overwritten, by those that were taken so far;
+    /// `None` if there is none.
     pub(crate) fn settle(&mut self) -> Option<bool> {
         let drawn = self.rows.pop_front()?;
         let number = self.first;
         self.first = self.first.saturating_add(1);
-        let line = drawn.line.checked_sub(self.top).and_then(|line| self.lines.get(usize::try_from(line).ok()?));
+        let line = drawn
+            .line
+            .checked_sub(self.top)
+            .and_then(|line| self.lines.get(usize::try_from(line).ok()?));
         let shows_empty_line = |line: &Line| line.pieces.is_empty() && line.ended == Some(number);
         Some(if drawn.has_left {
             drawn.columns == 0
@@ -229,7 +235,8 @@ impl Frames {
         self.column = behind(to, without_lead.len().saturating_sub(ink.len()));
     }
 
-    /// Draws the run of text that was written up to the cursor. Blanks around it erase; those within it are its own.
+    /// Draws the run of text that was written up to the cursor. Blanks around it erase; those
+    /// within it are its own.
     fn draw_run(&mut self) {
         let Some(Run { from, ink }) = self.run.take() else { return };
         let (start, end) = ink.unwrap_or((self.column, self.column));
@@ -249,8 +256,12 @@ impl Frames {
         let start = pieces.partition_point(|piece| piece.to <= from);
         let end = pieces.partition_point(|piece| piece.from < to).max(start);
         let covered: Vec<Piece> = pieces.get(start..end).unwrap_or_default().to_vec();
-        let left = covered.first().filter(|piece| piece.from < from).map(|piece| Piece { to: from, ..*piece });
-        let right = covered.last().filter(|piece| piece.to > to).map(|piece| Piece { from: to, ..*piece });
+        let left = covered
+            .first()
+            .filter(|piece| piece.from < from)
+            .map(|piece| Piece { to: from, ..*piece });
+        let right =
+            covered.last().filter(|piece| piece.to > to).map(|piece| Piece { from: to, ..*piece });
         let new = row.map(|row| Piece { from, to, row });
         pieces.splice(start..end, [left, new, right].into_iter().flatten());
         let is_torn = pieces.len() > MAX_PIECES;
@@ -258,7 +269,9 @@ impl Frames {
             self.lose(piece.row, piece.to.min(to).saturating_sub(piece.from.max(from)));
         }
         if let Some(row) = row {
-            self.drawn(row, |drawn| drawn.columns = drawn.columns.saturating_add(to.saturating_sub(from)));
+            self.drawn(row, |drawn| {
+                drawn.columns = drawn.columns.saturating_add(to.saturating_sub(from))
+            });
         }
         if is_torn {
             self.forget();
@@ -299,7 +312,11 @@ impl Frames {
 
     /// Moves the cursor right, not beyond text and the edge.
     fn move_to(&mut self, column: usize) {
-        let text = self.lines.get(self.line).and_then(|line| line.pieces.last()).map_or(0, |piece| piece.to);
+        let text = self
+            .lines
+            .get(self.line)
+            .and_then(|line| line.pieces.last())
+            .map_or(0, |piece| piece.to);
         self.column = column.min(EDGE.max(text).max(self.column));
     }
 }
@@ -307,7 +324,15 @@ impl Frames {
 impl Default for Frames {
     fn default() -> Self {
         let lines = iter::repeat_with(Line::default).take(LINES).collect();
-        Self { rows: VecDeque::new(), first: 0, lines, top: 0, line: LINES - 1, column: 0, run: None }
+        Self {
+            rows: VecDeque::new(),
+            first: 0,
+            lines,
+            top: 0,
+            line: LINES - 1,
+            column: 0,
+            run: None,
+        }
     }
 }
 
@@ -318,7 +343,11 @@ mod tests {
     /// The rows that stay.
     fn left<'r>(rows: &[&'r str]) -> Vec<&'r str> {
         let told = overwritten(rows.iter().map(|row| row.as_bytes()));
-        rows.iter().zip(told).filter(|(_, is_overwritten)| !is_overwritten).map(|(row, _)| *row).collect()
+        rows.iter()
+            .zip(told)
+            .filter(|(_, is_overwritten)| !is_overwritten)
+            .map(|(row, _)| *row)
+            .collect()
     }
 
     #[test]
@@ -351,7 +380,8 @@ mod tests {
     fn a_redraw_is_followed_so_many_rows_and_no_more() {
         let hidden = |between: usize| {
             let up = format!("\x1b[{}A\x1b[2K", between + 1);
-            let rows = iter::once("old").chain(iter::repeat_n("between", between)).chain([up.as_str()]);
+            let rows =
+                iter::once("old").chain(iter::repeat_n("between", between)).chain([up.as_str()]);
             overwritten(rows.map(str::as_bytes))[0]
         };
         assert!(hidden(MAX_FRAME_ROWS - 1));

@@ -1,7 +1,7 @@
 //! A row whose text is shown as it stands: the usual one, in one pass.
 //!
-//! Text is only added at the end. So of [`Progress::Last`] this can show rows whose cursor never leaves that end; the others are for
-//! [`super::canvas`]. Of [`Progress::All`] it shows every row.
+//! Text is only added at the end. So of [`Progress::Last`] this can show rows whose cursor never
+//! leaves that end; the others are for [`super::canvas`]. Of [`Progress::All`] it shows every row.
 
 use unicode_width::UnicodeWidthStr;
 
@@ -27,7 +27,16 @@ pub(super) struct Line<'a> {
 
 impl<'a> Line<'a> {
     pub(super) fn new(style: Style, columns: usize, progress: Progress) -> Self {
-        Self { style, link: None, target: "", spans: Vec::new(), column: 0, columns, progress, is_styled: true }
+        Self {
+            style,
+            link: None,
+            target: "",
+            spans: Vec::new(),
+            column: 0,
+            columns,
+            progress,
+            is_styled: true,
+        }
     }
 
     /// One of which nobody wants to know but the text: it becomes one span.
@@ -35,7 +44,8 @@ impl<'a> Line<'a> {
         Self { is_styled: false, ..Self::new(Style::default(), usize::MAX, progress) }
     }
 
-    /// The style that the next row begins with, and what is to be seen of this one; `None` if only a canvas can show it.
+    /// The style that the next row begins with, and what is to be seen of this one; `None` if only
+    /// a canvas can show it.
     pub(super) fn write(mut self, bytes: &'a [u8]) -> Option<(Style, Vec<Span>)> {
         let mut ops = Ops::new(bytes);
         loop {
@@ -48,10 +58,14 @@ impl<'a> Line<'a> {
                 Some(Op::Tab) => self.push(TAB.get(self.column % 8..).unwrap_or(TAB)),
                 Some(Op::Special(found)) => self.glyphs(found.encode_utf8(&mut [0; 4])),
                 Some(Op::Invalid) => self.push("\u{fffd}"),
-                Some(Op::Sgr(sequence)) if self.is_styled => self.style = self.style.after(sequence),
+                Some(Op::Sgr(sequence)) if self.is_styled => {
+                    self.style = self.style.after(sequence)
+                }
                 Some(Op::Sgr(_)) => {}
                 Some(Op::Link(target)) => self.link(target),
-                Some(Op::Control(_, written)) if self.progress == Progress::All => self.glyphs(written),
+                Some(Op::Control(_, written)) if self.progress == Progress::All => {
+                    self.glyphs(written)
+                }
                 Some(Op::Control(control, _)) if self.is_at_end_after(control) => {}
                 Some(Op::Control(..)) => return None,
             }

@@ -1,8 +1,9 @@
-//! The one way from recorded bytes to a terminal: what the program showed there, and nothing that acts on yours.
+//! The one way from recorded bytes to a terminal: what the program showed there, and nothing that
+//! acts on yours.
 //!
-//! Used by the screen, by text dumps, by copying. What leaves here holds no control character at all (no ESC, CR, LF, TAB,
-//! C0, DEL, C1), no bidirectional control and nothing that is there but cannot be seen, so it can neither steer a terminal nor
-//! reorder or hide what stands beside it.
+//! Used by the screen, by text dumps, by copying. What leaves here holds no control character at
+//! all (no ESC, CR, LF, TAB, C0, DEL, C1), no bidirectional control and nothing that is there but
+//! cannot be seen, so it can neither steer a terminal nor reorder or hide what stands beside it.
 //!
 //! ```text
 //! ESC[1;31mred ESC[m      a style, no text
@@ -18,8 +19,9 @@
 //! not UTF-8               U+FFFD
 //! ```
 //!
-//! A sequence must be whole within its row; what is not is text. So nothing but style is carried from one row to the next. A row that
-//! wrote on several lines shows them from top to bottom, with ␊ between them; that it hides other rows, [`overwritten`] tells.
+//! A sequence must be whole within its row; what is not is text. So nothing but style is carried
+//! from one row to the next. A row that wrote on several lines shows them from top to bottom, with
+//! ␊ between them; that it hides other rows, [`overwritten`] tells.
 //!
 //! ```text
 //! ops     bytes -> text, colours, links, controls      line    a row whose text only goes on (the usual one)
@@ -58,7 +60,8 @@ pub struct Span {
     pub link: Option<Link>,
 }
 
-/// The target of a link: an address of http or https and nothing but graphic ASCII, so it may stand in a terminal's own link.
+/// The target of a link: an address of http or https and nothing but graphic ASCII, so it may stand
+/// in a terminal's own link.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Link(Arc<str>);
 
@@ -89,11 +92,13 @@ pub enum Progress {
     /// The last state, as a terminal shows it.
     #[default]
     Last,
-    /// All of it, in the order in which it was written: controls as visible glyphs, the target of a link after its text.
+    /// All of it, in the order in which it was written: controls as visible glyphs, the target of a
+    /// link after its text.
     All,
 }
 
-/// Sanitises the rows of a log in order: a colour switched on in one row stays on in the next, as in a terminal.
+/// Sanitises the rows of a log in order: a colour switched on in one row stays on in the next, as
+/// in a terminal.
 #[derive(Clone, Default, Debug)]
 pub struct Sanitiser {
     style: Style,
@@ -119,17 +124,20 @@ impl Sanitiser {
         self.style
     }
 
-    /// The text of one row and its styles. Neighbouring spans differ in style or link; no span is empty.
+    /// The text of one row and its styles. Neighbouring spans differ in style or link; no span is
+    /// empty.
     pub fn row(&mut self, bytes: &[u8]) -> Vec<Span> {
         self.row_within(bytes, usize::MAX)
     }
 
-    /// As [`Sanitiser::row`], for a row of which only the first `columns` cells may be seen: at least these are given, and of what
-    /// comes after them little or nothing. The styles of the whole row are obeyed, so the next row looks the same.
+    /// As [`Sanitiser::row`], for a row of which only the first `columns` cells may be seen: at
+    /// least these are given, and of what comes after them little or nothing. The styles of the
+    /// whole row are obeyed, so the next row looks the same.
     pub fn row_within(&mut self, bytes: &[u8], columns: usize) -> Vec<Span> {
         let bytes = without_line_end(bytes);
         let style = self.style;
-        let (style, spans) = show(bytes, style, self.progress, |progress| Line::new(style, columns, progress));
+        let (style, spans) =
+            show(bytes, style, self.progress, |progress| Line::new(style, columns, progress));
         self.style = style;
         spans
     }
@@ -146,7 +154,8 @@ pub fn notification(text: &str) -> String {
 pub fn plain(bytes: &[u8], progress: Progress) -> Cow<'_, str> {
     let bytes = without_line_end(bytes);
     // Nearly always, and told many bytes at a time.
-    let is_plain = bytes.iter().fold(true, |is_plain, byte| is_plain & (b' '..=b'~').contains(byte));
+    let is_plain =
+        bytes.iter().fold(true, |is_plain, byte| is_plain & (b' '..=b'~').contains(byte));
     if let Ok(text) = str::from_utf8(bytes)
         && (is_plain || is_harmless_text(text))
     {
@@ -168,12 +177,17 @@ fn show<'a>(
     progress: Progress,
     line: impl Fn(Progress) -> Line<'a>,
 ) -> (Style, Vec<Span>) {
-    let draw = || (bytes.len() <= canvas::MAX_BYTES).then(|| Canvas::new(style, bytes.len()).draw(bytes));
-    line(progress).write(bytes).or_else(draw).or_else(|| line(Progress::All).write(bytes)).unwrap_or_default()
+    let draw =
+        || (bytes.len() <= canvas::MAX_BYTES).then(|| Canvas::new(style, bytes.len()).draw(bytes));
+    line(progress)
+        .write(bytes)
+        .or_else(draw)
+        .or_else(|| line(Progress::All).write(bytes))
+        .unwrap_or_default()
 }
 
-/// A name (job, repo, ref, command line) as one line of harmless text, without styles: every control, TAB and ESC included,
-/// is shown as its glyph.
+/// A name (job, repo, ref, command line) as one line of harmless text, without styles: every
+/// control, TAB and ESC included, is shown as its glyph.
 #[must_use]
 pub fn name(text: &str) -> Cow<'_, str> {
     if is_harmless_text(text) {
@@ -191,8 +205,8 @@ pub fn name(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Whether a character may go to a terminal as it is, whatever stands before it: it neither steers it, nor reorders or hides
-/// text.
+/// Whether a character may go to a terminal as it is, whatever stands before it: it neither steers
+/// it, nor reorders or hides text.
 #[must_use]
 pub fn is_harmless(found: char) -> bool {
     matches!(found, ' '..='~') || !(found.is_control() || is_hidden(found) || is_joiner(found))
@@ -210,7 +224,8 @@ pub fn harmless_len(text: &str) -> usize {
     let mut before = None;
     let is_harmful = |found: char| {
         let before = before.replace(found);
-        !(is_harmless(found) || (is_joiner(found) && before.is_some_and(|before| is_joined(before, found))))
+        !(is_harmless(found)
+            || (is_joiner(found) && before.is_some_and(|before| is_joined(before, found))))
     };
     text.find(is_harmful).unwrap_or(text.len())
 }
@@ -224,11 +239,12 @@ const fn is_joiner(found: char) -> bool {
 /// Returns true if a joiner has a meaning after a character. ASCII needs none, but for the
 /// selectors in keycaps (1\u{fe0f}\u{20e3}).
 const fn is_joined(before: char, joiner: char) -> bool {
-    !before.is_ascii() || matches!((before, joiner), ('0'..='9' | '#' | '*', '\u{fe0e}' | '\u{fe0f}'))
+    !before.is_ascii()
+        || matches!((before, joiner), ('0'..='9' | '#' | '*', '\u{fe0e}' | '\u{fe0f}'))
 }
 
-/// Whether a character changes what is seen, or is meant not to be seen: bidirectional controls, line separators, and
-/// Unicode's `Default_Ignorable_Code_Point` (<https://www.unicode.org/Public/UCD/latest/ucd/DerivedCoreProperties.txt>). Not
+/// Whether a character changes what is seen, or is meant not to be seen: bidirectional controls,
+/// line separators, and Unicode's `Default_Ignorable_Code_Point` (<https://www.unicode.org/Public/UCD/latest/ucd/DerivedCoreProperties.txt>). Not
 /// those that emoji and scripts need, see [`is_joiner`].
 fn is_hidden(found: char) -> bool {
     matches!(found,

@@ -1,7 +1,9 @@
-//! What recorded bytes say to a terminal, one thing after the other: text, colour, a link, a control that stays within some lines.
+//! What recorded bytes say to a terminal, one thing after the other: text, colour, a link, a
+//! control that stays within some lines.
 //!
-//! Pure, and the only reader of escape sequences. A sequence must be whole within its row. What is broken, unknown or reaches
-//! further (titles, the clipboard, the whole screen, modes that change how text is read) is its first character and then text.
+//! Pure, and the only reader of escape sequences. A sequence must be whole within its row. What is
+//! broken, unknown or reaches further (titles, the clipboard, the whole screen, modes that change
+//! how text is read) is its first character and then text.
 
 use std::mem;
 use std::str::Utf8Chunks;
@@ -29,7 +31,8 @@ pub(super) enum Op<'a> {
     Control(Control, &'a str),
 }
 
-/// What moves the cursor or erases, as far as it is followed. Numbers are as written; how far they reach is for others to say.
+/// What moves the cursor or erases, as far as it is followed. Numbers are as written; how far they
+/// reach is for others to say.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Control {
     /// A terminal shows nothing of it: it hides the cursor, say.
@@ -69,7 +72,8 @@ pub(super) struct Ops<'a> {
 
 impl<'a> Ops<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        // Nearly always; and the library looks at many bytes at a time only when it is asked about all of them.
+        // Nearly always; and the library looks at many bytes at a time only when it is asked about
+        // all of them.
         match str::from_utf8(bytes) {
             Ok(text) => Self { chunks: [].utf8_chunks(), text, is_torn: false },
             Err(_) => Self { chunks: bytes.utf8_chunks(), text: "", is_torn: false },
@@ -113,7 +117,8 @@ fn first(text: &str) -> (Op<'_>, &str) {
     }
 }
 
-/// How many bytes of harmless characters `text` begins with. Many bytes of plain ASCII are told at a time.
+/// How many bytes of harmless characters `text` begins with. Many bytes of plain ASCII are told at
+/// a time.
 fn harmless(text: &str) -> usize {
     let is_plain = |byte: &u8| (b' '..=b'~').contains(byte);
     let mut end = 0_usize;
@@ -144,19 +149,22 @@ fn special(text: &str) -> (Op<'_>, &str) {
         '\t' => Op::Tab,
         '\r' => control(Control::Column(0)),
         '\x08' => control(Control::Left(1)),
-        // The normal character set, in which everything is: part of how some terminals reset colours.
+        // The normal character set, in which everything is: part of how some terminals reset
+        // colours.
         '\x0f' => control(Control::Nothing),
         found => Op::Special(found),
     };
     (op, rest)
 }
 
-/// What of a text comes before its end `after`. To compare the ends would cost the rest of the row at each sequence.
+/// What of a text comes before its end `after`. To compare the ends would cost the rest of the row
+/// at each sequence.
 fn up_to<'t>(text: &'t str, after: &str) -> &'t str {
     text.get(..text.len().saturating_sub(after.len())).unwrap_or_default()
 }
 
-/// The escape sequence at the start of `text`, if one is there that is understood, and what comes after it.
+/// The escape sequence at the start of `text`, if one is there that is understood, and what comes
+/// after it.
 fn sequence(text: &str) -> Option<(Op<'_>, &str)> {
     let body = text.strip_prefix('\x1b')?;
     if let Some(body) = body.strip_prefix('[') {
@@ -177,11 +185,12 @@ fn sequence(text: &str) -> Option<(Op<'_>, &str)> {
     Some((Op::Control(control, up_to(text, after)), after))
 }
 
-/// Sequences after their ESC of which a terminal shows nothing: the normal character sets, and what the keypad sends.
+/// Sequences after their ESC of which a terminal shows nothing: the normal character sets, and what
+/// the keypad sends.
 const QUIET: [&str; 4] = ["(B", ")B", "=", ">"];
 
-/// Private modes of which a terminal shows nothing: what keys and pastes send, wrapping, the cursor's look, reports of focus, frames
-/// shown as a whole.
+/// Private modes of which a terminal shows nothing: what keys and pastes send, wrapping, the
+/// cursor's look, reports of focus, frames shown as a whole.
 const QUIET_MODES: [&str; 7] = ["1", "7", "12", "25", "1004", "2004", "2026"];
 
 /// The text of an OSC that must be whole, and printable ASCII as the specification of links demands
@@ -199,10 +208,12 @@ fn csi<'a>(text: &'a str, body: &'a str) -> Option<(Op<'a>, &'a str)> {
     let (action, after) = (rest.next()?, rest.as_str());
     let written = up_to(text, after);
     if action == 'm' && !is_private {
-        return (params.matches([';', ':']).count() < MAX_SGR_PARAMS).then_some((Op::Sgr(written), after));
+        return (params.matches([';', ':']).count() < MAX_SGR_PARAMS)
+            .then_some((Op::Sgr(written), after));
     }
     let control = if is_private {
-        let is_quiet = matches!(action, 'h' | 'l') && params.split(';').all(|mode| QUIET_MODES.contains(&mode));
+        let is_quiet = matches!(action, 'h' | 'l')
+            && params.split(';').all(|mode| QUIET_MODES.contains(&mode));
         is_quiet.then_some(Control::Nothing)?
     } else {
         control(params, action)?

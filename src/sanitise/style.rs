@@ -9,7 +9,8 @@ use vte::{Params, ParamsIter, Parser, Perform};
 /// A colour as SGR names it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Colour {
-    /// An entry of the terminal's palette: 0–7 normal, 8–15 bright, 16–255 the fixed cube and greys.
+    /// An entry of the terminal's palette: 0–7 normal, 8–15 bright, 16–255 the fixed cube and
+    /// greys.
     Indexed(u8),
     /// 24 bits: red, green, blue.
     Rgb(u8, u8, u8),
@@ -64,7 +65,10 @@ pub fn are_alike(one: Colour, other: Colour) -> bool {
 
 impl Colour {
     /// Red, green and blue. Terminals choose the first sixteen themselves: these are xterm's.
-    #[expect(clippy::arithmetic_side_effects, reason = "each arm bounds n, and no level exceeds 255")]
+    #[expect(
+        clippy::arithmetic_side_effects,
+        reason = "each arm bounds n, and no level exceeds 255"
+    )]
     fn rgb(self) -> [u8; 3] {
         const PALETTE: [[u8; 3]; 16] = [
             [0, 0, 0],
@@ -88,13 +92,16 @@ impl Colour {
         match self {
             Self::Rgb(r, g, b) => [r, g, b],
             Self::Indexed(n @ 232..) => [8 + 10 * (n - 232); 3],
-            Self::Indexed(n @ 16..) => [level((n - 16) / 36), level((n - 16) / 6 % 6), level((n - 16) % 6)],
+            Self::Indexed(n @ 16..) => {
+                [level((n - 16) / 36), level((n - 16) / 6 % 6), level((n - 16) % 6)]
+            }
             Self::Indexed(n) => PALETTE.get(usize::from(n)).copied().unwrap_or_default(),
         }
     }
 }
 
-/// The sequence that sets exactly this style, whatever was set before: `ESC[0;1;31m`; of the default `ESC[0m`.
+/// The sequence that sets exactly this style, whatever was set before: `ESC[0;1;31m`; of the
+/// default `ESC[0m`.
 #[must_use]
 pub fn sgr(style: &Style) -> String {
     let switches = [
@@ -132,12 +139,19 @@ struct Sgr {
 }
 
 impl Perform for Sgr {
-    fn csi_dispatch(&mut self, params: &Params, _intermediates: &[u8], _is_cut: bool, _action: char) {
+    fn csi_dispatch(
+        &mut self,
+        params: &Params,
+        _intermediates: &[u8],
+        _is_cut: bool,
+        _action: char,
+    ) {
         let mut params = params.iter();
         while let Some(param) = params.next() {
             match *param {
                 [code @ (38 | 48 | 58), ref sub @ ..] => {
-                    let colour = if sub.is_empty() { colour_of(&mut params) } else { colour_of_sub(sub) };
+                    let colour =
+                        if sub.is_empty() { colour_of(&mut params) } else { colour_of_sub(sub) };
                     set_colour(&mut self.style, code, colour);
                 }
                 [4, 0] => self.style.underline = false,
@@ -158,7 +172,8 @@ fn colour_of(params: &mut ParamsIter<'_>) -> Option<Colour> {
     }
 }
 
-/// `38:5:n`, `38:2:r:g:b` or, with a colour space that nobody uses, `38:2:space:r:g:b`: what follows the first colon.
+/// `38:5:n`, `38:2:r:g:b` or, with a colour space that nobody uses, `38:2:space:r:g:b`: what
+/// follows the first colon.
 fn colour_of_sub(sub: &[u16]) -> Option<Colour> {
     match *sub {
         [5, n, ..] => indexed(n),
@@ -175,7 +190,8 @@ fn rgb([r, g, b]: [u16; 3]) -> Option<Colour> {
     Some(Colour::Rgb(u8::try_from(r).ok()?, u8::try_from(g).ok()?, u8::try_from(b).ok()?))
 }
 
-/// A colour that makes no sense changes nothing; that of underlines (58) is taken only to be past it.
+/// A colour that makes no sense changes nothing; that of underlines (58) is taken only to be past
+/// it.
 fn set_colour(style: &mut Style, code: u16, colour: Option<Colour>) {
     match code {
         38 => style.fg = colour.or(style.fg),
@@ -184,8 +200,8 @@ fn set_colour(style: &mut Style, code: u16, colour: Option<Colour>) {
     }
 }
 
-/// Obeys one parameter. What [`Style`] has no word for (blinking, fonts, frames) has no effect, and concealing (8) has none
-/// on purpose.
+/// Obeys one parameter. What [`Style`] has no word for (blinking, fonts, frames) has no effect, and
+/// concealing (8) has none on purpose.
 fn set(style: &mut Style, code: u16) {
     match code {
         0 => *style = Style::default(),

@@ -28,11 +28,9 @@ fn shown(bytes: &[u8]) -> Vec<String> {
     let rows: Vec<_> = bytes.split(|byte| *byte == b'\n').collect();
     let is_overwritten = overwritten(rows.iter().copied());
     let seen = rows.iter().zip(is_overwritten).filter(|(_, is_overwritten)| !is_overwritten);
-    trimmed(
-        seen.flat_map(|(row, _)| {
-            plain(row, Progress::Last).split(canvas::LINE_END).map(str::to_owned).collect::<Vec<_>>()
-        }),
-    )
+    trimmed(seen.flat_map(|(row, _)| {
+        plain(row, Progress::Last).split(canvas::LINE_END).map(str::to_owned).collect::<Vec<_>>()
+    }))
 }
 
 fn trimmed(lines: impl Iterator<Item = String>) -> Vec<String> {
@@ -53,7 +51,8 @@ fn progress_of_real_programs_is_what_a_terminal_shows_in_the_end() {
     }
 }
 
-/// Moves and text within one line. Of wide characters that are torn apart by an insertion vt100 shows more than others do.
+/// Moves and text within one line. Of wide characters that are torn apart by an insertion vt100
+/// shows more than others do.
 fn in_row(text: &'static str, actions: &'static str) -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         3 => "[a-z ]{1,6}",
@@ -76,7 +75,8 @@ fn letter(row: usize) -> char {
     ('a'..='z').nth(row).unwrap()
 }
 
-/// Text over several lines that never leaves those that are there. Each piece of text has a letter of its own row.
+/// Text over several lines that never leaves those that are there. Each piece of text has a letter
+/// of its own row.
 fn frames() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         4 => (1_usize..8).prop_map(|count| "x".repeat(count)),
@@ -94,7 +94,10 @@ fn frames() -> impl Strategy<Value = Vec<u8>> {
         let (mut line, mut bottom) = (0_usize, 0);
         for (number, row) in rows.into_iter().enumerate() {
             for piece in row {
-                let count = piece.as_bytes().get(2).map_or(1, |digit| usize::from(digit.wrapping_sub(b'0')));
+                let count = piece
+                    .as_bytes()
+                    .get(2)
+                    .map_or(1, |digit| usize::from(digit.wrapping_sub(b'0')));
                 let is_down = piece.ends_with('B');
                 line = match piece.as_bytes().last() {
                     Some(b'A' | b'F' | b'M') if count > line => continue,

@@ -20,16 +20,31 @@ fn text(bytes: &[u8]) -> String {
 
 /// The row with every change of style written out, the default one as `0`: `[0;1]bold[0]plain`.
 fn painted(bytes: &[u8]) -> String {
-    row(bytes).iter().flat_map(|span| [sgr(&span.style)[1..].replace('m', "]"), span.text.clone()]).collect()
+    row(bytes)
+        .iter()
+        .flat_map(|span| [sgr(&span.style)[1..].replace('m', "]"), span.text.clone()])
+        .collect()
 }
 
 #[test]
 fn colours_of_real_programs_become_style() {
     for (what, bytes, shown) in [
-        ("cargo", "\x1b[1m\x1b[32m   Compiling\x1b[0m serde v1.0", "[0;1;32]   Compiling[0] serde v1.0"),
-        ("rustc", "\x1b[0m\x1b[1m\x1b[38;5;9merror\x1b[0m\x1b[0m\x1b[1m: no\x1b[0m", "[0;1;91]error[0;1]: no"),
+        (
+            "cargo",
+            "\x1b[1m\x1b[32m   Compiling\x1b[0m serde v1.0",
+            "[0;1;32]   Compiling[0] serde v1.0",
+        ),
+        (
+            "rustc",
+            "\x1b[0m\x1b[1m\x1b[38;5;9merror\x1b[0m\x1b[0m\x1b[1m: no\x1b[0m",
+            "[0;1;91]error[0;1]: no",
+        ),
         ("grep", "\x1b[01;31m\x1b[Kfound\x1b[m\x1b[K", "[0;1;31]found"),
-        ("pytest", "\x1b[31m\x1b[1m1 failed\x1b[0m, \x1b[32m9 passed\x1b[0m", "[0;1;31]1 failed[0], [0;32]9 passed"),
+        (
+            "pytest",
+            "\x1b[31m\x1b[1m1 failed\x1b[0m, \x1b[32m9 passed\x1b[0m",
+            "[0;1;31]1 failed[0], [0;32]9 passed",
+        ),
         ("jest", "\x1b[7m\x1b[1m\x1b[32m PASS \x1b[39m\x1b[22m\x1b[27m a", "[0;1;7;32] PASS [0] a"),
         (
             "bat",
@@ -37,7 +52,11 @@ fn colours_of_real_programs_become_style() {
             "[0;38;2;248;248;242]fn[0;38;2;248;248;242;48;5;236] ",
         ),
         ("clang", "\x1b[0;1;30;103mw\x1b[0;100;97mx", "[0;1;30;103]w[0;97;100]x"),
-        ("systemd", "\x1b]8;;file://host/etc/x.conf\x1b\\\x1b[4mx.conf\x1b[24m\x1b]8;;\x07 ok", "[0;4]x.conf[0] ok"),
+        (
+            "systemd",
+            "\x1b]8;;file://host/etc/x.conf\x1b\\\x1b[4mx.conf\x1b[24m\x1b]8;;\x07 ok",
+            "[0;4]x.conf[0] ok",
+        ),
         ("kitty", "\x1b[4:3;58:2::255:0:0mwavy\x1b[4:0mplain", "[0;4]wavy[0]plain"),
         (
             "colons",
@@ -54,7 +73,9 @@ fn colours_of_real_programs_become_style() {
 
 #[test]
 fn a_colour_that_makes_no_sense_changes_nothing() {
-    for params in ["38;5;256", "38;2;1;2", "38;2;1;2;999", "38", "38;7", "38:5", "5", "8", "53", "110"] {
+    for params in
+        ["38;5;256", "38;2;1;2", "38;2;1;2;999", "38", "38;7", "38:5", "5", "8", "53", "110"]
+    {
         assert_eq!(painted(format!("\x1b[31m\x1b[{params}mx").as_bytes()), "[0;31]x", "{params}");
     }
 }
@@ -76,15 +97,25 @@ fn what_is_no_style_is_inert_and_seen() {
         (b"a\0b\x07c\x7f\x0b\x0c\x0e", "a␀b␇c␡␋␌␎"),
         ("\u{85}\u{9b}31m".as_bytes(), "<U+0085><U+009B>31m"),
         (b"\x9b31m Gr\xfc\xdfe \xe2\x82", "\u{fffd}31m Gr\u{fffd}\u{fffd}e \u{fffd}"),
-        ("\u{202e}gpj.exe\u{2066}\u{200f}\u{61c}".as_bytes(), "<U+202E>gpj.exe<U+2066><U+200F><U+061C>"),
+        (
+            "\u{202e}gpj.exe\u{2066}\u{200f}\u{61c}".as_bytes(),
+            "<U+202E>gpj.exe<U+2066><U+200F><U+061C>",
+        ),
         (
             "a\u{200b}b\u{feff}c\u{ad}d\u{2028}e\u{e0041}\u{e0100}".as_bytes(),
             "a<U+200B>b<U+FEFF>c<U+00AD>d<U+2028>e<U+E0041><U+E0100>",
         ),
-        ("👩\u{200d}👧 ❤\u{fe0f} éü 日本 fi\u{301}".as_bytes(), "👩\u{200d}👧 ❤\u{fe0f} éü 日本 fi\u{301}"),
-        ("می\u{200c}خواهم क्\u{200d}ष 1\u{fe0f}\u{20e3}".as_bytes(), "می\u{200c}خواهم क्\u{200d}ष 1\u{fe0f}\u{20e3}"),
         (
-            "\u{200d}er\u{200d}ror pass\u{200c}word o\u{fe0f}k \u{200d}\u{200d}1\u{fe01}".as_bytes(),
+            "👩\u{200d}👧 ❤\u{fe0f} éü 日本 fi\u{301}".as_bytes(),
+            "👩\u{200d}👧 ❤\u{fe0f} éü 日本 fi\u{301}",
+        ),
+        (
+            "می\u{200c}خواهم क्\u{200d}ष 1\u{fe0f}\u{20e3}".as_bytes(),
+            "می\u{200c}خواهم क्\u{200d}ष 1\u{fe0f}\u{20e3}",
+        ),
+        (
+            "\u{200d}er\u{200d}ror pass\u{200c}word o\u{fe0f}k \u{200d}\u{200d}1\u{fe01}"
+                .as_bytes(),
             "<U+200D>er<U+200D>ror pass<U+200C>word o<U+FE0F>k <U+200D><U+200D>1<U+FE01>",
         ),
         ("\t\u{200d}\u{202e}\u{200d}".as_bytes(), "        <U+200D><U+202E><U+200D>"),
@@ -113,7 +144,14 @@ fn no_text_is_hidden_in_its_background() {
         let Style { fg, bg, .. } = style(hidden);
         assert_eq!((fg, bg), (None, None), "{hidden:?}");
     }
-    for seen in ["\x1b[31;40m", "\x1b[90;40m", "\x1b[38;5;234;40m", "\x1b[40m", "\x1b[30m", "\x1b[38;2;0;0;16;40m"] {
+    for seen in [
+        "\x1b[31;40m",
+        "\x1b[90;40m",
+        "\x1b[38;5;234;40m",
+        "\x1b[40m",
+        "\x1b[30m",
+        "\x1b[38;2;0;0;16;40m",
+    ] {
         let Style { fg, bg, .. } = style(seen);
         assert!(fg.is_some() || bg.is_some(), "{seen:?}");
     }
@@ -142,10 +180,20 @@ fn what_was_overwritten_is_shown_in_full_or_in_its_last_state() {
     for (what, bytes, last, all) in [
         ("curl", "  5%\r 50%\r100%\r", "100%", "  5%␍ 50%␍100%"),
         ("longer underneath", "downloading\rdone", "doneloading", "downloading␍done"),
-        ("cargo", "  Building [=> ] 1/2\r\x1b[K  Finished", "  Finished", "  Building [=> ] 1/2␍␛[K  Finished"),
+        (
+            "cargo",
+            "  Building [=> ] 1/2\r\x1b[K  Finished",
+            "  Finished",
+            "  Building [=> ] 1/2␍␛[K  Finished",
+        ),
         ("npm", "⠙\x1b[1G\x1b[0K⠹\x1b[1G\x1b[0Kdone", "done", "⠙␛[1G␛[0K⠹␛[1G␛[0Kdone"),
         ("make -j on a pty", "a\x08 \x08b\r\r", "b", "a␈ ␈b␍"),
-        ("hidden cursor", "\x1b[?25l\x1b[?2026hx\x1b[?2026l\x1b[?25h", "x", "␛[?25l␛[?2026hx␛[?2026l␛[?25h"),
+        (
+            "hidden cursor",
+            "\x1b[?25l\x1b[?2026hx\x1b[?2026l\x1b[?25h",
+            "x",
+            "␛[?25l␛[?2026hx␛[?2026l␛[?25h",
+        ),
         ("tput sgr0", "x\x1b(B\x1b[m\x0f", "x", "x␛(B␏"),
         ("cargo's OSC 9;4", "\x1b]9;4;1;50\x1b\\x", "x", "␛]9;4;1;50␛\\x"),
         ("right edge", "[ \x1b[10Gok ]\x1b[1G[.", "[.       ok ]", "[ ␛[10Gok ]␛[1G[."),
@@ -157,7 +205,11 @@ fn what_was_overwritten_is_shown_in_full_or_in_its_last_state() {
         ("erased", "\x1b[2K\x1b[1A\x1b[2K\x1b[G", "", "␛[2K␛[1A␛[2K␛[G"),
         ("a title", "\x1b]0;t\x07x\ry", "y]0;t␇x", "␛]0;t␇x␍y"),
     ] {
-        assert_eq!((text(bytes.as_bytes()).as_str(), in_full(bytes).as_str()), (last, all), "{what}");
+        assert_eq!(
+            (text(bytes.as_bytes()).as_str(), in_full(bytes).as_str()),
+            (last, all),
+            "{what}"
+        );
         assert_eq!(plain(bytes.as_bytes(), Progress::Last), last, "{what}");
     }
 }
@@ -186,7 +238,10 @@ fn a_link_keeps_a_target_of_the_web_and_shows_any_in_full() {
         for progress in ["", "\rsee"] {
             let spans = row((link(target) + progress).as_bytes());
             assert_eq!(text_of(&spans), "see here now");
-            let linked: Vec<_> = spans.iter().filter_map(|span| Some((&*span.text, span.link.as_deref()?))).collect();
+            let linked: Vec<_> = spans
+                .iter()
+                .filter_map(|span| Some((&*span.text, span.link.as_deref()?)))
+                .collect();
             assert_eq!(linked, if kept { vec![("here", target)] } else { vec![] });
         }
         let shown = if target.is_empty() { String::new() } else { format!(" <{target}>") };
@@ -241,7 +296,10 @@ fn style_is_carried_over_rows_and_nothing_else_is() {
         let red = Style { fg: Some(Colour::Indexed(1)), ..Style::default() };
         assert_eq!(sanitiser.row(b"32mx"), [Span { text: "32mx".into(), style: red, link: None }]);
     }
-    assert_eq!(sanitiser.row(b"\x1b[mx"), [Span { text: "x".into(), style: Style::default(), link: None }]);
+    assert_eq!(
+        sanitiser.row(b"\x1b[mx"),
+        [Span { text: "x".into(), style: Style::default(), link: None }]
+    );
 }
 
 #[test]
@@ -257,9 +315,18 @@ fn any_style() -> impl Strategy<Value = Style> {
             any::<[u8; 3]>().prop_map(|[r, g, b]| Colour::Rgb(r, g, b))
         ])
     };
-    (colour(), colour(), any::<[bool; 6]>()).prop_map(|(fg, bg, [bold, dim, italic, underline, reverse, strike])| {
-        Style { fg, bg, bold, dim, italic, underline, reverse, strike }
-    })
+    (colour(), colour(), any::<[bool; 6]>()).prop_map(
+        |(fg, bg, [bold, dim, italic, underline, reverse, strike])| Style {
+            fg,
+            bg,
+            bold,
+            dim,
+            italic,
+            underline,
+            reverse,
+            strike,
+        },
+    )
 }
 
 /// Bytes that make sequences likely.

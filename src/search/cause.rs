@@ -1,6 +1,7 @@
 //! What most likely made a command fail, and the rows that show it.
 //!
-//! Every error row of the end of a log is weighed by its text ([`judge`]); this module decides between them by where they stand.
+//! Every error row of the end of a log is weighed by its text ([`judge`]); this module decides
+//! between them by where they stand.
 //!
 //! ```text
 //! thread 'main' panicked at …          first: it says what is wrong          ◄ the cause
@@ -8,8 +9,8 @@
 //! make: *** [test] Error 101           so does this
 //! ```
 //!
-//! Nothing is guessed: where no rule matches there is no cause, and the end of the log is shown. Memory is bounded by the rows of a
-//! card and some places.
+//! Nothing is guessed: where no rule matches there is no cause, and the end of the log is shown.
+//! Memory is bounded by the rows of a card and some places.
 
 mod board;
 mod card;
@@ -41,14 +42,15 @@ pub struct Cause {
     pub at: Option<u64>,
     /// Who prints such rows, for people: `rust`, `pytest`. `None` also where many do.
     pub rule: Option<&'static str>,
-    /// The rows around it, at most [`MAX_CAUSE_ROWS`], none of them blank: of its stream, in order. When no rule matched,
-    /// the last of standard error and of the log.
+    /// The rows around it, at most [`MAX_CAUSE_ROWS`], none of them blank: of its stream, in
+    /// order. When no rule matched, the last of standard error and of the log.
     pub rows: Vec<Row>,
     /// How much of the end of the log was looked at.
     pub looked_bytes: u64,
 }
 
-/// Looks for what made a command fail at the end of its log. `exit_code` is 128 + the signal where one ended it.
+/// Looks for what made a command fail at the end of its log. `exit_code` is 128 + the signal where
+/// one ended it.
 ///
 /// # Errors
 /// When the log cannot be read.

@@ -1,14 +1,18 @@
-//! Which rows tell of an error: rules for what compilers, test runners, build tools and shells print.
+//! Which rows tell of an error: rules for what compilers, test runners, build tools and shells
+//! print.
 //!
-//! A row is judged by its text alone: no rule knows its stream or the rows around it. So what is harmless in one place and
-//! the cause in another is left out: a program's own log lines of level ERROR (tests print them on purpose), and whatever
-//! merely speaks of errors. What an error row is worth as a cause is told by its rule; [`super::cause`] tells what the rows around it
+//! A row is judged by its text alone: no rule knows its stream or the rows around it. So what is
+//! harmless in one place and the cause in another is left out: a program's own log lines of level
+//! ERROR (tests print them on purpose), and whatever merely speaks of errors. What an error row is
+//! worth as a cause is told by its rule; [`super::cause`] tells what the rows around it
 //! make of that. A new tool is a line in `RULES` and, if none fits yet, a word in [`LITERALS`].
 
 use std::cmp::Reverse;
 use std::sync::LazyLock;
 
-use Weight::{Aftermath, Again, Aside, Begun, Fault, Heading, Logged, Message, Name, Passed, Place};
+use Weight::{
+    Aftermath, Again, Aside, Begun, Fault, Heading, Logged, Message, Name, Passed, Place,
+};
 use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 
 /// Every text that tells of an error contains one of these, in these letters: bytes without any of them need no closer look.
@@ -33,8 +37,11 @@ pub fn is_error(text: &str) -> bool {
 pub(super) fn judge(text: &str) -> Option<(Weight, &'static str)> {
     let matches = WEIGHED.matches(said(text));
     let is_harmless = matches.matched_any() && TABLE.harmless.is_match(text.as_bytes());
-    // What says that a test passed looks harmless; and so, to who only looks for errors, does the report of a data race.
-    let spares = |n, weight| is_harmless && (n < RULES.len() || matches!(weight, Again | Aftermath | Logged | Message));
+    // What says that a test passed looks harmless; and so, to who only looks for errors, does the
+    // report of a data race.
+    let spares = |n, weight| {
+        is_harmless && (n < RULES.len() || matches!(weight, Again | Aftermath | Logged | Message))
+    };
     let found = matches.into_iter().filter_map(|n| Some((n, RULES.iter().chain(CLUES).nth(n)?)));
     let found = found.filter(|(n, rule)| !spares(*n, rule.0)).map(|(_, rule)| (rule.0, rule.1));
     // Of equals the first: the rules of one tool come before those of any.
@@ -54,7 +61,8 @@ pub(super) enum Weight {
     Place,
     /// An entry of a program's own log that speaks of an error: programs that go on write them too.
     Logged,
-    /// Only that something failed which other rows tell of: whatever else a row of this kind says counts no more.
+    /// Only that something failed which other rows tell of: whatever else a row of this kind says
+    /// counts no more.
     Aftermath,
     /// The name of what failed.
     Name,
@@ -70,11 +78,13 @@ pub(super) enum Weight {
 
 /// Who prints the rows of a rule, if that is one tool.
 pub(super) fn tool(rule: &'static str) -> Option<&'static str> {
-    const FAMILIES: [&str; 7] = ["most tools", "compilers", "any", "errno", "getopt", "wrappers", "logs"];
+    const FAMILIES: [&str; 7] =
+        ["most tools", "compilers", "any", "errno", "getopt", "wrappers", "logs"];
     Some(rule).filter(|rule| !FAMILIES.contains(rule) && !rule.contains(", "))
 }
 
-/// The text without what stands before the message: indents, frames, times, the name of a container.
+/// The text without what stands before the message: indents, frames, times, the name of a
+/// container.
 fn said(text: &str) -> &[u8] {
     let text = text.as_bytes();
     let start = TABLE.before.find(text).map_or(0, |found| found.end());
@@ -95,7 +105,8 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
 });
 
 /// The rules, and behind them the clues.
-static WEIGHED: LazyLock<RegexSet> = LazyLock::new(|| set(RULES.iter().chain(CLUES).map(|(_, _, pattern, _)| pattern)));
+static WEIGHED: LazyLock<RegexSet> =
+    LazyLock::new(|| set(RULES.iter().chain(CLUES).map(|(_, _, pattern, _)| pattern)));
 
 /// ASCII classes make small automata that are quickly built; without Unicode `.` is a byte.
 #[expect(clippy::expect_used, reason = "constants, all compiled by the first test")]
@@ -108,8 +119,8 @@ fn before() -> Regex {
     RegexBuilder::new(BEFORE).unicode(false).build().expect("an expression")
 }
 
-/// Indents and the frames of terraform; times; the steps of a container build; `name | ` and `[name] ` of what
-/// runs at once.
+/// Indents and the frames of terraform; times; the steps of a container build; `name | ` and
+/// `[name] ` of what runs at once.
 const BEFORE: &str = r"^(?:\s+|│|╷|╵|#\d+ (?:\d+\.\d+ )?|\[?\d{4}-\d\d-\d\d[T ][\d:.,]+(?:Z|[+-]\d\d:?\d\d)?\]?\s|[A-Za-z][\w.-]*\s+\|\s|\[[a-z0-9][\w@/.:-]*\]\s)*";
 
 /// What it is worth, who prints it, what it looks like once [`said`], and a row of that kind.

@@ -7,9 +7,10 @@
 //! end     ►  the next row         `u64::MAX` while the group has no end: what comes belongs to it
 //! ```
 //!
-//! How deep they nest is what those who print them make of it: GitHub has one group at a time, so a new one ends the one before;
-//! sections and folds have names, so that one begins within another, and an end takes along what began within it; a heading ends
-//! the one before. An end without a start is a plain row. So is a start that lies too deep, or behind too many others.
+//! How deep they nest is what those who print them make of it: GitHub has one group at a time, so a
+//! new one ends the one before; sections and folds have names, so that one begins within another,
+//! and an end takes along what began within it; a heading ends the one before. An end without a
+//! start is a plain row. So is a start that lies too deep, or behind too many others.
 
 use std::iter::{once, repeat};
 use std::ops::{ControlFlow, Range};
@@ -84,8 +85,9 @@ enum OpenKind {
 /// Rows that tell of groups.
 static QUERY: LazyLock<Query> = LazyLock::new(Query::groups);
 
-/// Goes on where `groups` end, by about `max_bytes`: how far it came; 0 at the end of the log. `groups` must be of this log;
-/// of another generation of it they are begun anew. A line without its LF is not looked at.
+/// Goes on where `groups` end, by about `max_bytes`: how far it came; 0 at the end of the log.
+/// `groups` must be of this log; of another generation of it they are begun anew. A line without
+/// its LF is not looked at.
 ///
 /// # Errors
 /// When the log cannot be read. `groups` are of use then, too.
@@ -165,7 +167,8 @@ impl Groups {
         self.around(offset).filter(|group| group.heading == offset)
     }
 
-    /// Which rows are out of sight if these groups are folded: those that begin within these ranges, which ascend.
+    /// Which rows are out of sight if these groups are folded: those that begin within these
+    /// ranges, which ascend.
     #[must_use]
     pub fn hidden(&self, is_folded: impl Fn(&Group) -> bool) -> Arc<[Range<u64>]> {
         let mut hidden: Vec<Range<u64>> = Vec::new();
@@ -179,7 +182,8 @@ impl Groups {
     }
 
     fn hear(&mut self, row: &Match<'_>) {
-        // What may still change is heard when it has ended, if nothing behind it was heard meanwhile.
+        // What may still change is heard when it has ended, if nothing behind it was heard
+        // meanwhile.
         if !row.is_complete || row.offset < self.heard {
             return;
         }
@@ -217,12 +221,14 @@ impl Groups {
         self.open.push(Open { group: self.all.len() - 1, kind: kind.into() });
     }
 
-    /// Ends the innermost open group of a kind at `end`; those within it already where the row begins that says so, unless that row
-    /// has ended a group within them before.
+    /// Ends the innermost open group of a kind at `end`; those within it already where the row
+    /// begins that says so, unless that row has ended a group within them before.
     fn end(&mut self, kind: Kind<'_>, row: u64, end: u64) {
         let level = match kind {
             // What lies around another group than a heading goes on with it.
-            Kind::Heading(_) => self.open.last().filter(|open| open.is(kind)).map(|_| self.open.len() - 1),
+            Kind::Heading(_) => {
+                self.open.last().filter(|open| open.is(kind)).map(|_| self.open.len() - 1)
+            }
             kind => self.open.iter().rposition(|open| open.is(kind)),
         };
         let before = self.last_end;
@@ -235,7 +241,8 @@ impl Groups {
         }
     }
 
-    /// The hunk that begins at an offset shows that the two rows directly before it are the files of a diff.
+    /// The hunk that begins at an offset shows that the two rows directly before it are the files
+    /// of a diff.
     fn take_back_diff(&mut self, offset: u64) {
         if let Some(new) = self.take_back(b'+', offset) {
             self.take_back(b'-', new);
@@ -249,7 +256,8 @@ impl Groups {
         }
     }
 
-    /// The heading of this sign directly before an offset is none: where its row begins. What it ended goes on.
+    /// The heading of this sign directly before an offset is none: where its row begins. What it
+    /// ended goes on.
     fn take_back(&mut self, sign: u8, offset: u64) -> Option<u64> {
         let group = *self.all.last()?;
         let is_open = self.open.last().is_some_and(|open| open.group + 1 == self.all.len());
@@ -272,7 +280,8 @@ impl Open {
     fn is(&self, kind: Kind<'_>) -> bool {
         match (&self.kind, kind) {
             (OpenKind::Command, Kind::Command) | (OpenKind::Heading, Kind::Heading(_)) => true,
-            (OpenKind::Section(own), Kind::Section(name)) | (OpenKind::Fold(own), Kind::Fold(name)) => **own == *name,
+            (OpenKind::Section(own), Kind::Section(name))
+            | (OpenKind::Fold(own), Kind::Fold(name)) => **own == *name,
             _ => false,
         }
     }

@@ -1,7 +1,8 @@
 //! How many matching rows begin in each 64 KiB of a log. Pure; knows neither file nor query.
 //!
-//! 4 bytes per block: 640 KiB for 10 GiB, however many rows match. The rows at the end of a log that is still written to
-//! may change (their line or entry is not ended): what they count is kept apart, and counted anew when the log has grown.
+//! 4 bytes per block: 640 KiB for 10 GiB, however many rows match. The rows at the end of a log
+//! that is still written to may change (their line or entry is not ended): what they count is kept
+//! apart, and counted anew when the log has grown.
 
 use std::ops::Range;
 
@@ -67,7 +68,8 @@ impl Hits {
         self.settled.total + self.open.total
     }
 
-    /// How many matching rows begin before the 64 KiB that an offset lies in; [`super::rank`] counts on from there.
+    /// How many matching rows begin before the 64 KiB that an offset lies in; [`super::rank`]
+    /// counts on from there.
     #[must_use]
     pub fn before(&self, offset: u64) -> u64 {
         let block = block_of(offset);
@@ -85,8 +87,8 @@ impl Hits {
         offset / BLOCK_BYTES * BLOCK_BYTES
     }
 
-    /// The next stretch, at or after an offset, in which matching rows begin, or may begin because it was not scanned or has changed
-    /// since.
+    /// The next stretch, at or after an offset, in which matching rows begin, or may begin because
+    /// it was not scanned or has changed since.
     pub(super) fn down_from(&self, offset: u64) -> Range<u64> {
         let scanned = block_of(self.checkpoint.offset);
         match (block_of(offset)..scanned).find(|block| self.has(*block)) {
@@ -117,8 +119,15 @@ impl Hits {
         self.bytes >= bytes && self.tail == tail
     }
 
-    /// Takes what was counted from [`Self::checkpoint`] up to `bytes`. What begins before `checkpoint` will not change.
-    pub(super) fn take(&mut self, counted: Counted, checkpoint: Checkpoint, bytes: u64, tail: Tail) {
+    /// Takes what was counted from [`Self::checkpoint`] up to `bytes`. What begins before
+    /// `checkpoint` will not change.
+    pub(super) fn take(
+        &mut self,
+        counted: Counted,
+        checkpoint: Checkpoint,
+        bytes: u64,
+        tail: Tail,
+    ) {
         self.settled.add(&counted.settled);
         self.open = counted.open;
         (self.checkpoint, self.bytes, self.tail) = (checkpoint, bytes, tail);
@@ -160,7 +169,11 @@ impl Counts {
     }
 
     fn before(&self, block: usize) -> u64 {
-        self.blocks.iter().take(block.saturating_sub(self.base)).map(|count| u64::from(*count)).sum()
+        self.blocks
+            .iter()
+            .take(block.saturating_sub(self.base))
+            .map(|count| u64::from(*count))
+            .sum()
     }
 
     fn count(&self, block: usize) -> u32 {

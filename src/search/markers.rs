@@ -1,4 +1,5 @@
-//! What a row says of groups: that one begins or ends here, or that a row before it was no heading after all. Pure.
+//! What a row says of groups: that one begins or ends here, or that a row before it was no heading
+//! after all. Pure.
 //!
 //! ```text
 //! GitHub, Azure   ::group::Title  ##[group]Title               ::endgroup::  ##[endgroup]
@@ -7,13 +8,15 @@
 //! Buildkite       --- Title   +++ Title   ~~~ Title            the next of them
 //! ```
 //!
-//! The first two may stand behind a time, as in logs that were downloaded; GitLab's may stand several in one row. `^^^ +++`, which
-//! opens the group before, ends none.
+//! The first two may stand behind a time, as in logs that were downloaded; GitLab's may stand
+//! several in one row. `^^^ +++`, which opens the group before, ends none.
 //!
-//! Anything may look like a heading of Buildkite. So it must stand at the very beginning of its row, as Buildkite asks, and go on
-//! like a title: not with a sign (`--- !yaml`, `--- /dev/null`), not as a diff does (`--- a/file`, a TAB before a time), not as
-//! `go test` does (`--- FAIL: …`), and not to the same signs again (`--- Captured stdout ---`, `+++ exited with 0 +++`). What
-//! passes for one is none if the row behind it is the first hunk of a diff, or a trace of the shell that goes on from `+++`.
+//! Anything may look like a heading of Buildkite. So it must stand at the very beginning of its
+//! row, as Buildkite asks, and go on like a title: not with a sign (`--- !yaml`, `--- /dev/null`),
+//! not as a diff does (`--- a/file`, a TAB before a time), not as `go test` does (`--- FAIL: …`),
+//! and not to the same signs again (`--- Captured stdout ---`, `+++ exited with 0 +++`). What
+//! passes for one is none if the row behind it is the first hunk of a diff, or a trace of the shell
+//! that goes on from `+++`.
 
 use std::sync::LazyLock;
 
@@ -23,7 +26,8 @@ use regex::bytes::Regex;
 use crate::sanitise::{Progress, plain};
 
 /// Every marker contains one of these as it was recorded.
-pub(super) static LITERALS: &[&str] = &["group::", "group]", "section_", "travis_fold:", "--- ", "++ ", "~~~ ", "@@ "];
+pub(super) static LITERALS: &[&str] =
+    &["group::", "group]", "section_", "travis_fold:", "--- ", "++ ", "~~~ ", "@@ "];
 
 /// The signs of Buildkite's headings.
 const SIGNS: [&[u8]; 3] = [b"---", b"+++", b"~~~"];
@@ -44,8 +48,11 @@ pub enum Marker {
 #[must_use]
 pub fn marker(text: &[u8]) -> Option<Marker> {
     let marked = marks(text);
-    let start =
-        marked.marks.iter().rev().find_map(|mark| if let Mark::Start { kind, .. } = mark { Some(kind) } else { None });
+    let start = marked
+        .marks
+        .iter()
+        .rev()
+        .find_map(|mark| if let Mark::Start { kind, .. } = mark { Some(kind) } else { None });
     let title = marked.title();
     match start {
         Some(Kind::Section(name) | Kind::Fold(name)) if title.is_empty() => {
@@ -92,9 +99,12 @@ pub(super) struct Marked<'a> {
 }
 
 impl Marked<'_> {
-    /// Whether the row ends a group and says nothing else, so that nothing is lost when it is hidden with that group.
+    /// Whether the row ends a group and says nothing else, so that nothing is lost when it is
+    /// hidden with that group.
     pub(super) fn is_end(&self) -> bool {
-        !self.marks.is_empty() && self.marks.iter().all(|mark| matches!(mark, Mark::End(_))) && self.title().is_empty()
+        !self.marks.is_empty()
+            && self.marks.iter().all(|mark| matches!(mark, Mark::End(_)))
+            && self.title().is_empty()
     }
 
     fn title(&self) -> String {
@@ -121,7 +131,10 @@ pub(super) fn marks(text: &[u8]) -> Marked<'_> {
         Some(b'@') if said.starts_with(b"@@ ") => one(Mark::Hunk, b""),
         _ => {
             let said = without_escapes(without_time(text)).trim_ascii_start();
-            command(said).or_else(|| fold(said)).map(|(mark, rest)| one(mark, rest)).unwrap_or_default()
+            command(said)
+                .or_else(|| fold(said))
+                .map(|(mark, rest)| one(mark, rest))
+                .unwrap_or_default()
         }
     }
 }
@@ -140,10 +153,16 @@ fn fold(said: &[u8]) -> Option<(Mark<'_>, &[u8])> {
     let said = said.strip_prefix(b"travis_fold:")?;
     let start = said.strip_prefix(b"start:");
     let named = start.or_else(|| said.strip_prefix(b"end:"))?;
-    let len = named.iter().position(|byte| byte.is_ascii_whitespace() || *byte == 0x1b).unwrap_or(named.len());
-    let (name, title) = named.split_at_checked(len).filter(|(name, _)| (1..=MAX_NAME_BYTES).contains(&name.len()))?;
+    let len = named
+        .iter()
+        .position(|byte| byte.is_ascii_whitespace() || *byte == 0x1b)
+        .unwrap_or(named.len());
+    let (name, title) = named
+        .split_at_checked(len)
+        .filter(|(name, _)| (1..=MAX_NAME_BYTES).contains(&name.len()))?;
     let kind = Kind::Fold(name);
-    let mark = if start.is_some() { Mark::Start { kind, is_collapsed: false } } else { Mark::End(kind) };
+    let mark =
+        if start.is_some() { Mark::Start { kind, is_collapsed: false } } else { Mark::End(kind) };
     // Behind the name the cursor goes back: the title is written over it.
     Some((mark, title.trim_ascii_start()))
 }
@@ -151,7 +170,8 @@ fn fold(said: &[u8]) -> Option<(Mark<'_>, &[u8])> {
 /// A section's marker, whose end no text has by chance.
 static SECTION: LazyLock<Regex> = LazyLock::new(|| {
     #[expect(clippy::expect_used, reason = "a constant, compiled by the first test")]
-    Regex::new(r"(?-u)section_(?:(start)|end):\d+:([A-Za-z0-9_.-]+)(\[[^\]\r]*\])?\r\x1b\[0?K").expect("an expression")
+    Regex::new(r"(?-u)section_(?:(start)|end):\d+:([A-Za-z0-9_.-]+)(\[[^\]\r]*\])?\r\x1b\[0?K")
+        .expect("an expression")
 });
 
 /// GitLab's.
@@ -162,11 +182,17 @@ fn sections(text: &[u8]) -> Marked<'_> {
     }
     for found in SECTION.captures_iter(text) {
         let [all, name] = [0, 2].map(|part| found.get(part));
-        let (Some(all), Some(name)) = (all, name.filter(|name| name.len() <= MAX_NAME_BYTES)) else { continue };
+        let (Some(all), Some(name)) = (all, name.filter(|name| name.len() <= MAX_NAME_BYTES))
+        else {
+            continue;
+        };
         let kind = Kind::Section(name.as_bytes());
         let options = found.get(3).map_or(&b""[..], |options| options.as_bytes());
         marked.marks.push(match found.get(1) {
-            Some(_) => Mark::Start { kind, is_collapsed: memmem::find(options, b"collapsed=true").is_some() },
+            Some(_) => Mark::Start {
+                kind,
+                is_collapsed: memmem::find(options, b"collapsed=true").is_some(),
+            },
             None => Mark::End(kind),
         });
         marked.rest = text.get(all.end()..).unwrap_or_default();
@@ -176,19 +202,24 @@ fn sections(text: &[u8]) -> Marked<'_> {
 
 /// Buildkite's: its sign and its title.
 fn heading(said: &[u8]) -> Option<(u8, &[u8])> {
-    let (sign, title) = SIGNS.iter().find_map(|sign| Some((*sign, said.strip_prefix(*sign)?.strip_prefix(b" ")?)))?;
-    let shown = without_escapes(title).trim_ascii();
-    let is_title = shown
-        .first()
-        .is_some_and(|first| first.is_ascii_alphanumeric() || !first.is_ascii() || b":[(\"'`$".contains(first));
-    let is_diff = shown.contains(&b'\t') || [&b"a/"[..], b"b/"].iter().any(|dir| shown.starts_with(dir));
-    let is_verdict = ["PASS", "FAIL", "SKIP", "BENCH"]
+    let (sign, title) = SIGNS
         .iter()
-        .any(|verdict| shown.strip_prefix(verdict.as_bytes()).is_some_and(|rest| rest.starts_with(b":")));
-    (is_title && !is_diff && !is_verdict && !shown.ends_with(sign)).then_some((*sign.first()?, title))
+        .find_map(|sign| Some((*sign, said.strip_prefix(*sign)?.strip_prefix(b" ")?)))?;
+    let shown = without_escapes(title).trim_ascii();
+    let is_title = shown.first().is_some_and(|first| {
+        first.is_ascii_alphanumeric() || !first.is_ascii() || b":[(\"'`$".contains(first)
+    });
+    let is_diff =
+        shown.contains(&b'\t') || [&b"a/"[..], b"b/"].iter().any(|dir| shown.starts_with(dir));
+    let is_verdict = ["PASS", "FAIL", "SKIP", "BENCH"].iter().any(|verdict| {
+        shown.strip_prefix(verdict.as_bytes()).is_some_and(|rest| rest.starts_with(b":"))
+    });
+    (is_title && !is_diff && !is_verdict && !shown.ends_with(sign))
+        .then_some((*sign.first()?, title))
 }
 
-/// The text behind the escapes that it begins with and that show nothing: colours, erasing, the times of Buildkite's agent.
+/// The text behind the escapes that it begins with and that show nothing: colours, erasing, the
+/// times of Buildkite's agent.
 fn without_escapes(mut text: &[u8]) -> &[u8] {
     loop {
         let len = match text {
@@ -247,7 +278,10 @@ mod tests {
             ("::group::", ""),
             ("::group::a\u{1b}[2Jb\r", "a␛[2Jb"),
             ("section_start:1:build\r\u{1b}[0KBuild", "Build"),
-            ("\u{1b}[0Ksection_start:1:build[collapsed=true]\r\u{1b}[0K\u{1b}[36;1mBuild\u{1b}[0;m", "Build"),
+            (
+                "\u{1b}[0Ksection_start:1:build[collapsed=true]\r\u{1b}[0K\u{1b}[36;1mBuild\u{1b}[0;m",
+                "Build",
+            ),
             ("section_start:1:build\r\u{1b}[0K", "build"),
             ("2026-03-04T05:06:07.123456Z 00O section_start:1:build\r\u{1b}[0KBuild", "Build"),
             ("section_end:1:get\r\u{1b}[0Ksection_start:2:run\r\u{1b}[0KRun", "Run"),

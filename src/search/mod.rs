@@ -1,8 +1,8 @@
 //! A query over one log: which of its rows match, how many, and where the next one is.
 //!
-//! What is matched is a row's *shown* text: without its header, escapes taken out, overwritten parts folded away. So what can be
-//! seen can be found, and nothing else. Rows are those of windows (see [`crate::log`]): an offset found here is one that a
-//! window can begin with.
+//! What is matched is a row's *shown* text: without its header, escapes taken out, overwritten
+//! parts folded away. So what can be seen can be found, and nothing else. Rows are those of windows
+//! (see [`crate::log`]): an offset found here is one that a window can begin with.
 //!
 //! ```text
 //! query     pattern -> which texts match           suspects  raw bytes -> the lines that may match (pure)

@@ -33,8 +33,8 @@ enum Wanted {
 }
 
 impl Query {
-    /// Rows that match a regular expression, or that contain a text if `literal`. Case matters if an upper-case letter is
-    /// asked for.
+    /// Rows that match a regular expression, or that contain a text if `literal`. Case matters if
+    /// an upper-case letter is asked for.
     ///
     /// # Errors
     /// Why the pattern is no regular expression, in a few words.
@@ -42,7 +42,10 @@ impl Query {
         let any_case = !has_upper_case(pattern, literal);
         let (asked, escaped) = (Arc::from(pattern), regex::escape(pattern));
         let pattern = if literal { &escaped } else { pattern };
-        let regex = RegexBuilder::new(pattern).case_insensitive(any_case).build().map_err(|error| reason(&error))?;
+        let regex = RegexBuilder::new(pattern)
+            .case_insensitive(any_case)
+            .build()
+            .map_err(|error| reason(&error))?;
         let parsed = ParserBuilder::new().case_insensitive(any_case).build().parse(pattern);
         let suspicion = parsed.ok().and_then(|parsed| Suspicion::of_pattern(&parsed));
         Ok(Self {
@@ -98,13 +101,16 @@ impl Query {
         self.is_in(&row.text, progress)
     }
 
-    /// Where a shown text has it, in bytes, to be marked. Nothing is marked in rows that tell of an error.
+    /// Where a shown text has it, in bytes, to be marked. Nothing is marked in rows that tell of an
+    /// error.
     #[must_use]
     pub fn marks(&self, text: &str) -> Vec<Range<usize>> {
         match &self.wanted {
-            Wanted::Pattern(regex) => {
-                regex.find_iter(text).map(|found| found.range()).filter(|range| !range.is_empty()).collect()
-            }
+            Wanted::Pattern(regex) => regex
+                .find_iter(text)
+                .map(|found| found.range())
+                .filter(|range| !range.is_empty())
+                .collect(),
             Wanted::Errors | Wanted::Clues | Wanted::Groups => Vec::new(),
         }
     }
@@ -136,16 +142,19 @@ impl Query {
 impl PartialEq for Query {
     fn eq(&self, other: &Self) -> bool {
         match (&self.wanted, &other.wanted) {
-            (Wanted::Pattern(a), Wanted::Pattern(b)) => a.as_str() == b.as_str() && self.progress == other.progress,
-            (Wanted::Errors, Wanted::Errors) | (Wanted::Clues, Wanted::Clues) | (Wanted::Groups, Wanted::Groups) => {
-                true
+            (Wanted::Pattern(a), Wanted::Pattern(b)) => {
+                a.as_str() == b.as_str() && self.progress == other.progress
             }
+            (Wanted::Errors, Wanted::Errors)
+            | (Wanted::Clues, Wanted::Clues)
+            | (Wanted::Groups, Wanted::Groups) => true,
             _ => false,
         }
     }
 }
 
-/// Whether a pattern asks for an upper-case letter. What follows a backslash is a class (`\S`, `\pL`, `\p{Lu}`), no letter.
+/// Whether a pattern asks for an upper-case letter. What follows a backslash is a class (`\S`,
+/// `\pL`, `\p{Lu}`), no letter.
 fn has_upper_case(pattern: &str, literal: bool) -> bool {
     let mut rest = pattern.chars();
     while let Some(found) = rest.next() {
@@ -162,7 +171,8 @@ fn has_upper_case(pattern: &str, literal: bool) -> bool {
     false
 }
 
-/// The last line of what `regex` says: before it stands the pattern with a caret, which needs a column of its own.
+/// The last line of what `regex` says: before it stands the pattern with a caret, which needs a
+/// column of its own.
 fn reason(error: &regex::Error) -> String {
     match error {
         regex::Error::CompiledTooBig(_) => "it is too large".to_owned(),
@@ -194,7 +204,11 @@ mod tests {
             assert_eq!(!marks(pattern, false, text).is_empty(), found, "{pattern} in {text}");
         }
         assert!(!has_upper_case(r"\p{Lu}\PL\x{4A}", false));
-        assert_eq!(marks(r"\S", true, r"a\S\s \S"), [1..3, 6..8], "as text the letter behind a backslash is one");
+        assert_eq!(
+            marks(r"\S", true, r"a\S\s \S"),
+            [1..3, 6..8],
+            "as text the letter behind a backslash is one"
+        );
     }
 
     #[test]

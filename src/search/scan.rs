@@ -11,7 +11,8 @@ use super::walk::walk;
 use crate::error::Result;
 use crate::log::{Checkpoint, LogFile, Tail, Towards};
 
-/// How much is read at first looking up: rows are only found downwards, so the last one of each step is taken.
+/// How much is read at first looking up: rows are only found downwards, so the last one of each
+/// step is taken.
 const FIRST_STEP_BYTES: u64 = 256 << 10;
 
 /// How much is read at last.
@@ -34,13 +35,19 @@ pub enum Found {
     Nothing,
 }
 
-/// Goes on where `hits` ends, by about `max_bytes`: how far it came; 0 at the end of the log. `hits` must be of this generation
-/// of the log and this query. Also what is appended is found by calling it again; a row that was counted before its end came is
-/// counted anew.
+/// Goes on where `hits` ends, by about `max_bytes`: how far it came; 0 at the end of the log.
+/// `hits` must be of this generation of the log and this query. Also what is appended is found by
+/// calling it again; a row that was counted before its end came is counted anew.
 ///
 /// # Errors
 /// When the log cannot be read; so for everything here. `hits` is as it was then.
-pub fn scan(log: &LogFile, hits: &mut Hits, query: &Query, max_bytes: u64, tail: Tail) -> Result<u64> {
+pub fn scan(
+    log: &LogFile,
+    hits: &mut Hits,
+    query: &Query,
+    max_bytes: u64,
+    tail: Tail,
+) -> Result<u64> {
     let bytes = log.bytes_now()?;
     if hits.has_all(bytes, tail) {
         return Ok(0);
@@ -48,7 +55,8 @@ pub fn scan(log: &LogFile, hits: &mut Hits, query: &Query, max_bytes: u64, tail:
     let end = bytes.min(hits.bytes().saturating_add(max_bytes));
     let stretch = Stretch { log, query, tail };
     let work = |from, end| stretch.count(from, end);
-    let (mut counted, others, checkpoint) = stretch.by_two(hits.checkpoint(), end, work, |_| false)?;
+    let (mut counted, others, checkpoint) =
+        stretch.by_two(hits.checkpoint(), end, work, |_| false)?;
     if let Some(others) = others {
         counted.settled.add(&others.settled);
         counted.open = others.open;
@@ -58,7 +66,8 @@ pub fn scan(log: &LogFile, hits: &mut Hits, query: &Query, max_bytes: u64, tail:
     Ok(came)
 }
 
-/// The nearest matching row, looked for in about `max_bytes` of the log. What `hits` knows to be without is passed over.
+/// The nearest matching row, looked for in about `max_bytes` of the log. What `hits` knows to be
+/// without is passed over.
 #[expect(clippy::missing_errors_doc, reason = "see scan")]
 pub fn find(
     log: &LogFile,
@@ -76,7 +85,8 @@ pub fn find(
     }
 }
 
-/// How many matching rows begin before an offset, as far as `hits` comes: the number, from 0, of a matching row that begins there.
+/// How many matching rows begin before an offset, as far as `hits` comes: the number, from 0, of a
+/// matching row that begins there.
 #[expect(clippy::missing_errors_doc, reason = "see scan")]
 pub fn rank(log: &LogFile, query: &Query, hits: &Hits, offset: u64, tail: Tail) -> Result<u64> {
     let mut rows = hits.before(offset);
@@ -128,7 +138,8 @@ impl Stretch<'_> {
         Ok((found, checkpoint))
     }
 
-    /// Does something with a stretch, with a large one by two threads: what it gives for one half, or both.
+    /// Does something with a stretch, with a large one by two threads: what it gives for one half,
+    /// or both.
     fn by_two<T: Send>(
         self,
         from: Checkpoint,
@@ -137,7 +148,9 @@ impl Stretch<'_> {
         is_enough: impl FnOnce(&T) -> bool,
     ) -> Result<(T, Option<T>, Checkpoint)> {
         let alone = |(all, behind)| (all, None, behind);
-        let Some(middle) = self.middle(from.offset, end)? else { return work(from, end).map(alone) };
+        let Some(middle) = self.middle(from.offset, end)? else {
+            return work(from, end).map(alone);
+        };
         let (first, second) = thread::scope(|scope| {
             let second = scope.spawn(|| work(Checkpoint::settled_at(middle), end));
             (work(from, middle), second.join())
@@ -146,7 +159,8 @@ impl Stretch<'_> {
         if is_enough(&first) {
             return Ok(alone((first, at)));
         }
-        // The second thread supposes that no entry is open in the middle: mostly so. What panics will do so again here.
+        // The second thread supposes that no entry is open in the middle: mostly so. What panics
+        // will do so again here.
         let (second, behind) = match second {
             Ok(second) if at.offset == middle && at.is_settled() => second?,
             _ => work(at, end)?,
@@ -193,7 +207,8 @@ impl Search<'_> {
     }
 
     fn up(&self, from: u64, max_bytes: u64) -> Result<Found> {
-        let (mut to, mut left, mut step) = (from.min(self.log.bytes_now()?), max_bytes, FIRST_STEP_BYTES);
+        let (mut to, mut left, mut step) =
+            (from.min(self.log.bytes_now()?), max_bytes, FIRST_STEP_BYTES);
         loop {
             let likely = self.hits.map_or(0..to, |hits| hits.up_from(to));
             if likely.is_empty() {
@@ -206,21 +221,24 @@ impl Search<'_> {
             if let Some(offset) = self.last(at, likely.end)? {
                 return Ok(Found::At(offset));
             }
-            (left, step, to) = (left.saturating_sub(likely.end - at), MAX_STEP_BYTES.min(step * 2), at);
+            (left, step, to) =
+                (left.saturating_sub(likely.end - at), MAX_STEP_BYTES.min(step * 2), at);
         }
     }
 
     /// The first matching row that begins from `at` on and before `to`.
     fn first(&self, at: u64, to: u64) -> Result<Option<u64>> {
         let (stretch, from) = (self.stretch(), self.log.checkpoint_at(at)?);
-        let (first, second, _) = stretch.by_two(from, to, |from, end| stretch.first(from, end), Option::is_some)?;
+        let (first, second, _) =
+            stretch.by_two(from, to, |from, end| stretch.first(from, end), Option::is_some)?;
         Ok(first.or(second.flatten()))
     }
 
     /// The last one.
     fn last(&self, at: u64, to: u64) -> Result<Option<u64>> {
         let (stretch, from) = (self.stretch(), self.log.checkpoint_at(at)?);
-        let (first, second, _) = stretch.by_two(from, to, |from, end| stretch.last(from, end), |_| false)?;
+        let (first, second, _) =
+            stretch.by_two(from, to, |from, end| stretch.last(from, end), |_| false)?;
         Ok(second.flatten().or(first))
     }
 

@@ -1,4 +1,5 @@
-//! The text of a row as it is shown: what `sanitise` says, sooner where a row is only coloured, as most are that a search takes apart.
+//! The text of a row as it is shown: what `sanitise` says, sooner where a row is only coloured, as
+//! most are that a search takes apart.
 
 use std::borrow::Cow;
 
@@ -7,7 +8,8 @@ use memchr::memchr;
 pub use crate::sanitise::Progress;
 use crate::sanitise::{self, is_harmless};
 
-/// The most bytes that the parameters of a colour have: `38;2;255;255;255` and some more. `sanitise` bounds their number.
+/// The most bytes that the parameters of a colour have: `38;2;255;255;255` and some more.
+/// `sanitise` bounds their number.
 const MAX_PARAMS: usize = 24;
 
 /// The shown text of a row.
@@ -24,12 +26,14 @@ fn uncoloured(bytes: &[u8]) -> Option<String> {
     loop {
         text.push_str(rest.get(..escape)?);
         let params = rest.get(escape..)?.strip_prefix("\x1b[")?;
-        let len = params.bytes().take(MAX_PARAMS).position(|byte| !matches!(byte, b'0'..=b'9' | b';'))?;
+        let len =
+            params.bytes().take(MAX_PARAMS).position(|byte| !matches!(byte, b'0'..=b'9' | b';'))?;
         rest = params.get(len..)?.strip_prefix('m')?;
         let Some(next) = memchr(0x1b, rest.as_bytes()) else { break };
         escape = next;
     }
     text.push_str(rest);
-    let is_plain = text.bytes().fold(true, |is_plain, byte| is_plain & (b' '..=b'~').contains(&byte));
+    let is_plain =
+        text.bytes().fold(true, |is_plain, byte| is_plain & (b' '..=b'~').contains(&byte));
     (is_plain || text.chars().all(is_harmless)).then_some(text)
 }

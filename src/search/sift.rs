@@ -1,9 +1,11 @@
-//! The rows that a sieve lets through, around a place in a log: what a screen shows of it, filtered or not.
+//! The rows that a sieve lets through, around a place in a log: what a screen shows of it, filtered
+//! or not.
 //!
-//! [`Sifting`] reads away from its place in both directions, a bounded piece at a step, so that whoever reads for a screen can do
-//! something else between two steps, or give up: a filter may let nothing through for gigabytes. Whether a row is shown depends
-//! on the rows around it (context lines, redraws of progress bars), so each piece is judged with some rows more at
-//! either side. What folds hide is passed over unread. Memory is the rows asked for and one piece.
+//! [`Sifting`] reads away from its place in both directions, a bounded piece at a step, so that
+//! whoever reads for a screen can do something else between two steps, or give up: a filter may let
+//! nothing through for gigabytes. Whether a row is shown depends on the rows around it (context
+//! lines, redraws of progress bars), so each piece is judged with some rows more at either side.
+//! What folds hide is passed over unread. Memory is the rows asked for and one piece.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -29,7 +31,8 @@ pub struct Sieve {
     pub context: usize,
     /// Whether rows that a later one has overwritten are shown.
     pub progress: Progress,
-    /// Rows that begin within these ranges, which ascend, are hidden: those of folded groups. A filter looks inside.
+    /// Rows that begin within these ranges, which ascend, are hidden: those of folded groups. A
+    /// filter looks inside.
     pub hidden: Arc<[Range<u64>]>,
     /// The row that begins at this offset is shown in any case: it is what was looked for.
     pub keep: Option<u64>,
@@ -45,7 +48,8 @@ pub struct Filter {
 }
 
 impl Sieve {
-    /// Whether rows are left out because of what they are, and not only because they were overwritten.
+    /// Whether rows are left out because of what they are, and not only because they were
+    /// overwritten.
     #[must_use]
     pub const fn narrows(&self) -> bool {
         self.stream.is_some() || self.filter.is_some()
@@ -89,8 +93,12 @@ impl Sieve {
 
     /// Behind where the last row that no fold hides may begin, before an offset.
     fn unfolded_before(&self, offset: u64) -> u64 {
-        let Some(fold) = offset.checked_sub(1).and_then(|last| self.fold_at(last)) else { return offset };
-        self.keep.filter(|keep| (fold.start..offset).contains(keep)).map_or(fold.start, |keep| keep + 1)
+        let Some(fold) = offset.checked_sub(1).and_then(|last| self.fold_at(last)) else {
+            return offset;
+        };
+        self.keep
+            .filter(|keep| (fold.start..offset).contains(keep))
+            .map_or(fold.start, |keep| keep + 1)
     }
 
     /// Which of these neighbouring rows are shown.
@@ -98,7 +106,9 @@ impl Sieve {
         let mut shown = match &self.filter {
             None => vec![true; rows.len()],
             Some(filter) => {
-                let passes = |row: &Row| filter.query.matches(row, filter.query.progress()) != filter.is_inverse;
+                let passes = |row: &Row| {
+                    filter.query.matches(row, filter.query.progress()) != filter.is_inverse
+                };
                 near(&rows.iter().map(passes).collect::<Vec<_>>(), self.context)
             }
         };
@@ -147,8 +157,9 @@ pub struct Around {
     pub above: usize,
     /// How many that begin at or behind it.
     pub below: usize,
-    /// Whether a row is looked for also where none is asked for, to tell whether that is an end of the log; a filter that lets
-    /// little through may have to look far. If not, it counts as none.
+    /// Whether a row is looked for also where none is asked for, to tell whether that is an end of
+    /// the log; a filter that lets little through may have to look far. If not, it counts as
+    /// none.
     pub tells_ends: bool,
 }
 
@@ -184,11 +195,20 @@ impl Sifting {
     pub const fn new(sieve: Sieve, around: Around, tail: Tail) -> Self {
         // The rows at the place may belong to a match on its other side.
         let side = Side { at: around.place, is_over: false, goes_on: sieve.context > 0 };
-        Self { sieve, around, tail, above: VecDeque::new(), below: Vec::new(), up: side, down: side, log_bytes: 0 }
+        Self {
+            sieve,
+            around,
+            tail,
+            above: VecDeque::new(),
+            below: Vec::new(),
+            up: side,
+            down: side,
+            log_bytes: 0,
+        }
     }
 
-    /// Reads on by one piece, or by at most `max_bytes` where nothing is let through: whether all that was asked for is there.
-    /// `hits` are those of the sieve's filter.
+    /// Reads on by one piece, or by at most `max_bytes` where nothing is let through: whether all
+    /// that was asked for is there. `hits` are those of the sieve's filter.
     ///
     /// # Errors
     /// When the log cannot be read.
@@ -243,8 +263,10 @@ impl Sifting {
         }
         let wanted = self.wanted().1 - self.below.len();
         let (before, core) = (self.sieve.before(), self.piece_rows(wanted));
-        // One row behind the piece in any case: it tells where the next piece begins, and that there is one.
-        let window = log.window(Anchor::From(self.down.at), core + self.sieve.behind().max(1), self.tail)?;
+        // One row behind the piece in any case: it tells where the next piece begins, and that
+        // there is one.
+        let window =
+            log.window(Anchor::From(self.down.at), core + self.sieve.behind().max(1), self.tail)?;
         let mut rows = self.rows_before(log, self.down.at, before)?;
         let first = rows.len();
         rows.extend(window.rows);
@@ -290,13 +312,21 @@ impl Sifting {
         Ok(())
     }
 
-    /// Goes on to where the next rows may be that the filter lets through: whether it has come there, and a piece is to be read.
-    fn meet(&mut self, log: &LogFile, hits: Option<&Hits>, max_bytes: u64, towards: Towards) -> Result<bool> {
+    /// Goes on to where the next rows may be that the filter lets through: whether it has come
+    /// there, and a piece is to be read.
+    fn meet(
+        &mut self,
+        log: &LogFile,
+        hits: Option<&Hits>,
+        max_bytes: u64,
+        towards: Towards,
+    ) -> Result<bool> {
         let is_down = towards == Towards::Down;
         let mut side = if is_down { self.down } else { self.up };
         let Some(query) = self.sieve.wanted().filter(|_| !side.goes_on) else { return Ok(true) };
         let keep = self.sieve.keep.filter(|keep| (*keep >= side.at) == is_down);
-        let found = find(log, query, hits, side.at, towards, max_bytes, self.tail)?.or_sooner(keep, towards);
+        let found = find(log, query, hits, side.at, towards, max_bytes, self.tail)?
+            .or_sooner(keep, towards);
         match found {
             Found::At(row) => {
                 let shown = self.context_of(log, row)?;
@@ -324,7 +354,11 @@ impl Sifting {
     }
 
     fn rows_before(&self, log: &LogFile, place: u64, count: usize) -> Result<Vec<Row>> {
-        if count == 0 { Ok(Vec::new()) } else { Ok(log.window(Anchor::Before(place), count, self.tail)?.rows) }
+        if count == 0 {
+            Ok(Vec::new())
+        } else {
+            Ok(log.window(Anchor::Before(place), count, self.tail)?.rows)
+        }
     }
 }
 

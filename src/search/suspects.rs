@@ -1,16 +1,17 @@
 //! Which lines of a log may match a query: a quick look at raw bytes that misses none. Pure.
 //!
-//! Every match of most patterns holds one of a few literals, of which some part shows as it was recorded. A line whose shown
-//! text has that part
+//! Every match of most patterns holds one of a few literals, of which some part shows as it was
+//! recorded. A line whose shown text has that part
 //!
 //! - holds it in raw bytes, too; or
-//! - holds it in pieces: then the first *break* within it, made of controls that are not shown or a TAB, stands behind what the
-//!   part begins with, and before what it goes on with, up to the next break; or
-//! - holds something that moves text, or makes some: any other escape, CR, BS; if the part may be of a glyph like `<U+200B>`, a
-//!   byte that is not ASCII.
+//! - holds it in pieces: then the first *break* within it, made of controls that are not shown or a
+//!   TAB, stands behind what the part begins with, and before what it goes on with, up to the next
+//!   break; or
+//! - holds something that moves text, or makes some: any other escape, CR, BS; if the part may be
+//!   of a glyph like `<U+200B>`, a byte that is not ASCII.
 //!
-//! All of these lines are suspects, and so are pieces of a row, since a match may lie across them. Lines of coloured logs mostly
-//! are none.
+//! All of these lines are suspects, and so are pieces of a row, since a match may lie across them.
+//! Lines of coloured logs mostly are none.
 
 use memchr::{memchr, memchr_iter, memchr3, memrchr};
 use regex::bytes::Regex;
@@ -23,7 +24,8 @@ const SI: u8 = 0x0f;
 /// A byte times this is eight of it.
 const EACH: u64 = 0x0101_0101_0101_0101;
 
-/// What the header of a piece holds, and hardly any other. It is looked for together with the parts, which costs less than apart.
+/// What the header of a piece holds, and hardly any other. It is looked for together with the
+/// parts, which costs less than apart.
 const PIECES: [&str; 2] = ["ut P", "rr P"];
 
 /// The most literals that are looked for at once.
@@ -60,10 +62,13 @@ impl Suspicion {
     }
 
     fn of_parts<S: AsRef<str>>(parts: &[S]) -> Option<Self> {
-        let either = parts.iter().map(AsRef::as_ref).chain(PIECES).map(regex::escape).collect::<Vec<_>>();
+        let either =
+            parts.iter().map(AsRef::as_ref).chain(PIECES).map(regex::escape).collect::<Vec<_>>();
         Some(Self {
             parts: Regex::new(&either.join("|")).ok()?,
-            breaks: Breaks::of(parts.iter().map(|part| part.as_ref().as_bytes().to_vec()).collect()),
+            breaks: Breaks::of(
+                parts.iter().map(|part| part.as_ref().as_bytes().to_vec()).collect(),
+            ),
             has_blank: parts.iter().any(|part| part.as_ref().contains(' ')),
             may_be_glyph: parts.iter().any(|part| part.as_ref().bytes().all(is_of_glyph)),
         })
@@ -72,11 +77,12 @@ impl Suspicion {
     /// Where, from `at` on, the next escape lies that moves text, makes some, or may break a part.
     fn escape_from(&self, bytes: &[u8], at: usize) -> Option<usize> {
         let mut escapes = memchr_iter(ESC, bytes.get(at..)?).map(|escape| at + escape);
-        escapes.find(|escape| !self.is_short_colour(bytes, *escape) && self.is_suspect(bytes, *escape))
+        escapes
+            .find(|escape| !self.is_short_colour(bytes, *escape) && self.is_suspect(bytes, *escape))
     }
 
-    /// Whether an escape is a short colour and breaks nothing: what nearly all are, told without a branch that depends on which
-    /// colour it is.
+    /// Whether an escape is a short colour and breaks nothing: what nearly all are, told without a
+    /// branch that depends on which colour it is.
     #[inline]
     fn is_short_colour(&self, bytes: &[u8], escape: usize) -> bool {
         let Some([before, _, b'[', params @ ..]) =
@@ -86,18 +92,21 @@ impl Suspicion {
         };
         let word = u64::from_le_bytes(*params);
         let no_params = (word ^ (0x20 * EACH)) & (0xe0 * EACH);
-        // The final byte and the one behind it; of a sequence that is too long 0, which is no final byte.
-        let [last, behind, ..] = word.checked_shr(no_params.trailing_zeros() & !7).unwrap_or(0).to_le_bytes();
+        // The final byte and the one behind it; of a sequence that is too long 0, which is no final
+        // byte.
+        let [last, behind, ..] =
+            word.checked_shr(no_params.trailing_zeros() & !7).unwrap_or(0).to_le_bytes();
         last == b'm' && !self.breaks.has_pair(*before, behind) && behind != 0
     }
 
-    /// Whether the controls that begin at `at` are other than those that are not shown, or break a part.
+    /// Whether the controls that begin at `at` are other than those that are not shown, or break a
+    /// part.
     fn is_suspect(&self, bytes: &[u8], at: usize) -> bool {
         behind_unshown(bytes, at).is_none_or(|behind| self.breaks.is_one(bytes, at, behind))
     }
 
-    /// Where, from `at` on, the next CR or BS lies that moves text, or the next SI that may break a part. A CR at the end of a line
-    /// does not.
+    /// Where, from `at` on, the next CR or BS lies that moves text, or the next SI that may break a
+    /// part. A CR at the end of a line does not.
     fn move_from(&self, bytes: &[u8], mut at: usize) -> Option<usize> {
         loop {
             at += memchr3(b'\r', 0x08, SI, bytes.get(at..)?)?;
@@ -123,7 +132,8 @@ struct Breaks {
     parts: Vec<Vec<u8>>,
     /// For every byte, the places within parts that it stands before.
     places: [Vec<Place>; 256],
-    /// For every byte, which ones may stand behind a break that it stands before: a set of 256 bits.
+    /// For every byte, which ones may stand behind a break that it stands before: a set of 256
+    /// bits.
     pairs: [[u64; 4]; 256],
 }
 
@@ -139,7 +149,9 @@ struct Place {
 impl Breaks {
     fn of(parts: Vec<Vec<u8>>) -> Self {
         let (mut places, mut pairs) = ([const { Vec::new() }; 256], [[0; 4]; 256]);
-        let mut add = |first: u8, second: u8| pairs[usize::from(first)][usize::from(second / 64)] |= 1 << (second % 64);
+        let mut add = |first: u8, second: u8| {
+            pairs[usize::from(first)][usize::from(second / 64)] |= 1 << (second % 64)
+        };
         for (part, bytes) in parts.iter().enumerate() {
             for (at, pair) in bytes.windows(2).enumerate() {
                 places[usize::from(pair[0])].push(Place { part, at: at + 1, behind: pair[1] });
@@ -161,17 +173,23 @@ impl Breaks {
         self.pairs[usize::from(first)][usize::from(second / 64)] >> (second % 64) & 1 == 1
     }
 
-    /// Whether what is not shown of `bytes`, from `at` to `behind`, is the first break within a part.
+    /// Whether what is not shown of `bytes`, from `at` to `behind`, is the first break within a
+    /// part.
     fn is_one(&self, bytes: &[u8], at: usize, behind: usize) -> bool {
-        let (Some(before), Some(behind)) = (bytes.get(..at), bytes.get(behind..)) else { return true };
+        let (Some(before), Some(behind)) = (bytes.get(..at), bytes.get(behind..)) else {
+            return true;
+        };
         let Some(last) = before.last() else { return false };
         self.places[usize::from(*last)].iter().any(|place| {
             behind.first().is_none_or(|first| *first == place.behind || is_break(*first))
-                && self.split(*place).is_some_and(|(head, rest)| before.ends_with(head) && goes_on(behind, rest))
+                && self
+                    .split(*place)
+                    .is_some_and(|(head, rest)| before.ends_with(head) && goes_on(behind, rest))
         })
     }
 
-    /// Whether the blanks of a TAB are within a part, nothing before it within that part being broken.
+    /// Whether the blanks of a TAB are within a part, nothing before it within that part being
+    /// broken.
     fn is_tab_one(&self, bytes: &[u8], tab: usize) -> bool {
         let (before, behind) = bytes.split_at_checked(tab).unwrap_or_default();
         let behind = without_blanks(behind);
@@ -179,7 +197,10 @@ impl Breaks {
         let within = self.places[last].iter().filter(|place| place.behind == b' ');
         let mut splits = within.filter_map(|place| self.split(*place));
         splits.any(|(head, rest)| before.ends_with(head) && goes_on(behind, without_blanks(rest)))
-            || self.parts.iter().any(|part| part.first() == Some(&b' ') && goes_on(behind, without_blanks(part)))
+            || self
+                .parts
+                .iter()
+                .any(|part| part.first() == Some(&b' ') && goes_on(behind, without_blanks(part)))
     }
 
     fn split(&self, place: Place) -> Option<(&[u8], &[u8])> {
@@ -203,8 +224,8 @@ fn without_blanks(bytes: &[u8]) -> &[u8] {
     bytes.get(blanks..).unwrap_or_default()
 }
 
-/// Where the controls end that begin at `at` and show nothing: colours, erasing behind the text, the usual character set. `None`
-/// if one of them is something else.
+/// Where the controls end that begin at `at` and show nothing: colours, erasing behind the text,
+/// the usual character set. `None` if one of them is something else.
 fn behind_unshown(bytes: &[u8], at: usize) -> Option<usize> {
     let mut end = at;
     loop {
@@ -213,7 +234,8 @@ fn behind_unshown(bytes: &[u8], at: usize) -> Option<usize> {
             [ESC, b'(', b'B', ..] => 3,
             [ESC, b'[', params @ ..] => {
                 let len = params.iter().position(|byte| !matches!(byte, b' '..=b'?'))?;
-                matches!(params.get(..=len)?, [.., b'm'] | [b'K'] | [b'0', b'K']).then_some(len + 3)?
+                matches!(params.get(..=len)?, [.., b'm'] | [b'K'] | [b'0', b'K'])
+                    .then_some(len + 3)?
             }
             [ESC, ..] => return None,
             _ => return Some(end),
@@ -246,7 +268,8 @@ impl<'a> Suspects<'a> {
         Self { bytes, suspicion, next: [Some(0); KINDS.len()] }
     }
 
-    /// The next suspect among the lines from `at`, where one begins, on: where it begins, and where its LF is.
+    /// The next suspect among the lines from `at`, where one begins, on: where it begins, and where
+    /// its LF is.
     pub(super) fn next(&mut self, at: usize) -> Option<(usize, usize)> {
         let found = match self.suspicion {
             Some(suspicion) => self.suspect_from(suspicion, at)?,
@@ -258,7 +281,8 @@ impl<'a> Suspects<'a> {
 
     fn suspect_from(&mut self, suspicion: &Suspicion, at: usize) -> Option<usize> {
         for (kind, find) in KINDS.iter().enumerate() {
-            // What was found before still holds where it lies ahead. `Some(at)` is not trusted: it may stand for "not looked yet".
+            // What was found before still holds where it lies ahead. `Some(at)` is not trusted: it
+            // may stand for "not looked yet".
             if self.next[kind].is_some_and(|next| next <= at) {
                 self.next[kind] = find(self, suspicion, at);
             }
@@ -319,8 +343,8 @@ fn best(choices: impl IntoIterator<Item = Option<Vec<String>>>) -> Option<Vec<St
     of_use.max_by_key(|parts| (parts.iter().map(String::len).min(), std::cmp::Reverse(parts.len())))
 }
 
-/// The longest part of a shown text that stands in the log as it is shown, if it is not broken: without glyphs and their
-/// borders. `None` when too little is left to tell lines apart.
+/// The longest part of a shown text that stands in the log as it is shown, if it is not broken:
+/// without glyphs and their borders. `None` when too little is left to tell lines apart.
 fn shown_as_recorded(text: &str) -> Option<&str> {
     let is_glyph = |found| matches!(found, '<' | '>' | '\u{fffd}' | '\u{2400}'..='\u{243f}');
     text.split(is_glyph).max_by_key(|part| part.len()).filter(|part| part.len() > 1)
@@ -366,7 +390,10 @@ mod tests {
             let suspicion = Suspicion::of_pattern(&parsed(pattern)).unwrap();
             let bytes = format!("before\n2026-01-02T03:04:05Z stdout F {line}\nbehind\n");
             let found = Suspects::new(bytes.as_bytes(), Some(&suspicion)).next(0);
-            assert!(found.is_none_or(|found| found == (7, bytes.len() - 8)), "{pattern} in {line}: {found:?}");
+            assert!(
+                found.is_none_or(|found| found == (7, bytes.len() - 8)),
+                "{pattern} in {line}: {found:?}"
+            );
             found.is_some()
         };
         for (pattern, line) in [

@@ -234,7 +234,8 @@ proptest! {
     }
 }
 
-/// Large enough for two threads; every other row of the second log goes on over several lines, so the middle is within one.
+/// Large enough for two threads; every other row of the second log goes on over several lines, so
+/// the middle is within one.
 #[test]
 fn two_threads_count_as_one_does_also_where_a_row_goes_on_over_the_middle() {
     const FULL: &[u8] = b"2026-01-02T03:04:05.123456789Z stdout F f\x1b[1moo\n";
@@ -288,13 +289,17 @@ fn a_line_longer_than_a_read_is_looked_at_as_a_row_and_what_is_behind_it_as_befo
     let row = |text: &[u8]| [header, text, b"\n"].concat();
     let text = [vec![b'x'; 700_000], b"foo".to_vec()].concat();
     let bytes = [row(b"foo"), row(&text), row(b"bar"), row(b"foo")].concat();
-    let (log, query, mut hits) = (Growing::new(&bytes), Query::new("foo", false).unwrap(), Hits::new());
+    let (log, query, mut hits) =
+        (Growing::new(&bytes), Query::new("foo", false).unwrap(), Hits::new());
     log.scan_all(&mut hits, &query, u64::MAX, Tail::Hold);
     assert_eq!(hits.total(), 3);
     let end = (bytes.len() - row(b"foo").len()) as u64;
     let second = row(b"foo").len() as u64;
     let up = |from| log.find(&query, Some(&hits), from, Towards::Up, u64::MAX, Tail::Hold);
-    assert_eq!([up(u64::MAX), up(end), up(second), up(0)], [Some(end), Some(second), Some(0), None]);
+    assert_eq!(
+        [up(u64::MAX), up(end), up(second), up(0)],
+        [Some(end), Some(second), Some(0), None]
+    );
 }
 
 #[test]
@@ -314,7 +319,11 @@ fn a_row_that_grew_since_it_was_scanned_is_found() {
         log.append(appended.as_bytes());
         let expected = Some(far.len() as u64);
         for (from, towards) in [(u64::MAX, Towards::Up), (0, Towards::Down)] {
-            assert_eq!(log.find(&query, Some(&hits), from, towards, 1 << 20, Tail::Hold), expected, "{towards:?}");
+            assert_eq!(
+                log.find(&query, Some(&hits), from, towards, 1 << 20, Tail::Hold),
+                expected,
+                "{towards:?}"
+            );
         }
     }
 }

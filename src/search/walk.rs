@@ -1,7 +1,7 @@
 //! The rows of a stretch of a log that match a query, in order.
 //!
-//! Where no entry is open, a full record is a row by itself: there only the suspects among the raw lines are looked at. From a piece
-//! on rows are read one by one, until no entry is open any more.
+//! Where no entry is open, a full record is a row by itself: there only the suspects among the raw
+//! lines are looked at. From a piece on rows are read one by one, until no entry is open any more.
 
 use std::ops::ControlFlow;
 
@@ -29,8 +29,8 @@ pub(super) struct Match<'a> {
     pub is_open: bool,
 }
 
-/// Gives the matching rows that begin before `end`, in order, until `found` breaks off. What comes back stands before the first
-/// row that was not looked at, or that may still change.
+/// Gives the matching rows that begin before `end`, in order, until `found` breaks off. What comes
+/// back stands before the first row that was not looked at, or that may still change.
 pub(super) fn walk(
     log: &LogFile,
     query: &Query,
@@ -70,14 +70,16 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// The whole lines from an offset on that begin before the end: as many as fit. None if the offset lies within a line that was
-    /// cut, since its rest is no record.
+    /// The whole lines from an offset on that begin before the end: as many as fit. None if the
+    /// offset lies within a line that was cut, since its rest is no record.
     fn whole_lines<'b>(&self, offset: u64, buffer: &'b mut [u8]) -> Result<&'b [u8]> {
         let filled = self.log.read_at(offset.saturating_sub(1), buffer)?;
         let bytes = buffer.get(..filled).unwrap_or_default();
         let bytes = if offset == 0 { bytes } else { bytes.strip_prefix(b"\n").unwrap_or_default() };
         // The last line goes on behind the end.
-        let last = usize::try_from(self.end - offset).map_or(bytes.len(), |end| bytes.len().min(end)).saturating_sub(1);
+        let last = usize::try_from(self.end - offset)
+            .map_or(bytes.len(), |end| bytes.len().min(end))
+            .saturating_sub(1);
         let lf = memchr(b'\n', bytes.get(last..).unwrap_or_default()).map(|lf| last + lf);
         let lf = lf.or_else(|| memrchr(b'\n', bytes));
         Ok(lf.and_then(|lf| bytes.get(..=lf)).unwrap_or_default())
@@ -93,7 +95,9 @@ impl Walk<'_> {
             let place = Checkpoint::settled_at(offset + start as u64);
             let shown = match format.parse(line) {
                 Ok(record) if record.tag == Tag::Partial => match self.rows(place)? {
-                    ControlFlow::Continue(behind) if behind.offset < offset + bytes.len() as u64 => {
+                    ControlFlow::Continue(behind)
+                        if behind.offset < offset + bytes.len() as u64 =>
+                    {
                         at = usize::try_from(behind.offset - offset).unwrap_or(bytes.len());
                         continue;
                     }
@@ -104,7 +108,13 @@ impl Walk<'_> {
             };
             let is_match = self.query.is_in(shown, self.query.progress());
             let after = offset + lf as u64 + 1;
-            let found = Match { offset: place.offset, after, text: shown, is_complete: true, is_open: false };
+            let found = Match {
+                offset: place.offset,
+                after,
+                text: shown,
+                is_complete: true,
+                is_open: false,
+            };
             if is_match && (self.found)(found).is_break() {
                 return Ok(ControlFlow::Break(place));
             }

@@ -1,8 +1,9 @@
 //! How a database that may belong to somebody else is opened without leaving a trace.
 //!
-//! A plain read-only open of a WAL database creates `-wal` and `-shm` and cannot remove them again; an open reader keeps the last
-//! writer from tidying them away; and one that comes just after that writer locks the next one out while it recovers. So a
-//! small database is not opened at all: it is read as files, twice, and if both readings are the same, a [private copy](super::copy)
+//! A plain read-only open of a WAL database creates `-wal` and `-shm` and cannot remove them again;
+//! an open reader keeps the last writer from tidying them away; and one that comes just after that
+//! writer locks the next one out while it recovers. So a small database is not opened at all: it is
+//! read as files, twice, and if both readings are the same, a [private copy](super::copy)
 //! of them is opened. For a large one the way in depends on what lies there:
 //!
 //! | mode | beside it | way in |
@@ -14,12 +15,13 @@
 //! | WAL | a `-wal` that nobody holds: a copied artifact, or a crash | both [as they lie](open_as_it_lies); the [stamp](super::files::Stamp) tells |
 //! | any | what SQLite reads only by writing: a `-journal` to be rolled back, a broken `-shm`; or, as root, what would change its owner | a private copy; the [stamp](super::files::Stamp) tells |
 //!
-//! `readonly_shm` (SQLite's `os_unix.c`) reads the `-shm` without marking it. That of a crash looks the same but for the lock: the
-//! first connection would truncate and rebuild it. SQLite opens a `-wal` for writing even so; nothing is written to it.
-//! A [shared lock](hold) keeps the files in place while they are opened, and is given back at once: a writer that closes the database
+//! `readonly_shm` (SQLite's `os_unix.c`) reads the `-shm` without marking it. That of a crash looks
+//! the same but for the lock: the first connection would truncate and rebuild it. SQLite opens a
+//! `-wal` for writing even so; nothing is written to it. A [shared lock](hold) keeps the files in
+//! place while they are opened, and is given back at once: a writer that closes the database
 //! while it is there leaves its `-wal` and `-shm` behind.
-//! No connection that locks the database outlives one reading. And no process both reads and writes a store: POSIX locks belong to a
-//! process, and closing any descriptor of a file drops them all.
+//! No connection that locks the database outlives one reading. And no process both reads and writes
+//! a store: POSIX locks belong to a process, and closing any descriptor of a file drops them all.
 
 use std::fs::File;
 use std::io::Read;
@@ -34,7 +36,9 @@ use rustix::io::Errno;
 use rustix::process::geteuid;
 
 use super::copy::{SMALL_BYTES, copy_files, open_small};
-use super::files::{beside, bytes_of, check_beside, is_held, is_hot, is_old, is_owned_by_several, real};
+use super::files::{
+    beside, bytes_of, check_beside, is_held, is_hot, is_old, is_owned_by_several, real,
+};
 use super::limits::guard;
 use crate::error::{Error, Result};
 use crate::file::open_regular;
@@ -50,7 +54,8 @@ const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
 /// An open database, or a private copy of it.
 pub(super) struct Access {
-    // Before the way: closing any descriptor of a file drops the process's locks on it, SQLite's too.
+    // Before the way: closing any descriptor of a file drops the process's locks on it, SQLite's
+    // too.
     pub connection: Connection,
     pub way: Way,
     /// The file beside it that is read too although its writer has left it behind.
@@ -79,7 +84,8 @@ impl Access {
         matches!(self.way, Way::Twin | Way::Copy)
     }
 
-    /// Whether what is read is one state of the database; if not, the [stamp](super::files::Stamp) has to tell that nobody wrote.
+    /// Whether what is read is one state of the database; if not, the [stamp](super::files::Stamp)
+    /// has to tell that nobody wrote.
     pub const fn is_consistent(&self) -> bool {
         matches!(self.way, Way::Locked | Way::Held(_) | Way::Twin)
     }
@@ -90,13 +96,15 @@ impl Access {
     }
 }
 
-/// Opens a database for one reading, in a transaction that has begun; waits so long for whoever has it locked. `insists` on one state of
-/// a database that never stands still, though its locks may keep a writer from tidying up.
+/// Opens a database for one reading, in a transaction that has begun; waits so long for whoever has
+/// it locked. `insists` on one state of a database that never stands still, though its locks may
+/// keep a writer from tidying up.
 pub(super) fn open(path: &Path, patience: Duration, insists: bool) -> Result<Access> {
     let begun = Instant::now();
     loop {
         match open_as(path, SMALL_BYTES, insists) {
-            // Not left to SQLite, which looks ten times a second: a busy writer is free for a moment only.
+            // Not left to SQLite, which looks ten times a second: a busy writer is free for a
+            // moment only.
             Err(Error::Locked { .. }) if begun.elapsed() < patience => thread::sleep(LOCK_PAUSE),
             opened => return opened,
         }
@@ -120,8 +128,14 @@ fn open_as(path: &Path, small_bytes: u64, insists: bool) -> Result<Access> {
         // SQLite would give what lies beside the database to its owner.
         return copy_files(path, small_bytes);
     }
-    match if is_wal { connect_wal(path, insists) } else { connect(path, "readonly_shm=1", Way::Locked) } {
-        Err(Error::Database { source, .. }) if needs_to_write(&source) => copy_files(path, small_bytes),
+    match if is_wal {
+        connect_wal(path, insists)
+    } else {
+        connect(path, "readonly_shm=1", Way::Locked)
+    } {
+        Err(Error::Database { source, .. }) if needs_to_write(&source) => {
+            copy_files(path, small_bytes)
+        }
         connected => connected,
     }
 }
@@ -131,7 +145,8 @@ fn connect_wal(path: &Path, insists: bool) -> Result<Access> {
     let (wal, shm) = (beside(path, "-wal"), beside(path, "-shm"));
     if is_held(&shm) || bytes_of(&wal) > 0 {
         let hold = hold(path)?;
-        // The last writer may have closed the database before the lock was ours: opened now, both would be made anew.
+        // The last writer may have closed the database before the lock was ours: opened now, both
+        // would be made anew.
         let is_live = is_held(&shm);
         if is_live && insists {
             return connect(path, "readonly_shm=1", Way::Held(hold));
@@ -149,21 +164,23 @@ fn needs_to_write(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen))
 }
 
-/// Opens a database and the `-wal` beside it. Without locks SQLite needs no right to write, and nobody waits for it.
+/// Opens a database and the `-wal` beside it. Without locks SQLite needs no right to write, and
+/// nobody waits for it.
 fn open_as_it_lies(path: &Path) -> Result<Access> {
     let connection = open_uri(path, "?mode=ro&vfs=unix-none", OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     alone(&connection).map_err(Error::database("open", path))?;
     begin(path, connection, Way::AsItLies)
 }
 
-/// In exclusive mode SQLite builds the wal-index in memory, not in a `-shm`; at the end it leaves the `-wal` as it is.
+/// In exclusive mode SQLite builds the wal-index in memory, not in a `-shm`; at the end it leaves
+/// the `-wal` as it is.
 fn alone(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.execute_batch("PRAGMA locking_mode = EXCLUSIVE")
 }
 
-/// Locks a database against its last writer's closing it, which takes the `-wal` and `-shm` away: opened after that, they would be
-/// made anew by us and stay. Others read and write on meanwhile.
+/// Locks a database against its last writer's closing it, which takes the `-wal` and `-shm` away:
+/// opened after that, they would be made anew by us and stay. Others read and write on meanwhile.
 fn hold(path: &Path) -> Result<File> {
     let file = open_regular(path).map_err(Error::io("open", path))?;
     match fcntl_lock(&file, FlockOperation::NonBlockingLockShared) {
@@ -174,7 +191,8 @@ fn hold(path: &Path) -> Result<File> {
 }
 
 fn connect(path: &Path, query: &str, way: Way) -> Result<Access> {
-    let connection = open_uri(path, &format!("?mode=ro&{query}"), OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let connection =
+        open_uri(path, &format!("?mode=ro&{query}"), OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     begin(path, connection, way)
 }
 
@@ -184,7 +202,8 @@ pub(super) fn open_uri(path: &Path, query: &str, flags: OpenFlags) -> Result<Con
     opened.map_err(Error::database("open", path))
 }
 
-/// Bounds a connection and begins a transaction. A transaction begins with its first reading, and what is in the way is told by it.
+/// Bounds a connection and begins a transaction. A transaction begins with its first reading, and
+/// what is in the way is told by it.
 pub(super) fn begin(path: &Path, connection: Connection, way: Way) -> Result<Access> {
     let begun = guard(&connection).and_then(|()| connection.execute_batch("BEGIN"));
     let read = begun.and_then(|()| connection.query_row("PRAGMA schema_version", (), |_| Ok(())));
@@ -211,7 +230,9 @@ fn uri_path(path: &Path) -> String {
     use std::os::unix::ffi::OsStrExt;
     path.as_os_str().as_bytes().iter().fold(String::new(), |mut uri, &byte| {
         match byte {
-            b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => uri.push(char::from(byte)),
+            b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => {
+                uri.push(char::from(byte))
+            }
             other => write!(uri, "%{other:02X}").unwrap_or_default(),
         }
         uri
@@ -238,7 +259,9 @@ mod tests {
         let mut files: Vec<_> = fs::read_dir(dir)
             .unwrap()
             .map(|entry| entry.unwrap())
-            .map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap()))
+            .map(|entry| {
+                (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap())
+            })
             .collect();
         files.sort();
         files
@@ -247,7 +270,9 @@ mod tests {
     /// A WAL database with one table; the connection that made it.
     fn wal_database(path: &Path) -> Connection {
         let connection = Connection::open(path).unwrap();
-        connection.execute_batch("PRAGMA journal_mode=WAL; CREATE TABLE t(x); INSERT INTO t VALUES (1)").unwrap();
+        connection
+            .execute_batch("PRAGMA journal_mode=WAL; CREATE TABLE t(x); INSERT INTO t VALUES (1)")
+            .unwrap();
         connection
     }
 
@@ -263,7 +288,10 @@ mod tests {
         let before = listing(dir.path());
         for small_bytes in SIZES {
             let access = open_as(&path, small_bytes, false).unwrap();
-            assert_eq!((access.is_consistent(), access.is_copy()), (small_bytes > 0, small_bytes > 0));
+            assert_eq!(
+                (access.is_consistent(), access.is_copy()),
+                (small_bytes > 0, small_bytes > 0)
+            );
             assert_eq!(count(&access), 1);
             drop(access);
             assert_eq!(listing(dir.path()), before);
@@ -294,7 +322,10 @@ mod tests {
             let before = listing(alone.path());
             for small_bytes in SIZES {
                 let access = open_as(&alone.path().join("held.db"), small_bytes, false).unwrap();
-                assert_eq!((access.is_copy(), access.is_consistent()), (small_bytes > 0, small_bytes > 0));
+                assert_eq!(
+                    (access.is_copy(), access.is_consistent()),
+                    (small_bytes > 0, small_bytes > 0)
+                );
                 assert_eq!(count(&access), 1);
                 drop(access);
                 assert_eq!(listing(alone.path()), before);
@@ -309,7 +340,9 @@ mod tests {
 
     #[test]
     fn the_version_for_reading_and_a_wal_tell_the_mode() {
-        for (versions, wal, is_wal) in [([1, 2], false, true), ([2, 1], false, false), ([1, 1], true, true)] {
+        for (versions, wal, is_wal) in
+            [([1, 2], false, true), ([2, 1], false, false), ([1, 1], true, true)]
+        {
             let dir = TempDir::new().unwrap();
             let path = dir.path().join("odd.db");
             drop(wal_database(&path));
@@ -320,7 +353,11 @@ mod tests {
             let before = listing(dir.path());
             for small_bytes in SIZES {
                 let access = open_as(&path, small_bytes, false).unwrap();
-                assert_eq!((matches!(access.way, Way::Locked), count(&access)), (!is_wal, 1), "{versions:?}");
+                assert_eq!(
+                    (matches!(access.way, Way::Locked), count(&access)),
+                    (!is_wal, 1),
+                    "{versions:?}"
+                );
                 drop(access);
                 assert_eq!(listing(dir.path()), before, "{versions:?}");
             }
@@ -334,7 +371,10 @@ mod tests {
         for (path, small_bytes) in [(&dir, SMALL_BYTES), (&journal, SMALL_BYTES), (&journal, 0)] {
             let access = open_as(&path.path().join("hot.db"), small_bytes, false).unwrap();
             let name = access.connection.path().unwrap_or_default();
-            assert_eq!(access.is_copy() && name.starts_with(std::env::temp_dir().to_str().unwrap()), small_bytes == 0);
+            assert_eq!(
+                access.is_copy() && name.starts_with(std::env::temp_dir().to_str().unwrap()),
+                small_bytes == 0
+            );
             assert!(!Path::new(name).exists(), "{name}");
             assert!(sum(&access) > 0);
         }
@@ -368,8 +408,8 @@ mod tests {
         assert_eq!(Stamp::taken(&path).unwrap(), last);
     }
 
-    /// The other process of the tests below: it writes to the database that the environment names and holds it until its stdin
-    /// ends.
+    /// The other process of the tests below: it writes to the database that the environment names
+    /// and holds it until its stdin ends.
     #[test]
     #[ignore = "a process of its own, started by other tests"]
     fn writer_in_a_process_of_its_own() {
@@ -399,7 +439,10 @@ mod tests {
         assert_eq!(before.len(), 3, "the writer holds a -wal and a -shm");
         for (small_bytes, insists) in [(SMALL_BYTES, false), (0, false), (0, true)] {
             let access = open_as(&path, small_bytes, insists).unwrap();
-            assert_eq!((access.is_consistent(), access.is_copy()), (small_bytes > 0 || insists, small_bytes > 0));
+            assert_eq!(
+                (access.is_consistent(), access.is_copy()),
+                (small_bytes > 0 || insists, small_bytes > 0)
+            );
             assert_eq!(access.left, None);
             assert_eq!(count(&access), 2);
             drop(access);
@@ -430,7 +473,8 @@ mod tests {
         }
     }
 
-    /// A database and its `-journal` in the middle of a transaction that has reached the file, copied as a crash leaves them.
+    /// A database and its `-journal` in the middle of a transaction that has reached the file,
+    /// copied as a crash leaves them.
     fn hot_journal() -> TempDir {
         let made = TempDir::new().unwrap();
         let writer = Connection::open(made.path().join("hot.db")).unwrap();
@@ -454,14 +498,20 @@ mod tests {
         let (before, path) = (listing(dir.path()), dir.path().join("hot.db"));
         for small_bytes in SIZES {
             let access = open_as(&path, small_bytes, false).unwrap();
-            assert_eq!((access.is_copy(), access.left, sum(&access)), (true, Some("-journal"), 5000));
+            assert_eq!(
+                (access.is_copy(), access.left, sum(&access)),
+                (true, Some("-journal"), 5000)
+            );
             drop(access);
             assert!(listing(dir.path()) == before);
         }
         let stamp = Stamp::taken(&path).unwrap();
         fs::remove_file(beside(&path, "-journal")).unwrap();
         assert_ne!(Stamp::taken(&path).unwrap(), stamp);
-        assert!(sum(&open(&path, PATIENCE, false).unwrap()) > 5000, "the file alone holds half of the change");
+        assert!(
+            sum(&open(&path, PATIENCE, false).unwrap()) > 5000,
+            "the file alone holds half of the change"
+        );
     }
 
     #[test]
@@ -485,10 +535,16 @@ mod tests {
         let name = victim.path().to_str().unwrap().as_bytes();
         let sum_of_name: u32 = name.iter().map(|byte| u32::from(*byte)).sum();
         let length = u32::try_from(name.len()).unwrap();
-        let end =
-            [&[0; 4], name, &length.to_be_bytes(), &sum_of_name.to_be_bytes(), b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7"]
-                .concat();
-        let mut journal = File::options().append(true).open(dir.path().join("hot.db-journal")).unwrap();
+        let end = [
+            &[0; 4],
+            name,
+            &length.to_be_bytes(),
+            &sum_of_name.to_be_bytes(),
+            b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7",
+        ]
+        .concat();
+        let mut journal =
+            File::options().append(true).open(dir.path().join("hot.db-journal")).unwrap();
         journal.write_all(&end).unwrap();
         assert_eq!(sum(&open(&dir.path().join("hot.db"), PATIENCE, false).unwrap()), 5000);
         assert!(victim.path().exists());
@@ -515,12 +571,23 @@ mod tests {
             let path = dir.path().join("x.db");
             drop(wal_database(&path));
             let fifo = beside(&path, suffix);
-            rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+            rustix::fs::mknodat(
+                rustix::fs::CWD,
+                &fifo,
+                rustix::fs::FileType::Fifo,
+                0o600.into(),
+                0,
+            )
+            .unwrap();
             let error = || open(&path, PATIENCE, false).err().unwrap().to_string();
             assert!(error().contains(&format!("x.db{suffix} is no regular file")), "{}", error());
             fs::remove_file(&fifo).unwrap();
             std::os::unix::fs::symlink("/etc/passwd", &fifo).unwrap();
-            assert!(error().contains(&format!("x.db{suffix} is a link, which is not followed")), "{}", error());
+            assert!(
+                error().contains(&format!("x.db{suffix} is a link, which is not followed")),
+                "{}",
+                error()
+            );
         }
     }
 

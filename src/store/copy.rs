@@ -53,7 +53,11 @@ pub(super) fn copy_files(path: &Path, small_bytes: u64) -> Result<Access> {
     let (wal, journal) = (beside(path, "-wal"), beside(path, "-journal"));
     let is_journal_hot = is_hot(&journal);
     // A journal that no crash left would have been ignored.
-    let left = if is_journal_hot { Some("-journal") } else { (bytes_of(&wal) > 0 && is_old(&wal)).then_some("-wal") };
+    let left = if is_journal_hot {
+        Some("-journal")
+    } else {
+        (bytes_of(&wal) > 0 && is_old(&wal)).then_some("-wal")
+    };
     let access = match copy_small(path, small_bytes)? {
         Some(access) => access,
         None => copy_large(path)?,
@@ -73,7 +77,13 @@ fn copy_small(path: &Path, small_bytes: u64) -> Result<Option<Access>> {
 }
 
 /// Opens the bytes of a database, recovered; `None` when they would be far more than were read.
-fn open_in_memory(path: &Path, way: Way, mut main: Vec<u8>, journal: &[u8], wal: &[u8]) -> Result<Option<Access>> {
+fn open_in_memory(
+    path: &Path,
+    way: Way,
+    mut main: Vec<u8>,
+    journal: &[u8],
+    wal: &[u8],
+) -> Result<Option<Access>> {
     let failed = || Error::io("recover", path);
     let both = [
         (Patch::of_journal(&mut Cursor::new(journal)).map_err(failed())?, journal),
@@ -81,7 +91,9 @@ fn open_in_memory(path: &Path, way: Way, mut main: Vec<u8>, journal: &[u8], wal:
     ];
     for (pages, from) in both {
         let Some(pages) = pages else { continue };
-        let Some(bytes) = usize::try_from(pages.bytes_after()).ok().filter(|bytes| *bytes as u64 <= 2 * SMALL_BYTES)
+        let Some(bytes) = usize::try_from(pages.bytes_after())
+            .ok()
+            .filter(|bytes| *bytes as u64 <= 2 * SMALL_BYTES)
         else {
             return Ok(None);
         };
@@ -105,10 +117,12 @@ fn open_in_memory(path: &Path, way: Way, mut main: Vec<u8>, journal: &[u8], wal:
 /// anything is copied, the name is gone.
 fn copy_large(path: &Path) -> Result<Access> {
     let (wal, journal) = (beside(path, "-wal"), beside(path, "-journal"));
-    let place = place_for(path, [path, &wal].map(bytes_of).into_iter().fold(0, u64::saturating_add))?;
+    let place =
+        place_for(path, [path, &wal].map(bytes_of).into_iter().fold(0, u64::saturating_add))?;
     let (name, dir) = (place.path().join("copy.db"), dir_of(place.path()));
     let no_place = || no_place(path, &dir);
-    let mut copy = File::options().read(true).write(true).create_new(true).open(&name).map_err(no_place())?;
+    let mut copy =
+        File::options().read(true).write(true).create_new(true).open(&name).map_err(no_place())?;
     // It is not `immutable`: then the size of the empty file would count.
     let connection = open_uri(&name, "?mode=ro&vfs=unix-none", OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     place.close().map_err(no_place())?;
@@ -139,7 +153,8 @@ fn place_for(path: &Path, bytes: u64) -> Result<TempDir> {
     let mut refused = None;
     for dir in [std::env::temp_dir(), "/var/tmp".into(), "/dev/shm".into()] {
         let private = Permissions::from_mode(0o700);
-        let make = || tempfile::Builder::new().prefix("rundown-").permissions(private).tempdir_in(&dir);
+        let make =
+            || tempfile::Builder::new().prefix("rundown-").permissions(private).tempdir_in(&dir);
         match check_room(&dir, bytes).and_then(|()| make()) {
             Ok(place) => return Ok(place),
             Err(error) => refused = refused.or_else(|| Some(no_place(path, &dir)(error))),
@@ -240,9 +255,15 @@ mod tests {
         fs::create_dir(&odd).unwrap();
         let mut to = tempfile::tempfile().unwrap();
         let place = || no_place(&path, dir.path());
-        for error in [twin(&path, &odd, SMALL_BYTES).unwrap_err(), copy_bytes(&odd, &mut to, place()).unwrap_err()] {
+        for error in [
+            twin(&path, &odd, SMALL_BYTES).unwrap_err(),
+            copy_bytes(&odd, &mut to, place()).unwrap_err(),
+        ] {
             let said = crate::error::chain(&error);
-            assert!(said.contains("cannot read") && said.contains("held.db-wal: it is a directory"), "{said}");
+            assert!(
+                said.contains("cannot read") && said.contains("held.db-wal: it is a directory"),
+                "{said}"
+            );
         }
         let mut full = File::options().read(true).open(&path).unwrap();
         let said = copy_bytes(&path, &mut full, place()).unwrap_err().to_string();
@@ -256,7 +277,13 @@ mod tests {
         let bytes = vec![7; 200_000];
         fs::write(&path, &bytes).unwrap();
         assert!(is_still(&path, &bytes).unwrap());
-        assert!(!is_still(&path, &bytes[1..]).unwrap() && !is_still(&path, &[&bytes[..], &[7]].concat()).unwrap());
-        assert!(is_still(&dir.path().join("none"), &[]).unwrap() && !is_still(&dir.path().join("none"), &[1]).unwrap());
+        assert!(
+            !is_still(&path, &bytes[1..]).unwrap()
+                && !is_still(&path, &[&bytes[..], &[7]].concat()).unwrap()
+        );
+        assert!(
+            is_still(&dir.path().join("none"), &[]).unwrap()
+                && !is_still(&dir.path().join("none"), &[1]).unwrap()
+        );
     }
 }

@@ -1,8 +1,9 @@
 //! How a database's tables map to one canonical shape: TEMP VIEWs `v_runs`, `v_jobs`, `v_shs`.
 //!
-//! What is there decides, not the version number: each canonical column is told by the first column that can, and is NULL where
-//! there is none. Only `runs.id` has to be there. One set of SELECTs ([`super::Reader`]) then speaks to all versions, also to those
-//! of the future; what of them is not understood is said. Columns are named one by one: any other is never read, and the tokens
+//! What is there decides, not the version number: each canonical column is told by the first column
+//! that can, and is NULL where there is none. Only `runs.id` has to be there. One set of SELECTs
+//! ([`super::Reader`]) then speaks to all versions, also to those of the future; what of them is
+//! not understood is said. Columns are named one by one: any other is never read, and the tokens
 //! that some versions keep are among those.
 //!
 //! | version | what tells of a run | commands |
@@ -142,7 +143,8 @@ pub(super) enum Walk {
 /// Defines the views.
 ///
 /// # Errors
-/// A database of something else is refused with the tables it has, so that a wrong path is recognised.
+/// A database of something else is refused with the tables it has, so that a wrong path is
+/// recognised.
 pub(super) fn define_views(connection: &Connection, path: &Path) -> Result<Dialect> {
     let failed = || Error::database("read", path);
     let tables = Tables::read(connection).map_err(failed())?;
@@ -151,7 +153,9 @@ pub(super) fn define_views(connection: &Connection, path: &Path) -> Result<Diale
     };
     let views = [runs_view(runs), jobs_view(&tables), shs_view(&tables)].concat();
     connection.execute_batch(&views).map_err(failed())?;
-    let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(failed());
+    let pragma = |name| {
+        connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(failed())
+    };
     let ours = pragma("application_id")? == i64::from(APPLICATION_ID);
     let news = news(&tables, pragma("user_version")?, ours);
     let notices = news.into_iter().map(|news| format!("{}: {news}", path.display())).collect();
@@ -178,7 +182,8 @@ fn runs_view(runs: &Table) -> String {
     let mut columns = runs.select(RUNS);
     columns.push(match runs.teller(RUN_REASON) {
         Some("outcome") => {
-            "CASE WHEN substr(outcome, 1, 7) = 'failed-' THEN substr(outcome, 8) END AS reason".to_owned()
+            "CASE WHEN substr(outcome, 1, 7) = 'failed-' THEN substr(outcome, 8) END AS reason"
+                .to_owned()
         }
         Some(column) => format!("{column} AS reason"),
         None => "NULL AS reason".to_owned(),
@@ -189,7 +194,10 @@ fn runs_view(runs: &Table) -> String {
         Some((column, true)) => format!("coalesce({column}, {}) AS order_ms", i64::MIN),
         None => "0 AS order_ms".to_owned(),
     });
-    format!("CREATE TEMP VIEW v_runs AS SELECT {} FROM main.runs WHERE is_name(id);\n", columns.join(", "))
+    format!(
+        "CREATE TEMP VIEW v_runs AS SELECT {} FROM main.runs WHERE is_name(id);\n",
+        columns.join(", ")
+    )
 }
 
 /// The column that orders runs, and whether it may be NULL.
@@ -212,14 +220,26 @@ fn walk(connection: &Connection, runs: &Table) -> rusqlite::Result<Walk> {
 /// Jobs are in order of execution: that of their rows, or else of their start.
 fn jobs_view(tables: &Tables) -> String {
     let Some(jobs) = tables.with("jobs", &["run_id", "job_id"]) else {
-        let columns: Vec<String> = JOBS.iter().map(|source| format!("NULL AS {}", source.0)).collect();
-        return format!("CREATE TEMP VIEW v_jobs AS SELECT {}, NULL AS place WHERE false;\n", columns.join(", "));
+        let columns: Vec<String> =
+            JOBS.iter().map(|source| format!("NULL AS {}", source.0)).collect();
+        return format!(
+            "CREATE TEMP VIEW v_jobs AS SELECT {}, NULL AS place WHERE false;\n",
+            columns.join(", ")
+        );
     };
-    let place = if jobs.has_rowid { "rowid" } else { jobs.teller(("", &["started_at_ms"])).unwrap_or("NULL") };
-    format!("CREATE TEMP VIEW v_jobs AS SELECT {}, {place} AS place FROM main.jobs;\n", jobs.select(JOBS).join(", "))
+    let place = if jobs.has_rowid {
+        "rowid"
+    } else {
+        jobs.teller(("", &["started_at_ms"])).unwrap_or("NULL")
+    };
+    format!(
+        "CREATE TEMP VIEW v_jobs AS SELECT {}, {place} AS place FROM main.jobs;\n",
+        jobs.select(JOBS).join(", ")
+    )
 }
 
-/// The commands of our own stores are in two tables: a finished one that a writer of version 2 recorded is in `sh_events` alone.
+/// The commands of our own stores are in two tables: a finished one that a writer of version 2
+/// recorded is in `sh_events` alone.
 fn shs_view(tables: &Tables) -> String {
     let key = ["run_id", "job_id", "started_at_ms"];
     let arms = match (tables.with("sh_calls", &["run_id", "job_id", "n"]), events(tables)) {
@@ -239,7 +259,8 @@ fn calls_arm(calls: &Table, events: Option<&Table>) -> String {
     let mut columns = calls.select(CALLS);
     columns.extend(events.into_iter().flat_map(|events| events.select(ENDS)));
     columns.push("sh_calls.n AS place".into());
-    let join = events.map_or("", |_| " LEFT JOIN main.sh_events USING (run_id, job_id, started_at_ms)");
+    let join =
+        events.map_or("", |_| " LEFT JOIN main.sh_events USING (run_id, job_id, started_at_ms)");
     arm(&columns, &format!("FROM main.sh_calls{join}"))
 }
 
@@ -302,7 +323,9 @@ fn missing(tables: &Tables, version: i64) -> Vec<String> {
     match (tables.with("sh_calls", &["run_id", "job_id", "n"]), events(tables)) {
         (Some(calls), events) => {
             missing.extend(lacks(calls, CALLS));
-            missing.extend(events.map_or_else(|| vec!["sh_events".into()], |events| lacks(events, EVENTS)));
+            missing.extend(
+                events.map_or_else(|| vec!["sh_events".into()], |events| lacks(events, EVENTS)),
+            );
         }
         (None, Some(events)) => missing.extend(lacks(events, EVENTS)),
         // The first version kept no commands.
@@ -324,9 +347,11 @@ fn unknown(tables: &Tables) -> Vec<String> {
         let mut tellers = sources.iter().copied().flatten().flat_map(|source| source.1);
         let is_ignored = IGNORED.iter().any(|ignored| name.eq_ignore_ascii_case(ignored));
         tellers.any(|teller| name.eq_ignore_ascii_case(teller))
-            || table.name == "runs" && (is_ignored || name.to_ascii_lowercase().starts_with("bootstrap_"))
+            || table.name == "runs"
+                && (is_ignored || name.to_ascii_lowercase().starts_with("bootstrap_"))
     };
-    let mut unknown: Vec<String> = tables.others.iter().map(|name| format!("table {name}")).collect();
+    let mut unknown: Vec<String> =
+        tables.others.iter().map(|name| format!("table {name}")).collect();
     for table in tables.known() {
         let columns = table.columns.iter().filter(|column| !is_known(table, &column.name));
         unknown.extend(columns.map(|column| format!("column {} of {}", column.name, table.name)));
@@ -344,8 +369,12 @@ fn something_else(tables: &Tables) -> String {
     if tables.with("runs", &[]).is_some() {
         return "its `runs` have no `id`".into();
     }
-    let names: Vec<String> =
-        tables.others.iter().cloned().chain(tables.known().iter().map(|table| table.name.to_owned())).collect();
+    let names: Vec<String> = tables
+        .others
+        .iter()
+        .cloned()
+        .chain(tables.known().iter().map(|table| table.name.to_owned()))
+        .collect();
     if names.is_empty() {
         "it has no tables".into()
     } else {
@@ -373,13 +402,16 @@ mod tests {
 
     #[test]
     fn no_view_names_a_token() {
-        let later =
-            QUIRE_11.to_owned() + "ALTER TABLE jobs ADD COLUMN run_token; ALTER TABLE sh ADD COLUMN auth_token;";
+        let later = QUIRE_11.to_owned()
+            + "ALTER TABLE jobs ADD COLUMN run_token; ALTER TABLE sh ADD COLUMN auth_token;";
         for sql in [QUIRE_2.to_owned() + "ALTER TABLE runs ADD COLUMN auth_token TEXT", later] {
             let (connection, _) = defined(&sql);
             let views = "SELECT group_concat(sql) FROM sqlite_temp_schema";
             let views: String = connection.query_row(views, (), |row| row.get(0)).unwrap();
-            assert!(views.contains("v_shs") && !views.contains("token") && !views.contains('*'), "{views}");
+            assert!(
+                views.contains("v_shs") && !views.contains("token") && !views.contains('*'),
+                "{views}"
+            );
         }
     }
 
@@ -389,7 +421,11 @@ mod tests {
             assert_eq!(notice(sql), "");
         }
         let more = "ALTER TABLE runs ADD COLUMN bootstrap_at; CREATE TABLE extra(x);";
-        assert_eq!(notice(&(QUIRE_11.to_owned() + more)), "", "nothing that is shown depends on it");
+        assert_eq!(
+            notice(&(QUIRE_11.to_owned() + more)),
+            "",
+            "nothing that is shown depends on it"
+        );
     }
 
     #[test]
@@ -409,10 +445,16 @@ mod tests {
     fn a_database_of_something_else_is_refused_with_what_it_has() {
         for (sql, why) in [
             ("", "it has no tables"),
-            ("CREATE TABLE songs(id); CREATE VIEW best AS SELECT 1", "it has no table `runs` (but best, songs)"),
+            (
+                "CREATE TABLE songs(id); CREATE VIEW best AS SELECT 1",
+                "it has no table `runs` (but best, songs)",
+            ),
             ("CREATE TABLE runs(name)", "its `runs` have no `id`"),
             // A view that is broken is nobody's business here.
-            ("CREATE VIEW odd AS SELECT x FROM y; CREATE TABLE jobs(id)", "it has no table `runs` (but odd, jobs)"),
+            (
+                "CREATE VIEW odd AS SELECT x FROM y; CREATE TABLE jobs(id)",
+                "it has no table `runs` (but odd, jobs)",
+            ),
         ] {
             let refused = defined(sql).1.err().unwrap().to_string();
             assert!(refused.contains(why), "{refused}");

@@ -1,5 +1,5 @@
-//! The files of a database as they can be seen from outside, without opening it: what lies beside it, who holds it, whether anything was
-//! committed.
+//! The files of a database as they can be seen from outside, without opening it: what lies beside
+//! it, who holds it, whether anything was committed.
 
 use std::borrow::Cow;
 use std::fs::{self, Metadata};
@@ -13,13 +13,15 @@ use rustix::process::{Flock, FlockType, fcntl_getlk};
 use crate::error::{Error, Result};
 use crate::file::open_regular;
 
-/// A `-wal` that nobody holds and nobody has touched for this long was not left by a writer between two connections.
+/// A `-wal` that nobody holds and nobody has touched for this long was not left by a writer between
+/// two connections.
 const ABANDONED: Duration = Duration::from_secs(2);
 
-/// What can be seen of a database from outside; two equal ones mean that nothing was committed between them.
+/// What can be seen of a database from outside; two equal ones mean that nothing was committed
+/// between them.
 ///
-/// Within [`Stamp::taken`]'s clock granularity two commits may look alike to a file's times; the change counters of header and
-/// wal-index (<https://www.sqlite.org/walformat.html#the_wal_index_header>) tell them apart.
+/// Within [`Stamp::taken`]'s clock granularity two commits may look alike to a file's times; the
+/// change counters of header and wal-index (<https://www.sqlite.org/walformat.html#the_wal_index_header>) tell them apart.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Stamp {
     main: FileStamp,
@@ -56,7 +58,8 @@ impl Stamp {
     pub fn taken(path: &Path) -> io::Result<Self> {
         let path = &real(path)?;
         let file = open_regular(path)?;
-        let stamp_beside = |suffix| fs::metadata(beside(path, suffix)).ok().as_ref().map(FileStamp::of);
+        let stamp_beside =
+            |suffix| fs::metadata(beside(path, suffix)).ok().as_ref().map(FileStamp::of);
         let mut change_counter = [0; 4];
         // A file shorter than a header has no counter; `open` says what is wrong with it.
         let _ = file.read_exact_at(&mut change_counter, 24);
@@ -72,11 +75,13 @@ impl Stamp {
     /// Whether the last change is long enough ago for any later one to look different.
     pub fn is_settled(&self) -> bool {
         let beside = [self.wal, self.journal].into_iter().flatten();
-        let (secs, nanos) = beside.fold(self.main.modified, |newest, file| newest.max(file.modified));
+        let (secs, nanos) =
+            beside.fold(self.main.modified, |newest, file| newest.max(file.modified));
         let changed = u64::try_from(secs).ok().zip(u32::try_from(nanos).ok());
         let changed = changed.and_then(|(secs, nanos)| {
             // A file system can report any number of seconds and nanoseconds.
-            let since = Duration::from_secs(secs).checked_add(Duration::from_nanos(nanos.into()))?;
+            let since =
+                Duration::from_secs(secs).checked_add(Duration::from_nanos(nanos.into()))?;
             UNIX_EPOCH.checked_add(since)
         });
         changed.is_some_and(|changed| changed.elapsed().is_ok_and(|age| age >= CLOCK_TICK))
@@ -102,8 +107,8 @@ pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-/// SQLite opens what lies beside a database as it is: it would wait for the writer of a FIFO, and follow a link to a file of somebody
-/// else's.
+/// SQLite opens what lies beside a database as it is: it would wait for the writer of a FIFO, and
+/// follow a link to a file of somebody else's.
 pub(super) fn check_beside(path: &Path) -> Result<()> {
     for other in ["-wal", "-shm", "-journal"].map(|suffix| beside(path, suffix)) {
         let what = match fs::symlink_metadata(&other) {
@@ -111,21 +116,31 @@ pub(super) fn check_beside(path: &Path) -> Result<()> {
             Ok(metadata) if !metadata.is_file() => "no regular file",
             Ok(_) | Err(_) => continue,
         };
-        return Err(Error::NotAStore { path: path.to_owned(), why: format!("{} is {what}", other.display()) });
+        return Err(Error::NotAStore {
+            path: path.to_owned(),
+            why: format!("{} is {what}", other.display()),
+        });
     }
     Ok(())
 }
 
 /// Whether a `-wal` or `-journal` belongs to somebody else than the database.
 pub(super) fn is_owned_by_several(path: &Path) -> bool {
-    let owner = |path: &Path| fs::metadata(path).map(|metadata| (metadata.uid(), metadata.gid())).ok();
+    let owner =
+        |path: &Path| fs::metadata(path).map(|metadata| (metadata.uid(), metadata.gid())).ok();
     let main = owner(path);
-    ["-wal", "-journal"].iter().filter_map(|suffix| owner(&beside(path, suffix))).any(|other| Some(other) != main)
+    ["-wal", "-journal"]
+        .iter()
+        .filter_map(|suffix| owner(&beside(path, suffix)))
+        .any(|other| Some(other) != main)
 }
 
-/// The bytes of a database and its `-wal` that are on disk: a file may be far longer than what it has.
+/// The bytes of a database and its `-wal` that are on disk: a file may be far longer than what it
+/// has.
 pub(super) fn occupied_bytes(path: &Path) -> u64 {
-    let of = |path: &Path| fs::metadata(path).map_or(0, |file| file.len().min(file.blocks().saturating_mul(512)));
+    let of = |path: &Path| {
+        fs::metadata(path).map_or(0, |file| file.len().min(file.blocks().saturating_mul(512)))
+    };
     of(path).saturating_add(of(&beside(path, "-wal")))
 }
 
@@ -134,7 +149,8 @@ pub(super) fn bytes_of(path: &Path) -> u64 {
     fs::metadata(path).map_or(0, |metadata| metadata.len())
 }
 
-/// Whether a `-journal` may have something to be rolled back; one whose transaction is over is empty, or begins with a zero.
+/// Whether a `-journal` may have something to be rolled back; one whose transaction is over is
+/// empty, or begins with a zero.
 pub(super) fn is_hot(journal: &Path) -> bool {
     let mut first = [0];
     open_regular(journal).and_then(|file| file.read_exact_at(&mut first, 0)).is_ok() && first != [0]
@@ -145,11 +161,12 @@ pub(super) fn is_old(wal: &Path) -> bool {
     modified.is_ok_and(|modified| modified.elapsed().is_ok_and(|age| age >= ABANDONED))
 }
 
-/// Whether a connection has the wal-index open: each one holds a shared lock on its "dead man switch", byte 128
-/// (`UNIX_SHM_DMS` in SQLite's `os_unix.c`).
+/// Whether a connection has the wal-index open: each one holds a shared lock on its "dead man
+/// switch", byte 128 (`UNIX_SHM_DMS` in SQLite's `os_unix.c`).
 pub(super) fn is_held(shm: &Path) -> bool {
     let probe = Flock { start: 128, length: 1, ..Flock::from(FlockType::WriteLock) };
-    open_regular(shm).is_ok_and(|file| fcntl_getlk(&file, &probe).is_ok_and(|holder| holder.is_some()))
+    open_regular(shm)
+        .is_ok_and(|file| fcntl_getlk(&file, &probe).is_ok_and(|holder| holder.is_some()))
 }
 
 #[cfg(test)]
@@ -159,11 +176,20 @@ mod tests {
     #[test]
     fn a_file_that_was_changed_at_any_time_is_settled_or_not() {
         let file = FileStamp { device: 0, inode: 0, bytes: 0, modified: (1, 0) };
-        for (secs, nanos, settled) in
-            [(1, 0, true), (-1, 0, false), (i64::MAX, 999_999_999, false), (i64::MAX, 1_000_000_000, false)]
-        {
+        for (secs, nanos, settled) in [
+            (1, 0, true),
+            (-1, 0, false),
+            (i64::MAX, 999_999_999, false),
+            (i64::MAX, 1_000_000_000, false),
+        ] {
             let main = FileStamp { modified: (secs, nanos), ..file };
-            let stamp = Stamp { main, change_counter: [0; 4], wal: None, journal: None, wal_index_change: None };
+            let stamp = Stamp {
+                main,
+                change_counter: [0; 4],
+                wal: None,
+                journal: None,
+                wal_index_change: None,
+            };
             assert_eq!(stamp.is_settled(), settled, "{secs}.{nanos}");
         }
     }

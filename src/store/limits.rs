@@ -88,14 +88,20 @@ pub(super) fn guard(connection: &Connection) -> rusqlite::Result<()> {
 /// Puts a function that fails in place of every other one: an authorizer would not see what
 /// computed columns call.
 fn refuse_functions(connection: &Connection) -> rusqlite::Result<()> {
-    let mut names = connection.prepare("SELECT DISTINCT name FROM pragma_function_list WHERE builtin")?;
+    let mut names =
+        connection.prepare("SELECT DISTINCT name FROM pragma_function_list WHERE builtin")?;
     let names: Vec<String> = names.query_map((), |row| row.get(0))?.collect::<Result<_, _>>()?;
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DIRECTONLY;
     for name in names.iter().filter(|name| !FUNCTIONS.contains(&name.as_str())) {
         let refusal = format!("{name}() may not be called here");
-        connection.create_scalar_function(name.as_str(), -1, flags, move |_| -> rusqlite::Result<bool> {
-            Err(Error::UserFunctionError(refusal.clone().into()))
-        })?;
+        connection.create_scalar_function(
+            name.as_str(),
+            -1,
+            flags,
+            move |_| -> rusqlite::Result<bool> {
+                Err(Error::UserFunctionError(refusal.clone().into()))
+            },
+        )?;
     }
     Ok(())
 }
@@ -139,7 +145,8 @@ mod tests {
             let mut rows = statement.query(())?;
             let mut bytes = 0;
             while let Some(row) = rows.next()? {
-                bytes += row.get_ref(0)?.as_str().map_or(8, |text| i64::try_from(text.len()).unwrap());
+                bytes +=
+                    row.get_ref(0)?.as_str().map_or(8, |text| i64::try_from(text.len()).unwrap());
             }
             Ok(bytes)
         };
@@ -152,11 +159,14 @@ mod tests {
     #[test]
     fn what_has_no_end_is_given_up_and_what_comes_next_has_its_own_time() {
         let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)";
-        let connection = guarded(&format!("CREATE VIEW endless AS {endless} SELECT i FROM n; CREATE TABLE t(x)"));
+        let connection = guarded(&format!(
+            "CREATE VIEW endless AS {endless} SELECT i FROM n; CREATE TABLE t(x)"
+        ));
         limit_time(&connection, Duration::ZERO).unwrap();
         let read = |sql| connection.query_row(sql, (), |row| row.get::<_, i64>(0));
-        let error =
-            read("SELECT count(*) FROM endless").map_err(crate::error::Error::database("read", "x")).unwrap_err();
+        let error = read("SELECT count(*) FROM endless")
+            .map_err(crate::error::Error::database("read", "x"))
+            .unwrap_err();
         assert!(error.to_string().contains("takes too long") && error.exit_code() == 6, "{error}");
         limit_time(&connection, BUDGET).unwrap();
         assert_eq!(read("SELECT count(*) FROM t").unwrap(), 0);
@@ -168,7 +178,11 @@ mod tests {
         let twice = "WITH RECURSIVE d(n, x) AS (SELECT 1, 'a' UNION ALL SELECT n + 1, x || x FROM d LIMIT 40)";
         assert_eq!(refusal("", &format!("{twice} SELECT x FROM d")).0, Some(ErrorCode::TooBig));
         assert_eq!(
-            refusal("CREATE TABLE t(x); INSERT INTO t VALUES (zeroblob(5 << 20))", "SELECT x FROM t").0,
+            refusal(
+                "CREATE TABLE t(x); INSERT INTO t VALUES (zeroblob(5 << 20))",
+                "SELECT x FROM t"
+            )
+            .0,
             Some(ErrorCode::TooBig)
         );
     }
@@ -180,20 +194,36 @@ mod tests {
             ("CREATE VIEW v AS SELECT printf('%.*c', 1000, 'x') AS x", "SELECT x FROM v"),
             ("CREATE VIEW v AS SELECT CAST(zeroblob(1000) AS TEXT) AS x", "SELECT x FROM v"),
             ("CREATE VIEW v AS SELECT 'a' LIKE '%a%' AS x", "SELECT x FROM v"),
-            ("CREATE VIEW v AS SELECT group_concat(name) AS x FROM sqlite_schema", "SELECT x FROM v"),
-            ("CREATE TABLE t(y, x AS (instr(y, y))); INSERT INTO t VALUES ('a')", "SELECT x FROM t"),
+            (
+                "CREATE VIEW v AS SELECT group_concat(name) AS x FROM sqlite_schema",
+                "SELECT x FROM v",
+            ),
+            (
+                "CREATE TABLE t(y, x AS (instr(y, y))); INSERT INTO t VALUES ('a')",
+                "SELECT x FROM t",
+            ),
         ] {
             let (_, why) = refusal(schema, query);
-            assert!(why.contains("unsafe use of") || why.contains("may not be called here"), "{query}: {why}");
+            assert!(
+                why.contains("unsafe use of") || why.contains("may not be called here"),
+                "{query}: {why}"
+            );
         }
-        let connection = guarded("CREATE VIEW v AS SELECT substr(lower('ABC'), 2) || length('x') AS x");
-        assert_eq!(connection.query_row("SELECT x FROM v", (), |row| row.get::<_, String>(0)).unwrap(), "bc1");
+        let connection =
+            guarded("CREATE VIEW v AS SELECT substr(lower('ABC'), 2) || length('x') AS x");
+        assert_eq!(
+            connection.query_row("SELECT x FROM v", (), |row| row.get::<_, String>(0)).unwrap(),
+            "bc1"
+        );
     }
 
     #[test]
     fn no_program_is_so_long_that_the_clock_is_not_looked_at() {
         let wide = vec![vec!["upper(x)"; 900].join("||"); 9].join(",");
         let schema = "CREATE TABLE t(x); INSERT INTO t VALUES (1)";
-        assert_eq!(refusal(schema, &format!("SELECT {wide} FROM t")).0, Some(ErrorCode::OutOfMemory));
+        assert_eq!(
+            refusal(schema, &format!("SELECT {wide} FROM t")).0,
+            Some(ErrorCode::OutOfMemory)
+        );
     }
 }

@@ -1,7 +1,8 @@
 //! The SQLite database of a store: reading anybody's, writing our own.
 //!
-//! Only a database bearing our `application_id` is ever written ([`Writer`]). A reader never changes a store: not a byte, and
-//! no `-wal` or `-shm` where there was none ([`Reader`]). Nothing here knows of log files.
+//! Only a database bearing our `application_id` is ever written ([`Writer`]). A reader never
+//! changes a store: not a byte, and no `-wal` or `-shm` where there was none ([`Reader`]). Nothing
+//! here knows of log files.
 
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 

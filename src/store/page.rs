@@ -1,9 +1,11 @@
 //! Which runs are listed, as SQL that reads what is listed and no more.
 //!
-//! A page goes on after a run, not after a number of them, so the thousandth costs what the first does. Each arm of the query walks
-//! an index from the newest run on; where only an index per repository is there, every repository has its arm, and SQLite merges
-//! them as far as it needs to. What no index knows is asked of the merged runs: asked of an arm, it could read a repository to its
-//! end for nothing. Without an index all rows are passed over, and as many as are listed are kept.
+//! A page goes on after a run, not after a number of them, so the thousandth costs what the first
+//! does. Each arm of the query walks an index from the newest run on; where only an index per
+//! repository is there, every repository has its arm, and SQLite merges them as far as it needs to.
+//! What no index knows is asked of the merged runs: asked of an arm, it could read a repository to
+//! its end for nothing. Without an index all rows are passed over, and as many as are listed are
+//! kept.
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params_from_iter};
@@ -70,7 +72,8 @@ impl Arm {
     }
 
     fn sql(&self, columns: &str, also: &[String]) -> String {
-        let wanted = self.wanted.iter().chain(also).map(String::as_str).collect::<Vec<_>>().join(" AND ");
+        let wanted =
+            self.wanted.iter().chain(also).map(String::as_str).collect::<Vec<_>>().join(" AND ");
         let filter = if wanted.is_empty() { String::new() } else { format!(" WHERE {wanted}") };
         format!("SELECT {columns}, order_ms FROM {}{filter}", self.from)
     }
@@ -88,7 +91,8 @@ pub(super) fn query(
     if let Some(repo) = &page.repo {
         also.push(format!("repo = {}", bind(&mut values, repo.clone())));
     }
-    let (side, way) = if let Some(Beside::Newer(_)) = page.beside { (">", "ASC") } else { ("<", "DESC") };
+    let (side, way) =
+        if let Some(Beside::Newer(_)) = page.beside { (">", "ASC") } else { ("<", "DESC") };
     if let Some(beside) = &page.beside {
         let id = beside.run();
         if !is_there(connection, id)? {
@@ -96,7 +100,9 @@ pub(super) fn query(
         }
         let id = bind(&mut values, id.as_str().to_owned());
         // Its place in the order stays within SQLite: it may be text that is not UTF-8.
-        also.push(format!("(order_ms, id) {side} ((SELECT order_ms FROM v_runs WHERE id = {id}), {id})"));
+        also.push(format!(
+            "(order_ms, id) {side} ((SELECT order_ms FROM v_runs WHERE id = {id}), {id})"
+        ));
     }
     let unindexed = unindexed(page, &mut values);
     let arms = arms(connection, dialect, page, &mut values)?;
@@ -107,7 +113,8 @@ pub(super) fn query(
     let arms: Vec<String> = arms.iter().map(|arm| arm.sql(columns, &also)).collect();
     let sorted = format!("{} ORDER BY order_ms {way}, id {way}", arms.join(" UNION ALL "));
     let rows = if is_merged && !unindexed.is_empty() {
-        // With a limit of its own the inner query keeps its order and is not merged with the outer one.
+        // With a limit of its own the inner query keeps its order and is not merged with the outer
+        // one.
         format!("SELECT * FROM ({sorted} LIMIT -1) WHERE {}", unindexed.join(" AND "))
     } else {
         sorted
@@ -120,7 +127,8 @@ pub(super) fn query(
 fn unindexed(page: &RunPage, values: &mut Vec<Value>) -> Vec<String> {
     let mut wanted = Vec::new();
     if let Some(ref_name) = &page.ref_name {
-        let forms = ["", "refs/heads/", "refs/tags/"].map(|lead| bind(values, format!("{lead}{ref_name}")));
+        let forms =
+            ["", "refs/heads/", "refs/tags/"].map(|lead| bind(values, format!("{lead}{ref_name}")));
         wanted.push(format!("ref_name IN ({})", forms.join(", ")));
     }
     if let Some(outcome) = page.outcome {
@@ -150,7 +158,8 @@ fn arms(
     Ok(repos.into_iter().map(|repo| Arm::new([format!("repo = {}", bind(values, repo))])).collect())
 }
 
-/// Ids that begin so lie side by side in their index; for those that end so all ids are passed over, but no row.
+/// Ids that begin so lie side by side in their index; for those that end so all ids are passed
+/// over, but no row.
 fn by_part(part: &str, values: &mut Vec<Value>) -> Vec<Arm> {
     let (first, last) = (bind(values, part.to_owned()), bind(values, format!("{part}\u{10FFFF}")));
     let begins_so = format!("substr(id, 1, length({first})) = {first}");
@@ -162,8 +171,8 @@ fn by_part(part: &str, values: &mut Vec<Value>) -> Vec<Arm> {
     ]
 }
 
-/// The repositories, each found by one step in their index; `None` when there are none, too many for an arm each, or one whose name is
-/// not UTF-8.
+/// The repositories, each found by one step in their index; `None` when there are none, too many
+/// for an arm each, or one whose name is not UTF-8.
 fn repos(connection: &Connection) -> rusqlite::Result<Option<Vec<Value>>> {
     let sql = "WITH RECURSIVE r(repo) AS (
                  SELECT min(repo) FROM main.runs
@@ -173,7 +182,8 @@ fn repos(connection: &Connection) -> rusqlite::Result<Option<Vec<Value>>> {
                SELECT repo FROM r WHERE repo IS NOT NULL LIMIT ?";
     let limit = as_sql(MAX_ARMS + 1);
     let repo = |row: &Row<'_>| Ok(Value::try_from(row.get_ref(0)?).ok());
-    let found: Option<Vec<Value>> = connection.prepare(sql)?.query_map([limit], repo)?.collect::<Result<_, _>>()?;
+    let found: Option<Vec<Value>> =
+        connection.prepare(sql)?.query_map([limit], repo)?.collect::<Result<_, _>>()?;
     Ok(found.filter(|found| (1..=MAX_ARMS).contains(&found.len())))
 }
 
@@ -235,8 +245,11 @@ mod tests {
 
     /// How SQLite goes about it, a line per step.
     fn plan((connection, dialect): &(Connection, Dialect), page: &RunPage) -> String {
-        let query = query(connection, dialect, "id, repo, ref_name, sha, state, reason", page).unwrap().unwrap();
-        let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {}", query.sql)).unwrap();
+        let query = query(connection, dialect, "id, repo, ref_name, sha, state, reason", page)
+            .unwrap()
+            .unwrap();
+        let mut statement =
+            connection.prepare(&format!("EXPLAIN QUERY PLAN {}", query.sql)).unwrap();
         let steps = statement.query_map(query.params(), |row| row.get::<_, String>(3)).unwrap();
         steps.map(|step| step.unwrap() + "\n").collect()
     }
@@ -266,13 +279,22 @@ mod tests {
             ] {
                 let plan = plan(&database, &page);
                 assert!(plan.contains("USING INDEX runs_"), "{page:?}\n{plan}");
-                let side = page.beside.as_ref().map(|beside| if let Beside::Older(_) = beside { "<?" } else { ">?" });
-                assert!(side.is_none_or(|side| plan.contains(&format!("pushed_at_ms{side}"))), "{page:?}\n{plan}");
+                let side = page
+                    .beside
+                    .as_ref()
+                    .map(|beside| if let Beside::Older(_) = beside { "<?" } else { ">?" });
+                assert!(
+                    side.is_none_or(|side| plan.contains(&format!("pushed_at_ms{side}"))),
+                    "{page:?}\n{plan}"
+                );
                 let is_bad = |step: &str| {
                     step.contains("SCAN main.runs") && !step.contains("USING INDEX")
                         || step.contains("B-TREE FOR ORDER BY")
                 };
-                assert!(!plan.lines().any(is_bad) && !plan.contains("MATERIALIZE"), "{page:?}\n{plan}");
+                assert!(
+                    !plan.lines().any(is_bad) && !plan.contains("MATERIALIZE"),
+                    "{page:?}\n{plan}"
+                );
             }
         }
     }
@@ -287,12 +309,16 @@ mod tests {
         );
         let part = |part: &str| RunPage { id_part: Some(part.into()), ..all() };
         let plan = plan(&database, &part("01a2076e"));
-        let steps: Vec<&str> = plan.lines().filter(|step| step.contains("SEARCH") || step.contains("SCAN")).collect();
+        let steps: Vec<&str> =
+            plan.lines().filter(|step| step.contains("SEARCH") || step.contains("SCAN")).collect();
         assert!(steps[0].starts_with("SEARCH") && steps[0].contains("(id>? AND id<?)"), "{plan}");
         assert!(steps[1].contains("COVERING INDEX"), "{plan}");
         assert!(steps[2].starts_with("SEARCH") && steps[2].contains("(id=?)"), "{plan}");
         assert_eq!(ids(&database, &part("01a2076e")).unwrap().len(), 5);
-        assert_eq!(ids(&database, &part("e1bc42")).unwrap(), ["01a2076e-ef8c-71b1-93c7-dab6a7e1bc42"]);
+        assert_eq!(
+            ids(&database, &part("e1bc42")).unwrap(),
+            ["01a2076e-ef8c-71b1-93c7-dab6a7e1bc42"]
+        );
     }
 
     /// A table of runs in which several share a time, and some have none or one that is no number.
@@ -317,19 +343,27 @@ mod tests {
             (not_null, "CREATE INDEX i ON runs(REPO, PUSHED_AT_MS DESC)", Walk::ByRepo),
             (not_null, "CREATE INDEX i ON runs(repo, pushed_at_ms) WHERE repo > 'r'", Walk::Scan),
             ("id, Repo, Pushed_At_Ms", "CREATE INDEX i ON runs(repo, pushed_at_ms)", Walk::Scan),
-            ("id PRIMARY KEY, repo NOT NULL, later", "CREATE INDEX i ON runs(repo, later)", Walk::Scan),
+            (
+                "id PRIMARY KEY, repo NOT NULL, later",
+                "CREATE INDEX i ON runs(repo, later)",
+                Walk::Scan,
+            ),
         ] {
             let database = opened(&odd_runs(columns, index));
             assert_eq!(database.1.walk, walk, "{index}");
             let whole = "SELECT id FROM v_runs ORDER BY order_ms DESC, id DESC";
             let mut statement = database.0.prepare(whole).unwrap();
-            let whole: Vec<String> =
-                statement.query_map((), |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap();
+            let whole: Vec<String> = statement
+                .query_map((), |row| row.get(0))
+                .unwrap()
+                .collect::<Result<_, _>>()
+                .unwrap();
             assert_eq!(whole.len(), 60);
             let mut listed: Vec<String> = Vec::new();
             loop {
                 let beside = listed.last().cloned().map(RunId).map(Beside::Older);
-                let page = ids(&database, &RunPage { beside, limit: 7, ..RunPage::default() }).unwrap();
+                let page =
+                    ids(&database, &RunPage { beside, limit: 7, ..RunPage::default() }).unwrap();
                 if page.is_empty() {
                     break;
                 }
@@ -337,7 +371,8 @@ mod tests {
             }
             assert_eq!(listed, whole, "{index}");
             let beside = Some(Beside::Newer(RunId(whole[20].clone())));
-            let mut newer = ids(&database, &RunPage { beside, limit: 7, ..RunPage::default() }).unwrap();
+            let mut newer =
+                ids(&database, &RunPage { beside, limit: 7, ..RunPage::default() }).unwrap();
             newer.reverse();
             assert_eq!(newer, whole[13..20], "{index}");
             let nth = RunPage { skip: 20, limit: 1, ..RunPage::default() };
@@ -357,15 +392,18 @@ mod tests {
     fn more_repositories_than_arms_are_passed_over_and_listed_all_the_same() {
         let (connection, dialect) = opened(QUIRE_11);
         for n in 0..=as_sql(MAX_ARMS) {
-            let sql =
-                "INSERT INTO runs(id, repo, ref_name, sha, pushed_at_ms, created_at) VALUES (?1, ?1, '', '', ?2, 0)";
+            let sql = "INSERT INTO runs(id, repo, ref_name, sha, pushed_at_ms, created_at) VALUES (?1, ?1, '', '', ?2, 0)";
             connection.execute(sql, (format!("run-{n:03}"), 2_000_000_000_000 + n)).unwrap();
         }
         assert!(repos(&connection).unwrap().is_none());
         let database = (connection, dialect);
         assert_eq!(ids(&database, &RunPage { limit: 2, ..all() }).unwrap(), ["run-256", "run-255"]);
         database.0.execute_batch("DELETE FROM runs WHERE id < 'run-003' AND id >= 'run'").unwrap();
-        assert_eq!(repos(&database.0).unwrap().unwrap().len(), MAX_ARMS, "as many arms as there may be");
+        assert_eq!(
+            repos(&database.0).unwrap().unwrap().len(),
+            MAX_ARMS,
+            "as many arms as there may be"
+        );
         assert_eq!(ids(&database, &RunPage { limit: 2, ..all() }).unwrap(), ["run-256", "run-255"]);
     }
 }

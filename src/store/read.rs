@@ -1,8 +1,9 @@
 //! Reading runs, jobs and commands of any store, in one shape.
 //!
-//! Values are read leniently: SQLite lets any column hold any type, and these databases were written by others. Text that is
-//! not UTF-8 is read lossily (but for a run's id, by which it has to be found again: see [`define_functions`]), what is no number
-//! where one belongs is unknown. Nothing here is an error but SQLite's own.
+//! Values are read leniently: SQLite lets any column hold any type, and these databases were
+//! written by others. Text that is not UTF-8 is read lossily (but for a run's id, by which it has
+//! to be found again: see [`define_functions`]), what is no number where one belongs is unknown.
+//! Nothing here is an error but SQLite's own.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -25,14 +26,16 @@ use crate::time::Time;
 /// How often a database is read in the hope that it stands still meanwhile, before locks make it.
 const CALM_ATTEMPTS: u32 = 6;
 
-/// How much longer a reading that is begun again, because the database changed under it, waits each time.
+/// How much longer a reading that is begun again, because the database changed under it, waits each
+/// time.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// How long a database that was locked the last time is waited for: whoever asks again knows already.
+/// How long a database that was locked the last time is waited for: whoever asks again knows
+/// already.
 const SHORT_PATIENCE: Duration = Duration::from_millis(100);
 
-/// The most text that the rows of one reading may have, and as much for each row as [`ROW_BYTES`]: some 32,000 rows. What is made of
-/// them takes up to eight times as much memory.
+/// The most text that the rows of one reading may have, and as much for each row as [`ROW_BYTES`]:
+/// some 32,000 rows. What is made of them takes up to eight times as much memory.
 const MOST_BYTES: usize = 8 << 20;
 
 /// The bytes that a row counts on top of its text.
@@ -41,8 +44,8 @@ const ROW_BYTES: usize = 256;
 /// The bytes that a list of runs may take on top for each run that it may have.
 const RUN_BYTES: usize = 1 << 10;
 
-/// A database, looked at without being changed. Between readings it holds no lock on it, at most a private copy of it or a connection
-/// that takes no locks.
+/// A database, looked at without being changed. Between readings it holds no lock on it, at most a
+/// private copy of it or a connection that takes no locks.
 pub struct Reader {
     path: PathBuf,
     seen: Option<Stamp>,
@@ -67,7 +70,8 @@ struct Opened {
 pub struct RunRows {
     /// Its row.
     pub run: Run,
-    /// Its jobs in order of execution, and each one's commands in the order in which their rows were written.
+    /// Its jobs in order of execution, and each one's commands in the order in which their rows
+    /// were written.
     pub jobs: Vec<(Job, Vec<Sh>)>,
     /// Whether a recorder of ours wrote it.
     pub ours: bool,
@@ -83,7 +87,8 @@ pub struct ListedRun {
     pub ours: bool,
 }
 
-const RUN_COLUMNS: &str = "id, repo, ref_name, sha, state, reason, queued_at_ms, started_at_ms, finished_at_ms";
+const RUN_COLUMNS: &str =
+    "id, repo, ref_name, sha, state, reason, queued_at_ms, started_at_ms, finished_at_ms";
 
 impl Reader {
     /// A reader of a database that may not be there yet: it is looked at when something is asked.
@@ -107,7 +112,8 @@ impl Reader {
         &self.path
     }
 
-    /// Whether anything may have been committed since the last call; the first call says yes. No table is read.
+    /// Whether anything may have been committed since the last call; the first call says yes. No
+    /// table is read.
     ///
     /// # Errors
     /// When the file is not there any more.
@@ -118,7 +124,8 @@ impl Reader {
         Ok(changed)
     }
 
-    /// Resets the time limit of readings. Call it for each request of a user, which may take several readings.
+    /// Resets the time limit of readings. Call it for each request of a user, which may take
+    /// several readings.
     pub fn renew(&self) {
         self.time_left.set(limits::BUDGET);
     }
@@ -129,7 +136,8 @@ impl Reader {
         self.time_left.set(self.time_left.get().saturating_add(more));
     }
 
-    /// A page of runs, newest first; `None` when the run that it lies beside is not there (any more).
+    /// A page of runs, newest first; `None` when the run that it lies beside is not there (any
+    /// more).
     ///
     /// # Errors
     /// When the database cannot be read; so for every method here.
@@ -137,7 +145,9 @@ impl Reader {
         let most_bytes = page.limit.saturating_mul(RUN_BYTES).saturating_add(self.most_bytes);
         let read = self.read(|opened| {
             let (connection, dialect) = (&opened.access.connection, &opened.dialect);
-            let Some(query) = page::query(connection, dialect, RUN_COLUMNS, page)? else { return Ok(None) };
+            let Some(query) = page::query(connection, dialect, RUN_COLUMNS, page)? else {
+                return Ok(None);
+            };
             let mut room = Room::new(most_bytes);
             limits::allow_arms(connection, dialect.walk == Walk::ByRepo)?;
             let runs = collect(connection, &query.sql, query.params(), &mut room, run);
@@ -146,11 +156,14 @@ impl Reader {
             if let Some(Beside::Newer(_)) = page.beside {
                 runs.reverse();
             }
-            let listed = runs.into_iter().map(|run| ListedRun { run, ours: dialect.ours }).collect();
+            let listed =
+                runs.into_iter().map(|run| ListedRun { run, ours: dialect.ours }).collect();
             Ok(Some((listed, room.is_full)))
         })?;
         match read {
-            Some((_, true)) => Err(Error::TooLarge { path: self.path.clone(), why: "its runs have too much text" }),
+            Some((_, true)) => {
+                Err(Error::TooLarge { path: self.path.clone(), why: "its runs have too much text" })
+            }
             Some((runs, false)) => Ok(Some(runs)),
             None => Ok(None),
         }
@@ -162,8 +175,9 @@ impl Reader {
         Ok(self.runs_with_rows(std::slice::from_ref(id))?.0.pop())
     }
 
-    /// Runs with their jobs and commands, in one reading; those that are not there (any more) are left out. As many as may be read
-    /// at once, at least one: and how many of the ids that was.
+    /// Runs with their jobs and commands, in one reading; those that are not there (any more) are
+    /// left out. As many as may be read at once, at least one: and how many of the ids that
+    /// was.
     #[expect(clippy::missing_errors_doc, reason = "see runs")]
     pub fn runs_with_rows(&self, ids: &[RunId]) -> Result<(Vec<RunRows>, usize)> {
         self.read(|opened| {
@@ -184,10 +198,16 @@ impl Reader {
     #[expect(clippy::missing_errors_doc, reason = "see runs")]
     pub fn unknown(&self, runs: Vec<(String, RunId)>) -> Result<Vec<(String, RunId)>> {
         let known: Vec<bool> = self.read(|opened| {
-            let mut known = opened.access.connection.prepare("SELECT 1 FROM v_runs WHERE id = ?1")?;
+            let mut known =
+                opened.access.connection.prepare("SELECT 1 FROM v_runs WHERE id = ?1")?;
             runs.iter().map(|(_, id)| known.exists([id.as_str()])).collect()
         })?;
-        Ok(runs.into_iter().zip(known).filter(|(_, is_known)| !is_known).map(|(run, _)| run).collect())
+        Ok(runs
+            .into_iter()
+            .zip(known)
+            .filter(|(_, is_known)| !is_known)
+            .map(|(run, _)| run)
+            .collect())
     }
 
     /// What a user should know of how this database was read.
@@ -196,17 +216,22 @@ impl Reader {
         self.told.borrow().clone()
     }
 
-    /// Runs `work` on a connection in one read transaction; again when an unlocked database changed meanwhile.
+    /// Runs `work` on a connection in one read transaction; again when an unlocked database changed
+    /// meanwhile.
     fn read<T>(&self, work: impl Fn(&Opened) -> rusqlite::Result<T>) -> Result<T> {
         let work = |opened: &Opened| {
-            self.timed(&opened.access.connection, || work(opened).map_err(Error::database("read", &self.path)))
+            self.timed(&opened.access.connection, || {
+                work(opened).map_err(Error::database("read", &self.path))
+            })
         };
         let patience = self.patience();
         let (begun, mut pause) = (Instant::now(), PAUSE);
         let mut attempts = 0_u32;
         loop {
             let before = Stamp::taken(&self.path).map_err(Error::io("open", &self.path))?;
-            if let Some((_, kept)) = self.kept.borrow().as_ref().filter(|(stamp, _)| *stamp == before) {
+            if let Some((_, kept)) =
+                self.kept.borrow().as_ref().filter(|(stamp, _)| *stamp == before)
+            {
                 let read = work(kept);
                 if kept.access.is_copy() || self.stood_still(&before) {
                     return read;
@@ -214,14 +239,20 @@ impl Reader {
             }
             let left = patience.saturating_sub(begun.elapsed());
             attempts = attempts.saturating_add(1);
-            let read = self.begin(left, attempts > CALM_ATTEMPTS).and_then(|opened| Ok((work(&opened)?, opened)));
+            let read = self
+                .begin(left, attempts > CALM_ATTEMPTS)
+                .and_then(|opened| Ok((work(&opened)?, opened)));
             self.was_locked.set(matches!(read, Err(Error::Locked { .. })));
             let is_last = begun.elapsed() >= patience;
             match read {
-                Ok((value, opened)) if opened.access.is_consistent() || self.stood_still(&before) => {
+                Ok((value, opened))
+                    if opened.access.is_consistent() || self.stood_still(&before) =>
+                {
                     self.told.replace(self.notices_of(&opened));
                     // What may look like the next state is of no use later.
-                    let lasts = |(stamp, opened): &(Stamp, Opened)| opened.access.is_lockless() && stamp.is_settled();
+                    let lasts = |(stamp, opened): &(Stamp, Opened)| {
+                        opened.access.is_lockless() && stamp.is_settled()
+                    };
                     self.kept.replace(Some((before, opened)).filter(lasts));
                     return Ok(value);
                 }
@@ -236,7 +267,8 @@ impl Reader {
     /// Runs `work` in the time that is left, and takes what it needs from that.
     fn timed<T>(&self, connection: &Connection, work: impl FnOnce() -> Result<T>) -> Result<T> {
         let begun = Instant::now();
-        limits::limit_time(connection, self.time_left.get()).map_err(Error::database("read", &self.path))?;
+        limits::limit_time(connection, self.time_left.get())
+            .map_err(Error::database("read", &self.path))?;
         let done = work();
         self.time_left.set(self.time_left.get().saturating_sub(begun.elapsed()));
         done
@@ -250,7 +282,9 @@ impl Reader {
     fn notices_of(&self, opened: &Opened) -> Vec<String> {
         let how = if opened.access.is_copy() { "in a private copy" } else { "where it lies" };
         let left = opened.access.left.map(|suffix| {
-            let what = format!("its {suffix} was left by a crash, or the files were copied: it is read too, {how}");
+            let what = format!(
+                "its {suffix} was left by a crash, or the files were copied: it is read too, {how}"
+            );
             format!("{}: {what}", self.path.display())
         });
         left.into_iter().chain(opened.dialect.notices.iter().cloned()).collect()
@@ -299,7 +333,9 @@ impl Room {
 fn rows_of(opened: &Opened, id: &RunId, room: &mut Room) -> rusqlite::Result<Option<RunRows>> {
     let connection = &opened.access.connection;
     let sql = format!("SELECT {RUN_COLUMNS} FROM v_runs WHERE id = ?1 LIMIT 1");
-    let Some(run) = collect(connection, &sql, [id.as_str()], room, run)?.pop() else { return Ok(None) };
+    let Some(run) = collect(connection, &sql, [id.as_str()], room, run)?.pop() else {
+        return Ok(None);
+    };
     // Sorted here: SQLite would need the memory a second time.
     let sql = "SELECT job_id, state, exit_code, started_at_ms, finished_at_ms, place FROM v_jobs WHERE run_id = ?1";
     let placed = |row: &Row<'_>| Ok((integer(row, 5)?, job(row)?));
@@ -310,23 +346,32 @@ fn rows_of(opened: &Opened, id: &RunId, room: &mut Room) -> rusqlite::Result<Opt
     let sql =
         "SELECT job_id, n, cmd, cwd, pid, started_at_ms, finished_at_ms, exit_code, signal, cpu_ms, max_rss_bytes,
                       lost_bytes, log_bytes, place FROM v_shs WHERE run_id = ?1";
-    let placed = |row: &Row<'_>| Ok((integer(row, 13)?, JobId(text(row, 0)?.unwrap_or_default()), sh(row)?));
+    let placed =
+        |row: &Row<'_>| Ok((integer(row, 13)?, JobId(text(row, 0)?.unwrap_or_default()), sh(row)?));
     let mut shs = collect(connection, sql, [id.as_str()], room, placed)?;
     shs.sort_by_key(|(place, _, sh)| (sh.n.is_none(), place.is_none(), *place, sh.started_at));
     let jobs = jobs.into_iter().map(|(_, job)| job).collect();
     let shs = shs.into_iter().map(|(_, job, sh)| (job, sh)).collect();
-    Ok(Some(RunRows { run, jobs: by_job(jobs, shs), ours: opened.dialect.ours, is_cut: room.is_full }))
+    Ok(Some(RunRows {
+        run,
+        jobs: by_job(jobs, shs),
+        ours: opened.dialect.ours,
+        is_cut: room.is_full,
+    }))
 }
 
-/// Makes two functions known to SQL: `outcome(state, reason)`, [`Outcome::from_word`], so that what a word means is said in one place;
-/// and `is_name(id)`: whether it can be said and found again, which neither a blob nor text that is not UTF-8 can.
+/// Makes two functions known to SQL: `outcome(state, reason)`, [`Outcome::from_word`], so that what
+/// a word means is said in one place; and `is_name(id)`: whether it can be said and found again,
+/// which neither a blob nor text that is not UTF-8 can.
 pub(super) fn define_functions(connection: &Connection) -> rusqlite::Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
     connection.create_scalar_function("outcome", 2, flags, |context| {
         let word = |place| context.get_raw(place).as_str().ok();
         Ok(word(0).and_then(|state| Outcome::from_word(state, word(1))).map(outcome_code))
     })?;
-    connection.create_scalar_function("is_name", 1, flags, |context| Ok(context.get_raw(0).as_str().is_ok()))
+    connection.create_scalar_function("is_name", 1, flags, |context| {
+        Ok(context.get_raw(0).as_str().is_ok())
+    })
 }
 
 /// The commands with their jobs; one whose job has no row stays: the job is known by it.
@@ -414,7 +459,9 @@ fn sh(row: &Row<'_>) -> rusqlite::Result<Sh> {
 fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<String>> {
     Ok(match row.get_ref(column)? {
         ValueRef::Null => None,
-        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => {
+            Some(String::from_utf8_lossy(bytes).into_owned())
+        }
         ValueRef::Integer(number) => Some(number.to_string()),
         ValueRef::Real(number) => Some(number.to_string()),
     })
@@ -449,8 +496,7 @@ mod tests {
         connection.execute_batch(schema).unwrap();
         connection.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE ballast(x)").unwrap();
         // The memory of SQLite is limited for all tests of this process at once.
-        let rows =
-            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 20) SELECT zeroblob(1 << 20) FROM n";
+        let rows = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 20) SELECT zeroblob(1 << 20) FROM n";
         connection.execute_batch(&format!("INSERT INTO ballast {rows}")).unwrap();
         connection.execute_batch(runs).unwrap();
     }
@@ -461,8 +507,7 @@ mod tests {
     }
 
     fn add(path: &Path, id: &str) {
-        let sql =
-            "INSERT INTO runs(id, repo, ref_name, sha, pushed_at_ms, created_at) VALUES (?1, 'r', '', '', 9e12, 0)";
+        let sql = "INSERT INTO runs(id, repo, ref_name, sha, pushed_at_ms, created_at) VALUES (?1, 'r', '', '', 9e12, 0)";
         Connection::open(path).unwrap().execute(sql, [id]).unwrap();
     }
 
@@ -489,7 +534,8 @@ mod tests {
         assert!(reader.runs(&RunPage::default()).is_err());
         large_database(&path, "DELETE FROM runs");
         assert!(ids(&reader).is_empty(), "another one took its place");
-        let names: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        let names: Vec<_> =
+            fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(names, ["quire.db"], "nothing is left behind");
     }
 
@@ -511,9 +557,14 @@ mod tests {
         assert_eq!(ids(&reader)[0], "in the wal");
         assert!(reader.notices().concat().contains("its -wal was left by a crash"));
         assert!(reader.kept.borrow().is_none(), "no lock outlives a reading");
-        let mut names: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        let mut names: Vec<_> =
+            fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         names.sort();
-        assert_eq!(names, ["crashed.db", "crashed.db-wal", "quire.db"], "nothing is added and nothing tidied away");
+        assert_eq!(
+            names,
+            ["crashed.db", "crashed.db-wal", "quire.db"],
+            "nothing is added and nothing tidied away"
+        );
     }
 
     #[test]
@@ -531,13 +582,17 @@ mod tests {
         connection.execute_batch(rows).unwrap();
         let reader = Reader::new(&path);
         let run = reader.run(&RunId("r".into())).unwrap().unwrap();
-        let of = |job: usize| run.jobs[job].1.iter().map(|sh| (sh.n, &sh.cmd[..], sh.exit_code)).collect::<Vec<_>>();
+        let of = |job: usize| {
+            run.jobs[job].1.iter().map(|sh| (sh.n, &sh.cmd[..], sh.exit_code)).collect::<Vec<_>>()
+        };
         assert_eq!(of(0), [(Some(1), "first", Some(0)), (None, "alone", Some(7))]);
         assert_eq!(of(1), [(None, "written first", Some(0)), (None, "then", Some(0))]);
 
         define_functions(&connection).unwrap();
         dialect::define_views(&connection, &path).unwrap();
-        let mut plan = connection.prepare("EXPLAIN QUERY PLAN SELECT * FROM v_shs WHERE run_id = 'r'").unwrap();
+        let mut plan = connection
+            .prepare("EXPLAIN QUERY PLAN SELECT * FROM v_shs WHERE run_id = 'r'")
+            .unwrap();
         let steps = plan.query_map((), |row| row.get::<_, String>(3)).unwrap();
         let steps: Vec<String> = steps.map(|step| step.unwrap()).collect();
         assert!(!steps.iter().any(|step| step.contains("SCAN main")), "{steps:?}");
@@ -583,16 +638,30 @@ mod tests {
     fn a_view_without_an_end_is_given_up() {
         let dir = tempfile::TempDir::new().unwrap();
         let path = dir.path().join("quire.db");
-        let endless =
-            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT CAST(i AS TEXT) AS id FROM n";
-        Connection::open(&path).unwrap().execute_batch(&format!("CREATE VIEW runs AS {endless}")).unwrap();
-        let reader = Reader { time_left: Cell::new(Duration::from_millis(20)), ..Reader::new(&path) };
+        let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT CAST(i AS TEXT) AS id FROM n";
+        Connection::open(&path)
+            .unwrap()
+            .execute_batch(&format!("CREATE VIEW runs AS {endless}"))
+            .unwrap();
+        let reader =
+            Reader { time_left: Cell::new(Duration::from_millis(20)), ..Reader::new(&path) };
         for _ in 0..2 {
-            assert!(matches!(reader.runs(&RunPage { limit: 2, ..RunPage::default() }), Err(Error::TooLong { .. })));
-            assert_eq!(reader.time_left.get(), Duration::ZERO, "the second reading has no time of its own");
+            assert!(matches!(
+                reader.runs(&RunPage { limit: 2, ..RunPage::default() }),
+                Err(Error::TooLong { .. })
+            ));
+            assert_eq!(
+                reader.time_left.get(),
+                Duration::ZERO,
+                "the second reading has no time of its own"
+            );
         }
         reader.extend_for_all();
-        assert_eq!(reader.time_left.get(), Duration::ZERO, "a small database has no more time for all of it");
+        assert_eq!(
+            reader.time_left.get(),
+            Duration::ZERO,
+            "a small database has no more time for all of it"
+        );
         reader.renew();
         assert_eq!(reader.time_left.get(), limits::BUDGET);
     }
@@ -612,7 +681,8 @@ mod tests {
         assert_eq!((runs.len(), read, runs[0].is_cut), (1, 1, false));
         let (runs, read) = reader.runs_with_rows(&ids[1..]).unwrap();
         assert_eq!((runs.len(), read, runs[0].is_cut), (1, 1, true));
-        let starts: Vec<_> = runs[0].jobs[0].1.iter().map(|sh| sh.started_at.unwrap().floor_millis()).collect();
+        let starts: Vec<_> =
+            runs[0].jobs[0].1.iter().map(|sh| sh.started_at.unwrap().floor_millis()).collect();
         assert_eq!(starts, [3, 1, 2, 4], "in the order of their writing");
         let (runs, read) = reader.runs_with_rows(&ids[2..]).unwrap();
         assert_eq!((runs.len(), read, runs[0].is_cut), (1, 1, false));
@@ -620,9 +690,14 @@ mod tests {
         assert!(reader.runs(&page).is_ok());
         Connection::open(&path)
             .unwrap()
-            .execute_batch("ALTER TABLE runs ADD COLUMN repo; UPDATE runs SET repo = zeroblob(9000)")
+            .execute_batch(
+                "ALTER TABLE runs ADD COLUMN repo; UPDATE runs SET repo = zeroblob(9000)",
+            )
             .unwrap();
         let error = reader.runs(&page).err().unwrap();
-        assert!(error.to_string().contains("its runs have too much text") && error.exit_code() == 6, "{error}");
+        assert!(
+            error.to_string().contains("its runs have too much text") && error.exit_code() == 6,
+            "{error}"
+        );
     }
 }

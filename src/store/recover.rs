@@ -43,7 +43,8 @@ impl Patch {
     pub fn of_wal(wal: &mut impl Read) -> io::Result<Option<Self>> {
         let Some((header, mut sum)) = WalHeader::read(wal)? else { return Ok(None) };
         let mut page = vec![0; usize::try_from(header.page_bytes).unwrap_or_default()];
-        let mut patch = Self { page_bytes: header.page_bytes, pages: BTreeMap::new(), pages_after: 0 };
+        let mut patch =
+            Self { page_bytes: header.page_bytes, pages: BTreeMap::new(), pages_after: 0 };
         let mut pending = Vec::new();
         let mut at: u64 = 32;
         while let Some(frame) = read_array::<24>(wal)? {
@@ -54,7 +55,10 @@ impl Patch {
             let is_of_this_wal = (u32_at(&frame, 8), u32_at(&frame, 12)) == header.salts;
             sum.add(frame.first_chunk::<8>().map_or(&[], |summed| summed));
             sum.add(&page);
-            if number == 0 || !is_of_this_wal || sum.parts != (u32_at(&frame, 16), u32_at(&frame, 20)) {
+            if number == 0
+                || !is_of_this_wal
+                || sum.parts != (u32_at(&frame, 16), u32_at(&frame, 20))
+            {
                 break;
             }
             pending.push((number, at.saturating_add(24)));
@@ -76,7 +80,8 @@ impl Patch {
         let bytes = journal.seek(SeekFrom::End(0))?;
         let mut patch: Option<Self> = None;
         let (mut at, mut sector_bytes) = (0, JOURNAL_HEADER_BYTES);
-        while let Some(header) = JournalHeader::read_at(journal, next_multiple(at, sector_bytes), sector_bytes, bytes)?
+        while let Some(header) =
+            JournalHeader::read_at(journal, next_multiple(at, sector_bytes), sector_bytes, bytes)?
         {
             let known = patch.as_ref();
             // Only the first header decides on sizes.
@@ -104,12 +109,17 @@ impl Patch {
         let mut page = vec![0; usize::try_from(self.page_bytes).unwrap_or_default()];
         let record_bytes = u64::from(self.page_bytes).saturating_add(8);
         let to_the_end = bytes.saturating_sub(*at).checked_div(record_bytes).unwrap_or_default();
-        let records = if header.records == TO_THE_END { to_the_end } else { u64::from(header.records) };
-        let lock_page = LOCK_BYTE.checked_div(u64::from(self.page_bytes)).unwrap_or_default().saturating_add(1);
+        let records =
+            if header.records == TO_THE_END { to_the_end } else { u64::from(header.records) };
+        let lock_page =
+            LOCK_BYTE.checked_div(u64::from(self.page_bytes)).unwrap_or_default().saturating_add(1);
         for _ in 0..records {
-            let Some(number) = read_array::<4>(journal)?.map(u32::from_be_bytes) else { return Ok(false) };
+            let Some(number) = read_array::<4>(journal)?.map(u32::from_be_bytes) else {
+                return Ok(false);
+            };
             let has_page = fill(journal, &mut page)?;
-            let Some(sum) = read_array::<4>(journal)?.map(u32::from_be_bytes).filter(|_| has_page) else {
+            let Some(sum) = read_array::<4>(journal)?.map(u32::from_be_bytes).filter(|_| has_page)
+            else {
                 return Ok(false);
             };
             let content_at = at.saturating_add(4);
@@ -137,12 +147,17 @@ impl Patch {
     ///
     /// # Errors
     /// When either of them cannot be used.
-    pub fn apply(&self, from: &mut (impl Read + Seek), to: &mut (impl Write + Seek)) -> io::Result<()> {
+    pub fn apply(
+        &self,
+        from: &mut (impl Read + Seek),
+        to: &mut (impl Write + Seek),
+    ) -> io::Result<()> {
         let mut page = vec![0; usize::try_from(self.page_bytes).unwrap_or_default()];
         for (number, at) in self.pages.range(1..=self.pages_after) {
             from.seek(SeekFrom::Start(*at))?;
             from.read_exact(&mut page)?;
-            let place = u64::from(number.saturating_sub(1)).saturating_mul(u64::from(self.page_bytes));
+            let place =
+                u64::from(number.saturating_sub(1)).saturating_mul(u64::from(self.page_bytes));
             to.seek(SeekFrom::Start(place))?;
             to.write_all(&page)?;
         }
@@ -207,29 +222,46 @@ struct JournalHeader {
 
 impl JournalHeader {
     /// The header at an offset; `None` where there is none.
-    fn read_at(journal: &mut (impl Read + Seek), at: u64, sector_bytes: u64, bytes: u64) -> io::Result<Option<Self>> {
+    fn read_at(
+        journal: &mut (impl Read + Seek),
+        at: u64,
+        sector_bytes: u64,
+        bytes: u64,
+    ) -> io::Result<Option<Self>> {
         if at.saturating_add(sector_bytes) > bytes {
             return Ok(None);
         }
         journal.seek(SeekFrom::Start(at))?;
-        let Some(header) = read_array::<28>(journal)?.filter(|header| header.starts_with(&JOURNAL_MAGIC)) else {
+        let Some(header) =
+            read_array::<28>(journal)?.filter(|header| header.starts_with(&JOURNAL_MAGIC))
+        else {
             return Ok(None);
         };
         let (sector_bytes, page_bytes) = (u32_at(&header, 20), u32_at(&header, 24));
-        let is_sector_size = sector_bytes.is_power_of_two() && (32..=1 << 16).contains(&sector_bytes);
+        let is_sector_size =
+            sector_bytes.is_power_of_two() && (32..=1 << 16).contains(&sector_bytes);
         // Later headers do not repeat them.
         if at == 0 && !(is_sector_size && is_page_size(page_bytes)) {
             return Ok(None);
         }
-        let (records, nonce, pages_before) = (u32_at(&header, 8), u32_at(&header, 12), u32_at(&header, 16));
-        Ok(Some(Self { at, records, nonce, pages_before, sector_bytes: sector_bytes.into(), page_bytes }))
+        let (records, nonce, pages_before) =
+            (u32_at(&header, 8), u32_at(&header, 12), u32_at(&header, 16));
+        Ok(Some(Self {
+            at,
+            records,
+            nonce,
+            pages_before,
+            sector_bytes: sector_bytes.into(),
+            page_bytes,
+        }))
     }
 }
 
 /// The checksum of a record: every 200th byte, from the end on; the first is none of them.
 fn journal_sum(nonce: u32, page: &[u8]) -> u32 {
     let start = page.len().saturating_sub(200);
-    let places = std::iter::successors(Some(start), |place| place.checked_sub(200)).take_while(|place| *place > 0);
+    let places = std::iter::successors(Some(start), |place| place.checked_sub(200))
+        .take_while(|place| *place > 0);
     let bytes = places.filter_map(|place| page.get(place));
     bytes.fold(nonce, |sum, byte| sum.wrapping_add(u32::from(*byte)))
 }
@@ -288,8 +320,9 @@ mod tests {
         let writer = Connection::open(&path).unwrap();
         let mode = if is_wal { "WAL" } else { "DELETE" };
         // Without syncs a journal does not contain how many records it has.
-        let setup =
-            format!("PRAGMA page_size = {page_bytes}; PRAGMA journal_mode = {mode}; PRAGMA synchronous = {is_synced}");
+        let setup = format!(
+            "PRAGMA page_size = {page_bytes}; PRAGMA journal_mode = {mode}; PRAGMA synchronous = {is_synced}"
+        );
         writer
             .execute_batch(&format!(
                 "{setup}; PRAGMA cache_size = 1; PRAGMA wal_autocheckpoint = 20; CREATE TABLE t(x)"
@@ -299,7 +332,8 @@ mod tests {
             // A COMMIT may have nothing to commit.
             let _ = writer.execute_batch(sql);
         }
-        let read = |suffix: &str| fs::read(dir.path().join(format!("x.db{suffix}"))).unwrap_or_default();
+        let read =
+            |suffix: &str| fs::read(dir.path().join(format!("x.db{suffix}"))).unwrap_or_default();
         Crashed { main: read(""), beside: read(if is_wal { "-wal" } else { "-journal" }), is_wal }
     }
 
@@ -310,7 +344,8 @@ mod tests {
         fs::write(&path, &files.main).unwrap();
         let other = if files.is_wal { "x.db-wal" } else { "x.db-journal" };
         fs::write(dir.path().join(other), &files.beside).unwrap();
-        let connection = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_WRITE).unwrap();
+        let connection =
+            Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_WRITE).unwrap();
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).unwrap();
         let _ = connection.query_row("SELECT count(*) FROM sqlite_schema", (), |_| Ok(()));
         let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()));
@@ -320,7 +355,9 @@ mod tests {
 
     fn recovered_here(files: &Crashed) -> Vec<u8> {
         let mut from = Cursor::new(&files.beside);
-        let patch = if files.is_wal { Patch::of_wal(&mut from) } else { Patch::of_journal(&mut from) }.unwrap();
+        let patch =
+            if files.is_wal { Patch::of_wal(&mut from) } else { Patch::of_journal(&mut from) }
+                .unwrap();
         let mut main = files.main.clone();
         if let Some(patch) = patch {
             main.resize(usize::try_from(patch.bytes_after()).unwrap(), 0);
@@ -375,7 +412,8 @@ mod tests {
     fn every_part_of_a_journal_is_rolled_back() {
         let fill = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 300) INSERT INTO t \
                     SELECT randomblob(700) FROM n";
-        let statements = [fill, "BEGIN", "UPDATE t SET x = randomblob(700)", "DELETE FROM t"].map(Into::into);
+        let statements =
+            [fill, "BEGIN", "UPDATE t SET x = randomblob(700)", "DELETE FROM t"].map(Into::into);
         let files = crashed(false, true, 1024, &statements);
         let parts = files.beside.windows(8).filter(|bytes| *bytes == JOURNAL_MAGIC).count();
         assert!(parts > 2 && recovered_here(&files) != files.main, "{parts}");
@@ -384,7 +422,14 @@ mod tests {
 
     #[test]
     fn what_is_no_wal_and_no_journal_replaces_nothing() {
-        for bytes in [&[][..], &[0; 31], &[0; 4096], b"\x37\x7f\x06\x82 and no more", &JOURNAL_MAGIC, &[0xff; 9000]] {
+        for bytes in [
+            &[][..],
+            &[0; 31],
+            &[0; 4096],
+            b"\x37\x7f\x06\x82 and no more",
+            &JOURNAL_MAGIC,
+            &[0xff; 9000],
+        ] {
             assert!(Patch::of_wal(&mut Cursor::new(bytes)).unwrap().is_none());
             assert!(Patch::of_journal(&mut Cursor::new(bytes)).unwrap().is_none());
         }
@@ -405,7 +450,11 @@ mod tests {
             sum.add(&frame[24..]);
             frame[16..24].copy_from_slice(&sealed(&sum));
         }
-        assert!(little != files.main && recovered_here(&files) == little && recovered_by_sqlite(&files) == little);
+        assert!(
+            little != files.main
+                && recovered_here(&files) == little
+                && recovered_by_sqlite(&files) == little
+        );
     }
 
     #[test]

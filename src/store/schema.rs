@@ -40,7 +40,9 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<()> {
         return Ok(());
     }
     migrated.map_err(|source| match source {
-        rusqlite_migration::Error::RusqliteError { err, .. } => Error::database("set up", path)(err),
+        rusqlite_migration::Error::RusqliteError { err, .. } => {
+            Error::database("set up", path)(err)
+        }
         other => Error::NotOurs { path: path.to_owned(), why: other.to_string() },
     })
 }
@@ -56,14 +58,18 @@ fn migrations(files: &'static [&'static str]) -> Migrations<'static> {
 /// The reason why it will not be written.
 pub(super) fn check(connection: &Connection, path: &Path) -> Result<i64> {
     let read = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
-    let header = read("application_id").and_then(|id| Ok((id, read("user_version")?, read("schema_version")?)));
+    let header = read("application_id")
+        .and_then(|id| Ok((id, read("user_version")?, read("schema_version")?)));
     let (id, version, schema_changes) = header.map_err(Error::database("read", path))?;
     let refuse = |why| Err(Error::NotOurs { path: path.to_owned(), why });
     if (id, version, schema_changes) == (0, 0, 0) {
         return Ok(0);
     }
     if id != i64::from(APPLICATION_ID) {
-        return refuse("it was not made by rundown (only `record` makes stores; name another with --root)".into());
+        return refuse(
+            "it was not made by rundown (only `record` makes stores; name another with --root)"
+                .into(),
+        );
     }
     let Some(files) = usize::try_from(version).ok().and_then(|version| FILES.get(..version)) else {
         return refuse(format!(
@@ -73,9 +79,12 @@ pub(super) fn check(connection: &Connection, path: &Path) -> Result<i64> {
     };
     let wanted = expected_objects(files);
     let found = objects(connection).map_err(Error::database("read", path))?;
-    let name = |object: Option<&Object>| object.map(|(kind, name, _)| format!("the {kind} `{name}`"));
+    let name =
+        |object: Option<&Object>| object.map(|(kind, name, _)| format!("the {kind} `{name}`"));
     if let Some(stranger) = name(found.difference(&wanted).next()) {
-        return refuse(format!("{stranger} in it was added or changed by another program; name another with --root"));
+        return refuse(format!(
+            "{stranger} in it was added or changed by another program; name another with --root"
+        ));
     }
     if let Some(missing) = name(wanted.difference(&found).next()) {
         return refuse(format!("{missing} is missing; name another with --root"));
@@ -89,8 +98,9 @@ type Object = (String, String, Option<String>);
 /// Reads all objects of a schema but SQLite's own: the indexes of keys, and the statistics that
 /// `ANALYZE` keeps.
 fn objects(connection: &Connection) -> rusqlite::Result<BTreeSet<Object>> {
-    let mut statement =
-        connection.prepare("SELECT type, name, sql FROM sqlite_schema WHERE substr(name, 1, 7) <> 'sqlite_'")?;
+    let mut statement = connection.prepare(
+        "SELECT type, name, sql FROM sqlite_schema WHERE substr(name, 1, 7) <> 'sqlite_'",
+    )?;
     let rows = statement.query_map((), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     rows.collect()
 }
@@ -113,7 +123,8 @@ mod tests {
     /// A change here means that a shipped migration was edited: add a new file instead.
     #[test]
     fn shipped_migrations_never_change() {
-        let sums: Vec<String> = FILES.iter().map(|sql| format!("{:x}", Sha256::digest(sql))).collect();
+        let sums: Vec<String> =
+            FILES.iter().map(|sql| format!("{:x}", Sha256::digest(sql))).collect();
         assert_eq!(
             sums,
             [
@@ -131,8 +142,12 @@ mod tests {
         let theirs = include_str!("../../fixtures/stores/quire-v2-live/quire.sql");
         let ours = [FILES[0], FILES[1]].concat();
         let statements = |sql: &str, start: &str| -> Vec<String> {
-            let found = sql.split(';').filter_map(|statement| statement.find(start).map(|at| &statement[at..]));
-            found.map(|statement| statement.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+            let found = sql
+                .split(';')
+                .filter_map(|statement| statement.find(start).map(|at| &statement[at..]));
+            found
+                .map(|statement| statement.split_whitespace().collect::<Vec<_>>().join(" "))
+                .collect()
         };
         assert_eq!(statements(&ours, "CREATE TABLE"), statements(theirs, "CREATE TABLE"));
         assert_eq!(statements(&ours, "CREATE INDEX"), statements(theirs, "CREATE INDEX"));
@@ -140,7 +155,8 @@ mod tests {
 
     #[test]
     fn every_migration_file_is_applied() {
-        let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations")).unwrap().count();
+        let files =
+            std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations")).unwrap().count();
         assert_eq!(files, FILES.len());
     }
 
@@ -150,7 +166,9 @@ mod tests {
         connection.execute_batch("CREATE TABLE theirs(x); PRAGMA user_version = 2").unwrap();
         let refused = migrate(&mut connection, Path::new("their.db")).unwrap_err();
         assert!(refused.to_string().contains("not made by rundown"), "{refused}");
-        let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0)).unwrap();
+        let tables: i64 = connection
+            .query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0))
+            .unwrap();
         assert_eq!(tables, 1);
     }
 
@@ -172,10 +190,16 @@ mod tests {
     #[test]
     fn a_database_of_ours_that_others_changed_is_refused() {
         for (change, name) in [
-            ("CREATE TRIGGER evil AFTER INSERT ON runs BEGIN SELECT 1; END", "the trigger `evil` in it was added"),
+            (
+                "CREATE TRIGGER evil AFTER INSERT ON runs BEGIN SELECT 1; END",
+                "the trigger `evil` in it was added",
+            ),
             ("CREATE VIEW evil AS SELECT 1", "the view `evil` in it was added"),
             ("CREATE INDEX evil ON runs(hex(zeroblob(1e8)))", "the index `evil` in it was added"),
-            ("ALTER TABLE runs ADD COLUMN evil AS (hex(id))", "the table `runs` in it was added or changed"),
+            (
+                "ALTER TABLE runs ADD COLUMN evil AS (hex(id))",
+                "the table `runs` in it was added or changed",
+            ),
             ("DROP TABLE sh_events", "the table `sh_events` is missing"),
         ] {
             let mut connection = ours();
@@ -193,7 +217,10 @@ mod tests {
         for version in 1..FILES.len() {
             let mut connection = Connection::open_in_memory().unwrap();
             migrations(&FILES[..version]).to_latest(&mut connection).unwrap();
-            assert_eq!(check(&connection, Path::new("ours.db")).unwrap(), i64::try_from(version).unwrap());
+            assert_eq!(
+                check(&connection, Path::new("ours.db")).unwrap(),
+                i64::try_from(version).unwrap()
+            );
             migrate(&mut connection, Path::new("ours.db")).unwrap();
             assert_eq!(check(&connection, Path::new("ours.db")).unwrap(), newest());
         }

@@ -1,7 +1,9 @@
-//! What a database has: its tables and their columns, and by which index its runs can be walked. No row is read.
+//! What a database has: its tables and their columns, and by which index its runs can be walked. No
+//! row is read.
 //!
-//! Names are compared as SQLite does, without regard to case. A view is as good as a table. Only tables that are known by name
-//! are looked into: one of another program may need what is not there.
+//! Names are compared as SQLite does, without regard to case. A view is as good as a table. Only
+//! tables that are known by name are looked into: one of another program may need what is not
+//! there.
 
 use rusqlite::{Connection, OptionalExtension};
 
@@ -33,8 +35,10 @@ pub(super) struct Column {
 impl Tables {
     /// Reads the schema.
     pub fn read(connection: &Connection) -> rusqlite::Result<Self> {
-        let sql = "SELECT name FROM main.sqlite_schema WHERE type IN ('table', 'view') ORDER BY name";
-        let names: Vec<String> = connection.prepare(sql)?.query_map((), |row| row.get(0))?.collect::<Result<_, _>>()?;
+        let sql =
+            "SELECT name FROM main.sqlite_schema WHERE type IN ('table', 'view') ORDER BY name";
+        let names: Vec<String> =
+            connection.prepare(sql)?.query_map((), |row| row.get(0))?.collect::<Result<_, _>>()?;
         let mut tables = Self { known: Vec::new(), others: Vec::new() };
         for name in names {
             match KNOWN.iter().find(|known| name.eq_ignore_ascii_case(known)) {
@@ -62,10 +66,14 @@ impl Tables {
 
 impl Table {
     fn read(connection: &Connection, name: &'static str) -> rusqlite::Result<Self> {
-        // Generated columns are there too (2, 3); the hidden ones of a virtual table (1) are its arguments.
+        // Generated columns are there too (2, 3); the hidden ones of a virtual table (1) are its
+        // arguments.
         let sql = "SELECT name, \"notnull\" FROM pragma_table_xinfo(?1, 'main') WHERE hidden <> 1";
-        let column = |row: &rusqlite::Row<'_>| Ok(Column { name: row.get(0)?, is_nullable: !row.get::<_, bool>(1)? });
-        let columns = connection.prepare(sql)?.query_map([name], column)?.collect::<Result<_, _>>()?;
+        let column = |row: &rusqlite::Row<'_>| {
+            Ok(Column { name: row.get(0)?, is_nullable: !row.get::<_, bool>(1)? })
+        };
+        let columns =
+            connection.prepare(sql)?.query_map([name], column)?.collect::<Result<_, _>>()?;
         let has_rowid = connection.prepare(&format!("SELECT rowid FROM main.{name}")).is_ok();
         Ok(Self { name, columns, has_rowid })
     }
@@ -81,16 +89,23 @@ impl Table {
     }
 }
 
-/// Whether an index of `runs` begins with these columns; a partial one leaves rows out and does not count.
-pub(super) fn runs_are_indexed_by(connection: &Connection, columns: &[&str]) -> rusqlite::Result<bool> {
+/// Whether an index of `runs` begins with these columns; a partial one leaves rows out and does not
+/// count.
+pub(super) fn runs_are_indexed_by(
+    connection: &Connection,
+    columns: &[&str],
+) -> rusqlite::Result<bool> {
     let sql = "SELECT name FROM pragma_index_list('runs', 'main') WHERE partial = 0";
-    let indexes: Vec<String> = connection.prepare(sql)?.query_map((), |row| row.get(0))?.collect::<Result<_, _>>()?;
-    let mut nth = connection.prepare("SELECT name FROM pragma_index_info(?1, 'main') WHERE seqno = ?2")?;
+    let indexes: Vec<String> =
+        connection.prepare(sql)?.query_map((), |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let mut nth =
+        connection.prepare("SELECT name FROM pragma_index_info(?1, 'main') WHERE seqno = ?2")?;
     for index in indexes {
         let mut begins_so = true;
         for (place, column) in (0_i64..).zip(columns) {
             // An expression has no name.
-            let found: Option<Option<String>> = nth.query_row((&index, place), |row| row.get(0)).optional()?;
+            let found: Option<Option<String>> =
+                nth.query_row((&index, place), |row| row.get(0)).optional()?;
             begins_so &= found.flatten().is_some_and(|found| found.eq_ignore_ascii_case(column));
         }
         if begins_so {

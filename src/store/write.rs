@@ -141,7 +141,9 @@ impl Writer {
             schema::migrate(&mut connection, path)?;
         }
         connection
-            .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;")
+            .execute_batch(
+                "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;",
+            )
             .map_err(failed())?;
         connection.set_transaction_behavior(TransactionBehavior::Immediate);
         Ok(Self { connection, path: path.to_owned(), is_alone })
@@ -263,7 +265,8 @@ impl Writer {
     #[expect(clippy::missing_errors_doc, reason = "see begin_run")]
     pub fn finish_sh(&mut self, start: &ShStart, end: &ShEnd) -> Result<()> {
         let ShStart { key, started_at, cmd, cwd } = start;
-        let (run, job, started_ms) = (key.run.as_str(), key.job.as_str(), started_at.floor_millis());
+        let (run, job, started_ms) =
+            (key.run.as_str(), key.job.as_str(), started_at.floor_millis());
         self.transaction(|tx| {
             tx.prepare_cached(
                 "INSERT INTO sh_calls(run_id, job_id, n, started_at_ms, cmd, cwd,
@@ -303,10 +306,14 @@ impl Writer {
         done.map(drop).map_err(Error::database("write", &self.path))
     }
 
-    fn transaction(&mut self, work: impl FnOnce(&rusqlite::Transaction<'_>) -> rusqlite::Result<()>) -> Result<()> {
+    fn transaction(
+        &mut self,
+        work: impl FnOnce(&rusqlite::Transaction<'_>) -> rusqlite::Result<()>,
+    ) -> Result<()> {
         let begun = limits::limit_time(&self.connection, TIME_LIMIT);
-        let done =
-            begun.and_then(|()| self.connection.transaction()).and_then(|tx| work(&tx).and_then(|()| tx.commit()));
+        let done = begun
+            .and_then(|()| self.connection.transaction())
+            .and_then(|tx| work(&tx).and_then(|()| tx.commit()));
         done.map_err(Error::database("write", &self.path))
     }
 }
@@ -353,7 +360,9 @@ fn lock_directory(database: &Path) -> Option<File> {
     loop {
         match dir.try_lock() {
             Ok(()) => return Some(dir),
-            Err(TryLockError::WouldBlock) if begun.elapsed() < SETUP_TIMEOUT => thread::sleep(LOCK_PAUSE),
+            Err(TryLockError::WouldBlock) if begun.elapsed() < SETUP_TIMEOUT => {
+                thread::sleep(LOCK_PAUSE)
+            }
             Err(_) => return None,
         }
     }
@@ -381,7 +390,10 @@ mod tests {
         Connection::open(&path).unwrap().execute_batch(&trigger).unwrap();
         let id = RunId("one".into());
         writer.begin_run(&new_run(&id), &[]).unwrap();
-        assert!(matches!(writer.execute(endless, ()), Err(Error::TooLong { .. } | Error::Database { .. })));
+        assert!(matches!(
+            writer.execute(endless, ()),
+            Err(Error::TooLong { .. } | Error::Database { .. })
+        ));
         drop(writer);
         let refused = Writer::check(&path).unwrap_err().to_string();
         assert!(refused.contains("the trigger `evil`"), "{refused}");
@@ -425,7 +437,12 @@ mod tests {
         let _writer = Writer::open(&path).unwrap();
         for entry in std::fs::read_dir(dir.path()).unwrap() {
             let path = entry.unwrap().path();
-            assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{}", path.display());
+            assert_eq!(
+                path.metadata().unwrap().permissions().mode() & 0o777,
+                0o600,
+                "{}",
+                path.display()
+            );
         }
     }
 

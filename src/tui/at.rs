@@ -37,11 +37,13 @@ impl At {
             return Ok(Self { place: None, spot: Some(text.to_owned()) });
         }
         // A job may be called anything.
-        let (place, spot) = match text.rsplit_once('@').filter(|(_, spot)| Where::parse(spot).is_some()) {
-            Some((place, spot)) => (place, Some(spot.to_owned())),
-            None => (text, None),
-        };
-        let place = parse_place(place).ok_or("try end, 1200, 50%, 12:34:56, +90s, or JOB/N@end for another command")?;
+        let (place, spot) =
+            match text.rsplit_once('@').filter(|(_, spot)| Where::parse(spot).is_some()) {
+                Some((place, spot)) => (place, Some(spot.to_owned())),
+                None => (text, None),
+            };
+        let place = parse_place(place)
+            .ok_or("try end, 1200, 50%, 12:34:56, +90s, or JOB/N@end for another command")?;
         Ok(Self { place: Some(place), spot })
     }
 

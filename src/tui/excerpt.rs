@@ -1,7 +1,7 @@
 //! Rows of a log as text for others: a file for an editor, a pipe to a pager, the clipboard.
 //!
-//! A line a row, sanitised; a log that is too large to be handed over whole gives the rows around the one that was looked
-//! at, and its first line says so. Nothing but a row is held.
+//! A line a row, sanitised; a log that is too large to be handed over whole gives the rows around
+//! the one that was looked at, and its first line says so. Nothing but a row is held.
 
 use std::io::{self, Write};
 
@@ -73,7 +73,9 @@ impl Excerpt {
             writeln!(out, "{said}")?;
         }
         let mut sanitiser = Sanitiser::default();
-        for row in self.file.window_rows(self.from, ROW_BYTES, self.tail).map_err(io::Error::other)? {
+        for row in
+            self.file.window_rows(self.from, ROW_BYTES, self.tail).map_err(io::Error::other)?
+        {
             let row = row?;
             if row.offset >= self.to {
                 break;
@@ -88,7 +90,13 @@ impl Excerpt {
         let end = self.to.min(self.file.bytes());
         let size = words::size(end.saturating_sub(self.from));
         let is_whole = self.from == 0 && end == self.file.bytes();
-        (!is_whole).then(|| format!("[rundown: {size} of {}, from byte {}]", words::size(self.file.bytes()), self.from))
+        (!is_whole).then(|| {
+            format!(
+                "[rundown: {size} of {}, from byte {}]",
+                words::size(self.file.bytes()),
+                self.from
+            )
+        })
     }
 }
 
@@ -116,7 +124,12 @@ pub(super) fn clip(text: &mut String) -> bool {
     is_cut
 }
 
-fn write_line(row: &Row, sanitiser: &mut Sanitiser, colour: bool, out: &mut impl Write) -> io::Result<()> {
+fn write_line(
+    row: &Row,
+    sanitiser: &mut Sanitiser,
+    colour: bool,
+    out: &mut impl Write,
+) -> io::Result<()> {
     for Span { text, style, .. } in sanitiser.row(&row.text) {
         if colour && style != Style::default() {
             write!(out, "{}{text}\x1b[0m", sgr(&style))?;
@@ -165,7 +178,10 @@ mod tests {
         assert_eq!(text(&excerpt, false), "red␇\none, two\nbetween\n");
         assert_eq!(text(&excerpt, true), "\x1b[0;31mred\x1b[0m␇\none, two\nbetween\n");
         assert_eq!(excerpt.line().unwrap(), 3);
-        assert_eq!(copied(&FilePath::named(&*path), Tail::Emit).unwrap(), ("red␇\none, two\nbetween\n".into(), false));
+        assert_eq!(
+            copied(&FilePath::named(&*path), Tail::Emit).unwrap(),
+            ("red␇\none, two\nbetween\n".into(), false)
+        );
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! The thread that reads the terminal: keys, mouse and size become messages.
 //!
-//! It waits with a time-out, so that it ends some time after the loop has; never with one of zero, with which crossterm's
-//! `use-dev-tty` source reads nothing at all. When the terminal has vanished, reading fails: it says so once and ends.
+//! It waits with a time-out, so that it ends some time after the loop has; never with one of zero,
+//! with which crossterm's `use-dev-tty` source reads nothing at all. When the terminal has
+//! vanished, reading fails: it says so once and ends.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
@@ -16,14 +17,15 @@ use signal_hook::low_level::raise;
 use super::keymap::Key;
 use super::msg::{Mouse, Msg};
 
-/// How soon the thread notices that it is to end; nobody waits for it. Not shorter: crossterm spends the last millisecond of
-/// every such wait polling without a pause.
+/// How soon the thread notices that it is to end; nobody waits for it. Not shorter: crossterm
+/// spends the last millisecond of every such wait polling without a pause.
 const POLL: Duration = Duration::from_secs(10);
 
 /// How long the thread may take to let go of the terminal; it does so at once unless it has ended.
 const PARTING: Duration = Duration::from_secs(1);
 
-/// Keeps the thread from reading while another program has the terminal: they would share out the keys between them.
+/// Keeps the thread from reading while another program has the terminal: they would share out the
+/// keys between them.
 #[derive(Default)]
 pub(super) struct Gate {
     state: Mutex<State>,
@@ -41,12 +43,14 @@ enum State {
 }
 
 impl Gate {
-    /// Returns once the thread does not read any more. It is woken by the one signal that ends its wait.
+    /// Returns once the thread does not read any more. It is woken by the one signal that ends its
+    /// wait.
     pub(super) fn close(&self) {
         let mut state = self.lock();
         *state = State::Closing;
         let _ = raise(SIGWINCH);
-        let closing = self.changed.wait_timeout_while(state, PARTING, |state| *state == State::Closing);
+        let closing =
+            self.changed.wait_timeout_while(state, PARTING, |state| *state == State::Closing);
         drop(closing.unwrap_or_else(PoisonError::into_inner));
     }
 

@@ -1,8 +1,10 @@
-//! The keys: one table of context, keys, action and label, from which the help, the hints and the README's table are made too.
+//! The keys: one table of context, keys, action and label, from which the help, the hints and the
+//! README's table are made too.
 //!
-//! Invariant (tested): every key name can be read, no context binds a key twice nor the beginning of another, every action has a
-//! binding and a label. An action has a name of its own ([`Action::name`]) by which a configuration gives it other keys; what
-//! holds then is the [`Keymap`].
+//! Invariant (tested): every key name can be read, no context binds a key twice nor the beginning
+//! of another, every action has a binding and a label. An action has a name of its own
+//! ([`Action::name`]) by which a configuration gives it other keys; what holds then is the
+//! [`Keymap`].
 
 mod action;
 mod key;
@@ -37,8 +39,15 @@ pub enum Context {
 
 impl Context {
     /// Those with bindings of their own, in the order of the help.
-    pub const ALL: [Self; 7] =
-        [Self::Everywhere, Self::Log, Self::Tree, Self::Runs, Self::RunsFilter, Self::Prompt, Self::Help];
+    pub const ALL: [Self; 7] = [
+        Self::Everywhere,
+        Self::Log,
+        Self::Tree,
+        Self::Runs,
+        Self::RunsFilter,
+        Self::Prompt,
+        Self::Help,
+    ];
 
     /// Its name in a configuration.
     #[must_use]
@@ -61,7 +70,8 @@ impl Context {
         matches!(self, Self::Prompt | Self::RunsFilter)
     }
 
-    /// Where a key's meaning is looked for, in this order. What the tree has no meaning for is meant for the log beside it.
+    /// Where a key's meaning is looked for, in this order. What the tree has no meaning for is
+    /// meant for the log beside it.
     #[must_use]
     pub const fn reach(self) -> &'static [Self] {
         match self {
@@ -96,13 +106,15 @@ impl Context {
 pub struct Binding {
     /// Where it holds.
     pub context: Context,
-    /// The keys, by name, several of one press after the other with blanks between: `z a`. Hints show the first.
+    /// The keys, by name, several of one press after the other with blanks between: `z a`. Hints
+    /// show the first.
     pub keys: &'static [&'static str],
     /// What they do.
     pub action: Action,
     /// What they do, in the words of the help.
     pub label: &'static str,
-    /// What they do, in a word for hints; empty where they are not worth the space. Neighbours may share one.
+    /// What they do, in a word for hints; empty where they are not worth the space. Neighbours may
+    /// share one.
     pub hint: &'static str,
 }
 
@@ -152,7 +164,13 @@ pub static BINDINGS: &[Binding] = {
         bind(Log, &["c"], A::CopyCommand, "copy the command", ""),
         bind(Log, &["v"], A::Edit, "a copy of the log in $VISUAL or $EDITOR", ""),
         bind(Log, &["|"], A::Page, "the log in $PAGER", ""),
-        bind(Tree, &["Enter"], A::Open, "read the log; of a job, all its commands in one scroll", "open"),
+        bind(
+            Tree,
+            &["Enter"],
+            A::Open,
+            "read the log; of a job, all its commands in one scroll",
+            "open",
+        ),
         bind(Tree, &["h", "Left"], A::Fold, "fold the job; from a command, go to its job", "fold"),
         bind(Tree, &["l", "Right"], A::Unfold, "unfold the job; go to its first command", ""),
         bind(Tree, &["Space"], A::ToggleFold, "fold or unfold the job", ""),
@@ -190,18 +208,36 @@ pub static BINDINGS: &[Binding] = {
         bind(Everywhere, &["Tab"], A::NextPane, "the next pane", "pane"),
         bind(Everywhere, &["Shift-Tab"], A::PreviousPane, "the pane before", ""),
         bind(Everywhere, &["Esc"], A::Back, "a step back; never leaves", ""),
-        bind(Everywhere, &["z a"], A::ToggleHere, "fold or open the group, or the command in a scroll", "fold or open"),
+        bind(
+            Everywhere,
+            &["z a"],
+            A::ToggleHere,
+            "fold or open the group, or the command in a scroll",
+            "fold or open",
+        ),
         bind(Everywhere, &["z o"], A::OpenHere, "open it", "open"),
         bind(Everywhere, &["z c"], A::CloseHere, "fold it", "fold"),
         bind(Everywhere, &["z R"], A::OpenAll, "open all that is folded", "open all"),
-        bind(Everywhere, &["z M"], A::CloseAll, "fold all: commands of a scroll, groups in logs", "fold all"),
+        bind(
+            Everywhere,
+            &["z M"],
+            A::CloseAll,
+            "fold all: commands of a scroll, groups in logs",
+            "fold all",
+        ),
         bind(Everywhere, &["Z", "z z"], A::Zoom, "this pane on the whole screen, and back", "zoom"),
         bind(Everywhere, &["r"], A::Runs, "find a run: typing filters the list of runs", "runs"),
         bind(Everywhere, &["("], A::OlderRun, "the older run", ""),
         bind(Everywhere, &[")"], A::NewerRun, "the newer run", ""),
         bind(Everywhere, &["<"], A::OlderFailedRun, "the older run that failed", ""),
         bind(Everywhere, &[">"], A::NewerFailedRun, "the newer run that failed", ""),
-        bind(Everywhere, &["i"], A::Header, "all that is known of the command, or a line of it", ""),
+        bind(
+            Everywhere,
+            &["i"],
+            A::Header,
+            "all that is known of the command, or a line of it",
+            "",
+        ),
         bind(Everywhere, &["M"], A::Mouse, "mouse off, for the terminal to select, and on", ""),
         bind(Everywhere, &["Ctrl-l"], A::Redraw, "draw everything anew", ""),
         bind(Everywhere, &["Ctrl-z"], A::Suspend, "stop, as a job of the shell", ""),
@@ -263,7 +299,10 @@ mod tests {
     fn every_action_has_a_binding_a_label_and_a_name_of_its_own() {
         let mut names = HashSet::new();
         for action in Action::ALL {
-            assert!(BINDINGS.iter().any(|b| b.action == *action && !b.label.is_empty()), "{action:?}");
+            assert!(
+                BINDINGS.iter().any(|b| b.action == *action && !b.label.is_empty()),
+                "{action:?}"
+            );
             assert!(names.insert(action.name()), "{action:?}");
         }
     }
@@ -272,17 +311,28 @@ mod tests {
     fn a_context_binds_an_action_once_so_that_its_name_is_enough() {
         let mut seen = HashSet::new();
         for binding in BINDINGS {
-            assert!(seen.insert((binding.context, binding.action)), "{:?} in {:?}", binding.action, binding.context);
+            assert!(
+                seen.insert((binding.context, binding.action)),
+                "{:?} in {:?}",
+                binding.action,
+                binding.context
+            );
         }
     }
 
     #[test]
     fn what_holds_everywhere_is_hidden_by_no_pane_unless_it_does_the_same_there() {
-        let of = |context: Context| BINDINGS.iter().filter(move |binding| binding.context == context);
+        let of =
+            |context: Context| BINDINGS.iter().filter(move |binding| binding.context == context);
         for own in [Context::Log, Context::Tree, Context::Runs].into_iter().flat_map(of) {
             for general in of(Context::Everywhere).filter(|general| general.action != own.action) {
-                let mut pairs = own.keys.iter().flat_map(|own| general.keys.iter().map(move |general| (own, general)));
-                let meet = |(one, other): (&&str, &&str)| Keys::parse(one).unwrap().meets(&Keys::parse(other).unwrap());
+                let mut pairs = own
+                    .keys
+                    .iter()
+                    .flat_map(|own| general.keys.iter().map(move |general| (own, general)));
+                let meet = |(one, other): (&&str, &&str)| {
+                    Keys::parse(one).unwrap().meets(&Keys::parse(other).unwrap())
+                };
                 assert!(!pairs.any(meet), "{:?} hides {:?}", own.action, general.action);
             }
         }

@@ -9,8 +9,10 @@
 //!  j down · k up · ] next · f follow · ? help                                                hints
 //! ```
 //!
-//! From 100 columns on there are three panes, of which the log takes about half. Below, the runs cover the rest while they have the
-//! focus, and the tree takes a third; below 60 columns only the pane with the focus is there. On a very low screen the hints and then the title give way to the log.
+//! From 100 columns on there are three panes, of which the log takes about half. Below, the runs
+//! cover the rest while they have the focus, and the tree takes a third; below 60 columns only the
+//! pane with the focus is there. On a very low screen the hints and then the title give way to the
+//! log.
 
 use ratatui::layout::Rect;
 
@@ -21,8 +23,8 @@ const THREE_PANES: u16 = 100;
 /// From here on the tree stands beside the log.
 const TWO_PANES: u16 = 60;
 
-/// More columns and rows than any monitor has. A cell takes some 100 bytes of memory, and a terminal
-/// may report up to 65,535 columns and rows.
+/// More columns and rows than any monitor has. A cell takes some 100 bytes of memory, and a
+/// terminal may report up to 65,535 columns and rows.
 const MOST_COLUMNS: u16 = 2_000;
 const MOST_ROWS: u16 = 1_000;
 
@@ -89,13 +91,18 @@ impl Layout {
             _ => (1, 1),
         };
         let title = Rect { height: title_height, ..screen };
-        let hints = Rect { y: screen.bottom().saturating_sub(hints_height), height: hints_height, ..screen };
+        let hints = Rect {
+            y: screen.bottom().saturating_sub(hints_height),
+            height: hints_height,
+            ..screen
+        };
         let main = Rect {
             y: screen.y + title_height,
             height: screen.height.saturating_sub(title_height + hints_height),
             ..screen
         };
-        let popup = (focus == Pane::Runs && screen.width < THREE_PANES).then(|| slot(Pane::Runs, main));
+        let popup =
+            (focus == Pane::Runs && screen.width < THREE_PANES).then(|| slot(Pane::Runs, main));
         let front = if popup.is_some() { behind } else { focus };
         let widths = widths(screen.width, front, zoom);
         Self { title, slots: slots(main, &widths), hints, popup }
@@ -118,10 +125,15 @@ impl Layout {
 /// The panes that Tab visits on a screen of this width.
 #[must_use]
 pub const fn cycle(width: u16) -> &'static [Pane] {
-    if width < THREE_PANES { &[Pane::Tree, Pane::Log] } else { &[Pane::Runs, Pane::Tree, Pane::Log] }
+    if width < THREE_PANES {
+        &[Pane::Tree, Pane::Log]
+    } else {
+        &[Pane::Runs, Pane::Tree, Pane::Log]
+    }
 }
 
-/// Divides the body of the list of runs: the line in which one types, if there is one, and the rows.
+/// Divides the body of the list of runs: the line in which one types, if there is one, and the
+/// rows.
 #[must_use]
 pub const fn runs_parts(body: Rect, has_line: bool) -> (Rect, Rect) {
     let line = Rect { height: if has_line && body.height > 1 { 1 } else { 0 }, ..body };
@@ -156,8 +168,9 @@ pub struct Above {
     pub has_no_rows: bool,
 }
 
-/// Divides the body of the log's pane; a very low one has rows only. Beside rows, notes never take more than half, and the card
-/// leaves some of them where there is room; it tells all that the line of facts does.
+/// Divides the body of the log's pane; a very low one has rows only. Beside rows, notes never take
+/// more than half, and the card leaves some of them where there is room; it tells all that the line
+/// of facts does.
 #[must_use]
 pub fn log_parts(body: Rect, above: Above) -> LogParts {
     let card_rows = above.card_rows.filter(|_| body.height >= 4);
@@ -231,14 +244,23 @@ fn slots(main: Rect, widths: &[(Pane, u16)]) -> Vec<Slot> {
 
 fn slot(pane: Pane, whole: Rect) -> Slot {
     let head = Rect { height: whole.height.min(1), ..whole };
-    Slot { pane, head, body: Rect { y: head.bottom(), height: whole.height - head.height, ..whole } }
+    Slot {
+        pane,
+        head,
+        body: Rect { y: head.bottom(), height: whole.height - head.height, ..whole },
+    }
 }
 
 /// A box of at most this size in the middle of the screen.
 #[must_use]
 pub fn centred(screen: Rect, width: u16, height: u16) -> Rect {
     let (width, height) = (width.min(screen.width), height.min(screen.height));
-    Rect { x: screen.x + (screen.width - width) / 2, y: screen.y + (screen.height - height) / 2, width, height }
+    Rect {
+        x: screen.x + (screen.width - width) / 2,
+        y: screen.y + (screen.height - height) / 2,
+        width,
+        height,
+    }
 }
 
 #[cfg(test)]
@@ -247,7 +269,11 @@ mod tests {
     use proptest::prelude::*;
 
     fn panes(width: u16, focus: Pane, zoom: bool) -> Vec<Pane> {
-        Layout::new(Rect::new(0, 0, width, 24), focus, Pane::Log, zoom).slots.iter().map(|slot| slot.pane).collect()
+        Layout::new(Rect::new(0, 0, width, 24), focus, Pane::Log, zoom)
+            .slots
+            .iter()
+            .map(|slot| slot.pane)
+            .collect()
     }
 
     #[test]
@@ -264,7 +290,10 @@ mod tests {
     fn runs_without_a_pane_cover_what_was_there() {
         let layout = Layout::new(Rect::new(0, 0, 80, 24), Pane::Runs, Pane::Log, false);
         assert_eq!(layout.body(Pane::Runs), Some(Rect::new(0, 2, 80, 21)));
-        assert_eq!(layout.slots.iter().map(|slot| slot.pane).collect::<Vec<_>>(), [Pane::Tree, Pane::Log]);
+        assert_eq!(
+            layout.slots.iter().map(|slot| slot.pane).collect::<Vec<_>>(),
+            [Pane::Tree, Pane::Log]
+        );
     }
 
     #[test]

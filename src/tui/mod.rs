@@ -9,11 +9,14 @@
 //!                                       └── worker, watch, outside, terminal ◄───────┘
 //! ```
 //!
-//! * [`msg`], [`model`], [`at`], [`scroll`], [`lens`], [`prompt`], [`runs_query`], [`wait`], [`update`], [`view`], [`widget`],
-//!   [`layout`], [`keymap`], [`theme`] are pure: no I/O, clock, environment or lock.
-//! * `worker` owns the catalog and what is open of it: a log (`reading`), a scroll of many (`scrolling`), a search for runs
-//!   (`runs_search`). `watch` notices changes, `input` and `term` are the terminal.
-//! * `outside` gives the terminal to an editor or a pager for a while; `excerpt` is what they get to see.
+//! * [`msg`], [`model`], [`at`], [`scroll`], [`lens`], [`prompt`], [`runs_query`], [`wait`],
+//!   [`update`], [`view`], [`widget`], [`layout`], [`keymap`], [`theme`] are pure: no I/O, clock,
+//!   environment or lock.
+//! * `worker` owns the catalog and what is open of it: a log (`reading`), a scroll of many
+//!   (`scrolling`), a search for runs (`runs_search`). `watch` notices changes, `input` and `term`
+//!   are the terminal.
+//! * `outside` gives the terminal to an editor or a pager for a while; `excerpt` is what they get
+//!   to see.
 //! * `session` is the loop; [`sim`] is the same loop without a terminal: keys in, screens out.
 //!
 //! Whatever comes from a store passes [`crate::sanitise`] on its way to the screen.
@@ -115,7 +118,8 @@ impl Default for Settings {
 impl Options {
     /// The screen before anything is known.
     fn model(&self, screen: Rect) -> Model {
-        let Settings { keymap, look, mouse, times, wrap, numbers, notify, secure } = self.settings.clone();
+        let Settings { keymap, look, mouse, times, wrap, numbers, notify, secure } =
+            self.settings.clone();
         let theme = Theme::of(&look, self.colour, self.ascii);
         let mut model = Model::new(screen, theme, self.time_zone.clone());
         (model.keymap, model.mouse, model.notify, model.secure) = (keymap, mouse, notify, secure);
@@ -138,8 +142,8 @@ pub struct Left {
     pub signal: Option<i32>,
 }
 
-/// Shows the runs of a catalog until the user leaves; opens on `open`, or the newest run, as soon as there is one. The terminal is
-/// given back however this ends.
+/// Shows the runs of a catalog until the user leaves; opens on `open`, or the newest run, as soon
+/// as there is one. The terminal is given back however this ends.
 ///
 /// # Errors
 /// When the terminal cannot be used. A store that cannot be read is told on screen and tried again.

@@ -1,8 +1,8 @@
-//! What the screen shows, and nothing else: no I/O, no clock, no terminal. Changed by [`super::update`], drawn by
-//! [`super::view`].
+//! What the screen shows, and nothing else: no I/O, no clock, no terminal. Changed by
+//! [`super::update`], drawn by [`super::view`].
 //!
-//! Selections are names, not positions: a job or command stays selected while others appear before it. What is selected may
-//! have vanished; then it counts as nothing.
+//! Selections are names, not positions: a job or command stays selected while others appear before
+//! it. What is selected may have vanished; then it counts as nothing.
 
 mod header;
 mod log;
@@ -34,7 +34,8 @@ pub use log::{Aim, Card, Log, LogKey, Mark, Request, cause_lines};
 pub use runs::{Runs, Sift};
 pub use tree::{Item, Tree, telling_place, telling_sh};
 
-/// From when on reading is said to hang: what is read was begun up to a second before it is known how late it is.
+/// From when on reading is said to hang: what is read was begun up to a second before it is known
+/// how late it is.
 const HANGS_MS: i64 = 1_000;
 
 /// Everything that the screen shows.
@@ -206,7 +207,8 @@ impl Model {
     /// The rows of the help, if it is open.
     #[must_use]
     pub fn help_rows(&self) -> Vec<HelpRow> {
-        let first = if self.nothing_yet().is_some() { Context::Everywhere } else { self.focus.context() };
+        let first =
+            if self.nothing_yet().is_some() { Context::Everywhere } else { self.focus.context() };
         let lines = self.help.map(|_| self.keymap.help_lines(first)).unwrap_or_default();
         help_rows(&lines, help_box(self.screen).width, self.theme.signs)
     }
@@ -235,6 +237,8 @@ impl Model {
     pub fn is_alive(&self) -> bool {
         let open = self.run.as_ref().map(|run| &run.head);
         let mut heads = self.runs.heads.iter().flatten().chain(open);
-        self.waiting.is_some() || self.reads.is_some() || heads.any(|head| head.phase == Phase::Active)
+        self.waiting.is_some()
+            || self.reads.is_some()
+            || heads.any(|head| head.phase == Phase::Active)
     }
 }

@@ -1,7 +1,9 @@
-//! What happens (`Msg`) and what is to be done about it (`Effect`): plain data, so that a test can send and compare it.
+//! What happens (`Msg`) and what is to be done about it (`Effect`): plain data, so that a test can
+//! send and compare it.
 //!
-//! Everything outside reaches the model as a [`Msg`]: keys, time, the disk, the answers of the worker. Everything the model
-//! wants done leaves [`super::update`] as an [`Effect`]. Nothing here does anything.
+//! Everything outside reaches the model as a [`Msg`]: keys, time, the disk, the answers of the
+//! worker. Everything the model wants done leaves [`super::update`] as an [`Effect`]. Nothing here
+//! does anything.
 
 mod page;
 mod request;
@@ -28,7 +30,8 @@ pub const PAGE_RUNS: usize = 100;
 /// The most runs at hand: those around the ones on screen.
 pub const MAX_RUNS: usize = 20 * PAGE_RUNS;
 
-/// The most bytes that are copied: a terminal takes an OSC 52 of some 100,000 bytes, and base64 makes four of three.
+/// The most bytes that are copied: a terminal takes an OSC 52 of some 100,000 bytes, and base64
+/// makes four of three.
 pub const MAX_COPY_BYTES: usize = 74_000;
 
 /// Something has happened.
@@ -154,7 +157,8 @@ pub enum Effect {
     Watch(Vec<PathBuf>),
     /// Switch the mouse on or off.
     CaptureMouse(bool),
-    /// Put this on the clipboard; what is more than [`MAX_COPY_BYTES`] is left out, and that is told.
+    /// Put this on the clipboard; what is more than [`MAX_COPY_BYTES`] is left out, and that is
+    /// told.
     Copy(String),
     /// Have the terminal call its user, and tell this.
     Notify(String),
@@ -177,6 +181,10 @@ impl Effect {
     #[must_use]
     pub const fn is_for_worker(&self) -> bool {
         let is_of_store = matches!(self, Self::Load(_) | Self::Refresh(_) | Self::ReadRuns(_));
-        is_of_store || matches!(self, Self::FindRuns(_) | Self::Step(_) | Self::ReadLog(..) | Self::CopyRows(..))
+        is_of_store
+            || matches!(
+                self,
+                Self::FindRuns(_) | Self::Step(_) | Self::ReadLog(..) | Self::CopyRows(..)
+            )
     }
 }

@@ -1,7 +1,8 @@
 //! Other programs on our terminal: the user's editor and pager.
 //!
-//! Neither gets a store's own file: an editor gets a private copy that it cannot write, a pager gets the rows as they are
-//! read. Which program it is the user says as to any other tool: `$VISUAL`, `$EDITOR`, `$PAGER`.
+//! Neither gets a store's own file: an editor gets a private copy that it cannot write, a pager
+//! gets the rows as they are read. Which program it is the user says as to any other tool:
+//! `$VISUAL`, `$EDITOR`, `$PAGER`.
 //!
 //! Vim obeys modelines, so the last lines of a log could set its options. A vimrc undoes
 //! `--cmd 'set nomodeline'`. So Vim starts without a file, and reads it by a command that follows
@@ -25,20 +26,25 @@ use super::excerpt::Excerpt;
 use super::msg::{LogRow, Msg, Work};
 use crate::error::{self, Error, Result};
 
-/// How long a pager's rows are still waited for when it has ended: whoever reads them may hang on a file system.
+/// How long a pager's rows are still waited for when it has ended: whoever reads them may hang on a
+/// file system.
 const PARTING: Duration = Duration::from_millis(300);
 
-/// Does what is asked until nobody asks or listens any more. What needs a file is done while the screen is still ours; the terminal
-/// is somebody else's from the [`Errand::Go`] that answers [`Msg::Ready`] to [`Msg::Returned`].
+/// Does what is asked until nobody asks or listens any more. What needs a file is done while the
+/// screen is still ours; the terminal is somebody else's from the [`Errand::Go`] that answers
+/// [`Msg::Ready`] to [`Msg::Returned`].
 pub(super) fn work(errands: &Receiver<Errand>, messages: &Sender<Msg>) {
     let mut asked = errands.iter();
     while let Some(errand) = asked.next() {
         let done = catch_unwind(AssertUnwindSafe(|| {
             let Some(ready) = errand.prepare()? else { return Ok(()) };
-            let is_ours = messages.send(Msg::Ready).is_ok() && matches!(asked.next(), Some(Errand::Go));
+            let is_ours =
+                messages.send(Msg::Ready).is_ok() && matches!(asked.next(), Some(Errand::Go));
             if is_ours { ready.run() } else { Ok(()) }
         }));
-        let failed = done.unwrap_or_else(|_| Err("a fault of rundown itself: please leave and return".into())).err();
+        let failed = done
+            .unwrap_or_else(|_| Err("a fault of rundown itself: please leave and return".into()))
+            .err();
         let told = failed.map(|why| Msg::Failed(Work::Outside, why));
         if told.into_iter().chain([Msg::Returned]).any(|message| messages.send(message).is_err()) {
             return;
@@ -62,8 +68,9 @@ impl Errand {
         Ok(match self {
             Self::Edit(row) => {
                 let words = words_of(&["VISUAL", "EDITOR"], "vi")?;
-                let (copy, line) =
-                    Excerpt::around(row).and_then(|excerpt| copy_of(&excerpt)).map_err(|error| error::line(&error))?;
+                let (copy, line) = Excerpt::around(row)
+                    .and_then(|excerpt| copy_of(&excerpt))
+                    .map_err(|error| error::line(&error))?;
                 Some(Ready::Editor { words, copy, line })
             }
             Self::Page(row, colour) => {
@@ -97,14 +104,22 @@ fn edit(words: &[String], copy: &Path, line: u64) -> std::result::Result<(), Str
     let arguments = editor_arguments(words, is_vim(words), copy, line);
     let mut command = command(words, &arguments);
     command.stdin(terminal().map_err(|error| format!("cannot open the terminal: {error}"))?);
-    let failed = |error| format!("cannot run the editor {}: {error}; $VISUAL or $EDITOR names another", named(words));
+    let failed = |error| {
+        format!("cannot run the editor {}: {error}; $VISUAL or $EDITOR names another", named(words))
+    };
     command.status().map(drop).map_err(failed)
 }
 
 /// The pager may end before all was written, and another may never begin to read.
-fn page(words: &[String], excerpt: Excerpt, line: u64, colour: bool) -> std::result::Result<(), String> {
+fn page(
+    words: &[String],
+    excerpt: Excerpt,
+    line: u64,
+    colour: bool,
+) -> std::result::Result<(), String> {
     let arguments = pager_arguments(words, line);
-    let failed = |error| format!("cannot run the pager {}: {error}; $PAGER names another", named(words));
+    let failed =
+        |error| format!("cannot run the pager {}: {error}; $PAGER names another", named(words));
     let mut child = command(words, &arguments).stdin(Stdio::piped()).spawn().map_err(failed)?;
     let (done, written) = channel();
     let stdin = child.stdin.take();
@@ -128,7 +143,11 @@ fn page(words: &[String], excerpt: Excerpt, line: u64, colour: bool) -> std::res
 fn copy_of(excerpt: &Excerpt) -> Result<(TempPath, u64)> {
     let dir = env::temp_dir();
     let failed = || Error::io("make a copy of the log in", &dir);
-    let mut file = tempfile::Builder::new().prefix("rundown-").suffix(".log").tempfile_in(&dir).map_err(failed())?;
+    let mut file = tempfile::Builder::new()
+        .prefix("rundown-")
+        .suffix(".log")
+        .tempfile_in(&dir)
+        .map_err(failed())?;
     let mut out = BufWriter::with_capacity(1 << 18, file.as_file_mut());
     excerpt.write(false, &mut out).and_then(|()| out.flush()).map_err(failed())?;
     drop(out);
@@ -138,8 +157,9 @@ fn copy_of(excerpt: &Excerpt) -> Result<(TempPath, u64)> {
 
 /// The words of the first of these variables that is set, else of the default; never none.
 fn words_of(variables: &[&str], default: &str) -> std::result::Result<Vec<String>, String> {
-    let set =
-        variables.iter().find_map(|name| Some((*name, env::var(name).ok().filter(|value| !value.trim().is_empty())?)));
+    let set = variables.iter().find_map(|name| {
+        Some((*name, env::var(name).ok().filter(|value| !value.trim().is_empty())?))
+    });
     let Some((name, value)) = set else { return Ok(vec![default.to_owned()]) };
     split(name, &value)
 }
@@ -182,8 +202,8 @@ fn editor_arguments(words: &[String], is_vim: bool, file: &Path, line: u64) -> V
         return stays.into_iter().chain(commands).collect();
     }
     match named(words) {
-        "vi" | "view" | "ex" | "nano" | "pico" | "emacs" | "emacsclient" | "less" | "more" | "kak" | "micro"
-        | "joe" | "mg" | "ne" | "jed" => vec![format!("+{line}"), path],
+        "vi" | "view" | "ex" | "nano" | "pico" | "emacs" | "emacsclient" | "less" | "more"
+        | "kak" | "micro" | "joe" | "mg" | "ne" | "jed" => vec![format!("+{line}"), path],
         "hx" | "helix" => vec![format!("{path}:{line}")],
         "subl" | "zed" => vec!["--wait".into(), format!("{path}:{line}")],
         "code" | "code-insiders" | "codium" | "cursor" => {
@@ -195,8 +215,11 @@ fn editor_arguments(words: &[String], is_vim: bool, file: &Path, line: u64) -> V
 
 /// A path as a command of Vim takes it.
 fn escaped(path: &str) -> String {
-    let is_plain = |found: char| found.is_alphanumeric() || !found.is_ascii() || "/._-".contains(found);
-    path.chars().flat_map(|found| (!is_plain(found)).then_some('\\').into_iter().chain([found])).collect()
+    let is_plain =
+        |found: char| found.is_alphanumeric() || !found.is_ascii() || "/._-".contains(found);
+    path.chars()
+        .flat_map(|found| (!is_plain(found)).then_some('\\').into_iter().chain([found]))
+        .collect()
 }
 
 /// `less` shows colours and begins at a line; of others that is not known.
@@ -212,7 +235,11 @@ fn command(words: &[String], arguments: &[String]) -> Command {
 
 /// Where an editor reads its keys: our stdin may be something else.
 fn terminal() -> io::Result<Stdio> {
-    if io::stdin().is_terminal() { Ok(Stdio::inherit()) } else { File::open("/dev/tty").map(Stdio::from) }
+    if io::stdin().is_terminal() {
+        Ok(Stdio::inherit())
+    } else {
+        File::open("/dev/tty").map(Stdio::from)
+    }
 }
 
 #[cfg(test)]
@@ -285,16 +312,27 @@ mod tests {
     #[ignore = "needs vim, and takes nvim and vim.tiny where they are"]
     fn no_vimrc_switches_modelines_on() {
         let dir = tempfile::tempdir().unwrap();
-        let (log, rc, out) = (dir.path().join("a b%#.log"), dir.path().join("vimrc"), dir.path().join("out"));
+        let (log, rc, out) =
+            (dir.path().join("a b%#.log"), dir.path().join("vimrc"), dir.path().join("out"));
         fs::write(&log, "one\ntwo\n# vim: set sw=7:\n").unwrap();
         let events = "VimEnter,BufReadPre,BufReadPost,BufEnter,BufWinEnter";
-        fs::write(&rc, format!("autocmd!\nset ml mls=5\nautocmd {events} * set ml mls=5\n")).unwrap();
-        let asked = format!("redir! > {} | set sw? | file | redir END | qa!", escaped(out.to_str().unwrap()));
+        fs::write(&rc, format!("autocmd!\nset ml mls=5\nautocmd {events} * set ml mls=5\n"))
+            .unwrap();
+        let asked = format!(
+            "redir! > {} | set sw? | file | redir END | qa!",
+            escaped(out.to_str().unwrap())
+        );
         let is_there = |name: &&str| Command::new(name).arg("--version").output().is_ok();
-        for name in ["vim", "vim.tiny", "nvim"].iter().filter(|name| **name == "vim" || is_there(name)) {
-            let words: Vec<String> = [*name, "-u", rc.to_str().unwrap()].map(str::to_owned).to_vec();
+        for name in
+            ["vim", "vim.tiny", "nvim"].iter().filter(|name| **name == "vim" || is_there(name))
+        {
+            let words: Vec<String> =
+                [*name, "-u", rc.to_str().unwrap()].map(str::to_owned).to_vec();
             let mut vim = command(&words, &editor_arguments(&words, is_vim(&words), &log, 2));
-            vim.args(["-c", &asked]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+            vim.args(["-c", &asked])
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null());
             vim.status().unwrap();
             let told = fs::read_to_string(&out).unwrap();
             assert!(told.contains("shiftwidth=8") && told.contains("a b%#.log"), "{name}: {told}");
@@ -305,7 +343,11 @@ mod tests {
     fn the_editor_s_copy_is_private_read_only_and_gone_afterwards() {
         let dir = tempfile::tempdir().unwrap();
         let log = dir.path().join("a.log");
-        fs::write(&log, "2026-01-02T03:04:05Z stdout F one\n2026-01-02T03:04:06Z stdout F \x1b[31mtwo\n").unwrap();
+        fs::write(
+            &log,
+            "2026-01-02T03:04:05Z stdout F one\n2026-01-02T03:04:06Z stdout F \x1b[31mtwo\n",
+        )
+        .unwrap();
         let row = LogRow { log: FilePath::named(&*log), offset: 34, tail: Tail::Emit };
         let (copy, line) = copy_of(&Excerpt::around(&row).unwrap()).unwrap();
         assert_eq!((fs::read_to_string(&copy).unwrap().as_str(), line), ("one\ntwo\n", 2));

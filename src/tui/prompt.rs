@@ -66,7 +66,14 @@ impl Prompt {
     /// An empty line.
     #[must_use]
     pub fn new(kind: Kind) -> Self {
-        Self { kind, input: Input::default(), is_literal: false, fault: None, back: 0, draft: String::new() }
+        Self {
+            kind,
+            input: Input::default(),
+            is_literal: false,
+            fault: None,
+            back: 0,
+            draft: String::new(),
+        }
     }
 
     /// Types a key, or edits what was typed; a key that means nothing here does nothing.
@@ -118,8 +125,8 @@ impl Past {
 /// From when to when the command of a log ran, where that is known; until now while it goes on.
 pub type Span = Option<(Time, Time)>;
 
-/// Reads where to go: `1200` a row, from 1; `50%`; `12:34:56` or `12:34`, by the clocks of this zone; `+90s` or `+1h2m` after
-/// the start.
+/// Reads where to go: `1200` a row, from 1; `50%`; `12:34:56` or `12:34`, by the clocks of this
+/// zone; `+90s` or `+1h2m` after the start.
 ///
 /// # Errors
 /// What would be understood.
@@ -132,7 +139,8 @@ pub fn parse_goto(text: &str, times: Span, zone: &TimeZone) -> Result<Goal, &'st
         return percent.map(Goal::Percent).ok_or("a share is 0% to 100%");
     }
     if let Some(span) = text.strip_prefix('+') {
-        let span: jiff::SignedDuration = span.parse().map_err(|_| "a span is +90s, +5m or +1h2m3s")?;
+        let span: jiff::SignedDuration =
+            span.parse().map_err(|_| "a span is +90s, +5m or +1h2m3s")?;
         let (start, _) = times.ok_or(NO_TIMES)?;
         let ms = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
         return Ok(Goal::Time(Time::from_millis(start.floor_millis().saturating_add(ms))));
@@ -145,7 +153,8 @@ pub fn parse_goto(text: &str, times: Span, zone: &TimeZone) -> Result<Goal, &'st
     Ok(Goal::Row(row.saturating_sub(1)))
 }
 
-/// The moment at which clocks showed this time: on the day of the start, or the day after if the log has come that far.
+/// The moment at which clocks showed this time: on the day of the start, or the day after if the
+/// log has come that far.
 fn at_clock(time: jiff::civil::Time, (start, end): (Time, Time), zone: &TimeZone) -> Option<Time> {
     let day = start.to_jiff()?.to_zoned(zone.clone()).date();
     let on = |date: jiff::civil::Date| {
@@ -153,7 +162,8 @@ fn at_clock(time: jiff::civil::Time, (start, end): (Time, Time), zone: &TimeZone
         Some(Time::from_millis(at.timestamp().as_millisecond()))
     };
     let today = on(day)?;
-    let tomorrow = day.tomorrow().ok().and_then(on).filter(|tomorrow| today < start && *tomorrow <= end);
+    let tomorrow =
+        day.tomorrow().ok().and_then(on).filter(|tomorrow| today < start && *tomorrow <= end);
     Some(tomorrow.unwrap_or(today))
 }
 
@@ -175,7 +185,11 @@ mod tests {
         assert_eq!(goto("50%"), Ok(Goal::Percent(50)));
         assert_eq!(goto("23:55"), Ok(Goal::Time(at("2026-05-06T23:55:00Z"))));
         assert_eq!(goto("00:10:30"), Ok(Goal::Time(at("2026-05-07T00:10:30Z"))), "past midnight");
-        assert_eq!(goto("23:49:59"), Ok(Goal::Time(at("2026-05-06T23:49:59Z"))), "before the start, not a day later");
+        assert_eq!(
+            goto("23:49:59"),
+            Ok(Goal::Time(at("2026-05-06T23:49:59Z"))),
+            "before the start, not a day later"
+        );
         assert_eq!(goto("+90s"), Ok(Goal::Time(at("2026-05-06T23:51:30Z"))));
         for nonsense in ["", "x", "101%", "-1", "25:00", "+", "+x", "1:2:3:4"] {
             assert!(goto(nonsense).is_err(), "{nonsense:?}");
@@ -190,6 +204,9 @@ mod tests {
         for pattern in ["a", "b", "a"] {
             past.push(pattern);
         }
-        assert_eq!((past.get(1), past.get(2), past.get(3), past.get(0)), (Some("a"), Some("b"), None, None));
+        assert_eq!(
+            (past.get(1), past.get(2), past.get(3), past.get(0)),
+            (Some("a"), Some("b"), None, None)
+        );
     }
 }

@@ -1,8 +1,9 @@
 //! The log on the worker's desk: what was asked of it, as far as it has been done.
 //!
-//! Nothing here takes long at once: what may (looking for a row, rows that a filter lets through, counting, scanning for a
-//! search) is done in slices between which the worker takes newer requests in. An answer comes when all of it is there; a
-//! newer request takes the place of one that is not answered yet.
+//! Nothing here takes long at once: what may (looking for a row, rows that a filter lets through,
+//! counting, scanning for a search) is done in slices between which the worker takes newer requests
+//! in. An answer comes when all of it is there; a newer request takes the place of one that is not
+//! answered yet.
 
 mod job;
 mod page;
@@ -105,7 +106,12 @@ impl Reading {
     }
 
     /// Takes a request in, in place of one that is not answered yet, and begins with it.
-    pub(super) fn ask(&mut self, ticket: Ticket, tail: Tail, request: PageRequest) -> Result<Vec<Msg>> {
+    pub(super) fn ask(
+        &mut self,
+        ticket: Ticket,
+        tail: Tail,
+        request: PageRequest,
+    ) -> Result<Vec<Msg>> {
         (self.ticket, self.tail) = (ticket, tail);
         self.job = None;
         // Until the rows have been read, what a failure leaves behind is no answer to anything.
@@ -120,8 +126,11 @@ impl Reading {
         }
         Scan::set(&mut self.search, request.search.as_ref());
         Scan::set(&mut self.filter, request.sieve.filter.as_ref().map(|filter| &filter.query));
-        let is_same = matches!(change, Change::Same | Change::Gone) && self.standing == self.file.standing();
-        if let Some(last) = last.filter(|last| is_same && request.is_refresh && last.request.is_same_page(&request)) {
+        let is_same =
+            matches!(change, Change::Same | Change::Gone) && self.standing == self.file.standing();
+        if let Some(last) =
+            last.filter(|last| is_same && request.is_refresh && last.request.is_same_page(&request))
+        {
             self.last = Some(last);
             return Ok(vec![Msg::Unchanged(ticket, self.known()?)]);
         }
@@ -158,7 +167,8 @@ impl Reading {
         }
         let tail = self.tail;
         // Somebody waits for the count of a search; row numbers come after.
-        let scan = [&mut self.search, &mut self.filter].into_iter().flatten().find(|scan| !scan.is_done);
+        let scan =
+            [&mut self.search, &mut self.filter].into_iter().flatten().find(|scan| !scan.is_done);
         if let Some(scan) = scan {
             scan.is_done = scan.go_on(&self.file, tail)?;
         } else if self.is_counted {
@@ -169,7 +179,8 @@ impl Reading {
         self.report()
     }
 
-    /// The request cannot be answered, nor anything be known: until something changes nothing is tried again.
+    /// The request cannot be answered, nor anything be known: until something changes nothing is
+    /// tried again.
     pub(super) fn give_up(&mut self) {
         self.job = None;
         self.last = None;
@@ -192,13 +203,15 @@ impl Reading {
     }
 
     fn count(&mut self) -> Result<()> {
-        self.is_counted = self.is_counted || self.file.feed(&mut self.index, COUNT_BYTES)? < COUNT_BYTES;
+        self.is_counted =
+            self.is_counted || self.file.feed(&mut self.index, COUNT_BYTES)? < COUNT_BYTES;
         Ok(())
     }
 
     /// Scans on for groups.
     fn regroup(&mut self) -> Result<()> {
-        self.is_grouped = self.is_grouped || group(&self.file, &mut self.groups, COUNT_BYTES)? < COUNT_BYTES;
+        self.is_grouped =
+            self.is_grouped || group(&self.file, &mut self.groups, COUNT_BYTES)? < COUNT_BYTES;
         Ok(())
     }
 
@@ -223,10 +236,12 @@ impl Reading {
     pub(super) fn known(&self) -> Result<Known> {
         let Some(last) = &self.last else { return Ok(Known::default()) };
         let tail = self.tail;
-        // The row that was found is shown in any case, also on the pages after the one that it was found for.
+        // The row that was found is shown in any case, also on the pages after the one that it was
+        // found for.
         let target = last.request.sieve.keep;
-        let count =
-            |scan: &Option<Scan>, target| scan.as_ref().map(|scan| scan.count(&self.file, target, tail)).transpose();
+        let count = |scan: &Option<Scan>, target| {
+            scan.as_ref().map(|scan| scan.count(&self.file, target, tail)).transpose()
+        };
         let totals = self.is_counted.then(|| self.index.totals(tail));
         Ok(Known {
             total_rows: totals.map(|totals| totals.rows),
@@ -239,7 +254,11 @@ impl Reading {
                 .filter_map(|row| self.head(*row, &last.request.folds).transpose())
                 .collect::<Result<_>>()?,
             hits: count(&self.search, target)?,
-            passed: self.passed(count(&self.filter, None)?, last.request.sieve.filter.as_ref(), tail),
+            passed: self.passed(
+                count(&self.filter, None)?,
+                last.request.sieve.filter.as_ref(),
+                tail,
+            ),
         })
     }
 
@@ -251,14 +270,21 @@ impl Reading {
         Ok(Some(Head { at: row, is_folded: self.is_folded(group, folds), rows }))
     }
 
-    /// Whether a group is folded. One that may still grow is not: what is printed now would be out of sight.
+    /// Whether a group is folded. One that may still grow is not: what is printed now would be out
+    /// of sight.
     fn is_folded(&self, group: &Group, folds: &Folds) -> bool {
         let may_grow = group.end == u64::MAX && self.tail == Tail::Hold;
         !may_grow && folds.is_folded(group.heading, group.is_collapsed)
     }
 
-    /// How many rows a filter lets through; an inverse one those that do not match, once all are known.
-    fn passed(&self, count: Option<HitCount>, filter: Option<&Filter>, tail: Tail) -> Option<HitCount> {
+    /// How many rows a filter lets through; an inverse one those that do not match, once all are
+    /// known.
+    fn passed(
+        &self,
+        count: Option<HitCount>,
+        filter: Option<&Filter>,
+        tail: Tail,
+    ) -> Option<HitCount> {
         let count = count?;
         if filter.is_none_or(|filter| !filter.is_inverse) {
             return Some(count);

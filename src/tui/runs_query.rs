@@ -1,8 +1,9 @@
 //! What is typed to find runs: words that must all be found in what a row of the list says. Pure.
 //!
-//! In the word of the state, the repository and the ref the letters of a word may have others between them; an id, its short form
-//! and a commit begin with it: among hex digits nearly anything is somewhere. Which marks a word may have (`!passed`, `^main`,
-//! `'exact`, `dev$`) and that capitals count once one is typed, is as in `fzf`.
+//! In the word of the state, the repository and the ref the letters of a word may have others
+//! between them; an id, its short form and a commit begin with it: among hex digits nearly anything
+//! is somewhere. Which marks a word may have (`!passed`, `^main`, `'exact`, `dev$`) and that
+//! capitals count once one is typed, is as in `fzf`.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -16,7 +17,8 @@ use crate::join::RunHead;
 use crate::sanitise::name;
 use crate::words::{self, Mark};
 
-/// The fewest characters that may stand for the beginning of a whole id: all ids of a year begin with the same.
+/// The fewest characters that may stand for the beginning of a whole id: all ids of a year begin
+/// with the same.
 const SHORTEST_ID: usize = 4;
 
 /// What is typed, taken apart.
@@ -67,15 +69,22 @@ impl RunsQuery {
     #[must_use]
     pub fn matches(&self, head: &RunHead) -> bool {
         let run = &head.run;
-        let of = |text: &Option<String>| text.as_deref().map(|text| name(text).into_owned()).unwrap_or_default();
-        let names = [Mark::of_run(head).word().to_owned(), of(&run.repo), words::short_ref(run).unwrap_or_default()];
+        let of = |text: &Option<String>| {
+            text.as_deref().map(|text| name(text).into_owned()).unwrap_or_default()
+        };
+        let names = [
+            Mark::of_run(head).word().to_owned(),
+            of(&run.repo),
+            words::short_ref(run).unwrap_or_default(),
+        ];
         let hexes = [name(run.id.short()), Cow::Owned(of(&run.sha))];
         let id = name(run.id.as_str());
         self.words.iter().all(|word| {
             let has_id = word.in_names.needle_text().len() >= SHORTEST_ID;
             let names = names.iter().map(|text| (&**text, Kind::Name));
             let hexes = hexes.iter().chain(has_id.then_some(&id)).map(|text| (&**text, Kind::Hex));
-            names.chain(hexes).any(|(text, kind)| !self.places(word, text, kind).is_empty()) != word.is_negative
+            names.chain(hexes).any(|(text, kind)| !self.places(word, text, kind).is_empty())
+                != word.is_negative
         })
     }
 
@@ -91,8 +100,13 @@ impl RunsQuery {
     fn places(&self, word: &Word, text: &str, kind: Kind) -> Vec<u32> {
         let word = if kind == Kind::Name { &word.in_names } else { &word.in_hexes };
         // `Utf32Str::new` counts bytes where a letter and its accent are two characters.
-        let chars: Vec<char> = text.graphemes(true).filter_map(|grapheme| grapheme.chars().next()).collect();
-        let text = if text.is_ascii() { Utf32Str::Ascii(text.as_bytes()) } else { Utf32Str::Unicode(&chars) };
+        let chars: Vec<char> =
+            text.graphemes(true).filter_map(|grapheme| grapheme.chars().next()).collect();
+        let text = if text.is_ascii() {
+            Utf32Str::Ascii(text.as_bytes())
+        } else {
+            Utf32Str::Unicode(&chars)
+        };
         let mut places = Vec::new();
         let found = word.indices(text, &mut self.matcher.borrow_mut(), &mut places);
         found.map(|_| places).unwrap_or_default()
@@ -113,7 +127,10 @@ mod tests {
             state: Some(state.into()),
             finished_at: Some(Time::from_millis(1)),
             in_database: true,
-            ..Run::without_row(RunId("01a2078a-83c0-7cf2-8c6a-6911d61998d3".into()), Some(repo.into()))
+            ..Run::without_row(
+                RunId("01a2078a-83c0-7cf2-8c6a-6911d61998d3".into()),
+                Some(repo.into()),
+            )
         };
         run_head(run, Recorder::Unknown)
     }

@@ -1,5 +1,5 @@
-//! The search for runs on the worker's desk: it goes through the store from the newest run on, a slice at a time, and stops when
-//! there are enough.
+//! The search for runs on the worker's desk: it goes through the store from the newest run on, a
+//! slice at a time, and stops when there are enough.
 
 use super::msg::{FoundRuns, Msg, Next, PAGE_RUNS, RunsRequest};
 use super::runs_query::RunsQuery;
@@ -44,7 +44,8 @@ impl RunsSearch {
         let list = list.map_or_else(|| catalog.runs(filter, SLICE_RUNS), Ok)?;
         self.after = list.heads.last().map(|head| head.run.id.clone());
         let looked = list.heads.len();
-        let heads: Vec<_> = list.heads.into_iter().filter(|head| self.query.matches(head)).collect();
+        let heads: Vec<_> =
+            list.heads.into_iter().filter(|head| self.query.matches(head)).collect();
         self.found = heads.len() + if is_anew { 0 } else { self.found };
         let next = match &self.after {
             Some(after) if list.has_more && self.found >= ENOUGH => Next::After(after.clone()),

@@ -6,9 +6,10 @@
 //!    running 41 tests
 //! ```
 //!
-//! Each row has an address of 64 bits in the order of the rows: the number of its section, from 1, above the byte at which it begins
-//! in the section's log. The address before a section's first row is its heading's. A single log that is shown alone is section
-//! 0: its addresses are its offsets, and it has no heading.
+//! Each row has an address of 64 bits in the order of the rows: the number of its section, from 1,
+//! above the byte at which it begins in the section's log. The address before a section's first row
+//! is its heading's. A single log that is shown alone is section 0: its addresses are its offsets,
+//! and it has no heading.
 
 use std::sync::Arc;
 
@@ -29,7 +30,8 @@ pub enum Source {
     Scroll(Arc<[Section]>),
 }
 
-/// A part of a scroll: a command, the run itself where it has a log of its own, or a job without commands.
+/// A part of a scroll: a command, the run itself where it has a log of its own, or a job without
+/// commands.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Section {
     /// What it is.
@@ -56,7 +58,9 @@ impl Spot {
     #[must_use]
     pub fn of(address: u64) -> Self {
         let next = address.saturating_add(1);
-        let section = |address: u64| usize::try_from(address >> OFFSET_BITS).unwrap_or(usize::MAX).saturating_sub(1);
+        let section = |address: u64| {
+            usize::try_from(address >> OFFSET_BITS).unwrap_or(usize::MAX).saturating_sub(1)
+        };
         let mask = (1 << OFFSET_BITS) - 1;
         // Before everything there is the first heading.
         if next & mask == 0 || next >> OFFSET_BITS == 0 {
@@ -69,7 +73,9 @@ impl Spot {
     /// Its address.
     #[must_use]
     pub fn address(self) -> u64 {
-        let base = |section: usize| u64::try_from(section).unwrap_or(u64::MAX).saturating_add(1) << OFFSET_BITS;
+        let base = |section: usize| {
+            u64::try_from(section).unwrap_or(u64::MAX).saturating_add(1) << OFFSET_BITS
+        };
         match self {
             Self::Heading(section) => base(section) - 1,
             // The last offset is kept free for the heading that follows.
@@ -153,7 +159,8 @@ impl Source {
     }
 }
 
-/// What an address of the sections of before is in those of now; the heading of the section that took the place of one that is gone.
+/// What an address of the sections of before is in those of now; the heading of the section that
+/// took the place of one that is gone.
 #[must_use]
 pub fn readdress(before: &[Section], now: &[Section], address: u64) -> u64 {
     let spot = Spot::of(address);
@@ -166,10 +173,14 @@ pub fn readdress(before: &[Section], now: &[Section], address: u64) -> u64 {
     }
 }
 
-/// The sections of a job, or of the run. Open are those that are `chosen` to be, and, of which nothing is chosen, those that have
-/// not passed.
+/// The sections of a job, or of the run. Open are those that are `chosen` to be, and, of which
+/// nothing is chosen, those that have not passed.
 #[must_use]
-pub fn sections(run: &RunNode, of: &Place, chosen: impl Fn(&Place) -> Option<bool>) -> Arc<[Section]> {
+pub fn sections(
+    run: &RunNode,
+    of: &Place,
+    chosen: impl Fn(&Place) -> Option<bool>,
+) -> Arc<[Section]> {
     let is_active = run.head.phase == Phase::Active;
     let own = own_log(run, of).map(|log| own_section(log, is_active));
     let mut sections: Vec<_> =
@@ -180,14 +191,19 @@ pub fn sections(run: &RunNode, of: &Place, chosen: impl Fn(&Place) -> Option<boo
     sections.into()
 }
 
-/// How large the log of each section is, as it was when the run was read; in the order of the sections.
+/// How large the log of each section is, as it was when the run was read; in the order of the
+/// sections.
 #[must_use]
 pub fn log_bytes(run: &RunNode, of: &Place) -> Vec<u64> {
     let of_job = |job: &JobNode| -> Vec<u64> {
         let bytes = |sh: &ShNode| sh.log.as_ref().map_or(0, |log| log.bytes);
         if job.shs.is_empty() { vec![0] } else { job.shs.iter().map(bytes).collect() }
     };
-    own_log(run, of).map(|log| log.bytes).into_iter().chain(jobs(run, of).flat_map(of_job)).collect()
+    own_log(run, of)
+        .map(|log| log.bytes)
+        .into_iter()
+        .chain(jobs(run, of).flat_map(of_job))
+        .collect()
 }
 
 /// The jobs of a scroll.
@@ -201,7 +217,12 @@ fn own_log<'a>(run: &'a RunNode, of: &Place) -> Option<&'a LogRef> {
 
 fn own_section(log: &LogRef, is_active: bool) -> Section {
     // What its jobs print is what one came for.
-    Section { place: Place::Run, log: Some(log.path.clone()), tail: tail(is_active), is_open: false }
+    Section {
+        place: Place::Run,
+        log: Some(log.path.clone()),
+        tail: tail(is_active),
+        is_open: false,
+    }
 }
 
 fn job_sections(job: &JobNode, is_active: bool) -> Vec<Section> {
@@ -221,7 +242,8 @@ fn sh_section(job: &JobNode, sh: &ShNode, is_active: bool) -> Section {
     }
 }
 
-/// Whether a command may still write. A log without a row in a run that goes on: some stores write the row at the command's end.
+/// Whether a command may still write. A log without a row in a run that goes on: some stores write
+/// the row at the command's end.
 #[must_use]
 pub const fn may_grow(state: ShState, is_run_active: bool) -> bool {
     matches!(state, ShState::Running) || (matches!(state, ShState::Unknown) && is_run_active)
@@ -237,7 +259,12 @@ mod tests {
     use proptest::prelude::*;
 
     fn section(n: u32) -> Section {
-        Section { place: Place::Sh(crate::model::JobId("a".into()), n), log: None, tail: Tail::Emit, is_open: true }
+        Section {
+            place: Place::Sh(crate::model::JobId("a".into()), n),
+            log: None,
+            tail: Tail::Emit,
+            is_open: true,
+        }
     }
 
     proptest! {
@@ -263,6 +290,10 @@ mod tests {
         let (before, now) = ([section(1), section(3)], [section(1), section(2), section(3)]);
         let address = Spot::Row(1, 77).address();
         assert_eq!(Spot::of(readdress(&before, &now, address)), Spot::Row(2, 77));
-        assert_eq!(Spot::of(readdress(&now, &before, Spot::Row(1, 5).address())), Spot::Heading(1), "it is gone");
+        assert_eq!(
+            Spot::of(readdress(&now, &before, Spot::Row(1, 5).address())),
+            Spot::Heading(1),
+            "it is gone"
+        );
     }
 }

@@ -1,7 +1,8 @@
 //! The scroll on the worker's desk: rows of many logs with their headings, as one page.
 //!
-//! Each log is read by a [`Reading`] of its own, which looks for rows, sifts, counts and numbers as for a log that is shown alone;
-//! here its pages are put together. What is asked is worked on in slices, as there: between two of them newer requests are taken in.
+//! Each log is read by a [`Reading`] of its own, which looks for rows, sifts, counts and numbers as
+//! for a log that is shown alone; here its pages are put together. What is asked is worked on in
+//! slices, as there: between two of them newer requests are taken in.
 
 mod gather;
 mod job;
@@ -77,14 +78,20 @@ impl Scrolling {
     }
 
     /// Takes a request in, in place of one that is not answered yet, and begins with it.
-    pub(super) fn ask(&mut self, ticket: Ticket, sections: &Arc<[Section]>, request: PageRequest) -> Vec<Msg> {
+    pub(super) fn ask(
+        &mut self,
+        ticket: Ticket,
+        sections: &Arc<[Section]>,
+        request: PageRequest,
+    ) -> Vec<Msg> {
         self.ticket = ticket;
         self.take_sections(sections);
         if self.search != request.search {
             self.search.clone_from(&request.search);
             self.counts.clear();
         }
-        self.counts.retain(|section, _| sections.get(*section).is_some_and(|section| !section.may_grow()));
+        self.counts
+            .retain(|section, _| sections.get(*section).is_some_and(|section| !section.may_grow()));
         for (_, reading) in self.readings.iter_mut().filter(|(_, reading)| reading.is_asked()) {
             reading.give_up();
         }
@@ -97,20 +104,32 @@ impl Scrolling {
         if self.sections == *sections {
             return;
         }
-        let path = |sections: &[Section], at: usize| sections.get(at).and_then(|section| section.log.clone());
-        let places: HashMap<_, usize> =
-            sections.iter().enumerate().filter_map(|(at, section)| Some((section.log.clone()?, at))).collect();
+        let path = |sections: &[Section], at: usize| {
+            sections.get(at).and_then(|section| section.log.clone())
+        };
+        let places: HashMap<_, usize> = sections
+            .iter()
+            .enumerate()
+            .filter_map(|(at, section)| Some((section.log.clone()?, at)))
+            .collect();
         let old = std::mem::replace(&mut self.sections, Arc::clone(sections));
-        let moved = self.readings.drain(..).filter_map(|(at, reading)| Some((*places.get(&path(&old, at)?)?, reading)));
+        let moved = self
+            .readings
+            .drain(..)
+            .filter_map(|(at, reading)| Some((*places.get(&path(&old, at)?)?, reading)));
         self.readings = moved.collect();
-        let moved = self.counts.drain().filter_map(|(at, count)| Some((*places.get(&path(&old, at)?)?, count)));
+        let moved = self
+            .counts
+            .drain()
+            .filter_map(|(at, count)| Some((*places.get(&path(&old, at)?)?, count)));
         self.counts = moved.collect();
         self.last = None;
     }
 
     pub(super) fn has_work(&self) -> bool {
         self.job.is_some()
-            || (self.last.is_some() && (self.next_on_page().is_some() || self.next_uncounted().is_some()))
+            || (self.last.is_some()
+                && (self.next_on_page().is_some() || self.next_uncounted().is_some()))
     }
 
     /// A log on the page in which rows are still to be counted.
@@ -122,8 +141,13 @@ impl Scrolling {
     /// A section in which what is searched for has not been counted.
     fn next_uncounted(&self) -> Option<usize> {
         self.search.as_ref()?;
-        let is_open = |at: &usize, section: &Section| section.log.is_some() && !self.counts.contains_key(at);
-        self.sections.iter().enumerate().find(|(at, section)| is_open(at, section)).map(|(at, _)| at)
+        let is_open =
+            |at: &usize, section: &Section| section.log.is_some() && !self.counts.contains_key(at);
+        self.sections
+            .iter()
+            .enumerate()
+            .find(|(at, section)| is_open(at, section))
+            .map(|(at, _)| at)
     }
 
     fn reading(&self, section: usize) -> Option<&Reading> {
@@ -148,11 +172,22 @@ impl Scrolling {
     fn count(&mut self, section: usize) {
         if self.reading(section).is_some_and(Reading::has_work) {
             self.work_on(section);
-        } else if self.reading(section).and_then(|reading| reading.hits(self.search.as_ref())).is_none() {
-            let _ = self.ask_section(section, (Goal::Rows(Anchor::From(0)), 1), Sieve::default(), Folds::default());
+        } else if self
+            .reading(section)
+            .and_then(|reading| reading.hits(self.search.as_ref()))
+            .is_none()
+        {
+            let _ = self.ask_section(
+                section,
+                (Goal::Rows(Anchor::From(0)), 1),
+                Sieve::default(),
+                Folds::default(),
+            );
         }
         self.note_count(section);
-        if !self.counts.contains_key(&section) && !self.reading(section).is_some_and(Reading::has_work) {
+        if !self.counts.contains_key(&section)
+            && !self.reading(section).is_some_and(Reading::has_work)
+        {
             // It cannot be read: that is told when it is on the page.
             self.counts.insert(section, HitCount { rows: 0, is_all: true, number: None });
         }
@@ -176,7 +211,11 @@ impl Scrolling {
         }
     }
 
-    fn with<T>(&mut self, section: usize, act: impl FnOnce(&mut Reading) -> Result<T>) -> Result<Option<T>> {
+    fn with<T>(
+        &mut self,
+        section: usize,
+        act: impl FnOnce(&mut Reading) -> Result<T>,
+    ) -> Result<Option<T>> {
         let found = self.readings.iter_mut().find(|(at, _)| *at == section);
         found.map(|(_, reading)| act(reading)).transpose()
     }
@@ -189,8 +228,10 @@ impl Scrolling {
         sieve: Sieve,
         folds: Folds,
     ) -> Result<Option<Vec<Msg>>> {
-        let Some((log, tail)) =
-            self.sections.get(section).and_then(|section| Some((section.log.clone()?, section.tail)))
+        let Some((log, tail)) = self
+            .sections
+            .get(section)
+            .and_then(|section| Some((section.log.clone()?, section.tail)))
         else {
             return Ok(None);
         };
@@ -203,8 +244,15 @@ impl Scrolling {
         let surplus = self.readings.len().saturating_sub(MAX_OPEN);
         self.readings.drain(..surplus);
         let search = self.search.clone();
-        let request =
-            PageRequest { source: Source::Log(log, tail), goal, rows, sieve, folds, search, is_refresh: false };
+        let request = PageRequest {
+            source: Source::Log(log, tail),
+            goal,
+            rows,
+            sieve,
+            folds,
+            search,
+            is_refresh: false,
+        };
         let ticket = self.ticket;
         self.with(section, |reading| reading.ask(ticket, tail, request))
     }
@@ -232,16 +280,23 @@ impl Scrolling {
         let numbers = last.pieces.iter().flat_map(|piece| match piece {
             Piece::Heading => vec![None],
             Piece::Rows(section, rows) => {
-                let mut numbers = on_page.get(section).map(|known| known.numbers.clone()).unwrap_or_default();
+                let mut numbers =
+                    on_page.get(section).map(|known| known.numbers.clone()).unwrap_or_default();
                 numbers.resize(*rows, None);
                 numbers
             }
         });
         let numbers = numbers.collect();
-        let spans = || last.pieces.iter().filter_map(Piece::section).filter_map(|at| on_page.get(&at)?.span);
-        let span = spans().next().zip(spans().next_back()).map(|((first, _), (_, last))| (first, last));
+        let spans = || {
+            last.pieces.iter().filter_map(Piece::section).filter_map(|at| on_page.get(&at)?.span)
+        };
+        let span =
+            spans().next().zip(spans().next_back()).map(|((first, _), (_, last))| (first, last));
         let heads = on_page.iter().flat_map(|(section, known)| {
-            known.heads.iter().map(|head| Head { at: Spot::Row(*section, head.at).address(), ..*head })
+            known
+                .heads
+                .iter()
+                .map(|head| Head { at: Spot::Row(*section, head.at).address(), ..*head })
         });
         let (heads, hits) = (heads.collect(), self.hits(last.target, &on_page));
         Known { total_rows: None, stderr_rows: None, span, numbers, heads, hits, passed: None }
@@ -251,7 +306,9 @@ impl Scrolling {
     fn hits(&self, target: Option<u64>, on_page: &HashMap<usize, Known>) -> Option<HitCount> {
         self.search.as_ref()?;
         let counted = |section: usize| self.counts.get(&section).copied();
-        let hits = |section| counted(section).or_else(|| on_page.get(&section)?.hits).map_or(0, |hits| hits.rows);
+        let hits = |section| {
+            counted(section).or_else(|| on_page.get(&section)?.hits).map_or(0, |hits| hits.rows)
+        };
         let number = target.map(Spot::of).and_then(|spot| {
             let before: Option<u64> = (0..spot.section())
                 .filter(|at| self.sections.get(*at).is_some_and(|section| section.log.is_some()))

@@ -1,9 +1,11 @@
 //! The loop: waits for messages, takes all of them in, has the effects done, draws.
 //!
-//! The first change after a silence is drawn at once; while changes pour in, a frame is drawn at most every 16 ms. Nothing
-//! ticks while nothing on screen depends on the time, but for the ages in the list of runs twice a minute.
+//! The first change after a silence is drawn at once; while changes pour in, a frame is drawn at
+//! most every 16 ms. Nothing ticks while nothing on screen depends on the time, but for the ages in
+//! the list of runs twice a minute.
 //!
-//! While an editor or a pager has the terminal the loop goes on, but neither draws nor takes keys; Ctrl-C there is not for us.
+//! While an editor or a pager has the terminal the loop goes on, but neither draws nor takes keys;
+//! Ctrl-C there is not for us.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -39,7 +41,8 @@ const TICK_ALIVE: Duration = Duration::from_secs(1);
 /// How often while nothing runs: ages are in minutes mostly.
 const TICK_IDLE: Duration = Duration::from_secs(30);
 
-/// How long the loop may take to heed a signal that is to end the program. It waits for a terminal that does not read what is drawn.
+/// How long the loop may take to heed a signal that is to end the program. It waits for a terminal
+/// that does not read what is drawn.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// How long the threads that may hold something are waited for on leaving.
@@ -99,7 +102,9 @@ impl Session {
             match self.threads.messages.recv_timeout(self.patience()) {
                 Ok(message) => self.take_in(message)?,
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return Err(Error::Internal("all threads have ended".into())),
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(Error::Internal("all threads have ended".into()));
+                }
             }
             while let (false, Ok(message)) = (self.is_over, self.threads.messages.try_recv()) {
                 self.take_in(message)?;
@@ -144,15 +149,23 @@ impl Session {
             Msg::Ready => self.leave(),
             Msg::Returned => self.come_back()?,
             // What was typed before the program began to read, and Ctrl-C in it.
-            Msg::Key(_) | Msg::Mouse(..) | Msg::Signal(SIGINT | SIGQUIT) | Msg::Resumed if self.is_away() => {
+            Msg::Key(_) | Msg::Mouse(..) | Msg::Signal(SIGINT | SIGQUIT) | Msg::Resumed
+                if self.is_away() =>
+            {
                 return Ok(());
             }
             Msg::Stop if self.is_away() => return term::stop(),
             _ => {}
         }
-        let is_hint = matches!(message, Msg::Disk | Msg::Reads(_) | Msg::Unchanged(..) | Msg::Dirs(..));
+        let is_hint =
+            matches!(message, Msg::Disk | Msg::Reads(_) | Msg::Unchanged(..) | Msg::Dirs(..));
         let seen = |model: &Model| {
-            (model.log.top, model.log.fault.is_some(), model.log.known.clone(), model.hangs().is_some())
+            (
+                model.log.top,
+                model.log.fault.is_some(),
+                model.log.known.clone(),
+                model.hangs().is_some(),
+            )
         };
         let before = seen(&self.model);
         let effects = update(&mut self.model, message);
@@ -176,7 +189,9 @@ impl Session {
                 Effect::Watch(dirs) => {
                     let _ = self.threads.orders.send(Order::Watch(dirs));
                 }
-                effect @ (Effect::Copy(_) | Effect::Notify(_)) if self.is_away() => self.owed.push(effect),
+                effect @ (Effect::Copy(_) | Effect::Notify(_)) if self.is_away() => {
+                    self.owed.push(effect)
+                }
                 Effect::Copy(text) => self.copy(text)?,
                 Effect::Notify(text) => self.screen.notify(&text)?,
                 Effect::Edit(row) => self.begin(Errand::Edit(row)),
@@ -198,14 +213,18 @@ impl Session {
         let is_cut = excerpt::clip(&mut text);
         self.screen.copy(&text)?;
         if is_cut {
-            let why = format!("only the first {} were copied: terminals take no more", words::size(text.len() as u64));
+            let why = format!(
+                "only the first {} were copied: terminals take no more",
+                words::size(text.len() as u64)
+            );
             let effects = update(&mut self.model, Msg::Failed(Work::Outside, why));
             self.perform(effects)?;
         }
         Ok(())
     }
 
-    /// Has what another program needs made ready, one at a time. The thread outlives the loop unless it is broken.
+    /// Has what another program needs made ready, one at a time. The thread outlives the loop
+    /// unless it is broken.
     fn begin(&mut self, errand: Errand) {
         if self.other == Other::None {
             self.other = Other::Awaited;
@@ -242,7 +261,8 @@ impl Session {
     }
 }
 
-/// The threads around the loop, and the channels to and from them. They end when this is dropped, each in its own time.
+/// The threads around the loop, and the channels to and from them. They end when this is dropped,
+/// each in its own time.
 struct Threads {
     messages: Receiver<Msg>,
     /// `None` once the worker is to end.
@@ -263,17 +283,22 @@ impl Threads {
         let (requests, requested) = channel();
         let (orders, ordered) = channel();
         let stop = Arc::new(AtomicBool::new(false));
-        let mut caught = Signals::new([SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGTSTP, SIGCONT]).map_err(Error::Terminal)?;
+        let mut caught = Signals::new([SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGTSTP, SIGCONT])
+            .map_err(Error::Terminal)?;
         let signals = caught.handle();
 
-        let worker = spawn(&message, "worker", move |messages| worker::work(desk, &requested, messages))?;
+        let worker =
+            spawn(&message, "worker", move |messages| worker::work(desk, &requested, messages))?;
         let orders_of_watcher = orders.clone();
-        spawn(&message, "watch", move |messages| watch::watch(&ordered, orders_of_watcher, messages))?;
+        spawn(&message, "watch", move |messages| {
+            watch::watch(&ordered, orders_of_watcher, messages)
+        })?;
         let (is_stopped, gate) = (Arc::clone(&stop), Arc::new(Gate::default()));
         let passed = Arc::clone(&gate);
         spawn(&message, "input", move |messages| input::read(&is_stopped, &passed, messages))?;
         let (errands, sent_on) = channel();
-        let outside = spawn(&message, "outside", move |messages| outside::work(&sent_on, messages))?;
+        let outside =
+            spawn(&message, "outside", move |messages| outside::work(&sent_on, messages))?;
         spawn(&message, "signals", move |messages| {
             for signal in caught.forever() {
                 let message = match signal {
@@ -308,11 +333,13 @@ impl Drop for Threads {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         self.signals.close();
-        // Either may hold a private copy of something, which it tidies away; one that hangs on its file system, or on an editor, is
-        // left alone.
+        // Either may hold a private copy of something, which it tidies away; one that hangs on its
+        // file system, or on an editor, is left alone.
         (self.requests, self.errands) = (None, None);
         let begun = Instant::now();
-        while !(self.worker.is_finished() && self.outside.is_finished()) && begun.elapsed() < PARTING {
+        while !(self.worker.is_finished() && self.outside.is_finished())
+            && begun.elapsed() < PARTING
+        {
             thread::sleep(Duration::from_millis(1));
         }
     }

@@ -34,7 +34,13 @@ impl Sim {
     /// # Panics
     /// Never: a test terminal does not fail.
     #[must_use]
-    pub fn new(catalog: Catalog, open: Option<RunSpec>, options: Options, size: (u16, u16), now: Time) -> Self {
+    pub fn new(
+        catalog: Catalog,
+        open: Option<RunSpec>,
+        options: Options,
+        size: (u16, u16),
+        now: Time,
+    ) -> Self {
         let Ok(terminal) = Terminal::new(TestBackend::new(size.0, size.1));
         let model = options.model(Rect::new(0, 0, size.0, size.1));
         let desk = Desk::new(catalog, open, options.filter);
@@ -71,7 +77,8 @@ impl Sim {
         }
     }
 
-    /// Presses keys, named as in the table and separated by blanks: `j j Ctrl-d G`. A name that is none is passed over.
+    /// Presses keys, named as in the table and separated by blanks: `j j Ctrl-d G`. A name that is
+    /// none is passed over.
     pub fn keys(&mut self, names: &str) -> &mut Self {
         for key in names.split_whitespace().filter_map(Key::parse) {
             self.send(Msg::Key(key));
@@ -134,7 +141,10 @@ pub fn text(buffer: &Buffer) -> String {
 
 /// What a cell shows; some tell the terminal where to show it.
 fn shown(symbol: &str) -> &str {
-    let pinned = symbol.split_once('H').and_then(|(_, rest)| rest.split_once('\x1b')).map(|(grapheme, _)| grapheme);
+    let pinned = symbol
+        .split_once('H')
+        .and_then(|(_, rest)| rest.split_once('\x1b'))
+        .map(|(grapheme, _)| grapheme);
     pinned.filter(|_| symbol.contains('\x1b')).unwrap_or(symbol)
 }
 
@@ -143,7 +153,8 @@ fn shown(symbol: &str) -> &str {
 pub fn styles(buffer: &Buffer) -> String {
     let mut dump = String::new();
     for y in buffer.area.top()..buffer.area.bottom() {
-        let cells = (buffer.area.left()..buffer.area.right()).filter_map(|x| Some((x, buffer.cell((x, y))?)));
+        let cells = (buffer.area.left()..buffer.area.right())
+            .filter_map(|x| Some((x, buffer.cell((x, y))?)));
         let cells: Vec<_> = cells.collect();
         for run in cells.chunk_by(|(_, a), (_, b)| a.style() == b.style()) {
             let Some((x, first)) = run.first() else { continue };

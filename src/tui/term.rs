@@ -1,6 +1,8 @@
-//! The terminal, taken and always given back: on leaving, on an error, on a panic, on a signal (which ends the loop).
+//! The terminal, taken and always given back: on leaving, on an error, on a panic, on a signal
+//! (which ends the loop).
 //!
-//! Giving back never fails loudly: the terminal may be gone, and the panic hook is no place for a second panic.
+//! Giving back never fails loudly: the terminal may be gone, and the panic hook is no place for a
+//! second panic.
 
 use std::io::{self, Stdout, Write};
 use std::mem::ManuallyDrop;
@@ -14,8 +16,8 @@ use crossterm::cursor::Show;
 use crossterm::event::{DisableMouseCapture, EnableMouseCapture};
 use crossterm::style::{Print, force_color_output};
 use crossterm::terminal::{
-    BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode,
-    enable_raw_mode,
+    BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
+    disable_raw_mode, enable_raw_mode,
 };
 use crossterm::{execute, queue};
 use ratatui::backend::{Backend, CrosstermBackend};
@@ -37,7 +39,8 @@ type Hook = Arc<dyn Fn(&PanicHookInfo<'_>) + Send + Sync>;
 
 /// The terminal while it is ours.
 pub(super) struct Screen {
-    /// Never dropped: that would show the cursor once more, and complain on stderr, which may be gone too, if it cannot.
+    /// Never dropped: that would show the cursor once more, and complain on stderr, which may be
+    /// gone too, if it cannot.
     terminal: ManuallyDrop<Terminal<CrosstermBackend<Stdout>>>,
     /// The part of the terminal that is drawn.
     area: Rect,
@@ -50,7 +53,8 @@ pub(super) struct Screen {
 impl Screen {
     /// Takes the terminal.
     pub(super) fn take() -> Result<Self> {
-        // Monochrome is a theme of ours. crossterm's own answer to NO_COLOR resets bold and reverse video too.
+        // Monochrome is a theme of ours. crossterm's own answer to NO_COLOR resets bold and reverse
+        // video too.
         force_color_output(true);
         let (previous_hook, modes) = (chain_hook(), tcgetattr(stdin()).ok());
         let taken = take(true).and_then(|()| begin());
@@ -93,7 +97,11 @@ impl Screen {
     pub(super) fn capture_mouse(&mut self, on: bool) -> Result<()> {
         self.mouse = on;
         let backend = self.terminal.backend_mut();
-        let done = if on { execute!(backend, EnableMouseCapture) } else { execute!(backend, DisableMouseCapture) };
+        let done = if on {
+            execute!(backend, EnableMouseCapture)
+        } else {
+            execute!(backend, DisableMouseCapture)
+        };
         done.map_err(Error::Terminal)
     }
 
@@ -106,21 +114,24 @@ impl Screen {
         self.retake()
     }
 
-    /// Forgets what is on the screen, and takes the terminal again if somebody else has had it meanwhile.
+    /// Forgets what is on the screen, and takes the terminal again if somebody else has had it
+    /// meanwhile.
     pub(super) fn retake(&mut self) -> Result<()> {
         let _ = disable_raw_mode();
         take(self.mouse).and_then(|()| self.clear()).map_err(Error::Terminal)
     }
 
-    /// `Terminal::clear` would ask the terminal where its cursor is, and the input thread would take the answer; a new size clears
-    /// as well.
+    /// `Terminal::clear` would ask the terminal where its cursor is, and the input thread would
+    /// take the answer; a new size clears as well.
     fn clear(&mut self) -> io::Result<()> {
         self.terminal.resize(self.area)
     }
 
-    /// Puts a text on the clipboard of whoever sits at the terminal (OSC 52), also at the other end of ssh.
+    /// Puts a text on the clipboard of whoever sits at the terminal (OSC 52), also at the other end
+    /// of ssh.
     pub(super) fn copy(&mut self, text: &str) -> Result<()> {
-        execute!(self.terminal.backend_mut(), CopyToClipboard::to_clipboard_from(text)).map_err(Error::Terminal)
+        execute!(self.terminal.backend_mut(), CopyToClipboard::to_clipboard_from(text))
+            .map_err(Error::Terminal)
     }
 
     /// Calls whoever sits at the terminal and tells them something.
@@ -152,7 +163,8 @@ pub(super) fn stop() -> Result<()> {
     signal_hook::low_level::emulate_default_handler(SIGTSTP).map_err(Error::Terminal)
 }
 
-/// Ends the program from another thread than the one that draws, which is stuck: what can be given back without writing is.
+/// Ends the program from another thread than the one that draws, which is stuck: what can be given
+/// back without writing is.
 pub(super) fn leave_at_once(signal: i32) {
     let _ = disable_raw_mode();
     signal_hook::low_level::exit(128 + signal);
@@ -248,7 +260,12 @@ mod tests {
             pty.resize(pty_process::Size::new(24, 80)).unwrap();
             let before = tcgetattr(&pts).unwrap();
             let mut command = Command::new(std::env::current_exe().unwrap())
-                .args(["--ignored", "--nocapture", "--exact", "tui::term::tests::panics_in_a_terminal"])
+                .args([
+                    "--ignored",
+                    "--nocapture",
+                    "--exact",
+                    "tui::term::tests::panics_in_a_terminal",
+                ])
                 .env_remove("RUST_BACKTRACE")
                 .env("PANIC_IN", place);
             let status = command.spawn_borrowed(&pts).unwrap().wait().unwrap();
@@ -263,18 +280,26 @@ mod tests {
             let mut parser = vt100::Parser::new(24.try_into().unwrap(), 80.try_into().unwrap(), 0);
             parser.process(&printed);
             let (screen, printed) = (parser.screen(), String::from_utf8_lossy(&printed));
-            assert!(!screen.alternate_screen() && !screen.hide_cursor() && !screen.bracketed_paste(), "{printed:?}");
+            assert!(
+                !screen.alternate_screen() && !screen.hide_cursor() && !screen.bracketed_paste(),
+                "{printed:?}"
+            );
             assert_eq!(screen.mouse_protocol_mode(), vt100::MouseProtocolMode::None, "{printed:?}");
-            // All of the report is on the main screen, once, and each of its lines begins at the left.
+            // All of the report is on the main screen, once, and each of its lines begins at the
+            // left.
             let shown = screen.contents();
-            let begin =
-                shown.find("rundown: bug: on purpose\n         in thread ").unwrap_or_else(|| panic!("{shown}"));
+            let begin = shown
+                .find("rundown: bug: on purpose\n         in thread ")
+                .unwrap_or_else(|| panic!("{shown}"));
             assert!(shown[begin..].contains("Please report this bug"), "{shown}");
             assert!(!shown.contains("the screen"), "{shown}");
             assert_eq!(printed.matches("on purpose").count(), 1, "{place}: {printed:?}");
             let after = tcgetattr(&pts).unwrap();
             assert_eq!(after.local_modes, before.local_modes);
-            assert_eq!((after.input_modes, after.output_modes), (before.input_modes, before.output_modes));
+            assert_eq!(
+                (after.input_modes, after.output_modes),
+                (before.input_modes, before.output_modes)
+            );
         }
     }
 }

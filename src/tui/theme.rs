@@ -1,8 +1,8 @@
 //! Colours and signs by what they mean, never by what they look like.
 //!
-//! The default uses the terminal's own sixteen colours, so it fits light and dark ones; other [`Scheme`]s have colours of their own.
-//! Without colour the same roles are told apart by reverse video, bold and underline. Without Unicode every sign has a plain one of
-//! the same width.
+//! The default uses the terminal's own sixteen colours, so it fits light and dark ones; other
+//! [`Scheme`]s have colours of their own. Without colour the same roles are told apart by reverse
+//! video, bold and underline. Without Unicode every sign has a plain one of the same width.
 
 mod scheme;
 mod style;
@@ -154,18 +154,22 @@ impl Signs {
         if self.ascii { mark.ascii_glyph() } else { mark.glyph() }
     }
 
-    /// A bar of `columns` columns, filled by a share of a whole: in eighths of a column, or in whole ones.
+    /// A bar of `columns` columns, filled by a share of a whole: in eighths of a column, or in
+    /// whole ones.
     #[must_use]
     pub fn share(&self, part: i64, whole: i64, columns: u16) -> String {
         let steps = u64::from(columns) * if self.ascii { 1 } else { 8 };
         let whole = u64::try_from(whole).unwrap_or(0).max(1);
         let part = u64::try_from(part).unwrap_or(0).min(whole);
         // Whatever took time has a step.
-        let filled = u64::try_from((u128::from(part) * u128::from(steps)).div_ceil(u128::from(whole))).unwrap_or(steps);
+        let filled =
+            u64::try_from((u128::from(part) * u128::from(steps)).div_ceil(u128::from(whole)))
+                .unwrap_or(steps);
         let bar = if self.ascii {
             "#".repeat(usize::try_from(filled).unwrap_or(0))
         } else {
-            let last = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"].get(usize::try_from(filled % 8).unwrap_or(0));
+            let last = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"]
+                .get(usize::try_from(filled % 8).unwrap_or(0));
             "█".repeat(usize::try_from(filled / 8).unwrap_or(0)) + last.unwrap_or(&"")
         };
         format!("{bar:<width$}", width = usize::from(columns))
@@ -205,7 +209,8 @@ impl Theme {
         Self::of(&Look::default(), colour, ascii)
     }
 
-    /// A look, with or without Unicode; without colour it is the monochrome one, whatever was wanted.
+    /// A look, with or without Unicode; without colour it is the monochrome one, whatever was
+    /// wanted.
     #[must_use]
     pub fn of(look: &Look, colour: bool, ascii: bool) -> Self {
         let signs = if ascii { &ASCII } else { &UNICODE };
@@ -327,7 +332,11 @@ mod tests {
     #[test]
     fn without_colour_no_role_and_no_span_has_one() {
         let theme = Theme::new(false, false);
-        let span = sanitise::Style { fg: Some(sanitise::Colour::Rgb(1, 2, 3)), bold: true, ..Default::default() };
+        let span = sanitise::Style {
+            fg: Some(sanitise::Colour::Rgb(1, 2, 3)),
+            bold: true,
+            ..Default::default()
+        };
         let roles = Theme::ROLES.iter().filter_map(|name| theme.role(name));
         let mut styles = roles.chain([theme.span(theme.ok, span)]);
         assert!(styles.all(|style| style.fg.is_none() && style.bg.is_none()));
@@ -352,7 +361,10 @@ mod tests {
         assert_eq!(black_on(&plain, Style::new()), Some(Color::Rgb(0, 0, 0)));
         let yellow = Style::new().fg(Color::Yellow);
         assert_eq!(plain.span(yellow, of(None, Some(Indexed(3)))), yellow, "yellow on yellow");
-        let look = Look { scheme: Scheme::Default, roles: vec![("match", Style::new().bg(Color::Yellow))] };
+        let look = Look {
+            scheme: Scheme::Default,
+            roles: vec![("match", Style::new().bg(Color::Yellow))],
+        };
         let marking = Theme::of(&look, true, false);
         assert_eq!(marking.marked(yellow), marking.found);
         assert_eq!(marking.marked(Style::new().fg(Color::Red)).fg, Some(Color::Red));
@@ -361,8 +373,9 @@ mod tests {
     #[test]
     fn a_bar_shows_a_share_and_never_leaves_its_columns() {
         let (eighths, plain) = (&UNICODE, &ASCII);
-        let bars =
-            |signs: &Signs| [(0, 8), (1, 1000), (1, 2), (9, 8), (1, 0), (-1, 8)].map(|(a, b)| signs.share(a, b, 4));
+        let bars = |signs: &Signs| {
+            [(0, 8), (1, 1000), (1, 2), (9, 8), (1, 0), (-1, 8)].map(|(a, b)| signs.share(a, b, 4))
+        };
         assert_eq!(bars(eighths), ["    ", "▏   ", "██  ", "████", "████", "    "]);
         assert_eq!(bars(plain), ["    ", "#   ", "##  ", "####", "####", "    "]);
         assert_eq!(eighths.share(i64::MAX, i64::MAX, 4), "████");
@@ -371,8 +384,17 @@ mod tests {
     #[test]
     fn without_unicode_every_sign_is_plain() {
         let signs = Theme::new(true, true).signs;
-        let marks = [Mark::Passed, Mark::Failed, Mark::Active, Mark::Queued, Mark::Skipped, Mark::Stopped];
-        let all = [signs.ellipsis, signs.rule, signs.bar, signs.tee, signs.dot, signs.more, signs.around()];
+        let marks =
+            [Mark::Passed, Mark::Failed, Mark::Active, Mark::Queued, Mark::Skipped, Mark::Stopped];
+        let all = [
+            signs.ellipsis,
+            signs.rule,
+            signs.bar,
+            signs.tee,
+            signs.dot,
+            signs.more,
+            signs.around(),
+        ];
         assert!(all.iter().all(|sign| sign.is_ascii()));
         assert!(signs.keys(&Keys::parse("Down Left PageUp").unwrap()).is_ascii());
         assert!(marks.iter().all(|mark| signs.mark(*mark).is_ascii()));
@@ -380,10 +402,16 @@ mod tests {
 
     #[test]
     fn what_a_user_says_of_a_role_holds_but_for_colours_that_are_not_wanted() {
-        let look = Look { scheme: Scheme::Dark, roles: vec![("bad", Style::new().fg(Color::Rgb(1, 2, 3)))] };
+        let look = Look {
+            scheme: Scheme::Dark,
+            roles: vec![("bad", Style::new().fg(Color::Rgb(1, 2, 3)))],
+        };
         assert_eq!(Theme::of(&look, true, false).bad.fg, Some(Color::Rgb(1, 2, 3)));
         assert_eq!(Theme::of(&look, true, false).ok, Scheme::Dark.theme(&UNICODE).ok);
         assert_eq!(Theme::of(&look, false, false).bad, Theme::new(false, false).bad);
-        assert!(!Theme::of(&Scheme::Monochrome.into(), true, false).has_colour(), "a log's own colours go with it");
+        assert!(
+            !Theme::of(&Scheme::Monochrome.into(), true, false).has_colour(),
+            "a log's own colours go with it"
+        );
     }
 }

@@ -1,8 +1,10 @@
-//! The thread that notices changes on disk and says so: a hint, nothing more. Whoever reads decides what has changed.
+//! The thread that notices changes on disk and says so: a hint, nothing more. Whoever reads decides
+//! what has changed.
 //!
-//! Directories are watched, not files: logs and jobs appear in them, and a write to a file in a watched directory is told too. Where
-//! the system cannot tell (no inotify left, a network file system), looking often takes its place, until it can; looking
-//! slowly always goes on beside it, because some file systems accept a watch and never tell anything.
+//! Directories are watched, not files: logs and jobs appear in them, and a write to a file in a
+//! watched directory is told too. Where the system cannot tell (no inotify left, a network file
+//! system), looking often takes its place, until it can; looking slowly always goes on beside it,
+//! because some file systems accept a watch and never tell anything.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -35,7 +37,11 @@ pub(super) enum Order {
 }
 
 /// Watches until nobody listens any more. `orders_of_watcher` is the other end of `orders`.
-pub(super) fn watch(orders: &Receiver<Order>, orders_of_watcher: Sender<Order>, messages: &Sender<Msg>) {
+pub(super) fn watch(
+    orders: &Receiver<Order>,
+    orders_of_watcher: Sender<Order>,
+    messages: &Sender<Msg>,
+) {
     keep_watch(Eyes::open(orders_of_watcher), orders, messages);
 }
 
@@ -143,7 +149,8 @@ impl Eyes {
     }
 
     fn watching(&self) -> Watching {
-        let is_told = self.watcher.is_some() && !self.watched.values().any(|watched| watched.is_remote);
+        let is_told =
+            self.watcher.is_some() && !self.watched.values().any(|watched| watched.is_remote);
         if is_told { Watching::Told } else { Watching::Polling }
     }
 
@@ -156,23 +163,33 @@ impl Eyes {
         self.retry();
     }
 
-    /// Forgets the watches of what was deleted and made again under its name, and asks a system that could not tell.
+    /// Forgets the watches of what was deleted and made again under its name, and asks a system
+    /// that could not tell.
     fn renew(&mut self) {
         match &mut self.watcher {
             None if self.asked_at.elapsed() >= ASK_AGAIN => self.ask(),
             None => {}
             Some(watcher) => {
-                for (dir, _) in self.watched.extract_if(|dir, watched| identity(dir) != watched.identity) {
+                for (dir, _) in
+                    self.watched.extract_if(|dir, watched| identity(dir) != watched.identity)
+                {
                     let _ = watcher.unwatch(&dir);
                 }
             }
         }
     }
 
-    /// Watches what was not there before; when the system's watches are used up, gives all of them up for looking often.
+    /// Watches what was not there before; when the system's watches are used up, gives all of them
+    /// up for looking often.
     fn retry(&mut self) {
         let Some(watcher) = &mut self.watcher else { return };
-        for dir in self.wanted.iter().filter(|dir| !self.watched.contains_key(*dir)).cloned().collect::<Vec<_>>() {
+        for dir in self
+            .wanted
+            .iter()
+            .filter(|dir| !self.watched.contains_key(*dir))
+            .cloned()
+            .collect::<Vec<_>>()
+        {
             match watcher.watch(&dir, RecursiveMode::NonRecursive) {
                 Ok(()) => {
                     let now = Watched { identity: identity(&dir), is_remote: is_remote(&dir) };
@@ -201,14 +218,25 @@ fn is_remote(_: &Path) -> bool {
     false
 }
 
-/// The types of remote file systems, see statfs(2): NFS, SMB, CIFS, SMB 2, 9P, AFS, Ceph, and what is mounted through FUSE or virtiofs.
+/// The types of remote file systems, see statfs(2): NFS, SMB, CIFS, SMB 2, 9P, AFS, Ceph, and what
+/// is mounted through FUSE or virtiofs.
 #[cfg(target_os = "linux")]
-const REMOTE: [u64; 9] =
-    [0x6969, 0x517b, 0xff53_4d42, 0xfe53_4d42, 0x0102_1997, 0x5346_414f, 0x00c3_6400, 0x6573_5546, 0x6a65_6a63];
+const REMOTE: [u64; 9] = [
+    0x6969,
+    0x517b,
+    0xff53_4d42,
+    0xfe53_4d42,
+    0x0102_1997,
+    0x5346_414f,
+    0x00c3_6400,
+    0x6573_5546,
+    0x6a65_6a63,
+];
 
 /// Reading a file is an event too, and our own reading would keep us busy for ever.
 const fn is_change(kind: EventKind) -> bool {
-    !matches!(kind, EventKind::Access(_)) || matches!(kind, EventKind::Access(AccessKind::Close(AccessMode::Write)))
+    !matches!(kind, EventKind::Access(_))
+        || matches!(kind, EventKind::Access(AccessKind::Close(AccessMode::Write)))
 }
 
 #[cfg(test)]
@@ -284,7 +312,8 @@ mod tests {
             told_of(&|| fs::write(dir.join("sh-1.log"), "x").unwrap());
         }
         drop(messages);
-        // It ends at the next thing that it has to tell; an event of the last write may have been that already.
+        // It ends at the next thing that it has to tell; an event of the last write may have been
+        // that already.
         let _ = order.send(Order::Event);
         let _ = order.send(Order::Event);
         thread.join().unwrap();

@@ -1,8 +1,9 @@
 //! The worker: owns the catalog and the open log, and does what the model asks.
 //!
-//! [`Desk`] does one thing at a time and answers with messages; a headless test calls it directly. [`work`] is its thread:
-//! it takes everything that has been asked, forgets what a newer request has made pointless, reads the log before the store,
-//! and counts rows while nothing else is to be done. A panic becomes a message; the next request finds a working desk.
+//! [`Desk`] does one thing at a time and answers with messages; a headless test calls it directly.
+//! [`work`] is its thread: it takes everything that has been asked, forgets what a newer request
+//! has made pointless, reads the log before the store, and counts rows while nothing else is to be
+//! done. A panic becomes a message; the next request finds a working desk.
 
 mod inbox;
 mod open;
@@ -62,20 +63,26 @@ impl Desk {
         match effect {
             Effect::Load(run) => self.load(run),
             Effect::Refresh(run) => self.refresh(run),
-            Effect::ReadRuns(beside) => match self.catalog.runs_beside(&beside, &self.filter, PAGE_RUNS) {
-                Ok(runs) => vec![Msg::RunsBeside(beside, runs)],
-                Err(error) => self.fail(self.seen.run.clone(), &error),
-            },
+            Effect::ReadRuns(beside) => {
+                match self.catalog.runs_beside(&beside, &self.filter, PAGE_RUNS) {
+                    Ok(runs) => vec![Msg::RunsBeside(beside, runs)],
+                    Err(error) => self.fail(self.seen.run.clone(), &error),
+                }
+            }
             Effect::FindRuns(request) => {
                 self.search = request.map(RunsSearch::new);
                 self.search_runs()
             }
-            Effect::Step(step) => match self.catalog.nearest(&step.beside, step.outcome, &self.filter) {
-                Ok(head) => vec![Msg::Stepped(step, head.map(Box::new))],
-                Err(error) => self.fail(self.seen.run.clone(), &error),
-            },
+            Effect::Step(step) => {
+                match self.catalog.nearest(&step.beside, step.outcome, &self.filter) {
+                    Ok(head) => vec![Msg::Stepped(step, head.map(Box::new))],
+                    Err(error) => self.fail(self.seen.run.clone(), &error),
+                }
+            }
             Effect::ReadLog(ticket, request) => match self.read_log(ticket, *request) {
-                Ok(messages) => messages.into_iter().chain(self.look_again()).chain(self.watch_log()).collect(),
+                Ok(messages) => {
+                    messages.into_iter().chain(self.look_again()).chain(self.watch_log()).collect()
+                }
                 Err(error) => vec![Msg::Failed(Work::Log(ticket), error::line(&error))],
             },
             Effect::CopyRows(log, tail) => vec![match excerpt::copied(&log, tail) {
@@ -102,7 +109,8 @@ impl Desk {
     fn read_log(&mut self, ticket: Ticket, request: PageRequest) -> Result<Vec<Msg>> {
         match request.source.clone() {
             Source::Log(path, tail) => {
-                let is_open = matches!(&self.open, Some(Open::Log(reading)) if reading.file().is_at(&path));
+                let is_open =
+                    matches!(&self.open, Some(Open::Log(reading)) if reading.file().is_at(&path));
                 if !is_open {
                     self.open = None;
                     self.open = Some(Open::Log(Box::new(Reading::open(&path)?)));
@@ -115,7 +123,9 @@ impl Desk {
                     Some(Open::Scroll(scroll)) => scroll,
                     _ => Box::new(Scrolling::new()),
                 };
-                let Open::Scroll(scroll) = self.open.insert(Open::Scroll(scroll)) else { return Ok(Vec::new()) };
+                let Open::Scroll(scroll) = self.open.insert(Open::Scroll(scroll)) else {
+                    return Ok(Vec::new());
+                };
                 Ok(scroll.ask(ticket, &sections, request))
             }
         }
@@ -129,19 +139,25 @@ impl Desk {
     /// A log that is a link is written in a directory that the catalog knows nothing of.
     fn watch_log(&mut self) -> Option<Msg> {
         let is_known = |dir: &PathBuf| self.seen.dirs.iter().any(|(known, _)| known == dir);
-        let new: Vec<_> = self.open.as_ref()?.dirs().into_iter().filter(|dir| !is_known(dir)).collect();
+        let new: Vec<_> =
+            self.open.as_ref()?.dirs().into_iter().filter(|dir| !is_known(dir)).collect();
         if new.is_empty() {
             return None;
         }
         self.seen.dirs.splice(0..0, new.into_iter().map(|dir| (dir.clone(), modified_at(&dir))));
         self.seen.dirs.truncate(MAX_WATCHED);
-        Some(Msg::Dirs(self.seen.run.clone(), self.seen.dirs.iter().map(|(dir, _)| dir.clone()).collect()))
+        Some(Msg::Dirs(
+            self.seen.run.clone(),
+            self.seen.dirs.iter().map(|(dir, _)| dir.clone()).collect(),
+        ))
     }
 
     /// What is read to do this, or to go on with what goes on by itself.
     fn path_of(&self, effect: Option<&Effect>) -> Option<PathBuf> {
         match effect {
-            Some(Effect::ReadLog(_, request)) => request.source.log_at(0).map(|(log, ..)| log.to_path_buf()),
+            Some(Effect::ReadLog(_, request)) => {
+                request.source.log_at(0).map(|(log, ..)| log.to_path_buf())
+            }
             Some(Effect::CopyRows(log, _)) => Some(log.to_path_buf()),
             Some(_) => Some(self.catalog.path()),
             None => self.open.as_ref().filter(|_| self.has_work()).and_then(Open::path),

@@ -35,7 +35,10 @@ fn a_lock_delays_no_command_and_costs_no_row_once_it_is_released() {
     assert!(!text(&output.stderr).contains("rundown: "), "{}", text(&output.stderr));
     let rows = "SELECT concat_ws(' ', n, sh_calls.cmd, exit_code, log_bytes) FROM sh_calls
                 JOIN sh_events USING (run_id, job_id, started_at_ms) WHERE job_id = 'a' ORDER BY n";
-    assert_eq!(sql(&dir, rows), ["1 touch 1 0 0", "2 touch 2; exit 0 0 0", "3 touch 3; exit 4 4 0"]);
+    assert_eq!(
+        sql(&dir, rows),
+        ["1 touch 1 0 0", "2 touch 2; exit 0 0 0", "3 touch 3; exit 4 4 0"]
+    );
     assert_eq!(sql(&dir, "SELECT state FROM runs ORDER BY id"), ["complete", "failed"]);
     assert_eq!(sql(&dir, "SELECT state FROM jobs WHERE job_id = 'a'"), ["failed"]);
     assert_eq!(text(&common::run(dir.path(), &["--root", "store", "doctor"]).stdout), "");
@@ -53,7 +56,9 @@ fn a_lock_that_stays_costs_the_rows_and_is_reported_once() {
     assert!(started.duration_since(begun).unwrap() < Duration::from_secs(6));
     assert!(started.elapsed().unwrap() < Duration::from_secs(12));
     assert!(
-        notices.starts_with("rundown: the run is not in the database, but its logs are in store/runs/"),
+        notices.starts_with(
+            "rundown: the run is not in the database, but its logs are in store/runs/"
+        ),
         "{notices}"
     );
     assert!(notices.contains("is locked by another process"), "{notices}");
@@ -61,7 +66,10 @@ fn a_lock_that_stays_costs_the_rows_and_is_reported_once() {
     drop(lock);
     assert_eq!(sql(&dir, "SELECT count(*) || '' FROM runs"), ["1"]);
     let logs = notices.split("its logs are in ").nth(1).unwrap().split(": ").next().unwrap();
-    assert!(text(&common::run(dir.path(), &["--once", logs]).stdout).contains("out"), "the log can be read");
+    assert!(
+        text(&common::run(dir.path(), &["--once", logs]).stdout).contains("out"),
+        "the log can be read"
+    );
 }
 
 #[test]
@@ -83,7 +91,11 @@ fn a_signal_ends_the_wait_for_a_locked_database() {
         });
         assert!(begun.elapsed() < Duration::from_secs(4), "the whole wait takes five seconds");
         let output = recorder.wait_with_output().unwrap();
-        assert!(text(&output.stderr).contains("is not in the database"), "{}", text(&output.stderr));
+        assert!(
+            text(&output.stderr).contains("is not in the database"),
+            "{}",
+            text(&output.stderr)
+        );
         drop(lock);
     }
 }
@@ -92,8 +104,7 @@ fn a_signal_ends_the_wait_for_a_locked_database() {
 fn signals_that_would_kill_are_passed_on_to_the_command() {
     let dir = TempDir::new().unwrap();
     // RTMIN+2 by its number: not every shell has a name for it.
-    let traps =
-        "trap 'echo got USR1' USR1; trap 'echo got USR2' USR2; trap 'echo got ALRM' ALRM; trap 'echo got 36' 36";
+    let traps = "trap 'echo got USR1' USR1; trap 'echo got USR2' USR2; trap 'echo got ALRM' ALRM; trap 'echo got 36' 36";
     let script = format!("{traps}; echo ready; until [ -e stop ]; do sleep 0.02; done; exit 5");
     let mut recorder = start(&dir, &["record", "--", "bash", "-c", &script]);
     let mut lines = BufReader::new(recorder.stdout.take().unwrap()).lines();
@@ -101,7 +112,13 @@ fn signals_that_would_kill_are_passed_on_to_the_command() {
     assert_eq!(next(), "ready");
     for signal in ["USR1", "USR2", "ALRM", "36"] {
         let pid = recorder.id().to_string();
-        assert!(Command::new("bash").args(["-c", "kill -s \"$0\" \"$1\"", signal, &pid]).status().unwrap().success());
+        assert!(
+            Command::new("bash")
+                .args(["-c", "kill -s \"$0\" \"$1\"", signal, &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
         assert_eq!(next(), format!("got {signal}"));
     }
     fs::write(dir.path().join("stop"), "").unwrap();
@@ -123,14 +140,18 @@ fn a_reader_that_holds_the_database_open_costs_no_row_and_no_message() {
     });
     assert_eq!(text(&recorder.wait_with_output().unwrap().stderr), "");
     drop(reader);
-    assert_eq!(sql(&dir, "SELECT count(*) || '' FROM runs WHERE finished_at_ms IS NOT NULL"), ["2"]);
+    assert_eq!(
+        sql(&dir, "SELECT count(*) || '' FROM runs WHERE finished_at_ms IS NOT NULL"),
+        ["2"]
+    );
 }
 
 #[test]
 fn a_locked_database_that_is_removed_is_reported() {
     let dir = recorded();
     let lock = locked(&dir);
-    let recorder = start(&dir, &["record", "--", "sh", "-c", "rm store/rundown.db; touch ran; exit 7"]);
+    let recorder =
+        start(&dir, &["record", "--", "sh", "-c", "rm store/rundown.db; touch ran; exit 7"]);
     wait_until("the command", || dir.path().join("ran").exists());
     drop(lock);
     let output = recorder.wait_with_output().unwrap();

@@ -39,8 +39,13 @@ fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
 /// A library that changes what the system answers, made of `shim.c`.
 #[cfg(target_os = "linux")]
 fn shim(dir: &Path) -> PathBuf {
-    let (source, library) = (concat!(env!("CARGO_MANIFEST_DIR"), "/tests/always/shim.c"), dir.join("shim.so"));
-    let status = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).args([source, "-ldl"]).status();
+    let (source, library) =
+        (concat!(env!("CARGO_MANIFEST_DIR"), "/tests/always/shim.c"), dir.join("shim.so"));
+    let status = Command::new("cc")
+        .args(["-shared", "-fPIC", "-o"])
+        .arg(&library)
+        .args([source, "-ldl"])
+        .status();
     assert!(status.unwrap().success(), "a C compiler is needed, as for the build");
     library
 }
@@ -69,13 +74,25 @@ type Broken = (&'static str, fn() -> TempDir, &'static str);
 const BROKEN: &[Broken] = &[
     ("a file in place of the root", || with("store", b""), "cannot create store"),
     ("a file above the root", || with_link("/dev/null/store"), "cannot create store"),
-    ("a root where nothing can be made", || with_link("/proc/self/fdinfo"), "cannot create store/runs"),
+    (
+        "a root where nothing can be made",
+        || with_link("/proc/self/fdinfo"),
+        "cannot create store/runs",
+    ),
     ("no database", || with("store/rundown.db", b"no database"), "it is not an SQLite file"),
-    ("a database that is cut off", || with("store/rundown.db", b"SQLite format 3\0"), "it is not an SQLite file"),
+    (
+        "a database that is cut off",
+        || with("store/rundown.db", b"SQLite format 3\0"),
+        "it is not an SQLite file",
+    ),
     ("a damaged database", damaged, "malformed"),
     ("a later version", || changed("PRAGMA user_version = 99"), "version 99"),
     ("a runaway trigger", || changed(TRIGGER), "the trigger `evil`"),
-    ("a view in place of a table", || changed("DROP TABLE sh_calls; CREATE VIEW sh_calls AS SELECT 1"), "`sh_calls`"),
+    (
+        "a view in place of a table",
+        || changed("DROP TABLE sh_calls; CREATE VIEW sh_calls AS SELECT 1"),
+        "`sh_calls`",
+    ),
     ("a foreign database", || changed("PRAGMA application_id = 1"), "not made by rundown"),
     ("quire's store", quire, "it is quire's store"),
     ("a database that is a directory", || with("store/rundown.db/x", b""), "it is a directory"),
@@ -142,7 +159,10 @@ fn a_command_runs_with_a_store_that_cannot_be_used_unless_it_must_be_recorded() 
         assert!(text(&strict.stderr).contains(why), "{what}: {}", text(&strict.stderr));
         assert!(!dir.path().join("ran").exists(), "{what}");
         let notices = assert_ran(dir.path(), &run(dir.path(), &[], &COMMAND), what);
-        assert!(notices.starts_with("rundown: not recorded: ") && notices.contains(why), "{what}: {notices}");
+        assert!(
+            notices.starts_with("rundown: not recorded: ") && notices.contains(why),
+            "{what}: {notices}"
+        );
         assert_eq!(notices.matches("rundown: ").count(), 1, "reported once: {notices}");
         fs::remove_file(dir.path().join("ran")).unwrap();
         assert_eq!(bytes_below(dir.path()), before, "{what}: it was left as it is");
@@ -155,18 +175,30 @@ fn bytes_below(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 }
 
 fn run(dir: &Path, options: &[&str], command: &[&str]) -> Output {
-    rundown(dir).args(["--root", "store", "record"]).args(options).arg("--").args(command).output().unwrap()
+    rundown(dir)
+        .args(["--root", "store", "record"])
+        .args(options)
+        .arg("--")
+        .args(command)
+        .output()
+        .unwrap()
 }
 
 #[test]
 fn a_pipeline_runs_as_well() {
     let dir = with("store", b"");
-    fs::write(dir.path().join("p.toml"), "[jobs.a]\ncommands = ['echo one', 'echo two; exit 3']").unwrap();
-    let exec = |more: &[&str]| rundown(dir.path()).args(["--root", "store", "exec"]).args(more).output().unwrap();
+    fs::write(dir.path().join("p.toml"), "[jobs.a]\ncommands = ['echo one', 'echo two; exit 3']")
+        .unwrap();
+    let exec = |more: &[&str]| {
+        rundown(dir.path()).args(["--root", "store", "exec"]).args(more).output().unwrap()
+    };
     let ran = exec(&["p.toml"]);
     assert_eq!((ran.status.code(), text(&ran.stdout).as_str()), (Some(1), "one\ntwo\n"));
     assert!(text(&ran.stderr).contains("a · exit 3"), "{}", text(&ran.stderr));
-    assert!(text(&ran.stderr).ends_with("\nrundown: not recorded: cannot create store: File exists (os error 17)\n"));
+    assert!(
+        text(&ran.stderr)
+            .ends_with("\nrundown: not recorded: cannot create store: File exists (os error 17)\n")
+    );
     let quiet = exec(&["--quiet", "p.toml"]);
     assert_eq!(text(&quiet.stdout), "");
     assert_eq!(text(&quiet.stderr).lines().count(), 1);
@@ -176,7 +208,11 @@ fn a_pipeline_runs_as_well() {
 #[test]
 fn a_command_runs_without_a_place_for_a_store() {
     let dir = TempDir::new().unwrap();
-    let output = rundown(dir.path()).env("HOME", "/proc/nowhere").args(["record", "--"]).args(COMMAND).output();
+    let output = rundown(dir.path())
+        .env("HOME", "/proc/nowhere")
+        .args(["record", "--"])
+        .args(COMMAND)
+        .output();
     let notices = assert_ran(dir.path(), &output.unwrap(), "no home");
     assert!(notices.starts_with("rundown: not recorded: cannot create /proc/nowhere"), "{notices}");
 }
@@ -186,11 +222,17 @@ fn a_command_runs_in_a_directory_that_was_deleted() {
     let dir = recorded();
     let gone = dir.path().join("gone");
     fs::create_dir(&gone).unwrap();
-    let script = r#"cd gone && rmdir ../gone && exec "$0" --root "$1" record -- sh -c 'echo out; exit 7'"#;
+    let script =
+        r#"cd gone && rmdir ../gone && exec "$0" --root "$1" record -- sh -c 'echo out; exit 7'"#;
     let mut command = Command::new("sh");
     command.args(["-c", script, env!("CARGO_BIN_EXE_rundown")]).arg(dir.path().join("store"));
     let output = command.current_dir(dir.path()).output().unwrap();
-    assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(7), "out\n"), "{}", text(&output.stderr));
+    assert_eq!(
+        (output.status.code(), text(&output.stdout).as_str()),
+        (Some(7), "out\n"),
+        "{}",
+        text(&output.stderr)
+    );
 }
 
 #[test]
@@ -219,12 +261,18 @@ fn a_faulty_configuration_is_reported_and_does_not_stop_a_command() {
 /// not expect it.
 #[test]
 fn a_command_runs_on_a_full_disk() {
-    for (limit, has_store) in [(0, false), (0, true), (8, false), (8, true), (64, false), (64, true)] {
+    for (limit, has_store) in
+        [(0, false), (0, true), (8, false), (8, true), (64, false), (64, true)]
+    {
         let dir = if has_store { recorded() } else { TempDir::new().unwrap() };
         let args = ["record", "--", "sh", "-c", "echo out; echo err >&2; exit 7"];
         let output = prepared(dir.path(), &format!("ulimit -f {limit}"), &args);
         let err = text(&output.stderr);
-        assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(7), "out\n"), "{limit}: {err}");
+        assert_eq!(
+            (output.status.code(), text(&output.stdout).as_str()),
+            (Some(7), "out\n"),
+            "{limit}: {err}"
+        );
         assert!(err.starts_with("err\n"), "{limit}: {err}");
         assert!(limit > 0 || err.contains("rundown: "), "{limit} {has_store}: {err}");
     }
@@ -234,7 +282,11 @@ fn a_command_runs_on_a_full_disk() {
 fn prepared(dir: &Path, preparation: &str, args: &[&str]) -> Output {
     let script = format!("{preparation}; exec \"$0\" --root store \"$@\"");
     let mut command = Command::new("bash");
-    command.args(["-c", &script, env!("CARGO_BIN_EXE_rundown")]).args(args).current_dir(dir).stdin(Stdio::null());
+    command
+        .args(["-c", &script, env!("CARGO_BIN_EXE_rundown")])
+        .args(args)
+        .current_dir(dir)
+        .stdin(Stdio::null());
     command.output().unwrap()
 }
 
@@ -255,21 +307,31 @@ fn commands_run_when_file_descriptors_run_out() {
             "{limit} {args:?}: {err}"
         );
         // A finished command has its whole log, or none and a message.
-        let bytes = "SELECT coalesce(log_bytes, '-') || '' FROM sh_calls ORDER BY run_id DESC LIMIT 1";
+        let bytes =
+            "SELECT coalesce(log_bytes, '-') || '' FROM sh_calls ORDER BY run_id DESC LIMIT 1";
         let is_reported = err.contains("not recorded: ");
-        assert!(is_reported || sql(&dir, bytes) == ["44"], "{limit} {args:?}: {err} {:?}", sql(&dir, bytes));
+        assert!(
+            is_reported || sql(&dir, bytes) == ["44"],
+            "{limit} {args:?}: {err} {:?}",
+            sql(&dir, bytes)
+        );
     }
-    assert_eq!(sql(&dir, "SELECT count(*) || '' FROM sh_calls WHERE log_bytes = 0 AND cmd LIKE '%out%'"), ["0"]);
+    assert_eq!(
+        sql(&dir, "SELECT count(*) || '' FROM sh_calls WHERE log_bytes = 0 AND cmd LIKE '%out%'"),
+        ["0"]
+    );
 }
 
 #[test]
 fn signals_that_the_caller_ignores_change_nothing() {
     let dir = TempDir::new().unwrap();
-    let output = prepared(dir.path(), "trap '' CHLD", &["record", "--", "sh", "-c", "echo out; exit 7"]);
+    let output =
+        prepared(dir.path(), "trap '' CHLD", &["record", "--", "sh", "-c", "echo out; exit 7"]);
     assert_eq!((output.status.code(), text(&output.stderr).as_str()), (Some(7), ""));
     let status = ["record", "--", "grep", "SigIgn", "/proc/self/status"];
     let output = prepared(dir.path(), "trap '' XFSZ", &status);
-    let mask = u64::from_str_radix(text(&output.stdout).split_whitespace().last().unwrap(), 16).unwrap();
+    let mask =
+        u64::from_str_radix(text(&output.stdout).split_whitespace().last().unwrap(), 16).unwrap();
     assert_ne!(mask & (1 << (25 - 1)), 0, "SIGXFSZ stays ignored for the command: {mask:x}");
 }
 
@@ -280,9 +342,13 @@ fn a_command_is_recorded_on_a_file_system_without_locks_or_modes() {
         let dir = TempDir::new().unwrap();
         let mut command = rundown(dir.path());
         command.env("LD_PRELOAD", shim(dir.path())).env(missing, "1");
-        let output = command.args(["--root", "store", "record", "--"]).args(COMMAND).output().unwrap();
+        let output =
+            command.args(["--root", "store", "record", "--"]).args(COMMAND).output().unwrap();
         let notices = assert_ran(dir.path(), &output, missing);
-        assert!(notices.contains(report) && notices.is_empty() == report.is_empty(), "{missing}: {notices}");
+        assert!(
+            notices.contains(report) && notices.is_empty() == report.is_empty(),
+            "{missing}: {notices}"
+        );
         assert_eq!(sql(&dir, "SELECT state FROM runs"), ["failed"], "{missing}");
     }
 }
@@ -296,9 +362,13 @@ fn a_command_does_not_wait_for_a_file_system_that_does_not_answer() {
     let begun = SystemTime::now();
     // Only the recorder hangs.
     let script = format!("unset LD_PRELOAD; {}", COMMAND[2]);
-    let output = command.args(["--root", "store", "record", "--", "sh", "-c", &script]).output().unwrap();
+    let output =
+        command.args(["--root", "store", "record", "--", "sh", "-c", &script]).output().unwrap();
     let notices = assert_ran(dir.path(), &output, "a file system that hangs");
-    assert_eq!(notices, "rundown: not recorded: cannot use the store store: it did not answer in time\n");
+    assert_eq!(
+        notices,
+        "rundown: not recorded: cannot use the store store: it did not answer in time\n"
+    );
     // It starts within two seconds; the rest is for a busy machine.
     let started = fs::metadata(dir.path().join("ran")).unwrap().modified().unwrap();
     assert!(started.duration_since(begun).unwrap() < Duration::from_secs(6));
@@ -313,7 +383,11 @@ fn a_lock_on_the_store_s_directory_is_not_waited_for_for_ever() {
     lock.lock().unwrap();
     let notices = assert_ran(dir.path(), &run(dir.path(), &[], &COMMAND), "a lock");
     assert!(notices.contains("another process keeps the store's directory locked"), "{notices}");
-    assert_eq!(assert_ran(dir.path(), &run(dir.path(), &[], &COMMAND), "a lock"), "", "nothing to set up any more");
+    assert_eq!(
+        assert_ran(dir.path(), &run(dir.path(), &[], &COMMAND), "a lock"),
+        "",
+        "nothing to set up any more"
+    );
     assert_eq!(sql(&dir, "SELECT state FROM runs"), ["failed", "failed"]);
 }
 

@@ -1,4 +1,5 @@
-//! Stores made by hand, step by step and with fixed times, through the recorder's own writer and encoder.
+//! Stores made by hand, step by step and with fixed times, through the recorder's own writer and
+//! encoder.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -27,7 +28,8 @@ pub fn run_id(n: u32) -> RunId {
     RunId(format!("01a2078a-83c0-7cf2-8c6a-6911{n:08}"))
 }
 
-/// A store that grows as a test says. Each step opens and closes the database: no process both reads and writes one at once.
+/// A store that grows as a test says. Each step opens and closes the database: no process both
+/// reads and writes one at once.
 pub struct Built {
     dir: TempDir,
     locks: Vec<(RunId, File)>,
@@ -111,7 +113,12 @@ impl Built {
 
     /// Bytes are appended to a log as they are.
     pub fn append(&self, run: &RunId, job: &str, n: u32, bytes: &[u8]) {
-        OpenOptions::new().append(true).open(self.log_path(run, job, n)).unwrap().write_all(bytes).unwrap();
+        OpenOptions::new()
+            .append(true)
+            .open(self.log_path(run, job, n))
+            .unwrap()
+            .write_all(bytes)
+            .unwrap();
     }
 
     /// A command ends.
@@ -153,12 +160,27 @@ impl Built {
     }
 }
 
-/// A run that failed in its second job, after one that passed; and one that was skipped because of it.
+/// A run that failed in its second job, after one that passed; and one that was skipped because of
+/// it.
 pub fn failed_run(store: &mut Built, run: &RunId, ms: i64) {
     store.begin(run, &["build", "test", "deploy"], ms);
     store.start(run, "build", 1, "cargo build --workspace", ms + 10);
-    store.print(run, "build", 1, ms + 500, Stream::Stderr, "\x1b[1m\x1b[32m   Compiling\x1b[0m example v0.1.0\n");
-    store.print(run, "build", 1, ms + 12_000, Stream::Stderr, "\x1b[1m\x1b[32m    Finished\x1b[0m dev in 11.9s\n");
+    store.print(
+        run,
+        "build",
+        1,
+        ms + 500,
+        Stream::Stderr,
+        "\x1b[1m\x1b[32m   Compiling\x1b[0m example v0.1.0\n",
+    );
+    store.print(
+        run,
+        "build",
+        1,
+        ms + 12_000,
+        Stream::Stderr,
+        "\x1b[1m\x1b[32m    Finished\x1b[0m dev in 11.9s\n",
+    );
     store.end(run, "build", 1, 0, ms + 12_110);
     store.end_job(run, "build", JobEnd::Complete, ms + 12_310);
     store.start(run, "test", 1, "cargo fmt --check", ms + 12_400);
@@ -166,7 +188,10 @@ pub fn failed_run(store: &mut Built, run: &RunId, ms: i64) {
     store.start(run, "test", 2, "cargo test --workspace", ms + 12_900);
     store.print(run, "test", 2, ms + 13_000, Stream::Stdout, "\nrunning 30 tests\n");
     for n in 1..=30 {
-        let line = format!("test parser::tests::case_{n:02} ... {}\n", if n == 17 { "FAILED" } else { "ok" });
+        let line = format!(
+            "test parser::tests::case_{n:02} ... {}\n",
+            if n == 17 { "FAILED" } else { "ok" }
+        );
         store.print(run, "test", 2, ms + 13_000 + n * 600, Stream::Stdout, &line);
     }
     store.print(
@@ -179,8 +204,22 @@ pub fn failed_run(store: &mut Built, run: &RunId, ms: i64) {
     );
     let panic = "thread 'parser::tests::case_17' panicked at src/parser.rs:42:9:\nassertion `left == right` failed\n";
     store.print(run, "test", 2, ms + 40_001, Stream::Stdout, panic);
-    store.print(run, "test", 2, ms + 40_002, Stream::Stdout, "  left: \x1b[31m3\x1b[0m\n right: \x1b[32m4\x1b[0m\n\n");
-    store.print(run, "test", 2, ms + 46_000, Stream::Stdout, "test result: FAILED. 29 passed; 1 failed\n\n");
+    store.print(
+        run,
+        "test",
+        2,
+        ms + 40_002,
+        Stream::Stdout,
+        "  left: \x1b[31m3\x1b[0m\n right: \x1b[32m4\x1b[0m\n\n",
+    );
+    store.print(
+        run,
+        "test",
+        2,
+        ms + 46_000,
+        Stream::Stdout,
+        "test result: FAILED. 29 passed; 1 failed\n\n",
+    );
     store.print(
         run,
         "test",

@@ -1,4 +1,5 @@
-//! What the tests of the real binary share: running it, making stores, looking at every byte of them.
+//! What the tests of the real binary share: running it, making stores, looking at every byte of
+//! them.
 #![allow(dead_code, reason = "each test file uses its part")]
 
 pub mod built;
@@ -15,7 +16,11 @@ use tempfile::TempDir;
 /// The binary, in an environment that no CI and no user can change.
 pub fn rundown(dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rundown"));
-    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", dir).env("TZ", "UTC");
+    command
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("HOME", dir)
+        .env("TZ", "UTC");
     command.current_dir(dir).stdin(Stdio::null());
     command
 }
@@ -28,16 +33,26 @@ pub fn run(dir: &Path, args: &[&str]) -> Output {
 /// Its stdout, when it exits with `code`; both outputs are shown when it does not.
 pub fn stdout(dir: &Path, args: &[&str], code: i32) -> String {
     let output = run(dir, args);
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert_eq!(output.status.code(), Some(code), "rundown {args:?}\n--- stdout\n{out}\n--- stderr\n{err}");
+    let (out, err) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(
+        output.status.code(),
+        Some(code),
+        "rundown {args:?}\n--- stdout\n{out}\n--- stderr\n{err}"
+    );
     out.into_owned()
 }
 
 /// Its stderr, when it exits with `code`.
 pub fn stderr(dir: &Path, args: &[&str], code: i32) -> String {
     let output = run(dir, args);
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert_eq!(output.status.code(), Some(code), "rundown {args:?}\n--- stdout\n{out}\n--- stderr\n{err}");
+    let (out, err) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(
+        output.status.code(),
+        Some(code),
+        "rundown {args:?}\n--- stdout\n{out}\n--- stderr\n{err}"
+    );
     err.into_owned()
 }
 

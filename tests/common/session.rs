@@ -30,7 +30,8 @@ pub struct Shown {
     pub changed: Condvar,
 }
 
-/// What a terminal does beside showing: what was copied last, in base64; how often it rang, and what it was told by OSC.
+/// What a terminal does beside showing: what was copied last, in base64; how often it rang, and
+/// what it was told by OSC.
 #[derive(Default)]
 pub struct Clipboard {
     copied: Vec<u8>,
@@ -49,7 +50,14 @@ impl Callbacks for Clipboard {
         self.bells += 1;
     }
 
-    fn unhandled_csi(&mut self, _: &mut Screen, lead: Option<u8>, _: Option<u8>, params: &[&[u16]], last: char) {
+    fn unhandled_csi(
+        &mut self,
+        _: &mut Screen,
+        lead: Option<u8>,
+        _: Option<u8>,
+        params: &[&[u16]],
+        last: char,
+    ) {
         self.frames += usize::from((lead, params, last) == (Some(b'?'), &[&[2026]], 'l'));
     }
 
@@ -119,7 +127,12 @@ impl Session {
             .args(args)
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .envs([("TERM", "xterm-256color"), ("TZ", "UTC"), ("LANG", "C.UTF-8"), ("XDG_CONFIG_HOME", "/nowhere")])
+            .envs([
+                ("TERM", "xterm-256color"),
+                ("TZ", "UTC"),
+                ("LANG", "C.UTF-8"),
+                ("XDG_CONFIG_HOME", "/nowhere"),
+            ])
             .envs(env.iter().copied());
         let child = command.spawn_borrowed(&pts).unwrap();
         let pid = Pid::from_child(&child);

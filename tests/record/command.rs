@@ -18,9 +18,14 @@ use super::store::{Store, job, joined, mode, wait_until};
 #[test]
 fn each_stream_is_recorded_byte_for_byte() {
     let store = Store::new();
-    let ended = store.shell(r"printf 'one\r\n\n\377\0two'; printf 'oops\n' >&2; printf ' more'; printf '\n\ttail'");
+    let ended = store.shell(
+        r"printf 'one\r\n\n\377\0two'; printf 'oops\n' >&2; printf ' more'; printf '\n\ttail'",
+    );
     assert_eq!((ended.exit_code, ended.warnings.as_slice()), (0, &[][..]));
-    assert_eq!(store.written(&ended.run, "job", 1, Stream::Stdout), b"one\r\n\n\xff\0two more\n\ttail");
+    assert_eq!(
+        store.written(&ended.run, "job", 1, Stream::Stdout),
+        b"one\r\n\n\xff\0two more\n\ttail"
+    );
     assert_eq!(store.written(&ended.run, "job", 1, Stream::Stderr), b"oops\n");
 }
 
@@ -30,7 +35,8 @@ fn a_command_that_writes_much_to_both_streams_loses_nothing() {
     let script = "i=0; while [ $i -lt 3000 ]; do echo \"out $i\"; echo \"err $i\" >&2; i=$((i + 1)); done; \
                   head -c 3000000 /dev/zero | tr '\\0' x";
     let ended = store.shell(script);
-    let lines = |word: &str| (0..3000).map(|i| format!("{word} {i}\n")).collect::<Vec<_>>().concat();
+    let lines =
+        |word: &str| (0..3000).map(|i| format!("{word} {i}\n")).collect::<Vec<_>>().concat();
     assert!(store.stdout(&ended) == lines("out") + &"x".repeat(3_000_000));
     assert!(store.written(&ended.run, "job", 1, Stream::Stderr) == lines("err").into_bytes());
 }
@@ -41,7 +47,8 @@ fn an_unterminated_prompt_is_in_the_log_while_the_command_waits() {
     let fifo = store.dir.path().join("fifo");
     assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
     thread::scope(|scope| {
-        let recording = scope.spawn(|| store.shell("printf 'Password: '; read answer < fifo; echo \"[$answer]\""));
+        let recording = scope
+            .spawn(|| store.shell("printf 'Password: '; read answer < fifo; echo \"[$answer]\""));
         wait_until("the prompt", || joined(&store.first_log(), Stream::Stdout) == b"Password: ");
         std::fs::write(&fifo, "secret\n").unwrap();
         let ended = recording.join().unwrap();
@@ -56,7 +63,8 @@ fn an_unterminated_prompt_is_in_the_log_while_the_command_waits() {
 fn a_progress_bar_that_never_ends_its_line_is_in_the_log_as_it_grows() {
     let store = Store::new();
     thread::scope(|scope| {
-        let recording = scope.spawn(|| store.shell("until [ -e stop ]; do printf '.'; sleep 0.03; done; echo"));
+        let recording =
+            scope.spawn(|| store.shell("until [ -e stop ]; do printf '.'; sleep 0.03; done; echo"));
         wait_until("a piece", || !store.first_log().is_empty());
         std::fs::write(store.dir.path().join("stop"), "").unwrap();
         let ended = recording.join().unwrap();
@@ -74,10 +82,14 @@ fn a_line_is_in_the_log_while_the_command_runs_and_the_row_says_so() {
         wait_until("the line", || joined(&store.first_log(), Stream::Stdout) == b"ready\n");
         assert_eq!(store.sql::<String>("SELECT state FROM runs"), ["active"]);
         assert_eq!(store.sql::<String>("SELECT state FROM jobs"), ["active"]);
-        wait_until("the process id", || store.sql::<Option<i64>>("SELECT pid FROM sh_calls")[0].is_some());
+        wait_until("the process id", || {
+            store.sql::<Option<i64>>("SELECT pid FROM sh_calls")[0].is_some()
+        });
         assert_eq!(store.sql::<i64>("SELECT count(*) FROM sh_events"), [0]);
         let run = store.sql::<String>("SELECT id FROM runs").remove(0);
-        let lock = std::fs::File::open(path::recorder_lock(&store.run_dir(&rundown::model::RunId(run)))).unwrap();
+        let lock =
+            std::fs::File::open(path::recorder_lock(&store.run_dir(&rundown::model::RunId(run))))
+                .unwrap();
         assert!(lock.try_lock().is_err(), "a recorder that works holds its lock");
         std::fs::write(&fifo, "\n").unwrap();
         recording.join().unwrap();
@@ -98,8 +110,16 @@ fn the_rows_tell_what_was_run_and_how_it_ended() {
     );
     assert_eq!(text("SELECT concat_ws(' ', job_id, state, exit_code) FROM jobs"), "job failed 7");
     assert_eq!(text("SELECT cmd FROM sh_calls"), r#"["sh","-c","exit 7","a \"b\""]"#);
-    assert_eq!(text("SELECT concat_ws(' ', exit_code, finished_at_ms >= started_at_ms) FROM sh_events"), "7 1");
-    assert_eq!(store.sql::<i64>("SELECT max_rss_bytes FROM sh_calls WHERE cpu_ms IS NOT NULL AND n = 1").len(), 1);
+    assert_eq!(
+        text("SELECT concat_ws(' ', exit_code, finished_at_ms >= started_at_ms) FROM sh_events"),
+        "7 1"
+    );
+    assert_eq!(
+        store
+            .sql::<i64>("SELECT max_rss_bytes FROM sh_calls WHERE cpu_ms IS NOT NULL AND n = 1")
+            .len(),
+        1
+    );
     assert!(store.sql::<i64>("SELECT max_rss_bytes FROM sh_calls")[0] > 100_000);
     assert_eq!(store.sql::<String>("SELECT id FROM runs"), [ended.run.as_str()]);
 }
@@ -132,10 +152,17 @@ fn what_cannot_be_run_has_the_exit_code_of_the_shell_a_row_and_an_empty_log() {
     for (program, exit_code) in [("./missing", 127), ("./data", 126), (".", 126)] {
         let ended = store.record(&[program]);
         assert_eq!(ended.exit_code, exit_code);
-        assert!(ended.warnings[0].contains(&format!("cannot run `{program}`")), "{:?}", ended.warnings);
+        assert!(
+            ended.warnings[0].contains(&format!("cannot run `{program}`")),
+            "{:?}",
+            ended.warnings
+        );
         assert_eq!(std::fs::read(store.log_path(&ended.run, "job", 1)).unwrap(), b"");
     }
-    assert_eq!(store.sql::<i64>("SELECT exit_code FROM sh_events ORDER BY started_at_ms"), [127, 126, 126]);
+    assert_eq!(
+        store.sql::<i64>("SELECT exit_code FROM sh_events ORDER BY started_at_ms"),
+        [127, 126, 126]
+    );
 }
 
 #[test]
@@ -147,7 +174,8 @@ fn a_process_left_behind_that_holds_the_pipe_open_is_not_waited_for() {
     assert_eq!(ended.exit_code, 0);
     assert_eq!(ended.warnings.len(), 2, "one per stream: {:?}", ended.warnings);
     assert!(ended.warnings[0].contains("holds its stdout open"), "{:?}", ended.warnings);
-    let left_behind = String::from_utf8(store.stdout(&ended).into()).unwrap().trim().parse().unwrap();
+    let left_behind =
+        String::from_utf8(store.stdout(&ended).into()).unwrap().trim().parse().unwrap();
     kill_process(Pid::from_raw(left_behind).unwrap(), Signal::TERM).unwrap();
 }
 
@@ -158,7 +186,11 @@ fn a_process_left_behind_that_never_stops_writing_is_given_up_as_well() {
     let ended = store.shell("while sleep 0.02; do echo more; done & exit 3");
     assert!(begun.elapsed() < Duration::from_secs(20), "followed the process left behind");
     assert_eq!(ended.exit_code, 3);
-    assert!(ended.warnings.iter().any(|warning| warning.contains("holds its stdout open")), "{:?}", ended.warnings);
+    assert!(
+        ended.warnings.iter().any(|warning| warning.contains("holds its stdout open")),
+        "{:?}",
+        ended.warnings
+    );
 }
 
 #[test]
@@ -220,7 +252,10 @@ fn what_cannot_be_begun_is_not_run() {
     std::fs::create_dir(store.root()).unwrap();
     std::fs::write(store.root().join(rundown::store::OUR_DATABASE), "no database").unwrap();
     assert!(matches!(begin(&|_| (), "job"), Error::NotAStore { .. }));
-    assert!(matches!(record_command(&store.options, &job("job"), &[]).unwrap_err(), Error::Usage(_)));
+    assert!(matches!(
+        record_command(&store.options, &job("job"), &[]).unwrap_err(),
+        Error::Usage(_)
+    ));
     assert!(!store.dir.path().join("ran").exists());
 }
 
@@ -229,7 +264,10 @@ fn a_run_that_was_begun_and_never_executed_has_a_free_lock() {
     let store = Store::new();
     let recording = Recording::command(&store.options, &job("job"), &["true".into()]).unwrap();
     let run = recording.run().clone();
-    assert_eq!(store.sql::<String>("SELECT runs.state || ' ' || jobs.state FROM runs, jobs"), ["pending pending"]);
+    assert_eq!(
+        store.sql::<String>("SELECT runs.state || ' ' || jobs.state FROM runs, jobs"),
+        ["pending pending"]
+    );
     let lock = std::fs::File::open(path::recorder_lock(&store.run_dir(&run))).unwrap();
     assert!(lock.try_lock().is_err());
     drop(recording);
@@ -249,28 +287,39 @@ fn a_full_disk_costs_the_end_of_the_log_and_nothing_else() {
         assert!(ended.warnings[0].contains("the log is incomplete"), "{:?}", ended.warnings);
         let log = std::fs::read(store.log_path(&ended.run, "job", 1)).unwrap();
         assert!(log.len() > 100_000 && log.ends_with(b"\n"), "{} bytes", log.len());
-        let lines: String = (0..30_000).map(|i| format!("line {i} of this log\n")).collect::<Vec<_>>().concat();
+        let lines: String =
+            (0..30_000).map(|i| format!("line {i} of this log\n")).collect::<Vec<_>>().concat();
         assert!(lines.starts_with(&store.stdout(&ended)));
         assert_eq!(store.sql::<i64>("SELECT exit_code FROM sh_events"), [9]);
         let lost = lines.len() - store.stdout(&ended).len();
-        assert_eq!(store.sql::<i64>("SELECT lost_bytes FROM sh_calls"), [i64::try_from(lost).unwrap()]);
+        assert_eq!(
+            store.sql::<i64>("SELECT lost_bytes FROM sh_calls"),
+            [i64::try_from(lost).unwrap()]
+        );
         eprintln!("lost only the end");
         return;
     }
     let script = r#"trap '' XFSZ; ulimit -f 1000; exec "$0" "$@""#;
-    let output = within("command::a_full_disk_costs_the_end_of_the_log_and_nothing_else", INNER, script);
+    let output =
+        within("command::a_full_disk_costs_the_end_of_the_log_and_nothing_else", INNER, script);
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && stderr.contains("lost only the end"), "{stderr}");
 }
 
-/// Runs a test of this program once more, alone, in a process of its own that a shell script prepares.
+/// Runs a test of this program once more, alone, in a process of its own that a shell script
+/// prepares.
 fn within(test: &str, variable: &str, script: &str) -> std::process::Output {
     let mut command = Command::new("sh");
-    command.args(["-c", script]).arg(std::env::current_exe().unwrap()).args([test, "--exact", "--nocapture"]);
+    command.args(["-c", script]).arg(std::env::current_exe().unwrap()).args([
+        test,
+        "--exact",
+        "--nocapture",
+    ]);
     command.env(variable, "1").output().unwrap()
 }
 
-/// The recorder's own streams are those of this test program, so this looks from outside: the test runs itself.
+/// The recorder's own streams are those of this test program, so this looks from outside: the test
+/// runs itself.
 #[test]
 fn output_is_passed_on_as_it_is_and_a_closed_reader_ends_only_that() {
     const INNER: &str = "RUNDOWN_TEST_PASS_ON";
@@ -282,8 +331,13 @@ fn output_is_passed_on_as_it_is_and_a_closed_reader_ends_only_that() {
         eprintln!("recorded as a whole");
         return;
     }
-    let inner =
-        |script| within("command::output_is_passed_on_as_it_is_and_a_closed_reader_ends_only_that", INNER, script);
+    let inner = |script| {
+        within(
+            "command::output_is_passed_on_as_it_is_and_a_closed_reader_ends_only_that",
+            INNER,
+            script,
+        )
+    };
     let whole = inner(r#"exec "$0" "$@""#);
     let stdout = String::from_utf8_lossy(&whole.stdout);
     assert!(whole.status.success() && stdout.contains("\x1b[1m<<out\n0123456789\n"), "{stdout}");

@@ -1,4 +1,5 @@
-//! The recorder through its library: real commands, a real store, read back by other means than its own.
+//! The recorder through its library: real commands, a real store, read back by other means than its
+//! own.
 
 #![cfg(test)]
 

@@ -24,11 +24,19 @@ fn a_failure_ends_its_job_skips_what_needs_it_and_lets_the_others_go_on() {
     let ended = run_pipeline(&store.options, &pipeline(text), &Stop::new()).unwrap();
     assert_eq!((ended.exit_code, ended.warnings.as_slice()), (1, &[][..]));
     assert_eq!(states(&store), ["build failed", "test skipped", "deploy skipped", "lint complete"]);
-    assert_eq!(store.sql::<String>("SELECT state || ' ' || failure_kind FROM runs"), ["failed command-failed"]);
+    assert_eq!(
+        store.sql::<String>("SELECT state || ' ' || failure_kind FROM runs"),
+        ["failed command-failed"]
+    );
     let calls = "SELECT job_id || ' ' || n || ' ' || cmd FROM sh_calls ORDER BY rowid";
     assert_eq!(
         store.sql::<String>(calls),
-        ["build 1 echo built", r#"build 2 ["sh","-c","exit 3"]"#, "lint 1 echo clean", "lint 2 echo very"]
+        [
+            "build 1 echo built",
+            r#"build 2 ["sh","-c","exit 3"]"#,
+            "lint 1 echo clean",
+            "lint 2 echo very"
+        ]
     );
     assert_eq!(store.written(&ended.run, "lint", 2, Stream::Stdout), b"very\n");
     assert!(!store.run_dir(&ended.run).join("jobs/test").exists());
@@ -37,11 +45,15 @@ fn a_failure_ends_its_job_skips_what_needs_it_and_lets_the_others_go_on() {
 #[test]
 fn a_pipeline_that_passes_is_complete() {
     let store = Store::new();
-    let text = "[jobs.b]\nneeds = ['a']\ncommands = ['test -e made']\n[jobs.a]\ncommands = ['touch made']";
+    let text =
+        "[jobs.b]\nneeds = ['a']\ncommands = ['test -e made']\n[jobs.a]\ncommands = ['touch made']";
     let ended = run_pipeline(&store.options, &pipeline(text), &Stop::new()).unwrap();
     assert_eq!(ended.exit_code, 0);
     assert_eq!(states(&store), ["a complete", "b complete"]);
-    assert_eq!(store.sql::<String>("SELECT state FROM runs WHERE failure_kind IS NULL"), ["complete"]);
+    assert_eq!(
+        store.sql::<String>("SELECT state FROM runs WHERE failure_kind IS NULL"),
+        ["complete"]
+    );
 }
 
 #[test]
@@ -55,20 +67,25 @@ fn the_sample_pipelines_do_what_they_say() {
             (ended.exit_code, states(&store).join(", "))
         })
     };
-    assert_eq!(sample("passes.toml").unwrap(), (0, "build complete, test complete, lint complete".into()));
+    assert_eq!(
+        sample("passes.toml").unwrap(),
+        (0, "build complete, test complete, lint complete".into())
+    );
     let failed = "build complete, test failed, deploy skipped, docs complete";
     assert_eq!(sample("fails.toml").unwrap(), (1, failed.into()));
     let refused = sample("circle.toml").unwrap_err();
     assert_eq!(refused.exit_code(), 2);
-    assert!(
-        refused.to_string().contains("circle.toml:2: jobs that wait for each other: `a` needs `c` needs `b` needs `a`")
-    );
+    assert!(refused.to_string().contains(
+        "circle.toml:2: jobs that wait for each other: `a` needs `c` needs `b` needs `a`"
+    ));
 }
 
 #[test]
 fn the_commands_of_a_pipeline_have_no_stdin() {
     let store = Store::new();
-    let ended = run_pipeline(&store.options, &pipeline("[jobs.a]\ncommands = ['cat']"), &Stop::new()).unwrap();
+    let ended =
+        run_pipeline(&store.options, &pipeline("[jobs.a]\ncommands = ['cat']"), &Stop::new())
+            .unwrap();
     assert_eq!(ended.exit_code, 0);
 }
 
@@ -95,14 +112,19 @@ fn a_stop_aborts_the_running_job_and_those_that_wait() {
     let log = store.log_path(recording.run(), "slow", 1);
     let ended = thread::scope(|scope| {
         let running = scope.spawn(|| recording.execute(&stop));
-        wait_until("the slow job", || std::fs::read(&log).is_ok_and(|log| joined(&log, Stream::Stderr) == b"ready\n"));
+        wait_until("the slow job", || {
+            std::fs::read(&log).is_ok_and(|log| joined(&log, Stream::Stderr) == b"ready\n")
+        });
         stop.stop();
         running.join().unwrap()
     });
     assert!(begun.elapsed() < Duration::from_secs(30));
     assert_eq!(ended.exit_code, 1);
     assert_eq!(states(&store), ["done complete", "slow aborted", "later aborted"]);
-    assert_eq!(store.sql::<String>("SELECT state || ' ' || failure_kind FROM runs"), ["failed aborted"]);
+    assert_eq!(
+        store.sql::<String>("SELECT state || ' ' || failure_kind FROM runs"),
+        ["failed aborted"]
+    );
     assert_eq!(store.sql::<i64>("SELECT signal FROM sh_calls WHERE job_id = 'slow'"), [15]);
 }
 
@@ -128,7 +150,8 @@ fn a_pipeline_that_was_stopped_before_it_began_runs_nothing() {
     let store = Store::new();
     let stop = Stop::new();
     stop.stop();
-    let ended = run_pipeline(&store.options, &pipeline("[jobs.a]\ncommands = ['true']"), &stop).unwrap();
+    let ended =
+        run_pipeline(&store.options, &pipeline("[jobs.a]\ncommands = ['true']"), &stop).unwrap();
     assert_eq!(ended.exit_code, 1);
     assert_eq!(states(&store), ["a aborted"]);
     assert_eq!(store.sql::<i64>("SELECT count(*) FROM sh_calls"), [0]);
@@ -138,12 +161,22 @@ fn a_pipeline_that_was_stopped_before_it_began_runs_nothing() {
 fn the_demonstration_fails_in_its_tests_and_skips_what_needs_them() {
     let store = Store::new();
     let begun = Instant::now();
-    let ended =
-        run_pipeline(&store.options, &parse_pipeline(DEMO, Path::new("demo.toml")).unwrap(), &Stop::new()).unwrap();
+    let ended = run_pipeline(
+        &store.options,
+        &parse_pipeline(DEMO, Path::new("demo.toml")).unwrap(),
+        &Stop::new(),
+    )
+    .unwrap();
     assert!(begun.elapsed() < Duration::from_mins(1));
     assert_eq!((ended.exit_code, ended.warnings.as_slice()), (1, &[][..]));
-    let expected =
-        ["build complete", "lint complete", "test failed", "package complete", "deploy skipped", "report complete"];
+    let expected = [
+        "build complete",
+        "lint complete",
+        "test failed",
+        "package complete",
+        "deploy skipped",
+        "report complete",
+    ];
     assert_eq!(states(&store), expected);
     let failure = store.written(&ended.run, "test", 2, Stream::Stdout);
     assert!(String::from_utf8(failure).unwrap().contains("panicked at tests/delivery.rs:57:5:"));

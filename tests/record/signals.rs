@@ -9,7 +9,8 @@ use rustix::process::{Signal, kill_process};
 
 use super::store::{Store, job, joined, pipeline, wait_until};
 
-/// Executes a recording, and sends a signal to this process once its first command has said `ready`.
+/// Executes a recording, and sends a signal to this process once its first command has said
+/// `ready`.
 fn signalled(store: &Store, recording: Recording, signal: &str) -> Ended {
     thread::scope(|scope| {
         let running = scope.spawn(|| recording.execute(&Stop::new()));
@@ -27,7 +28,8 @@ fn signal_of(name: &str) -> Signal {
     }
 }
 
-/// As under `nohup`, or in the background of a script: a shell cannot trap what was ignored when it began.
+/// As under `nohup`, or in the background of a script: a shell cannot trap what was ignored when it
+/// began.
 fn is_ignored(signal: &str) -> bool {
     let probe = format!("trap 'exit 0' {signal}; kill -s {signal} $$; exit 1");
     !Command::new("sh").args(["-c", &probe]).status().unwrap().success()
@@ -42,8 +44,7 @@ fn signals_reach_the_command_and_never_end_the_recorder() {
         }
         let mut store = Store::new();
         store.options.signals = true;
-        let script =
-            "trap 'exit 41' TERM; trap 'exit 42' HUP; trap 'exit 43' INT; echo ready; while :; do sleep 0.02; done";
+        let script = "trap 'exit 41' TERM; trap 'exit 42' HUP; trap 'exit 43' INT; echo ready; while :; do sleep 0.02; done";
         let argv = ["sh", "-c", script].map(Into::into);
         let recording = Recording::command(&store.options, &job("job"), &argv).unwrap();
         let ended = signalled(&store, recording, signal);
@@ -56,5 +57,8 @@ fn signals_reach_the_command_and_never_end_the_recorder() {
     let recording = Recording::pipeline(&store.options, &pipeline(text)).unwrap();
     let ended = signalled(&store, recording, "TERM");
     assert_eq!(ended.exit_code, 1);
-    assert_eq!(store.sql::<String>("SELECT state FROM jobs ORDER BY rowid"), ["aborted", "aborted"]);
+    assert_eq!(
+        store.sql::<String>("SELECT state FROM jobs ORDER BY rowid"),
+        ["aborted", "aborted"]
+    );
 }

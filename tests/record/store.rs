@@ -22,9 +22,18 @@ pub struct Store {
 impl Store {
     pub fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let facts = Facts { repo: "o/r".into(), ref_name: "refs/heads/main".into(), sha: "ab12".into() };
+        let facts =
+            Facts { repo: "o/r".into(), ref_name: "refs/heads/main".into(), sha: "ab12".into() };
         let (store_root, cwd) = (Ok(dir.path().join("store")), dir.path().to_owned());
-        let options = Options { store_root, facts, cwd, quiet: true, signals: false, must_record: false, sync: true };
+        let options = Options {
+            store_root,
+            facts,
+            cwd,
+            quiet: true,
+            signals: false,
+            must_record: false,
+            sync: true,
+        };
         Self { dir, options }
     }
 
@@ -68,14 +77,16 @@ impl Store {
     }
 
     pub fn sql<T: rusqlite::types::FromSql>(&self, sql: &str) -> Vec<T> {
-        let connection = rusqlite::Connection::open(self.root().join(rundown::store::OUR_DATABASE)).unwrap();
+        let connection =
+            rusqlite::Connection::open(self.root().join(rundown::store::OUR_DATABASE)).unwrap();
         let mut statement = connection.prepare(sql).unwrap();
         let rows = statement.query_map((), |row| row.get(0)).unwrap();
         rows.collect::<Result<_, _>>().unwrap()
     }
 
     pub fn break_table(&self, table: &str) {
-        let connection = rusqlite::Connection::open(self.root().join(rundown::store::OUR_DATABASE)).unwrap();
+        let connection =
+            rusqlite::Connection::open(self.root().join(rundown::store::OUR_DATABASE)).unwrap();
         connection.execute_batch(&format!("DROP TABLE {table}")).unwrap();
     }
 }
@@ -96,18 +107,21 @@ pub fn pipeline(text: &str) -> rundown::record::Pipeline {
 /// What was written to a stream, by a log that may still grow.
 pub fn joined(log: &[u8], stream: Stream) -> Vec<u8> {
     let mut joiner = Joiner::default();
-    let lines = log.split_inclusive(|byte| *byte == b'\n').filter_map(|line| line.strip_suffix(b"\n"));
+    let lines =
+        log.split_inclusive(|byte| *byte == b'\n').filter_map(|line| line.strip_suffix(b"\n"));
     let mut entries: Vec<_> = lines.filter_map(|line| joiner.push(&parse(line).unwrap())).collect();
     entries.extend(joiner.finish());
     let mine = entries.into_iter().filter(|entry| entry.stream == stream);
-    mine.flat_map(|entry| [entry.content, vec![b'\n'; usize::from(entry.complete)]].concat()).collect()
+    mine.flat_map(|entry| [entry.content, vec![b'\n'; usize::from(entry.complete)]].concat())
+        .collect()
 }
 
 pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !is_so() {
         if begun.elapsed() > TIME_OUT {
-            // A panic would wait for the recording thread, and that for a command which waits for this test.
+            // A panic would wait for the recording thread, and that for a command which waits for
+            // this test.
             let _ = writeln!(std::io::stderr(), "still not there: {what}");
             std::process::abort();
         }

@@ -1,4 +1,5 @@
-//! A configuration's text -> what it says; every fault has its place and, where a word is near, that word.
+//! A configuration's text -> what it says; every fault has its place and, where a word is near,
+//! that word.
 
 use jiff::tz::TimeZone;
 use ratatui::style::Style;
@@ -12,8 +13,10 @@ use crate::tui::theme::{Scheme, Theme, parse_style};
 use crate::words;
 
 /// What stands at the top of a file.
-pub(super) const NAMES: [&str; 11] =
-    ["ascii", "mouse", "times", "wrap", "numbers", "notify", "secure", "timezone", "sync", "theme", "keys"];
+pub(super) const NAMES: [&str; 11] = [
+    "ascii", "mouse", "times", "wrap", "numbers", "notify", "secure", "timezone", "sync", "theme",
+    "keys",
+];
 
 /// So many names are listed where none is near.
 const MAX_LISTED: usize = 20;
@@ -68,7 +71,9 @@ impl Draft {
             "mouse" => settings.mouse = switch(name, value)?,
             "wrap" => settings.wrap = switch(name, value)?,
             "numbers" => settings.numbers = switch(name, value)?,
-            "times" => settings.times = one_of(name, value, Times::ALL.map(|times| (times.name(), times)))?,
+            "times" => {
+                settings.times = one_of(name, value, Times::ALL.map(|times| (times.name(), times)))?
+            }
             "timezone" => self.config.time_zone = Some(time_zone(name, value)?),
             "sync" => self.config.sync = switch(name, value)?,
             "theme" => return self.theme(value),
@@ -94,7 +99,8 @@ impl Draft {
             return Ok(());
         }
         let Some(role) = Theme::ROLES.iter().find(|role| **role == name) else {
-            let names: Vec<&str> = ["name"].into_iter().chain(Theme::ROLES.iter().copied()).collect();
+            let names: Vec<&str> =
+                ["name"].into_iter().chain(Theme::ROLES.iter().copied()).collect();
             return Err(unknown(name, at, " under [theme]", &names));
         };
         look.roles.push((role, style(name, value)?));
@@ -117,7 +123,10 @@ impl Draft {
     fn context(&mut self, name: &str, at: usize, table: &DeTable<'_>) -> Read<()> {
         let Some(context) = Context::ALL.into_iter().find(|context| context.name() == name) else {
             let known = Context::ALL.map(Context::name);
-            return Err(Fault { at, message: format!("no such table [keys.{name}]{}", meant(name, &known)) });
+            return Err(Fault {
+                at,
+                message: format!("no such table [keys.{name}]{}", meant(name, &known)),
+            });
         };
         for (name, at, value) in entries(table) {
             let read = self.wish(Some(context), name, at, value);
@@ -126,9 +135,18 @@ impl Draft {
         Ok(())
     }
 
-    fn wish(&mut self, context: Option<Context>, name: &str, at: usize, value: &Value<'_>) -> Read<()> {
+    fn wish(
+        &mut self,
+        context: Option<Context>,
+        name: &str,
+        at: usize,
+        value: &Value<'_>,
+    ) -> Read<()> {
         let Some(action) = Action::ALL.iter().copied().find(|action| action.name() == name) else {
-            let table = context.map_or_else(|| " under [keys]".to_owned(), |c| format!(" under [keys.{}]", c.name()));
+            let table = context.map_or_else(
+                || " under [keys]".to_owned(),
+                |c| format!(" under [keys.{}]", c.name()),
+            );
             let names: Vec<&str> = Action::ALL.iter().map(|action| action.name()).collect();
             return Err(unknown(name, at, &table, &names));
         };
@@ -139,7 +157,8 @@ impl Draft {
 
 /// The entries of a table in the order of the file, with where their names stand.
 fn entries<'a, 'i>(table: &'a DeTable<'i>) -> Vec<(&'a str, usize, &'a Value<'i>)> {
-    let entries = table.iter().map(|(name, value)| (name.get_ref().as_ref(), name.span().start, value));
+    let entries =
+        table.iter().map(|(name, value)| (name.get_ref().as_ref(), name.span().start, value));
     let mut entries: Vec<_> = entries.collect();
     entries.sort_by_key(|(_, at, _)| *at);
     entries
@@ -154,7 +173,10 @@ fn meant(wrong: &str, known: &[&str]) -> String {
     match words::nearest(wrong, known.iter().copied()) {
         Some(name) => format!("; did you mean `{name}`?"),
         None if known.len() > MAX_LISTED => "; `rundown config` lists all".into(),
-        None => format!("; there are {}", known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")),
+        None => format!(
+            "; there are {}",
+            known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+        ),
     }
 }
 
@@ -178,7 +200,11 @@ fn text_of<'a>(name: &str, wanted: &str, value: &'a Value<'_>) -> Read<&'a str> 
     value.get_ref().as_str().ok_or_else(|| wrong(name, wanted, value))
 }
 
-fn one_of<T: Copy, const N: usize>(name: &str, value: &Value<'_>, known: [(&'static str, T); N]) -> Read<T> {
+fn one_of<T: Copy, const N: usize>(
+    name: &str,
+    value: &Value<'_>,
+    known: [(&'static str, T); N],
+) -> Read<T> {
     let names = known.map(|(name, _)| name);
     let quoted = names.map(|name| format!("{name:?}")).join(", ");
     let text = text_of(name, &format!("one of {quoted}"), value)?;
@@ -191,14 +217,17 @@ fn time_zone(name: &str, value: &Value<'_>) -> Read<String> {
     let text = text_of(name, "a text such as \"Europe/Berlin\"", value)?;
     let fault = |_| Fault {
         at: value.span().start,
-        message: format!("no time zone is called {text:?}; try one like \"Europe/Berlin\", or \"UTC\""),
+        message: format!(
+            "no time zone is called {text:?}; try one like \"Europe/Berlin\", or \"UTC\""
+        ),
     };
     TimeZone::get(text).map(|_| text.to_owned()).map_err(fault)
 }
 
 fn style(name: &str, value: &Value<'_>) -> Read<Style> {
     let text = text_of(name, "a text such as \"bold red\"", value)?;
-    parse_style(text).map_err(|why| Fault { at: value.span().start, message: format!("`{name}`: {why}") })
+    parse_style(text)
+        .map_err(|why| Fault { at: value.span().start, message: format!("`{name}`: {why}") })
 }
 
 /// One key, or a list of them; none takes them away.
@@ -223,6 +252,7 @@ fn keys_of(name: &str, value: &Value<'_>) -> Read<Vec<Keys>> {
 }
 
 fn table_of<'a, 'i>(value: &'a Value<'i>, name: &str, example: &str) -> Read<&'a DeTable<'i>> {
-    let fault = || wrong(name, &format!("a table: [{name}], and below it lines such as {example}"), value);
+    let fault =
+        || wrong(name, &format!("a table: [{name}], and below it lines such as {example}"), value);
     value.get_ref().as_table().ok_or_else(fault)
 }

@@ -35,9 +35,15 @@ fn what_is_said_holds_and_nothing_else_changes() {
     let settings = &config.settings;
     assert!(config.ascii && !config.sync && settings.notify && settings.secure);
     assert!(settings.wrap && settings.numbers && !settings.mouse);
-    assert_eq!((settings.times, config.time_zone.as_deref()), (Times::Delta, Some("Europe/Berlin")));
+    assert_eq!(
+        (settings.times, config.time_zone.as_deref()),
+        (Times::Delta, Some("Europe/Berlin"))
+    );
     let found = Style::new().fg(Color::Black).bg(Color::Rgb(0xd7, 0x87, 0xaf));
-    assert_eq!((settings.look.scheme, settings.look.roles.as_slice()), (Scheme::Dark, [("match", found)].as_slice()));
+    assert_eq!(
+        (settings.look.scheme, settings.look.roles.as_slice()),
+        (Scheme::Dark, [("match", found)].as_slice())
+    );
     let meaning = |context, name| settings.keymap.meaning(context, &[Key::parse(name).unwrap()]);
     assert_eq!(meaning(Context::Log, "x"), Meaning::Action(Action::NextError));
     assert_eq!(meaning(Context::Log, "g"), Meaning::Begun);
@@ -50,19 +56,37 @@ fn what_is_said_holds_and_nothing_else_changes() {
 #[test]
 fn every_fault_tells_its_place_what_was_found_and_what_is_near() {
     for (text, message) in [
-        ("\n[keys]\nnxt-error = \"e\"", "c.toml:3:1: no such key `nxt-error` under [keys]; did you mean `next-error`?"),
+        (
+            "\n[keys]\nnxt-error = \"e\"",
+            "c.toml:3:1: no such key `nxt-error` under [keys]; did you mean `next-error`?",
+        ),
         ("wrop = true", "c.toml:1:1: no such key `wrop`; did you mean `wrap`?"),
         ("wrap = \"yes\"", "c.toml:1:8: `wrap` is true or false, not \"yes\""),
         ("times = \"detla\"", "c.toml:1:9: `times` cannot be \"detla\"; did you mean `delta`?"),
-        ("times = 3", "c.toml:1:9: `times` is one of \"none\", \"relative\", \"delta\", \"time\", not a number"),
+        (
+            "times = 3",
+            "c.toml:1:9: `times` is one of \"none\", \"relative\", \"delta\", \"time\", not a number",
+        ),
         ("theme.name = \"drak\"", "c.toml:1:14: `name` cannot be \"drak\"; did you mean `dark`?"),
-        ("theme.baad = \"red\"", "c.toml:1:7: no such key `baad` under [theme]; did you mean `bad`?"),
+        (
+            "theme.baad = \"red\"",
+            "c.toml:1:7: no such key `baad` under [theme]; did you mean `bad`?",
+        ),
         ("theme.bad = \"rde\"", "c.toml:1:13: `bad`: `rde` is no colour: did you mean `red`?"),
         ("[keys.tre]", "c.toml:1:7: no such table [keys.tre]; did you mean `tree`?"),
-        ("[keys.tree]\nopne = \"o\"", "c.toml:2:1: no such key `opne` under [keys.tree]; did you mean `open`?"),
-        ("keys.wobble = \"o\"", "c.toml:1:6: no such key `wobble` under [keys]; `rundown config` lists all"),
+        (
+            "[keys.tree]\nopne = \"o\"",
+            "c.toml:2:1: no such key `opne` under [keys.tree]; did you mean `open`?",
+        ),
+        (
+            "keys.wobble = \"o\"",
+            "c.toml:1:6: no such key `wobble` under [keys]; `rundown config` lists all",
+        ),
         ("[keys]\nwrap = \"n\"", "c.toml:2:1: `next-match` and `wrap` clash under [keys.log]: `n`"),
-        ("keys = 1", "c.toml:1:8: `keys` is a table: [keys], and below it lines such as quit = \"q\", not a number"),
+        (
+            "keys = 1",
+            "c.toml:1:8: `keys` is a table: [keys], and below it lines such as quit = \"q\", not a number",
+        ),
         (
             "timezone = \"Berlin/Europe\"",
             "c.toml:1:12: no time zone is called \"Berlin/Europe\"; try one like \"Europe/Berlin\", or \"UTC\"",
@@ -70,7 +94,10 @@ fn every_fault_tells_its_place_what_was_found_and_what_is_near() {
     ] {
         assert_eq!(fault(text), message);
     }
-    assert!(fault("keys.wrap = \"Ctrl-\"").starts_with("c.toml:1:13: `wrap`: \"Ctrl-\" is no key; keys are named"));
+    assert!(
+        fault("keys.wrap = \"Ctrl-\"")
+            .starts_with("c.toml:1:13: `wrap`: \"Ctrl-\" is no key; keys are named")
+    );
     assert!(
         fault("wrap = true\nwrap = false").starts_with("c.toml:2:1: duplicate key"),
         "{}",
@@ -81,13 +108,15 @@ fn every_fault_tells_its_place_what_was_found_and_what_is_near() {
 #[test]
 fn all_faults_of_a_file_are_told_at_once_in_its_order() {
     let text = "wrap = 1\n[theme]\nbad = \"rde\"\nname = 3\n[keys.log]\nnope = 1\nwrap = 2\n";
-    let lines: Vec<String> = fault(text).lines().map(|line| line.split(' ').next().unwrap().to_owned()).collect();
+    let lines: Vec<String> =
+        fault(text).lines().map(|line| line.split(' ').next().unwrap().to_owned()).collect();
     assert_eq!(lines, ["c.toml:1:8:", "c.toml:3:7:", "c.toml:4:8:", "c.toml:6:1:", "c.toml:7:8:"]);
 }
 
 #[test]
 fn bytes_that_are_no_text_and_files_without_end_are_refused() {
-    let refused = |bytes: &[u8]| Config::checked(Path::new("c.toml"), bytes).unwrap_err().to_string();
+    let refused =
+        |bytes: &[u8]| Config::checked(Path::new("c.toml"), bytes).unwrap_err().to_string();
     assert!(refused(b"wrap = true\n# \xff").starts_with("c.toml:2:3: this is not UTF-8"));
     assert!(refused(&vec![b'#'; 1 + (1 << 20)]).starts_with("c.toml: larger than 1 MiB"));
 }

@@ -1,4 +1,5 @@
-//! A configuration as a file to start from: all that can be set, as it holds, each with what it means.
+//! A configuration as a file to start from: all that can be set, as it holds, each with what it
+//! means.
 
 use super::{Config, usual_place};
 use crate::sanitise;
@@ -11,14 +12,17 @@ const COMMENTS: usize = 36;
 
 /// Writes all of it.
 pub(super) fn to_toml(config: &Config) -> String {
-    let place = usual_place().map_or_else(|| "config.toml".into(), |path| path.to_string_lossy().into_owned());
+    let place = usual_place()
+        .map_or_else(|| "config.toml".into(), |path| path.to_string_lossy().into_owned());
     let head = [
-        "# What holds for the screen. To change it, keep the lines that are to differ in".to_owned(),
+        "# What holds for the screen. To change it, keep the lines that are to differ in"
+            .to_owned(),
         format!("# {}", sanitise::name(&place)),
         String::new(),
     ];
     let keys = Context::ALL.into_iter().flat_map(|context| keys(config, context));
-    let lines: Vec<String> = head.into_iter().chain(settings(config)).chain(theme(config)).chain(keys).collect();
+    let lines: Vec<String> =
+        head.into_iter().chain(settings(config)).chain(theme(config)).chain(keys).collect();
     lines.join("\n") + "\n"
 }
 

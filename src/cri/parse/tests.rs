@@ -1,4 +1,5 @@
-//! What is a record, where a line stops being one, and that the shortcut never disagrees with the grammar.
+//! What is a record, where a line stops being one, and that the shortcut never disagrees with the
+//! grammar.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -38,7 +39,11 @@ fn fractions_have_any_number_of_digits_and_keep_nine() {
         (".9999999999999", 999_999_999),
         (".000", 0),
     ] {
-        assert_eq!(time_of(&format!("2026-01-02T03:04:05{fraction}Z")), Ok((secs, nanos)), "{fraction}");
+        assert_eq!(
+            time_of(&format!("2026-01-02T03:04:05{fraction}Z")),
+            Ok((secs, nanos)),
+            "{fraction}"
+        );
     }
 }
 
@@ -57,7 +62,15 @@ fn offsets_are_counted_out() {
 
 #[test]
 fn dates_are_of_the_calendar() {
-    for real in ["2024-02-29", "2000-02-29", "0000-02-29", "2026-12-31", "9999-12-31", "0001-01-01", "2026-04-30"] {
+    for real in [
+        "2024-02-29",
+        "2000-02-29",
+        "0000-02-29",
+        "2026-12-31",
+        "9999-12-31",
+        "0001-01-01",
+        "2026-04-30",
+    ] {
         assert!(time_of(&format!("{real}T23:59:59.999999999Z")).is_ok(), "{real}");
         assert!(time_of(&format!("{real}T23:59:59Z")).is_ok(), "{real}");
     }
@@ -146,7 +159,8 @@ fn the_shortcut_takes_what_the_recorder_writes() {
 
 /// A line of the usual shape with numbers that need not be of any calendar.
 fn usual_line() -> impl Strategy<Value = Vec<u8>> {
-    let date = (0..=9999_u32, 0..=13_u32, 0..=32_u32).prop_map(|(y, m, d)| format!("{y:04}-{m:02}-{d:02}"));
+    let date = (0..=9999_u32, 0..=13_u32, 0..=32_u32)
+        .prop_map(|(y, m, d)| format!("{y:04}-{m:02}-{d:02}"));
     let clock = (0..=25_u32, 0..=61_u32, 0..=61_u32, 0..1_000_000_000_u32)
         .prop_map(|(h, m, s, n)| format!("{h:02}:{m:02}:{s:02}.{n:09}"));
     let rest = prop::sample::select(vec!["stdout F ", "stderr P ", "stdout P:x ", "stdout F"]);

@@ -33,7 +33,10 @@ pub(super) fn of(run: &RunNode) -> Option<LastWords> {
 fn cause_of(node: &ShNode) -> Option<(&'static str, Vec<Row>)> {
     let file = LogFile::open(&node.log.as_ref()?.path).ok()?;
     let cause = find_cause(&file, node.sh.as_ref().and_then(Sh::exit_status), Tail::Emit).ok()?;
-    let what =
-        if cause.at.is_some() { "the likeliest cause:" } else { "no known error is in its log, which ends with:" };
+    let what = if cause.at.is_some() {
+        "the likeliest cause:"
+    } else {
+        "no known error is in its log, which ends with:"
+    };
     (!cause.rows.is_empty()).then_some((what, cause.rows))
 }

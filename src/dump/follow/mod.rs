@@ -1,4 +1,5 @@
-//! `--follow`: a run in plain lines while it goes on, for screen readers, dumb terminals and the logs of others.
+//! `--follow`: a run in plain lines while it goes on, for screen readers, dumb terminals and the
+//! logs of others.
 //!
 //! ```text
 //! run d61998d3, example, main@12d4999: running since 2026-05-06 14:00:00
@@ -11,9 +12,10 @@
 //! job build, command 1 passed after 12.1s
 //! ```
 //!
-//! Nothing is ever drawn over, so a line is printed when nothing changes it any more: a row when it has ended, a progress bar in its
-//! last state. A row begins with two blanks, `E ` or `! `, and no other line does. What has changed is found out by looking
-//! often: for somebody who reads lines a tenth of a second is soon enough, and it works on every file system.
+//! Nothing is ever drawn over, so a line is printed when nothing changes it any more: a row when it
+//! has ended, a progress bar in its last state. A row begins with two blanks, `E ` or `! `, and no
+//! other line does. What has changed is found out by looking often: for somebody who reads lines a
+//! tenth of a second is soon enough, and it works on every file system.
 //!
 //! `teller` says what is new about a run, `last_words` why it failed; here is the loop around them.
 
@@ -30,7 +32,8 @@ use crate::join::{RunHead, RunNode};
 use crate::model::{Phase, RunId};
 use teller::Teller;
 
-/// How often the run is read in any case: what no database tells of, a new log or a recorder that was killed.
+/// How often the run is read in any case: what no database tells of, a new log or a recorder that
+/// was killed.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Reading the run takes at most one part in so many of the time.
@@ -66,7 +69,8 @@ pub struct Followed {
     pub unreadable: bool,
 }
 
-/// Prints a run until it has ended; waits for one, and for a store, that is not there yet. Logs without a database never end.
+/// Prints a run until it has ended; waits for one, and for a store, that is not there yet. Logs
+/// without a database never end.
 ///
 /// # Errors
 /// When the run vanishes, when nothing in it was wanted, and when `out` cannot be written.
@@ -108,7 +112,10 @@ pub fn follow(
         }
         unreadable |= tell_report(&teller.take_report(), around);
         match told.map_err(Error::Output)? {
-            Some(_) if teller.told_nothing() && wanted.selection.job.is_some() | wanted.selection.n.is_some() => {
+            Some(_)
+                if teller.told_nothing()
+                    && wanted.selection.job.is_some() | wanted.selection.n.is_some() =>
+            {
                 let why = "no job or command of the run matches --job or --sh";
                 return Err(Error::NotFound(why.into()));
             }
@@ -129,10 +136,17 @@ fn look_at(catalog: &mut Catalog, id: &RunId, is_due: bool) -> Result<Option<Run
 }
 
 /// The run that is meant, as soon as it is there.
-fn find(catalog: &Catalog, wanted: &Wanted, waits: &mut Waits, around: &mut Around<'_>) -> Result<RunId> {
+fn find(
+    catalog: &Catalog,
+    wanted: &Wanted,
+    waits: &mut Waits,
+    around: &mut Around<'_>,
+) -> Result<RunId> {
     loop {
         catalog.renew();
-        let wait = match catalog.find(wanted.spec.as_ref().unwrap_or(&RunSpec::Latest(0)), &wanted.filter) {
+        let wait = match catalog
+            .find(wanted.spec.as_ref().unwrap_or(&RunSpec::Latest(0)), &wanted.filter)
+        {
             Ok(id) => return Ok(id),
             Err(Error::NotFound(_)) if wanted.spec.is_none() => {
                 Wait::for_first_run(catalog.root(), wanted.filter.narrows())
@@ -155,7 +169,8 @@ impl Waits {
         if self.last.as_ref() == Some(wait) {
             return;
         }
-        let path = wait.path.as_ref().map(|path| format!(" ({})", path.display())).unwrap_or_default();
+        let path =
+            wait.path.as_ref().map(|path| format!(" ({})", path.display())).unwrap_or_default();
         let why = wait.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
         (around.tell)(&format!("waiting: {}{path}{why}", wait.what));
         self.last = Some(wait.clone());

@@ -1,4 +1,5 @@
-//! What is new about a run, in lines: each command when it starts, its rows as they end, how it ended.
+//! What is new about a run, in lines: each command when it starts, its rows as they end, how it
+//! ended.
 
 use std::io::{self, Write};
 use std::mem;
@@ -38,7 +39,8 @@ struct Speaker<'a> {
     has_ended: bool,
 }
 
-/// What tells a speaker from others. Logs without a run have no number that stays: they are known by their files.
+/// What tells a speaker from others. Logs without a run have no number that stays: they are known
+/// by their files.
 #[derive(PartialEq, Eq)]
 enum Key {
     Place(Place),
@@ -119,7 +121,9 @@ impl<'a, W: Write> Teller<'a, W> {
         let since = since.and_then(|at| date_time(at, &self.look.time_zone));
         let since = since.map(|at| format!(" since {at}")).unwrap_or_default();
         match run_id(&head.run) {
-            Some(_) => self.say(&format!("{}: {}{since}", run_name(run), Mark::of_run(head).word())),
+            Some(_) => {
+                self.say(&format!("{}: {}{since}", run_name(run), Mark::of_run(head).word()))
+            }
             None => Ok(()),
         }
     }
@@ -128,10 +132,13 @@ impl<'a, W: Write> Teller<'a, W> {
     fn command(&mut self, run: &RunNode, job: &JobNode, node: &ShNode) -> io::Result<()> {
         let place = Place::Sh(job.job.id.clone(), node.n);
         let file = node.log.as_ref().filter(|_| run_id(&run.head.run).is_none());
-        let key = file.map_or_else(|| Key::Place(place.clone()), |log| Key::File(log.path.to_path_buf()));
+        let key =
+            file.map_or_else(|| Key::Place(place.clone()), |log| Key::File(log.path.to_path_buf()));
         let known = self.speakers.len();
         let at = self.speaker(key, || {
-            let of_file = || format!("{} {}", name(job.job.id.as_str()), words::log_name(node)).trim().to_owned();
+            let of_file = || {
+                format!("{} {}", name(job.job.id.as_str()), words::log_name(node)).trim().to_owned()
+            };
             words::place(&place).filter(|_| file.is_none()).unwrap_or_else(of_file)
         });
         if self.speakers.get(at).is_none_or(|speaker| speaker.has_ended) {
@@ -155,7 +162,13 @@ impl<'a, W: Write> Teller<'a, W> {
     /// Where a speaker stands; a new one comes last.
     fn speaker(&mut self, key: Key, name: impl FnOnce() -> String) -> usize {
         self.speakers.iter().position(|speaker| speaker.key == key).unwrap_or_else(|| {
-            let speaker = Speaker { key, name: name(), command: None, voice: Voice::Silent, has_ended: false };
+            let speaker = Speaker {
+                key,
+                name: name(),
+                command: None,
+                voice: Voice::Silent,
+                has_ended: false,
+            };
             self.speakers.push(speaker);
             self.speakers.len() - 1
         })
@@ -172,7 +185,9 @@ impl<'a, W: Write> Teller<'a, W> {
 
     /// Opens a log, unless that has been done. What cannot be read is said once.
     fn open(&mut self, run: &RunNode, at: usize, log: &LogRef, started_at: Option<Time>) {
-        let Some(speaker) = self.speakers.get_mut(at).filter(|speaker| matches!(speaker.voice, Voice::Silent)) else {
+        let Some(speaker) =
+            self.speakers.get_mut(at).filter(|speaker| matches!(speaker.voice, Voice::Silent))
+        else {
             return;
         };
         let mut printing = Printing { run, look: self.look, report: mem::take(&mut self.report) };
@@ -185,7 +200,9 @@ impl<'a, W: Write> Teller<'a, W> {
         speaker.voice = live.map_or(Voice::Over, |(live, start)| {
             if start > 0 {
                 let left_out = words::size(start);
-                self.report.notices.push(format!("{}: the first {left_out} were left out (--tail)", speaker.name));
+                self.report
+                    .notices
+                    .push(format!("{}: the first {left_out} were left out (--tail)", speaker.name));
             }
             let clock = Clock::new(self.look, started_at, start == 0);
             Voice::Speaking(Box::new(Rows {
@@ -201,7 +218,10 @@ impl<'a, W: Write> Teller<'a, W> {
     /// Prints the rows of a speaker that have ended; with `is_end` all that there are.
     fn read(&mut self, at: usize, is_end: bool) -> io::Result<()> {
         loop {
-            let Some(Speaker { voice: Voice::Speaking(rows), .. }) = self.speakers.get_mut(at) else { return Ok(()) };
+            let Some(Speaker { voice: Voice::Speaking(rows), .. }) = self.speakers.get_mut(at)
+            else {
+                return Ok(());
+            };
             let read = if is_end { rows.live.read_end() } else { rows.live.read() };
             let batch = match read {
                 Ok(batch) => batch,
@@ -238,9 +258,13 @@ impl<'a, W: Write> Teller<'a, W> {
         }
     }
 
-    /// Prints rows that nothing is drawn over any more; `is_last`: all, since what comes next may be long in coming.
+    /// Prints rows that nothing is drawn over any more; `is_last`: all, since what comes next may
+    /// be long in coming.
     fn print(&mut self, at: usize, is_last: bool) -> io::Result<()> {
-        let Some(Speaker { voice: Voice::Speaking(rows), name, .. }) = self.speakers.get_mut(at) else { return Ok(()) };
+        let Some(Speaker { voice: Voice::Speaking(rows), name, .. }) = self.speakers.get_mut(at)
+        else {
+            return Ok(());
+        };
         while let Some((row, is_overwritten)) = rows.held.pop(is_last) {
             if is_overwritten {
                 // Its colours stay on.
@@ -264,7 +288,9 @@ impl<'a, W: Write> Teller<'a, W> {
             Some(command) => format!("{} ({command})", speaker.name),
             None => speaker.name.clone(),
         };
-        let missing = words::missing(&run.head, node).map(|missing| format!(" ({missing})")).unwrap_or_default();
+        let missing = words::missing(&run.head, node)
+            .map(|missing| format!(" ({missing})"))
+            .unwrap_or_default();
         let ended = ended(
             Mark::of_sh(node),
             sh.and_then(words::exit),
@@ -281,7 +307,10 @@ impl<'a, W: Write> Teller<'a, W> {
     /// How a job ended, after all of its commands have.
     fn end_job(&mut self, run: &RunNode, job: &JobNode) -> io::Result<()> {
         let id = &job.job.id;
-        if job.phase != Phase::Finished || run_id(&run.head.run).is_none() || self.ended_jobs.contains(id) {
+        if job.phase != Phase::Finished
+            || run_id(&run.head.run).is_none()
+            || self.ended_jobs.contains(id)
+        {
             return Ok(());
         }
         self.ended_jobs.push(id.clone());
@@ -299,7 +328,11 @@ impl<'a, W: Write> Teller<'a, W> {
         }
         let head = &run.head;
         let lasted = head.lasted_ms().map(words::duration);
-        self.say(&format!("{} {}", run_name(run), ended(Mark::of_run(head), words::reason(head), lasted)))?;
+        self.say(&format!(
+            "{} {}",
+            run_name(run),
+            ended(Mark::of_run(head), words::reason(head), lasted)
+        ))?;
         self.notes(run, &Place::Run)?;
         if let Some(last) = last_words::of(run) {
             self.say(&last.title)?;

@@ -1,4 +1,5 @@
-//! Which of the rows seen so far may be the cause, in the order in which to believe them. Pure; rows come in the order of the log.
+//! Which of the rows seen so far may be the cause, in the order in which to believe them. Pure;
+//! rows come in the order of the log.
 
 use super::super::errors::Weight;
 
@@ -22,8 +23,8 @@ const PLACE_BYTES: u64 = 1 << 10;
 /// How near to the end of a log is what has to do with how it was cut short.
 const END_BYTES: u64 = 4 << 10;
 
-/// Rules that are more than others: rows that come before the verdict on their test, rows that no passing test prints, the first and
-/// the last row of a trace, a panic.
+/// Rules that are more than others: rows that come before the verdict on their test, rows that no
+/// passing test prints, the first and the last row of a trace, a panic.
 pub(super) const GO: &str = "go";
 pub(super) const COMPILERS: &str = "compilers";
 pub(super) const WRAPPERS: &str = "wrappers";
@@ -65,7 +66,8 @@ pub(super) struct Board {
     go: Go,
 }
 
-/// Rows that come in groups. Who goes on after a failure is done in by a later one, but that has consequences.
+/// Rows that come in groups. Who goes on after a failure is done in by a later one, but that has
+/// consequences.
 #[derive(Default, Debug)]
 struct Groups {
     /// The first row of each group.
@@ -75,7 +77,11 @@ struct Groups {
 
 impl Groups {
     fn push(&mut self, sign: Sign, gap_bytes: u64) {
-        if self.last.replace(sign.offset).is_none_or(|last| !is_within(gap_bytes, last, sign.offset)) {
+        if self
+            .last
+            .replace(sign.offset)
+            .is_none_or(|last| !is_within(gap_bytes, last, sign.offset))
+        {
             keep_last(&mut self.firsts, sign);
         }
     }
@@ -91,7 +97,8 @@ struct Go {
     has_failed: bool,
     /// Of the one that writes; empty where it is not told before the verdict.
     name: String,
-    /// The rows that tests wrote before it is known, with their names: the verdicts on subtests come behind that on the whole.
+    /// The rows that tests wrote before it is known, with their names: the verdicts on subtests
+    /// come behind that on the whole.
     undecided: Vec<(String, Sign)>,
 }
 
@@ -148,7 +155,8 @@ impl Board {
         self.end_heading();
         let fitting = self.fitting.into_iter().rev();
         let told = self.headed.into_iter().chain(self.faults).chain(self.messages.late_first());
-        let named = self.asides.late_first().chain(self.names).chain(self.logged).chain(self.aftermath);
+        let named =
+            self.asides.late_first().chain(self.names).chain(self.logged).chain(self.aftermath);
         let from = if self.exit.cuts_short { log_bytes.saturating_sub(END_BYTES) } else { 0 };
         fitting.chain(told.chain(named).filter(|sign| sign.offset >= from)).collect()
     }
@@ -163,8 +171,9 @@ impl Board {
 
     /// Who says where it is has found a fault.
     fn place(&mut self, offset: u64) {
-        let message =
-            self.last.filter(|last| last.weight == Weight::Message && is_within(PLACE_BYTES, last.offset, offset));
+        let message = self.last.filter(|last| {
+            last.weight == Weight::Message && is_within(PLACE_BYTES, last.offset, offset)
+        });
         if let Some(message) = message {
             keep(&mut self.faults, Sign { weight: Weight::Fault, ..message });
         }
@@ -172,7 +181,8 @@ impl Board {
 
     fn take(&mut self, sign: Sign) {
         self.last = Some(sign);
-        let heading = self.heading.filter(|heading| is_within(HEADED_BYTES, heading.offset, sign.offset));
+        let heading =
+            self.heading.filter(|heading| is_within(HEADED_BYTES, heading.offset, sign.offset));
         match sign.weight {
             Weight::Heading => {
                 self.end_heading();
@@ -180,7 +190,10 @@ impl Board {
             }
             Weight::Fault
                 if sign.rule == EXCEPTION
-                    && self.trace.take().is_some_and(|trace| is_within(HEADED_BYTES, trace, sign.offset)) => {}
+                    && self
+                        .trace
+                        .take()
+                        .is_some_and(|trace| is_within(HEADED_BYTES, trace, sign.offset)) => {}
             Weight::Fault | Weight::Message | Weight::Aside
                 if heading.is_some() || (sign.weight, sign.rule) == (Weight::Fault, PYTEST) =>
             {
@@ -236,7 +249,8 @@ impl Exit {
     }
 }
 
-/// Whether a row comes so soon behind another. Not every row is taken when it comes: a test's wait for the verdict on it.
+/// Whether a row comes so soon behind another. Not every row is taken when it comes: a test's wait
+/// for the verdict on it.
 fn is_within(bytes: u64, above: u64, below: u64) -> bool {
     below.checked_sub(above).is_some_and(|apart| apart <= bytes)
 }

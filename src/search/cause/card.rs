@@ -18,20 +18,23 @@ const MAX_STEPS: usize = 16;
 /// How many rows at the end are looked through for those of standard error.
 const END_ROWS: usize = 200;
 
-/// The rows that show a cause: of its stream, since what other processes say meanwhile is mostly on the other one; where those are
-/// few, of both.
+/// The rows that show a cause: of its stream, since what other processes say meanwhile is mostly on
+/// the other one; where those are few, of both.
 pub(super) fn around(log: &LogFile, cause: &Sign, tail: Tail) -> Result<Vec<Row>> {
     let sieve = Sieve { keep: Some(cause.offset), ..Sieve::default() };
-    let reach = Around { place: cause.offset, above: REACH_ROWS, below: REACH_ROWS, tells_ends: false };
+    let reach =
+        Around { place: cause.offset, above: REACH_ROWS, below: REACH_ROWS, tells_ends: false };
     let mut above = read(log, sieve, reach, tail)?;
     let below = above.split_off(above.partition_point(|row| row.offset < cause.offset));
     let Some(stream) = below.first().map(|row| row.stream) else { return Ok(Vec::new()) };
     let details = details(below.iter().filter(|row| row.stream == stream), cause.weight);
-    let [mut above, mut below] =
-        [above, below].map(|rows| rows.into_iter().filter(|row| !is_blank(row)).collect::<Vec<_>>());
+    let [mut above, mut below] = [above, below]
+        .map(|rows| rows.into_iter().filter(|row| !is_blank(row)).collect::<Vec<_>>());
     let own = |rows: &[Row]| rows.iter().filter(|row| row.stream == stream).count();
     // What belongs to a name may be on the other.
-    if !matches!(cause.weight, Weight::Heading | Weight::Name) && own(&above) + own(&below) >= MAX_CAUSE_ROWS {
+    if !matches!(cause.weight, Weight::Heading | Weight::Name)
+        && own(&above) + own(&below) >= MAX_CAUSE_ROWS
+    {
         above.retain(|row| row.stream == stream);
         below.retain(|row| row.stream == stream);
     }
@@ -42,7 +45,8 @@ pub(super) fn around(log: &LogFile, cause: &Sign, tail: Tail) -> Result<Vec<Row>
     Ok(above.split_off(above.len() - before).into_iter().chain(below).collect())
 }
 
-/// The rows around a place that a terminal would still show: fewer where a sieve lets little through.
+/// The rows around a place that a terminal would still show: fewer where a sieve lets little
+/// through.
 fn read(log: &LogFile, sieve: Sieve, around: Around, tail: Tail) -> Result<Vec<Row>> {
     let mut sifting = Sifting::new(sieve, around, tail);
     for _ in 0..MAX_STEPS {
@@ -63,7 +67,8 @@ const fn shares(weight: Weight) -> (usize, usize) {
     }
 }
 
-/// How many rows from the cause on belong to it: up to a blank one, unless the row before it or the one behind it promises more.
+/// How many rows from the cause on belong to it: up to a blank one, unless the row before it or the
+/// one behind it promises more.
 fn details<'r>(below: impl Iterator<Item = &'r Row>, weight: Weight) -> usize {
     let (mut rows, mut has_ended, mut goes_on) = (0, false, true);
     for row in below {
@@ -86,12 +91,15 @@ pub(super) fn tail(log: &LogFile, tail: Tail) -> Result<Vec<Row>> {
     let end = Around { place: u64::MAX, above: END_ROWS, below: 0, tells_ends: false };
     let mut last = read(log, Sieve::default(), end, tail)?;
     let is_old = last.iter().all(|row| row.stream != Some(Stream::Stderr));
-    let mut rows = read(log, Sieve { stream: Some(Stream::Stderr), ..Sieve::default() }, end, tail)?;
+    let mut rows =
+        read(log, Sieve { stream: Some(Stream::Stderr), ..Sieve::default() }, end, tail)?;
     rows.retain(|row| !is_blank(row));
     let most = if is_old { MAX_CAUSE_ROWS / 2 } else { MAX_CAUSE_ROWS };
     rows.drain(..rows.len().saturating_sub(most));
     last.retain(|row| !is_blank(row) && !rows.contains(row));
-    rows.extend(last.split_off((last.len() + rows.len()).saturating_sub(MAX_CAUSE_ROWS).min(last.len())));
+    rows.extend(
+        last.split_off((last.len() + rows.len()).saturating_sub(MAX_CAUSE_ROWS).min(last.len())),
+    );
     rows.sort_by_key(|row| row.offset);
     Ok(rows)
 }

@@ -10,13 +10,15 @@ use crate::log::{Anchor, LogFile, Row, Tail};
 /// How far above what is part of a log entry that begins.
 const ENTRY_ROWS: usize = 3;
 
-/// How far below a trace its last line is, and what caused it; and below a panic what became of its test.
+/// How far below a trace its last line is, and what caused it; and below a panic what became of its
+/// test.
 const TRACE_ROWS: usize = 150;
 
 /// How far below a panic of Go its trace begins.
 const GOROUTINE_ROWS: usize = 20;
 
-/// The first of these that was no mere entry of a program's own log, else the last such entry: where its trace says why.
+/// The first of these that was no mere entry of a program's own log, else the last such entry:
+/// where its trace says why.
 pub(super) fn choose(log: &LogFile, ranked: &[Sign], tail: Tail) -> Result<Option<Sign>> {
     let mut logged = None;
     for sign in ranked {
@@ -31,13 +33,19 @@ pub(super) fn choose(log: &LogFile, ranked: &[Sign], tail: Tail) -> Result<Optio
     logged.map(|sign| explain(log, sign, tail)).transpose()
 }
 
-/// The row that says why, of one that was chosen; or of a later one that ended the command after all.
+/// The row that says why, of one that was chosen; or of a later one that ended the command after
+/// all.
 fn explain(log: &LogFile, sign: Sign, tail: Tail) -> Result<Sign> {
     let sign = end::ended_by(log, &sign, tail)?.unwrap_or(sign);
-    if sign.weight == Weight::Aftermath { end::said_before(log, sign, tail) } else { follow(log, sign, tail) }
+    if sign.weight == Weight::Aftermath {
+        end::said_before(log, sign, tail)
+    } else {
+        follow(log, sign, tail)
+    }
 }
 
-/// Whether a program that went on printed it: as part of an entry of its log, or as `jest` shows what tests print.
+/// Whether a program that went on printed it: as part of an entry of its log, or as `jest` shows
+/// what tests print.
 fn is_logged(log: &LogFile, sign: &Sign, tail: Tail) -> Result<bool> {
     if sign.weight < Weight::Message {
         return Ok(false);
@@ -50,14 +58,18 @@ fn is_logged(log: &LogFile, sign: &Sign, tail: Tail) -> Result<bool> {
     }
     let rows = log.window(Anchor::Before(sign.offset), ENTRY_ROWS, tail)?.rows;
     let texts: Vec<_> = rows.iter().map(|row| plain(&row.text, Progress::Last)).collect();
-    let is_entry = [TRACE, EXCEPTION].contains(&sign.rule) && texts.last().is_some_and(|text| is_log_entry(text));
+    let is_entry = [TRACE, EXCEPTION].contains(&sign.rule)
+        && texts.last().is_some_and(|text| is_log_entry(text));
     Ok(is_entry || texts.iter().any(|text| text.trim_start().starts_with("console.")))
 }
 
-/// Whether the trace of a panic of Go stands below it: what a program recovers from it may print in the same words.
+/// Whether the trace of a panic of Go stands below it: what a program recovers from it may print in
+/// the same words.
 fn has_goroutine(log: &LogFile, panic: u64, tail: Tail) -> Result<bool> {
     let rows = log.window(Anchor::From(panic), GOROUTINE_ROWS, tail)?.rows;
-    Ok(rows.iter().any(|row| plain(&row.text, Progress::Last).trim_start().starts_with("goroutine ")))
+    Ok(rows
+        .iter()
+        .any(|row| plain(&row.text, Progress::Last).trim_start().starts_with("goroutine ")))
 }
 
 /// Whether a thread panicked in a test of `cargo` that was meant to.
@@ -76,12 +88,14 @@ fn has_passed(log: &LogFile, panic: u64, tail: Tail) -> Result<bool> {
 /// `2026-01-02 03:04:05,123 ERROR nightly: …`, `WARNING:root:…`
 fn is_log_entry(text: &str) -> bool {
     const LEVELS: [&str; 4] = ["WARN", "WARNING", "ERROR", "CRITICAL"];
-    let words = text.split(|found: char| !found.is_ascii_alphabetic()).filter(|word| !word.is_empty());
+    let words =
+        text.split(|found: char| !found.is_ascii_alphabetic()).filter(|word| !word.is_empty());
     let is_heading = judge(text).is_some_and(|(weight, _)| weight == Weight::Heading);
     !is_heading && words.take(4).any(|word| LEVELS.contains(&word))
 }
 
-/// From the first row of a trace to the one that says why: its last line, and that of what caused it.
+/// From the first row of a trace to the one that says why: its last line, and that of what caused
+/// it.
 fn follow(log: &LogFile, mut sign: Sign, tail: Tail) -> Result<Sign> {
     if sign.weight < Weight::Message && sign.rule != TRACE {
         return Ok(sign);
@@ -97,7 +111,9 @@ fn follow(log: &LogFile, mut sign: Sign, tail: Tail) -> Result<Sign> {
         let text = plain(&row.text, Progress::Last);
         let said = text.trim_start();
         let weighed = judge(&text);
-        let ends = |before: &String| ends_trace(&text, before) || weighed.is_some_and(|(_, rule)| rule == EXCEPTION);
+        let ends = |before: &String| {
+            ends_trace(&text, before) || weighed.is_some_and(|(_, rule)| rule == EXCEPTION)
+        };
         if trace.as_ref().is_some_and(ends) {
             // The message of an exception may be a trace itself.
             trace = trace.filter(|_| is_trace(row));

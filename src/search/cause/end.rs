@@ -1,5 +1,5 @@
-//! What the end of a log tells: the mishap that ended the command, where an earlier one was survived, and what was said last before
-//! a row that only says that something failed.
+//! What the end of a log tells: the mishap that ended the command, where an earlier one was
+//! survived, and what was said last before a row that only says that something failed.
 
 use super::super::errors::{Weight, judge};
 use super::super::shown::{Progress, plain};
@@ -52,9 +52,10 @@ impl End {
     }
 }
 
-/// What ended the command, if that is another thing than this: the last that its log tells, with rows above it that show how the
-/// command went on after the first. What a compiler or a test has found counts more than what came of it: only an exception
-/// that nobody caught outdoes a compiler, and nothing a test.
+/// What ended the command, if that is another thing than this: the last that its log tells, with
+/// rows above it that show how the command went on after the first. What a compiler or a test has
+/// found counts more than what came of it: only an exception that nobody caught outdoes a compiler,
+/// and nothing a test.
 pub(super) fn ended_by(log: &LogFile, sign: &Sign, tail: Tail) -> Result<Option<Sign>> {
     let is_survivable = match sign.weight {
         Weight::Fault => [TRACE, EXCEPTION, COMPILERS].contains(&sign.rule),
@@ -68,18 +69,22 @@ pub(super) fn ended_by(log: &LogFile, sign: &Sign, tail: Tail) -> Result<Option<
     let rows: Vec<End> = rows.iter().map(End::of).collect();
     let is_over = |row: &&End| !row.is_blank() && row.weight() != Some(Weight::Aftermath);
     let Some(last) = rows.iter().rposition(|row| is_over(&row)) else { return Ok(None) };
-    let Some((begun, cause)) = rows.get(..=last).and_then(|rows| mishap(rows, sign.weight)) else { return Ok(None) };
+    let Some((begun, cause)) = rows.get(..=last).and_then(|rows| mishap(rows, sign.weight)) else {
+        return Ok(None);
+    };
     let above = rows.get(..begun).unwrap_or_default();
     let quiet = above.iter().rev().take_while(|row| !row.is_told() && row.offset > sign.offset);
     Ok((quiet.filter(|row| row.is_ordinary()).count() >= ORDINARY_ROWS).then_some(cause))
 }
 
-/// The mishap that the last of these rows ends, and where it begins: a trace, or complaints one below the other.
+/// The mishap that the last of these rows ends, and where it begins: a trace, or complaints one
+/// below the other.
 fn mishap(rows: &[End], outdone: Weight) -> Option<(usize, Sign)> {
     let last = rows.last()?;
     let is_raised = |row: &End| row.rule() == Some(EXCEPTION) || row.weight().is_none();
     if is_raised(last) && !last.text.starts_with([' ', '\t']) {
-        let lines = rows.iter().rev().skip(1).take_while(|row| row.text.starts_with([' ', '\t'])).count();
+        let lines =
+            rows.iter().rev().skip(1).take_while(|row| row.text.starts_with([' ', '\t'])).count();
         let begun = rows.len().checked_sub(lines + 2)?;
         let first = rows.get(begun).filter(|row| row.rule() == Some(TRACE))?;
         return Some((begun, Sign { offset: first.offset, weight: Weight::Fault, rule: TRACE }));
@@ -87,8 +92,11 @@ fn mishap(rows: &[End], outdone: Weight) -> Option<(usize, Sign)> {
     if last.weight() != Some(Weight::Aside) || outdone != Weight::Message {
         return None;
     }
-    let told =
-        rows.iter().rev().take_while(|row| matches!(row.weight(), Some(Weight::Aside | Weight::Message))).count();
+    let told = rows
+        .iter()
+        .rev()
+        .take_while(|row| matches!(row.weight(), Some(Weight::Aside | Weight::Message)))
+        .count();
     let begun = rows.len().checked_sub(told)?;
     let first = rows.get(begun)?;
     let (weight, rule) = first.weighed?;
@@ -101,6 +109,9 @@ pub(super) fn said_before(log: &LogFile, sign: Sign, tail: Tail) -> Result<Sign>
         return Ok(sign);
     }
     let rows = log.window(Anchor::Before(sign.offset), SAID_ROWS, tail)?.rows;
-    let said = rows.iter().map(End::of).rfind(|row| !row.is_blank() && row.weight() != Some(Weight::Aftermath));
+    let said = rows
+        .iter()
+        .map(End::of)
+        .rfind(|row| !row.is_blank() && row.weight() != Some(Weight::Aftermath));
     Ok(said.map_or(sign, |said| Sign { offset: said.offset, rule: WRAPPERS, ..sign }))
 }

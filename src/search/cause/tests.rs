@@ -8,8 +8,8 @@ use super::super::tests::Growing;
 use super::*;
 use crate::file::FilePath;
 
-/// A log of a command that failed, how it ended where that helps, and the rows, from 1, each of which is the cause: none where
-/// nothing says it.
+/// A log of a command that failed, how it ended where that helps, and the rows, from 1, each of
+/// which is the cause: none where nothing says it.
 type Failure = (&'static str, Option<i64>, &'static [usize]);
 
 #[rustfmt::skip]
@@ -92,7 +92,8 @@ fn text(row: &Row) -> String {
     plain(&row.text, Progress::Last).into_owned()
 }
 
-/// What is shown of a log of these rows: each begins with `o` or `e`, its stream. The cause is marked.
+/// What is shown of a log of these rows: each begins with `o` or `e`, its stream. The cause is
+/// marked.
 fn card(log: &str, exit_code: Option<i64>) -> Vec<String> {
     let lines = log.lines().map(|line| {
         let stream = if line.starts_with('o') { "stdout" } else { "stderr" };
@@ -115,12 +116,19 @@ fn the_cause_of_real_failures_is_found_and_lies_within_its_rows() {
     for (name, exit_code, labels) in FAILURES {
         let log = fixture(name);
         let cause = find_cause(&log, *exit_code, Tail::Emit).unwrap();
-        let found = cause.at.and_then(|at| rows(&log).iter().position(|row| row.offset == at)).map(|row| row + 1);
+        let found = cause
+            .at
+            .and_then(|at| rows(&log).iter().position(|row| row.offset == at))
+            .map(|row| row + 1);
         if found.map_or(!labels.is_empty(), |found| !labels.contains(&found)) {
             wrong.push(format!("{name}: found {found:?}, expected one of {labels:?}"));
         }
         let is_shown = cause.at.is_none_or(|at| cause.rows.iter().any(|row| row.offset == at));
-        assert!(is_shown && cause.rows.len() <= MAX_CAUSE_ROWS, "{name}: {} rows", cause.rows.len());
+        assert!(
+            is_shown && cause.rows.len() <= MAX_CAUSE_ROWS,
+            "{name}: {} rows",
+            cause.rows.len()
+        );
         assert!(cause.rule.is_none() || cause.at.is_some(), "{name}");
         assert_eq!(cause.looked_bytes, log.bytes(), "{name}");
     }
@@ -131,7 +139,8 @@ fn the_cause_of_real_failures_is_found_and_lies_within_its_rows() {
 fn every_real_failure_is_in_the_table() {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/failures");
     let files = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
-    let mut stored: Vec<String> = files.map(|path| path.file_stem().unwrap().to_str().unwrap().into()).collect();
+    let mut stored: Vec<String> =
+        files.map(|path| path.file_stem().unwrap().to_str().unwrap().into()).collect();
     stored.sort();
     assert_eq!(stored, FAILURES.iter().map(|(name, ..)| (*name).to_owned()).collect::<Vec<_>>());
 }
@@ -143,10 +152,19 @@ fn what_explains_comes_before_what_follows_from_it() {
             "e make[1]: *** [lib.o] Error 1\ne x.c:3:5: error: expected ';'\ne make: *** [all] Error 2",
             "x.c:3:5: error: expected ';'",
         ),
-        ("e error: could not compile `shop` (lib)\ne error: no such target", "error: no such target"),
+        (
+            "e error: could not compile `shop` (lib)\ne error: no such target",
+            "error: no such target",
+        ),
         ("e cat: VERSION: No such file or directory\ne fatal: no tags", "fatal: no tags"),
-        ("o test cart ... FAILED\ne error: test failed, to rerun pass `--lib`", "test cart ... FAILED"),
-        ("e npm error code ELIFECYCLE\ne npm error Missing script: \"x\"", "npm error Missing script: \"x\""),
+        (
+            "o test cart ... FAILED\ne error: test failed, to rerun pass `--lib`",
+            "test cart ... FAILED",
+        ),
+        (
+            "e npm error code ELIFECYCLE\ne npm error Missing script: \"x\"",
+            "npm error Missing script: \"x\"",
+        ),
         (
             "e make: *** No rule to make target 'a'.  Stop.\ne make[1]: *** [b] Error 1",
             "make: *** No rule to make target 'a'.  Stop.",
@@ -170,7 +188,10 @@ fn how_a_command_ended_tells_which_of_its_complaints_counts() {
 
 #[test]
 fn what_was_said_long_before_a_timeout_is_not_why() {
-    let log = format!("e Error: no cache yet\n{}", "o waiting for the lock of process 4242\n".repeat(100));
+    let log = format!(
+        "e Error: no cache yet\n{}",
+        "o waiting for the lock of process 4242\n".repeat(100)
+    );
     assert_eq!(at(&log, Some(1)).as_deref(), Some("Error: no cache yet"));
     assert_eq!(at(&log, Some(124)), None);
 }
@@ -186,17 +207,29 @@ fn of_mishaps_that_were_survived_the_last_counts_and_of_what_it_led_to_the_first
 
 #[test]
 fn what_ended_a_command_outdoes_what_it_survived_but_not_what_was_found_wrong() {
-    const TRACE: &str = "e Traceback (most recent call last):\ne   File \"x.py\", line 1\ne KeyError: 'a'\n";
+    const TRACE: &str =
+        "e Traceback (most recent call last):\ne   File \"x.py\", line 1\ne KeyError: 'a'\n";
     const MISSING: &str = "e cp: cannot stat 'b': No such file or directory\n";
-    let after = |first: &str, rows, last: &str| at(&format!("e {first}\n{}{last}", "o step\n".repeat(rows)), None);
-    assert_eq!(after("error: no cache", 20, MISSING).as_deref(), MISSING.trim_end().strip_prefix("e "));
-    assert_eq!(after("error: no cache", 19, MISSING).as_deref(), Some("error: no cache"), "it may follow from it");
-    assert_eq!(after("error: no cache", 20, &format!("{MISSING}o bye\n")).as_deref(), Some("error: no cache"));
+    let after = |first: &str, rows, last: &str| {
+        at(&format!("e {first}\n{}{last}", "o step\n".repeat(rows)), None)
+    };
+    assert_eq!(
+        after("error: no cache", 20, MISSING).as_deref(),
+        MISSING.trim_end().strip_prefix("e ")
+    );
+    assert_eq!(
+        after("error: no cache", 19, MISSING).as_deref(),
+        Some("error: no cache"),
+        "it may follow from it"
+    );
+    assert_eq!(
+        after("error: no cache", 20, &format!("{MISSING}o bye\n")).as_deref(),
+        Some("error: no cache")
+    );
     assert_eq!(after("a.c:1:1: error: bad", 20, TRACE).as_deref(), Some("KeyError: 'a'"));
     assert_eq!(after("a.c:1:1: error: bad", 20, MISSING).as_deref(), Some("a.c:1:1: error: bad"));
     assert_eq!(after("E   assert 1 == 2", 20, TRACE).as_deref(), Some("E   assert 1 == 2"));
-    let wrapped =
-        "e Traceback (most recent call last):\ne   x\ne a.Error: Command 'cc' returned non-zero exit status 1.";
+    let wrapped = "e Traceback (most recent call last):\ne   x\ne a.Error: Command 'cc' returned non-zero exit status 1.";
     assert_eq!(after("a.c:1:1: error: bad", 20, wrapped).as_deref(), Some("a.c:1:1: error: bad"));
 }
 
@@ -219,7 +252,10 @@ fn a_heading_that_says_nothing_gives_way_to_its_trace() {
 fn of_the_entries_of_a_log_the_last_error_counts_where_nothing_else_tells() {
     let log = "o time=1 level=error msg=a\no CRITICAL:etl:b\no time=2 level=info msg=c\n";
     assert_eq!(at(log, None).as_deref(), Some("CRITICAL:etl:b"));
-    assert_eq!(at(&format!("e cat: d: Permission denied\n{log}"), None).as_deref(), Some("cat: d: Permission denied"));
+    assert_eq!(
+        at(&format!("e cat: d: Permission denied\n{log}"), None).as_deref(),
+        Some("cat: d: Permission denied")
+    );
 }
 
 #[test]
@@ -246,7 +282,8 @@ fn a_failure_before_a_retry_counts_only_if_the_retry_does_not_follow_it() {
 fn what_a_go_test_said_counts_if_it_fails_whatever_came_meanwhile() {
     let log = "o === RUN   TestA\no     a_test.go:3: too small\no not ok 1\ne error: odd\no --- FAIL: TestA (0.00s)";
     assert_eq!(at(&format!("{log}\n"), None).as_deref(), Some("error: odd"), "it has a heading");
-    let log = "o === RUN   TestA\no     a_test.go:3: too small\ne error: odd\no --- FAIL: TestA (0.00s)";
+    let log =
+        "o === RUN   TestA\no     a_test.go:3: too small\ne error: odd\no --- FAIL: TestA (0.00s)";
     assert_eq!(at(log, None).as_deref(), Some("    a_test.go:3: too small"));
     let log = log.replace("FAIL", "PASS");
     assert_eq!(at(&log, None).as_deref(), Some("error: odd"));
@@ -272,8 +309,9 @@ fn the_innermost_of_several_causes_is_shown() {
 #[test]
 fn rows_above_or_below_are_shown_as_the_cause_asks_for_it() {
     let (above, below) = ("o step\n".repeat(20), "o detail\n".repeat(20));
-    let place =
-        |row: &str| card(&format!("{above}o {row}\n{below}"), None).iter().position(|row| row.starts_with("> "));
+    let place = |row: &str| {
+        card(&format!("{above}o {row}\n{below}"), None).iter().position(|row| row.starts_with("> "))
+    };
     assert_eq!(place("● cart › total"), Some(1), "a heading");
     assert_eq!(place("a.c:1:1: error: bad"), Some(2), "a compiler");
     assert_eq!(place("make: *** [a] Error 1"), Some(7), "a wrapper");
@@ -281,12 +319,16 @@ fn rows_above_or_below_are_shown_as_the_cause_asks_for_it() {
 
 #[test]
 fn what_was_said_meanwhile_on_the_other_stream_is_left_out_unless_there_is_room() {
-    let log = "e a.c: In function 'f':\no CC b.c\ne a.c:1:1: error: bad\no CC c.c\ne  1 | f\ne    | ^\n";
+    let log =
+        "e a.c: In function 'f':\no CC b.c\ne a.c:1:1: error: bad\no CC c.c\ne  1 | f\ne    | ^\n";
     assert_eq!(card(log, None).len(), 6);
     let log = format!("{log}{}", "e    | more\n".repeat(9));
     let card = card(&log, None);
     assert_eq!(card.first().map(String::as_str), Some("a.c: In function 'f':"));
-    assert!(card.len() == MAX_CAUSE_ROWS && !card.iter().any(|row| row.starts_with("CC")), "{card:?}");
+    assert!(
+        card.len() == MAX_CAUSE_ROWS && !card.iter().any(|row| row.starts_with("CC")),
+        "{card:?}"
+    );
 }
 
 #[test]
@@ -311,7 +353,11 @@ fn only_the_end_of_a_log_is_looked_at() {
     let look = |max_bytes| find_at_end(&growing.log, None, max_bytes, Tail::Emit).unwrap();
     let (all, end) = (look(1 << 20), look(100));
     assert_eq!((all.at, all.looked_bytes), (Some(0), log.len() as u64));
-    assert_eq!((end.at, end.looked_bytes), (None, 2 * line("step").len() as u64), "two whole lines");
+    assert_eq!(
+        (end.at, end.looked_bytes),
+        (None, 2 * line("step").len() as u64),
+        "two whole lines"
+    );
 }
 
 #[test]

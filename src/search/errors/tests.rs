@@ -10,7 +10,8 @@ use super::*;
 use crate::search::query::Query;
 use crate::search::suspects::Suspects;
 
-/// A log of a command that failed: the rows that hold the cause, and the other error rows, numbered from 1.
+/// A log of a command that failed: the rows that hold the cause, and the other error rows, numbered
+/// from 1.
 type Log = (&'static str, &'static [usize], &'static [usize]);
 
 /// Real outputs. Nothing else in them is an error row.
@@ -104,7 +105,10 @@ fn has_clue_literal(text: &str) -> bool {
 fn every_rule_finds_its_example() {
     for (number, (_, tool, pattern, example)) in RULES.iter().enumerate() {
         assert!(is_error(example), "{tool}: {example}");
-        assert!(TABLE.rules.matches(said(example)).matched(number), "{tool}: {pattern} does not find {example}");
+        assert!(
+            TABLE.rules.matches(said(example)).matched(number),
+            "{tool}: {pattern} does not find {example}"
+        );
         assert!(has_literal(example), "{tool}: {example}");
     }
 }
@@ -112,7 +116,11 @@ fn every_rule_finds_its_example() {
 #[test]
 fn every_clue_is_worth_what_the_table_says() {
     for (weight, tool, pattern, example) in CLUES {
-        assert_eq!(judge(example).map(|(weight, _)| weight), Some(*weight), "{tool}: {pattern}, {example}");
+        assert_eq!(
+            judge(example).map(|(weight, _)| weight),
+            Some(*weight),
+            "{tool}: {pattern}, {example}"
+        );
         assert!(has_literal(example) || has_clue_literal(example), "{tool}: {example}");
     }
 }
@@ -121,7 +129,10 @@ fn every_clue_is_worth_what_the_table_says() {
 fn every_exception_spares_what_a_rule_would_find() {
     for (number, (pattern, example)) in HARMLESS.iter().enumerate() {
         assert!(TABLE.rules.is_match(said(example)), "no rule finds {example}");
-        assert!(TABLE.harmless.matches(example.as_bytes()).matched(number), "{pattern} does not find {example}");
+        assert!(
+            TABLE.harmless.matches(example.as_bytes()).matched(number),
+            "{pattern} does not find {example}"
+        );
         assert!(!is_error(example), "{example}");
     }
 }
@@ -131,7 +142,8 @@ fn the_error_rows_of_real_logs_are_found_and_no_others() {
     let mut wrong = Vec::new();
     for (name, cause, also) in LOGS {
         let log = fixture(name);
-        let found: Vec<usize> = (1..).zip(rows(&log)).filter(|(_, (_, text))| is_error(text)).map(|(n, _)| n).collect();
+        let found: Vec<usize> =
+            (1..).zip(rows(&log)).filter(|(_, (_, text))| is_error(text)).map(|(n, _)| n).collect();
         let expected: BTreeSet<usize> = cause.iter().chain(*also).copied().collect();
         if !found.iter().eq(&expected) {
             wrong.push(format!("{name}: found {found:?}, expected {expected:?}"));
@@ -144,7 +156,8 @@ fn the_error_rows_of_real_logs_are_found_and_no_others() {
 fn every_log_is_in_the_table() {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/failures");
     let files = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
-    let stored: BTreeSet<String> = files.map(|path| path.file_stem().unwrap().to_str().unwrap().into()).collect();
+    let stored: BTreeSet<String> =
+        files.map(|path| path.file_stem().unwrap().to_str().unwrap().into()).collect();
     assert_eq!(stored, LOGS.iter().map(|(name, ..)| (*name).to_owned()).collect());
 }
 
@@ -162,8 +175,15 @@ fn the_recorded_bytes_of_an_error_row_are_suspect_whatever_their_colours() {
 
 #[test]
 fn what_stands_before_a_message_is_passed_over() {
-    for before in ["", "\t", "2026-01-02T03:04:05.678Z ", "[2026-01-02 03:04:05,678] ", "#12 0.345 ", "web-1  | ", "│ "]
-    {
+    for before in [
+        "",
+        "\t",
+        "2026-01-02T03:04:05.678Z ",
+        "[2026-01-02 03:04:05,678] ",
+        "#12 0.345 ",
+        "web-1  | ",
+        "│ ",
+    ] {
         assert!(is_error(&format!("{before}error: no such target")), "{before:?}");
     }
     assert!(!is_error("   13 |     error: a label of C"), "a line of source");
@@ -194,13 +214,17 @@ fn what_only_speaks_of_errors_is_none() {
     }
 }
 
-/// Texts that a rule's expression describes, and others: what it says of where they begin and end is left out.
+/// Texts that a rule's expression describes, and others: what it says of where they begin and end
+/// is left out.
 fn described(pattern: &str) -> impl Strategy<Value = String> + use<> {
     let anchors = regex::Regex::new(r"\\b|([^\[])\^|^\^|\$(\)|$|\|)").unwrap();
     let pattern = anchors.replace_all(pattern, "$1$2");
     let pattern = anchors.replace_all(&pattern, "$1$2");
     let ascii = [(r"\d", "[0-9]"), (r"\w", "[A-Za-z0-9_]"), (r"\s", "[ \t]")];
-    string_regex(&ascii.iter().fold(pattern.into_owned(), |text, (from, to)| text.replace(from, to))).unwrap()
+    string_regex(
+        &ascii.iter().fold(pattern.into_owned(), |text, (from, to)| text.replace(from, to)),
+    )
+    .unwrap()
 }
 
 proptest! {

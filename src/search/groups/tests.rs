@@ -12,7 +12,8 @@ use super::*;
 /// A log whose rows these are.
 fn recorded(rows: &[u8]) -> Vec<u8> {
     let rows = rows.strip_suffix(b"\n").unwrap_or(rows).split(|byte| *byte == b'\n');
-    rows.flat_map(|row| [b"2026-01-02T03:04:05.123456789Z stdout F ", row, b"\n"].concat()).collect()
+    rows.flat_map(|row| [b"2026-01-02T03:04:05.123456789Z stdout F ", row, b"\n"].concat())
+        .collect()
 }
 
 fn fixture(name: &str) -> Growing {
@@ -34,19 +35,27 @@ fn groups_of(log: &LogFile) -> Groups {
     groups
 }
 
-/// Each group by its title, how many rows it hides, and the last of them; indented by how deep it lies.
+/// Each group by its title, how many rows it hides, and the last of them; indented by how deep it
+/// lies.
 fn outline(growing: &Growing) -> Vec<String> {
-    let rows = growing.log.window(crate::log::Anchor::From(0), usize::MAX, Tail::Emit).unwrap().rows;
+    let rows =
+        growing.log.window(crate::log::Anchor::From(0), usize::MAX, Tail::Emit).unwrap().rows;
     let groups = groups_of(&growing.log);
     let told = groups.all().iter().map(|group| {
         let heading = rows.iter().find(|row| row.offset == group.heading).unwrap();
-        let Some(Marker::Heading(title)) = marker(&heading.text) else { panic!("{heading:?} is no heading") };
-        let hidden: Vec<_> = rows.iter().filter(|row| (group.body..group.end).contains(&row.offset)).collect();
+        let Some(Marker::Heading(title)) = marker(&heading.text) else {
+            panic!("{heading:?} is no heading")
+        };
+        let hidden: Vec<_> =
+            rows.iter().filter(|row| (group.body..group.end).contains(&row.offset)).collect();
         let last = hidden.last().map_or(String::new(), |row| {
             crate::sanitise::plain(&row.text, crate::sanitise::Progress::Last).into_owned()
         });
-        let depth =
-            groups.all().iter().filter(|outer| outer.body <= group.heading && group.heading < outer.end).count();
+        let depth = groups
+            .all()
+            .iter()
+            .filter(|outer| outer.body <= group.heading && group.heading < outer.end)
+            .count();
         format!("{}{title}: {} rows, to «{last}»", "  ".repeat(depth), hidden.len())
     });
     told.collect()
@@ -128,8 +137,13 @@ fn groups_of_several_kinds_lie_in_each_other() {
 
 #[test]
 fn what_a_heading_ended_that_is_none_goes_on() {
-    let log = of_rows("--- one\nx\n--- old\n+++ new\n@@ -1 +1 @@\ny\n+++ a\n+++ b\n++ c\nz\n--- two\n+++ three\n");
-    assert_eq!(outline(&log), ["one: 9 rows, to «z»", "two: 0 rows, to «»", "three: 0 rows, to «»"]);
+    let log = of_rows(
+        "--- one\nx\n--- old\n+++ new\n@@ -1 +1 @@\ny\n+++ a\n+++ b\n++ c\nz\n--- two\n+++ three\n",
+    );
+    assert_eq!(
+        outline(&log),
+        ["one: 9 rows, to «z»", "two: 0 rows, to «»", "three: 0 rows, to «»"]
+    );
     let log = of_rows("+++ one\nx\n@@ -1 +1 @@\n--- two\n@@ is no diff\n");
     assert_eq!(
         outline(&log),
@@ -142,7 +156,8 @@ fn what_a_heading_ended_that_is_none_goes_on() {
 fn an_end_without_a_start_and_one_of_another_name_end_nothing() {
     let log = of_rows("::endgroup::\ntravis_fold:start:a\ntravis_fold:end:b\n::endgroup::\nx\n");
     assert_eq!(outline(&log), ["a: 3 rows, to «x»"]);
-    let log = of_rows("travis_fold:start:a\ntravis_fold:start:b\ntravis_fold:end:a\ntravis_fold:end:b\n");
+    let log =
+        of_rows("travis_fold:start:a\ntravis_fold:start:b\ntravis_fold:end:a\ntravis_fold:end:b\n");
     assert_eq!(outline(&log), ["a: 2 rows, to «travis_fold:end:a»", "  b: 0 rows, to «»"]);
     let log = of_rows("travis_fold:start:a\nx\ntravis_fold:start:a\n");
     assert_eq!(outline(&log), ["a: 1 rows, to «x»", "a: 0 rows, to «»"]);
@@ -150,7 +165,8 @@ fn an_end_without_a_start_and_one_of_another_name_end_nothing() {
 
 #[test]
 fn a_marker_in_pieces_is_one_as_soon_as_it_has_ended() {
-    let piece = |tag: &str, text: &str| format!("2026-01-02T03:04:05Z stdout {tag} {text}\n").into_bytes();
+    let piece =
+        |tag: &str, text: &str| format!("2026-01-02T03:04:05Z stdout {tag} {text}\n").into_bytes();
     let mut growing = Growing::new(&piece("P", "::group::Bu"));
     let mut groups = groups_of(&growing.log);
     assert!(groups.all().is_empty());
@@ -163,7 +179,8 @@ fn a_marker_in_pieces_is_one_as_soon_as_it_has_ended() {
 
 #[test]
 fn what_is_too_deep_or_one_too_many_is_a_plain_row() {
-    let deep: Vec<String> = (0..=MAX_DEPTH).map(|depth| format!("travis_fold:start:{depth}\n")).collect();
+    let deep: Vec<String> =
+        (0..=MAX_DEPTH).map(|depth| format!("travis_fold:start:{depth}\n")).collect();
     let groups = groups_of(&of_rows(&deep.concat()).log);
     assert_eq!((groups.all().len(), groups.is_full()), (MAX_DEPTH, true));
 
@@ -201,7 +218,8 @@ fn folds_hide_what_lies_in_them_once_and_none_of_it_when_their_parent_does() {
     let growing = fixture("gitlab");
     let groups = groups_of(&growing.log);
     let all = groups.hidden(|_| true);
-    let outer: Vec<_> = [0, 1, 2].map(|at| groups.all()[at]).iter().map(|group| group.body..group.end).collect();
+    let outer: Vec<_> =
+        [0, 1, 2].map(|at| groups.all()[at]).iter().map(|group| group.body..group.end).collect();
     assert_eq!(*all, outer, "the last one is empty");
     let collapsed = groups.hidden(|group| group.is_collapsed);
     assert_eq!(collapsed.first(), Some(&(groups.all()[3].body..groups.all()[3].end)));
@@ -214,7 +232,8 @@ fn how_many_rows_a_group_has_is_told_as_soon_as_the_index_knows() {
     let growing = of_rows("a\n::group::b\nc\nd\n::endgroup::\ne\n::group::f\ng\n");
     let (log, groups) = (&growing.log, groups_of(&growing.log));
     let rows_of = |index: &crate::log::Index| {
-        let rows = |group: &Group| log.rows_within(index, group.body..group.end, Tail::Hold).unwrap();
+        let rows =
+            |group: &Group| log.rows_within(index, group.body..group.end, Tail::Hold).unwrap();
         groups.all().iter().map(rows).collect::<Vec<_>>()
     };
     let mut index = crate::log::Index::new(log.format());

@@ -10,46 +10,52 @@ use crate::file::FilePath;
 /// Any log of the search, with bars that are drawn over several lines among it.
 fn log_bytes() -> impl Strategy<Value = Vec<u8>> {
     let redraw = (0_usize..4, "[a-c]{0,3}").prop_map(|(up, text)| {
-        format!("2026-01-02T03:04:05.123456789Z stderr F \x1b[{up}A\x1b[2K{text} foo\n").into_bytes()
+        format!("2026-01-02T03:04:05.123456789Z stderr F \x1b[{up}A\x1b[2K{text} foo\n")
+            .into_bytes()
     });
     vec(prop_oneof![4 => line(), 1 => redraw], 0..60).prop_map(|lines| lines.concat())
 }
 
 fn sieve() -> impl Strategy<Value = Sieve> {
     let filter = prop::option::of(
-        (prop::sample::select(vec!["foo", "bar", "^$", "o.*r"]), any::<bool>())
-            .prop_map(|(pattern, is_inverse)| Filter { query: Query::new(pattern, false).unwrap(), is_inverse }),
+        (prop::sample::select(vec!["foo", "bar", "^$", "o.*r"]), any::<bool>()).prop_map(
+            |(pattern, is_inverse)| Filter {
+                query: Query::new(pattern, false).unwrap(),
+                is_inverse,
+            },
+        ),
     );
     let stream = prop_oneof![3 => Just(None), 1 => Just(Some(Stream::Stdout)), 1 => Just(Some(Stream::Stderr))];
-    (stream, filter, 0_usize..4, any::<bool>(), folds()).prop_map(|(stream, filter, context, is_folded, hidden)| {
-        Sieve {
+    (stream, filter, 0_usize..4, any::<bool>(), folds()).prop_map(
+        |(stream, filter, context, is_folded, hidden)| Sieve {
             stream,
             filter,
             context,
             progress: if is_folded { Progress::Last } else { Progress::All },
             hidden,
             keep: None,
-        }
-    })
+        },
+    )
 }
 
 /// Ranges that ascend, the last one perhaps without an end; often none.
 fn folds() -> impl Strategy<Value = Arc<[Range<u64>]>> {
-    let folds = (vec((0_u64..400, 1_u64..800), 0..5), any::<bool>()).prop_map(|(folds, is_open)| {
-        let mut at = 0;
-        let mut folds: Vec<_> = folds
-            .into_iter()
-            .map(|(gap, len)| {
-                let fold = at + gap..at + gap + len;
-                at = fold.end;
-                fold
-            })
-            .collect();
-        if let Some(last) = folds.last_mut().filter(|_| is_open) {
-            last.end = u64::MAX;
-        }
-        folds.into()
-    });
+    let folds =
+        (vec((0_u64..400, 1_u64..800), 0..5), any::<bool>()).prop_map(|(folds, is_open)| {
+            let mut at = 0;
+            let mut folds: Vec<_> = folds
+                .into_iter()
+                .map(|(gap, len)| {
+                    let fold = at + gap..at + gap + len;
+                    at = fold.end;
+                    fold
+                })
+                .collect();
+            if let Some(last) = folds.last_mut().filter(|_| is_open) {
+                last.end = u64::MAX;
+            }
+            folds.into()
+        });
     prop_oneof![1 => Just(Arc::from([])), 2 => folds]
 }
 
@@ -60,9 +66,11 @@ fn fold(rows: Range<u64>) -> Arc<[Range<u64>]> {
 /// What is shown of a log when all of its rows are looked at.
 fn shown_of(all: &[Row], sieve: &Sieve) -> Vec<Row> {
     let unfolded = Sieve { hidden: Arc::from([]), ..sieve.clone() };
-    let judged = all.iter().zip(unfolded.judge(all)).filter(|(_, shown)| *shown).map(|(row, _)| row);
+    let judged =
+        all.iter().zip(unfolded.judge(all)).filter(|(_, shown)| *shown).map(|(row, _)| row);
     let is_hidden = |row: &Row| sieve.hidden.iter().any(|fold| fold.contains(&row.offset));
-    let is_shown = |row: &&Row| sieve.filter.is_some() || sieve.keep == Some(row.offset) || !is_hidden(row);
+    let is_shown =
+        |row: &&Row| sieve.filter.is_some() || sieve.keep == Some(row.offset) || !is_hidden(row);
     judged.filter(is_shown).cloned().collect()
 }
 
@@ -109,7 +117,10 @@ proptest! {
 
 #[test]
 fn what_is_near_is_counted_in_rows() {
-    assert_eq!(near(&[false, false, true, false, false, false], 1), [false, true, true, true, false, false]);
+    assert_eq!(
+        near(&[false, false, true, false, false, false], 1),
+        [false, true, true, true, false, false]
+    );
     assert_eq!(near(&[true, false], 0), [true, false]);
 }
 
@@ -122,10 +133,15 @@ fn rows_that_were_not_asked_for_are_not_the_end() {
     for progress in [Progress::Last, Progress::All] {
         for below in 1..=11 {
             let around = Around { place: 0, above: 0, below, tells_ends: true };
-            let mut sifting = Sifting::new(Sieve { progress, ..Sieve::default() }, around, Tail::Emit);
+            let mut sifting =
+                Sifting::new(Sieve { progress, ..Sieve::default() }, around, Tail::Emit);
             while !sifting.step(&log, None, u64::MAX).unwrap() {}
             let window = sifting.finish(&log);
-            assert_eq!((window.rows.len(), window.at_end), (below.min(10), below >= 10), "{progress:?}, {below}");
+            assert_eq!(
+                (window.rows.len(), window.at_end),
+                (below.min(10), below >= 10),
+                "{progress:?}, {below}"
+            );
         }
     }
 }
@@ -136,8 +152,11 @@ fn how_much_was_read_is_no_more_than_the_log_has() {
     let Growing { log, .. } = &Growing::new(&bytes);
     let filter = Filter { query: Query::new("absent", false).unwrap(), is_inverse: false };
     let sieve = Sieve { filter: Some(filter), ..Sieve::default() };
-    let mut sifting =
-        Sifting::new(sieve, Around { place: u64::MAX, above: 10, below: 0, tells_ends: true }, Tail::Emit);
+    let mut sifting = Sifting::new(
+        sieve,
+        Around { place: u64::MAX, above: 10, below: 0, tells_ends: true },
+        Tail::Emit,
+    );
     let mut read = vec![sifting.read_bytes()];
     while !sifting.step(log, None, 1000).unwrap() {
         read.push(sifting.read_bytes());
@@ -153,13 +172,17 @@ fn a_fold_is_passed_over_unread() {
     let at = |row: u64| row * line.len() as u64;
     let sieve = Sieve { hidden: fold(at(10)..at(9990)), ..Sieve::default() };
     for place in [0, at(10), at(5000), at(9990), u64::MAX] {
-        let mut sifting =
-            Sifting::new(sieve.clone(), Around { place, above: 15, below: 15, tells_ends: true }, Tail::Emit);
+        let mut sifting = Sifting::new(
+            sieve.clone(),
+            Around { place, above: 15, below: 15, tells_ends: true },
+            Tail::Emit,
+        );
         let mut steps = 0;
         while !sifting.step(&growing.log, None, u64::MAX).unwrap() {
             steps += 1;
         }
-        let rows: Vec<u64> = sifting.finish(&growing.log).rows.iter().map(|row| row.offset).collect();
+        let rows: Vec<u64> =
+            sifting.finish(&growing.log).rows.iter().map(|row| row.offset).collect();
         let shown: Vec<u64> = (0..10).chain(9990..10_000).map(at).collect();
         let split = shown.partition_point(|row| *row < place);
         assert_eq!(rows, shown[split.saturating_sub(15)..(split + 15).min(20)], "around {place}");
@@ -177,7 +200,11 @@ fn a_fold_to_the_end_leaves_the_row_before_it_as_the_last() {
         for (below, at_end) in [(9, false), (10, true), (11, true)] {
             let around = Around { place: 0, above: 0, below, tells_ends: true };
             let window = gather(&growing.log, None, &sieve, around, u64::MAX);
-            assert_eq!((window.rows.len(), window.at_end), (below.min(10), at_end), "{below} to {end}");
+            assert_eq!(
+                (window.rows.len(), window.at_end),
+                (below.min(10), at_end),
+                "{below} to {end}"
+            );
         }
     }
 }

@@ -1,4 +1,5 @@
-//! A key, and several one after the other: how they are named, and that a terminal may spell one in several ways.
+//! A key, and several one after the other: how they are named, and that a terminal may spell one in
+//! several ways.
 
 use std::fmt;
 
@@ -22,7 +23,9 @@ impl Key {
             KeyCode::Char(c) if modifiers.contains(KeyModifiers::SHIFT) => {
                 Self(KeyCode::Char(c.to_ascii_uppercase()), modifiers - KeyModifiers::SHIFT)
             }
-            KeyCode::Tab if modifiers.contains(KeyModifiers::SHIFT) => Self(KeyCode::BackTab, KeyModifiers::NONE),
+            KeyCode::Tab if modifiers.contains(KeyModifiers::SHIFT) => {
+                Self(KeyCode::BackTab, KeyModifiers::NONE)
+            }
             KeyCode::Char(_) => Self(code, modifiers),
             _ => Self(code, modifiers - KeyModifiers::SHIFT),
         }
@@ -34,12 +37,14 @@ impl Key {
         (event.kind != KeyEventKind::Release).then(|| Self::new(event.code, event.modifiers))
     }
 
-    /// Reads a name as the table writes it: `G`, `?`, `Ctrl-d`, `PageDown`, `Shift-Tab`; `None` when it is no key.
+    /// Reads a name as the table writes it: `G`, `?`, `Ctrl-d`, `PageDown`, `Shift-Tab`; `None`
+    /// when it is no key.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         let mut chars = name.chars();
         if let (Some(c), None) = (chars.next(), chars.next()) {
-            return (!c.is_whitespace() && !c.is_control()).then(|| Self::new(KeyCode::Char(c), KeyModifiers::NONE));
+            return (!c.is_whitespace() && !c.is_control())
+                .then(|| Self::new(KeyCode::Char(c), KeyModifiers::NONE));
         }
         let combination = crokey::parse(name).ok()?;
         match combination.codes {
@@ -81,8 +86,10 @@ impl Keys {
     /// # Errors
     /// The name that is no key; empty when there is none at all.
     pub fn parse(names: &str) -> Result<Self, String> {
-        let keys: Vec<Key> =
-            names.split_whitespace().map(|name| Key::parse(name).ok_or(name)).collect::<Result<_, _>>()?;
+        let keys: Vec<Key> = names
+            .split_whitespace()
+            .map(|name| Key::parse(name).ok_or(name))
+            .collect::<Result<_, _>>()?;
         if keys.is_empty() { Err(String::new()) } else { Ok(Self(keys)) }
     }
 
@@ -136,7 +143,8 @@ mod tests {
     #[test]
     fn a_terminal_may_spell_a_key_in_several_ways() {
         let event = |code, modifiers| Key::from_event(&KeyEvent::new(code, modifiers));
-        let (none, shift, control) = (KeyModifiers::NONE, KeyModifiers::SHIFT, KeyModifiers::CONTROL);
+        let (none, shift, control) =
+            (KeyModifiers::NONE, KeyModifiers::SHIFT, KeyModifiers::CONTROL);
         for (name, code, modifiers) in [
             ("G", KeyCode::Char('G'), none),
             ("G", KeyCode::Char('G'), shift),
@@ -187,7 +195,11 @@ mod tests {
         assert_eq!(keys("z a").after(keys("z").as_slice()), Some(keys("a")));
         assert_eq!(keys("z a").after(keys("z a").as_slice()), None);
         assert_eq!(keys("z a").after(keys("a").as_slice()), None);
-        assert!(keys("z").meets(&keys("z a")) && keys("z a").meets(&keys("z")) && keys("z").meets(&keys("z")));
+        assert!(
+            keys("z").meets(&keys("z a"))
+                && keys("z a").meets(&keys("z"))
+                && keys("z").meets(&keys("z"))
+        );
         assert!(!keys("z a").meets(&keys("z b")));
         assert_eq!(Keys::parse("z nope").unwrap_err(), "nope");
         assert_eq!(Keys::parse("  ").unwrap_err(), "");

@@ -43,8 +43,9 @@ impl Keymap {
     #[must_use]
     pub fn meaning(&self, context: Context, pressed: &[Key]) -> Meaning {
         let meaning = |context: &Context| {
-            let mut all =
-                self.of(*context).flat_map(|bound| bound.keys.iter().map(|keys| (bound.binding.action, keys)));
+            let mut all = self
+                .of(*context)
+                .flat_map(|bound| bound.keys.iter().map(|keys| (bound.binding.action, keys)));
             all.find_map(|(action, keys)| match keys.as_slice().strip_prefix(pressed) {
                 Some([]) => Some(Meaning::Action(action)),
                 Some(_) => Some(Meaning::Begun),
@@ -66,8 +67,8 @@ impl Keymap {
         all.filter(|bound| bound.binding.action == action).find_map(|bound| bound.keys.first())
     }
 
-    /// What is worth telling in a context: its own bindings first, then those that hold everywhere. Neighbours with the same word
-    /// are one.
+    /// What is worth telling in a context: its own bindings first, then those that hold everywhere.
+    /// Neighbours with the same word are one.
     #[must_use]
     pub fn hints(&self, context: Context) -> Vec<Hint> {
         let everywhere = self.of(Context::Everywhere).filter(|bound| match context {
@@ -92,9 +93,13 @@ impl Keymap {
         let hints = all.flat_map(|bound| {
             let Binding { action, hint, label, .. } = bound.binding;
             let text = if hint.is_empty() { label } else { hint };
-            let meant =
-                bound.keys.iter().filter(|keys| self.meaning(context, keys.as_slice()) == Meaning::Action(*action));
-            meant.filter_map(|keys| keys.after(pressed)).map(|keys| Hint::new(keys, text, bound.binding))
+            let meant = bound
+                .keys
+                .iter()
+                .filter(|keys| self.meaning(context, keys.as_slice()) == Meaning::Action(*action));
+            meant
+                .filter_map(|keys| keys.after(pressed))
+                .map(|keys| Hint::new(keys, text, bound.binding))
         });
         Hint::joined(hints.collect())
     }
@@ -175,7 +180,11 @@ mod tests {
         assert_eq!(meaning(Context::Runs, "Space"), Nothing);
         assert_eq!(meaning(Context::Help, "q"), Does(Action::Back));
         assert_eq!(meaning(Context::Help, "Ctrl-c"), Does(Action::Quit));
-        assert_eq!(meaning(Context::Tree, "e"), Does(Action::NextError), "what the tree does not know is for the log");
+        assert_eq!(
+            meaning(Context::Tree, "e"),
+            Does(Action::NextError),
+            "what the tree does not know is for the log"
+        );
         assert_eq!(meaning(Context::RunsFilter, "q"), Nothing, "typed");
     }
 
@@ -185,6 +194,11 @@ mod tests {
         assert_eq!(meaning(Context::Log, "z z"), Meaning::Action(Action::Zoom));
         assert_eq!(meaning(Context::Log, "z j"), Meaning::Nothing);
         let after = Keymap::new().hints_after(Context::Log, &[Key::parse("z").unwrap()]);
-        assert!(after.iter().any(|hint| hint.text == "zoom" && hint.keys == [Keys::parse("z").unwrap()]), "{after:?}");
+        assert!(
+            after
+                .iter()
+                .any(|hint| hint.text == "zoom" && hint.keys == [Keys::parse("z").unwrap()]),
+            "{after:?}"
+        );
     }
 }

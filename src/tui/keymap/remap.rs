@@ -1,6 +1,7 @@
 //! The table with a user's changes: all of them, or every reason why not.
 //!
-//! What the user says of an action takes the place of its keys. Ctrl-C stays where the table has it: it always leaves.
+//! What the user says of an action takes the place of its keys. Ctrl-C stays where the table has
+//! it: it always leaves.
 
 use super::map::{Bound, Keymap};
 use super::{Action, Context, Key, Keys};
@@ -8,7 +9,8 @@ use super::{Action, Context, Key, Keys};
 /// The keys that a user gives to an action.
 #[derive(Clone, Debug)]
 pub struct Wish {
-    /// In one context; else in all that have the action, but for the help and lines that are typed.
+    /// In one context; else in all that have the action, but for the help and lines that are
+    /// typed.
     pub context: Option<Context>,
     /// The action.
     pub action: Action,
@@ -40,8 +42,10 @@ impl Keymap {
     /// All that is wrong with them.
     pub fn with(wishes: &[Wish]) -> Result<Self, Vec<Fault>> {
         let mut draft = Draft::new();
-        let (narrow, wide): (Vec<&Wish>, Vec<&Wish>) = wishes.iter().partition(|wish| wish.context.is_some());
-        let mut faults: Vec<Fault> = wide.into_iter().chain(narrow).filter_map(|wish| draft.grant(wish)).collect();
+        let (narrow, wide): (Vec<&Wish>, Vec<&Wish>) =
+            wishes.iter().partition(|wish| wish.context.is_some());
+        let mut faults: Vec<Fault> =
+            wide.into_iter().chain(narrow).filter_map(|wish| draft.grant(wish)).collect();
         if faults.is_empty() {
             faults = draft.clashes();
             faults.extend(draft.without_help());
@@ -80,10 +84,14 @@ impl Draft {
                 continue;
             }
             if let Some(keys) = wish.keys.iter().find(|keys| context.types() && is_typed(keys)) {
-                return Some(Fault::new(wish.at, format!("`{keys}` is for typing under [keys.{}]", context.name())));
+                return Some(Fault::new(
+                    wish.at,
+                    format!("`{keys}` is for typing under [keys.{}]", context.name()),
+                ));
             }
             if has_ctrl_c && !bound.keys.contains(&Keys::from(vec![Key::CTRL_C])) {
-                let why = format!("Ctrl-c always leaves: it cannot be given to `{}`", wish.action.name());
+                let why =
+                    format!("Ctrl-c always leaves: it cannot be given to `{}`", wish.action.name());
                 return Some(Fault::new(wish.at, why));
             }
             (bound.keys, *said) = (with_ctrl_c(bound, wish), Some(wish.at));
@@ -94,7 +102,8 @@ impl Draft {
 
     /// Keys that would do two things, one of which the user has asked for.
     fn clashes(&self) -> Vec<Fault> {
-        let rows: Vec<(&Bound, Option<usize>)> = self.keymap.bound.iter().zip(self.said.iter().copied()).collect();
+        let rows: Vec<(&Bound, Option<usize>)> =
+            self.keymap.bound.iter().zip(self.said.iter().copied()).collect();
         let mut faults = Vec::new();
         for (index, (one, one_said)) in rows.iter().enumerate() {
             for (other, other_said) in rows.iter().skip(index) {
@@ -133,9 +142,13 @@ fn with_ctrl_c(bound: &Bound, wish: &Wish) -> Vec<Keys> {
 fn not_there(wish: &Wish) -> String {
     let name = wish.action.name();
     let all = Keymap::new();
-    let contexts = Context::ALL.into_iter().filter(|context| all.of(*context).any(|b| b.binding.action == wish.action));
-    let tables: Vec<String> = contexts.map(|context| format!("[keys.{}]", context.name())).collect();
-    let here = wish.context.map_or("[keys]".to_owned(), |context| format!("[keys.{}]", context.name()));
+    let contexts = Context::ALL
+        .into_iter()
+        .filter(|context| all.of(*context).any(|b| b.binding.action == wish.action));
+    let tables: Vec<String> =
+        contexts.map(|context| format!("[keys.{}]", context.name())).collect();
+    let here =
+        wish.context.map_or("[keys]".to_owned(), |context| format!("[keys.{}]", context.name()));
     format!("`{name}` is nothing that can be done under {here}; it can under {}", tables.join(", "))
 }
 
@@ -149,9 +162,12 @@ fn clash(one: &Bound, other: &Bound) -> Option<String> {
     });
     let (keys, others) = meeting?;
     let (a, b, context) = (first.action.name(), second.action.name(), first.context.name());
-    let both = if keys == others { format!("`{keys}`") } else { format!("`{keys}` and `{others}`") };
+    let both =
+        if keys == others { format!("`{keys}`") } else { format!("`{keys}` and `{others}`") };
     if is_same {
-        return Some(format!("`{a}` cannot have {both} under [keys.{context}]: one is, or begins as, the other"));
+        return Some(format!(
+            "`{a}` cannot have {both} under [keys.{context}]: one is, or begins as, the other"
+        ));
     }
     if first.context == second.context {
         let begins = if keys == others { "" } else { ", of which one begins as the other" };
@@ -163,10 +179,12 @@ fn clash(one: &Bound, other: &Bound) -> Option<String> {
         (false, true) => (second, first),
         _ => return None,
     };
-    let is_hidden = own.context.reach().contains(&Context::Everywhere) && general.action != own.action;
+    let is_hidden =
+        own.context.reach().contains(&Context::Everywhere) && general.action != own.action;
     let is_meant = hides(own.keys, general.keys);
     (is_hidden && !is_meant).then(|| {
-        let (general, name, context) = (general.action.name(), own.action.name(), own.context.name());
+        let (general, name, context) =
+            (general.action.name(), own.action.name(), own.context.name());
         format!("`{name}` under [keys.{context}] hides `{general}`, which holds everywhere: {both}")
     })
 }
@@ -216,7 +234,8 @@ mod tests {
 
     #[test]
     fn the_table_itself_is_without_fault() {
-        let all = BINDINGS.iter().map(|b| wish(Some(b.context), b.action, b.keys)).collect::<Vec<_>>();
+        let all =
+            BINDINGS.iter().map(|b| wish(Some(b.context), b.action, b.keys)).collect::<Vec<_>>();
         assert_eq!(Keymap::with(&all).as_ref(), Ok(&Keymap::new()));
     }
 
@@ -224,7 +243,10 @@ mod tests {
     fn a_clash_names_both_actions() {
         use Context::{Everywhere, Help, Log};
         for (wishes, message) in [
-            (vec![wish(None, Action::NextError, &["n"])], "`next-match` and `next-error` clash under [keys.log]: `n`"),
+            (
+                vec![wish(None, Action::NextError, &["n"])],
+                "`next-match` and `next-error` clash under [keys.log]: `n`",
+            ),
             (
                 vec![wish(None, Action::NextError, &["n x"])],
                 "`next-match` and `next-error` clash under [keys.log]: `n` and `n x`, of which one begins as the other",
@@ -249,9 +271,18 @@ mod tests {
                 vec![wish(Some(Help), Action::Wrap, &["x"])],
                 "`wrap` is nothing that can be done under [keys.help]; it can under [keys.log]",
             ),
-            (vec![wish(Some(Context::Prompt), Action::Accept, &["x"])], "`x` is for typing under [keys.prompt]"),
-            (vec![wish(None, Action::Help, &[])], "`help` must keep a key: without it nobody finds the others"),
-            (vec![wish(None, Action::Down, &["Ctrl-c"])], "Ctrl-c always leaves: it cannot be given to `down`"),
+            (
+                vec![wish(Some(Context::Prompt), Action::Accept, &["x"])],
+                "`x` is for typing under [keys.prompt]",
+            ),
+            (
+                vec![wish(None, Action::Help, &[])],
+                "`help` must keep a key: without it nobody finds the others",
+            ),
+            (
+                vec![wish(None, Action::Down, &["Ctrl-c"])],
+                "Ctrl-c always leaves: it cannot be given to `down`",
+            ),
         ] {
             assert_eq!(faults(&wishes), [message]);
         }
@@ -265,8 +296,10 @@ mod tests {
 
     #[test]
     fn ctrl_c_leaves_whatever_a_user_says() {
-        let keymap =
-            Keymap::with(&[wish(None, Action::Quit, &["x"]), wish(Some(Context::Prompt), Action::Back, &["Esc"])]);
+        let keymap = Keymap::with(&[
+            wish(None, Action::Quit, &["x"]),
+            wish(Some(Context::Prompt), Action::Back, &["Esc"]),
+        ]);
         let keymap = keymap.unwrap();
         assert_eq!(meaning(&keymap, Context::Log, "x"), Meaning::Action(Action::Quit));
         assert_eq!(meaning(&keymap, Context::Log, "Ctrl-c"), Meaning::Action(Action::Quit));

@@ -1,4 +1,5 @@
-//! The header in full: all that is known of what the log's pane shows, in lines with a word before each.
+//! The header in full: all that is known of what the log's pane shows, in lines with a word before
+//! each.
 //!
 //! What is not known has no line.
 
@@ -26,7 +27,8 @@ pub struct HeaderLine {
 }
 
 impl Model {
-    /// The lines of the header while it is unfolded, for a pane of this size: a command line takes at most a third of it.
+    /// The lines of the header while it is unfolded, for a pane of this size: a command line takes
+    /// at most a third of it.
     #[must_use]
     pub fn header_lines(&self, width: u16, height: u16) -> Vec<HeaderLine> {
         let Some(item) = self.shown().filter(|_| self.lens.header) else { return Vec::new() };
@@ -37,8 +39,11 @@ impl Model {
             Item::Sh(_, sh) => self.of_sh(sh, width),
         };
         let command = item.sh().and_then(|sh| sh.sh.as_ref());
-        let command = command.map(|sh| command_lines(sh, width, usize::from(height / 3).max(1))).unwrap_or_default();
-        let facts = of_item.into_iter().filter_map(|(label, text)| Some(HeaderLine { label, text: text? }));
+        let command = command
+            .map(|sh| command_lines(sh, width, usize::from(height / 3).max(1)))
+            .unwrap_or_default();
+        let facts =
+            of_item.into_iter().filter_map(|(label, text)| Some(HeaderLine { label, text: text? }));
         command.into_iter().chain(facts).collect()
     }
 
@@ -47,7 +52,12 @@ impl Model {
         let missing = self.run.as_ref().and_then(|run| words::missing(&run.head, node));
         vec![
             ("in", sh.and_then(|sh| sh.cwd.as_deref()).map(|cwd| name(cwd).into_owned())),
-            ("ran", sh.and_then(|sh| self.times(sh.started_at, sh.finished_at, node.state == ShState::Running, width))),
+            (
+                "ran",
+                sh.and_then(|sh| {
+                    self.times(sh.started_at, sh.finished_at, node.state == ShState::Running, width)
+                }),
+            ),
             ("ended", sh.and_then(words::exit)),
             ("used", sh.and_then(used)),
             ("wrote", self.wrote()),
@@ -76,7 +86,12 @@ impl Model {
             ("repo", said(&run.repo)),
             ("ref", said(&run.ref_name)),
             ("commit", said(&run.sha)),
-            ("queued", run.queued_at.and_then(|at| self.moment(at)).map(|at| at.strftime(DAY_TIME).to_string())),
+            (
+                "queued",
+                run.queued_at
+                    .and_then(|at| self.moment(at))
+                    .map(|at| at.strftime(DAY_TIME).to_string()),
+            ),
             ("ran", self.times(run.started_at, head.ended_at(), is_active, width)),
             ("failed", words::reason(head).filter(|_| head.outcome == Some(Outcome::Failed))),
             ("commands", Some(commands(node.jobs.iter().flat_map(|job| &job.shs)))),
@@ -85,11 +100,21 @@ impl Model {
     }
 
     /// `2026-05-06 12:00:12 - 12:00:46, 34.0s`; without the day where there is little room.
-    fn times(&self, start: Option<Time>, end: Option<Time>, is_running: bool, width: usize) -> Option<String> {
+    fn times(
+        &self,
+        start: Option<Time>,
+        end: Option<Time>,
+        is_running: bool,
+        width: usize,
+    ) -> Option<String> {
         let (start, from) = (start?, self.moment(start?)?);
         let begun = from.strftime(if width < WITH_DAY { TIME } else { DAY_TIME });
         let Some((end, to)) = end.and_then(|end| Some((end, self.moment(end)?))) else {
-            return Some(if is_running { format!("since {begun}") } else { format!("from {begun}") });
+            return Some(if is_running {
+                format!("since {begun}")
+            } else {
+                format!("from {begun}")
+            });
         };
         let ended = to.strftime(if to.date() == from.date() { TIME } else { DAY_TIME });
         Some(format!("{begun} - {ended}, {}", words::duration(end.millis_since(start))))
@@ -129,7 +154,8 @@ fn commands<'a>(shs: impl Iterator<Item = &'a ShNode> + Clone) -> String {
     format!("{}{failed}", shs.count())
 }
 
-/// The command line, or the script, in at most so many lines; what is left out is said in the last one.
+/// The command line, or the script, in at most so many lines; what is left out is said in the last
+/// one.
 fn command_lines(sh: &Sh, width: usize, most: usize) -> Vec<HeaderLine> {
     let typed = sh.argv().map(|argv| words::typed(argv.iter().map(String::as_str)));
     let text = typed.as_deref().unwrap_or(&sh.cmd).trim_end();
@@ -137,7 +163,9 @@ fn command_lines(sh: &Sh, width: usize, most: usize) -> Vec<HeaderLine> {
     let shown: String = text.chars().take((most + 1) * width).collect();
     let source_lines = shown.lines().take(most + 1).map(|line| name(line).into_owned());
     let mut lines: Vec<String> = source_lines
-        .flat_map(|line| textwrap::wrap(&line, width).into_iter().map(String::from).collect::<Vec<_>>())
+        .flat_map(|line| {
+            textwrap::wrap(&line, width).into_iter().map(String::from).collect::<Vec<_>>()
+        })
         .collect();
     if lines.len() > most || shown.len() < text.len() {
         lines.truncate(most.saturating_sub(1));

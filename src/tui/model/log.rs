@@ -48,7 +48,8 @@ pub struct Log {
     pub line: usize,
     /// Where the current row begins: the one that was looked for.
     pub at: Option<u64>,
-    /// Where it began before other rows were shown: it is the current one again as soon as it is among them.
+    /// Where it began before other rows were shown: it is the current one again as soon as it is
+    /// among them.
     pub marked: Option<u64>,
     /// The last row is on screen: new ones scroll it.
     pub follow: bool,
@@ -68,13 +69,15 @@ pub struct Log {
     pub fault: Option<String>,
     /// The request that is out.
     pub request: Option<Request>,
-    /// How far what is looked for has been looked for, in hundredths of the log, once that takes long.
+    /// How far what is looked for has been looked for, in hundredths of the log, once that takes
+    /// long.
     pub looking: Option<u8>,
     /// What is to be said if it is not found.
     pub if_missed: String,
     /// The number of the newest request.
     pub ticket: Ticket,
-    /// Where and how much was asked for last: asking for the same again brings nothing new by itself.
+    /// Where and how much was asked for last: asking for the same again brings nothing new by
+    /// itself.
     pub asked: Option<(Goal, usize)>,
 }
 
@@ -139,7 +142,9 @@ impl Log {
     pub fn place_at(&self, address: u64) -> Option<(Place, u64)> {
         match self.source.as_ref()? {
             Source::Log(..) => Some((self.key.as_ref()?.place.clone(), address)),
-            source @ Source::Scroll(_) => Some((source.section(address)?.place.clone(), Spot::of(address).offset())),
+            source @ Source::Scroll(_) => {
+                Some((source.section(address)?.place.clone(), Spot::of(address).offset()))
+            }
         }
     }
 

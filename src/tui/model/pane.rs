@@ -1,4 +1,5 @@
-//! The log's pane: what stands above its rows, how its width is divided, how many lines a row takes, which one is current.
+//! The log's pane: what stands above its rows, how its width is divided, how many lines a row
+//! takes, which one is current.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -29,25 +30,33 @@ impl Model {
         let width = body.width.saturating_sub(2);
         let extra = |cause| usize::from(cause_lines(cause, width)).saturating_sub(1);
         let card_rows = self.card().map(|cause| cause.rows.len() + extra(cause));
-        let (notes, header) = (self.notes(body.width).len(), self.header_lines(body.width, body.height).len());
+        let (notes, header) =
+            (self.notes(body.width).len(), self.header_lines(body.width, body.height).len());
         log_parts(body, Above { header, notes, card_rows, has_no_rows })
     }
 
     /// Why the command failed most likely, while that is shown; the header in full takes its place.
     #[must_use]
     pub fn card(&self) -> Option<&Cause> {
-        self.log.card.as_ref().filter(|card| card.is_open && !self.lens.header).map(|card| &*card.cause)
+        self.log
+            .card
+            .as_ref()
+            .filter(|card| card.is_open && !self.lens.header)
+            .map(|card| &*card.cause)
     }
 
     /// The columns of the log's pane.
     #[must_use]
     pub fn log_columns(&self) -> Columns {
         let body = self.layout().body(Pane::Log).unwrap_or(self.screen);
-        let most = self.log.known.numbers.iter().flatten().max().copied().or(self.log.known.total_rows);
+        let most =
+            self.log.known.numbers.iter().flatten().max().copied().or(self.log.known.total_rows);
         let numbers = if self.lens.numbers { Some(most.unwrap_or(0)) } else { None };
         let log = &self.log.window;
-        let is_whole = log.at_start && log.at_end && !self.lens.wrap && log.rows.len() <= self.log_height();
-        let has_bar = !is_whole || log.rows.iter().map(self.lines_of()).sum::<usize>() > self.log_height();
+        let is_whole =
+            log.at_start && log.at_end && !self.lens.wrap && log.rows.len() <= self.log_height();
+        let has_bar =
+            !is_whole || log.rows.iter().map(self.lines_of()).sum::<usize>() > self.log_height();
         Columns::new(body.width, numbers, self.lens.times, has_bar)
     }
 
@@ -63,7 +72,8 @@ impl Model {
         }
     }
 
-    /// The row of the log that keys are about: the one that was looked for if it is on screen, else the first on screen.
+    /// The row of the log that keys are about: the one that was looked for if it is on screen, else
+    /// the first on screen.
     #[must_use]
     pub fn current_row(&self) -> Option<&Row> {
         let log = &self.log;
@@ -78,7 +88,8 @@ impl Model {
         let (first, last) = self.log.known.span.unzip();
         let sh = self.shown().and_then(|item| item.sh()?.sh.as_ref());
         let start = sh.and_then(|sh| sh.started_at).or(first)?;
-        let end = sh.and_then(|sh| sh.finished_at).or_else(|| self.now.filter(|_| self.log.is_alive));
+        let end =
+            sh.and_then(|sh| sh.finished_at).or_else(|| self.now.filter(|_| self.log.is_alive));
         Some((start, end.or(last)?))
     }
 
@@ -91,13 +102,16 @@ impl Model {
     /// What is odd about what is selected, in lines of the log's pane.
     #[must_use]
     pub fn notes(&self, width: u16) -> Vec<String> {
-        let (Some(run), Some(at), Some(item)) = (&self.run, &self.tree.at, self.shown()) else { return Vec::new() };
+        let (Some(run), Some(at), Some(item)) = (&self.run, &self.tree.at, self.shown()) else {
+            return Vec::new();
+        };
         let shown = item.place();
         let of_shown = run.findings.at(&shown).filter(|_| shown != *at);
         let late = Some(self.log.standing.late_bytes).filter(|bytes| *bytes > 0).map(words::late);
         let found = run.findings.at(at).chain(of_shown).map(words::finding).chain(late);
         let wrap = |text: String| {
-            let options = textwrap::Options::new(usize::from(width.saturating_sub(3)).max(1)).subsequent_indent("  ");
+            let options = textwrap::Options::new(usize::from(width.saturating_sub(3)).max(1))
+                .subsequent_indent("  ");
             let lines = textwrap::wrap(&text, options).into_iter().map(Cow::into_owned);
             lines.collect::<Vec<_>>()
         };

@@ -14,7 +14,8 @@ use crate::words;
 /// The list of runs.
 #[derive(Default)]
 pub struct Runs {
-    /// Those at hand: a part of the list without a gap, newest first; `None` until they have been read.
+    /// Those at hand: a part of the list without a gap, newest first; `None` until they have been
+    /// read.
     pub heads: Option<Vec<RunHead>>,
     /// There are newer ones than those at hand.
     pub has_newer: bool,
@@ -66,7 +67,8 @@ impl Sift {
     #[must_use]
     pub fn count(&self) -> String {
         let more = if self.next == Next::End { "" } else { "+" };
-        let (found, looked) = (words::grouped(self.heads.len() as u64), words::grouped(self.looked as u64));
+        let (found, looked) =
+            (words::grouped(self.heads.len() as u64), words::grouped(self.looked as u64));
         format!("{found}{more} of {looked}")
     }
 }

@@ -19,13 +19,15 @@ pub struct Tree {
     pub ranked: Option<Place>,
     /// The user has chosen what is selected: it does not move on by itself.
     pub chosen: bool,
-    /// The job, or the run, all of whose commands are shown in one scroll, as long as it is selected.
+    /// The job, or the run, all of whose commands are shown in one scroll, as long as it is
+    /// selected.
     pub scroll: Option<Place>,
     /// The parts of scrolls that somebody has folded or opened: whether they are open.
     pub opened: HashMap<Place, bool>,
     /// Whether all groups in logs are folded, or none; `None`: those that ask for it.
     pub all_groups: Option<bool>,
-    /// The groups that somebody has folded or opened, by the commands and the places of their headings: whether they are folded.
+    /// The groups that somebody has folded or opened, by the commands and the places of their
+    /// headings: whether they are folded.
     pub groups: HashMap<(Place, u64), bool>,
 }
 
@@ -83,14 +85,19 @@ impl Model {
     /// The visible rows of the tree.
     #[must_use]
     pub fn items(&self) -> Vec<Item<'_>> {
-        self.all_items().into_iter().filter(|item| item.sh().is_none() || !self.is_folded(item)).collect()
+        self.all_items()
+            .into_iter()
+            .filter(|item| item.sh().is_none() || !self.is_folded(item))
+            .collect()
     }
 
     /// The rows of the tree, folded away or not.
     #[must_use]
     pub fn all_items(&self) -> Vec<Item<'_>> {
         let Some(run) = &self.run else { return Vec::new() };
-        let with_shs = |job| std::iter::once(Item::Job(job)).chain(job.shs.iter().map(move |sh| Item::Sh(job, sh)));
+        let with_shs = |job| {
+            std::iter::once(Item::Job(job)).chain(job.shs.iter().map(move |sh| Item::Sh(job, sh)))
+        };
         std::iter::once(Item::Run(run)).chain(run.jobs.iter().flat_map(with_shs)).collect()
     }
 
@@ -108,7 +115,8 @@ impl Model {
         found.or_else(|| job().and_then(|job| items.iter().position(|item| item.is_at(&job))))
     }
 
-    /// What is shown: the selected command, of a selected job the most telling one, or the run itself.
+    /// What is shown: the selected command, of a selected job the most telling one, or the run
+    /// itself.
     #[must_use]
     pub fn shown(&self) -> Option<Item<'_>> {
         let run = self.run.as_ref()?;
@@ -148,43 +156,57 @@ impl Model {
     }
 }
 
-/// The command of a job that one wants to see first: the first failed, else the one that runs, else the first.
+/// The command of a job that one wants to see first: the first failed, else the one that runs, else
+/// the first.
 #[must_use]
 pub fn telling_sh(job: &JobNode) -> Option<&ShNode> {
     let with = |state| job.shs.iter().find(move |sh| sh.state == state);
     let running = || job.shs.iter().rfind(|sh| sh.state == ShState::Running);
-    with(ShState::Failed).or_else(running).or_else(|| with(ShState::Interrupted)).or_else(|| job.shs.first())
+    with(ShState::Failed)
+        .or_else(running)
+        .or_else(|| with(ShState::Interrupted))
+        .or_else(|| job.shs.first())
 }
 
-/// What one wants to see first of a run: while it runs the command that runs, else the first that failed, else the first.
+/// What one wants to see first of a run: while it runs the command that runs, else the first that
+/// failed, else the first.
 #[must_use]
 pub fn telling_place(run: &RunNode) -> Option<Place> {
     let place = |job: &JobNode, sh: Option<&ShNode>| {
         sh.map_or_else(|| Place::Job(job.job.id.clone()), |sh| Place::Sh(job.job.id.clone(), sh.n))
     };
     let find_sh = |state: ShState| {
-        let in_job = |job: &JobNode| Some(place(job, Some(job.shs.iter().find(|sh| sh.state == state)?)));
+        let in_job =
+            |job: &JobNode| Some(place(job, Some(job.shs.iter().find(|sh| sh.state == state)?)));
         run.jobs.iter().find_map(in_job)
     };
     let find_job = |wanted: fn(&&JobNode) -> bool| run.jobs.iter().find(wanted);
     // Between two commands the last one is what there is to see.
-    let active = || find_job(|job| job.phase == Phase::Active).map(|job| place(job, job.shs.last()));
+    let active =
+        || find_job(|job| job.phase == Phase::Active).map(|job| place(job, job.shs.last()));
     let running = || find_sh(ShState::Running).or_else(active);
-    // A run can fail without a failed command: its own log says why, or else the job itself is what there is to see.
-    let own_log = || (run.log.is_some() && run.head.outcome == Some(Outcome::Failed)).then_some(Place::Run);
-    let failed_job = || find_job(|job| job.outcome == Some(Outcome::Failed)).map(|job| place(job, None));
+    // A run can fail without a failed command: its own log says why, or else the job itself is what
+    // there is to see.
+    let own_log =
+        || (run.log.is_some() && run.head.outcome == Some(Outcome::Failed)).then_some(Place::Run);
+    let failed_job =
+        || find_job(|job| job.outcome == Some(Outcome::Failed)).map(|job| place(job, None));
     let failed_sh = || find_sh(ShState::Failed).or_else(|| find_sh(ShState::Interrupted));
     let failed = || failed_sh().or_else(own_log).or_else(failed_job);
-    // Something odd about the run is what there is to see where it tells why the run does not go on, or failed.
+    // Something odd about the run is what there is to see where it tells why the run does not go
+    // on, or failed.
     let is_odd = run.findings.at(&Place::Run).next().is_some();
     let odd = || (is_odd && run.head.outcome != Some(Outcome::Passed)).then_some(Place::Run);
     let own = || (is_odd || run.log.is_some()).then_some(Place::Run);
     let first_job = || run.jobs.first().map(|job| place(job, None));
     let first_sh = || find_job(|job| !job.shs.is_empty()).map(|job| place(job, job.shs.first()));
     let first = || first_sh().or_else(own).or_else(first_job);
-    let last_sh = || run.jobs.iter().rfind(|job| !job.shs.is_empty()).map(|job| place(job, job.shs.last()));
+    let last_sh =
+        || run.jobs.iter().rfind(|job| !job.shs.is_empty()).map(|job| place(job, job.shs.last()));
     match run.head.phase {
         Phase::Finished | Phase::Unknown => failed().or_else(odd).or_else(first),
-        Phase::Queued | Phase::Active => running().or_else(failed).or_else(odd).or_else(last_sh).or_else(first),
+        Phase::Queued | Phase::Active => {
+            running().or_else(failed).or_else(odd).or_else(last_sh).or_else(first)
+        }
     }
 }

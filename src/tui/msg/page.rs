@@ -15,7 +15,8 @@ pub struct Page {
     pub style: Style,
     /// What is known of the log.
     pub known: Known,
-    /// Counts how often the file was replaced or cut short: offsets of another generation mean nothing.
+    /// Counts how often the file was replaced or cut short: offsets of another generation mean
+    /// nothing.
     pub generation: u64,
     /// How the file that was read stands to its name.
     pub standing: Standing,
@@ -23,7 +24,8 @@ pub struct Page {
     pub target: Option<Target>,
     /// The section of a scroll that had to be opened to show that row.
     pub opened: Option<Place>,
-    /// The groups that were opened to show it, or folded or opened on demand, by the addresses of their headings.
+    /// The groups that were opened to show it, or folded or opened on demand, by the addresses of
+    /// their headings.
     pub folded: Vec<(u64, bool)>,
     /// Why the command failed most likely, if that was asked for.
     pub cause: Option<Box<Cause>>,

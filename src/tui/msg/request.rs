@@ -8,7 +8,8 @@ use crate::search::{Query, Sieve, Towards};
 use crate::time::Time;
 use crate::tui::scroll::Source;
 
-/// Numbers the requests for log rows, and the searches for runs; only the answer to the newest counts.
+/// Numbers the requests for log rows, and the searches for runs; only the answer to the newest
+/// counts.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
 pub struct Ticket(pub u64);
 
@@ -21,13 +22,15 @@ pub enum Goal {
     Around(u64),
     /// Those around the first row that begins at or behind this byte; it is looked for.
     Place(u64),
-    /// Those around the row with this number, from 0; in a scroll, with this number in its section, in the form of an address.
+    /// Those around the row with this number, from 0; in a scroll, with this number in its section,
+    /// in the form of an address.
     Row(u64),
     /// Those around the first row of this time or later.
     Time(Time),
     /// Those around the row behind so many hundredths of the bytes.
     Percent(u8),
-    /// Those around the row that most likely tells why the command failed, with this exit code; where none does, the last.
+    /// Those around the row that most likely tells why the command failed, with this exit code;
+    /// where none does, the last.
     Cause(Option<i64>),
     /// Those around the heading of the innermost group around a row, which is folded or opened.
     Fold(u64, Fold),
@@ -112,7 +115,8 @@ pub enum Sought {
 /// Which rows of what.
 #[derive(Clone, PartialEq, Debug)]
 pub struct PageRequest {
-    /// The log, or the logs of a scroll. What is an offset of a single log is an address there ([`crate::tui::scroll::Spot`]).
+    /// The log, or the logs of a scroll. What is an offset of a single log is an address there
+    /// ([`crate::tui::scroll::Spot`]).
     pub source: Source,
     /// Where the rows lie in it.
     pub goal: Goal,
@@ -124,7 +128,8 @@ pub struct PageRequest {
     pub folds: Folds,
     /// Matches of this are counted.
     pub search: Option<Query>,
-    /// The rows of the same request were taken in and are still at hand: if nothing has changed, that is answer enough.
+    /// The rows of the same request were taken in and are still at hand: if nothing has changed,
+    /// that is answer enough.
     pub is_refresh: bool,
 }
 
@@ -132,8 +137,9 @@ impl PageRequest {
     /// Whether the same rows are asked for, for whatever reason.
     #[must_use]
     pub fn is_same_page(&self, other: &Self) -> bool {
-        let is_same =
-            |a: &Self, b: &Self| a.goal == b.goal && a.rows == b.rows && a.sieve == b.sieve && a.folds == b.folds;
+        let is_same = |a: &Self, b: &Self| {
+            a.goal == b.goal && a.rows == b.rows && a.sieve == b.sieve && a.folds == b.folds
+        };
         is_same(self, other) && self.source == other.source
     }
 }

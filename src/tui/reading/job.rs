@@ -1,4 +1,5 @@
-//! What was asked of a log, as far as it has been done: the groups first where they count, then the row, then the rows around it.
+//! What was asked of a log, as far as it has been done: the groups first where they count, then the
+//! row, then the rows around it.
 
 use std::time::Instant;
 
@@ -57,6 +58,7 @@ impl Job {
     }
 
     pub(super) fn percent(&self, bytes: u64) -> u8 {
-        u8::try_from(u128::from(self.looked_bytes.min(bytes)) * 100 / u128::from(bytes.max(1))).unwrap_or(100)
+        u8::try_from(u128::from(self.looked_bytes.min(bytes)) * 100 / u128::from(bytes.max(1)))
+            .unwrap_or(100)
     }
 }

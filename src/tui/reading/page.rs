@@ -30,11 +30,22 @@ impl Reading {
         let known = self.known()?;
         self.reported = Some((Instant::now(), known.clone()));
         let style = self.style_before(&window, tail)?;
-        let page = Page { window, style, known, generation, standing, target, opened: None, folded: changes, cause };
+        let page = Page {
+            window,
+            style,
+            known,
+            generation,
+            standing,
+            target,
+            opened: None,
+            folded: changes,
+            cause,
+        };
         Ok(vec![Msg::Page(self.ticket, page)])
     }
 
-    /// What the rows before a window have left switched on, as far back as is soon read: a terminal would know from the beginning on.
+    /// What the rows before a window have left switched on, as far back as is soon read: a terminal
+    /// would know from the beginning on.
     fn style_before(&self, window: &Window, tail: Tail) -> Result<Style> {
         let mut sanitiser = Sanitiser::default();
         if let Some(first) = window.rows.first().filter(|_| !window.at_start) {
@@ -50,11 +61,21 @@ impl Reading {
         Ok(sanitiser.style())
     }
 
-    /// The times of the first and the last record; of a log whose first or last rows are none, nothing.
-    pub(super) fn span(&self, request: &PageRequest, window: &Window) -> Result<Option<(Time, Time)>> {
+    /// The times of the first and the last record; of a log whose first or last rows are none,
+    /// nothing.
+    pub(super) fn span(
+        &self,
+        request: &PageRequest,
+        window: &Window,
+    ) -> Result<Option<(Time, Time)>> {
         let last = match window.rows.last().filter(|_| window.at_end && !request.sieve.narrows()) {
             Some(last) => last.last_at,
-            None => self.file.window(Anchor::End, 1, self.tail)?.rows.first().and_then(|row| row.last_at),
+            None => self
+                .file
+                .window(Anchor::End, 1, self.tail)?
+                .rows
+                .first()
+                .and_then(|row| row.last_at),
         };
         Ok(self.file.first_time()?.zip(last))
     }

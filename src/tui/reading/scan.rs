@@ -17,7 +17,8 @@ impl Scan {
     /// Begins to count another query, or none.
     pub(super) fn set(scan: &mut Option<Self>, query: Option<&Query>) {
         if scan.as_ref().map(|scan| &scan.query) != query {
-            *scan = query.map(|query| Self { query: query.clone(), hits: Hits::new(), is_done: false });
+            *scan =
+                query.map(|query| Self { query: query.clone(), hits: Hits::new(), is_done: false });
         }
     }
 
@@ -26,9 +27,16 @@ impl Scan {
         Ok(scan(file, &mut self.hits, &self.query, SLICE_BYTES, tail)? < SLICE_BYTES)
     }
 
-    pub(super) fn count(&self, file: &LogFile, target: Option<u64>, tail: Tail) -> Result<HitCount> {
+    pub(super) fn count(
+        &self,
+        file: &LogFile,
+        target: Option<u64>,
+        tail: Tail,
+    ) -> Result<HitCount> {
         let number = match target.filter(|row| *row < self.hits.bytes()) {
-            Some(row) if self.is_hit(file, row, tail)? => Some(rank(file, &self.query, &self.hits, row, tail)? + 1),
+            Some(row) if self.is_hit(file, row, tail)? => {
+                Some(rank(file, &self.query, &self.hits, row, tail)? + 1)
+            }
             _ => None,
         };
         Ok(HitCount { rows: self.hits.total(), is_all: self.is_done, number })
@@ -37,6 +45,8 @@ impl Scan {
     /// Whether the row that begins there matches: what was looked for may be something else.
     fn is_hit(&self, file: &LogFile, row: u64, tail: Tail) -> Result<bool> {
         let rows = file.window(Anchor::From(row), 1, tail)?.rows;
-        Ok(rows.first().is_some_and(|found| found.offset == row && self.query.matches(found, self.query.progress())))
+        Ok(rows.first().is_some_and(|found| {
+            found.offset == row && self.query.matches(found, self.query.progress())
+        }))
     }
 }

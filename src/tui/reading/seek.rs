@@ -42,7 +42,10 @@ impl Reading {
                 job.looked_bytes = self.index.bytes();
                 Ok(Sight::NotYet)
             }
-            Goal::Row(row) => Ok(self.file.offset_of_row(&self.index, row, tail)?.map_or(Sight::Nothing, Sight::Row)),
+            Goal::Row(row) => Ok(self
+                .file
+                .offset_of_row(&self.index, row, tail)?
+                .map_or(Sight::Nothing, Sight::Row)),
             Goal::Next { what: Sought::Gap { min_ms }, from, towards, .. } => {
                 let row = self.file.next_gap(&self.index, from, towards, min_ms, tail)?;
                 Ok(row.map_or(Sight::Nothing, Sight::Row))
@@ -66,11 +69,26 @@ impl Reading {
     }
 
     /// Goes on at the other end of the log, if it is to go round, up to where it began.
-    fn seek_match(&self, job: &mut Job, query: &Query, origin: u64, towards: Towards, round: bool) -> Result<Sight> {
+    fn seek_match(
+        &self,
+        job: &mut Job,
+        query: &Query,
+        origin: u64,
+        towards: Towards,
+        round: bool,
+    ) -> Result<Sight> {
         let Step::Seek { from, has_wrapped } = &mut job.step else { return Ok(Sight::Nothing) };
         let scan = self.search.as_ref().filter(|scan| scan.query == *query);
         *from = (*from).min(self.file.bytes());
-        match find(&self.file, query, scan.map(|scan| &scan.hits), *from, towards, SLICE_BYTES, self.tail)? {
+        match find(
+            &self.file,
+            query,
+            scan.map(|scan| &scan.hits),
+            *from,
+            towards,
+            SLICE_BYTES,
+            self.tail,
+        )? {
             Found::At(row) => return Ok(Sight::Row(row)),
             Found::Beyond(next) => {
                 job.looked_bytes += from.abs_diff(next).min(self.file.bytes());

@@ -1,5 +1,5 @@
-//! How a request is worked on, in slices: a row is looked for, rows are gathered around it, and what heads a fold stands for what
-//! is in it.
+//! How a request is worked on, in slices: a row is looked for, rows are gathered around it, and
+//! what heads a fold stands for what is in it.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -30,8 +30,12 @@ impl Reading {
                 let tells_ends = !job.request.is_refresh;
                 self.sift(job, Around { place, below: rows, tells_ends, ..NOTHING });
             }
-            Goal::Rows(Anchor::Before(place)) => self.sift(job, Around { place, above: rows, ..NOTHING }),
-            Goal::Rows(Anchor::End) => self.sift(job, Around { place: u64::MAX, above: rows, ..NOTHING }),
+            Goal::Rows(Anchor::Before(place)) => {
+                self.sift(job, Around { place, above: rows, ..NOTHING })
+            }
+            Goal::Rows(Anchor::End) => {
+                self.sift(job, Around { place: u64::MAX, above: rows, ..NOTHING })
+            }
             Goal::Around(place) => {
                 // What is out of sight now is represented by what heads it.
                 let heading = self.fold_over(job, place).map(|group| group.heading);

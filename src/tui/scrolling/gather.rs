@@ -1,7 +1,8 @@
-//! How a page of a scroll comes together: its logs are asked, one after the other, until there are rows enough.
+//! How a page of a scroll comes together: its logs are asked, one after the other, until there are
+//! rows enough.
 //!
-//! A page is gathered from its anchor in both directions. An [`Edge`] is what comes next in one: a heading, rows of a log, or
-//! nothing more.
+//! A page is gathered from its anchor in both directions. An [`Edge`] is what comes next in one: a
+//! heading, rows of a log, or nothing more.
 
 use std::time::Instant;
 
@@ -34,7 +35,8 @@ impl Scrolling {
     pub(super) fn work(&mut self, mut job: Job) -> Vec<Msg> {
         let begun = Instant::now();
         while begun.elapsed() < SLICE {
-            let is_done = if job.seek.is_some() { self.seek(&mut job) } else { self.gather(&mut job) };
+            let is_done =
+                if job.seek.is_some() { self.seek(&mut job) } else { self.gather(&mut job) };
             match is_done {
                 Progress::GoesOn => {}
                 Progress::Done => return self.answer(job),
@@ -88,7 +90,10 @@ impl Scrolling {
     fn seek(&mut self, job: &mut Job) -> Progress {
         let Some(seek) = &job.seek else { return Progress::Done };
         let (section, goal) = (seek.section, seek.goal.clone());
-        let is_wanted = self.sections.get(section).is_some_and(|section| section.log.is_some() && goal.is_for(section));
+        let is_wanted = self
+            .sections
+            .get(section)
+            .is_some_and(|section| section.log.is_some() && goal.is_for(section));
         let rows = job.request.rows;
         let answer = if is_wanted { self.hear(job, section, goal, rows) } else { Answer::Nothing };
         match answer {
@@ -137,7 +142,12 @@ impl Scrolling {
                 job.down = self.below_heading(section, job.opened);
             }
             Edge::Rows(section, from) => {
-                match self.hear(job, section, Goal::Rows(Anchor::From(from.unwrap_or(0))), job.below) {
+                match self.hear(
+                    job,
+                    section,
+                    Goal::Rows(Anchor::From(from.unwrap_or(0))),
+                    job.below,
+                ) {
                     Answer::NotYet => {}
                     Answer::Nothing => job.down = Edge::Heading(section + 1),
                     Answer::Page(page) => job.take_below(section, *page),

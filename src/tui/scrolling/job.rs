@@ -1,6 +1,8 @@
-//! A page of a scroll while it is gathered: what was asked, what is at hand, and what comes next in both directions.
+//! A page of a scroll while it is gathered: what was asked, what is at hand, and what comes next in
+//! both directions.
 //!
-//! No log is read here. Invariant: pieces and rows say the same, and each row has its address in place of its offset.
+//! No log is read here. Invariant: pieces and rows say the same, and each row has its address in
+//! place of its offset.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -55,7 +57,8 @@ pub(super) struct Seek {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Edge {
     Heading(usize),
-    /// Rows of a section's log: from there on, or before that; without a place from its end near to here.
+    /// Rows of a section's log: from there on, or before that; without a place from its end near to
+    /// here.
     Rows(usize, Option<u64>),
     /// Something, of which nothing is wanted.
     More,
@@ -93,10 +96,13 @@ impl Seek {
 }
 
 impl Goal {
-    /// Whether what is looked for is looked for in this section: errors and gaps only where one reads, all else also in what is folded.
+    /// Whether what is looked for is looked for in this section: errors and gaps only where one
+    /// reads, all else also in what is folded.
     pub(super) const fn is_for(&self, section: &Section) -> bool {
         match self {
-            Self::Next { what: Sought::Error | Sought::Gap { .. }, .. } | Self::Time(_) => section.is_open,
+            Self::Next { what: Sought::Error | Sought::Gap { .. }, .. } | Self::Time(_) => {
+                section.is_open
+            }
             _ => true,
         }
     }
@@ -141,7 +147,9 @@ impl Job {
                 (job.up, job.down) = (above_heading(sections, sections.len(), None), Edge::Over);
             }
             Goal::Around(address) | Goal::Place(address) => job.begin_at(address, sections, half),
-            Goal::Row(address) => job.seek_in(Spot::of(address).section(), Goal::Row(Spot::of(address).offset()), 1),
+            Goal::Row(address) => {
+                job.seek_in(Spot::of(address).section(), Goal::Row(Spot::of(address).offset()), 1)
+            }
             Goal::Fold(address, how) => match Spot::of(address) {
                 Spot::Row(section, offset) => job.seek_in(section, Goal::Fold(offset, how), 1),
                 Spot::Heading(_) => job.begin_at(address, sections, half),
@@ -172,7 +180,9 @@ impl Job {
         let has_target = !matches!(self.request.goal, Goal::Around(_));
         match Spot::of(address) {
             // What is in sight no more is represented by its heading, unless it is gone to.
-            Spot::Row(section, offset) if is_open(sections, section, has_target.then_some(section)) => {
+            Spot::Row(section, offset)
+                if is_open(sections, section, has_target.then_some(section)) =>
+            {
                 let goal = if has_target { Goal::Place(offset) } else { Goal::Around(offset) };
                 self.seek_in(section, goal, 1);
             }
@@ -201,11 +211,14 @@ impl Job {
         let half = self.request.rows.div_ceil(2);
         let Page { window, style, folded, .. } = page;
         self.style = style;
-        let changes = folded.into_iter().map(|(heading, folded)| (Spot::Row(section, heading).address(), folded));
+        let changes = folded
+            .into_iter()
+            .map(|(heading, folded)| (Spot::Row(section, heading).address(), folded));
         self.folded.extend(changes);
         self.pieces.push_back(Piece::Rows(section, window.rows.len()));
         self.rows.extend(window.rows.into_iter().map(|row| addressed(section, row)));
-        let above = self.rows.iter().filter(|row| place.is_some_and(|place| row.offset < place)).count();
+        let above =
+            self.rows.iter().filter(|row| place.is_some_and(|place| row.offset < place)).count();
         self.above = half.saturating_sub(above);
         self.below = half.saturating_sub(self.rows.len() - above);
         self.up = if window.at_start { Edge::Heading(section) } else { Edge::More };
@@ -240,7 +253,8 @@ fn next_from(address: u64, towards: Towards) -> (usize, u64) {
     match (Spot::of(address), towards) {
         (Spot::Row(section, offset), _) => (section, offset),
         (Spot::Heading(section), Towards::Down) => (section, 0),
-        // Before a heading the section above ends; before the first there is the last, found by going round.
+        // Before a heading the section above ends; before the first there is the last, found by
+        // going round.
         (Spot::Heading(section), Towards::Up) => match section.checked_sub(1) {
             Some(above) => (above, u64::MAX),
             None => (0, 0),
@@ -266,7 +280,9 @@ pub(super) fn above_heading(sections: &[Section], section: usize, opened: Option
 
 /// Whether rows of a section are shown.
 pub(super) fn is_open(sections: &[Section], at: usize, opened: Option<usize>) -> bool {
-    sections.get(at).is_some_and(|section| section.log.is_some() && (section.is_open || opened == Some(at)))
+    sections
+        .get(at)
+        .is_some_and(|section| section.log.is_some() && (section.is_open || opened == Some(at)))
 }
 
 /// A row of a section's log with its address in place of its offset.
@@ -292,6 +308,9 @@ fn share(sections: &[Section], percent: u8) -> u64 {
 impl Section {
     /// How large its log is now.
     fn bytes(&self) -> u64 {
-        self.log.as_ref().and_then(|log| std::fs::symlink_metadata(&**log).ok()).map_or(0, |meta| meta.len())
+        self.log
+            .as_ref()
+            .and_then(|log| std::fs::symlink_metadata(&**log).ok())
+            .map_or(0, |meta| meta.len())
     }
 }

@@ -1,7 +1,8 @@
 //! The colours that come with rundown.
 //!
-//! Those of `dark`, `light` and `high-contrast` are 24-bit ones, which a terminal without them shows as it can. Their contrast is
-//! tested (WCAG 2): 4.5 at least on the backgrounds that they are for, 7 for `high-contrast`, which brings its own.
+//! Those of `dark`, `light` and `high-contrast` are 24-bit ones, which a terminal without them
+//! shows as it can. Their contrast is tested (WCAG 2): 4.5 at least on the backgrounds that they
+//! are for, 7 for `high-contrast`, which brings its own.
 
 use ratatui::style::{Color, Modifier, Style};
 
@@ -25,7 +26,8 @@ pub enum Scheme {
 
 impl Scheme {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Default, Self::Dark, Self::Light, Self::HighContrast, Self::Monochrome];
+    pub const ALL: [Self; 5] =
+        [Self::Default, Self::Dark, Self::Light, Self::HighContrast, Self::Monochrome];
 
     /// Its name in a configuration.
     #[must_use]
@@ -211,12 +213,18 @@ mod tests {
             (Scheme::HighContrast, [0x00_00_00, 0x00_00_00], 7.0),
         ] {
             let theme = Theme::of(&scheme.into(), true, false);
-            for name in Theme::ROLES.iter().filter(|name| **name != "base" || theme.base.fg.is_some()) {
+            for name in
+                Theme::ROLES.iter().filter(|name| **name != "base" || theme.base.fg.is_some())
+            {
                 let style = theme.role(name).unwrap();
                 for ground in grounds {
                     let (fg, bg) = (style.fg.unwrap(), style.bg.unwrap_or(rgb(ground)));
                     let ratio = contrast(fg, bg);
-                    assert!(ratio >= least, "{name} of {}: {fg} on {bg} is {ratio:.2}", scheme.name());
+                    assert!(
+                        ratio >= least,
+                        "{name} of {}: {fg} on {bg} is {ratio:.2}",
+                        scheme.name()
+                    );
                 }
             }
         }
@@ -227,7 +235,8 @@ mod tests {
         let theme = Theme::new(true, false);
         for name in Theme::ROLES {
             let style = theme.role(name).unwrap();
-            let of_terminal = |colour: Option<Color>| !matches!(colour, Some(Color::Rgb(..) | Color::Indexed(_)));
+            let of_terminal =
+                |colour: Option<Color>| !matches!(colour, Some(Color::Rgb(..) | Color::Indexed(_)));
             assert!(of_terminal(style.fg) && of_terminal(style.bg), "{name}");
         }
     }

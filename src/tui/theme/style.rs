@@ -52,7 +52,9 @@ pub fn parse_style(text: &str) -> Result<Style, String> {
             let ground = words.next().ok_or("after `on` comes the colour of the background")?;
             style = style.bg(parse_colour(ground)?);
         } else if style.fg.is_some() {
-            return Err(format!("`{word}` is a second colour: `on {word}` makes it that of the background"));
+            return Err(format!(
+                "`{word}` is a second colour: `on {word}` makes it that of the background"
+            ));
         } else if word != NOTHING {
             style = style.fg(parse_colour(word)?);
         }
@@ -64,8 +66,8 @@ fn parse_colour(word: &str) -> Result<Color, String> {
     let unknown = || {
         let known = COLOURS.into_iter().chain(MODIFIERS.map(|(name, _)| name)).chain([NOTHING]);
         let all = "a look is a colour (red, light-red, 0 to 255, #rrggbb), `on` and another, and any of bold, dim, italic, underline, reverse, strike";
-        let nearest =
-            words::nearest(word, known).map_or_else(|| all.to_owned(), |name| format!("did you mean `{name}`?"));
+        let nearest = words::nearest(word, known)
+            .map_or_else(|| all.to_owned(), |name| format!("did you mean `{name}`?"));
         format!("`{word}` is no colour: {nearest}")
     };
     word.parse().map_err(|_| unknown())
@@ -116,7 +118,10 @@ mod tests {
         assert!(fault("#12345").contains("#rrggbb"));
         assert!(fault("256").contains("0 to 255"));
         assert_eq!(fault("red on"), "after `on` comes the colour of the background");
-        assert_eq!(fault("red blue"), "`blue` is a second colour: `on blue` makes it that of the background");
+        assert_eq!(
+            fault("red blue"),
+            "`blue` is a second colour: `on blue` makes it that of the background"
+        );
     }
 
     #[test]

@@ -36,8 +36,12 @@ pub(super) fn arrived(model: &mut Model, ticket: Ticket, mut page: Page) -> Vec<
     if target.is_some() && !is_landing {
         show_card(model, false);
     }
-    let aimed = target.map(|target| target.offset).or_else(|| model.current_row().map(|row| row.offset)).unwrap_or(0);
-    let is_heading = model.log.source.as_ref().is_some_and(|source| source.heading(aimed).is_some());
+    let aimed = target
+        .map(|target| target.offset)
+        .or_else(|| model.current_row().map(|row| row.offset))
+        .unwrap_or(0);
+    let is_heading =
+        model.log.source.as_ref().is_some_and(|source| source.heading(aimed).is_some());
     // A heading comes first on the screen, what it heads below it.
     let line_before = line_on_screen(model, aimed).or_else(|| is_heading.then_some(0));
     take_page(&mut model.log, page, request.aim, is_other_file);
@@ -81,11 +85,13 @@ fn take_page(log: &mut Log, page: Page, aim: Aim, is_other_file: bool) {
     log.known.total_rows = log.known.total_rows.filter(|_| !is_other_file);
     log.known.stderr_rows = log.known.stderr_rows.filter(|_| !is_other_file);
     take_known(log, page.known);
-    let marked = log.marked.filter(|marked| log.window.rows.iter().any(|row| row.offset == *marked));
+    let marked =
+        log.marked.filter(|marked| log.window.rows.iter().any(|row| row.offset == *marked));
     log.at = log.at.or(marked);
 }
 
-/// Whether the end is to be read in place of what has come: of another file, or beyond or short of the end. It is followed then.
+/// Whether the end is to be read in place of what has come: of another file, or beyond or short of
+/// the end. It is followed then.
 fn is_to_be_at_end(model: &mut Model, aim: Aim, is_other_file: bool) -> bool {
     let log = &mut model.log;
     let is_scroll = log.key.as_ref().is_some_and(|key| key.is_scroll);
@@ -178,14 +184,20 @@ pub(super) fn known(model: &mut Model, ticket: Ticket, known: Known) -> Vec<Effe
     Vec::new()
 }
 
-/// What was known of rows stays until it is known anew: counting begins again with every row that is appended.
+/// What was known of rows stays until it is known anew: counting begins again with every row that
+/// is appended.
 fn take_known(log: &mut Log, known: Known) {
     let total_rows = known.total_rows.or(log.known.total_rows);
     let stderr_rows = known.stderr_rows.or(log.known.stderr_rows);
-    // An answer without rows says nothing of those on screen, and one that is counting anew nothing of what was counted.
+    // An answer without rows says nothing of those on screen, and one that is counting anew nothing
+    // of what was counted.
     let before = std::mem::take(&mut log.known.numbers);
     let is_of_window = known.numbers.len() == log.window.rows.len();
-    let numbers = if !is_of_window || known.numbers.iter().all(Option::is_none) { before } else { known.numbers };
+    let numbers = if !is_of_window || known.numbers.iter().all(Option::is_none) {
+        before
+    } else {
+        known.numbers
+    };
     log.known = Known { total_rows, stderr_rows, numbers, ..known };
     note_seen(log);
 }

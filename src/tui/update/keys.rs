@@ -26,7 +26,8 @@ pub(super) enum Move {
 }
 
 impl Move {
-    /// The same in rows, on a page of `height` rows; a page leaves one row of the one before on screen.
+    /// The same in rows, on a page of `height` rows; a page leaves one row of the one before on
+    /// screen.
     pub(super) fn rows(self, height: usize) -> isize {
         let height = isize::try_from(height).unwrap_or(isize::MAX);
         match self {
@@ -61,8 +62,8 @@ pub(super) fn press(model: &mut Model, key: Key) -> Vec<Effect> {
     if action.is_none() && model.context() == Context::RunsFilter {
         return sift::type_key(model, key);
     }
-    // A key that comes while something is found at once waits for it; once it takes long, and that is told, any key stops it.
-    // A step back from the help is one from the help alone.
+    // A key that comes while something is found at once waits for it; once it takes long, and that
+    // is told, any key stops it. A step back from the help is one from the help alone.
     let is_back = action == Some(Action::Back) && model.help.is_none();
     let is_stop = model.log.looking.is_some() || is_back;
     let stopped = if is_stop { stop_looking(model) } else { None };
@@ -75,7 +76,8 @@ pub(super) fn press(model: &mut Model, key: Key) -> Vec<Effect> {
     effects
 }
 
-/// Keys one after the other that mean nothing; the one that steps back was meant to end them, and Ctrl-C leaves.
+/// Keys one after the other that mean nothing; the one that steps back was meant to end them, and
+/// Ctrl-C leaves.
 fn nothing(model: &mut Model, pressed: Vec<Key>) -> Vec<Effect> {
     let last = pressed.last().copied();
     if last == Some(Key::CTRL_C) {
@@ -83,7 +85,8 @@ fn nothing(model: &mut Model, pressed: Vec<Key>) -> Vec<Effect> {
     }
     let alone = model.keymap.meaning(model.context(), last.as_slice());
     if alone != Meaning::Action(Action::Back) {
-        model.said = Some(format!("{} means nothing", model.theme.signs.keys(&Keys::from(pressed))));
+        model.said =
+            Some(format!("{} means nothing", model.theme.signs.keys(&Keys::from(pressed))));
     }
     Vec::new()
 }
@@ -100,7 +103,14 @@ fn in_log(model: &mut Model, act: impl FnOnce(&mut Model) -> Vec<Effect>) -> Vec
 fn wrap(model: &mut Model) -> Vec<Effect> {
     model.lens.wrap = !model.lens.wrap;
     (model.log.line, model.log.sideways) = (0, 0);
-    seek::say(model, if model.lens.wrap { "long rows go on in the next line" } else { "long rows are cut at the edge" })
+    seek::say(
+        model,
+        if model.lens.wrap {
+            "long rows go on in the next line"
+        } else {
+            "long rows are cut at the edge"
+        },
+    )
 }
 
 fn act(model: &mut Model, action: Action) -> Vec<Effect> {
@@ -176,7 +186,9 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
             model.mouse = !model.mouse;
             vec![Effect::CaptureMouse(model.mouse)]
         }
-        Action::CopyRow | Action::CopyRows | Action::CopyCommand | Action::Edit | Action::Page if model.secure => {
+        Action::CopyRow | Action::CopyRows | Action::CopyCommand | Action::Edit | Action::Page
+            if model.secure =>
+        {
             seek::say(model, outside::SECURE)
         }
         Action::CopyRow => outside::copy_row(model),
@@ -202,7 +214,9 @@ fn cause(model: &mut Model) -> Vec<Effect> {
             moving::show_card(model, !is_open);
             Vec::new()
         }
-        None if model.is_scroll() => seek::say(model, "the cause is looked for in one command: open it in the tree"),
+        None if model.is_scroll() => {
+            seek::say(model, "the cause is looked for in one command: open it in the tree")
+        }
         None => land(model),
     }
 }
@@ -275,7 +289,8 @@ fn open(model: &mut Model) -> Vec<Effect> {
     }
 }
 
-/// The help closes, what is searched for and filtered is forgotten, the zoom and the popup end; then from the log to the tree to the runs.
+/// The help closes, what is searched for and filtered is forgotten, the zoom and the popup end;
+/// then from the log to the tree to the runs.
 fn back(model: &mut Model) -> Vec<Effect> {
     if model.help.take().is_some() {
         return Vec::new();
@@ -299,6 +314,9 @@ fn back(model: &mut Model) -> Vec<Effect> {
     let panes = layout::cycle(model.screen.width);
     match panes.iter().position(|pane| *pane == model.focus) {
         None => focus(model, model.behind),
-        Some(at) => at.checked_sub(1).and_then(|at| panes.get(at)).map_or_else(Vec::new, |pane| focus(model, *pane)),
+        Some(at) => at
+            .checked_sub(1)
+            .and_then(|at| panes.get(at))
+            .map_or_else(Vec::new, |pane| focus(model, *pane)),
     }
 }

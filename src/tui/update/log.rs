@@ -1,8 +1,8 @@
 //! The log on screen: which rows are at hand, and which have to be fetched.
 //!
-//! The window of rows at hand is never patched: what it lacks is read anew with a page to spare at either side, and the row
-//! being read is found again by its offset. At most one request is out; what happens meanwhile waits for its answer: moves as
-//! a debt, news from the disk as `stale`.
+//! The window of rows at hand is never patched: what it lacks is read anew with a page to spare at
+//! either side, and the row being read is found again by its offset. At most one request is out;
+//! what happens meanwhile waits for its answer: moves as a debt, news from the disk as `stale`.
 
 use super::answers::owe;
 use super::moving::{last_top, leave};
@@ -18,7 +18,8 @@ use crate::tui::scroll::{Source, may_grow, readdress};
 /// How many screens of rows are read at once.
 const PAGES: usize = 4;
 
-/// Shows the log of the selected command, or the scroll of the selected job or run, unless it is shown already.
+/// Shows the log of the selected command, or the scroll of the selected job or run, unless it is
+/// shown already.
 pub(super) fn show(model: &mut Model) -> Vec<Effect> {
     scroll::keep_open(model);
     let Some(Wanted { key, source, state }) = wanted(model) else {
@@ -36,7 +37,8 @@ pub(super) fn show(model: &mut Model) -> Vec<Effect> {
         let has_ended = std::mem::replace(&mut model.log.is_alive, is_alive) && !is_alive;
         let effects = go_on_with(model, source);
         // Whoever saw it to its end wants to know why it failed.
-        let is_due = has_ended && state == ShState::Failed && model.log.follow && !model.is_scroll();
+        let is_due =
+            has_ended && state == ShState::Failed && model.log.follow && !model.is_scroll();
         return if is_due { land(model) } else { effects };
     }
     let is_asked = model.open_at.is_some();
@@ -48,7 +50,10 @@ pub(super) fn show(model: &mut Model) -> Vec<Effect> {
         _ => Aim::Start,
     };
     let ticket = next_ticket(model);
-    let first_failed = source.as_ref().filter(|_| !is_alive).and_then(|source| scroll::first_failed(model, source));
+    let first_failed = source
+        .as_ref()
+        .filter(|_| !is_alive)
+        .and_then(|source| scroll::first_failed(model, source));
     model.log = Log { key: Some(key), source, is_alive, is_broken_off, ticket, ..Log::default() };
     if state == ShState::Failed && !model.is_scroll() && !is_asked {
         return land(model);
@@ -76,7 +81,8 @@ fn is_same_file(before: Option<&Source>, now: Option<&Source>) -> bool {
     }
 }
 
-/// The same log, or scroll, as it stands now: a command may have ended, so that an unfinished last line counts, or have begun.
+/// The same log, or scroll, as it stands now: a command may have ended, so that an unfinished last
+/// line counts, or have begun.
 fn go_on_with(model: &mut Model, source: Option<Source>) -> Vec<Effect> {
     let before = std::mem::replace(&mut model.log.source, source);
     if before == model.log.source {
@@ -129,7 +135,11 @@ fn wanted(model: &Model) -> Option<Wanted> {
     let is_run_active = run.head.phase == Phase::Active;
     let tail = if may_grow(state, is_run_active) { Tail::Hold } else { Tail::Emit };
     let alone = || log.as_ref().map(|log| Source::Log(log.path.clone(), tail));
-    let source = if is_scroll { Some(Source::Scroll(scroll::sections_of(model, run, &key.place))) } else { alone() };
+    let source = if is_scroll {
+        Some(Source::Scroll(scroll::sections_of(model, run, &key.place)))
+    } else {
+        alone()
+    };
     Some(Wanted { key, source, state })
 }
 
@@ -166,9 +176,11 @@ pub(super) fn open_from(model: &mut Model, byte: u64) -> Vec<Effect> {
     send(model, request, Goal::Rows(Anchor::From(byte)), PAGES * model.log_height(), false)
 }
 
-/// Asks for the rows around one that has to be looked for, whatever was asked before. `if_missed` is said if there is none.
+/// Asks for the rows around one that has to be looked for, whatever was asked before. `if_missed`
+/// is said if there is none.
 pub(super) fn seek(model: &mut Model, goal: Goal, if_missed: &str) -> Vec<Effect> {
-    let stale = model.log.request.is_some_and(|request| request.stale || request.aim != Aim::Target);
+    let stale =
+        model.log.request.is_some_and(|request| request.stale || request.aim != Aim::Target);
     if_missed.clone_into(&mut model.log.if_missed);
     let request = Request { aim: Aim::Target, debt: 0, stale, is_jump: true };
     send(model, request, goal, PAGES * model.log_height(), false)
@@ -180,7 +192,8 @@ pub(super) fn look_anew(model: &mut Model) -> Vec<Effect> {
         return Vec::new();
     }
     let place = model.current_row().map_or(0, |row| row.offset);
-    // What was looked for before is shown among other rows only if it is one of them; it is the current row again then.
+    // What was looked for before is shown among other rows only if it is one of them; it is the
+    // current row again then.
     model.log.marked = model.log.at.take().or(model.log.marked);
     if model.log.follow {
         return aim_at(model, Aim::End);
@@ -205,11 +218,14 @@ pub(super) fn refresh(model: &mut Model) -> Vec<Effect> {
     send(model, request, Goal::Rows(anchor), rows, is_at_hand)
 }
 
-/// Fetches rows further up (`towards` negative) or down, to be scrolled by `debt`; nothing if that was what came last.
+/// Fetches rows further up (`towards` negative) or down, to be scrolled by `debt`; nothing if that
+/// was what came last.
 pub(super) fn reach(model: &mut Model, towards: isize, debt: isize) -> Vec<Effect> {
     let height = model.log_height();
     let log = &model.log;
-    let offset = |row: usize| log.window.rows.get(row).or(log.window.rows.last()).map_or(0, |row| row.offset);
+    let offset = |row: usize| {
+        log.window.rows.get(row).or(log.window.rows.last()).map_or(0, |row| row.offset)
+    };
     let anchor = if towards < 0 {
         Anchor::Before(offset(log.top + 2 * height))
     } else {
@@ -227,7 +243,13 @@ const fn next_ticket(model: &Model) -> Ticket {
     Ticket(model.log.ticket.0 + 1)
 }
 
-fn send(model: &mut Model, request: Request, goal: Goal, rows: usize, is_refresh: bool) -> Vec<Effect> {
+fn send(
+    model: &mut Model,
+    request: Request,
+    goal: Goal,
+    rows: usize,
+    is_refresh: bool,
+) -> Vec<Effect> {
     let next = next_ticket(model);
     let log = &mut model.log;
     let Some(source) = log.source.clone() else { return Vec::new() };
@@ -242,7 +264,8 @@ fn send(model: &mut Model, request: Request, goal: Goal, rows: usize, is_refresh
     vec![Effect::ReadLog(log.ticket, Box::new(page))]
 }
 
-/// Gives up what is being looked for, if something is: what is at hand is looked at again in its place.
+/// Gives up what is being looked for, if something is: what is at hand is looked at again in its
+/// place.
 pub(super) fn stop_looking(model: &mut Model) -> Option<Vec<Effect>> {
     model.log.request.filter(|_| model.log.is_seeking())?;
     (model.log.request, model.log.looking) = (None, None);

@@ -1,7 +1,7 @@
 //! What a message does to the model, and what is to be done because of it: pure.
 //!
-//! No I/O, clock, environment or lock is reached from here. Answers that nobody waits for any more (an old ticket, another
-//! run) change nothing.
+//! No I/O, clock, environment or lock is reached from here. Answers that nobody waits for any more
+//! (an old ticket, another run) change nothing.
 
 mod answers;
 mod keys;
@@ -61,7 +61,9 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Failed(Work::Log(ticket), why) => answers::failed(model, ticket, why),
         Msg::Found(id) => set(&mut model.wanted, Some(id)),
         Msg::Notices(notices) => set(&mut model.notices, notices),
-        Msg::Waiting(wait) => set(&mut model.waiting, wait.map(|wait| Waiting { wait, since: None })),
+        Msg::Waiting(wait) => {
+            set(&mut model.waiting, wait.map(|wait| Waiting { wait, since: None }))
+        }
         Msg::Tick(now) => tick(model, now),
         Msg::Resize(width, height) => resize(model, width, height),
         Msg::Dirs(run, dirs) => store::watch(model, run.as_ref(), dirs),
@@ -90,8 +92,12 @@ fn tick(model: &mut Model, now: Time) -> Vec<Effect> {
 
 /// The worker has given a sign of life.
 fn reads(model: &mut Model, path: Option<PathBuf>) -> Vec<Effect> {
-    let wait =
-        |path| Wait { what: "the file system does not answer".into(), why: None, path: Some(path), is_absent: false };
+    let wait = |path| Wait {
+        what: "the file system does not answer".into(),
+        why: None,
+        path: Some(path),
+        is_absent: false,
+    };
     set(&mut model.reads, path.map(|path| Waiting { wait: wait(path), since: None }))
 }
 
@@ -126,7 +132,8 @@ fn settle(model: &mut Model) {
     runs::settle(model);
 }
 
-/// `top`, the first of `height` rows on screen, moved as little as needed for row `at` to be among them.
+/// `top`, the first of `height` rows on screen, moved as little as needed for row `at` to be among
+/// them.
 fn reveal(top: usize, at: usize, height: usize) -> usize {
     top.min(at).max((at + 1).saturating_sub(height))
 }

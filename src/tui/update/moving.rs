@@ -1,7 +1,7 @@
 //! Moving over the log on screen, by lines: a wrapped row is several of them.
 //!
-//! A place on screen is a row of the window and a line of that row. What the rows at hand do not allow is left as a rest for
-//! [`super::log`] to fetch.
+//! A place on screen is a row of the window and a line of that row. What the rows at hand do not
+//! allow is left as a rest for [`super::log`] to fetch.
 
 use std::ops::Range;
 
@@ -63,7 +63,9 @@ fn keep_rows(model: &mut Model, change: impl FnOnce(&mut Model)) {
     match at.filter(|_| before.height == 0) {
         // No row was on screen.
         Some(at) => show_at(model, at, None),
-        None => _ = shift(model, isize::try_from(i32::from(after.y) - i32::from(before.y)).unwrap_or(0)),
+        None => {
+            _ = shift(model, isize::try_from(i32::from(after.y) - i32::from(before.y)).unwrap_or(0))
+        }
     }
     model.log.follow |= follow;
 }
@@ -97,7 +99,8 @@ pub(super) fn leave(model: &mut Model) {
     model.tree.chosen = true;
 }
 
-/// Scrolls as far as the rows at hand allow; what is left over is returned unless nothing lies there.
+/// Scrolls as far as the rows at hand allow; what is left over is returned unless nothing lies
+/// there.
 pub(super) fn shift(model: &mut Model, by: isize) -> isize {
     let (last, lines_of) = (last_top(model), model.lines_of());
     let mut place = (model.log.top, model.log.line);
@@ -142,7 +145,9 @@ pub(super) fn last_top(model: &Model) -> (usize, usize) {
 pub(super) fn click(model: &mut Model, y: u16) -> Vec<Effect> {
     let Some(body) = model.layout().body(Pane::Log) else { return Vec::new() };
     let top = model.log_parts(body, false).rows.y;
-    let Some(mut line) = y.checked_sub(top).map(|line| usize::from(line) + model.log.line) else { return Vec::new() };
+    let Some(mut line) = y.checked_sub(top).map(|line| usize::from(line) + model.log.line) else {
+        return Vec::new();
+    };
     let lines_of = model.lines_of();
     let row = model.log.window.rows.iter().skip(model.log.top).find(|row| {
         let lines = lines_of(row);
@@ -164,11 +169,15 @@ pub(super) fn show_at(model: &mut Model, offset: u64, line_before: Option<usize>
     (model.log.top, model.log.line) = place;
 }
 
-/// Shows what was searched for in a row that is too long for all of it to be on screen: sideways, or further down in its lines.
+/// Shows what was searched for in a row that is too long for all of it to be on screen: sideways,
+/// or further down in its lines.
 pub(super) fn show_match(model: &mut Model, offset: u64) {
-    let (progress, width) = (model.lens.sieve.progress, usize::from(model.log_columns().text).max(1));
+    let (progress, width) =
+        (model.lens.sieve.progress, usize::from(model.log_columns().text).max(1));
     let place = model.log.window.rows.iter().position(|row| row.offset == offset);
-    let found = place.and_then(|at| Some((at, model.log.window.rows.get(at)?))).zip(model.lens.search.as_ref());
+    let found = place
+        .and_then(|at| Some((at, model.log.window.rows.get(at)?)))
+        .zip(model.lens.search.as_ref());
     let Some(((at, row), query)) = found.filter(|_| progress == Progress::Last) else { return };
     let text = plain(&row.text, progress);
     let Some(mark) = query.marks(&text).into_iter().next() else { return };
@@ -177,20 +186,28 @@ pub(super) fn show_match(model: &mut Model, offset: u64) {
     if !model.lens.wrap {
         let is_seen = model.log.sideways <= start && start + marked <= model.log.sideways + width;
         if !is_seen {
-            model.log.sideways = if start + marked <= width { 0 } else { start.saturating_sub(width / 3) };
+            model.log.sideways =
+                if start + marked <= width { 0 } else { start.saturating_sub(width / 3) };
         }
         return;
     }
     let (height, line) = (model.log_height(), start / width);
-    let above: usize = model.log.window.rows.iter().take(at).skip(model.log.top).map(model.lines_of()).sum();
-    let on_screen = (above + line).checked_sub(model.log.line).filter(|line| *line < height && at >= model.log.top);
+    let above: usize =
+        model.log.window.rows.iter().take(at).skip(model.log.top).map(model.lines_of()).sum();
+    let on_screen = (above + line)
+        .checked_sub(model.log.line)
+        .filter(|line| *line < height && at >= model.log.top);
     if on_screen.is_none() {
         (model.log.top, model.log.line) = (at, line.saturating_sub(height / 3));
     }
 }
 
 /// The line before a place; none comes before the first.
-fn line_above(log: &Log, lines_of: &impl Fn(&Row) -> usize, (row, line): (usize, usize)) -> (usize, usize) {
+fn line_above(
+    log: &Log,
+    lines_of: &impl Fn(&Row) -> usize,
+    (row, line): (usize, usize),
+) -> (usize, usize) {
     match (row.checked_sub(1), line.checked_sub(1)) {
         (_, Some(line)) => (row, line),
         (Some(above), None) => (above, log.window.rows.get(above).map_or(1, lines_of) - 1),
@@ -210,11 +227,13 @@ pub(super) fn sideways(model: &mut Model, steps: isize) -> Vec<Effect> {
     let by = steps.saturating_mul(isize::try_from(SIDEWAYS).unwrap_or(1));
     // A byte takes one column at most, but for tabs and the glyphs of controls: eight.
     let longest = model.log.window.rows.iter().map(|row| row.text.len()).max().unwrap_or(0);
-    model.log.sideways = model.log.sideways.saturating_add_signed(by).min(longest.saturating_mul(8));
+    model.log.sideways =
+        model.log.sideways.saturating_add_signed(by).min(longest.saturating_mul(8));
     Vec::new()
 }
 
-/// Follows what runs: goes to the end of the log, and on to the command that runs if this one has ended.
+/// Follows what runs: goes to the end of the log, and on to the command that runs if this one has
+/// ended.
 pub(super) fn follow(model: &mut Model) -> Vec<Effect> {
     let is_run_active = model.run.as_ref().is_some_and(|run| run.head.phase == Phase::Active);
     if is_run_active {

@@ -7,7 +7,8 @@ use crate::tui::model::Model;
 use crate::tui::msg::{Effect, LogRow};
 
 /// Shown in place of what secure mode does not do.
-pub(super) const SECURE: &str = "off in secure mode (RUNDOWN_SECURE, or `secure` in the configuration)";
+pub(super) const SECURE: &str =
+    "off in secure mode (RUNDOWN_SECURE, or `secure` in the configuration)";
 
 /// The log at the current row, for another program.
 pub(super) fn show(model: &mut Model, how: fn(LogRow) -> Effect) -> Vec<Effect> {
@@ -24,7 +25,8 @@ fn current_log(model: &Model) -> Option<(FilePath, Tail, u64)> {
 
 /// Copies the current row, as it is shown.
 pub(super) fn copy_row(model: &mut Model) -> Vec<Effect> {
-    let text = model.current_row().map(|row| plain(&row.text, model.lens.sieve.progress).into_owned());
+    let text =
+        model.current_row().map(|row| plain(&row.text, model.lens.sieve.progress).into_owned());
     copy(model, text, "the row")
 }
 
@@ -35,7 +37,10 @@ pub(super) fn copy_rows(model: &mut Model) -> Vec<Effect> {
 
 /// Copies the command line, or the script, that was run.
 pub(super) fn copy_command(model: &mut Model) -> Vec<Effect> {
-    let here = model.current_row().and_then(|row| model.log.place_at(row.offset)).filter(|_| model.is_scroll());
+    let here = model
+        .current_row()
+        .and_then(|row| model.log.place_at(row.offset))
+        .filter(|_| model.is_scroll());
     let item = here.map_or_else(|| model.shown(), |(place, _)| model.item(&place));
     let sh = item.and_then(|item| item.sh()?.sh.as_ref());
     let text = sh.map(|sh| sh.cmd.lines().map(name).collect::<Vec<_>>().join("\n"));

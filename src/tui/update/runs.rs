@@ -1,8 +1,9 @@
 //! The list of runs: the cursor, opening what is under it, and reading on.
 //!
-//! At hand is a part of the list around what is on screen: it grows at the end that somebody comes near, and lets go of the other.
-//! When the store has changed, the first page and the one on screen are read again and take the place of the runs that they reach
-//! over; the others stay as they were.
+//! At hand is a part of the list around what is on screen: it grows at the end that somebody comes
+//! near, and lets go of the other. When the store has changed, the first page and the one on screen
+//! are read again and take the place of the runs that they reach over; the others stay as they
+//! were.
 
 use std::collections::HashSet;
 
@@ -15,7 +16,8 @@ use crate::tui::layout::{self, Pane};
 use crate::tui::model::{Model, Runs};
 use crate::tui::msg::{Effect, MAX_RUNS};
 
-/// The newest runs were read. Without a wish of the user's the newest is opened; its tree follows by itself.
+/// The newest runs were read. Without a wish of the user's the newest is opened; its tree follows
+/// by itself.
 pub(super) fn arrived(model: &mut Model, list: RunList) -> Vec<Effect> {
     model.store_fault = None;
     let height = height(model);
@@ -38,7 +40,8 @@ pub(super) fn arrived(model: &mut Model, list: RunList) -> Vec<Effect> {
     let screen = runs.top.max(first_page);
     let heads = runs.heads.as_deref().unwrap_or_default();
     let above = screen.checked_sub(1).filter(|_| screen < heads.len().min(runs.top + height));
-    let above = above.and_then(|above| heads.get(above)).map(|head| Beside::Older(head.run.id.clone()));
+    let above =
+        above.and_then(|above| heads.get(above)).map(|head| Beside::Older(head.run.id.clone()));
     effects.extend(ask(model, above));
     effects
 }
@@ -51,7 +54,9 @@ pub(super) fn read(model: &mut Model, beside: &Beside, list: Option<RunList>) ->
     }
     model.store_fault = None;
     runs.asked = None;
-    let Some(at) = position(runs.heads.as_deref().unwrap_or_default(), Some(beside.run())) else { return Vec::new() };
+    let Some(at) = position(runs.heads.as_deref().unwrap_or_default(), Some(beside.run())) else {
+        return Vec::new();
+    };
     match (beside, list, &mut runs.heads) {
         (Beside::Older(_), Some(list), _) => {
             take_in(runs, at + 1, list);
@@ -80,9 +85,15 @@ pub(super) fn go_on(model: &mut Model) -> Vec<Effect> {
     let heads = runs.heads.as_deref().unwrap_or_default();
     let at = position(heads, runs.at.as_ref()).unwrap_or(runs.top);
     let id = |head: &RunHead| head.run.id.clone();
-    let newer = || heads.first().filter(|_| runs.has_newer && runs.top < near).map(|head| Beside::Newer(id(head)));
+    let newer = || {
+        heads
+            .first()
+            .filter(|_| runs.has_newer && runs.top < near)
+            .map(|head| Beside::Newer(id(head)))
+    };
     let is_near_end = runs.top.max(at) + near >= heads.len();
-    let older = heads.last().filter(|_| runs.has_older && is_near_end).map(|head| Beside::Older(id(head)));
+    let older =
+        heads.last().filter(|_| runs.has_older && is_near_end).map(|head| Beside::Older(id(head)));
     let beside = older.or_else(newer).filter(|_| runs.asked.is_none());
     ask(model, beside)
 }
@@ -93,13 +104,18 @@ fn ask(model: &mut Model, beside: Option<Beside>) -> Vec<Effect> {
     vec![Effect::ReadRuns(beside)]
 }
 
-/// Puts a page where it belongs, in place of all that it reaches over; what is on screen stays there.
+/// Puts a page where it belongs, in place of all that it reaches over; what is on screen stays
+/// there.
 fn take_in(runs: &mut Runs, start: usize, page: RunList) {
     let reached = last_in_common(runs, &page);
     let heads = runs.heads.get_or_insert_default();
-    let first_on_screen = heads.get(runs.top).filter(|_| runs.top > 0).map(|head| head.run.id.clone());
+    let first_on_screen =
+        heads.get(runs.top).filter(|_| runs.top > 0).map(|head| head.run.id.clone());
     // Without a run in common nobody knows what lies between.
-    let end = reached.map(|last| last + 1).filter(|end| *end > start && page.has_more).unwrap_or(heads.len());
+    let end = reached
+        .map(|last| last + 1)
+        .filter(|end| *end > start && page.has_more)
+        .unwrap_or(heads.len());
     if end == heads.len() {
         runs.has_older = page.has_more;
     }
@@ -139,7 +155,8 @@ pub(super) fn go(model: &mut Model, how: Move) -> Vec<Effect> {
     Vec::new()
 }
 
-/// Puts the cursor on a run, wherever in the list it stands: what is at hand begins anew around it if it is not there.
+/// Puts the cursor on a run, wherever in the list it stands: what is at hand begins anew around it
+/// if it is not there.
 pub(super) fn go_to(model: &mut Model, head: RunHead) {
     let runs = &mut model.runs;
     runs.at = Some(head.run.id.clone());

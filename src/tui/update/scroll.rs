@@ -1,4 +1,5 @@
-//! The run-long view: opening it, folding and opening its parts, going from command to command in it.
+//! The run-long view: opening it, folding and opening its parts, going from command to command in
+//! it.
 
 use std::sync::Arc;
 
@@ -34,23 +35,33 @@ pub(super) fn keep_open(model: &mut Model) {
         item.and_then(|item| item.sh()).is_some_and(|sh| sh.state == ShState::Passed)
     };
     let shown = model.log.source.iter().flat_map(Source::sections);
-    let read = shown.filter(|section| section.is_open && section.may_grow() && has_passed(&section.place));
+    let read =
+        shown.filter(|section| section.is_open && section.may_grow() && has_passed(&section.place));
     for place in read.map(|section| section.place.clone()).collect::<Vec<_>>() {
         model.tree.opened.entry(place).or_insert(true);
     }
 }
 
-/// The sections of a scroll as they are to be shown now. A filter looks into what is folded; what was printed last stays in sight until
-/// another command begins.
+/// The sections of a scroll as they are to be shown now. A filter looks into what is folded; what
+/// was printed last stays in sight until another command begins.
 pub(super) fn sections_of(model: &Model, run: &RunNode, place: &Place) -> Arc<[Section]> {
     let is_filtered = model.lens.sieve.filter.is_some();
     let is_shown = model.log.key.as_ref().is_some_and(|key| key.is_scroll && key.place == *place);
-    let shown = model.log.source.as_ref().filter(|_| is_shown && model.log.follow).map(Source::sections);
-    let last_shown = shown.and_then(<[Section]>::last).filter(|section| section.is_open).map(|section| &section.place);
-    let last = run.jobs.iter().rfind(|job| place.job().is_none_or(|id| job.job.id == *id) && !job.shs.is_empty());
+    let shown =
+        model.log.source.as_ref().filter(|_| is_shown && model.log.follow).map(Source::sections);
+    let last_shown = shown
+        .and_then(<[Section]>::last)
+        .filter(|section| section.is_open)
+        .map(|section| &section.place);
+    let last = run
+        .jobs
+        .iter()
+        .rfind(|job| place.job().is_none_or(|id| job.job.id == *id) && !job.shs.is_empty());
     let last = last.and_then(|job| Some(Place::Sh(job.job.id.clone(), job.shs.last()?.n)));
     let stays = |place: &Place| last_shown == Some(place) && last.as_ref() == Some(place);
-    let chosen = |place: &Place| model.tree.opened.get(place).copied().or_else(|| stays(place).then_some(true));
+    let chosen = |place: &Place| {
+        model.tree.opened.get(place).copied().or_else(|| stays(place).then_some(true))
+    };
     sections(run, place, |place| is_filtered.then_some(true).or_else(|| chosen(place)))
 }
 
@@ -62,7 +73,8 @@ pub(super) fn first_failed(model: &Model, source: &Source) -> Option<u64> {
 
 fn is_failed(model: &Model, section: &Section) -> bool {
     let item = model.item(&section.place);
-    item.and_then(|item| item.sh()).is_some_and(|sh| matches!(sh.state, ShState::Failed | ShState::Interrupted))
+    item.and_then(|item| item.sh())
+        .is_some_and(|sh| matches!(sh.state, ShState::Failed | ShState::Interrupted))
 }
 
 /// The section that was opened to show what was found in it is open.
@@ -76,11 +88,9 @@ pub(super) fn open_found(model: &mut Model, place: Place) {
 /// Which groups of what is shown are folded.
 pub(super) fn folds(tree: &Tree, key: Option<&LogKey>, source: &Source) -> Folds {
     let is_here = |place: &Place| key.is_some_and(|key| key.is_scroll || key.place == *place);
-    let chosen = tree
-        .groups
-        .iter()
-        .filter(|((place, _), _)| is_here(place))
-        .filter_map(|((place, heading), folded)| Some((source.address_of(place, *heading)?, *folded)));
+    let chosen = tree.groups.iter().filter(|((place, _), _)| is_here(place)).filter_map(
+        |((place, heading), folded)| Some((source.address_of(place, *heading)?, *folded)),
+    );
     Folds { all: tree.all_groups, chosen: Arc::new(chosen.collect()) }
 }
 
@@ -140,12 +150,17 @@ pub(super) fn enter(model: &mut Model) -> Vec<Effect> {
     if model.current_row().is_some_and(is_heading) { fold(model, Fold::Toggle) } else { Vec::new() }
 }
 
-/// Goes to the heading of the next or previous command, or of the next that failed, which is opened.
+/// Goes to the heading of the next or previous command, or of the next that failed, which is
+/// opened.
 pub(super) fn jump(model: &mut Model, by: isize, is_for_failed: bool) -> Vec<Effect> {
     let Some(here) = model.current_row().map(|row| Spot::of(row.offset)) else { return Vec::new() };
     let Some(source) = model.log.source.clone() else { return Vec::new() };
-    let is_wanted =
-        |at: &usize| source.sections().get(*at).is_some_and(|section| !is_for_failed || is_failed(model, section));
+    let is_wanted = |at: &usize| {
+        source
+            .sections()
+            .get(*at)
+            .is_some_and(|section| !is_for_failed || is_failed(model, section))
+    };
     let found = if by > 0 {
         (here.section() + 1..source.sections().len()).find(is_wanted)
     } else {
@@ -154,7 +169,10 @@ pub(super) fn jump(model: &mut Model, by: isize, is_for_failed: bool) -> Vec<Eff
         (0..end).rev().find(is_wanted)
     };
     let Some(at) = found else {
-        return say(model, if is_for_failed { "no other command failed there" } else { "no other command there" });
+        return say(
+            model,
+            if is_for_failed { "no other command failed there" } else { "no other command there" },
+        );
     };
     if let Some(section) = source.sections().get(at).filter(|_| is_for_failed) {
         model.tree.opened.insert(section.place.clone(), true);

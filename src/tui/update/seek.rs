@@ -1,6 +1,7 @@
 //! Finding things in the log on screen: searching, filtering, errors, slow gaps, places and marks.
 //!
-//! What is looked for is looked for by the worker; here it is only said what, from where, and what to say if there is none.
+//! What is looked for is looked for by the worker; here it is only said what, from where, and what
+//! to say if there is none.
 
 use super::keys::focus;
 use super::log::{look_anew, open_from, refresh, seek, show};
@@ -51,12 +52,15 @@ pub(super) fn press(model: &mut Model, key: Key, action: Option<Action>) -> Vec<
 
 /// Takes a pattern of before in place of what was typed.
 fn recall(model: &mut Model, by: isize) {
-    let Some(prompt) = model.prompt.as_mut().filter(|prompt| prompt.kind.is_pattern()) else { return };
+    let Some(prompt) = model.prompt.as_mut().filter(|prompt| prompt.kind.is_pattern()) else {
+        return;
+    };
     if prompt.back == 0 {
         prompt.input.value().clone_into(&mut prompt.draft);
     }
     prompt.back = prompt.back.saturating_add_signed(by).min(model.past.len());
-    let text = model.past.get(prompt.back).filter(|_| prompt.back > 0).unwrap_or(&prompt.draft).to_owned();
+    let text =
+        model.past.get(prompt.back).filter(|_| prompt.back > 0).unwrap_or(&prompt.draft).to_owned();
     prompt.fill(&text);
 }
 
@@ -129,7 +133,8 @@ fn beside(model: &Model, towards: Towards) -> u64 {
 
 /// Shows only rows that match, or, after a `!`, only those that do not; for nothing, all.
 fn filter(model: &mut Model, pattern: &str, is_literal: bool) -> Result<Vec<Effect>, String> {
-    let (is_inverse, pattern) = pattern.strip_prefix('!').map_or((false, pattern), |pattern| (true, pattern));
+    let (is_inverse, pattern) =
+        pattern.strip_prefix('!').map_or((false, pattern), |pattern| (true, pattern));
     let filter = match pattern {
         "" => None,
         pattern => {
@@ -156,7 +161,11 @@ pub(super) fn set_filter(model: &mut Model, filter: Option<Filter>) -> Vec<Effec
 /// Shows more or fewer rows around those that the filter lets through.
 pub(super) fn widen(model: &mut Model, by: isize) -> Vec<Effect> {
     if model.lens.sieve.filter.is_none() {
-        let text = model.pointing("there are no rows around those of a filter without one", Action::Filter, "sets one");
+        let text = model.pointing(
+            "there are no rows around those of a filter without one",
+            Action::Filter,
+            "sets one",
+        );
         return say(model, &text);
     }
     let sieve = &mut model.lens.sieve;
@@ -194,7 +203,11 @@ pub(super) fn unfold(model: &mut Model) -> Vec<Effect> {
 /// The next row that tells of an error, or the one before.
 pub(super) fn next_error(model: &mut Model, towards: Towards) -> Vec<Effect> {
     let from = beside(model, towards);
-    seek(model, Goal::Next { what: Sought::Error, from, towards, round: true }, "no row tells of an error")
+    seek(
+        model,
+        Goal::Next { what: Sought::Error, from, towards, round: true },
+        "no row tells of an error",
+    )
 }
 
 /// The next row that took long to come, or the one before.
@@ -243,7 +256,9 @@ fn mark(model: &mut Model, name: &str) -> Vec<Effect> {
 }
 
 fn go_to_mark(model: &mut Model, name: &str) -> Vec<Effect> {
-    let Some((run, place, offset)) = name.chars().next().and_then(|name| model.marks.get(&name)).cloned() else {
+    let Some((run, place, offset)) =
+        name.chars().next().and_then(|name| model.marks.get(&name)).cloned()
+    else {
         let text = model.pointing("no such mark", Action::Mark, "and a letter set one");
         return say(model, &text);
     };
@@ -253,10 +268,17 @@ fn go_to_mark(model: &mut Model, name: &str) -> Vec<Effect> {
     go_to_place(model, place, offset)
 }
 
-/// Goes to a row of a command's log: in the scroll on screen if it is in it, else in that log alone.
+/// Goes to a row of a command's log: in the scroll on screen if it is in it, else in that log
+/// alone.
 pub(super) fn go_to_place(model: &mut Model, place: Place, offset: u64) -> Vec<Effect> {
-    let is_shown = model.is_scroll() || model.log.key.as_ref().is_some_and(|key| key.place == place);
-    let address = model.log.source.as_ref().filter(|_| is_shown).and_then(|source| source.address_of(&place, offset));
+    let is_shown =
+        model.is_scroll() || model.log.key.as_ref().is_some_and(|key| key.place == place);
+    let address = model
+        .log
+        .source
+        .as_ref()
+        .filter(|_| is_shown)
+        .and_then(|source| source.address_of(&place, offset));
     let mut effects = Vec::new();
     if address.is_none() {
         model.tree.chosen = true;

@@ -22,13 +22,16 @@ pub(super) fn begin(model: &mut Model) -> Vec<Effect> {
 
 /// A key is typed, or edits what was typed.
 pub(super) fn type_key(model: &mut Model, key: Key) -> Vec<Effect> {
-    let (Some(request), Some(sift)) = (key.input_request(), &mut model.runs.sift) else { return Vec::new() };
+    let (Some(request), Some(sift)) = (key.input_request(), &mut model.runs.sift) else {
+        return Vec::new();
+    };
     let before = sift.text().to_owned();
     sift.input.handle(request);
     if sift.text() == before {
         return Vec::new();
     }
-    // What was found before stays on screen until there is something in its place; nothing of it is meant any more.
+    // What was found before stays on screen until there is something in its place; nothing of it is
+    // meant any more.
     (sift.at, sift.opens_first) = (None, false);
     search(model)
 }
@@ -42,14 +45,23 @@ fn search(model: &mut Model) -> Vec<Effect> {
     sift.next = Next::Looking;
     if !is_search {
         // Nothing is left of what was found when something is typed again.
-        *sift = Sift { input: std::mem::take(&mut sift.input), is_typing: sift.is_typing, ..Sift::default() };
+        *sift = Sift {
+            input: std::mem::take(&mut sift.input),
+            is_typing: sift.is_typing,
+            ..Sift::default()
+        };
         runs::reveal_selected(model);
         return vec![Effect::FindRuns(None)];
     }
-    vec![Effect::FindRuns(Some(RunsRequest { ticket: runs.ticket, text: sift.text().to_owned(), after: None }))]
+    vec![Effect::FindRuns(Some(RunsRequest {
+        ticket: runs.ticket,
+        text: sift.text().to_owned(),
+        after: None,
+    }))]
 }
 
-/// What is typed goes; with nothing typed the line does, and one is back where one was. `None`: there was neither.
+/// What is typed goes; with nothing typed the line does, and one is back where one was. `None`:
+/// there was neither.
 pub(super) fn back(model: &mut Model) -> Option<Vec<Effect>> {
     if model.runs.sifted().is_some() {
         let is_typing = model.runs.sift.take().is_some_and(|sift| sift.is_typing);
@@ -60,7 +72,8 @@ pub(super) fn back(model: &mut Model) -> Option<Vec<Effect>> {
     Some(keys::focus(model, model.behind))
 }
 
-/// The list loses the focus. What covers other panes begins anew next time; in a pane of its own what was found stays.
+/// The list loses the focus. What covers other panes begins anew next time; in a pane of its own
+/// what was found stays.
 pub(super) fn leave(model: &mut Model) -> Vec<Effect> {
     let has_pane = layout::cycle(model.screen.width).contains(&Pane::Runs);
     if has_pane && model.runs.sifted().is_some() {
@@ -75,7 +88,9 @@ pub(super) fn leave(model: &mut Model) -> Vec<Effect> {
 /// Runs were found, or a slice without any was looked at.
 pub(super) fn found(model: &mut Model, ticket: Ticket, found: FoundRuns) -> Vec<Effect> {
     let runs = &mut model.runs;
-    let Some(sift) = runs.sift.as_mut().filter(|_| runs.ticket == ticket) else { return Vec::new() };
+    let Some(sift) = runs.sift.as_mut().filter(|_| runs.ticket == ticket) else {
+        return Vec::new();
+    };
     if found.is_anew {
         (sift.heads, sift.looked, sift.at, sift.top) = (Vec::new(), 0, None, 0);
     }
@@ -87,7 +102,8 @@ pub(super) fn found(model: &mut Model, ticket: Ticket, found: FoundRuns) -> Vec<
     if opens { open(model) } else { Vec::new() }
 }
 
-/// Searches on when the last of what was found comes near; what a screen could never show is not searched for.
+/// Searches on when the last of what was found comes near; what a screen could never show is not
+/// searched for.
 pub(super) fn go_on(model: &mut Model, near: usize) -> Vec<Effect> {
     let runs = &mut model.runs;
     let (heads, at, top) = runs.shown();
@@ -95,13 +111,18 @@ pub(super) fn go_on(model: &mut Model, near: usize) -> Vec<Effect> {
     let is_near_end = top.max(at) + near >= heads.len() && heads.len() < MAX_RUNS;
     let Some(sift) = runs.sift.as_mut().filter(|_| is_near_end) else { return Vec::new() };
     let Next::After(after) = &sift.next else { return Vec::new() };
-    let request = RunsRequest { ticket: runs.ticket, text: sift.input.value().to_owned(), after: Some(after.clone()) };
+    let request = RunsRequest {
+        ticket: runs.ticket,
+        text: sift.input.value().to_owned(),
+        after: Some(after.clone()),
+    };
     sift.next = Next::Looking;
     vec![Effect::FindRuns(Some(request))]
 }
 
-/// The newest runs were read: those that match take the place of those found that they reach over. Where the newest of before is
-/// not among them nobody knows what lies between: the search begins anew.
+/// The newest runs were read: those that match take the place of those found that they reach over.
+/// Where the newest of before is not among them nobody knows what lies between: the search begins
+/// anew.
 pub(super) fn take_in(model: &mut Model, list: &RunList) -> Vec<Effect> {
     let Some(sift) = model.runs.sifted() else { return Vec::new() };
     let read: HashSet<&RunId> = list.heads.iter().map(|head| &head.run.id).collect();
@@ -112,7 +133,8 @@ pub(super) fn take_in(model: &mut Model, list: &RunList) -> Vec<Effect> {
     let Some(sift) = &mut model.runs.sift else { return Vec::new() };
     let lowest = sift.heads.iter().rposition(|head| read.contains(&head.run.id));
     let reached = if list.has_more { lowest.map_or(0, |at| at + 1) } else { sift.heads.len() };
-    let first_on_screen = sift.heads.get(sift.top).filter(|_| sift.top > 0).map(|head| head.run.id.clone());
+    let first_on_screen =
+        sift.heads.get(sift.top).filter(|_| sift.top > 0).map(|head| head.run.id.clone());
     let matching = list.heads.iter().filter(|head| query.matches(head)).cloned();
     sift.heads.splice(..reached, matching);
     sift.looked = sift.looked.max(list.heads.len());
@@ -123,7 +145,12 @@ pub(super) fn take_in(model: &mut Model, list: &RunList) -> Vec<Effect> {
 }
 
 /// Where a step leads from the open run, or in the list from the one under the cursor.
-pub(super) fn step(model: &mut Model, side: fn(RunId) -> Beside, outcome: Option<Outcome>, opens: bool) -> Vec<Effect> {
+pub(super) fn step(
+    model: &mut Model,
+    side: fn(RunId) -> Beside,
+    outcome: Option<Outcome>,
+    opens: bool,
+) -> Vec<Effect> {
     let from = if opens { &model.wanted } else { &model.runs.at };
     let beside = from.clone().filter(|id| !id.as_str().is_empty()).map(side);
     beside.map(|beside| Effect::Step(Step { beside, outcome, opens })).into_iter().collect()
@@ -132,7 +159,12 @@ pub(super) fn step(model: &mut Model, side: fn(RunId) -> Beside, outcome: Option
 /// To the failed run above or below the cursor; among those found it is at hand.
 pub(super) fn to_failed(model: &mut Model, by: isize) -> Vec<Effect> {
     let Some(sift) = model.runs.sifted() else {
-        return step(model, if by > 0 { Beside::Older } else { Beside::Newer }, Some(Outcome::Failed), false);
+        return step(
+            model,
+            if by > 0 { Beside::Older } else { Beside::Newer },
+            Some(Outcome::Failed),
+            false,
+        );
     };
     let at = position(&sift.heads, sift.at.as_ref()).unwrap_or(sift.top);
     let has_failed = |head: &&RunHead| head.outcome == Some(Outcome::Failed);

@@ -30,7 +30,8 @@ pub(super) fn arrived(model: &mut Model, id: &RunId, node: Option<Box<RunNode>>)
     let mut node = *node;
     let mut effects = Vec::new();
     if let Some(before) = before {
-        effects.extend(ended(&before.head, &node.head).filter(|_| model.notify).map(Effect::Notify));
+        effects
+            .extend(ended(&before.head, &node.head).filter(|_| model.notify).map(Effect::Notify));
         keep_read(model, &before, &mut node);
     }
     model.run = Some(node);
@@ -50,17 +51,19 @@ fn ended(before: &RunHead, now: &RunHead) -> Option<String> {
     has_ended.then(|| words::ended(now))
 }
 
-/// A log that is being read may have no name for a moment, while it is rotated, or for good: its command stays, so that what was read
-/// of it does, and what comes under its name is followed.
+/// A log that is being read may have no name for a moment, while it is rotated, or for good: its
+/// command stays, so that what was read of it does, and what comes under its name is followed.
 fn keep_read(model: &Model, before: &RunNode, node: &mut RunNode) {
-    let Some(LogKey { place: Place::Sh(id, n), .. }) = model.log.key.as_ref().filter(|_| model.log.source.is_some())
+    let Some(LogKey { place: Place::Sh(id, n), .. }) =
+        model.log.key.as_ref().filter(|_| model.log.source.is_some())
     else {
         return;
     };
     let Some(old) = before.jobs.iter().find(|job| job.job.id == *id) else { return };
     let Some(sh) = old.shs.iter().find(|sh| sh.n == *n) else { return };
     let at = node.jobs.iter().position(|job| job.job.id == *id).unwrap_or_else(|| {
-        let at = before.jobs.iter().position(|job| job.job.id == *id).unwrap_or(0).min(node.jobs.len());
+        let at =
+            before.jobs.iter().position(|job| job.job.id == *id).unwrap_or(0).min(node.jobs.len());
         node.jobs.insert(at, JobNode { shs: Vec::new(), ..old.clone() });
         at
     });
@@ -70,7 +73,8 @@ fn keep_read(model: &Model, before: &RunNode, node: &mut RunNode) {
     }
 }
 
-/// The run is not in the store any more: the newest one takes its place; where there is none, what was read stays.
+/// The run is not in the store any more: the newest one takes its place; where there is none, what
+/// was read stays.
 fn gone(model: &mut Model, id: &RunId) -> Vec<Effect> {
     let Some(newest) = model.runs.newest.clone().filter(|newest| newest != id) else {
         model.store_fault = Some("this run is not in the store any more".into());
@@ -104,13 +108,16 @@ fn next_place(model: &Model) -> Option<Place> {
     if model.tree.chosen || shown.is_some_and(|item| has_state(item, ShState::Running)) {
         return None;
     }
-    // It has ended: go on to what runs now or is the newest, or to what failed; a run that passed stays where it is.
+    // It has ended: go on to what runs now or is the newest, or to what failed; a run that passed
+    // stays where it is.
     let place = telling_place(run).filter(|place| Some(place) != model.tree.at.as_ref())?;
     let items = model.all_items();
     let is_telling = match items.iter().find(|item| item.place() == place)? {
         Item::Run(_) => true,
         Item::Job(job) => job.phase == Phase::Active,
-        Item::Sh(_, sh) => matches!(sh.state, ShState::Running | ShState::Failed | ShState::Interrupted),
+        Item::Sh(_, sh) => {
+            matches!(sh.state, ShState::Running | ShState::Failed | ShState::Interrupted)
+        }
     };
     (is_telling || run.head.phase == Phase::Active).then_some(place)
 }

@@ -24,8 +24,9 @@ pub(super) fn select(model: &mut Model, place: Place) -> Vec<Effect> {
     }
     model.tree.scroll.take_if(|scroll| *scroll != place);
     // A run without a log of its own is its commands.
-    let is_run =
-        |run: &RunNode| place == Place::Run && run.log.is_none() && run.jobs.iter().any(|job| !job.shs.is_empty());
+    let is_run = |run: &RunNode| {
+        place == Place::Run && run.log.is_none() && run.jobs.iter().any(|job| !job.shs.is_empty())
+    };
     if model.run.as_ref().is_some_and(is_run) {
         model.tree.scroll = Some(Place::Run);
     }
@@ -100,18 +101,23 @@ pub(super) fn is_failed(sh: &ShNode) -> bool {
     matches!(sh.state, ShState::Failed | ShState::Interrupted)
 }
 
-/// Goes to the next or previous command that is wanted, folded or not, whatever its job; stays when there is none.
+/// Goes to the next or previous command that is wanted, folded or not, whatever its job; stays when
+/// there is none.
 pub(super) fn jump(model: &mut Model, by: isize, wanted: fn(&ShNode) -> bool) -> Vec<Effect> {
     let all = model.all_items();
     let is_here = |item: &Item<'_>| model.tree.at.as_ref() == Some(&item.place());
     let here = all.iter().position(is_here).unwrap_or(0);
     let is_wanted = |item: &&Item<'_>| item.sh().is_some_and(wanted);
-    let found =
-        if by > 0 { all.iter().skip(here + 1).find(is_wanted) } else { all.iter().take(here).rev().find(is_wanted) };
+    let found = if by > 0 {
+        all.iter().skip(here + 1).find(is_wanted)
+    } else {
+        all.iter().take(here).rev().find(is_wanted)
+    };
     found.map(Item::place).map_or_else(Vec::new, |place| choose(model, place))
 }
 
-/// Goes through the commands from the slowest down: to the slowest first, from there one on, or back.
+/// Goes through the commands from the slowest down: to the slowest first, from there one on, or
+/// back.
 pub(super) fn slowest(model: &mut Model, by: isize) -> Vec<Effect> {
     let all = model.all_items();
     let timed = all.iter().filter_map(|item| Some((spent_ms_by(item.sh()?, model.now)?, item)));

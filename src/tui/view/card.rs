@@ -31,7 +31,8 @@ use crate::words::{self, Mark};
 pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
     let Some(cause) = model.card().filter(|_| area.height > 0) else { return };
     if area.height < FRAMED_CARD.min(u16::try_from(cause.rows.len()).unwrap_or(0) + CARD_LINES) {
-        let (line, rows) = (Rect { height: 1, ..area }, Rect { y: area.y + 1, height: area.height - 1, ..area });
+        let (line, rows) =
+            (Rect { height: 1, ..area }, Rect { y: area.y + 1, height: area.height - 1, ..area });
         let text = format!("{}: {}", ending(model), what(model, cause));
         draw_mark(model, &text, line, buffer);
         return draw_rows(model, cause, rows, buffer);
@@ -43,14 +44,21 @@ pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
         return;
     }
     let line = |y: u16| Rect { y: inside.y + y, height: 1, ..inside };
-    Strip::new(buffer, line(0), model.theme.signs.ellipsis).skip(1).put(&title(model), model.theme.strong);
+    Strip::new(buffer, line(0), model.theme.signs.ellipsis)
+        .skip(1)
+        .put(&title(model), model.theme.strong);
     draw_mark(
         model,
         &ending(model),
         Rect { x: inside.x + 1, width: inside.width.saturating_sub(1), ..line(1) },
         buffer,
     );
-    draw_rows(model, cause, Rect { y: inside.y + 2, height: inside.height.saturating_sub(2), ..inside }, buffer);
+    draw_rows(
+        model,
+        cause,
+        Rect { y: inside.y + 2, height: inside.height.saturating_sub(2), ..inside },
+        buffer,
+    );
 }
 
 fn draw_mark(model: &Model, text: &str, line: Rect, buffer: &mut Buffer) {
@@ -63,9 +71,14 @@ fn draw_mark(model: &Model, text: &str, line: Rect, buffer: &mut Buffer) {
 /// What is on the card: `likely cause · rust`.
 fn what(model: &Model, cause: &Cause) -> String {
     let is_part = cause.looked_bytes < model.log.window.file_bytes;
-    let part = if is_part { format!(" in the last {}", words::size(cause.looked_bytes)) } else { String::new() };
+    let part = if is_part {
+        format!(" in the last {}", words::size(cause.looked_bytes))
+    } else {
+        String::new()
+    };
     if cause.at.is_some() {
-        let by = cause.rule.map(|rule| format!(" {} {rule}", model.theme.signs.dot)).unwrap_or_default();
+        let by =
+            cause.rule.map(|rule| format!(" {} {rule}", model.theme.signs.dot)).unwrap_or_default();
         return format!("likely cause{part}{by}");
     }
     let is_stderr = |row: &Row| row.stream == Some(Stream::Stderr);
@@ -90,7 +103,10 @@ fn mark(model: &Model) -> Mark {
 /// `exit 101 after 34.0s`
 fn ending(model: &Model) -> String {
     let sh = model.shown().and_then(|item| item.sh());
-    let exit = sh.and_then(|sh| sh.sh.as_ref()).and_then(words::exit).unwrap_or_else(|| mark(model).word().into());
+    let exit = sh
+        .and_then(|sh| sh.sh.as_ref())
+        .and_then(words::exit)
+        .unwrap_or_else(|| mark(model).word().into());
     match sh.and_then(|sh| spent_by(sh, model.now)) {
         Some(spent) if mark(model) == Mark::Active => format!("{exit} for {spent}"),
         Some(spent) => format!("{exit} after {spent}"),
@@ -105,13 +121,15 @@ fn foot(model: &Model) -> String {
         Some(format!("{} {what}", model.theme.signs.keys(keys)))
     };
     let others = model.run.as_ref().map_or(0, RunNode::failed_commands).saturating_sub(1);
-    let others = (others > 0).then(|| keys(Action::NextFailed, &format!("{others} more failed"))).flatten();
+    let others =
+        (others > 0).then(|| keys(Action::NextFailed, &format!("{others} more failed"))).flatten();
     let close = keys(Action::Cause, "close");
     let all: Vec<_> = others.into_iter().chain(close).collect();
     all.join(&format!(" {} ", model.theme.signs.dot))
 }
 
-/// The rows, as many as there is room for, those around the cause; that one with all that it says where there is room for it.
+/// The rows, as many as there is room for, those around the cause; that one with all that it says
+/// where there is room for it.
 fn draw_rows(model: &Model, cause: &Cause, area: Rect, buffer: &mut Buffer) {
     let at = cause.at.and_then(|at| cause.rows.iter().position(|row| row.offset == at));
     let lines = usize::from(cause_lines(cause, area.width)).min(usize::from(area.height));
@@ -122,9 +140,11 @@ fn draw_rows(model: &Model, cause: &Cause, area: Rect, buffer: &mut Buffer) {
     let (before, from) = at.and_then(|at| rows.split_at_checked(at - top)).unwrap_or((rows, &[]));
     let (here, after) = from.split_at_checked(1).unwrap_or_default();
     let mut y = area.y;
-    for (rows, height, wrap) in
-        [(before, before.len(), false), (here, lines * here.len(), true), (after, after.len(), false)]
-    {
+    for (rows, height, wrap) in [
+        (before, before.len(), false),
+        (here, lines * here.len(), true),
+        (after, after.len(), false),
+    ] {
         let height = u16::try_from(height).unwrap_or(u16::MAX).min(area.bottom() - y);
         log_rows(model, cause, rows, area.width, wrap).draw(buffer, Rect { y, height, ..area });
         y += height;
@@ -132,7 +152,13 @@ fn draw_rows(model: &Model, cause: &Cause, area: Rect, buffer: &mut Buffer) {
 }
 
 /// Rows of the log as they are drawn on the card.
-fn log_rows<'a>(model: &'a Model, cause: &Cause, rows: &'a [Row], width: u16, wrap: bool) -> LogRows<'a> {
+fn log_rows<'a>(
+    model: &'a Model,
+    cause: &Cause,
+    rows: &'a [Row],
+    width: u16,
+    wrap: bool,
+) -> LogRows<'a> {
     LogRows {
         rows,
         headings: &[],

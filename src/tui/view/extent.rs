@@ -1,4 +1,5 @@
-//! How far down in what is shown an address lies, by bytes: of a log, or of the open parts of a scroll.
+//! How far down in what is shown an address lies, by bytes: of a log, or of the open parts of a
+//! scroll.
 
 use crate::tui::model::Model;
 use crate::tui::scroll::{Source, Spot, log_bytes};
@@ -14,7 +15,8 @@ pub(super) struct Extent {
 impl Extent {
     /// Of what is shown now.
     pub(super) fn of(model: &Model) -> Self {
-        let (Some(Source::Scroll(sections)), Some(run), Some(of)) = (&model.log.source, &model.run, &model.tree.scroll)
+        let (Some(Source::Scroll(sections)), Some(run), Some(of)) =
+            (&model.log.source, &model.run, &model.tree.scroll)
         else {
             return Self { parts: None, bytes: model.log.window.file_bytes };
         };
@@ -29,7 +31,8 @@ impl Extent {
 
     /// How many of `whole` steps lie before an address.
     pub(super) fn share(&self, address: u64, whole: u64) -> u64 {
-        let share = u128::from(self.before(address)) * u128::from(whole) / u128::from(self.bytes.max(1));
+        let share =
+            u128::from(self.before(address)) * u128::from(whole) / u128::from(self.bytes.max(1));
         u64::try_from(share).unwrap_or(whole)
     }
 

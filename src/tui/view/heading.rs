@@ -19,9 +19,11 @@ pub(super) fn of(model: &Model, row: &Row) -> Option<Heading> {
             let title = name(job.job.id.as_str()).into_owned();
             Heading { mark: Some(mark), title, facts: mark.word().into(), ..Heading::default() }
         }
-        Some(Item::Run(run)) => {
-            Heading { is_open: Some(section.is_open), title: own_name(run).into(), ..Heading::default() }
-        }
+        Some(Item::Run(run)) => Heading {
+            is_open: Some(section.is_open),
+            title: own_name(run).into(),
+            ..Heading::default()
+        },
         None => Heading { title: "gone".into(), ..Heading::default() },
     })
 }

@@ -1,4 +1,5 @@
-//! The pane of the log: the command line as its heading, a line of facts, the rows; or why there are none.
+//! The pane of the log: the command line as its heading, a line of facts, the rows; or why there
+//! are none.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -25,7 +26,9 @@ pub(super) fn title(model: &Model) -> String {
     match model.shown() {
         None => "Log".into(),
         Some(Item::Run(_)) if model.is_scroll() => "all commands of the run".into(),
-        Some(Item::Job(job)) if model.is_scroll() => format!("all commands of {}", name(job.job.id.as_str())),
+        Some(Item::Job(job)) if model.is_scroll() => {
+            format!("all commands of {}", name(job.job.id.as_str()))
+        }
         Some(Item::Run(run)) => own_name(run).into(),
         Some(Item::Sh(_, sh)) if sh.sh.is_some() => format!("$ {}", command(sh)),
         Some(Item::Sh(_, sh)) => command(sh),
@@ -47,16 +50,22 @@ pub(super) fn draw(model: &Model, body: Rect, buffer: &mut Buffer) {
         return;
     };
     let (mark, facts, nothing) = match item {
-        Item::Run(run) if model.is_scroll() => (Mark::of_run(&run.head), scroll_facts(model).to_vec(), None),
-        Item::Job(job) if model.is_scroll() => (Mark::of_job(job), scroll_facts(model).to_vec(), None),
+        Item::Run(run) if model.is_scroll() => {
+            (Mark::of_run(&run.head), scroll_facts(model).to_vec(), None)
+        }
+        Item::Job(job) if model.is_scroll() => {
+            (Mark::of_job(job), scroll_facts(model).to_vec(), None)
+        }
         Item::Run(run) => (
             Mark::of_run(&run.head),
             run_facts(model, run).to_vec(),
             why_no_rows(model, ShState::Unknown, "it has no log of its own"),
         ),
-        Item::Sh(_, sh) => {
-            (Mark::of_sh(sh), sh_facts(model, sh).to_vec(), why_no_rows(model, sh.state, "its log is not here"))
-        }
+        Item::Sh(_, sh) => (
+            Mark::of_sh(sh),
+            sh_facts(model, sh).to_vec(),
+            why_no_rows(model, sh.state, "its log is not here"),
+        ),
         Item::Job(job) => (Mark::of_job(job), Vec::new(), Some(why_no_command(job))),
     };
     let notes = model.notes(body.width);
@@ -81,7 +90,8 @@ fn draw_rows(model: &Model, area: Rect, buffer: &mut Buffer) {
     }
     let (above, rows) = log.window.rows.split_at_checked(log.top).unwrap_or_default();
     let columns = model.log_columns();
-    let headings: Vec<_> = rows.iter().take(usize::from(area.height)).map(|row| heading::of(model, row)).collect();
+    let headings: Vec<_> =
+        rows.iter().take(usize::from(area.height)).map(|row| heading::of(model, row)).collect();
     let rows = LogRows {
         rows,
         headings: &headings,
@@ -125,7 +135,10 @@ fn first_below(model: &Model) -> Option<&Row> {
 fn draw_bar(model: &Model, area: Rect, buffer: &mut Buffer) {
     let log = &model.log;
     let extent = Extent::of(model);
-    let (Some(first), true) = (log.window.rows.get(log.top), extent.bytes > 0 && area.height > 0) else { return };
+    let (Some(first), true) = (log.window.rows.get(log.top), extent.bytes > 0 && area.height > 0)
+    else {
+        return;
+    };
     let below = first_below(model).map_or(u64::MAX, |row| row.offset);
     let line = |address: u64| {
         let line = extent.share(address, u64::from(area.height));
@@ -152,7 +165,8 @@ fn why_no_rows(model: &Model, state: ShState, no_log: &'static str) -> Option<&'
     if model.log.source.is_none() {
         return Some(if state == ShState::Running { "no log yet" } else { no_log });
     }
-    let is_waited_for = model.log.request.is_some() || model.log.fault.is_some() || model.lens.sieve.narrows();
+    let is_waited_for =
+        model.log.request.is_some() || model.log.fault.is_some() || model.lens.sieve.narrows();
     let is_empty = model.log.window.rows.is_empty() && !is_waited_for;
     is_empty.then_some(if state == ShState::Running { "no output yet" } else { "no output" })
 }
@@ -180,7 +194,13 @@ const fn why_no_command(job: &JobNode) -> &'static str {
 }
 
 /// `✗ failed · exit 101 · 34.0s · 1.2k rows` and, at the right, where in the log this is.
-fn draw_facts(model: &Model, mark: Mark, facts: &[Option<String>], area: Rect, buffer: &mut Buffer) {
+fn draw_facts(
+    model: &Model,
+    mark: Mark,
+    facts: &[Option<String>],
+    area: Rect,
+    buffer: &mut Buffer,
+) {
     let theme = &model.theme;
     let mut strip = Strip::new(buffer, area, theme.signs.ellipsis);
     strip.skip_right(1).put_right(&position(model), theme.muted, 24).skip_right(1);
@@ -205,8 +225,19 @@ fn sh_facts(model: &Model, sh: &ShNode) -> [Option<String>; 9] {
     let missing = head.and_then(|head| words::missing(head, sh)).filter(|_| sh.log.is_some());
     let [rows, bytes] = log_facts(model);
     let exit = sh.sh.as_ref().and_then(words::exit);
-    let (cpu, memory) = (sh.sh.as_ref().and_then(words::cpu), sh.sh.as_ref().and_then(words::memory));
-    [exit, missing, spent_by(sh, model.now), silence(model), rows, bytes, started(model, sh), cpu, memory]
+    let (cpu, memory) =
+        (sh.sh.as_ref().and_then(words::cpu), sh.sh.as_ref().and_then(words::memory));
+    [
+        exit,
+        missing,
+        spent_by(sh, model.now),
+        silence(model),
+        rows,
+        bytes,
+        started(model, sh),
+        cpu,
+        memory,
+    ]
 }
 
 fn run_facts(model: &Model, run: &RunNode) -> [Option<String>; 4] {
@@ -217,7 +248,8 @@ fn run_facts(model: &Model, run: &RunNode) -> [Option<String>; 4] {
 /// How many commands a scroll holds, and how long they took together.
 fn scroll_facts(model: &Model) -> [Option<String>; 4] {
     let (run, of) = (model.run.as_ref(), model.tree.scroll.as_ref());
-    let shs = || run.zip(of).into_iter().flat_map(|(run, of)| jobs(run, of)).flat_map(|job| &job.shs);
+    let shs =
+        || run.zip(of).into_iter().flat_map(|(run, of)| jobs(run, of)).flat_map(|job| &job.shs);
     let commands = match shs().count() {
         1 => "1 command".to_owned(),
         count => format!("{} commands", words::count(count as u64)),
@@ -229,7 +261,9 @@ fn scroll_facts(model: &Model) -> [Option<String>; 4] {
         _ => None,
     };
     // That a command failed is said with more.
-    let reason = run.filter(|_| failed == 0 && of == Some(&Place::Run)).and_then(|run| words::reason(&run.head));
+    let reason = run
+        .filter(|_| failed == 0 && of == Some(&Place::Run))
+        .and_then(|run| words::reason(&run.head));
     [reason, Some(commands), (failed > 0).then(|| format!("{failed} failed")), spent]
 }
 
@@ -245,7 +279,8 @@ fn started(model: &Model, sh: &ShNode) -> Option<String> {
     Some(format!("at {}", start.strftime("%H:%M:%S")))
 }
 
-/// Where the rows on screen lie: the number of the first, and how far down the last is by bytes: `top`, `end`, or a share.
+/// Where the rows on screen lie: the number of the first, and how far down the last is by bytes:
+/// `top`, `end`, or a share.
 fn position(model: &Model) -> String {
     let (log, height) = (&model.log, model.log_height());
     let is_whole = log.window.at_start && log.window.at_end && log.window.rows.len() <= height;
@@ -272,7 +307,9 @@ fn position(model: &Model) -> String {
 /// Which of the commands of a scroll an address lies in: `3/14`.
 fn command_of(model: &Model, address: u64) -> String {
     let sections = model.log.source.as_ref().map(Source::sections).unwrap_or_default();
-    let commands = |sections: &[Section]| sections.iter().filter(|section| section.place.n().is_some()).count();
+    let commands = |sections: &[Section]| {
+        sections.iter().filter(|section| section.place.n().is_some()).count()
+    };
     let here = sections.get(..=Spot::of(address).section()).unwrap_or(sections);
     format!("{}/{}", commands(here), commands(sections))
 }
@@ -291,7 +328,11 @@ pub(super) fn finding(model: &Model) -> Option<String> {
         } else {
             String::new()
         };
-        format!("&{}{}{count}{context}", if filter.is_inverse { "!" } else { "" }, filter.query.pattern())
+        format!(
+            "&{}{}{count}{context}",
+            if filter.is_inverse { "!" } else { "" },
+            filter.query.pattern()
+        )
     });
     let stream = lens.sieve.stream.map(|stream| format!("only {}", stream.as_str()));
     let progress = (lens.sieve.progress == Progress::All).then(|| "unfolded".to_owned());

@@ -20,8 +20,8 @@ use crate::tui::model::Model;
 use crate::tui::msg::{Next, Watching};
 use crate::tui::runs_query::RunsQuery;
 use crate::tui::widget::{
-    Badge, RunsList, Status, Strip, Titled, TreeList, clear, draw_bars, draw_begun, draw_head, draw_help, draw_hints,
-    draw_prompt, draw_sift, draw_title, spent_ms,
+    Badge, RunsList, Status, Strip, Titled, TreeList, clear, draw_bars, draw_begun, draw_head,
+    draw_help, draw_hints, draw_prompt, draw_sift, draw_title, spent_ms,
 };
 
 /// Draws everything.
@@ -35,7 +35,11 @@ pub fn view(model: &Model, frame: &mut Frame<'_>) {
 fn draw(model: &Model, layout: &Layout, buffer: &mut Buffer) {
     buffer.set_style(model.screen.intersection(buffer.area), model.theme.base);
     let head = model.run.as_ref().map(titled);
-    let failed = model.run.as_ref().filter(|run| run.head.phase == Phase::Active).map_or(0, RunNode::failed_commands);
+    let failed = model
+        .run
+        .as_ref()
+        .filter(|run| run.head.phase == Phase::Active)
+        .map_or(0, RunNode::failed_commands);
     let run = head.as_ref().map(|head| Titled { head, failed });
     draw_title(buffer, layout.title, run, badge(model), model.now, &model.theme);
     if let Some(waiting) = model.nothing_yet() {
@@ -73,7 +77,8 @@ fn draw_last_row(model: &Model, layout: &Layout, buffer: &mut Buffer) {
     let fault = fault(model);
     let finding = log::finding(model);
     let said = log::looking(model).or_else(|| model.said.clone());
-    let status = Status { fault: fault.as_deref(), said: said.as_deref(), finding: finding.as_deref() };
+    let status =
+        Status { fault: fault.as_deref(), said: said.as_deref(), finding: finding.as_deref() };
     draw_hints(buffer, layout.hints, &model.keymap.hints(model.context()), &status, &model.theme);
 }
 
@@ -91,10 +96,12 @@ fn fault(model: &Model) -> Option<String> {
     let waiting = model.waiting.as_ref().filter(|_| model.run.is_some()).map(|waiting| {
         let wait = &waiting.wait;
         let why = wait.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
-        let still = wait::still(model, waiting).map(|still| format!(" {still}")).unwrap_or_default();
+        let still =
+            wait::still(model, waiting).map(|still| format!(" {still}")).unwrap_or_default();
         format!("{}{why}{still}; trying again", wait.what)
     });
-    let hangs = model.hangs().filter(|_| model.run.is_some()).and_then(|reads| wait::hangs(model, reads));
+    let hangs =
+        model.hangs().filter(|_| model.run.is_some()).and_then(|reads| wait::hangs(model, reads));
     hangs.or(waiting).or_else(|| model.store_fault.as_ref().or(model.log.fault.as_ref()).cloned())
 }
 
@@ -102,7 +109,9 @@ fn fault(model: &Model) -> Option<String> {
 fn titled(run: &RunNode) -> RunHead {
     let mut head = run.head.clone();
     if head.run.id.as_str().is_empty() {
-        let log = || run.jobs.iter().flat_map(|job| &job.shs).find_map(|sh| Some(&*sh.log.as_ref()?.path));
+        let log = || {
+            run.jobs.iter().flat_map(|job| &job.shs).find_map(|sh| Some(&*sh.log.as_ref()?.path))
+        };
         let file_name = run.dir.as_deref().or_else(log).and_then(|path| path.file_name());
         head.run.repo = file_name.map(|name| name.to_string_lossy().into_owned());
     }
@@ -111,7 +120,10 @@ fn titled(run: &RunNode) -> RunHead {
 
 fn draw_slot(model: &Model, slot: &Slot, has_focus: bool, buffer: &mut Buffer) {
     let title = match slot.pane {
-        Pane::Runs => model.runs.sifted().map_or_else(|| "Runs".into(), |sift| format!("Runs {}", sift.count())),
+        Pane::Runs => model
+            .runs
+            .sifted()
+            .map_or_else(|| "Runs".into(), |sift| format!("Runs {}", sift.count())),
         Pane::Tree => "Jobs".into(),
         Pane::Log => log::title(model),
     };
@@ -179,7 +191,8 @@ fn say(model: &Model, buffer: &mut Buffer, body: Rect, lines: &[&str]) {
     }
 }
 
-/// Whether more is to come, what may keep it from coming first; `None` while there is nothing of which it could.
+/// Whether more is to come, what may keep it from coming first; `None` while there is nothing of
+/// which it could.
 fn badge(model: &Model) -> Option<Badge> {
     match model.log.standing.name {
         Name::Missing => return Some(Badge::Deleted),
@@ -192,7 +205,8 @@ fn badge(model: &Model) -> Option<Badge> {
     let head = &model.run.as_ref()?.head;
     let unseen = model.log.unseen();
     let may_grow = model.log.is_alive || head.phase == Phase::Unknown;
-    let is_reading_above = !model.log.follow && model.log.source.is_some() && (may_grow || unseen > 0);
+    let is_reading_above =
+        !model.log.follow && model.log.source.is_some() && (may_grow || unseen > 0);
     Some(match (head.phase, model.watching) {
         _ if is_reading_above => Badge::Paused(unseen),
         (Phase::Finished, _) if head.interrupted => Badge::Interrupted,

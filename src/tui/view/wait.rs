@@ -1,4 +1,5 @@
-//! The whole screen while there is nothing to show yet: what is waited for, where, and what one can do meanwhile.
+//! The whole screen while there is nothing to show yet: what is waited for, where, and what one can
+//! do meanwhile.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -20,8 +21,10 @@ const WAY: usize = 24;
 const WAY_LINE: usize = 54;
 
 /// What one can do, and what comes of it: where there is nothing yet, and anywhere.
-const FIRST_WAYS: [(&str, &str); 2] =
-    [("rundown record -- CMD", "record a command into a store"), ("rundown demo", "see rundown at work")];
+const FIRST_WAYS: [(&str, &str); 2] = [
+    ("rundown record -- CMD", "record a command into a store"),
+    ("rundown demo", "see rundown at work"),
+];
 const OTHER_WAY: (&str, &str) = ("rundown --root DIR", "look at another store");
 
 /// A line: its pieces with their styles.
@@ -47,7 +50,9 @@ pub(super) fn draw(model: &Model, waiting: &Waiting, area: Rect, buffer: &mut Bu
 fn lines(model: &Model, waiting: &Waiting, width: usize) -> Vec<Line> {
     let (theme, wait) = (&model.theme, &waiting.wait);
     let mut lines: Vec<Line> = Vec::new();
-    let mut put = |text: &str, style| lines.extend(wrapped(text, width).into_iter().map(|line| vec![(line, style)]));
+    let mut put = |text: &str, style| {
+        lines.extend(wrapped(text, width).into_iter().map(|line| vec![(line, style)]))
+    };
     put(&name(&wait.what), theme.warn);
     if let Some(path) = &wait.path {
         put(&name(&path.to_string_lossy()), theme.strong);
@@ -60,7 +65,9 @@ fn lines(model: &Model, waiting: &Waiting, width: usize) -> Vec<Line> {
     lines.push(vec![(format!("{still}it opens by itself as soon as it can"), theme.muted)]);
     lines.push(Vec::new());
     let ways = FIRST_WAYS.into_iter().filter(|_| wait.is_absent).chain([OTHER_WAY]);
-    lines.extend(ways.map(|(way, what)| way_line(theme, way, Some(what).filter(|_| width >= WAY_LINE))));
+    lines.extend(
+        ways.map(|(way, what)| way_line(theme, way, Some(what).filter(|_| width >= WAY_LINE))),
+    );
     lines
 }
 
@@ -85,7 +92,8 @@ pub(super) fn still(model: &Model, waiting: &Waiting) -> Option<String> {
 fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split_word_bounds() {
-        let pieces: Vec<&str> = if word.width() > width { word.graphemes(true).collect() } else { vec![word] };
+        let pieces: Vec<&str> =
+            if word.width() > width { word.graphemes(true).collect() } else { vec![word] };
         for piece in pieces {
             let is_full = lines.last().is_some_and(|line| line.width() + piece.width() > width);
             if is_full {

@@ -16,7 +16,8 @@ use crate::tui::theme::Theme;
 
 /// The heading of a pane: its title in a rule; both stand out when it has the focus.
 pub fn draw_head(buffer: &mut Buffer, head: Rect, title: &str, theme: &Theme, has_focus: bool) {
-    let (title_style, rule) = if has_focus { (theme.focus, theme.accent) } else { (theme.strong, theme.muted) };
+    let (title_style, rule) =
+        if has_focus { (theme.focus, theme.accent) } else { (theme.strong, theme.muted) };
     let mut strip = Strip::new(buffer, head, theme.signs.ellipsis);
     strip.put(theme.signs.rule, rule).skip(1);
     let room = strip.free().saturating_sub(2);
@@ -60,9 +61,12 @@ pub fn draw_box(buffer: &mut Buffer, area: Rect, title: &str, theme: &Theme) -> 
 pub fn draw_frame(buffer: &mut Buffer, area: Rect, title: &str, foot: &str, theme: &Theme) -> Rect {
     let area = area.intersection(buffer.area);
     let room = usize::from(area.width).saturating_sub(6);
-    let title = Line::styled(format!(" {} ", super::cut(title, room, theme.signs.ellipsis)), theme.strong);
-    let foot = Line::styled(format!(" {} ", super::cut(foot, room, theme.signs.ellipsis)), theme.muted);
-    let block = Block::bordered().border_set(border(theme)).border_style(theme.card).style(theme.base);
+    let title =
+        Line::styled(format!(" {} ", super::cut(title, room, theme.signs.ellipsis)), theme.strong);
+    let foot =
+        Line::styled(format!(" {} ", super::cut(foot, room, theme.signs.ellipsis)), theme.muted);
+    let block =
+        Block::bordered().border_set(border(theme)).border_style(theme.card).style(theme.base);
     block.title(title).title_bottom(foot.right_aligned()).render(area, buffer);
     area.inner(Margin::new(1, 1))
 }

@@ -19,7 +19,8 @@ pub struct HelpRow {
     column: u16,
 }
 
-/// The rows of a help in a box of so many columns, its frame among them. What does not fit beside its keys goes on below.
+/// The rows of a help in a box of so many columns, its frame among them. What does not fit beside
+/// its keys goes on below.
 #[must_use]
 pub fn help_rows(lines: &[HelpLine<'_>], columns: u16, signs: &Signs) -> Vec<HelpRow> {
     let names: Vec<String> = lines.iter().map(|line| names(line, signs)).collect();
@@ -46,7 +47,9 @@ pub fn help_rows(lines: &[HelpLine<'_>], columns: u16, signs: &Signs) -> Vec<Hel
 
 fn names(line: &HelpLine<'_>, signs: &Signs) -> String {
     match line {
-        HelpLine::Keys(bound) => bound.keys.iter().map(|keys| signs.keys(keys)).collect::<Vec<_>>().join(", "),
+        HelpLine::Keys(bound) => {
+            bound.keys.iter().map(|keys| signs.keys(keys)).collect::<Vec<_>>().join(", ")
+        }
         HelpLine::Blank | HelpLine::Heading(_) => String::new(),
     }
 }
@@ -60,12 +63,23 @@ pub fn draw_help(buffer: &mut Buffer, area: Rect, rows: &[HelpRow], top: usize, 
         strip.skip(1).skip_right(1).put(row.heading, theme.strong);
         let keys = cut(&row.keys, usize::from(row.column).saturating_sub(1), theme.signs.ellipsis);
         let gap = usize::from(row.column).saturating_sub(keys.width());
-        strip.put(&keys, theme.accent).skip(u16::try_from(gap).unwrap_or(0)).put(&row.text, Style::new());
+        strip
+            .put(&keys, theme.accent)
+            .skip(u16::try_from(gap).unwrap_or(0))
+            .put(&row.text, Style::new());
     }
     let below = rows.len().saturating_sub(top + usize::from(body.height));
     if below > 0 {
-        let foot =
-            Rect { x: area.x + 2, y: area.bottom().saturating_sub(1), width: area.width.saturating_sub(4), height: 1 };
-        Strip::new(buffer, foot, theme.signs.ellipsis).put_right(&format!(" {below} more below "), theme.muted, 0);
+        let foot = Rect {
+            x: area.x + 2,
+            y: area.bottom().saturating_sub(1),
+            width: area.width.saturating_sub(4),
+            height: 1,
+        };
+        Strip::new(buffer, foot, theme.signs.ellipsis).put_right(
+            &format!(" {below} more below "),
+            theme.muted,
+            0,
+        );
     }
 }

@@ -26,7 +26,13 @@ pub struct Status<'a> {
 const MOST: usize = 7;
 
 /// Draws hints, as many as fit; that of the help is always among them.
-pub fn draw_hints(buffer: &mut Buffer, area: Rect, hints: &[Hint], status: &Status<'_>, theme: &Theme) {
+pub fn draw_hints(
+    buffer: &mut Buffer,
+    area: Rect,
+    hints: &[Hint],
+    status: &Status<'_>,
+    theme: &Theme,
+) {
     let mut strip = Strip::new(buffer, area, theme.signs.ellipsis);
     strip.skip(1).skip_right(1);
     if let Some(fault) = status.fault {
@@ -92,8 +98,15 @@ pub fn draw_begun(buffer: &mut Buffer, screen: Rect, pressed: &str, hints: &[Hin
     }
 }
 
-/// Draws the line that is being typed, with its cursor, and where there is room, how its pattern is read and which key changes that.
-pub fn draw_prompt(buffer: &mut Buffer, area: Rect, prompt: &Prompt, literal: Option<&str>, theme: &Theme) {
+/// Draws the line that is being typed, with its cursor, and where there is room, how its pattern is
+/// read and which key changes that.
+pub fn draw_prompt(
+    buffer: &mut Buffer,
+    area: Rect,
+    prompt: &Prompt,
+    literal: Option<&str>,
+    theme: &Theme,
+) {
     let mut strip = Strip::new(buffer, area, theme.signs.ellipsis);
     strip.skip(1).skip_right(1);
     let (is, other) = if prompt.is_literal { ("text", "regex") } else { ("regex", "text") };
@@ -113,8 +126,11 @@ pub(super) fn draw_input(strip: &mut Strip<'_>, input: &Input, has_cursor: bool,
     let room = strip.free().saturating_sub(1);
     let scroll = input.visual_scroll(room);
     let mut column = 0;
-    for (index, grapheme) in input.value().chars().map(String::from).chain([" ".to_owned()]).enumerate() {
-        let style = if has_cursor && index == input.cursor() { theme.selection } else { theme.strong };
+    for (index, grapheme) in
+        input.value().chars().map(String::from).chain([" ".to_owned()]).enumerate()
+    {
+        let style =
+            if has_cursor && index == input.cursor() { theme.selection } else { theme.strong };
         let shown = name(&grapheme);
         if column >= scroll {
             strip.put(&shown, style);
@@ -154,7 +170,13 @@ mod tests {
         let mut buffer = Buffer::empty(Rect::new(0, 0, width, 1));
         let area = buffer.area;
         let status = Status { fault, ..Status::default() };
-        draw_hints(&mut buffer, area, &Keymap::new().hints(context), &status, &Theme::new(true, false));
+        draw_hints(
+            &mut buffer,
+            area,
+            &Keymap::new().hints(context),
+            &status,
+            &Theme::new(true, false),
+        );
         crate::tui::sim::text(&buffer).trim_end().to_owned()
     }
 
@@ -177,7 +199,8 @@ mod tests {
         let mut buffer = Buffer::empty(Rect::new(0, 0, 25, 4));
         let area = buffer.area;
         let hint = |key, text| Hint { keys: vec![Keys::parse(key).unwrap()], text, is_help: false };
-        let hints = [hint("a", "fold"), hint("R", "open all"), hint("z", "zoom"), hint("M", "fold all")];
+        let hints =
+            [hint("a", "fold"), hint("R", "open all"), hint("z", "zoom"), hint("M", "fold all")];
         draw_begun(&mut buffer, area, "z", &hints, &Theme::new(true, false));
         let rows = crate::tui::sim::text(&buffer);
         assert_eq!(rows, "\n\n z › a fold · R open all\n     z zoom · M fold all\n");
@@ -185,6 +208,9 @@ mod tests {
 
     #[test]
     fn a_fault_takes_the_place_of_the_hints() {
-        assert_eq!(hints_of(30, Context::Log, Some("the database is busy")), " ! the database is busy");
+        assert_eq!(
+            hints_of(30, Context::Log, Some("the database is busy")),
+            " ! the database is busy"
+        );
     }
 }

@@ -6,8 +6,9 @@
 //! !      14          2026-01-01 what is this  (neither stdout nor stderr)
 //! ```
 //!
-//! Whatever the rows hold reaches the screen through the sanitiser. A row longer than the pane is wide ends in `›`, or goes on in
-//! the next line where rows are wrapped. Invariant: a row takes as many lines as [`lines_of`] says.
+//! Whatever the rows hold reaches the screen through the sanitiser. A row longer than the pane is
+//! wide ends in `›`, or goes on in the next line where rows are wrapped. Invariant: a row takes as
+//! many lines as [`lines_of`] says.
 
 mod columns;
 mod heading;
@@ -36,7 +37,8 @@ use lines::{notes, states};
 
 /// The columns of the mark at the left.
 const GUTTER: u16 = 2;
-/// How many rows before the screen are looked at for colours left switched on: all that are at hand, on most screens.
+/// How many rows before the screen are looked at for colours left switched on: all that are at
+/// hand, on most screens.
 const MAX_ABOVE: usize = 1000;
 
 /// The rows on screen.
@@ -47,7 +49,8 @@ pub struct LogRows<'a> {
     pub headings: &'a [Option<Heading>],
     /// Their numbers, from 0, where they are known.
     pub numbers: &'a [Option<u64>],
-    /// Those before it, as far as they are at hand: a colour that one of them leaves switched on is still on.
+    /// Those before it, as far as they are at hand: a colour that one of them leaves switched on
+    /// is still on.
     pub above: &'a [Row],
     /// What the rows before those have left switched on.
     pub style: sanitise::Style,

@@ -1,4 +1,5 @@
-//! The things on the screen, each drawn from plain data into a buffer: they know neither the model nor each other.
+//! The things on the screen, each drawn from plain data into a buffer: they know neither the model
+//! nor each other.
 
 mod frame;
 mod help;
@@ -24,7 +25,8 @@ use ratatui::style::Style;
 
 use crate::tui::theme::Theme;
 
-/// Marks a row as selected: all of it in the pane with the focus, by a sign at its left edge in another.
+/// Marks a row as selected: all of it in the pane with the focus, by a sign at its left edge in
+/// another.
 fn select(buffer: &mut Buffer, row: Rect, theme: &Theme, has_focus: bool) {
     if has_focus {
         // One look over the whole row: colours under reverse video would make a patchwork of it.

@@ -51,7 +51,8 @@ struct Columns {
 impl Columns {
     /// For a row of `width` columns and texts of at most these widths.
     fn new(width: usize, repo: usize, place: usize) -> Self {
-        // The glyph, the id and the age are always there, with a column between any two and one at either side.
+        // The glyph, the id and the age are always there, with a column between any two and one at
+        // either side.
         let mut room = width.saturating_sub(2 + 2 + ID + 1 + AGE + 1);
         let mut take = |columns: usize, left: usize| {
             let fits = columns > 0 && columns + 1 + left <= room;
@@ -61,8 +62,11 @@ impl Columns {
         let spent = take(SPENT, place.min(SHORT_REF));
         let word = take(WORD, place.min(LONG_REF));
         // The word is there where there is room for whole names.
-        let shared =
-            if repo + 1 + place <= room { repo } else { repo.min((room / 3).max(room.saturating_sub(place + 1))) };
+        let shared = if repo + 1 + place <= room {
+            repo
+        } else {
+            repo.min((room / 3).max(room.saturating_sub(place + 1)))
+        };
         let repo = if word > 0 && shared >= repo.min(SHORT_REF) { shared } else { 0 };
         Self { word, repo, place: room.saturating_sub(repo + usize::from(repo > 0)), spent }
     }
@@ -91,7 +95,13 @@ pub struct RunsList<'a> {
 impl RunsList<'_> {
     /// Draws the rows that fit.
     pub fn draw(&self, buffer: &mut Buffer, body: Rect) {
-        let rows: Vec<_> = self.heads.iter().skip(self.top).take(usize::from(body.height)).map(Texts::new).collect();
+        let rows: Vec<_> = self
+            .heads
+            .iter()
+            .skip(self.top)
+            .take(usize::from(body.height))
+            .map(Texts::new)
+            .collect();
         let widest = |of: fn(&Texts<'_>) -> usize| rows.iter().map(of).max().unwrap_or(0);
         let columns = Columns::new(
             usize::from(body.width),
@@ -114,7 +124,14 @@ impl RunsList<'_> {
         }
     }
 
-    fn draw_row(&self, buffer: &mut Buffer, row: Rect, columns: Columns, texts: &Texts<'_>, place: &str) {
+    fn draw_row(
+        &self,
+        buffer: &mut Buffer,
+        row: Rect,
+        columns: Columns,
+        texts: &Texts<'_>,
+        place: &str,
+    ) {
         let (theme, head) = (self.theme, texts.head);
         let mark = Mark::of_run(head);
         let is_open = Some(&head.run.id) == self.open;
@@ -127,12 +144,17 @@ impl RunsList<'_> {
                 let text = cut(text, width, theme.signs.ellipsis);
                 let blank = width.saturating_sub(text.width());
                 for (index, grapheme) in text.graphemes(true).enumerate() {
-                    strip.put(grapheme, if marks.contains(&index) { style.patch(theme.found) } else { style });
+                    strip.put(
+                        grapheme,
+                        if marks.contains(&index) { style.patch(theme.found) } else { style },
+                    );
                 }
                 strip.skip(u16::try_from(blank + 1).unwrap_or(u16::MAX));
             }
         };
-        let marks = |text: &str, kind: Kind| self.query.map(|query| query.marks(text, kind)).unwrap_or_default();
+        let marks = |text: &str, kind: Kind| {
+            self.query.map(|query| query.marks(text, kind)).unwrap_or_default()
+        };
         column(mark.word(), columns.word, theme.mark(mark), &marks(mark.word(), Kind::Name));
         column(&texts.id, ID, plain, &marks(&texts.id, Kind::Hex));
         column(&texts.repo, columns.repo, plain, &marks(&texts.repo, Kind::Name));
@@ -142,7 +164,8 @@ impl RunsList<'_> {
         column(place, columns.place, theme.muted, &of_place);
         let spent = spent(head, self.now).unwrap_or_default();
         column(&format!("{spent:>SPENT$}"), columns.spent, plain, &[]);
-        let age = since(&head.run).zip(self.now).map(|(then, now)| words::age(now.millis_since(then)));
+        let age =
+            since(&head.run).zip(self.now).map(|(then, now)| words::age(now.millis_since(then)));
         column(&format!("{:>AGE$}", age.unwrap_or_default()), AGE, theme.muted, &[]);
     }
 }
@@ -172,8 +195,12 @@ impl<'a> Texts<'a> {
     fn new(head: &'a RunHead) -> Self {
         let run = &head.run;
         let ref_name = words::short_ref(run).unwrap_or_default();
-        let sha = run.sha.as_deref().map(|sha| name(&sha.chars().take(SHA).collect::<String>()).into_owned());
-        let revision = sha.as_ref().map_or_else(|| ref_name.clone(), |sha| format!("{ref_name}@{sha}"));
+        let sha = run
+            .sha
+            .as_deref()
+            .map(|sha| name(&sha.chars().take(SHA).collect::<String>()).into_owned());
+        let revision =
+            sha.as_ref().map_or_else(|| ref_name.clone(), |sha| format!("{ref_name}@{sha}"));
         Self {
             head,
             id: name(run.id.short()),
@@ -199,18 +226,29 @@ pub fn spent_ms(head: &RunHead, now: Option<Time>) -> Option<i64> {
 
 /// How long something took, or has taken so far.
 #[must_use]
-pub fn span(phase: Phase, start: Option<Time>, end: Option<Time>, now: Option<Time>) -> Option<String> {
+pub fn span(
+    phase: Phase,
+    start: Option<Time>,
+    end: Option<Time>,
+    now: Option<Time>,
+) -> Option<String> {
     let ms = span_ms(phase, start, end, now)?;
     Some(if end.is_some() { words::duration(ms) } else { so_far(ms) })
 }
 
 /// The same in milliseconds.
-pub(super) fn span_ms(phase: Phase, start: Option<Time>, end: Option<Time>, now: Option<Time>) -> Option<i64> {
+pub(super) fn span_ms(
+    phase: Phase,
+    start: Option<Time>,
+    end: Option<Time>,
+    now: Option<Time>,
+) -> Option<i64> {
     let until = end.or(now.filter(|_| phase == Phase::Active))?;
     Some(until.millis_since(start?))
 }
 
-/// A duration that still grows, in whole seconds: tenths that stand still for a second only distract.
+/// A duration that still grows, in whole seconds: tenths that stand still for a second only
+/// distract.
 #[must_use]
 pub fn so_far(ms: i64) -> String {
     let secs = ms.max(0) / 1000;

@@ -1,4 +1,5 @@
-//! One row of the screen, filled from the left and from the right: nothing is ever drawn beyond what is left between.
+//! One row of the screen, filled from the left and from the right: nothing is ever drawn beyond
+//! what is left between.
 
 use std::borrow::Cow;
 
@@ -113,18 +114,24 @@ mod tests {
     fn left_and_right_never_overlap() {
         let mut buffer = Buffer::empty(Rect::new(0, 0, 12, 1));
         let area = buffer.area;
-        Strip::new(&mut buffer, area, "…").put_right("34.0s", Style::new(), 3).put("cargo test", Style::new());
+        Strip::new(&mut buffer, area, "…")
+            .put_right("34.0s", Style::new(), 3)
+            .put("cargo test", Style::new());
         assert_eq!(buffer, Buffer::with_lines(["cargo …34.0s"]));
         let mut buffer = Buffer::empty(Rect::new(0, 0, 6, 1));
         let area = buffer.area;
-        Strip::new(&mut buffer, area, "…").put_right("34.0s", Style::new(), 3).put("cargo test", Style::new());
+        Strip::new(&mut buffer, area, "…")
+            .put_right("34.0s", Style::new(), 3)
+            .put("cargo test", Style::new());
         assert_eq!(buffer, Buffer::with_lines(["cargo…"]));
     }
 
     #[test]
     fn outside_the_buffer_nothing_is_drawn() {
         let mut buffer = Buffer::empty(Rect::new(0, 0, 3, 1));
-        Strip::new(&mut buffer, Rect::new(1, 5, 9, 1), "…").put("abc", Style::new()).fill("─", Style::new());
+        Strip::new(&mut buffer, Rect::new(1, 5, 9, 1), "…")
+            .put("abc", Style::new())
+            .fill("─", Style::new());
         Strip::new(&mut buffer, Rect::new(1, 0, 9, 1), "…").put("abc", Style::new());
         assert_eq!(buffer, Buffer::with_lines([" a…"]));
     }

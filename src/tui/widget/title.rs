@@ -25,7 +25,8 @@ pub enum Badge {
     Waiting,
     /// Its file was deleted; it can still be read, and may still be written.
     Deleted,
-    /// Another file has taken the name of its own, which can still be read, and may still be written.
+    /// Another file has taken the name of its own, which can still be read, and may still be
+    /// written.
     Rotated,
     /// Nothing more will come.
     Ended,
@@ -58,7 +59,8 @@ pub struct Titled<'a> {
     pub failed: usize,
 }
 
-/// Draws the row. When it is narrow, the program's name goes first, then the commit, then the repository.
+/// Draws the row. When it is narrow, the program's name goes first, then the commit, then the
+/// repository.
 pub fn draw_title(
     buffer: &mut Buffer,
     area: Rect,
@@ -83,15 +85,22 @@ pub fn draw_title(
     };
     let mark = Mark::of_run(head);
     let has_state = head.phase != Phase::Unknown;
-    let state = if has_state { format!("{} {}", theme.signs.mark(mark), mark.word()) } else { String::new() };
+    let state = if has_state {
+        format!("{} {}", theme.signs.mark(mark), mark.word())
+    } else {
+        String::new()
+    };
     let spent = runs::spent(head, now).map_or_else(String::new, |spent| format!(" {spent}"));
     let names = Names::new(head);
-    let failed = if failed > 0 { format!(" {} {failed} failed", theme.signs.dot) } else { String::new() };
+    let failed =
+        if failed > 0 { format!(" {} {failed} failed", theme.signs.dot) } else { String::new() };
     let room = strip.free().saturating_sub(state.width() + spent.width() + failed.width() + 2);
     let program = format!("rundown {} ", theme.signs.dot);
     if program.width() + names.all.width() <= room {
         strip.put(&program, theme.muted).put(&names.all, theme.strong).skip(2);
-    } else if let Some(names) = [&names.all, &names.without_sha, &names.repo].into_iter().find(|n| n.width() <= room) {
+    } else if let Some(names) =
+        [&names.all, &names.without_sha, &names.repo].into_iter().find(|n| n.width() <= room)
+    {
         strip.put(names, theme.strong).skip(2);
     }
     strip.put(&state, theme.mark(mark)).put(&spent, theme.mark(mark)).put(&failed, theme.bad);
@@ -108,7 +117,9 @@ impl Names {
     fn new(head: &RunHead) -> Self {
         let run = &head.run;
         let repo = name(run.repo.as_deref().unwrap_or(run.id.short())).into_owned();
-        let with = |place: Option<String>| place.map_or_else(|| repo.clone(), |place| format!("{repo}  {place}"));
+        let with = |place: Option<String>| {
+            place.map_or_else(|| repo.clone(), |place| format!("{repo}  {place}"))
+        };
         Self { all: with(words::revision(run)), without_sha: with(words::short_ref(run)), repo }
     }
 }
@@ -132,7 +143,12 @@ mod tests {
             finished_at: at(83_000),
             in_database: true,
         };
-        let head = RunHead { run, phase: Phase::Finished, outcome: Some(Outcome::Failed), interrupted: false };
+        let head = RunHead {
+            run,
+            phase: Phase::Finished,
+            outcome: Some(Outcome::Failed),
+            interrupted: false,
+        };
         let mut buffer = Buffer::empty(Rect::new(0, 0, width, 1));
         let area = buffer.area;
         let run = Titled { head: &head, failed: 0 };
@@ -142,7 +158,10 @@ mod tests {
 
     #[test]
     fn the_state_is_the_last_to_go() {
-        assert_eq!(title(64, Badge::Live), " rundown · example  main@deadbee  ✗ failed 1m23s           live");
+        assert_eq!(
+            title(64, Badge::Live),
+            " rundown · example  main@deadbee  ✗ failed 1m23s           live"
+        );
         assert_eq!(title(50, Badge::Live), " example  main@deadbee  ✗ failed 1m23s       live");
         assert_eq!(title(40, Badge::Live), " example  main  ✗ failed 1m23s     live");
         assert_eq!(title(32, Badge::Live), " example  ✗ failed 1m23s   live");

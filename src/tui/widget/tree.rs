@@ -8,9 +8,9 @@
 //!  ⊘ deploy                 ! skipped                      something odd is to be said of it
 //! ```
 //!
-//! The width decides how many of duration, bar and word there are, the same for all rows but those of what failed: they have the word
-//! before the bar, and a command that failed has its exit in place of the duration where there is room for one of them. Half of the
-//! row is left for the name.
+//! The width decides how many of duration, bar and word there are, the same for all rows but those
+//! of what failed: they have the word before the bar, and a command that failed has its exit in
+//! place of the duration where there is room for one of them. Half of the row is left for the name.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -86,7 +86,16 @@ impl TreeList<'_> {
         };
         let spent = super::spent(&run.head, self.now);
         let mark = Mark::of_run(&run.head);
-        let lead = Lead { indent: 1, number: "", name: own_name(run), mark, exit: None, spent, ms: None, odd: &said };
+        let lead = Lead {
+            indent: 1,
+            number: "",
+            name: own_name(run),
+            mark,
+            exit: None,
+            spent,
+            ms: None,
+            odd: &said,
+        };
         self.begin(buffer, row, &lead).put(lead.name, self.theme.strong);
     }
 
@@ -94,7 +103,8 @@ impl TreeList<'_> {
         let (mark, item) = (Mark::of_job(job), Item::Job(job));
         let (phase, start, end) = (job.phase, job.job.started_at, job.job.finished_at);
         // A log that was opened by its path belongs to no job.
-        let id = if job.job.id.as_str().is_empty() { "log".into() } else { name(job.job.id.as_str()) };
+        let id =
+            if job.job.id.as_str().is_empty() { "log".into() } else { name(job.job.id.as_str()) };
         let lead = Lead {
             indent: 1,
             number: "",
@@ -109,7 +119,9 @@ impl TreeList<'_> {
         let fold = if hidden > 0 { format!(" +{}", count(hidden as u64)) } else { String::new() };
         let mut strip = self.begin(buffer, row, &lead);
         let room = strip.free().saturating_sub(fold.len());
-        strip.put(&super::cut(&id, room, self.theme.signs.ellipsis), self.theme.strong).put(&fold, self.theme.muted);
+        strip
+            .put(&super::cut(&id, room, self.theme.signs.ellipsis), self.theme.strong)
+            .put(&fold, self.theme.muted);
     }
 
     fn draw_sh(&self, buffer: &mut Buffer, row: Rect, job: &JobNode, sh: &ShNode) {
@@ -128,7 +140,8 @@ impl TreeList<'_> {
         self.begin(buffer, row, &lead).put(&command, Style::new());
     }
 
-    /// The glyph and the number at the left, the facts at the right; what is left is for the name, half of the row at least.
+    /// The glyph and the number at the left, the facts at the right; what is left is for the name,
+    /// half of the row at least.
     fn begin<'b>(&self, buffer: &'b mut Buffer, row: Rect, lead: &Lead<'_>) -> Strip<'b> {
         let theme = self.theme;
         let look = theme.mark(lead.mark);
@@ -144,8 +157,12 @@ impl TreeList<'_> {
                     strip.put_right(&format!("{spent:>width$}"), theme.muted, half)
                 }
                 Fact::Bar => strip.put_right(&self.bar(lead.ms), theme.bar, half),
-                Fact::Word(width) => strip.put_right(&format!("{:<width$}", lead.word()), look, half),
-                Fact::SpareWord => strip.put_right(lead.word(), look, half.max(lead.name.width() + 1)),
+                Fact::Word(width) => {
+                    strip.put_right(&format!("{:<width$}", lead.word()), look, half)
+                }
+                Fact::SpareWord => {
+                    strip.put_right(lead.word(), look, half.max(lead.name.width() + 1))
+                }
             };
             strip.skip_right(u16::from(strip.free() < before));
         }
@@ -242,7 +259,11 @@ mod tests {
     fn job(id: &str, cmds: &[(String, i64, i32)]) -> JobNode {
         let head = run_head(Run::without_row(RunId("r".into()), None), Recorder::Unknown);
         let at = |ms| Some(Time::from_millis(ms));
-        let job = Job { started_at: at(0), finished_at: at(90_000), ..Job::without_row(JobId(id.into())) };
+        let job = Job {
+            started_at: at(0),
+            finished_at: at(90_000),
+            ..Job::without_row(JobId(id.into()))
+        };
         let mut node = job_node(&head, job, Vec::new(), Vec::new());
         node.shs = (1..)
             .zip(cmds)
@@ -265,7 +286,9 @@ mod tests {
     }
 
     fn rows(width: u16, job: &JobNode) -> Vec<String> {
-        let items: Vec<_> = std::iter::once(Item::Job(job)).chain(job.shs.iter().map(|sh| Item::Sh(job, sh))).collect();
+        let items: Vec<_> = std::iter::once(Item::Job(job))
+            .chain(job.shs.iter().map(|sh| Item::Sh(job, sh)))
+            .collect();
         let height = u16::try_from(items.len()).unwrap();
         let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));
         let list = TreeList {
@@ -286,15 +309,21 @@ mod tests {
 
     #[test]
     fn facts_come_as_the_width_allows() {
-        let job = job("build", &[("cargo build --all".into(), 45_000, 0), ("cargo test".into(), 12_100, 101)]);
+        let job = job(
+            "build",
+            &[("cargo build --all".into(), 45_000, 0), ("cargo test".into(), 12_100, 101)],
+        );
         assert_eq!(
             rows(28, &job)[1..],
             ["   ✓ 1 cargo build -… 45.0s", "   ✗ 2 cargo test  exit 101"].map(String::from)
         );
         assert_eq!(
             rows(44, &job)[1..],
-            ["   ✓ 1 cargo build --all      ███     45.0s", "   ✗ 2 cargo test           exit 101  12.1s"]
-                .map(String::from)
+            [
+                "   ✓ 1 cargo build --all      ███     45.0s",
+                "   ✗ 2 cargo test           exit 101  12.1s"
+            ]
+            .map(String::from)
         );
         assert_eq!(
             rows(60, &job)[1..],

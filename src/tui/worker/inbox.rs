@@ -41,7 +41,10 @@ impl Inbox {
     pub(super) fn next(&mut self, now: Instant) -> Option<Effect> {
         let is_pausing = self.pause.is_some_and(|until| now < until);
         let next = self.log.take().or_else(|| self.copy.take()).or_else(|| self.load.take());
-        let next = next.or_else(|| self.step.take()).or_else(|| self.find.take()).or_else(|| self.runs.take());
+        let next = next
+            .or_else(|| self.step.take())
+            .or_else(|| self.find.take())
+            .or_else(|| self.runs.take());
         next.or_else(|| if is_pausing { None } else { self.refresh.take() })
     }
 

@@ -19,7 +19,8 @@ use crate::tui::wait::Wait;
 
 /// The most directories watched.
 pub(super) const MAX_WATCHED: usize = 256;
-/// A recorder that was killed changes no file: a run that goes on is looked at after this time in any case.
+/// A recorder that was killed changes no file: a run that goes on is looked at after this time in
+/// any case.
 const LOOK_AGAIN: Duration = Duration::from_secs(3);
 
 /// What the store was like when it was read last.
@@ -33,7 +34,8 @@ pub(super) struct Seen {
     pub(super) events: Option<LogRef>,
     /// When, if what was read goes on by itself.
     pub(super) alive_at: Option<Instant>,
-    /// When the open run is taken to stand still, if nothing comes of it until then: no file changes by that.
+    /// When the open run is taken to stand still, if nothing comes of it until then: no file
+    /// changes by that.
     pub(super) stalls_at: Option<Time>,
     /// The last reading failed.
     pub(super) is_stale: bool,
@@ -41,19 +43,29 @@ pub(super) struct Seen {
 
 impl Desk {
     pub(super) fn refresh(&mut self, run: Option<RunId>) -> Vec<Msg> {
-        let dirs_changed = self.seen.dirs.iter().any(|(dir, modified)| modified_at(dir) != *modified);
-        let grown = |events: &LogRef| fs::metadata(&*events.path).is_ok_and(|meta| meta.len() != events.bytes);
+        let dirs_changed =
+            self.seen.dirs.iter().any(|(dir, modified)| modified_at(dir) != *modified);
+        let grown = |events: &LogRef| {
+            fs::metadata(&*events.path).is_ok_and(|meta| meta.len() != events.bytes)
+        };
         let files_changed = dirs_changed || self.seen.events.as_ref().is_some_and(grown);
         match self.catalog.changed() {
             Err(error) => self.fail(run, &error),
-            Ok(changed) if changed || files_changed || self.seen.is_stale || self.seen.run != run => self.load(run),
+            Ok(changed)
+                if changed || files_changed || self.seen.is_stale || self.seen.run != run =>
+            {
+                self.load(run)
+            }
             Ok(_) if self.seen.stalls_at.is_some_and(|at| Time::now() > at) => self.load(run),
-            Ok(_) if self.seen.alive_at.is_some_and(|at| at.elapsed() >= LOOK_AGAIN) => self.look_for_the_dead(run),
+            Ok(_) if self.seen.alive_at.is_some_and(|at| at.elapsed() >= LOOK_AGAIN) => {
+                self.look_for_the_dead(run)
+            }
             Ok(_) => Vec::new(),
         }
     }
 
-    /// No file has changed, but a recorder may have been killed: the list of runs tells, and is read in no time.
+    /// No file has changed, but a recorder may have been killed: the list of runs tells, and is
+    /// read in no time.
     fn look_for_the_dead(&mut self, run: Option<RunId>) -> Vec<Msg> {
         match self.catalog.runs(&self.filter, PAGE_RUNS) {
             Ok(runs) if self.seen.runs.as_ref() == Some(&runs) => {
@@ -127,7 +139,8 @@ impl Desk {
         let dirs = self.dirs(node.as_ref());
         let is_listed = node.as_ref().is_none_or(|node| runs.heads.contains(&node.head));
         let is_active = |head: &RunHead| head.phase == Phase::Active;
-        let is_alive = runs.heads.iter().any(is_active) || node.as_ref().is_some_and(|node| is_active(&node.head));
+        let is_alive = runs.heads.iter().any(is_active)
+            || node.as_ref().is_some_and(|node| is_active(&node.head));
         self.seen = Seen {
             run: id.clone(),
             runs: Some(runs.clone()).filter(|_| is_listed),
@@ -143,8 +156,8 @@ impl Desk {
         Ok(messages)
     }
 
-    /// That of the log on screen, those of the running jobs, whose first log may still be to come, then the catalog's: the most
-    /// telling ones first.
+    /// That of the log on screen, those of the running jobs, whose first log may still be to come,
+    /// then the catalog's: the most telling ones first.
     fn dirs(&self, node: Option<&RunNode>) -> Vec<PathBuf> {
         let mut dirs: Vec<_> = self.open.iter().flat_map(Open::dirs).collect();
         if let Some((node, run_dir)) = node.and_then(|node| Some((node, node.dir.as_ref()?))) {

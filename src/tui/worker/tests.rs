@@ -81,12 +81,21 @@ fn a_refreshed_log_that_has_not_changed_needs_no_answer_and_a_missing_one_is_tol
     let (path, missing) = (dir.path().join("a.log"), dir.path().join("b.log"));
     fs::write(&path, b"2026-05-06T12:00:00Z stdout F one\n").unwrap();
     let mut desk = desk(dir.path());
-    let [Msg::Page(Ticket(1), page), Msg::Dirs(None, _)] = &desk.serve(read(1, &path))[..] else { panic!("no page") };
+    let [Msg::Page(Ticket(1), page), Msg::Dirs(None, _)] = &desk.serve(read(1, &path))[..] else {
+        panic!("no page")
+    };
     assert_eq!((page.window.rows.len(), page.known.total_rows), (1, Some(1)));
-    assert_eq!(desk.serve(request(2, &path, true)), [Msg::Unchanged(Ticket(2), page.known.clone())]);
-    let [Msg::Page(Ticket(3), again)] = &desk.serve(read(3, &path))[..] else { panic!("asked anew, answered") };
+    assert_eq!(
+        desk.serve(request(2, &path, true)),
+        [Msg::Unchanged(Ticket(2), page.known.clone())]
+    );
+    let [Msg::Page(Ticket(3), again)] = &desk.serve(read(3, &path))[..] else {
+        panic!("asked anew, answered")
+    };
     assert_eq!(again, page);
-    let [Msg::Failed(Work::Log(Ticket(4)), why)] = &desk.serve(read(4, &missing))[..] else { panic!("no failure") };
+    let [Msg::Failed(Work::Log(Ticket(4)), why)] = &desk.serve(read(4, &missing))[..] else {
+        panic!("no failure")
+    };
     assert!(why.contains("b.log") && !why.contains('\n'), "{why}");
 }
 
@@ -114,5 +123,8 @@ fn a_panic_is_told_and_the_next_request_is_served() {
     let mut desk = desk(dir.path());
     let told = guarded(&mut desk, Work::Store, |_| panic!("of no use"));
     assert_eq!(told, [Msg::Failed(Work::Store, "a fault of rundown itself: of no use".into())]);
-    assert!(matches!(&guarded(&mut desk, Work::Store, |desk| desk.serve(Effect::Load(None)))[..], [Msg::Runs(_), ..]));
+    assert!(matches!(
+        &guarded(&mut desk, Work::Store, |desk| desk.serve(Effect::Load(None)))[..],
+        [Msg::Runs(_), ..]
+    ));
 }

@@ -1,4 +1,5 @@
-//! The worker's thread: takes everything that has been asked, does what matters most, and says what it reads.
+//! The worker's thread: takes everything that has been asked, does what matters most, and says what
+//! it reads.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -11,14 +12,16 @@ use crate::tui::msg::{Effect, Msg, Work};
 
 /// The least time between two readings of the store.
 const RELOAD_PAUSE: Duration = Duration::from_millis(150);
-/// The least time between two attempts at a store that cannot be read: the log on screen is read in between.
+/// The least time between two attempts at a store that cannot be read: the log on screen is read in
+/// between.
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
 /// How often it is said that reading goes on.
 const SIGN_OF_LIFE: Duration = Duration::from_millis(500);
 /// Reading the store takes at most one part in so many of the time.
 const RELOAD_SHARE: u32 = 4;
 
-/// Works until nobody asks or listens any more. What is read is said before it is, since it may never be.
+/// Works until nobody asks or listens any more. What is read is said before it is, since it may
+/// never be.
 pub(in crate::tui) fn work(mut desk: Desk, requests: &Receiver<Effect>, messages: &Sender<Msg>) {
     let (mut inbox, mut reads) = (Inbox::default(), Reads::default());
     loop {
@@ -61,7 +64,8 @@ pub(in crate::tui) fn work(mut desk: Desk, requests: &Receiver<Effect>, messages
 struct Reads(Option<(PathBuf, Instant)>);
 
 impl Reads {
-    /// Says it, unless that is known; from time to time also what is known, as a sign of life. False when nobody listens.
+    /// Says it, unless that is known; from time to time also what is known, as a sign of life.
+    /// False when nobody listens.
     fn say(&mut self, path: Option<PathBuf>, messages: &Sender<Msg>) -> bool {
         let is_known = match (&self.0, &path) {
             (Some((known, at)), Some(path)) => known == path && at.elapsed() < SIGN_OF_LIFE,
@@ -98,12 +102,18 @@ fn turn(desk: &mut Desk, inbox: &mut Inbox, effect: Option<Effect>, start: Insta
 
 /// Does a job. A panic in it is shown, and the next job finds a working desk. The report is printed
 /// when the terminal has been given back.
-pub(super) fn guarded(desk: &mut Desk, work: Work, job: impl FnOnce(&mut Desk) -> Vec<Msg>) -> Vec<Msg> {
+pub(super) fn guarded(
+    desk: &mut Desk,
+    work: Work,
+    job: impl FnOnce(&mut Desk) -> Vec<Msg>,
+) -> Vec<Msg> {
     let done = catch_unwind(AssertUnwindSafe(|| job(desk)));
     done.unwrap_or_else(|panic| {
         (desk.open, desk.search) = (None, None);
-        let text =
-            panic.downcast_ref::<&str>().map(ToString::to_string).or_else(|| panic.downcast_ref::<String>().cloned());
+        let text = panic
+            .downcast_ref::<&str>()
+            .map(ToString::to_string)
+            .or_else(|| panic.downcast_ref::<String>().cloned());
         vec![Msg::Failed(work, format!("a fault of rundown itself: {}", text.unwrap_or_default()))]
     })
 }

@@ -17,7 +17,8 @@ pub struct Columns {
 }
 
 impl Columns {
-    /// Divides a pane of this width; `largest` is the largest number, if rows are numbered. Where it is narrow the text comes first.
+    /// Divides a pane of this width; `largest` is the largest number, if rows are numbered. Where
+    /// it is narrow the text comes first.
     #[must_use]
     pub fn new(width: u16, largest: Option<u64>, times: Times, has_bar: bool) -> Self {
         let digits = |number: u64| u16::try_from(number.to_string().len()).unwrap_or(0);

@@ -24,22 +24,39 @@ pub struct Heading {
 
 impl LogRows<'_> {
     /// `▾ ✗ 2 cargo test          exit 101  34.0s`
-    pub(super) fn draw_heading(&self, buffer: &mut Buffer, body: Rect, y: i32, heading: &Heading, is_here: bool) {
-        let Some(y) = u16::try_from(y).ok().filter(|y| (body.y..body.bottom()).contains(y)) else { return };
+    pub(super) fn draw_heading(
+        &self,
+        buffer: &mut Buffer,
+        body: Rect,
+        y: i32,
+        heading: &Heading,
+        is_here: bool,
+    ) {
+        let Some(y) = u16::try_from(y).ok().filter(|y| (body.y..body.bottom()).contains(y)) else {
+            return;
+        };
         let theme = self.theme;
         let bar = self.columns.bar.min(body.width);
-        let mut strip =
-            Strip::new(buffer, Rect { y, height: 1, width: body.width - bar, ..body }, theme.signs.ellipsis);
+        let mut strip = Strip::new(
+            buffer,
+            Rect { y, height: 1, width: body.width - bar, ..body },
+            theme.signs.ellipsis,
+        );
         let sign = match heading.is_open {
             Some(true) => theme.signs.open,
             Some(false) => theme.signs.folded,
             None => " ",
         };
-        strip.put(sign, theme.accent).put(if is_here { theme.signs.here } else { " " }, theme.accent);
+        strip
+            .put(sign, theme.accent)
+            .put(if is_here { theme.signs.here } else { " " }, theme.accent);
         if let Some(mark) = heading.mark {
             strip.put(theme.signs.mark(mark), theme.mark(mark)).skip(1);
         }
-        let facts = heading.mark.filter(|mark| *mark != Mark::Passed).map_or(theme.muted, |mark| theme.mark(mark));
+        let facts = heading
+            .mark
+            .filter(|mark| *mark != Mark::Passed)
+            .map_or(theme.muted, |mark| theme.mark(mark));
         strip.skip_right(1).put_right(&heading.facts, facts, 12).skip_right(1);
         strip.put(&heading.lead, theme.muted).put(&heading.title, theme.strong).skip(1);
         if heading.mark.is_some() {

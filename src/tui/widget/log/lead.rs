@@ -31,7 +31,8 @@ impl LogRows<'_> {
         number.map_or_else(|| "~".to_owned(), |number| (number + 1).to_string())
     }
 
-    /// The mark, the number and the time in front of a row, or of a later state of it, which has no number of its own.
+    /// The mark, the number and the time in front of a row, or of a later state of it, which has no
+    /// number of its own.
     pub(super) fn draw_lead(
         &self,
         buffer: &mut Buffer,
@@ -40,7 +41,9 @@ impl LogRows<'_> {
         (row, number): (&Row, &str),
         (at, before): (Option<Time>, Option<Time>),
     ) {
-        let Some(y) = u16::try_from(y).ok().filter(|y| (body.y..body.bottom().min(buffer.area.bottom())).contains(y))
+        let Some(y) = u16::try_from(y)
+            .ok()
+            .filter(|y| (body.y..body.bottom().min(buffer.area.bottom())).contains(y))
         else {
             return;
         };
@@ -70,14 +73,17 @@ impl LogRows<'_> {
         let since = |from: Option<Time>| from.map(|from| at.millis_since(from));
         match stamps.times {
             Times::None => (String::new(), self.theme.muted),
-            Times::Relative => (since(stamps.start).map(words::seconds).unwrap_or_default(), self.theme.muted),
+            Times::Relative => {
+                (since(stamps.start).map(words::seconds).unwrap_or_default(), self.theme.muted)
+            }
             Times::Delta => {
                 let gap = since(before.or(stamps.start));
                 (gap.map(words::seconds).unwrap_or_default(), self.slowness(gap.unwrap_or(0)))
             }
             Times::Wall => {
-                let clock =
-                    at.to_jiff().map(|at| at.to_zoned(stamps.zone.clone()).strftime("%H:%M:%S%.3f").to_string());
+                let clock = at.to_jiff().map(|at| {
+                    at.to_zoned(stamps.zone.clone()).strftime("%H:%M:%S%.3f").to_string()
+                });
                 (clock.unwrap_or_default(), self.theme.muted)
             }
         }
@@ -86,7 +92,9 @@ impl LogRows<'_> {
     /// How a gap looks: slow ones stand out, very slow ones more so.
     fn slowness(&self, gap_ms: i64) -> Style {
         match gap_ms {
-            gap if gap >= self.stamps.slow_ms.saturating_mul(4) => self.theme.bad.add_modifier(Modifier::BOLD),
+            gap if gap >= self.stamps.slow_ms.saturating_mul(4) => {
+                self.theme.bad.add_modifier(Modifier::BOLD)
+            }
             gap if gap >= self.stamps.slow_ms => self.theme.warn,
             _ => self.theme.muted,
         }

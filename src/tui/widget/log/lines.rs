@@ -8,8 +8,8 @@ use crate::sanitise::{Progress, Sanitiser};
 use crate::time::Time;
 use crate::words::size;
 
-/// How many lines a row takes in a pane whose text is so wide: more than one where rows are wrapped, or show each state of what
-/// overwrote itself.
+/// How many lines a row takes in a pane whose text is so wide: more than one where rows are
+/// wrapped, or show each state of what overwrote itself.
 #[must_use]
 pub fn lines_of(row: &Row, width: Option<u16>, progress: Progress, is_broken_off: bool) -> usize {
     let states = states(row, progress);
@@ -20,7 +20,11 @@ pub fn lines_of(row: &Row, width: Option<u16>, progress: Progress, is_broken_off
         for span in sanitiser.row(state.text) {
             flow.pass(&span.text);
         }
-        let notes = if index + 1 == states.len() { notes(row, progress, is_broken_off) } else { Vec::new() };
+        let notes = if index + 1 == states.len() {
+            notes(row, progress, is_broken_off)
+        } else {
+            Vec::new()
+        };
         for note in notes {
             flow.pass(&note);
         }
@@ -35,13 +39,15 @@ pub(super) struct State<'r> {
     pub(super) at: Option<Time>,
 }
 
-/// The row as it is; or, where all is shown, each state that a CR made the next one overwrite, with its time.
+/// The row as it is; or, where all is shown, each state that a CR made the next one overwrite, with
+/// its time.
 pub(super) fn states(row: &Row, progress: Progress) -> Vec<State<'_>> {
     if progress == Progress::Last {
         return vec![State { text: &row.text, at: row.at }];
     }
-    let at =
-        |start: usize| row.pieces.iter().rfind(|piece| piece.start <= start).map_or(row.at, |piece| Some(piece.at));
+    let at = |start: usize| {
+        row.pieces.iter().rfind(|piece| piece.start <= start).map_or(row.at, |piece| Some(piece.at))
+    };
     let mut states: Vec<State<'_>> = Vec::new();
     let mut start = 0;
     for text in row.text.split_inclusive(|byte| *byte == b'\r') {

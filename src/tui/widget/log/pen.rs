@@ -11,31 +11,39 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 use super::lines::Flow;
 use crate::tui::theme::Theme;
 
-/// Whether terminals disagree on how many columns a character takes: several code points of which more than the first take
-/// room (flags, skin tones, families, vowels of some scripts), or one that is told to be an emoji.
+/// Whether terminals disagree on how many columns a character takes: several code points of which
+/// more than the first take room (flags, skin tones, families, vowels of some scripts), or one that
+/// is told to be an emoji.
 pub(super) fn is_ambiguous(grapheme: &str) -> bool {
-    let is_joined = |found: char| matches!(found, '\u{200d}' | '\u{fe0f}') || found.width() != Some(0);
+    let is_joined =
+        |found: char| matches!(found, '\u{200d}' | '\u{fe0f}') || found.width() != Some(0);
     !grapheme.is_ascii() && grapheme.chars().skip(1).any(is_joined)
 }
 
-/// Keeps a character from leaving anything in columns that are not its own, however many a terminal gives it: they are blanked before
-/// it, what follows is sent after it, and to its own place.
+/// Keeps a character from leaving anything in columns that are not its own, however many a terminal
+/// gives it: they are blanked before it, what follows is sent after it, and to its own place.
 fn pin(buffer: &mut Buffer, x: u16, y: u16, width: usize) {
     let columns = u16::try_from(width).ok().and_then(NonZeroU16::new);
-    let Some(columns) = columns.filter(|columns| x + columns.get() + 2 < buffer.area.right()) else { return };
+    let Some(columns) = columns.filter(|columns| x + columns.get() + 2 < buffer.area.right())
+    else {
+        return;
+    };
     let next = x + columns.get();
     if let Some(cell) = buffer.cell_mut((x, y)) {
         let (line, here, behind) = (y + 1, x + 1, next + 1);
-        let symbol = format!("{:width$}\x1b[{line};{here}H{}\x1b[{line};{behind}H", "", cell.symbol());
+        let symbol =
+            format!("{:width$}\x1b[{line};{here}H{}\x1b[{line};{behind}H", "", cell.symbol());
         cell.set_symbol(&symbol).set_diff_option(CellDiffOption::ForcedWidth(columns));
     }
-    // Those behind its first column too: they are not sent now, but differ from any cell that takes their place.
+    // Those behind its first column too: they are not sent now, but differ from any cell that takes
+    // their place.
     for x in x + 1..next + 2 {
         buffer.cell_mut((x, y)).map(|cell| cell.set_diff_option(CellDiffOption::AlwaysUpdate));
     }
 }
 
-/// Writes graphemes: into one line of which the first `from` columns are out of sight, or into as many as it takes.
+/// Writes graphemes: into one line of which the first `from` columns are out of sight, or into as
+/// many as it takes.
 pub(super) struct Pen<'b> {
     pub(super) buffer: &'b mut Buffer,
     pub(super) area: Rect,
@@ -90,7 +98,8 @@ impl Pen<'_> {
     pub(super) fn finish(self, theme: &Theme) -> i32 {
         if let (true, Some(y), 1..) = (self.is_cut, self.line_at(0), self.area.width) {
             let x = self.area.right() - 1;
-            // In the second half of a wide character the mark would not be drawn: the character goes.
+            // In the second half of a wide character the mark would not be drawn: the character
+            // goes.
             if let Some(before) = x.checked_sub(1).and_then(|x| self.buffer.cell_mut((x, y)))
                 && before.symbol().width() > 1
             {

@@ -52,7 +52,8 @@ fn log_rows<'a>(rows: &'a [Row], above: &'a [Row], width: u16, theme: &'a Theme)
 fn draw(rows: &[Row], sideways: usize, width: u16, height: u16) -> Buffer {
     let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));
     let area = buffer.area;
-    LogRows { sideways, ..log_rows(rows, &[], width, &Theme::new(true, false)) }.draw(&mut buffer, area);
+    LogRows { sideways, ..log_rows(rows, &[], width, &Theme::new(true, false)) }
+        .draw(&mut buffer, area);
     buffer
 }
 
@@ -90,7 +91,10 @@ fn colours_of_a_row_lie_over_the_colour_of_its_stream() {
     let buffer = draw(&[row(Some(Stream::Stderr), "a\x1b[1;32mb\x1b[0mc")], 0, 8, 1);
     let style = |x| (buffer[(x, 0)].fg, buffer[(x, 0)].modifier);
     let (plain, bold) = (Modifier::empty(), Modifier::BOLD);
-    assert_eq!([2, 3, 4].map(style), [(Color::Magenta, plain), (Color::Green, bold), (Color::Magenta, plain)]);
+    assert_eq!(
+        [2, 3, 4].map(style),
+        [(Color::Magenta, plain), (Color::Green, bold), (Color::Magenta, plain)]
+    );
 }
 
 #[test]
@@ -113,10 +117,14 @@ fn a_long_row_hands_its_last_colour_down() {
 
 #[test]
 fn a_row_whose_end_will_not_come_is_unfinished() {
-    let rows = [row(Some(Stream::Stdout), "whole"), Row { complete: false, ..row(Some(Stream::Stdout), "half") }];
+    let rows = [
+        row(Some(Stream::Stdout), "whole"),
+        Row { complete: false, ..row(Some(Stream::Stdout), "half") },
+    ];
     let mut buffer = Buffer::empty(Rect::new(0, 0, 30, 2));
     let (area, theme) = (buffer.area, Theme::new(true, false));
-    LogRows { is_broken_off: true, ..log_rows(&rows, &[], area.width, &theme) }.draw(&mut buffer, area);
+    LogRows { is_broken_off: true, ..log_rows(&rows, &[], area.width, &theme) }
+        .draw(&mut buffer, area);
     assert_eq!(crate::tui::sim::text(&buffer), "  whole\n  half  (unfinished)\n");
     assert_eq!(lines(&rows, 0, 30), "  whole\n  half\n");
 }
@@ -127,7 +135,12 @@ fn characters_of_which_terminals_disagree_are_pinned_to_their_columns() {
     assert_eq!(buffer[(3, 0)].symbol(), "  \x1b[1;4H🇩🇪\x1b[1;6H");
     assert_eq!(buffer[(5, 0)].diff_option, CellDiffOption::AlwaysUpdate);
     assert_eq!(crate::tui::sim::text(&buffer), "  a🇩🇪b นำ e\u{301}\n");
-    assert!(!is_ambiguous("e\u{301}") && !is_ambiguous("日") && is_ambiguous("👍🏽") && is_ambiguous("❤\u{fe0f}"));
+    assert!(
+        !is_ambiguous("e\u{301}")
+            && !is_ambiguous("日")
+            && is_ambiguous("👍🏽")
+            && is_ambiguous("❤\u{fe0f}")
+    );
 }
 
 #[test]

@@ -16,7 +16,8 @@ use crate::sanitise::{Sanitiser, Span};
 const MARK_COLUMNS: usize = 256;
 
 impl LogRows<'_> {
-    /// Draws the text of a row, or of a state of it, from line `y` on, which may lie above the pane: how many lines it takes.
+    /// Draws the text of a row, or of a state of it, from line `y` on, which may lie above the
+    /// pane: how many lines it takes.
     pub(super) fn draw_text(
         &self,
         buffer: &mut Buffer,
@@ -26,14 +27,20 @@ impl LogRows<'_> {
         sanitiser: &mut Sanitiser,
     ) -> i32 {
         let lead = (GUTTER + self.columns.number + self.columns.time).min(body.width);
-        let text = Rect { x: body.x + lead, width: self.columns.text.min(body.width - lead), ..body };
+        let text =
+            Rect { x: body.x + lead, width: self.columns.text.min(body.width - lead), ..body };
         let text = text.intersection(buffer.area);
         let (_, _, base) = self.looks(row);
         let columns = if self.wrap { usize::MAX } else { self.columns_looked_at(text.width) };
         let spans = sanitiser.row_within(bytes, columns);
         let marks = self.marks(&spans);
-        let flow = self.wrap.then(|| Flow { width: usize::from(self.columns.text).max(1), line: 0, column: 0 });
-        let mut pen = Pen { buffer, area: text, y, column: 0, from: self.sideways, is_cut: false, flow };
+        let flow = self.wrap.then(|| Flow {
+            width: usize::from(self.columns.text).max(1),
+            line: 0,
+            column: 0,
+        });
+        let mut pen =
+            Pen { buffer, area: text, y, column: 0, from: self.sideways, is_cut: false, flow };
         let mut place = 0;
         for Span { text, style, .. } in &spans {
             let style = self.theme.span(base, *style);
@@ -54,8 +61,8 @@ impl LogRows<'_> {
         pen.finish(self.theme)
     }
 
-    /// How much of a row is looked at where it is not wrapped: one column more than fits, so that the edge is seen to cut something,
-    /// and some more for what is marked across it.
+    /// How much of a row is looked at where it is not wrapped: one column more than fits, so that
+    /// the edge is seen to cut something, and some more for what is marked across it.
     const fn columns_looked_at(&self, width: u16) -> usize {
         let beyond = if self.search.is_some() { MARK_COLUMNS } else { 1 };
         self.sideways.saturating_add(width as usize).saturating_add(beyond)
