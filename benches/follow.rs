@@ -335,7 +335,7 @@ fn pour_and_press(lines_per_s: u64, singly: bool) {
     let done = Instant::now();
     session.shown.wait_for_text(&format!("#{last:09}"));
     // The line that was there before is a row too.
-    let rows = rundown::words::count(last + 2);
+    let rows = rundown::display::count(last + 2);
     session.shown.wait_for_text(&format!("{rows} rows"));
     println!(
         "  all {rows} rows were counted {:.0} ms after the last was written",

@@ -14,7 +14,7 @@ use rundown::file::FilePath;
 use rundown::join::{Findings, JobNode, LogRef, Pairing, Place, RunHead, RunNode, ShNode, ShState};
 use rundown::log::{Row, Window};
 use rundown::model::{Job, JobId, Outcome, Phase, Run, RunId};
-use rundown::sanitise::{Progress, overwritten, plain};
+use rundown::sanitize::{Progress, overwritten, plain};
 use rundown::time::Time;
 use rundown::tui::model::Model;
 use rundown::tui::msg::Msg;
@@ -27,8 +27,8 @@ const SIZE: Rect = Rect::new(0, 0, 200, 60);
 /// What a row says.
 type Text = fn(u64) -> String;
 
-/// As most tools print it, in colours.
-fn coloured(n: u64) -> String {
+/// As most tools print it, in colors.
+fn colored(n: u64) -> String {
     format!(
         "\x1b[2m12:00:{:02}\x1b[0m \x1b[1;32mINFO\x1b[0m request \x1b[38;5;{}m{n:08x}\x1b[0m served in \x1b[38;2;200;120;20m{n} ms\x1b[0m {}",
         n % 60,
@@ -37,9 +37,9 @@ fn coloured(n: u64) -> String {
     )
 }
 
-/// 20 KB in colours, of which a screen shows a hundredth: minified code, JSON, a progress bar.
+/// 20 KB in colors, of which a screen shows a hundredth: minified code, JSON, a progress bar.
 fn long(n: u64) -> String {
-    coloured(n).repeat(87)
+    colored(n).repeat(87)
 }
 
 /// Characters of two columns, of several code points, and with marks on them.
@@ -110,7 +110,7 @@ fn model(text: Text) -> Model {
     model.tree.at = Some(Place::Sh(JobId("job 1".into()), 1));
     let rows = (0..240).map(|n| row(n, text)).collect();
     model.log.window = Window { rows, at_start: true, at_end: true, file_bytes: 48_000 };
-    // In the middle: colours left switched on by the rows above are looked for.
+    // In the middle: colors left switched on by the rows above are looked for.
     model.log.top = 120;
     model
 }
@@ -126,7 +126,7 @@ fn progress(_: u64) -> String {
 fn frame(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("frame_200x60");
     let logs: [(&str, Text); 4] = [
-        ("coloured rows", coloured),
+        ("colored rows", colored),
         ("rows of 20 KB", long),
         ("wide characters", wide),
         ("progress", progress),
@@ -143,9 +143,9 @@ fn frame(criterion: &mut Criterion) {
 
 /// Figures for 1000 rows.
 fn rows(criterion: &mut Criterion) {
-    let coloured: Vec<_> = (0..1000).map(|n| coloured(n).into_bytes()).collect();
+    let colored: Vec<_> = (0..1000).map(|n| colored(n).into_bytes()).collect();
     let clean: Vec<_> =
-        coloured.iter().map(|text| plain(text, Progress::Last).into_owned().into_bytes()).collect();
+        colored.iter().map(|text| plain(text, Progress::Last).into_owned().into_bytes()).collect();
     let redrawn: Vec<_> = (0..1000)
         .map(|n| {
             if n % 20 == 0 {
@@ -156,7 +156,7 @@ fn rows(criterion: &mut Criterion) {
             .into_bytes()
         })
         .collect();
-    for (name, rows) in [("clean", &clean), ("coloured", &coloured), ("redrawn", &redrawn)] {
+    for (name, rows) in [("clean", &clean), ("colored", &colored), ("redrawn", &redrawn)] {
         criterion.bench_function(&format!("overwritten_1000_rows_{name}"), |bencher| {
             bencher.iter(|| overwritten(black_box(rows).iter().map(Vec::as_slice)));
         });

@@ -1,5 +1,5 @@
 //! Scanning a log for a word against the least that any search must do, read the log and look for
-//! the word, and against `rg` where that is installed. Half of the lines are coloured.
+//! the word, and against `rg` where that is installed. Half of the lines are colored.
 #![expect(clippy::unwrap_used, reason = "a benchmark stops where it cannot go on")]
 
 use std::fmt::Write as _;

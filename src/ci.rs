@@ -30,7 +30,7 @@ const BREAK: char = '·';
 
 /// A place in a line where a runner looks for a marker.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Place {
+enum Column {
     /// The first column.
     Start,
     /// The first column that is not blank.
@@ -41,7 +41,7 @@ enum Place {
 
 /// A text that begins a command.
 #[derive(Clone, Copy, Debug)]
-struct Marker(&'static str, Place);
+struct Marker(&'static str, Column);
 
 /// A CI system.
 struct System {
@@ -58,42 +58,42 @@ struct System {
 const SYSTEMS: &[System] = &[
     System {
         variable: "GITHUB_ACTIONS",
-        markers: &[Marker("::", Place::Indented), Marker("##[", Place::Anywhere)],
+        markers: &[Marker("::", Column::Indented), Marker("##[", Column::Anywhere)],
         stops: true,
     },
     System {
         variable: "TF_BUILD",
-        markers: &[Marker("##vso", Place::Anywhere), Marker("##[", Place::Anywhere)],
+        markers: &[Marker("##vso", Column::Anywhere), Marker("##[", Column::Anywhere)],
         stops: false,
     },
     System {
         variable: "GITLAB_CI",
         markers: &[
-            Marker("section_start:", Place::Anywhere),
-            Marker("section_end:", Place::Anywhere),
+            Marker("section_start:", Column::Anywhere),
+            Marker("section_end:", Column::Anywhere),
         ],
         stops: false,
     },
     System {
         variable: "BUILDKITE",
         markers: &[
-            Marker("--- ", Place::Start),
-            Marker("+++ ", Place::Start),
-            Marker("~~~ ", Place::Start),
-            Marker("^^^ ", Place::Start),
+            Marker("--- ", Column::Start),
+            Marker("+++ ", Column::Start),
+            Marker("~~~ ", Column::Start),
+            Marker("^^^ ", Column::Start),
         ],
         stops: false,
     },
     System {
         variable: "TEAMCITY_VERSION",
-        markers: &[Marker("##teamcity[", Place::Anywhere)],
+        markers: &[Marker("##teamcity[", Column::Anywhere)],
         stops: false,
     },
     System {
         variable: "TRAVIS",
         markers: &[
-            Marker("travis_fold:", Place::Anywhere),
-            Marker("travis_time:", Place::Anywhere),
+            Marker("travis_fold:", Column::Anywhere),
+            Marker("travis_time:", Column::Anywhere),
         ],
         stops: false,
     },
@@ -114,7 +114,7 @@ static OURS: LazyLock<Option<Markers>> =
 /// The ones that count wherever they stand in a line, of all systems.
 static ANYWHERE: LazyLock<Regex> = LazyLock::new(|| {
     let all = SYSTEMS.iter().flat_map(|system| system.markers);
-    regex(all.filter(|marker| marker.1 == Place::Anywhere))
+    regex(all.filter(|marker| marker.1 == Column::Anywhere))
 });
 
 /// Returns true if a CI system reads what this process prints.
@@ -175,9 +175,9 @@ fn regex<'m>(markers: impl IntoIterator<Item = &'m Marker>) -> Regex {
     let pattern = |Marker(text, place): &Marker| {
         let text = regex::escape(text);
         match place {
-            Place::Start => format!(r"\A(?:\x1b\[[0-9;]*m)*{text}"),
-            Place::Indented => format!(r"\A(?:\s|\x1b\[[0-9;]*m)*{text}"),
-            Place::Anywhere => text,
+            Column::Start => format!(r"\A(?:\x1b\[[0-9;]*m)*{text}"),
+            Column::Indented => format!(r"\A(?:\s|\x1b\[[0-9;]*m)*{text}"),
+            Column::Anywhere => text,
         }
     };
     let patterns: Vec<String> = markers.into_iter().map(pattern).collect();

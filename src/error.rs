@@ -81,7 +81,7 @@ pub enum Error {
     },
     /// A database that was written to so fast that no reading of it was whole.
     #[error("{} kept changing while it was read; try again", path.display())]
-    Restless {
+    Unstable {
         /// The database file.
         path: PathBuf,
     },
@@ -162,7 +162,7 @@ impl Error {
             | Self::NoLocks { .. }
             | Self::Locked { .. }
             | Self::Copy { .. }
-            | Self::Restless { .. }
+            | Self::Unstable { .. }
             | Self::TooLong { .. }
             | Self::TooLarge { .. }
             | Self::NotTrusted { .. }

@@ -9,10 +9,10 @@
 //! | modules | must know nothing of |
 //! |---|---|
 //! | [`time`] | anything |
-//! | [`ci`] · [`error`] · [`mod@file`] · [`model`] · [`cri`] · [`sanitise`] | SQL, screen, what a store is |
+//! | [`ci`] · [`error`] · [`mod@file`] · [`model`] · [`cri`] · [`sanitize`] | SQL, screen, what a store is |
 //! | [`log`] · [`store`] · [`events`] · [`panics`] | each other |
 //! | [`join`] (pure) · [`search`] | SQL, screen, each other |
-//! | [`words`] | files, SQL, screen |
+//! | [`display`] | files, SQL, screen |
 //! | [`catalog`] · [`record`] | screen, clap, each other |
 //! | [`doctor`] | screen, clap |
 //! | [`dump`] · [`tui`] | clap, each other |
@@ -31,7 +31,7 @@
 //!          …/quire-ci.log, …/jobs/<job>/sh-<n>.log ┴► catalog ─► join ─► RunNode, Findings ─┬► dump::<format> ─► stdout
 //!                                                                                           ├► doctor ─► stdout
 //!                                                                                           └► tui ◄─ keys, notify, ticks
-//!          sh-<n>.log ─► log (windows, rows, index) ─► search (matches, filters) ─► sanitise ─► tui, dump
+//!          sh-<n>.log ─► log (windows, rows, index) ─► search (matches, filters) ─► sanitize ─► tui, dump
 //! ```
 
 pub mod catalog;
@@ -39,6 +39,7 @@ pub mod ci;
 pub mod cli;
 pub mod cri;
 pub mod demo;
+pub mod display;
 pub mod doctor;
 pub mod dump;
 pub mod error;
@@ -49,9 +50,8 @@ pub mod log;
 pub mod model;
 pub mod panics;
 pub mod record;
-pub mod sanitise;
+pub mod sanitize;
 pub mod search;
 pub mod store;
 pub mod time;
 pub mod tui;
-pub mod words;

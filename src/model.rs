@@ -3,7 +3,7 @@
 //! A state keeps the store's own word (`complete`, `succeeded`, `failed-pipeline`, …); [`Phase`]
 //! and [`Outcome`] are derived from it and are never stored. What a store does not say is `None`,
 //! never made up. Every string here was written by somebody else's program: it reaches a terminal
-//! only through [`crate::sanitise`], a path only through [`crate::log::path`].
+//! only through [`crate::sanitize`], a path only through [`crate::log::path`].
 
 use crate::time::Time;
 

@@ -21,7 +21,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use crate::ci;
-use crate::sanitise::name;
+use crate::sanitize::name;
 
 /// The exit code of a bug.
 const EXIT_CODE: u8 = 70;

@@ -229,7 +229,7 @@ fn the_screen_obeys_it() {
         screen.mouse_protocol_mode() == vt100::MouseProtocolMode::None
     });
     let ok = vt100::Color::Rgb(0x87, 0xd7, 0x87);
-    session.shown.wait_for("the theme's colours", |screen| {
+    session.shown.wait_for("the theme's colors", |screen| {
         (0..80).any(|x| screen.cell(0, x).is_some_and(|cell| cell.fgcolor() == ok))
     });
     session.press("x");

@@ -26,7 +26,7 @@ use rundown::tui::{Options, Settings};
 
 fn open(catalog: Catalog) -> Sim {
     let options = Options {
-        colour: true,
+        color: true,
         ascii: false,
         time_zone: TimeZone::UTC,
         filter: RunFilter::default(),
@@ -461,7 +461,7 @@ fn a_pod_s_log_is_followed_over_its_rotation() {
     }
     let log = dir.path().join("app/0.log");
     let options = Options {
-        colour: true,
+        color: true,
         ascii: false,
         time_zone: TimeZone::UTC,
         filter: RunFilter::default(),

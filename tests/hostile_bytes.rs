@@ -366,14 +366,14 @@ fn assert_own(sent: &[u8]) {
 #[test]
 fn once_sends_only_styles() {
     let (dir, rows) = write_log();
-    for colour in ["--color=always", "--color=never"] {
-        let text = common::stdout(dir.path(), &["--once", "./hostile.log", colour], 0);
+    for color in ["--color=always", "--color=never"] {
+        let text = common::stdout(dir.path(), &["--once", "./hostile.log", color], 0);
         assert_eq!(rows_in(&text).last(), Some(rows - 1));
         let found =
-            pieces(text.as_bytes()).unwrap_or_else(|bytes| panic!("{colour} prints {bytes}"));
+            pieces(text.as_bytes()).unwrap_or_else(|bytes| panic!("{color} prints {bytes}"));
         let is_own = |piece: &Piece| match piece {
             Piece::Text(_) | Piece::LineFeed => true,
-            Piece::Style => colour == "--color=always",
+            Piece::Style => color == "--color=always",
             _ => false,
         };
         assert_eq!(found.iter().find(|piece| !is_own(piece)), None);

@@ -17,7 +17,7 @@ use rundown::error::chain;
 use rundown::join::Place;
 use rundown::log::LogFile;
 use rundown::model::RunId;
-use rundown::sanitise;
+use rundown::sanitize;
 use rundown::time::Time;
 use rundown::tui::sim::Sim;
 use rundown::tui::{Options, Settings};
@@ -94,7 +94,7 @@ impl Hostile {
     fn sim(&self, run: &str) -> Sim {
         let catalog = Catalog::of_store(&self.root(), None);
         let options = Options {
-            colour: true,
+            color: true,
             ascii: false,
             time_zone: TimeZone::UTC,
             filter: RunFilter::default(),
@@ -130,13 +130,13 @@ fn once(dir: &Path, args: &[&str]) -> Output {
     output
 }
 
-/// Whether no byte of it can do anything to a terminal, but for colours and links of the web where
+/// Whether no byte of it can do anything to a terminal, but for colors and links of the web where
 /// they are wanted.
-fn assert_harmless(bytes: &[u8], colour: bool, of: &str) {
+fn assert_harmless(bytes: &[u8], color: bool, of: &str) {
     let text = str::from_utf8(bytes).unwrap();
-    let plain = if colour { without_colours(&without_links(text)) } else { text.to_owned() };
+    let plain = if color { without_colors(&without_links(text)) } else { text.to_owned() };
     let harmful =
-        plain.char_indices().find(|(_, found)| *found != '\n' && !sanitise::is_harmless(*found));
+        plain.char_indices().find(|(_, found)| *found != '\n' && !sanitize::is_harmless(*found));
     assert!(harmful.is_none(), "{of}: {harmful:?} in {plain:?}");
 }
 
@@ -158,7 +158,7 @@ fn without_links(text: &str) -> String {
 }
 
 /// Takes `ESC [ digits m` away and nothing else.
-fn without_colours(text: &str) -> String {
+fn without_colors(text: &str) -> String {
     let mut pieces = text.split("\x1b[");
     let mut plain = pieces.next().unwrap_or_default().to_owned();
     for piece in pieces {
@@ -261,15 +261,15 @@ fn no_name_command_or_row_steers_a_terminal_in_any_format() {
     let store = Hostile::new();
     with_all_names(&store);
     let before = bytes_of(&store.root());
-    for colour in ["never", "always"] {
+    for color in ["never", "always"] {
         for format in FORMATS {
-            let output = store.once(&["--once", "--format", format, "--color", colour]);
-            let of = format!("{format}, colour {colour}");
+            let output = store.once(&["--once", "--format", format, "--color", color]);
+            let of = format!("{format}, color {color}");
             if format != "raw" {
                 assert!(!output.stdout.is_empty(), "{of}");
-                assert_harmless(&output.stdout, colour == "always", &of);
+                assert_harmless(&output.stdout, color == "always", &of);
             }
-            assert_harmless(&output.stderr, colour == "always", &of);
+            assert_harmless(&output.stderr, color == "always", &of);
         }
         for args in [
             &["list"][..],
@@ -282,10 +282,10 @@ fn no_name_command_or_row_steers_a_terminal_in_any_format() {
             &["--once", "run\x1b"],
             &["list", "--repo", "\x1b[2J"],
         ] {
-            let output = store.once(&[args, &["--color", colour]].concat());
+            let output = store.once(&[args, &["--color", color]].concat());
             assert!(!(output.stdout.is_empty() && output.stderr.is_empty()), "{args:?}");
-            assert_harmless(&output.stdout, colour == "always", &format!("{args:?}"));
-            assert_harmless(&output.stderr, colour == "always", &format!("{args:?}"));
+            assert_harmless(&output.stdout, color == "always", &format!("{args:?}"));
+            assert_harmless(&output.stderr, color == "always", &format!("{args:?}"));
         }
     }
     assert!(bytes_of(&store.root()) == before);
@@ -312,7 +312,7 @@ fn every_name_is_told_whole_as_data_and_its_log_found_where_it_can_be_one() {
         assert_eq!(kinds(&name).contains(&"refused"), !is_part, "{name:?}");
         assert_eq!(
             kinds(&name).contains(&"unsafe-name"),
-            !name.chars().all(sanitise::is_harmless),
+            !name.chars().all(sanitize::is_harmless),
             "{name:?}"
         );
     }

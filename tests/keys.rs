@@ -15,10 +15,10 @@ use ratatui::style::{Color, Modifier};
 use rundown::catalog::{Catalog, RunFilter};
 use rundown::tui::keymap::{Action, Context, Keymap, Keys, Wish};
 use rundown::tui::layout::Pane;
-use rundown::tui::lens::Times;
 use rundown::tui::msg::Effect;
 use rundown::tui::sim::Sim;
 use rundown::tui::theme::Scheme;
+use rundown::tui::view_options::Times;
 use rundown::tui::{Options, Settings};
 
 const SMALL: (u16, u16) = (80, 24);
@@ -26,7 +26,7 @@ const TINY: (u16, u16) = (40, 10);
 
 fn options(settings: Settings) -> Options {
     Options {
-        colour: true,
+        color: true,
         ascii: false,
         time_zone: TimeZone::UTC,
         filter: RunFilter::default(),
@@ -82,7 +82,7 @@ fn after_the_first_of_several_keys_the_screen_says_what_may_follow() {
     assert_snapshot!("begun_80x24", open(&store, Settings::default(), SMALL).keys("z").screen());
     let mut sim = open(&store, settings(), SMALL);
     sim.keys("x w");
-    assert!(sim.model.lens.wrap && sim.model.pressed.is_empty());
+    assert!(sim.model.view_options.wrap && sim.model.pressed.is_empty());
     assert!(!last_line(&mut sim).contains('›'));
 }
 
@@ -176,7 +176,7 @@ fn a_screen_opens_as_it_was_set() {
     };
     let mut sim = open(&store, settings, SMALL);
     assert_eq!(for_terminal(&sim), [&Effect::CaptureMouse(false)]);
-    assert!(!sim.model.mouse && sim.model.lens.wrap && sim.model.lens.numbers);
+    assert!(!sim.model.mouse && sim.model.view_options.wrap && sim.model.view_options.numbers);
     assert_snapshot!("as_set_80x24", sim.screen());
 }
 
@@ -200,14 +200,14 @@ fn cells(sim: &mut Sim) -> Vec<Cell> {
 }
 
 #[test]
-fn a_scheme_s_colours_are_on_the_screen() {
+fn a_scheme_s_colors_are_on_the_screen() {
     let store = two_runs();
     let dark = Settings { look: Scheme::Dark.into(), ..Settings::default() };
     let mut sim = open(&store, dark, SMALL);
     assert_snapshot!("styles_dark_80x24", sim.styles());
-    // The log beside the tree has colours of its own.
+    // The log beside the tree has colors of its own.
     let tree: Vec<Cell> = cells(&mut sim).chunks(80).flat_map(|row| row[..26].to_vec()).collect();
-    let is_own = |colour: &Color| !matches!(colour, Color::Reset | Color::Rgb(..));
+    let is_own = |color: &Color| !matches!(color, Color::Reset | Color::Rgb(..));
     assert!(
         !tree.iter().any(|cell| is_own(&cell.fg) || is_own(&cell.bg)),
         "none of the terminal's"
@@ -228,10 +228,10 @@ fn high_contrast_is_on_black_everywhere() {
 }
 
 #[test]
-fn without_colour_the_selection_is_still_seen_whatever_was_set() {
+fn without_color_the_selection_is_still_seen_whatever_was_set() {
     let store = two_runs();
     let set = Settings { look: Scheme::HighContrast.into(), ..Settings::default() };
-    let settings = Options { colour: false, ..options(set) };
+    let settings = Options { color: false, ..options(set) };
     let mut sim = Sim::new(store.catalog(), None, settings, SMALL, at(120_000));
     let cells = cells(sim.keys("Tab"));
     assert!(cells.iter().all(|cell| (cell.fg, cell.bg) == (Color::Reset, Color::Reset)));

@@ -18,7 +18,7 @@ use unicode_width::UnicodeWidthStr;
 
 fn open(catalog: Catalog, place: Option<At>) -> Sim {
     let options = Options {
-        colour: true,
+        color: true,
         ascii: false,
         time_zone: TimeZone::UTC,
         filter: RunFilter::default(),

@@ -44,7 +44,7 @@ impl Log {
 
     fn open(&self, size: (u16, u16)) -> Sim {
         let options = Options {
-            colour: true,
+            color: true,
             ascii: false,
             time_zone: TimeZone::UTC,
             filter: RunFilter::default(),
@@ -371,7 +371,7 @@ fn a_log_opens_where_it_is_asked_to() {
     let open = |at: &str| {
         let at_place = Some(At::parse(at).unwrap());
         let options = Options {
-            colour: true,
+            color: true,
             ascii: false,
             time_zone: TimeZone::UTC,
             filter: RunFilter::default(),
@@ -431,7 +431,7 @@ fn a_click_makes_a_row_the_current_one() {
 }
 
 #[test]
-fn a_colour_left_on_is_still_on_pages_further_down() {
+fn a_color_left_on_is_still_on_pages_further_down() {
     let log =
         Log::of_rows((0..250).map(|n| {
             if n == 0 { "\x1b[32mgreen from here".to_owned() } else { format!("row {n}") }

@@ -28,7 +28,7 @@ const NOW: Time = Time::from_millis(1_746_538_200_000);
 fn open(dir: &Path, id: &str) -> Sim {
     let catalog = Catalog::of_store(dir, None);
     let options = Options {
-        colour: true,
+        color: true,
         ascii: false,
         time_zone: TimeZone::UTC,
         filter: RunFilter::default(),

@@ -72,10 +72,10 @@ fn text_is_for_people_and_harmless() {
     let mut rows: Vec<&str> = text.lines().filter(is_row).collect();
     rows.sort_unstable();
     assert_eq!(rows, ["    one", "    red ␇", "  E two"]);
-    let coloured = stdout(dir.path(), &["--root", "R", "--once", "--color", "always"], 0);
+    let colored = stdout(dir.path(), &["--root", "R", "--once", "--color", "always"], 0);
     assert!(
-        coloured.contains("\x1b[0;31mred\x1b[0m ␇") && coloured.contains("\x1b[0;33mtwo\x1b[0m"),
-        "{coloured:?}"
+        colored.contains("\x1b[0;31mred\x1b[0m ␇") && colored.contains("\x1b[0;33mtwo\x1b[0m"),
+        "{colored:?}"
     );
 }
 
@@ -178,7 +178,7 @@ fn json_holds_no_character_that_steers_a_terminal() {
     for format in ["json", "jsonl", "records", "text"] {
         let printed = stdout(dir.path(), &["--root", "R", "--once", "--format", format], 0);
         assert!(
-            printed.chars().all(|found| found == '\n' || rundown::sanitise::is_harmless(found)),
+            printed.chars().all(|found| found == '\n' || rundown::sanitize::is_harmless(found)),
             "{printed:?}"
         );
     }
@@ -245,14 +245,14 @@ fn text_shows_the_last_state_of_progress_and_data_all_of_it() {
 }
 
 #[test]
-fn a_link_of_the_web_stays_one_in_colour_and_only_there() {
+fn a_link_of_the_web_stays_one_in_color_and_only_there() {
     let dir = TempDir::new().unwrap();
     let link = |target: &str| format!("\u{1b}]8;id=1;{target}\u{1b}\\here\u{1b}]8;;\u{7}\n");
     let written = link("https://a.example/?q=1")
         + &link("file:///etc/passwd")
         + "open \u{1b}]8;;http://b\u{7}end\nx\n";
     stdout(dir.path(), &["record", "--root", "R", "--", "printf", "%s", &written], 0);
-    let text = |colour| stdout(dir.path(), &["--root", "R", "--once", "--color", colour], 0);
+    let text = |color| stdout(dir.path(), &["--root", "R", "--once", "--color", color], 0);
     assert!(
         text("never").ends_with("\n    here\n    here\n    open end\n    x\n"),
         "{:?}",

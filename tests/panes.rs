@@ -27,7 +27,7 @@ const HUGE: (u16, u16) = (250, 70);
 
 fn options() -> Options {
     Options {
-        colour: true,
+        color: true,
         ascii: false,
         time_zone: TimeZone::UTC,
         filter: RunFilter::default(),
@@ -79,7 +79,7 @@ fn open_run(sim: &Sim) -> Option<RunId> {
 }
 
 fn found(sim: &Sim) -> Vec<RunId> {
-    sim.model.runs.sifted().unwrap().heads.iter().map(|head| head.run.id.clone()).collect()
+    sim.model.runs.active_finder().unwrap().heads.iter().map(|head| head.run.id.clone()).collect()
 }
 
 fn heading(sim: &mut Sim) -> String {
@@ -112,9 +112,9 @@ fn what_is_typed_is_seen_and_marked_in_what_it_finds() {
 }
 
 #[test]
-fn without_colour_and_unicode_the_panes_still_tell_everything() {
+fn without_color_and_unicode_the_panes_still_tell_everything() {
     let store = two_runs();
-    let plain = Options { colour: false, ascii: true, ..options() };
+    let plain = Options { color: false, ascii: true, ..options() };
     let mut sim = Sim::new(store.catalog(), None, plain, HUGE, at(120_000));
     let screen = sim.keys("r f Tab").screen();
     assert!(screen.is_ascii(), "{screen}");
@@ -257,7 +257,7 @@ fn brackets_and_angles_go_from_run_to_run_wherever_one_is() {
 }
 
 #[test]
-fn a_single_log_has_no_neighbours() {
+fn a_single_log_has_no_neighbors() {
     let mut store = Built::new();
     passed_run(&mut store, &run_id(1), 0);
     let catalog = Catalog::of_path(&store.log_path(&run_id(1), "build", 1));

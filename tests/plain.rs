@@ -15,7 +15,7 @@ use insta::assert_snapshot;
 use jiff::tz::TimeZone;
 use rundown::catalog::{Catalog, RunFilter};
 use rundown::cri::Stream;
-use rundown::dump::{Around, Followed, Look, Selection, Timestamps, Wanted, follow};
+use rundown::dump::{Around, FollowOptions, Followed, PrintOptions, Selection, Timestamps, follow};
 use rundown::error::Result;
 use rundown::store::{JobEnd, RunEnd};
 use rustix::process::{Pid, Signal, kill_process};
@@ -27,12 +27,12 @@ fn followed(
     steps: &mut [&mut dyn FnMut()],
 ) -> (Result<Followed>, String, String) {
     let wanted =
-        Wanted { spec: None, filter: RunFilter::default(), selection: Selection::default() };
-    let look = Look {
+        FollowOptions { spec: None, filter: RunFilter::default(), selection: Selection::default() };
+    let look = PrintOptions {
         stream: None,
         tail: None,
         timestamps: Timestamps::None,
-        colour: false,
+        color: false,
         links: false,
         time_zone: TimeZone::UTC,
     };

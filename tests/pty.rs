@@ -184,7 +184,7 @@ fn rows_and_commands_are_copied_through_the_terminal() {
 }
 
 #[test]
-fn without_colour_the_selection_is_still_seen() {
+fn without_color_the_selection_is_still_seen() {
     let store = running();
     let session = Session::start(&store, &[("NO_COLOR", "1")]);
     session.shown.wait_for_text("the first row");

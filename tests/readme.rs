@@ -38,7 +38,7 @@ fn recorded() -> TempDir {
 
 fn screen(root: &Path, size: (u16, u16), keys: &str) -> String {
     let options = Options {
-        colour: true,
+        color: true,
         ascii: false,
         time_zone: TimeZone::UTC,
         filter: RunFilter::default(),

@@ -28,7 +28,7 @@ const TINY: (u16, u16) = (40, 10);
 
 fn options() -> Options {
     Options {
-        colour: true,
+        color: true,
         ascii: false,
         time_zone: TimeZone::UTC,
         filter: RunFilter::default(),
@@ -95,9 +95,9 @@ fn badge(sim: &mut Sim) -> String {
 // ---- screens ----
 
 #[test]
-fn without_colour_and_unicode_everything_is_still_told() {
+fn without_color_and_unicode_everything_is_still_told() {
     let store = two_runs();
-    let plain = Options { colour: false, ascii: true, ..options() };
+    let plain = Options { color: false, ascii: true, ..options() };
     let mut sim = Sim::new(store.catalog(), None, plain, SMALL, at(120_000));
     let screen = sim.keys("Tab").screen();
     assert!(screen.is_ascii(), "{screen}");
@@ -882,7 +882,7 @@ proptest! {
             prop_assert!(sim.model.shown().is_some());
             let path = log.source.as_ref().and_then(|source| Some(source.log_at(0)?.0));
             let has_text = path.as_deref().is_some_and(|path| fs::metadata(path).is_ok_and(|log| log.len() > 0));
-            let narrows = sim.model.lens.sieve.narrows();
+            let narrows = sim.model.view_options.row_filter.narrows();
             prop_assert!(!has_text || narrows || !log.window.rows.is_empty(), "a log with rows is shown");
         }
     }
@@ -917,7 +917,7 @@ proptest! {
         if log.follow {
             prop_assert_eq!(last_row(&sim), format!("row {printed}"));
         }
-        // The rows are neighbours of each other: nothing is left out or shown twice.
+        // The rows are neighbors of each other: nothing is left out or shown twice.
         let numbers: Vec<usize> = log_rows(&sim).iter().map(|row| row["row ".len()..].parse().unwrap()).collect();
         prop_assert!(numbers.windows(2).all(|pair| pair[0] + 1 == pair[1]), "{:?}", numbers);
     }

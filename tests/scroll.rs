@@ -17,7 +17,7 @@ use rundown::model::{JobId, RunId};
 use rundown::store::{JobEnd, RunEnd};
 use rundown::tui::layout::Pane;
 use rundown::tui::msg::Effect;
-use rundown::tui::scroll::{Spot, log_bytes};
+use rundown::tui::scroll::{RowAddress, log_bytes};
 use rundown::tui::sim::Sim;
 use rundown::tui::{Options, Settings};
 
@@ -26,7 +26,7 @@ const SIZES: [(u16, u16); 4] = [(40, 10), SMALL, (120, 40), (250, 70)];
 
 fn open(store: &Built, size: (u16, u16)) -> Sim {
     let options = Options {
-        colour: true,
+        color: true,
         ascii: false,
         time_zone: TimeZone::UTC,
         filter: RunFilter::default(),
@@ -62,7 +62,7 @@ fn whole(store: &Built, size: (u16, u16)) -> Sim {
 fn rows(sim: &Sim) -> Vec<String> {
     let log = &sim.model.log;
     let shown = log.window.rows.iter().skip(log.top).take(sim.model.log_height());
-    let text = |row: &rundown::log::Row| match (log.heading(row), Spot::of(row.offset)) {
+    let text = |row: &rundown::log::Row| match (log.heading(row), RowAddress::of(row.offset)) {
         (Some(_), spot) => format!("# {}", spot.section() + 1),
         (None, _) => String::from_utf8_lossy(&row.text).into_owned(),
     };
@@ -144,19 +144,19 @@ fn sections_fold_open_and_stay_where_they_are_on_screen() {
 fn brackets_go_from_command_to_command_and_braces_to_those_that_failed() {
     let (store, _) = run_of(&[("a", 1, 30, 0), ("a", 2, 30, 3), ("b", 1, 30, 0), ("b", 2, 30, 1)]);
     let mut sim = whole(&store, SMALL);
-    let here = |sim: &Sim| Spot::of(sim.model.current_row().unwrap().offset);
-    assert_eq!(here(&sim), Spot::Heading(1), "it opens on what failed first");
+    let here = |sim: &Sim| RowAddress::of(sim.model.current_row().unwrap().offset);
+    assert_eq!(here(&sim), RowAddress::Heading(1), "it opens on what failed first");
     sim.keys("]");
-    assert_eq!(here(&sim), Spot::Heading(2));
+    assert_eq!(here(&sim), RowAddress::Heading(2));
     sim.keys("}");
-    assert_eq!(here(&sim), Spot::Heading(3));
+    assert_eq!(here(&sim), RowAddress::Heading(3));
     sim.keys("{");
-    assert_eq!(here(&sim), Spot::Heading(1));
+    assert_eq!(here(&sim), RowAddress::Heading(1));
     sim.keys("{");
-    assert_eq!(here(&sim), Spot::Heading(1));
+    assert_eq!(here(&sim), RowAddress::Heading(1));
     assert!(sim.screen().contains("no other command failed there"));
     sim.keys("[");
-    assert_eq!(here(&sim), Spot::Heading(0));
+    assert_eq!(here(&sim), RowAddress::Heading(0));
 }
 
 #[test]
@@ -227,12 +227,12 @@ fn a_command_that_begins_before_what_is_read_moves_nothing() {
     let mut sim = whole(&store, SMALL);
     sim.keys("k k");
     let (before, section) =
-        (rows(&sim), Spot::of(sim.model.current_row().unwrap().offset).section());
+        (rows(&sim), RowAddress::of(sim.model.current_row().unwrap().offset).section());
     store.end(&run, "a", 1, 0, 300);
     store.start(&run, "a", 2, "make a too", 301);
     sim.disk();
     assert_eq!(rows(&sim), before);
-    assert_eq!(Spot::of(sim.model.current_row().unwrap().offset).section(), section + 1);
+    assert_eq!(RowAddress::of(sim.model.current_row().unwrap().offset).section(), section + 1);
     assert_eq!(rows(sim.keys("G")).last().unwrap(), "row 59");
 }
 
@@ -380,7 +380,7 @@ fn whoever_watches_it_fail_is_shown_why_and_whoever_reads_is_left_alone() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
-    /// Whatever is folded and wherever one goes: the rows at hand are neighbours in all that the scroll shows.
+    /// Whatever is folded and wherever one goes: the rows at hand are neighbors in all that the scroll shows.
     #[test]
     fn a_scroll_is_its_headings_and_the_rows_of_its_open_sections(
         counts in prop::collection::vec((0_usize..90, 0_i32..2), 1..7),
@@ -398,7 +398,7 @@ proptest! {
             sim.keys(key);
             let log = &sim.model.log;
             prop_assert!(log.request.is_none());
-            let only_stderr = sim.model.lens.sieve.stream.is_some();
+            let only_stderr = sim.model.view_options.row_filter.stream.is_some();
             let all = all_addresses(&sim, only_stderr);
             let at_hand: Vec<_> = log.window.rows.iter().map(|row| row.offset).filter(|at| all.contains(at)).collect();
             let start = all.iter().position(|at| Some(at) == at_hand.first()).unwrap();
@@ -421,9 +421,11 @@ fn all_addresses(sim: &Sim, only_stderr: bool) -> Vec<u64> {
                 file.rows(0, 1000, Tail::Emit).unwrap().map(|row| row.unwrap().offset).collect();
             rows
         });
-        let rows =
-            rows.unwrap_or_default().into_iter().map(move |offset| Spot::Row(at, offset).address());
-        std::iter::once(Spot::Heading(at).address()).chain(rows).collect::<Vec<_>>()
+        let rows = rows
+            .unwrap_or_default()
+            .into_iter()
+            .map(move |offset| RowAddress::Row(at, offset).address());
+        std::iter::once(RowAddress::Heading(at).address()).chain(rows).collect::<Vec<_>>()
     };
     sections.iter().enumerate().flat_map(of).collect()
 }

@@ -73,7 +73,7 @@ fn picture(dir: &Path) -> BTreeMap<PathBuf, Seen> {
 /// Looks at a store on the screen, for a while.
 fn look_at(root: &Path) {
     let options = Options {
-        colour: true,
+        color: true,
         ascii: false,
         time_zone: TimeZone::UTC,
         filter: RunFilter::default(),

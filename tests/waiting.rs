@@ -25,7 +25,7 @@ const SMALL: (u16, u16) = (80, 24);
 
 fn open(root: &Path, run: Option<RunSpec>, size: (u16, u16)) -> Sim {
     let options = Options {
-        colour: true,
+        color: true,
         ascii: false,
         time_zone: TimeZone::UTC,
         filter: RunFilter::default(),

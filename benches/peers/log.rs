@@ -1,6 +1,6 @@
 //! Logs to measure on: the same bytes for the same size, like what builds and tests print.
 //!
-//! A line has some 169 bytes, half of them have colours, a tenth is standard error, one in a
+//! A line has some 169 bytes, half of them have colors, a tenth is standard error, one in a
 //! thousand is a piece. Times increase. Every row has its number, so that no two look alike; the
 //! first and the last say that they are.
 

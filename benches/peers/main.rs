@@ -35,7 +35,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use clap::{CommandFactory, Parser, ValueEnum};
-use rundown::words;
+use rundown::display;
 
 use crate::log::{LAST, Logs};
 use crate::terminal::Terminal;
@@ -175,7 +175,7 @@ impl Bench {
 
 /// How the screen tells how many rows there are.
 fn rows_text(rows: u64) -> String {
-    format!("{} rows", words::count(rows))
+    format!("{} rows", display::count(rows))
 }
 
 /// The time between two of the `n`-th keys or lines: never less than 20 ms, and in no step with

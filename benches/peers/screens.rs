@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use anyhow::Result;
-use rundown::words;
+use rundown::display;
 use vt100::Screen;
 
 use crate::log::{FIRST, LAST, Log, Manner, NEEDLE, warm};
@@ -100,7 +100,7 @@ pub fn search(bench: &mut Bench) -> Result<()> {
 
 /// Behind the word stands `6 rows` or `1 of 6`; and `6+` while there may be more.
 pub fn shows_all_hits(screen: &Screen, hits: u64) -> bool {
-    let (contents, hits) = (screen.contents(), words::grouped(hits));
+    let (contents, hits) = (screen.contents(), display::grouped(hits));
     let found = contents.split_once(&format!("/{NEEDLE} "));
     found.is_some_and(|(_, count)| count.split_whitespace().take(3).any(|word| word == hits))
 }

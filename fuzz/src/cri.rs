@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use rundown::cri::{
-    Encoder, Joiner, PerStream, Reason, Record, Skimmer, Stream, Tag, parse, parse_by_nom,
+    Encoder, HeaderScanner, Joiner, PerStream, Reason, Record, Stream, Tag, parse, parse_by_nom,
 };
 use rundown::time::Time;
 
@@ -12,17 +12,17 @@ const RECORD_SECS: std::ops::RangeInclusive<i64> = -62_167_219_200..=253_402_300
 
 /// Parses the input as lines, and encodes it as the output of a command.
 pub fn cri_lines(data: &[u8]) {
-    let mut skimmer = Skimmer::default();
+    let mut scanner = HeaderScanner::default();
     for line in data.split(|byte| *byte == b'\n') {
-        check_line(line, &mut skimmer);
+        check_line(line, &mut scanner);
     }
     check_streams(data);
 }
 
-fn check_line(line: &[u8], skimmer: &mut Skimmer) {
+fn check_line(line: &[u8], scanner: &mut HeaderScanner) {
     let parsed = parse(line);
     assert_eq!(parsed, parse_by_nom(line));
-    let header = skimmer.skim(line);
+    let header = scanner.scan(line);
     match parsed {
         Ok(record) => {
             assert!(line.ends_with(record.content) && !record.content.contains(&b'\n'));
@@ -31,7 +31,7 @@ fn check_line(line: &[u8], skimmer: &mut Skimmer) {
                 let found = (header.stream, header.tag, content);
                 assert_eq!(found, (record.stream, record.tag, record.content));
             }
-            check_encoded(&record, skimmer);
+            check_encoded(&record, scanner);
         }
         Err(malformed) => {
             assert_eq!(header, None);
@@ -43,7 +43,7 @@ fn check_line(line: &[u8], skimmer: &mut Skimmer) {
 }
 
 /// Encodes the content of a record anew, which gives the same record.
-fn check_encoded(record: &Record<'_>, skimmer: &mut Skimmer) {
+fn check_encoded(record: &Record<'_>, scanner: &mut HeaderScanner) {
     let (mut encoder, mut out) = (Encoder::new(None), Vec::new());
     encoder.write(record.stream, record.at, record.content, &mut out);
     match record.tag {
@@ -60,7 +60,7 @@ fn check_encoded(record: &Record<'_>, skimmer: &mut Skimmer) {
         (record.stream, record.tag, record.content)
     );
     assert!(!RECORD_SECS.contains(&record.at.unix_secs()) || again.at == record.at);
-    assert!(skimmer.skim(line).is_some(), "the usual form");
+    assert!(scanner.scan(line).is_some(), "the usual form");
 }
 
 /// Encodes the input as chunks of both streams and joins the records: each stream is the same.

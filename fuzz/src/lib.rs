@@ -34,7 +34,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
-use rundown::dump::{self, Format, Look, Timestamps};
+use rundown::dump::{self, Format, PrintOptions, Timestamps};
 use rundown::join::RunNode;
 use tempfile::TempDir;
 
@@ -73,11 +73,11 @@ fn snapshot(dir: &Path) -> Vec<(PathBuf, Option<Vec<u8>>)> {
 /// A run as `--once --format …` prints it, in UTC and with colors.
 fn printed(run: &RunNode, format: Format) -> Vec<u8> {
     let timestamps = Timestamps::None;
-    let look = Look {
+    let look = PrintOptions {
         stream: None,
         tail: None,
         timestamps,
-        colour: true,
+        color: true,
         links: true,
         time_zone: TimeZone::UTC,
     };

@@ -6,7 +6,7 @@ use std::path::Path;
 use rundown::error::Error;
 use rundown::log::path::job_dir;
 use rundown::model::{Origin, Sh};
-use rundown::record::{Command, Job, parse_pipeline};
+use rundown::record::{PipelineCommand, PipelineJob, parse_pipeline};
 
 /// Reads the input as a pipeline file.
 pub fn pipeline(data: &[u8]) {
@@ -21,7 +21,7 @@ pub fn pipeline(data: &[u8]) {
     }
 }
 
-fn check_jobs(jobs: &[Job]) {
+fn check_jobs(jobs: &[PipelineJob]) {
     assert!(!jobs.is_empty());
     let mut done = HashSet::new();
     for job in jobs {
@@ -34,13 +34,13 @@ fn check_jobs(jobs: &[Job]) {
     }
 }
 
-fn check_command(command: &Command) {
+fn check_command(command: &PipelineCommand) {
     let argv = command.argv();
     assert!(argv.first().is_some_and(|program| !program.is_empty()));
     assert!(argv.iter().all(|arg| !arg.as_encoded_bytes().contains(&0)));
     assert!(!command.shown().is_empty());
     // A list is stored as JSON, from which it is read again.
-    if let Command::Argv(argv) = command {
+    if let PipelineCommand::Argv(argv) = command {
         let stored = Sh { origin: Origin::Call, cmd: command.stored(), ..Sh::default() };
         let read = stored.argv().unwrap();
         assert!(argv.iter().map(|arg| arg.to_str().unwrap()).eq(read.iter()));

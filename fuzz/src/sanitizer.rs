@@ -6,7 +6,7 @@ use rundown::catalog::Catalog;
 use rundown::cri::{Encoder, MAX_CONTENT, Stream};
 use rundown::dump::Format;
 use rundown::model::RunId;
-use rundown::sanitise::{Progress, Sanitiser, Span, name, notification, overwritten, plain};
+use rundown::sanitize::{Progress, Sanitizer, Span, name, notification, overwritten, plain};
 use rundown::time::Time;
 use unicode_width::UnicodeWidthStr;
 use vte::{Params, Parser, Perform};
@@ -19,7 +19,7 @@ pub fn sanitizer(data: &[u8]) {
     let Some((first, data)) = data.split_first() else { return };
     let progress = if first & 1 == 0 { Progress::Last } else { Progress::All };
     let columns = usize::from(first >> 1);
-    let mut sanitizer = Sanitiser::new(progress);
+    let mut sanitizer = Sanitizer::new(progress);
     let rows: Vec<&[u8]> = data.split(|byte| *byte == b'\n').collect();
     for row in &rows {
         check_row(row, &mut sanitizer, progress, columns);
@@ -28,7 +28,7 @@ pub fn sanitizer(data: &[u8]) {
     check_printed(data);
 }
 
-fn check_row(row: &[u8], sanitizer: &mut Sanitiser, progress: Progress, columns: usize) {
+fn check_row(row: &[u8], sanitizer: &mut Sanitizer, progress: Progress, columns: usize) {
     let mut within = sanitizer.clone();
     let spans = sanitizer.row(row);
     let text = text_of(&spans);
@@ -100,7 +100,7 @@ fn is_dangerous(found: char) -> bool {
 
 /// A rarer character that cannot be seen either and is shown by its number.
 fn is_hidden(found: char) -> bool {
-    !rundown::sanitise::is_harmless(found)
+    !rundown::sanitize::is_harmless(found)
 }
 
 /// Records the input as the output of a command and prints it: the bytes themselves come back in

@@ -23,21 +23,21 @@ const DATABASES: [&str; 2] = [store::OUR_DATABASE, store::QUIRE_DATABASE];
 
 /// Runs, for reading.
 pub struct Catalog {
-    place: Place,
+    place: Location,
     /// What was there when something was asked last.
-    source: RefCell<Option<Source>>,
+    source: RefCell<Option<Opened>>,
 }
 
 /// Where the runs are.
 #[derive(Clone)]
-enum Place {
+enum Location {
     /// A root, and the database if another one than its own is named.
     Store { root: PathBuf, db: Option<PathBuf> },
     /// A log or a directory of logs.
     Path(PathBuf),
 }
 
-enum Source {
+enum Opened {
     /// A root whose database tells the runs.
     Store { root: PathBuf, reader: Box<Reader> },
     /// A root without a database: the log tree alone, and what was to be said of it when its runs
@@ -52,7 +52,7 @@ impl Catalog {
     /// Nothing of it needs to be there yet.
     #[must_use]
     pub fn of_store(root: &Path, db: Option<&Path>) -> Self {
-        let place = Place::Store { root: root.to_owned(), db: db.map(Path::to_owned) };
+        let place = Location::Store { root: root.to_owned(), db: db.map(Path::to_owned) };
         Self { place, source: RefCell::default() }
     }
 
@@ -60,7 +60,7 @@ impl Catalog {
     /// Nothing needs to be there yet.
     #[must_use]
     pub fn of_path(path: &Path) -> Self {
-        Self { place: Place::Path(path.to_owned()), source: RefCell::default() }
+        Self { place: Location::Path(path.to_owned()), source: RefCell::default() }
     }
 
     /// Another one of the same place, which has read nothing yet.
@@ -78,7 +78,7 @@ impl Catalog {
     }
 
     /// What there is to be read now.
-    fn source(&self) -> Result<Ref<'_, Source>> {
+    fn source(&self) -> Result<Ref<'_, Opened>> {
         let next = self.place.changed_from(self.source.borrow().as_ref())?;
         if next.is_some() {
             self.source.replace(next);
@@ -124,9 +124,9 @@ impl Catalog {
     #[expect(clippy::missing_errors_doc, reason = "see runs")]
     pub fn run(&self, id: &RunId) -> Result<Option<RunNode>> {
         match &*self.source()? {
-            Source::Store { root, reader } => load::stored_run(root, reader, id),
-            Source::Tree { root, .. } => load::tree_run(root, id),
-            Source::Path { path } => load::path_run(path).map(Some),
+            Opened::Store { root, reader } => load::stored_run(root, reader, id),
+            Opened::Tree { root, .. } => load::tree_run(root, id),
+            Opened::Path { path } => load::path_run(path).map(Some),
         }
     }
 
@@ -134,7 +134,7 @@ impl Catalog {
     /// that was; those that are not there (any more) are left out.
     #[expect(clippy::missing_errors_doc, reason = "see runs")]
     pub fn runs_whole(&self, ids: &[RunId]) -> Result<(Vec<RunNode>, usize)> {
-        if let Source::Store { root, reader } = &*self.source()? {
+        if let Opened::Store { root, reader } = &*self.source()? {
             return load::stored_runs(root, reader, ids);
         }
         let nodes = ids.iter().filter_map(|id| self.run(id).transpose());
@@ -144,14 +144,14 @@ impl Catalog {
     /// Resets the time limit of the store: all readings between two calls take at most 10 seconds
     /// of the database.
     pub fn renew(&self) {
-        if let Some(Source::Store { reader, .. }) = &*self.source.borrow() {
+        if let Some(Opened::Store { reader, .. }) = &*self.source.borrow() {
             reader.renew();
         }
     }
 
     /// Gives the store more time, to read all runs: how much depends on the size of its database.
     pub fn extend_for_all(&self) {
-        if let Some(Source::Store { reader, .. }) = &*self.source.borrow() {
+        if let Some(Opened::Store { reader, .. }) = &*self.source.borrow() {
             reader.extend_for_all();
         }
     }
@@ -161,7 +161,7 @@ impl Catalog {
     /// # Errors
     /// When there is none, or when several ids match: they are listed.
     pub fn find(&self, spec: &RunSpec, filter: &RunFilter) -> Result<RunId> {
-        if let Place::Path(_) = self.place {
+        if let Location::Path(_) = self.place {
             return Ok(load::path_run_id());
         }
         match spec {
@@ -194,8 +194,8 @@ impl Catalog {
     #[must_use]
     pub fn root(&self) -> Option<&Path> {
         match &self.place {
-            Place::Store { root, .. } => Some(root),
-            Place::Path(_) => None,
+            Location::Store { root, .. } => Some(root),
+            Location::Path(_) => None,
         }
     }
 
@@ -203,12 +203,12 @@ impl Catalog {
     #[must_use]
     pub fn path(&self) -> PathBuf {
         match (&*self.source.borrow(), &self.place) {
-            (Some(Source::Store { reader, .. }), _) => reader.path().to_owned(),
+            (Some(Opened::Store { reader, .. }), _) => reader.path().to_owned(),
             (
                 _,
-                Place::Store { db: Some(path), .. }
-                | Place::Store { root: path, .. }
-                | Place::Path(path),
+                Location::Store { db: Some(path), .. }
+                | Location::Store { root: path, .. }
+                | Location::Path(path),
             ) => path.clone(),
         }
     }
@@ -224,7 +224,7 @@ impl Catalog {
         mut take: impl FnMut(String, RunId) -> Result<()>,
     ) -> Result<Vec<String>> {
         let mut notices = Vec::new();
-        if let Source::Store { root, reader } = &*self.source()? {
+        if let Opened::Store { root, reader } = &*self.source()? {
             for repo in path::list_runs(root)? {
                 notices.extend(repo.unreadable.iter().map(load::hidden_runs));
                 for (repo, id) in reader.unknown(repo.runs)? {
@@ -239,9 +239,9 @@ impl Catalog {
     #[must_use]
     pub fn notices(&self) -> Vec<String> {
         match &*self.source.borrow() {
-            Some(Source::Store { reader, .. }) => reader.notices(),
-            Some(Source::Tree { notices, .. }) => notices.borrow().clone(),
-            Some(Source::Path { .. }) | None => Vec::new(),
+            Some(Opened::Store { reader, .. }) => reader.notices(),
+            Some(Opened::Tree { notices, .. }) => notices.borrow().clone(),
+            Some(Opened::Path { .. }) | None => Vec::new(),
         }
     }
 
@@ -252,7 +252,7 @@ impl Catalog {
     pub fn changed(&mut self) -> Result<bool> {
         self.look()?;
         match self.source.get_mut() {
-            Some(Source::Store { reader, .. }) => reader.changed(),
+            Some(Opened::Store { reader, .. }) => reader.changed(),
             _ => Ok(false),
         }
     }
@@ -262,12 +262,12 @@ impl Catalog {
     #[must_use]
     pub fn watched(&self, run: Option<&RunNode>) -> Vec<PathBuf> {
         let mut dirs = match &self.place {
-            Place::Store { db: Some(db), .. } => vec![dir_of(db)],
-            Place::Store { root, db: None } => vec![root.clone()],
-            Place::Path(path) if path.is_dir() => vec![path.clone()],
-            Place::Path(path) => vec![dir_of(path)],
+            Location::Store { db: Some(db), .. } => vec![dir_of(db)],
+            Location::Store { root, db: None } => vec![root.clone()],
+            Location::Path(path) if path.is_dir() => vec![path.clone()],
+            Location::Path(path) => vec![dir_of(path)],
         };
-        if let Some(Source::Tree { root, .. }) = &*self.source.borrow() {
+        if let Some(Opened::Tree { root, .. }) = &*self.source.borrow() {
             dirs.extend(path::list_run_parents(root));
         }
         if let Some(run) = run {
@@ -301,14 +301,14 @@ impl Catalog {
 
     fn page_if_there(&self, page: &RunPage) -> Result<Option<Vec<RunHead>>> {
         let runs = match &*self.source()? {
-            Source::Store { root, reader } => return load::listed_heads(root, reader, page),
-            Source::Tree { root, notices } => {
+            Opened::Store { root, reader } => return load::listed_heads(root, reader, page),
+            Opened::Tree { root, notices } => {
                 let (runs, told) = load::tree_runs(root)?;
                 notices.replace(told);
                 runs
             }
-            Source::Path { .. } if page.beside.is_some() => return Ok(Some(Vec::new())),
-            Source::Path { path } => return Ok(Some(vec![load::path_run(path)?.head])),
+            Opened::Path { .. } if page.beside.is_some() => return Ok(Some(Vec::new())),
+            Opened::Path { path } => return Ok(Some(vec![load::path_run(path)?.head])),
         };
         // An id that is named whole means that run, however many others begin or end with it.
         let is_whole = page
@@ -371,12 +371,12 @@ impl Catalog {
     }
 }
 
-impl Place {
+impl Location {
     /// What is to be read instead of what was read last; `None`: the same.
-    fn changed_from(&self, last: Option<&Source>) -> Result<Option<Source>> {
+    fn changed_from(&self, last: Option<&Opened>) -> Result<Option<Opened>> {
         let (root, db) = match self {
             Self::Path(path) => {
-                return Ok(last.is_none().then(|| Source::Path { path: path.clone() }));
+                return Ok(last.is_none().then(|| Opened::Path { path: path.clone() }));
             }
             Self::Store { root, db } => (root, db),
         };
@@ -385,14 +385,14 @@ impl Place {
             None => database_of(root).map_err(Error::io("open the store", root))?,
         };
         Ok(match (found, last) {
-            (Some(db), Some(Source::Store { reader, .. })) if reader.path() == db => None,
+            (Some(db), Some(Opened::Store { reader, .. })) if reader.path() == db => None,
             (Some(db), _) => {
-                Some(Source::Store { root: root.clone(), reader: Box::new(Reader::new(&db)) })
+                Some(Opened::Store { root: root.clone(), reader: Box::new(Reader::new(&db)) })
             }
-            (None, Some(Source::Store { .. })) => None,
+            (None, Some(Opened::Store { .. })) => None,
             (None, last) if root.join("runs").is_dir() => last
                 .is_none()
-                .then(|| Source::Tree { root: root.clone(), notices: RefCell::default() }),
+                .then(|| Opened::Tree { root: root.clone(), notices: RefCell::default() }),
             (None, _) => {
                 return Err(Error::NoStore { root: root.clone(), why: why_no_store(root) });
             }

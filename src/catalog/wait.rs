@@ -39,7 +39,7 @@ impl Wait {
                 wait(&format!("{name} {state}"), None, path)
             }
             Error::Locked { path } => wait("the database is locked by another process", None, path),
-            Error::Restless { path } => {
+            Error::Unstable { path } => {
                 wait("the database changes faster than it can be read", None, path)
             }
             Error::NotAStore { path, why } => {

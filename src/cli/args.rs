@@ -31,7 +31,7 @@ system would obey is broken by a dot (:·:error::); --format raw prints it as it
 #[command(name = "rundown", version, max_term_width = 100, after_help = ENVIRONMENT)]
 pub struct Arguments {
     #[command(flatten)]
-    pub(super) place: Place,
+    pub(super) place: StoreArgs,
     #[command(flatten)]
     pub(super) view: View,
     #[command(subcommand)]
@@ -39,13 +39,13 @@ pub struct Arguments {
 }
 
 #[derive(Args, Debug)]
-pub(super) struct Place {
+pub(super) struct StoreArgs {
     /// The store's directory [default: $RUNDOWN_ROOT, the nearest .rundown/ at or above this
     /// directory, or $XDG_DATA_HOME/rundown]
     #[arg(long, global = true, value_name = "DIR")]
     pub root: Option<PathBuf>,
     #[command(flatten)]
-    pub colour: colorchoice_clap::Color,
+    pub color: colorchoice_clap::Color,
     /// For times in text: an IANA name such as Europe/Berlin, or UTC [default: the system's]
     #[arg(long, global = true, value_name = "NAME")]
     pub timezone: Option<String>,
@@ -106,7 +106,7 @@ pub(super) struct View {
     /// Draw with ASCII characters only
     #[arg(long)]
     pub ascii: bool,
-    /// The screen's colours, in place of all that the configuration says of them
+    /// The screen's colors, in place of all that the configuration says of them
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(Scheme::ALL.map(Scheme::name)))]
     pub theme: Option<String>,
 }
@@ -176,7 +176,7 @@ pub(super) struct Doctor {
 }
 
 #[derive(Args, Debug)]
-pub(super) struct Source {
+pub(super) struct RunFacts {
     /// What the run is of [default: from the CI's variables, or git]
     #[arg(long)]
     pub repo: Option<String>,
@@ -195,7 +195,7 @@ pub(super) struct Source {
 #[derive(Args, Debug)]
 pub(super) struct Record {
     #[command(flatten)]
-    pub source: Source,
+    pub source: RunFacts,
     /// The job's name [default: the command's]
     #[arg(long, value_name = "NAME")]
     pub job: Option<String>,
@@ -207,7 +207,7 @@ pub(super) struct Record {
 #[derive(Args, Debug)]
 pub(super) struct Exec {
     #[command(flatten)]
-    pub source: Source,
+    pub source: RunFacts,
     /// Print nothing of what the commands print
     #[arg(long)]
     pub quiet: bool,

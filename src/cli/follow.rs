@@ -7,15 +7,15 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use super::args::{FormatName, Place, View};
+use super::args::{FormatName, StoreArgs, View};
 use super::config::Config;
 use super::place::is_switched_on;
-use super::{colour, exit_status, no_exit_status, tell, tell_all};
+use super::{color, exit_status, no_exit_status, tell, tell_all};
 use crate::catalog::{Catalog, RunSpec};
 use crate::ci;
-use crate::dump::{self, Around, Followed, Wanted};
+use crate::dump::{self, Around, FollowOptions, Followed};
 use crate::error::{Error, Result};
-use crate::{sanitise, words};
+use crate::{display, sanitize};
 
 /// How long nothing is looked at between two looks.
 const PAUSE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
@@ -45,7 +45,7 @@ pub(super) fn check(view: &View) -> Result<()> {
 /// A closed pipe ends this early, unless the exit code is to report the status of the run: then the
 /// run is followed to its end without output.
 pub(super) fn run(
-    place: &Place,
+    place: &StoreArgs,
     view: &View,
     mut catalog: Catalog,
     spec: Option<RunSpec>,
@@ -55,8 +55,8 @@ pub(super) fn run(
     }
     leave_on_signals()?;
     let stdout = io::stdout();
-    let look = view.look(place, colour(&stdout))?;
-    let wanted = Wanted { spec, filter: view.narrow.filter(), selection: view.selection()? };
+    let look = view.look(place, color(&stdout))?;
+    let wanted = FollowOptions { spec, filter: view.narrow.filter(), selection: view.selection()? };
     let discards = view.exit_status;
     let mut out = ci::Output::new(BufWriter::new(Discarding {
         out: stdout.lock(),
@@ -75,7 +75,7 @@ pub(super) fn run(
 }
 
 /// What is printed does not fail by a configuration that is meant for the screen.
-fn is_to_notify(place: &Place, view: &View) -> bool {
+fn is_to_notify(place: &StoreArgs, view: &View) -> bool {
     view.notify || Config::load(place.config.as_deref()).is_ok_and(|config| config.settings.notify)
 }
 
@@ -83,7 +83,7 @@ fn notify(followed: &Followed, out: &mut impl Write) -> io::Result<()> {
     if !followed.was_seen_running {
         return Ok(());
     }
-    out.write_all(sanitise::notification(&words::ended(&followed.head)).as_bytes())?;
+    out.write_all(sanitize::notification(&display::ended(&followed.head)).as_bytes())?;
     out.flush()
 }
 

@@ -7,19 +7,19 @@
 
 use std::path::Path;
 
-use super::args::{Place, View};
+use super::args::{StoreArgs, View};
 use super::tell;
+use crate::display::{self, Status};
 use crate::join::RunNode;
 use crate::model::Outcome;
-use crate::sanitise::{is_harmless, name};
+use crate::sanitize::{is_harmless, name};
 use crate::tui::Left;
-use crate::words::{self, Mark};
 
 /// How much of a failed command is told, in characters.
 const MAX_COMMAND: usize = 40;
 
 /// Tells both in a line.
-pub(super) fn tell_how_to_return(place: &Place, view: &View, left: &Left) {
+pub(super) fn tell_how_to_return(place: &StoreArgs, view: &View, left: &Left) {
     let Some(run) = &left.run else { return };
     let stands = Some(run)
         .filter(|run| !run.head.run.id.as_str().is_empty())
@@ -33,15 +33,15 @@ pub(super) fn tell_how_to_return(place: &Place, view: &View, left: &Left) {
 
 /// How a run stands, in a few words.
 fn stands(run: &RunNode, ascii: bool) -> String {
-    let (head, mark) = (&run.head, Mark::of_run(&run.head));
+    let (head, mark) = (&run.head, Status::of_run(&run.head));
     let glyph = if ascii { mark.ascii_glyph() } else { mark.glyph() };
     let repo = head.run.repo.as_deref().map(|repo| format!(" {}", name(repo))).unwrap_or_default();
     let lasted =
-        head.lasted_ms().map(|ms| format!(" after {}", words::duration(ms))).unwrap_or_default();
+        head.lasted_ms().map(|ms| format!(" after {}", display::duration(ms))).unwrap_or_default();
     let failed = run.first_failed().filter(|_| head.outcome == Some(Outcome::Failed)).and_then(
         |(_, node)| {
             let sh = node.sh.as_ref()?;
-            Some(format!(", {}: {}", short(&words::command(sh)), words::exit(sh)?))
+            Some(format!(", {}: {}", short(&display::command(sh)), display::exit(sh)?))
         },
     );
     format!(
@@ -59,7 +59,7 @@ fn short(command: &str) -> String {
 }
 
 /// The command; `None` where something in it cannot be typed.
-fn again(place: &Place, view: &View, left: &Left, run: &RunNode) -> Option<String> {
+fn again(place: &StoreArgs, view: &View, left: &Left, run: &RunNode) -> Option<String> {
     let path = |path: &Path| path.to_str().map(ToOwned::to_owned);
     let mut words = vec!["rundown".to_owned()];
     let mut give = |flag: &str, value: Option<String>| {

@@ -2,14 +2,14 @@
 
 use std::io::{self, BufWriter, IsTerminal, Write};
 
-use super::args::{List, ListFormat, Place};
-use super::{colour, tell, tell_all};
+use super::args::{List, ListFormat, StoreArgs};
+use super::{color, tell, tell_all};
 use crate::catalog::{Beside, RunSpec};
 use crate::ci;
 use crate::dump;
 use crate::error::Error;
 
-pub(super) fn list_runs(place: &Place, list: &List) -> anyhow::Result<u8> {
+pub(super) fn list_runs(place: &StoreArgs, list: &List) -> anyhow::Result<u8> {
     let catalog = list.narrow.store(place)?;
     let filter = list.narrow.filter();
     let found = match &list.before {
@@ -20,11 +20,11 @@ pub(super) fn list_runs(place: &Place, list: &List) -> anyhow::Result<u8> {
         }
     };
     let stdout = io::stdout();
-    let colour = colour(&stdout);
+    let color = color(&stdout);
     let mut out = ci::Output::new(BufWriter::new(stdout.lock()));
     let written = match list.format {
         ListFormat::Text => {
-            dump::write_list_text(&found.heads, colour, &place.time_zone()?, &mut out)
+            dump::write_list_text(&found.heads, color, &place.time_zone()?, &mut out)
         }
         ListFormat::Json => dump::write_list_json(&found, &mut out),
     };

@@ -30,10 +30,10 @@ use crate::join::RunHead;
 use crate::model::JobId;
 use crate::record;
 use crate::tui::theme::Scheme;
-use crate::{sanitise, tui};
+use crate::{sanitize, tui};
 
 pub use args::Arguments;
-use args::{Command, Doctor, Exec, ListFormat, Narrow, Place, Record, View};
+use args::{Command, Doctor, Exec, ListFormat, Narrow, Record, StoreArgs, View};
 #[doc(hidden)]
 pub use config::Config;
 use list::list_runs;
@@ -53,7 +53,7 @@ impl Arguments {
     /// # Errors
     /// What stopped it, for `main` to print.
     pub fn run(self) -> anyhow::Result<u8> {
-        self.place.colour.write_global();
+        self.place.color.write_global();
         let place = &self.place;
         match self.command {
             None => view(place, &self.view),
@@ -70,7 +70,7 @@ impl Arguments {
 /// How long it may take to find out what to open before the screen is opened without.
 const SOON: Duration = Duration::from_secs(1);
 
-fn view(place: &Place, view: &View) -> anyhow::Result<u8> {
+fn view(place: &StoreArgs, view: &View) -> anyhow::Result<u8> {
     let (catalog, spec) = open(place, &view.run, &view.narrow)?;
     if view.follow {
         follow::check(view)?;
@@ -94,7 +94,7 @@ fn view(place: &Place, view: &View) -> anyhow::Result<u8> {
 /// As [`in_sight`], as far as that is found out soon: a file system that does not answer is waited
 /// for on the screen.
 fn soon_in_sight(
-    place: &Place,
+    place: &StoreArgs,
     view: &View,
     catalog: Catalog,
     spec: Option<RunSpec>,
@@ -134,7 +134,7 @@ fn in_sight(
 }
 
 /// The store, and the run in it that is meant; or a path, which is the run itself.
-fn open(place: &Place, run: &OsStr, narrow: &Narrow) -> Result<(Catalog, Option<RunSpec>)> {
+fn open(place: &StoreArgs, run: &OsStr, narrow: &Narrow) -> Result<(Catalog, Option<RunSpec>)> {
     let text = run.to_string_lossy();
     let path = Path::new(run);
     let spec = RunSpec::parse(&text);
@@ -156,7 +156,7 @@ fn no_exit_status() -> Error {
 }
 
 /// What the user has set for the screen; what the command line says holds over it.
-fn configured(place: &Place, view: &View) -> Result<Config> {
+fn configured(place: &StoreArgs, view: &View) -> Result<Config> {
     let mut config = Config::load(place.config.as_deref())?;
     config.ascii |= view.ascii;
     config.settings.notify |= view.notify;
@@ -171,7 +171,7 @@ fn configured(place: &Place, view: &View) -> Result<Config> {
 /// Opens the terminal UI.
 fn show(view: &View, config: Config, catalog: Catalog, open: Option<RunSpec>) -> Result<tui::Left> {
     let options = tui::Options {
-        colour: colour(&io::stdout()),
+        color: color(&io::stdout()),
         ascii: config.ascii,
         time_zone: time_zone(config.time_zone.as_deref())?,
         filter: view.narrow.filter(),
@@ -181,7 +181,7 @@ fn show(view: &View, config: Config, catalog: Catalog, open: Option<RunSpec>) ->
     tui::run(catalog, open, options)
 }
 
-fn print_config(place: &Place, view: &View) -> anyhow::Result<u8> {
+fn print_config(place: &StoreArgs, view: &View) -> anyhow::Result<u8> {
     let text = configured(place, view)?.to_toml();
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Error::Output)?;
@@ -189,7 +189,7 @@ fn print_config(place: &Place, view: &View) -> anyhow::Result<u8> {
 }
 
 /// Lists what is odd; 1 when anything is.
-fn examine(place: &Place, doctor: &Doctor) -> anyhow::Result<u8> {
+fn examine(place: &StoreArgs, doctor: &Doctor) -> anyhow::Result<u8> {
     let filter = doctor.narrow.filter();
     let (catalog, run) = match &doctor.run {
         None => (doctor.narrow.store(place)?, None),
@@ -219,7 +219,7 @@ fn examine(place: &Place, doctor: &Doctor) -> anyhow::Result<u8> {
     Ok(u8::from(found.count() > 0))
 }
 
-fn record_command(place: &Place, record: Record) -> anyhow::Result<u8> {
+fn record_command(place: &StoreArgs, record: Record) -> anyhow::Result<u8> {
     let options = place.recording(&record.source, false)?;
     let job = record.job.map_or_else(|| record::default_job(&record.argv), JobId);
     let ended = record::record_command(&options, &job, &record.argv)?;
@@ -227,7 +227,7 @@ fn record_command(place: &Place, record: Record) -> anyhow::Result<u8> {
     Ok(ended.exit_code)
 }
 
-fn exec_pipeline(place: &Place, exec: &Exec) -> anyhow::Result<u8> {
+fn exec_pipeline(place: &StoreArgs, exec: &Exec) -> anyhow::Result<u8> {
     let pipeline = record::load_pipeline(&exec.file)?;
     let options = place.recording(&exec.source, exec.quiet)?;
     let ended = record::run_pipeline(&options, &pipeline, &record::Stop::new())?;
@@ -237,7 +237,7 @@ fn exec_pipeline(place: &Place, exec: &Exec) -> anyhow::Result<u8> {
 
 /// The demo's store lives as long as the demo. Its recorder is a process of its own, as a real one
 /// would be.
-fn run_demo(place: &Place, view: &View) -> anyhow::Result<u8> {
+fn run_demo(place: &StoreArgs, view: &View) -> anyhow::Result<u8> {
     let is_plain = view.follow || (io::stdout().is_terminal() && follow::is_plain());
     let is_seen = !is_plain && io::stdout().is_terminal() && io::stdin().is_terminal();
     let config = is_seen.then(|| configured(place, view)).transpose()?;
@@ -258,7 +258,7 @@ fn run_demo(place: &Place, view: &View) -> anyhow::Result<u8> {
 }
 
 /// `--color` over `NO_COLOR` and `CLICOLOR_FORCE`, over whether it is a terminal.
-fn colour(stdout: &io::Stdout) -> bool {
+fn color(stdout: &io::Stdout) -> bool {
     // `CLICOLOR_FORCE=0` means: not forced.
     let is_unforced = std::env::var_os("CLICOLOR_FORCE").is_some_and(|value| value == "0");
     let is_chosen = anstream::ColorChoice::global() != anstream::ColorChoice::Auto;
@@ -272,12 +272,12 @@ fn tell_all(notices: &[String]) {
     }
 }
 
-/// Says something on stderr. Names in it come from stores, so each line is sanitised; nobody may be
+/// Says something on stderr. Names in it come from stores, so each line is sanitized; nobody may be
 /// reading any more.
 pub fn tell(text: &str) {
     let mut stderr = ci::Output::new(io::stderr().lock());
     for (number, line) in text.lines().enumerate() {
         let lead = if number == 0 { "rundown: " } else { "         " };
-        let _ = writeln!(stderr, "{lead}{}", sanitise::name(line));
+        let _ = writeln!(stderr, "{lead}{}", sanitize::name(line));
     }
 }

@@ -6,11 +6,11 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 use globset::Glob;
 use rustix::fs::FileType;
 
-use super::args::{FormatName, Place, View};
-use super::{colour, exit_status, tell_all};
+use super::args::{FormatName, StoreArgs, View};
+use super::{color, exit_status, tell_all};
 use crate::catalog::{Catalog, RunFilter, RunSpec};
 use crate::ci;
-use crate::dump::{self, Look, Report, Selection, Timestamps};
+use crate::dump::{self, PrintOptions, Report, Selection, Timestamps};
 use crate::error::{Error, Result};
 use crate::join::RunNode;
 use crate::model::Outcome;
@@ -23,18 +23,18 @@ const RAW_IN_CI: &str = "--format raw prints workflow commands of the log as the
 const OUTPUT_BYTES: usize = 256 << 10;
 
 pub(super) fn once(
-    place: &Place,
+    place: &StoreArgs,
     view: &View,
     catalog: &Catalog,
     spec: Option<&RunSpec>,
 ) -> anyhow::Result<u8> {
     let stdout = io::stdout();
-    let colour = colour(&stdout);
-    if view.is_raw() && stdout.is_terminal() && !place.colour_forced() {
+    let color = color(&stdout);
+    if view.is_raw() && stdout.is_terminal() && !place.color_forced() {
         let why = "--format raw would send a log's bytes to the terminal as they are; redirect it, or force it with --color=always";
         return Err(Error::Usage(why.into()).into());
     }
-    let look = view.look(place, colour)?;
+    let look = view.look(place, color)?;
     let selection = view.selection()?;
     let run = found_run(catalog, spec, &view.narrow.filter(), &view.run)?;
     let status = if view.exit_status { exit_status(&run.head)? } else { 0 };
@@ -65,7 +65,7 @@ fn print(
     view: &View,
     run: &RunNode,
     catalog: &Catalog,
-    look: &Look,
+    look: &PrintOptions,
     out: impl Write,
 ) -> io::Result<Report> {
     let format = view.format.unwrap_or(FormatName::Text);
@@ -137,15 +137,15 @@ impl View {
             || self.timestamps.is_some()
     }
 
-    pub(super) fn look(&self, place: &Place, colour: bool) -> Result<Look> {
+    pub(super) fn look(&self, place: &StoreArgs, color: bool) -> Result<PrintOptions> {
         let stream = self.stream.map(Into::into);
         let timestamps = self.timestamps.map_or(Timestamps::None, Into::into);
-        let links = colour && !ci::is_active() && !place.is_secure();
-        Ok(Look {
+        let links = color && !ci::is_active() && !place.is_secure();
+        Ok(PrintOptions {
             stream,
             tail: self.tail,
             timestamps,
-            colour,
+            color,
             links,
             time_zone: place.time_zone()?,
         })

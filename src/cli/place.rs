@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
 
-use super::args::{Narrow, Place, Source};
+use super::args::{Narrow, RunFacts, StoreArgs};
 use super::config::Config;
 use super::{tell, trust};
 use crate::catalog::{Catalog, RunFilter};
 use crate::error::{Error, Result, chain};
 use crate::record::{Facts, Given, Options};
 
-impl Place {
+impl StoreArgs {
     /// Returns true if the environment or the configuration asks for secure mode. A configuration
     /// that cannot be read may do so.
     pub(super) fn is_secure(&self) -> bool {
@@ -55,8 +55,8 @@ impl Place {
         time_zone(self.timezone.as_deref())
     }
 
-    pub(super) const fn colour_forced(&self) -> bool {
-        matches!(self.colour.color, colorchoice_clap::ColorChoice::Always)
+    pub(super) const fn color_forced(&self) -> bool {
+        matches!(self.color.color, colorchoice_clap::ColorChoice::Always)
     }
 
     /// Returns the options of a recording. With a faulty configuration, or without a store, the
@@ -64,9 +64,9 @@ impl Place {
     ///
     /// # Errors
     /// Why there is no store, if there must be one.
-    pub(super) fn recording(&self, source: &Source, quiet: bool) -> Result<Options> {
+    pub(super) fn recording(&self, source: &RunFacts, quiet: bool) -> Result<Options> {
         let cwd = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
-        let Source { repo, ref_name, sha, must_record } = source;
+        let RunFacts { repo, ref_name, sha, must_record } = source;
         let given = Given { repo: repo.clone(), ref_name: ref_name.clone(), sha: sha.clone() };
         let config = Config::load(self.config.as_deref()).unwrap_or_else(|error| {
             tell(&format!("the configuration is not used: {}", chain(&error)));
@@ -90,7 +90,7 @@ impl Place {
 
 impl Narrow {
     /// The store; a database that is named without it lies in its root.
-    pub(super) fn store(&self, place: &Place) -> Result<Catalog> {
+    pub(super) fn store(&self, place: &StoreArgs) -> Result<Catalog> {
         let beside = self.db.as_deref().and_then(Path::parent).filter(|_| place.root.is_none());
         let root = beside.map_or_else(|| place.root(), |dir| Ok(Path::new(".").join(dir)))?;
         Ok(Catalog::of_store(&root, self.db.as_deref()))

@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use anstream::{AutoStream, ColorChoice};
 
 use crate::ci;
-use crate::sanitise::{Progress, Sanitiser, Span, Style, sgr};
+use crate::sanitize::{Progress, Sanitizer, Span, Style, sgr};
 
 /// Prints help, the version or an error, where clap would, and returns the exit code. A reader that
 /// is gone is no error.
@@ -29,7 +29,7 @@ pub fn print_usage(usage: &clap::Error) -> u8 {
 fn write(text: &str, colored: bool, out: impl Write) -> io::Result<()> {
     let mut out = ci::Output::new(out);
     for line in text.lines() {
-        for Span { text, style, .. } in Sanitiser::new(Progress::All).row(line.as_bytes()) {
+        for Span { text, style, .. } in Sanitizer::new(Progress::All).row(line.as_bytes()) {
             if colored && style != Style::default() {
                 write!(out, "{}{text}\x1b[0m", sgr(&style))?;
             } else {
@@ -64,7 +64,7 @@ mod tests {
             "error: unexpected argument '--x␛]0;title␇␍␛[2K<U+009B>2J<U+202E>' found"
         );
         assert!(
-            shown.chars().all(|found| found == '\n' || crate::sanitise::is_harmless(found)),
+            shown.chars().all(|found| found == '\n' || crate::sanitize::is_harmless(found)),
             "{shown:?}"
         );
     }

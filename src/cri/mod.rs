@@ -7,7 +7,7 @@
 //!                                └ stream: stdout or stderr, two independent byte streams sharing a file
 //! ```
 //!
-//! [`parse`] reads one line, [`Skimmer`] all of it but the time, [`Encoder`] is its inverse,
+//! [`parse`] reads one line, [`HeaderScanner`] all of it but the time, [`Encoder`] is its inverse,
 //! [`Joiner`] puts the pieces of a stream together again. An `F` stands for its content and a LF, a
 //! `P` for its content alone: so `join(parse(encode(bytes)))` gives a stream's bytes back.
 //! Nothing here knows of files.
@@ -15,20 +15,20 @@
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 mod encode;
+mod header_scan;
 mod join;
 mod parse;
-mod skim;
 
 use std::fmt;
 
 use crate::time::Time;
 
 pub use encode::{Encoder, MAX_CONTENT};
+pub use header_scan::{HeaderScanner, ScannedHeader};
 pub use join::{Joined, Joiner};
 pub use parse::parse;
 #[doc(hidden)]
 pub use parse::parse_by_nom;
-pub use skim::{Skimmed, Skimmer};
 
 /// Where the bytes were written to.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

@@ -6,10 +6,10 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::printing::write_harmless;
+use crate::display;
 use crate::doctor::Oddity;
 use crate::model::{JobId, RunId};
-use crate::sanitise::name;
-use crate::words;
+use crate::sanitize::name;
 
 /// Writes findings as they come.
 pub struct FindingsWriter<W> {
@@ -77,7 +77,7 @@ fn line(oddity: &Oddity) -> String {
         Oddity::Store(_) => vec!["store".into()],
         Oddity::RunWithoutRow(_, id) => short(id).into_iter().collect(),
         Oddity::Run(id, finding) => {
-            [short(id), words::place(&finding.place)].into_iter().flatten().collect()
+            [short(id), display::place(&finding.place)].into_iter().flatten().collect()
         }
     };
     let lead = if place.is_empty() { String::new() } else { format!("{}: ", place.join(", ")) };
@@ -90,7 +90,7 @@ fn meaning(oddity: &Oddity) -> String {
         Oddity::RunWithoutRow(repo, _) => {
             format!("a directory of logs in {} whose run is not in the database", name(repo))
         }
-        Oddity::Run(_, finding) => words::finding(&finding.kind),
+        Oddity::Run(_, finding) => display::finding(&finding.kind),
     }
 }
 

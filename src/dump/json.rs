@@ -11,10 +11,10 @@ use serde::Serialize;
 
 use super::printing::{Printing, run_id, write_harmless};
 use crate::catalog::RunList;
+use crate::display;
 use crate::join::{Finding, JobNode, LogRef, RunHead, ShNode};
 use crate::model::{JobId, Phase};
 use crate::time::Time;
-use crate::words;
 
 #[derive(Serialize)]
 struct RunDocument<'a> {
@@ -132,7 +132,7 @@ fn finding_json(finding: &Finding) -> FindingJson<'_> {
         job: place.job().map(JobId::as_str),
         n: place.n(),
         kind: kind.code(),
-        meaning: words::finding(kind),
+        meaning: display::finding(kind),
     }
 }
 

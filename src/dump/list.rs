@@ -5,10 +5,10 @@ use std::io::{self, Write};
 use jiff::tz::TimeZone;
 use unicode_width::UnicodeWidthStr;
 
-use super::text::{date_time, marked};
+use super::text::{date_time, status_text};
+use crate::display::{self, Status};
 use crate::join::RunHead;
-use crate::sanitise::name;
-use crate::words::{self, Mark};
+use crate::sanitize::name;
 
 /// Writes the table.
 ///
@@ -16,7 +16,7 @@ use crate::words::{self, Mark};
 /// When `out` cannot be written.
 pub fn write_runs(
     heads: &[RunHead],
-    colour: bool,
+    color: bool,
     time_zone: &TimeZone,
     out: &mut impl Write,
 ) -> io::Result<()> {
@@ -28,9 +28,9 @@ pub fn write_runs(
         }
     }
     for (head, row) in heads.iter().zip(&rows) {
-        let mark = Mark::of_run(head);
-        let pad = " ".repeat("interrupted".len() - mark.word().len());
-        write!(out, "{}{pad}", marked(mark, colour))?;
+        let status = Status::of_run(head);
+        let pad = " ".repeat("interrupted".len() - status.word().len());
+        write!(out, "{}{pad}", status_text(status, color))?;
         let mut line = String::new();
         for (text, width) in row.iter().zip(widths).filter(|(_, width)| *width > 0) {
             line.extend(["  ", text, &" ".repeat(width - text.width())]);
@@ -46,9 +46,9 @@ fn columns(head: &RunHead, time_zone: &TimeZone) -> [String; 5] {
     [
         name(run.id.short()).into_owned(),
         run.repo.as_deref().map(|repo| cut(&name(repo))).unwrap_or_default(),
-        words::revision(run).map(|revision| cut(&revision)).unwrap_or_default(),
+        display::revision(run).map(|revision| cut(&revision)).unwrap_or_default(),
         at.unwrap_or_default(),
-        head.lasted_ms().map(words::duration).unwrap_or_default(),
+        head.lasted_ms().map(display::duration).unwrap_or_default(),
     ]
 }
 

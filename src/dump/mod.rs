@@ -22,10 +22,10 @@ use std::path::Path;
 use crate::join::RunNode;
 
 pub use findings::FindingsWriter;
-pub use follow::{Around, Followed, Wanted, follow};
+pub use follow::{Around, FollowOptions, Followed, follow};
 pub use json::write_runs as write_list_json;
 pub use list::write_runs as write_list_text;
-pub use options::{Format, Look, Report, Selection, Timestamps, select};
+pub use options::{Format, PrintOptions, Report, Selection, Timestamps, select};
 use printing::Printing;
 
 /// Prints a run. `root` is the store that its log paths are told relative to.
@@ -36,7 +36,7 @@ pub fn write(
     format: Format,
     run: &RunNode,
     root: Option<&Path>,
-    look: &Look,
+    look: &PrintOptions,
     out: &mut impl Write,
 ) -> io::Result<Report> {
     let mut printing = Printing { run, look, report: Report::default() };

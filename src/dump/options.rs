@@ -54,15 +54,15 @@ pub struct Selection {
 
 /// How logs are read and rows are shown.
 #[derive(Clone, Debug)]
-pub struct Look {
+pub struct PrintOptions {
     /// Only rows of this stream.
     pub stream: Option<Stream>,
     /// Only the last rows of each log.
     pub tail: Option<usize>,
     /// What stands in front of a row.
     pub timestamps: Timestamps,
-    /// Whether text carries colours.
-    pub colour: bool,
+    /// Whether text carries colors.
+    pub color: bool,
     /// Whether colored text keeps the links of its log.
     pub links: bool,
     /// For times in text.

@@ -6,17 +6,17 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::options::{Format, Look, Report};
+use super::options::{Format, PrintOptions, Report};
 use crate::error::{Error, Result};
 use crate::join::{FindingKind, JobNode, LogRef, RunNode, ShNode};
 use crate::log::{self, LogFile, Row, Rows, Tail};
 use crate::model::{Phase, Run};
-use crate::{ci, sanitise, words};
+use crate::{ci, display, sanitize};
 
 /// The longest row that is printed whole as data; what is longer is cut, and said to be.
 pub(super) const ROW_CAP_BYTES: usize = 64 << 20;
 
-/// The longest row of text: colours in it take many times its bytes.
+/// The longest row of text: colors in it take many times its bytes.
 pub(super) const TEXT_ROW_CAP_BYTES: usize = 4 << 20;
 
 /// A run's id, where it has one: logs opened by path have none.
@@ -27,7 +27,7 @@ pub(super) fn run_id(run: &Run) -> Option<&str> {
 /// One run being printed: what every format has at hand.
 pub(super) struct Printing<'a> {
     pub run: &'a RunNode,
-    pub look: &'a Look,
+    pub look: &'a PrintOptions,
     pub report: Report,
 }
 
@@ -63,7 +63,7 @@ impl<'a> Printing<'a> {
             Format::Jsonl | Format::Raw | Format::Records => kind.is_loss(),
         };
         let told = self.run.findings.iter().filter(|finding| is_told(&finding.kind));
-        self.report.notices.extend(told.map(words::finding_with_place));
+        self.report.notices.extend(told.map(display::finding_with_place));
     }
 
     /// Every command with its job.
@@ -108,7 +108,7 @@ impl<'a> Printing<'a> {
             let left_out = format!(
                 "{}: the first {} were left out (--tail)",
                 file.path().display(),
-                words::size(start)
+                display::size(start)
             );
             self.report.notices.push(left_out);
         }
@@ -126,7 +126,7 @@ impl<'a> Printing<'a> {
             let cut = format!(
                 "{}: {} of a very long row were left out",
                 file.path().display(),
-                words::size(cut_bytes)
+                display::size(cut_bytes)
             );
             self.report.notices.push(cut);
         }
@@ -183,7 +183,7 @@ fn write_printable(json: &str, out: &mut impl Write) -> io::Result<()> {
     }
     let mut rest = json;
     while !rest.is_empty() {
-        let (printable, harmful) = rest.split_at(sanitise::harmless_len(rest));
+        let (printable, harmful) = rest.split_at(sanitize::harmless_len(rest));
         out.write_all(printable.as_bytes())?;
         rest = if let Some(after) = harmful.strip_prefix('\n') {
             out.write_all(b"\n")?;

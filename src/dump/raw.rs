@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use memchr::memchr;
 
 use super::printing::{Printing, ROW_CAP_BYTES};
-use crate::cri::{Skimmer, Stream, Tag};
+use crate::cri::{HeaderScanner, Stream, Tag};
 use crate::error::Error;
 use crate::join::LogRef;
 use crate::log::{Format, Line, LogFile};
@@ -61,7 +61,7 @@ fn write_lines(
 struct Content<'f> {
     file: &'f LogFile,
     wanted: Option<Stream>,
-    skimmer: Skimmer,
+    scanner: HeaderScanner,
     /// What the last line was: its rest, if it was cut, goes the same way.
     head: Head,
     /// How many lines of no stream were left out.
@@ -79,7 +79,7 @@ struct Head {
 impl<'f> Content<'f> {
     fn new(file: &'f LogFile, wanted: Option<Stream>) -> Self {
         let head = Head { is_wanted: true, tag: None };
-        Self { file, wanted, skimmer: Skimmer::default(), head, strangers: 0 }
+        Self { file, wanted, scanner: HeaderScanner::default(), head, strangers: 0 }
     }
 
     /// Lines that end with their LF.
@@ -89,14 +89,14 @@ impl<'f> Content<'f> {
             return out.write_all(lines);
         }
         while !lines.is_empty() {
-            let skimmed = if is_cri { self.skimmer.skim(lines) } else { None };
+            let scanned = if is_cri { self.scanner.scan(lines) } else { None };
             // The LF lies behind the header.
-            let from = skimmed.map_or(0, |skimmed| skimmed.content_at);
+            let from = scanned.map_or(0, |scanned| scanned.content_at);
             let content = lines.get(from..).unwrap_or_default();
             let (content, behind) =
                 content.split_at(memchr(b'\n', content).map_or(content.len(), |lf| lf + 1));
-            let (head, content) = match skimmed {
-                Some(skimmed) => (self.of_record(skimmed.stream, skimmed.tag), content),
+            let (head, content) = match scanned {
+                Some(scanned) => (self.of_record(scanned.stream, scanned.tag), content),
                 None => self.head_and_content(content),
             };
             if head.is_wanted {

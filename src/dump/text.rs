@@ -9,7 +9,7 @@
 //!   E error: test failed
 //! ```
 //!
-//! Deterministic: no width is taken from a terminal. Everything recorded passes the sanitiser.
+//! Deterministic: no width is taken from a terminal. Everything recorded passes the sanitizer.
 //! Progress is shown in its last state, as the terminal showed it; rows that were drawn over are
 //! left out.
 
@@ -18,14 +18,14 @@ use std::io::{self, Write};
 
 use jiff::tz::TimeZone;
 
-use super::options::{Look, Timestamps};
+use super::options::{PrintOptions, Timestamps};
 use super::printing::{Printing, TEXT_ROW_CAP_BYTES, run_id};
 use crate::cri::Stream;
+use crate::display::{self, Status};
 use crate::join::{JobNode, LogRef, Place, RunHead, RunNode, ShNode};
 use crate::log::Row;
-use crate::sanitise::{Colour, Frames, Sanitiser, Span, Style, name, sgr};
+use crate::sanitize::{Color, Frames, Sanitizer, Span, Style, name, sgr};
 use crate::time::Time;
-use crate::words::{self, Mark};
 
 const ROW_INDENT: &str = "    ";
 
@@ -47,7 +47,7 @@ pub(super) fn write_run(printing: &mut Printing<'_>, out: &mut impl Write) -> io
         }
         write_notes(run, &Place::Job(job.job.id.clone()), "  ", out)?;
         for sh in &job.shs {
-            let line = if bare { words::log_name(sh) } else { sh_line(&run.head, sh, look) };
+            let line = if bare { display::log_name(sh) } else { sh_line(&run.head, sh, look) };
             writeln!(out, "  {line}")?;
             write_notes(run, &Place::Sh(job.job.id.clone(), sh.n), ROW_INDENT, out)?;
             if let Some(log) = &sh.log {
@@ -65,47 +65,47 @@ pub(super) fn write_run(printing: &mut Printing<'_>, out: &mut impl Write) -> io
 /// What is odd about the run, a job or a command, a line each.
 fn write_notes(run: &RunNode, place: &Place, indent: &str, out: &mut impl Write) -> io::Result<()> {
     for kind in run.findings.at(place) {
-        writeln!(out, "{indent}note: {}", words::finding(kind))?;
+        writeln!(out, "{indent}note: {}", display::finding(kind))?;
     }
     Ok(())
 }
 
 /// A run in one line.
-fn head_line(head: &RunHead, look: &Look) -> String {
+fn head_line(head: &RunHead, look: &PrintOptions) -> String {
     let run = &head.run;
     let at = run.started_at.or(run.queued_at).and_then(|at| date_time(at, &look.time_zone));
-    let reason = words::reason(head).map(|reason| format!("({reason})"));
+    let reason = display::reason(head).map(|reason| format!("({reason})"));
     let words = [
-        Some(marked(Mark::of_run(head), look.colour)),
+        Some(status_text(Status::of_run(head), look.color)),
         reason,
         run_id(run).map(|_| name(run.id.short()).into_owned()),
         run.repo.as_deref().map(|repo| name(repo).into_owned()),
-        words::revision(run),
+        display::revision(run),
         at,
-        head.lasted_ms().map(words::duration),
+        head.lasted_ms().map(display::duration),
     ];
     words.into_iter().flatten().collect::<Vec<_>>().join("  ")
 }
 
-fn job_line(job: &JobNode, look: &Look) -> String {
+fn job_line(job: &JobNode, look: &PrintOptions) -> String {
     let finished_at = job.job.finished_at.filter(|_| !job.interrupted);
     let words = [
-        Some(marked(Mark::of_job(job), look.colour)),
+        Some(status_text(Status::of_job(job), look.color)),
         Some(name(job.job.id.as_str()).into_owned()).filter(|id| !id.is_empty()),
-        words::lasted(job.job.started_at, finished_at),
+        display::lasted(job.job.started_at, finished_at),
     ];
     words.into_iter().flatten().collect::<Vec<_>>().join("  ")
 }
 
-fn sh_line(head: &RunHead, node: &ShNode, look: &Look) -> String {
+fn sh_line(head: &RunHead, node: &ShNode, look: &PrintOptions) -> String {
     let sh = node.sh.as_ref();
     let words = [
-        Some(marked(Mark::of_sh(node), look.colour)),
+        Some(status_text(Status::of_sh(node), look.color)),
         Some(node.n.to_string()),
-        Some(sh.map_or_else(|| words::log_name(node), words::command)),
-        sh.and_then(|sh| words::lasted(sh.started_at, sh.finished_at)),
-        sh.and_then(words::exit),
-        words::missing(head, node).map(|missing| format!("({missing})")),
+        Some(sh.map_or_else(|| display::log_name(node), display::command)),
+        sh.and_then(|sh| display::lasted(sh.started_at, sh.finished_at)),
+        sh.and_then(display::exit),
+        display::missing(head, node).map(|missing| format!("({missing})")),
     ];
     words.into_iter().flatten().collect::<Vec<_>>().join("  ")
 }
@@ -121,11 +121,11 @@ fn write_rows(
     };
     let Some(start) = printing.tail_start(&file) else { return Ok(()) };
     if start > 0 {
-        writeln!(out, "{ROW_INDENT}… {} before this left out", words::size(start))?;
+        writeln!(out, "{ROW_INDENT}… {} before this left out", display::size(start))?;
     }
     let Some(rows) = printing.rows(&file, start, TEXT_ROW_CAP_BYTES) else { return Ok(()) };
     let mut rows = rows.keeping_last();
-    let mut sanitiser = Sanitiser::default();
+    let mut sanitizer = Sanitizer::default();
     let mut clock = Clock::new(printing.look, started_at, start == 0);
     let mut held = Held::default();
     loop {
@@ -136,12 +136,12 @@ fn write_rows(
         }
         while let Some((row, is_overwritten)) = held.pop(is_end) {
             if is_overwritten {
-                // Its colours stay on.
-                sanitiser.row_within(&row.text, 0);
+                // Its colors stay on.
+                sanitizer.row_within(&row.text, 0);
                 continue;
             }
             let lead = format!("  {}{}", sign(&row), clock.stamp(row.at));
-            write_row(&row, &lead, &mut sanitiser, printing.look, out)?;
+            write_row(&row, &lead, &mut sanitizer, printing.look, out)?;
         }
         if is_end {
             return Ok(());
@@ -178,7 +178,7 @@ impl Held {
     }
 }
 
-/// What stands before a row, the sign that the screen has for it too: colour is never the only one.
+/// What stands before a row, the sign that the screen has for it too: color is never the only one.
 pub(super) const fn sign(row: &Row) -> &'static str {
     match (row.malformed, row.stream) {
         (Some(_), _) => "! ",
@@ -191,15 +191,15 @@ pub(super) const fn sign(row: &Row) -> &'static str {
 pub(super) fn write_row(
     row: &Row,
     lead: &str,
-    sanitiser: &mut Sanitiser,
-    look: &Look,
+    sanitizer: &mut Sanitizer,
+    look: &PrintOptions,
     out: &mut impl Write,
 ) -> io::Result<()> {
     out.write_all(if row.text.is_empty() { lead.trim_end() } else { lead }.as_bytes())?;
-    let spans = sanitiser.row(&row.text);
+    let spans = sanitizer.row(&row.text);
     for Span { text, style, link } in &spans {
         let style = Some(stream_style(*style, row))
-            .filter(|style| look.colour && *style != Style::default());
+            .filter(|style| look.color && *style != Style::default());
         let link = link.as_deref().filter(|_| look.links);
         if let Some(target) = link {
             write!(out, "\x1b]8;;{target}\x1b\\")?;
@@ -213,28 +213,28 @@ pub(super) fn write_row(
         }
     }
     if row.cut_bytes > 0 {
-        write!(out, "… {} more", words::size(row.cut_bytes))?;
+        write!(out, "… {} more", display::size(row.cut_bytes))?;
     }
     out.write_all(b"\n")
 }
 
-/// Text of stderr without a colour of its own is told apart by one.
+/// Text of stderr without a color of its own is told apart by one.
 fn stream_style(style: Style, row: &Row) -> Style {
     let plain = style.fg.is_none() && style.bg.is_none() && row.stream == Some(Stream::Stderr);
-    if plain { Style { fg: Some(Colour::Indexed(3)), ..style } } else { style }
+    if plain { Style { fg: Some(Color::Indexed(3)), ..style } } else { style }
 }
 
-/// Glyph and word, coloured by meaning.
-pub(super) fn marked(mark: Mark, colour: bool) -> String {
-    let text = format!("{} {}", mark.glyph(), mark.word());
-    let index = match mark {
-        Mark::Passed => 2,
-        Mark::Failed | Mark::Interrupted => 1,
-        Mark::Active => 4,
-        Mark::Queued | Mark::Skipped | Mark::Stopped | Mark::Unknown => return text,
+/// Glyph and word, colored by meaning.
+pub(super) fn status_text(status: Status, color: bool) -> String {
+    let text = format!("{} {}", status.glyph(), status.word());
+    let index = match status {
+        Status::Passed => 2,
+        Status::Failed | Status::Interrupted => 1,
+        Status::Active => 4,
+        Status::Queued | Status::Skipped | Status::Stopped | Status::Unknown => return text,
     };
-    let style = Style { fg: Some(Colour::Indexed(index)), bold: true, ..Style::default() };
-    if colour { format!("{}{text}\x1b[0m", sgr(&style)) } else { text }
+    let style = Style { fg: Some(Color::Indexed(index)), bold: true, ..Style::default() };
+    if color { format!("{}{text}\x1b[0m", sgr(&style)) } else { text }
 }
 
 /// Local date and time to the second.
@@ -245,14 +245,14 @@ pub(super) fn date_time(at: Time, time_zone: &TimeZone) -> Option<String> {
 
 /// The times in front of rows.
 pub(super) struct Clock<'a> {
-    look: &'a Look,
+    look: &'a PrintOptions,
     start: Option<Time>,
     before: Option<Time>,
 }
 
 impl<'a> Clock<'a> {
     /// The row before the first one is the command's start, unless rows were left out.
-    pub(super) const fn new(look: &'a Look, start: Option<Time>, is_whole: bool) -> Self {
+    pub(super) const fn new(look: &'a PrintOptions, start: Option<Time>, is_whole: bool) -> Self {
         Self { look, start, before: if is_whole { start } else { None } }
     }
 
@@ -264,7 +264,7 @@ impl<'a> Clock<'a> {
         self.start = start;
         self.before = at.or(self.before);
         let since = |from: Option<Time>| {
-            at.zip(from).map(|(at, from)| words::seconds(at.millis_since(from)))
+            at.zip(from).map(|(at, from)| display::seconds(at.millis_since(from)))
         };
         let local = |format| {
             at.and_then(Time::to_jiff)

@@ -9,7 +9,7 @@ use super::{
     Finding, FindingKind, Findings, JobNode, Pairing, Place, RunHead, RunNode, ShNode, ShState,
 };
 use crate::model::{Origin, Outcome, Phase, Sh};
-use crate::sanitise;
+use crate::sanitize;
 use crate::time::Time;
 
 /// The run is alive as long as its last job has ended less than this long ago.
@@ -69,7 +69,7 @@ fn unknown_word(state: Option<&str>, outcome: Option<Outcome>) -> Option<Finding
 }
 
 fn is_unsafe(name: &str) -> bool {
-    !sanitise::is_harmless_text(name)
+    !sanitize::is_harmless_text(name)
 }
 
 /// From when on a run that goes on, though all its jobs have ended, is taken to stand still; `None`

@@ -16,8 +16,8 @@ use std::path::Path;
 use super::format::{Format, TELLING_BYTES};
 use super::index::{Index, Totals};
 use super::lines::{Limits, Lines, View};
+use super::rotation::{FileState, Follower, Marks, Name, is_missing};
 use super::rows::{Checkpoint, Rows};
-use super::standing::{Follower, Marks, Name, Standing, is_missing};
 use super::times::Gap;
 use super::{Anchor, Tail, Towards, Window};
 use crate::error::{Error, Result};
@@ -122,8 +122,8 @@ impl LogFile {
     /// How it stands to its name, as far as was known when it was opened or last
     /// [extended](Self::extend).
     #[must_use]
-    pub const fn standing(&self) -> Standing {
-        self.follower.standing()
+    pub const fn file_state(&self) -> FileState {
+        self.follower.file_state()
     }
 
     /// Whether this file is to be kept although another one has taken its name; it is not at first,
@@ -143,9 +143,9 @@ impl LogFile {
     ///
     /// One change is told at a time. What was appended to the open file is told before a
     /// replacement under its name is: the old file is read to its end first, and what comes
-    /// after that is counted (see [`Standing`]). Written anew between two looks and not shorter
-    /// than before, with the same 64 bytes at its start and before its old end, a file passes for
-    /// grown.
+    /// after that is counted (see [`FileState`]). Written anew between two looks and
+    /// not shorter than before, with the same 64 bytes at its start and before its old end, a file
+    /// passes for grown.
     ///
     /// # Errors
     /// When the file or its directory cannot be read, or what replaces it is none that
@@ -470,10 +470,10 @@ mod tests {
         append(&path, b"plain\n");
         assert_eq!(log.extend().unwrap(), Change::Grown { from: 34, to: 68 });
         assert_eq!((texts(&log), log.generation()), (vec!["one".into(), "two".into()], 0));
-        assert_eq!(log.standing().name, Name::Taken);
+        assert_eq!(log.file_state().name, Name::Taken);
         assert_eq!(log.extend().unwrap(), Change::Replaced);
         assert_eq!((texts(&log), log.generation()), (vec!["plain".into()], 1));
-        assert_eq!(log.standing(), Standing::default());
+        assert_eq!(log.file_state(), FileState::default());
     }
 
     #[test]
@@ -484,7 +484,7 @@ mod tests {
         let mut log = open(&path).unwrap();
         fs::rename(&path, &old).unwrap();
         append(&path, b"");
-        assert_eq!((log.extend().unwrap(), log.standing().name), (Change::Same, Name::Awaited));
+        assert_eq!((log.extend().unwrap(), log.file_state().name), (Change::Same, Name::Awaited));
         append(&old, TWO);
         assert_eq!(log.extend().unwrap(), Change::Grown { from: 34, to: 68 });
         append(&path, TWO);
@@ -506,11 +506,11 @@ mod tests {
         append(&older, TWO);
         append(&old, b"half");
         assert_eq!(log.extend().unwrap(), Change::Same);
-        assert_eq!(log.standing(), Standing { name: Name::Same, late_bytes: 38 });
+        assert_eq!(log.file_state(), FileState { name: Name::Same, late_bytes: 38 });
         append(&old, b" a line\n");
         append(&path, TWO);
         assert_eq!(log.extend().unwrap(), Change::Grown { from: 34, to: 68 });
-        assert_eq!(log.standing().late_bytes, 46);
+        assert_eq!(log.file_state().late_bytes, 46);
     }
 
     #[test]
@@ -523,7 +523,7 @@ mod tests {
         fs::rename(&path, &old).unwrap();
         append(&path, TWO);
         assert_eq!(
-            (log.extend().unwrap(), log.standing().name, log.goes_over()),
+            (log.extend().unwrap(), log.file_state().name, log.goes_over()),
             (Change::Same, Name::Taken, false)
         );
         append(&old, TWO);
@@ -549,7 +549,7 @@ mod tests {
             log.extend().unwrap();
         }
         assert!(appended > 1, "what comes at once is still read");
-        assert_eq!((texts(&log), log.standing().late_bytes), (vec!["two".into()], 34));
+        assert_eq!((texts(&log), log.file_state().late_bytes), (vec!["two".into()], 34));
     }
 
     #[test]

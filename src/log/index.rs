@@ -6,8 +6,8 @@
 //! rest is a short read), what the whole log holds.
 //!
 //! Nearly every line is a full record in the usual form with no entry of its stream open: a row,
-//! whatever was before. Those are counted by their headers alone ([`Skimmer`]); their times are
-//! read once per block.
+//! whatever was before. Those are counted by their headers alone ([`HeaderScanner`]); their times
+//! are read once per block.
 //!
 //! An entry that is open and holds no byte so far is no row yet, but may become one; it is counted
 //! when it opens, left out of every answer while it is empty, and taken back from the blocks behind
@@ -21,7 +21,7 @@ use super::bounds::{cut_of, multiple_from};
 use super::lines::{Limits, usize_of};
 use super::start::Starts;
 use super::{Format, Tail, Towards};
-use crate::cri::{self, PerStream, Record, Skimmer, Stream, Tag};
+use crate::cri::{self, HeaderScanner, PerStream, Record, Stream, Tag};
 
 /// How many bytes of the log one block stands for.
 const BLOCK_BYTES: NonZeroU64 = NonZeroU64::new(64 << 10).unwrap();
@@ -45,7 +45,7 @@ pub struct Totals {
 
 /// Where a block begins: a row start and what stands before it.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct Place {
+pub struct BlockStart {
     /// Where a row begins, in bytes from the start of the file.
     pub offset: u64,
     /// How many rows begin before it: its number, from 0.
@@ -57,13 +57,13 @@ pub struct Place {
     pub before_us: Option<i64>,
 }
 
-/// A [`Place`] in 40 bytes, its rows counted with entries that may turn out to be none.
+/// A [`BlockStart`] in 40 bytes, its rows counted with entries that may turn out to be none.
 #[derive(Clone, Copy)]
 struct Block {
     offset: u64,
     row: u64,
     stderr_rows: u64,
-    /// See [`Place::before_us`]; [`NO_TIME`] for none.
+    /// See [`BlockStart::before_us`]; [`NO_TIME`] for none.
     before_us: i64,
     /// The latest `before_us` of this and all earlier blocks: times in a log may step back.
     reached_us: i64,
@@ -87,7 +87,7 @@ pub struct Index {
     is_rest: bool,
     /// The same as of the readers of rows, so that all agree on what is a record.
     limits: Limits,
-    skimmer: Skimmer,
+    scanner: HeaderScanner,
     counts: Counts,
 }
 
@@ -151,7 +151,7 @@ impl Index {
             carry_cut: 0,
             is_rest: false,
             limits,
-            skimmer: Skimmer::default(),
+            scanner: HeaderScanner::default(),
             counts,
         }
     }
@@ -193,7 +193,7 @@ impl Index {
 
     /// The last known row start at or before an offset.
     #[must_use]
-    pub fn place_of_offset(&self, offset: u64) -> Option<Place> {
+    pub fn place_of_offset(&self, offset: u64) -> Option<BlockStart> {
         let after = self.blocks.partition_point(|block| block.offset <= offset);
         self.place_before(after)
     }
@@ -201,14 +201,14 @@ impl Index {
     /// The last known row start whose number is at most `row`; that row begins less than a block
     /// and a row behind it.
     #[must_use]
-    pub fn place_of_row(&self, row: u64) -> Option<Place> {
+    pub fn place_of_row(&self, row: u64) -> Option<BlockStart> {
         let after = self.blocks.partition_point(|block| self.shown(block).row <= row);
         self.place_before(after)
     }
 
     /// The last known row start before which all records are earlier than a time in microseconds,
     /// as far as one record per block tells, and the next one, before which a record is not.
-    pub(super) fn places_of_time(&self, us: i64) -> (Option<Place>, Option<Place>) {
+    pub(super) fn places_of_time(&self, us: i64) -> (Option<BlockStart>, Option<BlockStart>) {
         let behind = self.blocks.partition_point(|block| block.reached_us < us);
         (behind.checked_sub(1).and_then(|before| self.place(before)), self.place(behind))
     }
@@ -219,7 +219,7 @@ impl Index {
         &self,
         offset: u64,
         towards: Towards,
-    ) -> impl Iterator<Item = (Place, Option<Place>)> + use<'_> {
+    ) -> impl Iterator<Item = (BlockStart, Option<BlockStart>)> + use<'_> {
         let after = self.blocks.partition_point(|block| block.offset <= offset);
         let first = after.saturating_sub(1);
         let (down, up) = match towards {
@@ -266,15 +266,15 @@ impl Index {
         let longest = usize_of(self.limits.line_reach);
         while next < to_block && counts.format == Format::Cri {
             let line = bytes.get(next..).unwrap_or_default();
-            let Some(skimmed) = self.skimmer.skim(line) else { break };
-            let content = line.get(skimmed.content_at..).unwrap_or_default();
+            let Some(scanned) = self.scanner.scan(line) else { break };
+            let content = line.get(scanned.content_at..).unwrap_or_default();
             let Some(lf) = memchr(b'\n', content) else { break };
-            let len = skimmed.content_at.saturating_add(lf);
-            let is_row = skimmed.tag == Tag::Full && !is_open.get(skimmed.stream);
-            if !is_row || len >= longest || skimmed.content_at > self.limits.line {
+            let len = scanned.content_at.saturating_add(lf);
+            let is_row = scanned.tag == Tag::Full && !is_open.get(scanned.stream);
+            if !is_row || len >= longest || scanned.content_at > self.limits.line {
                 break;
             }
-            add(seen.get_mut(skimmed.stream), 1);
+            add(seen.get_mut(scanned.stream), 1);
             last = Some(line.get(..len).unwrap_or_default());
             next = next.saturating_add(len).saturating_add(1);
         }
@@ -372,24 +372,24 @@ impl Index {
 
     /// The place of the last of the first `blocks` blocks. A log whose only line has no newline has
     /// no block yet: its row is counted from the start of the file.
-    fn place_before(&self, blocks: usize) -> Option<Place> {
+    fn place_before(&self, blocks: usize) -> Option<BlockStart> {
         match blocks.checked_sub(1) {
             Some(last) => self.place(last),
-            None => (self.blocks.is_empty() && self.has_carry()).then(Place::default),
+            None => (self.blocks.is_empty() && self.has_carry()).then(BlockStart::default),
         }
     }
 
-    fn place(&self, block: usize) -> Option<Place> {
+    fn place(&self, block: usize) -> Option<BlockStart> {
         self.blocks.get(block).map(|block| self.shown(block))
     }
 
     /// A block without the entries before it that are no rows so far.
-    fn shown(&self, block: &Block) -> Place {
+    fn shown(&self, block: &Block) -> BlockStart {
         let behind =
             |empty: Option<u64>| u64::from(empty.is_some_and(|start| start < block.offset));
         let PerStream { stdout, stderr } = self.counts.empty;
         let (stdout, stderr) = (behind(stdout), behind(stderr));
-        Place {
+        BlockStart {
             offset: block.offset,
             row: block.row.saturating_sub(stdout).saturating_sub(stderr),
             stderr_rows: block.stderr_rows.saturating_sub(stderr),

@@ -13,7 +13,7 @@
 //! bounds where lines begin                lines  bytes -> physical lines           format CRI or plain text
 //! rows   lines -> rows, streaming         window the rows around an anchor         index  bytes -> row numbers (pure)
 //! file   path, what changed               feed   a file -> its index               times  where a time or a gap lies
-//! standing  which file the name means             live   rows as they end          inside directories that others made
+//! file_state  which file the name means             live   rows as they end          inside directories that others made
 //! ```
 //!
 //! A window and the index join pieces that lie up to 256 KiB apart into rows that stretch over up
@@ -26,17 +26,17 @@
 
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
+mod beneath;
 mod bounds;
 mod feed;
 mod file;
 mod format;
 mod index;
-mod inside;
 mod lines;
 mod live;
 pub mod path;
+mod rotation;
 mod rows;
-mod standing;
 mod start;
 #[cfg(test)]
 mod tests;
@@ -48,11 +48,11 @@ use crate::time::Time;
 
 pub use file::{Change, LogFile};
 pub use format::Format;
-pub use index::{Index, Place, Totals};
+pub use index::{BlockStart, Index, Totals};
 pub use lines::{Line, Lines, MAX_LINE_BYTES, MAX_STREAM_LINE_BYTES};
 pub use live::{Batch, LiveRows};
+pub use rotation::{FileState, Name};
 pub use rows::{Checkpoint, Rows};
-pub use standing::{Name, Standing};
 pub use window::WINDOW_ROW_BYTES;
 
 /// What a reader sees as one line.

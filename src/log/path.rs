@@ -13,12 +13,12 @@
 
 use std::path::{Path, PathBuf};
 
-use super::inside::{Entry, File, Inside, Kind};
+use super::beneath::{Beneath, Entry, EntryKind, File};
 use crate::error::{Error, Result};
 use crate::file::FilePath;
 use crate::model::{JobId, RunId};
 
-pub use super::inside::LeftOut;
+pub use super::beneath::LeftOut;
 
 /// The longest name that Linux's file systems take.
 const MAX_NAME_BYTES: usize = 255;
@@ -48,7 +48,7 @@ pub fn run_dir(root: &Path, repo: &str, run: &RunId) -> Option<PathBuf> {
 pub struct RunDir {
     path: PathBuf,
     /// `None` when there was no such directory.
-    inside: Option<Inside>,
+    inside: Option<Beneath>,
 }
 
 impl RunDir {
@@ -57,7 +57,7 @@ impl RunDir {
     /// # Errors
     /// When what it leads to cannot be told.
     pub fn named(path: PathBuf) -> Result<Self> {
-        let inside = Inside::new(&path)?;
+        let inside = Beneath::new(&path)?;
         Ok(Self { path, inside })
     }
 
@@ -67,7 +67,7 @@ impl RunDir {
     /// # Errors
     /// As for [`RunDir::named`].
     pub fn of_store(root: &Path, path: PathBuf) -> Result<Option<Self>> {
-        let Some(runs) = Inside::new(&root.join("runs"))? else {
+        let Some(runs) = Beneath::new(&root.join("runs"))? else {
             return Ok(Some(Self { path, inside: None }));
         };
         let dir = Self::named(path)?;
@@ -160,7 +160,9 @@ pub fn list_logs(run_dir: &RunDir, job: &JobId) -> Result<JobLogs> {
     for Entry { name, path, kind } in inside.entries(&dir)? {
         let Some(n) = log_number(&name) else { continue };
         match kind {
-            Kind::File(bytes) => found.logs.push(FoundLog { n, path: inside.found(path), bytes }),
+            EntryKind::File(bytes) => {
+                found.logs.push(FoundLog { n, path: inside.found(path), bytes })
+            }
             kind => kind.tell(&path, &mut found.left_out),
         }
     }
@@ -190,10 +192,10 @@ pub fn list_run_files(run_dir: &RunDir) -> Result<RunFiles> {
     for name in [RUN_LOG, RUN_EVENTS] {
         let path = run_dir.path.join(name);
         match inside.kind_at(&path).map_err(Error::io("read", &path))? {
-            Some(Kind::File(bytes)) if name == RUN_LOG => {
+            Some(EntryKind::File(bytes)) if name == RUN_LOG => {
                 found.log = Some((inside.found(path), bytes))
             }
-            Some(Kind::File(_)) => found.events = Some(inside.found(path)),
+            Some(EntryKind::File(_)) => found.events = Some(inside.found(path)),
             None => {}
             Some(kind) => kind.tell(&path, &mut found.left_out),
         }
@@ -228,17 +230,17 @@ pub fn is_run_dir(dir: &Path) -> bool {
 /// When the directory of all of them is there and cannot be read.
 pub fn list_runs(root: &Path) -> Result<impl Iterator<Item = RepoRuns>> {
     let runs = root.join("runs");
-    let listed = match Inside::new(&runs)? {
+    let listed = match Beneath::new(&runs)? {
         Some(inside) => Some((inside.dirs(&runs)?, inside)),
         None => None,
     };
-    let repos = |(groups, inside): (Vec<(String, PathBuf)>, Inside)| {
+    let repos = |(groups, inside): (Vec<(String, PathBuf)>, Beneath)| {
         groups.into_iter().map(move |(group, dir)| runs_of(&inside, &group, &dir))
     };
     Ok(listed.into_iter().flat_map(repos))
 }
 
-fn runs_of(inside: &Inside, group: &str, dir: &Path) -> RepoRuns {
+fn runs_of(inside: &Beneath, group: &str, dir: &Path) -> RepoRuns {
     let mut found = RepoRuns::default();
     for (name, dir) in found.dirs(inside, dir) {
         if is_run_dir(&dir) {
@@ -252,7 +254,7 @@ fn runs_of(inside: &Inside, group: &str, dir: &Path) -> RepoRuns {
 }
 
 impl RepoRuns {
-    fn dirs(&mut self, inside: &Inside, dir: &Path) -> Vec<(String, PathBuf)> {
+    fn dirs(&mut self, inside: &Beneath, dir: &Path) -> Vec<(String, PathBuf)> {
         inside.dirs(dir).unwrap_or_else(|error| {
             self.unreadable.push(error);
             Vec::new()
@@ -265,7 +267,7 @@ impl RepoRuns {
 #[must_use]
 pub fn list_run_parents(root: &Path) -> Vec<PathBuf> {
     let runs = root.join("runs");
-    let groups = Inside::new(&runs)
+    let groups = Beneath::new(&runs)
         .ok()
         .flatten()
         .and_then(|inside| inside.dirs(&runs).ok())
@@ -294,7 +296,7 @@ pub fn list_jobs(run_dir: &RunDir) -> Result<JobDirs> {
         return Ok(JobDirs { ids: Vec::new(), refused });
     }
     let entries = inside.entries(&jobs)?.into_iter();
-    let is_job = |entry: &Entry| matches!(entry.kind, Kind::Directory | Kind::Stranger);
+    let is_job = |entry: &Entry| matches!(entry.kind, EntryKind::Directory | EntryKind::Outside);
     let mut ids: Vec<JobId> = entries.filter(is_job).map(|entry| JobId(entry.name)).collect();
     ids.sort();
     Ok(JobDirs { ids, refused: None })
@@ -542,7 +544,7 @@ mod tests {
     }
 
     #[test]
-    fn directories_without_a_database_are_recognised() {
+    fn directories_without_a_database_are_recognized() {
         let dir = tempfile::tempdir().unwrap();
         let at = |path: &str| dir.path().join(path);
         write(&at("run/jobs/test/sh-2.log"), "");

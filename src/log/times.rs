@@ -8,7 +8,7 @@
 use std::io;
 use std::ops::Range;
 
-use super::index::{Index, Place};
+use super::index::{BlockStart, Index};
 use super::lines::{Limits, View};
 use super::start::Starts;
 use super::{Format, Tail, Towards};
@@ -45,7 +45,7 @@ impl View<'_> {
         let wanted = time.floor_micros();
         let (before, behind) = index.places_of_time(wanted);
         let range =
-            before.map_or(0, |place| place.offset)..behind.map_or(self.end, |place| place.offset);
+            before.map_or(0, |block| block.offset)..behind.map_or(self.end, |block| block.offset);
         let near = self.halved(range, wanted)?;
         let Some((found, _)) = self.record_from(near, wanted, tail)? else { return Ok(None) };
         // That record may go on a row that began before.
@@ -90,16 +90,16 @@ impl View<'_> {
     /// than the record before it.
     pub(super) fn next_gap(self, index: &Index, gap: Gap, tail: Tail) -> io::Result<Option<u64>> {
         let view = View { end: self.end.min(index.bytes()), ..self };
-        for (place, next) in index.blocks_from(gap.from, gap.towards) {
+        for (block, next) in index.blocks_from(gap.from, gap.towards) {
             let last_us = next.map(|next| next.before_us);
-            let spans_less = match (place.before_us, last_us) {
+            let spans_less = match (block.before_us, last_us) {
                 (_, None) | (None, Some(Some(_))) => false,
                 (_, Some(None)) => true,
                 (Some(first), Some(Some(last))) => last.saturating_sub(first) < gap.least_us,
             };
             if !spans_less
                 && let Some(found) =
-                    view.gap_in(place, next.map_or(view.end, |next| next.offset), gap, tail)?
+                    view.gap_in(block, next.map_or(view.end, |next| next.offset), gap, tail)?
             {
                 return Ok(Some(found));
             }
@@ -108,11 +108,11 @@ impl View<'_> {
     }
 
     /// The nearest such row of a block.
-    fn gap_in(self, place: Place, end: u64, gap: Gap, tail: Tail) -> io::Result<Option<u64>> {
-        let mut starts = self.starts_at(place.offset)?;
-        let mut before_us = place.before_us;
+    fn gap_in(self, block: BlockStart, end: u64, gap: Gap, tail: Tail) -> io::Result<Option<u64>> {
+        let mut starts = self.starts_at(block.offset)?;
+        let mut before_us = block.before_us;
         let mut found = None;
-        let mut lines = self.lines(place.offset);
+        let mut lines = self.lines(block.offset);
         while let Some(line) = lines.next()? {
             if tail.holds(&line) || line.offset >= end {
                 break;

@@ -9,7 +9,7 @@ use std::io;
 use super::lines::{Limits, View};
 use super::rows::Rows;
 use super::start::Starts;
-use super::{Anchor, Place, Tail, Window};
+use super::{Anchor, BlockStart, Tail, Window};
 
 /// The most bytes of a row's text in a window.
 pub const WINDOW_ROW_BYTES: usize = 64 << 10;
@@ -68,7 +68,7 @@ impl<'f> View<'f> {
     /// are not as many.
     pub(super) fn offset_of_row(
         self,
-        place: Place,
+        place: BlockStart,
         row: u64,
         tail: Tail,
     ) -> io::Result<Option<u64>> {
@@ -82,7 +82,7 @@ impl<'f> View<'f> {
     }
 
     /// How many rows begin before an offset, counted on from a place before it.
-    pub(super) fn rows_before(self, offset: u64, place: Place, tail: Tail) -> io::Result<u64> {
+    pub(super) fn rows_before(self, offset: u64, place: BlockStart, tail: Tail) -> io::Result<u64> {
         let rows = self.rows(place.offset, self.starts_at(place.offset)?, 0, tail);
         Ok(place.row.saturating_add(count_before(rows, offset)? as u64))
     }
@@ -92,7 +92,7 @@ impl<'f> View<'f> {
     pub(super) fn numbers(
         self,
         offsets: &[u64],
-        place_of: impl Fn(u64) -> Option<Place>,
+        place_of: impl Fn(u64) -> Option<BlockStart>,
         tail: Tail,
     ) -> io::Result<Vec<Option<u64>>> {
         let mut numbers = Vec::with_capacity(offsets.len());

@@ -245,7 +245,7 @@ fn not_started(spawn: &Spawn<'_>, error: &io::Error) -> NotStarted {
     let exit_code = if error.kind() == ErrorKind::NotFound { NOT_FOUND } else { NOT_EXECUTABLE };
     NotStarted {
         exit_code,
-        why: format!("cannot run `{}`: {error}", crate::sanitise::name(&program)),
+        why: format!("cannot run `{}`: {error}", crate::sanitize::name(&program)),
     }
 }
 

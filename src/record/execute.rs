@@ -14,24 +14,24 @@ use std::time::{Duration, Instant};
 
 use super::child::{Ended, Exit, NotStarted, Running, Spare, Spawn, lock};
 use super::logs;
-use super::pipeline::{Command, Job, Pipeline};
-use super::rows::Rows;
+use super::pipeline::{Pipeline, PipelineCommand, PipelineJob};
+use super::row_queue::RowQueue;
 use super::sink::Sink;
 use super::stop::Stop;
+use crate::display::{self, Status};
 use crate::error::Result;
 use crate::file::{self, Identity};
 use crate::model::{self, JobId, RunId, ShKey};
 use crate::store::{JobEnd, RunEnd, ShEnd, ShStart, Writer};
 use crate::time::Time;
-use crate::words::{self, Mark};
-use crate::{ci, sanitise};
+use crate::{ci, sanitize};
 
 /// The `failure_kind` of a run with a failed command.
 const COMMAND_FAILED: &str = "command-failed";
 
 /// Whose run it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Kind {
+pub enum RunKind {
     /// One command's, which has our stdin and decides alone what a signal means.
     Command,
     /// A pipeline's.
@@ -48,7 +48,7 @@ const LEAST_END_TIMEOUT: Duration = Duration::from_secs(1);
 /// Executes a run.
 pub struct Executor {
     /// Whose run it is.
-    pub kind: Kind,
+    pub kind: RunKind,
     /// Its id.
     pub run: RunId,
     /// The record of the run; `None` if it is not recorded.
@@ -67,7 +67,7 @@ pub struct Executor {
 /// The record of a run.
 pub struct Record {
     /// Its rows.
-    pub rows: Rows,
+    pub rows: RowQueue,
     /// Its directory.
     pub dir: PathBuf,
     /// True if its logs are written to the disk at the end.
@@ -80,7 +80,7 @@ pub struct Record {
 
 impl Record {
     /// A record whose files are there.
-    pub fn new(rows: Rows, dir: PathBuf, sync: bool) -> Self {
+    pub fn new(rows: RowQueue, dir: PathBuf, sync: bool) -> Self {
         let identity = file::identity(&dir);
         Self { rows, dir, sync, identity, logs: Vec::new() }
     }
@@ -90,7 +90,7 @@ impl Executor {
     /// For a run that has begun.
     #[must_use]
     pub fn new(
-        kind: Kind,
+        kind: RunKind,
         run: RunId,
         cwd: PathBuf,
         quiet: bool,
@@ -163,7 +163,7 @@ impl Executor {
         }
     }
 
-    fn job(&mut self, job: &Job, passed: &[&JobId], stop: &Stop) -> JobEnd {
+    fn job(&mut self, job: &PipelineJob, passed: &[&JobId], stop: &Stop) -> JobEnd {
         let begun = Time::now();
         let missing = job.needs.iter().find(|need| !passed.contains(need));
         let end = match missing {
@@ -182,7 +182,7 @@ impl Executor {
         end
     }
 
-    fn commands(&mut self, job: &Job, stop: &Stop) -> JobEnd {
+    fn commands(&mut self, job: &PipelineJob, stop: &Stop) -> JobEnd {
         let mut started_ms = None;
         for (n, command) in (1..).zip(&job.commands) {
             self.tell(|| command_line(&job.id, command));
@@ -200,9 +200,15 @@ impl Executor {
         JobEnd::Complete
     }
 
-    fn command(&mut self, key: ShKey, command: &Command, started_at: Time, stop: &Stop) -> i32 {
+    fn command(
+        &mut self,
+        key: ShKey,
+        command: &PipelineCommand,
+        started_at: Time,
+        stop: &Stop,
+    ) -> i32 {
         let start = ShStart { key, started_at, cmd: command.stored(), cwd: self.cwd.clone() };
-        let is_alone = self.kind == Kind::Command;
+        let is_alone = self.kind == RunKind::Command;
         let argv = command.argv();
         let spawn = Spawn {
             argv: &argv,
@@ -213,9 +219,9 @@ impl Executor {
             spare: &self.spare,
         };
         let whose = match self.kind {
-            Kind::Command => String::new(),
-            Kind::Pipeline => {
-                format!("{}, command {}: ", sanitise::name(start.key.job.as_str()), start.key.n)
+            RunKind::Command => String::new(),
+            RunKind::Pipeline => {
+                format!("{}, command {}: ", sanitize::name(start.key.job.as_str()), start.key.n)
             }
         };
         let ended = match &mut self.record {
@@ -228,12 +234,12 @@ impl Executor {
     }
 
     fn is_stopped(&self, stop: &Stop) -> bool {
-        self.kind == Kind::Pipeline && stop.is_asked()
+        self.kind == RunKind::Pipeline && stop.is_asked()
     }
 
     /// How a pipeline goes on, on stderr. Where that is closed nobody wants to know.
     fn tell(&self, line: impl FnOnce() -> String) {
-        if self.kind == Kind::Pipeline && !self.quiet {
+        if self.kind == RunKind::Pipeline && !self.quiet {
             let _ = writeln!(ci::Output::new(io::stderr()), "{}", line());
         }
     }
@@ -319,22 +325,24 @@ fn next_start(last_ms: Option<i64>, now: Time) -> std::result::Result<Time, Dura
     }
 }
 
-fn command_line(job: &JobId, command: &Command) -> String {
-    format!("▶ {} · {}", sanitise::name(job.as_str()), words::first_line(&command.shown()))
+fn command_line(job: &JobId, command: &PipelineCommand) -> String {
+    format!("▶ {} · {}", sanitize::name(job.as_str()), display::first_line(&command.shown()))
 }
 
 fn job_line(job: &JobId, end: JobEnd, missing: Option<&JobId>, ms: i64) -> String {
     let (mark, why) = match end {
-        JobEnd::Complete => (Mark::Passed, words::duration(ms)),
-        JobEnd::Failed(code) => (Mark::Failed, format!("exit {code} · {}", words::duration(ms))),
+        JobEnd::Complete => (Status::Passed, display::duration(ms)),
+        JobEnd::Failed(code) => {
+            (Status::Failed, format!("exit {code} · {}", display::duration(ms)))
+        }
         JobEnd::Skipped => {
             let need =
-                missing.map(|need| format!(": {} has not passed", sanitise::name(need.as_str())));
-            (Mark::Skipped, format!("skipped{}", need.unwrap_or_default()))
+                missing.map(|need| format!(": {} has not passed", sanitize::name(need.as_str())));
+            (Status::Skipped, format!("skipped{}", need.unwrap_or_default()))
         }
-        JobEnd::Aborted => (Mark::Stopped, Mark::Stopped.word().into()),
+        JobEnd::Aborted => (Status::Stopped, Status::Stopped.word().into()),
     };
-    format!("{} {} · {why}", mark.glyph(), sanitise::name(job.as_str()))
+    format!("{} {} · {why}", mark.glyph(), sanitize::name(job.as_str()))
 }
 
 #[cfg(test)]
@@ -356,9 +364,9 @@ mod tests {
     #[test]
     fn progress_is_one_line_for_each_thing() {
         let job = JobId("build".into());
-        let shell = Command::Shell("\n  set -e\n  make\n".into());
+        let shell = PipelineCommand::Shell("\n  set -e\n  make\n".into());
         assert_eq!(command_line(&job, &shell), "▶ build · set -e …");
-        let argv = Command::Argv(vec!["cargo".into(), "build".into()]);
+        let argv = PipelineCommand::Argv(vec!["cargo".into(), "build".into()]);
         assert_eq!(command_line(&job, &argv), "▶ build · cargo build");
         let need = JobId("test".into());
         for (end, line) in [

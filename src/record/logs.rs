@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Instant;
 
-use super::rows::{HURRY_POLL, moved};
+use super::row_queue::{HURRY_POLL, moved};
 use super::sink::Sink;
 use crate::file::{self, FilePath, create_private_dir, open_regular};
 use crate::model::ShKey;
 use crate::time::Time;
-use crate::{cri, log, sanitise};
+use crate::{cri, log, sanitize};
 
 /// Returns the path of a command's log; `None` if its job's name is unsafe as a path.
 pub(super) fn path(run_dir: &Path, key: &ShKey) -> Option<PathBuf> {
@@ -92,7 +92,7 @@ pub(super) fn sync(
             let error = synced.err().filter(|error| error.kind() != io::ErrorKind::NotFound)?;
             Some(format!(
                 "cannot write the log {} to the disk: {error}",
-                sanitise::name(&log.to_string_lossy())
+                sanitize::name(&log.to_string_lossy())
             ))
         });
         let _ = send.send(failed);

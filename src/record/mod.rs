@@ -24,13 +24,13 @@ mod execute;
 mod facts;
 mod logs;
 mod pipeline;
-mod rows;
+mod row_queue;
 mod run;
 mod sink;
 mod stop;
 
 pub use facts::{Facts, Git, Given, choose};
-pub use pipeline::{Command, DEMO, Job, Pipeline, load_pipeline, parse_pipeline};
+pub use pipeline::{DEMO, Pipeline, PipelineCommand, PipelineJob, load_pipeline, parse_pipeline};
 pub use run::{Ended, Options, Recording, default_job, record_command, run_pipeline};
 pub use sink::{Sink, Tee};
 pub use stop::Stop;

@@ -24,7 +24,7 @@ use toml::de::{DeString, DeTable, DeValue};
 
 use crate::error::{Error, Result};
 use crate::model::JobId;
-use crate::{log, words};
+use crate::{display, log};
 
 /// A file of this format that shows in some seconds what a run can look like: passing, failing and
 /// skipped jobs.
@@ -34,23 +34,23 @@ pub const DEMO: &str = include_str!("demo.toml");
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Pipeline {
     name: Option<String>,
-    jobs: Vec<Job>,
+    jobs: Vec<PipelineJob>,
 }
 
 /// A named list of commands.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Job {
+pub struct PipelineJob {
     /// Its name.
     pub id: JobId,
     /// The jobs that must have passed before it starts.
     pub needs: Vec<JobId>,
     /// What it runs, one after the other until one fails.
-    pub commands: Vec<Command>,
+    pub commands: Vec<PipelineCommand>,
 }
 
 /// A command as it was asked for.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Command {
+pub enum PipelineCommand {
     /// A text for `sh -c`.
     Shell(String),
     /// A program and its arguments.
@@ -66,23 +66,23 @@ impl Pipeline {
 
     /// Its jobs, in the order of their execution.
     #[must_use]
-    pub fn jobs(&self) -> &[Job] {
+    pub fn jobs(&self) -> &[PipelineJob] {
         &self.jobs
     }
 
     /// A pipeline of one job with one command.
     #[must_use]
     pub(super) fn of_command(job: &JobId, argv: &[OsString]) -> Self {
-        let job = Job {
+        let job = PipelineJob {
             id: job.clone(),
             needs: Vec::new(),
-            commands: vec![Command::Argv(argv.to_vec())],
+            commands: vec![PipelineCommand::Argv(argv.to_vec())],
         };
         Self { name: None, jobs: vec![job] }
     }
 }
 
-impl Command {
+impl PipelineCommand {
     /// The program and its arguments.
     #[must_use]
     pub fn argv(&self) -> Vec<OsString> {
@@ -113,7 +113,7 @@ impl Command {
             Self::Shell(text) => text.clone(),
             Self::Argv(argv) => {
                 let argv: Vec<_> = argv.iter().map(|arg| arg.to_string_lossy()).collect();
-                words::typed(argv.iter().map(AsRef::as_ref))
+                display::typed(argv.iter().map(AsRef::as_ref))
             }
         }
     }
@@ -177,7 +177,7 @@ struct Draft {
     at: usize,
     id: JobId,
     needs: Vec<Need>,
-    commands: Vec<Command>,
+    commands: Vec<PipelineCommand>,
 }
 
 struct Need {
@@ -248,20 +248,20 @@ fn need_of(value: &Spanned<DeValue<'_>>) -> Read<Need> {
     Ok(Need { at: value.span().start, name: text_of(value, "a need")? })
 }
 
-fn command_of(value: &Spanned<DeValue<'_>>) -> Read<Command> {
+fn command_of(value: &Spanned<DeValue<'_>>) -> Read<PipelineCommand> {
     let at = value.span().start;
     match value.get_ref() {
         DeValue::String(text) if text.trim().is_empty() => {
             Err(Refusal::new(at, "an empty command: remove it"))
         }
-        DeValue::String(_) => text_of(value, "a command").map(Command::Shell),
+        DeValue::String(_) => text_of(value, "a command").map(PipelineCommand::Shell),
         DeValue::Array(list) => {
             let argv: Vec<_> = list
                 .iter()
                 .map(|arg| text_of(arg, "an argument").map(OsString::from))
                 .collect::<Read<_>>()?;
             match argv.first() {
-                Some(program) if !program.is_empty() => Ok(Command::Argv(argv)),
+                Some(program) if !program.is_empty() => Ok(PipelineCommand::Argv(argv)),
                 _ => Err(Refusal::new(
                     at,
                     "a list of arguments without a program: name one, as in [\"cargo\", \"test\"]",
@@ -337,7 +337,7 @@ fn check_keys(table: &DeTable<'_>, known: &[&str]) -> Read<()> {
 
 /// The name that was probably meant, or all that there are.
 fn suggestion<'a>(wrong: &str, known: impl Iterator<Item = &'a str> + Clone, all: &str) -> String {
-    match words::nearest(wrong, known.clone()) {
+    match display::nearest(wrong, known.clone()) {
         Some(name) => format!("did you mean `{name}`?"),
         None => format!(
             "{all} {}",
@@ -347,7 +347,7 @@ fn suggestion<'a>(wrong: &str, known: impl Iterator<Item = &'a str> + Clone, all
 }
 
 /// Every job after those that it needs; where there is a choice, in the order of the file.
-fn in_order(drafts: Vec<Draft>) -> Read<Vec<Job>> {
+fn in_order(drafts: Vec<Draft>) -> Read<Vec<PipelineJob>> {
     let needs = resolve(&drafts)?;
     // Each job's place in the order, once it has one.
     let mut places: Vec<Option<usize>> = vec![None; drafts.len()];
@@ -365,7 +365,8 @@ fn in_order(drafts: Vec<Draft>) -> Read<Vec<Job>> {
     let mut sorted: Vec<_> = places.into_iter().zip(drafts).collect();
     sorted.sort_by_key(|(place, _)| *place);
     let needed = |needs: Vec<Need>| needs.into_iter().map(|need| JobId(need.name)).collect();
-    let job_of = |Draft { id, needs, commands, .. }| Job { id, needs: needed(needs), commands };
+    let job_of =
+        |Draft { id, needs, commands, .. }| PipelineJob { id, needs: needed(needs), commands };
     Ok(sorted.into_iter().map(|(_, draft)| job_of(draft)).collect())
 }
 

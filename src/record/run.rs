@@ -22,10 +22,10 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::child::{self, Spare};
-use super::execute::{Executor, Kind, Record};
+use super::execute::{Executor, Record, RunKind};
 use super::facts::Facts;
 use super::pipeline::Pipeline;
-use super::rows::{Begun, Rows, RunFiles, remove_run_dir};
+use super::row_queue::{Begun, RowQueue, RunFiles, remove_run_dir};
 use super::stop::{Stop, Watch, prepare_signals};
 use crate::error::{Error, Result, chain};
 use crate::model::{JobId, RunId};
@@ -75,7 +75,7 @@ pub struct Ended {
     /// pipeline 0 when every job passed, else 1.
     pub exit_code: u8,
     /// What the record lacks, or could not be run, and why; for stderr. Untrusted names in it are
-    /// sanitised.
+    /// sanitized.
     pub warnings: Vec<String>,
 }
 
@@ -124,7 +124,7 @@ impl Recording {
         if argv.is_empty() {
             return Err(Error::Usage("there is no command to record".into()));
         }
-        Self::begin(options, Pipeline::of_command(job, argv), Kind::Command)
+        Self::begin(options, Pipeline::of_command(job, argv), RunKind::Command)
     }
 
     /// Begins the run of a pipeline.
@@ -132,7 +132,7 @@ impl Recording {
     /// # Errors
     /// As for [`Recording::command`].
     pub fn pipeline(options: &Options, pipeline: &Pipeline) -> Result<Self> {
-        Self::begin(options, pipeline.clone(), Kind::Pipeline)
+        Self::begin(options, pipeline.clone(), RunKind::Pipeline)
     }
 
     /// The id of the run.
@@ -155,13 +155,13 @@ impl Recording {
         let _ = lock.map(|lock| lock.unlock());
         drop(watch);
         let exit_code = match executor.kind {
-            Kind::Command => u8::try_from(last_exit_code).unwrap_or(u8::MAX),
-            Kind::Pipeline => u8::from(end != RunEnd::Complete),
+            RunKind::Command => u8::try_from(last_exit_code).unwrap_or(u8::MAX),
+            RunKind::Pipeline => u8::from(end != RunEnd::Complete),
         };
         Ended { run: executor.run, exit_code, warnings: executor.warnings }
     }
 
-    fn begin(options: &Options, pipeline: Pipeline, kind: Kind) -> Result<Self> {
+    fn begin(options: &Options, pipeline: Pipeline, kind: RunKind) -> Result<Self> {
         let Options { facts, quiet, signals, .. } = options;
         let cwd = std::path::absolute(&options.cwd).unwrap_or_else(|_| options.cwd.clone());
         // Our own directory may have been deleted, or closed to us: commands run there all the
@@ -223,7 +223,7 @@ fn begin_record(
         let (root, database, dir) = (root.clone(), database.clone(), dir.clone());
         move || prepare(&root, &database, dir)
     };
-    let rows = Rows::start(database, prepare, first)
+    let rows = RowQueue::start(database, prepare, first)
         .map_err(Error::io("start a thread for the database of", &root))?;
     let patience = if options.must_record { MUST_BEGIN_TIMEOUT } else { BEGIN_TIMEOUT };
     let files = match rows.begun(patience) {

@@ -12,7 +12,7 @@
 //! Nothing is guessed: where no rule matches there is no cause, and the end of the log is shown.
 //! Memory is bounded by the rows of a card and some places.
 
-mod board;
+mod candidates;
 mod card;
 mod choose;
 mod end;
@@ -27,7 +27,7 @@ use super::shown::{Progress, plain};
 use super::walk::walk;
 use crate::error::Result;
 use crate::log::{LogFile, Row, Tail};
-use board::{Board, Sign};
+use candidates::{Candidate, Candidates};
 
 /// How much of the end of a log is looked at.
 pub const MAX_LOOKED_BYTES: u64 = 32 << 20;
@@ -64,15 +64,15 @@ fn find_at_end(log: &LogFile, exit_code: Option<i64>, max_bytes: u64, tail: Tail
     let from = log.checkpoint_at(end.saturating_sub(max_bytes))?;
     let looked_bytes = end - from.offset.min(end);
     let query = Query::clues();
-    let mut board = Board::new(exit_code);
+    let mut candidates = Candidates::new(exit_code);
     walk(log, &query, from, end, tail, &mut |row| {
         let text = plain(row.text, Progress::Last);
         if let Some((weight, rule)) = judge(&text) {
-            board.push(Sign { offset: row.offset, weight, rule }, &text);
+            candidates.push(Candidate { offset: row.offset, weight, rule }, &text);
         }
         ControlFlow::Continue(())
     })?;
-    match choose::choose(log, &board.ranked(end), tail)? {
+    match choose::choose(log, &candidates.ranked(end), tail)? {
         Some(cause) => {
             let rows = card::around(log, &cause, tail)?;
             Ok(Cause { at: Some(cause.offset), rule: tool(cause.rule), rows, looked_bytes })

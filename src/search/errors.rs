@@ -16,7 +16,7 @@ use Weight::{
 use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 
 /// Every text that tells of an error contains one of these, in these letters: bytes without any of them need no closer look.
-/// Each is a word or part of one, since tools switch colours between words; and of three bytes at least, which takes a third of the
+/// Each is a word or part of one, since tools switch colors between words; and of three bytes at least, which takes a third of the
 /// time that two take.
 #[rustfmt::skip]
 pub static LITERALS: &[&str] = &[
@@ -251,7 +251,7 @@ static CLUES: &[Rule] = &[
     (Message, "black", r"^would reformat \S", "would reformat src/a.py"),
     (Message, "rustfmt", r"^Diff in \S", "Diff in src/lib.rs:1:"),
     (Message, "rake", r"^rake aborted!", "rake aborted!"),
-    (Fault, "valgrind", r"^==\d+== (?:Invalid |Conditional jump or move depends on|Use of uninitialised value|Process terminating)", "==12990== Invalid write of size 4"),
+    (Fault, "valgrind", r"^==\d+== (?:Invalid |Conditional jump or move depends on|Use of uninitialized value|Process terminating)", "==12990== Invalid write of size 4"),
     (Fault, "go test", r"^[^\s:]+_test\.go:\d+: \S", "    orders_test.go:23: the discount is too small"),
 ];
 

@@ -16,7 +16,7 @@ use std::iter::{once, repeat};
 use std::ops::{ControlFlow, Range};
 use std::sync::{Arc, LazyLock};
 
-use super::markers::{Kind, Mark, marks};
+use super::markers::{GroupKind, GroupMark, marks};
 use super::query::Query;
 use super::walk::{Match, walk};
 use crate::error::Result;
@@ -73,7 +73,7 @@ struct Open {
     kind: OpenKind,
 }
 
-/// As [`Kind`], with names of its own.
+/// As [`GroupKind`], with names of its own.
 #[derive(Clone, Debug)]
 enum OpenKind {
     Command,
@@ -192,15 +192,15 @@ impl Groups {
         let end = if marked.is_end() { row.after } else { row.offset };
         for mark in marked.marks {
             match mark {
-                Mark::Start { kind, is_collapsed } => self.start(row, kind, is_collapsed),
-                Mark::End(kind) => self.end(kind, row.offset, end),
-                Mark::Hunk => self.take_back_diff(row.offset),
-                Mark::Trace => self.take_back_trace(row.offset),
+                GroupMark::Start { kind, is_collapsed } => self.start(row, kind, is_collapsed),
+                GroupMark::End(kind) => self.end(kind, row.offset, end),
+                GroupMark::Hunk => self.take_back_diff(row.offset),
+                GroupMark::Trace => self.take_back_trace(row.offset),
             }
         }
     }
 
-    fn start(&mut self, row: &Match<'_>, kind: Kind<'_>, is_collapsed: bool) {
+    fn start(&mut self, row: &Match<'_>, kind: GroupKind<'_>, is_collapsed: bool) {
         let last = self.open.last().map(|open| open.group);
         self.end(kind, row.offset, row.offset);
         let ended = last.filter(|last| self.open.last().is_none_or(|open| open.group != *last));
@@ -208,7 +208,7 @@ impl Groups {
             self.is_full = true;
             return;
         }
-        let sign = if let Kind::Heading(sign) = kind { Some(sign) } else { None };
+        let sign = if let GroupKind::Heading(sign) = kind { Some(sign) } else { None };
         self.all.push(Group {
             heading: row.offset,
             body: row.after,
@@ -223,10 +223,10 @@ impl Groups {
 
     /// Ends the innermost open group of a kind at `end`; those within it already where the row
     /// begins that says so, unless that row has ended a group within them before.
-    fn end(&mut self, kind: Kind<'_>, row: u64, end: u64) {
+    fn end(&mut self, kind: GroupKind<'_>, row: u64, end: u64) {
         let level = match kind {
             // What lies around another group than a heading goes on with it.
-            Kind::Heading(_) => {
+            GroupKind::Heading(_) => {
                 self.open.last().filter(|open| open.is(kind)).map(|_| self.open.len() - 1)
             }
             kind => self.open.iter().rposition(|open| open.is(kind)),
@@ -277,23 +277,24 @@ impl Groups {
 }
 
 impl Open {
-    fn is(&self, kind: Kind<'_>) -> bool {
+    fn is(&self, kind: GroupKind<'_>) -> bool {
         match (&self.kind, kind) {
-            (OpenKind::Command, Kind::Command) | (OpenKind::Heading, Kind::Heading(_)) => true,
-            (OpenKind::Section(own), Kind::Section(name))
-            | (OpenKind::Fold(own), Kind::Fold(name)) => **own == *name,
+            (OpenKind::Command, GroupKind::Command)
+            | (OpenKind::Heading, GroupKind::Heading(_)) => true,
+            (OpenKind::Section(own), GroupKind::Section(name))
+            | (OpenKind::Fold(own), GroupKind::Fold(name)) => **own == *name,
             _ => false,
         }
     }
 }
 
-impl From<Kind<'_>> for OpenKind {
-    fn from(kind: Kind<'_>) -> Self {
+impl From<GroupKind<'_>> for OpenKind {
+    fn from(kind: GroupKind<'_>) -> Self {
         match kind {
-            Kind::Command => Self::Command,
-            Kind::Section(name) => Self::Section(name.into()),
-            Kind::Fold(name) => Self::Fold(name.into()),
-            Kind::Heading(_) => Self::Heading,
+            GroupKind::Command => Self::Command,
+            GroupKind::Section(name) => Self::Section(name.into()),
+            GroupKind::Fold(name) => Self::Fold(name.into()),
+            GroupKind::Heading(_) => Self::Heading,
         }
     }
 }

@@ -23,7 +23,7 @@ use std::sync::LazyLock;
 use memchr::memmem;
 use regex::bytes::Regex;
 
-use crate::sanitise::{Progress, plain};
+use crate::sanitize::{Progress, plain};
 
 /// Every marker contains one of these as it was recorded.
 pub(super) static LITERALS: &[&str] =
@@ -48,14 +48,13 @@ pub enum Marker {
 #[must_use]
 pub fn marker(text: &[u8]) -> Option<Marker> {
     let marked = marks(text);
-    let start = marked
-        .marks
-        .iter()
-        .rev()
-        .find_map(|mark| if let Mark::Start { kind, .. } = mark { Some(kind) } else { None });
+    let start =
+        marked.marks.iter().rev().find_map(|mark| {
+            if let GroupMark::Start { kind, .. } = mark { Some(kind) } else { None }
+        });
     let title = marked.title();
     match start {
-        Some(Kind::Section(name) | Kind::Fold(name)) if title.is_empty() => {
+        Some(GroupKind::Section(name) | GroupKind::Fold(name)) if title.is_empty() => {
             Some(Marker::Heading(plain(name, Progress::Last).into_owned()))
         }
         Some(_) => Some(Marker::Heading(title)),
@@ -65,7 +64,7 @@ pub fn marker(text: &[u8]) -> Option<Marker> {
 
 /// What tells groups apart.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Kind<'a> {
+pub(super) enum GroupKind<'a> {
     /// `::group::`: there is one at a time.
     Command,
     /// GitLab's, by name.
@@ -78,12 +77,12 @@ pub(super) enum Kind<'a> {
 
 /// One thing that a row says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Mark<'a> {
+pub(super) enum GroupMark<'a> {
     Start {
-        kind: Kind<'a>,
+        kind: GroupKind<'a>,
         is_collapsed: bool,
     },
-    End(Kind<'a>),
+    End(GroupKind<'a>),
     /// A hunk of a diff: directly behind `--- old` and `+++ new`.
     Hunk,
     /// A trace of the shell that is nested twice: directly behind `+++ command`.
@@ -93,7 +92,7 @@ pub(super) enum Mark<'a> {
 /// All that a row says.
 #[derive(Default, Debug)]
 pub(super) struct Marked<'a> {
-    pub marks: Vec<Mark<'a>>,
+    pub marks: Vec<GroupMark<'a>>,
     /// What stands behind the last one.
     rest: &'a [u8],
 }
@@ -103,7 +102,7 @@ impl Marked<'_> {
     /// hidden with that group.
     pub(super) fn is_end(&self) -> bool {
         !self.marks.is_empty()
-            && self.marks.iter().all(|mark| matches!(mark, Mark::End(_)))
+            && self.marks.iter().all(|mark| matches!(mark, GroupMark::End(_)))
             && self.title().is_empty()
     }
 
@@ -124,11 +123,14 @@ pub(super) fn marks(text: &[u8]) -> Marked<'_> {
     match said.first() {
         Some(b'-' | b'~' | b'+') => {
             if let Some((sign, title)) = heading(said) {
-                return one(Mark::Start { kind: Kind::Heading(sign), is_collapsed: false }, title);
+                return one(
+                    GroupMark::Start { kind: GroupKind::Heading(sign), is_collapsed: false },
+                    title,
+                );
             }
-            if said.starts_with(b"++ ") { one(Mark::Trace, b"") } else { Marked::default() }
+            if said.starts_with(b"++ ") { one(GroupMark::Trace, b"") } else { Marked::default() }
         }
-        Some(b'@') if said.starts_with(b"@@ ") => one(Mark::Hunk, b""),
+        Some(b'@') if said.starts_with(b"@@ ") => one(GroupMark::Hunk, b""),
         _ => {
             let said = without_escapes(without_time(text)).trim_ascii_start();
             command(said)
@@ -140,16 +142,17 @@ pub(super) fn marks(text: &[u8]) -> Marked<'_> {
 }
 
 /// GitHub's and Azure's.
-fn command(said: &[u8]) -> Option<(Mark<'_>, &[u8])> {
+fn command(said: &[u8]) -> Option<(GroupMark<'_>, &[u8])> {
     let behind = |either: [&[u8]; 2]| either.iter().find_map(|marker| said.strip_prefix(*marker));
     if let Some(title) = behind([b"::group::", b"##[group]"]) {
-        return Some((Mark::Start { kind: Kind::Command, is_collapsed: false }, title));
+        return Some((GroupMark::Start { kind: GroupKind::Command, is_collapsed: false }, title));
     }
     // What follows on an end is not shown there, either.
-    behind([b"::endgroup::", b"##[endgroup]"]).map(|_| (Mark::End(Kind::Command), &b""[..]))
+    behind([b"::endgroup::", b"##[endgroup]"])
+        .map(|_| (GroupMark::End(GroupKind::Command), &b""[..]))
 }
 
-fn fold(said: &[u8]) -> Option<(Mark<'_>, &[u8])> {
+fn fold(said: &[u8]) -> Option<(GroupMark<'_>, &[u8])> {
     let said = said.strip_prefix(b"travis_fold:")?;
     let start = said.strip_prefix(b"start:");
     let named = start.or_else(|| said.strip_prefix(b"end:"))?;
@@ -160,9 +163,12 @@ fn fold(said: &[u8]) -> Option<(Mark<'_>, &[u8])> {
     let (name, title) = named
         .split_at_checked(len)
         .filter(|(name, _)| (1..=MAX_NAME_BYTES).contains(&name.len()))?;
-    let kind = Kind::Fold(name);
-    let mark =
-        if start.is_some() { Mark::Start { kind, is_collapsed: false } } else { Mark::End(kind) };
+    let kind = GroupKind::Fold(name);
+    let mark = if start.is_some() {
+        GroupMark::Start { kind, is_collapsed: false }
+    } else {
+        GroupMark::End(kind)
+    };
     // Behind the name the cursor goes back: the title is written over it.
     Some((mark, title.trim_ascii_start()))
 }
@@ -186,14 +192,14 @@ fn sections(text: &[u8]) -> Marked<'_> {
         else {
             continue;
         };
-        let kind = Kind::Section(name.as_bytes());
+        let kind = GroupKind::Section(name.as_bytes());
         let options = found.get(3).map_or(&b""[..], |options| options.as_bytes());
         marked.marks.push(match found.get(1) {
-            Some(_) => Mark::Start {
+            Some(_) => GroupMark::Start {
                 kind,
                 is_collapsed: memmem::find(options, b"collapsed=true").is_some(),
             },
-            None => Mark::End(kind),
+            None => GroupMark::End(kind),
         });
         marked.rest = text.get(all.end()..).unwrap_or_default();
     }
@@ -218,7 +224,7 @@ fn heading(said: &[u8]) -> Option<(u8, &[u8])> {
         .then_some((*sign.first()?, title))
 }
 
-/// The text behind the escapes that it begins with and that show nothing: colours, erasing, the
+/// The text behind the escapes that it begins with and that show nothing: colors, erasing, the
 /// times of Buildkite's agent.
 fn without_escapes(mut text: &[u8]) -> &[u8] {
     loop {
@@ -310,7 +316,7 @@ mod tests {
         }
         let said = "section_end:1:build\r\u{1b}[0K\u{1b}[32;1mJob succeeded";
         assert_eq!(marker(said.as_bytes()), None);
-        assert_eq!(marks(said.as_bytes()).marks, [Mark::End(Kind::Section(b"build"))]);
+        assert_eq!(marks(said.as_bytes()).marks, [GroupMark::End(GroupKind::Section(b"build"))]);
     }
 
     #[test]

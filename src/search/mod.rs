@@ -17,14 +17,14 @@
 
 mod cause;
 mod errors;
+mod filter;
 mod groups;
 mod hits;
 mod markers;
+mod prefilter;
 mod query;
 mod scan;
 mod shown;
-mod sift;
-mod suspects;
 #[cfg(test)]
 mod tests;
 mod walk;
@@ -32,9 +32,9 @@ mod walk;
 pub use crate::log::Towards;
 pub use cause::{Cause, MAX_CAUSE_ROWS, MAX_LOOKED_BYTES, find_cause};
 pub use errors::is_error;
+pub use filter::{Around, FilteredRead, PatternFilter, RowFilter};
 pub use groups::{Group, Groups, group};
 pub use hits::Hits;
 pub use markers::{Marker, marker};
 pub use query::Query;
 pub use scan::{Found, find, rank, scan};
-pub use sift::{Around, Filter, Sieve, Sifting};

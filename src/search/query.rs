@@ -8,24 +8,24 @@ use regex_syntax::ParserBuilder;
 
 use super::errors::{CLUE_LITERALS, LITERALS, is_error};
 use super::markers::{self, marks};
+use super::prefilter::Prefilter;
 use super::shown::{Progress, plain};
-use super::suspects::Suspicion;
 use crate::log::Row;
 
 /// What is looked for. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Query {
-    wanted: Wanted,
+    wanted: Target,
     /// As it was asked for; empty for errors.
     pattern: Arc<str>,
     /// What of the rows is shown, and so looked at.
     progress: Progress,
     /// Which raw bytes may be of a match.
-    suspicion: Option<Arc<Suspicion>>,
+    prefilter: Option<Arc<Prefilter>>,
 }
 
 #[derive(Clone, Debug)]
-enum Wanted {
+enum Target {
     Pattern(Regex),
     Errors,
     Clues,
@@ -47,10 +47,10 @@ impl Query {
             .build()
             .map_err(|error| reason(&error))?;
         let parsed = ParserBuilder::new().case_insensitive(any_case).build().parse(pattern);
-        let suspicion = parsed.ok().and_then(|parsed| Suspicion::of_pattern(&parsed));
+        let prefilter = parsed.ok().and_then(|parsed| Prefilter::of_pattern(&parsed));
         Ok(Self {
-            wanted: Wanted::Pattern(regex),
-            suspicion: suspicion.map(Arc::new),
+            wanted: Target::Pattern(regex),
+            prefilter: prefilter.map(Arc::new),
             pattern: asked,
             progress: Progress::Last,
         })
@@ -59,22 +59,22 @@ impl Query {
     /// Rows that tell of an error.
     #[must_use]
     pub fn errors() -> Self {
-        Self::of_table(Wanted::Errors, LITERALS)
+        Self::of_table(Target::Errors, LITERALS)
     }
 
     /// Rows that may tell of an error, or of what error rows around them are worth.
     pub(super) fn clues() -> Self {
-        Self::of_table(Wanted::Clues, &[LITERALS, CLUE_LITERALS].concat())
+        Self::of_table(Target::Clues, &[LITERALS, CLUE_LITERALS].concat())
     }
 
-    fn of_table(wanted: Wanted, literals: &[&str]) -> Self {
-        let suspicion = Suspicion::of_texts(literals).map(Arc::new);
-        Self { wanted, suspicion, pattern: Arc::from(""), progress: Progress::Last }
+    fn of_table(wanted: Target, literals: &[&str]) -> Self {
+        let prefilter = Prefilter::of_texts(literals).map(Arc::new);
+        Self { wanted, prefilter, pattern: Arc::from(""), progress: Progress::Last }
     }
 
     /// Rows that tell of groups. Their bytes are looked at as they were recorded.
     pub(super) fn groups() -> Self {
-        Self::of_table(Wanted::Groups, markers::LITERALS)
+        Self::of_table(Target::Groups, markers::LITERALS)
     }
 
     /// The same in rows that show so much of what they overwrote; at first it is their last state.
@@ -106,35 +106,35 @@ impl Query {
     #[must_use]
     pub fn marks(&self, text: &str) -> Vec<Range<usize>> {
         match &self.wanted {
-            Wanted::Pattern(regex) => regex
+            Target::Pattern(regex) => regex
                 .find_iter(text)
                 .map(|found| found.range())
                 .filter(|range| !range.is_empty())
                 .collect(),
-            Wanted::Errors | Wanted::Clues | Wanted::Groups => Vec::new(),
+            Target::Errors | Target::Clues | Target::Groups => Vec::new(),
         }
     }
 
     /// What the lines have in raw bytes that may match; `None` when any may.
-    pub(super) fn suspicion(&self) -> Option<&Suspicion> {
-        self.suspicion.as_deref()
+    pub(super) fn prefilter(&self) -> Option<&Prefilter> {
+        self.prefilter.as_deref()
     }
 
     fn suspects(&self, text: &str) -> bool {
-        self.suspicion().is_none_or(|suspicion| suspicion.is_in(text))
+        self.prefilter().is_none_or(|prefilter| prefilter.is_in(text))
     }
 
     /// Whether the bytes of a row have it when they are shown.
     pub(super) fn is_in(&self, bytes: &[u8], progress: Progress) -> bool {
         match &self.wanted {
-            Wanted::Pattern(regex) => regex.is_match(&plain(bytes, progress)),
+            Target::Pattern(regex) => regex.is_match(&plain(bytes, progress)),
             // Most suspects are acquitted by their shown text, and much sooner.
-            Wanted::Errors => {
+            Target::Errors => {
                 let text = plain(bytes, progress);
                 self.suspects(&text) && is_error(&text)
             }
-            Wanted::Clues => self.suspects(&plain(bytes, progress)),
-            Wanted::Groups => !marks(bytes).marks.is_empty(),
+            Target::Clues => self.suspects(&plain(bytes, progress)),
+            Target::Groups => !marks(bytes).marks.is_empty(),
         }
     }
 }
@@ -142,12 +142,12 @@ impl Query {
 impl PartialEq for Query {
     fn eq(&self, other: &Self) -> bool {
         match (&self.wanted, &other.wanted) {
-            (Wanted::Pattern(a), Wanted::Pattern(b)) => {
+            (Target::Pattern(a), Target::Pattern(b)) => {
                 a.as_str() == b.as_str() && self.progress == other.progress
             }
-            (Wanted::Errors, Wanted::Errors)
-            | (Wanted::Clues, Wanted::Clues)
-            | (Wanted::Groups, Wanted::Groups) => true,
+            (Target::Errors, Target::Errors)
+            | (Target::Clues, Target::Clues)
+            | (Target::Groups, Target::Groups) => true,
             _ => false,
         }
     }

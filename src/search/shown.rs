@@ -1,24 +1,24 @@
-//! The text of a row as it is shown: what `sanitise` says, sooner where a row is only coloured, as
+//! The text of a row as it is shown: what `sanitize` says, sooner where a row is only colored, as
 //! most are that a search takes apart.
 
 use std::borrow::Cow;
 
 use memchr::memchr;
 
-pub use crate::sanitise::Progress;
-use crate::sanitise::{self, is_harmless};
+pub use crate::sanitize::Progress;
+use crate::sanitize::{self, is_harmless};
 
-/// The most bytes that the parameters of a colour have: `38;2;255;255;255` and some more.
-/// `sanitise` bounds their number.
+/// The most bytes that the parameters of a color have: `38;2;255;255;255` and some more. `sanitize`
+/// bounds their number.
 const MAX_PARAMS: usize = 24;
 
 /// The shown text of a row.
 pub(super) fn plain(bytes: &[u8], progress: Progress) -> Cow<'_, str> {
-    uncoloured(bytes).map_or_else(|| sanitise::plain(bytes, progress), Cow::Owned)
+    uncolored(bytes).map_or_else(|| sanitize::plain(bytes, progress), Cow::Owned)
 }
 
-/// The text of a row that has colours and nothing else that is not shown as it stands.
-fn uncoloured(bytes: &[u8]) -> Option<String> {
+/// The text of a row that has colors and nothing else that is not shown as it stands.
+fn uncolored(bytes: &[u8]) -> Option<String> {
     let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
     let mut escape = memchr(0x1b, bytes)?;
     let mut rest = str::from_utf8(bytes).ok()?;

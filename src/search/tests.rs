@@ -172,9 +172,9 @@ fn tail() -> impl Strategy<Value = Tail> {
 
 proptest! {
     #[test]
-    fn what_is_only_coloured_is_shown_as_everything_is(bytes in content(), all in any::<bool>()) {
+    fn what_is_only_colored_is_shown_as_everything_is(bytes in content(), all in any::<bool>()) {
         let progress = if all { Progress::All } else { Progress::Last };
-        prop_assert_eq!(shown::plain(&bytes, progress), crate::sanitise::plain(&bytes, progress));
+        prop_assert_eq!(shown::plain(&bytes, progress), crate::sanitize::plain(&bytes, progress));
     }
 }
 

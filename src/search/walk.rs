@@ -7,8 +7,8 @@ use std::ops::ControlFlow;
 
 use memchr::{memchr, memrchr};
 
+use super::prefilter::PrefilteredLines;
 use super::query::Query;
-use super::suspects::Suspects;
 use crate::cri::Tag;
 use crate::error::{Error, Result};
 use crate::log::{Checkpoint, LogFile, MAX_LINE_BYTES, Tail};
@@ -88,7 +88,7 @@ impl Walk<'_> {
     /// Goes over lines that begin where no entry is open.
     fn lines(&mut self, offset: u64, bytes: &[u8]) -> Result<Went> {
         let format = self.log.format();
-        let mut suspects = Suspects::new(bytes, self.query.suspicion());
+        let mut suspects = PrefilteredLines::new(bytes, self.query.prefilter());
         let mut at = 0;
         while let Some((start, lf)) = suspects.next(at) {
             let line = bytes.get(start..lf).unwrap_or_default();

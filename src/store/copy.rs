@@ -39,7 +39,7 @@ const VERSIONS_AT: u64 = 18;
 /// that never does.
 pub(super) fn open_small(path: &Path, small_bytes: u64) -> Result<Option<Access>> {
     let wal = beside(path, "-wal");
-    let Some((main, log)) = twin(path, &wal, small_bytes)? else { return Ok(None) };
+    let Some((main, log)) = read_stable(path, &wal, small_bytes)? else { return Ok(None) };
     let is_left = !log.is_empty() && !is_held(&beside(path, "-shm")) && is_old(&wal);
     let Some(access) = open_in_memory(path, Way::Twin, main, &[], &log)? else { return Ok(None) };
     Ok(Some(Access { left: is_left.then_some("-wal"), ..access }))
@@ -189,7 +189,7 @@ fn copy_bytes(from: &Path, to: &mut File, no_place: impl FnOnce(io::Error) -> Er
 /// Returns the bytes of a small database and of its `-wal` (none: empty) while nobody wrote to
 /// them: two readings in turn are the same. `None` for a large one, and for one that never stands
 /// still.
-fn twin(path: &Path, wal: &Path, small_bytes: u64) -> Result<Option<(Vec<u8>, Vec<u8>)>> {
+fn read_stable(path: &Path, wal: &Path, small_bytes: u64) -> Result<Option<(Vec<u8>, Vec<u8>)>> {
     for attempt in 1..=TWIN_ATTEMPTS {
         if bytes_of(path).saturating_add(bytes_of(wal)) > small_bytes {
             return Ok(None);
@@ -256,7 +256,7 @@ mod tests {
         let mut to = tempfile::tempfile().unwrap();
         let place = || no_place(&path, dir.path());
         for error in [
-            twin(&path, &odd, SMALL_BYTES).unwrap_err(),
+            read_stable(&path, &odd, SMALL_BYTES).unwrap_err(),
             copy_bytes(&odd, &mut to, place()).unwrap_err(),
         ] {
             let said = crate::error::chain(&error);

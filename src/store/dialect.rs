@@ -29,9 +29,9 @@ const NEWEST_THEIRS: i64 = 11;
 const LISTED: usize = 8;
 
 /// A canonical column, and the columns that can tell it: the first that is there does.
-type Source = (&'static str, &'static [&'static str]);
+type ColumnSource = (&'static str, &'static [&'static str]);
 
-const RUNS: &[Source] = &[
+const RUNS: &[ColumnSource] = &[
     ("id", &["id"]),
     ("repo", &["repo"]),
     ("ref_name", &["ref_name"]),
@@ -43,11 +43,11 @@ const RUNS: &[Source] = &[
     ("finished_at_ms", &["finished_at_ms", "resolved_at"]),
 ];
 
-const RUN_ORDER: Source = ("pushed_at_ms", &["pushed_at_ms", "created_at", "queued_at_ms"]);
+const RUN_ORDER: ColumnSource = ("pushed_at_ms", &["pushed_at_ms", "created_at", "queued_at_ms"]);
 
-const RUN_REASON: Source = ("failure_kind", &["failure_kind", "outcome"]);
+const RUN_REASON: ColumnSource = ("failure_kind", &["failure_kind", "outcome"]);
 
-const JOBS: &[Source] = &[
+const JOBS: &[ColumnSource] = &[
     ("run_id", &["run_id"]),
     ("job_id", &["job_id"]),
     ("state", &["state"]),
@@ -57,7 +57,7 @@ const JOBS: &[Source] = &[
 ];
 
 /// Of `sh_calls`.
-const CALLS: &[Source] = &[
+const CALLS: &[ColumnSource] = &[
     ("run_id", &["run_id"]),
     ("job_id", &["job_id"]),
     ("n", &["n"]),
@@ -73,7 +73,7 @@ const CALLS: &[Source] = &[
 ];
 
 /// Of `sh_events` or `sh`, where `sh_calls` does not have the command.
-const EVENTS: &[Source] = &[
+const EVENTS: &[ColumnSource] = &[
     ("run_id", &["run_id"]),
     ("job_id", &["job_id"]),
     ("cmd", &["cmd"]),
@@ -83,7 +83,8 @@ const EVENTS: &[Source] = &[
 ];
 
 /// What of `sh_events` is said beside `sh_calls`.
-const ENDS: &[Source] = &[("finished_at_ms", &["finished_at_ms"]), ("exit_code", &["exit_code"])];
+const ENDS: &[ColumnSource] =
+    &[("finished_at_ms", &["finished_at_ms"]), ("exit_code", &["exit_code"])];
 
 /// The canonical columns of a command.
 const SHS: [&str; 14] = [
@@ -144,7 +145,7 @@ pub(super) enum Walk {
 ///
 /// # Errors
 /// A database of something else is refused with the tables it has, so that a wrong path is
-/// recognised.
+/// recognized.
 pub(super) fn define_views(connection: &Connection, path: &Path) -> Result<Dialect> {
     let failed = || Error::database("read", path);
     let tables = Tables::read(connection).map_err(failed())?;
@@ -164,13 +165,13 @@ pub(super) fn define_views(connection: &Connection, path: &Path) -> Result<Diale
 
 impl Table {
     /// The column that tells a canonical one.
-    fn teller(&self, source: Source) -> Option<&'static str> {
+    fn teller(&self, source: ColumnSource) -> Option<&'static str> {
         source.1.iter().copied().find(|name| self.has(name))
     }
 
     /// The select list of canonical columns, each NULL where nothing tells it.
-    fn select(&self, sources: &[Source]) -> Vec<String> {
-        let one = |source: &Source| match self.teller(*source) {
+    fn select(&self, sources: &[ColumnSource]) -> Vec<String> {
+        let one = |source: &ColumnSource| match self.teller(*source) {
             Some(column) => format!("{}.{column} AS {}", self.name, source.0),
             None => format!("NULL AS {}", source.0),
         };
@@ -307,7 +308,7 @@ fn news(tables: &Tables, version: i64, ours: bool) -> Option<String> {
 
 /// What a reader needs and does not find.
 fn missing(tables: &Tables, version: i64) -> Vec<String> {
-    let lacks = |table: &Table, sources: &[Source]| -> Vec<String> {
+    let lacks = |table: &Table, sources: &[ColumnSource]| -> Vec<String> {
         let untold = sources.iter().filter(|source| table.teller(**source).is_none());
         untold.map(|source| format!("column {} of {}", source.1.join(" or "), table.name)).collect()
     };
@@ -338,7 +339,7 @@ fn missing(tables: &Tables, version: i64) -> Vec<String> {
 /// What is there and is not read.
 fn unknown(tables: &Tables) -> Vec<String> {
     let is_known = |table: &Table, name: &str| {
-        let sources: &[&[Source]] = match table.name {
+        let sources: &[&[ColumnSource]] = match table.name {
             "runs" => &[RUNS, &[RUN_ORDER, RUN_REASON]],
             "jobs" => &[JOBS],
             "sh_calls" => &[CALLS],

@@ -256,7 +256,7 @@ impl Reader {
                     self.kept.replace(Some((before, opened)).filter(lasts));
                     return Ok(value);
                 }
-                Ok(_) if is_last => return Err(Error::Restless { path: self.path.clone() }),
+                Ok(_) if is_last => return Err(Error::Unstable { path: self.path.clone() }),
                 Err(error) if is_last || self.stood_still(&before) => return Err(error),
                 Ok(_) | Err(_) => std::thread::sleep(pause),
             }

@@ -12,7 +12,7 @@ use jiff::tz::TimeZone;
 use super::prompt::parse_goto;
 use crate::join::Place;
 use crate::model::JobId;
-use crate::sanitise::is_harmless;
+use crate::sanitize::is_harmless;
 use crate::time::Time;
 
 /// What stands for the run's own log, which is no command's.
@@ -24,7 +24,7 @@ pub struct At {
     /// The command whose log it is; `None`: what one wants to see first.
     pub place: Option<Place>,
     /// Where in it, as [`Where::parse`] reads it; `None`: what one wants to see first.
-    pub spot: Option<String>,
+    pub position: Option<String>,
 }
 
 impl At {
@@ -34,17 +34,17 @@ impl At {
     /// What would be understood.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         if Where::parse(text).is_some() {
-            return Ok(Self { place: None, spot: Some(text.to_owned()) });
+            return Ok(Self { place: None, position: Some(text.to_owned()) });
         }
         // A job may be called anything.
-        let (place, spot) =
-            match text.rsplit_once('@').filter(|(_, spot)| Where::parse(spot).is_some()) {
-                Some((place, spot)) => (place, Some(spot.to_owned())),
+        let (place, position) =
+            match text.rsplit_once('@').filter(|(_, position)| Where::parse(position).is_some()) {
+                Some((place, position)) => (place, Some(position.to_owned())),
                 None => (text, None),
             };
         let place = parse_place(place)
             .ok_or("try end, 1200, 50%, 12:34:56, +90s, or JOB/N@end for another command")?;
-        Ok(Self { place: Some(place), spot })
+        Ok(Self { place: Some(place), position })
     }
 
     /// As it is typed; `None` where no keyboard and no terminal takes it.
@@ -63,7 +63,7 @@ impl Display for At {
             None => {}
         }
         let sign = if self.place.is_some() { "@" } else { "" };
-        self.spot.as_ref().map_or(Ok(()), |spot| write!(out, "{sign}{spot}"))
+        self.position.as_ref().map_or(Ok(()), |position| write!(out, "{sign}{position}"))
     }
 }
 
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn a_command_and_a_spot_are_told_apart_whatever_the_job_is_called() {
-        for (text, place, spot) in [
+        for (text, place, position) in [
             ("end", None, Some("end")),
             ("1,200", None, Some("1,200")),
             ("b0", None, Some("b0")),
@@ -130,7 +130,11 @@ mod tests {
             ("test/@end", Some(Place::Job(JobId("test".into()))), Some("end")),
             ("run@50%", Some(Place::Run), Some("50%")),
         ] {
-            assert_eq!(At::parse(text), Ok(At { place, spot: spot.map(Into::into) }), "{text}");
+            assert_eq!(
+                At::parse(text),
+                Ok(At { place, position: position.map(Into::into) }),
+                "{text}"
+            );
         }
         for nonsense in ["", "x", "test", "test/x", "test@end", "test/2@x", "101%"] {
             assert!(At::parse(nonsense).is_err(), "{nonsense}");
@@ -139,7 +143,7 @@ mod tests {
 
     #[test]
     fn what_would_steer_a_terminal_is_not_typed() {
-        let typed = |job: &str| At { place: Some(sh(job, 1)), spot: None }.typed();
+        let typed = |job: &str| At { place: Some(sh(job, 1)), position: None }.typed();
         assert_eq!(typed("build the thing"), Some("build the thing/1".into()));
         for odd in ["a\nb", "\x1b[2J", "\u{202e}"] {
             assert_eq!(typed(odd), None);
@@ -148,8 +152,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_again(job in "[a-c/@0-9%:+ ]{0,12}", n: u32, byte: u64, has_spot: bool) {
-            let at = At { place: Some(sh(&job, n)), spot: has_spot.then(|| format!("b{byte}")) };
+        fn what_is_written_is_read_again(job in "[a-c/@0-9%:+ ]{0,12}", n: u32, byte: u64, has_position: bool) {
+            let at = At { place: Some(sh(&job, n)), position: has_position.then(|| format!("b{byte}")) };
             prop_assert_eq!(At::parse(&at.to_string()), Ok(at));
         }
     }

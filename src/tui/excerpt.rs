@@ -1,16 +1,16 @@
 //! Rows of a log as text for others: a file for an editor, a pipe to a pager, the clipboard.
 //!
-//! A line a row, sanitised; a log that is too large to be handed over whole gives the rows around
+//! A line a row, sanitized; a log that is too large to be handed over whole gives the rows around
 //! the one that was looked at, and its first line says so. Nothing but a row is held.
 
 use std::io::{self, Write};
 
 use super::msg::{LogRow, MAX_COPY_BYTES};
+use crate::display;
 use crate::error::{Error, Result};
 use crate::file::FilePath;
 use crate::log::{LogFile, Row, Tail};
-use crate::sanitise::{Sanitiser, Span, Style, sgr};
-use crate::words;
+use crate::sanitize::{Sanitizer, Span, Style, sgr};
 
 /// How much of a large log goes before a row; to an editor twice as much in all.
 const REACH: u64 = 32 << 20;
@@ -67,12 +67,12 @@ impl Excerpt {
         Ok(line.max(1))
     }
 
-    /// Writes the lines, coloured or not.
-    pub(super) fn write(&self, colour: bool, out: &mut impl Write) -> io::Result<()> {
+    /// Writes the lines, colored or not.
+    pub(super) fn write(&self, color: bool, out: &mut impl Write) -> io::Result<()> {
         if let Some(said) = self.said() {
             writeln!(out, "{said}")?;
         }
-        let mut sanitiser = Sanitiser::default();
+        let mut sanitizer = Sanitizer::default();
         for row in
             self.file.window_rows(self.from, ROW_BYTES, self.tail).map_err(io::Error::other)?
         {
@@ -80,7 +80,7 @@ impl Excerpt {
             if row.offset >= self.to {
                 break;
             }
-            write_line(&row, &mut sanitiser, colour, out)?;
+            write_line(&row, &mut sanitizer, color, out)?;
         }
         Ok(())
     }
@@ -88,12 +88,12 @@ impl Excerpt {
     /// What is left out, for the first line.
     fn said(&self) -> Option<String> {
         let end = self.to.min(self.file.bytes());
-        let size = words::size(end.saturating_sub(self.from));
+        let size = display::size(end.saturating_sub(self.from));
         let is_whole = self.from == 0 && end == self.file.bytes();
         (!is_whole).then(|| {
             format!(
                 "[rundown: {size} of {}, from byte {}]",
-                words::size(self.file.bytes()),
+                display::size(self.file.bytes()),
                 self.from
             )
         })
@@ -103,11 +103,11 @@ impl Excerpt {
 /// The beginning of a log, as much as can be copied, and whether that leaves something out.
 pub(super) fn copied(log: &FilePath, tail: Tail) -> Result<(String, bool)> {
     let file = LogFile::open(log)?;
-    let (mut text, mut sanitiser) = (Vec::new(), Sanitiser::default());
+    let (mut text, mut sanitizer) = (Vec::new(), Sanitizer::default());
     for row in file.window_rows(0, MAX_COPY_BYTES, tail)? {
         let row = row.map_err(Error::io("read", file.path()))?;
         // Writing to a Vec cannot fail.
-        let _ = write_line(&row, &mut sanitiser, false, &mut text);
+        let _ = write_line(&row, &mut sanitizer, false, &mut text);
         if text.len() > MAX_COPY_BYTES {
             break;
         }
@@ -126,19 +126,19 @@ pub(super) fn clip(text: &mut String) -> bool {
 
 fn write_line(
     row: &Row,
-    sanitiser: &mut Sanitiser,
-    colour: bool,
+    sanitizer: &mut Sanitizer,
+    color: bool,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    for Span { text, style, .. } in sanitiser.row(&row.text) {
-        if colour && style != Style::default() {
+    for Span { text, style, .. } in sanitizer.row(&row.text) {
+        if color && style != Style::default() {
             write!(out, "{}{text}\x1b[0m", sgr(&style))?;
         } else {
             out.write_all(text.as_bytes())?;
         }
     }
     if row.cut_bytes > 0 {
-        write!(out, "… {} more", words::size(row.cut_bytes))?;
+        write!(out, "… {} more", display::size(row.cut_bytes))?;
     }
     out.write_all(b"\n")
 }
@@ -157,9 +157,9 @@ mod tests {
         LogRow { log: FilePath::named(path), offset, tail: Tail::Emit }
     }
 
-    fn text(excerpt: &Excerpt, colour: bool) -> String {
+    fn text(excerpt: &Excerpt, color: bool) -> String {
         let mut out = Vec::new();
-        excerpt.write(colour, &mut out).unwrap();
+        excerpt.write(color, &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 

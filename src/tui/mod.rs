@@ -6,12 +6,12 @@
 //!  disk ──────────────► watch   thread ─┼─ Msg ─► update(&mut Model, Msg) ─► Effect ─┐
 //!  answers ◄─ worker (catalog, log) ◄───┼───────────────────────────────────────────┤
 //!  editor, pager ◄────── outside thread ┤        view(&Model) ─► screen              │
-//!                                       └── worker, watch, outside, terminal ◄───────┘
+//!                                       └── worker, watch, external, terminal ◄───────┘
 //! ```
 //!
-//! * [`msg`], [`model`], [`at`], [`scroll`], [`lens`], [`prompt`], [`runs_query`], [`wait`],
-//!   [`update`], [`view`], [`widget`], [`layout`], [`keymap`], [`theme`] are pure: no I/O, clock,
-//!   environment or lock.
+//! * [`msg`], [`model`], [`at`], [`scroll`], [`view_options`], [`prompt`], [`runs_query`],
+//!   [`wait`], [`update`], [`view`], [`widget`], [`layout`], [`keymap`], [`theme`] are pure: no
+//!   I/O, clock, environment or lock.
 //! * `worker` owns the catalog and what is open of it: a log (`reading`), a scroll of many
 //!   (`scrolling`), a search for runs (`runs_search`). `watch` notices changes, `input` and `term`
 //!   are the terminal.
@@ -19,17 +19,16 @@
 //!   to see.
 //! * `session` is the loop; [`sim`] is the same loop without a terminal: keys in, screens out.
 //!
-//! Whatever comes from a store passes [`crate::sanitise`] on its way to the screen.
+//! Whatever comes from a store passes [`crate::sanitize`] on its way to the screen.
 
 pub mod at;
 mod excerpt;
+mod external;
 mod input;
 pub mod keymap;
 pub mod layout;
-pub mod lens;
 pub mod model;
 pub mod msg;
-mod outside;
 pub mod prompt;
 mod reading;
 pub mod runs_query;
@@ -43,6 +42,7 @@ mod term;
 pub mod theme;
 pub mod update;
 pub mod view;
+pub mod view_options;
 pub mod wait;
 mod watch;
 pub mod widget;
@@ -57,15 +57,15 @@ use crate::join::RunNode;
 
 use at::At;
 use keymap::Keymap;
-use lens::{Lens, Times};
 use model::Model;
-use theme::{Look, Theme};
+use theme::{Theme, ThemeChoice};
+use view_options::{Times, ViewOptions};
 
 /// What the caller decides about the screen.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Use colours; without them everything is told apart by words, signs, bold and reverse video.
-    pub colour: bool,
+    /// Use colors; without them everything is told apart by words, signs, bold and reverse video.
+    pub color: bool,
     /// Use ASCII signs only.
     pub ascii: bool,
     /// The zone of the times on screen.
@@ -84,8 +84,8 @@ pub struct Options {
 pub struct Settings {
     /// What keys do.
     pub keymap: Keymap,
-    /// The colours, where there are any.
-    pub look: Look,
+    /// The colors, where there are any.
+    pub look: ThemeChoice,
     /// The mouse is ours at first.
     pub mouse: bool,
     /// The time in front of each row at first.
@@ -104,7 +104,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             keymap: Keymap::new(),
-            look: Look::default(),
+            look: ThemeChoice::default(),
             mouse: true,
             times: Times::default(),
             wrap: false,
@@ -120,11 +120,11 @@ impl Options {
     fn model(&self, screen: Rect) -> Model {
         let Settings { keymap, look, mouse, times, wrap, numbers, notify, secure } =
             self.settings.clone();
-        let theme = Theme::of(&look, self.colour, self.ascii);
+        let theme = Theme::of(&look, self.color, self.ascii);
         let mut model = Model::new(screen, theme, self.time_zone.clone());
         (model.keymap, model.mouse, model.notify, model.secure) = (keymap, mouse, notify, secure);
         model.open_on(self.at.clone());
-        model.lens = Lens { wrap, times, numbers, ..Lens::default() };
+        model.view_options = ViewOptions { wrap, times, numbers, ..ViewOptions::default() };
         model
     }
 }

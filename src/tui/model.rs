@@ -22,16 +22,16 @@ use crate::time::Time;
 use crate::tui::at::At;
 use crate::tui::keymap::{Action, Context, Key, Keymap};
 use crate::tui::layout::{Layout, Pane, help_box};
-use crate::tui::lens::Lens;
 use crate::tui::msg::Watching;
 use crate::tui::prompt::{Past, Prompt};
 use crate::tui::theme::Theme;
+use crate::tui::view_options::ViewOptions;
 use crate::tui::wait::Waiting;
 use crate::tui::widget::{HelpRow, help_rows};
 
 pub use header::{HeaderLine, LABEL, MARGIN};
 pub use log::{Aim, Card, Log, LogKey, Mark, Request, cause_lines};
-pub use runs::{Runs, Sift};
+pub use runs::{Finder, Runs};
 pub use tree::{Item, Tree, telling_place, telling_sh};
 
 /// From when on reading is said to hang: what is read was begun up to a second before it is known
@@ -82,7 +82,7 @@ pub struct Model {
     /// Nothing is handed to the editor, the pager or the clipboard.
     pub secure: bool,
     /// How logs are looked at.
-    pub lens: Lens,
+    pub view_options: ViewOptions,
     /// The line that is being typed.
     pub prompt: Option<Prompt>,
     /// Patterns that were searched for.
@@ -132,7 +132,7 @@ impl Model {
             open_at: None,
             notify: false,
             secure: false,
-            lens: Lens::default(),
+            view_options: ViewOptions::default(),
             prompt: None,
             past: Past::default(),
             marks: HashMap::new(),
@@ -149,7 +149,7 @@ impl Model {
 
     /// Opens there, once there is something to be opened.
     pub fn open_on(&mut self, at: Option<At>) {
-        (self.open_place, self.open_at) = at.map_or((None, None), |at| (at.place, at.spot));
+        (self.open_place, self.open_at) = at.map_or((None, None), |at| (at.place, at.position));
     }
 
     /// What shows the rows on screen again; `None` where they are shown without a word.
@@ -164,13 +164,13 @@ impl Model {
         let (shown, first) = first.map(|(place, offset)| (place, format!("b{offset}"))).unzip();
         let place = shown.or_else(|| self.tree.at.clone());
         let place = place.filter(|place| place.job().is_none_or(|job| !job.as_str().is_empty()));
-        let spot = match self.card() {
+        let position = match self.card() {
             // It stands where the command opens by itself.
             Some(_) => None,
             None if log.follow && !self.is_scroll() => Some("end".to_owned()),
             None => first,
         };
-        (place.is_some() || spot.is_some()).then_some(At { place, spot })
+        (place.is_some() || position.is_some()).then_some(At { place, position })
     }
 
     /// Where the panes are.

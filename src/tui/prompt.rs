@@ -14,7 +14,7 @@ const MAX_PAST: usize = 50;
 #[derive(Debug)]
 pub struct Prompt {
     /// What it is for.
-    pub kind: Kind,
+    pub kind: PromptKind,
     /// What has been typed, and the cursor in it.
     pub input: Input,
     /// A pattern is text, not a regular expression.
@@ -29,7 +29,7 @@ pub struct Prompt {
 
 /// What a prompt is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Kind {
+pub enum PromptKind {
     /// What to search for.
     Search,
     /// What rows must hold to be shown; must not, after a `!`.
@@ -42,7 +42,7 @@ pub enum Kind {
     GoToMark,
 }
 
-impl Kind {
+impl PromptKind {
     /// What stands before the line.
     #[must_use]
     pub const fn sign(self) -> &'static str {
@@ -65,7 +65,7 @@ impl Kind {
 impl Prompt {
     /// An empty line.
     #[must_use]
-    pub fn new(kind: Kind) -> Self {
+    pub fn new(kind: PromptKind) -> Self {
         Self {
             kind,
             input: Input::default(),

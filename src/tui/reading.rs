@@ -1,4 +1,4 @@
-//! The log on the worker's desk: what was asked of it, as far as it has been done.
+//! The log on the worker's worker: what was asked of it, as far as it has been done.
 //!
 //! Nothing here takes long at once: what may (looking for a row, rows that a filter lets through,
 //! counting, scanning for a search) is done in slices between which the worker takes newer requests
@@ -17,11 +17,11 @@ use std::time::{Duration, Instant};
 use super::msg::{Folds, Goal, Head, HitCount, Known, Msg, PageRequest, Ticket};
 use crate::error::Result;
 use crate::file::{FilePath, dirs_of};
-use crate::log::{Anchor, Change, Index, LogFile, Standing, Tail};
-use crate::search::{Filter, Group, Groups, Query, group};
+use crate::log::{Anchor, Change, FileState, Index, LogFile, Tail};
+use crate::search::{Group, Groups, PatternFilter, Query, group};
 use crate::time::Time;
 
-use job::Job;
+use job::ReadJob;
 use scan::Scan;
 
 /// How many bytes are looked through at once: some milliseconds.
@@ -43,7 +43,7 @@ pub(super) struct Reading {
     /// Where a change may be one of it.
     dirs: Vec<PathBuf>,
     /// What was last said of its name.
-    standing: Standing,
+    file_state: FileState,
     search: Option<Scan>,
     filter: Option<Scan>,
     groups: Groups,
@@ -53,7 +53,7 @@ pub(super) struct Reading {
     /// What a last line without its newline is.
     tail: Tail,
     /// What is being done; its answer is still to come.
-    job: Option<Job>,
+    job: Option<ReadJob>,
     /// What was answered last: asked again of an unchanged file, it needs no answer.
     last: Option<Answered>,
     /// When and what was last reported.
@@ -73,13 +73,13 @@ impl Reading {
     pub(super) fn open(path: &FilePath) -> Result<Self> {
         let file = LogFile::open(path)?;
         let index = Index::new(file.format());
-        let standing = file.standing();
+        let file_state = file.file_state();
         Ok(Self {
             file,
             index,
             is_counted: false,
             dirs: dirs_of(path),
-            standing,
+            file_state,
             search: None,
             filter: None,
             groups: Groups::new(),
@@ -125,16 +125,16 @@ impl Reading {
             Change::Truncated | Change::Reformatted | Change::Replaced => self.forget(),
         }
         Scan::set(&mut self.search, request.search.as_ref());
-        Scan::set(&mut self.filter, request.sieve.filter.as_ref().map(|filter| &filter.query));
-        let is_same =
-            matches!(change, Change::Same | Change::Gone) && self.standing == self.file.standing();
+        Scan::set(&mut self.filter, request.row_filter.filter.as_ref().map(|filter| &filter.query));
+        let is_same = matches!(change, Change::Same | Change::Gone)
+            && self.file_state == self.file.file_state();
         if let Some(last) =
             last.filter(|last| is_same && request.is_refresh && last.request.is_same_page(&request))
         {
             self.last = Some(last);
             return Ok(vec![Msg::Unchanged(ticket, self.known()?)]);
         }
-        self.job = Some(Job::new(request));
+        self.job = Some(ReadJob::new(request));
         // Of what is soon scanned all groups are known on the first page.
         if self.file.bytes().saturating_sub(self.groups.bytes()) <= COUNTED_BYTES {
             self.regroup()?;
@@ -238,7 +238,7 @@ impl Reading {
         let tail = self.tail;
         // The row that was found is shown in any case, also on the pages after the one that it was
         // found for.
-        let target = last.request.sieve.keep;
+        let target = last.request.row_filter.keep;
         let count = |scan: &Option<Scan>, target| {
             scan.as_ref().map(|scan| scan.count(&self.file, target, tail)).transpose()
         };
@@ -256,7 +256,7 @@ impl Reading {
             hits: count(&self.search, target)?,
             passed: self.passed(
                 count(&self.filter, None)?,
-                last.request.sieve.filter.as_ref(),
+                last.request.row_filter.filter.as_ref(),
                 tail,
             ),
         })
@@ -282,7 +282,7 @@ impl Reading {
     fn passed(
         &self,
         count: Option<HitCount>,
-        filter: Option<&Filter>,
+        filter: Option<&PatternFilter>,
         tail: Tail,
     ) -> Option<HitCount> {
         let count = count?;

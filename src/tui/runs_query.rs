@@ -13,9 +13,9 @@ use nucleo_matcher::{Config, Matcher, Utf32Str};
 
 use unicode_segmentation::UnicodeSegmentation;
 
+use crate::display::{self, Status};
 use crate::join::RunHead;
-use crate::sanitise::name;
-use crate::words::{self, Mark};
+use crate::sanitize::name;
 
 /// The fewest characters that may stand for the beginning of a whole id: all ids of a year begin
 /// with the same.
@@ -49,7 +49,7 @@ impl Word {
 
 /// What a text is made of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Kind {
+pub enum TextKind {
     /// Words, for people.
     Name,
     /// Hex digits.
@@ -73,16 +73,17 @@ impl RunsQuery {
             text.as_deref().map(|text| name(text).into_owned()).unwrap_or_default()
         };
         let names = [
-            Mark::of_run(head).word().to_owned(),
+            Status::of_run(head).word().to_owned(),
             of(&run.repo),
-            words::short_ref(run).unwrap_or_default(),
+            display::short_ref(run).unwrap_or_default(),
         ];
         let hexes = [name(run.id.short()), Cow::Owned(of(&run.sha))];
         let id = name(run.id.as_str());
         self.words.iter().all(|word| {
             let has_id = word.in_names.needle_text().len() >= SHORTEST_ID;
-            let names = names.iter().map(|text| (&**text, Kind::Name));
-            let hexes = hexes.iter().chain(has_id.then_some(&id)).map(|text| (&**text, Kind::Hex));
+            let names = names.iter().map(|text| (&**text, TextKind::Name));
+            let hexes =
+                hexes.iter().chain(has_id.then_some(&id)).map(|text| (&**text, TextKind::Hex));
             names.chain(hexes).any(|(text, kind)| !self.places(word, text, kind).is_empty())
                 != word.is_negative
         })
@@ -90,15 +91,15 @@ impl RunsQuery {
 
     /// Which characters of a text (grapheme clusters, from 0) were typed.
     #[must_use]
-    pub fn marks(&self, text: &str, kind: Kind) -> Vec<usize> {
+    pub fn marks(&self, text: &str, kind: TextKind) -> Vec<usize> {
         let wanted = self.words.iter().filter(|word| !word.is_negative);
         let places = wanted.flat_map(|word| self.places(word, text, kind));
         places.filter_map(|place| usize::try_from(place).ok()).collect()
     }
 
     /// Where the characters of a word stand in a text; nowhere when it does not match.
-    fn places(&self, word: &Word, text: &str, kind: Kind) -> Vec<u32> {
-        let word = if kind == Kind::Name { &word.in_names } else { &word.in_hexes };
+    fn places(&self, word: &Word, text: &str, kind: TextKind) -> Vec<u32> {
+        let word = if kind == TextKind::Name { &word.in_names } else { &word.in_hexes };
         // `Utf32Str::new` counts bytes where a letter and its accent are two characters.
         let chars: Vec<char> =
             text.graphemes(true).filter_map(|grapheme| grapheme.chars().next()).collect();
@@ -165,8 +166,12 @@ mod tests {
     #[test]
     fn what_was_typed_is_marked() {
         let marks = |text, kind| RunsQuery::new("ml !x").marks(text, kind);
-        assert_eq!(marks("main-line", Kind::Name), [0, 5]);
-        assert_eq!(marks("mlx", Kind::Hex), [0, 1]);
-        assert_eq!(marks("e\u{301}ml", Kind::Name), [1, 2], "a character is what one sees as one");
+        assert_eq!(marks("main-line", TextKind::Name), [0, 5]);
+        assert_eq!(marks("mlx", TextKind::Hex), [0, 1]);
+        assert_eq!(
+            marks("e\u{301}ml", TextKind::Name),
+            [1, 2],
+            "a character is what one sees as one"
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! The search for runs on the worker's desk: it goes through the store from the newest run on, a
+//! The search for runs on the worker's worker: it goes through the store from the newest run on, a
 //! slice at a time, and stops when there are enough.
 
 use super::msg::{FoundRuns, Msg, Next, PAGE_RUNS, RunsRequest};

@@ -23,7 +23,7 @@ const OFFSET_BITS: u32 = 44;
 
 /// What is shown in the pane of the log.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Source {
+pub enum LogSource {
     /// One log; what a last line without its newline is.
     Log(FilePath, Tail),
     /// Logs with headings.
@@ -46,15 +46,15 @@ pub struct Section {
 
 /// Where a row of a scroll stands.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Spot {
+pub enum RowAddress {
     /// It is the heading of this section, from 0.
     Heading(usize),
     /// It is a row of this section's log, and begins at this byte.
     Row(usize, u64),
 }
 
-impl Spot {
-    /// The spot that an address means, in a scroll.
+impl RowAddress {
+    /// The row that an address means, in a scroll.
     #[must_use]
     pub fn of(address: u64) -> Self {
         let next = address.saturating_add(1);
@@ -109,7 +109,7 @@ impl Section {
     }
 }
 
-impl Source {
+impl LogSource {
     /// The sections of a scroll; none of a single log.
     #[must_use]
     pub fn sections(&self) -> &[Section] {
@@ -122,8 +122,8 @@ impl Source {
     /// The section whose heading has this address.
     #[must_use]
     pub fn heading(&self, address: u64) -> Option<&Section> {
-        match (self, Spot::of(address)) {
-            (Self::Scroll(sections), Spot::Heading(section)) => sections.get(section),
+        match (self, RowAddress::of(address)) {
+            (Self::Scroll(sections), RowAddress::Heading(section)) => sections.get(section),
             _ => None,
         }
     }
@@ -131,7 +131,7 @@ impl Source {
     /// The section in which an address lies; none in a single log.
     #[must_use]
     pub fn section(&self, address: u64) -> Option<&Section> {
-        self.sections().get(Spot::of(address).section())
+        self.sections().get(RowAddress::of(address).section())
     }
 
     /// The log in which a row lies, what its last line is, and where the row begins in it.
@@ -141,7 +141,7 @@ impl Source {
             Self::Log(log, tail) => Some((log.clone(), *tail, address)),
             Self::Scroll(_) => {
                 let section = self.section(address)?;
-                Some((section.log.clone()?, section.tail, Spot::of(address).offset()))
+                Some((section.log.clone()?, section.tail, RowAddress::of(address).offset()))
             }
         }
     }
@@ -153,7 +153,7 @@ impl Source {
             Self::Log(..) => Some(offset),
             Self::Scroll(sections) => {
                 let section = sections.iter().position(|section| section.place == *place)?;
-                Some(Spot::Row(section, offset).address())
+                Some(RowAddress::Row(section, offset).address())
             }
         }
     }
@@ -163,13 +163,13 @@ impl Source {
 /// took the place of one that is gone.
 #[must_use]
 pub fn readdress(before: &[Section], now: &[Section], address: u64) -> u64 {
-    let spot = Spot::of(address);
-    let old = spot.section();
+    let row = RowAddress::of(address);
+    let old = row.section();
     let found = before.get(old).and_then(|old| now.iter().position(|new| new.place == old.place));
-    match (found, spot) {
-        (Some(section), Spot::Heading(_)) => Spot::Heading(section).address(),
-        (Some(section), Spot::Row(_, offset)) => Spot::Row(section, offset).address(),
-        (None, _) => Spot::Heading(old.min(now.len().saturating_sub(1))).address(),
+    match (found, row) {
+        (Some(section), RowAddress::Heading(_)) => RowAddress::Heading(section).address(),
+        (Some(section), RowAddress::Row(_, offset)) => RowAddress::Row(section, offset).address(),
+        (None, _) => RowAddress::Heading(old.min(now.len().saturating_sub(1))).address(),
     }
 }
 
@@ -272,14 +272,14 @@ mod tests {
         fn addresses_come_back_and_keep_the_order(
             a in (0_usize..1000, 0_u64..1 << 44), b in (0_usize..1000, 0_u64..1 << 44), heads: [bool; 2],
         ) {
-            let spot = |(section, offset): (usize, u64), is_heading| {
-                if is_heading { Spot::Heading(section) } else { Spot::Row(section, offset.min((1 << 44) - 2)) }
+            let row = |(section, offset): (usize, u64), is_heading| {
+                if is_heading { RowAddress::Heading(section) } else { RowAddress::Row(section, offset.min((1 << 44) - 2)) }
             };
-            let (a, b) = (spot(a, heads[0]), spot(b, heads[1]));
-            prop_assert_eq!(Spot::of(a.address()), a);
-            let rank = |spot: Spot| match spot {
-                Spot::Heading(section) => (section, 0, 0),
-                Spot::Row(section, offset) => (section, 1, offset),
+            let (a, b) = (row(a, heads[0]), row(b, heads[1]));
+            prop_assert_eq!(RowAddress::of(a.address()), a);
+            let rank = |row: RowAddress| match row {
+                RowAddress::Heading(section) => (section, 0, 0),
+                RowAddress::Row(section, offset) => (section, 1, offset),
             };
             prop_assert_eq!(a.address().cmp(&b.address()), rank(a).cmp(&rank(b)));
         }
@@ -288,11 +288,11 @@ mod tests {
     #[test]
     fn a_row_keeps_its_command_when_others_appear_before_it() {
         let (before, now) = ([section(1), section(3)], [section(1), section(2), section(3)]);
-        let address = Spot::Row(1, 77).address();
-        assert_eq!(Spot::of(readdress(&before, &now, address)), Spot::Row(2, 77));
+        let address = RowAddress::Row(1, 77).address();
+        assert_eq!(RowAddress::of(readdress(&before, &now, address)), RowAddress::Row(2, 77));
         assert_eq!(
-            Spot::of(readdress(&now, &before, Spot::Row(1, 5).address())),
-            Spot::Heading(1),
+            RowAddress::of(readdress(&now, &before, RowAddress::Row(1, 5).address())),
+            RowAddress::Heading(1),
             "it is gone"
         );
     }

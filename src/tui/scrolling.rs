@@ -1,4 +1,4 @@
-//! The scroll on the worker's desk: rows of many logs with their headings, as one page.
+//! The scroll on the worker's worker: rows of many logs with their headings, as one page.
 //!
 //! Each log is read by a [`Reading`] of its own, which looks for rows, sifts, counts and numbers as
 //! for a log that is shown alone; here its pages are put together. What is asked is worked on in
@@ -14,12 +14,12 @@ use std::time::Instant;
 
 use super::msg::{Folds, Goal, Head, HitCount, Known, Msg, PageRequest, Ticket};
 use super::reading::{REPORT_PAUSE, Reading};
-use super::scroll::{Section, Source, Spot};
+use super::scroll::{LogSource, RowAddress, Section};
 use crate::error::Result;
 use crate::log::Anchor;
-use crate::search::{Query, Sieve};
+use crate::search::{Query, RowFilter};
 
-use job::{Job, Piece};
+use job::{Piece, ScrollJob};
 
 /// How many logs are kept open: more than lie on any page, and fewer than a process may open.
 const MAX_OPEN: usize = 256;
@@ -30,7 +30,7 @@ pub(super) struct Scrolling {
     /// By section; the one that was asked last comes last.
     readings: Vec<(usize, Reading)>,
     ticket: Ticket,
-    job: Option<Job>,
+    job: Option<ScrollJob>,
     last: Option<Answered>,
     /// What is counted, and the counts of the sections of which all has been counted.
     search: Option<Query>,
@@ -95,7 +95,7 @@ impl Scrolling {
         for (_, reading) in self.readings.iter_mut().filter(|(_, reading)| reading.is_asked()) {
             reading.give_up();
         }
-        self.job = Some(Job::new(request, sections));
+        self.job = Some(ScrollJob::new(request, sections));
         self.go_on()
     }
 
@@ -180,7 +180,7 @@ impl Scrolling {
             let _ = self.ask_section(
                 section,
                 (Goal::Rows(Anchor::From(0)), 1),
-                Sieve::default(),
+                RowFilter::default(),
                 Folds::default(),
             );
         }
@@ -225,7 +225,7 @@ impl Scrolling {
         &mut self,
         section: usize,
         (goal, rows): (Goal, usize),
-        sieve: Sieve,
+        row_filter: RowFilter,
         folds: Folds,
     ) -> Result<Option<Vec<Msg>>> {
         let Some((log, tail)) = self
@@ -245,10 +245,10 @@ impl Scrolling {
         self.readings.drain(..surplus);
         let search = self.search.clone();
         let request = PageRequest {
-            source: Source::Log(log, tail),
+            source: LogSource::Log(log, tail),
             goal,
             rows,
-            sieve,
+            row_filter,
             folds,
             search,
             is_refresh: false,
@@ -296,7 +296,7 @@ impl Scrolling {
             known
                 .heads
                 .iter()
-                .map(|head| Head { at: Spot::Row(*section, head.at).address(), ..*head })
+                .map(|head| Head { at: RowAddress::Row(*section, head.at).address(), ..*head })
         });
         let (heads, hits) = (heads.collect(), self.hits(last.target, &on_page));
         Known { total_rows: None, stderr_rows: None, span, numbers, heads, hits, passed: None }
@@ -309,7 +309,7 @@ impl Scrolling {
         let hits = |section| {
             counted(section).or_else(|| on_page.get(&section)?.hits).map_or(0, |hits| hits.rows)
         };
-        let number = target.map(Spot::of).and_then(|spot| {
+        let number = target.map(RowAddress::of).and_then(|spot| {
             let before: Option<u64> = (0..spot.section())
                 .filter(|at| self.sections.get(*at).is_some_and(|section| section.log.is_some()))
                 .map(|at| counted(at).map(|hits| hits.rows))

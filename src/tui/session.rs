@@ -18,21 +18,21 @@ use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
 use signal_hook::iterator::{Handle, Signals};
 
 use super::excerpt;
+use super::external::{self, ExternalCommand};
 use super::input::Gate;
 use super::layout;
 use super::model::Model;
 use super::msg::{Effect, Msg, Work};
-use super::outside::{self, Errand};
 use super::term::{self, Screen};
 use super::update::{start, update};
 use super::view::view;
 use super::watch::{self, Order};
-use super::worker::{self, Desk};
+use super::worker::{self, Worker};
 use super::{Left, Options, input};
 use crate::catalog::{Catalog, RunSpec};
+use crate::display;
 use crate::error::{Error, Result};
 use crate::time::Time;
-use crate::words;
 
 /// The least time between two frames.
 const FRAME: Duration = Duration::from_millis(16);
@@ -53,7 +53,7 @@ pub(super) fn run(catalog: Catalog, open: Option<RunSpec>, options: Options) -> 
     let screen = Screen::take()?;
     let (width, height) = screen.size()?;
     let model = options.model(layout::screen(width, height));
-    let threads = Threads::start(Desk::new(catalog, open, options.filter))?;
+    let threads = Threads::start(Worker::new(catalog, open, options.filter))?;
     let mut session = Session {
         model,
         screen,
@@ -194,8 +194,10 @@ impl Session {
                 }
                 Effect::Copy(text) => self.copy(text)?,
                 Effect::Notify(text) => self.screen.notify(&text)?,
-                Effect::Edit(row) => self.begin(Errand::Edit(row)),
-                Effect::Page(row) => self.begin(Errand::Page(row, self.model.theme.has_colour())),
+                Effect::Edit(row) => self.begin(ExternalCommand::Edit(row)),
+                Effect::Page(row) => {
+                    self.begin(ExternalCommand::Page(row, self.model.theme.has_color()))
+                }
                 Effect::CaptureMouse(on) => self.screen.capture_mouse(on)?,
                 Effect::Redraw => self.retake(Screen::retake)?,
                 Effect::Suspend => self.retake(Screen::suspend)?,
@@ -215,7 +217,7 @@ impl Session {
         if is_cut {
             let why = format!(
                 "only the first {} were copied: terminals take no more",
-                words::size(text.len() as u64)
+                display::size(text.len() as u64)
             );
             let effects = update(&mut self.model, Msg::Failed(Work::Outside, why));
             self.perform(effects)?;
@@ -225,10 +227,14 @@ impl Session {
 
     /// Has what another program needs made ready, one at a time. The thread outlives the loop
     /// unless it is broken.
-    fn begin(&mut self, errand: Errand) {
+    fn begin(&mut self, external_command: ExternalCommand) {
         if self.other == Other::None {
             self.other = Other::Awaited;
-            let _ = self.threads.errands.as_ref().map(|errands| errands.send(errand));
+            let _ = self
+                .threads
+                .external_commands
+                .as_ref()
+                .map(|external_commands| external_commands.send(external_command));
         }
     }
 
@@ -237,7 +243,11 @@ impl Session {
         self.threads.gate.close();
         term::give_back();
         self.other = Other::OnScreen;
-        let _ = self.threads.errands.as_ref().map(|errands| errands.send(Errand::Go));
+        let _ = self
+            .threads
+            .external_commands
+            .as_ref()
+            .map(|external_commands| external_commands.send(ExternalCommand::Go));
     }
 
     /// The other program has ended, or came to nothing.
@@ -269,16 +279,16 @@ struct Threads {
     requests: Option<Sender<Effect>>,
     orders: Sender<Order>,
     /// `None` once no other program is to be run.
-    errands: Option<Sender<Errand>>,
+    external_commands: Option<Sender<ExternalCommand>>,
     gate: Arc<Gate>,
     stop: Arc<AtomicBool>,
     signals: Handle,
     worker: JoinHandle<()>,
-    outside: JoinHandle<()>,
+    external: JoinHandle<()>,
 }
 
 impl Threads {
-    fn start(desk: Desk) -> Result<Self> {
+    fn start(worker: Worker) -> Result<Self> {
         let (message, messages) = channel();
         let (requests, requested) = channel();
         let (orders, ordered) = channel();
@@ -288,7 +298,7 @@ impl Threads {
         let signals = caught.handle();
 
         let worker =
-            spawn(&message, "worker", move |messages| worker::work(desk, &requested, messages))?;
+            spawn(&message, "worker", move |messages| worker::work(worker, &requested, messages))?;
         let orders_of_watcher = orders.clone();
         spawn(&message, "watch", move |messages| {
             watch::watch(&ordered, orders_of_watcher, messages)
@@ -296,9 +306,9 @@ impl Threads {
         let (is_stopped, gate) = (Arc::clone(&stop), Arc::new(Gate::default()));
         let passed = Arc::clone(&gate);
         spawn(&message, "input", move |messages| input::read(&is_stopped, &passed, messages))?;
-        let (errands, sent_on) = channel();
-        let outside =
-            spawn(&message, "outside", move |messages| outside::work(&sent_on, messages))?;
+        let (external_commands, sent_on) = channel();
+        let external =
+            spawn(&message, "external", move |messages| external::work(&sent_on, messages))?;
         spawn(&message, "signals", move |messages| {
             for signal in caught.forever() {
                 let message = match signal {
@@ -319,12 +329,12 @@ impl Threads {
             messages,
             requests: Some(requests),
             orders,
-            errands: Some(errands),
+            external_commands: Some(external_commands),
             gate,
             stop,
             signals,
             worker,
-            outside,
+            external,
         })
     }
 }
@@ -335,9 +345,9 @@ impl Drop for Threads {
         self.signals.close();
         // Either may hold a private copy of something, which it tidies away; one that hangs on its
         // file system, or on an editor, is left alone.
-        (self.requests, self.errands) = (None, None);
+        (self.requests, self.external_commands) = (None, None);
         let begun = Instant::now();
-        while !(self.worker.is_finished() && self.outside.is_finished())
+        while !(self.worker.is_finished() && self.external.is_finished())
             && begun.elapsed() < PARTING
         {
             thread::sleep(Duration::from_millis(1));

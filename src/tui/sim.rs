@@ -14,7 +14,7 @@ use super::model::Model;
 use super::msg::{Effect, Mouse, Msg};
 use super::update::{start, update};
 use super::view::view;
-use super::worker::Desk;
+use super::worker::Worker;
 use crate::catalog::{Catalog, RunSpec};
 use crate::time::Time;
 
@@ -24,7 +24,7 @@ pub struct Sim {
     pub model: Model,
     /// The effects that were not for the worker, in order.
     pub others: Vec<Effect>,
-    desk: Desk,
+    worker: Worker,
     terminal: Terminal<TestBackend>,
 }
 
@@ -43,8 +43,8 @@ impl Sim {
     ) -> Self {
         let Ok(terminal) = Terminal::new(TestBackend::new(size.0, size.1));
         let model = options.model(Rect::new(0, 0, size.0, size.1));
-        let desk = Desk::new(catalog, open, options.filter);
-        let mut sim = Self { model, others: Vec::new(), desk, terminal };
+        let worker = Worker::new(catalog, open, options.filter);
+        let mut sim = Self { model, others: Vec::new(), worker, terminal };
         sim.send(Msg::Tick(now));
         let effects = start(&sim.model);
         sim.perform(effects);
@@ -63,12 +63,12 @@ impl Sim {
         let mut effects = std::collections::VecDeque::from(effects);
         loop {
             let answers = match effects.pop_front() {
-                Some(effect) if effect.is_for_worker() => self.desk.serve(effect),
+                Some(effect) if effect.is_for_worker() => self.worker.serve(effect),
                 Some(other) => {
                     self.others.push(other);
                     continue;
                 }
-                None if self.desk.has_work() => self.desk.go_on(),
+                None if self.worker.has_work() => self.worker.go_on(),
                 None => return,
             };
             for answer in answers {

@@ -29,7 +29,7 @@ use signal_hook::consts::SIGTSTP;
 
 use crate::error::{Error, Result};
 use crate::panics;
-use crate::sanitise::notification;
+use crate::sanitize::notification;
 use crate::tui::layout;
 
 /// Whether there is something to give back.

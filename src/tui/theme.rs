@@ -1,7 +1,7 @@
-//! Colours and signs by what they mean, never by what they look like.
+//! Colors and signs by what they mean, never by what they look like.
 //!
-//! The default uses the terminal's own sixteen colours, so it fits light and dark ones; other
-//! [`Scheme`]s have colours of their own. Without colour the same roles are told apart by reverse
+//! The default uses the terminal's own sixteen colors, so it fits light and dark ones; other
+//! [`Scheme`]s have colors of their own. Without color the same roles are told apart by reverse
 //! video, bold and underline. Without Unicode every sign has a plain one of the same width.
 
 mod scheme;
@@ -9,9 +9,9 @@ mod style;
 
 use ratatui::style::{Color, Modifier, Style};
 
-use crate::sanitise;
+use crate::display::Status;
+use crate::sanitize;
 use crate::tui::keymap::{Key, Keys};
-use crate::words::Mark;
 
 pub use scheme::Scheme;
 pub use style::{parse_style, style_text};
@@ -25,7 +25,7 @@ macro_rules! roles {
             $($(#[$doc])* pub $role: Style,)*
             /// The signs.
             pub signs: &'static Signs,
-            colour: bool,
+            color: bool,
         }
 
         impl Theme {
@@ -43,8 +43,8 @@ macro_rules! roles {
             }
 
             /// Nothing stands out.
-            const fn plain(signs: &'static Signs, colour: bool) -> Self {
-                Self { $($role: Style::new(),)* signs, colour }
+            const fn plain(signs: &'static Signs, color: bool) -> Self {
+                Self { $($role: Style::new(),)* signs, color }
             }
         }
     };
@@ -67,7 +67,7 @@ roles! {
     accent = "accent",
     /// The heading of what has the focus.
     focus = "focus",
-    /// Rows of standard error that bring no colour of their own.
+    /// Rows of standard error that bring no color of their own.
     stderr = "stderr",
     /// What was searched for.
     found = "match",
@@ -87,8 +87,8 @@ roles! {
 
 /// What a user wants things to look like.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
-pub struct Look {
-    /// Whose colours.
+pub struct ThemeChoice {
+    /// Whose colors.
     pub scheme: Scheme,
     /// Roles that look otherwise, by their names.
     pub roles: Vec<(&'static str, Style)>,
@@ -150,8 +150,8 @@ const ASCII: Signs = Signs {
 impl Signs {
     /// The sign of a state.
     #[must_use]
-    pub const fn mark(&self, mark: Mark) -> &'static str {
-        if self.ascii { mark.ascii_glyph() } else { mark.glyph() }
+    pub const fn status(&self, status: Status) -> &'static str {
+        if self.ascii { status.ascii_glyph() } else { status.glyph() }
     }
 
     /// A bar of `columns` columns, filled by a share of a whole: in eighths of a column, or in
@@ -203,18 +203,18 @@ impl Signs {
 }
 
 impl Theme {
-    /// The default look, with or without colour and Unicode.
+    /// The default look, with or without color and Unicode.
     #[must_use]
-    pub fn new(colour: bool, ascii: bool) -> Self {
-        Self::of(&Look::default(), colour, ascii)
+    pub fn new(color: bool, ascii: bool) -> Self {
+        Self::of(&ThemeChoice::default(), color, ascii)
     }
 
-    /// A look, with or without Unicode; without colour it is the monochrome one, whatever was
+    /// A look, with or without Unicode; without color it is the monochrome one, whatever was
     /// wanted.
     #[must_use]
-    pub fn of(look: &Look, colour: bool, ascii: bool) -> Self {
+    pub fn of(look: &ThemeChoice, color: bool, ascii: bool) -> Self {
         let signs = if ascii { &ASCII } else { &UNICODE };
-        if !colour {
+        if !color {
             return Scheme::Monochrome.theme(signs);
         }
         let mut theme = look.scheme.theme(signs);
@@ -226,32 +226,32 @@ impl Theme {
         theme
     }
 
-    /// Whether it has colours at all.
+    /// Whether it has colors at all.
     #[must_use]
-    pub const fn has_colour(&self) -> bool {
-        self.colour
+    pub const fn has_color(&self) -> bool {
+        self.color
     }
 
     /// The look of a state.
     #[must_use]
-    pub const fn mark(&self, mark: Mark) -> Style {
-        match mark {
-            Mark::Passed => self.ok,
-            Mark::Failed => self.bad,
-            Mark::Active => self.active,
-            Mark::Interrupted | Mark::Unknown | Mark::Stopped => self.warn,
-            Mark::Queued | Mark::Skipped => self.muted,
+    pub const fn status(&self, status: Status) -> Style {
+        match status {
+            Status::Passed => self.ok,
+            Status::Failed => self.bad,
+            Status::Active => self.active,
+            Status::Interrupted | Status::Unknown | Status::Stopped => self.warn,
+            Status::Queued | Status::Skipped => self.muted,
         }
     }
 
     /// The look of a piece of a log, over the look of its row. Colors in which it could not be
     /// read, on this theme's background, are left out.
     #[must_use]
-    pub fn span(&self, base: Style, span: sanitise::Style) -> Style {
+    pub fn span(&self, base: Style, span: sanitize::Style) -> Style {
         let mut style = base;
-        if self.colour {
-            style.fg = span.fg.map(colour).or(base.fg);
-            style.bg = span.bg.map(colour).or(base.bg);
+        if self.color {
+            style.fg = span.fg.map(color).or(base.fg);
+            style.bg = span.bg.map(color).or(base.bg);
             if self.hides(style) {
                 (style.fg, style.bg) = (base.fg, base.bg);
             }
@@ -280,46 +280,46 @@ impl Theme {
 
     /// Returns true if text of a look cannot be told from its background.
     fn hides(&self, style: Style) -> bool {
-        let fg = style.fg.or(self.base.fg).and_then(sanitised);
-        let bg = style.bg.or(self.base.bg).and_then(sanitised);
-        fg.zip(bg).is_some_and(|(fg, bg)| sanitise::are_alike(fg, bg))
+        let fg = style.fg.or(self.base.fg).and_then(sanitized);
+        let bg = style.bg.or(self.base.bg).and_then(sanitized);
+        fg.zip(bg).is_some_and(|(fg, bg)| sanitize::are_alike(fg, bg))
     }
 }
 
-/// The reverse of [`colour`]; `None` of the terminal's own.
-fn sanitised(found: Color) -> Option<sanitise::Colour> {
+/// The reverse of [`color`]; `None` of the terminal's own.
+fn sanitized(found: Color) -> Option<sanitize::Color> {
     match found {
-        Color::Rgb(r, g, b) => Some(sanitise::Colour::Rgb(r, g, b)),
-        Color::Indexed(n) => Some(sanitise::Colour::Indexed(n)),
-        named => (0..16).map(sanitise::Colour::Indexed).find(|indexed| colour(*indexed) == named),
+        Color::Rgb(r, g, b) => Some(sanitize::Color::Rgb(r, g, b)),
+        Color::Indexed(n) => Some(sanitize::Color::Indexed(n)),
+        named => (0..16).map(sanitize::Color::Indexed).find(|indexed| color(*indexed) == named),
     }
 }
 
-/// The lower sixteen by their names: terminals with few colours know those escapes only.
-const fn colour(colour: sanitise::Colour) -> Color {
-    match colour {
-        sanitise::Colour::Rgb(r, g, b) => Color::Rgb(r, g, b),
-        sanitise::Colour::Indexed(0) => Color::Black,
-        sanitise::Colour::Indexed(1) => Color::Red,
-        sanitise::Colour::Indexed(2) => Color::Green,
-        sanitise::Colour::Indexed(3) => Color::Yellow,
-        sanitise::Colour::Indexed(4) => Color::Blue,
-        sanitise::Colour::Indexed(5) => Color::Magenta,
-        sanitise::Colour::Indexed(6) => Color::Cyan,
-        sanitise::Colour::Indexed(7) => Color::Gray,
-        sanitise::Colour::Indexed(8) => Color::DarkGray,
-        sanitise::Colour::Indexed(9) => Color::LightRed,
-        sanitise::Colour::Indexed(10) => Color::LightGreen,
-        sanitise::Colour::Indexed(11) => Color::LightYellow,
-        sanitise::Colour::Indexed(12) => Color::LightBlue,
-        sanitise::Colour::Indexed(13) => Color::LightMagenta,
-        sanitise::Colour::Indexed(14) => Color::LightCyan,
-        sanitise::Colour::Indexed(15) => Color::White,
-        sanitise::Colour::Indexed(n) => Color::Indexed(n),
+/// The lower sixteen by their names: terminals with few colors know those escapes only.
+const fn color(color: sanitize::Color) -> Color {
+    match color {
+        sanitize::Color::Rgb(r, g, b) => Color::Rgb(r, g, b),
+        sanitize::Color::Indexed(0) => Color::Black,
+        sanitize::Color::Indexed(1) => Color::Red,
+        sanitize::Color::Indexed(2) => Color::Green,
+        sanitize::Color::Indexed(3) => Color::Yellow,
+        sanitize::Color::Indexed(4) => Color::Blue,
+        sanitize::Color::Indexed(5) => Color::Magenta,
+        sanitize::Color::Indexed(6) => Color::Cyan,
+        sanitize::Color::Indexed(7) => Color::Gray,
+        sanitize::Color::Indexed(8) => Color::DarkGray,
+        sanitize::Color::Indexed(9) => Color::LightRed,
+        sanitize::Color::Indexed(10) => Color::LightGreen,
+        sanitize::Color::Indexed(11) => Color::LightYellow,
+        sanitize::Color::Indexed(12) => Color::LightBlue,
+        sanitize::Color::Indexed(13) => Color::LightMagenta,
+        sanitize::Color::Indexed(14) => Color::LightCyan,
+        sanitize::Color::Indexed(15) => Color::White,
+        sanitize::Color::Indexed(n) => Color::Indexed(n),
     }
 }
 
-impl From<Scheme> for Look {
+impl From<Scheme> for ThemeChoice {
     fn from(scheme: Scheme) -> Self {
         Self { scheme, roles: Vec::new() }
     }
@@ -330,10 +330,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn without_colour_no_role_and_no_span_has_one() {
+    fn without_color_no_role_and_no_span_has_one() {
         let theme = Theme::new(false, false);
-        let span = sanitise::Style {
-            fg: Some(sanitise::Colour::Rgb(1, 2, 3)),
+        let span = sanitize::Style {
+            fg: Some(sanitize::Color::Rgb(1, 2, 3)),
             bold: true,
             ..Default::default()
         };
@@ -346,8 +346,8 @@ mod tests {
 
     #[test]
     fn no_text_of_a_log_is_hidden_by_a_background() {
-        use sanitise::Colour::{Indexed, Rgb};
-        let of = |fg, bg| sanitise::Style { fg, bg, ..Default::default() };
+        use sanitize::Color::{Indexed, Rgb};
+        let of = |fg, bg| sanitize::Style { fg, bg, ..Default::default() };
         let high = Theme::of(&Scheme::HighContrast.into(), true, false);
         let black_on = |theme: &Theme, base| theme.span(base, of(Some(Rgb(0, 0, 0)), None)).fg;
         assert_eq!(black_on(&high, Style::new()), None, "it would be black on the theme's black");
@@ -361,7 +361,7 @@ mod tests {
         assert_eq!(black_on(&plain, Style::new()), Some(Color::Rgb(0, 0, 0)));
         let yellow = Style::new().fg(Color::Yellow);
         assert_eq!(plain.span(yellow, of(None, Some(Indexed(3)))), yellow, "yellow on yellow");
-        let look = Look {
+        let look = ThemeChoice {
             scheme: Scheme::Default,
             roles: vec![("match", Style::new().bg(Color::Yellow))],
         };
@@ -384,8 +384,14 @@ mod tests {
     #[test]
     fn without_unicode_every_sign_is_plain() {
         let signs = Theme::new(true, true).signs;
-        let marks =
-            [Mark::Passed, Mark::Failed, Mark::Active, Mark::Queued, Mark::Skipped, Mark::Stopped];
+        let statuses = [
+            Status::Passed,
+            Status::Failed,
+            Status::Active,
+            Status::Queued,
+            Status::Skipped,
+            Status::Stopped,
+        ];
         let all = [
             signs.ellipsis,
             signs.rule,
@@ -397,12 +403,12 @@ mod tests {
         ];
         assert!(all.iter().all(|sign| sign.is_ascii()));
         assert!(signs.keys(&Keys::parse("Down Left PageUp").unwrap()).is_ascii());
-        assert!(marks.iter().all(|mark| signs.mark(*mark).is_ascii()));
+        assert!(statuses.iter().all(|status| signs.status(*status).is_ascii()));
     }
 
     #[test]
-    fn what_a_user_says_of_a_role_holds_but_for_colours_that_are_not_wanted() {
-        let look = Look {
+    fn what_a_user_says_of_a_role_holds_but_for_colors_that_are_not_wanted() {
+        let look = ThemeChoice {
             scheme: Scheme::Dark,
             roles: vec![("bad", Style::new().fg(Color::Rgb(1, 2, 3)))],
         };
@@ -410,8 +416,8 @@ mod tests {
         assert_eq!(Theme::of(&look, true, false).ok, Scheme::Dark.theme(&UNICODE).ok);
         assert_eq!(Theme::of(&look, false, false).bad, Theme::new(false, false).bad);
         assert!(
-            !Theme::of(&Scheme::Monochrome.into(), true, false).has_colour(),
-            "a log's own colours go with it"
+            !Theme::of(&Scheme::Monochrome.into(), true, false).has_color(),
+            "a log's own colors go with it"
         );
     }
 }

@@ -42,28 +42,28 @@ pub(super) fn watch(
     orders_of_watcher: Sender<Order>,
     messages: &Sender<Msg>,
 ) {
-    keep_watch(Eyes::open(orders_of_watcher), orders, messages);
+    keep_watch(DiskWatcher::open(orders_of_watcher), orders, messages);
 }
 
-fn keep_watch(mut eyes: Eyes, orders: &Receiver<Order>, messages: &Sender<Msg>) {
+fn keep_watch(mut watcher: DiskWatcher, orders: &Receiver<Order>, messages: &Sender<Msg>) {
     let mut told = None;
     loop {
-        if told != Some(eyes.watching()) {
-            told = Some(eyes.watching());
-            if messages.send(Msg::Watching(eyes.watching())).is_err() {
+        if told != Some(watcher.watching()) {
+            told = Some(watcher.watching());
+            if messages.send(Msg::Watching(watcher.watching())).is_err() {
                 return;
             }
         }
-        let patience = if eyes.watching() == Watching::Told { eyes.slow } else { FAST };
+        let patience = if watcher.watching() == Watching::Told { watcher.slow } else { FAST };
         match orders.recv_timeout(patience) {
-            Ok(Order::Watch(dirs)) => eyes.point(dirs),
+            Ok(Order::Watch(dirs)) => watcher.point(dirs),
             order @ (Ok(Order::Event) | Err(RecvTimeoutError::Timeout)) => {
                 if order.is_err() {
-                    eyes.renew();
+                    watcher.renew();
                 }
-                eyes.heed();
-                eyes.retry();
-                if messages.send(Msg::Disk).is_err() || !settle(orders, &mut eyes, messages) {
+                watcher.heed();
+                watcher.retry();
+                if messages.send(Msg::Disk).is_err() || !settle(orders, &mut watcher, messages) {
                     return;
                 }
             }
@@ -73,13 +73,13 @@ fn keep_watch(mut eyes: Eyes, orders: &Receiver<Order>, messages: &Sender<Msg>) 
 }
 
 /// Lets a moment pass; what happens in it becomes one hint. False when nobody listens any more.
-fn settle(orders: &Receiver<Order>, eyes: &mut Eyes, messages: &Sender<Msg>) -> bool {
+fn settle(orders: &Receiver<Order>, watcher: &mut DiskWatcher, messages: &Sender<Msg>) -> bool {
     let end = Instant::now() + COALESCE;
     let mut has_event = false;
     loop {
         match orders.recv_timeout(end.saturating_duration_since(Instant::now())) {
             Ok(Order::Event) => has_event = true,
-            Ok(Order::Watch(dirs)) => eyes.point(dirs),
+            Ok(Order::Watch(dirs)) => watcher.point(dirs),
             Err(RecvTimeoutError::Timeout) => break,
             Err(RecvTimeoutError::Disconnected) => return false,
         }
@@ -87,14 +87,14 @@ fn settle(orders: &Receiver<Order>, eyes: &mut Eyes, messages: &Sender<Msg>) -> 
     if !has_event {
         return true;
     }
-    eyes.heed();
+    watcher.heed();
     // What appeared in that moment may be a directory that was waited for.
-    eyes.retry();
+    watcher.retry();
     messages.send(Msg::Disk).is_ok()
 }
 
 /// The system's watcher, if there is one, and what it watches.
-struct Eyes {
+struct DiskWatcher {
     orders: Sender<Order>,
     watcher: Option<RecommendedWatcher>,
     /// An event is on its way to this thread: more of them tell nothing new.
@@ -113,9 +113,9 @@ struct Watched {
     is_remote: bool,
 }
 
-impl Eyes {
+impl DiskWatcher {
     fn open(orders: Sender<Order>) -> Self {
-        let mut eyes = Self {
+        let mut watcher = Self {
             orders,
             watcher: None,
             has_told: Arc::default(),
@@ -124,8 +124,8 @@ impl Eyes {
             slow: SLOW,
             asked_at: Instant::now(),
         };
-        eyes.ask();
-        eyes
+        watcher.ask();
+        watcher
     }
 
     /// Asks the system for a watcher.
@@ -263,8 +263,8 @@ mod tests {
         let (order, orders) = channel();
         let (message, messages) = channel();
         let asked_at = Instant::now().checked_sub(ASK_AGAIN).unwrap();
-        let eyes = Eyes { watcher: None, asked_at, ..Eyes::open(order.clone()) };
-        let thread = std::thread::spawn(move || keep_watch(eyes, &orders, &message));
+        let watcher = DiskWatcher { watcher: None, asked_at, ..DiskWatcher::open(order.clone()) };
+        let thread = std::thread::spawn(move || keep_watch(watcher, &orders, &message));
         order.send(Order::Watch(vec![dir.path().to_owned()])).unwrap();
         assert_eq!(messages.recv_timeout(PATIENCE).unwrap(), Msg::Watching(Watching::Polling));
         assert_eq!(messages.recv_timeout(PATIENCE).unwrap(), Msg::Disk, "though nothing was told");
@@ -277,10 +277,12 @@ mod tests {
     #[test]
     fn what_is_watched_on_a_remote_file_system_is_looked_at_often() {
         let (order, _orders) = channel();
-        let mut eyes = Eyes::open(order);
+        let mut watcher = DiskWatcher::open(order);
         for (is_remote, watching) in [(true, Watching::Polling), (false, Watching::Told)] {
-            eyes.watched.insert(PathBuf::from("anywhere"), Watched { identity: None, is_remote });
-            assert_eq!(eyes.watching(), watching);
+            watcher
+                .watched
+                .insert(PathBuf::from("anywhere"), Watched { identity: None, is_remote });
+            assert_eq!(watcher.watching(), watching);
         }
         assert!(!is_remote(Path::new("/proc")) && !is_remote(Path::new("/missing")));
     }
@@ -292,8 +294,8 @@ mod tests {
         let (order, orders) = channel();
         let (message, messages) = channel();
         // Nothing is told but what the system tells.
-        let eyes = Eyes { slow: Duration::MAX, ..Eyes::open(order.clone()) };
-        let thread = std::thread::spawn(move || keep_watch(eyes, &orders, &message));
+        let watcher = DiskWatcher { slow: Duration::MAX, ..DiskWatcher::open(order.clone()) };
+        let thread = std::thread::spawn(move || keep_watch(watcher, &orders, &message));
         order.send(Order::Watch(vec![root.path().to_owned(), dir.clone()])).unwrap();
         assert!(matches!(messages.recv_timeout(PATIENCE).unwrap(), Msg::Watching(_)));
         // Each is done again until it is told: the watch may not have begun when it was first done.

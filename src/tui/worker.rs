@@ -1,9 +1,9 @@
 //! The worker: owns the catalog and the open log, and does what the model asks.
 //!
-//! [`Desk`] does one thing at a time and answers with messages; a headless test calls it directly.
-//! [`work`] is its thread: it takes everything that has been asked, forgets what a newer request
-//! has made pointless, reads the log before the store, and counts rows while nothing else is to be
-//! done. A panic becomes a message; the next request finds a working desk.
+//! [`Worker`] does one thing at a time and answers with messages; a headless test calls it
+//! directly. [`work`] is its thread: it takes everything that has been asked, forgets what a newer
+//! request has made pointless, reads the log before the store, and counts rows while nothing else
+//! is to be done. A panic becomes a message; the next request finds a working worker.
 
 mod inbox;
 mod open;
@@ -18,7 +18,7 @@ use super::excerpt;
 use super::msg::{Effect, Msg, PAGE_RUNS, PageRequest, Ticket, Work};
 use super::reading::Reading;
 use super::runs_search::RunsSearch;
-use super::scroll::Source;
+use super::scroll::LogSource;
 use super::scrolling::Scrolling;
 use super::wait::Wait;
 use crate::catalog::{Catalog, RunFilter, RunSpec};
@@ -29,7 +29,7 @@ use store::{MAX_WATCHED, Seen, modified_at};
 pub(super) use thread::work;
 
 /// What the worker works with.
-pub(super) struct Desk {
+pub(super) struct Worker {
     catalog: Catalog,
     /// The run to open, until it has been found.
     sought: Option<RunSpec>,
@@ -43,7 +43,7 @@ pub(super) struct Desk {
     notices: Vec<String>,
 }
 
-impl Desk {
+impl Worker {
     pub(super) fn new(catalog: Catalog, sought: Option<RunSpec>, filter: RunFilter) -> Self {
         Self {
             catalog,
@@ -108,7 +108,7 @@ impl Desk {
 
     fn read_log(&mut self, ticket: Ticket, request: PageRequest) -> Result<Vec<Msg>> {
         match request.source.clone() {
-            Source::Log(path, tail) => {
+            LogSource::Log(path, tail) => {
                 let is_open =
                     matches!(&self.open, Some(Open::Log(reading)) if reading.file().is_at(&path));
                 if !is_open {
@@ -118,7 +118,7 @@ impl Desk {
                 let Some(Open::Log(reading)) = &mut self.open else { return Ok(Vec::new()) };
                 reading.ask(ticket, tail, request)
             }
-            Source::Scroll(sections) => {
+            LogSource::Scroll(sections) => {
                 let scroll = match self.open.take() {
                     Some(Open::Scroll(scroll)) => scroll,
                     _ => Box::new(Scrolling::new()),

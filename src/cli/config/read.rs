@@ -7,10 +7,10 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::Config;
+use crate::display;
 use crate::tui::keymap::{Action, Context, Fault, Keymap, Keys, Wish};
-use crate::tui::lens::Times;
 use crate::tui::theme::{Scheme, Theme, parse_style};
-use crate::words;
+use crate::tui::view_options::Times;
 
 /// What stands at the top of a file.
 pub(super) const NAMES: [&str; 11] = [
@@ -170,7 +170,7 @@ fn unknown(name: &str, at: usize, table: &str, known: &[&str]) -> Fault {
 
 /// What was probably meant, or what there is.
 fn meant(wrong: &str, known: &[&str]) -> String {
-    match words::nearest(wrong, known.iter().copied()) {
+    match display::nearest(wrong, known.iter().copied()) {
         Some(name) => format!("; did you mean `{name}`?"),
         None if known.len() > MAX_LISTED => "; `rundown config` lists all".into(),
         None => format!(

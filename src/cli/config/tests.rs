@@ -4,8 +4,8 @@ use ratatui::style::{Color, Style};
 
 use super::*;
 use crate::tui::keymap::{Action, Context, Key, Meaning};
-use crate::tui::lens::Times;
 use crate::tui::theme::Scheme;
+use crate::tui::view_options::Times;
 
 fn fault(text: &str) -> String {
     Config::checked(Path::new("c.toml"), text.as_bytes()).unwrap_err().to_string()
@@ -72,7 +72,7 @@ fn every_fault_tells_its_place_what_was_found_and_what_is_near() {
             "theme.baad = \"red\"",
             "c.toml:1:7: no such key `baad` under [theme]; did you mean `bad`?",
         ),
-        ("theme.bad = \"rde\"", "c.toml:1:13: `bad`: `rde` is no colour: did you mean `red`?"),
+        ("theme.bad = \"rde\"", "c.toml:1:13: `bad`: `rde` is no color: did you mean `red`?"),
         ("[keys.tre]", "c.toml:1:7: no such table [keys.tre]; did you mean `tree`?"),
         (
             "[keys.tree]\nopne = \"o\"",

@@ -2,10 +2,10 @@
 //! means.
 
 use super::{Config, usual_place};
-use crate::sanitise;
+use crate::sanitize;
 use crate::tui::keymap::{Context, Keys};
-use crate::tui::lens::Times;
 use crate::tui::theme::{Scheme, Theme, style_text};
+use crate::tui::view_options::Times;
 
 /// The column of the comments.
 const COMMENTS: usize = 36;
@@ -17,7 +17,7 @@ pub(super) fn to_toml(config: &Config) -> String {
     let head = [
         "# What holds for the screen. To change it, keep the lines that are to differ in"
             .to_owned(),
-        format!("# {}", sanitise::name(&place)),
+        format!("# {}", sanitize::name(&place)),
         String::new(),
     ];
     let keys = Context::ALL.into_iter().flat_map(|context| keys(config, context));
@@ -50,7 +50,7 @@ fn theme(config: &Config) -> Vec<String> {
         String::new(),
         "[theme]".to_owned(),
         line("name", look.scheme.name(), &names),
-        "# Its roles: a colour (red, light-red, 208, #d787af), `on` and another,".to_owned(),
+        "# Its roles: a color (red, light-red, 208, #d787af), `on` and another,".to_owned(),
         "# and any of bold, dim, italic, underline, reverse, strike; or plain.".to_owned(),
     ];
     let theme = Theme::of(look, true, false);

@@ -7,7 +7,7 @@
 //! E    Compiling example v0.1.0
 //! job test, command 1: cargo test
 //!   running 30 tests
-//! job build, command 1 goes on:              another one speaks than before
+//! job build, command 1 goes on:              another one last_printed than before
 //! E    Finished dev in 11.9s
 //! job build, command 1 passed after 12.1s
 //! ```
@@ -17,20 +17,21 @@
 //! other line does. What has changed is found out by looking often: for somebody who reads lines a
 //! tenth of a second is soon enough, and it works on every file system.
 //!
-//! `teller` says what is new about a run, `last_words` why it failed; here is the loop around them.
+//! `printer` says what is new about a run, `failure_summary` why it failed; here is the loop around
+//! them.
 
-mod last_words;
-mod teller;
+mod failure_summary;
+mod run_printer;
 
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
-use super::options::{Look, Report, Selection, select};
+use super::options::{PrintOptions, Report, Selection, select};
 use crate::catalog::{Catalog, RunFilter, RunSpec, Wait};
 use crate::error::{Error, Result};
 use crate::join::{RunHead, RunNode};
 use crate::model::{Phase, RunId};
-use teller::Teller;
+use run_printer::RunPrinter;
 
 /// How often the run is read in any case: what no database tells of, a new log or a recorder that
 /// was killed.
@@ -41,7 +42,7 @@ const LOOK_SHARE: u32 = 4;
 
 /// What is followed.
 #[derive(Clone, Debug)]
-pub struct Wanted {
+pub struct FollowOptions {
     /// The run; the newest if none is named.
     pub spec: Option<RunSpec>,
     /// Among these.
@@ -76,14 +77,14 @@ pub struct Followed {
 /// When the run vanishes, when nothing in it was wanted, and when `out` cannot be written.
 pub fn follow(
     catalog: &mut Catalog,
-    wanted: &Wanted,
-    look: &Look,
+    wanted: &FollowOptions,
+    look: &PrintOptions,
     around: &mut Around<'_>,
     out: &mut impl Write,
 ) -> Result<Followed> {
     let mut waits = Waits::default();
     let id = find(catalog, wanted, &mut waits, around)?;
-    let mut teller = Teller::new(look, out);
+    let mut printer = RunPrinter::new(look, out);
     let (mut was_seen_running, mut unreadable) = (false, false);
     let mut next_look = Instant::now();
     loop {
@@ -97,23 +98,23 @@ pub fn follow(
                 was_seen_running |= matches!(head.phase, Phase::Queued | Phase::Active);
                 let is_over = head.phase == Phase::Finished;
                 unreadable |= is_over && run.is_unreadable();
-                let told = teller.take_in(&select(run, &wanted.selection));
+                let told = printer.take_in(&select(run, &wanted.selection));
                 told.map(|()| is_over.then_some(head))
             }
-            Ok(None) => teller.read_on().map(|()| None),
+            Ok(None) => printer.read_on().map(|()| None),
             Err(error @ Error::NotFound(_)) => return Err(error),
             Err(error) => {
                 waits.tell(&Wait::of(&error, true), around);
-                teller.read_on().map(|()| None)
+                printer.read_on().map(|()| None)
             }
         };
         if is_looked {
             next_look = Instant::now() + LOOK_AGAIN.max(begun.elapsed() * LOOK_SHARE);
         }
-        unreadable |= tell_report(&teller.take_report(), around);
+        unreadable |= tell_report(&printer.take_report(), around);
         match told.map_err(Error::Output)? {
             Some(_)
-                if teller.told_nothing()
+                if printer.told_nothing()
                     && wanted.selection.job.is_some() | wanted.selection.n.is_some() =>
             {
                 let why = "no job or command of the run matches --job or --sh";
@@ -138,7 +139,7 @@ fn look_at(catalog: &mut Catalog, id: &RunId, is_due: bool) -> Result<Option<Run
 /// The run that is meant, as soon as it is there.
 fn find(
     catalog: &Catalog,
-    wanted: &Wanted,
+    wanted: &FollowOptions,
     waits: &mut Waits,
     around: &mut Around<'_>,
 ) -> Result<RunId> {

@@ -1,10 +1,10 @@
 //! The rows that show a cause, and those that are shown where there is none.
 
 use super::super::errors::Weight;
+use super::super::filter::{Around, FilteredRead, RowFilter};
 use super::super::shown::{Progress, plain};
-use super::super::sift::{Around, Sieve, Sifting};
 use super::MAX_CAUSE_ROWS;
-use super::board::Sign;
+use super::candidates::Candidate;
 use crate::cri::Stream;
 use crate::error::Result;
 use crate::log::{LogFile, Row, Tail};
@@ -20,11 +20,11 @@ const END_ROWS: usize = 200;
 
 /// The rows that show a cause: of its stream, since what other processes say meanwhile is mostly on
 /// the other one; where those are few, of both.
-pub(super) fn around(log: &LogFile, cause: &Sign, tail: Tail) -> Result<Vec<Row>> {
-    let sieve = Sieve { keep: Some(cause.offset), ..Sieve::default() };
+pub(super) fn around(log: &LogFile, cause: &Candidate, tail: Tail) -> Result<Vec<Row>> {
+    let row_filter = RowFilter { keep: Some(cause.offset), ..RowFilter::default() };
     let reach =
         Around { place: cause.offset, above: REACH_ROWS, below: REACH_ROWS, tells_ends: false };
-    let mut above = read(log, sieve, reach, tail)?;
+    let mut above = read(log, row_filter, reach, tail)?;
     let below = above.split_off(above.partition_point(|row| row.offset < cause.offset));
     let Some(stream) = below.first().map(|row| row.stream) else { return Ok(Vec::new()) };
     let details = details(below.iter().filter(|row| row.stream == stream), cause.weight);
@@ -45,16 +45,16 @@ pub(super) fn around(log: &LogFile, cause: &Sign, tail: Tail) -> Result<Vec<Row>
     Ok(above.split_off(above.len() - before).into_iter().chain(below).collect())
 }
 
-/// The rows around a place that a terminal would still show: fewer where a sieve lets little
+/// The rows around a place that a terminal would still show: fewer where a row_filter lets little
 /// through.
-fn read(log: &LogFile, sieve: Sieve, around: Around, tail: Tail) -> Result<Vec<Row>> {
-    let mut sifting = Sifting::new(sieve, around, tail);
+fn read(log: &LogFile, row_filter: RowFilter, around: Around, tail: Tail) -> Result<Vec<Row>> {
+    let mut read = FilteredRead::new(row_filter, around, tail);
     for _ in 0..MAX_STEPS {
-        if sifting.step(log, None, u64::MAX)? {
+        if read.step(log, None, u64::MAX)? {
             break;
         }
     }
-    Ok(sifting.finish(log).rows)
+    Ok(read.finish(log).rows)
 }
 
 /// How many rows above it a row needs at least, and how many from it on it needs at most.
@@ -89,10 +89,10 @@ fn details<'r>(below: impl Iterator<Item = &'r Row>, weight: Weight) -> usize {
 /// The last rows of standard error, and with them, where those are few or old, the last of the log.
 pub(super) fn tail(log: &LogFile, tail: Tail) -> Result<Vec<Row>> {
     let end = Around { place: u64::MAX, above: END_ROWS, below: 0, tells_ends: false };
-    let mut last = read(log, Sieve::default(), end, tail)?;
+    let mut last = read(log, RowFilter::default(), end, tail)?;
     let is_old = last.iter().all(|row| row.stream != Some(Stream::Stderr));
     let mut rows =
-        read(log, Sieve { stream: Some(Stream::Stderr), ..Sieve::default() }, end, tail)?;
+        read(log, RowFilter { stream: Some(Stream::Stderr), ..RowFilter::default() }, end, tail)?;
     rows.retain(|row| !is_blank(row));
     let most = if is_old { MAX_CAUSE_ROWS / 2 } else { MAX_CAUSE_ROWS };
     rows.drain(..rows.len().saturating_sub(most));

@@ -2,7 +2,7 @@
 
 use super::super::errors::{Weight, judge};
 use super::super::shown::{Progress, plain};
-use super::board::{EXCEPTION, GO, PANIC, Sign, TRACE};
+use super::candidates::{Candidate, EXCEPTION, GO, PANIC, TRACE};
 use super::end;
 use crate::error::Result;
 use crate::log::{Anchor, LogFile, Row, Tail};
@@ -19,46 +19,46 @@ const GOROUTINE_ROWS: usize = 20;
 
 /// The first of these that was no mere entry of a program's own log, else the last such entry:
 /// where its trace says why.
-pub(super) fn choose(log: &LogFile, ranked: &[Sign], tail: Tail) -> Result<Option<Sign>> {
+pub(super) fn choose(log: &LogFile, ranked: &[Candidate], tail: Tail) -> Result<Option<Candidate>> {
     let mut logged = None;
-    for sign in ranked {
-        if logged.is_some() && sign.weight < Weight::Message {
+    for candidate in ranked {
+        if logged.is_some() && candidate.weight < Weight::Message {
             break;
         }
-        if !is_logged(log, sign, tail)? {
-            return explain(log, *sign, tail).map(Some);
+        if !is_logged(log, candidate, tail)? {
+            return explain(log, *candidate, tail).map(Some);
         }
-        logged = Some(*sign);
+        logged = Some(*candidate);
     }
-    logged.map(|sign| explain(log, sign, tail)).transpose()
+    logged.map(|candidate| explain(log, candidate, tail)).transpose()
 }
 
 /// The row that says why, of one that was chosen; or of a later one that ended the command after
 /// all.
-fn explain(log: &LogFile, sign: Sign, tail: Tail) -> Result<Sign> {
-    let sign = end::ended_by(log, &sign, tail)?.unwrap_or(sign);
-    if sign.weight == Weight::Aftermath {
-        end::said_before(log, sign, tail)
+fn explain(log: &LogFile, candidate: Candidate, tail: Tail) -> Result<Candidate> {
+    let candidate = end::ended_by(log, &candidate, tail)?.unwrap_or(candidate);
+    if candidate.weight == Weight::Aftermath {
+        end::said_before(log, candidate, tail)
     } else {
-        follow(log, sign, tail)
+        follow(log, candidate, tail)
     }
 }
 
 /// Whether a program that went on printed it: as part of an entry of its log, or as `jest` shows
 /// what tests print.
-fn is_logged(log: &LogFile, sign: &Sign, tail: Tail) -> Result<bool> {
-    if sign.weight < Weight::Message {
+fn is_logged(log: &LogFile, candidate: &Candidate, tail: Tail) -> Result<bool> {
+    if candidate.weight < Weight::Message {
         return Ok(false);
     }
-    if sign.rule == GO {
-        return Ok(!has_goroutine(log, sign.offset, tail)?);
+    if candidate.rule == GO {
+        return Ok(!has_goroutine(log, candidate.offset, tail)?);
     }
-    if sign.rule == PANIC {
-        return has_passed(log, sign.offset, tail);
+    if candidate.rule == PANIC {
+        return has_passed(log, candidate.offset, tail);
     }
-    let rows = log.window(Anchor::Before(sign.offset), ENTRY_ROWS, tail)?.rows;
+    let rows = log.window(Anchor::Before(candidate.offset), ENTRY_ROWS, tail)?.rows;
     let texts: Vec<_> = rows.iter().map(|row| plain(&row.text, Progress::Last)).collect();
-    let is_entry = [TRACE, EXCEPTION].contains(&sign.rule)
+    let is_entry = [TRACE, EXCEPTION].contains(&candidate.rule)
         && texts.last().is_some_and(|text| is_log_entry(text));
     Ok(is_entry || texts.iter().any(|text| text.trim_start().starts_with("console.")))
 }
@@ -96,12 +96,12 @@ fn is_log_entry(text: &str) -> bool {
 
 /// From the first row of a trace to the one that says why: its last line, and that of what caused
 /// it.
-fn follow(log: &LogFile, mut sign: Sign, tail: Tail) -> Result<Sign> {
-    if sign.weight < Weight::Message && sign.rule != TRACE {
-        return Ok(sign);
+fn follow(log: &LogFile, mut candidate: Candidate, tail: Tail) -> Result<Candidate> {
+    if candidate.weight < Weight::Message && candidate.rule != TRACE {
+        return Ok(candidate);
     }
-    let rows = log.window(Anchor::From(sign.offset), TRACE_ROWS, tail)?.rows;
-    let Some((first, rest)) = rows.split_first() else { return Ok(sign) };
+    let rows = log.window(Anchor::From(candidate.offset), TRACE_ROWS, tail)?.rows;
+    let Some((first, rest)) = rows.split_first() else { return Ok(candidate) };
     let text = plain(&first.text, Progress::Last);
     let mut trace = text.split_once("Traceback (most").map(|(before, _)| before.to_owned());
     // `ERROR: Exception:` says nothing by itself.
@@ -117,7 +117,7 @@ fn follow(log: &LogFile, mut sign: Sign, tail: Tail) -> Result<Sign> {
         if trace.as_ref().is_some_and(ends) {
             // The message of an exception may be a trace itself.
             trace = trace.filter(|_| is_trace(row));
-            sign.offset = row.offset;
+            candidate.offset = row.offset;
         } else if text.contains("During handling of the above exception") {
             goes_on = true;
         } else if let Some((before, _)) = text.split_once("Traceback (most") {
@@ -126,17 +126,17 @@ fn follow(log: &LogFile, mut sign: Sign, tail: Tail) -> Result<Sign> {
             }
             (trace, goes_on) = (Some(before.to_owned()), false);
         } else if said.starts_with("Caused by: ") || said.starts_with("[cause]: ") {
-            sign.offset = row.offset;
+            candidate.offset = row.offset;
         } else if trace.is_none() {
             match weighed.map(|(weight, _)| weight) {
-                Some(Weight::Fault) if goes_on => (goes_on, sign.offset) = (false, row.offset),
+                Some(Weight::Fault) if goes_on => (goes_on, candidate.offset) = (false, row.offset),
                 Some(Weight::Heading | Weight::Name | Weight::Aftermath | Weight::Fault) => break,
                 _ if said.starts_with("____") || said.starts_with("====") => break,
                 _ => {}
             }
         }
     }
-    Ok(sign)
+    Ok(candidate)
 }
 
 /// Whether a row is the last line of a trace: it stands as far left as its first.

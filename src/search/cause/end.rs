@@ -1,9 +1,9 @@
-//! What the end of a log tells: the mishap that ended the command, where an earlier one was
+//! What the end of a log tells: the failure that ended the command, where an earlier one was
 //! survived, and what was said last before a row that only says that something failed.
 
 use super::super::errors::{Weight, judge};
 use super::super::shown::{Progress, plain};
-use super::board::{COMPILERS, EXCEPTION, NPM, Sign, TRACE, WRAPPERS};
+use super::candidates::{COMPILERS, Candidate, EXCEPTION, NPM, TRACE, WRAPPERS};
 use crate::error::Result;
 use crate::log::{Anchor, LogFile, Row, Tail};
 
@@ -56,9 +56,13 @@ impl End {
 /// rows above it that show how the command went on after the first. What a compiler or a test has
 /// found counts more than what came of it: only an exception that nobody caught outdoes a compiler,
 /// and nothing a test.
-pub(super) fn ended_by(log: &LogFile, sign: &Sign, tail: Tail) -> Result<Option<Sign>> {
-    let is_survivable = match sign.weight {
-        Weight::Fault => [TRACE, EXCEPTION, COMPILERS].contains(&sign.rule),
+pub(super) fn ended_by(
+    log: &LogFile,
+    candidate: &Candidate,
+    tail: Tail,
+) -> Result<Option<Candidate>> {
+    let is_survivable = match candidate.weight {
+        Weight::Fault => [TRACE, EXCEPTION, COMPILERS].contains(&candidate.rule),
         Weight::Message => true,
         _ => false,
     };
@@ -69,17 +73,19 @@ pub(super) fn ended_by(log: &LogFile, sign: &Sign, tail: Tail) -> Result<Option<
     let rows: Vec<End> = rows.iter().map(End::of).collect();
     let is_over = |row: &&End| !row.is_blank() && row.weight() != Some(Weight::Aftermath);
     let Some(last) = rows.iter().rposition(|row| is_over(&row)) else { return Ok(None) };
-    let Some((begun, cause)) = rows.get(..=last).and_then(|rows| mishap(rows, sign.weight)) else {
+    let Some((begun, cause)) = rows.get(..=last).and_then(|rows| failure(rows, candidate.weight))
+    else {
         return Ok(None);
     };
     let above = rows.get(..begun).unwrap_or_default();
-    let quiet = above.iter().rev().take_while(|row| !row.is_told() && row.offset > sign.offset);
+    let quiet =
+        above.iter().rev().take_while(|row| !row.is_told() && row.offset > candidate.offset);
     Ok((quiet.filter(|row| row.is_ordinary()).count() >= ORDINARY_ROWS).then_some(cause))
 }
 
-/// The mishap that the last of these rows ends, and where it begins: a trace, or complaints one
+/// The failure that the last of these rows ends, and where it begins: a trace, or complaints one
 /// below the other.
-fn mishap(rows: &[End], outdone: Weight) -> Option<(usize, Sign)> {
+fn failure(rows: &[End], outdone: Weight) -> Option<(usize, Candidate)> {
     let last = rows.last()?;
     let is_raised = |row: &End| row.rule() == Some(EXCEPTION) || row.weight().is_none();
     if is_raised(last) && !last.text.starts_with([' ', '\t']) {
@@ -87,7 +93,10 @@ fn mishap(rows: &[End], outdone: Weight) -> Option<(usize, Sign)> {
             rows.iter().rev().skip(1).take_while(|row| row.text.starts_with([' ', '\t'])).count();
         let begun = rows.len().checked_sub(lines + 2)?;
         let first = rows.get(begun).filter(|row| row.rule() == Some(TRACE))?;
-        return Some((begun, Sign { offset: first.offset, weight: Weight::Fault, rule: TRACE }));
+        return Some((
+            begun,
+            Candidate { offset: first.offset, weight: Weight::Fault, rule: TRACE },
+        ));
     }
     if last.weight() != Some(Weight::Aside) || outdone != Weight::Message {
         return None;
@@ -100,18 +109,22 @@ fn mishap(rows: &[End], outdone: Weight) -> Option<(usize, Sign)> {
     let begun = rows.len().checked_sub(told)?;
     let first = rows.get(begun)?;
     let (weight, rule) = first.weighed?;
-    Some((begun, Sign { offset: first.offset, weight, rule }))
+    Some((begun, Candidate { offset: first.offset, weight, rule }))
 }
 
 /// What was said last before a row that only says that something failed: by whom is not known.
-pub(super) fn said_before(log: &LogFile, sign: Sign, tail: Tail) -> Result<Sign> {
-    if ![WRAPPERS, NPM].contains(&sign.rule) {
-        return Ok(sign);
+pub(super) fn said_before(log: &LogFile, candidate: Candidate, tail: Tail) -> Result<Candidate> {
+    if ![WRAPPERS, NPM].contains(&candidate.rule) {
+        return Ok(candidate);
     }
-    let rows = log.window(Anchor::Before(sign.offset), SAID_ROWS, tail)?.rows;
+    let rows = log.window(Anchor::Before(candidate.offset), SAID_ROWS, tail)?.rows;
     let said = rows
         .iter()
         .map(End::of)
         .rfind(|row| !row.is_blank() && row.weight() != Some(Weight::Aftermath));
-    Ok(said.map_or(sign, |said| Sign { offset: said.offset, rule: WRAPPERS, ..sign }))
+    Ok(said.map_or(candidate, |said| Candidate {
+        offset: said.offset,
+        rule: WRAPPERS,
+        ..candidate
+    }))
 }

@@ -49,7 +49,7 @@ fn outline(growing: &Growing) -> Vec<String> {
         let hidden: Vec<_> =
             rows.iter().filter(|row| (group.body..group.end).contains(&row.offset)).collect();
         let last = hidden.last().map_or(String::new(), |row| {
-            crate::sanitise::plain(&row.text, crate::sanitise::Progress::Last).into_owned()
+            crate::sanitize::plain(&row.text, crate::sanitize::Progress::Last).into_owned()
         });
         let depth = groups
             .all()

@@ -6,11 +6,11 @@
 use jiff::Zoned;
 
 use super::{Item, Model};
+use crate::display;
 use crate::join::{JobNode, RunNode, ShNode, ShState};
 use crate::model::{Outcome, Sh};
-use crate::sanitise::name;
+use crate::sanitize::name;
 use crate::time::Time;
-use crate::words;
 
 /// The columns of the words before the lines.
 pub const LABEL: u16 = 9;
@@ -22,7 +22,7 @@ pub const MARGIN: u16 = 1;
 pub struct HeaderLine {
     /// What it tells of; empty where the line before goes on.
     pub label: &'static str,
-    /// What it tells. Sanitised.
+    /// What it tells. Sanitized.
     pub text: String,
 }
 
@@ -31,7 +31,9 @@ impl Model {
     /// at most a third of it.
     #[must_use]
     pub fn header_lines(&self, width: u16, height: u16) -> Vec<HeaderLine> {
-        let Some(item) = self.shown().filter(|_| self.lens.header) else { return Vec::new() };
+        let Some(item) = self.shown().filter(|_| self.view_options.header) else {
+            return Vec::new();
+        };
         let width = usize::from(width.saturating_sub(LABEL + 2 * MARGIN)).max(1);
         let of_item = match item {
             Item::Run(run) => self.of_run(run, width),
@@ -49,7 +51,7 @@ impl Model {
 
     fn of_sh(&self, node: &ShNode, width: usize) -> Vec<(&'static str, Option<String>)> {
         let sh = node.sh.as_ref();
-        let missing = self.run.as_ref().and_then(|run| words::missing(&run.head, node));
+        let missing = self.run.as_ref().and_then(|run| display::missing(&run.head, node));
         vec![
             ("in", sh.and_then(|sh| sh.cwd.as_deref()).map(|cwd| name(cwd).into_owned())),
             (
@@ -58,7 +60,7 @@ impl Model {
                     self.times(sh.started_at, sh.finished_at, node.state == ShState::Running, width)
                 }),
             ),
-            ("ended", sh.and_then(words::exit)),
+            ("ended", sh.and_then(display::exit)),
             ("used", sh.and_then(used)),
             ("wrote", self.wrote()),
             ("lacks", missing),
@@ -93,7 +95,7 @@ impl Model {
                     .map(|at| at.strftime(DAY_TIME).to_string()),
             ),
             ("ran", self.times(run.started_at, head.ended_at(), is_active, width)),
-            ("failed", words::reason(head).filter(|_| head.outcome == Some(Outcome::Failed))),
+            ("failed", display::reason(head).filter(|_| head.outcome == Some(Outcome::Failed))),
             ("commands", Some(commands(node.jobs.iter().flat_map(|job| &job.shs)))),
             ("files", node.dir.as_ref().map(|dir| name(&dir.to_string_lossy()).into_owned())),
         ]
@@ -117,7 +119,7 @@ impl Model {
             });
         };
         let ended = to.strftime(if to.date() == from.date() { TIME } else { DAY_TIME });
-        Some(format!("{begun} - {ended}, {}", words::duration(end.millis_since(start))))
+        Some(format!("{begun} - {ended}, {}", display::duration(end.millis_since(start))))
     }
 
     fn moment(&self, at: Time) -> Option<Zoned> {
@@ -128,10 +130,10 @@ impl Model {
     fn wrote(&self) -> Option<String> {
         self.log.source.as_ref()?;
         let known = &self.log.known;
-        let stderr = known.stderr_rows.map(|rows| format!("{} stderr", words::count(rows)));
+        let stderr = known.stderr_rows.map(|rows| format!("{} stderr", display::count(rows)));
         let stderr = stderr.filter(|_| known.total_rows.is_some_and(|rows| rows > 0));
-        let bytes = words::size(self.log.window.file_bytes);
-        let all = [known.total_rows.map(words::rows), stderr, Some(bytes)];
+        let bytes = display::size(self.log.window.file_bytes);
+        let all = [known.total_rows.map(display::rows), stderr, Some(bytes)];
         Some(all.into_iter().flatten().collect::<Vec<_>>().join(", "))
     }
 }
@@ -143,7 +145,7 @@ const DAY_TIME: &str = "%Y-%m-%d %H:%M:%S";
 
 /// `1m02s of CPU (182%), 512.0 MiB of memory`.
 fn used(sh: &Sh) -> Option<String> {
-    let all = [words::cpu(sh), words::memory(sh)];
+    let all = [display::cpu(sh), display::memory(sh)];
     Some(all.into_iter().flatten().collect::<Vec<_>>().join(", ")).filter(|used| !used.is_empty())
 }
 
@@ -157,7 +159,7 @@ fn commands<'a>(shs: impl Iterator<Item = &'a ShNode> + Clone) -> String {
 /// The command line, or the script, in at most so many lines; what is left out is said in the last
 /// one.
 fn command_lines(sh: &Sh, width: usize, most: usize) -> Vec<HeaderLine> {
-    let typed = sh.argv().map(|argv| words::typed(argv.iter().map(String::as_str)));
+    let typed = sh.argv().map(|argv| display::typed(argv.iter().map(String::as_str)));
     let text = typed.as_deref().unwrap_or(&sh.cmd).trim_end();
     // No more of a script is looked at than can be shown.
     let shown: String = text.chars().take((most + 1) * width).collect();

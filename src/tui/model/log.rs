@@ -1,13 +1,13 @@
 //! The log on screen: the rows at hand, where one stands in them, and what has been asked for.
 
 use crate::join::Place;
-use crate::log::{Row, Standing, Window};
+use crate::log::{FileState, Row, Window};
 use crate::model::RunId;
-use crate::sanitise::{Progress, Style};
+use crate::sanitize::{Progress, Style};
 use crate::search::Cause;
-use crate::tui::lens::Times;
 use crate::tui::msg::{Goal, Head, Known, Ticket};
-use crate::tui::scroll::{Section, Source, Spot};
+use crate::tui::scroll::{LogSource, RowAddress, Section};
+use crate::tui::view_options::Times;
 use crate::tui::widget::{Columns, lines_of};
 
 /// The most lines of the row of the cause on a card.
@@ -33,11 +33,11 @@ pub struct Log {
     /// Whose it is.
     pub key: Option<LogKey>,
     /// Where its rows come from; `None` when there is no log.
-    pub source: Option<Source>,
+    pub source: Option<LogSource>,
     /// Whether somebody may still be writing it.
     pub is_alive: bool,
     /// Whoever wrote it was cut short.
-    pub is_broken_off: bool,
+    pub is_interrupted: bool,
     /// The rows at hand: those on screen and some more at either side.
     pub window: Window,
     /// What the rows before those at hand have left switched on.
@@ -62,7 +62,7 @@ pub struct Log {
     /// Which generation of the file the window is from.
     pub generation: u64,
     /// How the file stands to its name.
-    pub standing: Standing,
+    pub file_state: FileState,
     /// Why its command failed most likely, and whether that is shown.
     pub card: Option<Card>,
     /// Why it could not be read last time.
@@ -104,7 +104,7 @@ pub struct Request {
     /// Which row to show then.
     pub aim: Aim,
     /// How far to scroll then: what the rows at hand did not allow.
-    pub debt: isize,
+    pub pending_scroll: isize,
     /// The file has changed since the request went out.
     pub stale: bool,
     /// The rows at hand are about to be left: moves count from where the answer leads.
@@ -141,9 +141,9 @@ impl Log {
     #[must_use]
     pub fn place_at(&self, address: u64) -> Option<(Place, u64)> {
         match self.source.as_ref()? {
-            Source::Log(..) => Some((self.key.as_ref()?.place.clone(), address)),
-            source @ Source::Scroll(_) => {
-                Some((source.section(address)?.place.clone(), Spot::of(address).offset()))
+            LogSource::Log(..) => Some((self.key.as_ref()?.place.clone(), address)),
+            source @ LogSource::Scroll(_) => {
+                Some((source.section(address)?.place.clone(), RowAddress::of(address).offset()))
             }
         }
     }

@@ -7,13 +7,13 @@ use std::collections::HashSet;
 use ratatui::layout::Rect;
 
 use super::{Model, cause_lines};
+use crate::display;
 use crate::log::Row;
 use crate::search::Cause;
 use crate::tui::layout::{Above, LogParts, Pane, log_parts};
-use crate::tui::lens::slow_ms;
 use crate::tui::prompt::Span;
+use crate::tui::view_options::slow_ms;
 use crate::tui::widget::{Columns, lines_of};
-use crate::words;
 
 impl Model {
     /// How many rows of the log are on screen; at least one, so that paging moves.
@@ -41,7 +41,7 @@ impl Model {
         self.log
             .card
             .as_ref()
-            .filter(|card| card.is_open && !self.lens.header)
+            .filter(|card| card.is_open && !self.view_options.header)
             .map(|card| &*card.cause)
     }
 
@@ -51,24 +51,27 @@ impl Model {
         let body = self.layout().body(Pane::Log).unwrap_or(self.screen);
         let most =
             self.log.known.numbers.iter().flatten().max().copied().or(self.log.known.total_rows);
-        let numbers = if self.lens.numbers { Some(most.unwrap_or(0)) } else { None };
+        let numbers = if self.view_options.numbers { Some(most.unwrap_or(0)) } else { None };
         let log = &self.log.window;
-        let is_whole =
-            log.at_start && log.at_end && !self.lens.wrap && log.rows.len() <= self.log_height();
+        let is_whole = log.at_start
+            && log.at_end
+            && !self.view_options.wrap
+            && log.rows.len() <= self.log_height();
         let has_bar =
             !is_whole || log.rows.iter().map(self.lines_of()).sum::<usize>() > self.log_height();
-        Columns::new(body.width, numbers, self.lens.times, has_bar)
+        Columns::new(body.width, numbers, self.view_options.times, has_bar)
     }
 
     /// How many lines of the screen a row of the log takes.
     pub fn lines_of(&self) -> impl Fn(&Row) -> usize + use<> {
-        let is_flat = self.lens.is_flat();
-        let width = self.lens.wrap.then(|| self.log_columns().text);
-        let (progress, is_broken_off) = (self.lens.sieve.progress, self.log.is_broken_off);
+        let is_flat = self.view_options.is_flat();
+        let width = self.view_options.wrap.then(|| self.log_columns().text);
+        let (progress, is_interrupted) =
+            (self.view_options.row_filter.progress, self.log.is_interrupted);
         let heads: HashSet<u64> = self.log.known.heads.iter().map(|head| head.at).collect();
         move |row| {
             let is_head = is_flat || heads.contains(&row.offset);
-            if is_head { 1 } else { lines_of(row, width, progress, is_broken_off) }
+            if is_head { 1 } else { lines_of(row, width, progress, is_interrupted) }
         }
     }
 
@@ -107,8 +110,9 @@ impl Model {
         };
         let shown = item.place();
         let of_shown = run.findings.at(&shown).filter(|_| shown != *at);
-        let late = Some(self.log.standing.late_bytes).filter(|bytes| *bytes > 0).map(words::late);
-        let found = run.findings.at(at).chain(of_shown).map(words::finding).chain(late);
+        let late =
+            Some(self.log.file_state.late_bytes).filter(|bytes| *bytes > 0).map(display::late);
+        let found = run.findings.at(at).chain(of_shown).map(display::finding).chain(late);
         let wrap = |text: String| {
             let options = textwrap::Options::new(usize::from(width.saturating_sub(3)).max(1))
                 .subsequent_indent("  ");

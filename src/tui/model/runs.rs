@@ -5,11 +5,11 @@ use tui_input::Input;
 
 use super::Model;
 use crate::catalog::Beside;
+use crate::display;
 use crate::join::RunHead;
 use crate::model::RunId;
 use crate::tui::layout::runs_parts;
 use crate::tui::msg::{Next, Ticket};
-use crate::words;
 
 /// The list of runs.
 #[derive(Default)]
@@ -30,14 +30,14 @@ pub struct Runs {
     /// The first one on screen.
     pub top: usize,
     /// The line in which one types what to find.
-    pub sift: Option<Sift>,
+    pub finder: Option<Finder>,
     /// The number of the newest search.
     pub ticket: Ticket,
 }
 
 /// Runs that are searched for.
 #[derive(Default)]
-pub struct Sift {
+pub struct Finder {
     /// What is typed; as long as that is nothing, all runs are shown.
     pub input: Input,
     /// Keys are typed.
@@ -56,7 +56,7 @@ pub struct Sift {
     pub opens_first: bool,
 }
 
-impl Sift {
+impl Finder {
     /// What is typed.
     #[must_use]
     pub fn text(&self) -> &str {
@@ -68,7 +68,7 @@ impl Sift {
     pub fn count(&self) -> String {
         let more = if self.next == Next::End { "" } else { "+" };
         let (found, looked) =
-            (words::grouped(self.heads.len() as u64), words::grouped(self.looked as u64));
+            (display::grouped(self.heads.len() as u64), display::grouped(self.looked as u64));
         format!("{found}{more} of {looked}")
     }
 }
@@ -77,7 +77,7 @@ impl Model {
     /// The line in which one types, if there is one, and the rows of the list of runs.
     #[must_use]
     pub fn runs_parts(&self, body: Rect) -> (Rect, Rect) {
-        runs_parts(body, self.runs.sift.is_some())
+        runs_parts(body, self.runs.finder.is_some())
     }
 }
 
@@ -85,31 +85,31 @@ impl Runs {
     /// Whether keys are typed.
     #[must_use]
     pub const fn is_typing(&self) -> bool {
-        matches!(&self.sift, Some(sift) if sift.is_typing)
+        matches!(&self.finder, Some(finder) if finder.is_typing)
     }
 
     /// What is searched for, once something is typed.
     #[must_use]
-    pub fn sifted(&self) -> Option<&Sift> {
-        self.sift.as_ref().filter(|sift| !sift.text().trim().is_empty())
+    pub fn active_finder(&self) -> Option<&Finder> {
+        self.finder.as_ref().filter(|finder| !finder.text().trim().is_empty())
     }
 
     /// The runs that are shown, the one under the cursor, the first on screen.
     #[must_use]
     pub fn shown(&self) -> (&[RunHead], Option<&RunId>, usize) {
-        match self.sifted() {
-            Some(sift) => (&sift.heads, sift.at.as_ref(), sift.top),
+        match self.active_finder() {
+            Some(finder) => (&finder.heads, finder.at.as_ref(), finder.top),
             None => (self.heads.as_deref().unwrap_or_default(), self.at.as_ref(), self.top),
         }
     }
 
     /// The cursor in what is shown, and the first on screen.
     pub fn cursor_mut(&mut self) -> (&mut Option<RunId>, &mut usize) {
-        if self.sifted().is_none() {
+        if self.active_finder().is_none() {
             return (&mut self.at, &mut self.top);
         }
-        match &mut self.sift {
-            Some(sift) => (&mut sift.at, &mut sift.top),
+        match &mut self.finder {
+            Some(finder) => (&mut finder.at, &mut finder.top),
             None => (&mut self.at, &mut self.top),
         }
     }

@@ -1,8 +1,8 @@
 //! What is answered of a log: rows, and what is known of all of it.
 
 use crate::join::Place;
-use crate::log::{Standing, Window};
-use crate::sanitise::Style;
+use crate::log::{FileState, Window};
+use crate::sanitize::Style;
 use crate::search::Cause;
 use crate::time::Time;
 
@@ -19,7 +19,7 @@ pub struct Page {
     /// nothing.
     pub generation: u64,
     /// How the file that was read stands to its name.
-    pub standing: Standing,
+    pub file_state: FileState,
     /// The row that was looked for, if one was.
     pub target: Option<Target>,
     /// The section of a scroll that had to be opened to show that row.

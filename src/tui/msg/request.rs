@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::log::Anchor;
-use crate::search::{Query, Sieve, Towards};
+use crate::search::{Query, RowFilter, Towards};
 use crate::time::Time;
-use crate::tui::scroll::Source;
+use crate::tui::scroll::LogSource;
 
 /// Numbers the requests for log rows, and the searches for runs; only the answer to the newest
 /// counts.
@@ -116,14 +116,14 @@ pub enum Sought {
 #[derive(Clone, PartialEq, Debug)]
 pub struct PageRequest {
     /// The log, or the logs of a scroll. What is an offset of a single log is an address there
-    /// ([`crate::tui::scroll::Spot`]).
-    pub source: Source,
+    /// ([`crate::tui::scroll::RowAddress`]).
+    pub source: LogSource,
     /// Where the rows lie in it.
     pub goal: Goal,
     /// How many at most.
     pub rows: usize,
     /// Which rows are shown.
-    pub sieve: Sieve,
+    pub row_filter: RowFilter,
     /// Which groups are folded.
     pub folds: Folds,
     /// Matches of this are counted.
@@ -138,7 +138,10 @@ impl PageRequest {
     #[must_use]
     pub fn is_same_page(&self, other: &Self) -> bool {
         let is_same = |a: &Self, b: &Self| {
-            a.goal == b.goal && a.rows == b.rows && a.sieve == b.sieve && a.folds == b.folds
+            a.goal == b.goal
+                && a.rows == b.rows
+                && a.row_filter == b.row_filter
+                && a.folds == b.folds
         };
         is_same(self, other) && self.source == other.source
     }

@@ -3,11 +3,11 @@
 
 use std::time::Instant;
 
-use crate::search::{Cause, Sifting};
+use crate::search::{Cause, FilteredRead};
 use crate::tui::msg::{Goal, PageRequest, Target};
 
 /// A request that is being worked on.
-pub(super) struct Job {
+pub(super) struct ReadJob {
     pub(super) request: PageRequest,
     pub(super) step: Step,
     pub(super) target: Option<Target>,
@@ -29,10 +29,10 @@ pub(super) enum Step {
         from: u64,
         has_wrapped: bool,
     },
-    Gather(Box<Sifting>),
+    Gather(Box<FilteredRead>),
 }
 
-impl Job {
+impl ReadJob {
     pub(super) fn new(request: PageRequest) -> Self {
         let step = if request.folds.fold_some() || matches!(request.goal, Goal::Fold(..)) {
             Step::Group

@@ -2,31 +2,32 @@
 
 use std::time::Instant;
 
-use super::job::{Job, Step};
+use super::job::{ReadJob, Step};
 use super::{Answered, COUNTED_BYTES, Reading};
 use crate::error::{Error, Result};
 use crate::log::{Anchor, Tail, WINDOW_ROW_BYTES, Window};
-use crate::sanitise::{Sanitiser, Style};
+use crate::sanitize::{Sanitizer, Style};
 use crate::time::Time;
 use crate::tui::msg::{Msg, Page, PageRequest};
 
-/// How many bytes before a window tell what colours are switched on in it.
+/// How many bytes before a window tell what colors are switched on in it.
 const STYLED_BYTES: u64 = 64 << 10;
 
 impl Reading {
-    pub(super) fn answer(&mut self, job: Job) -> Result<Vec<Msg>> {
-        let Job { request, step: Step::Gather(sifting), target, changes, cause, .. } = job else {
+    pub(super) fn answer(&mut self, job: ReadJob) -> Result<Vec<Msg>> {
+        let ReadJob { request, step: Step::Gather(gathering), target, changes, cause, .. } = job
+        else {
             return Ok(Vec::new());
         };
-        let (window, tail) = (sifting.finish(&self.file), self.tail);
+        let (window, tail) = (gathering.finish(&self.file), self.tail);
         let rows = window.rows.iter().map(|row| row.offset).collect();
         // What has just been appended is counted at once; the rest can wait for the screen.
         if self.file.bytes().saturating_sub(self.index.bytes()) <= COUNTED_BYTES {
             self.count()?;
         }
         self.last = Some(Answered { span: self.span(&request, &window)?, request, rows });
-        self.standing = self.file.standing();
-        let (generation, standing) = (self.file.generation(), self.standing);
+        self.file_state = self.file.file_state();
+        let (generation, file_state) = (self.file.generation(), self.file_state);
         let known = self.known()?;
         self.reported = Some((Instant::now(), known.clone()));
         let style = self.style_before(&window, tail)?;
@@ -35,7 +36,7 @@ impl Reading {
             style,
             known,
             generation,
-            standing,
+            file_state,
             target,
             opened: None,
             folded: changes,
@@ -47,7 +48,7 @@ impl Reading {
     /// What the rows before a window have left switched on, as far back as is soon read: a terminal
     /// would know from the beginning on.
     fn style_before(&self, window: &Window, tail: Tail) -> Result<Style> {
-        let mut sanitiser = Sanitiser::default();
+        let mut sanitizer = Sanitizer::default();
         if let Some(first) = window.rows.first().filter(|_| !window.at_start) {
             let from = first.offset.saturating_sub(STYLED_BYTES);
             for row in self.file.window_rows(from, WINDOW_ROW_BYTES, tail)? {
@@ -55,10 +56,10 @@ impl Reading {
                 if row.offset >= first.offset {
                     break;
                 }
-                sanitiser.row_within(&row.text, 0);
+                sanitizer.row_within(&row.text, 0);
             }
         }
-        Ok(sanitiser.style())
+        Ok(sanitizer.style())
     }
 
     /// The times of the first and the last record; of a log whose first or last rows are none,
@@ -68,15 +69,16 @@ impl Reading {
         request: &PageRequest,
         window: &Window,
     ) -> Result<Option<(Time, Time)>> {
-        let last = match window.rows.last().filter(|_| window.at_end && !request.sieve.narrows()) {
-            Some(last) => last.last_at,
-            None => self
-                .file
-                .window(Anchor::End, 1, self.tail)?
-                .rows
-                .first()
-                .and_then(|row| row.last_at),
-        };
+        let last =
+            match window.rows.last().filter(|_| window.at_end && !request.row_filter.narrows()) {
+                Some(last) => last.last_at,
+                None => self
+                    .file
+                    .window(Anchor::End, 1, self.tail)?
+                    .rows
+                    .first()
+                    .and_then(|row| row.last_at),
+            };
         Ok(self.file.first_time()?.zip(last))
     }
 }

@@ -1,6 +1,6 @@
 //! How the row that a request is about is looked for, a slice at a time.
 
-use super::job::{Job, Step};
+use super::job::{ReadJob, Step};
 use super::{Reading, SLICE_BYTES};
 use crate::error::Result;
 use crate::log::{Anchor, Tail};
@@ -19,7 +19,7 @@ pub(super) enum Sight {
 
 impl Reading {
     /// Looks for the row that the request is about, for a slice.
-    pub(super) fn seek(&mut self, job: &mut Job) -> Result<Sight> {
+    pub(super) fn seek(&mut self, job: &mut ReadJob) -> Result<Sight> {
         let tail = self.tail;
         match job.request.goal.clone() {
             // These are not looked for.
@@ -71,7 +71,7 @@ impl Reading {
     /// Goes on at the other end of the log, if it is to go round, up to where it began.
     fn seek_match(
         &self,
-        job: &mut Job,
+        job: &mut ReadJob,
         query: &Query,
         origin: u64,
         towards: Towards,

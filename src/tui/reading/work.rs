@@ -5,12 +5,12 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::job::{Job, Step};
+use super::job::{ReadJob, Step};
 use super::seek::Sight;
 use super::{Answered, REPORT_PAUSE, Reading, SLICE, SLICE_BYTES};
 use crate::error::Result;
 use crate::log::{Anchor, Window};
-use crate::search::{Around, Group, Sieve, Sifting};
+use crate::search::{Around, FilteredRead, Group, RowFilter};
 use crate::tui::msg::{Fold, Folds, Goal, Msg, Target};
 
 /// No rows, but whether there are some is told.
@@ -18,7 +18,7 @@ const NOTHING: Around = Around { place: 0, above: 0, below: 0, tells_ends: true 
 
 impl Reading {
     /// Goes over to what the request asks for, the groups being known that it needs.
-    fn begin(&self, job: &mut Job) {
+    fn begin(&self, job: &mut ReadJob) {
         job.is_begun = true;
         let from = if let Goal::Next { from, .. } = job.request.goal { from } else { 0 };
         job.step = Step::Seek { from, has_wrapped: false };
@@ -28,27 +28,27 @@ impl Reading {
             // Whether rows come before those at hand is known then.
             Goal::Rows(Anchor::From(place)) => {
                 let tells_ends = !job.request.is_refresh;
-                self.sift(job, Around { place, below: rows, tells_ends, ..NOTHING });
+                self.gather(job, Around { place, below: rows, tells_ends, ..NOTHING });
             }
             Goal::Rows(Anchor::Before(place)) => {
-                self.sift(job, Around { place, above: rows, ..NOTHING })
+                self.gather(job, Around { place, above: rows, ..NOTHING })
             }
             Goal::Rows(Anchor::End) => {
-                self.sift(job, Around { place: u64::MAX, above: rows, ..NOTHING })
+                self.gather(job, Around { place: u64::MAX, above: rows, ..NOTHING })
             }
             Goal::Around(place) => {
                 // What is out of sight now is represented by what heads it.
                 let heading = self.fold_over(job, place).map(|group| group.heading);
                 job.target = heading.map(|offset| Target { offset, has_wrapped: false });
                 let place = heading.unwrap_or(place);
-                self.sift(job, Around { place, above: half, below: half, ..NOTHING });
+                self.gather(job, Around { place, above: half, below: half, ..NOTHING });
             }
             _ => {}
         }
     }
 
     /// The outermost folded group in which a row is out of sight.
-    fn fold_over(&self, job: &Job, row: u64) -> Option<Group> {
+    fn fold_over(&self, job: &ReadJob, row: u64) -> Option<Group> {
         let hidden = self.hidden(&job.request.folds);
         let fold = hidden.get(hidden.partition_point(|fold| fold.start <= row).checked_sub(1)?)?;
         let is_over = |group: &&Group| group.body == fold.start;
@@ -59,25 +59,26 @@ impl Reading {
         self.groups.hidden(|group| self.is_folded(group, folds))
     }
 
-    fn sift(&self, job: &mut Job, around: Around) {
-        let sieve = Sieve { hidden: self.hidden(&job.request.folds), ..job.request.sieve.clone() };
-        job.step = Step::Gather(Box::new(Sifting::new(sieve, around, self.tail)));
+    fn gather(&self, job: &mut ReadJob, around: Around) {
+        let row_filter =
+            RowFilter { hidden: self.hidden(&job.request.folds), ..job.request.row_filter.clone() };
+        job.step = Step::Gather(Box::new(FilteredRead::new(row_filter, around, self.tail)));
     }
 
     /// Goes over to gathering the rows around the one that was found, which no fold hides any more.
-    fn gather(&self, job: &mut Job, place: u64) {
+    fn gather_around(&self, job: &mut ReadJob, place: u64) {
         let has_wrapped = matches!(job.step, Step::Seek { has_wrapped: true, .. });
         job.target = Some(Target { offset: place, has_wrapped });
         while let Some(group) = self.fold_over(job, place) {
             job.change(group.heading, false);
         }
         let half = job.request.rows.div_ceil(2);
-        job.request.sieve.keep = Some(place);
-        self.sift(job, Around { place, above: half, below: half, ..NOTHING });
+        job.request.row_filter.keep = Some(place);
+        self.gather(job, Around { place, above: half, below: half, ..NOTHING });
     }
 
     /// Folds or opens the innermost group around a row.
-    pub(super) fn fold(&self, job: &mut Job, row: u64, how: Fold) -> Sight {
+    pub(super) fn fold(&self, job: &mut ReadJob, row: u64, how: Fold) -> Sight {
         let Some(group) = self.groups.around(row).copied() else { return Sight::Nothing };
         let is_folded = self.is_folded(&group, &job.request.folds);
         job.change(group.heading, how.of(is_folded));
@@ -85,7 +86,7 @@ impl Reading {
     }
 
     /// Works on a request for a while; its answer if that is all.
-    pub(super) fn work(&mut self, mut job: Job) -> Result<Vec<Msg>> {
+    pub(super) fn work(&mut self, mut job: ReadJob) -> Result<Vec<Msg>> {
         let begun = Instant::now();
         while begun.elapsed() < SLICE {
             match &mut job.step {
@@ -96,11 +97,11 @@ impl Reading {
                 }
                 Step::Seek { .. } if !job.is_begun => self.begin(&mut job),
                 Step::Seek { .. } => match self.seek(&mut job)? {
-                    Sight::Row(offset) => self.gather(&mut job, offset),
+                    Sight::Row(offset) => self.gather_around(&mut job, offset),
                     Sight::NotYet => {}
                     Sight::End => {
                         let above = job.request.rows;
-                        self.sift(&mut job, Around { place: u64::MAX, above, ..NOTHING });
+                        self.gather(&mut job, Around { place: u64::MAX, above, ..NOTHING });
                     }
                     Sight::Nothing => {
                         self.last = Some(Answered {
@@ -111,17 +112,17 @@ impl Reading {
                         return Ok(vec![Msg::Missed(self.ticket)]);
                     }
                 },
-                Step::Gather(sifting) => {
+                Step::Gather(gathering) => {
                     let hits = self.filter.as_ref().map(|scan| &scan.hits);
-                    if sifting.step(&self.file, hits, SLICE_BYTES)? {
+                    if gathering.step(&self.file, hits, SLICE_BYTES)? {
                         return self.answer(job);
                     }
-                    job.looked_bytes = sifting.read_bytes();
+                    job.looked_bytes = gathering.read_bytes();
                 }
             }
         }
         // Rows that are passed over in folds are not looked through.
-        let is_looking = job.request.sieve.narrows() || !matches!(job.step, Step::Gather(_));
+        let is_looking = job.request.row_filter.narrows() || !matches!(job.step, Step::Gather(_));
         let is_slow = is_looking && job.told.elapsed() >= REPORT_PAUSE;
         let looking = is_slow.then(|| Msg::Looking(self.ticket, job.percent(self.file.bytes())));
         if is_slow {

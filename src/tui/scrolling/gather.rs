@@ -6,14 +6,14 @@
 
 use std::time::Instant;
 
-use super::job::{Edge, Job, Piece, above_heading, is_open};
+use super::job::{Edge, Piece, ScrollJob, above_heading, is_open};
 use super::{Answered, Scrolling};
 use crate::error;
-use crate::log::{Anchor, Row, Standing, Window};
-use crate::search::Sieve;
+use crate::log::{Anchor, FileState, Row, Window};
+use crate::search::RowFilter;
 use crate::tui::msg::{Goal, Msg, Page, Target, Work};
 use crate::tui::reading::{REPORT_PAUSE, Reading, SLICE};
-use crate::tui::scroll::Spot;
+use crate::tui::scroll::RowAddress;
 
 /// What a log has said.
 enum Answer {
@@ -32,7 +32,7 @@ enum Progress {
 
 impl Scrolling {
     /// Works on a request for a while; its answer if that is all.
-    pub(super) fn work(&mut self, mut job: Job) -> Vec<Msg> {
+    pub(super) fn work(&mut self, mut job: ScrollJob) -> Vec<Msg> {
         let begun = Instant::now();
         while begun.elapsed() < SLICE {
             let is_done =
@@ -57,17 +57,17 @@ impl Scrolling {
     }
 
     /// What a log says, which may take several slices.
-    fn hear(&mut self, job: &mut Job, section: usize, goal: Goal, rows: usize) -> Answer {
+    fn hear(&mut self, job: &mut ScrollJob, section: usize, goal: Goal, rows: usize) -> Answer {
         let is_asked = self.reading(section).is_some_and(Reading::is_asked);
         let said = if is_asked {
             self.with(section, Reading::go_on)
         } else {
-            let keep = job.request.sieve.keep.and_then(|keep| match Spot::of(keep) {
-                Spot::Row(at, offset) if at == section => Some(offset),
+            let keep = job.request.row_filter.keep.and_then(|keep| match RowAddress::of(keep) {
+                RowAddress::Row(at, offset) if at == section => Some(offset),
                 _ => None,
             });
-            let sieve = Sieve { keep, ..job.request.sieve.clone() };
-            self.ask_section(section, (goal, rows), sieve, job.folds_in(section))
+            let row_filter = RowFilter { keep, ..job.request.row_filter.clone() };
+            self.ask_section(section, (goal, rows), row_filter, job.folds_in(section))
         };
         let messages = match said {
             Ok(messages) => messages,
@@ -87,7 +87,7 @@ impl Scrolling {
         Answer::NotYet
     }
 
-    fn seek(&mut self, job: &mut Job) -> Progress {
+    fn seek(&mut self, job: &mut ScrollJob) -> Progress {
         let Some(seek) = &job.seek else { return Progress::Done };
         let (section, goal) = (seek.section, seek.goal.clone());
         let is_wanted = self
@@ -111,16 +111,16 @@ impl Scrolling {
     }
 
     /// The row was found: the page is gathered around it, its section open.
-    fn found(&self, job: &mut Job, section: usize, page: Page) {
+    fn found(&self, job: &mut ScrollJob, section: usize, page: Page) {
         let has_wrapped = job.seek.take().is_some_and(|seek| seek.has_wrapped);
         let is_open = self.sections.get(section).is_some_and(|section| section.is_open);
         job.opened = (!is_open).then_some(section);
-        let place = page.target.map(|target| Spot::Row(section, target.offset).address());
+        let place = page.target.map(|target| RowAddress::Row(section, target.offset).address());
         job.target = place.map(|offset| Target { offset, has_wrapped });
         job.take_centre(section, place, page);
     }
 
-    fn gather(&mut self, job: &mut Job) -> Progress {
+    fn gather(&mut self, job: &mut ScrollJob) -> Progress {
         if job.below > 0 && !matches!(job.down, Edge::More | Edge::Over) {
             self.gather_below(job);
         } else if job.above > 0 && !matches!(job.up, Edge::More | Edge::Over) {
@@ -131,7 +131,7 @@ impl Scrolling {
         Progress::GoesOn
     }
 
-    fn gather_below(&mut self, job: &mut Job) {
+    fn gather_below(&mut self, job: &mut ScrollJob) {
         match job.down {
             Edge::Heading(section) => {
                 if section < self.sections.len() {
@@ -157,7 +157,7 @@ impl Scrolling {
         }
     }
 
-    fn gather_above(&mut self, job: &mut Job) {
+    fn gather_above(&mut self, job: &mut ScrollJob) {
         match job.up {
             Edge::Heading(section) => {
                 job.rows.push_front(heading(section));
@@ -187,7 +187,7 @@ impl Scrolling {
         }
     }
 
-    fn answer(&mut self, mut job: Job) -> Vec<Msg> {
+    fn answer(&mut self, mut job: ScrollJob) -> Vec<Msg> {
         // Behind the last row there is no heading any more.
         if job.down == Edge::Heading(self.sections.len()) {
             job.down = Edge::Over;
@@ -204,7 +204,7 @@ impl Scrolling {
             style: job.style,
             known,
             generation: 0,
-            standing: Standing::default(),
+            file_state: FileState::default(),
             target: job.target,
             opened,
             folded: job.folded,
@@ -217,5 +217,5 @@ impl Scrolling {
 
 /// The row that stands for a heading: what it says is known to whoever draws it.
 fn heading(section: usize) -> Row {
-    Row { offset: Spot::Heading(section).address(), complete: true, ..Row::default() }
+    Row { offset: RowAddress::Heading(section).address(), complete: true, ..Row::default() }
 }

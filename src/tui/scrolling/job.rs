@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::log::{Anchor, Row};
-use crate::sanitise::Style;
+use crate::sanitize::Style;
 use crate::search::Towards;
 use crate::tui::msg::{Folds, Goal, Page, PageRequest, Sought, Target};
-use crate::tui::scroll::{Section, Spot};
+use crate::tui::scroll::{RowAddress, Section};
 
 /// Neighbouring rows of a page.
 #[derive(Clone, Copy)]
@@ -23,7 +23,7 @@ pub(super) enum Piece {
 }
 
 /// A request that is being worked on.
-pub(super) struct Job {
+pub(super) struct ScrollJob {
     pub(super) request: PageRequest,
     pub(super) seek: Option<Seek>,
     pub(super) rows: VecDeque<Row>,
@@ -108,7 +108,7 @@ impl Goal {
     }
 }
 
-impl Job {
+impl ScrollJob {
     pub(super) fn new(request: PageRequest, sections: &[Section]) -> Self {
         let (rows, half) = (request.rows, request.rows.div_ceil(2));
         let mut job = Self {
@@ -137,9 +137,9 @@ impl Job {
             }
             Goal::Rows(Anchor::Before(address)) => {
                 job.above = rows;
-                job.up = match Spot::of(address) {
-                    Spot::Heading(section) => above_heading(sections, section, None),
-                    Spot::Row(section, offset) => Edge::Rows(section, Some(offset)),
+                job.up = match RowAddress::of(address) {
+                    RowAddress::Heading(section) => above_heading(sections, section, None),
+                    RowAddress::Row(section, offset) => Edge::Rows(section, Some(offset)),
                 };
             }
             Goal::Rows(Anchor::End) => {
@@ -147,12 +147,16 @@ impl Job {
                 (job.up, job.down) = (above_heading(sections, sections.len(), None), Edge::Over);
             }
             Goal::Around(address) | Goal::Place(address) => job.begin_at(address, sections, half),
-            Goal::Row(address) => {
-                job.seek_in(Spot::of(address).section(), Goal::Row(Spot::of(address).offset()), 1)
-            }
-            Goal::Fold(address, how) => match Spot::of(address) {
-                Spot::Row(section, offset) => job.seek_in(section, Goal::Fold(offset, how), 1),
-                Spot::Heading(_) => job.begin_at(address, sections, half),
+            Goal::Row(address) => job.seek_in(
+                RowAddress::of(address).section(),
+                Goal::Row(RowAddress::of(address).offset()),
+                1,
+            ),
+            Goal::Fold(address, how) => match RowAddress::of(address) {
+                RowAddress::Row(section, offset) => {
+                    job.seek_in(section, Goal::Fold(offset, how), 1)
+                }
+                RowAddress::Heading(_) => job.begin_at(address, sections, half),
             },
             Goal::Cause(_) => job.begin_at(0, sections, half),
             Goal::Percent(percent) => {
@@ -178,19 +182,19 @@ impl Job {
     fn begin_at(&mut self, address: u64, sections: &[Section], half: usize) {
         (self.above, self.below) = (half, half);
         let has_target = !matches!(self.request.goal, Goal::Around(_));
-        match Spot::of(address) {
+        match RowAddress::of(address) {
             // What is in sight no more is represented by its heading, unless it is gone to.
-            Spot::Row(section, offset)
+            RowAddress::Row(section, offset)
                 if is_open(sections, section, has_target.then_some(section)) =>
             {
                 let goal = if has_target { Goal::Place(offset) } else { Goal::Around(offset) };
                 self.seek_in(section, goal, 1);
             }
-            spot => {
-                let section = spot.section();
+            row => {
+                let section = row.section();
                 self.down = Edge::Heading(section);
                 self.up = above_heading(sections, section, None);
-                let offset = Spot::Heading(section).address();
+                let offset = RowAddress::Heading(section).address();
                 self.target = has_target.then_some(Target { offset, has_wrapped: false });
             }
         }
@@ -199,10 +203,11 @@ impl Job {
     /// Which groups of a section's log are folded.
     pub(super) fn folds_in(&self, section: usize) -> Folds {
         let folds = &self.request.folds;
-        let own = folds.chosen.iter().filter_map(|(address, is_folded)| match Spot::of(*address) {
-            Spot::Row(at, offset) if at == section => Some((offset, *is_folded)),
-            _ => None,
-        });
+        let own =
+            folds.chosen.iter().filter_map(|(address, is_folded)| match RowAddress::of(*address) {
+                RowAddress::Row(at, offset) if at == section => Some((offset, *is_folded)),
+                _ => None,
+            });
         Folds { all: folds.all, chosen: Arc::new(own.collect()) }
     }
 
@@ -213,7 +218,7 @@ impl Job {
         self.style = style;
         let changes = folded
             .into_iter()
-            .map(|(heading, folded)| (Spot::Row(section, heading).address(), folded));
+            .map(|(heading, folded)| (RowAddress::Row(section, heading).address(), folded));
         self.folded.extend(changes);
         self.pieces.push_back(Piece::Rows(section, window.rows.len()));
         self.rows.extend(window.rows.into_iter().map(|row| addressed(section, row)));
@@ -250,12 +255,12 @@ impl Job {
 
 /// Where looking for the next row begins: in which section, and from where on in it.
 fn next_from(address: u64, towards: Towards) -> (usize, u64) {
-    match (Spot::of(address), towards) {
-        (Spot::Row(section, offset), _) => (section, offset),
-        (Spot::Heading(section), Towards::Down) => (section, 0),
+    match (RowAddress::of(address), towards) {
+        (RowAddress::Row(section, offset), _) => (section, offset),
+        (RowAddress::Heading(section), Towards::Down) => (section, 0),
         // Before a heading the section above ends; before the first there is the last, found by
         // going round.
-        (Spot::Heading(section), Towards::Up) => match section.checked_sub(1) {
+        (RowAddress::Heading(section), Towards::Up) => match section.checked_sub(1) {
             Some(above) => (above, u64::MAX),
             None => (0, 0),
         },
@@ -263,9 +268,9 @@ fn next_from(address: u64, towards: Towards) -> (usize, u64) {
 }
 
 fn edge_at(address: u64) -> Edge {
-    match Spot::of(address) {
-        Spot::Heading(section) => Edge::Heading(section),
-        Spot::Row(section, offset) => Edge::Rows(section, Some(offset)),
+    match RowAddress::of(address) {
+        RowAddress::Heading(section) => Edge::Heading(section),
+        RowAddress::Row(section, offset) => Edge::Rows(section, Some(offset)),
     }
 }
 
@@ -287,7 +292,7 @@ pub(super) fn is_open(sections: &[Section], at: usize, opened: Option<usize>) ->
 
 /// A row of a section's log with its address in place of its offset.
 fn addressed(section: usize, row: Row) -> Row {
-    Row { offset: Spot::Row(section, row.offset).address(), ..row }
+    Row { offset: RowAddress::Row(section, row.offset).address(), ..row }
 }
 
 /// The place behind so many hundredths of the bytes of the open sections.
@@ -298,11 +303,11 @@ fn share(sections: &[Section], percent: u8) -> u64 {
     let mut rest = u64::try_from(u128::from(total) * u128::from(percent) / 100).unwrap_or(total);
     for (at, bytes) in &sizes {
         if rest < *bytes {
-            return Spot::Row(*at, rest).address();
+            return RowAddress::Row(*at, rest).address();
         }
         rest -= bytes;
     }
-    Spot::Heading(sections.len().saturating_sub(1)).address()
+    RowAddress::Heading(sections.len().saturating_sub(1)).address()
 }
 
 impl Section {

@@ -1,4 +1,4 @@
-//! The colours that come with rundown.
+//! The colors that come with rundown.
 //!
 //! Those of `dark`, `light` and `high-contrast` are 24-bit ones, which a terminal without them
 //! shows as it can. Their contrast is tested (WCAG 2): 4.5 at least on the backgrounds that they
@@ -8,19 +8,19 @@ use ratatui::style::{Color, Modifier, Style};
 
 use super::{Signs, Theme};
 
-/// A set of colours.
+/// A set of colors.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub enum Scheme {
-    /// The terminal's own sixteen colours.
+    /// The terminal's own sixteen colors.
     #[default]
     Default,
     /// For dark backgrounds.
     Dark,
     /// For light backgrounds.
     Light,
-    /// White on black, and strong colours.
+    /// White on black, and strong colors.
     HighContrast,
-    /// No colours at all, also not those of logs.
+    /// No colors at all, also not those of logs.
     Monochrome,
 }
 
@@ -63,13 +63,13 @@ const BOLD: Style = PLAIN.add_modifier(Modifier::BOLD);
 const BLACK: Color = Color::Rgb(0, 0, 0);
 const WHITE: Color = Color::Rgb(255, 255, 255);
 
-const fn rgb(colour: u32) -> Color {
-    let [_, r, g, b] = colour.to_be_bytes();
+const fn rgb(color: u32) -> Color {
+    let [_, r, g, b] = color.to_be_bytes();
     Color::Rgb(r, g, b)
 }
 
-const fn fg(colour: u32) -> Style {
-    PLAIN.fg(rgb(colour))
+const fn fg(color: u32) -> Style {
+    PLAIN.fg(rgb(color))
 }
 
 const fn default(signs: &'static Signs) -> Theme {
@@ -183,9 +183,9 @@ const fn monochrome(signs: &'static Signs) -> Theme {
 mod tests {
     use super::*;
 
-    /// WCAG 2: the relative luminance of a colour.
-    fn luminance(colour: Color) -> f64 {
-        let Color::Rgb(r, g, b) = colour else { panic!("{colour} depends on the terminal") };
+    /// WCAG 2: the relative luminance of a color.
+    fn luminance(color: Color) -> f64 {
+        let Color::Rgb(r, g, b) = color else { panic!("{color} depends on the terminal") };
         let linear = |channel: u8| {
             let share = f64::from(channel) / 255.0;
             if share <= 0.04045 { share / 12.92 } else { ((share + 0.055) / 1.055).powf(2.4) }
@@ -193,7 +193,7 @@ mod tests {
         0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b)
     }
 
-    /// WCAG 2: the contrast of two colours, from 1 to 21.
+    /// WCAG 2: the contrast of two colors, from 1 to 21.
     fn contrast(one: Color, other: Color) -> f64 {
         let (one, other) = (luminance(one), luminance(other));
         (one.max(other) + 0.05) / (one.min(other) + 0.05)
@@ -231,12 +231,12 @@ mod tests {
     }
 
     #[test]
-    fn the_default_has_the_terminal_s_own_colours_only() {
+    fn the_default_has_the_terminal_s_own_colors_only() {
         let theme = Theme::new(true, false);
         for name in Theme::ROLES {
             let style = theme.role(name).unwrap();
             let of_terminal =
-                |colour: Option<Color>| !matches!(colour, Some(Color::Rgb(..) | Color::Indexed(_)));
+                |color: Option<Color>| !matches!(color, Some(Color::Rgb(..) | Color::Indexed(_)));
             assert!(of_terminal(style.fg) && of_terminal(style.bg), "{name}");
         }
     }

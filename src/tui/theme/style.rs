@@ -2,7 +2,7 @@
 
 use ratatui::style::{Color, Modifier, Style};
 
-use crate::words;
+use crate::display;
 
 /// Modifiers by their names.
 const MODIFIERS: [(&str, Modifier); 6] = [
@@ -14,8 +14,8 @@ const MODIFIERS: [(&str, Modifier); 6] = [
     ("strike", Modifier::CROSSED_OUT),
 ];
 
-/// The sixteen colours, as ratatui reads them; `reset` is the terminal's own of text or background.
-const COLOURS: [&str; 17] = [
+/// The sixteen colors, as ratatui reads them; `reset` is the terminal's own of text or background.
+const COLORS: [&str; 17] = [
     "black",
     "red",
     "green",
@@ -49,26 +49,26 @@ pub fn parse_style(text: &str) -> Result<Style, String> {
         if let Some((_, modifier)) = MODIFIERS.iter().find(|(name, _)| *name == word) {
             style = style.add_modifier(*modifier);
         } else if word == "on" {
-            let ground = words.next().ok_or("after `on` comes the colour of the background")?;
-            style = style.bg(parse_colour(ground)?);
+            let ground = words.next().ok_or("after `on` comes the color of the background")?;
+            style = style.bg(parse_color(ground)?);
         } else if style.fg.is_some() {
             return Err(format!(
-                "`{word}` is a second colour: `on {word}` makes it that of the background"
+                "`{word}` is a second color: `on {word}` makes it that of the background"
             ));
         } else if word != NOTHING {
-            style = style.fg(parse_colour(word)?);
+            style = style.fg(parse_color(word)?);
         }
     }
     Ok(style)
 }
 
-fn parse_colour(word: &str) -> Result<Color, String> {
+fn parse_color(word: &str) -> Result<Color, String> {
     let unknown = || {
-        let known = COLOURS.into_iter().chain(MODIFIERS.map(|(name, _)| name)).chain([NOTHING]);
-        let all = "a look is a colour (red, light-red, 0 to 255, #rrggbb), `on` and another, and any of bold, dim, italic, underline, reverse, strike";
-        let nearest = words::nearest(word, known)
+        let known = COLORS.into_iter().chain(MODIFIERS.map(|(name, _)| name)).chain([NOTHING]);
+        let all = "a look is a color (red, light-red, 0 to 255, #rrggbb), `on` and another, and any of bold, dim, italic, underline, reverse, strike";
+        let nearest = display::nearest(word, known)
             .map_or_else(|| all.to_owned(), |name| format!("did you mean `{name}`?"));
-        format!("`{word}` is no colour: {nearest}")
+        format!("`{word}` is no color: {nearest}")
     };
     word.parse().map_err(|_| unknown())
 }
@@ -78,14 +78,14 @@ fn parse_colour(word: &str) -> Result<Color, String> {
 pub fn style_text(style: Style) -> String {
     let modifiers = MODIFIERS.iter().filter(|(_, modifier)| style.add_modifier.contains(*modifier));
     let mut words: Vec<String> = modifiers.map(|(name, _)| (*name).to_owned()).collect();
-    words.extend(style.fg.map(colour_text));
-    words.extend(style.bg.map(|colour| format!("on {}", colour_text(colour))));
+    words.extend(style.fg.map(color_text));
+    words.extend(style.bg.map(|color| format!("on {}", color_text(color))));
     if words.is_empty() { NOTHING.to_owned() } else { words.join(" ") }
 }
 
-fn colour_text(colour: Color) -> String {
-    let name = COLOURS.into_iter().find(|name| name.parse() == Ok(colour));
-    name.map_or_else(|| colour.to_string().to_lowercase(), str::to_owned)
+fn color_text(color: Color) -> String {
+    let name = COLORS.into_iter().find(|name| name.parse() == Ok(color));
+    name.map_or_else(|| color.to_string().to_lowercase(), str::to_owned)
 }
 
 #[cfg(test)]
@@ -112,15 +112,15 @@ mod tests {
     #[test]
     fn a_word_that_is_none_is_told_with_the_nearest() {
         let fault = |text| parse_style(text).unwrap_err();
-        assert_eq!(fault("bold rde"), "`rde` is no colour: did you mean `red`?");
-        assert_eq!(fault("blod"), "`blod` is no colour: did you mean `bold`?");
+        assert_eq!(fault("bold rde"), "`rde` is no color: did you mean `red`?");
+        assert_eq!(fault("blod"), "`blod` is no color: did you mean `bold`?");
         assert!(fault("chartreuse").contains("#rrggbb"), "{}", fault("chartreuse"));
         assert!(fault("#12345").contains("#rrggbb"));
         assert!(fault("256").contains("0 to 255"));
-        assert_eq!(fault("red on"), "after `on` comes the colour of the background");
+        assert_eq!(fault("red on"), "after `on` comes the color of the background");
         assert_eq!(
             fault("red blue"),
-            "`blue` is a second colour: `on blue` makes it that of the background"
+            "`blue` is a second color: `on blue` makes it that of the background"
         );
     }
 
@@ -132,7 +132,7 @@ mod tests {
                 assert_eq!(parse_style(&style_text(role)), Ok(role));
             }
         }
-        for name in COLOURS {
+        for name in COLORS {
             assert_eq!(style_text(parse_style(name).unwrap()), name);
         }
     }

@@ -20,7 +20,7 @@ pub(super) fn arrived(model: &mut Model, ticket: Ticket, mut page: Page) -> Vec<
     if request.aim == Aim::Here && !is_other_file && !page.window.at_start && first > here {
         // Scrolled up while the end was being read: what is read now has to be read again.
         let effects = refresh(model);
-        return owe(model, request.debt, effects);
+        return add_pending_scroll(model, request.pending_scroll, effects);
     }
     if let Some(place) = page.opened.take() {
         scroll::open_found(model, place);
@@ -47,7 +47,7 @@ pub(super) fn arrived(model: &mut Model, ticket: Ticket, mut page: Page) -> Vec<
     take_page(&mut model.log, page, request.aim, is_other_file);
     if is_to_be_at_end(model, request.aim, is_other_file) {
         let effects = aim_at(model, Aim::End);
-        return owe(model, request.debt, effects);
+        return add_pending_scroll(model, request.pending_scroll, effects);
     }
     match request.aim {
         Aim::Start => (model.log.top, model.log.line) = (0, 0),
@@ -66,15 +66,15 @@ pub(super) fn arrived(model: &mut Model, ticket: Ticket, mut page: Page) -> Vec<
     match model.open_at.take() {
         Some(at) => super::seek::open_at(model, &at),
         // Nobody has chosen what one lands on.
-        None if is_landing => pay(model, Request { aim: Aim::Here, ..request }),
-        None => pay(model, request),
+        None if is_landing => apply_pending_scroll(model, Request { aim: Aim::Here, ..request }),
+        None => apply_pending_scroll(model, request),
     }
 }
 
 /// The rows take the place of those at hand.
 fn take_page(log: &mut Log, page: Page, aim: Aim, is_other_file: bool) {
     log.generation = page.generation;
-    log.standing = page.standing;
+    log.file_state = page.file_state;
     log.style = page.style;
     // Nothing comes before the first row later on: a refresh does not ask for it again.
     let first = |window: &Window| window.rows.first().map(|row| row.offset);
@@ -95,7 +95,8 @@ fn take_page(log: &mut Log, page: Page, aim: Aim, is_other_file: bool) {
 fn is_to_be_at_end(model: &mut Model, aim: Aim, is_other_file: bool) -> bool {
     let log = &mut model.log;
     let is_scroll = log.key.as_ref().is_some_and(|key| key.is_scroll);
-    let has_rows = is_scroll || (log.window.file_bytes > 0 && !model.lens.sieve.narrows());
+    let has_rows =
+        is_scroll || (log.window.file_bytes > 0 && !model.view_options.row_filter.narrows());
     let is_beyond_end = log.window.rows.is_empty() && has_rows;
     let is_short_of_end = aim == Aim::End && !log.window.at_end;
     if !is_other_file && !is_beyond_end && !is_short_of_end {
@@ -111,9 +112,13 @@ fn is_to_be_at_end(model: &mut Model, aim: Aim, is_other_file: bool) -> bool {
 }
 
 /// What is still to be scrolled waits for the next answer.
-pub(super) fn owe(model: &mut Model, debt: isize, effects: Vec<Effect>) -> Vec<Effect> {
+pub(super) fn add_pending_scroll(
+    model: &mut Model,
+    pending_scroll: isize,
+    effects: Vec<Effect>,
+) -> Vec<Effect> {
     if let Some(next) = &mut model.log.request {
-        next.debt = next.debt.saturating_add(debt);
+        next.pending_scroll = next.pending_scroll.saturating_add(pending_scroll);
     }
     effects
 }
@@ -154,7 +159,7 @@ pub(super) fn unchanged(model: &mut Model, ticket: Ticket, known: Known) -> Vec<
         Aim::End => (model.log.top, model.log.line) = last_top(model),
         Aim::Here | Aim::Target => {}
     }
-    pay(model, request)
+    apply_pending_scroll(model, request)
 }
 
 /// There is no such row as was looked for.
@@ -165,7 +170,7 @@ pub(super) fn missed(model: &mut Model, ticket: Ticket) -> Vec<Effect> {
         return scroll::fold_section(model, how);
     }
     model.said = Some(std::mem::take(&mut model.log.if_missed)).filter(|said| !said.is_empty());
-    pay(model, Request { aim: Aim::Here, ..request })
+    apply_pending_scroll(model, Request { aim: Aim::Here, ..request })
 }
 
 /// A row is being looked for, and that takes long.
@@ -221,8 +226,8 @@ fn take_request(model: &mut Model, ticket: Ticket) -> Option<Request> {
 }
 
 /// Makes the moves that were waiting, and asks again if the file has changed meanwhile.
-fn pay(model: &mut Model, request: Request) -> Vec<Effect> {
-    let rest = shift(model, request.debt);
+fn apply_pending_scroll(model: &mut Model, request: Request) -> Vec<Effect> {
+    let rest = shift(model, request.pending_scroll);
     if request.aim == Aim::Target {
         leave(model);
     }

@@ -1,7 +1,7 @@
 //! What a key does: the keymap names the action, the pane with the focus gives it its meaning.
 
 use super::log::{land, stop_looking};
-use super::{moving, outside, runs, scroll, seek, sift, tree};
+use super::{external, finder, moving, runs, scroll, seek, tree};
 use crate::catalog::Beside;
 use crate::cri::Stream;
 use crate::model::Outcome;
@@ -10,7 +10,7 @@ use crate::tui::keymap::{Action, Context, Key, Keys, Meaning};
 use crate::tui::layout::{self, Pane};
 use crate::tui::model::Model;
 use crate::tui::msg::{Effect, Fold};
-use crate::tui::prompt::Kind;
+use crate::tui::prompt::PromptKind;
 
 /// How far a move goes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -60,7 +60,7 @@ pub(super) fn press(model: &mut Model, key: Key) -> Vec<Effect> {
     }
     model.said = None;
     if action.is_none() && model.context() == Context::RunsFilter {
-        return sift::type_key(model, key);
+        return finder::type_key(model, key);
     }
     // A key that comes while something is found at once waits for it; once it takes long, and that
     // is told, any key stops it. A step back from the help is one from the help alone.
@@ -101,11 +101,11 @@ fn in_log(model: &mut Model, act: impl FnOnce(&mut Model) -> Vec<Effect>) -> Vec
 
 /// The first row on screen stays it.
 fn wrap(model: &mut Model) -> Vec<Effect> {
-    model.lens.wrap = !model.lens.wrap;
+    model.view_options.wrap = !model.view_options.wrap;
     (model.log.line, model.log.sideways) = (0, 0);
     seek::say(
         model,
-        if model.lens.wrap {
+        if model.view_options.wrap {
             "long rows go on in the next line"
         } else {
             "long rows are cut at the edge"
@@ -143,11 +143,11 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::OpenAll => in_log(model, |model| scroll::fold_all(model, true)),
         Action::CloseAll => in_log(model, |model| scroll::fold_all(model, false)),
         Action::Follow => moving::follow(model),
-        Action::Search => seek::open(model, Kind::Search),
-        Action::Filter => seek::open(model, Kind::Filter),
-        Action::Goto => seek::open(model, Kind::Goto),
-        Action::Mark => seek::open(model, Kind::Mark),
-        Action::GoToMark => seek::open(model, Kind::GoToMark),
+        Action::Search => seek::open(model, PromptKind::Search),
+        Action::Filter => seek::open(model, PromptKind::Filter),
+        Action::Goto => seek::open(model, PromptKind::Goto),
+        Action::Mark => seek::open(model, PromptKind::Mark),
+        Action::GoToMark => seek::open(model, PromptKind::GoToMark),
         Action::NextMatch => in_log(model, |model| seek::next_match(model, Towards::Down)),
         Action::PreviousMatch => in_log(model, |model| seek::next_match(model, Towards::Up)),
         Action::NextError => in_log(model, |model| seek::next_error(model, Towards::Down)),
@@ -161,23 +161,23 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::OnlyStderr => seek::only(model, Some(Stream::Stderr)),
         Action::Progress => seek::unfold(model),
         Action::Times => {
-            model.lens.times = model.lens.times.next();
-            seek::say(model, model.lens.times.as_str())
+            model.view_options.times = model.view_options.times.next();
+            seek::say(model, model.view_options.times.as_str())
         }
-        Action::Numbers => flip(&mut model.lens.numbers),
+        Action::Numbers => flip(&mut model.view_options.numbers),
         Action::Wrap => wrap(model),
         // They have a meaning only while a line is being typed.
         Action::Accept | Action::Literal | Action::Older | Action::Newer => Vec::new(),
         Action::Zoom => flip(&mut model.zoom),
-        Action::Runs | Action::FindRuns => sift::begin(model),
-        Action::OlderRun => sift::step(model, Beside::Older, None, true),
-        Action::NewerRun => sift::step(model, Beside::Newer, None, true),
-        Action::OlderFailedRun => sift::step(model, Beside::Older, Some(Outcome::Failed), true),
-        Action::NewerFailedRun => sift::step(model, Beside::Newer, Some(Outcome::Failed), true),
+        Action::Runs | Action::FindRuns => finder::begin(model),
+        Action::OlderRun => finder::step(model, Beside::Older, None, true),
+        Action::NewerRun => finder::step(model, Beside::Newer, None, true),
+        Action::OlderFailedRun => finder::step(model, Beside::Older, Some(Outcome::Failed), true),
+        Action::NewerFailedRun => finder::step(model, Beside::Newer, Some(Outcome::Failed), true),
         Action::NextSlowest => tree::slowest(model, 1),
         Action::PreviousSlowest => tree::slowest(model, -1),
         Action::Header => {
-            moving::show_header(model, !model.lens.header);
+            moving::show_header(model, !model.view_options.header);
             Vec::new()
         }
         Action::Help => help(model),
@@ -189,13 +189,13 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::CopyRow | Action::CopyRows | Action::CopyCommand | Action::Edit | Action::Page
             if model.secure =>
         {
-            seek::say(model, outside::SECURE)
+            seek::say(model, external::SECURE)
         }
-        Action::CopyRow => outside::copy_row(model),
-        Action::CopyRows => outside::copy_rows(model),
-        Action::CopyCommand => outside::copy_command(model),
-        Action::Edit => outside::show(model, Effect::Edit),
-        Action::Page => outside::show(model, Effect::Page),
+        Action::CopyRow => external::copy_row(model),
+        Action::CopyRows => external::copy_rows(model),
+        Action::CopyCommand => external::copy_command(model),
+        Action::Edit => external::show(model, Effect::Edit),
+        Action::Page => external::show(model, Effect::Page),
         Action::Suspend => vec![Effect::Suspend],
         Action::Quit => vec![Effect::Quit],
     }
@@ -203,7 +203,7 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
 
 /// Opens or closes the card with the likeliest cause; looks for it where nobody has.
 fn cause(model: &mut Model) -> Vec<Effect> {
-    if model.lens.header {
+    if model.view_options.header {
         moving::show_header(model, false);
         if model.card().is_some() {
             return Vec::new();
@@ -227,7 +227,7 @@ fn jump(model: &mut Model, by: isize, is_for_failed: bool) -> Vec<Effect> {
         return scroll::jump(model, by, is_for_failed);
     }
     if is_for_failed && model.focus == Pane::Runs {
-        return sift::to_failed(model, by);
+        return finder::to_failed(model, by);
     }
     tree::jump(model, by, if is_for_failed { tree::is_failed } else { |_| true })
 }
@@ -264,7 +264,7 @@ pub(super) fn focus(model: &mut Model, pane: Pane) -> Vec<Effect> {
             model.behind = before;
             Vec::new()
         }
-        (Pane::Runs, _) => sift::leave(model),
+        (Pane::Runs, _) => finder::leave(model),
         _ => Vec::new(),
     }
 }
@@ -299,13 +299,13 @@ fn back(model: &mut Model) -> Vec<Effect> {
         moving::show_card(model, false);
         return Vec::new();
     }
-    if model.focus == Pane::Log && model.lens.search.is_some() {
+    if model.focus == Pane::Log && model.view_options.search.is_some() {
         return seek::clear_search(model);
     }
-    if model.focus == Pane::Log && model.lens.sieve.filter.is_some() {
+    if model.focus == Pane::Log && model.view_options.row_filter.filter.is_some() {
         return seek::set_filter(model, None);
     }
-    if let Some(effects) = (model.focus == Pane::Runs).then(|| sift::back(model)).flatten() {
+    if let Some(effects) = (model.focus == Pane::Runs).then(|| finder::back(model)).flatten() {
         return effects;
     }
     if model.zoom {

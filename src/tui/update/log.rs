@@ -2,18 +2,19 @@
 //!
 //! The window of rows at hand is never patched: what it lacks is read anew with a page to spare at
 //! either side, and the row being read is found again by its offset. At most one request is out;
-//! what happens meanwhile waits for its answer: moves as a debt, news from the disk as `stale`.
+//! what happens meanwhile waits for its answer: moves as a pending_scroll, news from the disk as
+//! `stale`.
 
-use super::answers::owe;
+use super::answers::add_pending_scroll;
 use super::moving::{last_top, leave};
 use super::scroll;
 use crate::join::{JobNode, RunHead, ShState};
 use crate::log::{Anchor, Tail};
 use crate::model::{Outcome, Phase, Sh};
-use crate::search::Sieve;
+use crate::search::RowFilter;
 use crate::tui::model::{Aim, Item, Log, LogKey, Model, Request};
 use crate::tui::msg::{Effect, Goal, PageRequest, Ticket};
-use crate::tui::scroll::{Source, may_grow, readdress};
+use crate::tui::scroll::{LogSource, may_grow, readdress};
 
 /// How many screens of rows are read at once.
 const PAGES: usize = 4;
@@ -22,7 +23,7 @@ const PAGES: usize = 4;
 /// shown already.
 pub(super) fn show(model: &mut Model) -> Vec<Effect> {
     scroll::keep_open(model);
-    let Some(Wanted { key, source, state }) = wanted(model) else {
+    let Some(PaneLog { key, source, state }) = pane_log(model) else {
         model.log = Log { ticket: next_ticket(model), ..Log::default() };
         return Vec::new();
     };
@@ -31,9 +32,9 @@ pub(super) fn show(model: &mut Model) -> Vec<Effect> {
     let source = source.or_else(|| model.log.source.clone().filter(|_| is_same));
     let is_run_active = model.run.as_ref().is_some_and(|run| run.head.phase == Phase::Active);
     let is_alive = may_grow(state, is_run_active);
-    let is_broken_off = state == ShState::Interrupted;
+    let is_interrupted = state == ShState::Interrupted;
     if is_same && is_same_file(model.log.source.as_ref(), source.as_ref()) {
-        model.log.is_broken_off = is_broken_off;
+        model.log.is_interrupted = is_interrupted;
         let has_ended = std::mem::replace(&mut model.log.is_alive, is_alive) && !is_alive;
         let effects = go_on_with(model, source);
         // Whoever saw it to its end wants to know why it failed.
@@ -54,7 +55,7 @@ pub(super) fn show(model: &mut Model) -> Vec<Effect> {
         .as_ref()
         .filter(|_| !is_alive)
         .and_then(|source| scroll::first_failed(model, source));
-    model.log = Log { key: Some(key), source, is_alive, is_broken_off, ticket, ..Log::default() };
+    model.log = Log { key: Some(key), source, is_alive, is_interrupted, ticket, ..Log::default() };
     if state == ShState::Failed && !model.is_scroll() && !is_asked {
         return land(model);
     }
@@ -73,34 +74,35 @@ pub(super) fn land(model: &mut Model) -> Vec<Effect> {
 }
 
 /// Whether it is the log, or the scroll, that is shown already.
-fn is_same_file(before: Option<&Source>, now: Option<&Source>) -> bool {
+fn is_same_file(before: Option<&LogSource>, now: Option<&LogSource>) -> bool {
     match (before, now) {
-        (Some(Source::Log(before, _)), Some(Source::Log(now, _))) => before == now,
-        (Some(Source::Scroll(_)), Some(Source::Scroll(_))) | (None, None) => true,
+        (Some(LogSource::Log(before, _)), Some(LogSource::Log(now, _))) => before == now,
+        (Some(LogSource::Scroll(_)), Some(LogSource::Scroll(_))) | (None, None) => true,
         _ => false,
     }
 }
 
 /// The same log, or scroll, as it stands now: a command may have ended, so that an unfinished last
 /// line counts, or have begun.
-fn go_on_with(model: &mut Model, source: Option<Source>) -> Vec<Effect> {
+fn go_on_with(model: &mut Model, source: Option<LogSource>) -> Vec<Effect> {
     let before = std::mem::replace(&mut model.log.source, source);
     if before == model.log.source {
         return Vec::new();
     }
-    let old = before.iter().flat_map(Source::sections).collect::<Vec<_>>();
-    let now = model.log.source.iter().flat_map(Source::sections);
+    let old = before.iter().flat_map(LogSource::sections).collect::<Vec<_>>();
+    let now = model.log.source.iter().flat_map(LogSource::sections);
     let has_moved = !old.iter().map(|section| &section.place).eq(now.map(|section| &section.place));
     if let (true, Some(before)) = (has_moved, &before) {
         readdress_all(model, before);
     }
-    let debt = model.log.request.take_if(|_| has_moved).map_or(0, |request| request.debt);
+    let pending_scroll =
+        model.log.request.take_if(|_| has_moved).map_or(0, |request| request.pending_scroll);
     let effects = refresh(model);
-    owe(model, debt, effects)
+    add_pending_scroll(model, pending_scroll, effects)
 }
 
 /// Commands have appeared before others: the rows at hand have other addresses now.
-fn readdress_all(model: &mut Model, before: &Source) {
+fn readdress_all(model: &mut Model, before: &LogSource) {
     let Some(now) = model.log.source.clone() else { return };
     let new = |address: u64| readdress(before.sections(), now.sections(), address);
     for row in &mut model.log.window.rows {
@@ -115,13 +117,13 @@ fn readdress_all(model: &mut Model, before: &Source) {
 }
 
 /// Whose log is to be shown, its file, and how its command stands.
-struct Wanted {
+struct PaneLog {
     key: LogKey,
-    source: Option<Source>,
+    source: Option<LogSource>,
     state: ShState,
 }
 
-fn wanted(model: &Model) -> Option<Wanted> {
+fn pane_log(model: &Model) -> Option<PaneLog> {
     let run = model.run.as_ref()?;
     let item = model.shown()?;
     let is_scroll = model.is_scroll();
@@ -134,13 +136,13 @@ fn wanted(model: &Model) -> Option<Wanted> {
     };
     let is_run_active = run.head.phase == Phase::Active;
     let tail = if may_grow(state, is_run_active) { Tail::Hold } else { Tail::Emit };
-    let alone = || log.as_ref().map(|log| Source::Log(log.path.clone(), tail));
+    let alone = || log.as_ref().map(|log| LogSource::Log(log.path.clone(), tail));
     let source = if is_scroll {
-        Some(Source::Scroll(scroll::sections_of(model, run, &key.place)))
+        Some(LogSource::Scroll(scroll::sections_of(model, run, &key.place)))
     } else {
         alone()
     };
-    Some(Wanted { key, source, state })
+    Some(PaneLog { key, source, state })
 }
 
 /// The run's own log is written as long as the run goes on, and its end says why it failed.
@@ -165,14 +167,14 @@ const fn job_state(job: &JobNode) -> ShState {
 /// Asks for the rows at the start or the end of the log, whatever was asked before.
 pub(super) fn aim_at(model: &mut Model, aim: Aim) -> Vec<Effect> {
     let anchor = if aim == Aim::End { Anchor::End } else { Anchor::From(0) };
-    let request = Request { aim, debt: 0, stale: false, is_jump: true };
+    let request = Request { aim, pending_scroll: 0, stale: false, is_jump: true };
     send(model, request, Goal::Rows(anchor), PAGES * model.log_height(), false)
 }
 
 /// Asks for the row that begins at this byte, or the next one, as the first on screen.
 pub(super) fn open_from(model: &mut Model, byte: u64) -> Vec<Effect> {
     leave(model);
-    let request = Request { aim: Aim::Start, debt: 0, stale: false, is_jump: true };
+    let request = Request { aim: Aim::Start, pending_scroll: 0, stale: false, is_jump: true };
     send(model, request, Goal::Rows(Anchor::From(byte)), PAGES * model.log_height(), false)
 }
 
@@ -182,7 +184,7 @@ pub(super) fn seek(model: &mut Model, goal: Goal, if_missed: &str) -> Vec<Effect
     let stale =
         model.log.request.is_some_and(|request| request.stale || request.aim != Aim::Target);
     if_missed.clone_into(&mut model.log.if_missed);
-    let request = Request { aim: Aim::Target, debt: 0, stale, is_jump: true };
+    let request = Request { aim: Aim::Target, pending_scroll: 0, stale, is_jump: true };
     send(model, request, goal, PAGES * model.log_height(), false)
 }
 
@@ -214,13 +216,13 @@ pub(super) fn refresh(model: &mut Model) -> Vec<Effect> {
         (_, first) => Anchor::From(first.map_or(0, |row| row.offset)),
     };
     let is_at_hand = !model.log.window.rows.is_empty();
-    let request = Request { aim, debt: 0, stale: false, is_jump: false };
+    let request = Request { aim, pending_scroll: 0, stale: false, is_jump: false };
     send(model, request, Goal::Rows(anchor), rows, is_at_hand)
 }
 
-/// Fetches rows further up (`towards` negative) or down, to be scrolled by `debt`; nothing if that
-/// was what came last.
-pub(super) fn reach(model: &mut Model, towards: isize, debt: isize) -> Vec<Effect> {
+/// Fetches rows further up (`towards` negative) or down, to be scrolled by `pending_scroll`;
+/// nothing if that was what came last.
+pub(super) fn reach(model: &mut Model, towards: isize, pending_scroll: isize) -> Vec<Effect> {
     let height = model.log_height();
     let log = &model.log;
     let offset = |row: usize| {
@@ -235,7 +237,13 @@ pub(super) fn reach(model: &mut Model, towards: isize, debt: isize) -> Vec<Effec
     if log.asked.as_ref().is_some_and(|asked| *asked == (goal.clone(), rows)) {
         return Vec::new();
     }
-    send(model, Request { aim: Aim::Here, debt, stale: false, is_jump: false }, goal, rows, false)
+    send(
+        model,
+        Request { aim: Aim::Here, pending_scroll, stale: false, is_jump: false },
+        goal,
+        rows,
+        false,
+    )
 }
 
 /// With another log or request, what still comes for the one before is of no use.
@@ -257,10 +265,10 @@ fn send(
     log.asked = Some((goal.clone(), rows));
     log.request = Some(request);
     log.looking = None;
-    let sieve = Sieve { keep: log.at, ..model.lens.sieve.clone() };
-    let search = model.lens.search.clone();
+    let row_filter = RowFilter { keep: log.at, ..model.view_options.row_filter.clone() };
+    let search = model.view_options.search.clone();
     let folds = scroll::folds(&model.tree, log.key.as_ref(), &source);
-    let page = PageRequest { source, goal, rows, sieve, folds, search, is_refresh };
+    let page = PageRequest { source, goal, rows, row_filter, folds, search, is_refresh };
     vec![Effect::ReadLog(log.ticket, Box::new(page))]
 }
 

@@ -4,26 +4,26 @@
 //! (an old ticket, another run) change nothing.
 
 mod answers;
+mod external;
+mod finder;
 mod keys;
 mod log;
 mod mouse;
 mod moving;
-mod outside;
 mod runs;
 mod scroll;
 mod seek;
-mod sift;
 mod store;
 mod tree;
 
 use std::path::PathBuf;
 
+use crate::display;
 use crate::time::Time;
 use crate::tui::layout::{self, help_box};
 use crate::tui::model::Model;
 use crate::tui::msg::{Effect, Msg, Work};
 use crate::tui::wait::{Wait, Waiting};
-use crate::words;
 
 /// What is to be done before anything has happened.
 #[must_use]
@@ -42,8 +42,8 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Key(key) => keys::press(model, key),
         Msg::Mouse(mouse, x, y) => mouse::act(model, mouse, x, y),
         Msg::Runs(list) => runs::arrived(model, list),
-        Msg::RunsFound(ticket, found) => sift::found(model, ticket, found),
-        Msg::Stepped(step, head) => sift::stepped(model, &step, head.map(|head| *head)),
+        Msg::RunsFound(ticket, found) => finder::found(model, ticket, found),
+        Msg::Stepped(step, head) => finder::stepped(model, &step, head.map(|head| *head)),
         Msg::RunsBeside(beside, list) => runs::read(model, &beside, list),
         Msg::Run(id, node) => store::arrived(model, &id, node),
         Msg::Known(ticket, known) => answers::known(model, ticket, known),
@@ -110,7 +110,7 @@ fn resize(model: &mut Model, width: u16, height: u16) -> Vec<Effect> {
 }
 
 fn copied(model: &mut Model, text: String, is_cut: bool) -> Vec<Effect> {
-    let size = words::size(text.len() as u64);
+    let size = display::size(text.len() as u64);
     let cut = if is_cut { ", all that a terminal takes: the end is missing" } else { "" };
     model.said = Some(format!("copied {size}{cut}"));
     vec![Effect::Copy(text)]

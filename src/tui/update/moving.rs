@@ -12,7 +12,7 @@ use super::log::{aim_at, reach};
 use super::tree;
 use crate::log::Row;
 use crate::model::Phase;
-use crate::sanitise::{Progress, plain};
+use crate::sanitize::{Progress, plain};
 use crate::tui::layout::Pane;
 use crate::tui::model::{Aim, Log, Model, Request, telling_place};
 use crate::tui::msg::Effect;
@@ -48,8 +48,8 @@ pub(super) fn show_card(model: &mut Model, is_open: bool) {
 
 /// Unfolds the header, or folds it: the rows that stay on screen stay where they are.
 pub(super) fn show_header(model: &mut Model, is_open: bool) {
-    if model.lens.header != is_open {
-        keep_rows(model, |model| model.lens.header = is_open);
+    if model.view_options.header != is_open {
+        keep_rows(model, |model| model.view_options.header = is_open);
     }
 }
 
@@ -72,7 +72,7 @@ fn keep_rows(model: &mut Model, change: impl FnOnce(&mut Model)) {
 
 fn scroll(model: &mut Model, by: isize) -> Vec<Effect> {
     if let Some(request) = model.log.request.as_mut().filter(|request| request.is_jump) {
-        request.debt = request.debt.saturating_add(by);
+        request.pending_scroll = request.pending_scroll.saturating_add(by);
         if by < 0 {
             leave(model);
         }
@@ -85,7 +85,11 @@ fn scroll(model: &mut Model, by: isize) -> Vec<Effect> {
     let aim = if model.log.follow { Aim::End } else { Aim::Here };
     match &mut model.log.request {
         Some(request) => {
-            *request = Request { aim, debt: request.debt.saturating_add(rest), ..*request };
+            *request = Request {
+                aim,
+                pending_scroll: request.pending_scroll.saturating_add(rest),
+                ..*request
+            };
             Vec::new()
         }
         None if rest != 0 => reach(model, rest, rest),
@@ -127,7 +131,7 @@ pub(super) fn shift(model: &mut Model, by: isize) -> isize {
 pub(super) fn last_top(model: &Model) -> (usize, usize) {
     let rows = &model.log.window.rows;
     let mut room = model.log_height();
-    if model.lens.is_flat() {
+    if model.view_options.is_flat() {
         return (rows.len().saturating_sub(room), 0);
     }
     let lines_of = model.lines_of();
@@ -173,17 +177,17 @@ pub(super) fn show_at(model: &mut Model, offset: u64, line_before: Option<usize>
 /// or further down in its lines.
 pub(super) fn show_match(model: &mut Model, offset: u64) {
     let (progress, width) =
-        (model.lens.sieve.progress, usize::from(model.log_columns().text).max(1));
+        (model.view_options.row_filter.progress, usize::from(model.log_columns().text).max(1));
     let place = model.log.window.rows.iter().position(|row| row.offset == offset);
     let found = place
         .and_then(|at| Some((at, model.log.window.rows.get(at)?)))
-        .zip(model.lens.search.as_ref());
+        .zip(model.view_options.search.as_ref());
     let Some(((at, row), query)) = found.filter(|_| progress == Progress::Last) else { return };
     let text = plain(&row.text, progress);
     let Some(mark) = query.marks(&text).into_iter().next() else { return };
     let columns = |range: Range<usize>| text.get(range).unwrap_or_default().width();
     let (start, marked) = (columns(0..mark.start), columns(mark));
-    if !model.lens.wrap {
+    if !model.view_options.wrap {
         let is_seen = model.log.sideways <= start && start + marked <= model.log.sideways + width;
         if !is_seen {
             model.log.sideways =

@@ -8,7 +8,7 @@
 use std::collections::HashSet;
 
 use super::keys::{Move, focus};
-use super::{reveal, sift, step};
+use super::{finder, reveal, step};
 use crate::catalog::{Beside, RunList};
 use crate::join::RunHead;
 use crate::model::RunId;
@@ -21,7 +21,7 @@ use crate::tui::msg::{Effect, MAX_RUNS};
 pub(super) fn arrived(model: &mut Model, list: RunList) -> Vec<Effect> {
     model.store_fault = None;
     let height = height(model);
-    let mut effects = sift::take_in(model, &list);
+    let mut effects = finder::take_in(model, &list);
     let runs = &mut model.runs;
     runs.newest = list.heads.first().map(|head| head.run.id.clone());
     runs.asked = None;
@@ -78,8 +78,8 @@ pub(super) fn read(model: &mut Model, beside: &Beside, list: Option<RunList>) ->
 /// Reads on when an end of what is at hand comes near.
 pub(super) fn go_on(model: &mut Model) -> Vec<Effect> {
     let near = 2 * height(model);
-    if model.runs.sifted().is_some() {
-        return sift::go_on(model, near);
+    if model.runs.active_finder().is_some() {
+        return finder::go_on(model, near);
     }
     let runs = &model.runs;
     let heads = runs.heads.as_deref().unwrap_or_default();
@@ -142,7 +142,7 @@ fn let_newest_go(runs: &mut Runs) {
 
 /// Moves the cursor.
 pub(super) fn go(model: &mut Model, how: Move) -> Vec<Effect> {
-    if how == Move::Top && model.runs.has_newer && model.runs.sifted().is_none() {
+    if how == Move::Top && model.runs.has_newer && model.runs.active_finder().is_none() {
         return begin_anew(model);
     }
     let height = height(model);
@@ -164,7 +164,7 @@ pub(super) fn go_to(model: &mut Model, head: RunHead) {
         (runs.heads, runs.top, runs.asked) = (Some(vec![head]), 0, None);
         (runs.has_newer, runs.has_older) = (true, true);
     }
-    if runs.sifted().is_none() {
+    if runs.active_finder().is_none() {
         reveal_selected(model);
     }
 }
@@ -182,8 +182,8 @@ pub(super) fn reveal_selected(model: &mut Model) {
 /// Goes to the newest runs, which are not at hand any more.
 fn begin_anew(model: &mut Model) -> Vec<Effect> {
     let newest = model.runs.newest.take();
-    let (sift, ticket) = (model.runs.sift.take(), model.runs.ticket);
-    model.runs = Runs { at: newest.clone(), newest, sift, ticket, ..Runs::default() };
+    let (finder, ticket) = (model.runs.finder.take(), model.runs.ticket);
+    model.runs = Runs { at: newest.clone(), newest, finder, ticket, ..Runs::default() };
     vec![Effect::Load(model.wanted.clone())]
 }
 
@@ -192,7 +192,7 @@ pub(super) fn open(model: &mut Model) -> Vec<Effect> {
     let (heads, at, _) = model.runs.shown();
     let Some(head) = position(heads, at).and_then(|at| heads.get(at)).cloned() else {
         // Whoever types fast means the first that will be found.
-        model.runs.sift.iter_mut().for_each(|sift| sift.opens_first = true);
+        model.runs.finder.iter_mut().for_each(|finder| finder.opens_first = true);
         return Vec::new();
     };
     let id = head.run.id.clone();
@@ -216,7 +216,7 @@ pub(super) fn scroll(model: &mut Model, by: isize) -> Vec<Effect> {
 
 /// A click on a row of the list opens the run.
 pub(super) fn click(model: &mut Model, row: usize) -> Vec<Effect> {
-    let line = usize::from(model.runs.sift.is_some());
+    let line = usize::from(model.runs.finder.is_some());
     let (heads, _, top) = model.runs.shown();
     let head = row.checked_sub(line).and_then(|row| heads.get(top + row));
     let Some(id) = head.map(|head| head.run.id.clone()) else { return Vec::new() };

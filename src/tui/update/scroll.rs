@@ -12,7 +12,7 @@ use crate::log::Row;
 use crate::tui::layout::Pane;
 use crate::tui::model::{LogKey, Model, Tree};
 use crate::tui::msg::{Effect, Fold, Folds, Goal};
-use crate::tui::scroll::{Section, Source, Spot, sections};
+use crate::tui::scroll::{LogSource, RowAddress, Section, sections};
 
 const NOTHING_TO_FOLD: &str = "nothing here can be folded";
 
@@ -26,7 +26,7 @@ pub(super) fn open(model: &mut Model) -> Vec<Effect> {
 
 /// What is open and being read stays so when its command passes.
 pub(super) fn keep_open(model: &mut Model) {
-    let is_filtered = model.lens.sieve.filter.is_some();
+    let is_filtered = model.view_options.row_filter.filter.is_some();
     if model.log.follow || is_filtered {
         return;
     }
@@ -34,7 +34,7 @@ pub(super) fn keep_open(model: &mut Model) {
         let item = model.item(place);
         item.and_then(|item| item.sh()).is_some_and(|sh| sh.state == ShState::Passed)
     };
-    let shown = model.log.source.iter().flat_map(Source::sections);
+    let shown = model.log.source.iter().flat_map(LogSource::sections);
     let read =
         shown.filter(|section| section.is_open && section.may_grow() && has_passed(&section.place));
     for place in read.map(|section| section.place.clone()).collect::<Vec<_>>() {
@@ -45,10 +45,10 @@ pub(super) fn keep_open(model: &mut Model) {
 /// The sections of a scroll as they are to be shown now. A filter looks into what is folded; what
 /// was printed last stays in sight until another command begins.
 pub(super) fn sections_of(model: &Model, run: &RunNode, place: &Place) -> Arc<[Section]> {
-    let is_filtered = model.lens.sieve.filter.is_some();
+    let is_filtered = model.view_options.row_filter.filter.is_some();
     let is_shown = model.log.key.as_ref().is_some_and(|key| key.is_scroll && key.place == *place);
     let shown =
-        model.log.source.as_ref().filter(|_| is_shown && model.log.follow).map(Source::sections);
+        model.log.source.as_ref().filter(|_| is_shown && model.log.follow).map(LogSource::sections);
     let last_shown = shown
         .and_then(<[Section]>::last)
         .filter(|section| section.is_open)
@@ -66,9 +66,9 @@ pub(super) fn sections_of(model: &Model, run: &RunNode, place: &Place) -> Arc<[S
 }
 
 /// The address of the heading of the first section whose command failed.
-pub(super) fn first_failed(model: &Model, source: &Source) -> Option<u64> {
+pub(super) fn first_failed(model: &Model, source: &LogSource) -> Option<u64> {
     let at = source.sections().iter().position(|section| is_failed(model, section))?;
-    Some(Spot::Heading(at).address())
+    Some(RowAddress::Heading(at).address())
 }
 
 fn is_failed(model: &Model, section: &Section) -> bool {
@@ -81,12 +81,12 @@ fn is_failed(model: &Model, section: &Section) -> bool {
 pub(super) fn open_found(model: &mut Model, place: Place) {
     model.tree.opened.insert(place, true);
     if let (Some(run), Some(key)) = (&model.run, &model.log.key) {
-        model.log.source = Some(Source::Scroll(sections_of(model, run, &key.place)));
+        model.log.source = Some(LogSource::Scroll(sections_of(model, run, &key.place)));
     }
 }
 
 /// Which groups of what is shown are folded.
-pub(super) fn folds(tree: &Tree, key: Option<&LogKey>, source: &Source) -> Folds {
+pub(super) fn folds(tree: &Tree, key: Option<&LogKey>, source: &LogSource) -> Folds {
     let is_here = |place: &Place| key.is_some_and(|key| key.is_scroll || key.place == *place);
     let chosen = tree.groups.iter().filter(|((place, _), _)| is_here(place)).filter_map(
         |((place, heading), folded)| Some((source.address_of(place, *heading)?, *folded)),
@@ -119,7 +119,7 @@ pub(super) fn fold_section(model: &mut Model, how: Fold) -> Vec<Effect> {
     let here = model.current_row().map(|row| row.offset);
     let section = here.and_then(|here| model.log.source.as_ref()?.section(here));
     let Some((here, section)) = here.zip(section) else { return say(model, NOTHING_TO_FOLD) };
-    let heading = Spot::Heading(Spot::of(here).section()).address();
+    let heading = RowAddress::Heading(RowAddress::of(here).section()).address();
     let is_open = !how.of(!section.is_open);
     model.tree.opened.insert(section.place.clone(), is_open);
     leave(model);
@@ -138,8 +138,8 @@ pub(super) fn fold_all(model: &mut Model, is_open: bool) -> Vec<Effect> {
     model.tree.opened.extend(places);
     leave(model);
     let _ = show(model);
-    match here.map(Spot::of).filter(|_| !is_open && model.is_scroll()) {
-        Some(spot) => seek(model, Goal::Place(Spot::Heading(spot.section()).address()), ""),
+    match here.map(RowAddress::of).filter(|_| !is_open && model.is_scroll()) {
+        Some(row) => seek(model, Goal::Place(RowAddress::Heading(row.section()).address()), ""),
         None => look_anew(model),
     }
 }
@@ -153,7 +153,9 @@ pub(super) fn enter(model: &mut Model) -> Vec<Effect> {
 /// Goes to the heading of the next or previous command, or of the next that failed, which is
 /// opened.
 pub(super) fn jump(model: &mut Model, by: isize, is_for_failed: bool) -> Vec<Effect> {
-    let Some(here) = model.current_row().map(|row| Spot::of(row.offset)) else { return Vec::new() };
+    let Some(here) = model.current_row().map(|row| RowAddress::of(row.offset)) else {
+        return Vec::new();
+    };
     let Some(source) = model.log.source.clone() else { return Vec::new() };
     let is_wanted = |at: &usize| {
         source
@@ -165,7 +167,8 @@ pub(super) fn jump(model: &mut Model, by: isize, is_for_failed: bool) -> Vec<Eff
         (here.section() + 1..source.sections().len()).find(is_wanted)
     } else {
         // From within a command its own heading comes first.
-        let end = if matches!(here, Spot::Row(..)) { here.section() + 1 } else { here.section() };
+        let end =
+            if matches!(here, RowAddress::Row(..)) { here.section() + 1 } else { here.section() };
         (0..end).rev().find(is_wanted)
     };
     let Some(at) = found else {
@@ -179,5 +182,5 @@ pub(super) fn jump(model: &mut Model, by: isize, is_for_failed: bool) -> Vec<Eff
         let _ = show(model);
     }
     leave(model);
-    seek(model, Goal::Place(Spot::Heading(at).address()), "")
+    seek(model, Goal::Place(RowAddress::Heading(at).address()), "")
 }

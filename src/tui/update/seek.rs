@@ -7,23 +7,23 @@ use super::keys::focus;
 use super::log::{look_anew, open_from, refresh, seek, show};
 use super::tree;
 use crate::cri::Stream;
+use crate::display;
 use crate::join::Place;
-use crate::sanitise::Progress;
-use crate::search::{Filter, Query, Towards};
+use crate::sanitize::Progress;
+use crate::search::{PatternFilter, Query, Towards};
 use crate::tui::at::Where;
 use crate::tui::keymap::{Action, Key};
 use crate::tui::layout::Pane;
 use crate::tui::model::Model;
 use crate::tui::msg::{Effect, Goal, Sought};
-use crate::tui::prompt::{Kind, Prompt, parse_goto};
-use crate::tui::scroll::Spot;
-use crate::words;
+use crate::tui::prompt::{Prompt, PromptKind, parse_goto};
+use crate::tui::scroll::RowAddress;
 
 /// The most rows around those that a filter lets through.
 const MAX_CONTEXT: usize = 20;
 
 /// Begins to type a line.
-pub(super) fn open(model: &mut Model, kind: Kind) -> Vec<Effect> {
+pub(super) fn open(model: &mut Model, kind: PromptKind) -> Vec<Effect> {
     if model.log.source.is_some() {
         model.prompt = Some(Prompt::new(kind));
     }
@@ -41,7 +41,7 @@ pub(super) fn press(model: &mut Model, key: Key, action: Option<Action>) -> Vec<
         Some(Action::Newer) => recall(model, -1),
         _ => {
             prompt.type_key(key);
-            let is_mark = matches!(prompt.kind, Kind::Mark | Kind::GoToMark);
+            let is_mark = matches!(prompt.kind, PromptKind::Mark | PromptKind::GoToMark);
             if is_mark && !prompt.input.value().is_empty() {
                 return accept(model);
             }
@@ -69,14 +69,14 @@ fn accept(model: &mut Model) -> Vec<Effect> {
     let Some(prompt) = model.prompt.take() else { return Vec::new() };
     let text = prompt.input.value().to_owned();
     let done = match prompt.kind {
-        Kind::Search => search(model, &text, prompt.is_literal),
-        Kind::Filter => filter(model, &text, prompt.is_literal),
-        Kind::Goto => {
+        PromptKind::Search => search(model, &text, prompt.is_literal),
+        PromptKind::Filter => filter(model, &text, prompt.is_literal),
+        PromptKind::Goto => {
             let goal = parse_goto(&text, model.command_span(), &model.time_zone);
             goal.map(|goal| go_to(model, goal)).map_err(ToOwned::to_owned)
         }
-        Kind::Mark => Ok(mark(model, &text)),
-        Kind::GoToMark => Ok(go_to_mark(model, &text)),
+        PromptKind::Mark => Ok(mark(model, &text)),
+        PromptKind::GoToMark => Ok(go_to_mark(model, &text)),
     };
     match done {
         Ok(effects) => {
@@ -95,7 +95,8 @@ fn search(model: &mut Model, pattern: &str, is_literal: bool) -> Result<Vec<Effe
     if pattern.is_empty() {
         return Ok(clear_search(model));
     }
-    model.lens.search = Some(Query::new(pattern, is_literal)?.showing(model.lens.sieve.progress));
+    model.view_options.search =
+        Some(Query::new(pattern, is_literal)?.showing(model.view_options.row_filter.progress));
     model.past.push(pattern);
     model.log.known.hits = None;
     let from = model.current_row().map_or(0, |row| row.offset);
@@ -104,14 +105,14 @@ fn search(model: &mut Model, pattern: &str, is_literal: bool) -> Result<Vec<Effe
 
 /// The matches are no more marked nor counted.
 pub(super) fn clear_search(model: &mut Model) -> Vec<Effect> {
-    model.lens.search = None;
+    model.view_options.search = None;
     (model.log.known.hits, model.log.asked) = (None, None);
     refresh(model)
 }
 
 /// The next row that matches, or the one before.
 pub(super) fn next_match(model: &mut Model, towards: Towards) -> Vec<Effect> {
-    if model.lens.search.is_none() {
+    if model.view_options.search.is_none() {
         let text = model.pointing("nothing is searched for", Action::Search, "begins");
         return say(model, &text);
     }
@@ -120,7 +121,7 @@ pub(super) fn next_match(model: &mut Model, towards: Towards) -> Vec<Effect> {
 }
 
 fn seek_match(model: &mut Model, from: u64, towards: Towards) -> Vec<Effect> {
-    let Some(query) = model.lens.search.clone() else { return Vec::new() };
+    let Some(query) = model.view_options.search.clone() else { return Vec::new() };
     let missed = format!("no row matches {}", query.pattern());
     seek(model, Goal::Next { what: Sought::Match(query), from, towards, round: true }, &missed)
 }
@@ -138,8 +139,9 @@ fn filter(model: &mut Model, pattern: &str, is_literal: bool) -> Result<Vec<Effe
     let filter = match pattern {
         "" => None,
         pattern => {
-            let query = Query::new(pattern, is_literal)?.showing(model.lens.sieve.progress);
-            Some(Filter { query, is_inverse })
+            let query =
+                Query::new(pattern, is_literal)?.showing(model.view_options.row_filter.progress);
+            Some(PatternFilter { query, is_inverse })
         }
     };
     if !pattern.is_empty() {
@@ -149,8 +151,8 @@ fn filter(model: &mut Model, pattern: &str, is_literal: bool) -> Result<Vec<Effe
 }
 
 /// Shows other rows from now on.
-pub(super) fn set_filter(model: &mut Model, filter: Option<Filter>) -> Vec<Effect> {
-    model.lens.sieve.filter = filter;
+pub(super) fn set_filter(model: &mut Model, filter: Option<PatternFilter>) -> Vec<Effect> {
+    model.view_options.row_filter.filter = filter;
     model.log.known.passed = None;
     if model.is_scroll() {
         let _ = show(model);
@@ -160,7 +162,7 @@ pub(super) fn set_filter(model: &mut Model, filter: Option<Filter>) -> Vec<Effec
 
 /// Shows more or fewer rows around those that the filter lets through.
 pub(super) fn widen(model: &mut Model, by: isize) -> Vec<Effect> {
-    if model.lens.sieve.filter.is_none() {
+    if model.view_options.row_filter.filter.is_none() {
         let text = model.pointing(
             "there are no rows around those of a filter without one",
             Action::Filter,
@@ -168,33 +170,34 @@ pub(super) fn widen(model: &mut Model, by: isize) -> Vec<Effect> {
         );
         return say(model, &text);
     }
-    let sieve = &mut model.lens.sieve;
-    sieve.context = sieve.context.saturating_add_signed(by).min(MAX_CONTEXT);
+    let row_filter = &mut model.view_options.row_filter;
+    row_filter.context = row_filter.context.saturating_add_signed(by).min(MAX_CONTEXT);
     look_anew(model)
 }
 
 /// Shows rows of one stream only, or of both.
 pub(super) fn only(model: &mut Model, stream: Option<Stream>) -> Vec<Effect> {
-    if model.lens.sieve.stream == stream {
+    if model.view_options.row_filter.stream == stream {
         return Vec::new();
     }
-    model.lens.sieve.stream = stream;
+    model.view_options.row_filter.stream = stream;
     look_anew(model)
 }
 
 /// Shows all that was overwritten, or its last state.
 pub(super) fn unfold(model: &mut Model) -> Vec<Effect> {
-    let sieve = &mut model.lens.sieve;
-    let (progress, said) = match sieve.progress {
+    let row_filter = &mut model.view_options.row_filter;
+    let (progress, said) = match row_filter.progress {
         Progress::Last => (Progress::All, "everything that was written, also what was overwritten"),
         Progress::All => (Progress::Last, "what was overwritten shows its last state"),
     };
-    sieve.progress = progress;
+    row_filter.progress = progress;
     // What is looked for is looked for in what is shown.
-    if let Some(filter) = &mut sieve.filter {
+    if let Some(filter) = &mut row_filter.filter {
         filter.query = filter.query.clone().showing(progress);
     }
-    model.lens.search = model.lens.search.take().map(|query| query.showing(progress));
+    model.view_options.search =
+        model.view_options.search.take().map(|query| query.showing(progress));
     (model.log.known.hits, model.log.known.passed) = (None, None);
     model.said = Some(said.into());
     look_anew(model)
@@ -213,7 +216,7 @@ pub(super) fn next_error(model: &mut Model, towards: Towards) -> Vec<Effect> {
 /// The next row that took long to come, or the one before.
 pub(super) fn next_gap(model: &mut Model, towards: Towards) -> Vec<Effect> {
     let (min_ms, from) = (model.slow_ms(), model.current_row().map_or(0, |row| row.offset));
-    let missed = format!("no gap of {} or more from here", words::duration(min_ms));
+    let missed = format!("no gap of {} or more from here", display::duration(min_ms));
     seek(model, Goal::Next { what: Sought::Gap { min_ms }, from, towards, round: true }, &missed)
 }
 
@@ -232,8 +235,8 @@ fn go_to(model: &mut Model, goal: Goal) -> Vec<Effect> {
     let goal = match goal {
         // Rows of a scroll are numbered in each command.
         Goal::Row(row) if model.is_scroll() => {
-            let section = model.current_row().map_or(0, |row| Spot::of(row.offset).section());
-            Goal::Row(Spot::Row(section, row).address())
+            let section = model.current_row().map_or(0, |row| RowAddress::of(row.offset).section());
+            Goal::Row(RowAddress::Row(section, row).address())
         }
         goal => goal,
     };
@@ -250,7 +253,7 @@ fn mark(model: &mut Model, name: &str) -> Vec<Effect> {
     let run = model.log.key.as_ref().map(|key| key.run.clone());
     if let (Some(name), Some((place, offset)), Some(run)) = (name.chars().next(), place, run) {
         model.marks.insert(name, (run, place, offset));
-        model.said = Some(format!("marked {}", crate::sanitise::name(&name.to_string())));
+        model.said = Some(format!("marked {}", crate::sanitize::name(&name.to_string())));
     }
     Vec::new()
 }

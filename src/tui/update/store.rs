@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use super::{log, tree};
+use crate::display;
 use crate::join::{JobNode, Place, RunHead, RunNode, ShState};
 use crate::model::{Phase, RunId};
 use crate::tui::model::{Item, LogKey, Model, Tree, telling_place};
 use crate::tui::msg::Effect;
-use crate::words;
 
 /// The disk may have changed: both the store and the log are looked at.
 pub(super) fn refresh(model: &mut Model) -> Vec<Effect> {
@@ -48,7 +48,7 @@ pub(super) fn arrived(model: &mut Model, id: &RunId, node: Option<Box<RunNode>>)
 /// That a run has ended that was seen running.
 fn ended(before: &RunHead, now: &RunHead) -> Option<String> {
     let has_ended = before.phase != Phase::Finished && now.phase == Phase::Finished;
-    has_ended.then(|| words::ended(now))
+    has_ended.then(|| display::ended(now))
 }
 
 /// A log that is being read may have no name for a moment, while it is rotated, or for good: its

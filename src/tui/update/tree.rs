@@ -4,12 +4,12 @@ use std::cmp::Reverse;
 
 use super::keys::{Move, focus};
 use super::{log, reveal, scroll, step};
+use crate::display;
 use crate::join::{Place, RunNode, ShNode, ShState};
 use crate::tui::layout::Pane;
 use crate::tui::model::{Item, Model};
 use crate::tui::msg::Effect;
 use crate::tui::widget::spent_ms_by;
-use crate::words;
 
 /// The user selects something: from now on the selection does not move on by itself.
 fn choose(model: &mut Model, place: Place) -> Vec<Effect> {
@@ -131,8 +131,8 @@ pub(super) fn slowest(model: &mut Model, by: isize) -> Vec<Effect> {
         model.said = Some("how long its commands took is not known".into());
         return Vec::new();
     };
-    let which = if to == 0 { String::new() } else { format!("{} ", words::ordinal(to + 1)) };
-    let said = format!("{which}slowest of {}: {}", ranked.len(), words::duration(*ms));
+    let which = if to == 0 { String::new() } else { format!("{} ", display::ordinal(to + 1)) };
+    let said = format!("{which}slowest of {}: {}", ranked.len(), display::duration(*ms));
     let place = item.place();
     model.said = Some(said);
     model.tree.ranked = Some(place.clone());

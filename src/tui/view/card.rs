@@ -16,16 +16,16 @@ use ratatui::layout::Rect;
 
 use super::log::title;
 use crate::cri::Stream;
+use crate::display::{self, Status};
 use crate::join::RunNode;
 use crate::log::Row;
-use crate::sanitise;
+use crate::sanitize;
 use crate::search::Cause;
 use crate::tui::keymap::{Action, Context};
 use crate::tui::layout::{CARD_LINES, FRAMED_CARD};
-use crate::tui::lens::Times;
 use crate::tui::model::{Item, Model, cause_lines};
+use crate::tui::view_options::Times;
 use crate::tui::widget::{Columns, LogRows, Stamps, Strip, draw_frame, spent_by};
-use crate::words::{self, Mark};
 
 /// Draws the card, if it is open.
 pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
@@ -34,7 +34,7 @@ pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
         let (line, rows) =
             (Rect { height: 1, ..area }, Rect { y: area.y + 1, height: area.height - 1, ..area });
         let text = format!("{}: {}", ending(model), what(model, cause));
-        draw_mark(model, &text, line, buffer);
+        draw_status(model, &text, line, buffer);
         return draw_rows(model, cause, rows, buffer);
     }
     let foot = foot(model);
@@ -47,7 +47,7 @@ pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
     Strip::new(buffer, line(0), model.theme.signs.ellipsis)
         .skip(1)
         .put(&title(model), model.theme.strong);
-    draw_mark(
+    draw_status(
         model,
         &ending(model),
         Rect { x: inside.x + 1, width: inside.width.saturating_sub(1), ..line(1) },
@@ -61,18 +61,21 @@ pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
     );
 }
 
-fn draw_mark(model: &Model, text: &str, line: Rect, buffer: &mut Buffer) {
+fn draw_status(model: &Model, text: &str, line: Rect, buffer: &mut Buffer) {
     let theme = &model.theme;
     let mut strip = Strip::new(buffer, line, theme.signs.ellipsis);
-    let mark = mark(model);
-    strip.put(theme.signs.mark(mark), theme.mark(mark)).skip(1).put(text, theme.mark(mark));
+    let status = status(model);
+    strip
+        .put(theme.signs.status(status), theme.status(status))
+        .skip(1)
+        .put(text, theme.status(status));
 }
 
 /// What is on the card: `likely cause · rust`.
 fn what(model: &Model, cause: &Cause) -> String {
     let is_part = cause.looked_bytes < model.log.window.file_bytes;
     let part = if is_part {
-        format!(" in the last {}", words::size(cause.looked_bytes))
+        format!(" in the last {}", display::size(cause.looked_bytes))
     } else {
         String::new()
     };
@@ -92,11 +95,11 @@ fn what(model: &Model, cause: &Cause) -> String {
 }
 
 /// How the command stands.
-fn mark(model: &Model) -> Mark {
+fn status(model: &Model) -> Status {
     match model.shown() {
-        Some(Item::Sh(_, sh)) => Mark::of_sh(sh),
-        Some(Item::Run(run)) => Mark::of_run(&run.head),
-        Some(Item::Job(_)) | None => Mark::Unknown,
+        Some(Item::Sh(_, sh)) => Status::of_sh(sh),
+        Some(Item::Run(run)) => Status::of_run(&run.head),
+        Some(Item::Job(_)) | None => Status::Unknown,
     }
 }
 
@@ -105,10 +108,10 @@ fn ending(model: &Model) -> String {
     let sh = model.shown().and_then(|item| item.sh());
     let exit = sh
         .and_then(|sh| sh.sh.as_ref())
-        .and_then(words::exit)
-        .unwrap_or_else(|| mark(model).word().into());
+        .and_then(display::exit)
+        .unwrap_or_else(|| status(model).word().into());
     match sh.and_then(|sh| spent_by(sh, model.now)) {
-        Some(spent) if mark(model) == Mark::Active => format!("{exit} for {spent}"),
+        Some(spent) if status(model) == Status::Active => format!("{exit} for {spent}"),
         Some(spent) => format!("{exit} after {spent}"),
         None => exit,
     }
@@ -164,7 +167,7 @@ fn log_rows<'a>(
         headings: &[],
         numbers: &[],
         above: &[],
-        style: sanitise::Style::default(),
+        style: sanitize::Style::default(),
         sideways: 0,
         wrap,
         line: 0,
@@ -172,8 +175,8 @@ fn log_rows<'a>(
         stamps: Stamps { times: Times::None, start: None, zone: &model.time_zone, slow_ms: 0 },
         search: None,
         at: cause.at,
-        progress: sanitise::Progress::Last,
-        is_broken_off: false,
+        progress: sanitize::Progress::Last,
+        is_interrupted: false,
         theme: &model.theme,
     }
 }

@@ -2,7 +2,7 @@
 //! scroll.
 
 use crate::tui::model::Model;
-use crate::tui::scroll::{Source, Spot, log_bytes};
+use crate::tui::scroll::{LogSource, RowAddress, log_bytes};
 
 /// The size of what is shown.
 pub(super) struct Extent {
@@ -15,7 +15,7 @@ pub(super) struct Extent {
 impl Extent {
     /// Of what is shown now.
     pub(super) fn of(model: &Model) -> Self {
-        let (Some(Source::Scroll(sections)), Some(run), Some(of)) =
+        let (Some(LogSource::Scroll(sections)), Some(run), Some(of)) =
             (&model.log.source, &model.run, &model.tree.scroll)
         else {
             return Self { parts: None, bytes: model.log.window.file_bytes };
@@ -38,8 +38,8 @@ impl Extent {
 
     fn before(&self, address: u64) -> u64 {
         let Some(parts) = &self.parts else { return address.min(self.bytes) };
-        let spot = Spot::of(address);
-        let above: u64 = parts.iter().take(spot.section()).sum();
-        above + spot.offset().min(parts.get(spot.section()).copied().unwrap_or(0))
+        let row = RowAddress::of(address);
+        let above: u64 = parts.iter().take(row.section()).sum();
+        above + row.offset().min(parts.get(row.section()).copied().unwrap_or(0))
     }
 }

@@ -1,13 +1,13 @@
 //! What heads the parts of what is shown in the log's pane: commands in a scroll.
 
+use crate::display::{self, Status};
 use crate::join::{JobNode, Place, ShNode};
 use crate::log::Row;
-use crate::sanitise::name;
+use crate::sanitize::name;
 use crate::search::{Marker, marker};
 use crate::tui::model::{Item, Model};
 use crate::tui::scroll::Section;
 use crate::tui::widget::{Heading, command, own_name, spent_by};
-use crate::words::{self, Mark};
 
 /// The heading that a row is.
 pub(super) fn of(model: &Model, row: &Row) -> Option<Heading> {
@@ -15,9 +15,14 @@ pub(super) fn of(model: &Model, row: &Row) -> Option<Heading> {
     Some(match model.item(&section.place) {
         Some(Item::Sh(job, sh)) => of_command(model, section, job, sh),
         Some(Item::Job(job)) => {
-            let mark = Mark::of_job(job);
+            let status = Status::of_job(job);
             let title = name(job.job.id.as_str()).into_owned();
-            Heading { mark: Some(mark), title, facts: mark.word().into(), ..Heading::default() }
+            Heading {
+                status: Some(status),
+                title,
+                facts: status.word().into(),
+                ..Heading::default()
+            }
         }
         Some(Item::Run(run)) => Heading {
             is_open: Some(section.is_open),
@@ -32,21 +37,21 @@ pub(super) fn of(model: &Model, row: &Row) -> Option<Heading> {
 fn of_group(model: &Model, row: &Row) -> Option<Heading> {
     let group = model.log.group(row)?;
     let Some(Marker::Heading(title)) = marker(&row.text) else { return None };
-    let facts = group.rows.filter(|_| group.is_folded).map(words::rows).unwrap_or_default();
+    let facts = group.rows.filter(|_| group.is_folded).map(display::rows).unwrap_or_default();
     Some(Heading { is_open: Some(!group.is_folded), title, facts, ..Heading::default() })
 }
 
 fn of_command(model: &Model, section: &Section, job: &JobNode, sh: &ShNode) -> Heading {
     let head = model.run.as_ref().map(|run| &run.head);
-    let missing = head.and_then(|head| words::missing(head, sh));
-    let exit = sh.sh.as_ref().and_then(words::exit);
+    let missing = head.and_then(|head| display::missing(head, sh));
+    let exit = sh.sh.as_ref().and_then(display::exit);
     let facts: Vec<_> = [exit, missing, spent_by(sh, model.now)].into_iter().flatten().collect();
     // In the scroll of a job its name is said above.
     let is_run = model.tree.scroll == Some(Place::Run);
     let job = if is_run { format!("{} ", name(job.job.id.as_str())) } else { String::new() };
     Heading {
         is_open: section.log.is_some().then_some(section.is_open),
-        mark: Some(Mark::of_sh(sh)),
+        status: Some(Status::of_sh(sh)),
         lead: format!("{job}{} ", sh.n),
         title: command(sh),
         facts: facts.join("  "),

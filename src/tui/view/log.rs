@@ -7,16 +7,16 @@ use unicode_width::UnicodeWidthStr;
 
 use super::extent::Extent;
 use super::{card, header, heading, say};
+use crate::display::{self, Status};
 use crate::join::{JobNode, Place, RunNode, ShNode, ShState};
 use crate::log::Row;
 use crate::model::Phase;
-use crate::sanitise::{Progress, name};
+use crate::sanitize::{Progress, name};
 use crate::tui::keymap::Action;
 use crate::tui::model::{Item, Model};
 use crate::tui::msg::HitCount;
-use crate::tui::scroll::{Section, Source, Spot, jobs};
+use crate::tui::scroll::{LogSource, RowAddress, Section, jobs};
 use crate::tui::widget::{LogRows, Stamps, Strip, command, own_name, span, spent, spent_by};
-use crate::words::{self, Mark};
 
 /// From how many milliseconds on a command that says nothing is silent.
 const SILENT_MS: i64 = 5000;
@@ -41,7 +41,7 @@ pub(super) fn draw(model: &Model, body: Rect, buffer: &mut Buffer) {
     let Some(item) = model.shown() else {
         match &model.run {
             Some(run) if run.jobs.is_empty() => {
-                let reason = words::reason(&run.head).unwrap_or_default();
+                let reason = display::reason(&run.head).unwrap_or_default();
                 say(model, buffer, body, &[no_jobs(run), &reason]);
             }
             None if model.waiting.is_none() => say(model, buffer, body, &["reading the store"]),
@@ -49,30 +49,30 @@ pub(super) fn draw(model: &Model, body: Rect, buffer: &mut Buffer) {
         }
         return;
     };
-    let (mark, facts, nothing) = match item {
+    let (status, facts, nothing) = match item {
         Item::Run(run) if model.is_scroll() => {
-            (Mark::of_run(&run.head), scroll_facts(model).to_vec(), None)
+            (Status::of_run(&run.head), scroll_facts(model).to_vec(), None)
         }
         Item::Job(job) if model.is_scroll() => {
-            (Mark::of_job(job), scroll_facts(model).to_vec(), None)
+            (Status::of_job(job), scroll_facts(model).to_vec(), None)
         }
         Item::Run(run) => (
-            Mark::of_run(&run.head),
+            Status::of_run(&run.head),
             run_facts(model, run).to_vec(),
             why_no_rows(model, ShState::Unknown, "it has no log of its own"),
         ),
         Item::Sh(_, sh) => (
-            Mark::of_sh(sh),
+            Status::of_sh(sh),
             sh_facts(model, sh).to_vec(),
             why_no_rows(model, sh.state, "its log is not here"),
         ),
-        Item::Job(job) => (Mark::of_job(job), Vec::new(), Some(why_no_command(job))),
+        Item::Job(job) => (Status::of_job(job), Vec::new(), Some(why_no_command(job))),
     };
     let notes = model.notes(body.width);
     let parts = model.log_parts(body, nothing.is_some());
     card::draw(model, parts.card, buffer);
     header::draw(model, &model.header_lines(body.width, body.height), parts.header, buffer);
-    draw_facts(model, mark, &facts, parts.facts, buffer);
+    draw_facts(model, status, &facts, parts.facts, buffer);
     draw_notes(model, &notes, parts.notes, buffer);
     if let Some(why) = nothing {
         return say(model, buffer, parts.rows, &[why]);
@@ -81,8 +81,8 @@ pub(super) fn draw(model: &Model, body: Rect, buffer: &mut Buffer) {
 }
 
 fn draw_rows(model: &Model, area: Rect, buffer: &mut Buffer) {
-    let (log, lens) = (&model.log, &model.lens);
-    if log.window.rows.is_empty() && lens.sieve.narrows() && log.request.is_none() {
+    let (log, view_options) = (&model.log, &model.view_options);
+    if log.window.rows.is_empty() && view_options.row_filter.narrows() && log.request.is_none() {
         return say(model, buffer, area, &["no row passes the filter"]);
     }
     if log.looking.is_some() && !log.is_seeking() {
@@ -99,19 +99,19 @@ fn draw_rows(model: &Model, area: Rect, buffer: &mut Buffer) {
         above,
         style: log.style,
         sideways: log.sideways,
-        wrap: lens.wrap,
+        wrap: view_options.wrap,
         line: log.line,
         columns,
         stamps: Stamps {
-            times: lens.times,
+            times: view_options.times,
             start: model.command_span().map(|(start, _)| start),
             zone: &model.time_zone,
             slow_ms: model.slow_ms(),
         },
-        search: lens.search.as_ref(),
+        search: view_options.search.as_ref(),
         at: log.at,
-        progress: lens.sieve.progress,
-        is_broken_off: log.is_broken_off,
+        progress: view_options.row_filter.progress,
+        is_interrupted: log.is_interrupted,
         theme: &model.theme,
     };
     rows.draw(buffer, area);
@@ -165,8 +165,9 @@ fn why_no_rows(model: &Model, state: ShState, no_log: &'static str) -> Option<&'
     if model.log.source.is_none() {
         return Some(if state == ShState::Running { "no log yet" } else { no_log });
     }
-    let is_waited_for =
-        model.log.request.is_some() || model.log.fault.is_some() || model.lens.sieve.narrows();
+    let is_waited_for = model.log.request.is_some()
+        || model.log.fault.is_some()
+        || model.view_options.row_filter.narrows();
     let is_empty = model.log.window.rows.is_empty() && !is_waited_for;
     is_empty.then_some(if state == ShState::Running { "no output yet" } else { "no output" })
 }
@@ -185,8 +186,8 @@ fn draw_notes(model: &Model, notes: &[String], area: Rect, buffer: &mut Buffer) 
 }
 
 const fn why_no_command(job: &JobNode) -> &'static str {
-    match (Mark::of_job(job), job.phase) {
-        (Mark::Skipped, _) => "skipped: it ran no command",
+    match (Status::of_job(job), job.phase) {
+        (Status::Skipped, _) => "skipped: it ran no command",
         (_, Phase::Queued) => "waiting to start",
         (_, Phase::Active) => "waiting for its first command",
         (_, Phase::Finished | Phase::Unknown) => "it ran no command",
@@ -196,7 +197,7 @@ const fn why_no_command(job: &JobNode) -> &'static str {
 /// `✗ failed · exit 101 · 34.0s · 1.2k rows` and, at the right, where in the log this is.
 fn draw_facts(
     model: &Model,
-    mark: Mark,
+    status: Status,
     facts: &[Option<String>],
     area: Rect,
     buffer: &mut Buffer,
@@ -204,7 +205,10 @@ fn draw_facts(
     let theme = &model.theme;
     let mut strip = Strip::new(buffer, area, theme.signs.ellipsis);
     strip.skip_right(1).put_right(&position(model), theme.muted, 24).skip_right(1);
-    strip.put(theme.signs.mark(mark), theme.mark(mark)).skip(1).put(mark.word(), theme.mark(mark));
+    strip
+        .put(theme.signs.status(status), theme.status(status))
+        .skip(1)
+        .put(status.word(), theme.status(status));
     for fact in facts.iter().flatten() {
         let fact = format!(" {} {fact}", theme.signs.dot);
         if fact.width() <= strip.free() {
@@ -217,16 +221,16 @@ fn draw_facts(
 fn silence(model: &Model) -> Option<String> {
     let (_, last) = model.log.known.span.filter(|_| model.log.is_alive)?;
     let silent_ms = model.now?.millis_since(last);
-    (silent_ms >= SILENT_MS).then(|| format!("silent for {}", words::duration(silent_ms)))
+    (silent_ms >= SILENT_MS).then(|| format!("silent for {}", display::duration(silent_ms)))
 }
 
 fn sh_facts(model: &Model, sh: &ShNode) -> [Option<String>; 9] {
     let head = model.run.as_ref().map(|run| &run.head);
-    let missing = head.and_then(|head| words::missing(head, sh)).filter(|_| sh.log.is_some());
+    let missing = head.and_then(|head| display::missing(head, sh)).filter(|_| sh.log.is_some());
     let [rows, bytes] = log_facts(model);
-    let exit = sh.sh.as_ref().and_then(words::exit);
+    let exit = sh.sh.as_ref().and_then(display::exit);
     let (cpu, memory) =
-        (sh.sh.as_ref().and_then(words::cpu), sh.sh.as_ref().and_then(words::memory));
+        (sh.sh.as_ref().and_then(display::cpu), sh.sh.as_ref().and_then(display::memory));
     [
         exit,
         missing,
@@ -242,7 +246,7 @@ fn sh_facts(model: &Model, sh: &ShNode) -> [Option<String>; 9] {
 
 fn run_facts(model: &Model, run: &RunNode) -> [Option<String>; 4] {
     let [rows, bytes] = log_facts(model);
-    [words::reason(&run.head), spent(&run.head, model.now), rows, bytes]
+    [display::reason(&run.head), spent(&run.head, model.now), rows, bytes]
 }
 
 /// How many commands a scroll holds, and how long they took together.
@@ -252,7 +256,7 @@ fn scroll_facts(model: &Model) -> [Option<String>; 4] {
         || run.zip(of).into_iter().flat_map(|(run, of)| jobs(run, of)).flat_map(|job| &job.shs);
     let commands = match shs().count() {
         1 => "1 command".to_owned(),
-        count => format!("{} commands", words::count(count as u64)),
+        count => format!("{} commands", display::count(count as u64)),
     };
     let failed = shs().filter(|sh| sh.state == ShState::Failed).count();
     let spent = match model.shown() {
@@ -263,14 +267,14 @@ fn scroll_facts(model: &Model) -> [Option<String>; 4] {
     // That a command failed is said with more.
     let reason = run
         .filter(|_| failed == 0 && of == Some(&Place::Run))
-        .and_then(|run| words::reason(&run.head));
+        .and_then(|run| display::reason(&run.head));
     [reason, Some(commands), (failed > 0).then(|| format!("{failed} failed")), spent]
 }
 
 /// How many rows the log has, and how large it is.
 fn log_facts(model: &Model) -> [Option<String>; 2] {
-    let rows = model.log.known.total_rows.map(words::rows);
-    [rows, model.log.source.as_ref().map(|_| words::size(model.log.window.file_bytes))]
+    let rows = model.log.known.total_rows.map(display::rows);
+    [rows, model.log.source.as_ref().map(|_| display::size(model.log.window.file_bytes))]
 }
 
 /// The wall clock at the command's start, in the zone of the screen.
@@ -284,13 +288,13 @@ fn started(model: &Model, sh: &ShNode) -> Option<String> {
 fn position(model: &Model) -> String {
     let (log, height) = (&model.log, model.log_height());
     let is_whole = log.window.at_start && log.window.at_end && log.window.rows.len() <= height;
-    if log.window.rows.is_empty() || (is_whole && !model.lens.wrap) {
+    if log.window.rows.is_empty() || (is_whole && !model.view_options.wrap) {
         return String::new();
     }
     let first = log.window.rows.get(log.top).map_or(0, |row| row.offset);
     let number = match log.known.numbers.get(log.top).copied().flatten() {
         _ if model.is_scroll() => command_of(model, first),
-        Some(number) => words::grouped(number + 1),
+        Some(number) => display::grouped(number + 1),
         None => "~".into(),
     };
     let share = match first_below(model) {
@@ -306,25 +310,25 @@ fn position(model: &Model) -> String {
 
 /// Which of the commands of a scroll an address lies in: `3/14`.
 fn command_of(model: &Model, address: u64) -> String {
-    let sections = model.log.source.as_ref().map(Source::sections).unwrap_or_default();
+    let sections = model.log.source.as_ref().map(LogSource::sections).unwrap_or_default();
     let commands = |sections: &[Section]| {
         sections.iter().filter(|section| section.place.n().is_some()).count()
     };
-    let here = sections.get(..=Spot::of(address).section()).unwrap_or(sections);
+    let here = sections.get(..=RowAddress::of(address).section()).unwrap_or(sections);
     format!("{}/{}", commands(here), commands(sections))
 }
 
 /// What is searched for and filtered, and how many rows match: `/error 3 of 17`.
 pub(super) fn finding(model: &Model) -> Option<String> {
-    let (lens, known) = (&model.lens, &model.log.known);
-    let search = lens.search.as_ref().map(|query| {
+    let (view_options, known) = (&model.view_options, &model.log.known);
+    let search = view_options.search.as_ref().map(|query| {
         let count = known.hits.map(|hits| format!(" {}", matches(hits))).unwrap_or_default();
         format!("/{}{count}", query.pattern())
     });
-    let filter = lens.sieve.filter.as_ref().map(|filter| {
+    let filter = view_options.row_filter.filter.as_ref().map(|filter| {
         let count = known.passed.map(|hits| format!(" {}", matches(hits))).unwrap_or_default();
-        let context = if lens.sieve.context > 0 {
-            format!(" {}{}", model.theme.signs.around(), lens.sieve.context)
+        let context = if view_options.row_filter.context > 0 {
+            format!(" {}{}", model.theme.signs.around(), view_options.row_filter.context)
         } else {
             String::new()
         };
@@ -334,8 +338,9 @@ pub(super) fn finding(model: &Model) -> Option<String> {
             filter.query.pattern()
         )
     });
-    let stream = lens.sieve.stream.map(|stream| format!("only {}", stream.as_str()));
-    let progress = (lens.sieve.progress == Progress::All).then(|| "unfolded".to_owned());
+    let stream = view_options.row_filter.stream.map(|stream| format!("only {}", stream.as_str()));
+    let progress =
+        (view_options.row_filter.progress == Progress::All).then(|| "unfolded".to_owned());
     let all: Vec<_> = [search, filter, stream, progress].into_iter().flatten().collect();
     (!all.is_empty()).then(|| all.join("  "))
 }
@@ -346,9 +351,9 @@ fn matches(hits: HitCount) -> String {
         return "counting".into();
     }
     let more = if hits.is_all { "" } else { "+" };
-    let all = format!("{}{more}", words::grouped(hits.rows));
+    let all = format!("{}{more}", display::grouped(hits.rows));
     match hits.number {
-        Some(number) => format!("{} of {all}", words::grouped(number)),
+        Some(number) => format!("{} of {all}", display::grouped(number)),
         None if hits.rows == 1 && hits.is_all => "1 row".to_owned(),
         None => format!("{all} rows"),
     }

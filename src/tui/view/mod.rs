@@ -20,8 +20,8 @@ use crate::tui::model::Model;
 use crate::tui::msg::{Next, Watching};
 use crate::tui::runs_query::RunsQuery;
 use crate::tui::widget::{
-    Badge, RunsList, Status, Strip, Titled, TreeList, clear, draw_bars, draw_begun, draw_head,
-    draw_help, draw_hints, draw_prompt, draw_sift, draw_title, spent_ms,
+    Badge, RunsList, Status, Strip, Titled, TreeList, clear, draw_bars, draw_begun, draw_finder,
+    draw_head, draw_help, draw_hints, draw_prompt, draw_title, spent_ms,
 };
 
 /// Draws everything.
@@ -122,8 +122,8 @@ fn draw_slot(model: &Model, slot: &Slot, has_focus: bool, buffer: &mut Buffer) {
     let title = match slot.pane {
         Pane::Runs => model
             .runs
-            .sifted()
-            .map_or_else(|| "Runs".into(), |sift| format!("Runs {}", sift.count())),
+            .active_finder()
+            .map_or_else(|| "Runs".into(), |finder| format!("Runs {}", finder.count())),
         Pane::Tree => "Jobs".into(),
         Pane::Log => log::title(model),
     };
@@ -138,11 +138,11 @@ fn draw_slot(model: &Model, slot: &Slot, has_focus: bool, buffer: &mut Buffer) {
 fn draw_runs(model: &Model, body: Rect, buffer: &mut Buffer) {
     let runs = &model.runs;
     let (line, rows) = model.runs_parts(body);
-    if let Some(sift) = &runs.sift {
-        draw_sift(buffer, line, sift, &model.theme);
+    if let Some(finder) = &runs.finder {
+        draw_finder(buffer, line, finder, &model.theme);
     }
     let (heads, at, top) = runs.shown();
-    let nothing = match runs.sifted().map(|sift| &sift.next) {
+    let nothing = match runs.active_finder().map(|finder| &finder.next) {
         Some(Next::End) => "no run matches",
         Some(Next::Looking | Next::After(_)) => "looking for runs that match",
         None => "no runs yet",
@@ -150,7 +150,7 @@ fn draw_runs(model: &Model, body: Rect, buffer: &mut Buffer) {
     if heads.is_empty() && runs.heads.is_some() {
         return say(model, buffer, rows, &[nothing]);
     }
-    let query = runs.sifted().map(|sift| RunsQuery::new(sift.text()));
+    let query = runs.active_finder().map(|finder| RunsQuery::new(finder.text()));
     let list = RunsList {
         heads,
         top,
@@ -194,7 +194,7 @@ fn say(model: &Model, buffer: &mut Buffer, body: Rect, lines: &[&str]) {
 /// Whether more is to come, what may keep it from coming first; `None` while there is nothing of
 /// which it could.
 fn badge(model: &Model) -> Option<Badge> {
-    match model.log.standing.name {
+    match model.log.file_state.name {
         Name::Missing => return Some(Badge::Deleted),
         Name::Awaited | Name::Taken => return Some(Badge::Rotated),
         Name::Same => {}

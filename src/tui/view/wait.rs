@@ -7,7 +7,7 @@ use ratatui::style::Style;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
-use crate::sanitise::name;
+use crate::sanitize::name;
 use crate::tui::model::Model;
 use crate::tui::theme::Theme;
 use crate::tui::wait::Waiting;

@@ -6,7 +6,7 @@ use tui_input::Input;
 use unicode_width::UnicodeWidthStr;
 
 use super::{Strip, clear};
-use crate::sanitise::name;
+use crate::sanitize::name;
 use crate::tui::keymap::Hint;
 use crate::tui::prompt::Prompt;
 use crate::tui::theme::Theme;

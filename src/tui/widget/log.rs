@@ -2,11 +2,11 @@
 //!
 //! ```text
 //!        12  +0.103s running 2 tests                        numbers and times where they are wanted
-//! E▌     13  +4.210s error: test failed                     standard error: a mark and a colour; the current row
+//! E▌     13  +4.210s error: test failed                     standard error: a mark and a color; the current row
 //! !      14          2026-01-01 what is this  (neither stdout nor stderr)
 //! ```
 //!
-//! Whatever the rows hold reaches the screen through the sanitiser. A row longer than the pane is
+//! Whatever the rows hold reaches the screen through the sanitizer. A row longer than the pane is
 //! wide ends in `›`, or goes on in the next line where rows are wrapped. Invariant: a row takes as
 //! many lines as [`lines_of`] says.
 
@@ -25,7 +25,7 @@ use ratatui::style::Style;
 
 use crate::cri::Stream;
 use crate::log::Row;
-use crate::sanitise::{self, Progress, Sanitiser};
+use crate::sanitize::{self, Progress, Sanitizer};
 use crate::search::Query;
 use crate::tui::theme::Theme;
 
@@ -37,8 +37,8 @@ use lines::{notes, states};
 
 /// The columns of the mark at the left.
 const GUTTER: u16 = 2;
-/// How many rows before the screen are looked at for colours left switched on: all that are at
-/// hand, on most screens.
+/// How many rows before the screen are looked at for colors left switched on: all that are at hand,
+/// on most screens.
 const MAX_ABOVE: usize = 1000;
 
 /// The rows on screen.
@@ -49,11 +49,11 @@ pub struct LogRows<'a> {
     pub headings: &'a [Option<Heading>],
     /// Their numbers, from 0, where they are known.
     pub numbers: &'a [Option<u64>],
-    /// Those before it, as far as they are at hand: a colour that one of them leaves switched on
-    /// is still on.
+    /// Those before it, as far as they are at hand: a color that one of them leaves switched on is
+    /// still on.
     pub above: &'a [Row],
     /// What the rows before those have left switched on.
-    pub style: sanitise::Style,
+    pub style: sanitize::Style,
     /// How many columns are scrolled out at the left.
     pub sideways: usize,
     /// Long rows go on in the next line.
@@ -71,7 +71,7 @@ pub struct LogRows<'a> {
     /// How much of what was overwritten is shown.
     pub progress: Progress,
     /// Whoever wrote them was cut short: a row without its end will not get one.
-    pub is_broken_off: bool,
+    pub is_interrupted: bool,
     /// How they look.
     pub theme: &'a Theme,
 }
@@ -79,9 +79,9 @@ pub struct LogRows<'a> {
 impl LogRows<'_> {
     /// Draws the rows that fit.
     pub fn draw(&self, buffer: &mut Buffer, body: Rect) {
-        let mut sanitiser = Sanitiser::going_on(self.progress, self.style);
+        let mut sanitizer = Sanitizer::going_on(self.progress, self.style);
         for row in self.above.iter().skip(self.above.len().saturating_sub(MAX_ABOVE)) {
-            sanitiser.row_within(&row.text, 0);
+            sanitizer.row_within(&row.text, 0);
         }
         let mut before = self.above.iter().rfind(|row| row.at.is_some()).and_then(|row| row.at);
         let mut y = i32::from(body.y).saturating_sub(i32::try_from(self.line).unwrap_or(i32::MAX));
@@ -92,7 +92,7 @@ impl LogRows<'_> {
             if let Some(heading) = self.headings.get(index).and_then(Option::as_ref) {
                 self.draw_heading(buffer, body, y, heading, self.at == Some(row.offset));
                 // What one log leaves switched on has no bearing on the next, nor when it ended.
-                (sanitiser, before) = (Sanitiser::new(self.progress), None);
+                (sanitizer, before) = (Sanitizer::new(self.progress), None);
                 y += 1;
                 continue;
             }
@@ -105,11 +105,11 @@ impl LogRows<'_> {
                 self.draw_lead(buffer, body, y, (row, &number), (state.at, before));
                 before = state.at.or(before);
                 let notes = if state_index + 1 == states.len() {
-                    notes(row, self.progress, self.is_broken_off)
+                    notes(row, self.progress, self.is_interrupted)
                 } else {
                     Vec::new()
                 };
-                y += self.draw_text(buffer, body, y, (row, state.text, &notes), &mut sanitiser);
+                y += self.draw_text(buffer, body, y, (row, state.text, &notes), &mut sanitizer);
             }
         }
     }

@@ -14,7 +14,7 @@ pub use frame::{clear, draw_bars, draw_box, draw_frame, draw_head};
 pub use help::{HelpRow, draw_help, help_rows};
 pub use hints::{Status, draw_begun, draw_hints, draw_prompt};
 pub use log::{Columns, Heading, LogRows, Stamps, lines_of};
-pub use runs::{RunsList, draw_sift, so_far, span, spent, spent_ms};
+pub use runs::{RunsList, draw_finder, so_far, span, spent, spent_ms};
 pub use strip::{Strip, cut};
 pub use title::{Badge, Titled, draw_title};
 pub use tree::{TreeList, command, own_name, spent_by, spent_ms_by};
@@ -29,7 +29,7 @@ use crate::tui::theme::Theme;
 /// another.
 fn select(buffer: &mut Buffer, row: Rect, theme: &Theme, has_focus: bool) {
     if has_focus {
-        // One look over the whole row: colours under reverse video would make a patchwork of it.
+        // One look over the whole row: colors under reverse video would make a patchwork of it.
         buffer.set_style(row, Style::reset().patch(theme.base));
         buffer.set_style(row, theme.selection);
     } else {

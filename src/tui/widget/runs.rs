@@ -15,14 +15,14 @@ use unicode_width::UnicodeWidthStr;
 
 use super::hints::draw_input;
 use super::{Strip, cut, row_of, select};
+use crate::display::{self, Status};
 use crate::join::RunHead;
 use crate::model::{Phase, Run, RunId};
-use crate::sanitise::name;
+use crate::sanitize::name;
 use crate::time::Time;
-use crate::tui::model::Sift;
-use crate::tui::runs_query::{Kind, RunsQuery};
+use crate::tui::model::Finder;
+use crate::tui::runs_query::{RunsQuery, TextKind};
 use crate::tui::theme::Theme;
-use crate::words::{self, Mark};
 
 /// The columns of a word: `interrupted`.
 const WORD: usize = 11;
@@ -133,12 +133,12 @@ impl RunsList<'_> {
         place: &str,
     ) {
         let (theme, head) = (self.theme, texts.head);
-        let mark = Mark::of_run(head);
+        let status = Status::of_run(head);
         let is_open = Some(&head.run.id) == self.open;
         let plain = if is_open { theme.strong } else { Style::new() };
         let mut strip = Strip::new(buffer, row, theme.signs.ellipsis);
         strip.skip(1).skip_right(1);
-        strip.put(theme.signs.mark(mark), theme.mark(mark)).skip(1);
+        strip.put(theme.signs.status(status), theme.status(status)).skip(1);
         let mut column = |text: &str, width: usize, style: Style, marks: &[usize]| {
             if width > 0 {
                 let text = cut(text, width, theme.signs.ellipsis);
@@ -152,30 +152,35 @@ impl RunsList<'_> {
                 strip.skip(u16::try_from(blank + 1).unwrap_or(u16::MAX));
             }
         };
-        let marks = |text: &str, kind: Kind| {
+        let marks = |text: &str, kind: TextKind| {
             self.query.map(|query| query.marks(text, kind)).unwrap_or_default()
         };
-        column(mark.word(), columns.word, theme.mark(mark), &marks(mark.word(), Kind::Name));
-        column(&texts.id, ID, plain, &marks(&texts.id, Kind::Hex));
-        column(&texts.repo, columns.repo, plain, &marks(&texts.repo, Kind::Name));
-        let mut of_place = marks(&texts.ref_name, Kind::Name);
+        column(
+            status.word(),
+            columns.word,
+            theme.status(status),
+            &marks(status.word(), TextKind::Name),
+        );
+        column(&texts.id, ID, plain, &marks(&texts.id, TextKind::Hex));
+        column(&texts.repo, columns.repo, plain, &marks(&texts.repo, TextKind::Name));
+        let mut of_place = marks(&texts.ref_name, TextKind::Name);
         let before_sha = texts.ref_name.graphemes(true).count() + 1;
-        of_place.extend(marks(&texts.sha, Kind::Hex).into_iter().map(|mark| mark + before_sha));
+        of_place.extend(marks(&texts.sha, TextKind::Hex).into_iter().map(|mark| mark + before_sha));
         column(place, columns.place, theme.muted, &of_place);
         let spent = spent(head, self.now).unwrap_or_default();
         column(&format!("{spent:>SPENT$}"), columns.spent, plain, &[]);
         let age =
-            since(&head.run).zip(self.now).map(|(then, now)| words::age(now.millis_since(then)));
+            since(&head.run).zip(self.now).map(|(then, now)| display::age(now.millis_since(then)));
         column(&format!("{:>AGE$}", age.unwrap_or_default()), AGE, theme.muted, &[]);
     }
 }
 
 /// Draws the line in which one types what to find.
-pub fn draw_sift(buffer: &mut Buffer, area: Rect, sift: &Sift, theme: &Theme) {
+pub fn draw_finder(buffer: &mut Buffer, area: Rect, finder: &Finder, theme: &Theme) {
     let mut strip = Strip::new(buffer, area, theme.signs.ellipsis);
     strip.skip(1).skip_right(1).put("/", theme.accent);
-    draw_input(&mut strip, &sift.input, sift.is_typing, theme);
-    if sift.text().is_empty() {
+    draw_input(&mut strip, &finder.input, finder.is_typing, theme);
+    if finder.text().is_empty() {
         strip.put("state repo ref id", theme.muted);
     }
 }
@@ -194,7 +199,7 @@ struct Texts<'a> {
 impl<'a> Texts<'a> {
     fn new(head: &'a RunHead) -> Self {
         let run = &head.run;
-        let ref_name = words::short_ref(run).unwrap_or_default();
+        let ref_name = display::short_ref(run).unwrap_or_default();
         let sha = run
             .sha
             .as_deref()
@@ -233,7 +238,7 @@ pub fn span(
     now: Option<Time>,
 ) -> Option<String> {
     let ms = span_ms(phase, start, end, now)?;
-    Some(if end.is_some() { words::duration(ms) } else { so_far(ms) })
+    Some(if end.is_some() { display::duration(ms) } else { so_far(ms) })
 }
 
 /// The same in milliseconds.
@@ -252,7 +257,7 @@ pub(super) fn span_ms(
 #[must_use]
 pub fn so_far(ms: i64) -> String {
     let secs = ms.max(0) / 1000;
-    if secs < 60 { format!("{secs}s") } else { words::duration(secs * 1000) }
+    if secs < 60 { format!("{secs}s") } else { display::duration(secs * 1000) }
 }
 
 const fn since(run: &Run) -> Option<Time> {

@@ -5,12 +5,12 @@ use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthStr;
 
 use super::{Strip, runs};
+use crate::display::{self, Status};
 use crate::join::RunHead;
 use crate::model::Phase;
-use crate::sanitise::name;
+use crate::sanitize::name;
 use crate::time::Time;
 use crate::tui::theme::Theme;
-use crate::words::{self, Mark};
 
 /// Whether more is to come, and whether it is on screen.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -40,7 +40,7 @@ impl Badge {
             Self::Live => "live".into(),
             Self::Polling => "polling".into(),
             Self::Paused(0) => "paused".into(),
-            Self::Paused(rows) => format!("paused +{}", words::count(rows)),
+            Self::Paused(rows) => format!("paused +{}", display::count(rows)),
             Self::Waiting => "waiting".into(),
             Self::Deleted => "deleted".into(),
             Self::Rotated => "rotated".into(),
@@ -83,10 +83,10 @@ pub fn draw_title(
         strip.put("rundown", theme.accent);
         return;
     };
-    let mark = Mark::of_run(head);
+    let status = Status::of_run(head);
     let has_state = head.phase != Phase::Unknown;
     let state = if has_state {
-        format!("{} {}", theme.signs.mark(mark), mark.word())
+        format!("{} {}", theme.signs.status(status), status.word())
     } else {
         String::new()
     };
@@ -103,7 +103,10 @@ pub fn draw_title(
     {
         strip.put(names, theme.strong).skip(2);
     }
-    strip.put(&state, theme.mark(mark)).put(&spent, theme.mark(mark)).put(&failed, theme.bad);
+    strip
+        .put(&state, theme.status(status))
+        .put(&spent, theme.status(status))
+        .put(&failed, theme.bad);
 }
 
 /// What a run is called, in three lengths.
@@ -120,7 +123,7 @@ impl Names {
         let with = |place: Option<String>| {
             place.map_or_else(|| repo.clone(), |place| format!("{repo}  {place}"))
         };
-        Self { all: with(words::revision(run)), without_sha: with(words::short_ref(run)), repo }
+        Self { all: with(display::revision(run)), without_sha: with(display::short_ref(run)), repo }
     }
 }
 

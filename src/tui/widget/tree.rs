@@ -19,13 +19,13 @@ use unicode_width::UnicodeWidthStr;
 
 use super::runs::{span, span_ms};
 use super::{Strip, row_of, select};
+use crate::display::{self, Status, count};
 use crate::join::{JobNode, Place, RunNode, ShNode, ShState};
 use crate::model::Phase;
-use crate::sanitise::name;
+use crate::sanitize::name;
 use crate::time::Time;
 use crate::tui::model::Item;
 use crate::tui::theme::Theme;
-use crate::words::{self, Mark, count};
 
 /// The columns of a duration, but for very long ones.
 const SPENT: usize = 6;
@@ -85,12 +85,12 @@ impl TreeList<'_> {
             notes => format!("! {notes} notes"),
         };
         let spent = super::spent(&run.head, self.now);
-        let mark = Mark::of_run(&run.head);
+        let status = Status::of_run(&run.head);
         let lead = Lead {
             indent: 1,
             number: "",
             name: own_name(run),
-            mark,
+            status,
             exit: None,
             spent,
             ms: None,
@@ -100,7 +100,7 @@ impl TreeList<'_> {
     }
 
     fn draw_job(&self, buffer: &mut Buffer, row: Rect, job: &JobNode) {
-        let (mark, item) = (Mark::of_job(job), Item::Job(job));
+        let (status, item) = (Status::of_job(job), Item::Job(job));
         let (phase, start, end) = (job.phase, job.job.started_at, job.job.finished_at);
         // A log that was opened by its path belongs to no job.
         let id =
@@ -109,7 +109,7 @@ impl TreeList<'_> {
             indent: 1,
             number: "",
             name: &id,
-            mark,
+            status,
             exit: None,
             spent: span(phase, start, end, self.now),
             ms: span_ms(phase, start, end, self.now),
@@ -131,8 +131,8 @@ impl TreeList<'_> {
             indent: 3,
             number: &format!("{:>digits$} ", sh.n),
             name: &command,
-            mark: Mark::of_sh(sh),
-            exit: sh.sh.as_ref().and_then(words::exit_in_short),
+            status: Status::of_sh(sh),
+            exit: sh.sh.as_ref().and_then(display::exit_in_short),
             spent: spent_by(sh, self.now),
             ms: spent_ms_by(sh, self.now),
             odd: if (self.is_odd)(&Item::Sh(job, sh)) { "!" } else { "" },
@@ -144,10 +144,10 @@ impl TreeList<'_> {
     /// half of the row at least.
     fn begin<'b>(&self, buffer: &'b mut Buffer, row: Rect, lead: &Lead<'_>) -> Strip<'b> {
         let theme = self.theme;
-        let look = theme.mark(lead.mark);
+        let look = theme.status(lead.status);
         let mut strip = Strip::new(buffer, row, theme.signs.ellipsis);
         strip.skip(lead.indent).skip_right(1);
-        strip.put(theme.signs.mark(lead.mark), look).skip(1).put(lead.number, theme.muted);
+        strip.put(theme.signs.status(lead.status), look).skip(1).put(lead.number, theme.muted);
         let half = strip.free().div_ceil(2);
         for fact in facts(row.width, lead) {
             let before = strip.free();
@@ -188,7 +188,7 @@ enum Fact {
 
 /// As many facts as the width of the pane allows: in columns, so that the rows agree.
 fn facts(width: u16, lead: &Lead<'_>) -> Vec<Fact> {
-    let is_bad = matches!(lead.mark, Mark::Failed | Mark::Interrupted);
+    let is_bad = matches!(lead.status, Status::Failed | Status::Interrupted);
     match width {
         _ if lead.spent.is_none() => vec![Fact::Word(0)],
         ..TWO_FACTS if lead.exit.is_some() => vec![Fact::Word(0)],
@@ -205,7 +205,7 @@ struct Lead<'a> {
     indent: u16,
     number: &'a str,
     name: &'a str,
-    mark: Mark,
+    status: Status,
     /// How it ended, where that says more than the state does.
     exit: Option<String>,
     spent: Option<String>,
@@ -215,7 +215,7 @@ struct Lead<'a> {
 
 impl Lead<'_> {
     fn word(&self) -> &str {
-        self.exit.as_deref().unwrap_or(self.mark.word())
+        self.exit.as_deref().unwrap_or(self.status.word())
     }
 }
 
@@ -246,7 +246,7 @@ pub const fn own_name(run: &RunNode) -> &'static str {
 /// A command's line as it is shown; `sh-3.log` when there is nothing but a log.
 #[must_use]
 pub fn command(sh: &ShNode) -> String {
-    sh.sh.as_ref().map_or_else(|| words::log_name(sh), words::command)
+    sh.sh.as_ref().map_or_else(|| display::log_name(sh), display::command)
 }
 
 #[cfg(test)]

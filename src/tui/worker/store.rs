@@ -1,4 +1,4 @@
-//! The store on the worker's desk: read when something has changed, by whatever sign.
+//! The store on the worker's worker: read when something has changed, by whatever sign.
 //!
 //! Invariant: what could not be read is waited for, and what was read before stays.
 
@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
-use super::{Desk, Open};
+use super::{Open, Worker};
 use crate::catalog::RunList;
 use crate::error::{Error, Result};
 use crate::join::{self, LogRef, RunHead, RunNode};
@@ -41,7 +41,7 @@ pub(super) struct Seen {
     pub(super) is_stale: bool,
 }
 
-impl Desk {
+impl Worker {
     pub(super) fn refresh(&mut self, run: Option<RunId>) -> Vec<Msg> {
         let dirs_changed =
             self.seen.dirs.iter().any(|(dir, modified)| modified_at(dir) != *modified);
@@ -58,7 +58,7 @@ impl Desk {
             }
             Ok(_) if self.seen.stalls_at.is_some_and(|at| Time::now() > at) => self.load(run),
             Ok(_) if self.seen.alive_at.is_some_and(|at| at.elapsed() >= LOOK_AGAIN) => {
-                self.look_for_the_dead(run)
+                self.check_recorder(run)
             }
             Ok(_) => Vec::new(),
         }
@@ -66,7 +66,7 @@ impl Desk {
 
     /// No file has changed, but a recorder may have been killed: the list of runs tells, and is
     /// read in no time.
-    fn look_for_the_dead(&mut self, run: Option<RunId>) -> Vec<Msg> {
+    fn check_recorder(&mut self, run: Option<RunId>) -> Vec<Msg> {
         match self.catalog.runs(&self.filter, PAGE_RUNS) {
             Ok(runs) if self.seen.runs.as_ref() == Some(&runs) => {
                 self.seen.alive_at = Some(Instant::now());

@@ -1,4 +1,4 @@
-//! The desk and its thread, without a screen.
+//! The worker and its thread, without a screen.
 
 use std::fs;
 use std::path::Path;
@@ -12,11 +12,11 @@ use crate::catalog::Beside;
 use crate::file::FilePath;
 use crate::log::{Anchor, Tail};
 use crate::model::RunId;
-use crate::search::Sieve;
+use crate::search::RowFilter;
 use crate::tui::msg::{Folds, Goal};
 
-fn desk(dir: &Path) -> Desk {
-    Desk::new(Catalog::of_path(dir), None, RunFilter::default())
+fn worker(dir: &Path) -> Worker {
+    Worker::new(Catalog::of_path(dir), None, RunFilter::default())
 }
 
 fn read(ticket: u64, path: &Path) -> Effect {
@@ -28,10 +28,10 @@ fn request(ticket: u64, path: &Path, is_refresh: bool) -> Effect {
     Effect::ReadLog(
         Ticket(ticket),
         Box::new(PageRequest {
-            source: Source::Log(path, Tail::Emit),
+            source: LogSource::Log(path, Tail::Emit),
             goal: Goal::Rows(Anchor::End),
             rows: 10,
-            sieve: Sieve::default(),
+            row_filter: RowFilter::default(),
             folds: Folds::default(),
             search: None,
             is_refresh,
@@ -80,20 +80,20 @@ fn a_refreshed_log_that_has_not_changed_needs_no_answer_and_a_missing_one_is_tol
     let dir = tempfile::tempdir().unwrap();
     let (path, missing) = (dir.path().join("a.log"), dir.path().join("b.log"));
     fs::write(&path, b"2026-05-06T12:00:00Z stdout F one\n").unwrap();
-    let mut desk = desk(dir.path());
-    let [Msg::Page(Ticket(1), page), Msg::Dirs(None, _)] = &desk.serve(read(1, &path))[..] else {
+    let mut worker = worker(dir.path());
+    let [Msg::Page(Ticket(1), page), Msg::Dirs(None, _)] = &worker.serve(read(1, &path))[..] else {
         panic!("no page")
     };
     assert_eq!((page.window.rows.len(), page.known.total_rows), (1, Some(1)));
     assert_eq!(
-        desk.serve(request(2, &path, true)),
+        worker.serve(request(2, &path, true)),
         [Msg::Unchanged(Ticket(2), page.known.clone())]
     );
-    let [Msg::Page(Ticket(3), again)] = &desk.serve(read(3, &path))[..] else {
+    let [Msg::Page(Ticket(3), again)] = &worker.serve(read(3, &path))[..] else {
         panic!("asked anew, answered")
     };
     assert_eq!(again, page);
-    let [Msg::Failed(Work::Log(Ticket(4)), why)] = &desk.serve(read(4, &missing))[..] else {
+    let [Msg::Failed(Work::Log(Ticket(4)), why)] = &worker.serve(read(4, &missing))[..] else {
         panic!("no failure")
     };
     assert!(why.contains("b.log") && !why.contains('\n'), "{why}");
@@ -106,8 +106,8 @@ fn what_is_read_is_said_before_it_is_and_that_it_has_been_after() {
     fs::write(&path, b"2026-05-06T12:00:00Z stdout F one\n").unwrap();
     let (request, requests) = channel();
     let (message, messages) = channel();
-    let desk = desk(dir.path());
-    let worker = std::thread::spawn(move || work(desk, &requests, &message));
+    let worker = worker(dir.path());
+    let worker = std::thread::spawn(move || work(worker, &requests, &message));
     request.send(read(1, &path)).unwrap();
     let next = || messages.recv_timeout(Duration::from_secs(20)).unwrap();
     assert_eq!(next(), Msg::Reads(Some(path)));
@@ -120,11 +120,11 @@ fn what_is_read_is_said_before_it_is_and_that_it_has_been_after() {
 #[test]
 fn a_panic_is_told_and_the_next_request_is_served() {
     let dir = tempfile::tempdir().unwrap();
-    let mut desk = desk(dir.path());
-    let told = guarded(&mut desk, Work::Store, |_| panic!("of no use"));
+    let mut worker = worker(dir.path());
+    let told = guarded(&mut worker, Work::Store, |_| panic!("of no use"));
     assert_eq!(told, [Msg::Failed(Work::Store, "a fault of rundown itself: of no use".into())]);
     assert!(matches!(
-        &guarded(&mut desk, Work::Store, |desk| desk.serve(Effect::Load(None)))[..],
+        &guarded(&mut worker, Work::Store, |worker| worker.serve(Effect::Load(None)))[..],
         [Msg::Runs(_), ..]
     ));
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::time::{Duration, Instant};
 
-use super::Desk;
+use super::Worker;
 use super::inbox::Inbox;
 use crate::tui::msg::{Effect, Msg, Work};
 
@@ -22,11 +22,15 @@ const RELOAD_SHARE: u32 = 4;
 
 /// Works until nobody asks or listens any more. What is read is said before it is, since it may
 /// never be.
-pub(in crate::tui) fn work(mut desk: Desk, requests: &Receiver<Effect>, messages: &Sender<Msg>) {
+pub(in crate::tui) fn work(
+    mut worker: Worker,
+    requests: &Receiver<Effect>,
+    messages: &Sender<Msg>,
+) {
     let (mut inbox, mut reads) = (Inbox::default(), Reads::default());
     loop {
         let now = Instant::now();
-        let patience = if desk.has_work() { Some(Duration::ZERO) } else { inbox.patience(now) };
+        let patience = if worker.has_work() { Some(Duration::ZERO) } else { inbox.patience(now) };
         if patience != Some(Duration::ZERO) && !reads.say(None, messages) {
             return;
         }
@@ -48,10 +52,10 @@ pub(in crate::tui) fn work(mut desk: Desk, requests: &Receiver<Effect>, messages
         }
         let start = Instant::now();
         let effect = inbox.next(start);
-        if !reads.say(desk.path_of(effect.as_ref()), messages) {
+        if !reads.say(worker.path_of(effect.as_ref()), messages) {
             return;
         }
-        for message in turn(&mut desk, &mut inbox, effect, start) {
+        for message in turn(&mut worker, &mut inbox, effect, start) {
             if messages.send(message).is_err() {
                 return;
             }
@@ -80,19 +84,24 @@ impl Reads {
 }
 
 /// One piece of work.
-fn turn(desk: &mut Desk, inbox: &mut Inbox, effect: Option<Effect>, start: Instant) -> Vec<Msg> {
+fn turn(
+    worker: &mut Worker,
+    inbox: &mut Inbox,
+    effect: Option<Effect>,
+    start: Instant,
+) -> Vec<Msg> {
     let Some(effect) = effect else {
-        let work = desk.open.as_ref().map_or(Work::Store, |open| Work::Log(open.ticket()));
-        return guarded(desk, work, Desk::go_on);
+        let work = worker.open.as_ref().map_or(Work::Store, |open| Work::Log(open.ticket()));
+        return guarded(worker, work, Worker::go_on);
     };
     let work = match &effect {
         Effect::ReadLog(ticket, _) => Work::Log(*ticket),
         Effect::CopyRows(..) => Work::Outside,
         _ => Work::Store,
     };
-    let answers = guarded(desk, work, |desk| desk.serve(effect));
+    let answers = guarded(worker, work, |worker| worker.serve(effect));
     let end = Instant::now();
-    if work == Work::Store && desk.seen.is_stale {
+    if work == Work::Store && worker.seen.is_stale {
         inbox.pause = Some(end + RETRY_PAUSE);
     } else if work == Work::Store && !answers.is_empty() {
         inbox.pause = Some(end + RELOAD_PAUSE.max((end - start) * RELOAD_SHARE));
@@ -100,16 +109,16 @@ fn turn(desk: &mut Desk, inbox: &mut Inbox, effect: Option<Effect>, start: Insta
     answers
 }
 
-/// Does a job. A panic in it is shown, and the next job finds a working desk. The report is printed
-/// when the terminal has been given back.
+/// Does a job. A panic in it is shown, and the next job finds a working worker. The report is
+/// printed when the terminal has been given back.
 pub(super) fn guarded(
-    desk: &mut Desk,
+    worker: &mut Worker,
     work: Work,
-    job: impl FnOnce(&mut Desk) -> Vec<Msg>,
+    job: impl FnOnce(&mut Worker) -> Vec<Msg>,
 ) -> Vec<Msg> {
-    let done = catch_unwind(AssertUnwindSafe(|| job(desk)));
+    let done = catch_unwind(AssertUnwindSafe(|| job(worker)));
     done.unwrap_or_else(|panic| {
-        (desk.open, desk.search) = (None, None);
+        (worker.open, worker.search) = (None, None);
         let text = panic
             .downcast_ref::<&str>()
             .map(ToString::to_string)

@@ -1,7 +1,7 @@
 //! How the width of the log's pane is divided.
 
 use super::GUTTER;
-use crate::tui::lens::Times;
+use crate::tui::view_options::Times;
 
 /// How the width of the pane is divided.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

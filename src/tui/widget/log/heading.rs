@@ -4,8 +4,8 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::LogRows;
+use crate::display::Status;
 use crate::tui::widget::Strip;
-use crate::words::Mark;
 
 /// What a row that heads others says in place of its text.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
@@ -13,7 +13,7 @@ pub struct Heading {
     /// Whether what it heads is shown; `None` where there is nothing to be folded.
     pub is_open: Option<bool>,
     /// How it stands.
-    pub mark: Option<Mark>,
+    pub status: Option<Status>,
     /// What stands before its title and matters less.
     pub lead: String,
     /// What it is.
@@ -50,16 +50,16 @@ impl LogRows<'_> {
         strip
             .put(sign, theme.accent)
             .put(if is_here { theme.signs.here } else { " " }, theme.accent);
-        if let Some(mark) = heading.mark {
-            strip.put(theme.signs.mark(mark), theme.mark(mark)).skip(1);
+        if let Some(status) = heading.status {
+            strip.put(theme.signs.status(status), theme.status(status)).skip(1);
         }
         let facts = heading
-            .mark
-            .filter(|mark| *mark != Mark::Passed)
-            .map_or(theme.muted, |mark| theme.mark(mark));
+            .status
+            .filter(|status| *status != Status::Passed)
+            .map_or(theme.muted, |status| theme.status(status));
         strip.skip_right(1).put_right(&heading.facts, facts, 12).skip_right(1);
         strip.put(&heading.lead, theme.muted).put(&heading.title, theme.strong).skip(1);
-        if heading.mark.is_some() {
+        if heading.status.is_some() {
             strip.fill(theme.signs.rule, theme.muted);
         }
     }

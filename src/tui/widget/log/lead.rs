@@ -6,10 +6,10 @@ use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 
 use super::{GUTTER, LogRows};
+use crate::display;
 use crate::log::Row;
 use crate::time::Time;
-use crate::tui::lens::Times;
-use crate::words;
+use crate::tui::view_options::Times;
 
 /// The times in front of rows.
 #[derive(Clone)]
@@ -74,11 +74,11 @@ impl LogRows<'_> {
         match stamps.times {
             Times::None => (String::new(), self.theme.muted),
             Times::Relative => {
-                (since(stamps.start).map(words::seconds).unwrap_or_default(), self.theme.muted)
+                (since(stamps.start).map(display::seconds).unwrap_or_default(), self.theme.muted)
             }
             Times::Delta => {
                 let gap = since(before.or(stamps.start));
-                (gap.map(words::seconds).unwrap_or_default(), self.slowness(gap.unwrap_or(0)))
+                (gap.map(display::seconds).unwrap_or_default(), self.slowness(gap.unwrap_or(0)))
             }
             Times::Wall => {
                 let clock = at.to_jiff().map(|at| {

@@ -3,25 +3,25 @@
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
+use crate::display::size;
 use crate::log::Row;
-use crate::sanitise::{Progress, Sanitiser};
+use crate::sanitize::{Progress, Sanitizer};
 use crate::time::Time;
-use crate::words::size;
 
 /// How many lines a row takes in a pane whose text is so wide: more than one where rows are
 /// wrapped, or show each state of what overwrote itself.
 #[must_use]
-pub fn lines_of(row: &Row, width: Option<u16>, progress: Progress, is_broken_off: bool) -> usize {
+pub fn lines_of(row: &Row, width: Option<u16>, progress: Progress, is_interrupted: bool) -> usize {
     let states = states(row, progress);
     let Some(width) = width else { return states.len() };
-    let mut sanitiser = Sanitiser::new(progress);
+    let mut sanitizer = Sanitizer::new(progress);
     let lines = states.iter().enumerate().map(|(index, state)| {
         let mut flow = Flow { width: usize::from(width).max(1), line: 0, column: 0 };
-        for span in sanitiser.row(state.text) {
+        for span in sanitizer.row(state.text) {
             flow.pass(&span.text);
         }
         let notes = if index + 1 == states.len() {
-            notes(row, progress, is_broken_off)
+            notes(row, progress, is_interrupted)
         } else {
             Vec::new()
         };
@@ -64,12 +64,12 @@ pub(super) fn states(row: &Row, progress: Progress) -> Vec<State<'_>> {
 }
 
 /// What is said behind the text of a row: why it is no record, how much of it is not at hand.
-pub(super) fn notes(row: &Row, progress: Progress, is_broken_off: bool) -> Vec<String> {
+pub(super) fn notes(row: &Row, progress: Progress, is_interrupted: bool) -> Vec<String> {
     let malformed = row.malformed.map(|malformed| format!("  ({})", malformed.reason));
     let cut = (row.cut_bytes > 0).then(|| format!(" … {} more", size(row.cut_bytes)));
     let before = (row.overwritten_bytes > 0 && progress == Progress::All)
         .then(|| format!(" … {} before", size(row.overwritten_bytes)));
-    let unfinished = (is_broken_off && !row.complete).then(|| "  (unfinished)".to_owned());
+    let unfinished = (is_interrupted && !row.complete).then(|| "  (unfinished)".to_owned());
     malformed.into_iter().chain(unfinished).chain(cut).chain(before).collect()
 }
 

@@ -7,7 +7,7 @@ use ratatui::style::{Color, Modifier};
 use super::pen::is_ambiguous;
 use super::*;
 use crate::cri::{Malformed, Reason};
-use crate::tui::lens::Times;
+use crate::tui::view_options::Times;
 
 fn row(stream: Option<Stream>, text: &str) -> Row {
     let malformed = stream.is_none().then_some(Malformed { reason: Reason::Blank, column: 1 });
@@ -34,7 +34,7 @@ fn log_rows<'a>(rows: &'a [Row], above: &'a [Row], width: u16, theme: &'a Theme)
         headings: &[],
         numbers: &[],
         above,
-        style: sanitise::Style::default(),
+        style: sanitize::Style::default(),
         sideways: 0,
         wrap: false,
         line: 0,
@@ -43,7 +43,7 @@ fn log_rows<'a>(rows: &'a [Row], above: &'a [Row], width: u16, theme: &'a Theme)
         search: None,
         at: None,
         progress: Progress::Last,
-        is_broken_off: false,
+        is_interrupted: false,
         theme,
     }
 }
@@ -87,7 +87,7 @@ fn wide_characters_are_never_halved() {
 }
 
 #[test]
-fn colours_of_a_row_lie_over_the_colour_of_its_stream() {
+fn colors_of_a_row_lie_over_the_color_of_its_stream() {
     let buffer = draw(&[row(Some(Stream::Stderr), "a\x1b[1;32mb\x1b[0mc")], 0, 8, 1);
     let style = |x| (buffer[(x, 0)].fg, buffer[(x, 0)].modifier);
     let (plain, bold) = (Modifier::empty(), Modifier::BOLD);
@@ -98,7 +98,7 @@ fn colours_of_a_row_lie_over_the_colour_of_its_stream() {
 }
 
 #[test]
-fn a_colour_left_on_above_the_screen_is_still_on() {
+fn a_color_left_on_above_the_screen_is_still_on() {
     let rows = [row(Some(Stream::Stdout), "\x1b[32mgreen"), row(Some(Stream::Stdout), "too")];
     let mut buffer = Buffer::empty(Rect::new(0, 0, 8, 1));
     let (area, theme) = (buffer.area, Theme::new(true, false));
@@ -107,7 +107,7 @@ fn a_colour_left_on_above_the_screen_is_still_on() {
 }
 
 #[test]
-fn a_long_row_hands_its_last_colour_down() {
+fn a_long_row_hands_its_last_color_down() {
     let long = format!("\x1b[31m{}\x1b[32m", "x".repeat(5000));
     let rows = [row(Some(Stream::Stdout), &long), row(Some(Stream::Stdout), "next")];
     let buffer = draw(&rows, 0, 8, 2);
@@ -123,7 +123,7 @@ fn a_row_whose_end_will_not_come_is_unfinished() {
     ];
     let mut buffer = Buffer::empty(Rect::new(0, 0, 30, 2));
     let (area, theme) = (buffer.area, Theme::new(true, false));
-    LogRows { is_broken_off: true, ..log_rows(&rows, &[], area.width, &theme) }
+    LogRows { is_interrupted: true, ..log_rows(&rows, &[], area.width, &theme) }
         .draw(&mut buffer, area);
     assert_eq!(crate::tui::sim::text(&buffer), "  whole\n  half  (unfinished)\n");
     assert_eq!(lines(&rows, 0, 30), "  whole\n  half\n");

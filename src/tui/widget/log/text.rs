@@ -10,7 +10,7 @@ use super::lines::Flow;
 use super::pen::Pen;
 use super::{GUTTER, LogRows};
 use crate::log::Row;
-use crate::sanitise::{Sanitiser, Span};
+use crate::sanitize::{Sanitizer, Span};
 
 /// How far beyond the edge a row is looked at for matches that begin before it.
 const MARK_COLUMNS: usize = 256;
@@ -24,7 +24,7 @@ impl LogRows<'_> {
         body: Rect,
         y: i32,
         (row, bytes, notes): (&Row, &[u8], &[String]),
-        sanitiser: &mut Sanitiser,
+        sanitizer: &mut Sanitizer,
     ) -> i32 {
         let lead = (GUTTER + self.columns.number + self.columns.time).min(body.width);
         let text =
@@ -32,7 +32,7 @@ impl LogRows<'_> {
         let text = text.intersection(buffer.area);
         let (_, _, base) = self.looks(row);
         let columns = if self.wrap { usize::MAX } else { self.columns_looked_at(text.width) };
-        let spans = sanitiser.row_within(bytes, columns);
+        let spans = sanitizer.row_within(bytes, columns);
         let marks = self.marks(&spans);
         let flow = self.wrap.then(|| Flow {
             width: usize::from(self.columns.text).max(1),

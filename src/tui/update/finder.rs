@@ -9,30 +9,30 @@ use crate::join::RunHead;
 use crate::model::{Outcome, RunId};
 use crate::tui::keymap::Key;
 use crate::tui::layout::{self, Pane};
-use crate::tui::model::{Model, Sift};
+use crate::tui::model::{Finder, Model};
 use crate::tui::msg::{Effect, FoundRuns, MAX_RUNS, Next, RunsRequest, Step, Ticket};
 use crate::tui::runs_query::RunsQuery;
 
 /// The list of runs gets the focus, and keys are typed.
 pub(super) fn begin(model: &mut Model) -> Vec<Effect> {
     let effects = keys::focus(model, Pane::Runs);
-    model.runs.sift.get_or_insert_default().is_typing = true;
+    model.runs.finder.get_or_insert_default().is_typing = true;
     effects
 }
 
 /// A key is typed, or edits what was typed.
 pub(super) fn type_key(model: &mut Model, key: Key) -> Vec<Effect> {
-    let (Some(request), Some(sift)) = (key.input_request(), &mut model.runs.sift) else {
+    let (Some(request), Some(finder)) = (key.input_request(), &mut model.runs.finder) else {
         return Vec::new();
     };
-    let before = sift.text().to_owned();
-    sift.input.handle(request);
-    if sift.text() == before {
+    let before = finder.text().to_owned();
+    finder.input.handle(request);
+    if finder.text() == before {
         return Vec::new();
     }
     // What was found before stays on screen until there is something in its place; nothing of it is
     // meant any more.
-    (sift.at, sift.opens_first) = (None, false);
+    (finder.at, finder.opens_first) = (None, false);
     search(model)
 }
 
@@ -40,22 +40,22 @@ pub(super) fn type_key(model: &mut Model, key: Key) -> Vec<Effect> {
 fn search(model: &mut Model) -> Vec<Effect> {
     let runs = &mut model.runs;
     runs.ticket = Ticket(runs.ticket.0 + 1);
-    let is_search = runs.sifted().is_some();
-    let Some(sift) = &mut runs.sift else { return vec![Effect::FindRuns(None)] };
-    sift.next = Next::Looking;
+    let is_search = runs.active_finder().is_some();
+    let Some(finder) = &mut runs.finder else { return vec![Effect::FindRuns(None)] };
+    finder.next = Next::Looking;
     if !is_search {
         // Nothing is left of what was found when something is typed again.
-        *sift = Sift {
-            input: std::mem::take(&mut sift.input),
-            is_typing: sift.is_typing,
-            ..Sift::default()
+        *finder = Finder {
+            input: std::mem::take(&mut finder.input),
+            is_typing: finder.is_typing,
+            ..Finder::default()
         };
         runs::reveal_selected(model);
         return vec![Effect::FindRuns(None)];
     }
     vec![Effect::FindRuns(Some(RunsRequest {
         ticket: runs.ticket,
-        text: sift.text().to_owned(),
+        text: finder.text().to_owned(),
         after: None,
     }))]
 }
@@ -63,12 +63,12 @@ fn search(model: &mut Model) -> Vec<Effect> {
 /// What is typed goes; with nothing typed the line does, and one is back where one was. `None`:
 /// there was neither.
 pub(super) fn back(model: &mut Model) -> Option<Vec<Effect>> {
-    if model.runs.sifted().is_some() {
-        let is_typing = model.runs.sift.take().is_some_and(|sift| sift.is_typing);
-        model.runs.sift = is_typing.then(|| Sift { is_typing, ..Sift::default() });
+    if model.runs.active_finder().is_some() {
+        let is_typing = model.runs.finder.take().is_some_and(|finder| finder.is_typing);
+        model.runs.finder = is_typing.then(|| Finder { is_typing, ..Finder::default() });
         return Some(search(model));
     }
-    model.runs.sift.take()?;
+    model.runs.finder.take()?;
     Some(keys::focus(model, model.behind))
 }
 
@@ -76,29 +76,29 @@ pub(super) fn back(model: &mut Model) -> Option<Vec<Effect>> {
 /// what was found stays.
 pub(super) fn leave(model: &mut Model) -> Vec<Effect> {
     let has_pane = layout::cycle(model.screen.width).contains(&Pane::Runs);
-    if has_pane && model.runs.sifted().is_some() {
-        if let Some(sift) = &mut model.runs.sift {
-            sift.is_typing = false;
+    if has_pane && model.runs.active_finder().is_some() {
+        if let Some(finder) = &mut model.runs.finder {
+            finder.is_typing = false;
         }
         return Vec::new();
     }
-    if model.runs.sift.take().is_some() { search(model) } else { Vec::new() }
+    if model.runs.finder.take().is_some() { search(model) } else { Vec::new() }
 }
 
 /// Runs were found, or a slice without any was looked at.
 pub(super) fn found(model: &mut Model, ticket: Ticket, found: FoundRuns) -> Vec<Effect> {
     let runs = &mut model.runs;
-    let Some(sift) = runs.sift.as_mut().filter(|_| runs.ticket == ticket) else {
+    let Some(finder) = runs.finder.as_mut().filter(|_| runs.ticket == ticket) else {
         return Vec::new();
     };
     if found.is_anew {
-        (sift.heads, sift.looked, sift.at, sift.top) = (Vec::new(), 0, None, 0);
+        (finder.heads, finder.looked, finder.at, finder.top) = (Vec::new(), 0, None, 0);
     }
-    sift.heads.extend(found.heads);
-    sift.looked += found.looked;
-    sift.next = found.next;
-    sift.at = sift.at.take().or_else(|| sift.heads.first().map(|head| head.run.id.clone()));
-    let opens = sift.opens_first && sift.at.is_some();
+    finder.heads.extend(found.heads);
+    finder.looked += found.looked;
+    finder.next = found.next;
+    finder.at = finder.at.take().or_else(|| finder.heads.first().map(|head| head.run.id.clone()));
+    let opens = finder.opens_first && finder.at.is_some();
     if opens { open(model) } else { Vec::new() }
 }
 
@@ -109,14 +109,14 @@ pub(super) fn go_on(model: &mut Model, near: usize) -> Vec<Effect> {
     let (heads, at, top) = runs.shown();
     let at = position(heads, at).unwrap_or(top);
     let is_near_end = top.max(at) + near >= heads.len() && heads.len() < MAX_RUNS;
-    let Some(sift) = runs.sift.as_mut().filter(|_| is_near_end) else { return Vec::new() };
-    let Next::After(after) = &sift.next else { return Vec::new() };
+    let Some(finder) = runs.finder.as_mut().filter(|_| is_near_end) else { return Vec::new() };
+    let Next::After(after) = &finder.next else { return Vec::new() };
     let request = RunsRequest {
         ticket: runs.ticket,
-        text: sift.input.value().to_owned(),
+        text: finder.input.value().to_owned(),
         after: Some(after.clone()),
     };
-    sift.next = Next::Looking;
+    finder.next = Next::Looking;
     vec![Effect::FindRuns(Some(request))]
 }
 
@@ -124,22 +124,22 @@ pub(super) fn go_on(model: &mut Model, near: usize) -> Vec<Effect> {
 /// Where the newest of before is not among them nobody knows what lies between: the search begins
 /// anew.
 pub(super) fn take_in(model: &mut Model, list: &RunList) -> Vec<Effect> {
-    let Some(sift) = model.runs.sifted() else { return Vec::new() };
+    let Some(finder) = model.runs.active_finder() else { return Vec::new() };
     let read: HashSet<&RunId> = list.heads.iter().map(|head| &head.run.id).collect();
     if list.has_more && model.runs.newest.as_ref().is_some_and(|newest| !read.contains(newest)) {
         return search(model);
     }
-    let query = RunsQuery::new(sift.text());
-    let Some(sift) = &mut model.runs.sift else { return Vec::new() };
-    let lowest = sift.heads.iter().rposition(|head| read.contains(&head.run.id));
-    let reached = if list.has_more { lowest.map_or(0, |at| at + 1) } else { sift.heads.len() };
+    let query = RunsQuery::new(finder.text());
+    let Some(finder) = &mut model.runs.finder else { return Vec::new() };
+    let lowest = finder.heads.iter().rposition(|head| read.contains(&head.run.id));
+    let reached = if list.has_more { lowest.map_or(0, |at| at + 1) } else { finder.heads.len() };
     let first_on_screen =
-        sift.heads.get(sift.top).filter(|_| sift.top > 0).map(|head| head.run.id.clone());
+        finder.heads.get(finder.top).filter(|_| finder.top > 0).map(|head| head.run.id.clone());
     let matching = list.heads.iter().filter(|head| query.matches(head)).cloned();
-    sift.heads.splice(..reached, matching);
-    sift.looked = sift.looked.max(list.heads.len());
-    if let Some(top) = first_on_screen.and_then(|id| position(&sift.heads, Some(&id))) {
-        sift.top = top;
+    finder.heads.splice(..reached, matching);
+    finder.looked = finder.looked.max(list.heads.len());
+    if let Some(top) = first_on_screen.and_then(|id| position(&finder.heads, Some(&id))) {
+        finder.top = top;
     }
     Vec::new()
 }
@@ -158,7 +158,7 @@ pub(super) fn step(
 
 /// To the failed run above or below the cursor; among those found it is at hand.
 pub(super) fn to_failed(model: &mut Model, by: isize) -> Vec<Effect> {
-    let Some(sift) = model.runs.sifted() else {
+    let Some(finder) = model.runs.active_finder() else {
         return step(
             model,
             if by > 0 { Beside::Older } else { Beside::Newer },
@@ -166,15 +166,17 @@ pub(super) fn to_failed(model: &mut Model, by: isize) -> Vec<Effect> {
             false,
         );
     };
-    let at = position(&sift.heads, sift.at.as_ref()).unwrap_or(sift.top);
+    let at = position(&finder.heads, finder.at.as_ref()).unwrap_or(finder.top);
     let has_failed = |head: &&RunHead| head.outcome == Some(Outcome::Failed);
     let found = if by > 0 {
-        sift.heads.iter().skip(at + 1).find(has_failed)
+        finder.heads.iter().skip(at + 1).find(has_failed)
     } else {
-        sift.heads.iter().take(at).rfind(has_failed)
+        finder.heads.iter().take(at).rfind(has_failed)
     };
-    if let (Some(id), Some(sift)) = (found.map(|head| head.run.id.clone()), &mut model.runs.sift) {
-        sift.at = Some(id);
+    if let (Some(id), Some(finder)) =
+        (found.map(|head| head.run.id.clone()), &mut model.runs.finder)
+    {
+        finder.at = Some(id);
         runs::reveal_selected(model);
     }
     Vec::new()

@@ -1,5 +1,5 @@
-//! What recorded bytes say to a terminal, one thing after the other: text, colour, a link, a
-//! control that stays within some lines.
+//! What recorded bytes say to a terminal, one thing after the other: text, color, a link, a control
+//! that stays within some lines.
 //!
 //! Pure, and the only reader of escape sequences. A sequence must be whole within its row. What is
 //! broken, unknown or reaches further (titles, the clipboard, the whole screen, modes that change
@@ -150,7 +150,7 @@ fn special(text: &str) -> (Op<'_>, &str) {
         '\r' => control(Control::Column(0)),
         '\x08' => control(Control::Left(1)),
         // The normal character set, in which everything is: part of how some terminals reset
-        // colours.
+        // colors.
         '\x0f' => control(Control::Nothing),
         found => Op::Special(found),
     };

@@ -30,21 +30,21 @@ pub struct LeftOut {
 pub(super) struct Entry {
     pub name: String,
     pub path: PathBuf,
-    pub kind: Kind,
+    pub kind: EntryKind,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum EntryKind {
     /// A regular file of this size.
     File(u64),
     Directory,
     /// A FIFO, a socket, a device.
     Other,
     /// A link that leads out of what is listed, or nowhere.
-    Stranger,
+    Outside,
 }
 
-impl Kind {
+impl EntryKind {
     fn of(kind: FileType, bytes: u64) -> Self {
         match kind {
             kind if kind.is_file() => Self::File(bytes),
@@ -59,7 +59,7 @@ impl Kind {
             Self::File(_) => {}
             Self::Directory => left_out.unreadable.push(told(path, "it is a directory")),
             Self::Other => left_out.unreadable.push(told(path, "it is no regular file")),
-            Self::Stranger => left_out.refused.push(leads_out(path)),
+            Self::Outside => left_out.refused.push(leads_out(path)),
         }
     }
 }
@@ -74,12 +74,12 @@ fn told(path: &Path, why: &str) -> String {
 
 /// Lists directories without ever leaving one of them by a link.
 #[derive(Clone, Debug)]
-pub(super) struct Inside {
+pub(super) struct Beneath {
     /// Resolved: no part of it is a link.
     pub root: Arc<Path>,
 }
 
-impl Inside {
+impl Beneath {
     /// `None` when there is no such directory.
     pub(super) fn new(root: &Path) -> Result<Option<Self>> {
         let resolved = present(fs::canonicalize(root)).map_err(Error::io("read", root))?;
@@ -91,7 +91,7 @@ impl Inside {
         let entries = self.entries(dir)?.into_iter();
         let mut files: Vec<File> = entries
             .filter_map(|Entry { name, path, kind }| match kind {
-                Kind::File(bytes) => Some(File { name, path: self.found(path), bytes }),
+                EntryKind::File(bytes) => Some(File { name, path: self.found(path), bytes }),
                 _ => None,
             })
             .collect();
@@ -107,7 +107,8 @@ impl Inside {
 
     /// The directories of a directory, by name.
     pub(super) fn dirs(&self, dir: &Path) -> Result<Vec<(String, PathBuf)>> {
-        let entries = self.entries(dir)?.into_iter().filter(|entry| entry.kind == Kind::Directory);
+        let entries =
+            self.entries(dir)?.into_iter().filter(|entry| entry.kind == EntryKind::Directory);
         let mut dirs: Vec<_> = entries.map(|entry| (entry.name, entry.path)).collect();
         dirs.sort();
         Ok(dirs)
@@ -134,30 +135,30 @@ impl Inside {
     }
 
     /// What an entry is, or what it leads to inside; `None` when it has gone meanwhile.
-    fn kind(&self, entry: &DirEntry) -> io::Result<Option<Kind>> {
+    fn kind(&self, entry: &DirEntry) -> io::Result<Option<EntryKind>> {
         let own = entry.file_type()?;
         if !own.is_symlink() {
             // What may not be looked at is told to whoever opens it.
             let bytes =
                 present(entry.metadata()).map_or(Some(0), |meta| meta.map(|meta| meta.len()));
-            return Ok(bytes.map(|bytes| Kind::of(own, bytes)));
+            return Ok(bytes.map(|bytes| EntryKind::of(own, bytes)));
         }
         Ok(Some(self.linked(&entry.path())))
     }
 
     /// As [`Self::kind`], of a path.
-    pub(super) fn kind_at(&self, path: &Path) -> io::Result<Option<Kind>> {
+    pub(super) fn kind_at(&self, path: &Path) -> io::Result<Option<EntryKind>> {
         Ok(match present(fs::symlink_metadata(path))? {
             Some(own) if own.is_symlink() => Some(self.linked(path)),
-            own => own.map(|own| Kind::of(own.file_type(), own.len())),
+            own => own.map(|own| EntryKind::of(own.file_type(), own.len())),
         })
     }
 
     /// What a link leads to. One in a circle, or into a directory that may not be entered, leads
     /// nowhere.
-    fn linked(&self, link: &Path) -> Kind {
+    fn linked(&self, link: &Path) -> EntryKind {
         let inside = if self.holds(link).unwrap_or(false) { fs::metadata(link).ok() } else { None };
-        inside.map_or(Kind::Stranger, |meta| Kind::of(meta.file_type(), meta.len()))
+        inside.map_or(EntryKind::Outside, |meta| EntryKind::of(meta.file_type(), meta.len()))
     }
 
     /// Why a directory is left alone, if it is: it is itself a link that leads out, or nowhere.

@@ -1,11 +1,11 @@
-//! The rows that a sieve lets through, around a place in a log: what a screen shows of it, filtered
-//! or not.
+//! The rows that a row_filter lets through, around a place in a log: what a screen shows of it,
+//! filtered or not.
 //!
-//! [`Sifting`] reads away from its place in both directions, a bounded piece at a step, so that
-//! whoever reads for a screen can do something else between two steps, or give up: a filter may let
-//! nothing through for gigabytes. Whether a row is shown depends on the rows around it (context
-//! lines, redraws of progress bars), so each piece is judged with some rows more at either side.
-//! What folds hide is passed over unread. Memory is the rows asked for and one piece.
+//! [`FilteredRead`] reads away from its place in both directions, a bounded piece at a step, so
+//! that whoever reads for a screen can do something else between two steps, or give up: a filter
+//! may let nothing through for gigabytes. Whether a row is shown depends on the rows around it
+//! (context lines, redraws of progress bars), so each piece is judged with some rows more at either
+//! side. What folds hide is passed over unread. Memory is the rows asked for and one piece.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -15,18 +15,18 @@ use super::{Found, Hits, Query, Towards, find};
 use crate::cri::Stream;
 use crate::error::Result;
 use crate::log::{Anchor, LogFile, Row, Tail, Window};
-use crate::sanitise::{MAX_FRAME_ROWS, Progress, overwritten};
+use crate::sanitize::{MAX_FRAME_ROWS, Progress, overwritten};
 
 /// How many rows are judged at once where not every row is shown.
 const PIECE_ROWS: usize = 512;
 
 /// Which rows are shown.
 #[derive(Clone, PartialEq, Debug, Default)]
-pub struct Sieve {
+pub struct RowFilter {
     /// Only rows of this stream; a row of no stream is none of it.
     pub stream: Option<Stream>,
     /// Only rows that a filter lets through, and those around them.
-    pub filter: Option<Filter>,
+    pub filter: Option<PatternFilter>,
     /// How many rows at either side of one that the filter lets through are shown too.
     pub context: usize,
     /// Whether rows that a later one has overwritten are shown.
@@ -40,14 +40,14 @@ pub struct Sieve {
 
 /// Rows by what they say.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Filter {
+pub struct PatternFilter {
     /// What is looked for.
     pub query: Query,
     /// Rows without it are shown, instead of those with it.
     pub is_inverse: bool,
 }
 
-impl Sieve {
+impl RowFilter {
     /// Whether rows are left out because of what they are, and not only because they were
     /// overwritten.
     #[must_use]
@@ -101,7 +101,7 @@ impl Sieve {
             .map_or(fold.start, |keep| keep + 1)
     }
 
-    /// Which of these neighbouring rows are shown.
+    /// Which of these neighboring rows are shown.
     fn judge(&self, rows: &[Row]) -> Vec<bool> {
         let mut shown = match &self.filter {
             None => vec![true; rows.len()],
@@ -175,8 +175,8 @@ struct Side {
 
 /// Rows being gathered.
 #[derive(Debug)]
-pub struct Sifting {
-    sieve: Sieve,
+pub struct FilteredRead {
+    row_filter: RowFilter,
     around: Around,
     tail: Tail,
     above: VecDeque<Row>,
@@ -189,14 +189,14 @@ pub struct Sifting {
     log_bytes: u64,
 }
 
-impl Sifting {
+impl FilteredRead {
     /// Nothing has been read yet.
     #[must_use]
-    pub const fn new(sieve: Sieve, around: Around, tail: Tail) -> Self {
+    pub const fn new(row_filter: RowFilter, around: Around, tail: Tail) -> Self {
         // The rows at the place may belong to a match on its other side.
-        let side = Side { at: around.place, is_over: false, goes_on: sieve.context > 0 };
+        let side = Side { at: around.place, is_over: false, goes_on: row_filter.context > 0 };
         Self {
-            sieve,
+            row_filter,
             around,
             tail,
             above: VecDeque::new(),
@@ -208,7 +208,7 @@ impl Sifting {
     }
 
     /// Reads on by one piece, or by at most `max_bytes` where nothing is let through: whether all
-    /// that was asked for is there. `hits` are those of the sieve's filter.
+    /// that was asked for is there. `hits` are those of the row_filter's filter.
     ///
     /// # Errors
     /// When the log cannot be read.
@@ -246,14 +246,14 @@ impl Sifting {
         Window { rows, at_start, at_end, file_bytes: log.bytes() }
     }
 
-    /// How many rows are read upwards and downwards. What a sieve hides is no row.
+    /// How many rows are read upwards and downwards. What a row_filter hides is no row.
     fn wanted(&self) -> (usize, usize) {
         let least = usize::from(self.around.tells_ends);
         (self.around.above.max(least), self.around.below.max(least))
     }
 
     fn read_below(&mut self, log: &LogFile, hits: Option<&Hits>, max_bytes: u64) -> Result<()> {
-        self.down.at = self.sieve.unfolded_from(self.down.at);
+        self.down.at = self.row_filter.unfolded_from(self.down.at);
         if self.down.at >= log.bytes() {
             self.down.is_over = true;
             return Ok(());
@@ -262,20 +262,23 @@ impl Sifting {
             return Ok(());
         }
         let wanted = self.wanted().1 - self.below.len();
-        let (before, core) = (self.sieve.before(), self.piece_rows(wanted));
+        let (before, core) = (self.row_filter.before(), self.piece_rows(wanted));
         // One row behind the piece in any case: it tells where the next piece begins, and that
         // there is one.
-        let window =
-            log.window(Anchor::From(self.down.at), core + self.sieve.behind().max(1), self.tail)?;
+        let window = log.window(
+            Anchor::From(self.down.at),
+            core + self.row_filter.behind().max(1),
+            self.tail,
+        )?;
         let mut rows = self.rows_before(log, self.down.at, before)?;
         let first = rows.len();
         rows.extend(window.rows);
         let end = if window.at_end { rows.len() } else { rows.len().min(first + core) };
         let next = rows.get(end).map(|row| row.offset).and_then(|next| {
-            let shown = self.sieve.unfolded_from(next);
+            let shown = self.row_filter.unfolded_from(next);
             (shown == next || shown < log.bytes()).then_some(shown)
         });
-        let shown = self.sieve.judge(&rows);
+        let shown = self.row_filter.judge(&rows);
         self.down.goes_on = shown.iter().skip(end).any(|shown| *shown);
         let judged = rows.into_iter().zip(shown).take(end).skip(first);
         let mut judged = judged.filter(|(_, shown)| *shown).map(|(row, _)| row);
@@ -286,21 +289,23 @@ impl Sifting {
     }
 
     fn read_above(&mut self, log: &LogFile, hits: Option<&Hits>, max_bytes: u64) -> Result<()> {
-        self.up.at = self.sieve.unfolded_before(self.up.at);
+        self.up.at = self.row_filter.unfolded_before(self.up.at);
         if !self.meet(log, hits, max_bytes, Towards::Up)? {
             return Ok(());
         }
         let wanted = self.wanted().0 - self.above.len();
-        let (before, core) = (self.sieve.before(), self.piece_rows(wanted));
+        let (before, core) = (self.row_filter.before(), self.piece_rows(wanted));
         let window = log.window(Anchor::Before(self.up.at), core + before, self.tail)?;
         let mut rows = window.rows;
         let first = if window.at_start { 0 } else { before.min(rows.len()) };
         let end = rows.len();
         if self.up.at < log.bytes() {
-            rows.extend(log.window(Anchor::From(self.up.at), self.sieve.behind(), self.tail)?.rows);
+            rows.extend(
+                log.window(Anchor::From(self.up.at), self.row_filter.behind(), self.tail)?.rows,
+            );
         }
         let top = rows.get(first).map_or(0, |row| row.offset);
-        let shown = self.sieve.judge(&rows);
+        let shown = self.row_filter.judge(&rows);
         self.up.goes_on = shown.iter().take(first).any(|shown| *shown);
         let judged = rows.into_iter().zip(shown).take(end).skip(first).rev();
         let mut judged = judged.filter(|(_, shown)| *shown).map(|(row, _)| row);
@@ -323,8 +328,10 @@ impl Sifting {
     ) -> Result<bool> {
         let is_down = towards == Towards::Down;
         let mut side = if is_down { self.down } else { self.up };
-        let Some(query) = self.sieve.wanted().filter(|_| !side.goes_on) else { return Ok(true) };
-        let keep = self.sieve.keep.filter(|keep| (*keep >= side.at) == is_down);
+        let Some(query) = self.row_filter.wanted().filter(|_| !side.goes_on) else {
+            return Ok(true);
+        };
+        let keep = self.row_filter.keep.filter(|keep| (*keep >= side.at) == is_down);
         let found = find(log, query, hits, side.at, towards, max_bytes, self.tail)?
             .or_sooner(keep, towards);
         match found {
@@ -341,12 +348,12 @@ impl Sifting {
 
     /// How many rows are read to gain so many.
     const fn piece_rows(&self, wanted: usize) -> usize {
-        if self.sieve.narrows() && wanted < PIECE_ROWS { PIECE_ROWS } else { wanted }
+        if self.row_filter.narrows() && wanted < PIECE_ROWS { PIECE_ROWS } else { wanted }
     }
 
     /// From where to where the rows lie that are shown with the one that begins at `row`.
     fn context_of(&self, log: &LogFile, row: u64) -> Result<Range<u64>> {
-        let context = self.sieve.context;
+        let context = self.row_filter.context;
         let start = self.rows_before(log, row, context)?.first().map_or(row, |row| row.offset);
         let behind = log.window(Anchor::From(row), context + 2, self.tail)?.rows;
         let end = behind.get(context + 1).map_or(u64::MAX, |row| row.offset);

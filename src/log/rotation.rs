@@ -16,7 +16,7 @@
 //!
 //! The first byte of the other file is the sign, not a time: one who has gone over writes nothing
 //! to the old file after that. A second writer may. It is read for [`GRACE`] more as long as it
-//! goes on; what comes later is counted for [`KEEP`] ([`Standing::late_bytes`]), not shown. What
+//! goes on; what comes later is counted for [`KEEP`] ([`FileState::late_bytes`]), not shown. What
 //! cannot be seen: a file that came and went under the name between two looks.
 
 use std::fs::{self, File};
@@ -42,7 +42,7 @@ const MAX_KEPT: usize = 8;
 
 /// How an open log stands to its name.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct Standing {
+pub struct FileState {
     /// What stands under it.
     pub name: Name,
     /// How many bytes were appended to files of this name after others had taken their place. They
@@ -65,7 +65,7 @@ pub enum Name {
     Taken,
 }
 
-/// What the open file is to be recognised by.
+/// What the open file is to be recognized by.
 #[derive(PartialEq, Eq, Default, Debug)]
 pub(super) struct Marks {
     head: Vec<u8>,
@@ -123,8 +123,8 @@ impl Follower {
         })
     }
 
-    pub(super) const fn standing(&self) -> Standing {
-        Standing { name: self.name, late_bytes: self.late_bytes }
+    pub(super) const fn file_state(&self) -> FileState {
+        FileState { name: self.name, late_bytes: self.late_bytes }
     }
 
     pub(super) const fn stay(&mut self, stays: bool) {

@@ -5,73 +5,73 @@ use std::io::{self, Write};
 use std::mem;
 use std::path::PathBuf;
 
-use super::last_words;
-use crate::dump::options::{Look, Report};
+use super::failure_summary;
+use crate::display::{self, Status};
+use crate::dump::options::{PrintOptions, Report};
 use crate::dump::printing::{Printing, TEXT_ROW_CAP_BYTES, run_id};
 use crate::dump::text::{Clock, Held, date_time, sign, write_row};
 use crate::join::{JobNode, LogRef, Place, RunNode, ShNode, ShState};
 use crate::log::LiveRows;
 use crate::model::{JobId, Phase};
-use crate::sanitise::{Sanitiser, name};
+use crate::sanitize::{Sanitizer, name};
 use crate::time::Time;
-use crate::words::{self, Mark};
 
 /// Says what has not been said yet.
-pub(super) struct Teller<'a, W> {
-    look: &'a Look,
+pub(super) struct RunPrinter<'a, W> {
+    look: &'a PrintOptions,
     out: &'a mut W,
-    speakers: Vec<Speaker<'a>>,
+    sources: Vec<Source<'a>>,
     /// Whose rows were printed last, as a place among them, if no other line came after.
-    speaks: Option<usize>,
+    last_printed: Option<usize>,
     ended_jobs: Vec<JobId>,
     has_begun: bool,
     report: Report,
 }
 
 /// A command whose log is here or may come, or the run with its own log.
-struct Speaker<'a> {
+struct Source<'a> {
     key: Key,
     /// What it is called, harmless.
     name: String,
     /// Its command line, once that has been told.
     command: Option<String>,
-    voice: Voice<'a>,
+    state: State<'a>,
     has_ended: bool,
 }
 
-/// What tells a speaker from others. Logs without a run have no number that stays: they are known
-/// by their files.
+/// What tells a source from others. Logs without a run have no number that stays: they are known by
+/// their files.
 #[derive(PartialEq, Eq)]
 enum Key {
     Place(Place),
     File(PathBuf),
 }
 
-enum Voice<'a> {
+enum State<'a> {
     /// There is no log yet.
-    Silent,
-    Speaking(Box<Rows<'a>>),
+    Waiting,
+    Open(Box<OpenLog<'a>>),
     /// It has been read, or cannot be.
-    Over,
+    Closed,
 }
 
 /// An open log.
-struct Rows<'a> {
+struct OpenLog<'a> {
     live: LiveRows,
-    sanitiser: Sanitiser,
+    sanitizer: Sanitizer,
     clock: Clock<'a>,
     held: Held,
     /// How much was said to have gone to files that this one has replaced.
     late_bytes: u64,
 }
 
-impl<'a, W: Write> Teller<'a, W> {
-    pub(super) fn new(look: &'a Look, out: &'a mut W) -> Self {
+impl<'a, W: Write> RunPrinter<'a, W> {
+    pub(super) fn new(look: &'a PrintOptions, out: &'a mut W) -> Self {
         Self {
             look,
             out,
-            speakers: Vec::new(),
-            speaks: None,
+            sources: Vec::new(),
+            last_printed: None,
             ended_jobs: Vec::new(),
             has_begun: false,
             report: Report::default(),
@@ -85,7 +85,7 @@ impl<'a, W: Write> Teller<'a, W> {
 
     /// Whether no job or command has been told of.
     pub(super) const fn told_nothing(&self) -> bool {
-        self.speakers.is_empty() && self.ended_jobs.is_empty()
+        self.sources.is_empty() && self.ended_jobs.is_empty()
     }
 
     /// A run as it is now.
@@ -100,7 +100,7 @@ impl<'a, W: Write> Teller<'a, W> {
             self.end_job(run, job)?;
         }
         if let Some(log) = &run.log {
-            let at = self.speaker(Key::Place(Place::Run), || "the run's own log".into());
+            let at = self.source(Key::Place(Place::Run), || "the run's own log".into());
             self.open(run, at, log, None);
         }
         self.read_on()?;
@@ -109,7 +109,7 @@ impl<'a, W: Write> Teller<'a, W> {
 
     /// The rows that have come, of whomever.
     pub(super) fn read_on(&mut self) -> io::Result<()> {
-        for at in 0..self.speakers.len() {
+        for at in 0..self.sources.len() {
             self.read(at, false)?;
         }
         self.out.flush()
@@ -122,7 +122,7 @@ impl<'a, W: Write> Teller<'a, W> {
         let since = since.map(|at| format!(" since {at}")).unwrap_or_default();
         match run_id(&head.run) {
             Some(_) => {
-                self.say(&format!("{}: {}{since}", run_name(run), Mark::of_run(head).word()))
+                self.say(&format!("{}: {}{since}", run_name(run), Status::of_run(head).word()))
             }
             None => Ok(()),
         }
@@ -134,14 +134,16 @@ impl<'a, W: Write> Teller<'a, W> {
         let file = node.log.as_ref().filter(|_| run_id(&run.head.run).is_none());
         let key =
             file.map_or_else(|| Key::Place(place.clone()), |log| Key::File(log.path.to_path_buf()));
-        let known = self.speakers.len();
-        let at = self.speaker(key, || {
+        let known = self.sources.len();
+        let at = self.source(key, || {
             let of_file = || {
-                format!("{} {}", name(job.job.id.as_str()), words::log_name(node)).trim().to_owned()
+                format!("{} {}", name(job.job.id.as_str()), display::log_name(node))
+                    .trim()
+                    .to_owned()
             };
-            words::place(&place).filter(|_| file.is_none()).unwrap_or_else(of_file)
+            display::place(&place).filter(|_| file.is_none()).unwrap_or_else(of_file)
         });
-        if self.speakers.get(at).is_none_or(|speaker| speaker.has_ended) {
+        if self.sources.get(at).is_none_or(|source| source.has_ended) {
             return Ok(());
         }
         if at == known {
@@ -159,34 +161,34 @@ impl<'a, W: Write> Teller<'a, W> {
         if goes_on { Ok(()) } else { self.end_command(run, node, at) }
     }
 
-    /// Where a speaker stands; a new one comes last.
-    fn speaker(&mut self, key: Key, name: impl FnOnce() -> String) -> usize {
-        self.speakers.iter().position(|speaker| speaker.key == key).unwrap_or_else(|| {
-            let speaker = Speaker {
+    /// Where a source stands; a new one comes last.
+    fn source(&mut self, key: Key, name: impl FnOnce() -> String) -> usize {
+        self.sources.iter().position(|source| source.key == key).unwrap_or_else(|| {
+            let source = Source {
                 key,
                 name: name(),
                 command: None,
-                voice: Voice::Silent,
+                state: State::Waiting,
                 has_ended: false,
             };
-            self.speakers.push(speaker);
-            self.speakers.len() - 1
+            self.sources.push(source);
+            self.sources.len() - 1
         })
     }
 
     fn introduce(&mut self, at: usize, node: &ShNode) -> io::Result<()> {
-        let Some(speaker) = self.speakers.get_mut(at) else { return Ok(()) };
-        speaker.command = node.sh.as_ref().map(words::command);
-        let line = [Some(speaker.name.clone()), speaker.command.clone()];
+        let Some(source) = self.sources.get_mut(at) else { return Ok(()) };
+        source.command = node.sh.as_ref().map(display::command);
+        let line = [Some(source.name.clone()), source.command.clone()];
         self.say(&line.into_iter().flatten().collect::<Vec<_>>().join(": "))?;
-        self.speaks = Some(at);
+        self.last_printed = Some(at);
         Ok(())
     }
 
     /// Opens a log, unless that has been done. What cannot be read is said once.
     fn open(&mut self, run: &RunNode, at: usize, log: &LogRef, started_at: Option<Time>) {
-        let Some(speaker) =
-            self.speakers.get_mut(at).filter(|speaker| matches!(speaker.voice, Voice::Silent))
+        let Some(source) =
+            self.sources.get_mut(at).filter(|source| matches!(source.state, State::Waiting))
         else {
             return;
         };
@@ -197,17 +199,17 @@ impl<'a, W: Write> Teller<'a, W> {
             printing.told(live).map(|live| (live, start))
         });
         self.report = printing.report;
-        speaker.voice = live.map_or(Voice::Over, |(live, start)| {
+        source.state = live.map_or(State::Closed, |(live, start)| {
             if start > 0 {
-                let left_out = words::size(start);
+                let left_out = display::size(start);
                 self.report
                     .notices
-                    .push(format!("{}: the first {left_out} were left out (--tail)", speaker.name));
+                    .push(format!("{}: the first {left_out} were left out (--tail)", source.name));
             }
             let clock = Clock::new(self.look, started_at, start == 0);
-            Voice::Speaking(Box::new(Rows {
+            State::Open(Box::new(OpenLog {
                 live,
-                sanitiser: Sanitiser::default(),
+                sanitizer: Sanitizer::default(),
                 clock,
                 held: Held::default(),
                 late_bytes: 0,
@@ -215,11 +217,10 @@ impl<'a, W: Write> Teller<'a, W> {
         });
     }
 
-    /// Prints the rows of a speaker that have ended; with `is_end` all that there are.
+    /// Prints the rows of a source that have ended; with `is_end` all that there are.
     fn read(&mut self, at: usize, is_end: bool) -> io::Result<()> {
         loop {
-            let Some(Speaker { voice: Voice::Speaking(rows), .. }) = self.speakers.get_mut(at)
-            else {
+            let Some(Source { state: State::Open(rows), .. }) = self.sources.get_mut(at) else {
                 return Ok(());
             };
             let read = if is_end { rows.live.read_end() } else { rows.live.read() };
@@ -227,7 +228,7 @@ impl<'a, W: Write> Teller<'a, W> {
                 Ok(batch) => batch,
                 Err(error) => {
                     self.report.unreadable(&error);
-                    self.hush(at);
+                    self.close(at);
                     return Ok(());
                 }
             };
@@ -236,15 +237,15 @@ impl<'a, W: Write> Teller<'a, W> {
                     rows.held.push(row);
                 }
             }
-            let late_bytes = rows.live.file().standing().late_bytes;
+            let late_bytes = rows.live.file().file_state().late_bytes;
             let is_news = std::mem::replace(&mut rows.late_bytes, late_bytes) < late_bytes;
             self.print(at, batch.is_last)?;
             if is_news {
-                self.say(&format!("note: {}", words::late(late_bytes)))?;
+                self.say(&format!("note: {}", display::late(late_bytes)))?;
             }
             if batch.is_last {
                 if is_end {
-                    self.hush(at);
+                    self.close(at);
                 }
                 return Ok(());
             }
@@ -252,51 +253,50 @@ impl<'a, W: Write> Teller<'a, W> {
     }
 
     /// Nothing more comes of it.
-    fn hush(&mut self, at: usize) {
-        if let Some(speaker) = self.speakers.get_mut(at) {
-            speaker.voice = Voice::Over;
+    fn close(&mut self, at: usize) {
+        if let Some(source) = self.sources.get_mut(at) {
+            source.state = State::Closed;
         }
     }
 
     /// Prints rows that nothing is drawn over any more; `is_last`: all, since what comes next may
     /// be long in coming.
     fn print(&mut self, at: usize, is_last: bool) -> io::Result<()> {
-        let Some(Speaker { voice: Voice::Speaking(rows), name, .. }) = self.speakers.get_mut(at)
-        else {
+        let Some(Source { state: State::Open(rows), name, .. }) = self.sources.get_mut(at) else {
             return Ok(());
         };
         while let Some((row, is_overwritten)) = rows.held.pop(is_last) {
             if is_overwritten {
-                // Its colours stay on.
-                rows.sanitiser.row_within(&row.text, 0);
+                // Its colors stay on.
+                rows.sanitizer.row_within(&row.text, 0);
                 continue;
             }
-            if self.speaks.replace(at) != Some(at) {
+            if self.last_printed.replace(at) != Some(at) {
                 writeln!(self.out, "{name} goes on:")?;
             }
             let lead = format!("{}{}", sign(&row), rows.clock.stamp(row.at));
-            write_row(&row, &lead, &mut rows.sanitiser, self.look, self.out)?;
+            write_row(&row, &lead, &mut rows.sanitizer, self.look, self.out)?;
         }
         Ok(())
     }
 
     fn end_command(&mut self, run: &RunNode, node: &ShNode, at: usize) -> io::Result<()> {
-        let Some(speaker) = self.speakers.get_mut(at) else { return Ok(()) };
-        speaker.has_ended = true;
+        let Some(source) = self.sources.get_mut(at) else { return Ok(()) };
+        source.has_ended = true;
         let sh = node.sh.as_ref();
-        let name = match sh.map(words::command).filter(|_| speaker.command.is_none()) {
-            Some(command) => format!("{} ({command})", speaker.name),
-            None => speaker.name.clone(),
+        let name = match sh.map(display::command).filter(|_| source.command.is_none()) {
+            Some(command) => format!("{} ({command})", source.name),
+            None => source.name.clone(),
         };
-        let missing = words::missing(&run.head, node)
+        let missing = display::missing(&run.head, node)
             .map(|missing| format!(" ({missing})"))
             .unwrap_or_default();
         let ended = ended(
-            Mark::of_sh(node),
-            sh.and_then(words::exit),
-            sh.and_then(|sh| words::lasted(sh.started_at, sh.finished_at)),
+            Status::of_sh(node),
+            sh.and_then(display::exit),
+            sh.and_then(|sh| display::lasted(sh.started_at, sh.finished_at)),
         );
-        let place = match &speaker.key {
+        let place = match &source.key {
             Key::Place(place) => Some(place.clone()),
             Key::File(_) => None,
         };
@@ -316,28 +316,29 @@ impl<'a, W: Write> Teller<'a, W> {
         self.ended_jobs.push(id.clone());
         let place = Place::Job(id.clone());
         let finished_at = job.job.finished_at.filter(|_| !job.interrupted);
-        let ended = ended(Mark::of_job(job), None, words::lasted(job.job.started_at, finished_at));
-        self.say(&format!("{} {ended}", words::place(&place).unwrap_or_default()))?;
+        let ended =
+            ended(Status::of_job(job), None, display::lasted(job.job.started_at, finished_at));
+        self.say(&format!("{} {ended}", display::place(&place).unwrap_or_default()))?;
         self.notes(run, &place)
     }
 
     /// How the run ended, and why.
     fn end(&mut self, run: &RunNode) -> io::Result<()> {
-        for at in 0..self.speakers.len() {
+        for at in 0..self.sources.len() {
             self.read(at, true)?;
         }
         let head = &run.head;
-        let lasted = head.lasted_ms().map(words::duration);
+        let lasted = head.lasted_ms().map(display::duration);
         self.say(&format!(
             "{} {}",
             run_name(run),
-            ended(Mark::of_run(head), words::reason(head), lasted)
+            ended(Status::of_run(head), display::reason(head), lasted)
         ))?;
         self.notes(run, &Place::Run)?;
-        if let Some(last) = last_words::of(run) {
+        if let Some(last) = failure_summary::of(run) {
             self.say(&last.title)?;
             for row in &last.rows {
-                write_row(row, sign(row), &mut Sanitiser::default(), self.look, self.out)?;
+                write_row(row, sign(row), &mut Sanitizer::default(), self.look, self.out)?;
             }
         }
         self.out.flush()
@@ -346,14 +347,14 @@ impl<'a, W: Write> Teller<'a, W> {
     /// What is odd about a place.
     fn notes(&mut self, run: &RunNode, place: &Place) -> io::Result<()> {
         for kind in run.findings.at(place) {
-            self.say(&format!("note: {}", words::finding(kind)))?;
+            self.say(&format!("note: {}", display::finding(kind)))?;
         }
         Ok(())
     }
 
-    /// A line that is no row: after it whoever speaks says so.
+    /// A line that is no row: after it whoever last_printed says so.
     fn say(&mut self, line: &str) -> io::Result<()> {
-        self.speaks = None;
+        self.last_printed = None;
         writeln!(self.out, "{line}")
     }
 }
@@ -363,13 +364,13 @@ fn run_name(run: &RunNode) -> String {
     let run = &run.head.run;
     let id = Some(format!("run {}", name(run.id.short())));
     let repo = run.repo.as_deref().map(|repo| name(repo).into_owned());
-    [id, repo, words::revision(run)].into_iter().flatten().collect::<Vec<_>>().join(", ")
+    [id, repo, display::revision(run)].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 /// `failed: exit 101, after 34.0s`.
-fn ended(mark: Mark, why: Option<String>, lasted: Option<String>) -> String {
+fn ended(status: Status, why: Option<String>, lasted: Option<String>) -> String {
     let why = why.map(|why| format!(": {why}")).unwrap_or_default();
     let comma = if why.is_empty() { "" } else { "," };
     let lasted = lasted.map(|lasted| format!("{comma} after {lasted}")).unwrap_or_default();
-    format!("{}{why}{lasted}", mark.word())
+    format!("{}{why}{lasted}", status.word())
 }

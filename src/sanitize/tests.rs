@@ -7,7 +7,7 @@ use unicode_width::UnicodeWidthStr;
 use super::*;
 
 fn row(bytes: &[u8]) -> Vec<Span> {
-    Sanitiser::default().row(bytes)
+    Sanitizer::default().row(bytes)
 }
 
 fn text_of(spans: &[Span]) -> String {
@@ -27,7 +27,7 @@ fn painted(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn colours_of_real_programs_become_style() {
+fn colors_of_real_programs_become_style() {
     for (what, bytes, shown) in [
         (
             "cargo",
@@ -63,16 +63,16 @@ fn colours_of_real_programs_become_style() {
             "\x1b[38:2::1:2:3ma\x1b[38:2:4:5:6mb\x1b[48:5:7mc",
             "[0;38;2;1;2;3]a[0;38;2;4;5;6]b[0;38;2;4;5;6;47]c",
         ),
-        ("underline colour", "\x1b[58;5;1;3mi\x1b[58;2;1;2;3;9ms", "[0;3]i[0;3;9]s"),
+        ("underline color", "\x1b[58;5;1;3mi\x1b[58;2;1;2;3;9ms", "[0;3]i[0;3;9]s"),
         ("attributes", "\x1b[2;3;9ma\x1b[22mb\x1b[23mc\x1b[29md", "[0;2;3;9]a[0;3;9]b[0;9]c[0]d"),
-        ("default colours", "\x1b[33;44ma\x1b[39mb\x1b[49mc", "[0;33;44]a[0;44]b[0]c"),
+        ("default colors", "\x1b[33;44ma\x1b[39mb\x1b[49mc", "[0;33;44]a[0;44]b[0]c"),
     ] {
         assert_eq!(painted(bytes.as_bytes()).trim_start_matches("[0]"), shown, "{what}");
     }
 }
 
 #[test]
-fn a_colour_that_makes_no_sense_changes_nothing() {
+fn a_color_that_makes_no_sense_changes_nothing() {
     for params in
         ["38;5;256", "38;2;1;2", "38;2;1;2;999", "38", "38;7", "38:5", "5", "8", "53", "110"]
     {
@@ -158,7 +158,7 @@ fn no_text_is_hidden_in_its_background() {
     // What comes after is as it was meant.
     let spans = row(b"\x1b[31;41mhid\x1b[49mden");
     assert_eq!(spans.iter().map(|span| span.text.as_str()).collect::<Vec<_>>(), ["hid", "den"]);
-    assert_eq!(spans[1].style.fg, Some(Colour::Indexed(1)));
+    assert_eq!(spans[1].style.fg, Some(Color::Indexed(1)));
     // Also in a row that is drawn.
     let spans = row(b"....\r\x1b[31;41mhid\x1b[0m");
     assert!(spans.iter().all(|span| span.style == Style::default()), "{spans:?}");
@@ -215,12 +215,12 @@ fn what_was_overwritten_is_shown_in_full_or_in_its_last_state() {
 }
 
 #[test]
-fn what_stays_of_overwritten_text_keeps_its_colour_and_the_next_row_begins_with_the_last_one() {
-    let mut sanitiser = Sanitiser::default();
-    let spans = sanitiser.row(b"\x1b[31mred\r\x1b[32mg");
+fn what_stays_of_overwritten_text_keeps_its_color_and_the_next_row_begins_with_the_last_one() {
+    let mut sanitizer = Sanitizer::default();
+    let spans = sanitizer.row(b"\x1b[31mred\r\x1b[32mg");
     let shown: Vec<_> = spans.iter().map(|span| (span.text.as_str(), span.style.fg)).collect();
-    assert_eq!(shown, [("g", Some(Colour::Indexed(2))), ("ed", Some(Colour::Indexed(1)))]);
-    assert_eq!(sanitiser.row(b"x")[0].style.fg, Some(Colour::Indexed(2)));
+    assert_eq!(shown, [("g", Some(Color::Indexed(2))), ("ed", Some(Color::Indexed(1)))]);
+    assert_eq!(sanitizer.row(b"x")[0].style.fg, Some(Color::Indexed(2)));
 }
 
 #[test]
@@ -289,15 +289,15 @@ fn tabs_reach_the_next_multiple_of_eight_columns_whatever_stands_before() {
 
 #[test]
 fn style_is_carried_over_rows_and_nothing_else_is() {
-    let mut sanitiser = Sanitiser::default();
-    sanitiser.row(b"\x1b[31m");
+    let mut sanitizer = Sanitizer::default();
+    sanitizer.row(b"\x1b[31m");
     for broken in [&b"\x1b]0;open"[..], b"\x1bP", b"\x1b[1", b"\xe2\x82", b"\x1b"] {
-        sanitiser.row(broken);
-        let red = Style { fg: Some(Colour::Indexed(1)), ..Style::default() };
-        assert_eq!(sanitiser.row(b"32mx"), [Span { text: "32mx".into(), style: red, link: None }]);
+        sanitizer.row(broken);
+        let red = Style { fg: Some(Color::Indexed(1)), ..Style::default() };
+        assert_eq!(sanitizer.row(b"32mx"), [Span { text: "32mx".into(), style: red, link: None }]);
     }
     assert_eq!(
-        sanitiser.row(b"\x1b[mx"),
+        sanitizer.row(b"\x1b[mx"),
         [Span { text: "x".into(), style: Style::default(), link: None }]
     );
 }
@@ -309,13 +309,13 @@ fn a_name_is_one_line_and_borrowed_when_it_is_clean() {
 }
 
 fn any_style() -> impl Strategy<Value = Style> {
-    let colour = || {
+    let color = || {
         prop::option::of(prop_oneof![
-            any::<u8>().prop_map(Colour::Indexed),
-            any::<[u8; 3]>().prop_map(|[r, g, b]| Colour::Rgb(r, g, b))
+            any::<u8>().prop_map(Color::Indexed),
+            any::<[u8; 3]>().prop_map(|[r, g, b]| Color::Rgb(r, g, b))
         ])
     };
-    (colour(), colour(), any::<[bool; 6]>()).prop_map(
+    (color(), color(), any::<[bool; 6]>()).prop_map(
         |(fg, bg, [bold, dim, italic, underline, reverse, strike])| Style {
             fg,
             bg,
@@ -369,10 +369,10 @@ fn is_dangerous(found: char) -> bool {
 proptest! {
     #[test]
     fn nothing_dangerous_leaves_and_spans_are_as_promised(rows in vec(hostile(), 1..5)) {
-        let mut sanitiser = Sanitiser::default();
+        let mut sanitizer = Sanitizer::default();
         for (bytes, progress) in rows.iter().zip([Progress::Last, Progress::All].into_iter().cycle()) {
-            sanitiser.progress = progress;
-            let spans = sanitiser.row(bytes);
+            sanitizer.progress = progress;
+            let spans = sanitizer.row(bytes);
             prop_assert!(!text_of(&spans).contains(is_dangerous));
             prop_assert!(spans.iter().filter_map(|span| span.link.as_deref()).all(|link| link.starts_with("http") && !link.contains(is_dangerous)));
             prop_assert_eq!(plain(bytes, progress), text_of(&spans));
@@ -384,9 +384,9 @@ proptest! {
 
     #[test]
     fn text_does_not_depend_on_what_came_before(before in hostile(), bytes in hostile()) {
-        let mut sanitiser = Sanitiser::default();
-        sanitiser.row(&before);
-        prop_assert_eq!(text_of(&sanitiser.row(&bytes)), text(&bytes));
+        let mut sanitizer = Sanitizer::default();
+        sanitizer.row(&before);
+        prop_assert_eq!(text_of(&sanitizer.row(&bytes)), text(&bytes));
     }
 
     #[test]
@@ -412,9 +412,9 @@ proptest! {
     fn a_row_cut_between_characters_and_sequences_shows_the_same(pieces in vec((any_style(), "[a-zé日]{0,4}"), 1..6), cut in any::<prop::sample::Index>()) {
         let pieces: Vec<_> = pieces.iter().flat_map(|(style, text)| [sgr(style), text.clone()]).collect();
         let (head, tail) = pieces.split_at(cut.index(pieces.len()));
-        let mut sanitiser = Sanitiser::default();
-        let mut halves = sanitiser.row(head.concat().as_bytes());
-        for span in sanitiser.row(tail.concat().as_bytes()) {
+        let mut sanitizer = Sanitizer::default();
+        let mut halves = sanitizer.row(head.concat().as_bytes());
+        for span in sanitizer.row(tail.concat().as_bytes()) {
             match halves.last_mut() {
                 Some(last) if last.style == span.style => last.text.push_str(&span.text),
                 _ => halves.push(span),
@@ -425,7 +425,7 @@ proptest! {
 
     #[test]
     fn what_is_out_of_sight_changes_nothing_but_the_next_rows_style(bytes in hostile(), columns in 0_usize..40) {
-        let (mut whole, mut within) = (Sanitiser::default(), Sanitiser::default());
+        let (mut whole, mut within) = (Sanitizer::default(), Sanitizer::default());
         let all = text_of(&whole.row(&bytes));
         let seen = text_of(&within.row_within(&bytes, columns));
         prop_assert!(all.starts_with(&seen), "{:?} of {:?}", seen, all);

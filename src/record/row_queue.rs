@@ -8,8 +8,8 @@
 //!
 //! A row that meets a lock or a full disk stays at the head of the queue and is tried again, so the
 //! rows are written in the order of the events. A row that another attempt would not help (a
-//! missing table, a corrupt database) is lost, and the next one is tried. [`Rows::close`] ends the
-//! retries: with one time limit for all of them, after a last attempt for each.
+//! missing table, a corrupt database) is lost, and the next one is tried. [`RowQueue::close`] ends
+//! the retries: with one time limit for all of them, after a last attempt for each.
 
 use std::collections::VecDeque;
 use std::fs::{self, File};
@@ -23,7 +23,7 @@ use rustix::fs::FallocateFlags;
 use crate::error::{Error, Result, line};
 use crate::file::{Identity, dir_of, identity};
 use crate::log::path::recorder_lock;
-use crate::sanitise;
+use crate::sanitize;
 use crate::store::Writer;
 
 /// The pause before another attempt at a row that met a lock.
@@ -33,7 +33,7 @@ const DISK_PAUSE: Duration = Duration::from_secs(1);
 /// The longest that a command waits for its row before it starts. Once a row took longer, later
 /// commands do not wait until all rows are written.
 const SETTLE_TIMEOUT: Duration = Duration::from_millis(100);
-/// The time for the thread to stop after the time limit of [`Rows::close`].
+/// The time for the thread to stop after the time limit of [`RowQueue::close`].
 const STOP_TIMEOUT: Duration = Duration::from_millis(250);
 /// The interval at which the waits at the end of a run check for a signal that ends them.
 pub(super) const HURRY_POLL: Duration = Duration::from_millis(20);
@@ -83,7 +83,7 @@ pub(super) enum Begun {
 }
 
 /// The queue of rows, and the thread that writes them.
-pub struct Rows(Arc<Shared>);
+pub struct RowQueue(Arc<Shared>);
 
 struct Shared {
     state: Mutex<State>,
@@ -105,7 +105,7 @@ struct State {
     is_writing: bool,
     /// A command waited for its row in vain, and rows are still pending.
     is_behind: bool,
-    /// Until when failed rows are tried again; set by [`Rows::close`].
+    /// Until when failed rows are tried again; set by [`RowQueue::close`].
     deadline: Option<Instant>,
     /// The caller does not wait any more.
     is_abandoned: bool,
@@ -120,7 +120,7 @@ struct State {
     warnings: Vec<String>,
 }
 
-impl Rows {
+impl RowQueue {
     /// Starts the thread. It makes the files with `prepare`, opens `database`, and writes the
     /// `first` row.
     ///
@@ -231,7 +231,7 @@ impl Drop for Over {
     }
 }
 
-impl Drop for Rows {
+impl Drop for RowQueue {
     fn drop(&mut self) {
         self.0.update(|state| state.is_abandoned = true);
     }
@@ -265,8 +265,8 @@ impl Shared {
         waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
-    /// Waits before the next attempt, less long once [`Rows::close`] is called; returns false if
-    /// there is to be none.
+    /// Waits before the next attempt, less long once [`RowQueue::close`] is called; returns false
+    /// if there is to be none.
     fn pause(&self, pause: Duration) -> bool {
         let is_closing = |state: &State| state.is_abandoned || state.deadline.is_some();
         let is_open = !is_closing(&self.wait(pause, is_closing));
@@ -390,7 +390,7 @@ fn directory_locked(database: &Path) -> String {
 /// Reports a file or directory of the recording that is not at its path any more.
 pub(super) fn moved(path: &Path, before: Option<Identity>) -> Option<String> {
     let is_same = before.is_some() && identity(path) == before;
-    let path = sanitise::name(&path.to_string_lossy()).into_owned();
+    let path = sanitize::name(&path.to_string_lossy()).into_owned();
     (!is_same).then(|| {
         format!("{path} was removed, moved or replaced during the recording; the old one has the records, if it still exists")
     })

@@ -2,7 +2,7 @@
 
 use crate::file::FilePath;
 use crate::log::Tail;
-use crate::sanitise::{name, plain};
+use crate::sanitize::{name, plain};
 use crate::tui::model::Model;
 use crate::tui::msg::{Effect, LogRow};
 
@@ -25,8 +25,9 @@ fn current_log(model: &Model) -> Option<(FilePath, Tail, u64)> {
 
 /// Copies the current row, as it is shown.
 pub(super) fn copy_row(model: &mut Model) -> Vec<Effect> {
-    let text =
-        model.current_row().map(|row| plain(&row.text, model.lens.sieve.progress).into_owned());
+    let text = model
+        .current_row()
+        .map(|row| plain(&row.text, model.view_options.row_filter.progress).into_owned());
     copy(model, text, "the row")
 }
 

@@ -56,7 +56,7 @@ impl Cell {
 
 /// How a cell looks.
 #[derive(Clone, PartialEq, Eq, Default)]
-struct Look {
+struct CellLook {
     style: Style,
     link: Option<Link>,
 }
@@ -68,9 +68,9 @@ pub(super) struct Canvas {
     line: isize,
     column: usize,
     /// How what comes next looks.
-    pen: Look,
+    pen: CellLook,
     /// How cells look; the first is that of blank ones.
-    looks: Vec<Look>,
+    looks: Vec<CellLook>,
     /// Characters without a width that join those of cells; the first is nothing.
     joined: Vec<String>,
     /// How many cells may still be moved or erased.
@@ -85,8 +85,8 @@ impl Canvas {
             lines: BTreeMap::new(),
             line: 0,
             column: 0,
-            pen: Look { style, link: None },
-            looks: vec![Look::default()],
+            pen: CellLook { style, link: None },
+            looks: vec![CellLook::default()],
             joined: vec![String::new()],
             cells_left: bytes.saturating_mul(CELLS_PER_BYTE),
             blanks_left: bytes.saturating_add(EDGE),
@@ -273,7 +273,7 @@ impl Canvas {
         let mut out = Vec::new();
         for (number, cells) in seen.into_iter().enumerate() {
             if number > 0 {
-                LINE_END.chars().for_each(|found| push(&mut out, found, &Look::default()));
+                LINE_END.chars().for_each(|found| push(&mut out, found, &CellLook::default()));
             }
             self.line_spans(cells, &mut out);
         }
@@ -301,7 +301,7 @@ impl Canvas {
     }
 }
 
-fn push(spans: &mut Vec<Span>, found: char, look: &Look) {
+fn push(spans: &mut Vec<Span>, found: char, look: &CellLook) {
     let style = look.style.legible();
     match spans.last_mut() {
         Some(span) if span.style == style && span.link == look.link => span.text.push(found),

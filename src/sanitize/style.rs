@@ -1,14 +1,14 @@
 //! How text looks: SGR, read and written.
 //!
-//! Pure. SGR is the one sequence that leaves the sanitiser again, and only as [`sgr`] writes it.
+//! Pure. SGR is the one sequence that leaves the sanitizer again, and only as [`sgr`] writes it.
 
 use std::fmt::Write as _;
 
 use vte::{Params, ParamsIter, Parser, Perform};
 
-/// A colour as SGR names it.
+/// A color as SGR names it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Colour {
+pub enum Color {
     /// An entry of the terminal's palette: 0–7 normal, 8–15 bright, 16–255 the fixed cube and
     /// greys.
     Indexed(u8),
@@ -21,9 +21,9 @@ pub enum Colour {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
 pub struct Style {
     /// Foreground.
-    pub fg: Option<Colour>,
+    pub fg: Option<Color>,
     /// Background.
-    pub bg: Option<Colour>,
+    pub bg: Option<Color>,
     /// SGR 1.
     pub bold: bool,
     /// SGR 2.
@@ -58,12 +58,12 @@ const LEAST_DIFFERENCE: u8 = 16;
 
 /// Returns true if text of one color cannot be read on the other: they are the same, or nearly.
 #[must_use]
-pub fn are_alike(one: Colour, other: Colour) -> bool {
+pub fn are_alike(one: Color, other: Color) -> bool {
     let differs = |(one, other): (u8, u8)| one.abs_diff(other) >= LEAST_DIFFERENCE;
     !one.rgb().into_iter().zip(other.rgb()).any(differs)
 }
 
-impl Colour {
+impl Color {
     /// Red, green and blue. Terminals choose the first sixteen themselves: these are xterm's.
     #[expect(
         clippy::arithmetic_side_effects,
@@ -114,22 +114,22 @@ pub fn sgr(style: &Style) -> String {
     ];
     let mut out = String::from("\x1b[0");
     out.extend(switches.iter().filter(|(is_on, _)| *is_on).map(|(_, code)| *code));
-    push_colour(&mut out, style.fg, "3", "9");
-    push_colour(&mut out, style.bg, "4", "10");
+    push_color(&mut out, style.fg, "3", "9");
+    push_color(&mut out, style.bg, "4", "10");
     out.push('m');
     out
 }
 
 /// Appends the parameters of a color, each after its `;`. A code is the tens, 3 and 9 for the
 /// foreground or 4 and 10 for the background, and the digit of one of eight colors.
-fn push_colour(out: &mut String, colour: Option<Colour>, tens: &str, bright_tens: &str) {
+fn push_color(out: &mut String, color: Option<Color>, tens: &str, bright_tens: &str) {
     // Writing to a String cannot fail.
-    let _ = match colour {
+    let _ = match color {
         None => Ok(()),
-        Some(Colour::Indexed(n @ 0..8)) => write!(out, ";{tens}{n}"),
-        Some(Colour::Indexed(n @ 8..16)) => write!(out, ";{bright_tens}{}", n & 7),
-        Some(Colour::Indexed(n)) => write!(out, ";{tens}8;5;{n}"),
-        Some(Colour::Rgb(r, g, b)) => write!(out, ";{tens}8;2;{r};{g};{b}"),
+        Some(Color::Indexed(n @ 0..8)) => write!(out, ";{tens}{n}"),
+        Some(Color::Indexed(n @ 8..16)) => write!(out, ";{bright_tens}{}", n & 7),
+        Some(Color::Indexed(n)) => write!(out, ";{tens}8;5;{n}"),
+        Some(Color::Rgb(r, g, b)) => write!(out, ";{tens}8;2;{r};{g};{b}"),
     };
 }
 
@@ -150,9 +150,9 @@ impl Perform for Sgr {
         while let Some(param) = params.next() {
             match *param {
                 [code @ (38 | 48 | 58), ref sub @ ..] => {
-                    let colour =
-                        if sub.is_empty() { colour_of(&mut params) } else { colour_of_sub(sub) };
-                    set_colour(&mut self.style, code, colour);
+                    let color =
+                        if sub.is_empty() { color_of(&mut params) } else { color_of_sub(sub) };
+                    set_color(&mut self.style, code, color);
                 }
                 [4, 0] => self.style.underline = false,
                 [code, ..] => set(&mut self.style, code),
@@ -163,7 +163,7 @@ impl Perform for Sgr {
 }
 
 /// `38;5;n` or `38;2;r;g;b`: the parameters after the first.
-fn colour_of(params: &mut ParamsIter<'_>) -> Option<Colour> {
+fn color_of(params: &mut ParamsIter<'_>) -> Option<Color> {
     let mut next = || params.next().and_then(|param| param.first().copied());
     match next()? {
         5 => indexed(next()?),
@@ -172,9 +172,9 @@ fn colour_of(params: &mut ParamsIter<'_>) -> Option<Colour> {
     }
 }
 
-/// `38:5:n`, `38:2:r:g:b` or, with a colour space that nobody uses, `38:2:space:r:g:b`: what
-/// follows the first colon.
-fn colour_of_sub(sub: &[u16]) -> Option<Colour> {
+/// `38:5:n`, `38:2:r:g:b` or, with a color space that nobody uses, `38:2:space:r:g:b`: what follows
+/// the first colon.
+fn color_of_sub(sub: &[u16]) -> Option<Color> {
     match *sub {
         [5, n, ..] => indexed(n),
         [2, r, g, b] | [2, _, r, g, b, ..] => rgb([r, g, b]),
@@ -182,20 +182,20 @@ fn colour_of_sub(sub: &[u16]) -> Option<Colour> {
     }
 }
 
-fn indexed(n: u16) -> Option<Colour> {
-    u8::try_from(n).ok().map(Colour::Indexed)
+fn indexed(n: u16) -> Option<Color> {
+    u8::try_from(n).ok().map(Color::Indexed)
 }
 
-fn rgb([r, g, b]: [u16; 3]) -> Option<Colour> {
-    Some(Colour::Rgb(u8::try_from(r).ok()?, u8::try_from(g).ok()?, u8::try_from(b).ok()?))
+fn rgb([r, g, b]: [u16; 3]) -> Option<Color> {
+    Some(Color::Rgb(u8::try_from(r).ok()?, u8::try_from(g).ok()?, u8::try_from(b).ok()?))
 }
 
-/// A colour that makes no sense changes nothing; that of underlines (58) is taken only to be past
+/// A color that makes no sense changes nothing; that of underlines (58) is taken only to be past
 /// it.
-fn set_colour(style: &mut Style, code: u16, colour: Option<Colour>) {
+fn set_color(style: &mut Style, code: u16, color: Option<Color>) {
     match code {
-        38 => style.fg = colour.or(style.fg),
-        48 => style.bg = colour.or(style.bg),
+        38 => style.fg = color.or(style.fg),
+        48 => style.bg = color.or(style.bg),
         _ => {}
     }
 }
@@ -222,13 +222,13 @@ fn set(style: &mut Style, code: u16) {
     }
 }
 
-/// The 16 colours.
+/// The 16 colors.
 fn set_palette(style: &mut Style, code: u16) {
     let bright = if code < 90 { 0 } else { 8 };
-    let colour = indexed((code % 10) | bright);
+    let color = indexed((code % 10) | bright);
     match code {
-        30..=37 | 90..=97 => style.fg = colour,
-        40..=47 | 100..=107 => style.bg = colour,
+        30..=37 | 90..=97 => style.fg = color,
+        40..=47 | 100..=107 => style.bg = color,
         _ => {}
     }
 }

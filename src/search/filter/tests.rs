@@ -16,10 +16,10 @@ fn log_bytes() -> impl Strategy<Value = Vec<u8>> {
     vec(prop_oneof![4 => line(), 1 => redraw], 0..60).prop_map(|lines| lines.concat())
 }
 
-fn sieve() -> impl Strategy<Value = Sieve> {
+fn row_filter() -> impl Strategy<Value = RowFilter> {
     let filter = prop::option::of(
         (prop::sample::select(vec!["foo", "bar", "^$", "o.*r"]), any::<bool>()).prop_map(
-            |(pattern, is_inverse)| Filter {
+            |(pattern, is_inverse)| PatternFilter {
                 query: Query::new(pattern, false).unwrap(),
                 is_inverse,
             },
@@ -27,7 +27,7 @@ fn sieve() -> impl Strategy<Value = Sieve> {
     );
     let stream = prop_oneof![3 => Just(None), 1 => Just(Some(Stream::Stdout)), 1 => Just(Some(Stream::Stderr))];
     (stream, filter, 0_usize..4, any::<bool>(), folds()).prop_map(
-        |(stream, filter, context, is_folded, hidden)| Sieve {
+        |(stream, filter, context, is_folded, hidden)| RowFilter {
             stream,
             filter,
             context,
@@ -64,20 +64,27 @@ fn fold(rows: Range<u64>) -> Arc<[Range<u64>]> {
 }
 
 /// What is shown of a log when all of its rows are looked at.
-fn shown_of(all: &[Row], sieve: &Sieve) -> Vec<Row> {
-    let unfolded = Sieve { hidden: Arc::from([]), ..sieve.clone() };
+fn shown_of(all: &[Row], row_filter: &RowFilter) -> Vec<Row> {
+    let unfolded = RowFilter { hidden: Arc::from([]), ..row_filter.clone() };
     let judged =
         all.iter().zip(unfolded.judge(all)).filter(|(_, shown)| *shown).map(|(row, _)| row);
-    let is_hidden = |row: &Row| sieve.hidden.iter().any(|fold| fold.contains(&row.offset));
-    let is_shown =
-        |row: &&Row| sieve.filter.is_some() || sieve.keep == Some(row.offset) || !is_hidden(row);
+    let is_hidden = |row: &Row| row_filter.hidden.iter().any(|fold| fold.contains(&row.offset));
+    let is_shown = |row: &&Row| {
+        row_filter.filter.is_some() || row_filter.keep == Some(row.offset) || !is_hidden(row)
+    };
     judged.filter(is_shown).cloned().collect()
 }
 
-fn gather(log: &LogFile, hits: Option<&Hits>, sieve: &Sieve, around: Around, step: u64) -> Window {
-    let mut sifting = Sifting::new(sieve.clone(), around, Tail::Emit);
-    while !sifting.step(log, hits, step).unwrap() {}
-    sifting.finish(log)
+fn gather(
+    log: &LogFile,
+    hits: Option<&Hits>,
+    row_filter: &RowFilter,
+    around: Around,
+    step: u64,
+) -> Window {
+    let mut gathering = FilteredRead::new(row_filter.clone(), around, Tail::Emit);
+    while !gathering.step(log, hits, step).unwrap() {}
+    gathering.finish(log)
 }
 
 proptest! {
@@ -85,20 +92,20 @@ proptest! {
 
     #[test]
     fn pieces_hold_what_the_whole_log_would_show(
-        bytes in log_bytes(), mut sieve in sieve(), place in 0_u64..3000, above in 0_usize..30, below in 0_usize..30,
+        bytes in log_bytes(), mut row_filter in row_filter(), place in 0_u64..3000, above in 0_usize..30, below in 0_usize..30,
         keep in prop::option::of(0_usize..60), step in 1_u64..500, has_hits: bool, tells_ends: bool,
     ) {
         let growing = Growing::new(&bytes);
         let all = growing.log.window(Anchor::From(0), usize::MAX, Tail::Emit).unwrap().rows;
-        sieve.keep = keep.and_then(|keep| all.get(keep)).map(|row| row.offset);
+        row_filter.keep = keep.and_then(|keep| all.get(keep)).map(|row| row.offset);
         let mut hits = Hits::new();
-        if let Some(filter) = &sieve.filter {
+        if let Some(filter) = &row_filter.filter {
             while super::super::scan(&growing.log, &mut hits, &filter.query, 1 << 20, Tail::Emit).unwrap() > 0 {}
         }
-        let hits = Some(&hits).filter(|_| has_hits && sieve.filter.is_some());
-        let window = gather(&growing.log, hits, &sieve, Around { place, above, below, tells_ends }, step);
+        let hits = Some(&hits).filter(|_| has_hits && row_filter.filter.is_some());
+        let window = gather(&growing.log, hits, &row_filter, Around { place, above, below, tells_ends }, step);
 
-        let shown = shown_of(&all, &sieve);
+        let shown = shown_of(&all, &row_filter);
         let split = shown.partition_point(|row| row.offset < place);
         let (first, end) = (split.saturating_sub(above), (split + below).min(shown.len()));
         prop_assert_eq!(&window.rows, &shown[first..end]);
@@ -106,7 +113,7 @@ proptest! {
         prop_assert!(!window.at_end || end == shown.len(), "there are rows below");
         let at_start = first == 0 && (above > 0 || (split == 0 && tells_ends));
         let at_end = end == shown.len() && (below > 0 || (split == shown.len() && tells_ends));
-        if sieve.hidden.is_empty() {
+        if row_filter.hidden.is_empty() {
             prop_assert_eq!((window.at_start, window.at_end), (at_start, at_end), "the first row and the last");
         }
         // A row that is not shown may lie between the last one asked for and a fold: that it is an end is told when one more is.
@@ -133,10 +140,13 @@ fn rows_that_were_not_asked_for_are_not_the_end() {
     for progress in [Progress::Last, Progress::All] {
         for below in 1..=11 {
             let around = Around { place: 0, above: 0, below, tells_ends: true };
-            let mut sifting =
-                Sifting::new(Sieve { progress, ..Sieve::default() }, around, Tail::Emit);
-            while !sifting.step(&log, None, u64::MAX).unwrap() {}
-            let window = sifting.finish(&log);
+            let mut gathering = FilteredRead::new(
+                RowFilter { progress, ..RowFilter::default() },
+                around,
+                Tail::Emit,
+            );
+            while !gathering.step(&log, None, u64::MAX).unwrap() {}
+            let window = gathering.finish(&log);
             assert_eq!(
                 (window.rows.len(), window.at_end),
                 (below.min(10), below >= 10),
@@ -150,16 +160,16 @@ fn rows_that_were_not_asked_for_are_not_the_end() {
 fn how_much_was_read_is_no_more_than_the_log_has() {
     let bytes = b"2026-01-02T03:04:05Z stdout F one\n".repeat(100);
     let Growing { log, .. } = &Growing::new(&bytes);
-    let filter = Filter { query: Query::new("absent", false).unwrap(), is_inverse: false };
-    let sieve = Sieve { filter: Some(filter), ..Sieve::default() };
-    let mut sifting = Sifting::new(
-        sieve,
+    let filter = PatternFilter { query: Query::new("absent", false).unwrap(), is_inverse: false };
+    let row_filter = RowFilter { filter: Some(filter), ..RowFilter::default() };
+    let mut gathering = FilteredRead::new(
+        row_filter,
         Around { place: u64::MAX, above: 10, below: 0, tells_ends: true },
         Tail::Emit,
     );
-    let mut read = vec![sifting.read_bytes()];
-    while !sifting.step(log, None, 1000).unwrap() {
-        read.push(sifting.read_bytes());
+    let mut read = vec![gathering.read_bytes()];
+    while !gathering.step(log, None, 1000).unwrap() {
+        read.push(gathering.read_bytes());
     }
     read.dedup();
     assert_eq!(read, [0, 1000, 2000, 3000]);
@@ -170,19 +180,19 @@ fn a_fold_is_passed_over_unread() {
     let line = b"2026-01-02T03:04:05Z stdout F row\n";
     let growing = Growing::new(&line.repeat(10_000));
     let at = |row: u64| row * line.len() as u64;
-    let sieve = Sieve { hidden: fold(at(10)..at(9990)), ..Sieve::default() };
+    let row_filter = RowFilter { hidden: fold(at(10)..at(9990)), ..RowFilter::default() };
     for place in [0, at(10), at(5000), at(9990), u64::MAX] {
-        let mut sifting = Sifting::new(
-            sieve.clone(),
+        let mut gathering = FilteredRead::new(
+            row_filter.clone(),
             Around { place, above: 15, below: 15, tells_ends: true },
             Tail::Emit,
         );
         let mut steps = 0;
-        while !sifting.step(&growing.log, None, u64::MAX).unwrap() {
+        while !gathering.step(&growing.log, None, u64::MAX).unwrap() {
             steps += 1;
         }
         let rows: Vec<u64> =
-            sifting.finish(&growing.log).rows.iter().map(|row| row.offset).collect();
+            gathering.finish(&growing.log).rows.iter().map(|row| row.offset).collect();
         let shown: Vec<u64> = (0..10).chain(9990..10_000).map(at).collect();
         let split = shown.partition_point(|row| *row < place);
         assert_eq!(rows, shown[split.saturating_sub(15)..(split + 15).min(20)], "around {place}");
@@ -196,10 +206,10 @@ fn a_fold_to_the_end_leaves_the_row_before_it_as_the_last() {
     let growing = Growing::new(&line.repeat(1000));
     let at = |row: u64| row * line.len() as u64;
     for end in [at(1000), u64::MAX] {
-        let sieve = Sieve { hidden: fold(at(10)..end), ..Sieve::default() };
+        let row_filter = RowFilter { hidden: fold(at(10)..end), ..RowFilter::default() };
         for (below, at_end) in [(9, false), (10, true), (11, true)] {
             let around = Around { place: 0, above: 0, below, tells_ends: true };
-            let window = gather(&growing.log, None, &sieve, around, u64::MAX);
+            let window = gather(&growing.log, None, &row_filter, around, u64::MAX);
             assert_eq!(
                 (window.rows.len(), window.at_end),
                 (below.min(10), at_end),

@@ -1,13 +1,13 @@
 //! What a failed run says last: the command that failed first, and what of its log tells why.
 
+use crate::display;
 use crate::join::{Place, RunNode, ShNode};
 use crate::log::{LogFile, Row, Tail};
 use crate::model::{Outcome, Sh};
 use crate::search::find_cause;
-use crate::words;
 
 /// A failed command in a few rows.
-pub(super) struct LastWords {
+pub(super) struct FailureSummary {
     /// What they are.
     pub title: String,
     /// The rows.
@@ -15,18 +15,18 @@ pub(super) struct LastWords {
 }
 
 /// The last words of a run that failed or was cut short; `None` where no command says why.
-pub(super) fn of(run: &RunNode) -> Option<LastWords> {
+pub(super) fn of(run: &RunNode) -> Option<FailureSummary> {
     if run.head.outcome != Some(Outcome::Failed) && !run.head.interrupted {
         return None;
     }
     let (job, sh) = run.first_failed()?;
-    let place = words::place(&Place::Sh(job.job.id.clone(), sh.n)).unwrap_or_default();
-    let command = sh.sh.as_ref().map(words::command);
-    let how = sh.sh.as_ref().and_then(words::exit);
+    let place = display::place(&Place::Sh(job.job.id.clone(), sh.n)).unwrap_or_default();
+    let command = sh.sh.as_ref().map(display::command);
+    let how = sh.sh.as_ref().and_then(display::exit);
     let words: Vec<String> = [Some(place), command, how].into_iter().flatten().collect();
     let nothing = if sh.log.is_some() { "it has written nothing" } else { "its log is not here" };
     let (what, rows) = cause_of(sh).unwrap_or((nothing, Vec::new()));
-    Some(LastWords { title: format!("the first failure: {}; {what}", words.join(": ")), rows })
+    Some(FailureSummary { title: format!("the first failure: {}; {what}", words.join(": ")), rows })
 }
 
 /// The rows that tell why, and what they are. That a log cannot be read has been said.

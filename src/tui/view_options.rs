@@ -1,11 +1,11 @@
 //! How logs are looked at: it holds for every log until the user changes it. Pure data.
 
-use crate::sanitise::Progress;
-use crate::search::{Query, Sieve};
+use crate::sanitize::Progress;
+use crate::search::{Query, RowFilter};
 
 /// How logs are looked at.
 #[derive(Clone, Default, Debug)]
-pub struct Lens {
+pub struct ViewOptions {
     /// All that is known of the command stands above them.
     pub header: bool,
     /// Rows longer than the pane is wide go on in the next line, instead of beyond its edge.
@@ -15,16 +15,16 @@ pub struct Lens {
     /// The number in front of each row.
     pub numbers: bool,
     /// Which rows are shown.
-    pub sieve: Sieve,
+    pub row_filter: RowFilter,
     /// What is searched for.
     pub search: Option<Query>,
 }
 
-impl Lens {
+impl ViewOptions {
     /// Whether each row takes one line.
     #[must_use]
     pub fn is_flat(&self) -> bool {
-        !self.wrap && self.sieve.progress == Progress::Last
+        !self.wrap && self.row_filter.progress == Progress::Last
     }
 }
 

@@ -24,7 +24,7 @@
 //! ␊ between them; that it hides other rows, [`overwritten`] tells.
 //!
 //! ```text
-//! ops     bytes -> text, colours, links, controls      line    a row whose text only goes on (the usual one)
+//! ops     bytes -> text, colors, links, controls      line    a row whose text only goes on (the usual one)
 //! style   SGR                                          canvas  a row that was written over itself: cells
 //! frames  rows that later ones were drawn over
 //! ```
@@ -47,7 +47,7 @@ use line::Line;
 
 pub(crate) use frames::Frames;
 pub use frames::{MAX_FRAME_ROWS, overwritten};
-pub use style::{Colour, Style, are_alike, sgr};
+pub use style::{Color, Style, are_alike, sgr};
 
 /// Harmless text of one style.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -97,15 +97,15 @@ pub enum Progress {
     All,
 }
 
-/// Sanitises the rows of a log in order: a colour switched on in one row stays on in the next, as
-/// in a terminal.
+/// Sanitizes the rows of a log in order: a color switched on in one row stays on in the next, as in
+/// a terminal.
 #[derive(Clone, Default, Debug)]
-pub struct Sanitiser {
+pub struct Sanitizer {
     style: Style,
     progress: Progress,
 }
 
-impl Sanitiser {
+impl Sanitizer {
     /// One that has seen no row yet.
     #[must_use]
     pub fn new(progress: Progress) -> Self {
@@ -130,7 +130,7 @@ impl Sanitiser {
         self.row_within(bytes, usize::MAX)
     }
 
-    /// As [`Sanitiser::row`], for a row of which only the first `columns` cells may be seen: at
+    /// As [`Sanitizer::row`], for a row of which only the first `columns` cells may be seen: at
     /// least these are given, and of what comes after them little or nothing. The styles of the
     /// whole row are obeyed, so the next row looks the same.
     pub fn row_within(&mut self, bytes: &[u8], columns: usize) -> Vec<Span> {

@@ -5,7 +5,7 @@ use super::super::errors::Weight;
 
 /// How many rows are kept of a weight: the first ones, and some of the last.
 const MAX_FIRST: usize = 12;
-const MAX_SIGNS: usize = 16;
+const MAX_CANDIDATES: usize = 16;
 
 /// How far below a heading, or the first row of a trace, it is told what it was, in bytes of log.
 const HEADED_BYTES: u64 = 16 << 10;
@@ -13,7 +13,7 @@ const HEADED_BYTES: u64 = 16 << 10;
 /// How far behind its last message a failure is tried again.
 const NEAR_BYTES: u64 = 4 << 10;
 
-/// How far apart are messages of one mishap, and asides, which also come before it.
+/// How far apart are messages of one failure, and asides, which also come before it.
 const MESSAGE_BYTES: u64 = 8 << 10;
 const ASIDE_BYTES: u64 = 1 << 10;
 
@@ -37,7 +37,7 @@ pub(super) const EXCEPTION: &str = "python, java, node";
 
 /// A row that may be the cause.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Sign {
+pub(super) struct Candidate {
     pub offset: u64,
     pub weight: Weight,
     /// Who prints such rows.
@@ -46,23 +46,23 @@ pub(super) struct Sign {
 
 /// What has been seen since it was last tried again.
 #[derive(Default, Debug)]
-pub(super) struct Board {
+pub(super) struct Candidates {
     exit: Exit,
     /// What fits how the command ended; the later ones first.
-    fitting: Vec<Sign>,
-    headed: Vec<Sign>,
-    faults: Vec<Sign>,
+    fitting: Vec<Candidate>,
+    headed: Vec<Candidate>,
+    faults: Vec<Candidate>,
     messages: Groups,
     asides: Groups,
-    names: Vec<Sign>,
-    logged: Option<Sign>,
-    aftermath: Vec<Sign>,
+    names: Vec<Candidate>,
+    logged: Option<Candidate>,
+    aftermath: Vec<Candidate>,
     /// A heading of which nothing has been told yet.
-    heading: Option<Sign>,
+    heading: Option<Candidate>,
     /// A trace whose last row has not come yet.
     trace: Option<u64>,
     /// The last row.
-    last: Option<Sign>,
+    last: Option<Candidate>,
     go: Go,
 }
 
@@ -71,22 +71,22 @@ pub(super) struct Board {
 #[derive(Default, Debug)]
 struct Groups {
     /// The first row of each group.
-    firsts: Vec<Sign>,
+    firsts: Vec<Candidate>,
     last: Option<u64>,
 }
 
 impl Groups {
-    fn push(&mut self, sign: Sign, gap_bytes: u64) {
+    fn push(&mut self, candidate: Candidate, gap_bytes: u64) {
         if self
             .last
-            .replace(sign.offset)
-            .is_none_or(|last| !is_within(gap_bytes, last, sign.offset))
+            .replace(candidate.offset)
+            .is_none_or(|last| !is_within(gap_bytes, last, candidate.offset))
         {
-            keep_last(&mut self.firsts, sign);
+            keep_last(&mut self.firsts, candidate);
         }
     }
 
-    fn late_first(self) -> impl Iterator<Item = Sign> {
+    fn late_first(self) -> impl Iterator<Item = Candidate> {
         self.firsts.into_iter().rev()
     }
 }
@@ -99,7 +99,7 @@ struct Go {
     name: String,
     /// The rows that tests wrote before it is known, with their names: the verdicts on subtests
     /// come behind that on the whole.
-    undecided: Vec<(String, Sign)>,
+    undecided: Vec<(String, Candidate)>,
 }
 
 impl Go {
@@ -108,10 +108,10 @@ impl Go {
     }
 
     /// What the test of this verdict wrote.
-    fn decided(&mut self, verdict: &str) -> Vec<Sign> {
+    fn decided(&mut self, verdict: &str) -> Vec<Candidate> {
         let name = nth_word(verdict, 2);
         let own = self.undecided.extract_if(.., |(by, _)| by.is_empty() || *by == name);
-        own.map(|(_, sign)| sign).collect()
+        own.map(|(_, candidate)| candidate).collect()
     }
 }
 
@@ -119,46 +119,46 @@ fn nth_word(text: &str, n: usize) -> String {
     text.split_whitespace().nth(n).unwrap_or_default().to_owned()
 }
 
-impl Board {
+impl Candidates {
     pub(super) fn new(exit_code: Option<i64>) -> Self {
         Self { exit: Exit::of(exit_code), ..Self::default() }
     }
 
     /// Takes the next row.
-    pub(super) fn push(&mut self, sign: Sign, text: &str) {
-        match (sign.weight, sign.rule) {
-            (Weight::Again, _) => self.try_again(sign.offset),
-            (Weight::Place, _) => self.place(sign.offset),
+    pub(super) fn push(&mut self, candidate: Candidate, text: &str) {
+        match (candidate.weight, candidate.rule) {
+            (Weight::Again, _) => self.try_again(candidate.offset),
+            (Weight::Place, _) => self.place(candidate.offset),
             (Weight::Begun, _) => self.go.begin(text),
             (Weight::Passed, GO_TEST) => drop(self.go.decided(text)),
             (Weight::Passed, _) => self.end_heading(),
             (Weight::Fault, GO_TEST) if !self.go.has_failed => {
-                keep(&mut self.go.undecided, (self.go.name.clone(), sign));
+                keep(&mut self.go.undecided, (self.go.name.clone(), candidate));
             }
             _ => {
-                if (sign.weight, sign.rule) == (Weight::Name, GO_TEST) {
+                if (candidate.weight, candidate.rule) == (Weight::Name, GO_TEST) {
                     self.go.has_failed = true;
-                    for sign in self.go.decided(text) {
-                        self.take(sign);
+                    for candidate in self.go.decided(text) {
+                        self.take(candidate);
                     }
                 }
-                if sign.weight > Weight::Name && self.exit.fits(text) {
-                    keep_last(&mut self.fitting, sign);
+                if candidate.weight > Weight::Name && self.exit.fits(text) {
+                    keep_last(&mut self.fitting, candidate);
                 }
-                self.take(sign);
+                self.take(candidate);
             }
         }
     }
 
     /// What may be the cause, the likeliest first, in a log of so many bytes.
-    pub(super) fn ranked(mut self, log_bytes: u64) -> Vec<Sign> {
+    pub(super) fn ranked(mut self, log_bytes: u64) -> Vec<Candidate> {
         self.end_heading();
         let fitting = self.fitting.into_iter().rev();
         let told = self.headed.into_iter().chain(self.faults).chain(self.messages.late_first());
         let named =
             self.asides.late_first().chain(self.names).chain(self.logged).chain(self.aftermath);
         let from = if self.exit.cuts_short { log_bytes.saturating_sub(END_BYTES) } else { 0 };
-        fitting.chain(told.chain(named).filter(|sign| sign.offset >= from)).collect()
+        fitting.chain(told.chain(named).filter(|candidate| candidate.offset >= from)).collect()
     }
 
     /// What failed just before is forgotten: were it to fail again, that would be told again.
@@ -175,41 +175,43 @@ impl Board {
             last.weight == Weight::Message && is_within(PLACE_BYTES, last.offset, offset)
         });
         if let Some(message) = message {
-            keep(&mut self.faults, Sign { weight: Weight::Fault, ..message });
+            keep(&mut self.faults, Candidate { weight: Weight::Fault, ..message });
         }
     }
 
-    fn take(&mut self, sign: Sign) {
-        self.last = Some(sign);
-        let heading =
-            self.heading.filter(|heading| is_within(HEADED_BYTES, heading.offset, sign.offset));
-        match sign.weight {
+    fn take(&mut self, candidate: Candidate) {
+        self.last = Some(candidate);
+        let heading = self
+            .heading
+            .filter(|heading| is_within(HEADED_BYTES, heading.offset, candidate.offset));
+        match candidate.weight {
             Weight::Heading => {
                 self.end_heading();
-                self.heading = Some(sign);
+                self.heading = Some(candidate);
             }
             Weight::Fault
-                if sign.rule == EXCEPTION
+                if candidate.rule == EXCEPTION
                     && self
                         .trace
                         .take()
-                        .is_some_and(|trace| is_within(HEADED_BYTES, trace, sign.offset)) => {}
+                        .is_some_and(|trace| is_within(HEADED_BYTES, trace, candidate.offset)) => {}
             Weight::Fault | Weight::Message | Weight::Aside
-                if heading.is_some() || (sign.weight, sign.rule) == (Weight::Fault, PYTEST) =>
+                if heading.is_some()
+                    || (candidate.weight, candidate.rule) == (Weight::Fault, PYTEST) =>
             {
-                self.trace = Some(sign.offset).filter(|_| sign.rule == TRACE);
-                keep(&mut self.headed, sign);
+                self.trace = Some(candidate.offset).filter(|_| candidate.rule == TRACE);
+                keep(&mut self.headed, candidate);
                 self.end_heading();
             }
             Weight::Fault => {
-                self.trace = Some(sign.offset).filter(|_| sign.rule == TRACE);
-                keep(&mut self.faults, sign);
+                self.trace = Some(candidate.offset).filter(|_| candidate.rule == TRACE);
+                keep(&mut self.faults, candidate);
             }
-            Weight::Message => self.messages.push(sign, MESSAGE_BYTES),
-            Weight::Aside => self.asides.push(sign, ASIDE_BYTES),
-            Weight::Name => keep(&mut self.names, sign),
-            Weight::Logged => self.logged = Some(sign),
-            Weight::Aftermath => keep(&mut self.aftermath, sign),
+            Weight::Message => self.messages.push(candidate, MESSAGE_BYTES),
+            Weight::Aside => self.asides.push(candidate, ASIDE_BYTES),
+            Weight::Name => keep(&mut self.names, candidate),
+            Weight::Logged => self.logged = Some(candidate),
+            Weight::Aftermath => keep(&mut self.aftermath, candidate),
             Weight::Again | Weight::Begun | Weight::Passed | Weight::Place => {}
         }
     }
@@ -256,17 +258,17 @@ fn is_within(bytes: u64, above: u64, below: u64) -> bool {
 }
 
 /// Keeps the first ones and the last ones.
-fn keep<T>(signs: &mut Vec<T>, sign: T) {
-    if signs.len() == MAX_SIGNS {
-        signs.remove(MAX_FIRST);
+fn keep<T>(candidates: &mut Vec<T>, candidate: T) {
+    if candidates.len() == MAX_CANDIDATES {
+        candidates.remove(MAX_FIRST);
     }
-    signs.push(sign);
+    candidates.push(candidate);
 }
 
 /// Keeps the last ones.
-fn keep_last(signs: &mut Vec<Sign>, sign: Sign) {
-    if signs.len() == MAX_SIGNS {
-        signs.remove(0);
+fn keep_last(candidates: &mut Vec<Candidate>, candidate: Candidate) {
+    if candidates.len() == MAX_CANDIDATES {
+        candidates.remove(0);
     }
-    signs.push(sign);
+    candidates.push(candidate);
 }

@@ -11,7 +11,7 @@
 //!   of a glyph like `<U+200B>`, a byte that is not ASCII.
 //!
 //! All of these lines are suspects, and so are pieces of a row, since a match may lie across them.
-//! Lines of coloured logs mostly are none.
+//! Lines of colored logs mostly are none.
 
 use memchr::{memchr, memchr_iter, memchr3, memrchr};
 use regex::bytes::Regex;
@@ -36,7 +36,7 @@ const MAX_PLACES: usize = 32;
 
 /// What the lines that may match have.
 #[derive(Debug)]
-pub(super) struct Suspicion {
+pub(super) struct Prefilter {
     /// What finds parts, and pieces.
     parts: Regex,
     breaks: Breaks,
@@ -44,7 +44,7 @@ pub(super) struct Suspicion {
     may_be_glyph: bool,
 }
 
-impl Suspicion {
+impl Prefilter {
     /// Of lines that match a pattern; `None` when any line may.
     pub(super) fn of_pattern(pattern: &Hir) -> Option<Self> {
         Self::of_parts(&parts_of(pattern)?)
@@ -78,13 +78,13 @@ impl Suspicion {
     fn escape_from(&self, bytes: &[u8], at: usize) -> Option<usize> {
         let mut escapes = memchr_iter(ESC, bytes.get(at..)?).map(|escape| at + escape);
         escapes
-            .find(|escape| !self.is_short_colour(bytes, *escape) && self.is_suspect(bytes, *escape))
+            .find(|escape| !self.is_short_color(bytes, *escape) && self.may_match(bytes, *escape))
     }
 
-    /// Whether an escape is a short colour and breaks nothing: what nearly all are, told without a
-    /// branch that depends on which colour it is.
+    /// Whether an escape is a short color and breaks nothing: what nearly all are, told without a
+    /// branch that depends on which color it is.
     #[inline]
-    fn is_short_colour(&self, bytes: &[u8], escape: usize) -> bool {
+    fn is_short_color(&self, bytes: &[u8], escape: usize) -> bool {
         let Some([before, _, b'[', params @ ..]) =
             bytes.get(escape.wrapping_sub(1)..).and_then(<[u8]>::first_chunk::<11>)
         else {
@@ -101,7 +101,7 @@ impl Suspicion {
 
     /// Whether the controls that begin at `at` are other than those that are not shown, or break a
     /// part.
-    fn is_suspect(&self, bytes: &[u8], at: usize) -> bool {
+    fn may_match(&self, bytes: &[u8], at: usize) -> bool {
         behind_unshown(bytes, at).is_none_or(|behind| self.breaks.is_one(bytes, at, behind))
     }
 
@@ -112,7 +112,7 @@ impl Suspicion {
             at += memchr3(b'\r', 0x08, SI, bytes.get(at..)?)?;
             match bytes.get(at..)? {
                 [b'\r', b'\n', ..] => {}
-                [SI, ..] if !self.is_suspect(bytes, at) => {}
+                [SI, ..] if !self.may_match(bytes, at) => {}
                 _ => return Some(at),
             }
             at += 1;
@@ -131,7 +131,7 @@ impl Suspicion {
 struct Breaks {
     parts: Vec<Vec<u8>>,
     /// For every byte, the places within parts that it stands before.
-    places: [Vec<Place>; 256],
+    places: [Vec<PartOffset>; 256],
     /// For every byte, which ones may stand behind a break that it stands before: a set of 256
     /// bits.
     pairs: [[u64; 4]; 256],
@@ -139,7 +139,7 @@ struct Breaks {
 
 /// A place within a part.
 #[derive(Clone, Copy, Debug)]
-struct Place {
+struct PartOffset {
     part: usize,
     at: usize,
     /// The byte behind it.
@@ -154,7 +154,7 @@ impl Breaks {
         };
         for (part, bytes) in parts.iter().enumerate() {
             for (at, pair) in bytes.windows(2).enumerate() {
-                places[usize::from(pair[0])].push(Place { part, at: at + 1, behind: pair[1] });
+                places[usize::from(pair[0])].push(PartOffset { part, at: at + 1, behind: pair[1] });
                 // Where several controls stand together, one of them stands behind the first.
                 for second in [pair[1], ESC, SI] {
                     add(pair[0], second);
@@ -203,7 +203,7 @@ impl Breaks {
                 .any(|part| part.first() == Some(&b' ') && goes_on(behind, without_blanks(part)))
     }
 
-    fn split(&self, place: Place) -> Option<(&[u8], &[u8])> {
+    fn split(&self, place: PartOffset) -> Option<(&[u8], &[u8])> {
         self.parts.get(place.part)?.split_at_checked(place.at)
     }
 }
@@ -224,8 +224,8 @@ fn without_blanks(bytes: &[u8]) -> &[u8] {
     bytes.get(blanks..).unwrap_or_default()
 }
 
-/// Where the controls end that begin at `at` and show nothing: colours, erasing behind the text,
-/// the usual character set. `None` if one of them is something else.
+/// Where the controls end that begin at `at` and show nothing: colors, erasing behind the text, the
+/// usual character set. `None` if one of them is something else.
 fn behind_unshown(bytes: &[u8], at: usize) -> Option<usize> {
     let mut end = at;
     loop {
@@ -244,47 +244,47 @@ fn behind_unshown(bytes: &[u8], at: usize) -> Option<usize> {
 }
 
 /// The suspects among the whole lines of a stretch of a log.
-pub(super) struct Suspects<'a> {
+pub(super) struct PrefilteredLines<'a> {
     bytes: &'a [u8],
     /// Without one, every line is suspect.
-    suspicion: Option<&'a Suspicion>,
+    prefilter: Option<&'a Prefilter>,
     /// Where the next of each kind lies, if it is known.
     next: [Option<usize>; KINDS.len()],
 }
 
 /// Where, from an offset on, the next thing of a kind lies that makes a line suspect.
-type Kind = fn(&Suspects<'_>, &Suspicion, usize) -> Option<usize>;
+type FindNext = fn(&PrefilteredLines<'_>, &Prefilter, usize) -> Option<usize>;
 
-const KINDS: [Kind; 5] = [
-    |of, suspicion, at| suspicion.parts.find_at(of.bytes, at).map(|found| found.start()),
-    |of, suspicion, at| suspicion.escape_from(of.bytes, at),
-    |of, suspicion, at| suspicion.move_from(of.bytes, at),
-    |of, suspicion, at| if suspicion.has_blank { suspicion.tab_from(of.bytes, at) } else { None },
-    |of, suspicion, at| if suspicion.may_be_glyph { not_ascii_from(of.bytes, at) } else { None },
+const KINDS: [FindNext; 5] = [
+    |of, prefilter, at| prefilter.parts.find_at(of.bytes, at).map(|found| found.start()),
+    |of, prefilter, at| prefilter.escape_from(of.bytes, at),
+    |of, prefilter, at| prefilter.move_from(of.bytes, at),
+    |of, prefilter, at| if prefilter.has_blank { prefilter.tab_from(of.bytes, at) } else { None },
+    |of, prefilter, at| if prefilter.may_be_glyph { not_ascii_from(of.bytes, at) } else { None },
 ];
 
-impl<'a> Suspects<'a> {
-    pub(super) fn new(bytes: &'a [u8], suspicion: Option<&'a Suspicion>) -> Self {
-        Self { bytes, suspicion, next: [Some(0); KINDS.len()] }
+impl<'a> PrefilteredLines<'a> {
+    pub(super) fn new(bytes: &'a [u8], prefilter: Option<&'a Prefilter>) -> Self {
+        Self { bytes, prefilter, next: [Some(0); KINDS.len()] }
     }
 
     /// The next suspect among the lines from `at`, where one begins, on: where it begins, and where
     /// its LF is.
     pub(super) fn next(&mut self, at: usize) -> Option<(usize, usize)> {
-        let found = match self.suspicion {
-            Some(suspicion) => self.suspect_from(suspicion, at)?,
+        let found = match self.prefilter {
+            Some(prefilter) => self.line_from(prefilter, at)?,
             None => at,
         };
         let start = memrchr(b'\n', self.bytes.get(at..found)?).map_or(at, |lf| at + lf + 1);
         Some((start, from(found, memchr(b'\n', self.bytes.get(found..)?))?))
     }
 
-    fn suspect_from(&mut self, suspicion: &Suspicion, at: usize) -> Option<usize> {
+    fn line_from(&mut self, prefilter: &Prefilter, at: usize) -> Option<usize> {
         for (kind, find) in KINDS.iter().enumerate() {
             // What was found before still holds where it lies ahead. `Some(at)` is not trusted: it
             // may stand for "not looked yet".
             if self.next[kind].is_some_and(|next| next <= at) {
-                self.next[kind] = find(self, suspicion, at);
+                self.next[kind] = find(self, prefilter, at);
             }
         }
         self.next.iter().flatten().min().copied()
@@ -385,11 +385,11 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_may_match_is_suspect_and_one_that_is_only_coloured_is_not() {
-        let is_suspect = |pattern: &str, line: &str| {
-            let suspicion = Suspicion::of_pattern(&parsed(pattern)).unwrap();
+    fn a_line_that_may_match_is_suspect_and_one_that_is_only_colored_is_not() {
+        let may_match = |pattern: &str, line: &str| {
+            let prefilter = Prefilter::of_pattern(&parsed(pattern)).unwrap();
             let bytes = format!("before\n2026-01-02T03:04:05Z stdout F {line}\nbehind\n");
-            let found = Suspects::new(bytes.as_bytes(), Some(&suspicion)).next(0);
+            let found = PrefilteredLines::new(bytes.as_bytes(), Some(&prefilter)).next(0);
             assert!(
                 found.is_none_or(|found| found == (7, bytes.len() - 8)),
                 "{pattern} in {line}: {found:?}"
@@ -417,13 +417,13 @@ mod tests {
             ("needle", "x stdout P "),
             ("404", "\u{e0404}"),
         ] {
-            assert!(is_suspect(pattern, line), "{pattern} in {}", line.escape_debug());
+            assert!(may_match(pattern, line), "{pattern} in {}", line.escape_debug());
         }
         for line in [
             "\x1b[0m\x1b[7m\x1b[1m\x1b[32m PASS \x1b[39m\x1b[22m\x1b[27m\x1b[0m \x1b[2msrc/\x1b[22m\x1b[1mn.ts\x1b[22m",
             "\x1b[38;5;244m12:00\x1b[0m \x1b[38;2;100;120;140mneed\x1b[K x\tle \u{200b} P é\r",
         ] {
-            assert!(!is_suspect("needle", line), "{}", line.escape_debug());
+            assert!(!may_match("needle", line), "{}", line.escape_debug());
         }
         for (pattern, line) in [
             ("needle", "one\x1b[mdle"),
@@ -433,7 +433,7 @@ mod tests {
             ("nee dle", "one\tdle"),
             (" nee", "\tne"),
         ] {
-            assert!(!is_suspect(pattern, line), "{pattern} in {}", line.escape_debug());
+            assert!(!may_match(pattern, line), "{pattern} in {}", line.escape_debug());
         }
     }
 }

@@ -12,7 +12,7 @@ use super::{Stream, Tag};
 
 /// What a line says before its content.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Skimmed {
+pub struct ScannedHeader {
     /// Which stream it belongs to.
     pub stream: Stream,
     /// Whether it ends its entry.
@@ -23,22 +23,22 @@ pub struct Skimmed {
 
 /// Skims lines; remembers the minute of the last one.
 #[derive(Clone, Copy, Debug)]
-pub struct Skimmer {
+pub struct HeaderScanner {
     /// The beginning of a time that exists.
     minute: [u8; 16],
 }
 
-impl Default for Skimmer {
+impl Default for HeaderScanner {
     fn default() -> Self {
         Self { minute: *b"0000-01-01T00:00" }
     }
 }
 
-impl Skimmer {
+impl HeaderScanner {
     /// The header of the line that begins `bytes`, whatever follows on that line; `None` leaves it
     /// to [`super::parse`].
     #[inline]
-    pub fn skim(&mut self, bytes: &[u8]) -> Option<Skimmed> {
+    pub fn scan(&mut self, bytes: &[u8]) -> Option<ScannedHeader> {
         match split_header(bytes) {
             Some((header, _)) => self.header(header, header.len()),
             None => self.trimmed(bytes),
@@ -47,13 +47,13 @@ impl Skimmer {
 
     /// Not inlined, to keep the usual path short.
     #[inline(never)]
-    fn trimmed(&mut self, bytes: &[u8]) -> Option<Skimmed> {
+    fn trimmed(&mut self, bytes: &[u8]) -> Option<ScannedHeader> {
         let (header, content_at) = padded(bytes)?;
         self.header(&header, content_at)
     }
 
     #[inline]
-    fn header(&mut self, header: &UsualHeader, content_at: usize) -> Option<Skimmed> {
+    fn header(&mut self, header: &UsualHeader, content_at: usize) -> Option<ScannedHeader> {
         let (stream, tag) = stream_and_tag(header)?;
         let minute = header.first_chunk()?;
         if *minute == self.minute {
@@ -64,7 +64,7 @@ impl Skimmer {
             usual_time(header)?;
             self.minute = *minute;
         }
-        Some(Skimmed { stream, tag, content_at })
+        Some(ScannedHeader { stream, tag, content_at })
     }
 }
 
@@ -105,17 +105,17 @@ mod tests {
         fn what_is_skimmed_is_what_is_parsed(
             lines in vec((any_line(), vec((0..50_usize, any::<u8>()), 0..2)), 1..6),
         ) {
-            let mut skimmer = Skimmer::default();
+            let mut scanner = HeaderScanner::default();
             for (mut line, edits) in lines {
                 for (at, byte) in edits {
                     let at = at % line.len();
                     line[at] = byte;
                 }
-                if let Some(skimmed) = skimmer.skim(&line) {
+                if let Some(scanned) = scanner.scan(&line) {
                     let end = line.iter().position(|byte| *byte == b'\n').unwrap_or(line.len());
                     let record = parse(&line[..end]).unwrap();
-                    let content = &line[skimmed.content_at..end];
-                    prop_assert_eq!((skimmed.stream, skimmed.tag, content), (record.stream, record.tag, record.content));
+                    let content = &line[scanned.content_at..end];
+                    prop_assert_eq!((scanned.stream, scanned.tag, content), (record.stream, record.tag, record.content));
                 }
             }
         }
@@ -123,17 +123,20 @@ mod tests {
 
     #[test]
     fn what_recorders_write_is_skimmed() {
-        let mut skimmer = Skimmer::default();
+        let mut scanner = HeaderScanner::default();
         for time in ["05.123456789", "59.12345678", "00.1", "05"] {
             let line = format!("2026-01-02T03:04:{time}Z stderr P x");
-            let expected =
-                Skimmed { stream: Stream::Stderr, tag: Tag::Partial, content_at: line.len() - 1 };
-            assert_eq!(skimmer.skim(line.as_bytes()), Some(expected), "{time}");
-            assert_eq!(skimmer.skim(line.as_bytes()), Some(expected), "{time} again");
+            let expected = ScannedHeader {
+                stream: Stream::Stderr,
+                tag: Tag::Partial,
+                content_at: line.len() - 1,
+            };
+            assert_eq!(scanner.scan(line.as_bytes()), Some(expected), "{time}");
+            assert_eq!(scanner.scan(line.as_bytes()), Some(expected), "{time} again");
         }
         for time in ["60.123456789", "05.", "05.12345678x", "05,123456789"] {
             assert_eq!(
-                skimmer.skim(format!("2026-01-02T03:04:{time}Z stderr P x").as_bytes()),
+                scanner.scan(format!("2026-01-02T03:04:{time}Z stderr P x").as_bytes()),
                 None,
                 "{time}"
             );
@@ -143,6 +146,6 @@ mod tests {
     #[test]
     fn a_line_of_nuls_is_no_minute() {
         let line = [&[0; 16][..], b":05.123456789Z stdout F x"].concat();
-        assert_eq!(Skimmer::default().skim(&line), None);
+        assert_eq!(HeaderScanner::default().scan(&line), None);
     }
 }

@@ -31,15 +31,15 @@ use crate::error::{self, Error, Result};
 const PARTING: Duration = Duration::from_millis(300);
 
 /// Does what is asked until nobody asks or listens any more. What needs a file is done while the
-/// screen is still ours; the terminal is somebody else's from the [`Errand::Go`] that answers
-/// [`Msg::Ready`] to [`Msg::Returned`].
-pub(super) fn work(errands: &Receiver<Errand>, messages: &Sender<Msg>) {
-    let mut asked = errands.iter();
-    while let Some(errand) = asked.next() {
+/// screen is still ours; the terminal is somebody else's from the [`ExternalCommand::Go`] that
+/// answers [`Msg::Ready`] to [`Msg::Returned`].
+pub(super) fn work(external_commands: &Receiver<ExternalCommand>, messages: &Sender<Msg>) {
+    let mut asked = external_commands.iter();
+    while let Some(external_command) = asked.next() {
         let done = catch_unwind(AssertUnwindSafe(|| {
-            let Some(ready) = errand.prepare()? else { return Ok(()) };
-            let is_ours =
-                messages.send(Msg::Ready).is_ok() && matches!(asked.next(), Some(Errand::Go));
+            let Some(ready) = external_command.prepare()? else { return Ok(()) };
+            let is_ours = messages.send(Msg::Ready).is_ok()
+                && matches!(asked.next(), Some(ExternalCommand::Go));
             if is_ours { ready.run() } else { Ok(()) }
         }));
         let failed = done
@@ -53,16 +53,16 @@ pub(super) fn work(errands: &Receiver<Errand>, messages: &Sender<Msg>) {
 }
 
 /// What is to be shown by another program, which has the terminal until it ends.
-pub(super) enum Errand {
+pub(super) enum ExternalCommand {
     /// In the editor.
     Edit(LogRow),
-    /// In the pager, coloured or not.
+    /// In the pager, colored or not.
     Page(LogRow, bool),
     /// What was asked for last may have the terminal.
     Go,
 }
 
-impl Errand {
+impl ExternalCommand {
     /// Makes ready what the program is to show; says in a line what went wrong.
     fn prepare(&self) -> std::result::Result<Option<Ready>, String> {
         Ok(match self {
@@ -73,11 +73,11 @@ impl Errand {
                     .map_err(|error| error::line(&error))?;
                 Some(Ready::Editor { words, copy, line })
             }
-            Self::Page(row, colour) => {
+            Self::Page(row, color) => {
                 let words = words_of(&["PAGER"], "less")?;
                 let excerpt = Excerpt::from_before(row).map_err(|error| error::line(&error))?;
                 let line = excerpt.line().map_err(|error| error::line(&error))?;
-                Some(Ready::Pager { words, excerpt, line, colour: *colour })
+                Some(Ready::Pager { words, excerpt, line, color: *color })
             }
             Self::Go => None,
         })
@@ -87,7 +87,7 @@ impl Errand {
 /// A program and what it is to show.
 enum Ready {
     Editor { words: Vec<String>, copy: TempPath, line: u64 },
-    Pager { words: Vec<String>, excerpt: Excerpt, line: u64, colour: bool },
+    Pager { words: Vec<String>, excerpt: Excerpt, line: u64, color: bool },
 }
 
 impl Ready {
@@ -95,7 +95,7 @@ impl Ready {
     fn run(self) -> std::result::Result<(), String> {
         match self {
             Self::Editor { words, copy, line } => edit(&words, &copy, line),
-            Self::Pager { words, excerpt, line, colour } => page(&words, excerpt, line, colour),
+            Self::Pager { words, excerpt, line, color } => page(&words, excerpt, line, color),
         }
     }
 }
@@ -115,7 +115,7 @@ fn page(
     words: &[String],
     excerpt: Excerpt,
     line: u64,
-    colour: bool,
+    color: bool,
 ) -> std::result::Result<(), String> {
     let arguments = pager_arguments(words, line);
     let failed =
@@ -125,7 +125,7 @@ fn page(
     let stdin = child.stdin.take();
     let write = move || {
         let mut out = BufWriter::new(stdin?);
-        let _ = done.send(excerpt.write(colour, &mut out).and_then(|()| out.flush()));
+        let _ = done.send(excerpt.write(color, &mut out).and_then(|()| out.flush()));
         Some(())
     };
     let writer = thread::Builder::new().name("pager".into()).spawn(write).map_err(failed);
@@ -222,7 +222,7 @@ fn escaped(path: &str) -> String {
         .collect()
 }
 
-/// `less` shows colours and begins at a line; of others that is not known.
+/// `less` shows colors and begins at a line; of others that is not known.
 fn pager_arguments(words: &[String], line: u64) -> Vec<String> {
     if named(words) == "less" { vec!["-R".into(), format!("+{line}g")] } else { Vec::new() }
 }

@@ -1,0 +1,122 @@
+//! A command line, its exit status and its use of resources as short text.
+
+use super::{duration, size};
+use crate::join::ShNode;
+use crate::model::Sh;
+use crate::sanitize::name;
+
+/// How a command ended, where that is worth a word: `exit 101`, `killed by SIGKILL`; `None` for
+/// success and for what runs.
+#[must_use]
+pub fn exit(sh: &Sh) -> Option<String> {
+    match (sh.signal, sh.exit_code) {
+        (Some(signal), _) => Some(format!("killed by {}", signal_name(signal))),
+        (None, Some(0) | None) => None,
+        (None, Some(-1)) => Some("exit -1 (killed by a signal)".into()),
+        (None, Some(code)) => Some(format!("exit {code}")),
+    }
+}
+
+/// The same where there is little room: `exit 101`, `SIGKILL`.
+#[must_use]
+pub fn exit_in_short(sh: &Sh) -> Option<String> {
+    match (sh.signal, sh.exit_code) {
+        (Some(signal), _) => Some(signal_name(signal)),
+        (None, Some(-1)) => Some("by a signal".into()),
+        (None, _) => exit(sh),
+    }
+}
+
+/// How much CPU time a command took, and which share of its time that is: `1m02s of CPU (182%)`.
+#[must_use]
+pub fn cpu(sh: &Sh) -> Option<String> {
+    let cpu_ms = sh.cpu_ms?;
+    let wall_ms = sh.finished_at?.millis_since(sh.started_at?);
+    let share = cpu_ms.saturating_mul(100).checked_div(wall_ms).filter(|_| wall_ms > 0);
+    let share = share.map(|share| format!(" ({share}%)")).unwrap_or_default();
+    Some(format!("{} of CPU{share}", duration(cpu_ms)))
+}
+
+/// How much memory a command, or one of its children, had at most: `512.0 MiB of memory`.
+#[must_use]
+pub fn memory(sh: &Sh) -> Option<String> {
+    let bytes = sh.max_rss_bytes.and_then(|bytes| u64::try_from(bytes).ok())?;
+    Some(format!("{} of memory", size(bytes)))
+}
+
+/// A command as one types it, on one line: an argv quoted for a shell, of a script its first line.
+/// Sanitized.
+#[must_use]
+pub fn command(sh: &Sh) -> String {
+    let typed = sh.argv().map(|argv| typed(argv.iter().map(String::as_str)));
+    first_line(typed.as_deref().unwrap_or(without_preamble(&sh.cmd)))
+}
+
+/// A script without the lines at its beginning that only set the shell up; all of it where there is
+/// nothing else.
+fn without_preamble(script: &str) -> &str {
+    let sets_up = |line: &str| {
+        let line = line.trim();
+        line.is_empty()
+            || ["#!", "set -", "set +", "shopt "].iter().any(|lead| line.starts_with(lead))
+    };
+    let mut lines = script.split_inclusive('\n').scan(0, |end, line| {
+        *end += line.len();
+        Some((*end - line.len(), line))
+    });
+    let told = lines.find(|(_, line)| !sets_up(line)).and_then(|(start, _)| script.get(start..));
+    told.unwrap_or(script)
+}
+
+/// An argument vector as one would type it.
+#[must_use]
+pub fn typed<'a>(argv: impl IntoIterator<Item = &'a str> + Clone) -> String {
+    // What no shell could be given (a NUL) stands as it is.
+    shlex::try_join(argv.clone()).unwrap_or_else(|_| argv.into_iter().collect::<Vec<_>>().join(" "))
+}
+
+/// The first line of a text that has something in it, cut where it is long. Sanitized.
+#[must_use]
+pub fn first_line(text: &str) -> String {
+    const SHOWN_CHARS: usize = 200;
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let first = lines.next().unwrap_or_default();
+    let cut: String = first.chars().take(SHOWN_CHARS).collect();
+    let more = if cut.len() < first.len() || lines.next().is_some() { " …" } else { "" };
+    format!("{}{more}", name(&cut))
+}
+
+/// What a command is called when only its log is known: the log's file name. Sanitized.
+#[must_use]
+pub fn log_name(node: &ShNode) -> String {
+    let file_name = node.log.as_ref().and_then(|log| log.path.file_name());
+    file_name.map(|file| name(&file.to_string_lossy()).into_owned()).unwrap_or_default()
+}
+
+fn signal_name(signal: i32) -> String {
+    signal_hook::low_level::signal_name(signal)
+        .map_or_else(|| format!("signal {signal}"), Into::into)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Origin;
+
+    #[test]
+    fn a_command_reads_as_one_types_it() {
+        let sh = |cmd: &str| Sh { origin: Origin::Call, cmd: cmd.into(), ..Sh::default() };
+        for (cmd, text) in [
+            ("cargo test", "cargo test"),
+            (r#"["sh","-c","echo a; exit 3"]"#, "sh -c 'echo a; exit 3'"),
+            ("\n# compile\nmake all\n", "# compile …"),
+            ("make all\n", "make all"),
+            ("#!/bin/bash\nset -euo pipefail\n\nmake all", "make all"),
+            ("set -x", "set -x"),
+            ("printf '\x1b[2J'", "printf '␛[2J'"),
+            ("", ""),
+        ] {
+            assert_eq!(command(&sh(cmd)), text);
+        }
+    }
+}

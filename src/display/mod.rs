@@ -1,0 +1,24 @@
+//! Text for users that is the same in every view: states, durations, exit statuses, sizes, ages and
+//! findings.
+//!
+//! Pure functions from plain data to short text. All information is in the text; color repeats it.
+
+mod command;
+mod findings;
+mod run;
+mod status;
+mod units;
+
+pub use command::{command, cpu, exit, exit_in_short, first_line, log_name, memory, typed};
+pub use findings::{finding, finding_with_place, missing, place};
+pub use run::{ended, reason, revision, short_ref};
+pub use status::Status;
+pub use units::{age, count, duration, grouped, lasted, late, ordinal, rows, seconds, size};
+
+/// The word that was probably meant: a slip of the fingers away, and more kept than changed.
+#[must_use]
+pub fn nearest<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let (distance, name) = known.map(|name| (strsim::osa_distance(wrong, name), name)).min()?;
+    let chars = name.chars().count();
+    (distance < chars && distance <= 2.max(chars / 3)).then_some(name)
+}

@@ -1,0 +1,109 @@
+//! The normalized status of a run, job or command, with its glyph and word.
+
+use crate::join::{JobNode, RunHead, ShNode, ShState};
+use crate::model::{Outcome, Phase};
+
+/// What a state means, whatever word the store has for it: decides glyph and color.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Status {
+    /// `✓`
+    Passed,
+    /// `✗`
+    Failed,
+    /// `●`
+    Active,
+    /// `○`
+    Queued,
+    /// `⊘`
+    Skipped,
+    /// `■`
+    Stopped,
+    /// `!`
+    Interrupted,
+    /// `?`
+    Unknown,
+}
+
+impl Status {
+    /// One character, one cell wide.
+    #[must_use]
+    pub const fn glyph(self) -> &'static str {
+        match self {
+            Self::Passed => "✓",
+            Self::Failed => "✗",
+            Self::Active => "●",
+            Self::Queued => "○",
+            Self::Skipped => "⊘",
+            Self::Stopped => "■",
+            Self::Interrupted => "!",
+            Self::Unknown => "?",
+        }
+    }
+
+    /// The same for terminals without Unicode; also one cell wide.
+    #[must_use]
+    pub const fn ascii_glyph(self) -> &'static str {
+        match self {
+            Self::Passed => "+",
+            Self::Failed => "x",
+            Self::Active => "*",
+            Self::Queued => ".",
+            Self::Skipped => "-",
+            Self::Stopped => "#",
+            Self::Interrupted => "!",
+            Self::Unknown => "?",
+        }
+    }
+
+    /// The word that goes with the glyph.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+            Self::Active => "running",
+            Self::Queued => "queued",
+            Self::Skipped => "skipped",
+            Self::Stopped => "stopped",
+            Self::Interrupted => "interrupted",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// The mark of a run.
+    #[must_use]
+    pub const fn of_run(head: &RunHead) -> Self {
+        Self::derived(head.phase, head.outcome, head.interrupted)
+    }
+
+    /// The mark of a job.
+    #[must_use]
+    pub const fn of_job(job: &JobNode) -> Self {
+        Self::derived(job.phase, job.outcome, job.interrupted)
+    }
+
+    /// The mark of a command.
+    #[must_use]
+    pub const fn of_sh(sh: &ShNode) -> Self {
+        match sh.state {
+            ShState::Running => Self::Active,
+            ShState::Passed => Self::Passed,
+            ShState::Failed => Self::Failed,
+            ShState::Interrupted => Self::Interrupted,
+            ShState::Unknown => Self::Unknown,
+        }
+    }
+
+    const fn derived(phase: Phase, outcome: Option<Outcome>, interrupted: bool) -> Self {
+        match (interrupted, phase, outcome) {
+            (true, ..) => Self::Interrupted,
+            (_, Phase::Queued, _) => Self::Queued,
+            (_, Phase::Active, _) => Self::Active,
+            (_, Phase::Finished, Some(Outcome::Passed)) => Self::Passed,
+            (_, Phase::Finished, Some(Outcome::Failed)) => Self::Failed,
+            (_, Phase::Finished, Some(Outcome::Stopped)) => Self::Stopped,
+            (_, Phase::Finished, Some(Outcome::Skipped)) => Self::Skipped,
+            (_, Phase::Finished, None) | (_, Phase::Unknown, _) => Self::Unknown,
+        }
+    }
+}
