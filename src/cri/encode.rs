@@ -1,10 +1,10 @@
-//! Bytes of a stream -> records; the inverse of [`super::parse`].
+//! Encoder from the bytes of a stream to records; the inverse of [`super::parse`].
 //!
-//! Every record has a header of 40 bytes: a time in UTC with 9 digits and `Z`, which every reader
-//! of the format takes and which sorts as text, the stream, the tag, and the third space even
-//! before no content. Bytes are never changed: CR stays, an entry is split at a byte and not at a
-//! character, and no newline is made up for an unterminated end. Each record of one
-//! [`Encoder::write`] has the time it was given. Knows no file and no clock.
+//! Every record has a header of 40 bytes: a UTC time with 9 digits and `Z`, the stream, the tag,
+//! and the third space even if the content is empty. Every reader of the format accepts such a
+//! time, and it sorts as text. Content bytes never change: CR is kept, an entry is split between
+//! bytes rather than characters, and no newline is added to an unterminated end. All records of one
+//! [`Encoder::write`] have the time passed to it. The encoder uses no file and no clock.
 
 use std::num::NonZeroUsize;
 
@@ -13,23 +13,23 @@ use memchr::memchr;
 use super::{PerStream, Stream, Tag};
 use crate::time::Time;
 
-/// The most content bytes of a record: the default of containerd and Docker.
+/// The maximum number of content bytes in a record: the default of containerd and Docker.
 pub const MAX_CONTENT: NonZeroUsize = NonZeroUsize::new(16_384).unwrap();
 
-/// 0000-01-01T00:00:00Z and 9999-12-31T23:59:59Z: what four digits of a year can say.
+/// 0000-01-01T00:00:00Z and 9999-12-31T23:59:59Z: the range of four-digit years.
 const YEARS_SECS: (i64, i64) = (-62_167_219_200, 253_402_300_799);
 
-/// Turns the bytes of two streams into records.
+/// An encoder that turns the bytes of two streams into records.
 #[derive(Clone, Debug)]
 pub struct Encoder {
     max_content: usize,
-    /// Per stream the bytes since its last record: never a LF, never more than `max_content`.
+    /// Bytes since the last record of each stream: no LF, and at most `max_content` bytes.
     pending: PerStream<Vec<u8>>,
 }
 
 impl Encoder {
-    /// An encoder that splits entries at `max_content` bytes; `None`: never, and then an entry
-    /// without a newline is held in memory as a whole.
+    /// Creates an encoder that splits entries at `max_content` bytes. `None` never splits, and then
+    /// an entry without a newline is held in memory as a whole.
     #[must_use]
     pub fn new(max_content: Option<NonZeroUsize>) -> Self {
         Self {
@@ -38,12 +38,11 @@ impl Encoder {
         }
     }
 
-    /// Takes bytes of a stream, read at `at`, and appends the records that they complete to `out`.
-    /// An unterminated end stays pending, up to `max_content` bytes: only one byte more makes
-    /// it a `P`, so that an entry of exactly so many is one `F`.
+    /// Encodes bytes of a stream, read at `at`, and appends the records that they complete to
+    /// `out`. An unterminated end of up to `max_content` bytes stays pending. Only a byte beyond
+    /// that causes a `P` record, so an entry of exactly `max_content` bytes becomes one `F` record.
     ///
-    /// A time before the year 0 or after 9999, which a record cannot say, is written as the nearest
-    /// one that it can.
+    /// A time before the year 0 or after 9999, which a record cannot represent, is clamped.
     pub fn write(&mut self, stream: Stream, at: Time, bytes: &[u8], out: &mut Vec<u8>) {
         let header = Header::new(at, stream);
         let mut unterminated = bytes;
@@ -60,14 +59,14 @@ impl Encoder {
         self.pending.get_mut(stream).extend_from_slice(rest);
     }
 
-    /// Whether bytes of a stream wait for their newline.
+    /// Returns true if bytes of a stream are waiting for their newline.
     #[must_use]
     pub fn has_pending(&self, stream: Stream) -> bool {
         !self.pending.get(stream).is_empty()
     }
 
-    /// Appends a stream's pending bytes as a `P` record, if there are any: at the end of a stream,
-    /// or when it has been silent.
+    /// Appends the pending bytes of a stream, if any, as a `P` record. The caller does so at the
+    /// end of a stream, or when the stream has been silent for a while.
     pub fn flush(&mut self, stream: Stream, at: Time, out: &mut Vec<u8>) {
         let pending = self.pending.get_mut(stream);
         if !pending.is_empty() {
@@ -76,8 +75,8 @@ impl Encoder {
         }
     }
 
-    /// Writes `P` records while the pending bytes and `piece` are more than one record takes; gives
-    /// what is left of `piece`.
+    /// Writes `P` records while the pending bytes and `piece` exceed one record. Returns the rest
+    /// of `piece`.
     fn split<'a>(&mut self, header: &Header, mut piece: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
         let pending = self.pending.get_mut(header.stream);
         while let Some((now, later)) =
@@ -92,7 +91,7 @@ impl Encoder {
     }
 }
 
-/// What the records of one write begin with.
+/// The part of the header that all records of one write share.
 struct Header {
     stream: Stream,
     /// `2026-01-02T03:04:05.123456789Z stdout `

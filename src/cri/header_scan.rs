@@ -1,30 +1,31 @@
-//! Stream and tag of a record, its time only judged: all that counting and copying need, in a
-//! fraction of [`super::parse`]'s time.
+//! Scanner for the stream and tag of a record. It validates the time without computing it, which is
+//! enough for counting and copying and takes a fraction of the time of [`super::parse`].
 //!
-//! Takes what nearly all lines are: times in UTC, one tag, the third space. On the others
-//! [`super::parse`] decides; a property test holds the two together. The calendar is asked once per
-//! minute of the log: lines of one minute begin with the same bytes.
+//! The scanner accepts the shape of nearly all lines: a time in UTC, one tag and the third space.
+//! It leaves all other lines to [`super::parse`]; a property test checks that the two agree. It
+//! checks the calendar once per minute of the log, because lines of the same minute begin with the
+//! same bytes.
 
 use super::parse::{
     UsualHeader, is_shaped, padded, split_header, stream_and_tag, usual_time, word,
 };
 use super::{Stream, Tag};
 
-/// What a line says before its content.
+/// The header of a line, without its time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ScannedHeader {
-    /// Which stream it belongs to.
+    /// The stream of the record.
     pub stream: Stream,
-    /// Whether it ends its entry.
+    /// The tag: `F` ends the entry, `P` continues it.
     pub tag: Tag,
-    /// Where in the line its content begins.
+    /// The byte offset in the line at which the content begins.
     pub content_at: usize,
 }
 
-/// Skims lines; remembers the minute of the last one.
+/// A scanner for the headers of lines. It caches the minute of the last line.
 #[derive(Clone, Copy, Debug)]
 pub struct HeaderScanner {
-    /// The beginning of a time that exists.
+    /// The beginning of a valid time, down to the minute.
     minute: [u8; 16],
 }
 
@@ -35,8 +36,8 @@ impl Default for HeaderScanner {
 }
 
 impl HeaderScanner {
-    /// The header of the line that begins `bytes`, whatever follows on that line; `None` leaves it
-    /// to [`super::parse`].
+    /// Scans the header of the line at the start of `bytes`; the rest of the line is not examined.
+    /// Returns `None` if only [`super::parse`] can decide.
     #[inline]
     pub fn scan(&mut self, bytes: &[u8]) -> Option<ScannedHeader> {
         match split_header(bytes) {
@@ -76,7 +77,7 @@ mod tests {
     use super::*;
     use crate::cri::parse;
 
-    /// Lines of two minutes of which one exists, with and without all digits.
+    /// Lines of four minutes, one of which does not exist, with up to nine fraction digits.
     fn any_line() -> impl Strategy<Value = Vec<u8>> {
         let minute = prop::sample::select(vec![
             "2026-01-02T03:04",

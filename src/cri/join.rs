@@ -1,9 +1,9 @@
-//! Records -> entries, per stream.
+//! Joiner of records to entries, per stream.
 //!
-//! The streams are independent: any number of records of one may lie between two pieces of an entry
-//! of the other, and a malformed line between them (which never gets here) changes nothing. Pieces
-//! are joined as bytes, since a split may fall inside a character. An entry is as long as its
-//! pieces together; who reads files of strangers sets the bound.
+//! The streams are independent. Between two pieces of an entry there may be any number of records
+//! of the other stream, and malformed lines, which never get here. Pieces are joined as bytes,
+//! because a split may fall inside a character. The length of an entry is not limited: a caller
+//! that reads untrusted files sets the bound.
 
 use super::{Record, Stream, Tag};
 use crate::time::Time;
@@ -11,28 +11,28 @@ use crate::time::Time;
 /// One entry of a stream, its pieces joined.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Joined {
-    /// Which stream it belongs to.
+    /// The stream of the entry.
     pub stream: Stream,
     /// The time of its first piece.
     pub first_at: Time,
     /// The time of its last piece.
     pub last_at: Time,
-    /// The pieces' contents, nothing between them.
+    /// The contents of the pieces, with nothing between them.
     pub content: Vec<u8>,
-    /// Whether an `F` ended it. If not, no newline may be invented.
+    /// True if an `F` ended the entry. If false, no newline may be added.
     pub complete: bool,
 }
 
-/// Joins the records of a file.
+/// A joiner for the records of a file.
 #[derive(Clone, Default, Debug)]
 pub struct Joiner {
-    /// At most one entry per stream, in the order of their first pieces (times may go back, so
-    /// they cannot tell).
+    /// At most one entry per stream, in the order of their first pieces. Times cannot give this
+    /// order, because they may go backward.
     open: Vec<Joined>,
 }
 
 impl Joiner {
-    /// Takes the next record; gives the entry that it completes.
+    /// Adds the next record. Returns the entry that it completes.
     pub fn push(&mut self, record: &Record<'_>) -> Option<Joined> {
         let open = self.open.iter().position(|entry| entry.stream == record.stream);
         let mut entry = match open {
@@ -47,8 +47,8 @@ impl Joiner {
         None
     }
 
-    /// The entries left open at the end of the file, in the order of their first pieces; one
-    /// without a byte is none.
+    /// Returns the entries left open at the end of the file, in the order of their first pieces.
+    /// Omits entries without content.
     #[must_use]
     pub fn finish(mut self) -> Vec<Joined> {
         self.open.retain(|entry| !entry.content.is_empty());

@@ -3,14 +3,16 @@
 //! ```text
 //! 2026-01-02T03:04:05.123456789Z stdout F content…LF
 //! └ timestamp, RFC 3339          │      │ └ bytes, verbatim, up to LF
-//!                                │      └ tag: F ends the entry, P goes on in a later record of the same stream
-//!                                └ stream: stdout or stderr, two independent byte streams sharing a file
+//!                                │      └ tag: F ends the entry, P continues it in a later record
+//!                                │        of the same stream
+//!                                └ stream: stdout or stderr, two independent byte streams in one
+//!                                  file
 //! ```
 //!
-//! [`parse`] reads one line, [`HeaderScanner`] all of it but the time, [`Encoder`] is its inverse,
-//! [`Joiner`] puts the pieces of a stream together again. An `F` stands for its content and a LF, a
-//! `P` for its content alone: so `join(parse(encode(bytes)))` gives a stream's bytes back.
-//! Nothing here knows of files.
+//! [`parse`] reads one line, and [`HeaderScanner`] reads all of it but the time. [`Encoder`] is the
+//! inverse of [`parse`], and [`Joiner`] joins the pieces of a stream. An `F` record stands for its
+//! content and a LF, a `P` record for its content alone, so `join(parse(encode(bytes)))` returns
+//! the bytes of a stream. Nothing in this module does I/O.
 
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
@@ -30,7 +32,7 @@ pub use parse::parse;
 #[doc(hidden)]
 pub use parse::parse_by_nom;
 
-/// Where the bytes were written to.
+/// The stream to which the bytes were written.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Stream {
     /// Standard output.
@@ -73,7 +75,7 @@ impl<T> PerStream<T> {
         }
     }
 
-    /// Returns the value of a stream, to be changed.
+    /// Returns the value of a stream for mutation.
     #[must_use]
     #[inline]
     pub const fn get_mut(&mut self, stream: Stream) -> &mut T {
@@ -84,10 +86,10 @@ impl<T> PerStream<T> {
     }
 }
 
-/// Whether a record ends its entry.
+/// The tag of a record: it ends its entry or leaves it open.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Tag {
-    /// `P`: the entry goes on in a later record of the same stream.
+    /// `P`: the entry continues in a later record of the same stream.
     Partial,
     /// `F`: the entry ends here; stands for a newline.
     Full,
@@ -96,43 +98,43 @@ pub enum Tag {
 /// One physical line of a log, borrowed from it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Record<'a> {
-    /// When it was written; UTC, whatever offset the line has.
+    /// The time at which the record was written, in UTC, regardless of the offset in the line.
     pub at: Time,
-    /// Which stream it belongs to.
+    /// The stream of the record.
     pub stream: Stream,
-    /// Whether it ends its entry.
+    /// The tag: `F` ends the entry, `P` continues it.
     pub tag: Tag,
-    /// What it carries: any bytes but LF.
+    /// The content: any bytes but LF.
     pub content: &'a [u8],
 }
 
-/// A line that is no record: data, not an error. The caller has its bytes.
+/// A line that is not a record. This is data, not an error; the caller has the bytes of the line.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Malformed {
-    /// What is wrong.
+    /// The kind of defect.
     pub reason: Reason,
-    /// The byte of the line, from 1, at which it stops being a record: the first of the wrong
-    /// number, sign or field, or the one after the last where the line ends too early.
+    /// The position, from 1, of the first byte of the wrong number, separator or field. If the line
+    /// ends too early, the position after the last byte.
     pub column: usize,
 }
 
-/// Why a line is no record.
+/// The reason why a line is not a record.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Reason {
-    /// A line without a byte.
+    /// The line is empty.
     Blank,
-    /// It does not begin with an RFC 3339 date-time and a space.
+    /// The line does not begin with an RFC 3339 date-time and a space.
     Timestamp,
-    /// It begins with a date, a time or an offset that exists in no calendar and on no clock.
+    /// The line begins with a date, time or offset that does not exist.
     Calendar,
     /// The field after the timestamp is neither `stdout` nor `stderr`.
     Stream,
     /// The first tag of the field after the stream is neither `P` nor `F`.
     Tag,
-    /// After a whole timestamp the line ends within its header, as when its writer was stopped.
+    /// The line ends within its header, after a complete timestamp, as when its writer was stopped.
     Torn,
-    /// It is what is left of a line too long to be read as one; readers of files say so, [`parse`]
-    /// never does.
+    /// The line is a continuation of a line that is too long for one row. File readers use this
+    /// reason; [`parse`] never returns it.
     Rest,
 }
 

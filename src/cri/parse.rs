@@ -1,14 +1,14 @@
-//! Bytes of one line -> a record, or why it is none.
+//! Parser from the bytes of one line to a record, or to the reason why the line is not a record.
 //!
-//! [`parse_by_nom`] decides what a record is: RFC 3339 with 0 to 9 fraction digits (more are cut),
-//! `Z` or `±hh:mm`, a date and a time that exist; then `stdout` or `stderr`; then a `:`-separated
-//! list whose first tag is `P` or `F`; one space after each. [`parse`] tries the usual header at
-//! fixed offsets first and is otherwise the same function: a property test holds the two together.
-//! Both borrow from the line and allocate nothing.
+//! [`parse_by_nom`] defines the grammar: an RFC 3339 timestamp with 0 to 9 fraction digits (further
+//! digits are cut), `Z` or `±hh:mm`, and a date and a time that exist; then `stdout` or `stderr`;
+//! then a `:`-separated list whose first tag is `P` or `F`; one space after each. [`parse`] first
+//! tries the usual header at fixed offsets and otherwise uses the grammar; a property test checks
+//! that the two agree. Both borrow from the line and do not allocate.
 //!
-//! The column of a [`Malformed`] line is the first byte of the *piece* that is wrong: a number or a
-//! sign of the timestamp, the whole stream field, the whole tag field. Where the line ends too
-//! early it is the byte after the last.
+//! The column of a [`Malformed`] line is the first byte of the wrong *piece*: a number or a
+//! separator of the timestamp, the whole stream field, or the whole tag field. If the line ends too
+//! early, it is the byte after the last.
 
 use std::ops::RangeInclusive;
 
@@ -26,7 +26,7 @@ use crate::time::{Time, days_from_civil};
 /// Parses one line, without its LF.
 ///
 /// # Errors
-/// A line that is no record gives [`Malformed`]: data for the caller, who has the line's bytes.
+/// Returns [`Malformed`] for a line that is not a record: data for a caller that has the bytes.
 #[inline]
 pub fn parse(line: &[u8]) -> Result<Record<'_>, Malformed> {
     match parse_usual(line) {
@@ -35,7 +35,8 @@ pub fn parse(line: &[u8]) -> Result<Record<'_>, Malformed> {
     }
 }
 
-/// [`parse`] without its shortcut: the grammar itself, slower. Public for the benchmark alone.
+/// Parses as [`parse`] does but without its shortcut, which is slower. Public for the benchmark
+/// only.
 ///
 /// # Errors
 /// As [`parse`].
@@ -50,14 +51,14 @@ pub fn parse_by_nom(line: &[u8]) -> Result<Record<'_>, Malformed> {
             let before = line.len().saturating_sub(wrong.at.len());
             Err(Malformed { reason: wrong.reason, column: before.saturating_add(1) })
         }
-        // The complete parsers never ask for more; a torn line is what that would mean.
+        // Complete parsers never return `Incomplete`; it would mean a torn line.
         Err(nom::Err::Incomplete(_)) => {
             Err(Malformed { reason: Reason::Torn, column: line.len().saturating_add(1) })
         }
     }
 }
 
-/// What is left of the line from the wrong piece on, and what is wrong with it.
+/// The rest of the line from the wrong piece on, and the reason.
 struct Wrong<'a> {
     at: &'a [u8],
     reason: Reason,
@@ -99,7 +100,7 @@ fn timestamp(line: &[u8]) -> Parsed<'_, Time> {
     Ok((rest, Time::from_unix(local_secs.saturating_sub(offset_secs), nanos.unwrap_or(0))))
 }
 
-/// A number of exactly `WIDTH` digits; outside `range` it is on no calendar.
+/// Parses a number of exactly `WIDTH` digits. Outside `range` it is a calendar error.
 fn number<'a, const WIDTH: usize>(
     range: RangeInclusive<u32>,
 ) -> impl Parser<&'a [u8], Output = u32, Error = Wrong<'a>> {
@@ -109,20 +110,21 @@ fn number<'a, const WIDTH: usize>(
     }
 }
 
-/// Up to 9 digits as a number.
+/// Parses exactly `WIDTH` digits, at most 9, as a number.
 fn decimal<const WIDTH: usize>(digits: &[u8]) -> Option<u32> {
     let digits: &[u8; WIDTH] = digits.try_into().ok()?;
     digits.iter().all(u8::is_ascii_digit).then(|| number_of(digits))
 }
 
-/// Returns the number that up to 9 digits stand for. Nothing wraps: it is below 10^9.
+/// Returns the value of up to 9 digits. Nothing wraps: it is below 10^9.
 fn number_of(digits: &[u8]) -> u32 {
     digits
         .iter()
         .fold(0_u32, |number, digit| number.wrapping_mul(10).wrapping_add(u32::from(digit & 0xf)))
 }
 
-/// The digits after the dot as nanoseconds; what is finer is cut, as Go, chrono and `time` do.
+/// Parses the digits after the dot as nanoseconds. Finer digits are cut, as Go, chrono and `time`
+/// do.
 fn fraction(at: &[u8]) -> Parsed<'_, u32> {
     map(take_while1(|byte: u8| byte.is_ascii_digit()), |digits: &[u8]| {
         match digits.first_chunk::<9>() {
@@ -133,7 +135,7 @@ fn fraction(at: &[u8]) -> Parsed<'_, u32> {
     .parse(at)
 }
 
-/// Seconds east of UTC.
+/// Parses the offset and returns it as seconds east of UTC.
 fn offset(at: &[u8]) -> Parsed<'_, i64> {
     let sign = alt((value(1, char('+')), value(-1, char('-'))));
     let numeric = map(
@@ -143,7 +145,7 @@ fn offset(at: &[u8]) -> Parsed<'_, i64> {
     alt((value(0, char('Z')), numeric)).parse(at)
 }
 
-/// The space that ends the timestamp.
+/// Parses the space that ends the timestamp.
 fn space(at: &[u8]) -> Parsed<'_, ()> {
     if at.is_empty() { wrong(at, Reason::Torn) } else { value((), char(' ')).parse(at) }
 }
@@ -159,8 +161,9 @@ fn stream(at: &[u8]) -> Parsed<'_, Stream> {
     })
 }
 
-/// The tag field and the space after it. Only the first tag means anything. A missing last space is
-/// forgiven: conmon 2.2.0 wrote that, and something stripped it before fluent-bit (its issue 6703).
+/// Parses the tag field and the space after it. Only the first tag has a meaning. The last space
+/// may be missing: conmon 2.2.0 wrote no such space, and it was stripped before fluent-bit (its
+/// issue 6703).
 fn tags(at: &[u8]) -> Parsed<'_, Tag> {
     let first = alt((value(Tag::Full, char('F')), value(Tag::Partial, char('P'))));
     let more = opt(preceded(char(':'), take_till(|byte| byte == b' ')));
@@ -181,8 +184,8 @@ const fn days_in(year: u32, month: u32) -> u32 {
     }
 }
 
-/// Returns the seconds since 1970 of a date (year, month, day) and a time of day (hour, minute,
-/// second) that exist. Nothing wraps: a year has four digits.
+/// Returns the seconds since 1970 of a valid date (year, month, day) and a valid time of day (hour,
+/// minute, second). Nothing wraps: a year has four digits.
 fn secs([year, month, day]: [u32; 3], clock: [u32; 3]) -> i64 {
     days_from_civil(i64::from(year), month, day)
         .wrapping_mul(86_400)
@@ -193,11 +196,11 @@ fn secs_of_day([hour, minute, second]: [u32; 3]) -> i64 {
     i64::from(hour.wrapping_mul(60).wrapping_add(minute).wrapping_mul(60).wrapping_add(second))
 }
 
-/// The header that nearly every line has, and ours always: 9 digits, `Z`, one tag.
+/// The header of nearly every line, and of all lines that rundown writes: 9 digits, `Z`, one tag.
 pub(super) type UsualHeader = [u8; 40];
 
-/// Reads a line with such a header, or one whose fraction has fewer digits, as containerd trims it.
-/// `None` leaves the line to the grammar.
+/// Parses a line with a usual header, or one with fewer fraction digits, as containerd trims them.
+/// Returns `None` if only the grammar can decide.
 #[inline]
 fn parse_usual(line: &[u8]) -> Option<Record<'_>> {
     match split_header(line) {
@@ -219,16 +222,17 @@ fn usual_record<'a>(header: &UsualHeader, content: &'a [u8]) -> Option<Record<'a
     Some(Record { at: usual_time(header)?, stream, tag, content })
 }
 
-/// A header whose `Z` stands where 9 digits put it, and what follows.
+/// Splits off a header whose `Z` is at the offset that 9 digits give it.
 #[inline]
 pub(super) fn split_header(line: &[u8]) -> Option<(&UsualHeader, &[u8])> {
     line.split_first_chunk().filter(|(header, _): &(&UsualHeader, _)| header[29] == b'Z')
 }
 
-/// A header with fewer digits as it would be with 9, and where in the line the content begins.
+/// Pads a header that has fewer than 9 digits, and returns it with the offset of the content in the
+/// line.
 pub(super) fn padded(line: &[u8]) -> Option<(UsualHeader, usize)> {
     let z = line.get(..29)?.iter().skip(19).position(|byte| *byte == b'Z')?.saturating_add(19);
-    // A dot and no digit is no fraction.
+    // A dot without digits is not a fraction.
     if z == 20 {
         return None;
     }
@@ -257,13 +261,13 @@ pub(super) fn stream_and_tag(header: &UsualHeader) -> Option<(Stream, Tag)> {
 const STDOUT: u64 = u64::from_le_bytes(*b" stdout ");
 const STDERR: u64 = u64::from_le_bytes(*b" stderr ");
 
-/// Eight bytes of the header, the first in the lowest place.
+/// Returns eight bytes of the header, the first in the lowest place.
 #[inline]
 pub(super) fn word(header: &UsualHeader, at: usize) -> u64 {
     header.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |bytes| u64::from_le_bytes(*bytes))
 }
 
-/// `2026-01-02T03:04:05.123456789Z`, eight bytes at a time.
+/// Parses `2026-01-02T03:04:05.123456789Z`, eight bytes at a time.
 pub(super) fn usual_time(header: &UsualHeader) -> Option<Time> {
     let [century, _, year, _, _, month, ..] = pairs_of(word(header, 0), *b"9999-99-")?;
     let [day, _, _, hour, _, _, minute, _] = pairs_of(word(header, 8), *b"99T99:99")?;
@@ -275,41 +279,41 @@ pub(super) fn usual_time(header: &UsualHeader) -> Option<Time> {
     if !is_real || hour > 23 || minute > 59 || second > 59 {
         return None;
     }
-    // The last pair is the ninth digit and, for the `Z`, a 0.
+    // The last pair is the ninth digit and a 0 for the `Z`.
     let nanos =
         join(join(join(nanos1, nanos2), nanos3), nanos4).wrapping_mul(10).wrapping_add(nanos5 / 10);
     Some(Time::from_unix(secs([year, month, day], [hour, minute, second]), nanos))
 }
 
-/// Appends two digits to a number of up to six. Nothing wraps.
+/// Appends two digits to a number of up to six digits. Nothing wraps.
 const fn join(number: u32, pair: u32) -> u32 {
     number.wrapping_mul(100).wrapping_add(pair)
 }
 
-/// For every byte of a word the number of two digits that begins there, if the word has digits
-/// where `shape` has `9` and otherwise the bytes of `shape` (which count as the digit 0).
+/// Returns, for every byte of a word, the two-digit number that begins there. The word must have
+/// the shape of [`is_shaped`]; a separator counts as the digit 0.
 #[inline]
 fn pairs_of(word: u64, shape: [u8; 8]) -> Option<[u32; 8]> {
     let digits = word ^ zeros(shape);
-    // Each byte is a digit, so that none carries into the next.
+    // Each byte is a digit, so no sum carries into the next byte.
     let pairs = || digits.wrapping_mul(10).wrapping_add(digits >> 8);
     is_shaped(word, shape).then(|| pairs().to_le_bytes().map(u32::from))
 }
 
-/// Whether a word has where `shape` has a digit one that is at most as large, and otherwise the
-/// bytes of `shape`.
+/// Returns true if a word matches `shape`: where `shape` has a digit, the word has a digit that is
+/// at most as large; elsewhere, it has the same byte.
 #[inline]
 pub(super) fn is_shaped(word: u64, shape: [u8; 8]) -> bool {
     let digits = word ^ zeros(shape);
-    // What added to a byte sets its top bit if the byte is more than it may be. A carry into the
-    // next byte needs one of 0x81 or more, which the `|` finds.
+    // Added to a byte, `room` sets the top bit if the byte is larger than allowed. A carry into the
+    // next byte requires a byte of 0x81 or more, which the `|` detects.
     let room = u64::from_le_bytes(
         shape.map(|byte| if byte.is_ascii_digit() { 0x7f ^ (byte & 0xf) } else { 0x7f }),
     );
     (digits.wrapping_add(room) | digits) & 0x8080_8080_8080_8080 == 0
 }
 
-/// What turns the digits of a word into their values and the signs of its shape into 0.
+/// Returns the mask that turns digits into their values and the separators of a shape into 0.
 #[inline]
 fn zeros(shape: [u8; 8]) -> u64 {
     u64::from_le_bytes(shape.map(|byte| if byte.is_ascii_digit() { b'0' } else { byte }))

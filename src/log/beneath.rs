@@ -1,5 +1,5 @@
-//! Directories that others made, listed without ever leaving one of them by a link; what leads out
-//! is told, never followed.
+//! Listing of directories that others made, without leaving a root directory through a link. Links
+//! that lead out are reported, never followed.
 
 use std::fs::{self, DirEntry, FileType};
 use std::io;
@@ -17,12 +17,12 @@ pub(super) struct File {
     pub bytes: u64,
 }
 
-/// What has the name of a file of ours and is not read, with the reason.
+/// Entries that have the name of a store's file but are not read, with the reason.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct LeftOut {
-    /// It cannot be read.
+    /// Entries that cannot be read.
     pub unreadable: Vec<String>,
-    /// It is left alone on purpose, because it leads out of the run's directory.
+    /// Entries that are refused because they lead out of the run's directory.
     pub refused: Vec<String>,
 }
 
@@ -40,7 +40,7 @@ pub(super) enum EntryKind {
     Directory,
     /// A FIFO, a socket, a device.
     Other,
-    /// A link that leads out of what is listed, or nowhere.
+    /// A link that leads out of the listed directory, or nowhere.
     Outside,
 }
 
@@ -53,7 +53,7 @@ impl EntryKind {
         }
     }
 
-    /// Says why something that has the name of a file of ours is not read.
+    /// Records the reason why an entry with the name of a store's file is not read.
     pub(super) fn tell(self, path: &Path, left_out: &mut LeftOut) {
         match self {
             Self::File(_) => {}
@@ -72,21 +72,21 @@ fn told(path: &Path, why: &str) -> String {
     format!("{} is not read: {why}", path.display())
 }
 
-/// Lists directories without ever leaving one of them by a link.
+/// A root directory whose entries are listed without leaving it through a link.
 #[derive(Clone, Debug)]
 pub(super) struct Beneath {
-    /// Resolved: no part of it is a link.
+    /// The resolved path: no part of it is a link.
     pub root: Arc<Path>,
 }
 
 impl Beneath {
-    /// `None` when there is no such directory.
+    /// Resolves a directory. Returns `None` if it does not exist.
     pub(super) fn new(root: &Path) -> Result<Option<Self>> {
         let resolved = present(fs::canonicalize(root)).map_err(Error::io("read", root))?;
         Ok(resolved.map(|root| Self { root: root.into() }))
     }
 
-    /// The regular files of a directory, by name.
+    /// Returns the regular files of a directory, by name.
     pub(super) fn files(&self, dir: &Path) -> Result<Vec<File>> {
         let entries = self.entries(dir)?.into_iter();
         let mut files: Vec<File> = entries
@@ -99,13 +99,13 @@ impl Beneath {
         Ok(files)
     }
 
-    /// The path of a file that was found: it stays inside when it is opened, whatever has taken its
-    /// place by then.
+    /// Returns the path of a file that was found. Opening it never leaves the root, even if another
+    /// file has taken its place.
     pub(super) fn found(&self, path: PathBuf) -> FilePath {
         FilePath::found(path, Arc::clone(&self.root))
     }
 
-    /// The directories of a directory, by name.
+    /// Returns the directories of a directory, by name.
     pub(super) fn dirs(&self, dir: &Path) -> Result<Vec<(String, PathBuf)>> {
         let entries =
             self.entries(dir)?.into_iter().filter(|entry| entry.kind == EntryKind::Directory);
@@ -114,7 +114,8 @@ impl Beneath {
         Ok(dirs)
     }
 
-    /// What is in a directory, in no order. A name that is not UTF-8 is left out.
+    /// Returns the entries of a directory in no particular order. Names that are not UTF-8 are left
+    /// out.
     pub(super) fn entries(&self, dir: &Path) -> Result<Vec<Entry>> {
         self.entries_io(dir).map_err(Error::io("read", dir))
     }
@@ -134,11 +135,12 @@ impl Beneath {
         Ok(found)
     }
 
-    /// What an entry is, or what it leads to inside; `None` when it has gone meanwhile.
+    /// Returns the kind of an entry, or of its target inside the root. Returns `None` if the entry
+    /// no longer exists.
     fn kind(&self, entry: &DirEntry) -> io::Result<Option<EntryKind>> {
         let own = entry.file_type()?;
         if !own.is_symlink() {
-            // What may not be looked at is told to whoever opens it.
+            // If the metadata cannot be read, opening the file will report that.
             let bytes =
                 present(entry.metadata()).map_or(Some(0), |meta| meta.map(|meta| meta.len()));
             return Ok(bytes.map(|bytes| EntryKind::of(own, bytes)));
@@ -146,7 +148,7 @@ impl Beneath {
         Ok(Some(self.linked(&entry.path())))
     }
 
-    /// As [`Self::kind`], of a path.
+    /// Returns the kind of a path, as [`Self::kind`] does.
     pub(super) fn kind_at(&self, path: &Path) -> io::Result<Option<EntryKind>> {
         Ok(match present(fs::symlink_metadata(path))? {
             Some(own) if own.is_symlink() => Some(self.linked(path)),
@@ -154,14 +156,14 @@ impl Beneath {
         })
     }
 
-    /// What a link leads to. One in a circle, or into a directory that may not be entered, leads
-    /// nowhere.
+    /// Returns the kind of a link's target. A circular link, or one into a directory that may not
+    /// be entered, leads nowhere.
     fn linked(&self, link: &Path) -> EntryKind {
         let inside = if self.holds(link).unwrap_or(false) { fs::metadata(link).ok() } else { None };
         inside.map_or(EntryKind::Outside, |meta| EntryKind::of(meta.file_type(), meta.len()))
     }
 
-    /// Why a directory is left alone, if it is: it is itself a link that leads out, or nowhere.
+    /// Returns the reason to refuse a directory, if it is itself a link that leads out, or nowhere.
     pub(super) fn refusal(&self, dir: &Path) -> Result<Option<String>> {
         let failed = || Error::io("read", dir);
         let is_link = present(fs::symlink_metadata(dir))
@@ -171,15 +173,14 @@ impl Beneath {
         Ok(is_refused.then(|| leads_out(dir)))
     }
 
-    /// Whether a path leads to something inside.
+    /// Returns true if a path resolves to something inside the root.
     fn holds(&self, path: &Path) -> io::Result<bool> {
         Ok(present(fs::canonicalize(path))?
             .is_some_and(|resolved| resolved.starts_with(&self.root)))
     }
 }
 
-/// What is not there (any more) is data: the file may have gone between being listed and being
-/// looked at.
+/// Turns a missing file into `None`: a file may be removed between listing and reading.
 pub(super) fn present<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),

@@ -1,14 +1,14 @@
-//! Where lines begin, found from anywhere by a bounded look around.
+//! Search for line boundaries from any offset, with bounded reads.
 //!
-//! A LF ends a line. But a line may be of any length (a sparse file of 1 TB is one), and a read
-//! must not be; so what is longer than a *line reach* is cut into small pieces from there on, in
-//! the spirit of `start`:
+//! A LF ends a line. But a line may have any length (a sparse file of 1 TB is one line), and a read
+//! must not. So a line that is longer than a *line reach* is cut into small pieces after that, with
+//! a rule similar to that of `start`:
 //!
-//! **A multiple of the piece size begins a line if no LF lies within one line reach before it.**
+//! **A multiple of the piece size begins a line if no LF is within one line reach before it.**
 //!
-//! So a line of up to one reach is never cut, and everybody who looks back one reach and a piece
-//! agrees about the cuts. What begins at a cut is the *rest* of a line: a row of its own, no record
-//! whatever it looks like.
+//! So a line of up to one reach is never cut, and all readers that look back one reach and one
+//! piece agree on the cuts. The text after a cut is the *rest* of a line: a row of its own, and
+//! never a record.
 
 use std::io;
 use std::num::NonZeroU64;
@@ -18,10 +18,10 @@ use memchr::{memchr, memrchr};
 
 use super::lines::{Limits, View, usize_of};
 
-/// The first look: lines are short, so it nearly always suffices.
+/// The size of the first read: lines are short, so it is nearly always enough.
 const LOOK_BYTES: usize = 8 << 10;
 
-/// Where a line that begins at `start` is cut unless a LF comes before.
+/// Returns the offset at which a line that begins at `start` is cut unless a LF comes before.
 pub(super) const fn cut_of(start: u64, is_rest: bool, limits: &Limits) -> u64 {
     let uncut = if is_rest { limits.piece.get() } else { limits.line_reach };
     multiple_from(start.saturating_add(uncut), limits.piece)
@@ -33,8 +33,8 @@ pub(super) const fn multiple_from(offset: u64, unit: NonZeroU64) -> u64 {
 }
 
 impl View<'_> {
-    /// The start of the first line that begins at or after an offset; the end of the file when
-    /// there is none.
+    /// Returns the start of the first line that begins at or after an offset, or the end of the
+    /// file if no line begins there.
     pub fn next_line_start(self, offset: u64) -> io::Result<u64> {
         let Some(before) = offset.checked_sub(1) else { return Ok(0) };
         let multiple = multiple_from(offset, self.limits.piece);
@@ -44,7 +44,8 @@ impl View<'_> {
         if multiple >= self.end {
             return Ok(self.end);
         }
-        // The line that holds all up to there began so near that it is not cut there.
+        // If the line that contains `multiple` begins within one line reach before it, it is not
+        // cut there.
         let start = match self.rfind_lf(multiple.saturating_sub(self.limits.line_reach)..before)? {
             Some(lf) => lf.saturating_add(1),
             None if multiple < self.limits.line_reach => 0,
@@ -54,7 +55,7 @@ impl View<'_> {
         Ok(self.find_lf(multiple..cut)?.map_or(cut.min(self.end), |lf| lf.saturating_add(1)))
     }
 
-    /// The start of the last line that begins at or before an offset.
+    /// Returns the start of the last line that begins at or before an offset.
     pub fn line_start(self, offset: u64) -> io::Result<u64> {
         let to = offset.min(self.end);
         let multiple = to.saturating_sub(to % self.limits.piece);
@@ -63,7 +64,7 @@ impl View<'_> {
         Ok(self.rfind_lf(from..to)?.map_or(cut, |lf| lf.saturating_add(1)))
     }
 
-    /// Whether what begins at the start of a line is the rest of one.
+    /// Returns true if the line at `line_start` is the rest of a cut line.
     pub(super) fn is_rest(self, line_start: u64) -> io::Result<bool> {
         let Some(before_start) =
             line_start.checked_sub(1).filter(|_| line_start % self.limits.piece == 0)
@@ -108,7 +109,7 @@ impl View<'_> {
         Ok(None)
     }
 
-    /// Makes the next look twice as large, up to a read's size.
+    /// Doubles the size of the next read, up to the limit.
     fn grow_look(self, buffer: &mut Vec<u8>) {
         let len = buffer.len().saturating_mul(2).max(LOOK_BYTES).min(self.limits.buffer);
         if buffer.len() < len {

@@ -1,7 +1,7 @@
-//! A file into its index: read and counted at the same time.
+//! Feeding of an index from a file, with reading and counting at the same time.
 //!
-//! Reading costs about as much as counting, so a second thread reads ahead where there is enough to
-//! read. Two buffers go round between the two; which thread waits for which does not matter.
+//! Reading costs about as much as counting, so a second thread reads ahead if there is enough to
+//! read. Two buffers circulate between the two threads, and either thread may wait for the other.
 
 use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -10,18 +10,18 @@ use std::thread;
 use super::index::Index;
 use super::lines::{View, usize_of};
 
-/// How much is read at once: two of them stay near a core, and are soon made for a slice of some
-/// megabytes.
+/// The number of bytes per read. Two such buffers stay near a core, and are cheap to create for a
+/// slice of some megabytes.
 const READ_BYTES: usize = 512 << 10;
 
-/// From how many bytes on a thread is worth its start.
+/// The number of bytes from which a second thread is worth starting.
 const MANY_BYTES: u64 = 2 << 20;
 
-/// What was read: a buffer, and how much of it is filled.
+/// A buffer, and the number of bytes read into it.
 type Filled = io::Result<(Vec<u8>, usize)>;
 
 impl View<'_> {
-    /// Feeds an index with what follows on what it has: how many bytes there were.
+    /// Feeds an index with the bytes that follow its own. Returns the number of bytes fed.
     pub(super) fn feed(self, index: &mut Index) -> io::Result<u64> {
         let from = index.bytes();
         if self.end.saturating_sub(from) < MANY_BYTES {
@@ -47,7 +47,7 @@ impl View<'_> {
         let (to_fill, empty) = sync_channel(2);
         let (to_count, filled) = sync_channel(2);
         for _ in 0..2 {
-            // There is room for both, and the receiver is here.
+            // The channel has room for both, and its receiver exists.
             let _ = to_fill.send(vec![0; READ_BYTES]);
         }
         let from = index.bytes();
@@ -56,14 +56,14 @@ impl View<'_> {
             for read in filled {
                 let (buffer, len) = read?;
                 index.feed(buffer.get(..len).unwrap_or_default());
-                // Nobody takes it when all has been read.
+                // This fails once the reader has ended.
                 let _ = to_fill.send(buffer);
             }
             Ok(())
         })
     }
 
-    /// Fills empty buffers up to the end of the file, or until nobody counts any more.
+    /// Fills empty buffers up to the end of the file, or until the counting thread has stopped.
     fn read_ahead(self, from: u64, empty: &Receiver<Vec<u8>>, to_count: &SyncSender<Filled>) {
         let mut at = from;
         for mut buffer in empty {

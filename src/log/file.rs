@@ -1,12 +1,12 @@
-//! An open log: what it is, whether it is still the same, and readers over it.
+//! An open log: its path, the detection of changes, and its readers.
 //!
-//! Everything is safe while another process appends to the file, truncates it or puts another in
-//! its place: reads go by position into buffers, and each reading looks at the file up to the size
-//! it had when the reading began. A [`LogFile`] keeps its descriptor, so it can be read after its
-//! name is gone; only [`LogFile::extend`] changes what it looks at.
+//! All reads are safe while another process appends to the file, truncates it or replaces it. They
+//! are positional, and each one covers the file up to the size that it had when the read began. A
+//! [`LogFile`] keeps its descriptor, so it can be read after its name is gone. Only
+//! [`LogFile::extend`] switches to another file.
 //!
-//! What a byte offset means lasts for one *generation*: the same file, only appended to, and read
-//! in the same [`Format`].
+//! A byte offset is valid for one *generation*: the same file, only appended to, and read in the
+//! same [`Format`].
 
 use std::fs::File;
 use std::io;
@@ -24,10 +24,10 @@ use crate::error::{Error, Result};
 use crate::file::FilePath;
 use crate::time::Time;
 
-/// Read size for a few rows.
+/// The read size for a few rows.
 const FEW_ROWS_BUFFER: usize = 16 << 10;
 
-/// How far the first record is looked for.
+/// The number of bytes that are searched for the first record.
 const FIRST_TIME_BYTES: u64 = 64 << 10;
 
 /// An open log.
@@ -36,15 +36,15 @@ pub struct LogFile {
     path: FilePath,
     file: File,
     follower: Follower,
-    /// As they were when it was last looked at.
+    /// The marks at the time of the last check.
     marks: Marks,
-    /// The size then.
+    /// The size at that time.
     bytes: u64,
     format: Format,
     generation: u64,
 }
 
-/// What has happened to a log since it was last looked at.
+/// A change of a log since it was last checked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Change {
     /// Nothing.
@@ -56,24 +56,24 @@ pub enum Change {
         /// The size now.
         to: u64,
     },
-    /// It was cut off, or cut off and written anew: a new generation of the same file.
+    /// The file was truncated, or truncated and rewritten: a new generation of the same file.
     Truncated,
-    /// Bytes were appended, and with them it turns out to be of another [`Format`]: a new
-    /// generation of the same file.
+    /// Bytes were appended, and they show that the file has another [`Format`]: a new generation of
+    /// the same file.
     Reformatted,
-    /// Another file stands under its name and was opened, now that the old one is read to its end:
-    /// a new generation.
+    /// Another file has the name and was opened, after the old one was read to its end or kept
+    /// growing for too long: a new generation.
     Replaced,
-    /// Nothing stands under its name. What was open can still be read.
+    /// No file has the name. The open file can still be read.
     Gone,
 }
 
 impl LogFile {
-    /// Opens a log for reading. Never waits, whatever the path names.
+    /// Opens a log for reading. Never blocks, regardless of the type of the file.
     ///
     /// # Errors
-    /// When it cannot be opened, is no regular file, or leads out of its directory; so whenever it
-    /// is opened again.
+    /// Fails if the file cannot be opened, is not a regular file, or leads out of its directory.
+    /// Reopening fails for the same reasons.
     pub fn open(path: &FilePath) -> Result<Self> {
         Self::open_io(path).map_err(Error::io("read", &**path))
     }
@@ -87,75 +87,76 @@ impl LogFile {
         Ok(log)
     }
 
-    /// The path that it was opened by.
+    /// Returns the path by which it was opened.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Whether it was opened by this path, and bound to the same directory.
+    /// Returns true if it was opened by this path and is bound to the same directory.
     #[must_use]
     pub fn is_at(&self, path: &FilePath) -> bool {
         self.path == *path
     }
 
-    /// Its size when it was opened or last [extended](Self::extend).
+    /// Returns its size when it was opened or last [extended](Self::extend).
     #[must_use]
     pub const fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// How its lines are read, as far as is known from what it held when it was opened or last
+    /// Returns the format of its lines, detected from its content when it was opened or last
     /// [extended](Self::extend).
     #[must_use]
     pub const fn format(&self) -> Format {
         self.format
     }
 
-    /// Counts up when offsets lose their meaning: after a truncation or a replacement, or when it
-    /// is read in another format.
+    /// Returns a number that increases when offsets become invalid: after a truncation or a
+    /// replacement, or when the format changes.
     #[must_use]
     pub const fn generation(&self) -> u64 {
         self.generation
     }
 
-    /// How it stands to its name, as far as was known when it was opened or last
+    /// Returns the relation of the open file to its name when it was opened or last
     /// [extended](Self::extend).
     #[must_use]
     pub const fn file_state(&self) -> FileState {
         self.follower.file_state()
     }
 
-    /// Whether this file is to be kept although another one has taken its name; it is not at first,
-    /// nor is one that was gone over to.
+    /// Sets whether this file is kept after another one has taken its name. It is not kept by
+    /// default, and not after a switch to another file.
     pub const fn stay(&mut self, stays: bool) {
         self.follower.stay(stays);
     }
 
-    /// Whether the next [`Self::extend`] opens another file as soon as this one has been read to
+    /// Returns true if the next [`Self::extend`] opens another file once this one has been read to
     /// its end.
     #[must_use]
     pub const fn goes_over(&self) -> bool {
         self.follower.goes_over()
     }
 
-    /// Looks at the file and at its path again.
+    /// Checks the file and its path for changes.
     ///
-    /// One change is told at a time. What was appended to the open file is told before a
-    /// replacement under its name is: the old file is read to its end first, and what comes
-    /// after that is counted (see [`FileState`]). Written anew between two looks and
-    /// not shorter than before, with the same 64 bytes at its start and before its old end, a file
-    /// passes for grown.
+    /// Each call reports one change. Growth of the open file is reported before a replacement under
+    /// its name: the old file is read to its end first, and bytes that are appended to it later are
+    /// counted (see [`FileState`]). If a file is rewritten between two calls, is not shorter than
+    /// before, and has the same 64 bytes at its start and before its old end, the rewrite is not
+    /// detected.
     ///
     /// # Errors
-    /// When the file or its directory cannot be read, or what replaces it is none that
-    /// [`Self::open`] opens.
+    /// Fails if the file or its directory cannot be read, or if [`Self::open`] fails for the file
+    /// that replaces it.
     pub fn extend(&mut self) -> Result<Change> {
         self.extend_io().map_err(Error::io("read", &*self.path))
     }
 
     fn extend_io(&mut self) -> io::Result<Change> {
-        // Before the size: what a writer appended before it went over to another file is then seen.
+        // Check the name before the size, so that bytes which a writer appended before it switched
+        // to another file are included.
         let name = self.follower.look(&self.path);
         let from = self.bytes;
         let to = self.file.metadata()?.len();
@@ -184,7 +185,7 @@ impl LogFile {
         Ok(Change::Grown { from, to })
     }
 
-    /// Opens what stands under the name now.
+    /// Opens the file that has the name now.
     fn go_over(&mut self) -> io::Result<Change> {
         let next = match Self::open_io(&self.path) {
             Err(error) if is_missing(&error) => return Ok(Change::Gone),
@@ -196,25 +197,26 @@ impl LogFile {
         Ok(Change::Replaced)
     }
 
-    /// The rows at an anchor, at most `rows` of them, each with at most [`super::WINDOW_ROW_BYTES`]
-    /// of text.
+    /// Returns the rows at an anchor, at most `rows` of them, each with at most
+    /// [`super::WINDOW_ROW_BYTES`] of text.
     ///
     /// # Errors
-    /// When the file cannot be read; so for every reader here.
+    /// Fails if the file cannot be read, as all readers of this type do.
     pub fn window(&self, anchor: Anchor, rows: usize, tail: Tail) -> Result<Window> {
         self.reading(|view| view.window(anchor, rows, tail))
     }
 
-    /// Where the last `rows` rows begin, read backward from the end; the size when there are none.
+    /// Returns the offset of the last `rows` rows, read backward from the end, or the size if there
+    /// are no rows.
     #[expect(clippy::missing_errors_doc, reason = "see window")]
     pub fn tail_offset(&self, rows: usize, tail: Tail) -> Result<u64> {
         self.reading(|view| View { limits: Limits::STREAM, ..view }.tail_offset(rows, tail))
     }
 
-    /// The rows from the first line that begins at or after `from`, up to the size that the file
-    /// has now; each holds at most `cap_bytes` of text. Pieces are joined however far apart
-    /// they lie; pieces of a row that begins before `from` are left out if it begins near
-    /// enough (see [`super`]), else they are rows.
+    /// Returns the rows from the first line that begins at or after `from`, up to the current size
+    /// of the file, each with at most `cap_bytes` of text. Pieces are joined at any distance.
+    /// Pieces of a row that begins before `from` are omitted if that row begins near enough (see
+    /// [`super`]); otherwise, they are rows.
     #[expect(clippy::missing_errors_doc, reason = "see window")]
     pub fn rows(&self, from: u64, cap_bytes: usize, tail: Tail) -> Result<Rows<'_>> {
         self.reading(|view| {
@@ -225,8 +227,8 @@ impl LogFile {
         })
     }
 
-    /// Where a reading stands before the first line that begins at or after an offset: its rows
-    /// will be those of windows.
+    /// Returns the checkpoint before the first line that begins at or after an offset. Rows read
+    /// from there are the same as those of windows.
     pub(crate) fn checkpoint_at(&self, offset: u64) -> Result<Checkpoint> {
         self.reading(|view| {
             let offset = view.next_line_start(offset.min(view.end))?;
@@ -234,8 +236,8 @@ impl LogFile {
         })
     }
 
-    /// The rows from the first line that begins at or after `from`, as windows show them: joined
-    /// within their reach, so that each is a bounded read, in their last state.
+    /// Returns the rows from the first line that begins at or after `from`, as windows show them:
+    /// in their last state, and joined within their reach, so that each is a bounded read.
     #[expect(clippy::missing_errors_doc, reason = "see window")]
     pub fn window_rows(&self, from: u64, cap_bytes: usize, tail: Tail) -> Result<Rows<'_>> {
         self.reading(|view| {
@@ -244,8 +246,8 @@ impl LogFile {
         })
     }
 
-    /// The rows from where a reading stood, as windows show them; each holds at most `cap_bytes` of
-    /// text. For a few rows.
+    /// Returns the rows from a checkpoint on, as windows show them, each with at most `cap_bytes`
+    /// of text. Meant for a few rows.
     pub(crate) fn rows_from(
         &self,
         checkpoint: Checkpoint,
@@ -258,18 +260,18 @@ impl LogFile {
         })
     }
 
-    /// Bytes as they stand in the file, as many as fit; fewer only at its end.
+    /// Reads raw bytes of the file, as many as fit, and fewer only at its end.
     pub(crate) fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<usize> {
         self.reading(|view| view.read_full(offset, into))
     }
 
-    /// The size that the file has now.
+    /// Returns the current size of the file.
     pub(crate) fn bytes_now(&self) -> Result<u64> {
         self.reading(|view| Ok(view.end))
     }
 
-    /// The physical lines from the first one that begins at or after `from`, up to the size that
-    /// the file has now.
+    /// Returns the physical lines from the first one that begins at or after `from`, up to the
+    /// current size of the file.
     #[expect(clippy::missing_errors_doc, reason = "see window")]
     pub fn lines(&self, from: u64) -> Result<Lines<'_>> {
         self.reading(|view| {
@@ -278,10 +280,10 @@ impl LogFile {
         })
     }
 
-    /// Copies bytes as they stand in the file: what a [`Line`](super::Line) leaves out.
+    /// Copies raw bytes of the file, such as those that a [`Line`](super::Line) omits.
     ///
     /// # Errors
-    /// When the file cannot be read or `out` cannot be written.
+    /// Fails if the file cannot be read or `out` cannot be written.
     pub fn copy(&self, mut range: Range<u64>, out: &mut impl io::Write) -> io::Result<()> {
         let view = self.view(range.end);
         let mut buffer = vec![0; Limits::USUAL.buffer];
@@ -294,7 +296,7 @@ impl LogFile {
         Ok(())
     }
 
-    /// What the whole file holds. Reads all of it.
+    /// Returns the totals of the whole file. Reads all of it.
     #[expect(clippy::missing_errors_doc, reason = "see window")]
     pub fn totals(&self, tail: Tail) -> Result<Totals> {
         let mut index = Index::unbounded(self.format);
@@ -302,8 +304,8 @@ impl LogFile {
         Ok(index.totals(tail))
     }
 
-    /// Feeds an index of this generation and format with what follows on what it has, at most
-    /// `max_bytes`: how many bytes there were. 0 at the end.
+    /// Feeds an index of this generation and format with the next bytes of the file, at most
+    /// `max_bytes`. Returns the number of bytes fed, 0 at the end.
     #[expect(clippy::missing_errors_doc, reason = "see window")]
     pub fn feed(&self, index: &mut Index, max_bytes: u64) -> Result<u64> {
         self.reading(|view| {
@@ -311,16 +313,16 @@ impl LogFile {
         })
     }
 
-    /// Where the row with this number, from 0, begins; `None` when the index does not know or the
-    /// file has not as many.
+    /// Returns the offset of the row with this number, from 0. Returns `None` if the index is empty
+    /// or the file has no such row.
     #[expect(clippy::missing_errors_doc, reason = "see window")]
     pub fn offset_of_row(&self, index: &Index, row: u64, tail: Tail) -> Result<Option<u64>> {
         let Some(place) = index.place_of_row(row) else { return Ok(None) };
         self.reading(|view| view.offset_of_row(place, row, tail))
     }
 
-    /// The numbers, from 0, of the rows that begin at these offsets, which ascend; `None` where the
-    /// index has not come that far.
+    /// Returns the numbers, from 0, of the rows that begin at these offsets, which must ascend. A
+    /// number is `None` if the offset is beyond the index or is not the start of a row.
     #[expect(clippy::missing_errors_doc, reason = "see window")]
     pub fn row_numbers(
         &self,
@@ -332,8 +334,8 @@ impl LogFile {
         self.reading(|view| view.numbers(offsets, place_of, tail))
     }
 
-    /// How many rows begin within a range, by at most two blocks of the index; `None` where it has
-    /// not come that far.
+    /// Returns the number of rows that begin within a range, by reading at most two blocks of the
+    /// index. Returns `None` if the index does not cover the range yet.
     #[expect(clippy::missing_errors_doc, reason = "see window")]
     pub fn rows_within(&self, index: &Index, range: Range<u64>, tail: Tail) -> Result<Option<u64>> {
         if range.end > index.bytes() && index.bytes() < self.bytes {
@@ -347,15 +349,15 @@ impl LogFile {
         Ok(Some(before(range.end)?.saturating_sub(before(range.start)?)))
     }
 
-    /// Where the first row at or after a time begins, also where the index has not come yet; `None`
-    /// when there is none. See `times` for logs whose times step back.
+    /// Returns the offset of the first row at or after a time, even beyond the index. Returns
+    /// `None` if there is no such row. See `times` for logs whose times step back.
     #[expect(clippy::missing_errors_doc, reason = "see window")]
     pub fn offset_of_time(&self, index: &Index, time: Time, tail: Tail) -> Result<Option<u64>> {
         self.reading(|view| view.offset_of_time(index, time, tail))
     }
 
-    /// The nearest row behind (or before) the one at `from` that comes at least `min_ms` later than
-    /// the record before it, of whichever stream; as far as the index has come.
+    /// Returns the nearest row after (or before) the one at `from` that begins at least `min_ms`
+    /// after the previous record of either stream. Searches only the indexed part.
     #[expect(clippy::missing_errors_doc, reason = "see window")]
     pub fn next_gap(
         &self,
@@ -369,11 +371,11 @@ impl LogFile {
         self.reading(|view| view.next_gap(index, gap, tail))
     }
 
-    /// The time of the first record, if one lies in the first 64 KiB.
+    /// Returns the time of the first record, if it is in the first 64 KiB.
     #[expect(clippy::missing_errors_doc, reason = "see window")]
     pub fn first_time(&self) -> Result<Option<Time>> {
         self.reading(|view| {
-            // It is in the first line, nearly always.
+            // The first record is nearly always the first line.
             let limits = Limits { buffer: FEW_ROWS_BUFFER, ..view.limits };
             let mut lines = View { end: view.end.min(FIRST_TIME_BYTES), limits, ..view }.lines(0);
             while let Some(line) = lines.next()? {
@@ -385,7 +387,7 @@ impl LogFile {
         })
     }
 
-    /// One reading: the file up to the size that it has now.
+    /// Runs one read over the file up to its current size.
     fn reading<'f, T>(&'f self, read: impl FnOnce(View<'f>) -> io::Result<T>) -> Result<T> {
         let size = self.file.metadata().map(|meta| meta.len());
         size.and_then(|end| read(self.view(end))).map_err(Error::io("read", &*self.path))
@@ -395,14 +397,14 @@ impl LogFile {
         View { file: &self.file, end, limits: Limits::USUAL, format: self.format }
     }
 
-    /// Takes the file as it is now.
+    /// Records the current state of the file.
     fn look(&mut self) -> io::Result<()> {
         self.bytes = self.file.metadata()?.len();
         self.marks = Marks::of(self.view(self.bytes))?;
         self.look_at_format().map(|_| ())
     }
 
-    /// Whether it is another one than it was taken for.
+    /// Detects the format again. Returns true if it has changed.
     fn look_at_format(&mut self) -> io::Result<bool> {
         let format = Format::of(self.path.file_name(), self.view(self.bytes))?;
         Ok(std::mem::replace(&mut self.format, format) != format)
@@ -683,7 +685,7 @@ mod tests {
         log.rows(from, 0, Tail::Hold).unwrap().map(io::Result::unwrap).count()
     }
 
-    /// What a writer may do between two looks.
+    /// An action of a writer between two checks.
     #[derive(Clone, Debug)]
     enum Act {
         Append(Vec<u8>),
@@ -706,7 +708,8 @@ mod tests {
         ]
     }
 
-    /// An append byte by byte, each followed by a look; or the act as it is.
+    /// Splits an append into single bytes, with a check after each; returns any other act
+    /// unchanged.
     fn by_bytes((act, by_bytes): (Act, bool)) -> Vec<Act> {
         match act {
             Act::Append(bytes) if by_bytes => {

@@ -1,11 +1,11 @@
-//! How the lines of a log are to be read: as CRI records, or as the text that they are.
+//! Detection of the format of a log: CRI records or plain text.
 //!
-//! Not every log of a store is a CRI log: a run's own log is text, and so is what development seeds
-//! put in place of commands' logs. A text line may look like a record (the run's own begin with a
-//! time), so this is asked once per log and never per line.
+//! Not every log of a store is a CRI log. A run's own log is text, and development seeds write text
+//! in place of the logs of commands. A line of text may look like a record (those of a run's own
+//! log begin with a time), so the format is detected once per log, never per line.
 //!
-//! Only a name that a store gives can make a log plain. Whoever opens another file by its path is
-//! told which of its lines are no records: there that is news.
+//! Only a log whose name comes from a store can be plain. In any other file, opened by its path,
+//! lines that are not records are reported as malformed.
 
 use std::ffi::OsStr;
 use std::io;
@@ -14,23 +14,23 @@ use super::lines::{Limits, Line, View};
 use super::path;
 use crate::cri::{self, Malformed, Reason, Record};
 
-/// How much of a log tells its format.
+/// The number of bytes at the start of a log that decide its format.
 pub(super) const TELLING_BYTES: u64 = 64 << 10;
 
-/// Read size: the first line of a CRI log settles it.
+/// The read size. Usually the first line of a CRI log decides.
 const BUFFER_BYTES: usize = 4 << 10;
 
-/// How the lines of a log are read.
+/// The format of the lines of a log.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Format {
-    /// CRI records; what is none is malformed.
+    /// CRI records; all other lines are malformed.
     Cri,
-    /// Text: a line is a row, of no stream and no time, and never malformed.
+    /// Text: each line is a row without a stream or a time, and is never malformed.
     Plain,
 }
 
 impl Format {
-    /// The word for it: `cri` or `plain`.
+    /// Returns the name of the format: `cri` or `plain`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -39,11 +39,11 @@ impl Format {
         }
     }
 
-    /// Reads one line, without its LF.
+    /// Parses one line, without its LF.
     ///
     /// # Errors
-    /// A line that is no record: data for the caller, as [`cri::parse`] gives it; `None` when it is
-    /// not meant to be one.
+    /// Returns [`Malformed`] for a line that is not a record, as [`cri::parse`] does, and `None`
+    /// for a line of plain text. Both are data for the caller.
     #[inline]
     pub fn parse(self, line: &[u8]) -> Result<Record<'_>, Option<Malformed>> {
         match self {
@@ -52,7 +52,7 @@ impl Format {
         }
     }
 
-    /// As [`Self::parse`]; the rest of a line is no record, whatever it looks like.
+    /// Parses as [`Self::parse`] does, except that the rest of a cut line is never a record.
     ///
     /// # Errors
     /// As [`Self::parse`].
@@ -61,14 +61,14 @@ impl Format {
         if line.is_rest { Err(self.rest()) } else { self.parse(line.bytes) }
     }
 
-    /// What the rest of a line is.
+    /// Returns the parse error for the rest of a cut line.
     pub(super) fn rest(self) -> Option<Malformed> {
         (self == Self::Cri).then_some(Malformed { reason: Reason::Rest, column: 1 })
     }
 
-    /// The format of the log that is seen through `view`, by the name of its file and its first
-    /// lines. The name of a command's log says nothing; it is plain if nothing in it is a
-    /// record or an attempt at one. One that holds nothing to go by is a CRI log so far.
+    /// Detects the format of the log in `view` by the name of its file and its first lines. The
+    /// name of a command's log does not decide: such a log is plain if none of its first lines is a
+    /// record or an attempt at one. A log without lines to judge by is a CRI log for now.
     pub(super) fn of(name: Option<&OsStr>, view: View<'_>) -> io::Result<Self> {
         match name.and_then(OsStr::to_str) {
             Some(path::RUN_LOG) => Ok(Self::Plain),
@@ -84,8 +84,8 @@ impl Format {
         while let Some(line) = lines.next()? {
             match cri::parse(line.bytes) {
                 Err(Malformed { reason: Reason::Blank, .. }) => {}
-                // Its end may be still to come, and make it a record; it counts where there is
-                // nothing else.
+                // The rest of this line may make it a record, so it is ignored after a line of
+                // plain text.
                 _ if !line.terminated && format == Self::Plain => {}
                 Err(Malformed { reason: Reason::Timestamp, .. })
                     if line.terminated || !may_become_record(line.bytes) =>
@@ -99,7 +99,7 @@ impl Format {
     }
 }
 
-/// Whether bytes without a LF are, as far as they go, what a record begins with.
+/// Returns true if bytes without a LF may be the beginning of a record.
 fn may_become_record(bytes: &[u8]) -> bool {
     let fits = |(byte, shape): (&u8, &u8)| {
         if *shape == b'0' { byte.is_ascii_digit() } else { byte == shape }

@@ -1,17 +1,17 @@
-//! The sparse index: row numbers, totals and times of a log, from its bytes fed in order. Pure;
-//! knows no file.
+//! The sparse index: row numbers, totals and times of a log, from its bytes fed in order. Pure; it
+//! uses no file.
 //!
-//! One block per 64 KiB of log, 40 bytes each: about 6 MiB for 10 GiB. It only *adds* what a window
-//! cannot know: which number a row has, where a row number or a time lies (to within one block, the
-//! rest is a short read), what the whole log holds.
+//! There is one block of 40 bytes per 64 KiB of log: about 6 MiB for 10 GiB. The index only *adds*
+//! the facts that a window cannot provide: the number of a row, the position of a row number or a
+//! time (to within one block; a short read does the rest), and the totals of the log.
 //!
-//! Nearly every line is a full record in the usual form with no entry of its stream open: a row,
-//! whatever was before. Those are counted by their headers alone ([`HeaderScanner`]); their times
-//! are read once per block.
+//! Nearly every line is a full record in the usual form while no entry of its stream is open. Such
+//! a line is always a row. These lines are counted by their headers alone ([`HeaderScanner`]); a
+//! time is parsed only once per block.
 //!
-//! An entry that is open and holds no byte so far is no row yet, but may become one; it is counted
-//! when it opens, left out of every answer while it is empty, and taken back from the blocks behind
-//! it when it is certain that it stays empty.
+//! An open entry without any bytes is not a row yet, but may become one. It is counted when it
+//! opens, excluded from every result while it is empty, and subtracted from later blocks once it is
+//! certain that it stays empty.
 
 use std::num::NonZeroU64;
 
@@ -23,41 +23,40 @@ use super::start::Starts;
 use super::{Format, Tail, Towards};
 use crate::cri::{self, HeaderScanner, PerStream, Record, Stream, Tag};
 
-/// How many bytes of the log one block stands for.
+/// The number of bytes of the log per block.
 const BLOCK_BYTES: NonZeroU64 = NonZeroU64::new(64 << 10).unwrap();
 
-/// What a log holds.
+/// The totals of a log.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Totals {
-    /// Rows: joined entries, and lines that are no records.
+    /// Rows: joined entries, and lines that are not records.
     pub rows: u64,
-    /// Those of them that are of standard error.
+    /// The rows of standard error.
     pub stderr_rows: u64,
     /// Physical records of standard output.
     pub stdout: u64,
     /// Physical records of standard error.
     pub stderr: u64,
-    /// Lines that should be records and are none.
+    /// Malformed lines of a CRI log.
     pub malformed: u64,
-    /// Bytes, an unterminated tail included whether it is counted as a line or not.
+    /// Bytes, including an unterminated last line even if it is not counted as a line.
     pub bytes: u64,
 }
 
-/// Where a block begins: a row start and what stands before it.
+/// The start of a block: the start of a row, with the counts before it.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct BlockStart {
-    /// Where a row begins, in bytes from the start of the file.
+    /// The offset of a row, in bytes from the start of the file.
     pub offset: u64,
-    /// How many rows begin before it: its number, from 0.
+    /// The number of rows that begin before it; this is its own number, from 0.
     pub row: u64,
-    /// How many rows of standard error begin before it.
+    /// The number of rows of standard error that begin before it.
     pub stderr_rows: u64,
-    /// The time of the last record before it, in microseconds; `None` when there is no record
-    /// before it.
+    /// The time of the last record before it, in microseconds; `None` if there is no such record.
     pub before_us: Option<i64>,
 }
 
-/// A [`BlockStart`] in 40 bytes, its rows counted with entries that may turn out to be none.
+/// A [`BlockStart`] in 40 bytes. Its counts include open entries that may turn out not to be rows.
 #[derive(Clone, Copy)]
 struct Block {
     offset: u64,
@@ -69,7 +68,7 @@ struct Block {
     reached_us: i64,
 }
 
-/// Earlier than what any record says.
+/// A value below the time of any record.
 const NO_TIME: i64 = i64::MIN;
 
 /// The index of a log.
@@ -77,21 +76,21 @@ const NO_TIME: i64 = i64::MIN;
 pub struct Index {
     blocks: Vec<Block>,
     block_bytes: NonZeroU64,
-    /// The first offset of which no block stands yet.
+    /// The offset from which the next row start begins a new block.
     next_block: u64,
-    /// The bytes of a line cut off by the end of what was fed, at most [`Limits::line`], and how
-    /// many more it has.
+    /// The bytes of a line cut off by the end of the fed bytes, at most [`Limits::line`], and the
+    /// number of bytes beyond them.
     carry: Vec<u8>,
     carry_cut: u64,
-    /// Whether that line is the rest of one.
+    /// True if that line is the rest of a cut line.
     is_rest: bool,
-    /// The same as of the readers of rows, so that all agree on what is a record.
+    /// The limits of the row readers, so that all agree on what is a record.
     limits: Limits,
     scanner: HeaderScanner,
     counts: Counts,
 }
 
-/// What was counted so far.
+/// The counts so far.
 #[derive(Clone, Copy)]
 struct Counts {
     format: Format,
@@ -100,7 +99,7 @@ struct Counts {
     /// The time of the last record.
     last_us: i64,
     starts: Starts,
-    /// Per stream: where its open entry begins, if that holds no byte yet.
+    /// The start of each stream's open entry, if the entry has no bytes yet.
     empty: PerStream<Option<u64>>,
 }
 
@@ -108,28 +107,27 @@ struct Counts {
 #[derive(Clone, Copy)]
 struct Piece<'b> {
     bytes: &'b [u8],
-    /// How many more it has.
+    /// The number of bytes omitted after `bytes`.
     cut_bytes: u64,
     is_rest: bool,
 }
 
-/// What a line means for the blocks.
+/// The effect of a line on the blocks.
 #[derive(Default)]
 struct Counted {
     begins_row: bool,
-    /// An entry before that turned out to be no row: its stream and where it begins.
+    /// An earlier entry that turned out not to be a row: its stream and its start.
     no_row: Option<(Stream, u64)>,
 }
 
 impl Index {
-    /// The index of a log of this format, empty so far; its row numbers agree with the rows of
-    /// windows.
+    /// Creates an empty index for a log of this format. Its row numbers match the rows of windows.
     #[must_use]
     pub fn new(format: Format) -> Self {
         Self::with(format, Limits::USUAL, BLOCK_BYTES)
     }
 
-    /// For [`Totals`] that agree with reading the whole log.
+    /// Creates an index for [`Totals`] that match a read of the whole log.
     pub(super) fn unbounded(format: Format) -> Self {
         Self::with(format, Limits { reach: Starts::UNBOUNDED, ..Limits::USUAL }, BLOCK_BYTES)
     }
@@ -156,7 +154,7 @@ impl Index {
         }
     }
 
-    /// Takes the log's next bytes, cut anywhere.
+    /// Adds the next bytes of the log, which may end anywhere.
     pub fn feed(&mut self, bytes: &[u8]) {
         let mut rest = bytes;
         while !rest.is_empty() {
@@ -167,13 +165,13 @@ impl Index {
         }
     }
 
-    /// How much was fed: the offset at which to go on.
+    /// Returns the number of bytes fed: the offset at which to continue.
     #[must_use]
     pub const fn bytes(&self) -> u64 {
         self.counts.totals.bytes
     }
 
-    /// What the log held so far; an unterminated last line is counted as `tail` says.
+    /// Returns the totals so far. `tail` decides if an unterminated last line is counted.
     #[must_use]
     pub fn totals(&self, tail: Tail) -> Totals {
         let mut counts = self.counts;
@@ -191,30 +189,30 @@ impl Index {
         }
     }
 
-    /// The last known row start at or before an offset.
+    /// Returns the last known row start at or before an offset.
     #[must_use]
     pub fn place_of_offset(&self, offset: u64) -> Option<BlockStart> {
         let after = self.blocks.partition_point(|block| block.offset <= offset);
         self.place_before(after)
     }
 
-    /// The last known row start whose number is at most `row`; that row begins less than a block
-    /// and a row behind it.
+    /// Returns the last known row start whose number is at most `row`. That row begins less than a
+    /// block and a row after it.
     #[must_use]
     pub fn place_of_row(&self, row: u64) -> Option<BlockStart> {
         let after = self.blocks.partition_point(|block| self.shown(block).row <= row);
         self.place_before(after)
     }
 
-    /// The last known row start before which all records are earlier than a time in microseconds,
-    /// as far as one record per block tells, and the next one, before which a record is not.
+    /// Returns the last known row start before which all records are earlier than a time in
+    /// microseconds, judged by one record per block, and the next known row start.
     pub(super) fn places_of_time(&self, us: i64) -> (Option<BlockStart>, Option<BlockStart>) {
         let behind = self.blocks.partition_point(|block| block.reached_us < us);
         (behind.checked_sub(1).and_then(|before| self.place(before)), self.place(behind))
     }
 
-    /// The blocks from that of an offset on, in either direction: where each begins, and where the
-    /// next one does.
+    /// Iterates over the blocks from the one of an offset on, in either direction. Each item is the
+    /// start of a block and the start of the block after it.
     pub(super) fn blocks_from(
         &self,
         offset: u64,
@@ -230,7 +228,7 @@ impl Index {
             .filter_map(|block| Some((self.place(block)?, self.place(block.saturating_add(1)))))
     }
 
-    /// The memory that the blocks take, in bytes.
+    /// Returns the memory that the blocks take, in bytes.
     #[must_use]
     pub const fn memory_bytes(&self) -> usize {
         self.blocks
@@ -251,8 +249,8 @@ impl Index {
             .saturating_sub(self.carry_cut)
     }
 
-    /// Takes full records in the usual form from the front, each of them a row, up to the next
-    /// block or to what is anything else: what is left of the bytes.
+    /// Counts full records in the usual form from the front, each of which is a row, up to the next
+    /// block or to any other kind of line. Returns the remaining bytes.
     fn feed_usual<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
         let counts = &mut self.counts;
         let to_block =
@@ -262,7 +260,7 @@ impl Index {
             stderr: counts.starts.is_open(Stream::Stderr),
         };
         let (mut next, mut last, mut seen) = (0_usize, None, PerStream::<u64>::default());
-        // A line that may be cut, and one of whose header not all would be held, are not for here.
+        // Lines that may be cut, and headers that exceed the line limit, are left to `feed_line`.
         let longest = usize_of(self.limits.line_reach);
         while next < to_block && counts.format == Format::Cri {
             let line = bytes.get(next..).unwrap_or_default();
@@ -290,7 +288,7 @@ impl Index {
         bytes.get(next..).unwrap_or_default()
     }
 
-    /// Takes a line from the front, or keeps the beginning of one: what is left of the bytes.
+    /// Counts a line from the front, or keeps the beginning of one. Returns the remaining bytes.
     fn feed_line<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
         let offset = self.tail_offset();
         let cut = cut_of(offset, self.is_rest, &self.limits);
@@ -316,7 +314,7 @@ impl Index {
         behind.get(usize::from(lf.is_some())..).unwrap_or_default()
     }
 
-    /// Keeps the bytes of a line whose end has not come.
+    /// Keeps the bytes of a line whose end has not been fed.
     fn keep(&mut self, bytes: &[u8]) {
         let room = self.limits.line.saturating_sub(self.carry.len());
         let (held, cut) = bytes.split_at(bytes.len().min(room));
@@ -325,7 +323,7 @@ impl Index {
         add(&mut self.counts.totals.bytes, bytes.len() as u64);
     }
 
-    /// Takes a line, or the piece of one before a cut; `cut_bytes` of it are not in `bytes`.
+    /// Counts a line, or the piece of one before a cut; `cut_bytes` of it are not in `bytes`.
     fn line(&mut self, bytes: &[u8], cut_bytes: u64, terminated: bool) {
         let offset = self.counts.totals.bytes;
         let piece = Piece { bytes, cut_bytes, is_rest: self.is_rest };
@@ -343,7 +341,7 @@ impl Index {
         }
     }
 
-    /// The entry that begins at `start` is no row after all.
+    /// Subtracts the entry that begins at `start` from later blocks: it is not a row after all.
     fn take_back(&mut self, stream: Stream, start: u64) {
         for block in self.blocks.iter_mut().rev().take_while(|block| block.offset > start) {
             block.row = block.row.saturating_sub(1);
@@ -355,7 +353,7 @@ impl Index {
     fn push(&mut self, offset: u64, before: &Counts, no_row: Option<(Stream, u64)>) {
         let stderr = no_row.is_some_and(|(stream, _)| stream == Stream::Stderr);
         if self.blocks.len() == self.blocks.capacity() {
-            // Doubling would hold up to twice the memory that this index promises.
+            // Doubling could take up to twice the memory that the module docs promise.
             self.blocks.reserve_exact((self.blocks.len() / 8).max(64));
         }
         self.blocks.push(Block {
@@ -370,8 +368,8 @@ impl Index {
         self.next_block = multiple_from(offset.saturating_add(1), self.block_bytes);
     }
 
-    /// The place of the last of the first `blocks` blocks. A log whose only line has no newline has
-    /// no block yet: its row is counted from the start of the file.
+    /// Returns the start of the last of the first `blocks` blocks. A log whose only line has no
+    /// newline has no block yet; its row is counted from the start of the file.
     fn place_before(&self, blocks: usize) -> Option<BlockStart> {
         match blocks.checked_sub(1) {
             Some(last) => self.place(last),
@@ -383,7 +381,7 @@ impl Index {
         self.blocks.get(block).map(|block| self.shown(block))
     }
 
-    /// A block without the entries before it that are no rows so far.
+    /// Returns the start of a block, without the entries before it that are empty so far.
     fn shown(&self, block: &Block) -> BlockStart {
         let behind =
             |empty: Option<u64>| u64::from(empty.is_some_and(|start| start < block.offset));
@@ -435,8 +433,8 @@ impl Counts {
         Counted { begins_row, no_row }
     }
 
-    /// Keeps track of an open entry without bytes: where one began that has just turned out to be
-    /// no row.
+    /// Tracks an open entry without bytes. Returns the start of an earlier entry that has just
+    /// turned out not to be a row.
     fn note_empty(
         &mut self,
         offset: u64,

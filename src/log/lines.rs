@@ -1,10 +1,11 @@
-//! Physical lines of a file, forward from a byte offset.
+//! Reader of the physical lines of a file, forward from a byte offset.
 //!
-//! LF is the only line end; everything else, CR and NUL included, is content. What is too long to
-//! be read at once is cut (see `bounds`). Reads go by position (`pread`), so one open
-//! file serves many readers at once. Memory is one buffer: what a line has beyond
-//! [`MAX_LINE_BYTES`] is skipped and counted, never held. A file that is appended to, truncated or
-//! rewritten meanwhile gives other bytes, never a fault.
+//! Only a LF ends a line; all other bytes, including CR and NUL, are content. A line that is too
+//! long for one read is cut (see `bounds`). Reads are positional (`pread`), so several readers can
+//! share one open file. Memory is one buffer: the bytes of a line beyond the limit
+//! ([`MAX_LINE_BYTES`] or [`MAX_STREAM_LINE_BYTES`]) are skipped and counted, never held. If the
+//! file is appended to, truncated or rewritten during a read, the reader returns other bytes but
+//! never fails because of it.
 
 use std::fs::File;
 use std::io;
@@ -18,47 +19,49 @@ use super::rows::Rows;
 use super::start::Starts;
 use super::{Format, Tail};
 
-/// The most bytes of one line that are held; the rest is counted in [`Line::cut_bytes`].
+/// The maximum number of bytes held of one line; the rest is counted in [`Line::cut_bytes`].
 pub const MAX_LINE_BYTES: usize = 1 << 20;
 
-/// As [`MAX_LINE_BYTES`], for readers of a whole log: memory grows to this only where a line does.
+/// The same limit for readers of a whole log. Memory grows to this size only for lines that need
+/// it.
 pub const MAX_STREAM_LINE_BYTES: usize = 64 << 20;
 
-/// How much is read at once.
+/// The number of bytes per read.
 const BUFFER_BYTES: usize = 256 << 10;
 
-/// How far apart, in bytes of the file, the pieces of a row may lie in a window; see [`Starts`].
-/// Three times as much is read to open a window where one stream is silent: a third of a
+/// The maximum distance between the pieces of a row in a window, in bytes of the file; see
+/// [`Starts`]. If one stream is silent, opening a window reads three times as much: a third of a
 /// millisecond at most.
 pub(super) const WINDOW_REACH: NonZeroU64 = NonZeroU64::new(256 << 10).unwrap();
 
-/// As [`WINDOW_REACH`], for readers that show rows whole.
+/// The same distance for readers that show rows whole.
 const STREAM_REACH: NonZeroU64 = NonZeroU64::new(16 << 20).unwrap();
 
-/// How long a line may be without being cut; see `bounds`. So much is read to tell that a place
-/// lies in such a line: some hundredths of a second.
+/// The length up to which a line is never cut; see `bounds`. Finding out that an offset is inside
+/// such a line means reading this much: some hundredths of a second.
 const LINE_REACH: u64 = 100 << 20;
 
-/// How long the pieces behind are: a window of them is no more to read than one of long rows.
+/// The length of the pieces after the first cut: a window of them is no larger to read than one of
+/// long rows.
 const PIECE_BYTES: NonZeroU64 = NonZeroU64::new(256 << 10).unwrap();
 
-/// The sizes that readers work with; tests make them small.
+/// The size limits of readers; tests use small ones.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
-    /// See [`Starts`].
+    /// The maximum distance of pieces; see [`Starts`].
     pub reach: NonZeroU64,
     /// Bytes per read.
     pub buffer: usize,
     /// Bytes held of one line.
     pub line: usize,
-    /// See `bounds`.
+    /// The length up to which a line is not cut; see `bounds`.
     pub line_reach: u64,
-    /// See `bounds`.
+    /// The length of the pieces of a cut line; see `bounds`.
     pub piece: NonZeroU64,
 }
 
 impl Limits {
-    /// Of every reader outside tests.
+    /// The limits of every reader outside tests that has no other limits.
     pub const USUAL: Self = Self {
         reach: WINDOW_REACH,
         buffer: BUFFER_BYTES,
@@ -66,34 +69,35 @@ impl Limits {
         line_reach: LINE_REACH,
         piece: PIECE_BYTES,
     };
-    /// Of a reader that shows rows whole: it can afford to look back some hundredths of a second.
+    /// The limits of a reader that shows rows whole. A look-back of some hundredths of a second is
+    /// acceptable there.
     pub const STREAM: Self =
         Self { reach: STREAM_REACH, line: MAX_STREAM_LINE_BYTES, ..Self::USUAL };
 }
 
-/// A file up to a fixed size: what one reading looks at, however the file grows meanwhile.
+/// A view of a file up to a fixed size. It stays the same for one read, even if the file grows.
 #[derive(Clone, Copy)]
 pub(super) struct View<'f> {
     pub file: &'f File,
-    /// Bytes at and after this offset are not there.
+    /// The end of the view; bytes at and after this offset are ignored.
     pub end: u64,
     pub limits: Limits,
-    /// How its lines are read.
+    /// The format of the lines.
     pub format: Format,
 }
 
 impl<'f> View<'f> {
-    /// The lines from an offset, which must be the start of a line.
+    /// Returns the lines from an offset, which must be the start of a line.
     pub fn lines(self, from: u64) -> Lines<'f> {
         Lines { view: self, buffer: Vec::new(), base: from, next: 0, filled: 0, is_rest: None }
     }
 
-    /// The rows from the start of a line on, `starts` being the state before it.
+    /// Returns the rows from the start of a line on; `starts` is the state before that line.
     pub fn rows(self, from: u64, starts: Starts, cap_bytes: usize, tail: Tail) -> Rows<'f> {
         Rows::new(self, from, starts, cap_bytes, tail)
     }
 
-    /// Some bytes from an offset on; 0 at the end.
+    /// Reads some bytes from an offset on. Returns 0 at the end.
     pub fn read(self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
         let len = into.len().min(usize_of(self.end.saturating_sub(offset)));
         let into = into.get_mut(..len).unwrap_or_default();
@@ -105,7 +109,7 @@ impl<'f> View<'f> {
         }
     }
 
-    /// As many bytes as fit; fewer only at the end.
+    /// Reads as many bytes as fit, and fewer only at the end.
     pub fn read_full(self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
         let mut filled = 0;
         while let Some(rest) = into.get_mut(filled..).filter(|rest| !rest.is_empty()) {
@@ -118,7 +122,7 @@ impl<'f> View<'f> {
     }
 }
 
-/// A count of bytes that is only used as an upper bound of what to hold: saturating is right.
+/// Converts a number of bytes that is only used as an upper bound for a buffer, so it may saturate.
 pub(super) fn usize_of(bytes: u64) -> usize {
     usize::try_from(bytes).unwrap_or(usize::MAX)
 }
@@ -126,38 +130,38 @@ pub(super) fn usize_of(bytes: u64) -> usize {
 /// One physical line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Line<'a> {
-    /// Where it begins, in bytes from the start of the file.
+    /// Its start, in bytes from the start of the file.
     pub offset: u64,
     /// Its bytes without the LF, at most [`MAX_STREAM_LINE_BYTES`].
     pub bytes: &'a [u8],
-    /// How many more it has.
+    /// The number of bytes omitted after `bytes`.
     pub cut_bytes: u64,
-    /// Where the next line begins: past the LF.
+    /// The start of the next line, after the LF.
     pub end: u64,
-    /// Whether a LF ended it; only the last line of a file may lack it, and one that was cut.
+    /// True if a LF ended it. False only for the last line of a file and for a line that was cut.
     pub terminated: bool,
-    /// Whether it is the rest of a line that was cut: no record, whatever it looks like.
+    /// True if it is the rest of a cut line, and therefore never a record.
     pub is_rest: bool,
-    /// Whether it was cut itself: the next line is its rest.
+    /// True if it was cut itself; the next line is its rest.
     pub has_rest: bool,
 }
 
-/// Reads physical lines forward; lends each until the next is asked for.
+/// A forward reader of physical lines. It lends each line until the next call.
 pub struct Lines<'f> {
     view: View<'f>,
-    /// Grows from one read's size to that and [`MAX_LINE_BYTES`].
+    /// A buffer that grows from the size of one read to that plus [`Limits::line`].
     buffer: Vec<u8>,
     /// The offset of `buffer[0]` in the file.
     base: u64,
-    /// Where in the buffer the next line begins. Before it may stand the head of a long line, with
-    /// a gap behind it.
+    /// The offset in the buffer of the next line. The head of a long line, followed by a gap, may
+    /// come before it.
     next: usize,
     filled: usize,
-    /// Whether the next line is the rest of one, where that is known.
+    /// True if the next line is the rest of a cut line, `None` if unknown.
     is_rest: Option<bool>,
 }
 
-/// What ends a line.
+/// The end of a line.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum End {
     Lf,
@@ -166,7 +170,7 @@ enum End {
 }
 
 impl Lines<'_> {
-    /// The next line; `None` at the end of what the file held when this reader was made.
+    /// Returns the next line, or `None` at the end of the view.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -200,8 +204,9 @@ impl Lines<'_> {
         }
     }
 
-    /// All lines that lie in the buffer from their beginning to their LF, nearly always many; none
-    /// where [`Self::next`] has to decide what the next line is.
+    /// Returns all lines that are in the buffer from their start to their LF, usually many. Returns
+    /// an empty slice if the buffer has no such line, or if only [`Self::next`] can return the next
+    /// one.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -211,7 +216,7 @@ impl Lines<'_> {
         }
         let buffered = self.buffer.get(self.next..self.filled).unwrap_or_default();
         let end = memrchr(b'\n', buffered).map_or(0, |lf| lf.saturating_add(1));
-        // No line of these is longer than all of them.
+        // No single line here is longer than all of them together.
         if self.is_rest != Some(false)
             || end as u64 >= self.view.limits.line_reach
             || end > self.view.limits.line
@@ -223,16 +228,16 @@ impl Lines<'_> {
         Ok(lines)
     }
 
-    /// Where the next line begins.
+    /// Returns the offset of the next line.
     pub(super) const fn offset(&self) -> u64 {
         self.base.saturating_add(self.next as u64)
     }
 
-    /// Goes on from the start of another line. Cheap where its bytes are in the buffer.
+    /// Continues from the start of another line. This is cheap if its bytes are in the buffer.
     pub(super) fn seek(&mut self, line_start: u64) {
         self.is_rest = None;
-        // No line starts within the gap behind the head of a long line, so what is in the buffer
-        // from a line's start on is whole.
+        // No line starts in the gap after the head of a long line, so the buffer has no gap after
+        // the start of a line.
         let buffered = line_start.checked_sub(self.base).map(usize_of);
         if let Some(at) = buffered.filter(|at| *at <= self.filled) {
             self.next = at;
@@ -241,8 +246,8 @@ impl Lines<'_> {
         }
     }
 
-    /// Where in the buffer the line from `next` is cut, if it goes on to `end` and that is far
-    /// enough.
+    /// Returns the buffer offset at which the line at `next` is cut. Returns `None` if the line,
+    /// known up to `end`, is not long enough to be cut.
     fn cut_within(&self, end: usize, is_rest: bool) -> Option<usize> {
         let limits = &self.view.limits;
         if !is_rest && (end.saturating_sub(self.next) as u64) < limits.line_reach {
@@ -269,14 +274,15 @@ impl Lines<'_> {
         }
     }
 
-    /// Moves what is pending to the front and reads on behind it: how many bytes came.
+    /// Moves the pending bytes to the front and reads more after them. Returns the number of bytes
+    /// read.
     fn fill(&mut self) -> io::Result<usize> {
         self.buffer.copy_within(self.next..self.filled, 0);
         self.base = self.offset();
         self.filled = self.filled.saturating_sub(self.next);
         self.next = 0;
-        // Half a read's room will do: else the few bytes of a cut line would have the buffer grow
-        // at every read.
+        // Room for half a read is enough. Otherwise, the few bytes of a partial line would make the
+        // buffer grow at every read.
         if self.buffer.len().saturating_sub(self.filled) < self.view.limits.buffer.div_ceil(2) {
             let wanted = self.filled.saturating_mul(2).min(self.view.limits.line);
             self.grow(wanted.max(self.filled).saturating_add(self.view.limits.buffer));
@@ -288,8 +294,8 @@ impl Lines<'_> {
         Ok(came)
     }
 
-    /// Makes the buffer at least so large. A new zeroed allocation costs less than `resize`: pages
-    /// are zero when they come.
+    /// Grows the buffer to at least this size. A new zeroed allocation costs less than `resize`,
+    /// because the system provides zeroed pages.
     fn grow(&mut self, len: usize) {
         if self.buffer.len() < len {
             let mut buffer = vec![0; len];
@@ -302,8 +308,8 @@ impl Lines<'_> {
         }
     }
 
-    /// A line whose end is not in the buffer although all that is held of it is: keeps its head at
-    /// the front of the buffer and reads on behind that until its end comes.
+    /// Lends a line that is longer than the line limit and whose end is not in the buffer. Keeps
+    /// its head at the front of the buffer, and reads on after the head up to the end of the line.
     fn lend_long(&mut self, is_rest: bool) -> io::Result<Line<'_>> {
         let (offset, held) = (self.offset(), self.view.limits.line);
         let cut = cut_of(offset, is_rest, &self.view.limits);
@@ -315,8 +321,8 @@ impl Lines<'_> {
             let len = room.len().min(usize_of(cut.saturating_sub(at)));
             let into = room.get_mut(..len).unwrap_or_default();
             let came = self.view.read(at, into)?;
-            // `at >= offset + held`, so the base of a buffer that holds `at` at `held` is not
-            // negative.
+            // `at >= offset + held`, so `base` is not negative for a buffer that contains `at` at
+            // `held`.
             (self.base, self.filled) = (at.saturating_sub(held as u64), held.saturating_add(came));
             let behind = at.saturating_add(came as u64);
             match memchr(b'\n', into.get(..came).unwrap_or_default()) {

@@ -1,11 +1,10 @@
-//! A log that is read from a place on while it is written: each of its rows once, as soon as it has
-//! ended.
+//! Reader of a log while it is written. It returns each row once, as soon as the row has ended.
 //!
-//! Rows come in the order in which they *end*, not in that of their first records as everywhere
-//! else: a progress bar of one stream that goes on for minutes must not keep back what the other
-//! stream says. What is open when a log ends is a row too ([`LiveRows::read_end`]). Rotation,
-//! truncation and replacement are followed as [`LogFile::extend`] tells them: what was read stays
-//! read, and a log that was begun anew is read from its start.
+//! Rows come in the order in which they *end*, not in the order of their first records as
+//! elsewhere: a progress bar of one stream that runs for minutes must not delay the rows of the
+//! other stream. Rows that are open when a log ends are returned too ([`LiveRows::read_end`]).
+//! Rotation, truncation and replacement are followed as [`LogFile::extend`] reports them: rows that
+//! were returned stay valid, and a new file or a rewritten one is read from its start.
 
 use super::lines::Line;
 use super::rows::{Cap, first_row, line_row};
@@ -13,35 +12,35 @@ use super::{Change, Format, LogFile, Row, Tail};
 use crate::cri::{PerStream, Record, Tag};
 use crate::error::{Error, Result};
 
-/// How much of the file is read at once: rows are handed on before more of them are held.
+/// The number of bytes per batch, which limits the rows in memory.
 const BATCH_BYTES: u64 = 1 << 20;
 
-/// Reads a log while it is written.
+/// A reader of a log while it is written.
 #[derive(Debug)]
 pub struct LiveRows {
     file: LogFile,
-    /// Behind the last line that was taken in.
+    /// The offset after the last line that was read.
     at: u64,
-    /// The rows that have begun and not ended, by stream.
+    /// The rows that have begun but not ended, by stream.
     open: PerStream<Option<Row>>,
     cap: Cap,
 }
 
-/// Some rows.
+/// A batch of rows.
 #[derive(Default, Debug)]
 pub struct Batch {
     /// The rows, in the order in which they ended.
     pub rows: Vec<Row>,
-    /// There is nothing more to be read now.
+    /// True if there is nothing more to read now.
     pub is_last: bool,
 }
 
 impl LiveRows {
-    /// Begins at the first line that begins at or after `from`. A row holds at most `cap_bytes` of
-    /// text; of one that overwrote itself, its last state.
+    /// Creates a reader that begins at the first line at or after `from`. A row holds at most
+    /// `cap_bytes` of text; a longer row that overwrote itself holds its last state.
     ///
     /// # Errors
-    /// When the log cannot be read; so for every method here.
+    /// Fails if the log cannot be read, as all methods of this type do.
     pub fn new(file: LogFile, from: u64, cap_bytes: usize) -> Result<Self> {
         let at = file.lines(from)?.offset();
         Ok(Self {
@@ -52,21 +51,20 @@ impl LiveRows {
         })
     }
 
-    /// The log that is read now.
+    /// Returns the log that is read now.
     #[must_use]
     pub const fn file(&self) -> &LogFile {
         &self.file
     }
 
-    /// The rows that have ended since the last call, or some of them.
+    /// Returns the rows that have ended since the last call, or some of them.
     #[expect(clippy::missing_errors_doc, reason = "see new")]
     pub fn read(&mut self) -> Result<Batch> {
         let batch = self.read_lines(Tail::Hold)?;
         if !batch.is_last {
             return Ok(batch);
         }
-        // Only now may the file be left for another one: all of its lines have been read but one
-        // that has no end.
+        // Check for another file only now, after all complete lines of this one have been read.
         let torn = self.torn()?;
         match self.file.extend()? {
             Change::Same | Change::Gone => Ok(batch),
@@ -79,8 +77,8 @@ impl LiveRows {
         }
     }
 
-    /// The rest, now that nobody writes any more: as [`Self::read`], with what is open as the last
-    /// rows.
+    /// Returns the remaining rows when no writer is left. It works as [`Self::read`], but the last
+    /// batch ends with the rows that are still open.
     #[expect(clippy::missing_errors_doc, reason = "see new")]
     pub fn read_end(&mut self) -> Result<Batch> {
         let mut batch = self.read()?;
@@ -106,15 +104,15 @@ impl LiveRows {
         Ok(Batch { rows, is_last: false })
     }
 
-    /// What the last line without its end would be, if it were to stay so.
+    /// Returns the row of the unterminated last line, as if the line ended there.
     fn torn(&self) -> Result<Option<Row>> {
         let mut lines = self.file.lines(self.at)?;
         let line = lines.next().map_err(Error::io("read", self.file.path()))?;
         Ok(line.and_then(|line| take(&mut self.open.clone(), self.file.format(), &line, self.cap)))
     }
 
-    /// What has begun and will not end, in the order in which it began. An entry that holds no byte
-    /// is no row.
+    /// Returns the rows that have begun and will not end, in the order in which they began. Omits
+    /// entries without bytes.
     fn open_rows(&mut self) -> Vec<Row> {
         let open = std::mem::take(&mut self.open);
         let mut rows: Vec<Row> = [open.stdout, open.stderr].into_iter().flatten().collect();
@@ -124,7 +122,7 @@ impl LiveRows {
     }
 }
 
-/// Takes a line in; gives the row that it ends.
+/// Adds a line. Returns the row that it ends.
 fn take(
     open: &mut PerStream<Option<Row>>,
     format: Format,

@@ -1,26 +1,28 @@
-//! Reading logs of any size: a window of rows from a byte offset, an index that only adds what a
-//! window cannot know.
+//! Readers for logs of any size: windows of rows around a byte offset, and an index that adds the
+//! row numbers, totals and times that a window cannot provide.
 //!
-//! The anchor is a byte offset, never a row number: any place opens with a short read, whatever the
-//! size of the file. A row is what a reader sees as one line: a full record, the `P…PF` pieces of
-//! one stream joined, or one malformed line; in a log of plain text ([`Format`]), one line.
-//! **Rows are ordered by their first record**; a record is the first of a row when it does not
-//! continue an open `P` of its stream. An entry that was opened, never closed and holds no byte is
-//! no row.
+//! A position is a byte offset, never a row number, so opening any position is a short read,
+//! regardless of the size of the file. A row is what a reader sees as one line: a full record, the
+//! `P…PF` pieces of one stream joined, or one malformed line; in a log of plain text ([`Format`]),
+//! one line. **Rows are ordered by their first record.** A record is the first of a row if it does
+//! not continue an open `P` of its stream. An entry that was opened, never closed and contains no
+//! bytes is not a row.
 //!
 //! ```text
-//! path   names -> where logs lie          start  which records begin a row (pure)
-//! bounds where lines begin                lines  bytes -> physical lines           format CRI or plain text
-//! rows   lines -> rows, streaming         window the rows around an anchor         index  bytes -> row numbers (pure)
-//! file   path, what changed               feed   a file -> its index               times  where a time or a gap lies
-//! file_state  which file the name means             live   rows as they end          inside directories that others made
+//! path      names -> paths of logs          start   which records begin a row (pure)
+//! bounds    line boundaries                 lines   bytes -> physical lines
+//! rows      lines -> rows, streaming        format  CRI or plain text
+//! window    the rows around an anchor       index   bytes -> row numbers (pure)
+//! file      an open log and its changes     feed    a file -> its index
+//! rotation  the file that has the name now  times   positions of times and gaps
+//! live      rows as they end                beneath directories that others made
 //! ```
 //!
-//! A window and the index join pieces that lie up to 256 KiB apart into rows that stretch over up
-//! to 512 KiB of the file (see `start`), so that both need but a bounded look around. Reading a log
-//! from its start ([`LogFile::rows`]) and its totals ([`LogFile::totals`]) join however far apart
-//! the pieces lie. What is cut apart is never lost: it is a row of its own, and the row
-//! before it is not `complete`. A line longer than 100 MiB is cut into rows too (see `bounds`).
+//! Windows and the index join pieces that are at most 256 KiB apart into rows that span at most 512
+//! KiB of the file (see `start`), so both need only a bounded look-back. [`LogFile::rows`] and
+//! [`LogFile::totals`] join pieces at any distance. A piece that is cut off is never lost: it is a
+//! row of its own, and the row before it is not `complete`. A line longer than 100 MiB is also cut
+//! into rows (see `bounds`).
 //!
 //! Offsets and counts saturate: a file may claim any size.
 
@@ -55,58 +57,59 @@ pub use rotation::{FileState, Name};
 pub use rows::{Checkpoint, Rows};
 pub use window::WINDOW_ROW_BYTES;
 
-/// What a reader sees as one line.
+/// A unit of a log that a reader sees as one line.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Row {
-    /// Where its first record or its line begins, in bytes from the start of the file: the row's
-    /// lasting name.
+    /// The offset of its first record or line, in bytes from the start of the file. It identifies
+    /// the row permanently.
     pub offset: u64,
-    /// The time of its first record; `None` for a line that is none.
+    /// The time of its first record; `None` if it is not a record.
     pub at: Option<Time>,
     /// The time of its last record.
     pub last_at: Option<Time>,
-    /// Its stream; `None` for a line that is no record.
+    /// Its stream; `None` if it is not a record.
     pub stream: Option<Stream>,
-    /// Its bytes without the newline: the contents of its pieces, or the line that is no record as
-    /// it stands.
+    /// Its bytes without the newline: the contents of its pieces, or the whole line if it is not a
+    /// record.
     pub text: Vec<u8>,
-    /// How many of its first bytes `text` leaves out because a reader of bounded memory keeps the
-    /// last state of a row that overwrote itself.
+    /// The number of bytes that `text` omits from its start, because a reader with bounded memory
+    /// keeps only the last state of a row that overwrote itself.
     pub overwritten_bytes: u64,
-    /// How many of its bytes `text` leaves out because the row is longer than the reader's cap.
+    /// The number of bytes that `text` omits because the row is longer than the reader's cap.
     pub cut_bytes: u64,
-    /// Whether a newline ended it: an `F`, or the LF of a line that is no record.
+    /// True if a newline ended it: an `F`, or the LF of a line that is not a record.
     pub complete: bool,
-    /// Why it is no record, where it should be one.
+    /// The reason why a line of a CRI log is not a record.
     pub malformed: Option<Malformed>,
-    /// Its pieces behind the first, as far as `text` holds them: what was printed when.
+    /// Its pieces after the first, as far as `text` contains them. They give the times of its
+    /// parts.
     pub pieces: Vec<Piece>,
 }
 
 /// A piece of a row.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Piece {
-    /// Where it begins in the text of the row, in bytes.
+    /// The offset in the text of the row at which the piece begins, in bytes.
     pub start: usize,
     /// Its time.
     pub at: Time,
 }
 
-/// What the last line of a file is while no LF ends it.
+/// The treatment of a last line that has no LF yet.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Tail {
-    /// Nothing yet: the writer may be in the middle of it.
+    /// Hold it back: its writer may not have finished it.
     Hold,
-    /// A line like the others: nobody writes any more.
+    /// Emit it like any other line: no writer is left.
     Emit,
 }
 
-/// Where a window lies.
+/// The position of a window.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Anchor {
-    /// The first row that begins at or after this byte offset is the window's first.
+    /// The first row of the window is the first one that begins at or after this byte offset.
     From(u64),
-    /// The window's rows are the last ones that begin before this byte offset.
+    /// The rows of the window are the last ones that begin before this byte offset.
     Before(u64),
     /// The last rows of the file.
     End,
@@ -121,15 +124,15 @@ pub enum Towards {
     Up,
 }
 
-/// Some rows in a row.
+/// A range of consecutive rows.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Window {
     /// The rows, in order.
     pub rows: Vec<Row>,
-    /// Whether nothing comes before them.
+    /// True if no row comes before them.
     pub at_start: bool,
-    /// Whether nothing comes after them (yet).
+    /// True if no row comes after them (yet).
     pub at_end: bool,
-    /// The size of the file when they were read.
+    /// The size of the file at the time of the read.
     pub file_bytes: u64,
 }

@@ -1,15 +1,15 @@
-//! Where a store keeps its logs, and the refusal of names that would lead elsewhere.
+//! Paths of the logs of a store, and the rejection of names that would lead elsewhere.
 //!
 //! ```text
-//! <root>/runs/<repo>/<run-id>/jobs/<job-id>/sh-<n>.log      repo: one name or two
-//!                            /quire-ci.log                  what the program that ran the jobs said: plain text
-//!                            /events.jsonl                  what it tells of jobs and commands as they go on
+//! <root>/runs/<repo>/<run-id>/jobs/<job-id>/sh-<n>.log  repo: one name or two
+//!                            /quire-ci.log              output of the job runner: plain text
+//!                            /events.jsonl              events of jobs and commands, live
 //! ```
 //!
-//! Names come from programs and pushes. One is used as a part of a path only if it is a single,
-//! plain segment; a link is followed only if what it leads to lies inside the run's directory, and
-//! what is found is bound to that directory for whenever it is opened ([`FilePath`]). What is
-//! refused is left out, never an error: a store is shown without it.
+//! Names come from programs and pushes. A name becomes part of a path only if it is a single plain
+//! segment. A link is followed only if its target is inside the run's directory. A file that was
+//! found stays bound to that directory whenever it is opened ([`FilePath`]). Refused entries are
+//! left out, and are never an error: the store is shown without them.
 
 use std::path::{Path, PathBuf};
 
@@ -20,17 +20,17 @@ use crate::model::{JobId, RunId};
 
 pub use super::beneath::LeftOut;
 
-/// The longest name that Linux's file systems take.
+/// The longest name that Linux file systems accept.
 const MAX_NAME_BYTES: usize = 255;
 
-/// The name of a quire run's own log, in the run's directory: plain text.
+/// The name of the log of a quire run itself, in the run's directory: plain text.
 pub const RUN_LOG: &str = "quire-ci.log";
 
-/// The name of the file beside it that tells of the run's jobs and commands as they go on.
+/// The name of the file next to it, with the events of the run's jobs and commands as they happen.
 pub const RUN_EVENTS: &str = "events.jsonl";
 
-/// The directory of a run's files: `<root>/runs/<repo>/<run-id>`; `None` when a name is unsafe as a
-/// path.
+/// Returns the directory of a run's files: `<root>/runs/<repo>/<run-id>`. Returns `None` if a name
+/// is unsafe as part of a path.
 #[must_use]
 pub fn run_dir(root: &Path, repo: &str, run: &RunId) -> Option<PathBuf> {
     let mut dir = root.join("runs");
@@ -42,30 +42,30 @@ pub fn run_dir(root: &Path, repo: &str, run: &RunId) -> Option<PathBuf> {
     Some(dir)
 }
 
-/// A run's directory, resolved once: whatever takes its place later, nothing outside what it was
-/// then is read.
+/// The directory of a run, resolved once. Nothing outside that resolved directory is read, even if
+/// something else takes its place later.
 #[derive(Debug)]
 pub struct RunDir {
     path: PathBuf,
-    /// `None` when there was no such directory.
+    /// `None` if there was no such directory.
     inside: Option<Beneath>,
 }
 
 impl RunDir {
-    /// A directory that the user named: it is followed wherever it leads.
+    /// Resolves a directory that the user named. It may be a link to anywhere, or missing.
     ///
     /// # Errors
-    /// When what it leads to cannot be told.
+    /// Fails if the path cannot be resolved.
     pub fn named(path: PathBuf) -> Result<Self> {
         let inside = Beneath::new(&path)?;
         Ok(Self { path, inside })
     }
 
-    /// The directory of a run of a store; `None` when it is a link, or lies behind one, that leads
-    /// out of the directory of all runs.
+    /// Resolves the directory of a run of a store. Returns `None` if a link leads it out of the
+    /// directory of all runs.
     ///
     /// # Errors
-    /// As for [`RunDir::named`].
+    /// The same as for [`RunDir::named`].
     pub fn of_store(root: &Path, path: PathBuf) -> Result<Option<Self>> {
         let Some(runs) = Beneath::new(&root.join("runs"))? else {
             return Ok(Some(Self { path, inside: None }));
@@ -76,41 +76,41 @@ impl RunDir {
         Ok(is_inside.then_some(dir))
     }
 
-    /// Where it is.
+    /// Returns its path.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The file that a recorder of ours keeps locked while it works on the run; `None` when there
-    /// is no such directory.
+    /// Returns the path of the file that a rundown recorder keeps locked while it works on the run.
+    /// Returns `None` if there is no such directory.
     #[must_use]
     pub fn recorder_lock(&self) -> Option<FilePath> {
         Some(self.inside.as_ref()?.found(recorder_lock(&self.path)))
     }
 }
 
-/// The directory of a job's logs: `<run-dir>/jobs/<job-id>`; `None` when the id is unsafe as a
-/// path.
+/// Returns the directory of a job's logs: `<run-dir>/jobs/<job-id>`. Returns `None` if the id is
+/// unsafe as part of a path.
 #[must_use]
 pub fn job_dir(run_dir: &Path, job: &JobId) -> Option<PathBuf> {
     Some(run_dir.join("jobs").join(plain(job.as_str())?))
 }
 
-/// The log of a job's n-th command: `<job-dir>/sh-<n>.log`.
+/// Returns the log of a job's n-th command: `<job-dir>/sh-<n>.log`.
 #[must_use]
 pub fn sh_log(job_dir: &Path, n: u32) -> PathBuf {
     job_dir.join(format!("sh-{n}.log"))
 }
 
-/// The file that a recorder of ours keeps locked while it works on a run.
+/// Returns the path of the file that a rundown recorder keeps locked while it works on a run.
 #[must_use]
 pub fn recorder_lock(run_dir: &Path) -> PathBuf {
     run_dir.join("recorder.lock")
 }
 
-/// A name that stays where it is put, whatever else it holds (spaces, newlines, escapes,
-/// backslashes are names for real).
+/// Returns a name if it is a single path segment. Other characters are allowed: spaces, newlines,
+/// escapes and backslashes occur in real names.
 fn plain(name: &str) -> Option<&str> {
     let plain = !matches!(name, "" | "." | "..")
         && name.len() <= MAX_NAME_BYTES
@@ -121,30 +121,30 @@ fn plain(name: &str) -> Option<&str> {
 /// A log found in a job's directory.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct FoundLog {
-    /// Its number, from its name; in other directories than a job's, its place in the order of
+    /// Its number, from its name. In directories other than a job's, its position in the order of
     /// names, from 1.
     pub n: u32,
-    /// Where it is.
+    /// Its path.
     pub path: FilePath,
     /// Its size when it was listed.
     pub bytes: u64,
 }
 
-/// What a job's directory holds.
+/// The logs in a job's directory.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct JobLogs {
     /// Its logs, by number.
     pub logs: Vec<FoundLog>,
-    /// What has the name of a log and is not read.
+    /// Entries that have the name of a log but are not read.
     pub left_out: LeftOut,
 }
 
-/// The logs of a job of a run; nothing when there is no such directory.
+/// Lists the logs of a job of a run. The list is empty if there is no such directory.
 ///
-/// Only regular files are read; links only where they stay inside the run's directory.
+/// Only regular files are included, and links only if they stay inside the run's directory.
 ///
 /// # Errors
-/// When the directory is there and cannot be read.
+/// Fails if the directory exists but cannot be read.
 pub fn list_logs(run_dir: &RunDir, job: &JobId) -> Result<JobLogs> {
     let mut found = JobLogs::default();
     let Some(dir) = job_dir(&run_dir.path, job) else {
@@ -173,19 +173,19 @@ pub fn list_logs(run_dir: &RunDir, job: &JobId) -> Result<JobLogs> {
 /// The files of a run itself.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct RunFiles {
-    /// Its own log and that one's size.
+    /// Its own log, and the size of that log.
     pub log: Option<(FilePath, u64)>,
     /// Its events.
     pub events: Option<FilePath>,
-    /// What has such a name and is not read.
+    /// Entries that have such a name but are not read.
     pub left_out: LeftOut,
 }
 
-/// The files of a run itself; nothing when there is no such directory. As for [`list_logs`], only
-/// regular files inside.
+/// Lists the files of a run itself. The list is empty if there is no such directory. As for
+/// [`list_logs`], only regular files inside the directory are included.
 ///
 /// # Errors
-/// When the directory is there and cannot be read.
+/// Fails if the directory exists but cannot be read.
 pub fn list_run_files(run_dir: &RunDir) -> Result<RunFiles> {
     let mut found = RunFiles::default();
     let Some(inside) = &run_dir.inside else { return Ok(found) };
@@ -203,31 +203,31 @@ pub fn list_run_files(run_dir: &RunDir) -> Result<RunFiles> {
     Ok(found)
 }
 
-/// The n of `sh-<n>.log`.
+/// Returns the n of `sh-<n>.log`.
 pub(super) fn log_number(name: &str) -> Option<u32> {
     decimal(name.strip_prefix("sh-")?.strip_suffix(".log")?).filter(|n| *n > 0)
 }
 
-/// The runs of a repository, or of a group of them, that have a directory with jobs.
+/// The runs of a repository, or of a group of repositories, that have a directory with jobs.
 #[derive(Default)]
 pub struct RepoRuns {
-    /// Repository and id, by name.
+    /// Repository and run id, by name.
     pub runs: Vec<(String, RunId)>,
-    /// The directories that cannot be read: runs in them are not among these.
+    /// The errors of directories that cannot be read. The runs in them are not listed.
     pub unreadable: Vec<Error>,
 }
 
-/// Whether a directory is a run's: it has jobs, or a file that tells of them.
+/// Returns true if a directory is a run's: it has jobs, or a file about them.
 #[must_use]
 pub fn is_run_dir(dir: &Path) -> bool {
     dir.join("jobs").is_dir() || [RUN_LOG, RUN_EVENTS].iter().any(|name| dir.join(name).is_file())
 }
 
-/// The runs that have a directory with jobs or a file that tells of them, a repository or a group
-/// of them at a time. One that cannot be read hides no other.
+/// Lists the runs that have a directory with jobs, or a file about them, one repository or group of
+/// repositories at a time. A directory that cannot be read hides no other.
 ///
 /// # Errors
-/// When the directory of all of them is there and cannot be read.
+/// Fails if the directory of all runs exists but cannot be read.
 pub fn list_runs(root: &Path) -> Result<impl Iterator<Item = RepoRuns>> {
     let runs = root.join("runs");
     let listed = match Beneath::new(&runs)? {
@@ -262,7 +262,7 @@ impl RepoRuns {
     }
 }
 
-/// The directories in which a new run without a database appears: `runs` and those of the
+/// Lists the directories in which a new run without a database appears: `runs` and those of the
 /// repositories in it.
 #[must_use]
 pub fn list_run_parents(root: &Path) -> Vec<PathBuf> {
@@ -278,17 +278,17 @@ pub fn list_run_parents(root: &Path) -> Vec<PathBuf> {
 /// The jobs that have a directory.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct JobDirs {
-    /// Their ids, by name. One that is not UTF-8 is left out: no job has such an id. A link that
-    /// leads out is among them, for [`list_logs`] to say so.
+    /// Their ids, by name. A name that is not UTF-8 is left out, because no job has such an id.
+    /// Links that lead out are included, so that [`list_logs`] can report them.
     pub ids: Vec<JobId>,
-    /// Why none of them is looked at.
+    /// The reason why none of them is listed.
     pub refused: Option<String>,
 }
 
-/// The jobs that have a directory.
+/// Lists the jobs that have a directory.
 ///
 /// # Errors
-/// When the directory is there and cannot be read.
+/// Fails if the directory exists but cannot be read.
 pub fn list_jobs(run_dir: &RunDir) -> Result<JobDirs> {
     let Some(inside) = &run_dir.inside else { return Ok(JobDirs::default()) };
     let jobs = run_dir.path.join("jobs");
@@ -302,8 +302,8 @@ pub fn list_jobs(run_dir: &RunDir) -> Result<JobDirs> {
     Ok(JobDirs { ids, refused: None })
 }
 
-/// The logs of a directory without a database, by the name of the job, or of what comes nearest to
-/// one:
+/// Finds the logs of a directory without a database, by the name of the job or its nearest
+/// equivalent:
 ///
 /// - a run's directory: its jobs;
 /// - a job's directory (`sh-<n>.log`): that job;
@@ -311,10 +311,10 @@ pub fn list_jobs(run_dir: &RunDir) -> Result<JobDirs> {
 /// - any other directory: its `*.log` files, as one job with the directory's name.
 ///
 /// Rotated files (`0.log.20060102-150405`, `.gz`) are left out. Links out of the directory are not
-/// followed; so a directory of nothing but links (`/var/log/containers`) has no logs.
+/// followed, so a directory that contains only such links (`/var/log/containers`) has no logs.
 ///
 /// # Errors
-/// When a directory cannot be read.
+/// Fails if a directory cannot be read.
 pub fn discover(dir: &Path) -> Result<Vec<(String, Vec<FoundLog>)>> {
     let run_dir = RunDir::named(dir.to_owned())?;
     let jobs = list_jobs(&run_dir)?.ids;
@@ -342,7 +342,7 @@ fn name_of(dir: &Path) -> String {
     dir.file_name().unwrap_or(dir.as_os_str()).to_string_lossy().into_owned()
 }
 
-/// A job's logs where there are any, else every log.
+/// Returns the numbered logs if there are any, otherwise every log.
 fn logs_of(files: Vec<File>) -> Vec<FoundLog> {
     let numbered = numbered(files.clone());
     if numbered.is_empty() { in_order(files) } else { numbered }
@@ -355,7 +355,7 @@ fn numbered(files: Vec<File>) -> Vec<FoundLog> {
     logs
 }
 
-/// `<n>.log` by number, then all other `.log` files by name.
+/// Orders the logs: `<n>.log` by number, then all other `.log` files by name.
 fn in_order(mut files: Vec<File>) -> Vec<FoundLog> {
     files.retain(|file| {
         Path::new(&file.name).extension().is_some_and(|extension| extension == "log")
@@ -366,12 +366,12 @@ fn in_order(mut files: Vec<File>) -> Vec<FoundLog> {
     (1..).zip(files).map(|(n, File { path, bytes, .. })| FoundLog { n, path, bytes }).collect()
 }
 
-/// The number in `<n>.log`: how often Kubernetes had restarted the container.
+/// Returns the number in `<n>.log`: how often Kubernetes had restarted the container.
 fn restart_count(name: &str) -> Option<u32> {
     decimal(name.strip_suffix(".log")?)
 }
 
-/// A plain decimal: digits only, no leading zero.
+/// Parses a plain decimal: digits only, no leading zero.
 fn decimal(text: &str) -> Option<u32> {
     let plain = text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
     text.parse().ok().filter(|_| plain)
@@ -506,7 +506,7 @@ mod tests {
         }
         assert!(list_logs(&dir_of(run.path()), &job("loop")).is_err());
         assert_eq!(list_logs(&dir_of(run.path()), &job("..")).unwrap().logs, []);
-        // A run whose `jobs` leads elsewhere has none.
+        // A run whose `jobs` leads elsewhere has no jobs.
         let other = tempfile::tempdir().unwrap();
         symlink(&jobs, other.path().join("jobs")).unwrap();
         let elsewhere = list_jobs(&dir_of(other.path())).unwrap();
@@ -521,8 +521,8 @@ mod tests {
     #[test]
     fn the_runs_of_repositories_are_listed_and_one_that_cannot_be_read_hides_no_other() {
         let dir = tempfile::tempdir().unwrap();
-        // Deep enough that a path of an ordinary length can be made in it, and one with a long name
-        // cannot be read, by root either.
+        // Deep enough that a path of ordinary length can still be created in it, while one with a
+        // long name cannot be read, even by root.
         let mut root = dir.path().to_owned();
         while root.as_os_str().len() < 3850 {
             root.push("d".repeat(100));

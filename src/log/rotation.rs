@@ -1,23 +1,24 @@
-//! How an open log stands to its name, and what tells a file from another one: what
-//! [`super::LogFile::extend`] decides by.
+//! The relation of an open log to its name (rotation), and the marks by which rewrites are
+//! detected. [`super::LogFile::extend`] uses both.
 //!
-//! A log that is rotated is followed like this:
+//! A rotated log is followed like this:
 //!
 //! ```text
-//! under the name      what is read
-//! the open file       that
-//! nothing             the open file, also what is still appended to it
-//! another, empty      the same: whoever writes has not gone over yet
-//! another, not empty  the open file to its end, then the other from its start
+//! file with the name   file that is read
+//! the open file        the open file
+//! none                 the open file, including bytes that are still appended to it
+//! another, empty       the same: the writer has not switched yet
+//! another, not empty   the open file to its end, then the other from its start
 //! ```
 //!
-//! Whoever reads somewhere above the end is not taken away from there: the open file is kept until
-//! the end is asked for ([`super::LogFile::stay`]).
+//! A reader that has scrolled up keeps the rotated file until it asks for the end
+//! ([`super::LogFile::stay`]).
 //!
-//! The first byte of the other file is the sign, not a time: one who has gone over writes nothing
-//! to the old file after that. A second writer may. It is read for [`GRACE`] more as long as it
-//! goes on; what comes later is counted for [`KEEP`] ([`FileState::late_bytes`]), not shown. What
-//! cannot be seen: a file that came and went under the name between two looks.
+//! The switch is triggered by the first byte of the other file, not by a time: a writer that has
+//! switched appends nothing more to the old file. A second writer may still append to it. A file
+//! that keeps growing is read for [`GRACE`] longer. Bytes after that are counted for [`KEEP`]
+//! ([`FileState::late_bytes`]), but not shown. A file that had the name only between two checks is
+//! not detected.
 
 use std::fs::{self, File};
 use std::io;
@@ -27,54 +28,54 @@ use std::time::{Duration, Instant};
 
 use super::lines::View;
 
-/// How many bytes at either end tell a file from another one written into the same inode.
+/// The number of bytes at each end that distinguish a file from one rewritten in the same inode.
 const MARK_BYTES: usize = 64;
 
-/// How long a file that has been replaced is read as long as it goes on growing.
+/// The time for which a replaced file is still read while it keeps growing.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// How long a file is looked at after another one was gone over to. Held open, a deleted one keeps
-/// its place on the disk.
+/// The time for which a file is checked for late bytes after a switch. While it is open, a deleted
+/// file takes space on the disk.
 const KEEP: Duration = Duration::from_secs(30);
 
-/// The most files kept so.
+/// The maximum number of files kept for that.
 const MAX_KEPT: usize = 8;
 
-/// How an open log stands to its name.
+/// The relation of an open log to its name.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct FileState {
-    /// What stands under it.
+    /// The file that has the name.
     pub name: Name,
-    /// How many bytes were appended to files of this name after others had taken their place. They
-    /// are not shown.
+    /// The number of bytes appended to files of this name after others had replaced them. These
+    /// bytes are not shown.
     pub late_bytes: u64,
 }
 
-/// What stands under the name of an open log.
+/// The file that has the name of an open log.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub enum Name {
     /// The open file.
     #[default]
     Same,
-    /// Nothing.
+    /// No file.
     Missing,
-    /// Another file, with nothing in it yet.
+    /// Another file, which is still empty.
     Awaited,
-    /// Another file, which is gone over to next unless the open one is to be
+    /// Another file with content. It is opened next, unless the open file is
     /// [kept](super::LogFile::stay).
     Taken,
 }
 
-/// What the open file is to be recognized by.
+/// The bytes by which the open file is recognized.
 #[derive(PartialEq, Eq, Default, Debug)]
 pub(super) struct Marks {
     head: Vec<u8>,
-    /// Those before the end.
+    /// The bytes before the end.
     edge: Vec<u8>,
 }
 
 impl Marks {
-    /// The marks of the file that is seen through `view`.
+    /// Returns the marks of the file in `view`.
     pub(super) fn of(view: View<'_>) -> io::Result<Self> {
         let len = MARK_BYTES.min(usize::try_from(view.end).unwrap_or(MARK_BYTES));
         let read = |from| -> io::Result<Vec<u8>> {
@@ -87,21 +88,21 @@ impl Marks {
     }
 }
 
-/// The open file's name, and the files that had it before.
+/// The state of the open file's name, and the files that had the name before.
 #[derive(Debug)]
 pub(super) struct Follower {
-    /// Device and inode. As long as the file is open no other one gets them.
+    /// The device and inode. No other file can have them while this file is open.
     id: (u64, u64),
     name: Name,
-    /// The open file is kept, whatever has its name.
+    /// True if the open file is kept even if another file has its name.
     stays: bool,
-    /// Since when another file is known to have the name.
+    /// The time at which another file was first seen under the name.
     taken_at: Option<Instant>,
     kept: Vec<Kept>,
     late_bytes: u64,
 }
 
-/// A file that another one has taken the place of.
+/// A file that was replaced by another one.
 #[derive(Debug)]
 struct Kept {
     file: File,
@@ -131,7 +132,7 @@ impl Follower {
         self.stays = stays;
     }
 
-    /// Looks at the name, and at the files that had it.
+    /// Checks the name, and the files that had it.
     pub(super) fn look(&mut self, path: &Path) -> io::Result<Name> {
         self.look_behind();
         self.name = match fs::metadata(path) {
@@ -146,18 +147,18 @@ impl Follower {
         Ok(self.name)
     }
 
-    /// Whether another file is to be opened once this one has been read to its end.
+    /// Returns true if another file is to be opened once this one has been read to its end.
     pub(super) const fn goes_over(&self) -> bool {
         matches!(self.name, Name::Taken) && !self.stays
     }
 
-    /// Whether that is to be done although this one has not been read to its end.
+    /// Returns true if another file is to be opened even if this one keeps growing.
     pub(super) fn is_over(&self) -> bool {
         self.goes_over() && self.taken_at.is_some_and(|at| at.elapsed() >= GRACE)
     }
 
-    /// `self` is the next file's: takes over what `before` kept, and the file that it followed,
-    /// read up to `bytes`.
+    /// Makes `self`, the state of the next file, take over the files that `before` kept, and the
+    /// file that it followed, which was read up to `bytes`.
     pub(super) fn succeed(&mut self, before: Self, file: File, bytes: u64) {
         self.late_bytes = before.late_bytes;
         self.kept = before.kept;
@@ -170,7 +171,7 @@ impl Follower {
 
     fn look_behind(&mut self) {
         for kept in &mut self.kept {
-            // One that cannot be asked has grown by nothing that could be told.
+            // Treat a file whose size cannot be read as unchanged.
             let bytes = kept.file.metadata().map_or(kept.bytes, |meta| meta.len());
             self.late_bytes = self.late_bytes.saturating_add(bytes.saturating_sub(kept.bytes));
             kept.bytes = bytes;
@@ -179,7 +180,7 @@ impl Follower {
     }
 }
 
-/// Whether nothing stands under a name.
+/// Returns true if an error means that no file has the name.
 pub(super) fn is_missing(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }

@@ -1,13 +1,13 @@
-//! Rows in order of their first record, streaming.
+//! Streaming reader of rows in the order of their first records.
 //!
-//! One cursor walks the lines. When a row begins with a `P`, a second cursor reads ahead from there
-//! and gathers its pieces; the walking cursor passes over them when it comes to them. So memory is
-//! one row and two buffers, whatever the file.
+//! One cursor walks over the lines. When a row begins with a `P`, a second cursor reads ahead from
+//! there and gathers its pieces; the walking cursor later skips them. So memory is one row and two
+//! buffers, regardless of the file.
 //!
-//! Reading a whole file stays linear: per stream, the stretches read ahead do not overlap (the next
-//! row of a stream begins behind the last piece of the one before it, or out of its reach), so each
-//! line is read at most once by the walk and once per stream ahead. The second cursor keeps its
-//! buffer between rows for the same reason: many short rows cost one read.
+//! Reading a whole file is linear. The ranges read ahead for a stream do not overlap, because the
+//! next row of a stream begins after the last piece of the previous row, or out of its reach. So
+//! each line is read at most once by the walk and once ahead per stream. The second cursor also
+//! keeps its buffer between rows: many short rows cost one read.
 
 use std::io;
 
@@ -19,8 +19,8 @@ use super::{Format, Piece, Row, Tail};
 use crate::cri::{Malformed, PerStream, Record, Stream, Tag};
 use crate::time::Time;
 
-/// Reads rows in order; what follows on an error is of no use. The errors are bare: the caller
-/// knows the path ([`super::LogFile::path`]).
+/// An iterator over rows in order. Its results after an error are meaningless. Its errors do not
+/// contain the path; the caller has it ([`super::LogFile::path`]).
 pub struct Rows<'f> {
     walk: Lines<'f>,
     ahead: Lines<'f>,
@@ -28,32 +28,32 @@ pub struct Rows<'f> {
     starts: Starts,
     cap: Cap,
     tail: Tail,
-    /// Where the first line of the row read last begins.
+    /// The state before the first line of the last returned row.
     before: Checkpoint,
-    /// Behind the first line of the row read last.
+    /// The offset after the first line of the last returned row.
     after: u64,
-    /// Where the first row begins that what is appended may still change.
+    /// The state before the first row that appended bytes may still change.
     open: Option<Checkpoint>,
 }
 
-/// Where a reading of rows stands, before some line: enough to go on from there.
+/// The state of a row reader before some line. Another reader can continue from there.
 #[derive(Clone, Copy, Debug)]
 pub struct Checkpoint {
-    /// Where that line begins.
+    /// The offset of that line.
     pub offset: u64,
     pub(super) starts: Starts,
 }
 
 impl Checkpoint {
-    /// Before the first line of a file.
+    /// The checkpoint before the first line of a file.
     pub(crate) const START: Self = Self { offset: 0, starts: Starts::new(WINDOW_REACH) };
 
-    /// Before a line up to which no record is a piece, or none that matters any more.
+    /// Creates a checkpoint before a line at which no entry is open, or none that still matters.
     pub(crate) const fn settled_at(offset: u64) -> Self {
         Self { offset, ..Self::START }
     }
 
-    /// Whether no entry is open: what was read before it has no bearing on what comes.
+    /// Returns true if no entry is open, so that earlier records do not affect later rows.
     pub(crate) fn is_settled(&self) -> bool {
         !self.starts.is_open_at(self.offset)
     }
@@ -80,29 +80,30 @@ impl<'f> Rows<'f> {
         }
     }
 
-    /// Before the row read last.
+    /// Returns the checkpoint before the last returned row.
     pub(crate) const fn before(&self) -> Checkpoint {
         self.before
     }
 
-    /// Behind the first line of the row read last: the next row begins there or later.
+    /// Returns the checkpoint after the first line of the last returned row. The next row begins
+    /// there or later.
     pub(crate) const fn after(&self) -> Checkpoint {
         Checkpoint { offset: self.after, starts: self.starts }
     }
 
-    /// Before the first row among those read (or passed over because they are empty so far) that is
-    /// not ended, so that what is appended to the file may still change it.
+    /// Returns the checkpoint before the first row that has not ended, among the rows returned or
+    /// skipped as empty. Appended bytes may still change that row.
     pub(crate) const fn open(&self) -> Option<Checkpoint> {
         self.open
     }
 
-    /// From now on rows hold at most this much text.
+    /// Sets the maximum number of bytes of text for the following rows.
     pub(super) fn set_cap(&mut self, cap_bytes: usize) {
         self.cap.bytes = cap_bytes;
     }
 
-    /// A row that is longer than the cap and has overwritten itself with CRs keeps its last state
-    /// in place of its first ones: what a terminal would show.
+    /// Changes which part of a row is kept: a row that exceeds the cap and has overwritten itself
+    /// with CRs keeps its last state, as a terminal would show it, instead of its first bytes.
     #[must_use]
     pub fn keeping_last(mut self) -> Self {
         self.cap.keeps_last = true;
@@ -139,8 +140,8 @@ impl<'f> Rows<'f> {
         Ok(None)
     }
 
-    /// Adds the pieces that follow from `from` on, up to the closing `F`, the reach, or the end:
-    /// whether it was not the end.
+    /// Adds the pieces that follow from `from` on, up to the closing `F`, the reach, or the end.
+    /// Returns false if it was the end, so that appended bytes may change the row.
     fn gather(&mut self, row: &mut Row, stream: Stream, from: u64) -> io::Result<bool> {
         let mut starts = self.starts;
         self.ahead.seek(from);
@@ -176,7 +177,7 @@ impl Iterator for Rows<'_> {
 }
 
 impl Tail {
-    /// Whether the line is a last one that is not to be seen yet.
+    /// Returns true if the line is an unterminated last line that is to be held back.
     #[must_use]
     pub fn holds(self, line: &Line<'_>) -> bool {
         self == Self::Hold && !line.terminated && !line.has_rest
@@ -200,7 +201,7 @@ pub(super) fn first_row(line: &Line<'_>, record: &Record<'_>, cap: Cap) -> Row {
     row
 }
 
-/// A line that is no record.
+/// Returns the row of a line that is not a record.
 pub(super) fn line_row(line: &Line<'_>, malformed: Option<Malformed>, cap: Cap) -> Row {
     let mut row = Row {
         offset: line.offset,
@@ -218,10 +219,10 @@ pub(super) fn line_row(line: &Line<'_>, malformed: Option<Malformed>, cap: Cap) 
     row
 }
 
-/// Of how many pieces of a row the times are kept: a row may be cut into single bytes.
+/// The maximum number of pieces of a row whose times are kept: a row may be cut into single bytes.
 const MAX_PIECES: usize = 4096;
 
-/// How much of a row is held.
+/// The limit on the text of a row.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cap {
     pub bytes: usize,
@@ -230,9 +231,8 @@ pub(super) struct Cap {
 }
 
 impl Cap {
-    /// Adds a piece, `at` being its time where it is not the first. The text of a row is a
-    /// beginning of its bytes, or of those from a CR on: once something was left out,
-    /// everything after it is.
+    /// Adds a piece; `at` is its time unless it is the first. The text of a row is a prefix of its
+    /// bytes, or of its bytes from a CR on: once some bytes are omitted, all later ones are too.
     pub fn append(self, row: &mut Row, bytes: &[u8], cut_bytes: u64, at: Option<Time>) {
         let is_over = row.cut_bytes > 0 || row.text.len().saturating_add(bytes.len()) > self.bytes;
         let bytes = if is_over && self.keeps_last { from_last_state(row, bytes) } else { bytes };
@@ -248,10 +248,10 @@ impl Cap {
     }
 }
 
-/// Drops what a later state of the row overwrites, if one begins in these bytes: from there on they
-/// are what is left.
+/// Drops the text that a later state of the row overwrites, if such a state begins in these bytes.
+/// Returns the bytes from there on.
 fn from_last_state<'b>(row: &mut Row, bytes: &'b [u8]) -> &'b [u8] {
-    // A CR behind which nothing comes overwrites nothing yet.
+    // A CR with nothing after it overwrites nothing yet.
     let end =
         bytes.iter().rposition(|byte| *byte != b'\r').map_or(0, |last| last.saturating_add(1));
     let said = bytes.get(..end).unwrap_or_default();
@@ -270,8 +270,8 @@ fn from_last_state<'b>(row: &mut Row, bytes: &'b [u8]) -> &'b [u8] {
 }
 
 impl View<'_> {
-    /// The state before the line that begins at `at`, from a bounded look-back: a short one where
-    /// that meets the end of an entry of either stream, which settles what came before it.
+    /// Returns the state before the line that begins at `at`, from a bounded look-back. A short
+    /// look-back suffices if it contains the end of an entry of each stream.
     pub(super) fn starts_at(self, at: u64) -> io::Result<Starts> {
         if self.format == Format::Plain {
             return Ok(Starts::new(self.limits.reach));
@@ -284,8 +284,8 @@ impl View<'_> {
         }
     }
 
-    /// The state at `at` as the records from `from` on tell it, and for which streams among them
-    /// was an `F`.
+    /// Returns the state at `at`, computed from the records after `from`, and true for each stream
+    /// that has an `F` among them.
     fn look_back(self, from: u64, at: u64) -> io::Result<(Starts, PerStream<bool>)> {
         let (mut starts, mut settled) = (Starts::new(self.limits.reach), PerStream::default());
         let view = Self { end: at, ..self };

@@ -1,22 +1,22 @@
-//! Which records begin a row: pure state, shared by everything that counts or shows rows so that
-//! all agree.
+//! The records that begin a row. All code that counts or shows rows shares this pure state, so that
+//! the results agree.
 //!
-//! A record begins a row unless it continues an open `P` of its stream. How far a row may stretch
-//! over the file is bounded by a *reach*, so that a window can tell from a bounded look-back what
-//! it shows, and so that two windows never disagree:
+//! A record begins a row unless it continues an open `P` of its stream. The extent of a row in the
+//! file is bounded by a *reach*, so that a window can be read with a bounded look-back, and so that
+//! two windows never disagree:
 //!
-//! - a piece more than `reach` bytes behind the one before it begins a row of its own;
-//! - a row that stretches over more than `reach` bytes is cut at a multiple of `reach`: the first
-//!   piece at or after it begins a row of its own. The first cut is the first multiple at least
-//!   `reach` behind the row's beginning, the next ones follow at each multiple.
+//! - A piece more than `reach` bytes after the previous one begins a row of its own.
+//! - A row that spans more than `reach` bytes is cut at a multiple of `reach`: the first piece at
+//!   or after it begins a row of its own. The first cut is the first multiple at least `reach`
+//!   after the start of the row; the next cuts follow at each multiple.
 //!
-//! Cutting at fixed places is what makes a look-back of [`Starts::LOOK_BACK`] reaches enough, begun
-//! as if at the start of a file. Where the first record that it meets really goes on an older
-//! entry, that record lies in its first third; both the true row and the supposed one are cut by
-//! the end of the second third, and from there on at the same multiples. A row never stretches over
+//! Because cuts are at fixed positions, a look-back of [`Starts::LOOK_BACK`] reaches suffices, even
+//! though it begins as if at the start of a file. If the first record in it actually continues an
+//! older entry, that record is in its first third. Both the true row and the assumed one are then
+//! cut by the end of the second third, and from there on at the same multiples. A row never spans
 //! more than two reaches.
 //!
-//! Invariant: a stream is open here exactly when its last record was a `P`.
+//! Invariant: a stream is open here exactly if its last record was a `P`.
 
 use std::num::NonZeroU64;
 
@@ -33,25 +33,25 @@ pub(super) struct Starts {
 /// An entry whose last record so far was a `P`.
 #[derive(Clone, Copy, Debug)]
 struct Open {
-    /// Where that record begins.
+    /// The offset of that record.
     last: u64,
-    /// Pieces that begin at or after this offset are not the row's.
+    /// The offset from which pieces no longer belong to the row.
     end: u64,
 }
 
 impl Starts {
-    /// A reach without bounds: pieces are joined however far apart they lie.
+    /// An unlimited reach: pieces are joined at any distance.
     pub const UNBOUNDED: NonZeroU64 = NonZeroU64::MAX;
 
-    /// From how many reaches before an offset on the records suffice to know the state at it.
+    /// The number of reaches before an offset whose records suffice to determine the state at it.
     pub const LOOK_BACK: u64 = 3;
 
-    /// The state at the start of a file.
+    /// Returns the state at the start of a file.
     pub const fn new(reach: NonZeroU64) -> Self {
         Self { open: PerStream { stdout: None, stderr: None }, reach }
     }
 
-    /// Takes the next record, which begins at `offset`: whether it begins a row.
+    /// Adds the next record, which begins at `offset`. Returns true if it begins a row.
     pub fn record(&mut self, offset: u64, stream: Stream, tag: Tag) -> bool {
         let linked =
             self.open(stream).filter(|open| offset.saturating_sub(open.last) <= self.reach.get());
@@ -70,12 +70,13 @@ impl Starts {
         joined.is_none()
     }
 
-    /// Whether the last record of the stream was a `P`: if not, its next one begins a row.
+    /// Returns true if the last record of the stream was a `P`. If not, its next record begins a
+    /// row.
     pub fn is_open(&self, stream: Stream) -> bool {
         self.open(stream).is_some()
     }
 
-    /// Whether a piece of the stream at `offset` would still belong to the open row.
+    /// Returns true if a piece of the stream at `offset` would still belong to the open row.
     pub fn reaches(&self, offset: u64, stream: Stream) -> bool {
         let open = self.open(stream);
         open.is_some_and(|open| {
@@ -83,14 +84,14 @@ impl Starts {
         })
     }
 
-    /// Whether an entry of either stream is open and in reach of a piece at `offset`.
+    /// Returns true if an entry of either stream is open and within reach of a piece at `offset`.
     pub fn is_open_at(&self, offset: u64) -> bool {
         let mut open = Stream::ALL.into_iter().filter_map(|stream| self.open(stream));
         open.any(|open| offset.saturating_sub(open.last) <= self.reach.get())
     }
 
-    /// The state for reading on from `offset` with pieces joined however far apart they lie: what
-    /// is out of reach there stays so.
+    /// Returns the state for reading on from `offset` with pieces joined at any distance. Entries
+    /// that are out of reach at `offset` are closed.
     pub fn unbounded_from(mut self, offset: u64) -> Self {
         for stream in Stream::ALL {
             if !self.reaches(offset, stream) {

@@ -1,4 +1,4 @@
-//! The readers and the index against a naive reader that holds the whole file.
+//! Tests of the readers and the index against a naive reader that holds the whole file.
 
 use std::fs::File;
 use std::io::Write;
@@ -15,7 +15,7 @@ use super::{Anchor, Format, Piece, Row, Tail, Totals, Towards, Window};
 use crate::cri::{self, Joiner, Malformed, PerStream, Reason, Record, Stream, Tag};
 use crate::time::Time;
 
-/// A physical line, or a piece of one that was cut, as the naive reader sees it.
+/// A physical line, or a piece of one that was cut, in the naive reader.
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct NaiveLine {
     offset: u64,
@@ -80,8 +80,8 @@ fn naive_lines(bytes: &[u8], limits: Limits) -> Vec<NaiveLine> {
     lines
 }
 
-/// An entry that may go on: its row, where that began, whether it is the entry's first, and where
-/// its last piece began.
+/// An entry that may continue: its row, the start of the row, true if that row is the first of the
+/// entry, and the start of the last piece.
 #[derive(Clone, Copy)]
 struct NaiveOpen {
     row: usize,
@@ -102,7 +102,7 @@ impl NaiveOpen {
     }
 }
 
-/// Where in a piece the last state begins that says something, if one does.
+/// Returns the offset in a piece at which the last nonempty state begins, if there is one.
 fn naive_state(text: &[u8], cut: u64, content: &[u8]) -> Option<usize> {
     let says = |from: usize| content[from..].iter().any(|byte| *byte != b'\r');
     let inside = (0..content.len()).rev().find(|at| content[*at] == b'\r' && says(*at));
@@ -146,7 +146,7 @@ fn naive_rows(bytes: &[u8], format: Format, limits: Limits, cap: usize, tail: Ta
                 (head.last_at, head.complete) =
                     (Some(record.at), record.tag == Tag::Full && !naive.has_rest);
                 let mut content = record.content;
-                // What windows hold of a row with a gap begins anew at a CR behind it.
+                // If a window omits bytes of a row, its text starts over at a later CR.
                 let is_over = *row_cut > 0 || text.len() + content.len() > cap;
                 if let Some(start) =
                     naive_state(text, *row_cut, content).filter(|_| is_over && is_of_window)
@@ -156,7 +156,7 @@ fn naive_rows(bytes: &[u8], format: Format, limits: Limits, cap: usize, tail: Ta
                     text.clear();
                     head.pieces.clear();
                 }
-                // Nothing is held behind a gap.
+                // Bytes after a gap are not held.
                 if *row_cut == 0 {
                     let is_next = joined.is_some() && !content.is_empty();
                     head.pieces
@@ -211,8 +211,8 @@ fn view<'f>(file: &'f File, bytes: &[u8], format: Format, limits: Limits) -> Vie
     View { file, end: bytes.len() as u64, limits, format }
 }
 
-/// Lines of every kind: pieces of both streams mixed, blank, malformed, NULs; times step back; some
-/// are long.
+/// Lines of every kind: mixed pieces of both streams, blank lines, malformed lines, NULs, times
+/// that step back, and long lines.
 fn any_line() -> impl Strategy<Value = Vec<u8>> {
     let content = prop_oneof![
         3 => Just(Vec::new()),
@@ -244,7 +244,7 @@ fn nz(number: u64) -> NonZeroU64 {
 
 fn any_limits() -> impl Strategy<Value = Limits> {
     let line = prop_oneof![4 => Just(400_usize), 1 => 1_usize..150];
-    // No shorter than a header: what is cut within one would be a record without its content.
+    // At least as long as a header: a line cut within its header would be a record without content.
     let line_reach = prop_oneof![4 => Just(1000_u64), 1 => 40_u64..200];
     (1_u64..500, 1_usize..800, line, line_reach, 1_u64..100).prop_map(
         |(reach, buffer, line, line_reach, piece)| Limits {
@@ -329,7 +329,7 @@ proptest! {
             .map(Result::unwrap)
             .filter_map(|row| Some((row.stream?, row.text, row.at, row.last_at, row.complete)))
             .collect();
-        // The joiner gives entries in the order of their ends, rows come in the order of their beginnings.
+        // Entries are ordered by their ends, rows by their beginnings.
         entries.sort();
         rows.sort();
         prop_assert_eq!(rows, entries);
@@ -413,7 +413,8 @@ proptest! {
         let view = view(&file, &bytes, format, limits);
         let offset = view.tail_offset(count, tail).unwrap();
         prop_assert_eq!(offset, expected);
-        // Reading on from there joins farther, so it can only show fewer rows, and never none where there are some.
+        // Reading from there joins more pieces, so it can only return fewer rows, and never no rows
+        // if there are some.
         let shown = view.rows(offset, view.starts_at(offset).unwrap().unbounded_from(offset), 0, tail);
         let shown: Vec<u64> = shown.map(|row| row.unwrap().offset).collect();
         prop_assert_eq!(shown.first().copied().unwrap_or(bytes.len() as u64), expected);
@@ -501,7 +502,8 @@ proptest! {
 /// 2026-01-02T03:04:00Z
 const RISING_FROM: i64 = 1_767_323_040_000_000;
 
-/// The lines with other times: each so many microseconds after the one before it.
+/// Replaces the times of the lines, so that each is the given number of microseconds after the one
+/// before.
 fn with_rising_times(lines: &[(Vec<u8>, i64)]) -> Vec<u8> {
     let mut us = RISING_FROM;
     let mut bytes = Vec::new();
@@ -538,7 +540,7 @@ fn naive_totals(bytes: &[u8], format: Format, limits: Limits, tail: Tail) -> Tot
     totals
 }
 
-/// Every place that the index gives is true, and it gives one for every row and every time.
+/// Checks that every block start of the index is true, and that there is one for every row.
 fn check_places(
     index: &Index,
     bytes: &[u8],
@@ -586,8 +588,8 @@ fn a_line_of_many_megabytes_is_one_row_and_is_not_held() {
 
 #[test]
 fn the_index_of_ten_gibibytes_takes_at_most_eight_mebibytes() {
-    // One row per block is all that matters to the blocks: a line of a block's length stands for
-    // all of its rows.
+    // Only the number of rows per block matters: one line of a block's length stands for all its
+    // rows.
     let mut index = Index::with(Format::Cri, Limits { line: 16, ..Limits::USUAL }, nz(64));
     let line = [&[b'x'; 63][..], b"\n"].concat().repeat(1024);
     (0..160).for_each(|_| index.feed(&line));
@@ -677,7 +679,7 @@ fn a_time_is_found_where_nothing_is_indexed_and_behind_what_is_no_record() {
 
 const NUMBERED_BYTES: usize = 140;
 
-/// A record of a number, as many milliseconds after 2026-01-02T03:04:05Z.
+/// Returns a record with a number, that many milliseconds after 2026-01-02T03:04:05Z.
 fn numbered_line(n: u32) -> Vec<u8> {
     let at = Time::from_millis(1_767_323_045_000 + i64::from(n)).rfc3339_nanos();
     let stream = if n.is_multiple_of(10) { "stderr" } else { "stdout" };

@@ -1,9 +1,10 @@
-//! Where a time lies in a log, and where its writer was silent.
+//! Search for times and for silent gaps in a log.
 //!
-//! The index narrows both down to a block; what it does not know yet is halved by probes of some
-//! kilobytes, so that a time is found anywhere in the time of some reads. Times are compared in
-//! microseconds. Both suppose that times rise: in a log whose times step back, a record that lies
-//! between later ones of its block may be passed over, and a gap within a block that spans less.
+//! The index narrows both searches to one block. The part that is not indexed yet is bisected by
+//! probes of a few kilobytes, so any time is found with a few reads. Times are compared in
+//! microseconds. Both searches assume that times increase. If the times of a log step back, they
+//! may miss a record that is between later ones of its block, or a gap in a block that spans less
+//! time than the gap.
 
 use std::io;
 use std::ops::Range;
@@ -15,24 +16,25 @@ use super::{Format, Tail, Towards};
 use crate::cri::Tag;
 use crate::time::Time;
 
-/// A stretch of this size is read and not halved; also how far a probe looks for a record.
+/// The size of a range that is read instead of bisected, and the length in which a probe looks for
+/// a record.
 const NEAR_BYTES: u64 = 64 << 10;
 
 /// Read size of a probe.
 const PROBE_BUFFER: usize = 4 << 10;
 
-/// A silence that is looked for.
+/// The search for a silent gap.
 #[derive(Clone, Copy)]
 pub(super) struct Gap {
-    /// The row to look from.
+    /// The offset of the row at which the search starts.
     pub from: u64,
     pub towards: Towards,
-    /// How long it lasts at least.
+    /// The minimum length of the gap.
     pub least_us: i64,
 }
 
 impl View<'_> {
-    /// The first row that begins at or behind the first record of `time` or later.
+    /// Returns the first row that begins at or after the first record of `time` or later.
     pub(super) fn offset_of_time(
         self,
         index: &Index,
@@ -48,13 +50,13 @@ impl View<'_> {
             before.map_or(0, |block| block.offset)..behind.map_or(self.end, |block| block.offset);
         let near = self.halved(range, wanted)?;
         let Some((found, _)) = self.record_from(near, wanted, tail)? else { return Ok(None) };
-        // That record may go on a row that began before.
+        // The record may continue a row that began before it.
         let mut rows = self.rows(found, self.starts_at(found)?, 0, tail);
         Ok(rows.next().transpose()?.map(|row| row.offset))
     }
 
-    /// The start of a line not far before the first record that is not earlier than `wanted`; as
-    /// the start of the range, all records before it are earlier.
+    /// Bisects a range before whose start all records are earlier than `wanted`. Returns the start
+    /// of a line with the same property, not far before the first record that is not earlier.
     fn halved(self, mut range: Range<u64>, wanted: i64) -> io::Result<u64> {
         let limits = Limits { buffer: PROBE_BUFFER.min(self.limits.buffer), ..self.limits };
         while range.end.saturating_sub(range.start) > NEAR_BYTES {
@@ -69,8 +71,8 @@ impl View<'_> {
         Ok(range.start)
     }
 
-    /// The first record from the start of a line on whose time is at least `least_us`: where it
-    /// begins, and its time.
+    /// Returns the offset and the time of the first record, from the start of a line on, whose time
+    /// is at least `least_us`.
     fn record_from(self, from: u64, least_us: i64, tail: Tail) -> io::Result<Option<(u64, i64)>> {
         let mut lines = self.lines(from);
         while let Some(line) = lines.next()? {
@@ -86,8 +88,7 @@ impl View<'_> {
         Ok(None)
     }
 
-    /// The nearest row, of those that the index knows, whose first record comes that much later
-    /// than the record before it.
+    /// Returns the nearest indexed row whose first record has such a gap before it.
     pub(super) fn next_gap(self, index: &Index, gap: Gap, tail: Tail) -> io::Result<Option<u64>> {
         let view = View { end: self.end.min(index.bytes()), ..self };
         for (block, next) in index.blocks_from(gap.from, gap.towards) {
@@ -107,7 +108,7 @@ impl View<'_> {
         Ok(None)
     }
 
-    /// The nearest such row of a block.
+    /// Returns the nearest such row of a block.
     fn gap_in(self, block: BlockStart, end: u64, gap: Gap, tail: Tail) -> io::Result<Option<u64>> {
         let mut starts = self.starts_at(block.offset)?;
         let mut before_us = block.before_us;

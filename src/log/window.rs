@@ -1,8 +1,9 @@
-//! The rows around a place in a file: short reads, whatever the file's size.
+//! Windows: the rows around a position in a file, with short reads regardless of the size of the
+//! file.
 //!
-//! Forward from an offset is a read from there. Backward is a forward read from somewhere before,
-//! farther back until enough rows were found: whether a line begins a row depends on what stands
-//! before it, so there is no other honest direction.
+//! A window forward from an offset is read from there. A window backward is a forward read from an
+//! earlier offset, which moves back until enough rows are found. Rows cannot be read backward,
+//! because the lines before a line decide if it begins a row.
 
 use std::io;
 
@@ -11,30 +12,30 @@ use super::rows::Rows;
 use super::start::Starts;
 use super::{Anchor, BlockStart, Tail, Window};
 
-/// The most bytes of a row's text in a window.
+/// The maximum number of bytes of a row's text in a window.
 pub const WINDOW_ROW_BYTES: usize = 64 << 10;
 
-/// How far back the last rows before a place are looked for first; farther each time they are too
-/// few.
+/// The first look-back for the last rows before an offset. It grows each time it finds too few
+/// rows.
 const BACK_BYTES: u64 = 64 << 10;
 
-/// How many times farther back the next look goes at most.
+/// The maximum factor by which a look-back grows.
 const FARTHER: u64 = 256;
 
-/// Read size for the question whether a row is the file's first.
+/// The read size for the check if a row is the first of the file.
 const FIRST_ROW_BUFFER: usize = 4 << 10;
 
-/// Rows about to be read.
+/// A range of rows about to be read.
 struct Reading<'f> {
     rows: Rows<'f>,
-    /// How many of them belong to the window at most.
+    /// The maximum number of them in the window.
     count: usize,
-    /// Where the window would begin if it had no rows.
+    /// The start of the window if it has no rows.
     place: u64,
 }
 
 impl<'f> View<'f> {
-    /// See [`super::LogFile::window`].
+    /// Returns a window; see [`super::LogFile::window`].
     pub(super) fn window(self, anchor: Anchor, count: usize, tail: Tail) -> io::Result<Window> {
         let mut reading = match anchor {
             Anchor::From(offset) => self.reading_from(offset, count, tail)?,
@@ -47,8 +48,8 @@ impl<'f> View<'f> {
         reading.rows.set_cap(0);
         let at_end = reading.rows.next().transpose()?.is_none();
         let at_start = match rows.first() {
-            // A line of which not all is held is a row, and may be too long to be read only to tell
-            // that.
+            // A first line longer than the line limit is a row before these, and may be too long to
+            // read just to find that out.
             Some(first) if first.offset > 0 && self.begins_long()? => false,
             first => {
                 self.begins_at_or_after(first.map_or(reading.place, |row| row.offset), tail)?
@@ -57,15 +58,15 @@ impl<'f> View<'f> {
         Ok(Window { rows, at_start, at_end, file_bytes: self.end })
     }
 
-    /// Where the last rows of the file begin; its end when there are none.
+    /// Returns the offset of the last `count` rows of the file, or its end if there are no rows.
     pub(super) fn tail_offset(self, count: usize, tail: Tail) -> io::Result<u64> {
         let mut reading = self.reading_before(self.end, count, tail)?;
         let first = reading.rows.by_ref().take(reading.count).next().transpose()?;
         Ok(first.map_or(self.end, |row| row.offset))
     }
 
-    /// Where the row with this number begins, counted on from a place before it; `None` when there
-    /// are not as many.
+    /// Returns the offset of the row with this number, counted from a block start before it.
+    /// Returns `None` if there are not so many rows.
     pub(super) fn offset_of_row(
         self,
         place: BlockStart,
@@ -81,14 +82,14 @@ impl<'f> View<'f> {
         Ok(rows.next().transpose()?.map(|row| row.offset))
     }
 
-    /// How many rows begin before an offset, counted on from a place before it.
+    /// Returns the number of rows before an offset, counted from a block start before it.
     pub(super) fn rows_before(self, offset: u64, place: BlockStart, tail: Tail) -> io::Result<u64> {
         let rows = self.rows(place.offset, self.starts_at(place.offset)?, 0, tail);
         Ok(place.row.saturating_add(count_before(rows, offset)? as u64))
     }
 
-    /// The numbers of rows that begin at these offsets, in order, each counted on from a place
-    /// before it; `None` where there is no such place.
+    /// Returns the numbers of rows that begin at these ascending offsets, each counted from a block
+    /// start before it. A number is `None` if there is no such block start or no such row.
     pub(super) fn numbers(
         self,
         offsets: &[u64],
@@ -102,7 +103,7 @@ impl<'f> View<'f> {
                 numbers.push(None);
                 continue;
             };
-            // From the row before it goes on, unless there is a nearer place.
+            // Continue from the previous row, unless a block starts nearer.
             if walk.as_ref().is_none_or(|(_, _, at)| *at < place.offset) {
                 walk = Some((
                     self.rows(place.offset, self.starts_at(place.offset)?, 0, tail),
@@ -142,7 +143,7 @@ impl<'f> View<'f> {
                 }
                 return Ok(Reading { rows, count: count.min(found), place: before });
             }
-            // As far as it takes if the rows before are as long as these.
+            // Far enough if the earlier rows are as long as these.
             let times = (count.checked_div(found).unwrap_or(count) as u64).saturating_add(1);
             back = back
                 .saturating_mul(4)
@@ -150,13 +151,13 @@ impl<'f> View<'f> {
         }
     }
 
-    /// Whether the first line is longer than what is held of one.
+    /// Returns true if the first line is longer than the line limit.
     fn begins_long(self) -> io::Result<bool> {
         let held = self.limits.line as u64;
         Ok(self.end > held && self.find_lf(0..held.saturating_add(1))?.is_none())
     }
 
-    /// Whether no row begins before the offset.
+    /// Returns true if no row begins before the offset.
     fn begins_at_or_after(self, offset: u64, tail: Tail) -> io::Result<bool> {
         if offset == 0 {
             return Ok(true);

@@ -1,13 +1,15 @@
-//! A row that was written over itself: cells, as a terminal has them, wide enough never to wrap.
+//! Renderer for rows that overwrite themselves: a grid of cells, as in a terminal, that never
+//! wraps.
 //!
-//! The cursor may also leave the row's line for those above and below. What lies there of other
-//! rows is not known here: the row shows what it wrote itself, line by line.
+//! The cursor may also leave the row's own line for those above and below. The content of other
+//! rows on those lines is unknown here; the row shows only its own text, line by line.
 //!
-//! Bounded by the row's bytes, whatever it asks for: columns are made by text, or by a jump, also
-//! to another line, as far as a wide terminal has some ([`EDGE`]); lines reach as far as redraws
-//! are followed; and blanks that are inserted are counted, as is what erasing and shifting may
-//! cost. It takes some 12 bytes per byte, more where there are tabs, so a row of more than
-//! [`MAX_BYTES`] is shown in full.
+//! The size of the grid is bounded by the bytes of the row, not by the numbers in its sequences.
+//! Columns come from text, tabs, and jumps (also to another line) up to the width of a wide
+//! terminal ([`EDGE`]). The cursor stays within the lines over which redraws are followed. Inserted
+//! blanks, and the cells that erasing and shifting touch, have a budget. A canvas takes about 12
+//! bytes per byte of the row, or more with tabs, so a row of more than [`MAX_BYTES`] is shown in
+//! full instead.
 
 use std::collections::BTreeMap;
 
@@ -17,34 +19,34 @@ use super::frames::MAX_FRAME_ROWS;
 use super::ops::{Control, Op, Ops};
 use super::{Link, Span, Style, push_visible};
 
-/// Where a jump to the right ends at the latest, unless there is text: the last column of a
-/// terminal.
+/// The last column that a jump to the right can reach, unless there is text beyond it: the last
+/// column of a terminal.
 pub(super) const EDGE: usize = 255;
 
-/// The longest row that is drawn.
+/// The length in bytes of the longest row that is drawn.
 pub(super) const MAX_BYTES: usize = 4 << 20;
 
-/// How far up or down the cursor may be.
+/// The number of lines that the cursor can move up or down.
 const MAX_LINES: isize = MAX_FRAME_ROWS.cast_signed();
 
-/// Cells that may be moved or erased per byte of the row.
+/// The number of cells that may be moved or erased per byte of the row.
 const CELLS_PER_BYTE: usize = 64;
 
-/// Between two lines of one row.
+/// The separator between two lines of one row.
 pub(super) const LINE_END: &str = " ␊ ";
 
-/// The place of a character.
+/// A character cell.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Cell {
     found: char,
-    /// Which of the canvas' looks.
+    /// The index of the cell's look in [`Canvas::looks`].
     look: u32,
-    /// Which of what joins characters there joins this one.
+    /// The index of the cell's zero-width characters in [`Canvas::joined`].
     joined: u32,
 }
 
 impl Cell {
-    /// Nothing was written here. Controls themselves never stand in cells.
+    /// An unwritten cell. Cells never contain control characters otherwise.
     const BLANK: Self = Self { found: '\0', look: 0, joined: 0 };
     /// The right half of the wide character before it.
     const HALF: Self = Self { found: '\x01', look: 0, joined: 0 };
@@ -54,28 +56,28 @@ impl Cell {
     }
 }
 
-/// How a cell looks.
+/// The look of a cell.
 #[derive(Clone, PartialEq, Eq, Default)]
 struct CellLook {
     style: Style,
     link: Option<Link>,
 }
 
-/// What a row has drawn.
+/// The grid of cells that a row has drawn.
 pub(super) struct Canvas {
-    /// By their distance from the line on which the row began.
+    /// Lines by their distance from the line on which the row began.
     lines: BTreeMap<isize, Vec<Cell>>,
     line: isize,
     column: usize,
-    /// How what comes next looks.
+    /// The look of the next text.
     pen: CellLook,
-    /// How cells look; the first is that of blank ones.
+    /// The looks of cells; the first is that of blank cells.
     looks: Vec<CellLook>,
-    /// Characters without a width that join those of cells; the first is nothing.
+    /// Zero-width characters that are joined to those of cells; the first is empty.
     joined: Vec<String>,
-    /// How many cells may still be moved or erased.
+    /// The number of cells that may still be moved or erased.
     cells_left: usize,
-    /// How many blanks may still be inserted.
+    /// The number of blanks that may still be inserted.
     blanks_left: usize,
 }
 
@@ -93,7 +95,8 @@ impl Canvas {
         }
     }
 
-    /// What is to be seen of a row in the end, and the style that the next one begins with.
+    /// Draws a row. Returns the style that the next row begins with, and the final spans of this
+    /// row.
     pub(super) fn draw(mut self, bytes: &[u8]) -> (Style, Vec<Span>) {
         for op in self.after_wipes(Ops::new(bytes)) {
             self.obey(op);
@@ -101,8 +104,8 @@ impl Canvas {
         (self.pen.style, self.spans())
     }
 
-    /// What is written after the line was last erased whole: most of a progress bar is never seen.
-    /// Takes what comes before it for the pen's sake only.
+    /// Returns the operations after the last point at which the whole line was erased: most of a
+    /// progress bar is never visible. Applies the operations before that point to the pen only.
     fn after_wipes<'a>(&mut self, mut ops: Ops<'a>) -> Ops<'a> {
         let (mut left, mut pen) = (ops.clone(), self.pen.clone());
         let (mut is_at_start, mut is_erased) = (true, true);
@@ -116,7 +119,7 @@ impl Canvas {
                 Op::Control(Control::EraseRight | Control::EraseBelow, _) => {
                     is_erased |= is_at_start
                 }
-                // Other lines may have been written on.
+                // Text may have been written on other lines.
                 Op::Control(Control::Vertical { .. }, _) => break,
                 _ => (is_at_start, is_erased) = (false, false),
             }
@@ -144,7 +147,7 @@ impl Canvas {
         }
     }
 
-    /// Obeys a control, if that does not cost too much.
+    /// Applies a control, or returns false if it exceeds the budget.
     fn control(&mut self, control: Control) -> bool {
         let length = self.cells().len();
         let right = length.saturating_sub(self.column);
@@ -180,18 +183,18 @@ impl Canvas {
         true
     }
 
-    /// The cells of the cursor's line.
+    /// Returns the cells of the cursor's line.
     fn cells(&mut self) -> &mut Vec<Cell> {
         self.lines.entry(self.line).or_default()
     }
 
-    /// Moves the cursor right, not beyond text and the edge.
+    /// Moves the cursor to a column, but not right of both the text and the edge.
     fn move_to(&mut self, column: usize) {
         let edge = self.cells().len().max(EDGE).max(self.column);
         self.column = column.min(edge);
     }
 
-    /// Writes characters, those that are not harmless as what stands for them.
+    /// Writes characters, with replacements for those that are not harmless.
     fn visible(&mut self, written: &str) {
         let mut shown = String::new();
         written.chars().for_each(|found| push_visible(&mut shown, found));
@@ -227,7 +230,7 @@ impl Canvas {
         self.column = column;
     }
 
-    /// Erases cells of the cursor's line, and the other halves of wide characters that are cut.
+    /// Erases cells of the cursor's line, and both halves of wide characters that are cut.
     fn erase(&mut self, from: usize, to: usize) {
         let cells = self.cells();
         split(cells, from);
@@ -261,8 +264,8 @@ impl Canvas {
         }
     }
 
-    /// The lines that the row leaves, top down. What lies below the one on which it ends is where
-    /// the next row begins, so it counts only where there is nothing else.
+    /// Returns the spans of the lines that the row leaves, from top to bottom. The next row begins
+    /// below the line on which this one ends, so lines below it count only if there are no others.
     fn spans(&self) -> Vec<Span> {
         let has_ink = |cells: &&Vec<Cell>| cells.iter().any(|cell| !cell.is_blank());
         let mut seen: Vec<_> =
@@ -309,7 +312,7 @@ fn push(spans: &mut Vec<Span>, found: char, look: &CellLook) {
     }
 }
 
-/// The cells of some columns, to be written. What they cover of wide characters leaves blanks.
+/// Returns the cells of a range of columns for writing. Wide characters that are cut become blanks.
 fn make_room(cells: &mut Vec<Cell>, from: usize, to: usize) -> &mut [Cell] {
     if from == to {
         return &mut [];
@@ -329,8 +332,8 @@ pub(super) const fn next_tab(column: usize) -> usize {
     (column | 7).saturating_add(1)
 }
 
-/// Adds a character without a width to the one before the cursor. Where none is, a terminal shows
-/// nothing of it.
+/// Adds a zero-width character to the cell before the cursor. In column 0 it is dropped, as in a
+/// terminal.
 fn join(cells: &mut Vec<Cell>, combinations: &mut Vec<String>, column: usize, found: char) {
     let Some(before) = column.checked_sub(1) else { return };
     if cells.len() < column {
@@ -350,12 +353,12 @@ fn join(cells: &mut Vec<Cell>, combinations: &mut Vec<String>, column: usize, fo
     }
 }
 
-/// Rows are far too short for more.
+/// Converts an index. Rows are far too short to exceed `u32`.
 fn index(at: usize) -> u32 {
     u32::try_from(at).unwrap_or(u32::MAX)
 }
 
-/// Makes blanks of a wide character whose halves lie on both sides of a column's left edge.
+/// Replaces a wide character by blanks if its halves are on both sides of a column's left edge.
 fn split(cells: &mut [Cell], column: usize) {
     if let Some(before) = column.checked_sub(1)
         && let Some([left, right]) = cells.get_mut(before..=column)

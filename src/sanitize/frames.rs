@@ -1,5 +1,5 @@
-//! Which rows of a log a terminal would no more show, because later ones were drawn over them:
-//! progress of several lines.
+//! Detection of overwritten rows: rows of a log that a terminal no longer shows, because later rows
+//! were drawn over them. Progress displays of several lines do so.
 //!
 //! ```text
 //! row 1  layer one 10%             line 1    overwritten
@@ -8,9 +8,9 @@
 //! row 4  ␛[2Klayer two 100%        line 2
 //! ```
 //!
-//! Of each line is known which columns show which row. A row is overwritten when nothing is left of
-//! what it wrote, or when it left nothing itself and a terminal has no empty line for it. What is
-//! not understood hides nothing: after it, all that came before stays.
+//! For each line, the pieces record which columns show which row. A row is overwritten if nothing
+//! is left of its text, or if it left no text and the terminal shows no empty line for it. After an
+//! unknown sequence, all earlier rows are kept.
 
 use std::collections::VecDeque;
 use std::iter;
@@ -21,15 +21,15 @@ use super::canvas::{EDGE, next_tab};
 use super::ops::{Control, Op, Ops};
 use super::{push_visible, without_line_end};
 
-/// How far a redraw is followed: what comes more rows than this after a row cannot hide it.
+/// The number of rows over which a redraw is followed. Later rows cannot hide an earlier one.
 pub const MAX_FRAME_ROWS: usize = 100;
 
-/// Into how many pieces a line may be cut and still be followed: more than a progress bar ever
-/// needs.
+/// The number of pieces into which a line may be cut before it is no longer followed: more than a
+/// progress bar ever needs.
 const MAX_PIECES: usize = 1000;
 
-/// Which of these rows a later one of them has overwritten, by moving the cursor up. They are rows
-/// of both streams in the order of the log, as one terminal showed them.
+/// Returns, for each row, true if a later one has overwritten it by moving the cursor up. The rows
+/// are those of both streams in the order of the log, as one terminal showed them.
 pub fn overwritten<'a>(rows: impl IntoIterator<Item = &'a [u8]>) -> Vec<bool> {
     let mut frames = Frames::default();
     let mut told = Vec::new();
@@ -43,38 +43,38 @@ pub fn overwritten<'a>(rows: impl IntoIterator<Item = &'a [u8]>) -> Vec<bool> {
     told
 }
 
-/// What a terminal shows of the last rows of a log.
+/// A model of the lines that a terminal shows for the last rows of a log.
 pub(crate) struct Frames {
-    /// The last rows, and the number of the first of them.
+    /// The pending rows, and the number of the first of them.
     rows: VecDeque<Drawn>,
     first: u64,
-    /// The lines that can be reached, always [`LINES`], and the number of the first of them.
+    /// The reachable lines, always [`LINES`], and the number of the first of them.
     lines: VecDeque<Line>,
     top: u64,
-    /// Which of the lines the cursor is on.
+    /// The index of the cursor's line.
     line: usize,
     column: usize,
     run: Option<Run>,
 }
 
-/// The lowest line, and as many above it as are followed.
+/// The lowest line and the followed lines above it.
 const LINES: usize = MAX_FRAME_ROWS + 1;
 
 /// Text that is written without a move in between.
 struct Run {
     from: usize,
-    /// Where its first visible column is and its last one ends.
+    /// The columns from the first visible character to the end of the last one.
     ink: Option<(usize, usize)>,
 }
 
-/// What is left of a row.
+/// The visible rest of a row.
 #[derive(Default)]
 struct Drawn {
-    /// How many columns show it.
+    /// The number of columns that show it.
     columns: usize,
-    /// Whether it had left something when it ended.
+    /// True if something was visible when the row ended.
     has_left: bool,
-    /// Whether it moved the cursor or erased something.
+    /// True if it moved the cursor or erased something.
     has_moved: bool,
     /// The number of the line on which it ended.
     line: u64,
@@ -82,13 +82,13 @@ struct Drawn {
 
 #[derive(Default)]
 struct Line {
-    /// From left to right.
+    /// Pieces from left to right.
     pieces: Vec<Piece>,
     /// The last row that ended here.
     ended: Option<u64>,
 }
 
-/// Columns that show a row.
+/// A range of columns that show a row.
 #[derive(Clone, Copy)]
 struct Piece {
     from: usize,
@@ -97,7 +97,7 @@ struct Piece {
 }
 
 impl Frames {
-    /// Takes the next row.
+    /// Adds the next row.
     pub(crate) fn push(&mut self, bytes: &[u8]) {
         self.rows.push_back(Drawn::default());
         for op in Ops::new(without_line_end(bytes)) {
@@ -118,7 +118,7 @@ impl Frames {
             self.line = self.line.saturating_add(1);
         } else {
             self.top = self.top.saturating_add(1);
-            // The line that can no more be reached becomes the new one.
+            // The line that is out of reach becomes the new lowest line.
             self.lines.rotate_left(1);
             if let Some(line) = self.lines.back_mut() {
                 line.pieces.clear();
@@ -127,13 +127,13 @@ impl Frames {
         }
     }
 
-    /// Whether the first row that is still open can no more be overwritten.
+    /// Returns true if no further row can overwrite the first pending row.
     pub(crate) fn is_full(&self) -> bool {
         self.rows.len() > MAX_FRAME_ROWS
     }
 
-    /// Whether the first row that is still open is overwritten, by those that were taken so far;
-    /// `None` if there is none.
+    /// Removes the first pending row. Returns true if the rows so far have overwritten it, and
+    /// `None` if there is no pending row.
     pub(crate) fn settle(&mut self) -> Option<bool> {
         let drawn = self.rows.pop_front()?;
         let number = self.first;
@@ -148,7 +148,7 @@ impl Frames {
         } else if line.is_some_and(|line| !shows_empty_line(line)) {
             true
         } else {
-            // The cursor was left there and nothing came after it.
+            // A row that moved the cursor and that no row follows shows no empty line.
             drawn.has_moved && self.rows.is_empty()
         })
     }
@@ -213,14 +213,14 @@ impl Frames {
                 self.shift(|at| at.saturating_sub(count));
             }
             Control::Insert(count) => {
-                // Covers nothing, but cuts what lies on both sides of the cursor.
+                // This covers nothing, but splits a piece that is on both sides of the cursor.
                 self.cover(column, column, None);
                 self.shift(|at| at.saturating_add(count));
             }
         }
     }
 
-    /// Adds to the run of text that is being written.
+    /// Adds to the current run of text.
     fn text(&mut self, text: &str) {
         let width = |text: &str| if text.is_ascii() { text.len() } else { text.width() };
         let without_lead = text.trim_start_matches(' ');
@@ -235,8 +235,8 @@ impl Frames {
         self.column = behind(to, without_lead.len().saturating_sub(ink.len()));
     }
 
-    /// Draws the run of text that was written up to the cursor. Blanks around it erase; those
-    /// within it are its own.
+    /// Draws the run of text up to the cursor. Blanks before and after the text erase; blanks
+    /// within it belong to it.
     fn draw_run(&mut self) {
         let Some(Run { from, ink }) = self.run.take() else { return };
         let (start, end) = ink.unwrap_or((self.column, self.column));
@@ -247,7 +247,7 @@ impl Frames {
         self.cover(end, self.column, None);
     }
 
-    /// Gives columns of the cursor's line to a row, or to none.
+    /// Assigns columns of the cursor's line to a row, or erases them if `row` is `None`.
     fn cover(&mut self, from: usize, to: usize, row: Option<u64>) {
         let Some(Line { pieces, .. }) = self.lines.get_mut(self.line) else { return };
         if pieces.is_empty() && row.is_none() {
@@ -278,7 +278,7 @@ impl Frames {
         }
     }
 
-    /// Moves what lies right of the cursor.
+    /// Moves the pieces to the right of the cursor.
     fn shift(&mut self, moved: impl Fn(usize) -> usize) {
         let column = self.column;
         let pieces = self.lines.get_mut(self.line).into_iter().flat_map(|line| &mut line.pieces);
@@ -287,7 +287,7 @@ impl Frames {
         }
     }
 
-    /// From here on nothing that came before can be hidden.
+    /// Clears all lines, so no earlier row can be overwritten from here on.
     fn forget(&mut self) {
         self.lines.iter_mut().for_each(|line| *line = Line::default());
         self.line = LINES - 1;
@@ -297,7 +297,7 @@ impl Frames {
         self.drawn(row, |drawn| drawn.columns = drawn.columns.saturating_sub(columns));
     }
 
-    /// Changes what is left of a row, if it is still open.
+    /// Updates a row, if it is still pending.
     fn drawn(&mut self, row: u64, change: impl FnOnce(&mut Drawn)) {
         let at = row.checked_sub(self.first).and_then(|at| usize::try_from(at).ok());
         if let Some(drawn) = at.and_then(|at| self.rows.get_mut(at)) {
@@ -305,12 +305,12 @@ impl Frames {
         }
     }
 
-    /// The number of the row that is being taken.
+    /// Returns the number of the row that is being added.
     fn current(&self) -> u64 {
         self.first.saturating_add(self.rows.len() as u64).saturating_sub(1)
     }
 
-    /// Moves the cursor right, not beyond text and the edge.
+    /// Moves the cursor to a column, but not right of both the text and the edge.
     fn move_to(&mut self, column: usize) {
         let text = self
             .lines
@@ -340,7 +340,7 @@ impl Default for Frames {
 mod tests {
     use super::*;
 
-    /// The rows that stay.
+    /// Returns the rows that are not overwritten.
     fn left<'r>(rows: &[&'r str]) -> Vec<&'r str> {
         let told = overwritten(rows.iter().map(|row| row.as_bytes()));
         rows.iter()

@@ -1,27 +1,28 @@
-//! A row whose text is shown as it stands: the usual one, in one pass.
+//! Renderer for rows whose text is shown in the order it was written: the usual case, in one pass.
 //!
-//! Text is only added at the end. So of [`Progress::Last`] this can show rows whose cursor never
-//! leaves that end; the others are for [`super::canvas`]. Of [`Progress::All`] it shows every row.
+//! Text is only appended. With [`Progress::Last`], this renderer handles rows whose cursor never
+//! leaves the end of the text; [`super::canvas`] handles the others. With [`Progress::All`], it
+//! handles every row.
 
 use unicode_width::UnicodeWidthStr;
 
 use super::ops::{Control, Op, Ops};
 use super::{Link, Progress, Span, Style, push_visible};
 
-/// A row being made.
+/// A row under construction.
 pub(super) struct Line<'a> {
-    /// How what comes next looks.
+    /// The style of the next text.
     style: Style,
     link: Option<Link>,
-    /// The target of the link that is open, where it is to be shown.
+    /// The target of the open link, if it is to be shown.
     target: &'a str,
     spans: Vec<Span>,
     /// Cells used so far.
     column: usize,
-    /// How many may be seen.
+    /// The number of visible cells.
     columns: usize,
     progress: Progress,
-    /// Whether anybody wants to know of styles and links.
+    /// True if the caller needs styles and links.
     is_styled: bool,
 }
 
@@ -39,13 +40,13 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// One of which nobody wants to know but the text: it becomes one span.
+    /// Creates a line for a caller that needs only the text, which becomes one span.
     pub(super) fn unstyled(progress: Progress) -> Self {
         Self { is_styled: false, ..Self::new(Style::default(), usize::MAX, progress) }
     }
 
-    /// The style that the next row begins with, and what is to be seen of this one; `None` if only
-    /// a canvas can show it.
+    /// Returns the style that the next row begins with, and the visible spans of this row. Returns
+    /// `None` if only a canvas can show the row.
     pub(super) fn write(mut self, bytes: &'a [u8]) -> Option<(Style, Vec<Span>)> {
         let mut ops = Ops::new(bytes);
         loop {
@@ -74,9 +75,9 @@ impl<'a> Line<'a> {
         Some((self.style, self.spans))
     }
 
-    /// Whether the row is the same with the cursor at its end when a control was obeyed.
+    /// Returns true if a control leaves the text unchanged and the cursor at its end.
     fn is_at_end_after(&self, control: Control) -> bool {
-        // Of a row of which nothing is seen, the styles are all that is wanted.
+        // If no cells of the row are visible, only its styles matter.
         let is_empty = self.columns == 0 || self.spans.is_empty();
         match control {
             Control::Nothing
@@ -94,7 +95,7 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// Ends the link that is open, and begins another one.
+    /// Closes the open link and opens another one. An empty target opens none.
     fn link(&mut self, target: &'a str) {
         if self.progress == Progress::All && !self.target.is_empty() {
             for part in [" <", self.target, ">"] {
@@ -105,7 +106,7 @@ impl<'a> Line<'a> {
         self.link = if self.is_styled { Link::new(target) } else { None };
     }
 
-    /// Adds characters, those that are not harmless as what stands for them.
+    /// Appends characters, with replacements for those that are not harmless.
     fn glyphs(&mut self, written: &str) {
         let mut shown = String::new();
         written.chars().for_each(|found| push_visible(&mut shown, found));
@@ -113,7 +114,7 @@ impl<'a> Line<'a> {
     }
 
     fn push(&mut self, text: &str) {
-        // What is plain is cut exactly; anything else is bounded by the row.
+        // ASCII text is cut exactly; other text is bounded by the row.
         let room = self.columns.saturating_sub(self.column);
         let is_ascii = text.is_ascii();
         let text = if is_ascii || room == 0 { text.get(..room).unwrap_or(text) } else { text };
@@ -130,5 +131,5 @@ impl<'a> Line<'a> {
     }
 }
 
-/// A tab in column 0.
+/// The blanks of a tab in column 0.
 const TAB: &str = "        ";

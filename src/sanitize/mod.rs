@@ -1,32 +1,38 @@
-//! The one way from recorded bytes to a terminal: what the program showed there, and nothing that
-//! acts on yours.
+//! The only path from recorded bytes to a terminal. It preserves the look of the recorded output
+//! and removes everything that could act on the reader's terminal.
 //!
-//! Used by the screen, by text dumps, by copying. What leaves here holds no control character at
-//! all (no ESC, CR, LF, TAB, C0, DEL, C1), no bidirectional control and nothing that is there but
-//! cannot be seen, so it can neither steer a terminal nor reorder or hide what stands beside it.
+//! The screen, text dumps and copying use it. The result contains no control characters (no ESC,
+//! CR, LF, TAB, C0, DEL or C1), no bidirectional controls and no invisible characters. It therefore
+//! cannot control a terminal, and cannot reorder or hide the text next to it.
 //!
 //! ```text
-//! ESC[1;31mred ESC[m      a style, no text
-//! ESC]8;;url ESC\ text    the text, which keeps a target of http(s); in full: text <url>
-//! CR, BS, ESC[K, ESC[2A…  moves and erases within some lines: the last state; in full: ␍, ␈, ␛[K, ␛[2A
-//! ESC[?25l, ESC(B, SI     nothing, as on a terminal; in full: ␛[?25l, ␛(B, ␏
-//! any other ESC           ␛ and the text after it as it stands: ␛[2J, ␛]0;title␇
-//! other C0, DEL           a control picture: ␀ ␇ ␡; but a CR at the end is nothing
-//! TAB                     to the next multiple of 8 columns
-//! C1, bidi, invisible     its code point: <U+0085> <U+202E> <U+200B>
-//! joiners                 as they are in emoji and scripts; else their code point: a<U+200D>b
-//! text in its background  in the terminal's own colors
-//! not UTF-8               U+FFFD
+//! input                   shown                                  shown in full (Progress::All)
+//! ESC[1;31mred ESC[m      the text in its style                  the same
+//! ESC]8;;url ESC\ text    the text, linked if url is http(s)     text <url>
+//! CR, BS, ESC[K, ESC[2A…  the last state                         ␍, ␈, ␛[K, ␛[2A
+//! ESC[?25l, ESC(B, SI     nothing, as on a terminal              ␛[?25l, ␛(B, ␏
+//! any other ESC           ␛ and the text after it, unchanged:    the same
+//!                         ␛[2J, ␛]0;title␇
+//! other C0, DEL           a control picture: ␀ ␇ ␡               the same
+//! CR at the end           nothing                                nothing
+//! TAB                     blanks to the next multiple of 8       the same
+//! C1, bidi, invisible     its code point: <U+0085> <U+202E>      the same
+//! joiners                 unchanged in emoji and scripts, else   the same
+//!                         the code point: a<U+200D>b
+//! text in its background  in the default colors of the terminal  the same
+//! not UTF-8               U+FFFD                                 the same
 //! ```
 //!
-//! A sequence must be whole within its row; what is not is text. So nothing but style is carried
-//! from one row to the next. A row that wrote on several lines shows them from top to bottom, with
-//! ␊ between them; that it hides other rows, [`overwritten`] tells.
+//! A sequence must be complete within its row; an incomplete one is text. So only style is carried
+//! from one row to the next. A row that wrote on several lines shows them from top to bottom,
+//! separated by ␊. [`overwritten`] finds the rows that such a row hides.
 //!
 //! ```text
-//! ops     bytes -> text, colors, links, controls      line    a row whose text only goes on (the usual one)
-//! style   SGR                                          canvas  a row that was written over itself: cells
-//! frames  rows that later ones were drawn over
+//! ops     bytes -> text, colors, links, controls
+//! line    a row whose text is only appended (the usual case)
+//! canvas  a row that overwrites itself: cells
+//! style   SGR
+//! frames  rows overwritten by later rows
 //! ```
 
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
@@ -54,19 +60,20 @@ pub use style::{Color, Style, are_alike, sgr};
 pub struct Span {
     /// Printable characters only.
     pub text: String,
-    /// How it looks.
+    /// The colors and attributes of the text.
     pub style: Style,
-    /// Where it leads.
+    /// The target of the link, if the text is linked.
     pub link: Option<Link>,
 }
 
-/// The target of a link: an address of http or https and nothing but graphic ASCII, so it may stand
-/// in a terminal's own link.
+/// The target of a link: an http or https address of graphic ASCII only, so it can be part of a
+/// terminal's link sequence.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Link(Arc<str>);
 
 impl Link {
-    /// Only the web's: what a terminal does with others when they are clicked, nobody knows.
+    /// Creates a link if the target is an http or https address of graphic ASCII. Other schemes are
+    /// rejected, because the effect of a click on them is unknown.
     fn new(target: &str) -> Option<Self> {
         let has_scheme = |scheme: &str| {
             target
@@ -86,19 +93,19 @@ impl Deref for Link {
     }
 }
 
-/// How much is shown of what a terminal would have overwritten.
+/// The amount of overwritten text that is shown.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub enum Progress {
     /// The last state, as a terminal shows it.
     #[default]
     Last,
-    /// All of it, in the order in which it was written: controls as visible glyphs, the target of a
+    /// All text, in the order in which it was written: controls as visible glyphs, the target of a
     /// link after its text.
     All,
 }
 
-/// Sanitizes the rows of a log in order: a color switched on in one row stays on in the next, as in
-/// a terminal.
+/// A sanitizer for the rows of a log in order. A color that one row switches on stays on in the
+/// next, as in a terminal.
 #[derive(Clone, Default, Debug)]
 pub struct Sanitizer {
     style: Style,
@@ -106,33 +113,33 @@ pub struct Sanitizer {
 }
 
 impl Sanitizer {
-    /// One that has seen no row yet.
+    /// Creates a sanitizer with the default style.
     #[must_use]
     pub fn new(progress: Progress) -> Self {
         Self { style: Style::default(), progress }
     }
 
-    /// One that goes on with the style that rows before have left switched on.
+    /// Creates a sanitizer that begins with the style left switched on by earlier rows.
     #[must_use]
     pub fn going_on(progress: Progress, style: Style) -> Self {
         Self { style, ..Self::new(progress) }
     }
 
-    /// The style that the rows so far have left switched on.
+    /// Returns the style that the rows so far have left switched on.
     #[must_use]
     pub const fn style(&self) -> Style {
         self.style
     }
 
-    /// The text of one row and its styles. Neighbouring spans differ in style or link; no span is
-    /// empty.
+    /// Returns the text of one row and its styles. Adjacent spans differ in style or link; no span
+    /// is empty.
     pub fn row(&mut self, bytes: &[u8]) -> Vec<Span> {
         self.row_within(bytes, usize::MAX)
     }
 
-    /// As [`Sanitizer::row`], for a row of which only the first `columns` cells may be seen: at
-    /// least these are given, and of what comes after them little or nothing. The styles of the
-    /// whole row are obeyed, so the next row looks the same.
+    /// Sanitizes a row as [`Sanitizer::row`] does, but only as much of it as is visible. The result
+    /// contains at least the first `columns` cells, and little or nothing after them. The styles of
+    /// the whole row take effect, so the next row looks the same.
     pub fn row_within(&mut self, bytes: &[u8], columns: usize) -> Vec<Span> {
         let bytes = without_line_end(bytes);
         let style = self.style;
@@ -143,17 +150,17 @@ impl Sanitizer {
     }
 }
 
-/// What has a terminal ring its bell and notify its user (OSC 9), who may look elsewhere.
+/// Returns the sequence that rings the terminal's bell and sends a desktop notification (OSC 9).
 #[must_use]
 pub fn notification(text: &str) -> String {
     format!("\x07\x1b]9;{}\x07", name(text))
 }
 
-/// The text of a row as it is shown, without styles; borrowed where it is shown as it stands.
+/// Returns the shown text of a row, without styles. The text is borrowed if it is shown unchanged.
 #[must_use]
 pub fn plain(bytes: &[u8], progress: Progress) -> Cow<'_, str> {
     let bytes = without_line_end(bytes);
-    // Nearly always, and told many bytes at a time.
+    // The usual case; the fold checks many bytes at a time.
     let is_plain =
         bytes.iter().fold(true, |is_plain, byte| is_plain & (b' '..=b'~').contains(byte));
     if let Ok(text) = str::from_utf8(bytes)
@@ -165,12 +172,12 @@ pub fn plain(bytes: &[u8], progress: Progress) -> Cow<'_, str> {
     Cow::Owned(spans.into_iter().map(|span| span.text).collect())
 }
 
-/// The CR before the LF of a terminal's line says nothing of the row.
+/// Removes the CR before the LF of a terminal line. It is not part of the row.
 fn without_line_end(bytes: &[u8]) -> &[u8] {
     bytes.strip_suffix(b"\r").unwrap_or(bytes)
 }
 
-/// The style that the next row begins with, and what is to be seen of this one.
+/// Returns the style that the next row begins with, and the visible spans of this row.
 fn show<'a>(
     bytes: &'a [u8],
     style: Style,
@@ -186,8 +193,8 @@ fn show<'a>(
         .unwrap_or_default()
 }
 
-/// A name (job, repo, ref, command line) as one line of harmless text, without styles: every
-/// control, TAB and ESC included, is shown as its glyph.
+/// Returns a name (job, repo, ref, command line) as one line of harmless text without styles. Every
+/// control, including TAB and ESC, is shown as its glyph.
 #[must_use]
 pub fn name(text: &str) -> Cow<'_, str> {
     if is_harmless_text(text) {
@@ -205,20 +212,20 @@ pub fn name(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Whether a character may go to a terminal as it is, whatever stands before it: it neither steers
-/// it, nor reorders or hides text.
+/// Returns true if a character may be sent to a terminal after any other: it does not control the
+/// terminal, and does not reorder or hide text.
 #[must_use]
 pub fn is_harmless(found: char) -> bool {
     matches!(found, ' '..='~') || !(found.is_control() || is_hidden(found) || is_joiner(found))
 }
 
-/// Returns true if a text may go to a terminal as it is.
+/// Returns true if a text may be sent to a terminal unchanged.
 #[must_use]
 pub fn is_harmless_text(text: &str) -> bool {
     harmless_len(text) == text.len()
 }
 
-/// How many bytes of a text, from its start, may go to a terminal as they are.
+/// Returns the length in bytes of the prefix that may be sent to a terminal unchanged.
 #[must_use]
 pub fn harmless_len(text: &str) -> usize {
     let mut before = None;
@@ -230,22 +237,23 @@ pub fn harmless_len(text: &str) -> usize {
     text.find(is_harmful).unwrap_or(text.len())
 }
 
-/// Returns true for characters that cannot be seen but that emoji and scripts need: the joiners
-/// and the variation selectors.
+/// Returns true for invisible characters that emoji and scripts need: the joiners and the variation
+/// selectors.
 const fn is_joiner(found: char) -> bool {
     matches!(found, '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}')
 }
 
-/// Returns true if a joiner has a meaning after a character. ASCII needs none, but for the
-/// selectors in keycaps (1\u{fe0f}\u{20e3}).
+/// Returns true if a joiner has a meaning after a character. After ASCII it has none, except for
+/// the selectors in keycaps (1\u{fe0f}\u{20e3}).
 const fn is_joined(before: char, joiner: char) -> bool {
     !before.is_ascii()
         || matches!((before, joiner), ('0'..='9' | '#' | '*', '\u{fe0e}' | '\u{fe0f}'))
 }
 
-/// Whether a character changes what is seen, or is meant not to be seen: bidirectional controls,
-/// line separators, and Unicode's `Default_Ignorable_Code_Point` (<https://www.unicode.org/Public/UCD/latest/ucd/DerivedCoreProperties.txt>). Not
-/// those that emoji and scripts need, see [`is_joiner`].
+/// Returns true if a character changes the look of other text or is invisible by design:
+/// bidirectional controls, line separators, and Unicode's `Default_Ignorable_Code_Point`
+/// (<https://www.unicode.org/Public/UCD/latest/ucd/DerivedCoreProperties.txt>). Excludes the
+/// characters that emoji and scripts need, see [`is_joiner`].
 fn is_hidden(found: char) -> bool {
     matches!(found,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
@@ -254,7 +262,7 @@ fn is_hidden(found: char) -> bool {
         | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// Adds a character as it is shown: itself, or what stands for one that is not harmless.
+/// Appends a character as it is shown: itself, or the replacement of one that is not harmless.
 fn push_visible(out: &mut String, found: char) {
     let picture = match found {
         '\0'..='\x1f' => char::from_u32(0x2400 | u32::from(found)),

@@ -1,9 +1,9 @@
-//! What recorded bytes say to a terminal, one thing after the other: text, color, a link, a control
-//! that stays within some lines.
+//! Tokenizer from recorded bytes to terminal operations: text, a color, a link, or a control whose
+//! effect stays within some lines.
 //!
-//! Pure, and the only reader of escape sequences. A sequence must be whole within its row. What is
-//! broken, unknown or reaches further (titles, the clipboard, the whole screen, modes that change
-//! how text is read) is its first character and then text.
+//! Pure, and the only parser of escape sequences. A sequence must be complete within its row. If it
+//! is incomplete, unknown or has a wider effect (titles, the clipboard, the whole screen, modes
+//! that change how text is read), it becomes its first character followed by text.
 
 use std::mem;
 use std::str::Utf8Chunks;
@@ -12,75 +12,75 @@ use memchr::memchr3;
 
 use super::harmless_len;
 
-/// One thing.
+/// One operation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Op<'a> {
     /// Harmless characters; at least one.
     Text(&'a str),
     /// A tab.
     Tab,
-    /// A character that is not harmless and says nothing that is obeyed.
+    /// A character that is not harmless and has no supported function.
     Special(char),
     /// Bytes that are not UTF-8.
     Invalid,
-    /// A whole SGR sequence.
+    /// A complete SGR sequence.
     Sgr(&'a str),
-    /// A link begins, or ends where the target is empty. The target is printable ASCII.
+    /// The start of a link, or its end if the target is empty. The target is printable ASCII.
     Link(&'a str),
-    /// A control, and as it was written.
+    /// A control, and its original text.
     Control(Control, &'a str),
 }
 
-/// What moves the cursor or erases, as far as it is followed. Numbers are as written; how far they
-/// reach is for others to say.
+/// A supported control that moves the cursor or erases. Numbers are as written, without a limit;
+/// the caller bounds them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Control {
-    /// A terminal shows nothing of it: it hides the cursor, say.
+    /// A control without a visible effect, such as hiding the cursor.
     Nothing,
-    /// To a column, from 0.
+    /// Move to a column, from 0.
     Column(usize),
-    /// That many columns to the left.
+    /// Move left by a number of columns.
     Left(usize),
-    /// That many columns to the right.
+    /// Move right by a number of columns.
     Right(usize),
-    /// That many lines down, or up where it is negative; to column 0 or straight.
+    /// Move down by a number of lines, or up if negative; to column 0 or in the same column.
     Vertical { down: isize, to_start: bool },
-    /// From the cursor to the end of the line.
+    /// Erase from the cursor to the end of the line.
     EraseRight,
-    /// From the start of the line up to the cursor and with it.
+    /// Erase from the start of the line through the cursor.
     EraseLeft,
-    /// The line.
+    /// Erase the line.
     EraseLine,
-    /// From the cursor to the end of the line, and all lines below.
+    /// Erase from the cursor to the end of the line, and all lines below.
     EraseBelow,
-    /// That many cells from the cursor on.
+    /// Erase a number of cells from the cursor on.
     Erase(usize),
-    /// That many cells from the cursor on, and what is right of them moves there.
+    /// Delete a number of cells from the cursor on; the cells to their right move left.
     Delete(usize),
-    /// That many blank cells at the cursor; what is right of it makes room.
+    /// Insert a number of blank cells at the cursor; the cells to their right move right.
     Insert(usize),
 }
 
-/// What the bytes of one row say, in order.
+/// An iterator over the operations of one row, in order.
 #[derive(Clone)]
 pub(super) struct Ops<'a> {
     chunks: Utf8Chunks<'a>,
     text: &'a str,
-    /// Whether invalid bytes follow `text`.
+    /// True if invalid bytes follow `text`.
     is_torn: bool,
 }
 
 impl<'a> Ops<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        // Nearly always; and the library looks at many bytes at a time only when it is asked about
-        // all of them.
+        // The usual case. The library checks many bytes at a time only if it checks the whole
+        // slice.
         match str::from_utf8(bytes) {
             Ok(text) => Self { chunks: [].utf8_chunks(), text, is_torn: false },
             Err(_) => Self { chunks: bytes.utf8_chunks(), text: "", is_torn: false },
         }
     }
 
-    /// Passes over text, up to what may be a sequence or move the cursor.
+    /// Skips text, up to the next byte that may start a sequence or move the cursor.
     pub(super) fn skip_text(&mut self) {
         let next = memchr3(0x1b, b'\r', 0x08, self.text.as_bytes());
         self.text = next.and_then(|at| self.text.get(at..)).unwrap_or_default();
@@ -106,7 +106,7 @@ impl<'a> Iterator for Ops<'a> {
     }
 }
 
-/// What stands at the start of `text`, which is not empty, and what comes after it.
+/// Splits off the first operation of `text`, which must not be empty.
 fn first(text: &str) -> (Op<'_>, &str) {
     match harmless(text) {
         0 => special(text),
@@ -117,8 +117,8 @@ fn first(text: &str) -> (Op<'_>, &str) {
     }
 }
 
-/// How many bytes of harmless characters `text` begins with. Many bytes of plain ASCII are told at
-/// a time.
+/// Returns the length in bytes of the harmless prefix of `text`. Plain ASCII is checked many bytes
+/// at a time.
 fn harmless(text: &str) -> usize {
     let is_plain = |byte: &u8| (b' '..=b'~').contains(byte);
     let mut end = 0_usize;
@@ -132,7 +132,7 @@ fn harmless(text: &str) -> usize {
     if end == text.len() {
         return end;
     }
-    // The character before decides of a joiner.
+    // The preceding character decides if a joiner is harmless.
     let from = end.saturating_sub(1);
     from.saturating_add(text.get(from..).map_or(0, harmless_len))
 }
@@ -149,7 +149,7 @@ fn special(text: &str) -> (Op<'_>, &str) {
         '\t' => Op::Tab,
         '\r' => control(Control::Column(0)),
         '\x08' => control(Control::Left(1)),
-        // The normal character set, in which everything is: part of how some terminals reset
+        // The normal character set, which is always in use here: part of how some terminals reset
         // colors.
         '\x0f' => control(Control::Nothing),
         found => Op::Special(found),
@@ -157,14 +157,13 @@ fn special(text: &str) -> (Op<'_>, &str) {
     (op, rest)
 }
 
-/// What of a text comes before its end `after`. To compare the ends would cost the rest of the row
-/// at each sequence.
+/// Returns the part of a text before its suffix `after`. Comparing the suffix would cost the rest
+/// of the row at each sequence.
 fn up_to<'t>(text: &'t str, after: &str) -> &'t str {
     text.get(..text.len().saturating_sub(after.len())).unwrap_or_default()
 }
 
-/// The escape sequence at the start of `text`, if one is there that is understood, and what comes
-/// after it.
+/// Parses a supported escape sequence at the start of `text` and returns it with the text after it.
 fn sequence(text: &str) -> Option<(Op<'_>, &str)> {
     let body = text.strip_prefix('\x1b')?;
     if let Some(body) = body.strip_prefix('[') {
@@ -185,22 +184,23 @@ fn sequence(text: &str) -> Option<(Op<'_>, &str)> {
     Some((Op::Control(control, up_to(text, after)), after))
 }
 
-/// Sequences after their ESC of which a terminal shows nothing: the normal character sets, and what
-/// the keypad sends.
+/// Sequences, after their ESC, without a visible effect: the normal character sets and the keypad
+/// modes.
 const QUIET: [&str; 4] = ["(B", ")B", "=", ">"];
 
-/// Private modes of which a terminal shows nothing: what keys and pastes send, wrapping, the
-/// cursor's look, reports of focus, frames shown as a whole.
+/// Private modes without a visible effect: cursor keys, bracketed paste, wrapping, the look of the
+/// cursor, focus reports and synchronized output.
 const QUIET_MODES: [&str; 7] = ["1", "7", "12", "25", "1004", "2004", "2026"];
 
-/// The text of an OSC that must be whole, and printable ASCII as the specification of links demands
-/// (<https://gist.github.com/egmontkob/eb114294efbcd5adb1944c9f3cb5feda>), and what comes after it.
+/// Parses the text of an OSC, and returns it with the text after it. The OSC must be complete and
+/// printable ASCII, as the specification of links demands
+/// (<https://gist.github.com/egmontkob/eb114294efbcd5adb1944c9f3cb5feda>).
 fn osc(body: &str) -> Option<(&str, &str)> {
     let (inside, end) = body.split_at(body.find(|found| !matches!(found, ' '..='~'))?);
     Some((inside, end.strip_prefix('\x07').or_else(|| end.strip_prefix("\x1b\\"))?))
 }
 
-/// A CSI: `text` from its ESC on, `body` from what follows its bracket.
+/// Parses a CSI: `text` begins at its ESC, `body` after its bracket.
 fn csi<'a>(text: &'a str, body: &'a str) -> Option<(Op<'a>, &'a str)> {
     let (is_private, body) = body.strip_prefix('?').map_or((false, body), |body| (true, body));
     let (params, rest) = body.split_at(body.find(|found| !matches!(found, '0'..='9' | ';' | ':'))?);
@@ -221,15 +221,15 @@ fn csi<'a>(text: &'a str, body: &'a str) -> Option<(Op<'a>, &'a str)> {
     Some((Op::Control(control, written), after))
 }
 
-/// What vte holds of one sequence.
+/// The maximum number of parameters that vte stores for one sequence.
 const MAX_SGR_PARAMS: usize = 32;
 
-/// A CSI that moves the cursor or erases.
+/// Parses a CSI that moves the cursor or erases.
 fn control(params: &str, action: char) -> Option<Control> {
     if !params.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    // Only a number too large cannot be read.
+    // Parsing fails only if the number is too large.
     let number: u16 = if params.is_empty() { 0 } else { params.parse().unwrap_or(u16::MAX) };
     let count = usize::from(number.max(1));
     let (down, up) = (count.cast_signed(), count.cast_signed().saturating_neg());

@@ -1,22 +1,22 @@
-//! How text looks: SGR, read and written.
+//! Text styles: parsing and writing SGR sequences.
 //!
-//! Pure. SGR is the one sequence that leaves the sanitizer again, and only as [`sgr`] writes it.
+//! Pure. SGR is the only sequence that the output may contain, and only as [`sgr`] writes it.
 
 use std::fmt::Write as _;
 
 use vte::{Params, ParamsIter, Parser, Perform};
 
-/// A color as SGR names it.
+/// A color in SGR.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Color {
     /// An entry of the terminal's palette: 0–7 normal, 8–15 bright, 16–255 the fixed cube and
-    /// greys.
+    /// grays.
     Indexed(u8),
     /// 24 bits: red, green, blue.
     Rgb(u8, u8, u8),
 }
 
-/// How text looks, as SGR says it. The default is the terminal's own.
+/// The style of text in SGR. The default is the terminal's own style.
 #[expect(clippy::struct_excessive_bools, reason = "SGR attributes are independent switches")]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
 pub struct Style {
@@ -39,13 +39,13 @@ pub struct Style {
 }
 
 impl Style {
-    /// The style that text is shown in: without its colors, where they would hide it.
+    /// Returns the style in which text is shown: without its colors if they would hide it.
     pub(super) fn legible(self) -> Self {
         let hides = self.fg.zip(self.bg).is_some_and(|(fg, bg)| are_alike(fg, bg));
         if hides { Self { fg: None, bg: None, ..self } } else { self }
     }
 
-    /// What it is after an SGR sequence, which must be whole: `ESC[1;31m`.
+    /// Returns the style after an SGR sequence, which must be complete: `ESC[1;31m`.
     pub(super) fn after(self, sequence: &str) -> Self {
         let mut taken = Sgr { style: self };
         Parser::new().advance(&mut taken, sequence.as_bytes());
@@ -53,10 +53,11 @@ impl Style {
     }
 }
 
-/// The least difference in one of red, green and blue by which text is seen at all.
+/// The smallest difference in red, green or blue that keeps text visible.
 const LEAST_DIFFERENCE: u8 = 16;
 
-/// Returns true if text of one color cannot be read on the other: they are the same, or nearly.
+/// Returns true if two colors are the same or nearly the same, so text of one is unreadable on the
+/// other.
 #[must_use]
 pub fn are_alike(one: Color, other: Color) -> bool {
     let differs = |(one, other): (u8, u8)| one.abs_diff(other) >= LEAST_DIFFERENCE;
@@ -64,7 +65,7 @@ pub fn are_alike(one: Color, other: Color) -> bool {
 }
 
 impl Color {
-    /// Red, green and blue. Terminals choose the first sixteen themselves: these are xterm's.
+    /// Returns red, green and blue. Terminals choose the first sixteen colors; these are xterm's.
     #[expect(
         clippy::arithmetic_side_effects,
         reason = "each arm bounds n, and no level exceeds 255"
@@ -100,8 +101,8 @@ impl Color {
     }
 }
 
-/// The sequence that sets exactly this style, whatever was set before: `ESC[0;1;31m`; of the
-/// default `ESC[0m`.
+/// Returns the sequence that sets exactly this style, regardless of the current one: `ESC[0;1;31m`,
+/// or `ESC[0m` for the default.
 #[must_use]
 pub fn sgr(style: &Style) -> String {
     let switches = [
@@ -120,8 +121,8 @@ pub fn sgr(style: &Style) -> String {
     out
 }
 
-/// Appends the parameters of a color, each after its `;`. A code is the tens, 3 and 9 for the
-/// foreground or 4 and 10 for the background, and the digit of one of eight colors.
+/// Appends the parameters of a color, each after its `;`. A code consists of the tens (3 and 9 for
+/// the foreground, 4 and 10 for the background) and the digit of one of eight colors.
 fn push_color(out: &mut String, color: Option<Color>, tens: &str, bright_tens: &str) {
     // Writing to a String cannot fail.
     let _ = match color {
@@ -133,7 +134,7 @@ fn push_color(out: &mut String, color: Option<Color>, tens: &str, bright_tens: &
     };
 }
 
-/// Takes one SGR sequence from vte.
+/// A receiver that applies one SGR sequence from vte to a style.
 struct Sgr {
     style: Style,
 }
@@ -162,7 +163,7 @@ impl Perform for Sgr {
     }
 }
 
-/// `38;5;n` or `38;2;r;g;b`: the parameters after the first.
+/// Parses the parameters after the first of `38;5;n` or `38;2;r;g;b`.
 fn color_of(params: &mut ParamsIter<'_>) -> Option<Color> {
     let mut next = || params.next().and_then(|param| param.first().copied());
     match next()? {
@@ -172,8 +173,8 @@ fn color_of(params: &mut ParamsIter<'_>) -> Option<Color> {
     }
 }
 
-/// `38:5:n`, `38:2:r:g:b` or, with a color space that nobody uses, `38:2:space:r:g:b`: what follows
-/// the first colon.
+/// Parses the part after the first colon of `38:5:n`, `38:2:r:g:b` or `38:2:space:r:g:b`. The color
+/// space is ignored.
 fn color_of_sub(sub: &[u16]) -> Option<Color> {
     match *sub {
         [5, n, ..] => indexed(n),
@@ -190,8 +191,8 @@ fn rgb([r, g, b]: [u16; 3]) -> Option<Color> {
     Some(Color::Rgb(u8::try_from(r).ok()?, u8::try_from(g).ok()?, u8::try_from(b).ok()?))
 }
 
-/// A color that makes no sense changes nothing; that of underlines (58) is taken only to be past
-/// it.
+/// Sets a color. An invalid color changes nothing. An underline color (58) is parsed only to skip
+/// its parameters.
 fn set_color(style: &mut Style, code: u16, color: Option<Color>) {
     match code {
         38 => style.fg = color.or(style.fg),
@@ -200,8 +201,8 @@ fn set_color(style: &mut Style, code: u16, color: Option<Color>) {
     }
 }
 
-/// Obeys one parameter. What [`Style`] has no word for (blinking, fonts, frames) has no effect, and
-/// concealing (8) has none on purpose.
+/// Applies one parameter. Attributes that [`Style`] lacks (blinking, fonts, frames) have no effect.
+/// Concealing (8) is ignored on purpose.
 fn set(style: &mut Style, code: u16) {
     match code {
         0 => *style = Style::default(),
@@ -222,7 +223,7 @@ fn set(style: &mut Style, code: u16) {
     }
 }
 
-/// The 16 colors.
+/// Sets one of the 16 colors.
 fn set_palette(style: &mut Style, code: u16) {
     let bright = if code < 90 { 0 } else { 8 };
     let color = indexed((code % 10) | bright);

@@ -1,4 +1,4 @@
-//! What is shown of overwritten text is what a terminal shows: vt100 is the oracle.
+//! Tests that overwritten text is shown as in a terminal, with vt100 as the oracle.
 
 use std::fs;
 use std::num::NonZero;
@@ -8,10 +8,10 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Enough never to wrap or scroll.
+/// Large enough that no test wraps or scrolls.
 const SIZE: [u16; 2] = [40, 160];
 
-/// The lines of a terminal, without blanks at their end.
+/// Returns the lines of a terminal, without trailing blanks.
 fn terminal(bytes: &[u8]) -> Vec<String> {
     let [rows, columns] = SIZE.map(|size| NonZero::new(size).unwrap());
     let mut terminal = vt100::Parser::new(rows, columns, 0);
@@ -22,7 +22,7 @@ fn terminal(bytes: &[u8]) -> Vec<String> {
     trimmed(terminal.screen().rows(0, SIZE[1]))
 }
 
-/// The same lines as rows show them.
+/// Returns the same lines as the sanitizer shows them.
 fn shown(bytes: &[u8]) -> Vec<String> {
     let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
     let rows: Vec<_> = bytes.split(|byte| *byte == b'\n').collect();
@@ -51,8 +51,8 @@ fn progress_of_real_programs_is_what_a_terminal_shows_in_the_end() {
     }
 }
 
-/// Moves and text within one line. Of wide characters that are torn apart by an insertion vt100
-/// shows more than others do.
+/// Moves and text within one line. Insertion is not combined with wide characters: vt100 shows more
+/// of a torn one than other terminals do.
 fn in_row(text: &'static str, actions: &'static str) -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         3 => "[a-z ]{1,6}",
@@ -75,8 +75,7 @@ fn letter(row: usize) -> char {
     ('a'..='z').nth(row).unwrap()
 }
 
-/// Text over several lines that never leaves those that are there. Each piece of text has a letter
-/// of its own row.
+/// Text over several lines that never leaves the existing lines. Each row writes its own letter.
 fn frames() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         4 => (1_usize..8).prop_map(|count| "x".repeat(count)),

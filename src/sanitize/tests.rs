@@ -1,4 +1,4 @@
-//! What is shown, what is obeyed, and that nothing else leaves.
+//! Tests of the shown text, of the supported sequences, and that nothing else is let through.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -18,7 +18,7 @@ fn text(bytes: &[u8]) -> String {
     text_of(&row(bytes))
 }
 
-/// The row with every change of style written out, the default one as `0`: `[0;1]bold[0]plain`.
+/// Formats a row with every change of style, the default as `0`: `[0;1]bold[0]plain`.
 fn painted(bytes: &[u8]) -> String {
     row(bytes)
         .iter()
@@ -155,11 +155,11 @@ fn no_text_is_hidden_in_its_background() {
         let Style { fg, bg, .. } = style(seen);
         assert!(fg.is_some() || bg.is_some(), "{seen:?}");
     }
-    // What comes after is as it was meant.
+    // Later text keeps its colors.
     let spans = row(b"\x1b[31;41mhid\x1b[49mden");
     assert_eq!(spans.iter().map(|span| span.text.as_str()).collect::<Vec<_>>(), ["hid", "den"]);
     assert_eq!(spans[1].style.fg, Some(Color::Indexed(1)));
-    // Also in a row that is drawn.
+    // The same applies to a row drawn on a canvas.
     let spans = row(b"....\r\x1b[31;41mhid\x1b[0m");
     assert!(spans.iter().all(|span| span.style == Style::default()), "{spans:?}");
 }
@@ -361,7 +361,7 @@ fn hostile() -> impl Strategy<Value = Vec<u8>> {
     vec(piece, 0..20).prop_map(|pieces| pieces.concat())
 }
 
-/// What must never reach a terminal, said apart from the code's own table.
+/// Returns true for characters that must never reach a terminal, independently of the code's table.
 fn is_dangerous(found: char) -> bool {
     found.is_control() || "\u{61c}\u{200b}\u{200e}\u{200f}\u{2028}\u{2029}\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}\u{2066}\u{2067}\u{2068}\u{2069}\u{feff}\u{ad}".contains(found) || ('\u{e0000}'..='\u{e007f}').contains(&found)
 }

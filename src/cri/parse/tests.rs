@@ -1,5 +1,5 @@
-//! What is a record, where a line stops being one, and that the shortcut never disagrees with the
-//! grammar.
+//! Tests of the grammar, of the columns of malformed lines, and of the agreement between the
+//! shortcut and the grammar.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -157,7 +157,7 @@ fn the_shortcut_takes_what_the_recorder_writes() {
     }
 }
 
-/// A line of the usual shape with numbers that need not be of any calendar.
+/// Lines of the usual shape with numbers that may not be in any calendar.
 fn usual_line() -> impl Strategy<Value = Vec<u8>> {
     let date = (0..=9999_u32, 0..=13_u32, 0..=32_u32)
         .prop_map(|(y, m, d)| format!("{y:04}-{m:02}-{d:02}"));
