@@ -1,4 +1,4 @@
-//! One run from what the database and its directory tell, and whether somebody still records it.
+//! Loads runs from the database and their directories, and checks if a recorder is still alive.
 
 use std::collections::HashSet;
 use std::fs::TryLockError;
@@ -18,12 +18,13 @@ use crate::model::{Job, JobId, Origin, Phase, Run, RunId, Sh};
 use crate::store::{ListedRun, Reader, RunPage, RunRows};
 use crate::time::Time;
 
-/// A run of a database.
+/// Loads a run of a database.
 pub(super) fn stored_run(root: &Path, reader: &Reader, id: &RunId) -> Result<Option<RunNode>> {
     reader.run(id)?.map_or(Ok(None), |rows| stored_node(root, reader, rows))
 }
 
-/// Some runs of a database, as many as may be read at once, and how many of the ids that was.
+/// Loads runs of a database, as many as may be read at once, and returns them with the number of
+/// ids that were handled.
 pub(super) fn stored_runs(
     root: &Path,
     reader: &Reader,
@@ -37,8 +38,8 @@ pub(super) fn stored_runs(
 fn stored_node(root: &Path, reader: &Reader, mut rows: RunRows) -> Result<Option<RunNode>> {
     let recorder = recorder(rows.ours, &rows.run, root);
     if recorder == Recorder::Gone {
-        // It may have finished the run between the two looks: what its rows say after the lock was
-        // free counts.
+        // The recorder may have finished the run between the reading and the check of its lock. The
+        // rows read after the lock was free are the valid ones.
         let Some(again) = reader.run(&rows.run.id)? else { return Ok(None) };
         rows = again;
     }
@@ -51,7 +52,7 @@ fn stored_node(root: &Path, reader: &Reader, mut rows: RunRows) -> Result<Option
     Ok(Some(node))
 }
 
-/// A run of a log tree without a database.
+/// Loads a run of a log tree without a database.
 pub(super) fn tree_run(root: &Path, id: &RunId) -> Result<Option<RunNode>> {
     let Some(run) = tree_runs(root)?.0.into_iter().find(|run| &run.id == id) else {
         return Ok(None);
@@ -60,7 +61,7 @@ pub(super) fn tree_run(root: &Path, id: &RunId) -> Result<Option<RunNode>> {
     Ok(Some(load_node(join::run_head(run, Recorder::Unknown), false, Vec::new(), dir)))
 }
 
-/// Where a run's files are, or why they are not read.
+/// Finds the directory of a run; `None` if it is unknown. The error is the reason not to read it.
 fn run_dir(root: &Path, run: &Run) -> std::result::Result<Option<RunDir>, FindingKind> {
     let Some(repo) = run.repo.as_deref() else { return Ok(None) };
     let dir = path::run_dir(root, repo, &run.id).ok_or(FindingKind::UnsafeRunName)?;
@@ -74,8 +75,9 @@ fn run_dir(root: &Path, run: &Run) -> std::result::Result<Option<RunDir>, Findin
     }
 }
 
-/// Runs for a list; `None` when the run that they lie beside is not there. Those that nobody
-/// records any more are read again after that was seen: they may just have been finished.
+/// Loads runs for a list; `None` if the run that the page starts from does not exist. If the
+/// recorder of a run is gone, the page is read again after that: the run may just have been
+/// finished.
 pub(super) fn listed_heads(
     root: &Path,
     reader: &Reader,
@@ -98,15 +100,15 @@ pub(super) fn listed_heads(
     Ok(Some(listed.into_iter().map(head).collect()))
 }
 
-/// Whether the recorder of an unfinished run of ours still holds its lock. A shared lock is tried
-/// on the file as it is: nothing is written.
+/// Checks if the recorder of an unfinished run of ours still holds its lock. Tries a shared lock on
+/// the existing file, and writes nothing.
 fn recorder(ours: bool, run: &Run, root: &Path) -> Recorder {
     if !ours || run.finished_at.is_some() {
         return Recorder::Unknown;
     }
     let Ok(Some(dir)) = run_dir(root, run) else { return Recorder::Unknown };
     let Some(lock) = dir.recorder_lock() else { return Recorder::Gone };
-    // No recorder makes a link.
+    // A recorder never creates a link.
     if lock.is_symlink() {
         return Recorder::Unknown;
     }
@@ -118,9 +120,9 @@ fn recorder(ours: bool, run: &Run, root: &Path) -> Recorder {
     }
 }
 
-/// A run from its rows, its events and its directory: the jobs of the database, then those that
-/// only the events tell of, then those that are known by their directory alone. What cannot be read
-/// of it takes nothing else away.
+/// Builds a run from its rows, its events and its directory: first the jobs in the database, then
+/// those only in the events, then those only in the directory. A part that cannot be read does not
+/// affect the others.
 fn load_node(
     mut head: RunHead,
     ours: bool,
@@ -137,7 +139,7 @@ fn load_node(
     odd.left_out(&Place::Run, files.left_out);
     let mut jobs = rows;
     let mut told = None;
-    // Ours says all of it in the database.
+    // For our own runs, everything in the events is also in the database.
     if let Some(path) = files.events.filter(|_| !ours) {
         let read =
             read_events(&path, if head.phase == Phase::Finished { Tail::Emit } else { Tail::Hold });
@@ -188,14 +190,14 @@ fn load_job(
     let listed =
         dir.map(|dir| path::list_logs(dir, &job.id)).and_then(|listed| odd.told(&place, listed));
     let found = listed.unwrap_or_default();
-    // A job without commands (quire's own `quire/push`) misses nothing by its name.
+    // A job without commands (quire's own `quire/push`) has no logs to miss, whatever its name.
     let is_no_path = || dir.is_some_and(|dir| path::job_dir(dir.path(), &job.id).is_none());
     let left_out = if shs.is_empty() && is_no_path() { LeftOut::default() } else { found.left_out };
     odd.left_out(&place, left_out);
-    // Times are worth a read only where they decide.
+    // The times of logs are read only if the pairing depends on them.
     let guessed = shs.iter().any(|sh| sh.origin != Origin::Call);
-    // A recorder of ours writes a command's row before its log: a log without one is newer than the
-    // rows that were read.
+    // Our recorder writes a command's row before it creates the log. A log without a row is
+    // therefore newer than the rows that were read.
     let ours_goes_on = ours && head.phase != Phase::Finished;
     let known: Option<HashSet<u32>> =
         ours_goes_on.then(|| shs.iter().filter_map(|sh| sh.n).collect());
@@ -204,17 +206,17 @@ fn load_job(
     join::job_node(head, job, shs, logs)
 }
 
-/// What is odd about the files of a run.
+/// The findings about the files of a run.
 #[derive(Default)]
 struct Odd {
     findings: Findings,
-    /// No log of the run can be seen.
+    /// True if no log of the run can be seen.
     hides_all: bool,
 }
 
 impl Odd {
-    /// These findings behind those of others. A log is not called missing where logs are left out:
-    /// it may be among them.
+    /// Appends these findings to `found`. A log is not reported as missing where logs are left out:
+    /// it may be one of them.
     fn beside(self, found: Findings) -> Findings {
         let hides = |kind: &FindingKind| {
             matches!(kind, FindingKind::Refused(_) | FindingKind::Unreadable(_))
@@ -230,7 +232,7 @@ impl Odd {
         found.into_iter().filter(is_told).chain(self.findings).collect()
     }
 
-    /// The value, or `None` with the error among the findings.
+    /// Returns the value, or adds the error to the findings and returns `None`.
     fn told<T>(&mut self, place: &Place, result: Result<T>) -> Option<T> {
         result
             .map_err(|error| {
@@ -247,11 +249,11 @@ impl Odd {
     }
 }
 
-/// The most of `events.jsonl` that is read: hundreds of thousands of commands.
+/// The most of `events.jsonl` that is read, in bytes: hundreds of thousands of commands.
 const MAX_EVENTS_BYTES: u64 = 64 << 20;
 
-/// What the events tell, line by line, and the size of the file when that was begun. A last line
-/// without LF is one only when nobody writes any more.
+/// Reads the events line by line, and returns them with the size of the file at the start. With
+/// [`Tail::Hold`], a last line without LF is left out.
 fn read_events(path: &FilePath, tail: Tail) -> Result<(Events, u64)> {
     let file = LogFile::open(path)?;
     let mut lines = file.lines(0)?;
@@ -265,7 +267,8 @@ fn read_events(path: &FilePath, tail: Tail) -> Result<(Events, u64)> {
     Ok((events, file.bytes()))
 }
 
-/// A log that cannot be read has no time; whoever shows it says why.
+/// Adds the time of a log's first record, if `wanted`. A log that cannot be read has no time; the
+/// view that shows the log reports the error.
 fn dated(found: FoundLog, wanted: bool) -> DatedLog {
     let first_at = if wanted && found.bytes > 0 {
         LogFile::open(&found.path).and_then(|log| log.first_time()).ok().flatten()
@@ -275,8 +278,8 @@ fn dated(found: FoundLog, wanted: bool) -> DatedLog {
     DatedLog { n: found.n, log: LogRef { path: found.path, bytes: found.bytes }, first_at }
 }
 
-/// The runs of a log tree, newest first: ids are UUIDv7, so they sort by time. And what is to be
-/// said of those that are not there.
+/// Lists the runs of a log tree, newest first (ids are UUIDv7, so they sort by time), and returns
+/// notices about runs that may be missing.
 pub(super) fn tree_runs(root: &Path) -> Result<(Vec<Run>, Vec<String>)> {
     let (mut runs, mut notices) = (Vec::new(), Vec::new());
     for repo in path::list_runs(root)? {
@@ -287,7 +290,7 @@ pub(super) fn tree_runs(root: &Path) -> Result<(Vec<Run>, Vec<String>)> {
     Ok((runs, notices))
 }
 
-/// What is to be said of a directory that may hold runs and cannot be read.
+/// Returns the notice about a directory that may contain runs and cannot be read.
 pub(super) fn hidden_runs(error: &Error) -> String {
     format!("runs may be missing: {}", error::chain(error))
 }
@@ -296,7 +299,7 @@ pub(super) fn path_run_id() -> RunId {
     RunId(String::new())
 }
 
-/// The logs under a path as a run without a row.
+/// Loads the logs under a path as a run without a row.
 pub(super) fn path_run(path: &Path) -> Result<RunNode> {
     let head = join::run_head(Run::without_row(path_run_id(), None), Recorder::Unknown);
     let metadata = std::fs::metadata(path).map_err(Error::io("open", path))?;

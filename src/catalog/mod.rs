@@ -1,11 +1,11 @@
-//! The one loader: database and directories -> runs with their jobs and commands, used by every
-//! view alike.
+//! The only loader: builds runs with their jobs and commands from databases and directories, for
+//! every view.
 //!
 //! A catalog is opened on a store (a root directory with or without a database) or on a path (a
-//! single log, a directory of logs); what it gives looks the same. It only reads.
+//! single log, a directory of logs). The results have the same form. It only reads.
 //!
-//! `select` says which runs are meant, `load` makes one of what database and directories tell of
-//! it, `wait` says what an error means to somebody who waits.
+//! `select` parses the choice of runs, `load` builds a run from its database and directories, and
+//! `wait` describes errors to a user who waits.
 
 mod load;
 mod select;

@@ -1,5 +1,4 @@
-//! Which runs are meant, and how one stands: what a command line says and what a script is told.
-//! Pure.
+//! Selection of runs as on a command line, and the exit code of a run for scripts. Pure.
 
 use crate::error::{Error, Result};
 use crate::join::RunHead;
@@ -8,7 +7,7 @@ use crate::model::{Outcome, Phase};
 /// The fewest characters that may stand for an id.
 const SHORTEST_ID_PART: usize = 4;
 
-/// Which runs to list.
+/// A filter for the list of runs.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct RunFilter {
     /// Only runs of this repository.
@@ -18,7 +17,7 @@ pub struct RunFilter {
 }
 
 impl RunFilter {
-    /// Whether it leaves anything out.
+    /// Returns true if it has a condition, and so may leave runs out.
     #[must_use]
     pub const fn narrows(&self) -> bool {
         self.repo.is_some() || self.ref_name.is_some()
@@ -30,27 +29,27 @@ impl RunFilter {
 pub struct RunList {
     /// The runs.
     pub heads: Vec<RunHead>,
-    /// There are more of them: older ones, or newer ones where those newer than a run were asked
-    /// for.
+    /// True if there are more runs: newer ones if the list is of runs newer than a given one, else
+    /// older ones.
     pub has_more: bool,
 }
 
-/// Which run is meant.
+/// A choice of one run.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum RunSpec {
-    /// The newest, or this many before it.
+    /// The newest run, or the one this many before it.
     Latest(usize),
-    /// The newest that ended like this.
+    /// The newest run with this outcome.
     LatestThat(Outcome),
-    /// The one whose id is this, or begins or ends so.
+    /// A run by its id, or by the beginning or end of its id.
     Id(String),
 }
 
 impl RunSpec {
-    /// `latest`, `latest~N`, `latest-failed`, `latest-passed`, or an id or a part of one.
+    /// Parses `latest`, `latest~N`, `latest-failed`, `latest-passed`, or an id or a part of one.
     ///
     /// # Errors
-    /// A `latest~N` whose N is no number, and an id part too short to mean something.
+    /// If N in `latest~N` is not a number, or if the part of an id is too short.
     pub fn parse(text: &str) -> Result<Self> {
         match text {
             "latest" => return Ok(Self::Latest(0)),
@@ -74,8 +73,9 @@ impl RunSpec {
     }
 }
 
-/// How a run stands, for scripts: the exit code of `--exit-status`. `None`: logs without a row tell
-/// nothing of it.
+/// Returns the exit code of `--exit-status`: 0 for a run that passed, 1 for one that failed or
+/// ended with an unknown outcome, 3 for one that was stopped, skipped or interrupted, 4 for one
+/// that has not ended. Returns `None` if the state is unknown, as for logs without a row.
 #[must_use]
 pub const fn exit_status(head: &RunHead) -> Option<u8> {
     Some(match (head.phase, head.outcome) {

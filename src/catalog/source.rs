@@ -1,8 +1,8 @@
-//! A store or a path: the questions that every view asks of it.
+//! A store or a path, and the requests that every view makes to it.
 //!
-//! Nothing is opened before something is asked, and what a store has is looked for each time: its
-//! database may appear, vanish or give way to another while somebody looks on. One that has
-//! vanished is waited for: the log tree alone would tell less of the same runs.
+//! Nothing is opened before the first request. Each request looks for the database again: it may
+//! appear, vanish or be replaced while a view is open. If it has vanished, requests fail until it
+//! is back: the log tree alone would contain less about the same runs.
 
 use std::cell::{Ref, RefCell};
 use std::collections::HashSet;
@@ -18,66 +18,65 @@ use crate::model::{Outcome, Run, RunId};
 use crate::store::{self, Beside, Reader, RunPage};
 use crate::time::Time;
 
-/// The database files looked for in a root, ours first.
+/// The names of the database file in a root, ours first.
 const DATABASES: [&str; 2] = [store::OUR_DATABASE, store::QUIRE_DATABASE];
 
-/// Runs, for reading.
+/// The runs of a store or a path, for reading.
 pub struct Catalog {
     place: Location,
-    /// What was there when something was asked last.
+    /// The store or path as the last request found it.
     source: RefCell<Option<Opened>>,
 }
 
-/// Where the runs are.
+/// The location of the runs.
 #[derive(Clone)]
 enum Location {
-    /// A root, and the database if another one than its own is named.
+    /// A root, and the path of the database if it is not the root's own.
     Store { root: PathBuf, db: Option<PathBuf> },
     /// A log or a directory of logs.
     Path(PathBuf),
 }
 
 enum Opened {
-    /// A root whose database tells the runs.
+    /// A root with a database of its runs.
     Store { root: PathBuf, reader: Box<Reader> },
-    /// A root without a database: the log tree alone, and what was to be said of it when its runs
-    /// were listed last.
+    /// A root without a database: the log tree alone, and the notices of its last listing.
     Tree { root: PathBuf, notices: RefCell<Vec<String>> },
     /// A log or a directory of logs.
     Path { path: PathBuf },
 }
 
 impl Catalog {
-    /// A store: `db`, or the root's own database, or the root's log tree where there is none.
-    /// Nothing of it needs to be there yet.
+    /// Creates a catalog of a store: the database `db`, or else the root's own database, or else
+    /// the root's log tree. Nothing has to exist yet.
     #[must_use]
     pub fn of_store(root: &Path, db: Option<&Path>) -> Self {
         let place = Location::Store { root: root.to_owned(), db: db.map(Path::to_owned) };
         Self { place, source: RefCell::default() }
     }
 
-    /// A log file, or a directory of logs (a run's without its database, a Kubernetes pod's).
-    /// Nothing needs to be there yet.
+    /// Creates a catalog of a log file or of a directory of logs (of a run without its database, or
+    /// of a Kubernetes pod). Nothing has to exist yet.
     #[must_use]
     pub fn of_path(path: &Path) -> Self {
         Self { place: Location::Path(path.to_owned()), source: RefCell::default() }
     }
 
-    /// Another one of the same place, which has read nothing yet.
+    /// Creates a catalog of the same location that has read nothing yet.
     #[must_use]
     pub fn anew(&self) -> Self {
         Self { place: self.place.clone(), source: RefCell::default() }
     }
 
-    /// Looks for a store, without reading anything of it.
+    /// Looks for a store, without reading it.
     ///
     /// # Errors
-    /// When there is none, or it cannot be told.
+    /// If there is no store, or if its directory cannot be accessed.
     pub fn look(&self) -> Result<()> {
         self.source().map(drop)
     }
 
-    /// What there is to be read now.
+    /// Looks for changes, and returns the store or path to read now.
     fn source(&self) -> Result<Ref<'_, Opened>> {
         let next = self.place.changed_from(self.source.borrow().as_ref())?;
         if next.is_some() {
@@ -87,16 +86,16 @@ impl Catalog {
             .map_err(|_| Error::Internal("no source".into()))
     }
 
-    /// The newest runs, newest first, at most `limit`.
+    /// Returns the newest runs, newest first, at most `limit`.
     ///
     /// # Errors
-    /// When the store cannot be read; so for every method here.
+    /// If the store cannot be read. This holds for every method here.
     pub fn runs(&self, filter: &RunFilter, limit: usize) -> Result<RunList> {
         Ok(self.list(page_of(filter), limit)?.unwrap_or_default())
     }
 
-    /// The nearest runs on one side of a run, newest first; `None` when that run is not there (any
-    /// more).
+    /// Returns the nearest runs on one side of a run, newest first; `None` if that run is not in
+    /// the database (any more).
     #[expect(clippy::missing_errors_doc, reason = "see runs")]
     pub fn runs_beside(
         &self,
@@ -107,8 +106,8 @@ impl Catalog {
         self.list(RunPage { beside: Some(beside.clone()), ..page_of(filter) }, limit)
     }
 
-    /// The nearest run on one side of a run, of those that ended in this way if one is named;
-    /// `None` when there is none.
+    /// Returns the nearest run on one side of a run, with this outcome if one is given; `None` if
+    /// there is no such run.
     #[expect(clippy::missing_errors_doc, reason = "see runs")]
     pub fn nearest(
         &self,
@@ -120,7 +119,7 @@ impl Catalog {
         Ok(self.page(&page)?.pop())
     }
 
-    /// A run with its jobs and commands; `None` when it is not there (any more).
+    /// Loads a run with its jobs and commands; `None` if it does not exist (any more).
     #[expect(clippy::missing_errors_doc, reason = "see runs")]
     pub fn run(&self, id: &RunId) -> Result<Option<RunNode>> {
         match &*self.source()? {
@@ -130,8 +129,8 @@ impl Catalog {
         }
     }
 
-    /// Runs with their jobs and commands, as many as may be read at once, and how many of the ids
-    /// that was; those that are not there (any more) are left out.
+    /// Loads runs with their jobs and commands, as many as may be read at once, and returns them
+    /// with the number of ids that were handled. Runs that do not exist (any more) are left out.
     #[expect(clippy::missing_errors_doc, reason = "see runs")]
     pub fn runs_whole(&self, ids: &[RunId]) -> Result<(Vec<RunNode>, usize)> {
         if let Opened::Store { root, reader } = &*self.source()? {
@@ -141,25 +140,25 @@ impl Catalog {
         Ok((nodes.collect::<Result<_>>()?, ids.len()))
     }
 
-    /// Resets the time limit of the store: all readings between two calls take at most 10 seconds
-    /// of the database.
+    /// Resets the time limit of the store. All readings between two calls together may take 10
+    /// seconds in the database.
     pub fn renew(&self) {
         if let Some(Opened::Store { reader, .. }) = &*self.source.borrow() {
             reader.renew();
         }
     }
 
-    /// Gives the store more time, to read all runs: how much depends on the size of its database.
+    /// Gives the store more time, in proportion to the size of its database, to read all runs.
     pub fn extend_for_all(&self) {
         if let Some(Opened::Store { reader, .. }) = &*self.source.borrow() {
             reader.extend_for_all();
         }
     }
 
-    /// The run that is meant.
+    /// Finds the run that is meant.
     ///
     /// # Errors
-    /// When there is none, or when several ids match: they are listed.
+    /// If no run matches, or if several ids match: the error lists them.
     pub fn find(&self, spec: &RunSpec, filter: &RunFilter) -> Result<RunId> {
         if let Location::Path(_) = self.place {
             return Ok(load::path_run_id());
@@ -190,7 +189,7 @@ impl Catalog {
         }
     }
 
-    /// The store's directory, which the paths of its logs lie under.
+    /// Returns the root of the store, which contains its logs; `None` for a path.
     #[must_use]
     pub fn root(&self) -> Option<&Path> {
         match &self.place {
@@ -199,7 +198,8 @@ impl Catalog {
         }
     }
 
-    /// What is read when something is asked: the database where one is known, or what was named.
+    /// Returns the path that requests read: the database if one is known, else the path that was
+    /// given.
     #[must_use]
     pub fn path(&self) -> PathBuf {
         match (&*self.source.borrow(), &self.place) {
@@ -213,12 +213,12 @@ impl Catalog {
         }
     }
 
-    /// Hands on the runs that have a directory of logs and no row in the database, by repository
-    /// and id, as it goes through the repositories: not all are in memory at once. Returns what
-    /// is to be said of directories that cannot be read.
+    /// Passes each run with a directory of logs and no row in the database to `take`, by repository
+    /// and id. Repositories are read one after the other, so that not all are in memory at once.
+    /// Returns notices about directories that cannot be read.
     ///
     /// # Errors
-    /// As for [`Catalog::runs`], or as `take` says.
+    /// As for [`Catalog::runs`], or an error of `take`.
     pub fn dirs_without_row(
         &self,
         mut take: impl FnMut(String, RunId) -> Result<()>,
@@ -235,7 +235,8 @@ impl Catalog {
         Ok(notices)
     }
 
-    /// What a user should know of how the store is read, once it has been.
+    /// Returns messages for the user about the way the store was read; empty before the first
+    /// request.
     #[must_use]
     pub fn notices(&self) -> Vec<String> {
         match &*self.source.borrow() {
@@ -245,9 +246,9 @@ impl Catalog {
         }
     }
 
-    /// Whether the database may have changed since the last call; the first call says yes. Cheap:
-    /// no table is read. Where there is none it never has: logs and directories are not looked
-    /// at (see [`Catalog::watched`]).
+    /// Returns true if the database may have changed since the last call, and on the first call.
+    /// Cheap: reads no table. Returns false without a database: changes of logs and directories are
+    /// not detected (see [`Catalog::watched`]).
     #[expect(clippy::missing_errors_doc, reason = "see runs")]
     pub fn changed(&mut self) -> Result<bool> {
         self.look()?;
@@ -257,8 +258,8 @@ impl Catalog {
         }
     }
 
-    /// The directories in which a change may mean something new about the list of runs, or about
-    /// `run`: the most telling first.
+    /// Returns the directories in which a change may affect the list of runs or `run`, the most
+    /// important ones first.
     #[must_use]
     pub fn watched(&self, run: Option<&RunNode>) -> Vec<PathBuf> {
         let mut dirs = match &self.place {
@@ -273,7 +274,7 @@ impl Catalog {
         if let Some(run) = run {
             dirs.extend(run.dir.clone());
             dirs.extend(run.dir.as_ref().map(|dir| dir.join("jobs")));
-            // The last jobs are the likeliest to go on.
+            // The last jobs are the most likely to be still running.
             let logs =
                 run.jobs.iter().rev().flat_map(|job| &job.shs).filter_map(|sh| sh.log.as_ref());
             dirs.extend(logs.map(|log| dir_of(&log.path)));
@@ -283,7 +284,7 @@ impl Catalog {
         dirs
     }
 
-    /// One run more than are listed tells whether there are more.
+    /// Returns a page of at most `limit` runs. Requests one more, to find out if there are more.
     fn list(&self, page: RunPage, limit: usize) -> Result<Option<RunList>> {
         let page = RunPage { limit: limit.saturating_add(1), ..page };
         let Some(mut heads) = self.page_if_there(&page)? else { return Ok(None) };
@@ -310,7 +311,7 @@ impl Catalog {
             Opened::Path { .. } if page.beside.is_some() => return Ok(Some(Vec::new())),
             Opened::Path { path } => return Ok(Some(vec![load::path_run(path)?.head])),
         };
-        // An id that is named whole means that run, however many others begin or end with it.
+        // A complete id matches only its run, even if other ids begin or end with it.
         let is_whole = page
             .id_part
             .as_ref()
@@ -372,7 +373,7 @@ impl Catalog {
 }
 
 impl Location {
-    /// What is to be read instead of what was read last; `None`: the same.
+    /// Returns the store or path to read instead of `last`; `None` if it is still the same.
     fn changed_from(&self, last: Option<&Opened>) -> Result<Option<Opened>> {
         let (root, db) = match self {
             Self::Path(path) => {
@@ -408,12 +409,12 @@ fn why_no_store(root: &Path) -> &'static str {
     }
 }
 
-/// The runs that a filter leaves; how many is for the caller to say.
+/// Returns a request for the runs that match a filter; the caller sets the limit.
 fn page_of(filter: &RunFilter) -> RunPage {
     RunPage { repo: filter.repo.clone(), ref_name: filter.ref_name.clone(), ..RunPage::default() }
 }
 
-/// The database in a root; what may not be looked at is not taken for missing.
+/// Finds the database in a root. Fails if it cannot be accessed, which is not the same as missing.
 fn database_of(root: &Path) -> std::io::Result<Option<PathBuf>> {
     for name in DATABASES {
         let path = root.join(name);

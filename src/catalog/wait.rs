@@ -1,26 +1,27 @@
-//! What is waited for while the store cannot be read: said in the words of whoever waits, not of
-//! whoever failed.
+//! The state that a view shows while the store cannot be read. It describes the thing that is
+//! waited for, not the operation that failed.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, chain};
 
-/// Why nothing new is read of the store. It is tried again until it works.
+/// The reason why nothing new is read from the store. Readings are retried until one succeeds.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Wait {
-    /// What is so: `the database is locked by another process`.
+    /// The situation, as in `the database is locked by another process`.
     pub what: String,
-    /// What more there is to say of it.
+    /// More details.
     pub why: Option<String>,
-    /// What is waited for.
+    /// The file or directory that is waited for.
     pub path: Option<PathBuf>,
-    /// There is nothing there yet; to record something makes it.
+    /// True if nothing exists there yet; recording something creates it.
     pub is_absent: bool,
 }
 
 impl Wait {
-    /// What an error means to somebody who waits; `has_read`: the store has been read before.
+    /// Describes an error to a user who waits. `has_read` is true if the store has been read
+    /// before.
     #[must_use]
     pub fn of(error: &Error, has_read: bool) -> Self {
         let wait = |what: &str, why: Option<String>, path: &Path| {
@@ -63,7 +64,7 @@ impl Wait {
         }
     }
 
-    /// A store without a run (that the filter leaves).
+    /// Describes a store without runs, or if `is_narrowed`, without runs that match the filter.
     #[must_use]
     pub fn for_first_run(root: Option<&Path>, is_narrowed: bool) -> Self {
         let what = if is_narrowed {

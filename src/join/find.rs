@@ -1,6 +1,7 @@
-//! Looks for what is odd about a run: pure, over the tree that was made of it.
+//! Finds oddities of a run. Pure, over the tree that was built from it.
 //!
-//! What is missing is told once, as high up in the tree as it holds.
+//! Missing rows and logs are reported once, at the highest level of the tree that they affect as a
+//! whole.
 
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
@@ -12,11 +13,11 @@ use crate::model::{Origin, Outcome, Phase, Sh};
 use crate::sanitize;
 use crate::time::Time;
 
-/// The run is alive as long as its last job has ended less than this long ago.
+/// The time from the end of its last job until an active run counts as stalled.
 const STALLED_AFTER_MS: i64 = 10_000;
 
-/// What is odd about a run, from the run down to its commands. Those of its files are the loader's
-/// to tell.
+/// Returns the findings about a run, from the run down to its commands. The loader adds those about
+/// its files.
 #[must_use]
 pub fn find(run: &RunNode, now: Time) -> Findings {
     let mut found = Findings::default();
@@ -61,7 +62,7 @@ fn failed_alone(run: &RunNode) -> bool {
         && !run.jobs.iter().any(did_not)
 }
 
-/// The word of a state, if it means nothing here.
+/// Returns a finding if the word of a state is unknown.
 fn unknown_word(state: Option<&str>, outcome: Option<Outcome>) -> Option<FindingKind> {
     let is_of_unfinished = |word: &str| matches!(word, "pending" | "queued" | "active");
     let unknown = state.filter(|word| outcome.is_none() && !is_of_unfinished(word));
@@ -72,8 +73,8 @@ fn is_unsafe(name: &str) -> bool {
     !sanitize::is_harmless_text(name)
 }
 
-/// From when on a run that goes on, though all its jobs have ended, is taken to stand still; `None`
-/// when it does not look so.
+/// Returns the time from which an active run counts as stalled because all its jobs have ended;
+/// `None` if the run has ended or a job has not.
 #[must_use]
 pub fn stalls_at(run: &RunNode) -> Option<Time> {
     let have_ended =
@@ -91,7 +92,7 @@ fn add_clock(found: &mut Findings, place: Place, start: Option<Time>, end: Optio
     }
 }
 
-/// What of the run's rows and logs is not here. Told once, as high up as it holds.
+/// Adds findings about missing rows and logs: each once, at the highest level.
 fn add_missing(found: &mut Findings, run: &RunNode) {
     let shs = || run.jobs.iter().flat_map(|job| &job.shs);
     let logs = shs().filter(|sh| sh.log.is_some()).count();
@@ -188,8 +189,8 @@ fn place_in(job: &JobNode, n: u32) -> Place {
     Place::Sh(job.job.id.clone(), n)
 }
 
-/// How many numbers before the last log are nobody's, and the first of them. Counted, not walked: a
-/// hostile store may leave out millions.
+/// Counts the numbers before the last log that no command has, and finds the first of them. The
+/// count is computed, not walked: a hostile store may leave out millions.
 fn missing_numbers(job: &JobNode) -> Option<(u32, u32)> {
     let last = job.shs.iter().rev().find(|sh| sh.log.is_some())?.n;
     let numbers: HashSet<u32> =
@@ -203,13 +204,13 @@ fn has_row(sh: &ShNode) -> bool {
     sh.sh.as_ref().is_some_and(|sh| sh.origin.is_row())
 }
 
-/// When a command began, by its row or else by its log.
+/// Returns the start of a command in milliseconds, from its row or else from its log.
 fn began_ms(sh: &ShNode) -> Option<i64> {
     sh.sh.as_ref().and_then(|sh| sh.started_at).or(sh.first_at).map(Time::floor_millis)
 }
 
-/// Whether the times of the rows run backwards in the order of their numbers, where the numbers are
-/// those of the logs.
+/// Returns true if the start times of rows that were paired by time are not in the order of their
+/// logs' numbers.
 fn is_out_of_order(job: &JobNode) -> bool {
     let by_time = job.shs.iter().filter(|sh| sh.pairing == Pairing::Time);
     let starts: Vec<Option<Time>> =
@@ -224,14 +225,14 @@ mod tests {
     use crate::join::{DatedLog, LogRef, Recorder, job_node, run_head};
     use crate::model::{Job, JobId, Run, RunId};
 
-    /// Long after everything here has ended.
+    /// A time long after everything in these tests has ended.
     const NOW: Time = Time::from_millis(1_000_000);
 
     fn ms(ms: Option<i64>) -> Option<Time> {
         ms.map(Time::from_millis)
     }
 
-    /// A run of the database that began at 0.
+    /// Returns a run in the database that began at 0.
     fn run(state: &str, finished: Option<i64>) -> Run {
         let run = Run::without_row(RunId("r".into()), Some("demo.git".into()));
         Run {
@@ -281,12 +282,12 @@ mod tests {
 
     type Parts = (Job, Vec<Sh>, Vec<DatedLog>);
 
-    /// A job of one command with its log.
+    /// Returns a job of one command with its log.
     fn sound() -> Parts {
         (job("build", "complete", Some(20)), vec![sh(10)], vec![log(1, 10)])
     }
 
-    /// What is found: `job n kind`, dashes for the run itself.
+    /// Returns the findings as `job n kind`, with dashes for the run itself.
     fn found_of(run: Run, recorder: Recorder, jobs: Vec<Parts>) -> Vec<String> {
         let head = run_head(run, recorder);
         let jobs =

@@ -1,14 +1,14 @@
-//! What may be odd about a run as it was recorded, and where.
+//! The oddities of a run as it was recorded, and their places.
 //!
-//! Nothing here is an error: a run is shown as far as it is told. Each class is a [`FindingKind`];
-//! its code is a promise to scripts.
+//! No finding is an error: a run is shown as far as its data allows. Each class is a
+//! [`FindingKind`]; its code is stable for scripts.
 
 use std::collections::HashMap;
 
 use super::RunNode;
 use crate::model::JobId;
 
-/// Where in a run something is.
+/// A place in a run.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Place {
     /// The run itself.
@@ -20,7 +20,7 @@ pub enum Place {
 }
 
 impl Place {
-    /// The job it is or belongs to.
+    /// Returns the job itself, or the job of the command.
     #[must_use]
     pub const fn job(&self) -> Option<&JobId> {
         match self {
@@ -29,7 +29,7 @@ impl Place {
         }
     }
 
-    /// The command's number in its job.
+    /// Returns the command's number in its job.
     #[must_use]
     pub const fn n(&self) -> Option<u32> {
         match self {
@@ -39,17 +39,17 @@ impl Place {
     }
 }
 
-/// Something odd, and where.
+/// An oddity and its place.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Finding {
-    /// Where.
+    /// Its place.
     pub place: Place,
-    /// What.
+    /// Its class.
     pub kind: FindingKind,
 }
 
-/// What is odd about a run: in the order of its finding, and by its place. There may be as many
-/// findings as commands.
+/// The findings about a run, in the order in which they were found, with an index by place. There
+/// may be as many as commands.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Findings {
     all: Vec<Finding>,
@@ -57,18 +57,18 @@ pub struct Findings {
 }
 
 impl Findings {
-    /// Adds one.
+    /// Adds a finding.
     pub fn add(&mut self, place: Place, kind: FindingKind) {
         self.at.entry(place.clone()).or_default().push(self.all.len());
         self.all.push(Finding { place, kind });
     }
 
-    /// All of them.
+    /// Returns all findings.
     pub fn iter(&self) -> std::slice::Iter<'_, Finding> {
         self.all.iter()
     }
 
-    /// Those at a place.
+    /// Returns the findings at a place.
     pub fn at(&self, place: &Place) -> impl Iterator<Item = &FindingKind> {
         let places = self.at.get(place).into_iter().flatten();
         places.filter_map(|place| self.all.get(*place)).map(|finding| &finding.kind)
@@ -101,112 +101,112 @@ impl<'a> IntoIterator for &'a Findings {
     }
 }
 
-/// What is odd.
+/// A class of findings.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum FindingKind {
-    /// The run was called failed when its writer was started anew.
+    /// The run was marked as failed when its writer was restarted.
     Orphaned,
-    /// Its recorder is gone without having finished it.
+    /// The run's recorder is gone without having finished it.
     Interrupted,
-    /// The run has not ended, though all its jobs have, for a while.
+    /// The run has not ended, although all its jobs ended a while ago.
     Stalled,
-    /// The run failed, though none of its jobs and commands did: its writer stopped while it wrote
-    /// their rows.
+    /// The run failed, although none of its jobs and commands did: its writer stopped while it
+    /// wrote their rows.
     FailedAlone,
-    /// The store's word for the state of the run or the job is not known.
+    /// The store's word for the state of the run or the job is unknown.
     UnknownState(String),
-    /// The database has no jobs of the run, though logs are here.
+    /// The database has no jobs of the run, although there are logs.
     JobsGone {
-        /// How many.
+        /// The number of logs.
         logs: usize,
-        /// Its writer was gone before it wrote them.
+        /// True if the run's writer was gone before it wrote the jobs.
         orphaned: bool,
     },
-    /// The logs of commands are not here: of a job, or of the whole run.
+    /// The logs of the commands are missing: of a job, or of the whole run.
     LogsGone {
-        /// Of how many.
+        /// The number of commands.
         commands: usize,
     },
-    /// Commands, this one the first, have logs and no rows.
+    /// Some commands have logs but no rows. The place is the first of them.
     RowsEnd {
-        /// How many.
+        /// The number of these commands.
         commands: usize,
-        /// Two of them began in one millisecond.
+        /// True if one of them began in the same millisecond as another command.
         collided: bool,
     },
-    /// A row without a log.
+    /// A row has no log.
     LogMissing,
     /// The log is shorter than it was when the command ended.
     LogShorter {
-        /// By how many bytes.
+        /// The difference in bytes.
         by_bytes: u64,
     },
     /// The log is longer than it was when the command ended.
     LogLonger {
-        /// By how many bytes.
+        /// The difference in bytes.
         by_bytes: u64,
     },
-    /// Numbers before the job's last log have neither row nor log.
+    /// Some numbers before the job's last log have neither row nor log.
     NumberMissing {
-        /// How many.
+        /// The count of these numbers.
         numbers: u32,
         /// The first of them.
         first_n: u32,
     },
     /// The rows of the job are not in the order of its logs.
     OutOfOrder,
-    /// The command was started and something else came after it without its end.
+    /// The command was started, and the next event was not its end.
     NeverEnded,
-    /// The job has not ended, though its run has.
+    /// The run has ended, but the job has not.
     JobNeverEnded,
     /// The job ended after its run.
     JobOutlivesRun {
-        /// How many milliseconds.
+        /// The difference in milliseconds.
         by_ms: i64,
     },
-    /// A directory of logs, or events, without a row, in a run that has rows.
+    /// A job has logs or events but no row, in a run that has rows of jobs.
     JobWithoutRow,
-    /// It ended before it began.
+    /// The end is before the start.
     ClockWentBack {
-        /// How many milliseconds.
+        /// The difference in milliseconds.
         by_ms: i64,
     },
-    /// Lines of `events.jsonl` are no event that is known.
+    /// Some lines of `events.jsonl` are not known events.
     UnknownEvents {
-        /// How many.
+        /// The number of these lines.
         lines: u64,
     },
-    /// Of `events.jsonl` only the beginning is read.
+    /// Only the beginning of `events.jsonl` is read.
     EventsCut {
-        /// So much.
+        /// The number of bytes that are read.
         read_bytes: u64,
     },
-    /// Of the run's rows only some are read: it has too many.
+    /// Only some of the run's rows are read: it has too many.
     RowsCut {
-        /// So many jobs and commands.
+        /// The number of jobs and commands that are read.
         rows: usize,
     },
-    /// The names of the run cannot be a path: none of its files is read.
+    /// The names of the run are unsafe as a path, so its files are not read.
     UnsafeRunName,
-    /// A name of the run, or the job's, has characters that could steer a terminal or hide text.
+    /// A name of the run or the job has characters that could control a terminal or hide text.
     UnsafeName,
-    /// Something that is left alone on purpose: what and why. Untrusted names are in it.
+    /// A file or directory that is not read on purpose, with the reason. Contains untrusted names.
     Refused(String),
-    /// Something that could not be read: what and why. Untrusted names are in it.
+    /// A file or directory that could not be read, with the reason. Contains untrusted names.
     Unreadable(String),
-    /// Lines of the log are no records.
+    /// Some lines of the log are not records.
     Malformed {
-        /// How many.
+        /// The number of these lines.
         lines: u64,
-        /// The first one's number, from 1.
+        /// The number of the first such line, from 1.
         first_line: u64,
     },
-    /// The log's last line has no newline, though nobody writes it any more.
+    /// The log's last line has no newline, although its writer is done.
     Torn,
 }
 
 impl FindingKind {
-    /// Its name in the JSON documents.
+    /// Returns its name in the JSON documents.
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
@@ -240,7 +240,7 @@ impl FindingKind {
         }
     }
 
-    /// Whether it means that logs are missing from what is read of a run.
+    /// Returns true if a part of the run, such as logs, is missing from the data that is read.
     #[must_use]
     pub const fn is_loss(&self) -> bool {
         matches!(
@@ -257,7 +257,7 @@ impl FindingKind {
         )
     }
 
-    /// Whether it says that logs are not here.
+    /// Returns true if it reports missing logs.
     #[must_use]
     pub const fn is_missing_log(&self) -> bool {
         matches!(self, Self::LogsGone { .. } | Self::LogMissing | Self::NumberMissing { .. })
@@ -265,7 +265,7 @@ impl FindingKind {
 }
 
 impl RunNode {
-    /// Whether a part of it could not be read.
+    /// Returns true if a part of the run could not be read.
     #[must_use]
     pub fn is_unreadable(&self) -> bool {
         self.findings.iter().any(|finding| matches!(finding.kind, FindingKind::Unreadable(_)))

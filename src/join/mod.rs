@@ -1,6 +1,6 @@
-//! One tree from what the database, the events and the log files of a run tell: pure, no I/O.
+//! Builds one tree from the database, the events and the log files of a run. Pure, no I/O.
 //!
-//! `pair` brings commands and logs together, [`find`] says what is odd about the result.
+//! `pair` matches commands and logs, [`find`] finds oddities in the result.
 
 mod find;
 mod finding;
@@ -23,29 +23,29 @@ pub use pair::DatedLog;
 pub struct RunHead {
     /// The row.
     pub run: Run,
-    /// How far it has come. An interrupted run is finished: nothing more will come.
+    /// Its progress. An interrupted run is finished: nothing more will come.
     pub phase: Phase,
-    /// How it ended; `None` while it has not, or where the store's word says nothing.
+    /// Its outcome; `None` until it ends, or if the store's word for it is unknown.
     pub outcome: Option<Outcome>,
-    /// Its recorder is gone without having finished it.
+    /// True if its recorder is gone without having finished it.
     pub interrupted: bool,
 }
 
 impl RunHead {
-    /// Whether its writer was gone when the run was called failed: its finish time is that of the
-    /// writer's next start.
+    /// Returns true if the run was marked as failed because its writer had died. Its finish time is
+    /// then the time at which the writer was restarted.
     #[must_use]
     pub fn is_orphaned(&self) -> bool {
         self.run.reason.as_deref() == Some("orphaned")
     }
 
-    /// When it ended, where the store knows that.
+    /// Returns the time of its end, if the store contains it.
     #[must_use]
     pub fn ended_at(&self) -> Option<Time> {
         self.run.finished_at.filter(|_| !self.is_orphaned())
     }
 
-    /// How long it took in milliseconds, where that is known.
+    /// Returns its duration in milliseconds, if known.
     #[must_use]
     pub fn lasted_ms(&self) -> Option<i64> {
         Some(self.ended_at()?.millis_since(self.run.started_at?))
@@ -57,26 +57,26 @@ impl RunHead {
 pub struct RunNode {
     /// The run itself.
     pub head: RunHead,
-    /// Where its logs are; `None` when its names are unsafe as a path.
+    /// The directory of its files; `None` if it is unknown or may not be read.
     pub dir: Option<PathBuf>,
-    /// The run's own log: what the program that ran its jobs said.
+    /// The run's own log: the output of the program that ran its jobs.
     pub log: Option<LogRef>,
-    /// The file that tells of it as it goes on, with how many of its bytes have been read.
+    /// The file with the events of the run, and its size when it was read.
     pub events: Option<LogRef>,
     /// Its jobs, in order of execution.
     pub jobs: Vec<JobNode>,
-    /// What is odd about it, from the run down to its commands.
+    /// The findings about it, from the run down to its commands.
     pub findings: Findings,
 }
 
 impl RunNode {
-    /// How many of its commands have failed.
+    /// Counts its failed commands.
     #[must_use]
     pub fn failed_commands(&self) -> usize {
         self.jobs.iter().flat_map(|job| &job.shs).filter(|sh| sh.state == ShState::Failed).count()
     }
 
-    /// The command that failed first; of a run without one, that was cut short.
+    /// Returns the first failed command; if no command failed, the first interrupted one.
     #[must_use]
     pub fn first_failed(&self) -> Option<(&JobNode, &ShNode)> {
         let first = |state| {
@@ -90,13 +90,13 @@ impl RunNode {
 /// A job with its commands.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct JobNode {
-    /// The row, or what a directory without a row tells.
+    /// Its row, or a job that is known only by its events or its directory.
     pub job: Job,
-    /// How far it has come.
+    /// Its progress.
     pub phase: Phase,
-    /// How it ended.
+    /// Its outcome.
     pub outcome: Option<Outcome>,
-    /// Its recorder is gone without having finished it.
+    /// True if its run has ended while the job was active.
     pub interrupted: bool,
     /// Its commands, by number.
     pub shs: Vec<ShNode>,
@@ -105,38 +105,38 @@ pub struct JobNode {
 /// A command: its row, its log, or both.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ShNode {
-    /// Its number in the job, from 1; of its log, or for a row without one its place in the order
-    /// of start, where no log has that.
+    /// Its number in the job, from 1: the stored number, or the number of its log. A row with
+    /// neither gets its position in the order, or a free number.
     pub n: u32,
     /// Its row.
     pub sh: Option<Sh>,
     /// Its log.
     pub log: Option<LogRef>,
-    /// The time of the log's first record, where it was needed and the log has one.
+    /// The time of the log's first record, if it was needed and the log has one.
     pub first_at: Option<Time>,
-    /// How the two were brought together.
+    /// The way in which the two were matched.
     pub pairing: Pairing,
-    /// How it stands.
+    /// Its state.
     pub state: ShState,
 }
 
-/// A log file as a directory listing tells it.
+/// A log file as found in a directory listing.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LogRef {
-    /// Where it is.
+    /// Its path.
     pub path: FilePath,
     /// Its size when it was listed.
     pub bytes: u64,
 }
 
-/// How a row and a log were brought together.
+/// The way in which a row and a log were matched.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Pairing {
-    /// The store keeps the number.
+    /// By the number in the store.
     Exact,
-    /// The log's first timestamp is the row's start.
+    /// By time: the log's first timestamp is the row's start.
     Time,
-    /// By order alone: the log is empty, there is nothing to check.
+    /// By order alone: there are no times to compare, or they differ.
     Position,
     /// A row without a log.
     RowOnly,
@@ -145,7 +145,7 @@ pub enum Pairing {
 }
 
 impl Pairing {
-    /// The word in the JSON documents.
+    /// Returns the word in the JSON documents.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -158,23 +158,23 @@ impl Pairing {
     }
 }
 
-/// How a command stands.
+/// The state of a command.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum ShState {
     /// Started, not ended.
     Running,
     /// Ended with exit code 0.
     Passed,
-    /// Ended with another, or by a signal.
+    /// Ended with another exit code, or by a signal.
     Failed,
-    /// Started; its recorder is gone.
+    /// Started, but its end was never recorded.
     Interrupted,
-    /// No row, and no way to tell.
+    /// Without a row, or ended without an exit code.
     Unknown,
 }
 
 impl ShState {
-    /// The word in the JSON documents.
+    /// Returns the word in the JSON documents.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -187,18 +187,18 @@ impl ShState {
     }
 }
 
-/// Whether somebody still works on a run, as far as can be seen.
+/// The state of a run's recorder, as far as it can be detected.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Recorder {
     /// It holds the run's lock.
     Alive,
     /// The run is ours and its lock is free.
     Gone,
-    /// The run is not ours: there is no lock to tell.
+    /// Not known: the run is not ours, has ended, or has a lock that cannot be checked.
     Unknown,
 }
 
-/// Derives how far a run has come and how it ended.
+/// Derives the progress and the outcome of a run.
 #[must_use]
 pub fn run_head(run: Run, recorder: Recorder) -> RunHead {
     let outcome =
@@ -209,19 +209,19 @@ pub fn run_head(run: Run, recorder: Recorder) -> RunHead {
     RunHead { run, phase, outcome, interrupted }
 }
 
-/// Whether a row says anything of how far the run has come. One of a shape nobody knows yet may
-/// not.
+/// Returns true if a row contains anything about the progress of the run. A row in an unknown
+/// format may not.
 fn is_told(run: &Run) -> bool {
     let has_time = [run.queued_at, run.started_at, run.finished_at].iter().any(Option::is_some);
     run.in_database && (run.state.is_some() || has_time)
 }
 
-/// Derives how far a job has come, and pairs its commands with their logs.
+/// Derives the progress of a job, and pairs its commands with their logs.
 #[must_use]
 pub fn job_node(head: &RunHead, job: Job, shs: Vec<Sh>, logs: Vec<DatedLog>) -> JobNode {
     let outcome = job.state.as_deref().and_then(|state| Outcome::from_word(state, None));
     let told = told_phase(job.state.is_some(), outcome, job.started_at, job.finished_at);
-    // Nothing goes on in a run that has ended, whatever the job's row was left at.
+    // Nothing is active in a run that has ended, whatever the row of the job contains.
     let is_over = head.phase == Phase::Finished;
     let (phase, outcome) = match told {
         Phase::Queued if is_over => (Phase::Finished, Some(Outcome::Skipped)),
@@ -248,10 +248,9 @@ fn told_phase(
     }
 }
 
-/// Adds to the rows of a run what its events tell and the database does not: jobs without a row,
-/// and, where a job has a command without one, all of them in their order, each with its row where
-/// there is one (its rows were made from these events, so they agree in every value). Each row and
-/// each command that only events tell of comes out exactly once.
+/// Adds the events of a run to its rows: jobs without a row, and commands without a row. The
+/// commands of a job with events are in the order of the events, each with its row if it has one.
+/// Each row, and each command that is only in the events, comes out exactly once.
 #[must_use]
 pub fn with_events(mut rows: Vec<(Job, Vec<Sh>)>, events: Events) -> Vec<(Job, Vec<Sh>)> {
     let places: HashMap<JobId, usize> =
@@ -265,12 +264,13 @@ pub fn with_events(mut rows: Vec<(Job, Vec<Sh>)>, events: Events) -> Vec<(Job, V
     rows
 }
 
-/// The commands that events tell of, each with its row where there is one: rows are made from these
-/// events, so they agree in every value. Rows of nothing that was told come last; where events tell
-/// of nothing more than rows do, all pair with their logs by time.
+/// Merges the commands of a job's events with their rows. Rows are made from these events, so the
+/// start and the command line identify them. Rows without an event come last. If there are such
+/// rows and every event has its row, the events are incomplete: the numbers are dropped, so that
+/// all commands are paired with their logs by time.
 fn with_rows(mut told: Vec<Sh>, rows: Vec<Sh>) -> Vec<Sh> {
     let mut places: HashMap<(Option<Time>, String), VecDeque<usize>> = HashMap::new();
-    // A command that was given up made no row.
+    // A command that was given up has no row.
     for (place, sh) in told.iter().enumerate().filter(|(_, sh)| sh.n.is_some()) {
         places.entry((sh.started_at, sh.cmd.clone())).or_default().push_back(place);
     }
@@ -294,7 +294,7 @@ fn with_rows(mut told: Vec<Sh>, rows: Vec<Sh>) -> Vec<Sh> {
     told
 }
 
-/// Fills a run without a row with what its events tell.
+/// Fills a run without a row with the data of its events.
 #[must_use]
 pub fn run_of_events(run: Run, events: &Events) -> Run {
     let (state, finished_at) = events.ended.clone().unzip();
@@ -352,7 +352,7 @@ mod tests {
         );
     }
 
-    /// Commands as `start of a row`, or as events: `start` and whether each ended.
+    /// Generates the starts of rows, and events as a start and a flag that is true for an end.
     fn commands() -> impl Strategy<Value = (Vec<i64>, Vec<(i64, bool)>)> {
         let rows = prop::collection::btree_set(0_i64..12, 0..8)
             .prop_map(|rows| rows.into_iter().collect());
@@ -395,7 +395,7 @@ mod tests {
             let shs = &joined[0].1;
             let expected: Vec<Option<Time>> = rows.iter().map(|at| Some(Time::from_millis(*at))).collect();
             prop_assert_eq!(starts(&mut shs.iter().filter(is_row)), expected, "rows");
-            // A row takes the place of the first event that may have made it.
+            // A row replaces the first event that may have created it.
             let mut left = told.clone();
             for at in &rows {
                 let made = |sh: &Sh| sh.n.is_some() && sh.started_at == Some(Time::from_millis(*at));

@@ -1,11 +1,12 @@
-//! Which log belongs to which command.
+//! Matches logs and commands.
 //!
-//! Where the store keeps a command's number (ours does, `sh_calls`), the pairing is exact; where
-//! the order of events tells it, the log's first timestamp checks it. Elsewhere the n-th row of a
-//! job belongs to `sh-<n>.log`: in the order in which the rows were written, which is that of
-//! execution, or in that of their start times, which is the first writer's own rule; the clock may
-//! have been set back between them. The logs' first timestamps tell which order holds; where
-//! neither does, rows and logs are paired by time, and the leftovers of either side stay.
+//! If the store contains a command's number (ours does, in `sh_calls`), the pairing is exact. If
+//! the number comes from the order of events, the log's first timestamp checks it. Otherwise the
+//! n-th row of a job belongs to `sh-<n>.log`. The rows are counted in the order in which they were
+//! written, which is the order of execution, or in the order of their start times, which is quire's
+//! own rule. The two differ if the clock was set back in between. The logs' first timestamps show
+//! which order is right. If neither is, rows and logs are paired by time, and the rest remain
+//! unpaired.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
@@ -20,7 +21,7 @@ pub struct DatedLog {
     pub n: u32,
     /// The file.
     pub log: LogRef,
-    /// The time of its first record, where it was needed and the log has one.
+    /// The time of its first record, if it was needed and the log has one.
     pub first_at: Option<Time>,
 }
 
@@ -73,8 +74,8 @@ impl Paired {
     }
 }
 
-/// Pairs a job's rows (as they were written) with its logs; each of either side comes out exactly
-/// once, ordered by number.
+/// Pairs a job's rows, in the order in which they were written, with its logs. Each row and each
+/// log comes out exactly once, ordered by number.
 pub(super) fn pair(shs: Vec<Sh>, mut logs: Vec<DatedLog>) -> Vec<Paired> {
     logs.sort_by_key(|found| found.n);
     let mut paired = if shs.iter().any(|sh| sh.n.is_some()) {
@@ -113,28 +114,28 @@ fn pair_by_number(shs: Vec<Sh>, logs: Vec<DatedLog>) -> Vec<Paired> {
     paired
 }
 
-/// What the times say of a pairing that something else has made.
+/// Returns [`Pairing::Time`] if the times confirm a pair that was made in another way, else
+/// [`Pairing::Position`].
 fn checked(sh: &Sh, found: &DatedLog) -> Pairing {
     if agree(sh, found) == Some(true) { Pairing::Time } else { Pairing::Position }
 }
 
-/// Adds rows without a log: each has its place in the order for a number, unless that is taken
-/// already.
+/// Adds rows without a log, with the lowest free numbers.
 fn add_alone(paired: &mut Vec<Paired>, shs: Vec<Sh>) {
     let taken: HashSet<u32> = paired.iter().map(|paired| paired.n).collect();
     let free = (1..).filter(|n| !taken.contains(n));
     paired.extend(shs.into_iter().zip(free).map(|(sh, n)| Paired::row_only(n, sh)));
 }
 
-/// Whether a log's first timestamp is the row's start, to the millisecond and one to either side;
-/// `None`: nothing to compare.
+/// Returns true if a log's first timestamp equals the row's start, give or take a millisecond;
+/// `None` if one of them is unknown.
 fn agree(sh: &Sh, found: &DatedLog) -> Option<bool> {
     let (log, row) = (found.first_at?.floor_millis(), sh.started_at?.floor_millis());
     Some(log.abs_diff(row) <= 1)
 }
 
-/// The rows in the order that more of the logs' times confirm to the millisecond: as they were
-/// written, or by their start.
+/// Returns the rows in the order that more of the logs' times confirm to the millisecond: the order
+/// of writing, or that of their start.
 fn in_telling_order(shs: Vec<Sh>, logs: &[DatedLog]) -> Vec<Sh> {
     let mut by_start = shs.clone();
     by_start.sort_by_key(|sh| sh.started_at);
@@ -148,8 +149,7 @@ fn in_telling_order(shs: Vec<Sh>, logs: &[DatedLog]) -> Vec<Sh> {
     if confirmed(&by_start) > confirmed(&shs) { by_start } else { shs }
 }
 
-/// The rule of the first writer: the i-th row belongs to `sh-<i>.log`. Holds unless a log's time
-/// contradicts it.
+/// Returns true if no log's time contradicts quire's rule: the i-th row belongs to `sh-<i>.log`.
 fn follows_the_order(shs: &[Sh], logs: &[DatedLog]) -> bool {
     logs.iter().all(|found| row_at(shs, found.n).and_then(|sh| agree(sh, found)) != Some(false))
 }
@@ -158,8 +158,8 @@ fn row_at(shs: &[Sh], n: u32) -> Option<&Sh> {
     shs.get(usize::try_from(n).ok()?.checked_sub(1)?)
 }
 
-/// Pairs the i-th row with `sh-<i>.log`; then rows and logs left over that began in the same
-/// millisecond: a number was left out.
+/// Pairs the i-th row with `sh-<i>.log`. Then pairs the remaining rows and logs that began in the
+/// same millisecond: a number was skipped.
 fn pair_by_order(shs: Vec<Sh>, logs: Vec<DatedLog>) -> Vec<Paired> {
     let mut logs: BTreeMap<u32, DatedLog> =
         logs.into_iter().map(|found| (found.n, found)).collect();
@@ -192,9 +192,9 @@ fn pair_by_order(shs: Vec<Sh>, logs: Vec<DatedLog>) -> Vec<Paired> {
     paired
 }
 
-/// Where the order is contradicted: every log with a time takes the row that started then; between
-/// two such pairs, as many other logs as there are rows take them in order; the rest stays alone.
-/// Adds to what is paired already.
+/// Pairs rows and logs whose order is contradicted by their times. Each log with a time takes the
+/// row that started then. Between two such pairs, the other logs take the other rows in order if
+/// there are as many of both. The rest remain unpaired. Extends the pairs in `paired`.
 fn pair_by_time(mut paired: Vec<Paired>, shs: Vec<Sh>, logs: Vec<DatedLog>) -> Vec<Paired> {
     let row_of = fill_gaps(rows_by_time(&shs, &logs), &shs, &logs);
     let mut shs: Vec<Option<Sh>> = shs.into_iter().map(Some).collect();
@@ -211,8 +211,8 @@ fn pair_by_time(mut paired: Vec<Paired>, shs: Vec<Sh>, logs: Vec<DatedLog>) -> V
     paired
 }
 
-/// For each log the row that started at its first timestamp: the same millisecond first, then one
-/// to either side; each row once.
+/// Finds for each log the row that started at its first timestamp: in the same millisecond, or else
+/// one before or after. Each row is used once.
 fn rows_by_time(shs: &[Sh], logs: &[DatedLog]) -> Vec<Option<usize>> {
     let mut starting: HashMap<i64, VecDeque<usize>> = HashMap::new();
     for (row, sh) in shs.iter().enumerate() {
@@ -230,12 +230,13 @@ fn rows_by_time(shs: &[Sh], logs: &[DatedLog]) -> Vec<Option<usize>> {
     row_of
 }
 
-/// How far a row's start may lie from its log's first time when only the order pairs them: quire's
-/// later versions take the two times one after the other, and a machine may be slow between them.
+/// The longest time between a row's start and its log's first record if only the order pairs them.
+/// Quire's later versions take the two times one after the other, and a slow machine may pause
+/// between them.
 const NEAR_MS: u64 = 1000;
 
-/// Gives the logs without a row between two paired ones the rows between those, where there are as
-/// many of them and no time is far off.
+/// Assigns the rows between two paired rows to the logs between their logs, if there are as many of
+/// both and no two times are far apart.
 fn fill_gaps(mut row_of: Vec<Option<usize>>, shs: &[Sh], logs: &[DatedLog]) -> Vec<Option<usize>> {
     let taken: HashSet<usize> = row_of.iter().copied().flatten().collect();
     let free: Vec<usize> = (0..shs.len()).filter(|row| !taken.contains(row)).collect();
@@ -294,7 +295,7 @@ mod tests {
         DatedLog { n, log, first_at: first_ms.map(Time::from_millis) }
     }
 
-    /// `n:start-of-row:log`, a dash for what is missing, and the pairing.
+    /// Formats pairs as `n:start-of-row:log pairing`, with a dash for a missing part.
     fn told(paired: &[Paired]) -> Vec<String> {
         paired
             .iter()
@@ -358,7 +359,7 @@ mod tests {
 
     #[test]
     fn a_clock_that_stepped_back_is_paired_by_time() {
-        // Executed 100, 200, 50: the rows sort as 50, 100, 200.
+        // Executed at 100, 200, 50: the rows are sorted as 50, 100, 200.
         let rows = vec![sh(None, 50), sh(None, 100), sh(None, 200)];
         let paired = pair(rows, vec![log(1, Some(100)), log(2, Some(200)), log(3, Some(50))]);
         assert_eq!(
@@ -389,19 +390,19 @@ mod tests {
     fn the_order_of_writing_stands_where_the_clock_was_set_back() {
         let rows = |starts: &[i64]| starts.iter().map(|&at| sh(None, at)).collect::<Vec<_>>();
         for (starts, times, expected) in [
-            // By a millisecond: both orders agree to that.
+            // By a millisecond: both orders agree within the tolerance.
             (
                 vec![209, 208],
                 vec![Some(209), Some(208)],
                 vec!["1:209:sh-1.log time", "2:208:sh-2.log time"],
             ),
-            // Log times a millisecond late, so that one is another row's.
+            // The log times are a millisecond late, so that one is the start of another row.
             (
                 vec![791, 792, 684],
                 vec![Some(792), Some(793), Some(684)],
                 vec!["1:791:sh-1.log time", "2:792:sh-2.log time", "3:684:sh-3.log time"],
             ),
-            // Silent commands are paired by their place.
+            // Silent commands are paired by their position.
             (
                 vec![657, 658, 656, 55],
                 vec![Some(657), Some(658), None, Some(55)],
@@ -417,7 +418,7 @@ mod tests {
                 vec![None, None],
                 vec!["1:657:sh-1.log position", "2:600:sh-2.log position"],
             ),
-            // Rows that were written in another order than they ran.
+            // The rows were written in another order than the commands ran.
             (
                 vec![20, 10],
                 vec![Some(10), Some(20)],

@@ -1,27 +1,35 @@
-//! How a database that may belong to somebody else is opened without leaving a trace.
+//! Opens a database, possibly of another user, without leaving a trace.
 //!
-//! A plain read-only open of a WAL database creates `-wal` and `-shm` and cannot remove them again;
-//! an open reader keeps the last writer from tidying them away; and one that comes just after that
-//! writer locks the next one out while it recovers. So a small database is not opened at all: it is
-//! read as files, twice, and if both readings are the same, a [private copy](super::copy)
-//! of them is opened. For a large one the way in depends on what lies there:
+//! A plain read-only open of a WAL database creates `-wal` and `-shm` and cannot remove them again.
+//! An open reader keeps the last writer from removing them. A reader that comes just after that
+//! writer locks out the next one while it recovers. Therefore a small database is not opened at
+//! all: its files are read twice, and if both readings are the same, a [private copy](super::copy)
+//! of them is opened. For a large database, the access depends on its files:
 //!
-//! | mode | beside it | way in |
+//! | mode | beside it | access |
 //! |---|---|---|
-//! | rollback journal | – | read-only, locks as usual, whatever its size |
-//! | WAL | a `-shm` that somebody holds | both [as they lie](open_as_it_lies); the [stamp](super::files::Stamp) tells |
-//! | – | the same, and it never stands still | read-only with `readonly_shm=1` and SQLite's locks |
-//! | WAL | no `-wal`, or an empty one | `immutable=1`; the [stamp](super::files::Stamp) tells afterwards whether it really stood still |
-//! | WAL | a `-wal` that nobody holds: a copied artifact, or a crash | both [as they lie](open_as_it_lies); the [stamp](super::files::Stamp) tells |
-//! | any | what SQLite reads only by writing: a `-journal` to be rolled back, a broken `-shm`; or, as root, what would change its owner | a private copy; the [stamp](super::files::Stamp) tells |
+//! | rollback journal | – | read-only, with SQLite's locks, whatever its size |
+//! | WAL | a `-shm` that a process holds | both [in place](open_as_it_lies); stamp |
+//! | WAL | the same, if it never stands still | read-only, `readonly_shm=1`, SQLite's locks |
+//! | WAL | no `-wal`, or an empty one | `immutable=1`; stamp |
+//! | WAL | a `-wal` that no process holds | both [in place](open_as_it_lies); stamp |
+//! | any | files that SQLite would change | a private copy; stamp |
 //!
-//! `readonly_shm` (SQLite's `os_unix.c`) reads the `-shm` without marking it. That of a crash looks
-//! the same but for the lock: the first connection would truncate and rebuild it. SQLite opens a
-//! `-wal` for writing even so; nothing is written to it. A [shared lock](hold) keeps the files in
-//! place while they are opened, and is given back at once: a writer that closes the database
-//! while it is there leaves its `-wal` and `-shm` behind.
-//! No connection that locks the database outlives one reading. And no process both reads and writes
-//! a store: POSIX locks belong to a process, and closing any descriptor of a file drops them all.
+//! With "stamp", equal [stamps](super::files::Stamp) before and after the reading show that the
+//! database stood still. A `-wal` that no process holds comes from a crash or a copied artifact. In
+//! the last row, a `-journal` has to be rolled back, a `-shm` is broken, or as root, files would
+//! change their owner.
+//!
+//! `readonly_shm` (SQLite's `os_unix.c`) reads the `-shm` without marking it. A `-shm` left by a
+//! crash looks the same except for the lock: the first connection would truncate and rebuild it.
+//! SQLite still opens the `-wal` for writing, but writes nothing to it. A [shared lock](hold) keeps
+//! the files in place while they are opened, and is then released, unless SQLite's own locks are
+//! used: a writer that closes the database while the lock is held leaves its `-wal` and `-shm`
+//! behind.
+//!
+//! No connection that locks the database outlives one reading. No process both reads and writes a
+//! store: POSIX locks belong to a process, and closing any descriptor of a file releases all of
+//! them.
 
 use std::fs::File;
 use std::io::Read;
@@ -43,34 +51,35 @@ use super::limits::guard;
 use crate::error::{Error, Result};
 use crate::file::open_regular;
 
-/// How long a reading waits for a writer's lock.
+/// The time that a reading waits for a writer's lock.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How long to wait before a lock is tried again.
+/// The pause before another attempt to get a lock.
 const LOCK_PAUSE: Duration = Duration::from_millis(3);
 
-/// The first bytes of every SQLite 3 database (<https://www.sqlite.org/fileformat2.html#the_database_header>).
+/// The first bytes of every SQLite 3 database
+/// (<https://www.sqlite.org/fileformat2.html#the_database_header>).
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
 /// An open database, or a private copy of it.
 pub(super) struct Access {
-    // Before the way: closing any descriptor of a file drops the process's locks on it, SQLite's
-    // too.
+    // Dropped before `way`: closing any descriptor of a file releases the locks of the whole
+    // process on it, including SQLite's.
     pub connection: Connection,
     pub way: Way,
-    /// The file beside it that is read too although its writer has left it behind.
+    /// The suffix of a file beside the database that a writer left behind, and that is read too.
     pub left: Option<&'static str>,
 }
 
-/// How a database is read.
+/// The way in which a database is read.
 pub(super) enum Way {
-    /// Where it lies, with SQLite's own locks.
+    /// In place, with SQLite's own locks.
     Locked,
-    /// So too, in WAL mode; a [lock](hold) of ours keeps the files in place.
+    /// In place, in WAL mode, with SQLite's locks; our own [lock](hold) keeps the files in place.
     Held(#[expect(dead_code, reason = "held until it is dropped")] File),
-    /// Where it lies, without locks.
+    /// In place, without locks.
     Immutable,
-    /// With its `-wal`, without locks.
+    /// In place, with its `-wal`, without locks.
     AsItLies,
     /// From a copy of a database that stood still.
     Twin,
@@ -79,53 +88,53 @@ pub(super) enum Way {
 }
 
 impl Access {
-    /// Whether a private copy is read.
+    /// Returns true if a private copy is read.
     pub const fn is_copy(&self) -> bool {
         matches!(self.way, Way::Twin | Way::Copy)
     }
 
-    /// Whether what is read is one state of the database; if not, the [stamp](super::files::Stamp)
-    /// has to tell that nobody wrote.
+    /// Returns true if a single state of the database is read. If not, the
+    /// [stamp](super::files::Stamp) has to show that no process wrote to it in the meantime.
     pub const fn is_consistent(&self) -> bool {
         matches!(self.way, Way::Locked | Way::Held(_) | Way::Twin)
     }
 
-    /// Whether it is in nobody's way, however long it lasts.
+    /// Returns true if it blocks no other process, however long it is kept open.
     pub const fn is_lockless(&self) -> bool {
         matches!(self.way, Way::Immutable | Way::Twin | Way::Copy)
     }
 }
 
-/// Opens a database for one reading, in a transaction that has begun; waits so long for whoever has
-/// it locked. `insists` on one state of a database that never stands still, though its locks may
-/// keep a writer from tidying up.
+/// Opens a database for one reading, in a transaction that has begun. Waits up to `patience` while
+/// another process has it locked. With `insists`, a database that never stands still is read under
+/// SQLite's locks, although these may keep a writer from removing its files.
 pub(super) fn open(path: &Path, patience: Duration, insists: bool) -> Result<Access> {
     let begun = Instant::now();
     loop {
         match open_as(path, SMALL_BYTES, insists) {
-            // Not left to SQLite, which looks ten times a second: a busy writer is free for a
-            // moment only.
+            // SQLite itself retries only ten times a second, and a busy writer releases its lock
+            // only for a moment.
             Err(Error::Locked { .. }) if begun.elapsed() < patience => thread::sleep(LOCK_PAUSE),
             opened => return opened,
         }
     }
 }
 
-/// Opens a database that is small up to this size.
+/// Opens a database that counts as small up to `small_bytes`.
 fn open_as(path: &Path, small_bytes: u64, insists: bool) -> Result<Access> {
     let path = &real(path).map_err(Error::io("open", path))?;
-    // A `-wal` is read whatever the header says.
+    // A `-wal` is read regardless of the header.
     let is_wal = check_header(path)? || beside(path, "-wal").exists();
     check_beside(path)?;
     if is_wal && is_hot(&beside(path, "-journal")) {
-        // A crash while the mode was changed: SQLite would roll back first.
+        // The result of a crash during a change of the mode: SQLite would roll back first.
         return copy_files(path, small_bytes);
     }
     if is_wal && let Some(small) = open_small(path, small_bytes)? {
         return Ok(small);
     }
     if geteuid().is_root() && is_owned_by_several(path) {
-        // SQLite would give what lies beside the database to its owner.
+        // SQLite would give the files beside the database to its owner.
         return copy_files(path, small_bytes);
     }
     match if is_wal {
@@ -140,13 +149,13 @@ fn open_as(path: &Path, small_bytes: u64, insists: bool) -> Result<Access> {
     }
 }
 
-/// A large WAL database where it lies.
+/// Opens a large WAL database in place.
 fn connect_wal(path: &Path, insists: bool) -> Result<Access> {
     let (wal, shm) = (beside(path, "-wal"), beside(path, "-shm"));
     if is_held(&shm) || bytes_of(&wal) > 0 {
         let hold = hold(path)?;
-        // The last writer may have closed the database before the lock was ours: opened now, both
-        // would be made anew.
+        // The last writer may have closed the database before we got the lock. Opening it now would
+        // create both files again.
         let is_live = is_held(&shm);
         if is_live && insists {
             return connect(path, "readonly_shm=1", Way::Held(hold));
@@ -159,28 +168,29 @@ fn connect_wal(path: &Path, insists: bool) -> Result<Access> {
     connect(path, "immutable=1", Way::Immutable)
 }
 
-/// Whether SQLite would have to recover something first, or to make a file.
+/// Returns true if SQLite would have to recover or create a file first.
 fn needs_to_write(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen))
 }
 
-/// Opens a database and the `-wal` beside it. Without locks SQLite needs no right to write, and
-/// nobody waits for it.
+/// Opens a database and the `-wal` beside it. Without locks, SQLite needs no write permission and
+/// no process waits for it.
 fn open_as_it_lies(path: &Path) -> Result<Access> {
     let connection = open_uri(path, "?mode=ro&vfs=unix-none", OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     alone(&connection).map_err(Error::database("open", path))?;
     begin(path, connection, Way::AsItLies)
 }
 
-/// In exclusive mode SQLite builds the wal-index in memory, not in a `-shm`; at the end it leaves
-/// the `-wal` as it is.
+/// Sets exclusive mode, in which SQLite builds the wal-index in memory instead of a `-shm`. Also
+/// keeps SQLite from emptying the `-wal` on close.
 fn alone(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.execute_batch("PRAGMA locking_mode = EXCLUSIVE")
 }
 
-/// Locks a database against its last writer's closing it, which takes the `-wal` and `-shm` away:
-/// opened after that, they would be made anew by us and stay. Others read and write on meanwhile.
+/// Locks a database, so that its last writer does not remove the `-wal` and `-shm` when it closes
+/// the database. If we opened it after that, we would create both files again, and they would
+/// remain. Other processes still read and write.
 fn hold(path: &Path) -> Result<File> {
     let file = open_regular(path).map_err(Error::io("open", path))?;
     match fcntl_lock(&file, FlockOperation::NonBlockingLockShared) {
@@ -202,15 +212,16 @@ pub(super) fn open_uri(path: &Path, query: &str, flags: OpenFlags) -> Result<Con
     opened.map_err(Error::database("open", path))
 }
 
-/// Bounds a connection and begins a transaction. A transaction begins with its first reading, and
-/// what is in the way is told by it.
+/// Limits a connection and begins a transaction. The transaction begins with its first read, so
+/// that read reports a lock or other obstacle.
 pub(super) fn begin(path: &Path, connection: Connection, way: Way) -> Result<Access> {
     let begun = guard(&connection).and_then(|()| connection.execute_batch("BEGIN"));
     let read = begun.and_then(|()| connection.query_row("PRAGMA schema_version", (), |_| Ok(())));
     read.map(|()| Access { connection, way, left: None }).map_err(Error::database("open", path))
 }
 
-/// Whether the database is in WAL mode; refuses, in plain words, what is no database at all.
+/// Returns true if the database is in WAL mode. Refuses a file that is not a database, with the
+/// reason.
 fn check_header(path: &Path) -> Result<bool> {
     let refuse = |why: &str| Err(Error::NotAStore { path: path.to_owned(), why: why.into() });
     let mut header = Vec::with_capacity(100);
@@ -218,13 +229,14 @@ fn check_header(path: &Path) -> Result<bool> {
     file.take(100).read_to_end(&mut header).map_err(Error::io("read", path))?;
     match header.first_chunk::<20>() {
         None if header.is_empty() => refuse("the file is empty"),
-        // Byte 18 is the version for writing; by this one SQLite decides how it reads.
+        // Byte 18 is the format version for writing. SQLite decides by byte 19, the one for
+        // reading.
         Some(start) if start.starts_with(MAGIC) => Ok(start[19] == 2),
         _ => refuse("it is not an SQLite file"),
     }
 }
 
-/// A path as part of an SQLite URI: everything but plain characters in percent form.
+/// Encodes a path for an SQLite URI: percent form for all but plain characters.
 fn uri_path(path: &Path) -> String {
     use std::fmt::Write;
     use std::os::unix::ffi::OsStrExt;
@@ -252,7 +264,7 @@ mod tests {
     use super::super::files::Stamp;
     use super::*;
 
-    /// Every test of a way in goes both ways: as a small database and as a large one.
+    /// Each test runs with the database as a small one and as a large one.
     const SIZES: [u64; 2] = [SMALL_BYTES, 0];
 
     fn listing(dir: &Path) -> Vec<(String, Vec<u8>)> {
@@ -267,7 +279,7 @@ mod tests {
         files
     }
 
-    /// A WAL database with one table; the connection that made it.
+    /// Creates a WAL database with one table, and returns the connection.
     fn wal_database(path: &Path) -> Connection {
         let connection = Connection::open(path).unwrap();
         connection
@@ -333,7 +345,7 @@ mod tests {
         }
     }
 
-    /// The versions of format for writing and for reading.
+    /// Sets the format versions for writing and for reading.
     fn set_versions(path: &Path, versions: [u8; 2]) {
         File::options().write(true).open(path).unwrap().write_all_at(&versions, 18).unwrap();
     }
@@ -408,8 +420,8 @@ mod tests {
         assert_eq!(Stamp::taken(&path).unwrap(), last);
     }
 
-    /// The other process of the tests below: it writes to the database that the environment names
-    /// and holds it until its stdin ends.
+    /// The other process of the tests below. It writes to the database in the environment variable,
+    /// and keeps it open until its stdin ends.
     #[test]
     #[ignore = "a process of its own, started by other tests"]
     fn writer_in_a_process_of_its_own() {
@@ -448,7 +460,7 @@ mod tests {
             drop(access);
             assert!(listing(dir.path()) == before);
         }
-        // Also while it is being read: no lock is held then.
+        // No lock is held even while it is being read.
         let reading = open_as(&path, 0, false).unwrap();
         drop(writer.stdin.take());
         writer.wait().unwrap();
@@ -473,8 +485,8 @@ mod tests {
         }
     }
 
-    /// A database and its `-journal` in the middle of a transaction that has reached the file,
-    /// copied as a crash leaves them.
+    /// Creates a database and its `-journal`, copied in the middle of a transaction that has
+    /// reached the file, as a crash would leave them.
     fn hot_journal() -> TempDir {
         let made = TempDir::new().unwrap();
         let writer = Connection::open(made.path().join("hot.db")).unwrap();

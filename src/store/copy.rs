@@ -1,9 +1,10 @@
-//! Private copies of databases: what cannot be read in place is read from a copy without a name.
+//! Private copies of databases: of small ones, and of those that cannot be read in place. A copy
+//! has no name.
 //!
 //! A small database is copied into memory, so that reading it needs no directory for temporary
-//! files. A large one is copied into a file that is deleted before anything is written to it.
-//! Whenever the process is killed, nothing of the copy stays. A `-wal` or `-journal` that SQLite
-//! would have to recover is [recovered](super::recover) in the copy.
+//! files. A large one is copied into a file that is deleted before any data is written to it. If
+//! the process is killed, nothing of the copy remains. A `-wal` or `-journal` that SQLite would
+//! have to recover is [recovered](super::recover) in the copy.
 
 use std::fs::{File, Permissions};
 use std::io::{self, BufRead, BufReader, Cursor, Read};
@@ -22,21 +23,21 @@ use super::recover::Patch;
 use crate::error::{Error, Result};
 use crate::file::{dir_of, open_regular};
 
-/// The largest database, the files beside it included, that is copied into memory.
+/// The largest database, including the files beside it, that is copied into memory.
 pub(super) const SMALL_BYTES: u64 = 16 << 20;
 
 /// The number of attempts to read a small database while no other process writes to it.
 const TWIN_ATTEMPTS: u32 = 20;
 
-/// The pause after the first attempt; each later one is longer by as much.
+/// The pause after the first attempt; each later pause is longer by this much.
 const TWIN_PAUSE: Duration = Duration::from_millis(1);
 
-/// The offset of the versions for writing and for reading; 1 means that the database is not in WAL
-/// mode.
+/// The offset of the format versions for writing and for reading; 1 means that the database is not
+/// in WAL mode.
 const VERSIONS_AT: u64 = 18;
 
-/// Returns a copy of a small WAL database that stands still; `None` for a large one, and for one
-/// that never does.
+/// Opens a copy of a small WAL database that stands still; `None` if it is too large, or never
+/// stands still.
 pub(super) fn open_small(path: &Path, small_bytes: u64) -> Result<Option<Access>> {
     let wal = beside(path, "-wal");
     let Some((main, log)) = read_stable(path, &wal, small_bytes)? else { return Ok(None) };
@@ -45,14 +46,14 @@ pub(super) fn open_small(path: &Path, small_bytes: u64) -> Result<Option<Access>
     Ok(Some(Access { left: is_left.then_some("-wal"), ..access }))
 }
 
-/// Copies a database and recovers it from what is beside it.
+/// Copies a database, and recovers the copy from the files beside it.
 ///
 /// # Errors
-/// When one of the files cannot be read, or there is no place for a large copy.
+/// If one of the files cannot be read, or if there is no room for a large copy.
 pub(super) fn copy_files(path: &Path, small_bytes: u64) -> Result<Access> {
     let (wal, journal) = (beside(path, "-wal"), beside(path, "-journal"));
     let is_journal_hot = is_hot(&journal);
-    // A journal that no crash left would have been ignored.
+    // SQLite ignores the journal of a live writer, so a hot one here was left by a crash.
     let left = if is_journal_hot {
         Some("-journal")
     } else {
@@ -76,7 +77,7 @@ fn copy_small(path: &Path, small_bytes: u64) -> Result<Option<Access>> {
     open_in_memory(path, Way::Copy, main, &read(&journal)?, &read(&wal)?)
 }
 
-/// Opens the bytes of a database, recovered; `None` when they would be far more than were read.
+/// Opens the bytes of a database after recovery; `None` if that makes them far larger.
 fn open_in_memory(
     path: &Path,
     way: Way,
@@ -103,7 +104,7 @@ fn open_in_memory(
     if main.is_empty() {
         return Err(Error::NotAStore { path: path.to_owned(), why: "the file is empty".into() });
     }
-    // Nothing but a file can be in WAL mode.
+    // A database in memory cannot be in WAL mode.
     main.iter_mut().skip(18).take(2).for_each(|version| *version = 1);
     let failed = || Error::database("open", path);
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -113,8 +114,8 @@ fn open_in_memory(
     begin(path, connection, way).map(Some)
 }
 
-/// Opens a copy in a file. SQLite opens that while it is empty and still has a name; before
-/// anything is copied, the name is gone.
+/// Copies a database into a file and opens it. SQLite opens the file while it is empty and has a
+/// name. The name is removed before any data is copied.
 fn copy_large(path: &Path) -> Result<Access> {
     let (wal, journal) = (beside(path, "-wal"), beside(path, "-journal"));
     let place =
@@ -123,7 +124,7 @@ fn copy_large(path: &Path) -> Result<Access> {
     let no_place = || no_place(path, &dir);
     let mut copy =
         File::options().read(true).write(true).create_new(true).open(&name).map_err(no_place())?;
-    // It is not `immutable`: then the size of the empty file would count.
+    // Not `immutable`: SQLite would then rely on the size of the empty file.
     let connection = open_uri(&name, "?mode=ro&vfs=unix-none", OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     place.close().map_err(no_place())?;
     copy_bytes(path, &mut copy, no_place())?;
@@ -147,8 +148,8 @@ fn of_wal(file: &File) -> io::Result<Option<Patch>> {
     Patch::of_wal(&mut BufReader::new(file))
 }
 
-/// Makes a private directory where there is room for a copy: a full disk would harm other programs,
-/// too.
+/// Creates a private directory on a file system with room for a copy: a full disk would harm other
+/// programs, too.
 fn place_for(path: &Path, bytes: u64) -> Result<TempDir> {
     let mut refused = None;
     for dir in [std::env::temp_dir(), "/var/tmp".into(), "/dev/shm".into()] {
@@ -171,7 +172,7 @@ fn check_room(dir: &Path, bytes: u64) -> io::Result<()> {
     Err(io::Error::other(format!("it takes {} MiB, and {} MiB are free", bytes >> 20, room >> 20)))
 }
 
-/// Wraps what went wrong with the place for a copy.
+/// Returns a function that wraps an I/O error of the copy.
 fn no_place(path: &Path, dir: &Path) -> impl FnOnce(io::Error) -> Error {
     let (path, dir) = (path.to_owned(), dir.to_owned());
     move |source| Error::Copy { path, dir, source }
@@ -179,16 +180,16 @@ fn no_place(path: &Path, dir: &Path) -> impl FnOnce(io::Error) -> Error {
 
 fn copy_bytes(from: &Path, to: &mut File, no_place: impl FnOnce(io::Error) -> Error) -> Result<()> {
     let mut source = open_regular(from).map_err(Error::io("read", from))?;
-    // Which of the two files failed is not reported; the source would fail again.
+    // The error does not reveal which of the two files failed; a broken source fails again.
     io::copy(&mut source, to).map(drop).map_err(|error| match source.read(&mut [0]) {
         Err(error) => Error::io("read", from)(error),
         Ok(_) => no_place(error),
     })
 }
 
-/// Returns the bytes of a small database and of its `-wal` (none: empty) while nobody wrote to
-/// them: two readings in turn are the same. `None` for a large one, and for one that never stands
-/// still.
+/// Reads a small database and its `-wal` (empty if missing) twice, until both readings are the
+/// same, so that no process wrote to them in between. Returns `None` if they are too large, or
+/// never stand still.
 fn read_stable(path: &Path, wal: &Path, small_bytes: u64) -> Result<Option<(Vec<u8>, Vec<u8>)>> {
     for attempt in 1..=TWIN_ATTEMPTS {
         if bytes_of(path).saturating_add(bytes_of(wal)) > small_bytes {
@@ -205,7 +206,7 @@ fn read_stable(path: &Path, wal: &Path, small_bytes: u64) -> Result<Option<(Vec<
     Ok(None)
 }
 
-/// Returns true if a file (none: empty) still has these bytes.
+/// Returns true if a file still has these bytes; a missing file counts as empty.
 fn is_still(path: &Path, bytes: &[u8]) -> io::Result<bool> {
     let Some(file) = open_if_there(path)? else { return Ok(bytes.is_empty()) };
     let (mut file, mut rest) = (BufReader::with_capacity(1 << 16, file), bytes);

@@ -1,16 +1,18 @@
-//! How a database's tables map to one canonical shape: TEMP VIEWs `v_runs`, `v_jobs`, `v_shs`.
+//! The mapping of a database's tables to one canonical shape: TEMP VIEWs `v_runs`, `v_jobs`,
+//! `v_shs`.
 //!
-//! What is there decides, not the version number: each canonical column is told by the first column
-//! that can, and is NULL where there is none. Only `runs.id` has to be there. One set of SELECTs
-//! ([`super::Reader`]) then speaks to all versions, also to those of the future; what of them is
-//! not understood is said. Columns are named one by one: any other is never read, and the tokens
-//! that some versions keep are among those.
+//! The tables and columns that exist decide, not the version number. Each canonical column is read
+//! from the first of its source columns that exists, and is NULL if none does. Only `runs.id` is
+//! required. One set of SELECTs ([`super::Reader`]) then reads all versions, including future ones;
+//! parts of those that are not understood are reported in a notice. Columns are named one by one,
+//! so no other column is ever read. This excludes the tokens that some versions store.
 //!
-//! | version | what tells of a run | commands |
+//! | version | columns of a run | commands |
 //! |---|---|---|
 //! | 1 | `state`, `failure_kind`, `queued_at_ms`, `started_at_ms`, `finished_at_ms` | – |
 //! | 2 … 7 | the same | `sh_events`: finished ones only, without a number |
-//! | 8, 9 | the same, in other words | `sh` |
+//! | 8 | the same | `sh` |
+//! | 9 | the same, with other words in `state` | `sh` |
 //! | 10, 11 | `outcome`, `created_at`, `dispatched_at`, `resolved_at` | `sh` |
 //! | ours | as 1 | `sh_calls`: from their start, with their number; `sh_events` |
 
@@ -22,13 +24,13 @@ use super::tables::{Table, Tables, runs_are_indexed_by};
 use super::{APPLICATION_ID, schema};
 use crate::error::{Error, Result};
 
-/// The newest version of the records' first writer that is known here.
+/// The newest version of quire's database that is known here.
 const NEWEST_THEIRS: i64 = 11;
 
-/// How many names a notice lists.
+/// The most names that a notice lists.
 const LISTED: usize = 8;
 
-/// A canonical column, and the columns that can tell it: the first that is there does.
+/// A canonical column and its source columns: the first that exists is read.
 type ColumnSource = (&'static str, &'static [&'static str]);
 
 const RUNS: &[ColumnSource] = &[
@@ -36,7 +38,7 @@ const RUNS: &[ColumnSource] = &[
     ("repo", &["repo"]),
     ("ref_name", &["ref_name"]),
     ("sha", &["sha"]),
-    // An outcome is there at the end only; until then the times tell.
+    // `outcome` is NULL until the run ends; until then the times give the state.
     ("state", &["state", "outcome"]),
     ("queued_at_ms", &["queued_at_ms", "created_at"]),
     ("started_at_ms", &["started_at_ms", "dispatched_at"]),
@@ -56,7 +58,7 @@ const JOBS: &[ColumnSource] = &[
     ("finished_at_ms", &["finished_at_ms"]),
 ];
 
-/// Of `sh_calls`.
+/// The sources in `sh_calls`.
 const CALLS: &[ColumnSource] = &[
     ("run_id", &["run_id"]),
     ("job_id", &["job_id"]),
@@ -72,7 +74,7 @@ const CALLS: &[ColumnSource] = &[
     ("log_bytes", &["log_bytes"]),
 ];
 
-/// Of `sh_events` or `sh`, where `sh_calls` does not have the command.
+/// The sources in `sh_events` or `sh`, for commands that are not in `sh_calls`.
 const EVENTS: &[ColumnSource] = &[
     ("run_id", &["run_id"]),
     ("job_id", &["job_id"]),
@@ -82,7 +84,7 @@ const EVENTS: &[ColumnSource] = &[
     ("exit_code", &["exit_code"]),
 ];
 
-/// What of `sh_events` is said beside `sh_calls`.
+/// The columns of `sh_events` that are added to a row of `sh_calls`.
 const ENDS: &[ColumnSource] =
     &[("finished_at_ms", &["finished_at_ms"]), ("exit_code", &["exit_code"])];
 
@@ -104,7 +106,7 @@ const SHS: [&str; 14] = [
     "log_bytes",
 ];
 
-/// Columns of `runs` that some version has and that tell nothing about a run that is shown.
+/// Columns of `runs` that some versions have and that do not affect the display of a run.
 const IGNORED: [&str; 12] = [
     "container_id",
     "image_tag",
@@ -120,32 +122,33 @@ const IGNORED: [&str; 12] = [
     "traceparent",
 ];
 
-/// What is known of a database whose views are defined.
+/// The properties of a database whose views are defined.
 pub(super) struct Dialect {
-    /// A recorder of ours wrote it.
+    /// True if our recorder wrote it.
     pub ours: bool,
-    /// How its runs can be walked from the newest on.
+    /// The way to list its runs, newest first.
     pub walk: Walk,
-    /// What a user should know of how it is read.
+    /// Messages for the user about the way it is read.
     pub notices: Vec<String>,
 }
 
-/// How runs can be walked from the newest on without reading all of them.
+/// The index that lists runs from the newest on, without reading all of them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Walk {
-    /// An index has them in this order.
+    /// An index contains the runs in this order.
     ByTime,
-    /// An index has those of each repository in this order.
+    /// An index contains the runs of each repository in this order.
     ByRepo,
     /// No index helps.
     Scan,
 }
 
-/// Defines the views.
+/// Defines the views. Reading `v_runs` needs the SQL function `is_name` of
+/// `read::define_functions`.
 ///
 /// # Errors
-/// A database of something else is refused with the tables it has, so that a wrong path is
-/// recognized.
+/// A database without a table `runs` with an `id` is refused. The error lists its tables, so that
+/// the user can recognize a wrong path.
 pub(super) fn define_views(connection: &Connection, path: &Path) -> Result<Dialect> {
     let failed = || Error::database("read", path);
     let tables = Tables::read(connection).map_err(failed())?;
@@ -164,12 +167,12 @@ pub(super) fn define_views(connection: &Connection, path: &Path) -> Result<Diale
 }
 
 impl Table {
-    /// The column that tells a canonical one.
+    /// Returns the source of a canonical column: the first of its source columns that exists.
     fn teller(&self, source: ColumnSource) -> Option<&'static str> {
         source.1.iter().copied().find(|name| self.has(name))
     }
 
-    /// The select list of canonical columns, each NULL where nothing tells it.
+    /// Returns the select list of canonical columns; a column without a source is NULL.
     fn select(&self, sources: &[ColumnSource]) -> Vec<String> {
         let one = |source: &ColumnSource| match self.teller(*source) {
             Some(column) => format!("{}.{column} AS {}", self.name, source.0),
@@ -191,7 +194,7 @@ fn runs_view(runs: &Table) -> String {
     });
     columns.push(match order_column(runs) {
         Some((column, false)) => format!("{column} AS order_ms"),
-        // Without a time a run is older than any other: with NULL in it, no two could be compared.
+        // A run without a time counts as older than all others. NULL could not be compared.
         Some((column, true)) => format!("coalesce({column}, {}) AS order_ms", i64::MIN),
         None => "0 AS order_ms".to_owned(),
     });
@@ -201,7 +204,7 @@ fn runs_view(runs: &Table) -> String {
     )
 }
 
-/// The column that orders runs, and whether it may be NULL.
+/// Returns the column that orders runs, and true if it may be NULL.
 fn order_column(runs: &Table) -> Option<(&'static str, bool)> {
     let name = runs.teller(RUN_ORDER)?;
     Some((name, runs.column(name)?.is_nullable))
@@ -209,7 +212,7 @@ fn order_column(runs: &Table) -> Option<(&'static str, bool)> {
 
 fn walk(connection: &Connection, runs: &Table) -> rusqlite::Result<Walk> {
     let Some((order, false)) = order_column(runs) else { return Ok(Walk::Scan) };
-    // Runs without a repository would be in the arm of none.
+    // Runs without a repository would not be in any arm.
     let has_repo = runs.column("repo").is_some_and(|repo| !repo.is_nullable);
     Ok(match runs_are_indexed_by(connection, &[order])? {
         true => Walk::ByTime,
@@ -218,7 +221,7 @@ fn walk(connection: &Connection, runs: &Table) -> rusqlite::Result<Walk> {
     })
 }
 
-/// Jobs are in order of execution: that of their rows, or else of their start.
+/// Defines `v_jobs`. The order of execution is the order of the rows, or else of the start times.
 fn jobs_view(tables: &Tables) -> String {
     let Some(jobs) = tables.with("jobs", &["run_id", "job_id"]) else {
         let columns: Vec<String> =
@@ -239,8 +242,8 @@ fn jobs_view(tables: &Tables) -> String {
     )
 }
 
-/// The commands of our own stores are in two tables: a finished one that a writer of version 2
-/// recorded is in `sh_events` alone.
+/// Defines `v_shs`. In our own stores, the commands are in two tables: a finished command that a
+/// writer of version 2 recorded is only in `sh_events`.
 fn shs_view(tables: &Tables) -> String {
     let key = ["run_id", "job_id", "started_at_ms"];
     let arms = match (tables.with("sh_calls", &["run_id", "job_id", "n"]), events(tables)) {
@@ -271,7 +274,7 @@ fn events_arm(events: &Table, filter: &str) -> String {
     arm(&columns, &format!("FROM main.{} {filter}", events.name))
 }
 
-/// A SELECT of the canonical columns of commands, in their order.
+/// Returns a SELECT of the canonical columns of commands, in their order.
 fn arm(columns: &[String], from: &str) -> String {
     let column = |name: &str| {
         let found = columns.iter().find(|column| column.ends_with(&format!(" AS {name}")));
@@ -281,13 +284,14 @@ fn arm(columns: &[String], from: &str) -> String {
     format!("SELECT {} {from}", columns.join(", "))
 }
 
-/// The finished commands.
+/// Returns the table of finished commands.
 fn events(tables: &Tables) -> Option<&Table> {
     let with_key = |name| tables.with(name, &["run_id", "job_id"]);
     with_key("sh").or_else(|| with_key("sh_events"))
 }
 
-/// What is not understood, where the version is newer than this program or something is missing.
+/// Reports the parts that are not understood, if the version is newer than this program or
+/// something is missing; `None` otherwise.
 fn news(tables: &Tables, version: i64, ours: bool) -> Option<String> {
     let newest = if ours { schema::newest() } else { NEWEST_THEIRS };
     let missing = missing(tables, version);
@@ -306,7 +310,7 @@ fn news(tables: &Tables, version: i64, ours: bool) -> Option<String> {
     Some(parts.join("; ")).filter(|text| !text.is_empty())
 }
 
-/// What a reader needs and does not find.
+/// Lists the tables and columns that a reader needs and that do not exist.
 fn missing(tables: &Tables, version: i64) -> Vec<String> {
     let lacks = |table: &Table, sources: &[ColumnSource]| -> Vec<String> {
         let untold = sources.iter().filter(|source| table.teller(**source).is_none());
@@ -329,14 +333,14 @@ fn missing(tables: &Tables, version: i64) -> Vec<String> {
             );
         }
         (None, Some(events)) => missing.extend(lacks(events, EVENTS)),
-        // The first version kept no commands.
+        // Version 1 stored no commands.
         (None, None) if version == 1 => {}
         (None, None) => missing.push("commands".into()),
     }
     missing
 }
 
-/// What is there and is not read.
+/// Lists the tables and columns that exist and are not read.
 fn unknown(tables: &Tables) -> Vec<String> {
     let is_known = |table: &Table, name: &str| {
         let sources: &[&[ColumnSource]] = match table.name {
@@ -451,7 +455,7 @@ mod tests {
                 "it has no table `runs` (but best, songs)",
             ),
             ("CREATE TABLE runs(name)", "its `runs` have no `id`"),
-            // A view that is broken is nobody's business here.
+            // A broken view does not matter here.
             (
                 "CREATE VIEW odd AS SELECT x FROM y; CREATE TABLE jobs(id)",
                 "it has no table `runs` (but odd, jobs)",

@@ -1,5 +1,5 @@
-//! The files of a database as they can be seen from outside, without opening it: what lies beside
-//! it, who holds it, whether anything was committed.
+//! The files of a database as seen from outside, without opening it: the files beside it, the
+//! processes that hold it, and whether anything was committed.
 
 use std::borrow::Cow;
 use std::fs::{self, Metadata};
@@ -13,15 +13,16 @@ use rustix::process::{Flock, FlockType, fcntl_getlk};
 use crate::error::{Error, Result};
 use crate::file::open_regular;
 
-/// A `-wal` that nobody holds and nobody has touched for this long was not left by a writer between
-/// two connections.
+/// The age from which a `-wal` that no process holds counts as abandoned. A writer may leave one
+/// behind between two connections, but not for this long.
 const ABANDONED: Duration = Duration::from_secs(2);
 
-/// What can be seen of a database from outside; two equal ones mean that nothing was committed
-/// between them.
+/// The visible state of a database's files. If two stamps are equal, nothing was committed between
+/// them.
 ///
-/// Within [`Stamp::taken`]'s clock granularity two commits may look alike to a file's times; the
-/// change counters of header and wal-index (<https://www.sqlite.org/walformat.html#the_wal_index_header>) tell them apart.
+/// Two commits within one tick of the clock may leave the same file times. The change counters of
+/// the header and the wal-index (<https://www.sqlite.org/walformat.html#the_wal_index_header>)
+/// distinguish them.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Stamp {
     main: FileStamp,
@@ -31,7 +32,7 @@ pub(super) struct Stamp {
     wal_index_change: Option<[u8; 4]>,
 }
 
-/// How long two changes may look alike to the times of a file.
+/// The time within which two changes may leave the same file times.
 const CLOCK_TICK: Duration = Duration::from_millis(50);
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -54,14 +55,14 @@ impl FileStamp {
 }
 
 impl Stamp {
-    /// Looks at the files, opening no database.
+    /// Reads the state of the files, without opening the database.
     pub fn taken(path: &Path) -> io::Result<Self> {
         let path = &real(path)?;
         let file = open_regular(path)?;
         let stamp_beside =
             |suffix| fs::metadata(beside(path, suffix)).ok().as_ref().map(FileStamp::of);
         let mut change_counter = [0; 4];
-        // A file shorter than a header has no counter; `open` says what is wrong with it.
+        // A file shorter than a header has no counter; opening it reports the error.
         let _ = file.read_exact_at(&mut change_counter, 24);
         Ok(Self {
             main: FileStamp::of(&file.metadata()?),
@@ -72,7 +73,7 @@ impl Stamp {
         })
     }
 
-    /// Whether the last change is long enough ago for any later one to look different.
+    /// Returns true if the last change is long enough ago for any later one to look different.
     pub fn is_settled(&self) -> bool {
         let beside = [self.wal, self.journal].into_iter().flatten();
         let (secs, nanos) =
@@ -88,14 +89,14 @@ impl Stamp {
     }
 }
 
-/// The counter of committed transactions in the wal-index.
+/// Reads the counter of committed transactions in the wal-index; `None` if it cannot be read.
 fn wal_index_change(shm: &Path) -> Option<[u8; 4]> {
     let mut counter = [0; 4];
     open_regular(shm).ok()?.read_exact_at(&mut counter, 8).ok()?;
     Some(counter)
 }
 
-/// The file that a link leads to: SQLite looks for the other files beside that.
+/// Resolves a symbolic link: SQLite looks for the other files beside its target.
 pub(super) fn real(path: &Path) -> io::Result<Cow<'_, Path>> {
     let is_link = fs::symlink_metadata(path)?.is_symlink();
     if is_link { fs::canonicalize(path).map(Cow::Owned) } else { Ok(Cow::Borrowed(path)) }
@@ -107,8 +108,8 @@ pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-/// SQLite opens what lies beside a database as it is: it would wait for the writer of a FIFO, and
-/// follow a link to a file of somebody else's.
+/// Refuses links and special files beside a database. SQLite opens them as they are: it would wait
+/// for the writer of a FIFO, and follow a link to a file of another user.
 pub(super) fn check_beside(path: &Path) -> Result<()> {
     for other in ["-wal", "-shm", "-journal"].map(|suffix| beside(path, suffix)) {
         let what = match fs::symlink_metadata(&other) {
@@ -124,7 +125,7 @@ pub(super) fn check_beside(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Whether a `-wal` or `-journal` belongs to somebody else than the database.
+/// Returns true if a `-wal` or `-journal` has another owner or group than the database.
 pub(super) fn is_owned_by_several(path: &Path) -> bool {
     let owner =
         |path: &Path| fs::metadata(path).map(|metadata| (metadata.uid(), metadata.gid())).ok();
@@ -135,8 +136,8 @@ pub(super) fn is_owned_by_several(path: &Path) -> bool {
         .any(|other| Some(other) != main)
 }
 
-/// The bytes of a database and its `-wal` that are on disk: a file may be far longer than what it
-/// has.
+/// Returns the bytes on disk of a database and its `-wal`: a sparse file may be far longer than its
+/// content.
 pub(super) fn occupied_bytes(path: &Path) -> u64 {
     let of = |path: &Path| {
         fs::metadata(path).map_or(0, |file| file.len().min(file.blocks().saturating_mul(512)))
@@ -144,13 +145,13 @@ pub(super) fn occupied_bytes(path: &Path) -> u64 {
     of(path).saturating_add(of(&beside(path, "-wal")))
 }
 
-/// None: 0.
+/// Returns the length of a file; 0 if it does not exist.
 pub(super) fn bytes_of(path: &Path) -> u64 {
     fs::metadata(path).map_or(0, |metadata| metadata.len())
 }
 
-/// Whether a `-journal` may have something to be rolled back; one whose transaction is over is
-/// empty, or begins with a zero.
+/// Returns true if a `-journal` may have to be rolled back. After the end of its transaction, it is
+/// empty or begins with a zero.
 pub(super) fn is_hot(journal: &Path) -> bool {
     let mut first = [0];
     open_regular(journal).and_then(|file| file.read_exact_at(&mut first, 0)).is_ok() && first != [0]
@@ -161,8 +162,8 @@ pub(super) fn is_old(wal: &Path) -> bool {
     modified.is_ok_and(|modified| modified.elapsed().is_ok_and(|age| age >= ABANDONED))
 }
 
-/// Whether a connection has the wal-index open: each one holds a shared lock on its "dead man
-/// switch", byte 128 (`UNIX_SHM_DMS` in SQLite's `os_unix.c`).
+/// Returns true if a connection has the wal-index open. Each connection holds a shared lock on its
+/// "dead man switch", byte 128 (`UNIX_SHM_DMS` in SQLite's `os_unix.c`).
 pub(super) fn is_held(shm: &Path) -> bool {
     let probe = Flock { start: 128, length: 1, ..Flock::from(FlockType::WriteLock) };
     open_regular(shm)

@@ -1,14 +1,14 @@
-//! Limits on what reading a database may cost.
+//! Limits on the cost of reading a database.
 //!
-//! A database is untrusted input: a view may multiply rows or values without end, and so may a
-//! damaged page. SQLite gives up at these limits, and the reading becomes an error:
+//! A database is untrusted input: a view, or a damaged page, may multiply rows or values without
+//! end. At these limits SQLite gives up, and the reading returns an error:
 //!
 //! | cost | limit |
 //! |---|---|
-//! | time | the time left of the [`BUDGET`], checked every few [`STEPS`] |
-//! | memory of SQLite, a copy in memory included | [`HEAP_BYTES`] for the process |
+//! | time | the time left of the [`BUDGET`], checked every [`STEPS`] steps |
+//! | memory of SQLite, including a copy in memory | [`HEAP_BYTES`] for the process |
 //! | a value, or a row | [`LONGEST_BYTES`] |
-//! | work between two such checks | [`MOST_OPCODES`], each one linear: no function but [`FUNCTIONS`] can be called |
+//! | work between two checks | [`MOST_OPCODES`], linear time each: only [`FUNCTIONS`] may run |
 //!
 //! [`super::Reader`] limits the memory of the rows that were read.
 
@@ -18,30 +18,30 @@ use rusqlite::functions::FunctionFlags;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, Error};
 
-/// The time limit of readings, until more time is given.
+/// The time limit of readings, unless more time is given.
 pub(super) const BUDGET: Duration = Duration::from_secs(10);
 
-/// For how many bytes of a database there is a second when all of it is read.
+/// The bytes of a database for each second of the time limit when all of it is read.
 const BYTES_PER_SECOND: u64 = 2 << 20;
 
-/// The most memory of SQLite: a small database, and what is cached and sorted.
+/// The memory limit of SQLite: a small database in memory, its cache, and rows being sorted.
 const HEAP_BYTES: u32 = 40 << 20;
 
-/// The longest value and the longest row. A command line has at most 2 MiB by default, and JSON
-/// around it.
+/// The longest value and the longest row. A command line has at most 2 MiB by default, plus the
+/// JSON around it.
 const LONGEST_BYTES: i32 = 4 << 20;
 
 /// The number of SQLite steps between two checks of the clock.
 const STEPS: i32 = 256;
 
-/// The longest program of a statement.
+/// The most opcodes in the program of a statement.
 const MOST_OPCODES: i32 = 2_000;
 
-/// The longest program of a list of runs that has an arm per repository.
+/// The most opcodes in the program of a list of runs with an arm per repository.
 const MOST_OPCODES_OF_ARMS: i32 = 50_000;
 
-/// The functions that a statement, a view or a computed column may call: the time they take is in
-/// proportion to the bytes that they read, and they return no more than those.
+/// The functions that a statement, a view or a computed column may call. The time they take is
+/// proportional to the bytes that they read, and they return no more bytes than that.
 const FUNCTIONS: [&str; 26] = [
     "abs",
     "avg",
@@ -77,16 +77,16 @@ pub(super) fn guard(connection: &Connection) -> rusqlite::Result<()> {
     limit_time(connection, BUDGET)?;
     connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, LONGEST_BYTES)?;
     connection.set_limit(Limit::SQLITE_LIMIT_VDBE_OP, MOST_OPCODES)?;
-    // The dialect's views, and what is sorted, are in memory, never in a file. A schema may not
-    // call functions of ours, nor read outside itself.
+    // The dialect's views and sorted rows stay in memory, never in a file. A schema may not call
+    // our functions, nor read anything outside itself.
     connection.execute_batch(&format!(
         "PRAGMA temp_store = MEMORY; PRAGMA hard_heap_limit = {HEAP_BYTES}; PRAGMA trusted_schema = OFF"
     ))?;
     refuse_functions(connection)
 }
 
-/// Puts a function that fails in place of every other one: an authorizer would not see what
-/// computed columns call.
+/// Replaces every other function with one that fails. An authorizer would not see the calls of
+/// computed columns.
 fn refuse_functions(connection: &Connection) -> rusqlite::Result<()> {
     let mut names =
         connection.prepare("SELECT DISTINCT name FROM pragma_function_list WHERE builtin")?;
@@ -106,19 +106,19 @@ fn refuse_functions(connection: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Interrupts whatever takes longer from now on: a view may have no end.
+/// Interrupts statements once `budget` has passed from now: a view may have no end.
 pub(super) fn limit_time(connection: &Connection, budget: Duration) -> rusqlite::Result<()> {
     let begun = Instant::now();
     connection.progress_handler(STEPS, Some(move || begun.elapsed() > budget))
 }
 
-/// The time limit for reading all of a database of this size.
+/// Returns the time limit for reading all of a database of this size.
 pub(super) const fn time_for(bytes: u64) -> Duration {
     Duration::from_secs(bytes / BYTES_PER_SECOND)
 }
 
-/// Allows for a list of runs that has an arm per repository; its rows come from a table, not from a
-/// view.
+/// Sets the limit on opcodes for a list of runs with or without an arm per repository. The longer
+/// program is safe: with arms, the rows come from an indexed table, not from a view.
 pub(super) fn allow_arms(connection: &Connection, are_allowed: bool) -> rusqlite::Result<()> {
     let most = if are_allowed { MOST_OPCODES_OF_ARMS } else { MOST_OPCODES };
     connection.set_limit(Limit::SQLITE_LIMIT_VDBE_OP, most).map(drop)
@@ -172,7 +172,7 @@ mod tests {
         assert_eq!(read("SELECT count(*) FROM t").unwrap(), 0);
     }
 
-    /// The value grows by doubling, in a table's text, a view and a computed column.
+    /// The value grows by doubling: in a query, and in the text of a table.
     #[test]
     fn no_value_is_longer_than_allowed() {
         let twice = "WITH RECURSIVE d(n, x) AS (SELECT 1, 'a' UNION ALL SELECT n + 1, x || x FROM d LIMIT 40)";

@@ -1,11 +1,11 @@
-//! Which runs are listed, as SQL that reads what is listed and no more.
+//! SQL for one page of a list of runs. The query reads the listed rows and no more.
 //!
-//! A page goes on after a run, not after a number of them, so the thousandth costs what the first
-//! does. Each arm of the query walks an index from the newest run on; where only an index per
-//! repository is there, every repository has its arm, and SQLite merges them as far as it needs to.
-//! What no index knows is asked of the merged runs: asked of an arm, it could read a repository to
-//! its end for nothing. Without an index all rows are passed over, and as many as are listed are
-//! kept.
+//! A page continues after a run, not after a number of runs, so the thousandth page costs as much
+//! as the first. Each arm of the query walks an index, newest run first. If there is only an index
+//! per repository, each repository has an arm, and SQLite merges the arms as far as the page needs.
+//! Conditions without an index are checked on the merged runs: inside an arm, they could read a
+//! whole repository without finding a run. Without any index, all rows are scanned and only the
+//! listed ones are kept.
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params_from_iter};
@@ -13,25 +13,25 @@ use rusqlite::{Connection, Row, params_from_iter};
 use super::dialect::{Dialect, Walk};
 use crate::model::{Outcome, RunId};
 
-/// The most repositories that have an arm each; SQLite allows for 500.
+/// The most repositories that get an arm each; SQLite allows 500.
 const MAX_ARMS: usize = 256;
 
-/// Which runs to list, newest first.
+/// A request for a page of runs, newest first.
 #[derive(Clone, Default, Debug)]
 pub struct RunPage {
     /// Only runs of this repository.
     pub repo: Option<String>,
     /// Only runs of this ref, full or without `refs/heads/` or `refs/tags/`.
     pub ref_name: Option<String>,
-    /// Only the run of this id; where there is none, ids that begin or end like this.
+    /// Only the run with this id, or if no run has it, runs whose id begins or ends with it.
     pub id_part: Option<String>,
-    /// Only runs that ended like this.
+    /// Only runs with this outcome.
     pub outcome: Option<Outcome>,
-    /// Only runs on one side of a run: the nearest ones.
+    /// Only the nearest runs on one side of a run.
     pub beside: Option<Beside>,
-    /// How many newer runs to leave out.
+    /// The number of newer runs to skip.
     pub skip: usize,
-    /// How many at most.
+    /// The most runs to return.
     pub limit: usize,
 }
 
@@ -45,7 +45,7 @@ pub enum Beside {
 }
 
 impl Beside {
-    /// The run itself.
+    /// Returns the run itself.
     #[must_use]
     pub const fn run(&self) -> &RunId {
         match self {
@@ -54,13 +54,13 @@ impl Beside {
     }
 }
 
-/// A query for runs and the values in it; those newer than a run come oldest first.
+/// A query for runs, and its values. Runs newer than a given run come oldest first.
 pub(super) struct Query {
     pub sql: String,
     pub values: Vec<Value>,
 }
 
-/// A piece of a query: what is read, and what holds for it.
+/// One SELECT of the query: its source and its conditions.
 struct Arm {
     from: &'static str,
     wanted: Vec<String>,
@@ -79,7 +79,8 @@ impl Arm {
     }
 }
 
-/// The query for a page; `None` when the run that it lies beside is not there (any more).
+/// Builds the query for a page; `None` if the run that the page starts from does not exist (any
+/// more).
 pub(super) fn query(
     connection: &Connection,
     dialect: &Dialect,
@@ -99,7 +100,7 @@ pub(super) fn query(
             return Ok(None);
         }
         let id = bind(&mut values, id.as_str().to_owned());
-        // Its place in the order stays within SQLite: it may be text that is not UTF-8.
+        // The order is compared inside SQLite: it may be text that is not UTF-8.
         also.push(format!(
             "(order_ms, id) {side} ((SELECT order_ms FROM v_runs WHERE id = {id}), {id})"
         ));
@@ -113,8 +114,8 @@ pub(super) fn query(
     let arms: Vec<String> = arms.iter().map(|arm| arm.sql(columns, &also)).collect();
     let sorted = format!("{} ORDER BY order_ms {way}, id {way}", arms.join(" UNION ALL "));
     let rows = if is_merged && !unindexed.is_empty() {
-        // With a limit of its own the inner query keeps its order and is not merged with the outer
-        // one.
+        // With a limit of its own, the inner query keeps its order and is not flattened into the
+        // outer one.
         format!("SELECT * FROM ({sorted} LIMIT -1) WHERE {}", unindexed.join(" AND "))
     } else {
         sorted
@@ -123,7 +124,7 @@ pub(super) fn query(
     Ok(Some(Query { sql, values }))
 }
 
-/// What else holds for every run of the page.
+/// Returns the conditions that no index helps with.
 fn unindexed(page: &RunPage, values: &mut Vec<Value>) -> Vec<String> {
     let mut wanted = Vec::new();
     if let Some(ref_name) = &page.ref_name {
@@ -158,8 +159,8 @@ fn arms(
     Ok(repos.into_iter().map(|repo| Arm::new([format!("repo = {}", bind(values, repo))])).collect())
 }
 
-/// Ids that begin so lie side by side in their index; for those that end so all ids are passed
-/// over, but no row.
+/// Builds two arms. Ids that begin with `part` are adjacent in the index. For those that end with
+/// it, all ids in the index are scanned, but only matching rows are read.
 fn by_part(part: &str, values: &mut Vec<Value>) -> Vec<Arm> {
     let (first, last) = (bind(values, part.to_owned()), bind(values, format!("{part}\u{10FFFF}")));
     let begins_so = format!("substr(id, 1, length({first})) = {first}");
@@ -171,8 +172,8 @@ fn by_part(part: &str, values: &mut Vec<Value>) -> Vec<Arm> {
     ]
 }
 
-/// The repositories, each found by one step in their index; `None` when there are none, too many
-/// for an arm each, or one whose name is not UTF-8.
+/// Lists the repositories, each found by one step in the index. Returns `None` if there is no
+/// repository, if there are too many for an arm each, or if a name is not UTF-8.
 fn repos(connection: &Connection) -> rusqlite::Result<Option<Vec<Value>>> {
     let sql = "WITH RECURSIVE r(repo) AS (
                  SELECT min(repo) FROM main.runs
@@ -196,7 +197,7 @@ fn bind(values: &mut Vec<Value>, value: impl Into<Value>) -> String {
     format!("?{}", values.len())
 }
 
-/// What [`Outcome`] is called in SQL.
+/// Returns the number of an [`Outcome`] in SQL.
 pub(super) const fn outcome_code(outcome: Outcome) -> i64 {
     outcome as i64
 }
@@ -206,7 +207,7 @@ fn as_sql(n: usize) -> i64 {
 }
 
 impl Query {
-    /// The values in the order of their numbers.
+    /// Returns the values in the order of their numbers.
     pub fn params(&self) -> impl rusqlite::Params + '_ {
         params_from_iter(&self.values)
     }
@@ -224,7 +225,7 @@ mod tests {
     const QUIRE_2: &str = include_str!("../../fixtures/stores/quire-schema-steps/v02.sql");
     const QUIRE_11: &str = include_str!("../../fixtures/stores/quire-schema-steps/v11.sql");
 
-    /// A database and what is known of it.
+    /// Opens a database in memory, with its dialect.
     fn opened(sql: &str) -> (Connection, Dialect) {
         let mut connection = Connection::open_in_memory().unwrap();
         if sql.is_empty() {
@@ -243,7 +244,7 @@ mod tests {
         Some(rows.collect::<Result<_, _>>().unwrap())
     }
 
-    /// How SQLite goes about it, a line per step.
+    /// Returns SQLite's query plan, one line per step.
     fn plan((connection, dialect): &(Connection, Dialect), page: &RunPage) -> String {
         let query = query(connection, dialect, "id, repo, ref_name, sha, state, reason", page)
             .unwrap()
@@ -321,7 +322,8 @@ mod tests {
         );
     }
 
-    /// A table of runs in which several share a time, and some have none or one that is no number.
+    /// Creates runs in which several share a time, and some have no time or one that is not a
+    /// number.
     fn odd_runs(columns: &str, index: &str) -> String {
         let row = |n: i32| {
             let time = match n % 10 {

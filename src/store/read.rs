@@ -1,9 +1,9 @@
-//! Reading runs, jobs and commands of any store, in one shape.
+//! Reads runs, jobs and commands of any store in one shape.
 //!
-//! Values are read leniently: SQLite lets any column hold any type, and these databases were
-//! written by others. Text that is not UTF-8 is read lossily (but for a run's id, by which it has
-//! to be found again: see [`define_functions`]), what is no number where one belongs is unknown.
-//! Nothing here is an error but SQLite's own.
+//! Values are read leniently: SQLite lets any column contain any type, and other programs wrote
+//! these databases. Text that is not UTF-8 is decoded lossily, except for the id of a run, which
+//! has to be found again (see [`define_functions`]). A value that is not a number where one is
+//! expected counts as unknown. Only SQLite's own errors are errors.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -23,38 +23,38 @@ use crate::error::{Error, Result};
 use crate::model::{Job, JobId, Origin, Outcome, Run, RunId, Sh};
 use crate::time::Time;
 
-/// How often a database is read in the hope that it stands still meanwhile, before locks make it.
+/// The number of attempts to read a busy database without its locks; later attempts use them.
 const CALM_ATTEMPTS: u32 = 6;
 
-/// How much longer a reading that is begun again, because the database changed under it, waits each
-/// time.
+/// The pause before the first retry, when a database changed while it was read. Each later pause is
+/// longer by this much.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// How long a database that was locked the last time is waited for: whoever asks again knows
-/// already.
+/// The time to wait for a lock if the last reading already failed on one.
 const SHORT_PATIENCE: Duration = Duration::from_millis(100);
 
-/// The most text that the rows of one reading may have, and as much for each row as [`ROW_BYTES`]:
-/// some 32,000 rows. What is made of them takes up to eight times as much memory.
+/// The most bytes that the rows of one reading may have, each counted as its text plus
+/// [`ROW_BYTES`]: about 32,000 rows. The values built from them take up to eight times as much
+/// memory.
 const MOST_BYTES: usize = 8 << 20;
 
-/// The bytes that a row counts on top of its text.
+/// The bytes that a row counts in addition to its text.
 const ROW_BYTES: usize = 256;
 
-/// The bytes that a list of runs may take on top for each run that it may have.
+/// The additional bytes that a list of runs may take for each run of its limit.
 const RUN_BYTES: usize = 1 << 10;
 
-/// A database, looked at without being changed. Between readings it holds no lock on it, at most a
-/// private copy of it or a connection that takes no locks.
+/// A reader of a database, which never changes it. Between readings it holds no lock: it keeps at
+/// most a private copy, or a connection that takes no locks.
 pub struct Reader {
     path: PathBuf,
     seen: Option<Stamp>,
-    /// What was read last, if it can be read again while the database looks as it did then.
+    /// The last opened database, if it can be read again as long as its stamp stays the same.
     kept: RefCell<Option<(Stamp, Opened)>>,
-    /// What was to be said of the database when it was opened last.
+    /// The notices about the last opened database.
     told: RefCell<Vec<String>>,
     was_locked: Cell<bool>,
-    /// The time left for readings, until [`Reader::renew`] gives more.
+    /// The time left for readings; [`Reader::renew`] resets it.
     time_left: Cell<Duration>,
     /// The memory that the rows of one reading may take, in bytes.
     most_bytes: usize,
@@ -70,20 +70,20 @@ struct Opened {
 pub struct RunRows {
     /// Its row.
     pub run: Run,
-    /// Its jobs in order of execution, and each one's commands in the order in which their rows
-    /// were written.
+    /// Its jobs in order of execution, each with its commands in the order in which their rows were
+    /// written.
     pub jobs: Vec<(Job, Vec<Sh>)>,
-    /// Whether a recorder of ours wrote it.
+    /// True if our recorder wrote it.
     pub ours: bool,
-    /// It has more rows than are read at once: only these are here.
+    /// True if it has more rows than are read at once, so that some are missing here.
     pub is_cut: bool,
 }
 
-/// A run for a list.
+/// A run in a list.
 pub struct ListedRun {
     /// Its row.
     pub run: Run,
-    /// Whether a recorder of ours wrote it.
+    /// True if our recorder wrote it.
     pub ours: bool,
 }
 
@@ -91,7 +91,7 @@ const RUN_COLUMNS: &str =
     "id, repo, ref_name, sha, state, reason, queued_at_ms, started_at_ms, finished_at_ms";
 
 impl Reader {
-    /// A reader of a database that may not be there yet: it is looked at when something is asked.
+    /// Creates a reader. The database is opened by the first reading, and may not exist before.
     #[must_use]
     pub fn new(path: &Path) -> Self {
         let (path, was_locked) = (path.to_owned(), Cell::default());
@@ -106,17 +106,17 @@ impl Reader {
         }
     }
 
-    /// The database file.
+    /// Returns the path of the database.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Whether anything may have been committed since the last call; the first call says yes. No
-    /// table is read.
+    /// Returns true if anything may have been committed since the last call, and on the first call.
+    /// Reads no table.
     ///
     /// # Errors
-    /// When the file is not there any more.
+    /// If the file does not exist (any more) or cannot be opened.
     pub fn changed(&mut self) -> Result<bool> {
         let now = Stamp::taken(&self.path).map_err(Error::io("read", &self.path))?;
         let changed = self.seen.as_ref() != Some(&now);
@@ -130,17 +130,18 @@ impl Reader {
         self.time_left.set(limits::BUDGET);
     }
 
-    /// Gives readings more time, to read all of a large database.
+    /// Gives readings more time, enough to read all of a large database.
     pub fn extend_for_all(&self) {
         let more = limits::time_for(files::occupied_bytes(&self.path));
         self.time_left.set(self.time_left.get().saturating_add(more));
     }
 
-    /// A page of runs, newest first; `None` when the run that it lies beside is not there (any
-    /// more).
+    /// Reads a page of runs, newest first; `None` if the run that the page starts from does not
+    /// exist (any more).
     ///
     /// # Errors
-    /// When the database cannot be read; so for every method here.
+    /// If the database cannot be read (this holds for every method here), or if its runs have too
+    /// much text.
     pub fn runs(&self, page: &RunPage) -> Result<Option<Vec<ListedRun>>> {
         let most_bytes = page.limit.saturating_mul(RUN_BYTES).saturating_add(self.most_bytes);
         let read = self.read(|opened| {
@@ -169,15 +170,15 @@ impl Reader {
         }
     }
 
-    /// A run with its jobs and commands.
+    /// Reads a run with its jobs and commands; `None` if it does not exist.
     #[expect(clippy::missing_errors_doc, reason = "see runs")]
     pub fn run(&self, id: &RunId) -> Result<Option<RunRows>> {
         Ok(self.runs_with_rows(std::slice::from_ref(id))?.0.pop())
     }
 
-    /// Runs with their jobs and commands, in one reading; those that are not there (any more) are
-    /// left out. As many as may be read at once, at least one: and how many of the ids that
-    /// was.
+    /// Reads runs with their jobs and commands in one reading, and returns them with the number of
+    /// ids that were handled: at least one, and as many as fit into the memory for one reading.
+    /// Runs that do not exist (any more) are left out.
     #[expect(clippy::missing_errors_doc, reason = "see runs")]
     pub fn runs_with_rows(&self, ids: &[RunId]) -> Result<(Vec<RunRows>, usize)> {
         self.read(|opened| {
@@ -194,7 +195,7 @@ impl Reader {
         })
     }
 
-    /// Those of some runs, by repository and id, that the database does not have.
+    /// Returns those of `runs` (repository and id) that are not in the database.
     #[expect(clippy::missing_errors_doc, reason = "see runs")]
     pub fn unknown(&self, runs: Vec<(String, RunId)>) -> Result<Vec<(String, RunId)>> {
         let known: Vec<bool> = self.read(|opened| {
@@ -210,14 +211,14 @@ impl Reader {
             .collect())
     }
 
-    /// What a user should know of how this database was read.
+    /// Returns messages for the user about the way this database was read.
     #[must_use]
     pub fn notices(&self) -> Vec<String> {
         self.told.borrow().clone()
     }
 
-    /// Runs `work` on a connection in one read transaction; again when an unlocked database changed
-    /// meanwhile.
+    /// Runs `work` on a connection in one read transaction, and repeats it if an unlocked database
+    /// changed in the meantime.
     fn read<T>(&self, work: impl Fn(&Opened) -> rusqlite::Result<T>) -> Result<T> {
         let work = |opened: &Opened| {
             self.timed(&opened.access.connection, || {
@@ -249,7 +250,7 @@ impl Reader {
                     if opened.access.is_consistent() || self.stood_still(&before) =>
                 {
                     self.told.replace(self.notices_of(&opened));
-                    // What may look like the next state is of no use later.
+                    // A stamp that is not settled may also match a later state, so it is not kept.
                     let lasts = |(stamp, opened): &(Stamp, Opened)| {
                         opened.access.is_lockless() && stamp.is_settled()
                     };
@@ -264,7 +265,7 @@ impl Reader {
         }
     }
 
-    /// Runs `work` in the time that is left, and takes what it needs from that.
+    /// Runs `work` within the time left, and subtracts the time that it took.
     fn timed<T>(&self, connection: &Connection, work: impl FnOnce() -> Result<T>) -> Result<T> {
         let begun = Instant::now();
         limits::limit_time(connection, self.time_left.get())
@@ -274,7 +275,7 @@ impl Reader {
         done
     }
 
-    /// How long a lock is waited for.
+    /// Returns the time to wait for a lock.
     fn patience(&self) -> Duration {
         if self.was_locked.get() { SHORT_PATIENCE } else { access::PATIENCE }
     }
@@ -294,7 +295,7 @@ impl Reader {
         Stamp::taken(&self.path).is_ok_and(|now| now == *since)
     }
 
-    /// A connection in a read transaction that knows the views.
+    /// Opens a connection in a read transaction, and defines the views and functions on it.
     fn begin(&self, patience: Duration, insists: bool) -> Result<Opened> {
         let access = access::open(&self.path, patience, insists)?;
         let define = || dialect::define_views(&access.connection, &self.path);
@@ -304,7 +305,7 @@ impl Reader {
     }
 }
 
-/// Memory for rows, until it is full.
+/// The memory left for rows.
 struct Room {
     left: usize,
     is_full: bool,
@@ -329,14 +330,14 @@ impl Room {
     }
 }
 
-/// A run with its jobs and commands.
+/// Reads a run with its jobs and commands; `None` if it does not exist.
 fn rows_of(opened: &Opened, id: &RunId, room: &mut Room) -> rusqlite::Result<Option<RunRows>> {
     let connection = &opened.access.connection;
     let sql = format!("SELECT {RUN_COLUMNS} FROM v_runs WHERE id = ?1 LIMIT 1");
     let Some(run) = collect(connection, &sql, [id.as_str()], room, run)?.pop() else {
         return Ok(None);
     };
-    // Sorted here: SQLite would need the memory a second time.
+    // Sorted here: SQLite would need memory for a second copy.
     let sql = "SELECT job_id, state, exit_code, started_at_ms, finished_at_ms, place FROM v_jobs WHERE run_id = ?1";
     let placed = |row: &Row<'_>| Ok((integer(row, 5)?, job(row)?));
     let mut jobs = collect(connection, sql, [id.as_str()], room, placed)?;
@@ -360,9 +361,9 @@ fn rows_of(opened: &Opened, id: &RunId, room: &mut Room) -> rusqlite::Result<Opt
     }))
 }
 
-/// Makes two functions known to SQL: `outcome(state, reason)`, [`Outcome::from_word`], so that what
-/// a word means is said in one place; and `is_name(id)`: whether it can be said and found again,
-/// which neither a blob nor text that is not UTF-8 can.
+/// Defines two SQL functions. `outcome(state, reason)` is [`Outcome::from_word`], so that the
+/// meaning of a state is defined in one place. `is_name(id)` is true for valid UTF-8 text: a run
+/// with any other id could be neither displayed nor looked up.
 pub(super) fn define_functions(connection: &Connection) -> rusqlite::Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
     connection.create_scalar_function("outcome", 2, flags, |context| {
@@ -374,7 +375,7 @@ pub(super) fn define_functions(connection: &Connection) -> rusqlite::Result<()> 
     })
 }
 
-/// The commands with their jobs; one whose job has no row stays: the job is known by it.
+/// Groups commands by job. If a job has no row, its commands add it.
 fn by_job(jobs: Vec<Job>, shs: Vec<(JobId, Sh)>) -> Vec<(Job, Vec<Sh>)> {
     let mut jobs: Vec<(Job, Vec<Sh>)> = jobs.into_iter().map(|job| (job, Vec::new())).collect();
     let mut places: HashMap<JobId, usize> =
@@ -392,7 +393,7 @@ fn by_job(jobs: Vec<Job>, shs: Vec<(JobId, Sh)>) -> Vec<(Job, Vec<Sh>)> {
     jobs
 }
 
-/// Reads rows as long as there is room for them.
+/// Reads rows until the memory for them is used up.
 fn collect<T>(
     connection: &Connection,
     sql: &str,
@@ -437,7 +438,7 @@ fn job(row: &Row<'_>) -> rusqlite::Result<Job> {
     })
 }
 
-/// Columns from 1; 0 is the job.
+/// Reads a command from columns 1 to 12; column 0 is its job.
 fn sh(row: &Row<'_>) -> rusqlite::Result<Sh> {
     Ok(Sh {
         origin: if integer(row, 1)?.is_some() { Origin::Call } else { Origin::Row },
@@ -467,7 +468,7 @@ fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<String>> {
     })
 }
 
-/// Text in which empty means unknown: columns that are `NOT NULL` and have nothing to say.
+/// Reads text for which empty means unknown, as in `NOT NULL` columns without a value.
 fn said(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<String>> {
     Ok(text(row, column)?.filter(|text| !text.is_empty()))
 }
@@ -489,13 +490,13 @@ mod tests {
 
     use super::*;
 
-    /// A database that is too large to be read as a file; nobody has it open.
+    /// Creates a database that is too large to be read as a file. No connection has it open.
     fn large_database(path: &Path, runs: &str) {
         let schema = include_str!("../../fixtures/stores/quire-schema-steps/v11.sql");
         let connection = Connection::open(path).unwrap();
         connection.execute_batch(schema).unwrap();
         connection.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE ballast(x)").unwrap();
-        // The memory of SQLite is limited for all tests of this process at once.
+        // SQLite's memory limit applies to all tests of this process together.
         let rows = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 20) SELECT zeroblob(1 << 20) FROM n";
         connection.execute_batch(&format!("INSERT INTO ballast {rows}")).unwrap();
         connection.execute_batch(runs).unwrap();
@@ -511,7 +512,7 @@ mod tests {
         Connection::open(path).unwrap().execute(sql, [id]).unwrap();
     }
 
-    /// Nothing has been written for so long that the next change looks different.
+    /// Sets the time of the last change so far back that the next change looks different.
     fn settle(path: &Path) {
         let long_ago = std::time::SystemTime::now() - Duration::from_secs(9);
         fs::File::options().append(true).open(path).unwrap().set_modified(long_ago).unwrap();
@@ -617,7 +618,7 @@ mod tests {
     fn runs_that_cannot_be_named_are_no_runs() {
         let dir = tempfile::TempDir::new().unwrap();
         let path = dir.path().join("quire.db");
-        // A place in the order and a repository may be anything.
+        // The sort column and the repository may contain anything.
         let runs = "CREATE TABLE runs(id, repo NOT NULL, pushed_at_ms NOT NULL);
                     CREATE INDEX by_repo ON runs(repo, pushed_at_ms);
                     INSERT INTO runs VALUES ('a', 'r', 1), (x'62', 'r', 2), (CAST(x'ff' AS TEXT), 'r', 3), (4, 'r', 4),

@@ -1,9 +1,8 @@
-//! Recovery of a copied database: which pages its `-wal` or `-journal` puts in place of its own.
+//! Recovery of a copied database: finds the pages in its `-wal` or `-journal` that replace its own.
 //!
 //! SQLite recovers only files that it can open by name and write. A private copy has no name, so
-//! its pages are put in place here, by the rules of <https://www.sqlite.org/fileformat2.html>
-//! (sections 3 and 4). Nothing is checked beyond what SQLite checks itself: a broken file yields
-//! the pages before the break, as there.
+//! its pages are replaced here, by the rules of <https://www.sqlite.org/fileformat2.html> (sections
+//! 3 and 4). The checks are the same as SQLite's: a broken file yields the pages before the break.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -11,35 +10,35 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 /// The first bytes of a `-journal`.
 const JOURNAL_MAGIC: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
 
-/// The first bytes of a `-wal`, but for the last bit: the byte order of its checksums.
+/// The first bytes of a `-wal`, without the last bit, which is the byte order of its checksums.
 const WAL_MAGIC: u32 = 0x377f_0682;
 
 /// The only version of the `-wal` format.
 const WAL_VERSION: u32 = 3_007_000;
 
-/// The size of a journal's first header, which contains the size of all others.
+/// The size of a journal's first header, which contains the size of all later ones.
 const JOURNAL_HEADER_BYTES: u64 = 512;
 
 /// A record count that means all records up to the end of the file.
 const TO_THE_END: u32 = u32::MAX;
 
-/// The byte of a database that locks are placed on; the page that holds it is never used.
+/// The byte of a database that locks are placed on. The page that contains it is never used.
 const LOCK_BYTE: u64 = 0x4000_0000;
 
 /// Pages that replace those of a database.
 pub(super) struct Patch {
     page_bytes: u32,
-    /// The offset of each page's content in the file that it was read from, by its number from 1.
+    /// The offset of each page's content in the file that it was read from, by page number from 1.
     pages: BTreeMap<u32, u64>,
-    /// The size of the database once they are in place, in pages.
+    /// The size of the database after the replacement, in pages.
     pages_after: u32,
 }
 
 impl Patch {
-    /// The committed pages of a `-wal`; `None` where it has none.
+    /// Finds the committed pages of a `-wal`; `None` if no page is committed.
     ///
     /// # Errors
-    /// When it cannot be read, or has a format of the future.
+    /// If it cannot be read, or has a newer format.
     pub fn of_wal(wal: &mut impl Read) -> io::Result<Option<Self>> {
         let Some((header, mut sum)) = WalHeader::read(wal)? else { return Ok(None) };
         let mut page = vec![0; usize::try_from(header.page_bytes).unwrap_or_default()];
@@ -71,11 +70,11 @@ impl Patch {
         Ok(Some(patch).filter(|patch| patch.pages_after > 0))
     }
 
-    /// The pages as they were before the transaction of a `-journal`; `None` where it has none. The
-    /// super-journal that it may name is not looked for: it is a path from somebody's input.
+    /// Finds the pages from before the transaction of a `-journal`; `None` if it has no valid
+    /// header. Ignores the super-journal that it may name: that path is untrusted input.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// If it cannot be read.
     pub fn of_journal(journal: &mut (impl Read + Seek)) -> io::Result<Option<Self>> {
         let bytes = journal.seek(SeekFrom::End(0))?;
         let mut patch: Option<Self> = None;
@@ -84,7 +83,7 @@ impl Patch {
             JournalHeader::read_at(journal, next_multiple(at, sector_bytes), sector_bytes, bytes)?
         {
             let known = patch.as_ref();
-            // Only the first header decides on sizes.
+            // Only the first header contains the sizes.
             let page_bytes = known.map_or(header.page_bytes, |known| known.page_bytes);
             sector_bytes = if known.is_some() { sector_bytes } else { header.sector_bytes };
             let new = Self { page_bytes, pages: BTreeMap::new(), pages_after: header.pages_before };
@@ -97,7 +96,7 @@ impl Patch {
         Ok(patch)
     }
 
-    /// Takes in the records behind a header; whether another header may follow them.
+    /// Reads the records after a header; returns true if another header may follow.
     fn take_records(
         &mut self,
         journal: &mut (impl Read + Seek),
@@ -138,15 +137,15 @@ impl Patch {
         Ok(true)
     }
 
-    /// The size of the database once the pages are in place.
+    /// Returns the size of the database after the replacement, in bytes.
     pub fn bytes_after(&self) -> u64 {
         u64::from(self.page_bytes).saturating_mul(u64::from(self.pages_after))
     }
 
-    /// Puts the pages in place: from the file that they were read from, to a database of that size.
+    /// Copies the pages from the file that they were read from to a database of that size.
     ///
     /// # Errors
-    /// When either of them cannot be used.
+    /// If one of the files cannot be read or written.
     pub fn apply(
         &self,
         from: &mut (impl Read + Seek),
@@ -171,7 +170,8 @@ struct WalHeader {
 }
 
 impl WalHeader {
-    /// The header, and the sum that those of the frames go on from.
+    /// Reads the header, and returns it with the checksum that continues in the frames; `None` if
+    /// there is no valid header.
     fn read(wal: &mut impl Read) -> io::Result<Option<(Self, WalSum)>> {
         let Some(header) = read_array::<32>(wal)? else { return Ok(None) };
         let (magic, page_bytes) = (u32_at(&header, 0), u32_at(&header, 8));
@@ -221,7 +221,7 @@ struct JournalHeader {
 }
 
 impl JournalHeader {
-    /// The header at an offset; `None` where there is none.
+    /// Reads the header at an offset; `None` if it is not valid.
     fn read_at(
         journal: &mut (impl Read + Seek),
         at: u64,
@@ -240,7 +240,7 @@ impl JournalHeader {
         let (sector_bytes, page_bytes) = (u32_at(&header, 20), u32_at(&header, 24));
         let is_sector_size =
             sector_bytes.is_power_of_two() && (32..=1 << 16).contains(&sector_bytes);
-        // Later headers do not repeat them.
+        // Later headers do not repeat the sizes.
         if at == 0 && !(is_sector_size && is_page_size(page_bytes)) {
             return Ok(None);
         }
@@ -257,7 +257,7 @@ impl JournalHeader {
     }
 }
 
-/// The checksum of a record: every 200th byte, from the end on; the first is none of them.
+/// Computes the checksum of a record: every 200th byte, from the end of the page, without byte 0.
 fn journal_sum(nonce: u32, page: &[u8]) -> u32 {
     let start = page.len().saturating_sub(200);
     let places = std::iter::successors(Some(start), |place| place.checked_sub(200))
@@ -279,13 +279,13 @@ fn u32_at(bytes: &[u8], at: usize) -> u32 {
     found.map_or(0, |found| u32::from_be_bytes(*found))
 }
 
-/// So many bytes, or `None` where fewer are left.
+/// Reads `N` bytes; `None` if fewer are left.
 fn read_array<const N: usize>(from: &mut impl Read) -> io::Result<Option<[u8; N]>> {
     let mut bytes = [0; N];
     Ok(fill(from, &mut bytes)?.then_some(bytes))
 }
 
-/// Whether there were as many bytes as the buffer has.
+/// Fills the buffer; returns false if fewer bytes are left.
 fn fill(from: &mut impl Read, buffer: &mut [u8]) -> io::Result<bool> {
     match from.read_exact(buffer) {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
@@ -306,20 +306,20 @@ mod tests {
 
     use super::*;
 
-    /// A database with its `-wal` or `-journal`, as a crash leaves them.
+    /// A database with its `-wal` or `-journal`, in the state after a crash.
     struct Crashed {
         main: Vec<u8>,
         beside: Vec<u8>,
         is_wal: bool,
     }
 
-    /// Runs statements one by one and takes the files between two of them.
+    /// Runs statements one by one, and copies the files as they are after the last one.
     fn crashed(is_wal: bool, is_synced: bool, page_bytes: u32, statements: &[String]) -> Crashed {
         let dir = TempDir::new().unwrap();
         let path = dir.path().join("x.db");
         let writer = Connection::open(&path).unwrap();
         let mode = if is_wal { "WAL" } else { "DELETE" };
-        // Without syncs a journal does not contain how many records it has.
+        // Without syncs, a journal does not contain the number of its records.
         let setup = format!(
             "PRAGMA page_size = {page_bytes}; PRAGMA journal_mode = {mode}; PRAGMA synchronous = {is_synced}"
         );
@@ -329,7 +329,7 @@ mod tests {
             ))
             .unwrap();
         for sql in statements {
-            // A COMMIT may have nothing to commit.
+            // A COMMIT may be outside a transaction.
             let _ = writer.execute_batch(sql);
         }
         let read =
@@ -337,7 +337,7 @@ mod tests {
         Crashed { main: read(""), beside: read(if is_wal { "-wal" } else { "-journal" }), is_wal }
     }
 
-    /// The pages of a database as SQLite recovers them, read back whole.
+    /// Returns the database after SQLite has recovered it.
     fn recovered_by_sqlite(files: &Crashed) -> Vec<u8> {
         let dir = TempDir::new().unwrap();
         let path = dir.path().join("x.db");
@@ -401,7 +401,7 @@ mod tests {
                 let at = at.index(files.beside.len());
                 files.beside[at] ^= flip;
             }
-            // SQLite takes a journal that begins otherwise for one whose transaction is over.
+            // SQLite treats a journal with another first byte as one whose transaction is over.
             prop_assume!(files.is_wal || files.beside.first().is_none_or(|first| *first == JOURNAL_MAGIC[0]));
             let (ours, theirs) = (recovered_here(&files), recovered_by_sqlite(&files));
             prop_assert!(ours == theirs, "{} and {} bytes", ours.len(), theirs.len());
@@ -439,7 +439,7 @@ mod tests {
     fn the_byte_order_of_checksums_is_that_of_the_magic() {
         let mut files = crashed(true, false, 4096, &["INSERT INTO t VALUES (1)".into()]);
         let little = recovered_here(&files);
-        // The same `-wal` as a machine of the other byte order writes it.
+        // The same `-wal` as written by a machine with the other byte order.
         files.beside[3] ^= 1;
         let mut sum = WalSum { is_big_endian: files.beside[3] & 1 == 1, parts: (0, 0) };
         let sealed = |sum: &WalSum| [sum.parts.0.to_be_bytes(), sum.parts.1.to_be_bytes()].concat();

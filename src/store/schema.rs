@@ -1,9 +1,9 @@
-//! Our migrations: append-only files under `migrations/`, never edited once shipped (a test holds
-//! their checksums).
+//! Our migrations: append-only files under `migrations/`, never edited once shipped (a test
+//! compares their checksums).
 //!
-//! `user_version` counts the migrations applied. Versions 1 and 2 are those of the records' first
-//! writer, so its tools read our stores; `application_id` tells ours from its own version 3 and
-//! later.
+//! `user_version` counts the applied migrations. Versions 1 and 2 equal those of quire, the first
+//! writer, so its tools can read our stores. `application_id` distinguishes our later versions from
+//! quire's own.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -13,7 +13,7 @@ use rusqlite_migration::{M, Migrations};
 
 use crate::error::{Error, Result};
 
-/// `rund` in ASCII: the mark of a database that we may write.
+/// The mark of a database that we may write: `rund` in ASCII.
 pub const APPLICATION_ID: i32 = 0x7275_6e64;
 
 const FILES: &[&str] = &[
@@ -23,19 +23,19 @@ const FILES: &[&str] = &[
     include_str!("../../migrations/0004_log_bytes.sql"),
 ];
 
-/// The newest version.
+/// Returns the newest version.
 pub(super) fn newest() -> i64 {
     i64::try_from(FILES.len()).unwrap_or(i64::MAX)
 }
 
-/// Brings a database of ours, or a new and empty one, to the newest version.
+/// Migrates a database to the newest version. Call [`check`] first: it refuses a database that is
+/// not ours before anything is written.
 ///
 /// # Errors
-/// A database without our mark, of a newer version or changed by others is refused before anything
-/// is written.
+/// If a migration fails, or if [`check`] refuses the result.
 pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<()> {
     let migrated = migrations(FILES).to_latest(connection);
-    // Another recorder may have been faster.
+    // Another recorder may have migrated it first.
     if check(connection, path)? == newest() {
         return Ok(());
     }
@@ -51,8 +51,8 @@ fn migrations(files: &'static [&'static str]) -> Migrations<'static> {
     Migrations::new(files.iter().map(|sql| M::up(sql)).collect())
 }
 
-/// Returns the version of a database that is ours, or new and empty (0), not newer than this
-/// program, and unchanged by others.
+/// Returns the version of a database that may be written: it is ours, or new and empty (version 0),
+/// not newer than this program, and unchanged by other programs.
 ///
 /// # Errors
 /// The reason why it will not be written.
@@ -95,8 +95,8 @@ pub(super) fn check(connection: &Connection, path: &Path) -> Result<i64> {
 /// A table, index, trigger or view: its type, its name, and the statement that created it.
 type Object = (String, String, Option<String>);
 
-/// Reads all objects of a schema but SQLite's own: the indexes of keys, and the statistics that
-/// `ANALYZE` keeps.
+/// Reads all objects of a schema except SQLite's own: the indexes of keys, and the statistics of
+/// `ANALYZE`.
 fn objects(connection: &Connection) -> rusqlite::Result<BTreeSet<Object>> {
     let mut statement = connection.prepare(
         "SELECT type, name, sql FROM sqlite_schema WHERE substr(name, 1, 7) <> 'sqlite_'",
@@ -105,7 +105,7 @@ fn objects(connection: &Connection) -> rusqlite::Result<BTreeSet<Object>> {
     rows.collect()
 }
 
-/// The objects that these migrations create; none if they fail, and then nothing matches.
+/// Returns the objects that these migrations create; empty if they fail, so that nothing matches.
 fn expected_objects(files: &'static [&'static str]) -> BTreeSet<Object> {
     let made = Connection::open_in_memory().ok().and_then(|mut connection| {
         migrations(files).to_latest(&mut connection).ok()?;
@@ -120,7 +120,7 @@ mod tests {
 
     use super::*;
 
-    /// A change here means that a shipped migration was edited: add a new file instead.
+    /// If this test fails, a shipped migration was edited: add a new file instead.
     #[test]
     fn shipped_migrations_never_change() {
         let sums: Vec<String> =
@@ -136,7 +136,8 @@ mod tests {
         );
     }
 
-    /// The tables of versions 1 and 2, word for word as a real database of that version has them.
+    /// The tables of versions 1 and 2 equal those of a real database of that version, word for
+    /// word.
     #[test]
     fn our_first_versions_are_those_of_the_first_writer() {
         let theirs = include_str!("../../fixtures/stores/quire-v2-live/quire.sql");

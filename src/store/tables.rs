@@ -1,9 +1,9 @@
-//! What a database has: its tables and their columns, and by which index its runs can be walked. No
-//! row is read.
+//! The schema of a database: its tables, their columns, and the indexes that can list its runs in
+//! order. Reads no rows.
 //!
-//! Names are compared as SQLite does, without regard to case. A view is as good as a table. Only
-//! tables that are known by name are looked into: one of another program may need what is not
-//! there.
+//! Names are compared as in SQLite, without regard to case. A view counts as a table. Only tables
+//! with a known name are inspected: a view of another program may refer to a table that does not
+//! exist.
 
 use rusqlite::{Connection, OptionalExtension};
 
@@ -13,7 +13,7 @@ const KNOWN: [&str; 5] = ["runs", "jobs", "sh", "sh_events", "sh_calls"];
 /// The tables of a database.
 pub(super) struct Tables {
     known: Vec<Table>,
-    /// The names of all others.
+    /// The names of all other tables.
     pub others: Vec<String>,
 }
 
@@ -21,14 +21,14 @@ pub(super) struct Tables {
 pub(super) struct Table {
     pub name: &'static str,
     pub columns: Vec<Column>,
-    /// Its rows have a `rowid`, which tells the order in which they were written.
+    /// True if its rows have a `rowid`, which is the order in which they were written.
     pub has_rowid: bool,
 }
 
 /// A column of a table.
 pub(super) struct Column {
     pub name: String,
-    /// Whether it may hold NULL.
+    /// True if it may contain NULL.
     pub is_nullable: bool,
 }
 
@@ -50,7 +50,7 @@ impl Tables {
         Ok(tables)
     }
 
-    /// The table of this name, if it has all of these columns.
+    /// Returns the table with this name if it has all of these columns.
     pub fn with(&self, name: &str, columns: &[&str]) -> Option<&Table> {
         self.known
             .iter()
@@ -58,7 +58,7 @@ impl Tables {
             .filter(|table| columns.iter().all(|column| table.has(column)))
     }
 
-    /// The tables that are known by name.
+    /// Returns the tables with a known name.
     pub fn known(&self) -> &[Table] {
         &self.known
     }
@@ -66,7 +66,7 @@ impl Tables {
 
 impl Table {
     fn read(connection: &Connection, name: &'static str) -> rusqlite::Result<Self> {
-        // Generated columns are there too (2, 3); the hidden ones of a virtual table (1) are its
+        // Includes generated columns (2, 3). The hidden columns of a virtual table (1) are its
         // arguments.
         let sql = "SELECT name, \"notnull\" FROM pragma_table_xinfo(?1, 'main') WHERE hidden <> 1";
         let column = |row: &rusqlite::Row<'_>| {
@@ -78,19 +78,19 @@ impl Table {
         Ok(Self { name, columns, has_rowid })
     }
 
-    /// The column of this name.
+    /// Returns the column with this name.
     pub fn column(&self, name: &str) -> Option<&Column> {
         self.columns.iter().find(|column| column.name.eq_ignore_ascii_case(name))
     }
 
-    /// Whether it has a column of this name.
+    /// Returns true if it has a column with this name.
     pub fn has(&self, name: &str) -> bool {
         self.column(name).is_some()
     }
 }
 
-/// Whether an index of `runs` begins with these columns; a partial one leaves rows out and does not
-/// count.
+/// Returns true if an index of `runs` begins with these columns. Partial indexes do not count: they
+/// leave rows out.
 pub(super) fn runs_are_indexed_by(
     connection: &Connection,
     columns: &[&str],
@@ -103,7 +103,7 @@ pub(super) fn runs_are_indexed_by(
     for index in indexes {
         let mut begins_so = true;
         for (place, column) in (0_i64..).zip(columns) {
-            // An expression has no name.
+            // An indexed expression has no column name.
             let found: Option<Option<String>> =
                 nth.query_row((&index, place), |row| row.get(0)).optional()?;
             begins_so &= found.flatten().is_some_and(|found| found.eq_ignore_ascii_case(column));

@@ -1,11 +1,11 @@
-//! Writing runs, jobs and commands as they happen; used by the recorder only.
+//! Writes runs, jobs and commands as they happen. Used only by the recorder.
 //!
-//! Each method is one short transaction, so that a crash leaves what was true so far: an unfinished
-//! row, never a half one. A locked database is reported after [`BUSY_TIMEOUT`] ([`Error::Locked`]);
-//! the recorder decides how often to try again.
+//! Each method is one short transaction, so a crash may leave an unfinished row but never a partial
+//! one. A locked database is reported after [`BUSY_TIMEOUT`] ([`Error::Locked`]); the recorder
+//! decides how often to retry.
 //!
-//! A database with our mark may still come from another user: triggers and views do not run, the
-//! schema has to be ours, and each transaction has a time limit and a heap limit.
+//! A database with our mark may still come from another user. Triggers and views do not run, the
+//! schema has to be ours, and each transaction has a time limit and a memory limit.
 
 use std::fs::{File, TryLockError};
 use std::io;
@@ -38,10 +38,10 @@ const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 /// The longest that a recorder waits for another one that sets up the same database.
 const SETUP_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The pause before another attempt at the lock of the directory.
+/// The pause before another attempt to lock the directory.
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
-/// The one connection that writes.
+/// The only connection that writes.
 pub struct Writer {
     connection: Connection,
     path: PathBuf,
@@ -54,35 +54,35 @@ pub struct NewRun<'a> {
     pub id: &'a RunId,
     /// The repository's name; also the directory under `runs/`.
     pub repo: &'a str,
-    /// The full ref, or empty where there is none.
+    /// The full ref; empty if unknown.
     pub ref_name: &'a str,
-    /// The commit, or empty where there is none.
+    /// The commit; empty if unknown.
     pub sha: &'a str,
     /// The directory that it runs in.
     pub workspace: &'a Path,
-    /// When it was asked for.
+    /// The time at which the run was requested.
     pub queued_at: Time,
 }
 
-/// How a run ended.
+/// The end of a run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RunEnd {
     /// Every job passed.
     Complete,
-    /// A job failed; the word says why and stands in `failure_kind`.
+    /// The run failed or was stopped, for the reason that is stored in `failure_kind`.
     Failed(&'static str),
 }
 
-/// How a job ended.
+/// The end of a job.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum JobEnd {
     /// Every command passed.
     Complete,
     /// A command failed, with this exit code.
     Failed(i32),
-    /// It never started because a job that it needs did not pass.
+    /// It never started, because a job that it needs did not pass.
     Skipped,
-    /// Somebody stopped the run.
+    /// The run was stopped.
     Aborted,
 }
 
@@ -91,7 +91,7 @@ pub enum JobEnd {
 pub struct ShStart {
     /// Its run, job and number.
     pub key: ShKey,
-    /// When; in the job's rows each start has its own millisecond.
+    /// The time of its start. Each command of a job starts in a millisecond of its own.
     pub started_at: Time,
     /// The command line: a shell string, or an argv as a JSON array.
     pub cmd: String,
@@ -99,12 +99,12 @@ pub struct ShStart {
     pub cwd: PathBuf,
 }
 
-/// How a command ended.
+/// The end of a command.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ShEnd {
-    /// When it had ended and its log was closed.
+    /// The time at which it had ended and its log was closed.
     pub finished_at: Time,
-    /// Its exit code; 128 + signal where a signal ended it.
+    /// Its exit code, or 128 + the signal that ended it.
     pub exit_code: i32,
     /// The signal that ended it.
     pub signal: Option<i32>,
@@ -112,25 +112,26 @@ pub struct ShEnd {
     pub cpu_ms: Option<i64>,
     /// The largest resident set, in bytes.
     pub max_rss_bytes: Option<i64>,
-    /// How many bytes it wrote that its log lacks; `None`: none.
+    /// The number of bytes of its output that its log lacks; `None` if it lacks none.
     pub lost_bytes: Option<i64>,
     /// The length of its closed log in bytes; `None` without a log.
     pub log_bytes: Option<i64>,
 }
 
 impl Writer {
-    /// Opens a database of ours for writing, creating or migrating it where needed.
+    /// Opens a database of ours for writing, and creates or migrates it if needed.
     ///
     /// # Errors
-    /// A database that is not ours, newer than this program, or changed by others is refused; only
-    /// [`Writer::check`] leaves it untouched. A locked one is [`Error::Locked`].
+    /// A database that is not ours, newer than this program, or changed by another program is
+    /// refused; only [`Writer::check`] is sure to leave it untouched. A locked one is
+    /// [`Error::Locked`].
     pub fn open(path: &Path) -> Result<Self> {
         create_private(path)?;
         let failed = || Error::database("open", path);
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_with_flags(path, flags).map_err(failed())?;
         guard(&connection).map_err(failed())?;
-        // SQLite falls back to reading.
+        // SQLite silently falls back to read-only access.
         if connection.is_readonly("main").map_err(failed())? {
             return Err(Error::ReadOnly { doing: "write", path: path.to_owned() });
         }
@@ -149,9 +150,9 @@ impl Writer {
         Ok(Self { connection, path: path.to_owned(), is_alone })
     }
 
-    /// Checks that a database, if there is one, may be written, and changes nothing.
-    /// [`Writer::open`] checks it, too, but opened for writing, SQLite moves what is in a `-wal`
-    /// into a database that is then refused.
+    /// Checks that a database, if it exists, may be written. Changes nothing. [`Writer::open`]
+    /// makes the same check, but it opens the database for writing, and SQLite then moves the
+    /// content of a `-wal` into a database that is refused afterwards.
     ///
     /// # Errors
     /// The reason why it will not be written.
@@ -169,10 +170,10 @@ impl Writer {
         self.is_alone
     }
 
-    /// A run and its jobs, all `pending`.
+    /// Adds a run and its jobs, all `pending`.
     ///
     /// # Errors
-    /// When SQLite refuses; so for every method here.
+    /// If SQLite fails. This holds for every method here.
     pub fn begin_run(&mut self, run: &NewRun<'_>, jobs: &[JobId]) -> Result<()> {
         self.transaction(|tx| {
             tx.execute(
@@ -193,7 +194,7 @@ impl Writer {
         })
     }
 
-    /// A pending run becomes active.
+    /// Marks a pending run as active.
     #[expect(clippy::missing_errors_doc, reason = "see begin_run")]
     pub fn start_run(&mut self, run: &RunId, at: Time) -> Result<()> {
         self.execute(
@@ -202,7 +203,7 @@ impl Writer {
         )
     }
 
-    /// An active run ends.
+    /// Marks an active run as ended.
     #[expect(clippy::missing_errors_doc, reason = "see begin_run")]
     pub fn finish_run(&mut self, run: &RunId, end: RunEnd, at: Time) -> Result<()> {
         let (state, reason) = match end {
@@ -216,7 +217,7 @@ impl Writer {
         )
     }
 
-    /// A pending job becomes active.
+    /// Marks a pending job as active.
     #[expect(clippy::missing_errors_doc, reason = "see begin_run")]
     pub fn start_job(&mut self, run: &RunId, job: &JobId, at: Time) -> Result<()> {
         self.execute(
@@ -225,7 +226,7 @@ impl Writer {
         )
     }
 
-    /// A job ends, active or pending.
+    /// Marks a job, active or pending, as ended.
     #[expect(clippy::missing_errors_doc, reason = "see begin_run")]
     pub fn finish_job(&mut self, run: &RunId, job: &JobId, end: JobEnd, at: Time) -> Result<()> {
         let (state, exit_code) = match end {
@@ -241,7 +242,7 @@ impl Writer {
         )
     }
 
-    /// A command is about to be spawned.
+    /// Adds a command that is about to be spawned.
     #[expect(clippy::missing_errors_doc, reason = "see begin_run")]
     pub fn begin_sh(&mut self, start: &ShStart) -> Result<()> {
         let ShStart { key, started_at, cmd, cwd } = start;
@@ -251,7 +252,7 @@ impl Writer {
         )
     }
 
-    /// A command was spawned.
+    /// Stores the process id of a command that was spawned.
     #[expect(clippy::missing_errors_doc, reason = "see begin_run")]
     pub fn set_pid(&mut self, key: &ShKey, pid: u32) -> Result<()> {
         self.execute(
@@ -260,8 +261,8 @@ impl Writer {
         )
     }
 
-    /// A command has ended and its log is closed: its row in `sh_events` appears, and the one in
-    /// `sh_calls` is completed, or written as a whole if [`Writer::begin_sh`] failed.
+    /// Records the end of a command whose log is closed. Adds its row to `sh_events`, and completes
+    /// the row in `sh_calls`, or writes it as a whole if [`Writer::begin_sh`] failed.
     #[expect(clippy::missing_errors_doc, reason = "see begin_run")]
     pub fn finish_sh(&mut self, start: &ShStart, end: &ShEnd) -> Result<()> {
         let ShStart { key, started_at, cmd, cwd } = start;
@@ -319,9 +320,9 @@ impl Writer {
 }
 
 impl Drop for Writer {
-    /// Empties the `-wal`. SQLite's own closing leaves it as it is while a reader looks on, and
-    /// then the database file alone, as CI keeps it for later, would lack the newest rows. Where
-    /// even this fails, nothing is lost: readers know what to do.
+    /// Empties the `-wal`. SQLite's own close leaves it in place while a reader has the database
+    /// open. The database file alone, as a CI server may archive it, would then lack the newest
+    /// rows. If this fails too, nothing is lost: readers also read the `-wal`.
     fn drop(&mut self) {
         let _ = self.connection.busy_timeout(CLOSE_TIMEOUT);
         let _ = limits::limit_time(&self.connection, TIME_LIMIT);
@@ -329,7 +330,8 @@ impl Drop for Writer {
     }
 }
 
-/// Limits what a database may do and cost: it may have been replaced after it was checked.
+/// Limits the actions and the cost of a connection: the database may have been replaced after it
+/// was checked.
 fn guard(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     limits::limit_time(connection, TIME_LIMIT)?;
@@ -341,8 +343,8 @@ fn guard(connection: &Connection) -> rusqlite::Result<()> {
     ))
 }
 
-/// Makes an empty database file for its owner alone, unless there is one: SQLite itself would
-/// follow the umask.
+/// Creates an empty database file that only its owner can access, unless one exists. SQLite itself
+/// would follow the umask.
 fn create_private(path: &Path) -> Result<()> {
     match file::create_private(path) {
         Ok(_) => Ok(()),
@@ -351,9 +353,9 @@ fn create_private(path: &Path) -> Result<()> {
     }
 }
 
-/// Two recorders may find the same store new: one of them migrates it while the other waits for
-/// this lock. `None` where it cannot be had in time, as under `flock DIR rundown record …`;
-/// SQLite's own locks then still let only one of them succeed.
+/// Locks the store's directory: of two recorders that find the same store new, one migrates it
+/// while the other waits for this lock. Returns `None` if the lock is not available in time, as
+/// under `flock DIR rundown record …`; SQLite's own locks still let only one of them succeed.
 fn lock_directory(database: &Path) -> Option<File> {
     let dir = File::open(file::dir_of(database)).ok()?;
     let begun = Instant::now();
@@ -379,7 +381,7 @@ mod tests {
         NewRun { id, repo: "r", ref_name, sha, workspace, queued_at: Time::from_millis(1) }
     }
 
-    /// The database may be exchanged for another one after its schema was checked.
+    /// The database may be replaced by another one after its schema was checked.
     #[test]
     fn a_trigger_does_not_run_and_a_slow_statement_is_given_up() {
         let dir = tempfile::tempdir().unwrap();
@@ -446,7 +448,7 @@ mod tests {
         }
     }
 
-    /// As `flock DIR rundown record …` does.
+    /// Like `flock DIR rundown record …`.
     #[test]
     fn a_locked_directory_holds_up_the_setup_for_a_moment_only() {
         let dir = tempfile::tempdir().unwrap();
