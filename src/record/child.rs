@@ -1,4 +1,4 @@
-//! One command: spawned, read from both ends of its output, waited for.
+//! One command: starts it, reads its output from two pipes, and waits for its end.
 //!
 //! ```text
 //! command ─stdout─► reader ┐ one lock        ┌► log
@@ -6,11 +6,11 @@
 //!                   then, unlocked, Tee ─────┴► our own stdout, stderr
 //! ```
 //!
-//! A reader sleeps in `poll` on its pipe and on a second one that says that the command has exited.
-//! Each thing that is read is in the log before it is passed on. What only happens after a while
-//! (the flush of an unterminated end, the end of the grace for those who hold the pipe open) is the
-//! time-out of that `poll`. The readers stand ready before the command is spawned, so there is no
-//! moment at which it runs and nobody reads. Nothing here knows of the database.
+//! A reader sleeps in `poll` on its pipe and on a second pipe, which is closed when the command has
+//! exited. Output is in the log before it is passed on. Delayed actions (the flush of an
+//! unterminated end, the end of the grace period for processes that hold the pipe open) use the
+//! time-out of that `poll`. The readers are started before the command, so its output is read from
+//! the beginning. The database is not used here.
 
 use std::cell::RefCell;
 use std::ffi::OsString;
@@ -33,16 +33,16 @@ use super::sink::{Sink, Tee};
 use super::stop::{Stop, Target};
 use crate::cri::Stream;
 
-/// When an unterminated end is this old it is written as a `P`, be it a prompt or a progress bar
-/// that goes on and on; output that never pauses is not cut up by it. The promise is 250 ms.
+/// The age at which an unterminated end, such as a prompt or a running progress bar, is written as
+/// a `P` record. Output that never pauses is not split by it. The documented limit is 250 ms.
 const FLUSH_AGE: Duration = Duration::from_millis(200);
-/// How long both streams must be silent after the exit before a pipe that somebody else holds open
-/// is given up.
+/// The time that both streams must be silent after the exit, before a pipe that another process
+/// holds open is given up.
 const GRACE_SILENCE: Duration = Duration::from_secs(1);
-/// How long after the exit such a pipe is read at most.
+/// The longest time after the exit for which such a pipe is read.
 const GRACE_LIMIT: Duration = Duration::from_secs(5);
-/// The size of the pipes that is asked for: a command that writes much stalls less. More needs
-/// privileges on Linux.
+/// The requested size of the pipes: with larger pipes, a command with much output stalls less. More
+/// needs privileges on Linux.
 const PIPE_BYTES: usize = 1 << 20;
 const BUFFER_BYTES: usize = 256 << 10;
 
@@ -50,27 +50,28 @@ const BUFFER_BYTES: usize = 256 << 10;
 const NOT_FOUND: i32 = 127;
 const NOT_EXECUTABLE: i32 = 126;
 
-/// What to run.
+/// A command to run.
 pub struct Spawn<'a> {
     /// The program and its arguments.
     pub argv: &'a [OsString],
     /// The directory that it runs in.
     pub cwd: &'a Path,
-    /// Whether it has our stdin, or none.
+    /// True if it inherits our stdin; otherwise it has no stdin.
     pub inherit_stdin: bool,
-    /// Whether it leads a process group of its own, so that signals reach what it starts.
+    /// True if it leads a process group of its own, so that signals also reach its child processes.
     pub own_group: bool,
-    /// Whether it is killed when it does not heed a signal (see [`Stop`]).
+    /// True if it is killed when it does not react to a signal (see [`Stop`]).
     pub may_be_killed: bool,
-    /// Released when descriptors run out.
+    /// The descriptors to release when descriptors run out.
     pub spare: &'a Spare,
 }
 
-/// Descriptors that are kept for the start of a command: the store must not use up the last ones.
+/// Descriptors reserved for the start of a command: the store must not use up the last ones.
 pub struct Spare(RefCell<Vec<File>>);
 
 impl Spare {
-    /// Takes as many as it needs to start a command with our own streams, if there are that many.
+    /// Reserves as many as the start of a command with our own streams needs, if there are that
+    /// many.
     pub fn take() -> Self {
         Self(RefCell::new((0..4).map_while(|_| File::open("/dev/null").ok()).collect()))
     }
@@ -80,18 +81,18 @@ impl Spare {
     }
 }
 
-/// Why a command could not be run.
+/// The reason why a command could not be run.
 pub struct NotStarted {
-    /// What a shell would exit with.
+    /// The exit code that a shell would return.
     pub exit_code: i32,
-    /// What happened, for people.
+    /// A message for the user.
     pub why: String,
 }
 
-/// How a command ended.
+/// The exit of a command.
 #[derive(Clone, Copy)]
 pub struct Exit {
-    /// Its exit code; 128 + signal where a signal ended it.
+    /// Its exit code, or 128 + the signal that ended it.
     pub code: i32,
     /// The signal that ended it.
     pub signal: Option<i32>,
@@ -102,7 +103,7 @@ pub struct Exit {
 }
 
 impl Exit {
-    /// Of a command that never ran.
+    /// Returns the exit of a command that never ran.
     #[must_use]
     pub const fn without_run(code: i32) -> Self {
         Self { code, signal: None, cpu_ms: None, max_rss_bytes: None }
@@ -115,13 +116,13 @@ pub struct Ended {
     pub exit: Exit,
     /// The time of its exit. Its output may end later.
     pub at: Instant,
-    /// False if its output went past the sink.
+    /// False if its output bypassed the sink.
     pub is_recorded: bool,
     /// Messages for the user.
     pub warnings: Vec<String>,
 }
 
-/// A command that runs.
+/// A running command.
 pub struct Running {
     child: Child,
     /// `None` if the output is not recorded.
@@ -131,12 +132,12 @@ pub struct Running {
 }
 
 impl Running {
-    /// Runs a command. What it writes goes to `sink`, and unless `quiet` on to our own stdout and
-    /// stderr. Without a sink, or if there are no descriptors or threads for reading the
-    /// output, the command has our own streams (or none, if `quiet`).
+    /// Runs a command. Its output goes to `sink` and, unless `quiet`, to our own stdout and stderr.
+    /// Without a sink, or if descriptors or threads for reading the output are lacking, the command
+    /// has our own streams (or none, if `quiet`).
     ///
     /// # Errors
-    /// When it could not be run.
+    /// If it could not be run.
     pub fn start(
         spawn: &Spawn<'_>,
         sink: Option<&Arc<Mutex<Sink>>>,
@@ -185,16 +186,16 @@ impl Running {
         }
     }
 
-    /// Its process id.
+    /// Returns its process id.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// Waits for its end and the end of its output. Nothing is written to the sink afterwards.
+    /// Waits for its exit and for the end of its output. Afterwards nothing is written to the sink.
     pub fn wait(self) -> Ended {
         let Self { child, readers, stop, mut warnings } = self;
-        // Without reaping: until `ended` has the lock its process id must stay its own.
+        // Not reaped yet: its process id must not be reused until `ended` has the lock.
         let (waited, at) = (wait_for_exit(child.id()), Instant::now());
         let is_recorded = readers.is_some();
         warnings.extend(readers.map(Readers::finish).into_iter().flatten());
@@ -218,14 +219,14 @@ fn is_out_of_descriptors(error: &io::Error) -> bool {
         .contains(&error.raw_os_error())
 }
 
-/// Returns true for the directory that this process runs in: a command that runs there need not go
-/// to it, which may be impossible.
+/// Returns true if this process runs in this directory. A command that runs there needs no change
+/// of directory, which may be impossible.
 pub fn is_own_dir(dir: &Path) -> bool {
     dir == Path::new(".") || std::env::current_dir().is_ok_and(|own| own == dir)
 }
 
-/// The command's ends of the pipes are closed here in our process, or their readers would never see
-/// an end.
+/// Spawns the command. The command's ends of the pipes are closed in our process on return;
+/// otherwise their readers would never see an end.
 fn spawn_child(spawn: &Spawn<'_>, [stdout, stderr]: [Stdio; 2]) -> io::Result<Child> {
     let (program, args) = spawn.argv.split_first().ok_or(ErrorKind::InvalidInput)?;
     let stdin = if spawn.inherit_stdin { Stdio::inherit() } else { Stdio::null() };
@@ -284,12 +285,12 @@ fn exit_of(waited: io::Result<ResUse>, warnings: &mut Vec<String>) -> Exit {
 /// The threads that read a command's two streams.
 struct Readers {
     threads: Vec<JoinHandle<Vec<String>>>,
-    /// Closing it tells the readers that the command has exited.
+    /// Dropped to signal to the readers that the command has exited.
     running: PipeWriter,
 }
 
 impl Readers {
-    /// Starts both, and gives the ends that the command writes to.
+    /// Starts both threads, and returns the ends of the pipes that the command writes to.
     fn start(sink: &Arc<Mutex<Sink>>, tees: [Tee; 2]) -> io::Result<(Self, [PipeWriter; 2])> {
         let (exited, running) = io::pipe()?;
         let (stdout, stdout_end) = io::pipe()?;
@@ -302,8 +303,8 @@ impl Readers {
             widen(&pipe);
             let reader =
                 Reader { stream, pipe, tee, sink: Arc::clone(sink), exited: Arc::clone(&exited) };
-            // When the second thread cannot be had, the first ends as the ends of the pipes are
-            // closed.
+            // If the second thread cannot be started, the first one ends when the ends of the pipes
+            // are closed.
             let thread =
                 std::thread::Builder::new().name(stream.as_str().into()).spawn(|| reader.run())?;
             readers.threads.push(thread);
@@ -311,8 +312,8 @@ impl Readers {
         Ok((readers, [stdout_end, stderr_end]))
     }
 
-    /// Tells them that the command has exited, waits until they have read the rest, and gives their
-    /// warnings.
+    /// Signals that the command has exited, waits until the readers have read the rest, and returns
+    /// their warnings.
     fn finish(self) -> Vec<String> {
         drop(self.running);
         let broken = |_| vec!["a reader of the command's output broke down".into()];
@@ -320,12 +321,13 @@ impl Readers {
     }
 }
 
-/// A reader that broke down leaves a sink that can still be closed.
+/// Locks the sink. After a panic of a reader it can still be closed.
 pub fn lock(sink: &Mutex<Sink>) -> MutexGuard<'_, Sink> {
     sink.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A favour, not a need: an unprivileged user may have used up what the system allows.
+/// Enlarges a pipe if possible: an unprivileged user may have used up the amount that the system
+/// allows.
 #[cfg(target_os = "linux")]
 fn widen(pipe: &PipeReader) {
     let _ = rustix::pipe::fcntl_setpipe_size(pipe, PIPE_BYTES);
@@ -345,15 +347,15 @@ struct Reader {
     exited: Arc<PipeReader>,
 }
 
-/// How a stream ended for us.
+/// The way in which reading a stream ended.
 enum End {
-    /// Nobody can write to it any more.
+    /// No process can write to it any more.
     Closed,
-    /// The command has exited, and the grace for those whom it left behind is over.
+    /// The command has exited, and the grace period for processes that it left behind is over.
     HeldOpen,
 }
 
-/// Why a reader woke up.
+/// The reason why a reader woke up.
 enum Wake {
     Readable,
     Exited,
@@ -376,8 +378,8 @@ impl Reader {
         warnings
     }
 
-    /// Keeps a process that was left behind from dying of a closed pipe as long as we are there;
-    /// nobody waits for it.
+    /// Passes on the output of a process that was left behind, until we exit. Otherwise the closed
+    /// pipe would kill it. No thread waits for this.
     fn pass_on_the_rest(mut self) {
         let pass = move || {
             let mut buffer = vec![0; BUFFER_BYTES];
@@ -385,15 +387,16 @@ impl Reader {
                 let _ = self.tee.pass(buffer.get(..count).unwrap_or_default());
             }
         };
-        // Without a thread it is as if we had left already.
+        // Without a thread, it is as if we had exited already.
         let _ = std::thread::Builder::new().name("left behind".into()).spawn(pass);
     }
 
-    /// Reads until the end of the stream or of the grace, or tells why it stopped before.
+    /// Reads until the end of the stream or of the grace period. The error is the reason for an
+    /// earlier end.
     fn read_all(&mut self, warnings: &mut Vec<String>) -> Result<End, String> {
         let mut buffer = vec![0; BUFFER_BYTES];
         let mut exit = None;
-        // When the unterminated end began, if there is one.
+        // The start of the unterminated end, if there is one.
         let mut end_began = Instant::now();
         loop {
             let deadlines = self.deadlines(end_began, exit.as_ref());
@@ -416,7 +419,7 @@ impl Reader {
                 Wake::Exited => exit = Some(AfterExit::of(&self.pipe)),
                 Wake::TimeOut => {
                     let now = Instant::now();
-                    // Asked anew: the other stream may have spoken while we slept.
+                    // Computed again: the other stream may have had output in the meantime.
                     let Deadlines { flush, give_up } = self.deadlines(end_began, exit.as_ref());
                     if give_up.is_some_and(|at| at <= now) {
                         return Ok(End::HeldOpen);
@@ -444,8 +447,8 @@ impl Reader {
         Deadlines { flush, give_up }
     }
 
-    /// Sleeps until there is something to read, the first deadline, or the exit of the command
-    /// where that is news.
+    /// Sleeps until there is output, the first deadline passes, or the command exits (if
+    /// `exit_is_news`).
     fn sleep(
         &self,
         Deadlines { flush, give_up }: Deadlines,
@@ -457,7 +460,7 @@ impl Reader {
         let mut both =
             [PollFd::new(&self.pipe, PollFlags::IN), PollFd::new(&*self.exited, PollFlags::IN)];
         let [pipe, ..] = &mut both;
-        // A time-out of zero is a look that never sleeps: output is taken before a deadline counts.
+        // With a time-out of zero, `poll` does not sleep: output is read before a deadline counts.
         let ready = if exit_is_news {
             rustix::event::poll(&mut both, time_out.as_ref())
         } else {
@@ -466,7 +469,7 @@ impl Reader {
         match ready {
             Err(Errno::INTR) | Ok(0) => Ok(Wake::TimeOut),
             Err(error) => Err(error.into()),
-            // First of all, or a process that never stops writing would hide it.
+            // Checked first: a process that never stops writing would hide it.
             Ok(_) if exit_is_news && !both[1].revents().is_empty() => Ok(Wake::Exited),
             Ok(_) => Ok(Wake::Readable),
         }
@@ -484,12 +487,12 @@ impl Reader {
     }
 }
 
-/// What a reader knows from the exit of the command on.
+/// The state of a reader after the exit of the command.
 struct AfterExit {
-    /// When it learned of it.
+    /// The time at which the reader noticed it.
     at: Instant,
-    /// How many bytes were in the pipe then: they may be the command's own, and are read however
-    /// long it takes to pass them on.
+    /// The number of unread bytes that were in the pipe at that time. They may come from the
+    /// command, so they are read, however long it takes to pass them on.
     owed_bytes: u64,
 }
 
@@ -498,24 +501,24 @@ impl AfterExit {
         Self { at: Instant::now(), owed_bytes: rustix::io::ioctl_fionread(pipe).unwrap_or(0) }
     }
 
-    /// Whether the grace is over, now that so many bytes more have been read.
+    /// Returns true if the grace period is over after another `count` bytes have been read.
     fn is_over_after(&mut self, count: usize) -> bool {
         self.owed_bytes = self.owed_bytes.saturating_sub(count as u64);
         self.owed_bytes == 0 && self.at.elapsed() >= GRACE_LIMIT
     }
 }
 
-/// When a reader has something to do even if nothing comes.
+/// The times at which a reader has to act even without output.
 #[derive(Clone, Copy)]
 struct Deadlines {
     flush: Option<Instant>,
     give_up: Option<Instant>,
 }
 
-/// Our own stdout and stderr to pass on to, or nobody when `quiet`.
+/// Returns tees to our own stdout and stderr, or tees that discard everything if `quiet`.
 ///
 /// # Errors
-/// When we are out of file descriptors.
+/// If there are no free file descriptors.
 fn own_streams(quiet: bool) -> io::Result<[Tee; 2]> {
     if quiet {
         return Ok([Tee::new(None), Tee::new(None)]);

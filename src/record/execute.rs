@@ -1,10 +1,11 @@
-//! A run that has begun: its jobs and their commands, one after the other, each with its rows.
+//! Execution of a run that has begun: its jobs and their commands, one after the other, each with
+//! its rows.
 //!
-//! Nothing here returns an error. What the record lacks becomes a warning, what a command did
-//! becomes an exit code. A run whose store cannot be used runs without a record: its commands have
-//! our own streams. Rules: a command that fails ends its job; a job runs only when all that it
-//! needs have passed; once somebody asked to stop a pipeline, the running job and those that wait
-//! are aborted, whatever their commands made of the signal.
+//! Nothing here returns an error. Missing parts of the record become warnings, and the result of a
+//! command becomes an exit code. A run whose store cannot be used runs without a record: its
+//! commands have our own streams. Rules: a failed command ends its job. A job runs only if all jobs
+//! that it needs have passed. Once a pipeline is asked to stop, the running job and the pending
+//! ones are aborted, even if their commands ignored the signal.
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
@@ -29,25 +30,25 @@ use crate::{ci, sanitize};
 /// The `failure_kind` of a run with a failed command.
 const COMMAND_FAILED: &str = "command-failed";
 
-/// Whose run it is.
+/// The kind of a run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RunKind {
-    /// One command's, which has our stdin and decides alone what a signal means.
+    /// A single command, which has our stdin and decides for itself how to handle signals.
     Command,
-    /// A pipeline's.
+    /// A pipeline.
     Pipeline,
 }
 
-/// The time for the rest of the record, from the exit of the last command on: rows wait for a
+/// The time limit for completing the record, from the exit of the last command: rows wait for a
 /// locked database, and logs for the disk.
 const END_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The time for it where the output of the last command ended long after its exit.
+/// The shortest time limit, if the output of the last command ended long after its exit.
 const LEAST_END_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Executes a run.
+/// The executor of a run.
 pub struct Executor {
-    /// Whose run it is.
+    /// The kind of the run.
     pub kind: RunKind,
     /// Its id.
     pub run: RunId,
@@ -60,7 +61,7 @@ pub struct Executor {
     spare: Spare,
     /// The time at which the last command exited.
     last_exit: Option<Instant>,
-    /// Whether there is a terminal whose keys reach what we start.
+    /// True if there is a terminal whose keys reach the commands.
     has_terminal: bool,
 }
 
@@ -79,7 +80,7 @@ pub struct Record {
 }
 
 impl Record {
-    /// A record whose files are there.
+    /// Creates a record whose files exist.
     pub fn new(rows: RowQueue, dir: PathBuf, sync: bool) -> Self {
         let identity = file::identity(&dir);
         Self { rows, dir, sync, identity, logs: Vec::new() }
@@ -87,7 +88,7 @@ impl Record {
 }
 
 impl Executor {
-    /// For a run that has begun.
+    /// Creates an executor for a run that has begun.
     #[must_use]
     pub fn new(
         kind: RunKind,
@@ -97,7 +98,7 @@ impl Executor {
         spare: Spare,
         record: Option<Record>,
     ) -> Self {
-        // Out of file descriptors, /dev/tty cannot be opened either.
+        // Without free file descriptors, /dev/tty cannot be opened even if there is a terminal.
         let has_terminal = File::open("/dev/tty").is_ok() || io::stdin().is_terminal();
         Self {
             kind,
@@ -112,8 +113,8 @@ impl Executor {
         }
     }
 
-    /// Runs the jobs and completes the record. Gives how the run ended and the exit code of the
-    /// last command that ran.
+    /// Runs the jobs and completes the record. Returns the end of the run, and the exit code of the
+    /// last command that failed, or 0.
     pub fn run(&mut self, pipeline: &Pipeline, stop: &Stop) -> (RunEnd, i32) {
         let started = Time::now();
         self.note(move |writer, run| writer.start_run(run, started));
@@ -155,7 +156,7 @@ impl Executor {
         }
     }
 
-    /// Adds a row to the record.
+    /// Adds a row to the record, if there is one.
     fn note(&self, write: impl Fn(&mut Writer, &RunId) -> Result<()> + Send + 'static) {
         if let Some(record) = &self.record {
             let run = self.run.clone();
@@ -237,7 +238,8 @@ impl Executor {
         self.kind == RunKind::Pipeline && stop.is_asked()
     }
 
-    /// How a pipeline goes on, on stderr. Where that is closed nobody wants to know.
+    /// Prints a line about the progress of a pipeline to stderr. Ignores errors: if stderr is
+    /// closed, the line is not needed.
     fn tell(&self, line: impl FnOnce() -> String) {
         if self.kind == RunKind::Pipeline && !self.quiet {
             let _ = writeln!(ci::Output::new(io::stderr()), "{}", line());
@@ -280,7 +282,7 @@ fn recorded(
     ended
 }
 
-/// Runs a command to its end; `started` gets its process id.
+/// Runs a command to its end; `started` receives its process id.
 fn run(
     spawn: &Spawn<'_>,
     sink: Option<&Arc<Mutex<Sink>>>,
@@ -302,8 +304,8 @@ fn run(
     }
 }
 
-/// The start of a job's next command. Each has a millisecond of its own, the key of its row: this
-/// waits for the next one.
+/// Waits until the job's next command can start, and returns its start. Each start has a
+/// millisecond of its own, since it is the key of a row.
 fn wait_for_start(last_ms: Option<i64>) -> Time {
     loop {
         match next_start(last_ms, Time::now()) {
@@ -313,7 +315,7 @@ fn wait_for_start(last_ms: Option<i64>) -> Time {
     }
 }
 
-/// The start, or how long to wait for it. A clock that stepped back is not waited for.
+/// Returns the start, or the time to wait for it. If the clock stepped back, there is no wait.
 fn next_start(last_ms: Option<i64>, now: Time) -> std::result::Result<Time, Duration> {
     let now_ms = now.floor_millis();
     match last_ms {

@@ -1,25 +1,25 @@
-//! What a run is of: repository, ref and commit.
+//! The repository, ref and commit of a run.
 //!
-//! Each is taken from the first place that tells it: the command line, the variables of the CI that
-//! we run in, git, the name of the directory. [`choose`] is pure; [`Facts::find`] asks the
-//! environment and the git program for it. A missing git, or a directory that is no repository, is
-//! not an error.
+//! Each is taken from the first source that has it: the command line, the variables of the CI
+//! server that we run in, git, the name of the directory. [`choose`] is pure; [`Facts::find`] reads
+//! the environment and runs git. A missing git, or a directory without a repository, is not an
+//! error.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// What a run is of.
+/// The repository, ref and commit of a run.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Facts {
     /// The repository's name, safe as a path: one or two segments, `owner/name`.
     pub repo: String,
-    /// The full ref, `refs/heads/main`; empty where there is none.
+    /// The full ref, such as `refs/heads/main`; empty if unknown.
     pub ref_name: String,
-    /// The commit in hex; empty where there is none.
+    /// The commit in hex; empty if unknown.
     pub sha: String,
 }
 
-/// What the command line says. An empty text counts as not said.
+/// Values from the command line. An empty text counts as missing.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Given {
     /// The repository's name.
@@ -30,7 +30,7 @@ pub struct Given {
     pub sha: Option<String>,
 }
 
-/// What git says about a directory; empty where it says nothing.
+/// Git's values for a directory; empty if unknown.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Git {
     /// The URL of the remote `origin`.
@@ -43,7 +43,7 @@ pub struct Git {
     pub sha: String,
 }
 
-/// How a variable names a ref.
+/// The form in which a variable contains a ref.
 #[derive(Clone, Copy)]
 enum RefForm {
     Full,
@@ -53,7 +53,7 @@ enum RefForm {
 
 /// The variables of GitHub (also Gitea and Forgejo), GitLab, Bitbucket, `CircleCI`, Buildkite,
 /// Woodpecker, Drone, Travis, `AppVeyor`, Azure Pipelines and Jenkins, from their documentation.
-/// The first that is set counts.
+/// The first one that is set counts.
 const REPO_VARIABLES: &[&str] = &[
     "GITHUB_REPOSITORY",
     "CI_PROJECT_PATH",
@@ -67,7 +67,7 @@ const REPO_VARIABLES: &[&str] = &[
     "GIT_URL",
 ];
 
-/// A tag comes before the branch of its CI: where both are set the tag is what was pushed.
+/// A tag comes before the branch of its CI: if both are set, the tag was pushed.
 const REF_VARIABLES: &[(&str, RefForm)] = &[
     ("GITHUB_REF", RefForm::Full),
     ("CI_COMMIT_TAG", RefForm::Tag),
@@ -101,12 +101,12 @@ const SHA_VARIABLES: &[&str] = &[
     "GIT_COMMIT",
 ];
 
-/// The most characters of a segment of a repository's name: a file name has room for 255 bytes.
+/// The most characters in a segment of a repository's name: a file name may have 255 bytes.
 const MAX_SEGMENT_CHARS: usize = 60;
 
 impl Facts {
-    /// The facts of a run in `cwd`. Asks git only for what nobody else tells, never prompts and
-    /// never goes to the network.
+    /// Finds the facts of a run in `cwd`. Runs git only if a fact is missing without it. Never
+    /// prompts and never uses the network.
     #[must_use]
     pub fn find(given: &Given, cwd: &Path) -> Self {
         let env = |name: &str| std::env::var(name).ok();
@@ -123,11 +123,11 @@ impl Facts {
     }
 }
 
-/// The repository's name where nothing tells one.
+/// The repository's name if no source has one.
 const NO_REPO: &str = "local";
 
-/// Chooses between what the command line, the environment, git and the directory's name say, in
-/// this order.
+/// Chooses each fact from the command line, the environment, git, and the directory's name, in this
+/// order.
 #[must_use]
 pub fn choose(given: &Given, env: impl Fn(&str) -> Option<String>, git: &Git, dir: &str) -> Facts {
     let set = |name: &str| env(name).filter(|value| !value.is_empty());
@@ -164,9 +164,9 @@ fn last_segment(path: &str) -> &str {
     path.trim_end_matches('/').rsplit('/').next().unwrap_or_default()
 }
 
-/// The last two segments of a name, path or URL (`https://host/owner/name.git`, `git@host:owner/name`), every character that
-/// is not a letter, a digit or one of `._+@-` replaced; `None` when nothing is left. The host of a
-/// URL is no segment.
+/// Returns the last two segments of a name, path or URL (`https://host/owner/name.git`,
+/// `git@host:owner/name`); `None` if nothing is left. The host of a URL is not a segment. Every
+/// character that is not a letter, a digit or one of `._+@-` is replaced.
 fn safe_repo(name: &str) -> Option<String> {
     let path = match name.split_once("://") {
         Some((_, rest)) => rest.split_once('/').map_or("", |(_host, path)| path),
@@ -188,7 +188,7 @@ fn safe_segment(segment: &str) -> String {
 }
 
 impl Git {
-    /// Asks the git program about a directory.
+    /// Reads the values of a directory by running git.
     #[must_use]
     pub fn ask(dir: &Path) -> Self {
         let told =
@@ -208,8 +208,8 @@ impl Git {
     }
 }
 
-/// What git prints; nothing when it is not there. Of a failed call what it printed before is kept:
-/// a repository without a commit has a top directory all the same.
+/// Returns the output of git; empty if git is missing. The output of a failed call is kept: a
+/// repository without a commit still has a top directory.
 fn git(dir: &Path, args: &[&str]) -> String {
     let mut command = Command::new("git");
     command
@@ -339,7 +339,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(Git::ask(&dir.path().join("missing")), Git::default());
         let run = |args: &[&str]| {
-            // In a hook of git these would lead into the repository that is being committed to.
+            // In a git hook, these variables point to the repository that is being committed to.
             let mut command = Command::new("git");
             for variable in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"] {
                 command.env_remove(variable);

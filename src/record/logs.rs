@@ -18,9 +18,10 @@ pub(super) fn path(run_dir: &Path, key: &ShKey) -> Option<PathBuf> {
     log::path::job_dir(run_dir, &key.job).map(|dir| log::path::sh_log(&dir, key.n))
 }
 
-/// Creates a command's log. If that fails, the command runs without: the sink keeps the reason.
+/// Creates a command's log. If that fails, the command runs without a log, and the sink keeps the
+/// reason.
 ///
-/// Only the directory of the job is created: one of a run that was moved must not come back.
+/// Only the job's directory is created: a run directory that was moved must not be created again.
 pub(super) fn create(path: Option<&Path>, started_at: Time) -> Sink {
     let create = || {
         let path = path.ok_or(io::ErrorKind::InvalidFilename)?;
@@ -34,13 +35,13 @@ pub(super) fn create(path: Option<&Path>, started_at: Time) -> Sink {
 pub(super) struct Closed {
     /// Its length; `None` if there is no log.
     pub log_bytes: Option<u64>,
-    /// The number of bytes of the output that it lacks; `None`: none.
+    /// The number of bytes of the output that it lacks; `None` if it is complete.
     pub lost_bytes: Option<u64>,
     /// A message for the user.
     pub warning: Option<String>,
 }
 
-/// Closes a log. One whose command's output went elsewhere is removed: empty, it would mean that
+/// Closes a log. A log that the command's output bypassed is removed: an empty log would mean that
 /// the command wrote nothing.
 pub(super) fn close(sink: &mut Sink, path: Option<&Path>, is_recorded: bool) -> Closed {
     let (closed, identity) = (sink.close(), sink.identity());
@@ -63,8 +64,8 @@ pub(super) fn close(sink: &mut Sink, path: Option<&Path>, is_recorded: bool) -> 
     }
 }
 
-/// Counts the bytes of a command that its log contains; called only for a log that could not be
-/// written to its end.
+/// Counts the bytes of a command's output that its log contains. Called only for a log that could
+/// not be written to its end.
 fn recorded_bytes(log: &Path) -> u64 {
     let Ok(file) = log::LogFile::open(&FilePath::named(log)) else { return 0 };
     let Ok(mut lines) = file.lines(0) else { return 0 };
@@ -77,8 +78,9 @@ fn recorded_bytes(log: &Path) -> u64 {
     bytes
 }
 
-/// Writes logs to the disk, so that a power failure cannot take away what the rows promise. Returns
-/// what went wrong. A disk that is too slow for `deadline` goes on by itself.
+/// Writes logs to the disk, so that a power failure cannot lose data that the rows refer to.
+/// Returns a message if that fails. If the disk is too slow for `deadline`, the work continues in
+/// the background.
 pub(super) fn sync(
     logs: Vec<PathBuf>,
     deadline: Instant,
@@ -88,7 +90,7 @@ pub(super) fn sync(
     let sync = move || {
         let failed = logs.iter().find_map(|log| {
             let synced = open_regular(log).and_then(|file| file.sync_data());
-            // A log that is not there was reported when its command ended.
+            // A missing log was reported when its command ended.
             let error = synced.err().filter(|error| error.kind() != io::ErrorKind::NotFound)?;
             Some(format!(
                 "cannot write the log {} to the disk: {error}",

@@ -1,23 +1,26 @@
-//! The recorder: runs commands, writes down what they write and how they end.
+//! The recorder: runs commands, and records their output and their results.
 //!
 //! ```text
 //! exec FILE ─► pipeline ─┐                     ┌─ facts: repo, ref, commit
-//! record CMD ────────────┴─► run (begin, lock) ┴─► execute: jobs and commands, one after the other
-//!                                                    │ rows, before and after each ─► rows: queue ─► thread ─► database
+//! record CMD ────────────┴─► run (begin, lock) ┴─► execute: jobs and commands in order
+//!                                                    │ rows before and after each command
+//!                                                    ├──► row_queue ─► thread ─► database
 //!                                                    ▼
 //!            stop ── signals ──► child: spawn, wait ── stdout ─► reader ┐ one lock
-//!                                                   ── stderr ─► reader ┴► sink ─► sh-<n>.log, then our own streams
+//!                                                   ── stderr ─► reader ┴► sink ─► sh-<n>.log,
+//!                                                                          then our own streams
 //! ```
 //!
-//! Three promises. **The command does not notice**: it always runs, is never killed or held up
-//! because its record fails, and its exit code is ours. **The record is true**: byte for byte what
-//! was written, in whole records, up to a failure that is reported at the end; the log is closed
-//! before its row is finished, so a finished row means a whole log. **A crash can be told**: the
-//! run's `recorder.lock` is held before its row appears, so an active run with a free lock was
-//! interrupted.
+//! Three promises. **The command is not affected**: it always runs, is never killed or delayed
+//! because its record fails, and its exit code is ours. **The record is true**: it contains the
+//! output byte for byte, in whole records, up to a failure that is reported at the end. The log is
+//! closed before its row is finished, so a finished row means a complete log. **A crash can be
+//! detected**: the run's `recorder.lock` is held before its row appears, so an active run with a
+//! free lock was interrupted.
 //!
-//! Nothing here draws on the screen or reads a store. The modules say more: `rows` on retries and
-//! time limits, `child` on threads and time-outs, `stop` on signals, `pipeline` on the file format.
+//! Nothing here draws on the screen or reads a store. For details see the modules: `row_queue` on
+//! retries and time limits, `child` on threads and time-outs, `stop` on signals, `pipeline` on the
+//! file format.
 
 mod child;
 mod execute;

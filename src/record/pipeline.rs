@@ -1,20 +1,20 @@
 //! A pipeline: the file that `exec` reads, checked as a whole before anything runs.
 //!
 //! ```toml
-//! name = "demo"                     # optional
+//! name = "demo"                    # optional
 //!
 //! [jobs.build]
-//! commands = ["cargo build"]        # a text goes to `sh -c`, a list is a program and its arguments
+//! commands = ["cargo build"]       # a text goes to `sh -c`, a list is a program and its arguments
 //!
 //! [jobs.test]
 //! needs = ["build"]
 //! commands = [["cargo", "test"]]
 //! ```
 //!
-//! The invariant of a [`Pipeline`]: at least one job, at least one command in each, names that are
-//! safe as a path, and every job after those that it needs (where that leaves a choice, in the
-//! order of the file). What breaks it is refused with its line and with what would be right.
-//! Nothing here runs anything.
+//! The invariant of a [`Pipeline`]: at least one job, at least one command in each job, names that
+//! are safe as a path, and every job after those that it needs (if that leaves a choice, in the
+//! order of the file). Any other file is refused with the line of the error and the correct form.
+//! Nothing is run here.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -26,7 +26,7 @@ use crate::error::{Error, Result};
 use crate::model::JobId;
 use crate::{display, log};
 
-/// A file of this format that shows in some seconds what a run can look like: passing, failing and
+/// An example file that shows within seconds the possible results of a run: passing, failing and
 /// skipped jobs.
 pub const DEMO: &str = include_str!("demo.toml");
 
@@ -44,11 +44,11 @@ pub struct PipelineJob {
     pub id: JobId,
     /// The jobs that must have passed before it starts.
     pub needs: Vec<JobId>,
-    /// What it runs, one after the other until one fails.
+    /// Its commands, run one after the other until one fails.
     pub commands: Vec<PipelineCommand>,
 }
 
-/// A command as it was asked for.
+/// A command as written by the user.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum PipelineCommand {
     /// A text for `sh -c`.
@@ -58,19 +58,19 @@ pub enum PipelineCommand {
 }
 
 impl Pipeline {
-    /// Its name, where it has one.
+    /// Returns its name, if it has one.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }
 
-    /// Its jobs, in the order of their execution.
+    /// Returns its jobs, in the order of their execution.
     #[must_use]
     pub fn jobs(&self) -> &[PipelineJob] {
         &self.jobs
     }
 
-    /// A pipeline of one job with one command.
+    /// Creates a pipeline of one job with one command.
     #[must_use]
     pub(super) fn of_command(job: &JobId, argv: &[OsString]) -> Self {
         let job = PipelineJob {
@@ -83,7 +83,7 @@ impl Pipeline {
 }
 
 impl PipelineCommand {
-    /// The program and its arguments.
+    /// Returns the program and its arguments.
     #[must_use]
     pub fn argv(&self) -> Vec<OsString> {
         match self {
@@ -92,7 +92,7 @@ impl PipelineCommand {
         }
     }
 
-    /// The command as a store keeps it: the text as it is, or the list as JSON. Bytes that are no
+    /// Returns the command as stored: the text as it is, or the list as JSON. Bytes that are not
     /// UTF-8 are replaced.
     #[must_use]
     pub fn stored(&self) -> String {
@@ -106,7 +106,7 @@ impl PipelineCommand {
         }
     }
 
-    /// The command as one would type it. Untrusted text.
+    /// Returns the command as a user would type it. Untrusted text.
     #[must_use]
     pub fn shown(&self) -> String {
         match self {
@@ -122,7 +122,7 @@ impl PipelineCommand {
 /// Reads and checks a pipeline file.
 ///
 /// # Errors
-/// When it cannot be read, or cannot be run: with the line and what would be right there.
+/// If it cannot be read, or is not a valid pipeline: with the line and the correct form.
 pub fn load_pipeline(path: &Path) -> Result<Pipeline> {
     let unreadable =
         |error| Error::Usage(format!("cannot read the pipeline {}: {error}", path.display()));
@@ -140,10 +140,10 @@ pub fn load_pipeline(path: &Path) -> Result<Pipeline> {
     }
 }
 
-/// Checks the text of a pipeline file; `path` is for the messages.
+/// Parses and checks the text of a pipeline file; `path` is for the messages.
 ///
 /// # Errors
-/// When it cannot be run: with the line and what would be right there.
+/// If it is not a valid pipeline: with the line and the correct form.
 pub fn parse_pipeline(text: &str, path: &Path) -> Result<Pipeline> {
     parse(text).map_err(|Refusal { at, message }| Error::Pipeline {
         path: path.to_owned(),
@@ -152,14 +152,14 @@ pub fn parse_pipeline(text: &str, path: &Path) -> Result<Pipeline> {
     })
 }
 
-/// Lines count from 1.
+/// Returns the line of a byte offset, counted from 1.
 fn line_of(text: &[u8], at: usize) -> usize {
     1 + text.iter().take(at).filter(|byte| **byte == b'\n').count()
 }
 
-/// Why a text is no pipeline.
+/// The reason why a text is not a pipeline.
 struct Refusal {
-    /// The byte of the text where that is.
+    /// The byte offset of the error in the text.
     at: usize,
     message: String,
 }
@@ -172,7 +172,7 @@ impl Refusal {
 
 type Read<T> = std::result::Result<T, Refusal>;
 
-/// A job as the file has it.
+/// A job as written in the file.
 struct Draft {
     at: usize,
     id: JobId,
@@ -335,7 +335,7 @@ fn check_keys(table: &DeTable<'_>, known: &[&str]) -> Read<()> {
     Err(Refusal::new(key.span().start, message))
 }
 
-/// The name that was probably meant, or all that there are.
+/// Returns the name that was probably meant, or a list of all names.
 fn suggestion<'a>(wrong: &str, known: impl Iterator<Item = &'a str> + Clone, all: &str) -> String {
     match display::nearest(wrong, known.clone()) {
         Some(name) => format!("did you mean `{name}`?"),
@@ -346,10 +346,11 @@ fn suggestion<'a>(wrong: &str, known: impl Iterator<Item = &'a str> + Clone, all
     }
 }
 
-/// Every job after those that it needs; where there is a choice, in the order of the file.
+/// Sorts the jobs, each after those that it needs; if that leaves a choice, in the order of the
+/// file.
 fn in_order(drafts: Vec<Draft>) -> Read<Vec<PipelineJob>> {
     let needs = resolve(&drafts)?;
-    // Each job's place in the order, once it has one.
+    // The position of each job in the order, once it has one.
     let mut places: Vec<Option<usize>> = vec![None; drafts.len()];
     for place in 0..drafts.len() {
         let has_place = |job: &usize| places.get(*job).copied().flatten().is_some();
@@ -370,7 +371,7 @@ fn in_order(drafts: Vec<Draft>) -> Read<Vec<PipelineJob>> {
     Ok(sorted.into_iter().map(|(_, draft)| job_of(draft)).collect())
 }
 
-/// The needs of each job as places in the list of drafts.
+/// Returns the needs of each job as positions in the list of drafts.
 fn resolve(drafts: &[Draft]) -> Read<Vec<Vec<usize>>> {
     let names = drafts.iter().map(|draft| draft.id.as_str());
     let place = |need: &Need| {
@@ -382,8 +383,8 @@ fn resolve(drafts: &[Draft]) -> Read<Vec<Vec<usize>>> {
     drafts.iter().map(|draft| draft.needs.iter().map(place).collect()).collect()
 }
 
-/// Names the circle that keeps the remaining jobs from starting: each of them needs another of
-/// them, so following the needs leads back to where it was before.
+/// Reports the cycle that keeps the remaining jobs from starting. Each of them needs another one,
+/// so following the needs leads back to a job that was seen before.
 fn circle(drafts: &[Draft], needs: &[Vec<usize>], is_done: impl Fn(&usize) -> bool) -> Refusal {
     let waiting_for =
         |job: usize| needs.get(job).and_then(|all| all.iter().copied().find(|need| !is_done(need)));
@@ -394,7 +395,7 @@ fn circle(drafts: &[Draft], needs: &[Vec<usize>], is_done: impl Fn(&usize) -> bo
         next = waiting_for(job);
     }
     let start = path.iter().position(|job| Some(*job) == next).unwrap_or(0);
-    // From the job that stands first in the file, so that the message is the one people look for.
+    // Starts at the job that comes first in the file: users look there first.
     let mut around = path.split_off(start);
     let first = around.iter().enumerate().min_by_key(|(_, job)| **job).map_or(0, |(at, _)| at);
     around.rotate_left(first);

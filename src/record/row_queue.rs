@@ -1,15 +1,15 @@
-//! The rows of a run, written in order by a thread of their own: no lock, slow disk or broken
-//! database holds up a command.
+//! The rows of a run, written in order by a separate thread: a lock, a slow disk or a broken
+//! database does not delay a command.
 //!
 //! ```text
-//! run, execute ─ write ─► queue ─► thread: run directory, recorder.lock ─► database open ─► row by row
-//!              ◄─ begun, settle, close ─┘
+//! run, execute ── write ──► queue ──► thread: run directory, recorder.lock
+//!              ◄─ begun, settle, close        ─► open database ─► row by row
 //! ```
 //!
-//! A row that meets a lock or a full disk stays at the head of the queue and is tried again, so the
-//! rows are written in the order of the events. A row that another attempt would not help (a
-//! missing table, a corrupt database) is lost, and the next one is tried. [`RowQueue::close`] ends
-//! the retries: with one time limit for all of them, after a last attempt for each.
+//! A row that meets a lock or a full disk stays at the head of the queue and is retried, so the
+//! rows are written in the order of the events. A row that a retry would not help (a missing table,
+//! a corrupt database) is lost, and the next one is tried. [`RowQueue::close`] limits the retries:
+//! one time limit for all rows, and then a last attempt for each.
 
 use std::collections::VecDeque;
 use std::fs::{self, File};
@@ -30,8 +30,8 @@ use crate::store::Writer;
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
 /// The pause before another attempt at a row that met a full disk.
 const DISK_PAUSE: Duration = Duration::from_secs(1);
-/// The longest that a command waits for its row before it starts. Once a row took longer, later
-/// commands do not wait until all rows are written.
+/// The longest that a command waits for its row before it starts. After a row has taken longer,
+/// later commands start without waiting, until no row is pending.
 const SETTLE_TIMEOUT: Duration = Duration::from_millis(100);
 /// The time for the thread to stop after the time limit of [`RowQueue::close`].
 const STOP_TIMEOUT: Duration = Duration::from_millis(250);
@@ -65,20 +65,20 @@ pub(super) fn remove_run_dir(dir: &Path) {
     let _ = fs::remove_dir(dir);
 }
 
-/// The state of the beginning of a run.
+/// The result of waiting for the beginning of a run.
 pub(super) enum Begun {
-    /// Its files and its first row are there.
+    /// Its files and its first row exist.
     Yes(RunFiles),
-    /// Its files are there; the database is locked, or slow.
+    /// Its files exist; the database is locked or slow.
     FilesOnly {
         /// The files.
         files: RunFiles,
-        /// Another process has the database locked.
+        /// True if another process has the database locked.
         is_locked: bool,
     },
-    /// The store does not answer.
+    /// The store did not answer in time.
     Nothing,
-    /// It will not be recorded.
+    /// It cannot be recorded.
     Failed(Error),
 }
 
@@ -97,23 +97,23 @@ struct Shared {
 #[derive(Default)]
 struct State {
     files: Option<RunFiles>,
-    /// The first row is written.
+    /// True once the first row is written.
     is_begun: bool,
     /// The reason why the run cannot begin.
     refusal: Option<Error>,
     pending: VecDeque<Write>,
     is_writing: bool,
-    /// A command waited for its row in vain, and rows are still pending.
+    /// True if a command waited for its row in vain, and rows are still pending.
     is_behind: bool,
-    /// Until when failed rows are tried again; set by [`RowQueue::close`].
+    /// The time until which failed rows are retried; set by [`RowQueue::close`].
     deadline: Option<Instant>,
-    /// The caller does not wait any more.
+    /// True if the caller does not wait any more.
     is_abandoned: bool,
-    /// No row is pending, and none will come; the database may still be open.
+    /// True if no row is pending and no more will come. The database may still be open.
     is_written: bool,
-    /// The thread has stopped.
+    /// True if the thread has stopped.
     is_over: bool,
-    /// The reason why the newest row is tried again.
+    /// The reason why the current row is retried.
     obstacle: Option<String>,
     /// The first reason why a row was lost.
     failure: Option<String>,
@@ -146,7 +146,7 @@ impl RowQueue {
         Ok(Self(shared))
     }
 
-    /// Waits until the run has begun or cannot begin, but not longer than this.
+    /// Waits until the run has begun or cannot begin, at most for `patience`.
     pub fn begun(&self, patience: Duration) -> Begun {
         let mut state = self.0.wait(patience, |state| state.is_begun || state.is_over);
         let (refusal, files) = (state.refusal.take(), state.files.take());
@@ -168,8 +168,8 @@ impl RowQueue {
         self.0.update(|state| state.pending.push_back(Box::new(write)));
     }
 
-    /// Waits a moment for the rows added so far, so that a crash between a command's row and its
-    /// start is as good as impossible.
+    /// Waits briefly for the rows added so far, so that a command very rarely starts before its row
+    /// is written.
     pub fn settle(&self) {
         if self.0.state().is_behind {
             return;
@@ -178,8 +178,8 @@ impl RowQueue {
         state.is_behind = !state.is_idle();
     }
 
-    /// Waits until all rows are written, at most until `deadline`, and not at all once
-    /// `is_hurried`. Returns messages for the user.
+    /// Waits until all rows are written, but no longer than until `deadline`, or until `is_hurried`
+    /// returns true. Returns messages for the user.
     pub fn close(
         self,
         run_dir: &Path,
@@ -265,8 +265,8 @@ impl Shared {
         waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
-    /// Waits before the next attempt, less long once [`RowQueue::close`] is called; returns false
-    /// if there is to be none.
+    /// Waits before the next attempt, for a shorter time once [`RowQueue::close`] is called.
+    /// Returns false if there must be no further attempt.
     fn pause(&self, pause: Duration) -> bool {
         let is_closing = |state: &State| state.is_abandoned || state.deadline.is_some();
         let is_open = !is_closing(&self.wait(pause, is_closing));
@@ -277,7 +277,7 @@ impl Shared {
         !state.is_abandoned && state.deadline.is_some_and(|deadline| Instant::now() < deadline)
     }
 
-    /// Tries something until the database is not locked, or there is no more time for it.
+    /// Retries an operation until the database is not locked, or until there is no more time.
     fn until_unlocked<T>(&self, mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
         loop {
             match attempt() {
@@ -292,7 +292,7 @@ impl Shared {
         }
     }
 
-    /// Waits for the next row; `None` once there will be none.
+    /// Waits for the next row; returns `None` when no more will come.
     fn next(&self) -> Option<Write> {
         let is_ready = |state: &State| {
             !state.pending.is_empty() || state.is_abandoned || state.deadline.is_some()
@@ -307,7 +307,7 @@ impl Shared {
     }
 }
 
-/// The thread's work: the files, the database, the rows.
+/// Does the work of the thread: creates the files, opens the database, writes the rows.
 fn work(
     shared: &Shared,
     database: &Path,
@@ -371,8 +371,8 @@ fn attempt(shared: &Shared, writer: &mut Writer, reserve: &mut Reserve, write: W
     });
 }
 
-/// Returns true if the same row may be written later: a full disk, a quota, a limit on the size of
-/// files, descriptors that have run out.
+/// Returns true if the same row may succeed later: the disk is full, a quota or a limit on file
+/// size is reached, or there are no free descriptors.
 fn is_passing(error: &Error) -> bool {
     use ErrorCode::{CannotOpen, DiskFull, SystemIoFailure};
     let Error::Database { source, .. } = error else { return false };
@@ -387,7 +387,7 @@ fn directory_locked(database: &Path) -> String {
     )
 }
 
-/// Reports a file or directory of the recording that is not at its path any more.
+/// Reports a file or directory of the recording that is no longer at its path.
 pub(super) fn moved(path: &Path, before: Option<Identity>) -> Option<String> {
     let is_same = before.is_some() && identity(path) == before;
     let path = sanitize::name(&path.to_string_lossy()).into_owned();
@@ -396,22 +396,22 @@ pub(super) fn moved(path: &Path, before: Option<Identity>) -> Option<String> {
     })
 }
 
-/// Room on the disk, held by the run's lock file, so that a command that fills the disk still gets
-/// its row: how it ended is worth more than the last lines before the disk was full. Where a file
-/// system cannot reserve there is none.
+/// Disk space held by the run's lock file, so that a command that fills the disk still gets its
+/// row: the result is worth more than the last lines before the disk was full. Empty if the file
+/// system cannot reserve space.
 struct Reserve(Option<File>);
 
 impl Reserve {
     /// Enough for the pages of some rows, in the write-ahead log and in the database.
     const BYTES: u64 = 256 << 10;
 
-    /// Takes the room, where there is any.
+    /// Reserves the space, if possible.
     fn held_by(file: &File) -> Self {
         let taken = rustix::fs::fallocate(file, FallocateFlags::empty(), 0, Self::BYTES);
         Self(file.try_clone().ok().filter(|_| taken.is_ok()))
     }
 
-    /// Frees the room; returns false if there was none.
+    /// Frees the space; returns false if nothing was reserved.
     fn give_up(&mut self) -> bool {
         self.0.take().is_some_and(|file| file.set_len(0).is_ok())
     }

@@ -1,17 +1,18 @@
-//! Recording a run: what it takes to begin one, and to end it.
+//! Recording of a run: its beginning and its end.
 //!
 //! ```text
 //! begin:    run directory + recorder.lock (held) ─► rows of the run and its jobs, `pending`
-//! command:  row in sh_calls + empty sh-<n>.log ─► spawn … exit, end of output ─► log closed ─► row in sh_events
+//! command:  row in sh_calls + empty sh-<n>.log ─► spawn … exit, end of output
+//!           ─► log closed ─► row in sh_events
 //! end:      rows of the jobs and the run ─► lock released
 //! ```
 //!
-//! In this order a reader is never told too much: an active run whose lock is free was interrupted,
-//! and a finished row means a whole log. **The command always runs.** A store that cannot be used,
-//! or does not answer when the run begins, costs the record and never the command: it runs all the
-//! same, and a warning reports what was not recorded. [`Options::must_record`] does the opposite.
-//! One limit: the logs are written in step with the command, so a file system that stops answering
-//! later holds it up.
+//! In this order, a reader never sees more than is true: an active run whose lock is free was
+//! interrupted, and a finished row means a complete log. **The command always runs.** If the store
+//! cannot be used, or does not answer when the run begins, the command still runs, and a warning
+//! reports the parts that were not recorded. [`Options::must_record`] does the opposite. One limit:
+//! the logs are written in step with the command, so a file system that stops answering later
+//! delays it.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -39,30 +40,31 @@ const BEGIN_TIMEOUT: Duration = Duration::from_millis(1500);
 /// The same for a command that must be recorded.
 const MUST_BEGIN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How to record.
+/// The options of a recording.
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is a switch of the command line or the configuration"
 )]
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The root of the store, made where there is none, for its owner alone; or the reason why
-    /// there is none.
+    /// The root of the store, created for its owner alone if missing; or the reason why no store
+    /// can be used.
     pub store_root: std::result::Result<PathBuf, String>,
     /// True if nothing is run unless its record has begun.
     pub must_record: bool,
     /// True if the logs are written to the disk when the run ends (`fdatasync`), so that they
     /// survive a power failure.
     pub sync: bool,
-    /// What the run is of.
+    /// The repository, ref and commit of the run.
     pub facts: Facts,
     /// The directory that the commands run in.
     pub cwd: PathBuf,
-    /// Whether to keep what the commands write, and how a pipeline goes on, from our own stdout
-    /// and stderr.
+    /// True if the output of the commands and the progress of a pipeline are not passed on to our
+    /// own stdout and stderr.
     pub quiet: bool,
-    /// Whether SIGINT, SIGTERM and SIGHUP to this process are about the run while it is recorded
-    /// (see [`Stop`]). They stay without effect afterwards: for programs that end then.
+    /// True if signals to this process, such as SIGINT, SIGTERM and SIGHUP, control the run while
+    /// it is recorded (see [`Stop`]). Afterwards they have no effect, so this is for programs that
+    /// then exit.
     pub signals: bool,
 }
 
@@ -71,41 +73,40 @@ pub struct Options {
 pub struct Ended {
     /// Its id.
     pub run: RunId,
-    /// For one command its own exit code (128 + signal; 127 not found, 126 not executable); for a
-    /// pipeline 0 when every job passed, else 1.
+    /// For one command, its own exit code (128 + signal; 127 not found, 126 not executable). For a
+    /// pipeline, 0 if every job passed, else 1.
     pub exit_code: u8,
-    /// What the record lacks, or could not be run, and why; for stderr. Untrusted names in it are
-    /// sanitized.
+    /// Messages for stderr: the missing parts of the record, the commands that could not be run,
+    /// and the reasons. Untrusted names in them are sanitized.
     pub warnings: Vec<String>,
 }
 
-/// What a job is called whose command alone is known: the program's file name, as far as it can be
-/// a job's.
+/// Returns the job name for a single command: the file name of its program, or else `command`.
 #[must_use]
 pub fn default_job(argv: &[OsString]) -> JobId {
     let program = argv.first().and_then(|program| Path::new(program).file_name());
     JobId(program.map_or_else(|| "command".to_owned(), |name| name.to_string_lossy().into_owned()))
 }
 
-/// Records one command as the only one of a job. Its stdin is ours, and it decides alone what a
-/// signal means.
+/// Records one command as the only one of a job. It has our stdin, and decides for itself how to
+/// handle signals.
 ///
 /// # Errors
-/// As for [`Recording::command`]: then nothing was run.
+/// As for [`Recording::command`]. Nothing was run then.
 pub fn record_command(options: &Options, job: &JobId, argv: &[OsString]) -> Result<Ended> {
     Ok(Recording::command(options, job, argv)?.execute(&Stop::new()))
 }
 
-/// Records the jobs of a pipeline, until they have ended or `stop` is asked to.
+/// Records the jobs of a pipeline, until they have ended or `stop` is used.
 ///
 /// # Errors
-/// As for [`Recording::pipeline`]: then nothing was run.
+/// As for [`Recording::pipeline`]. Nothing was run then.
 pub fn run_pipeline(options: &Options, pipeline: &Pipeline, stop: &Stop) -> Result<Ended> {
     Ok(Recording::pipeline(options, pipeline)?.execute(stop))
 }
 
-/// A run that has been entered into the store, and waits to be executed. Dropped before that, it
-/// counts as interrupted.
+/// A run that has been entered into the store and waits to be executed. If it is dropped before
+/// that, it counts as interrupted.
 pub struct Recording {
     pipeline: Pipeline,
     executor: Executor,
@@ -119,7 +120,7 @@ impl Recording {
     ///
     /// # Errors
     /// If there is nothing to run, a name is unsafe as a path, or the directory to run in is
-    /// missing. If the run [must be recorded](Options::must_record): why it cannot be.
+    /// missing. Also if the run [must be recorded](Options::must_record) and cannot be.
     pub fn command(options: &Options, job: &JobId, argv: &[OsString]) -> Result<Self> {
         if argv.is_empty() {
             return Err(Error::Usage("there is no command to record".into()));
@@ -135,7 +136,7 @@ impl Recording {
         Self::begin(options, pipeline.clone(), RunKind::Pipeline)
     }
 
-    /// The id of the run.
+    /// Returns the id of the run.
     #[must_use]
     pub fn run(&self) -> &RunId {
         &self.executor.run
@@ -150,8 +151,7 @@ impl Recording {
             executor.warnings.push(format!("signals are not passed on to the command: {error}"));
         }
         let (end, last_exit_code) = executor.run(&pipeline, stop);
-        // Unlocked by word: closing alone would leave it to a copy that some other child holds on
-        // its way to its program.
+        // Unlock explicitly: a child between fork and exec may still hold the descriptor.
         let _ = lock.map(|lock| lock.unlock());
         drop(watch);
         let exit_code = match executor.kind {
@@ -164,13 +164,12 @@ impl Recording {
     fn begin(options: &Options, pipeline: Pipeline, kind: RunKind) -> Result<Self> {
         let Options { facts, quiet, signals, .. } = options;
         let cwd = std::path::absolute(&options.cwd).unwrap_or_else(|_| options.cwd.clone());
-        // Our own directory may have been deleted, or closed to us: commands run there all the
-        // same.
+        // Our own directory may have been deleted or become inaccessible. Commands still run there.
         if !child::is_own_dir(&cwd) && !cwd.is_dir() {
             return Err(Error::io("run in", cwd)(ErrorKind::NotADirectory.into()));
         }
         let run = RunId(Uuid::now_v7().to_string());
-        // Of a path below nothing: whether the names are safe does not depend on the store.
+        // Relative to an empty root: the names are safe or not, whatever the store.
         let dir = log::path::run_dir(Path::new(""), &facts.repo, &run)
             .ok_or_else(|| unsafe_name(&facts.repo))?;
         if let Some(job) =
@@ -199,7 +198,7 @@ impl Recording {
     }
 }
 
-/// Begins the record of a run: its files, and its first row as soon as the database takes it.
+/// Begins the record of a run: creates its files, and waits a limited time for its first row.
 fn begin_record(
     options: &Options,
     run: &RunId,
@@ -247,7 +246,7 @@ fn silent(root: PathBuf) -> Error {
     ))
 }
 
-/// Makes the files of a run in a store that may be written.
+/// Creates the files of a run, unless the store may not be written.
 fn prepare(root: &Path, database: &Path, dir: PathBuf) -> Result<RunFiles> {
     refuse_quire(root, database)?;
     create_root(root)?;
@@ -256,7 +255,7 @@ fn prepare(root: &Path, database: &Path, dir: PathBuf) -> Result<RunFiles> {
     let created =
         created.and_then(|()| file::create_private(&path).map_err(Error::io("create", &path)));
     let lock = created.inspect_err(|_| remove_run_dir(&dir))?;
-    // Nobody else knows of the file, so only a file system without locks refuses.
+    // No other process uses the new file yet, so this fails only if the file system has no locks.
     let unlocked = |error| {
         let why = "the run looks interrupted while it is recorded, since its file system does not support locks";
         format!("{why}: cannot lock {}: {error}", path.display())
@@ -265,7 +264,7 @@ fn prepare(root: &Path, database: &Path, dir: PathBuf) -> Result<RunFiles> {
     Ok(RunFiles { dir, lock, warnings })
 }
 
-/// A database of ours beside quire's would hide all of its runs.
+/// Refuses the root of a quire store: a database of ours beside quire's would hide all of its runs.
 fn refuse_quire(root: &Path, ours: &Path) -> Result<()> {
     let theirs = root.join(store::QUIRE_DATABASE);
     if theirs.exists() && !ours.exists() {
@@ -283,8 +282,8 @@ fn unsafe_name(name: &str) -> Error {
     Error::Usage(format!("{name:?} cannot be the name of a job or repository: {why}"))
 }
 
-/// A store that is there already keeps its permissions. A new `.rundown` in a work tree is nothing
-/// to commit.
+/// Creates the root of the store. An existing root keeps its permissions. A new `.rundown` gets a
+/// `.gitignore`, as it must not be committed.
 fn create_root(root: &Path) -> Result<()> {
     let is_new = !root.exists();
     file::create_private_dirs(root).map_err(Error::io("create", root))?;

@@ -1,10 +1,10 @@
-//! Where the bytes of a command's two streams go: the log, as CRI records, and on to our own stdout
-//! and stderr.
+//! The destination of a command's two streams: the log, as CRI records, and our own stdout and
+//! stderr.
 //!
-//! A [`Sink`] is used under one lock by the readers of both streams. Its invariant: **the log is a
-//! prefix of what the command wrote, in whole records, and its times never run backwards.** The
-//! first write that fails ends the log there (what comes after a gap could not be told from what
-//! comes before it); the command knows nothing of that and goes on.
+//! The readers of both streams use a [`Sink`] under one lock. Its invariant: **the log is a prefix
+//! of the command's output, in whole records, and its times never run backwards.** The first failed
+//! write ends the log, since a gap in it would not be visible. The command is not affected and
+//! continues.
 
 use std::fs::File;
 use std::io;
@@ -20,7 +20,7 @@ use crate::cri::{Encoder, MAX_CONTENT, Stream};
 use crate::file::{Identity, create_private};
 use crate::time::Time;
 
-/// Appends the bytes of two streams to a log as records.
+/// A log that receives the bytes of two streams and stores them as records.
 pub struct Sink {
     /// `None` once the log has ended, by [`Sink::close`] or by a failure.
     file: Option<File>,
@@ -28,7 +28,7 @@ pub struct Sink {
     batch: Vec<u8>,
     /// The time of the newest record.
     last: Time,
-    /// How many bytes of whole records the file holds.
+    /// The length of the whole records in the file, in bytes.
     whole_bytes: u64,
     failure: Option<io::Error>,
     heard_at: Instant,
@@ -38,23 +38,23 @@ pub struct Sink {
 }
 
 impl Sink {
-    /// A sink for a new log. No record will be earlier than `start`, the start of the command.
+    /// Creates a log. No record will be earlier than `start`, the start of the command.
     ///
     /// # Errors
-    /// When there is already such a file, or it cannot be created.
+    /// If the file already exists or cannot be created.
     pub fn create(path: &Path, start: Time) -> io::Result<Self> {
         let file = create_private(path)?;
         let metadata = file.metadata()?;
         Ok(Self { identity: Some((metadata.dev(), metadata.ino())), ..Self::new(file, start) })
     }
 
-    /// A sink for an empty file that is open for appending and that nobody else writes.
+    /// Returns a sink for an empty file that is open for appending and has no other writer.
     #[must_use]
     pub fn new(file: File, start: Time) -> Self {
         Self::over(Some(file), None, start)
     }
 
-    /// A sink without a log, for a command that runs although its log could not be created.
+    /// Returns a sink without a log, for a command that runs although its log could not be created.
     #[must_use]
     pub fn failed(failure: io::Error, start: Time) -> Self {
         Self::over(None, Some(failure), start)
@@ -75,13 +75,13 @@ impl Sink {
         }
     }
 
-    /// When something was last written to it, on either stream.
+    /// Returns the time of the last write on either stream.
     #[must_use]
     pub fn heard_at(&self) -> Instant {
         self.heard_at
     }
 
-    /// How many bytes both streams have given it, recorded or not.
+    /// Returns the number of bytes received from both streams, recorded or not.
     #[must_use]
     pub fn received_bytes(&self) -> u64 {
         self.received_bytes
@@ -99,8 +99,8 @@ impl Sink {
         self.whole_bytes
     }
 
-    /// Appends what was read from a stream. The records that it completes are in the file on
-    /// return; an unterminated end is kept back for [`Sink::flush`].
+    /// Appends bytes that were read from a stream. The records that they complete are in the file
+    /// on return. An unterminated end is kept for [`Sink::flush`].
     pub fn write(&mut self, stream: Stream, bytes: &[u8]) {
         self.heard_at = Instant::now();
         self.received_bytes += bytes.len() as u64;
@@ -111,14 +111,14 @@ impl Sink {
         }
     }
 
-    /// Whether a stream has an unterminated end that is not in the file yet.
+    /// Returns true if a stream has an unterminated end that is not in the file yet.
     #[must_use]
     pub fn has_pending(&self, stream: Stream) -> bool {
         self.file.is_some() && self.encoder.has_pending(stream)
     }
 
-    /// Appends a stream's unterminated end as a `P`: when the stream is silent, so that a prompt is
-    /// seen, or at its end.
+    /// Appends a stream's unterminated end as a `P` record: when the stream is silent, so that a
+    /// prompt is visible, or at its end.
     pub fn flush(&mut self, stream: Stream) {
         if self.file.is_some() {
             let at = self.now();
@@ -127,10 +127,10 @@ impl Sink {
         }
     }
 
-    /// Ends the log and tells whether it holds everything, or what went wrong first.
+    /// Ends the log. Success means that it contains the whole output.
     ///
     /// # Errors
-    /// The first failure.
+    /// The first failure of a write.
     pub fn close(&mut self) -> io::Result<()> {
         for stream in Stream::ALL {
             self.flush(stream);
@@ -139,7 +139,8 @@ impl Sink {
         self.failure.take().map_or(Ok(()), Err)
     }
 
-    /// The time of the next record: a clock that stepped back must not turn the log around.
+    /// Returns the time of the next record. If the clock stepped back, it is that of the last
+    /// record.
     fn now(&mut self) -> Time {
         self.last = Time::now().max(self.last);
         self.last
@@ -152,8 +153,7 @@ impl Sink {
             Ok(()) => self.whole_bytes += written as u64,
             Err(error) => {
                 self.whole_bytes += whole_records(&self.batch, written) as u64;
-                // Where even this fails the torn record stays: a reader shows it as a malformed
-                // line.
+                // If this fails too, the torn record stays: a reader shows it as a malformed line.
                 let _ = file.set_len(self.whole_bytes);
                 self.failure = Some(error);
                 self.file = None;
@@ -163,8 +163,8 @@ impl Sink {
     }
 }
 
-/// Writes as much as can be written, and tells how much that was. Like `Write::write_all`, which
-/// does not tell.
+/// Writes as much as possible, and returns the number of bytes written. `Write::write_all` does not
+/// return that number.
 fn write_all(mut file: &File, bytes: &[u8]) -> (usize, io::Result<()>) {
     let mut written = 0;
     while let Some(rest) = bytes.get(written..).filter(|rest| !rest.is_empty()) {
@@ -178,26 +178,25 @@ fn write_all(mut file: &File, bytes: &[u8]) -> (usize, io::Result<()>) {
     (written, Ok(()))
 }
 
-/// How many of the first `written` bytes of a batch are whole records.
+/// Returns the length of the whole records in the first `written` bytes of a batch.
 fn whole_records(batch: &[u8], written: usize) -> usize {
     batch.get(..written).and_then(|done| memchr::memrchr(b'\n', done)).map_or(0, |at| at + 1)
 }
 
-/// Passes a stream's bytes through to one of our own streams, as they are.
+/// A pass-through of a stream's bytes to one of our own streams, unchanged.
 pub struct Tee(Option<OwnedFd>);
 
 impl Tee {
-    /// Passes on to `fd`; `None`: to nobody.
+    /// Creates a tee to `fd`; without one, bytes are discarded.
     #[must_use]
     pub fn new(fd: Option<OwnedFd>) -> Self {
         Self(fd)
     }
 
-    /// Passes bytes on. A failure ends the passing on and nothing else.
+    /// Passes bytes on. After a failure, later bytes are discarded.
     ///
     /// # Errors
-    /// The failure, once; none when the other end was closed (`| head`), which is how a reader says
-    /// that it has enough.
+    /// The failure, once. A closed reader (`| head`) is not an error: it has read enough.
     pub fn pass(&mut self, bytes: &[u8]) -> io::Result<()> {
         let Some(fd) = &self.0 else { return Ok(()) };
         let result = pass_all(fd, bytes);
@@ -211,8 +210,8 @@ impl Tee {
     }
 }
 
-/// Waits where the descriptor would block: a terminal that some other program switched to
-/// non-blocking.
+/// Writes all bytes. Waits if the descriptor would block, as for a terminal that another program
+/// has switched to non-blocking.
 fn pass_all(fd: &OwnedFd, mut bytes: &[u8]) -> Result<(), Errno> {
     while !bytes.is_empty() {
         match rustix::io::write(fd, bytes) {

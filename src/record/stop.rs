@@ -1,28 +1,29 @@
-//! Stopping what is being recorded: by a signal to us, or by a word from inside the program.
+//! Stopping a recording, by a signal to this process or by a call from inside it.
 //!
-//! The recorder itself is killed by none of the signals below: it must outlive its command to write
-//! down how that ended. The command stays in our process group, so a Ctrl-C of the terminal reaches
-//! it without us. The rule, therefore:
+//! None of the signals below kills the recorder itself: it must outlive its command to record the
+//! end. The command stays in our process group, so a Ctrl-C in the terminal also reaches it
+//! directly. Therefore:
 //!
-//! | what came | what the running command gets |
+//! | event | signal to the running command |
 //! |---|---|
-//! | SIGINT or SIGQUIT from the terminal (the kernel sent it) | nothing more: it has it already |
-//! | one of them from a process, SIGTERM, SIGHUP, [`Stop::stop`] | the same signal; SIGTERM for `stop` |
-//! | in a pipeline, another one a second after the first or later | SIGKILL |
+//! | SIGINT or SIGQUIT from the terminal (sent by the kernel) | nothing: it already has it |
+//! | SIGINT or SIGQUIT from a process, SIGTERM, SIGHUP | the same signal |
+//! | [`Stop::stop`] | SIGTERM |
+//! | in a pipeline, another of these a second or more after the first | SIGKILL |
 //! | SIGUSR1, SIGUSR2, SIGALRM, a real-time signal | the same signal; it does not stop a pipeline |
 //!
-//! The last row is about signals whose default is to kill: the shell's `timeout` idioms and CI
-//! runners send them to the process that they started, and that is us.
+//! The signals in the last row kill a process by default. The shell's `timeout` idioms and CI
+//! runners send them to the process that they started, which is this one.
 //!
-//! A single recorded command decides alone what a signal means, as often as it comes: it may be a
-//! shell or a debugger. Without a terminal nobody but us can reach what a command has started
-//! itself, so there each command has a process group of its own, and the whole group gets the
-//! signal. (With a terminal it may not: a background group that asks for a password would be
-//! stopped for ever.)
+//! A single recorded command decides for itself how to handle signals, however many come: it may be
+//! a shell or a debugger. Without a terminal, only we can signal the child processes of a command.
+//! Therefore each command there has a process group of its own, and the whole group gets the
+//! signal. With a terminal this is not possible: a background group that asks for a password would
+//! be stopped forever.
 //!
 //! A signal that was ignored when we were started (`nohup`, `&` in a script) stays ignored, for us
-//! and for the command. Invariant: nothing is ever sent to a process id that has been waited for,
-//! and so may be somebody else's by now.
+//! and for the command. Invariant: no signal is sent to a process id that has been waited for,
+//! since it may belong to another process by then.
 
 use std::io::{self, IsTerminal};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -39,8 +40,8 @@ use signal_hook::iterator::exfiltrator::WithOrigin;
 use signal_hook::iterator::{Handle, SignalsInfo};
 use signal_hook::low_level::siginfo::{Cause, Origin};
 
-/// How long a pipeline's command may take to heed a signal before the next one kills it. One stop
-/// may come as several signals at once: to us, to our group, from the terminal.
+/// The time that a pipeline's command has to react to a signal before the next one kills it. One
+/// stop may come as several signals at once: to us, to our group, from the terminal.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A handle that stops a recording from elsewhere; its clones are the same handle.
@@ -49,18 +50,18 @@ pub struct Stop(Arc<Mutex<State>>);
 
 #[derive(Default, Debug)]
 struct State {
-    /// When the recording was first asked to stop.
+    /// The time of the first request to stop.
     asked: Option<Instant>,
     running: Option<Target>,
-    /// Came while no command was known to run, and are owed to the next one: one that has just
-    /// been spawned may have them from the terminal already, and twice is better than never.
+    /// Signals that came while no command was known to run. The next command gets them. If it has
+    /// just been spawned, it may also have them from the terminal: twice is better than never.
     owed: Vec<Signal>,
-    /// A request to stop came while no command was running.
+    /// True if a request to stop came while no command was running.
     is_hurried: bool,
 }
 
 impl Stop {
-    /// A handle that nobody has used yet.
+    /// Creates an unused handle.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -71,13 +72,14 @@ impl Stop {
         self.ask(Signal::TERM, false, Instant::now());
     }
 
-    /// Whether somebody asked to stop.
+    /// Returns true if a stop was requested.
     #[must_use]
     pub fn is_asked(&self) -> bool {
         self.state().asked.is_some()
     }
 
-    /// No command will be started any more: a later signal means that nothing is to be waited for.
+    /// Records that no more commands will start. A later signal then means that nothing is waited
+    /// for.
     pub(super) fn all_ended(&self) {
         self.state().is_hurried = false;
     }
@@ -87,7 +89,7 @@ impl Stop {
         self.state().is_hurried
     }
 
-    /// Passes a signal on that has nothing to do with stopping.
+    /// Passes on a signal that is not a request to stop.
     fn pass_on(&self, signal: Signal) {
         let mut state = self.state();
         match state.running {
@@ -111,7 +113,8 @@ impl Stop {
         }
     }
 
-    /// A command has been spawned and not been waited for.
+    /// Registers a command that has been spawned and not been waited for, and sends it the signals
+    /// that came before.
     pub(super) fn started(&self, target: Target) {
         let mut state = self.state();
         state.running = Some(target);
@@ -120,9 +123,9 @@ impl Stop {
         }
     }
 
-    /// Waits for the command with `wait`, which must not block: under the lock, so that no signal
-    /// can come too late. Of a stopped pipeline's command nothing may work on: what of its group
-    /// has not heeded the signal until now is killed.
+    /// Waits for the command with `wait`, which must not block. It is called under the lock, so
+    /// that no signal is sent after the process id is free. No process of a stopped pipeline's
+    /// command may continue: the rest of its process group is killed first.
     pub(super) fn ended<T>(&self, wait: impl FnOnce() -> T) -> T {
         let mut state = self.state();
         let target =
@@ -138,19 +141,19 @@ impl Stop {
     }
 }
 
-/// The command that signals are for.
+/// The command that gets the signals.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Target {
-    /// Its process.
+    /// Its process id.
     pub pid: Pid,
-    /// Whether it leads a process group of its own.
+    /// True if it leads a process group of its own.
     pub leads_group: bool,
-    /// Whether it is killed when it does not heed a signal.
+    /// True if it is killed when it does not react to a signal.
     pub may_be_killed: bool,
 }
 
 impl Target {
-    /// It may have ended a moment ago; then there is nobody to tell.
+    /// Sends a signal. Ignores errors: the command may have ended a moment ago.
     fn send(self, signal: Signal) {
         let _ = if self.leads_group {
             kill_process_group(self.pid, signal)
@@ -160,10 +163,10 @@ impl Target {
     }
 }
 
-/// The signals that ask to stop.
+/// The signals that request a stop.
 const STOPPING: [i32; 4] = [SIGINT, SIGQUIT, SIGTERM, SIGHUP];
 
-/// The signals that are passed on and mean nothing to us.
+/// Returns the signals that are passed on and have no effect on us.
 fn passed_on() -> impl Iterator<Item = i32> {
     #[cfg(target_os = "linux")]
     let real_time = Signal::rt_min().as_raw()..=Signal::rt_max().as_raw();
@@ -182,12 +185,14 @@ fn signal_of(raw: i32) -> Option<Signal> {
     Signal::from_named_raw(raw)
 }
 
-/// Prepares this process for recording, for the rest of its life; commands get the defaults back.
+/// Prepares the signals of this process for recording, for the rest of its life. Commands get the
+/// defaults back.
 ///
-/// - SIGXFSZ: a limit on the size of files becomes an error of the write, as a full disk is.
-/// - SIGCHLD: a parent that ignores it leaves that to us, and then the system keeps no exit codes.
+/// - SIGXFSZ: a limit on file size becomes an error of the write, like a full disk.
+/// - SIGCHLD: a parent that ignores it passes that on to us; the system would then keep no exit
+///   codes.
 ///
-/// To be called before anything is written.
+/// Call it before anything is written.
 ///
 /// # Errors
 /// If the system refuses a signal handler.
@@ -202,13 +207,13 @@ pub(super) fn prepare_signals() -> io::Result<()> {
     Ok(())
 }
 
-/// Returns the text with the signal masks of this process; empty where the system has none.
+/// Returns the status of this process with its signal masks; empty on systems without it.
 fn own_status() -> String {
     std::fs::read_to_string("/proc/self/status").unwrap_or_default()
 }
 
-/// Turns signals to this process into requests to stop, until dropped. Afterwards the signals stay
-/// without effect.
+/// A thread that turns signals to this process into requests to stop, until dropped. Afterwards the
+/// signals have no effect.
 pub(super) struct Watch {
     handle: Handle,
     thread: Option<JoinHandle<()>>,
@@ -246,9 +251,9 @@ impl Drop for Watch {
     }
 }
 
-/// Only SIGINT and SIGQUIT count: a SIGHUP of the kernel goes to the leader of the session alone,
-/// and that may be us. Where the system does not tell who sent it (macOS), a terminal on stdin
-/// decides.
+/// Returns true if the terminal sent a signal. Only SIGINT and SIGQUIT count: the kernel sends
+/// SIGHUP to the session leader alone, which may be us. If the system does not report the sender
+/// (macOS), a terminal on stdin decides.
 fn is_from_terminal(origin: &Origin) -> bool {
     matches!(origin.signal, SIGINT | SIGQUIT)
         && match origin.cause {
@@ -258,7 +263,7 @@ fn is_from_terminal(origin: &Origin) -> bool {
         }
 }
 
-/// Whether a signal is in the `SigIgn` mask of a `/proc/<pid>/status`; bit 0 is signal 1
+/// Returns true if a signal is in the `SigIgn` mask of a `/proc/<pid>/status`; bit 0 is signal 1
 /// (`proc_pid_status(5)`).
 fn is_ignored(status: &str, signal: i32) -> bool {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
@@ -365,7 +370,7 @@ mod tests {
             may_be_killed: true,
         });
         stop.stop();
-        // Ends only when all that hold the pipe have ended.
+        // The pipe ends only when all processes that hold it have ended.
         assert_eq!(output.read_to_end(&mut Vec::new()).unwrap(), 0);
         assert_eq!(ending_signal(&mut child), Some(SIGTERM));
     }

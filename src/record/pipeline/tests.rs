@@ -1,4 +1,4 @@
-//! What a pipeline file may say, and every refusal with its line.
+//! Tests of valid pipeline files, and of every refusal with its line.
 
 use super::*;
 
