@@ -1,12 +1,12 @@
-//! A command line, its exit status and its use of resources as short text.
+//! A command line, its exit status and its resource usage as short text.
 
 use super::{duration, size};
 use crate::join::ShNode;
 use crate::model::Sh;
 use crate::sanitize::name;
 
-/// How a command ended, where that is worth a word: `exit 101`, `killed by SIGKILL`; `None` for
-/// success and for what runs.
+/// Returns how a command ended: `exit 101`, `killed by SIGKILL`. `None` if it succeeded, is running
+/// or its exit code is unknown.
 #[must_use]
 pub fn exit(sh: &Sh) -> Option<String> {
     match (sh.signal, sh.exit_code) {
@@ -17,7 +17,7 @@ pub fn exit(sh: &Sh) -> Option<String> {
     }
 }
 
-/// The same where there is little room: `exit 101`, `SIGKILL`.
+/// Returns a shorter form of [`exit`]: `exit 101`, `SIGKILL`.
 #[must_use]
 pub fn exit_in_short(sh: &Sh) -> Option<String> {
     match (sh.signal, sh.exit_code) {
@@ -27,7 +27,7 @@ pub fn exit_in_short(sh: &Sh) -> Option<String> {
     }
 }
 
-/// How much CPU time a command took, and which share of its time that is: `1m02s of CPU (182%)`.
+/// Returns the CPU time of a command and its share of the wall-clock time: `1m02s of CPU (182%)`.
 #[must_use]
 pub fn cpu(sh: &Sh) -> Option<String> {
     let cpu_ms = sh.cpu_ms?;
@@ -37,23 +37,23 @@ pub fn cpu(sh: &Sh) -> Option<String> {
     Some(format!("{} of CPU{share}", duration(cpu_ms)))
 }
 
-/// How much memory a command, or one of its children, had at most: `512.0 MiB of memory`.
+/// Returns the peak memory usage of a command or one of its children: `512.0 MiB of memory`.
 #[must_use]
 pub fn memory(sh: &Sh) -> Option<String> {
     let bytes = sh.max_rss_bytes.and_then(|bytes| u64::try_from(bytes).ok())?;
     Some(format!("{} of memory", size(bytes)))
 }
 
-/// A command as one types it, on one line: an argv quoted for a shell, of a script its first line.
-/// Sanitized.
+/// Returns a command on one line, as one would type it: an argv quoted for a shell, or the first
+/// line of a script. Sanitized.
 #[must_use]
 pub fn command(sh: &Sh) -> String {
     let typed = sh.argv().map(|argv| typed(argv.iter().map(String::as_str)));
     first_line(typed.as_deref().unwrap_or(without_preamble(&sh.cmd)))
 }
 
-/// A script without the lines at its beginning that only set the shell up; all of it where there is
-/// nothing else.
+/// Returns a script without its first lines that only set up the shell. Returns all of it if it
+/// contains nothing else.
 fn without_preamble(script: &str) -> &str {
     let sets_up = |line: &str| {
         let line = line.trim();
@@ -68,14 +68,14 @@ fn without_preamble(script: &str) -> &str {
     told.unwrap_or(script)
 }
 
-/// An argument vector as one would type it.
+/// Returns an argument vector as one would type it.
 #[must_use]
 pub fn typed<'a>(argv: impl IntoIterator<Item = &'a str> + Clone) -> String {
-    // What no shell could be given (a NUL) stands as it is.
+    // Arguments that cannot be quoted for a shell (a NUL) are not quoted.
     shlex::try_join(argv.clone()).unwrap_or_else(|_| argv.into_iter().collect::<Vec<_>>().join(" "))
 }
 
-/// The first line of a text that has something in it, cut where it is long. Sanitized.
+/// Returns the first line of a text that is not blank, truncated if it is long. Sanitized.
 #[must_use]
 pub fn first_line(text: &str) -> String {
     const SHOWN_CHARS: usize = 200;
@@ -86,7 +86,8 @@ pub fn first_line(text: &str) -> String {
     format!("{}{more}", name(&cut))
 }
 
-/// What a command is called when only its log is known: the log's file name. Sanitized.
+/// Returns the file name of a command's log, which identifies a command if nothing else is known.
+/// Sanitized.
 #[must_use]
 pub fn log_name(node: &ShNode) -> String {
     let file_name = node.log.as_ref().and_then(|log| log.path.file_name());

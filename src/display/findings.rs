@@ -5,7 +5,7 @@ use crate::join::{Finding, FindingKind, Pairing, Place, RunHead, ShNode, ShState
 use crate::model::JobId;
 use crate::sanitize::name;
 
-/// What of a command is not there and may be missed.
+/// Returns a note on the records of a command that are missing; `None` if all are there.
 #[must_use]
 pub fn missing(head: &RunHead, node: &ShNode) -> Option<String> {
     let lost =
@@ -22,7 +22,7 @@ pub fn missing(head: &RunHead, node: &ShNode) -> Option<String> {
     }
 }
 
-/// What something odd means, and why it may be. Sanitized.
+/// Returns the meaning of a finding and its likely reason. Sanitized.
 #[must_use]
 pub fn finding(kind: &FindingKind) -> String {
     let commands = |n: usize| if n == 1 { "1 command".to_owned() } else { format!("{n} commands") };
@@ -93,7 +93,8 @@ pub fn finding(kind: &FindingKind) -> String {
     }
 }
 
-/// Where in its run something is: `job build, command 3`; nothing for the run itself. Sanitized.
+/// Returns the location of a finding in its run: `job build, command 3`. `None` for the run itself.
+/// Sanitized.
 #[must_use]
 pub fn place(place: &Place) -> Option<String> {
     // A log opened by its path has no job.
@@ -101,7 +102,8 @@ pub fn place(place: &Place) -> Option<String> {
     Some(place.n().map_or_else(|| format!("job {job}"), |n| format!("job {job}, command {n}")))
 }
 
-/// What something odd means with its place before it. What names its place itself stands alone.
+/// Returns the meaning of a finding after its location. Messages that contain a path get no
+/// location.
 #[must_use]
 pub fn finding_with_place(finding: &Finding) -> String {
     let what = self::finding(&finding.kind);

@@ -1,7 +1,8 @@
 //! Text for users that is the same in every view: states, durations, exit statuses, sizes, ages and
 //! findings.
 //!
-//! Pure functions from plain data to short text. All information is in the text; color repeats it.
+//! Pure functions from plain data to short text. The text contains all information; color only
+//! repeats it.
 
 mod command;
 mod findings;
@@ -15,7 +16,8 @@ pub use run::{ended, reason, revision, short_ref};
 pub use status::Status;
 pub use units::{age, count, duration, grouped, lasted, late, ordinal, rows, seconds, size};
 
-/// The word that was probably meant: a slip of the fingers away, and more kept than changed.
+/// Returns the known word that was probably meant: the closest one, if it differs by few edits and
+/// not in every character. `None` if no word is close enough.
 #[must_use]
 pub fn nearest<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let (distance, name) = known.map(|name| (strsim::osa_distance(wrong, name), name)).min()?;

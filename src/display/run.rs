@@ -5,7 +5,8 @@ use crate::join::RunHead;
 use crate::model::{Outcome, Run};
 use crate::sanitize::name;
 
-/// That a run has ended, and how: `rundown: example d61998d3 failed after 1m23s`. Sanitized.
+/// Returns a notice that a run has ended: `rundown: example d61998d3 failed after 1m23s`.
+/// Sanitized.
 #[must_use]
 pub fn ended(head: &RunHead) -> String {
     let repo = head.run.repo.as_deref().map(|repo| format!("{} ", name(repo))).unwrap_or_default();
@@ -13,8 +14,8 @@ pub fn ended(head: &RunHead) -> String {
     format!("rundown: {repo}{} {}{lasted}", name(head.run.id.short()), Status::of_run(head).word())
 }
 
-/// Where a run comes from, `main@12d4999`: the ref without `refs/heads/`, the sha's first seven
-/// digits. Sanitized.
+/// Returns the ref without `refs/heads/` and the first seven digits of the sha: `main@12d4999`.
+/// Sanitized.
 #[must_use]
 pub fn revision(run: &Run) -> Option<String> {
     let ref_name =
@@ -29,7 +30,7 @@ pub fn revision(run: &Run) -> Option<String> {
     Some(name(&text).into_owned())
 }
 
-/// The branch or tag of a run, where the store says one. Sanitized.
+/// Returns the short name of a run's branch or tag, if it is recorded. Sanitized.
 #[must_use]
 pub fn short_ref(run: &Run) -> Option<String> {
     let full = run.ref_name.as_deref().filter(|full| !full.is_empty())?;
@@ -37,8 +38,8 @@ pub fn short_ref(run: &Run) -> Option<String> {
     Some(name(short.unwrap_or(full)).into_owned())
 }
 
-/// Why a run ended as it did, in the store's own word: the reason of a failure, the word for a stop
-/// (`superseded`). Sanitized.
+/// Returns the reason for a run's end, in the store's own word: the reason of a failure, or the
+/// state of a stopped run (`superseded`). Sanitized.
 #[must_use]
 pub fn reason(head: &RunHead) -> Option<String> {
     let stop = || head.run.state.as_ref().filter(|_| head.outcome == Some(Outcome::Stopped));

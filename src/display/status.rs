@@ -3,7 +3,8 @@
 use crate::join::{JobNode, RunHead, ShNode, ShState};
 use crate::model::{Outcome, Phase};
 
-/// What a state means, whatever word the store has for it: decides glyph and color.
+/// The normalized state of a run, job or command, independent of the store's words. Determines
+/// glyph and color.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Status {
     /// `✓`
@@ -25,7 +26,7 @@ pub enum Status {
 }
 
 impl Status {
-    /// One character, one cell wide.
+    /// Returns the glyph: one character, one cell wide.
     #[must_use]
     pub const fn glyph(self) -> &'static str {
         match self {
@@ -40,7 +41,7 @@ impl Status {
         }
     }
 
-    /// The same for terminals without Unicode; also one cell wide.
+    /// Returns the glyph for terminals without Unicode, also one cell wide.
     #[must_use]
     pub const fn ascii_glyph(self) -> &'static str {
         match self {
@@ -55,7 +56,7 @@ impl Status {
         }
     }
 
-    /// The word that goes with the glyph.
+    /// Returns the word for the glyph.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -70,19 +71,19 @@ impl Status {
         }
     }
 
-    /// The mark of a run.
+    /// Returns the status of a run.
     #[must_use]
     pub const fn of_run(head: &RunHead) -> Self {
         Self::derived(head.phase, head.outcome, head.interrupted)
     }
 
-    /// The mark of a job.
+    /// Returns the status of a job.
     #[must_use]
     pub const fn of_job(job: &JobNode) -> Self {
         Self::derived(job.phase, job.outcome, job.interrupted)
     }
 
-    /// The mark of a command.
+    /// Returns the status of a command.
     #[must_use]
     pub const fn of_sh(sh: &ShNode) -> Self {
         match sh.state {

@@ -2,8 +2,8 @@
 
 use crate::time::Time;
 
-/// A duration in at most two units: `0ms`, `12ms`, `1.2s`, `34.1s`, `1m23s`, `2h05m`, `3d04h`.
-/// Negative ones (a clock that stepped back) carry their sign.
+/// Formats a duration in at most two units: `0ms`, `12ms`, `1.2s`, `34.1s`, `1m23s`, `2h05m`,
+/// `3d04h`. Negative durations (the clock was set back) keep their sign.
 #[must_use]
 pub fn duration(ms: i64) -> String {
     let sign = if ms < 0 { "-" } else { "" };
@@ -18,13 +18,13 @@ pub fn duration(ms: i64) -> String {
     }
 }
 
-/// How long something took, where both ends are known.
+/// Formats the time between two points, if both are known.
 #[must_use]
 pub fn lasted(from: Option<Time>, to: Option<Time>) -> Option<String> {
     Some(duration(to?.millis_since(from?)))
 }
 
-/// How long ago something was, in one unit: `now`, `42s`, `5m`, `3h`, `12d`.
+/// Formats an age in one unit: `now`, `42s`, `5m`, `3h`, `12d`.
 #[must_use]
 pub fn age(ms: i64) -> String {
     match ms / 1000 {
@@ -36,7 +36,7 @@ pub fn age(ms: i64) -> String {
     }
 }
 
-/// A count, exact below 10,000, then short: `9999`, `12.3k`, `4.5M`.
+/// Formats a count: exact below 10,000, then shortened: `9999`, `12.3k`, `4.5M`.
 #[must_use]
 pub fn count(n: u64) -> String {
     match n {
@@ -46,13 +46,13 @@ pub fn count(n: u64) -> String {
     }
 }
 
-/// A number of rows: `1 row`, `12.3k rows`.
+/// Formats a number of rows: `1 row`, `12.3k rows`.
 #[must_use]
 pub fn rows(rows: u64) -> String {
     if rows == 1 { "1 row".into() } else { format!("{} rows", count(rows)) }
 }
 
-/// A size in binary units: `512 B`, `4.0 KiB`, `1.2 GiB`.
+/// Formats a size in binary units: `512 B`, `4.0 KiB`, `1.2 GiB`.
 #[must_use]
 pub fn size(bytes: u64) -> String {
     let mut value = bytes;
@@ -71,13 +71,13 @@ pub fn size(bytes: u64) -> String {
     format!("{value}.{} PiB", rest * 10 / 1024)
 }
 
-/// That a log was written to after another file had taken its place.
+/// Returns the notice that a log's old file was written to after another file had replaced it.
 #[must_use]
 pub fn late(bytes: u64) -> String {
     format!("{} more went to the file that this one replaced; that is not shown", size(bytes))
 }
 
-/// `+12.345s`, with the sign that it has.
+/// Formats seconds with a sign: `+12.345s`.
 #[must_use]
 pub fn seconds(ms: i64) -> String {
     let sign = if ms < 0 { '-' } else { '+' };
@@ -85,7 +85,7 @@ pub fn seconds(ms: i64) -> String {
     format!("{sign}{}.{:03}s", ms / 1000, ms % 1000)
 }
 
-/// A number in a row: `1st`, `12th`, `23rd`.
+/// Formats an ordinal number: `1st`, `12th`, `23rd`.
 #[must_use]
 pub fn ordinal(number: usize) -> String {
     let ending = match (number % 10, number % 100) {
@@ -98,7 +98,7 @@ pub fn ordinal(number: usize) -> String {
     format!("{number}{ending}")
 }
 
-/// A number with its thousands set apart: `12,345`.
+/// Formats a number with thousands separators: `12,345`.
 #[must_use]
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();

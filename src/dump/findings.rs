@@ -1,5 +1,5 @@
-//! `rundown doctor`: what is odd in a store, a line each as it is found, or one document
-//! (`"schema": "rundown.doctor/1"`).
+//! `rundown doctor`: the findings in a store, as one line each while they are found, or as one
+//! document (`"schema": "rundown.doctor/1"`).
 
 use std::io::{self, Write};
 
@@ -11,7 +11,7 @@ use crate::doctor::Oddity;
 use crate::model::{JobId, RunId};
 use crate::sanitize::name;
 
-/// Writes findings as they come.
+/// Writes findings one by one.
 pub struct FindingsWriter<W> {
     out: W,
     json: bool,
@@ -31,7 +31,7 @@ impl<W: Write> FindingsWriter<W> {
     /// Begins the output.
     ///
     /// # Errors
-    /// When `out` cannot be written; so for every method here.
+    /// If `out` cannot be written, as for all methods here.
     pub fn new(mut out: W, json: bool) -> io::Result<Self> {
         if json {
             write!(out, "{{\"schema\":\"rundown.doctor/1\",\"findings\":[")?;
@@ -39,7 +39,7 @@ impl<W: Write> FindingsWriter<W> {
         Ok(Self { out, json, count: 0 })
     }
 
-    /// Writes one.
+    /// Writes one finding.
     #[expect(clippy::missing_errors_doc, reason = "see new")]
     pub fn write(&mut self, oddity: &Oddity) -> io::Result<()> {
         self.count += 1;
@@ -50,7 +50,7 @@ impl<W: Write> FindingsWriter<W> {
         write_harmless(&serde_json::to_string(&oddity_json(oddity))?, &mut self.out)
     }
 
-    /// Ends the output, which is `complete` unless something stopped the examination.
+    /// Ends the output. `complete` is false if an error stopped the examination.
     #[expect(clippy::missing_errors_doc, reason = "see new")]
     pub fn finish(&mut self, complete: bool) -> io::Result<()> {
         if self.json {
@@ -69,8 +69,9 @@ impl<W: Write> FindingsWriter<W> {
     }
 }
 
-/// Where it is and what it means: `2fcd4330, job burst, command 140: its log is not here …`. Logs
-/// opened by their path have no run.
+/// Returns the location and the meaning of a finding:
+/// `2fcd4330, job burst, command 140: its log is not here …`. Logs opened by their path have
+/// no run.
 fn line(oddity: &Oddity) -> String {
     let short = |id: &RunId| Some(name(id.short()).into_owned()).filter(|id| !id.is_empty());
     let place = match oddity {

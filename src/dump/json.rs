@@ -1,8 +1,8 @@
 //! `--format json`: one document per run, `"schema": "rundown.run/1"`; and the list of runs,
 //! `"schema": "rundown.runs/1"`.
 //!
-//! The documents are a promise to scripts: keys are added, never renamed or taken away. What is not
-//! known is `null`.
+//! The documents are a stable interface for scripts: keys are added, but never renamed or removed.
+//! Unknown values are `null`.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -26,7 +26,7 @@ struct RunDocument<'a> {
 struct RunsDocument<'a> {
     schema: &'static str,
     runs: Vec<HeadJson<'a>>,
-    /// There are older ones.
+    /// True if there are older runs.
     has_more: bool,
 }
 
@@ -57,7 +57,7 @@ struct RunJson<'a> {
     findings: Vec<FindingJson<'a>>,
 }
 
-/// Something odd: about the run itself where `job` is `null`.
+/// A finding. It is about the run itself if `job` is `null`.
 #[derive(Serialize)]
 struct FindingJson<'a> {
     job: Option<&'a str>,
@@ -92,15 +92,15 @@ struct ShJson<'a> {
     duration_ms: Option<i64>,
     cpu_ms: Option<i64>,
     max_rss_bytes: Option<i64>,
-    /// What the command wrote and its log lacks.
+    /// Bytes of output that are missing in the log.
     lost_bytes: Option<i64>,
     has_row: bool,
-    /// `null` where there is neither row nor log: only events tell of it.
+    /// `null` if the command has neither a row nor a log, only events.
     join: Option<&'static str>,
     log: Option<LogJson>,
 }
 
-/// Counts are `null` where the log could not be read.
+/// The counts are `null` if the log could not be read.
 #[derive(Serialize)]
 struct LogJson {
     path: String,
@@ -112,7 +112,7 @@ struct LogJson {
     malformed: Option<u64>,
 }
 
-/// Writes a run, every log counted by reading it once.
+/// Writes a run. Reads every log once to count its rows.
 pub(super) fn write_run(
     printing: &mut Printing<'_>,
     root: Option<&Path>,
@@ -139,7 +139,7 @@ fn finding_json(finding: &Finding) -> FindingJson<'_> {
 /// Writes a list of runs.
 ///
 /// # Errors
-/// When `out` cannot be written.
+/// If `out` cannot be written.
 pub fn write_runs(list: &RunList, out: &mut impl Write) -> io::Result<()> {
     let runs = list.heads.iter().map(head_json).collect();
     write_pretty(&RunsDocument { schema: "rundown.runs/1", runs, has_more: list.has_more }, out)

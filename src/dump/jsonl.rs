@@ -1,4 +1,4 @@
-//! `--format jsonl`: an object per row, in the order of their first records.
+//! `--format jsonl`: one object per row, in the order of their first records.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -63,7 +63,8 @@ pub(super) fn write_run(printing: &mut Printing<'_>, out: &mut impl Write) -> io
     Ok(())
 }
 
-/// How many rows begin before an offset: every row has its number in the log, whichever are shown.
+/// Returns how many rows begin before an offset. Rows are numbered by their position in the log,
+/// including those that are not shown.
 fn rows_before(printing: &mut Printing<'_>, file: &LogFile, start: u64) -> Option<u64> {
     let rows = printing.told(file.rows(0, 0, printing.tail()))?;
     Some(rows.take_while(|row| row.as_ref().is_ok_and(|row| row.offset < start)).count() as u64)

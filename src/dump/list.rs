@@ -1,4 +1,4 @@
-//! `rundown list`: a line per run, newest first, in columns.
+//! `rundown list`: one line per run, newest first, in columns.
 
 use std::io::{self, Write};
 
@@ -13,7 +13,7 @@ use crate::sanitize::name;
 /// Writes the table.
 ///
 /// # Errors
-/// When `out` cannot be written.
+/// If `out` cannot be written.
 pub fn write_runs(
     heads: &[RunHead],
     color: bool,
@@ -52,7 +52,7 @@ fn columns(head: &RunHead, time_zone: &TimeZone) -> [String; 5] {
     ]
 }
 
-/// The most characters of a name: one long name would push every line's end out of sight.
+/// The most characters of a name. A longer one would push the end of every line out of sight.
 const SHOWN_CHARS: usize = 60;
 
 fn cut(text: &str) -> String {

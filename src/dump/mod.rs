@@ -1,9 +1,9 @@
-//! `--once`: a run printed once, one file per format, all over the same [`RunNode`]. `--follow`:
-//! printed while it goes on.
+//! `--once`: prints a run once. Each format is one file, and all use the same [`RunNode`].
+//! `--follow`: prints a run while it is running.
 //!
-//! Logs stream from disk to the output: memory does not grow with them. What cannot be read or was
-//! left out is told in the [`Report`], never passed over: data goes to `out`, notices to whoever
-//! called.
+//! Logs are streamed from disk to the output, so memory does not grow with their size. Data goes to
+//! `out`. Everything that cannot be read or was left out is added to the [`Report`], for the caller
+//! to show.
 
 mod findings;
 mod follow;
@@ -28,10 +28,10 @@ pub use list::write_runs as write_list_text;
 pub use options::{Format, PrintOptions, Report, Selection, Timestamps, select};
 use printing::Printing;
 
-/// Prints a run. `root` is the store that its log paths are told relative to.
+/// Prints a run. Log paths are printed relative to `root`, the store.
 ///
 /// # Errors
-/// When `out` cannot be written; a log that cannot be read stands in the report.
+/// If `out` cannot be written. A log that cannot be read is only added to the report.
 pub fn write(
     format: Format,
     run: &RunNode,

@@ -1,5 +1,4 @@
-//! What is printed and how: plain data for every format, and the report of what the output does not
-//! say.
+//! Output options, as plain data for every format, and the report of what the output lacks.
 
 use std::collections::HashSet;
 
@@ -11,81 +10,81 @@ use crate::error::{Error, chain};
 use crate::join::{JobNode, Place, RunNode, ShNode, ShState};
 use crate::model::Outcome;
 
-/// What is printed.
+/// The output format.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Format {
-    /// For people.
+    /// Text for people.
     Text,
-    /// The run as one document, logs counted.
+    /// The run as one document, with counts of its logs.
     Json,
-    /// An object per row.
+    /// One object per row.
     Jsonl,
     /// The bytes that the commands wrote.
     Raw,
-    /// An object per physical line.
+    /// One object per physical line.
     Records,
 }
 
-/// The time in front of a row.
+/// The time before each row.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Timestamps {
-    /// Nothing.
+    /// No time.
     None,
-    /// The wall clock: `14:00:01.123`.
+    /// The wall-clock time: `14:00:01.123`.
     Time,
-    /// Since the command's start.
+    /// Time since the command's start.
     Relative,
-    /// Since the row before.
+    /// Time since the previous row.
     Delta,
-    /// Date, wall clock and offset.
+    /// Date, wall-clock time and UTC offset.
     Full,
 }
 
-/// Which jobs and commands of a run.
+/// The jobs and commands of a run to print.
 #[derive(Clone, Default, Debug)]
 pub struct Selection {
-    /// Jobs whose id matches.
+    /// Only jobs whose id matches.
     pub job: Option<GlobMatcher>,
-    /// The command of this number.
+    /// Only the command with this number.
     pub n: Option<u32>,
-    /// Failed commands, and the jobs that failed.
+    /// True if only failed commands and failed jobs are printed.
     pub failed: bool,
 }
 
-/// How logs are read and rows are shown.
+/// Options for reading logs and printing rows.
 #[derive(Clone, Debug)]
 pub struct PrintOptions {
     /// Only rows of this stream.
     pub stream: Option<Stream>,
-    /// Only the last rows of each log.
+    /// Only this many of the last rows of each log.
     pub tail: Option<usize>,
-    /// What stands in front of a row.
+    /// The time before each row.
     pub timestamps: Timestamps,
-    /// Whether text carries colors.
+    /// True if text has colors.
     pub color: bool,
-    /// Whether colored text keeps the links of its log.
+    /// True if text keeps the hyperlinks of the log.
     pub links: bool,
-    /// For times in text.
+    /// The time zone for times in text.
     pub time_zone: TimeZone,
 }
 
-/// What the output does not say.
+/// Notices about what the output lacks.
 #[derive(Default, Debug)]
 pub struct Report {
-    /// Things to tell on stderr.
+    /// Messages for stderr.
     pub notices: Vec<String>,
-    /// Whether a log could not be read.
+    /// True if a log could not be read.
     pub unreadable: bool,
 }
 
 impl Report {
-    /// A report with one thing to tell.
+    /// Creates a report with one notice.
     #[must_use]
     pub fn notice(text: &str) -> Self {
         Self { notices: vec![text.to_owned()], unreadable: false }
     }
 
-    /// Adds what another report tells.
+    /// Adds the notices of another report.
     pub fn extend(&mut self, other: Self) {
         self.notices.extend(other.notices);
         self.unreadable |= other.unreadable;
@@ -97,14 +96,14 @@ impl Report {
     }
 }
 
-/// Keeps of a run what is selected: jobs without a selected command go, unless the job itself is
-/// what was asked for.
+/// Removes everything from a run that is not selected. Jobs without a selected command are removed
+/// unless the job itself is selected.
 #[must_use]
 pub fn select(mut run: RunNode, selection: &Selection) -> RunNode {
     run.jobs
         .retain(|job| selection.job.as_ref().is_none_or(|glob| glob.is_match(job.job.id.as_str())));
     let job_failed = |job: &JobNode| job.outcome == Some(Outcome::Failed) || job.interrupted;
-    // In a job that failed, a command of which nothing is known may be the one.
+    // In a failed job, a command in an unknown state may be the one that failed.
     let failed = |sh: &ShNode, in_failed_job: bool| match sh.state {
         ShState::Failed | ShState::Interrupted => true,
         ShState::Unknown => in_failed_job,
@@ -130,7 +129,7 @@ pub fn select(mut run: RunNode, selection: &Selection) -> RunNode {
     let kept: HashSet<Place> = of_jobs.chain(run.jobs.iter().flat_map(of_shs)).collect();
     let is_kept = |place: &Place| match place {
         Place::Run => true,
-        // Where jobs are kept whole, a command that no view shows goes with its job.
+        // If jobs are printed whole, findings on a command that is not in the tree follow its job.
         Place::Sh(job, _) if !narrowed => kept.contains(&Place::Job(job.clone())),
         place => kept.contains(place),
     };

@@ -1,5 +1,5 @@
-//! One run being printed: what every format has at hand. Reads logs, writes JSON harmlessly, tells
-//! what could not be shown.
+//! The state shared by all formats while a run is printed. Reads logs, writes harmless JSON, and
+//! reports what could not be printed.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -13,18 +13,18 @@ use crate::log::{self, LogFile, Row, Rows, Tail};
 use crate::model::{Phase, Run};
 use crate::{ci, display, sanitize};
 
-/// The longest row that is printed whole as data; what is longer is cut, and said to be.
+/// The most bytes of a row that are printed as data; longer rows are cut, with a notice.
 pub(super) const ROW_CAP_BYTES: usize = 64 << 20;
 
-/// The longest row of text: colors in it take many times its bytes.
+/// The most bytes of a row of text. Lower, because colors in it take up many times its bytes.
 pub(super) const TEXT_ROW_CAP_BYTES: usize = 4 << 20;
 
-/// A run's id, where it has one: logs opened by path have none.
+/// Returns the id of a run; `None` for logs opened by path.
 pub(super) fn run_id(run: &Run) -> Option<&str> {
     Some(run.id.as_str()).filter(|id| !id.is_empty())
 }
 
-/// One run being printed: what every format has at hand.
+/// A run that is being printed.
 pub(super) struct Printing<'a> {
     pub run: &'a RunNode,
     pub look: &'a PrintOptions,
@@ -32,12 +32,12 @@ pub(super) struct Printing<'a> {
 }
 
 impl<'a> Printing<'a> {
-    /// The value, or `None` with the error in the report.
+    /// Returns the value. Adds an error to the report and returns `None`.
     pub(super) fn told<T>(&mut self, result: Result<T>) -> Option<T> {
         result.inspect_err(|error| self.report.unreadable(error)).ok()
     }
 
-    /// An open log. One that was removed after it had been found is missing, not unreadable.
+    /// Opens a log. If it was removed after it had been found, it is missing, not unreadable.
     pub(super) fn open(&mut self, log: &LogRef) -> Option<LogFile> {
         match LogFile::open(&log.path) {
             Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
@@ -48,13 +48,14 @@ impl<'a> Printing<'a> {
         }
     }
 
-    /// Whether an unterminated last line may still grow.
+    /// Returns the treatment of an incomplete last line, which may still grow while the run is
+    /// active.
     pub(super) fn tail(&self) -> Tail {
         if self.run.head.phase == Phase::Active { Tail::Hold } else { Tail::Emit }
     }
 
-    /// Tells what is odd about the run and not seen in the output; what is not read of it in any
-    /// case, for scripts that look at stderr.
+    /// Reports findings for scripts that check stderr: with every format, logs that could not be
+    /// read or were refused; with formats that contain no findings, everything that is missing.
     pub(super) fn tell_findings(&mut self, format: Format) {
         let is_told = |kind: &FindingKind| match format {
             Format::Text | Format::Json => {
@@ -66,13 +67,13 @@ impl<'a> Printing<'a> {
         self.report.notices.extend(told.map(display::finding_with_place));
     }
 
-    /// Every command with its job.
+    /// Returns every command with its job.
     pub(super) fn shs(&self) -> impl Iterator<Item = (&'a JobNode, &'a ShNode)> + use<'a> {
         self.run.jobs.iter().flat_map(|job| job.shs.iter().map(move |sh| (job, sh)))
     }
 
-    /// Where in a log the wanted rows begin, in bytes; `None`, with the reason in the report, when
-    /// it is not to be printed.
+    /// Returns the offset from which to print the rows of a log. `None`, with the reason in the
+    /// report, if it is not to be printed.
     pub(super) fn tail_start(&mut self, file: &LogFile) -> Option<u64> {
         if self.look.stream.is_some() && file.format() == log::Format::Plain {
             let path = file.path().display();
@@ -100,8 +101,8 @@ impl<'a> Printing<'a> {
         }
     }
 
-    /// As [`Printing::tail_start`], for formats whose output is data alone: what is left out is
-    /// told in the report.
+    /// Works like [`Printing::tail_start`], and reports the bytes that are left out. For formats
+    /// whose output contains data alone.
     pub(super) fn told_tail_start(&mut self, file: &LogFile) -> Option<u64> {
         let start = self.tail_start(file)?;
         if start > 0 {
@@ -115,12 +116,12 @@ impl<'a> Printing<'a> {
         Some(start)
     }
 
-    /// Where the rows of the run's own log come from.
+    /// Returns the place of the run's own log.
     pub(super) fn own_place(&self) -> LogPlace<'a> {
         LogPlace { run: run_id(&self.run.head.run), job: None, n: None }
     }
 
-    /// Tells of a line or row too long to be printed whole.
+    /// Reports that a row was too long to be printed whole.
     pub(super) fn tell_cut(&mut self, file: &LogFile, cut_bytes: u64) {
         if cut_bytes > 0 {
             let cut = format!(
@@ -132,7 +133,7 @@ impl<'a> Printing<'a> {
         }
     }
 
-    /// The wanted rows from an offset on.
+    /// Opens the rows from an offset on, of the selected stream.
     pub(super) fn rows<'f>(
         &mut self,
         file: &'f LogFile,
@@ -142,7 +143,7 @@ impl<'a> Printing<'a> {
         self.told(LogRows::open(file, start, cap_bytes, self))
     }
 
-    /// Where a log's rows come from, as the JSON formats tell it.
+    /// Returns the place of a command's log, for the JSON formats.
     pub(super) fn place(&self, job: &'a JobNode, sh: &ShNode) -> LogPlace<'a> {
         let job = Some(job.job.id.as_str()).filter(|id| !id.is_empty());
         LogPlace { run: run_id(&self.run.head.run), job, n: job.map(|_| sh.n) }
@@ -155,7 +156,7 @@ pub(super) fn write_line(value: &impl Serialize, out: &mut impl Write) -> io::Re
     out.write_all(b"\n")
 }
 
-/// Bytes that were cut somewhere, without the beginning of a character at their end.
+/// Returns truncated bytes without an incomplete character at their end.
 pub(super) fn whole_characters(bytes: &[u8]) -> &[u8] {
     let torn = bytes.utf8_chunks().last().map_or(0, |last| last.invalid().len());
     let is_torn = torn > 0
@@ -164,9 +165,9 @@ pub(super) fn whole_characters(bytes: &[u8]) -> &[u8] {
     bytes.get(..bytes.len() - if is_torn { torn } else { 0 }).unwrap_or(bytes)
 }
 
-/// Writes JSON with every character escaped that could steer a terminal, hide text or begin a
-/// command of a CI system. JSON itself escapes C0 only; all of these can stand within strings
-/// only, so it remains the same document.
+/// Writes JSON and escapes every character that could control a terminal, hide text or begin a
+/// command of a CI system. JSON itself only requires escapes for C0. All of these characters occur
+/// only in strings, so the document keeps its meaning.
 pub(super) fn write_harmless(json: &str, out: &mut impl Write) -> io::Result<()> {
     let mut from = 0;
     for at in ci::markers(json) {
@@ -177,7 +178,7 @@ pub(super) fn write_harmless(json: &str, out: &mut impl Write) -> io::Result<()>
 }
 
 fn write_printable(json: &str, out: &mut impl Write) -> io::Result<()> {
-    // Nearly always, and told many bytes at a time.
+    // The common case, and many bytes are tested at a time.
     if json.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
         return out.write_all(json.as_bytes());
     }
@@ -196,7 +197,7 @@ fn write_printable(json: &str, out: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes the first character of a text escaped, and returns how many bytes it has.
+/// Writes the first character of a text as an escape, and returns its length in bytes.
 fn write_escaped(text: &str, out: &mut impl Write) -> io::Result<usize> {
     let Some(first) = text.chars().next() else { return Ok(0) };
     for unit in first.encode_utf16(&mut [0; 2]) {
@@ -205,7 +206,7 @@ fn write_escaped(text: &str, out: &mut impl Write) -> io::Result<usize> {
     Ok(first.len_utf8())
 }
 
-/// A command's place; all `None` for a log opened by its path.
+/// The run, job and command of a log; all `None` for a log opened by its path.
 #[derive(Clone, Copy)]
 pub(super) struct LogPlace<'a> {
     pub run: Option<&'a str>,
@@ -213,7 +214,7 @@ pub(super) struct LogPlace<'a> {
     pub n: Option<u32>,
 }
 
-/// The rows of one log that are of the wanted stream.
+/// The rows of one log that are of the selected stream.
 pub(super) struct LogRows<'f> {
     pub file: &'f LogFile,
     pub rows: Rows<'f>,
@@ -229,13 +230,14 @@ impl<'f> LogRows<'f> {
         Ok(Self { file, rows: file.rows(start, cap_bytes, printing.tail())? })
     }
 
-    /// See [`Rows::keeping_last`]: for people, who are shown what a terminal showed; data is not
-    /// rearranged.
+    /// Keeps the last state of overwritten rows (see [`Rows::keeping_last`]). For text, which shows
+    /// the same as a terminal; data is not rearranged.
     pub(super) fn keeping_last(self) -> Self {
         Self { rows: self.rows.keeping_last(), ..self }
     }
 
-    /// The next row; an error of the log ends it and stands in the report.
+    /// Returns the next row; `None` at the end. A read error is added to the report and ends the
+    /// rows.
     pub(super) fn next(&mut self, printing: &mut Printing<'_>) -> Option<Row> {
         loop {
             let row = self.rows.next()?.map_err(|error| Error::io("read", self.file.path())(error));

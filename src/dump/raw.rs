@@ -1,8 +1,8 @@
-//! `--format raw`: byte for byte what the commands wrote.
+//! `--format raw`: the bytes that the commands wrote.
 //!
-//! An `F` stands for its content and a newline, a `P` for its content alone, so nothing has to be
-//! joined. A line that is no record is passed on as it is, and so is plain text, unless one stream
-//! is asked for: it belongs to neither.
+//! An `F` record becomes its content and a newline, and a `P` record its content alone, so no
+//! records have to be joined. Lines that are not records, and plain text, are copied as they are,
+//! unless one stream is selected: they belong to neither.
 
 use std::io::{self, Write};
 
@@ -30,7 +30,7 @@ fn write_log(printing: &mut Printing<'_>, log: &LogRef, out: &mut impl Write) ->
     }
 }
 
-/// A whole log, line by line, in the order of the file.
+/// Writes a whole log line by line, in the order of the file.
 fn write_lines(
     printing: &mut Printing<'_>,
     file: &LogFile,
@@ -57,22 +57,22 @@ fn write_lines(
     Ok(())
 }
 
-/// What lines stand for, being written.
+/// A writer of the content of lines.
 struct Content<'f> {
     file: &'f LogFile,
     wanted: Option<Stream>,
     scanner: HeaderScanner,
-    /// What the last line was: its rest, if it was cut, goes the same way.
+    /// The head of the last line. If the line was cut, its rest is treated the same way.
     head: Head,
-    /// How many lines of no stream were left out.
+    /// The number of lines left out because they have no stream.
     strangers: u64,
 }
 
-/// What is to be done with a line.
+/// The treatment of a line.
 #[derive(Clone, Copy)]
 struct Head {
     is_wanted: bool,
-    /// `None` of what is no record.
+    /// `None` if the line is not a record.
     tag: Option<Tag>,
 }
 
@@ -82,7 +82,7 @@ impl<'f> Content<'f> {
         Self { file, wanted, scanner: HeaderScanner::default(), head, strangers: 0 }
     }
 
-    /// Lines that end with their LF.
+    /// Writes lines that all end with an LF.
     fn write_whole_lines(&mut self, mut lines: &[u8], out: &mut impl Write) -> io::Result<()> {
         let is_cri = self.file.format() == Format::Cri;
         if self.wanted.is_none() && !is_cri {
@@ -90,7 +90,7 @@ impl<'f> Content<'f> {
         }
         while !lines.is_empty() {
             let scanned = if is_cri { self.scanner.scan(lines) } else { None };
-            // The LF lies behind the header.
+            // The LF is after the header.
             let from = scanned.map_or(0, |scanned| scanned.content_at);
             let content = lines.get(from..).unwrap_or_default();
             let (content, behind) =
@@ -108,7 +108,7 @@ impl<'f> Content<'f> {
         Ok(())
     }
 
-    /// Any line, and any piece of one that was cut.
+    /// Writes a line, or a piece of one that was cut.
     fn write_line(&mut self, line: &Line<'_>, out: &mut impl Write) -> io::Result<()> {
         let mut content = line.bytes;
         if !line.is_rest {
@@ -119,7 +119,7 @@ impl<'f> Content<'f> {
         }
         out.write_all(content)?;
         if line.cut_bytes > 0 {
-            // A line longer than the reader holds: its rest goes from file to output.
+            // The line is too long for the reader: copy the rest from the file to the output.
             let from = line.offset + line.bytes.len() as u64;
             self.file.copy(from..from + line.cut_bytes, out)?;
         }
@@ -128,7 +128,7 @@ impl<'f> Content<'f> {
     }
 
     fn head_and_content<'a>(&mut self, line: &'a [u8]) -> (Head, &'a [u8]) {
-        // With its LF or without.
+        // The line may end with an LF.
         let bare = line.strip_suffix(b"\n").unwrap_or(line);
         let Ok(record) = self.file.format().parse(bare) else {
             let is_wanted = self.wanted.is_none();
@@ -144,7 +144,7 @@ impl<'f> Content<'f> {
     }
 }
 
-/// The last rows of a log: pieces of rows that begin before them are none of theirs.
+/// Writes the last rows of a log, without pieces of rows that begin before them.
 fn write_rows(
     printing: &mut Printing<'_>,
     file: &LogFile,
@@ -182,7 +182,7 @@ mod tests {
             (format!("{HEADER} P he"), "he11F 2", "he11F 2", ""),
             ("no record".into(), "no record11F 2\n", "", ""),
         ] {
-            // What a rest looks like means nothing.
+            // The rest of a line may look like a record.
             let text = format!("{head}11F 2\n");
             let file = open(&dir, text.as_bytes());
             let at = |from: usize, len: usize| {
@@ -221,7 +221,7 @@ mod tests {
             "{HEADER} F a\n\nno record\n{HEADER} P b\n{HEADER} F\n2026-01-02T03:04:05.123456789+00:00 stdout F:x c\r\n{HEADER} F \n"
         );
         assert_as_single_ones(&open(&dir, text.as_bytes()), &text);
-        // What looks like a record in plain text is none.
+        // In plain text, a line that looks like a record is not one.
         let plain = dir.path().join("quire-ci.log");
         std::fs::write(&plain, &text).unwrap();
         assert_as_single_ones(&LogFile::open(&FilePath::named(plain)).unwrap(), &text);

@@ -1,5 +1,5 @@
-//! `--format records`: an object per physical line, nothing joined; also for what is no record. Of
-//! plain text only the content is known.
+//! `--format records`: one object per physical line, including lines that are not records. Nothing
+//! is joined. Plain text only has content.
 
 use std::io::{self, Write};
 
@@ -20,7 +20,7 @@ struct LineJson<'a> {
     job: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     n: Option<u32>,
-    /// From 1.
+    /// The line number, from 1.
     line: u64,
     offset: u64,
     #[serde(flatten)]
@@ -88,8 +88,8 @@ fn write_log(
     Ok(())
 }
 
-/// How many lines begin before an offset: every line has its number in the log, whichever are
-/// shown.
+/// Returns how many lines begin before an offset. Lines are numbered by their position in the log,
+/// including those that are not shown.
 fn lines_before(printing: &mut Printing<'_>, file: &LogFile, start: u64) -> Option<u64> {
     let mut lines = printing.told(file.lines(0))?;
     let mut number = 0;
@@ -122,7 +122,7 @@ fn line_json<'a>(
     }
 }
 
-/// What is cut ends with a whole character, where it is text.
+/// Converts a line. If its text was cut, it ends with a whole character.
 fn parsed_json<'a>(line: &Line<'a>, parsed: Result<Record<'a>, Option<Malformed>>) -> Parsed<'a> {
     match parsed {
         Ok(Record { at, stream, tag, content }) => {

@@ -9,9 +9,8 @@
 //!   E error: test failed
 //! ```
 //!
-//! Deterministic: no width is taken from a terminal. Everything recorded passes the sanitizer.
-//! Progress is shown in its last state, as the terminal showed it; rows that were drawn over are
-//! left out.
+//! Deterministic: independent of the terminal's width. Everything recorded passes the sanitizer.
+//! Progress bars appear in their last state, as on a terminal; overwritten rows are left out.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -31,7 +30,7 @@ const ROW_INDENT: &str = "    ";
 
 pub(super) fn write_run(printing: &mut Printing<'_>, out: &mut impl Write) -> io::Result<()> {
     let (run, look) = (printing.run, printing.look);
-    // Logs opened by path have nothing but their names.
+    // Logs opened by path have only names.
     let bare = run_id(&run.head.run).is_none();
     if !bare {
         writeln!(out, "{}", head_line(&run.head, look))?;
@@ -62,7 +61,7 @@ pub(super) fn write_run(printing: &mut Printing<'_>, out: &mut impl Write) -> io
     Ok(())
 }
 
-/// What is odd about the run, a job or a command, a line each.
+/// Writes the findings on a run, a job or a command, one per line.
 fn write_notes(run: &RunNode, place: &Place, indent: &str, out: &mut impl Write) -> io::Result<()> {
     for kind in run.findings.at(place) {
         writeln!(out, "{indent}note: {}", display::finding(kind))?;
@@ -70,7 +69,7 @@ fn write_notes(run: &RunNode, place: &Place, indent: &str, out: &mut impl Write)
     Ok(())
 }
 
-/// A run in one line.
+/// Returns a run on one line.
 fn head_line(head: &RunHead, look: &PrintOptions) -> String {
     let run = &head.run;
     let at = run.started_at.or(run.queued_at).and_then(|at| date_time(at, &look.time_zone));
@@ -136,7 +135,7 @@ fn write_rows(
         }
         while let Some((row, is_overwritten)) = held.pop(is_end) {
             if is_overwritten {
-                // Its colors stay on.
+                // Its colors stay in effect.
                 sanitizer.row_within(&row.text, 0);
                 continue;
             }
@@ -149,11 +148,11 @@ fn write_rows(
     }
 }
 
-/// How much text is held of rows that may still be overwritten. With more, the first of them stands
-/// as it is.
+/// The most bytes of rows that are held because later rows may overwrite them. Beyond that, the
+/// first row is written as it is.
 const MAX_HELD_BYTES: usize = 4 * TEXT_ROW_CAP_BYTES;
 
-/// The last rows: those after them may be drawn over them.
+/// The last rows, which later rows may still overwrite.
 #[derive(Default)]
 pub(super) struct Held {
     rows: VecDeque<Row>,
@@ -168,7 +167,8 @@ impl Held {
         self.rows.push_back(row);
     }
 
-    /// The first row, when nothing can be drawn over it any more, and whether something was.
+    /// Removes and returns the first row, and true if it was overwritten. `None` while later rows
+    /// may still overwrite it.
     pub(super) fn pop(&mut self, is_end: bool) -> Option<(Row, bool)> {
         let is_settled = is_end || self.frames.is_full() || self.bytes > MAX_HELD_BYTES;
         let is_overwritten = if is_settled { self.frames.settle()? } else { return None };
@@ -178,7 +178,7 @@ impl Held {
     }
 }
 
-/// What stands before a row, the sign that the screen has for it too: color is never the only one.
+/// Returns the sign before a row, the same as on the screen. Color is never the only sign.
 pub(super) const fn sign(row: &Row) -> &'static str {
     match (row.malformed, row.stream) {
         (Some(_), _) => "! ",
@@ -187,7 +187,7 @@ pub(super) const fn sign(row: &Row) -> &'static str {
     }
 }
 
-/// Writes a row behind what is to stand before it.
+/// Writes a row after `lead`.
 pub(super) fn write_row(
     row: &Row,
     lead: &str,
@@ -218,13 +218,13 @@ pub(super) fn write_row(
     out.write_all(b"\n")
 }
 
-/// Text of stderr without a color of its own is told apart by one.
+/// Returns the style of text. Text of stderr without a color of its own gets one.
 fn stream_style(style: Style, row: &Row) -> Style {
     let plain = style.fg.is_none() && style.bg.is_none() && row.stream == Some(Stream::Stderr);
     if plain { Style { fg: Some(Color::Indexed(3)), ..style } } else { style }
 }
 
-/// Glyph and word, colored by meaning.
+/// Returns glyph and word, colored by status.
 pub(super) fn status_text(status: Status, color: bool) -> String {
     let text = format!("{} {}", status.glyph(), status.word());
     let index = match status {
@@ -237,13 +237,13 @@ pub(super) fn status_text(status: Status, color: bool) -> String {
     if color { format!("{}{text}\x1b[0m", sgr(&style)) } else { text }
 }
 
-/// Local date and time to the second.
+/// Formats local date and time to the second.
 pub(super) fn date_time(at: Time, time_zone: &TimeZone) -> Option<String> {
     let zoned = at.to_jiff()?.to_zoned(time_zone.clone());
     Some(zoned.strftime("%Y-%m-%d %H:%M:%S").to_string())
 }
 
-/// The times in front of rows.
+/// The times before rows.
 pub(super) struct Clock<'a> {
     look: &'a PrintOptions,
     start: Option<Time>,
@@ -251,13 +251,14 @@ pub(super) struct Clock<'a> {
 }
 
 impl<'a> Clock<'a> {
-    /// The row before the first one is the command's start, unless rows were left out.
+    /// Creates a clock. The previous time of the first row is the command's start, unless rows
+    /// before it were left out.
     pub(super) const fn new(look: &'a PrintOptions, start: Option<Time>, is_whole: bool) -> Self {
         Self { look, start, before: if is_whole { start } else { None } }
     }
 
-    /// A column of fixed width, or nothing. Relative times count from the command's start, or from
-    /// its first row.
+    /// Returns a column of fixed width with the time of a row; empty if no times are printed.
+    /// Relative times count from the command's start, or from the first row.
     pub(super) fn stamp(&mut self, at: Option<Time>) -> String {
         let start = self.start.or(at);
         let before = self.before;

@@ -1,16 +1,16 @@
-//! What most likely made a command fail, and the rows that show it.
+//! The most likely cause of a failure, and the rows around it.
 //!
-//! Every error row of the end of a log is weighed by its text ([`judge`]); this module decides
-//! between them by where they stand.
+//! The text of each error row at the end of a log determines its weight ([`judge`]). This module
+//! chooses between the rows by their positions.
 //!
 //! ```text
-//! thread 'main' panicked at …          first: it says what is wrong          ◄ the cause
-//! error: test failed, to rerun …       it says only that something failed
-//! make: *** [test] Error 101           so does this
+//! thread 'main' panicked at …      first: it names the defect                ◄ the cause
+//! error: test failed, to rerun …   reports only that something failed
+//! make: *** [test] Error 101       likewise
 //! ```
 //!
-//! Nothing is guessed: where no rule matches there is no cause, and the end of the log is shown.
-//! Memory is bounded by the rows of a card and some places.
+//! There are no guesses: if no rule matches there is no cause, and the end of the log is shown.
+//! Memory is bounded by the rows of a card and some offsets.
 
 mod candidates;
 mod card;
@@ -29,36 +29,37 @@ use crate::error::Result;
 use crate::log::{LogFile, Row, Tail};
 use candidates::{Candidate, Candidates};
 
-/// How much of the end of a log is looked at.
+/// Bytes at the end of a log that are searched for a cause.
 pub const MAX_LOOKED_BYTES: u64 = 32 << 20;
 
 /// The most rows that are shown of a cause.
 pub const MAX_CAUSE_ROWS: usize = 10;
 
-/// What most likely made a command fail, with the rows around it.
+/// The most likely cause of a failure, with the rows around it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Cause {
-    /// Where its row begins; `None` when no rule matched.
+    /// The start of its row; `None` if no rule matched.
     pub at: Option<u64>,
-    /// Who prints such rows, for people: `rust`, `pytest`. `None` also where many do.
+    /// The tool that prints such rows, as a display name: `rust`, `pytest`. `None` also if several
+    /// tools do.
     pub rule: Option<&'static str>,
-    /// The rows around it, at most [`MAX_CAUSE_ROWS`], none of them blank: of its stream, in
-    /// order. When no rule matched, the last of standard error and of the log.
+    /// The rows around it, in order: at most [`MAX_CAUSE_ROWS`], none of them blank, preferably of
+    /// its stream. If no rule matched, the last rows of standard error and of the log.
     pub rows: Vec<Row>,
-    /// How much of the end of the log was looked at.
+    /// Bytes at the end of the log that were searched.
     pub looked_bytes: u64,
 }
 
-/// Looks for what made a command fail at the end of its log. `exit_code` is 128 + the signal where
-/// one ended it.
+/// Finds the most likely cause of a failure at the end of a command's log. `exit_code` is 128 plus
+/// the number of the signal if one ended the command.
 ///
 /// # Errors
-/// When the log cannot be read.
+/// If the log cannot be read.
 pub fn find_cause(log: &LogFile, exit_code: Option<i64>, tail: Tail) -> Result<Cause> {
     find_at_end(log, exit_code, MAX_LOOKED_BYTES, tail)
 }
 
-/// The same in so much of the end.
+/// Finds the cause in the last `max_bytes` of the log.
 fn find_at_end(log: &LogFile, exit_code: Option<i64>, max_bytes: u64, tail: Tail) -> Result<Cause> {
     let end = log.bytes_now()?;
     let from = log.checkpoint_at(end.saturating_sub(max_bytes))?;

@@ -1,11 +1,11 @@
-//! Which rows tell of an error: rules for what compilers, test runners, build tools and shells
-//! print.
+//! Error rules: patterns for the error rows of compilers, test runners, build tools and shells.
 //!
-//! A row is judged by its text alone: no rule knows its stream or the rows around it. So what is
-//! harmless in one place and the cause in another is left out: a program's own log lines of level
-//! ERROR (tests print them on purpose), and whatever merely speaks of errors. What an error row is
-//! worth as a cause is told by its rule; [`super::cause`] tells what the rows around it
-//! make of that. A new tool is a line in `RULES` and, if none fits yet, a word in [`LITERALS`].
+//! A row is judged by its text alone, without its stream and the rows around it. So texts that are
+//! harmless in one place and the cause in another are left out: entries of level ERROR in a
+//! program's own log (tests print them on purpose), and everything that merely mentions errors. The
+//! rule of an error row determines its weight as a cause; [`super::cause`] also considers the rows
+//! around it. To add a tool, add a line to `RULES` and, if no literal fits yet, a word to
+//! [`LITERALS`].
 
 use std::cmp::Reverse;
 use std::sync::LazyLock;
@@ -15,9 +15,10 @@ use Weight::{
 };
 use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 
-/// Every text that tells of an error contains one of these, in these letters: bytes without any of them need no closer look.
-/// Each is a word or part of one, since tools switch colors between words; and of three bytes at least, which takes a third of the
-/// time that two take.
+/// Every text that reports an error contains one of these literals, case-sensitive, so bytes
+/// without any of them need no closer look. Most are a word or a part of one, because tools switch
+/// colors between words. All have at least three bytes: two would make the search take three times
+/// as long.
 #[rustfmt::skip]
 pub static LITERALS: &[&str] = &[
     "rror", "ERR", "FAIL", "ailed", "ailure", "ailing", "atal", "FATAL", "panic", "xception", "raceback", "Sanitizer", "***",
@@ -27,63 +28,64 @@ pub static LITERALS: &[&str] = &[
     ".go:", ".py:", "e: file://", "CONFLICT (", "exited with", "BackOff", "●", "✕", "✖", "✗", "✘", "× ",
 ];
 
-/// Whether a row's shown text, without escape sequences, tells of an error.
+/// Returns true if a row's displayed text, without escapes, reports an error.
 #[must_use]
 pub fn is_error(text: &str) -> bool {
     TABLE.rules.is_match(said(text)) && !TABLE.harmless.is_match(text.as_bytes())
 }
 
-/// What a row is worth to whoever asks why a command failed, and who prints such rows.
+/// Returns the weight of a row as the cause of a failure, and the name of the rule that matched.
+/// `None` if no rule or clue matches.
 pub(super) fn judge(text: &str) -> Option<(Weight, &'static str)> {
     let matches = WEIGHED.matches(said(text));
     let is_harmless = matches.matched_any() && TABLE.harmless.is_match(text.as_bytes());
-    // What says that a test passed looks harmless; and so, to who only looks for errors, does the
-    // report of a data race.
+    // A harmless pattern overrides the rules, but not all clues. Rows that report a passed test
+    // match one, and so does the report of a data race, which only the search for errors excludes.
     let spares = |n, weight| {
         is_harmless && (n < RULES.len() || matches!(weight, Again | Aftermath | Logged | Message))
     };
     let found = matches.into_iter().filter_map(|n| Some((n, RULES.iter().chain(CLUES).nth(n)?)));
     let found = found.filter(|(n, rule)| !spares(*n, rule.0)).map(|(_, rule)| (rule.0, rule.1));
-    // Of equals the first: the rules of one tool come before those of any.
+    // The first of equals wins: the rules of one tool come before general ones.
     found.min_by_key(|(weight, _)| (*weight != Aftermath, Reverse(*weight)))
 }
 
-/// How much a row tells of why a command failed, from nothing to most.
+/// The weight of a row as the cause of a failure, in ascending order.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(super) enum Weight {
-    /// It is no error: what failed before it is tried again.
+    /// Not an error: the failure before it is retried.
     Again,
-    /// A test that begins.
+    /// The start of a test.
     Begun,
-    /// A test that passed.
+    /// A passed test.
     Passed,
-    /// The place that the message above it is about.
+    /// The source location of the message above.
     Place,
-    /// An entry of a program's own log that speaks of an error: programs that go on write them too.
+    /// An error entry of a program's own log. Programs that continue write such entries, too.
     Logged,
-    /// Only that something failed which other rows tell of: whatever else a row of this kind says
-    /// counts no more.
+    /// A consequence: reports only the failure of something that other rows describe. Takes
+    /// precedence over all other rules that match the same row.
     Aftermath,
-    /// The name of what failed.
+    /// The name of a failed test or step.
     Name,
-    /// What went wrong, said also by programs that go on.
+    /// A problem that programs that continue report, too.
     Aside,
-    /// What went wrong, in a program's own words.
+    /// A problem, in a program's own words.
     Message,
-    /// What is wrong, and where: who says so has failed.
+    /// A defect, often with its location. A program that reports one has failed.
     Fault,
-    /// The name of what failed, above all that there is to say of it.
+    /// The name of a failed test or step, printed above its details.
     Heading,
 }
 
-/// Who prints the rows of a rule, if that is one tool.
+/// Returns the name of a rule if it is one tool; `None` for a family of tools.
 pub(super) fn tool(rule: &'static str) -> Option<&'static str> {
     const FAMILIES: [&str; 7] =
         ["most tools", "compilers", "any", "errno", "getopt", "wrappers", "logs"];
     Some(rule).filter(|rule| !FAMILIES.contains(rule) && !rule.contains(", "))
 }
 
-/// The text without what stands before the message: indents, frames, times, the name of a
+/// Returns the text without the prefixes of the message: indents, frames, times, the name of a
 /// container.
 fn said(text: &str) -> &[u8] {
     let text = text.as_bytes();
@@ -91,7 +93,7 @@ fn said(text: &str) -> &[u8] {
     text.get(start..).unwrap_or_default()
 }
 
-/// The expressions, compiled once.
+/// The compiled expressions.
 struct Table {
     rules: RegexSet,
     harmless: RegexSet,
@@ -104,11 +106,12 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
     Table { rules: set(rules), harmless: set(harmless), before: before() }
 });
 
-/// The rules, and behind them the clues.
+/// The rules, followed by the clues.
 static WEIGHED: LazyLock<RegexSet> =
     LazyLock::new(|| set(RULES.iter().chain(CLUES).map(|(_, _, pattern, _)| pattern)));
 
-/// ASCII classes make small automata that are quickly built; without Unicode `.` is a byte.
+/// Compiles patterns. ASCII classes make small automata that compile quickly; without Unicode, `.`
+/// matches one byte.
 #[expect(clippy::expect_used, reason = "constants, all compiled by the first test")]
 fn set<'p>(patterns: impl Iterator<Item = &'p &'p str>) -> RegexSet {
     RegexSetBuilder::new(patterns).unicode(false).build().expect("a table of expressions")
@@ -119,17 +122,19 @@ fn before() -> Regex {
     RegexBuilder::new(BEFORE).unicode(false).build().expect("an expression")
 }
 
-/// Indents and the frames of terraform; times; the steps of a container build; `name | ` and
-/// `[name] ` of what runs at once.
+/// The prefixes of a message: indents and the frames of terraform; times; the steps of a container
+/// build; `name | ` and `[name] ` of parallel processes.
 const BEFORE: &str = r"^(?:\s+|│|╷|╵|#\d+ (?:\d+\.\d+ )?|\[?\d{4}-\d\d-\d\d[T ][\d:.,]+(?:Z|[+-]\d\d:?\d\d)?\]?\s|[A-Za-z][\w.-]*\s+\|\s|\[[a-z0-9][\w@/.:-]*\]\s)*";
 
-/// What it is worth, who prints it, what it looks like once [`said`], and a row of that kind.
+/// The weight, the tool or family of tools, a pattern for the text without its prefixes, and an
+/// example row.
 type Rule = (Weight, &'static str, &'static str, &'static str);
 
-/// Any of these makes an error row. Compilers and linkers, then test runners, build tools, shells, the system.
+/// A row is an error row if one of these rules matches. In order: compilers and linkers, test
+/// runners, build tools, shells, the system.
 #[rustfmt::skip]
 static RULES: &[Rule] = &[
-    // Compilers, linkers, whoever says "error:".
+    // Compilers, linkers, and anything that prints "error:".
     (Fault, "compilers", r"^[^\s:]+:\d+:(?:\d+:)?\s(?:fatal |internal compiler )?(?:error|Error|ERROR)(?:\[[^\]]+\])?\s?:\s|^error\[E\d+\]:", "src/mesh.cpp:13:33: error: no match for ‘operator+’"),
     (Message, "most tools", r"^(?:[^\s:]+:(?:\d+:)*\s+){0,3}(?:(?:PHP|fatal|Fatal|FATAL|internal|compiler?|compilation|syntax|Syntax|parse|Parse|runtime|linker|build|Build|uncaught|Uncaught)\s){0,2}(?:error|Error|ERROR)(?:\[[^\]]+\]|\([^)]*\))?\s?:(?:\s|$)", "src/mesh.cpp:13:33: error: no match for ‘operator+’"),
     (Message, "most tools", r"^(?:[^\s:]+:(?:\d+:)*\s+){0,3}(?:fatal|Fatal|FATAL)(?:\s\w+){0,2}:(?:\s|$)", "fatal: not a git repository"),
@@ -205,7 +210,7 @@ static RULES: &[Rule] = &[
     (Message, "actions", r"^(?:##\[error\]|::error)", "##[error]The operation was canceled."),
     (Message, "logrus", r"\blevel=(?:fatal|panic)\b", "time=\"2026-01-02T03:04:05Z\" level=fatal msg=\"no configuration\""),
 
-    // Shells, the system.
+    // Shells and the system.
     (Aside, "bash", r"^[^\s:]+: line \d+: +\S|: command not found\b", "deploy.sh: line 4: helmfile: command not found"),
     (Aside, "sh", r"^[^\s:]+: (?:\d+: )?(?:[^\s:]+: )?.*(?:not found|can't cd to .+|parameter not set|I/O error)$", "sh: 1: frobnicate: not found"),
     (Aside, "errno", r"^[^\s:]+: .*(?:No such file or directory|Permission denied|Connection refused|No space left on device|Cannot allocate memory|Exec format error)", "cat: missing.txt: No such file or directory"),
@@ -216,12 +221,13 @@ static RULES: &[Rule] = &[
     (Fault, "memory", r"\b[Oo]ut of memory\b", "FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory"),
     (Aside, "time", r"\btimed out\b", "The job timed out after 3600 s"),
 
-    // Programs in their own words.
+    // General wordings.
     (Aside, "any", r"^(?:[^\s:]+: ){0,2}(?:[Ff]ailed to|[Uu]nable to|[Cc]annot|[Cc]ould not) \w+", "Cannot connect to the Docker daemon at unix:///var/run/docker.sock."),
     (Aside, "any", r"\b(?:cannot|could not|failed to|unable to) [\w ]{1,40}: \S", "[23117] doc 824a2b9161 cannot index: invalid JSON"),
 ];
 
-/// What is no error row by itself, but tells what error rows are worth, or is the cause where there is none.
+/// Rules for rows that are not error rows by themselves. They change the weight of error rows, or
+/// are the cause if there is no error row.
 #[rustfmt::skip]
 static CLUES: &[Rule] = &[
     (Again, "retries", r"\b[Rr]etrying\b|\b(?:[Rr]etry|[Aa]ttempt) #?(?:[2-9]|1\d)(?:\s?(?:/|of)\s?\d+)?\W*$", "attempt 1 failed, retrying in 2 s"),
@@ -255,7 +261,7 @@ static CLUES: &[Rule] = &[
     (Fault, "go test", r"^[^\s:]+_test\.go:\d+: \S", "    orders_test.go:23: the discount is too small"),
 ];
 
-/// A part of every clue that no error row has, in the manner of [`LITERALS`].
+/// Literals for clues, like [`LITERALS`]: every clue contains one of these or one of [`LITERALS`].
 #[rustfmt::skip]
 pub(super) static CLUE_LITERALS: &[&str] = &[
     "etry", "ttempt", "exit", "returned", "erminated", "ompleted", "successfully", "LIFECYCLE", "dout ---", "terminate called",
@@ -264,7 +270,7 @@ pub(super) static CLUE_LITERALS: &[&str] = &[
     "No module named", "would reformat", "Diff in ", "aborted!",
 ];
 
-/// What is no error row for all that, and a row of that kind.
+/// Exceptions: patterns for rows that are harmless although a rule matches, each with an example.
 #[rustfmt::skip]
 static HARMLESS: &[(&str, &str)] = &[
     (r"^(?:[\[(<]?[\d:.,TZ/+-]+[\])>]?\s+|[\w.\[\]-]+\s+){0,4}[\[(<]?(?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING)\b", "2026-01-02 03:04:05,123 INFO nightly: cannot collect: no disk"),

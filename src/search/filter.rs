@@ -1,11 +1,11 @@
-//! The rows that a row_filter lets through, around a place in a log: what a screen shows of it,
-//! filtered or not.
+//! The rows that pass a row filter, around an offset of a log: the rows of a screen, filtered or
+//! not.
 //!
-//! [`FilteredRead`] reads away from its place in both directions, a bounded piece at a step, so
-//! that whoever reads for a screen can do something else between two steps, or give up: a filter
-//! may let nothing through for gigabytes. Whether a row is shown depends on the rows around it
-//! (context lines, redraws of progress bars), so each piece is judged with some rows more at either
-//! side. What folds hide is passed over unread. Memory is the rows asked for and one piece.
+//! [`FilteredRead`] reads away from its offset in both directions, one bounded piece per step. The
+//! caller can do other work between two steps, or cancel: a filter may match nothing for gigabytes.
+//! The rows around a row decide if it is shown (context lines, redraws of progress bars), so each
+//! piece is judged together with some rows on either side. Folded rows are skipped unread. Memory
+//! is the requested rows and one piece.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -17,56 +17,57 @@ use crate::error::Result;
 use crate::log::{Anchor, LogFile, Row, Tail, Window};
 use crate::sanitize::{MAX_FRAME_ROWS, Progress, overwritten};
 
-/// How many rows are judged at once where not every row is shown.
+/// Rows judged at once if not every row is shown.
 const PIECE_ROWS: usize = 512;
 
-/// Which rows are shown.
+/// The rows to show.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct RowFilter {
-    /// Only rows of this stream; a row of no stream is none of it.
+    /// Only rows of this stream; a row without a stream does not pass.
     pub stream: Option<Stream>,
-    /// Only rows that a filter lets through, and those around them.
+    /// Only rows that pass this filter, and their context.
     pub filter: Option<PatternFilter>,
-    /// How many rows at either side of one that the filter lets through are shown too.
+    /// Context: how many rows on either side of a row that passes `filter` are shown, too.
     pub context: usize,
-    /// Whether rows that a later one has overwritten are shown.
+    /// Determines if rows that a later row has overwritten are shown.
     pub progress: Progress,
-    /// Rows that begin within these ranges, which ascend, are hidden: those of folded groups. A
-    /// filter looks inside.
+    /// The folded groups: rows that begin within these ranges are hidden. In ascending order.
+    /// Ignored if there is a `filter`, which also searches folded groups.
     pub hidden: Arc<[Range<u64>]>,
-    /// The row that begins at this offset is shown in any case: it is what was looked for.
+    /// The row at this offset is always shown: it is the target of a jump.
     pub keep: Option<u64>,
 }
 
-/// Rows by what they say.
+/// A filter by the text of a row.
 #[derive(Clone, PartialEq, Debug)]
 pub struct PatternFilter {
-    /// What is looked for.
+    /// The query that rows are matched with.
     pub query: Query,
-    /// Rows without it are shown, instead of those with it.
+    /// True if rows that do not match are shown, instead of those that do.
     pub is_inverse: bool,
 }
 
 impl RowFilter {
-    /// Whether rows are left out because of what they are, and not only because they were
-    /// overwritten.
+    /// Returns true if rows are filtered by stream or text, not only because they were overwritten
+    /// or folded.
     #[must_use]
     pub const fn narrows(&self) -> bool {
         self.stream.is_some() || self.filter.is_some()
     }
 
-    /// How many rows before a piece tell whether rows of it are shown.
+    /// Returns how many rows before a piece are needed to judge its rows.
     fn before(&self) -> usize {
         let context = if self.filter.is_some() { self.context } else { 0 };
         context.max(self.redraws())
     }
 
-    /// How many rows behind a piece tell; at least where the next piece begins.
+    /// Returns how many rows after a piece are needed to judge its rows; at least one, where the
+    /// next piece begins.
     fn behind(&self) -> usize {
         self.before().max(1)
     }
 
-    /// How far apart a row and one that overwrites it may be.
+    /// Returns the maximum distance, in rows, between a row and one that overwrites it.
     const fn redraws(&self) -> usize {
         match self.progress {
             Progress::Last => MAX_FRAME_ROWS,
@@ -74,24 +75,25 @@ impl RowFilter {
         }
     }
 
-    /// The filter, if only rows that match it and those around them are shown.
+    /// Returns the query if only rows that match it, and their context, are shown.
     fn wanted(&self) -> Option<&Query> {
         self.filter.as_ref().filter(|filter| !filter.is_inverse).map(|filter| &filter.query)
     }
 
-    /// The fold that hides the row that begins at an offset.
+    /// Returns the fold that hides a row that begins at `offset`.
     fn fold_at(&self, offset: u64) -> Option<&Range<u64>> {
         let before = self.hidden.partition_point(|fold| fold.start <= offset).checked_sub(1)?;
         self.hidden.get(before).filter(|fold| offset < fold.end && self.filter.is_none())
     }
 
-    /// Where the next row that no fold hides may begin, at or behind an offset.
+    /// Returns the offset, at or after `offset`, where the next row that is not folded may begin.
     fn unfolded_from(&self, offset: u64) -> u64 {
         let Some(fold) = self.fold_at(offset) else { return offset };
         self.keep.filter(|keep| (offset..fold.end).contains(keep)).unwrap_or(fold.end)
     }
 
-    /// Behind where the last row that no fold hides may begin, before an offset.
+    /// Returns the offset, at or before `offset`, before which the last row that is not folded
+    /// begins.
     fn unfolded_before(&self, offset: u64) -> u64 {
         let Some(fold) = offset.checked_sub(1).and_then(|last| self.fold_at(last)) else {
             return offset;
@@ -101,7 +103,7 @@ impl RowFilter {
             .map_or(fold.start, |keep| keep + 1)
     }
 
-    /// Which of these neighboring rows are shown.
+    /// Judges consecutive rows: true for each row that is shown.
     fn judge(&self, rows: &[Row]) -> Vec<bool> {
         let mut shown = match &self.filter {
             None => vec![true; rows.len()],
@@ -125,7 +127,7 @@ impl RowFilter {
     }
 }
 
-/// What is at most `reach` places away from something true.
+/// Marks all elements that are at most `reach` places from a true one.
 fn near(found: &[bool], reach: usize) -> Vec<bool> {
     let mut near = vec![false; found.len()];
     for (at, _) in found.iter().enumerate().filter(|(_, found)| **found) {
@@ -136,7 +138,7 @@ fn near(found: &[bool], reach: usize) -> Vec<bool> {
 }
 
 impl Found {
-    /// This, or another row if that is met sooner.
+    /// Returns this, or `row` if a search in this direction reaches it sooner.
     fn or_sooner(self, row: Option<u64>, towards: Towards) -> Self {
         let Some(row) = row else { return self };
         let is_sooner = |than: u64| if towards == Towards::Down { row < than } else { row >= than };
@@ -148,32 +150,32 @@ impl Found {
     }
 }
 
-/// Which rows are asked for.
+/// The rows that are requested.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Around {
-    /// The place, in bytes from the start of the file.
+    /// The offset that rows are counted from, in bytes from the start of the file.
     pub place: u64,
-    /// How many rows that begin before it.
+    /// The number of rows that begin before `place`.
     pub above: usize,
-    /// How many that begin at or behind it.
+    /// The number of rows that begin at or after `place`.
     pub below: usize,
-    /// Whether a row is looked for also where none is asked for, to tell whether that is an end of
-    /// the log; a filter that lets little through may have to look far. If not, it counts as
-    /// none.
+    /// True if [`Window::at_start`] and [`Window::at_end`] must be right even in a direction in
+    /// which no rows are requested. One row is then looked for there, and a filter that rarely
+    /// matches may have to read far. If false, that direction never counts as an end.
     pub tells_ends: bool,
 }
 
-/// How far reading has come in one direction.
+/// The progress of reading in one direction.
 #[derive(Clone, Copy, Debug)]
 struct Side {
     at: u64,
-    /// Nothing that is shown lies further on.
+    /// True if there are no more shown rows in this direction.
     is_over: bool,
-    /// The next rows may belong to what was found last: nothing has to be looked for.
+    /// True if the next rows may be context of the last match, so that no search is needed.
     goes_on: bool,
 }
 
-/// Rows being gathered.
+/// A read in progress of the rows that pass a filter.
 #[derive(Debug)]
 pub struct FilteredRead {
     row_filter: RowFilter,
@@ -181,19 +183,19 @@ pub struct FilteredRead {
     tail: Tail,
     above: VecDeque<Row>,
     below: Vec<Row>,
-    /// Upwards: rows before it have not been looked at.
+    /// Upwards: rows before this offset have not been examined.
     up: Side,
-    /// Downwards: rows from there on have not been looked at.
+    /// Downwards: rows from this offset on have not been examined.
     down: Side,
-    /// The size of the log.
+    /// The size of the log at the last step.
     log_bytes: u64,
 }
 
 impl FilteredRead {
-    /// Nothing has been read yet.
+    /// Creates a read that has not read anything yet.
     #[must_use]
     pub const fn new(row_filter: RowFilter, around: Around, tail: Tail) -> Self {
-        // The rows at the place may belong to a match on its other side.
+        // The rows at `place` may be context of a match on the other side of it.
         let side = Side { at: around.place, is_over: false, goes_on: row_filter.context > 0 };
         Self {
             row_filter,
@@ -207,11 +209,12 @@ impl FilteredRead {
         }
     }
 
-    /// Reads on by one piece, or by at most `max_bytes` where nothing is let through: whether all
-    /// that was asked for is there. `hits` are those of the row_filter's filter.
+    /// Reads one more piece, or searches at most `max_bytes` in which nothing matches. Returns
+    /// true, without reading, once all requested rows have been read; call it until then. `hits`
+    /// must be those of the filter's query.
     ///
     /// # Errors
-    /// When the log cannot be read.
+    /// If the log cannot be read.
     pub fn step(&mut self, log: &LogFile, hits: Option<&Hits>, max_bytes: u64) -> Result<bool> {
         let (above, below) = self.wanted();
         self.log_bytes = log.bytes();
@@ -225,18 +228,18 @@ impl FilteredRead {
         Ok(false)
     }
 
-    /// How far apart are the places up to which it has read, in bytes.
+    /// Returns the distance, in bytes, between the offsets reached upwards and downwards.
     #[must_use]
     pub fn read_bytes(&self) -> u64 {
-        // The end of the log may have been asked for by a place far behind it.
+        // A request for the end of the log has a `place` far behind it.
         let [up, down] = [self.up.at, self.down.at].map(|at| at.min(self.log_bytes));
         down - up
     }
 
-    /// What was gathered.
+    /// Returns the rows that were read.
     #[must_use]
     pub fn finish(mut self, log: &LogFile) -> Window {
-        // Where one direction was not asked for, a row of it was read to tell whether there is one.
+        // In a direction without requested rows, one was read to find out if there is one.
         let Around { above, below, .. } = self.around;
         let at_start = self.up.is_over && self.above.len() <= above;
         let at_end = self.down.is_over && self.below.len() <= below;
@@ -246,7 +249,7 @@ impl FilteredRead {
         Window { rows, at_start, at_end, file_bytes: log.bytes() }
     }
 
-    /// How many rows are read upwards and downwards. What a row_filter hides is no row.
+    /// Returns how many shown rows to read upwards and downwards.
     fn wanted(&self) -> (usize, usize) {
         let least = usize::from(self.around.tells_ends);
         (self.around.above.max(least), self.around.below.max(least))
@@ -263,8 +266,8 @@ impl FilteredRead {
         }
         let wanted = self.wanted().1 - self.below.len();
         let (before, core) = (self.row_filter.before(), self.piece_rows(wanted));
-        // One row behind the piece in any case: it tells where the next piece begins, and that
-        // there is one.
+        // Reads at least one row after the piece: it shows that there is a next piece, and where it
+        // begins.
         let window = log.window(
             Anchor::From(self.down.at),
             core + self.row_filter.behind().max(1),
@@ -317,8 +320,8 @@ impl FilteredRead {
         Ok(())
     }
 
-    /// Goes on to where the next rows may be that the filter lets through: whether it has come
-    /// there, and a piece is to be read.
+    /// Advances to the next rows that may pass the filter. Returns true if a piece is to be read
+    /// there; false if there is no match within `max_bytes`, or none at all.
     fn meet(
         &mut self,
         log: &LogFile,
@@ -346,12 +349,12 @@ impl FilteredRead {
         Ok(matches!(found, Found::At(_)))
     }
 
-    /// How many rows are read to gain so many.
+    /// Returns how many rows to read in order to get `wanted` shown rows.
     const fn piece_rows(&self, wanted: usize) -> usize {
         if self.row_filter.narrows() && wanted < PIECE_ROWS { PIECE_ROWS } else { wanted }
     }
 
-    /// From where to where the rows lie that are shown with the one that begins at `row`.
+    /// Returns the range of the row that begins at `row` and its context.
     fn context_of(&self, log: &LogFile, row: u64) -> Result<Range<u64>> {
         let context = self.row_filter.context;
         let start = self.rows_before(log, row, context)?.first().map_or(row, |row| row.offset);

@@ -1,16 +1,21 @@
-//! The groups of a log: which rows lie in which, as far as it was scanned. They nest, or lie apart.
+//! The groups of a log, as far as it has been scanned. Two groups are nested or disjoint.
 //!
 //! ```text
-//! heading ►  ::group::Build       this row stays when the group is folded
-//! body    ►  cc -c main.c         hidden, with the end's row
+//! heading ►  ::group::Build       remains visible when the group is folded
+//! body    ►  cc -c main.c         hidden, like the row of the end marker
 //!            ::endgroup::
-//! end     ►  the next row         `u64::MAX` while the group has no end: what comes belongs to it
+//! end     ►  the next row         `u64::MAX` while the group has no end: new rows belong to it
 //! ```
 //!
-//! How deep they nest is what those who print them make of it: GitHub has one group at a time, so a
-//! new one ends the one before; sections and folds have names, so that one begins within another,
-//! and an end takes along what began within it; a heading ends the one before. An end without a
-//! start is a plain row. So is a start that lies too deep, or behind too many others.
+//! Nesting follows the systems that print the markers:
+//!
+//! - GitHub has one group at a time, so a new one ends the one before.
+//! - Sections and folds have names. One may begin within another, and an end also ends all groups
+//!   that began within it.
+//! - A heading ends the heading before it.
+//!
+//! An end without a start is a plain row. So is a start beyond the maximum depth or number of
+//! groups.
 
 use std::iter::{once, repeat};
 use std::ops::{ControlFlow, Range};
@@ -22,58 +27,58 @@ use super::walk::{Match, walk};
 use crate::error::Result;
 use crate::log::{Checkpoint, LogFile, Tail};
 
-/// The most groups that are held; 48 bytes each.
+/// The most groups that are stored, at 48 bytes each.
 const MAX_GROUPS: usize = 1 << 16;
 
-/// How deep they may lie.
+/// The maximum depth of nested groups.
 const MAX_DEPTH: usize = 32;
 
-/// Some rows under a heading.
+/// A heading and the rows below it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Group {
-    /// Where its heading's row begins, in bytes from the start of the file.
+    /// The start of the heading's row, in bytes from the start of the file.
     pub heading: u64,
-    /// Behind that row's first line: rows that begin from here on lie in the group.
+    /// The end of the first line of that row. Rows that begin here or later are in the group.
     pub body: u64,
-    /// Behind its last row; `u64::MAX` while it has no end.
+    /// The end of the last row; `u64::MAX` while the group has no end.
     pub end: u64,
-    /// Whether it wants to be folded from the start.
+    /// True if the log requests that the group is folded at first.
     pub is_collapsed: bool,
-    /// The group around it.
+    /// The index of the enclosing group.
     parent: Option<u32>,
-    /// The heading that this one has ended.
+    /// The index of the heading that this heading ended.
     ended: Option<u32>,
-    /// The sign of a heading.
+    /// The sign of a Buildkite heading.
     sign: Option<u8>,
 }
 
-/// The groups of a log, as far as it was scanned.
+/// The groups of a log, as far as it has been scanned.
 #[derive(Clone, Debug)]
 pub struct Groups {
-    /// By their headings.
+    /// All groups, by the offsets of their headings.
     all: Vec<Group>,
-    /// Those that have no end so far, each in the one before it.
+    /// The groups without an end, each within the one before it.
     open: Vec<Open>,
     is_full: bool,
-    /// The latest end so far.
+    /// The largest end so far.
     last_end: u64,
-    /// Before the first row that may change, or that was not scanned.
+    /// The point before the first row that may change or has not been scanned.
     checkpoint: Checkpoint,
     bytes: u64,
-    /// Rows that begin before it have said what they say.
+    /// Rows that begin before this offset have been evaluated.
     heard: u64,
-    /// Of the log.
+    /// The generation of the log.
     generation: u64,
 }
 
-/// A group that has no end so far.
+/// A group without an end.
 #[derive(Clone, Debug)]
 struct Open {
     group: usize,
     kind: OpenKind,
 }
 
-/// As [`GroupKind`], with names of its own.
+/// A [`GroupKind`] with owned names.
 #[derive(Clone, Debug)]
 enum OpenKind {
     Command,
@@ -82,15 +87,15 @@ enum OpenKind {
     Heading,
 }
 
-/// Rows that tell of groups.
+/// Finds the rows with group markers.
 static QUERY: LazyLock<Query> = LazyLock::new(Query::groups);
 
-/// Goes on where `groups` end, by about `max_bytes`: how far it came; 0 at the end of the log.
-/// `groups` must be of this log; of another generation of it they are begun anew. A line without
-/// its LF is not looked at.
+/// Continues the scan where `groups` ends, by about `max_bytes`. Returns how many bytes were
+/// scanned; 0 at the end of the log. `groups` must be of this log; if they are of another
+/// generation of it, the scan restarts. A line without its LF is not examined.
 ///
 /// # Errors
-/// When the log cannot be read. `groups` are of use then, too.
+/// If the log cannot be read. `groups` is still valid then.
 pub fn group(log: &LogFile, groups: &mut Groups, max_bytes: u64) -> Result<u64> {
     if groups.generation != log.generation() {
         *groups = Groups { generation: log.generation(), ..Groups::new() };
@@ -117,7 +122,7 @@ impl Default for Groups {
 }
 
 impl Groups {
-    /// Of a log that was not scanned yet.
+    /// Creates the groups of a log that has not been scanned yet.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -132,25 +137,26 @@ impl Groups {
         }
     }
 
-    /// All of them, by their headings.
+    /// Returns all groups, by the offsets of their headings.
     #[must_use]
     pub fn all(&self) -> &[Group] {
         &self.all
     }
 
-    /// How far the log was scanned.
+    /// Returns how many bytes of the log have been scanned.
     #[must_use]
     pub const fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Whether the log has more groups, or deeper ones, than are held.
+    /// Returns true if the log has more groups, or more deeply nested ones, than are stored.
     #[must_use]
     pub const fn is_full(&self) -> bool {
         self.is_full
     }
 
-    /// The innermost group around the row that begins at an offset; a heading is in its own.
+    /// Returns the innermost group that contains the row at `offset`. A heading is in its own
+    /// group.
     #[must_use]
     pub fn around(&self, offset: u64) -> Option<&Group> {
         let last = self.all.partition_point(|group| group.heading <= offset).checked_sub(1)?;
@@ -161,14 +167,14 @@ impl Groups {
         Some(group)
     }
 
-    /// The group of which the row that begins at an offset is the heading.
+    /// Returns the group whose heading is the row at `offset`.
     #[must_use]
     pub fn headed_by(&self, offset: u64) -> Option<&Group> {
         self.around(offset).filter(|group| group.heading == offset)
     }
 
-    /// Which rows are out of sight if these groups are folded: those that begin within these
-    /// ranges, which ascend.
+    /// Returns the ranges that are hidden if these groups are folded, in ascending order. The rows
+    /// that begin within a range are hidden.
     #[must_use]
     pub fn hidden(&self, is_folded: impl Fn(&Group) -> bool) -> Arc<[Range<u64>]> {
         let mut hidden: Vec<Range<u64>> = Vec::new();
@@ -182,8 +188,8 @@ impl Groups {
     }
 
     fn hear(&mut self, row: &Match<'_>) {
-        // What may still change is heard when it has ended, if nothing behind it was heard
-        // meanwhile.
+        // A row that may still change is evaluated when it is complete, unless a row after it was
+        // evaluated before.
         if !row.is_complete || row.offset < self.heard {
             return;
         }
@@ -221,11 +227,11 @@ impl Groups {
         self.open.push(Open { group: self.all.len() - 1, kind: kind.into() });
     }
 
-    /// Ends the innermost open group of a kind at `end`; those within it already where the row
-    /// begins that says so, unless that row has ended a group within them before.
+    /// Ends the innermost open group of a kind at `end`. Open groups within it end where this row
+    /// begins (`row`), but not before a group that this row has already ended.
     fn end(&mut self, kind: GroupKind<'_>, row: u64, end: u64) {
         let level = match kind {
-            // What lies around another group than a heading goes on with it.
+            // A heading does not end groups of other kinds, or groups around them.
             GroupKind::Heading(_) => {
                 self.open.last().filter(|open| open.is(kind)).map(|_| self.open.len() - 1)
             }
@@ -241,23 +247,24 @@ impl Groups {
         }
     }
 
-    /// The hunk that begins at an offset shows that the two rows directly before it are the files
-    /// of a diff.
+    /// Handles the hunk of a diff at `offset`: the two rows directly above are its file names, not
+    /// headings.
     fn take_back_diff(&mut self, offset: u64) {
         if let Some(new) = self.take_back(b'+', offset) {
             self.take_back(b'-', new);
         }
     }
 
-    /// A trace of two signs shows that the rows of three directly before it are traces too.
+    /// Handles a shell trace of depth two at `offset`: rows of depth three directly above it are
+    /// traces, not headings.
     fn take_back_trace(&mut self, mut offset: u64) {
         while let Some(before) = self.take_back(b'+', offset) {
             offset = before;
         }
     }
 
-    /// The heading of this sign directly before an offset is none: where its row begins. What it
-    /// ended goes on.
+    /// Removes the heading with this sign whose row ends at `offset`, and reopens the group that it
+    /// had ended. Returns the start of the heading's row; `None` if there is no such heading.
     fn take_back(&mut self, sign: u8, offset: u64) -> Option<u64> {
         let group = *self.all.last()?;
         let is_open = self.open.last().is_some_and(|open| open.group + 1 == self.all.len());
@@ -299,7 +306,7 @@ impl From<GroupKind<'_>> for OpenKind {
     }
 }
 
-/// A group by its place among at most [`MAX_GROUPS`].
+/// Converts the index of a group. It always fits, because there are at most [`MAX_GROUPS`].
 fn number(group: Option<usize>) -> Option<u32> {
     group.and_then(|group| u32::try_from(group).ok())
 }

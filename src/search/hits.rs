@@ -1,44 +1,45 @@
-//! How many matching rows begin in each 64 KiB of a log. Pure; knows neither file nor query.
+//! Counts of the matching rows that begin in each 64 KiB block of a log. Pure: no file and no
+//! query.
 //!
-//! 4 bytes per block: 640 KiB for 10 GiB, however many rows match. The rows at the end of a log
-//! that is still written to may change (their line or entry is not ended): what they count is kept
-//! apart, and counted anew when the log has grown.
+//! Each block takes 4 bytes: 640 KiB for a log of 10 GiB, however many rows match. While a log is
+//! being written, the rows at its end may change, because their line or entry is incomplete. These
+//! rows are counted separately, and counted again when the log has grown.
 
 use std::ops::Range;
 
 use crate::log::{Checkpoint, Tail};
 
-/// How many bytes of the log one count stands for.
+/// Bytes of the log per count.
 const BLOCK_BYTES: u64 = 64 << 10;
 
-/// How many rows of a log match, as far as it was scanned.
+/// The number of matching rows in the scanned part of a log.
 #[derive(Clone, Debug)]
 pub struct Hits {
     settled: Counts,
-    /// Of the rows from `checkpoint` on.
+    /// Counts of the rows from `checkpoint` on.
     open: Counts,
-    /// Before the first row that may change, or that was not scanned.
+    /// The point before the first row that may change or has not been scanned.
     checkpoint: Checkpoint,
     bytes: u64,
-    /// How the last line was taken.
+    /// The treatment of an incomplete last line in the scan.
     tail: Tail,
 }
 
-/// Rows by the block that they begin in.
+/// Numbers of rows by the block in which they begin.
 #[derive(Clone, Default, Debug)]
 pub(super) struct Counts {
-    /// The block that the first count is of.
+    /// The block of the first count.
     base: usize,
     blocks: Vec<u32>,
     total: u64,
 }
 
-/// What a stretch of a log holds.
+/// The matching rows in a part of a log.
 #[derive(Default, Debug)]
 pub(super) struct Counted {
     /// Rows that will not change.
     pub settled: Counts,
-    /// Rows that what is appended may change.
+    /// Rows that appended data may change.
     pub open: Counts,
 }
 
@@ -49,46 +50,46 @@ impl Default for Hits {
 }
 
 impl Hits {
-    /// Of a log that was not scanned yet.
+    /// Creates the hits of a log that has not been scanned yet.
     #[must_use]
     pub fn new() -> Self {
         let (settled, open) = (Counts::default(), Counts::default());
         Self { settled, open, checkpoint: Checkpoint::START, bytes: 0, tail: Tail::Hold }
     }
 
-    /// How far the log was scanned.
+    /// Returns how many bytes of the log have been scanned.
     #[must_use]
     pub const fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// How many rows match, as far as the log was scanned.
+    /// Returns the number of matching rows in the scanned part of the log.
     #[must_use]
     pub const fn total(&self) -> u64 {
         self.settled.total + self.open.total
     }
 
-    /// How many matching rows begin before the 64 KiB that an offset lies in; [`super::rank`]
-    /// counts on from there.
+    /// Returns how many matching rows begin before the block that contains `offset`.
+    /// [`super::rank`] counts on from there.
     #[must_use]
     pub fn before(&self, offset: u64) -> u64 {
         let block = block_of(offset);
         self.settled.before(block) + self.open.before(block)
     }
 
-    /// The memory that it takes, in bytes.
+    /// Returns the memory used by the counts, in bytes.
     #[must_use]
     pub const fn memory_bytes(&self) -> usize {
         (self.settled.blocks.capacity() + self.open.blocks.capacity()) * size_of::<u32>()
     }
 
-    /// Where the 64 KiB begin that an offset lies in.
+    /// Returns the start of the block that contains `offset`.
     pub(super) const fn block_start(offset: u64) -> u64 {
         offset / BLOCK_BYTES * BLOCK_BYTES
     }
 
-    /// The next stretch, at or after an offset, in which matching rows begin, or may begin because
-    /// it was not scanned or has changed since.
+    /// Returns the next range at or after `offset` that may contain a match: a block with hits, or
+    /// the rest that has not been scanned or may have changed since.
     pub(super) fn down_from(&self, offset: u64) -> Range<u64> {
         let scanned = block_of(self.checkpoint.offset);
         match (block_of(offset)..scanned).find(|block| self.has(*block)) {
@@ -97,7 +98,8 @@ impl Hits {
         }
     }
 
-    /// The last stretch before an offset in which matching rows begin, or may begin.
+    /// Returns the last range before `offset` that may contain a match; empty if no match can begin
+    /// there.
     pub(super) fn up_from(&self, offset: u64) -> Range<u64> {
         if offset > self.checkpoint.offset {
             return self.checkpoint.offset..offset;
@@ -109,18 +111,18 @@ impl Hits {
         }
     }
 
-    /// Where a scan goes on.
+    /// Returns the point from which to continue the scan.
     pub(super) const fn checkpoint(&self) -> Checkpoint {
         self.checkpoint
     }
 
-    /// Whether nothing is to be scanned of a log of so many bytes.
+    /// Returns true if a log of this many bytes needs no further scan.
     pub(super) fn has_all(&self, bytes: u64, tail: Tail) -> bool {
         self.bytes >= bytes && self.tail == tail
     }
 
-    /// Takes what was counted from [`Self::checkpoint`] up to `bytes`. What begins before
-    /// `checkpoint` will not change.
+    /// Adds the counts from [`Self::checkpoint`] to `bytes`, and moves on to `checkpoint`. Rows
+    /// that begin before the new checkpoint will not change.
     pub(super) fn take(
         &mut self,
         counted: Counted,
@@ -133,14 +135,14 @@ impl Hits {
         (self.checkpoint, self.bytes, self.tail) = (checkpoint, bytes, tail);
     }
 
-    /// Whether matching rows that will not change begin in a block.
+    /// Returns true if matching rows that will not change begin in a block.
     fn has(&self, block: usize) -> bool {
         self.settled.count(block) > 0
     }
 }
 
 impl Counts {
-    /// Counts a row; one after the other, in their order.
+    /// Counts a row. Rows must be counted in the order of the log.
     pub(super) fn push(&mut self, offset: u64) {
         self.add_to(block_of(offset), 1);
     }
@@ -157,7 +159,8 @@ impl Counts {
         let len = block.saturating_sub(self.base) + 1;
         if len > self.blocks.len() {
             if len > self.blocks.capacity() {
-                // Doubling would hold up to twice the memory that this promises.
+                // The default growth doubles the capacity, and could use twice the documented
+                // memory.
                 self.blocks.reserve_exact(len - self.blocks.len() + (len / 8).max(64));
             }
             self.blocks.resize(len, 0);

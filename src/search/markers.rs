@@ -1,22 +1,27 @@
-//! What a row says of groups: that one begins or ends here, or that a row before it was no heading
-//! after all. Pure.
+//! Group markers: rows that begin or end a group, or show that a row above was not a heading. Pure.
 //!
 //! ```text
-//! GitHub, Azure   ::group::Title  ##[group]Title               ::endgroup::  ##[endgroup]
-//! GitLab          section_start:TIME:NAME[collapsed=true] CR ESC[0K Title    section_end:TIME:NAME CR ESC[0K
-//! Travis          travis_fold:start:NAME                       travis_fold:end:NAME
-//! Buildkite       --- Title   +++ Title   ~~~ Title            the next of them
+//! GitHub, Azure   ::group::Title  ##[group]Title    ::endgroup::  ##[endgroup]
+//! GitLab          section_start:TIME:NAME[collapsed=true] CR ESC[0K Title
+//!                 section_end:TIME:NAME CR ESC[0K
+//! Travis          travis_fold:start:NAME            travis_fold:end:NAME
+//! Buildkite       --- Title   +++ Title   ~~~ Title (a group ends at the next of them)
 //! ```
 //!
-//! The first two may stand behind a time, as in logs that were downloaded; GitLab's may stand
-//! several in one row. `^^^ +++`, which opens the group before, ends none.
+//! All but the headings of Buildkite may follow a time, as in downloaded logs. A row may contain
+//! several markers of GitLab. `^^^ +++`, which opens the previous group, ends no group.
 //!
-//! Anything may look like a heading of Buildkite. So it must stand at the very beginning of its
-//! row, as Buildkite asks, and go on like a title: not with a sign (`--- !yaml`, `--- /dev/null`),
-//! not as a diff does (`--- a/file`, a TAB before a time), not as `go test` does (`--- FAIL: …`),
-//! and not to the same signs again (`--- Captured stdout ---`, `+++ exited with 0 +++`). What
-//! passes for one is none if the row behind it is the first hunk of a diff, or a trace of the shell
-//! that goes on from `+++`.
+//! Many rows look like a heading of Buildkite. So the sign must be at the very start of the row, as
+//! Buildkite requires, and the rest must look like a title. It must not
+//!
+//! - begin with punctuation (`--- !yaml`, `--- /dev/null`), except for a quote, an opening bracket,
+//!   `:` or `$`;
+//! - look like a diff (`--- a/file`, a TAB before a time);
+//! - look like a verdict of `go test` (`--- FAIL: …`);
+//! - end with the same sign (`--- Captured stdout ---`, `+++ exited with 0 +++`).
+//!
+//! A heading becomes a plain row if the next row shows that it is part of a diff (a hunk) or of a
+//! shell trace (`++` after `+++`).
 
 use std::sync::LazyLock;
 
@@ -25,26 +30,26 @@ use regex::bytes::Regex;
 
 use crate::sanitize::{Progress, plain};
 
-/// Every marker contains one of these as it was recorded.
+/// Every marker contains one of these, in recorded bytes.
 pub(super) static LITERALS: &[&str] =
     &["group::", "group]", "section_", "travis_fold:", "--- ", "++ ", "~~~ ", "@@ "];
 
 /// The signs of Buildkite's headings.
 const SIGNS: [&[u8]; 3] = [b"---", b"+++", b"~~~"];
 
-/// The most bytes that a name has: those of open groups are held.
+/// Maximum length of a name, in bytes. The names of open groups are kept in memory.
 const MAX_NAME_BYTES: usize = 255;
 
-/// What a row is among groups, if it is not a plain one.
+/// The role of a row in a group, if it is not a plain row.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Marker {
-    /// It begins a group, by this title: harmless text, perhaps none.
+    /// The row begins a group with this title, which is safe to display and may be empty.
     Heading(String),
-    /// It ends one, and says nothing else.
+    /// The row ends a group and contains nothing else.
     End,
 }
 
-/// What a row is, told by its bytes alone: whether there is such a group, [`super::Groups`] know.
+/// Classifies a row by its bytes alone. [`super::Groups`] decides if such a group exists.
 #[must_use]
 pub fn marker(text: &[u8]) -> Option<Marker> {
     let marked = marks(text);
@@ -62,20 +67,20 @@ pub fn marker(text: &[u8]) -> Option<Marker> {
     }
 }
 
-/// What tells groups apart.
+/// The kind of a group. An end marker only ends groups of its kind.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum GroupKind<'a> {
-    /// `::group::`: there is one at a time.
+    /// GitHub's `::group::`. Only one is open at a time.
     Command,
-    /// GitLab's, by name.
+    /// GitLab's section, with its name.
     Section(&'a [u8]),
-    /// Travis', by name.
+    /// Travis' fold, with its name.
     Fold(&'a [u8]),
-    /// Buildkite's, by its sign.
+    /// Buildkite's heading, with its sign.
     Heading(u8),
 }
 
-/// One thing that a row says.
+/// One marker in a row.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum GroupMark<'a> {
     Start {
@@ -83,23 +88,23 @@ pub(super) enum GroupMark<'a> {
         is_collapsed: bool,
     },
     End(GroupKind<'a>),
-    /// A hunk of a diff: directly behind `--- old` and `+++ new`.
+    /// A hunk of a diff. Rows `--- old` and `+++ new` directly above it are not headings.
     Hunk,
-    /// A trace of the shell that is nested twice: directly behind `+++ command`.
+    /// A shell trace of depth two. Rows `+++ command` directly above it are not headings.
     Trace,
 }
 
-/// All that a row says.
+/// All markers of a row.
 #[derive(Default, Debug)]
 pub(super) struct Marked<'a> {
     pub marks: Vec<GroupMark<'a>>,
-    /// What stands behind the last one.
+    /// The text after the last marker.
     rest: &'a [u8],
 }
 
 impl Marked<'_> {
-    /// Whether the row ends a group and says nothing else, so that nothing is lost when it is
-    /// hidden with that group.
+    /// Returns true if the row ends a group and contains nothing else, so that it can be hidden
+    /// with the group.
     pub(super) fn is_end(&self) -> bool {
         !self.marks.is_empty()
             && self.marks.iter().all(|mark| matches!(mark, GroupMark::End(_)))
@@ -111,7 +116,7 @@ impl Marked<'_> {
     }
 }
 
-/// What a row's bytes say.
+/// Returns the markers in the bytes of a row.
 pub(super) fn marks(text: &[u8]) -> Marked<'_> {
     let text = text.strip_suffix(b"\r").unwrap_or(text);
     let marked = sections(text);
@@ -141,13 +146,13 @@ pub(super) fn marks(text: &[u8]) -> Marked<'_> {
     }
 }
 
-/// GitHub's and Azure's.
+/// Parses a marker of GitHub or Azure.
 fn command(said: &[u8]) -> Option<(GroupMark<'_>, &[u8])> {
     let behind = |either: [&[u8]; 2]| either.iter().find_map(|marker| said.strip_prefix(*marker));
     if let Some(title) = behind([b"::group::", b"##[group]"]) {
         return Some((GroupMark::Start { kind: GroupKind::Command, is_collapsed: false }, title));
     }
-    // What follows on an end is not shown there, either.
+    // GitHub does not display text after an end marker, either.
     behind([b"::endgroup::", b"##[endgroup]"])
         .map(|_| (GroupMark::End(GroupKind::Command), &b""[..]))
 }
@@ -169,18 +174,18 @@ fn fold(said: &[u8]) -> Option<(GroupMark<'_>, &[u8])> {
     } else {
         GroupMark::End(kind)
     };
-    // Behind the name the cursor goes back: the title is written over it.
+    // After the name, the cursor returns to the start of the line: the title overwrites the marker.
     Some((mark, title.trim_ascii_start()))
 }
 
-/// A section's marker, whose end no text has by chance.
+/// A section's marker. Its end, CR and an escape, does not occur by chance.
 static SECTION: LazyLock<Regex> = LazyLock::new(|| {
     #[expect(clippy::expect_used, reason = "a constant, compiled by the first test")]
     Regex::new(r"(?-u)section_(?:(start)|end):\d+:([A-Za-z0-9_.-]+)(\[[^\]\r]*\])?\r\x1b\[0?K")
         .expect("an expression")
 });
 
-/// GitLab's.
+/// Parses GitLab's section markers.
 fn sections(text: &[u8]) -> Marked<'_> {
     let mut marked = Marked::default();
     if memmem::find(text, b"section_").is_none() {
@@ -206,7 +211,7 @@ fn sections(text: &[u8]) -> Marked<'_> {
     marked
 }
 
-/// Buildkite's: its sign and its title.
+/// Parses a heading of Buildkite: its sign and its title.
 fn heading(said: &[u8]) -> Option<(u8, &[u8])> {
     let (sign, title) = SIGNS
         .iter()
@@ -224,8 +229,8 @@ fn heading(said: &[u8]) -> Option<(u8, &[u8])> {
         .then_some((*sign.first()?, title))
 }
 
-/// The text behind the escapes that it begins with and that show nothing: colors, erasing, the
-/// times of Buildkite's agent.
+/// Returns the text after leading escapes that display nothing: colors, erasing, the times of
+/// Buildkite's agent. Also removes a CR and a byte order mark.
 fn without_escapes(mut text: &[u8]) -> &[u8] {
     loop {
         let len = match text {
@@ -245,7 +250,7 @@ fn without_escapes(mut text: &[u8]) -> &[u8] {
     }
 }
 
-/// The text behind the time that a log that was downloaded has before each row.
+/// Returns the text after the time that each row of a downloaded log begins with.
 fn without_time(text: &[u8]) -> &[u8] {
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
     let is_digit = |at: usize| text.get(at).is_some_and(u8::is_ascii_digit);
@@ -322,7 +327,7 @@ mod tests {
     #[test]
     fn a_row_that_only_looks_like_a_marker_is_a_plain_one() {
         let rows = include_str!("../../fixtures/groups/lookalikes.log").lines();
-        // What only the rows around it tell.
+        // Rows that are only identified by the rows around them.
         let told = ["--- expected", "+++ actual", "src/route.c", "+++ dirname", "+++ readlink"];
         for row in rows.filter(|row| !told.iter().any(|told| row.contains(told))) {
             assert_eq!(marker(row.as_bytes()), None, "{row}");

@@ -1,19 +1,23 @@
-//! A query over one log: which of its rows match, how many, and where the next one is.
+//! A query over one log: which rows match, how many, and where the next match is.
 //!
-//! What is matched is a row's *shown* text: without its header, escapes taken out, overwritten
-//! parts folded away. So what can be seen can be found, and nothing else. Rows are those of windows
-//! (see [`crate::log`]): an offset found here is one that a window can begin with.
+//! A query matches a row's *displayed* text: without the header and escapes, and after overwritten
+//! parts are removed. So a search finds exactly what the screen shows. Rows are those of windows
+//! (see [`crate::log`]): a window can begin at any offset found here.
 //!
 //! ```text
-//! query     pattern -> which texts match           suspects  raw bytes -> the lines that may match (pure)
-//! walk      query × log -> the rows that match     hits      how many match, where (pure)
-//! scan      hits, the next row, in bounded steps   errors    which texts tell of an error (a table)
-//! markers   which rows begin and end groups (pure)     groups  where the groups of a log lie
-//! sift      the rows that a filter lets through and no fold hides, around a place
-//! cause     the error row that most likely tells why, and those around it
+//! query      the pattern: which texts match (pure)
+//! prefilter  raw bytes: the lines that may match (pure)
+//! walk       the matching rows of a part of a log, in order
+//! hits       counts of matching rows per block (pure)
+//! scan       counts hits and finds the next match, in bounded steps
+//! errors     which texts report an error (a table)
+//! markers    which rows begin and end groups (pure)
+//! groups     where the groups of a log begin and end
+//! filter     the rows around an offset that pass a filter and are not folded
+//! cause      the most likely cause of a failure, and the rows around it
 //! ```
 //!
-//! Memory does not grow with what is found: [`Hits`] holds a count per 64 KiB of log.
+//! Memory does not grow with the number of matches: [`Hits`] stores one count per 64 KiB of log.
 
 mod cause;
 mod errors;

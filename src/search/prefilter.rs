@@ -1,17 +1,18 @@
-//! Which lines of a log may match a query: a quick look at raw bytes that misses none. Pure.
+//! A prefilter: finds the raw lines of a log that may match a query, and misses none. Pure.
 //!
-//! Every match of most patterns holds one of a few literals, of which some part shows as it was
-//! recorded. A line whose shown text has that part
+//! Every match of most patterns contains one of a few literals. Of each literal, some *part* is
+//! recorded in the log as it is displayed. If the displayed text of a line contains that part, then
+//! the raw line contains
 //!
-//! - holds it in raw bytes, too; or
-//! - holds it in pieces: then the first *break* within it, made of controls that are not shown or a
-//!   TAB, stands behind what the part begins with, and before what it goes on with, up to the next
-//!   break; or
-//! - holds something that moves text, or makes some: any other escape, CR, BS; if the part may be
-//!   of a glyph like `<U+200B>`, a byte that is not ASCII.
+//! - the part itself; or
+//! - the part divided by *breaks*, each a run of controls that are not displayed or a TAB: the
+//!   beginning of the part is directly before the first break, and the part continues after it, up
+//!   to the next break; or
+//! - something that moves or adds text: any other escape, a CR or a BS, or, if the part may be from
+//!   a glyph like `<U+200B>`, a byte that is not ASCII.
 //!
-//! All of these lines are suspects, and so are pieces of a row, since a match may lie across them.
-//! Lines of colored logs mostly are none.
+//! All of these lines may match. So may the pieces of a row, because a match may extend over
+//! several of them. Most lines of a colored log are rejected.
 
 use memchr::{memchr, memchr_iter, memchr3, memrchr};
 use regex::bytes::Regex;
@@ -21,23 +22,23 @@ use regex_syntax::hir::{Hir, HirKind};
 const ESC: u8 = 0x1b;
 const SI: u8 = 0x0f;
 
-/// A byte times this is eight of it.
+/// Multiplied with a byte, this gives eight copies of it.
 const EACH: u64 = 0x0101_0101_0101_0101;
 
-/// What the header of a piece holds, and hardly any other. It is looked for together with the
-/// parts, which costs less than apart.
+/// Texts in the header of each partial record, and in little else. One search for these and the
+/// parts together is cheaper than two.
 const PIECES: [&str; 2] = ["ut P", "rr P"];
 
-/// The most literals that are looked for at once.
+/// The most literals to search for at once.
 const MAX_LITERALS: usize = 256;
 
-/// The most places of a pattern that are tried for literals.
+/// The most positions of a pattern at which literals are extracted.
 const MAX_PLACES: usize = 32;
 
-/// What the lines that may match have.
+/// A test for raw lines that may match.
 #[derive(Debug)]
 pub(super) struct Prefilter {
-    /// What finds parts, and pieces.
+    /// Finds parts and partial records.
     parts: Regex,
     breaks: Breaks,
     has_blank: bool,
@@ -45,18 +46,18 @@ pub(super) struct Prefilter {
 }
 
 impl Prefilter {
-    /// Of lines that match a pattern; `None` when any line may.
+    /// Creates the prefilter of a pattern; `None` if any line may match.
     pub(super) fn of_pattern(pattern: &Hir) -> Option<Self> {
         Self::of_parts(&parts_of(pattern)?)
     }
 
-    /// Of lines that contain one of some texts.
+    /// Creates the prefilter for lines that contain one of these texts; `None` if any line may.
     pub(super) fn of_texts(texts: &[&str]) -> Option<Self> {
         let parts: Option<Vec<&str>> = texts.iter().map(|text| shown_as_recorded(text)).collect();
         Self::of_parts(&parts?)
     }
 
-    /// Whether a shown text may match.
+    /// Returns true if a displayed text may match.
     pub(super) fn is_in(&self, text: &str) -> bool {
         self.parts.is_match(text.as_bytes())
     }
@@ -74,15 +75,15 @@ impl Prefilter {
         })
     }
 
-    /// Where, from `at` on, the next escape lies that moves text, makes some, or may break a part.
+    /// Returns the next escape, at or after `at`, that moves or adds text or may break a part.
     fn escape_from(&self, bytes: &[u8], at: usize) -> Option<usize> {
         let mut escapes = memchr_iter(ESC, bytes.get(at..)?).map(|escape| at + escape);
         escapes
             .find(|escape| !self.is_short_color(bytes, *escape) && self.may_match(bytes, *escape))
     }
 
-    /// Whether an escape is a short color and breaks nothing: what nearly all are, told without a
-    /// branch that depends on which color it is.
+    /// Returns true if an escape is a short color that breaks no part, as nearly all escapes are.
+    /// The code does not branch on which color it is.
     #[inline]
     fn is_short_color(&self, bytes: &[u8], escape: usize) -> bool {
         let Some([before, _, b'[', params @ ..]) =
@@ -92,21 +93,20 @@ impl Prefilter {
         };
         let word = u64::from_le_bytes(*params);
         let no_params = (word ^ (0x20 * EACH)) & (0xe0 * EACH);
-        // The final byte and the one behind it; of a sequence that is too long 0, which is no final
-        // byte.
+        // The final byte and the byte after it. Both are 0 if the sequence is too long.
         let [last, behind, ..] =
             word.checked_shr(no_params.trailing_zeros() & !7).unwrap_or(0).to_le_bytes();
         last == b'm' && !self.breaks.has_pair(*before, behind) && behind != 0
     }
 
-    /// Whether the controls that begin at `at` are other than those that are not shown, or break a
-    /// part.
+    /// Returns true if the controls that begin at `at` break a part, or if one of them moves or
+    /// adds text.
     fn may_match(&self, bytes: &[u8], at: usize) -> bool {
         behind_unshown(bytes, at).is_none_or(|behind| self.breaks.is_one(bytes, at, behind))
     }
 
-    /// Where, from `at` on, the next CR or BS lies that moves text, or the next SI that may break a
-    /// part. A CR at the end of a line does not.
+    /// Returns the next CR or BS, at or after `at`, that moves text, or the next SI that may break
+    /// a part. A CR at the end of a line moves nothing.
     fn move_from(&self, bytes: &[u8], mut at: usize) -> Option<usize> {
         loop {
             at += memchr3(b'\r', 0x08, SI, bytes.get(at..)?)?;
@@ -119,30 +119,29 @@ impl Prefilter {
         }
     }
 
-    /// Where, from `at` on, the next TAB lies that may be the blanks of a part.
+    /// Returns the next TAB, at or after `at`, that may be displayed as the blanks of a part.
     fn tab_from(&self, bytes: &[u8], at: usize) -> Option<usize> {
         let mut tabs = memchr_iter(b'\t', bytes.get(at..)?).map(|tab| at + tab);
         tabs.find(|tab| self.breaks.is_tab_one(bytes, *tab))
     }
 }
 
-/// Where parts may be broken.
+/// The positions where parts may be broken.
 #[derive(Debug)]
 struct Breaks {
     parts: Vec<Vec<u8>>,
-    /// For every byte, the places within parts that it stands before.
+    /// For every byte, the positions within parts that come directly after it.
     places: [Vec<PartOffset>; 256],
-    /// For every byte, which ones may stand behind a break that it stands before: a set of 256
-    /// bits.
+    /// For every byte, a set of 256 bits: the bytes that may follow a break after it.
     pairs: [[u64; 4]; 256],
 }
 
-/// A place within a part.
+/// A position within a part.
 #[derive(Clone, Copy, Debug)]
 struct PartOffset {
     part: usize,
     at: usize,
-    /// The byte behind it.
+    /// The byte at this position.
     behind: u8,
 }
 
@@ -155,7 +154,7 @@ impl Breaks {
         for (part, bytes) in parts.iter().enumerate() {
             for (at, pair) in bytes.windows(2).enumerate() {
                 places[usize::from(pair[0])].push(PartOffset { part, at: at + 1, behind: pair[1] });
-                // Where several controls stand together, one of them stands behind the first.
+                // If several controls follow each other, the first is followed by another control.
                 for second in [pair[1], ESC, SI] {
                     add(pair[0], second);
                 }
@@ -167,14 +166,14 @@ impl Breaks {
         Self { parts, places, pairs }
     }
 
-    /// Whether a part may be broken between two bytes.
+    /// Returns true if a part may be broken between two bytes.
     #[inline]
     fn has_pair(&self, first: u8, second: u8) -> bool {
         self.pairs[usize::from(first)][usize::from(second / 64)] >> (second % 64) & 1 == 1
     }
 
-    /// Whether what is not shown of `bytes`, from `at` to `behind`, is the first break within a
-    /// part.
+    /// Returns true if the bytes from `at` to `behind`, which are not displayed, are the first
+    /// break in a part.
     fn is_one(&self, bytes: &[u8], at: usize, behind: usize) -> bool {
         let (Some(before), Some(behind)) = (bytes.get(..at), bytes.get(behind..)) else {
             return true;
@@ -188,8 +187,8 @@ impl Breaks {
         })
     }
 
-    /// Whether the blanks of a TAB are within a part, nothing before it within that part being
-    /// broken.
+    /// Returns true if the blanks of a TAB are within a part, and no break comes before it in that
+    /// part.
     fn is_tab_one(&self, bytes: &[u8], tab: usize) -> bool {
         let (before, behind) = bytes.split_at_checked(tab).unwrap_or_default();
         let behind = without_blanks(behind);
@@ -208,13 +207,14 @@ impl Breaks {
     }
 }
 
-/// Whether `bytes` begin with the rest of a part, as far as it is not broken again.
+/// Returns true if `bytes` begin with the rest of a part, or with as much of it as comes before
+/// another break or the end.
 fn goes_on(bytes: &[u8], rest: &[u8]) -> bool {
     let same = bytes.iter().zip(rest).take_while(|(byte, wanted)| byte == wanted).count();
     same == rest.len() || bytes.get(same).is_none_or(|byte| is_break(*byte))
 }
 
-/// Whether a byte may be that of a break.
+/// Returns true if a break may begin with this byte.
 const fn is_break(byte: u8) -> bool {
     matches!(byte, ESC | SI | b'\t')
 }
@@ -224,8 +224,8 @@ fn without_blanks(bytes: &[u8]) -> &[u8] {
     bytes.get(blanks..).unwrap_or_default()
 }
 
-/// Where the controls end that begin at `at` and show nothing: colors, erasing behind the text, the
-/// usual character set. `None` if one of them is something else.
+/// Returns the end of the controls that begin at `at` and display nothing: colors, erasing after
+/// the text, the default character set. `None` if one of them is something else.
 fn behind_unshown(bytes: &[u8], at: usize) -> Option<usize> {
     let mut end = at;
     loop {
@@ -243,16 +243,17 @@ fn behind_unshown(bytes: &[u8], at: usize) -> Option<usize> {
     }
 }
 
-/// The suspects among the whole lines of a stretch of a log.
+/// An iterator over the whole lines of a part of a log that may match.
 pub(super) struct PrefilteredLines<'a> {
     bytes: &'a [u8],
-    /// Without one, every line is suspect.
+    /// Without a prefilter, every line may match.
     prefilter: Option<&'a Prefilter>,
-    /// Where the next of each kind lies, if it is known.
+    /// The next position of each kind. It is out of date if it is not ahead; `None` if there are no
+    /// more.
     next: [Option<usize>; KINDS.len()],
 }
 
-/// Where, from an offset on, the next thing of a kind lies that makes a line suspect.
+/// Returns the next position, at or after an offset, of one kind of reason why a line may match.
 type FindNext = fn(&PrefilteredLines<'_>, &Prefilter, usize) -> Option<usize>;
 
 const KINDS: [FindNext; 5] = [
@@ -268,8 +269,8 @@ impl<'a> PrefilteredLines<'a> {
         Self { bytes, prefilter, next: [Some(0); KINDS.len()] }
     }
 
-    /// The next suspect among the lines from `at`, where one begins, on: where it begins, and where
-    /// its LF is.
+    /// Returns the next line that may match, at or after the start of a line `at`: the offsets of
+    /// its start and of its LF.
     pub(super) fn next(&mut self, at: usize) -> Option<(usize, usize)> {
         let found = match self.prefilter {
             Some(prefilter) => self.line_from(prefilter, at)?,
@@ -281,8 +282,8 @@ impl<'a> PrefilteredLines<'a> {
 
     fn line_from(&mut self, prefilter: &Prefilter, at: usize) -> Option<usize> {
         for (kind, find) in KINDS.iter().enumerate() {
-            // What was found before still holds where it lies ahead. `Some(at)` is not trusted: it
-            // may stand for "not looked yet".
+            // A position found earlier is still valid if it is ahead. `Some(at)` is not trusted: it
+            // may be the initial value.
             if self.next[kind].is_some_and(|next| next <= at) {
                 self.next[kind] = find(self, prefilter, at);
             }
@@ -295,15 +296,15 @@ fn from(at: usize, found: Option<usize>) -> Option<usize> {
     found.map(|found| at + found)
 }
 
-/// The next byte that is not ASCII.
+/// Returns the next byte that is not ASCII.
 fn not_ascii_from(bytes: &[u8], at: usize) -> Option<usize> {
-    // Asking chunks first is several times as fast as asking bytes.
+    // A test of whole chunks is several times as fast as one of single bytes.
     let chunk = bytes.get(at..)?.chunks(64).position(|chunk| !chunk.is_ascii())?;
     let start = at + chunk * 64;
     from(start, bytes.get(start..)?.iter().position(|byte| !byte.is_ascii()))
 }
 
-/// Literals of which every match of a pattern holds one, as far as they show as they were recorded.
+/// Returns parts of which every match of a pattern contains one. `None` if no useful ones exist.
 fn parts_of(pattern: &Hir) -> Option<Vec<String>> {
     let inner = match pattern.kind() {
         HirKind::Concat(subs) => best((0..subs.len().min(MAX_PLACES)).map(|from| {
@@ -322,13 +323,13 @@ fn parts_of(pattern: &Hir) -> Option<Vec<String>> {
     best([inner, prefixes(pattern)])
 }
 
-/// The parts of the literals that a match begins with.
+/// Returns the parts of the literals that a match begins with.
 fn prefixes(pattern: &Hir) -> Option<Vec<String>> {
     let found = Extractor::new().extract(pattern);
     let mut parts = Vec::new();
     for literal in found.literals()? {
         let bytes = literal.as_bytes();
-        // A long literal may have been cut within a character.
+        // A long literal may be cut within a character.
         let text = bytes.utf8_chunks().next()?.valid();
         parts.push(shown_as_recorded(text)?.to_owned());
     }
@@ -337,20 +338,22 @@ fn prefixes(pattern: &Hir) -> Option<Vec<String>> {
     Some(parts)
 }
 
-/// The one that says most: whose shortest part is longest, of the fewest.
+/// Returns the most selective choice: the one with the longest shortest part, and of equals the one
+/// with the fewest parts.
 fn best(choices: impl IntoIterator<Item = Option<Vec<String>>>) -> Option<Vec<String>> {
     let of_use = choices.into_iter().flatten().filter(|parts| parts.len() <= MAX_LITERALS);
     of_use.max_by_key(|parts| (parts.iter().map(String::len).min(), std::cmp::Reverse(parts.len())))
 }
 
-/// The longest part of a shown text that stands in the log as it is shown, if it is not broken:
-/// without glyphs and their borders. `None` when too little is left to tell lines apart.
+/// Returns the longest part of a displayed text that is recorded in the log in the same bytes,
+/// apart from breaks: one without glyphs and their brackets. `None` if it is too short to be
+/// selective.
 fn shown_as_recorded(text: &str) -> Option<&str> {
     let is_glyph = |found| matches!(found, '<' | '>' | '\u{fffd}' | '\u{2400}'..='\u{243f}');
     text.split(is_glyph).max_by_key(|part| part.len()).filter(|part| part.len() > 1)
 }
 
-/// Whether a byte is one within the angle brackets of `<U+200B>`.
+/// Returns true if a byte may be inside the angle brackets of `<U+200B>`.
 const fn is_of_glyph(byte: u8) -> bool {
     matches!(byte, b'U' | b'+' | b'0'..=b'9' | b'A'..=b'F')
 }

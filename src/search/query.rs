@@ -1,4 +1,4 @@
-//! What is looked for, and whether a text has it.
+//! A search pattern or a fixed set of rules, and the test of a text against it.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -12,15 +12,15 @@ use super::prefilter::Prefilter;
 use super::shown::{Progress, plain};
 use crate::log::Row;
 
-/// What is looked for. Cheap to clone.
+/// A search query. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Query {
     wanted: Target,
-    /// As it was asked for; empty for errors.
+    /// The pattern as the user typed it; empty for errors.
     pattern: Arc<str>,
-    /// What of the rows is shown, and so looked at.
+    /// The amount of overwritten text that is displayed, and so searched.
     progress: Progress,
-    /// Which raw bytes may be of a match.
+    /// Finds the raw bytes that may be part of a match; `None` if any may.
     prefilter: Option<Arc<Prefilter>>,
 }
 
@@ -33,11 +33,11 @@ enum Target {
 }
 
 impl Query {
-    /// Rows that match a regular expression, or that contain a text if `literal`. Case matters if
-    /// an upper-case letter is asked for.
+    /// Creates a query for rows that match a regular expression, or that contain a text if
+    /// `literal`. Case matters if the pattern contains an upper-case letter.
     ///
     /// # Errors
-    /// Why the pattern is no regular expression, in a few words.
+    /// The reason why the pattern is not a regular expression, in a few words.
     pub fn new(pattern: &str, literal: bool) -> Result<Self, String> {
         let any_case = !has_upper_case(pattern, literal);
         let (asked, escaped) = (Arc::from(pattern), regex::escape(pattern));
@@ -56,13 +56,14 @@ impl Query {
         })
     }
 
-    /// Rows that tell of an error.
+    /// Creates a query for rows that report an error.
     #[must_use]
     pub fn errors() -> Self {
         Self::of_table(Target::Errors, LITERALS)
     }
 
-    /// Rows that may tell of an error, or of what error rows around them are worth.
+    /// Creates a query for rows that may report an error, or that affect the weight of nearby error
+    /// rows.
     pub(super) fn clues() -> Self {
         Self::of_table(Target::Clues, &[LITERALS, CLUE_LITERALS].concat())
     }
@@ -72,37 +73,38 @@ impl Query {
         Self { wanted, prefilter, pattern: Arc::from(""), progress: Progress::Last }
     }
 
-    /// Rows that tell of groups. Their bytes are looked at as they were recorded.
+    /// Creates a query for rows that begin or end groups. Their bytes are matched as recorded.
     pub(super) fn groups() -> Self {
         Self::of_table(Target::Groups, markers::LITERALS)
     }
 
-    /// The same in rows that show so much of what they overwrote; at first it is their last state.
+    /// Returns the same query for rows that display this much of the overwritten text. A new query
+    /// uses [`Progress::Last`].
     #[must_use]
     pub fn showing(self, progress: Progress) -> Self {
         Self { progress, ..self }
     }
 
-    /// How much of what rows overwrote is looked at.
+    /// Returns how much of the overwritten text is searched.
     #[must_use]
     pub const fn progress(&self) -> Progress {
         self.progress
     }
 
-    /// The pattern as it was asked for.
+    /// Returns the pattern as the user typed it.
     #[must_use]
     pub fn pattern(&self) -> &str {
         &self.pattern
     }
 
-    /// Whether a row has it.
+    /// Returns true if a row matches.
     #[must_use]
     pub fn matches(&self, row: &Row, progress: Progress) -> bool {
         self.is_in(&row.text, progress)
     }
 
-    /// Where a shown text has it, in bytes, to be marked. Nothing is marked in rows that tell of an
-    /// error.
+    /// Returns the byte ranges of all matches in a displayed text, for highlighting. Empty for
+    /// queries without a pattern, such as errors.
     #[must_use]
     pub fn marks(&self, text: &str) -> Vec<Range<usize>> {
         match &self.wanted {
@@ -115,7 +117,7 @@ impl Query {
         }
     }
 
-    /// What the lines have in raw bytes that may match; `None` when any may.
+    /// Returns the prefilter for raw lines; `None` if any line may match.
     pub(super) fn prefilter(&self) -> Option<&Prefilter> {
         self.prefilter.as_deref()
     }
@@ -124,11 +126,12 @@ impl Query {
         self.prefilter().is_none_or(|prefilter| prefilter.is_in(text))
     }
 
-    /// Whether the bytes of a row have it when they are shown.
+    /// Returns true if the displayed text of a row with these bytes matches.
     pub(super) fn is_in(&self, bytes: &[u8], progress: Progress) -> bool {
         match &self.wanted {
             Target::Pattern(regex) => regex.is_match(&plain(bytes, progress)),
-            // Most suspects are acquitted by their shown text, and much sooner.
+            // The prefilter on the displayed text rejects most rows, and much faster than the rules
+            // do.
             Target::Errors => {
                 let text = plain(bytes, progress);
                 self.suspects(&text) && is_error(&text)
@@ -153,8 +156,8 @@ impl PartialEq for Query {
     }
 }
 
-/// Whether a pattern asks for an upper-case letter. What follows a backslash is a class (`\S`,
-/// `\pL`, `\p{Lu}`), no letter.
+/// Returns true if a pattern contains an upper-case letter. Letters after a backslash are part of a
+/// class (`\S`, `\pL`, `\p{Lu}`) and do not count.
 fn has_upper_case(pattern: &str, literal: bool) -> bool {
     let mut rest = pattern.chars();
     while let Some(found) = rest.next() {
@@ -171,8 +174,8 @@ fn has_upper_case(pattern: &str, literal: bool) -> bool {
     false
 }
 
-/// The last line of what `regex` says: before it stands the pattern with a caret, which needs a
-/// column of its own.
+/// Returns the last line of the error message of `regex`. The lines before it repeat the pattern
+/// with a caret below it, which only works in a column of its own.
 fn reason(error: &regex::Error) -> String {
     match error {
         regex::Error::CompiledTooBig(_) => "it is too large".to_owned(),

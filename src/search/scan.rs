@@ -1,4 +1,4 @@
-//! A query over a log, in bounded steps: how many rows match, and where the next one is.
+//! Search of a log in bounded steps: counts the matching rows, and finds the next one.
 
 use std::ops::ControlFlow;
 use std::thread;
@@ -11,36 +11,38 @@ use super::walk::walk;
 use crate::error::Result;
 use crate::log::{Checkpoint, LogFile, Tail, Towards};
 
-/// How much is read at first looking up: rows are only found downwards, so the last one of each
-/// step is taken.
+/// Bytes read by the first step of an upward search. Rows can only be read downwards, so each step
+/// reads a part of the log and takes the last match in it.
 const FIRST_STEP_BYTES: u64 = 256 << 10;
 
-/// How much is read at last.
+/// Maximum bytes per step of an upward search; the size doubles up to this.
 const MAX_STEP_BYTES: u64 = 8 << 20;
 
-/// From how many bytes on a stretch is scanned by two threads.
+/// Minimum size of a range that is scanned by two threads, in bytes.
 pub(super) const THREAD_BYTES: u64 = 4 << 20;
 
-/// How far from its middle a line begins.
+/// Bytes read from the middle of a range to find the start of a line.
 const MIDDLE_BYTES: usize = 16 << 10;
 
-/// What [`find`] found.
+/// The result of [`find`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Found {
-    /// A matching row begins here.
+    /// The offset of a matching row.
     At(u64),
-    /// None so far: go on from this offset.
+    /// No match so far: continue from this offset.
     Beyond(u64),
-    /// None.
+    /// No match.
     Nothing,
 }
 
-/// Goes on where `hits` ends, by about `max_bytes`: how far it came; 0 at the end of the log.
-/// `hits` must be of this generation of the log and this query. Also what is appended is found by
-/// calling it again; a row that was counted before its end came is counted anew.
+/// Continues the scan where `hits` ends, by about `max_bytes`. Returns how many bytes were scanned;
+/// 0 at the end of the log.
+///
+/// `hits` must be of this query and of this generation of the log. After the log has grown, call it
+/// again to scan the appended data. A row that was incomplete when it was counted is counted again.
 ///
 /// # Errors
-/// When the log cannot be read; so for everything here. `hits` is as it was then.
+/// If the log cannot be read, as for all functions of this module. `hits` is unchanged then.
 pub fn scan(
     log: &LogFile,
     hits: &mut Hits,
@@ -66,8 +68,8 @@ pub fn scan(
     Ok(came)
 }
 
-/// The nearest matching row, looked for in about `max_bytes` of the log. What `hits` knows to be
-/// without is passed over.
+/// Finds the nearest matching row, searching about `max_bytes` of the log. Skips blocks in which
+/// `hits` has no matches.
 #[expect(clippy::missing_errors_doc, reason = "see scan")]
 pub fn find(
     log: &LogFile,
@@ -85,8 +87,8 @@ pub fn find(
     }
 }
 
-/// How many matching rows begin before an offset, as far as `hits` comes: the number, from 0, of a
-/// matching row that begins there.
+/// Returns how many matching rows begin before `offset`, in the scanned part of `hits`. This is the
+/// rank, counted from 0, of a matching row at `offset`.
 #[expect(clippy::missing_errors_doc, reason = "see scan")]
 pub fn rank(log: &LogFile, query: &Query, hits: &Hits, offset: u64, tail: Tail) -> Result<u64> {
     let mut rows = hits.before(offset);
@@ -98,7 +100,7 @@ pub fn rank(log: &LogFile, query: &Query, hits: &Hits, offset: u64, tail: Tail) 
     Ok(rows)
 }
 
-/// What is looked for where.
+/// A log and a query.
 #[derive(Clone, Copy)]
 struct Stretch<'a> {
     log: &'a LogFile,
@@ -107,7 +109,7 @@ struct Stretch<'a> {
 }
 
 impl Stretch<'_> {
-    /// The matching rows that begin before `end`, and where to go on.
+    /// Counts the matching rows that begin before `end`, and returns the point to continue from.
     fn count(self, from: Checkpoint, end: u64) -> Result<(Counted, Checkpoint)> {
         let mut counted = Counted::default();
         let checkpoint = walk(self.log, self.query, from, end, self.tail, &mut |row| {
@@ -118,7 +120,7 @@ impl Stretch<'_> {
         Ok((counted, checkpoint))
     }
 
-    /// The first matching row that begins before `end`, if one does.
+    /// Returns the first matching row that begins before `end`, if there is one.
     fn first(self, from: Checkpoint, end: u64) -> Result<(Option<u64>, Checkpoint)> {
         let mut found = None;
         let checkpoint = walk(self.log, self.query, from, end, self.tail, &mut |row| {
@@ -128,7 +130,7 @@ impl Stretch<'_> {
         Ok((found, checkpoint))
     }
 
-    /// The last one.
+    /// Returns the last matching row that begins before `end`, if there is one.
     fn last(self, from: Checkpoint, end: u64) -> Result<(Option<u64>, Checkpoint)> {
         let mut found = None;
         let checkpoint = walk(self.log, self.query, from, end, self.tail, &mut |row| {
@@ -138,8 +140,9 @@ impl Stretch<'_> {
         Ok((found, checkpoint))
     }
 
-    /// Does something with a stretch, with a large one by two threads: what it gives for one half,
-    /// or both.
+    /// Applies `work` to a range, or to its halves in two threads if it is large. Returns the
+    /// result of the whole range, or of both halves. If `is_enough` accepts the result of the first
+    /// half, the second one is dropped.
     fn by_two<T: Send>(
         self,
         from: Checkpoint,
@@ -159,8 +162,8 @@ impl Stretch<'_> {
         if is_enough(&first) {
             return Ok(alone((first, at)));
         }
-        // The second thread supposes that no entry is open in the middle: mostly so. What panics
-        // will do so again here.
+        // The second thread assumes that no entry is open in the middle, which is usually true. If
+        // it was wrong, or if the thread panicked, do its work again here.
         let (second, behind) = match second {
             Ok(second) if at.offset == middle && at.is_settled() => second?,
             _ => work(at, end)?,
@@ -168,7 +171,8 @@ impl Stretch<'_> {
         Ok((first, Some(second), behind))
     }
 
-    /// Where a line begins in the middle of a stretch that is worth a thread.
+    /// Returns the start of a line near the middle of a range. `None` if the range is too small for
+    /// two threads or if there is no such line.
     fn middle(self, from: u64, end: u64) -> Result<Option<u64>> {
         if end.saturating_sub(from) < THREAD_BYTES {
             return Ok(None);
@@ -226,7 +230,7 @@ impl Search<'_> {
         }
     }
 
-    /// The first matching row that begins from `at` on and before `to`.
+    /// Returns the first matching row that begins at or after `at` and before `to`.
     fn first(&self, at: u64, to: u64) -> Result<Option<u64>> {
         let (stretch, from) = (self.stretch(), self.log.checkpoint_at(at)?);
         let (first, second, _) =
@@ -234,7 +238,7 @@ impl Search<'_> {
         Ok(first.or(second.flatten()))
     }
 
-    /// The last one.
+    /// Returns the last matching row that begins at or after `at` and before `to`.
     fn last(&self, at: u64, to: u64) -> Result<Option<u64>> {
         let (stretch, from) = (self.stretch(), self.log.checkpoint_at(at)?);
         let (first, second, _) =

@@ -1,5 +1,5 @@
-//! The text of a row as it is shown: what `sanitize` says, sooner where a row is only colored, as
-//! most are that a search takes apart.
+//! The displayed text of a row, as [`crate::sanitize`] defines it, with a fast path for rows that
+//! contain no escapes but colors. Most rows that a search has to convert are of that kind.
 
 use std::borrow::Cow;
 
@@ -8,16 +8,17 @@ use memchr::memchr;
 pub use crate::sanitize::Progress;
 use crate::sanitize::{self, is_harmless};
 
-/// The most bytes that the parameters of a color have: `38;2;255;255;255` and some more. `sanitize`
-/// bounds their number.
+/// Maximum length of the parameters of a color, in bytes: `38;2;255;255;255` and some more.
+/// `sanitize` limits their number.
 const MAX_PARAMS: usize = 24;
 
-/// The shown text of a row.
+/// Returns the displayed text of a row.
 pub(super) fn plain(bytes: &[u8], progress: Progress) -> Cow<'_, str> {
     uncolored(bytes).map_or_else(|| sanitize::plain(bytes, progress), Cow::Owned)
 }
 
-/// The text of a row that has colors and nothing else that is not shown as it stands.
+/// Returns the text of a row whose only bytes that are not displayed as they are are colors; `None`
+/// for all other rows.
 fn uncolored(bytes: &[u8]) -> Option<String> {
     let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
     let mut escape = memchr(0x1b, bytes)?;

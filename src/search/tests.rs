@@ -1,4 +1,4 @@
-//! Scanning and finding against a reader that looks at every row of the whole log.
+//! Scanning and finding, compared with a reader that examines every row of the whole log.
 
 use std::io::Write;
 
@@ -29,7 +29,7 @@ impl Growing {
         self.file.write_all(bytes).unwrap();
     }
 
-    /// Where the matching rows begin.
+    /// Returns the offsets of the matching rows.
     fn naive(&self, query: &Query, tail: Tail) -> Vec<u64> {
         let rows = self.log.rows(0, MAX_LINE_BYTES, tail).unwrap().map(|row| row.unwrap());
         rows.filter(|row| query.matches(row, Progress::Last)).map(|row| row.offset).collect()
@@ -39,7 +39,7 @@ impl Growing {
         while scan(&self.log, hits, query, step, tail).unwrap() > 0 {}
     }
 
-    /// The first found, however many steps it takes.
+    /// Returns the first match, after any number of steps.
     fn find(
         &self,
         query: &Query,
@@ -63,7 +63,7 @@ impl Growing {
     }
 }
 
-/// Content that breaks words in every way that a terminal knows.
+/// Generates content that breaks words in every way that a terminal supports.
 fn content() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         6 => prop_oneof!["foo", "bar", "fo", "o", "b", "ar", "Foo", " ", "error: ", "fatal", "not", "ok", "E", ": l", "ine 2: x", "FAIL", "ED", "404", "é", "größe"]
@@ -105,7 +105,7 @@ pub(super) fn line() -> impl Strategy<Value = Vec<u8>> {
     (header, content()).prop_map(|(header, content)| [header.as_bytes(), &content, b"\n"].concat())
 }
 
-/// Lines, the last one perhaps cut.
+/// Generates lines, of which the last one may be cut.
 fn log_bytes() -> impl Strategy<Value = Vec<u8>> {
     (vec(line(), 0..40), 0..12_usize).prop_map(|(lines, cut)| {
         let mut bytes = lines.concat();
@@ -234,8 +234,8 @@ proptest! {
     }
 }
 
-/// Large enough for two threads; every other row of the second log goes on over several lines, so
-/// the middle is within one.
+/// The log is large enough for two threads. In the second one, every other row extends over several
+/// lines, so that the middle is within a row.
 #[test]
 fn two_threads_count_as_one_does_also_where_a_row_goes_on_over_the_middle() {
     const FULL: &[u8] = b"2026-01-02T03:04:05.123456789Z stdout F f\x1b[1moo\n";
@@ -308,7 +308,7 @@ fn a_row_that_grew_since_it_was_scanned_is_found() {
     let query = Query::new("error", false).unwrap();
     let far = format!("{HEAD} F {}\n", "x".repeat(100)).repeat(1000);
     for (scanned, appended) in [
-        // A line, and an entry of which a piece lies some blocks back.
+        // A line, and an entry with a piece that begins some blocks before.
         (format!("{HEAD} F err"), "or\n".to_owned()),
         (format!("{HEAD} P err\n{}", far.replace("stdout", "stderr")), format!("{HEAD} F or\n")),
     ] {

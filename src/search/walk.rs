@@ -1,7 +1,8 @@
-//! The rows of a stretch of a log that match a query, in order.
+//! Iteration over the rows of a part of a log that match a query, in order.
 //!
-//! Where no entry is open, a full record is a row by itself: there only the suspects among the raw
-//! lines are looked at. From a piece on rows are read one by one, until no entry is open any more.
+//! While no entry is open, each full record is a row of its own, so only the raw lines that pass
+//! the prefilter are examined. From a partial record on, rows are read one by one until no entry is
+//! open any more.
 
 use std::ops::ControlFlow;
 
@@ -13,24 +14,25 @@ use crate::cri::Tag;
 use crate::error::{Error, Result};
 use crate::log::{Checkpoint, LogFile, MAX_LINE_BYTES, Tail};
 
-/// How much is read at once. It is gone over several times, so it should stay in the cache.
+/// Bytes per read. The buffer is scanned several times, so it should fit in the CPU cache.
 const READ_BYTES: usize = 256 << 10;
 
 /// A matching row.
 #[derive(Clone, Copy)]
 pub(super) struct Match<'a> {
     pub offset: u64,
-    /// Behind its first line: the next row begins there or later.
+    /// The end of its first line. The next row begins there or later.
     pub after: u64,
     pub text: &'a [u8],
-    /// Whether a newline ended it.
+    /// True if a newline ended it.
     pub is_complete: bool,
-    /// Whether what is appended to the log may change it, or a row before it.
+    /// True if appended data may change this row, or a row before it.
     pub is_open: bool,
 }
 
-/// Gives the matching rows that begin before `end`, in order, until `found` breaks off. What comes
-/// back stands before the first row that was not looked at, or that may still change.
+/// Calls `found` with each matching row that begins before `end`, in order, until `found` breaks.
+/// Returns the point before the first row that was not examined or that may still change. If
+/// `found` breaks, this point may be before the row at which it did.
 pub(super) fn walk(
     log: &LogFile,
     query: &Query,
@@ -58,7 +60,7 @@ pub(super) fn walk(
     Ok(at)
 }
 
-/// Where to go on, if `found` did not break off and the end has not come; else where it ended.
+/// The point to continue from; `Break` if `found` broke or the end was reached.
 type Went = ControlFlow<Checkpoint, Checkpoint>;
 
 struct Walk<'a> {
@@ -70,13 +72,14 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// The whole lines from an offset on that begin before the end: as many as fit. None if the
-    /// offset lies within a line that was cut, since its rest is no record.
+    /// Reads the whole lines that begin at or after `offset` and before the end, as many as fit in
+    /// the buffer. Empty if the offset is within a line that was cut, because its rest is not a
+    /// record.
     fn whole_lines<'b>(&self, offset: u64, buffer: &'b mut [u8]) -> Result<&'b [u8]> {
         let filled = self.log.read_at(offset.saturating_sub(1), buffer)?;
         let bytes = buffer.get(..filled).unwrap_or_default();
         let bytes = if offset == 0 { bytes } else { bytes.strip_prefix(b"\n").unwrap_or_default() };
-        // The last line goes on behind the end.
+        // The last line continues after the end.
         let last = usize::try_from(self.end - offset)
             .map_or(bytes.len(), |end| bytes.len().min(end))
             .saturating_sub(1);
@@ -85,7 +88,7 @@ impl Walk<'_> {
         Ok(lf.and_then(|lf| bytes.get(..=lf)).unwrap_or_default())
     }
 
-    /// Goes over lines that begin where no entry is open.
+    /// Examines lines that begin where no entry is open.
     fn lines(&mut self, offset: u64, bytes: &[u8]) -> Result<Went> {
         let format = self.log.format();
         let mut suspects = PrefilteredLines::new(bytes, self.query.prefilter());
@@ -123,7 +126,8 @@ impl Walk<'_> {
         Ok(ControlFlow::Continue(Checkpoint::settled_at(offset + bytes.len() as u64)))
     }
 
-    /// Goes over rows one by one: breaks at the end, or by `found`; else no entry is open any more.
+    /// Examines rows one by one. Breaks at the end or if `found` does; continues as soon as no
+    /// entry is open.
     fn rows(&mut self, from: Checkpoint) -> Result<Went> {
         let mut rows = self.log.rows_from(from, MAX_LINE_BYTES, self.tail)?;
         while rows.after().offset < self.end {

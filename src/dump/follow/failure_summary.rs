@@ -1,4 +1,5 @@
-//! What a failed run says last: the command that failed first, and what of its log tells why.
+//! The summary of a failed run: the command that failed first, and the rows of its log that explain
+//! the failure.
 
 use crate::display;
 use crate::join::{Place, RunNode, ShNode};
@@ -8,13 +9,13 @@ use crate::search::find_cause;
 
 /// A failed command in a few rows.
 pub(super) struct FailureSummary {
-    /// What they are.
+    /// A description of the rows.
     pub title: String,
-    /// The rows.
+    /// The rows to print.
     pub rows: Vec<Row>,
 }
 
-/// The last words of a run that failed or was cut short; `None` where no command says why.
+/// Summarizes a run that failed or was interrupted; `None` if no command failed.
 pub(super) fn of(run: &RunNode) -> Option<FailureSummary> {
     if run.head.outcome != Some(Outcome::Failed) && !run.head.interrupted {
         return None;
@@ -29,7 +30,8 @@ pub(super) fn of(run: &RunNode) -> Option<FailureSummary> {
     Some(FailureSummary { title: format!("the first failure: {}; {what}", words.join(": ")), rows })
 }
 
-/// The rows that tell why, and what they are. That a log cannot be read has been said.
+/// Returns the rows that explain the failure, and their description. An unreadable log has been
+/// reported before.
 fn cause_of(node: &ShNode) -> Option<(&'static str, Vec<Row>)> {
     let file = LogFile::open(&node.log.as_ref()?.path).ok()?;
     let cause = find_cause(&file, node.sh.as_ref().and_then(Sh::exit_status), Tail::Emit).ok()?;

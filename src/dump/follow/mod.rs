@@ -1,5 +1,5 @@
-//! `--follow`: a run in plain lines while it goes on, for screen readers, dumb terminals and the
-//! logs of others.
+//! `--follow`: prints a run in plain lines while it is running, for screen readers, dumb terminals
+//! and the logs of other tools.
 //!
 //! ```text
 //! run d61998d3, example, main@12d4999: running since 2026-05-06 14:00:00
@@ -7,18 +7,18 @@
 //! E    Compiling example v0.1.0
 //! job test, command 1: cargo test
 //!   running 30 tests
-//! job build, command 1 goes on:              another one last_printed than before
+//! job build, command 1 goes on:              the last row was of another command
 //! E    Finished dev in 11.9s
 //! job build, command 1 passed after 12.1s
 //! ```
 //!
-//! Nothing is ever drawn over, so a line is printed when nothing changes it any more: a row when it
-//! has ended, a progress bar in its last state. A row begins with two blanks, `E ` or `! `, and no
-//! other line does. What has changed is found out by looking often: for somebody who reads lines a
-//! tenth of a second is soon enough, and it works on every file system.
+//! No line is ever overwritten. So a line is printed when it cannot change any more: a row when it
+//! is complete, a progress bar in its last state. Rows begin with two spaces, `E ` or `! `, and no
+//! other line does. Changes are found by polling, which works on every file system. A tenth of a
+//! second is soon enough for a reader of lines.
 //!
-//! `printer` says what is new about a run, `failure_summary` why it failed; here is the loop around
-//! them.
+//! `run_printer` prints the changes of a run, and `failure_summary` the reason of a failure. This
+//! module contains the loop around them.
 
 mod failure_summary;
 mod run_printer;
@@ -33,48 +33,48 @@ use crate::join::{RunHead, RunNode};
 use crate::model::{Phase, RunId};
 use run_printer::RunPrinter;
 
-/// How often the run is read in any case: what no database tells of, a new log or a recorder that
-/// was killed.
+/// Interval at which the run is read even if the database has not changed. It does not record all
+/// changes, such as a new log or the death of a recorder.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-/// Reading the run takes at most one part in so many of the time.
+/// After a read, the next one without a change is delayed by at least this many times its duration.
 const LOOK_SHARE: u32 = 4;
 
-/// What is followed.
+/// The run to follow.
 #[derive(Clone, Debug)]
 pub struct FollowOptions {
-    /// The run; the newest if none is named.
+    /// The run; the newest one if `None`.
     pub spec: Option<RunSpec>,
-    /// Among these.
+    /// Only runs that match are considered.
     pub filter: RunFilter,
-    /// What of it.
+    /// The jobs and commands to print.
     pub selection: Selection,
 }
 
-/// What goes on around the lines.
+/// The caller's part in following a run.
 pub struct Around<'a> {
-    /// Tells something that is no part of them.
+    /// Shows a message that is not part of the output.
     pub tell: &'a mut dyn FnMut(&str),
-    /// Lets a moment pass; fails when nobody reads any more.
+    /// Waits a moment. Fails if the reader of the output is gone.
     pub pause: &'a mut dyn FnMut() -> io::Result<()>,
 }
 
-/// How it ended.
+/// The result of following a run.
 #[derive(Clone, Debug)]
 pub struct Followed {
-    /// The run.
+    /// The run at its end.
     pub head: RunHead,
-    /// It was seen before it had ended.
+    /// True if the run was seen before it had ended.
     pub was_seen_running: bool,
-    /// A log could not be read.
+    /// True if a log could not be read.
     pub unreadable: bool,
 }
 
-/// Prints a run until it has ended; waits for one, and for a store, that is not there yet. Logs
+/// Prints a run until it has ended. Waits for a run, or a store, that does not exist yet. Logs
 /// without a database never end.
 ///
 /// # Errors
-/// When the run vanishes, when nothing in it was wanted, and when `out` cannot be written.
+/// If the run disappears, if `wanted` selects nothing in it, or if `out` cannot be written.
 pub fn follow(
     catalog: &mut Catalog,
     wanted: &FollowOptions,
@@ -126,7 +126,7 @@ pub fn follow(
     }
 }
 
-/// The run, if it is time to look at it or something of it may have changed.
+/// Reads the run if it may have changed or a read is due; otherwise returns `None`.
 fn look_at(catalog: &mut Catalog, id: &RunId, is_due: bool) -> Result<Option<RunNode>> {
     catalog.renew();
     if !catalog.changed()? && !is_due {
@@ -136,7 +136,7 @@ fn look_at(catalog: &mut Catalog, id: &RunId, is_due: bool) -> Result<Option<Run
     catalog.run(id)?.ok_or_else(gone).map(Some)
 }
 
-/// The run that is meant, as soon as it is there.
+/// Finds the requested run, and waits for it if necessary.
 fn find(
     catalog: &Catalog,
     wanted: &FollowOptions,
@@ -159,7 +159,7 @@ fn find(
     }
 }
 
-/// What was last said to be waited for: each is said once.
+/// The last reason for waiting that was shown. Each reason is shown once.
 #[derive(Default)]
 struct Waits {
     last: Option<Wait>,
@@ -178,7 +178,7 @@ impl Waits {
     }
 }
 
-/// Whether a log could not be read.
+/// Shows the notices of a report. Returns true if a log could not be read.
 fn tell_report(report: &Report, around: &mut Around<'_>) -> bool {
     report.notices.iter().for_each(|notice| (around.tell)(notice));
     report.unreadable

@@ -1,5 +1,5 @@
-//! What is new about a run, in lines: each command when it starts, its rows as they end, how it
-//! ended.
+//! Prints the changes of a run as lines: each command when it starts, its rows when they are
+//! complete, and how it ended.
 
 use std::io::{self, Write};
 use std::mem;
@@ -16,31 +16,31 @@ use crate::model::{JobId, Phase};
 use crate::sanitize::{Sanitizer, name};
 use crate::time::Time;
 
-/// Says what has not been said yet.
+/// Prints everything about a run that has not been printed yet.
 pub(super) struct RunPrinter<'a, W> {
     look: &'a PrintOptions,
     out: &'a mut W,
     sources: Vec<Source<'a>>,
-    /// Whose rows were printed last, as a place among them, if no other line came after.
+    /// The index of the source that the last line belongs to; `None` after a line of no source.
     last_printed: Option<usize>,
     ended_jobs: Vec<JobId>,
     has_begun: bool,
     report: Report,
 }
 
-/// A command whose log is here or may come, or the run with its own log.
+/// A command that has a log or may get one, or the run with its own log.
 struct Source<'a> {
     key: Key,
-    /// What it is called, harmless.
+    /// The displayed name, sanitized.
     name: String,
-    /// Its command line, once that has been told.
+    /// The command line, once it has been printed.
     command: Option<String>,
     state: State<'a>,
     has_ended: bool,
 }
 
-/// What tells a source from others. Logs without a run have no number that stays: they are known by
-/// their files.
+/// The identity of a source. Logs without a run have no stable number, so their files identify
+/// them.
 #[derive(PartialEq, Eq)]
 enum Key {
     Place(Place),
@@ -51,7 +51,7 @@ enum State<'a> {
     /// There is no log yet.
     Waiting,
     Open(Box<OpenLog<'a>>),
-    /// It has been read, or cannot be.
+    /// The log has been read to its end, or cannot be read.
     Closed,
 }
 
@@ -61,7 +61,7 @@ struct OpenLog<'a> {
     sanitizer: Sanitizer,
     clock: Clock<'a>,
     held: Held,
-    /// How much was said to have gone to files that this one has replaced.
+    /// Bytes written to replaced files of this log that have already been reported.
     late_bytes: u64,
 }
 
@@ -78,17 +78,17 @@ impl<'a, W: Write> RunPrinter<'a, W> {
         }
     }
 
-    /// What is not said in lines, since the last call.
+    /// Returns the notices since the last call.
     pub(super) fn take_report(&mut self) -> Report {
         mem::take(&mut self.report)
     }
 
-    /// Whether no job or command has been told of.
+    /// Returns true if no job or command has been printed.
     pub(super) const fn told_nothing(&self) -> bool {
         self.sources.is_empty() && self.ended_jobs.is_empty()
     }
 
-    /// A run as it is now.
+    /// Prints the changes in a run since the last call.
     pub(super) fn take_in(&mut self, run: &RunNode) -> io::Result<()> {
         if !mem::replace(&mut self.has_begun, true) {
             self.begin(run)?;
@@ -107,7 +107,7 @@ impl<'a, W: Write> RunPrinter<'a, W> {
         if run.head.phase == Phase::Finished { self.end(run) } else { Ok(()) }
     }
 
-    /// The rows that have come, of whomever.
+    /// Prints the new rows of all open logs.
     pub(super) fn read_on(&mut self) -> io::Result<()> {
         for at in 0..self.sources.len() {
             self.read(at, false)?;
@@ -128,7 +128,7 @@ impl<'a, W: Write> RunPrinter<'a, W> {
         }
     }
 
-    /// A command: that it began, what it has written, how it ended.
+    /// Prints the start of a command, its new rows, and its end.
     fn command(&mut self, run: &RunNode, job: &JobNode, node: &ShNode) -> io::Result<()> {
         let place = Place::Sh(job.job.id.clone(), node.n);
         let file = node.log.as_ref().filter(|_| run_id(&run.head.run).is_none());
@@ -161,7 +161,7 @@ impl<'a, W: Write> RunPrinter<'a, W> {
         if goes_on { Ok(()) } else { self.end_command(run, node, at) }
     }
 
-    /// Where a source stands; a new one comes last.
+    /// Returns the index of a source. Adds a new one at the end.
     fn source(&mut self, key: Key, name: impl FnOnce() -> String) -> usize {
         self.sources.iter().position(|source| source.key == key).unwrap_or_else(|| {
             let source = Source {
@@ -185,7 +185,7 @@ impl<'a, W: Write> RunPrinter<'a, W> {
         Ok(())
     }
 
-    /// Opens a log, unless that has been done. What cannot be read is said once.
+    /// Opens a log if it is not open yet. Reports once if it cannot be read.
     fn open(&mut self, run: &RunNode, at: usize, log: &LogRef, started_at: Option<Time>) {
         let Some(source) =
             self.sources.get_mut(at).filter(|source| matches!(source.state, State::Waiting))
@@ -217,7 +217,7 @@ impl<'a, W: Write> RunPrinter<'a, W> {
         });
     }
 
-    /// Prints the rows of a source that have ended; with `is_end` all that there are.
+    /// Prints the complete rows of a source; with `is_end`, all that are left.
     fn read(&mut self, at: usize, is_end: bool) -> io::Result<()> {
         loop {
             let Some(Source { state: State::Open(rows), .. }) = self.sources.get_mut(at) else {
@@ -252,22 +252,22 @@ impl<'a, W: Write> RunPrinter<'a, W> {
         }
     }
 
-    /// Nothing more comes of it.
+    /// Closes a log that will not be read any more.
     fn close(&mut self, at: usize) {
         if let Some(source) = self.sources.get_mut(at) {
             source.state = State::Closed;
         }
     }
 
-    /// Prints rows that nothing is drawn over any more; `is_last`: all, since what comes next may
-    /// be long in coming.
+    /// Prints the rows that cannot be overwritten any more; with `is_last`, all of them, because
+    /// the next row may take long to arrive.
     fn print(&mut self, at: usize, is_last: bool) -> io::Result<()> {
         let Some(Source { state: State::Open(rows), name, .. }) = self.sources.get_mut(at) else {
             return Ok(());
         };
         while let Some((row, is_overwritten)) = rows.held.pop(is_last) {
             if is_overwritten {
-                // Its colors stay on.
+                // Its colors stay in effect.
                 rows.sanitizer.row_within(&row.text, 0);
                 continue;
             }
@@ -304,7 +304,7 @@ impl<'a, W: Write> RunPrinter<'a, W> {
         place.map_or(Ok(()), |place| self.notes(run, &place))
     }
 
-    /// How a job ended, after all of its commands have.
+    /// Prints how a job ended, after all of its commands have ended.
     fn end_job(&mut self, run: &RunNode, job: &JobNode) -> io::Result<()> {
         let id = &job.job.id;
         if job.phase != Phase::Finished
@@ -322,7 +322,7 @@ impl<'a, W: Write> RunPrinter<'a, W> {
         self.notes(run, &place)
     }
 
-    /// How the run ended, and why.
+    /// Prints how the run ended, and why.
     fn end(&mut self, run: &RunNode) -> io::Result<()> {
         for at in 0..self.sources.len() {
             self.read(at, true)?;
@@ -344,7 +344,7 @@ impl<'a, W: Write> RunPrinter<'a, W> {
         self.out.flush()
     }
 
-    /// What is odd about a place.
+    /// Prints the findings on a place.
     fn notes(&mut self, run: &RunNode, place: &Place) -> io::Result<()> {
         for kind in run.findings.at(place) {
             self.say(&format!("note: {}", display::finding(kind)))?;
@@ -352,14 +352,14 @@ impl<'a, W: Write> RunPrinter<'a, W> {
         Ok(())
     }
 
-    /// A line that is no row: after it whoever last_printed says so.
+    /// Prints a line that is not a row. The next row then needs a `… goes on:` line before it.
     fn say(&mut self, line: &str) -> io::Result<()> {
         self.last_printed = None;
         writeln!(self.out, "{line}")
     }
 }
 
-/// `run d61998d3, example, main@12d4999`.
+/// Returns the name of a run: `run d61998d3, example, main@12d4999`.
 fn run_name(run: &RunNode) -> String {
     let run = &run.head.run;
     let id = Some(format!("run {}", name(run.id.short())));
@@ -367,7 +367,7 @@ fn run_name(run: &RunNode) -> String {
     [id, repo, display::revision(run)].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
-/// `failed: exit 101, after 34.0s`.
+/// Returns how something ended: `failed: exit 101, after 34.0s`.
 fn ended(status: Status, why: Option<String>, lasted: Option<String>) -> String {
     let why = why.map(|why| format!(": {why}")).unwrap_or_default();
     let comma = if why.is_empty() { "" } else { "," };

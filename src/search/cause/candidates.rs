@@ -1,30 +1,34 @@
-//! Which of the rows seen so far may be the cause, in the order in which to believe them. Pure;
-//! rows come in the order of the log.
+//! The rows seen so far that may be the cause, in order of likelihood. Pure. Rows must be added in
+//! the order of the log.
 
 use super::super::errors::Weight;
 
-/// How many rows are kept of a weight: the first ones, and some of the last.
+/// Candidates kept per weight: the first ones, and as many of the last as fit in `MAX_CANDIDATES`.
 const MAX_FIRST: usize = 12;
 const MAX_CANDIDATES: usize = 16;
 
-/// How far below a heading, or the first row of a trace, it is told what it was, in bytes of log.
+/// Maximum distance from a heading to its explanation, or from the first row of a trace to its
+/// last, in bytes of log.
 const HEADED_BYTES: u64 = 16 << 10;
 
-/// How far behind its last message a failure is tried again.
+/// Maximum distance from the last row of a failure to its retry.
 const NEAR_BYTES: u64 = 4 << 10;
 
-/// How far apart are messages of one failure, and asides, which also come before it.
+/// Maximum distances between messages, and between asides, of one failure. Asides are closer
+/// because they also occur before a failure.
 const MESSAGE_BYTES: u64 = 8 << 10;
 const ASIDE_BYTES: u64 = 1 << 10;
 
-/// How far below a message the place that it is about is told.
+/// Maximum distance from a message to its source location.
 const PLACE_BYTES: u64 = 1 << 10;
 
-/// How near to the end of a log is what has to do with how it was cut short.
+/// If the command was cut short, only rows this close to the end of the log may be the cause, or
+/// rows that fit the exit code.
 const END_BYTES: u64 = 4 << 10;
 
-/// Rules that are more than others: rows that come before the verdict on their test, rows that no
-/// passing test prints, the first and the last row of a trace, a panic.
+/// Names of rules with special treatment: `go test` prints rows before the verdict on their test,
+/// no passing test prints the rows of `pytest`, and the others are the first and the last row of a
+/// trace, panics, compiler errors and wrappers.
 pub(super) const GO: &str = "go";
 pub(super) const COMPILERS: &str = "compilers";
 pub(super) const WRAPPERS: &str = "wrappers";
@@ -40,15 +44,15 @@ pub(super) const EXCEPTION: &str = "python, java, node";
 pub(super) struct Candidate {
     pub offset: u64,
     pub weight: Weight,
-    /// Who prints such rows.
+    /// The name of the rule that matched.
     pub rule: &'static str,
 }
 
-/// What has been seen since it was last tried again.
+/// The candidates since the last retry.
 #[derive(Default, Debug)]
 pub(super) struct Candidates {
     exit: Exit,
-    /// What fits how the command ended; the later ones first.
+    /// Candidates that fit the exit code. Later ones rank first.
     fitting: Vec<Candidate>,
     headed: Vec<Candidate>,
     faults: Vec<Candidate>,
@@ -57,20 +61,20 @@ pub(super) struct Candidates {
     names: Vec<Candidate>,
     logged: Option<Candidate>,
     aftermath: Vec<Candidate>,
-    /// A heading of which nothing has been told yet.
+    /// A heading that has not been explained yet.
     heading: Option<Candidate>,
-    /// A trace whose last row has not come yet.
+    /// The start of a trace whose last row has not been reached yet.
     trace: Option<u64>,
-    /// The last row.
+    /// The last candidate.
     last: Option<Candidate>,
     go: Go,
 }
 
-/// Rows that come in groups. Who goes on after a failure is done in by a later one, but that has
-/// consequences.
+/// Clusters of rows. If the command survived an error, the last cluster is fatal. Within a cluster
+/// the first row counts, and the others are fallout.
 #[derive(Default, Debug)]
 struct Groups {
-    /// The first row of each group.
+    /// The first row of each cluster.
     firsts: Vec<Candidate>,
     last: Option<u64>,
 }
@@ -91,14 +95,14 @@ impl Groups {
     }
 }
 
-/// What the test that wrote the last rows of `go test` has come to.
+/// The state of the test that printed the last rows of `go test`.
 #[derive(Default, Debug)]
 struct Go {
     has_failed: bool,
-    /// Of the one that writes; empty where it is not told before the verdict.
+    /// The name of the running test; empty if it is not printed before the verdict.
     name: String,
-    /// The rows that tests wrote before it is known, with their names: the verdicts on subtests
-    /// come behind that on the whole.
+    /// Rows of tests without a verdict, with the names of the tests. The verdicts on subtests
+    /// follow the verdict on the whole test.
     undecided: Vec<(String, Candidate)>,
 }
 
@@ -107,7 +111,7 @@ impl Go {
         (self.has_failed, self.name) = (false, nth_word(text, 2));
     }
 
-    /// What the test of this verdict wrote.
+    /// Removes and returns the rows of the test that this verdict is on.
     fn decided(&mut self, verdict: &str) -> Vec<Candidate> {
         let name = nth_word(verdict, 2);
         let own = self.undecided.extract_if(.., |(by, _)| by.is_empty() || *by == name);
@@ -124,7 +128,7 @@ impl Candidates {
         Self { exit: Exit::of(exit_code), ..Self::default() }
     }
 
-    /// Takes the next row.
+    /// Adds the next row.
     pub(super) fn push(&mut self, candidate: Candidate, text: &str) {
         match (candidate.weight, candidate.rule) {
             (Weight::Again, _) => self.try_again(candidate.offset),
@@ -150,7 +154,7 @@ impl Candidates {
         }
     }
 
-    /// What may be the cause, the likeliest first, in a log of so many bytes.
+    /// Returns the candidates, most likely first, for a log of this many bytes.
     pub(super) fn ranked(mut self, log_bytes: u64) -> Vec<Candidate> {
         self.end_heading();
         let fitting = self.fitting.into_iter().rev();
@@ -161,7 +165,8 @@ impl Candidates {
         fitting.chain(told.chain(named).filter(|candidate| candidate.offset >= from)).collect()
     }
 
-    /// What failed just before is forgotten: were it to fail again, that would be told again.
+    /// Drops all candidates if the last one failed just before: if the retry fails too, its failure
+    /// is printed again.
     fn try_again(&mut self, offset: u64) {
         if self.last.is_some_and(|last| is_within(NEAR_BYTES, last.offset, offset)) {
             let exit = std::mem::take(&mut self.exit);
@@ -169,7 +174,8 @@ impl Candidates {
         }
     }
 
-    /// Who says where it is has found a fault.
+    /// Raises the message above a source location to a fault: a tool that prints locations has
+    /// found a defect.
     fn place(&mut self, offset: u64) {
         let message = self.last.filter(|last| {
             last.weight == Weight::Message && is_within(PLACE_BYTES, last.offset, offset)
@@ -216,7 +222,7 @@ impl Candidates {
         }
     }
 
-    /// Nothing more is told of the last heading.
+    /// Ends the last heading: it gets no explanation.
     fn end_heading(&mut self) {
         if let Some(heading) = self.heading.take() {
             keep(&mut self.headed, heading);
@@ -224,12 +230,12 @@ impl Candidates {
     }
 }
 
-/// How the command ended, as far as a row can fit that.
+/// The exit code, as far as rows can fit it.
 #[derive(Default, Debug)]
 struct Exit {
-    /// What such a row contains.
+    /// The texts of rows that fit it.
     words: &'static [&'static str],
-    /// Whether something else ended it: what it said long before is not why.
+    /// True if something else ended the command, so that earlier messages are not the cause.
     cuts_short: bool,
 }
 
@@ -251,13 +257,13 @@ impl Exit {
     }
 }
 
-/// Whether a row comes so soon behind another. Not every row is taken when it comes: a test's wait
-/// for the verdict on it.
+/// Returns true if `below` is at most `bytes` after `above`. It may also be before it, because the
+/// rows of a test are not taken until its verdict.
 fn is_within(bytes: u64, above: u64, below: u64) -> bool {
     below.checked_sub(above).is_some_and(|apart| apart <= bytes)
 }
 
-/// Keeps the first ones and the last ones.
+/// Adds a candidate; keeps the first ones and the last ones.
 fn keep<T>(candidates: &mut Vec<T>, candidate: T) {
     if candidates.len() == MAX_CANDIDATES {
         candidates.remove(MAX_FIRST);
@@ -265,7 +271,7 @@ fn keep<T>(candidates: &mut Vec<T>, candidate: T) {
     candidates.push(candidate);
 }
 
-/// Keeps the last ones.
+/// Adds a candidate; keeps the last ones.
 fn keep_last(candidates: &mut Vec<Candidate>, candidate: Candidate) {
     if candidates.len() == MAX_CANDIDATES {
         candidates.remove(0);

@@ -1,4 +1,4 @@
-//! The rows that show a cause, and those that are shown where there is none.
+//! The rows of the cause card, with and without a cause.
 
 use super::super::errors::Weight;
 use super::super::filter::{Around, FilteredRead, RowFilter};
@@ -9,17 +9,17 @@ use crate::cri::Stream;
 use crate::error::Result;
 use crate::log::{LogFile, Row, Tail};
 
-/// How many rows are read to either side, of which some are shown.
+/// Rows read on either side of the cause, of which some are shown.
 const REACH_ROWS: usize = 100;
 
-/// How many pieces of a log are read for rows of one stream: some thousand rows.
+/// Maximum number of pieces to read in search of rows of one stream: some thousand rows.
 const MAX_STEPS: usize = 16;
 
-/// How many rows at the end are looked through for those of standard error.
+/// Rows at the end that are searched for rows of standard error.
 const END_ROWS: usize = 200;
 
-/// The rows that show a cause: of its stream, since what other processes say meanwhile is mostly on
-/// the other one; where those are few, of both.
+/// Returns the rows around a cause. Only rows of its stream, because other processes mostly write
+/// to the other one meanwhile; if those are few, rows of both streams.
 pub(super) fn around(log: &LogFile, cause: &Candidate, tail: Tail) -> Result<Vec<Row>> {
     let row_filter = RowFilter { keep: Some(cause.offset), ..RowFilter::default() };
     let reach =
@@ -31,7 +31,7 @@ pub(super) fn around(log: &LogFile, cause: &Candidate, tail: Tail) -> Result<Vec
     let [mut above, mut below] = [above, below]
         .map(|rows| rows.into_iter().filter(|row| !is_blank(row)).collect::<Vec<_>>());
     let own = |rows: &[Row]| rows.iter().filter(|row| row.stream == stream).count();
-    // What belongs to a name may be on the other.
+    // The details of a name may be on the other stream.
     if !matches!(cause.weight, Weight::Heading | Weight::Name)
         && own(&above) + own(&below) >= MAX_CAUSE_ROWS
     {
@@ -45,8 +45,7 @@ pub(super) fn around(log: &LogFile, cause: &Candidate, tail: Tail) -> Result<Vec
     Ok(above.split_off(above.len() - before).into_iter().chain(below).collect())
 }
 
-/// The rows around a place that a terminal would still show: fewer where a row_filter lets little
-/// through.
+/// Reads the displayed rows around an offset. Returns fewer if the filter rarely matches.
 fn read(log: &LogFile, row_filter: RowFilter, around: Around, tail: Tail) -> Result<Vec<Row>> {
     let mut read = FilteredRead::new(row_filter, around, tail);
     for _ in 0..MAX_STEPS {
@@ -57,7 +56,7 @@ fn read(log: &LogFile, row_filter: RowFilter, around: Around, tail: Tail) -> Res
     Ok(read.finish(log).rows)
 }
 
-/// How many rows above it a row needs at least, and how many from it on it needs at most.
+/// Returns the minimum number of rows above the cause, and the maximum number from the cause on.
 const fn shares(weight: Weight) -> (usize, usize) {
     match weight {
         Weight::Heading => (0, 9),
@@ -67,8 +66,8 @@ const fn shares(weight: Weight) -> (usize, usize) {
     }
 }
 
-/// How many rows from the cause on belong to it: up to a blank one, unless the row before it or the
-/// one behind it promises more.
+/// Returns how many rows, from the cause on, belong to it: up to a blank row, unless the row before
+/// or after the blank one indicates that more follow.
 fn details<'r>(below: impl Iterator<Item = &'r Row>, weight: Weight) -> usize {
     let (mut rows, mut has_ended, mut goes_on) = (0, false, true);
     for row in below {
@@ -86,7 +85,7 @@ fn details<'r>(below: impl Iterator<Item = &'r Row>, weight: Weight) -> usize {
     rows
 }
 
-/// The last rows of standard error, and with them, where those are few or old, the last of the log.
+/// Returns the last rows of standard error. If those are few or old, also the last rows of the log.
 pub(super) fn tail(log: &LogFile, tail: Tail) -> Result<Vec<Row>> {
     let end = Around { place: u64::MAX, above: END_ROWS, below: 0, tells_ends: false };
     let mut last = read(log, RowFilter::default(), end, tail)?;

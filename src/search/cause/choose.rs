@@ -1,4 +1,4 @@
-//! Which of the likely rows is the cause, told by the rows around them.
+//! The choice between the candidates, by the rows around them.
 
 use super::super::errors::{Weight, judge};
 use super::super::shown::{Progress, plain};
@@ -7,18 +7,18 @@ use super::end;
 use crate::error::Result;
 use crate::log::{Anchor, LogFile, Row, Tail};
 
-/// How far above what is part of a log entry that begins.
+/// Maximum distance from the start of a log entry to its parts, in rows.
 const ENTRY_ROWS: usize = 3;
 
-/// How far below a trace its last line is, and what caused it; and below a panic what became of its
-/// test.
+/// Maximum distance from a trace to its last line or its cause, and from a panic to the verdict on
+/// its test, in rows.
 const TRACE_ROWS: usize = 150;
 
-/// How far below a panic of Go its trace begins.
+/// Maximum distance from a Go panic to its trace, in rows.
 const GOROUTINE_ROWS: usize = 20;
 
-/// The first of these that was no mere entry of a program's own log, else the last such entry:
-/// where its trace says why.
+/// Chooses the first candidate that is not merely an entry of a program's own log, or else the last
+/// such entry. Returns the row that explains it.
 pub(super) fn choose(log: &LogFile, ranked: &[Candidate], tail: Tail) -> Result<Option<Candidate>> {
     let mut logged = None;
     for candidate in ranked {
@@ -33,8 +33,8 @@ pub(super) fn choose(log: &LogFile, ranked: &[Candidate], tail: Tail) -> Result<
     logged.map(|candidate| explain(log, candidate, tail)).transpose()
 }
 
-/// The row that says why, of one that was chosen; or of a later one that ended the command after
-/// all.
+/// Returns the row that explains a candidate, or one that explains a later failure that ended the
+/// command.
 fn explain(log: &LogFile, candidate: Candidate, tail: Tail) -> Result<Candidate> {
     let candidate = end::ended_by(log, &candidate, tail)?.unwrap_or(candidate);
     if candidate.weight == Weight::Aftermath {
@@ -44,8 +44,8 @@ fn explain(log: &LogFile, candidate: Candidate, tail: Tail) -> Result<Candidate>
     }
 }
 
-/// Whether a program that went on printed it: as part of an entry of its log, or as `jest` shows
-/// what tests print.
+/// Returns true if a program that continued printed the candidate: as part of an entry of its log,
+/// or as output of a test, which `jest` prints.
 fn is_logged(log: &LogFile, candidate: &Candidate, tail: Tail) -> Result<bool> {
     if candidate.weight < Weight::Message {
         return Ok(false);
@@ -63,8 +63,8 @@ fn is_logged(log: &LogFile, candidate: &Candidate, tail: Tail) -> Result<bool> {
     Ok(is_entry || texts.iter().any(|text| text.trim_start().starts_with("console.")))
 }
 
-/// Whether the trace of a panic of Go stands below it: what a program recovers from it may print in
-/// the same words.
+/// Returns true if a Go trace follows the panic. A program may print the same words for a panic
+/// that it recovered from.
 fn has_goroutine(log: &LogFile, panic: u64, tail: Tail) -> Result<bool> {
     let rows = log.window(Anchor::From(panic), GOROUTINE_ROWS, tail)?.rows;
     Ok(rows
@@ -72,7 +72,7 @@ fn has_goroutine(log: &LogFile, panic: u64, tail: Tail) -> Result<bool> {
         .any(|row| plain(&row.text, Progress::Last).trim_start().starts_with("goroutine ")))
 }
 
-/// Whether a thread panicked in a test of `cargo` that was meant to.
+/// Returns true if a thread panicked in a `cargo` test that passed, because it should panic.
 fn has_passed(log: &LogFile, panic: u64, tail: Tail) -> Result<bool> {
     let rows = log.window(Anchor::From(panic), TRACE_ROWS, tail)?.rows;
     let mut texts = rows.iter().map(|row| plain(&row.text, Progress::Last));
@@ -85,7 +85,7 @@ fn has_passed(log: &LogFile, panic: u64, tail: Tail) -> Result<bool> {
     }))
 }
 
-/// `2026-01-02 03:04:05,123 ERROR nightly: …`, `WARNING:root:…`
+/// Returns true for entries like `2026-01-02 03:04:05,123 ERROR nightly: …` and `WARNING:root:…`.
 fn is_log_entry(text: &str) -> bool {
     const LEVELS: [&str; 4] = ["WARN", "WARNING", "ERROR", "CRITICAL"];
     let words =
@@ -94,8 +94,8 @@ fn is_log_entry(text: &str) -> bool {
     !is_heading && words.take(4).any(|word| LEVELS.contains(&word))
 }
 
-/// From the first row of a trace to the one that says why: its last line, and that of what caused
-/// it.
+/// Moves a candidate from the first row of a trace to the row that explains it: its last line, or
+/// the last line of its cause.
 fn follow(log: &LogFile, mut candidate: Candidate, tail: Tail) -> Result<Candidate> {
     if candidate.weight < Weight::Message && candidate.rule != TRACE {
         return Ok(candidate);
@@ -104,7 +104,7 @@ fn follow(log: &LogFile, mut candidate: Candidate, tail: Tail) -> Result<Candida
     let Some((first, rest)) = rows.split_first() else { return Ok(candidate) };
     let text = plain(&first.text, Progress::Last);
     let mut trace = text.split_once("Traceback (most").map(|(before, _)| before.to_owned());
-    // `ERROR: Exception:` says nothing by itself.
+    // `ERROR: Exception:` explains nothing by itself.
     let is_trace = |row: &Row| plain(&row.text, Progress::Last).contains("Traceback (most");
     let mut goes_on = text.trim_end().ends_with(':') && rest.first().is_some_and(is_trace);
     for row in rest.iter().filter(|row| row.stream == first.stream) {
@@ -139,7 +139,7 @@ fn follow(log: &LogFile, mut candidate: Candidate, tail: Tail) -> Result<Candida
     Ok(candidate)
 }
 
-/// Whether a row is the last line of a trace: it stands as far left as its first.
+/// Returns true if a row is the last line of a trace: it is indented as little as the first.
 fn ends_trace(text: &str, before: &str) -> bool {
     let rest = text.strip_prefix(before).filter(|rest| !rest.trim().is_empty());
     rest.is_some_and(|rest| !rest.starts_with([' ', '\t']))

@@ -1,5 +1,5 @@
-//! What the end of a log tells: the failure that ended the command, where an earlier one was
-//! survived, and what was said last before a row that only says that something failed.
+//! The end of a log: the failure that ended the command if it survived an earlier one, and the last
+//! message before a row that only reports that something failed.
 
 use super::super::errors::{Weight, judge};
 use super::super::shown::{Progress, plain};
@@ -7,16 +7,16 @@ use super::candidates::{COMPILERS, Candidate, EXCEPTION, NPM, TRACE, WRAPPERS};
 use crate::error::Result;
 use crate::log::{Anchor, LogFile, Row, Tail};
 
-/// How many rows of the end are looked at.
+/// Rows at the end that are examined.
 const END_ROWS: usize = 250;
 
-/// How many ordinary rows tell that a command went on.
+/// The number of ordinary rows that show that a command continued.
 const ORDINARY_ROWS: usize = 20;
 
-/// How far above a row that only says that something failed is what was said last.
+/// The number of rows above a report of a failure that are searched for the last message.
 const SAID_ROWS: usize = 20;
 
-/// A row, and what it is worth.
+/// A row with its weight.
 struct End {
     offset: u64,
     text: String,
@@ -41,21 +41,23 @@ impl End {
         self.text.trim().is_empty()
     }
 
-    /// Whether it tells of nothing bad, and does not belong to the row above it.
+    /// Returns true if it reports no problem and does not belong to the row above it.
     fn is_ordinary(&self) -> bool {
         !self.is_blank() && !self.text.starts_with([' ', '\t']) && !self.is_told()
     }
 
-    /// Whether it tells of something that may be the cause.
+    /// Returns true if it may be the cause.
     fn is_told(&self) -> bool {
         self.weight().is_some_and(|weight| weight >= Weight::Name)
     }
 }
 
-/// What ended the command, if that is another thing than this: the last that its log tells, with
-/// rows above it that show how the command went on after the first. What a compiler or a test has
-/// found counts more than what came of it: only an exception that nobody caught outdoes a compiler,
-/// and nothing a test.
+/// Returns the failure that ended the command, if the command survived `candidate`. That failure
+/// must be the last thing in the log. Ordinary rows above it must show that the command continued
+/// after `candidate`.
+///
+/// The findings of a compiler or a test count more than their consequences: only an uncaught
+/// exception replaces a compiler error, and nothing replaces a failed test.
 pub(super) fn ended_by(
     log: &LogFile,
     candidate: &Candidate,
@@ -83,8 +85,8 @@ pub(super) fn ended_by(
     Ok((quiet.filter(|row| row.is_ordinary()).count() >= ORDINARY_ROWS).then_some(cause))
 }
 
-/// The failure that the last of these rows ends, and where it begins: a trace, or complaints one
-/// below the other.
+/// Returns the failure that ends with the last of these rows, and the index of its first row. It is
+/// a trace, or successive error rows.
 fn failure(rows: &[End], outdone: Weight) -> Option<(usize, Candidate)> {
     let last = rows.last()?;
     let is_raised = |row: &End| row.rule() == Some(EXCEPTION) || row.weight().is_none();
@@ -112,7 +114,8 @@ fn failure(rows: &[End], outdone: Weight) -> Option<(usize, Candidate)> {
     Some((begun, Candidate { offset: first.offset, weight, rule }))
 }
 
-/// What was said last before a row that only says that something failed: by whom is not known.
+/// Returns the last message before a row that only reports that something failed. The tool that
+/// printed the message is unknown.
 pub(super) fn said_before(log: &LogFile, candidate: Candidate, tail: Tail) -> Result<Candidate> {
     if ![WRAPPERS, NPM].contains(&candidate.rule) {
         return Ok(candidate);

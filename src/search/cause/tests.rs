@@ -8,14 +8,15 @@ use super::super::tests::Growing;
 use super::*;
 use crate::file::FilePath;
 
-/// A log of a command that failed, how it ended where that helps, and the rows, from 1, each of
-/// which is the cause: none where nothing says it.
+/// The log of a failed command, its exit code if that matters, and the rows, from 1, that are all
+/// valid causes; empty if no row explains the failure.
 type Failure = (&'static str, Option<i64>, &'static [usize]);
 
 #[rustfmt::skip]
 const FAILURES: &[Failure] = &[
     ("asan-overflow", None, &[2]),
-    // The last one is why a shell that stops at the first failure would have ended; the kill says most.
+    // In a shell that stops at the first failure, the last row is the cause. But the kill explains
+    // most.
     ("bash-messages", None, &[8, 15]),
     ("bats-fail", None, &[4]),
     ("cmake-error", None, &[9]),
@@ -38,7 +39,7 @@ const FAILURES: &[Failure] = &[
     ("go-test-fail", None, &[42]),
     ("go-test-logs", None, &[67]),
     ("go-test-panic", None, &[2]),
-    // Of two commands one after the other.
+    // Two commands, one after the other.
     ("javac-and-java", None, &[1, 12]),
     ("jest-fail", None, &[18]),
     ("jest-suite-fails-to-run", None, &[4]),
@@ -51,12 +52,13 @@ const FAILURES: &[Failure] = &[
     ("mocha-fail", None, &[16]),
     ("ninja-fail", None, &[5]),
     ("node-test", None, &[3, 34]),
-    // Two commands again.
+    // Two commands.
     ("npm-404", None, &[6, 11, 12]),
     ("npm-eresolve", None, &[1, 2]),
     ("npm-tsc", None, &[9]),
     ("precommit-wrapper", None, &[1]),
-    // What was raised while another was handled, but what another was raised from.
+    // Chained: the exception raised while another was handled. Direct cause: the exception from
+    // which another was raised.
     ("py-traceback-chained", None, &[29]),
     ("py-traceback-direct-cause", None, &[5]),
     ("py-traces-logged", None, &[36]),
@@ -92,8 +94,8 @@ fn text(row: &Row) -> String {
     plain(&row.text, Progress::Last).into_owned()
 }
 
-/// What is shown of a log of these rows: each begins with `o` or `e`, its stream. The cause is
-/// marked.
+/// Returns the cause card of a log with these rows. Each row begins with `o` or `e`, its stream.
+/// The cause is marked.
 fn card(log: &str, exit_code: Option<i64>) -> Vec<String> {
     let lines = log.lines().map(|line| {
         let stream = if line.starts_with('o') { "stdout" } else { "stderr" };
@@ -105,7 +107,7 @@ fn card(log: &str, exit_code: Option<i64>) -> Vec<String> {
     cause.rows.iter().map(|row| format!("{}{}", mark(row), text(row))).collect()
 }
 
-/// The row that is the cause in such a log.
+/// Returns the row that is the cause in such a log.
 fn at(log: &str, exit_code: Option<i64>) -> Option<String> {
     card(log, exit_code).iter().find_map(|row| row.strip_prefix("> ").map(str::to_owned))
 }

@@ -10,11 +10,11 @@ use super::*;
 use crate::search::prefilter::PrefilteredLines;
 use crate::search::query::Query;
 
-/// A log of a command that failed: the rows that hold the cause, and the other error rows, numbered
+/// The log of a failed command: the rows that contain the cause, and the other error rows, numbered
 /// from 1.
 type Log = (&'static str, &'static [usize], &'static [usize]);
 
-/// Real outputs. Nothing else in them is an error row.
+/// Real outputs. They contain no other error rows.
 #[rustfmt::skip]
 const LOGS: &[Log] = &[
     ("asan-overflow", &[2], &[16]),
@@ -68,10 +68,10 @@ const LOGS: &[Log] = &[
     ("rust-test-nocapture", &[116], &[7, 12, 118, 119, 126]),
     ("segfault", &[16], &[]),
     ("sh-command-not-found", &[5], &[]),
-    // It says nothing before it stops.
+    // Prints nothing before it stops.
     ("sh-set-e-silent", &[], &[]),
     ("sh-survived-error", &[54], &[1, 2, 3]),
-    // It hangs.
+    // Hangs.
     ("timeout-124-hang", &[], &[]),
     ("tsc-errors", &[5, 6, 7], &[]),
     ("unittest-fail", &[14, 23], &[3, 5, 8, 10, 17, 19, 28]),
@@ -84,7 +84,7 @@ fn fixture(name: &str) -> String {
     fs::read_to_string(path).unwrap()
 }
 
-/// What a record's line holds, and what of it is shown: without its colors.
+/// Returns the content of each record, and its displayed text without colors.
 fn rows(log: &str) -> impl Iterator<Item = (&str, String)> {
     let escapes = regex::Regex::new("\x1b\\[[0-9;]*[mK]").unwrap();
     log.lines().map(move |line| {
@@ -215,8 +215,7 @@ fn what_only_speaks_of_errors_is_none() {
     }
 }
 
-/// Texts that a rule's expression describes, and others: what it says of where they begin and end
-/// is left out.
+/// Generates texts that match a rule's expression, and others, because its anchors are left out.
 fn described(pattern: &str) -> impl Strategy<Value = String> + use<> {
     let anchors = regex::Regex::new(r"\\b|([^\[])\^|^\^|\$(\)|$|\|)").unwrap();
     let pattern = anchors.replace_all(pattern, "$1$2");

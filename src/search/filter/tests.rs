@@ -1,4 +1,4 @@
-//! Gathering in pieces against judging the whole log at once.
+//! Reading in pieces, compared with judging the whole log at once.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -7,7 +7,7 @@ use super::super::tests::{Growing, line};
 use super::*;
 use crate::file::FilePath;
 
-/// Any log of the search, with bars that are drawn over several lines among it.
+/// Generates any log of the search tests, mixed with progress bars that redraw several lines.
 fn log_bytes() -> impl Strategy<Value = Vec<u8>> {
     let redraw = (0_usize..4, "[a-c]{0,3}").prop_map(|(up, text)| {
         format!("2026-01-02T03:04:05.123456789Z stderr F \x1b[{up}A\x1b[2K{text} foo\n")
@@ -38,7 +38,7 @@ fn row_filter() -> impl Strategy<Value = RowFilter> {
     )
 }
 
-/// Ranges that ascend, the last one perhaps without an end; often none.
+/// Generates ranges in ascending order, often none. The last one may have no end.
 fn folds() -> impl Strategy<Value = Arc<[Range<u64>]>> {
     let folds =
         (vec((0_u64..400, 1_u64..800), 0..5), any::<bool>()).prop_map(|(folds, is_open)| {
@@ -63,7 +63,7 @@ fn fold(rows: Range<u64>) -> Arc<[Range<u64>]> {
     std::iter::once(rows).collect()
 }
 
-/// What is shown of a log when all of its rows are looked at.
+/// Returns the shown rows of a log, judged all at once.
 fn shown_of(all: &[Row], row_filter: &RowFilter) -> Vec<Row> {
     let unfolded = RowFilter { hidden: Arc::from([]), ..row_filter.clone() };
     let judged =
@@ -116,7 +116,8 @@ proptest! {
         if row_filter.hidden.is_empty() {
             prop_assert_eq!((window.at_start, window.at_end), (at_start, at_end), "the first row and the last");
         }
-        // A row that is not shown may lie between the last one asked for and a fold: that it is an end is told when one more is.
+        // A hidden row may be between the last requested row and a fold: then the end is only
+        // reported if one more row is requested.
         prop_assert!(window.at_start || !at_start || above == split);
         prop_assert!(window.at_end || !at_end || below == shown.len() - split);
     }

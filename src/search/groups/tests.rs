@@ -1,4 +1,4 @@
-//! What is in which group: in logs as real ones are, and in any.
+//! Groups in realistic logs and in random ones.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use super::super::markers::{Marker, marker};
 use super::super::tests::Growing;
 use super::*;
 
-/// A log whose rows these are.
+/// Returns a log with these rows.
 fn recorded(rows: &[u8]) -> Vec<u8> {
     let rows = rows.strip_suffix(b"\n").unwrap_or(rows).split(|byte| *byte == b'\n');
     rows.flat_map(|row| [b"2026-01-02T03:04:05.123456789Z stdout F ", row, b"\n"].concat())
@@ -35,8 +35,8 @@ fn groups_of(log: &LogFile) -> Groups {
     groups
 }
 
-/// Each group by its title, how many rows it hides, and the last of them; indented by how deep it
-/// lies.
+/// Returns the title of each group, how many rows it hides and the last of them, indented by its
+/// depth.
 fn outline(growing: &Growing) -> Vec<String> {
     let rows =
         growing.log.window(crate::log::Anchor::From(0), usize::MAX, Tail::Emit).unwrap().rows;
@@ -244,7 +244,7 @@ fn how_many_rows_a_group_has_is_told_as_soon_as_the_index_knows() {
     assert_eq!(rows_of(&index), [Some(3), Some(1)]);
 }
 
-/// A progress bar or a partial record makes one row of several lines.
+/// A row that ends a group and its parent also ends the heading between them.
 #[test]
 fn a_row_that_ends_a_group_and_one_around_its_parent_ends_all_three_together() {
     let growing = of_rows(
