@@ -1,5 +1,5 @@
-//! The configuration of the screen: a TOML file of the user's, read whole or refused with all that
-//! is wrong in it.
+//! The configuration of the screen: a TOML file of the user, which is read whole or rejected with a
+//! list of all its faults.
 //!
 //! ```toml
 //! times = "delta"
@@ -7,14 +7,14 @@
 //! name = "dark"
 //! bad = "bold red"
 //! [keys]
-//! next-error = ["e", "F8"]      # wherever the action has keys, but for the help and lines that are typed
+//! next-error = ["e", "F8"]      # in every context of the action, except help and typing
 //! [keys.tree]
-//! open = "o"                    # there only
+//! open = "o"                    # only there
 //! ```
 //!
-//! It holds for the screen, and `sync` for the recorder: what is printed for scripts neither
-//! changes by it nor fails by it, and a command is recorded without it if it is faulty. What is
-//! said on the command line holds over it.
+//! It applies to the screen, and `sync` to the recorder. Output for scripts neither depends on it
+//! nor fails because of it, and a faulty configuration does not prevent a recording. The command
+//! line takes precedence over it.
 
 mod read;
 mod write;
@@ -30,19 +30,19 @@ use crate::error::{Error, Result};
 use crate::tui::Settings;
 use crate::tui::keymap::Fault;
 
-/// The largest file that is read: nobody writes a larger one.
+/// The largest file that is read: no real configuration is larger.
 const MAX_BYTES: u64 = 1 << 20;
 
 /// The settings of the screen and of the recorder.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Config {
-    /// What the screen itself takes.
+    /// The settings of the screen itself.
     pub settings: Settings,
-    /// ASCII signs only.
+    /// True if all signs are ASCII.
     pub ascii: bool,
-    /// The zone of times; it is known.
+    /// The name of the time zone of times; it has been validated.
     pub time_zone: Option<String>,
-    /// The recorder writes the logs to the disk when a run ends.
+    /// True if the recorder writes the logs to the disk when a run ends.
     pub sync: bool,
 }
 
@@ -53,7 +53,7 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Reads the user's: the file that is named, or the one in its usual place, if there is one.
+    /// Reads the user's configuration: the file that is named, or the default one if it exists.
     pub(super) fn load(named: Option<&Path>) -> Result<Self> {
         let named = named.map(Path::to_owned).or_else(|| set("RUNDOWN_CONFIG"));
         let is_named = named.is_some();
@@ -68,10 +68,11 @@ impl Config {
         }
     }
 
-    /// Reads the bytes of a file; `path` is for the messages. Public for the fuzz targets alone.
+    /// Parses the bytes of a file; `path` is for the messages. Public only for the fuzz targets.
     ///
     /// # Errors
-    /// If it is no valid configuration: every fault, a line each, with its place.
+    /// If the configuration is invalid. The error lists every fault on a line of its own, with its
+    /// position.
     pub fn checked(path: &Path, bytes: &[u8]) -> Result<Self> {
         let told = |place: &str, message: &str| format!("{}{place}: {message}", path.display());
         if bytes.len() as u64 > MAX_BYTES {
@@ -92,21 +93,21 @@ impl Config {
         })
     }
 
-    /// All of it as a file that reads as the same, with a comment to each line.
+    /// Formats all settings as a file that parses to the same configuration, with comments.
     #[must_use]
     pub fn to_toml(&self) -> String {
         write::to_toml(self)
     }
 }
 
-/// `:line:column` of what comes after a text, both from 1.
+/// Returns `:line:column` of the text that follows `before`, both from 1.
 fn place(before: &[u8]) -> String {
     let line = memchr_iter(b'\n', before).count() + 1;
     let last = before.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
     format!(":{line}:{}", String::from_utf8_lossy(last).chars().count() + 1)
 }
 
-/// `$XDG_CONFIG_HOME/rundown/config.toml`, or `~/.config/…`.
+/// Returns `$XDG_CONFIG_HOME/rundown/config.toml`, or `~/.config/…`.
 pub(super) fn usual_place() -> Option<PathBuf> {
     let home =
         || std::env::home_dir().filter(|home| home.is_absolute()).map(|home| home.join(".config"));

@@ -1,5 +1,5 @@
-//! `--follow`, and the same where a terminal or its user has no use for a screen: plain lines, one
-//! after the other.
+//! `--follow`, and the same for terminals and users without a screen: plain lines, one after the
+//! other.
 
 use std::io::{self, BufWriter, IsTerminal, Write};
 
@@ -17,16 +17,16 @@ use crate::dump::{self, Around, FollowOptions, Followed};
 use crate::error::{Error, Result};
 use crate::{display, sanitize};
 
-/// How long nothing is looked at between two looks.
+/// The pause between two polls.
 const PAUSE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
-/// Whether plain lines are wanted in place of a screen: `ACCESSIBLE` says so, or the terminal has
-/// no screen.
+/// Returns true if plain lines are wanted in place of a screen: if `ACCESSIBLE` is set, or the
+/// terminal has no screen.
 pub(super) fn is_plain() -> bool {
     is_switched_on("ACCESSIBLE") || std::env::var_os("TERM").is_some_and(|term| term == "dumb")
 }
 
-/// Refuses what makes no sense beside `--follow`.
+/// Rejects options that conflict with `--follow`.
 pub(super) fn check(view: &View) -> Result<()> {
     let why = match (&view.format, &view.at) {
         (Some(FormatName::Text) | None, None) => return Ok(()),
@@ -74,7 +74,8 @@ pub(super) fn run(
     Ok(if followed.unreadable { 6 } else { status })
 }
 
-/// What is printed does not fail by a configuration that is meant for the screen.
+/// Returns true if the user is notified when the run ends. A faulty configuration is ignored, since
+/// it is meant for the screen.
 fn is_to_notify(place: &StoreArgs, view: &View) -> bool {
     view.notify || Config::load(place.config.as_deref()).is_ok_and(|config| config.settings.notify)
 }
@@ -120,21 +121,22 @@ impl<W> Discarding<W> {
     }
 }
 
-/// As [`pause`]; fails when the reader of stdout has gone, even if there is nothing to write.
+/// Pauses as [`pause`] does. Fails if the reader of stdout is gone, even if there is nothing to
+/// write.
 fn pause_while_read() -> io::Result<()> {
     pause(&mut [PollFd::new(&io::stdout(), PollFlags::empty())])
 }
 
-/// Waits a moment; fails as soon as a pipe among `outputs` is closed.
+/// Waits a moment. Fails as soon as a pipe among `outputs` is closed.
 fn pause(outputs: &mut [PollFd<'_>]) -> io::Result<()> {
-    // A signal cuts the moment short, and nothing else can fail.
+    // A signal shortens the wait; nothing else can fail.
     let _ = poll(outputs, Some(&PAUSE));
     let gone = PollFlags::ERR | PollFlags::HUP;
     let is_gone = outputs.iter().any(|output| output.revents().intersects(gone));
     if is_gone { Err(io::ErrorKind::BrokenPipe.into()) } else { Ok(()) }
 }
 
-/// Ends the program at once, whatever it waits for: there is nothing to be tidied up.
+/// Makes signals end the program at once, whatever it waits for: there is nothing to clean up.
 fn leave_on_signals() -> Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(Error::Terminal)?;
     let wait = move || {

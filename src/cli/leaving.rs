@@ -1,8 +1,8 @@
-//! What stays in the terminal after the screen is gone: how the run stands, and the command that
-//! opens the same rows again.
+//! The line that stays in the terminal after the screen is gone: the state of the run, and the
+//! command that opens the same rows again.
 //!
 //! ```text
-//! ✗ failed 34369c10 demo after 8.6s, cargo test: exit 101; to go on: rundown 34369c10 --at test/2@b1024
+//! ✗ failed 34369c10 demo after 8.6s, make: exit 2; to go on: rundown --at test/2@b1024 34369c10
 //! ```
 
 use std::path::Path;
@@ -15,10 +15,10 @@ use crate::model::Outcome;
 use crate::sanitize::{is_harmless, name};
 use crate::tui::Left;
 
-/// How much of a failed command is told, in characters.
+/// The most characters shown of a failed command.
 const MAX_COMMAND: usize = 40;
 
-/// Tells both in a line.
+/// Prints both on one line.
 pub(super) fn tell_how_to_return(place: &StoreArgs, view: &View, left: &Left) {
     let Some(run) = &left.run else { return };
     let stands = Some(run)
@@ -31,7 +31,7 @@ pub(super) fn tell_how_to_return(place: &StoreArgs, view: &View, left: &Left) {
     }
 }
 
-/// How a run stands, in a few words.
+/// Describes the state of a run in a few words.
 fn stands(run: &RunNode, ascii: bool) -> String {
     let (head, mark) = (&run.head, Status::of_run(&run.head));
     let glyph = if ascii { mark.ascii_glyph() } else { mark.glyph() };
@@ -52,19 +52,19 @@ fn stands(run: &RunNode, ascii: bool) -> String {
     )
 }
 
-/// The beginning of a command line.
+/// Returns the beginning of a command line.
 fn short(command: &str) -> String {
     let cut: String = command.chars().take(MAX_COMMAND).collect();
     if cut.len() < command.len() { format!("{}…", cut.trim_end()) } else { cut }
 }
 
-/// The command; `None` where something in it cannot be typed.
+/// Returns the command; `None` if something in it cannot be typed.
 fn again(place: &StoreArgs, view: &View, left: &Left, run: &RunNode) -> Option<String> {
     let path = |path: &Path| path.to_str().map(ToOwned::to_owned);
     let mut words = vec!["rundown".to_owned()];
     let mut give = |flag: &str, value: Option<String>| {
         match value {
-            // It would pass for an option.
+            // As a separate word it would pass for an option.
             Some(value) if value.starts_with('-') => words.push(format!("{flag}={value}")),
             value => words.extend(value.into_iter().flat_map(|value| [flag.to_owned(), value])),
         }

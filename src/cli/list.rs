@@ -35,7 +35,7 @@ pub(super) fn list_runs(place: &StoreArgs, list: &List) -> anyhow::Result<u8> {
         Some(oldest) if for_people && found.has_more => {
             tell(&format!("older runs: the same with --before {}", oldest.run.id.short()));
         }
-        // What was asked for is not there, as for a run that is named.
+        // A filter that matches nothing is an error, as is a named run that does not exist.
         None if list.limit > 0 && filter.narrows() && list.before.is_none() => {
             return Err(Error::NotFound(nothing_listed(list).into()).into());
         }

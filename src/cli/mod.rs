@@ -1,6 +1,6 @@
 //! The command line: raw arguments -> checked configuration -> one match over modes.
 //!
-//! stdout carries data, stderr notices. Exit codes are a promise, see
+//! stdout carries data, stderr carries notices. Exit codes are a stable interface, see
 //! [`crate::error::Error::exit_code`] and [`crate::catalog::exit_status`].
 
 mod args;
@@ -48,10 +48,10 @@ impl Arguments {
         matches!(self.command, Some(Command::Record(_) | Command::Exec(_)))
     }
 
-    /// Does what was asked for; gives the exit code.
+    /// Runs the command, and returns the exit code.
     ///
     /// # Errors
-    /// What stopped it, for `main` to print.
+    /// The error that stopped it, for `main` to print.
     pub fn run(self) -> anyhow::Result<u8> {
         self.place.color.write_global();
         let place = &self.place;
@@ -67,7 +67,7 @@ impl Arguments {
     }
 }
 
-/// How long it may take to find out what to open before the screen is opened without.
+/// The longest time to find the run before the screen opens without it.
 const SOON: Duration = Duration::from_secs(1);
 
 fn view(place: &StoreArgs, view: &View) -> anyhow::Result<u8> {
@@ -91,8 +91,8 @@ fn view(place: &StoreArgs, view: &View) -> anyhow::Result<u8> {
     }
 }
 
-/// As [`in_sight`], as far as that is found out soon: a file system that does not answer is waited
-/// for on the screen.
+/// Finds the run as [`in_sight`] does, if that is quick: the screen waits for a file system that
+/// does not respond.
 fn soon_in_sight(
     place: &StoreArgs,
     view: &View,
@@ -106,12 +106,12 @@ fn soon_in_sight(
         let open = in_sight(&catalog, asked, &filter, is_named);
         let _ = send.send(open.map(|open| (catalog, open)));
     });
-    // The thread is left to itself, with its catalog.
+    // The thread is left alone, with its catalog.
     found.recv_timeout(SOON).unwrap_or(Ok((again, spec)))
 }
 
-/// What to open, or to follow: nothing that is missing for certain. A store that was named is
-/// waited for, whatever its state.
+/// Returns the run to open or to follow. Fails only if the run or the store is certainly missing. A
+/// store that was named is waited for, whatever its state.
 fn in_sight(
     catalog: &Catalog,
     spec: Option<RunSpec>,
@@ -133,7 +133,7 @@ fn in_sight(
     }
 }
 
-/// The store, and the run in it that is meant; or a path, which is the run itself.
+/// Opens the store and parses the run to find in it; or opens a path, which is the run itself.
 fn open(place: &StoreArgs, run: &OsStr, narrow: &Narrow) -> Result<(Catalog, Option<RunSpec>)> {
     let text = run.to_string_lossy();
     let path = Path::new(run);
@@ -155,7 +155,7 @@ fn no_exit_status() -> Error {
     Error::Usage(why.into())
 }
 
-/// What the user has set for the screen; what the command line says holds over it.
+/// Returns the settings of the screen. The command line takes precedence over the configuration.
 fn configured(place: &StoreArgs, view: &View) -> Result<Config> {
     let mut config = Config::load(place.config.as_deref())?;
     config.ascii |= view.ascii;
@@ -188,7 +188,7 @@ fn print_config(place: &StoreArgs, view: &View) -> anyhow::Result<u8> {
     Ok(0)
 }
 
-/// Lists what is odd; 1 when anything is.
+/// Lists the findings. The exit code is 1 if there are any.
 fn examine(place: &StoreArgs, doctor: &Doctor) -> anyhow::Result<u8> {
     let filter = doctor.narrow.filter();
     let (catalog, run) = match &doctor.run {
@@ -209,7 +209,7 @@ fn examine(place: &StoreArgs, doctor: &Doctor) -> anyhow::Result<u8> {
     };
     let written = found.finish(examined.is_ok()).map_err(Error::Output);
     match examined.and(written) {
-        // A reader that has gone does not make the store sound.
+        // The findings count even if the reader of the output is gone.
         Err(error) if error.is_closed_pipe() => {}
         result => result?,
     }
@@ -235,8 +235,8 @@ fn exec_pipeline(place: &StoreArgs, exec: &Exec) -> anyhow::Result<u8> {
     Ok(ended.exit_code)
 }
 
-/// The demo's store lives as long as the demo. Its recorder is a process of its own, as a real one
-/// would be.
+/// Runs the demo. Its store lives as long as the demo. Its recorder is a process of its own, like a
+/// real one.
 fn run_demo(place: &StoreArgs, view: &View) -> anyhow::Result<u8> {
     let is_plain = view.follow || (io::stdout().is_terminal() && follow::is_plain());
     let is_seen = !is_plain && io::stdout().is_terminal() && io::stdin().is_terminal();
@@ -257,7 +257,8 @@ fn run_demo(place: &StoreArgs, view: &View) -> anyhow::Result<u8> {
     once(place, view, &catalog, None)
 }
 
-/// `--color` over `NO_COLOR` and `CLICOLOR_FORCE`, over whether it is a terminal.
+/// Returns true if output is colored: `--color` takes precedence over `NO_COLOR` and
+/// `CLICOLOR_FORCE`, and these over the type of the output.
 fn color(stdout: &io::Stdout) -> bool {
     // `CLICOLOR_FORCE=0` means: not forced.
     let is_unforced = std::env::var_os("CLICOLOR_FORCE").is_some_and(|value| value == "0");
@@ -272,8 +273,8 @@ fn tell_all(notices: &[String]) {
     }
 }
 
-/// Says something on stderr. Names in it come from stores, so each line is sanitized; nobody may be
-/// reading any more.
+/// Prints a notice on stderr. It may contain names from stores, so each line is sanitized. Errors
+/// are ignored: the reader may be gone.
 pub fn tell(text: &str) {
     let mut stderr = ci::Output::new(io::stderr().lock());
     for (number, line) in text.lines().enumerate() {

@@ -1,4 +1,4 @@
-//! `--once`, and what is piped: a run printed, and its exit code.
+//! `--once`, and output to a pipe: a run printed, and its exit code.
 
 use std::ffi::OsStr;
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -15,11 +15,11 @@ use crate::error::{Error, Result};
 use crate::join::RunNode;
 use crate::model::Outcome;
 
-/// Said after raw output that a CI system may have read.
+/// The notice after raw output that a CI system may have read.
 const RAW_IN_CI: &str = "--format raw prints workflow commands of the log as they are; to keep this CI \
                          system from obeying them, redirect it to a file or use another --format";
 
-/// How much is written at once.
+/// The size of the output buffer, in bytes.
 const OUTPUT_BYTES: usize = 256 << 10;
 
 pub(super) fn once(
@@ -42,8 +42,8 @@ pub(super) fn once(
     let is_good = selection.failed && nothing_failed(&run);
     let mut report =
         if is_good { Report::notice("nothing failed in this run") } else { Report::default() };
-    // So that the program and its reader seldom wait for each other. Not every output is a pipe,
-    // and not every user may.
+    // A large pipe, so that the program and its reader seldom wait for each other. Errors are
+    // ignored: not every output is a pipe, and not every user may resize one.
     #[cfg(target_os = "linux")]
     let _ = rustix::pipe::fcntl_setpipe_size(&stdout, 4 * OUTPUT_BYTES);
     let out = BufWriter::with_capacity(OUTPUT_BYTES, stdout.lock());
@@ -60,7 +60,8 @@ pub(super) fn once(
     Ok(if report.unreadable { 6 } else { status })
 }
 
-/// Prints a run; of text a CI system obeys nothing, of JSON there is nothing to obey.
+/// Prints a run. CI systems must not obey workflow commands in text; JSON contains no such
+/// commands.
 fn print(
     view: &View,
     run: &RunNode,
@@ -78,12 +79,12 @@ fn print(
     Ok(report)
 }
 
-/// Returns true if stdout is a regular file: what goes there does not reach a CI system.
+/// Returns true if stdout is a regular file, which does not reach a CI system.
 fn is_file(stdout: &io::Stdout) -> bool {
     rustix::fs::fstat(stdout).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode).is_file())
 }
 
-/// The run that is meant, or the logs under the path that is.
+/// Finds the run to print, or the logs under the named path.
 pub(super) fn found_run(
     catalog: &Catalog,
     spec: Option<&RunSpec>,
@@ -106,7 +107,7 @@ pub(super) fn found_run(
     Ok(run)
 }
 
-/// What is selected of a run; that it failed is asked last, and may be answered with nothing.
+/// Narrows a run to the selection. The filter for failures comes last, and may leave nothing.
 fn narrow(run: RunNode, selection: &Selection) -> Result<RunNode> {
     let run = dump::select(run, &Selection { failed: false, ..selection.clone() });
     if run.jobs.is_empty() && (selection.job.is_some() || selection.n.is_some()) {
@@ -115,7 +116,8 @@ fn narrow(run: RunNode, selection: &Selection) -> Result<RunNode> {
     Ok(if selection.failed { dump::select(run, selection) } else { run })
 }
 
-/// A failed run counts as failed even when no command did: its head line says why.
+/// Returns true if nothing failed. A failed run counts even if no command failed: its head line
+/// contains the reason.
 fn nothing_failed(run: &RunNode) -> bool {
     run.jobs.is_empty() && run.head.outcome != Some(Outcome::Failed) && !run.head.interrupted
 }
@@ -125,7 +127,7 @@ impl View {
         matches!(self.format, Some(FormatName::Raw))
     }
 
-    /// Whether something was asked for that only printing can do.
+    /// Returns true if an option was given that only applies to printing.
     pub(super) const fn prints(&self) -> bool {
         self.once
             || self.failed

@@ -1,5 +1,4 @@
-//! Where things are: the store, the directory, the user's time zone; out of arguments, environment
-//! and system.
+//! The store, the directory and the user's time zone, found in arguments, environment and system.
 
 use std::path::{Path, PathBuf};
 
@@ -13,20 +12,20 @@ use crate::error::{Error, Result, chain};
 use crate::record::{Facts, Given, Options};
 
 impl StoreArgs {
-    /// Returns true if the environment or the configuration asks for secure mode. A configuration
-    /// that cannot be read may do so.
+    /// Returns true if the environment or the configuration enables secure mode, or if the
+    /// configuration cannot be read.
     pub(super) fn is_secure(&self) -> bool {
         is_switched_on(SECURE)
             || Config::load(self.config.as_deref()).map_or(true, |config| config.settings.secure)
     }
 
-    /// The store to read: `--root`, `$RUNDOWN_ROOT`, the nearest `.rundown/` if it may be used, or
-    /// the user's data directory.
+    /// Returns the store to read: `--root`, `$RUNDOWN_ROOT`, the nearest `.rundown/` if it may be
+    /// used, or the user's data directory.
     fn root(&self) -> Result<PathBuf> {
         self.root_if(trust::check)
     }
 
-    /// The root that is named, or the one that is found, if `check` lets it be used.
+    /// Returns the root that is named, or the one that is found if `check` accepts it.
     fn root_if(&self, check: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
         if let Some(named) = self.root.clone().or_else(|| set("RUNDOWN_ROOT")) {
             return Ok(named);
@@ -46,7 +45,7 @@ impl StoreArgs {
         })
     }
 
-    /// Whether the user has said where the store is.
+    /// Returns true if the user named the store.
     pub(super) fn is_named(&self) -> bool {
         self.root.is_some() || set("RUNDOWN_ROOT").is_some()
     }
@@ -63,7 +62,7 @@ impl StoreArgs {
     /// commands run all the same.
     ///
     /// # Errors
-    /// Why there is no store, if there must be one.
+    /// If there is no store, but one is required.
     pub(super) fn recording(&self, source: &RunFacts, quiet: bool) -> Result<Options> {
         let cwd = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
         let RunFacts { repo, ref_name, sha, must_record } = source;
@@ -89,7 +88,7 @@ impl StoreArgs {
 }
 
 impl Narrow {
-    /// The store; a database that is named without it lies in its root.
+    /// Opens the store. If only a database is named, its directory is the root.
     pub(super) fn store(&self, place: &StoreArgs) -> Result<Catalog> {
         let beside = self.db.as_deref().and_then(Path::parent).filter(|_| place.root.is_none());
         let root = beside.map_or_else(|| place.root(), |dir| Ok(Path::new(".").join(dir)))?;
@@ -101,20 +100,20 @@ impl Narrow {
     }
 }
 
-/// A path from the environment.
+/// Returns a path from the environment; `None` if the variable is unset or empty.
 pub(super) fn set(name: &str) -> Option<PathBuf> {
     std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
-/// The variable that switches secure mode on, whatever the configuration says.
+/// The variable that enables secure mode, whatever the configuration.
 pub(super) const SECURE: &str = "RUNDOWN_SECURE";
 
-/// Returns true if a variable is set, and not to `0`.
+/// Returns true if a variable is set, is not empty, and is not `0`.
 pub(super) fn is_switched_on(name: &str) -> bool {
     std::env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0")
 }
 
-/// The zone of this name, or the user's.
+/// Returns the time zone with this name, or the user's.
 pub(super) fn time_zone(name: Option<&str>) -> Result<TimeZone> {
     let Some(name) = name else { return Ok(local_time_zone()) };
     TimeZone::get(name).map_err(|_| {
@@ -122,8 +121,8 @@ pub(super) fn time_zone(name: Option<&str>) -> Result<TimeZone> {
     })
 }
 
-/// The user's zone. Where no variable names one it is read from the system's file: to find out what
-/// that is called, as [`TimeZone::system`] does, takes longer than to list runs.
+/// Returns the user's time zone. If no variable names one, it is read from the system's file: to
+/// find its name, as [`TimeZone::system`] does, takes longer than to list runs.
 fn local_time_zone() -> TimeZone {
     let told =
         std::env::var_os("TZ").is_none().then(|| std::fs::read("/etc/localtime").ok()).flatten();

@@ -1,11 +1,12 @@
-//! Stores that are found, not named: only one that no other user can have made or changed is used.
+//! Stores that are found, not named: such a store is used only if no other user can have made or
+//! changed it.
 //!
-//! The nearest `.rundown/` may be anybody's: that of another user in `/tmp`, or one that came with
-//! a cloned repository. What is recorded contains output and command lines, and goes there. As with
+//! The nearest `.rundown/` may belong to someone else: to another user in `/tmp`, or to the author
+//! of a cloned repository. A recording contains output and command lines, and goes there. As with
 //! git's `safe.directory`, a directory that was found is used only if it, and the databases in it,
-//! belong to this user or to root; to root also the user who called sudo is one of ours. A store
-//! that git tracks came from elsewhere, even if this user owns it now: it is read like any other,
-//! but nothing is recorded into it.
+//! belong to this user or to root. For root, the user who called sudo is trusted too. A store that
+//! git tracks came from elsewhere, even if this user owns it now: it is read like any other, but
+//! nothing is recorded into it.
 
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
@@ -17,13 +18,13 @@ use rustix::process::geteuid;
 use crate::error::{Error, Result};
 use crate::store::{OUR_DATABASE, QUIRE_DATABASE};
 
-/// Every other user may write to it.
+/// The mode bit that lets every other user write.
 const OTHERS_WRITE: u32 = 0o002;
 
 /// Checks a store that was found before it is read.
 ///
 /// # Errors
-/// When another user owns it or may change it.
+/// If another user owns it or may change it.
 pub(super) fn check(root: &Path) -> Result<()> {
     let trusted = trusted_users(geteuid().as_raw(), std::env::var("SUDO_UID").ok().as_deref());
     let files = [root.to_owned(), root.join(OUR_DATABASE), root.join(QUIRE_DATABASE)];
@@ -36,7 +37,7 @@ pub(super) fn check(root: &Path) -> Result<()> {
 /// Checks a store that was found before something is recorded into it.
 ///
 /// # Errors
-/// As [`check`], and when git tracks it.
+/// As [`check`], and if git tracks it.
 pub(super) fn check_for_recording(root: &Path) -> Result<()> {
     check(root)?;
     if is_tracked(root) {
@@ -51,14 +52,14 @@ fn refusal(root: &Path, why: String) -> Error {
     Error::NotTrusted { why, command: format!("rundown --root {name}"), root: root.to_owned() }
 }
 
-/// The users whose files are trusted.
+/// Returns the users whose files are trusted.
 fn trusted_users(user: u32, sudo_user: Option<&str>) -> Vec<u32> {
     let sudo_user = sudo_user.filter(|_| user == 0).and_then(|user| user.parse().ok());
     [user, 0].into_iter().chain(sudo_user).collect()
 }
 
-/// Why a file is not trusted; `None` if it is, or is not there. A link is trusted if both it and
-/// what it leads to are.
+/// Returns the reason why a file is not trusted; `None` if it is trusted, or does not exist. A
+/// symbolic link is trusted if both the link and its target are.
 fn distrust(path: &Path, trusted: &[u32]) -> Option<String> {
     let link = fs::symlink_metadata(path).ok()?;
     let of_link = link.is_symlink().then(|| distrust_owner(&link, trusted)).flatten();
@@ -79,13 +80,13 @@ fn distrust_mode(file: &Metadata) -> Option<String> {
         .then(|| "can be written by every user (chmod o-w changes that)".into())
 }
 
-/// Returns true if git tracks the directory, or anything in it that is a store's. Without git
-/// nothing is known.
+/// Returns true if git tracks the directory, or a file in it that belongs to a store. Returns false
+/// if git is not available.
 fn is_tracked(root: &Path) -> bool {
     let (Some(parent), Some(name)) = (root.parent(), root.file_name()) else { return false };
     let mut git = Command::new("git");
-    // A repository may name a program that watches its files. A hook has set variables about
-    // another repository.
+    // A repository may configure a program that watches its files, and git would run it. A hook has
+    // set variables for another repository.
     git.args(["-c", "core.fsmonitor=false", "--literal-pathspecs", "ls-files", "-z", "--"])
         .arg(name)
         .current_dir(parent);

@@ -1,6 +1,6 @@
 //! The output of clap: help, the version, and errors in the arguments.
 //!
-//! clap repeats arguments as they are, escape sequences and all (`rundown *` in a directory of
+//! clap repeats arguments as they are, including escape sequences (`rundown *` in a directory of
 //! hostile names). So its text passes the sanitizer, which keeps its styles.
 
 use std::io::{self, Write};
@@ -10,8 +10,8 @@ use anstream::{AutoStream, ColorChoice};
 use crate::ci;
 use crate::sanitize::{Progress, Sanitizer, Span, Style, sgr};
 
-/// Prints help, the version or an error, where clap would, and returns the exit code. A reader that
-/// is gone is no error.
+/// Prints help, the version or an error, where clap would, and returns the exit code. A closed pipe
+/// is not an error.
 #[must_use]
 pub fn print_usage(usage: &clap::Error) -> u8 {
     let text = usage.render().ansi().to_string();
@@ -24,8 +24,8 @@ pub fn print_usage(usage: &clap::Error) -> u8 {
     u8::try_from(usage.exit_code()).unwrap_or(2)
 }
 
-/// Writes each line sanitized. Controls are shown, not followed: an argument must not erase what
-/// stands before it.
+/// Writes each line sanitized. Control characters are shown, not obeyed: an argument must not erase
+/// the text before it.
 fn write(text: &str, colored: bool, out: impl Write) -> io::Result<()> {
     let mut out = ci::Output::new(out);
     for line in text.lines() {

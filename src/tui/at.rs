@@ -1,8 +1,13 @@
-//! A place that can be written down, and opened again: a command, and where in its log. Pure.
+//! A position in a log that can be written down and opened again: a command and a place in its log.
+//! Pure.
 //!
 //! ```text
-//! 1200      50%      12:34:56      +90s      start      end      b12345, the row at this byte
-//! test/2    the second command of the job test                   test/2@end    test/ the job    run@end the run's own log
+//! 1200, 50%, 12:34:56, +90s, start, end    a position in the log
+//! b12345                                   the row at this byte
+//! test/2                                   the second command of the job `test`
+//! test/2@end                               the same, at the end of its log
+//! test/                                    the job `test`
+//! run@end                                  the run's own log, at its end
 //! ```
 
 use std::fmt::{self, Display, Formatter};
@@ -15,28 +20,28 @@ use crate::model::JobId;
 use crate::sanitize::is_harmless;
 use crate::time::Time;
 
-/// What stands for the run's own log, which is no command's.
+/// The name of the run's own log, which belongs to no command.
 const OWN_LOG: &str = "run";
 
-/// Where a log opens. One of the two is there.
+/// The position at which a log opens. At least one of the two parts is set.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct At {
-    /// The command whose log it is; `None`: what one wants to see first.
+    /// The command, job or run whose log opens; `None` for the default.
     pub place: Option<Place>,
-    /// Where in it, as [`Where::parse`] reads it; `None`: what one wants to see first.
+    /// The position in the log, as [`Where::parse`] reads it; `None` for the default.
     pub position: Option<String>,
 }
 
 impl At {
-    /// Reads `JOB/N@SPOT`, or either part alone.
+    /// Parses `JOB/N@POSITION`, or either part alone.
     ///
     /// # Errors
-    /// What would be understood.
+    /// If the text is neither. The error lists valid forms.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         if Where::parse(text).is_some() {
             return Ok(Self { place: None, position: Some(text.to_owned()) });
         }
-        // A job may be called anything.
+        // A job name may contain any character, also `@` and `/`.
         let (place, position) =
             match text.rsplit_once('@').filter(|(_, position)| Where::parse(position).is_some()) {
                 Some((place, position)) => (place, Some(position.to_owned())),
@@ -47,7 +52,8 @@ impl At {
         Ok(Self { place: Some(place), position })
     }
 
-    /// As it is typed; `None` where no keyboard and no terminal takes it.
+    /// Returns the text for a command line; `None` if it contains characters that cannot be typed
+    /// or that control a terminal.
     #[must_use]
     pub fn typed(&self) -> Option<String> {
         Some(self.to_string()).filter(|text| text.chars().all(is_harmless))
@@ -76,21 +82,21 @@ fn parse_place(text: &str) -> Option<Place> {
     Some(if n.is_empty() { Place::Job(job) } else { Place::Sh(job, n.parse().ok()?) })
 }
 
-/// Where in a log, before the log is known.
+/// A position in a log that has not been read yet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Where {
-    /// At its first row.
+    /// The first row.
     Start,
-    /// At its last, and following.
+    /// The last row; the log is followed.
     End,
-    /// The first row on screen is the one that begins at this byte, or behind it.
+    /// The first row that begins at or after this byte, as the first on screen.
     Byte(u64),
-    /// What [`parse_goto`] reads once the log's times are known.
+    /// A text for [`parse_goto`], which needs the times of the log.
     Goal,
 }
 
 impl Where {
-    /// What a text means.
+    /// Parses a position; returns `None` if the text is invalid.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         match text {

@@ -1,7 +1,9 @@
-//! Rows of a log as text for others: a file for an editor, a pipe to a pager, the clipboard.
+//! Rows of a log as text for other programs: a file for an editor, a pipe to a pager, the
+//! clipboard.
 //!
-//! A line a row, sanitized; a log that is too large to be handed over whole gives the rows around
-//! the one that was looked at, and its first line says so. Nothing but a row is held.
+//! Each row is a sanitized line. If a log is too large to be passed on whole, the excerpt contains
+//! the rows around the current one, and its first line reports that. Only one row at a time is held
+//! in memory.
 
 use std::io::{self, Write};
 
@@ -12,7 +14,7 @@ use crate::file::FilePath;
 use crate::log::{LogFile, Row, Tail};
 use crate::sanitize::{Sanitizer, Span, Style, sgr};
 
-/// How much of a large log goes before a row; to an editor twice as much in all.
+/// The most bytes of a large log before the row. An editor gets twice as much in all.
 const REACH: u64 = 32 << 20;
 
 /// The most bytes of one row.
@@ -22,21 +24,21 @@ const ROW_BYTES: usize = 1 << 20;
 pub(super) struct Excerpt {
     file: LogFile,
     tail: Tail,
-    /// Where it begins: 0, or some place before the row.
+    /// The start: 0, or some byte before the row.
     from: u64,
-    /// Rows that begin here or later are left out.
+    /// The end: rows that begin here or later are left out.
     to: u64,
-    /// The row around which it lies.
+    /// The byte at which the row begins.
     offset: u64,
 }
 
 impl Excerpt {
-    /// The log up to twice [`REACH`]; of a larger one what lies around the row.
+    /// Opens the log: all of it up to twice [`REACH`], or the part around the row.
     pub(super) fn around(row: &LogRow) -> Result<Self> {
         Self::near(row, REACH)
     }
 
-    /// The log to its end; of a large one from some place before the row on.
+    /// Opens the log to its end, from [`REACH`] bytes before the row.
     pub(super) fn from_before(row: &LogRow) -> Result<Self> {
         Self::after(row, REACH)
     }
@@ -55,7 +57,7 @@ impl Excerpt {
         Ok(Self { file, tail: row.tail, from, to: u64::MAX, offset: row.offset })
     }
 
-    /// The number of the row's line, from 1.
+    /// Returns the line number of the row, from 1.
     pub(super) fn line(&self) -> Result<u64> {
         let mut line = u64::from(self.said().is_some());
         for row in self.file.window_rows(self.from, 0, self.tail)? {
@@ -67,7 +69,7 @@ impl Excerpt {
         Ok(line.max(1))
     }
 
-    /// Writes the lines, colored or not.
+    /// Writes the lines, with or without colors.
     pub(super) fn write(&self, color: bool, out: &mut impl Write) -> io::Result<()> {
         if let Some(said) = self.said() {
             writeln!(out, "{said}")?;
@@ -85,7 +87,8 @@ impl Excerpt {
         Ok(())
     }
 
-    /// What is left out, for the first line.
+    /// Returns the first line of an excerpt that is not the whole log; it reports the part that
+    /// follows.
     fn said(&self) -> Option<String> {
         let end = self.to.min(self.file.bytes());
         let size = display::size(end.saturating_sub(self.from));
@@ -100,7 +103,8 @@ impl Excerpt {
     }
 }
 
-/// The beginning of a log, as much as can be copied, and whether that leaves something out.
+/// Reads the beginning of a log, as much as can be copied. The flag is true if the rest is left
+/// out.
 pub(super) fn copied(log: &FilePath, tail: Tail) -> Result<(String, bool)> {
     let file = LogFile::open(log)?;
     let (mut text, mut sanitizer) = (Vec::new(), Sanitizer::default());
@@ -117,7 +121,7 @@ pub(super) fn copied(log: &FilePath, tail: Tail) -> Result<(String, bool)> {
     Ok((text, is_cut))
 }
 
-/// Leaves of a text what can be copied; whether that was less.
+/// Cuts a text to the size that can be copied. Returns true if it was longer.
 pub(super) fn clip(text: &mut String) -> bool {
     let is_cut = text.len() > MAX_COPY_BYTES;
     text.truncate(text.floor_char_boundary(MAX_COPY_BYTES));

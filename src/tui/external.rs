@@ -1,12 +1,12 @@
-//! Other programs on our terminal: the user's editor and pager.
+//! External programs on our terminal: the user's editor and pager.
 //!
-//! Neither gets a store's own file: an editor gets a private copy that it cannot write, a pager
-//! gets the rows as they are read. Which program it is the user says as to any other tool:
-//! `$VISUAL`, `$EDITOR`, `$PAGER`.
+//! Neither gets a file of the store: an editor gets a private read-only copy, a pager gets the rows
+//! as they are read. The user chooses the program as for any other tool: with `$VISUAL`, `$EDITOR`
+//! or `$PAGER`.
 //!
-//! Vim obeys modelines, so the last lines of a log could set its options. A vimrc undoes
-//! `--cmd 'set nomodeline'`. So Vim starts without a file, and reads it by a command that follows
-//! every vimrc, without its autocommands.
+//! Vim obeys modelines, so the last lines of a log could set its options. `--cmd 'set nomodeline'`
+//! is not enough, because a vimrc can undo it. So Vim starts without a file; a command that runs
+//! after every vimrc opens the file without autocommands.
 
 use std::env;
 use std::fs::{File, Permissions};
@@ -26,13 +26,13 @@ use super::excerpt::Excerpt;
 use super::msg::{LogRow, Msg, Work};
 use crate::error::{self, Error, Result};
 
-/// How long a pager's rows are still waited for when it has ended: whoever reads them may hang on a
-/// file system.
+/// The longest wait for the thread that feeds a pager, once the pager has ended: the thread may
+/// hang on a file system.
 const PARTING: Duration = Duration::from_millis(300);
 
-/// Does what is asked until nobody asks or listens any more. What needs a file is done while the
-/// screen is still ours; the terminal is somebody else's from the [`ExternalCommand::Go`] that
-/// answers [`Msg::Ready`] to [`Msg::Returned`].
+/// Runs external commands until the sender or the receiver is gone. Work that needs a file is done
+/// while the screen is still ours. The other program has the terminal from the
+/// [`ExternalCommand::Go`] that answers [`Msg::Ready`] to [`Msg::Returned`].
 pub(super) fn work(external_commands: &Receiver<ExternalCommand>, messages: &Sender<Msg>) {
     let mut asked = external_commands.iter();
     while let Some(external_command) = asked.next() {
@@ -52,18 +52,19 @@ pub(super) fn work(external_commands: &Receiver<ExternalCommand>, messages: &Sen
     }
 }
 
-/// What is to be shown by another program, which has the terminal until it ends.
+/// A request to show a log in another program, which has the terminal until it ends.
 pub(super) enum ExternalCommand {
-    /// In the editor.
+    /// A log for the editor, at this row.
     Edit(LogRow),
-    /// In the pager, colored or not.
+    /// A log for the pager, at this row; colored if true.
     Page(LogRow, bool),
-    /// What was asked for last may have the terminal.
+    /// The permission for the last requested program to take the terminal.
     Go,
 }
 
 impl ExternalCommand {
-    /// Makes ready what the program is to show; says in a line what went wrong.
+    /// Prepares the data for the program; `None` for [`Self::Go`]. An error is one line for the
+    /// user.
     fn prepare(&self) -> std::result::Result<Option<Ready>, String> {
         Ok(match self {
             Self::Edit(row) => {
@@ -84,14 +85,14 @@ impl ExternalCommand {
     }
 }
 
-/// A program and what it is to show.
+/// A program and the data that it shows.
 enum Ready {
     Editor { words: Vec<String>, copy: TempPath, line: u64 },
     Pager { words: Vec<String>, excerpt: Excerpt, line: u64, color: bool },
 }
 
 impl Ready {
-    /// Runs it until it ends; says in a line what went wrong.
+    /// Runs the program until it ends. An error is one line for the user.
     fn run(self) -> std::result::Result<(), String> {
         match self {
             Self::Editor { words, copy, line } => edit(&words, &copy, line),
@@ -110,7 +111,7 @@ fn edit(words: &[String], copy: &Path, line: u64) -> std::result::Result<(), Str
     command.status().map(drop).map_err(failed)
 }
 
-/// The pager may end before all was written, and another may never begin to read.
+/// Runs the pager. A pager may end before everything was written, or may never begin to read.
 fn page(
     words: &[String],
     excerpt: Excerpt,
@@ -139,7 +140,7 @@ fn page(
     }
 }
 
-/// A private copy that nobody writes, and the number of the row's line in it.
+/// Makes a private read-only copy, and returns it with the line number of the row.
 fn copy_of(excerpt: &Excerpt) -> Result<(TempPath, u64)> {
     let dir = env::temp_dir();
     let failed = || Error::io("make a copy of the log in", &dir);
@@ -155,7 +156,7 @@ fn copy_of(excerpt: &Excerpt) -> Result<(TempPath, u64)> {
     Ok((file.into_temp_path(), excerpt.line()?))
 }
 
-/// The words of the first of these variables that is set, else of the default; never none.
+/// Returns the words of the first of these variables that is set, else of the default; never empty.
 fn words_of(variables: &[&str], default: &str) -> std::result::Result<Vec<String>, String> {
     let set = variables.iter().find_map(|name| {
         Some((*name, env::var(name).ok().filter(|value| !value.trim().is_empty())?))
@@ -164,13 +165,13 @@ fn words_of(variables: &[&str], default: &str) -> std::result::Result<Vec<String
     split(name, &value)
 }
 
-/// As a shell would, but for what it expands.
+/// Splits a command line as a shell would, without expansions.
 fn split(name: &str, value: &str) -> std::result::Result<Vec<String>, String> {
     let words = shlex::split(value).filter(|words| !words.is_empty());
     words.ok_or_else(|| format!("${name} is no command: {value}"))
 }
 
-/// What the user knows the program by: the last part of its path.
+/// Returns the last part of the program's path: the name familiar to the user.
 fn named(words: &[String]) -> &str {
     let first = words.first().map_or("", String::as_str);
     Path::new(first).file_name().and_then(|name| name.to_str()).unwrap_or(first)
@@ -192,7 +193,7 @@ fn is_vim(words: &[String]) -> bool {
     }
 }
 
-/// How an editor is told where to begin, and that it is waited for.
+/// Returns the arguments that make an editor open at the line and stay in the foreground.
 fn editor_arguments(words: &[String], is_vim: bool, file: &Path, line: u64) -> Vec<String> {
     let path = file.to_string_lossy().into_owned();
     if is_vim {
@@ -213,7 +214,7 @@ fn editor_arguments(words: &[String], is_vim: bool, file: &Path, line: u64) -> V
     }
 }
 
-/// A path as a command of Vim takes it.
+/// Escapes a path for a Vim command.
 fn escaped(path: &str) -> String {
     let is_plain =
         |found: char| found.is_alphanumeric() || !found.is_ascii() || "/._-".contains(found);
@@ -222,7 +223,7 @@ fn escaped(path: &str) -> String {
         .collect()
 }
 
-/// `less` shows colors and begins at a line; of others that is not known.
+/// Returns the arguments that make `less` show colors and begin at the line; other pagers get none.
 fn pager_arguments(words: &[String], line: u64) -> Vec<String> {
     if named(words) == "less" { vec!["-R".into(), format!("+{line}g")] } else { Vec::new() }
 }
@@ -233,7 +234,7 @@ fn command(words: &[String], arguments: &[String]) -> Command {
     command
 }
 
-/// Where an editor reads its keys: our stdin may be something else.
+/// Returns the terminal from which an editor reads its keys: our stdin may be something else.
 fn terminal() -> io::Result<Stdio> {
     if io::stdin().is_terminal() {
         Ok(Stdio::inherit())
@@ -255,7 +256,7 @@ mod tests {
         const VIM: &str = "-c set nomodeline modelines=0 -c noautocmd args +7 /tmp/a\\ b.log";
         let told = |spec: &str| {
             let words = split("EDITOR", spec).unwrap();
-            // Which `vi` this machine has does not matter here.
+            // The result must not depend on the `vi` of this machine.
             let is_vim = named(&words) != "vi" && is_vim(&words);
             let arguments = editor_arguments(&words, is_vim, Path::new("/tmp/a b.log"), 7);
             [&words[1..], &arguments[..]].concat().join(" ")
@@ -279,7 +280,7 @@ mod tests {
         assert!(pager_arguments(&["more".into()], 7).is_empty());
     }
 
-    /// An executable script.
+    /// Writes an executable script.
     fn program(dir: &Path, name: &str, script: &str) -> Vec<String> {
         let path = dir.join(name);
         fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
@@ -306,8 +307,8 @@ mod tests {
         assert_eq!(escaped("/a b/%#|$[x]\"'!<*?`{\\"), r#"/a\ b/\%\#\|\$\[x\]\"\'\!\<\*\?\`\{\\"#);
     }
 
-    /// A vimrc that switches modelines on in all ways, and a log that ends with one. Run by hand:
-    /// it needs Vim.
+    /// Starts Vim with a vimrc that enables modelines in every way, and with a log that ends in a
+    /// modeline. Run by hand: it needs Vim.
     #[test]
     #[ignore = "needs vim, and takes nvim and vim.tiny where they are"]
     fn no_vimrc_switches_modelines_on() {

@@ -1,8 +1,8 @@
-//! The thread that reads the terminal: keys, mouse and size become messages.
+//! The thread that reads the terminal and sends keys, mouse events and sizes as messages.
 //!
-//! It waits with a time-out, so that it ends some time after the loop has; never with one of zero,
-//! with which crossterm's `use-dev-tty` source reads nothing at all. When the terminal has
-//! vanished, reading fails: it says so once and ends.
+//! It polls with a timeout, so that it ends some time after the loop has. The timeout is never
+//! zero: crossterm's `use-dev-tty` source reads nothing at all then. If the terminal vanishes,
+//! reading fails; the thread sends [`Msg::Lost`] and ends.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
@@ -17,15 +17,16 @@ use signal_hook::low_level::raise;
 use super::keymap::Key;
 use super::msg::{Mouse, Msg};
 
-/// How soon the thread notices that it is to end; nobody waits for it. Not shorter: crossterm
-/// spends the last millisecond of every such wait polling without a pause.
+/// The poll timeout, and so the delay before the thread notices that it has to stop; nothing waits
+/// for it. It is not shorter because crossterm spends the last millisecond of every poll in a busy
+/// loop.
 const POLL: Duration = Duration::from_secs(10);
 
-/// How long the thread may take to let go of the terminal; it does so at once unless it has ended.
+/// The longest wait for the thread to stop reading. It stops at once unless it has ended.
 const PARTING: Duration = Duration::from_secs(1);
 
-/// Keeps the thread from reading while another program has the terminal: they would share out the
-/// keys between them.
+/// A gate that keeps the thread from reading while another program has the terminal. Otherwise each
+/// of the two would get some of the keys.
 #[derive(Default)]
 pub(super) struct Gate {
     state: Mutex<State>,
@@ -36,15 +37,15 @@ pub(super) struct Gate {
 enum State {
     #[default]
     Open,
-    /// To be passed no more; the thread may still be reading.
+    /// The gate is closing; the thread may still be reading.
     Closing,
-    /// The thread stands before it.
+    /// The thread waits at the gate.
     Closed,
 }
 
 impl Gate {
-    /// Returns once the thread does not read any more. It is woken by the one signal that ends its
-    /// wait.
+    /// Closes the gate and waits until the thread no longer reads. SIGWINCH, the one signal that
+    /// ends its poll, wakes it.
     pub(super) fn close(&self) {
         let mut state = self.lock();
         *state = State::Closing;
@@ -60,7 +61,7 @@ impl Gate {
         self.changed.notify_all();
     }
 
-    /// Waits until it is open.
+    /// Waits until the gate is open.
     fn pass(&self) {
         let mut state = self.lock();
         if *state == State::Closing {
@@ -76,7 +77,7 @@ impl Gate {
     }
 }
 
-/// Reads until `stop` is set or nobody listens any more.
+/// Reads events until `stop` is set or the receiver of `messages` is gone.
 pub(super) fn read(stop: &Arc<AtomicBool>, gate: &Gate, messages: &Sender<Msg>) {
     while !stop.load(Ordering::Relaxed) {
         gate.pass();

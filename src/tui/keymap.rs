@@ -1,10 +1,9 @@
-//! The keys: one table of context, keys, action and label, from which the help, the hints and the
-//! README's table are made too.
+//! The keys: one table of context, keys, action and label. The help, the hints and the README's
+//! table are generated from it.
 //!
-//! Invariant (tested): every key name can be read, no context binds a key twice nor the beginning
-//! of another, every action has a binding and a label. An action has a name of its own
-//! ([`Action::name`]) by which a configuration gives it other keys; what holds then is the
-//! [`Keymap`].
+//! Invariants (tested): every key name parses; no context binds a key twice, or a prefix of another
+//! binding; every action has a binding and a label. A configuration rebinds an action by its name
+//! ([`Action::name`]); the [`Keymap`] contains the effective bindings.
 
 mod action;
 mod key;
@@ -16,29 +15,30 @@ pub use key::{Key, Keys};
 pub use map::{Bound, HelpLine, Hint, Keymap, Meaning};
 pub use remap::{Fault, Wish};
 
-/// Where a key has its meaning. A pane's own bindings come before those of [`Context::Everywhere`].
+/// The context of a binding. A pane's own bindings take precedence over those of
+/// [`Context::Everywhere`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Context {
-    /// In every pane.
+    /// Every pane.
     Everywhere,
-    /// In the list of runs.
+    /// The list of runs.
     Runs,
-    /// While the list of runs is filtered; every key that is not bound types.
+    /// The list of runs while it is filtered; keys without a binding are typed.
     RunsFilter,
-    /// In the tree of jobs and commands.
+    /// The tree of jobs and commands.
     Tree,
-    /// In the log.
+    /// The log.
     Log,
-    /// While the help is open.
+    /// The help, while it is open.
     Help,
-    /// While a line is being typed; every key that is not bound types.
+    /// A line being typed; keys without a binding are typed.
     Prompt,
-    /// While there is nothing to show yet; without bindings of its own.
+    /// The screen while there is nothing to show; it has no bindings of its own.
     Waiting,
 }
 
 impl Context {
-    /// Those with bindings of their own, in the order of the help.
+    /// The contexts with bindings of their own, in the order of the help.
     pub const ALL: [Self; 7] = [
         Self::Everywhere,
         Self::Log,
@@ -49,7 +49,7 @@ impl Context {
         Self::Help,
     ];
 
-    /// Its name in a configuration.
+    /// Returns its name in a configuration.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -64,14 +64,14 @@ impl Context {
         }
     }
 
-    /// Whether keys that are not bound are typed.
+    /// Returns true if keys without a binding are typed.
     #[must_use]
     pub const fn types(self) -> bool {
         matches!(self, Self::Prompt | Self::RunsFilter)
     }
 
-    /// Where a key's meaning is looked for, in this order. What the tree has no meaning for is
-    /// meant for the log beside it.
+    /// Returns the contexts in which a key is looked up, in this order. Keys without a meaning in
+    /// the tree are meant for the log beside it.
     #[must_use]
     pub const fn reach(self) -> &'static [Self] {
         match self {
@@ -85,7 +85,7 @@ impl Context {
         }
     }
 
-    /// The heading in the help.
+    /// Returns its heading in the help.
     #[must_use]
     pub const fn title(self) -> &'static str {
         match self {
@@ -104,17 +104,16 @@ impl Context {
 /// A row of the table.
 #[derive(PartialEq, Eq, Debug)]
 pub struct Binding {
-    /// Where it holds.
+    /// The context in which it applies.
     pub context: Context,
-    /// The keys, by name, several of one press after the other with blanks between: `z a`. Hints
-    /// show the first.
+    /// The keys by name; a sequence has blanks between its keys: `z a`. Hints show the first.
     pub keys: &'static [&'static str],
-    /// What they do.
+    /// The action of the keys.
     pub action: Action,
-    /// What they do, in the words of the help.
+    /// The description in the help.
     pub label: &'static str,
-    /// What they do, in a word for hints; empty where they are not worth the space. Neighbours may
-    /// share one.
+    /// The description in hints, one or two words; empty if the binding is not worth the space.
+    /// Adjacent bindings may share one.
     pub hint: &'static str,
 }
 
@@ -128,7 +127,7 @@ const fn bind(
     Binding { context, keys, action, label, hint }
 }
 
-/// The table.
+/// The table of default bindings.
 pub static BINDINGS: &[Binding] = {
     use Action as A;
     use Context::{Everywhere, Help, Log, Prompt, Runs, RunsFilter, Tree};
@@ -253,7 +252,7 @@ pub static BINDINGS: &[Binding] = {
     ]
 };
 
-/// The table in Markdown, with the names by which a configuration calls contexts and actions.
+/// Returns the table in Markdown, with the names of contexts and actions in a configuration.
 #[must_use]
 pub fn markdown() -> String {
     let code = |text: &str| format!("`{}`", text.replace('|', "\\|"));

@@ -1,30 +1,30 @@
-//! Where the panes are: a pure function from the size of the screen.
+//! The areas of the panes: a pure function of the size of the screen.
 //!
 //! ```text
-//!  rundown · example  main@deadbee  ✗ failed 1m23s                                   live     title
-//! ─ Runs ───────────────┬─ Jobs ───────────────────┬─ $ cargo test --workspace ────────     heads
-//!  ✗ 7f3a9c01  1m23s 2m │ ✓ build            12.3s │ ✗ failed · exit 101 · 34.0s            bodies
+//!  rundown · example  main@deadbee  ✗ failed 1m23s                                   live  title
+//! ─ Runs ───────────────┬─ Jobs ───────────────────┬─ $ cargo test --workspace ────────  heads
+//!  ✗ 7f3a9c01  1m23s 2m │ ✓ build            12.3s │ ✗ failed · exit 101 · 34.0s         bodies
 //!  ✓ 11d0e2aa  58.0s 1h │ ✗ test             34.1s │   running 41 tests
 //!                       │   ✗ 1 cargo test   34.0s │ E test b ... FAILED
-//!  j down · k up · ] next · f follow · ? help                                                hints
+//!  j down · k up · ] next · f follow · ? help                                             hints
 //! ```
 //!
-//! From 100 columns on there are three panes, of which the log takes about half. Below, the runs
-//! cover the rest while they have the focus, and the tree takes a third; below 60 columns only the
-//! pane with the focus is there. On a very low screen the hints and then the title give way to the
+//! From 100 columns there are three panes, and the log takes about half. Below that, the runs cover
+//! the other panes while they have the focus, and the tree takes a third. Below 60 columns only the
+//! focused pane is shown. On a very low screen the hints, and then the title, make room for the
 //! log.
 
 use ratatui::layout::Rect;
 
 use crate::tui::keymap::Context;
 
-/// From here on the runs have a pane of their own.
+/// The width from which the runs have a pane of their own.
 const THREE_PANES: u16 = 100;
-/// From here on the tree stands beside the log.
+/// The width from which the tree is shown beside the log.
 const TWO_PANES: u16 = 60;
 
-/// More columns and rows than any monitor has. A cell takes some 100 bytes of memory, and a
-/// terminal may report up to 65,535 columns and rows.
+/// The most columns and rows drawn, more than any monitor has. A cell takes about 100 bytes of
+/// memory, and a terminal may report up to 65,535 columns and rows.
 const MOST_COLUMNS: u16 = 2_000;
 const MOST_ROWS: u16 = 1_000;
 
@@ -34,7 +34,7 @@ pub fn screen(width: u16, height: u16) -> Rect {
     Rect::new(0, 0, width.min(MOST_COLUMNS), height.min(MOST_ROWS))
 }
 
-/// A pane, and what the keys mean in it.
+/// A pane of the screen.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Pane {
     /// The list of runs.
@@ -46,7 +46,7 @@ pub enum Pane {
 }
 
 impl Pane {
-    /// What keys mean in it.
+    /// Returns the context in which the keys of the pane are looked up.
     #[must_use]
     pub const fn context(self) -> Context {
         match self {
@@ -60,24 +60,24 @@ impl Pane {
 /// A pane on the screen.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Slot {
-    /// Which one.
+    /// The pane.
     pub pane: Pane,
     /// The row of its heading, as wide as the pane.
     pub head: Rect,
-    /// What is below.
+    /// The area below the heading.
     pub body: Rect,
 }
 
-/// What is where. Rectangles do not overlap and lie within the screen.
+/// The areas of the screen. All lie within the screen, and only the popup overlaps others.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Layout {
-    /// The first row; empty when the screen is very low.
+    /// The first row; empty if the screen is very low.
     pub title: Rect,
     /// The panes, from left to right, one column apart.
     pub slots: Vec<Slot>,
-    /// The last row; empty when the screen is very low.
+    /// The last row; empty if the screen is very low.
     pub hints: Rect,
-    /// The list of runs over the panes, all of them, when it has the focus and no pane of its own.
+    /// The list of runs, over all panes, if it has the focus and no pane of its own.
     pub popup: Option<Slot>,
 }
 
@@ -108,21 +108,21 @@ impl Layout {
         Self { title, slots: slots(main, &widths), hints, popup }
     }
 
-    /// The rows below a pane's heading, wherever it is.
+    /// Returns the area below a pane's heading; a popup takes precedence.
     #[must_use]
     pub fn body(&self, pane: Pane) -> Option<Rect> {
         let popup = self.popup.as_ref().filter(|popup| popup.pane == pane);
         popup.or_else(|| self.slot(pane)).map(|slot| slot.body)
     }
 
-    /// The slot of a pane, when it is on screen and no popup.
+    /// Returns the slot of a pane that is on screen and not a popup.
     #[must_use]
     pub fn slot(&self, pane: Pane) -> Option<&Slot> {
         self.slots.iter().find(|slot| slot.pane == pane)
     }
 }
 
-/// The panes that Tab visits on a screen of this width.
+/// Returns the panes that Tab visits on a screen of this width.
 #[must_use]
 pub const fn cycle(width: u16) -> &'static [Pane] {
     if width < THREE_PANES {
@@ -132,8 +132,7 @@ pub const fn cycle(width: u16) -> &'static [Pane] {
     }
 }
 
-/// Divides the body of the list of runs: the line in which one types, if there is one, and the
-/// rows.
+/// Divides the body of the list of runs into the line being typed, if there is one, and the rows.
 #[must_use]
 pub const fn runs_parts(body: Rect, has_line: bool) -> (Rect, Rect) {
     let line = Rect { height: if has_line && body.height > 1 { 1 } else { 0 }, ..body };
@@ -145,37 +144,37 @@ pub const fn runs_parts(body: Rect, has_line: bool) -> (Rect, Rect) {
 pub struct LogParts {
     /// The line of facts.
     pub facts: Rect,
-    /// The header in full.
+    /// The full header.
     pub header: Rect,
-    /// What is odd.
+    /// The notes, such as findings.
     pub notes: Rect,
-    /// Why the command failed most likely.
+    /// The card with the likely cause.
     pub card: Rect,
-    /// The log.
+    /// The rows of the log.
     pub rows: Rect,
 }
 
-/// What the log's pane holds beside rows.
+/// The content of the log's pane beside rows.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Above {
-    /// Lines of the header in full.
+    /// The number of lines of the full header.
     pub header: usize,
-    /// Lines of notes.
+    /// The number of lines of the notes.
     pub notes: usize,
-    /// Rows on the card, if it is open.
+    /// The number of rows on the card; `None` if it is closed.
     pub card_rows: Option<usize>,
-    /// There are no rows of a log.
+    /// True if the log has no rows to show.
     pub has_no_rows: bool,
 }
 
-/// Divides the body of the log's pane; a very low one has rows only. Beside rows, notes never take
-/// more than half, and the card leaves some of them where there is room; it tells all that the line
-/// of facts does.
+/// Divides the body of the log's pane. A very low one has rows only. Beside rows, notes never take
+/// more than half. If there is room, the card leaves some rows visible. It replaces the line of
+/// facts, because it contains them all.
 #[must_use]
 pub fn log_parts(body: Rect, above: Above) -> LogParts {
     let card_rows = above.card_rows.filter(|_| body.height >= 4);
     let facts = u16::from(body.height >= 4 && card_rows.is_none());
-    // Some rows of the log stay in sight.
+    // Some rows of the log stay visible.
     let header = u16::try_from(above.header).unwrap_or(u16::MAX).min((body.height - facts) / 3 * 2);
     let header = if facts > 0 { header } else { 0 };
     let most = match card_rows {
@@ -197,28 +196,28 @@ pub fn log_parts(body: Rect, above: Above) -> LogParts {
     }
 }
 
-/// From how many lines on a card has a frame, and beside its rows the command.
+/// The height from which a card has a frame, and the command beside its rows.
 pub const FRAMED_CARD: u16 = 9;
 
-/// The lines of a framed card beside its rows: the frame, the command, how it ended.
+/// The lines of a framed card beside its rows: two for the frame, the command, and its end.
 pub const CARD_LINES: u16 = 4;
 
-/// How high a card with so many rows is in a pane of this height.
+/// Returns the height of a card with `rows` rows in a pane of height `pane`.
 fn card_height(pane: u16, rows: usize) -> u16 {
     let kept = if pane >= 14 { (pane / 4).min(8) } else { 0 };
     let rows = u16::try_from(rows).unwrap_or(u16::MAX);
     let most = pane - kept;
-    // Without a frame nothing would tell its rows from those of the log below.
+    // Without a frame, its rows would look like rows of the log below.
     if most < FRAMED_CARD { most } else { rows.saturating_add(CARD_LINES).min(most) }
 }
 
-/// The box of the help, with its frame.
+/// Returns the box of the help, with its frame.
 #[must_use]
 pub fn help_box(screen: Rect) -> Rect {
     centred(screen, 72, screen.height.saturating_sub(2).max(4))
 }
 
-/// The panes and their widths, without the columns between them.
+/// Returns the panes and their widths, without the columns between them.
 fn widths(width: u16, front: Pane, zoom: bool) -> Vec<(Pane, u16)> {
     if zoom || width < TWO_PANES {
         return vec![(front, width)];
@@ -251,7 +250,7 @@ fn slot(pane: Pane, whole: Rect) -> Slot {
     }
 }
 
-/// A box of at most this size in the middle of the screen.
+/// Returns a box of at most this size in the middle of the screen.
 #[must_use]
 pub fn centred(screen: Rect, width: u16, height: u16) -> Rect {
     let (width, height) = (width.min(screen.width), height.min(screen.height));

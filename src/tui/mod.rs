@@ -1,25 +1,26 @@
-//! The terminal UI: one loop, one channel, pure middle.
+//! The terminal UI: one event loop and one channel around a pure core.
 //!
 //! ```text
 //!  keys, mouse, size ─► input   thread ─┐
 //!  SIGTERM, SIGCONT ──► signals thread ─┤
 //!  disk ──────────────► watch   thread ─┼─ Msg ─► update(&mut Model, Msg) ─► Effect ─┐
 //!  answers ◄─ worker (catalog, log) ◄───┼───────────────────────────────────────────┤
-//!  editor, pager ◄────── outside thread ┤        view(&Model) ─► screen              │
+//!  editor, pager ◄───── external thread ┤        view(&Model) ─► screen              │
 //!                                       └── worker, watch, external, terminal ◄───────┘
 //! ```
 //!
 //! * [`msg`], [`model`], [`at`], [`scroll`], [`view_options`], [`prompt`], [`runs_query`],
 //!   [`wait`], [`update`], [`view`], [`widget`], [`layout`], [`keymap`], [`theme`] are pure: no
 //!   I/O, clock, environment or lock.
-//! * `worker` owns the catalog and what is open of it: a log (`reading`), a scroll of many
-//!   (`scrolling`), a search for runs (`runs_search`). `watch` notices changes, `input` and `term`
-//!   are the terminal.
-//! * `outside` gives the terminal to an editor or a pager for a while; `excerpt` is what they get
-//!   to see.
-//! * `session` is the loop; [`sim`] is the same loop without a terminal: keys in, screens out.
+//! * `worker` owns the catalog and the log that is open: a single log (`reading`) or a scroll of
+//!   many (`scrolling`). It also searches for runs (`runs_search`).
+//! * `watch` detects changes on disk; `input` and `term` are the terminal.
+//! * `external` hands the terminal to an editor or a pager for a while; `excerpt` is the text that
+//!   they show.
+//! * `session` is the event loop; [`sim`] is the same loop without a terminal: keys in, screens
+//!   out.
 //!
-//! Whatever comes from a store passes [`crate::sanitize`] on its way to the screen.
+//! Text from a store passes [`crate::sanitize`] on its way to the screen.
 
 pub mod at;
 mod excerpt;
@@ -61,42 +62,43 @@ use model::Model;
 use theme::{Theme, ThemeChoice};
 use view_options::{Times, ViewOptions};
 
-/// What the caller decides about the screen.
+/// Options of the terminal UI that the caller decides.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Use colors; without them everything is told apart by words, signs, bold and reverse video.
+    /// True if colors are used. Without them, words, signs, bold and reverse video make the
+    /// difference.
     pub color: bool,
-    /// Use ASCII signs only.
+    /// True if all signs are ASCII.
     pub ascii: bool,
-    /// The zone of the times on screen.
+    /// The time zone of the times on screen.
     pub time_zone: TimeZone,
-    /// Which runs are listed.
+    /// The filter of the list of runs.
     pub filter: RunFilter,
-    /// Which log opens first, and where.
+    /// The log to open first, and the position in it.
     pub at: Option<At>,
-    /// What the user is used to.
+    /// The user's settings.
     pub settings: Settings,
 }
 
-/// What a user may set once for all runs.
+/// Settings that a user makes once, for all runs.
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the configuration")]
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Settings {
-    /// What keys do.
+    /// The key bindings.
     pub keymap: Keymap,
-    /// The colors, where there are any.
+    /// The theme. Without color, the monochrome one is used instead.
     pub look: ThemeChoice,
-    /// The mouse is ours at first.
+    /// True if the mouse is captured at the start.
     pub mouse: bool,
-    /// The time in front of each row at first.
+    /// The initial kind of time in front of each row.
     pub times: Times,
-    /// Long rows go on in the next line at first.
+    /// True if long rows are wrapped at the start.
     pub wrap: bool,
-    /// Rows have their numbers at first.
+    /// True if row numbers are shown at the start.
     pub numbers: bool,
-    /// The bell is rung when the open run ends.
+    /// True if the user is notified when the open run ends.
     pub notify: bool,
-    /// Nothing is handed to the editor, the pager or the clipboard.
+    /// True if nothing is passed to the editor, the pager or the clipboard.
     pub secure: bool,
 }
 
@@ -116,7 +118,7 @@ impl Default for Settings {
 }
 
 impl Options {
-    /// The screen before anything is known.
+    /// Returns the model before any message has arrived.
     fn model(&self, screen: Rect) -> Model {
         let Settings { keymap, look, mouse, times, wrap, numbers, notify, secure } =
             self.settings.clone();
@@ -129,24 +131,24 @@ impl Options {
     }
 }
 
-/// Where the user was when they left.
+/// The state of the UI when the user left it.
 #[derive(Clone, Debug)]
 pub struct Left {
-    /// The run that was open, and how it stood.
+    /// The run that was open, in its last known state.
     pub run: Option<RunNode>,
-    /// What opens the same rows again, where that is not what opens by itself.
+    /// The position of the rows on screen; `None` if they are shown by default.
     pub at: Option<At>,
-    /// What they should know of how the store was read.
+    /// Notices for the user about how the store was read.
     pub notices: Vec<String>,
-    /// The signal that made an end of it.
+    /// The signal that ended the UI.
     pub signal: Option<i32>,
 }
 
-/// Shows the runs of a catalog until the user leaves; opens on `open`, or the newest run, as soon
-/// as there is one. The terminal is given back however this ends.
+/// Shows the runs of a catalog until the user leaves. Opens `open`, or the newest run, as soon as
+/// there is one. The terminal is restored however this ends.
 ///
 /// # Errors
-/// When the terminal cannot be used. A store that cannot be read is told on screen and tried again.
+/// If the terminal cannot be used. A store that cannot be read is reported on screen and retried.
 pub fn run(catalog: Catalog, open: Option<RunSpec>, options: Options) -> Result<Left> {
     session::run(catalog, open, options)
 }

@@ -1,8 +1,8 @@
-//! What the screen shows, and nothing else: no I/O, no clock, no terminal. Changed by
-//! [`super::update`], drawn by [`super::view`].
+//! The state of the screen and nothing else: no I/O, no clock, no terminal. [`super::update`]
+//! changes it, [`super::view`] draws it.
 //!
 //! Selections are names, not positions: a job or command stays selected while others appear before
-//! it. What is selected may have vanished; then it counts as nothing.
+//! it. A selection whose target has vanished counts as no selection.
 
 mod header;
 mod log;
@@ -34,81 +34,81 @@ pub use log::{Aim, Card, Log, LogKey, Mark, Request, cause_lines};
 pub use runs::{Finder, Runs};
 pub use tree::{Item, Tree, telling_place, telling_sh};
 
-/// From when on reading is said to hang: what is read was begun up to a second before it is known
-/// how late it is.
+/// The age in milliseconds from which a read counts as hanging. The tick that sets its start time
+/// comes up to a second after the read began.
 const HANGS_MS: i64 = 1_000;
 
-/// Everything that the screen shows.
+/// The state of everything on the screen.
 #[expect(clippy::struct_excessive_bools, reason = "independent switches")]
 pub struct Model {
     /// The size of the screen.
     pub screen: Rect,
-    /// How late it is; `None` until somebody has said so.
+    /// The current time; `None` before the first tick.
     pub now: Option<Time>,
-    /// How things look.
+    /// The styles and signs.
     pub theme: Theme,
-    /// The zone of the times on screen.
+    /// The time zone of the times on screen.
     pub time_zone: TimeZone,
-    /// What keys do.
+    /// The key bindings.
     pub keymap: Keymap,
-    /// Keys that mean something once more follow.
+    /// The keys pressed so far of an unfinished sequence.
     pub pressed: Vec<Key>,
-    /// The pane that keys go to.
+    /// The pane that receives keys.
     pub focus: Pane,
     /// The pane that had the focus before the list of runs.
     pub behind: Pane,
-    /// The pane with the focus has the whole screen.
+    /// True if the focused pane fills the whole screen.
     pub zoom: bool,
-    /// The help is open, scrolled down by this many rows.
+    /// The first visible row of the help; `None` while the help is closed.
     pub help: Option<usize>,
-    /// The mouse is ours.
+    /// True if the mouse is captured.
     pub mouse: bool,
     /// The list of runs.
     pub runs: Runs,
     /// The open run.
     pub run: Option<RunNode>,
-    /// The run that is open or being opened.
+    /// The ID of the run that is open or being opened.
     pub wanted: Option<RunId>,
     /// The jobs and commands of the open run.
     pub tree: Tree,
     /// The log of the selected command.
     pub log: Log,
-    /// The command to open first.
+    /// The command, job or run to select first.
     pub open_place: Option<Place>,
-    /// Where the first log is to open.
+    /// The position at which the first log opens.
     pub open_at: Option<String>,
-    /// The terminal is to call its user when the open run ends.
+    /// True if the user is notified when the open run ends.
     pub notify: bool,
-    /// Nothing is handed to the editor, the pager or the clipboard.
+    /// True if nothing is passed to the editor, the pager or the clipboard.
     pub secure: bool,
-    /// How logs are looked at.
+    /// The display options of logs.
     pub view_options: ViewOptions,
-    /// The line that is being typed.
+    /// The line being typed.
     pub prompt: Option<Prompt>,
-    /// Patterns that were searched for.
+    /// The patterns of earlier searches and filters.
     pub past: Past,
     /// The marks: rows of logs, by letter.
     pub marks: HashMap<char, Mark>,
-    /// What came of the last key, where the screen does not show it.
+    /// The result of the last key, where the screen does not show it.
     pub said: Option<String>,
-    /// How changes are noticed.
+    /// The way in which changes on disk are detected.
     pub watching: Watching,
-    /// The directories being watched.
+    /// The watched directories.
     pub watched: Vec<PathBuf>,
-    /// What is wrong with what was read of the store.
+    /// The current problem with the store.
     pub store_fault: Option<String>,
-    /// What a user should know, on leaving, of how the store was read.
+    /// Notices about how the store was read, for the user to see on leaving.
     pub notices: Vec<String>,
-    /// What is waited for because the store cannot be read.
+    /// The reason to wait while the store cannot be read.
     pub waiting: Option<Waiting>,
-    /// What the worker reads, since it last gave a sign of life.
+    /// The read in progress. Each sign of life from the worker restarts its time.
     pub reads: Option<Waiting>,
-    /// The signal that asked to leave.
+    /// The signal that ended the UI.
     pub signal: Option<i32>,
 }
 
 impl Model {
-    /// Before anything is known.
+    /// Returns the model before any message has arrived.
     #[must_use]
     pub fn new(screen: Rect, theme: Theme, time_zone: TimeZone) -> Self {
         Self {
@@ -147,25 +147,25 @@ impl Model {
         }
     }
 
-    /// Opens there, once there is something to be opened.
+    /// Sets the command and the position to open once a run is loaded.
     pub fn open_on(&mut self, at: Option<At>) {
         (self.open_place, self.open_at) = at.map_or((None, None), |at| (at.place, at.position));
     }
 
-    /// What shows the rows on screen again; `None` where they are shown without a word.
+    /// Returns the position that opens the rows on screen again; `None` if they open by default.
     #[must_use]
     pub fn at(&self) -> Option<At> {
         let log = &self.log;
         if log.follow && log.is_alive && !self.tree.chosen {
             return None;
         }
-        // The one log of a path needs no name.
+        // A log that was opened by its path belongs to a job without a name, and needs none.
         let first = log.window.rows.get(log.top).and_then(|row| log.place_at(row.offset));
         let (shown, first) = first.map(|(place, offset)| (place, format!("b{offset}"))).unzip();
         let place = shown.or_else(|| self.tree.at.clone());
         let place = place.filter(|place| place.job().is_none_or(|job| !job.as_str().is_empty()));
         let position = match self.card() {
-            // It stands where the command opens by itself.
+            // The card is at the position where the command opens by default.
             Some(_) => None,
             None if log.follow && !self.is_scroll() => Some("end".to_owned()),
             None => first,
@@ -173,13 +173,13 @@ impl Model {
         (place.is_some() || position.is_some()).then_some(At { place, position })
     }
 
-    /// Where the panes are.
+    /// Returns the areas of the panes.
     #[must_use]
     pub fn layout(&self) -> Layout {
         Layout::new(self.screen, self.focus, self.behind, self.zoom)
     }
 
-    /// What keys mean now.
+    /// Returns the context in which keys are looked up now.
     #[must_use]
     pub fn context(&self) -> Context {
         match (self.help, self.focus) {
@@ -192,19 +192,19 @@ impl Model {
         }
     }
 
-    /// The first key that does something here, as the screen names it.
+    /// Returns the first keys that trigger an action now, as the screen shows them.
     #[must_use]
     pub fn key_of(&self, action: Action) -> Option<String> {
         self.keymap.keys_of(self.context(), action).map(|keys| self.theme.signs.keys(keys))
     }
 
-    /// Says which key helps on, if there is one: `no such mark: m sets one`.
+    /// Appends the key that helps, if there is one: `no such mark: m sets one`.
     #[must_use]
     pub fn pointing(&self, what: &str, action: Action, does: &str) -> String {
         self.key_of(action).map_or_else(|| what.to_owned(), |key| format!("{what}: {key} {does}"))
     }
 
-    /// The rows of the help, if it is open.
+    /// Returns the rows of the help; empty while it is closed.
     #[must_use]
     pub fn help_rows(&self) -> Vec<HelpRow> {
         let first =
@@ -213,26 +213,26 @@ impl Model {
         help_rows(&lines, help_box(self.screen).width, self.theme.signs)
     }
 
-    /// What is waited for, while there is nothing else to show.
+    /// Returns the wait to show while no run is open. A hanging read takes precedence.
     #[must_use]
     pub fn nothing_yet(&self) -> Option<&Waiting> {
         if self.run.is_none() { self.hangs().or(self.waiting.as_ref()) } else { None }
     }
 
-    /// What is being read, if that has not gone on for so long that it has to be said.
+    /// Returns the read in progress if it has lasted long enough to be reported.
     #[must_use]
     pub fn hangs(&self) -> Option<&Waiting> {
         let is_long = |since: Time| self.now.is_some_and(|now| now.millis_since(since) >= HANGS_MS);
         self.reads.as_ref().filter(|reads| reads.since.is_some_and(is_long))
     }
 
-    /// What was asked for at the start is there.
+    /// Returns true if everything requested at the start is loaded.
     #[must_use]
     pub const fn is_ready(&self) -> bool {
         self.run.is_some() && self.log.request.is_none() && self.open_at.is_none()
     }
 
-    /// Something in sight is still running or waited for: ages and durations grow.
+    /// Returns true if something on screen is still running or pending: ages and durations grow.
     #[must_use]
     pub fn is_alive(&self) -> bool {
         let open = self.run.as_ref().map(|run| &run.head);

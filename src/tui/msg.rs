@@ -1,9 +1,8 @@
-//! What happens (`Msg`) and what is to be done about it (`Effect`): plain data, so that a test can
-//! send and compare it.
+//! Events (`Msg`) and requested actions (`Effect`): plain data that a test can send and compare.
 //!
-//! Everything outside reaches the model as a [`Msg`]: keys, time, the disk, the answers of the
-//! worker. Everything the model wants done leaves [`super::update`] as an [`Effect`]. Nothing here
-//! does anything.
+//! Everything from outside reaches the model as a [`Msg`]: keys, time, the disk, the answers of the
+//! worker. Everything that the model requests leaves [`super::update`] as an [`Effect`]. Nothing
+//! here performs an action.
 
 mod page;
 mod request;
@@ -24,106 +23,106 @@ pub use page::{Head, HitCount, Known, Page, Target};
 pub use request::{Fold, Folds, Goal, PageRequest, Sought, Ticket};
 pub use runs::{FoundRuns, Next, RunsRequest, Step};
 
-/// How many runs are read at once: more than any screen shows.
+/// The number of runs read at once: more than any screen shows.
 pub const PAGE_RUNS: usize = 100;
 
-/// The most runs at hand: those around the ones on screen.
+/// The most runs kept in memory: those around the ones on screen.
 pub const MAX_RUNS: usize = 20 * PAGE_RUNS;
 
-/// The most bytes that are copied: a terminal takes an OSC 52 of some 100,000 bytes, and base64
-/// makes four of three.
+/// The most bytes copied. A terminal takes an OSC 52 sequence of some 100,000 bytes, and base64
+/// turns three bytes into four.
 pub const MAX_COPY_BYTES: usize = 74_000;
 
-/// Something has happened.
+/// An event.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Msg {
-    /// A key was pressed.
+    /// A key press.
     Key(Key),
-    /// The mouse did something at this column and row of the screen.
+    /// A mouse event at this column and row of the screen.
     Mouse(Mouse, u16, u16),
-    /// The terminal has this many columns and rows now.
+    /// The new number of columns and rows of the terminal.
     Resize(u16, u16),
-    /// It is this late.
+    /// The current time.
     Tick(Time),
-    /// Something on disk may have changed. A hint: whoever reads decides what it was.
+    /// A hint that something on disk may have changed. The reader finds out the change.
     Disk,
-    /// A change in these directories may mean something new.
+    /// The directories to watch: a change in them may concern this run.
     Dirs(Option<RunId>, Vec<PathBuf>),
-    /// How changes on disk are noticed from now on.
+    /// The way in which changes on disk are detected from now on.
     Watching(Watching),
     /// The newest runs.
     Runs(RunList),
-    /// The nearest runs on one side of a run; `None` when that run is not there (any more).
+    /// The nearest runs on one side of a run; `None` if that run is not in the store.
     RunsBeside(Beside, Option<RunList>),
-    /// Runs that match what this search looks for.
+    /// A slice of the search for runs, with the runs that match.
     RunsFound(Ticket, FoundRuns),
-    /// The run to which a step leads; `None` when there is none.
+    /// The run to which a step leads; `None` if there is no such run.
     Stepped(Step, Option<Box<RunHead>>),
-    /// A run with its jobs and commands; `None` when it is not there (any more).
+    /// A run with its jobs and commands; `None` if it is not in the store.
     Run(RunId, Option<Box<RunNode>>),
-    /// Rows of the log that the ticket asked for.
+    /// The rows of a log that the ticket requested.
     Page(Ticket, Page),
-    /// More is known of the log of this ticket.
+    /// More facts about the log of this ticket.
     Known(Ticket, Known),
-    /// The log is as it was when the same page was read before; what is known of it.
+    /// The facts about a log that has not changed since the same page was read before.
     Unchanged(Ticket, Known),
-    /// There is no such row as the ticket asked for.
+    /// The absence of the row that the ticket requested.
     Missed(Ticket),
-    /// What the ticket asked for is being looked for; so many hundredths of the log have been.
+    /// The progress of the ticket's search for a row, in percent of the log.
     Looking(Ticket, u8),
-    /// The run that the user asked for by another name than its id was found.
+    /// The ID of the run that the user requested in another way.
     Found(RunId),
-    /// What a user should know, on leaving, of how the store was read.
+    /// Notices about how the store was read, for the user to see on leaving.
     Notices(Vec<String>),
-    /// The worker begins to read something, or goes on with it; `None`: it rests.
+    /// The path that the worker begins to read, or still reads; `None` if it is idle.
     Reads(Option<PathBuf>),
-    /// What is waited for from now on; `None`: the store is read again.
+    /// The reason to wait from now on; `None` once the store can be read again.
     Waiting(Option<Wait>),
-    /// The beginning of a log, to be copied, and whether that leaves something out.
+    /// The beginning of a log, to be copied; true if the rest is left out.
     Copied(String, bool),
-    /// Another program has all that it needs but the terminal.
+    /// An external program is ready and needs the terminal.
     Ready,
-    /// That program has ended.
+    /// The external program has ended.
     Returned,
-    /// Work was given up; the next attempt may succeed.
+    /// The failure of some work, with the reason; the next attempt may succeed.
     Failed(Work, String),
-    /// A signal asks us to stop, as Ctrl-Z does.
+    /// A signal to stop, as Ctrl-Z sends it.
     Stop,
-    /// The terminal shows us again after a stop.
+    /// The return of the terminal after a stop.
     Resumed,
-    /// This signal asks to leave.
+    /// A signal to leave.
     Signal(i32),
-    /// The terminal is gone, or a thread has panicked without which the loop cannot go on.
+    /// The loss of the terminal, or the panic of a thread without which the loop cannot continue.
     Lost,
 }
 
-/// What the mouse did.
+/// A mouse event.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Mouse {
     /// The wheel, by this many notches; positive is down.
     Wheel(i8),
-    /// The left button went down.
+    /// A press of the left button.
     Click,
 }
 
-/// How changes on disk are noticed.
+/// The way in which changes on disk are detected.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub enum Watching {
-    /// The system tells.
+    /// Events from the system.
     #[default]
     Told,
-    /// We look, often: the system cannot tell here.
+    /// Frequent polling, because the system provides no events here.
     Polling,
 }
 
-/// What could not be done.
+/// The kind of work that failed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Work {
     /// Reading the database and the directories.
     Store,
-    /// Reading the log that this ticket asked for.
+    /// Reading the log that this ticket requested.
     Log(Ticket),
-    /// Handing something over: to the clipboard, to an editor, to a pager.
+    /// Passing data to the clipboard, an editor or a pager.
     Outside,
 }
 
@@ -132,35 +131,35 @@ pub enum Work {
 pub struct LogRow {
     /// The log.
     pub log: FilePath,
-    /// Where the row begins.
+    /// The byte at which the row begins.
     pub offset: u64,
-    /// What a last line without its newline is.
+    /// The treatment of a last line without a newline.
     pub tail: Tail,
 }
 
-/// Something is to be done.
+/// An action that the model requests.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Effect {
-    /// Read this run, and the list of runs, whether or not anything has changed.
+    /// Read this run and the list of runs, even if nothing has changed.
     Load(Option<RunId>),
-    /// The same if anything has changed.
+    /// Read this run and the list of runs if anything has changed.
     Refresh(Option<RunId>),
     /// Read the nearest runs on one side of a run.
     ReadRuns(Beside),
-    /// Search for runs, in place of what was searched for; `None`: for nothing.
+    /// Search for runs, in place of the last search; `None` ends the search.
     FindRuns(Option<RunsRequest>),
     /// Find the run to which a step leads.
     Step(Step),
     /// Read rows of a log.
     ReadLog(Ticket, Box<PageRequest>),
-    /// Watch these directories, and none of those named before.
+    /// Watch these directories, and no others.
     Watch(Vec<PathBuf>),
-    /// Switch the mouse on or off.
+    /// Capture or release the mouse.
     CaptureMouse(bool),
-    /// Put this on the clipboard; what is more than [`MAX_COPY_BYTES`] is left out, and that is
-    /// told.
+    /// Put this on the clipboard. More than [`MAX_COPY_BYTES`] is left out, and a message reports
+    /// that.
     Copy(String),
-    /// Have the terminal call its user, and tell this.
+    /// Notify the user at the terminal with this text.
     Notify(String),
     /// Read the beginning of a log, as much as can be copied.
     CopyRows(FilePath, Tail),
@@ -168,16 +167,16 @@ pub enum Effect {
     Edit(LogRow),
     /// Show the log in the user's pager, at this row.
     Page(LogRow),
-    /// Draw everything anew.
+    /// Redraw the screen.
     Redraw,
-    /// Give the terminal back and stop, as Ctrl-Z does.
+    /// Restore the terminal and stop, as Ctrl-Z does.
     Suspend,
-    /// Leave.
+    /// Leave the program.
     Quit,
 }
 
 impl Effect {
-    /// Whether the worker does it.
+    /// Returns true if the worker performs it.
     #[must_use]
     pub const fn is_for_worker(&self) -> bool {
         let is_of_store = matches!(self, Self::Load(_) | Self::Refresh(_) | Self::ReadRuns(_));

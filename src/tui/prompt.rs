@@ -1,4 +1,4 @@
-//! A line that is being typed: what is searched for, where to go. Pure.
+//! A line being typed: a search, a filter, or a position to go to. Pure.
 
 use jiff::tz::TimeZone;
 use tui_input::Input;
@@ -7,34 +7,34 @@ use crate::time::Time;
 use crate::tui::keymap::Key;
 use crate::tui::msg::Goal;
 
-/// How many patterns are remembered.
+/// The most patterns remembered.
 const MAX_PAST: usize = 50;
 
-/// A line that is being typed.
+/// A line being typed.
 #[derive(Debug)]
 pub struct Prompt {
-    /// What it is for.
+    /// Its purpose.
     pub kind: PromptKind,
-    /// What has been typed, and the cursor in it.
+    /// The typed text, and the cursor in it.
     pub input: Input,
-    /// A pattern is text, not a regular expression.
+    /// True if a pattern is literal text, not a regular expression.
     pub is_literal: bool,
-    /// Why it could not be taken.
+    /// The reason why it was rejected.
     pub fault: Option<String>,
-    /// How far back in the patterns of before; 0 is what is being typed now.
+    /// The number of steps back in the history of patterns; 0 is the line being typed.
     pub back: usize,
-    /// What was typed before one went back.
+    /// The text that was typed before the first step back.
     pub draft: String,
 }
 
-/// What a prompt is for.
+/// The purpose of a prompt.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PromptKind {
-    /// What to search for.
+    /// A pattern to search for.
     Search,
-    /// What rows must hold to be shown; must not, after a `!`.
+    /// A pattern that rows must match to be shown, or must not match after a `!`.
     Filter,
-    /// A row, a time or a share to go to.
+    /// A row, a time or a percentage to go to.
     Goto,
     /// The name of a mark to set.
     Mark,
@@ -43,7 +43,7 @@ pub enum PromptKind {
 }
 
 impl PromptKind {
-    /// What stands before the line.
+    /// Returns the text in front of the line.
     #[must_use]
     pub const fn sign(self) -> &'static str {
         match self {
@@ -55,7 +55,7 @@ impl PromptKind {
         }
     }
 
-    /// Whether a pattern is typed.
+    /// Returns true if a pattern is typed.
     #[must_use]
     pub const fn is_pattern(self) -> bool {
         matches!(self, Self::Search | Self::Filter)
@@ -63,7 +63,7 @@ impl PromptKind {
 }
 
 impl Prompt {
-    /// An empty line.
+    /// Returns an empty line.
     #[must_use]
     pub fn new(kind: PromptKind) -> Self {
         Self {
@@ -76,7 +76,7 @@ impl Prompt {
         }
     }
 
-    /// Types a key, or edits what was typed; a key that means nothing here does nothing.
+    /// Types a key, or edits the line. A key without a meaning here is ignored.
     pub fn type_key(&mut self, key: Key) {
         if let Some(request) = key.input_request() {
             self.fault = None;
@@ -84,18 +84,18 @@ impl Prompt {
         }
     }
 
-    /// Takes the place of what was typed.
+    /// Replaces the typed text.
     pub fn fill(&mut self, text: &str) {
         self.input = Input::new(text.to_owned());
     }
 }
 
-/// Patterns that were used, the newest last, none twice.
+/// The patterns used before, without duplicates, the newest last.
 #[derive(Default, Debug)]
 pub struct Past(Vec<String>);
 
 impl Past {
-    /// Remembers one.
+    /// Adds a pattern as the newest.
     pub fn push(&mut self, pattern: &str) {
         self.0.retain(|past| past != pattern);
         self.0.push(pattern.to_owned());
@@ -103,33 +103,33 @@ impl Past {
         self.0.drain(..surplus);
     }
 
-    /// The one so far back, from 1.
+    /// Returns the pattern `back` steps ago; 1 is the newest.
     #[must_use]
     pub fn get(&self, back: usize) -> Option<&str> {
         self.0.len().checked_sub(back).and_then(|at| self.0.get(at)).map(String::as_str)
     }
 
-    /// How many there are.
+    /// Returns the number of patterns.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is none.
+    /// Returns true if there are no patterns.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
 
-/// From when to when the command of a log ran, where that is known; until now while it goes on.
+/// The start and end of the command of a log, if known; the end is the current time while it runs.
 pub type Span = Option<(Time, Time)>;
 
-/// Reads where to go: `1200` a row, from 1; `50%`; `12:34:56` or `12:34`, by the clocks of this
-/// zone; `+90s` or `+1h2m` after the start.
+/// Parses a position to go to: `1200` is a row, from 1; `50%` is a percentage; `12:34:56` or
+/// `12:34` is a wall-clock time in this zone; `+90s` or `+1h2m` is a time after the start.
 ///
 /// # Errors
-/// What would be understood.
+/// If the text is invalid, or the log has no times. The error contains valid examples.
 pub fn parse_goto(text: &str, times: Span, zone: &TimeZone) -> Result<Goal, &'static str> {
     const NO_TIMES: &str = "this log has no times";
     const UNKNOWN: &str = "try 1200, 50%, 12:34:56 or +90s";
@@ -153,8 +153,8 @@ pub fn parse_goto(text: &str, times: Span, zone: &TimeZone) -> Result<Goal, &'st
     Ok(Goal::Row(row.saturating_sub(1)))
 }
 
-/// The moment at which clocks showed this time: on the day of the start, or the day after if the
-/// log has come that far.
+/// Returns the moment at which clocks showed this time: on the day of the start, or on the next day
+/// if the time is before the start and the log lasted that long.
 fn at_clock(time: jiff::civil::Time, (start, end): (Time, Time), zone: &TimeZone) -> Option<Time> {
     let day = start.to_jiff()?.to_zoned(zone.clone()).date();
     let on = |date: jiff::civil::Date| {

@@ -1,4 +1,4 @@
-//! The log on the worker's worker: what was asked of it, as far as it has been done.
+//! The log on the worker's thread: what was asked of it, as far as it has been done.
 //!
 //! Nothing here takes long at once: what may (looking for a row, rows that a filter lets through,
 //! counting, scanning for a search) is done in slices between which the worker takes newer requests

@@ -1,9 +1,9 @@
-//! What is typed to find runs: words that must all be found in what a row of the list says. Pure.
+//! The search for runs: all words of the typed text must match a row of the list. Pure.
 //!
-//! In the word of the state, the repository and the ref the letters of a word may have others
-//! between them; an id, its short form and a commit begin with it: among hex digits nearly anything
-//! is somewhere. Which marks a word may have (`!passed`, `^main`, `'exact`, `dev$`) and that
-//! capitals count once one is typed, is as in `fzf`.
+//! In the state, the repository and the ref, other characters may come between the letters of a
+//! word. An ID, its short form and a commit must begin with the word, because nearly any text
+//! occurs somewhere among hex digits. The operators (`!passed`, `^main`, `'exact`, `dev$`) and the
+//! smart case are those of `fzf`.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -17,22 +17,22 @@ use crate::display::{self, Status};
 use crate::join::RunHead;
 use crate::sanitize::name;
 
-/// The fewest characters that may stand for the beginning of a whole id: all ids of a year begin
-/// with the same.
+/// The length from which a word is compared with the whole ID: all IDs of a year begin with the
+/// same characters.
 const SHORTEST_ID: usize = 4;
 
-/// What is typed, taken apart.
+/// A parsed search text.
 pub struct RunsQuery {
     words: Vec<Word>,
-    /// It keeps buffers between calls; that is all that changes.
+    /// The matcher. It keeps buffers between calls, and only they change.
     matcher: RefCell<Matcher>,
 }
 
-/// A word, and how it is looked for.
+/// A word and its two forms.
 struct Word {
     in_names: Atom,
     in_hexes: Atom,
-    /// It must not be found.
+    /// True if the word must not match.
     is_negative: bool,
 }
 
@@ -47,17 +47,17 @@ impl Word {
     }
 }
 
-/// What a text is made of.
+/// The kind of a text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum TextKind {
-    /// Words, for people.
+    /// A name for people.
     Name,
     /// Hex digits.
     Hex,
 }
 
 impl RunsQuery {
-    /// From what was typed.
+    /// Parses a typed text.
     #[must_use]
     pub fn new(text: &str) -> Self {
         let words = Pattern::parse(text, CaseMatching::Smart, Normalization::Smart).atoms;
@@ -65,7 +65,7 @@ impl RunsQuery {
         Self { words, matcher: RefCell::new(Matcher::new(Config::DEFAULT)) }
     }
 
-    /// Whether all words are found in a run.
+    /// Returns true if all words match a run.
     #[must_use]
     pub fn matches(&self, head: &RunHead) -> bool {
         let run = &head.run;
@@ -89,7 +89,7 @@ impl RunsQuery {
         })
     }
 
-    /// Which characters of a text (grapheme clusters, from 0) were typed.
+    /// Returns the characters of a text (as indices of grapheme clusters, from 0) that match.
     #[must_use]
     pub fn marks(&self, text: &str, kind: TextKind) -> Vec<usize> {
         let wanted = self.words.iter().filter(|word| !word.is_negative);
@@ -97,10 +97,11 @@ impl RunsQuery {
         places.filter_map(|place| usize::try_from(place).ok()).collect()
     }
 
-    /// Where the characters of a word stand in a text; nowhere when it does not match.
+    /// Returns the indices of the characters that match a word; empty if the text does not match.
     fn places(&self, word: &Word, text: &str, kind: TextKind) -> Vec<u32> {
         let word = if kind == TextKind::Name { &word.in_names } else { &word.in_hexes };
-        // `Utf32Str::new` counts bytes where a letter and its accent are two characters.
+        // `Utf32Str::new` would return byte offsets if each grapheme begins with an ASCII
+        // character, as a letter with a combining accent does.
         let chars: Vec<char> =
             text.graphemes(true).filter_map(|grapheme| grapheme.chars().next()).collect();
         let text = if text.is_ascii() {

@@ -1,5 +1,5 @@
-//! The search for runs on the worker's worker: it goes through the store from the newest run on, a
-//! slice at a time, and stops when there are enough.
+//! The search for runs on the worker's thread. It examines the store from the newest run on, a
+//! slice at a time, and stops once enough runs match.
 
 use super::msg::{FoundRuns, Msg, Next, PAGE_RUNS, RunsRequest};
 use super::runs_query::RunsQuery;
@@ -7,16 +7,16 @@ use crate::catalog::{Beside, Catalog, RunFilter};
 use crate::error::Result;
 use crate::model::RunId;
 
-/// How many runs are looked at before newer requests are taken in: some milliseconds.
+/// The number of runs examined before newer requests are taken in: some milliseconds.
 const SLICE_RUNS: usize = 500;
-/// How many are found before somebody must ask for more.
+/// The number of matches after which the search stops until more are requested.
 const ENOUGH: usize = PAGE_RUNS;
 
-/// A search that goes on.
+/// A search in progress.
 pub(super) struct RunsSearch {
     request: RunsRequest,
     query: RunsQuery,
-    /// The last run that was looked at.
+    /// The last run examined.
     after: Option<RunId>,
     found: usize,
     is_over: bool,
@@ -32,14 +32,14 @@ impl RunsSearch {
         self.is_over
     }
 
-    /// Looks at a slice. One that cannot be read is tried again next time.
+    /// Examines the next slice. A slice that cannot be read is retried the next time.
     pub(super) fn go_on(&mut self, catalog: &Catalog, filter: &RunFilter) -> Result<Msg> {
         let beside = self.after.clone().map(Beside::Older);
         let list = match &beside {
             Some(beside) => catalog.runs_beside(beside, filter, SLICE_RUNS)?,
             None => None,
         };
-        // From the newest on at first, and when nobody knows any more where the last one stood.
+        // Begin at the newest run, also if the last run examined is no longer in the store.
         let is_anew = list.is_none();
         let list = list.map_or_else(|| catalog.runs(filter, SLICE_RUNS), Ok)?;
         self.after = list.heads.last().map(|head| head.run.id.clone());

@@ -2,14 +2,14 @@
 //!
 //! ```text
 //!  ▸ ✓ 1 cargo build                       12.1s      section 1, folded: its heading alone
-//!  ▾ ✗ 2 cargo test             exit 101   34.0s      section 2, open: its heading and the rows of its log
+//!  ▾ ✗ 2 cargo test             exit 101   34.0s      section 2, open: its heading and its rows
 //!    running 41 tests
 //! ```
 //!
-//! Each row has an address of 64 bits in the order of the rows: the number of its section, from 1,
-//! above the byte at which it begins in the section's log. The address before a section's first row
-//! is its heading's. A single log that is shown alone is section 0: its addresses are its offsets,
-//! and it has no heading.
+//! Each row has a 64-bit address, and addresses are in the order of the rows. The high bits are the
+//! number of the section, from 1; the low bits are the byte at which the row begins in the
+//! section's log. The address before a section's first row is that of its heading. A single log
+//! that is shown alone is section 0: its addresses are its offsets, and it has no heading.
 
 use std::sync::Arc;
 
@@ -18,43 +18,43 @@ use crate::join::{JobNode, LogRef, Place, RunNode, ShNode, ShState};
 use crate::log::Tail;
 use crate::model::Phase;
 
-/// How many bits of an address are the offset: 16 TiB.
+/// The number of offset bits in an address: logs up to 16 TiB.
 const OFFSET_BITS: u32 = 44;
 
-/// What is shown in the pane of the log.
+/// The source of the rows in the log's pane.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum LogSource {
-    /// One log; what a last line without its newline is.
+    /// A single log, and the treatment of a last line without a newline.
     Log(FilePath, Tail),
     /// Logs with headings.
     Scroll(Arc<[Section]>),
 }
 
-/// A part of a scroll: a command, the run itself where it has a log of its own, or a job without
+/// A part of a scroll: a command, the run itself if it has a log of its own, or a job without
 /// commands.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Section {
-    /// What it is.
+    /// Its place in the run.
     pub place: Place,
     /// Its log, if it has one.
     pub log: Option<FilePath>,
-    /// What a last line without its newline is.
+    /// The treatment of a last line without a newline.
     pub tail: Tail,
-    /// Its rows are shown, not its heading alone.
+    /// True if its rows are shown; false if only its heading is shown.
     pub is_open: bool,
 }
 
-/// Where a row of a scroll stands.
+/// The position of a row in a scroll.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum RowAddress {
-    /// It is the heading of this section, from 0.
+    /// The heading of this section, from 0.
     Heading(usize),
-    /// It is a row of this section's log, and begins at this byte.
+    /// The row of this section's log that begins at this byte.
     Row(usize, u64),
 }
 
 impl RowAddress {
-    /// The row that an address means, in a scroll.
+    /// Returns the row at an address in a scroll.
     #[must_use]
     pub fn of(address: u64) -> Self {
         let next = address.saturating_add(1);
@@ -62,7 +62,7 @@ impl RowAddress {
             usize::try_from(address >> OFFSET_BITS).unwrap_or(usize::MAX).saturating_sub(1)
         };
         let mask = (1 << OFFSET_BITS) - 1;
-        // Before everything there is the first heading.
+        // An address before the first heading means the first heading.
         if next & mask == 0 || next >> OFFSET_BITS == 0 {
             Self::Heading(section(next))
         } else {
@@ -70,7 +70,7 @@ impl RowAddress {
         }
     }
 
-    /// Its address.
+    /// Returns its address.
     #[must_use]
     pub fn address(self) -> u64 {
         let base = |section: usize| {
@@ -78,12 +78,12 @@ impl RowAddress {
         };
         match self {
             Self::Heading(section) => base(section) - 1,
-            // The last offset is kept free for the heading that follows.
+            // The last offset is reserved for the next heading.
             Self::Row(section, offset) => base(section) | offset.min((1 << OFFSET_BITS) - 2),
         }
     }
 
-    /// Where it lies in its log; a heading at its start.
+    /// Returns its offset in its log; 0 for a heading.
     #[must_use]
     pub const fn offset(self) -> u64 {
         match self {
@@ -92,7 +92,7 @@ impl RowAddress {
         }
     }
 
-    /// The number of its section, from 0.
+    /// Returns the index of its section, from 0.
     #[must_use]
     pub const fn section(self) -> usize {
         match self {
@@ -102,7 +102,7 @@ impl RowAddress {
 }
 
 impl Section {
-    /// Whether its log may still grow.
+    /// Returns true if its log may still grow.
     #[must_use]
     pub fn may_grow(&self) -> bool {
         self.tail == Tail::Hold
@@ -110,7 +110,7 @@ impl Section {
 }
 
 impl LogSource {
-    /// The sections of a scroll; none of a single log.
+    /// Returns the sections of a scroll; empty for a single log.
     #[must_use]
     pub fn sections(&self) -> &[Section] {
         match self {
@@ -119,7 +119,7 @@ impl LogSource {
         }
     }
 
-    /// The section whose heading has this address.
+    /// Returns the section whose heading has this address.
     #[must_use]
     pub fn heading(&self, address: u64) -> Option<&Section> {
         match (self, RowAddress::of(address)) {
@@ -128,13 +128,14 @@ impl LogSource {
         }
     }
 
-    /// The section in which an address lies; none in a single log.
+    /// Returns the section that contains an address; `None` for a single log.
     #[must_use]
     pub fn section(&self, address: u64) -> Option<&Section> {
         self.sections().get(RowAddress::of(address).section())
     }
 
-    /// The log in which a row lies, what its last line is, and where the row begins in it.
+    /// Returns the log that contains a row, the treatment of its last line, and the row's offset in
+    /// it.
     #[must_use]
     pub fn log_at(&self, address: u64) -> Option<(FilePath, Tail, u64)> {
         match self {
@@ -146,7 +147,7 @@ impl LogSource {
         }
     }
 
-    /// The address of a row of the log of a command; the log's own offset where it is shown alone.
+    /// Returns the address of a row in a command's log. In a single log, this is the offset.
     #[must_use]
     pub fn address_of(&self, place: &Place, offset: u64) -> Option<u64> {
         match self {
@@ -159,8 +160,8 @@ impl LogSource {
     }
 }
 
-/// What an address of the sections of before is in those of now; the heading of the section that
-/// took the place of one that is gone.
+/// Translates an address from old sections to new ones. If its section is gone, returns the heading
+/// of the section that took its place.
 #[must_use]
 pub fn readdress(before: &[Section], now: &[Section], address: u64) -> u64 {
     let row = RowAddress::of(address);
@@ -173,8 +174,8 @@ pub fn readdress(before: &[Section], now: &[Section], address: u64) -> u64 {
     }
 }
 
-/// The sections of a job, or of the run. Open are those that are `chosen` to be, and, of which
-/// nothing is chosen, those that have not passed.
+/// Returns the sections of a job, or of the run. A section is open if `chosen` returns true for it.
+/// If `chosen` returns `None`, it is open if it is a command that has not passed.
 #[must_use]
 pub fn sections(
     run: &RunNode,
@@ -191,8 +192,8 @@ pub fn sections(
     sections.into()
 }
 
-/// How large the log of each section is, as it was when the run was read; in the order of the
-/// sections.
+/// Returns the size of each section's log, in bytes, at the time the run was read; in the order of
+/// the sections.
 #[must_use]
 pub fn log_bytes(run: &RunNode, of: &Place) -> Vec<u64> {
     let of_job = |job: &JobNode| -> Vec<u64> {
@@ -206,7 +207,7 @@ pub fn log_bytes(run: &RunNode, of: &Place) -> Vec<u64> {
         .collect()
 }
 
-/// The jobs of a scroll.
+/// Returns the jobs of a scroll.
 pub fn jobs<'a>(run: &'a RunNode, of: &'a Place) -> impl Iterator<Item = &'a JobNode> {
     run.jobs.iter().filter(|job| of.job().is_none_or(|id| job.job.id == *id))
 }
@@ -216,7 +217,7 @@ fn own_log<'a>(run: &'a RunNode, of: &Place) -> Option<&'a LogRef> {
 }
 
 fn own_section(log: &LogRef, is_active: bool) -> Section {
-    // What its jobs print is what one came for.
+    // Folded at first: the output of its jobs matters more.
     Section {
         place: Place::Run,
         log: Some(log.path.clone()),
@@ -242,8 +243,8 @@ fn sh_section(job: &JobNode, sh: &ShNode, is_active: bool) -> Section {
     }
 }
 
-/// Whether a command may still write. A log without a row in a run that goes on: some stores write
-/// the row at the command's end.
+/// Returns true if a command may still write. This includes a log without a row in an active run:
+/// some stores add the row when the command ends.
 #[must_use]
 pub const fn may_grow(state: ShState, is_run_active: bool) -> bool {
     matches!(state, ShState::Running) || (matches!(state, ShState::Unknown) && is_run_active)

@@ -1,4 +1,4 @@
-//! The scroll on the worker's worker: rows of many logs with their headings, as one page.
+//! The scroll on the worker's thread: rows of many logs with their headings, as one page.
 //!
 //! Each log is read by a [`Reading`] of its own, which looks for rows, sifts, counts and numbers as
 //! for a log that is shown alone; here its pages are put together. What is asked is worked on in

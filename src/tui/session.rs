@@ -1,11 +1,11 @@
-//! The loop: waits for messages, takes all of them in, has the effects done, draws.
+//! The event loop: waits for messages, takes all of them in, performs the effects, and draws.
 //!
-//! The first change after a silence is drawn at once; while changes pour in, a frame is drawn at
-//! most every 16 ms. Nothing ticks while nothing on screen depends on the time, but for the ages in
-//! the list of runs twice a minute.
+//! The first change after a pause is drawn at once; during a burst of changes, a frame is drawn at
+//! most every 16 ms. While nothing on screen depends on the time, the loop draws only twice a
+//! minute, for the ages in the list of runs.
 //!
-//! While an editor or a pager has the terminal the loop goes on, but neither draws nor takes keys;
-//! Ctrl-C there is not for us.
+//! While an editor or a pager has the terminal, the loop continues but neither draws nor takes
+//! keys. Ctrl-C is for that program then.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -34,18 +34,18 @@ use crate::display;
 use crate::error::{Error, Result};
 use crate::time::Time;
 
-/// The least time between two frames.
+/// The shortest time between two frames.
 const FRAME: Duration = Duration::from_millis(16);
-/// How often the time is shown anew while something runs: durations are in whole seconds then.
+/// The time between two frames while something runs: durations are in whole seconds then.
 const TICK_ALIVE: Duration = Duration::from_secs(1);
-/// How often while nothing runs: ages are in minutes mostly.
+/// The time between two frames while nothing runs: most ages are in minutes.
 const TICK_IDLE: Duration = Duration::from_secs(30);
 
-/// How long the loop may take to heed a signal that is to end the program. It waits for a terminal
-/// that does not read what is drawn.
+/// The time in which the loop must react to a signal that ends the program. A terminal that does
+/// not read its output blocks the loop.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// How long the threads that may hold something are waited for on leaving.
+/// The longest wait on leaving for the threads that may hold something.
 const PARTING: Duration = Duration::from_millis(300);
 
 /// See [`super::run`].
@@ -78,17 +78,17 @@ struct Session {
     begun: Instant,
     drawn_at: Option<Instant>,
     other: Other,
-    /// What is to be done once that has ended.
+    /// The effects to perform once the external program has ended.
     owed: Vec<Effect>,
     is_over: bool,
 }
 
-/// Another program for which the terminal is meant.
+/// The state of an external program that needs the terminal.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 enum Other {
     #[default]
     None,
-    /// What it is to show is made ready.
+    /// Its data is being prepared.
     Awaited,
     /// It has the terminal.
     OnScreen,
@@ -117,17 +117,18 @@ impl Session {
         Ok(())
     }
 
-    /// The first frame comes as soon as there is all of it to see, and in any case after a moment.
+    /// Returns true if it is time for a frame. The first one is due as soon as the screen is
+    /// complete, and after [`FRAME`] in any case.
     fn is_due(&self) -> bool {
         self.since_frame() >= FRAME || (self.drawn_at.is_none() && self.model.is_ready())
     }
 
-    /// Whether another program has the terminal.
+    /// Returns true if an external program has the terminal.
     fn is_away(&self) -> bool {
         self.other == Other::OnScreen
     }
 
-    /// How long ago the last frame was drawn, or the loop began.
+    /// Returns the time since the last frame, or since the loop began.
     fn since_frame(&self) -> Duration {
         self.drawn_at.unwrap_or(self.begun).elapsed()
     }
@@ -148,7 +149,7 @@ impl Session {
         match message {
             Msg::Ready => self.leave(),
             Msg::Returned => self.come_back()?,
-            // What was typed before the program began to read, and Ctrl-C in it.
+            // Keys typed before the external program began to read, and Ctrl-C in it.
             Msg::Key(_) | Msg::Mouse(..) | Msg::Signal(SIGINT | SIGQUIT) | Msg::Resumed
                 if self.is_away() =>
             {
@@ -203,7 +204,8 @@ impl Session {
                 Effect::Suspend => self.retake(Screen::suspend)?,
                 Effect::Quit => self.is_over = true,
                 effect => {
-                    // The worker outlives the loop unless it is broken, and then it has said so.
+                    // The worker outlives the loop unless it has panicked, and then it has sent a
+                    // message.
                     let _ = self.threads.requests.as_ref().map(|requests| requests.send(effect));
                 }
             }
@@ -225,8 +227,8 @@ impl Session {
         Ok(())
     }
 
-    /// Has what another program needs made ready, one at a time. The thread outlives the loop
-    /// unless it is broken.
+    /// Starts to prepare the data for an external program, one at a time. The thread outlives the
+    /// loop unless it has panicked.
     fn begin(&mut self, external_command: ExternalCommand) {
         if self.other == Other::None {
             self.other = Other::Awaited;
@@ -238,7 +240,7 @@ impl Session {
         }
     }
 
-    /// Gives the terminal to another program.
+    /// Gives the terminal to the external program.
     fn leave(&mut self) {
         self.threads.gate.close();
         term::give_back();
@@ -250,7 +252,7 @@ impl Session {
             .map(|external_commands| external_commands.send(ExternalCommand::Go));
     }
 
-    /// The other program has ended, or came to nothing.
+    /// Takes the terminal back if the external program had it.
     fn come_back(&mut self) -> Result<()> {
         if std::mem::take(&mut self.other) != Other::OnScreen {
             return Ok(());
@@ -261,7 +263,7 @@ impl Session {
         self.perform(owed)
     }
 
-    /// The terminal may have another size by now, and shows nothing of ours.
+    /// Takes the terminal again. It may have another size by now, and does not show our screen.
     fn retake(&mut self, how: fn(&mut Screen) -> Result<()>) -> Result<()> {
         how(&mut self.screen)?;
         let (width, height) = self.screen.size()?;
@@ -271,14 +273,14 @@ impl Session {
     }
 }
 
-/// The threads around the loop, and the channels to and from them. They end when this is dropped,
-/// each in its own time.
+/// The threads around the loop, and the channels to and from them. They end some time after this is
+/// dropped.
 struct Threads {
     messages: Receiver<Msg>,
-    /// `None` once the worker is to end.
+    /// The requests to the worker; `None` ends it.
     requests: Option<Sender<Effect>>,
     orders: Sender<Order>,
-    /// `None` once no other program is to be run.
+    /// The requests to the thread of external programs; `None` ends it.
     external_commands: Option<Sender<ExternalCommand>>,
     gate: Arc<Gate>,
     stop: Arc<AtomicBool>,
@@ -343,8 +345,8 @@ impl Drop for Threads {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         self.signals.close();
-        // Either may hold a private copy of something, which it tidies away; one that hangs on its
-        // file system, or on an editor, is left alone.
+        // Either thread may hold a private copy of a log, which it deletes. A thread that hangs on
+        // its file system, or on an editor, is left alone.
         (self.requests, self.external_commands) = (None, None);
         let begun = Instant::now();
         while !(self.worker.is_finished() && self.external.is_finished())
@@ -355,7 +357,7 @@ impl Drop for Threads {
     }
 }
 
-/// Starts a thread whose panic ends the loop: without it there may be no key that does.
+/// Starts a thread. Its panic ends the loop: without the thread, no key may be able to do that.
 fn spawn(
     messages: &Sender<Msg>,
     name: &str,

@@ -1,4 +1,5 @@
-//! The loop without a terminal: keys go in, screens come out, effects are done in place. For tests.
+//! The event loop without a terminal, for tests: keys go in, screens come out, effects run in
+//! place.
 
 use std::fmt::Write;
 
@@ -18,9 +19,9 @@ use super::worker::Worker;
 use crate::catalog::{Catalog, RunSpec};
 use crate::time::Time;
 
-/// A user without a terminal.
+/// A simulated user without a terminal.
 pub struct Sim {
-    /// What is shown.
+    /// The state of the screen.
     pub model: Model,
     /// The effects that were not for the worker, in order.
     pub others: Vec<Effect>,
@@ -51,14 +52,14 @@ impl Sim {
         sim
     }
 
-    /// Sends a message and does everything that comes of it, until nothing is left to do.
+    /// Sends a message and performs all effects that follow from it, until nothing is left to do.
     pub fn send(&mut self, message: Msg) -> &mut Self {
         let effects = update(&mut self.model, message);
         self.perform(effects);
         self
     }
 
-    /// Does effects, and everything that comes of them.
+    /// Performs effects, and all effects that follow from them.
     pub fn perform(&mut self, effects: Vec<Effect>) {
         let mut effects = std::collections::VecDeque::from(effects);
         loop {
@@ -77,8 +78,8 @@ impl Sim {
         }
     }
 
-    /// Presses keys, named as in the table and separated by blanks: `j j Ctrl-d G`. A name that is
-    /// none is passed over.
+    /// Presses keys, named as in the table and separated by blanks: `j j Ctrl-d G`. Unknown names
+    /// are ignored.
     pub fn keys(&mut self, names: &str) -> &mut Self {
         for key in names.split_whitespace().filter_map(Key::parse) {
             self.send(Msg::Key(key));
@@ -91,36 +92,36 @@ impl Sim {
         self.send(Msg::Mouse(mouse, x, y))
     }
 
-    /// Hints that the disk has changed.
+    /// Sends a hint that the disk has changed.
     pub fn disk(&mut self) -> &mut Self {
         self.send(Msg::Disk)
     }
 
-    /// Gives the screen another size.
+    /// Resizes the screen.
     pub fn resize(&mut self, width: u16, height: u16) -> &mut Self {
         self.terminal.backend_mut().resize(width, height);
         self.send(Msg::Resize(width, height))
     }
 
-    /// The screen as cells.
+    /// Returns the screen as cells.
     pub fn buffer(&mut self) -> &Buffer {
         let model = &self.model;
         let Ok(_) = self.terminal.draw(|frame| view(model, frame));
         self.terminal.backend().buffer()
     }
 
-    /// The screen as text, without blanks at the ends of its rows.
+    /// Returns the screen as text, without blanks at the ends of its rows.
     pub fn screen(&mut self) -> String {
         text(self.buffer())
     }
 
-    /// The pieces of the screen's rows that are not in the plain style, with their styles.
+    /// Returns the pieces of the screen's rows that are not in the plain style, with their styles.
     pub fn styles(&mut self) -> String {
         styles(self.buffer())
     }
 }
 
-/// A buffer as text, without blanks at the ends of its rows.
+/// Formats a buffer as text, without blanks at the ends of its rows.
 #[must_use]
 pub fn text(buffer: &Buffer) -> String {
     let mut text = String::new();
@@ -130,7 +131,7 @@ pub fn text(buffer: &Buffer) -> String {
         while x < buffer.area.right() {
             let symbol = buffer.cell((x, y)).map_or(" ", |cell| shown(cell.symbol()));
             row.push_str(symbol);
-            // The cells behind a wide character belong to it.
+            // The following cells of a wide character belong to it.
             x = x.saturating_add(u16::try_from(symbol.width()).unwrap_or(1).max(1));
         }
         text.push_str(row.trim_end());
@@ -139,7 +140,7 @@ pub fn text(buffer: &Buffer) -> String {
     text
 }
 
-/// What a cell shows; some tell the terminal where to show it.
+/// Returns the text of a cell, without the escape sequences with which some cells move the cursor.
 fn shown(symbol: &str) -> &str {
     let pinned = symbol
         .split_once('H')
@@ -148,7 +149,7 @@ fn shown(symbol: &str) -> &str {
     pinned.filter(|_| symbol.contains('\x1b')).unwrap_or(symbol)
 }
 
-/// The pieces of a buffer's rows that are not in the plain style: row, column, style, text.
+/// Formats the pieces of a buffer's rows that are not in the plain style: row, column, style, text.
 #[must_use]
 pub fn styles(buffer: &Buffer) -> String {
     let mut dump = String::new();

@@ -1,8 +1,8 @@
-//! The terminal, taken and always given back: on leaving, on an error, on a panic, on a signal
-//! (which ends the loop).
+//! The terminal: it is always restored, on leaving, on an error, on a panic, and on a signal (which
+//! ends the loop).
 //!
-//! Giving back never fails loudly: the terminal may be gone, and the panic hook is no place for a
-//! second panic.
+//! Errors while restoring it are ignored: the terminal may be gone, and the panic hook must not
+//! panic.
 
 use std::io::{self, Stdout, Write};
 use std::mem::ManuallyDrop;
@@ -32,20 +32,20 @@ use crate::panics;
 use crate::sanitize::notification;
 use crate::tui::layout;
 
-/// Whether there is something to give back.
+/// True if there is something to restore.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
 type Hook = Arc<dyn Fn(&PanicHookInfo<'_>) + Send + Sync>;
 
 /// The terminal while it is ours.
 pub(super) struct Screen {
-    /// Never dropped: that would show the cursor once more, and complain on stderr, which may be
-    /// gone too, if it cannot.
+    /// Never dropped: that would show the cursor once more and, on failure, print to stderr, which
+    /// may be gone too.
     terminal: ManuallyDrop<Terminal<CrosstermBackend<Stdout>>>,
     /// The part of the terminal that is drawn.
     area: Rect,
     mouse: bool,
-    /// How the terminal was before it was taken.
+    /// The modes of the terminal before it was taken.
     modes: Option<Termios>,
     previous_hook: Hook,
 }
@@ -53,8 +53,8 @@ pub(super) struct Screen {
 impl Screen {
     /// Takes the terminal.
     pub(super) fn take() -> Result<Self> {
-        // Monochrome is a theme of ours. crossterm's own answer to NO_COLOR resets bold and reverse
-        // video too.
+        // Monochrome is a theme of ours. crossterm's own reaction to NO_COLOR also resets bold and
+        // reverse video.
         force_color_output(true);
         let (previous_hook, modes) = (chain_hook(), tcgetattr(stdin()).ok());
         let taken = take(true).and_then(|()| begin());
@@ -71,13 +71,13 @@ impl Screen {
         }
     }
 
-    /// Columns and rows.
+    /// Returns the numbers of columns and rows.
     pub(super) fn size(&self) -> Result<(u16, u16)> {
         let size = self.terminal.size().map_err(Error::Terminal)?;
         Ok((size.width, size.height))
     }
 
-    /// Draws a frame; the terminal shows it at once or not at all, where it knows how.
+    /// Draws a frame. The terminal shows it as a whole, if it supports synchronized updates.
     pub(super) fn draw(&mut self, view: impl FnOnce(&mut Frame<'_>)) -> Result<()> {
         self.try_draw(view).map_err(Error::Terminal)
     }
@@ -93,7 +93,7 @@ impl Screen {
         execute!(self.terminal.backend_mut(), EndSynchronizedUpdate)
     }
 
-    /// Switches the mouse on or off; off, the terminal's own selection works.
+    /// Captures or releases the mouse. The terminal's own selection works while it is released.
     pub(super) fn capture_mouse(&mut self, on: bool) -> Result<()> {
         self.mouse = on;
         let backend = self.terminal.backend_mut();
@@ -105,41 +105,41 @@ impl Screen {
         done.map_err(Error::Terminal)
     }
 
-    /// Takes the terminal again from another program, in whatever modes that has left it.
+    /// Takes the terminal back from another program, whatever modes that program left.
     pub(super) fn take_back(&mut self) -> Result<()> {
         if let Some(modes) = &self.modes {
-            // A terminal that is gone is told by the next use of it.
+            // If the terminal is gone, its next use reports that.
             let _ = tcsetattr(stdin(), OptionalActions::Now, modes);
         }
         self.retake()
     }
 
-    /// Forgets what is on the screen, and takes the terminal again if somebody else has had it
-    /// meanwhile.
+    /// Forgets the content of the screen, and takes the terminal again in case another program had
+    /// it.
     pub(super) fn retake(&mut self) -> Result<()> {
         let _ = disable_raw_mode();
         take(self.mouse).and_then(|()| self.clear()).map_err(Error::Terminal)
     }
 
-    /// `Terminal::clear` would ask the terminal where its cursor is, and the input thread would
-    /// take the answer; a new size clears as well.
+    /// Clears the screen by a resize. `Terminal::clear` would query the cursor position, and the
+    /// input thread would take the answer.
     fn clear(&mut self) -> io::Result<()> {
         self.terminal.resize(self.area)
     }
 
-    /// Puts a text on the clipboard of whoever sits at the terminal (OSC 52), also at the other end
+    /// Copies a text to the clipboard of the user at the terminal (OSC 52), also at the other end
     /// of ssh.
     pub(super) fn copy(&mut self, text: &str) -> Result<()> {
         execute!(self.terminal.backend_mut(), CopyToClipboard::to_clipboard_from(text))
             .map_err(Error::Terminal)
     }
 
-    /// Calls whoever sits at the terminal and tells them something.
+    /// Notifies the user at the terminal with a text.
     pub(super) fn notify(&mut self, text: &str) -> Result<()> {
         execute!(self.terminal.backend_mut(), Print(notification(text))).map_err(Error::Terminal)
     }
 
-    /// Gives the terminal back and stops this process until somebody lets it go on.
+    /// Restores the terminal and stops this process until it is continued.
     pub(super) fn suspend(&mut self) -> Result<()> {
         give_back();
         stop()?;
@@ -157,22 +157,22 @@ impl Drop for Screen {
     }
 }
 
-/// Stops this process until somebody lets it go on: the shell sees a stopped job.
+/// Stops this process until it is continued: the shell sees a stopped job.
 pub(super) fn stop() -> Result<()> {
     // Raises SIGSTOP; returns after SIGCONT.
     signal_hook::low_level::emulate_default_handler(SIGTSTP).map_err(Error::Terminal)
 }
 
-/// Ends the program from another thread than the one that draws, which is stuck: what can be given
-/// back without writing is.
+/// Ends the program from another thread, because the drawing thread is stuck. Restores only the
+/// modes that need no output.
 pub(super) fn leave_at_once(signal: i32) {
     let _ = disable_raw_mode();
     signal_hook::low_level::exit(128 + signal);
 }
 
-/// Prepares to draw on the terminal, and returns the part of it that is drawn. It is resized before
-/// each frame; a full-screen viewport would follow the size that is reported, and its buffers take
-/// 200 GB each for 65,535 columns and rows.
+/// Prepares to draw on the terminal, and returns the part of it that is drawn. The viewport is
+/// resized before each frame; a full-screen one would follow the reported size, and its buffers
+/// would take 200 GB each for 65,535 columns and rows.
 fn begin() -> io::Result<(Terminal<CrosstermBackend<Stdout>>, Rect)> {
     let backend = CrosstermBackend::new(io::stdout());
     let area = drawn(backend.size()?);
@@ -192,7 +192,7 @@ fn take(mouse: bool) -> io::Result<()> {
     if mouse { execute!(out, EnableMouseCapture) } else { Ok(()) }
 }
 
-/// Gives the terminal back, until [`Screen::retake`].
+/// Restores the terminal, until [`Screen::retake`].
 pub(super) fn give_back() {
     if !TAKEN.swap(false, Ordering::SeqCst) {
         return;
@@ -203,9 +203,9 @@ pub(super) fn give_back() {
     let _ = disable_raw_mode();
 }
 
-/// Makes a panic of this thread give the terminal back before its report is printed. The reports of
-/// other threads, which catch their panics and show them on the screen, are printed when the
-/// terminal has been given back.
+/// Makes a panic of this thread restore the terminal before its report is printed. Other threads
+/// catch their panics and show them on the screen; their reports are printed once the terminal has
+/// been restored.
 fn chain_hook() -> Hook {
     let previous: Hook = Arc::from(panic::take_hook());
     let next = Arc::clone(&previous);
@@ -234,7 +234,8 @@ mod tests {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     use rustix::termios::tcgetattr;
 
-    /// Not a test of its own: the child process of [`a_panic_gives_the_terminal_back`].
+    /// Runs in the child process of [`a_panic_gives_the_terminal_back`]; it is not a test of its
+    /// own.
     #[test]
     #[ignore = "a process of its own, started by another test"]
     fn panics_in_a_terminal() {

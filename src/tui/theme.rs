@@ -1,8 +1,8 @@
-//! Colors and signs by what they mean, never by what they look like.
+//! Colors and signs by meaning, not by appearance.
 //!
-//! The default uses the terminal's own sixteen colors, so it fits light and dark ones; other
-//! [`Scheme`]s have colors of their own. Without color the same roles are told apart by reverse
-//! video, bold and underline. Without Unicode every sign has a plain one of the same width.
+//! The default scheme uses the terminal's own sixteen colors, so it fits light and dark terminals;
+//! the other [`Scheme`]s define their own colors. Without color, reverse video, bold and underline
+//! distinguish the roles. Without Unicode, every sign has an ASCII form of the same width.
 
 mod scheme;
 mod style;
@@ -16,10 +16,10 @@ use crate::tui::keymap::{Key, Keys};
 pub use scheme::Scheme;
 pub use style::{parse_style, style_text};
 
-/// Declares the roles with the names that a configuration gives them.
+/// Declares the roles with their names in a configuration.
 macro_rules! roles {
     ($($(#[$doc:meta])* $role:ident = $name:literal),* $(,)?) => {
-        /// How things look.
+        /// The styles of the roles, and the signs.
         #[derive(Clone, Debug)]
         pub struct Theme {
             $($(#[$doc])* pub $role: Style,)*
@@ -32,7 +32,7 @@ macro_rules! roles {
             /// The names of the roles in a configuration.
             pub const ROLES: &[&str] = &[$($name),*];
 
-            /// The look of a role, by its name.
+            /// Returns the style of a role by its name.
             #[must_use]
             pub fn role(&self, name: &str) -> Option<Style> {
                 match name { $($name => Some(self.$role),)* _ => None }
@@ -42,7 +42,7 @@ macro_rules! roles {
                 match name { $($name => Some(&mut self.$role),)* _ => None }
             }
 
-            /// Nothing stands out.
+            /// Returns the theme in which nothing stands out.
             const fn plain(signs: &'static Signs, color: bool) -> Self {
                 Self { $($role: Style::new(),)* signs, color }
             }
@@ -53,69 +53,69 @@ macro_rules! roles {
 roles! {
     /// The whole screen, beneath everything else.
     base = "base",
-    /// Passed.
+    /// The state "passed".
     ok = "ok",
-    /// Failed.
+    /// The state "failed".
     bad = "bad",
-    /// Running.
+    /// The state "running".
     active = "active",
-    /// Asks for attention: interrupted, unknown, a fault.
+    /// A state that needs attention: interrupted, unknown, faulty.
     warn = "warn",
-    /// What is there when one looks for it.
+    /// Secondary text.
     muted = "muted",
-    /// Names of keys, and the lines around what has the focus.
+    /// The names of keys, and the lines around the focused pane.
     accent = "accent",
-    /// The heading of what has the focus.
+    /// The heading of the focused pane.
     focus = "focus",
-    /// Rows of standard error that bring no color of their own.
+    /// Rows of standard error that have no color of their own.
     stderr = "stderr",
-    /// What was searched for.
+    /// Matches of the search.
     found = "match",
-    /// The selected row of the pane with the focus.
+    /// The selected row of the focused pane.
     selection = "selection",
     /// Headings.
     strong = "strong",
-    /// The heading of a command among others.
+    /// The heading of a command in a scroll.
     heading = "heading",
     /// The heading of a group of rows.
     group = "group",
-    /// The frame around the likeliest cause.
+    /// The frame around the likely cause.
     card = "card",
-    /// How large a share is.
+    /// A bar that shows a share.
     bar = "bar",
 }
 
-/// What a user wants things to look like.
+/// The theme that a user has chosen.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct ThemeChoice {
-    /// Whose colors.
+    /// The color scheme.
     pub scheme: Scheme,
-    /// Roles that look otherwise, by their names.
+    /// The roles with another style, by their names.
     pub roles: Vec<(&'static str, Style)>,
 }
 
-/// The signs that frame and mark, each one column wide.
+/// The signs of frames and marks, each one column wide.
 #[derive(Debug)]
 pub struct Signs {
-    /// Something was cut here.
+    /// The end of text that was cut.
     pub ellipsis: &'static str,
-    /// A line across.
+    /// A horizontal line.
     pub rule: &'static str,
-    /// A line down between panes.
+    /// A vertical line between panes.
     pub bar: &'static str,
-    /// Where a line down leaves a line across.
+    /// The joint of a vertical line with a horizontal line above it.
     pub tee: &'static str,
-    /// Between facts.
+    /// The separator of facts.
     pub dot: &'static str,
-    /// The row goes on to the right.
+    /// The end of a row that continues to the right.
     pub more: &'static str,
-    /// The selected row of a pane without the focus.
+    /// The current row of a log, and the selected row of a pane without the focus.
     pub here: &'static str,
-    /// The part of a log that is on screen, in the bar beside it.
+    /// The visible part of a log, in the bar beside it.
     pub thumb: &'static str,
-    /// What this row heads is shown.
+    /// A heading that is open.
     pub open: &'static str,
-    /// What this row heads is folded away.
+    /// A heading that is folded.
     pub folded: &'static str,
     ascii: bool,
 }
@@ -148,20 +148,20 @@ const ASCII: Signs = Signs {
 };
 
 impl Signs {
-    /// The sign of a state.
+    /// Returns the sign of a state.
     #[must_use]
     pub const fn status(&self, status: Status) -> &'static str {
         if self.ascii { status.ascii_glyph() } else { status.glyph() }
     }
 
-    /// A bar of `columns` columns, filled by a share of a whole: in eighths of a column, or in
-    /// whole ones.
+    /// Formats a bar of `columns` columns that is filled by `part` of `whole`, in steps of an
+    /// eighth of a column, or of a column in ASCII.
     #[must_use]
     pub fn share(&self, part: i64, whole: i64, columns: u16) -> String {
         let steps = u64::from(columns) * if self.ascii { 1 } else { 8 };
         let whole = u64::try_from(whole).unwrap_or(0).max(1);
         let part = u64::try_from(part).unwrap_or(0).min(whole);
-        // Whatever took time has a step.
+        // Anything above zero fills at least one step.
         let filled =
             u64::try_from((u128::from(part) * u128::from(steps)).div_ceil(u128::from(whole)))
                 .unwrap_or(steps);
@@ -175,7 +175,7 @@ impl Signs {
         format!("{bar:<width$}", width = usize::from(columns))
     }
 
-    /// The names of keys for the screen.
+    /// Formats the names of keys for the screen.
     #[must_use]
     pub fn keys(&self, keys: &Keys) -> String {
         keys.as_slice().iter().map(|key| self.key(*key)).collect::<Vec<_>>().join(" ")
@@ -195,7 +195,7 @@ impl Signs {
         short.to_owned()
     }
 
-    /// The sign of more and less.
+    /// Returns the plus-minus sign.
     #[must_use]
     pub const fn around(&self) -> &'static str {
         if self.ascii { "+-" } else { "±" }
@@ -203,14 +203,14 @@ impl Signs {
 }
 
 impl Theme {
-    /// The default look, with or without color and Unicode.
+    /// Returns the default theme, with or without color and Unicode.
     #[must_use]
     pub fn new(color: bool, ascii: bool) -> Self {
         Self::of(&ThemeChoice::default(), color, ascii)
     }
 
-    /// A look, with or without Unicode; without color it is the monochrome one, whatever was
-    /// wanted.
+    /// Returns the chosen theme, with or without Unicode; without color, the monochrome one,
+    /// whatever the choice.
     #[must_use]
     pub fn of(look: &ThemeChoice, color: bool, ascii: bool) -> Self {
         let signs = if ascii { &ASCII } else { &UNICODE };
@@ -226,13 +226,13 @@ impl Theme {
         theme
     }
 
-    /// Whether it has colors at all.
+    /// Returns true if the theme has colors.
     #[must_use]
     pub const fn has_color(&self) -> bool {
         self.color
     }
 
-    /// The look of a state.
+    /// Returns the style of a state.
     #[must_use]
     pub const fn status(&self, status: Status) -> Style {
         match status {
@@ -244,8 +244,8 @@ impl Theme {
         }
     }
 
-    /// The look of a piece of a log, over the look of its row. Colors in which it could not be
-    /// read, on this theme's background, are left out.
+    /// Returns the style of a piece of a log, over the style of its row. Colors that would be
+    /// unreadable on this theme's background are left out.
     #[must_use]
     pub fn span(&self, base: Style, span: sanitize::Style) -> Style {
         let mut style = base;
@@ -271,14 +271,14 @@ impl Theme {
         style
     }
 
-    /// The look of a match in text of a look.
+    /// Returns the style of a match in text of a style.
     #[must_use]
     pub fn marked(&self, style: Style) -> Style {
         let marked = style.patch(self.found);
         if self.hides(marked) { self.found } else { marked }
     }
 
-    /// Returns true if text of a look cannot be told from its background.
+    /// Returns true if text of a style cannot be distinguished from its background.
     fn hides(&self, style: Style) -> bool {
         let fg = style.fg.or(self.base.fg).and_then(sanitized);
         let bg = style.bg.or(self.base.bg).and_then(sanitized);
@@ -286,7 +286,7 @@ impl Theme {
     }
 }
 
-/// The reverse of [`color`]; `None` of the terminal's own.
+/// Reverses [`color`]. Returns `None` for the terminal's own color.
 fn sanitized(found: Color) -> Option<sanitize::Color> {
     match found {
         Color::Rgb(r, g, b) => Some(sanitize::Color::Rgb(r, g, b)),
@@ -295,7 +295,8 @@ fn sanitized(found: Color) -> Option<sanitize::Color> {
     }
 }
 
-/// The lower sixteen by their names: terminals with few colors know those escapes only.
+/// Converts a color. The lower sixteen become named ones: terminals with few colors support no
+/// other escape sequences.
 const fn color(color: sanitize::Color) -> Color {
     match color {
         sanitize::Color::Rgb(r, g, b) => Color::Rgb(r, g, b),

@@ -1,49 +1,49 @@
-//! How logs are looked at: it holds for every log until the user changes it. Pure data.
+//! The display options of logs: they apply to every log until the user changes them. Pure data.
 
 use crate::sanitize::Progress;
 use crate::search::{Query, RowFilter};
 
-/// How logs are looked at.
+/// The display options of logs.
 #[derive(Clone, Default, Debug)]
 pub struct ViewOptions {
-    /// All that is known of the command stands above them.
+    /// True if the full header is shown above the rows.
     pub header: bool,
-    /// Rows longer than the pane is wide go on in the next line, instead of beyond its edge.
+    /// True if rows wider than the pane are wrapped instead of cut.
     pub wrap: bool,
-    /// The time in front of each row.
+    /// The kind of time in front of each row.
     pub times: Times,
-    /// The number in front of each row.
+    /// True if each row has its number in front.
     pub numbers: bool,
-    /// Which rows are shown.
+    /// The filter of the rows.
     pub row_filter: RowFilter,
-    /// What is searched for.
+    /// The pattern being searched for.
     pub search: Option<Query>,
 }
 
 impl ViewOptions {
-    /// Whether each row takes one line.
+    /// Returns true if each row takes one line.
     #[must_use]
     pub fn is_flat(&self) -> bool {
         !self.wrap && self.row_filter.progress == Progress::Last
     }
 }
 
-/// The time in front of a row.
+/// A kind of time in front of a row.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub enum Times {
-    /// Nothing.
+    /// No time.
     #[default]
     None,
-    /// Since the command's start.
+    /// The time since the command's start.
     Relative,
-    /// Since the row before.
+    /// The time since the previous row.
     Delta,
-    /// The wall clock, in the zone of the screen.
+    /// The wall clock, in the time zone of the screen.
     Wall,
 }
 
 impl Times {
-    /// The next in the round.
+    /// Returns the next kind; the first one follows the last.
     #[must_use]
     pub const fn next(self) -> Self {
         match self {
@@ -54,10 +54,10 @@ impl Times {
         }
     }
 
-    /// All of them.
+    /// All kinds.
     pub const ALL: [Self; 4] = [Self::None, Self::Relative, Self::Delta, Self::Wall];
 
-    /// Its name in a configuration: what `--timestamps` calls it.
+    /// Returns its name in a configuration and for `--timestamps`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -68,7 +68,7 @@ impl Times {
         }
     }
 
-    /// What it is called.
+    /// Returns its description on screen.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -80,13 +80,13 @@ impl Times {
     }
 }
 
-/// A gap between two rows is slow from so many hundredths of the command's time on.
+/// The percentage of a command's duration from which a gap between two rows is slow.
 pub const SLOW_PERCENT: i64 = 5;
 
-/// And from so many milliseconds on: less is no waiting.
+/// The shortest slow gap, in milliseconds; a shorter one is not noticed as a wait.
 pub const SLOW_MS: i64 = 100;
 
-/// From how many milliseconds on a gap is slow, for a command that took so long.
+/// Returns the gap in milliseconds from which a row is slow, given the duration of the command.
 #[must_use]
 pub fn slow_ms(command_ms: i64) -> i64 {
     (command_ms.saturating_mul(SLOW_PERCENT) / 100).max(SLOW_MS)

@@ -1,13 +1,13 @@
-//! What is waited for, and since when.
+//! A wait and its start.
 
 pub use crate::catalog::Wait;
 use crate::time::Time;
 
-/// Something that is waited for.
+/// A wait that is in progress.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Waiting {
-    /// What.
+    /// The reason of the wait.
     pub wait: Wait,
-    /// Since when; `None` until somebody has said how late it is.
+    /// The start of the wait; `None` until the next tick.
     pub since: Option<Time>,
 }

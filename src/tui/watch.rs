@@ -1,10 +1,10 @@
-//! The thread that notices changes on disk and says so: a hint, nothing more. Whoever reads decides
-//! what has changed.
+//! The thread that detects changes on disk and sends a hint, nothing more. The reader finds out the
+//! change.
 //!
-//! Directories are watched, not files: logs and jobs appear in them, and a write to a file in a
-//! watched directory is told too. Where the system cannot tell (no inotify left, a network file
-//! system), looking often takes its place, until it can; looking slowly always goes on beside it,
-//! because some file systems accept a watch and never tell anything.
+//! It watches directories, not files: logs and jobs appear in them, and the system also reports a
+//! write to a file in a watched directory. If the system cannot report changes (no inotify watches
+//! left, a network file system), the thread polls often until the system can. It always polls
+//! slowly as well, because some file systems accept a watch and never report anything.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -19,24 +19,25 @@ use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use super::msg::{Msg, Watching};
 use crate::file::{Identity, identity};
 
-/// Hints come no faster than this; the first after a silence comes at once.
+/// The shortest time between two hints; the first one after a pause is sent at once.
 const COALESCE: Duration = Duration::from_millis(15);
-/// How often the disk is looked at where the system tells.
+/// The polling interval while the system reports changes.
 const SLOW: Duration = Duration::from_secs(1);
-/// How often where it does not.
+/// The polling interval while it does not.
 const FAST: Duration = Duration::from_millis(100);
-/// How often the system is asked whether it can tell again.
+/// The interval at which the thread retries to get a watcher from the system.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
 
-/// What the thread is told.
+/// A message to the thread.
 pub(super) enum Order {
-    /// The system saw something.
+    /// A change that the system reported.
     Event,
     /// Watch these directories from now on.
     Watch(Vec<PathBuf>),
 }
 
-/// Watches until nobody listens any more. `orders_of_watcher` is the other end of `orders`.
+/// Watches until the receiver of `messages` is gone. `orders_of_watcher` is the other end of
+/// `orders`.
 pub(super) fn watch(
     orders: &Receiver<Order>,
     orders_of_watcher: Sender<Order>,
@@ -72,7 +73,7 @@ fn keep_watch(mut watcher: DiskWatcher, orders: &Receiver<Order>, messages: &Sen
     }
 }
 
-/// Lets a moment pass; what happens in it becomes one hint. False when nobody listens any more.
+/// Waits a moment, and sends one hint for all changes in it. Returns false if a channel is closed.
 fn settle(orders: &Receiver<Order>, watcher: &mut DiskWatcher, messages: &Sender<Msg>) -> bool {
     let end = Instant::now() + COALESCE;
     let mut has_event = false;
@@ -88,27 +89,28 @@ fn settle(orders: &Receiver<Order>, watcher: &mut DiskWatcher, messages: &Sender
         return true;
     }
     watcher.heed();
-    // What appeared in that moment may be a directory that was waited for.
+    // A directory that was waited for may have appeared in that moment.
     watcher.retry();
     messages.send(Msg::Disk).is_ok()
 }
 
-/// The system's watcher, if there is one, and what it watches.
+/// The system's watcher, if there is one, and the directories that it watches.
 struct DiskWatcher {
     orders: Sender<Order>,
     watcher: Option<RecommendedWatcher>,
-    /// An event is on its way to this thread: more of them tell nothing new.
+    /// True if an event is on its way to this thread: more events would add nothing.
     has_told: Arc<AtomicBool>,
     wanted: HashSet<PathBuf>,
     watched: HashMap<PathBuf, Watched>,
-    /// How often the disk is looked at although the system tells.
+    /// The polling interval while the system reports changes.
     slow: Duration,
     asked_at: Instant,
 }
 
 /// A directory as it was when its watch began.
 struct Watched {
-    /// A directory that was deleted and made again is another one, and its watch is gone.
+    /// The directory's identity. A directory that was deleted and made again is another one, and
+    /// its watch is gone.
     identity: Option<Identity>,
     is_remote: bool,
 }
@@ -128,14 +130,14 @@ impl DiskWatcher {
         watcher
     }
 
-    /// Asks the system for a watcher.
+    /// Requests a watcher from the system.
     fn ask(&mut self) {
         let (orders, has_told) = (self.orders.clone(), Arc::clone(&self.has_told));
         let tell = move |event: notify::Result<notify::Event>| {
-            // What went wrong may have taken events with it.
+            // An error may mean that events were lost.
             let is_news = event.map_or(true, |event| is_change(event.kind));
             if is_news && !has_told.swap(true, Ordering::AcqRel) {
-                // Nobody listens any more: then nobody misses it either.
+                // If the receiver is gone, the event is of no use.
                 let _ = orders.send(Order::Event);
             }
         };
@@ -143,7 +145,7 @@ impl DiskWatcher {
         self.asked_at = Instant::now();
     }
 
-    /// What happens from now on is an event of its own: to be called before anybody looks.
+    /// Makes later changes an event of their own. Must be called before the disk is read.
     fn heed(&self) {
         self.has_told.store(false, Ordering::Release);
     }
@@ -157,14 +159,14 @@ impl DiskWatcher {
     fn point(&mut self, dirs: Vec<PathBuf>) {
         self.wanted = dirs.into_iter().collect();
         for (dir, _) in self.watched.extract_if(|dir, _| !self.wanted.contains(dir)) {
-            // It may be gone, and its watch with it.
+            // The directory may be gone, and its watch with it.
             let _ = self.watcher.as_mut().map(|watcher| watcher.unwatch(&dir));
         }
         self.retry();
     }
 
-    /// Forgets the watches of what was deleted and made again under its name, and asks a system
-    /// that could not tell.
+    /// Drops the watches of directories that were deleted and made again under the same name, and
+    /// retries a system that had no watcher.
     fn renew(&mut self) {
         match &mut self.watcher {
             None if self.asked_at.elapsed() >= ASK_AGAIN => self.ask(),
@@ -179,8 +181,8 @@ impl DiskWatcher {
         }
     }
 
-    /// Watches what was not there before; when the system's watches are used up, gives all of them
-    /// up for looking often.
+    /// Watches directories that did not exist before. If the system has no watches left, drops all
+    /// of them and polls often instead.
     fn retry(&mut self) {
         let Some(watcher) = &mut self.watcher else { return };
         for dir in self
@@ -206,7 +208,7 @@ impl DiskWatcher {
     }
 }
 
-/// Whether others may write to a directory without this system's noticing it.
+/// Returns true if others may write to a directory without an event on this system.
 #[cfg(target_os = "linux")]
 #[expect(clippy::cast_sign_loss, reason = "a pattern of 32 bits")]
 fn is_remote(dir: &Path) -> bool {
@@ -218,8 +220,8 @@ fn is_remote(_: &Path) -> bool {
     false
 }
 
-/// The types of remote file systems, see statfs(2): NFS, SMB, CIFS, SMB 2, 9P, AFS, Ceph, and what
-/// is mounted through FUSE or virtiofs.
+/// The types of remote file systems, see statfs(2): NFS, SMB, CIFS, SMB 2, 9P, AFS, Ceph, and
+/// mounts through FUSE or virtiofs.
 #[cfg(target_os = "linux")]
 const REMOTE: [u64; 9] = [
     0x6969,
@@ -233,7 +235,8 @@ const REMOTE: [u64; 9] = [
     0x6a65_6a63,
 ];
 
-/// Reading a file is an event too, and our own reading would keep us busy for ever.
+/// Returns true if an event is a change. A read is an event too, and our own reads would keep the
+/// thread busy forever.
 const fn is_change(kind: EventKind) -> bool {
     !matches!(kind, EventKind::Access(_))
         || matches!(kind, EventKind::Access(AccessKind::Close(AccessMode::Write)))
@@ -293,12 +296,13 @@ mod tests {
         let dir = root.path().join("jobs");
         let (order, orders) = channel();
         let (message, messages) = channel();
-        // Nothing is told but what the system tells.
+        // Only the system's events cause hints here.
         let watcher = DiskWatcher { slow: Duration::MAX, ..DiskWatcher::open(order.clone()) };
         let thread = std::thread::spawn(move || keep_watch(watcher, &orders, &message));
         order.send(Order::Watch(vec![root.path().to_owned(), dir.clone()])).unwrap();
         assert!(matches!(messages.recv_timeout(PATIENCE).unwrap(), Msg::Watching(_)));
-        // Each is done again until it is told: the watch may not have begun when it was first done.
+        // Each change is repeated until a hint comes: the watch may not have begun at the first
+        // one.
         let told_of = |what: &dyn Fn()| {
             let begun = Instant::now();
             while messages.try_recv().is_ok() {}
@@ -314,8 +318,8 @@ mod tests {
             told_of(&|| fs::write(dir.join("sh-1.log"), "x").unwrap());
         }
         drop(messages);
-        // It ends at the next thing that it has to tell; an event of the last write may have been
-        // that already.
+        // The thread ends when it cannot send a hint. An event of the last write may already have
+        // caused that.
         let _ = order.send(Order::Event);
         let _ = order.send(Order::Event);
         thread.join().unwrap();

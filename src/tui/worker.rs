@@ -1,9 +1,9 @@
-//! The worker: owns the catalog and the open log, and does what the model asks.
+//! The worker: owns the catalog and the open log, and does the work that the model requests.
 //!
 //! [`Worker`] does one thing at a time and answers with messages; a headless test calls it
-//! directly. [`work`] is its thread: it takes everything that has been asked, forgets what a newer
-//! request has made pointless, reads the log before the store, and counts rows while nothing else
-//! is to be done. A panic becomes a message; the next request finds a working worker.
+//! directly. [`work`] is its thread: it takes in all pending requests, drops those that a newer one
+//! replaces, reads the log before the store, and counts rows while it is idle. A panic becomes a
+//! message; the next request finds a working worker.
 
 mod inbox;
 mod open;
@@ -28,7 +28,7 @@ use open::Open;
 use store::{MAX_WATCHED, Seen, modified_at};
 pub(super) use thread::work;
 
-/// What the worker works with.
+/// The state of the worker.
 pub(super) struct Worker {
     catalog: Catalog,
     /// The run to open, until it has been found.
@@ -37,9 +37,9 @@ pub(super) struct Worker {
     open: Option<Open>,
     search: Option<RunsSearch>,
     seen: Seen,
-    /// What was last said to be waited for.
+    /// The wait that was reported last.
     waiting: Option<Wait>,
-    /// What was last said of how the store is read.
+    /// The notices that were reported last.
     notices: Vec<String>,
 }
 
@@ -57,7 +57,7 @@ impl Worker {
         }
     }
 
-    /// Does what is asked, if it is for the worker, and says what came of it.
+    /// Performs an effect, if it is for the worker, and returns the answers.
     pub(super) fn serve(&mut self, effect: Effect) -> Vec<Msg> {
         self.catalog.renew();
         match effect {
@@ -93,7 +93,7 @@ impl Worker {
         }
     }
 
-    /// A slice of the search for runs.
+    /// Does a slice of the search for runs.
     fn search_runs(&mut self) -> Vec<Msg> {
         let Some(search) = &mut self.search else { return Vec::new() };
         let found = search.go_on(&self.catalog, &self.filter);
@@ -101,7 +101,7 @@ impl Worker {
         found.map_or_else(|error| self.fail(self.seen.run.clone(), &error), |found| vec![found])
     }
 
-    /// While the store cannot be read the search waits.
+    /// Returns true if a search is in progress and the store can be read.
     const fn is_searching(&self) -> bool {
         self.search.is_some() && !self.seen.is_stale
     }
@@ -131,12 +131,14 @@ impl Worker {
         }
     }
 
-    /// The log that was read is to be left for another one: no event may come to say so again.
+    /// Returns a message to read again if another file replaces the one that was read: no further
+    /// event may report that.
     fn look_again(&self) -> Option<Msg> {
         self.open.as_ref().filter(|open| open.goes_over()).map(|_| Msg::Disk)
     }
 
-    /// A log that is a link is written in a directory that the catalog knows nothing of.
+    /// Returns the directories to watch if the log adds new ones. A log that is a symbolic link is
+    /// written in a directory unknown to the catalog.
     fn watch_log(&mut self) -> Option<Msg> {
         let is_known = |dir: &PathBuf| self.seen.dirs.iter().any(|(known, _)| known == dir);
         let new: Vec<_> =
@@ -152,7 +154,7 @@ impl Worker {
         ))
     }
 
-    /// What is read to do this, or to go on with what goes on by itself.
+    /// Returns the path to be read for an effect, or for the background work if there is no effect.
     fn path_of(&self, effect: Option<&Effect>) -> Option<PathBuf> {
         match effect {
             Some(Effect::ReadLog(_, request)) => {
@@ -164,7 +166,7 @@ impl Worker {
         }
     }
 
-    /// Whether something goes on by itself: rows are looked for or counted.
+    /// Returns true if there is background work: a search, or rows to count.
     pub(super) fn has_work(&self) -> bool {
         let has_work = |open: &Open| match open {
             Open::Log(reading) => reading.has_work(),
@@ -173,10 +175,10 @@ impl Worker {
         self.is_searching() || self.open.as_ref().is_some_and(has_work)
     }
 
-    /// Does a slice of it.
+    /// Does a slice of the background work.
     pub(super) fn go_on(&mut self) -> Vec<Msg> {
         self.catalog.renew();
-        // Somebody types and looks on.
+        // A user who types waits for the result, so the search comes first.
         if self.is_searching() {
             return self.search_runs();
         }

@@ -1,5 +1,5 @@
-//! A configuration's text -> what it says; every fault has its place and, where a word is near,
-//! that word.
+//! Parsing of a configuration. Every fault has its position and, if a known word is similar, a
+//! suggestion.
 
 use jiff::tz::TimeZone;
 use ratatui::style::Style;
@@ -12,19 +12,19 @@ use crate::tui::keymap::{Action, Context, Fault, Keymap, Keys, Wish};
 use crate::tui::theme::{Scheme, Theme, parse_style};
 use crate::tui::view_options::Times;
 
-/// What stands at the top of a file.
+/// The names at the top level of a file.
 pub(super) const NAMES: [&str; 11] = [
     "ascii", "mouse", "times", "wrap", "numbers", "notify", "secure", "timezone", "sync", "theme",
     "keys",
 ];
 
-/// So many names are listed where none is near.
+/// The most names listed in a message without a suggestion.
 const MAX_LISTED: usize = 20;
 
 type Read<T> = std::result::Result<T, Fault>;
 type Value<'i> = Spanned<DeValue<'i>>;
 
-/// Reads a text, or finds all that is wrong with it.
+/// Parses a text, or finds all its faults.
 pub(super) fn parse(text: &str) -> std::result::Result<Config, Vec<Fault>> {
     let root = DeTable::parse(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
@@ -51,7 +51,8 @@ impl Draft {
     }
 
     fn finish(mut self) -> std::result::Result<Config, Vec<Fault>> {
-        // Keys that are not all understood would clash with what they were to replace.
+        // If some keys are invalid, the others could clash with default keys that those were to
+        // replace.
         if self.faults.is_empty() {
             match Keymap::with(&self.wishes) {
                 Ok(keymap) => self.config.settings.keymap = keymap,
@@ -107,7 +108,8 @@ impl Draft {
         Ok(())
     }
 
-    /// A table holds for one context, anything else for an action: both may have the same name.
+    /// Reads `[keys]`. A table applies to one context, any other value to an action; a context and
+    /// an action may have the same name.
     fn keys(&mut self, value: &Value<'_>) -> Read<()> {
         let table = table_of(value, "keys", "quit = \"q\"")?;
         for (name, at, value) in entries(table) {
@@ -155,7 +157,7 @@ impl Draft {
     }
 }
 
-/// The entries of a table in the order of the file, with where their names stand.
+/// Returns the entries of a table in the order of the file, with the offsets of their names.
 fn entries<'a, 'i>(table: &'a DeTable<'i>) -> Vec<(&'a str, usize, &'a Value<'i>)> {
     let entries =
         table.iter().map(|(name, value)| (name.get_ref().as_ref(), name.span().start, value));
@@ -168,7 +170,7 @@ fn unknown(name: &str, at: usize, table: &str, known: &[&str]) -> Fault {
     Fault { at, message: format!("no such key `{name}`{table}{}", meant(name, known)) }
 }
 
-/// What was probably meant, or what there is.
+/// Returns a suggestion, or the list of known names.
 fn meant(wrong: &str, known: &[&str]) -> String {
     match display::nearest(wrong, known.iter().copied()) {
         Some(name) => format!("; did you mean `{name}`?"),
@@ -230,7 +232,7 @@ fn style(name: &str, value: &Value<'_>) -> Read<Style> {
         .map_err(|why| Fault { at: value.span().start, message: format!("`{name}`: {why}") })
 }
 
-/// One key, or a list of them; none takes them away.
+/// Reads a key, or a list of keys. An empty list removes all keys.
 fn keys_of(name: &str, value: &Value<'_>) -> Read<Vec<Keys>> {
     const WANTED: &str = "a key or a list of keys such as [\"e\", \"Ctrl-n\", \"g e\"]";
     let all = match value.get_ref() {

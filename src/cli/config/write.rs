@@ -1,5 +1,5 @@
-//! A configuration as a file to start from: all that can be set, as it holds, each with what it
-//! means.
+//! A configuration as a file to start from: all settings with their effective values and their
+//! meaning.
 
 use super::{Config, usual_place};
 use crate::sanitize;
@@ -10,7 +10,7 @@ use crate::tui::view_options::Times;
 /// The column of the comments.
 const COMMENTS: usize = 36;
 
-/// Writes all of it.
+/// Formats the whole configuration.
 pub(super) fn to_toml(config: &Config) -> String {
     let place = usual_place()
         .map_or_else(|| "config.toml".into(), |path| path.to_string_lossy().into_owned());

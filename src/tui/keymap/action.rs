@@ -1,17 +1,17 @@
-//! What a key can do, by the names that a configuration gives it.
+//! The actions that keys can trigger, with their names in a configuration.
 
-/// Declares the actions with the names that a configuration gives them.
+/// Declares the actions with their names in a configuration.
 macro_rules! actions {
     ($($(#[$doc:meta])* $action:ident = $name:literal),* $(,)?) => {
-        /// What a key can do.
+        /// An action that a key can trigger.
         #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
         pub enum Action { $($(#[$doc])* $action),* }
 
         impl Action {
-            /// All of them.
+            /// All actions.
             pub const ALL: &[Self] = &[$(Self::$action),*];
 
-            /// Its name in a configuration.
+            /// Returns its name in a configuration.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$action => $name),* }
@@ -21,111 +21,111 @@ macro_rules! actions {
 }
 
 actions! {
-    /// A row down.
+    /// Move a row down.
     Down = "down",
-    /// A row up.
+    /// Move a row up.
     Up = "up",
-    /// Half a page down.
+    /// Move half a page down.
     HalfDown = "half-down",
-    /// Half a page up.
+    /// Move half a page up.
     HalfUp = "half-up",
-    /// A page down.
+    /// Move a page down.
     PageDown = "page-down",
-    /// A page up.
+    /// Move a page up.
     PageUp = "page-up",
-    /// To the first row.
+    /// Go to the first row.
     Top = "top",
-    /// To the last row.
+    /// Go to the last row.
     Bottom = "bottom",
-    /// The log moves right: what stands further left comes into view.
+    /// Scroll left, to see columns further left.
     ScrollLeft = "scroll-left",
-    /// The log moves left: what stands further right comes into view.
+    /// Scroll right, to see columns further right.
     ScrollRight = "scroll-right",
     /// Fold a job, or go from a command to its job.
     Fold = "fold",
-    /// Unfold a job.
+    /// Unfold a job, or go to its first command.
     Unfold = "unfold",
     /// Fold or unfold a job.
     ToggleFold = "toggle-fold",
-    /// The next pane.
+    /// Go to the next pane.
     NextPane = "next-pane",
-    /// The pane before.
+    /// Go to the previous pane.
     PreviousPane = "previous-pane",
-    /// Open what is selected.
+    /// Open the selection.
     Open = "open",
-    /// One step back; never leaves the program.
+    /// Go back one step; never leaves the program.
     Back = "back",
-    /// Fold or open the part of the output where one stands.
+    /// Fold or open the group or section of the current row.
     ToggleHere = "fold-toggle",
-    /// Open it.
+    /// Open the group or section of the current row.
     OpenHere = "fold-open",
-    /// Fold it.
+    /// Fold the group or section of the current row.
     CloseHere = "fold-close",
-    /// Open all parts.
+    /// Open everything that is folded.
     OpenAll = "open-all",
-    /// Fold all parts.
+    /// Fold everything.
     CloseAll = "fold-all",
-    /// Show or hide the likeliest cause.
+    /// Show or hide the likely cause.
     Cause = "cause",
-    /// The next command, whatever its job.
+    /// Go to the next command, also of another job.
     NextCommand = "next-command",
-    /// The command before.
+    /// Go to the previous command.
     PreviousCommand = "previous-command",
-    /// The next failed command.
+    /// Go to the next failed command.
     NextFailed = "next-failed",
-    /// The failed command before.
+    /// Go to the previous failed command.
     PreviousFailed = "previous-failed",
-    /// Follow what runs.
+    /// Follow the running command.
     Follow = "follow",
     /// Search the log.
     Search = "search",
-    /// The next row that matches.
+    /// Go to the next matching row.
     NextMatch = "next-match",
-    /// The row before that matches.
+    /// Go to the previous matching row.
     PreviousMatch = "previous-match",
-    /// Show matching rows only.
+    /// Show only matching rows.
     Filter = "filter",
-    /// More rows around those that the filter lets through.
+    /// Show more rows around those that the filter passes.
     MoreContext = "more-context",
-    /// Fewer rows around them.
+    /// Show fewer rows around them.
     LessContext = "less-context",
-    /// Rows of both streams.
+    /// Show the rows of both streams.
     BothStreams = "both-streams",
-    /// Rows of standard output only.
+    /// Show the rows of standard output only.
     OnlyStdout = "only-stdout",
-    /// Rows of standard error only.
+    /// Show the rows of standard error only.
     OnlyStderr = "only-stderr",
-    /// The next row that tells of an error.
+    /// Go to the next error row.
     NextError = "next-error",
-    /// The row before that tells of an error.
+    /// Go to the previous error row.
     PreviousError = "previous-error",
-    /// The next row that came late.
+    /// Go to the next slow row.
     NextGap = "next-gap",
-    /// The row before that came late.
+    /// Go to the previous slow row.
     PreviousGap = "previous-gap",
-    /// Go to a row, a time or a share.
+    /// Go to a row, a time or a percentage.
     Goto = "goto",
     /// Set a mark.
     Mark = "mark",
     /// Go to a mark.
     GoToMark = "go-to-mark",
-    /// The time in front of each row: the next kind.
+    /// Switch to the next kind of time in front of each row.
     Times = "times",
-    /// The number in front of each row, or not.
+    /// Show or hide the number in front of each row.
     Numbers = "numbers",
-    /// Long rows go on in the next line, or not.
+    /// Wrap or cut long rows.
     Wrap = "wrap",
-    /// All that was overwritten is shown, or its last state.
+    /// Show all text that was overwritten, or its last state only.
     Progress = "progress",
-    /// What was typed counts.
+    /// Accept the typed line.
     Accept = "accept",
-    /// Text or regular expression.
+    /// Switch between literal text and regular expression.
     Literal = "literal",
-    /// The pattern of before.
+    /// Recall the previous pattern.
     Older = "older",
-    /// The pattern after.
+    /// Recall the next pattern.
     Newer = "newer",
-    /// One pane on the whole screen, or all of them again.
+    /// Show one pane on the whole screen, or all panes again.
     Zoom = "zoom",
     /// Copy a row.
     CopyRow = "copy-row",
@@ -133,36 +133,36 @@ actions! {
     CopyRows = "copy-rows",
     /// Copy the command.
     CopyCommand = "copy-command",
-    /// The log in the editor.
+    /// Open a copy of the log in the editor.
     Edit = "edit",
-    /// The log in the pager.
+    /// Show the log in the pager.
     Page = "page",
-    /// The list of runs, ready to be filtered.
+    /// Go to the list of runs and filter it.
     Runs = "runs",
     /// Filter the list of runs.
     FindRuns = "find-runs",
-    /// The next older run.
+    /// Open the next older run.
     OlderRun = "older-run",
-    /// The next newer run.
+    /// Open the next newer run.
     NewerRun = "newer-run",
-    /// The next older run that failed.
+    /// Open the next older run that failed.
     OlderFailedRun = "older-failed-run",
-    /// The next newer run that failed.
+    /// Open the next newer run that failed.
     NewerFailedRun = "newer-failed-run",
-    /// The slowest command, then the next slowest.
+    /// Go to the slowest command, then to the next slowest.
     NextSlowest = "next-slowest",
-    /// The one before, from the slowest down.
+    /// Go back in the order of the slowest commands.
     PreviousSlowest = "previous-slowest",
-    /// The help.
+    /// Show the help.
     Help = "help",
-    /// All that is known of the command, or a line of it.
+    /// Show or hide the full header.
     Header = "header",
-    /// Draw everything anew.
+    /// Redraw the screen.
     Redraw = "redraw",
-    /// Switch the mouse on or off.
+    /// Capture or release the mouse.
     Mouse = "mouse",
-    /// Stop, as a job of the shell.
+    /// Suspend the program, as a job of the shell.
     Suspend = "suspend",
-    /// Leave.
+    /// Leave the program.
     Quit = "quit",
 }

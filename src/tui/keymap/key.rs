@@ -1,5 +1,4 @@
-//! A key, and several one after the other: how they are named, and that a terminal may spell one in
-//! several ways.
+//! Keys and key sequences: their names, and the several ways in which a terminal may send one.
 
 use std::fmt;
 
@@ -7,12 +6,12 @@ use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use tui_input::InputRequest;
 use tui_input::backend::crossterm::to_input_request;
 
-/// A key with its modifiers, in one spelling: a letter's case carries its shift.
+/// A key with its modifiers, normalized: the case of a letter includes its Shift.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Key(KeyCode, KeyModifiers);
 
 impl Key {
-    /// Leaves the program, whatever a configuration says.
+    /// Ctrl-C, which always leaves the program or a prompt, whatever the configuration.
     pub const CTRL_C: Self = Self(KeyCode::Char('c'), KeyModifiers::CONTROL);
 
     fn new(code: KeyCode, modifiers: KeyModifiers) -> Self {
@@ -31,14 +30,14 @@ impl Key {
         }
     }
 
-    /// The key of a terminal event; `None` for the release of one.
+    /// Returns the key of a terminal event; `None` for a key release.
     #[must_use]
     pub fn from_event(event: &KeyEvent) -> Option<Self> {
         (event.kind != KeyEventKind::Release).then(|| Self::new(event.code, event.modifiers))
     }
 
-    /// Reads a name as the table writes it: `G`, `?`, `Ctrl-d`, `PageDown`, `Shift-Tab`; `None`
-    /// when it is no key.
+    /// Parses a name as the table writes it: `G`, `?`, `Ctrl-d`, `PageDown`, `Shift-Tab`. Returns
+    /// `None` if it is not a key.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         let mut chars = name.chars();
@@ -53,13 +52,13 @@ impl Key {
         }
     }
 
-    /// What it does to a line that is being typed.
+    /// Returns the edit that the key makes in a line being typed; `None` if it makes no edit.
     #[must_use]
     pub fn input_request(self) -> Option<InputRequest> {
         to_input_request(&Event::Key(KeyEvent::new(self.0, self.1)))
     }
 
-    /// Whether it puts a character into a line that is being typed.
+    /// Returns true if the key inserts a character into a line being typed.
     #[must_use]
     pub fn types(self) -> bool {
         matches!(self.input_request(), Some(InputRequest::InsertChar(_)))
@@ -76,15 +75,15 @@ impl fmt::Display for Key {
     }
 }
 
-/// Keys that are pressed one after the other; at least one.
+/// A sequence of at least one key.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Keys(Vec<Key>);
 
 impl Keys {
-    /// Reads names with blanks between: `z a`.
+    /// Parses key names with blanks between them: `z a`.
     ///
     /// # Errors
-    /// The name that is no key; empty when there is none at all.
+    /// The name that is not a key; empty if there are no names.
     pub fn parse(names: &str) -> Result<Self, String> {
         let keys: Vec<Key> = names
             .split_whitespace()
@@ -93,25 +92,26 @@ impl Keys {
         if keys.is_empty() { Err(String::new()) } else { Ok(Self(keys)) }
     }
 
-    /// In the order in which they are pressed.
+    /// Returns the keys in the order in which they are pressed.
     #[must_use]
     pub fn as_slice(&self) -> &[Key] {
         &self.0
     }
 
-    /// Its key, when it is one only.
+    /// Returns the key if there is exactly one.
     #[must_use]
     pub fn single(&self) -> Option<Key> {
         if let [key] = *self.0 { Some(key) } else { None }
     }
 
-    /// What is still to be pressed after these; `None` when it does not begin so, or nothing is.
+    /// Returns the keys that complete the sequence after `begun`; `None` if it does not begin with
+    /// them or is already complete.
     #[must_use]
     pub fn after(&self, begun: &[Key]) -> Option<Self> {
         self.0.strip_prefix(begun).filter(|rest| !rest.is_empty()).map(|rest| Self(rest.to_vec()))
     }
 
-    /// Whether one of the two begins as the other does, or is it.
+    /// Returns true if one of the two sequences is a prefix of the other, or both are equal.
     #[must_use]
     pub fn meets(&self, other: &Self) -> bool {
         self.0.starts_with(&other.0) || other.0.starts_with(&self.0)

@@ -1,35 +1,35 @@
-//! What keys do: the table with the user's changes, looked up, and told in hints and help.
+//! The effective key bindings: lookup, hints and help.
 
 use super::{Action, BINDINGS, Binding, Context, Key, Keys};
 
-/// A row of the table with the keys that hold.
+/// A row of the table with its effective keys.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Bound {
-    /// The row.
+    /// The row of the table.
     pub binding: &'static Binding,
-    /// Its keys; none when it is out of reach.
+    /// Its keys; empty if no key triggers it.
     pub keys: Vec<Keys>,
 }
 
-/// What keys do, in the order of the table.
+/// The effective key bindings, in the order of the table.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Keymap {
     pub(super) bound: Vec<Bound>,
 }
 
-/// What keys mean that were pressed one after the other.
+/// The meaning of a sequence of pressed keys.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Meaning {
-    /// This.
+    /// A complete binding of this action.
     Action(Action),
-    /// Something once more keys follow.
+    /// The beginning of a longer binding.
     Begun,
-    /// Nothing.
+    /// No binding.
     Nothing,
 }
 
 impl Keymap {
-    /// The default keys.
+    /// Returns the default key bindings.
     #[must_use]
     pub fn new() -> Self {
         let bound = |binding: &'static Binding| Bound {
@@ -39,7 +39,7 @@ impl Keymap {
         Self { bound: BINDINGS.iter().map(bound).collect() }
     }
 
-    /// What keys mean in a context.
+    /// Returns the meaning of the pressed keys in a context.
     #[must_use]
     pub fn meaning(&self, context: Context, pressed: &[Key]) -> Meaning {
         let meaning = |context: &Context| {
@@ -55,20 +55,20 @@ impl Keymap {
         context.reach().iter().find_map(meaning).unwrap_or(Meaning::Nothing)
     }
 
-    /// The rows of one context.
+    /// Returns the rows of one context.
     pub fn of(&self, context: Context) -> impl Iterator<Item = &Bound> {
         self.bound.iter().filter(move |bound| bound.binding.context == context)
     }
 
-    /// The first keys that do something in a context.
+    /// Returns the first keys that trigger an action in a context.
     #[must_use]
     pub fn keys_of(&self, context: Context, action: Action) -> Option<&Keys> {
         let all = context.reach().iter().flat_map(|context| self.of(*context));
         all.filter(|bound| bound.binding.action == action).find_map(|bound| bound.keys.first())
     }
 
-    /// What is worth telling in a context: its own bindings first, then those that hold everywhere.
-    /// Neighbours with the same word are one.
+    /// Returns the hints of a context: its own bindings first, then those that apply everywhere.
+    /// Adjacent hints with the same text are merged.
     #[must_use]
     pub fn hints(&self, context: Context) -> Vec<Hint> {
         let everywhere = self.of(Context::Everywhere).filter(|bound| match context {
@@ -86,7 +86,7 @@ impl Keymap {
         Hint::joined(shown)
     }
 
-    /// What may follow keys that begin something.
+    /// Returns hints for the keys that complete a sequence.
     #[must_use]
     pub fn hints_after(&self, context: Context, pressed: &[Key]) -> Vec<Hint> {
         let all = context.reach().iter().flat_map(|context| self.of(*context));
@@ -104,7 +104,7 @@ impl Keymap {
         Hint::joined(hints.collect())
     }
 
-    /// All that has keys, as lines; the context that one stands in comes first.
+    /// Returns the help: all bindings that have keys, as lines; the current context comes first.
     #[must_use]
     pub fn help_lines(&self, first: Context) -> Vec<HelpLine<'_>> {
         let mut contexts = Context::ALL;
@@ -124,14 +124,14 @@ impl Default for Keymap {
     }
 }
 
-/// Keys and a word for what they do: `}/{ failed`.
+/// A hint: keys and one or two words for their effect: `}/{ failed`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Hint {
-    /// The keys, of each action one.
+    /// The keys, one sequence for each action.
     pub keys: Vec<Keys>,
-    /// The word.
+    /// The text.
     pub text: &'static str,
-    /// It is the one for the help, which comes last and is never left out.
+    /// True for the hint for the help, which comes last and is never left out.
     pub is_help: bool,
 }
 
@@ -140,7 +140,7 @@ impl Hint {
         Self { keys: vec![keys], text, is_help: binding.action == Action::Help }
     }
 
-    /// Neighbours with the same word become one.
+    /// Merges adjacent hints with the same text.
     fn joined(hints: Vec<Self>) -> Vec<Self> {
         let mut joined: Vec<Self> = Vec::new();
         for hint in hints {
@@ -156,11 +156,11 @@ impl Hint {
 /// A line of the help.
 #[derive(Clone, Copy)]
 pub enum HelpLine<'k> {
-    /// Between two contexts.
+    /// The blank line between two contexts.
     Blank,
-    /// The name of a context.
+    /// The title of a context.
     Heading(&'static str),
-    /// Keys and what they do.
+    /// Keys and the description of their action.
     Keys(&'k Bound),
 }
 

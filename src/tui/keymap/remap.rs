@@ -1,31 +1,31 @@
-//! The table with a user's changes: all of them, or every reason why not.
+//! The table with a user's changes: either all of them apply, or every fault is reported.
 //!
-//! What the user says of an action takes the place of its keys. Ctrl-C stays where the table has
-//! it: it always leaves.
+//! The keys that the user sets for an action replace its default keys. Ctrl-C always keeps its
+//! default bindings, so that it always leaves.
 
 use super::map::{Bound, Keymap};
 use super::{Action, Context, Key, Keys};
 
-/// The keys that a user gives to an action.
+/// A request to bind keys to an action.
 #[derive(Clone, Debug)]
 pub struct Wish {
-    /// In one context; else in all that have the action, but for the help and lines that are
-    /// typed.
+    /// The context of the binding; `None` for every context that has the action, except the help
+    /// and lines being typed.
     pub context: Option<Context>,
     /// The action.
     pub action: Action,
-    /// Its keys; none takes them away.
+    /// Its keys; empty to remove all keys.
     pub keys: Vec<Keys>,
-    /// Where it was said, for whoever tells of a fault.
+    /// The byte offset of the request in the configuration, for error messages.
     pub at: usize,
 }
 
-/// Why a wish cannot be granted.
+/// The reason why a request is rejected.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Fault {
     /// [`Wish::at`].
     pub at: usize,
-    /// What is wrong, and what would be right.
+    /// The problem, and a remedy.
     pub message: String,
 }
 
@@ -36,10 +36,11 @@ impl Fault {
 }
 
 impl Keymap {
-    /// The table with these changes; those of one context hold over those of all.
+    /// Returns the table with these changes. Changes in one context take precedence over those in
+    /// all.
     ///
     /// # Errors
-    /// All that is wrong with them.
+    /// Every fault in the changes.
     pub fn with(wishes: &[Wish]) -> Result<Self, Vec<Fault>> {
         let mut draft = Draft::new();
         let (narrow, wide): (Vec<&Wish>, Vec<&Wish>) =
@@ -51,16 +52,16 @@ impl Keymap {
             faults.extend(draft.without_help());
         }
         faults.sort_by_key(|fault| fault.at);
-        // A key that begins many others clashes with each of them: one is enough to see it.
+        // A prefix of many other bindings clashes with each of them; one report is enough.
         faults.dedup_by_key(|fault| fault.at);
         if faults.is_empty() { Ok(draft.keymap) } else { Err(faults) }
     }
 }
 
-/// The table while it is changed.
+/// The table while it is being changed.
 struct Draft {
     keymap: Keymap,
-    /// Where the user has spoken of each of its rows.
+    /// The offset of the last request for each row of the table.
     said: Vec<Option<usize>>,
 }
 
@@ -100,7 +101,7 @@ impl Draft {
         (!is_known).then(|| Fault::new(wish.at, not_there(wish)))
     }
 
-    /// Keys that would do two things, one of which the user has asked for.
+    /// Returns the clashes between bindings of which the user set at least one.
     fn clashes(&self) -> Vec<Fault> {
         let rows: Vec<(&Bound, Option<usize>)> =
             self.keymap.bound.iter().zip(self.said.iter().copied()).collect();
@@ -127,12 +128,13 @@ impl Draft {
     }
 }
 
-/// Whether keys cannot be told from text that is typed; a line knows no keys one after the other.
+/// Returns true if keys cannot be distinguished from typed text. A line being typed takes no
+/// sequences.
 fn is_typed(keys: &Keys) -> bool {
     keys.single().is_none_or(Key::types)
 }
 
-/// The keys that a wish gives to a row.
+/// Returns the keys of a row after a request.
 fn with_ctrl_c(bound: &Bound, wish: &Wish) -> Vec<Keys> {
     let ctrl_c = Keys::from(vec![Key::CTRL_C]);
     let stays = bound.keys.contains(&ctrl_c) && !wish.keys.contains(&ctrl_c);
@@ -152,7 +154,7 @@ fn not_there(wish: &Wish) -> String {
     format!("`{name}` is nothing that can be done under {here}; it can under {}", tables.join(", "))
 }
 
-/// What two rows (or one with itself) have in common that only one may have.
+/// Returns the clash between two rows, or of a row with itself; `None` if they are compatible.
 fn clash(one: &Bound, other: &Bound) -> Option<String> {
     let (first, second) = (one.binding, other.binding);
     let is_same = first == second;
@@ -189,7 +191,7 @@ fn clash(one: &Bound, other: &Bound) -> Option<String> {
     })
 }
 
-/// Whether keys of the table meet.
+/// Returns true if two rows of the default table have a key in common.
 fn hides(own: &[&str], general: &[&str]) -> bool {
     own.iter().any(|own| general.contains(own))
 }

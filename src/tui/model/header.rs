@@ -1,7 +1,6 @@
-//! The header in full: all that is known of what the log's pane shows, in lines with a word before
-//! each.
+//! The full header: everything known about the item in the log's pane, in lines with a label each.
 //!
-//! What is not known has no line.
+//! Unknown facts have no line.
 
 use jiff::Zoned;
 
@@ -12,7 +11,7 @@ use crate::model::{Outcome, Sh};
 use crate::sanitize::name;
 use crate::time::Time;
 
-/// The columns of the words before the lines.
+/// The width of the labels, in columns.
 pub const LABEL: u16 = 9;
 /// The columns left free at either side.
 pub const MARGIN: u16 = 1;
@@ -20,15 +19,15 @@ pub const MARGIN: u16 = 1;
 /// A line of the header.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct HeaderLine {
-    /// What it tells of; empty where the line before goes on.
+    /// The label; empty on a continuation line.
     pub label: &'static str,
-    /// What it tells. Sanitized.
+    /// The fact. Sanitized.
     pub text: String,
 }
 
 impl Model {
-    /// The lines of the header while it is unfolded, for a pane of this size: a command line takes
-    /// at most a third of it.
+    /// Returns the lines of the full header for a pane of this size; empty while the header is
+    /// folded. The command line takes at most a third of the height.
     #[must_use]
     pub fn header_lines(&self, width: u16, height: u16) -> Vec<HeaderLine> {
         let Some(item) = self.shown().filter(|_| self.view_options.header) else {
@@ -101,7 +100,8 @@ impl Model {
         ]
     }
 
-    /// `2026-05-06 12:00:12 - 12:00:46, 34.0s`; without the day where there is little room.
+    /// Formats a time span: `2026-05-06 12:00:12 - 12:00:46, 34.0s`. In a narrow pane its start has
+    /// no date.
     fn times(
         &self,
         start: Option<Time>,
@@ -126,7 +126,7 @@ impl Model {
         Some(at.to_jiff()?.to_zoned(self.time_zone.clone()))
     }
 
-    /// `1234 rows, 17 stderr, 3.0 KiB`.
+    /// Formats the size of the log: `1234 rows, 17 stderr, 3.0 KiB`.
     fn wrote(&self) -> Option<String> {
         self.log.source.as_ref()?;
         let known = &self.log.known;
@@ -138,30 +138,30 @@ impl Model {
     }
 }
 
-/// From how many columns on a time has its day.
+/// The width in columns from which a start time has its date.
 const WITH_DAY: usize = 40;
 const TIME: &str = "%H:%M:%S";
 const DAY_TIME: &str = "%Y-%m-%d %H:%M:%S";
 
-/// `1m02s of CPU (182%), 512.0 MiB of memory`.
+/// Formats the resources used: `1m02s of CPU (182%), 512.0 MiB of memory`.
 fn used(sh: &Sh) -> Option<String> {
     let all = [display::cpu(sh), display::memory(sh)];
     Some(all.into_iter().flatten().collect::<Vec<_>>().join(", ")).filter(|used| !used.is_empty())
 }
 
-/// `14, 2 of them failed`.
+/// Counts commands: `14, 2 failed`.
 fn commands<'a>(shs: impl Iterator<Item = &'a ShNode> + Clone) -> String {
     let failed = shs.clone().filter(|sh| sh.state == ShState::Failed).count();
     let failed = if failed > 0 { format!(", {failed} failed") } else { String::new() };
     format!("{}{failed}", shs.count())
 }
 
-/// The command line, or the script, in at most so many lines; what is left out is said in the last
-/// one.
+/// Wraps the command line, or the script, into at most `most` lines. The last line reports lines
+/// that are left out.
 fn command_lines(sh: &Sh, width: usize, most: usize) -> Vec<HeaderLine> {
     let typed = sh.argv().map(|argv| display::typed(argv.iter().map(String::as_str)));
     let text = typed.as_deref().unwrap_or(&sh.cmd).trim_end();
-    // No more of a script is looked at than can be shown.
+    // Read no more of a script than can be shown.
     let shown: String = text.chars().take((most + 1) * width).collect();
     let source_lines = shown.lines().take(most + 1).map(|line| name(line).into_owned());
     let mut lines: Vec<String> = source_lines

@@ -1,5 +1,4 @@
-//! The log's pane: what stands above its rows, how its width is divided, how many lines a row
-//! takes, which one is current.
+//! The log's pane: the parts above the rows, the columns, the lines of a row, and the current row.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -16,17 +15,17 @@ use crate::tui::view_options::slow_ms;
 use crate::tui::widget::{Columns, lines_of};
 
 impl Model {
-    /// How many rows of the log are on screen; at least one, so that paging moves.
+    /// Returns the number of log rows on screen; at least one, so that paging moves.
     #[must_use]
     pub fn log_height(&self) -> usize {
         let body = self.layout().body(Pane::Log).unwrap_or(self.screen);
         usize::from(self.log_parts(body, false).rows.height).max(1)
     }
 
-    /// The parts of the log's pane.
+    /// Divides the log's pane into its parts.
     #[must_use]
     pub fn log_parts(&self, body: Rect, has_no_rows: bool) -> LogParts {
-        // What is inside the card's frame.
+        // The width inside the card's frame.
         let width = body.width.saturating_sub(2);
         let extra = |cause| usize::from(cause_lines(cause, width)).saturating_sub(1);
         let card_rows = self.card().map(|cause| cause.rows.len() + extra(cause));
@@ -35,7 +34,8 @@ impl Model {
         log_parts(body, Above { header, notes, card_rows, has_no_rows })
     }
 
-    /// Why the command failed most likely, while that is shown; the header in full takes its place.
+    /// Returns the likely cause of the failure while its card is open. The full header replaces the
+    /// card.
     #[must_use]
     pub fn card(&self) -> Option<&Cause> {
         self.log
@@ -45,7 +45,7 @@ impl Model {
             .map(|card| &*card.cause)
     }
 
-    /// The columns of the log's pane.
+    /// Divides the width of the log's pane into columns.
     #[must_use]
     pub fn log_columns(&self) -> Columns {
         let body = self.layout().body(Pane::Log).unwrap_or(self.screen);
@@ -62,7 +62,7 @@ impl Model {
         Columns::new(body.width, numbers, self.view_options.times, has_bar)
     }
 
-    /// How many lines of the screen a row of the log takes.
+    /// Returns a function that counts the screen lines of a log row.
     pub fn lines_of(&self) -> impl Fn(&Row) -> usize + use<> {
         let is_flat = self.view_options.is_flat();
         let width = self.view_options.wrap.then(|| self.log_columns().text);
@@ -75,8 +75,8 @@ impl Model {
         }
     }
 
-    /// The row of the log that keys are about: the one that was looked for if it is on screen, else
-    /// the first on screen.
+    /// Returns the row that keys act on: the row that was looked for if it is on screen, else the
+    /// first row on screen.
     #[must_use]
     pub fn current_row(&self) -> Option<&Row> {
         let log = &self.log;
@@ -85,7 +85,8 @@ impl Model {
         found.or_else(|| log.window.rows.get(log.top))
     }
 
-    /// From when to when the command of the log ran; until now while it goes on.
+    /// Returns the start and end of the log's command; the end is the current time while it runs.
+    /// The times of the log replace unknown ones.
     #[must_use]
     pub fn command_span(&self) -> Span {
         let (first, last) = self.log.known.span.unzip();
@@ -96,13 +97,13 @@ impl Model {
         Some((start, end.or(last)?))
     }
 
-    /// From how many milliseconds on a gap between two rows is slow.
+    /// Returns the gap between two rows, in milliseconds, from which a row is slow.
     #[must_use]
     pub fn slow_ms(&self) -> i64 {
         slow_ms(self.command_span().map_or(0, |(start, end)| end.millis_since(start)))
     }
 
-    /// What is odd about what is selected, in lines of the log's pane.
+    /// Returns the findings about the selection, wrapped to the width of the log's pane.
     #[must_use]
     pub fn notes(&self, width: u16) -> Vec<String> {
         let (Some(run), Some(at), Some(item)) = (&self.run, &self.tree.at, self.shown()) else {

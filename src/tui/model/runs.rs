@@ -1,4 +1,4 @@
-//! The list of runs at hand, and what is typed to find some of them.
+//! The loaded part of the list of runs, and the search in it.
 
 use ratatui::layout::Rect;
 use tui_input::Input;
@@ -14,56 +14,57 @@ use crate::tui::msg::{Next, Ticket};
 /// The list of runs.
 #[derive(Default)]
 pub struct Runs {
-    /// Those at hand: a part of the list without a gap, newest first; `None` until they have been
+    /// The loaded runs: a part of the list without gaps, newest first; `None` before the first
     /// read.
     pub heads: Option<Vec<RunHead>>,
-    /// There are newer ones than those at hand.
+    /// True if there are newer runs than the loaded ones.
     pub has_newer: bool,
-    /// There are older ones than those at hand.
+    /// True if there are older runs than the loaded ones.
     pub has_older: bool,
-    /// The newest of all.
+    /// The newest run of all.
     pub newest: Option<RunId>,
-    /// What is being read; only the newest request counts.
+    /// The pending request; answers to any other one are ignored.
     pub asked: Option<Beside>,
-    /// The one under the cursor.
+    /// The run under the cursor.
     pub at: Option<RunId>,
-    /// The first one on screen.
+    /// The index of the first run on screen.
     pub top: usize,
-    /// The line in which one types what to find.
+    /// The line in which a search is typed, with its results.
     pub finder: Option<Finder>,
     /// The number of the newest search.
     pub ticket: Ticket,
 }
 
-/// Runs that are searched for.
+/// A search for runs.
 #[derive(Default)]
 pub struct Finder {
-    /// What is typed; as long as that is nothing, all runs are shown.
+    /// The typed text; all runs are shown while it is blank.
     pub input: Input,
-    /// Keys are typed.
+    /// True if keys are typed into the line.
     pub is_typing: bool,
-    /// Those that match, newest first.
+    /// The matching runs, newest first.
     pub heads: Vec<RunHead>,
-    /// How many were looked at.
+    /// The number of runs examined.
     pub looked: usize,
-    /// Where more may be.
+    /// The place at which the search continues.
     pub next: Next,
-    /// The one under the cursor.
+    /// The run under the cursor.
     pub at: Option<RunId>,
-    /// The first one on screen.
+    /// The index of the first run on screen.
     pub top: usize,
-    /// One has been opened before there was one: the first is meant.
+    /// True if Enter was pressed before any run was found: the first match will be opened.
     pub opens_first: bool,
 }
 
 impl Finder {
-    /// What is typed.
+    /// Returns the typed text.
     #[must_use]
     pub fn text(&self) -> &str {
         self.input.value()
     }
 
-    /// How many match of how many: `12 of 3,400`; `12+` while there may be more.
+    /// Returns the number of matches and of runs examined: `12 of 3,400`, or `12+ of 3,400` while
+    /// there may be more matches.
     #[must_use]
     pub fn count(&self) -> String {
         let more = if self.next == Next::End { "" } else { "+" };
@@ -74,7 +75,8 @@ impl Finder {
 }
 
 impl Model {
-    /// The line in which one types, if there is one, and the rows of the list of runs.
+    /// Divides the pane into the line being typed, if there is one, and the rows of the list of
+    /// runs.
     #[must_use]
     pub fn runs_parts(&self, body: Rect) -> (Rect, Rect) {
         runs_parts(body, self.runs.finder.is_some())
@@ -82,19 +84,19 @@ impl Model {
 }
 
 impl Runs {
-    /// Whether keys are typed.
+    /// Returns true if keys are typed into the line.
     #[must_use]
     pub const fn is_typing(&self) -> bool {
         matches!(&self.finder, Some(finder) if finder.is_typing)
     }
 
-    /// What is searched for, once something is typed.
+    /// Returns the search if anything is typed.
     #[must_use]
     pub fn active_finder(&self) -> Option<&Finder> {
         self.finder.as_ref().filter(|finder| !finder.text().trim().is_empty())
     }
 
-    /// The runs that are shown, the one under the cursor, the first on screen.
+    /// Returns the runs shown, the run under the cursor, and the index of the first run on screen.
     #[must_use]
     pub fn shown(&self) -> (&[RunHead], Option<&RunId>, usize) {
         match self.active_finder() {
@@ -103,7 +105,7 @@ impl Runs {
         }
     }
 
-    /// The cursor in what is shown, and the first on screen.
+    /// Returns the cursor in the runs shown, and the index of the first run on screen.
     pub fn cursor_mut(&mut self) -> (&mut Option<RunId>, &mut usize) {
         if self.active_finder().is_none() {
             return (&mut self.at, &mut self.top);

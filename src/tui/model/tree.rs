@@ -1,4 +1,4 @@
-//! The tree of jobs and commands, and what of it one wants to see first.
+//! The tree of jobs and commands, and the item of a run to show first.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,25 +9,25 @@ use crate::model::{JobId, Outcome, Phase};
 /// The tree of jobs and commands.
 #[derive(Default)]
 pub struct Tree {
-    /// What is selected.
+    /// The selected item.
     pub at: Option<Place>,
     /// The jobs whose commands are hidden.
     pub folded: HashSet<JobId>,
-    /// The first row on screen.
+    /// The index of the first row on screen.
     pub top: usize,
-    /// The command to which one came by its rank among the slowest.
+    /// The command that was last reached by its rank among the slowest.
     pub ranked: Option<Place>,
-    /// The user has chosen what is selected: it does not move on by itself.
+    /// True if the user chose the selection: it no longer moves by itself.
     pub chosen: bool,
-    /// The job, or the run, all of whose commands are shown in one scroll, as long as it is
-    /// selected.
+    /// The job or run whose commands are shown in one scroll, as long as it is selected.
     pub scroll: Option<Place>,
-    /// The parts of scrolls that somebody has folded or opened: whether they are open.
+    /// The sections of scrolls that the user folded or opened; true if open.
     pub opened: HashMap<Place, bool>,
-    /// Whether all groups in logs are folded, or none; `None`: those that ask for it.
+    /// True if all groups in logs are folded, false if all are open; `None` if the marker of each
+    /// group decides.
     pub all_groups: Option<bool>,
-    /// The groups that somebody has folded or opened, by the commands and the places of their
-    /// headings: whether they are folded.
+    /// The groups that the user folded or opened, by their commands and the offsets of their
+    /// headings; true if folded.
     pub groups: HashMap<(Place, u64), bool>,
 }
 
@@ -43,7 +43,7 @@ pub enum Item<'a> {
 }
 
 impl<'a> Item<'a> {
-    /// Its name.
+    /// Returns its place in the run.
     #[must_use]
     pub fn place(&self) -> Place {
         match self {
@@ -53,7 +53,7 @@ impl<'a> Item<'a> {
         }
     }
 
-    /// The job it is or belongs to.
+    /// Returns the job itself, or the job of a command; `None` for the run.
     #[must_use]
     pub const fn job(&self) -> Option<&'a JobNode> {
         match self {
@@ -62,7 +62,7 @@ impl<'a> Item<'a> {
         }
     }
 
-    /// The command that it is.
+    /// Returns the command; `None` for a run or a job.
     #[must_use]
     pub const fn sh(&self) -> Option<&'a ShNode> {
         match self {
@@ -82,7 +82,7 @@ impl<'a> Item<'a> {
 }
 
 impl Model {
-    /// The visible rows of the tree.
+    /// Returns the visible rows of the tree.
     #[must_use]
     pub fn items(&self) -> Vec<Item<'_>> {
         self.all_items()
@@ -91,7 +91,7 @@ impl Model {
             .collect()
     }
 
-    /// The rows of the tree, folded away or not.
+    /// Returns all rows of the tree, including those in folded jobs.
     #[must_use]
     pub fn all_items(&self) -> Vec<Item<'_>> {
         let Some(run) = &self.run else { return Vec::new() };
@@ -105,18 +105,18 @@ impl Model {
         item.job().is_some_and(|job| self.tree.folded.contains(&job.job.id))
     }
 
-    /// Where the selection stands among the visible rows.
+    /// Returns the index of the selection among the visible rows.
     #[must_use]
     pub fn item_at(&self, items: &[Item<'_>]) -> Option<usize> {
         let at = self.tree.at.as_ref()?;
         let found = items.iter().position(|item| item.is_at(at));
-        // A command in a folded job is represented by the job.
+        // A command in a folded job is represented by its job.
         let job = || at.job().cloned().map(Place::Job);
         found.or_else(|| job().and_then(|job| items.iter().position(|item| item.is_at(&job))))
     }
 
-    /// What is shown: the selected command, of a selected job the most telling one, or the run
-    /// itself.
+    /// Returns the item in the log's pane: the selected command, the first command to see of a
+    /// selected job (see [`telling_sh`]), or the run itself.
     #[must_use]
     pub fn shown(&self) -> Option<Item<'_>> {
         let run = self.run.as_ref()?;
@@ -133,13 +133,13 @@ impl Model {
         Some(sh.map_or(Item::Job(job), |sh| Item::Sh(job, sh)))
     }
 
-    /// Whether all commands of what is selected are shown in one scroll.
+    /// Returns true if all commands of the selection are shown in one scroll.
     #[must_use]
     pub fn is_scroll(&self) -> bool {
         self.tree.scroll.is_some() && self.tree.scroll == self.tree.at
     }
 
-    /// A job or command of the open run.
+    /// Returns the item of the open run at a place.
     #[must_use]
     pub fn item(&self, place: &Place) -> Option<Item<'_>> {
         let run = self.run.as_ref()?;
@@ -149,15 +149,15 @@ impl Model {
         job.shs.iter().find(|sh| sh.n == n).map(|sh| Item::Sh(job, sh))
     }
 
-    /// Whether something is odd about a row of the tree.
+    /// Returns true if there are findings about a row of the tree.
     #[must_use]
     pub fn is_odd(&self, item: &Item<'_>) -> bool {
         self.run.as_ref().is_some_and(|run| run.findings.at(&item.place()).next().is_some())
     }
 }
 
-/// The command of a job that one wants to see first: the first failed, else the one that runs, else
-/// the first.
+/// Returns the command of a job to show first: the first one that failed, else the last one
+/// running, else the first interrupted one, else the first one.
 #[must_use]
 pub fn telling_sh(job: &JobNode) -> Option<&ShNode> {
     let with = |state| job.shs.iter().find(move |sh| sh.state == state);
@@ -168,8 +168,9 @@ pub fn telling_sh(job: &JobNode) -> Option<&ShNode> {
         .or_else(|| job.shs.first())
 }
 
-/// What one wants to see first of a run: while it runs the command that runs, else the first that
-/// failed, else the first.
+/// Returns the place in a run to show first. In an active run: the running command, else a failure,
+/// else a finding about the run, else the last command. In a finished run: the first failure, else
+/// a finding about the run, else the first command.
 #[must_use]
 pub fn telling_place(run: &RunNode) -> Option<Place> {
     let place = |job: &JobNode, sh: Option<&ShNode>| {
@@ -181,20 +182,20 @@ pub fn telling_place(run: &RunNode) -> Option<Place> {
         run.jobs.iter().find_map(in_job)
     };
     let find_job = |wanted: fn(&&JobNode) -> bool| run.jobs.iter().find(wanted);
-    // Between two commands the last one is what there is to see.
+    // Between two commands, show the last one.
     let active =
         || find_job(|job| job.phase == Phase::Active).map(|job| place(job, job.shs.last()));
     let running = || find_sh(ShState::Running).or_else(active);
-    // A run can fail without a failed command: its own log says why, or else the job itself is what
-    // there is to see.
+    // A run can fail without a failed command: show its own log, which contains the reason, or else
+    // the failed job.
     let own_log =
         || (run.log.is_some() && run.head.outcome == Some(Outcome::Failed)).then_some(Place::Run);
     let failed_job =
         || find_job(|job| job.outcome == Some(Outcome::Failed)).map(|job| place(job, None));
     let failed_sh = || find_sh(ShState::Failed).or_else(|| find_sh(ShState::Interrupted));
     let failed = || failed_sh().or_else(own_log).or_else(failed_job);
-    // Something odd about the run is what there is to see where it tells why the run does not go
-    // on, or failed.
+    // A finding about the run is shown first if it may explain why the run failed or does not
+    // progress.
     let is_odd = run.findings.at(&Place::Run).next().is_some();
     let odd = || (is_odd && run.head.outcome != Some(Outcome::Passed)).then_some(Place::Run);
     let own = || (is_odd || run.log.is_some()).then_some(Place::Run);

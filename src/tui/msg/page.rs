@@ -1,4 +1,4 @@
-//! What is answered of a log: rows, and what is known of all of it.
+//! The answers to requests for a log: rows, and facts about the whole log.
 
 use crate::join::Place;
 use crate::log::{FileState, Window};
@@ -6,46 +6,46 @@ use crate::sanitize::Style;
 use crate::search::Cause;
 use crate::time::Time;
 
-/// Rows of a log and what is known of all of it.
+/// Rows of a log, and facts about the whole log.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Page {
-    /// The rows asked for.
+    /// The requested rows.
     pub window: Window,
-    /// What the rows before them have left switched on.
+    /// The style that the rows before them leave switched on.
     pub style: Style,
-    /// What is known of the log.
+    /// The facts about the log.
     pub known: Known,
-    /// Counts how often the file was replaced or cut short: offsets of another generation mean
-    /// nothing.
+    /// The number of times the file was replaced or truncated. Offsets of another generation are
+    /// invalid.
     pub generation: u64,
-    /// How the file that was read stands to its name.
+    /// The relation of the file that was read to its name.
     pub file_state: FileState,
     /// The row that was looked for, if one was.
     pub target: Option<Target>,
-    /// The section of a scroll that had to be opened to show that row.
+    /// The section of a scroll that was opened to show that row.
     pub opened: Option<Place>,
-    /// The groups that were opened to show it, or folded or opened on demand, by the addresses of
-    /// their headings.
+    /// The groups that were opened to show that row, or folded or opened on request, by the
+    /// addresses of their headings; true if folded.
     pub folded: Vec<(u64, bool)>,
-    /// Why the command failed most likely, if that was asked for.
+    /// The likely cause of the command's failure, if it was requested.
     pub cause: Option<Box<Cause>>,
 }
 
 /// A row that was looked for and found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Target {
-    /// Where it begins, in bytes from the start of the file.
+    /// The byte at which it begins, from the start of the file; in a scroll, its address.
     pub offset: u64,
-    /// It was found beyond the end of the log at which the search went on from the other.
+    /// True if the search wrapped: it continued at the other end of the log.
     pub has_wrapped: bool,
 }
 
-/// What is known of a log, beside its rows; more from time to time.
+/// The facts about a log beside its rows. More of them become known over time.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Known {
-    /// How many rows the whole log has so far, where that is known.
+    /// The number of rows of the whole log so far, if known.
     pub total_rows: Option<u64>,
-    /// How many of them are of standard error.
+    /// The number of its rows of standard error, if known.
     pub stderr_rows: Option<u64>,
     /// The times of its first and last record.
     pub span: Option<(Time, Time)>,
@@ -53,9 +53,9 @@ pub struct Known {
     pub numbers: Vec<Option<u64>>,
     /// The rows on the last page that are headings of groups.
     pub heads: Vec<Head>,
-    /// The rows that match the search.
+    /// The number of rows that match the search.
     pub hits: Option<HitCount>,
-    /// The rows that the filter lets through.
+    /// The number of rows that the filter passes.
     pub passed: Option<HitCount>,
 }
 
@@ -64,19 +64,19 @@ pub struct Known {
 pub struct Head {
     /// The address of its row.
     pub at: u64,
-    /// The group is folded.
+    /// True if the group is folded.
     pub is_folded: bool,
-    /// How many rows lie in it, with that of its end, where they have been counted.
+    /// The number of rows in it, including its end marker, if counted.
     pub rows: Option<u64>,
 }
 
-/// How many rows of a log match.
+/// The number of rows of a log that match.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct HitCount {
-    /// So many were found so far.
+    /// The number of matching rows found so far.
     pub rows: u64,
-    /// The whole log has been scanned.
+    /// True if the whole log has been scanned.
     pub is_all: bool,
-    /// Which of them the row is that was found last, from 1, where that is known.
+    /// The rank of the row found last among all matches, from 1, if known.
     pub number: Option<u64>,
 }

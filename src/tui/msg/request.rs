@@ -1,4 +1,4 @@
-//! What is asked of a log: which rows, and how they are shown.
+//! The requests for a log: the rows, and the way in which they are shown.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,58 +8,59 @@ use crate::search::{Query, RowFilter, Towards};
 use crate::time::Time;
 use crate::tui::scroll::LogSource;
 
-/// Numbers the requests for log rows, and the searches for runs; only the answer to the newest
+/// The number of a request for log rows, or of a search for runs; only the answer to the newest one
 /// counts.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
 pub struct Ticket(pub u64);
 
-/// Which rows of a log.
+/// The rows of a log to read.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Goal {
-    /// Those at an anchor.
+    /// The rows at an anchor.
     Rows(Anchor),
-    /// Those on both sides of this byte.
+    /// The rows on both sides of this byte.
     Around(u64),
-    /// Those around the first row that begins at or behind this byte; it is looked for.
+    /// The rows around the first row that begins at or after this byte, which becomes the target.
     Place(u64),
-    /// Those around the row with this number, from 0; in a scroll, with this number in its section,
-    /// in the form of an address.
+    /// The rows around the row with this number, from 0; in a scroll, the number within its
+    /// section, in the form of an address.
     Row(u64),
-    /// Those around the first row of this time or later.
+    /// The rows around the first row of this time or later.
     Time(Time),
-    /// Those around the row behind so many hundredths of the bytes.
+    /// The rows around the row at this percentage of the bytes.
     Percent(u8),
-    /// Those around the row that most likely tells why the command failed, with this exit code;
-    /// where none does, the last.
+    /// The rows around the likely cause of a failure with this exit code; the last rows if no row
+    /// matches.
     Cause(Option<i64>),
-    /// Those around the heading of the innermost group around a row, which is folded or opened.
+    /// The rows around the heading of the innermost group around a row; the group is folded or
+    /// opened.
     Fold(u64, Fold),
-    /// Those around the nearest row of a kind.
+    /// The rows around the nearest row of a kind.
     Next {
-        /// What is looked for.
+        /// The kind of row.
         what: Sought,
-        /// From here on, as [`Towards`] says.
+        /// The place to search from; see [`Towards`].
         from: u64,
-        /// In which direction.
+        /// The direction of the search.
         towards: Towards,
-        /// From one end of the log it goes on at the other.
+        /// True if the search wraps: it continues at the other end of the log.
         round: bool,
     },
 }
 
-/// What is done to a fold.
+/// A change of a fold.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Fold {
-    /// It is opened.
+    /// Open it.
     Open,
-    /// It is folded.
+    /// Fold it.
     Close,
-    /// The one or the other.
+    /// Open it if it is folded, else fold it.
     Toggle,
 }
 
 impl Fold {
-    /// Whether what stands so is folded then.
+    /// Returns true if a fold is folded after this change.
     #[must_use]
     pub const fn of(self, is_folded: bool) -> bool {
         match self {
@@ -70,71 +71,72 @@ impl Fold {
     }
 }
 
-/// Which groups of logs are folded.
+/// The folded groups of logs.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Folds {
-    /// All of them, or none; `None`: those that ask for it themselves.
+    /// True if all groups are folded, false if all are open; `None` if the marker of each group
+    /// decides.
     pub all: Option<bool>,
-    /// Those that are in another way, by the addresses of their headings: whether they are folded.
+    /// The exceptions, by the addresses of their headings; true if folded.
     pub chosen: Arc<BTreeMap<u64, bool>>,
 }
 
 impl Folds {
-    /// Whether a group is folded.
+    /// Returns true if a group is folded. `is_collapsed`: its own marker folds it.
     #[must_use]
     pub fn is_folded(&self, heading: u64, is_collapsed: bool) -> bool {
         self.chosen.get(&heading).copied().or(self.all).unwrap_or(is_collapsed)
     }
 
-    /// Whether a group may be folded that does not ask for it.
+    /// Returns true if a group may be folded although its own marker does not fold it.
     #[must_use]
     pub fn fold_some(&self) -> bool {
         self.all == Some(true) || self.chosen.values().any(|is_folded| *is_folded)
     }
 
-    /// Folds or opens some.
+    /// Folds or opens some groups.
     pub fn choose(&mut self, changes: impl IntoIterator<Item = (u64, bool)>) {
         Arc::make_mut(&mut self.chosen).extend(changes);
     }
 }
 
-/// What kind of row is looked for.
+/// A kind of row to look for.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Sought {
-    /// One that matches.
+    /// A row that matches.
     Match(Query),
-    /// One that tells of an error.
+    /// An error row.
     Error,
-    /// One that comes so much later than the one before it.
+    /// A row that comes this much later than the row before it.
     Gap {
-        /// How much, in milliseconds.
+        /// The gap in milliseconds.
         min_ms: i64,
     },
 }
 
-/// Which rows of what.
+/// A request for rows of a log or a scroll.
 #[derive(Clone, PartialEq, Debug)]
 pub struct PageRequest {
-    /// The log, or the logs of a scroll. What is an offset of a single log is an address there
-    /// ([`crate::tui::scroll::RowAddress`]).
+    /// The log, or the logs of a scroll. In a scroll, addresses
+    /// ([`crate::tui::scroll::RowAddress`]) replace offsets.
     pub source: LogSource,
-    /// Where the rows lie in it.
+    /// The position of the rows in it.
     pub goal: Goal,
-    /// How many at most.
+    /// The most rows.
     pub rows: usize,
-    /// Which rows are shown.
+    /// The filter of the rows.
     pub row_filter: RowFilter,
-    /// Which groups are folded.
+    /// The folded groups.
     pub folds: Folds,
-    /// Matches of this are counted.
+    /// The search whose matches are counted.
     pub search: Option<Query>,
-    /// The rows of the same request were taken in and are still at hand: if nothing has changed,
-    /// that is answer enough.
+    /// True if the answer to the same request is still on screen: the answer is then
+    /// [`super::Msg::Unchanged`] if nothing has changed.
     pub is_refresh: bool,
 }
 
 impl PageRequest {
-    /// Whether the same rows are asked for, for whatever reason.
+    /// Returns true if both requests are for the same rows, for whatever reason.
     #[must_use]
     pub fn is_same_page(&self, other: &Self) -> bool {
         let is_same = |a: &Self, b: &Self| {

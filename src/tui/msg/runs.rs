@@ -1,53 +1,53 @@
-//! What is asked of the list of runs, and what is answered.
+//! The requests for the list of runs, and the answers.
 
 use super::Ticket;
 use crate::catalog::Beside;
 use crate::join::RunHead;
 use crate::model::{Outcome, RunId};
 
-/// Which runs are searched for.
+/// A search for runs.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RunsRequest {
-    /// Its number; answers to older ones do not count.
+    /// Its number; answers to older searches are ignored.
     pub ticket: Ticket,
-    /// What was typed.
+    /// The typed text.
     pub text: String,
-    /// Only runs older than this one; `None`: all.
+    /// The run before the first one to examine; `None` to examine all runs.
     pub after: Option<RunId>,
 }
 
-/// Runs that match, out of a slice of the list.
+/// The runs of a slice of the list that match.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct FoundRuns {
-    /// Those that match, newest first.
+    /// The matching runs, newest first.
     pub heads: Vec<RunHead>,
-    /// How many were looked at.
+    /// The number of runs examined.
     pub looked: usize,
-    /// The slice is the first: what was found before is not.
+    /// True if the slice is the first one: earlier results are discarded.
     pub is_anew: bool,
-    /// Where more may be.
+    /// The place at which the search continues.
     pub next: Next,
 }
 
-/// Where more runs that match may be.
+/// The place at which a search for runs continues.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub enum Next {
-    /// They are being looked for.
+    /// The search is in progress.
     #[default]
     Looking,
-    /// Older than this one; they are looked for when somebody asks.
+    /// After this run; the search continues on request.
     After(RunId),
-    /// Nowhere.
+    /// Nowhere: all runs were examined.
     End,
 }
 
 /// A step to another run.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Step {
-    /// To the nearest on this side of a run.
+    /// The run at which the step starts, and its direction.
     pub beside: Beside,
-    /// That ended like this.
+    /// The outcome that the run must have; `None` for any.
     pub outcome: Option<Outcome>,
-    /// It is opened; otherwise the cursor goes there.
+    /// True if the run is opened; false if only the cursor moves there.
     pub opens: bool,
 }

@@ -1,35 +1,35 @@
-//! The colors that come with rundown.
+//! The color schemes that come with rundown.
 //!
-//! Those of `dark`, `light` and `high-contrast` are 24-bit ones, which a terminal without them
-//! shows as it can. Their contrast is tested (WCAG 2): 4.5 at least on the backgrounds that they
-//! are for, 7 for `high-contrast`, which brings its own.
+//! `dark`, `light` and `high-contrast` use 24-bit colors, which other terminals approximate. Tests
+//! check their contrast (WCAG 2): at least 4.5 on the backgrounds they are for, and 7 for
+//! `high-contrast`, which sets its own background.
 
 use ratatui::style::{Color, Modifier, Style};
 
 use super::{Signs, Theme};
 
-/// A set of colors.
+/// A color scheme.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub enum Scheme {
     /// The terminal's own sixteen colors.
     #[default]
     Default,
-    /// For dark backgrounds.
+    /// Colors for dark backgrounds.
     Dark,
-    /// For light backgrounds.
+    /// Colors for light backgrounds.
     Light,
-    /// White on black, and strong colors.
+    /// Strong colors, and white on black.
     HighContrast,
-    /// No colors at all, also not those of logs.
+    /// No colors at all, not even those of logs.
     Monochrome,
 }
 
 impl Scheme {
-    /// All of them.
+    /// All schemes.
     pub const ALL: [Self; 5] =
         [Self::Default, Self::Dark, Self::Light, Self::HighContrast, Self::Monochrome];
 
-    /// Its name in a configuration.
+    /// Returns its name in a configuration.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -41,7 +41,7 @@ impl Scheme {
         }
     }
 
-    /// The one of this name.
+    /// Returns the scheme with this name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|scheme| scheme.name() == name)
@@ -183,7 +183,7 @@ const fn monochrome(signs: &'static Signs) -> Theme {
 mod tests {
     use super::*;
 
-    /// WCAG 2: the relative luminance of a color.
+    /// Returns the relative luminance of a color (WCAG 2).
     fn luminance(color: Color) -> f64 {
         let Color::Rgb(r, g, b) = color else { panic!("{color} depends on the terminal") };
         let linear = |channel: u8| {
@@ -193,7 +193,7 @@ mod tests {
         0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b)
     }
 
-    /// WCAG 2: the contrast of two colors, from 1 to 21.
+    /// Returns the contrast of two colors (WCAG 2), from 1 to 21.
     fn contrast(one: Color, other: Color) -> f64 {
         let (one, other) = (luminance(one), luminance(other));
         (one.max(other) + 0.05) / (one.min(other) + 0.05)

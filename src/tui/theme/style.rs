@@ -1,10 +1,10 @@
-//! A look in words: `bold red`, `black on yellow`, `#d787af`, `underline 208`, `plain`.
+//! Styles as text: `bold red`, `black on yellow`, `#d787af`, `underline 208`, `plain`.
 
 use ratatui::style::{Color, Modifier, Style};
 
 use crate::display;
 
-/// Modifiers by their names.
+/// The modifiers by their names.
 const MODIFIERS: [(&str, Modifier); 6] = [
     ("bold", Modifier::BOLD),
     ("dim", Modifier::DIM),
@@ -14,7 +14,8 @@ const MODIFIERS: [(&str, Modifier); 6] = [
     ("strike", Modifier::CROSSED_OUT),
 ];
 
-/// The sixteen colors, as ratatui reads them; `reset` is the terminal's own of text or background.
+/// The sixteen colors as ratatui parses them, and `reset`: the terminal's own color of text or
+/// background.
 const COLORS: [&str; 17] = [
     "black",
     "red",
@@ -35,13 +36,13 @@ const COLORS: [&str; 17] = [
     "reset",
 ];
 
-/// The look without anything.
+/// The name of the empty style.
 const NOTHING: &str = "plain";
 
-/// Reads a look.
+/// Parses a style.
 ///
 /// # Errors
-/// The word that is wrong, and what would be right.
+/// If a word is wrong. The error contains the word and a suggestion.
 pub fn parse_style(text: &str) -> Result<Style, String> {
     let mut style = Style::new();
     let mut words = text.split_whitespace();
@@ -73,7 +74,7 @@ fn parse_color(word: &str) -> Result<Color, String> {
     word.parse().map_err(|_| unknown())
 }
 
-/// A look as [`parse_style`] reads it.
+/// Formats a style as [`parse_style`] reads it.
 #[must_use]
 pub fn style_text(style: Style) -> String {
     let modifiers = MODIFIERS.iter().filter(|(_, modifier)| style.add_modifier.contains(*modifier));

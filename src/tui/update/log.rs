@@ -2,7 +2,7 @@
 //!
 //! The window of rows at hand is never patched: what it lacks is read anew with a page to spare at
 //! either side, and the row being read is found again by its offset. At most one request is out;
-//! what happens meanwhile waits for its answer: moves as a pending_scroll, news from the disk as
+//! what happens meanwhile waits for its answer: moves as `pending_scroll`, news from the disk as
 //! `stale`.
 
 use super::answers::add_pending_scroll;

@@ -1,4 +1,4 @@
-//! The card: why a command failed most likely, with the rows that tell it, above its log.
+//! The card: the likely cause of a command's failure, with the rows that show it, above its log.
 //!
 //! ```text
 //! ╭ likely cause · rust ─────────────────────────╮
@@ -9,7 +9,7 @@
 //! ╰─────────────────────────── 2 more failed ────╯
 //! ```
 //!
-//! On a low screen it is a line and the rows nearest to the cause.
+//! On a low screen it has a single line above the rows nearest to the cause.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -71,7 +71,7 @@ fn draw_status(model: &Model, text: &str, line: Rect, buffer: &mut Buffer) {
         .put(text, theme.status(status));
 }
 
-/// What is on the card: `likely cause · rust`.
+/// Returns the title of the card: `likely cause · rust`.
 fn what(model: &Model, cause: &Cause) -> String {
     let is_part = cause.looked_bytes < model.log.window.file_bytes;
     let part = if is_part {
@@ -94,7 +94,7 @@ fn what(model: &Model, cause: &Cause) -> String {
     format!("no rule tells the cause{part}: {shown}")
 }
 
-/// How the command stands.
+/// Returns the state of the command.
 fn status(model: &Model) -> Status {
     match model.shown() {
         Some(Item::Sh(_, sh)) => Status::of_sh(sh),
@@ -103,7 +103,7 @@ fn status(model: &Model) -> Status {
     }
 }
 
-/// `exit 101 after 34.0s`
+/// Describes the end of the command: `exit 101 after 34.0s`.
 fn ending(model: &Model) -> String {
     let sh = model.shown().and_then(|item| item.sh());
     let exit = sh
@@ -117,7 +117,7 @@ fn ending(model: &Model) -> String {
     }
 }
 
-/// What the card's keys do, and how much else failed.
+/// Returns the foot of the card: the number of other failures, and the card's keys.
 fn foot(model: &Model) -> String {
     let keys = |action, what: &str| {
         let keys = model.keymap.keys_of(Context::Log, action)?;
@@ -131,8 +131,8 @@ fn foot(model: &Model) -> String {
     all.join(&format!(" {} ", model.theme.signs.dot))
 }
 
-/// The rows, as many as there is room for, those around the cause; that one with all that it says
-/// where there is room for it.
+/// Draws the rows around the cause, as many as fit. The row of the cause is wrapped if there is
+/// room.
 fn draw_rows(model: &Model, cause: &Cause, area: Rect, buffer: &mut Buffer) {
     let at = cause.at.and_then(|at| cause.rows.iter().position(|row| row.offset == at));
     let lines = usize::from(cause_lines(cause, area.width)).min(usize::from(area.height));
@@ -154,7 +154,7 @@ fn draw_rows(model: &Model, cause: &Cause, area: Rect, buffer: &mut Buffer) {
     }
 }
 
-/// Rows of the log as they are drawn on the card.
+/// Returns rows of the log as they are drawn on the card.
 fn log_rows<'a>(
     model: &'a Model,
     cause: &Cause,

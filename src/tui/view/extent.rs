@@ -1,19 +1,19 @@
-//! How far down in what is shown an address lies, by bytes: of a log, or of the open parts of a
-//! scroll.
+//! The position of an address in the visible source by bytes: in a log, or in the open sections of
+//! a scroll.
 
 use crate::tui::model::Model;
 use crate::tui::scroll::{LogSource, RowAddress, log_bytes};
 
-/// The size of what is shown.
+/// The size of the visible source in bytes.
 pub(super) struct Extent {
-    /// Of the parts of a scroll; a folded one has none.
+    /// The sizes of the sections of a scroll, 0 for folded ones; `None` for a single log.
     parts: Option<Vec<u64>>,
-    /// Of all of it.
+    /// The total size.
     pub bytes: u64,
 }
 
 impl Extent {
-    /// Of what is shown now.
+    /// Returns the size of the current source.
     pub(super) fn of(model: &Model) -> Self {
         let (Some(LogSource::Scroll(sections)), Some(run), Some(of)) =
             (&model.log.source, &model.run, &model.tree.scroll)
@@ -29,7 +29,7 @@ impl Extent {
         Self { bytes: parts.iter().sum(), parts: Some(parts) }
     }
 
-    /// How many of `whole` steps lie before an address.
+    /// Returns the position of an address on a scale from 0 to `whole`.
     pub(super) fn share(&self, address: u64, whole: u64) -> u64 {
         let share =
             u128::from(self.before(address)) * u128::from(whole) / u128::from(self.bytes.max(1));

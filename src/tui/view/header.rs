@@ -1,4 +1,4 @@
-//! The header in full, below the line of facts.
+//! The full header, below the line of facts.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -7,7 +7,7 @@ use ratatui::style::Style;
 use crate::tui::model::{HeaderLine, LABEL, MARGIN, Model};
 use crate::tui::widget::Strip;
 
-/// Draws as many lines as there is room for.
+/// Draws as many lines as fit.
 pub(super) fn draw(model: &Model, lines: &[HeaderLine], area: Rect, buffer: &mut Buffer) {
     let theme = &model.theme;
     let is_cut = lines.len() > usize::from(area.height);

@@ -1,4 +1,4 @@
-//! What heads the parts of what is shown in the log's pane: commands in a scroll.
+//! The headings among the rows of the log's pane: commands of a scroll, and groups.
 
 use crate::display::{self, Status};
 use crate::join::{JobNode, Place, ShNode};
@@ -9,7 +9,7 @@ use crate::tui::model::{Item, Model};
 use crate::tui::scroll::Section;
 use crate::tui::widget::{Heading, command, own_name, spent_by};
 
-/// The heading that a row is.
+/// Returns the heading that a row is; `None` for an ordinary row.
 pub(super) fn of(model: &Model, row: &Row) -> Option<Heading> {
     let Some(section) = model.log.heading(row) else { return of_group(model, row) };
     Some(match model.item(&section.place) {
@@ -33,7 +33,7 @@ pub(super) fn of(model: &Model, row: &Row) -> Option<Heading> {
     })
 }
 
-/// `▸ Title   132 rows`
+/// Returns the heading of a group: `▸ Title   132 rows`.
 fn of_group(model: &Model, row: &Row) -> Option<Heading> {
     let group = model.log.group(row)?;
     let Some(Marker::Heading(title)) = marker(&row.text) else { return None };
@@ -46,7 +46,7 @@ fn of_command(model: &Model, section: &Section, job: &JobNode, sh: &ShNode) -> H
     let missing = head.and_then(|head| display::missing(head, sh));
     let exit = sh.sh.as_ref().and_then(display::exit);
     let facts: Vec<_> = [exit, missing, spent_by(sh, model.now)].into_iter().flatten().collect();
-    // In the scroll of a job its name is said above.
+    // In the scroll of a job, the title of the pane contains the job's name.
     let is_run = model.tree.scroll == Some(Place::Run);
     let job = if is_run { format!("{} ", name(job.job.id.as_str())) } else { String::new() };
     Heading {

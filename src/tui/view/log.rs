@@ -1,5 +1,5 @@
-//! The pane of the log: the command line as its heading, a line of facts, the rows; or why there
-//! are none.
+//! The log's pane: the command line as its heading, a line of facts, and the rows, or the reason
+//! why there are no rows.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -18,10 +18,10 @@ use crate::tui::msg::HitCount;
 use crate::tui::scroll::{LogSource, RowAddress, Section, jobs};
 use crate::tui::widget::{LogRows, Stamps, Strip, command, own_name, span, spent, spent_by};
 
-/// From how many milliseconds on a command that says nothing is silent.
+/// The time without output, in milliseconds, from which a command counts as silent.
 const SILENT_MS: i64 = 5000;
 
-/// The heading: the command line, or the job when it has none.
+/// Returns the heading: the command line, or the job if there is no command.
 pub(super) fn title(model: &Model) -> String {
     match model.shown() {
         None => "Log".into(),
@@ -120,7 +120,7 @@ fn draw_rows(model: &Model, area: Rect, buffer: &mut Buffer) {
     }
 }
 
-/// The first row at hand that is not on screen any more.
+/// Returns the first loaded row below the screen.
 fn first_below(model: &Model) -> Option<&Row> {
     let log = &model.log;
     let (lines_of, mut lines) = (model.lines_of(), 0);
@@ -131,7 +131,7 @@ fn first_below(model: &Model) -> Option<&Row> {
     })
 }
 
-/// How far down in the file the rows on screen lie, and how much of it they are.
+/// Draws the bar that shows the position and the size of the visible part of the file.
 fn draw_bar(model: &Model, area: Rect, buffer: &mut Buffer) {
     let log = &model.log;
     let extent = Extent::of(model);
@@ -152,7 +152,7 @@ fn draw_bar(model: &Model, area: Rect, buffer: &mut Buffer) {
     }
 }
 
-/// Why a run has no jobs.
+/// Returns the reason why a run has no jobs.
 pub(super) const fn no_jobs(run: &RunNode) -> &'static str {
     match run.head.phase {
         Phase::Queued | Phase::Active => "no jobs yet",
@@ -160,7 +160,7 @@ pub(super) const fn no_jobs(run: &RunNode) -> &'static str {
     }
 }
 
-/// Why no rows are shown, if there are none to show.
+/// Returns the reason why there are no rows; `None` if there are rows, or may be.
 fn why_no_rows(model: &Model, state: ShState, no_log: &'static str) -> Option<&'static str> {
     if model.log.source.is_none() {
         return Some(if state == ShState::Running { "no log yet" } else { no_log });
@@ -172,7 +172,7 @@ fn why_no_rows(model: &Model, state: ShState, no_log: &'static str) -> Option<&'
     is_empty.then_some(if state == ShState::Running { "no output yet" } else { "no output" })
 }
 
-/// What is odd, in the lines that the model has broken it into.
+/// Draws the notes, in the lines into which the model wrapped them.
 fn draw_notes(model: &Model, notes: &[String], area: Rect, buffer: &mut Buffer) {
     let cut = notes.len() > usize::from(area.height);
     for (line, y) in notes.iter().zip(area.top()..area.bottom()) {
@@ -194,7 +194,7 @@ const fn why_no_command(job: &JobNode) -> &'static str {
     }
 }
 
-/// `✗ failed · exit 101 · 34.0s · 1.2k rows` and, at the right, where in the log this is.
+/// Draws `✗ failed · exit 101 · 34.0s · 1.2k rows` and, at the right, the position in the log.
 fn draw_facts(
     model: &Model,
     status: Status,
@@ -217,7 +217,7 @@ fn draw_facts(
     }
 }
 
-/// How long nothing has come of a command that runs, where the silence is worth a word.
+/// Returns the time since the last output of a running command, if it is worth a mention.
 fn silence(model: &Model) -> Option<String> {
     let (_, last) = model.log.known.span.filter(|_| model.log.is_alive)?;
     let silent_ms = model.now?.millis_since(last);
@@ -249,7 +249,8 @@ fn run_facts(model: &Model, run: &RunNode) -> [Option<String>; 4] {
     [display::reason(&run.head), spent(&run.head, model.now), rows, bytes]
 }
 
-/// How many commands a scroll holds, and how long they took together.
+/// Returns the facts about a scroll: the number of commands, the number that failed, and the
+/// duration of the job or run.
 fn scroll_facts(model: &Model) -> [Option<String>; 4] {
     let (run, of) = (model.run.as_ref(), model.tree.scroll.as_ref());
     let shs =
@@ -264,27 +265,27 @@ fn scroll_facts(model: &Model) -> [Option<String>; 4] {
         Some(Item::Job(job)) => span(job.phase, job.job.started_at, job.job.finished_at, model.now),
         _ => None,
     };
-    // That a command failed is said with more.
+    // The number of failed commands is more precise.
     let reason = run
         .filter(|_| failed == 0 && of == Some(&Place::Run))
         .and_then(|run| display::reason(&run.head));
     [reason, Some(commands), (failed > 0).then(|| format!("{failed} failed")), spent]
 }
 
-/// How many rows the log has, and how large it is.
+/// Returns the number of rows and the size of the log.
 fn log_facts(model: &Model) -> [Option<String>; 2] {
     let rows = model.log.known.total_rows.map(display::rows);
     [rows, model.log.source.as_ref().map(|_| display::size(model.log.window.file_bytes))]
 }
 
-/// The wall clock at the command's start, in the zone of the screen.
+/// Formats the wall clock at the command's start, in the time zone of the screen.
 fn started(model: &Model, sh: &ShNode) -> Option<String> {
     let start = sh.sh.as_ref()?.started_at?.to_jiff()?.to_zoned(model.time_zone.clone());
     Some(format!("at {}", start.strftime("%H:%M:%S")))
 }
 
-/// Where the rows on screen lie: the number of the first, and how far down the last is by bytes:
-/// `top`, `end`, or a share.
+/// Returns the position of the rows on screen: the number of the first row, and `top`, `end` or the
+/// percentage of bytes down to the last row.
 fn position(model: &Model) -> String {
     let (log, height) = (&model.log, model.log_height());
     let is_whole = log.window.at_start && log.window.at_end && log.window.rows.len() <= height;
@@ -308,7 +309,7 @@ fn position(model: &Model) -> String {
     format!("{number} {share}")
 }
 
-/// Which of the commands of a scroll an address lies in: `3/14`.
+/// Returns the number of the command that contains an address in a scroll: `3/14`.
 fn command_of(model: &Model, address: u64) -> String {
     let sections = model.log.source.as_ref().map(LogSource::sections).unwrap_or_default();
     let commands = |sections: &[Section]| {
@@ -318,7 +319,7 @@ fn command_of(model: &Model, address: u64) -> String {
     format!("{}/{}", commands(here), commands(sections))
 }
 
-/// What is searched for and filtered, and how many rows match: `/error 3 of 17`.
+/// Returns the current search and filters, and the number of matching rows: `/error 3 of 17`.
 pub(super) fn finding(model: &Model) -> Option<String> {
     let (view_options, known) = (&model.view_options, &model.log.known);
     let search = view_options.search.as_ref().map(|query| {
@@ -345,7 +346,7 @@ pub(super) fn finding(model: &Model) -> Option<String> {
     (!all.is_empty()).then(|| all.join("  "))
 }
 
-/// `3 of 1,234`; with a `+` while more may be found.
+/// Formats a number of matches: `3 of 1,234`, with a `+` while more may be found.
 fn matches(hits: HitCount) -> String {
     if hits.rows == 0 && !hits.is_all {
         return "counting".into();
@@ -359,7 +360,7 @@ fn matches(hits: HitCount) -> String {
     }
 }
 
-/// How far the log has been looked through for what is looked for, once that takes long.
+/// Returns the progress of a search that takes long.
 pub(super) fn looking(model: &Model) -> Option<String> {
     let shows_all = || model.key_of(Action::Back).map(|key| format!("{key} shows all rows"));
     let how = if model.log.is_seeking() { Some("any key stops".to_owned()) } else { shows_all() };

@@ -1,4 +1,4 @@
-//! The model on the screen: pure, and the only place that knows both the model and the widgets.
+//! The drawing of the model: pure, and the only module that uses both the model and the widgets.
 
 mod card;
 mod extent;
@@ -26,7 +26,7 @@ use crate::tui::widget::{
 
 /// Draws everything.
 pub fn view(model: &Model, frame: &mut Frame<'_>) {
-    // The terminal may have another size already than the model knows of.
+    // The terminal may already have another size than the model.
     let screen = model.screen.intersection(frame.area());
     let layout = Layout::new(screen, model.focus, model.behind, model.zoom);
     draw(model, &layout, frame.buffer_mut());
@@ -59,10 +59,11 @@ fn draw(model: &Model, layout: &Layout, buffer: &mut Buffer) {
     }
 }
 
-/// The line that is being typed, what is wrong, what came of the last key, or the keys.
+/// Draws the last row: the line being typed, the current problem, the result of the last key, or
+/// the keys.
 fn draw_last_row(model: &Model, layout: &Layout, buffer: &mut Buffer) {
     if let Some(prompt) = &model.prompt {
-        // On a screen too low for hints the line takes the last row of what is there.
+        // On a screen too low for hints, the line covers the last row of the panes.
         let bottom = model.screen.bottom().saturating_sub(1);
         let area = Rect { y: bottom, height: model.screen.height.min(1), ..model.screen };
         clear(buffer, area, &model.theme);
@@ -91,7 +92,7 @@ fn draw_panes(model: &Model, layout: &Layout, buffer: &mut Buffer) {
     }
 }
 
-/// What is wrong, the worst first; what is waited for on the whole screen is not said again.
+/// Returns the most severe problem. A wait that fills the screen is not repeated.
 fn fault(model: &Model) -> Option<String> {
     let waiting = model.waiting.as_ref().filter(|_| model.run.is_some()).map(|waiting| {
         let wait = &waiting.wait;
@@ -105,7 +106,8 @@ fn fault(model: &Model) -> Option<String> {
     hangs.or(waiting).or_else(|| model.store_fault.as_ref().or(model.log.fault.as_ref()).cloned())
 }
 
-/// Logs opened by their path have no other name: the directory's, or the log's.
+/// Returns the run for the title. Logs that were opened by their path have no other name: use that
+/// of the directory, or of the log.
 fn titled(run: &RunNode) -> RunHead {
     let mut head = run.head.clone();
     if head.run.id.as_str().is_empty() {
@@ -183,7 +185,7 @@ fn draw_tree(model: &Model, body: Rect, buffer: &mut Buffer) {
     list.draw(buffer, body);
 }
 
-/// Says something where there is nothing to show.
+/// Draws lines of text where there is nothing else to show.
 fn say(model: &Model, buffer: &mut Buffer, body: Rect, lines: &[&str]) {
     for (line, y) in lines.iter().zip(body.top()..body.bottom()) {
         let row = Rect { y, height: 1, ..body };
@@ -191,8 +193,8 @@ fn say(model: &Model, buffer: &mut Buffer, body: Rect, lines: &[&str]) {
     }
 }
 
-/// Whether more is to come, what may keep it from coming first; `None` while there is nothing of
-/// which it could.
+/// Returns the badge that shows if more output may come, or a condition that may prevent it; `None`
+/// before a run is open.
 fn badge(model: &Model) -> Option<Badge> {
     match model.log.file_state.name {
         Name::Missing => return Some(Badge::Deleted),

@@ -1,5 +1,5 @@
-//! The whole screen while there is nothing to show yet: what is waited for, where, and what one can
-//! do meanwhile.
+//! The whole screen while there is nothing to show yet: the reason to wait, the path, and the
+//! commands that a user can run meanwhile.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -16,11 +16,12 @@ use crate::tui::widget::{Strip, so_far};
 /// The most columns of the text.
 const WIDTH: u16 = 72;
 
-/// The columns of what one can do, and of all of such a line.
+/// The width of a suggested command, and of a line with its description, in columns.
 const WAY: usize = 24;
 const WAY_LINE: usize = 54;
 
-/// What one can do, and what comes of it: where there is nothing yet, and anywhere.
+/// The suggested commands with their descriptions: if the store or its first run is missing, and
+/// always.
 const FIRST_WAYS: [(&str, &str); 2] = [
     ("rundown record -- CMD", "record a command into a store"),
     ("rundown demo", "see rundown at work"),
@@ -30,13 +31,13 @@ const OTHER_WAY: (&str, &str) = ("rundown --root DIR", "look at another store");
 /// A line: its pieces with their styles.
 type Line = Vec<(String, Style)>;
 
-/// Draws it between the title and the hints.
+/// Draws the wait between the title and the hints.
 pub(super) fn draw(model: &Model, waiting: &Waiting, area: Rect, buffer: &mut Buffer) {
     let theme = &model.theme;
     let width = area.width.saturating_sub(4).min(WIDTH);
     let lines = lines(model, waiting, usize::from(width));
     let height = u16::try_from(lines.len()).unwrap_or(u16::MAX);
-    // A little above the middle, as a title page has it; what does not fit is cut at the end.
+    // Slightly above the middle, as on a title page; text that does not fit is cut at the end.
     let top = area.y + area.height.saturating_sub(height) / 3;
     let x = area.x + (area.width - width.min(area.width)) / 2;
     for (line, y) in lines.iter().zip(top..area.bottom()) {
@@ -75,20 +76,21 @@ fn way_line(theme: &Theme, way: &str, what: Option<&str>) -> Line {
     vec![(format!("{way:<WAY$}"), theme.accent), (what.unwrap_or_default().to_owned(), theme.muted)]
 }
 
-/// `waiting for 12s for /mnt/store/quire.db`: a path may be longer than the screen is wide.
+/// Formats the wait for a hanging read: `waiting for 12s for /mnt/store/quire.db`. The path comes
+/// last because it may be wider than the screen.
 pub(super) fn hangs(model: &Model, reads: &Waiting) -> Option<String> {
     let path = reads.wait.path.as_ref()?;
     let ms = model.now?.millis_since(reads.since?);
     Some(format!("waiting for {} for {}", so_far(ms), name(&path.to_string_lossy())))
 }
 
-/// `for 12s`, from the third second on.
+/// Formats the length of a wait from its third second: `for 12s`.
 pub(super) fn still(model: &Model, waiting: &Waiting) -> Option<String> {
     let ms = model.now?.millis_since(waiting.since?);
     (ms >= 2_000).then(|| format!("for {}", so_far(ms)))
 }
 
-/// A text in lines of at most `width` columns, broken at blanks where that is possible.
+/// Breaks a text into lines of at most `width` columns, between words if possible.
 fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split_word_bounds() {

@@ -1,4 +1,4 @@
-//! What frames the panes: headings with their rule, the bars between, the box of a popup.
+//! The frames of the panes: headings with their rule, the bars between panes, the boxes of popups.
 //!
 //! ```text
 //! ─ Runs ──────────┬─ Jobs ──────────────────┬─ $ cargo test ───────
@@ -14,7 +14,7 @@ use ratatui::widgets::{Block, Clear, Widget};
 use super::Strip;
 use crate::tui::theme::Theme;
 
-/// The heading of a pane: its title in a rule; both stand out when it has the focus.
+/// Draws the heading of a pane: its title in a rule. Both stand out if the pane has the focus.
 pub fn draw_head(buffer: &mut Buffer, head: Rect, title: &str, theme: &Theme, has_focus: bool) {
     let (title_style, rule) =
         if has_focus { (theme.focus, theme.accent) } else { (theme.strong, theme.muted) };
@@ -25,7 +25,7 @@ pub fn draw_head(buffer: &mut Buffer, head: Rect, title: &str, theme: &Theme, ha
     strip.fill(theme.signs.rule, rule);
 }
 
-/// The bar right of a pane, and its joint with the rule.
+/// Draws the bar to the right of a pane, and its joint with the rule.
 pub fn draw_bars(buffer: &mut Buffer, head: Rect, body: Rect, theme: &Theme) {
     let x = head.right();
     let mut sign = |y: u16, sign: &str| {
@@ -41,14 +41,14 @@ pub fn draw_bars(buffer: &mut Buffer, head: Rect, body: Rect, theme: &Theme) {
     }
 }
 
-/// Takes away what is there.
+/// Clears an area.
 pub fn clear(buffer: &mut Buffer, area: Rect, theme: &Theme) {
     let area = area.intersection(buffer.area);
     Clear.render(area, buffer);
     buffer.set_style(area, theme.base);
 }
 
-/// An empty box with a title; returns what is inside its frame.
+/// Draws an empty box with a title, and returns the area inside its frame.
 pub fn draw_box(buffer: &mut Buffer, area: Rect, title: &str, theme: &Theme) -> Rect {
     let area = area.intersection(buffer.area);
     clear(buffer, area, theme);
@@ -57,7 +57,7 @@ pub fn draw_box(buffer: &mut Buffer, area: Rect, title: &str, theme: &Theme) -> 
     area.inner(Margin::new(1, 1))
 }
 
-/// A frame with a title and, at its foot, what there is to do; returns what is inside.
+/// Draws a frame with a title and, at its foot, the available keys. Returns the area inside.
 pub fn draw_frame(buffer: &mut Buffer, area: Rect, title: &str, foot: &str, theme: &Theme) -> Rect {
     let area = area.intersection(buffer.area);
     let room = usize::from(area.width).saturating_sub(6);

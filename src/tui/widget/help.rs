@@ -1,4 +1,4 @@
-//! The help: all keys that do something, in rows that fit the box.
+//! The help: all keys that have an action, in rows that fit the box.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -19,8 +19,8 @@ pub struct HelpRow {
     column: u16,
 }
 
-/// The rows of a help in a box of so many columns, its frame among them. What does not fit beside
-/// its keys goes on below.
+/// Returns the rows of the help for a box of `columns` columns, including its frame. Text that does
+/// not fit beside its keys continues below.
 #[must_use]
 pub fn help_rows(lines: &[HelpLine<'_>], columns: u16, signs: &Signs) -> Vec<HelpRow> {
     let names: Vec<String> = lines.iter().map(|line| names(line, signs)).collect();
@@ -54,7 +54,7 @@ fn names(line: &HelpLine<'_>, signs: &Signs) -> String {
     }
 }
 
-/// Draws the help over what is there, from row `top` on.
+/// Draws the help over the screen, from row `top` on.
 pub fn draw_help(buffer: &mut Buffer, area: Rect, rows: &[HelpRow], top: usize, theme: &Theme) {
     let body = draw_box(buffer, area, "Keys", theme);
     for (index, row) in rows.iter().skip(top).enumerate() {

@@ -1,4 +1,4 @@
-//! The last row: the keys that matter here, or what has gone wrong.
+//! The last row: the most important keys, or a problem.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -11,21 +11,21 @@ use crate::tui::keymap::Hint;
 use crate::tui::prompt::Prompt;
 use crate::tui::theme::Theme;
 
-/// What the last row says beside the keys.
+/// The content of the last row beside the keys.
 #[derive(Default)]
 pub struct Status<'a> {
-    /// Something is wrong: nothing else is said.
+    /// The current problem; nothing else is shown.
     pub fault: Option<&'a str>,
-    /// What came of the last key, in place of the keys.
+    /// The result of the last key, in place of the keys.
     pub said: Option<&'a str>,
-    /// What is searched for and filtered, before the keys.
+    /// The current search and filters, before the keys.
     pub finding: Option<&'a str>,
 }
 
-/// The most hints: who reads on finds the help.
+/// The most hints; the help contains all keys.
 const MOST: usize = 7;
 
-/// Draws hints, as many as fit; that of the help is always among them.
+/// Draws as many hints as fit. The hint for the help is always among them.
 pub fn draw_hints(
     buffer: &mut Buffer,
     area: Rect,
@@ -64,7 +64,7 @@ pub fn draw_hints(
     }
 }
 
-/// Draws what may follow keys that begin something, in as many rows at the bottom as that takes.
+/// Draws the keys that may follow a sequence, in as many rows at the bottom as needed.
 pub fn draw_begun(buffer: &mut Buffer, screen: Rect, pressed: &str, hints: &[Hint], theme: &Theme) {
     let screen = screen.intersection(buffer.area);
     let lead = format!("{pressed} {} ", theme.signs.more);
@@ -98,8 +98,8 @@ pub fn draw_begun(buffer: &mut Buffer, screen: Rect, pressed: &str, hints: &[Hin
     }
 }
 
-/// Draws the line that is being typed, with its cursor, and where there is room, how its pattern is
-/// read and which key changes that.
+/// Draws the line being typed with its cursor and, if there is room, the mode of its pattern and
+/// the key that changes it.
 pub fn draw_prompt(
     buffer: &mut Buffer,
     area: Rect,
@@ -120,9 +120,9 @@ pub fn draw_prompt(
     draw_input(&mut strip, &prompt.input, true, theme);
 }
 
-/// Draws what is typed, as much as there is room for around the cursor.
+/// Draws the typed text, as much as fits around the cursor.
 pub(super) fn draw_input(strip: &mut Strip<'_>, input: &Input, has_cursor: bool, theme: &Theme) {
-    // The cursor stands behind the last character when nothing follows.
+    // At the end of the text, the cursor is after the last character.
     let room = strip.free().saturating_sub(1);
     let scroll = input.visual_scroll(room);
     let mut column = 0;

@@ -1,14 +1,14 @@
-//! The rows of a log: only those on screen are looked at.
+//! The rows of a log. Only those on screen are processed.
 //!
 //! ```text
-//!        12  +0.103s running 2 tests                        numbers and times where they are wanted
-//! E▌     13  +4.210s error: test failed                     standard error: a mark and a color; the current row
+//!        12  +0.103s running 2 tests                    optional numbers and times
+//! E▌     13  +4.210s error: test failed                 a mark and a color for standard error
 //! !      14          2026-01-01 what is this  (neither stdout nor stderr)
 //! ```
 //!
-//! Whatever the rows hold reaches the screen through the sanitizer. A row longer than the pane is
-//! wide ends in `›`, or goes on in the next line where rows are wrapped. Invariant: a row takes as
-//! many lines as [`lines_of`] says.
+//! The `▌` marks the current row. All text of the rows passes the sanitizer. A row wider than the
+//! pane ends in `›`, or continues on the next line if rows are wrapped. Invariant: a row takes as
+//! many lines as [`lines_of`] returns.
 
 mod columns;
 mod heading;
@@ -35,44 +35,43 @@ pub use lead::Stamps;
 pub use lines::lines_of;
 use lines::{notes, states};
 
-/// The columns of the mark at the left.
+/// The width of the mark at the left, in columns.
 const GUTTER: u16 = 2;
-/// How many rows before the screen are looked at for colors left switched on: all that are at hand,
-/// on most screens.
+/// The number of rows above the screen that are scanned for colors left switched on. This covers
+/// all loaded rows on most screens.
 const MAX_ABOVE: usize = 1000;
 
 /// The rows on screen.
 pub struct LogRows<'a> {
-    /// From the first one on screen.
+    /// The rows, from the first one on screen.
     pub rows: &'a [Row],
-    /// Which of them are headings.
+    /// The headings, at the indices of their rows.
     pub headings: &'a [Option<Heading>],
-    /// Their numbers, from 0, where they are known.
+    /// The numbers of the rows, from 0, where they are known.
     pub numbers: &'a [Option<u64>],
-    /// Those before it, as far as they are at hand: a color that one of them leaves switched on is
-    /// still on.
+    /// The loaded rows before them: a color that one of them leaves switched on is still on.
     pub above: &'a [Row],
-    /// What the rows before those have left switched on.
+    /// The style that the rows before those leave switched on.
     pub style: sanitize::Style,
-    /// How many columns are scrolled out at the left.
+    /// The number of columns scrolled out at the left.
     pub sideways: usize,
-    /// Long rows go on in the next line.
+    /// True if long rows are wrapped.
     pub wrap: bool,
-    /// How many lines of the first row are scrolled out of sight.
+    /// The number of lines of the first row that are scrolled out.
     pub line: usize,
-    /// How the width is divided.
+    /// The division of the width.
     pub columns: Columns,
-    /// The times.
+    /// The times in front of the rows.
     pub stamps: Stamps<'a>,
-    /// What is marked.
+    /// The search whose matches are marked.
     pub search: Option<&'a Query>,
-    /// Where the current row begins.
+    /// The offset of the current row.
     pub at: Option<u64>,
-    /// How much of what was overwritten is shown.
+    /// The amount of overwritten text that is shown.
     pub progress: Progress,
-    /// Whoever wrote them was cut short: a row without its end will not get one.
+    /// True if the writer was interrupted: an incomplete row will not be completed.
     pub is_interrupted: bool,
-    /// How they look.
+    /// The theme.
     pub theme: &'a Theme,
 }
 
@@ -91,7 +90,7 @@ impl LogRows<'_> {
             }
             if let Some(heading) = self.headings.get(index).and_then(Option::as_ref) {
                 self.draw_heading(buffer, body, y, heading, self.at == Some(row.offset));
-                // What one log leaves switched on has no bearing on the next, nor when it ended.
+                // Colors and times of one log do not apply to the next log or section.
                 (sanitizer, before) = (Sanitizer::new(self.progress), None);
                 y += 1;
                 continue;
@@ -114,7 +113,7 @@ impl LogRows<'_> {
         }
     }
 
-    /// The sign of a row, and how that and its text look.
+    /// Returns the sign of a row, the style of the sign, and the style of the text.
     const fn looks(&self, row: &Row) -> (&'static str, Style, Style) {
         let theme = self.theme;
         match (row.malformed, row.stream) {

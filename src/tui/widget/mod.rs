@@ -1,5 +1,4 @@
-//! The things on the screen, each drawn from plain data into a buffer: they know neither the model
-//! nor each other.
+//! The widgets: each draws plain data into a buffer, without access to the model as a whole.
 
 mod frame;
 mod help;
@@ -25,11 +24,10 @@ use ratatui::style::Style;
 
 use crate::tui::theme::Theme;
 
-/// Marks a row as selected: all of it in the pane with the focus, by a sign at its left edge in
-/// another.
+/// Marks a row as selected: all of it in the focused pane, by a sign at its left edge in another.
 fn select(buffer: &mut Buffer, row: Rect, theme: &Theme, has_focus: bool) {
     if has_focus {
-        // One look over the whole row: colors under reverse video would make a patchwork of it.
+        // One style over the whole row: reverse video would make a patchwork of its colors.
         buffer.set_style(row, Style::reset().patch(theme.base));
         buffer.set_style(row, theme.selection);
     } else {
@@ -37,7 +35,7 @@ fn select(buffer: &mut Buffer, row: Rect, theme: &Theme, has_focus: bool) {
     }
 }
 
-/// Row `index` of a pane, counted from its first; `None` below its last.
+/// Returns row `index` of a pane, counted from its first row; `None` below its last.
 fn row_of(body: Rect, index: usize) -> Option<Rect> {
     let y = u16::try_from(index).ok().filter(|y| *y < body.height)?;
     Some(Rect { y: body.y + y, height: 1, ..body })

@@ -1,4 +1,4 @@
-//! The list of runs, newest first: in columns, as many as the width has room for.
+//! The list of runs, newest first, with as many columns as the width allows.
 //!
 //! ```text
 //!  ✗ 7f3a9c01 main         2m
@@ -24,22 +24,22 @@ use crate::tui::model::Finder;
 use crate::tui::runs_query::{RunsQuery, TextKind};
 use crate::tui::theme::Theme;
 
-/// The columns of a word: `interrupted`.
+/// The width of a state word, such as `interrupted`.
 const WORD: usize = 11;
-/// The columns of a short id.
+/// The width of a short ID.
 const ID: usize = 8;
-/// The digits of a commit.
+/// The number of digits of a commit.
 const SHA: usize = 7;
-/// The columns of a duration.
+/// The width of a duration.
 const SPENT: usize = 7;
-/// The columns of an age.
+/// The width of an age.
 const AGE: usize = 4;
-/// The columns of a ref that other columns leave it.
+/// The width that other columns leave for the ref.
 const SHORT_REF: usize = 6;
-/// Those that the word, which says no more than the glyph, leaves it.
+/// The width that the state word leaves for the ref: the word repeats the meaning of the glyph.
 const LONG_REF: usize = 12;
 
-/// How wide what is; 0: it is left out.
+/// The widths of the optional columns; 0 for one that is left out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Columns {
     word: usize,
@@ -49,9 +49,9 @@ struct Columns {
 }
 
 impl Columns {
-    /// For a row of `width` columns and texts of at most these widths.
+    /// Divides a row of `width` columns. `repo` and `place` are the widths of the widest texts.
     fn new(width: usize, repo: usize, place: usize) -> Self {
-        // The glyph, the id and the age are always there, with a column between any two and one at
+        // The glyph, the ID and the age are always shown, with a blank between them and one at
         // either side.
         let mut room = width.saturating_sub(2 + 2 + ID + 1 + AGE + 1);
         let mut take = |columns: usize, left: usize| {
@@ -61,7 +61,7 @@ impl Columns {
         };
         let spent = take(SPENT, place.min(SHORT_REF));
         let word = take(WORD, place.min(LONG_REF));
-        // The word is there where there is room for whole names.
+        // The repository is shown only beside the state word, and only if enough of it fits.
         let shared = if repo + 1 + place <= room {
             repo
         } else {
@@ -72,23 +72,23 @@ impl Columns {
     }
 }
 
-/// The list.
+/// The list of runs.
 pub struct RunsList<'a> {
     /// The runs.
     pub heads: &'a [RunHead],
-    /// The first one on screen.
+    /// The index of the first run on screen.
     pub top: usize,
-    /// The one under the cursor.
+    /// The run under the cursor.
     pub at: Option<&'a RunId>,
-    /// The open one.
+    /// The open run.
     pub open: Option<&'a RunId>,
-    /// What is searched for.
+    /// The search for runs, whose matches are marked.
     pub query: Option<&'a RunsQuery>,
-    /// The list has the focus.
+    /// True if the list has the focus.
     pub has_focus: bool,
-    /// How late it is.
+    /// The current time.
     pub now: Option<Time>,
-    /// How it looks.
+    /// The theme.
     pub theme: &'a Theme,
 }
 
@@ -112,7 +112,7 @@ impl RunsList<'_> {
         for (index, texts) in rows.iter().enumerate() {
             let Some(row) = row_of(body, index) else { break };
             let place = match (has_sha, texts.ref_name.is_empty() && columns.repo == 0) {
-                // Better than nothing.
+                // Without a ref and a column for the repository, show the repository here.
                 (_, true) => &*texts.repo,
                 (true, false) => &texts.revision,
                 (false, false) => &texts.ref_name,
@@ -175,7 +175,7 @@ impl RunsList<'_> {
     }
 }
 
-/// Draws the line in which one types what to find.
+/// Draws the line in which a search is typed.
 pub fn draw_finder(buffer: &mut Buffer, area: Rect, finder: &Finder, theme: &Theme) {
     let mut strip = Strip::new(buffer, area, theme.signs.ellipsis);
     strip.skip(1).skip_right(1).put("/", theme.accent);
@@ -185,14 +185,14 @@ pub fn draw_finder(buffer: &mut Buffer, area: Rect, finder: &Finder, theme: &The
     }
 }
 
-/// What a row says of a run.
+/// The texts in the row of a run.
 struct Texts<'a> {
     head: &'a RunHead,
     id: Cow<'a, str>,
     repo: Cow<'a, str>,
     ref_name: String,
     sha: String,
-    /// Both.
+    /// The ref and the commit.
     revision: String,
 }
 
@@ -217,19 +217,19 @@ impl<'a> Texts<'a> {
     }
 }
 
-/// How long a run took, or has taken so far, in whole seconds then; `None` when it has not started.
+/// Formats the duration of a run, in whole seconds while it is active; `None` if it is unknown.
 #[must_use]
 pub fn spent(head: &RunHead, now: Option<Time>) -> Option<String> {
     span(head.phase, head.run.started_at, head.ended_at(), now)
 }
 
-/// The same in milliseconds.
+/// Returns the duration of a run in milliseconds, so far if it is active; `None` if it is unknown.
 #[must_use]
 pub fn spent_ms(head: &RunHead, now: Option<Time>) -> Option<i64> {
     span_ms(head.phase, head.run.started_at, head.ended_at(), now)
 }
 
-/// How long something took, or has taken so far.
+/// Formats a duration, in whole seconds while the phase is active; `None` if it is unknown.
 #[must_use]
 pub fn span(
     phase: Phase,
@@ -241,7 +241,7 @@ pub fn span(
     Some(if end.is_some() { display::duration(ms) } else { so_far(ms) })
 }
 
-/// The same in milliseconds.
+/// Returns a duration in milliseconds, so far if the phase is active; `None` if it is unknown.
 pub(super) fn span_ms(
     phase: Phase,
     start: Option<Time>,
@@ -252,7 +252,7 @@ pub(super) fn span_ms(
     Some(until.millis_since(start?))
 }
 
-/// A duration that still grows, in whole seconds: tenths that stand still for a second only
+/// Formats a growing duration in whole seconds: tenths that change once a second would only
 /// distract.
 #[must_use]
 pub fn so_far(ms: i64) -> String {

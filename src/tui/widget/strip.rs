@@ -1,5 +1,5 @@
-//! One row of the screen, filled from the left and from the right: nothing is ever drawn beyond
-//! what is left between.
+//! One row of the screen, filled from the left and from the right; nothing is drawn outside the
+//! columns left between.
 
 use std::borrow::Cow;
 
@@ -19,28 +19,28 @@ pub struct Strip<'b> {
 }
 
 impl<'b> Strip<'b> {
-    /// The first row of an area, all free; the part of it outside the buffer is not drawn.
+    /// Creates a strip from the first row of an area. The part outside the buffer is not drawn.
     pub fn new(buffer: &'b mut Buffer, area: Rect, ellipsis: &'static str) -> Self {
         let area = area.intersection(buffer.area);
         let right = if area.height == 0 { area.x } else { area.right() };
         Self { buffer, y: area.y, left: area.x, right, ellipsis }
     }
 
-    /// How many columns are free.
+    /// Returns the number of free columns.
     #[must_use]
     pub const fn free(&self) -> usize {
         self.right.saturating_sub(self.left) as usize
     }
 
-    /// Leaves columns free at the left.
+    /// Leaves columns blank at the left.
     pub fn skip(&mut self, columns: u16) -> &mut Self {
         self.left = self.left.saturating_add(columns).min(self.right);
         self
     }
 
-    /// Draws at the left, cut to what is free.
+    /// Draws at the left, cut to the free columns.
     pub fn put(&mut self, text: &str, style: Style) -> &mut Self {
-        // Where a text was cut before it came here, too.
+        // A text that was cut earlier may also contain an ellipsis.
         let text = text.replace('…', self.ellipsis);
         let text = cut(&text, self.free(), self.ellipsis);
         let (end, _) = self.buffer.set_stringn(self.left, self.y, &text, self.free(), style);
@@ -59,13 +59,13 @@ impl<'b> Strip<'b> {
         self
     }
 
-    /// Leaves columns free at the right.
+    /// Leaves columns blank at the right.
     pub fn skip_right(&mut self, columns: u16) -> &mut Self {
         self.right = self.right.saturating_sub(columns).max(self.left);
         self
     }
 
-    /// Fills what is free with one sign.
+    /// Fills the free columns with one sign.
     pub fn fill(&mut self, sign: &str, style: Style) {
         for x in self.left..self.right {
             self.buffer.set_stringn(x, self.y, sign, 1, style);
@@ -74,7 +74,7 @@ impl<'b> Strip<'b> {
     }
 }
 
-/// A text of at most `width` columns; where something is missing its last column is the ellipsis.
+/// Cuts a text to at most `width` columns. A text that was cut ends in the ellipsis.
 #[must_use]
 pub fn cut<'t>(text: &'t str, width: usize, ellipsis: &str) -> Cow<'t, str> {
     if text.width() <= width {

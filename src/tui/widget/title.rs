@@ -1,4 +1,4 @@
-//! The first row: which run this is, how it stands, and whether what is seen is live.
+//! The first row: the run, its state, and the badge that shows if it is live.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -12,25 +12,25 @@ use crate::sanitize::name;
 use crate::time::Time;
 use crate::tui::theme::Theme;
 
-/// Whether more is to come, and whether it is on screen.
+/// The state of the output: if more may come, and if it is on screen.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Badge {
     /// New rows appear as they come.
     Live,
-    /// The same, noticed by looking often.
+    /// As [`Self::Live`], but changes are detected by polling.
     Polling,
-    /// The log is read somewhere above its end; so many rows have come meanwhile.
+    /// The log is scrolled away from its end; this many rows have come meanwhile.
     Paused(u64),
-    /// Nothing can be read of the store now.
+    /// The store cannot be read now.
     Waiting,
-    /// Its file was deleted; it can still be read, and may still be written.
+    /// The file of the log was deleted; it can still be read, and may still be written.
     Deleted,
-    /// Another file has taken the name of its own, which can still be read, and may still be
+    /// Another file has taken the name of the log's file, which can still be read, and may still be
     /// written.
     Rotated,
     /// Nothing more will come.
     Ended,
-    /// Nothing more will come, though it was never finished.
+    /// Nothing more will come, although the run was never finished.
     Interrupted,
 }
 
@@ -50,17 +50,17 @@ impl Badge {
     }
 }
 
-/// The run of the first row.
+/// The run in the first row.
 #[derive(Clone, Copy)]
 pub struct Titled<'a> {
     /// The run.
     pub head: &'a RunHead,
-    /// How many of its commands have failed, while it goes on.
+    /// The number of its commands that have failed, while it is active; otherwise 0.
     pub failed: usize,
 }
 
-/// Draws the row. When it is narrow, the program's name goes first, then the commit, then the
-/// repository.
+/// Draws the row. On a narrow screen it leaves out the program's name first, then the commit, the
+/// ref and the repository.
 pub fn draw_title(
     buffer: &mut Buffer,
     area: Rect,
@@ -109,7 +109,7 @@ pub fn draw_title(
         .put(&failed, theme.bad);
 }
 
-/// What a run is called, in three lengths.
+/// The name of a run in three lengths.
 struct Names {
     all: String,
     without_sha: String,

@@ -1,16 +1,17 @@
-//! A run, its jobs and their commands.
+//! The tree: a run, its jobs and their commands.
 //!
 //! ```text
 //!  ✗ all commands                               47.0s
 //!  ✓ build                          ██▏         12.3s      its share of the run
 //!    ✓ 1 cargo build                ██▏         12.1s
 //!  ✗ test +2                failed  ████▊       34.1s      folded: two commands are hidden
-//!  ⊘ deploy                 ! skipped                      something odd is to be said of it
+//!  ⊘ deploy                 ! skipped                      there is a finding about the job
 //! ```
 //!
-//! The width decides how many of duration, bar and word there are, the same for all rows but those
-//! of what failed: they have the word before the bar, and a command that failed has its exit in
-//! place of the duration where there is room for one of them. Half of the row is left for the name.
+//! The width decides how many of duration, bar and state word are shown. All rows show the same
+//! ones, except those of failures: they show the word rather than the bar, and a failed command
+//! shows its exit status in place of the duration if only one of them fits. Half of the row is
+//! reserved for the name.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -27,36 +28,36 @@ use crate::time::Time;
 use crate::tui::model::Item;
 use crate::tui::theme::Theme;
 
-/// The columns of a duration, but for very long ones.
+/// The width of a duration, except for very long ones.
 const SPENT: usize = 6;
-/// The columns of a bar.
+/// The width of a bar.
 const BAR: u16 = 6;
-/// The columns of a word: `interrupted`.
+/// The width of a state word, such as `interrupted`.
 const WORD: usize = 11;
-/// From this width on a row has two facts.
+/// The width from which a row has two facts.
 const TWO_FACTS: u16 = 40;
-/// From this width on it has three.
+/// The width from which a row has three facts.
 const THREE_FACTS: u16 = 60;
 
 /// The visible rows of the tree.
 pub struct TreeList<'a> {
     /// The run, its jobs and commands.
     pub items: &'a [Item<'a>],
-    /// The first one on screen.
+    /// The index of the first row on screen.
     pub top: usize,
-    /// The selected one.
+    /// The index of the selected row.
     pub at: Option<usize>,
-    /// Whether there is something to be said about a row.
+    /// Returns true if there are findings about a row.
     pub is_odd: &'a dyn Fn(&Item<'_>) -> bool,
-    /// Whether the commands of a job are hidden.
+    /// Returns true if the commands of a job are hidden.
     pub is_folded: &'a dyn Fn(&JobNode) -> bool,
-    /// How long the run took, or has taken so far.
+    /// The duration of the run, so far if it is active.
     pub whole_ms: Option<i64>,
-    /// The tree has the focus.
+    /// True if the tree has the focus.
     pub has_focus: bool,
-    /// How late it is.
+    /// The current time.
     pub now: Option<Time>,
-    /// How it looks.
+    /// The theme.
     pub theme: &'a Theme,
 }
 
@@ -102,7 +103,7 @@ impl TreeList<'_> {
     fn draw_job(&self, buffer: &mut Buffer, row: Rect, job: &JobNode) {
         let (status, item) = (Status::of_job(job), Item::Job(job));
         let (phase, start, end) = (job.phase, job.job.started_at, job.job.finished_at);
-        // A log that was opened by its path belongs to no job.
+        // A log that was opened by its path belongs to a job without a name.
         let id =
             if job.job.id.as_str().is_empty() { "log".into() } else { name(job.job.id.as_str()) };
         let lead = Lead {
@@ -140,8 +141,8 @@ impl TreeList<'_> {
         self.begin(buffer, row, &lead).put(&command, Style::new());
     }
 
-    /// The glyph and the number at the left, the facts at the right; what is left is for the name,
-    /// half of the row at least.
+    /// Draws the glyph and the number at the left, and the facts at the right. Returns the rest for
+    /// the name: at least half of the row.
     fn begin<'b>(&self, buffer: &'b mut Buffer, row: Rect, lead: &Lead<'_>) -> Strip<'b> {
         let theme = self.theme;
         let look = theme.status(lead.status);
@@ -170,23 +171,24 @@ impl TreeList<'_> {
         strip
     }
 
-    /// A share of the run; without a known one as much of nothing.
+    /// Formats the bar for a share of the run; blank if the share is unknown.
     fn bar(&self, ms: Option<i64>) -> String {
         let (ms, whole) = ms.zip(self.whole_ms).unwrap_or_default();
         self.theme.signs.share(ms, whole, BAR)
     }
 }
 
-/// What stands at the right of a row, from the right.
+/// A fact at the right of a row; facts are listed from the right.
 enum Fact {
     Spent(usize),
     Bar,
     Word(usize),
-    /// Only if the name needs no cut for it.
+    /// A state word, shown only if the name is not cut for it.
     SpareWord,
 }
 
-/// As many facts as the width of the pane allows: in columns, so that the rows agree.
+/// Returns as many facts as the width of the pane allows. Their columns have fixed widths, so that
+/// the rows align.
 fn facts(width: u16, lead: &Lead<'_>) -> Vec<Fact> {
     let is_bad = matches!(lead.status, Status::Failed | Status::Interrupted);
     match width {
@@ -200,13 +202,13 @@ fn facts(width: u16, lead: &Lead<'_>) -> Vec<Fact> {
     }
 }
 
-/// What the rows have in common.
+/// The content common to all kinds of rows.
 struct Lead<'a> {
     indent: u16,
     number: &'a str,
     name: &'a str,
     status: Status,
-    /// How it ended, where that says more than the state does.
+    /// The exit status, if it is more specific than the state.
     exit: Option<String>,
     spent: Option<String>,
     ms: Option<i64>,
@@ -219,14 +221,14 @@ impl Lead<'_> {
     }
 }
 
-/// How long a command took, or has taken so far.
+/// Formats the duration of a command, so far if it is running.
 #[must_use]
 pub fn spent_by(sh: &ShNode, now: Option<Time>) -> Option<String> {
     let row = sh.sh.as_ref()?;
     span(phase(sh), row.started_at, row.finished_at, now)
 }
 
-/// The same in milliseconds.
+/// Returns the duration of a command in milliseconds, so far if it is running.
 #[must_use]
 pub fn spent_ms_by(sh: &ShNode, now: Option<Time>) -> Option<i64> {
     let row = sh.sh.as_ref()?;
@@ -237,13 +239,13 @@ fn phase(sh: &ShNode) -> Phase {
     if sh.state == ShState::Running { Phase::Active } else { Phase::Finished }
 }
 
-/// What the row of the run itself is called.
+/// Returns the name of the row of the run itself.
 #[must_use]
 pub const fn own_name(run: &RunNode) -> &'static str {
     if run.log.is_some() { "the run's own log" } else { "all commands" }
 }
 
-/// A command's line as it is shown; `sh-3.log` when there is nothing but a log.
+/// Returns the command line for the screen; `sh-3.log` if there is only a log.
 #[must_use]
 pub fn command(sh: &ShNode) -> String {
     sh.sh.as_ref().map_or_else(|| display::log_name(sh), display::command)
@@ -336,7 +338,8 @@ mod tests {
     }
 
     proptest! {
-        /// The name keeps half of what the glyph and the number leave it, and the durations end in one column.
+        /// Checks that the name keeps half of the columns that the glyph and the number leave, and
+        /// that the durations end in the same column.
         #[test]
         fn the_name_keeps_half_of_its_row(width in 24_u16..200, ms in 0_i64..9_000_000, fails: bool) {
             let name = "n".repeat(200);

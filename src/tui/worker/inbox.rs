@@ -1,10 +1,10 @@
-//! What has been asked of the worker and not been done: of each kind only the newest counts.
+//! The pending requests to the worker; only the newest of each kind is kept.
 
 use std::time::{Duration, Instant};
 
 use crate::tui::msg::Effect;
 
-/// What has been asked and not been done.
+/// The pending requests.
 #[derive(Default)]
 pub(super) struct Inbox {
     pub(super) log: Option<Effect>,
@@ -14,7 +14,7 @@ pub(super) struct Inbox {
     pub(super) step: Option<Effect>,
     pub(super) refresh: Option<Effect>,
     pub(super) copy: Option<Effect>,
-    /// No reading of the store before this.
+    /// The time before which the store is not refreshed.
     pub(super) pause: Option<Instant>,
 }
 
@@ -23,7 +23,7 @@ impl Inbox {
         let slot = match effect {
             Effect::ReadLog(..) => &mut self.log,
             Effect::CopyRows(..) => &mut self.copy,
-            // What was to be refreshed is not looked at any more.
+            // A load makes a pending refresh unnecessary.
             Effect::Load(_) => {
                 self.refresh = None;
                 &mut self.load
@@ -37,7 +37,7 @@ impl Inbox {
         *slot = Some(effect);
     }
 
-    /// What is to be done now: the newest of each kind, the log first.
+    /// Returns the next request: the newest of each kind, the log first.
     pub(super) fn next(&mut self, now: Instant) -> Option<Effect> {
         let is_pausing = self.pause.is_some_and(|until| now < until);
         let next = self.log.take().or_else(|| self.copy.take()).or_else(|| self.load.take());
@@ -48,7 +48,7 @@ impl Inbox {
         next.or_else(|| if is_pausing { None } else { self.refresh.take() })
     }
 
-    /// How long to wait for more; `None`: until there is some.
+    /// Returns the time until a pending refresh is due; `None` if there is no pending refresh.
     pub(super) fn patience(&self, now: Instant) -> Option<Duration> {
         self.refresh.as_ref()?;
         Some(self.pause.map_or(Duration::ZERO, |until| until.saturating_duration_since(now)))

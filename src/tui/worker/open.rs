@@ -1,4 +1,4 @@
-//! What the pane of the log shows: one log, or a scroll of many.
+//! The source of the log's pane: one log, or a scroll of many.
 
 use std::path::PathBuf;
 
@@ -6,14 +6,14 @@ use crate::tui::msg::Ticket;
 use crate::tui::reading::Reading;
 use crate::tui::scrolling::Scrolling;
 
-/// What the pane of the log shows.
+/// The source of the log's pane.
 pub(super) enum Open {
     Log(Box<Reading>),
     Scroll(Box<Scrolling>),
 }
 
 impl Open {
-    /// Where a change may be one of it.
+    /// Returns the directories in which a change may concern it.
     pub(super) fn dirs(&self) -> Vec<PathBuf> {
         match self {
             Self::Log(reading) => reading.dirs().to_vec(),
@@ -28,7 +28,7 @@ impl Open {
         }
     }
 
-    /// What is being read now.
+    /// Returns the path being read now.
     pub(super) fn path(&self) -> Option<PathBuf> {
         match self {
             Self::Log(reading) => Some(reading.file().path().into()),

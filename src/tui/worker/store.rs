@@ -1,6 +1,6 @@
-//! The store on the worker's worker: read when something has changed, by whatever sign.
+//! The store on the worker's thread: it is read when there is any sign of a change.
 //!
-//! Invariant: what could not be read is waited for, and what was read before stays.
+//! Invariant: the worker waits for data that cannot be read, and keeps the data read before.
 
 use std::collections::HashSet;
 use std::fs;
@@ -19,25 +19,25 @@ use crate::tui::wait::Wait;
 
 /// The most directories watched.
 pub(super) const MAX_WATCHED: usize = 256;
-/// A recorder that was killed changes no file: a run that goes on is looked at after this time in
-/// any case.
+/// The interval at which an active run is checked in any case: a recorder that was killed changes
+/// no file.
 const LOOK_AGAIN: Duration = Duration::from_secs(3);
 
-/// What the store was like when it was read last.
+/// The state of the store at the last read.
 #[derive(Default)]
 pub(super) struct Seen {
     pub(super) run: Option<RunId>,
-    /// The newest runs; `None` when the open one is not among them.
+    /// The newest runs; `None` if the open run is not among them.
     pub(super) runs: Option<RunList>,
     pub(super) dirs: Vec<(PathBuf, Option<SystemTime>)>,
-    /// The run's events, as far as they were read.
+    /// The event file of the run, with the size up to which it was read.
     pub(super) events: Option<LogRef>,
-    /// When, if what was read goes on by itself.
+    /// The time of the last read, if a run was active then.
     pub(super) alive_at: Option<Instant>,
-    /// When the open run is taken to stand still, if nothing comes of it until then: no file
-    /// changes by that.
+    /// The time from which the open run counts as stalled if nothing happens until then: that
+    /// changes no file.
     pub(super) stalls_at: Option<Time>,
-    /// The last reading failed.
+    /// True if the last read failed.
     pub(super) is_stale: bool,
 }
 
@@ -64,8 +64,8 @@ impl Worker {
         }
     }
 
-    /// No file has changed, but a recorder may have been killed: the list of runs tells, and is
-    /// read in no time.
+    /// Checks whether a recorder was killed, which changes no file. The list of runs shows it and
+    /// is quick to read.
     fn check_recorder(&mut self, run: Option<RunId>) -> Vec<Msg> {
         match self.catalog.runs(&self.filter, PAGE_RUNS) {
             Ok(runs) if self.seen.runs.as_ref() == Some(&runs) => {
@@ -77,7 +77,7 @@ impl Worker {
         }
     }
 
-    /// What was read stays; and so does what is watched, if there is anything.
+    /// Reports a failure. The data read before is kept, as are the watches, if there are any.
     pub(super) fn fail(&mut self, run: Option<RunId>, error: &Error) -> Vec<Msg> {
         self.seen.is_stale = true;
         let has_read = !self.seen.dirs.is_empty();
@@ -107,12 +107,12 @@ impl Worker {
         }
     }
 
-    /// The run that is sought, if one is.
+    /// Finds the run to open, if one was requested.
     fn find(&self) -> Result<Option<RunId>> {
         self.sought.as_ref().map(|spec| self.catalog.find(spec, &self.filter)).transpose()
     }
 
-    /// What is to be said of how the store is read, if that is new.
+    /// Returns the notices about how the store is read, if they are new.
     fn take_notices(&mut self) -> Option<Msg> {
         let notices = self.catalog.notices();
         let is_new = self.notices != notices;
@@ -120,7 +120,7 @@ impl Worker {
         is_new.then_some(Msg::Notices(notices))
     }
 
-    /// Says what is waited for, if that is new.
+    /// Reports the current wait, if it is new.
     fn wait_for(&mut self, wait: Option<Wait>) -> Vec<Msg> {
         if self.waiting == wait {
             return Vec::new();
@@ -156,8 +156,8 @@ impl Worker {
         Ok(messages)
     }
 
-    /// That of the log on screen, those of the running jobs, whose first log may still be to come,
-    /// then the catalog's: the most telling ones first.
+    /// Returns the directories to watch, the most important first: those of the log on screen,
+    /// those of the running jobs, whose first log may not exist yet, then those of the catalog.
     fn dirs(&self, node: Option<&RunNode>) -> Vec<PathBuf> {
         let mut dirs: Vec<_> = self.open.iter().flat_map(Open::dirs).collect();
         if let Some((node, run_dir)) = node.and_then(|node| Some((node, node.dir.as_ref()?))) {

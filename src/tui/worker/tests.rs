@@ -1,4 +1,4 @@
-//! The worker and its thread, without a screen.
+//! Tests of the worker and its thread, without a screen.
 
 use std::fs;
 use std::path::Path;

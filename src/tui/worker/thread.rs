@@ -1,5 +1,5 @@
-//! The worker's thread: takes everything that has been asked, does what matters most, and says what
-//! it reads.
+//! The worker's thread: takes in all pending requests, does the most important one, and reports the
+//! path that it reads.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -10,18 +10,18 @@ use super::Worker;
 use super::inbox::Inbox;
 use crate::tui::msg::{Effect, Msg, Work};
 
-/// The least time between two readings of the store.
+/// The shortest time between two reads of the store.
 const RELOAD_PAUSE: Duration = Duration::from_millis(150);
-/// The least time between two attempts at a store that cannot be read: the log on screen is read in
-/// between.
+/// The shortest time between two attempts at a store that cannot be read; the log on screen is read
+/// in between.
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
-/// How often it is said that reading goes on.
+/// The interval at which a read in progress is reported again.
 const SIGN_OF_LIFE: Duration = Duration::from_millis(500);
-/// Reading the store takes at most one part in so many of the time.
+/// The pause after a read of the store, in multiples of the time that the read took.
 const RELOAD_SHARE: u32 = 4;
 
-/// Works until nobody asks or listens any more. What is read is said before it is, since it may
-/// never be.
+/// Works until the sender of requests or the receiver of messages is gone. A path is reported
+/// before it is read, because the read may never return.
 pub(in crate::tui) fn work(
     mut worker: Worker,
     requests: &Receiver<Effect>,
@@ -63,13 +63,13 @@ pub(in crate::tui) fn work(
     }
 }
 
-/// What was last said to be read, and when.
+/// The path that was last reported as being read, and the time of the report.
 #[derive(Default)]
 struct Reads(Option<(PathBuf, Instant)>);
 
 impl Reads {
-    /// Says it, unless that is known; from time to time also what is known, as a sign of life.
-    /// False when nobody listens.
+    /// Reports the path if it is new, and from time to time as a sign of life. Returns false if the
+    /// receiver is gone.
     fn say(&mut self, path: Option<PathBuf>, messages: &Sender<Msg>) -> bool {
         let is_known = match (&self.0, &path) {
             (Some((known, at)), Some(path)) => known == path && at.elapsed() < SIGN_OF_LIFE,
@@ -83,7 +83,7 @@ impl Reads {
     }
 }
 
-/// One piece of work.
+/// Does one piece of work: a request, or a slice of the background work.
 fn turn(
     worker: &mut Worker,
     inbox: &mut Inbox,
@@ -109,8 +109,8 @@ fn turn(
     answers
 }
 
-/// Does a job. A panic in it is shown, and the next job finds a working worker. The report is
-/// printed when the terminal has been given back.
+/// Runs a job. A panic in it becomes a message, and the next job finds a working worker. The report
+/// of the panic is printed once the terminal has been restored.
 pub(super) fn guarded(
     worker: &mut Worker,
     work: Work,

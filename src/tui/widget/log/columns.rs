@@ -1,24 +1,24 @@
-//! How the width of the log's pane is divided.
+//! The division of the log pane's width into columns.
 
 use super::GUTTER;
 use crate::tui::view_options::Times;
 
-/// How the width of the pane is divided.
+/// The division of the pane's width into columns.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Columns {
-    /// For the number and a blank; 0 for none.
+    /// The width of the row number and a blank; 0 without numbers.
     pub number: u16,
-    /// For the time and a blank; 0 for none.
+    /// The width of the time and a blank; 0 without times.
     pub time: u16,
-    /// For the text.
+    /// The width of the text.
     pub text: u16,
-    /// For the bar that shows how far down one is.
+    /// The width of the bar that shows the position in the log.
     pub bar: u16,
 }
 
 impl Columns {
-    /// Divides a pane of this width; `largest` is the largest number, if rows are numbered. Where
-    /// it is narrow the text comes first.
+    /// Divides a pane of this width; `largest` is the largest row number, if rows are numbered. In
+    /// a narrow pane the text takes precedence.
     #[must_use]
     pub fn new(width: u16, largest: Option<u64>, times: Times, has_bar: bool) -> Self {
         let digits = |number: u64| u16::try_from(number.to_string().len()).unwrap_or(0);

@@ -1,4 +1,4 @@
-//! A row that heads others: a command of a scroll, a group in a log.
+//! The headings among the rows: commands of a scroll, and groups in a log.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -7,23 +7,23 @@ use super::LogRows;
 use crate::display::Status;
 use crate::tui::widget::Strip;
 
-/// What a row that heads others says in place of its text.
+/// The content of a heading, shown in place of the row's text.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Heading {
-    /// Whether what it heads is shown; `None` where there is nothing to be folded.
+    /// True if the rows below it are shown; `None` if they cannot be folded.
     pub is_open: Option<bool>,
-    /// How it stands.
+    /// The state of the command.
     pub status: Option<Status>,
-    /// What stands before its title and matters less.
+    /// Secondary text before the title.
     pub lead: String,
-    /// What it is.
+    /// The title.
     pub title: String,
-    /// What there is to say of it, at the right.
+    /// The facts at the right.
     pub facts: String,
 }
 
 impl LogRows<'_> {
-    /// `▾ ✗ 2 cargo test          exit 101  34.0s`
+    /// Draws `▾ ✗ 2 cargo test          exit 101  34.0s`.
     pub(super) fn draw_heading(
         &self,
         buffer: &mut Buffer,

@@ -1,4 +1,4 @@
-//! What stands in front of a row: a mark, its number, its time.
+//! The lead of a row: its mark, number and time.
 
 use jiff::tz::TimeZone;
 use ratatui::buffer::Buffer;
@@ -14,24 +14,24 @@ use crate::tui::view_options::Times;
 /// The times in front of rows.
 #[derive(Clone)]
 pub struct Stamps<'a> {
-    /// Which.
+    /// The kind of time.
     pub times: Times,
-    /// When the command began.
+    /// The start of the command.
     pub start: Option<Time>,
-    /// The zone of the wall clock.
+    /// The time zone of the wall clock.
     pub zone: &'a TimeZone,
-    /// From how many milliseconds on a gap is slow.
+    /// The gap between two rows, in milliseconds, from which the later row is slow.
     pub slow_ms: i64,
 }
 
 impl LogRows<'_> {
-    /// The number of a row from 1, as far as it is known.
+    /// Returns the number of a row from 1, or `~` if it is unknown.
     pub(super) fn number(&self, index: usize) -> String {
         let number = self.numbers.get(index).copied().flatten();
         number.map_or_else(|| "~".to_owned(), |number| (number + 1).to_string())
     }
 
-    /// The mark, the number and the time in front of a row, or of a later state of it, which has no
+    /// Draws the mark, the number and the time of a row, or of a later state of it, which has no
     /// number of its own.
     pub(super) fn draw_lead(
         &self,
@@ -89,7 +89,7 @@ impl LogRows<'_> {
         }
     }
 
-    /// How a gap looks: slow ones stand out, very slow ones more so.
+    /// Returns the style of a gap: slow gaps stand out, very slow ones more so.
     fn slowness(&self, gap_ms: i64) -> Style {
         match gap_ms {
             gap if gap >= self.stamps.slow_ms.saturating_mul(4) => {

@@ -1,4 +1,4 @@
-//! How many lines of the screen a row takes, and what is said in them.
+//! The lines of the screen that a row takes, and the text in them.
 
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
@@ -8,8 +8,9 @@ use crate::log::Row;
 use crate::sanitize::{Progress, Sanitizer};
 use crate::time::Time;
 
-/// How many lines a row takes in a pane whose text is so wide: more than one where rows are
-/// wrapped, or show each state of what overwrote itself.
+/// Returns the number of lines that a row takes. `width` is the width of the text if rows are
+/// wrapped, else `None`. A row takes more than one line if it is wrapped, or if each state of
+/// overwritten text is shown.
 #[must_use]
 pub fn lines_of(row: &Row, width: Option<u16>, progress: Progress, is_interrupted: bool) -> usize {
     let states = states(row, progress);
@@ -33,14 +34,14 @@ pub fn lines_of(row: &Row, width: Option<u16>, progress: Progress, is_interrupte
     lines.sum()
 }
 
-/// What a row said at some time.
+/// The text of a row at some time.
 pub(super) struct State<'r> {
     pub(super) text: &'r [u8],
     pub(super) at: Option<Time>,
 }
 
-/// The row as it is; or, where all is shown, each state that a CR made the next one overwrite, with
-/// its time.
+/// Returns the row as it is; or, with [`Progress::All`], each state that a CR made the next one
+/// overwrite, with its time.
 pub(super) fn states(row: &Row, progress: Progress) -> Vec<State<'_>> {
     if progress == Progress::Last {
         return vec![State { text: &row.text, at: row.at }];
@@ -51,7 +52,7 @@ pub(super) fn states(row: &Row, progress: Progress) -> Vec<State<'_>> {
     let mut states: Vec<State<'_>> = Vec::new();
     let mut start = 0;
     for text in row.text.split_inclusive(|byte| *byte == b'\r') {
-        // CRs in a row, and one before anything was said, end nothing.
+        // Repeated CRs, and a CR before any text, end no state.
         if text != b"\r" || states.is_empty() && row.text == b"\r" {
             states.push(State { text, at: at(start) });
         }
@@ -63,7 +64,8 @@ pub(super) fn states(row: &Row, progress: Progress) -> Vec<State<'_>> {
     states
 }
 
-/// What is said behind the text of a row: why it is no record, how much of it is not at hand.
+/// Returns the notes after the text of a row: the fault of a malformed one, and the size of missing
+/// parts.
 pub(super) fn notes(row: &Row, progress: Progress, is_interrupted: bool) -> Vec<String> {
     let malformed = row.malformed.map(|malformed| format!("  ({})", malformed.reason));
     let cut = (row.cut_bytes > 0).then(|| format!(" … {} more", size(row.cut_bytes)));
@@ -73,7 +75,7 @@ pub(super) fn notes(row: &Row, progress: Progress, is_interrupted: bool) -> Vec<
     malformed.into_iter().chain(unfinished).chain(cut).chain(before).collect()
 }
 
-/// Where text goes that is wrapped.
+/// The position in wrapped text.
 pub(super) struct Flow {
     pub(super) width: usize,
     pub(super) line: usize,
@@ -81,7 +83,8 @@ pub(super) struct Flow {
 }
 
 impl Flow {
-    /// The line and column of a piece of so many columns; what does not fit goes to the next line.
+    /// Returns the line and column of a piece of this width. A piece that does not fit goes to the
+    /// next line.
     pub(super) fn put(&mut self, columns: usize) -> (usize, usize) {
         if self.column + columns > self.width && self.column > 0 {
             (self.line, self.column) = (self.line + 1, 0);

@@ -1,4 +1,4 @@
-//! Writes the text of a row where it belongs, character by character.
+//! The pen that writes the text of a row into its cells, character by character.
 
 use std::num::NonZeroU16;
 
@@ -11,17 +11,17 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 use super::lines::Flow;
 use crate::tui::theme::Theme;
 
-/// Whether terminals disagree on how many columns a character takes: several code points of which
+/// Returns true if terminals disagree on the width of a character: several code points of which
 /// more than the first take room (flags, skin tones, families, vowels of some scripts), or one that
-/// is told to be an emoji.
+/// is marked as an emoji.
 pub(super) fn is_ambiguous(grapheme: &str) -> bool {
     let is_joined =
         |found: char| matches!(found, '\u{200d}' | '\u{fe0f}') || found.width() != Some(0);
     !grapheme.is_ascii() && grapheme.chars().skip(1).any(is_joined)
 }
 
-/// Keeps a character from leaving anything in columns that are not its own, however many a terminal
-/// gives it: they are blanked before it, what follows is sent after it, and to its own place.
+/// Keeps a character within its own columns, whatever width a terminal gives it: blanks them first,
+/// then writes the character at its place, and moves to the place of the next one.
 fn pin(buffer: &mut Buffer, x: u16, y: u16, width: usize) {
     let columns = u16::try_from(width).ok().and_then(NonZeroU16::new);
     let Some(columns) = columns.filter(|columns| x + columns.get() + 2 < buffer.area.right())
@@ -35,15 +35,15 @@ fn pin(buffer: &mut Buffer, x: u16, y: u16, width: usize) {
             format!("{:width$}\x1b[{line};{here}H{}\x1b[{line};{behind}H", "", cell.symbol());
         cell.set_symbol(&symbol).set_diff_option(CellDiffOption::ForcedWidth(columns));
     }
-    // Those behind its first column too: they are not sent now, but differ from any cell that takes
-    // their place.
+    // Also the columns after its first: they are not sent now, but must differ from any cell that
+    // replaces them.
     for x in x + 1..next + 2 {
         buffer.cell_mut((x, y)).map(|cell| cell.set_diff_option(CellDiffOption::AlwaysUpdate));
     }
 }
 
-/// Writes graphemes: into one line of which the first `from` columns are out of sight, or into as
-/// many as it takes.
+/// A pen that writes graphemes, either into one line whose first `from` columns are scrolled out,
+/// or into as many lines as needed.
 pub(super) struct Pen<'b> {
     pub(super) buffer: &'b mut Buffer,
     pub(super) area: Rect,
@@ -63,7 +63,7 @@ impl Pen<'_> {
         }
     }
 
-    /// False when nothing more will be seen.
+    /// Returns false if nothing more will be visible.
     pub(super) fn write_one(&mut self, grapheme: &str, style: Style) -> bool {
         let width = grapheme.width();
         let (line, column) = if let Some(flow) = &mut self.flow {
@@ -88,18 +88,18 @@ impl Pen<'_> {
         true
     }
 
-    /// The row of the screen of a line, if it is in sight.
+    /// Returns the row of the screen for a line; `None` if it is not visible.
     fn line_at(&self, line: usize) -> Option<u16> {
         let y = self.y.saturating_add(i32::try_from(line).ok()?);
         u16::try_from(y).ok().filter(|y| (self.area.y..self.area.bottom()).contains(y))
     }
 
-    /// Marks what was cut: how many lines there are.
+    /// Marks the line if it was cut, and returns the number of lines.
     pub(super) fn finish(self, theme: &Theme) -> i32 {
         if let (true, Some(y), 1..) = (self.is_cut, self.line_at(0), self.area.width) {
             let x = self.area.right() - 1;
-            // In the second half of a wide character the mark would not be drawn: the character
-            // goes.
+            // A mark in the second half of a wide character would not be drawn: remove the
+            // character.
             if let Some(before) = x.checked_sub(1).and_then(|x| self.buffer.cell_mut((x, y)))
                 && before.symbol().width() > 1
             {

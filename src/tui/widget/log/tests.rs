@@ -1,4 +1,4 @@
-//! Rows as they stand in the cells of the screen.
+//! Tests of rows as cells of the screen.
 
 use jiff::tz::TimeZone;
 use ratatui::buffer::CellDiffOption;
@@ -48,7 +48,7 @@ fn log_rows<'a>(rows: &'a [Row], above: &'a [Row], width: u16, theme: &'a Theme)
     }
 }
 
-/// Draws into a screen of this width and height.
+/// Draws rows on a screen of this width and height.
 fn draw(rows: &[Row], sideways: usize, width: u16, height: u16) -> Buffer {
     let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));
     let area = buffer.area;

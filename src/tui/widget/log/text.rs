@@ -1,4 +1,4 @@
-//! The text of a row, what is said behind it, and what is marked in it.
+//! The text of a row, the notes after it, and the marked matches in it.
 
 use std::ops::Range;
 
@@ -12,12 +12,12 @@ use super::{GUTTER, LogRows};
 use crate::log::Row;
 use crate::sanitize::{Sanitizer, Span};
 
-/// How far beyond the edge a row is looked at for matches that begin before it.
+/// The number of columns beyond the edge that are searched for matches that begin before it.
 const MARK_COLUMNS: usize = 256;
 
 impl LogRows<'_> {
-    /// Draws the text of a row, or of a state of it, from line `y` on, which may lie above the
-    /// pane: how many lines it takes.
+    /// Draws the text of a row, or of a state of it, from line `y` on, which may be above the pane.
+    /// Returns the number of lines it takes.
     pub(super) fn draw_text(
         &self,
         buffer: &mut Buffer,
@@ -45,7 +45,7 @@ impl LogRows<'_> {
         for Span { text, style, .. } in &spans {
             let style = self.theme.span(base, *style);
             let marked = self.theme.marked(style);
-            // By whole characters: a mark that begins within one would halve it.
+            // Mark whole characters: a mark that begins within one would split it.
             for (at, grapheme) in text.grapheme_indices(true) {
                 let is_marked = marks.iter().any(|mark| mark.contains(&(place + at)));
                 if !pen.write_one(grapheme, if is_marked { marked } else { style }) {
@@ -61,14 +61,14 @@ impl LogRows<'_> {
         pen.finish(self.theme)
     }
 
-    /// How much of a row is looked at where it is not wrapped: one column more than fits, so that
-    /// the edge is seen to cut something, and some more for what is marked across it.
+    /// Returns the number of columns of an unwrapped row to process: one more than fits, to detect
+    /// a cut, or some more to mark matches across the edge.
     const fn columns_looked_at(&self, width: u16) -> usize {
         let beyond = if self.search.is_some() { MARK_COLUMNS } else { 1 };
         self.sideways.saturating_add(width as usize).saturating_add(beyond)
     }
 
-    /// The bytes of the shown text that match.
+    /// Returns the byte ranges of the shown text that match.
     fn marks(&self, spans: &[Span]) -> Vec<Range<usize>> {
         let Some(query) = self.search else { return Vec::new() };
         let text: String = spans.iter().map(|span| span.text.as_str()).collect();
