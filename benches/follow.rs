@@ -1,9 +1,9 @@
-//! Following a log in a real terminal: how late a line is on screen, what that costs, and how soon
-//! keys are answered meanwhile.
+//! Following a log in a real terminal: the time until a line is on screen, the CPU usage, and the
+//! response time of keys meanwhile.
 //!
-//! `cargo bench --bench follow [latency|idle|stream|burst|singly]…` prints plain figures; those of
-//! `tail -f` in the same terminal stand beside them where it does the same. What the terminal
-//! itself takes (an emulator in this process) is in all of them.
+//! `cargo bench --bench follow [latency|idle|stream|burst|singly]…` prints plain figures, next to
+//! those of `tail -f` in the same terminal if it does the same. All figures include the time of the
+//! terminal itself, an emulator in this process.
 
 #![allow(
     missing_docs,
@@ -30,16 +30,16 @@ use common::built::{Built, run_id};
 use common::session::Session;
 use rustix::process::{Pid, Signal};
 
-/// How many lines are appended one by one.
+/// Lines that are appended one by one.
 const SINGLES: usize = 300;
-/// How long nothing happens while that is measured.
+/// Time without activity over which CPU usage is measured.
 const IDLE: Duration = Duration::from_secs(20);
-/// How long lines pour in.
+/// Time over which lines are written.
 const POURING: Duration = Duration::from_secs(10);
 const STREAM_BYTES_PER_S: u64 = 20_000_000;
 const BURST_LINES_PER_S: u64 = 1_000_000;
 const SINGLY_LINES_PER_S: u64 = 200_000;
-/// The time from one write of a stream to the next.
+/// The time between two writes of a stream.
 const BEAT: Duration = Duration::from_millis(2);
 
 fn main() {
@@ -92,12 +92,12 @@ fn tail(log: &Path) -> Session {
     session
 }
 
-/// Lines with `pad` bytes after their number, which a screen of 80 columns shows.
+/// Appends a line with `pad` bytes after its number. A screen of 80 columns shows the number.
 fn push_line(into: &mut String, n: u64, pad: usize) {
     let _ = writeln!(into, "2026-05-06T12:00:00.000000000Z stdout F #{n:09} {:pad$}", "");
 }
 
-/// The highest number on screen.
+/// Returns the highest number on screen.
 fn newest(session: &Session) -> Option<u64> {
     let contents = session.shown.parser.lock().unwrap().screen().contents();
     let number =
@@ -105,7 +105,7 @@ fn newest(session: &Session) -> Option<u64> {
     contents.lines().filter_map(number).max()
 }
 
-/// The time that the process has spent on the processors.
+/// Returns the CPU time of a process.
 fn spent(pid: Pid) -> Duration {
     let tasks = fs::read_dir(format!("/proc/{}/task", pid.as_raw_nonzero())).unwrap();
     let of_task = |task: fs::DirEntry| {
@@ -125,12 +125,12 @@ fn peak_kib(pid: Pid) -> String {
         .to_owned()
 }
 
-/// How much of a core the process has used since `before`, in hundredths.
+/// Returns the CPU usage since `before`, in percent of a core.
 fn share(pid: Pid, before: Duration, of: Duration) -> f64 {
     100.0 * spent(pid).saturating_sub(before).as_secs_f64() / of.as_secs_f64()
 }
 
-/// Median, 99th percentile and worst, in milliseconds.
+/// Formats the median, the 99th percentile and the maximum, in milliseconds.
 fn spread(times: &mut [Duration]) -> String {
     times.sort_unstable();
     let at = |share: usize| {
@@ -152,7 +152,7 @@ fn latency() {
         let mut file = OpenOptions::new().append(true).open(&running.log).unwrap();
         let mut times = Vec::new();
         for n in 0..SINGLES as u64 {
-            // Not in step with anything that ticks.
+            // Varies the delay, to be out of step with any timer.
             thread::sleep(Duration::from_millis(40 + n * 7 % 41));
             let mut line = String::new();
             push_line(&mut line, n, 0);
@@ -177,12 +177,12 @@ fn idle() {
     session.kill(Signal::TERM);
 }
 
-/// Writes lines at a rate until the time is over: the time when each beat's last line was written,
-/// by its number.
+/// A writer of lines at a given rate for a given time. Records the number and the time of the last
+/// line of each beat.
 struct Pour<'t> {
     lines_per_s: u64,
     pad: usize,
-    /// A write for each line.
+    /// True if each line is written on its own.
     singly: bool,
     written: &'t Mutex<Vec<(u64, Instant)>>,
     is_over: &'t AtomicBool,
@@ -218,8 +218,7 @@ impl Pour<'_> {
     }
 }
 
-/// How old the newest line on screen is each time when something has changed there: what was
-/// written last before it, and not seen yet.
+/// Samples the age of the oldest line that is written but not on screen yet, once per millisecond.
 fn lag(
     session: &Session,
     written: &Mutex<Vec<(u64, Instant)>>,
@@ -288,7 +287,7 @@ fn stream() {
     tail.wait().unwrap();
 }
 
-/// Opens and closes the help over and over: how long each takes.
+/// Opens and closes the help repeatedly, and returns the time that each takes.
 fn keys(session: &Session, is_over: &AtomicBool) -> Vec<Duration> {
     let mut times = Vec::new();
     while !is_over.load(Ordering::Acquire) {
@@ -334,7 +333,7 @@ fn pour_and_press(lines_per_s: u64, singly: bool) {
     let last = written.lock().unwrap().last().unwrap().0;
     let done = Instant::now();
     session.shown.wait_for_text(&format!("#{last:09}"));
-    // The line that was there before is a row too.
+    // Counts the line that was there before, too.
     let rows = rundown::display::count(last + 2);
     session.shown.wait_for_text(&format!("{rows} rows"));
     println!(

@@ -1,5 +1,5 @@
-//! One frame of 200x60 over logs of several kinds: what a key or a new row costs at most every 16
-//! ms. And what it costs to tell which rows were overwritten, and to take the text of rows.
+//! One frame of 200x60 over logs of several kinds: the cost of a key or a new row, which is paid at
+//! most every 16 ms. Also the cost of finding overwritten rows and of extracting the text of rows.
 
 use std::hint::black_box;
 
@@ -24,10 +24,10 @@ use rundown::tui::view::view;
 
 const SIZE: Rect = Rect::new(0, 0, 200, 60);
 
-/// What a row says.
+/// Generates the text of a row.
 type Text = fn(u64) -> String;
 
-/// As most tools print it, in colors.
+/// Generates colored output, as of most tools.
 fn colored(n: u64) -> String {
     format!(
         "\x1b[2m12:00:{:02}\x1b[0m \x1b[1;32mINFO\x1b[0m request \x1b[38;5;{}m{n:08x}\x1b[0m served in \x1b[38;2;200;120;20m{n} ms\x1b[0m {}",
@@ -37,12 +37,13 @@ fn colored(n: u64) -> String {
     )
 }
 
-/// 20 KB in colors, of which a screen shows a hundredth: minified code, JSON, a progress bar.
+/// Generates 20 KB in colors, of which a screen shows a hundredth: minified code, JSON, a progress
+/// bar.
 fn long(n: u64) -> String {
     colored(n).repeat(87)
 }
 
-/// Characters of two columns, of several code points, and with marks on them.
+/// Generates characters of two columns, of several code points, and with combining marks.
 fn wide(n: u64) -> String {
     format!("\x1b[33m{n}\x1b[0m {}", "試験は成功した 🎉 👩‍👩‍👧 e\u{301}a\u{308} ".repeat(8))
 }
@@ -62,7 +63,7 @@ fn row(n: u64, text: Text) -> Row {
     }
 }
 
-/// A run of 20 jobs of 10 commands, and a log whose rows fill the screen four times.
+/// Creates a run of 20 jobs with 10 commands each, and a log whose rows fill the screen four times.
 fn model(text: Text) -> Model {
     let id = RunId("01a2078a-83c0-7cf2-8c6a-691100000001".into());
     let run = Run {
@@ -110,12 +111,12 @@ fn model(text: Text) -> Model {
     model.tree.at = Some(Place::Sh(JobId("job 1".into()), 1));
     let rows = (0..240).map(|n| row(n, text)).collect();
     model.log.window = Window { rows, at_start: true, at_end: true, file_bytes: 48_000 };
-    // In the middle: colors left switched on by the rows above are looked for.
+    // In the middle, so that the rows above are searched for colors that are still in effect.
     model.log.top = 120;
     model
 }
 
-/// 16 KiB of a bar that was drawn over and over.
+/// Generates 16 KiB of a progress bar that is overwritten repeatedly.
 fn progress(_: u64) -> String {
     let bar = |n: usize| {
         format!("\r\x1b[K\x1b[36m{n:3}%\x1b[0m [{:<60}] {n}/100 crates", "█".repeat(n * 60 / 100))
@@ -141,7 +142,7 @@ fn frame(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Figures for 1000 rows.
+/// Measures 1000 rows at a time.
 fn rows(criterion: &mut Criterion) {
     let colored: Vec<_> = (0..1000).map(|n| colored(n).into_bytes()).collect();
     let clean: Vec<_> =

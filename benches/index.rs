@@ -1,9 +1,9 @@
-//! The index of a log against the least that any index must do: find its newlines.
+//! The index of a log, compared with the least work that any index must do: finding the newlines.
 //!
-//! The file is measured twice, as written at once and in appends of 4 KiB, which lie otherwise in
-//! the page cache. Goal, of each: the index, whole and in the slices of the background worker, at
-//! most 1.3 times `read and count newlines`, which is what `wc -l` does. A time is looked up with
-//! the index and without; goal: at most 1 ms.
+//! The file is measured twice: written at once, and in appends of 4 KiB, which are placed
+//! differently in the page cache. The goal for each: indexing, whole and in the slices of the
+//! background worker, takes at most 1.3 times as long as `read and count newlines`, which does the
+//! same as `wc -l`. A time is looked up with and without the index; the goal is at most 1 ms.
 #![expect(clippy::unwrap_used, reason = "a benchmark stops where it cannot go on")]
 
 use std::fmt::Write as _;
@@ -22,7 +22,7 @@ const LOG_BYTES: usize = 64 << 20;
 const READ_BYTES: usize = 1 << 20;
 const SLICE_BYTES: u64 = 16 << 20;
 
-/// Lines of about 170 bytes, a tenth of them on standard error, one in a thousand a piece.
+/// Generates lines of about 170 bytes: 10 % stderr, 0.1 % partial records.
 fn generate(bytes: usize) -> Vec<u8> {
     let mut log = String::with_capacity(bytes + 256);
     let mut n = 0_u32;
@@ -41,7 +41,7 @@ fn generate(bytes: usize) -> Vec<u8> {
     log.into_bytes()
 }
 
-/// As `wc -l` of coreutils 9.1: the same buffer, the same work.
+/// Counts lines like `wc -l` of coreutils 9.1: with the same buffer, and the same work.
 fn read_and_count(path: &Path) -> usize {
     let (mut file, mut buffer) = (File::open(path).unwrap(), vec![0; 16 << 10]);
     let mut lines = 0;

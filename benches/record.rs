@@ -1,6 +1,6 @@
-//! What recording costs: bulk output through the sink against a plain write of the same bytes, and
-//! short commands against their bare spawns. The ratios are what counts: the records are 1.4 times
-//! the bytes of lines of 100.
+//! The cost of recording: bulk output through the sink, compared with a plain write of the same
+//! bytes, and short commands, compared with bare spawns. Only the ratios matter. With lines of 100
+//! bytes, the records take 1.4 times as many bytes.
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "a bench that cannot be set up fails")]
 
@@ -16,7 +16,7 @@ use rundown::record::{Facts, Options, Sink, Stop, parse_pipeline, run_pipeline};
 use rundown::time::Time;
 
 const BULK_BYTES: usize = 32 << 20;
-/// As many as a reader asks for.
+/// The size of a read by the recorder.
 const READ_BYTES: usize = 256 << 10;
 const COMMANDS: usize = 100;
 

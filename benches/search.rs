@@ -1,5 +1,5 @@
-//! Scanning a log for a word against the least that any search must do, read the log and look for
-//! the word, and against `rg` where that is installed. Half of the lines are colored.
+//! Scanning a log for a word, compared with the least work of any search: reading the log and
+//! finding the word. Also compared with `rg`, if it is installed. Half of the lines are colored.
 #![expect(clippy::unwrap_used, reason = "a benchmark stops where it cannot go on")]
 
 use std::fmt::Write as _;
@@ -18,7 +18,7 @@ const LOG_BYTES: usize = 256 << 20;
 const WRITE_BYTES: usize = 1 << 20;
 const READ_BYTES: usize = 256 << 10;
 
-/// What is written between the headers, in turn.
+/// The contents of the lines, in turn.
 const CONTENTS: &[&str] = &[
     "\x1b[1m\x1b[32m   Compiling\x1b[0m serde_derive v1.0.219 (/home/ci/build/target/release/deps/libserde_derive)",
     "test parcels::route::takes_the_short_way_over_the_bridge_and_back_again ... ok",
@@ -30,8 +30,8 @@ const CONTENTS: &[&str] = &[
     "\x1b[33mwarning\x1b[0m\x1b[1m: unused variable: `parcel`, consider prefixing it with an underscore\x1b[0m",
 ];
 
-/// A tenth of the lines is on standard error, one in a thousand is a piece, one in 100,000 has the
-/// word that is looked for.
+/// Generates a log: 10 % stderr, 0.1 % partial records. One line in 100,000 contains the words that
+/// are searched for.
 fn generate(path: &Path) {
     let mut file = File::create(path).unwrap();
     let (mut log, mut written, mut n) = (String::new(), 0, 0_usize);

@@ -186,7 +186,7 @@ fn repo(run: i64) -> String {
     format!("repo-{}.git", run * 31 % REPOS)
 }
 
-/// A UUIDv7: it begins with the time, and its end differs between runs.
+/// Returns a UUIDv7: it begins with the time, and its end differs between runs.
 fn run_id(run: i64) -> String {
     let at = BEGIN + run * PACE;
     format!(

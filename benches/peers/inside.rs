@@ -1,4 +1,4 @@
-//! What the library does, without a process around it.
+//! Measurements of the library in this process.
 
 use std::time::{Duration, Instant};
 
@@ -11,11 +11,11 @@ use crate::Bench;
 use crate::log::{Log, Manner, warm};
 use crate::rounds::tell_latencies;
 
-/// How many places are gone to.
+/// Number of places to go to.
 const PLACES: u64 = 2000;
-/// The rows of a screen.
+/// Rows per screen.
 const ROWS: usize = 40;
-/// A place anywhere → the rows of a screen there.
+/// Measures the time from a random row number or time to the rows of a screen there.
 pub fn goto(bench: &mut Bench) -> Result<()> {
     let log = bench.logs.get(bench.largest(), Manner::Large)?;
     warm(&log.path)?;
@@ -41,12 +41,12 @@ pub fn goto(bench: &mut Bench) -> Result<()> {
     Ok(())
 }
 
-/// How long it takes to go to each of many places.
+/// Returns the time to go to each of many places.
 fn latencies(mut go: impl FnMut(u64) -> Result<()>) -> Result<Vec<Duration>> {
     (1..=PLACES)
         .map(|n| {
             let begin = Instant::now();
-            // Far from the one before.
+            // Far from the previous place.
             go(n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20)?;
             Ok(begin.elapsed())
         })
@@ -58,7 +58,7 @@ fn time(log: &Log, share: u64) -> Time {
     Time::from_millis(log.first_at.floor_millis() + i64::try_from(share).unwrap_or(0) % all)
 }
 
-/// Where the first row that is not earlier begins.
+/// Returns the offset of the first row at or after a time.
 fn offset_of_time(file: &LogFile, index: &Index, time: Time) -> Result<u64> {
     file.offset_of_time(index, time, Tail::Emit)?.context("no such time")
 }

@@ -1,4 +1,4 @@
-//! A log that grows while it is looked at.
+//! Measurements of a log that grows while it is viewed.
 
 use std::fs::File;
 use std::io::Write;
@@ -17,18 +17,18 @@ use crate::{Bench, gap, rows_text};
 
 /// MiB of a log before it grows.
 const BEFORE: u64 = 100;
-/// How many single lines are appended.
+/// Lines that are appended one by one.
 const APPENDS: u64 = 200;
-/// How long a program is left alone.
+/// Time without activity.
 const IDLE: Duration = Duration::from_secs(5);
-/// What the last row of a flood says.
+/// The text of the last row of a flood.
 const FLOOD_END: &str = "the end of the flood";
 
-/// Who follows, and how it is told to.
+/// The programs that follow a log, with their options.
 const FOLLOWERS: &[(&str, &[&str])] =
     &[("rundown", &[]), ("tail", &["-f"]), ("less", &["+F"]), ("lnav", &[]), ("tl", &[])];
 
-/// Does something with each follower, at the end of a log of its own.
+/// Calls `work` with each program at the end of a log of its own.
 fn with_each(
     bench: &Bench,
     mebibytes: u64,
@@ -50,11 +50,11 @@ fn with_each(
     Ok(())
 }
 
-/// A line is appended → it is on the screen; and what a program takes while nothing happens.
+/// Measures the time from an append to the line on the screen, and the CPU usage without activity.
 pub fn append(bench: &mut Bench) -> Result<()> {
     println!("\na line is appended to {BEFORE} MiB → it is on the screen");
     with_each(bench, BEFORE, |label, mut terminal, log, mut lines| {
-        // Its index is made.
+        // Leaves time to complete the index.
         terminal.rest(IDLE)?;
         let (idle, ()) = cpu_share(terminal.pid(), || terminal.rest(IDLE))?;
         let mut file = File::options().append(true).open(&log.path)?;
@@ -75,7 +75,7 @@ pub fn append(bench: &mut Bench) -> Result<()> {
     })
 }
 
-/// How fast a log grows.
+/// The rate at which a log grows.
 #[derive(Clone, Copy)]
 struct Pace {
     lines: usize,
@@ -83,7 +83,7 @@ struct Pace {
     batches: u32,
 }
 
-/// What was appended.
+/// The data that was appended.
 struct Flood {
     rows: u64,
     bytes: u64,
@@ -91,7 +91,7 @@ struct Flood {
     end: Instant,
 }
 
-/// Appends lines at a pace, then one that says it is the last.
+/// Appends lines at a pace, then the last row.
 fn flood(path: &Path, mut lines: Lines, pace: Pace) -> Result<JoinHandle<Result<Flood>>> {
     let mut file = File::options().append(true).open(path)?;
     Ok(thread::spawn(move || {
@@ -115,7 +115,7 @@ fn join(flood: JoinHandle<Result<Flood>>) -> Result<Flood> {
     flood.join().map_err(|_| anyhow!("the thread that appends has panicked"))?
 }
 
-/// 20 MB/s in small appends: the CPU that following takes, and how far behind it is at the end.
+/// Measures 20 MB/s in small appends: the CPU usage, and how late the last row is on the screen.
 pub fn follow(bench: &mut Bench) -> Result<()> {
     println!("\n20 MB/s for 5 s, in appends of 1 ms; goal: 25 % of a core, 50 ms behind");
     with_each(bench, 1, |label, mut terminal, log, lines| {
@@ -145,7 +145,8 @@ fn megabytes_per_second(flood: &Flood) -> f64 {
     flood.bytes as f64 / 1e6 / flood.took.as_secs_f64()
 }
 
-/// 1,000,000 lines a second: keys are answered meanwhile, and what is shown at the end is true.
+/// Measures 1,000,000 lines per second: the response time of keys meanwhile, and the time until the
+/// screen is up to date at the end.
 pub fn burst(bench: &mut Bench) -> Result<()> {
     println!("\n1,000,000 lines/s for 10 s; the help is opened and closed meanwhile");
     let (log, lines) = bench.logs.live(1)?;

@@ -1,8 +1,8 @@
-//! Logs to measure on: the same bytes for the same size, like what builds and tests print.
+//! Logs to measure: the same bytes for the same size, similar to the output of builds and tests.
 //!
-//! A line has some 169 bytes, half of them have colors, a tenth is standard error, one in a
-//! thousand is a piece. Times increase. Every row has its number, so that no two look alike; the
-//! first and the last say that they are.
+//! A line has about 169 bytes. Half of the lines have colors, a tenth is stderr, one in a thousand
+//! is a partial record. Times increase. Every row contains its number, so that no two are the same.
+//! The texts of the first and the last row are unique.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -18,21 +18,21 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tempfile::TempDir;
 
-/// What only the first row says.
+/// The text of the first row only.
 pub const FIRST: &str = "the very first row";
-/// What only the last row says.
+/// The text of the last row only.
 pub const LAST: &str = "the very last row";
-/// What few rows say.
+/// The text of a few rows.
 pub const NEEDLE: &str = "needle-in-the-hay";
-/// One row in so many.
+/// One row in this many contains the needle.
 const NEEDLE_EVERY: u64 = 100_003;
 
 /// 2026-01-02T03:04:05Z, in seconds.
 const BEGIN: i64 = 1_767_323_045;
-/// The mean time between two lines is half of this.
+/// Twice the mean time between two lines.
 const MAX_STEP_NANOS: u64 = 300_000;
 
-/// What follows the row's number. With it, a line is as long as said above.
+/// The texts after the row number. They give a line the length described above.
 const BODIES: [&str; 8] = [
     "\x1b[1m\x1b[32m   Compiling\x1b[0m serde_json v1.0.145 (registry+https://github.com/rust-lang/crates.io-index) with 14 features in 2 units",
     "test parser::tests::a_header_that_is_torn_between_two_reads_is_one_header_all_the_same_case_17 ... \x1b[32mok\x1b[0m",
@@ -44,13 +44,13 @@ const BODIES: [&str; 8] = [
     "",
 ];
 
-/// How a log was written: it lies in the page cache accordingly.
+/// The size of the writes, which determines the layout in the page cache, and the form of the
+/// times.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Manner {
-    /// 1 MiB at once; times of nine digits, as rundown writes them.
+    /// Writes of 1 MiB; times with nine digits, as written by rundown.
     Large,
-    /// 4 KiB at once, as a log that is live; times without zeros at their ends, as containerd
-    /// writes them.
+    /// Writes of 4 KiB, as to a live log; times without trailing zeros, as written by containerd.
     Small,
 }
 
@@ -70,7 +70,7 @@ impl Manner {
     }
 }
 
-/// A log on disk and what is known of it.
+/// A log on disk and its properties.
 #[derive(Clone)]
 pub struct Log {
     pub path: PathBuf,
@@ -81,7 +81,7 @@ pub struct Log {
     pub last_at: Time,
 }
 
-/// The logs made so far; they are gone when this is.
+/// The logs made so far. Dropping this deletes them.
 pub struct Logs {
     dir: TempDir,
     made: BTreeMap<(u64, Manner), Log>,
@@ -94,12 +94,12 @@ impl Logs {
         Ok(Self { dir, made: BTreeMap::new() })
     }
 
-    /// Where they lie; also a home for programs that want one.
+    /// Returns the directory of the logs; also used as the home of programs that need one.
     pub fn dir(&self) -> &Path {
         self.dir.path()
     }
 
-    /// A log of this size, made when it is first asked for.
+    /// Returns a log of this size. Makes it on the first call.
     pub fn get(&mut self, mebibytes: u64, manner: Manner) -> Result<Log> {
         if let Some(log) = self.made.get(&(mebibytes, manner)) {
             return Ok(log.clone());
@@ -112,8 +112,8 @@ impl Logs {
         Ok(log)
     }
 
-    /// A log of its own, to be appended to, and how it goes on: whoever measures next finds the
-    /// others as they were.
+    /// Makes a log to append to, and returns the generator of its next lines. The other logs remain
+    /// unchanged for later measurements.
     pub fn live(&self, mebibytes: u64) -> Result<(Log, Lines)> {
         let path = self.dir.path().join("live.log");
         write(&path, mebibytes, Manner::Small)
@@ -121,7 +121,7 @@ impl Logs {
     }
 }
 
-/// They are too large to be left behind.
+/// Deletes the logs on a signal, because they are too large to leave behind.
 fn remove_when_stopped(dir: PathBuf) -> io::Result<()> {
     let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
     thread::spawn(move || {
@@ -155,22 +155,22 @@ fn write(path: &Path, mebibytes: u64, manner: Manner) -> io::Result<(Log, Lines)
     Ok((Log { path, mebibytes, rows, needles, first_at, last_at }, lines))
 }
 
-/// Reads a file, so that whoever reads it next finds it in memory.
+/// Reads a file into the page cache.
 pub fn warm(path: &Path) -> io::Result<()> {
     let (mut file, mut buffer) = (File::open(path)?, vec![0; 1 << 20]);
     while file.read(&mut buffer)? > 0 {}
     Ok(())
 }
 
-/// Lines, one after the other.
+/// A generator of lines.
 pub struct Lines {
     is_trimmed: bool,
     nanos: u64,
-    /// The second that `prefix` says.
+    /// The second in `prefix`.
     second: u64,
     prefix: String,
     random: u64,
-    /// Whether an entry of standard output, or error, goes on.
+    /// True if an entry of standard output, or standard error, is open.
     open: [bool; 2],
     pub rows: u64,
     needles: u64,
@@ -190,7 +190,7 @@ impl Lines {
         }
     }
 
-    /// A line such as most.
+    /// Appends an ordinary line.
     pub fn usual(&mut self, out: &mut Vec<u8>) {
         self.random ^= self.random << 13;
         self.random ^= self.random >> 7;
@@ -214,14 +214,14 @@ impl Lines {
         out.push(b'\n');
     }
 
-    /// A row of one line that says this.
+    /// Appends a row of one line with this text.
     pub fn full(&mut self, text: &str, out: &mut Vec<u8>) {
         self.head(false, false, out);
         out.extend(text.as_bytes());
         out.push(b'\n');
     }
 
-    /// Ends what goes on.
+    /// Ends the open entries.
     pub fn close(&mut self, out: &mut Vec<u8>) {
         for is_stderr in [false, true] {
             if self.open.get(usize::from(is_stderr)) == Some(&true) {
@@ -261,8 +261,8 @@ impl Lines {
     }
 }
 
-/// A number in so many digits. The generator must outrun what is measured, which formatting by
-/// `write!` would not.
+/// Appends a number with this many digits. Formatting with `write!` would be too slow: the
+/// generator must be faster than the measured programs.
 fn digits(mut n: u64, width: usize, out: &mut Vec<u8>) {
     let from = out.len();
     for _ in 0..width {

@@ -1,23 +1,25 @@
-//! rundown beside the programs that people use for the same, on the same logs, in turn: ratios to
-//! read, no test to fail.
+//! Compares rundown with the programs that people use for the same tasks, on the same logs, in
+//! turn. Prints ratios; no result is a failure.
 //!
 //! ```console
-//! cargo bench --bench peers                       # which sections there are
-//! cargo bench --bench peers -- open raw           # two of them
-//! cargo bench --bench peers -- all --big          # all of them; takes some 15 GB of $TMPDIR and an hour
+//! cargo bench --bench peers                  # list the sections
+//! cargo bench --bench peers -- open raw      # run two of them
+//! cargo bench --bench peers -- all --big     # run all; takes about 15 GB of $TMPDIR and an hour
 //! ```
 //!
 //! # How to read it
 //!
-//! A machine's speed drifts by a factor of two within minutes, that of pairs run one after the
-//! other much less: quote the ratio, a median of all rounds with its range, not the milliseconds.
-//! The first contender is rundown. Files are read right before each measurement, so that all find
-//! them in memory. Screens are those of an emulator that reads a terminal of 120x40; the time that
-//! it takes is in all figures, little where a screen is drawn, nearly all where a program prints
-//! everything (`tail -f`, `less +F`). Memory is looked at every 5 ms: `anonymous` is the process's
-//! own, the rest are files that it maps.
+//! The speed of a machine drifts by a factor of two within minutes, but much less between two
+//! consecutive runs. So quote the ratio (the median of all rounds, with its range), not the
+//! milliseconds. The first contender is rundown. Before each measurement the files are read, so
+//! that all programs find them in memory.
 //!
-//! A goal is printed where there is one; a single range that crosses it says nothing.
+//! Screens are those of an emulator, which reads a terminal of 120x40. All figures include its
+//! time: little if a screen is drawn, nearly everything if a program prints the whole log
+//! (`tail -f`, `less +F`). Memory is sampled every 5 ms: `anonymous` is the process's own memory,
+//! the rest are mapped files.
+//!
+//! A goal is printed if there is one; a single result that misses it does not mean anything.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
 mod inside;
@@ -40,66 +42,67 @@ use rundown::display;
 use crate::log::{LAST, Logs};
 use crate::terminal::Terminal;
 
-/// Measures rundown beside its peers. Without a section, nothing is measured.
+/// Measures rundown and similar programs. Without a section, nothing is measured.
 #[derive(Parser)]
 #[command(name = "peers")]
 struct Arguments {
-    /// What is measured
+    /// Sections to measure
     #[arg(value_enum)]
     sections: Vec<Section>,
-    /// The size of the usual log
+    /// Size of the usual log, in MiB
     #[arg(long, default_value_t = 1024)]
     mib: u64,
-    /// Measure on a log of 10 GiB too, or instead
+    /// Measure on a log of 10 GiB, additionally or instead
     #[arg(long)]
     big: bool,
-    /// How many rounds count; one more is run before them
+    /// Number of rounds, after one for warming up
     #[arg(long, default_value_t = 5)]
     rounds: usize,
-    /// The program that is measured
+    /// The rundown program to measure
     #[arg(long, value_name = "FILE", default_value = env!("CARGO_BIN_EXE_rundown"))]
     rundown: PathBuf,
-    /// A peer to leave out; may be given more than once
+    /// Name of a program to leave out; can be repeated
     #[arg(long, value_name = "NAME")]
     without: Vec<String>,
-    /// What cargo passes to every benchmark
+    /// Passed by cargo to every benchmark
     #[arg(long, hide = true)]
     bench: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Section {
-    /// All of them
+    /// All sections
     All,
-    /// Start → the last row is on the screen; beside less +G, lnav, tl (toolong)
+    /// Start → the last row is on the screen; compared with less +G, lnav, tl (toolong)
     Open,
-    /// Start → the number of rows is on the screen, and --once --format json; beside wc -l
+    /// Start → the number of rows is on the screen, and --once --format json; compared with wc -l
     Index,
-    /// --once --format raw into a pipe; beside cut -d' ' -f4- and cat
+    /// --once --format raw into a pipe; compared with cut -d' ' -f4- and cat
     Raw,
-    /// A rare word is sought → the number of its hits is on the screen; beside rg -c
+    /// Search for a rare word → the number of hits is on the screen; compared with rg -c
     Search,
-    /// A line is appended → it is on the screen, and the CPU while nothing happens; beside tail -f,
-    /// less +F, lnav, tl
+    /// Append of a line → it is on the screen, and the CPU usage without activity; compared with
+    /// tail -f, less +F, lnav, tl
     Append,
-    /// 20 MB/s for 5 s: the CPU, and how far behind the screen is at the end; beside the same
+    /// 20 MB/s for 5 s: CPU usage, and how late the last row is on the screen; compared with the
+    /// same programs
     Follow,
-    /// 1,000,000 lines/s for 10 s: the last row and the number of rows come; the answer to keys
-    /// meanwhile
+    /// 1,000,000 lines/s for 10 s: response time of keys meanwhile, time until the last row and the
+    /// number of rows are shown
     Burst,
-    /// A row by its number or its time → the rows of a screen, in process
+    /// Row number or time → the rows of a screen, in process
     Goto,
     /// j and k while rows are counted → the screen has moved
     Keys,
 }
 
-/// What all sections share.
+/// The state shared by all sections.
 struct Bench {
     arguments: Arguments,
     logs: Logs,
 }
 
-/// MiB of the log that is large for every program.
+/// MiB of a log that is large for every program.
 const BIG: u64 = 10 << 10;
 
 fn main() -> Result<()> {
@@ -133,12 +136,12 @@ const SECTIONS: &[(Section, Measure)] = &[
 ];
 
 impl Bench {
-    /// The size of the log for what is to work on the largest.
+    /// Returns the size of the log for sections that support the largest.
     const fn largest(&self) -> u64 {
         if self.arguments.big { BIG } else { self.arguments.mib }
     }
 
-    /// A program, unless it is not installed or left out.
+    /// Returns the path of a program; `None` if it is not installed or is left out.
     fn program(&self, name: &str) -> Option<PathBuf> {
         if name == "rundown" {
             return Some(self.arguments.rundown.clone());
@@ -153,14 +156,15 @@ impl Bench {
         Terminal::start(&self.arguments.rundown, &[log.as_os_str()], self.logs.dir())
     }
 
-    /// A viewer of a log, and when the last row was on its screen; `None` when that does not come.
+    /// Starts a viewer of a log and waits until the last row is on its screen. `None` if it does
+    /// not appear.
     fn at_end(
         &self,
         program: &Path,
         args: &[&str],
         log: &Path,
     ) -> Result<Option<(Terminal, Instant)>> {
-        // rundown opens a log of which nothing else is known at its start.
+        // By default, rundown opens a log without a known run at its start.
         let place: &[&str] = if program == self.arguments.rundown { &["--at", "end"] } else { &[] };
         let args: Vec<&OsStr> = [args, place]
             .concat()
@@ -173,13 +177,13 @@ impl Bench {
     }
 }
 
-/// How the screen tells how many rows there are.
+/// Returns the number of rows as the screen shows it.
 fn rows_text(rows: u64) -> String {
     format!("{} rows", display::count(rows))
 }
 
-/// The time between two of the `n`-th keys or lines: never less than 20 ms, and in no step with
-/// what a program does by the clock.
+/// Returns the delay between keys or lines: at least 20 ms, and varied to be out of step with
+/// timers of the program.
 fn gap(n: u64) -> Duration {
     Duration::from_millis(20 + n * 7 % 23)
 }

@@ -1,4 +1,4 @@
-//! What is printed into a pipe.
+//! Measurements of output to a pipe.
 
 use std::path::Path;
 use std::process::Command;
@@ -10,7 +10,7 @@ use crate::log::Manner;
 use crate::process::run_piped;
 use crate::rounds::{Contender, compare};
 
-/// What the commands have written, without what stands in front of it.
+/// Measures printing the output of commands without its headers.
 pub fn raw(bench: &mut Bench) -> Result<()> {
     for manner in [Manner::Large, Manner::Small] {
         let log = bench.logs.get(bench.arguments.mib, manner)?;
@@ -27,30 +27,30 @@ pub fn raw(bench: &mut Bench) -> Result<()> {
     Ok(())
 }
 
-/// `wc -l`, the measure of what reads every line.
+/// Runs `wc -l`, the reference for programs that read every line.
 pub fn wc(path: &Path) -> Contender<'static> {
     piped("wc -l | cat", command("wc", &["-l"], path))
 }
 
-/// `rundown --once`.
+/// Returns the command `rundown --once`.
 pub fn once(rundown: &Path, format: &str, log: &Path) -> Command {
     command(rundown, &["--once", "--format", format], log)
 }
 
-/// A program that is given options and a log.
+/// Returns a command with these arguments and the path of a log.
 pub fn command(program: impl AsRef<std::ffi::OsStr>, args: &[&str], path: &Path) -> Command {
     let mut command = Command::new(program);
     command.args(args).arg(path);
     command
 }
 
-/// A command, its output into `cat`, and that into nothing: some that find nothing at their own end
-/// do not do their work.
+/// Runs a command with its output into `cat`, and that into `/dev/null`: some programs skip their
+/// work if their own output is `/dev/null`.
 pub fn piped(name: &str, first: Command) -> Contender<'static> {
     Contender::new(name, move || run_piped(vec![copy(&first), Command::new("cat")]).map(Some))
 }
 
-/// The same command once more.
+/// Returns a copy of a command.
 fn copy(command: &Command) -> Command {
     let mut copy = Command::new(command.get_program());
     copy.args(command.get_args());

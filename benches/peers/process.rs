@@ -1,4 +1,4 @@
-//! What a process takes of the machine, as `/proc` tells it.
+//! The resource usage of a process, from `/proc`.
 
 use std::fs;
 use std::process::{Child, Command, Stdio};
@@ -11,20 +11,20 @@ use anyhow::{Context, Result};
 
 use crate::rounds::Sample;
 
-/// How often memory is looked at: a peak that is shorter is missed.
+/// Interval between two samples of memory. Shorter peaks are missed.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
-/// The most that was seen, in KiB.
+/// The maximum of all samples, in KiB.
 #[derive(Clone, Copy, Default)]
 pub struct Memory {
-    /// Its own, not that of files that it reads.
+    /// The process's own memory, without mapped files.
     pub anonymous: u64,
-    /// All of it.
+    /// All resident memory, at its peak.
     pub resident: u64,
 }
 
 impl Memory {
-    /// That of a process as it is now; nothing of one that has ended.
+    /// Samples the memory of a process; zero if it has ended.
     fn of(pid: u32) -> Self {
         let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
         let field = |name: &str| {
@@ -42,7 +42,7 @@ impl Memory {
     }
 }
 
-/// A thread that watches the memory of a process.
+/// A thread that samples the memory of a process.
 pub struct Watch {
     stop: Arc<AtomicBool>,
     thread: JoinHandle<Memory>,
@@ -65,7 +65,7 @@ impl Watch {
         Self { stop, thread }
     }
 
-    /// The peak. To be called while the process is there, for the last look at it.
+    /// Returns the peak. Call it before the process ends to include a last sample.
     pub fn end(self) -> Memory {
         self.stop.store(true, Ordering::Release);
         self.thread.thread().unpark();
@@ -73,8 +73,8 @@ impl Watch {
     }
 }
 
-/// The time that all threads of a process have run; those that have ended do not count. In
-/// nanoseconds, where `stat` has ticks of 10 ms, which are too coarse for a process that idles.
+/// Returns the CPU time of all threads of a process that still exist. Precise to nanoseconds; the
+/// ticks of 10 ms in `stat` are too coarse for an idle process.
 pub fn cpu(pid: u32) -> Duration {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
     let spent = threads.filter_map(|thread| {
@@ -84,7 +84,7 @@ pub fn cpu(pid: u32) -> Duration {
     Duration::from_nanos(spent.sum())
 }
 
-/// The share of a core that a process takes while something is done, in percent.
+/// Returns the CPU usage of a process during `work`, in percent of a core.
 pub fn cpu_share<T>(pid: u32, work: impl FnOnce() -> Result<T>) -> Result<(f64, T)> {
     let (before, begin) = (cpu(pid), Instant::now());
     let done = work()?;
@@ -92,8 +92,7 @@ pub fn cpu_share<T>(pid: u32, work: impl FnOnce() -> Result<T>) -> Result<(f64, 
     Ok((100.0 * spent.as_secs_f64() / begin.elapsed().as_secs_f64(), done))
 }
 
-/// Runs commands, each reading what the one before prints, until all have ended. The memory is that
-/// of the first.
+/// Runs a pipeline of commands until all have ended. The memory is that of the first one.
 pub fn run_piped(mut commands: Vec<Command>) -> Result<Sample> {
     let last = commands.len().saturating_sub(1);
     let (mut children, mut watch): (Vec<Child>, _) = (Vec::new(), None);

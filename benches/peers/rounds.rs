@@ -1,5 +1,5 @@
-//! Rounds in turn, A B C A B C …, and the figures made of them: ratios of pairs, because a
-//! machine's speed drifts.
+//! Rounds in turn, A B C A B C …, and their evaluation: ratios of pairs, because the speed of a
+//! machine drifts.
 
 use std::fmt;
 use std::path::Path;
@@ -10,7 +10,7 @@ use anyhow::Result;
 use crate::log::warm;
 use crate::process::Memory;
 
-/// One run of a contender.
+/// One measurement of a contender.
 #[derive(Clone, Copy)]
 pub struct Sample {
     pub took: Duration,
@@ -19,12 +19,13 @@ pub struct Sample {
 
 type Run<'a> = Box<dyn FnMut() -> Result<Option<Sample>> + 'a>;
 
-/// Who takes part.
+/// A program that is measured.
 pub struct Contender<'a> {
     name: String,
-    /// The first one's time is to be at most so many times this one's.
+    /// The maximum ratio of the first contender's time to this one's.
     goal: Option<f64>,
-    /// `None`: what was waited for did not come.
+    /// `None` if the program is not installed. Its result is `None` if the expected screen did not
+    /// appear.
     run: Option<Run<'a>>,
 }
 
@@ -42,8 +43,8 @@ impl<'a> Contender<'a> {
     }
 }
 
-/// Runs the contenders in turn on a file, after a round that does not count, and prints how the
-/// first does beside each other one. Who fails once is not asked again.
+/// Runs the contenders in turn on a file, after a warm-up round, and prints the ratio of the first
+/// one to each of the others. A contender that fails is not run again.
 pub fn compare(
     title: &str,
     rounds: usize,
@@ -101,7 +102,7 @@ fn peak(samples: &[Sample]) -> Mebibytes {
     Mebibytes(samples.iter().fold(Memory::default(), |peak, sample| peak.max(sample.memory)))
 }
 
-/// Memory in words.
+/// A formatter for memory.
 pub struct Mebibytes(pub Memory);
 
 impl fmt::Display for Mebibytes {
@@ -129,7 +130,7 @@ impl Figures {
         Self { sorted }
     }
 
-    /// The smallest value that so many percent of all are not above.
+    /// Returns the given percentile.
     fn at(&self, percent: usize) -> f64 {
         let rank = (self.sorted.len() * percent).div_ceil(100).saturating_sub(1);
         self.sorted.get(rank).copied().unwrap_or(f64::NAN)
@@ -142,7 +143,7 @@ impl fmt::Display for Figures {
     }
 }
 
-/// Prints how latencies are spread; `goal` says what they are held against.
+/// Prints the distribution of latencies; `goal` is appended.
 pub fn tell_latencies(name: &str, latencies: &[Duration], goal: &str) {
     if latencies.is_empty() {
         println!("  {name:<34} it was over before anything could be measured");
@@ -156,7 +157,7 @@ pub fn tell_latencies(name: &str, latencies: &[Duration], goal: &str) {
     );
 }
 
-/// In milliseconds.
+/// Converts to milliseconds.
 pub fn ms(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
 }

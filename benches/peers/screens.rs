@@ -1,5 +1,5 @@
-//! What is waited for on a screen: the end of a log, the number of its rows, hits, the answer to a
-//! key.
+//! Measurements of screens: the time until the end of a log, the number of its rows, the hits, or
+//! the response to a key is shown.
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -14,7 +14,7 @@ use crate::rounds::{Contender, Mebibytes, Sample, compare, tell_latencies};
 use crate::terminal::{PATIENCE, Terminal};
 use crate::{BIG, Bench, gap, rows_text};
 
-/// Start → the last row is on the screen.
+/// Measures the time from the start to the last row on the screen.
 pub fn open(bench: &mut Bench) -> Result<()> {
     let sizes = BTreeSet::from([100, bench.arguments.mib, bench.largest()]);
     for mebibytes in sizes {
@@ -23,7 +23,7 @@ pub fn open(bench: &mut Bench) -> Result<()> {
             viewer(bench, "rundown", &[], &log),
             viewer(bench, "less", &["+G"], &log).goal(2.0),
         ];
-        // The others read it all.
+        // The other programs read the whole log.
         if mebibytes < BIG {
             contenders.extend([viewer(bench, "lnav", &[], &log), viewer(bench, "tl", &[], &log)]);
         }
@@ -43,13 +43,14 @@ fn viewer<'a>(bench: &'a Bench, name: &str, args: &'static [&str], log: &'a Log)
     Contender::new(&label, move || bench.at_end(&program, args, &log.path)?.map(sample).transpose())
 }
 
-/// What it took until it was seen.
+/// Returns the time until the screen was seen, and the memory.
 fn sample((terminal, seen): (Terminal, Instant)) -> Result<Sample> {
     let took = seen - terminal.begin;
     Ok(Sample { took, memory: terminal.end()? })
 }
 
-/// Start → the number of rows is on the screen; and the same without a screen.
+/// Measures the time from the start to the number of rows on the screen, and the same without a
+/// screen.
 pub fn index(bench: &mut Bench) -> Result<()> {
     for manner in [Manner::Large, Manner::Small] {
         let log = bench.logs.get(bench.arguments.mib, manner)?;
@@ -75,12 +76,12 @@ pub fn index(bench: &mut Bench) -> Result<()> {
     Ok(())
 }
 
-/// A rare word is typed → the number of its hits is on the screen.
+/// Measures the time from typing a rare word to the number of its hits on the screen.
 pub fn search(bench: &mut Bench) -> Result<()> {
     let log = bench.logs.get(bench.arguments.mib, Manner::Large)?;
     let ours = Contender::new("rundown, on screen", || {
         let mut terminal = bench.rundown(&log.path)?;
-        // What is counted meanwhile is measured elsewhere.
+        // Waits for the count of the rows, which is measured separately.
         if terminal.wait_for(&rows_text(log.rows))?.is_none() {
             return Ok(None);
         }
@@ -98,21 +99,22 @@ pub fn search(bench: &mut Bench) -> Result<()> {
     compare(&title, bench.arguments.rounds, &log.path, vec![ours, peer])
 }
 
-/// Behind the word stands `6 rows` or `1 of 6`; and `6+` while there may be more.
+/// Returns true if the screen shows all hits: `6 rows` or `1 of 6` after the word. It is `6+` while
+/// the search is running.
 pub fn shows_all_hits(screen: &Screen, hits: u64) -> bool {
     let (contents, hits) = (screen.contents(), display::grouped(hits));
     let found = contents.split_once(&format!("/{NEEDLE} "));
     found.is_some_and(|(_, count)| count.split_whitespace().take(3).any(|word| word == hits))
 }
 
-/// A key moves the log while its rows are counted → the screen has moved.
+/// Measures the time from a key to the moved log while the rows are counted.
 pub fn keys(bench: &mut Bench) -> Result<()> {
     let log = bench.logs.get(bench.largest(), Manner::Large)?;
     warm(&log.path)?;
     println!("\nj and k while the rows of {} MiB are counted", log.mebibytes);
     let mut terminal = bench.rundown(&log.path)?;
     terminal.wait(PATIENCE, is_open)?;
-    // The row in the middle of the screen: no two rows of the log look alike.
+    // The row in the middle of the screen. No two rows of the log are the same.
     let row = |screen: &Screen| screen.rows(0, screen.size().1.get()).nth(20);
     let keys = if shows(terminal.screen(), FIRST) { ["j", "k"] } else { ["k", "j"] };
     let (counted, mut latencies) = (rows_text(log.rows), Vec::new());
@@ -129,7 +131,7 @@ pub fn keys(bench: &mut Bench) -> Result<()> {
     Ok(())
 }
 
-/// The first or the last row is on the screen.
+/// Returns true if the first or the last row is on the screen.
 fn is_open(screen: &Screen) -> bool {
     let contents = screen.contents();
     contents.contains(FIRST) || contents.contains(LAST)

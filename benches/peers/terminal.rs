@@ -1,9 +1,7 @@
-//! A program in a terminal of 120x40, seen as a user sees it: the screen of an emulator, not the
-//! bytes that were sent.
+//! A program in a terminal of 120x40, observed through the screen of an emulator, as by a user.
 //!
-//! Nobody but the one who waits reads the terminal: no thread stands between a byte that comes and
-//! the look at the screen. What the emulator takes to draw a flood is in the times of all that
-//! flood it.
+//! The thread that waits also reads the terminal, so no other thread delays the observation of a
+//! byte. The times of programs that print a lot include the time of the emulator.
 
 use std::ffi::OsStr;
 use std::io::{Read, Write};
@@ -22,9 +20,9 @@ use crate::process::{Memory, Watch};
 
 const ROWS: NonZeroU16 = NonZeroU16::new(40).unwrap();
 const COLUMNS: NonZeroU16 = NonZeroU16::new(120).unwrap();
-/// The one time-out: the slowest that is waited for reads 1 GiB in 10 s.
+/// The only timeout: the slowest program that is waited for reads 1 GiB in 10 s.
 pub const PATIENCE: Duration = Duration::from_mins(1);
-/// So much of a flood is drawn between two looks at the screen.
+/// Bytes drawn between two tests of the screen.
 const LOOK_BYTES: usize = 1 << 16;
 
 /// A program in a terminal.
@@ -34,13 +32,13 @@ pub struct Terminal {
     watch: Watch,
     parser: Parser,
     buffer: Vec<u8>,
-    /// Just before it was started.
+    /// The time just before its start.
     pub begin: Instant,
 }
 
 impl Terminal {
-    /// Starts a program that finds nothing of the user's: `home` is a directory for what it may
-    /// write.
+    /// Starts a program without the user's files and settings. `home` is a directory that it may
+    /// write to.
     pub fn start(program: &Path, args: &[&OsStr], home: &Path) -> Result<Self> {
         let (pty, pts) = open()?;
         pty.resize(Size::new(ROWS.get(), COLUMNS.get()))?;
@@ -81,8 +79,8 @@ impl Terminal {
         Ok(self.pty.write_all(keys.as_bytes())?)
     }
 
-    /// When the screen was first seen as wanted; `None` when it did not become so, in this time or
-    /// before the program's end.
+    /// Waits for a screen, and returns the time when it was first seen. `None` on a timeout, or if
+    /// the program ends before.
     pub fn wait(
         &mut self,
         patience: Duration,
@@ -103,12 +101,12 @@ impl Terminal {
         self.wait(PATIENCE, |screen| screen.contents().contains(text))
     }
 
-    /// Draws what comes in this time.
+    /// Draws the output of this period.
     pub fn rest(&mut self, time: Duration) -> Result<()> {
         self.wait(time, |_| false).map(|_| ())
     }
 
-    /// The most memory that it has had. Ends it.
+    /// Ends the program, and returns its peak memory.
     pub fn end(mut self) -> Result<Memory> {
         let peak = self.watch.end();
         self.child.kill()?;
@@ -116,13 +114,13 @@ impl Terminal {
         Ok(peak)
     }
 
-    /// Draws what comes next; whether anything came.
+    /// Draws the next output. Returns false if there was no output.
     fn draw(&mut self, patience: Duration) -> Result<bool> {
         let mut drawn = 0;
         while drawn < LOOK_BYTES
             && self.is_ready(if drawn == 0 { patience } else { Duration::ZERO })?
         {
-            // Reading fails once the program has ended.
+            // A read fails if the program has ended.
             let Ok(bytes @ 1..) = self.pty.read(&mut self.buffer) else { break };
             self.parser.process(self.buffer.get(..bytes).unwrap_or_default());
             drawn += bytes;

@@ -1,5 +1,5 @@
-//! Configuration files: every fault has a place in the file, and a valid one prints as a file that
-//! reads as the same.
+//! Configuration files: every error has a place in the file, and a valid file is printed as one
+//! with the same meaning.
 
 use std::path::Path;
 
@@ -26,7 +26,8 @@ pub fn config(data: &[u8]) {
     }
 }
 
-/// The same with its roles in the order of their names: they are printed in that of the theme.
+/// Returns the same with its roles sorted by name, because they are printed in the order of the
+/// theme.
 fn in_order(mut config: Config) -> Config {
     config.settings.look.roles.sort_by_key(|(role, _)| *role);
     config

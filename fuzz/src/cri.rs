@@ -1,4 +1,4 @@
-//! CRI lines: the fast paths agree with the grammar, and what was encoded is parsed back.
+//! CRI lines: the fast paths agree with the grammar, and encoded records are parsed back.
 
 use std::num::NonZeroUsize;
 
@@ -42,7 +42,7 @@ fn check_line(line: &[u8], scanner: &mut HeaderScanner) {
     }
 }
 
-/// Encodes the content of a record anew, which gives the same record.
+/// Asserts that the content of a record, encoded again, gives the same record.
 fn check_encoded(record: &Record<'_>, scanner: &mut HeaderScanner) {
     let (mut encoder, mut out) = (Encoder::new(None), Vec::new());
     encoder.write(record.stream, record.at, record.content, &mut out);
@@ -63,9 +63,9 @@ fn check_encoded(record: &Record<'_>, scanner: &mut HeaderScanner) {
     assert!(scanner.scan(line).is_some(), "the usual form");
 }
 
-/// Encodes the input as chunks of both streams and joins the records: each stream is the same.
+/// Asserts that the input, encoded as chunks of both streams and joined, gives the same streams.
 ///
-/// The first two bytes give the sizes of records and chunks.
+/// The first two bytes are the sizes of records and chunks.
 fn check_streams(data: &[u8]) {
     let [record_bytes, chunk_bytes, data @ ..] = data else { return };
     let max_content = NonZeroUsize::new(usize::from(*record_bytes));
@@ -86,7 +86,7 @@ fn check_streams(data: &[u8]) {
     assert_eq!(joined(&out, max_content), written);
 }
 
-/// The bytes of both streams from the lines of a log.
+/// Joins the lines of a log into the bytes of both streams.
 fn joined(log: &[u8], max_content: Option<NonZeroUsize>) -> PerStream<Vec<u8>> {
     let (mut joiner, mut entries) = (Joiner::default(), Vec::new());
     for line in log.split_inclusive(|byte| *byte == b'\n') {

@@ -1,5 +1,5 @@
-//! Databases: whatever the files hold, reading ends in time, changes nothing, and fails only with
-//! the errors of a database.
+//! Databases: for any files, reading ends in time, changes nothing, and fails only with the errors
+//! of a database.
 //!
 //! ```text
 //! byte 0    bit 0: rundown.db or quire.db; bits 1 and 2: nothing, a -wal, a -journal beside it
@@ -18,7 +18,7 @@ use rusqlite::Connection;
 /// The most runs that are listed, and opened one by one.
 const RUNS: usize = 4;
 
-/// The time that a question may take: the readers' own budget of 10 seconds, and what surrounds it.
+/// The time limit of a query: the readers' own limit of 10 seconds, and the work around it.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Reads the input as the database of a store.
@@ -44,7 +44,7 @@ pub fn database(data: &[u8]) {
     );
 }
 
-/// Asks everything that a view asks of a store. Returns the runs that were listed and not found.
+/// Runs every query that a view runs. Returns the runs that were listed but not found.
 fn ask(catalog: &Catalog) -> Vec<RunId> {
     let (filter, mut missing) = (RunFilter::default(), Vec::new());
     let Some(list) = answer(|| catalog.runs(&filter, RUNS)) else { return missing };
@@ -75,7 +75,7 @@ fn is_corrupt(path: &Path) -> bool {
     Connection::open(path).and_then(check).ok().as_deref() != Some("ok")
 }
 
-/// The answer to a question, or `None` where the database has none.
+/// Returns the result of a query; `None` if it fails with a documented error.
 fn answer<T>(question: impl FnOnce() -> Result<T>) -> Option<T> {
     let begun = Instant::now();
     let answer = question();
@@ -87,7 +87,8 @@ fn answer<T>(question: impl FnOnce() -> Result<T>) -> Option<T> {
     }
 }
 
-/// Errors that a store of bytes can have; nobody else locks it or writes to it.
+/// Returns true for errors that a store of arbitrary bytes may cause. No other process locks it or
+/// writes to it.
 fn is_documented(error: &Error) -> bool {
     use Error::{Database, NotAStore, NotFound, TooLarge, TooLong};
     matches!(

@@ -1,5 +1,5 @@
-//! `events.jsonl`: the commands that may have a log are numbered without gaps, and a run that only
-//! its events describe is loaded and printed.
+//! `events.jsonl`: the commands that may have a log are numbered without gaps, and a run that is
+//! described only by its events is loaded and printed.
 
 use std::collections::HashSet;
 use std::fs;

@@ -46,14 +46,14 @@ pub use pipeline::pipeline;
 pub use rows::log_rows;
 pub use sanitizer::sanitizer;
 
-/// A new directory, in memory where the system has a place for that.
+/// Creates a new directory, in memory if the system supports it.
 fn scratch() -> TempDir {
     let memory = Path::new("/dev/shm");
     let parent = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
     TempDir::new_in(parent).unwrap()
 }
 
-/// Every path below a directory, with the bytes of the files, in order.
+/// Returns every path below a directory, with the bytes of the files, in order.
 fn snapshot(dir: &Path) -> Vec<(PathBuf, Option<Vec<u8>>)> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir).unwrap() {
@@ -70,7 +70,7 @@ fn snapshot(dir: &Path) -> Vec<(PathBuf, Option<Vec<u8>>)> {
     found
 }
 
-/// A run as `--once --format …` prints it, in UTC and with colors.
+/// Prints a run like `--once --format …`, in UTC and with colors.
 fn printed(run: &RunNode, format: Format) -> Vec<u8> {
     let timestamps = Timestamps::None;
     let look = PrintOptions {
@@ -96,13 +96,13 @@ fn assert_prints(run: &RunNode) {
     sanitizer::assert_harmless_output(&printed(run, Format::Text));
 }
 
-/// The line of a message `PATH:LINE…`, from 1.
+/// Returns the line number, from 1, of a message `PATH:LINE…`.
 fn line_of(message: &str, path: &str) -> usize {
     let rest = message.strip_prefix(path).and_then(|rest| rest.strip_prefix(':')).unwrap();
     rest.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap()
 }
 
-/// The lines of a text, the one behind the last newline included.
+/// Counts the lines of a text, including the one after the last newline.
 fn count_lines(text: &[u8]) -> usize {
     text.split(|byte| *byte == b'\n').count()
 }

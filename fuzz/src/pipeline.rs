@@ -1,4 +1,5 @@
-//! Pipeline files: an error names a line of the file, anything else obeys the rules of a pipeline.
+//! Pipeline files: an error contains a line of the file, and every valid file obeys the rules of a
+//! pipeline.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -39,7 +40,7 @@ fn check_command(command: &PipelineCommand) {
     assert!(argv.first().is_some_and(|program| !program.is_empty()));
     assert!(argv.iter().all(|arg| !arg.as_encoded_bytes().contains(&0)));
     assert!(!command.shown().is_empty());
-    // A list is stored as JSON, from which it is read again.
+    // A list is stored as JSON and read back from it.
     if let PipelineCommand::Argv(argv) = command {
         let stored = Sh { origin: Origin::Call, cmd: command.stored(), ..Sh::default() };
         let read = stored.argv().unwrap();

@@ -14,13 +14,13 @@ use rundown::log::{
     Anchor, Change, Format, Index, LogFile, Row, Tail, Towards, WINDOW_ROW_BYTES, Window,
 };
 
-/// The largest log that is made of an input.
+/// The largest log that is made from an input.
 const MAX_LOG_BYTES: usize = 5 << 18;
 
-/// The most rows of which each is looked up on its own.
+/// The most rows that are looked up one by one.
 const MAX_PROBES: usize = 5;
 
-/// Reads a log from everywhere.
+/// Reads a log from all offsets.
 pub fn log_rows(data: &[u8]) {
     let [low, high, count, data @ ..] = data else { return };
     let bytes = inflate(data);
@@ -43,8 +43,9 @@ pub fn log_rows(data: &[u8]) {
     check_growth(&dir.path().join("1.log"), &bytes, offset.min(bytes.len()));
 }
 
-/// The log: bytes as they stand, but 0xFF, 0xFE and a byte `n` become 4·n KiB of filler, so that a
-/// short input reaches the limits of the readers (256 KiB between pieces, 1 MiB of a line).
+/// Returns the log: the input bytes, in which 0xFF, 0xFE and a byte `n` become 4·n KiB of filler,
+/// so that a short input reaches the limits of the readers (256 KiB between pieces, 1 MiB of a
+/// line).
 fn inflate(mut data: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
     while bytes.len() < MAX_LOG_BYTES {
@@ -68,7 +69,7 @@ fn window_rows(log: &LogFile, from: u64, tail: Tail) -> Vec<Row> {
     rows.map(Result::unwrap).collect()
 }
 
-/// Physical lines tile the file and hold its bytes.
+/// Asserts that the physical lines cover the file without gaps and contain its bytes.
 fn check_lines(log: &LogFile, bytes: &[u8]) {
     let mut lines = log.lines(0).unwrap();
     let mut end = 0;
@@ -83,7 +84,7 @@ fn check_lines(log: &LogFile, bytes: &[u8]) {
     assert_eq!(end, bytes.len() as u64);
 }
 
-/// Rows ascend, begin where lines begin, and hold a bounded text.
+/// Asserts that rows ascend, begin at line starts, and contain a bounded text.
 fn check_bounds(all: &[Row], bytes: &[u8]) {
     assert!(all.is_sorted_by(|a, b| a.offset < b.offset));
     for row in all {
@@ -95,7 +96,7 @@ fn check_bounds(all: &[Row], bytes: &[u8]) {
     }
 }
 
-/// A log, all its rows in the form of windows, and the way to read its last line.
+/// A log, all its rows as windows return them, and the treatment of its last line.
 struct Reading<'a> {
     log: &'a LogFile,
     all: &'a [Row],
@@ -103,7 +104,7 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    /// Windows at an offset, at the end and before an offset are the rows around these places.
+    /// Asserts that windows from an offset, before it and at the end contain the rows around it.
     fn check_windows(&self, offset: u64, count: usize) {
         let split = self.all.partition_point(|row| row.offset < offset);
         assert_eq!(window_rows(self.log, offset, self.tail), self.all[split..]);
@@ -125,7 +126,7 @@ impl Reading<'_> {
         }
     }
 
-    /// Pages backward from the end are the rows in reverse.
+    /// Asserts that pages backward from the end contain the rows in reverse.
     fn check_pages(&self, count: usize) {
         let count = count.max(1 + self.all.len() / MAX_PROBES);
         let mut left = self.all;
@@ -139,7 +140,7 @@ impl Reading<'_> {
         }
     }
 
-    /// Row numbers, counts, times and gaps by the index are those of the rows.
+    /// Asserts that row numbers, counts, times and gaps of the index match the rows.
     fn check_index(&self) {
         let (log, all, tail) = (self.log, self.all, self.tail);
         let mut index = Index::new(log.format());
@@ -169,7 +170,8 @@ impl Reading<'_> {
     }
 }
 
-/// Rows that are read whole are the joined entries and the lines that are none, from any offset.
+/// Asserts that rows read whole, from any offset, are the joined entries and the lines that are not
+/// records.
 fn check_whole_rows(log: &LogFile, bytes: &[u8], offset: u64, tail: Tail) {
     let whole = |from| -> Vec<Row> {
         log.rows(from, usize::MAX, tail).unwrap().map(Result::unwrap).collect()
@@ -192,7 +194,8 @@ fn check_whole_rows(log: &LogFile, bytes: &[u8], offset: u64, tail: Tail) {
     }
 }
 
-/// Time, end and text of every row, from the bytes in memory; in the order of their ends.
+/// Returns the time, completeness and text of every row, from the bytes in memory, in the order of
+/// their ends.
 fn expected_rows(
     format: Format,
     bytes: &[u8],
@@ -212,7 +215,7 @@ fn expected_rows(
     rows
 }
 
-/// A log that grows is read like one that was there as a whole.
+/// Asserts that a log that grows is read like one that was complete from the start.
 fn check_growth(path: &Path, bytes: &[u8], split: usize) {
     let (head, tail) = bytes.split_at(split);
     fs::write(path, head).unwrap();

@@ -1,4 +1,4 @@
-//! The sanitizer: nothing that steers a terminal leaves it, and nothing that is harmless changes.
+//! The sanitizer: its output never controls a terminal, and harmless text remains unchanged.
 //!
 //! The first byte selects the form and the visible columns; each further line is a row.
 
@@ -11,7 +11,7 @@ use rundown::time::Time;
 use unicode_width::UnicodeWidthStr;
 use vte::{Params, Parser, Perform};
 
-/// The most bytes of output for a byte of input: a tab is 8 columns, `<U+E0000>` 9 bytes.
+/// The most output bytes per input byte: a tab is 8 columns, `<U+E0000>` is 9 bytes.
 const MAX_GROWTH: usize = 256;
 
 /// Sanitizes the input as rows, and prints it as the log of a command.
@@ -35,7 +35,7 @@ fn check_row(row: &[u8], sanitizer: &mut Sanitizer, progress: Progress, columns:
     check_spans(&spans);
     assert_eq!(plain(row, progress), text);
     assert!(text.len() <= MAX_GROWTH * row.len(), "{} bytes of {}", text.len(), row.len());
-    // Harmless text is shown as it stands, so a second pass changes nothing.
+    // Harmless text is shown unchanged, so a second pass changes nothing.
     assert_eq!(plain(text.as_bytes(), progress), text);
     let seen = text_of(&within.row_within(row, columns));
     assert!(text.starts_with(&seen), "{seen:?} of {text:?}");
@@ -67,7 +67,7 @@ fn text_of(spans: &[Span]) -> String {
     spans.iter().map(|span| span.text.as_str()).collect()
 }
 
-/// A row of nothing but harmless text and tabs, with the tabs as blanks; `None` for other rows.
+/// Expands the tabs of a row of harmless text; `None` for other rows.
 fn expanded(row: &[u8]) -> Option<String> {
     let text = str::from_utf8(row).ok()?;
     let mut out = String::new();
@@ -87,7 +87,8 @@ fn expanded(row: &[u8]) -> Option<String> {
     Some(out)
 }
 
-/// A character that must never reach a terminal. Stated apart from the code's own table.
+/// Returns true for a character that must never reach a terminal. Independent of the code's own
+/// table.
 fn is_dangerous(found: char) -> bool {
     let bidi = ['\u{61c}', '\u{200e}', '\u{200f}'].contains(&found)
         || ('\u{202a}'..='\u{202e}').contains(&found)
@@ -98,13 +99,13 @@ fn is_dangerous(found: char) -> bool {
     found.is_control() || bidi || invisible
 }
 
-/// A rarer character that cannot be seen either and is shown by its number.
+/// Returns true for rarer characters that are invisible too and are shown by their numbers.
 fn is_hidden(found: char) -> bool {
     !rundown::sanitize::is_harmless(found)
 }
 
-/// Records the input as the output of a command and prints it: the bytes themselves come back in
-/// raw form, and as text they have no effect on a terminal but color and links.
+/// Records the input as the output of a command and prints it. The raw format returns the same
+/// bytes, and the text format has no effect on a terminal except color and links.
 fn check_printed(data: &[u8]) {
     let dir = super::scratch();
     let path = dir.path().join("0.log");
@@ -118,15 +119,15 @@ fn check_printed(data: &[u8]) {
     super::assert_prints(&run);
 }
 
-/// Asserts that bytes for a terminal do nothing but write, end lines, set styles and link.
+/// Asserts that bytes for a terminal only write text, end lines, set styles and link.
 pub fn assert_harmless_output(bytes: &[u8]) {
     let text = str::from_utf8(bytes).unwrap();
     Parser::new().advance(&mut Harmless, text.as_bytes());
-    // A sequence that does not end would swallow what a shell prints next.
+    // An unterminated sequence would swallow the next output of a shell.
     assert!(text.is_empty() || text.ends_with('\n'));
 }
 
-/// A terminal that panics at everything else.
+/// A terminal that panics on everything else.
 struct Harmless;
 
 impl Perform for Harmless {
