@@ -1,5 +1,4 @@
-//! Text that CI systems take for commands, and the writer that keeps recorded text from being taken
-//! for one.
+//! Text that CI systems interpret as commands, and the writer that prevents this for recorded text.
 //!
 //! A runner reads what a step prints and obeys parts of it: `::error::…` (GitHub), `##vso[…]`
 //! (Azure). A recorded log, or a name in a store, may contain the same text. [`Output`] breaks
@@ -10,12 +9,12 @@
 //! x ##vso[task.complete]     x #·#vso[task.complete]
 //! ```
 //!
-//! All text for people goes through [`Output`]. JSON has no need of it: [`markers`] lists what it
-//! has to escape. Raw bytes stay as they are.
+//! All text for people goes through [`Output`]. JSON does not need it: [`markers`] lists the
+//! characters to escape instead. Raw bytes are written unchanged.
 //!
-//! Which markers count follows from the environment; `CI` alone stands for a system
-//! that is not in the table, and all markers count. Jenkins obeys escape sequences only
-//! (`ESC[8mha:`), which the sanitizer never lets through.
+//! The active markers depend on the environment. `CI` alone stands for a system that is not in the
+//! table, and activates all markers. Jenkins obeys only escape sequences (`ESC[8mha:`), which the
+//! sanitizer never lets through.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -107,11 +106,11 @@ struct Markers {
     stops: bool,
 }
 
-/// The ones of this process; `None` outside of CI.
+/// The markers for this process; `None` outside of CI.
 static OURS: LazyLock<Option<Markers>> =
     LazyLock::new(|| Markers::of_env(|name| std::env::var(name).ok()));
 
-/// The ones that count wherever they stand in a line, of all systems.
+/// The markers of all systems that are active anywhere in a line.
 static ANYWHERE: LazyLock<Regex> = LazyLock::new(|| {
     let all = SYSTEMS.iter().flat_map(|system| system.markers);
     regex(all.filter(|marker| marker.1 == Column::Anywhere))
@@ -123,15 +122,15 @@ pub fn is_active() -> bool {
     OURS.is_some()
 }
 
-/// The offsets of the characters that an encoder of JSON has to escape: one for each marker that
-/// counts wherever it stands, of all systems. It is the second character: the first may end an
-/// escape, as in `\travis_fold:`.
+/// Returns the offsets of the characters that a JSON encoder has to escape: one for each marker of
+/// any system that is active anywhere in a line. It is the second character, because the first may
+/// end an escape, as in `\travis_fold:`.
 pub fn markers(json: &str) -> impl Iterator<Item = usize> {
     ANYWHERE.find_iter(json).map(|found| found.start() + 1)
 }
 
 impl Markers {
-    /// The markers of the systems whose variables are set.
+    /// Returns the markers of the systems whose variables are set; `None` outside of CI.
     fn of_env(env: impl Fn(&str) -> Option<String>) -> Option<Self> {
         let is_set =
             |name| env(name).is_some_and(|value| !matches!(value.as_str(), "" | "0" | "false"));
@@ -144,12 +143,12 @@ impl Markers {
             return None;
         }
         let all: Vec<Marker> = systems.iter().flat_map(|system| system.markers).copied().collect();
-        // The variable itself: a stop that no runner understands would only be noise.
+        // Check the variable itself: a stop that no runner understands would only be noise.
         let stops = systems.iter().any(|system| system.stops && is_set(system.variable));
         Some(Self { found: regex(&all), all, stops })
     }
 
-    /// A line in which no marker counts.
+    /// Returns a line in which every marker is broken.
     fn broken<'l>(&self, line: &'l str) -> Cow<'l, str> {
         let mut out = String::new();
         let mut rest = 0;
@@ -168,8 +167,8 @@ impl Markers {
     }
 }
 
-/// The expression that finds markers in one line. Colors before one do not count: some runners
-/// strip them first.
+/// Builds the expression that finds markers in one line. Colors before a marker are skipped,
+/// because some runners strip them first.
 #[expect(clippy::expect_used, reason = "the table is a constant, and every test compiles it")]
 fn regex<'m>(markers: impl IntoIterator<Item = &'m Marker>) -> Regex {
     let pattern = |Marker(text, place): &Marker| {
@@ -193,11 +192,11 @@ pub fn broken(text: &str) -> String {
     String::from_utf8_lossy(&output.out).into_owned()
 }
 
-/// A writer of text in which a CI system finds no command. Outside of CI the bytes pass as they
-/// are.
+/// A writer of text in which a CI system finds no command. Outside of CI, bytes are written
+/// unchanged.
 ///
-/// In CI a line is held until it is whole, because a marker may come in pieces; [`Write::flush`]
-/// ends it.
+/// In CI, a line is held until it is complete, because a marker may arrive in pieces.
+/// [`Write::flush`] writes an incomplete line.
 pub struct Output<'m, W: Write> {
     out: W,
     markers: Option<&'m Markers>,
@@ -207,21 +206,21 @@ pub struct Output<'m, W: Write> {
 }
 
 impl<W: Write> Output<'_, W> {
-    /// Writes text to `out`.
+    /// Creates a writer of text to `out`.
     pub fn new(out: W) -> Self {
         Output { out, markers: OURS.as_ref(), line: Vec::new(), token: None }
     }
 
-    /// Writes data to `out`, as it is.
+    /// Creates a writer of unchanged data to `out`.
     pub fn verbatim(out: W) -> Self {
         Output { out, markers: None, line: Vec::new(), token: None }
     }
 
-    /// Has the runner obey nothing until [`Output::resume_commands`], where it can. The token is
-    /// random: recorded text cannot contain it.
+    /// Makes the runner obey nothing until [`Output::resume_commands`], if it supports that. The
+    /// token is random, so recorded text cannot contain it.
     ///
     /// # Errors
-    /// When `out` cannot be written.
+    /// Fails if `out` cannot be written.
     pub fn stop_commands(&mut self) -> io::Result<()> {
         if self.markers.is_some_and(|markers| markers.stops) {
             let token = Uuid::new_v4().simple().to_string();
@@ -231,11 +230,12 @@ impl<W: Write> Output<'_, W> {
         Ok(())
     }
 
-    /// Has the runner obey commands again; does nothing if it does already. Called on drop, too.
+    /// Makes the runner obey commands again, unless it already does. Dropping the writer has the
+    /// same effect.
     ///
     /// # Errors
-    /// When `out` cannot be written. The runner reads standard error as well, so the token goes
-    /// there.
+    /// Fails if `out` cannot be written. The token is then written to standard error, which the
+    /// runner reads as well.
     pub fn resume_commands(&mut self) -> io::Result<()> {
         let Some(token) = self.token.take() else { return Ok(()) };
         if !self.line.is_empty() {
@@ -248,13 +248,13 @@ impl<W: Write> Output<'_, W> {
         })
     }
 
-    /// Writes the line that is held.
+    /// Writes the held line.
     fn write_line(&mut self) -> io::Result<()> {
         let Some(markers) = self.markers.filter(|_| !self.line.is_empty()) else { return Ok(()) };
         let line = std::mem::take(&mut self.line);
         let written =
             self.out.write_all(markers.broken(&String::from_utf8_lossy(&line)).as_bytes());
-        // Keeps its room.
+        // Keep the capacity of the buffer.
         self.line = line;
         self.line.clear();
         written
@@ -334,7 +334,7 @@ mod tests {
         let off = |name: &str| (name == "CI").then(|| "false".to_owned());
         assert!(Markers::of_env(off).is_none());
         assert!(markers_of(&["GITHUB_ACTIONS", "CI"]).unwrap().stops);
-        // A stop is a line that only its own runner understands.
+        // Only the runner that defines a stop understands it.
         assert!(!markers_of(&["CI"]).unwrap().stops);
         assert_eq!(
             markers_of(&["CI"]).unwrap().all.len(),

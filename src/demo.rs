@@ -1,8 +1,8 @@
-//! `rundown demo`: a small pipeline of real commands, recorded into a store of its own while it is
-//! looked at.
+//! `rundown demo`: records a small pipeline of real commands into a store of its own, while the
+//! user watches it.
 //!
-//! The recorder is a process of its own, as everywhere: no process both reads and writes a store
-//! (see `store::access`).
+//! The recorder is a separate process, as everywhere: no process both reads and writes a store (see
+//! `store::access`).
 
 use std::fs::{self, File};
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ use crate::catalog::{Catalog, RunFilter};
 use crate::error::{Error, Result};
 use crate::record;
 
-/// How often the new store is looked for.
+/// The interval at which the new store is checked.
 const POLL: Duration = Duration::from_millis(10);
 
 /// A pipeline that is being recorded. Dropping it stops the recorder and removes the store.
@@ -29,7 +29,7 @@ impl Demo {
     /// Starts the recorder.
     ///
     /// # Errors
-    /// When there is no place for a temporary store, or this program cannot be started again.
+    /// If there is no place for a temporary store, or if this program cannot be started again.
     pub fn start() -> Result<Self> {
         let dir = TempDir::with_prefix("rundown-demo-")
             .map_err(Error::io("create a store in", std::env::temp_dir()))?;
@@ -55,10 +55,10 @@ impl Demo {
         self.dir.path().join("store")
     }
 
-    /// The store, as soon as it has its run.
+    /// Waits until the store contains its run, and returns its catalog.
     ///
     /// # Errors
-    /// When the recorder ended without one: what it said.
+    /// If the recorder ended without a run; the error contains its output.
     pub fn catalog(&mut self) -> Result<Catalog> {
         let catalog = Catalog::of_store(&self.store(), None);
         loop {
@@ -81,7 +81,7 @@ impl Demo {
     /// Waits for the end of the run.
     ///
     /// # Errors
-    /// When the recorder cannot be waited for.
+    /// If the recorder cannot be waited for.
     pub fn wait(&mut self) -> Result<()> {
         self.recorder.wait().map(drop).map_err(Error::io("wait for", "the recorder"))
     }

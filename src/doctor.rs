@@ -1,9 +1,9 @@
-//! What is odd in a store: every class of [`FindingKind`], run by run, and what only the store as a
-//! whole shows.
+//! Finds oddities in a store: every class of [`FindingKind`], run by run, and those that only the
+//! store as a whole shows.
 //!
-//! Runs are taken in pages, their directories a repository at a time and their logs line by line,
-//! so memory does not grow with the number of repositories or the size of logs; each finding is
-//! handed on as it is made.
+//! Runs are read in pages, their directories one repository at a time, and their logs line by line,
+//! so memory does not grow with the number of repositories or the size of logs. Each oddity is
+//! passed on as soon as it is found.
 
 use crate::catalog::{Beside, Catalog, RunFilter};
 use crate::error::{Error, Result};
@@ -11,29 +11,29 @@ use crate::join::{Finding, FindingKind, LogRef, Place, RunNode, ShState};
 use crate::log::{Format, LogFile, Tail};
 use crate::model::{Phase, RunId};
 
-/// The number of runs that are listed at once: without an index each list reads all runs.
+/// The number of runs per list: without an index, each list reads all runs.
 const PAGE: usize = 1000;
 
-/// How many of them are read whole at once: a database that is being written to is copied for each
-/// reading.
+/// The number of runs that are read with their rows at once: a database that is being written to is
+/// copied for each reading.
 const AT_ONCE: usize = 20;
 
-/// Something odd in a store.
+/// An oddity in a store.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Oddity {
-    /// About the store itself: how it is read, and why. Untrusted names are in it.
+    /// About the store itself: the way it is read, and the reason. Contains untrusted names.
     Store(String),
-    /// A directory of logs whose run is not in the database: its repository and id.
+    /// A directory of logs whose run is not in the database, by repository and id.
     RunWithoutRow(String, RunId),
     /// About a run.
     Run(RunId, Finding),
 }
 
-/// Examines the runs that a filter leaves, newest first, then the store as a whole; `tell` takes
-/// what is found and says whether to go on.
+/// Examines the runs that match a filter, newest first, then the store as a whole. Passes each
+/// oddity to the callback, whose error ends the examination.
 ///
 /// # Errors
-/// When the store cannot be read, or `tell` fails. A log that cannot be read is a finding.
+/// If the store cannot be read, or the callback fails. A log that cannot be read is a finding.
 pub fn examine_store(
     catalog: &Catalog,
     filter: &RunFilter,
@@ -55,8 +55,8 @@ pub fn examine_store(
         }
         let last = page.heads.last().filter(|_| page.has_more).map(|head| head.run.id.clone());
         let Some(last) = last else { break };
-        // A run that is deleted meanwhile takes the rest of the list with it: begun anew, what was
-        // told would be told again.
+        // If the last run of a page is deleted meanwhile, the rest of the list cannot be found.
+        // Starting again would report the same findings twice.
         let gone = || {
             Error::NotFound(format!(
                 "run {} was deleted while the store was examined; try again",
@@ -72,10 +72,10 @@ pub fn examine_store(
     Ok(())
 }
 
-/// Examines one run, and how its store was read.
+/// Examines one run, and the way its store was read.
 ///
 /// # Errors
-/// When `tell` fails.
+/// If the callback fails.
 pub fn examine_run(
     catalog: &Catalog,
     run: &RunNode,
@@ -85,7 +85,7 @@ pub fn examine_run(
     tell_run(run, tell)
 }
 
-/// What is said of a store is known once it has been read.
+/// Passes on the notices about the store. They exist once it has been read.
 fn tell_notices(catalog: &Catalog, tell: &mut impl FnMut(Oddity) -> Result<()>) -> Result<()> {
     catalog.notices().into_iter().try_for_each(|notice| tell(Oddity::Store(notice)))
 }
@@ -99,7 +99,7 @@ fn tell_run(run: &RunNode, tell: &mut impl FnMut(Oddity) -> Result<()>) -> Resul
         .try_for_each(|finding| tell(Oddity::Run(id.clone(), finding)))
 }
 
-/// What is odd within the logs of the commands.
+/// Finds oddities within the logs of the commands.
 fn log_findings(run: &RunNode) -> impl Iterator<Item = Finding> {
     let shs = run.jobs.iter().flat_map(|job| job.shs.iter().map(move |sh| (&job.job.id, sh)));
     shs.filter_map(|(job, sh)| Some((job, sh, sh.log.as_ref()?))).flat_map(|(job, sh, log)| {
@@ -110,8 +110,8 @@ fn log_findings(run: &RunNode) -> impl Iterator<Item = Finding> {
     })
 }
 
-/// Reads a log from its start to its end. An unterminated last line counts only when nobody writes
-/// any more.
+/// Reads a log from start to end. An unterminated last line counts only if the writer is done
+/// (`is_over`).
 fn line_findings(log: &LogRef, is_over: bool) -> Result<Vec<FindingKind>> {
     let file = LogFile::open(&log.path)?;
     let mut reader = file.lines(0)?;

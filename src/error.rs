@@ -1,4 +1,4 @@
-//! The one error type: what was being done, on what, and why it failed.
+//! The only error type. It reports the operation, its object and the reason of the failure.
 //!
 //! The text of a variant is a lowercase fragment; the chain of sources is printed once, in `main`.
 //! Malformed log lines and missing files are *data* with their own types, not errors.
@@ -7,7 +7,7 @@
 use std::io;
 use std::path::PathBuf;
 
-/// Everything that can stop rundown from doing what it was asked.
+/// An error that stops rundown from completing a request.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file or directory could not be read or written.
@@ -15,40 +15,40 @@ pub enum Error {
     Io {
         /// The attempt, as a verb: `read`, `create`.
         doing: &'static str,
-        /// On what.
+        /// The file or directory.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         #[source]
         source: io::Error,
     },
-    /// SQLite refused.
+    /// An SQLite operation failed.
     #[error("cannot {doing} the database {}", path.display())]
     Database {
         /// The attempt, as a verb: `open`, `read`.
         doing: &'static str,
         /// The database file.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         #[source]
         source: rusqlite::Error,
     },
-    /// The file is no database of runs.
+    /// A file that is not a database of runs.
     #[error("{} is not a database of CI runs: {why}\ntry --root DIR or --db FILE to name another", path.display())]
     NotAStore {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it, and what was expected.
+        /// The defect, and the expected content.
         why: String,
     },
-    /// A database that is not ours, or newer than this program: it is read, never written.
+    /// A database of another program, or of a newer rundown. It can be read but is never written.
     #[error("{} will not be written: {why}", path.display())]
     NotOurs {
         /// The database file.
         path: PathBuf,
-        /// What it is instead.
+        /// The kind of the database.
         why: String,
     },
-    /// A store on a file system that cannot be written, or that this user may not write.
+    /// A store on a read-only file system, or one that this user may not write.
     #[error("cannot {doing} {}: it is read-only\ntry --root DIR to name a store that can be written", path.display())]
     ReadOnly {
         /// The attempt, as a verb: `create`, `write`.
@@ -62,36 +62,36 @@ pub enum Error {
         /// The database file.
         path: PathBuf,
     },
-    /// Somebody else has the database to themselves.
+    /// A database that another process has locked.
     #[error("the database {} is locked by another process: it did not let go in time, try again", path.display())]
     Locked {
         /// The database file.
         path: PathBuf,
     },
-    /// A database that can only be read from a copy, and there is no place for one.
+    /// A database that can only be read from a copy, and the copy failed.
     #[error("cannot make a private copy of {} in {} (TMPDIR can name another directory)", path.display(), dir.display())]
     Copy {
         /// The database file.
         path: PathBuf,
         /// The directory for temporary files.
         dir: PathBuf,
-        /// Why not.
+        /// The reason.
         #[source]
         source: io::Error,
     },
-    /// A database that was written to so fast that no reading of it was whole.
+    /// A database that changed so often that no read of it was consistent.
     #[error("{} kept changing while it was read; try again", path.display())]
     Unstable {
         /// The database file.
         path: PathBuf,
     },
-    /// A database of which a reading would not end in any useful time.
+    /// A database whose read does not end in a useful time.
     #[error("the database {} takes too long to answer\ntry --root DIR or --db FILE to name another", path.display())]
     TooLong {
         /// The database file.
         path: PathBuf,
     },
-    /// A database of which a reading would take more memory than is allowed.
+    /// A database whose read takes more memory than allowed.
     #[error("reading the database {} was given up: {why}\ntry --root DIR or --db FILE to name another", path.display())]
     TooLarge {
         /// The database file.
@@ -99,56 +99,56 @@ pub enum Error {
         /// The part that is too large.
         why: &'static str,
     },
-    /// A store that was found, not named, and that another user or a repository may have put there.
+    /// A store that was found, not named, and may come from another user or a repository.
     #[error("the store {} is not used: {why}\nto use it all the same, name it: {command}", root.display())]
     NotTrusted {
         /// Its directory.
         root: PathBuf,
-        /// Why it is not trusted.
+        /// The reason why it is not trusted.
         why: String,
         /// The command that names it.
         command: String,
     },
-    /// There is no store where one was looked for.
+    /// A missing store.
     #[error("no store at {}: {why}\ntry `rundown demo` to see one, `rundown record -- CMD` to make one, or --root DIR to name one", root.display())]
     NoStore {
-        /// Where it was looked for.
+        /// The directory that was searched.
         root: PathBuf,
-        /// What is missing there.
+        /// The missing part.
         why: &'static str,
     },
-    /// The run asked for is not there, or nothing in it matched.
+    /// The requested run does not exist, or nothing in it matched.
     #[error("{0}")]
     NotFound(String),
-    /// The command line asked for something that makes no sense.
+    /// The command line is invalid.
     #[error("{0}")]
     Usage(String),
-    /// A pipeline file that cannot be run: nothing was started.
+    /// A pipeline file that cannot be run. Nothing was started.
     #[error("{}:{line}: {message}", path.display())]
     Pipeline {
         /// The file.
         path: PathBuf,
         /// The line, from 1.
         line: usize,
-        /// What is wrong there, and what would be right.
+        /// The defect, and its correction.
         message: String,
     },
-    /// A configuration that makes no sense: all that is wrong with it, a line each with its place.
+    /// An invalid configuration: all its defects, each on a line of its own with its position.
     #[error("{0}")]
     Config(String),
-    /// stdout cannot be written.
+    /// Stdout cannot be written.
     #[error("cannot write to stdout")]
     Output(#[source] io::Error),
     /// The terminal cannot be used.
     #[error("cannot use the terminal")]
     Terminal(#[source] io::Error),
-    /// A fault of rundown itself.
+    /// A bug of rundown.
     #[error("a fault of rundown itself: {0}")]
     Internal(String),
 }
 
 impl Error {
-    /// The exit code that tells a script what happened; the table stands in the README.
+    /// Returns the exit code for scripts; the README has the table.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
@@ -177,7 +177,7 @@ impl Error {
         matches!(self, Self::Output(source) if source.kind() == io::ErrorKind::BrokenPipe)
     }
 
-    /// Wraps an I/O error with what was being done and on what, for `map_err`.
+    /// Wraps an I/O error with the operation and its object, for `map_err`.
     pub fn io(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| match source.kind() {
@@ -186,7 +186,7 @@ impl Error {
         }
     }
 
-    /// Wraps an SQLite error with what was being done and on which database, for `map_err`.
+    /// Wraps an SQLite error with the operation and its database, for `map_err`.
     pub fn database(
         doing: &'static str,
         path: impl Into<PathBuf>,
@@ -224,8 +224,9 @@ fn extended_code(error: &rusqlite::Error) -> Option<std::ffi::c_int> {
 /// A result whose error is [`enum@Error`].
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// An error and its sources on one line, outermost first: `cannot read x: permission denied`.
-/// SQLite's own source says the same again with a number, and is left out.
+/// Formats an error and its sources on one line, outermost first:
+/// `cannot read x: permission denied`. Omits the source of an SQLite error, which only repeats it
+/// with a number.
 #[must_use]
 pub fn chain(error: &dyn std::error::Error) -> String {
     let sources = std::iter::successors(error.source(), next_source);
@@ -235,7 +236,8 @@ pub fn chain(error: &dyn std::error::Error) -> String {
         .join(": ")
 }
 
-/// The same where there is room for one line only: what an error advises comes in lines of its own.
+/// Formats an error as [`chain`] does, for a place with room for one line only. The advice in an
+/// error is on lines of its own, which are joined here.
 #[must_use]
 pub fn line(error: &dyn std::error::Error) -> String {
     chain(error).lines().collect::<Vec<_>>().join("; ")

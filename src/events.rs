@@ -1,5 +1,5 @@
-//! `events.jsonl`: what a later version of quire tells of a run before its database has a row, as
-//! pure functions over lines.
+//! `events.jsonl`: the events that later versions of quire write about a run before its database
+//! has rows, as pure functions over lines.
 //!
 //! ```text
 //! {"at_ms":1778068800100,"type":"job_started","job_id":"build"}
@@ -9,10 +9,10 @@
 //! {"at_ms":1778068800260,"type":"run_finished","outcome":"succeeded"}
 //! ```
 //!
-//! One object a line, appended and flushed as it happens; quire makes its rows from them after the
-//! run. The commands of a job follow each other, and the n-th that ended wrote `sh-<n>.log`: one
-//! whose program is missing is started, never ends, has no log and uses no number up. The format is
-//! that of quire's `quire-core/src/ci/event.rs`.
+//! Each line is one object, appended and flushed as the event happens; quire makes its rows from
+//! them after the run. The commands of a job run one after another, and the n-th that ended wrote
+//! `sh-<n>.log`. A command whose program is missing has a start but no end, no log and no number.
+//! The format is defined in quire's `quire-core/src/ci/event.rs`.
 
 use std::collections::HashMap;
 
@@ -21,26 +21,26 @@ use serde::Deserialize;
 use crate::model::{Job, JobId, Origin, Sh};
 use crate::time::Time;
 
-/// What the events of a run tell so far.
+/// The events of a run so far.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Events {
     /// The jobs in the order of their start, each with its commands in order.
     pub jobs: Vec<(Job, Vec<Sh>)>,
-    /// When the first event was written.
+    /// The time of the first event.
     pub began_at: Option<Time>,
-    /// How the run ended and when, in the writer's word.
+    /// The outcome of the run, in the writer's word, and the time at which it ended.
     pub ended: Option<(String, Time)>,
-    /// How many lines are no event that is known.
+    /// The number of lines that are not a known event.
     pub strangers: u64,
     known: HashMap<JobId, Known>,
 }
 
-/// What is kept of a job to take its next event.
+/// The state of a job that is needed for its next event.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Known {
-    /// Its place among the jobs.
+    /// Its index in the jobs.
     place: usize,
-    /// The number that its next command gets.
+    /// The number of its next command.
     next_n: u32,
 }
 
@@ -62,7 +62,7 @@ enum Event {
 }
 
 impl Events {
-    /// Takes the next line, without its LF. A blank one is nothing.
+    /// Adds the next line, without its LF. Ignores blank lines.
     pub fn take(&mut self, line: &[u8]) {
         if line.trim_ascii().is_empty() {
             return;
@@ -96,7 +96,7 @@ impl Events {
                 }
             }
             Event::RunFinished { outcome } => {
-                // Once: a file of nothing but ends is not to cost its square.
+                // Only once: otherwise a file of only such lines would take quadratic time.
                 if self.ended.replace((outcome, at)).is_none() {
                     self.jobs.iter_mut().for_each(|(_, shs)| give_up(shs));
                 }
@@ -104,13 +104,13 @@ impl Events {
         }
     }
 
-    /// A job, its commands, and the number of its next one.
+    /// Returns a job, its commands, and the number of its next command.
     fn job(&mut self, id: String) -> (&mut Job, &mut Vec<Sh>, &mut u32) {
         let known = self.known.entry(JobId(id)).or_insert_with_key(|id| {
             self.jobs.push((Job::without_row(id.clone()), Vec::new()));
             Known { place: self.jobs.len() - 1, next_n: 1 }
         });
-        // The place is that of a job pushed just now or before.
+        // The index is valid: the job was added just now or earlier.
         let (job, shs) = &mut self.jobs[known.place];
         (job, shs, &mut known.next_n)
     }
@@ -120,8 +120,8 @@ fn is_open(sh: &Sh) -> bool {
     sh.finished_at.is_none() && sh.origin == Origin::Event
 }
 
-/// The last command, if it has not ended, never will: something came after it. It has no number,
-/// for it has no log.
+/// Marks the last command, if it has not ended, as given up: something came after it, so it will
+/// never end. It has no number, because it has no log.
 fn give_up(shs: &mut [Sh]) {
     if let Some(sh) = shs.last_mut().filter(|sh| is_open(sh)) {
         (sh.n, sh.origin) = (None, Origin::GivenUp);
@@ -140,7 +140,7 @@ mod tests {
         events
     }
 
-    /// `job state n:cmd:exit …`, a dash for what is not known.
+    /// Formats the jobs as `job state n:cmd:exit …`, with a dash for unknown values.
     fn summary(events: &Events) -> Vec<String> {
         let known = |value: Option<String>| value.unwrap_or("-".into());
         let sh = |sh: &Sh| {

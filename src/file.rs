@@ -1,9 +1,9 @@
-//! Opening files that others made: never waits, whatever the path names, and never leaves the
-//! directory that a path is bound to.
+//! Opening of files that others made. It never blocks, regardless of the type of the file, and
+//! never leaves the directory that a path is bound to.
 //!
-//! Opening a FIFO waits for its writer, and a device may do anything; only regular files are read.
-//! What a path leads to is judged each time it is opened: a link may have taken the place of what
-//! was there.
+//! Opening a FIFO waits for a writer, and opening a device may have any effect, so only regular
+//! files are read. A path is checked each time it is opened, because a link may have replaced the
+//! file.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io;
@@ -15,20 +15,21 @@ use std::sync::Arc;
 
 use rustix::fs::{CWD, Mode, OFlags, openat};
 
-/// Why a link that leads out is not followed.
+/// The reason why a link that leads out is not followed.
 pub const LEADS_OUT: &str = "it is a link that leads out of the run's directory";
 
-/// For going through a directory; where the system can tell that from listing it, the right to list
-/// it is not needed.
+/// The flags for opening a directory on the way to a file. On Linux, `O_PATH` does so without the
+/// permission to list the directory.
 #[cfg(target_os = "linux")]
 const WAY: OFlags = OFlags::PATH.union(OFlags::DIRECTORY);
 #[cfg(not(target_os = "linux"))]
 const WAY: OFlags = OFlags::DIRECTORY;
 
-/// A FIFO without a writer opens at once, and a terminal does not become ours.
+/// The flags for opening a file: a FIFO without a writer opens at once, and a terminal does not
+/// become the controlling terminal.
 const WITHOUT_WAITING: OFlags = OFlags::NONBLOCK.union(OFlags::NOCTTY);
 
-/// The path of a file, and the directory that it must not lead out of.
+/// The path of a file, and the directory that it must not leave.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct FilePath {
     path: PathBuf,
@@ -36,23 +37,25 @@ pub struct FilePath {
 }
 
 impl FilePath {
-    /// One that the user named: it is followed wherever it leads.
+    /// Creates a path that the user named. It may lead anywhere.
     #[must_use]
     pub fn named(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into(), within: None }
     }
 
-    /// One that was found: whatever stands there when it is opened, only what lies in this
-    /// directory is read. The directory is resolved: no part of it is a link.
+    /// Creates a path that was found in a directory. Only a file inside this directory is opened,
+    /// even if another one has taken its place. The directory must be resolved: no part of it is a
+    /// link.
     #[must_use]
     pub const fn found(path: PathBuf, within: Arc<Path>) -> Self {
         Self { path, within: Some(within) }
     }
 
-    /// Opens the file, a regular one, for reading.
+    /// Opens the file, which must be a regular one, for reading.
     ///
     /// # Errors
-    /// As [`open_regular`], and when it leads out of its directory: nothing there is opened then.
+    /// Fails as [`open_regular`] does, and if the path leads out of its directory; then nothing is
+    /// opened.
     pub fn open(&self) -> io::Result<File> {
         match &self.within {
             Some(within) => open_inside(&self.path, within),
@@ -61,20 +64,20 @@ impl FilePath {
     }
 }
 
-/// Which file something is: device and inode. A file that took its place by name has another.
+/// The identity of a file: device and inode. A file that replaced another has a different one.
 pub type Identity = (u64, u64);
 
-/// Returns the identity of what a path leads to; `None` if there is nothing, or it cannot be seen.
+/// Returns the identity of the file at a path; `None` if there is no file or it cannot be examined.
 #[must_use]
 pub fn identity(path: &Path) -> Option<Identity> {
     fs::metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()))
 }
 
-/// Creates a file that only its owner may read and write, whatever the umask and the directory's
-/// default are. A file system without modes (FAT, some network file systems) keeps its own.
+/// Creates a file that only its owner may read and write, regardless of the umask and the defaults
+/// of the directory. A file system without modes (FAT, some network file systems) keeps its own.
 ///
 /// # Errors
-/// If there is such a file already, or it cannot be created.
+/// Fails if the file exists already or cannot be created.
 pub fn create_private(path: &Path) -> io::Result<File> {
     let file =
         OpenOptions::new().read(true).append(true).create_new(true).mode(0o600).open(path)?;
@@ -82,10 +85,10 @@ pub fn create_private(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Creates a directory as [`create_private_dir`] does, and those above it that are missing.
+/// Creates a directory as [`create_private_dir`] does, and its missing parents.
 ///
 /// # Errors
-/// If one of them cannot be created, or is something else.
+/// Fails if one of them cannot be created, or exists but is not a directory.
 pub fn create_private_dirs(path: &Path) -> io::Result<()> {
     match create_private_dir(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -98,11 +101,11 @@ pub fn create_private_dirs(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Creates a directory that only its owner may enter, whatever the umask is. One that exists keeps
-/// its permissions.
+/// Creates a directory that only its owner may enter, regardless of the umask. An existing
+/// directory keeps its permissions.
 ///
 /// # Errors
-/// If it cannot be created, or is something else.
+/// Fails if it cannot be created, or exists but is not a directory.
 pub fn create_private_dir(path: &Path) -> io::Result<()> {
     match DirBuilder::new().mode(0o700).create(path) {
         Ok(()) => {
@@ -114,8 +117,8 @@ pub fn create_private_dir(path: &Path) -> io::Result<()> {
     }
 }
 
-/// The directories in which a change may be one of the file: that of its name and, where the name
-/// is a link, that of what it leads to.
+/// Returns the directories to watch for changes of the file: the directory of its name and, if the
+/// name is a link, the directory of its target.
 #[must_use]
 pub fn dirs_of(path: &Path) -> Vec<PathBuf> {
     let dir = dir_of(path);
@@ -125,7 +128,7 @@ pub fn dirs_of(path: &Path) -> Vec<PathBuf> {
     std::iter::once(dir).chain(real).collect()
 }
 
-/// The directory of a path's last name.
+/// Returns the directory that contains a path's last component.
 #[must_use]
 pub fn dir_of(path: &Path) -> PathBuf {
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
@@ -140,8 +143,8 @@ impl Deref for FilePath {
     }
 }
 
-/// Opens what a path leads to, step by step from the root: a link that takes the place of a step
-/// meanwhile, also of one on the way to the directory, is not followed.
+/// Opens the file that a path resolves to, step by step from the root. A link that replaces a step
+/// in the meantime is not followed, not even on the way to the directory.
 fn open_inside(path: &Path, within: &Path) -> io::Result<File> {
     let resolved = fs::canonicalize(path)?;
     if !resolved.starts_with(within) {
@@ -162,7 +165,7 @@ fn step(dir: BorrowedFd<'_>, name: &Path, flags: OFlags) -> io::Result<OwnedFd> 
 /// Opens a regular file for reading.
 ///
 /// # Errors
-/// When it cannot be opened, or is a directory, a FIFO, a socket or a device.
+/// Fails if it cannot be opened, or is a directory, a FIFO, a socket or a device.
 pub fn open_regular(path: &Path) -> io::Result<File> {
     let flags = WITHOUT_WAITING.bits().cast_signed();
     regular(OpenOptions::new().read(true).custom_flags(flags).open(path)?)

@@ -1,15 +1,15 @@
-//! rundown: what is my CI doing, and why did it fail?
+//! rundown, a terminal inspector for CI runs: their progress, and the reason of their failures.
 //!
-//! A CI run leaves records: rows in an SQLite database and, per command, a log in the Kubernetes
-//! CRI format. This crate reads them, joins them, prints them (`--once`) and shows them live in a
-//! terminal; and it records commands that way.
+//! A CI run leaves records: rows in an SQLite database and, for each command, a log in the
+//! Kubernetes CRI format. This crate reads and joins them, prints them (`--once`) and shows them
+//! live in a terminal. It also records commands in this form.
 //!
 //! # Layers: a module imports only from rows above its own
 //!
-//! | modules | must know nothing of |
+//! | modules | must not depend on |
 //! |---|---|
 //! | [`time`] | anything |
-//! | [`ci`] · [`error`] · [`mod@file`] · [`model`] · [`cri`] · [`sanitize`] | SQL, screen, what a store is |
+//! | [`ci`] · [`error`] · [`mod@file`] · [`model`] · [`cri`] · [`sanitize`] | SQL, screen, stores |
 //! | [`log`] · [`store`] · [`events`] · [`panics`] | each other |
 //! | [`join`] (pure) · [`search`] | SQL, screen, each other |
 //! | [`display`] | files, SQL, screen |
@@ -18,20 +18,24 @@
 //! | [`dump`] · [`tui`] | clap, each other |
 //! | [`demo`] · [`cli`] | – |
 //!
-//! `tests/layering.rs` holds this table against the sources.
+//! `tests/layering.rs` checks the sources against this table.
 //!
 //! # Data flow
 //!
 //! ```text
 //! record:  child ─stdout─► reader ┐ cri::encode ─► sh-<n>.log        rows ─► rundown.db
-//!                ─stderr─► reader ┘                                   (the log is closed before its row is finished)
+//!                ─stderr─► reader ┘            (the log is closed before its row is finished)
 //!
-//! read:    rundown.db │ quire.db ──► store::Reader ┐
-//!          runs/<repo>/<run>/events.jsonl ► events ┤
-//!          …/quire-ci.log, …/jobs/<job>/sh-<n>.log ┴► catalog ─► join ─► RunNode, Findings ─┬► dump::<format> ─► stdout
-//!                                                                                           ├► doctor ─► stdout
-//!                                                                                           └► tui ◄─ keys, notify, ticks
-//!          sh-<n>.log ─► log (windows, rows, index) ─► search (matches, filters) ─► sanitize ─► tui, dump
+//! read:    rundown.db │ quire.db ────────────► store::Reader ┐
+//!          runs/<repo>/<run>/events.jsonl ─────────► events ─┤
+//!          …/quire-ci.log, …/jobs/<job>/sh-<n>.log ──────────┴► catalog ─► join ─┐
+//!          RunNode, Findings ◄───────────────────────────────────────────────────┘
+//!            ├► dump::<format> ─► stdout
+//!            ├► doctor ─► stdout
+//!            └► tui ◄─ keys, notify, ticks
+//!
+//!          sh-<n>.log ─► log (windows, rows, index) ─► search (matches, filters) ─┐
+//!                                         tui, dump ◄─ sanitize ◄─────────────────┘
 //! ```
 
 pub mod catalog;

@@ -1,5 +1,6 @@
-//! The binary: parse, run, print the error chain once, exit code. A closed pipe is success: a
-//! command whose exit code reports a result returns that result instead of the error.
+//! The binary: parses the arguments, runs the program, prints an error chain once and exits. If the
+//! reader of stdout has gone, it exits with 0, or with the result that a command reports by its
+//! exit code.
 
 use std::process::ExitCode;
 
@@ -27,6 +28,6 @@ fn run() -> u8 {
             error.downcast_ref::<Error>().map_or(70, Error::exit_code)
         }
     };
-    // The exit code of a recorded command stands, even if a part of its record is lost.
+    // A recorded command's exit code takes precedence, even if a part of the recording is lost.
     if records { code } else { panics::exit_code(code) }
 }

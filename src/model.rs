@@ -1,25 +1,25 @@
-//! What a store tells about runs, jobs and commands, as plain data: no I/O, no screen.
+//! The runs, jobs and commands of a store as plain data, without I/O or display.
 //!
-//! A state keeps the store's own word (`complete`, `succeeded`, `failed-pipeline`, …); [`Phase`]
-//! and [`Outcome`] are derived from it and are never stored. What a store does not say is `None`,
-//! never made up. Every string here was written by somebody else's program: it reaches a terminal
-//! only through [`crate::sanitize`], a path only through [`crate::log::path`].
+//! A state keeps the store's own word (`complete`, `succeeded`, `failed-pipeline`, …). [`Phase`]
+//! and [`Outcome`] are derived from it and are never stored. A value that the store lacks is
+//! `None`, never invented. All strings were written by other programs: they reach a terminal only
+//! through [`crate::sanitize`], and a path only through [`crate::log::path`].
 
 use crate::time::Time;
 
-/// A run's id as the store has it: a UUIDv7 in practice, any text in principle.
+/// A run's id in the store: a UUIDv7 in practice, any text in principle.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct RunId(pub String);
 
 impl RunId {
-    /// The id as the store has it. Untrusted text.
+    /// Returns the id as stored. Untrusted text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The form people see and type: the last 8 characters (a UUIDv7 begins with the time, so its
-    /// end tells runs apart).
+    /// Returns the form that people see and type: the last 8 characters. A UUIDv7 begins with the
+    /// time, so its end distinguishes runs.
     #[must_use]
     pub fn short(&self) -> &str {
         let start = self.0.char_indices().rev().nth(7).map_or(0, |(at, _)| at);
@@ -27,25 +27,26 @@ impl RunId {
     }
 }
 
-/// A job's id, unique in its run. Untrusted text: real stores hold spaces, newlines, escape
-/// sequences, `..`.
+/// A job's id, unique in its run. Untrusted text: ids in real stores contain spaces, newlines,
+/// escape sequences and `..`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct JobId(pub String);
 
 impl JobId {
-    /// The id as the store has it. Untrusted text.
+    /// Returns the id as stored. Untrusted text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// One command of a job, across database and log files: `n` counts from 1 within the job.
+/// The key of one command of a job, in the database and the log files. `n` counts from 1 within the
+/// job.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct ShKey {
-    /// The run it belongs to.
+    /// The run of the command.
     pub run: RunId,
-    /// The job it belongs to.
+    /// The job of the command.
     pub job: JobId,
     /// Its number within the job, from 1; the `n` of `sh-<n>.log`.
     pub n: u32,
@@ -56,30 +57,30 @@ pub struct ShKey {
 pub struct Run {
     /// Its id.
     pub id: RunId,
-    /// The repository as the store names it; `None` when there is no database to say so.
+    /// The repository as the store names it; `None` if there is no database with its name.
     pub repo: Option<String>,
     /// The full ref name, `refs/heads/main`.
     pub ref_name: Option<String>,
     /// The commit, in hex.
     pub sha: Option<String>,
-    /// The store's own word for its state; `None` when there is no row, or no word in it: from
-    /// version 10 on quire has one for how a run ended only.
+    /// The store's own word for its state; `None` if there is no row, or no word in the row. From
+    /// version 10 on, quire stores a word only for the way a run ended.
     pub state: Option<String>,
-    /// Why it failed, in the store's own word (`failure_kind`, or what follows `failed-` in an
-    /// outcome).
+    /// The reason for its failure, in the store's own word (`failure_kind`, or the part after
+    /// `failed-` in an outcome).
     pub reason: Option<String>,
-    /// When it was queued.
+    /// The time at which it was queued.
     pub queued_at: Option<Time>,
-    /// When its first job could start.
+    /// The time at which its first job could start.
     pub started_at: Option<Time>,
-    /// When it ended.
+    /// The time at which it ended.
     pub finished_at: Option<Time>,
-    /// A database has a row of it; otherwise it is known by its logs alone.
+    /// True if a database has a row for it; otherwise it is known only from its logs.
     pub in_database: bool,
 }
 
 impl Run {
-    /// A run of which nothing is known but where its logs lie.
+    /// Creates a run of which only the location of its logs is known.
     #[must_use]
     pub const fn without_row(id: RunId, repo: Option<String>) -> Self {
         Self {
@@ -102,20 +103,21 @@ impl Run {
 pub struct Job {
     /// Its id.
     pub id: JobId,
-    /// The store's own word for its state; `None` when the job is known by its directory alone.
+    /// The store's own word for its state; `None` if the job is known only from its directory.
     pub state: Option<String>,
-    /// Its exit code, where the store keeps one (quire never does).
+    /// Its exit code, if the store keeps one (quire never does).
     pub exit_code: Option<i64>,
-    /// When its first command started.
+    /// The time at which its first command started.
     pub started_at: Option<Time>,
-    /// When it ended.
+    /// The time at which it ended.
     pub finished_at: Option<Time>,
-    /// A database has a row of it; otherwise its directory, its commands or events tell of it.
+    /// True if a database has a row for it; otherwise it is known from its directory, commands or
+    /// events.
     pub in_database: bool,
 }
 
 impl Job {
-    /// A job of which nothing but its name is known: by its directory, or by its commands.
+    /// Creates a job of which only the name is known, from its directory or its commands.
     #[must_use]
     pub const fn without_row(id: JobId) -> Self {
         Self {
@@ -129,36 +131,36 @@ impl Job {
     }
 }
 
-/// Where a store tells of a command.
+/// The source of a command in a store.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
 pub enum Origin {
-    /// A row of our `sh_calls`, with its number.
+    /// A row of rundown's `sh_calls`, with a number.
     Call,
     /// A row of `sh_events` or `sh`, without a number.
     #[default]
     Row,
-    /// Lines of `events.jsonl`, whose order tells the number; the database has no row (yet).
+    /// Lines of `events.jsonl`, whose order gives the number; the database has no row (yet).
     Event,
-    /// A line of `events.jsonl` that says it was started, followed by something else than its end:
-    /// it has no number and no log.
+    /// A line of `events.jsonl` for its start, followed by something other than its end. It has no
+    /// number and no log.
     GivenUp,
 }
 
 impl Origin {
-    /// Whether a database tells of it.
+    /// Returns true if the source is a row of a database.
     #[must_use]
     pub const fn is_row(self) -> bool {
         matches!(self, Self::Call | Self::Row)
     }
 }
 
-/// A command as the store tells it. The default is one of which nothing is known.
+/// A command in a store. The default is a command of which nothing is known.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Sh {
-    /// Where it is told.
+    /// The source of its data.
     pub origin: Origin,
-    /// Its number within the job where the store tells it; `None` where it has to be guessed from
-    /// the order.
+    /// Its number within the job if the store has one; `None` if it has to be guessed from the
+    /// order.
     pub n: Option<u32>,
     /// The command line: a shell string, or an argv as `["prog", "arg"]` (quire does not escape
     /// it).
@@ -167,11 +169,11 @@ pub struct Sh {
     pub cwd: Option<String>,
     /// Its process id.
     pub pid: Option<i64>,
-    /// When it was started; `None` where the store has no number there.
+    /// The time at which it was started; `None` if the stored value is not a number.
     pub started_at: Option<Time>,
-    /// When it ended; `None` while it runs.
+    /// The time at which it ended; `None` while it runs.
     pub finished_at: Option<Time>,
-    /// Its exit code; -1 where quire saw a signal.
+    /// Its exit code; -1 if quire saw a signal.
     pub exit_code: Option<i64>,
     /// The signal that ended it.
     pub signal: Option<i32>,
@@ -179,24 +181,25 @@ pub struct Sh {
     pub cpu_ms: Option<i64>,
     /// The largest resident set of it or one of its children, in bytes.
     pub max_rss_bytes: Option<i64>,
-    /// How many bytes it wrote that its log lacks, because the log could not be written.
+    /// The number of bytes it wrote that are missing from its log, because the log could not be
+    /// written.
     pub lost_bytes: Option<i64>,
-    /// The length of its log in bytes when it was closed.
+    /// The length of its log when the log was closed, in bytes.
     pub log_bytes: Option<i64>,
 }
 
 impl Sh {
-    /// How it ended as a shell tells it: its exit code, or 128 and the signal that ended it.
+    /// Returns its exit status as in a shell: its exit code, or 128 plus the signal that ended it.
     #[must_use]
     pub fn exit_status(&self) -> Option<i64> {
         self.signal.map(|signal| i64::from(signal) + 128).or(self.exit_code)
     }
 
-    /// The argument vector, where the command was stored as one and can be told from a shell
+    /// Returns the argument vector, if the command was stored as one and is certainly not a shell
     /// string.
     ///
-    /// Ours are JSON. The records' first writer joins the arguments without escaping them, so what
-    /// it wrote is trusted only without a backslash (which in JSON would mean something else).
+    /// Rundown's own are JSON. Quire joins the arguments without escaping them, so its text is
+    /// trusted only if it contains no backslash (which has another meaning in JSON).
     #[must_use]
     pub fn argv(&self) -> Option<Vec<String>> {
         let ours = self.origin == Origin::Call;
@@ -207,36 +210,36 @@ impl Sh {
     }
 }
 
-/// How far a run, job or command has come. Derived from times and liveness.
+/// The progress of a run, job or command, derived from times and liveness.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Phase {
-    /// There is no row to say so.
+    /// There is no row from which to derive it.
     Unknown,
     /// Not started.
     Queued,
-    /// Started, not ended, and nothing says that nobody works on it any more.
+    /// Started and not ended, with no evidence that its recorder has stopped working on it.
     Active,
-    /// Ended; also an interrupted one, from which nothing more will come.
+    /// Ended, or interrupted so that nothing more will come.
     Finished,
 }
 
-/// How something ended, derived from the store's word.
+/// The result of a run or job, derived from the store's word.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Outcome {
-    /// It did what it should.
+    /// It succeeded.
     Passed,
-    /// It did not.
+    /// It failed.
     Failed,
-    /// It was stopped, or a newer one took its place (`aborted`, `canceled`, `superseded`).
+    /// It was stopped or superseded by a newer one (`aborted`, `canceled`, `superseded`).
     Stopped,
-    /// It never ran because something before it failed.
+    /// It never ran, because something before it failed.
     Skipped,
 }
 
 impl Outcome {
-    /// What the word of a store means; `None` for words of things that have not ended, and for
-    /// words nobody knows. `reason` is the run's `failure_kind`: ours says `aborted` there,
-    /// since version 1 has no such run state.
+    /// Returns the meaning of a store's word; `None` for words of things that have not ended, and
+    /// for unknown words. `reason` is the run's `failure_kind`: rundown's own stores have `aborted`
+    /// there, because version 1 has no such run state.
     #[must_use]
     pub fn from_word(state: &str, reason: Option<&str>) -> Option<Self> {
         match state {
@@ -251,7 +254,7 @@ impl Outcome {
     }
 }
 
-/// The `failure_kind` of a run of ours that somebody stopped.
+/// The `failure_kind` of a run that was stopped, in rundown's own stores.
 pub const ABORTED: &str = "aborted";
 
 #[cfg(test)]

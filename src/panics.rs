@@ -26,12 +26,12 @@ use crate::sanitize::name;
 /// The exit code of a bug.
 const EXIT_CODE: u8 = 70;
 
-/// The most characters of a message that are printed. A message can quote its input.
+/// The maximum number of characters of a message that are printed. A message can quote its input.
 const MESSAGE_CHARS: usize = 2_000;
 
 static HAPPENED: AtomicBool = AtomicBool::new(false);
 
-/// Reports that wait for the screen to be given back.
+/// Reports to be printed after the terminal is restored.
 static DEFERRED: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 /// Runs the program, which returns its exit code, and reports each panic. A panic of this thread
@@ -47,13 +47,13 @@ pub fn exit_code(code: u8) -> u8 {
     if HAPPENED.load(Ordering::Relaxed) { EXIT_CODE } else { code }
 }
 
-/// Keeps the report of a panic until [`print_deferred`]: printed now, it would tear the screen.
+/// Keeps the report of a panic until [`print_deferred`]. Printed now, it would tear the screen.
 pub fn defer(info: &PanicHookInfo<'_>) {
     HAPPENED.store(true, Ordering::Relaxed);
     DEFERRED.lock().unwrap_or_else(PoisonError::into_inner).push(text_of(info));
 }
 
-/// Prints the reports that were kept, once each.
+/// Prints the deferred reports, once each.
 pub fn print_deferred() {
     let reports = mem::take(&mut *DEFERRED.lock().unwrap_or_else(PoisonError::into_inner));
     for report in &reports {
@@ -120,7 +120,7 @@ mod tests {
         assert!(text(&"x".repeat(1 << 20), None, None).len() < 2 * MESSAGE_CHARS);
     }
 
-    /// Not a test of its own: the child process of the tests below.
+    /// Not a separate test: the child process of the tests below.
     #[test]
     #[ignore = "a process of its own, started by other tests"]
     fn panics_in_a_process_of_its_own() {

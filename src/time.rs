@@ -1,9 +1,9 @@
-//! An instant as a record or a row tells it: nanoseconds since 1970-01-01T00:00:00 UTC.
+//! Instants of records and rows: nanoseconds since 1970-01-01T00:00:00 UTC.
 //!
-//! Why not [`jiff::Timestamp`] alone: a log may say `9999-12-31T23:59:59.999999999Z` and a database
-//! any `i64` of milliseconds, both outside jiff's range. Here every such value is kept, ordered and
-//! printed; nothing wraps and nothing panics. jiff is used for what needs a calendar and a time
-//! zone ([`Time::to_jiff`]).
+//! [`jiff::Timestamp`] alone does not suffice: a log may contain `9999-12-31T23:59:59.999999999Z`,
+//! and a database any `i64` of milliseconds, both outside jiff's range. This type keeps, orders and
+//! prints every such value; nothing wraps and nothing panics. Code that needs a calendar and a time
+//! zone uses jiff ([`Time::to_jiff`]).
 
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -15,8 +15,8 @@ const SECS_PER_DAY: i64 = 86_400;
 const FIRST_SECS: i64 = -62_167_219_200;
 const LAST_SECS: i64 = 253_402_300_799;
 
-/// Seconds since 1970 (may be negative) and the nanoseconds after that second, always below
-/// 1,000,000,000.
+/// An instant: seconds since 1970 (may be negative), and nanoseconds after that second, always
+/// below 1,000,000,000.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Time {
     secs: i64,
@@ -24,15 +24,16 @@ pub struct Time {
 }
 
 impl Time {
-    /// Seconds since 1970 in UTC and nanoseconds after them. Nanoseconds beyond the second are cut
-    /// to its end.
+    /// Creates an instant from seconds since 1970 in UTC and nanoseconds after that second. Larger
+    /// nanoseconds are clamped to the end of the second.
     #[must_use]
     pub const fn from_unix(secs: i64, nanos: u32) -> Self {
         let nanos = if nanos < NANOS_PER_SEC { nanos } else { NANOS_PER_SEC - 1 };
         Self { secs, nanos }
     }
 
-    /// Milliseconds since 1970 in UTC, as the databases store them. Any `i64` is a valid instant.
+    /// Creates an instant from milliseconds since 1970 in UTC, as the databases store them. Any
+    /// `i64` is a valid instant.
     #[must_use]
     pub const fn from_millis(ms: i64) -> Self {
         #[expect(clippy::cast_possible_truncation, reason = "rem_euclid(1000) is in 0..1000")]
@@ -40,7 +41,8 @@ impl Time {
         Self { secs: ms.div_euclid(1000), nanos }
     }
 
-    /// The wall clock. For recorders and the edges of the program; pure code is given its time.
+    /// Returns the time of the wall clock. For recorders and the edges of the program only; pure
+    /// code receives its time as an argument.
     #[must_use]
     pub fn now() -> Self {
         match SystemTime::now().duration_since(UNIX_EPOCH) {
@@ -52,59 +54,62 @@ impl Time {
         }
     }
 
-    /// Whole seconds since 1970, rounded down.
+    /// Returns the whole seconds since 1970, rounded down.
     #[must_use]
     pub const fn unix_secs(self) -> i64 {
         self.secs
     }
 
-    /// Nanoseconds after [`Time::unix_secs`], below 1,000,000,000.
+    /// Returns the nanoseconds after [`Time::unix_secs`], below 1,000,000,000.
     #[must_use]
     pub const fn subsec_nanos(self) -> u32 {
         self.nanos
     }
 
-    /// Nanoseconds since 1970; exact.
+    /// Returns the exact nanoseconds since 1970.
     #[must_use]
     pub const fn as_nanos(self) -> i128 {
         self.secs as i128 * NANOS_PER_SEC as i128 + self.nanos as i128
     }
 
-    /// Milliseconds since 1970, rounded down; saturates at the ends of `i64`.
+    /// Returns the milliseconds since 1970, rounded down. Saturates at the ends of `i64`.
     #[must_use]
     pub fn floor_millis(self) -> i64 {
         saturate(self.as_nanos().div_euclid(1_000_000))
     }
 
-    /// Microseconds since 1970, rounded down; saturates at the ends of `i64`, far beyond what four
-    /// digits of a year can say.
+    /// Returns the microseconds since 1970, rounded down. Saturates at the ends of `i64`, far
+    /// beyond the range of four-digit years.
     #[must_use]
     pub const fn floor_micros(self) -> i64 {
         self.secs.saturating_mul(1_000_000).saturating_add((self.nanos / 1000) as i64)
     }
 
-    /// Whole milliseconds from `earlier` to `self`, negative when the clock stepped back;
-    /// saturates.
+    /// Returns the whole milliseconds from `earlier` to `self`, negative if the clock stepped back.
+    /// Saturates.
     #[must_use]
     pub fn millis_since(self, earlier: Self) -> i64 {
         saturate((self.as_nanos() - earlier.as_nanos()).div_euclid(1_000_000))
     }
 
-    /// The same instant for calendar work; `None` outside jiff's years -9999 to 9999.
+    /// Returns the same instant for calendar work. Returns `None` outside jiff's years -9999 to
+    /// 9999.
     #[must_use]
     pub fn to_jiff(self) -> Option<jiff::Timestamp> {
         jiff::Timestamp::new(self.secs, i32::try_from(self.nanos).ok()?).ok()
     }
 
-    /// RFC 3339 in UTC with milliseconds, as in the JSON documents: `2026-05-06T12:00:00.000Z`.
-    /// `None` outside the years 0 to 9999, which RFC 3339 cannot say.
+    /// Formats as RFC 3339 in UTC with milliseconds, as in the JSON documents:
+    /// `2026-05-06T12:00:00.000Z`. Returns `None` outside the years 0 to 9999, the range of RFC
+    /// 3339.
     #[must_use]
     pub fn rfc3339_millis(self) -> Option<String> {
         let is_sayable = (FIRST_SECS..=LAST_SECS).contains(&self.secs);
         is_sayable.then(|| format!("{}.{:03}Z", Head(self.secs), self.nanos / 1_000_000))
     }
 
-    /// RFC 3339 in UTC with 9 digits, as the recorder writes it: 30 bytes for the years 0 to 9999.
+    /// Formats as RFC 3339 in UTC with 9 digits, as the recorder writes it: 30 bytes for the years
+    /// 0 to 9999.
     #[must_use]
     pub fn rfc3339_nanos(self) -> String {
         format!("{}.{:09}Z", Head(self.secs), self.nanos)
@@ -115,7 +120,8 @@ fn saturate(wide: i128) -> i64 {
     i64::try_from(wide).unwrap_or(if wide < 0 { i64::MIN } else { i64::MAX })
 }
 
-/// Days from 1970-01-01 to a date of the proleptic Gregorian calendar; month and day must be valid.
+/// Returns the days from 1970-01-01 to a date of the proleptic Gregorian calendar. Month and day
+/// must be valid.
 ///
 /// Howard Hinnant's `days_from_civil` (<https://howardhinnant.github.io/date_algorithms.html>).
 #[must_use]
@@ -129,7 +135,7 @@ pub const fn days_from_civil(year: i64, month: u32, day: u32) -> i64 {
     era * 146_097 + day_of_era - 719_468
 }
 
-/// The inverse of [`days_from_civil`]: year, month 1–12, day 1–31.
+/// Returns the date of a day, as the inverse of [`days_from_civil`]: year, month 1–12, day 1–31.
 const fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let shifted = days + 719_468;
     let era = shifted.div_euclid(146_097);
@@ -144,8 +150,8 @@ const fn civil_from_days(days: i64) -> (i64, i64, i64) {
     (year, month, day)
 }
 
-/// `YYYY-MM-DDTHH:MM:SS`; years outside 0–9999 carry a sign and as many digits as they need (ISO
-/// 8601's expanded form).
+/// A formatter for `YYYY-MM-DDTHH:MM:SS`. Years outside 0–9999 have a sign and as many digits as
+/// they need (the expanded form of ISO 8601).
 struct Head(i64);
 
 impl fmt::Display for Head {
