@@ -12,8 +12,9 @@
     reason = "a bench prints, and fails when it cannot be set up"
 )]
 
-#[path = "../tests/common/mod.rs"]
-mod common;
+#[path = "../tests/it/support/mod.rs"]
+#[allow(dead_code, reason = "the bench uses a part")]
+mod support;
 
 use std::ffi::OsStr;
 use std::fmt::Write as _;
@@ -26,9 +27,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::built::{Built, run_id};
-use common::session::Session;
 use rustix::process::{Pid, Signal};
+use support::built::{Built, run_id};
+use support::session::Session;
 
 /// Lines that are appended one by one.
 const SINGLES: usize = 300;

@@ -18,7 +18,7 @@
 //! | [`dump`] · [`tui`] | clap, each other |
 //! | [`demo`] · [`cli`] | – |
 //!
-//! `tests/layering.rs` checks the sources against this table.
+//! `tests/it/layering.rs` checks the sources against this table.
 //!
 //! # Data flow
 //!

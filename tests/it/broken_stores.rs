@@ -1,0 +1,578 @@
+//! The ways in which real stores are broken, a run each in `fixtures/stores/quire-v*-broken`: what
+//! is told of them is what is there, what is not known is not made up, and each oddity has a word.
+
+use insta::assert_snapshot;
+use serde_json::Value;
+
+use crate::support::{bytes_of, json, run, stderr, stdout, store};
+
+const V2: &str = "quire-v2-broken";
+const V11: &str = "quire-v11-broken";
+
+/// What the JSON document of a run says, and how its exit status mirrors the run.
+///
+/// ```text
+/// state phase reason duration
+/// job: state phase duration
+///   n state exit join
+/// odd: job n kind
+/// ```
+fn told(name: &str, id: &str, exit_status: i32, expected: &[&str]) {
+    let dir = store(name);
+    let document = json(
+        dir.path(),
+        &["--root", ".", "--once", id, "--format", "json", "--exit-status"],
+        exit_status,
+    );
+    assert_eq!(facts(&document["run"]), expected);
+}
+
+fn facts(run: &Value) -> Vec<String> {
+    let mut facts = vec![words(run, &["state", "phase", "reason", "duration_ms"])];
+    for job in run["jobs"].as_array().unwrap() {
+        facts.push(format!(
+            "{}: {}",
+            word(&job["id"]),
+            words(job, &["state", "phase", "duration_ms"])
+        ));
+        facts.extend(job["commands"].as_array().unwrap().iter().map(sh_facts));
+    }
+    if run["log"].is_object() {
+        facts.push(format!("own log: {} rows", run["log"]["rows"]));
+    }
+    let findings = run["findings"].as_array().unwrap();
+    facts.extend(
+        findings.iter().map(|finding| format!("odd: {}", words(finding, &["job", "n", "kind"]))),
+    );
+    facts
+}
+
+fn sh_facts(sh: &Value) -> String {
+    let row = if sh["has_row"] == true { "" } else { ", no row" };
+    let log = if sh["log"].is_object() { "" } else { ", no log" };
+    format!("  {}{row}{log}", words(sh, &["n", "state", "exit_code", "join"]))
+}
+
+fn words(value: &Value, keys: &[&str]) -> String {
+    keys.iter().map(|key| word(&value[*key])).collect::<Vec<_>>().join(" ")
+}
+
+fn word(value: &Value) -> String {
+    match value {
+        Value::Null => "-".into(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+#[test]
+fn rows_that_end_at_a_collision_leave_the_run_standing() {
+    told(
+        V2,
+        "b0200001",
+        4,
+        &[
+            "active active - -",
+            "build: complete finished 190",
+            "  1 passed 0 time",
+            "test: complete finished 790",
+            "  1 passed 0 time",
+            "  2 failed 1 time",
+            "  3 passed 0 time",
+            "  4 unknown - file-only, no row",
+            "deploy: complete finished 90",
+            "odd: - - stalled",
+            "odd: test 4 rows-end",
+        ],
+    );
+}
+
+#[test]
+fn a_collision_is_told_also_when_the_run_was_given_up_later() {
+    told(
+        V2,
+        "b0200002",
+        1,
+        &[
+            "failed finished orphaned -",
+            "build: complete finished 190",
+            "  1 passed 0 time",
+            "test: complete finished 790",
+            "  1 passed 0 time",
+            "  2 failed 1 time",
+            "  3 passed 0 time",
+            "  4 unknown - file-only, no row",
+            "deploy: complete finished 90",
+            "odd: - - orphaned",
+            "odd: test 4 rows-end",
+        ],
+    );
+}
+
+#[test]
+fn an_orphaned_run_has_no_duration() {
+    told(
+        V2,
+        "b0200003",
+        1,
+        &[
+            "failed finished orphaned -",
+            "build: active finished -",
+            "odd: - - orphaned",
+            "odd: build - job-never-ended",
+        ],
+    );
+}
+
+#[test]
+fn an_empty_log_is_no_evidence_of_a_collision() {
+    told(
+        V2,
+        "b0200004",
+        1,
+        &[
+            "failed finished orphaned -",
+            "build: complete finished 390",
+            "  1 passed 0 time",
+            "  2 passed 0 position",
+            "  3 unknown - file-only, no row",
+            "odd: - - orphaned",
+            "odd: build 3 rows-end",
+        ],
+    );
+}
+
+#[test]
+fn a_job_that_never_ended_is_interrupted() {
+    told(
+        V2,
+        "b0200005",
+        1,
+        &[
+            "failed finished - 1500",
+            "build: failed finished 390",
+            "  1 failed 2 time",
+            "test: active finished -",
+            "odd: test - job-never-ended",
+        ],
+    );
+}
+
+#[test]
+fn a_job_may_end_after_its_superseded_run() {
+    told(
+        V2,
+        "b0200006",
+        3,
+        &[
+            "superseded finished - 500",
+            "build: complete finished 2490",
+            "  1 passed 0 time",
+            "odd: build - job-outlives-run",
+        ],
+    );
+}
+
+#[test]
+fn a_clock_set_back_pairs_by_time() {
+    told(
+        V2,
+        "b0200007",
+        0,
+        &[
+            "complete finished - 1500",
+            "build: complete finished 60",
+            "  1 passed 0 time",
+            "  2 passed 0 time",
+            "  3 passed 0 time",
+            "odd: build - out-of-order",
+        ],
+    );
+}
+
+#[test]
+fn a_removed_log_leaves_its_row() {
+    told(
+        V2,
+        "b0200008",
+        0,
+        &[
+            "complete finished - 1500",
+            "build: complete finished 390",
+            "  1 passed 0 time",
+            "  2 passed 0 row-only, no log",
+            "  3 passed 0 time",
+            "odd: build 2 log-missing",
+        ],
+    );
+}
+
+#[test]
+fn a_removed_directory_leaves_the_rows() {
+    told(
+        V2,
+        "b0200009",
+        0,
+        &[
+            "complete finished - 1500",
+            "build: complete finished 390",
+            "  1 passed 0 row-only, no log",
+            "test: complete finished 80",
+            "  1 passed 0 row-only, no log",
+            "  2 passed 0 row-only, no log",
+            "odd: - - logs-gone",
+        ],
+    );
+}
+
+#[test]
+fn logs_without_rows_are_shown_where_they_lie() {
+    told(
+        V2,
+        "b0200010",
+        0,
+        &[
+            "complete finished - 1500",
+            "build: complete finished 390",
+            "  1 passed 0 time",
+            "rowless: complete finished 80",
+            "  2 unknown - file-only, no row",
+            "  5 unknown - file-only, no row",
+            "stray: - - -",
+            "  1 unknown - file-only, no row",
+            "odd: rowless 2 rows-end",
+            "odd: stray - job-without-row",
+            "odd: rowless - number-missing",
+        ],
+    );
+}
+
+#[test]
+fn a_millisecond_to_either_side_is_the_same_start() {
+    told(
+        V2,
+        "b0200011",
+        0,
+        &[
+            "complete finished - 1500",
+            "build: complete finished 390",
+            "  1 passed 0 time",
+            "  2 passed 0 time",
+            "  3 passed 0 time",
+        ],
+    );
+}
+
+#[test]
+fn a_job_without_commands_is_nothing_odd() {
+    told(V2, "b0200012", 0, &["complete finished - 1500", "build: complete finished 390"]);
+}
+
+#[test]
+fn plain_text_is_nothing_odd() {
+    told(
+        V2,
+        "b0200013",
+        0,
+        &["complete finished - 1500", "build: complete finished 390", "  1 passed 0 position"],
+    );
+}
+
+#[test]
+fn a_run_that_waits_has_no_jobs() {
+    told(V2, "b0200014", 4, &["pending queued - -"]);
+}
+
+#[test]
+fn an_upgrade_of_quire_leaves_logs_alone() {
+    told(
+        V11,
+        "b1100001",
+        1,
+        &[
+            "failed-pipeline finished pipeline 1500",
+            "build: - - -",
+            "  1 unknown - file-only, no row",
+            "  2 unknown - file-only, no row",
+            "test: - - -",
+            "  1 unknown - file-only, no row",
+            "odd: - - jobs-gone",
+        ],
+    );
+}
+
+#[test]
+fn events_tell_what_a_collision_kept_from_the_rows() {
+    told(
+        V11,
+        "b1100002",
+        1,
+        &[
+            "failed-internal finished internal 510",
+            "quire/push: succeeded finished 4",
+            "build: succeeded finished 390",
+            "  1 passed 0 time",
+            "  2 passed 0 time",
+            "  3 passed 0 time, no row",
+            "  4 passed 0 position, no row",
+            "  5 passed 0 time, no row",
+            "test: succeeded finished 85",
+            "  1 passed 0 time, no row",
+            "odd: - - failed-alone",
+            "odd: build 3 rows-end",
+            "odd: test - job-without-row",
+        ],
+    );
+}
+
+#[test]
+fn without_events_a_collision_leaves_logs_alone() {
+    told(
+        V11,
+        "b1100003",
+        1,
+        &[
+            "failed-internal finished internal 510",
+            "quire/push: succeeded finished 4",
+            "build: succeeded finished 390",
+            "  1 passed 0 time",
+            "  2 passed 0 time",
+            "  3 unknown - file-only, no row",
+            "  4 unknown - file-only, no row",
+            "  5 unknown - file-only, no row",
+            "test: - - -",
+            "  1 unknown - file-only, no row",
+            "odd: - - failed-alone",
+            "odd: build 3 rows-end",
+            "odd: test - job-without-row",
+        ],
+    );
+}
+
+#[test]
+fn an_orphaned_run_is_told_by_its_events() {
+    told(
+        V11,
+        "b1100004",
+        1,
+        &[
+            "failed-orphaned finished orphaned -",
+            "quire/push: succeeded finished 4",
+            "build: - finished -",
+            "  1 passed 0 time, no row",
+            "  2 interrupted - -, no row, no log",
+            "odd: - - orphaned",
+            "odd: - - jobs-gone",
+            "odd: build - job-never-ended",
+        ],
+    );
+}
+
+#[test]
+fn a_pipeline_that_does_not_compile_has_its_own_log() {
+    told(V11, "b1100005", 1, &["failed-pipeline finished pipeline 200", "own log: 2 rows"]);
+}
+
+#[test]
+fn a_run_that_goes_on_is_told_by_its_events() {
+    told(
+        V11,
+        "b1100006",
+        4,
+        &[
+            "- active - -",
+            "quire/push: succeeded finished 4",
+            "build: - active -",
+            "  1 passed 0 time, no row",
+            "  2 failed 3 time, no row",
+            "  3 running - -, no row, no log",
+            "own log: 1 rows",
+        ],
+    );
+}
+
+#[test]
+fn a_missing_program_is_told_though_it_left_no_row() {
+    told(
+        V11,
+        "b1100007",
+        1,
+        &[
+            "failed-pipeline finished pipeline 500",
+            "quire/push: succeeded finished 4",
+            "build: failed finished 190",
+            "  1 passed 0 time",
+            "  2 interrupted - -, no row, no log",
+            "own log: 1 rows",
+            "odd: build 2 never-ended",
+        ],
+    );
+}
+
+#[test]
+fn unknown_events_are_counted_and_passed_over() {
+    told(
+        V11,
+        "b1100008",
+        0,
+        &[
+            "succeeded finished - 500",
+            "quire/push: succeeded finished 4",
+            "build: succeeded finished 190",
+            "  1 passed 0 time",
+            "odd: - - unknown-events",
+        ],
+    );
+}
+
+#[test]
+fn a_superseded_run_never_began() {
+    told(V11, "b1100009", 3, &["superseded finished - -"]);
+}
+
+#[test]
+fn a_grouped_repository_is_nothing_odd() {
+    told(
+        V11,
+        "b1100010",
+        0,
+        &[
+            "succeeded finished - 500",
+            "quire/push: succeeded finished 4",
+            "build: succeeded finished 190",
+            "  1 passed 0 time",
+        ],
+    );
+}
+
+#[test]
+fn the_odd_is_said_in_plain_words() {
+    for (name, runs) in [
+        (V2, &["b0200001", "b0200003", "b0200007", "b0200009", "b0200010"][..]),
+        (V11, &["b1100001", "b1100002", "b1100004", "b1100005", "b1100006", "b1100007"]),
+    ] {
+        let dir = store(name);
+        for id in runs {
+            assert_snapshot!(
+                format!("text_{id}"),
+                stdout(dir.path(), &["--root", ".", "--once", id], 0)
+            );
+        }
+    }
+}
+
+#[test]
+fn doctor_lists_what_is_odd_once_each() {
+    for name in [V2, V11] {
+        let dir = store(name);
+        let text = stdout(dir.path(), &["--root", ".", "doctor"], 1);
+        let document = json(dir.path(), &["--root", ".", "doctor", "--format", "json"], 1);
+        let findings = document["findings"].as_array().unwrap();
+        let meanings: Vec<&str> =
+            findings.iter().map(|finding| finding["meaning"].as_str().unwrap()).collect();
+        assert_eq!(text.lines().count(), meanings.len());
+        assert!(text.lines().zip(meanings).all(|(line, meaning)| line.ends_with(meaning)));
+        assert_snapshot!(format!("doctor_{name}"), text);
+    }
+}
+
+#[test]
+fn doctor_has_nothing_to_say_of_a_sound_run() {
+    for (name, sound) in
+        [(V2, "b0200011"), (V2, "b0200012"), (V2, "b0200013"), (V2, "b0200014"), (V11, "b1100009")]
+    {
+        let dir = store(name);
+        assert_eq!(stdout(dir.path(), &["--root", ".", "doctor", sound], 0), "");
+        assert_eq!(
+            stdout(dir.path(), &["--root", ".", "doctor", sound, "--format", "json"], 0)
+                .lines()
+                .count(),
+            1
+        );
+    }
+}
+
+#[test]
+fn no_reading_changes_a_broken_store_or_shows_its_tokens() {
+    for name in [V2, V11] {
+        let dir = store(name);
+        let before = bytes_of(dir.path());
+        let listed =
+            json(dir.path(), &["--root", ".", "list", "--limit", "100", "--format", "json"], 0);
+        let runs = listed["runs"].as_array().unwrap();
+        assert!(runs.len() >= 10);
+        let ids = runs.iter().map(|run| run["id"].as_str().unwrap());
+        let formats = ["text", "json", "jsonl", "raw", "records"];
+        let views = ids.flat_map(|id| formats.map(|format| vec!["--once", id, "--format", format]));
+        for args in views.chain([vec!["list"], vec!["doctor"]]) {
+            let output = run(dir.path(), &[vec!["--root", "."], args].concat());
+            assert!(matches!(output.status.code(), Some(0 | 1)), "{output:?}");
+            let said = [output.stdout, output.stderr].concat();
+            assert!(!String::from_utf8_lossy(&said).contains("token-that-nobody-may-see"));
+        }
+        assert!(bytes_of(dir.path()) == before);
+    }
+}
+
+#[test]
+fn doctor_says_of_one_run_how_its_store_was_read() {
+    let dir = store(V11);
+    rusqlite::Connection::open(dir.path().join("quire.db"))
+        .unwrap()
+        .execute_batch("PRAGMA user_version = 12")
+        .unwrap();
+    let said = stdout(dir.path(), &["--root", ".", "doctor", "b1100009"], 1);
+    assert!(said.starts_with("store: ") && said.contains("version 12 is newer"), "{said}");
+}
+
+#[test]
+fn doctor_in_json_is_a_document_also_when_something_stops_it() {
+    let dir = store(V11);
+    let connection = rusqlite::Connection::open(dir.path().join("quire.db")).unwrap();
+    // The list of runs can be read, a run's commands cannot.
+    let overflow =
+        "DROP TABLE sh; CREATE VIEW sh AS SELECT run_id, job_id, abs(-9223372036854775807 - 1) AS started_at_ms,
+                    0 AS finished_at_ms, 0 AS exit_code, '' AS cmd FROM jobs";
+    connection.execute_batch(overflow).unwrap();
+    drop(connection);
+    let document = json(dir.path(), &["--root", ".", "doctor", "--format", "json"], 6);
+    assert_eq!(document["complete"], false);
+}
+
+#[test]
+fn of_a_run_with_too_many_rows_some_are_shown_and_that_is_said() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let sql = "CREATE TABLE runs(id); CREATE TABLE jobs(run_id, job_id); INSERT INTO runs VALUES ('run-1');
+               WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 40000)
+               INSERT INTO jobs SELECT 'run-1', 'job-' || i FROM n";
+    rusqlite::Connection::open(dir.path().join("quire.db")).unwrap().execute_batch(sql).unwrap();
+    let run = &json(dir.path(), &["--root", ".", "--once", "--format", "json"], 0)["run"];
+    let rows = run["jobs"].as_array().unwrap().len();
+    assert!((10_000..40_000).contains(&rows), "{rows}");
+    let said = format!(
+        "it has more rows than are read of one run: {rows} of its jobs and commands are shown, the others are not"
+    );
+    let findings = run["findings"].as_array().unwrap();
+    let cut = findings.iter().find(|finding| finding["kind"] == "rows-cut").unwrap();
+    assert_eq!(cut["meaning"], said);
+    assert!(stdout(dir.path(), &["--root", ".", "--once"], 0).contains(&format!("note: {said}")));
+    assert!(stdout(dir.path(), &["--root", ".", "doctor"], 1).contains(&said));
+}
+
+#[test]
+fn a_directory_without_logs_is_no_sound_run() {
+    let dir = tempfile::TempDir::new().unwrap();
+    assert!(stderr(dir.path(), &["doctor", "./"], 5).contains("no logs under"));
+}
+
+#[test]
+fn what_is_odd_about_a_run_opened_by_its_path_is_said_too() {
+    let dir = store(V11);
+    let runs = dir.path().join("runs/demo.git");
+    let named =
+        |entry: &std::fs::DirEntry| entry.file_name().to_string_lossy().ends_with("b1100008");
+    let path =
+        std::fs::read_dir(runs).unwrap().map(|entry| entry.unwrap()).find(named).unwrap().path();
+    let said = stdout(dir.path(), &["--once", path.to_str().unwrap()], 0);
+    assert!(said.starts_with("note: 2 lines of its events.jsonl"), "{said}");
+}

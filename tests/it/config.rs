@@ -1,0 +1,237 @@
+//! The configuration of the screen, through the real binary: where it is looked for, what is
+//! refused, and that nothing but the screen depends on it.
+
+use std::fs;
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use crate::support::built::{Built, passed_run, run_id};
+use crate::support::session::Session;
+use crate::support::{rundown, script, stderr, stdout};
+
+/// A home with a configuration in its usual place.
+fn home(config: &str) -> TempDir {
+    let home = TempDir::new().unwrap();
+    write(home.path(), ".config/rundown/config.toml", config);
+    home
+}
+
+fn write(dir: &Path, name: &str, text: &str) {
+    let path = dir.join(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+}
+
+fn store() -> Built {
+    let mut store = Built::new();
+    passed_run(&mut store, &run_id(1), 0);
+    store
+}
+
+#[test]
+fn the_file_is_the_one_named_before_that_of_the_environment_before_that_of_the_home() {
+    let home = home("times = \"delta\"");
+    write(home.path(), "xdg/rundown/config.toml", "times = \"time\"");
+    write(home.path(), "env.toml", "times = \"relative\"");
+    write(home.path(), "named.toml", "times = \"none\"\nwrap = true");
+    let times = |args: &[&str], env: &[(&str, &str)]| {
+        let output = rundown(home.path())
+            .arg("config")
+            .args(args)
+            .envs(env.iter().copied())
+            .output()
+            .unwrap();
+        let printed = String::from_utf8(output.stdout).unwrap();
+        printed
+            .lines()
+            .find(|line| line.starts_with("times = "))
+            .unwrap()
+            .split('"')
+            .nth(1)
+            .unwrap()
+            .to_owned()
+    };
+    let xdg = home.path().join("xdg").into_os_string().into_string().unwrap();
+    assert_eq!(times(&[], &[]), "delta");
+    assert_eq!(times(&[], &[("XDG_CONFIG_HOME", &xdg)]), "time");
+    assert_eq!(
+        times(&[], &[("XDG_CONFIG_HOME", &xdg), ("RUNDOWN_CONFIG", "env.toml")]),
+        "relative"
+    );
+    assert_eq!(times(&["--config", "named.toml"], &[("RUNDOWN_CONFIG", "env.toml")]), "none");
+}
+
+#[test]
+fn what_is_printed_can_be_kept_as_the_file() {
+    let home = home("theme = { name = \"dark\", bad = \"bold #ff8787\" }\nkeys.wrap = \"W\"\n");
+    let printed = stdout(home.path(), &["config"], 0);
+    assert!(
+        printed.contains("\nname = \"dark\"") && printed.contains("\nbad = \"bold #ff8787\""),
+        "{printed}"
+    );
+    write(home.path(), ".config/rundown/config.toml", &printed);
+    assert_eq!(stdout(home.path(), &["config"], 0), printed);
+}
+
+#[test]
+fn the_example_of_the_readme_is_one() {
+    let readme =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let example = readme.split("```toml\n").find(|block| block.starts_with("times = ")).unwrap();
+    let home = home(example.split("```").next().unwrap());
+    assert!(stdout(home.path(), &["config"], 0).contains("next-error = [\"x\", \"g e\"]"));
+}
+
+#[test]
+fn the_command_line_holds_over_the_file() {
+    let home = home("timezone = \"Europe/Berlin\"\ntheme = { name = \"dark\", bad = \"blue\" }\n");
+    let printed = stdout(
+        home.path(),
+        &["--theme", "light", "--ascii", "--timezone", "Asia/Tokyo", "config"],
+        0,
+    );
+    for line in
+        ["ascii = true", "name = \"light\"", "timezone = \"Asia/Tokyo\"", "# bad = \"#b00000\""]
+    {
+        assert!(printed.lines().any(|printed| printed.starts_with(line)), "{line} in\n{printed}");
+    }
+}
+
+#[test]
+fn faults_are_told_together_and_nothing_opens() {
+    let home = home("wrop = true\n[keys]\nnxt-error = \"e\"\nquit = \"q q\"\ntimes = \"e\"\n");
+    let faults = stderr(home.path(), &["config"], 2);
+    let path = home.path().join(".config/rundown/config.toml");
+    let lines: Vec<&str> = faults.lines().collect();
+    assert_eq!(
+        lines,
+        [
+            format!("rundown: {}:1:1: no such key `wrop`; did you mean `wrap`?", path.display()),
+            format!(
+                "         {}:3:1: no such key `nxt-error` under [keys]; did you mean `next-error`?",
+                path.display()
+            ),
+        ]
+    );
+    write(home.path(), ".config/rundown/config.toml", "[keys]\ntimes = \"e\"\n");
+    assert!(
+        stderr(home.path(), &["config"], 2)
+            .contains(":2:1: `next-error` and `times` clash under [keys.log]: `e`")
+    );
+
+    let store = store();
+    let env =
+        [("XDG_CONFIG_HOME", home.path().join(".config").into_os_string().into_string().unwrap())];
+    let session =
+        Session::start(&store, &env.each_ref().map(|(name, value)| (*name, value.as_str())));
+    assert_eq!(session.exit().code(), Some(2));
+    session.shown.wait_for_text("clash under [keys.log]");
+    session.assert_given_back();
+}
+
+#[test]
+fn a_file_that_is_missing_matters_only_when_it_was_named() {
+    let home = TempDir::new().unwrap();
+    stdout(home.path(), &["config"], 0);
+    let missing = stderr(home.path(), &["config", "--config", "not-there.toml"], 6);
+    assert!(missing.contains("cannot read the configuration not-there.toml"), "{missing}");
+    let output = rundown(home.path())
+        .arg("config")
+        .env("RUNDOWN_CONFIG", "not-there.toml")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(6));
+    fs::create_dir_all(home.path().join(".config/rundown/config.toml")).unwrap();
+    assert!(stderr(home.path(), &["config"], 6).contains("cannot read the configuration"));
+}
+
+#[test]
+fn what_is_printed_for_scripts_neither_changes_nor_fails_by_it() {
+    let (store, home) = (store(), TempDir::new().unwrap());
+    let root = store.root().to_str().unwrap();
+    let args = |format| ["--root", root, "--once", "--format", format, "-t", "time"];
+    let without = ["text", "json", "jsonl"].map(|format| stdout(home.path(), &args(format), 0));
+    for config in
+        ["timezone = \"Asia/Tokyo\"\nascii = true\ntimes = \"delta\"", "wrop = true", "[[["]
+    {
+        write(home.path(), ".config/rundown/config.toml", config);
+        assert_eq!(
+            ["text", "json", "jsonl"].map(|format| stdout(home.path(), &args(format), 0)),
+            without,
+            "{config}"
+        );
+        stdout(home.path(), &["--root", root, "list"], 0);
+    }
+}
+
+#[test]
+fn secure_mode_is_switched_on_by_either_and_off_by_neither() {
+    let home = home("secure = false");
+    write(home.path(), "secure.toml", "secure = true");
+    let is_secure = |args: &[&str], value: &str| {
+        let output = rundown(home.path())
+            .arg("config")
+            .args(args)
+            .env("RUNDOWN_SECURE", value)
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap().contains("\nsecure = true ")
+    };
+    assert!(is_secure(&[], "1"));
+    assert!(is_secure(&["--config", "secure.toml"], "0"));
+    assert!(!is_secure(&[], "0") && !is_secure(&[], ""));
+
+    let (store, editor) = (store(), script(home.path(), "editor", "echo the editor runs"));
+    let config = home.path().join(".config").into_os_string().into_string().unwrap();
+    let env = [
+        ("XDG_CONFIG_HOME", config.as_str()),
+        ("RUNDOWN_SECURE", "1"),
+        ("EDITOR", editor.as_str()),
+    ];
+    let session = Session::start(&store, &env);
+    session.shown.wait_for_text("nothing to be done");
+    session.press("v");
+    session.shown.wait_for_text("off in secure mode");
+    session.press("q");
+    assert_eq!(session.exit().code(), Some(0));
+}
+
+#[test]
+fn secure_mode_prints_no_links() {
+    let home = TempDir::new().unwrap();
+    let link = "\x1b]8;;https://a.example/\x1b\\here\x1b]8;;\x1b\\";
+    stdout(home.path(), &["record", "--root", "R", "--", "printf", "%s\n", link], 0);
+    let has_link = |value: &str| {
+        let mut command = rundown(home.path());
+        command.args(["--root", "R", "--once", "--color=always"]).env("RUNDOWN_SECURE", value);
+        String::from_utf8(command.output().unwrap().stdout).unwrap().contains("\x1b]8;")
+    };
+    assert!(has_link("0") && !has_link("1"));
+    // A configuration that cannot be read may ask for it.
+    for config in ["secure = true", "secure = "] {
+        write(home.path(), ".config/rundown/config.toml", config);
+        assert!(!has_link("0"), "{config}");
+    }
+}
+
+#[test]
+fn the_screen_obeys_it() {
+    let (store, home) =
+        (store(), home("mouse = false\n[keys]\nquit = \"x x\"\n[theme]\nname = \"dark\"\n"));
+    let config = home.path().join(".config").into_os_string().into_string().unwrap();
+    let session = Session::start(&store, &[("XDG_CONFIG_HOME", &config)]);
+    session.shown.wait_for_text("nothing to be done");
+    session.shown.wait_for("no mouse", |screen| {
+        screen.mouse_protocol_mode() == vt100::MouseProtocolMode::None
+    });
+    let ok = vt100::Color::Rgb(0x87, 0xd7, 0x87);
+    session.shown.wait_for("the theme's colors", |screen| {
+        (0..80).any(|x| screen.cell(0, x).is_some_and(|cell| cell.fgcolor() == ok))
+    });
+    session.press("x");
+    session.shown.wait_for_text("x › x quit");
+    session.press("x");
+    assert_eq!(session.exit().code(), Some(0));
+    session.assert_given_back();
+}

@@ -1,0 +1,284 @@
+//! The CRI codec against what its peers' tests say (`fixtures/cri-corpus`), and as a whole: what
+//! was encoded comes back.
+//!
+//! Only the public API is used. The property tests read a log as every reader has to: lines end at
+//! LF and nowhere else.
+
+use std::num::NonZeroUsize;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use rundown::cri::{self, Encoder, Joined, Joiner, PerStream, Record, Stream, Tag};
+use rundown::time::Time;
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    input_b64: String,
+    expect: Vec<Expected>,
+    expect_joined: Vec<ExpectedEntry>,
+    expect_errors: Vec<usize>,
+    #[serde(default)]
+    unterminated_tail: bool,
+}
+
+#[derive(Deserialize, PartialEq, Debug)]
+struct Expected {
+    /// Absent in the writer's cases, whose times are the test's.
+    ts_ns: Option<i128>,
+    stream: String,
+    partial: bool,
+    content_b64: String,
+}
+
+#[derive(Deserialize, PartialEq, Debug)]
+struct ExpectedEntry {
+    stream: String,
+    content_b64: String,
+    #[serde(default = "yes")]
+    complete: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[derive(Deserialize)]
+struct WriterCase {
+    name: String,
+    max_content: Option<NonZeroUsize>,
+    ops: Vec<Op>,
+    expect: Vec<Expected>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Op {
+    Write {
+        write: String,
+        bytes_b64: String,
+    },
+    Eof {
+        eof: String,
+    },
+    /// The idle time-out: both streams.
+    Flush {
+        flush: bool,
+    },
+}
+
+const AT: Time = Time::from_unix(1_767_323_045, 0);
+
+/// The lines of a finished file: a last line without its LF is a line.
+fn lines(file: &[u8]) -> Vec<&[u8]> {
+    let mut lines: Vec<_> = file.split(|byte| *byte == b'\n').collect();
+    lines.pop_if(|last| last.is_empty());
+    lines
+}
+
+fn records(file: &[u8]) -> Vec<Record<'_>> {
+    lines(file).into_iter().filter_map(|line| cri::parse(line).ok()).collect()
+}
+
+fn joined(file: &[u8]) -> Vec<Joined> {
+    let mut joiner = Joiner::default();
+    let mut entries: Vec<_> =
+        records(file).iter().filter_map(|record| joiner.push(record)).collect();
+    entries.extend(joiner.finish());
+    entries
+}
+
+fn bytes_of_both(file: &[u8]) -> PerStream<Vec<u8>> {
+    PerStream { stdout: bytes_of(Stream::Stdout, file), stderr: bytes_of(Stream::Stderr, file) }
+}
+
+/// The bytes that were written to a stream.
+fn bytes_of(stream: Stream, file: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for entry in joined(file).iter().filter(|entry| entry.stream == stream) {
+        bytes.extend_from_slice(&entry.content);
+        bytes.extend_from_slice(if entry.complete { b"\n" } else { b"" });
+    }
+    bytes
+}
+
+fn flush_all(encoder: &mut Encoder, file: &mut Vec<u8>) {
+    for stream in Stream::ALL {
+        encoder.flush(stream, AT, file);
+    }
+}
+
+fn expected(record: &Record<'_>, with_time: bool) -> Expected {
+    Expected {
+        ts_ns: with_time.then_some(record.at.as_nanos()),
+        stream: record.stream.as_str().to_owned(),
+        partial: record.tag == Tag::Partial,
+        content_b64: BASE64_STANDARD.encode(record.content),
+    }
+}
+
+fn expected_entry(entry: &Joined) -> ExpectedEntry {
+    ExpectedEntry {
+        stream: entry.stream.as_str().to_owned(),
+        content_b64: BASE64_STANDARD.encode(&entry.content),
+        complete: entry.complete,
+    }
+}
+
+fn stream(word: &str) -> Stream {
+    Stream::ALL.into_iter().find(|stream| stream.as_str() == word).expect(word)
+}
+
+fn cases<T: for<'a> Deserialize<'a>>(jsonl: &str) -> Vec<T> {
+    jsonl.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
+}
+
+#[test]
+fn every_case_of_the_peers_parses_and_joins_as_expected() {
+    let cases: Vec<Case> = cases(include_str!("../../fixtures/cri-corpus/cases.jsonl"));
+    assert_eq!(cases.len(), 134);
+    for case in cases {
+        let file = BASE64_STANDARD.decode(&case.input_b64).expect(&case.name);
+        let found: Vec<_> = records(&file).iter().map(|record| expected(record, true)).collect();
+        assert_eq!(found, case.expect, "{}", case.name);
+        let malformed = (1..).zip(lines(&file)).filter(|(_, line)| cri::parse(line).is_err());
+        assert_eq!(
+            malformed.map(|(n, _)| n).collect::<Vec<_>>(),
+            case.expect_errors,
+            "{}",
+            case.name
+        );
+        let entries: Vec<_> = joined(&file).iter().map(expected_entry).collect();
+        assert_eq!(entries, case.expect_joined, "{}", case.name);
+        if case.unterminated_tail {
+            assert_eq!(
+                records(&[file.as_slice(), b"\n"].concat()),
+                records(&file),
+                "{}",
+                case.name
+            );
+        }
+    }
+}
+
+#[test]
+fn every_case_of_the_writers_encodes_as_expected_and_reads_back() {
+    let cases: Vec<WriterCase> =
+        cases(include_str!("../../fixtures/cri-corpus/writer-cases.jsonl"));
+    assert_eq!(cases.len(), 12);
+    for case in cases {
+        let (mut encoder, mut file) = (Encoder::new(case.max_content), Vec::new());
+        let mut written = PerStream::<Vec<u8>>::default();
+        for op in &case.ops {
+            match op {
+                Op::Write { write, bytes_b64 } => {
+                    let bytes = BASE64_STANDARD.decode(bytes_b64).expect(&case.name);
+                    encoder.write(stream(write), AT, &bytes, &mut file);
+                    written.get_mut(stream(write)).extend(bytes);
+                }
+                Op::Eof { eof } => encoder.flush(stream(eof), AT, &mut file),
+                Op::Flush { flush } => {
+                    assert!(*flush, "{}", case.name);
+                    flush_all(&mut encoder, &mut file);
+                }
+            }
+        }
+        let found: Vec<_> = records(&file).iter().map(|record| expected(record, false)).collect();
+        assert_eq!(found, case.expect, "{}", case.name);
+        assert_eq!(lines(&file).len(), case.expect.len(), "{}", case.name);
+        assert_eq!(bytes_of_both(&file), written, "{}", case.name);
+    }
+}
+
+/// What a recorder does: bytes of a stream, or the idle flush of one (no bytes).
+fn writes() -> impl Strategy<Value = Vec<(Stream, Option<Vec<u8>>)>> {
+    let byte = prop_oneof![3 => any::<u8>(), 1 => Just(b'\n'), 1 => Just(b' ')];
+    vec(
+        (
+            prop::sample::select(Stream::ALL.as_slice()),
+            prop::option::weighted(0.8, vec(byte, 0..40)),
+        ),
+        0..12,
+    )
+}
+
+/// Lines of the alphabet of the format, so that some get far.
+fn almost_a_log() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop_oneof![
+        Just(b"2026-01-02T03:04:05.123456789Z".to_vec()),
+        Just(b"2026-01-02T03:04:05+01:00".to_vec()),
+        Just(b" stdout F ".to_vec()),
+        Just(b" stderr P ".to_vec()),
+        Just(b"\n".to_vec()),
+        vec(any::<u8>(), 0..6),
+    ];
+    vec(piece, 0..30).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #[test]
+    fn each_stream_comes_back_byte_for_byte(writes in writes(), max_content in prop::option::of(1..50_usize)) {
+        let mut encoder = Encoder::new(max_content.and_then(NonZeroUsize::new));
+        let (mut file, mut written) = (Vec::new(), PerStream::<Vec<u8>>::default());
+        for (stream, bytes) in &writes {
+            match bytes {
+                Some(bytes) => {
+                    encoder.write(*stream, AT, bytes, &mut file);
+                    written.get_mut(*stream).extend_from_slice(bytes);
+                }
+                None => encoder.flush(*stream, AT, &mut file),
+            }
+        }
+        flush_all(&mut encoder, &mut file);
+        for line in lines(&file) {
+            let record = cri::parse(line);
+            prop_assert!(record.is_ok_and(|record| record.content.len() <= max_content.unwrap_or(usize::MAX)));
+        }
+        prop_assert_eq!(bytes_of_both(&file), written);
+    }
+
+    #[test]
+    fn the_chunks_in_which_bytes_come_make_no_difference(
+        bytes in vec(prop_oneof![any::<u8>(), Just(b'\n')], 0..120),
+        cut in any::<prop::sample::Index>(),
+        max_content in 1..20_usize,
+    ) {
+        let encode = |chunks: &[&[u8]]| {
+            let (mut encoder, mut file) = (Encoder::new(NonZeroUsize::new(max_content)), Vec::new());
+            for chunk in chunks {
+                encoder.write(Stream::Stdout, AT, chunk, &mut file);
+            }
+            encoder.flush(Stream::Stdout, AT, &mut file);
+            file
+        };
+        let (head, tail) = bytes.split_at(cut.index(bytes.len() + 1));
+        prop_assert_eq!(encode(&[head, tail]), encode(&[&bytes]));
+    }
+
+    #[test]
+    fn every_byte_belongs_to_one_record_or_malformed_line(file in almost_a_log()) {
+        let mut rebuilt = Vec::new();
+        for line in lines(&file) {
+            match cri::parse(line) {
+                // A record is its header and its content: the content is the line's end.
+                Ok(record) => {
+                    prop_assert!(line.ends_with(record.content));
+                    let (header, content) = line.split_at(line.len() - record.content.len());
+                    prop_assert!(std::ptr::eq(content, record.content));
+                    rebuilt.extend_from_slice(header);
+                    rebuilt.extend_from_slice(record.content);
+                }
+                Err(malformed) => {
+                    prop_assert!((1..=line.len() + 1).contains(&malformed.column));
+                    rebuilt.extend_from_slice(line);
+                }
+            }
+            rebuilt.push(b'\n');
+        }
+        rebuilt.truncate(file.len());
+        prop_assert_eq!(rebuilt, file);
+    }
+}

@@ -1,0 +1,175 @@
+//! Exit statuses when the reader of stdout or stderr has gone: `rundown --exit-status | head -1`.
+
+use std::io::{self, Read};
+use std::path::Path;
+use std::process::Stdio;
+
+use rundown::cri::Stream;
+use rundown::store::{JobEnd, RunEnd};
+use tempfile::TempDir;
+
+use crate::support::built::{Built, failed_run, passed_run, run_id};
+use crate::support::{run, rundown};
+
+/// Each format, and options that select or shape the text.
+const PRINTED: [&[&str]; 8] = [
+    &["--once"],
+    &["--format", "json"],
+    &["--format", "jsonl"],
+    &["--format", "raw"],
+    &["--format", "records"],
+    &["--failed"],
+    &["--tail", "2"],
+    &["--failed", "--tail", "2", "--format", "jsonl"],
+];
+
+/// More than a pipe holds, also one of the size that `--once` requests.
+fn long_log() -> Vec<u8> {
+    "2026-05-06T12:00:00.000000000Z stdout F a row of a long log\n".repeat(50_000).into_bytes()
+}
+
+/// A run that has started a command, with its recorder alive.
+fn running(store: &mut Built, number: u32) {
+    let run = run_id(number);
+    store.begin(&run, &["build"], 0);
+    store.start(&run, "build", 1, "make all", 10);
+    store.print(&run, "build", 1, 20, Stream::Stdout, "the first row\n");
+}
+
+/// A running run fails.
+fn fail(store: &mut Built, number: u32) {
+    let run = run_id(number);
+    store.end(&run, "build", 1, 2, 1_000);
+    store.end_job(&run, "build", JobEnd::Failed(2), 1_000);
+    store.end_run(&run, RunEnd::Failed("job-failed"), 1_100);
+}
+
+/// One run of each status: passed, failed, interrupted, active.
+fn every_status() -> (Built, [(u32, i32); 4]) {
+    let mut store = Built::new();
+    passed_run(&mut store, &run_id(1), 0);
+    failed_run(&mut store, &run_id(2), 0);
+    running(&mut store, 3);
+    store.kill_recorder(&run_id(3));
+    running(&mut store, 4);
+    (store, [(1, 0), (2, 1), (3, 3), (4, 4)])
+}
+
+fn id(number: u32) -> String {
+    run_id(number).as_str().to_owned()
+}
+
+/// The write end of a pipe that no process reads.
+fn closed_pipe() -> Stdio {
+    let (reader, writer) = io::pipe().unwrap();
+    drop(reader);
+    writer.into()
+}
+
+/// The exit status and stderr of rundown when the reader has gone before the first byte.
+fn without_reader(dir: &Path, args: &[&str]) -> (Option<i32>, String) {
+    let child =
+        rundown(dir).args(args).stdout(closed_pipe()).stderr(Stdio::piped()).spawn().unwrap();
+    let output = child.wait_with_output().unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+/// As [`without_reader`], when the reader leaves after a few bytes.
+fn after_few_bytes(dir: &Path, args: &[&str]) -> (Option<i32>, String) {
+    let mut child =
+        rundown(dir).args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdout.take().unwrap().read_exact(&mut [0; 10]).unwrap();
+    let output = child.wait_with_output().unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn a_closed_pipe_does_not_change_the_status_of_the_run() {
+    let (store, runs) = every_status();
+    for (number, code) in runs {
+        let run = id(number);
+        for printed in PRINTED {
+            let args = [&["--root", ".", run.as_str(), "--exit-status"], printed].concat();
+            assert_eq!(without_reader(store.root(), &args).0, Some(code), "{args:?}");
+        }
+    }
+    let failed = id(2);
+    for printed in PRINTED {
+        let args = [&["--root", ".", failed.as_str()], printed].concat();
+        assert_eq!(without_reader(store.root(), &args).0, Some(0), "{args:?}");
+    }
+}
+
+#[test]
+fn a_reader_that_leaves_early_does_not_change_the_status_of_the_run() {
+    let mut store = Built::new();
+    running(&mut store, 1);
+    store.append(&run_id(1), "build", 1, &long_log());
+    fail(&mut store, 1);
+    for printed in PRINTED.iter().chain(&[&["--follow"][..]]) {
+        let args = [&["--root", "."][..], printed].concat();
+        let (status, printed) = after_few_bytes(store.root(), &args);
+        assert_eq!(status, Some(0), "{args:?}");
+        assert!(!printed.contains("stdout"), "{args:?}: {printed}");
+        let args = [&args[..], &["--exit-status"]].concat();
+        assert_eq!(after_few_bytes(store.root(), &args).0, Some(1), "{args:?}");
+    }
+}
+
+#[test]
+fn a_closed_stderr_does_not_change_the_status_of_the_run() {
+    let (store, runs) = every_status();
+    for (number, code) in runs {
+        let run = id(number);
+        for format in ["text", "records"] {
+            // --tail makes the formats of data report what they leave out, on stderr.
+            let args = ["--root", ".", &run, "--exit-status", "--tail", "1", "--format", format];
+            let mut command = rundown(store.root());
+            let status =
+                command.args(args).stdout(closed_pipe()).stderr(closed_pipe()).status().unwrap();
+            assert_eq!(status.code(), Some(code), "{args:?}");
+        }
+    }
+}
+
+#[test]
+fn following_with_exit_status_goes_on_to_the_end_of_the_run_without_a_reader() {
+    let (mut store, runs) = every_status();
+    for (number, code) in runs.into_iter().filter(|(_, code)| *code != 4) {
+        let args = ["--root", ".", "--follow", &id(number)];
+        assert_eq!(without_reader(store.root(), &args), (Some(0), String::new()), "{args:?}");
+        let args = [&args[..], &["--exit-status"]].concat();
+        assert_eq!(without_reader(store.root(), &args), (Some(code), String::new()), "{args:?}");
+    }
+    let mut command = rundown(store.root());
+    command.args(["--root", ".", "--follow", "--exit-status", &id(4)]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdout.take().unwrap().read_exact(&mut [0; 10]).unwrap();
+    fail(&mut store, 4);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), &output.stderr[..]), (Some(1), &b""[..]));
+}
+
+/// Logs alone never end and have no status, so a script would wait forever.
+#[test]
+fn following_logs_without_a_database_has_no_exit_status() {
+    let dir = TempDir::new().unwrap();
+    std::fs::write(dir.path().join("sh-1.log"), long_log()).unwrap();
+    let (status, printed) =
+        without_reader(dir.path(), &["--follow", "--exit-status", "./sh-1.log"]);
+    assert_eq!(status, Some(2));
+    assert!(printed.contains("--exit-status needs a run with a row in a database"), "{printed}");
+}
+
+#[test]
+fn a_closed_pipe_does_not_change_the_status_of_doctor() {
+    let (store, _) = every_status();
+    store.append(&run_id(2), "build", 1, b"not a record\n");
+    for (number, code) in [(1, 0), (2, 1)] {
+        for format in ["text", "json"] {
+            let args = ["doctor", "--root", ".", "--format", format, &id(number)];
+            assert_eq!(run(store.root(), &args).status.code(), Some(code), "{args:?}");
+            assert_eq!(without_reader(store.root(), &args).0, Some(code), "{args:?}");
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! Keys and looks as a user has set them: what keys do then, what the screen says of them, and what
+//! it looks like.
+
+use std::collections::BTreeSet;
+
+use insta::assert_snapshot;
+use jiff::tz::TimeZone;
+use ratatui::buffer::Cell;
+use ratatui::style::{Color, Modifier};
+use rundown::catalog::{Catalog, RunFilter};
+use rundown::tui::keymap::{Action, Context, Keymap, Keys, Wish};
+use rundown::tui::layout::Pane;
+use rundown::tui::msg::Effect;
+use rundown::tui::sim::Sim;
+use rundown::tui::theme::Scheme;
+use rundown::tui::view_options::Times;
+use rundown::tui::{Options, Settings};
+
+use crate::support::built::{Built, at, failed_run, passed_run, run_id};
+
+const SMALL: (u16, u16) = (80, 24);
+const TINY: (u16, u16) = (40, 10);
+
+fn options(settings: Settings) -> Options {
+    Options {
+        color: true,
+        ascii: false,
+        time_zone: TimeZone::UTC,
+        filter: RunFilter::default(),
+        at: None,
+        settings,
+    }
+}
+
+fn two_runs() -> Built {
+    let mut store = Built::new();
+    passed_run(&mut store, &run_id(1), -3_600_000);
+    failed_run(&mut store, &run_id(2), 0);
+    store
+}
+
+fn open(store: &Built, settings: Settings, size: (u16, u16)) -> Sim {
+    Sim::new(store.catalog(), None, options(settings), size, at(120_000))
+}
+
+fn with_keys(wishes: &[(Option<Context>, Action, &[&str])]) -> Settings {
+    let keys = |names: &[&str]| names.iter().map(|names| Keys::parse(names).unwrap()).collect();
+    let wish = |(context, action, names): &(_, _, &[&str])| Wish {
+        context: *context,
+        action: *action,
+        keys: keys(names),
+        at: 0,
+    };
+    let keymap = Keymap::with(&wishes.iter().map(wish).collect::<Vec<_>>()).unwrap();
+    Settings { keymap, ..Settings::default() }
+}
+
+/// What the terminal was asked for.
+fn for_terminal(sim: &Sim) -> Vec<&Effect> {
+    sim.others.iter().filter(|effect| !matches!(effect, Effect::Watch(_))).collect()
+}
+
+fn last_line(sim: &mut Sim) -> String {
+    sim.screen().lines().last().unwrap_or_default().trim().to_owned()
+}
+
+// ---- keys one after the other ----
+
+#[test]
+fn after_the_first_of_several_keys_the_screen_says_what_may_follow() {
+    let store = two_runs();
+    let settings =
+        || with_keys(&[(None, Action::Wrap, &["x w"]), (None, Action::NextGap, &["x s", "s"])]);
+    assert_eq!(
+        last_line(open(&store, settings(), SMALL).keys("x")),
+        "x › s the next row that took long to come · w wrap long rows, or cut them"
+    );
+    assert_snapshot!("begun_40x10", open(&store, settings(), TINY).keys("x").screen());
+    assert_snapshot!("begun_80x24", open(&store, Settings::default(), SMALL).keys("z").screen());
+    let mut sim = open(&store, settings(), SMALL);
+    sim.keys("x w");
+    assert!(sim.model.view_options.wrap && sim.model.pressed.is_empty());
+    assert!(!last_line(&mut sim).contains('›'));
+}
+
+#[test]
+fn a_key_that_cannot_follow_does_nothing_and_is_named() {
+    let store = two_runs();
+    let mut sim = open(&store, Settings::default(), SMALL);
+    assert_eq!(last_line(sim.keys("z q")), "z q means nothing");
+    assert_eq!(for_terminal(&sim), [] as [&Effect; 0], "q did not leave");
+    sim.keys("z Esc");
+    assert!(sim.model.pressed.is_empty() && sim.model.said.is_none());
+    assert_eq!(sim.model.focus, Pane::Log, "Esc ended the keys, no more");
+    sim.keys("z Ctrl-c");
+    assert_eq!(for_terminal(&sim), [&Effect::Quit]);
+}
+
+#[test]
+fn zoom_has_a_key_and_two() {
+    let store = two_runs();
+    for keys in ["Z", "z z"] {
+        let mut sim = open(&store, Settings::default(), SMALL);
+        assert!(sim.keys(keys).model.zoom, "{keys}");
+        assert!(!sim.keys(keys).model.zoom, "{keys}");
+    }
+}
+
+// ---- keys of a user's ----
+
+#[test]
+fn other_keys_are_obeyed_and_told_wherever_keys_are_told() {
+    let store = two_runs();
+    let settings = with_keys(&[
+        (None, Action::Search, &["F3"]),
+        (None, Action::Filter, &["Ctrl-f"]),
+        (None, Action::Mark, &[]),
+        (None, Action::Help, &["h ?", "F1"]),
+        (None, Action::ScrollLeft, &["Left"]),
+        (None, Action::Fold, &["Left"]),
+        (Some(Context::Prompt), Action::Literal, &["F2"]),
+        (Some(Context::Tree), Action::Open, &["o"]),
+    ]);
+    let mut sim = open(&store, settings, SMALL);
+    assert!(last_line(&mut sim).contains("F3 search") && last_line(&mut sim).ends_with("F1 help"));
+    assert_eq!(last_line(sim.keys("n")), "nothing is searched for: F3 begins");
+    assert!(last_line(sim.keys("+")).ends_with(": Ctrl-f sets one"), "{}", last_line(&mut sim));
+    assert_eq!(last_line(sim.keys("' x")), "no such mark", "nothing sets one");
+    assert!(last_line(sim.keys("F3")).ends_with("regex - F2: text"), "{}", last_line(&mut sim));
+    assert!(last_line(sim.keys("F2")).ends_with("text - F2: regex"));
+    sim.keys("Esc /");
+    assert!(sim.model.prompt.is_none(), "its key of before means nothing any more");
+    assert!(last_line(sim.keys("Tab")).starts_with("o open"), "{}", last_line(&mut sim));
+    let help = sim.keys("F1").screen();
+    assert!(help.contains("│ o  "), "{help}");
+    assert!(sim.keys("Esc h ?").screen().contains("─ Keys ─") || sim.screen().contains(" Keys "));
+}
+
+#[test]
+fn the_help_begins_with_where_one_is_and_can_be_read_to_its_end_on_a_small_screen() {
+    let store = two_runs();
+    for (width, height) in [TINY, SMALL, (120, 40), (250, 70)] {
+        let mut sim = open(&store, Settings::default(), (width, height));
+        assert_snapshot!(format!("help_{width}x{height}"), sim.keys("?").screen());
+    }
+    assert_snapshot!(
+        "help_styles_80x24",
+        open(&store, Settings::default(), SMALL).keys("?").styles()
+    );
+    let mut sim = open(&store, Settings::default(), TINY);
+    sim.keys("?");
+    let mut seen = String::new();
+    for _ in 0..80 {
+        seen.push_str(&sim.screen());
+        sim.keys("PageDown");
+    }
+    for context in Context::ALL {
+        assert!(seen.contains(context.title()), "{context:?}");
+    }
+    let mut sim = open(&store, Settings::default(), TINY);
+    assert!(sim.keys("Tab ?").screen().lines().nth(2).unwrap().contains("Jobs and commands"));
+}
+
+#[test]
+fn a_screen_opens_as_it_was_set() {
+    let store = two_runs();
+    let settings = Settings {
+        mouse: false,
+        times: Times::Relative,
+        wrap: true,
+        numbers: true,
+        ..Settings::default()
+    };
+    let mut sim = open(&store, settings, SMALL);
+    assert_eq!(for_terminal(&sim), [&Effect::CaptureMouse(false)]);
+    assert!(!sim.model.mouse && sim.model.view_options.wrap && sim.model.view_options.numbers);
+    assert_snapshot!("as_set_80x24", sim.screen());
+}
+
+#[test]
+fn secure_mode_hands_nothing_to_other_programs() {
+    let store = two_runs();
+    for keys in ["y", "Y", "c", "v", "|"] {
+        let mut free = open(&store, Settings::default(), SMALL);
+        let mut secure = open(&store, Settings { secure: true, ..Settings::default() }, SMALL);
+        let said = last_line(secure.keys(keys));
+        assert!(said.contains("off in secure mode"), "{keys}: {said}");
+        assert_eq!(for_terminal(&secure), [] as [&Effect; 0], "{keys}");
+        assert!(!for_terminal(free.keys(keys)).is_empty(), "{keys}");
+    }
+}
+
+// ---- looks ----
+
+fn cells(sim: &mut Sim) -> Vec<Cell> {
+    sim.buffer().content().to_vec()
+}
+
+#[test]
+fn a_scheme_s_colors_are_on_the_screen() {
+    let store = two_runs();
+    let dark = Settings { look: Scheme::Dark.into(), ..Settings::default() };
+    let mut sim = open(&store, dark, SMALL);
+    assert_snapshot!("styles_dark_80x24", sim.styles());
+    // The log beside the tree has colors of its own.
+    let tree: Vec<Cell> = cells(&mut sim).chunks(80).flat_map(|row| row[..26].to_vec()).collect();
+    let is_own = |color: &Color| !matches!(color, Color::Reset | Color::Rgb(..));
+    assert!(
+        !tree.iter().any(|cell| is_own(&cell.fg) || is_own(&cell.bg)),
+        "none of the terminal's"
+    );
+}
+
+#[test]
+fn high_contrast_is_on_black_everywhere() {
+    let store = two_runs();
+    for keys in ["", "Tab", "r", "?", "/", "z", "Z w #"] {
+        let settings = Settings { look: Scheme::HighContrast.into(), ..Settings::default() };
+        let mut sim = open(&store, settings, SMALL);
+        let cells = cells(sim.keys(keys));
+        let bare =
+            cells.iter().filter(|cell| cell.bg == Color::Reset || cell.fg == Color::Reset).count();
+        assert_eq!(bare, 0, "{keys:?}\n{}", sim.screen());
+    }
+}
+
+#[test]
+fn without_color_the_selection_is_still_seen_whatever_was_set() {
+    let store = two_runs();
+    let set = Settings { look: Scheme::HighContrast.into(), ..Settings::default() };
+    let settings = Options { color: false, ..options(set) };
+    let mut sim = Sim::new(store.catalog(), None, settings, SMALL, at(120_000));
+    let cells = cells(sim.keys("Tab"));
+    assert!(cells.iter().all(|cell| (cell.fg, cell.bg) == (Color::Reset, Color::Reset)));
+    let reversed = cells.iter().filter(|cell| cell.modifier.contains(Modifier::REVERSED)).count();
+    assert!(reversed > 20, "a row of the tree");
+}
+
+// ---- ASCII ----
+
+/// Every character of a store's files: what was recorded is shown as it is.
+fn recorded(dir: &std::path::Path) -> BTreeSet<char> {
+    crate::support::bytes_of(dir)
+        .values()
+        .flat_map(|bytes| String::from_utf8_lossy(bytes).chars().collect::<Vec<_>>())
+        .collect()
+}
+
+#[test]
+fn with_ascii_only_what_was_recorded_is_anything_else() {
+    for name in ["quire-v2-broken", "quire-v2-live", "quire-v11-broken"] {
+        let dir = crate::support::store(name);
+        let recorded = recorded(dir.path());
+        for size in [TINY, SMALL, (120, 40), (250, 70)] {
+            let plain = Options { ascii: true, ..options(Settings::default()) };
+            let mut sim =
+                Sim::new(Catalog::of_store(dir.path(), None), None, plain, size, at(120_000));
+            let all = [
+                "",
+                "Tab",
+                "Tab",
+                "r",
+                "j Enter",
+                "r j Enter",
+                "?",
+                "Esc z",
+                "Esc Z",
+                "w t #",
+                "/ e Enter",
+                "& e Enter",
+                "+",
+                "]",
+                "] ]",
+                "Tab g Enter",
+                "z M",
+                "z R G",
+                "C",
+                "i",
+                "Tab g",
+                "j j",
+            ];
+            for keys in all {
+                let screen = sim.keys(keys).screen();
+                // A control character that was recorded is shown as its picture.
+                let is_ours = |c: &char| {
+                    !c.is_ascii() && !recorded.contains(c) && !('\u{2400}'..='\u{2426}').contains(c)
+                };
+                let ours: Vec<char> = screen.chars().filter(is_ours).collect();
+                assert!(
+                    ours.is_empty(),
+                    "{ours:?} after {keys:?} on {size:?} of {name}:\n{screen}"
+                );
+            }
+        }
+    }
+}

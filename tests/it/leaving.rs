@@ -1,0 +1,230 @@
+//! Leaving and coming back: the line that stays in the terminal, and that its command opens the
+//! same rows.
+
+use jiff::tz::TimeZone;
+use rundown::catalog::{Catalog, RunFilter, RunSpec};
+use rundown::cri::Stream;
+use rundown::store::RunEnd;
+use rundown::tui::at::At;
+use rundown::tui::sim::Sim;
+use rundown::tui::{Options, Settings};
+use rustix::process::Signal;
+use unicode_width::UnicodeWidthStr;
+
+use crate::support::built::{Built, at, failed_run, passed_run, run_id};
+use crate::support::session::Session;
+
+fn open(catalog: Catalog, place: Option<At>) -> Sim {
+    let options = Options {
+        color: true,
+        ascii: false,
+        time_zone: TimeZone::UTC,
+        filter: RunFilter::default(),
+        at: place,
+        settings: Settings::default(),
+    };
+    Sim::new(catalog, Some(RunSpec::Id("00000001".into())), options, (80, 24), at(120_000))
+}
+
+/// The rows of the log on screen.
+fn rows(sim: &Sim) -> Vec<String> {
+    let log = &sim.model.log;
+    let shown = log.window.rows.iter().skip(log.top).take(sim.model.log_height());
+    shown.map(|row| String::from_utf8_lossy(&row.text).into_owned()).collect()
+}
+
+/// A run with a log that is longer than the screen, in a job that is called something.
+fn long_run(job: &str, running: bool) -> Built {
+    let (mut store, run) = (Built::new(), run_id(1));
+    store.begin(&run, &[job, "last"], 0);
+    for n in 1..=2 {
+        store.start(&run, job, n, "make all", i64::from(n) * 10_000);
+        for row in 0..200 {
+            let text = format!("row {row} of {n}\n");
+            store.print(&run, job, n, i64::from(n) * 10_000 + row, Stream::Stdout, &text);
+        }
+        if n == 1 || !running {
+            store.end(&run, job, n, i32::from(n == 1), i64::from(n) * 10_000 + 900);
+        }
+    }
+    store
+}
+
+#[test]
+fn what_is_written_on_leaving_opens_the_same_rows() {
+    for job in ["build", "with blanks, @end", "b12"] {
+        for running in [false, true] {
+            let store = long_run(job, running);
+            for keys in [
+                "",
+                "g",
+                "G",
+                "g Ctrl-d j j",
+                "]",
+                "] g",
+                "[ k k",
+                "G k",
+                "& 9 Enter g j",
+                "Tab j j",
+            ] {
+                let mut before = open(store.catalog(), None);
+                before.keys(keys);
+                let place = before.model.at();
+                let read = place.as_ref().map(|place| At::parse(&place.typed().unwrap()).unwrap());
+                assert_eq!(read, place, "{keys}");
+                let again = open(store.catalog(), read);
+                assert_eq!(again.model.log.key, before.model.log.key, "{job}, {keys}: {place:?}");
+                let (rows, expected) = (rows(&again), rows(&before));
+                assert_eq!(rows.first(), expected.first(), "{job}, {keys}: {place:?}");
+                assert_eq!(
+                    again.model.log.follow, before.model.log.follow,
+                    "{job}, {keys}: {place:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_failure_that_was_landed_on_is_landed_on_again_and_left_where_it_was_left() {
+    let mut store = Built::new();
+    failed_run(&mut store, &run_id(1), 0);
+    for (keys, place) in [("", "test/2"), ("G", "test/2@end"), ("g", "test/2@b0")] {
+        let mut before = open(store.catalog(), None);
+        before.keys(keys);
+        let at = before.model.at().unwrap();
+        assert_eq!(at.to_string(), place);
+        let again = open(store.catalog(), Some(at));
+        assert_eq!(rows(&again), rows(&before), "{keys}");
+        assert_eq!(again.model.card().is_some(), before.model.card().is_some(), "{keys}");
+    }
+}
+
+#[test]
+fn a_place_that_is_not_there_is_told_and_the_run_opens_as_it_would() {
+    let store = long_run("build", false);
+    let mut sim = open(store.catalog(), Some(At::parse("biuld/1@b100").unwrap()));
+    assert!(sim.screen().contains("what --at names is not in this run"), "{}", sim.screen());
+    assert_eq!(sim.model.log.key, open(store.catalog(), None).model.log.key);
+    let far = open(store.catalog(), Some(At::parse("build/1@b99999999").unwrap()));
+    assert!(!rows(&far).is_empty(), "behind the end there is the end");
+}
+
+#[test]
+fn one_that_runs_and_is_followed_needs_no_place() {
+    let store = long_run("build", true);
+    let mut sim = open(store.catalog(), None);
+    sim.keys("[ ]");
+    assert_eq!(sim.model.at().unwrap().to_string(), "build/2@end", "it was chosen");
+    let mut store = Built::new();
+    store.begin(&run_id(1), &["build"], 0);
+    store.start(&run_id(1), "build", 1, "make", 10);
+    assert_eq!(open(store.catalog(), None).model.at(), None, "it moves on by itself");
+}
+
+/// The line that a session leaves on the main screen.
+fn line_left(session: &Session) -> String {
+    assert_eq!(session.exit().code(), Some(0));
+    session.assert_given_back();
+    session.shown.wait_for_text("to go on: ");
+    // It may be longer than the screen is wide.
+    let parser = session.shown.parser.lock().unwrap();
+    let mut line = String::new();
+    for row in parser.screen().rows(0, 80) {
+        line.push_str(&row);
+        line.extend(std::iter::repeat_n(' ', 80 - row.width()));
+    }
+    line.trim().to_owned()
+}
+
+#[test]
+fn the_printed_command_opens_the_same_rows_in_a_terminal() {
+    let store = long_run("it's a job", false);
+    let session = Session::start_with(&store, &["--repo", "example"], &[]);
+    session.shown.wait_for_text("of 2");
+    session.press("gjjj");
+    let is_there = |screen: &vt100::Screen| {
+        let contents = screen.contents();
+        !contents.contains("row 2 of 2")
+            && contents.contains("row 3 of 2")
+            && contents.contains("row 20 of 2")
+    };
+    session.shown.wait_for("the row moved to", is_there);
+    session.press("q");
+    let line = line_left(&session);
+    let (stands, command) = line.split_once("; to go on: rundown ").unwrap();
+    assert_eq!(stands, "rundown: ● running 00000001 example");
+    let words = shlex::split(command).unwrap();
+    let root = store.root().to_str().unwrap();
+    let place = words[5].as_str();
+    assert!(place.starts_with("it's a job/2@b") && words.len() == 7, "{words:?}");
+    assert_eq!(words, ["--root", root, "--repo", "example", "--at", place, "00000001"]);
+    let again = Session::of(&words.iter().map(AsRef::as_ref).collect::<Vec<_>>(), &[]);
+    again.shown.wait_for("the same rows", is_there);
+    again.press("q");
+    let same = line_left(&again);
+    assert_eq!(same, line);
+}
+
+#[test]
+fn a_failed_run_says_in_a_line_what_failed() {
+    let mut store = Built::new();
+    failed_run(&mut store, &run_id(1), 0);
+    passed_run(&mut store, &run_id(2), 60_000);
+    let left = |args: &[&str]| {
+        let session = Session::start_with(&store, args, &[]);
+        session.shown.wait_for_text("ended");
+        session.kill(Signal::TERM);
+        session.exit();
+        session.assert_given_back();
+        session.shown.wait_for_text("to go on: ");
+        session.shown.parser.lock().unwrap().screen().contents()
+    };
+    let failed = left(&["latest-failed"]);
+    assert!(
+        failed.contains("✗ failed 00000001 example after 47.0s, cargo test --workspace: exit 101;"),
+        "{failed}"
+    );
+    let passed = left(&["--ascii"]);
+    assert!(
+        passed.contains("rundown: + passed 00000002 example after 1.2s; to go on: "),
+        "{passed}"
+    );
+}
+
+#[test]
+fn a_log_that_was_opened_by_its_path_is_opened_by_it_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a b.log");
+    std::fs::write(&path, "2026-01-02T03:04:05Z stdout F one\n".repeat(100)).unwrap();
+    let session = Session::of(&[path.as_os_str()], &[]);
+    session.shown.wait_for_text("top");
+    session.press("j");
+    session.shown.wait_for("a step down", |screen| !screen.contents().contains("top"));
+    session.press("q");
+    let line = line_left(&session);
+    let words = shlex::split(line.split_once("to go on: ").unwrap().1).unwrap();
+    assert_eq!(words, ["rundown", "--at", "b34", path.to_str().unwrap()]);
+}
+
+#[test]
+fn the_terminal_calls_once_when_the_run_that_is_looked_at_ends() {
+    let mut store = long_run("build", true);
+    for notify in ["--notify", "--exit-status"] {
+        let run = run_id(if notify == "--notify" { 1 } else { 2 });
+        if run == run_id(2) {
+            store.begin(&run, &["build", "last"], 100_000);
+        }
+        let session = Session::start_with(&store, &[notify], &[]);
+        session.shown.wait_for_text("running");
+        store.end_run(&run, RunEnd::Failed("job-failed"), 101_000);
+        session.shown.wait_for_text("✗ failed");
+        if notify == "--notify" {
+            session.wait_for_notice("9;rundown: example 00000001 failed after 1m41s");
+        }
+        session.press("q");
+        session.exit();
+        session.assert_given_back();
+        assert_eq!(session.bells(), usize::from(notify == "--notify"));
+    }
+}

@@ -1,0 +1,182 @@
+//! A run of ours while it is recorded, as another process sees it: running, passed, interrupted.
+
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::{rundown, stdout};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Records a command that says `started` and then waits for its stdin to end.
+fn waiting(dir: &Path) -> Child {
+    let script = "echo started; printf 'a prompt: '; cat >/dev/null; exit 7";
+    let mut command = rundown(dir);
+    command.args(["record", "--root", "R", "--job", "wait", "--", "sh", "-c", script]);
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap()
+}
+
+/// The run as `--once` tells it, as soon as it is what is waited for.
+fn run_when(dir: &Path, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+    let begun = Instant::now();
+    loop {
+        let output =
+            rundown(dir).args(["--root", "R", "--once", "--format", "json"]).output().unwrap();
+        let run = serde_json::from_slice::<Value>(&output.stdout).unwrap_or_default()["run"].take();
+        if is_so(&run) {
+            return run;
+        }
+        assert!(
+            begun.elapsed() < PATIENCE,
+            "still not {what}: {run:#}\n{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// What a killed recorder leaves running.
+fn kill_left_behind(dir: &Path) {
+    let connection = rusqlite::Connection::open(dir.join("R/rundown.db")).unwrap();
+    let pid: i32 = connection.query_row("SELECT pid FROM sh_calls", (), |row| row.get(0)).unwrap();
+    kill_process(Pid::from_raw(pid).unwrap(), Signal::TERM).unwrap();
+}
+
+fn is_waiting(run: &Value) -> bool {
+    run["jobs"][0]["commands"][0]["log"]["rows"] == 2
+}
+
+#[test]
+fn a_running_command_is_seen_with_what_it_has_written() {
+    let dir = TempDir::new().unwrap();
+    let mut recorder = waiting(dir.path());
+    let run = run_when(dir.path(), "waiting", is_waiting);
+    assert_eq!(
+        (&run["phase"], &run["state"], &run["interrupted"]),
+        (&json!("active"), &json!("active"), &json!(false))
+    );
+    let sh = &run["jobs"][0]["commands"][0];
+    assert_eq!(
+        (&sh["state"], &sh["join"], &sh["n"]),
+        (&json!("running"), &json!("exact"), &json!(1))
+    );
+    assert_eq!((&sh["exit_code"], &sh["duration_ms"]), (&Value::Null, &Value::Null));
+    let text = stdout(dir.path(), &["--root", "R", "--once", "--exit-status"], 4);
+    assert!(text.contains("● running  wait") && text.contains("    a prompt: \n"), "{text}");
+
+    drop(recorder.stdin.take());
+    assert_eq!(recorder.wait().unwrap().code(), Some(7));
+    let run = run_when(dir.path(), "finished", |run| run["phase"] == "finished");
+    assert_eq!((&run["state"], &run["jobs"][0]["exit_code"]), (&json!("failed"), &json!(7)));
+    assert_eq!(
+        run["jobs"][0]["commands"][0]["log"]["rows"], 2,
+        "the prompt had no newline, and none was made up"
+    );
+}
+
+#[test]
+fn a_run_whose_recorder_was_killed_is_interrupted_and_nothing_is_lost() {
+    let dir = TempDir::new().unwrap();
+    let mut recorder = waiting(dir.path());
+    run_when(dir.path(), "waiting", is_waiting);
+    recorder.kill().unwrap();
+    recorder.wait().unwrap();
+    let before = crate::support::bytes_of(&dir.path().join("R"));
+    let run = run_when(dir.path(), "interrupted", |run| run["interrupted"] == true);
+    assert_eq!(
+        (&run["phase"], &run["state"]),
+        (&json!("finished"), &json!("active")),
+        "the store's word stays"
+    );
+    let sh = &run["jobs"][0]["commands"][0];
+    assert_eq!(
+        (&sh["state"], &sh["finished_at"], &sh["log"]["rows"]),
+        (&json!("interrupted"), &Value::Null, &json!(2))
+    );
+    stdout(dir.path(), &["--root", "R", "--once", "--exit-status"], 3);
+    assert!(
+        crate::support::bytes_of(&dir.path().join("R")) == before,
+        "what the crash left is as it was, -wal and -shm too"
+    );
+
+    stdout(dir.path(), &["record", "--root", "R", "--", "true"], 0);
+    let listed = stdout(dir.path(), &["--root", "R", "list"], 0);
+    assert!(listed.lines().next().unwrap().starts_with("✓ passed"), "{listed}");
+    assert!(listed.lines().nth(1).unwrap().starts_with("! interrupted"), "{listed}");
+}
+
+#[test]
+fn many_recorders_share_a_store_that_none_of_them_found() {
+    let dir = TempDir::new().unwrap();
+    let start = |n: u32| {
+        let mut command = rundown(dir.path());
+        command
+            .args(["record", "--root", "R", "--", "echo", &n.to_string()])
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap()
+    };
+    let recorders: Vec<Child> = (0..12).map(start).collect();
+    for mut recorder in recorders {
+        assert_eq!(recorder.wait().unwrap().code(), Some(0));
+    }
+    let listed = stdout(dir.path(), &["--root", "R", "list"], 0);
+    assert_eq!(listed.matches("✓ passed").count(), 12, "{listed}");
+}
+
+#[test]
+fn what_an_interrupted_pipeline_had_not_begun_counts_as_skipped() {
+    let dir = TempDir::new().unwrap();
+    let pipeline = "[jobs.a]\ncommands = [\"echo started; exec sleep 60\"]\n[jobs.b]\nneeds = [\"a\"]\ncommands = [\"true\"]\n";
+    std::fs::write(dir.path().join("p.toml"), pipeline).unwrap();
+    let mut command = rundown(dir.path());
+    let mut recorder = command.args(["exec", "--root", "R", "--quiet", "p.toml"]).spawn().unwrap();
+    let running =
+        run_when(dir.path(), "running", |run| run["jobs"][0]["commands"][0]["log"]["rows"] == 1);
+    assert_eq!(running["jobs"][1]["phase"], "queued");
+    recorder.kill().unwrap();
+    recorder.wait().unwrap();
+    kill_left_behind(dir.path());
+    let run = run_when(dir.path(), "interrupted", |run| run["interrupted"] == true);
+    assert_eq!(
+        (&run["jobs"][1]["state"], &run["jobs"][1]["phase"]),
+        (&json!("pending"), &json!("finished"))
+    );
+    let text = stdout(dir.path(), &["--root", "R", "--once"], 0);
+    assert!(text.contains("! interrupted  a") && text.contains("⊘ skipped  b"), "{text}");
+}
+
+#[test]
+fn a_run_that_has_just_been_finished_is_never_taken_for_interrupted() {
+    let dir = TempDir::new().unwrap();
+    stdout(dir.path(), &["record", "--root", "R", "--", "true"], 0);
+    for _ in 0..25 {
+        let mut command = rundown(dir.path());
+        let mut recorder = command.args(["record", "--root", "R", "--", "true"]).spawn().unwrap();
+        while recorder.try_wait().unwrap().is_none() {
+            let listed = stdout(dir.path(), &["--root", "R", "list", "--limit", "1"], 0);
+            assert!(!listed.contains("interrupted"), "{listed}");
+        }
+    }
+}
+
+/// A reader at the moment of the last writer's close keeps SQLite from emptying the `-wal` by
+/// itself.
+#[test]
+fn readers_do_not_keep_rows_out_of_the_database_file() {
+    let dir = TempDir::new().unwrap();
+    stdout(dir.path(), &["record", "--root", "R", "--", "true"], 0);
+    let wal = dir.path().join("R/rundown.db-wal");
+    for _ in 0..15 {
+        let mut command = rundown(dir.path());
+        let mut recorder = command.args(["record", "--root", "R", "--", "true"]).spawn().unwrap();
+        while recorder.try_wait().unwrap().is_none() {
+            stdout(dir.path(), &["--root", "R", "list", "--limit", "1"], 0);
+        }
+        assert_eq!(std::fs::metadata(&wal).map_or(0, |wal| wal.len()), 0);
+    }
+}

@@ -1,0 +1,448 @@
+//! The log pane: searching, filtering, times, errors, going somewhere, wrapping, through the
+//! headless loop on real logs.
+
+use std::fs;
+use std::path::PathBuf;
+
+use insta::assert_snapshot;
+use jiff::tz::TimeZone;
+use rundown::catalog::{Catalog, RunFilter};
+use rundown::tui::at::At;
+use rundown::tui::sim::Sim;
+use rundown::tui::{Options, Settings};
+use tempfile::TempDir;
+
+use crate::support::built::at;
+
+const SMALL: (u16, u16) = (80, 24);
+
+/// A log in a directory of its own.
+struct Log {
+    _dir: TempDir,
+    path: PathBuf,
+}
+
+impl Log {
+    fn new(bytes: impl AsRef<[u8]>) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("some.log");
+        fs::write(&path, bytes).unwrap();
+        Self { _dir: dir, path }
+    }
+
+    /// One row a second from 12:00:00 on; every tenth on standard error.
+    fn of_rows(rows: impl IntoIterator<Item = String>) -> Self {
+        let line = |(n, text): (usize, String)| {
+            let stream = if n % 10 == 9 { "stderr" } else { "stdout" };
+            format!("2026-05-06T12:{:02}:{:02}.000000000Z {stream} F {text}\n", n / 60, n % 60)
+        };
+        Self::new(rows.into_iter().enumerate().map(line).collect::<String>())
+    }
+
+    fn open(&self, size: (u16, u16)) -> Sim {
+        let options = Options {
+            color: true,
+            ascii: false,
+            time_zone: TimeZone::UTC,
+            filter: RunFilter::default(),
+            at: None,
+            settings: Settings::default(),
+        };
+        let mut sim = Sim::new(Catalog::of_path(&self.path), None, options, size, at(0));
+        sim.keys("Z");
+        sim
+    }
+}
+
+/// Types a line after its key, and takes it.
+fn typed(sim: &mut Sim, key: &str, text: &str) {
+    sim.keys(key);
+    for c in text.chars() {
+        sim.keys(&if c == ' ' { "Space".to_owned() } else { c.to_string() });
+    }
+    sim.keys("Enter");
+}
+
+fn numbered(rows: usize) -> Log {
+    Log::of_rows(
+        (1..=rows).map(|n| {
+            if n % 25 == 0 { format!("row {n} with a needle") } else { format!("row {n}") }
+        }),
+    )
+}
+
+/// The rows on screen, without their lead.
+fn rows(sim: &mut Sim) -> Vec<String> {
+    let screen = sim.screen();
+    let body = screen.lines().skip(3).take(20).map(|line| line.trim_end_matches(['█', ' ']));
+    body.map(|line| line.chars().skip(2).collect()).collect()
+}
+
+fn last_line(sim: &mut Sim) -> String {
+    sim.screen().lines().last().unwrap_or_default().trim().to_owned()
+}
+
+/// The row that is marked as the current one.
+fn current(sim: &mut Sim) -> String {
+    let screen = sim.screen();
+    let line = screen.lines().find(|line| line.chars().nth(1) == Some('▌')).unwrap_or_default();
+    line.chars().skip(2).collect::<String>().trim_end_matches(['█', ' ']).to_owned()
+}
+
+#[test]
+fn a_search_goes_to_the_next_match_counts_all_and_comes_round() {
+    let log = numbered(200);
+    let mut sim = log.open(SMALL);
+    typed(&mut sim, "/", "needle");
+    assert_eq!(current(&mut sim), "row 25 with a needle");
+    assert!(last_line(&mut sim).starts_with("/needle 1 of 8 ·"), "{}", last_line(&mut sim));
+    sim.keys("n n");
+    assert_eq!(current(&mut sim), "row 75 with a needle");
+    assert!(last_line(&mut sim).starts_with("/needle 3 of 8"));
+    sim.keys("N");
+    assert_eq!(current(&mut sim), "row 50 with a needle");
+    sim.keys("N N");
+    assert_eq!(current(&mut sim), "row 200 with a needle");
+    assert!(last_line(&mut sim).ends_with("went on from the other end"), "{}", last_line(&mut sim));
+    assert_snapshot!("search_80x24", sim.screen());
+    assert_snapshot!("search_styles", sim.styles());
+    sim.keys("Esc");
+    assert!(!last_line(&mut sim).contains("needle"));
+    assert_eq!(current(&mut sim), "row 200 with a needle", "the place stays");
+}
+
+#[test]
+fn a_search_may_be_text_and_case_matters_where_it_is_asked_for() {
+    let log = Log::of_rows(["a.c", "abc", "ABC", "a.C"].map(str::to_owned));
+    let mut sim = log.open(SMALL);
+    typed(&mut sim, "/", "a.c");
+    assert!(last_line(&mut sim).starts_with("/a.c 1 of 4"));
+    sim.keys("Esc /");
+    sim.keys("a . c Tab Enter");
+    assert!(last_line(&mut sim).contains("of 2"), "{}", last_line(&mut sim));
+    typed(&mut sim, "/", "C");
+    assert!(last_line(&mut sim).contains("of 2"), "{}", last_line(&mut sim));
+    typed(&mut sim, "/", "(");
+    assert!(last_line(&mut sim).ends_with("unclosed group"), "{}", last_line(&mut sim));
+    sim.keys("Esc");
+    typed(&mut sim, "/", "nowhere");
+    assert!(last_line(&mut sim).ends_with("no row matches nowhere"));
+    sim.keys("/ Up Up Enter");
+    assert!(last_line(&mut sim).starts_with("/C"), "a pattern of before: {}", last_line(&mut sim));
+}
+
+#[test]
+fn new_rows_are_searched_as_they_come() {
+    let log = numbered(30);
+    let mut sim = log.open(SMALL);
+    typed(&mut sim, "/", "needle");
+    assert!(last_line(&mut sim).contains("of 1"));
+    let more = "2026-05-06T13:00:00Z stdout F another needle\n".repeat(3);
+    fs::write(&log.path, [fs::read(&log.path).unwrap(), more.into_bytes()].concat()).unwrap();
+    sim.disk();
+    assert!(last_line(&mut sim).contains("1 of 4"), "{}", last_line(&mut sim));
+    sim.keys("n n n");
+    assert!(last_line(&mut sim).contains("4 of 4"));
+}
+
+#[test]
+fn a_filter_shows_matching_rows_with_their_numbers_and_context() {
+    let log = numbered(200);
+    let mut sim = log.open(SMALL);
+    sim.keys("#");
+    typed(&mut sim, "&", "needle");
+    let shown = rows(&mut sim);
+    assert_eq!(shown[0], " 25 row 25 with a needle");
+    assert_eq!(shown[7], "200 row 200 with a needle");
+    assert_eq!(shown[8], "");
+    sim.keys("+ g");
+    assert_eq!(
+        rows(&mut sim)[..4],
+        [" 24 row 24", " 25 row 25 with a needle", " 26 row 26", " 49 row 49"]
+    );
+    assert_snapshot!("filter_80x24", sim.screen());
+    sim.keys("- 2");
+    assert_eq!(rows(&mut sim)[..2], [" 50 row 50 with a needle", "100 row 100 with a needle"]);
+    sim.keys("0 Esc");
+    assert!(
+        rows(&mut sim).contains(&" 26 row 26".to_owned()),
+        "all rows again: {:?}",
+        rows(&mut sim)
+    );
+    typed(&mut sim, "&", "!row [0-9]*[1-9]$");
+    sim.keys("g");
+    assert_eq!(rows(&mut sim)[..2], [" 10 row 10", " 20 row 20"]);
+    typed(&mut sim, "&", "nowhere");
+    assert!(sim.screen().contains("no row passes the filter"));
+}
+
+#[test]
+fn a_match_that_the_filter_hides_is_shown_where_it_is() {
+    let log = numbered(200);
+    let mut sim = log.open(SMALL);
+    typed(&mut sim, "&", "needle");
+    typed(&mut sim, "/", "row 30$");
+    assert_eq!(current(&mut sim), "row 30");
+    let shown = rows(&mut sim);
+    let at = shown.iter().position(|row| row == "row 30").unwrap();
+    assert_eq!(shown[at + 1], "row 50 with a needle", "{shown:?}");
+}
+
+#[test]
+fn times_come_in_three_kinds_and_slow_gaps_are_walked() {
+    let line = |at: &str, text: &str| format!("2026-05-06T12:{at}Z stdout F {text}\n");
+    let rows = [
+        ("00:00", "start"),
+        ("00:01", "soon"),
+        ("00:31.5", "late"),
+        ("00:32", "soon"),
+        ("01:40", "very late"),
+    ];
+    let log = Log::new(rows.map(|(at, text)| line(at, text)).concat());
+    let mut sim = log.open(SMALL);
+    sim.keys("t");
+    assert!(sim.screen().contains("    +31.500s late"), "{}", sim.screen());
+    sim.keys("t");
+    assert!(
+        sim.screen().contains("    +30.500s late") && sim.screen().contains("     +1.000s soon")
+    );
+    assert_snapshot!("times_styles", sim.styles());
+    sim.keys("t");
+    assert!(sim.screen().contains("12:00:31.500 late"));
+    sim.keys("t s");
+    assert_eq!(current(&mut sim), "late");
+    sim.keys("s");
+    assert_eq!(current(&mut sim), "very late");
+    sim.keys("s");
+    assert_eq!(current(&mut sim), "very late");
+    assert!(last_line(&mut sim).contains("no gap of 5"), "{}", last_line(&mut sim));
+    sim.keys("S");
+    assert_eq!(current(&mut sim), "late");
+}
+
+#[test]
+fn error_rows_are_walked_and_other_rows_of_stderr_are_not() {
+    let texts = [
+        "building",
+        "warning: unused",
+        "error[E0308]: mismatched types",
+        "note: 0 errors",
+        "FAILED tests/a.py::b",
+    ];
+    let log = Log::of_rows(texts.map(str::to_owned));
+    let mut sim = log.open(SMALL);
+    sim.keys("e");
+    assert_eq!(current(&mut sim), "error[E0308]: mismatched types");
+    sim.keys("e");
+    assert_eq!(current(&mut sim), "FAILED tests/a.py::b");
+    sim.keys("e");
+    assert_eq!(current(&mut sim), "error[E0308]: mismatched types");
+    assert_eq!(last_line(&mut sim), "went on from the other end");
+    sim.keys("E");
+    assert_eq!(current(&mut sim), "FAILED tests/a.py::b");
+    let mut sim = Log::of_rows(["fine".to_owned()]).open(SMALL);
+    sim.keys("e");
+    assert_eq!(last_line(&mut sim), "no row tells of an error");
+}
+
+#[test]
+fn one_can_go_to_rows_shares_times_and_marks() {
+    let log = numbered(500);
+    let mut sim = log.open(SMALL);
+    typed(&mut sim, ":", "300");
+    assert_eq!(current(&mut sim), "row 300 with a needle");
+    sim.keys("m a");
+    typed(&mut sim, ":", "12:01:39");
+    assert_eq!(current(&mut sim), "row 100 with a needle");
+    typed(&mut sim, ":", "+10s");
+    assert_eq!(current(&mut sim), "row 11");
+    typed(&mut sim, ":", "100%");
+    assert_eq!(current(&mut sim), "row 500 with a needle");
+    sim.keys("' a");
+    assert_eq!(current(&mut sim), "row 300 with a needle");
+    sim.keys("' b");
+    assert!(last_line(&mut sim).contains("no such mark"));
+    typed(&mut sim, ":", "501");
+    assert_eq!(last_line(&mut sim), "the log has fewer rows");
+    typed(&mut sim, ":", "nonsense");
+    assert!(
+        last_line(&mut sim).starts_with(":nonsense") && last_line(&mut sim).contains("try 1200")
+    );
+    sim.keys("Esc");
+    assert!(!last_line(&mut sim).contains("nonsense"));
+}
+
+#[test]
+fn wrapped_rows_are_scrolled_by_lines_and_none_is_lost() {
+    let wide = |n: usize| format!("begin{n} {} end{n}", "0123456789 ".repeat(20));
+    let log = Log::of_rows((1..=40).map(wide));
+    let mut sim = log.open(SMALL);
+    sim.keys("w");
+    assert_snapshot!("wrap_80x24", sim.screen());
+    let mut seen = Vec::new();
+    for _ in 0..400 {
+        seen.push(rows(&mut sim)[0].clone());
+        sim.keys("j");
+    }
+    for n in 1..=33 {
+        assert!(seen.iter().any(|line| line.starts_with(&format!("begin{n} "))), "row {n} begins");
+    }
+    sim.keys("G");
+    assert!(rows(&mut sim)[19].ends_with("d40"), "{:?}", rows(&mut sim));
+    sim.keys("g");
+    assert!(rows(&mut sim)[0].starts_with("begin1 "));
+    sim.keys("PageDown PageUp");
+    assert!(rows(&mut sim)[0].starts_with("begin1 "), "there and back");
+}
+
+#[test]
+fn progress_shows_its_last_state_and_unfolds_with_its_times() {
+    let text = "2026-05-06T12:00:00Z stdout F fetching\n\
+        2026-05-06T12:00:01Z stdout P \r 10%\n2026-05-06T12:00:02Z stdout P \r 55%\n2026-05-06T12:00:04Z stdout F \r100%\n\
+        2026-05-06T12:00:05Z stderr F a: waiting\n2026-05-06T12:00:05Z stderr F b: waiting\n\
+        2026-05-06T12:00:06Z stderr F \x1b[2A\x1b[2Ka: done\n2026-05-06T12:00:07Z stderr F \x1b[2Kb: done\n";
+    let log = Log::new(text);
+    let mut sim = log.open(SMALL);
+    assert_eq!(rows(&mut sim)[..5], ["fetching", "100%", "a: done", "b: done", ""]);
+    sim.keys("t p");
+    assert_snapshot!("progress_unfolded_80x24", sim.screen());
+    sim.keys("p");
+    assert!(!sim.screen().contains("55%"));
+}
+
+#[test]
+fn what_is_unfolded_can_be_found() {
+    let log = Log::new(
+        "2026-05-06T12:00:00Z stdout F plain\n2026-05-06T12:00:01Z stdout F step 5\r\x1b[Kdone 5\n",
+    );
+    let mut sim = log.open(SMALL);
+    typed(&mut sim, "/", "step");
+    assert!(last_line(&mut sim).ends_with("no row matches step"), "{}", last_line(&mut sim));
+    sim.keys("p n");
+    assert!(last_line(&mut sim).starts_with("/step 1 of 1"), "{}", last_line(&mut sim));
+    sim.keys("Esc p");
+    typed(&mut sim, "&", "step");
+    assert!(sim.screen().contains("no row passes the filter"), "{}", sim.screen());
+    sim.keys("p");
+    assert_eq!(rows(&mut sim)[0], "step 5");
+}
+
+#[test]
+fn a_match_far_in_a_long_row_comes_into_sight() {
+    let far = |n: usize| {
+        if n == 11 {
+            format!("{}FAR{}", "y".repeat(500), "z".repeat(50))
+        } else {
+            format!("row {n}")
+        }
+    };
+    let log = Log::of_rows((1..=30).map(far));
+    let mut sim = log.open(SMALL);
+    typed(&mut sim, "/", "FAR");
+    assert!(sim.screen().contains("yyFARzz"), "{}", sim.screen());
+    typed(&mut sim, "/", "row 2$");
+    assert!(sim.screen().contains("row 2"), "back at the left edge");
+    let log = Log::of_rows(
+        (1..=3).map(|n| format!("{n} {} DEEP {}", "word ".repeat(6000), "word ".repeat(6000))),
+    );
+    let mut sim = log.open(SMALL);
+    sim.keys("w");
+    typed(&mut sim, "/", "DEEP");
+    assert!(sim.screen().contains("DEEP"), "{}", sim.screen());
+}
+
+#[test]
+fn long_rows_scroll_sideways_and_the_place_is_kept() {
+    let log = Log::of_rows((1..=100).map(|n| format!("{n} {}", "abcdefghij".repeat(20))));
+    let mut sim = log.open(SMALL);
+    sim.keys("l l");
+    let before = rows(&mut sim)[0].clone();
+    assert!(!before.starts_with("1 "), "{before}");
+    sim.keys("j k G g");
+    assert_eq!(rows(&mut sim)[0], before);
+}
+
+#[test]
+fn a_log_opens_where_it_is_asked_to() {
+    let log = numbered(500);
+    let open = |at: &str| {
+        let at_place = Some(At::parse(at).unwrap());
+        let options = Options {
+            color: true,
+            ascii: false,
+            time_zone: TimeZone::UTC,
+            filter: RunFilter::default(),
+            at: at_place,
+            settings: Settings::default(),
+        };
+        let mut sim = Sim::new(
+            Catalog::of_path(&log.path),
+            None,
+            options,
+            SMALL,
+            crate::support::built::at(0),
+        );
+        sim.keys("Z");
+        sim
+    };
+    assert_eq!(rows(&mut open("end"))[19], "row 500 with a needle");
+    assert_eq!(rows(&mut open("start"))[0], "row 1");
+    assert_eq!(current(&mut open("250")), "row 250 with a needle");
+    assert_eq!(current(&mut open("12:01:39")), "row 100 with a needle");
+}
+
+/// A bar that was drawn so often that no reader holds all of it.
+#[test]
+fn a_long_bar_shows_its_last_state() {
+    let state = |n: usize| {
+        format!("2026-05-06T12:00:00Z stdout P \r{n:>5} of 3000 {}\n", "#".repeat(n / 60))
+    };
+    let bar: String = (1..=3000).map(state).collect();
+    let log = Log::new(format!(
+        "{bar}2026-05-06T12:00:01Z stdout F \n2026-05-06T12:00:02Z stdout F behind\n"
+    ));
+    let mut sim = log.open((120, 24));
+    assert_eq!(
+        rows(&mut sim)[..2],
+        [format!(" 3000 of 3000 {}", "#".repeat(50)), "behind".to_owned()]
+    );
+    sim.keys("p G");
+    assert!(sim.screen().contains(" 2999 of 3000 ") && sim.screen().contains("before"));
+}
+
+#[test]
+fn a_filter_with_few_matches_settles_also_when_the_log_grows() {
+    let log = numbered(100);
+    let mut sim = log.open(SMALL);
+    typed(&mut sim, "&", "needle");
+    let more = "2026-05-06T13:00:00Z stdout F no match\n".repeat(500)
+        + "2026-05-06T13:00:01Z stdout F needle 5\n";
+    fs::write(&log.path, [fs::read(&log.path).unwrap(), more.into_bytes()].concat()).unwrap();
+    sim.disk();
+    assert_eq!(rows(&mut sim)[..5].last().unwrap(), "needle 5");
+    let window = &sim.model.log.window;
+    assert!(window.at_start && window.at_end);
+}
+
+#[test]
+fn a_click_makes_a_row_the_current_one() {
+    let log = numbered(100);
+    let mut sim = log.open(SMALL);
+    sim.mouse(rundown::tui::msg::Mouse::Click, 10, 7);
+    assert_eq!(current(&mut sim), "row 5");
+}
+
+#[test]
+fn a_color_left_on_is_still_on_pages_further_down() {
+    let log =
+        Log::of_rows((0..250).map(|n| {
+            if n == 0 { "\x1b[32mgreen from here".to_owned() } else { format!("row {n}") }
+        }));
+    let mut sim = log.open(SMALL);
+    for keys in ["", "PageDown PageDown PageDown PageDown", "G"] {
+        let styles = sim.keys(keys).styles();
+        let greens =
+            styles.lines().filter(|line| line.contains("Green/") && line.contains("row ")).count();
+        assert!(greens >= 17, "{keys}: {styles}");
+    }
+}

@@ -1,0 +1,49 @@
+//! Tests of the public API and of the real binary: one module per topic, linked as one program.
+//!
+//! All tests run as threads of one process. A test that depends on the state of a process (its
+//! signals, its memory, its stdout) runs in a process of its own: see `support::process`.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, and prints for the reader of a failure"
+)]
+
+mod always;
+mod big_store;
+mod broken_stores;
+mod ci_systems;
+mod config;
+mod costly_stores;
+mod cri_corpus;
+mod exits;
+mod follow;
+mod fuzz_corpus;
+mod hostile_bytes;
+mod hostile_stores;
+mod hygiene;
+mod keys;
+mod layering;
+mod leaving;
+mod live;
+mod log_pane;
+mod mutated_stores;
+mod odd_screens;
+mod once;
+mod panes;
+mod plain;
+mod pty;
+mod quire_store;
+mod quire_versions;
+mod readme;
+mod record;
+mod screens;
+mod scroll;
+mod support;
+#[cfg(target_os = "linux")]
+mod terminal_sizes;
+mod trace;
+mod trust;
+mod waiting;

@@ -1,0 +1,189 @@
+//! What the screen says of runs whose records are broken or still come from events, through the
+//! headless loop.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+use insta::assert_snapshot;
+use jiff::tz::TimeZone;
+use rundown::catalog::{Catalog, RunFilter, RunSpec};
+use rundown::join::Place;
+use rundown::model::Phase;
+use rundown::time::Time;
+use rundown::tui::sim::Sim;
+use rundown::tui::{Options, Settings};
+use tempfile::TempDir;
+
+use crate::support::store;
+
+const V2: &str = "quire-v2-broken";
+const V11: &str = "quire-v11-broken";
+
+/// Half an hour after the run of version 11 that goes on began: 2025-05-06T13:30:00Z.
+const NOW: Time = Time::from_millis(1_746_538_200_000);
+
+fn open(dir: &Path, id: &str) -> Sim {
+    let catalog = Catalog::of_store(dir, None);
+    let options = Options {
+        color: true,
+        ascii: false,
+        time_zone: TimeZone::UTC,
+        filter: RunFilter::default(),
+        at: None,
+        settings: Settings::default(),
+    };
+    Sim::new(catalog, Some(RunSpec::Id(id.into())), options, (80, 24), NOW)
+}
+
+fn screen(name: &str, id: &str, keys: &str) -> String {
+    open(store(name).path(), id).keys(keys).screen()
+}
+
+fn place(sim: &Sim) -> String {
+    match sim.model.tree.at.as_ref().unwrap() {
+        Place::Run => "the run".into(),
+        Place::Job(job) => job.0.clone(),
+        Place::Sh(job, n) => format!("{} {n}", job.0),
+    }
+}
+
+#[test]
+fn a_run_that_stands_still_says_why() {
+    assert_snapshot!("stalled_80x24", screen(V2, "b0200001", "Tab g"));
+}
+
+#[test]
+fn a_command_without_a_row_says_so_above_its_log() {
+    let dir = store(V2);
+    let mut sim = open(dir.path(), "b0200001");
+    while place(&sim) != "test 4" {
+        let before = place(&sim);
+        sim.keys("]");
+        assert_ne!(place(&sim), before);
+    }
+    assert_snapshot!("collision_80x24", sim.screen());
+}
+
+#[test]
+fn an_orphaned_run_says_what_is_not_known() {
+    assert_snapshot!("orphaned_80x24", screen(V11, "b1100004", "Tab g"));
+}
+
+#[test]
+fn logs_that_an_upgrade_left_are_shown() {
+    assert_snapshot!("upgraded_80x24", screen(V11, "b1100001", ""));
+}
+
+#[test]
+fn a_pipeline_that_does_not_compile_opens_on_its_own_log() {
+    assert_snapshot!("does_not_compile_80x24", screen(V11, "b1100005", ""));
+}
+
+#[test]
+fn a_missing_program_is_where_the_run_opens() {
+    assert_snapshot!("missing_program_80x24", screen(V11, "b1100007", ""));
+}
+
+// ---- a run without rows, as it goes on ----
+
+const LIVE: &str = "b1100006";
+const LIVE_ID: &str = "0196a406-0006-7000-8000-0000b1100006";
+const BEGAN_AT_MS: i64 = 1_746_536_400_000;
+
+/// The run that goes on, and the directory of its files. The writer is in the middle of a line.
+fn live() -> (TempDir, std::path::PathBuf) {
+    let dir = store(V11);
+    let files = dir.path().join("runs/demo.git").join(LIVE_ID);
+    (dir, files)
+}
+
+fn append(files: &Path, text: &str) {
+    let mut file = fs::OpenOptions::new().append(true).open(files.join("events.jsonl")).unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+}
+
+#[test]
+fn a_run_without_rows_is_shown_by_its_events() {
+    let (dir, _) = live();
+    assert_snapshot!("live_by_events_80x24", open(dir.path(), LIVE).screen());
+}
+
+#[test]
+fn it_moves_on_as_events_come_and_ends_with_its_rows() {
+    let (dir, files) = live();
+    let mut sim = open(dir.path(), LIVE);
+    assert_eq!(place(&sim), "build 3");
+    // The rest of the torn line, then a next command.
+    append(&files, "400700,\"type\":\"sh_finished\",\"job_id\":\"build\",\"exit_code\":0}\n");
+    fs::write(files.join("jobs/build/sh-3.log"), "2025-05-06T13:00:00.65Z stdout F 41 passed\n")
+        .unwrap();
+    append(
+        &files,
+        "{\"at_ms\":1746536400710,\"type\":\"sh_started\",\"job_id\":\"build\",\"cmd\":\"make strip\"}\n",
+    );
+    let moved = sim.disk().screen();
+    assert!(moved.contains("make strip"), "{moved}");
+    let states: Vec<&str> = sim
+        .model
+        .run
+        .as_ref()
+        .unwrap()
+        .jobs
+        .iter()
+        .flat_map(|job| &job.shs)
+        .map(|sh| sh.state.as_str())
+        .collect();
+    assert_eq!(states, ["passed", "failed", "passed", "running"]);
+    assert!(sim.keys("[").screen().contains("41 passed"), "{}", sim.screen());
+    sim.keys("]");
+
+    append(
+        &files,
+        "{\"at_ms\":1746536400800,\"type\":\"sh_finished\",\"job_id\":\"build\",\"exit_code\":0}\n",
+    );
+    append(
+        &files,
+        "{\"at_ms\":1746536400801,\"type\":\"job_finished\",\"job_id\":\"build\",\"outcome\":\"succeeded\"}\n",
+    );
+    append(
+        &files,
+        "{\"at_ms\":1746536400802,\"type\":\"run_finished\",\"outcome\":\"succeeded\"}\n",
+    );
+    fs::write(files.join("jobs/build/sh-4.log"), "").unwrap();
+    rows_come(dir.path());
+    let screen = sim.disk().screen();
+    let run = sim.model.run.as_ref().unwrap();
+    assert_eq!(
+        (run.head.phase, run.findings.iter().count()),
+        (Phase::Finished, 0),
+        "{:?}",
+        run.findings
+    );
+    assert!(
+        run.jobs.iter().all(|job| job.job.in_database && job.shs.iter().all(|sh| sh.log.is_some()))
+    );
+    assert_snapshot!("live_ended_80x24", screen);
+}
+
+/// What quire writes when the run has ended.
+fn rows_come(root: &Path) {
+    let connection = rusqlite::Connection::open(root.join("quire.db")).unwrap();
+    let run = LIVE_ID;
+    let at = |ms: i64| BEGAN_AT_MS + ms;
+    let sql = "UPDATE runs SET resolved_at = ?2, outcome = 'succeeded' WHERE id = ?1";
+    connection.execute(sql, (run, at(810))).unwrap();
+    for (job, start, end) in [("quire/push", 501, 505), ("build", 510, 801)] {
+        let sql = "INSERT INTO jobs VALUES (?1, ?2, 'succeeded', NULL, ?3, ?4)";
+        connection.execute(sql, (run, job, at(start), at(end))).unwrap();
+    }
+    for (start, end, exit, cmd) in [
+        (512, 590, 0, "make"),
+        (600, 640, 3, "make docs"),
+        (650, 700, 0, "make check"),
+        (710, 800, 0, "make strip"),
+    ] {
+        let sql = "INSERT INTO sh VALUES (?1, 'build', ?2, ?3, ?4, ?5)";
+        connection.execute(sql, (run, at(start), at(end), exit, cmd)).unwrap();
+    }
+}

@@ -1,0 +1,389 @@
+//! The panes of runs and jobs and the header of a command at four sizes, through the headless loop
+//! on real stores.
+
+use insta::assert_snapshot;
+use jiff::tz::TimeZone;
+use rundown::catalog::{Catalog, RunFilter};
+use rundown::cri::Stream;
+use rundown::join::Place;
+use rundown::model::{JobId, RunId};
+use rundown::store::{JobEnd, RunEnd, ShEnd};
+use rundown::tui::keymap::{Context, Key};
+use rundown::tui::layout::Pane;
+use rundown::tui::msg::Msg;
+use rundown::tui::sim::Sim;
+use rundown::tui::update::update;
+use rundown::tui::{Options, Settings};
+
+use crate::support::built::{Built, at, failed_run, passed_run, run_id};
+
+const TINY: (u16, u16) = (40, 10);
+const SMALL: (u16, u16) = (80, 24);
+const LARGE: (u16, u16) = (120, 40);
+const HUGE: (u16, u16) = (250, 70);
+
+fn options() -> Options {
+    Options {
+        color: true,
+        ascii: false,
+        time_zone: TimeZone::UTC,
+        filter: RunFilter::default(),
+        at: None,
+        settings: Settings::default(),
+    }
+}
+
+fn open(store: &Built, size: (u16, u16)) -> Sim {
+    Sim::new(store.catalog(), None, options(), size, at(120_000))
+}
+
+/// An older run that passed and the newest, which failed.
+fn two_runs() -> Built {
+    let mut store = Built::new();
+    passed_run(&mut store, &run_id(1), -3_600_000);
+    failed_run(&mut store, &run_id(2), 0);
+    store
+}
+
+/// More runs than are read at once: `n` of a hundred failed, every third is of another branch; run
+/// `n` began `n` seconds after the first.
+fn many_runs(count: u32) -> Built {
+    let store = Built::new();
+    let (id, zero) = (run_id(0).0, at(0).floor_millis());
+    let sql = format!(
+        "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {count})
+         INSERT INTO runs(id, repo, ref_name, sha, pushed_at_ms, state, queued_at_ms, started_at_ms, finished_at_ms, workspace_path)
+         SELECT substr('{id}', 1, 28) || printf('%08d', n), iif(n % 2, 'example', 'oxide/crucible'),
+                'refs/heads/' || iif(n % 3, 'main', 'fix-login'), printf('%07xcafe', n * 65537), {zero} + n * 1000,
+                iif(n % 100, 'complete', 'failed'), {zero}, {zero} + n * 1000, {zero} + n * 1000 + n * 7, '' FROM n"
+    );
+    rusqlite::Connection::open(store.root().join("rundown.db"))
+        .unwrap()
+        .execute_batch(&sql)
+        .unwrap();
+    store
+}
+
+/// Types a text, letter by letter.
+fn type_text(sim: &mut Sim, text: &str) {
+    for letter in text.chars() {
+        sim.keys(if letter == ' ' { "Space".to_owned() } else { letter.to_string() }.as_str());
+    }
+}
+
+fn open_run(sim: &Sim) -> Option<RunId> {
+    sim.model.run.as_ref().map(|run| run.head.run.id.clone())
+}
+
+fn found(sim: &Sim) -> Vec<RunId> {
+    sim.model.runs.active_finder().unwrap().heads.iter().map(|head| head.run.id.clone()).collect()
+}
+
+fn heading(sim: &mut Sim) -> String {
+    sim.screen().lines().nth(1).unwrap().split('─').nth(1).unwrap().trim().to_owned()
+}
+
+// ---- the screens ----
+
+#[test]
+fn the_panes_fit_every_size() {
+    let store = two_runs();
+    for (name, size) in [("40x10", TINY), ("80x24", SMALL), ("120x40", LARGE), ("250x70", HUGE)] {
+        let mut sim = open(&store, size);
+        assert_snapshot!(format!("tree_{name}"), sim.keys("Shift-Tab").screen());
+        assert_snapshot!(format!("tree_{name}_styles"), sim.styles());
+        assert_snapshot!(format!("runs_{name}"), sim.keys("r").screen());
+    }
+}
+
+#[test]
+fn what_is_typed_is_seen_and_marked_in_what_it_finds() {
+    let store = many_runs(3_400);
+    for (name, size) in [("40x10", TINY), ("80x24", SMALL), ("120x40", LARGE)] {
+        let mut sim = open(&store, size);
+        sim.keys("r");
+        type_text(&mut sim, "fail oxcr");
+        assert_snapshot!(format!("sift_{name}"), sim.screen());
+        assert_snapshot!(format!("sift_{name}_styles"), sim.styles());
+    }
+}
+
+#[test]
+fn without_color_and_unicode_the_panes_still_tell_everything() {
+    let store = two_runs();
+    let plain = Options { color: false, ascii: true, ..options() };
+    let mut sim = Sim::new(store.catalog(), None, plain, HUGE, at(120_000));
+    let screen = sim.keys("r f Tab").screen();
+    assert!(screen.is_ascii(), "{screen}");
+    assert!(screen.contains("#####"), "{screen}");
+    assert!(screen.contains("exit 101"), "{screen}");
+}
+
+// ---- finding runs ----
+
+#[test]
+fn typing_finds_runs_in_the_whole_store_and_enter_opens_one() {
+    let store = many_runs(3_400);
+    let mut sim = open(&store, SMALL);
+    sim.keys("r");
+    assert_eq!(sim.model.context(), Context::RunsFilter);
+    type_text(&mut sim, "failed main");
+    let expected: Vec<RunId> =
+        (1..=34).rev().map(|n| n * 100).filter(|n| n % 3 != 0).map(run_id).collect();
+    assert_eq!(found(&sim), expected);
+    assert_eq!(heading(&mut sim), "Runs 23 of 3,400");
+    sim.keys("Down Down Enter");
+    assert_eq!(open_run(&sim), Some(run_id(3_100)));
+    assert_eq!(sim.model.focus, Pane::Log, "back to where one was");
+    sim.keys("r");
+    assert_eq!(heading(&mut sim), "Runs", "what covered the rest begins anew");
+    assert_eq!(sim.model.runs.at, Some(run_id(3_100)));
+    assert!(
+        sim.screen().contains("00003100"),
+        "the list stands where the open run is: {}",
+        sim.screen()
+    );
+    sim.keys("Down Enter");
+    assert_eq!(open_run(&sim), Some(run_id(3_099)));
+}
+
+#[test]
+fn escape_takes_back_what_was_typed_and_then_leaves() {
+    let store = many_runs(10);
+    for size in [SMALL, LARGE] {
+        let mut sim = open(&store, size);
+        sim.keys("r x y z");
+        assert!(sim.screen().contains("no run matches"), "{}", sim.screen());
+        sim.keys("Enter Esc");
+        assert_eq!((sim.model.context(), open_run(&sim)), (Context::RunsFilter, Some(run_id(10))));
+        assert!(sim.screen().contains("00000003"));
+        sim.keys("Esc");
+        assert_eq!(sim.model.focus, Pane::Log);
+        assert!(sim.others.is_empty() || !sim.others.contains(&rundown::tui::msg::Effect::Quit));
+    }
+}
+
+#[test]
+fn in_a_pane_what_was_found_stays_until_escape() {
+    let store = many_runs(400);
+    let mut sim = open(&store, LARGE);
+    sim.keys("Tab");
+    assert_eq!((sim.model.focus, sim.model.context()), (Pane::Runs, Context::Runs));
+    sim.keys("j /");
+    type_text(&mut sim, "failed");
+    sim.keys("Down Enter");
+    assert_eq!((open_run(&sim), sim.model.focus), (Some(run_id(300)), Pane::Tree));
+    assert_eq!(heading(&mut sim), "Runs 4 of 400");
+    sim.keys("Shift-Tab j Enter");
+    assert_eq!(open_run(&sim), Some(run_id(200)), "j moves where nothing is typed");
+    sim.keys("Shift-Tab Esc");
+    assert_eq!((sim.model.focus, heading(&mut sim).as_str()), (Pane::Runs, "Runs"));
+    assert!(sim.screen().contains("00000200"), "{}", sim.screen());
+}
+
+#[test]
+fn more_matches_are_looked_for_when_the_last_one_comes_near() {
+    let store = many_runs(5_000);
+    let mut sim = open(&store, SMALL);
+    sim.keys("r");
+    type_text(&mut sim, "fix-login");
+    let first = found(&sim).len();
+    assert!((100..300).contains(&first), "{first}");
+    assert!(heading(&mut sim).starts_with(&format!("Runs {first}+ of ")), "{}", heading(&mut sim));
+    for _ in 0..20 {
+        sim.keys("End");
+    }
+    let expected: Vec<RunId> = (1..=5_000).rev().filter(|n| n % 3 == 0).map(run_id).collect();
+    assert_eq!(found(&sim), expected);
+    assert_eq!(heading(&mut sim), "Runs 1,666 of 5,000");
+}
+
+#[test]
+fn what_changes_among_the_runs_is_seen_among_those_found() {
+    let mut store = many_runs(400);
+    let mut sim = open(&store, SMALL);
+    sim.keys("r");
+    type_text(&mut sim, "failed");
+    sim.keys("Down");
+    let sql = format!("UPDATE runs SET state = 'failed' WHERE id = '{}'", run_id(350).0);
+    rusqlite::Connection::open(store.root().join("rundown.db"))
+        .unwrap()
+        .execute_batch(&sql)
+        .unwrap();
+    failed_run(&mut store, &run_id(401), 500_000);
+    sim.disk();
+    assert_eq!(found(&sim), [401, 400, 350, 300, 200, 100].map(run_id));
+    assert_eq!(sim.model.runs.shown().1, Some(&run_id(300)), "the cursor stays on its run");
+}
+
+#[test]
+fn enter_before_anything_is_found_means_the_first() {
+    let store = many_runs(400);
+    let mut sim = open(&store, SMALL);
+    sim.keys("r");
+    // The worker is slow: it answers after all the keys.
+    let mut late = Vec::new();
+    for key in ["f", "a", "i", "l", "Enter"] {
+        late.extend(update(&mut sim.model, Msg::Key(Key::parse(key).unwrap())));
+    }
+    sim.perform(late);
+    assert_eq!(open_run(&sim), Some(run_id(400)));
+}
+
+// ---- from run to run ----
+
+#[test]
+fn brackets_and_angles_go_from_run_to_run_wherever_one_is() {
+    let store = many_runs(350);
+    let mut sim = open(&store, SMALL);
+    let mut go = |keys: &str| {
+        sim.keys(keys);
+        (open_run(&sim).unwrap(), sim.model.said.clone().unwrap_or_default())
+    };
+    let at = |n| (run_id(n), String::new());
+    assert_eq!(go("("), at(349));
+    assert_eq!(go("( ( )"), at(348));
+    assert_eq!(go("<"), at(300));
+    assert_eq!(go("Tab <"), at(200));
+    assert_eq!(go("< <"), (run_id(100), "there is no older run that failed".into()));
+    assert_eq!(go(">"), at(200));
+    assert_eq!(go("> >"), (run_id(300), "there is no newer run that failed".into()));
+    assert_eq!(go("r Home Enter )"), (run_id(350), "there is no newer run".into()));
+    sim.keys("r");
+    assert_eq!(sim.model.runs.at, Some(run_id(350)));
+}
+
+#[test]
+fn a_single_log_has_no_neighbors() {
+    let mut store = Built::new();
+    passed_run(&mut store, &run_id(1), 0);
+    let catalog = Catalog::of_path(&store.log_path(&run_id(1), "build", 1));
+    let mut sim = Sim::new(catalog, None, options(), SMALL, at(120_000));
+    for key in ["(", ")", "<", ">"] {
+        sim.keys(key);
+        assert_eq!(sim.model.tree.at.clone().and_then(|place| place.n()), Some(1), "{key}");
+    }
+}
+
+#[test]
+fn in_the_list_braces_move_the_cursor_from_failure_to_failure() {
+    let store = many_runs(350);
+    let mut sim = open(&store, LARGE);
+    sim.keys("Tab } } {");
+    assert_eq!((sim.model.runs.at.clone(), open_run(&sim)), (Some(run_id(300)), Some(run_id(350))));
+    assert!(sim.screen().contains("00000300"), "{}", sim.screen());
+    sim.keys("r");
+    type_text(&mut sim, "main");
+    sim.keys("Tab Shift-Tab } }");
+    assert_eq!(
+        sim.model.runs.shown().1,
+        Some(&run_id(100)),
+        "among those found: 300 is of another branch"
+    );
+}
+
+// ---- the tree ----
+
+#[test]
+fn s_goes_from_the_slowest_command_down() {
+    let store = two_runs();
+    let mut sim = open(&store, SMALL);
+    let place = |sim: &Sim| sim.model.tree.at.clone().unwrap();
+    let sh = |job: &str, n| Place::Sh(JobId(job.into()), n);
+    sim.keys("Tab g s");
+    assert_eq!(
+        (place(&sim), sim.model.said.as_deref()),
+        (sh("test", 2), Some("slowest of 3: 34.0s"))
+    );
+    sim.keys("s");
+    assert_eq!(
+        (place(&sim), sim.model.said.as_deref()),
+        (sh("build", 1), Some("2nd slowest of 3: 12.1s"))
+    );
+    sim.keys("s s S");
+    assert_eq!(place(&sim), sh("build", 1));
+    sim.keys("g s");
+    assert_eq!(place(&sim), sh("test", 2), "from anywhere else it begins with the slowest");
+}
+
+// ---- the header of a command ----
+
+/// A run with a script that used much, printed on both streams, and ended by a signal.
+fn costly_run() -> Built {
+    let (mut store, run) = (Built::new(), run_id(7));
+    let script = "#!/bin/bash\nset -euo pipefail\n\ncargo build --workspace --all-targets --all-features --locked\n";
+    let many_lines = (1..=40).map(|n| format!("echo step {n}\n")).collect::<Vec<_>>().concat();
+    store.begin(&run, &["build"], 0);
+    store.start(&run, "build", 1, &format!("{script}{many_lines}"), 100);
+    store.print(&run, "build", 1, 200, Stream::Stdout, &"compiling\n".repeat(20));
+    store.print(&run, "build", 1, 300, Stream::Stderr, "warning: unused\nwarning: odd\n");
+    let end = ShEnd {
+        finished_at: at(34_100),
+        exit_code: 137,
+        signal: Some(9),
+        cpu_ms: Some(62_400),
+        max_rss_bytes: Some(512 << 20),
+        lost_bytes: None,
+        log_bytes: None,
+    };
+    store.finish(&run, "build", 1, &end);
+    store.end_job(&run, "build", JobEnd::Failed(137), 34_200);
+    store.end_run(&run, RunEnd::Failed("job-failed"), 34_300);
+    store
+}
+
+/// The path of the store is another each time.
+fn without_root(store: &Built, screen: &str) -> String {
+    screen.replace(&*store.root().to_string_lossy(), "/store")
+}
+
+#[test]
+fn the_header_in_full_tells_all_that_is_known() {
+    let store = costly_run();
+    for (name, size) in [("40x10", TINY), ("80x24", SMALL), ("120x40", LARGE), ("250x70", HUGE)] {
+        let mut sim = open(&store, size);
+        assert_snapshot!(format!("header_folded_{name}"), sim.keys("C").screen());
+        let screen = sim.keys("i").screen();
+        // The temporary directory has a name of another length each time.
+        let shown: Vec<_> = screen.lines().filter(|line| !line.contains("log      /")).collect();
+        assert_snapshot!(format!("header_{name}"), shown.join("\n"));
+    }
+    assert_snapshot!("header_80x24_styles", open(&store, SMALL).keys("C i").styles());
+}
+
+#[test]
+fn the_header_of_a_run_tells_its_whole_id() {
+    let store = costly_run();
+    let mut sim = open(&store, LARGE);
+    let screen = without_root(&store, &sim.keys("Shift-Tab g i").screen());
+    assert!(screen.contains(run_id(7).as_str()), "{screen}");
+    assert!(screen.contains("commands 1, 1 failed"), "{screen}");
+}
+
+#[test]
+fn the_header_takes_the_place_of_the_card_and_gives_it_back() {
+    let store = two_runs();
+    let mut sim = open(&store, LARGE);
+    let cause = "▌thread";
+    for (keys, has_card) in [("i", false), ("i", true), ("i C", true)] {
+        let screen = sim.keys(keys).screen();
+        assert_eq!(screen.contains("likely cause"), has_card, "{keys}: {screen}");
+        assert_eq!(screen.contains("ended    exit 101"), !has_card, "{keys}: {screen}");
+        assert!(screen.contains(cause), "{keys}: {screen}");
+    }
+}
+
+#[test]
+fn a_followed_log_is_still_followed_below_the_header() {
+    let (mut store, run) = (Built::new(), run_id(3));
+    store.begin(&run, &["build"], 0);
+    store.start(&run, "build", 1, "make all", 100);
+    let text = (1..=100).map(|n| format!("row {n}\n")).collect::<Vec<_>>().concat();
+    store.print(&run, "build", 1, 200, Stream::Stdout, &text);
+    let mut sim = open(&store, SMALL);
+    sim.keys("i");
+    store.print(&run, "build", 1, 300, Stream::Stdout, "row 101\n");
+    let screen = sim.disk().screen();
+    assert!(screen.contains("row 101") && screen.contains("command  make all"), "{screen}");
+    assert!(sim.model.log.follow);
+}

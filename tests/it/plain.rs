@@ -1,0 +1,285 @@
+//! `--follow`: a run in plain lines while it goes on, and where it takes the place of the screen.
+
+use std::fs;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Stdio};
+
+use insta::assert_snapshot;
+use jiff::tz::TimeZone;
+use rundown::catalog::{Catalog, RunFilter};
+use rundown::cri::Stream;
+use rundown::dump::{Around, FollowOptions, Followed, PrintOptions, Selection, Timestamps, follow};
+use rundown::error::Result;
+use rundown::store::{JobEnd, RunEnd};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::support::built::{Built, failed_run, run_id};
+use crate::support::session::Session;
+use crate::support::{rundown, stderr, stdout};
+
+/// What is printed and what is told while these steps are done, one after each look.
+fn followed(
+    catalog: &mut Catalog,
+    steps: &mut [&mut dyn FnMut()],
+) -> (Result<Followed>, String, String) {
+    let wanted =
+        FollowOptions { spec: None, filter: RunFilter::default(), selection: Selection::default() };
+    let look = PrintOptions {
+        stream: None,
+        tail: None,
+        timestamps: Timestamps::None,
+        color: false,
+        links: false,
+        time_zone: TimeZone::UTC,
+    };
+    let (mut out, mut said) = (Vec::new(), String::new());
+    let mut steps = steps.iter_mut();
+    let mut pause =
+        || steps.next().map(|step| step()).ok_or(io::Error::other("nothing more happens"));
+    let mut tell = |text: &str| said.extend([text, "\n"]);
+    let ended = follow(
+        catalog,
+        &wanted,
+        &look,
+        &mut Around { tell: &mut tell, pause: &mut pause },
+        &mut out,
+    );
+    (ended, String::from_utf8(out).unwrap(), said)
+}
+
+#[test]
+fn a_run_that_has_ended_is_printed_with_what_made_it_fail() {
+    let mut store = Built::new();
+    failed_run(&mut store, &run_id(1), 0);
+    let printed = stdout(store.root(), &["--root", ".", "--follow", "--exit-status"], 1);
+    assert_snapshot!("ended", printed);
+    let narrowed = [
+        "--root", ".", "--follow", "--failed", "--tail", "2", "--stream", "stderr", "-t",
+        "relative",
+    ];
+    assert_snapshot!("ended_narrowed", stdout(store.root(), &narrowed, 0));
+}
+
+#[test]
+fn commands_that_run_at_once_are_told_apart() {
+    let mut store = Built::new();
+    let run = run_id(1);
+    store.begin(&run, &["build", "test"], 0);
+    store.start(&run, "build", 1, "make all", 10);
+    let mut catalog = store.catalog();
+    let store = std::cell::RefCell::new(store);
+    let print = |job, ms, stream, text| store.borrow().print(&run, job, 1, ms, stream, text);
+    let (ended, printed, _) = followed(
+        &mut catalog,
+        &mut [
+            &mut || print("build", 20, Stream::Stdout, "one\n"),
+            &mut || {
+                store.borrow().start(&run, "test", 1, "make test", 30);
+                print("test", 40, Stream::Stderr, "begun, \x1b[2Jand harmless\n");
+            },
+            &mut || print("build", 50, Stream::Stdout, "two\n"),
+            &mut || print("build", 60, Stream::Stdout, "three\n"),
+            &mut || {
+                print("build", 70, Stream::Stdout, "10%\r");
+                print("test", 80, Stream::Stdout, "not kept back\n");
+            },
+            &mut || print("build", 90, Stream::Stdout, "100%\n"),
+            &mut || {
+                store.borrow().end(&run, "build", 1, 0, 100);
+                store.borrow().end_job(&run, "build", JobEnd::Complete, 100);
+            },
+            &mut || print("test", 110, Stream::Stdout, "an end without a newline"),
+            &mut || {
+                store.borrow().end(&run, "test", 1, 2, 1_200);
+                store.borrow().end_job(&run, "test", JobEnd::Failed(2), 1_200);
+                store.borrow_mut().end_run(&run, RunEnd::Failed("job-failed"), 1_300);
+            },
+        ],
+    );
+    assert!(ended.unwrap().was_seen_running);
+    assert_snapshot!("parallel", printed);
+}
+
+#[test]
+fn a_store_that_is_not_there_yet_is_waited_for_and_that_is_said_once() {
+    let (dir, mut made) = (TempDir::new().unwrap(), Built::new());
+    let root = dir.path().join("not/yet");
+    failed_run(&mut made, &run_id(1), 0);
+    let mut catalog = Catalog::of_store(&root, None);
+    let (ended, printed, said) = followed(
+        &mut catalog,
+        &mut [
+            &mut || {},
+            &mut || fs::create_dir_all(root.join("runs")).unwrap(),
+            &mut || {},
+            &mut || {
+                crate::support::copy_tree(made.root(), &root);
+            },
+        ],
+    );
+    assert!(!ended.unwrap().was_seen_running);
+    assert!(printed.contains("run 00000001, example"), "{printed}");
+    let [absent, empty] = &said.lines().collect::<Vec<_>>()[..] else { panic!("{said}") };
+    assert!(absent.starts_with("waiting: there is no store yet ("), "{said}");
+    assert!(empty.starts_with("waiting: this store has no runs yet ("), "{said}");
+}
+
+#[test]
+fn the_logs_of_a_pod_are_followed_over_restarts_and_rotations() {
+    let dir = TempDir::new().unwrap();
+    let app = dir.path().join("app");
+    fs::create_dir(&app).unwrap();
+    let line = |text: &str| format!("2026-01-02T03:04:05Z stdout F {text}\n");
+    fs::write(app.join("0.log"), line("first")).unwrap();
+    let restarted = || {
+        // The run is read again at once: something odd about it would be told, too.
+        fs::write(app.join("1.log"), line("after a restart")).unwrap();
+    };
+    let mut catalog = Catalog::of_path(dir.path());
+    let second = std::time::Duration::from_millis(1_001);
+    let (ended, printed, _) = followed(
+        &mut catalog,
+        &mut [
+            &mut || {
+                fs::rename(app.join("0.log"), app.join("0.log.20260102-030405")).unwrap();
+                fs::write(app.join("0.log"), line("fresh")).unwrap();
+            },
+            &mut || {
+                restarted();
+                // Where no database tells, new files are looked for once a second.
+                std::thread::sleep(second);
+            },
+            &mut || {},
+        ],
+    );
+    assert!(ended.is_err(), "it has no end of its own");
+    assert_eq!(printed, "app 0.log\n  first\n  fresh\napp 1.log\n  after a restart\n");
+}
+
+/// A recorder in a process of its own, and its rows by stream as `--follow` prints them.
+#[test]
+fn every_row_of_a_run_is_printed_once_while_it_is_recorded() {
+    let dir = TempDir::new().unwrap();
+    let follower = spawn(dir.path(), &["--root", "R", "--follow", "--exit-status"]);
+    let script = "i=0; while [ $i -lt 4000 ]; do i=$((i+1)); echo out $i; echo err $i >&2; done; printf end; exit 7";
+    let mut recorder = rundown(dir.path());
+    recorder.args(["record", "--root", "R", "--job", "count", "--", "sh", "-c", script]);
+    assert_eq!(
+        recorder.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().code(),
+        Some(7)
+    );
+    let output = follower.wait_with_output().unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{printed}");
+    // At the end the last rows are said again.
+    let (rows, _) = printed.split_once("job count, command 1 failed").unwrap();
+    for (lead, word) in [("  ", "out"), ("E ", "err")] {
+        let lead = format!("{lead}{word} ");
+        let numbers = rows.lines().filter_map(|row| row.strip_prefix(&lead)?.parse::<u32>().ok());
+        assert!(numbers.eq(1..=4000), "{word}");
+    }
+    assert!(rows.ends_with("\n  end\n"));
+}
+
+fn spawn(dir: &Path, args: &[&str]) -> Child {
+    rundown(dir).args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// A follower of a run that goes on, which has printed its first row.
+fn following(store: &Built) -> (Child, BufReader<ChildStdout>) {
+    let mut child = spawn(store.root(), &["--root", ".", "--follow"]);
+    let mut lines = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    while line != "  the first row\n" {
+        line.clear();
+        assert!(lines.read_line(&mut line).unwrap() > 0, "it has ended");
+    }
+    (child, lines)
+}
+
+fn running() -> Built {
+    let mut store = Built::new();
+    let run = run_id(1);
+    store.begin(&run, &["build"], 0);
+    store.start(&run, "build", 1, "make all", 10);
+    store.print(&run, "build", 1, 20, Stream::Stdout, "the first row\n");
+    store
+}
+
+#[test]
+fn signals_and_a_reader_that_leaves_end_it() {
+    let store = running();
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        let (mut child, _lines) = following(&store);
+        kill_process(Pid::from_child(&child), signal).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(code));
+    }
+    let (mut child, lines) = following(&store);
+    // Nothing more is written: that nobody reads is noticed all the same.
+    drop(lines);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!(said, "");
+}
+
+#[test]
+fn a_recorder_that_is_killed_ends_it() {
+    let mut store = running();
+    let (mut child, mut lines) = following(&store);
+    store.kill_recorder(&run_id(1));
+    let mut rest = String::new();
+    lines.read_to_string(&mut rest).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(rest.contains("run 00000001, example, main@deadbee interrupted"), "{rest}");
+}
+
+#[test]
+fn what_makes_no_sense_beside_it_is_refused() {
+    let mut store = Built::new();
+    failed_run(&mut store, &run_id(1), 0);
+    let refused = |args: &[&str], code| {
+        stderr(store.root(), &[&["--root", ".", "--follow"], args].concat(), code)
+    };
+    assert!(refused(&["--format", "json"], 2).contains("--follow prints text only"));
+    assert!(refused(&["--at", "end"], 2).contains("--at says where the screen opens"));
+    assert!(refused(&["--once"], 2).contains("cannot be used with"));
+    assert!(refused(&["--job", "nothing"], 5).contains("matches --job or --sh"));
+    assert!(refused(&["99999999"], 5).contains("no run whose id"));
+}
+
+#[test]
+fn a_terminal_without_a_screen_gets_lines_and_none_that_steers_it() {
+    let mut store = Built::new();
+    failed_run(&mut store, &run_id(1), 0);
+    for env in [("ACCESSIBLE", "1"), ("TERM", "dumb")] {
+        let session = Session::start(&store, &[env]);
+        assert_eq!(session.exit().code(), Some(0));
+        session.shown.wait_for_text("the first failure: job test, command 2");
+        session.shown.wait_for("the main screen", |screen| !screen.alternate_screen());
+    }
+    let session = Session::start(&store, &[("ACCESSIBLE", "0")]);
+    session.shown.wait_for("the screen", vt100::Screen::alternate_screen);
+}
+
+#[test]
+fn the_terminal_is_told_of_the_end_of_a_run_that_was_seen_running() {
+    let mut store = running();
+    let session = Session::start_with(&store, &["--follow", "--notify"], &[]);
+    session.shown.wait_for_text("the first row");
+    assert_eq!(session.bells(), 0);
+    store.end(&run_id(1), "build", 1, 0, 1_000);
+    store.end_job(&run_id(1), "build", JobEnd::Complete, 1_000);
+    store.end_run(&run_id(1), RunEnd::Complete, 1_010);
+    assert_eq!(session.exit().code(), Some(0));
+    session.shown.wait_for_text("run 00000001, example, main@deadbee passed");
+    session.wait_for_notice("9;rundown: example 00000001 passed after 1.0s");
+    assert_eq!(session.bells(), 1);
+    // What has ended before is no news.
+    let session = Session::start_with(&store, &["--follow", "--notify"], &[]);
+    assert_eq!(session.exit().code(), Some(0));
+    session.shown.wait_for_text("run 00000001, example, main@deadbee passed");
+    assert_eq!(session.bells(), 0);
+}

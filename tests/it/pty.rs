@@ -1,0 +1,256 @@
+//! The real binary in a real terminal: what it draws, and that the terminal is given back.
+
+use std::fs;
+use std::num::NonZeroU16;
+
+use rundown::cri::Stream;
+use rustix::process::Signal;
+use vt100::Screen;
+
+use crate::support::built::{Built, passed_run, run_id};
+use crate::support::script;
+use crate::support::session::{PATIENCE, Session};
+
+/// A store whose run is running and has printed a row.
+fn running() -> Built {
+    let mut store = Built::new();
+    let run = run_id(1);
+    store.begin(&run, &["build"], 0);
+    store.start(&run, "build", 1, "make all", 10);
+    store.print(&run, "build", 1, 20, Stream::Stdout, "the first row\n");
+    store
+}
+
+#[test]
+fn leaving_gives_the_terminal_back() {
+    let store = running();
+    for keys in ["q", "\x03"] {
+        let session = Session::start(&store, &[]);
+        session.shown.wait_for_text("the first row");
+        session.shown.wait_for("the alternate screen", Screen::alternate_screen);
+        session.press(keys);
+        assert_eq!(session.exit().code(), Some(0));
+        session.assert_given_back();
+    }
+}
+
+#[test]
+fn signals_give_the_terminal_back() {
+    let store = running();
+    for signal in [Signal::TERM, Signal::HUP, Signal::INT] {
+        let session = Session::start(&store, &[]);
+        session.shown.wait_for_text("the first row");
+        session.kill(signal);
+        session.exit();
+        session.assert_given_back();
+    }
+}
+
+#[test]
+fn a_terminal_that_vanishes_ends_the_program() {
+    let store = running();
+    let session = Session::start(&store, &[]);
+    session.shown.wait_for_text("the first row");
+    let exits = session.close();
+    exits.recv_timeout(PATIENCE).unwrap();
+}
+
+#[test]
+fn new_rows_commands_and_runs_appear_without_a_key() {
+    let mut store = running();
+    let run = run_id(1);
+    let session = Session::start(&store, &[]);
+    session.shown.wait_for_text("the first row");
+    store.print(&run, "build", 1, 30, Stream::Stdout, "the second row\n");
+    session.shown.wait_for_text("the second row");
+    store.end(&run, "build", 1, 0, 40);
+    store.start(&run, "build", 2, "make install", 50);
+    session.shown.wait_for_text("$ make install");
+    store.print(&run, "build", 2, 60, Stream::Stdout, "installing\n");
+    session.shown.wait_for_text("installing");
+    session.press("r");
+    session.shown.wait_for_text("00000001");
+    store.begin(&run_id(2), &["build"], 70);
+    session.shown.wait_for_text("00000002");
+}
+
+#[test]
+fn ctrl_z_gives_the_terminal_back_and_takes_it_again() {
+    let store = running();
+    let session = Session::start(&store, &[]);
+    session.shown.wait_for_text("the first row");
+    session.press("\x1a");
+    session.wait_until_stopped();
+    session.assert_given_back();
+    session.kill(Signal::CONT);
+    session.shown.wait_for("the alternate screen", Screen::alternate_screen);
+    session.shown.wait_for_text("the first row");
+    session.press("q");
+    assert_eq!(session.exit().code(), Some(0));
+    session.assert_given_back();
+}
+
+#[test]
+fn an_editor_has_the_terminal_to_itself_and_gets_a_copy() {
+    let (dir, store) = (tempfile::tempdir().unwrap(), running());
+    store.print(&run_id(1), "build", 1, 30, Stream::Stderr, "\x1b[31mthe second row\n");
+    // A line of which a key had gone elsewhere would not come to it whole; Ctrl-C is its own.
+    let text = r#"trap 'echo interrupted' INT
+        echo "begin $1"; cat "$2"
+        while [ "$line" != "the end" ]; do read line; echo "got $line"; done"#;
+    let editor = script(dir.path(), "nano", text);
+    let copies = dir.path().join("copies");
+    fs::create_dir(&copies).unwrap();
+    let env = [
+        ("EDITOR", editor.as_str()),
+        ("TMPDIR", copies.to_str().unwrap()),
+        ("PATH", "/usr/bin:/bin"),
+    ];
+    let session = Session::start(&store, &env);
+    session.shown.wait_for_text("the second row");
+    session.press("v");
+    session.shown.wait_for("the editor", |screen| {
+        let contents = screen.contents();
+        !screen.alternate_screen() && contents.contains("begin +1\nthe first row\nthe second row")
+    });
+    assert_eq!(fs::read_dir(&copies).unwrap().count(), 1);
+    session.press("quite a line\n");
+    session.shown.wait_for_text("got quite a line");
+    session.press("\x03");
+    session.shown.wait_for_text("interrupted");
+    session.press("the end\n");
+    session.shown.wait_for("ours again", |screen| {
+        screen.alternate_screen() && screen.contents().contains("the second row")
+    });
+    assert_eq!(fs::read_dir(&copies).unwrap().count(), 0, "the copy is gone");
+    session.press("?");
+    session.shown.wait_for_text("╭ Keys");
+    session.press("\x03");
+    assert_eq!(session.exit().code(), Some(0));
+    session.assert_given_back();
+}
+
+#[test]
+fn a_pager_gets_the_rows_and_may_end_early() {
+    let (dir, store) = (tempfile::tempdir().unwrap(), running());
+    for n in 0..5000 {
+        store.print(&run_id(1), "build", 1, 30 + n, Stream::Stdout, "\x1b[32mone of many rows\n");
+    }
+    let pager =
+        script(dir.path(), "less", r#"echo "$*"; head -n 2 | tr '\033' '^'; read key </dev/tty"#);
+    let session = Session::start(&store, &[("PAGER", &pager), ("PATH", "/usr/bin:/bin")]);
+    session.shown.wait_for_text("one of many rows");
+    session.press("g");
+    session.shown.wait_for_text("the first row");
+    session.press("|");
+    session.shown.wait_for_text("-R +1g");
+    session.shown.wait_for_text("^[0;32mone of many rows^[0m");
+    session.press("\n");
+    session.shown.wait_for("ours again", Screen::alternate_screen);
+    session.press("q");
+    assert_eq!(session.exit().code(), Some(0));
+    session.assert_given_back();
+}
+
+#[test]
+fn an_editor_that_is_not_there_is_told_and_nothing_is_lost() {
+    let store = running();
+    let session = Session::start(&store, &[("VISUAL", "/not/there/vim -R")]);
+    session.shown.wait_for_text("the first row");
+    session.press("v");
+    session.shown.wait_for_text("cannot run the editor vim");
+    session.shown.wait_for_text("the first row");
+    session.press("q");
+    assert_eq!(session.exit().code(), Some(0));
+    session.assert_given_back();
+}
+
+#[test]
+fn rows_and_commands_are_copied_through_the_terminal() {
+    let store = running();
+    store.print(&run_id(1), "build", 1, 30, Stream::Stdout, "\x1b[31mred\x07\n");
+    let session = Session::start(&store, &[]);
+    session.shown.wait_for_text("red");
+    session.press("y");
+    session.shown.wait_for_copy("the first row");
+    session.press("c");
+    session.shown.wait_for_copy("make all");
+    session.press("Y");
+    session.shown.wait_for_copy("the first row\nred␇\n");
+    session.shown.wait_for_text("copied 21 B");
+}
+
+#[test]
+fn without_color_the_selection_is_still_seen() {
+    let store = running();
+    let session = Session::start(&store, &[("NO_COLOR", "1")]);
+    session.shown.wait_for_text("the first row");
+    session.press("\t");
+    session.shown.wait_for("the selection in reverse video", |screen| {
+        (0..24).any(|row| screen.cell(row, 4).is_some_and(vt100::Cell::inverse))
+    });
+    let parser = session.shown.parser.lock().unwrap();
+    let is_plain = |cell: &vt100::Cell| cell.fgcolor() == vt100::Color::Default;
+    assert!((0..24).all(|row| (0..80).all(|column| parser.screen().cell(row, column).is_none_or(is_plain))));
+}
+
+#[test]
+fn another_size_is_drawn_anew() {
+    let store = running();
+    let session = Session::start(&store, &[]);
+    session.shown.wait_for_text("the first row");
+    let size = |n| NonZeroU16::new(n).unwrap();
+    session.shown.parser.lock().unwrap().screen_mut().set_size(size(10), size(40));
+    session.pty.resize(pty_process::Size::new(10, 40)).unwrap();
+    session.shown.wait_for("one pane", |screen| {
+        let contents = screen.contents();
+        contents.contains("the first row") && !contents.contains("Jobs")
+    });
+}
+
+#[test]
+fn a_store_that_was_named_is_waited_for_and_opens_without_a_key() {
+    let (dir, store) = (tempfile::tempdir().unwrap(), running());
+    let root = dir.path().join("not/yet");
+    let session = Session::of(&["--root".as_ref(), root.as_os_str()], &[]);
+    session.shown.wait_for_text("there is no such directory");
+    session.press("?");
+    session.shown.wait_for_text("╭ Keys");
+    session.press("q");
+    std::fs::create_dir_all(&root).unwrap();
+    session.shown.wait_for_text("the directory has no rundown.db");
+    crate::support::copy_tree(store.root(), &root);
+    session.shown.wait_for_text("the first row");
+    std::fs::remove_file(root.join("rundown.db")).unwrap();
+    session.shown.wait_for_text("rundown.db is gone");
+    std::fs::copy(store.root().join("rundown.db"), root.join("rundown.db")).unwrap();
+    session.shown.wait_for("the database again", |screen| !screen.contents().contains("is gone"));
+    session.press("q");
+    assert_eq!(session.exit().code(), Some(0));
+    session.assert_given_back();
+}
+
+#[test]
+fn a_store_that_nobody_named_is_an_error_when_it_is_missing() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = dir.path().to_str().unwrap();
+    let session = Session::of(&[], &[("XDG_DATA_HOME", home)]);
+    assert_eq!(session.exit().code(), Some(6));
+    session.shown.wait_for_text("no store at");
+}
+
+#[test]
+fn a_list_that_was_cut_says_how_to_go_on() {
+    let mut store = Built::new();
+    for n in 1..=3 {
+        passed_run(&mut store, &run_id(n), i64::from(n) * 10_000);
+    }
+    let session = Session::start_with(&store, &["list", "--limit", "2"], &[]);
+    session.shown.wait_for_text("older runs: the same with --before 00000002");
+    assert_eq!(session.exit().code(), Some(0));
+    let session =
+        Session::start_with(&store, &["list", "--limit", "2", "--before", "00000002"], &[]);
+    session.shown.wait_for_text("00000001");
+    assert_eq!(session.exit().code(), Some(0));
+    session.shown.wait_for("nothing more", |screen| !screen.contents().contains("older runs"));
+}

@@ -1,0 +1,289 @@
+//! A real store of version 2, caught while it was written: what rundown tells of it is what
+//! `sqlite3`, `grep` and `wc` counted in it (`EXPECTED.json`), and reading leaves no trace.
+
+use serde_json::{Value, json};
+
+use crate::support::{bytes_of, fixture, json, json_lines, stderr, stdout, store};
+
+fn expected() -> Value {
+    let text = std::fs::read_to_string(fixture("stores/quire-v2-live/EXPECTED.json")).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+fn ms(time: &Value) -> Value {
+    time.as_str().map_or(Value::Null, |time| {
+        json!(time.parse::<jiff::Timestamp>().unwrap().as_millisecond())
+    })
+}
+
+/// What the two sides can both tell of a command.
+fn ours(sh: &Value) -> Value {
+    let log = &sh["log"];
+    json!({
+        "n": sh["n"], "exit_code": sh["exit_code"], "started": ms(&sh["started_at"]), "finished": ms(&sh["finished_at"]),
+        "cmd": sh["cmd"],
+        "log": { "bytes": log["bytes"], "lines": log["rows"], "stdout": log["stdout"], "stderr": log["stderr"] },
+    })
+}
+
+#[test]
+fn every_run_is_told_as_other_tools_count_it() {
+    let dir = store("quire-v2-live");
+    let expected = expected();
+    for run in expected["runs"].as_array().unwrap() {
+        let id = run["id"].as_str().unwrap();
+        let document = json(dir.path(), &["--root", ".", "--once", id, "--format", "json"], 0);
+        assert_eq!(document["schema"], "rundown.run/1");
+        let ours_run = &document["run"];
+        for (ours, theirs) in
+            [("id", "id"), ("repo", "repo"), ("ref", "ref"), ("sha", "sha"), ("state", "state")]
+        {
+            assert_eq!(ours_run[ours], run[theirs], "{id} {ours}");
+        }
+        assert_eq!(ours_run["duration_ms"], run["duration_ms"], "{id}");
+        let (jobs, their_jobs) =
+            (ours_run["jobs"].as_array().unwrap(), run["jobs"].as_array().unwrap());
+        assert_eq!(jobs.len(), their_jobs.len(), "{id}");
+        for (job, theirs) in jobs.iter().zip(their_jobs) {
+            assert_eq!(job["id"], theirs["job_id"]);
+            assert_eq!(job["state"], theirs["state"]);
+            assert_eq!(
+                [ms(&job["started_at"]), ms(&job["finished_at"])],
+                [theirs["started"].clone(), theirs["finished"].clone()]
+            );
+            let commands = job["commands"].as_array().unwrap();
+            let with_row: Vec<Value> =
+                commands.iter().filter(|sh| sh["has_row"] == true).map(ours).collect();
+            assert_eq!(Value::Array(with_row), theirs["sh"], "{id} {}", job["id"]);
+        }
+        let orphans = jobs
+            .iter()
+            .flat_map(|job| job["commands"].as_array().unwrap())
+            .filter(|sh| sh["has_row"] == false);
+        assert_eq!(orphans.count(), run["orphan_logs"].as_array().unwrap().len(), "{id}");
+    }
+}
+
+#[test]
+fn a_log_without_a_row_is_shown_and_said_to_be() {
+    let dir = store("quire-v2-live");
+    let document = json(
+        dir.path(),
+        &["--root", ".", "--once", "433010", "--format", "json", "--job", "burst"],
+        0,
+    );
+    let commands = document["run"]["jobs"][0]["commands"].as_array().unwrap();
+    let last = commands.last().unwrap();
+    assert_eq!(
+        (&last["n"], &last["join"], &last["state"]),
+        (&json!(140), &json!("file-only"), &json!("unknown"))
+    );
+    assert!(
+        commands[..139].iter().all(|sh| sh["join"] == "position"),
+        "empty logs have no time to check"
+    );
+    let text = stdout(dir.path(), &["--root", ".", "--once", "433010"], 0);
+    assert!(text.contains("? unknown  140  sh-140.log  (no row in the database"), "{text}");
+}
+
+#[test]
+fn logs_that_agree_with_their_rows_are_joined_by_time() {
+    let dir = store("quire-v2-live");
+    let document = json(dir.path(), &["--root", ".", "--once", "d61998d3", "--format", "json"], 0);
+    let setup = &document["run"]["jobs"][0]["commands"];
+    assert_eq!(
+        [&setup[0]["join"], &setup[0]["argv"], &setup[2]["argv"]],
+        [&json!("time"), &json!(["git", "--version"]), &Value::Null]
+    );
+}
+
+#[test]
+fn reading_leaves_no_trace_of_any_kind() {
+    let dir = store("quire-v2-live");
+    let before = bytes_of(dir.path());
+    for args in [
+        &["list"][..],
+        &["--once"],
+        &["--once", "--format", "json"],
+        &["--once", "--format", "jsonl"],
+        &["--once", "latest~3", "--failed"],
+    ] {
+        stdout(dir.path(), &[&["--root", "."], args].concat(), 0);
+    }
+    assert!(bytes_of(dir.path()) == before);
+}
+
+#[test]
+fn a_store_that_is_not_ours_is_never_written() {
+    let dir = store("quire-v2-live");
+    std::fs::rename(dir.path().join("quire.db"), dir.path().join("rundown.db")).unwrap();
+    let before = bytes_of(dir.path());
+    let said = stderr(dir.path(), &["record", "--must-record", "--root", ".", "--", "true"], 6);
+    assert!(said.contains("will not be written: it was not made by rundown"), "{said}");
+    assert!(bytes_of(dir.path()) == before);
+}
+
+#[test]
+fn a_refused_database_keeps_its_wal() {
+    let made = store("quire-v2-live");
+    let connection = rusqlite::Connection::open(made.path().join("quire.db")).unwrap();
+    connection
+        .execute_batch("PRAGMA journal_mode=WAL; UPDATE runs SET repo = 'later.git'")
+        .unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    for (from, to) in [("quire.db", "rundown.db"), ("quire.db-wal", "rundown.db-wal")] {
+        std::fs::copy(made.path().join(from), dir.path().join(to)).unwrap();
+    }
+    let before = bytes_of(dir.path());
+    stderr(dir.path(), &["record", "--must-record", "--root", ".", "--", "true"], 6);
+    assert!(
+        stdout(dir.path(), &["--root", ".", "list"], 0).contains("later.git"),
+        "what is in the -wal alone is read"
+    );
+    assert!(bytes_of(dir.path()) == before);
+}
+
+#[test]
+fn recording_beside_quire_would_hide_its_runs() {
+    let dir = store("quire-v2-live");
+    let before = bytes_of(dir.path());
+    assert!(
+        stderr(dir.path(), &["record", "--must-record", "--root", ".", "--", "true"], 6)
+            .contains("it is quire's store")
+    );
+    assert!(bytes_of(dir.path()) == before);
+}
+
+#[test]
+fn a_database_named_alone_has_its_logs_beside_it() {
+    let dir = store("quire-v2-live");
+    let args = ["--db", "quire.db", "--once", "d61998d3", "--format", "json"];
+    let document = json(dir.path(), &args, 0);
+    assert_eq!(document["run"]["jobs"][0]["commands"][0]["log"]["bytes"], 59);
+}
+
+#[test]
+fn commands_whose_job_has_no_row_keep_theirs() {
+    let dir = store("quire-v2-live");
+    let connection = rusqlite::Connection::open(dir.path().join("quire.db")).unwrap();
+    connection
+        .execute_batch("PRAGMA foreign_keys = OFF; DELETE FROM jobs WHERE job_id = 'test'")
+        .unwrap();
+    drop(connection);
+    let document = json(
+        dir.path(),
+        &["--root", ".", "--once", "d61998d3", "--format", "json", "--job", "test"],
+        0,
+    );
+    let job = &document["run"]["jobs"][0];
+    assert_eq!(
+        (&job["state"], &job["commands"][1]["exit_code"], &job["commands"][1]["join"]),
+        (&Value::Null, &json!(0), &json!("time"))
+    );
+}
+
+#[test]
+fn the_renamed_table_of_version_8_is_read() {
+    let dir = store("quire-v2-live");
+    let connection = rusqlite::Connection::open(dir.path().join("quire.db")).unwrap();
+    connection
+        .execute_batch("ALTER TABLE sh_events RENAME TO sh; PRAGMA user_version = 8")
+        .unwrap();
+    drop(connection);
+    let document = json(dir.path(), &["--root", ".", "--once", "d61998d3", "--format", "json"], 0);
+    assert_eq!(document["run"]["jobs"][0]["commands"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn runs_are_found_by_every_name_they_have() {
+    let dir = store("quire-v2-live");
+    let id = |run: &str| {
+        json(dir.path(), &["--root", ".", "--once", run, "--format", "json"], 0)["run"]["id"]
+            .clone()
+    };
+    assert_eq!(id("latest"), "01a2078a-acdf-7522-9490-4f18780b2e4c");
+    assert_eq!(id("latest~4"), "01a2078a-83c0-7cf2-8c6a-6911d61998d3");
+    assert_eq!(id("latest-passed"), "01a2078a-8a58-72e2-b0d8-7591ec12b006");
+    assert_eq!(id("01a2078a-8a"), "01a2078a-8a58-72e2-b0d8-7591ec12b006");
+    assert_eq!(id("d61998d3"), "01a2078a-83c0-7cf2-8c6a-6911d61998d3");
+    let narrowed = ["--root", ".", "--once", "--ref", "10-burst-2", "--format", "json"];
+    assert_eq!(json(dir.path(), &narrowed, 0)["run"]["id"], "01a2078a-9ae5-7980-828a-202fcd433010");
+}
+
+#[test]
+fn an_unknown_or_ambiguous_run_is_refused_with_help() {
+    let dir = store("quire-v2-live");
+    let ambiguous = stderr(dir.path(), &["--root", ".", "--once", "01a2078a"], 5);
+    assert_eq!(ambiguous.matches("01a2078a-").count(), 5, "every candidate is listed: {ambiguous}");
+    assert!(
+        stderr(dir.path(), &["--root", ".", "--once", "ffffffff"], 5)
+            .contains("`rundown list` shows")
+    );
+    assert!(
+        stderr(dir.path(), &["--root", ".", "--once", "latest-failed"], 5)
+            .contains("no run has failed")
+    );
+    assert!(
+        stderr(dir.path(), &["--root", ".", "--once", "abc"], 2).contains("at least 4 characters")
+    );
+    assert!(stderr(dir.path(), &["--root", ".", "--once", "--job", "no-*"], 5).contains("--job"));
+}
+
+#[test]
+fn the_exit_status_tells_how_a_run_stands() {
+    let dir = store("quire-v2-live");
+    for (run, code) in [("d61998d3", 0), ("433010", 4), ("01a2078a-a4e8", 4)] {
+        stdout(dir.path(), &["--root", ".", "--once", run, "--exit-status"], code);
+    }
+}
+
+#[test]
+fn failed_commands_alone_are_shown_on_demand() {
+    let dir = store("quire-v2-live");
+    let rows = json_lines(
+        dir.path(),
+        &["--root", ".", "--once", "12b006", "--failed", "--format", "jsonl"],
+    );
+    assert_eq!(rows.len(), 1);
+    assert_eq!(
+        (&rows[0]["job"], &rows[0]["n"], &rows[0]["text"]),
+        (&json!("z-last"), &json!(2), &json!("z-last second"))
+    );
+    let said = stderr(dir.path(), &["--root", ".", "--once", "d61998d3", "--failed"], 0);
+    assert!(said.contains("nothing failed in this run"), "{said}");
+}
+
+#[test]
+fn the_list_goes_on_after_a_run() {
+    let dir = store("quire-v2-live");
+    let list = |args: &[&str]| {
+        json(dir.path(), &[&["--root", ".", "list", "--format", "json"], args].concat(), 0)
+    };
+    let ids = |list: &Value| -> Vec<String> {
+        list["runs"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|run| run["id"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let whole = list(&[]);
+    assert_eq!((ids(&whole).len(), &whole["has_more"]), (5, &json!(false)));
+    let first = list(&["--limit", "2"]);
+    let second = list(&["--limit", "2", "--before", &ids(&first)[1]]);
+    let third = list(&["--limit", "2", "--before", "latest~3"]);
+    let told = [&first, &second, &third];
+    assert_eq!(told.map(ids).concat(), ids(&whole));
+    assert_eq!(told.map(|list| list["has_more"].clone()), [json!(true), json!(true), json!(false)]);
+    assert_eq!(
+        stderr(dir.path(), &["--root", ".", "list", "--limit", "2"], 0),
+        "",
+        "a script needs no advice"
+    );
+    let none = stderr(dir.path(), &["--root", ".", "list", "--before", "latest~4"], 0);
+    assert!(none.contains("no older run"), "{none}");
+    assert!(
+        stderr(dir.path(), &["--root", ".", "list", "--before", "ffffffff"], 5)
+            .contains("no run whose id")
+    );
+}

@@ -1,0 +1,477 @@
+//! All commands of a job or a run in one scroll, folds, groups, and the card with the likeliest
+//! cause, through the headless loop.
+
+use insta::assert_snapshot;
+use jiff::tz::TimeZone;
+use proptest::prelude::*;
+use rundown::catalog::RunFilter;
+use rundown::cri::Stream;
+use rundown::join::Place;
+use rundown::log::{LogFile, Tail};
+use rundown::model::{JobId, RunId};
+use rundown::store::{JobEnd, RunEnd};
+use rundown::tui::layout::Pane;
+use rundown::tui::msg::Effect;
+use rundown::tui::scroll::{RowAddress, log_bytes};
+use rundown::tui::sim::Sim;
+use rundown::tui::{Options, Settings};
+
+use crate::support::built::{Built, at, failed_run, run_id};
+
+const SMALL: (u16, u16) = (80, 24);
+const SIZES: [(u16, u16); 4] = [(40, 10), SMALL, (120, 40), (250, 70)];
+
+fn open(store: &Built, size: (u16, u16)) -> Sim {
+    let options = Options {
+        color: true,
+        ascii: false,
+        time_zone: TimeZone::UTC,
+        filter: RunFilter::default(),
+        at: None,
+        settings: Settings::default(),
+    };
+    Sim::new(store.catalog(), None, options, size, at(120_000))
+}
+
+fn failed() -> Built {
+    let mut store = Built::new();
+    failed_run(&mut store, &run_id(2), 0);
+    store
+}
+
+/// The scroll of the whole run.
+fn whole(store: &Built, size: (u16, u16)) -> Sim {
+    let mut sim = open(store, size);
+    sim.keys("Esc Tab");
+    while sim.model.focus != Pane::Tree {
+        sim.keys("Tab");
+    }
+    sim.keys("g Enter");
+    assert!(sim.model.is_scroll());
+    let (run, sections) =
+        (sim.model.run.as_ref().unwrap(), sim.model.log.source.as_ref().unwrap().sections());
+    assert_eq!(log_bytes(run, &Place::Run).len(), sections.len(), "each section has a size");
+    sim
+}
+
+/// The rows on screen: `# 1` is the heading of the first section, other rows are told by their
+/// text.
+fn rows(sim: &Sim) -> Vec<String> {
+    let log = &sim.model.log;
+    let shown = log.window.rows.iter().skip(log.top).take(sim.model.log_height());
+    let text = |row: &rundown::log::Row| match (log.heading(row), RowAddress::of(row.offset)) {
+        (Some(_), spot) => format!("# {}", spot.section() + 1),
+        (None, _) => String::from_utf8_lossy(&row.text).into_owned(),
+    };
+    shown.map(text).collect()
+}
+
+fn run_of(rows_of: &[(&str, u32, usize, i32)]) -> (Built, RunId) {
+    let (mut store, run) = (Built::new(), run_id(4));
+    let mut jobs: Vec<_> = rows_of.iter().map(|(job, ..)| *job).collect();
+    jobs.dedup();
+    store.begin(&run, &jobs, 0);
+    for (time, (job, n, count, exit)) in rows_of.iter().enumerate() {
+        let start = i64::try_from(time).unwrap() * 1_000 + 1;
+        store.start(&run, job, *n, &format!("make {job} {n}"), start);
+        let text =
+            (0..*count).map(|row| format!("{job} {n} row {row}\n")).collect::<Vec<_>>().concat();
+        store.print(&run, job, *n, start + 10, Stream::Stdout, &text);
+        store.end(&run, job, *n, *exit, start + 900);
+    }
+    for job in &jobs {
+        store.end_job(&run, job, JobEnd::Complete, 90_000);
+    }
+    store.end_run(&run, RunEnd::Failed("job-failed"), 90_001);
+    (store, run)
+}
+
+#[test]
+fn a_run_is_one_scroll_in_which_passed_commands_are_a_line() {
+    for (width, height) in SIZES {
+        let store = failed();
+        let mut sim = whole(&store, (width, height));
+        assert_snapshot!(format!("run_{width}x{height}"), sim.screen());
+    }
+    let store = failed();
+    assert_snapshot!("styles_of_a_scroll", whole(&store, SMALL).styles());
+}
+
+#[test]
+fn a_job_is_one_scroll_too_and_escape_goes_back_to_the_tree() {
+    let store = failed();
+    let mut sim = open(&store, SMALL);
+    sim.keys("Tab h Enter");
+    assert_eq!(sim.model.log.key.as_ref().unwrap().place, Place::Job(JobId("test".into())));
+    assert_eq!(rows(&sim)[0], "# 2", "it opens on what failed");
+    sim.keys("Esc");
+    assert_eq!(sim.model.focus, Pane::Tree);
+    sim.keys("j");
+    assert!(!sim.model.is_scroll(), "a command is read alone");
+}
+
+#[test]
+fn sections_fold_open_and_stay_where_they_are_on_screen() {
+    let (store, _) = run_of(&[("a", 1, 3, 0), ("a", 2, 3, 0), ("b", 1, 40, 1), ("b", 2, 2, 0)]);
+    let mut sim = whole(&store, SMALL);
+    assert_eq!(&rows(&sim)[..2], ["# 3", "b 1 row 0"], "what failed is gone to");
+    sim.keys("g Enter");
+    assert_eq!(&rows(&sim)[..5], ["# 1", "a 1 row 0", "a 1 row 1", "a 1 row 2", "# 2"]);
+    sim.keys("j j z a");
+    assert_eq!(&rows(&sim)[..2], ["# 1", "# 2"], "from within, too");
+    sim.keys("z M");
+    assert_eq!(rows(&sim), ["# 1", "# 2", "# 3", "# 4"]);
+    sim.keys("z R");
+    assert_eq!(
+        &rows(&sim)[..6],
+        ["# 1", "a 1 row 0", "a 1 row 1", "a 1 row 2", "# 2", "a 2 row 0"]
+    );
+    sim.keys("G");
+    assert_eq!(rows(&sim).last().unwrap(), "b 2 row 1");
+    sim.keys("z c");
+    let shown = rows(&sim);
+    assert_eq!(
+        &shown[shown.len() - 4..],
+        ["# 3", "# 4", "b 2 row 0", "b 2 row 1"],
+        "the one at the top of the screen"
+    );
+}
+
+#[test]
+fn brackets_go_from_command_to_command_and_braces_to_those_that_failed() {
+    let (store, _) = run_of(&[("a", 1, 30, 0), ("a", 2, 30, 3), ("b", 1, 30, 0), ("b", 2, 30, 1)]);
+    let mut sim = whole(&store, SMALL);
+    let here = |sim: &Sim| RowAddress::of(sim.model.current_row().unwrap().offset);
+    assert_eq!(here(&sim), RowAddress::Heading(1), "it opens on what failed first");
+    sim.keys("]");
+    assert_eq!(here(&sim), RowAddress::Heading(2));
+    sim.keys("}");
+    assert_eq!(here(&sim), RowAddress::Heading(3));
+    sim.keys("{");
+    assert_eq!(here(&sim), RowAddress::Heading(1));
+    sim.keys("{");
+    assert_eq!(here(&sim), RowAddress::Heading(1));
+    assert!(sim.screen().contains("no other command failed there"));
+    sim.keys("[");
+    assert_eq!(here(&sim), RowAddress::Heading(0));
+}
+
+#[test]
+fn a_search_counts_in_all_commands_and_opens_what_it_finds() {
+    let (store, _) = run_of(&[("a", 1, 20, 0), ("b", 1, 20, 1), ("c", 1, 20, 0)]);
+    let mut sim = whole(&store, SMALL);
+    let mut find = |keys: &str| {
+        sim.keys(keys);
+        let row = sim.model.current_row().unwrap();
+        let text = String::from_utf8_lossy(&row.text).into_owned();
+        let hits = sim.model.log.known.hits.unwrap();
+        (text, hits.rows, hits.number, hits.is_all)
+    };
+    assert_eq!(find("/ r o w Space 7 Enter"), ("b 1 row 7".into(), 3, Some(2), true));
+    assert_eq!(find("n"), ("c 1 row 7".into(), 3, Some(3), true));
+    assert_eq!(find("n"), ("a 1 row 7".into(), 3, Some(1), true));
+    assert_eq!(find("N"), ("c 1 row 7".into(), 3, Some(3), true));
+    let shown = rows(&sim);
+    let at = shown.iter().position(|row| row == "c 1 row 7").unwrap();
+    assert_eq!(shown[at - 1], "c 1 row 6", "its section is open: {shown:?}");
+}
+
+#[test]
+fn what_passes_folds_while_it_is_followed_and_stays_while_it_is_read() {
+    for is_read in [false, true] {
+        let (mut store, run) = (Built::new(), run_id(5));
+        store.begin(&run, &["build"], 0);
+        store.start(&run, "build", 1, "make", 100);
+        let text = (0..40).map(|row| format!("row {row}\n")).collect::<Vec<_>>().concat();
+        store.print(&run, "build", 1, 200, Stream::Stdout, &text);
+        let mut sim = whole(&store, SMALL);
+        assert_eq!(rows(&sim).last().unwrap(), "row 39", "it is followed");
+        if is_read {
+            sim.keys("k k");
+        }
+        let before = rows(&sim);
+        store.end(&run, "build", 1, 0, 1_000);
+        store.start(&run, "build", 2, "make check", 1_001);
+        store.print(&run, "build", 2, 1_100, Stream::Stdout, "checking\n");
+        sim.disk();
+        if is_read {
+            assert_eq!(rows(&sim), before);
+        } else {
+            assert_eq!(rows(&sim), ["# 1", "# 2", "checking"]);
+            store.end(&run, "build", 2, 0, 2_000);
+            sim.disk();
+            store.end_job(&run, "build", JobEnd::Complete, 2_001);
+            store.end_run(&run, RunEnd::Complete, 2_002);
+            sim.disk();
+            assert_eq!(
+                rows(&sim),
+                ["# 1", "# 2", "checking"],
+                "what was printed last stays in sight"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_command_that_begins_before_what_is_read_moves_nothing() {
+    let (mut store, run) = (Built::new(), run_id(6));
+    store.begin(&run, &["a", "b"], 0);
+    store.start(&run, "a", 1, "make a", 100);
+    store.print(&run, "a", 1, 200, Stream::Stdout, "a\n");
+    store.start(&run, "b", 1, "make b", 101);
+    let text = (0..60).map(|row| format!("row {row}\n")).collect::<Vec<_>>().concat();
+    store.print(&run, "b", 1, 200, Stream::Stdout, &text);
+    let mut sim = whole(&store, SMALL);
+    sim.keys("k k");
+    let (before, section) =
+        (rows(&sim), RowAddress::of(sim.model.current_row().unwrap().offset).section());
+    store.end(&run, "a", 1, 0, 300);
+    store.start(&run, "a", 2, "make a too", 301);
+    sim.disk();
+    assert_eq!(rows(&sim), before);
+    assert_eq!(RowAddress::of(sim.model.current_row().unwrap().offset).section(), section + 1);
+    assert_eq!(rows(sim.keys("G")).last().unwrap(), "row 59");
+}
+
+#[test]
+fn what_is_copied_edited_and_marked_is_of_the_command_where_one_stands() {
+    let (store, _) = run_of(&[("a", 1, 3, 1), ("b", 1, 3, 1)]);
+    let mut sim = whole(&store, SMALL);
+    sim.keys("g ] j c");
+    assert_eq!(sim.others.pop(), Some(Effect::Copy("make b 1".into())));
+    sim.keys("y v");
+    let Some(Effect::Edit(row)) = sim.others.pop() else { panic!("no editor") };
+    assert!(row.log.ends_with("b/sh-1.log"), "{:?}", row.log);
+    sim.keys("/ b Space 1 Space r o w Space 2 Enter m x g ' x");
+    assert_eq!(String::from_utf8_lossy(&sim.model.current_row().unwrap().text), "b 1 row 2");
+}
+
+/// A log with two groups, the second in the first run's end.
+fn grouped() -> Built {
+    let (mut store, run) = (Built::new(), run_id(7));
+    store.begin(&run, &["build"], 0);
+    store.start(&run, "build", 1, "ci/build", 100);
+    let part = |name: &str, rows: usize| {
+        let rows = (0..rows).map(|row| format!("{name} {row}\n")).collect::<Vec<_>>().concat();
+        format!("::group::{name}\n{rows}::endgroup::\n")
+    };
+    let text = format!("before\n{}between\n{}after\n", part("one", 40), part("two", 3));
+    store.print(&run, "build", 1, 200, Stream::Stdout, &text);
+    store.end(&run, "build", 1, 0, 900);
+    store.end_job(&run, "build", JobEnd::Complete, 950);
+    store.end_run(&run, RunEnd::Complete, 1_000);
+    store
+}
+
+#[test]
+fn groups_fold_under_their_headings_and_a_search_opens_them() {
+    let store = grouped();
+    let mut sim = open(&store, SMALL);
+    assert_eq!(&rows(&sim)[..3], ["before", "::group::one", "one 0"]);
+    assert_snapshot!("groups_80x24", sim.screen());
+    sim.keys("j j j z a");
+    assert_eq!(&rows(&sim)[..4], ["before", "::group::one", "between", "::group::two"]);
+    assert_snapshot!("group_folded_80x24", sim.screen());
+    sim.keys("z M");
+    assert_eq!(rows(&sim), ["before", "::group::one", "between", "::group::two", "after"]);
+    sim.keys("/ o n e Space 2 0 Enter");
+    assert_eq!(String::from_utf8_lossy(&sim.model.current_row().unwrap().text), "one 20");
+    assert!(rows(&sim).contains(&"one 21".to_owned()), "its group is open");
+    sim.keys("G");
+    assert!(!rows(&sim).contains(&"two 0".to_owned()), "the other is not");
+    sim.keys("z R");
+    assert!(rows(sim.keys("G")).contains(&"two 0".to_owned()));
+}
+
+#[test]
+fn a_click_on_a_heading_folds_it() {
+    let store = grouped();
+    let mut sim = open(&store, SMALL);
+    let y = u16::try_from(sim.screen().lines().position(|line| line.contains("▾ one")).unwrap())
+        .unwrap();
+    sim.mouse(rundown::tui::msg::Mouse::Click, 60, y);
+    assert_eq!(&rows(&sim)[..3], ["before", "::group::one", "between"]);
+    sim.mouse(rundown::tui::msg::Mouse::Click, 60, y);
+    assert_eq!(rows(&sim)[2], "one 0");
+}
+
+#[test]
+fn a_failed_run_opens_on_its_cause() {
+    for (width, height) in SIZES {
+        let store = failed();
+        let mut sim = open(&store, (width, height));
+        assert_snapshot!(format!("cause_{width}x{height}"), sim.screen());
+    }
+    assert_snapshot!("styles_of_the_cause", open(&failed(), SMALL).styles());
+}
+
+#[test]
+fn the_card_closes_when_one_reads_on_and_no_row_moves_by_it() {
+    let store = failed();
+    let mut sim = open(&store, SMALL);
+    let is_open = |sim: &Sim| sim.model.card().is_some();
+    assert!(is_open(&sim));
+    let line =
+        |sim: &mut Sim| sim.screen().lines().position(|line| line.contains("left: 3")).unwrap();
+    let last_line = |sim: &mut Sim| {
+        let screen = sim.screen();
+        let found = screen.lines().enumerate().filter(|(_, line)| line.contains("right: 4")).last();
+        found.unwrap().0
+    };
+    let (first, last) = (line(&mut sim), last_line(&mut sim));
+    assert!(first < last, "on the card and in the log");
+    sim.keys("C");
+    assert!(!is_open(&sim));
+    assert_eq!(last_line(&mut sim), last);
+    sim.keys("C");
+    assert_eq!((line(&mut sim), last_line(&mut sim)), (first, last));
+    sim.keys("j");
+    assert!(!is_open(&sim));
+    assert_eq!(last_line(&mut sim), last - 1);
+    sim.keys("C Esc");
+    assert!(!is_open(&sim));
+    assert_eq!(sim.model.focus, Pane::Log, "a step back from the card is the log");
+}
+
+#[test]
+fn a_failure_that_no_rule_knows_shows_the_end_of_stderr_and_says_so() {
+    let (mut store, run) = (Built::new(), run_id(8));
+    store.begin(&run, &["build"], 0);
+    store.start(&run, "build", 1, "./odd", 100);
+    for n in 0..20 {
+        store.print(&run, "build", 1, 200 + n, Stream::Stderr, &format!("step {n} of the way\n"));
+        store.print(&run, "build", 1, 200 + n, Stream::Stdout, "noise\n");
+    }
+    store.end(&run, "build", 1, 7, 900);
+    store.end_job(&run, "build", JobEnd::Failed(7), 950);
+    store.end_run(&run, RunEnd::Failed("job-failed"), 1_000);
+    let mut sim = open(&store, SMALL);
+    assert_snapshot!("no_rule_80x24", sim.screen());
+}
+
+#[test]
+fn whoever_watches_it_fail_is_shown_why_and_whoever_reads_is_left_alone() {
+    for is_read in [false, true] {
+        let (store, run) = {
+            let (mut store, run) = (Built::new(), run_id(9));
+            store.begin(&run, &["build"], 0);
+            (store, run)
+        };
+        store.start(&run, "build", 1, "make", 100);
+        let text = (0..40).map(|row| format!("row {row}\n")).collect::<Vec<_>>().concat();
+        store.print(&run, "build", 1, 200, Stream::Stdout, &text);
+        let mut sim = open(&store, SMALL);
+        if is_read {
+            sim.keys("k");
+        }
+        store.print(&run, "build", 1, 300, Stream::Stderr, "src/a.c:3:5: error: expected ';'\n");
+        store.print(&run, "build", 1, 301, Stream::Stderr, "make: *** [Makefile:2: a.o] Error 1\n");
+        store.end(&run, "build", 1, 2, 400);
+        sim.disk();
+        assert_eq!(sim.model.card().is_some(), !is_read);
+        let current = String::from_utf8_lossy(&sim.model.current_row().unwrap().text).into_owned();
+        assert_eq!(current.contains("error: expected"), !is_read, "{current}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Whatever is folded and wherever one goes: the rows at hand are neighbors in all that the scroll shows.
+    #[test]
+    fn a_scroll_is_its_headings_and_the_rows_of_its_open_sections(
+        counts in prop::collection::vec((0_usize..90, 0_i32..2), 1..7),
+        keys in prop::collection::vec(prop::sample::select(vec![
+            "j", "k", "PageDown", "PageUp", "Ctrl-d", "Ctrl-u", "g", "G", "z a", "z o", "z c", "[", "]", "{", "}", "z M", "z R",
+            "/ r o w Space 1 Enter", "n", "N", ": 5 0 % Enter", ": 7 Enter", "Enter", "w", "2", "0",
+        ]), 1..30),
+    ) {
+        let commands: Vec<_> = counts.iter().enumerate().map(|(n, (rows, exit))| {
+            (if n < 3 { "a" } else { "b" }, u32::try_from(if n < 3 { n } else { n - 3 }).unwrap() + 1, *rows, *exit)
+        }).collect();
+        let (store, _) = run_of(&commands);
+        let mut sim = whole(&store, SMALL);
+        for key in keys {
+            sim.keys(key);
+            let log = &sim.model.log;
+            prop_assert!(log.request.is_none());
+            let only_stderr = sim.model.view_options.row_filter.stream.is_some();
+            let all = all_addresses(&sim, only_stderr);
+            let at_hand: Vec<_> = log.window.rows.iter().map(|row| row.offset).filter(|at| all.contains(at)).collect();
+            let start = all.iter().position(|at| Some(at) == at_hand.first()).unwrap();
+            prop_assert_eq!(&all[start..start + at_hand.len()], &at_hand[..]);
+            prop_assert!(!log.window.at_start || start == 0);
+            prop_assert!(!log.window.at_end || start + at_hand.len() == all.len());
+            prop_assert!(log.top < log.window.rows.len());
+        }
+    }
+}
+
+/// The addresses of all rows that a scroll shows, read without it.
+fn all_addresses(sim: &Sim, only_stderr: bool) -> Vec<u64> {
+    let sections = sim.model.log.source.as_ref().unwrap().sections();
+    let of = |(at, section): (usize, &rundown::tui::scroll::Section)| {
+        let log = section.log.as_ref().filter(|_| section.is_open && !only_stderr);
+        let rows = log.map(|log| {
+            let file = LogFile::open(log).unwrap();
+            let rows: Vec<_> =
+                file.rows(0, 1000, Tail::Emit).unwrap().map(|row| row.unwrap().offset).collect();
+            rows
+        });
+        let rows = rows
+            .unwrap_or_default()
+            .into_iter()
+            .map(move |offset| RowAddress::Row(at, offset).address());
+        std::iter::once(RowAddress::Heading(at).address()).chain(rows).collect::<Vec<_>>()
+    };
+    sections.iter().enumerate().flat_map(of).collect()
+}
+
+#[test]
+fn a_filter_looks_into_what_is_folded_and_folds_come_back() {
+    let (store, _) = run_of(&[("a", 1, 20, 0), ("b", 1, 20, 1)]);
+    let mut sim = whole(&store, SMALL);
+    sim.keys("g & r o w Space 7 Enter");
+    assert_eq!(rows(&sim), ["# 1", "a 1 row 7", "# 2", "b 1 row 7"]);
+    sim.keys("Esc g");
+    assert_eq!(&rows(&sim)[..3], ["# 1", "# 2", "b 1 row 0"]);
+}
+
+#[test]
+fn the_marked_row_stays_it_among_other_rows() {
+    let (mut store, run) = (Built::new(), run_id(8));
+    store.begin(&run, &["build"], 0);
+    store.start(&run, "build", 1, "make", 100);
+    for n in 0..9 {
+        store.print(&run, "build", 1, 200 + n, Stream::Stdout, &format!("out {n}\n"));
+        store.print(
+            &run,
+            "build",
+            1,
+            200 + n,
+            Stream::Stderr,
+            &format!("src/{n}.c:1:1: warning: odd\n"),
+        );
+    }
+    store.print(&run, "build", 1, 300, Stream::Stderr, "src/a.c:3:5: error: expected ';'\n");
+    store.end(&run, "build", 1, 2, 900);
+    let mut sim = open(&store, SMALL);
+    let copied = |sim: &mut Sim| {
+        let Some(Effect::Copy(text)) = sim.keys("y").others.pop() else { panic!("nothing copied") };
+        text
+    };
+    let error = "src/a.c:3:5: error: expected ';'";
+    assert_eq!(copied(&mut sim), error);
+    for keys in ["2", "0", "& error Enter", "Esc", "1 0"] {
+        sim.keys(&keys.replace("error", "e r r o r"));
+        assert_eq!(copied(&mut sim), error, "{keys}");
+    }
+}
+
+#[test]
+fn on_a_low_screen_the_log_is_at_the_cause_when_the_card_is_closed() {
+    let store = failed();
+    let mut sim = open(&store, (40, 10));
+    assert!(!sim.keys("C").screen().contains("likely cause"));
+    assert!(sim.screen().contains("▌thread"), "{}", sim.screen());
+}

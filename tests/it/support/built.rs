@@ -1,0 +1,247 @@
+//! Stores made by hand, step by step and with fixed times, through the recorder's own writer and
+//! encoder.
+
+use std::cell::RefCell;
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use rundown::catalog::Catalog;
+use rundown::cri::{Encoder, MAX_CONTENT, Stream};
+use rundown::log::path;
+use rundown::model::{JobId, RunId, ShKey};
+use rundown::store::{JobEnd, NewRun, RunEnd, ShEnd, ShStart, Writer};
+use rundown::time::Time;
+use tempfile::TempDir;
+
+pub const REPO: &str = "example";
+
+/// Milliseconds after 2026-05-06T12:00:00Z.
+pub fn at(ms: i64) -> Time {
+    Time::from_millis(1_778_068_800_000 + ms)
+}
+
+/// The id of run `n`: its last eight characters are `0000000n`.
+pub fn run_id(n: u32) -> RunId {
+    RunId(format!("01a2078a-83c0-7cf2-8c6a-6911{n:08}"))
+}
+
+/// A store that grows as a test says. Each step opens and closes the database: no process both
+/// reads and writes one at once.
+pub struct Built {
+    dir: TempDir,
+    locks: Vec<(RunId, File)>,
+    starts: RefCell<Vec<ShStart>>,
+}
+
+impl Built {
+    pub fn new() -> Self {
+        let dir = TempDir::new().unwrap();
+        fs::create_dir(dir.path().join("runs")).unwrap();
+        drop(Writer::open(&dir.path().join("rundown.db")).unwrap());
+        Self { dir, locks: Vec::new(), starts: RefCell::default() }
+    }
+
+    pub fn root(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub fn catalog(&self) -> Catalog {
+        Catalog::of_store(self.root(), None)
+    }
+
+    fn write(&self, step: impl FnOnce(&mut Writer)) {
+        step(&mut Writer::open(&self.root().join("rundown.db")).unwrap());
+    }
+
+    pub fn run_dir(&self, run: &RunId) -> PathBuf {
+        path::run_dir(self.root(), REPO, run).unwrap()
+    }
+
+    pub fn log_path(&self, run: &RunId, job: &str, n: u32) -> PathBuf {
+        path::sh_log(&path::job_dir(&self.run_dir(run), &JobId(job.into())).unwrap(), n)
+    }
+
+    /// A run starts, and its recorder holds its lock.
+    pub fn begin(&mut self, run: &RunId, jobs: &[&str], ms: i64) {
+        let new = NewRun {
+            id: run,
+            repo: REPO,
+            ref_name: "refs/heads/main",
+            sha: "deadbeefdeadbeefdeadbeefdeadbeefdeadbeef",
+            workspace: Path::new("/src"),
+            queued_at: at(ms),
+        };
+        let jobs: Vec<_> = jobs.iter().map(|job| JobId((*job).into())).collect();
+        let dir = self.run_dir(run);
+        fs::create_dir_all(dir.join("jobs")).unwrap();
+        let lock = File::create(path::recorder_lock(&dir)).unwrap();
+        lock.lock().unwrap();
+        self.locks.push((run.clone(), lock));
+        self.write(|writer| {
+            writer.begin_run(&new, &jobs).unwrap();
+            writer.start_run(run, at(ms)).unwrap();
+        });
+    }
+
+    /// A command starts; its job too if it is the first.
+    pub fn start(&self, run: &RunId, job: &str, n: u32, cmd: &str, ms: i64) {
+        let key = ShKey { run: run.clone(), job: JobId(job.into()), n };
+        let log = self.log_path(run, job, n);
+        fs::create_dir_all(log.parent().unwrap()).unwrap();
+        self.write(|writer| {
+            if n == 1 {
+                writer.start_job(run, &key.job, at(ms)).unwrap();
+            }
+            let start = ShStart { key, started_at: at(ms), cmd: cmd.into(), cwd: "/src".into() };
+            writer.begin_sh(&start).unwrap();
+            self.starts.borrow_mut().push(start);
+        });
+        File::create(log).unwrap();
+    }
+
+    /// A command writes bytes to one of its streams.
+    pub fn print(&self, run: &RunId, job: &str, n: u32, ms: i64, stream: Stream, text: &str) {
+        let mut encoder = Encoder::new(Some(MAX_CONTENT));
+        let mut records = Vec::new();
+        encoder.write(stream, at(ms), text.as_bytes(), &mut records);
+        encoder.flush(stream, at(ms), &mut records);
+        self.append(run, job, n, &records);
+    }
+
+    /// Bytes are appended to a log as they are.
+    pub fn append(&self, run: &RunId, job: &str, n: u32, bytes: &[u8]) {
+        OpenOptions::new()
+            .append(true)
+            .open(self.log_path(run, job, n))
+            .unwrap()
+            .write_all(bytes)
+            .unwrap();
+    }
+
+    /// A command ends.
+    pub fn end(&self, run: &RunId, job: &str, n: u32, exit_code: i32, ms: i64) {
+        let end = ShEnd {
+            finished_at: at(ms),
+            exit_code,
+            signal: None,
+            cpu_ms: None,
+            max_rss_bytes: None,
+            lost_bytes: None,
+            log_bytes: None,
+        };
+        self.finish(run, job, n, &end);
+    }
+
+    /// A command that was started ends in this way.
+    pub fn finish(&self, run: &RunId, job: &str, n: u32, end: &ShEnd) {
+        let key = ShKey { run: run.clone(), job: JobId(job.into()), n };
+        let starts = self.starts.borrow();
+        let start = starts.iter().find(|start| start.key == key).unwrap();
+        self.write(|writer| writer.finish_sh(start, end).unwrap());
+    }
+
+    /// A job ends.
+    pub fn end_job(&self, run: &RunId, job: &str, end: JobEnd, ms: i64) {
+        self.write(|writer| writer.finish_job(run, &JobId(job.into()), end, at(ms)).unwrap());
+    }
+
+    /// A run ends, and its recorder leaves.
+    pub fn end_run(&mut self, run: &RunId, end: RunEnd, ms: i64) {
+        self.write(|writer| writer.finish_run(run, end, at(ms)).unwrap());
+        self.kill_recorder(run);
+    }
+
+    /// The recorder of a run is gone, whatever it had still to do.
+    pub fn kill_recorder(&mut self, run: &RunId) {
+        for (_, lock) in self.locks.extract_if(.., |(id, _)| id == run) {
+            // Explicitly: a child of another test may hold the descriptor until it executes its
+            // program.
+            lock.unlock().unwrap();
+        }
+    }
+}
+
+/// A run that failed in its second job, after one that passed; and one that was skipped because of
+/// it.
+pub fn failed_run(store: &mut Built, run: &RunId, ms: i64) {
+    store.begin(run, &["build", "test", "deploy"], ms);
+    store.start(run, "build", 1, "cargo build --workspace", ms + 10);
+    store.print(
+        run,
+        "build",
+        1,
+        ms + 500,
+        Stream::Stderr,
+        "\x1b[1m\x1b[32m   Compiling\x1b[0m example v0.1.0\n",
+    );
+    store.print(
+        run,
+        "build",
+        1,
+        ms + 12_000,
+        Stream::Stderr,
+        "\x1b[1m\x1b[32m    Finished\x1b[0m dev in 11.9s\n",
+    );
+    store.end(run, "build", 1, 0, ms + 12_110);
+    store.end_job(run, "build", JobEnd::Complete, ms + 12_310);
+    store.start(run, "test", 1, "cargo fmt --check", ms + 12_400);
+    store.end(run, "test", 1, 0, ms + 12_800);
+    store.start(run, "test", 2, "cargo test --workspace", ms + 12_900);
+    store.print(run, "test", 2, ms + 13_000, Stream::Stdout, "\nrunning 30 tests\n");
+    for n in 1..=30 {
+        let line = format!(
+            "test parser::tests::case_{n:02} ... {}\n",
+            if n == 17 { "FAILED" } else { "ok" }
+        );
+        store.print(run, "test", 2, ms + 13_000 + n * 600, Stream::Stdout, &line);
+    }
+    store.print(
+        run,
+        "test",
+        2,
+        ms + 40_000,
+        Stream::Stdout,
+        "\nfailures:\n\n---- parser::tests::case_17 stdout ----\n",
+    );
+    let panic = "thread 'parser::tests::case_17' panicked at src/parser.rs:42:9:\nassertion `left == right` failed\n";
+    store.print(run, "test", 2, ms + 40_001, Stream::Stdout, panic);
+    store.print(
+        run,
+        "test",
+        2,
+        ms + 40_002,
+        Stream::Stdout,
+        "  left: \x1b[31m3\x1b[0m\n right: \x1b[32m4\x1b[0m\n\n",
+    );
+    store.print(
+        run,
+        "test",
+        2,
+        ms + 46_000,
+        Stream::Stdout,
+        "test result: FAILED. 29 passed; 1 failed\n\n",
+    );
+    store.print(
+        run,
+        "test",
+        2,
+        ms + 46_900,
+        Stream::Stderr,
+        "\x1b[1m\x1b[31merror\x1b[0m: test failed, to rerun pass `--lib`\n",
+    );
+    store.end(run, "test", 2, 101, ms + 46_900);
+    store.end_job(run, "test", JobEnd::Failed(101), ms + 47_000);
+    store.end_job(run, "deploy", JobEnd::Skipped, ms + 47_010);
+    store.end_run(run, RunEnd::Failed("job-failed"), ms + 47_020);
+}
+
+/// A short run that passed.
+pub fn passed_run(store: &mut Built, run: &RunId, ms: i64) {
+    store.begin(run, &["build"], ms);
+    store.start(run, "build", 1, "make", ms + 10);
+    store.print(run, "build", 1, ms + 20, Stream::Stdout, "nothing to be done\n");
+    store.end(run, "build", 1, 0, ms + 1_200);
+    store.end_job(run, "build", JobEnd::Complete, ms + 1_210);
+    store.end_run(run, RunEnd::Complete, ms + 1_220);
+}

@@ -1,0 +1,317 @@
+//! Reading never leaves a trace: whatever state a store is in, every reading command leaves its
+//! files, their bytes, times and modes as they were, and no new one beside them.
+
+use std::collections::BTreeMap;
+use std::fs::{self, Permissions};
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use jiff::tz::TimeZone;
+use rundown::catalog::{Catalog, RunFilter};
+use rundown::time::Time;
+use rundown::tui::sim::Sim;
+use rundown::tui::{Options, Settings};
+use rusqlite::{Connection, OpenFlags};
+use tempfile::TempDir;
+
+use crate::support::{copy_tree, run, rundown, store};
+
+/// How long a state is waited for.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+const READING: [&[&str]; 11] = [
+    &["list"],
+    &["list", "--format", "json"],
+    &["--once"],
+    &["--once", "--failed"],
+    &["--once", "--format", "json"],
+    &["--once", "--format", "jsonl"],
+    &["--once", "--format", "raw"],
+    &["--once", "--format", "records"],
+    &["--once", "--tail", "1"],
+    &["doctor"],
+    // Not a terminal: it prints.
+    &[],
+];
+
+/// What can be seen of a file from outside, the time of its last reading aside.
+#[derive(PartialEq, Eq, Debug)]
+struct Seen {
+    mode: u32,
+    modified: (i64, i64),
+    bytes: Vec<u8>,
+}
+
+fn picture(dir: &Path) -> BTreeMap<PathBuf, Seen> {
+    let mut found = BTreeMap::new();
+    for path in
+        fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).chain([dir.to_owned()])
+    {
+        let metadata = fs::symlink_metadata(&path).unwrap();
+        if metadata.is_dir() && path != dir {
+            found.extend(picture(&path));
+            continue;
+        }
+        let bytes = if metadata.is_file() { fs::read(&path).unwrap() } else { Vec::new() };
+        found.insert(
+            path,
+            Seen {
+                mode: metadata.mode(),
+                modified: (metadata.mtime(), metadata.mtime_nsec()),
+                bytes,
+            },
+        );
+    }
+    found
+}
+
+/// Looks at a store on the screen, for a while.
+fn look_at(root: &Path) {
+    let options = Options {
+        color: true,
+        ascii: false,
+        time_zone: TimeZone::UTC,
+        filter: RunFilter::default(),
+        at: None,
+        settings: Settings::default(),
+    };
+    let mut sim =
+        Sim::new(Catalog::of_store(root, None), None, options, (120, 40), Time::from_millis(0));
+    assert!(sim.model.run.is_some(), "{}", sim.screen());
+    sim.disk().keys("r Down Enter ] ] g G").disk();
+}
+
+/// Runs every reading command on a store, of which `doctor` exits so; the list of its runs.
+#[track_caller]
+fn read_all(root: &Path, doctor: i32) -> String {
+    let before = picture(root);
+    let mut listed = String::new();
+    for args in READING {
+        let dir = TempDir::new().unwrap();
+        let root_arg = root.to_str().unwrap();
+        let mut command = rundown(dir.path());
+        let output = command
+            .args(["--root", root_arg])
+            .args(args)
+            .env("TMPDIR", dir.path())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        let code = if args == ["doctor"] { doctor } else { 0 };
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {said}");
+        assert_eq!(
+            fs::read_dir(dir.path()).unwrap().count(),
+            0,
+            "{args:?} left something in the temporary directory"
+        );
+        assert!(picture(root) == before, "{args:?} left a trace: {:?}", picture(root).keys());
+        if args == ["list"] {
+            listed = String::from_utf8_lossy(&output.stdout).into_owned();
+        }
+    }
+    look_at(root);
+    assert!(picture(root) == before, "the screen left a trace: {:?}", picture(root).keys());
+    listed
+}
+
+/// The store of version 2, in WAL mode, its last change only in the `-wal`; the connection that
+/// keeps it there.
+fn wal_store() -> (TempDir, Connection) {
+    let made = store("quire-v2-live");
+    let connection = Connection::open(made.path().join("quire.db")).unwrap();
+    connection
+        .execute_batch("PRAGMA journal_mode = WAL; UPDATE runs SET repo = 'later.git'")
+        .unwrap();
+    (made, connection)
+}
+
+/// A copy of a store with these files of its database.
+fn copied(from: &Path, names: &[&str]) -> TempDir {
+    let dir = TempDir::new().unwrap();
+    copy_tree(&from.join("runs"), &dir.path().join("runs"));
+    for name in names {
+        fs::copy(from.join(name), dir.path().join(name)).unwrap();
+    }
+    dir
+}
+
+#[test]
+fn of_a_database_that_was_closed_cleanly() {
+    let (made, connection) = wal_store();
+    drop(connection);
+    assert!(read_all(made.path(), 1).contains("later.git"));
+    assert!(
+        read_all(store("quire-v2-live").path(), 1).contains("demo.git"),
+        "with a rollback journal"
+    );
+}
+
+#[test]
+fn of_a_database_copied_with_its_wal_or_left_by_a_crash() {
+    let (made, _connection) = wal_store();
+    let with_wal = copied(made.path(), &["quire.db", "quire.db-wal"]);
+    assert!(read_all(with_wal.path(), 1).contains("later.git"));
+    let crashed = copied(made.path(), &["quire.db", "quire.db-wal", "quire.db-shm"]);
+    assert!(read_all(crashed.path(), 1).contains("later.git"));
+}
+
+#[test]
+fn of_a_database_copied_without_its_wal() {
+    let (made, _connection) = wal_store();
+    let listed = read_all(copied(made.path(), &["quire.db"]).path(), 1);
+    assert!(listed.contains("demo.git") && !listed.contains("later.git"), "{listed}");
+}
+
+#[test]
+fn of_a_database_whose_header_tells_two_modes() {
+    for versions in [[1, 2], [2, 1]] {
+        let (made, connection) = wal_store();
+        drop(connection);
+        let database = fs::File::options().write(true).open(made.path().join("quire.db")).unwrap();
+        database.write_all_at(&versions, 18).unwrap();
+        assert!(read_all(made.path(), 1).contains("later.git"));
+    }
+}
+
+/// What is printed waits for whoever reads it; a private copy is open meanwhile.
+#[test]
+fn of_a_private_copy_when_rundown_is_killed() {
+    let made = store("quire-v2-live");
+    Connection::open(made.path().join("quire.db"))
+        .unwrap()
+        .execute_batch("PRAGMA journal_mode = WAL")
+        .unwrap();
+    for log in picture(made.path()).into_keys().filter(|path| path.ends_with("sh-1.log")) {
+        fs::write(log, "2026-01-02T03:04:05Z stdout F much to be said\n".repeat(1 << 14)).unwrap();
+    }
+    let database = fs::File::open(made.path().join("quire.db")).unwrap();
+    database.set_modified(std::time::SystemTime::now() - Duration::from_mins(1)).unwrap();
+    let temporary = TempDir::new().unwrap();
+    let mut command = rundown(temporary.path());
+    command
+        .arg("--root")
+        .arg(made.path())
+        .args(["--once", "--format", "raw", "latest-passed"])
+        .env("TMPDIR", temporary.path());
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(fs::read_dir(temporary.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn of_a_journal_left_by_a_crash() {
+    let made = store("quire-v2-live");
+    let writer = Connection::open(made.path().join("quire.db")).unwrap();
+    let half = "PRAGMA cache_size = 1; BEGIN; UPDATE runs SET repo = 'half.git'; UPDATE sh_events SET cmd = hex(zeroblob(999))";
+    writer.execute_batch(half).unwrap();
+    let crashed = copied(made.path(), &["quire.db", "quire.db-journal"]);
+    assert!(!read_all(crashed.path(), 1).contains("half.git"));
+    let said = run(crashed.path(), &["--root", ".", "list"]).stderr;
+    assert!(
+        String::from_utf8_lossy(&said).contains("quire.db: its -journal was left by a crash"),
+        "{said:?}"
+    );
+}
+
+/// A recorder in the middle of its command, that has written all it has to write until that ends:
+/// the first row is in the log, and the process id in the database.
+fn recorder(root: &Path) -> Child {
+    let mut command = rundown(root);
+    command.args(["record", "--root", "."]).args(["--", "sh", "-c", "echo begun; read line"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(child.stdout.as_mut().unwrap()).lines().map_while(Result::ok);
+    assert!(said.any(|line| line == "begun"));
+    let is_logged = |path: &Path, seen: &Seen| path.ends_with("sh-1.log") && !seen.bytes.is_empty();
+    let has_pid = || {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
+        let connection = Connection::open_with_flags(root.join("rundown.db"), flags).unwrap();
+        connection
+            .query_row("SELECT count(pid) FROM sh_calls", (), |row| row.get::<_, i64>(0))
+            .unwrap_or(0)
+            > 0
+    };
+    let begun = Instant::now();
+    while !picture(root).iter().any(|(path, seen)| is_logged(path, seen)) || !has_pid() {
+        assert!(begun.elapsed() < PATIENCE, "never logged");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child
+}
+
+#[test]
+fn of_a_database_that_is_being_written_to_or_was_left_by_a_killed_recorder() {
+    let dir = TempDir::new().unwrap();
+    let mut live = recorder(dir.path());
+    assert!(
+        fs::metadata(dir.path().join("rundown.db-wal")).unwrap().len() > 0,
+        "the writer holds a full -wal"
+    );
+    assert!(read_all(dir.path(), 0).contains("running"));
+    live.kill().unwrap();
+    live.wait().unwrap();
+    assert!(read_all(dir.path(), 1).contains("interrupted"));
+}
+
+#[test]
+fn of_a_log_tree_without_a_database() {
+    read_all(copied(store("quire-v2-live").path(), &[]).path(), 0);
+}
+
+/// As root every file can be written whatever its mode: then this shows only that the modes are not
+/// changed.
+#[test]
+fn of_a_store_that_may_only_be_read() {
+    let (made, _connection) = wal_store();
+    for names in [
+        &["quire.db"][..],
+        &["quire.db", "quire.db-wal"],
+        &["quire.db", "quire.db-wal", "quire.db-shm"],
+    ] {
+        let dir = copied(made.path(), names);
+        for name in names {
+            fs::set_permissions(dir.path().join(name), Permissions::from_mode(0o444)).unwrap();
+        }
+        fs::set_permissions(dir.path(), Permissions::from_mode(0o555)).unwrap();
+        let listed = read_all(dir.path(), 1);
+        assert_eq!(listed.contains("later.git"), names.len() > 1, "{listed}");
+        fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
+    }
+}
+
+#[test]
+fn reading_needs_neither_a_home_nor_a_temporary_directory() {
+    let (made, _connection) = wal_store();
+    let wal = copied(made.path(), &["quire.db", "quire.db-wal"]);
+    let rollback = store("quire-v2-live");
+    let writer = Connection::open(rollback.path().join("quire.db")).unwrap();
+    writer
+        .execute_batch(
+            "PRAGMA cache_size = 1; BEGIN; UPDATE sh_events SET cmd = hex(zeroblob(999))",
+        )
+        .unwrap();
+    let hot = copied(rollback.path(), &["quire.db", "quire.db-journal"]);
+    for root in [wal.path(), hot.path()] {
+        let before = picture(root);
+        for args in READING {
+            let mut command = rundown(root);
+            command
+                .args(["--root", "."])
+                .args(args)
+                .env("TMPDIR", "/no/such/dir")
+                .env_remove("HOME");
+            let output = command.output().unwrap();
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(
+                output.status.code(),
+                Some(i32::from(args == ["doctor"])),
+                "{args:?}: {said}"
+            );
+        }
+        assert!(picture(root) == before);
+    }
+}

@@ -1,0 +1,279 @@
+//! Stores that are not there yet, locked, replaced or deleted: what the screen says, that it goes
+//! on by itself, and what a script is told.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+use insta::assert_snapshot;
+use jiff::tz::TimeZone;
+use rundown::catalog::{Catalog, RunFilter, RunSpec};
+use rundown::model::Outcome;
+use rundown::tui::msg::Msg;
+use rundown::tui::sim::Sim;
+use rundown::tui::{Options, Settings};
+use tempfile::TempDir;
+
+use crate::support::built::{Built, at, failed_run, passed_run, run_id};
+use crate::support::process;
+use crate::support::{copy_tree, stderr, store};
+
+const SMALL: (u16, u16) = (80, 24);
+
+fn open(root: &Path, run: Option<RunSpec>, size: (u16, u16)) -> Sim {
+    let options = Options {
+        color: true,
+        ascii: false,
+        time_zone: TimeZone::UTC,
+        filter: RunFilter::default(),
+        at: None,
+        settings: Settings::default(),
+    };
+    Sim::new(Catalog::of_store(root, None), run, options, size, at(120_000))
+}
+
+/// An older run that failed and a newer one that passed.
+fn two_runs() -> Built {
+    let mut store = Built::new();
+    failed_run(&mut store, &run_id(1), 0);
+    passed_run(&mut store, &run_id(2), 60_000);
+    store
+}
+
+fn open_run(sim: &Sim) -> Option<&str> {
+    sim.model.run.as_ref().map(|run| run.head.run.id.short())
+}
+
+#[track_caller]
+fn assert_says(sim: &mut Sim, text: &str) {
+    let screen = sim.screen();
+    assert!(screen.contains(text), "no {text:?} in\n{screen}");
+}
+
+/// Takes a file away and gives the place where it was.
+fn remove(root: &Path, name: &str) -> PathBuf {
+    let path = root.join(name);
+    fs::remove_file(&path).unwrap();
+    path
+}
+
+/// The other process of the tests below: it has the database that the environment names to itself
+/// until its stdin ends.
+#[test]
+#[ignore = "a process of its own, started by other tests"]
+fn locker_in_a_process_of_its_own() {
+    let Some(path) = std::env::var_os("DATABASE") else { return };
+    let connection = rusqlite::Connection::open(path).unwrap();
+    connection.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    println!("\nlocked");
+    let _ = std::io::stdin().read(&mut [0]);
+}
+
+/// Locks a database until it is dropped.
+struct Locker(Child);
+
+impl Locker {
+    fn of(database: &Path) -> Self {
+        let mut child = process::command(&process::argv(locker_in_a_process_of_its_own))
+            .env("DATABASE", database)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = BufReader::new(child.stdout.as_mut().unwrap()).lines().map_while(Result::ok);
+        assert!(said.any(|line| line == "locked"));
+        Self(child)
+    }
+}
+
+impl Drop for Locker {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        self.0.wait().unwrap();
+    }
+}
+
+#[test]
+fn what_is_waited_for_is_a_page_of_its_own() {
+    let root = Path::new("no/such/store");
+    assert_snapshot!("no_store_80x24", open(root, None, SMALL).screen());
+    assert_snapshot!("no_store_120x40", open(root, None, (120, 40)).screen());
+    assert_snapshot!("no_store_40x10", open(root, None, (40, 10)).screen());
+    assert_snapshot!("no_store_250x70", open(root, None, (250, 70)).screen());
+    assert_snapshot!("no_store_80x24_styles", open(root, None, SMALL).styles());
+    let mut sim = open(root, None, SMALL);
+    sim.send(Msg::Tick(at(120_000))).send(Msg::Tick(at(132_345)));
+    assert_says(&mut sim, "for 12s: it opens by itself");
+    for (width, height) in [(1, 1), (3, 2), (9, 5), (300, 100)] {
+        sim.resize(width, height).screen();
+    }
+}
+
+#[test]
+fn a_store_that_comes_to_be_step_by_step_opens_by_itself() {
+    let (dir, made) = (TempDir::new().unwrap(), two_runs());
+    let root = dir.path().join("deep/store");
+    let mut sim = open(&root, None, SMALL);
+    assert_says(&mut sim, "there is no such directory");
+    fs::create_dir_all(&root).unwrap();
+    assert_says(sim.disk(), "the directory has no rundown.db, quire.db or runs/");
+    fs::write(root.join("rundown.db"), "").unwrap();
+    assert_says(sim.disk(), "the file is empty");
+    let without_tables = rusqlite::Connection::open(root.join("rundown.db")).unwrap();
+    without_tables.execute_batch("PRAGMA user_version = 1").unwrap();
+    assert_says(sim.disk(), "it has no tables");
+    drop(without_tables);
+    remove(&root, "rundown.db");
+    copy_tree(made.root(), &root);
+    assert_eq!(open_run(sim.disk()), Some("00000002"));
+    assert_says(&mut sim, "nothing to be done");
+}
+
+#[test]
+fn what_is_no_database_says_so_until_it_is_one() {
+    let made = two_runs();
+    let path = made.root().join("rundown.db");
+    let good = fs::read(&path).unwrap();
+    fs::write(&path, "hello, I am a text").unwrap();
+    let mut sim = open(made.root(), None, SMALL);
+    assert_says(&mut sim, "it is not an SQLite file");
+    fs::write(&path, &good[..good.len() / 2]).unwrap();
+    assert_says(sim.disk(), "the database cannot be read");
+    assert_eq!(sim.screen().matches("malformed").count(), 1, "{}", sim.screen());
+    fs::write(&path, good).unwrap();
+    assert_eq!(open_run(sim.disk()), Some("00000002"));
+}
+
+#[test]
+fn the_run_that_was_asked_for_is_opened_as_soon_as_it_is_there() {
+    let (dir, made) = (TempDir::new().unwrap(), two_runs());
+    let mut sim = open(dir.path(), Some(RunSpec::LatestThat(Outcome::Failed)), SMALL);
+    assert_eq!(open_run(&sim), None);
+    copy_tree(made.root(), dir.path());
+    assert_eq!(open_run(sim.disk()), Some("00000001"));
+}
+
+#[test]
+fn a_log_tree_becomes_a_store_when_its_database_appears() {
+    let (dir, made) = (TempDir::new().unwrap(), two_runs());
+    copy_tree(&made.root().join("runs"), &dir.path().join("runs"));
+    let mut sim = open(dir.path(), None, SMALL);
+    assert_eq!(open_run(&sim), Some("00000002"));
+    assert!(!sim.screen().contains("passed"), "only a database tells");
+    fs::copy(made.root().join("rundown.db"), dir.path().join("rundown.db")).unwrap();
+    assert_says(sim.disk(), "✓ passed");
+}
+
+#[test]
+fn a_database_that_is_deleted_leaves_what_was_read_and_is_waited_for() {
+    let made = two_runs();
+    let mut sim = open(made.root(), None, SMALL);
+    let aside = made.root().join("aside");
+    fs::rename(made.root().join("rundown.db"), &aside).unwrap();
+    assert_says(sim.disk(), "! rundown.db is gone; trying again");
+    assert_says(&mut sim, "nothing to be done");
+    assert!(sim.screen().lines().next().unwrap().ends_with("waiting"), "{}", sim.screen());
+    fs::rename(aside, made.root().join("rundown.db")).unwrap();
+    assert!(!sim.disk().screen().contains("gone"));
+}
+
+#[test]
+fn what_is_to_be_said_of_a_store_is_kept_for_the_end() {
+    let (made, dir) = (store("quire-v2-live"), TempDir::new().unwrap());
+    let writer = rusqlite::Connection::open(made.path().join("quire.db")).unwrap();
+    writer.execute_batch("PRAGMA journal_mode = WAL; UPDATE runs SET repo = 'later.git'").unwrap();
+    for name in ["quire.db", "quire.db-wal"] {
+        fs::copy(made.path().join(name), dir.path().join(name)).unwrap();
+    }
+    let wal = fs::File::open(dir.path().join("quire.db-wal")).unwrap();
+    wal.set_modified(std::time::SystemTime::now() - Duration::from_mins(1)).unwrap();
+    let sim = open(dir.path(), None, SMALL);
+    let [notice] = &sim.model.notices[..] else { panic!("{:?}", sim.model.notices) };
+    assert!(notice.contains("its -wal was left by a crash, or the files were copied"), "{notice}");
+}
+
+#[test]
+fn a_database_in_another_s_place_is_read_whatever_wrote_it() {
+    let (made, other) = (two_runs(), store("quire-v2-live"));
+    let mut sim = open(made.root(), None, SMALL);
+    copy_tree(&other.path().join("runs"), &made.root().join("runs"));
+    fs::rename(other.path().join("quire.db"), made.root().join("rundown.db")).unwrap();
+    assert_eq!(open_run(sim.disk()), Some("780b2e4c"));
+    let connection = rusqlite::Connection::open(made.root().join("rundown.db")).unwrap();
+    connection.execute_batch("PRAGMA foreign_keys = OFF; DELETE FROM runs").unwrap();
+    assert_says(sim.disk(), "this run is not in the store any more");
+}
+
+#[test]
+fn a_locked_database_is_told_and_read_as_soon_as_it_is_free() {
+    let made = store("quire-v2-live");
+    let path = made.path().join("quire.db");
+    let locker = Locker::of(&path);
+    let mut sim = open(made.path(), None, SMALL);
+    assert_says(&mut sim, "the database is locked by another process");
+    assert!(!sim.screen().contains("record"), "nothing to be recorded: {}", sim.screen());
+    drop(locker);
+    assert_eq!(open_run(sim.disk()), Some("780b2e4c"));
+    let locker = Locker::of(&path);
+    fs::File::open(&path).unwrap().set_modified(std::time::SystemTime::now()).unwrap();
+    assert_says(sim.disk(), "! the database is locked by another process; trying again");
+    sim.send(Msg::Tick(at(180_000))).send(Msg::Tick(at(192_000)));
+    assert_says(&mut sim, "another process for 12s; trying again");
+    drop(locker);
+    assert!(!sim.disk().screen().contains("locked"));
+}
+
+#[test]
+fn a_script_is_told_of_a_lock_after_a_bounded_wait() {
+    let made = store("quire-v2-live");
+    let _locker = Locker::of(&made.path().join("quire.db"));
+    let ask = |args: &[&str]| {
+        let said = stderr(made.path(), &[&["--root", "."], args].concat(), 6);
+        assert!(
+            said.contains(
+                "quire.db is locked by another process: it did not let go in time, try again"
+            ),
+            "{said}"
+        );
+    };
+    std::thread::scope(|scope| {
+        for args in [
+            &["--once"][..],
+            &["--once", "--format", "json"],
+            &["list"],
+            &["list", "--format", "json"],
+        ] {
+            scope.spawn(move || ask(args));
+        }
+    });
+}
+
+#[test]
+fn what_does_not_answer_is_said_from_the_second_second_on_and_the_keys_live() {
+    let store = two_runs();
+    let mut sim = open(store.root(), None, SMALL);
+    let db = store.root().join("rundown.db");
+    sim.send(Msg::Reads(Some(db.clone())))
+        .send(Msg::Tick(at(120_000)))
+        .send(Msg::Tick(at(120_900)));
+    assert!(!sim.screen().contains("waiting"), "{}", sim.screen());
+    sim.send(Msg::Tick(at(132_000)));
+    assert_says(&mut sim, "waiting for 12s for /");
+    assert_says(sim.keys("?"), "╭ Keys");
+    assert_says(sim.keys("q ["), "waiting for 12s for /");
+    sim.send(Msg::Reads(Some(db))).send(Msg::Tick(at(133_000)));
+    assert!(!sim.screen().contains("waiting"), "a sign of life: {}", sim.screen());
+    sim.send(Msg::Tick(at(135_000))).send(Msg::Reads(None));
+    assert!(!sim.screen().contains("waiting"), "it has answered: {}", sim.screen());
+}
+
+#[test]
+fn a_store_that_does_not_answer_at_the_start_is_a_page_of_its_own() {
+    let mut sim = open(Path::new("no/such/store"), None, SMALL);
+    sim.send(Msg::Reads(Some("/mnt/far/quire.db".into())))
+        .send(Msg::Tick(at(120_000)))
+        .send(Msg::Tick(at(132_000)));
+    assert_snapshot!("hanging_80x24", sim.screen());
+}

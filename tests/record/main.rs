@@ -1,9 +1,0 @@
-//! The recorder through its library: real commands, a real store, read back by other means than its
-//! own.
-
-#![cfg(test)]
-
-mod command;
-mod pipeline;
-mod signals;
-mod store;
