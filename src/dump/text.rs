@@ -239,7 +239,7 @@ pub(super) fn status_text(status: Status, color: bool) -> String {
 
 /// Formats local date and time to the second.
 pub(super) fn date_time(at: Time, time_zone: &TimeZone) -> Option<String> {
-    let zoned = at.to_jiff()?.to_zoned(time_zone.clone());
+    let zoned = at.to_jiff()?.to_zoned_datetime(time_zone.clone());
     Some(zoned.strftime("%Y-%m-%d %H:%M:%S").to_string())
 }
 
@@ -268,8 +268,9 @@ impl<'a> Clock<'a> {
             at.zip(from).map(|(at, from)| display::seconds(at.millis_since(from)))
         };
         let local = |format| {
-            at.and_then(Time::to_jiff)
-                .map(|at| at.to_zoned(self.look.time_zone.clone()).strftime(format).to_string())
+            at.and_then(Time::to_jiff).map(|at| {
+                at.to_zoned_datetime(self.look.time_zone.clone()).strftime(format).to_string()
+            })
         };
         let (text, width) = match self.look.timestamps {
             Timestamps::None => return String::new(),

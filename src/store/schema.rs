@@ -123,8 +123,9 @@ mod tests {
     /// If this test fails, a shipped migration was edited: add a new file instead.
     #[test]
     fn shipped_migrations_never_change() {
-        let sums: Vec<String> =
-            FILES.iter().map(|sql| format!("{:x}", Sha256::digest(sql))).collect();
+        let hex =
+            |sql: &&str| Sha256::digest(sql).iter().map(|byte| format!("{byte:02x}")).collect();
+        let sums: Vec<String> = FILES.iter().map(hex).collect();
         assert_eq!(
             sums,
             [

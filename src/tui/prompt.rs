@@ -156,9 +156,9 @@ pub fn parse_goto(text: &str, times: Span, zone: &TimeZone) -> Result<Goal, &'st
 /// Returns the moment at which clocks showed this time: on the day of the start, or on the next day
 /// if the time is before the start and the log lasted that long.
 fn at_clock(time: jiff::civil::Time, (start, end): (Time, Time), zone: &TimeZone) -> Option<Time> {
-    let day = start.to_jiff()?.to_zoned(zone.clone()).date();
+    let day = start.to_jiff()?.to_zoned_datetime(zone.clone()).date();
     let on = |date: jiff::civil::Date| {
-        let at = date.to_datetime(time).to_zoned(zone.clone()).ok()?;
+        let at = date.to_datetime(time).to_zoned_datetime(zone.clone()).ok()?;
         Some(Time::from_millis(at.timestamp().as_millisecond()))
     };
     let today = on(day)?;

@@ -2,7 +2,7 @@
 //!
 //! Unknown facts have no line.
 
-use jiff::Zoned;
+use jiff::ZonedDateTime;
 
 use super::{Item, Model};
 use crate::display;
@@ -122,8 +122,8 @@ impl Model {
         Some(format!("{begun} - {ended}, {}", display::duration(end.millis_since(start))))
     }
 
-    fn moment(&self, at: Time) -> Option<Zoned> {
-        Some(at.to_jiff()?.to_zoned(self.time_zone.clone()))
+    fn moment(&self, at: Time) -> Option<ZonedDateTime> {
+        Some(at.to_jiff()?.to_zoned_datetime(self.time_zone.clone()))
     }
 
     /// Formats the size of the log: `1234 rows, 17 stderr, 3.0 KiB`.

@@ -280,7 +280,7 @@ fn log_facts(model: &Model) -> [Option<String>; 2] {
 
 /// Formats the wall clock at the command's start, in the time zone of the screen.
 fn started(model: &Model, sh: &ShNode) -> Option<String> {
-    let start = sh.sh.as_ref()?.started_at?.to_jiff()?.to_zoned(model.time_zone.clone());
+    let start = sh.sh.as_ref()?.started_at?.to_jiff()?.to_zoned_datetime(model.time_zone.clone());
     Some(format!("at {}", start.strftime("%H:%M:%S")))
 }
 

@@ -82,7 +82,7 @@ impl LogRows<'_> {
             }
             Times::Wall => {
                 let clock = at.to_jiff().map(|at| {
-                    at.to_zoned(stamps.zone.clone()).strftime("%H:%M:%S%.3f").to_string()
+                    at.to_zoned_datetime(stamps.zone.clone()).strftime("%H:%M:%S%.3f").to_string()
                 });
                 (clock.unwrap_or_default(), self.theme.muted)
             }
