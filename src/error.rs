@@ -148,7 +148,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Returns the exit code for scripts; the README has the table.
+    /// Returns the exit code for scripts; docs/cli.md has the table.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {

@@ -1,5 +1,5 @@
-//! The keys: one table of context, keys, action and label. The help, the hints and the README's
-//! table are generated from it.
+//! The keys: one table of context, keys, action and label. The help, the hints and docs/keys.md
+//! are generated from it.
 //!
 //! Invariants (tested): every key name parses; no context binds a key twice, or a prefix of another
 //! binding; every action has a binding and a label. A configuration rebinds an action by its name
@@ -251,22 +251,6 @@ pub static BINDINGS: &[Binding] = {
         bind(Help, &["q", "?", "Enter"], A::Back, "close the help", "close"),
     ]
 };
-
-/// Returns the table in Markdown, with the names of contexts and actions in a configuration.
-#[must_use]
-pub fn markdown() -> String {
-    let code = |text: &str| format!("`{}`", text.replace('|', "\\|"));
-    let mut lines = vec!["| key | does | name |".to_owned(), "|---|---|---|".to_owned()];
-    for context in Context::ALL {
-        lines.push(format!("| | **{}** | `[keys.{}]` |", context.title(), context.name()));
-        for binding in BINDINGS.iter().filter(|binding| binding.context == context) {
-            let keys: Vec<String> = binding.keys.iter().map(|key| code(key)).collect();
-            let label = binding.label.replace('|', "\\|");
-            lines.push(format!("| {} | {label} | `{}` |", keys.join(", "), binding.action.name()));
-        }
-    }
-    lines.join("\n") + "\n"
-}
 
 #[cfg(test)]
 mod tests {

@@ -1,26 +1,92 @@
-//! What the README shows is what rundown shows: its screens, of runs that were recorded, and the
-//! keys of the table. `UPDATE_README=1 cargo test --test it readme` writes them anew.
+//! The documentation agrees with the program: its pictures of the screen, its tables of keys and
+//! options, its commands and its links.
+//!
+//! `UPDATE_DOCS=1` rewrites the pictures and the tables; see CONTRIBUTING.md.
 
+use std::collections::BTreeSet;
+use std::fmt::Write;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use clap::builder::PossibleValue;
+use clap::{Arg, Command, CommandFactory, Parser};
 use jiff::tz::TimeZone;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::{Color, Modifier, Style};
 use rundown::catalog::{Catalog, RunFilter};
+use rundown::cli::{Arguments, Config};
 use rundown::store::Writer;
 use rundown::time::Time;
-use rundown::tui::keymap::markdown;
+use rundown::tui::keymap::{BINDINGS, Binding, Context};
 use rundown::tui::sim::Sim;
+use rundown::tui::theme::Scheme;
 use rundown::tui::{Options, Settings};
 use tempfile::TempDir;
 
+use crate::support::svg::{DARK, LIGHT, Palette, svg};
 use crate::support::{copy_tree, fixture};
 
 /// Two minutes after the end of the newest run.
 const NOW: Time = Time::from_millis(1_795_482_378_030);
 
-/// A screen of the README: its name, its size, and the keys that lead to it from the start.
-const SCREENS: &[(&str, (u16, u16), &str)] =
-    &[("landing", (100, 28), ""), ("scroll", (80, 20), "Shift-Tab g Enter j j z a g")];
+/// A picture: its name, its size, the keys that lead to it from the start, and its title.
+const SCREENS: &[(&str, (u16, u16), &str, &str)] = &[
+    ("landing", (100, 28), "", "rundown opens a failed run at the likely cause of the failure"),
+    ("scroll", (80, 20), "Shift-Tab g Enter j j z a g", "All commands of a run in one scroll"),
+];
+
+const DOCUMENTS: &[&str] = &[
+    "README.md",
+    "ARCHITECTURE.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "docs/cli.md",
+    "docs/config.md",
+    "docs/keys.md",
+];
+
+fn path(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+fn read(name: &str) -> String {
+    fs::read_to_string(path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// Compares a file with its text, or writes it if `UPDATE_DOCS` is set.
+#[track_caller]
+fn check(name: &str, wanted: &str) {
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::create_dir_all(path(name).parent().unwrap()).unwrap();
+        fs::write(path(name), wanted).unwrap();
+        return;
+    }
+    let found = fs::read_to_string(path(name)).unwrap_or_default();
+    let line = found.lines().zip(wanted.lines()).find(|(found, wanted)| found != wanted);
+    assert!(found == wanted, "{name} is stale: run this test with UPDATE_DOCS=1\n{line:#?}");
+}
+
+/// Replaces the text between two marks of a document.
+fn replaced(text: &str, mark: &str, by: &str) -> String {
+    let (begin, end) = (format!("<!-- {mark} -->"), format!("<!-- /{mark} -->"));
+    let parts = text.split_once(&begin).zip(text.split_once(&end));
+    let ((before, _), (_, after)) = parts.unwrap_or_else(|| panic!("no {begin} … {end}"));
+    format!("{before}{begin}\n\n{}\n\n{end}{after}", by.trim_end())
+}
+
+/// Returns the lines of all fenced blocks of these languages.
+fn fenced(text: &str, languages: &[&str]) -> Vec<String> {
+    let mut blocks = text.split("```").skip(1).step_by(2);
+    let mut found = Vec::new();
+    for block in &mut blocks {
+        let (language, lines) = block.split_once('\n').unwrap_or_default();
+        if languages.contains(&language) {
+            found.push(lines.to_owned());
+        }
+    }
+    found
+}
 
 /// The store of a small C project: a run that passed, and the next one, which failed.
 fn recorded() -> TempDir {
@@ -33,44 +99,221 @@ fn recorded() -> TempDir {
     dir
 }
 
-fn screen(root: &Path, size: (u16, u16), keys: &str) -> String {
+fn screen(root: &Path, size: (u16, u16), keys: &str, scheme: Scheme) -> Buffer {
     let options = Options {
         color: true,
         ascii: false,
         time_zone: TimeZone::UTC,
         filter: RunFilter::default(),
         at: None,
-        settings: Settings::default(),
+        settings: Settings { look: scheme.into(), ..Settings::default() },
     };
     let mut sim = Sim::new(Catalog::of_store(root, None), None, options, size, NOW);
-    format!("```text\n{}```", sim.keys(keys).screen())
-}
-
-/// A text with what stands between two marks replaced.
-fn replaced(text: &str, begin: &str, end: &str, by: &str) -> String {
-    let (before, rest) =
-        text.split_once(begin).unwrap_or_else(|| panic!("no {begin} in README.md"));
-    let (_, after) = rest.split_once(end).unwrap();
-    format!("{before}{begin}\n\n{by}\n\n{end}{after}")
+    sim.keys(keys).buffer().clone()
 }
 
 #[test]
-fn the_readme_shows_the_screens_and_the_keys_as_they_are() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-    let readme = fs::read_to_string(&path).unwrap();
-    let store = recorded();
-    let mut wanted = replaced(&readme, "<!-- keys -->", "<!-- /keys -->", markdown().trim_end());
-    for (name, size, keys) in SCREENS {
-        let shown = screen(store.path(), *size, keys);
-        wanted = replaced(&wanted, &format!("<!-- screen: {name} -->"), "<!-- /screen -->", &shown);
+fn pictures_show_the_screen() {
+    let (store, readme) = (recorded(), read("README.md"));
+    for (name, size, keys, title) in SCREENS {
+        assert!(readme.contains(&format!("docs/screens/{name}-dark.svg")), "not shown: {name}");
+        for (scheme, palette) in [(Scheme::Dark, &DARK), (Scheme::Light, &LIGHT)] {
+            let buffer = screen(store.path(), *size, keys, scheme);
+            let file = format!("docs/screens/{name}-{}.svg", scheme.name());
+            check(&file, &svg(&buffer, palette, title));
+        }
     }
-    if std::env::var_os("UPDATE_README").is_some() {
-        fs::write(path, wanted).unwrap();
-        return;
+}
+
+#[test]
+fn keys_are_documented() {
+    let row = |binding: &Binding| {
+        let escaped = |text: &str| text.replace('|', "\\|");
+        let keys: Vec<String> =
+            binding.keys.iter().map(|key| format!("`{}`", escaped(key))).collect();
+        let (label, name) = (escaped(binding.label), binding.action.name());
+        format!("| {} | {label} | `{name}` |\n", keys.join(", "))
+    };
+    let mut tables = String::new();
+    for context in Context::ALL {
+        let (title, name) = (context.title(), context.name());
+        let _ = write!(tables, "\n## {title}: `[keys.{name}]`\n\n");
+        tables += "| key | action | name |\n|---|---|---|\n";
+        tables.extend(BINDINGS.iter().filter(|binding| binding.context == context).map(row));
     }
-    let told = readme.lines().zip(wanted.lines()).find(|(is, should)| is != should);
-    assert!(
-        readme == wanted,
-        "README.md is not as it should be: UPDATE_README=1 cargo test --test it readme\n{told:#?}"
-    );
+    let found = read("docs/keys.md");
+    check("docs/keys.md", &replaced(&found, "keys", tables.trim()));
+}
+
+/// The commands by their names as typed, the program itself first.
+fn commands() -> Vec<(String, Command)> {
+    let mut program = Arguments::command();
+    program.build();
+    let name = |command: &Command| format!("rundown {}", command.get_name());
+    let below = program.get_subcommands().filter(|command| command.get_name() != "help");
+    let below: Vec<_> = below.map(|command| (name(command), command.clone())).collect();
+    [("rundown".to_owned(), program.clone())].into_iter().chain(below).collect()
+}
+
+/// A row of the table of options.
+fn option(arg: &Arg) -> String {
+    let takes_values = arg.get_num_args().is_some_and(|args| args.takes_values());
+    let short = arg.get_short().map(|short| format!("-{short}, ")).unwrap_or_default();
+    let mut name = format!("{short}--{}", arg.get_long().unwrap());
+    let mut help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+    if takes_values {
+        name.extend(
+            arg.get_value_names().unwrap_or_default().iter().map(|name| format!(" {name}")),
+        );
+        let values = arg.get_possible_values();
+        let values: Vec<&str> = values.iter().map(PossibleValue::get_name).collect();
+        if !values.is_empty() {
+            let _ = write!(help, ": `{}`", values.join("`, `"));
+        }
+        for default in arg.get_default_values() {
+            let _ = write!(help, " [default: {}]", default.display());
+        }
+    }
+    format!("| `{name}` | {} |\n", help.replace('|', "\\|").replace('\n', " "))
+}
+
+#[test]
+fn options_are_documented() {
+    let mut wanted = read("docs/cli.md");
+    for (name, command) in commands() {
+        let mut table = "| option | meaning |\n|---|---|\n".to_owned();
+        let shown = |arg: &&Arg| {
+            let long = arg.get_long().filter(|long| !["help", "version"].contains(long));
+            long.is_some() && !arg.is_hide_set()
+        };
+        let options: Vec<&Arg> = command.get_arguments().filter(shown).collect();
+        let mut headings = Vec::new();
+        for heading in options.iter().map(|arg| arg.get_help_heading()) {
+            if !headings.contains(&heading) {
+                headings.push(heading);
+            }
+        }
+        for heading in headings {
+            if let Some(heading) = heading {
+                let _ = writeln!(table, "| **{heading}** | |");
+            }
+            let of_heading = options.iter().filter(|arg| arg.get_help_heading() == heading);
+            table.extend(of_heading.map(|arg| option(arg)));
+        }
+        if options.is_empty() {
+            "This command has no options.".clone_into(&mut table);
+        }
+        wanted = replaced(&wanted, &format!("options: {name}"), &table);
+    }
+    check("docs/cli.md", &wanted);
+}
+
+#[test]
+fn settings_are_documented() {
+    let text = read("docs/config.md");
+    let file = Config::default().to_toml();
+    let names = file.lines().filter_map(|line| {
+        let line = line.trim_start_matches("# ");
+        let table = line.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+        let name = line.split_once(" = ").map(|(name, _)| name);
+        table.map(|(table, _)| format!("[{table}]")).or_else(|| name.map(str::to_owned))
+    });
+    let schemes = Scheme::ALL.map(|scheme| scheme.name().to_owned());
+    // The names of actions are in docs/keys.md.
+    let is_action = |name: &String| BINDINGS.iter().any(|binding| binding.action.name() == name);
+    let wanted: BTreeSet<String> =
+        names.filter(|name| !is_action(name) || ["mouse", "wrap"].contains(&&**name)).collect();
+    assert!(wanted.len() > 30, "{wanted:?}");
+    for name in wanted.iter().chain(&schemes) {
+        assert!(text.contains(&format!("`{name}`")), "docs/config.md does not explain `{name}`");
+    }
+    for document in DOCUMENTS {
+        let examples = fenced(&read(document), &["toml"]);
+        for example in examples.iter().filter(|example| !example.contains("[jobs.")) {
+            let read = Config::checked(Path::new(document), example.as_bytes());
+            read.unwrap_or_else(|error| panic!("{error}\n{example}"));
+        }
+    }
+}
+
+#[test]
+fn commands_are_valid() {
+    let mut count = 0;
+    for document in DOCUMENTS {
+        for line in fenced(&read(document), &["console", "sh"]).iter().flat_map(|text| text.lines())
+        {
+            let line = line.trim_start_matches("ACCESSIBLE=1 ");
+            if !line.starts_with("rundown") {
+                continue;
+            }
+            // The shell ends the command at a pipe, a redirection or a list.
+            let words = shlex::split(line).unwrap_or_else(|| panic!("{document}: {line}"));
+            let end = |word: &String| ["|", ">", "||", "&&", ";"].contains(&&**word);
+            let words: Vec<String> = words.into_iter().take_while(|word| !end(word)).collect();
+            if let Err(error) = Arguments::try_parse_from(&words) {
+                panic!("{document}: {line}\n{error}");
+            }
+            count += 1;
+        }
+    }
+    assert!(count > 20, "{count} commands");
+}
+
+/// Returns true if this is the path of a file of the repository, without a placeholder in it.
+fn is_path(code: &str) -> bool {
+    let is_inside =
+        ["src/", "tests/", "docs/", "fuzz/src/"].iter().any(|dir| code.starts_with(dir));
+    let stem = Path::new(code).file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    is_inside && !code.contains(char::is_whitespace) && stem != "NAME" && !code.contains("vNN")
+}
+
+#[test]
+fn links_lead_to_files_and_lines_are_short() {
+    for document in DOCUMENTS {
+        let text = read(document);
+        let dir = path(document).parent().unwrap().to_owned();
+        let targets = text.split("](").skip(1).filter_map(|rest| rest.split_once(')'));
+        let pictures = text.split("=\"").skip(1).filter_map(|rest| rest.split_once('"'));
+        let pictures = pictures.filter(|(target, _)| target.contains("docs/screens/"));
+        for (target, _) in targets.chain(pictures) {
+            let file = target.split('#').next().unwrap();
+            let is_file = file.is_empty() || dir.join(file).exists();
+            assert!(target.starts_with("https://") || is_file, "{document}: {target}");
+        }
+        // Paths in code; a part in capitals stands for a name.
+        for file in text.split('`').skip(1).step_by(2).filter(|code| is_path(code)) {
+            assert!(path(file).exists(), "{document}: {file}");
+        }
+        for line in text.lines().filter(|line| !line.starts_with('|') && !line.contains("://")) {
+            assert!(line.chars().count() <= 100, "{document}: more than 100 columns: {line}");
+        }
+    }
+}
+
+#[test]
+fn a_picture_keeps_columns_and_styles() {
+    let mut buffer = Buffer::empty(Rect::new(0, 0, 12, 1));
+    buffer.set_string(0, 0, "a <漢> ─█", Style::new());
+    buffer.set_style(Rect::new(0, 0, 1, 1), Style::new().bg(Color::Indexed(196)));
+    let underlined = Style::new().fg(Color::Rgb(1, 2, 3)).add_modifier(Modifier::UNDERLINED);
+    buffer.set_string(9, 0, "b&c", underlined.add_modifier(Modifier::BOLD));
+    let picture = |palette: &Palette| svg(&buffer, palette, "<&>");
+    let dark = picture(&DARK);
+    for part in [
+        "<title>&lt;&amp;&gt;</title>",
+        "<rect x=\"12\" y=\"12\" width=\"9\" height=\"18\" fill=\"#ff0000\"/>",
+        "textLength=\"9\" lengthAdjust=\"spacingAndGlyphs\" xml:space=\"preserve\" \
+         fill=\"#d0d0d0\">a</text>",
+        "<text x=\"30\" y=\"25\" textLength=\"9\" lengthAdjust=\"spacingAndGlyphs\" \
+         xml:space=\"preserve\" fill=\"#d0d0d0\">&lt;</text>",
+        "<text x=\"39\" y=\"25\" textLength=\"18\"",
+        "<text x=\"57\" y=\"25\" textLength=\"9\"",
+        "<path d=\"M75 20.5H84\" fill=\"none\" stroke=\"#d0d0d0\"/>",
+        "<path d=\"M84 12H93v18H84z\" fill=\"#d0d0d0\"/>",
+        "<path d=\"M93 27H120\" fill=\"none\" stroke=\"#010203\" font-weight=\"bold\"/>",
+        "fill=\"#010203\" font-weight=\"bold\">b&amp;c</text>",
+    ] {
+        assert!(dark.contains(part), "no {part} in\n{dark}");
+    }
+    assert_eq!(dark.lines().count(), picture(&LIGHT).lines().count());
 }

@@ -4,6 +4,7 @@
 pub mod built;
 pub mod process;
 pub mod session;
+pub mod svg;
 
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
