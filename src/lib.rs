@@ -38,6 +38,9 @@
 //!                                         tui, dump ◄─ sanitize ◄─────────────────┘
 //! ```
 
+#[cfg(test)]
+extern crate self as rundown; // for the files that unit tests share with tests/it
+
 pub mod catalog;
 pub mod ci;
 pub mod cli;

@@ -3,9 +3,11 @@
 use std::num::NonZeroUsize;
 
 use rundown::cri::{
-    Encoder, HeaderScanner, Joiner, PerStream, Reason, Record, Stream, Tag, parse, parse_by_nom,
+    Encoder, HeaderScanner, PerStream, Reason, Record, Stream, Tag, parse, parse_by_nom,
 };
 use rundown::time::Time;
+
+use super::joiner::Joiner;
 
 /// The times that a record can hold: 0000-01-01T00:00:00Z to 9999-12-31T23:59:59Z.
 const RECORD_SECS: std::ops::RangeInclusive<i64> = -62_167_219_200..=253_402_300_799;

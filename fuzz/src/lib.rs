@@ -26,6 +26,8 @@ mod config;
 mod cri;
 mod database;
 mod events;
+#[path = "../../tests/it/support/joiner.rs"]
+mod joiner;
 mod pipeline;
 mod rows;
 mod sanitizer;

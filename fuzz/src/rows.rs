@@ -8,11 +8,13 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
 
-use rundown::cri::{Joiner, parse};
+use rundown::cri::parse;
 use rundown::file::FilePath;
 use rundown::log::{
     Anchor, Change, Format, Index, LogFile, Row, Tail, Towards, WINDOW_ROW_BYTES, Window,
 };
+
+use super::joiner::Joiner;
 
 /// The largest log that is made from an input.
 const MAX_LOG_BYTES: usize = 5 << 18;

@@ -10,16 +10,19 @@
 //! ```
 //!
 //! [`parse`] reads one line, and [`HeaderScanner`] reads all of it but the time. [`Encoder`] is the
-//! inverse of [`parse`], and [`Joiner`] joins the pieces of a stream. An `F` record stands for its
-//! content and a LF, a `P` record for its content alone, so `join(parse(encode(bytes)))` returns
-//! the bytes of a stream. Nothing in this module does I/O.
+//! inverse of [`parse`]: an `F` record stands for its content and a LF, a `P` record for its content
+//! alone, so joining the parsed contents of a stream gives its bytes. Nothing in this module does
+//! I/O.
 
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 mod encode;
 mod header_scan;
-mod join;
 mod parse;
+
+#[cfg(test)]
+#[path = "../../tests/it/support/joiner.rs"]
+pub(crate) mod joiner;
 
 use std::fmt;
 
@@ -27,7 +30,6 @@ use crate::time::Time;
 
 pub use encode::{Encoder, MAX_CONTENT};
 pub use header_scan::{HeaderScanner, ScannedHeader};
-pub use join::{Joined, Joiner};
 pub use parse::parse;
 #[doc(hidden)]
 pub use parse::parse_by_nom;

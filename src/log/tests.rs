@@ -12,7 +12,8 @@ use super::lines::{Limits, View};
 use super::start::Starts;
 use super::times::Gap;
 use super::{Anchor, Format, Piece, Row, Tail, Totals, Towards, Window};
-use crate::cri::{self, Joiner, Malformed, PerStream, Reason, Record, Stream, Tag};
+use crate::cri::joiner::Joiner;
+use crate::cri::{self, Malformed, PerStream, Reason, Record, Stream, Tag};
 use crate::time::Time;
 
 /// A physical line, or a piece of one that was cut, in the naive reader.

@@ -60,7 +60,8 @@ pub enum PipelineCommand {
 impl Pipeline {
     /// Returns its name, if it has one.
     #[must_use]
-    pub fn name(&self) -> Option<&str> {
+    #[cfg(test)]
+    fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }
 

@@ -237,7 +237,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::cri::{Joiner, PerStream, parse};
+    use crate::cri::joiner::Joiner;
+    use crate::cri::{PerStream, parse};
 
     fn join(log: &[u8], stream: Stream) -> Vec<u8> {
         let mut joiner = Joiner::default();

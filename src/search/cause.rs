@@ -30,10 +30,10 @@ use crate::log::{LogFile, Row, Tail};
 use candidates::{Candidate, Candidates};
 
 /// Bytes at the end of a log that are searched for a cause.
-pub const MAX_LOOKED_BYTES: u64 = 32 << 20;
+const MAX_LOOKED_BYTES: u64 = 32 << 20;
 
 /// The most rows that are shown of a cause.
-pub const MAX_CAUSE_ROWS: usize = 10;
+const MAX_CAUSE_ROWS: usize = 10;
 
 /// The most likely cause of a failure, with the rows around it.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -151,6 +151,7 @@ impl Groups {
 
     /// Returns true if the log has more groups, or more deeply nested ones, than are stored.
     #[must_use]
+    #[cfg(test)]
     pub const fn is_full(&self) -> bool {
         self.is_full
     }

@@ -79,6 +79,7 @@ impl Hits {
 
     /// Returns the memory used by the counts, in bytes.
     #[must_use]
+    #[cfg(test)]
     pub const fn memory_bytes(&self) -> usize {
         (self.settled.blocks.capacity() + self.open.blocks.capacity()) * size_of::<u32>()
     }

@@ -34,8 +34,7 @@ mod tests;
 mod walk;
 
 pub use crate::log::Towards;
-pub use cause::{Cause, MAX_CAUSE_ROWS, MAX_LOOKED_BYTES, find_cause};
-pub use errors::is_error;
+pub use cause::{Cause, find_cause};
 pub use filter::{Around, FilteredRead, PatternFilter, RowFilter};
 pub use groups::{Group, Groups, group};
 pub use hits::Hits;

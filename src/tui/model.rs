@@ -32,7 +32,7 @@ use crate::tui::widget::{HelpRow, help_rows};
 pub use header::{HeaderLine, LABEL, MARGIN};
 pub use log::{Aim, Card, Log, LogKey, Mark, Request, cause_lines};
 pub use runs::{Finder, Runs};
-pub use tree::{Item, Tree, telling_place, telling_sh};
+pub use tree::{Item, Tree, telling_place};
 
 /// The age in milliseconds from which a read counts as hanging. The tick that sets its start time
 /// comes up to a second after the read began.

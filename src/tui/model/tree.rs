@@ -159,7 +159,7 @@ impl Model {
 /// Returns the command of a job to show first: the first one that failed, else the last one
 /// running, else the first interrupted one, else the first one.
 #[must_use]
-pub fn telling_sh(job: &JobNode) -> Option<&ShNode> {
+fn telling_sh(job: &JobNode) -> Option<&ShNode> {
     let with = |state| job.shs.iter().find(move |sh| sh.state == state);
     let running = || job.shs.iter().rfind(|sh| sh.state == ShState::Running);
     with(ShState::Failed)

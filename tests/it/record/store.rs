@@ -6,10 +6,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rundown::cri::{Joiner, Stream, parse};
+use rundown::cri::{Stream, parse};
 use rundown::model::{JobId, RunId};
 use rundown::record::{Ended, Facts, Options, parse_pipeline, record_command};
 use tempfile::TempDir;
+
+use crate::support::joiner::Joiner;
 
 /// How long a state may take to come: only ever used up by a failing test.
 const TIME_OUT: Duration = Duration::from_secs(20);

@@ -2,6 +2,7 @@
 //! them.
 
 pub mod built;
+pub mod joiner;
 pub mod process;
 pub mod session;
 pub mod svg;
