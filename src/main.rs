@@ -4,8 +4,7 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use rundown::cli::{Arguments, print_usage, tell};
+use rundown::cli::{parse, print_usage, tell};
 use rundown::error::{Error, chain};
 use rundown::panics;
 
@@ -15,7 +14,7 @@ fn main() -> ExitCode {
 
 /// Runs the program and returns its exit code.
 fn run() -> u8 {
-    let arguments = match Arguments::try_parse() {
+    let arguments = match parse(std::env::args_os().collect()) {
         Ok(arguments) => arguments,
         Err(usage) => return print_usage(&usage),
     };

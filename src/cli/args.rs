@@ -1,5 +1,5 @@
-//! The raw arguments, as clap reads them: what may be written, and the help text for it. [`super`]
-//! checks and obeys them.
+//! The raw arguments, as clap reads them, with the help text of each. [`super::help`] has the rest
+//! of the help.
 #![allow(
     clippy::doc_markdown,
     clippy::doc_link_with_quotes,
@@ -10,209 +10,493 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, ColorChoice, Parser, Subcommand, ValueEnum};
 
+use super::help;
 use crate::cri::Stream;
 use crate::dump::{Format, Timestamps};
 use crate::tui::at::At;
 use crate::tui::theme::Scheme;
 
-/// What the help ends with.
-const ENVIRONMENT: &str = "\
-RUNDOWN_SECURE=1 (or `secure = true` in the configuration) disables the editor, the pager, the clipboard and hyperlinks. \
-In CI (GITHUB_ACTIONS, GITLAB_CI, TF_BUILD, BUILDKITE, TEAMCITY_VERSION, TRAVIS or CI is set) text in a log that the \
-system would obey is broken by a dot (:·:error::); --format raw prints it as it is.";
+/// The value of RUN if none is given.
+pub(super) const NEWEST: &str = "latest";
 
-/// See what your CI is doing, and why it failed.
-///
-/// Without a command, opens the terminal UI on RUN; printed to a pipe or with --once, prints it and
-/// leaves.
+/// The place of a positional argument, in front of the options under the same heading.
+const FIRST: usize = 0;
+
+/// The command line. Without a command, it is about one run: on a terminal the screen opens on it,
+/// elsewhere it is printed.
 #[derive(Parser, Debug)]
-#[command(name = "rundown", version, max_term_width = 100, after_help = ENVIRONMENT)]
+#[command(
+    name = "rundown",
+    version,
+    about = help::VIEW.about,
+    long_about = help::VIEW.start(),
+    after_help = help::VIEW.short_end(),
+    after_long_help = help::VIEW.end(),
+    next_display_order = FIRST + 1,
+    max_term_width = 100,
+    disable_help_flag = true,
+    disable_version_flag = true,
+    args_override_self = true,
+    override_usage = help::VIEW_USAGE
+)]
 pub struct Arguments {
-    #[command(flatten)]
-    pub(super) place: StoreArgs,
     #[command(flatten)]
     pub(super) view: View,
     #[command(subcommand)]
     pub(super) command: Option<Command>,
+    /// Print help (-h prints a summary)
+    #[arg(
+        short,
+        long,
+        global = true,
+        action = ArgAction::Help,
+        help_heading = "Other",
+        hide_short_help = true
+    )]
+    help: Option<bool>,
+    /// Print the version
+    #[arg(
+        short = 'V',
+        long,
+        action = ArgAction::Version,
+        help_heading = "Other",
+        hide_short_help = true
+    )]
+    version: Option<bool>,
 }
 
-#[derive(Args, Debug)]
-pub(super) struct StoreArgs {
-    /// The store's directory [default: $RUNDOWN_ROOT, the nearest .rundown/ at or above this
-    /// directory, or $XDG_DATA_HOME/rundown]
-    #[arg(long, global = true, value_name = "DIR")]
-    pub root: Option<PathBuf>,
-    #[command(flatten)]
-    pub color: colorchoice_clap::Color,
-    /// For times in text: an IANA name such as Europe/Berlin, or UTC [default: the system's]
-    #[arg(long, global = true, value_name = "NAME")]
-    pub timezone: Option<String>,
-    /// The screen's configuration [default: $RUNDOWN_CONFIG, or rundown/config.toml in
-    /// $XDG_CONFIG_HOME or ~/.config]
-    #[arg(long, global = true, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-}
-
-#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
+/// The options of a view of one run.
 #[derive(Args, Debug)]
 pub(super) struct View {
-    /// An id, its beginning or end, latest, latest~N, latest-failed, latest-passed; or the path of
-    /// a log or of a directory of logs
-    #[arg(default_value = "latest")]
+    /// Run id or part of one, latest~N, latest-failed, or path
+    ///
+    /// A run id, or at least 4 characters of its start or end; latest, latest~N (N runs before the
+    /// newest), latest-failed, or latest-passed; or the path of a log file or of a directory of
+    /// logs. The default is latest.
+    #[arg(
+        default_value = NEWEST,
+        hide_default_value = true,
+        help_heading = help::SELECT,
+        display_order = FIRST
+    )]
     pub run: OsString,
-    /// Print and leave; so does every option that narrows or shapes what is printed
-    #[arg(long)]
-    pub once: bool,
-    /// Print rows as they come until the run has ended: plain lines, for screen readers and simple
-    /// terminals. So does rundown in place of opening a screen where ACCESSIBLE=1 is set, or
-    /// TERM=dumb
-    #[arg(long, conflicts_with = "once")]
-    pub follow: bool,
-    /// Ring the bell, and have the terminal notify, when a run that was seen running has ended
-    #[arg(long)]
-    pub notify: bool,
-    /// Where the log opens on the screen: start, end, a row (1200), a byte (b1024), a share (50%),
-    /// a time (12:34:56, or +90s after the start); JOB/N or JOB/N@WHERE for that command's
-    #[arg(long, value_name = "WHERE", value_parser = At::parse)]
-    pub at: Option<At>,
     #[command(flatten)]
     pub narrow: Narrow,
-    /// What is printed [default: text]
-    #[arg(long, value_enum)]
-    pub format: Option<FormatName>,
-    /// Only failed commands, and their jobs
-    #[arg(long)]
-    pub failed: bool,
-    /// Only jobs whose id matches, as in 'test-*'
-    #[arg(long, value_name = "GLOB")]
-    pub job: Option<String>,
-    /// Only the command of this number
-    #[arg(long, value_name = "N")]
-    pub sh: Option<u32>,
-    /// Only rows of this stream
-    #[arg(long, value_enum)]
-    pub stream: Option<StreamName>,
-    /// Only the last N rows of each log
-    #[arg(long, value_name = "N")]
-    pub tail: Option<usize>,
-    /// What stands in front of each row [default: none]
-    #[arg(short, long, value_enum)]
-    pub timestamps: Option<TimestampsName>,
-    /// The exit code tells how the run stands: 0 passed, 1 failed, 3 stopped, 4 not finished
-    #[arg(long)]
-    pub exit_status: bool,
-    /// Draw with ASCII characters only
-    #[arg(long)]
-    pub ascii: bool,
-    /// The screen's colors, in place of all that the configuration says of them
-    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(Scheme::ALL.map(Scheme::name)))]
-    pub theme: Option<String>,
+    #[command(flatten)]
+    pub rows: RowArgs,
+    #[command(flatten)]
+    pub output: OutputArgs,
+    #[command(flatten)]
+    pub screen: ScreenArgs,
+    #[command(flatten)]
+    pub store: StoreArgs,
 }
 
-#[derive(Args, Debug)]
+/// The runs that are meant.
+#[derive(Args, Default, Debug)]
+#[command(next_help_heading = help::SELECT)]
 pub(super) struct Narrow {
-    /// The database file [default: rundown.db or quire.db in the store]
-    #[arg(long, value_name = "FILE")]
-    pub db: Option<PathBuf>,
     /// Only runs of this repository
     #[arg(long)]
     pub repo: Option<String>,
-    /// Only runs of this ref: refs/heads/main, or main
+    /// Only runs of this ref, such as main or refs/heads/main
     #[arg(long = "ref", value_name = "REF")]
     pub ref_name: Option<String>,
 }
 
+/// The part of a run that is printed.
+#[derive(Args, Debug)]
+#[command(next_help_heading = help::SELECT)]
+pub(super) struct RowArgs {
+    /// Print only failed commands and their jobs
+    #[arg(long)]
+    pub failed: bool,
+    /// Print only jobs whose id matches, as in 'test-*'
+    #[arg(long, value_name = "GLOB")]
+    pub job: Option<String>,
+    /// Print only command number N of each job
+    #[arg(long, value_name = "N", value_parser = parse_number::<u32>)]
+    pub sh: Option<u32>,
+    /// Print only rows of stdout or only rows of stderr
+    #[arg(long, value_enum, hide_possible_values = true)]
+    pub stream: Option<StreamName>,
+    /// Print only the last N rows of each log
+    #[arg(long, value_name = "N", value_parser = parse_number::<usize>)]
+    pub tail: Option<usize>,
+}
+
+/// The output of a run.
+#[derive(Args, Debug)]
+#[command(next_help_heading = help::OUTPUT)]
+pub(super) struct OutputArgs {
+    /// Print the run and exit (implied by --format, …)
+    ///
+    /// Implied by --failed, --format, --job, --sh, --stream, --tail, and --timestamps, and if
+    /// stdout is not a terminal.
+    #[arg(long)]
+    pub once: bool,
+    /// Print rows as they arrive, until the run ends
+    ///
+    /// Prints plain lines and opens no screen. Screen readers and simple terminals get this
+    /// output without the option: set ACCESSIBLE=1 or TERM=dumb.
+    #[arg(long, conflicts_with = "once")]
+    pub follow: bool,
+    /// Print text (default), json, jsonl, raw, or records
+    ///
+    /// text     for people
+    /// json     one document: the run, its jobs, and its commands, without rows
+    /// jsonl    one object per row
+    /// raw      the bytes of the logs, unchanged
+    /// records  one object per physical line of the logs
+    #[arg(long, value_enum, hide_possible_values = true, verbatim_doc_comment)]
+    pub format: Option<FormatName>,
+    /// Times: none (default), time, relative, delta, or full
+    ///
+    /// time      time of day
+    /// relative  time since the start of the command
+    /// delta     time since the previous row
+    /// full      date, time, and offset from UTC
+    #[arg(
+        short,
+        long,
+        value_enum,
+        value_name = "KIND",
+        hide_possible_values = true,
+        verbatim_doc_comment
+    )]
+    pub timestamps: Option<TimestampsName>,
+    /// Exit with the run's status: 0 passed, 1 failed, …
+    ///
+    /// 0  passed
+    /// 1  failed
+    /// 3  stopped, superseded, or interrupted
+    /// 4  not finished
+    #[arg(long, verbatim_doc_comment)]
+    pub exit_status: bool,
+    #[command(flatten)]
+    pub color: Color,
+    #[command(flatten)]
+    pub zone: Zone,
+}
+
+/// The use of color.
+#[derive(Args, Debug)]
+#[command(next_help_heading = help::OUTPUT)]
+pub(super) struct Color {
+    /// Use color: auto (default), always, or never
+    ///
+    /// auto uses color if stdout is a terminal. NO_COLOR and CLICOLOR_FORCE change that.
+    #[arg(
+        id = "color",
+        long = "color",
+        value_enum,
+        value_name = "WHEN",
+        default_value_t,
+        hide_default_value = true,
+        hide_possible_values = true
+    )]
+    pub when: ColorChoice,
+}
+
+/// The time zone of times in text and on the screen.
+#[derive(Args, Debug)]
+#[command(next_help_heading = help::OUTPUT)]
+pub(super) struct Zone {
+    /// Time zone, such as Europe/Berlin or UTC
+    ///
+    /// Applies to text and the screen; data formats use UTC. The default is the time zone of the
+    /// system.
+    #[arg(id = "timezone", long = "timezone", value_name = "NAME", hide_short_help = true)]
+    pub name: Option<String>,
+}
+
+/// The options of the screen.
+#[derive(Args, Debug)]
+#[command(next_help_heading = help::SCREEN)]
+pub(super) struct ScreenArgs {
+    /// Open the log at start, end, 1200, 50%, 12:34:56, JOB/N
+    ///
+    /// start, end      the first row, or the last row and new ones
+    /// 1200            a row
+    /// b1024           a byte
+    /// 50%             a part of the log
+    /// 12:34:56, +90s  a time of day, a time since the start
+    /// JOB/N           the log of command N of a job
+    /// JOB/N@POSITION  a position in that log
+    #[arg(long, value_name = "POSITION", value_parser = At::parse, verbatim_doc_comment)]
+    pub at: Option<At>,
+    #[command(flatten)]
+    pub look: LookArgs,
+}
+
+/// The settings of the screen that replace those of the configuration.
+#[derive(Args, Debug)]
+#[command(next_help_heading = help::SCREEN)]
+pub(super) struct LookArgs {
+    /// Colors: default, dark, light, high-contrast, monochrome
+    ///
+    /// Replaces the whole [theme] table of the configuration.
+    #[arg(
+        long,
+        value_name = "NAME",
+        value_parser = PossibleValuesParser::new(Scheme::ALL.map(Scheme::name)),
+        hide_possible_values = true
+    )]
+    pub theme: Option<String>,
+    /// Draw with ASCII characters only
+    #[arg(long, hide_short_help = true)]
+    pub ascii: bool,
+    /// Ring the bell when a run ends that was seen running
+    ///
+    /// Also sends a notification to the terminal (OSC 9).
+    #[arg(long, hide_short_help = true)]
+    pub notify: bool,
+    /// Configuration file
+    ///
+    /// The default is $RUNDOWN_CONFIG, or rundown/config.toml in $XDG_CONFIG_HOME or ~/.config.
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    pub config: Option<PathBuf>,
+}
+
+/// The store to read.
+#[derive(Args, Default, Debug)]
+#[command(next_help_heading = help::STORE)]
+pub(super) struct StoreArgs {
+    #[command(flatten)]
+    pub root: Root,
+    /// Database file [default: rundown.db or quire.db in the store]
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    pub db: Option<PathBuf>,
+}
+
+/// The directory of a store.
+#[derive(Args, Default, Debug)]
+#[command(next_help_heading = help::STORE)]
+pub(super) struct Root {
+    /// Store directory [default: the nearest .rundown/, …]
+    ///
+    /// The default is $RUNDOWN_ROOT, or the nearest .rundown/ in this directory or above, or
+    /// rundown in $XDG_DATA_HOME or ~/.local/share.
+    #[arg(id = "root", long = "root", value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+}
+
 #[derive(Subcommand, Debug)]
 pub(super) enum Command {
-    /// List the runs of the store, newest first
+    #[command(
+        about = help::LIST.about,
+        long_about = help::LIST.start(),
+        after_help = help::LIST.short_end(),
+        after_long_help = help::LIST.end(),
+        mut_args = shown_in_short
+    )]
     List(List),
-    /// Examine a store: list what is odd in it, a line each; exits with 1 if anything is
-    ///
-    /// Commands without a row or a log, runs whose writer was gone, clocks that stepped back, lines
-    /// that are no records, names that lead elsewhere: what it is, where, and why it may be.
-    /// Nothing is changed.
-    Doctor(Doctor),
-    /// Run a command and record it; exits as the command did
-    ///
-    /// The command always runs: what could not be recorded is reported at the end (see
-    /// --must-record). Its output is passed on as it is and recorded to its end, also when
-    /// nobody reads it any more (| head). Which of two lines came first is known to some
-    /// microseconds only when one went to stdout and the other to stderr: they are two pipes.
+    #[command(
+        about = help::RECORD.about,
+        next_display_order = FIRST + 1,
+        long_about = help::RECORD.start(),
+        after_help = help::RECORD.short_end(),
+        after_long_help = help::RECORD.end(),
+        override_usage = help::RECORD_USAGE,
+        mut_args = shown_in_short
+    )]
     Record(Record),
-    /// Run the jobs of a pipeline file and record them
+    #[command(
+        about = help::EXEC.about,
+        next_display_order = FIRST + 1,
+        long_about = help::EXEC.start(),
+        after_help = help::EXEC.short_end(),
+        after_long_help = help::EXEC.end(),
+        mut_args = shown_in_short
+    )]
     Exec(Exec),
-    /// See rundown at work: runs a small pipeline in a store of its own and shows it
-    Demo,
-    /// Print the screen's configuration as it holds, keys and all: a file to start from
-    Config,
+    #[command(
+        about = help::DOCTOR.about,
+        next_display_order = FIRST + 1,
+        long_about = help::DOCTOR.start(),
+        after_help = help::DOCTOR.short_end(),
+        after_long_help = help::DOCTOR.end(),
+        mut_args = shown_in_short
+    )]
+    Doctor(Doctor),
+    #[command(
+        about = help::DEMO.about,
+        long_about = help::DEMO.start(),
+        after_help = help::DEMO.short_end(),
+        after_long_help = help::DEMO.end(),
+        mut_args = shown_in_short
+    )]
+    Demo(Demo),
+    #[command(
+        about = help::CONFIG.about,
+        long_about = help::CONFIG.start(),
+        after_help = help::CONFIG.short_end(),
+        after_long_help = help::CONFIG.end(),
+        mut_args = shown_in_short
+    )]
+    Config(PrintConfig),
 }
 
 #[derive(Args, Debug)]
 pub(super) struct List {
     #[command(flatten)]
     pub narrow: Narrow,
-    /// How many runs
-    #[arg(long, value_name = "N", default_value_t = 20)]
+    /// List at most N runs
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 20,
+        value_parser = parse_number::<usize>,
+        help_heading = help::SELECT
+    )]
     pub limit: usize,
-    /// Only runs older than this one: an id, its beginning or end, latest~N
-    #[arg(long, value_name = "RUN")]
+    /// List only runs older than RUN (an id or latest~N)
+    #[arg(long, value_name = "RUN", help_heading = help::SELECT)]
     pub before: Option<String>,
-    /// How to print them
-    #[arg(long, value_enum, default_value = "text")]
+    /// Print text (default) or json
+    #[arg(
+        long,
+        value_enum,
+        default_value = "text",
+        hide_default_value = true,
+        hide_possible_values = true,
+        help_heading = help::OUTPUT
+    )]
     pub format: ListFormat,
+    #[command(flatten)]
+    pub color: Color,
+    #[command(flatten)]
+    pub zone: Zone,
+    #[command(flatten)]
+    pub store: StoreArgs,
 }
 
 #[derive(Args, Debug)]
 pub(super) struct Doctor {
-    /// The run, or the path of one [default: every run of the store]
+    /// Run to check: an id, latest~N, or path [default: all]
+    #[arg(help_heading = help::SELECT, display_order = FIRST)]
     pub run: Option<OsString>,
     #[command(flatten)]
     pub narrow: Narrow,
-    /// How to print what is found
-    #[arg(long, value_enum, default_value = "text")]
+    /// Print text (default) or json
+    #[arg(
+        long,
+        value_enum,
+        default_value = "text",
+        hide_default_value = true,
+        hide_possible_values = true,
+        help_heading = help::OUTPUT
+    )]
     pub format: ListFormat,
+    #[command(flatten)]
+    pub store: StoreArgs,
 }
 
+/// The facts of a new run, and the way it is recorded.
 #[derive(Args, Debug)]
+#[command(next_help_heading = help::RUN)]
 pub(super) struct RunFacts {
-    /// What the run is of [default: from the CI's variables, or git]
+    /// Repository [default: from the CI system or git]
     #[arg(long)]
     pub repo: Option<String>,
-    /// The ref
+    /// Ref [default: from the CI system or git]
     #[arg(long = "ref", value_name = "REF")]
     pub ref_name: Option<String>,
-    /// The commit
+    /// Commit [default: from the CI system or git]
     #[arg(long)]
     pub sha: Option<String>,
-    /// Run nothing if it cannot be recorded, and exit with 6 [default: run it anyway, and report
-    /// at the end what was not recorded]
+}
+
+/// The store to record into.
+#[derive(Args, Debug)]
+#[command(next_help_heading = help::STORE)]
+pub(super) struct RecordArgs {
+    #[command(flatten)]
+    pub root: Root,
+    /// Run nothing if it cannot be recorded, and exit with 6
+    ///
+    /// Without this option, the commands run anyway, and a notice at the end reports the parts that
+    /// were not recorded.
     #[arg(long)]
     pub must_record: bool,
+    /// Configuration file; only its `sync` setting is used
+    ///
+    /// The default is $RUNDOWN_CONFIG, or rundown/config.toml in $XDG_CONFIG_HOME or ~/.config.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]
 pub(super) struct Record {
-    #[command(flatten)]
-    pub source: RunFacts,
-    /// The job's name [default: the command's]
-    #[arg(long, value_name = "NAME")]
-    pub job: Option<String>,
-    /// The command and its arguments
-    #[arg(required = true, trailing_var_arg = true, value_name = "CMD")]
+    /// The command to run, with its arguments
+    #[arg(
+        required = true,
+        trailing_var_arg = true,
+        value_name = "CMD",
+        help_heading = help::RUN,
+        display_order = FIRST
+    )]
     pub argv: Vec<OsString>,
+    /// Job name [default: the name of the program]
+    #[arg(long, value_name = "NAME", help_heading = help::RUN)]
+    pub job: Option<String>,
+    #[command(flatten)]
+    pub facts: RunFacts,
+    #[command(flatten)]
+    pub store: RecordArgs,
 }
 
 #[derive(Args, Debug)]
 pub(super) struct Exec {
-    #[command(flatten)]
-    pub source: RunFacts,
-    /// Print nothing of what the commands print
-    #[arg(long)]
-    pub quiet: bool,
-    /// The pipeline: [jobs.NAME] tables with needs = ["…"] and commands = ["…"]
+    /// The pipeline file
+    #[arg(help_heading = help::RUN, display_order = FIRST)]
     pub file: PathBuf,
+    #[command(flatten)]
+    pub facts: RunFacts,
+    /// Print neither the output of the commands nor the progress
+    #[arg(long, help_heading = help::OUTPUT)]
+    pub quiet: bool,
+    #[command(flatten)]
+    pub store: RecordArgs,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Demo {
+    #[command(flatten)]
+    pub rows: RowArgs,
+    #[command(flatten)]
+    pub output: OutputArgs,
+    #[command(flatten)]
+    pub screen: ScreenArgs,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct PrintConfig {
+    #[command(flatten)]
+    pub look: LookArgs,
+    #[command(flatten)]
+    pub zone: Zone,
+}
+
+impl From<Demo> for View {
+    /// Returns a view of the newest run of a store that the demo makes.
+    fn from(demo: Demo) -> Self {
+        let Demo { rows, output, screen } = demo;
+        let (narrow, store) = (Narrow::default(), StoreArgs::default());
+        Self { run: NEWEST.into(), narrow, rows, output, screen, store }
+    }
+}
+
+/// Lists an option in the short help of a command, which has fewer options than `rundown`.
+fn shown_in_short(arg: clap::Arg) -> clap::Arg {
+    arg.hide_short_help(false)
+}
+
+/// Parses a number of rows, runs or commands.
+fn parse_number<N: std::str::FromStr>(text: &str) -> Result<N, &'static str> {
+    text.parse().map_err(|_| "expected a whole number, such as 20")
 }
 
 #[derive(ValueEnum, Clone, Copy, Debug)]

@@ -7,7 +7,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use super::args::{FormatName, StoreArgs, View};
+use super::args::{FormatName, LookArgs, View};
 use super::config::Config;
 use super::place::is_switched_on;
 use super::{color, exit_status, no_exit_status, tell, tell_all};
@@ -28,14 +28,13 @@ pub(super) fn is_plain() -> bool {
 
 /// Rejects options that conflict with `--follow`.
 pub(super) fn check(view: &View) -> Result<()> {
-    let why = match (&view.format, &view.at) {
+    let why = match (&view.output.format, &view.screen.at) {
         (Some(FormatName::Text) | None, None) => return Ok(()),
         (_, Some(_)) => {
-            "--at says where the screen opens; --follow begins at the start, or with --tail N at the last rows"
+            "--at applies to the screen; --follow starts at the first row, or with --tail N at the \
+             last N rows"
         }
-        (Some(_), _) => {
-            "--follow prints text only; for another --format wait for the end of the run, or use --once"
-        }
+        (Some(_), _) => "--follow prints text only; for another --format, use --once",
     };
     Err(Error::Usage(why.into()))
 }
@@ -44,20 +43,15 @@ pub(super) fn check(view: &View) -> Result<()> {
 ///
 /// A closed pipe ends this early, unless the exit code is to report the status of the run: then the
 /// run is followed to its end without output.
-pub(super) fn run(
-    place: &StoreArgs,
-    view: &View,
-    mut catalog: Catalog,
-    spec: Option<RunSpec>,
-) -> anyhow::Result<u8> {
-    if view.exit_status && catalog.root().is_none() {
+pub(super) fn run(view: &View, mut catalog: Catalog, spec: Option<RunSpec>) -> anyhow::Result<u8> {
+    if view.output.exit_status && catalog.root().is_none() {
         return Err(no_exit_status().into());
     }
     leave_on_signals()?;
     let stdout = io::stdout();
-    let look = view.look(place, color(&stdout))?;
+    let look = view.look(color(&stdout))?;
     let wanted = FollowOptions { spec, filter: view.narrow.filter(), selection: view.selection()? };
-    let discards = view.exit_status;
+    let discards = view.output.exit_status;
     let mut out = ci::Output::new(BufWriter::new(Discarding {
         out: stdout.lock(),
         discards,
@@ -66,18 +60,18 @@ pub(super) fn run(
     let mut pause = || if discards { pause(&mut []) } else { pause_while_read() };
     let mut around = Around { tell: &mut tell, pause: &mut pause };
     let followed = dump::follow(&mut catalog, &wanted, &look, &mut around, &mut out)?;
-    if stdout.is_terminal() && is_to_notify(place, view) {
+    if stdout.is_terminal() && is_to_notify(&view.screen.look) {
         notify(&followed, &mut out).map_err(Error::Output)?;
     }
     tell_all(&catalog.notices());
-    let status = if view.exit_status { exit_status(&followed.head)? } else { 0 };
+    let status = if view.output.exit_status { exit_status(&followed.head)? } else { 0 };
     Ok(if followed.unreadable { 6 } else { status })
 }
 
 /// Returns true if the user is notified when the run ends. A faulty configuration is ignored, since
 /// it is meant for the screen.
-fn is_to_notify(place: &StoreArgs, view: &View) -> bool {
-    view.notify || Config::load(place.config.as_deref()).is_ok_and(|config| config.settings.notify)
+fn is_to_notify(look: &LookArgs) -> bool {
+    look.notify || Config::load(look.config.as_deref()).is_ok_and(|config| config.settings.notify)
 }
 
 fn notify(followed: &Followed, out: &mut impl Write) -> io::Result<()> {

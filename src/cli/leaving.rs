@@ -7,7 +7,7 @@
 
 use std::path::Path;
 
-use super::args::{StoreArgs, View};
+use super::args::View;
 use super::tell;
 use crate::display::{self, Status};
 use crate::join::RunNode;
@@ -19,12 +19,12 @@ use crate::tui::Left;
 const MAX_COMMAND: usize = 40;
 
 /// Prints both on one line.
-pub(super) fn tell_how_to_return(place: &StoreArgs, view: &View, left: &Left) {
+pub(super) fn tell_how_to_return(view: &View, left: &Left) {
     let Some(run) = &left.run else { return };
     let stands = Some(run)
         .filter(|run| !run.head.run.id.as_str().is_empty())
-        .map(|run| stands(run, view.ascii));
-    let again = again(place, view, left, run).map(|again| format!("to go on: {again}"));
+        .map(|run| stands(run, view.screen.look.ascii));
+    let again = again(view, left, run).map(|again| format!("to reopen: {again}"));
     let line = [stands, again].into_iter().flatten().collect::<Vec<_>>().join("; ");
     if !line.is_empty() {
         tell(&line);
@@ -59,7 +59,7 @@ fn short(command: &str) -> String {
 }
 
 /// Returns the command; `None` if something in it cannot be typed.
-fn again(place: &StoreArgs, view: &View, left: &Left, run: &RunNode) -> Option<String> {
+fn again(view: &View, left: &Left, run: &RunNode) -> Option<String> {
     let path = |path: &Path| path.to_str().map(ToOwned::to_owned);
     let mut words = vec!["rundown".to_owned()];
     let mut give = |flag: &str, value: Option<String>| {
@@ -69,7 +69,7 @@ fn again(place: &StoreArgs, view: &View, left: &Left, run: &RunNode) -> Option<S
             value => words.extend(value.into_iter().flat_map(|value| [flag.to_owned(), value])),
         }
     };
-    for (flag, named) in [("--root", &place.root), ("--db", &view.narrow.db)] {
+    for (flag, named) in [("--root", &view.store.root.dir), ("--db", &view.store.db)] {
         give(flag, named.as_deref().map(|named| path(named).ok_or(())).transpose().ok()?);
     }
     give("--repo", view.narrow.repo.clone());

@@ -2,15 +2,16 @@
 
 use std::io::{self, BufWriter, IsTerminal, Write};
 
-use super::args::{List, ListFormat, StoreArgs};
+use super::args::{List, ListFormat};
 use super::{color, tell, tell_all};
 use crate::catalog::{Beside, RunSpec};
 use crate::ci;
 use crate::dump;
 use crate::error::Error;
 
-pub(super) fn list_runs(place: &StoreArgs, list: &List) -> anyhow::Result<u8> {
-    let catalog = list.narrow.store(place)?;
+pub(super) fn list_runs(list: &List) -> anyhow::Result<u8> {
+    list.color.apply();
+    let catalog = list.store.catalog()?;
     let filter = list.narrow.filter();
     let found = match &list.before {
         None => catalog.runs(&filter, list.limit)?,
@@ -24,7 +25,7 @@ pub(super) fn list_runs(place: &StoreArgs, list: &List) -> anyhow::Result<u8> {
     let mut out = ci::Output::new(BufWriter::new(stdout.lock()));
     let written = match list.format {
         ListFormat::Text => {
-            dump::write_list_text(&found.heads, color, &place.time_zone()?, &mut out)
+            dump::write_list_text(&found.heads, color, &list.zone.time_zone()?, &mut out)
         }
         ListFormat::Json => dump::write_list_json(&found, &mut out),
     };
@@ -33,7 +34,7 @@ pub(super) fn list_runs(place: &StoreArgs, list: &List) -> anyhow::Result<u8> {
     let for_people = list.format == ListFormat::Text && stdout.is_terminal();
     match found.heads.last() {
         Some(oldest) if for_people && found.has_more => {
-            tell(&format!("older runs: the same with --before {}", oldest.run.id.short()));
+            tell(&format!("older runs: add --before {}", oldest.run.id.short()));
         }
         // A filter that matches nothing is an error, as is a named run that does not exist.
         None if list.limit > 0 && filter.narrows() && list.before.is_none() => {

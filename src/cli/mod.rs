@@ -6,9 +6,11 @@
 mod args;
 mod config;
 mod follow;
+mod help;
 mod leaving;
 mod list;
 mod once;
+mod parse;
 mod place;
 mod trust;
 mod usage;
@@ -33,12 +35,15 @@ use crate::tui::theme::Scheme;
 use crate::{sanitize, tui};
 
 pub use args::Arguments;
-use args::{Command, Doctor, Exec, ListFormat, Narrow, Record, StoreArgs, View};
+use args::{
+    Color, Command, Doctor, Exec, ListFormat, LookArgs, PrintConfig, Record, StoreArgs, View, Zone,
+};
 #[doc(hidden)]
 pub use config::Config;
 use list::list_runs;
 use once::{found_run, once};
-use place::{SECURE, is_switched_on, time_zone};
+pub use parse::parse;
+use place::{SECURE, is_switched_on, recording, time_zone};
 pub use usage::print_usage;
 
 impl Arguments {
@@ -53,16 +58,14 @@ impl Arguments {
     /// # Errors
     /// The error that stopped it, for `main` to print.
     pub fn run(self) -> anyhow::Result<u8> {
-        self.place.color.write_global();
-        let place = &self.place;
         match self.command {
-            None => view(place, &self.view),
-            Some(Command::List(list)) => list_runs(place, &list),
-            Some(Command::Doctor(doctor)) => examine(place, &doctor),
-            Some(Command::Record(record)) => record_command(place, record),
-            Some(Command::Exec(exec)) => exec_pipeline(place, &exec),
-            Some(Command::Demo) => run_demo(place, &self.view),
-            Some(Command::Config) => print_config(place, &self.view),
+            None => view(&self.view),
+            Some(Command::List(list)) => list_runs(&list),
+            Some(Command::Doctor(doctor)) => examine(&doctor),
+            Some(Command::Record(record)) => record_command(record),
+            Some(Command::Exec(exec)) => exec_pipeline(&exec),
+            Some(Command::Demo(demo)) => run_demo(&demo.into()),
+            Some(Command::Config(config)) => print_config(&config),
         }
     }
 }
@@ -70,23 +73,29 @@ impl Arguments {
 /// The longest time to find the run before the screen opens without it.
 const SOON: Duration = Duration::from_secs(1);
 
-fn view(place: &StoreArgs, view: &View) -> anyhow::Result<u8> {
-    let (catalog, spec) = open(place, &view.run, &view.narrow)?;
-    if view.follow {
+fn view(view: &View) -> anyhow::Result<u8> {
+    view.output.color.apply();
+    let (catalog, spec) = open(&view.store, &view.run)?;
+    if view.output.follow {
         follow::check(view)?;
     } else if view.prints() || !io::stdout().is_terminal() {
-        return once(place, view, &catalog, spec.as_ref());
+        return once(view, &catalog, spec.as_ref());
     }
-    let is_plain = view.follow || follow::is_plain();
-    let config = (!is_plain).then(|| configured(place, view)).transpose()?;
-    let (catalog, open) = soon_in_sight(place, view, catalog, spec)?;
-    let Some(config) = config else { return follow::run(place, view, catalog, open) };
+    let is_plain = view.output.follow || follow::is_plain();
+    let config = (!is_plain).then(|| screen_config(view)).transpose()?;
+    let (catalog, open) = soon_in_sight(view, catalog, spec)?;
+    let Some(config) = config else { return follow::run(view, catalog, open) };
     let left = show(view, config, catalog, open)?;
     tell_all(&left.notices);
-    leaving::tell_how_to_return(place, view, &left);
-    match (left.signal, left.run) {
+    leaving::tell_how_to_return(view, &left);
+    Ok(exit_code(view, &left)?)
+}
+
+/// Returns the exit code after the screen was left.
+fn exit_code(view: &View, left: &tui::Left) -> Result<u8> {
+    match (left.signal, &left.run) {
         (Some(signal), _) => Ok(u8::try_from(128 + signal).unwrap_or(u8::MAX)),
-        (None, Some(run)) if view.exit_status => Ok(exit_status(&run.head)?),
+        (None, Some(run)) if view.output.exit_status => exit_status(&run.head),
         (None, _) => Ok(0),
     }
 }
@@ -94,12 +103,11 @@ fn view(place: &StoreArgs, view: &View) -> anyhow::Result<u8> {
 /// Finds the run as [`in_sight`] does, if that is quick: the screen waits for a file system that
 /// does not respond.
 fn soon_in_sight(
-    place: &StoreArgs,
     view: &View,
     catalog: Catalog,
     spec: Option<RunSpec>,
 ) -> Result<(Catalog, Option<RunSpec>)> {
-    let is_named = view.narrow.db.is_some() || place.is_named();
+    let is_named = view.store.db.is_some() || view.store.root.is_named();
     let (asked, filter, again) = (spec.clone(), view.narrow.filter(), catalog.anew());
     let (send, found) = mpsc::channel();
     thread::spawn(move || {
@@ -134,7 +142,7 @@ fn in_sight(
 }
 
 /// Opens the store and parses the run to find in it; or opens a path, which is the run itself.
-fn open(place: &StoreArgs, run: &OsStr, narrow: &Narrow) -> Result<(Catalog, Option<RunSpec>)> {
+fn open(store: &StoreArgs, run: &OsStr) -> Result<(Catalog, Option<RunSpec>)> {
     let text = run.to_string_lossy();
     let path = Path::new(run);
     let spec = RunSpec::parse(&text);
@@ -143,7 +151,7 @@ fn open(place: &StoreArgs, run: &OsStr, narrow: &Narrow) -> Result<(Catalog, Opt
         return Ok((Catalog::of_path(path), None));
     }
     let spec = spec?;
-    Ok((narrow.store(place)?, Some(spec)))
+    Ok((store.catalog()?, Some(spec)))
 }
 
 fn exit_status(head: &RunHead) -> Result<u8> {
@@ -151,21 +159,25 @@ fn exit_status(head: &RunHead) -> Result<u8> {
 }
 
 fn no_exit_status() -> Error {
-    let why = "--exit-status needs a run with a row in a database: a log alone does not tell how its command ended";
+    let why = "--exit-status needs a run with a row in a database: a log alone has no exit status";
     Error::Usage(why.into())
 }
 
 /// Returns the settings of the screen. The command line takes precedence over the configuration.
-fn configured(place: &StoreArgs, view: &View) -> Result<Config> {
-    let mut config = Config::load(place.config.as_deref())?;
-    config.ascii |= view.ascii;
-    config.settings.notify |= view.notify;
+fn configured(look: &LookArgs, zone: &Zone) -> Result<Config> {
+    let mut config = Config::load(look.config.as_deref())?;
+    config.ascii |= look.ascii;
+    config.settings.notify |= look.notify;
     config.settings.secure |= is_switched_on(SECURE);
-    config.time_zone = place.timezone.clone().or(config.time_zone);
-    if let Some(scheme) = view.theme.as_deref().and_then(Scheme::parse) {
+    config.time_zone = zone.name.clone().or(config.time_zone);
+    if let Some(scheme) = look.theme.as_deref().and_then(Scheme::parse) {
         config.settings.look = scheme.into();
     }
     Ok(config)
+}
+
+fn screen_config(view: &View) -> Result<Config> {
+    configured(&view.screen.look, &view.output.zone)
 }
 
 /// Opens the terminal UI.
@@ -175,26 +187,26 @@ fn show(view: &View, config: Config, catalog: Catalog, open: Option<RunSpec>) ->
         ascii: config.ascii,
         time_zone: time_zone(config.time_zone.as_deref())?,
         filter: view.narrow.filter(),
-        at: view.at.clone(),
+        at: view.screen.at.clone(),
         settings: config.settings,
     };
     tui::run(catalog, open, options)
 }
 
-fn print_config(place: &StoreArgs, view: &View) -> anyhow::Result<u8> {
-    let text = configured(place, view)?.to_toml();
+fn print_config(config: &PrintConfig) -> anyhow::Result<u8> {
+    let text = configured(&config.look, &config.zone)?.to_toml();
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Error::Output)?;
     Ok(0)
 }
 
 /// Lists the findings. The exit code is 1 if there are any.
-fn examine(place: &StoreArgs, doctor: &Doctor) -> anyhow::Result<u8> {
+fn examine(doctor: &Doctor) -> anyhow::Result<u8> {
     let filter = doctor.narrow.filter();
     let (catalog, run) = match &doctor.run {
-        None => (doctor.narrow.store(place)?, None),
+        None => (doctor.store.catalog()?, None),
         Some(named) => {
-            let (catalog, spec) = open(place, named, &doctor.narrow)?;
+            let (catalog, spec) = open(&doctor.store, named)?;
             let run = found_run(&catalog, spec.as_ref(), &filter, named)?;
             (catalog, Some(run))
         }
@@ -202,10 +214,10 @@ fn examine(place: &StoreArgs, doctor: &Doctor) -> anyhow::Result<u8> {
     let out = ci::Output::new(BufWriter::new(io::stdout().lock()));
     let mut found =
         FindingsWriter::new(out, doctor.format == ListFormat::Json).map_err(Error::Output)?;
-    let mut tell = |oddity| found.write(&oddity).map_err(Error::Output);
+    let mut write = |oddity| found.write(&oddity).map_err(Error::Output);
     let examined = match run {
-        Some(run) => doctor::examine_run(&catalog, &run, &mut tell),
-        None => doctor::examine_store(&catalog, &filter, &mut tell),
+        Some(run) => doctor::examine_run(&catalog, &run, &mut write),
+        None => doctor::examine_store(&catalog, &filter, &mut write),
     };
     let written = found.finish(examined.is_ok()).map_err(Error::Output);
     match examined.and(written) {
@@ -214,22 +226,22 @@ fn examine(place: &StoreArgs, doctor: &Doctor) -> anyhow::Result<u8> {
         result => result?,
     }
     if found.count() == 0 && doctor.format == ListFormat::Text {
-        tell_all(&["nothing odd was found".to_owned()]);
+        tell("no problems found");
     }
     Ok(u8::from(found.count() > 0))
 }
 
-fn record_command(place: &StoreArgs, record: Record) -> anyhow::Result<u8> {
-    let options = place.recording(&record.source, false)?;
+fn record_command(record: Record) -> anyhow::Result<u8> {
+    let options = recording(&record.facts, &record.store, false)?;
     let job = record.job.map_or_else(|| record::default_job(&record.argv), JobId);
     let ended = record::record_command(&options, &job, &record.argv)?;
     tell_all(&ended.warnings);
     Ok(ended.exit_code)
 }
 
-fn exec_pipeline(place: &StoreArgs, exec: &Exec) -> anyhow::Result<u8> {
+fn exec_pipeline(exec: &Exec) -> anyhow::Result<u8> {
     let pipeline = record::load_pipeline(&exec.file)?;
-    let options = place.recording(&exec.source, exec.quiet)?;
+    let options = recording(&exec.facts, &exec.store, exec.quiet)?;
     let ended = record::run_pipeline(&options, &pipeline, &record::Stop::new())?;
     tell_all(&ended.warnings);
     Ok(ended.exit_code)
@@ -237,24 +249,40 @@ fn exec_pipeline(place: &StoreArgs, exec: &Exec) -> anyhow::Result<u8> {
 
 /// Runs the demo. Its store lives as long as the demo. Its recorder is a process of its own, like a
 /// real one.
-fn run_demo(place: &StoreArgs, view: &View) -> anyhow::Result<u8> {
-    let is_plain = view.follow || (io::stdout().is_terminal() && follow::is_plain());
-    let is_seen = !is_plain && io::stdout().is_terminal() && io::stdin().is_terminal();
-    let config = is_seen.then(|| configured(place, view)).transpose()?;
+fn run_demo(view: &View) -> anyhow::Result<u8> {
+    view.output.color.apply();
+    let is_screen = io::stdout().is_terminal() && !view.prints();
+    if view.output.follow {
+        follow::check(view)?;
+    }
+    let is_plain = view.output.follow || (is_screen && follow::is_plain());
+    let is_seen = !is_plain && is_screen && io::stdin().is_terminal();
+    let config = is_seen.then(|| screen_config(view)).transpose()?;
     let mut demo = demo::Demo::start()?;
     let catalog = demo.catalog()?;
     if is_plain {
-        return follow::run(place, view, catalog, None);
+        return follow::run(view, catalog, None);
     }
     if let Some(config) = config {
-        show(view, config, catalog, None)?;
-        tell(
-            "the demo and its store are gone; to record a command of yours: rundown record -- CMD",
-        );
-        return Ok(0);
+        let left = show(view, config, catalog, None)?;
+        tell_all(&left.notices);
+        tell("the demo store was deleted; to record your own command: rundown record -- CMD");
+        return Ok(exit_code(view, &left)?);
     }
     demo.wait()?;
-    once(place, view, &catalog, None)
+    once(view, &catalog, None)
+}
+
+impl Color {
+    /// Applies the choice to all output of the process.
+    fn apply(&self) {
+        match self.when {
+            clap::ColorChoice::Auto => anstream::ColorChoice::Auto,
+            clap::ColorChoice::Always => anstream::ColorChoice::Always,
+            clap::ColorChoice::Never => anstream::ColorChoice::Never,
+        }
+        .write_global();
+    }
 }
 
 /// Returns true if output is colored: `--color` takes precedence over `NO_COLOR` and

@@ -6,7 +6,7 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 use globset::Glob;
 use rustix::fs::FileType;
 
-use super::args::{FormatName, StoreArgs, View};
+use super::args::{FormatName, View};
 use super::{color, exit_status, tell_all};
 use crate::catalog::{Catalog, RunFilter, RunSpec};
 use crate::ci;
@@ -16,28 +16,25 @@ use crate::join::RunNode;
 use crate::model::Outcome;
 
 /// The notice after raw output that a CI system may have read.
-const RAW_IN_CI: &str = "--format raw prints workflow commands of the log as they are; to keep this CI \
-                         system from obeying them, redirect it to a file or use another --format";
+const RAW_IN_CI: &str = "--format raw prints workflow commands of the log as they are; to keep \
+                         this CI system from obeying them, redirect the output to a file or use \
+                         another --format";
 
 /// The size of the output buffer, in bytes.
 const OUTPUT_BYTES: usize = 256 << 10;
 
-pub(super) fn once(
-    place: &StoreArgs,
-    view: &View,
-    catalog: &Catalog,
-    spec: Option<&RunSpec>,
-) -> anyhow::Result<u8> {
+pub(super) fn once(view: &View, catalog: &Catalog, spec: Option<&RunSpec>) -> anyhow::Result<u8> {
     let stdout = io::stdout();
     let color = color(&stdout);
-    if view.is_raw() && stdout.is_terminal() && !place.color_forced() {
-        let why = "--format raw would send a log's bytes to the terminal as they are; redirect it, or force it with --color=always";
+    if view.is_raw() && stdout.is_terminal() && !view.output.is_color_forced() {
+        let why = "--format raw would send the bytes of a log to the terminal unchanged; redirect \
+                   the output, or force it with --color=always";
         return Err(Error::Usage(why.into()).into());
     }
-    let look = view.look(place, color)?;
+    let look = view.look(color)?;
     let selection = view.selection()?;
     let run = found_run(catalog, spec, &view.narrow.filter(), &view.run)?;
-    let status = if view.exit_status { exit_status(&run.head)? } else { 0 };
+    let status = if view.output.exit_status { exit_status(&run.head)? } else { 0 };
     let run = narrow(run, &selection)?;
     let is_good = selection.failed && nothing_failed(&run);
     let mut report =
@@ -69,7 +66,7 @@ fn print(
     look: &PrintOptions,
     out: impl Write,
 ) -> io::Result<Report> {
-    let format = view.format.unwrap_or(FormatName::Text);
+    let format = view.output.format.unwrap_or(FormatName::Text);
     let mut out = if view.is_raw() { ci::Output::verbatim(out) } else { ci::Output::new(out) };
     if matches!(format, FormatName::Text) {
         out.stop_commands()?;
@@ -92,8 +89,9 @@ pub(super) fn found_run(
     named: &OsStr,
 ) -> Result<RunNode> {
     let id = catalog.find(spec.unwrap_or(&RunSpec::Latest(0)), filter)?;
-    let run =
-        catalog.run(&id)?.ok_or_else(|| Error::NotFound(format!("run {} is gone", id.as_str())))?;
+    let run = catalog
+        .run(&id)?
+        .ok_or_else(|| Error::NotFound(format!("run {} was deleted", id.as_str())))?;
     if run.jobs.is_empty()
         && run.log.is_none()
         && !run.head.run.in_database
@@ -101,7 +99,7 @@ pub(super) fn found_run(
     {
         let named = named.display();
         return Err(Error::NotFound(format!(
-            "no logs under {named}\nif it is a store: --root {named}"
+            "no logs under {named}\nif this is a store, use --root {named}"
         )));
     }
     Ok(run)
@@ -124,39 +122,34 @@ fn nothing_failed(run: &RunNode) -> bool {
 
 impl View {
     const fn is_raw(&self) -> bool {
-        matches!(self.format, Some(FormatName::Raw))
+        matches!(self.output.format, Some(FormatName::Raw))
     }
 
     /// Returns true if an option was given that only applies to printing.
     pub(super) const fn prints(&self) -> bool {
-        self.once
-            || self.failed
-            || self.format.is_some()
-            || self.job.is_some()
-            || self.sh.is_some()
-            || self.stream.is_some()
-            || self.tail.is_some()
-            || self.timestamps.is_some()
+        let (rows, output) = (&self.rows, &self.output);
+        output.once
+            || rows.failed
+            || output.format.is_some()
+            || rows.job.is_some()
+            || rows.sh.is_some()
+            || rows.stream.is_some()
+            || rows.tail.is_some()
+            || output.timestamps.is_some()
     }
 
-    pub(super) fn look(&self, place: &StoreArgs, color: bool) -> Result<PrintOptions> {
-        let stream = self.stream.map(Into::into);
-        let timestamps = self.timestamps.map_or(Timestamps::None, Into::into);
-        let links = color && !ci::is_active() && !place.is_secure();
-        Ok(PrintOptions {
-            stream,
-            tail: self.tail,
-            timestamps,
-            color,
-            links,
-            time_zone: place.time_zone()?,
-        })
+    pub(super) fn look(&self, color: bool) -> Result<PrintOptions> {
+        let stream = self.rows.stream.map(Into::into);
+        let timestamps = self.output.timestamps.map_or(Timestamps::None, Into::into);
+        let links = color && !ci::is_active() && !self.screen.look.is_secure();
+        let time_zone = self.output.zone.time_zone()?;
+        Ok(PrintOptions { stream, tail: self.rows.tail, timestamps, color, links, time_zone })
     }
 
     pub(super) fn selection(&self) -> Result<Selection> {
         let glob = |text: &String| Glob::new(text).map(|glob| glob.compile_matcher());
-        let job = self.job.as_ref().map(glob).transpose();
+        let job = self.rows.job.as_ref().map(glob).transpose();
         let job = job.map_err(|error| Error::Usage(format!("--job: {error}")))?;
-        Ok(Selection { job, n: self.sh, failed: self.failed })
+        Ok(Selection { job, n: self.rows.sh, failed: self.rows.failed })
     }
 }

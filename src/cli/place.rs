@@ -4,21 +4,23 @@ use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
 
-use super::args::{Narrow, RunFacts, StoreArgs};
+use super::args::{LookArgs, Narrow, OutputArgs, RecordArgs, Root, RunFacts, StoreArgs, Zone};
 use super::config::Config;
 use super::{tell, trust};
 use crate::catalog::{Catalog, RunFilter};
 use crate::error::{Error, Result, chain};
 use crate::record::{Facts, Given, Options};
 
-impl StoreArgs {
+impl LookArgs {
     /// Returns true if the environment or the configuration enables secure mode, or if the
     /// configuration cannot be read.
     pub(super) fn is_secure(&self) -> bool {
         is_switched_on(SECURE)
             || Config::load(self.config.as_deref()).map_or(true, |config| config.settings.secure)
     }
+}
 
+impl Root {
     /// Returns the store to read: `--root`, `$RUNDOWN_ROOT`, the nearest `.rundown/` if it may be
     /// used, or the user's data directory.
     fn root(&self) -> Result<PathBuf> {
@@ -27,7 +29,7 @@ impl StoreArgs {
 
     /// Returns the root that is named, or the one that is found if `check` accepts it.
     fn root_if(&self, check: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
-        if let Some(named) = self.root.clone().or_else(|| set("RUNDOWN_ROOT")) {
+        if let Some(named) = self.dir.clone().or_else(|| set("RUNDOWN_ROOT")) {
             return Ok(named);
         }
         let cwd = std::env::current_dir().unwrap_or_default();
@@ -39,62 +41,68 @@ impl StoreArgs {
         let data = || set("XDG_DATA_HOME").filter(|dir| dir.is_absolute());
         let home = || std::env::home_dir().map(|home| home.join(".local/share"));
         data().or_else(home).map(|dir| dir.join("rundown")).ok_or_else(|| {
-            Error::Usage(
-                "there is no home directory to keep a store in; name one with --root DIR".into(),
-            )
+            Error::Usage("no home directory for a store; name a store with --root DIR".into())
         })
     }
 
     /// Returns true if the user named the store.
     pub(super) fn is_named(&self) -> bool {
-        self.root.is_some() || set("RUNDOWN_ROOT").is_some()
+        self.dir.is_some() || set("RUNDOWN_ROOT").is_some()
     }
+}
 
+impl Zone {
     pub(super) fn time_zone(&self) -> Result<TimeZone> {
-        time_zone(self.timezone.as_deref())
+        time_zone(self.name.as_deref())
     }
+}
 
-    pub(super) const fn color_forced(&self) -> bool {
-        matches!(self.color.color, colorchoice_clap::ColorChoice::Always)
+impl OutputArgs {
+    pub(super) const fn is_color_forced(&self) -> bool {
+        matches!(self.color.when, clap::ColorChoice::Always)
     }
+}
 
-    /// Returns the options of a recording. With a faulty configuration, or without a store, the
-    /// commands run all the same.
-    ///
-    /// # Errors
-    /// If there is no store, but one is required.
-    pub(super) fn recording(&self, source: &RunFacts, quiet: bool) -> Result<Options> {
-        let cwd = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
-        let RunFacts { repo, ref_name, sha, must_record } = source;
-        let given = Given { repo: repo.clone(), ref_name: ref_name.clone(), sha: sha.clone() };
-        let config = Config::load(self.config.as_deref()).unwrap_or_else(|error| {
-            tell(&format!("the configuration is not used: {}", chain(&error)));
-            Config::default()
-        });
-        let store_root = match self.root_if(trust::check_for_recording) {
-            Err(error) if *must_record => return Err(error),
-            root => root.map_err(|error| chain(&error)),
-        };
-        Ok(Options {
-            store_root,
-            must_record: *must_record,
-            sync: config.sync,
-            facts: Facts::find(&given, &cwd),
-            cwd,
-            quiet,
-            signals: true,
-        })
+/// Returns the options of a recording. With a faulty configuration, or without a store, the
+/// commands run all the same.
+///
+/// # Errors
+/// If there is no store, but one is required.
+pub(super) fn recording(facts: &RunFacts, store: &RecordArgs, quiet: bool) -> Result<Options> {
+    let cwd = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
+    let RunFacts { repo, ref_name, sha } = facts;
+    let given = Given { repo: repo.clone(), ref_name: ref_name.clone(), sha: sha.clone() };
+    let config = Config::load(store.config.as_deref()).unwrap_or_else(|error| {
+        tell(&format!("ignoring the configuration: {}", chain(&error)));
+        Config::default()
+    });
+    let must_record = store.must_record;
+    let store_root = match store.root.root_if(trust::check_for_recording) {
+        Err(error) if must_record => return Err(error),
+        root => root.map_err(|error| chain(&error)),
+    };
+    Ok(Options {
+        store_root,
+        must_record,
+        sync: config.sync,
+        facts: Facts::find(&given, &cwd),
+        cwd,
+        quiet,
+        signals: true,
+    })
+}
+
+impl StoreArgs {
+    /// Opens the store. If only a database is named, its directory is the root.
+    pub(super) fn catalog(&self) -> Result<Catalog> {
+        let is_named = self.root.dir.is_some();
+        let beside = self.db.as_deref().and_then(Path::parent).filter(|_| !is_named);
+        let root = beside.map_or_else(|| self.root.root(), |dir| Ok(Path::new(".").join(dir)))?;
+        Ok(Catalog::of_store(&root, self.db.as_deref()))
     }
 }
 
 impl Narrow {
-    /// Opens the store. If only a database is named, its directory is the root.
-    pub(super) fn store(&self, place: &StoreArgs) -> Result<Catalog> {
-        let beside = self.db.as_deref().and_then(Path::parent).filter(|_| place.root.is_none());
-        let root = beside.map_or_else(|| place.root(), |dir| Ok(Path::new(".").join(dir)))?;
-        Ok(Catalog::of_store(&root, self.db.as_deref()))
-    }
-
     pub(super) fn filter(&self) -> RunFilter {
         RunFilter { repo: self.repo.clone(), ref_name: self.ref_name.clone() }
     }
@@ -117,7 +125,7 @@ pub(super) fn is_switched_on(name: &str) -> bool {
 pub(super) fn time_zone(name: Option<&str>) -> Result<TimeZone> {
     let Some(name) = name else { return Ok(local_time_zone()) };
     TimeZone::get(name).map_err(|_| {
-        Error::Usage(format!("no time zone is called `{name}`; try one like Europe/Berlin, or UTC"))
+        Error::Usage(format!("unknown time zone `{name}`; use a name such as Europe/Berlin or UTC"))
     })
 }
 

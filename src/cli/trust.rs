@@ -77,7 +77,7 @@ fn distrust_owner(file: &Metadata, trusted: &[u32]) -> Option<String> {
 
 fn distrust_mode(file: &Metadata) -> Option<String> {
     (file.mode() & OTHERS_WRITE != 0)
-        .then(|| "can be written by every user (chmod o-w changes that)".into())
+        .then(|| "can be written by every user (to fix this, run chmod o-w)".into())
 }
 
 /// Returns true if git tracks the directory, or a file in it that belongs to a store. Returns false

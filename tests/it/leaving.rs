@@ -126,7 +126,7 @@ fn one_that_runs_and_is_followed_needs_no_place() {
 fn line_left(session: &Session) -> String {
     assert_eq!(session.exit().code(), Some(0));
     session.assert_given_back();
-    session.shown.wait_for_text("to go on: ");
+    session.shown.wait_for_text("to reopen: ");
     // It may be longer than the screen is wide.
     let parser = session.shown.parser.lock().unwrap();
     let mut line = String::new();
@@ -152,7 +152,7 @@ fn the_printed_command_opens_the_same_rows_in_a_terminal() {
     session.shown.wait_for("the row moved to", is_there);
     session.press("q");
     let line = line_left(&session);
-    let (stands, command) = line.split_once("; to go on: rundown ").unwrap();
+    let (stands, command) = line.split_once("; to reopen: rundown ").unwrap();
     assert_eq!(stands, "rundown: ● running 00000001 example");
     let words = shlex::split(command).unwrap();
     let root = store.root().to_str().unwrap();
@@ -177,7 +177,7 @@ fn a_failed_run_says_in_a_line_what_failed() {
         session.kill(Signal::TERM);
         session.exit();
         session.assert_given_back();
-        session.shown.wait_for_text("to go on: ");
+        session.shown.wait_for_text("to reopen: ");
         session.shown.parser.lock().unwrap().screen().contents()
     };
     let failed = left(&["latest-failed"]);
@@ -187,7 +187,7 @@ fn a_failed_run_says_in_a_line_what_failed() {
     );
     let passed = left(&["--ascii"]);
     assert!(
-        passed.contains("rundown: + passed 00000002 example after 1.2s; to go on: "),
+        passed.contains("rundown: + passed 00000002 example after 1.2s; to reopen: "),
         "{passed}"
     );
 }
@@ -203,7 +203,7 @@ fn a_log_that_was_opened_by_its_path_is_opened_by_it_again() {
     session.shown.wait_for("a step down", |screen| !screen.contents().contains("top"));
     session.press("q");
     let line = line_left(&session);
-    let words = shlex::split(line.split_once("to go on: ").unwrap().1).unwrap();
+    let words = shlex::split(line.split_once("to reopen: ").unwrap().1).unwrap();
     assert_eq!(words, ["rundown", "--at", "b34", path.to_str().unwrap()]);
 }
 

@@ -21,6 +21,7 @@ mod cri_corpus;
 mod exits;
 mod follow;
 mod fuzz_corpus;
+mod help;
 mod hostile_bytes;
 mod hostile_stores;
 mod hygiene;

@@ -103,7 +103,7 @@ fn rows_carry_the_time_that_is_asked_for() {
     assert_eq!(rows("full")[1], "E 2026-01-02 08:34:07.000000000+05:30  b");
     assert!(
         stderr(dir.path(), &["--once", "./sh-1.log", "--timezone", "Mars"], 2)
-            .contains("no time zone")
+            .contains("unknown time zone")
     );
 }
 
@@ -443,7 +443,7 @@ fn directories_of_logs_open_without_a_database() {
     );
     assert!(
         stderr(dir.path(), &["--once", "./run", "--exit-status"], 2)
-            .contains("a log alone does not tell")
+            .contains("a log alone has no exit status")
     );
 }
 

@@ -244,7 +244,7 @@ fn what_makes_no_sense_beside_it_is_refused() {
         stderr(store.root(), &[&["--root", ".", "--follow"], args].concat(), code)
     };
     assert!(refused(&["--format", "json"], 2).contains("--follow prints text only"));
-    assert!(refused(&["--at", "end"], 2).contains("--at says where the screen opens"));
+    assert!(refused(&["--at", "end"], 2).contains("--at applies to the screen"));
     assert!(refused(&["--once"], 2).contains("cannot be used with"));
     assert!(refused(&["--job", "nothing"], 5).contains("matches --job or --sh"));
     assert!(refused(&["99999999"], 5).contains("no run whose id"));

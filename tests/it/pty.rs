@@ -246,7 +246,7 @@ fn a_list_that_was_cut_says_how_to_go_on() {
         passed_run(&mut store, &run_id(n), i64::from(n) * 10_000);
     }
     let session = Session::start_with(&store, &["list", "--limit", "2"], &[]);
-    session.shown.wait_for_text("older runs: the same with --before 00000002");
+    session.shown.wait_for_text("older runs: add --before 00000002");
     assert_eq!(session.exit().code(), Some(0));
     let session =
         Session::start_with(&store, &["list", "--limit", "2", "--before", "00000002"], &[]);

@@ -9,13 +9,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::builder::PossibleValue;
-use clap::{Arg, Command, CommandFactory, Parser};
+use clap::{Arg, Command, CommandFactory};
 use jiff::tz::TimeZone;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier, Style};
 use rundown::catalog::{Catalog, RunFilter};
-use rundown::cli::{Arguments, Config};
+use rundown::cli::{Arguments, Config, parse};
 use rundown::store::Writer;
 use rundown::time::Time;
 use rundown::tui::keymap::{BINDINGS, Binding, Context};
@@ -167,10 +167,11 @@ fn option(arg: &Arg) -> String {
         );
         let values = arg.get_possible_values();
         let values: Vec<&str> = values.iter().map(PossibleValue::get_name).collect();
-        if !values.is_empty() {
+        if !values.is_empty() && !arg.is_hide_possible_values_set() {
             let _ = write!(help, ": `{}`", values.join("`, `"));
         }
-        for default in arg.get_default_values() {
+        let defaults = arg.get_default_values().iter();
+        for default in defaults.filter(|_| !arg.is_hide_default_value_set()) {
             let _ = write!(help, " [default: {}]", default.display());
         }
     }
@@ -250,7 +251,7 @@ fn commands_are_valid() {
             let words = shlex::split(line).unwrap_or_else(|| panic!("{document}: {line}"));
             let end = |word: &String| ["|", ">", "||", "&&", ";"].contains(&&**word);
             let words: Vec<String> = words.into_iter().take_while(|word| !end(word)).collect();
-            if let Err(error) = Arguments::try_parse_from(&words) {
+            if let Err(error) = parse(words.into_iter().map(Into::into).collect()) {
                 panic!("{document}: {line}\n{error}");
             }
             count += 1;

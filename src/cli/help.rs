@@ -1,0 +1,486 @@
+//! The parts of the help that are not about a single option: examples, exit codes and environment
+//! variables.
+//!
+//! The long help of a command starts with its examples and ends with its exit codes and variables.
+//! Each example is a command line that parses, which a test checks.
+
+use clap::builder::StyledStr;
+use textwrap::Options;
+
+/// The headings of options.
+pub(super) const SELECT: &str = "Select";
+pub(super) const RUN: &str = "Run";
+pub(super) const OUTPUT: &str = "Output";
+pub(super) const SCREEN: &str = "Screen";
+pub(super) const STORE: &str = "Store";
+
+pub(super) const VIEW_USAGE: &str = "rundown [OPTIONS] [RUN]\n       rundown <COMMAND>";
+
+pub(super) const RECORD_USAGE: &str = "rundown record [OPTIONS] [--] <CMD> [ARG]...";
+
+/// The columns of a terminal that needs no further wrapping.
+const WIDTH: usize = 80;
+
+/// The longest first column of a table; the second column starts below a longer one.
+const MAX_FIRST_COLUMN: usize = 46;
+
+/// The rows of a table: a term and its meaning.
+type Table = &'static [(&'static str, &'static str)];
+
+/// The help of a command beyond its options.
+pub(super) struct Page {
+    /// The command as it is typed.
+    name: &'static str,
+    /// One sentence; all of `rundown help` has of the command.
+    pub about: &'static str,
+    /// Three to five command lines.
+    pub examples: Table,
+    /// Paragraphs after the options; a line that starts with a space is kept as it is.
+    notes: &'static str,
+    exit_codes: Table,
+    environment: &'static [Table],
+}
+
+impl Page {
+    /// Returns the start of the long help: the sentence and the examples.
+    pub(super) fn start(&self) -> StyledStr {
+        StyledStr::from(format!("{}\n\n{}", self.about, table("Examples", [self.examples])))
+    }
+
+    /// Returns the end of the short help.
+    pub(super) fn short_end(&self) -> String {
+        let more = if self.name == VIEW.name { "more options, examples" } else { "examples" };
+        format!("`{} --help` adds {more}, exit codes, and environment.", self.name)
+    }
+
+    /// Returns the end of the long help: notes, exit codes and environment variables.
+    pub(super) fn end(&self) -> StyledStr {
+        let tables = [
+            table("Exit codes", [self.exit_codes]),
+            table("Environment variables", self.environment.iter().copied()),
+        ];
+        let notes = Some(wrapped(self.notes)).filter(|notes| !notes.is_empty());
+        let parts: Vec<String> = notes.into_iter().chain(tables).collect();
+        StyledStr::from(parts.join("\n\n"))
+    }
+}
+
+fn wrapped(notes: &str) -> String {
+    let lines = notes.lines().map(|line| {
+        if line.starts_with(' ') { line.to_owned() } else { textwrap::fill(line, WIDTH) }
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Returns a heading in the style of clap's own, and two columns.
+fn table(heading: &str, rows: impl IntoIterator<Item = Table>) -> String {
+    let rows: Vec<_> = rows.into_iter().flatten().collect();
+    let lengths = rows.iter().map(|(term, _)| term.chars().count());
+    let first = lengths.filter(|length| *length <= MAX_FIRST_COLUMN).max().unwrap_or_default();
+    let indent = " ".repeat(first + 4);
+    let lines = rows.iter().map(|(term, meaning)| {
+        let lead = if term.chars().count() > first {
+            format!("  {term}\n{indent}")
+        } else {
+            format!("  {term:<first$}  ")
+        };
+        let options = Options::new(WIDTH).initial_indent(&indent).subsequent_indent(&indent);
+        let text = textwrap::fill(meaning, options);
+        format!("{lead}{}", text.trim_start())
+    });
+    let lines: Vec<String> = lines.collect();
+    format!("\x1b[1;4m{heading}:\x1b[0m\n{}", lines.join("\n"))
+}
+
+pub(super) const VIEW: Page = Page {
+    name: "rundown",
+    about: "Inspect CI runs in the terminal: what is running, and why a run failed",
+    examples: &[
+        ("rundown", "open the newest run"),
+        ("rundown latest-failed", "open the newest run that failed"),
+        ("rundown --failed --tail 20", "the failed commands, the last 20 rows of each"),
+        ("rundown --follow --exit-status", "print a live run; exit with its status"),
+        ("rundown 34369c10 --format json", "print a run as JSON"),
+    ],
+    notes: "\
+rundown opens the screen if stdout is a terminal, and prints the run otherwise.
+
+In CI, rundown inserts a dot into text of a log that the CI system would take for a command \
+(:·:error::). --format raw prints the text unchanged.",
+    exit_codes: &[
+        ("0", "done; with --exit-status: the run passed"),
+        ("1", "with --exit-status: the run failed"),
+        ("2", "usage error, or invalid configuration"),
+        ("3", "with --exit-status: the run was stopped, superseded, or interrupted"),
+        ("4", "with --exit-status: the run has not finished"),
+        ("5", "no such run, or nothing in it matched"),
+        ("6", "the store or a log cannot be read"),
+        ("70", "internal error"),
+        ("128+N", "ended by signal N"),
+    ],
+    environment: &[
+        STORE_VARIABLES,
+        CONFIG_VARIABLES,
+        SECURE,
+        SCREEN_VARIABLES,
+        COLOR,
+        TIME_ZONE,
+        COPIES,
+        CI,
+    ],
+};
+
+pub(super) const LIST: Page = Page {
+    name: "rundown list",
+    about: "List recorded runs, newest first",
+    examples: &[
+        ("rundown list", "the 20 newest runs"),
+        ("rundown list --ref main --limit 5", "the 5 newest runs of a branch"),
+        ("rundown list --before 34369c10", "the next page: runs older than this one"),
+        ("rundown list --format json", "one JSON document, for scripts"),
+    ],
+    notes: "",
+    exit_codes: &[
+        ("0", "done"),
+        ("2", "usage error"),
+        ("5", "no run matches --repo or --ref, or --before names no run"),
+        ("6", "the store cannot be read"),
+        ("70", "internal error"),
+    ],
+    environment: &[STORE_VARIABLES, COLOR, TIME_ZONE, COPIES, CI],
+};
+
+pub(super) const RECORD: Page = Page {
+    name: "rundown record",
+    about: "Run a command and record it",
+    examples: &[
+        ("rundown record -- cargo test", "record one command"),
+        ("rundown record --job lint -- npm run lint", "record it as job `lint`"),
+        ("rundown record -- sh -c 'make && make check'", "record a shell command"),
+        ("rundown record --must-record -- ./deploy", "only if it can be recorded"),
+    ],
+    notes: "\
+The command always runs, and its output passes through unchanged. If something cannot be \
+recorded, a notice at the end reports it (see --must-record). Recording continues until the \
+command ends, even if the reader of stdout exits early (| head).
+
+stdout and stderr are two pipes. The order of two lines that arrive within microseconds, one on \
+each, is not certain.",
+    exit_codes: &[
+        ("N", "the command exited with N"),
+        ("126", "the command is not executable"),
+        ("127", "the command was not found"),
+        ("128+N", "the command was killed by signal N"),
+        ("2", "usage error; nothing was run"),
+        ("6", "with --must-record: cannot be recorded; nothing was run"),
+    ],
+    environment: &[STORE_VARIABLES, CONFIG_VARIABLES, FACTS],
+};
+
+pub(super) const EXEC: Page = Page {
+    name: "rundown exec",
+    about: "Run the jobs of a pipeline file and record them",
+    examples: &[
+        ("rundown exec ci.toml", "run all jobs of ci.toml, and record them"),
+        ("rundown exec --quiet ci.toml", "print no output of the commands"),
+        ("rundown exec --ref main ci.toml", "record them as a run of a ref"),
+    ],
+    notes: "\
+A pipeline file has a table for each job:
+
+  [jobs.build]
+  commands = [\"make\"]
+
+  [jobs.test]
+  needs = [\"build\"]
+  commands = [\"make check\", [\"./report\", \"--all\"]]
+
+A string runs in `sh -c`, a list is a program with its arguments. A job runs its commands in \
+order until one fails. It is skipped if a job that it needs did not pass.",
+    exit_codes: &[
+        ("0", "all jobs passed"),
+        ("1", "a job failed or was skipped, or the run was stopped"),
+        ("2", "usage error, or invalid pipeline file; nothing was run"),
+        ("6", "with --must-record: cannot be recorded; nothing was run"),
+    ],
+    environment: &[STORE_VARIABLES, CONFIG_VARIABLES, FACTS],
+};
+
+pub(super) const DOCTOR: Page = Page {
+    name: "rundown doctor",
+    about: "Check a store for missing or inconsistent data",
+    examples: &[
+        ("rundown doctor", "check all runs of the store"),
+        ("rundown doctor latest", "check the newest run"),
+        ("rundown doctor --format json", "one JSON document, for scripts"),
+    ],
+    notes: "\
+Prints one line for each finding, with its place and the likely reason: commands without a row or \
+a log, runs that were interrupted, clocks that went back, malformed log lines, and files that are \
+links out of the store. doctor changes nothing.",
+    exit_codes: &[
+        ("0", "nothing found"),
+        ("1", "at least one finding"),
+        ("2", "usage error"),
+        ("5", "no such run, or no run matches --repo or --ref"),
+        ("6", "the store cannot be read"),
+        ("70", "internal error"),
+    ],
+    environment: &[STORE_VARIABLES, COPIES, CI],
+};
+
+pub(super) const DEMO: Page = Page {
+    name: "rundown demo",
+    about: "Record a small sample pipeline and show it",
+    examples: &[
+        ("rundown demo", "watch a run of ten seconds that fails"),
+        ("rundown demo --follow", "print its rows as they arrive"),
+        ("rundown demo --failed", "print its failed commands"),
+    ],
+    notes: "\
+The demo records into a temporary store, which is deleted when the demo ends.",
+    exit_codes: &[
+        ("0", "done"),
+        ("1", "with --exit-status: the run failed, as it is meant to"),
+        ("2", "usage error, or invalid configuration"),
+        ("5", "nothing in the run matched"),
+        ("6", "the temporary store cannot be written or read"),
+        ("70", "internal error"),
+        ("128+N", "ended by signal N"),
+    ],
+    environment: &[CONFIG_VARIABLES, SECURE, SCREEN_VARIABLES, COLOR, TIME_ZONE, DEMO_STORE, CI],
+};
+
+pub(super) const CONFIG: Page = Page {
+    name: "rundown config",
+    about: "Print the effective configuration, with all settings and keys",
+    examples: &[
+        ("rundown config", "print all settings, with comments"),
+        ("rundown config --config new.toml", "check a file, and print the result"),
+        ("rundown config --theme dark", "print the settings with another theme"),
+    ],
+    notes: "\
+The output is a valid configuration file. Copy the lines to change to \
+~/.config/rundown/config.toml.",
+    exit_codes: &[
+        ("0", "done"),
+        ("2", "usage error, or invalid configuration"),
+        ("6", "the configuration file cannot be read"),
+        ("70", "internal error"),
+    ],
+    environment: &[CONFIG_VARIABLES, SECURE],
+};
+
+const STORE_VARIABLES: Table = &[
+    ("RUNDOWN_ROOT", "store directory, if --root is not given"),
+    ("XDG_DATA_HOME", "directory of the default store, rundown/"),
+];
+
+const CONFIG_VARIABLES: Table = &[
+    ("RUNDOWN_CONFIG", "configuration file, if --config is not given"),
+    ("XDG_CONFIG_HOME", "directory of the default file, rundown/config.toml"),
+];
+
+const SECURE: Table = &[("RUNDOWN_SECURE", "1: no editor, pager, clipboard, or hyperlinks")];
+
+const SCREEN_VARIABLES: Table = &[
+    ("ACCESSIBLE", "1: print lines instead of opening the screen, as with TERM=dumb"),
+    ("VISUAL, EDITOR, PAGER", "programs for the keys `v` and `|`"),
+];
+
+const COLOR: Table = &[
+    ("NO_COLOR", "set: no color, unless --color always is given"),
+    ("CLICOLOR_FORCE", "1: color, even if stdout is not a terminal"),
+];
+
+const TIME_ZONE: Table = &[("TZ", "time zone, if --timezone is not given")];
+
+const COPIES: Table = &[("TMPDIR", "directory for private copies of logs and databases")];
+
+const DEMO_STORE: Table = &[("TMPDIR", "directory for the temporary store")];
+
+const CI: Table = &[(
+    "CI, GITHUB_ACTIONS, GITLAB_CI, TF_BUILD, BUILDKITE, TEAMCITY_VERSION, TRAVIS",
+    "set: prevent text of logs from acting as commands of the CI system",
+)];
+
+const FACTS: Table = &[(
+    "GITHUB_SHA, CI_COMMIT_SHA, …",
+    "repository, ref, and commit, from GitHub, GitLab, Bitbucket, CircleCI, Buildkite, \
+     Woodpecker, Drone, Travis, AppVeyor, Azure Pipelines, or Jenkins",
+)];
+
+#[cfg(test)]
+mod tests {
+    use clap::{ColorChoice, CommandFactory};
+
+    use crate::cli::{Arguments, parse};
+
+    /// The commands with their names, `rundown` first.
+    fn commands(width: usize) -> Vec<clap::Command> {
+        let mut root = Arguments::command().term_width(width).color(ColorChoice::Never);
+        root.build();
+        let subcommands = root.get_subcommands().filter(|command| command.get_name() != "help");
+        let subcommands: Vec<_> = subcommands.cloned().collect();
+        std::iter::once(root).chain(subcommands).collect()
+    }
+
+    fn widest(text: &str) -> usize {
+        text.lines().map(|line| line.chars().count()).max().unwrap_or_default()
+    }
+
+    #[test]
+    fn the_short_help_fits_on_a_screen_and_the_long_help_in_its_columns() {
+        assert_eq!(commands(80).len(), 7);
+        for width in [80, 100] {
+            for mut command in commands(width) {
+                let name = command.get_name().to_owned();
+                let short = command.render_help().to_string();
+                assert!(short.lines().count() <= 40, "{name}, {width} columns:\n{short}");
+                assert!(widest(&short) <= width, "{name}, {width} columns:\n{short}");
+                let long = command.render_long_help().to_string();
+                assert!(widest(&long) <= width, "{name}, {width} columns:\n{long}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_long_help_starts_with_examples_that_parse() {
+        for mut command in commands(80) {
+            let (name, about) =
+                (command.get_name().to_owned(), command.get_about().unwrap().to_string());
+            let help = command.render_long_help().to_string();
+            let rest = help.strip_prefix(&format!("{about}\n\nExamples:\n"));
+            let rest = rest.unwrap_or_else(|| panic!("{name}:\n{help}"));
+            let examples = rest.split("\n\n").next().unwrap();
+            let examples: Vec<&str> =
+                examples.lines().filter_map(|line| line.strip_prefix("  rundown")).collect();
+            assert!((3..=5).contains(&examples.len()), "{name}: {examples:?}");
+            for example in examples {
+                let line = example.split("  ").next().unwrap();
+                let words = shlex::split(line).unwrap();
+                let args = std::iter::once("rundown".into()).chain(words.iter().map(Into::into));
+                let parsed = format!("{:?}", parse(args.collect()).unwrap());
+                let is_here = if name == "rundown" {
+                    parsed.contains("command: None")
+                } else {
+                    words.first() == Some(&name)
+                };
+                assert!(is_here, "{name}: {line}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_long_help_ends_with_exit_codes_and_environment_variables() {
+        for mut command in commands(80) {
+            let help = command.render_long_help().to_string();
+            let parts: Vec<&str> = help.split("\n\n").collect();
+            let [.., codes, variables] = parts.as_slice() else { unreachable!() };
+            assert!(codes.starts_with("Exit codes:\n  "), "{help}");
+            assert!(variables.starts_with("Environment variables:\n  "), "{help}");
+        }
+    }
+
+    #[test]
+    fn the_headings_are_the_same_everywhere() {
+        let headings = |command: &clap::Command| {
+            let mut found: Vec<String> = Vec::new();
+            for heading in command.get_arguments().filter_map(clap::Arg::get_help_heading) {
+                if found.last().is_none_or(|last| last != heading) {
+                    found.push(heading.to_owned());
+                }
+            }
+            found.join(" ")
+        };
+        let found: Vec<(String, String)> = commands(80)
+            .iter()
+            .map(|command| (command.get_name().to_owned(), headings(command)))
+            .collect();
+        let found: Vec<(&str, &str)> =
+            found.iter().map(|(name, headings)| (&name[..], &headings[..])).collect();
+        assert_eq!(
+            found,
+            [
+                ("rundown", "Select Output Screen Store Other"),
+                ("list", "Select Output Store Other"),
+                ("record", "Run Store Other"),
+                ("exec", "Run Output Store Other"),
+                ("doctor", "Select Output Store Other"),
+                ("demo", "Select Output Screen Other"),
+                ("config", "Screen Output Other"),
+            ]
+        );
+    }
+
+    #[test]
+    fn the_help_names_the_values_that_are_not_listed() {
+        for command in commands(80) {
+            let hides = |arg: &&clap::Arg| arg.is_hide_possible_values_set();
+            for arg in command.get_arguments().filter(hides) {
+                let help = arg.get_help().unwrap().to_string();
+                let words: Vec<&str> = help.split(|found: char| !found.is_alphanumeric()).collect();
+                for value in arg.get_possible_values() {
+                    let mut parts = value.get_name().split('-');
+                    assert!(
+                        parts.all(|part| words.contains(&part)),
+                        "{}: {help}",
+                        value.get_name()
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_parser_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn the_short_help_of_rundown() {
+        let help = commands(80)[0].render_help().to_string();
+        insta::assert_snapshot!(help, @"
+        Inspect CI runs in the terminal: what is running, and why a run failed
+
+        Usage: rundown [OPTIONS] [RUN]
+               rundown <COMMAND>
+
+        Commands:
+          list    List recorded runs, newest first
+          record  Run a command and record it
+          exec    Run the jobs of a pipeline file and record them
+          doctor  Check a store for missing or inconsistent data
+          demo    Record a small sample pipeline and show it
+          config  Print the effective configuration, with all settings and keys
+          help    Print this message or the help of the given subcommand(s)
+
+        Select:
+          [RUN]                  Run id or part of one, latest~N, latest-failed, or path
+              --repo <REPO>      Only runs of this repository
+              --ref <REF>        Only runs of this ref, such as main or refs/heads/main
+              --failed           Print only failed commands and their jobs
+              --job <GLOB>       Print only jobs whose id matches, as in 'test-*'
+              --sh <N>           Print only command number N of each job
+              --stream <STREAM>  Print only rows of stdout or only rows of stderr
+              --tail <N>         Print only the last N rows of each log
+
+        Output:
+              --once               Print the run and exit (implied by --format, …)
+              --follow             Print rows as they arrive, until the run ends
+              --format <FORMAT>    Print text (default), json, jsonl, raw, or records
+          -t, --timestamps <KIND>  Times: none (default), time, relative, delta, or full
+              --exit-status        Exit with the run's status: 0 passed, 1 failed, …
+              --color <WHEN>       Use color: auto (default), always, or never
+
+        Screen:
+              --at <POSITION>  Open the log at start, end, 1200, 50%, 12:34:56, JOB/N
+              --theme <NAME>   Colors: default, dark, light, high-contrast, monochrome
+
+        Store:
+              --root <DIR>  Store directory [default: the nearest .rundown/, …]
+
+        `rundown --help` adds more options, examples, exit codes, and environment.
+        ");
+    }
+}

@@ -1,0 +1,216 @@
+//! The help, as the binary prints it.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use crate::support::built::{Built, failed_run, passed_run, run_id};
+use crate::support::{json, run, rundown, stdout};
+
+const COMMANDS: [&str; 7] = ["", "list", "record", "exec", "doctor", "demo", "config"];
+
+fn help(command: &str, flag: &str) -> String {
+    let dir = TempDir::new().unwrap();
+    stdout(dir.path(), &[&words(command)[..], &[flag]].concat(), 0)
+}
+
+fn words(line: &str) -> Vec<&str> {
+    line.split_whitespace().collect()
+}
+
+/// The long options in the long help of a command.
+fn options(command: &str) -> BTreeSet<String> {
+    let help = help(command, "--help");
+    let lines = help.lines().map(str::trim_start);
+    let options = lines.filter(|line| line.starts_with('-')).map(|line| {
+        let long = line.split("--").nth(1).unwrap();
+        format!("--{}", long.split([' ', ',']).next().unwrap())
+    });
+    options.filter(|option| option != "--help" && option != "--version").collect()
+}
+
+/// An outcome to compare: exit code, stdout and stderr.
+fn outcome(dir: &Path, line: &str) -> (Option<i32>, String, String) {
+    let output = run(dir, &words(line));
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn the_short_help_of_each_command_fits_on_a_screen() {
+    for command in COMMANDS {
+        let help = help(command, "-h");
+        let widest = help.lines().map(|line| line.chars().count()).max().unwrap();
+        assert!(help.lines().count() <= 40 && widest <= 100, "{help}");
+        assert!(!help.contains("Options:") && !help.contains("Arguments:"), "no heading: {help}");
+    }
+}
+
+#[test]
+fn the_long_help_starts_with_examples_and_ends_with_codes_and_variables() {
+    for command in COMMANDS {
+        let help = help(command, "--help");
+        let order = ["Examples:", "Usage:", "Exit codes:", "Environment variables:"];
+        let found = order.map(|heading| help.find(heading).unwrap_or_else(|| panic!("{help}")));
+        assert!(found.is_sorted() && help.lines().nth(2) == Some("Examples:"), "{help}");
+        let by_command = stdout(Path::new("/"), &[&["help"], &words(command)[..]].concat(), 0);
+        assert_eq!(by_command, help);
+    }
+}
+
+/// An option has an effect where it is listed: for each one of a command, a command line that ends
+/// in another way than without it. Options of the screen are seen on a terminal only.
+#[test]
+fn every_option_of_a_view_a_list_and_a_check_has_an_effect() {
+    let (mut store, mut other) = (Built::new(), Built::new());
+    failed_run(&mut store, &run_id(1), 0);
+    passed_run(&mut store, &run_id(2), 100_000);
+    passed_run(&mut other, &run_id(3), 0);
+    fs::remove_file(other.log_path(&run_id(3), "build", 1)).unwrap();
+    let other = other.root().to_str().unwrap();
+    let (root, db) = (format!("--root {other}"), format!("--db {other}/rundown.db"));
+    let view = [
+        ("--repo", "", "--repo nothing"),
+        ("--ref", "", "--ref nothing"),
+        ("--failed", "00000001", "--failed"),
+        ("--job", "00000001", "--job build"),
+        ("--sh", "00000001", "--sh 2"),
+        ("--stream", "00000001", "--stream stderr"),
+        ("--tail", "00000001", "--tail 1"),
+        ("--follow", "00000001", "--follow"),
+        ("--format", "", "--format json"),
+        ("--timestamps", "", "--timestamps full"),
+        ("--exit-status", "00000001", "--exit-status"),
+        ("--color", "", "--color always"),
+        ("--timezone", "", "--timezone Asia/Tokyo"),
+        ("--root", "", &root),
+        ("--db", "", &db),
+    ];
+    let list = [
+        ("--repo", "list", "--repo nothing"),
+        ("--ref", "list", "--ref nothing"),
+        ("--limit", "list", "--limit 1"),
+        ("--before", "list", "--before 00000002"),
+        ("--format", "list", "--format json"),
+        ("--color", "list", "--color always"),
+        ("--timezone", "list", "--timezone Asia/Tokyo"),
+        ("--root", "list", &root),
+        ("--db", "list", &db),
+    ];
+    let doctor = [
+        ("--repo", "doctor", "--repo nothing"),
+        ("--ref", "doctor", "--ref nothing"),
+        ("--format", "doctor", "--format json"),
+        ("--root", "doctor", &root),
+        ("--db", "doctor", &db),
+    ];
+    let screen = ["--once", "--at", "--theme", "--ascii", "--notify", "--config"];
+    for (command, rows, unseen) in
+        [("", &view[..], &screen[..]), ("list", &list, &[]), ("doctor", &doctor, &[])]
+    {
+        let listed = rows.iter().map(|(option, ..)| *option).chain(unseen.iter().copied());
+        assert_eq!(options(command), listed.map(ToOwned::to_owned).collect(), "{command}");
+        for (option, without, added) in rows {
+            // --root takes precedence.
+            let in_store = |line: &str| {
+                let mut command = rundown(store.root());
+                let output = command.env("RUNDOWN_ROOT", ".").args(words(line)).output().unwrap();
+                (output.status.code(), output.stdout, output.stderr)
+            };
+            let with = format!("{without} {added}");
+            assert_ne!(in_store(without), in_store(&with), "{option} of `rundown {command}`");
+        }
+    }
+    // The demo has the options of a view, except for those that choose a run or a store.
+    let of_runs = ["--repo", "--ref", "--root", "--db"].map(ToOwned::to_owned);
+    assert_eq!(options("demo"), &options("") - &BTreeSet::from(of_runs));
+}
+
+#[test]
+fn every_option_of_a_recording_has_an_effect() {
+    let dir = TempDir::new().unwrap();
+    let dir = dir.path();
+    fs::write(dir.join("ci.toml"), "[jobs.a]\ncommands = ['echo hello']\n").unwrap();
+    fs::write(dir.join("bad.toml"), "no-such-key = 1\n").unwrap();
+    fs::write(dir.join("file"), "").unwrap();
+    // The run as it is recorded under `S`, without ids and times.
+    let recorded = |line: &str| {
+        let (code, out, err) = outcome(dir, line);
+        let run = dir.join("S").exists().then(|| {
+            let document = json(dir, &["--root", "S", "--format", "json"], 0);
+            fs::remove_dir_all(dir.join("S")).unwrap();
+            ["repo", "ref", "sha"].map(|fact| document["run"][fact].to_string()).join(" ")
+                + &document["run"]["jobs"][0]["id"].to_string()
+        });
+        // Not the progress of `exec`, which has durations.
+        let notices = err.lines().filter(|line| line.starts_with("rundown: "));
+        (code, out, notices.map(ToOwned::to_owned).collect::<Vec<_>>(), run)
+    };
+    let facts = [("--repo", "--repo a/b"), ("--ref", "--ref r"), ("--sha", "--sha 12ab")];
+    let common = [("--config", "--config bad.toml")];
+    for (command, end, own) in [
+        ("record", "-- echo hello", ("--job", "--job j")),
+        ("exec", "ci.toml", ("--quiet", "--quiet")),
+    ] {
+        let rows: Vec<_> = facts.into_iter().chain(common).chain([own]).collect();
+        let listed = rows.iter().map(|(option, _)| *option).chain(["--root", "--must-record"]);
+        assert_eq!(options(command), listed.map(ToOwned::to_owned).collect(), "{command}");
+        let without = recorded(&format!("{command} --root S {end}"));
+        assert_eq!((without.0, &without.1[..]), (Some(0), "hello\n"));
+        for (option, added) in rows {
+            let with = recorded(&format!("{command} --root S {added} {end}"));
+            assert_ne!(without, with, "{option} of `rundown {command}`");
+            assert_eq!(with.0, Some(0));
+        }
+        let nowhere = |added: &str| outcome(dir, &format!("{command} --root file{added} {end}"));
+        assert_eq!(nowhere("").0, Some(0), "recorded nowhere");
+        let (code, out, _) = nowhere(" --must-record");
+        assert_eq!((code, &out[..]), (Some(6), ""));
+    }
+}
+
+#[test]
+fn every_option_of_config_has_an_effect() {
+    let dir = TempDir::new().unwrap();
+    fs::write(dir.path().join("my.toml"), "wrap = true\n").unwrap();
+    let rows = [
+        ("--theme", "--theme light"),
+        ("--ascii", "--ascii"),
+        ("--notify", "--notify"),
+        ("--config", "--config my.toml"),
+        ("--timezone", "--timezone UTC"),
+    ];
+    assert_eq!(options("config"), rows.iter().map(|(option, _)| (*option).to_owned()).collect());
+    let without = outcome(dir.path(), "config");
+    for (option, added) in rows {
+        let with = outcome(dir.path(), &format!("config {added}"));
+        assert!(with.0 == Some(0) && with != without, "{option}");
+    }
+}
+
+#[test]
+fn an_option_without_an_effect_is_rejected() {
+    let dir = TempDir::new().unwrap();
+    for line in [
+        "record --timezone UTC -- true",
+        "--timezone UTC record -- true",
+        "record --color never -- true",
+        "exec --color never ci.toml",
+        "doctor --timezone UTC",
+        "doctor --config f",
+        "list --config f",
+        "list --theme dark",
+        "--failed list",
+        "--once record -- true",
+        "demo --root R",
+        "config --root R",
+        "config --color never",
+    ] {
+        let (code, out, err) = outcome(dir.path(), line);
+        assert_eq!((code, &out[..]), (Some(2), ""), "{line}");
+        assert!(err.contains("unexpected argument"), "{err}");
+    }
+    assert!(!dir.path().join(".local").exists(), "nothing was recorded");
+}
