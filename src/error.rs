@@ -120,6 +120,17 @@ pub enum Error {
     /// The requested run does not exist, or nothing in it matched.
     #[error("{0}")]
     NotFound(String),
+    /// No run of the store is the one that was requested.
+    #[error("{0}")]
+    NoRun(String),
+    /// A word that is no run and is close to a valid word.
+    #[error("{text}")]
+    Mistyped {
+        /// The message, with the valid word.
+        text: String,
+        /// The exit code of the error without the suggestion.
+        code: u8,
+    },
     /// The command line is invalid.
     #[error("{0}")]
     Usage(String),
@@ -153,7 +164,8 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) | Self::Pipeline { .. } | Self::Config(_) => 2,
-            Self::NotFound(_) => 5,
+            Self::NotFound(_) | Self::NoRun(_) => 5,
+            Self::Mistyped { code, .. } => *code,
             Self::Io { .. }
             | Self::Database { .. }
             | Self::NotAStore { .. }

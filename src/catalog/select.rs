@@ -46,6 +46,18 @@ pub enum RunSpec {
 }
 
 impl RunSpec {
+    /// The words that name a run by its place among the others.
+    pub const WORDS: [&str; 3] = ["latest", "latest-failed", "latest-passed"];
+
+    /// Returns the `latest~N` for another way to write it, such as `latest-1` or `latest^1`.
+    #[must_use]
+    pub fn corrected(text: &str) -> Option<String> {
+        let rest = text.strip_prefix("latest")?;
+        let back: usize =
+            rest.strip_prefix(['-', '^', '@', ':', '.']).unwrap_or(rest).parse().ok()?;
+        Some(format!("latest~{back}"))
+    }
+
     /// Parses `latest`, `latest~N`, `latest-failed`, `latest-passed`, or an id or a part of one.
     ///
     /// # Errors
@@ -59,13 +71,14 @@ impl RunSpec {
         }
         if let Some(back) = text.strip_prefix("latest~") {
             let back = back.parse().map_err(|_| {
-                Error::Usage(format!("`{text}`: N in latest~N is a number, as in latest~1"))
+                Error::Usage(format!("`{text}`: N in latest~N must be a number, as in latest~1"))
             })?;
             return Ok(Self::Latest(back));
         }
         if text.chars().count() < SHORTEST_ID_PART {
             let why = format!(
-                "`{text}` is too short for a run's id: give at least {SHORTEST_ID_PART} characters of its beginning or end"
+                "`{text}` is too short for a run id: use at least {SHORTEST_ID_PART} characters of \
+                 its start or end"
             );
             return Err(Error::Usage(why));
         }

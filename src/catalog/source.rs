@@ -365,7 +365,7 @@ impl Catalog {
             value.as_ref().map(|v| format!(" {name} {v}")).unwrap_or_default()
         };
         let narrowed = [of("of repo", &filter.repo), of("on ref", &filter.ref_name)].concat();
-        Error::NotFound(format!(
+        Error::NoRun(format!(
             "{what}{narrowed} in {}\n`rundown list` shows the runs there are",
             self.path().display()
         ))

@@ -52,7 +52,7 @@ impl Wait {
             Error::Database { path, source, .. } => {
                 wait("the database cannot be read", Some(source.to_string()), path)
             }
-            Error::NotFound(what) => {
+            Error::NotFound(what) | Error::NoRun(what) => {
                 Self { what: first_line(what), why: None, path: None, is_absent: false }
             }
             other => Self {

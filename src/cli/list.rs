@@ -3,7 +3,7 @@
 use std::io::{self, BufWriter, IsTerminal, Write};
 
 use super::args::{List, ListFormat};
-use super::{color, tell, tell_all};
+use super::{color, hints, tell, tell_all};
 use crate::catalog::{Beside, RunSpec};
 use crate::ci;
 use crate::dump;
@@ -16,7 +16,8 @@ pub(super) fn list_runs(list: &List) -> anyhow::Result<u8> {
     let found = match &list.before {
         None => catalog.runs(&filter, list.limit)?,
         Some(run) => {
-            let id = catalog.find(&RunSpec::parse(run)?, &filter)?;
+            let id = RunSpec::parse(run).and_then(|spec| catalog.find(&spec, &filter));
+            let id = id.map_err(|error| hints::for_run(error.into(), run.as_ref(), false))?;
             catalog.runs_beside(&Beside::Older(id), &filter, list.limit)?.unwrap_or_default()
         }
     };

@@ -7,6 +7,7 @@ mod args;
 mod config;
 mod follow;
 mod help;
+mod hints;
 mod leaving;
 mod list;
 mod once;
@@ -59,9 +60,12 @@ impl Arguments {
     /// The error that stopped it, for `main` to print.
     pub fn run(self) -> anyhow::Result<u8> {
         match self.command {
-            None => view(&self.view),
+            None => view(&self.view).map_err(|error| hints::for_run(error, &self.view.run, true)),
             Some(Command::List(list)) => list_runs(&list),
-            Some(Command::Doctor(doctor)) => examine(&doctor),
+            Some(Command::Doctor(doctor)) => examine(&doctor).map_err(|error| match &doctor.run {
+                Some(run) => hints::for_run(error, run, false),
+                None => error,
+            }),
             Some(Command::Record(record)) => record_command(record),
             Some(Command::Exec(exec)) => exec_pipeline(&exec),
             Some(Command::Demo(demo)) => run_demo(&demo.into()),
@@ -136,7 +140,7 @@ fn in_sight(
     };
     match catalog.find(&spec, filter) {
         Ok(id) => Ok(Some(RunSpec::Id(id.0))),
-        Err(error @ Error::NotFound(_)) => Err(error),
+        Err(error @ (Error::NotFound(_) | Error::NoRun(_))) => Err(error),
         Err(_) => Ok(Some(spec)),
     }
 }

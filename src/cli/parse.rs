@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use clap::error::ErrorKind;
 use clap::{ArgAction, CommandFactory, Parser};
 
-use super::Arguments;
+use super::{Arguments, hints};
 
 /// Parses the arguments of the process, the name of the program first.
 ///
@@ -13,7 +13,8 @@ use super::Arguments;
 /// If they are invalid, or ask for the help or the version: see [`super::print_usage`].
 pub fn parse(args: Vec<OsString>) -> Result<Arguments, clap::Error> {
     let args = command_first(args);
-    let parsed = Arguments::try_parse_from(&args)?;
+    let parsed =
+        Arguments::try_parse_from(&args).map_err(|error| hints::for_arguments(error, &args))?;
     let mut root = Arguments::command();
     match first_word(&root, &args).and_then(|at| args.get(at)) {
         Some(run) if parsed.command.is_some() && root.find_subcommand(run).is_none() => {
@@ -40,7 +41,7 @@ fn command_first(mut args: Vec<OsString>) -> Vec<OsString> {
 
 /// Returns the index of the first argument that is neither an option of `root` nor its value.
 /// `None` if there is none, or if an option is unknown or prints the help or the version.
-fn first_word(root: &clap::Command, args: &[OsString]) -> Option<usize> {
+pub(super) fn first_word(root: &clap::Command, args: &[OsString]) -> Option<usize> {
     let mut at = 1;
     loop {
         let arg = args.get(at)?.to_string_lossy();

@@ -1,4 +1,4 @@
-//! The help, as the binary prints it.
+//! The help and the suggestions for mistyped words, as the binary prints them.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,7 +7,7 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use crate::support::built::{Built, failed_run, passed_run, run_id};
-use crate::support::{json, run, rundown, stdout};
+use crate::support::{json, run, rundown, stderr, stdout};
 
 const COMMANDS: [&str; 7] = ["", "list", "record", "exec", "doctor", "demo", "config"];
 
@@ -210,7 +210,93 @@ fn an_option_without_an_effect_is_rejected() {
     ] {
         let (code, out, err) = outcome(dir.path(), line);
         assert_eq!((code, &out[..]), (Some(2), ""), "{line}");
-        assert!(err.contains("unexpected argument"), "{err}");
+        assert!(err.contains("unexpected argument") && err.contains("is an option of"), "{err}");
     }
     assert!(!dir.path().join(".local").exists(), "nothing was recorded");
+}
+
+#[test]
+fn a_mistyped_command_is_reported_with_the_closest_one() {
+    let mut store = Built::new();
+    passed_run(&mut store, &run_id(1), 0);
+    let told = |line: &str, code| {
+        let output = rundown(store.root()).env("RUNDOWN_ROOT", ".").args(words(line)).output();
+        let output = output.unwrap();
+        assert_eq!(output.status.code(), Some(code), "{line}");
+        assert_eq!(output.stdout, b"", "{line}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    for (line, code, message) in [
+        ("lits", 5, "no run `lits`; did you mean `rundown list`?"),
+        ("recrod", 5, "no run `recrod`; did you mean `rundown record -- CMD`?"),
+        ("exce", 5, "no run `exce`; did you mean `rundown exec FILE`?"),
+        ("docter --once", 5, "no run `docter`; did you mean `rundown doctor`?"),
+        ("lits --follow", 5, "no run `lits`; did you mean `rundown list`?"),
+        ("ls", 2, "no run `ls`; did you mean `rundown list`?"),
+        ("run", 2, "no run `run`; did you mean `rundown record -- CMD`?"),
+        ("show", 5, "no run `show`; did you mean `rundown`?"),
+        ("latest-fail", 5, "no run `latest-fail`; did you mean `latest-failed`?"),
+        ("latest-1", 5, "no run `latest-1`; did you mean `latest~1`?"),
+        ("doctor latest-fail", 5, "no run `latest-fail`; did you mean `latest-failed`?"),
+        ("list --before lastest", 5, "no run `lastest`; did you mean `latest`?"),
+    ] {
+        assert_eq!(told(line, code), format!("rundown: {message}\n"), "{line}");
+    }
+    // A command is no run of `doctor`, and not every word is close to one.
+    for line in ["doctor lits", "list --before lits", "34369c10", "nothing-like-it"] {
+        let told = told(line, 5);
+        assert!(told.contains("no run whose id") && !told.contains("did you mean"), "{told}");
+    }
+    let told = told("run -- x", 2);
+    assert!(told.contains("\n  tip: did you mean 'rundown record -- x'?\n"), "{told}");
+}
+
+#[test]
+fn without_a_store_a_mistyped_command_is_reported_too() {
+    let dir = TempDir::new().unwrap();
+    let store = dir.path().join(".local/share/rundown");
+    assert_eq!(
+        stderr(dir.path(), &["recrod"], 6),
+        format!(
+            "rundown: no run `recrod`; did you mean `rundown record -- CMD`?\n         \
+             no store at {}: there is no such directory\n",
+            store.display()
+        )
+    );
+    assert!(!stderr(dir.path(), &["34369c10"], 6).contains("did you mean"));
+}
+
+#[test]
+fn a_run_or_a_path_wins_over_a_similar_command() {
+    let dir = TempDir::new().unwrap();
+    let logs = |run: &str| dir.path().join(format!("S/runs/demo.git/{run}/jobs/build"));
+    for run in ["recrod", "lits-1", "lits-2", "2-show"] {
+        fs::create_dir_all(logs(run)).unwrap();
+        let log = format!("2026-01-02T03:04:05Z stdout F output of {run}\n");
+        fs::write(logs(run).join("sh-1.log"), log).unwrap();
+    }
+    let printed = |args: &[&str]| stdout(dir.path(), &[&["--root", "S"], args].concat(), 0);
+    assert!(printed(&["recrod"]).contains("output of recrod"));
+    assert!(printed(&["show"]).contains("output of 2-show"), "a suffix");
+    fs::copy(logs("recrod").join("sh-1.log"), dir.path().join("run")).unwrap();
+    assert!(printed(&["run"]).contains("output of recrod"), "a path");
+    // The run is there; the request is for more than it has.
+    for args in [&["lits"][..], &["recrod", "--job", "x"]] {
+        let told = stderr(dir.path(), &[&["--root", "S"], args].concat(), 5);
+        assert!(!told.contains("did you mean"), "{told}");
+    }
+    fs::create_dir(dir.path().join("exce")).unwrap();
+    assert!(stderr(dir.path(), &["--root", "S", "exce"], 5).starts_with("rundown: no logs under"));
+}
+
+#[test]
+fn an_option_of_another_tool_gets_a_precise_tip() {
+    let dir = TempDir::new().unwrap();
+    let told = stderr(dir.path(), &["--json"], 2);
+    assert_eq!(
+        told,
+        "error: unexpected argument '--json' found\n\n  tip: use '--format json'\n\n\
+         Usage: rundown [OPTIONS] [RUN]\n       rundown <COMMAND>\n\n\
+         For more information, try '--help'.\n"
+    );
 }

@@ -149,7 +149,7 @@ fn find(
             .find(wanted.spec.as_ref().unwrap_or(&RunSpec::Latest(0)), &wanted.filter)
         {
             Ok(id) => return Ok(id),
-            Err(Error::NotFound(_)) if wanted.spec.is_none() => {
+            Err(Error::NoRun(_)) if wanted.spec.is_none() => {
                 Wait::for_first_run(catalog.root(), wanted.filter.narrows())
             }
             Err(error) => Wait::of(&error, false),

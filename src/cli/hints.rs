@@ -1,0 +1,393 @@
+//! Suggestions for mistyped commands, runs and options.
+//!
+//! A suggestion never changes the meaning of a command line: it is added to an error that is
+//! reported anyway, with the same exit code.
+
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+
+use clap::builder::styling::Styles;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{CommandFactory, Parser};
+
+use super::Arguments;
+use super::parse::first_word;
+use crate::catalog::RunSpec;
+use crate::error::Error;
+use crate::sanitize::is_harmless;
+
+/// The shortest word that is taken for the start of a longer one.
+const SHORTEST_START: usize = 3;
+
+/// The longest command line that is repeated with a correction, in characters.
+const MAX_REPEATED: usize = 100;
+
+/// Words of other tools, and the first words of the command line that they mean. Empty: the word
+/// is not needed.
+const WORDS: &[(&str, &str)] = &[
+    ("run", "record"),
+    ("ls", "list"),
+    ("runs", "list"),
+    ("history", "list"),
+    ("check", "doctor"),
+    ("fsck", "doctor"),
+    ("verify", "doctor"),
+    ("settings", "config"),
+    ("show", ""),
+    ("view", ""),
+    ("open", ""),
+    ("log", "--once"),
+    ("logs", "--once"),
+    ("tail", "--follow"),
+    ("watch", "--follow"),
+    ("follow", "--follow"),
+    ("print", "--once"),
+    ("version", "--version"),
+    ("last", "latest"),
+    ("newest", "latest"),
+    ("failed", "latest-failed"),
+    ("passed", "latest-passed"),
+];
+
+/// Options of other tools, and ours that mean the same. The first one counts that the command has.
+const OPTIONS: &[(&str, &[&str])] = &[
+    ("--json", &["--format json"]),
+    ("--jsonl", &["--format jsonl"]),
+    ("--ndjson", &["--format jsonl"]),
+    ("--raw", &["--format raw"]),
+    ("--text", &["--format text"]),
+    ("--plain", &["--format text"]),
+    ("--output", &["--format FORMAT"]),
+    ("-o", &["--format FORMAT"]),
+    ("-f", &["--follow"]),
+    ("--watch", &["--follow"]),
+    ("-w", &["--follow"]),
+    ("--print", &["--once"]),
+    ("--no-tui", &["--once"]),
+    ("--last", &["--tail N", "--limit N"]),
+    ("--lines", &["--tail N", "--limit N"]),
+    ("--tail", &["--limit N"]),
+    ("-n", &["--tail N", "--limit N"]),
+    ("--branch", &["--ref REF"]),
+    ("--commit", &["--sha SHA"]),
+    ("--step", &["--sh N"]),
+    ("--no-color", &["--color never"]),
+    ("--colour", &["--color WHEN"]),
+    ("--utc", &["--timezone UTC"]),
+    ("--tz", &["--timezone NAME"]),
+    ("--store", &["--root DIR"]),
+    ("--dir", &["--root DIR"]),
+    ("-C", &["--root DIR"]),
+    ("-q", &["--quiet"]),
+    ("-v", &["--version"]),
+];
+
+/// Adds a tip to an error of the parser; `args` are the arguments that it was given.
+pub(super) fn for_arguments(error: clap::Error, args: &[OsString]) -> clap::Error {
+    let root = Arguments::command();
+    let Some((_, ContextValue::String(unknown))) = error.context().next() else { return error };
+    match error.kind() {
+        ErrorKind::UnknownArgument => {
+            let tip = for_command(&root, args).or_else(|| for_option(&root, args, unknown));
+            with_tip(error, tip)
+        }
+        ErrorKind::InvalidSubcommand if is_help(&root, args) => {
+            let tip = closest(unknown, &names_of(&root));
+            with_tip(error, tip.map(|name| format!("did you mean {}?", quoted(name))))
+        }
+        // The parser takes an argument after the RUN for a command.
+        ErrorKind::InvalidSubcommand => {
+            let mut unexpected = clap::Error::new(ErrorKind::UnknownArgument).with_cmd(&root);
+            for (kind, value) in error.context() {
+                let kind = match kind {
+                    ContextKind::InvalidSubcommand => ContextKind::InvalidArg,
+                    ContextKind::Usage => kind,
+                    _ => continue,
+                };
+                unexpected.insert(kind, value.clone());
+            }
+            with_tip(unexpected, for_command(&root, args))
+        }
+        _ => error,
+    }
+}
+
+fn with_tip(mut error: clap::Error, tip: Option<String>) -> clap::Error {
+    if let Some(tip) = tip {
+        error.remove(ContextKind::SuggestedArg);
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    }
+    error
+}
+
+/// Returns true for `rundown help …`.
+fn is_help(root: &clap::Command, args: &[OsString]) -> bool {
+    first_word(root, args).and_then(|at| args.get(at)).is_some_and(|word| word == "help")
+}
+
+fn names_of(root: &clap::Command) -> Vec<&str> {
+    root.get_subcommands().map(clap::Command::get_name).collect()
+}
+
+/// Returns a tip if the first word, which was taken for a RUN, is close to a command.
+fn for_command(root: &clap::Command, args: &[OsString]) -> Option<String> {
+    let at = first_word(root, args)?;
+    let word = args.get(at)?;
+    if root.find_subcommand(word).is_some() {
+        return None;
+    }
+    let meant = meant(word).filter(|meant| !is_run(meant))?;
+    let correct = Some(OsString::from(&meant)).filter(|word| !word.is_empty());
+    let mut corrected = args.to_vec();
+    corrected.splice(at..=at, correct);
+    let whole = Arguments::try_parse_from(&corrected).is_ok().then(|| typed(&corrected)).flatten();
+    Some(format!("did you mean {}?", quoted(&whole.unwrap_or_else(|| command_line(&meant)))))
+}
+
+/// Returns the arguments as they can be typed; `None` if they are too long or not printable.
+fn typed(args: &[OsString]) -> Option<String> {
+    let args = args.iter().skip(1).map(|arg| arg.to_str()).collect::<Option<Vec<_>>>()?;
+    let line = format!("rundown {}", shlex::try_join(args).ok()?);
+    (line.chars().count() <= MAX_REPEATED && line.chars().all(is_harmless)).then_some(line)
+}
+
+/// Returns a tip for an option that other tools have, or that other commands of rundown have.
+fn for_option(root: &clap::Command, args: &[OsString], unknown: &str) -> Option<String> {
+    let name = unknown.split('=').next().unwrap_or(unknown);
+    let at = first_word(root, args);
+    let command = at.and_then(|at| root.find_subcommand(args.get(at)?)).unwrap_or(root);
+    let known = OPTIONS.iter().filter(|(other, _)| *other == name).flat_map(|(_, ours)| *ours);
+    if let Some(ours) = known.into_iter().find(|ours| has(command, option_of(ours))) {
+        return Some(format!("use {}", quoted(ours)));
+    }
+    let owners: Vec<String> = std::iter::once(root)
+        .chain(root.get_subcommands())
+        .filter(|command| has(command, name))
+        .map(|command| quoted(&name_of(root, command)))
+        .collect();
+    let (last, others) = owners.split_last()?;
+    let of =
+        if others.is_empty() { last.clone() } else { format!("{} and {last}", others.join(", ")) };
+    Some(format!("{} is an option of {of}", quoted(name)))
+}
+
+fn option_of(text: &str) -> &str {
+    text.split(' ').next().unwrap_or(text)
+}
+
+/// Returns true if a command has an option of this name, `--long` or `-s`.
+fn has(command: &clap::Command, name: &str) -> bool {
+    command.get_arguments().any(|arg| {
+        let is_long = name.strip_prefix("--").is_some_and(|long| arg.get_long() == Some(long));
+        is_long || arg.get_short().is_some_and(|short| name == format!("-{short}"))
+    })
+}
+
+fn name_of(root: &clap::Command, command: &clap::Command) -> String {
+    let (root, name) = (root.get_name(), command.get_name());
+    if name == root { root.to_owned() } else { format!("{root} {name}") }
+}
+
+/// Returns a text in the quotes and the style of clap's tips.
+fn quoted(text: &str) -> String {
+    let valid = *Styles::styled().get_valid();
+    format!("'{valid}{text}{valid:#}'")
+}
+
+/// Replaces the error of a RUN that was not found if the word is close to a valid one.
+/// `takes_commands`: a command could stand in the place of the word.
+pub(super) fn for_run(error: anyhow::Error, word: &OsStr, takes_commands: bool) -> anyhow::Error {
+    let Some(found) = error.downcast_ref::<Error>() else { return error };
+    let why = match found {
+        Error::NoRun(_) => None,
+        Error::NoStore { .. } => Some(found.to_string()),
+        Error::Usage(_) if is_too_short(word) => None,
+        _ => return error,
+    };
+    let code = found.exit_code();
+    let Some(meant) = meant(word) else { return error };
+    if !is_run(&meant) && !takes_commands {
+        return error;
+    }
+    let meant = if is_run(&meant) { meant } else { command_line(&meant) };
+    let mut text = format!("no run `{}`; did you mean `{meant}`?", word.to_string_lossy());
+    if let Some(line) = why.as_ref().and_then(|why| why.lines().next()) {
+        text = format!("{text}\n{line}");
+    }
+    Error::Mistyped { text, code }.into()
+}
+
+/// Returns true if a correction names a run, not a command.
+fn is_run(meant: &str) -> bool {
+    RunSpec::WORDS.iter().any(|word| meant.starts_with(word))
+}
+
+/// Returns true if a word cannot be part of a run id.
+fn is_too_short(word: &OsStr) -> bool {
+    let word = word.to_string_lossy();
+    !word.starts_with("latest") && RunSpec::parse(&word).is_err()
+}
+
+/// Returns a whole command line for a first word, with names in place of the missing arguments.
+fn command_line(first: &str) -> String {
+    match first {
+        "" => "rundown".to_owned(),
+        "record" => "rundown record -- CMD".to_owned(),
+        "exec" => "rundown exec FILE".to_owned(),
+        _ => format!("rundown {first}"),
+    }
+}
+
+/// Returns the first words of the command line that a word probably means: a command, an option, a
+/// RUN, or nothing (an empty text). `None` if the word is valid, is a path, or is close to none.
+fn meant(word: &OsStr) -> Option<String> {
+    let word = word.to_str().filter(|word| !word.contains('/') && !Path::new(word).exists())?;
+    let commands = Arguments::command();
+    let valid = [&names_of(&commands)[..], &RunSpec::WORDS[..]].concat();
+    if valid.contains(&word) {
+        return None;
+    }
+    let alias = WORDS.iter().find(|(other, _)| *other == word).map(|(_, ours)| (*ours).to_owned());
+    let near = || closest(word, &valid).map(ToOwned::to_owned);
+    alias.or_else(|| RunSpec::corrected(word)).or_else(near)
+}
+
+/// Returns the word that begins with this one, else the one that differs in the fewest characters,
+/// at most a third of those of the shorter word.
+fn closest<'w>(word: &str, valid: &[&'w str]) -> Option<&'w str> {
+    let chars = word.chars().count();
+    let is_start = |valid: &&&str| chars >= SHORTEST_START && valid.starts_with(word);
+    if let Some(whole) = valid.iter().filter(is_start).min_by_key(|valid| valid.len()) {
+        return Some(whole);
+    }
+    let distances = valid.iter().map(|valid| (strsim::osa_distance(word, valid), *valid));
+    let (distance, nearest) = distances.min()?;
+    (chars >= SHORTEST_START && distance <= (chars.min(nearest.len()) / 3).max(1))
+        .then_some(nearest)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::cli::parse;
+
+    fn tip(words: &[&str]) -> String {
+        let args = std::iter::once("rundown").chain(words.iter().copied()).map(Into::into);
+        let error = parse(args.collect()).unwrap_err();
+        assert_eq!(error.exit_code(), 2, "{words:?}");
+        let text = error.render().to_string();
+        let tips: Vec<&str> =
+            text.lines().filter_map(|line| line.trim().strip_prefix("tip: ")).collect();
+        tips.join("\n")
+    }
+
+    #[test]
+    fn a_mistyped_command_is_corrected_in_its_command_line() {
+        for (words, corrected) in [
+            (&["run", "--", "x"][..], "rundown record -- x"),
+            (&["run", "cargo", "test"], "rundown record cargo test"),
+            (&["recrod", "--", "sh", "-c", "a b"], "rundown record -- sh -c 'a b'"),
+            (&["--root", "X", "recrod", "--", "x"], "rundown --root X record -- x"),
+            (&["lits", "--limit", "5"], "rundown list --limit 5"),
+            (&["rec", "--", "x"], "rundown record -- x"),
+            (&["exce", "ci.toml", "--quiet"], "rundown exec ci.toml --quiet"),
+            (&["show", "34369c10", "--once"], "rundown 34369c10 --once"),
+            (&["tail", "34369c10"], "rundown --follow 34369c10"),
+            // The whole line would not parse.
+            (&["lits", "--limit"], "rundown list"),
+            (&["lits", "--json"], "rundown list"),
+            (&["run", "--bogus"], "rundown record -- CMD"),
+            // Nothing in it may be hidden.
+            (&["run", "a\x1b[2J"], "rundown record -- CMD"),
+        ] {
+            assert_eq!(tip(words), format!("did you mean '{corrected}'?"), "{words:?}");
+        }
+    }
+
+    #[test]
+    fn an_option_of_another_tool_is_translated() {
+        for (words, ours) in [
+            (&["--json"][..], "--format json"),
+            (&["list", "--json"], "--format json"),
+            (&["doctor", "--json"], "--format json"),
+            (&["demo", "--json"], "--format json"),
+            (&["--jsonl"], "--format jsonl"),
+            (&["--raw"], "--format raw"),
+            (&["--text"], "--format text"),
+            (&["-f"], "--follow"),
+            (&["34369c10", "-f"], "--follow"),
+            (&["--no-color"], "--color never"),
+            (&["list", "--no-color"], "--color never"),
+            (&["--last", "5"], "--tail N"),
+            (&["--last=5"], "--tail N"),
+            (&["-n", "5"], "--tail N"),
+            (&["list", "-n5"], "--limit N"),
+            (&["list", "--last", "5"], "--limit N"),
+            (&["list", "--tail", "5"], "--limit N"),
+            (&["record", "--branch", "main", "--", "x"], "--ref REF"),
+            (&["exec", "-q", "ci.toml"], "--quiet"),
+            (&["-v"], "--version"),
+            // The RUN is mistyped too; it is reported once the line parses.
+            (&["latest-fail", "--json"], "--format json"),
+        ] {
+            assert_eq!(tip(words), format!("use '{ours}'"), "{words:?}");
+        }
+    }
+
+    #[test]
+    fn an_option_without_effect_on_a_command_names_those_that_have_it() {
+        for (words, expected) in [
+            (
+                &["record", "--timezone", "UTC", "--", "x"][..],
+                "'--timezone' is an option of 'rundown', 'rundown list', 'rundown demo' and \
+                 'rundown config'",
+            ),
+            (&["--limit", "5"], "'--limit' is an option of 'rundown list'"),
+            (&["--failed", "list"], "'--failed' is an option of 'rundown' and 'rundown demo'"),
+            (&["exec", "-t", "x"], "'-t' is an option of 'rundown' and 'rundown demo'"),
+        ] {
+            assert_eq!(tip(words), expected, "{words:?}");
+        }
+    }
+
+    #[test]
+    fn a_mistyped_option_or_value_gets_the_tip_of_the_parser() {
+        assert_eq!(tip(&["--fromat", "json"]), "a similar argument exists: '--format'");
+        assert_eq!(tip(&["--format", "jsno"]), "a similar value exists: 'json'");
+        assert_eq!(tip(&["list", "--limits", "3"]), "a similar argument exists: '--limit'");
+        assert_eq!(tip(&["help", "recrod"]), "did you mean 'record'?");
+        assert_eq!(tip(&["list", "bogus"]), "");
+    }
+
+    #[test]
+    fn a_word_is_close_only_to_words_that_differ_a_little() {
+        for (word, close) in [
+            ("lits", Some("list")),
+            ("recrod", Some("record")),
+            ("recordings", None),
+            ("latest-fail", Some("latest-failed")),
+            ("latest-pased", Some("latest-passed")),
+            ("lastest", Some("latest")),
+            ("lat", Some("latest")),
+            ("latest-1", Some("latest~1")),
+            ("latest2", Some("latest~2")),
+            ("failed", Some("latest-failed")),
+            ("docter", Some("doctor")),
+            ("conf", Some("config")),
+            ("show", Some("")),
+            ("run", Some("record")),
+            // Valid, or a path, or another word.
+            ("latest", None),
+            ("latest-failed", None),
+            ("list", None),
+            ("./lits", None),
+            ("src", None),
+            ("test", None),
+            ("dead", None),
+            ("34369c10", None),
+            ("", None),
+            ("x", None),
+        ] {
+            assert_eq!(super::meant(word.as_ref()).as_deref(), close, "{word}");
+        }
+    }
+}
