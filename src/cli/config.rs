@@ -76,14 +76,12 @@ impl Config {
     pub fn checked(path: &Path, bytes: &[u8]) -> Result<Self> {
         let told = |place: &str, message: &str| format!("{}{place}: {message}", path.display());
         if bytes.len() as u64 > MAX_BYTES {
-            return Err(Error::Config(told(
-                "",
-                "larger than 1 MiB: it is no configuration of rundown",
-            )));
+            let why = "too large for a configuration file (limit: 1 MiB)";
+            return Err(Error::Config(told("", why)));
         }
         let text = std::str::from_utf8(bytes).map_err(|error| {
             let valid = bytes.get(..error.valid_up_to()).unwrap_or_default();
-            Error::Config(told(&place(valid), "this is not UTF-8 text: save the file as UTF-8"))
+            Error::Config(told(&place(valid), "invalid UTF-8; save the file as UTF-8"))
         })?;
         read::parse(text).map_err(|faults| {
             let before = |fault: &Fault| text.as_bytes().get(..fault.at).unwrap_or_default();

@@ -79,7 +79,7 @@ impl Draft {
             "sync" => self.config.sync = switch(name, value)?,
             "theme" => return self.theme(value),
             "keys" => return self.keys(value),
-            _ => return Err(unknown(name, at, "", &NAMES)),
+            _ => return Err(unknown("setting", name, at, "", &NAMES)),
         }
         Ok(())
     }
@@ -102,7 +102,7 @@ impl Draft {
         let Some(role) = Theme::ROLES.iter().find(|role| **role == name) else {
             let names: Vec<&str> =
                 ["name"].into_iter().chain(Theme::ROLES.iter().copied()).collect();
-            return Err(unknown(name, at, " under [theme]", &names));
+            return Err(unknown("role", name, at, " in [theme]", &names));
         };
         look.roles.push((role, style(name, value)?));
         Ok(())
@@ -127,7 +127,7 @@ impl Draft {
             let known = Context::ALL.map(Context::name);
             return Err(Fault {
                 at,
-                message: format!("no such table [keys.{name}]{}", meant(name, &known)),
+                message: format!("unknown table [keys.{name}]{}", meant(name, &known)),
             });
         };
         for (name, at, value) in entries(table) {
@@ -145,12 +145,10 @@ impl Draft {
         value: &Value<'_>,
     ) -> Read<()> {
         let Some(action) = Action::ALL.iter().copied().find(|action| action.name() == name) else {
-            let table = context.map_or_else(
-                || " under [keys]".to_owned(),
-                |c| format!(" under [keys.{}]", c.name()),
-            );
+            let table = context
+                .map_or_else(|| " in [keys]".to_owned(), |c| format!(" in [keys.{}]", c.name()));
             let names: Vec<&str> = Action::ALL.iter().map(|action| action.name()).collect();
-            return Err(unknown(name, at, &table, &names));
+            return Err(unknown("action", name, at, &table, &names));
         };
         self.wishes.push(Wish { context, action, keys: keys_of(name, value)?, at });
         Ok(())
@@ -166,17 +164,17 @@ fn entries<'a, 'i>(table: &'a DeTable<'i>) -> Vec<(&'a str, usize, &'a Value<'i>
     entries
 }
 
-fn unknown(name: &str, at: usize, table: &str, known: &[&str]) -> Fault {
-    Fault { at, message: format!("no such key `{name}`{table}{}", meant(name, known)) }
+fn unknown(what: &str, name: &str, at: usize, table: &str, known: &[&str]) -> Fault {
+    Fault { at, message: format!("unknown {what} `{name}`{table}{}", meant(name, known)) }
 }
 
 /// Returns a suggestion, or the list of known names.
 fn meant(wrong: &str, known: &[&str]) -> String {
     match display::nearest(wrong, known.iter().copied()) {
         Some(name) => format!("; did you mean `{name}`?"),
-        None if known.len() > MAX_LISTED => "; `rundown config` lists all".into(),
+        None if known.len() > MAX_LISTED => "; `rundown config` lists all names".into(),
         None => format!(
-            "; there are {}",
+            "; expected one of {}",
             known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
         ),
     }
@@ -186,12 +184,12 @@ fn wrong(name: &str, wanted: &str, value: &Value<'_>) -> Fault {
     let found = match value.get_ref() {
         DeValue::String(text) => format!("{:?}", text.as_ref()),
         DeValue::Boolean(is) => is.to_string(),
-        DeValue::Array(_) => "a list".into(),
+        DeValue::Array(_) => "an array".into(),
         DeValue::Table(_) => "a table".into(),
         DeValue::Integer(_) | DeValue::Float(_) => "a number".into(),
         DeValue::Datetime(_) => "a date".into(),
     };
-    Fault { at: value.span().start, message: format!("`{name}` is {wanted}, not {found}") }
+    Fault { at: value.span().start, message: format!("`{name}` must be {wanted}, not {found}") }
 }
 
 fn switch(name: &str, value: &Value<'_>) -> Read<bool> {
@@ -211,30 +209,30 @@ fn one_of<T: Copy, const N: usize>(
     let quoted = names.map(|name| format!("{name:?}")).join(", ");
     let text = text_of(name, &format!("one of {quoted}"), value)?;
     let found = known.into_iter().find(|(name, _)| *name == text).map(|(_, meaning)| meaning);
-    let message = || format!("`{name}` cannot be {text:?}{}", meant(text, &names));
+    let message = || format!("invalid value {text:?} of `{name}`{}", meant(text, &names));
     found.ok_or_else(|| Fault { at: value.span().start, message: message() })
 }
 
 fn time_zone(name: &str, value: &Value<'_>) -> Read<String> {
-    let text = text_of(name, "a text such as \"Europe/Berlin\"", value)?;
+    let text = text_of(name, "a string such as \"Europe/Berlin\"", value)?;
     let fault = |_| Fault {
         at: value.span().start,
         message: format!(
-            "no time zone is called {text:?}; try one like \"Europe/Berlin\", or \"UTC\""
+            "unknown time zone {text:?}; use a name such as \"Europe/Berlin\" or \"UTC\""
         ),
     };
     TimeZone::get(text).map(|_| text.to_owned()).map_err(fault)
 }
 
 fn style(name: &str, value: &Value<'_>) -> Read<Style> {
-    let text = text_of(name, "a text such as \"bold red\"", value)?;
+    let text = text_of(name, "a string such as \"bold red\"", value)?;
     parse_style(text)
         .map_err(|why| Fault { at: value.span().start, message: format!("`{name}`: {why}") })
 }
 
 /// Reads a key, or a list of keys. An empty list removes all keys.
 fn keys_of(name: &str, value: &Value<'_>) -> Read<Vec<Keys>> {
-    const WANTED: &str = "a key or a list of keys such as [\"e\", \"Ctrl-n\", \"g e\"]";
+    const WANTED: &str = "a key or an array of keys such as [\"e\", \"Ctrl-n\", \"g e\"]";
     let all = match value.get_ref() {
         DeValue::Array(all) => all.iter().collect(),
         DeValue::String(_) => vec![value],
@@ -245,7 +243,8 @@ fn keys_of(name: &str, value: &Value<'_>) -> Read<Vec<Keys>> {
         let fault = |wrong: String| Fault {
             at: value.span().start,
             message: format!(
-                "`{name}`: {wrong:?} is no key; keys are named \"e\", \"E\", \"Ctrl-e\", \"Space\", \"PageDown\", \"F8\", or \"z a\" for one after the other"
+                "`{name}`: invalid key {wrong:?}; examples: \"e\", \"E\", \"Ctrl-e\", \"Space\", \
+                 \"PageDown\", \"F8\", and \"z a\" for a sequence"
             ),
         };
         Keys::parse(text).map_err(fault)
@@ -254,7 +253,7 @@ fn keys_of(name: &str, value: &Value<'_>) -> Read<Vec<Keys>> {
 }
 
 fn table_of<'a, 'i>(value: &'a Value<'i>, name: &str, example: &str) -> Read<&'a DeTable<'i>> {
-    let fault =
-        || wrong(name, &format!("a table: [{name}], and below it lines such as {example}"), value);
+    let wanted = format!("a table ([{name}] and lines such as {example})");
+    let fault = || wrong(name, &wanted, value);
     value.get_ref().as_table().ok_or_else(fault)
 }

@@ -58,45 +58,57 @@ fn every_fault_tells_its_place_what_was_found_and_what_is_near() {
     for (text, message) in [
         (
             "\n[keys]\nnxt-error = \"e\"",
-            "c.toml:3:1: no such key `nxt-error` under [keys]; did you mean `next-error`?",
+            "c.toml:3:1: unknown action `nxt-error` in [keys]; did you mean `next-error`?",
         ),
-        ("wrop = true", "c.toml:1:1: no such key `wrop`; did you mean `wrap`?"),
-        ("wrap = \"yes\"", "c.toml:1:8: `wrap` is true or false, not \"yes\""),
-        ("times = \"detla\"", "c.toml:1:9: `times` cannot be \"detla\"; did you mean `delta`?"),
+        ("wrop = true", "c.toml:1:1: unknown setting `wrop`; did you mean `wrap`?"),
+        ("wrap = \"yes\"", "c.toml:1:8: `wrap` must be true or false, not \"yes\""),
+        (
+            "times = \"detla\"",
+            "c.toml:1:9: invalid value \"detla\" of `times`; did you mean `delta`?",
+        ),
         (
             "times = 3",
-            "c.toml:1:9: `times` is one of \"none\", \"relative\", \"delta\", \"time\", not a number",
+            "c.toml:1:9: `times` must be one of \"none\", \"relative\", \"delta\", \"time\", \
+             not a number",
         ),
-        ("theme.name = \"drak\"", "c.toml:1:14: `name` cannot be \"drak\"; did you mean `dark`?"),
         (
-            "theme.baad = \"red\"",
-            "c.toml:1:7: no such key `baad` under [theme]; did you mean `bad`?",
+            "theme.name = \"drak\"",
+            "c.toml:1:14: invalid value \"drak\" of `name`; did you mean `dark`?",
         ),
-        ("theme.bad = \"rde\"", "c.toml:1:13: `bad`: `rde` is no color: did you mean `red`?"),
-        ("[keys.tre]", "c.toml:1:7: no such table [keys.tre]; did you mean `tree`?"),
+        ("theme.baad = \"red\"", "c.toml:1:7: unknown role `baad` in [theme]; did you mean `bad`?"),
+        (
+            "theme.bad = \"rde\"",
+            "c.toml:1:13: `bad`: unknown color or attribute `rde`; did you mean `red`?",
+        ),
+        ("[keys.tre]", "c.toml:1:7: unknown table [keys.tre]; did you mean `tree`?"),
         (
             "[keys.tree]\nopne = \"o\"",
-            "c.toml:2:1: no such key `opne` under [keys.tree]; did you mean `open`?",
+            "c.toml:2:1: unknown action `opne` in [keys.tree]; did you mean `open`?",
         ),
         (
             "keys.wobble = \"o\"",
-            "c.toml:1:6: no such key `wobble` under [keys]; `rundown config` lists all",
+            "c.toml:1:6: unknown action `wobble` in [keys]; `rundown config` lists all names",
         ),
-        ("[keys]\nwrap = \"n\"", "c.toml:2:1: `next-match` and `wrap` clash under [keys.log]: `n`"),
+        (
+            "[keys]\nwrap = \"n\"",
+            "c.toml:2:1: `wrap`: `n` is already bound to `next-match` in [keys.log]",
+        ),
         (
             "keys = 1",
-            "c.toml:1:8: `keys` is a table: [keys], and below it lines such as quit = \"q\", not a number",
+            "c.toml:1:8: `keys` must be a table ([keys] and lines such as \
+             quit = \"q\"), not a number",
         ),
         (
             "timezone = \"Berlin/Europe\"",
-            "c.toml:1:12: no time zone is called \"Berlin/Europe\"; try one like \"Europe/Berlin\", or \"UTC\"",
+            "c.toml:1:12: unknown time zone \"Berlin/Europe\"; use a name such as \
+             \"Europe/Berlin\" or \"UTC\"",
         ),
     ] {
         assert_eq!(fault(text), message);
     }
     assert!(
         fault("keys.wrap = \"Ctrl-\"")
-            .starts_with("c.toml:1:13: `wrap`: \"Ctrl-\" is no key; keys are named")
+            .starts_with("c.toml:1:13: `wrap`: invalid key \"Ctrl-\"; examples:")
     );
     assert!(
         fault("wrap = true\nwrap = false").starts_with("c.toml:2:1: duplicate key"),
@@ -117,8 +129,8 @@ fn all_faults_of_a_file_are_told_at_once_in_its_order() {
 fn bytes_that_are_no_text_and_files_without_end_are_refused() {
     let refused =
         |bytes: &[u8]| Config::checked(Path::new("c.toml"), bytes).unwrap_err().to_string();
-    assert!(refused(b"wrap = true\n# \xff").starts_with("c.toml:2:3: this is not UTF-8"));
-    assert!(refused(&vec![b'#'; 1 + (1 << 20)]).starts_with("c.toml: larger than 1 MiB"));
+    assert!(refused(b"wrap = true\n# \xff").starts_with("c.toml:2:3: invalid UTF-8"));
+    assert!(refused(&vec![b'#'; 1 + (1 << 20)]).starts_with("c.toml: too large"));
 }
 
 #[test]

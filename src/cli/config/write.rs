@@ -15,8 +15,7 @@ pub(super) fn to_toml(config: &Config) -> String {
     let place = usual_place()
         .map_or_else(|| "config.toml".into(), |path| path.to_string_lossy().into_owned());
     let head = [
-        "# What holds for the screen. To change it, keep the lines that are to differ in"
-            .to_owned(),
+        "# The effective configuration. To change a setting, put its line into".to_owned(),
         format!("# {}", sanitize::name(&place)),
         String::new(),
     ];
@@ -31,15 +30,15 @@ fn settings(config: &Config) -> Vec<String> {
     let times = Times::ALL.map(|times| format!("{:?}", times.name())).join(", ");
     let (lead, zone) = config.time_zone.as_deref().map_or(("# ", "UTC"), |zone| ("", zone));
     vec![
-        line("ascii", config.ascii, "ASCII signs only"),
-        line("mouse", settings.mouse, "the mouse is rundown's, not the terminal's"),
-        line("times", settings.times.name(), &format!("in front of each row: {times}")),
-        line("wrap", settings.wrap, "long rows go on in the next line"),
-        line("numbers", settings.numbers, "row numbers"),
-        line("notify", settings.notify, "ring when a run ends that was seen running"),
-        line("secure", settings.secure, "no editor, pager, clipboard or links"),
-        line(&format!("{lead}timezone"), zone, "of times; else the system's"),
-        line("sync", config.sync, "write logs to the disk when a recorded run ends"),
+        line("ascii", config.ascii, "draw with ASCII characters only"),
+        line("mouse", settings.mouse, "capture the mouse"),
+        line("times", settings.times.name(), &format!("timestamps: {times}")),
+        line("wrap", settings.wrap, "wrap long rows"),
+        line("numbers", settings.numbers, "show row numbers"),
+        line("notify", settings.notify, "notify when a watched run ends"),
+        line("secure", settings.secure, "disable editor, pager, clipboard and links"),
+        line(&format!("{lead}timezone"), zone, "time zone (default: the system's)"),
+        line("sync", config.sync, "sync logs to disk when a recorded run ends"),
     ]
 }
 
@@ -50,8 +49,8 @@ fn theme(config: &Config) -> Vec<String> {
         String::new(),
         "[theme]".to_owned(),
         line("name", look.scheme.name(), &names),
-        "# Its roles: a color (red, light-red, 208, #d787af), `on` and another,".to_owned(),
-        "# and any of bold, dim, italic, underline, reverse, strike; or plain.".to_owned(),
+        "# Styles: a color (red, light-red, 208, #d787af), `on` and a background color,".to_owned(),
+        "# bold, dim, italic, underline, reverse, strike; or plain.".to_owned(),
     ];
     let theme = Theme::of(look, true, false);
     let roles = Theme::ROLES.iter().map(|role| {

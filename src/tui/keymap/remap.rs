@@ -87,12 +87,12 @@ impl Draft {
             if let Some(keys) = wish.keys.iter().find(|keys| context.types() && is_typed(keys)) {
                 return Some(Fault::new(
                     wish.at,
-                    format!("`{keys}` is for typing under [keys.{}]", context.name()),
+                    format!("`{keys}` types text in [keys.{}]; bind another key", context.name()),
                 ));
             }
             if has_ctrl_c && !bound.keys.contains(&Keys::from(vec![Key::CTRL_C])) {
                 let why =
-                    format!("Ctrl-c always leaves: it cannot be given to `{}`", wish.action.name());
+                    format!("`Ctrl-c` always quits; bind another key to `{}`", wish.action.name());
                 return Some(Fault::new(wish.at, why));
             }
             (bound.keys, *said) = (with_ctrl_c(bound, wish), Some(wish.at));
@@ -108,9 +108,10 @@ impl Draft {
         let mut faults = Vec::new();
         for (index, (one, one_said)) in rows.iter().enumerate() {
             for (other, other_said) in rows.iter().skip(index) {
-                if let Some(at) = (*one_said).max(*other_said) {
-                    faults.extend(clash(one, other).map(|message| Fault::new(at, message)));
-                }
+                let Some(at) = (*one_said).max(*other_said) else { continue };
+                // The row that the fault is reported for comes first.
+                let (new, old) = if *one_said == Some(at) { (one, other) } else { (other, one) };
+                faults.extend(clash(new, old).map(|message| Fault::new(at, message)));
             }
         }
         faults
@@ -124,7 +125,7 @@ impl Draft {
                 && bound.keys.is_empty()
         };
         let at = rows.find_map(|(bound, said)| said.filter(|_| is_lost(bound)))?;
-        Some(Fault::new(at, "`help` must keep a key: without it nobody finds the others".into()))
+        Some(Fault::new(at, "`help` must keep at least one key".into()))
     }
 }
 
@@ -151,29 +152,41 @@ fn not_there(wish: &Wish) -> String {
         contexts.map(|context| format!("[keys.{}]", context.name())).collect();
     let here =
         wish.context.map_or("[keys]".to_owned(), |context| format!("[keys.{}]", context.name()));
-    format!("`{name}` is nothing that can be done under {here}; it can under {}", tables.join(", "))
+    format!("`{name}` has no effect in {here}; put it into {}", tables.join(" or "))
 }
 
-/// Returns the clash between two rows, or of a row with itself; `None` if they are compatible.
-fn clash(one: &Bound, other: &Bound) -> Option<String> {
-    let (first, second) = (one.binding, other.binding);
+/// Returns the conflict of a new row with another one, or within itself; `None` if there is none.
+fn clash(new: &Bound, other: &Bound) -> Option<String> {
+    let (first, second) = (new.binding, other.binding);
     let is_same = first == second;
-    let meeting = one.keys.iter().enumerate().find_map(|(index, keys)| {
+    let meeting = new.keys.iter().enumerate().find_map(|(index, keys)| {
         let others = other.keys.iter().skip(if is_same { index + 1 } else { 0 });
         others.into_iter().find(|other| keys.meets(other)).map(|other| (keys, other))
     });
     let (keys, others) = meeting?;
-    let (a, b, context) = (first.action.name(), second.action.name(), first.context.name());
-    let both =
-        if keys == others { format!("`{keys}`") } else { format!("`{keys}` and `{others}`") };
+    let (name, context) = (first.action.name(), first.context.name());
     if is_same {
-        return Some(format!(
-            "`{a}` cannot have {both} under [keys.{context}]: one is, or begins as, the other"
-        ));
+        return Some(if keys == others {
+            format!("`{name}` in [keys.{context}] has the key `{keys}` twice")
+        } else {
+            format!(
+                "`{name}` in [keys.{context}] has the keys `{keys}` and `{others}`, and one \
+                 begins with the other"
+            )
+        });
     }
+    let owner = second.action.name();
+    let place = match second.context {
+        Context::Everywhere => String::new(),
+        context => format!(" in [keys.{}]", context.name()),
+    };
+    let message = if keys == others {
+        format!("`{name}`: `{keys}` is already bound to `{owner}`{place}")
+    } else {
+        format!("`{name}`: `{keys}` conflicts with `{others}`, which is bound to `{owner}`{place}")
+    };
     if first.context == second.context {
-        let begins = if keys == others { "" } else { ", of which one begins as the other" };
-        return Some(format!("`{a}` and `{b}` clash under [keys.{context}]: {both}{begins}"));
+        return Some(message);
     }
     let is_general = |context: Context| context == Context::Everywhere;
     let (general, own) = match (is_general(first.context), is_general(second.context)) {
@@ -184,11 +197,7 @@ fn clash(one: &Bound, other: &Bound) -> Option<String> {
     let is_hidden =
         own.context.reach().contains(&Context::Everywhere) && general.action != own.action;
     let is_meant = hides(own.keys, general.keys);
-    (is_hidden && !is_meant).then(|| {
-        let (general, name, context) =
-            (general.action.name(), own.action.name(), own.context.name());
-        format!("`{name}` under [keys.{context}] hides `{general}`, which holds everywhere: {both}")
-    })
+    (is_hidden && !is_meant).then_some(message)
 }
 
 /// Returns true if two rows of the default table have a key in common.
@@ -247,43 +256,41 @@ mod tests {
         for (wishes, message) in [
             (
                 vec![wish(None, Action::NextError, &["n"])],
-                "`next-match` and `next-error` clash under [keys.log]: `n`",
+                "`next-error`: `n` is already bound to `next-match` in [keys.log]",
             ),
             (
                 vec![wish(None, Action::NextError, &["n x"])],
-                "`next-match` and `next-error` clash under [keys.log]: `n` and `n x`, of which one begins as the other",
+                "`next-error`: `n x` conflicts with `n`, which is bound to `next-match` in \
+                 [keys.log]",
             ),
             (
                 vec![wish(Some(Log), Action::Wrap, &["Ctrl-z"])],
-                "`wrap` under [keys.log] hides `suspend`, which holds everywhere: `Ctrl-z`",
+                "`wrap`: `Ctrl-z` is already bound to `suspend`",
             ),
             (
                 vec![wish(Some(Everywhere), Action::Down, &["n"])],
-                "`next-match` under [keys.log] hides `down`, which holds everywhere: `n`",
+                "`down`: `n` is already bound to `next-match` in [keys.log]",
             ),
             (
                 vec![wish(None, Action::Wrap, &["w", "w w"])],
-                "`wrap` cannot have `w` and `w w` under [keys.log]: one is, or begins as, the other",
+                "`wrap` in [keys.log] has the keys `w` and `w w`, and one begins with the other",
             ),
             (
                 vec![wish(None, Action::Accept, &["F2"])],
-                "`accept` is nothing that can be done under [keys]; it can under [keys.prompt]",
+                "`accept` has no effect in [keys]; put it into [keys.prompt]",
             ),
             (
                 vec![wish(Some(Help), Action::Wrap, &["x"])],
-                "`wrap` is nothing that can be done under [keys.help]; it can under [keys.log]",
+                "`wrap` has no effect in [keys.help]; put it into [keys.log]",
             ),
             (
                 vec![wish(Some(Context::Prompt), Action::Accept, &["x"])],
-                "`x` is for typing under [keys.prompt]",
+                "`x` types text in [keys.prompt]; bind another key",
             ),
-            (
-                vec![wish(None, Action::Help, &[])],
-                "`help` must keep a key: without it nobody finds the others",
-            ),
+            (vec![wish(None, Action::Help, &[])], "`help` must keep at least one key"),
             (
                 vec![wish(None, Action::Down, &["Ctrl-c"])],
-                "Ctrl-c always leaves: it cannot be given to `down`",
+                "`Ctrl-c` always quits; bind another key to `down`",
             ),
         ] {
             assert_eq!(faults(&wishes), [message]);

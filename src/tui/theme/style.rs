@@ -50,12 +50,10 @@ pub fn parse_style(text: &str) -> Result<Style, String> {
         if let Some((_, modifier)) = MODIFIERS.iter().find(|(name, _)| *name == word) {
             style = style.add_modifier(*modifier);
         } else if word == "on" {
-            let ground = words.next().ok_or("after `on` comes the color of the background")?;
+            let ground = words.next().ok_or("missing background color after `on`")?;
             style = style.bg(parse_color(ground)?);
         } else if style.fg.is_some() {
-            return Err(format!(
-                "`{word}` is a second color: `on {word}` makes it that of the background"
-            ));
+            return Err(format!("second color `{word}`; for the background, write `on {word}`"));
         } else if word != NOTHING {
             style = style.fg(parse_color(word)?);
         }
@@ -66,10 +64,11 @@ pub fn parse_style(text: &str) -> Result<Style, String> {
 fn parse_color(word: &str) -> Result<Color, String> {
     let unknown = || {
         let known = COLORS.into_iter().chain(MODIFIERS.map(|(name, _)| name)).chain([NOTHING]);
-        let all = "a look is a color (red, light-red, 0 to 255, #rrggbb), `on` and another, and any of bold, dim, italic, underline, reverse, strike";
+        let all = "a style is a color (red, light-red, 0 to 255, #rrggbb), `on` and a background \
+                   color, and any of bold, dim, italic, underline, reverse, strike";
         let nearest = display::nearest(word, known)
             .map_or_else(|| all.to_owned(), |name| format!("did you mean `{name}`?"));
-        format!("`{word}` is no color: {nearest}")
+        format!("unknown color or attribute `{word}`; {nearest}")
     };
     word.parse().map_err(|_| unknown())
 }
@@ -113,16 +112,13 @@ mod tests {
     #[test]
     fn a_word_that_is_none_is_told_with_the_nearest() {
         let fault = |text| parse_style(text).unwrap_err();
-        assert_eq!(fault("bold rde"), "`rde` is no color: did you mean `red`?");
-        assert_eq!(fault("blod"), "`blod` is no color: did you mean `bold`?");
+        assert_eq!(fault("bold rde"), "unknown color or attribute `rde`; did you mean `red`?");
+        assert_eq!(fault("blod"), "unknown color or attribute `blod`; did you mean `bold`?");
         assert!(fault("chartreuse").contains("#rrggbb"), "{}", fault("chartreuse"));
         assert!(fault("#12345").contains("#rrggbb"));
         assert!(fault("256").contains("0 to 255"));
-        assert_eq!(fault("red on"), "after `on` comes the color of the background");
-        assert_eq!(
-            fault("red blue"),
-            "`blue` is a second color: `on blue` makes it that of the background"
-        );
+        assert_eq!(fault("red on"), "missing background color after `on`");
+        assert_eq!(fault("red blue"), "second color `blue`; for the background, write `on blue`");
     }
 
     #[test]
