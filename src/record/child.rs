@@ -154,7 +154,7 @@ impl Running {
             failed => {
                 if let Some(error) = failed.and_then(Result::err) {
                     spawn.spare.release();
-                    warnings.push(format!("its output was not recorded: {error}"));
+                    warnings.push(format!("the output was not recorded: {error}"));
                 }
                 (None, own_stdio(quiet))
             }
@@ -163,7 +163,7 @@ impl Running {
             Err(error) if is_out_of_descriptors(&error) => {
                 warnings.extend(readers.map(Readers::finish).into_iter().flatten());
                 spawn.spare.release();
-                warnings.push(format!("its output was not recorded: {error}"));
+                warnings.push(format!("the output was not recorded: {error}"));
                 (spawn_child(spawn, own_stdio(quiet)), None)
             }
             spawned => (spawned, readers),
@@ -276,7 +276,7 @@ fn exit_of(waited: io::Result<ResUse>, warnings: &mut Vec<String>) -> Exit {
             max_rss_bytes: i64::try_from(rusage.maxrss).ok(),
         },
         Err(error) => {
-            warnings.push(format!("the command's exit code is not known: {error}"));
+            warnings.push(format!("unknown exit status of the command: {error}"));
             Exit::without_run(NOT_EXECUTABLE)
         }
     }
@@ -316,7 +316,7 @@ impl Readers {
     /// their warnings.
     fn finish(self) -> Vec<String> {
         drop(self.running);
-        let broken = |_| vec!["a reader of the command's output broke down".into()];
+        let broken = |_| vec!["internal error: a thread that reads the output panicked".into()];
         self.threads.into_iter().flat_map(|thread| thread.join().unwrap_or_else(broken)).collect()
     }
 }
@@ -435,7 +435,7 @@ impl Reader {
     fn take(&mut self, bytes: &[u8], warnings: &mut Vec<String>) {
         lock(&self.sink).write(self.stream, bytes);
         if let Err(error) = self.tee.pass(bytes) {
-            warnings.push(format!("cannot pass on {}: {error}", self.stream.as_str()));
+            warnings.push(format!("cannot forward {}: {error}", self.stream.as_str()));
         }
     }
 
@@ -482,7 +482,8 @@ impl Reader {
     fn held_open(&self) -> String {
         let stream = self.stream.as_str();
         format!(
-            "the command has exited, but a process that it left behind holds its {stream} open: its later output is passed on but not recorded, and once rundown has left it cannot write there any more"
+            "the command exited, but a background process still holds its {stream} open: later \
+             output is forwarded but not recorded, and fails once rundown exits"
         )
     }
 }

@@ -339,7 +339,7 @@ fn job_line(job: &JobId, end: JobEnd, missing: Option<&JobId>, ms: i64) -> Strin
         }
         JobEnd::Skipped => {
             let need =
-                missing.map(|need| format!(": {} has not passed", sanitize::name(need.as_str())));
+                missing.map(|need| format!(": {} did not pass", sanitize::name(need.as_str())));
             (Status::Skipped, format!("skipped{}", need.unwrap_or_default()))
         }
         JobEnd::Aborted => (Status::Stopped, Status::Stopped.word().into()),
@@ -374,7 +374,7 @@ mod tests {
         for (end, line) in [
             (JobEnd::Complete, "✓ build · 1.2s"),
             (JobEnd::Failed(101), "✗ build · exit 101 · 1.2s"),
-            (JobEnd::Skipped, "⊘ build · skipped: test has not passed"),
+            (JobEnd::Skipped, "⊘ build · skipped: test did not pass"),
             (JobEnd::Aborted, "■ build · stopped"),
         ] {
             assert_eq!(job_line(&job, end, Some(&need), 1200), line);

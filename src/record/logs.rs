@@ -53,7 +53,7 @@ pub(super) fn close(sink: &mut Sink, path: Option<&Path>, is_recorded: bool) -> 
     match (closed, path) {
         (Err(error), path) => {
             let lost_bytes = sink.received_bytes().saturating_sub(path.map_or(0, recorded_bytes));
-            let warning = format!("the log is incomplete: cannot write it: {error}");
+            let warning = format!("the log is incomplete: cannot write to it: {error}");
             Closed { log_bytes, lost_bytes: Some(lost_bytes), warning: Some(warning) }
         }
         (Ok(()), path) => Closed {
@@ -93,14 +93,14 @@ pub(super) fn sync(
             // A missing log was reported when its command ended.
             let error = synced.err().filter(|error| error.kind() != io::ErrorKind::NotFound)?;
             Some(format!(
-                "cannot write the log {} to the disk: {error}",
+                "cannot sync the log {} to disk: {error}",
                 sanitize::name(&log.to_string_lossy())
             ))
         });
         let _ = send.send(failed);
     };
     if let Err(error) = std::thread::Builder::new().name("sync".into()).spawn(sync) {
-        return Some(format!("the logs were not written to the disk: {error}"));
+        return Some(format!("the logs were not synced to disk: {error}"));
     }
     loop {
         match done.recv_timeout(HURRY_POLL) {
@@ -108,8 +108,7 @@ pub(super) fn sync(
             Err(RecvTimeoutError::Timeout) if Instant::now() < deadline && !is_hurried() => {}
             Err(_) => {
                 return Some(
-                    "the disk is slow: a power failure now may take the end of the logs away"
-                        .into(),
+                    "the logs are not synced to disk yet; a power failure may truncate them".into(),
                 );
             }
         }

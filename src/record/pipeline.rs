@@ -135,7 +135,7 @@ pub fn load_pipeline(path: &Path) -> Result<Pipeline> {
             Err(Error::Pipeline {
                 path: path.to_owned(),
                 line,
-                message: "not UTF-8, as TOML has to be".into(),
+                message: "invalid UTF-8; save the file as UTF-8".into(),
             })
         }
     }
@@ -195,10 +195,7 @@ fn parse(text: &str) -> Read<Pipeline> {
     check_keys(root, &["name", "jobs"])?;
     let name = root.get("name").map(|name| text_of(name, "`name`")).transpose()?;
     let Some(jobs) = root.get("jobs") else {
-        return Err(Refusal::new(
-            0,
-            "no jobs: write at least one, as a table [jobs.NAME] with commands = [\"…\"]",
-        ));
+        return Err(Refusal::new(0, "no jobs; add a table [jobs.NAME] with commands = [\"…\"]"));
     };
     let jobs_at = jobs.span().start;
     let jobs = table_of(jobs, "`jobs`", "[jobs.NAME]")?;
@@ -207,7 +204,7 @@ fn parse(text: &str) -> Read<Pipeline> {
     if drafts.is_empty() {
         return Err(Refusal::new(
             jobs_at,
-            "no jobs: write at least one, as a table [jobs.NAME] with commands = [\"…\"]",
+            "no jobs; add a table [jobs.NAME] with commands = [\"…\"]",
         ));
     }
     // The parser's table is sorted by name.
@@ -220,23 +217,20 @@ fn draft_of(name: &Spanned<DeString<'_>>, job: &Spanned<DeValue<'_>>) -> Read<Dr
     if log::path::job_dir(Path::new(""), &id).is_none() {
         return Err(Refusal::new(
             at,
-            format!("the job name {:?} cannot be the name of a directory", id.as_str()),
+            format!("invalid job name {:?}: not a valid directory name", id.as_str()),
         ));
     }
-    let what = format!("the job `{}`", id.as_str());
+    let what = format!("job `{}`", id.as_str());
     let table = table_of(job, &what, &format!("[jobs.{}]", id.as_str()))?;
     check_keys(table, &["needs", "commands"])?;
     let Some(commands) = table.get("commands") else {
-        return Err(Refusal::new(at, format!("{what} has no commands: add commands = [\"…\"]")));
+        return Err(Refusal::new(at, format!("{what} has no commands; add commands = [\"…\"]")));
     };
     let commands_at = commands.span().start;
     let commands: Vec<_> =
         list_of(commands, "`commands`")?.iter().map(command_of).collect::<Read<_>>()?;
     if commands.is_empty() {
-        return Err(Refusal::new(
-            commands_at,
-            format!("{what} has no commands: name at least one"),
-        ));
+        return Err(Refusal::new(commands_at, format!("{what} has no commands; add at least one")));
     }
     let needs = match table.get("needs") {
         None => Vec::new(),
@@ -246,14 +240,14 @@ fn draft_of(name: &Spanned<DeString<'_>>, job: &Spanned<DeValue<'_>>) -> Read<Dr
 }
 
 fn need_of(value: &Spanned<DeValue<'_>>) -> Read<Need> {
-    Ok(Need { at: value.span().start, name: text_of(value, "a need")? })
+    Ok(Need { at: value.span().start, name: text_of(value, "an entry of `needs`")? })
 }
 
 fn command_of(value: &Spanned<DeValue<'_>>) -> Read<PipelineCommand> {
     let at = value.span().start;
     match value.get_ref() {
         DeValue::String(text) if text.trim().is_empty() => {
-            Err(Refusal::new(at, "an empty command: remove it"))
+            Err(Refusal::new(at, "empty command; remove it"))
         }
         DeValue::String(_) => text_of(value, "a command").map(PipelineCommand::Shell),
         DeValue::Array(list) => {
@@ -265,36 +259,36 @@ fn command_of(value: &Spanned<DeValue<'_>>) -> Read<PipelineCommand> {
                 Some(program) if !program.is_empty() => Ok(PipelineCommand::Argv(argv)),
                 _ => Err(Refusal::new(
                     at,
-                    "a list of arguments without a program: name one, as in [\"cargo\", \"test\"]",
+                    "command without a program; name one, as in [\"cargo\", \"test\"]",
                 )),
             }
         }
-        other => Err(wrong_type(at, "a command", "a text or a list of texts", other)),
+        other => Err(wrong_type(at, "a command", "a string or an array of strings", other)),
     }
 }
 
 fn wrong_type(at: usize, what: &str, right: &str, wrong: &DeValue<'_>) -> Refusal {
-    Refusal::new(at, format!("{what} has to be {right}, not {}", type_word(wrong)))
+    Refusal::new(at, format!("{what} must be {right}, not {}", type_word(wrong)))
 }
 
 fn type_word(value: &DeValue<'_>) -> &'static str {
     match value {
-        DeValue::String(_) => "a text",
+        DeValue::String(_) => "a string",
         DeValue::Integer(_) | DeValue::Float(_) => "a number",
         DeValue::Boolean(_) => "true or false",
         DeValue::Datetime(_) => "a date",
-        DeValue::Array(_) => "a list",
+        DeValue::Array(_) => "an array",
         DeValue::Table(_) => "a table",
     }
 }
 
 fn text_of(value: &Spanned<DeValue<'_>>, what: &str) -> Read<String> {
-    let wrong = || wrong_type(value.span().start, what, "a text", value.get_ref());
+    let wrong = || wrong_type(value.span().start, what, "a string", value.get_ref());
     let text = value.get_ref().as_str().ok_or_else(wrong)?;
     if text.contains('\0') {
         return Err(Refusal::new(
             value.span().start,
-            format!("{what} with a NUL, which no program can be given: remove it"),
+            format!("{what} contains a NUL byte, which no program accepts; remove it"),
         ));
     }
     Ok(text.to_owned())
@@ -306,7 +300,7 @@ fn list_of<'a, 'i>(
 ) -> Read<&'a [Spanned<DeValue<'i>>]> {
     match value.get_ref() {
         DeValue::Array(list) => Ok(list),
-        other => Err(wrong_type(value.span().start, what, "a list", other)),
+        other => Err(wrong_type(value.span().start, what, "an array", other)),
     }
 }
 
@@ -317,7 +311,7 @@ fn table_of<'a, 'i>(
 ) -> Read<&'a DeTable<'i>> {
     match value.get_ref() {
         DeValue::Table(table) => Ok(table),
-        other => Err(wrong_type(value.span().start, what, &format!("a table, {example}"), other)),
+        other => Err(wrong_type(value.span().start, what, &format!("a table ({example})"), other)),
     }
 }
 
@@ -329,9 +323,9 @@ fn check_keys(table: &DeTable<'_>, known: &[&str]) -> Read<()> {
     let Some(key) = unknown else { return Ok(()) };
     let known = known.iter().copied();
     let message = format!(
-        "unknown key {:?}: {}",
+        "unknown key {:?}; {}",
         key.get_ref(),
-        suggestion(key.get_ref(), known, "the keys here are")
+        suggestion(key.get_ref(), known, "expected one of")
     );
     Err(Refusal::new(key.span().start, message))
 }
@@ -378,7 +372,7 @@ fn resolve(drafts: &[Draft]) -> Read<Vec<Vec<usize>>> {
     let place = |need: &Need| {
         names.clone().position(|name| name == need.name).ok_or_else(|| {
             let suggestion = suggestion(&need.name, names.clone(), "the jobs are");
-            Refusal::new(need.at, format!("there is no job {:?} to need: {suggestion}", need.name))
+            Refusal::new(need.at, format!("unknown job {:?} in `needs`; {suggestion}", need.name))
         })
     };
     drafts.iter().map(|draft| draft.needs.iter().map(place).collect()).collect()
@@ -406,10 +400,7 @@ fn circle(drafts: &[Draft], needs: &[Vec<usize>], is_done: impl Fn(&usize) -> bo
     let at = round.first().map_or(0, |draft| draft.at);
     Refusal::new(
         at,
-        format!(
-            "jobs that wait for each other: {}; remove one of these needs",
-            names.join(" needs ")
-        ),
+        format!("dependency cycle: {}; remove one of these needs", names.join(" needs ")),
     )
 }
 

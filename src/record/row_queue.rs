@@ -197,7 +197,7 @@ impl RowQueue {
         state.is_abandoned = true;
         let mut warnings = std::mem::take(&mut state.warnings);
         let obstacle = || {
-            state.obstacle.clone().unwrap_or_else(|| "the database did not answer in time".into())
+            state.obstacle.clone().unwrap_or_else(|| "the database did not respond in time".into())
         };
         let is_done = state.is_written || state.is_over;
         let Some(why) = state.failure.clone().or_else(|| (!is_done).then(obstacle)) else {
@@ -222,7 +222,7 @@ impl Drop for Over {
     fn drop(&mut self) {
         self.0.update(|state| {
             if std::thread::panicking() {
-                let bug = Error::Internal("the thread that writes the rows has panicked".into());
+                let bug = Error::Internal("the thread that writes rows panicked".into());
                 state.note(&bug);
                 state.refusal = Some(bug);
             }
@@ -381,7 +381,8 @@ fn is_passing(error: &Error) -> bool {
 
 fn directory_locked(database: &Path) -> String {
     format!(
-        "another process keeps the store's directory locked (`flock {0} …`?); {1} was set up without waiting for it",
+        "another process holds a lock on the store's directory (`flock {0} …`?); {1} was created \
+         without waiting for it",
         dir_of(database).display(),
         database.display()
     )
@@ -392,7 +393,10 @@ pub(super) fn moved(path: &Path, before: Option<Identity>) -> Option<String> {
     let is_same = before.is_some() && identity(path) == before;
     let path = sanitize::name(&path.to_string_lossy()).into_owned();
     (!is_same).then(|| {
-        format!("{path} was removed, moved or replaced during the recording; the old one has the records, if it still exists")
+        format!(
+            "{path} was removed, moved or replaced during the recording; the records are in the \
+             original, if it still exists"
+        )
     })
 }
 

@@ -123,7 +123,7 @@ impl Recording {
     /// missing. Also if the run [must be recorded](Options::must_record) and cannot be.
     pub fn command(options: &Options, job: &JobId, argv: &[OsString]) -> Result<Self> {
         if argv.is_empty() {
-            return Err(Error::Usage("there is no command to record".into()));
+            return Err(Error::Usage("no command to record".into()));
         }
         Self::begin(options, Pipeline::of_command(job, argv), RunKind::Command)
     }
@@ -148,7 +148,7 @@ impl Recording {
         let Self { pipeline, mut executor, signals, lock } = self;
         let watch = signals.then(|| Watch::start(stop));
         if let Some(Err(error)) = &watch {
-            executor.warnings.push(format!("signals are not passed on to the command: {error}"));
+            executor.warnings.push(format!("signals are not forwarded to the command: {error}"));
         }
         let (end, last_exit_code) = executor.run(&pipeline, stop);
         // Unlock explicitly: a child between fork and exec may still hold the descriptor.
@@ -242,7 +242,7 @@ fn begin_record(
 fn silent(root: PathBuf) -> Error {
     Error::io("use the store", root)(io::Error::new(
         ErrorKind::TimedOut,
-        "it did not answer in time",
+        "it did not respond in time",
     ))
 }
 
@@ -257,7 +257,8 @@ fn prepare(root: &Path, database: &Path, dir: PathBuf) -> Result<RunFiles> {
     let lock = created.inspect_err(|_| remove_run_dir(&dir))?;
     // No other process uses the new file yet, so this fails only if the file system has no locks.
     let unlocked = |error| {
-        let why = "the run looks interrupted while it is recorded, since its file system does not support locks";
+        let why = "the run looks interrupted while it is recorded, because its file system does \
+                   not support locks";
         format!("{why}: cannot lock {}: {error}", path.display())
     };
     let warnings = lock.try_lock().map_err(unlocked).err().into_iter().collect();
@@ -270,16 +271,17 @@ fn refuse_quire(root: &Path, ours: &Path) -> Result<()> {
     if theirs.exists() && !ours.exists() {
         return Err(Error::NotOurs {
             path: theirs,
-            why: "it is quire's store; name another with --root".into(),
+            why: "it belongs to quire; choose another store with --root".into(),
         });
     }
     Ok(())
 }
 
 fn unsafe_name(name: &str) -> Error {
-    let why =
-        "it would be the name of a directory: not empty, not . or .., without /, at most 255 bytes";
-    Error::Usage(format!("{name:?} cannot be the name of a job or repository: {why}"))
+    Error::Usage(format!(
+        "invalid name {name:?} of a job or repository: it must be a directory name (1 to 255 \
+         bytes, no `/`, not `.` or `..`)"
+    ))
 }
 
 /// Creates the root of the store. An existing root keeps its permissions. A new `.rundown` gets a

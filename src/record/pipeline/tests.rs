@@ -45,77 +45,71 @@ fn a_job_runs_after_those_it_needs() {
 #[test]
 fn every_refusal_names_its_line_and_what_would_be_right() {
     for (text, expected) in [
-        (
-            "",
-            "p.toml:1: no jobs: write at least one, as a table [jobs.NAME] with commands = [\"…\"]",
-        ),
-        (
-            "\n[jobs]\n",
-            "p.toml:2: no jobs: write at least one, as a table [jobs.NAME] with commands = [\"…\"]",
-        ),
-        ("name = 1\n[jobs.a]\ncommands = ['x']", "p.toml:1: `name` has to be a text, not a number"),
-        ("jobs = 'x'", "p.toml:1: `jobs` has to be a table, [jobs.NAME], not a text"),
-        ("[jobs]\na = ['x']", "p.toml:2: the job `a` has to be a table, [jobs.a], not a list"),
-        ("[jobs.a]\n", "p.toml:1: the job `a` has no commands: add commands = [\"…\"]"),
-        ("[jobs.a]\ncommands = []", "p.toml:2: the job `a` has no commands: name at least one"),
-        ("[jobs.a]\ncommands = 'x'", "p.toml:2: `commands` has to be a list, not a text"),
+        ("", "p.toml:1: no jobs; add a table [jobs.NAME] with commands = [\"…\"]"),
+        ("\n[jobs]\n", "p.toml:2: no jobs; add a table [jobs.NAME] with commands = [\"…\"]"),
+        ("name = 1\n[jobs.a]\ncommands = ['x']", "p.toml:1: `name` must be a string, not a number"),
+        ("jobs = 'x'", "p.toml:1: `jobs` must be a table ([jobs.NAME]), not a string"),
+        ("[jobs]\na = ['x']", "p.toml:2: job `a` must be a table ([jobs.a]), not an array"),
+        ("[jobs.a]\n", "p.toml:1: job `a` has no commands; add commands = [\"…\"]"),
+        ("[jobs.a]\ncommands = []", "p.toml:2: job `a` has no commands; add at least one"),
+        ("[jobs.a]\ncommands = 'x'", "p.toml:2: `commands` must be an array, not a string"),
         (
             "[jobs.a]\ncommands = [\n'x',\n7]",
-            "p.toml:4: a command has to be a text or a list of texts, not a number",
+            "p.toml:4: a command must be a string or an array of strings, not a number",
         ),
-        ("[jobs.a]\ncommands = ['x', ' ']", "p.toml:2: an empty command: remove it"),
+        ("[jobs.a]\ncommands = ['x', ' ']", "p.toml:2: empty command; remove it"),
         (
             "[jobs.a]\ncommands = [[]]",
-            "p.toml:2: a list of arguments without a program: name one, as in [\"cargo\", \"test\"]",
+            "p.toml:2: command without a program; name one, as in [\"cargo\", \"test\"]",
         ),
         (
             "[jobs.a]\ncommands = [['x', true]]",
-            "p.toml:2: an argument has to be a text, not true or false",
+            "p.toml:2: an argument must be a string, not true or false",
         ),
         (
             "[jobs.a]\n\ncomands = ['x']",
-            "p.toml:3: unknown key \"comands\": did you mean `commands`?",
+            "p.toml:3: unknown key \"comands\"; did you mean `commands`?",
         ),
         (
             "[jobs.a]\nwhen = 'x'",
-            "p.toml:2: unknown key \"when\": the keys here are `needs`, `commands`",
+            "p.toml:2: unknown key \"when\"; expected one of `needs`, `commands`",
         ),
-        ("[job.a]\ncommands = ['x']", "p.toml:1: unknown key \"job\": did you mean `jobs`?"),
+        ("[job.a]\ncommands = ['x']", "p.toml:1: unknown key \"job\"; did you mean `jobs`?"),
         (
             "[jobs.build]\ncommands = ['x']\n[jobs.a]\ncommands = ['x']\nneeds = ['biuld']",
-            "p.toml:5: there is no job \"biuld\" to need: did you mean `build`?",
+            "p.toml:5: unknown job \"biuld\" in `needs`; did you mean `build`?",
         ),
         (
             "[jobs.build]\ncommands = ['x']\n[jobs.test]\ncommands = ['x']\nneeds = [\n'deployment']",
-            "p.toml:6: there is no job \"deployment\" to need: the jobs are `build`, `test`",
+            "p.toml:6: unknown job \"deployment\" in `needs`; the jobs are `build`, `test`",
         ),
         (
             "[jobs.a]\ncommands = ['x']\nneeds = ['b']",
-            "p.toml:3: there is no job \"b\" to need: the jobs are `a`",
+            "p.toml:3: unknown job \"b\" in `needs`; the jobs are `a`",
         ),
         (
             "[jobs.a]\ncommands = ['x']\nneeds = [1]",
-            "p.toml:3: a need has to be a text, not a number",
+            "p.toml:3: an entry of `needs` must be a string, not a number",
         ),
         (
             "[jobs.a]\ncommands = ['x']\nneeds = ['a']",
-            "p.toml:1: jobs that wait for each other: `a` needs `a`; remove one of these needs",
+            "p.toml:1: dependency cycle: `a` needs `a`; remove one of these needs",
         ),
         (
             "[jobs.z]\ncommands = ['x']\nneeds=['c']\n[jobs.a]\ncommands = ['x']\nneeds=['c']\n[jobs.c]\ncommands=['x']\nneeds=['a']",
-            "p.toml:4: jobs that wait for each other: `a` needs `c` needs `a`; remove one of these needs",
+            "p.toml:4: dependency cycle: `a` needs `c` needs `a`; remove one of these needs",
         ),
         (
             "[jobs.'..']\ncommands = ['x']",
-            "p.toml:1: the job name \"..\" cannot be the name of a directory",
+            "p.toml:1: invalid job name \"..\": not a valid directory name",
         ),
         (
             "[jobs.'']\ncommands = ['x']",
-            "p.toml:1: the job name \"\" cannot be the name of a directory",
+            "p.toml:1: invalid job name \"\": not a valid directory name",
         ),
         (
             "[jobs.'a/b']\ncommands = ['x']",
-            "p.toml:1: the job name \"a/b\" cannot be the name of a directory",
+            "p.toml:1: invalid job name \"a/b\": not a valid directory name",
         ),
     ] {
         assert_eq!(refusal(text), expected, "{text}");
@@ -140,7 +134,7 @@ fn a_file_that_is_no_utf8_is_refused_with_its_line() {
         load_pipeline(&path)
             .unwrap_err()
             .to_string()
-            .ends_with("p.toml:2: not UTF-8, as TOML has to be")
+            .ends_with("p.toml:2: invalid UTF-8; save the file as UTF-8")
     );
     assert!(matches!(load_pipeline(&dir.path().join("missing")), Err(Error::Usage(_))));
 }
