@@ -33,7 +33,11 @@ pub enum Error {
         source: rusqlite::Error,
     },
     /// A file that is not a database of runs.
-    #[error("{} is not a database of CI runs: {why}\ntry --root DIR or --db FILE to name another", path.display())]
+    #[error(
+        "{} is not a database of CI runs: {why}\n\
+         try --root DIR or --db FILE to choose another",
+        path.display()
+    )]
     NotAStore {
         /// The file.
         path: PathBuf,
@@ -41,7 +45,7 @@ pub enum Error {
         why: String,
     },
     /// A database of another program, or of a newer rundown. It can be read but is never written.
-    #[error("{} will not be written: {why}", path.display())]
+    #[error("cannot write to {}: {why}", path.display())]
     NotOurs {
         /// The database file.
         path: PathBuf,
@@ -49,7 +53,10 @@ pub enum Error {
         why: String,
     },
     /// A store on a read-only file system, or one that this user may not write.
-    #[error("cannot {doing} {}: it is read-only\ntry --root DIR to name a store that can be written", path.display())]
+    #[error(
+        "cannot {doing} {}: it is read-only\ntry --root DIR to choose a writable store",
+        path.display()
+    )]
     ReadOnly {
         /// The attempt, as a verb: `create`, `write`.
         doing: &'static str,
@@ -57,19 +64,27 @@ pub enum Error {
         path: PathBuf,
     },
     /// A database on a file system without the locks that SQLite needs.
-    #[error("cannot lock the database {}: its file system does not support locks\ntry --root DIR to name a store on a local disk", path.display())]
+    #[error(
+        "cannot lock the database {}: its file system does not support locks\n\
+         try --root DIR to choose a store on a local disk",
+        path.display()
+    )]
     NoLocks {
         /// The database file.
         path: PathBuf,
     },
     /// A database that another process has locked.
-    #[error("the database {} is locked by another process: it did not let go in time, try again", path.display())]
+    #[error("the database {} is locked by another process; try again later", path.display())]
     Locked {
         /// The database file.
         path: PathBuf,
     },
     /// A database that can only be read from a copy, and the copy failed.
-    #[error("cannot make a private copy of {} in {} (TMPDIR can name another directory)", path.display(), dir.display())]
+    #[error(
+        "cannot make a private copy of {} in {} (set TMPDIR to use another directory)",
+        path.display(),
+        dir.display()
+    )]
     Copy {
         /// The database file.
         path: PathBuf,
@@ -80,19 +95,26 @@ pub enum Error {
         source: io::Error,
     },
     /// A database that changed so often that no read of it was consistent.
-    #[error("{} kept changing while it was read; try again", path.display())]
+    #[error("the database {} kept changing while it was read; try again", path.display())]
     Unstable {
         /// The database file.
         path: PathBuf,
     },
     /// A database whose read does not end in a useful time.
-    #[error("the database {} takes too long to answer\ntry --root DIR or --db FILE to name another", path.display())]
+    #[error(
+        "the database {} did not respond in time\n\
+         try --root DIR or --db FILE to choose another",
+        path.display()
+    )]
     TooLong {
         /// The database file.
         path: PathBuf,
     },
     /// A database whose read takes more memory than allowed.
-    #[error("reading the database {} was given up: {why}\ntry --root DIR or --db FILE to name another", path.display())]
+    #[error(
+        "cannot use the database {}: {why}\ntry --root DIR or --db FILE to choose another",
+        path.display()
+    )]
     TooLarge {
         /// The database file.
         path: PathBuf,
@@ -100,7 +122,7 @@ pub enum Error {
         why: &'static str,
     },
     /// A store that was found, not named, and may come from another user or a repository.
-    #[error("the store {} is not used: {why}\nto use it all the same, name it: {command}", root.display())]
+    #[error("the store {} is not used: {why}\nto use it anyway: {command}", root.display())]
     NotTrusted {
         /// Its directory.
         root: PathBuf,
@@ -110,7 +132,11 @@ pub enum Error {
         command: String,
     },
     /// A missing store.
-    #[error("no store at {}: {why}\ntry `rundown demo` to see one, `rundown record -- CMD` to make one, or --root DIR to name one", root.display())]
+    #[error(
+        "no store at {}: {why}\n\
+         try `rundown demo`, `rundown record -- CMD`, or --root DIR for another store",
+        root.display()
+    )]
     NoStore {
         /// The directory that was searched.
         root: PathBuf,
@@ -154,7 +180,7 @@ pub enum Error {
     #[error("cannot use the terminal")]
     Terminal(#[source] io::Error),
     /// A bug of rundown.
-    #[error("a fault of rundown itself: {0}")]
+    #[error("internal error: {0}")]
     Internal(String),
 }
 
@@ -212,9 +238,9 @@ impl Error {
         move |source| match source.sqlite_error_code() {
             Some(DatabaseBusy | DatabaseLocked) => Self::Locked { path },
             Some(OperationInterrupted) => Self::TooLong { path },
-            Some(TooBig) => Self::TooLarge { path, why: "a value in it is larger than 4 MiB" },
+            Some(TooBig) => Self::TooLarge { path, why: "it contains a value larger than 4 MiB" },
             Some(OutOfMemory) => {
-                Self::TooLarge { path, why: "it takes more memory than is allowed" }
+                Self::TooLarge { path, why: "it needs more memory than the limit" }
             }
             Some(FileLockingProtocolFailed) => Self::NoLocks { path },
             _ if matches!(

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use rustix::fs::{CWD, Mode, OFlags, openat};
 
 /// The reason why a link that leads out is not followed.
-pub const LEADS_OUT: &str = "it is a link that leads out of the run's directory";
+pub const LEADS_OUT: &str = "it links outside the run's directory";
 
 /// The flags for opening a directory on the way to a file. On Linux, `O_PATH` does so without the
 /// permission to list the directory.
@@ -176,7 +176,7 @@ fn regular(file: File) -> io::Result<File> {
     if metadata.is_file() {
         return Ok(file);
     }
-    let kind = if metadata.is_dir() { "it is a directory" } else { "it is no regular file" };
+    let kind = if metadata.is_dir() { "it is a directory" } else { "it is not a regular file" };
     Err(io::Error::new(io::ErrorKind::InvalidInput, kind))
 }
 
@@ -280,7 +280,7 @@ mod tests {
         let fifo = dir.path().join("fifo");
         rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0)
             .unwrap();
-        assert_eq!(open_regular(&fifo).unwrap_err().to_string(), "it is no regular file");
+        assert_eq!(open_regular(&fifo).unwrap_err().to_string(), "it is not a regular file");
         assert_eq!(open_regular(dir.path()).unwrap_err().to_string(), "it is a directory");
         std::fs::write(dir.path().join("file"), "x").unwrap();
         assert!(open_regular(&dir.path().join("file")).is_ok());

@@ -68,7 +68,7 @@ fn run_dir(root: &Path, run: &Run) -> std::result::Result<Option<RunDir>, Findin
     match RunDir::of_store(root, dir.clone()) {
         Ok(Some(dir)) => Ok(Some(dir)),
         Ok(None) => {
-            let why = "it is a link that leads out of the store";
+            let why = "it links outside the store";
             Err(FindingKind::Refused(format!("{} is not read: {why}", dir.display())))
         }
         Err(error) => Err(FindingKind::Unreadable(error::chain(&error))),

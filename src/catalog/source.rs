@@ -167,9 +167,9 @@ impl Catalog {
             RunSpec::Latest(back) => {
                 let found = self.page(&RunPage { skip: *back, limit: 1, ..page_of(filter) })?.pop();
                 let what = if *back == 0 {
-                    "no run yet".to_owned()
+                    "no runs".to_owned()
                 } else {
-                    format!("no run {back} before the newest")
+                    format!("no run `latest~{back}`")
                 };
                 found.map(|head| head.run.id).ok_or_else(|| self.not_found(&what, filter))
             }
@@ -349,14 +349,14 @@ impl Catalog {
             let more = if found.len() > SHOWN { "\n  …" } else { "" };
             let listed: Vec<String> = found.iter().take(SHOWN).map(candidate).collect();
             let text = format!(
-                "several runs match `{part}`; give more of one:\n  {}{more}",
+                "several runs match `{part}`; use a longer part of the id:\n  {}{more}",
                 listed.join("\n  ")
             );
             return Err(Error::NotFound(text));
         }
         let one = found.pop().map(|head| head.run.id);
         one.ok_or_else(|| {
-            self.not_found(&format!("no run whose id begins or ends with `{part}`"), filter)
+            self.not_found(&format!("no run id begins or ends with `{part}`"), filter)
         })
     }
 
@@ -366,7 +366,7 @@ impl Catalog {
         };
         let narrowed = [of("of repo", &filter.repo), of("on ref", &filter.ref_name)].concat();
         Error::NoRun(format!(
-            "{what}{narrowed} in {}\n`rundown list` shows the runs there are",
+            "{what}{narrowed} in {}\n`rundown list` shows all runs",
             self.path().display()
         ))
     }
@@ -403,9 +403,9 @@ impl Location {
 
 fn why_no_store(root: &Path) -> &'static str {
     if root.is_dir() {
-        "the directory has no rundown.db, quire.db or runs/"
+        "the directory contains no rundown.db, quire.db or runs/"
     } else {
-        "there is no such directory"
+        "the directory does not exist"
     }
 }
 

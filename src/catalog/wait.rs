@@ -29,14 +29,13 @@ impl Wait {
             Self { what: what.into(), why, path, is_absent: false }
         };
         match error {
-            Error::NoStore { root, why } => Self {
-                is_absent: true,
-                ..wait("there is no store yet", Some((*why).to_owned()), root)
-            },
+            Error::NoStore { root, why } => {
+                Self { is_absent: true, ..wait("no store yet", Some((*why).to_owned()), root) }
+            }
             Error::Io { path, source, .. } if source.kind() == ErrorKind::NotFound => {
                 let name =
                     path.file_name().map_or_else(|| "it".into(), |name| name.to_string_lossy());
-                let state = if has_read { "is gone" } else { "is not there yet" };
+                let state = if has_read { "was removed" } else { "does not exist yet" };
                 wait(&format!("{name} {state}"), None, path)
             }
             Error::Locked { path } => wait("the database is locked by another process", None, path),
@@ -44,7 +43,7 @@ impl Wait {
                 wait("the database changes faster than it can be read", None, path)
             }
             Error::NotAStore { path, why } => {
-                wait("this is no database of CI runs", Some(why.clone()), path)
+                wait("not a database of CI runs", Some(why.clone()), path)
             }
             Error::Io { path, source, .. } => {
                 wait("the store cannot be read", Some(source.to_string()), path)
@@ -70,7 +69,7 @@ impl Wait {
         let what = if is_narrowed {
             "no run matches --repo and --ref yet"
         } else {
-            "this store has no runs yet"
+            "the store has no runs yet"
         };
         Self { what: what.into(), why: None, path: root.map(Path::to_owned), is_absent: true }
     }
@@ -89,8 +88,8 @@ mod tests {
     #[test]
     fn what_is_missing_is_not_there_yet_or_gone() {
         let missing = || Error::io("open", "/store/quire.db")(ErrorKind::NotFound.into());
-        assert_eq!(Wait::of(&missing(), false).what, "quire.db is not there yet");
-        assert_eq!(Wait::of(&missing(), true).what, "quire.db is gone");
+        assert_eq!(Wait::of(&missing(), false).what, "quire.db does not exist yet");
+        assert_eq!(Wait::of(&missing(), true).what, "quire.db was removed");
         let path = Some(PathBuf::from("/store/quire.db"));
         assert_eq!(Wait::of(&missing(), true).path, path);
     }

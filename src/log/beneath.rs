@@ -58,14 +58,14 @@ impl EntryKind {
         match self {
             Self::File(_) => {}
             Self::Directory => left_out.unreadable.push(told(path, "it is a directory")),
-            Self::Other => left_out.unreadable.push(told(path, "it is no regular file")),
+            Self::Other => left_out.unreadable.push(told(path, "it is not a regular file")),
             Self::Outside => left_out.refused.push(leads_out(path)),
         }
     }
 }
 
 fn leads_out(path: &Path) -> String {
-    told(path, &format!("{LEADS_OUT}, or nowhere"))
+    told(path, &format!("{LEADS_OUT}, or to nothing"))
 }
 
 fn told(path: &Path, why: &str) -> String {

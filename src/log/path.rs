@@ -148,8 +148,8 @@ pub struct JobLogs {
 pub fn list_logs(run_dir: &RunDir, job: &JobId) -> Result<JobLogs> {
     let mut found = JobLogs::default();
     let Some(dir) = job_dir(&run_dir.path, job) else {
-        let why = "cannot be a part of a path: if it has logs they are not read";
-        found.left_out.refused.push(format!("the job's name {:?} {why}", job.as_str()));
+        let why = "is not a valid directory name, so its logs are not read";
+        found.left_out.refused.push(format!("the job name {:?} {why}", job.as_str()));
         return Ok(found);
     };
     let Some(inside) = &run_dir.inside else { return Ok(found) };

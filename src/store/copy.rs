@@ -169,7 +169,11 @@ fn check_room(dir: &Path, bytes: u64) -> io::Result<()> {
     if room >= bytes {
         return Ok(());
     }
-    Err(io::Error::other(format!("it takes {} MiB, and {} MiB are free", bytes >> 20, room >> 20)))
+    Err(io::Error::other(format!(
+        "it needs {} MiB, but only {} MiB are free",
+        bytes >> 20,
+        room >> 20
+    )))
 }
 
 /// Returns a function that wraps an I/O error of the copy.

@@ -298,14 +298,14 @@ fn news(tables: &Tables, version: i64, ours: bool) -> Option<String> {
     let is_newer = version > newest;
     let mut parts = Vec::new();
     if is_newer {
-        parts.push(format!("version {version} is newer than this rundown knows ({newest})"));
+        parts.push(format!("version {version} is newer than rundown supports ({newest})"));
     }
     if !missing.is_empty() {
-        parts.push(format!("it lacks {}", listed(&missing)));
+        parts.push(format!("missing: {}", listed(&missing)));
     }
     let unknown = unknown(tables);
     if !parts.is_empty() && !unknown.is_empty() {
-        parts.push(format!("not read: {}", listed(&unknown)));
+        parts.push(format!("ignored: {}", listed(&unknown)));
     }
     Some(parts.join("; ")).filter(|text| !text.is_empty())
 }
@@ -372,7 +372,7 @@ fn listed(names: &[String]) -> String {
 
 fn something_else(tables: &Tables) -> String {
     if tables.with("runs", &[]).is_some() {
-        return "its `runs` have no `id`".into();
+        return "its table `runs` has no column `id`".into();
     }
     let names: Vec<String> = tables
         .others
@@ -383,7 +383,7 @@ fn something_else(tables: &Tables) -> String {
     if names.is_empty() {
         "it has no tables".into()
     } else {
-        format!("it has no table `runs` (but {})", listed(&names))
+        format!("it has no table `runs` (its tables: {})", listed(&names))
     }
 }
 
@@ -439,11 +439,11 @@ mod tests {
                      ALTER TABLE runs ADD COLUMN bootstrap_at; ALTER TABLE runs ADD COLUMN Traceparent2;";
         assert_eq!(
             notice(&(QUIRE_11.to_owned() + later)),
-            "some.db: version 12 is newer than this rundown knows (11); not read: table events, column attempt of jobs, \
-             column Traceparent2 of runs"
+            "some.db: version 12 is newer than rundown supports (11); ignored: table events, \
+             column attempt of jobs, column Traceparent2 of runs"
         );
         let same = QUIRE_11.to_owned() + "PRAGMA user_version = 12;";
-        assert_eq!(notice(&same), "some.db: version 12 is newer than this rundown knows (11)");
+        assert_eq!(notice(&same), "some.db: version 12 is newer than rundown supports (11)");
     }
 
     #[test]
@@ -452,13 +452,13 @@ mod tests {
             ("", "it has no tables"),
             (
                 "CREATE TABLE songs(id); CREATE VIEW best AS SELECT 1",
-                "it has no table `runs` (but best, songs)",
+                "it has no table `runs` (its tables: best, songs)",
             ),
-            ("CREATE TABLE runs(name)", "its `runs` have no `id`"),
+            ("CREATE TABLE runs(name)", "its table `runs` has no column `id`"),
             // A broken view does not matter here.
             (
                 "CREATE VIEW odd AS SELECT x FROM y; CREATE TABLE jobs(id)",
-                "it has no table `runs` (but odd, jobs)",
+                "it has no table `runs` (its tables: odd, jobs)",
             ),
         ] {
             let refused = defined(sql).1.err().unwrap().to_string();

@@ -113,8 +113,10 @@ pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
 pub(super) fn check_beside(path: &Path) -> Result<()> {
     for other in ["-wal", "-shm", "-journal"].map(|suffix| beside(path, suffix)) {
         let what = match fs::symlink_metadata(&other) {
-            Ok(metadata) if metadata.is_symlink() => "a link, which is not followed",
-            Ok(metadata) if !metadata.is_file() => "no regular file",
+            Ok(metadata) if metadata.is_symlink() => {
+                "a symbolic link, which rundown does not follow"
+            }
+            Ok(metadata) if !metadata.is_file() => "not a regular file",
             Ok(_) | Err(_) => continue,
         };
         return Err(Error::NotAStore {

@@ -93,7 +93,7 @@ fn refuse_functions(connection: &Connection) -> rusqlite::Result<()> {
     let names: Vec<String> = names.query_map((), |row| row.get(0))?.collect::<Result<_, _>>()?;
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DIRECTONLY;
     for name in names.iter().filter(|name| !FUNCTIONS.contains(&name.as_str())) {
-        let refusal = format!("{name}() may not be called here");
+        let refusal = format!("the function {name}() is not allowed here");
         connection.create_scalar_function(
             name.as_str(),
             -1,
@@ -167,7 +167,10 @@ mod tests {
         let error = read("SELECT count(*) FROM endless")
             .map_err(crate::error::Error::database("read", "x"))
             .unwrap_err();
-        assert!(error.to_string().contains("takes too long") && error.exit_code() == 6, "{error}");
+        assert!(
+            error.to_string().contains("did not respond in time") && error.exit_code() == 6,
+            "{error}"
+        );
         limit_time(&connection, BUDGET).unwrap();
         assert_eq!(read("SELECT count(*) FROM t").unwrap(), 0);
     }
@@ -205,7 +208,7 @@ mod tests {
         ] {
             let (_, why) = refusal(schema, query);
             assert!(
-                why.contains("unsafe use of") || why.contains("may not be called here"),
+                why.contains("unsafe use of") || why.contains("is not allowed here"),
                 "{query}: {why}"
             );
         }

@@ -162,9 +162,10 @@ impl Reader {
             Ok(Some((listed, room.is_full)))
         })?;
         match read {
-            Some((_, true)) => {
-                Err(Error::TooLarge { path: self.path.clone(), why: "its runs have too much text" })
-            }
+            Some((_, true)) => Err(Error::TooLarge {
+                path: self.path.clone(),
+                why: "its runs contain too much text",
+            }),
             Some((runs, false)) => Ok(Some(runs)),
             None => Ok(None),
         }
@@ -281,10 +282,10 @@ impl Reader {
     }
 
     fn notices_of(&self, opened: &Opened) -> Vec<String> {
-        let how = if opened.access.is_copy() { "in a private copy" } else { "where it lies" };
+        let how = if opened.access.is_copy() { "in a private copy" } else { "in place" };
         let left = opened.access.left.map(|suffix| {
             let what = format!(
-                "its {suffix} was left by a crash, or the files were copied: it is read too, {how}"
+                "its {suffix} file is left over from a crash or a copy, and is read as well ({how})"
             );
             format!("{}: {what}", self.path.display())
         });
@@ -556,7 +557,7 @@ mod tests {
         drop(writer);
         let reader = Reader::new(&crashed);
         assert_eq!(ids(&reader)[0], "in the wal");
-        assert!(reader.notices().concat().contains("its -wal was left by a crash"));
+        assert!(reader.notices().concat().contains("its -wal file is left over from a crash"));
         assert!(reader.kept.borrow().is_none(), "no lock outlives a reading");
         let mut names: Vec<_> =
             fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
@@ -697,7 +698,7 @@ mod tests {
             .unwrap();
         let error = reader.runs(&page).err().unwrap();
         assert!(
-            error.to_string().contains("its runs have too much text") && error.exit_code() == 6,
+            error.to_string().contains("its runs contain too much text") && error.exit_code() == 6,
             "{error}"
         );
     }

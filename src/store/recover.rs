@@ -184,7 +184,10 @@ impl WalHeader {
             return Ok(None);
         }
         if u32_at(&header, 4) != WAL_VERSION {
-            return Err(io::Error::new(io::ErrorKind::Unsupported, "its -wal has a newer format"));
+            return Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "its -wal file has an unsupported format",
+            ));
         }
         let salts = (u32_at(&header, 16), u32_at(&header, 20));
         Ok(Some((Self { page_bytes, salts }, sum)))

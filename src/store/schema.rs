@@ -66,14 +66,11 @@ pub(super) fn check(connection: &Connection, path: &Path) -> Result<i64> {
         return Ok(0);
     }
     if id != i64::from(APPLICATION_ID) {
-        return refuse(
-            "it was not made by rundown (only `record` makes stores; name another with --root)"
-                .into(),
-        );
+        return refuse("it was not created by rundown; choose another store with --root".into());
     }
     let Some(files) = usize::try_from(version).ok().and_then(|version| FILES.get(..version)) else {
         return refuse(format!(
-            "it has version {version}, and this rundown supports up to {}; update rundown",
+            "its version is {version}, but rundown supports up to {}; update rundown",
             newest()
         ));
     };
@@ -83,11 +80,11 @@ pub(super) fn check(connection: &Connection, path: &Path) -> Result<i64> {
         |object: Option<&Object>| object.map(|(kind, name, _)| format!("the {kind} `{name}`"));
     if let Some(stranger) = name(found.difference(&wanted).next()) {
         return refuse(format!(
-            "{stranger} in it was added or changed by another program; name another with --root"
+            "another program added or changed {stranger}; choose another store with --root"
         ));
     }
     if let Some(missing) = name(wanted.difference(&found).next()) {
-        return refuse(format!("{missing} is missing; name another with --root"));
+        return refuse(format!("{missing} is missing; choose another store with --root"));
     }
     Ok(version)
 }
@@ -167,7 +164,7 @@ mod tests {
         let mut connection = Connection::open_in_memory().unwrap();
         connection.execute_batch("CREATE TABLE theirs(x); PRAGMA user_version = 2").unwrap();
         let refused = migrate(&mut connection, Path::new("their.db")).unwrap_err();
-        assert!(refused.to_string().contains("not made by rundown"), "{refused}");
+        assert!(refused.to_string().contains("not created by rundown"), "{refused}");
         let tables: i64 = connection
             .query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0))
             .unwrap();
@@ -180,7 +177,7 @@ mod tests {
         migrate(&mut connection, Path::new("ours.db")).unwrap();
         connection.pragma_update(None, "user_version", 99).unwrap();
         let refused = migrate(&mut connection, Path::new("ours.db")).unwrap_err();
-        assert!(refused.to_string().contains("version 99"), "{refused}");
+        assert!(refused.to_string().contains("version is 99"), "{refused}");
     }
 
     fn ours() -> Connection {
@@ -194,13 +191,13 @@ mod tests {
         for (change, name) in [
             (
                 "CREATE TRIGGER evil AFTER INSERT ON runs BEGIN SELECT 1; END",
-                "the trigger `evil` in it was added",
+                "added or changed the trigger `evil`",
             ),
-            ("CREATE VIEW evil AS SELECT 1", "the view `evil` in it was added"),
-            ("CREATE INDEX evil ON runs(hex(zeroblob(1e8)))", "the index `evil` in it was added"),
+            ("CREATE VIEW evil AS SELECT 1", "added or changed the view `evil`"),
+            ("CREATE INDEX evil ON runs(hex(zeroblob(1e8)))", "added or changed the index `evil`"),
             (
                 "ALTER TABLE runs ADD COLUMN evil AS (hex(id))",
-                "the table `runs` in it was added or changed",
+                "another program added or changed the table `runs`",
             ),
             ("DROP TABLE sh_events", "the table `sh_events` is missing"),
         ] {
