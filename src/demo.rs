@@ -38,7 +38,7 @@ impl Demo {
         let said = dir.path().join("recorder.txt");
         let stderr = File::create(&said).map_err(Error::io("create", &said))?;
         let program =
-            std::env::current_exe().map_err(Error::io("find the program that is", "rundown"))?;
+            std::env::current_exe().map_err(Error::io("locate the executable of", "rundown"))?;
         let recorder = Command::new(&program)
             .args(["exec", "--quiet", "--must-record", "--repo", "demo", "--root"])
             .arg(dir.path().join("store"))
@@ -70,7 +70,7 @@ impl Demo {
                     let said = fs::read_to_string(self.dir.path().join("recorder.txt"))
                         .unwrap_or_default();
                     return Err(Error::Internal(format!(
-                        "the demo's recorder made no run: {}",
+                        "the demo recorder created no run: {}",
                         said.trim()
                     )));
                 }

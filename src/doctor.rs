@@ -59,7 +59,7 @@ pub fn examine_store(
         // Starting again would report the same findings twice.
         let gone = || {
             Error::NotFound(format!(
-                "run {} was deleted while the store was examined; try again",
+                "run {} was deleted during the examination; try again",
                 last.as_str()
             ))
         };

@@ -82,14 +82,14 @@ fn text_of(info: &PanicHookInfo<'_>) -> String {
 fn text(message: &str, thread: Option<&str>, location: Option<&Location<'_>>) -> String {
     let message: String = message.chars().take(MESSAGE_CHARS).collect();
     let message: Vec<_> = message.lines().map(name).collect();
-    let (message, thread) = (message.join("\n         "), name(thread.unwrap_or("without a name")));
+    let (message, thread) = (message.join("\n         "), name(thread.unwrap_or("(unnamed)")));
     let place = location.map(|location| format!(" at {location}")).unwrap_or_default();
     let version = env!("CARGO_PKG_VERSION");
     format!(
         "rundown: bug: {message}
          in thread {thread}{place}, rundown {version} on {OS} {ARCH}
-         Please report this bug with these lines and the arguments, and if you can with the
-         store or the log that was open. RUST_BACKTRACE=1 adds a stack trace.\n"
+         Please report this bug. Include these lines, the arguments and, if possible, the store
+         or the log that was open. RUST_BACKTRACE=1 adds a stack trace.\n"
     )
 }
 

@@ -22,7 +22,7 @@ pub fn exit(sh: &Sh) -> Option<String> {
 pub fn exit_in_short(sh: &Sh) -> Option<String> {
     match (sh.signal, sh.exit_code) {
         (Some(signal), _) => Some(signal_name(signal)),
-        (None, Some(-1)) => Some("by a signal".into()),
+        (None, Some(-1)) => Some("killed".into()),
         (None, _) => exit(sh),
     }
 }

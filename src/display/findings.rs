@@ -25,72 +25,114 @@ pub fn missing(head: &RunHead, node: &ShNode) -> Option<String> {
 /// Returns the meaning of a finding and its likely reason. Sanitized.
 #[must_use]
 pub fn finding(kind: &FindingKind) -> String {
-    let commands = |n: usize| if n == 1 { "1 command".to_owned() } else { format!("{n} commands") };
-    let logs = |n: usize| if n == 1 { "1 log is".to_owned() } else { format!("{n} logs are") };
     match kind {
-        FindingKind::Orphaned => {
-            "its writer stopped before it had ended, and called it failed when started anew: how long it took is not known".into()
+        FindingKind::Orphaned => "the CI server died during this run and marked it failed on \
+            restart; duration unknown"
+            .into(),
+        FindingKind::Interrupted => {
+            "the recorder exited before the run finished; the record ends here".into()
         }
-        FindingKind::Interrupted => "its recorder is gone without having finished it: nothing more will come".into(),
-        FindingKind::Stalled => {
-            "all its jobs have ended but the run has not: its writer has stopped, perhaps because two commands began in one millisecond".into()
+        FindingKind::Stalled => "all jobs have finished but the run has not; the recorder has \
+            stopped, perhaps because two commands started in the same millisecond"
+            .into(),
+        FindingKind::FailedAlone => "the run failed but none of its commands did; the recorder \
+            stopped before it recorded all of them (see the notes of the jobs)"
+            .into(),
+        FindingKind::UnknownState(word) => {
+            format!("unknown state `{}`; a newer version of rundown may support it", name(word))
         }
-        FindingKind::FailedAlone => {
-            "none of its commands failed: its writer stopped while it wrote what they did, see the notes of its jobs".into()
+        FindingKind::JobsGone { logs, orphaned } => jobs_gone(*logs, *orphaned),
+        FindingKind::LogsGone { commands: 1 } => {
+            "the log of 1 command is missing; it was removed or never copied".into()
         }
-        FindingKind::UnknownState(word) => format!("its state, `{}`, is a word that this rundown does not know", name(word)),
-        FindingKind::JobsGone { logs: n, orphaned: true } => {
-            format!("the database has no jobs of this run, though {} here: its writer stopped before it wrote them", logs(*n))
+        FindingKind::LogsGone { commands } => {
+            format!(
+                "the logs of {commands} commands are missing; they were removed or never copied"
+            )
         }
-        FindingKind::JobsGone { logs: n, orphaned: false } => {
-            format!("the database has no jobs of this run, though {} here: they were deleted, perhaps by an upgrade (quire's version 7 did so)", logs(*n))
+        FindingKind::RowsEnd { commands, collided } => rows_end(*commands, *collided),
+        FindingKind::LogMissing => "the log is missing; it was removed or never copied".into(),
+        FindingKind::LogShorter { by_bytes } => format!(
+            "the log is {} shorter than when the command ended; it was truncated, or the machine \
+             lost power",
+            size(*by_bytes)
+        ),
+        FindingKind::LogLonger { by_bytes } => format!(
+            "the log is {} longer than when the command ended; another process wrote to it",
+            size(*by_bytes)
+        ),
+        FindingKind::NumberMissing { numbers: 1, first_n } => format!(
+            "sh-{first_n}.log is missing, but later logs exist; it was removed or never copied"
+        ),
+        FindingKind::NumberMissing { numbers, first_n } => format!(
+            "{numbers} logs are missing (the first is sh-{first_n}.log), but later logs exist; \
+             they were removed or never copied"
+        ),
+        FindingKind::OutOfOrder => "the commands did not start in the order of their logs; the \
+            clock was set back during the run"
+            .into(),
+        FindingKind::NeverEnded => {
+            "the command started but never ended; perhaps the program does not exist".into()
         }
-        FindingKind::LogsGone { commands: n } => {
-            format!("no log of {} is here: they were removed, or never copied", commands(*n))
+        FindingKind::JobNeverEnded => "the job has not ended, but the run has".into(),
+        FindingKind::JobOutlivesRun { by_ms } => {
+            format!("the job ended {} after the run", duration(*by_ms))
         }
-        FindingKind::RowsEnd { commands, collided } => {
-            let which = if *commands == 1 { "no row of this command".into() } else { format!("no rows of {commands} commands from this one on") };
-            let why = if *collided { "two commands began in one millisecond, which it cannot hold" } else { "its writer stopped, perhaps because two commands began in one millisecond" };
-            format!("the database has {which}: {why}")
-        }
-        FindingKind::LogMissing => "its log is not here: it was removed, or never copied".into(),
-        FindingKind::LogShorter { by_bytes } => {
-            format!("its log is {} shorter than when the command ended: it was cut, or the machine lost power", size(*by_bytes))
-        }
-        FindingKind::LogLonger { by_bytes } => {
-            format!("its log is {} longer than when the command ended: something else was written to it", size(*by_bytes))
-        }
-        FindingKind::NumberMissing { numbers: 1, first_n } => {
-            format!("sh-{first_n}.log is not here, though later ones are: it was removed, or never copied")
-        }
-        FindingKind::NumberMissing { numbers, first_n } => {
-            format!("{numbers} logs, the first of them sh-{first_n}.log, are not here, though later ones are: they were removed, or never copied")
-        }
-        FindingKind::OutOfOrder => "its commands did not begin in the order of their logs: the clock was set back meanwhile".into(),
-        FindingKind::NeverEnded => "it was started and never ended: perhaps there is no such program".into(),
-        FindingKind::JobNeverEnded => "it has not ended, though its run has".into(),
-        FindingKind::JobOutlivesRun { by_ms } => format!("it ended {} after its run did", duration(*by_ms)),
-        FindingKind::JobWithoutRow => "the database has no row of it".into(),
+        FindingKind::JobWithoutRow => "the database has no row of this job".into(),
         FindingKind::ClockWentBack { by_ms } => {
-            format!("it ended {} before it began: the clock was set back meanwhile", duration(*by_ms))
+            format!("the end is {} before the start; the clock was set back", duration(*by_ms))
         }
-        FindingKind::UnknownEvents { lines: 1 } => "a line of its events.jsonl is no event that is known".into(),
-        FindingKind::UnknownEvents { lines } => format!("{lines} lines of its events.jsonl are no events that are known"),
+        FindingKind::UnknownEvents { lines: 1 } => {
+            "1 line of events.jsonl is not a known event".into()
+        }
+        FindingKind::UnknownEvents { lines } => {
+            format!("{lines} lines of events.jsonl are not known events")
+        }
         FindingKind::EventsCut { read_bytes } => {
-            format!("its events.jsonl is larger than any run should need: only the first {} are read", size(*read_bytes))
+            format!("events.jsonl is too large; only the first {} are read", size(*read_bytes))
         }
         FindingKind::RowsCut { rows } => {
-            format!("it has more rows than are read of one run: {rows} of its jobs and commands are shown, the others are not")
+            format!("the run is too large; only {rows} of its jobs and commands are shown")
         }
-        FindingKind::UnsafeRunName => "its names cannot be a path: if it has logs they are not read".into(),
-        FindingKind::UnsafeName => "its name has characters that could steer a terminal: signs are shown in their place".into(),
+        FindingKind::UnsafeRunName => {
+            "the repository and id of the run are not a valid path, so its logs are not read".into()
+        }
+        FindingKind::UnsafeName => "the name contains characters that could control the \
+            terminal; symbols are shown instead"
+            .into(),
         FindingKind::Refused(what) | FindingKind::Unreadable(what) => name(what).into_owned(),
-        FindingKind::Malformed { lines: 1, first_line } => format!("line {first_line} of its log is no record"),
-        FindingKind::Malformed { lines, first_line } => {
-            format!("{lines} lines of its log are no records, the first is line {first_line}")
+        FindingKind::Malformed { lines: 1, first_line } => {
+            format!("line {first_line} of the log is not a CRI record")
         }
-        FindingKind::Torn => "the last line of its log is cut off".into(),
+        FindingKind::Malformed { lines, first_line } => {
+            format!("{lines} lines of the log are not CRI records; the first is line {first_line}")
+        }
+        FindingKind::Torn => "the last line of the log is incomplete".into(),
     }
+}
+
+fn jobs_gone(logs: usize, orphaned: bool) -> String {
+    let logs = if logs == 1 { "1 log exists".to_owned() } else { format!("{logs} logs exist") };
+    let why = if orphaned {
+        "the CI server died before it recorded them"
+    } else {
+        "the jobs were deleted, perhaps by an upgrade (quire's version 7 did so)"
+    };
+    format!("the database has no jobs of this run, but {logs}; {why}")
+}
+
+fn rows_end(commands: usize, collided: bool) -> String {
+    let which = if commands == 1 {
+        "no row of this command".to_owned()
+    } else {
+        format!("no rows of {commands} commands from this one on")
+    };
+    let why = if collided {
+        "two commands started in the same millisecond, which its schema does not allow"
+    } else {
+        "the recorder stopped, perhaps because two commands started in the same millisecond"
+    };
+    format!("the database has {which}; {why}")
 }
 
 /// Returns the location of a finding in its run: `job build, command 3`. `None` for the run itself.

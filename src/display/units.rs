@@ -74,7 +74,7 @@ pub fn size(bytes: u64) -> String {
 /// Returns the notice that a log's old file was written to after another file had replaced it.
 #[must_use]
 pub fn late(bytes: u64) -> String {
-    format!("{} more went to the file that this one replaced; that is not shown", size(bytes))
+    format!("{} more were written to the replaced file and are not shown", size(bytes))
 }
 
 /// Formats seconds with a sign: `+12.345s`.

@@ -89,7 +89,7 @@ fn meaning(oddity: &Oddity) -> String {
     match oddity {
         Oddity::Store(what) => name(what).into_owned(),
         Oddity::RunWithoutRow(repo, _) => {
-            format!("a directory of logs in {} whose run is not in the database", name(repo))
+            format!("its logs are in {}, but the run is not in the database", name(repo))
         }
         Oddity::Run(_, finding) => display::finding(&finding.kind),
     }

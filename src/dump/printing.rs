@@ -41,7 +41,7 @@ impl<'a> Printing<'a> {
     pub(super) fn open(&mut self, log: &LogRef) -> Option<LogFile> {
         match LogFile::open(&log.path) {
             Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                self.report.notices.push(format!("{} was removed meanwhile", log.path.display()));
+                self.report.notices.push(format!("{} no longer exists", log.path.display()));
                 None
             }
             opened => self.told(opened),
@@ -77,9 +77,9 @@ impl<'a> Printing<'a> {
     pub(super) fn tail_start(&mut self, file: &LogFile) -> Option<u64> {
         if self.look.stream.is_some() && file.format() == log::Format::Plain {
             let path = file.path().display();
-            self.report.notices.push(format!(
-                "{path}: it is plain text, so of no stream, and was left out (--stream)"
-            ));
+            self.report
+                .notices
+                .push(format!("{path}: omitted, as plain text has no streams (--stream)"));
             return None;
         }
         match (self.look.tail, self.look.stream) {
@@ -107,7 +107,7 @@ impl<'a> Printing<'a> {
         let start = self.tail_start(file)?;
         if start > 0 {
             let left_out = format!(
-                "{}: the first {} were left out (--tail)",
+                "{}: omitted the first {} (--tail)",
                 file.path().display(),
                 display::size(start)
             );
@@ -125,7 +125,7 @@ impl<'a> Printing<'a> {
     pub(super) fn tell_cut(&mut self, file: &LogFile, cut_bytes: u64) {
         if cut_bytes > 0 {
             let cut = format!(
-                "{}: {} of a very long row were left out",
+                "{}: omitted {} of a very long row",
                 file.path().display(),
                 display::size(cut_bytes)
             );

@@ -49,9 +49,12 @@ fn write_lines(
     }
     if content.strangers > 0 {
         let (path, strangers) = (file.path().display(), content.strangers);
-        let notice = format!(
-            "{path}: {strangers} lines are no CRI records, so of no stream, and were left out"
-        );
+        let lines = if strangers == 1 {
+            "1 line that is not a CRI record".to_owned()
+        } else {
+            format!("{strangers} lines that are not CRI records")
+        };
+        let notice = format!("{path}: omitted {lines} (--stream)");
         printing.report.notices.push(notice);
     }
     Ok(())

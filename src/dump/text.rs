@@ -55,7 +55,7 @@ pub(super) fn write_run(printing: &mut Printing<'_>, out: &mut impl Write) -> io
         }
     }
     if let Some(log) = run.log.as_ref().filter(|_| look.stream.is_none()) {
-        writeln!(out, "{}the run's own log", if bare && run.jobs.is_empty() { "" } else { "\n" })?;
+        writeln!(out, "{}run log", if bare && run.jobs.is_empty() { "" } else { "\n" })?;
         write_rows(printing, log, None, out)?;
     }
     Ok(())
@@ -120,7 +120,7 @@ fn write_rows(
     };
     let Some(start) = printing.tail_start(&file) else { return Ok(()) };
     if start > 0 {
-        writeln!(out, "{ROW_INDENT}… {} before this left out", display::size(start))?;
+        writeln!(out, "{ROW_INDENT}… {} omitted", display::size(start))?;
     }
     let Some(rows) = printing.rows(&file, start, TEXT_ROW_CAP_BYTES) else { return Ok(()) };
     let mut rows = rows.keeping_last();

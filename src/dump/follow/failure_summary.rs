@@ -25,9 +25,9 @@ pub(super) fn of(run: &RunNode) -> Option<FailureSummary> {
     let command = sh.sh.as_ref().map(display::command);
     let how = sh.sh.as_ref().and_then(display::exit);
     let words: Vec<String> = [Some(place), command, how].into_iter().flatten().collect();
-    let nothing = if sh.log.is_some() { "it has written nothing" } else { "its log is not here" };
+    let nothing = if sh.log.is_some() { "no output" } else { "the log is missing" };
     let (what, rows) = cause_of(sh).unwrap_or((nothing, Vec::new()));
-    Some(FailureSummary { title: format!("the first failure: {}; {what}", words.join(": ")), rows })
+    Some(FailureSummary { title: format!("first failure: {}; {what}", words.join(": ")), rows })
 }
 
 /// Returns the rows that explain the failure, and their description. An unreadable log has been
@@ -35,10 +35,7 @@ pub(super) fn of(run: &RunNode) -> Option<FailureSummary> {
 fn cause_of(node: &ShNode) -> Option<(&'static str, Vec<Row>)> {
     let file = LogFile::open(&node.log.as_ref()?.path).ok()?;
     let cause = find_cause(&file, node.sh.as_ref().and_then(Sh::exit_status), Tail::Emit).ok()?;
-    let what = if cause.at.is_some() {
-        "the likeliest cause:"
-    } else {
-        "no known error is in its log, which ends with:"
-    };
+    let what =
+        if cause.at.is_some() { "likely cause:" } else { "cause not recognized; last lines:" };
     (!cause.rows.is_empty()).then_some((what, cause.rows))
 }

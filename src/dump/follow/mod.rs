@@ -7,7 +7,7 @@
 //! E    Compiling example v0.1.0
 //! job test, command 1: cargo test
 //!   running 30 tests
-//! job build, command 1 goes on:              the last row was of another command
+//! job build, command 1 continues:            the last row was of another command
 //! E    Finished dev in 11.9s
 //! job build, command 1 passed after 12.1s
 //! ```
@@ -117,7 +117,7 @@ pub fn follow(
                 if printer.told_nothing()
                     && wanted.selection.job.is_some() | wanted.selection.n.is_some() =>
             {
-                let why = "no job or command of the run matches --job or --sh";
+                let why = "no job or command matches --job or --sh";
                 return Err(Error::NotFound(why.into()));
             }
             Some(head) => return Ok(Followed { head, was_seen_running, unreadable }),
@@ -132,7 +132,7 @@ fn look_at(catalog: &mut Catalog, id: &RunId, is_due: bool) -> Result<Option<Run
     if !catalog.changed()? && !is_due {
         return Ok(None);
     }
-    let gone = || Error::NotFound(format!("run {} is not in the store any more", id.short()));
+    let gone = || Error::NotFound(format!("run {} is no longer in the store", id.short()));
     catalog.run(id)?.ok_or_else(gone).map(Some)
 }
 

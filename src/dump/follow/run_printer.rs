@@ -100,7 +100,7 @@ impl<'a, W: Write> RunPrinter<'a, W> {
             self.end_job(run, job)?;
         }
         if let Some(log) = &run.log {
-            let at = self.source(Key::Place(Place::Run), || "the run's own log".into());
+            let at = self.source(Key::Place(Place::Run), || "run log".into());
             self.open(run, at, log, None);
         }
         self.read_on()?;
@@ -204,7 +204,7 @@ impl<'a, W: Write> RunPrinter<'a, W> {
                 let left_out = display::size(start);
                 self.report
                     .notices
-                    .push(format!("{}: the first {left_out} were left out (--tail)", source.name));
+                    .push(format!("{}: omitted the first {left_out} (--tail)", source.name));
             }
             let clock = Clock::new(self.look, started_at, start == 0);
             State::Open(Box::new(OpenLog {
@@ -272,7 +272,7 @@ impl<'a, W: Write> RunPrinter<'a, W> {
                 continue;
             }
             if self.last_printed.replace(at) != Some(at) {
-                writeln!(self.out, "{name} goes on:")?;
+                writeln!(self.out, "{name} continues:")?;
             }
             let lead = format!("{}{}", sign(&row), rows.clock.stamp(row.at));
             write_row(&row, &lead, &mut rows.sanitizer, self.look, self.out)?;
@@ -352,7 +352,7 @@ impl<'a, W: Write> RunPrinter<'a, W> {
         Ok(())
     }
 
-    /// Prints a line that is not a row. The next row then needs a `… goes on:` line before it.
+    /// Prints a line that is not a row. The next row then needs a `… continues:` line before it.
     fn say(&mut self, line: &str) -> io::Result<()> {
         self.last_printed = None;
         writeln!(self.out, "{line}")
