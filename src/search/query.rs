@@ -178,7 +178,7 @@ fn has_upper_case(pattern: &str, literal: bool) -> bool {
 /// with a caret below it, which only works in a column of its own.
 fn reason(error: &regex::Error) -> String {
     match error {
-        regex::Error::CompiledTooBig(_) => "it is too large".to_owned(),
+        regex::Error::CompiledTooBig(_) => "pattern too large".to_owned(),
         error => {
             let told = error.to_string();
             let last = told.lines().last().unwrap_or_default();
@@ -234,7 +234,7 @@ mod tests {
             ("(", "unclosed group"),
             ("*", "repetition operator missing expression"),
             ("[z-a]", "invalid character class range, the start must be <= the end"),
-            ("(?:a{1000}){1000}{1000}", "it is too large"),
+            ("(?:a{1000}){1000}{1000}", "pattern too large"),
         ] {
             assert_eq!(Query::new(pattern, false).unwrap_err(), why, "{pattern}");
         }

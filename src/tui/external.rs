@@ -43,7 +43,7 @@ pub(super) fn work(external_commands: &Receiver<ExternalCommand>, messages: &Sen
             if is_ours { ready.run() } else { Ok(()) }
         }));
         let failed = done
-            .unwrap_or_else(|_| Err("a fault of rundown itself: please leave and return".into()))
+            .unwrap_or_else(|_| Err("internal error: quit and start rundown again".into()))
             .err();
         let told = failed.map(|why| Msg::Failed(Work::Outside, why));
         if told.into_iter().chain([Msg::Returned]).any(|message| messages.send(message).is_err()) {
@@ -105,9 +105,8 @@ fn edit(words: &[String], copy: &Path, line: u64) -> std::result::Result<(), Str
     let arguments = editor_arguments(words, is_vim(words), copy, line);
     let mut command = command(words, &arguments);
     command.stdin(terminal().map_err(|error| format!("cannot open the terminal: {error}"))?);
-    let failed = |error| {
-        format!("cannot run the editor {}: {error}; $VISUAL or $EDITOR names another", named(words))
-    };
+    let failed =
+        |error| format!("cannot run the editor {}: {error}; set $VISUAL or $EDITOR", named(words));
     command.status().map(drop).map_err(failed)
 }
 
@@ -119,8 +118,7 @@ fn page(
     color: bool,
 ) -> std::result::Result<(), String> {
     let arguments = pager_arguments(words, line);
-    let failed =
-        |error| format!("cannot run the pager {}: {error}; $PAGER names another", named(words));
+    let failed = |error| format!("cannot run the pager {}: {error}; set $PAGER", named(words));
     let mut child = command(words, &arguments).stdin(Stdio::piped()).spawn().map_err(failed)?;
     let (done, written) = channel();
     let stdin = child.stdin.take();
@@ -134,7 +132,7 @@ fn page(
     writer?;
     match written.recv_timeout(PARTING).unwrap_or(Ok(())) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(format!("not all of the log was shown: {error}"))
+            Err(format!("the pager did not receive the whole log: {error}"))
         }
         _ => Ok(()),
     }
@@ -168,7 +166,7 @@ fn words_of(variables: &[&str], default: &str) -> std::result::Result<Vec<String
 /// Splits a command line as a shell would, without expansions.
 fn split(name: &str, value: &str) -> std::result::Result<Vec<String>, String> {
     let words = shlex::split(value).filter(|words| !words.is_empty());
-    words.ok_or_else(|| format!("${name} is no command: {value}"))
+    words.ok_or_else(|| format!("${name} is not a command: {value}"))
 }
 
 /// Returns the last part of the program's path: the name familiar to the user.
@@ -275,7 +273,7 @@ mod tests {
         ] {
             assert_eq!(told(spec), arguments, "{spec}");
         }
-        assert_eq!(split("EDITOR", "vi 'x").unwrap_err(), "$EDITOR is no command: vi 'x");
+        assert_eq!(split("EDITOR", "vi 'x").unwrap_err(), "$EDITOR is not a command: vi 'x");
         assert_eq!(pager_arguments(&["/usr/bin/less".into()], 7), ["-R", "+7g"]);
         assert!(pager_arguments(&["more".into()], 7).is_empty());
     }

@@ -198,10 +198,10 @@ impl Model {
         self.keymap.keys_of(self.context(), action).map(|keys| self.theme.signs.keys(keys))
     }
 
-    /// Appends the key that helps, if there is one: `no such mark: m sets one`.
+    /// Appends the key that helps, if there is one: `no such mark; press m`.
     #[must_use]
-    pub fn pointing(&self, what: &str, action: Action, does: &str) -> String {
-        self.key_of(action).map_or_else(|| what.to_owned(), |key| format!("{what}: {key} {does}"))
+    pub fn pointing(&self, what: &str, action: Action) -> String {
+        self.key_of(action).map_or_else(|| what.to_owned(), |key| format!("{what}; press {key}"))
     }
 
     /// Returns the rows of the help; empty while it is closed.

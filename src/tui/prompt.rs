@@ -131,22 +131,21 @@ pub type Span = Option<(Time, Time)>;
 /// # Errors
 /// If the text is invalid, or the log has no times. The error contains valid examples.
 pub fn parse_goto(text: &str, times: Span, zone: &TimeZone) -> Result<Goal, &'static str> {
-    const NO_TIMES: &str = "this log has no times";
+    const NO_TIMES: &str = "this log has no timestamps";
     const UNKNOWN: &str = "try 1200, 50%, 12:34:56 or +90s";
     let text = text.trim();
     if let Some(percent) = text.strip_suffix('%') {
         let percent = percent.trim().parse::<u8>().ok().filter(|percent| *percent <= 100);
-        return percent.map(Goal::Percent).ok_or("a share is 0% to 100%");
+        return percent.map(Goal::Percent).ok_or("use 0% to 100%");
     }
     if let Some(span) = text.strip_prefix('+') {
-        let span: jiff::SignedDuration =
-            span.parse().map_err(|_| "a span is +90s, +5m or +1h2m3s")?;
+        let span: jiff::SignedDuration = span.parse().map_err(|_| "use +90s, +5m or +1h2m3s")?;
         let (start, _) = times.ok_or(NO_TIMES)?;
         let ms = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
         return Ok(Goal::Time(Time::from_millis(start.floor_millis().saturating_add(ms))));
     }
     if text.contains(':') {
-        let time = text.parse::<jiff::civil::Time>().map_err(|_| "a time is 12:34 or 12:34:56")?;
+        let time = text.parse::<jiff::civil::Time>().map_err(|_| "use 12:34 or 12:34:56")?;
         return at_clock(time, times.ok_or(NO_TIMES)?, zone).map(Goal::Time).ok_or(UNKNOWN);
     }
     let row = text.replace([',', '_'], "").parse::<u64>().map_err(|_| UNKNOWN)?;

@@ -218,7 +218,7 @@ impl Session {
         self.screen.copy(&text)?;
         if is_cut {
             let why = format!(
-                "only the first {} were copied: terminals take no more",
+                "copied only the first {} (the limit of a terminal)",
                 display::size(text.len() as u64)
             );
             let effects = update(&mut self.model, Msg::Failed(Work::Outside, why));

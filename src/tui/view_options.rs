@@ -72,10 +72,10 @@ impl Times {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::None => "no times",
-            Self::Relative => "times since the command's start",
-            Self::Delta => "times since the row before",
-            Self::Wall => "times of the wall clock",
+            Self::None => "timestamps: none",
+            Self::Relative => "timestamps: since the start",
+            Self::Delta => "timestamps: since the previous row",
+            Self::Wall => "timestamps: wall clock",
         }
     }
 }

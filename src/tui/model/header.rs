@@ -52,17 +52,17 @@ impl Model {
         let sh = node.sh.as_ref();
         let missing = self.run.as_ref().and_then(|run| display::missing(&run.head, node));
         vec![
-            ("in", sh.and_then(|sh| sh.cwd.as_deref()).map(|cwd| name(cwd).into_owned())),
+            ("cwd", sh.and_then(|sh| sh.cwd.as_deref()).map(|cwd| name(cwd).into_owned())),
             (
-                "ran",
+                "time",
                 sh.and_then(|sh| {
                     self.times(sh.started_at, sh.finished_at, node.state == ShState::Running, width)
                 }),
             ),
-            ("ended", sh.and_then(display::exit)),
-            ("used", sh.and_then(used)),
-            ("wrote", self.wrote()),
-            ("lacks", missing),
+            ("result", sh.and_then(display::exit)),
+            ("usage", sh.and_then(used)),
+            ("output", self.wrote()),
+            ("missing", missing),
             ("log", node.log.as_ref().map(|log| name(&log.path.to_string_lossy()).into_owned())),
         ]
     }
@@ -72,8 +72,8 @@ impl Model {
         let is_running = node.shs.iter().any(|sh| sh.state == ShState::Running);
         vec![
             ("job", Some(name(job.id.as_str()).into_owned())),
-            ("ran", self.times(job.started_at, job.finished_at, is_running, width)),
-            ("ended", job.exit_code.filter(|code| *code != 0).map(|code| format!("exit {code}"))),
+            ("time", self.times(job.started_at, job.finished_at, is_running, width)),
+            ("result", job.exit_code.filter(|code| *code != 0).map(|code| format!("exit {code}"))),
             ("commands", Some(commands(node.shs.iter()))),
         ]
     }
@@ -93,8 +93,8 @@ impl Model {
                     .and_then(|at| self.moment(at))
                     .map(|at| at.strftime(DAY_TIME).to_string()),
             ),
-            ("ran", self.times(run.started_at, head.ended_at(), is_active, width)),
-            ("failed", display::reason(head).filter(|_| head.outcome == Some(Outcome::Failed))),
+            ("time", self.times(run.started_at, head.ended_at(), is_active, width)),
+            ("reason", display::reason(head).filter(|_| head.outcome == Some(Outcome::Failed))),
             ("commands", Some(commands(node.jobs.iter().flat_map(|job| &job.shs)))),
             ("files", node.dir.as_ref().map(|dir| name(&dir.to_string_lossy()).into_owned())),
         ]
@@ -126,15 +126,21 @@ impl Model {
         Some(at.to_jiff()?.to_zoned_datetime(self.time_zone.clone()))
     }
 
-    /// Formats the size of the log: `1234 rows, 17 stderr, 3.0 KiB`.
+    /// Formats the size of the log: `1234 rows, 17 on stderr, 3.0 KiB`.
     fn wrote(&self) -> Option<String> {
         self.log.source.as_ref()?;
         let known = &self.log.known;
-        let stderr = known.stderr_rows.map(|rows| format!("{} stderr", display::count(rows)));
-        let stderr = stderr.filter(|_| known.total_rows.is_some_and(|rows| rows > 0));
+        let rows = known.total_rows.map(|total| match known.stderr_rows {
+            Some(stderr) if stderr == total && total > 0 => {
+                format!("{} on stderr", display::rows(total))
+            }
+            Some(stderr) if total > 0 => {
+                format!("{}, {} on stderr", display::rows(total), display::count(stderr))
+            }
+            _ => display::rows(total),
+        });
         let bytes = display::size(self.log.window.file_bytes);
-        let all = [known.total_rows.map(display::rows), stderr, Some(bytes)];
-        Some(all.into_iter().flatten().collect::<Vec<_>>().join(", "))
+        Some([rows, Some(bytes)].into_iter().flatten().collect::<Vec<_>>().join(", "))
     }
 }
 

@@ -57,7 +57,7 @@ pub(super) fn arrived(model: &mut Model, ticket: Ticket, mut page: Page) -> Vec<
         Aim::Target => {
             model.log.at = target.map_or(model.log.at, |target| Some(target.offset));
             if target.is_some_and(|target| target.has_wrapped) {
-                model.said = Some("went on from the other end".into());
+                model.said = Some("search wrapped".into());
             }
             show_at(model, aimed, line_before);
             show_match(model, aimed);
@@ -103,7 +103,7 @@ fn is_to_be_at_end(model: &mut Model, aim: Aim, is_other_file: bool) -> bool {
         return false;
     }
     if is_other_file {
-        model.said = Some("the log was begun anew: this is its end".into());
+        model.said = Some("log truncated or replaced; showing its end".into());
     }
     log.seen_rows = log.seen_rows.filter(|_| !is_other_file);
     log.at = log.at.filter(|_| !is_other_file);

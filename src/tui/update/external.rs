@@ -8,7 +8,7 @@ use crate::tui::msg::{Effect, LogRow};
 
 /// Shown in place of what secure mode does not do.
 pub(super) const SECURE: &str =
-    "off in secure mode (RUNDOWN_SECURE, or `secure` in the configuration)";
+    "disabled in secure mode (RUNDOWN_SECURE, or `secure` in the config)";
 
 /// The log at the current row, for another program.
 pub(super) fn show(model: &mut Model, how: fn(LogRow) -> Effect) -> Vec<Effect> {

@@ -190,8 +190,8 @@ pub(super) fn stepped(model: &mut Model, step: &Step, head: Option<RunHead>) -> 
     }
     let Some(head) = head else {
         let side = if matches!(step.beside, Beside::Older(_)) { "older" } else { "newer" };
-        let failed = if step.outcome.is_some() { " that failed" } else { "" };
-        model.said = Some(format!("there is no {side} run{failed}"));
+        let failed = if step.outcome.is_some() { " failed" } else { "" };
+        model.said = Some(format!("no {side}{failed} run"));
         return Vec::new();
     };
     let id = head.run.id.clone();

@@ -85,8 +85,7 @@ fn nothing(model: &mut Model, pressed: Vec<Key>) -> Vec<Effect> {
     }
     let alone = model.keymap.meaning(model.context(), last.as_slice());
     if alone != Meaning::Action(Action::Back) {
-        model.said =
-            Some(format!("{} means nothing", model.theme.signs.keys(&Keys::from(pressed))));
+        model.said = Some(format!("{} is not bound", model.theme.signs.keys(&Keys::from(pressed))));
     }
     Vec::new()
 }
@@ -105,11 +104,7 @@ fn wrap(model: &mut Model) -> Vec<Effect> {
     (model.log.line, model.log.sideways) = (0, 0);
     seek::say(
         model,
-        if model.view_options.wrap {
-            "long rows go on in the next line"
-        } else {
-            "long rows are cut at the edge"
-        },
+        if model.view_options.wrap { "long rows are wrapped" } else { "long rows are cut off" },
     )
 }
 
@@ -215,7 +210,7 @@ fn cause(model: &mut Model) -> Vec<Effect> {
             Vec::new()
         }
         None if model.is_scroll() => {
-            seek::say(model, "the cause is looked for in one command: open it in the tree")
+            seek::say(model, "open a single command to see its likely cause")
         }
         None => land(model),
     }

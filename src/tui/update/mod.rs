@@ -93,7 +93,7 @@ fn tick(model: &mut Model, now: Time) -> Vec<Effect> {
 /// The worker has given a sign of life.
 fn reads(model: &mut Model, path: Option<PathBuf>) -> Vec<Effect> {
     let wait = |path| Wait {
-        what: "the file system does not answer".into(),
+        what: "the file system does not respond".into(),
         why: None,
         path: Some(path),
         is_absent: false,
@@ -111,8 +111,11 @@ fn resize(model: &mut Model, width: u16, height: u16) -> Vec<Effect> {
 
 fn copied(model: &mut Model, text: String, is_cut: bool) -> Vec<Effect> {
     let size = display::size(text.len() as u64);
-    let cut = if is_cut { ", all that a terminal takes: the end is missing" } else { "" };
-    model.said = Some(format!("copied {size}{cut}"));
+    model.said = Some(if is_cut {
+        format!("copied only the first {size} (the limit of a terminal)")
+    } else {
+        format!("copied {size}")
+    });
     vec![Effect::Copy(text)]
 }
 

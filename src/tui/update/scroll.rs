@@ -14,7 +14,7 @@ use crate::tui::model::{LogKey, Model, Tree};
 use crate::tui::msg::{Effect, Fold, Folds, Goal};
 use crate::tui::scroll::{LogSource, RowAddress, Section, sections};
 
-const NOTHING_TO_FOLD: &str = "nothing here can be folded";
+const NOTHING_TO_FOLD: &str = "nothing to fold here";
 
 /// Shows all commands of the selected job, or of the run, in one scroll.
 pub(super) fn open(model: &mut Model) -> Vec<Effect> {
@@ -174,7 +174,12 @@ pub(super) fn jump(model: &mut Model, by: isize, is_for_failed: bool) -> Vec<Eff
     let Some(at) = found else {
         return say(
             model,
-            if is_for_failed { "no other command failed there" } else { "no other command there" },
+            match (is_for_failed, by > 0) {
+                (true, true) => "no failed command below",
+                (true, false) => "no failed command above",
+                (false, true) => "no command below",
+                (false, false) => "no command above",
+            },
         );
     };
     if let Some(section) = source.sections().get(at).filter(|_| is_for_failed) {

@@ -113,7 +113,7 @@ pub(super) fn clear_search(model: &mut Model) -> Vec<Effect> {
 /// The next row that matches, or the one before.
 pub(super) fn next_match(model: &mut Model, towards: Towards) -> Vec<Effect> {
     if model.view_options.search.is_none() {
-        let text = model.pointing("nothing is searched for", Action::Search, "begins");
+        let text = model.pointing("no search", Action::Search);
         return say(model, &text);
     }
     let from = beside(model, towards);
@@ -163,11 +163,7 @@ pub(super) fn set_filter(model: &mut Model, filter: Option<PatternFilter>) -> Ve
 /// Shows more or fewer rows around those that the filter lets through.
 pub(super) fn widen(model: &mut Model, by: isize) -> Vec<Effect> {
     if model.view_options.row_filter.filter.is_none() {
-        let text = model.pointing(
-            "there are no rows around those of a filter without one",
-            Action::Filter,
-            "sets one",
-        );
+        let text = model.pointing("no filter", Action::Filter);
         return say(model, &text);
     }
     let row_filter = &mut model.view_options.row_filter;
@@ -188,8 +184,8 @@ pub(super) fn only(model: &mut Model, stream: Option<Stream>) -> Vec<Effect> {
 pub(super) fn unfold(model: &mut Model) -> Vec<Effect> {
     let row_filter = &mut model.view_options.row_filter;
     let (progress, said) = match row_filter.progress {
-        Progress::Last => (Progress::All, "everything that was written, also what was overwritten"),
-        Progress::All => (Progress::Last, "what was overwritten shows its last state"),
+        Progress::Last => (Progress::All, "showing all progress states"),
+        Progress::All => (Progress::Last, "showing the last progress state"),
     };
     row_filter.progress = progress;
     // What is looked for is looked for in what is shown.
@@ -209,14 +205,15 @@ pub(super) fn next_error(model: &mut Model, towards: Towards) -> Vec<Effect> {
     seek(
         model,
         Goal::Next { what: Sought::Error, from, towards, round: true },
-        "no row tells of an error",
+        "no error in this log",
     )
 }
 
 /// The next row that took long to come, or the one before.
 pub(super) fn next_gap(model: &mut Model, towards: Towards) -> Vec<Effect> {
     let (min_ms, from) = (model.slow_ms(), model.current_row().map_or(0, |row| row.offset));
-    let missed = format!("no gap of {} or more from here", display::duration(min_ms));
+    let side = if towards == Towards::Down { "below" } else { "above" };
+    let missed = format!("no gap of {} or more {side}", display::duration(min_ms));
     seek(model, Goal::Next { what: Sought::Gap { min_ms }, from, towards, round: true }, &missed)
 }
 
@@ -242,8 +239,8 @@ fn go_to(model: &mut Model, goal: Goal) -> Vec<Effect> {
     };
     let missed = match goal {
         Goal::Row(_) => "the log has fewer rows",
-        Goal::Time(_) => "the log ends before that",
-        _ => "the log has no rows",
+        Goal::Time(_) => "the log ends before that time",
+        _ => "the log is empty",
     };
     seek(model, goal, missed)
 }
@@ -262,11 +259,11 @@ fn go_to_mark(model: &mut Model, name: &str) -> Vec<Effect> {
     let Some((run, place, offset)) =
         name.chars().next().and_then(|name| model.marks.get(&name)).cloned()
     else {
-        let text = model.pointing("no such mark", Action::Mark, "and a letter set one");
+        let text = model.pointing("no such mark", Action::Mark);
         return say(model, &text);
     };
     if model.wanted.as_ref() != Some(&run) {
-        return say(model, "this mark is in another run");
+        return say(model, "this mark belongs to another run");
     }
     go_to_place(model, place, offset)
 }
@@ -287,7 +284,7 @@ pub(super) fn go_to_place(model: &mut Model, place: Place, offset: u64) -> Vec<E
         model.tree.chosen = true;
         effects = tree::select(model, place);
     }
-    effects.extend(seek(model, Goal::Place(address.unwrap_or(offset)), "the log has no rows"));
+    effects.extend(seek(model, Goal::Place(address.unwrap_or(offset)), "the log is empty"));
     effects
 }
 

@@ -77,7 +77,7 @@ fn keep_read(model: &Model, before: &RunNode, node: &mut RunNode) {
 /// was read stays.
 fn gone(model: &mut Model, id: &RunId) -> Vec<Effect> {
     let Some(newest) = model.runs.newest.clone().filter(|newest| newest != id) else {
-        model.store_fault = Some("this run is not in the store any more".into());
+        model.store_fault = Some("this run is no longer in the store".into());
         return Vec::new();
     };
     model.runs.at = Some(newest.clone());
@@ -90,7 +90,7 @@ fn asked_place(model: &mut Model) -> Option<Place> {
     let place = model.open_place.take()?;
     let is_there = model.all_items().iter().any(|item| item.place() == place);
     if !is_there {
-        model.said = Some("what --at names is not in this run".into());
+        model.said = Some("--at: no such command in this run".into());
         model.open_at = None;
         return None;
     }

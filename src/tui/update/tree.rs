@@ -128,7 +128,7 @@ pub(super) fn slowest(model: &mut Model, by: isize) -> Vec<Effect> {
     let here = ranked.iter().position(is_here).filter(|_| model.tree.ranked == model.tree.at);
     let to = here.map_or(0, |here| step(here, by, ranked.len()));
     let Some((ms, item)) = ranked.get(to) else {
-        model.said = Some("how long its commands took is not known".into());
+        model.said = Some("command durations unknown".into());
         return Vec::new();
     };
     let which = if to == 0 { String::new() } else { format!("{} ", display::ordinal(to + 1)) };

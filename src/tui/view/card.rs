@@ -6,7 +6,7 @@
 //! │ ✗ exit 101 after 34.0s                       │
 //! │ ▌ thread 'merges' panicked at src/lib.rs:7:5 │
 //! │   assertion `left == right` failed           │
-//! ╰─────────────────────────── 2 more failed ────╯
+//! ╰────────── } 2 more failed below · C close ─╯
 //! ```
 //!
 //! On a low screen it has a single line above the rows nearest to the cause.
@@ -17,7 +17,7 @@ use ratatui::layout::Rect;
 use super::log::title;
 use crate::cri::Stream;
 use crate::display::{self, Status};
-use crate::join::RunNode;
+use crate::join::ShState;
 use crate::log::Row;
 use crate::sanitize;
 use crate::search::Cause;
@@ -86,12 +86,12 @@ fn what(model: &Model, cause: &Cause) -> String {
     }
     let is_stderr = |row: &Row| row.stream == Some(Stream::Stderr);
     let shown = match (cause.rows.iter().any(is_stderr), cause.rows.iter().all(is_stderr)) {
-        _ if cause.rows.is_empty() => return "it printed nothing that could say why".into(),
-        (true, true) => "the end of stderr",
-        (true, false) => "the end of stderr and of the log",
-        (false, _) => "the end of the log",
+        _ if cause.rows.is_empty() => "No output.",
+        (true, true) => "Last lines of stderr:",
+        (true, false) => "Last lines of stderr and of the log:",
+        (false, _) => "Last lines:",
     };
-    format!("no rule tells the cause{part}: {shown}")
+    format!("Cause not recognized{part}. {shown}")
 }
 
 /// Returns the state of the command.
@@ -123,12 +123,22 @@ fn foot(model: &Model) -> String {
         let keys = model.keymap.keys_of(Context::Log, action)?;
         Some(format!("{} {what}", model.theme.signs.keys(keys)))
     };
-    let others = model.run.as_ref().map_or(0, RunNode::failed_commands).saturating_sub(1);
-    let others =
-        (others > 0).then(|| keys(Action::NextFailed, &format!("{others} more failed"))).flatten();
+    let below = failed_below(model);
+    let below = (below > 0)
+        .then(|| keys(Action::NextFailed, &format!("{below} more failed below")))
+        .flatten();
     let close = keys(Action::Cause, "close");
-    let all: Vec<_> = others.into_iter().chain(close).collect();
+    let all: Vec<_> = below.into_iter().chain(close).collect();
     all.join(&format!(" {} ", model.theme.signs.dot))
+}
+
+/// Counts the failed commands after the one that is shown.
+fn failed_below(model: &Model) -> usize {
+    let items = model.all_items();
+    let shown = model.shown().map(|item| item.place());
+    let after = items.iter().position(|item| Some(item.place()) == shown).map_or(0, |at| at + 1);
+    let is_failed = |item: &&Item<'_>| item.sh().is_some_and(|sh| sh.state == ShState::Failed);
+    items.iter().skip(after).filter(is_failed).count()
 }
 
 /// Draws the rows around the cause, as many as fit. The row of the cause is wrapped if there is

@@ -29,7 +29,7 @@ pub(super) fn of(model: &Model, row: &Row) -> Option<Heading> {
             title: own_name(run).into(),
             ..Heading::default()
         },
-        None => Heading { title: "gone".into(), ..Heading::default() },
+        None => Heading { title: "removed".into(), ..Heading::default() },
     })
 }
 

@@ -59,12 +59,12 @@ pub(super) fn draw(model: &Model, body: Rect, buffer: &mut Buffer) {
         Item::Run(run) => (
             Status::of_run(&run.head),
             run_facts(model, run).to_vec(),
-            why_no_rows(model, ShState::Unknown, "it has no log of its own"),
+            why_no_rows(model, ShState::Unknown, "no run log"),
         ),
         Item::Sh(_, sh) => (
             Status::of_sh(sh),
             sh_facts(model, sh).to_vec(),
-            why_no_rows(model, sh.state, "its log is not here"),
+            why_no_rows(model, sh.state, "the log is missing"),
         ),
         Item::Job(job) => (Status::of_job(job), Vec::new(), Some(why_no_command(job))),
     };
@@ -83,10 +83,10 @@ pub(super) fn draw(model: &Model, body: Rect, buffer: &mut Buffer) {
 fn draw_rows(model: &Model, area: Rect, buffer: &mut Buffer) {
     let (log, view_options) = (&model.log, &model.view_options);
     if log.window.rows.is_empty() && view_options.row_filter.narrows() && log.request.is_none() {
-        return say(model, buffer, area, &["no row passes the filter"]);
+        return say(model, buffer, area, &["no row matches the filter"]);
     }
     if log.looking.is_some() && !log.is_seeking() {
-        return say(model, buffer, area, &["looking for rows that pass the filter"]);
+        return say(model, buffer, area, &["searching for rows that match the filter"]);
     }
     let (above, rows) = log.window.rows.split_at_checked(log.top).unwrap_or_default();
     let columns = model.log_columns();
@@ -152,11 +152,12 @@ fn draw_bar(model: &Model, area: Rect, buffer: &mut Buffer) {
     }
 }
 
-/// Returns the reason why a run has no jobs.
-pub(super) const fn no_jobs(run: &RunNode) -> &'static str {
+/// Returns the reason why a run has no jobs. A directory opened by its path is a run without an id.
+fn no_jobs(run: &RunNode) -> &'static str {
     match run.head.phase {
+        _ if run.head.run.id.as_str().is_empty() => "no logs found in this directory",
         Phase::Queued | Phase::Active => "no jobs yet",
-        Phase::Finished | Phase::Unknown => "it has no jobs",
+        Phase::Finished | Phase::Unknown => "no jobs recorded",
     }
 }
 
@@ -187,10 +188,10 @@ fn draw_notes(model: &Model, notes: &[String], area: Rect, buffer: &mut Buffer) 
 
 const fn why_no_command(job: &JobNode) -> &'static str {
     match (Status::of_job(job), job.phase) {
-        (Status::Skipped, _) => "skipped: it ran no command",
+        (Status::Skipped, _) => "skipped; no command was run",
         (_, Phase::Queued) => "waiting to start",
-        (_, Phase::Active) => "waiting for its first command",
-        (_, Phase::Finished | Phase::Unknown) => "it ran no command",
+        (_, Phase::Active) => "waiting for the first command",
+        (_, Phase::Finished | Phase::Unknown) => "no command was run",
     }
 }
 
@@ -341,7 +342,7 @@ pub(super) fn finding(model: &Model) -> Option<String> {
     });
     let stream = view_options.row_filter.stream.map(|stream| format!("only {}", stream.as_str()));
     let progress =
-        (view_options.row_filter.progress == Progress::All).then(|| "unfolded".to_owned());
+        (view_options.row_filter.progress == Progress::All).then(|| "full progress".to_owned());
     let all: Vec<_> = [search, filter, stream, progress].into_iter().flatten().collect();
     (!all.is_empty()).then(|| all.join("  "))
 }
@@ -365,5 +366,5 @@ pub(super) fn looking(model: &Model) -> Option<String> {
     let shows_all = || model.key_of(Action::Back).map(|key| format!("{key} shows all rows"));
     let how = if model.log.is_seeking() { Some("any key stops".to_owned()) } else { shows_all() };
     let how = how.map(|how| format!(" ({how})")).unwrap_or_default();
-    model.log.looking.map(|percent| format!("looking: {percent}% of the log{how}"))
+    model.log.looking.map(|percent| format!("searching: {percent}% of the log{how}"))
 }

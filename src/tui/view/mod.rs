@@ -99,7 +99,7 @@ fn fault(model: &Model) -> Option<String> {
         let why = wait.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
         let still =
             wait::still(model, waiting).map(|still| format!(" {still}")).unwrap_or_default();
-        format!("{}{why}{still}; trying again", wait.what)
+        format!("{}{why}; retrying{still}", wait.what)
     });
     let hangs =
         model.hangs().filter(|_| model.run.is_some()).and_then(|reads| wait::hangs(model, reads));
@@ -145,8 +145,8 @@ fn draw_runs(model: &Model, body: Rect, buffer: &mut Buffer) {
     }
     let (heads, at, top) = runs.shown();
     let nothing = match runs.active_finder().map(|finder| &finder.next) {
-        Some(Next::End) => "no run matches",
-        Some(Next::Looking | Next::After(_)) => "looking for runs that match",
+        Some(Next::End) => "no matching runs",
+        Some(Next::Looking | Next::After(_)) => "searching for matching runs",
         None => "no runs yet",
     };
     if heads.is_empty() && runs.heads.is_some() {
@@ -169,7 +169,8 @@ fn draw_runs(model: &Model, body: Rect, buffer: &mut Buffer) {
 fn draw_tree(model: &Model, body: Rect, buffer: &mut Buffer) {
     let items = model.items();
     if let Some(run) = model.run.as_ref().filter(|run| run.jobs.is_empty()) {
-        say(model, buffer, body, &["", log::no_jobs(run)]);
+        let has_ended = matches!(run.head.phase, Phase::Finished | Phase::Unknown);
+        say(model, buffer, body, &["", if has_ended { "no jobs" } else { "no jobs yet" }]);
     }
     let list = TreeList {
         items: &items,

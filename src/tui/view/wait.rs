@@ -22,11 +22,9 @@ const WAY_LINE: usize = 54;
 
 /// The suggested commands with their descriptions: if the store or its first run is missing, and
 /// always.
-const FIRST_WAYS: [(&str, &str); 2] = [
-    ("rundown record -- CMD", "record a command into a store"),
-    ("rundown demo", "see rundown at work"),
-];
-const OTHER_WAY: (&str, &str) = ("rundown --root DIR", "look at another store");
+const FIRST_WAYS: [(&str, &str); 2] =
+    [("rundown record -- CMD", "record a command"), ("rundown demo", "try a demo run")];
+const OTHER_WAY: (&str, &str) = ("rundown --root DIR", "open another store");
 
 /// A line: its pieces with their styles.
 type Line = Vec<(String, Style)>;
@@ -61,9 +59,9 @@ fn lines(model: &Model, waiting: &Waiting, width: usize) -> Vec<Line> {
     if let Some(why) = &wait.why {
         put(&name(why), Style::new());
     }
-    let still = still(model, waiting).map(|still| format!("{still}: ")).unwrap_or_default();
+    let still = still(model, waiting).map(|still| format!("waiting {still}; ")).unwrap_or_default();
     lines.push(Vec::new());
-    lines.push(vec![(format!("{still}it opens by itself as soon as it can"), theme.muted)]);
+    lines.push(vec![(format!("{still}opens automatically when available"), theme.muted)]);
     lines.push(Vec::new());
     let ways = FIRST_WAYS.into_iter().filter(|_| wait.is_absent).chain([OTHER_WAY]);
     lines.extend(
@@ -76,12 +74,12 @@ fn way_line(theme: &Theme, way: &str, what: Option<&str>) -> Line {
     vec![(format!("{way:<WAY$}"), theme.accent), (what.unwrap_or_default().to_owned(), theme.muted)]
 }
 
-/// Formats the wait for a hanging read: `waiting for 12s for /mnt/store/quire.db`. The path comes
+/// Formats the wait for a hanging read: `no response for 12s: /mnt/store/quire.db`. The path comes
 /// last because it may be wider than the screen.
 pub(super) fn hangs(model: &Model, reads: &Waiting) -> Option<String> {
     let path = reads.wait.path.as_ref()?;
     let ms = model.now?.millis_since(reads.since?);
-    Some(format!("waiting for {} for {}", so_far(ms), name(&path.to_string_lossy())))
+    Some(format!("no response for {}: {}", so_far(ms), name(&path.to_string_lossy())))
 }
 
 /// Formats the length of a wait from its third second: `for 12s`.

@@ -35,12 +35,17 @@ pub enum Badge {
 }
 
 impl Badge {
-    fn text(self) -> String {
+    /// Returns the text for a screen of this width.
+    fn text(self, width: u16) -> String {
         match self {
             Self::Live => "live".into(),
             Self::Polling => "polling".into(),
             Self::Paused(0) => "paused".into(),
-            Self::Paused(rows) => format!("paused +{}", display::count(rows)),
+            Self::Paused(rows) => {
+                let paused = if width < WITH_PAUSED { "" } else { "paused, " };
+                let rows_word = if rows == 1 { "row" } else { "rows" };
+                format!("{paused}{} new {rows_word}", display::count(rows))
+            }
             Self::Waiting => "waiting".into(),
             Self::Deleted => "deleted".into(),
             Self::Rotated => "rotated".into(),
@@ -49,6 +54,9 @@ impl Badge {
         }
     }
 }
+
+/// The smallest width of a screen for the word `paused` beside the number of new rows.
+const WITH_PAUSED: u16 = 60;
 
 /// The run in the first row.
 #[derive(Clone, Copy)]
@@ -77,7 +85,7 @@ pub fn draw_title(
             Badge::Ended => theme.muted,
             _ => theme.warn,
         };
-        strip.put_right(&badge.text(), style, 8).skip_right(2);
+        strip.put_right(&badge.text(area.width), style, 8).skip_right(2);
     }
     let Some(Titled { head, failed }) = run else {
         strip.put("rundown", theme.accent);
@@ -175,6 +183,8 @@ mod tests {
     #[test]
     fn a_pause_counts_what_has_come() {
         assert!(title(80, Badge::Paused(0)).ends_with("  paused"));
-        assert!(title(80, Badge::Paused(12_345)).ends_with("  paused +12.3k"));
+        assert!(title(80, Badge::Paused(1)).ends_with("  paused, 1 new row"));
+        assert!(title(80, Badge::Paused(12_345)).ends_with("  paused, 12.3k new rows"));
+        assert!(title(40, Badge::Paused(18)).ends_with("  18 new rows"));
     }
 }

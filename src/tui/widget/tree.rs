@@ -242,7 +242,7 @@ fn phase(sh: &ShNode) -> Phase {
 /// Returns the name of the row of the run itself.
 #[must_use]
 pub const fn own_name(run: &RunNode) -> &'static str {
-    if run.log.is_some() { "the run's own log" } else { "all commands" }
+    if run.log.is_some() { "run log" } else { "all commands" }
 }
 
 /// Returns the command line for the screen; `sh-3.log` if there is only a log.

@@ -122,7 +122,7 @@ fn a_panic_is_told_and_the_next_request_is_served() {
     let dir = tempfile::tempdir().unwrap();
     let mut worker = worker(dir.path());
     let told = guarded(&mut worker, Work::Store, |_| panic!("of no use"));
-    assert_eq!(told, [Msg::Failed(Work::Store, "a fault of rundown itself: of no use".into())]);
+    assert_eq!(told, [Msg::Failed(Work::Store, "internal error: of no use".into())]);
     assert!(matches!(
         &guarded(&mut worker, Work::Store, |worker| worker.serve(Effect::Load(None)))[..],
         [Msg::Runs(_), ..]

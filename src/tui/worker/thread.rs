@@ -123,6 +123,6 @@ pub(super) fn guarded(
             .downcast_ref::<&str>()
             .map(ToString::to_string)
             .or_else(|| panic.downcast_ref::<String>().cloned());
-        vec![Msg::Failed(work, format!("a fault of rundown itself: {}", text.unwrap_or_default()))]
+        vec![Msg::Failed(work, format!("internal error: {}", text.unwrap_or_default()))]
     })
 }
