@@ -549,9 +549,7 @@ fn of_a_run_with_too_many_rows_some_are_shown_and_that_is_said() {
     let run = &json(dir.path(), &["--root", ".", "--once", "--format", "json"], 0)["run"];
     let rows = run["jobs"].as_array().unwrap().len();
     assert!((10_000..40_000).contains(&rows), "{rows}");
-    let said = format!(
-        "it has more rows than are read of one run: {rows} of its jobs and commands are shown, the others are not"
-    );
+    let said = format!("the run is too large; only {rows} of its jobs and commands are shown");
     let findings = run["findings"].as_array().unwrap();
     let cut = findings.iter().find(|finding| finding["kind"] == "rows-cut").unwrap();
     assert_eq!(cut["meaning"], said);
@@ -574,5 +572,5 @@ fn what_is_odd_about_a_run_opened_by_its_path_is_said_too() {
     let path =
         std::fs::read_dir(runs).unwrap().map(|entry| entry.unwrap()).find(named).unwrap().path();
     let said = stdout(dir.path(), &["--once", path.to_str().unwrap()], 0);
-    assert!(said.starts_with("note: 2 lines of its events.jsonl"), "{said}");
+    assert!(said.starts_with("note: 2 lines of events.jsonl"), "{said}");
 }

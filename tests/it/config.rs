@@ -107,9 +107,12 @@ fn faults_are_told_together_and_nothing_opens() {
     assert_eq!(
         lines,
         [
-            format!("rundown: {}:1:1: no such key `wrop`; did you mean `wrap`?", path.display()),
             format!(
-                "         {}:3:1: no such key `nxt-error` under [keys]; did you mean `next-error`?",
+                "rundown: {}:1:1: unknown setting `wrop`; did you mean `wrap`?",
+                path.display()
+            ),
+            format!(
+                "         {}:3:1: unknown action `nxt-error` in [keys]; did you mean `next-error`?",
                 path.display()
             ),
         ]
@@ -117,7 +120,7 @@ fn faults_are_told_together_and_nothing_opens() {
     write(home.path(), ".config/rundown/config.toml", "[keys]\ntimes = \"e\"\n");
     assert!(
         stderr(home.path(), &["config"], 2)
-            .contains(":2:1: `next-error` and `times` clash under [keys.log]: `e`")
+            .contains(":2:1: `times`: `e` is already bound to `next-error` in [keys.log]")
     );
 
     let store = store();
@@ -126,7 +129,7 @@ fn faults_are_told_together_and_nothing_opens() {
     let session =
         Session::start(&store, &env.each_ref().map(|(name, value)| (*name, value.as_str())));
     assert_eq!(session.exit().code(), Some(2));
-    session.shown.wait_for_text("clash under [keys.log]");
+    session.shown.wait_for_text("is already bound to `next-error`");
     session.assert_given_back();
 }
 
@@ -192,7 +195,7 @@ fn secure_mode_is_switched_on_by_either_and_off_by_neither() {
     let session = Session::start(&store, &env);
     session.shown.wait_for_text("nothing to be done");
     session.press("v");
-    session.shown.wait_for_text("off in secure mode");
+    session.shown.wait_for_text("disabled in secure mode");
     session.press("q");
     assert_eq!(session.exit().code(), Some(0));
 }

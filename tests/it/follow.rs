@@ -273,7 +273,11 @@ fn what_comes_late_to_the_old_file_is_said_above_the_rows() {
     sim.disk();
     assert_eq!(shown(&sim), ["two"]);
     append(&old, line("late"));
-    assert!(sim.disk().screen().contains("! 45 B more went to the file"), "{}", sim.screen());
+    assert!(
+        sim.disk().screen().contains("! 45 B more were written to the replaced"),
+        "{}",
+        sim.screen()
+    );
     assert_eq!((shown(&sim), badge(&mut sim).as_str()), (vec!["two".to_owned()], "live"));
 }
 
@@ -365,7 +369,7 @@ fn a_rotation_is_followed_in_a_terminal() {
         contents.contains("fourth") && !contents.contains("third") && contents.contains("live")
     });
     append(&old, line("fifth"));
-    session.shown.wait_for_text("46 B more went to the file");
+    session.shown.wait_for_text("46 B more were written to the replaced");
 }
 
 #[test]
@@ -373,7 +377,7 @@ fn a_log_appears_later_in_a_directory_that_appears_later() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("not/yet/0.log");
     let session = follow_in_terminal(&path);
-    session.shown.wait_for_text("0.log is not there yet");
+    session.shown.wait_for_text("0.log does not exist yet");
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     append(&path, "");
     session.shown.wait_for_text("no output");

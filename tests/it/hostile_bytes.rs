@@ -333,7 +333,7 @@ fn the_screen_sends_only_what_is_its_own() {
     // Folded, cursor moves hide rows; unfolded, every row is there.
     terminal.page_to(rows - 1);
     terminal.press("p");
-    terminal.wait("all rows", |screen| screen.contents().contains("unfolded"));
+    terminal.wait("all rows", |screen| screen.contents().contains("full progress"));
     terminal.press("g");
     terminal.wait("the first row", |screen| rows_in(&screen.contents()).next() == Some(0));
     assert_eq!(terminal.page_to(rows - 1).len(), rows, "all rows have been on the screen");

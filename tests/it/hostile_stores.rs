@@ -636,12 +636,15 @@ fn a_link_that_takes_the_place_of_an_open_log_is_said_and_not_shown() {
         }
         assert_eq!(sim.model.tree.at == Some(Place::Run), own_log);
         let before = sim.screen();
-        assert!(before.contains("inside") && !before.contains("leads out"), "{before}");
+        assert!(before.contains("inside") && !before.contains("it links outside"), "{before}");
         swap(&run.join(part), &outside.join(outer));
         for _ in 0..2 {
             let screen = sim.disk().screen();
             assert!(screen.contains("inside") && !screen.contains(MARKER), "{part}: {screen}");
-            assert!(part == "events.jsonl" || screen.contains("leads out"), "{part}: {screen}");
+            assert!(
+                part == "events.jsonl" || screen.contains("it links outside"),
+                "{part}: {screen}"
+            );
         }
         let screen = sim.keys("G g").screen();
         assert!(!screen.contains(MARKER), "{part}: {screen}");
@@ -662,7 +665,10 @@ fn a_link_that_takes_the_place_of_what_was_found_is_not_followed() {
             match LogFile::open(&log.path) {
                 Ok(file) => assert!(!is_swapped && file.path() == &*log.path, "{part}"),
                 Err(error) => {
-                    assert!(is_swapped && chain(&error).contains("leads out"), "{part}: {error:?}")
+                    assert!(
+                        is_swapped && chain(&error).contains("it links outside"),
+                        "{part}: {error:?}"
+                    )
                 }
             }
             read += 1;
@@ -679,7 +685,7 @@ fn a_repository_that_is_a_link_out_of_the_store_is_not_read() {
     link(&store.dir.path().join("outside/demo.git"), &store.root().join("runs/demo.git"));
     let output = store.once(&["--once", "own-log-fifo"]);
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("it is a link that leads out of the store"), "{said}");
+    assert!(said.contains("it links outside the store"), "{said}");
     assert!(!String::from_utf8_lossy(&output.stdout).contains("inside"));
 }
 
@@ -792,7 +798,7 @@ fn names_that_climb_reach_nothing() {
             without_marker(&output, format);
             let said = [output.stdout, output.stderr].concat();
             let said = String::from_utf8_lossy(&said);
-            assert!(said.contains("they are not read"), "latest~{run} {format}: {said}");
+            assert!(said.contains("its logs are not read"), "latest~{run} {format}: {said}");
         }
     }
     without_marker(&store.once(&["doctor"]), "doctor");

@@ -73,7 +73,7 @@ fn after_the_first_of_several_keys_the_screen_says_what_may_follow() {
         || with_keys(&[(None, Action::Wrap, &["x w"]), (None, Action::NextGap, &["x s", "s"])]);
     assert_eq!(
         last_line(open(&store, settings(), SMALL).keys("x")),
-        "x › s the next row that took long to come · w wrap long rows, or cut them"
+        "x › s next slow row · w toggle line wrap"
     );
     assert_snapshot!("begun_40x10", open(&store, settings(), TINY).keys("x").screen());
     assert_snapshot!("begun_80x24", open(&store, Settings::default(), SMALL).keys("z").screen());
@@ -87,7 +87,7 @@ fn after_the_first_of_several_keys_the_screen_says_what_may_follow() {
 fn a_key_that_cannot_follow_does_nothing_and_is_named() {
     let store = two_runs();
     let mut sim = open(&store, Settings::default(), SMALL);
-    assert_eq!(last_line(sim.keys("z q")), "z q means nothing");
+    assert_eq!(last_line(sim.keys("z q")), "z q is not bound");
     assert_eq!(for_terminal(&sim), [] as [&Effect; 0], "q did not leave");
     sim.keys("z Esc");
     assert!(sim.model.pressed.is_empty() && sim.model.said.is_none());
@@ -123,8 +123,8 @@ fn other_keys_are_obeyed_and_told_wherever_keys_are_told() {
     ]);
     let mut sim = open(&store, settings, SMALL);
     assert!(last_line(&mut sim).contains("F3 search") && last_line(&mut sim).ends_with("F1 help"));
-    assert_eq!(last_line(sim.keys("n")), "nothing is searched for: F3 begins");
-    assert!(last_line(sim.keys("+")).ends_with(": Ctrl-f sets one"), "{}", last_line(&mut sim));
+    assert_eq!(last_line(sim.keys("n")), "no search; press F3");
+    assert!(last_line(sim.keys("+")).ends_with("; press Ctrl-f"), "{}", last_line(&mut sim));
     assert_eq!(last_line(sim.keys("' x")), "no such mark", "nothing sets one");
     assert!(last_line(sim.keys("F3")).ends_with("regex - F2: text"), "{}", last_line(&mut sim));
     assert!(last_line(sim.keys("F2")).ends_with("text - F2: regex"));
@@ -184,7 +184,7 @@ fn secure_mode_hands_nothing_to_other_programs() {
         let mut free = open(&store, Settings::default(), SMALL);
         let mut secure = open(&store, Settings { secure: true, ..Settings::default() }, SMALL);
         let said = last_line(secure.keys(keys));
-        assert!(said.contains("off in secure mode"), "{keys}: {said}");
+        assert!(said.contains("disabled in secure mode"), "{keys}: {said}");
         assert_eq!(for_terminal(&secure), [] as [&Effect; 0], "{keys}");
         assert!(!for_terminal(free.keys(keys)).is_empty(), "{keys}");
     }

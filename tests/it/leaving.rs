@@ -104,7 +104,7 @@ fn a_failure_that_was_landed_on_is_landed_on_again_and_left_where_it_was_left() 
 fn a_place_that_is_not_there_is_told_and_the_run_opens_as_it_would() {
     let store = long_run("build", false);
     let mut sim = open(store.catalog(), Some(At::parse("biuld/1@b100").unwrap()));
-    assert!(sim.screen().contains("what --at names is not in this run"), "{}", sim.screen());
+    assert!(sim.screen().contains("--at: no such command in this run"), "{}", sim.screen());
     assert_eq!(sim.model.log.key, open(store.catalog(), None).model.log.key);
     let far = open(store.catalog(), Some(At::parse("build/1@b99999999").unwrap()));
     assert!(!rows(&far).is_empty(), "behind the end there is the end");

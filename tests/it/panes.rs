@@ -153,7 +153,7 @@ fn escape_takes_back_what_was_typed_and_then_leaves() {
     for size in [SMALL, LARGE] {
         let mut sim = open(&store, size);
         sim.keys("r x y z");
-        assert!(sim.screen().contains("no run matches"), "{}", sim.screen());
+        assert!(sim.screen().contains("no matching runs"), "{}", sim.screen());
         sim.keys("Enter Esc");
         assert_eq!((sim.model.context(), open_run(&sim)), (Context::RunsFilter, Some(run_id(10))));
         assert!(sim.screen().contains("00000003"));
@@ -245,10 +245,10 @@ fn brackets_and_angles_go_from_run_to_run_wherever_one_is() {
     assert_eq!(go("( ( )"), at(348));
     assert_eq!(go("<"), at(300));
     assert_eq!(go("Tab <"), at(200));
-    assert_eq!(go("< <"), (run_id(100), "there is no older run that failed".into()));
+    assert_eq!(go("< <"), (run_id(100), "no older failed run".into()));
     assert_eq!(go(">"), at(200));
-    assert_eq!(go("> >"), (run_id(300), "there is no newer run that failed".into()));
-    assert_eq!(go("r Home Enter )"), (run_id(350), "there is no newer run".into()));
+    assert_eq!(go("> >"), (run_id(300), "no newer failed run".into()));
+    assert_eq!(go("r Home Enter )"), (run_id(350), "no newer run".into()));
     sim.keys("r");
     assert_eq!(sim.model.runs.at, Some(run_id(350)));
 }
@@ -368,7 +368,7 @@ fn the_header_takes_the_place_of_the_card_and_gives_it_back() {
     for (keys, has_card) in [("i", false), ("i", true), ("i C", true)] {
         let screen = sim.keys(keys).screen();
         assert_eq!(screen.contains("likely cause"), has_card, "{keys}: {screen}");
-        assert_eq!(screen.contains("ended    exit 101"), !has_card, "{keys}: {screen}");
+        assert_eq!(screen.contains("result   exit 101"), !has_card, "{keys}: {screen}");
         assert!(screen.contains(cause), "{keys}: {screen}");
     }
 }

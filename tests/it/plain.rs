@@ -122,8 +122,8 @@ fn a_store_that_is_not_there_yet_is_waited_for_and_that_is_said_once() {
     assert!(!ended.unwrap().was_seen_running);
     assert!(printed.contains("run 00000001, example"), "{printed}");
     let [absent, empty] = &said.lines().collect::<Vec<_>>()[..] else { panic!("{said}") };
-    assert!(absent.starts_with("waiting: there is no store yet ("), "{said}");
-    assert!(empty.starts_with("waiting: this store has no runs yet ("), "{said}");
+    assert!(absent.starts_with("waiting: no store yet ("), "{said}");
+    assert!(empty.starts_with("waiting: the store has no runs yet ("), "{said}");
 }
 
 #[test]
@@ -247,7 +247,7 @@ fn what_makes_no_sense_beside_it_is_refused() {
     assert!(refused(&["--at", "end"], 2).contains("--at applies to the screen"));
     assert!(refused(&["--once"], 2).contains("cannot be used with"));
     assert!(refused(&["--job", "nothing"], 5).contains("matches --job or --sh"));
-    assert!(refused(&["99999999"], 5).contains("no run whose id"));
+    assert!(refused(&["99999999"], 5).contains("no run id begins"));
 }
 
 #[test]
@@ -257,7 +257,7 @@ fn a_terminal_without_a_screen_gets_lines_and_none_that_steers_it() {
     for env in [("ACCESSIBLE", "1"), ("TERM", "dumb")] {
         let session = Session::start(&store, &[env]);
         assert_eq!(session.exit().code(), Some(0));
-        session.shown.wait_for_text("the first failure: job test, command 2");
+        session.shown.wait_for_text("first failure: job test, command 2");
         session.shown.wait_for("the main screen", |screen| !screen.alternate_screen());
     }
     let session = Session::start(&store, &[("ACCESSIBLE", "0")]);

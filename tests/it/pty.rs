@@ -213,18 +213,20 @@ fn a_store_that_was_named_is_waited_for_and_opens_without_a_key() {
     let (dir, store) = (tempfile::tempdir().unwrap(), running());
     let root = dir.path().join("not/yet");
     let session = Session::of(&["--root".as_ref(), root.as_os_str()], &[]);
-    session.shown.wait_for_text("there is no such directory");
+    session.shown.wait_for_text("the directory does not exist");
     session.press("?");
     session.shown.wait_for_text("╭ Keys");
     session.press("q");
     std::fs::create_dir_all(&root).unwrap();
-    session.shown.wait_for_text("the directory has no rundown.db");
+    session.shown.wait_for_text("the directory contains no rundown.db");
     crate::support::copy_tree(store.root(), &root);
     session.shown.wait_for_text("the first row");
     std::fs::remove_file(root.join("rundown.db")).unwrap();
-    session.shown.wait_for_text("rundown.db is gone");
+    session.shown.wait_for_text("rundown.db was removed");
     std::fs::copy(store.root().join("rundown.db"), root.join("rundown.db")).unwrap();
-    session.shown.wait_for("the database again", |screen| !screen.contents().contains("is gone"));
+    session
+        .shown
+        .wait_for("the database again", |screen| !screen.contents().contains("was removed"));
     session.press("q");
     assert_eq!(session.exit().code(), Some(0));
     session.assert_given_back();

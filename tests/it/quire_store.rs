@@ -119,7 +119,7 @@ fn a_store_that_is_not_ours_is_never_written() {
     std::fs::rename(dir.path().join("quire.db"), dir.path().join("rundown.db")).unwrap();
     let before = bytes_of(dir.path());
     let said = stderr(dir.path(), &["record", "--must-record", "--root", ".", "--", "true"], 6);
-    assert!(said.contains("will not be written: it was not made by rundown"), "{said}");
+    assert!(said.contains("it was not created by rundown"), "{said}");
     assert!(bytes_of(dir.path()) == before);
 }
 
@@ -149,7 +149,7 @@ fn recording_beside_quire_would_hide_its_runs() {
     let before = bytes_of(dir.path());
     assert!(
         stderr(dir.path(), &["record", "--must-record", "--root", ".", "--", "true"], 6)
-            .contains("it is quire's store")
+            .contains("it belongs to quire")
     );
     assert!(bytes_of(dir.path()) == before);
 }
@@ -284,6 +284,6 @@ fn the_list_goes_on_after_a_run() {
     assert!(none.contains("no older run"), "{none}");
     assert!(
         stderr(dir.path(), &["--root", ".", "list", "--before", "ffffffff"], 5)
-            .contains("no run whose id")
+            .contains("no run id begins")
     );
 }

@@ -148,9 +148,9 @@ fn of_a_version_that_is_not_known_yet_the_rest_is_read_and_what_is_not_is_said()
     );
     let said = stderr(dir.path(), &["list", "--root", "."], 0);
     for part in [
-        "version 12 is newer than this rundown knows (11)",
-        "it lacks column state or outcome of runs, column failure_kind or outcome of runs",
-        "not read: table events, column attempt of jobs, ",
+        "version 12 is newer than rundown supports (11)",
+        "missing: column state or outcome of runs, column failure_kind or outcome of runs",
+        "ignored: table events, column attempt of jobs, ",
         "column verdict of runs",
     ] {
         assert!(said.contains(part), "{part:?} in {said}");
@@ -172,7 +172,7 @@ fn tables_that_are_missing_or_of_another_kind_take_nothing_else_away() {
         "nothing says how far it came"
     );
     assert!(
-        stderr(dir.path(), &["list", "--root", "."], 0).contains("it lacks column repo of runs")
+        stderr(dir.path(), &["list", "--root", "."], 0).contains("missing: column repo of runs")
     );
 
     let no_rowid =
@@ -185,7 +185,7 @@ fn tables_that_are_missing_or_of_another_kind_take_nothing_else_away() {
     assert_eq!(jobs, ["setup", "test", "lint", "deploy"], "in order of their start");
     let said = stderr(dir.path(), &["list", "--root", "."], 0);
     assert!(
-        said.contains("it lacks column state of jobs, ") && said.contains("commands"),
+        said.contains("missing: column state of jobs, ") && said.contains("commands"),
         "{said}"
     );
     assert!(!said.contains("newer"), "{said}");

@@ -130,7 +130,7 @@ fn an_empty_store_says_what_it_waits_for_and_opens_its_first_run() {
     let mut sim = open(&store, SMALL);
     let screen = sim.screen();
     assert!(
-        screen.contains("this store has no runs yet") && screen.contains("rundown record -- CMD"),
+        screen.contains("the store has no runs yet") && screen.contains("rundown record -- CMD"),
         "{screen}"
     );
     passed_run(&mut store, &run_id(1), 0);
@@ -236,7 +236,7 @@ fn the_tree_moves_folds_and_opens() {
     assert!(!sim.screen().contains("build +1"));
     sim.keys("G");
     assert_eq!(selected(&sim), ("deploy".into(), None));
-    assert!(sim.screen().contains("skipped: it ran no command"));
+    assert!(sim.screen().contains("skipped; no command was run"));
     sim.keys("k l l Enter");
     assert_eq!((selected(&sim), sim.model.focus), (("test".into(), Some(1)), Pane::Log));
 }
@@ -315,7 +315,7 @@ fn a_run_that_is_deleted_gives_way_to_the_newest() {
     assert_eq!(sim.model.run.as_ref().unwrap().head.run.id, run_id(1));
     connection.execute_batch("DELETE FROM runs").unwrap();
     sim.disk();
-    assert!(sim.screen().contains("this run is not in the store any more"));
+    assert!(sim.screen().contains("this run is no longer in the store"));
     assert_eq!(sim.model.run.as_ref().unwrap().head.run.id, run_id(1), "what was read stays");
 }
 
@@ -580,7 +580,7 @@ fn new_rows_never_move_what_is_being_read() {
         sim.disk();
         assert_eq!(log_rows(&sim), reading);
     }
-    assert_eq!(badge(&mut sim), "paused +1000");
+    assert_eq!(badge(&mut sim), "paused, 1000 new rows");
     for resume in ["f", "G", "End"] {
         sim.keys("k").keys(resume);
         assert_eq!(
@@ -782,7 +782,7 @@ fn a_command_and_a_job_without_anything_break_nothing() {
     store.end_run(&run, RunEnd::Complete, 5);
     sim.disk().screen();
     sim.keys("g j ]");
-    assert!(sim.screen().contains("its log is not here"), "{}", sim.screen());
+    assert!(sim.screen().contains("the log is missing"), "{}", sim.screen());
 }
 
 #[test]

@@ -151,7 +151,7 @@ fn brackets_go_from_command_to_command_and_braces_to_those_that_failed() {
     assert_eq!(here(&sim), RowAddress::Heading(1));
     sim.keys("{");
     assert_eq!(here(&sim), RowAddress::Heading(1));
-    assert!(sim.screen().contains("no other command failed there"));
+    assert!(sim.screen().contains("no failed command above"));
     sim.keys("[");
     assert_eq!(here(&sim), RowAddress::Heading(0));
 }

@@ -213,7 +213,8 @@ fn of_a_journal_left_by_a_crash() {
     assert!(!read_all(crashed.path(), 1).contains("half.git"));
     let said = run(crashed.path(), &["--root", ".", "list"]).stderr;
     assert!(
-        String::from_utf8_lossy(&said).contains("quire.db: its -journal was left by a crash"),
+        String::from_utf8_lossy(&said)
+            .contains("quire.db: its -journal file is left over from a crash"),
         "{said:?}"
     );
 }

@@ -34,7 +34,7 @@ fn assert_refused(dir: &Path, found: &Path, why: &str) {
     let before = bytes_of(found);
     for args in READING.into_iter().chain([&["record", "--", "true"][..]]) {
         let (code, said) = run(dir, args, &[]);
-        let command = format!("name it: rundown --root {}", found.display());
+        let command = format!("to use it anyway: rundown --root {}", found.display());
         assert!(said.contains(why) && said.contains(&command), "{args:?}: {code:?} {said}");
         assert!(args.first() == Some(&"record") || code == Some(6), "{args:?}: {code:?} {said}");
     }

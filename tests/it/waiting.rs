@@ -105,7 +105,7 @@ fn what_is_waited_for_is_a_page_of_its_own() {
     assert_snapshot!("no_store_80x24_styles", open(root, None, SMALL).styles());
     let mut sim = open(root, None, SMALL);
     sim.send(Msg::Tick(at(120_000))).send(Msg::Tick(at(132_345)));
-    assert_says(&mut sim, "for 12s: it opens by itself");
+    assert_says(&mut sim, "for 12s; opens automatically");
     for (width, height) in [(1, 1), (3, 2), (9, 5), (300, 100)] {
         sim.resize(width, height).screen();
     }
@@ -116,9 +116,9 @@ fn a_store_that_comes_to_be_step_by_step_opens_by_itself() {
     let (dir, made) = (TempDir::new().unwrap(), two_runs());
     let root = dir.path().join("deep/store");
     let mut sim = open(&root, None, SMALL);
-    assert_says(&mut sim, "there is no such directory");
+    assert_says(&mut sim, "the directory does not exist");
     fs::create_dir_all(&root).unwrap();
-    assert_says(sim.disk(), "the directory has no rundown.db, quire.db or runs/");
+    assert_says(sim.disk(), "the directory contains no rundown.db, quire.db or runs/");
     fs::write(root.join("rundown.db"), "").unwrap();
     assert_says(sim.disk(), "the file is empty");
     let without_tables = rusqlite::Connection::open(root.join("rundown.db")).unwrap();
@@ -172,11 +172,11 @@ fn a_database_that_is_deleted_leaves_what_was_read_and_is_waited_for() {
     let mut sim = open(made.root(), None, SMALL);
     let aside = made.root().join("aside");
     fs::rename(made.root().join("rundown.db"), &aside).unwrap();
-    assert_says(sim.disk(), "! rundown.db is gone; trying again");
+    assert_says(sim.disk(), "! rundown.db was removed; retrying");
     assert_says(&mut sim, "nothing to be done");
     assert!(sim.screen().lines().next().unwrap().ends_with("waiting"), "{}", sim.screen());
     fs::rename(aside, made.root().join("rundown.db")).unwrap();
-    assert!(!sim.disk().screen().contains("gone"));
+    assert!(!sim.disk().screen().contains("was removed"));
 }
 
 #[test]
@@ -191,7 +191,7 @@ fn what_is_to_be_said_of_a_store_is_kept_for_the_end() {
     wal.set_modified(std::time::SystemTime::now() - Duration::from_mins(1)).unwrap();
     let sim = open(dir.path(), None, SMALL);
     let [notice] = &sim.model.notices[..] else { panic!("{:?}", sim.model.notices) };
-    assert!(notice.contains("its -wal was left by a crash, or the files were copied"), "{notice}");
+    assert!(notice.contains("its -wal file is left over from a crash or a copy"), "{notice}");
 }
 
 #[test]
@@ -203,7 +203,7 @@ fn a_database_in_another_s_place_is_read_whatever_wrote_it() {
     assert_eq!(open_run(sim.disk()), Some("780b2e4c"));
     let connection = rusqlite::Connection::open(made.root().join("rundown.db")).unwrap();
     connection.execute_batch("PRAGMA foreign_keys = OFF; DELETE FROM runs").unwrap();
-    assert_says(sim.disk(), "this run is not in the store any more");
+    assert_says(sim.disk(), "this run is no longer in the store");
 }
 
 #[test]
@@ -218,9 +218,9 @@ fn a_locked_database_is_told_and_read_as_soon_as_it_is_free() {
     assert_eq!(open_run(sim.disk()), Some("780b2e4c"));
     let locker = Locker::of(&path);
     fs::File::open(&path).unwrap().set_modified(std::time::SystemTime::now()).unwrap();
-    assert_says(sim.disk(), "! the database is locked by another process; trying again");
+    assert_says(sim.disk(), "! the database is locked by another process; retrying");
     sim.send(Msg::Tick(at(180_000))).send(Msg::Tick(at(192_000)));
-    assert_says(&mut sim, "another process for 12s; trying again");
+    assert_says(&mut sim, "another process; retrying for 12s");
     drop(locker);
     assert!(!sim.disk().screen().contains("locked"));
 }
@@ -231,12 +231,7 @@ fn a_script_is_told_of_a_lock_after_a_bounded_wait() {
     let _locker = Locker::of(&made.path().join("quire.db"));
     let ask = |args: &[&str]| {
         let said = stderr(made.path(), &[&["--root", "."], args].concat(), 6);
-        assert!(
-            said.contains(
-                "quire.db is locked by another process: it did not let go in time, try again"
-            ),
-            "{said}"
-        );
+        assert!(said.contains("quire.db is locked by another process; try again later"), "{said}");
     };
     std::thread::scope(|scope| {
         for args in [
@@ -258,15 +253,15 @@ fn what_does_not_answer_is_said_from_the_second_second_on_and_the_keys_live() {
     sim.send(Msg::Reads(Some(db.clone())))
         .send(Msg::Tick(at(120_000)))
         .send(Msg::Tick(at(120_900)));
-    assert!(!sim.screen().contains("waiting"), "{}", sim.screen());
+    assert!(!sim.screen().contains("no response"), "{}", sim.screen());
     sim.send(Msg::Tick(at(132_000)));
-    assert_says(&mut sim, "waiting for 12s for /");
+    assert_says(&mut sim, "no response for 12s: /");
     assert_says(sim.keys("?"), "╭ Keys");
-    assert_says(sim.keys("q ["), "waiting for 12s for /");
+    assert_says(sim.keys("q ["), "no response for 12s: /");
     sim.send(Msg::Reads(Some(db))).send(Msg::Tick(at(133_000)));
-    assert!(!sim.screen().contains("waiting"), "a sign of life: {}", sim.screen());
+    assert!(!sim.screen().contains("no response"), "a sign of life: {}", sim.screen());
     sim.send(Msg::Tick(at(135_000))).send(Msg::Reads(None));
-    assert!(!sim.screen().contains("waiting"), "it has answered: {}", sim.screen());
+    assert!(!sim.screen().contains("no response"), "it has answered: {}", sim.screen());
 }
 
 #[test]

@@ -66,10 +66,10 @@ fn a_log_of_another_length_than_recorded_is_found_by_the_doctor() {
     let first_line = bytes.iter().position(|byte| *byte == b'\n').unwrap() + 1;
     fs::write(&log, &bytes[..first_line]).unwrap();
     let shorter =
-        format!("its log is {} B shorter than when the command ended", bytes.len() - first_line);
+        format!("the log is {} B shorter than when the command ended", bytes.len() - first_line);
     assert!(doctor().contains(&shorter), "{}", doctor());
     fs::write(&log, [&bytes[..], &bytes[..first_line]].concat()).unwrap();
-    let longer = format!("its log is {first_line} B longer than when the command ended");
+    let longer = format!("the log is {first_line} B longer than when the command ended");
     assert!(doctor().contains(&longer), "{}", doctor());
 }
 

@@ -87,15 +87,15 @@ const BROKEN: &[Broken] = &[
         "it is not an SQLite file",
     ),
     ("a damaged database", damaged, "malformed"),
-    ("a later version", || changed("PRAGMA user_version = 99"), "version 99"),
+    ("a later version", || changed("PRAGMA user_version = 99"), "version is 99"),
     ("a runaway trigger", || changed(TRIGGER), "the trigger `evil`"),
     (
         "a view in place of a table",
         || changed("DROP TABLE sh_calls; CREATE VIEW sh_calls AS SELECT 1"),
         "`sh_calls`",
     ),
-    ("a foreign database", || changed("PRAGMA application_id = 1"), "not made by rundown"),
-    ("quire's store", quire, "it is quire's store"),
+    ("a foreign database", || changed("PRAGMA application_id = 1"), "not created by rundown"),
+    ("quire's store", quire, "it belongs to quire"),
     ("a database that is a directory", || with("store/rundown.db/x", b""), "it is a directory"),
 ];
 
@@ -368,7 +368,7 @@ fn a_command_does_not_wait_for_a_file_system_that_does_not_answer() {
     let notices = assert_ran(dir.path(), &output, "a file system that hangs");
     assert_eq!(
         notices,
-        "rundown: not recorded: cannot use the store store: it did not answer in time\n"
+        "rundown: not recorded: cannot use the store store: it did not respond in time\n"
     );
     // It starts within two seconds; the rest is for a busy machine.
     let started = fs::metadata(dir.path().join("ran")).unwrap().modified().unwrap();
@@ -383,7 +383,7 @@ fn a_lock_on_the_store_s_directory_is_not_waited_for_for_ever() {
     let lock = fs::File::open(dir.path().join("store")).unwrap();
     lock.lock().unwrap();
     let notices = assert_ran(dir.path(), &run(dir.path(), &[], &COMMAND), "a lock");
-    assert!(notices.contains("another process keeps the store's directory locked"), "{notices}");
+    assert!(notices.contains("another process holds a lock on the store's directory"), "{notices}");
     assert_eq!(
         assert_ran(dir.path(), &run(dir.path(), &[], &COMMAND), "a lock"),
         "",

@@ -75,9 +75,11 @@ fn the_sample_pipelines_do_what_they_say() {
     assert_eq!(sample("fails.toml").unwrap(), (1, failed.into()));
     let refused = sample("circle.toml").unwrap_err();
     assert_eq!(refused.exit_code(), 2);
-    assert!(refused.to_string().contains(
-        "circle.toml:2: jobs that wait for each other: `a` needs `c` needs `b` needs `a`"
-    ));
+    assert!(
+        refused
+            .to_string()
+            .contains("circle.toml:2: dependency cycle: `a` needs `c` needs `b` needs `a`")
+    );
 }
 
 #[test]
