@@ -290,7 +290,8 @@ mod tests {
             ("::group::a\u{1b}[2Jb\r", "a␛[2Jb"),
             ("section_start:1:build\r\u{1b}[0KBuild", "Build"),
             (
-                "\u{1b}[0Ksection_start:1:build[collapsed=true]\r\u{1b}[0K\u{1b}[36;1mBuild\u{1b}[0;m",
+                "\u{1b}[0Ksection_start:1:build[collapsed=true]\r\u{1b}[0K\
+                 \u{1b}[36;1mBuild\u{1b}[0;m",
                 "Build",
             ),
             ("section_start:1:build\r\u{1b}[0K", "build"),

@@ -423,7 +423,8 @@ mod tests {
             assert!(may_match(pattern, line), "{pattern} in {}", line.escape_debug());
         }
         for line in [
-            "\x1b[0m\x1b[7m\x1b[1m\x1b[32m PASS \x1b[39m\x1b[22m\x1b[27m\x1b[0m \x1b[2msrc/\x1b[22m\x1b[1mn.ts\x1b[22m",
+            "\x1b[0m\x1b[7m\x1b[1m\x1b[32m PASS \x1b[39m\x1b[22m\x1b[27m\x1b[0m \
+             \x1b[2msrc/\x1b[22m\x1b[1mn.ts\x1b[22m",
             "\x1b[38;5;244m12:00\x1b[0m \x1b[38;2;100;120;140mneed\x1b[K x\tle \u{200b} P é\r",
         ] {
             assert!(!may_match("needle", line), "{}", line.escape_debug());

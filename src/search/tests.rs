@@ -66,8 +66,11 @@ impl Growing {
 /// Generates content that breaks words in every way that a terminal supports.
 fn content() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
-        6 => prop_oneof!["foo", "bar", "fo", "o", "b", "ar", "Foo", " ", "error: ", "fatal", "not", "ok", "E", ": l", "ine 2: x", "FAIL", "ED", "404", "é", "größe"]
-            .prop_map(String::into_bytes),
+        6 => prop_oneof![
+            "foo", "bar", "fo", "o", "b", "ar", "Foo", " ", "error: ", "fatal", "not", "ok", "E",
+            ": l", "ine 2: x", "FAIL", "ED", "404", "é", "größe",
+        ]
+        .prop_map(String::into_bytes),
         3 => Just(b"\x1b[31m".to_vec()),
         2 => Just(b"\x1b[m".to_vec()),
         1 => Just(b"\x1b[K".to_vec()),
@@ -160,7 +163,8 @@ const PATTERNS: &[&str] = &[
 
 fn query() -> impl Strategy<Value = Query> {
     prop_oneof![
-        8 => (0..PATTERNS.len()).prop_filter_map("no regex", |at| Query::new(PATTERNS[at], false).ok()),
+        8 => (0..PATTERNS.len())
+            .prop_filter_map("no regex", |at| Query::new(PATTERNS[at], false).ok()),
         4 => (0..PATTERNS.len()).prop_map(|at| Query::new(PATTERNS[at], true).unwrap()),
         1 => Just(Query::errors()),
     ]
@@ -200,7 +204,10 @@ proptest! {
             prop_assert_eq!(hits.total(), naive.len() as u64, "{} bytes", to);
             prop_assert_eq!(hits.bytes(), to as u64);
             for (rank, offset) in naive.iter().enumerate() {
-                prop_assert_eq!(super::rank(&log.log, &query, &hits, *offset, tail).unwrap(), rank as u64);
+                prop_assert_eq!(
+                    super::rank(&log.log, &query, &hits, *offset, tail).unwrap(),
+                    rank as u64
+                );
             }
         }
     }
@@ -229,7 +236,12 @@ proptest! {
             let split = naive.partition_point(|offset| *offset < from);
             let found = |towards| log.find(&query, hits.as_ref(), from, towards, step, tail);
             prop_assert_eq!(found(Towards::Down), naive.get(split).copied(), "down from {}", from);
-            prop_assert_eq!(found(Towards::Up), split.checked_sub(1).map(|at| naive[at]), "up from {}", from);
+            prop_assert_eq!(
+                found(Towards::Up),
+                split.checked_sub(1).map(|at| naive[at]),
+                "up from {}",
+                from
+            );
         }
     }
 }

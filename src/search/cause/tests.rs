@@ -151,7 +151,8 @@ fn every_real_failure_is_in_the_table() {
 fn what_explains_comes_before_what_follows_from_it() {
     for (log, cause) in [
         (
-            "e make[1]: *** [lib.o] Error 1\ne x.c:3:5: error: expected ';'\ne make: *** [all] Error 2",
+            "e make[1]: *** [lib.o] Error 1\ne x.c:3:5: error: expected ';'\n\
+             e make: *** [all] Error 2",
             "x.c:3:5: error: expected ';'",
         ),
         (
@@ -172,7 +173,8 @@ fn what_explains_comes_before_what_follows_from_it() {
             "make: *** No rule to make target 'a'.  Stop.",
         ),
         (
-            "o ERROR: process \"sh\" did not complete successfully: exit code: 2\no sh: 1: frob: not found",
+            "o ERROR: process \"sh\" did not complete successfully: exit code: 2\n\
+             o sh: 1: frob: not found",
             "sh: 1: frob: not found",
         ),
     ] {
@@ -182,7 +184,8 @@ fn what_explains_comes_before_what_follows_from_it() {
 
 #[test]
 fn how_a_command_ended_tells_which_of_its_complaints_counts() {
-    let log = "e ./d.sh: line 3: frob: command not found\ne error: no cache\ne cat: a: Permission denied\n";
+    let log = "e ./d.sh: line 3: frob: command not found\ne error: no cache\n\
+               e cat: a: Permission denied\n";
     assert_eq!(at(log, None).as_deref(), Some("error: no cache"));
     assert_eq!(at(log, Some(127)).as_deref(), Some("./d.sh: line 3: frob: command not found"));
     assert_eq!(at(log, Some(126)).as_deref(), Some("cat: a: Permission denied"));
@@ -201,7 +204,8 @@ fn what_was_said_long_before_a_timeout_is_not_why() {
 #[test]
 fn of_mishaps_that_were_survived_the_last_counts_and_of_what_it_led_to_the_first() {
     let log = format!(
-        "e rm: cannot remove 'a': No such file or directory\n{}e cp: cannot stat 'b': No such file or directory\ne tar: cannot open 'b'\n",
+        "e rm: cannot remove 'a': No such file or directory\n\
+         {}e cp: cannot stat 'b': No such file or directory\ne tar: cannot open 'b'\n",
         "o packed\n".repeat(40)
     );
     assert_eq!(at(&log, None).as_deref(), Some("cp: cannot stat 'b': No such file or directory"));
@@ -231,7 +235,8 @@ fn what_ended_a_command_outdoes_what_it_survived_but_not_what_was_found_wrong() 
     assert_eq!(after("a.c:1:1: error: bad", 20, TRACE).as_deref(), Some("KeyError: 'a'"));
     assert_eq!(after("a.c:1:1: error: bad", 20, MISSING).as_deref(), Some("a.c:1:1: error: bad"));
     assert_eq!(after("E   assert 1 == 2", 20, TRACE).as_deref(), Some("E   assert 1 == 2"));
-    let wrapped = "e Traceback (most recent call last):\ne   x\ne a.Error: Command 'cc' returned non-zero exit status 1.";
+    let wrapped = "e Traceback (most recent call last):\ne   x\n\
+                   e a.Error: Command 'cc' returned non-zero exit status 1.";
     assert_eq!(after("a.c:1:1: error: bad", 20, wrapped).as_deref(), Some("a.c:1:1: error: bad"));
 }
 
@@ -246,7 +251,8 @@ fn what_only_says_that_something_failed_points_at_what_was_said_before() {
 
 #[test]
 fn a_heading_that_says_nothing_gives_way_to_its_trace() {
-    let log = "e ERROR: Exception:\ne Traceback (most recent call last):\ne   File \"x.py\"\ne KeyError: 'a'\n";
+    let log = "e ERROR: Exception:\ne Traceback (most recent call last):\ne   File \"x.py\"\n\
+               e KeyError: 'a'\n";
     assert_eq!(at(log, None).as_deref(), Some("KeyError: 'a'"));
 }
 
@@ -282,7 +288,8 @@ fn a_failure_before_a_retry_counts_only_if_the_retry_does_not_follow_it() {
 
 #[test]
 fn what_a_go_test_said_counts_if_it_fails_whatever_came_meanwhile() {
-    let log = "o === RUN   TestA\no     a_test.go:3: too small\no not ok 1\ne error: odd\no --- FAIL: TestA (0.00s)";
+    let log = "o === RUN   TestA\no     a_test.go:3: too small\no not ok 1\ne error: odd\n\
+               o --- FAIL: TestA (0.00s)";
     assert_eq!(at(&format!("{log}\n"), None).as_deref(), Some("error: odd"), "it has a heading");
     let log =
         "o === RUN   TestA\no     a_test.go:3: too small\ne error: odd\no --- FAIL: TestA (0.00s)";
@@ -295,7 +302,8 @@ fn what_a_go_test_said_counts_if_it_fails_whatever_came_meanwhile() {
 fn of_the_subtests_of_go_those_count_that_failed() {
     let said = |name| format!("o === RUN   TestA/{name}\no     a_test.go:3: got {name}\n");
     let log = format!(
-        "o === RUN   TestA\n{}{}o --- FAIL: TestA (0.00s)\no     --- PASS: TestA/x (0.00s)\no     --- FAIL: TestA/y (0.00s)\n",
+        "o === RUN   TestA\n{}{}o --- FAIL: TestA (0.00s)\no     --- PASS: TestA/x (0.00s)\n\
+         o     --- FAIL: TestA/y (0.00s)\n",
         said("x"),
         said("y")
     );
@@ -304,7 +312,8 @@ fn of_the_subtests_of_go_those_count_that_failed() {
 
 #[test]
 fn the_innermost_of_several_causes_is_shown() {
-    let log = "e Exception in thread \"main\" a.B: x\ne \tat a.b\ne Caused by: a.C: y\ne \tat a.c\ne Caused by: a.D: z\ne \tat a.d\n";
+    let log = "e Exception in thread \"main\" a.B: x\ne \tat a.b\ne Caused by: a.C: y\ne \tat a.c\n\
+               e Caused by: a.D: z\ne \tat a.d\n";
     assert_eq!(at(log, None).as_deref(), Some("Caused by: a.D: z"));
 }
 
@@ -372,18 +381,25 @@ proptest! {
 
     #[test]
     fn rows_of_all_these_in_any_order_have_a_cause_that_is_shown(
-        picked in vec((any::<Index>(), any::<Index>()), 0..80), exit_code in prop::option::of(prop::sample::select(vec![1, 124, 127, 139])),
+        picked in vec((any::<Index>(), any::<Index>()), 0..80),
+        exit_code in prop::option::of(prop::sample::select(vec![1, 124, 127, 139])),
     ) {
-        let log: Vec<Vec<u8>> = picked.iter().map(|(file, row)| {
-            let (name, ..) = file.get(FAILURES);
-            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("fixtures/failures/{name}.log"));
-            let bytes = std::fs::read(path).unwrap();
-            let lines: Vec<&[u8]> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
-            row.get(&lines).to_vec()
-        }).collect();
+        let log: Vec<Vec<u8>> = picked
+            .iter()
+            .map(|(file, row)| {
+                let (name, ..) = file.get(FAILURES);
+                let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+                    .join(format!("fixtures/failures/{name}.log"));
+                let bytes = std::fs::read(path).unwrap();
+                let lines: Vec<&[u8]> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
+                row.get(&lines).to_vec()
+            })
+            .collect();
         let growing = Growing::new(&log.concat());
         let cause = find_cause(&growing.log, exit_code, Tail::Emit).unwrap();
         prop_assert!(cause.at.is_none_or(|at| cause.rows.iter().any(|row| row.offset == at)));
-        prop_assert!(cause.rows.len() <= MAX_CAUSE_ROWS && cause.rows.is_sorted_by_key(|row| row.offset));
+        prop_assert!(
+            cause.rows.len() <= MAX_CAUSE_ROWS && cause.rows.is_sorted_by_key(|row| row.offset)
+        );
     }
 }

@@ -37,7 +37,10 @@ const LOGS: &[Log] = &[
     ("go-build-error", &[6, 7, 8], &[]),
     ("go-race", &[], &[37, 39, 40, 41]),
     ("go-test-fail", &[42], &[45, 48, 143, 144, 149]),
-    ("go-test-logs", &[], &[2, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30, 32, 34, 36, 38, 40, 42, 44, 68, 69, 70, 71]),
+    ("go-test-logs", &[], &[
+        2, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30, 32, 34, 36, 38, 40, 42, 44,
+        68, 69, 70, 71,
+    ]),
     ("go-test-panic", &[2, 4, 5], &[1, 3, 20, 21]),
     ("javac-and-java", &[1, 4, 10, 12], &[9]),
     ("jest-fail", &[18, 37, 39], &[11, 15, 16, 48, 49]),
@@ -232,7 +235,10 @@ proptest! {
 
     #[test]
     fn every_text_that_tells_of_an_error_holds_a_literal(
-        text in prop_oneof![9 => Union::new(RULES.iter().map(|(_, _, pattern, _)| described(pattern))), 1 => ".{0,80}"]
+        text in prop_oneof![
+            9 => Union::new(RULES.iter().map(|(_, _, pattern, _)| described(pattern))),
+            1 => ".{0,80}",
+        ],
     ) {
         prop_assert!(!is_error(&text) || has_literal(&text), "{text:?}");
     }
@@ -240,6 +246,9 @@ proptest! {
     fn every_text_that_is_worth_anything_holds_a_literal(
         text in Union::new(CLUES.iter().map(|(_, _, pattern, _)| described(pattern)))
     ) {
-        prop_assert!(judge(&text).is_none() || has_literal(&text) || has_clue_literal(&text), "{text:?}");
+        prop_assert!(
+            judge(&text).is_none() || has_literal(&text) || has_clue_literal(&text),
+            "{text:?}"
+        );
     }
 }

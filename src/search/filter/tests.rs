@@ -25,7 +25,11 @@ fn row_filter() -> impl Strategy<Value = RowFilter> {
             },
         ),
     );
-    let stream = prop_oneof![3 => Just(None), 1 => Just(Some(Stream::Stdout)), 1 => Just(Some(Stream::Stderr))];
+    let stream = prop_oneof![
+        3 => Just(None),
+        1 => Just(Some(Stream::Stdout)),
+        1 => Just(Some(Stream::Stderr)),
+    ];
     (stream, filter, 0_usize..4, any::<bool>(), folds()).prop_map(
         |(stream, filter, context, is_folded, hidden)| RowFilter {
             stream,
@@ -92,18 +96,34 @@ proptest! {
 
     #[test]
     fn pieces_hold_what_the_whole_log_would_show(
-        bytes in log_bytes(), mut row_filter in row_filter(), place in 0_u64..3000, above in 0_usize..30, below in 0_usize..30,
-        keep in prop::option::of(0_usize..60), step in 1_u64..500, has_hits: bool, tells_ends: bool,
+        bytes in log_bytes(),
+        mut row_filter in row_filter(),
+        place in 0_u64..3000,
+        above in 0_usize..30,
+        below in 0_usize..30,
+        keep in prop::option::of(0_usize..60),
+        step in 1_u64..500,
+        has_hits: bool,
+        tells_ends: bool,
     ) {
         let growing = Growing::new(&bytes);
         let all = growing.log.window(Anchor::From(0), usize::MAX, Tail::Emit).unwrap().rows;
         row_filter.keep = keep.and_then(|keep| all.get(keep)).map(|row| row.offset);
         let mut hits = Hits::new();
         if let Some(filter) = &row_filter.filter {
-            while super::super::scan(&growing.log, &mut hits, &filter.query, 1 << 20, Tail::Emit).unwrap() > 0 {}
+            while super::super::scan(&growing.log, &mut hits, &filter.query, 1 << 20, Tail::Emit)
+                .unwrap()
+                > 0
+            {}
         }
         let hits = Some(&hits).filter(|_| has_hits && row_filter.filter.is_some());
-        let window = gather(&growing.log, hits, &row_filter, Around { place, above, below, tells_ends }, step);
+        let window = gather(
+            &growing.log,
+            hits,
+            &row_filter,
+            Around { place, above, below, tells_ends },
+            step,
+        );
 
         let shown = shown_of(&all, &row_filter);
         let split = shown.partition_point(|row| row.offset < place);
@@ -114,7 +134,11 @@ proptest! {
         let at_start = first == 0 && (above > 0 || (split == 0 && tells_ends));
         let at_end = end == shown.len() && (below > 0 || (split == shown.len() && tells_ends));
         if row_filter.hidden.is_empty() {
-            prop_assert_eq!((window.at_start, window.at_end), (at_start, at_end), "the first row and the last");
+            prop_assert_eq!(
+                (window.at_start, window.at_end),
+                (at_start, at_end),
+                "the first row and the last"
+            );
         }
         // A hidden row may be between the last requested row and a fold: then the end is only
         // reported if one more row is requested.

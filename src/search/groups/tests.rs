@@ -85,9 +85,12 @@ fn sections_nest_by_name_and_keep_a_row_that_begins_the_next_or_says_something()
     assert_eq!(
         outline(&fixture("gitlab")),
         [
-            "Preparing the \"docker\" executor: 1 rows, to «Using Docker executor with image rust:1.95 ...»",
-            "Getting source from Git repository: 2 rows, to «Checking out 1f2e3d4c as detached HEAD (ref is main)...»",
-            "Executing \"step_script\" stage of the job script: 10 rows, to «make: *** [Makefile:7: check] Error 2»",
+            "Preparing the \"docker\" executor: 1 rows, to \
+             «Using Docker executor with image rust:1.95 ...»",
+            "Getting source from Git repository: 2 rows, to \
+             «Checking out 1f2e3d4c as detached HEAD (ref is main)...»",
+            "Executing \"step_script\" stage of the job script: 10 rows, to \
+             «make: *** [Makefile:7: check] Error 2»",
             "  Build the parcels: 6 rows, to «»",
             "    link: 2 rows, to «»",
             "Cleaning up project directory and file based variables: 0 rows, to «»",
@@ -110,7 +113,8 @@ fn a_heading_ends_the_one_before_and_a_diff_within_is_none() {
     assert_eq!(
         outline(&fixture("buildkite")),
         [
-            "Running global environment hook: 1 rows, to «$ /etc/buildkite-agent/hooks/environment»",
+            "Running global environment hook: 1 rows, to «\
+             $ /etc/buildkite-agent/hooks/environment»",
             "Preparing working directory: 9 rows, to «+    return past_the_mill();»",
             ":rust: Build: 1 rows, to «   Compiling parcel v0.1.0»",
             ":test_tube: Test: 3 rows, to «^^^ +++»",
@@ -248,7 +252,8 @@ fn how_many_rows_a_group_has_is_told_as_soon_as_the_index_knows() {
 #[test]
 fn a_row_that_ends_a_group_and_one_around_its_parent_ends_all_three_together() {
     let growing = of_rows(
-        "section_start:1:a\r\x1b[0K\n--- a\nsection_start:1:b\r\x1b[0K\nx\nsection_end:1:b\r\x1b[0Ksection_end:1:a\r\x1b[0K",
+        "section_start:1:a\r\x1b[0K\n--- a\nsection_start:1:b\r\x1b[0K\nx\n\
+         section_end:1:b\r\x1b[0Ksection_end:1:a\r\x1b[0K",
     );
     let ends: Vec<u64> = groups_of(&growing.log).all().iter().map(|group| group.end).collect();
     assert_eq!(ends.len(), 3);
@@ -287,7 +292,10 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn steps_find_what_one_scan_finds_and_groups_nest(lines in vec(line(), 0..60), step in 1_u64..700) {
+    fn steps_find_what_one_scan_finds_and_groups_nest(
+        lines in vec(line(), 0..60),
+        step in 1_u64..700,
+    ) {
         let growing = Growing::new(lines.concat().as_bytes());
         let whole = groups_of(&growing.log);
         let mut groups = Groups::new();
@@ -297,15 +305,22 @@ proptest! {
             prop_assert!(group.heading < group.body && group.body <= group.end);
             for later in &whole.all()[at + 1..] {
                 prop_assert!(group.heading <= later.heading);
-                prop_assert!(later.body >= group.end || later.end <= group.end, "{group:?} and {later:?}");
+                prop_assert!(
+                    later.body >= group.end || later.end <= group.end,
+                    "{group:?} and {later:?}"
+                );
             }
         }
     }
 
     #[test]
-    fn what_is_appended_is_found_as_if_it_had_been_there(lines in vec(line(), 0..40), cuts in vec(0_usize..4000, 0..6)) {
+    fn what_is_appended_is_found_as_if_it_had_been_there(
+        lines in vec(line(), 0..40),
+        cuts in vec(0_usize..4000, 0..6),
+    ) {
         let bytes: Vec<u8> = lines.concat().replace(" P ", " F ").into_bytes();
-        let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(bytes.len())).chain([0, bytes.len()]).collect();
+        let mut cuts: Vec<usize> =
+            cuts.into_iter().map(|cut| cut.min(bytes.len())).chain([0, bytes.len()]).collect();
         cuts.sort_unstable();
         let mut growing = Growing::new(b"");
         let mut groups = Groups::new();
@@ -321,8 +336,12 @@ proptest! {
     fn the_group_around_a_row_is_the_innermost(lines in vec(line(), 0..60)) {
         let growing = Growing::new(lines.concat().as_bytes());
         let groups = groups_of(&growing.log);
-        for row in growing.log.window(crate::log::Anchor::From(0), usize::MAX, Tail::Emit).unwrap().rows {
-            let is_in = |group: &&Group| group.heading == row.offset || (group.body..group.end).contains(&row.offset);
+        for row in
+            growing.log.window(crate::log::Anchor::From(0), usize::MAX, Tail::Emit).unwrap().rows
+        {
+            let is_in = |group: &&Group| {
+                group.heading == row.offset || (group.body..group.end).contains(&row.offset)
+            };
             prop_assert_eq!(groups.around(row.offset), groups.all().iter().rfind(is_in));
         }
     }
