@@ -490,7 +490,8 @@ mod tests {
     fn hot_journal() -> TempDir {
         let made = TempDir::new().unwrap();
         let writer = Connection::open(made.path().join("hot.db")).unwrap();
-        let rows = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 5000) SELECT 1 FROM n";
+        let rows = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 5000) \
+                    SELECT 1 FROM n";
         writer.execute_batch(&format!("CREATE TABLE t(x); INSERT INTO t {rows}")).unwrap();
         writer.execute_batch("PRAGMA cache_size = 1; BEGIN; UPDATE t SET x = 2").unwrap();
         let crashed = TempDir::new().unwrap();

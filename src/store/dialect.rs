@@ -246,13 +246,19 @@ fn jobs_view(tables: &Tables) -> String {
 /// writer of version 2 recorded is only in `sh_events`.
 fn shs_view(tables: &Tables) -> String {
     let key = ["run_id", "job_id", "started_at_ms"];
+    let only_event = "WHERE NOT EXISTS (
+        SELECT 1 FROM main.sh_calls AS call
+        WHERE call.run_id = sh_events.run_id AND call.job_id = sh_events.job_id
+        AND call.started_at_ms = sh_events.started_at_ms)";
     let arms = match (tables.with("sh_calls", &["run_id", "job_id", "n"]), events(tables)) {
-        (Some(calls), _) => match tables.with("sh_events", &key).filter(|_| calls.has("started_at_ms")) {
-            Some(events) => vec![calls_arm(calls, Some(events)), events_arm(events, "WHERE NOT EXISTS (
-                SELECT 1 FROM main.sh_calls AS call WHERE call.run_id = sh_events.run_id AND call.job_id = sh_events.job_id
-                AND call.started_at_ms = sh_events.started_at_ms)")],
-            None => vec![calls_arm(calls, None)],
-        },
+        (Some(calls), _) => {
+            match tables.with("sh_events", &key).filter(|_| calls.has("started_at_ms")) {
+                Some(events) => {
+                    vec![calls_arm(calls, Some(events)), events_arm(events, only_event)]
+                }
+                None => vec![calls_arm(calls, None)],
+            }
+        }
         (None, Some(events)) => vec![events_arm(events, "")],
         (None, None) => vec![arm(&[], "WHERE false")],
     };
@@ -435,8 +441,10 @@ mod tests {
 
     #[test]
     fn a_later_version_is_told_with_what_is_not_read_of_it() {
-        let later = "PRAGMA user_version = 12; CREATE TABLE events(x); ALTER TABLE jobs ADD COLUMN attempt;
-                     ALTER TABLE runs ADD COLUMN bootstrap_at; ALTER TABLE runs ADD COLUMN Traceparent2;";
+        let later = "PRAGMA user_version = 12; CREATE TABLE events(x);
+                     ALTER TABLE jobs ADD COLUMN attempt;
+                     ALTER TABLE runs ADD COLUMN bootstrap_at;
+                     ALTER TABLE runs ADD COLUMN Traceparent2;";
         assert_eq!(
             notice(&(QUIRE_11.to_owned() + later)),
             "some.db: version 12 is newer than rundown supports (11); ignored: table events, \

@@ -80,7 +80,8 @@ pub(super) fn guard(connection: &Connection) -> rusqlite::Result<()> {
     // The dialect's views and sorted rows stay in memory, never in a file. A schema may not call
     // our functions, nor read anything outside itself.
     connection.execute_batch(&format!(
-        "PRAGMA temp_store = MEMORY; PRAGMA hard_heap_limit = {HEAP_BYTES}; PRAGMA trusted_schema = OFF"
+        "PRAGMA temp_store = MEMORY; PRAGMA hard_heap_limit = {HEAP_BYTES}; \
+         PRAGMA trusted_schema = OFF"
     ))?;
     refuse_functions(connection)
 }
@@ -178,7 +179,8 @@ mod tests {
     /// The value grows by doubling: in a query, and in the text of a table.
     #[test]
     fn no_value_is_longer_than_allowed() {
-        let twice = "WITH RECURSIVE d(n, x) AS (SELECT 1, 'a' UNION ALL SELECT n + 1, x || x FROM d LIMIT 40)";
+        let twice = "WITH RECURSIVE d(n, x) AS (SELECT 1, 'a' UNION ALL SELECT n + 1, x || x \
+                     FROM d LIMIT 40)";
         assert_eq!(refusal("", &format!("{twice} SELECT x FROM d")).0, Some(ErrorCode::TooBig));
         assert_eq!(
             refusal(

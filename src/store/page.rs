@@ -178,7 +178,8 @@ fn repos(connection: &Connection) -> rusqlite::Result<Option<Vec<Value>>> {
     let sql = "WITH RECURSIVE r(repo) AS (
                  SELECT min(repo) FROM main.runs
                  UNION ALL
-                 SELECT (SELECT min(repo) FROM main.runs WHERE repo > r.repo) FROM r WHERE r.repo IS NOT NULL
+                 SELECT (SELECT min(repo) FROM main.runs WHERE repo > r.repo)
+                 FROM r WHERE r.repo IS NOT NULL
                )
                SELECT repo FROM r WHERE repo IS NOT NULL LIMIT ?";
     let limit = as_sql(MAX_ARMS + 1);
@@ -394,7 +395,8 @@ mod tests {
     fn more_repositories_than_arms_are_passed_over_and_listed_all_the_same() {
         let (connection, dialect) = opened(QUIRE_11);
         for n in 0..=as_sql(MAX_ARMS) {
-            let sql = "INSERT INTO runs(id, repo, ref_name, sha, pushed_at_ms, created_at) VALUES (?1, ?1, '', '', ?2, 0)";
+            let sql = "INSERT INTO runs(id, repo, ref_name, sha, pushed_at_ms, created_at) \
+                       VALUES (?1, ?1, '', '', ?2, 0)";
             connection.execute(sql, (format!("run-{n:03}"), 2_000_000_000_000 + n)).unwrap();
         }
         assert!(repos(&connection).unwrap().is_none());

@@ -339,15 +339,16 @@ fn rows_of(opened: &Opened, id: &RunId, room: &mut Room) -> rusqlite::Result<Opt
         return Ok(None);
     };
     // Sorted here: SQLite would need memory for a second copy.
-    let sql = "SELECT job_id, state, exit_code, started_at_ms, finished_at_ms, place FROM v_jobs WHERE run_id = ?1";
+    let sql = "SELECT job_id, state, exit_code, started_at_ms, finished_at_ms, place FROM v_jobs \
+               WHERE run_id = ?1";
     let placed = |row: &Row<'_>| Ok((integer(row, 5)?, job(row)?));
     let mut jobs = collect(connection, sql, [id.as_str()], room, placed)?;
     jobs.sort_by(|(place, job), (other_place, other)| {
         (place.is_none(), place, &job.id).cmp(&(other_place.is_none(), other_place, &other.id))
     });
-    let sql =
-        "SELECT job_id, n, cmd, cwd, pid, started_at_ms, finished_at_ms, exit_code, signal, cpu_ms, max_rss_bytes,
-                      lost_bytes, log_bytes, place FROM v_shs WHERE run_id = ?1";
+    let sql = "SELECT job_id, n, cmd, cwd, pid, started_at_ms, finished_at_ms, exit_code, signal,
+                      cpu_ms, max_rss_bytes, lost_bytes, log_bytes, place
+               FROM v_shs WHERE run_id = ?1";
     let placed =
         |row: &Row<'_>| Ok((integer(row, 13)?, JobId(text(row, 0)?.unwrap_or_default()), sh(row)?));
     let mut shs = collect(connection, sql, [id.as_str()], room, placed)?;
@@ -498,7 +499,8 @@ mod tests {
         connection.execute_batch(schema).unwrap();
         connection.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE ballast(x)").unwrap();
         // SQLite's memory limit applies to all tests of this process together.
-        let rows = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 20) SELECT zeroblob(1 << 20) FROM n";
+        let rows = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 20) \
+                    SELECT zeroblob(1 << 20) FROM n";
         connection.execute_batch(&format!("INSERT INTO ballast {rows}")).unwrap();
         connection.execute_batch(runs).unwrap();
     }
@@ -509,7 +511,8 @@ mod tests {
     }
 
     fn add(path: &Path, id: &str) {
-        let sql = "INSERT INTO runs(id, repo, ref_name, sha, pushed_at_ms, created_at) VALUES (?1, 'r', '', '', 9e12, 0)";
+        let sql = "INSERT INTO runs(id, repo, ref_name, sha, pushed_at_ms, created_at) \
+                   VALUES (?1, 'r', '', '', 9e12, 0)";
         Connection::open(path).unwrap().execute(sql, [id]).unwrap();
     }
 
@@ -575,12 +578,17 @@ mod tests {
         let path = dir.path().join("rundown.db");
         let mut connection = Connection::open(&path).unwrap();
         super::super::schema::migrate(&mut connection, &path).unwrap();
-        let rows = "INSERT INTO runs(id, repo, ref_name, sha, pushed_at_ms, state, queued_at_ms, workspace_path)
+        let rows = "INSERT INTO runs(id, repo, ref_name, sha, pushed_at_ms, state, queued_at_ms,
+                                     workspace_path)
                       VALUES ('r', '', '', '', 1, 'pending', 1, '');
-                    INSERT INTO jobs(run_id, job_id, state) VALUES ('r', 'both', 'pending'), ('r', 'old', 'pending');
-                    INSERT INTO sh_calls(run_id, job_id, n, started_at_ms, cmd, cwd) VALUES ('r', 'both', 1, 30, 'first', '');
-                    INSERT INTO sh_events VALUES ('r', 'both', 30, 31, 0, 'first'), ('r', 'both', 20, 21, 7, 'alone'),
-                                                 ('r', 'old', 50, 51, 0, 'written first'), ('r', 'old', 40, 41, 0, 'then')";
+                    INSERT INTO jobs(run_id, job_id, state)
+                      VALUES ('r', 'both', 'pending'), ('r', 'old', 'pending');
+                    INSERT INTO sh_calls(run_id, job_id, n, started_at_ms, cmd, cwd)
+                      VALUES ('r', 'both', 1, 30, 'first', '');
+                    INSERT INTO sh_events
+                      VALUES ('r', 'both', 30, 31, 0, 'first'), ('r', 'both', 20, 21, 7, 'alone'),
+                             ('r', 'old', 50, 51, 0, 'written first'),
+                             ('r', 'old', 40, 41, 0, 'then')";
         connection.execute_batch(rows).unwrap();
         let reader = Reader::new(&path);
         let run = reader.run(&RunId("r".into())).unwrap().unwrap();
@@ -622,8 +630,10 @@ mod tests {
         // The sort column and the repository may contain anything.
         let runs = "CREATE TABLE runs(id, repo NOT NULL, pushed_at_ms NOT NULL);
                     CREATE INDEX by_repo ON runs(repo, pushed_at_ms);
-                    INSERT INTO runs VALUES ('a', 'r', 1), (x'62', 'r', 2), (CAST(x'ff' AS TEXT), 'r', 3), (4, 'r', 4),
-                                            ('e', 'r', CAST(x'fe' AS TEXT)), ('f', CAST(x'fd' AS TEXT), x'00')";
+                    INSERT INTO runs
+                      VALUES ('a', 'r', 1), (x'62', 'r', 2), (CAST(x'ff' AS TEXT), 'r', 3),
+                             (4, 'r', 4), ('e', 'r', CAST(x'fe' AS TEXT)),
+                             ('f', CAST(x'fd' AS TEXT), x'00')";
         Connection::open(&path).unwrap().execute_batch(runs).unwrap();
         let (reader, mut listed, mut beside) = (Reader::new(&path), Vec::new(), None);
         loop {
@@ -640,7 +650,8 @@ mod tests {
     fn a_view_without_an_end_is_given_up() {
         let dir = tempfile::TempDir::new().unwrap();
         let path = dir.path().join("quire.db");
-        let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT CAST(i AS TEXT) AS id FROM n";
+        let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) \
+                       SELECT CAST(i AS TEXT) AS id FROM n";
         Connection::open(&path)
             .unwrap()
             .execute_batch(&format!("CREATE VIEW runs AS {endless}"))
@@ -673,9 +684,12 @@ mod tests {
         let dir = tempfile::TempDir::new().unwrap();
         let path = dir.path().join("quire.db");
         let sql = "CREATE TABLE runs(id); CREATE TABLE jobs(run_id, job_id);
-                   CREATE TABLE sh(run_id, job_id, started_at_ms, cmd); INSERT INTO runs VALUES ('a'), ('b'), ('c');
-                   INSERT INTO sh SELECT 'a', 'j', value, zeroblob(1000) FROM json_each('[3, 1, 2]');
-                   INSERT INTO sh SELECT 'b', 'j', value, zeroblob(1000) FROM json_each('[3, 1, 2, 4, 5, 6]')";
+                   CREATE TABLE sh(run_id, job_id, started_at_ms, cmd);
+                   INSERT INTO runs VALUES ('a'), ('b'), ('c');
+                   INSERT INTO sh SELECT 'a', 'j', value, zeroblob(1000)
+                     FROM json_each('[3, 1, 2]');
+                   INSERT INTO sh SELECT 'b', 'j', value, zeroblob(1000)
+                     FROM json_each('[3, 1, 2, 4, 5, 6]')";
         Connection::open(&path).unwrap().execute_batch(sql).unwrap();
         let ids = ["a", "b", "c"].map(|id| RunId(id.into()));
         let reader = Reader { most_bytes: 6_000, ..Reader::new(&path) };

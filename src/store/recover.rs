@@ -324,7 +324,8 @@ mod tests {
         let mode = if is_wal { "WAL" } else { "DELETE" };
         // Without syncs, a journal does not contain the number of its records.
         let setup = format!(
-            "PRAGMA page_size = {page_bytes}; PRAGMA journal_mode = {mode}; PRAGMA synchronous = {is_synced}"
+            "PRAGMA page_size = {page_bytes}; PRAGMA journal_mode = {mode}; \
+             PRAGMA synchronous = {is_synced}"
         );
         writer
             .execute_batch(&format!(
@@ -376,7 +377,8 @@ mod tests {
                  INSERT INTO t SELECT randomblob({bytes}) FROM n"
             )),
             2 => (2..5u32).prop_map(|of| format!("DELETE FROM t WHERE rowid % {of} = 0")),
-            2 => (2..5u32).prop_map(|of| format!("UPDATE t SET x = randomblob(700) WHERE rowid % {of} = 1")),
+            2 => (2..5u32)
+                .prop_map(|of| format!("UPDATE t SET x = randomblob(700) WHERE rowid % {of} = 1")),
             2 => Just("BEGIN".into()),
             2 => Just("COMMIT".into()),
             1 => Just("ROLLBACK".into()),
@@ -405,7 +407,9 @@ mod tests {
                 files.beside[at] ^= flip;
             }
             // SQLite treats a journal with another first byte as one whose transaction is over.
-            prop_assume!(files.is_wal || files.beside.first().is_none_or(|first| *first == JOURNAL_MAGIC[0]));
+            prop_assume!(
+                files.is_wal || files.beside.first().is_none_or(|first| *first == JOURNAL_MAGIC[0])
+            );
             let (ours, theirs) = (recovered_here(&files), recovered_by_sqlite(&files));
             prop_assert!(ours == theirs, "{} and {} bytes", ours.len(), theirs.len());
         }
@@ -413,8 +417,8 @@ mod tests {
 
     #[test]
     fn every_part_of_a_journal_is_rolled_back() {
-        let fill = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 300) INSERT INTO t \
-                    SELECT randomblob(700) FROM n";
+        let fill = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 300) \
+                    INSERT INTO t SELECT randomblob(700) FROM n";
         let statements =
             [fill, "BEGIN", "UPDATE t SET x = randomblob(700)", "DELETE FROM t"].map(Into::into);
         let files = crashed(false, true, 1024, &statements);

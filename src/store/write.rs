@@ -177,11 +177,16 @@ impl Writer {
     pub fn begin_run(&mut self, run: &NewRun<'_>, jobs: &[JobId]) -> Result<()> {
         self.transaction(|tx| {
             tx.execute(
-                "INSERT INTO runs(id, repo, ref_name, sha, pushed_at_ms, state, queued_at_ms, workspace_path)
+                "INSERT INTO runs(id, repo, ref_name, sha, pushed_at_ms, state, queued_at_ms,
+                                  workspace_path)
                  VALUES (:id, :repo, :ref_name, :sha, :queued, 'pending', :queued, :workspace)",
                 named_params! {
-                    ":id": run.id.as_str(), ":repo": run.repo, ":ref_name": run.ref_name, ":sha": run.sha,
-                    ":queued": run.queued_at.floor_millis(), ":workspace": run.workspace.to_string_lossy(),
+                    ":id": run.id.as_str(),
+                    ":repo": run.repo,
+                    ":ref_name": run.ref_name,
+                    ":sha": run.sha,
+                    ":queued": run.queued_at.floor_millis(),
+                    ":workspace": run.workspace.to_string_lossy(),
                 },
             )?;
             for job in jobs {
@@ -221,7 +226,8 @@ impl Writer {
     #[expect(clippy::missing_errors_doc, reason = "see begin_run")]
     pub fn start_job(&mut self, run: &RunId, job: &JobId, at: Time) -> Result<()> {
         self.execute(
-            "UPDATE jobs SET state = 'active', started_at_ms = ?3 WHERE run_id = ?1 AND job_id = ?2",
+            "UPDATE jobs SET state = 'active', started_at_ms = ?3 \
+             WHERE run_id = ?1 AND job_id = ?2",
             params![run.as_str(), job.as_str(), at.floor_millis()],
         )
     }
@@ -236,7 +242,8 @@ impl Writer {
             JobEnd::Aborted => ("aborted", None),
         };
         self.execute(
-            "UPDATE jobs SET state = ?3, exit_code = ?4, finished_at_ms = max(?5, coalesce(started_at_ms, ?5))
+            "UPDATE jobs SET state = ?3, exit_code = ?4,
+                             finished_at_ms = max(?5, coalesce(started_at_ms, ?5))
              WHERE run_id = ?1 AND job_id = ?2",
             params![run.as_str(), job.as_str(), state, exit_code, at.floor_millis()],
         )
@@ -247,8 +254,16 @@ impl Writer {
     pub fn begin_sh(&mut self, start: &ShStart) -> Result<()> {
         let ShStart { key, started_at, cmd, cwd } = start;
         self.execute(
-            "INSERT INTO sh_calls(run_id, job_id, n, started_at_ms, cmd, cwd) VALUES (?, ?, ?, ?, ?, ?)",
-            params![key.run.as_str(), key.job.as_str(), key.n, started_at.floor_millis(), cmd, cwd.to_string_lossy(),],
+            "INSERT INTO sh_calls(run_id, job_id, n, started_at_ms, cmd, cwd) \
+             VALUES (?, ?, ?, ?, ?, ?)",
+            params![
+                key.run.as_str(),
+                key.job.as_str(),
+                key.n,
+                started_at.floor_millis(),
+                cmd,
+                cwd.to_string_lossy(),
+            ],
         )
     }
 
@@ -274,8 +289,9 @@ impl Writer {
                                       signal, cpu_ms, max_rss_bytes, lost_bytes, log_bytes)
                  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                  ON CONFLICT(run_id, job_id, n) DO UPDATE SET
-                   signal = excluded.signal, cpu_ms = excluded.cpu_ms, max_rss_bytes = excluded.max_rss_bytes,
-                   lost_bytes = excluded.lost_bytes, log_bytes = excluded.log_bytes",
+                   signal = excluded.signal, cpu_ms = excluded.cpu_ms,
+                   max_rss_bytes = excluded.max_rss_bytes, lost_bytes = excluded.lost_bytes,
+                   log_bytes = excluded.log_bytes",
             )?
             .execute(params![
                 run,
@@ -291,10 +307,18 @@ impl Writer {
                 end.log_bytes
             ])?;
             tx.prepare_cached(
-                "INSERT INTO sh_events(run_id, job_id, started_at_ms, finished_at_ms, exit_code, cmd)
+                "INSERT INTO sh_events(run_id, job_id, started_at_ms, finished_at_ms, exit_code,
+                                       cmd)
                  VALUES (?1, ?2, ?3, max(?4, ?3), ?5, ?6)",
             )?
-            .execute(params![run, job, started_ms, end.finished_at.floor_millis(), end.exit_code, cmd])?;
+            .execute(params![
+                run,
+                job,
+                started_ms,
+                end.finished_at.floor_millis(),
+                end.exit_code,
+                cmd
+            ])?;
             Ok(())
         })
     }
@@ -339,7 +363,8 @@ fn guard(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     connection.execute_batch(&format!(
-        "PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY; PRAGMA hard_heap_limit = {HEAP_LIMIT_BYTES}"
+        "PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY; \
+         PRAGMA hard_heap_limit = {HEAP_LIMIT_BYTES}"
     ))
 }
 
@@ -387,7 +412,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("rundown.db");
         let mut writer = Writer::open(&path).unwrap();
-        let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
+        let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) \
+                       SELECT count(*) FROM n";
         let trigger = format!("CREATE TRIGGER evil AFTER INSERT ON runs BEGIN {endless}; END");
         Connection::open(&path).unwrap().execute_batch(&trigger).unwrap();
         let id = RunId("one".into());
@@ -427,8 +453,10 @@ mod tests {
             }
             writer.finish_sh(&start, &end).unwrap();
         }
-        let sql = "SELECT count(*) FROM sh_calls JOIN sh_events USING (run_id, job_id, started_at_ms, cmd)
-                   WHERE cmd = 'make' AND cwd = '/src' AND signal = 9 AND log_bytes = 70 AND exit_code = 137";
+        let sql = "SELECT count(*)
+                   FROM sh_calls JOIN sh_events USING (run_id, job_id, started_at_ms, cmd)
+                   WHERE cmd = 'make' AND cwd = '/src' AND signal = 9 AND log_bytes = 70
+                     AND exit_code = 137";
         assert_eq!(writer.connection.query_row(sql, (), |row| row.get::<_, i64>(0)).unwrap(), 2);
     }
 
