@@ -198,7 +198,8 @@ mod tests {
     fn what_is_no_known_event_is_counted_and_passed_over() {
         let torn = &RUN[..RUN.len() - 20];
         assert_eq!(summary(&told(torn)), ["build complete 1:a:0 2:b:-1", "test - "]);
-        let odd = "\n  \n{}\n[]\nnull\n{\"at_ms\":1,\"type\":\"log_line\",\"job_id\":\"j\"}\n{\"at_ms\":\"1\",\"type\":\"job_started\",\"job_id\":\"j\"}";
+        let odd = "\n  \n{}\n[]\nnull\n{\"at_ms\":1,\"type\":\"log_line\",\"job_id\":\"j\"}\n\
+                   {\"at_ms\":\"1\",\"type\":\"job_started\",\"job_id\":\"j\"}";
         assert_eq!((told(odd).strangers, told(odd).jobs.len()), (5, 0));
         let more = r#"{"at_ms":1,"type":"job_started","job_id":"j","attempt":2}"#;
         assert_eq!(
@@ -210,7 +211,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn numbers_count_the_commands_that_have_or_may_have_a_log(kinds in prop::collection::vec(0_u8..5, 0..40)) {
+        fn numbers_count_the_commands_that_have_or_may_have_a_log(
+            kinds in prop::collection::vec(0_u8..5, 0..40),
+        ) {
             let line = |kind: &u8| match kind {
                 0 => r#"{"at_ms":1,"type":"job_started","job_id":"j"}"#,
                 1 | 2 => r#"{"at_ms":1,"type":"sh_started","job_id":"j","cmd":"c"}"#,
@@ -222,7 +225,8 @@ mod tests {
                 let numbers: Vec<u32> = shs.iter().filter_map(|sh| sh.n).collect();
                 let expected: Vec<u32> = (1..).take(numbers.len()).collect();
                 prop_assert_eq!(numbers, expected);
-                let (_, before) = shs.split_last().map_or((None, &[][..]), |(last, before)| (Some(last), before));
+                let (_, before) =
+                    shs.split_last().map_or((None, &[][..]), |(last, before)| (Some(last), before));
                 prop_assert!(before.iter().all(|sh| sh.n.is_some() == sh.finished_at.is_some()));
             }
         }

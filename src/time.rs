@@ -217,7 +217,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn prints_what_jiff_prints(secs in -62_135_596_800_i64..253_402_207_200, nanos in 0_u32..1_000_000_000) {
+        fn prints_what_jiff_prints(
+            secs in -62_135_596_800_i64..253_402_207_200,
+            nanos in 0_u32..1_000_000_000,
+        ) {
             let time = Time::from_unix(secs, nanos);
             let jiff = time.to_jiff().map(|t| format!("{t:.9}"));
             prop_assert_eq!(Some(time.rfc3339_nanos()), jiff);
@@ -226,7 +229,8 @@ mod tests {
         #[test]
         fn days_and_dates_are_inverse(days in -100_000_000_i64..100_000_000) {
             let (year, month, day) = civil_from_days(days);
-            let back = days_from_civil(year, u32::try_from(month).unwrap(), u32::try_from(day).unwrap());
+            let back =
+                days_from_civil(year, u32::try_from(month).unwrap(), u32::try_from(day).unwrap());
             prop_assert_eq!(back, days);
         }
     }

@@ -116,7 +116,10 @@ mod tests {
                     let end = line.iter().position(|byte| *byte == b'\n').unwrap_or(line.len());
                     let record = parse(&line[..end]).unwrap();
                     let content = &line[scanned.content_at..end];
-                    prop_assert_eq!((scanned.stream, scanned.tag, content), (record.stream, record.tag, record.content));
+                    prop_assert_eq!(
+                        (scanned.stream, scanned.tag, content),
+                        (record.stream, record.tag, record.content)
+                    );
                 }
             }
         }

@@ -10,9 +10,9 @@
 //! ```
 //!
 //! [`parse`] reads one line, and [`HeaderScanner`] reads all of it but the time. [`Encoder`] is the
-//! inverse of [`parse`]: an `F` record stands for its content and a LF, a `P` record for its content
-//! alone, so joining the parsed contents of a stream gives its bytes. Nothing in this module does
-//! I/O.
+//! inverse of [`parse`]: an `F` record stands for its content and a LF, a `P` record for its
+//! content alone, so joining the parsed contents of a stream gives its bytes. Nothing in this
+//! module does I/O.
 
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 

@@ -380,11 +380,21 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_row_and_every_command_of_events_comes_out_exactly_once((rows, told) in commands()) {
-            let row = |at: &i64| Sh { cmd: "c".into(), started_at: Some(Time::from_millis(*at)), exit_code: Some(9), ..Sh::default() };
+        fn every_row_and_every_command_of_events_comes_out_exactly_once(
+            (rows, told) in commands(),
+        ) {
+            let row = |at: &i64| Sh {
+                cmd: "c".into(),
+                started_at: Some(Time::from_millis(*at)),
+                exit_code: Some(9),
+                ..Sh::default()
+            };
             let events = events_of(&told);
             let told: Vec<Sh> = events.jobs.iter().flat_map(|(_, shs)| shs.clone()).collect();
-            let joined = with_events(vec![(Job::without_row(JobId("j".into())), rows.iter().map(row).collect())], events);
+            let joined = with_events(
+                vec![(Job::without_row(JobId("j".into())), rows.iter().map(row).collect())],
+                events,
+            );
             prop_assert_eq!(joined.len(), 1);
             let starts = |shs: &mut dyn Iterator<Item = &Sh>| {
                 let mut starts: Vec<Option<Time>> = shs.map(|sh| sh.started_at).collect();
@@ -393,17 +403,23 @@ mod tests {
             };
             let is_row = |sh: &&Sh| sh.origin == Origin::Row;
             let shs = &joined[0].1;
-            let expected: Vec<Option<Time>> = rows.iter().map(|at| Some(Time::from_millis(*at))).collect();
+            let expected: Vec<Option<Time>> =
+                rows.iter().map(|at| Some(Time::from_millis(*at))).collect();
             prop_assert_eq!(starts(&mut shs.iter().filter(is_row)), expected, "rows");
             // A row replaces the first event that may have created it.
             let mut left = told.clone();
             for at in &rows {
-                let made = |sh: &Sh| sh.n.is_some() && sh.started_at == Some(Time::from_millis(*at));
+                let made =
+                    |sh: &Sh| sh.n.is_some() && sh.started_at == Some(Time::from_millis(*at));
                 if let Some(place) = left.iter().position(made) {
                     left.remove(place);
                 }
             }
-            prop_assert_eq!(starts(&mut shs.iter().filter(|sh| !is_row(sh))), starts(&mut left.iter()), "events");
+            prop_assert_eq!(
+                starts(&mut shs.iter().filter(|sh| !is_row(sh))),
+                starts(&mut left.iter()),
+                "events"
+            );
             let numbers: Vec<u32> = shs.iter().filter_map(|sh| sh.n).collect();
             prop_assert!(numbers.is_sorted(), "{numbers:?}");
         }

@@ -496,7 +496,8 @@ mod tests {
             let mut expected_rows: Vec<String> = shs.iter().map(|sh| sh.cmd.clone()).collect();
             let expected_logs: Vec<u32> = logs.iter().map(|found| found.n).collect();
             let paired = pair(shs, logs);
-            let mut rows: Vec<String> = paired.iter().filter_map(|p| p.sh.as_ref().map(|sh| sh.cmd.clone())).collect();
+            let mut rows: Vec<String> =
+                paired.iter().filter_map(|p| p.sh.as_ref().map(|sh| sh.cmd.clone())).collect();
             let found: Vec<u32> = paired.iter().filter(|p| p.log.is_some()).map(|p| p.n).collect();
             expected_rows.sort();
             rows.sort();
@@ -508,7 +509,8 @@ mod tests {
         #[test]
         fn a_pairing_by_time_never_contradicts_the_times(shs in rows(), logs in logs()) {
             prop_assume!(shs.iter().all(|sh| sh.n.is_none()));
-            let times: BTreeMap<u32, Option<Time>> = logs.iter().map(|found| (found.n, found.first_at)).collect();
+            let times: BTreeMap<u32, Option<Time>> =
+                logs.iter().map(|found| (found.n, found.first_at)).collect();
             for p in pair(shs, logs).iter().filter(|p| p.pairing == Pairing::Time) {
                 let row = p.sh.as_ref().and_then(|sh| sh.started_at).unwrap().floor_millis();
                 prop_assert!(times[&p.n].unwrap().floor_millis().abs_diff(row) <= 1);
@@ -516,9 +518,12 @@ mod tests {
         }
 
         #[test]
-        fn an_undisturbed_job_is_paired_in_order(starts in prop::collection::btree_set(0_i64..1_000_000, 0..40)) {
+        fn an_undisturbed_job_is_paired_in_order(
+            starts in prop::collection::btree_set(0_i64..1_000_000, 0..40),
+        ) {
             let shs = starts.iter().map(|&at| sh(None, at)).collect();
-            let logs = (1..).zip(&starts).map(|(n, &at)| log(n, (n % 3 > 0).then_some(at))).collect();
+            let logs =
+                (1..).zip(&starts).map(|(n, &at)| log(n, (n % 3 > 0).then_some(at))).collect();
             for (at, p) in starts.iter().zip(pair(shs, logs)) {
                 prop_assert_eq!(p.sh.unwrap().cmd, format!("at {at}"));
                 prop_assert!(p.log.is_some());

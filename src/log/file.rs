@@ -735,7 +735,9 @@ mod tests {
             for act in acts.into_iter().flat_map(by_bytes) {
                 match &act {
                     Act::Append(bytes) => append(&path, bytes),
-                    Act::Truncate => File::options().write(true).open(&path).unwrap().set_len(0).unwrap(),
+                    Act::Truncate => {
+                        File::options().write(true).open(&path).unwrap().set_len(0).unwrap()
+                    }
                     Act::Replace(bytes) => {
                         append(&next, bytes);
                         fs::rename(&next, &path).unwrap();
@@ -747,10 +749,14 @@ mod tests {
                     Act::Append(_) if log.format() != format => {
                         prop_assert_eq!(change, Change::Reformatted);
                     }
-                    Act::Append(bytes) =>
-                        prop_assert_eq!(change, Change::Grown { from: before, to: before + bytes.len() as u64 }),
-                    Act::Truncate =>
-                        prop_assert_eq!(change, if before == 0 { Change::Same } else { Change::Truncated }),
+                    Act::Append(bytes) => prop_assert_eq!(
+                        change,
+                        Change::Grown { from: before, to: before + bytes.len() as u64 }
+                    ),
+                    Act::Truncate => prop_assert_eq!(
+                        change,
+                        if before == 0 { Change::Same } else { Change::Truncated }
+                    ),
                     Act::Replace(_) => prop_assert_eq!(change, Change::Replaced),
                 }
                 if log.generation() != generation {

@@ -268,12 +268,19 @@ fn any_tail() -> impl Strategy<Value = Tail> {
 
 proptest! {
     #[test]
-    fn lines_are_what_a_split_gives(bytes in any_file(), format in any_format(), limits in any_limits()) {
+    fn lines_are_what_a_split_gives(
+        bytes in any_file(),
+        format in any_format(),
+        limits in any_limits(),
+    ) {
         let file = file_of(&bytes);
         let mut lines = view(&file, &bytes, format, limits).lines(0);
         let mut seen = Vec::new();
         while let Some(line) = lines.next().unwrap() {
-            prop_assert_eq!(line.end - line.offset, line.bytes.len() as u64 + line.cut_bytes + u64::from(line.terminated));
+            prop_assert_eq!(
+                line.end - line.offset,
+                line.bytes.len() as u64 + line.cut_bytes + u64::from(line.terminated)
+            );
             seen.push(NaiveLine {
                 offset: line.offset,
                 held: line.bytes.to_vec(),
@@ -287,7 +294,12 @@ proptest! {
     }
 
     #[test]
-    fn line_starts_are_found_from_anywhere(bytes in any_file(), format in any_format(), limits in any_limits(), offset in 0_u64..3000) {
+    fn line_starts_are_found_from_anywhere(
+        bytes in any_file(),
+        format in any_format(),
+        limits in any_limits(),
+        offset in 0_u64..3000,
+    ) {
         let file = file_of(&bytes);
         let view = view(&file, &bytes, format, limits);
         let lines = naive_lines(&bytes, limits);
@@ -295,7 +307,8 @@ proptest! {
         if lines.last().is_none_or(|line| line.terminated || line.has_rest) {
             starts.push(bytes.len() as u64);
         }
-        let next = starts.iter().copied().find(|start| *start >= offset).unwrap_or(bytes.len() as u64);
+        let next =
+            starts.iter().copied().find(|start| *start >= offset).unwrap_or(bytes.len() as u64);
         let before = starts.iter().copied().rfind(|start| *start <= offset).unwrap_or(0);
         prop_assert_eq!(view.next_line_start(offset).unwrap(), next);
         prop_assert_eq!(view.line_start(offset).unwrap(), before);
@@ -303,7 +316,12 @@ proptest! {
 
     #[test]
     fn rows_forward_are_the_naive_rows(
-        bytes in any_file(), format in any_format(), limits in any_limits(), unbounded in any::<bool>(), cap in 0_usize..200, tail in any_tail(),
+        bytes in any_file(),
+        format in any_format(),
+        limits in any_limits(),
+        unbounded in any::<bool>(),
+        cap in 0_usize..200,
+        tail in any_tail(),
     ) {
         let reach = if unbounded { Starts::UNBOUNDED } else { limits.reach };
         let limits = Limits { reach, ..limits };
@@ -322,10 +340,17 @@ proptest! {
             entries.extend(line.parse().ok().and_then(|record| joiner.push(&record)));
         }
         entries.extend(joiner.finish().into_iter().filter(|open| !open.content.is_empty()));
-        let mut entries: Vec<_> =
-            entries.into_iter().map(|e| (e.stream, e.content, Some(e.first_at), Some(e.last_at), e.complete)).collect();
+        let mut entries: Vec<_> = entries
+            .into_iter()
+            .map(|e| (e.stream, e.content, Some(e.first_at), Some(e.last_at), e.complete))
+            .collect();
         let file = file_of(&bytes);
-        let rows = view(&file, &bytes, Format::Cri, limits).rows(0, Starts::new(Starts::UNBOUNDED), usize::MAX, Tail::Emit);
+        let rows = view(&file, &bytes, Format::Cri, limits).rows(
+            0,
+            Starts::new(Starts::UNBOUNDED),
+            usize::MAX,
+            Tail::Emit,
+        );
         let mut rows: Vec<_> = rows
             .map(Result::unwrap)
             .filter_map(|row| Some((row.stream?, row.text, row.at, row.last_at, row.complete)))
@@ -337,13 +362,24 @@ proptest! {
     }
 
     #[test]
-    fn the_rows_of_plain_text_are_its_lines_whatever_they_look_like(bytes in any_file(), limits in any_limits()) {
+    fn the_rows_of_plain_text_are_its_lines_whatever_they_look_like(
+        bytes in any_file(),
+        limits in any_limits(),
+    ) {
         let limits = Limits { line: usize::MAX, line_reach: Limits::USUAL.line_reach, ..limits };
         let file = file_of(&bytes);
-        let rows = view(&file, &bytes, Format::Plain, limits).rows(0, Starts::new(limits.reach), usize::MAX, Tail::Emit);
+        let rows = view(&file, &bytes, Format::Plain, limits).rows(
+            0,
+            Starts::new(limits.reach),
+            usize::MAX,
+            Tail::Emit,
+        );
         let mut text = Vec::new();
         for row in rows.map(Result::unwrap) {
-            prop_assert_eq!((row.at, row.last_at, row.stream, row.malformed), (None, None, None, None));
+            prop_assert_eq!(
+                (row.at, row.last_at, row.stream, row.malformed),
+                (None, None, None, None)
+            );
             text.extend_from_slice(&row.text);
             text.extend(row.complete.then_some(b'\n'));
         }
@@ -352,7 +388,13 @@ proptest! {
 
     #[test]
     fn windows_are_parts_of_the_naive_rows(
-        bytes in any_file(), format in any_format(), limits in any_limits(), offset in 0_u64..3000, kind in 0_usize..3, count in 0_usize..12, tail in any_tail(),
+        bytes in any_file(),
+        format in any_format(),
+        limits in any_limits(),
+        offset in 0_u64..3000,
+        kind in 0_usize..3,
+        count in 0_usize..12,
+        tail in any_tail(),
     ) {
         let anchor = [Anchor::From(offset), Anchor::Before(offset), Anchor::End][kind];
         let file = file_of(&bytes);
@@ -363,7 +405,11 @@ proptest! {
 
     #[test]
     fn paging_from_anywhere_in_both_directions_shows_every_row_once(
-        bytes in any_file(), format in any_format(), limits in any_limits(), offset in 0_u64..3000, count in 1_usize..8,
+        bytes in any_file(),
+        format in any_format(),
+        limits in any_limits(),
+        offset in 0_u64..3000,
+        count in 1_usize..8,
     ) {
         let file = file_of(&bytes);
         let view = view(&file, &bytes, format, limits);
@@ -387,12 +433,20 @@ proptest! {
             }
             anchor = Anchor::From(rows.last().unwrap().offset + 1);
         }
-        prop_assert_eq!(rows, naive_rows(&bytes, format, limits, super::WINDOW_ROW_BYTES, Tail::Emit));
+        prop_assert_eq!(
+            rows,
+            naive_rows(&bytes, format, limits, super::WINDOW_ROW_BYTES, Tail::Emit)
+        );
     }
 
     #[test]
     fn a_file_cut_off_while_it_is_read_gives_the_rows_that_are_left(
-        bytes in any_file(), format in any_format(), limits in any_limits(), offset in 0_u64..3000, left in 0_usize..3000, count in 0_usize..12,
+        bytes in any_file(),
+        format in any_format(),
+        limits in any_limits(),
+        offset in 0_u64..3000,
+        left in 0_usize..3000,
+        count in 0_usize..12,
     ) {
         let file = file_of(&bytes);
         let view = view(&file, &bytes, format, limits);
@@ -407,24 +461,38 @@ proptest! {
     }
 
     #[test]
-    fn the_last_rows_begin_at_the_tail_offset(bytes in any_file(), format in any_format(), limits in any_limits(), count in 0_usize..50, tail in any_tail()) {
+    fn the_last_rows_begin_at_the_tail_offset(
+        bytes in any_file(),
+        format in any_format(),
+        limits in any_limits(),
+        count in 0_usize..50,
+        tail in any_tail(),
+    ) {
         let file = file_of(&bytes);
         let all = naive_rows(&bytes, format, limits, 0, tail);
-        let expected = all[all.len().saturating_sub(count)..].first().map_or(bytes.len() as u64, |row| row.offset);
+        let expected = all[all.len().saturating_sub(count)..]
+            .first()
+            .map_or(bytes.len() as u64, |row| row.offset);
         let view = view(&file, &bytes, format, limits);
         let offset = view.tail_offset(count, tail).unwrap();
         prop_assert_eq!(offset, expected);
         // Reading from there joins more pieces, so it can only return fewer rows, and never no rows
         // if there are some.
-        let shown = view.rows(offset, view.starts_at(offset).unwrap().unbounded_from(offset), 0, tail);
+        let shown =
+            view.rows(offset, view.starts_at(offset).unwrap().unbounded_from(offset), 0, tail);
         let shown: Vec<u64> = shown.map(|row| row.unwrap().offset).collect();
         prop_assert_eq!(shown.first().copied().unwrap_or(bytes.len() as u64), expected);
     }
 
     #[test]
     fn the_index_agrees_with_the_naive_rows_however_it_is_fed(
-        bytes in any_file(), format in any_format(), limits in any_limits(), unbounded in any::<bool>(), block in 1_u64..300,
-        chunks in vec(1_usize..400, 1..8), tail in any_tail(),
+        bytes in any_file(),
+        format in any_format(),
+        limits in any_limits(),
+        unbounded in any::<bool>(),
+        block in 1_u64..300,
+        chunks in vec(1_usize..400, 1..8),
+        tail in any_tail(),
     ) {
         let reach = if unbounded { Starts::UNBOUNDED } else { limits.reach };
         let limits = Limits { reach, ..limits };
@@ -441,8 +509,15 @@ proptest! {
 
     #[test]
     fn times_and_gaps_are_found_as_by_a_walk_where_times_rise(
-        lines in vec((any_line(), 0..3_000_000_i64), 0..40), limits in any_limits(), block in 1_u64..600, indexed in 0_usize..3000,
-        wanted in 0..60_000_000_i64, from in 0_u64..3000, down in any::<bool>(), least_ms in 0..3000_i64, tail in any_tail(),
+        lines in vec((any_line(), 0..3_000_000_i64), 0..40),
+        limits in any_limits(),
+        block in 1_u64..600,
+        indexed in 0_usize..3000,
+        wanted in 0..60_000_000_i64,
+        from in 0_u64..3000,
+        down in any::<bool>(),
+        least_ms in 0..3000_i64,
+        tail in any_tail(),
     ) {
         let bytes = with_rising_times(&lines);
         let mut index = Index::with(Format::Cri, limits, nz(block));
@@ -450,22 +525,28 @@ proptest! {
         index.feed(&bytes[..indexed]);
         let file = file_of(&bytes);
         let view = view(&file, &bytes, Format::Cri, limits);
-        let rows: Vec<u64> = naive_rows(&bytes, Format::Cri, limits, 0, tail).iter().map(|row| row.offset).collect();
+        let rows: Vec<u64> =
+            naive_rows(&bytes, Format::Cri, limits, 0, tail).iter().map(|row| row.offset).collect();
         let all = naive_lines(&bytes, limits);
         let records = all.iter().filter(|line| !line.is_held(tail));
-        let records = records.filter_map(|line| Some((line.offset, line.parse().ok()?.at.floor_micros())));
+        let records =
+            records.filter_map(|line| Some((line.offset, line.parse().ok()?.at.floor_micros())));
         let records: Vec<(u64, i64)> = records.collect();
 
         let wanted = RISING_FROM + wanted;
         let first = records.iter().find(|record| record.1 >= wanted);
         let expected = first.and_then(|first| rows.iter().copied().find(|row| *row >= first.0));
-        let time = Time::from_unix(wanted / 1_000_000, u32::try_from(wanted % 1_000_000).unwrap() * 1000);
+        let time =
+            Time::from_unix(wanted / 1_000_000, u32::try_from(wanted % 1_000_000).unwrap() * 1000);
         prop_assert_eq!(view.offset_of_time(&index, time, tail).unwrap(), expected);
 
         let towards = if down { Towards::Down } else { Towards::Up };
         let gap = Gap { from, towards, least_us: least_ms * 1000 };
         let is_wanted = |row: &u64| if down { *row > from } else { *row < from };
-        let gaps = records.windows(2).filter(|two| two[1].1 - two[0].1 >= gap.least_us).map(|two| two[1].0);
+        let gaps = records
+            .windows(2)
+            .filter(|two| two[1].1 - two[0].1 >= gap.least_us)
+            .map(|two| two[1].0);
         let mut gaps = gaps.filter(|row| rows.contains(row) && is_wanted(row));
         let expected = if down { gaps.next() } else { gaps.next_back() };
         index.feed(&bytes[indexed..]);
@@ -474,7 +555,12 @@ proptest! {
 
     #[test]
     fn rows_are_found_by_number_and_numbered_by_place(
-        bytes in any_file(), format in any_format(), limits in any_limits(), block in 1_u64..600, row in 0_u64..45, step in 1_usize..9,
+        bytes in any_file(),
+        format in any_format(),
+        limits in any_limits(),
+        block in 1_u64..600,
+        row in 0_u64..45,
+        step in 1_usize..9,
     ) {
         let mut index = Index::with(format, limits, nz(block));
         index.feed(&bytes);
@@ -490,7 +576,8 @@ proptest! {
         }
         let some = || all.iter().enumerate().skip(usize::try_from(row).unwrap()).step_by(step);
         let offsets: Vec<u64> = some().map(|(_, row)| row.offset).collect();
-        let numbers = view.numbers(&offsets, |offset| index.place_of_offset(offset), Tail::Hold).unwrap();
+        let numbers =
+            view.numbers(&offsets, |offset| index.place_of_offset(offset), Tail::Hold).unwrap();
         prop_assert_eq!(numbers, some().map(|(number, _)| Some(number as u64)).collect::<Vec<_>>());
         for offset in (row * 20..bytes.len() as u64).step_by(step * 7) {
             let Some(place) = index.place_of_offset(offset) else { continue };

@@ -65,8 +65,10 @@ fn in_row(text: &'static str, actions: &'static str) -> impl Strategy<Value = Ve
             let count = count.filter(|count| action != "K" || *count < 3);
             format!("\x1b[{}{action}", count.map_or(String::new(), |count| count.to_string()))
         }),
-        1 => prop::sample::select(vec!["\x1b[1;31m", "\x1b[m", "\x1b[?25l", "\x1b[J", "\x1b(B", "\x1b]8;;http://a\x07"])
-            .prop_map(str::to_owned),
+        1 => prop::sample::select(vec![
+            "\x1b[1;31m", "\x1b[m", "\x1b[?25l", "\x1b[J", "\x1b(B", "\x1b]8;;http://a\x07",
+        ])
+        .prop_map(str::to_owned),
     ];
     vec(piece, 0..16).prop_map(|pieces| pieces.concat().into_bytes())
 }
@@ -85,8 +87,11 @@ fn frames() -> impl Strategy<Value = Vec<u8>> {
         1 => Just("\x1bM".to_owned()),
         3 => Just("\r".to_owned()),
         2 => Just("\x1b[2K".to_owned()),
-        2 => prop::sample::select(vec!["\x1b[K", "\x1b[1K", "\x1b[J", "\x1b[2X", "\x1b[2P", "\x1b[2@", "\t", " ", "\x1b[3C", "\x1b[4G", "\x1b[1m"])
-            .prop_map(str::to_owned),
+        2 => prop::sample::select(vec![
+            "\x1b[K", "\x1b[1K", "\x1b[J", "\x1b[2X", "\x1b[2P", "\x1b[2@", "\t", " ", "\x1b[3C",
+            "\x1b[4G", "\x1b[1m",
+        ])
+        .prop_map(str::to_owned),
     ];
     vec(vec(piece, 0..8), 0..25).prop_map(|rows| {
         let mut out = Vec::new();
@@ -116,7 +121,12 @@ fn frames() -> impl Strategy<Value = Vec<u8>> {
 
 proptest! {
     #[test]
-    fn a_row_shows_what_a_terminal_shows(bytes in prop_oneof![in_row("[a-c]", "[KCDGXP@]"), in_row("[日本👧é][\u{301}\u{200d}]{0,2}", "[KCDGXP]")]) {
+    fn a_row_shows_what_a_terminal_shows(
+        bytes in prop_oneof![
+            in_row("[a-c]", "[KCDGXP@]"),
+            in_row("[日本👧é][\u{301}\u{200d}]{0,2}", "[KCDGXP]"),
+        ],
+    ) {
         prop_assert_eq!(shown(&bytes), terminal(&bytes));
     }
 
@@ -124,10 +134,18 @@ proptest! {
     fn rows_of_which_a_terminal_shows_something_are_those_not_overwritten(bytes in frames()) {
         let rows: Vec<_> = bytes.split(|byte| *byte == b'\n').collect();
         let seen = terminal(&bytes).concat();
-        for (number, (row, is_overwritten)) in rows.iter().zip(overwritten(rows.iter().copied())).enumerate() {
+        for (number, (row, is_overwritten)) in
+            rows.iter().zip(overwritten(rows.iter().copied())).enumerate()
+        {
             let letter = letter(number);
             if plain(row, Progress::Last).contains(letter) {
-                prop_assert_eq!(is_overwritten, !seen.contains(letter), "row {} of {:?}", number, seen);
+                prop_assert_eq!(
+                    is_overwritten,
+                    !seen.contains(letter),
+                    "row {} of {:?}",
+                    number,
+                    seen
+                );
             }
         }
     }

@@ -363,21 +363,34 @@ fn hostile() -> impl Strategy<Value = Vec<u8>> {
 
 /// Returns true for characters that must never reach a terminal, independently of the code's table.
 fn is_dangerous(found: char) -> bool {
-    found.is_control() || "\u{61c}\u{200b}\u{200e}\u{200f}\u{2028}\u{2029}\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}\u{2066}\u{2067}\u{2068}\u{2069}\u{feff}\u{ad}".contains(found) || ('\u{e0000}'..='\u{e007f}').contains(&found)
+    const DANGEROUS: &str = "\u{61c}\u{200b}\u{200e}\u{200f}\u{2028}\u{2029}\u{202a}\u{202b}\
+        \u{202c}\u{202d}\u{202e}\u{2066}\u{2067}\u{2068}\u{2069}\u{feff}\u{ad}";
+    found.is_control() || DANGEROUS.contains(found) || ('\u{e0000}'..='\u{e007f}').contains(&found)
 }
 
 proptest! {
     #[test]
     fn nothing_dangerous_leaves_and_spans_are_as_promised(rows in vec(hostile(), 1..5)) {
         let mut sanitizer = Sanitizer::default();
-        for (bytes, progress) in rows.iter().zip([Progress::Last, Progress::All].into_iter().cycle()) {
+        for (bytes, progress) in
+            rows.iter().zip([Progress::Last, Progress::All].into_iter().cycle())
+        {
             sanitizer.progress = progress;
             let spans = sanitizer.row(bytes);
             prop_assert!(!text_of(&spans).contains(is_dangerous));
-            prop_assert!(spans.iter().filter_map(|span| span.link.as_deref()).all(|link| link.starts_with("http") && !link.contains(is_dangerous)));
+            prop_assert!(
+                spans
+                    .iter()
+                    .filter_map(|span| span.link.as_deref())
+                    .all(|link| link.starts_with("http") && !link.contains(is_dangerous))
+            );
             prop_assert_eq!(plain(bytes, progress), text_of(&spans));
             prop_assert!(spans.iter().all(|span| !span.text.is_empty()));
-            prop_assert!(spans.windows(2).all(|pair| (pair[0].style, &pair[0].link) != (pair[1].style, &pair[1].link)));
+            prop_assert!(
+                spans
+                    .windows(2)
+                    .all(|pair| (pair[0].style, &pair[0].link) != (pair[1].style, &pair[1].link))
+            );
             prop_assert!(!name(&String::from_utf8_lossy(bytes)).contains(is_dangerous));
         }
     }
@@ -403,14 +416,24 @@ proptest! {
     }
 
     #[test]
-    fn a_style_written_as_sgr_is_read_back_whatever_was_set(before in any_style(), style in any_style()) {
+    fn a_style_written_as_sgr_is_read_back_whatever_was_set(
+        before in any_style(),
+        style in any_style(),
+    ) {
         let bytes = format!("{}{}x", sgr(&before), sgr(&style));
-        prop_assert_eq!(row(bytes.as_bytes()), [Span { text: "x".into(), style: style.legible(), link: None }]);
+        prop_assert_eq!(
+            row(bytes.as_bytes()),
+            [Span { text: "x".into(), style: style.legible(), link: None }]
+        );
     }
 
     #[test]
-    fn a_row_cut_between_characters_and_sequences_shows_the_same(pieces in vec((any_style(), "[a-zé日]{0,4}"), 1..6), cut in any::<prop::sample::Index>()) {
-        let pieces: Vec<_> = pieces.iter().flat_map(|(style, text)| [sgr(style), text.clone()]).collect();
+    fn a_row_cut_between_characters_and_sequences_shows_the_same(
+        pieces in vec((any_style(), "[a-zé日]{0,4}"), 1..6),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let pieces: Vec<_> =
+            pieces.iter().flat_map(|(style, text)| [sgr(style), text.clone()]).collect();
         let (head, tail) = pieces.split_at(cut.index(pieces.len()));
         let mut sanitizer = Sanitizer::default();
         let mut halves = sanitizer.row(head.concat().as_bytes());
@@ -424,7 +447,10 @@ proptest! {
     }
 
     #[test]
-    fn what_is_out_of_sight_changes_nothing_but_the_next_rows_style(bytes in hostile(), columns in 0_usize..40) {
+    fn what_is_out_of_sight_changes_nothing_but_the_next_rows_style(
+        bytes in hostile(),
+        columns in 0_usize..40,
+    ) {
         let (mut whole, mut within) = (Sanitizer::default(), Sanitizer::default());
         let all = text_of(&whole.row(&bytes));
         let seen = text_of(&within.row_within(&bytes, columns));

@@ -173,14 +173,19 @@ fn usual_line() -> impl Strategy<Value = Vec<u8>> {
 
 proptest! {
     #[test]
-    fn any_bytes_parse_without_a_panic_and_a_column_lies_in_the_line(line in vec(any::<u8>(), 0..80)) {
+    fn any_bytes_parse_without_a_panic_and_a_column_lies_in_the_line(
+        line in vec(any::<u8>(), 0..80),
+    ) {
         if let Err(malformed) = parse(&line) {
             prop_assert!((1..=line.len() + 1).contains(&malformed.column));
         }
     }
 
     #[test]
-    fn the_shortcut_agrees_with_the_grammar(line in usual_line(), edits in vec((any::<prop::sample::Index>(), any::<u8>()), 0..3)) {
+    fn the_shortcut_agrees_with_the_grammar(
+        line in usual_line(),
+        edits in vec((any::<prop::sample::Index>(), any::<u8>()), 0..3),
+    ) {
         let mut line = line;
         for (at, byte) in edits {
             let at = at.index(line.len().min(42));
@@ -197,7 +202,10 @@ proptest! {
     }
 
     #[test]
-    fn every_time_the_recorder_prints_is_read_back(secs in -62_167_219_200_i64..=253_402_300_799, nanos in 0..1_000_000_000_u32) {
+    fn every_time_the_recorder_prints_is_read_back(
+        secs in -62_167_219_200_i64..=253_402_300_799,
+        nanos in 0..1_000_000_000_u32,
+    ) {
         let time = Time::from_unix(secs, nanos);
         let line = format!("{} stdout F x", time.rfc3339_nanos());
         prop_assert_eq!(parse(line.as_bytes()).map(|record| record.at), Ok(time));
