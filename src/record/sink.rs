@@ -349,7 +349,10 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
         fn the_log_joins_back_to_what_was_written(
-            writes in prop::collection::vec((any::<bool>(), "[a\r\n\u{e9}]{0,40}", any::<bool>()), 0..40)
+            writes in prop::collection::vec(
+                (any::<bool>(), "[a\r\n\u{e9}]{0,40}", any::<bool>()),
+                0..40,
+            ),
         ) {
             let dir = tempfile::tempdir().unwrap();
             let path = dir.path().join("sh-1.log");
