@@ -158,8 +158,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_again(job in "[a-c/@0-9%:+ ]{0,12}", n: u32, byte: u64, has_position: bool) {
-            let at = At { place: Some(sh(&job, n)), position: has_position.then(|| format!("b{byte}")) };
+        fn what_is_written_is_read_again(
+            job in "[a-c/@0-9%:+ ]{0,12}",
+            n: u32,
+            byte: u64,
+            has_position: bool,
+        ) {
+            let at =
+                At { place: Some(sh(&job, n)), position: has_position.then(|| format!("b{byte}")) };
             prop_assert_eq!(At::parse(&at.to_string()), Ok(at));
         }
     }

@@ -305,7 +305,11 @@ mod tests {
     proptest! {
         #[test]
         fn every_part_lies_within_the_screen(
-            width in 0_u16..400, height in 0_u16..120, zoom: bool, focus in 0_usize..3, behind in 1_usize..3,
+            width in 0_u16..400,
+            height in 0_u16..120,
+            zoom: bool,
+            focus in 0_usize..3,
+            behind in 1_usize..3,
         ) {
             let all = [Pane::Runs, Pane::Tree, Pane::Log];
             let screen = Rect::new(0, 0, width, height);

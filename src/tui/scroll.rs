@@ -271,10 +271,16 @@ mod tests {
     proptest! {
         #[test]
         fn addresses_come_back_and_keep_the_order(
-            a in (0_usize..1000, 0_u64..1 << 44), b in (0_usize..1000, 0_u64..1 << 44), heads: [bool; 2],
+            a in (0_usize..1000, 0_u64..1 << 44),
+            b in (0_usize..1000, 0_u64..1 << 44),
+            heads: [bool; 2],
         ) {
             let row = |(section, offset): (usize, u64), is_heading| {
-                if is_heading { RowAddress::Heading(section) } else { RowAddress::Row(section, offset.min((1 << 44) - 2)) }
+                if is_heading {
+                    RowAddress::Heading(section)
+                } else {
+                    RowAddress::Row(section, offset.min((1 << 44) - 2))
+                }
             };
             let (a, b) = (row(a, heads[0]), row(b, heads[1]));
             prop_assert_eq!(RowAddress::of(a.address()), a);

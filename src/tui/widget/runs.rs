@@ -283,10 +283,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn columns_never_need_more_than_there_is(width in 18_usize..300, repo in 0_usize..80, place in 0_usize..80) {
+        fn columns_never_need_more_than_there_is(
+            width in 18_usize..300,
+            repo in 0_usize..80,
+            place in 0_usize..80,
+        ) {
             let columns = Columns::new(width, repo, place);
             let optional = [columns.word, columns.repo, columns.place, columns.spent];
-            let taken: usize = optional.iter().filter(|columns| **columns > 0).map(|columns| columns + 1).sum();
+            let taken: usize =
+                optional.iter().filter(|columns| **columns > 0).map(|columns| columns + 1).sum();
             prop_assert!(2 + 2 + ID + 1 + AGE + taken <= width.max(18), "{columns:?}");
             prop_assert!(columns.repo <= repo);
         }

@@ -341,14 +341,22 @@ mod tests {
         /// Checks that the name keeps half of the columns that the glyph and the number leave, and
         /// that the durations end in the same column.
         #[test]
-        fn the_name_keeps_half_of_its_row(width in 24_u16..200, ms in 0_i64..9_000_000, fails: bool) {
+        fn the_name_keeps_half_of_its_row(
+            width in 24_u16..200,
+            ms in 0_i64..9_000_000,
+            fails: bool,
+        ) {
             let name = "n".repeat(200);
             let job = job("build", &[(name, ms, i32::from(fails)), ("x".into(), 1, 0)]);
             let rows = rows(width, &job);
             let kept = rows[1].chars().filter(|c| *c == 'n').count();
             prop_assert!(kept + 1 >= usize::from(width - 8).div_ceil(2), "{:?}", rows);
             let is_by_exit = fails && width < TWO_FACTS;
-            prop_assert!(is_by_exit || rows[1].chars().count() == rows[2].chars().count(), "{:?}", rows);
+            prop_assert!(
+                is_by_exit || rows[1].chars().count() == rows[2].chars().count(),
+                "{:?}",
+                rows
+            );
         }
     }
 }
