@@ -30,7 +30,8 @@ type Text = fn(u64) -> String;
 /// Generates colored output, as of most tools.
 fn colored(n: u64) -> String {
     format!(
-        "\x1b[2m12:00:{:02}\x1b[0m \x1b[1;32mINFO\x1b[0m request \x1b[38;5;{}m{n:08x}\x1b[0m served in \x1b[38;2;200;120;20m{n} ms\x1b[0m {}",
+        "\x1b[2m12:00:{:02}\x1b[0m \x1b[1;32mINFO\x1b[0m request \x1b[38;5;{}m{n:08x}\x1b[0m \
+         served in \x1b[38;2;200;120;20m{n} ms\x1b[0m {}",
         n % 60,
         n % 256,
         "and a rather long tail of words ".repeat(4)

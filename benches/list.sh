@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# `rundown list` beside `sqlite3` with the same query, in turn, on one store: medians, their ratio, and the peak memory of rundown.
+# `rundown list` beside `sqlite3` with the same query, in turn, on one store: medians, their ratio,
+# and the peak memory of rundown.
 # A store to measure on: cargo run --release --example big_store -- DIR
 # Usage: benches/list.sh DIR [ROUNDS]
 set -euo pipefail
@@ -31,7 +32,8 @@ median() { sort -n "$1" | sed -n "$((rounds / 2 + 1))p"; }
 peak() {
   rm -rf "$scratch/store"
   "$rundown" --root "$scratch/store" record -- "$@" >"$scratch/out"
-  "$rundown" --root "$scratch/store" --once --format json | sed -n 's/.*"max_rss_bytes": \([0-9]*\).*/\1/p'
+  "$rundown" --root "$scratch/store" --once --format json |
+    sed -n 's/.*"max_rss_bytes": \([0-9]*\).*/\1/p'
 }
 
 # compare NAME WHERE OPTION…: what sqlite3 is asked for, and rundown.

@@ -35,14 +35,21 @@ fn log(trimmed: bool) -> Vec<u8> {
     let contents = [
         "",
         "   Compiling serde_json v1.0.154",
-        "\x1b[0m\x1b[1m\x1b[32m   Compiling\x1b[0m rustix v1.1.6 (/build/cargo/registry/src/index.crates.io/rustix-1.1.6)",
-        "test catalog::tests::a_run_without_rows_keeps_its_logs_and_says_so_in_the_tree_of_the_whole_store ... \x1b[32mok\x1b[0m",
-        "{\"level\":\"info\",\"ts\":1767323045.123,\"caller\":\"server/serve.go:211\",\"msg\":\"request\",\"method\":\"GET\",\
-         \"path\":\"/api/v1/runs\",\"status\":200,\"duration_ms\":12.5,\"remote\":\"10.0.0.17:51234\",\"agent\":\"curl/8.5.0\"}",
-        "{\"reason\":\"compiler-artifact\",\"package_id\":\"registry+https://github.com/rust-lang/crates.io-index#memchr@2.8.3\",\
-         \"target\":{\"kind\":[\"lib\"],\"crate_types\":[\"lib\"],\"name\":\"memchr\",\"edition\":\"2021\",\"doc\":true,\"test\":true}}",
-        "    at Object.<anonymous> (/app/node_modules/jest-circus/build/legacy-code-todo-rewrite/jestAdapterInit.js:121:9) \
-         [as callback] (internal/process/task_queues.js:95:5) { code: 'ERR_ASSERTION', generatedMessage: true }",
+        "\x1b[0m\x1b[1m\x1b[32m   Compiling\x1b[0m rustix v1.1.6 \
+         (/build/cargo/registry/src/index.crates.io/rustix-1.1.6)",
+        "test catalog::tests::a_run_without_rows_keeps_its_logs_\
+         and_says_so_in_the_tree_of_the_whole_store ... \x1b[32mok\x1b[0m",
+        "{\"level\":\"info\",\"ts\":1767323045.123,\"caller\":\"server/serve.go:211\",\
+         \"msg\":\"request\",\"method\":\"GET\",\"path\":\"/api/v1/runs\",\"status\":200,\
+         \"duration_ms\":12.5,\"remote\":\"10.0.0.17:51234\",\"agent\":\"curl/8.5.0\"}",
+        "{\"reason\":\"compiler-artifact\",\
+         \"package_id\":\"registry+https://github.com/rust-lang/crates.io-index#memchr@2.8.3\",\
+         \"target\":{\"kind\":[\"lib\"],\"crate_types\":[\"lib\"],\"name\":\"memchr\",\
+         \"edition\":\"2021\",\"doc\":true,\"test\":true}}",
+        "    at Object.<anonymous> \
+         (/app/node_modules/jest-circus/build/legacy-code-todo-rewrite/jestAdapterInit.js:121:9) \
+         [as callback] (internal/process/task_queues.js:95:5) { code: 'ERR_ASSERTION', \
+         generatedMessage: true }",
     ];
     let mut numbers = Numbers(7);
     let (mut nanos, mut log) = (0, String::new());

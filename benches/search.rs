@@ -20,14 +20,20 @@ const READ_BYTES: usize = 256 << 10;
 
 /// The contents of the lines, in turn.
 const CONTENTS: &[&str] = &[
-    "\x1b[1m\x1b[32m   Compiling\x1b[0m serde_derive v1.0.219 (/home/ci/build/target/release/deps/libserde_derive)",
+    "\x1b[1m\x1b[32m   Compiling\x1b[0m serde_derive v1.0.219 \
+     (/home/ci/build/target/release/deps/libserde_derive)",
     "test parcels::route::takes_the_short_way_over_the_bridge_and_back_again ... ok",
-    "{\"level\":\"info\",\"time\":1767323045123,\"msg\":\"request done\",\"url\":\"/api/v1/items/1234567\",\"status\":200}",
-    "\x1b[0m\x1b[7m\x1b[1m\x1b[32m PASS \x1b[39m\x1b[22m\x1b[27m\x1b[0m \x1b[2msrc/components/\x1b[22m\x1b[1mButton.test.tsx\x1b[22m (5.123 s)",
-    "npm warn deprecated inflight@1.0.6: This module is not supported, and leaks memory. Do not use it.",
-    "\x1b[38;5;244m2026-01-02 03:04:05\x1b[0m \x1b[36mDEBUG\x1b[0m [worker-7] \x1b[35mhandler\x1b[0m=delivery took 12.7 ms, waited 3.1 ms",
+    "{\"level\":\"info\",\"time\":1767323045123,\
+     \"msg\":\"request done\",\"url\":\"/api/v1/items/1234567\",\"status\":200}",
+    "\x1b[0m\x1b[7m\x1b[1m\x1b[32m PASS \x1b[39m\x1b[22m\x1b[27m\x1b[0m \
+     \x1b[2msrc/components/\x1b[22m\x1b[1mButton.test.tsx\x1b[22m (5.123 s)",
+    "npm warn deprecated inflight@1.0.6: This module is not supported, and leaks memory. Do not \
+     use it.",
+    "\x1b[38;5;244m2026-01-02 03:04:05\x1b[0m \x1b[36mDEBUG\x1b[0m [worker-7] \
+     \x1b[35mhandler\x1b[0m=delivery took 12.7 ms, waited 3.1 ms",
     "",
-    "\x1b[33mwarning\x1b[0m\x1b[1m: unused variable: `parcel`, consider prefixing it with an underscore\x1b[0m",
+    "\x1b[33mwarning\x1b[0m\x1b[1m: unused variable: `parcel`, \
+     consider prefixing it with an underscore\x1b[0m",
 ];
 
 /// Generates a log: 10 % stderr, 0.1 % partial records. One line in 100,000 contains the words that

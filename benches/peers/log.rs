@@ -34,13 +34,21 @@ const MAX_STEP_NANOS: u64 = 300_000;
 
 /// The texts after the row number. They give a line the length described above.
 const BODIES: [&str; 8] = [
-    "\x1b[1m\x1b[32m   Compiling\x1b[0m serde_json v1.0.145 (registry+https://github.com/rust-lang/crates.io-index) with 14 features in 2 units",
-    "test parser::tests::a_header_that_is_torn_between_two_reads_is_one_header_all_the_same_case_17 ... \x1b[32mok\x1b[0m",
-    "{\"level\":\"info\",\"ts\":1767323045.123,\"caller\":\"server/handler.go:218\",\"msg\":\"request served\",\"status\":200,\"took\":\"1.72ms\",\"parcel\":\"7f3a9c01\",\"nodes\":[\"depot\",\"mill\"]}",
-    "\x1b[2m12:00:07\x1b[0m \x1b[38;5;39mINFO\x1b[0m served \x1b[38;2;200;120;20m/api/v1/parcels/7f3a9c01/route\x1b[0m from cache, age 12 s, of 4 nodes",
-    "npm warn deprecated inflight@1.0.6: This module is not supported, and leaks memory. Do not use it; see lru-cache for a way out",
-    "    at processTicksAndRejections (node:internal/process/task_queues:95:5) in async Promise.all (index 3) of main.test.ts, called by Object.deliver",
-    "\x1b[33mwarning\x1b[0m: unused variable: `parcel_weight_in_grams`, which is \x1b[1massigned\x1b[0m in src/route/way.rs:42:9 and read nowhere",
+    "\x1b[1m\x1b[32m   Compiling\x1b[0m serde_json v1.0.145 \
+     (registry+https://github.com/rust-lang/crates.io-index) with 14 features in 2 units",
+    "test parser::tests::a_header_that_is_torn_between_two_reads_\
+     is_one_header_all_the_same_case_17 ... \x1b[32mok\x1b[0m",
+    "{\"level\":\"info\",\"ts\":1767323045.123,\"caller\":\"server/handler.go:218\",\
+     \"msg\":\"request served\",\"status\":200,\"took\":\"1.72ms\",\"parcel\":\"7f3a9c01\",\
+     \"nodes\":[\"depot\",\"mill\"]}",
+    "\x1b[2m12:00:07\x1b[0m \x1b[38;5;39mINFO\x1b[0m served \
+     \x1b[38;2;200;120;20m/api/v1/parcels/7f3a9c01/route\x1b[0m from cache, age 12 s, of 4 nodes",
+    "npm warn deprecated inflight@1.0.6: This module is not supported, and leaks memory. Do not \
+     use it; see lru-cache for a way out",
+    "    at processTicksAndRejections (node:internal/process/task_queues:95:5) in async \
+     Promise.all (index 3) of main.test.ts, called by Object.deliver",
+    "\x1b[33mwarning\x1b[0m: unused variable: `parcel_weight_in_grams`, which is \
+     \x1b[1massigned\x1b[0m in src/route/way.rs:42:9 and read nowhere",
     "",
 ];
 

@@ -1,8 +1,8 @@
 //! Fuzz targets: functions from any bytes to nothing, which panic if a property does not hold.
 //!
-//! The binaries of `fuzz_targets/` call them under cargo-fuzz. `tests/it/fuzz_corpus.rs` of the main
-//! package includes this file and calls them on a seed corpus and on the inputs of `regressions/`,
-//! so they use only the public API of `rundown` and crates that its tests have too.
+//! The binaries of `fuzz_targets/` call them under cargo-fuzz. `tests/it/fuzz_corpus.rs` of the
+//! main package includes this file and calls them on a seed corpus and on the inputs of
+//! `regressions/`, so they use only the public API of `rundown` and crates that its tests have too.
 //!
 //! ```text
 //! target      input                                         oracle
