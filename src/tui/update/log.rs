@@ -43,12 +43,13 @@ pub(super) fn show(model: &mut Model) -> Vec<Effect> {
         return if is_due { land(model) } else { effects };
     }
     let is_asked = model.open_at.is_some();
-    let aim = match state {
-        _ if model.open_at.take_if(|at| at == "end").is_some() => Aim::End,
-        _ if model.open_at.take_if(|at| at == "start").is_some() => Aim::Start,
-        _ if is_alive => Aim::End,
-        ShState::Failed | ShState::Interrupted => Aim::End,
-        _ => Aim::Start,
+    let asked = model.open_at.take_if(|at| at == "end" || at == "start");
+    let aim = match (asked.as_deref(), state) {
+        (Some("end"), _) => Aim::End,
+        (Some(_), _) => Aim::Start,
+        (None, _) if is_alive => Aim::End,
+        (None, ShState::Failed | ShState::Interrupted) => Aim::End,
+        (None, _) => Aim::Start,
     };
     let ticket = next_ticket(model);
     let first_failed = source
