@@ -18,7 +18,7 @@ const RETRY_PAUSE: Duration = Duration::from_millis(500);
 /// The interval at which a read in progress is reported again.
 const SIGN_OF_LIFE: Duration = Duration::from_millis(500);
 /// The pause after a read of the store, in multiples of the time that the read took.
-const RELOAD_SHARE: u32 = 4;
+const RELOAD_PAUSE_FACTOR: u32 = 4;
 
 /// Works until the sender of requests or the receiver of messages is gone. A path is reported
 /// before it is read, because the read may never return.
@@ -104,7 +104,7 @@ fn turn(
     if work == Work::Store && worker.seen.is_stale {
         inbox.pause = Some(end + RETRY_PAUSE);
     } else if work == Work::Store && !answers.is_empty() {
-        inbox.pause = Some(end + RELOAD_PAUSE.max((end - start) * RELOAD_SHARE));
+        inbox.pause = Some(end + RELOAD_PAUSE.max((end - start) * RELOAD_PAUSE_FACTOR));
     }
     answers
 }
