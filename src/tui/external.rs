@@ -45,7 +45,7 @@ pub(super) fn work(external_commands: &Receiver<ExternalCommand>, messages: &Sen
         let failed = done
             .unwrap_or_else(|_| Err("internal error: quit and start rundown again".into()))
             .err();
-        let told = failed.map(|why| Msg::Failed(Work::Outside, why));
+        let told = failed.map(|why| Msg::Failed(Work::External, why));
         if told.into_iter().chain([Msg::Returned]).any(|message| messages.send(message).is_err()) {
             return;
         }

@@ -123,7 +123,7 @@ pub enum Work {
     /// Reading the log that this ticket requested.
     Log(Ticket),
     /// Passing data to the clipboard, an editor or a pager.
-    Outside,
+    External,
 }
 
 /// A row of a log, for a program that shows the log around it.

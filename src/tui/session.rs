@@ -221,7 +221,7 @@ impl Session {
                 "copied only the first {} (the limit of a terminal)",
                 display::size(text.len() as u64)
             );
-            let effects = update(&mut self.model, Msg::Failed(Work::Outside, why));
+            let effects = update(&mut self.model, Msg::Failed(Work::External, why));
             self.perform(effects)?;
         }
         Ok(())

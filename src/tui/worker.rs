@@ -87,7 +87,7 @@ impl Worker {
             },
             Effect::CopyRows(log, tail) => vec![match excerpt::copied(&log, tail) {
                 Ok((text, is_cut)) => Msg::Copied(text, is_cut),
-                Err(error) => Msg::Failed(Work::Outside, error::line(&error)),
+                Err(error) => Msg::Failed(Work::External, error::line(&error)),
             }],
             _ => Vec::new(),
         }

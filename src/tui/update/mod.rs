@@ -57,7 +57,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Reads(path) => reads(model, path),
         Msg::Ready => set(&mut model.said, None),
         Msg::Returned => Vec::new(),
-        Msg::Failed(Work::Outside, why) => set(&mut model.said, Some(why)),
+        Msg::Failed(Work::External, why) => set(&mut model.said, Some(why)),
         Msg::Failed(Work::Log(ticket), why) => answers::failed(model, ticket, why),
         Msg::Found(id) => set(&mut model.wanted, Some(id)),
         Msg::Notices(notices) => set(&mut model.notices, notices),

@@ -96,7 +96,7 @@ fn turn(
     };
     let work = match &effect {
         Effect::ReadLog(ticket, _) => Work::Log(*ticket),
-        Effect::CopyRows(..) => Work::Outside,
+        Effect::CopyRows(..) => Work::External,
         _ => Work::Store,
     };
     let answers = guarded(worker, work, |worker| worker.serve(effect));
