@@ -82,7 +82,7 @@ pub(super) enum Way {
     /// In place, with its `-wal`, without locks.
     AsItLies,
     /// From a copy of a database that stood still.
-    Twin,
+    ReadStable,
     /// From a copy that was made file by file.
     Copy,
 }
@@ -90,18 +90,18 @@ pub(super) enum Way {
 impl Access {
     /// Returns true if a private copy is read.
     pub const fn is_copy(&self) -> bool {
-        matches!(self.way, Way::Twin | Way::Copy)
+        matches!(self.way, Way::ReadStable | Way::Copy)
     }
 
     /// Returns true if a single state of the database is read. If not, the
     /// [stamp](super::files::Stamp) has to show that no process wrote to it in the meantime.
     pub const fn is_consistent(&self) -> bool {
-        matches!(self.way, Way::Locked | Way::Held(_) | Way::Twin)
+        matches!(self.way, Way::Locked | Way::Held(_) | Way::ReadStable)
     }
 
     /// Returns true if it blocks no other process, however long it is kept open.
     pub const fn is_lockless(&self) -> bool {
-        matches!(self.way, Way::Immutable | Way::Twin | Way::Copy)
+        matches!(self.way, Way::Immutable | Way::ReadStable | Way::Copy)
     }
 }
 

@@ -27,10 +27,10 @@ use crate::file::{dir_of, open_regular};
 pub(super) const SMALL_BYTES: u64 = 16 << 20;
 
 /// The number of attempts to read a small database while no other process writes to it.
-const TWIN_ATTEMPTS: u32 = 20;
+const READ_STABLE_ATTEMPTS: u32 = 20;
 
 /// The pause after the first attempt; each later pause is longer by this much.
-const TWIN_PAUSE: Duration = Duration::from_millis(1);
+const READ_STABLE_PAUSE: Duration = Duration::from_millis(1);
 
 /// The offset of the format versions for writing and for reading; 1 means that the database is not
 /// in WAL mode.
@@ -42,7 +42,9 @@ pub(super) fn open_small(path: &Path, small_bytes: u64) -> Result<Option<Access>
     let wal = beside(path, "-wal");
     let Some((main, log)) = read_stable(path, &wal, small_bytes)? else { return Ok(None) };
     let is_left = !log.is_empty() && !is_held(&beside(path, "-shm")) && is_old(&wal);
-    let Some(access) = open_in_memory(path, Way::Twin, main, &[], &log)? else { return Ok(None) };
+    let Some(access) = open_in_memory(path, Way::ReadStable, main, &[], &log)? else {
+        return Ok(None);
+    };
     Ok(Some(Access { left: is_left.then_some("-wal"), ..access }))
 }
 
@@ -195,7 +197,7 @@ fn copy_bytes(from: &Path, to: &mut File, no_place: impl FnOnce(io::Error) -> Er
 /// same, so that no process wrote to them in between. Returns `None` if they are too large, or
 /// never stand still.
 fn read_stable(path: &Path, wal: &Path, small_bytes: u64) -> Result<Option<(Vec<u8>, Vec<u8>)>> {
-    for attempt in 1..=TWIN_ATTEMPTS {
+    for attempt in 1..=READ_STABLE_ATTEMPTS {
         if bytes_of(path).saturating_add(bytes_of(wal)) > small_bytes {
             return Ok(None);
         }
@@ -205,7 +207,7 @@ fn read_stable(path: &Path, wal: &Path, small_bytes: u64) -> Result<Option<(Vec<
         if is_same && is_still(wal, &log).map_err(Error::io("read", wal))? {
             return Ok(Some((main, log)));
         }
-        thread::sleep(TWIN_PAUSE.saturating_mul(attempt));
+        thread::sleep(READ_STABLE_PAUSE.saturating_mul(attempt));
     }
     Ok(None)
 }
