@@ -388,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_may_match_is_suspect_and_one_that_is_only_colored_is_not() {
+    fn a_line_that_may_match_is_a_candidate_and_one_that_is_only_colored_is_not() {
         let may_match = |pattern: &str, line: &str| {
             let prefilter = Prefilter::of_pattern(&parsed(pattern)).unwrap();
             let bytes = format!("before\n2026-01-02T03:04:05Z stdout F {line}\nbehind\n");

@@ -122,7 +122,7 @@ impl Query {
         self.prefilter.as_deref()
     }
 
-    fn suspects(&self, text: &str) -> bool {
+    fn may_match(&self, text: &str) -> bool {
         self.prefilter().is_none_or(|prefilter| prefilter.is_in(text))
     }
 
@@ -134,9 +134,9 @@ impl Query {
             // do.
             Target::Errors => {
                 let text = plain(bytes, progress);
-                self.suspects(&text) && is_error(&text)
+                self.may_match(&text) && is_error(&text)
             }
-            Target::Clues => self.suspects(&plain(bytes, progress)),
+            Target::Clues => self.may_match(&plain(bytes, progress)),
             Target::Groups => !marks(bytes).marks.is_empty(),
         }
     }

@@ -91,9 +91,9 @@ impl Walk<'_> {
     /// Examines lines that begin where no entry is open.
     fn lines(&mut self, offset: u64, bytes: &[u8]) -> Result<Went> {
         let format = self.log.format();
-        let mut suspects = PrefilteredLines::new(bytes, self.query.prefilter());
+        let mut candidates = PrefilteredLines::new(bytes, self.query.prefilter());
         let mut at = 0;
-        while let Some((start, lf)) = suspects.next(at) {
+        while let Some((start, lf)) = candidates.next(at) {
             let line = bytes.get(start..lf).unwrap_or_default();
             let place = Checkpoint::settled_at(offset + start as u64);
             let shown = match format.parse(line) {

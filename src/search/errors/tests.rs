@@ -165,7 +165,7 @@ fn every_log_is_in_the_table() {
 }
 
 #[test]
-fn the_recorded_bytes_of_an_error_row_are_suspect_whatever_their_colors() {
+fn the_recorded_bytes_of_an_error_row_pass_the_prefilter_whatever_their_colors() {
     let query = Query::errors();
     for (name, ..) in LOGS {
         for (bytes, text) in rows(&fixture(name)) {
