@@ -8,6 +8,8 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use rustix::io::Errno;
+use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 
 use crate::rounds::Sample;
 
@@ -65,7 +67,8 @@ impl Watch {
         Self { stop, thread }
     }
 
-    /// Returns the peak. Call it before the process ends to include a last sample.
+    /// Returns the peak, after a last sample. Call it before the process is reaped: its id may then
+    /// belong to another process.
     pub fn end(self) -> Memory {
         self.stop.store(true, Ordering::Release);
         self.thread.thread().unpark();
@@ -105,9 +108,24 @@ pub fn run_piped(mut commands: Vec<Command>) -> Result<Sample> {
         watch.get_or_insert_with(|| Watch::start(child.id()));
         children.push(child);
     }
+    for child in &children {
+        await_exit(child)?;
+    }
+    let took = begin.elapsed();
+    let memory = watch.map_or_else(Memory::default, Watch::end);
     for child in &mut children {
         child.wait()?;
     }
-    let took = begin.elapsed();
-    Ok(Sample { took, memory: watch.map_or_else(Memory::default, Watch::end) })
+    Ok(Sample { took, memory })
+}
+
+/// Waits until a child has exited, without reaping it.
+fn await_exit(child: &Child) -> Result<()> {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+    while let Err(error) = waitid(WaitId::Pid(Pid::from_child(child)), options) {
+        if error != Errno::INTR {
+            return Err(error.into());
+        }
+    }
+    Ok(())
 }
