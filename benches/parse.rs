@@ -52,7 +52,8 @@ fn log(trimmed: bool) -> Vec<u8> {
          generatedMessage: true }",
     ];
     let mut numbers = Numbers(7);
-    let (mut nanos, mut log) = (0, String::new());
+    let mut nanos = 0;
+    let mut log = String::new();
     while log.len() < BYTES {
         nanos += numbers.below(2_000_000);
         let at = Time::from_unix(
@@ -76,7 +77,8 @@ fn log(trimmed: bool) -> Vec<u8> {
 /// Uses every field of every record, so that none is optimized away.
 #[inline]
 fn sum(log: &[u8], parse: impl for<'a> Fn(&'a [u8]) -> Result<Record<'a>, Malformed>) -> [u64; 4] {
-    let (mut start, mut sum) = (0, [0; 4]);
+    let mut start = 0;
+    let mut sum = [0; 4];
     for end in memchr_iter(b'\n', log) {
         if let Ok(record) = parse(&log[start..end]) {
             sum[0] += u64::from(record.stream == Stream::Stderr);
@@ -97,7 +99,9 @@ fn walk(log: &[u8]) -> usize {
 }
 
 fn header_scan(log: &[u8]) -> PerStream<usize> {
-    let (mut scanner, mut rest, mut sum) = (HeaderScanner::default(), log, PerStream::default());
+    let mut scanner = HeaderScanner::default();
+    let mut rest = log;
+    let mut sum = PerStream::default();
     while let Some(scanned) = scanner.scan(rest)
         && let Some(lf) = memchr(b'\n', &rest[scanned.content_at..])
     {

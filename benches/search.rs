@@ -40,7 +40,9 @@ const CONTENTS: &[&str] = &[
 /// are searched for.
 fn generate(path: &Path) {
     let mut file = File::create(path).unwrap();
-    let (mut log, mut written, mut n) = (String::new(), 0, 0_usize);
+    let mut log = String::new();
+    let mut written = 0;
+    let mut n = 0_usize;
     while written < LOG_BYTES {
         log.clear();
         while log.len() < WRITE_BYTES {
@@ -62,8 +64,9 @@ fn generate(path: &Path) {
 }
 
 fn count_with_memmem(path: &Path, word: &str) -> usize {
-    let (mut file, mut buffer, finder) =
-        (File::open(path).unwrap(), vec![0; READ_BYTES], Finder::new(word));
+    let mut file = File::open(path).unwrap();
+    let mut buffer = vec![0; READ_BYTES];
+    let finder = Finder::new(word);
     let mut found = 0;
     loop {
         match file.read(&mut buffer).unwrap() {

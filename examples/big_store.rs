@@ -141,15 +141,18 @@ impl<'c> Inserts<'c> {
 fn fill(tx: &Transaction<'_>, arguments: &Arguments) -> Result<()> {
     let mut inserts = Inserts::new(tx, arguments.kind)?;
     for run in 0..arguments.runs {
-        let (id, at) = (run_id(run), BEGIN + run * PACE);
+        let id = run_id(run);
+        let at = BEGIN + run * PACE;
         let (ref_name, sha) =
             (format!("refs/heads/branch-{}", run % REFS), format!("{:040x}", run * 7919));
         inserts.run.execute(params![id, repo(run), ref_name, sha, at, run % 7 != 3])?;
         for job in 0..arguments.jobs {
-            let (job_id, at) = (job_id(job), at + 400 + job * 2_600);
+            let job_id = job_id(job);
+            let at = at + 400 + job * 2_600;
             inserts.job.execute(params![id, job_id, at])?;
             for n in 1..=arguments.commands {
-                let (at, cmd) = (at + n * 100, format!("make target-{job}-{n}"));
+                let at = at + n * 100;
+                let cmd = format!("make target-{job}-{n}");
                 inserts.sh.execute(params![id, job_id, at, cmd])?;
                 if let Some(call) = &mut inserts.call {
                     call.execute(params![id, job_id, at, cmd, n])?;

@@ -165,7 +165,8 @@ fn write(path: &Path, mebibytes: u64, manner: Manner) -> io::Result<(Log, Lines)
 
 /// Reads a file into the page cache.
 pub fn warm(path: &Path) -> io::Result<()> {
-    let (mut file, mut buffer) = (File::open(path)?, vec![0; 1 << 20]);
+    let mut file = File::open(path)?;
+    let mut buffer = vec![0; 1 << 20];
     while file.read(&mut buffer)? > 0 {}
     Ok(())
 }

@@ -98,7 +98,8 @@ pub fn cpu_share<T>(pid: u32, work: impl FnOnce() -> Result<T>) -> Result<(f64, 
 /// Runs a pipeline of commands until all have ended. The memory is that of the first one.
 pub fn run_piped(mut commands: Vec<Command>) -> Result<Sample> {
     let last = commands.len().saturating_sub(1);
-    let (mut children, mut watch): (Vec<Child>, _) = (Vec::new(), None);
+    let mut children: Vec<Child> = Vec::new();
+    let mut watch = None;
     let begin = Instant::now();
     for (at, command) in commands.iter_mut().enumerate() {
         let before = children.last_mut().and_then(|child| child.stdout.take());

@@ -81,7 +81,9 @@ impl LogFile {
     fn open_io(path: &FilePath) -> io::Result<Self> {
         let file = path.open()?;
         let follower = Follower::of(&file)?;
-        let (path, marks, format) = (path.clone(), Marks::default(), Format::Cri);
+        let path = path.clone();
+        let marks = Marks::default();
+        let format = Format::Cri;
         let mut log = Self { path, file, follower, marks, bytes: 0, format, generation: 0 };
         log.look()?;
         Ok(log)

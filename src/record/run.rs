@@ -250,7 +250,8 @@ fn silent(root: PathBuf) -> Error {
 fn prepare(root: &Path, database: &Path, dir: PathBuf) -> Result<RunFiles> {
     refuse_quire(root, database)?;
     create_root(root)?;
-    let (jobs, path) = (dir.join("jobs"), log::path::recorder_lock(&dir));
+    let jobs = dir.join("jobs");
+    let path = log::path::recorder_lock(&dir);
     let created = file::create_private_dirs(&jobs).map_err(Error::io("create", &dir));
     let created =
         created.and_then(|()| file::create_private(&path).map_err(Error::io("create", &path)));

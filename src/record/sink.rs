@@ -61,7 +61,8 @@ impl Sink {
     }
 
     fn over(file: Option<File>, failure: Option<io::Error>, start: Time) -> Self {
-        let (encoder, heard_at) = (Encoder::new(Some(MAX_CONTENT)), Instant::now());
+        let encoder = Encoder::new(Some(MAX_CONTENT));
+        let heard_at = Instant::now();
         Self {
             file,
             encoder,

@@ -42,7 +42,8 @@ pub(super) fn walk(
     found: &mut dyn FnMut(Match<'_>) -> ControlFlow<()>,
 ) -> Result<Checkpoint> {
     let mut walk = Walk { log, query, end, tail, found };
-    let (mut at, mut buffer) = (from, Vec::new());
+    let mut at = from;
+    let mut buffer = Vec::new();
     while at.offset < end {
         let mut lines: &[u8] = &[];
         if at.is_settled() {

@@ -508,7 +508,8 @@ mod tests {
     #[test]
     fn a_hot_journal_is_rolled_back_in_a_private_copy() {
         let dir = hot_journal();
-        let (before, path) = (listing(dir.path()), dir.path().join("hot.db"));
+        let before = listing(dir.path());
+        let path = dir.path().join("hot.db");
         for small_bytes in SIZES {
             let access = open_as(&path, small_bytes, false).unwrap();
             assert_eq!(

@@ -122,7 +122,8 @@ fn copy_large(path: &Path) -> Result<Access> {
     let (wal, journal) = (beside(path, "-wal"), beside(path, "-journal"));
     let place =
         place_for(path, [path, &wal].map(bytes_of).into_iter().fold(0, u64::saturating_add))?;
-    let (name, dir) = (place.path().join("copy.db"), dir_of(place.path()));
+    let name = place.path().join("copy.db");
+    let dir = dir_of(place.path());
     let no_place = || no_place(path, &dir);
     let mut copy =
         File::options().read(true).write(true).create_new(true).open(&name).map_err(no_place())?;
@@ -215,7 +216,8 @@ fn read_stable(path: &Path, wal: &Path, small_bytes: u64) -> Result<Option<(Vec<
 /// Returns true if a file still has these bytes; a missing file counts as empty.
 fn is_still(path: &Path, bytes: &[u8]) -> io::Result<bool> {
     let Some(file) = open_if_there(path)? else { return Ok(bytes.is_empty()) };
-    let (mut file, mut rest) = (BufReader::with_capacity(1 << 16, file), bytes);
+    let mut file = BufReader::with_capacity(1 << 16, file);
+    let mut rest = bytes;
     loop {
         let read = file.fill_buf()?;
         if read.is_empty() {

@@ -94,7 +94,8 @@ impl Reader {
     /// Creates a reader. The database is opened by the first reading, and may not exist before.
     #[must_use]
     pub fn new(path: &Path) -> Self {
-        let (path, was_locked) = (path.to_owned(), Cell::default());
+        let path = path.to_owned();
+        let was_locked = Cell::default();
         Self {
             path,
             seen: None,
@@ -227,7 +228,8 @@ impl Reader {
             })
         };
         let patience = self.patience();
-        let (begun, mut pause) = (Instant::now(), PAUSE);
+        let begun = Instant::now();
+        let mut pause = PAUSE;
         let mut attempts = 0_u32;
         loop {
             let before = Stamp::taken(&self.path).map_err(Error::io("open", &self.path))?;
@@ -403,7 +405,8 @@ fn collect<T>(
     room: &mut Room,
     mut read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
 ) -> rusqlite::Result<Vec<T>> {
-    let (mut statement, mut found) = (connection.prepare(sql)?, Vec::new());
+    let mut statement = connection.prepare(sql)?;
+    let mut found = Vec::new();
     let mut rows = statement.query(params)?;
     while let Some(row) = rows.next()? {
         if !room.take(row)? {
@@ -635,7 +638,9 @@ mod tests {
                              (4, 'r', 4), ('e', 'r', CAST(x'fe' AS TEXT)),
                              ('f', CAST(x'fd' AS TEXT), x'00')";
         Connection::open(&path).unwrap().execute_batch(runs).unwrap();
-        let (reader, mut listed, mut beside) = (Reader::new(&path), Vec::new(), None);
+        let reader = Reader::new(&path);
+        let mut listed = Vec::new();
+        let mut beside = None;
         loop {
             let page = RunPage { limit: 1, beside, ..RunPage::default() };
             let Some(next) = reader.runs(&page).unwrap().unwrap().pop() else { break };

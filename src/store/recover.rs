@@ -78,7 +78,8 @@ impl Patch {
     pub fn of_journal(journal: &mut (impl Read + Seek)) -> io::Result<Option<Self>> {
         let bytes = journal.seek(SeekFrom::End(0))?;
         let mut patch: Option<Self> = None;
-        let (mut at, mut sector_bytes) = (0, JOURNAL_HEADER_BYTES);
+        let mut at = 0;
+        let mut sector_bytes = JOURNAL_HEADER_BYTES;
         while let Some(header) =
             JournalHeader::read_at(journal, next_multiple(at, sector_bytes), sector_bytes, bytes)?
         {

@@ -446,7 +446,8 @@ mod tests {
         };
         for n in 1..=2 {
             let key = ShKey { run: run.clone(), job: job.clone(), n };
-            let (started_at, cwd) = (Time::from_millis(10 + i64::from(n)), "/src".into());
+            let started_at = Time::from_millis(10 + i64::from(n));
+            let cwd = "/src".into();
             let start = ShStart { key, started_at, cmd: "make".into(), cwd };
             if n == 1 {
                 writer.begin_sh(&start).unwrap();

@@ -234,7 +234,8 @@ pub(super) fn reach(model: &mut Model, towards: isize, pending_scroll: isize) ->
     } else {
         Anchor::From(offset(log.top.saturating_sub(height)))
     };
-    let (goal, rows) = (Goal::Rows(anchor), PAGES * height);
+    let goal = Goal::Rows(anchor);
+    let rows = PAGES * height;
     if log.asked.as_ref().is_some_and(|asked| *asked == (goal.clone(), rows)) {
         return Vec::new();
     }

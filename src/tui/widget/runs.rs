@@ -132,7 +132,8 @@ impl RunsList<'_> {
         texts: &Texts<'_>,
         place: &str,
     ) {
-        let (theme, head) = (self.theme, texts.head);
+        let theme = self.theme;
+        let head = texts.head;
         let status = Status::of_run(head);
         let is_open = Some(&head.run.id) == self.open;
         let plain = if is_open { theme.strong } else { Style::new() };

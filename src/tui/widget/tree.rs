@@ -101,7 +101,8 @@ impl TreeList<'_> {
     }
 
     fn draw_job(&self, buffer: &mut Buffer, row: Rect, job: &JobNode) {
-        let (status, item) = (Status::of_job(job), Item::Job(job));
+        let status = Status::of_job(job);
+        let item = Item::Job(job);
         let (phase, start, end) = (job.phase, job.job.started_at, job.job.finished_at);
         // A log that was opened by its path belongs to a job without a name.
         let id =
