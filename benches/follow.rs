@@ -256,7 +256,7 @@ fn stream() {
     let mut lags = thread::scope(|scope| {
         scope.spawn(|| {
             Pour { lines_per_s, pad, singly: false, written: &written, is_over: &is_over }
-                .run(&running.log)
+                .run(&running.log);
         });
         lag(&session, &written, &is_over)
     });

@@ -109,7 +109,7 @@ fn index(c: &mut Criterion) {
     file.write_all(&log).unwrap();
     let opened = LogFile::open(&FilePath::named(file.path())).unwrap();
     group.bench_function("rows of a file", |b| {
-        b.iter(|| opened.rows(0, 1 << 16, Tail::Hold).unwrap().count())
+        b.iter(|| opened.rows(0, 1 << 16, Tail::Hold).unwrap().count());
     });
     group.finish();
 
@@ -118,7 +118,7 @@ fn index(c: &mut Criterion) {
     for (name, index) in [("with the index", whole(&opened)), ("without", Index::new(Format::Cri))]
     {
         group.bench_function(name, |b| {
-            b.iter(|| opened.offset_of_time(&index, middle, Tail::Hold).unwrap().unwrap())
+            b.iter(|| opened.offset_of_time(&index, middle, Tail::Hold).unwrap().unwrap());
         });
     }
 }

@@ -116,7 +116,7 @@ fn group(group: &mut BenchmarkGroup<'_, WallTime>, log: &[u8]) {
     assert_eq!(sum(log, cri::parse), sum(log, cri::parse_by_nom));
     group.throughput(Throughput::Bytes(log.len() as u64)).sample_size(20);
     group.bench_function("newlines/count", |b| {
-        b.iter(|| memchr_iter(b'\n', black_box(log)).count())
+        b.iter(|| memchr_iter(b'\n', black_box(log)).count());
     });
     group.bench_function("newlines/walk", |b| b.iter(|| walk(black_box(log))));
     group.bench_function("parse", |b| b.iter(|| sum(black_box(log), cri::parse)));

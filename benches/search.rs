@@ -95,7 +95,7 @@ fn search(c: &mut Criterion) {
     let mut group = c.benchmark_group("search");
     group.sample_size(10).throughput(Throughput::Bytes(log.bytes()));
     group.bench_function("memmem over buffers (the limit)", |b| {
-        b.iter(|| count_with_memmem(&path, "needle Nadel"))
+        b.iter(|| count_with_memmem(&path, "needle Nadel"));
     });
     for (word, args) in [
         ("Nadel", &["-c"][..]),

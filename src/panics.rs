@@ -132,7 +132,7 @@ mod tests {
                     .spawn(|| panic!("on purpose"))
                     .unwrap()
                     .join(),
-            )
+            );
         };
         exit(i32::from(guard(|| match place.as_str() {
             "main" => panic!("on purpose"),

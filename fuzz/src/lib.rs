@@ -26,6 +26,7 @@ mod config;
 mod cri;
 mod database;
 mod events;
+#[allow(clippy::duplicate_mod, reason = "tests/it loads it, and this package, too")]
 #[path = "../../tests/it/support/joiner.rs"]
 mod joiner;
 mod pipeline;

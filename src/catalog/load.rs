@@ -236,7 +236,7 @@ impl Odd {
     fn told<T>(&mut self, place: &Place, result: Result<T>) -> Option<T> {
         result
             .map_err(|error| {
-                self.findings.add(place.clone(), FindingKind::Unreadable(error::chain(&error)))
+                self.findings.add(place.clone(), FindingKind::Unreadable(error::chain(&error)));
             })
             .ok()
     }

@@ -738,7 +738,7 @@ mod tests {
                 match &act {
                     Act::Append(bytes) => append(&path, bytes),
                     Act::Truncate => {
-                        File::options().write(true).open(&path).unwrap().set_len(0).unwrap()
+                        File::options().write(true).open(&path).unwrap().set_len(0).unwrap();
                     }
                     Act::Replace(bytes) => {
                         append(&next, bytes);

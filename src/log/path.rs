@@ -161,7 +161,7 @@ pub fn list_logs(run_dir: &RunDir, job: &JobId) -> Result<JobLogs> {
         let Some(n) = log_number(&name) else { continue };
         match kind {
             EntryKind::File(bytes) => {
-                found.logs.push(FoundLog { n, path: inside.found(path), bytes })
+                found.logs.push(FoundLog { n, path: inside.found(path), bytes });
             }
             kind => kind.tell(&path, &mut found.left_out),
         }
@@ -193,7 +193,7 @@ pub fn list_run_files(run_dir: &RunDir) -> Result<RunFiles> {
         let path = run_dir.path.join(name);
         match inside.kind_at(&path).map_err(Error::io("read", &path))? {
             Some(EntryKind::File(bytes)) if name == RUN_LOG => {
-                found.log = Some((inside.found(path), bytes))
+                found.log = Some((inside.found(path), bytes));
             }
             Some(EntryKind::File(_)) => found.events = Some(inside.found(path)),
             None => {}

@@ -117,7 +117,7 @@ impl Canvas {
                 Op::Control(Control::Column(0), _) => is_at_start = true,
                 Op::Control(Control::EraseLine, _) => is_erased = true,
                 Op::Control(Control::EraseRight | Control::EraseBelow, _) => {
-                    is_erased |= is_at_start
+                    is_erased |= is_at_start;
                 }
                 // Text may have been written on other lines.
                 Op::Control(Control::Vertical { .. }, _) => break,

@@ -270,7 +270,7 @@ impl Frames {
         }
         if let Some(row) = row {
             self.drawn(row, |drawn| {
-                drawn.columns = drawn.columns.saturating_add(to.saturating_sub(from))
+                drawn.columns = drawn.columns.saturating_add(to.saturating_sub(from));
             });
         }
         if is_torn {

@@ -60,12 +60,12 @@ impl<'a> Line<'a> {
                 Some(Op::Special(found)) => self.glyphs(found.encode_utf8(&mut [0; 4])),
                 Some(Op::Invalid) => self.push("\u{fffd}"),
                 Some(Op::Sgr(sequence)) if self.is_styled => {
-                    self.style = self.style.after(sequence)
+                    self.style = self.style.after(sequence);
                 }
                 Some(Op::Sgr(_)) => {}
                 Some(Op::Link(target)) => self.link(target),
                 Some(Op::Control(_, written)) if self.progress == Progress::All => {
-                    self.glyphs(written)
+                    self.glyphs(written);
                 }
                 Some(Op::Control(control, _)) if self.is_at_end_after(control) => {}
                 Some(Op::Control(..)) => return None,

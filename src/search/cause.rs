@@ -43,7 +43,7 @@ pub struct Cause {
     /// The tool that prints such rows, as a display name: `rust`, `pytest`. `None` also if several
     /// tools do.
     pub rule: Option<&'static str>,
-    /// The rows around it, in order: at most [`MAX_CAUSE_ROWS`], none of them blank, preferably of
+    /// The rows around it, in order: at most `MAX_CAUSE_ROWS`, none of them blank, preferably of
     /// its stream. If no rule matched, the last rows of standard error and of the log.
     pub rows: Vec<Row>,
     /// Bytes at the end of the log that were searched.

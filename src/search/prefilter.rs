@@ -149,7 +149,7 @@ impl Breaks {
     fn of(parts: Vec<Vec<u8>>) -> Self {
         let (mut places, mut pairs) = ([const { Vec::new() }; 256], [[0; 4]; 256]);
         let mut add = |first: u8, second: u8| {
-            pairs[usize::from(first)][usize::from(second / 64)] |= 1 << (second % 64)
+            pairs[usize::from(first)][usize::from(second / 64)] |= 1 << (second % 64);
         };
         for (part, bytes) in parts.iter().enumerate() {
             for (at, pair) in bytes.windows(2).enumerate() {

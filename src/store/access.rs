@@ -243,7 +243,7 @@ fn uri_path(path: &Path) -> String {
     path.as_os_str().as_bytes().iter().fold(String::new(), |mut uri, &byte| {
         match byte {
             b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => {
-                uri.push(char::from(byte))
+                uri.push(char::from(byte));
             }
             other => write!(uri, "%{other:02X}").unwrap_or_default(),
         }

@@ -388,7 +388,7 @@ fn lock_directory(database: &Path) -> Option<File> {
         match dir.try_lock() {
             Ok(()) => return Some(dir),
             Err(TryLockError::WouldBlock) if begun.elapsed() < SETUP_TIMEOUT => {
-                thread::sleep(LOCK_PAUSE)
+                thread::sleep(LOCK_PAUSE);
             }
             Err(_) => return None,
         }

@@ -191,13 +191,13 @@ impl Session {
                     let _ = self.threads.orders.send(Order::Watch(dirs));
                 }
                 effect @ (Effect::Copy(_) | Effect::Notify(_)) if self.is_away() => {
-                    self.owed.push(effect)
+                    self.owed.push(effect);
                 }
                 Effect::Copy(text) => self.copy(text)?,
                 Effect::Notify(text) => self.screen.notify(&text)?,
                 Effect::Edit(row) => self.begin(ExternalCommand::Edit(row)),
                 Effect::Page(row) => {
-                    self.begin(ExternalCommand::Page(row, self.model.theme.has_color()))
+                    self.begin(ExternalCommand::Page(row, self.model.theme.has_color()));
                 }
                 Effect::CaptureMouse(on) => self.screen.capture_mouse(on)?,
                 Effect::Redraw => self.retake(Screen::retake)?,
@@ -303,7 +303,7 @@ impl Threads {
             spawn(&message, "worker", move |messages| worker::work(worker, &requested, messages))?;
         let orders_of_watcher = orders.clone();
         spawn(&message, "watch", move |messages| {
-            watch::watch(&ordered, orders_of_watcher, messages)
+            watch::watch(&ordered, orders_of_watcher, messages);
         })?;
         let (is_stopped, gate) = (Arc::clone(&stop), Arc::new(Gate::default()));
         let passed = Arc::clone(&gate);

@@ -371,7 +371,7 @@ const TRAPS: &[Trap] = &[
     Trap {
         name: "log-link-climbs",
         lay: |run, _| {
-            link(Path::new("../../../../../../outside/sh-1.log"), &run.join("jobs/build/sh-1.log"))
+            link(Path::new("../../../../../../outside/sh-1.log"), &run.join("jobs/build/sh-1.log"));
         },
         job: Some("build"),
         kind: "refused",
@@ -415,7 +415,7 @@ const TRAPS: &[Trap] = &[
     Trap {
         name: "job-link-other-run",
         lay: |run, _| {
-            instead(&run.join("jobs/build"), Path::new("../../../other.git/other/jobs/build"))
+            instead(&run.join("jobs/build"), Path::new("../../../other.git/other/jobs/build"));
         },
         job: Some("build"),
         kind: "refused",
@@ -668,7 +668,7 @@ fn a_link_that_takes_the_place_of_what_was_found_is_not_followed() {
                     assert!(
                         is_swapped && chain(&error).contains("it links outside"),
                         "{part}: {error:?}"
-                    )
+                    );
                 }
             }
             read += 1;

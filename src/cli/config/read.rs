@@ -73,7 +73,8 @@ impl Draft {
             "wrap" => settings.wrap = switch(name, value)?,
             "numbers" => settings.numbers = switch(name, value)?,
             "times" => {
-                settings.times = one_of(name, value, Times::ALL.map(|times| (times.name(), times)))?
+                settings.times =
+                    one_of(name, value, Times::ALL.map(|times| (times.name(), times)))?;
             }
             "timezone" => self.config.time_zone = Some(time_zone(name, value)?),
             "sync" => self.config.sync = switch(name, value)?,

@@ -116,7 +116,7 @@ impl Model {
     }
 
     /// Returns the item in the log's pane: the selected command, the first command to see of a
-    /// selected job (see [`telling_sh`]), or the run itself.
+    /// selected job (see `telling_sh`), or the run itself.
     #[must_use]
     pub fn shown(&self) -> Option<Item<'_>> {
         let run = self.run.as_ref()?;

@@ -31,10 +31,10 @@ impl Reading {
                 self.gather(job, Around { place, below: rows, tells_ends, ..NOTHING });
             }
             Goal::Rows(Anchor::Before(place)) => {
-                self.gather(job, Around { place, above: rows, ..NOTHING })
+                self.gather(job, Around { place, above: rows, ..NOTHING });
             }
             Goal::Rows(Anchor::End) => {
-                self.gather(job, Around { place: u64::MAX, above: rows, ..NOTHING })
+                self.gather(job, Around { place: u64::MAX, above: rows, ..NOTHING });
             }
             Goal::Around(place) => {
                 // What is out of sight now is represented by what heads it.

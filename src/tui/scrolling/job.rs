@@ -154,7 +154,7 @@ impl ScrollJob {
             ),
             Goal::Fold(address, how) => match RowAddress::of(address) {
                 RowAddress::Row(section, offset) => {
-                    job.seek_in(section, Goal::Fold(offset, how), 1)
+                    job.seek_in(section, Goal::Fold(offset, how), 1);
                 }
                 RowAddress::Heading(_) => job.begin_at(address, sections, half),
             },

@@ -44,13 +44,9 @@ pub(super) fn show(model: &mut Model) -> Vec<Effect> {
     }
     let is_asked = model.open_at.is_some();
     let asked = model.open_at.take_if(|at| at == "end" || at == "start");
-    let aim = match (asked.as_deref(), state) {
-        (Some("end"), _) => Aim::End,
-        (Some(_), _) => Aim::Start,
-        (None, _) if is_alive => Aim::End,
-        (None, ShState::Failed | ShState::Interrupted) => Aim::End,
-        (None, _) => Aim::Start,
-    };
+    let opens_at_end = is_alive || matches!(state, ShState::Failed | ShState::Interrupted);
+    let is_end = asked.map_or(opens_at_end, |at| at == "end");
+    let aim = if is_end { Aim::End } else { Aim::Start };
     let ticket = next_ticket(model);
     let first_failed = source
         .as_ref()

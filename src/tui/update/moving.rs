@@ -64,7 +64,10 @@ fn keep_rows(model: &mut Model, change: impl FnOnce(&mut Model)) {
         // No row was on screen.
         Some(at) => show_at(model, at, None),
         None => {
-            _ = shift(model, isize::try_from(i32::from(after.y) - i32::from(before.y)).unwrap_or(0))
+            _ = shift(
+                model,
+                isize::try_from(i32::from(after.y) - i32::from(before.y)).unwrap_or(0),
+            );
         }
     }
     model.log.follow |= follow;

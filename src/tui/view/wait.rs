@@ -50,7 +50,7 @@ fn lines(model: &Model, waiting: &Waiting, width: usize) -> Vec<Line> {
     let (theme, wait) = (&model.theme, &waiting.wait);
     let mut lines: Vec<Line> = Vec::new();
     let mut put = |text: &str, style| {
-        lines.extend(wrapped(text, width).into_iter().map(|line| vec![(line, style)]))
+        lines.extend(wrapped(text, width).into_iter().map(|line| vec![(line, style)]));
     };
     put(&name(&wait.what), theme.warn);
     if let Some(path) = &wait.path {
