@@ -80,7 +80,8 @@ fn every_refusal_names_its_line_and_what_would_be_right() {
             "p.toml:5: unknown job \"biuld\" in `needs`; did you mean `build`?",
         ),
         (
-            "[jobs.build]\ncommands = ['x']\n[jobs.test]\ncommands = ['x']\nneeds = [\n'deployment']",
+            "[jobs.build]\ncommands = ['x']\n[jobs.test]\ncommands = ['x']\n\
+             needs = [\n'deployment']",
             "p.toml:6: unknown job \"deployment\" in `needs`; the jobs are `build`, `test`",
         ),
         (
@@ -96,7 +97,9 @@ fn every_refusal_names_its_line_and_what_would_be_right() {
             "p.toml:1: dependency cycle: `a` needs `a`; remove one of these needs",
         ),
         (
-            "[jobs.z]\ncommands = ['x']\nneeds=['c']\n[jobs.a]\ncommands = ['x']\nneeds=['c']\n[jobs.c]\ncommands=['x']\nneeds=['a']",
+            "[jobs.z]\ncommands = ['x']\nneeds=['c']\n\
+             [jobs.a]\ncommands = ['x']\nneeds=['c']\n\
+             [jobs.c]\ncommands=['x']\nneeds=['a']",
             "p.toml:4: dependency cycle: `a` needs `c` needs `a`; remove one of these needs",
         ),
         (
