@@ -245,7 +245,10 @@ fn a_mistyped_command_is_reported_with_the_closest_one() {
     // A command is no run of `doctor`, and not every word is close to one.
     for line in ["doctor lits", "list --before lits", "34369c10", "nothing-like-it"] {
         let told = told(line, 5);
-        assert!(told.contains("no run whose id") && !told.contains("did you mean"), "{told}");
+        assert!(
+            told.contains("no run id begins or ends with") && !told.contains("did you mean"),
+            "{told}"
+        );
     }
     let told = told("run -- x", 2);
     assert!(told.contains("\n  tip: did you mean 'rundown record -- x'?\n"), "{told}");
@@ -259,7 +262,7 @@ fn without_a_store_a_mistyped_command_is_reported_too() {
         stderr(dir.path(), &["recrod"], 6),
         format!(
             "rundown: no run `recrod`; did you mean `rundown record -- CMD`?\n         \
-             no store at {}: there is no such directory\n",
+             no store at {}: the directory does not exist\n",
             store.display()
         )
     );
