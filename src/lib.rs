@@ -4,61 +4,55 @@
 //! Kubernetes CRI format. This crate reads and joins them, prints them (`--once`) and shows them
 //! live in a terminal. It also records commands in this form.
 //!
-//! # Layers: a module imports only from rows above its own
+//! # Library API
 //!
-//! | modules | must not depend on |
+//! | module | purpose |
 //! |---|---|
-//! | [`time`] | anything |
-//! | [`ci`] · [`error`] · [`mod@file`] · [`model`] · [`cri`] · [`sanitize`] | SQL, screen, stores |
-//! | [`log`] · [`store`] · [`events`] · [`panics`] | each other |
-//! | [`join`] (pure) · [`search`] | SQL, screen, each other |
-//! | [`display`] | files, SQL, screen |
-//! | [`catalog`] · [`record`] | screen, clap, each other |
-//! | [`doctor`] | screen, clap |
-//! | [`dump`] · [`tui`] | clap, each other |
-//! | [`demo`] · [`cli`] | – |
+//! | [`cri`] | parses and encodes lines of CRI logs |
+//! | [`record`] | runs commands and records them |
+//! | [`catalog`] | finds the runs of a store, or of a directory of logs, and loads one |
+//! | [`join`] | a loaded run: a tree of jobs and commands with its findings |
+//! | [`model`] | runs, jobs and commands as plain data |
+//! | [`log`](mod@log) | reads the rows of a log of any size |
+//! | [`error`], [`mod@file`], [`time`] | types that these modules return |
 //!
-//! `tests/it/layering.rs` checks the sources against this table.
-//!
-//! # Data flow
-//!
-//! ```text
-//! record:  child ─stdout─► reader ┐ cri::encode ─► sh-<n>.log        rows ─► rundown.db
-//!                ─stderr─► reader ┘            (the log is closed before its row is finished)
-//!
-//! read:    rundown.db │ quire.db ────────────► store::Reader ┐
-//!          runs/<repo>/<run>/events.jsonl ─────────► events ─┤
-//!          …/quire-ci.log, …/jobs/<job>/sh-<n>.log ──────────┴► catalog ─► join ─┐
-//!          RunNode, Findings ◄───────────────────────────────────────────────────┘
-//!            ├► dump::<format> ─► stdout
-//!            ├► doctor ─► stdout
-//!            └► tui ◄─ keys, notify, ticks
-//!
-//!          sh-<n>.log ─► log (windows, rows, index) ─► search (matches, filters) ─┐
-//!                                         tui, dump ◄─ sanitize ◄─────────────────┘
-//! ```
-
-#[cfg(test)]
-extern crate self as rundown; // for the files that unit tests share with tests/it
+//! All other modules belong to the program. They are public for its binary, tests, benchmarks and
+//! fuzz targets, and may change in any release. `ARCHITECTURE.md` describes them, their layers and
+//! the flow of data.
 
 pub mod catalog;
-pub mod ci;
-pub mod cli;
 pub mod cri;
-pub mod demo;
-pub mod display;
-pub mod doctor;
-pub mod dump;
 pub mod error;
-pub mod events;
 pub mod file;
 pub mod join;
 pub mod log;
 pub mod model;
-pub mod panics;
 pub mod record;
-pub mod sanitize;
-pub mod search;
-pub mod store;
 pub mod time;
+
+#[doc(hidden)]
+pub mod cli;
+#[doc(hidden)]
+pub mod display;
+#[doc(hidden)]
+pub mod doctor;
+#[doc(hidden)]
+pub mod dump;
+#[doc(hidden)]
+pub mod events;
+#[doc(hidden)]
+pub mod panics;
+#[doc(hidden)]
+pub mod sanitize;
+#[doc(hidden)]
+pub mod search;
+#[doc(hidden)]
+pub mod store;
+#[doc(hidden)]
 pub mod tui;
+
+mod ci;
+mod demo;
+
+#[cfg(test)]
+extern crate self as rundown; // for the files that unit tests share with tests/it

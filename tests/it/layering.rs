@@ -1,5 +1,5 @@
-//! Layers point one way: a module of `src/` imports only from rows above its own (the table in
-//! `src/lib.rs`).
+//! Layers point one way: a module of `src/` imports only from rows above its own (the table
+//! in `ARCHITECTURE.md`).
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -22,7 +22,7 @@ const ROWS: &[&[&str]] = &[
 fn row_of(module: &str) -> usize {
     let row = ROWS.iter().position(|row| row.contains(&module));
     row.unwrap_or_else(|| {
-        panic!("`{module}` has no row: add it to ROWS and to the table in src/lib.rs")
+        panic!("`{module}` has no row: add it to ROWS and to the table in ARCHITECTURE.md")
     })
 }
 
