@@ -40,7 +40,6 @@ impl<W: Write> FindingsWriter<W> {
     }
 
     /// Writes one finding.
-    #[expect(clippy::missing_errors_doc, reason = "see new")]
     pub fn write(&mut self, oddity: &Oddity) -> io::Result<()> {
         self.count += 1;
         if !self.json {
@@ -51,7 +50,6 @@ impl<W: Write> FindingsWriter<W> {
     }
 
     /// Ends the output. `complete` is false if an error stopped the examination.
-    #[expect(clippy::missing_errors_doc, reason = "see new")]
     pub fn finish(&mut self, complete: bool) -> io::Result<()> {
         if self.json {
             writeln!(

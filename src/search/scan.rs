@@ -70,7 +70,6 @@ pub fn scan(
 
 /// Finds the nearest matching row, searching about `max_bytes` of the log. Skips blocks in which
 /// `hits` has no matches.
-#[expect(clippy::missing_errors_doc, reason = "see scan")]
 pub fn find(
     log: &LogFile,
     query: &Query,
@@ -89,7 +88,6 @@ pub fn find(
 
 /// Returns how many matching rows begin before `offset`, in the scanned part of `hits`. This is the
 /// rank, counted from 0, of a matching row at `offset`.
-#[expect(clippy::missing_errors_doc, reason = "see scan")]
 pub fn rank(log: &LogFile, query: &Query, hits: &Hits, offset: u64, tail: Tail) -> Result<u64> {
     let mut rows = hits.before(offset);
     let checkpoint = log.checkpoint_at(Hits::block_start(offset))?;

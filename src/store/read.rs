@@ -173,7 +173,6 @@ impl Reader {
     }
 
     /// Reads a run with its jobs and commands; `None` if it does not exist.
-    #[expect(clippy::missing_errors_doc, reason = "see runs")]
     pub fn run(&self, id: &RunId) -> Result<Option<RunRows>> {
         Ok(self.runs_with_rows(std::slice::from_ref(id))?.0.pop())
     }
@@ -181,7 +180,6 @@ impl Reader {
     /// Reads runs with their jobs and commands in one reading, and returns them with the number of
     /// ids that were handled: at least one, and as many as fit into the memory for one reading.
     /// Runs that do not exist (any more) are left out.
-    #[expect(clippy::missing_errors_doc, reason = "see runs")]
     pub fn runs_with_rows(&self, ids: &[RunId]) -> Result<(Vec<RunRows>, usize)> {
         self.read(|opened| {
             let mut room = Room::new(self.most_bytes);
@@ -198,7 +196,6 @@ impl Reader {
     }
 
     /// Returns those of `runs` (repository and id) that are not in the database.
-    #[expect(clippy::missing_errors_doc, reason = "see runs")]
     pub fn unknown(&self, runs: Vec<(String, RunId)>) -> Result<Vec<(String, RunId)>> {
         let known: Vec<bool> = self.read(|opened| {
             let mut known =

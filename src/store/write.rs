@@ -200,7 +200,6 @@ impl Writer {
     }
 
     /// Marks a pending run as active.
-    #[expect(clippy::missing_errors_doc, reason = "see begin_run")]
     pub fn start_run(&mut self, run: &RunId, at: Time) -> Result<()> {
         self.execute(
             "UPDATE runs SET state = 'active', started_at_ms = max(?2, queued_at_ms) WHERE id = ?1",
@@ -209,7 +208,6 @@ impl Writer {
     }
 
     /// Marks an active run as ended.
-    #[expect(clippy::missing_errors_doc, reason = "see begin_run")]
     pub fn finish_run(&mut self, run: &RunId, end: RunEnd, at: Time) -> Result<()> {
         let (state, reason) = match end {
             RunEnd::Complete => ("complete", None),
@@ -223,7 +221,6 @@ impl Writer {
     }
 
     /// Marks a pending job as active.
-    #[expect(clippy::missing_errors_doc, reason = "see begin_run")]
     pub fn start_job(&mut self, run: &RunId, job: &JobId, at: Time) -> Result<()> {
         self.execute(
             "UPDATE jobs SET state = 'active', started_at_ms = ?3 \
@@ -233,7 +230,6 @@ impl Writer {
     }
 
     /// Marks a job, active or pending, as ended.
-    #[expect(clippy::missing_errors_doc, reason = "see begin_run")]
     pub fn finish_job(&mut self, run: &RunId, job: &JobId, end: JobEnd, at: Time) -> Result<()> {
         let (state, exit_code) = match end {
             JobEnd::Complete => ("complete", Some(0)),
@@ -250,7 +246,6 @@ impl Writer {
     }
 
     /// Adds a command that is about to be spawned.
-    #[expect(clippy::missing_errors_doc, reason = "see begin_run")]
     pub fn begin_sh(&mut self, start: &ShStart) -> Result<()> {
         let ShStart { key, started_at, cmd, cwd } = start;
         self.execute(
@@ -268,7 +263,6 @@ impl Writer {
     }
 
     /// Stores the process id of a command that was spawned.
-    #[expect(clippy::missing_errors_doc, reason = "see begin_run")]
     pub fn set_pid(&mut self, key: &ShKey, pid: u32) -> Result<()> {
         self.execute(
             "UPDATE sh_calls SET pid = ?4 WHERE run_id = ?1 AND job_id = ?2 AND n = ?3",
@@ -278,7 +272,6 @@ impl Writer {
 
     /// Records the end of a command whose log is closed. Adds its row to `sh_events`, and completes
     /// the row in `sh_calls`, or writes it as a whole if [`Writer::begin_sh`] failed.
-    #[expect(clippy::missing_errors_doc, reason = "see begin_run")]
     pub fn finish_sh(&mut self, start: &ShStart, end: &ShEnd) -> Result<()> {
         let ShStart { key, started_at, cmd, cwd } = start;
         let (run, job, started_ms) =
