@@ -6,6 +6,7 @@
 //! terminal itself, an emulator in this process.
 
 #![allow(
+    clippy::print_stderr,
     missing_docs,
     clippy::unwrap_used,
     clippy::print_stdout,

@@ -1,11 +1,11 @@
-//! The generator of large stores, `examples/big_store.rs`: its stores are valid for every kind.
+//! `examples/big_store.rs`, the generator of large stores, makes valid stores of every kind.
 
 #[path = "../../examples/big_store.rs"]
 #[allow(dead_code, reason = "the tests call `generate`, not `main`")]
-mod big_store;
+mod generator;
 
-use big_store::{Arguments, generate};
 use clap::Parser;
+use generator::{Arguments, generate};
 use tempfile::TempDir;
 
 use crate::support::{json, run, stdout};

@@ -1,5 +1,5 @@
-//! The ways in which real stores are broken, a run each in `fixtures/stores/quire-v*-broken`: what
-//! is told of them is what is there, what is not known is not made up, and each oddity has a word.
+//! Faults of real stores, one run each in `fixtures/stores/quire-v*-broken`. rundown shows the
+//! existing records, invents nothing, and reports each fault as a finding.
 
 use insta::assert_snapshot;
 use serde_json::Value;
@@ -9,7 +9,7 @@ use crate::support::{bytes_of, json, run, stderr, stdout, store};
 const V2: &str = "quire-v2-broken";
 const V11: &str = "quire-v11-broken";
 
-/// What the JSON document of a run says, and how its exit status mirrors the run.
+/// Asserts the facts of a run's JSON document, and the exit status that follows from the run.
 ///
 /// ```text
 /// state phase reason duration
@@ -529,10 +529,10 @@ fn doctor_says_of_one_run_how_its_store_was_read() {
 fn doctor_in_json_is_a_document_also_when_something_stops_it() {
     let dir = store(V11);
     let connection = rusqlite::Connection::open(dir.path().join("quire.db")).unwrap();
-    // The list of runs can be read, a run's commands cannot.
-    let overflow =
-        "DROP TABLE sh; CREATE VIEW sh AS SELECT run_id, job_id, abs(-9223372036854775807 - 1) AS started_at_ms,
-                    0 AS finished_at_ms, 0 AS exit_code, '' AS cmd FROM jobs";
+    // The list of runs is readable, the commands of a run are not.
+    let overflow = "DROP TABLE sh; CREATE VIEW sh AS SELECT run_id, job_id,
+         abs(-9223372036854775807 - 1) AS started_at_ms, 0 AS finished_at_ms,
+         0 AS exit_code, '' AS cmd FROM jobs";
     connection.execute_batch(overflow).unwrap();
     drop(connection);
     let document = json(dir.path(), &["--root", ".", "doctor", "--format", "json"], 6);
@@ -542,7 +542,8 @@ fn doctor_in_json_is_a_document_also_when_something_stops_it() {
 #[test]
 fn of_a_run_with_too_many_rows_some_are_shown_and_that_is_said() {
     let dir = tempfile::TempDir::new().unwrap();
-    let sql = "CREATE TABLE runs(id); CREATE TABLE jobs(run_id, job_id); INSERT INTO runs VALUES ('run-1');
+    let sql = "CREATE TABLE runs(id); CREATE TABLE jobs(run_id, job_id);
+               INSERT INTO runs VALUES ('run-1');
                WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 40000)
                INSERT INTO jobs SELECT 'run-1', 'job-' || i FROM n";
     rusqlite::Connection::open(dir.path().join("quire.db")).unwrap().execute_batch(sql).unwrap();

@@ -1,5 +1,5 @@
-//! A hostile log and hostile names, printed in every way in every CI system: its runner, by its own
-//! rules, finds nothing to obey but what keeps it from obeying.
+//! Workflow commands in logs and names, printed in every way in every CI system. The system's
+//! runner, by its own rules, finds no command except those that disable commands.
 
 use std::fs;
 use std::io::Read;
@@ -13,14 +13,14 @@ use rundown::store::{JobEnd, RunEnd};
 use crate::support::built::{Built, run_id};
 use crate::support::rundown;
 
-/// Commands of all systems, as a name can have them.
-const NAME: &str = "::error::x ##[error]x ##vso[task.complete result=Failed;]x ##teamcity[buildStop] \
-                    section_start:1:x travis_fold:start:x";
+/// Commands of all systems that are possible in a name.
+const NAME: &str = "::error::x ##[error]x ##vso[task.complete result=Failed;]x \
+                    ##teamcity[buildStop] section_start:1:x travis_fold:start:x";
 
-/// And at the start of a line, for those that look there only.
+/// A command that is valid only at the start of a line.
 const HEADER: &str = "+++ x";
 
-/// What a hostile command prints.
+/// Returns the output of a hostile command.
 fn log() -> String {
     let commands = [
         "::error::x",
@@ -87,7 +87,7 @@ fn store() -> Built {
     store
 }
 
-/// The ways of printing text. Raw bytes are not among them.
+/// The ways to print text. `--format raw` is not among them.
 const WAYS: &[&[&str]] = &[
     &["--once", "--root", ".", "00000001"],
     &["--once", "--root", ".", "00000002"],
@@ -128,11 +128,11 @@ fn print(store: &Built, variables: &[&str], args: &[&str]) -> Output {
     command.output().unwrap()
 }
 
-/// A runner: it is given lines, and keeps what it obeyed.
+/// A runner that reads lines and collects those that it obeys.
 #[derive(Default)]
 struct Runner {
     obeyed: Vec<String>,
-    /// GitHub's: the token that ends a stop.
+    /// The token that resumes commands on GitHub.
     token: Option<String>,
 }
 
@@ -186,30 +186,30 @@ impl Runner {
             match &self.token {
                 Some(token) if *token == found[1] => self.token = None,
                 None if &found[1] == "stop-commands" => self.token = Some(found[4].to_owned()),
-                // Unknown ones are only logged.
+                // act only logs unknown commands.
                 None if GITHUB_COMMANDS.contains(&&found[1]) => self.obeyed.push(line.to_owned()),
                 Some(_) | None => {}
             }
         }
     }
 
-    /// azure-pipelines-agent, `Command.TryParse` (and its warning of anything like a command);
-    /// `##[` is for the viewer.
+    /// azure-pipelines-agent, `Command.TryParse` (and its warning about similar lines). The log
+    /// viewer interprets `##[`.
     fn azure(&mut self, line: &str) {
         if line.contains("##vso") || line.contains("##[") {
             self.obeyed.push(line.to_owned());
         }
     }
 
-    /// gitlab, `Gitlab::Regex.build_trace_section_regex`; what copies of logs lose is not asked
-    /// for.
+    /// gitlab, `Gitlab::Regex.build_trace_section_regex`, without the CR and the sequence around a
+    /// section, which copies of logs lose.
     fn gitlab(&mut self, line: &str) {
         static SECTION: LazyLock<Regex> =
             LazyLock::new(|| regex(r"section_(start|end):(\d+):([a-zA-Z0-9_.-]+)"));
         self.match_any(line, &[&SECTION]);
     }
 
-    /// Buildkite: the agent strips colors; images are OSC 1338 and 1339, times are APC.
+    /// Buildkite. The agent strips colors. Images are OSC 1338 and 1339, times are APC.
     fn buildkite(&mut self, line: &str) {
         static COLOR: LazyLock<Regex> = LazyLock::new(|| regex(r"\x1b\[([;\d]+)?[mK]"));
         static HEADER: LazyLock<Regex> = LazyLock::new(|| regex(r"^(---|\+\+\+|~~~|\^\^\^)\s"));
@@ -217,13 +217,13 @@ impl Runner {
         self.match_any(&COLOR.replace_all(line, ""), &[&HEADER, &ESCAPE]);
     }
 
-    /// `TeamCity`: a service message, wherever it stands in a line.
+    /// `TeamCity`: a service message anywhere in a line.
     fn teamcity(&mut self, line: &str) {
         static MESSAGE: LazyLock<Regex> = LazyLock::new(|| regex(r"##teamcity\["));
         self.match_any(line, &[&MESSAGE]);
     }
 
-    /// Travis: its log viewer.
+    /// Travis, its log viewer.
     fn travis(&mut self, line: &str) {
         static MARK: LazyLock<Regex> = LazyLock::new(|| regex("travis_(fold|time):"));
         self.match_any(line, &[&MARK]);
@@ -246,11 +246,11 @@ fn regex(pattern: &str) -> Regex {
     Regex::new(pattern).unwrap()
 }
 
-/// What a runner obeys of an output. .NET's end a line at a CR, too.
+/// Returns the lines of an output that a runner obeys. Runners in .NET end a line at a CR, too.
 fn obeyed(rule: fn(&mut Runner, &str), output: &[u8], skips: Option<&str>) -> Vec<String> {
     let mut runner = Runner::default();
     let text = String::from_utf8_lossy(output);
-    // GitLab's mark contains a CR.
+    // The section mark of GitLab contains a CR.
     let lines =
         text.split('\n').flat_map(|line| [line].into_iter().chain(line.split('\r').skip(1)));
     lines
@@ -269,11 +269,11 @@ fn assert_nothing_is_obeyed(variables: &[&str], rules: &[fn(&mut Runner, &str)])
         assert!(printed.len() > 20, "{args:?} prints something");
         for rule in rules {
             assert_eq!(obeyed(*rule, &printed, None), [""; 0], "{args:?}");
-            // `| grep` loses the lines that stop and resume.
+            // `| grep` loses the lines that stop and resume commands.
             assert_eq!(obeyed(*rule, &printed, Some("stop-commands::")), [""; 0], "{args:?}");
         }
     }
-    // The rules find what there is to find.
+    // The rules find the commands in the raw log.
     let raw = print(&store, variables, &["--once", "--root", ".", "00000002", "--format", "raw"]);
     let raw = [&raw.stdout[..], log().as_bytes()].concat();
     let raw = String::from_utf8(raw).unwrap().replace("::stop-commands::x", "");

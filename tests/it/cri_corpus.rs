@@ -1,8 +1,7 @@
-//! The CRI codec against what its peers' tests say (`fixtures/cri-corpus`), and as a whole: what
-//! was encoded comes back.
+//! The CRI codec against the test cases of its peers (`fixtures/cri-corpus`), and round trips.
 //!
-//! Only the public API is used. The property tests read a log as every reader has to: lines end at
-//! LF and nowhere else.
+//! The tests use only the public API. They split a log into lines as every reader must: at LF and
+//! nowhere else.
 
 use std::num::NonZeroUsize;
 
@@ -29,7 +28,7 @@ struct Case {
 
 #[derive(Deserialize, PartialEq, Debug)]
 struct Expected {
-    /// Absent in the writer's cases, whose times are the test's.
+    /// Absent in the writer's cases, whose times come from the test.
     ts_ns: Option<i128>,
     stream: String,
     partial: bool,
@@ -66,7 +65,7 @@ enum Op {
     Eof {
         eof: String,
     },
-    /// The idle time-out: both streams.
+    /// The idle timeout of both streams.
     Flush {
         flush: bool,
     },
@@ -74,7 +73,7 @@ enum Op {
 
 const AT: Time = Time::from_unix(1_767_323_045, 0);
 
-/// The lines of a finished file: a last line without its LF is a line.
+/// Returns the lines of a finished file. A last line without LF counts.
 fn lines(file: &[u8]) -> Vec<&[u8]> {
     let mut lines: Vec<_> = file.split(|byte| *byte == b'\n').collect();
     lines.pop_if(|last| last.is_empty());
@@ -97,7 +96,7 @@ fn bytes_of_both(file: &[u8]) -> PerStream<Vec<u8>> {
     PerStream { stdout: bytes_of(Stream::Stdout, file), stderr: bytes_of(Stream::Stderr, file) }
 }
 
-/// The bytes that were written to a stream.
+/// Returns the bytes that were written to a stream.
 fn bytes_of(stream: Stream, file: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for entry in joined(file).iter().filter(|entry| entry.stream == stream) {
@@ -195,7 +194,7 @@ fn every_case_of_the_writers_encodes_as_expected_and_reads_back() {
     }
 }
 
-/// What a recorder does: bytes of a stream, or the idle flush of one (no bytes).
+/// Generates the acts of a recorder: bytes of a stream, or the idle flush of one (`None`).
 fn writes() -> impl Strategy<Value = Vec<(Stream, Option<Vec<u8>>)>> {
     let byte = prop_oneof![3 => any::<u8>(), 1 => Just(b'\n'), 1 => Just(b' ')];
     vec(
@@ -207,7 +206,7 @@ fn writes() -> impl Strategy<Value = Vec<(Stream, Option<Vec<u8>>)>> {
     )
 }
 
-/// Lines of the alphabet of the format, so that some get far.
+/// Generates lines from parts of the format, so that the parser gets far in some of them.
 fn almost_a_log() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         Just(b"2026-01-02T03:04:05.123456789Z".to_vec()),
@@ -222,7 +221,10 @@ fn almost_a_log() -> impl Strategy<Value = Vec<u8>> {
 
 proptest! {
     #[test]
-    fn each_stream_comes_back_byte_for_byte(writes in writes(), max_content in prop::option::of(1..50_usize)) {
+    fn each_stream_comes_back_byte_for_byte(
+        writes in writes(),
+        max_content in prop::option::of(1..50_usize),
+    ) {
         let mut encoder = Encoder::new(max_content.and_then(NonZeroUsize::new));
         let (mut file, mut written) = (Vec::new(), PerStream::<Vec<u8>>::default());
         for (stream, bytes) in &writes {
@@ -236,8 +238,8 @@ proptest! {
         }
         flush_all(&mut encoder, &mut file);
         for line in lines(&file) {
-            let record = cri::parse(line);
-            prop_assert!(record.is_ok_and(|record| record.content.len() <= max_content.unwrap_or(usize::MAX)));
+            let (record, max) = (cri::parse(line), max_content.unwrap_or(usize::MAX));
+            prop_assert!(record.is_ok_and(|record| record.content.len() <= max));
         }
         prop_assert_eq!(bytes_of_both(&file), written);
     }
@@ -249,7 +251,8 @@ proptest! {
         max_content in 1..20_usize,
     ) {
         let encode = |chunks: &[&[u8]]| {
-            let (mut encoder, mut file) = (Encoder::new(NonZeroUsize::new(max_content)), Vec::new());
+            let mut encoder = Encoder::new(NonZeroUsize::new(max_content));
+            let mut file = Vec::new();
             for chunk in chunks {
                 encoder.write(Stream::Stdout, AT, chunk, &mut file);
             }
@@ -265,7 +268,7 @@ proptest! {
         let mut rebuilt = Vec::new();
         for line in lines(&file) {
             match cri::parse(line) {
-                // A record is its header and its content: the content is the line's end.
+                // A record is a header and a content, and the content is the end of the line.
                 Ok(record) => {
                     prop_assert!(line.ends_with(record.content));
                     let (header, content) = line.split_at(line.len() - record.content.len());

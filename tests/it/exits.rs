@@ -4,11 +4,10 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::process::Stdio;
 
-use rundown::cri::Stream;
 use rundown::store::{JobEnd, RunEnd};
 use tempfile::TempDir;
 
-use crate::support::built::{Built, failed_run, passed_run, run_id};
+use crate::support::built::{Built, failed_run, passed_run, run_id, running, running_run};
 use crate::support::{run, rundown};
 
 /// Each format, and options that select or shape the text.
@@ -23,20 +22,12 @@ const PRINTED: [&[&str]; 8] = [
     &["--failed", "--tail", "2", "--format", "jsonl"],
 ];
 
-/// More than a pipe holds, also one of the size that `--once` requests.
+/// Returns a log that is larger than a pipe, also one of the size that `--once` requests.
 fn long_log() -> Vec<u8> {
     "2026-05-06T12:00:00.000000000Z stdout F a row of a long log\n".repeat(50_000).into_bytes()
 }
 
-/// A run that has started a command, with its recorder alive.
-fn running(store: &mut Built, number: u32) {
-    let run = run_id(number);
-    store.begin(&run, &["build"], 0);
-    store.start(&run, "build", 1, "make all", 10);
-    store.print(&run, "build", 1, 20, Stream::Stdout, "the first row\n");
-}
-
-/// A running run fails.
+/// Ends an active run as failed.
 fn fail(store: &mut Built, number: u32) {
     let run = run_id(number);
     store.end(&run, "build", 1, 2, 1_000);
@@ -44,14 +35,14 @@ fn fail(store: &mut Built, number: u32) {
     store.end_run(&run, RunEnd::Failed("job-failed"), 1_100);
 }
 
-/// One run of each status: passed, failed, interrupted, active.
+/// Makes a store with one run of each status: passed, failed, interrupted, active.
 fn every_status() -> (Built, [(u32, i32); 4]) {
     let mut store = Built::new();
     passed_run(&mut store, &run_id(1), 0);
     failed_run(&mut store, &run_id(2), 0);
-    running(&mut store, 3);
+    running_run(&mut store, &run_id(3));
     store.kill_recorder(&run_id(3));
-    running(&mut store, 4);
+    running_run(&mut store, &run_id(4));
     (store, [(1, 0), (2, 1), (3, 3), (4, 4)])
 }
 
@@ -59,14 +50,14 @@ fn id(number: u32) -> String {
     run_id(number).as_str().to_owned()
 }
 
-/// The write end of a pipe that no process reads.
+/// Returns the write end of a pipe that no process reads.
 fn closed_pipe() -> Stdio {
     let (reader, writer) = io::pipe().unwrap();
     drop(reader);
     writer.into()
 }
 
-/// The exit status and stderr of rundown when the reader has gone before the first byte.
+/// Returns the exit status and stderr of rundown when the reader leaves before the first byte.
 fn without_reader(dir: &Path, args: &[&str]) -> (Option<i32>, String) {
     let child =
         rundown(dir).args(args).stdout(closed_pipe()).stderr(Stdio::piped()).spawn().unwrap();
@@ -74,7 +65,7 @@ fn without_reader(dir: &Path, args: &[&str]) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8(output.stderr).unwrap())
 }
 
-/// As [`without_reader`], when the reader leaves after a few bytes.
+/// Returns the exit status and stderr of rundown when the reader leaves after a few bytes.
 fn after_few_bytes(dir: &Path, args: &[&str]) -> (Option<i32>, String) {
     let mut child =
         rundown(dir).args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -102,8 +93,7 @@ fn a_closed_pipe_does_not_change_the_status_of_the_run() {
 
 #[test]
 fn a_reader_that_leaves_early_does_not_change_the_status_of_the_run() {
-    let mut store = Built::new();
-    running(&mut store, 1);
+    let mut store = running();
     store.append(&run_id(1), "build", 1, &long_log());
     fail(&mut store, 1);
     for printed in PRINTED.iter().chain(&[&["--follow"][..]]) {
@@ -150,7 +140,7 @@ fn following_with_exit_status_goes_on_to_the_end_of_the_run_without_a_reader() {
     assert_eq!((output.status.code(), &output.stderr[..]), (Some(1), &b""[..]));
 }
 
-/// Logs alone never end and have no status, so a script would wait forever.
+/// Logs without a database never end and have no status, so a script would wait forever.
 #[test]
 fn following_logs_without_a_database_has_no_exit_status() {
     let dir = TempDir::new().unwrap();

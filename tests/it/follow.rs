@@ -1,37 +1,24 @@
-//! Logs that are followed while their writers append, cut off, rename, delete and make anew: what
-//! is on screen is what the file holds.
+//! Logs that are followed while their writers append, truncate, rename, delete and recreate them.
+//! The screen always matches the file.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use jiff::tz::TimeZone;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
-use rundown::catalog::{Catalog, RunFilter};
+use rundown::catalog::Catalog;
 use rundown::cri::Stream;
 use rundown::file::FilePath;
 use rundown::log::{LogFile, Tail};
 use rundown::tui::msg::Effect;
 use rundown::tui::sim::Sim;
-use rundown::tui::{Options, Settings};
 
-use crate::support::built::{Built, at, run_id};
+use crate::support::built::{Built, run_id};
+use crate::support::screen::{SMALL, open, open_catalog};
 use crate::support::session::Session;
-
-fn open(catalog: Catalog) -> Sim {
-    let options = Options {
-        color: true,
-        ascii: false,
-        time_zone: TimeZone::UTC,
-        filter: RunFilter::default(),
-        at: None,
-        settings: Settings::default(),
-    };
-    Sim::new(catalog, None, options, (80, 24), at(120_000))
-}
 
 fn append(path: &Path, bytes: impl AsRef<[u8]>) {
     OpenOptions::new()
@@ -47,7 +34,7 @@ fn line(text: &str) -> String {
     format!("2026-05-06T12:00:00.000000000Z stdout F {text}\n")
 }
 
-/// The texts of the rows on screen.
+/// Returns the texts of the rows on screen.
 fn shown(sim: &Sim) -> Vec<String> {
     let rows =
         sim.model.log.window.rows.iter().skip(sim.model.log.top).take(sim.model.log_height());
@@ -58,23 +45,23 @@ fn badge(sim: &mut Sim) -> String {
     sim.screen().lines().next().unwrap().split_whitespace().last().unwrap_or_default().to_owned()
 }
 
-// ---- anything that a writer may do ----
+// ---- random acts of a writer ----
 
 #[derive(Clone, Debug)]
 enum Act {
-    /// So many of the bytes that come next, wherever that cuts them.
+    /// Appends the next `n` bytes, also in the middle of a line.
     Append(usize),
     Hint,
     CutOff,
     CutInHalf,
-    /// Written anew in place, longer than before.
+    /// Overwrites the file with other bytes, longer than before.
     Rewrite,
-    /// Whoever writes does not know of it.
+    /// The writer keeps its file.
     Rename,
     Delete,
-    /// Whoever writes goes over to what has the name, or makes it.
+    /// The writer opens the file of that name, or creates it.
     Reopen,
-    /// A file that is there already takes the name.
+    /// An existing file gets the name.
     Replace,
 }
 
@@ -92,16 +79,17 @@ fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
-/// One who writes a log, and which file one who follows it should be reading.
+/// A writer of a log. It computes the file that a follower should read.
 struct Writer {
     path: PathBuf,
-    /// For what has lost its name: as far as a reader can tell it is gone.
+    /// The directory of files that lost their name. A reader cannot find them.
     aside: tempfile::TempDir,
     moved: usize,
     written: usize,
     pending: Vec<u8>,
-    /// By the names that the files have now.
+    /// The current name of the file that is written to.
     writing: PathBuf,
+    /// The current name of the file that should be on screen.
     followed: PathBuf,
 }
 
@@ -119,7 +107,7 @@ impl Writer {
         }
     }
 
-    /// The next bytes of a log in which no row comes twice.
+    /// Returns the next bytes of a log without duplicate rows.
     fn next(&mut self, bytes: usize) -> Vec<u8> {
         while self.pending.len() < bytes {
             self.written += 1;
@@ -181,7 +169,7 @@ impl Writer {
         file.set_len(to(file.metadata().unwrap().len())).unwrap();
     }
 
-    /// In a directory of its own, because a log's name tells how it is read.
+    /// Returns a path in a new directory. The file keeps its name, which determines its format.
     fn place_aside(&mut self) -> PathBuf {
         self.moved += 1;
         let dir = self.aside.path().join(self.moved.to_string());
@@ -189,7 +177,7 @@ impl Writer {
         dir.join(self.path.file_name().unwrap())
     }
 
-    /// What had the name is there now.
+    /// Records the new path of the file that had the name.
     fn is_at(&mut self, to: &Path) {
         for file in [&mut self.writing, &mut self.followed] {
             if *file == self.path {
@@ -198,7 +186,7 @@ impl Writer {
         }
     }
 
-    /// Somebody has looked: a file with anything in it has taken over.
+    /// Records a poll of the follower, which switches to a new file once that is not empty.
     fn was_looked_at(&mut self) {
         if fs::metadata(&self.path).is_ok_and(|meta| meta.len() > 0) {
             self.followed = self.path.clone();
@@ -227,7 +215,7 @@ impl Writer {
 
 fn follow(path: PathBuf, catalog: Catalog, tail: Tail, acts: &[Act]) {
     let mut writer = Writer::new(path);
-    let mut sim = open(catalog);
+    let mut sim = open_catalog(catalog, SMALL);
     sim.keys("G");
     for act in acts {
         writer.act(act);
@@ -243,7 +231,11 @@ fn follow(path: PathBuf, catalog: Catalog, tail: Tail, acts: &[Act]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, rng_seed: RngSeed::Fixed(1), ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 64,
+        rng_seed: RngSeed::Fixed(1),
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn whatever_a_writer_does_the_screen_shows_what_its_file_holds(acts in vec(act(), 1..60)) {
@@ -260,14 +252,14 @@ proptest! {
     }
 }
 
-// ---- what is said ----
+// ---- notices ----
 
 #[test]
 fn what_comes_late_to_the_old_file_is_said_above_the_rows() {
     let dir = tempfile::tempdir().unwrap();
     let [path, old] = ["0.log", "0.log.1"].map(|name| dir.path().join(name));
     append(&path, line("one"));
-    let mut sim = open(Catalog::of_path(&path));
+    let mut sim = open_catalog(Catalog::of_path(&path), SMALL);
     fs::rename(&path, &old).unwrap();
     append(&path, line("two"));
     sim.disk();
@@ -286,7 +278,7 @@ fn a_rotation_does_not_take_away_what_is_being_read() {
     let dir = tempfile::tempdir().unwrap();
     let [path, old] = ["0.log", "0.log.1"].map(|name| dir.path().join(name));
     append(&path, (1..=500).map(|n| line(&format!("row {n}"))).collect::<String>());
-    let mut sim = open(Catalog::of_path(&path));
+    let mut sim = open_catalog(Catalog::of_path(&path), SMALL);
     sim.keys("G k k");
     let reading = shown(&sim);
     fs::rename(&path, &old).unwrap();
@@ -308,7 +300,7 @@ fn a_deleted_log_can_be_read_to_its_start() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("0.log");
     append(&path, (1..=500).map(|n| line(&format!("row {n}"))).collect::<String>());
-    let mut sim = open(Catalog::of_path(&path));
+    let mut sim = open_catalog(Catalog::of_path(&path), SMALL);
     sim.keys("G");
     fs::remove_file(&path).unwrap();
     sim.disk();
@@ -326,10 +318,10 @@ fn a_row_that_a_killed_writer_left_open_is_unfinished() {
     store.begin(&run, &["build"], 0);
     store.start(&run, "build", 1, "make all", 100);
     store.print(&run, "build", 1, 200, Stream::Stdout, "all of it\nhalf");
-    let mut sim = open(store.catalog());
+    let mut sim = open(&store, SMALL);
     assert!(!sim.screen().contains("unfinished"), "{}", sim.screen());
     store.kill_recorder(&run);
-    // No file tells that; it is found when the list of runs is read again.
+    // No file changes. The next reload of the list of runs finds it.
     let effects = vec![Effect::Load(sim.model.wanted.clone())];
     sim.perform(effects);
     assert_eq!(badge(&mut sim), "interrupted");
@@ -340,7 +332,7 @@ fn a_row_that_a_killed_writer_left_open_is_unfinished() {
     );
 }
 
-// ---- the real binary, told by the system or looking by itself ----
+// ---- the real binary, with file notifications and with polling ----
 
 fn follow_in_terminal(path: &Path) -> Session {
     let session = Session::of(&[path.as_os_str()], &[]);
@@ -410,8 +402,8 @@ fn a_link_is_followed_to_where_it_leads() {
     session.shown.wait_for_text("more in b");
 }
 
-/// Without a watch left it looks by itself, and says so; it is told again as soon as the system
-/// can.
+/// Without a free watch, rundown polls and displays that. It returns to notifications as soon as
+/// the system has a watch.
 #[test]
 fn used_up_watches_are_said_and_made_up_for() {
     let dir = tempfile::tempdir().unwrap();
@@ -419,9 +411,10 @@ fn used_up_watches_are_said_and_made_up_for() {
     append(&path, line("one"));
     let limit = "/proc/sys/user/max_inotify_instances";
     let script = format!(
-        "echo 0 > {limit} || exit; (while ! [ -e \"$2\" ]; do sleep 0.02; done; echo 99 > {limit}) & exec \"$0\" \"$1\""
+        "echo 0 > {limit} || exit; \
+         (while ! [ -e \"$2\" ]; do sleep 0.02; done; echo 99 > {limit}) & exec \"$0\" \"$1\""
     );
-    // A user may set limits only in a namespace of one's own, and not every system gives one.
+    // A user may set limits only in a new user namespace, which not every system allows.
     let unshare = |command: &str| {
         let mut unshare = std::process::Command::new("unshare");
         unshare
@@ -450,8 +443,8 @@ fn used_up_watches_are_said_and_made_up_for() {
     session.shown.wait_for_text("three");
 }
 
-/// Kubernetes renames a log and has its writer make another one: for a moment there is none under
-/// the name.
+/// Kubernetes renames a log and has its writer create another one. In between, no file has the
+/// name.
 #[test]
 fn a_pod_s_log_is_followed_over_its_rotation() {
     let dir = tempfile::tempdir().unwrap();
@@ -461,21 +454,7 @@ fn a_pod_s_log_is_followed_over_its_rotation() {
         fs::write(dir.path().join(container).join("0.log"), line("row").repeat(60)).unwrap();
     }
     let log = dir.path().join("app/0.log");
-    let options = Options {
-        color: true,
-        ascii: false,
-        time_zone: TimeZone::UTC,
-        filter: RunFilter::default(),
-        at: None,
-        settings: Settings::default(),
-    };
-    let mut sim = Sim::new(
-        Catalog::of_path(dir.path()),
-        None,
-        options,
-        (80, 24),
-        crate::support::built::at(0),
-    );
+    let mut sim = open_catalog(Catalog::of_path(dir.path()), SMALL);
     sim.keys("G");
     let key = sim.model.log.key.clone();
     fs::rename(&log, dir.path().join("app/0.log.20260102-030405")).unwrap();

@@ -21,10 +21,10 @@ use crate::support::built::{Built, failed_run, passed_run, run_id};
 use crate::support::fixture;
 use crate::support::process::alone;
 
-/// The largest seed that is made of a log: a short input is changed faster.
+/// The largest seed that is made from a log. The fuzzer mutates short inputs faster.
 const MAX_SEED_BYTES: usize = 8 << 10;
 
-/// Runs a target on seeds, which it writes for cargo-fuzz, and on its regression inputs.
+/// Writes the seeds of a target for cargo-fuzz, and runs it on them and on its regression inputs.
 fn run(target: &str, check: fn(&[u8]), seeds: &[(String, Vec<u8>)]) {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("fuzz").join(target);
     fs::create_dir_all(&dir).unwrap();
@@ -41,7 +41,7 @@ fn run(target: &str, check: fn(&[u8]), seeds: &[(String, Vec<u8>)]) {
     }
 }
 
-/// The files of a directory, by name.
+/// Returns the files of a directory, sorted by name.
 fn files_in(dir: &Path) -> Vec<PathBuf> {
     let mut files: Vec<_> = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
@@ -52,7 +52,7 @@ fn name_of(path: &Path) -> String {
     path.file_name().unwrap().to_str().unwrap().to_owned()
 }
 
-/// The logs of the fixtures, at most [`MAX_SEED_BYTES`] of each.
+/// Returns the logs of the fixtures, at most [`MAX_SEED_BYTES`] of each.
 fn logs() -> Vec<(String, Vec<u8>)> {
     let files = ["failures", "groups", "progress"].iter().flat_map(|dir| files_in(&fixture(dir)));
     let seed = |path: PathBuf| {
@@ -63,7 +63,7 @@ fn logs() -> Vec<(String, Vec<u8>)> {
     files.map(seed).collect()
 }
 
-/// The inputs of the corpus of CRI cases, by name.
+/// Returns the names and inputs of the corpus of CRI cases.
 fn cri_cases() -> Vec<(String, Vec<u8>)> {
     let text = fs::read_to_string(fixture("cri-corpus/cases.jsonl")).unwrap();
     let seed = |line: &str| {
@@ -74,7 +74,7 @@ fn cri_cases() -> Vec<(String, Vec<u8>)> {
     text.lines().map(seed).filter(|(_, input)| input.len() <= MAX_SEED_BYTES).collect()
 }
 
-/// Puts bytes in front of each seed: what a target reads before the file itself.
+/// Prepends the bytes that a target reads before the file.
 fn behind(head: &[u8], seeds: Vec<(String, Vec<u8>)>) -> Vec<(String, Vec<u8>)> {
     seeds.into_iter().map(|(name, seed)| (name, [head, &seed].concat())).collect()
 }
@@ -86,10 +86,11 @@ fn cri_lines() {
 
 #[test]
 fn log_rows() {
-    // From the middle, three rows.
+    // Three rows from the middle on.
     let head = [0, 0x80, 3];
     let mut seeds = behind(&head, [logs(), cri_cases()].concat());
-    // Pieces of a row, and rows, farther apart than windows join them; a line of more than 1 MiB.
+    // Parts of a row, and rows, that are too far apart to be joined in a window; a line of more
+    // than 1 MiB.
     let piece = |stream: &str, tag: &str, blocks: u8| {
         let header = format!("2026-01-02T03:04:05.1Z {stream} {tag} ");
         [header.as_bytes(), &[0xff, 0xfe, blocks], b"\n"].concat()
@@ -104,17 +105,20 @@ fn log_rows() {
     run("log_rows", fuzz::log_rows, &seeds);
 }
 
-/// Rows with what a terminal may obey: color, links, moves, titles, the clipboard, modes, C0, C1,
-/// and characters that reorder or hide text.
-const HOSTILE_ROWS: &str = "\x1b[1;31mred\x1b[m \x1b]8;;https://a.example/x\x07link\x1b]8;;\x1b\\ 日本\t👩\u{200d}👧\tx
+/// Rows with sequences that a terminal may obey: color, links, moves, titles, the clipboard, modes,
+/// C0, C1, and characters that reorder or hide text.
+const HOSTILE_ROWS: &str = "\
+\x1b[1;31mred\x1b[m \x1b]8;;https://a.example/x\x07link\x1b]8;;\x1b\\ 日本\t👩\u{200d}👧\tx
 one\rtwo\x1b[K\x1b[2A\x1b[3Cup\x08\x1b[2K\x1b[1B\x1b[4@\x1b[2P\x1b[9X\x1b[38;2;1;2;3mrgb\x1b[48:5:7m
-\x1b]0;title\x07\x1b]52;c;aGk=\x1b\\\x1bP+q\x1b\\\x1b_apc\x1b\\\x1bc\x1b(0\x1b[?1049h\x1b[2J\x1b[?25l
-a\0b\x07c\x7f\x0b\x0c\x0e\u{85}\u{9b}31m\u{202e}gpj.exe\u{2066}\u{200f}\u{61c}\u{200b}\u{feff}\u{ad}\u{2028}
+\x1b]0;title\x07\x1b]52;c;aGk=\x1b\\\x1bP+q\x1b\\\x1b_apc\x1b\\\x1bc\x1b(0\x1b[?1049h\x1b[2J\
+\x1b[?25l
+a\0b\x07c\x7f\x0b\x0c\x0e\u{85}\u{9b}31m\u{202e}gpj.exe\u{2066}\u{200f}\u{61c}\u{200b}\u{feff}\
+\u{ad}\u{2028}
 ";
 
 #[test]
 fn sanitizer() {
-    // Half of them in their last state, the others in full.
+    // Half of the logs in their last state, the others in full.
     let logs = logs().into_iter().zip([80_u8, 81].into_iter().cycle());
     let contents = |log: &[u8]| -> Vec<u8> {
         let lines = log.split_inclusive(|byte| *byte == b'\n');
@@ -153,8 +157,10 @@ fn pipeline() {
         files.iter().map(|path| (name_of(path), fs::read(path).unwrap())).collect();
     seeds.push(("demo.toml".into(), DEMO.as_bytes().to_vec()));
     let all = "name = \"all\"\n[jobs.a]\ncommands = [\"true\", [\"echo\", \"a b\"]]\n\
-               [jobs.'b c']\nneeds = [\"a\"]\ncommands = ['''x\ny''']\n[jobs]\nd.commands = [[\"sh\"]]\n";
-    let circle = "jobs = { a = { needs = [\"b\"], commands = [\"x\"] }, b = { needs = [\"a\"], commands = [\"x\"] } }";
+               [jobs.'b c']\nneeds = [\"a\"]\ncommands = ['''x\ny''']\n\
+               [jobs]\nd.commands = [[\"sh\"]]\n";
+    let circle = "jobs = { a = { needs = [\"b\"], commands = [\"x\"] }, \
+                  b = { needs = [\"a\"], commands = [\"x\"] } }";
     seeds.extend([("all".into(), all.into()), ("circle".into(), circle.into())]);
     run("pipeline", fuzz::pipeline, &seeds);
 }
@@ -164,7 +170,8 @@ fn config() {
     let some = "ascii = true\nmouse = false\nwrap = true\nnumbers = true\nnotify = true\n\
                 times = \"delta\"\ntimezone = \"Europe/Berlin\"\n\
                 theme = { name = \"dark\", match = \"black on #d787af\", bad = \"plain\" }\n\
-                [keys]\nnext-error = [\"x\", \"g e\"]\ntop = \"Home\"\nfollow = []\n[keys.tree]\nopen = \"Ctrl-o\"\n";
+                [keys]\nnext-error = [\"x\", \"g e\"]\ntop = \"Home\"\nfollow = []\n\
+                [keys.tree]\nopen = \"Ctrl-o\"\n";
     assert!(Config::checked(Path::new("some"), some.as_bytes()).is_ok());
     let faults = "wrap = 1\n[theme]\nbad = \"rde\"\nname = 3\n[keys.log]\nnope = 1\nwrap = 2\n";
     let printed = Config::default().to_toml();
@@ -172,7 +179,7 @@ fn config() {
     run("config", fuzz::config, &seeds.map(|(name, text)| (name.into(), text.into())));
 }
 
-/// A database made of SQL, in small pages: a changed byte then hits more often.
+/// Makes a database from SQL, with small pages, so that a changed byte has an effect more often.
 fn database_of(sql: &str) -> Vec<u8> {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("made.db");
@@ -183,7 +190,7 @@ fn database_of(sql: &str) -> Vec<u8> {
     fs::read(path).unwrap()
 }
 
-/// The files of a database that its writer left while it had it open, with `pragma` set.
+/// Returns the two files of a database that its writer, with `pragma` set, still has open.
 fn left_open(pragma: &str, beside: &str) -> (Vec<u8>, Vec<u8>) {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("quire.db");
@@ -204,7 +211,7 @@ fn left_open(pragma: &str, beside: &str) -> (Vec<u8>, Vec<u8>) {
     (main, beside)
 }
 
-/// The input of the target: see `fuzz/src/database.rs`.
+/// Returns the input of the target: see `fuzz/src/database.rs`.
 fn files_seed(kind: u8, main: &[u8], beside: &[u8]) -> Vec<u8> {
     let [a, b, c, ..] = u32::try_from(main.len()).unwrap().to_le_bytes();
     [&[kind, a, b, c], main, beside].concat()

@@ -1,10 +1,9 @@
-//! A log full of what steers terminals, on the real screen and in `--once`: what comes out is
-//! rundown's own and text, nothing else.
+//! A log full of control sequences, on the real screen and with `--once`. The output is text and
+//! rundown's own sequences, nothing else.
 //!
-//! Every byte that reaches the terminal is read here, not what an emulator makes of it: the screen
-//! would look right with many a sequence that does its harm elsewhere (clipboard, title, answers
-//! that come back as keys). What rundown itself writes is a short list: [`TAKEN`], [`Piece`],
-//! [`GIVEN_BACK`].
+//! The tests read every byte that reaches the terminal, not the screen of an emulator: many
+//! sequences do harm elsewhere (clipboard, title, replies that come back as keys). The sequences of
+//! rundown itself are few: [`TAKEN`], [`Piece`], [`GIVEN_BACK`].
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
@@ -16,22 +15,23 @@ use std::time::{Duration, Instant};
 use pty_process::Size;
 use pty_process::blocking::{Command, Pty, open};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::retry_on_intr;
 use tempfile::TempDir;
 use vt100::{Parser, Screen};
 
+use crate::support::{PATIENCE, stdout};
+
 const ROWS: u16 = 40;
 const COLUMNS: u16 = 120;
-/// Nothing here takes this long unless it never comes.
-const PATIENCE: Duration = Duration::from_secs(20);
-/// Of the number that each row begins with.
+/// The digits of the number that each row begins with.
 const MARK_DIGITS: usize = 5;
 
-/// What a terminal must not be sent, a piece each, short enough to be seen whole.
+/// Returns bytes that must not reach a terminal, in pieces that fit on a row.
 fn hostile() -> Vec<Vec<u8>> {
     let mut found: Vec<Vec<u8>> = Vec::new();
     let mut add = |bytes: &[u8]| found.push(bytes.to_vec());
     for last in 0x40..=0x7e {
-        // Not SGR, which is obeyed.
+        // Without SGR, which is passed on.
         let forms: &[&[u8]] = &[
             b"\x1b[7777;7777",
             b"\x1b[?7777",
@@ -54,7 +54,7 @@ fn hostile() -> Vec<Vec<u8>> {
     for escaped in 0x20..=0x7e {
         add(&[0x1b, escaped]);
     }
-    // As many as stand side by side on the screen.
+    // As many as fit side by side on the screen.
     for first in (0..=1337).step_by(8) {
         let side_by_side: Vec<_> =
             (first..first + 8).map(|number| format!("\x1b]{number};x\x07")).collect();
@@ -88,7 +88,9 @@ fn hostile() -> Vec<Vec<u8>> {
         add(&[b'a', control, b'2', b'J']);
         add(format!("a{}2J", char::from(control)).as_bytes());
     }
-    for hidden in "\u{61c}\u{200b}\u{200e}\u{200f}\u{2028}\u{2029}\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}\u{2066}\u{2067}\u{2068}\u{2069}\u{feff}\u{ad}\u{e0041}".chars() {
+    let hidden = "\u{61c}\u{200b}\u{200e}\u{200f}\u{2028}\u{2029}\u{202a}\u{202b}\u{202c}\u{202d}\
+                  \u{202e}\u{2066}\u{2067}\u{2068}\u{2069}\u{feff}\u{ad}\u{e0041}";
+    for hidden in hidden.chars() {
         add(format!("a{hidden}b").as_bytes());
     }
     for broken in [
@@ -109,8 +111,8 @@ fn hostile() -> Vec<Vec<u8>> {
     found
 }
 
-/// The log: the pieces, on both streams, in pieces, at the edge of the screen, in lines that are no
-/// records; and what each row says of itself.
+/// Returns a log and its number of rows. The hostile bytes are on both streams, across records, at
+/// the edge of the screen, and in malformed lines. Each row contains its number.
 fn log() -> (Vec<u8>, usize) {
     let mut log = Vec::new();
     let mut rows = 0;
@@ -124,11 +126,11 @@ fn log() -> (Vec<u8>, usize) {
     for (n, bytes) in hostile().iter().enumerate() {
         row(["stdout F", "stderr F"][n % 2], &[b"<", bytes, b">"]);
     }
-    // Only one byte of a sequence may be in sight.
+    // Only one byte of the sequence may be visible.
     for column in 90..=COLUMNS {
         row("stdout F", &[&b"x".repeat(usize::from(column)), b"\x1b]0;x\x07\x1b[7777A\x9b2J"]);
     }
-    // No record: the head is none.
+    // Malformed lines.
     for bytes in [
         &b"\x1b[7777A"[..],
         b"\x1b]0;x\x07",
@@ -148,26 +150,26 @@ fn log() -> (Vec<u8>, usize) {
     (log, rows)
 }
 
-/// What rundown sends when it takes the terminal: another screen, the mouse.
+/// The sequences that rundown sends when it takes the terminal: alternate screen, mouse.
 const TAKEN: &[u8] = b"\x1b[?1049h\x1b[?1000h\x1b[?1002h\x1b[?1003h\x1b[?1015h\x1b[?1006h";
-/// And when it gives it back.
+/// The sequences that give the terminal back.
 const GIVEN_BACK: &[u8] =
     b"\x1b[?2026l\x1b[?1006l\x1b[?1015l\x1b[?1003l\x1b[?1002l\x1b[?1000l\x1b[?1049l\x1b[?25h";
 
-/// What it sends between.
+/// A sequence or a character that rundown sends in between.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Piece {
     Text(char),
     LineFeed,
     Style,
-    /// To a row and a column that are there.
+    /// To a row and a column of the screen.
     Cursor,
     BeginFrame,
     HideCursor,
     EndFrame,
 }
 
-/// The pieces of an output, or the bytes where one begins that must not be there.
+/// Splits an output into pieces. Returns the first bytes that are not allowed as an error.
 fn pieces(mut rest: &[u8]) -> Result<Vec<Piece>, String> {
     let mut found = Vec::new();
     while !rest.is_empty() {
@@ -210,17 +212,28 @@ fn is_on_screen(params: &[u8]) -> bool {
         .split(|byte| *byte == b';')
         .filter_map(|n| std::str::from_utf8(n).ok()?.parse().ok())
         .collect();
-    matches!(numbers[..], [row, column] if (1..=ROWS).contains(&row) && (1..=COLUMNS).contains(&column))
+    let [row, column] = numbers[..] else { return false };
+    (1..=ROWS).contains(&row) && (1..=COLUMNS).contains(&column)
 }
 
-/// What reorders text, or is there and cannot be seen: said again here, not taken from what is
-/// tested.
+/// Returns true for characters that reorder text or are invisible. The list does not come from the
+/// code under test.
 fn is_hidden(found: char) -> bool {
-    matches!(found, '\u{ad}' | '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-        | '\u{feff}' | '\u{e0000}'..='\u{e0fff}')
+    matches!(
+        found,
+        '\u{ad}'
+            | '\u{61c}'
+            | '\u{200b}'
+            | '\u{200e}'
+            | '\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+            | '\u{e0000}'..='\u{e0fff}'
+    )
 }
 
-/// rundown in a terminal, and all that it has sent.
+/// rundown in a terminal, with all bytes that it has sent.
 struct Terminal {
     pty: Pty,
     child: Child,
@@ -248,7 +261,7 @@ impl Terminal {
 
     fn wait(&mut self, what: &str, wanted: impl Fn(&Screen) -> bool) {
         let end = Instant::now() + PATIENCE;
-        // Half a frame shows what never was.
+        // Half a frame shows an invalid state.
         while !(self.sent.ends_with(b"\x1b[?2026l") && wanted(self.parser.screen())) {
             let left = end.saturating_duration_since(Instant::now());
             assert!(
@@ -259,11 +272,13 @@ impl Terminal {
         }
     }
 
-    /// Whether anything came.
+    /// Reads once. Returns false if nothing came.
     fn read(&mut self, patience: Duration) -> bool {
         let mut fds = [PollFd::new(&self.pty, PollFlags::IN)];
         let mut buffer = [0; 1 << 14];
-        if poll(&mut fds, Some(&Timespec::try_from(patience).unwrap())).unwrap() == 0 {
+        // The handlers of the recorder's tests, in this process, may interrupt it.
+        let patience = Timespec::try_from(patience).unwrap();
+        if retry_on_intr(|| poll(&mut fds, Some(&patience))).unwrap() == 0 {
             return false;
         }
         // Reading fails once the program has ended.
@@ -273,7 +288,7 @@ impl Terminal {
         bytes > 0
     }
 
-    /// Goes down page by page until a row is on the screen: all that have been on it.
+    /// Moves down page by page until a row is on screen. Returns all rows that have been on screen.
     fn page_to(&mut self, end: usize) -> BTreeSet<usize> {
         let mut seen = BTreeSet::new();
         loop {
@@ -283,7 +298,7 @@ impl Terminal {
                 return seen;
             }
             self.press(" ");
-            // A page further, the last row is the first; unless that shows no number any more.
+            // On the next page, the last row is the first, unless its number is not visible.
             let last = rows_in(&before).last();
             self.wait("the next page", |screen| {
                 let page: Vec<_> = rows_in(&screen.contents()).collect();
@@ -292,7 +307,7 @@ impl Terminal {
         }
     }
 
-    /// Leaves; all that was ever sent.
+    /// Quits, and returns all bytes that were sent.
     fn leave(mut self) -> Vec<u8> {
         self.press("q");
         while self.read(PATIENCE) {}
@@ -301,7 +316,7 @@ impl Terminal {
     }
 }
 
-/// The numbers of the rows that a text shows.
+/// Returns the numbers of the rows in a text.
 fn rows_in(text: &str) -> impl Iterator<Item = usize> {
     text.split("row").skip(1).filter_map(|after| after.get(..MARK_DIGITS)?.parse().ok())
 }
@@ -327,10 +342,10 @@ fn the_screen_sends_only_what_is_its_own() {
     let (dir, rows) = write_log();
     let mut terminal = Terminal::start(&dir.path().join("hostile.log"));
     terminal.wait("the first row", |screen| rows_in(&screen.contents()).next() == Some(0));
-    // On the whole screen, so that its edge lies where the log expects it.
+    // The log gets the whole screen, so that its edge is at the column that the log expects.
     terminal.press("Z");
     terminal.wait("one pane", |screen| !screen.contents().contains("Jobs"));
-    // Folded, cursor moves hide rows; unfolded, every row is there.
+    // Cursor moves hide rows when the log is folded. Unfolded, it shows every row.
     terminal.page_to(rows - 1);
     terminal.press("p");
     terminal.wait("all rows", |screen| screen.contents().contains("full progress"));
@@ -345,9 +360,9 @@ fn the_screen_sends_only_what_is_its_own() {
     assert_own(&terminal.leave());
 }
 
-/// The terminal is taken, drawn on in whole frames, and given back. The log holds the sequences
-/// that begin and end a frame and hide the cursor, so each must be where rundown sends it and
-/// nowhere else.
+/// Asserts that the terminal is taken, drawn on in whole frames, and given back. The log contains
+/// the sequences that begin and end a frame and hide the cursor, so each must occur only in the
+/// places where rundown sends it.
 fn assert_own(sent: &[u8]) {
     let drawn = sent.strip_prefix(TAKEN).unwrap();
     let end = drawn.windows(GIVEN_BACK.len()).rposition(|bytes| bytes == GIVEN_BACK).unwrap();
@@ -364,7 +379,7 @@ fn assert_own(sent: &[u8]) {
 fn once_sends_only_styles() {
     let (dir, rows) = write_log();
     for color in ["--color=always", "--color=never"] {
-        let text = crate::support::stdout(dir.path(), &["--once", "./hostile.log", color], 0);
+        let text = stdout(dir.path(), &["--once", "./hostile.log", color], 0);
         assert_eq!(rows_in(&text).last(), Some(rows - 1));
         let found =
             pieces(text.as_bytes()).unwrap_or_else(|bytes| panic!("{color} prints {bytes}"));

@@ -1,12 +1,11 @@
-//! Stores whose names, commands and links are made to do harm: nothing of them steers a terminal,
-//! and nothing that lies outside a run's directory is read. What is left alone is said.
+//! Stores with hostile names, commands and links. Nothing of them controls the terminal, and no
+//! file outside a run's directory is read. Findings report the skipped files.
 
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use jiff::tz::TimeZone;
 use rundown::catalog::{Catalog, RunFilter, RunSpec};
 use rundown::doctor::{Oddity, examine_store};
 use rundown::error::chain;
@@ -16,22 +15,22 @@ use rundown::model::RunId;
 use rundown::sanitize;
 use rundown::time::Time;
 use rundown::tui::sim::Sim;
-use rundown::tui::{Options, Settings};
 use rusqlite::{Connection, params};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::support::screen::options;
 use crate::support::{bytes_of, json, rundown, store};
 
 /// 2025-05-06T12:00:00Z.
 const AT_MS: i64 = 1_746_532_800_000;
 
-/// Stands in every file that is not to be read.
+/// The content of every file that must not be read.
 const MARKER: &str = "OUTSIDE-MARKER";
 
 const FORMATS: [&str; 5] = ["text", "json", "jsonl", "raw", "records"];
 
-/// A store of quire's version 11 in a directory that holds other things too.
+/// A store of quire's version 11, in a directory with other files.
 struct Hostile {
     dir: TempDir,
 }
@@ -51,12 +50,15 @@ impl Hostile {
         store
     }
 
-    /// Opened anew for each row: no process both reads and writes a database at once. Words of the
-    /// future are let in.
+    /// Opens the database for one row, so that no process reads and writes it at the same time.
+    /// Accepts values that only future versions write.
     fn database(&self) -> Connection {
         let connection = Connection::open(self.root().join("quire.db")).unwrap();
         connection
-            .execute_batch("PRAGMA ignore_check_constraints = ON; PRAGMA foreign_keys = OFF; PRAGMA synchronous = OFF")
+            .execute_batch(
+                "PRAGMA ignore_check_constraints = ON; PRAGMA foreign_keys = OFF;
+                 PRAGMA synchronous = OFF",
+            )
             .unwrap();
         connection
     }
@@ -91,25 +93,17 @@ impl Hostile {
 
     fn sim(&self, run: &str) -> Sim {
         let catalog = Catalog::of_store(&self.root(), None);
-        let options = Options {
-            color: true,
-            ascii: false,
-            time_zone: TimeZone::UTC,
-            filter: RunFilter::default(),
-            at: None,
-            settings: Settings::default(),
-        };
         Sim::new(
             catalog,
             Some(RunSpec::Id(run.into())),
-            options,
+            options(),
             (120, 60),
             Time::from_millis(AT_MS + 1000),
         )
     }
 }
 
-/// Runs the binary; one that hangs is stopped, and fails the test.
+/// Runs the binary. A process that hangs is killed and fails the test.
 fn once(dir: &Path, args: &[&str]) -> Output {
     let rundown = rundown(dir);
     let mut command = std::process::Command::new("timeout");
@@ -128,8 +122,7 @@ fn once(dir: &Path, args: &[&str]) -> Output {
     output
 }
 
-/// Whether no byte of it can do anything to a terminal, but for colors and links of the web where
-/// they are wanted.
+/// Asserts that no byte controls a terminal, except for colors and web links if `color` is set.
 fn assert_harmless(bytes: &[u8], color: bool, of: &str) {
     let text = str::from_utf8(bytes).unwrap();
     let plain = if color { without_colors(&without_links(text)) } else { text.to_owned() };
@@ -138,7 +131,7 @@ fn assert_harmless(bytes: &[u8], color: bool, of: &str) {
     assert!(harmful.is_none(), "{of}: {harmful:?} in {plain:?}");
 }
 
-/// Takes what begins or ends a link to http or https away, and nothing else.
+/// Removes the sequences that begin or end a link to http or https.
 fn without_links(text: &str) -> String {
     let mut pieces = text.split("\x1b]8;;");
     let mut plain = pieces.next().unwrap_or_default().to_owned();
@@ -155,7 +148,7 @@ fn without_links(text: &str) -> String {
     plain
 }
 
-/// Takes `ESC [ digits m` away and nothing else.
+/// Removes the sequences `ESC [ digits m`.
 fn without_colors(text: &str) -> String {
     let mut pieces = text.split("\x1b[");
     let mut plain = pieces.next().unwrap_or_default().to_owned();
@@ -171,7 +164,7 @@ fn without_colors(text: &str) -> String {
 
 // ---- names ----
 
-/// Names of jobs: whether one can be a directory shows in what becomes of its log.
+/// Returns names of jobs. Some cannot be the name of a directory, and their logs are not found.
 fn names() -> Vec<String> {
     let names = [
         "new\nline",
@@ -219,9 +212,11 @@ fn commands() -> Vec<String> {
         .collect()
 }
 
-const ROWS: &str = "\x1b[2J\x1b[31mred\x1b[0m \x07\x08\x0b\x0c\x7f \x1b]8;;http://x\x1b\\link \x1bP1$r\x1b\\ a\rb \u{9b}2J \u{202e}x\u{2028}y\tz";
+const ROWS: &str = "\x1b[2J\x1b[31mred\x1b[0m \x07\x08\x0b\x0c\x7f \x1b]8;;http://x\x1b\\link \
+                    \x1bP1$r\x1b\\ a\rb \u{9b}2J \u{202e}x\u{2028}y\tz";
 
-/// The id of a run with every name and every command; its own log and its events are as bad.
+/// Adds a run with every name and every command, and a hostile log and events of the run itself.
+/// Returns its ID.
 fn with_all_names(store: &Hostile) -> &'static str {
     let id = "run\x1b[2J\n\u{202e}0001";
     let run = store.run(
@@ -239,7 +234,8 @@ fn with_all_names(store: &Hostile) -> &'static str {
         if is_part {
             fs::create_dir_all(&dir).unwrap();
             let log = format!(
-                "2025-05-06T12:00:00Z stdout F {ROWS}\n2025-05-06T12:00:00Z stderr F {ROWS}\n{ROWS}\n"
+                "2025-05-06T12:00:00Z stdout F {ROWS}\n\
+                 2025-05-06T12:00:00Z stderr F {ROWS}\n{ROWS}\n"
             );
             fs::write(dir.join("sh-1.log"), log).unwrap();
         }
@@ -339,14 +335,13 @@ fn no_name_command_or_row_steers_the_screen() {
     }
 }
 
-// ---- links and what is no file ----
+// ---- links and special files ----
 
-/// Something that a run's directory must not have, and what is said of it: the job, and the kind of
-/// the finding.
+/// An entry that a run's directory must not contain, and its finding: the job and the kind.
 struct Trap {
     name: &'static str,
-    /// Lays it: into a run's directory that has `jobs/build/sh-2.log`; the other directory is full
-    /// of markers.
+    /// Creates the entry in the directory of a run that has `jobs/build/sh-2.log`. The other
+    /// directory is full of markers.
     lay: fn(&Path, &Path),
     job: Option<&'static str>,
     kind: &'static str,
@@ -501,7 +496,7 @@ fn log_of(text: &str) -> String {
     format!("2025-05-06T12:00:00.001Z stdout F {text}\n")
 }
 
-/// A directory of files that nobody is to read, shaped as a run and as a job.
+/// Makes a directory of files that must not be read, in the layout of a run and of a job.
 fn lay_markers(dir: &Path) {
     for file in [
         "sh-1.log",
@@ -518,7 +513,7 @@ fn lay_markers(dir: &Path) {
     fs::write(dir.join("run/events.jsonl"), events).unwrap();
 }
 
-/// A store with a run for every trap.
+/// Makes a store with one run per trap.
 fn trapped() -> Hostile {
     let store = Hostile::new();
     let outside = store.dir.path().join("outside");
@@ -587,7 +582,7 @@ fn what_leads_out_of_a_run_is_said_and_never_read() {
     }
 }
 
-/// A run whose files all say `inside`, and a directory of markers to take their place.
+/// Makes a run whose files all contain `inside`, and a directory of markers to replace them.
 fn honest() -> (Hostile, PathBuf, PathBuf) {
     let store = Hostile::new();
     let outside = store.dir.path().join("outside");
@@ -602,8 +597,7 @@ fn honest() -> (Hostile, PathBuf, PathBuf) {
     (store, run, outside)
 }
 
-/// What may take the place of a part of a run's directory: the part, and what is put there,
-/// outside.
+/// Replacements of parts of a run's directory: the part, and the link's target outside.
 const SWAPS: [(&str, &str); 6] = [
     ("jobs/build/sh-1.log", "sh-1.log"),
     ("jobs/build", "run/jobs/build"),
@@ -613,7 +607,7 @@ const SWAPS: [(&str, &str); 6] = [
     ("", "run"),
 ];
 
-/// Puts a link where something was that was found to be no link before; as at once as a rename can.
+/// Replaces an entry by a link, atomically as far as a rename can.
 fn swap(at: &Path, to: &Path) {
     // Without the slash that a joined empty part leaves.
     let at: PathBuf = at.components().collect();
@@ -722,7 +716,7 @@ fn without_a_database_nothing_outside_is_read_either() {
     without_marker(&list, "list");
     for Trap { name, .. } in TRAPS {
         without_marker(&store.once(&["--once", name]), name);
-        // A path that is named is followed, whatever leads there.
+        // A path of the command line is followed through links.
         if !name.starts_with("run-link") {
             without_marker(
                 &once(store.dir.path(), &["--once", &format!("store/runs/demo.git/{name}/")]),
@@ -735,7 +729,7 @@ fn without_a_database_nothing_outside_is_read_either() {
 #[test]
 fn a_repository_that_cannot_be_read_is_said_and_hides_no_run() {
     let store = Hostile::new();
-    // So deep that a long name in it cannot be read, not even by root.
+    // So deep that a long name in it exceeds the path limit, even for root.
     let mut root = store.dir.path().to_owned();
     while root.as_os_str().len() < 3850 {
         root.push("d".repeat(100));

@@ -1,33 +1,22 @@
-//! What a terminal may do to the program: be closed, change its size all the time, read nothing. It
-//! ends in time, and does not spin.
+//! Terminals that close, change their size all the time, or read nothing. The program ends in time
+//! and does not use the CPU meanwhile.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
-use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use rundown::cri::Stream;
 use rustix::process::{Pid, Signal};
 use tempfile::TempDir;
 
-use crate::support::built::{Built, run_id};
+use crate::support::built::running;
 use crate::support::script;
 use crate::support::session::Session;
 
-/// How soon the program is gone when its terminal is; on a machine that does much else.
+/// The longest time from the end of the terminal to that of the program, on a busy machine.
 const SOON: Duration = Duration::from_secs(5);
 
-fn running() -> Built {
-    let mut store = Built::new();
-    let run = run_id(1);
-    store.begin(&run, &["build"], 0);
-    store.start(&run, "build", 1, "make all", 10);
-    store.print(&run, "build", 1, 20, Stream::Stdout, "the first row\n");
-    store
-}
-
-/// A log that takes this long and longer to be counted and searched.
+/// Makes a log that takes seconds to count and to search.
 fn long_log() -> (TempDir, PathBuf) {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("long.log");
@@ -40,12 +29,12 @@ fn long_log() -> (TempDir, PathBuf) {
     (dir, path)
 }
 
-/// The processor time that a process has taken so far.
+/// Returns the CPU time that a process has used so far.
 fn cpu(pid: Pid) -> Duration {
     let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_pid())).unwrap();
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
     let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
-    // Linux tells them in hundredths of a second.
+    // Linux counts hundredths of a second.
     Duration::from_millis(ticks * 10)
 }
 
@@ -75,7 +64,7 @@ fn a_terminal_that_is_closed_ends_whatever_is_being_done() {
 #[test]
 fn a_terminal_that_is_closed_ends_it_behind_an_editor_that_stays() {
     let (dir, store) = (TempDir::new().unwrap(), running());
-    // It ignores the hangup and ends when its directory is removed.
+    // The editor ignores the hangup and ends when its directory is removed.
     let text = format!(
         "trap '' HUP; echo begun; while [ -e {} ]; do sleep 0.05; done",
         dir.path().display()
@@ -94,16 +83,9 @@ fn a_storm_of_sizes_is_survived_and_the_last_one_counts() {
     let session = Session::start(&store, &[]);
     session.shown.wait_for_text("the first row");
     for n in 0..200_u16 {
-        session.pty.resize(pty_process::Size::new(1 + n * 7 % 60, 1 + n * 13 % 200)).unwrap();
+        session.report_size(1 + n * 13 % 200, 1 + n * 7 % 60);
     }
-    let size = |n| NonZeroU16::new(n).unwrap();
-    session.shown.parser.lock().unwrap().screen_mut().set_size(size(30), size(90));
-    session.pty.resize(pty_process::Size::new(30, 90)).unwrap();
-    store.print(&run_id(1), "build", 1, 30, Stream::Stdout, "after the storm\n");
-    session.shown.wait_for("the last size", |screen| {
-        let hints = screen.rows(0, 90).nth(29).unwrap_or_default();
-        screen.contents().contains("after the storm") && hints.contains("help")
-    });
+    session.settle(&store, "after the storm");
     session.press("q");
     assert_eq!(session.exit().code(), Some(0));
     session.assert_given_back();
@@ -120,8 +102,7 @@ fn nothing_is_done_while_nothing_happens() {
     assert!(taken < Duration::from_millis(500), "{taken:?} of the processor in two seconds");
 }
 
-/// What is drawn has nowhere to go: the loop stands still, and a signal ends the program all the
-/// same.
+/// The event loop blocks in a write to the terminal. A signal ends the program nevertheless.
 #[test]
 fn a_terminal_that_reads_nothing_does_not_keep_a_signal_from_ending_it() {
     let store = running();
@@ -129,7 +110,7 @@ fn a_terminal_that_reads_nothing_does_not_keep_a_signal_from_ending_it() {
     session.shown.wait_for_text("the first row");
     session.stop_reading();
     for n in 0..200_u16 {
-        session.pty.resize(pty_process::Size::new(50 + n % 2, 200 + n % 7)).unwrap();
+        session.report_size(200 + n % 7, 50 + n % 2);
         std::thread::sleep(Duration::from_millis(5));
     }
     session.kill(Signal::TERM);

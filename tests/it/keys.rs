@@ -1,13 +1,11 @@
-//! Keys and looks as a user has set them: what keys do then, what the screen says of them, and what
-//! it looks like.
+//! Keys and themes of the configuration: their effects, their help, and the colors of the screen.
 
 use std::collections::BTreeSet;
 
 use insta::assert_snapshot;
-use jiff::tz::TimeZone;
 use ratatui::buffer::Cell;
 use ratatui::style::{Color, Modifier};
-use rundown::catalog::{Catalog, RunFilter};
+use rundown::catalog::Catalog;
 use rundown::tui::keymap::{Action, Context, Keymap, Keys, Wish};
 use rundown::tui::layout::Pane;
 use rundown::tui::msg::Effect;
@@ -17,20 +15,7 @@ use rundown::tui::view_options::Times;
 use rundown::tui::{Options, Settings};
 
 use crate::support::built::{Built, at, failed_run, passed_run, run_id};
-
-const SMALL: (u16, u16) = (80, 24);
-const TINY: (u16, u16) = (40, 10);
-
-fn options(settings: Settings) -> Options {
-    Options {
-        color: true,
-        ascii: false,
-        time_zone: TimeZone::UTC,
-        filter: RunFilter::default(),
-        at: None,
-        settings,
-    }
-}
+use crate::support::screen::{SMALL, TINY, open, options};
 
 fn two_runs() -> Built {
     let mut store = Built::new();
@@ -39,8 +24,9 @@ fn two_runs() -> Built {
     store
 }
 
-fn open(store: &Built, settings: Settings, size: (u16, u16)) -> Sim {
-    Sim::new(store.catalog(), None, options(settings), size, at(120_000))
+fn open_with(store: &Built, settings: Settings, size: (u16, u16)) -> Sim {
+    let options = Options { settings, ..options() };
+    Sim::new(store.catalog(), None, options, size, at(120_000))
 }
 
 fn with_keys(wishes: &[(Option<Context>, Action, &[&str])]) -> Settings {
@@ -55,7 +41,7 @@ fn with_keys(wishes: &[(Option<Context>, Action, &[&str])]) -> Settings {
     Settings { keymap, ..Settings::default() }
 }
 
-/// What the terminal was asked for.
+/// Returns the requests to the terminal.
 fn for_terminal(sim: &Sim) -> Vec<&Effect> {
     sim.others.iter().filter(|effect| !matches!(effect, Effect::Watch(_))).collect()
 }
@@ -64,7 +50,7 @@ fn last_line(sim: &mut Sim) -> String {
     sim.screen().lines().last().unwrap_or_default().trim().to_owned()
 }
 
-// ---- keys one after the other ----
+// ---- sequences of keys ----
 
 #[test]
 fn after_the_first_of_several_keys_the_screen_says_what_may_follow() {
@@ -72,12 +58,12 @@ fn after_the_first_of_several_keys_the_screen_says_what_may_follow() {
     let settings =
         || with_keys(&[(None, Action::Wrap, &["x w"]), (None, Action::NextGap, &["x s", "s"])]);
     assert_eq!(
-        last_line(open(&store, settings(), SMALL).keys("x")),
+        last_line(open_with(&store, settings(), SMALL).keys("x")),
         "x › s next slow row · w toggle line wrap"
     );
-    assert_snapshot!("begun_40x10", open(&store, settings(), TINY).keys("x").screen());
-    assert_snapshot!("begun_80x24", open(&store, Settings::default(), SMALL).keys("z").screen());
-    let mut sim = open(&store, settings(), SMALL);
+    assert_snapshot!("begun_40x10", open_with(&store, settings(), TINY).keys("x").screen());
+    assert_snapshot!("begun_80x24", open(&store, SMALL).keys("z").screen());
+    let mut sim = open_with(&store, settings(), SMALL);
     sim.keys("x w");
     assert!(sim.model.view_options.wrap && sim.model.pressed.is_empty());
     assert!(!last_line(&mut sim).contains('›'));
@@ -86,7 +72,7 @@ fn after_the_first_of_several_keys_the_screen_says_what_may_follow() {
 #[test]
 fn a_key_that_cannot_follow_does_nothing_and_is_named() {
     let store = two_runs();
-    let mut sim = open(&store, Settings::default(), SMALL);
+    let mut sim = open(&store, SMALL);
     assert_eq!(last_line(sim.keys("z q")), "z q is not bound");
     assert_eq!(for_terminal(&sim), [] as [&Effect; 0], "q did not leave");
     sim.keys("z Esc");
@@ -100,13 +86,13 @@ fn a_key_that_cannot_follow_does_nothing_and_is_named() {
 fn zoom_has_a_key_and_two() {
     let store = two_runs();
     for keys in ["Z", "z z"] {
-        let mut sim = open(&store, Settings::default(), SMALL);
+        let mut sim = open(&store, SMALL);
         assert!(sim.keys(keys).model.zoom, "{keys}");
         assert!(!sim.keys(keys).model.zoom, "{keys}");
     }
 }
 
-// ---- keys of a user's ----
+// ---- configured keys ----
 
 #[test]
 fn other_keys_are_obeyed_and_told_wherever_keys_are_told() {
@@ -121,7 +107,7 @@ fn other_keys_are_obeyed_and_told_wherever_keys_are_told() {
         (Some(Context::Prompt), Action::Literal, &["F2"]),
         (Some(Context::Tree), Action::Open, &["o"]),
     ]);
-    let mut sim = open(&store, settings, SMALL);
+    let mut sim = open_with(&store, settings, SMALL);
     assert!(last_line(&mut sim).contains("F3 search") && last_line(&mut sim).ends_with("F1 help"));
     assert_eq!(last_line(sim.keys("n")), "no search; press F3");
     assert!(last_line(sim.keys("+")).ends_with("; press Ctrl-f"), "{}", last_line(&mut sim));
@@ -140,14 +126,11 @@ fn other_keys_are_obeyed_and_told_wherever_keys_are_told() {
 fn the_help_begins_with_where_one_is_and_can_be_read_to_its_end_on_a_small_screen() {
     let store = two_runs();
     for (width, height) in [TINY, SMALL, (120, 40), (250, 70)] {
-        let mut sim = open(&store, Settings::default(), (width, height));
+        let mut sim = open(&store, (width, height));
         assert_snapshot!(format!("help_{width}x{height}"), sim.keys("?").screen());
     }
-    assert_snapshot!(
-        "help_styles_80x24",
-        open(&store, Settings::default(), SMALL).keys("?").styles()
-    );
-    let mut sim = open(&store, Settings::default(), TINY);
+    assert_snapshot!("help_styles_80x24", open(&store, SMALL).keys("?").styles());
+    let mut sim = open(&store, TINY);
     sim.keys("?");
     let mut seen = String::new();
     for _ in 0..80 {
@@ -157,7 +140,7 @@ fn the_help_begins_with_where_one_is_and_can_be_read_to_its_end_on_a_small_scree
     for context in Context::ALL {
         assert!(seen.contains(context.title()), "{context:?}");
     }
-    let mut sim = open(&store, Settings::default(), TINY);
+    let mut sim = open(&store, TINY);
     assert!(sim.keys("Tab ?").screen().lines().nth(2).unwrap().contains("Jobs and commands"));
 }
 
@@ -171,7 +154,7 @@ fn a_screen_opens_as_it_was_set() {
         numbers: true,
         ..Settings::default()
     };
-    let mut sim = open(&store, settings, SMALL);
+    let mut sim = open_with(&store, settings, SMALL);
     assert_eq!(for_terminal(&sim), [&Effect::CaptureMouse(false)]);
     assert!(!sim.model.mouse && sim.model.view_options.wrap && sim.model.view_options.numbers);
     assert_snapshot!("as_set_80x24", sim.screen());
@@ -181,8 +164,8 @@ fn a_screen_opens_as_it_was_set() {
 fn secure_mode_hands_nothing_to_other_programs() {
     let store = two_runs();
     for keys in ["y", "Y", "c", "v", "|"] {
-        let mut free = open(&store, Settings::default(), SMALL);
-        let mut secure = open(&store, Settings { secure: true, ..Settings::default() }, SMALL);
+        let mut free = open(&store, SMALL);
+        let mut secure = open_with(&store, Settings { secure: true, ..Settings::default() }, SMALL);
         let said = last_line(secure.keys(keys));
         assert!(said.contains("disabled in secure mode"), "{keys}: {said}");
         assert_eq!(for_terminal(&secure), [] as [&Effect; 0], "{keys}");
@@ -190,7 +173,7 @@ fn secure_mode_hands_nothing_to_other_programs() {
     }
 }
 
-// ---- looks ----
+// ---- themes ----
 
 fn cells(sim: &mut Sim) -> Vec<Cell> {
     sim.buffer().content().to_vec()
@@ -200,9 +183,9 @@ fn cells(sim: &mut Sim) -> Vec<Cell> {
 fn a_scheme_s_colors_are_on_the_screen() {
     let store = two_runs();
     let dark = Settings { look: Scheme::Dark.into(), ..Settings::default() };
-    let mut sim = open(&store, dark, SMALL);
+    let mut sim = open_with(&store, dark, SMALL);
     assert_snapshot!("styles_dark_80x24", sim.styles());
-    // The log beside the tree has colors of its own.
+    // The log beside the tree has its own colors.
     let tree: Vec<Cell> = cells(&mut sim).chunks(80).flat_map(|row| row[..26].to_vec()).collect();
     let is_own = |color: &Color| !matches!(color, Color::Reset | Color::Rgb(..));
     assert!(
@@ -216,7 +199,7 @@ fn high_contrast_is_on_black_everywhere() {
     let store = two_runs();
     for keys in ["", "Tab", "r", "?", "/", "z", "Z w #"] {
         let settings = Settings { look: Scheme::HighContrast.into(), ..Settings::default() };
-        let mut sim = open(&store, settings, SMALL);
+        let mut sim = open_with(&store, settings, SMALL);
         let cells = cells(sim.keys(keys));
         let bare =
             cells.iter().filter(|cell| cell.bg == Color::Reset || cell.fg == Color::Reset).count();
@@ -228,7 +211,7 @@ fn high_contrast_is_on_black_everywhere() {
 fn without_color_the_selection_is_still_seen_whatever_was_set() {
     let store = two_runs();
     let set = Settings { look: Scheme::HighContrast.into(), ..Settings::default() };
-    let settings = Options { color: false, ..options(set) };
+    let settings = Options { color: false, settings: set, ..options() };
     let mut sim = Sim::new(store.catalog(), None, settings, SMALL, at(120_000));
     let cells = cells(sim.keys("Tab"));
     assert!(cells.iter().all(|cell| (cell.fg, cell.bg) == (Color::Reset, Color::Reset)));
@@ -238,7 +221,7 @@ fn without_color_the_selection_is_still_seen_whatever_was_set() {
 
 // ---- ASCII ----
 
-/// Every character of a store's files: what was recorded is shown as it is.
+/// Returns every character of a store's files. They appear on the screen unchanged.
 fn recorded(dir: &std::path::Path) -> BTreeSet<char> {
     crate::support::bytes_of(dir)
         .values()
@@ -252,7 +235,7 @@ fn with_ascii_only_what_was_recorded_is_anything_else() {
         let dir = crate::support::store(name);
         let recorded = recorded(dir.path());
         for size in [TINY, SMALL, (120, 40), (250, 70)] {
-            let plain = Options { ascii: true, ..options(Settings::default()) };
+            let plain = Options { ascii: true, ..options() };
             let mut sim =
                 Sim::new(Catalog::of_store(dir.path(), None), None, plain, size, at(120_000));
             let all = [
@@ -281,7 +264,7 @@ fn with_ascii_only_what_was_recorded_is_anything_else() {
             ];
             for keys in all {
                 let screen = sim.keys(keys).screen();
-                // A control character that was recorded is shown as its picture.
+                // A control character of the log appears as its Unicode picture.
                 let is_ours = |c: &char| {
                     !c.is_ascii() && !recorded.contains(c) && !('\u{2400}'..='\u{2426}').contains(c)
                 };

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// From the top down; modules of one row do not see each other.
+/// The rows from the top down. Modules of the same row do not import each other.
 const ROWS: &[&[&str]] = &[
     &["time"],
     &["ci", "error", "file", "model", "cri", "sanitize"],
@@ -37,7 +37,7 @@ fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The modules that a source names as `crate::x`, also in `use crate::{x, y::z}`.
+/// Returns the modules that a source names as `crate::x`, also in `use crate::{x, y::z}`.
 fn imports(source: &str) -> BTreeSet<String> {
     let word = |text: &str| {
         text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>()
@@ -91,7 +91,8 @@ fn modules_import_only_from_rows_above_their_own() {
 
 #[test]
 fn imports_are_found_in_every_form() {
-    let source = "use crate::cri::Record;\nuse crate::{log, store::Reader, display};\nlet x = crate::time::Time::now();";
+    let source = "use crate::cri::Record;\nuse crate::{log, store::Reader, display};\n\
+                  let x = crate::time::Time::now();";
     let found: Vec<String> = imports(source).into_iter().collect();
     assert_eq!(found, ["cri", "display", "log", "store", "time"]);
 }

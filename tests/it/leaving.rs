@@ -1,39 +1,33 @@
-//! Leaving and coming back: the line that stays in the terminal, and that its command opens the
-//! same rows.
+//! Leaving and resuming: the line that stays in the terminal contains a command that opens the same
+//! rows.
 
-use jiff::tz::TimeZone;
-use rundown::catalog::{Catalog, RunFilter, RunSpec};
+use rundown::catalog::RunSpec;
 use rundown::cri::Stream;
 use rundown::store::RunEnd;
+use rundown::tui::Options;
 use rundown::tui::at::At;
 use rundown::tui::sim::Sim;
-use rundown::tui::{Options, Settings};
 use rustix::process::Signal;
 use unicode_width::UnicodeWidthStr;
 
 use crate::support::built::{Built, at, failed_run, passed_run, run_id};
+use crate::support::screen::{SMALL, options};
 use crate::support::session::Session;
 
-fn open(catalog: Catalog, place: Option<At>) -> Sim {
-    let options = Options {
-        color: true,
-        ascii: false,
-        time_zone: TimeZone::UTC,
-        filter: RunFilter::default(),
-        at: place,
-        settings: Settings::default(),
-    };
-    Sim::new(catalog, Some(RunSpec::Id("00000001".into())), options, (80, 24), at(120_000))
+/// Opens run 1 at a place.
+fn open_at(store: &Built, place: Option<At>) -> Sim {
+    let options = Options { at: place, ..options() };
+    Sim::new(store.catalog(), Some(RunSpec::Id(run_id(1).0)), options, SMALL, at(120_000))
 }
 
-/// The rows of the log on screen.
+/// Returns the rows of the log on screen.
 fn rows(sim: &Sim) -> Vec<String> {
     let log = &sim.model.log;
     let shown = log.window.rows.iter().skip(log.top).take(sim.model.log_height());
     shown.map(|row| String::from_utf8_lossy(&row.text).into_owned()).collect()
 }
 
-/// A run with a log that is longer than the screen, in a job that is called something.
+/// Makes a run with logs that are longer than the screen, in a job of this name.
 fn long_run(job: &str, running: bool) -> Built {
     let (mut store, run) = (Built::new(), run_id(1));
     store.begin(&run, &[job, "last"], 0);
@@ -67,12 +61,12 @@ fn what_is_written_on_leaving_opens_the_same_rows() {
                 "& 9 Enter g j",
                 "Tab j j",
             ] {
-                let mut before = open(store.catalog(), None);
+                let mut before = open_at(&store, None);
                 before.keys(keys);
                 let place = before.model.at();
                 let read = place.as_ref().map(|place| At::parse(&place.typed().unwrap()).unwrap());
                 assert_eq!(read, place, "{keys}");
-                let again = open(store.catalog(), read);
+                let again = open_at(&store, read);
                 assert_eq!(again.model.log.key, before.model.log.key, "{job}, {keys}: {place:?}");
                 let (rows, expected) = (rows(&again), rows(&before));
                 assert_eq!(rows.first(), expected.first(), "{job}, {keys}: {place:?}");
@@ -90,11 +84,11 @@ fn a_failure_that_was_landed_on_is_landed_on_again_and_left_where_it_was_left() 
     let mut store = Built::new();
     failed_run(&mut store, &run_id(1), 0);
     for (keys, place) in [("", "test/2"), ("G", "test/2@end"), ("g", "test/2@b0")] {
-        let mut before = open(store.catalog(), None);
+        let mut before = open_at(&store, None);
         before.keys(keys);
         let at = before.model.at().unwrap();
         assert_eq!(at.to_string(), place);
-        let again = open(store.catalog(), Some(at));
+        let again = open_at(&store, Some(at));
         assert_eq!(rows(&again), rows(&before), "{keys}");
         assert_eq!(again.model.card().is_some(), before.model.card().is_some(), "{keys}");
     }
@@ -103,31 +97,31 @@ fn a_failure_that_was_landed_on_is_landed_on_again_and_left_where_it_was_left() 
 #[test]
 fn a_place_that_is_not_there_is_told_and_the_run_opens_as_it_would() {
     let store = long_run("build", false);
-    let mut sim = open(store.catalog(), Some(At::parse("biuld/1@b100").unwrap()));
+    let mut sim = open_at(&store, Some(At::parse("biuld/1@b100").unwrap()));
     assert!(sim.screen().contains("--at: no such command in this run"), "{}", sim.screen());
-    assert_eq!(sim.model.log.key, open(store.catalog(), None).model.log.key);
-    let far = open(store.catalog(), Some(At::parse("build/1@b99999999").unwrap()));
+    assert_eq!(sim.model.log.key, open_at(&store, None).model.log.key);
+    let far = open_at(&store, Some(At::parse("build/1@b99999999").unwrap()));
     assert!(!rows(&far).is_empty(), "behind the end there is the end");
 }
 
 #[test]
 fn one_that_runs_and_is_followed_needs_no_place() {
     let store = long_run("build", true);
-    let mut sim = open(store.catalog(), None);
+    let mut sim = open_at(&store, None);
     sim.keys("[ ]");
     assert_eq!(sim.model.at().unwrap().to_string(), "build/2@end", "it was chosen");
     let mut store = Built::new();
     store.begin(&run_id(1), &["build"], 0);
     store.start(&run_id(1), "build", 1, "make", 10);
-    assert_eq!(open(store.catalog(), None).model.at(), None, "it moves on by itself");
+    assert_eq!(open_at(&store, None).model.at(), None, "it moves on by itself");
 }
 
-/// The line that a session leaves on the main screen.
+/// Returns the line that a session leaves on the main screen.
 fn line_left(session: &Session) -> String {
     assert_eq!(session.exit().code(), Some(0));
     session.assert_given_back();
     session.shown.wait_for_text("to reopen: ");
-    // It may be longer than the screen is wide.
+    // The line may be longer than the screen is wide.
     let parser = session.shown.parser.lock().unwrap();
     let mut line = String::new();
     for row in parser.screen().rows(0, 80) {

@@ -1,18 +1,16 @@
-//! A run of ours while it is recorded, as another process sees it: running, passed, interrupted.
+//! A run in our store while it is recorded, as another process sees it: running, passed,
+//! interrupted.
 
 use std::path::Path;
 use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{rundown, stdout};
+use crate::support::{rundown, stdout, wait_for};
 
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// Records a command that says `started` and then waits for its stdin to end.
+/// Records a command that prints `started` and then waits for the end of its stdin.
 fn waiting(dir: &Path) -> Child {
     let script = "echo started; printf 'a prompt: '; cat >/dev/null; exit 7";
     let mut command = rundown(dir);
@@ -20,26 +18,18 @@ fn waiting(dir: &Path) -> Child {
     command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap()
 }
 
-/// The run as `--once` tells it, as soon as it is what is waited for.
+/// Waits until the run is as expected, and returns its JSON document.
 fn run_when(dir: &Path, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
-    let begun = Instant::now();
-    loop {
+    wait_for(what, || {
         let output =
             rundown(dir).args(["--root", "R", "--once", "--format", "json"]).output().unwrap();
         let run = serde_json::from_slice::<Value>(&output.stdout).unwrap_or_default()["run"].take();
-        if is_so(&run) {
-            return run;
-        }
-        assert!(
-            begun.elapsed() < PATIENCE,
-            "still not {what}: {run:#}\n{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        std::thread::sleep(Duration::from_millis(5));
-    }
+        let error = String::from_utf8_lossy(&output.stderr);
+        if is_so(&run) { Ok(run) } else { Err(format!("{run:#}\n{error}")) }
+    })
 }
 
-/// What a killed recorder leaves running.
+/// Ends the command that a killed recorder left running.
 fn kill_left_behind(dir: &Path) {
     let connection = rusqlite::Connection::open(dir.join("R/rundown.db")).unwrap();
     let pid: i32 = connection.query_row("SELECT pid FROM sh_calls", (), |row| row.get(0)).unwrap();
@@ -131,7 +121,8 @@ fn many_recorders_share_a_store_that_none_of_them_found() {
 #[test]
 fn what_an_interrupted_pipeline_had_not_begun_counts_as_skipped() {
     let dir = TempDir::new().unwrap();
-    let pipeline = "[jobs.a]\ncommands = [\"echo started; exec sleep 60\"]\n[jobs.b]\nneeds = [\"a\"]\ncommands = [\"true\"]\n";
+    let pipeline = "[jobs.a]\ncommands = [\"echo started; exec sleep 60\"]\n\
+                    [jobs.b]\nneeds = [\"a\"]\ncommands = [\"true\"]\n";
     std::fs::write(dir.path().join("p.toml"), pipeline).unwrap();
     let mut command = rundown(dir.path());
     let mut recorder = command.args(["exec", "--root", "R", "--quiet", "p.toml"]).spawn().unwrap();
@@ -164,8 +155,8 @@ fn a_run_that_has_just_been_finished_is_never_taken_for_interrupted() {
     }
 }
 
-/// A reader at the moment of the last writer's close keeps SQLite from emptying the `-wal` by
-/// itself.
+/// SQLite does not empty the `-wal` if a reader has the database open when the last writer closes
+/// it.
 #[test]
 fn readers_do_not_keep_rows_out_of_the_database_file() {
     let dir = TempDir::new().unwrap();

@@ -1,20 +1,17 @@
-//! The log pane: searching, filtering, times, errors, going somewhere, wrapping, through the
-//! headless loop on real logs.
+//! The log pane without a terminal, on real logs: search, filter, times, errors, moves, wrapping.
 
 use std::fs;
 use std::path::PathBuf;
 
 use insta::assert_snapshot;
-use jiff::tz::TimeZone;
-use rundown::catalog::{Catalog, RunFilter};
+use rundown::catalog::Catalog;
+use rundown::tui::Options;
 use rundown::tui::at::At;
 use rundown::tui::sim::Sim;
-use rundown::tui::{Options, Settings};
 use tempfile::TempDir;
 
 use crate::support::built::at;
-
-const SMALL: (u16, u16) = (80, 24);
+use crate::support::screen::{SMALL, open_catalog, options};
 
 /// A log in a directory of its own.
 struct Log {
@@ -30,7 +27,7 @@ impl Log {
         Self { _dir: dir, path }
     }
 
-    /// One row a second from 12:00:00 on; every tenth on standard error.
+    /// Makes a log with one row per second from 12:00:00 on. Every tenth row is on stderr.
     fn of_rows(rows: impl IntoIterator<Item = String>) -> Self {
         let line = |(n, text): (usize, String)| {
             let stream = if n % 10 == 9 { "stderr" } else { "stdout" };
@@ -40,21 +37,13 @@ impl Log {
     }
 
     fn open(&self, size: (u16, u16)) -> Sim {
-        let options = Options {
-            color: true,
-            ascii: false,
-            time_zone: TimeZone::UTC,
-            filter: RunFilter::default(),
-            at: None,
-            settings: Settings::default(),
-        };
-        let mut sim = Sim::new(Catalog::of_path(&self.path), None, options, size, at(0));
+        let mut sim = open_catalog(Catalog::of_path(&self.path), size);
         sim.keys("Z");
         sim
     }
 }
 
-/// Types a line after its key, and takes it.
+/// Presses a key, types a line, and accepts it.
 fn typed(sim: &mut Sim, key: &str, text: &str) {
     sim.keys(key);
     for c in text.chars() {
@@ -71,7 +60,7 @@ fn numbered(rows: usize) -> Log {
     )
 }
 
-/// The rows on screen, without their lead.
+/// Returns the rows on screen, without the columns in front of the text.
 fn rows(sim: &mut Sim) -> Vec<String> {
     let screen = sim.screen();
     let body = screen.lines().skip(3).take(20).map(|line| line.trim_end_matches(['█', ' ']));
@@ -82,7 +71,7 @@ fn last_line(sim: &mut Sim) -> String {
     sim.screen().lines().last().unwrap_or_default().trim().to_owned()
 }
 
-/// The row that is marked as the current one.
+/// Returns the row with the cursor.
 fn current(sim: &mut Sim) -> String {
     let screen = sim.screen();
     let line = screen.lines().find(|line| line.chars().nth(1) == Some('▌')).unwrap_or_default();
@@ -298,9 +287,11 @@ fn wrapped_rows_are_scrolled_by_lines_and_none_is_lost() {
 #[test]
 fn progress_shows_its_last_state_and_unfolds_with_its_times() {
     let text = "2026-05-06T12:00:00Z stdout F fetching\n\
-        2026-05-06T12:00:01Z stdout P \r 10%\n2026-05-06T12:00:02Z stdout P \r 55%\n2026-05-06T12:00:04Z stdout F \r100%\n\
+        2026-05-06T12:00:01Z stdout P \r 10%\n2026-05-06T12:00:02Z stdout P \r 55%\n\
+        2026-05-06T12:00:04Z stdout F \r100%\n\
         2026-05-06T12:00:05Z stderr F a: waiting\n2026-05-06T12:00:05Z stderr F b: waiting\n\
-        2026-05-06T12:00:06Z stderr F \x1b[2A\x1b[2Ka: done\n2026-05-06T12:00:07Z stderr F \x1b[2Kb: done\n";
+        2026-05-06T12:00:06Z stderr F \x1b[2A\x1b[2Ka: done\n\
+        2026-05-06T12:00:07Z stderr F \x1b[2Kb: done\n";
     let log = Log::new(text);
     let mut sim = log.open(SMALL);
     assert_eq!(rows(&mut sim)[..5], ["fetching", "100%", "a: done", "b: done", ""]);
@@ -365,33 +356,19 @@ fn long_rows_scroll_sideways_and_the_place_is_kept() {
 #[test]
 fn a_log_opens_where_it_is_asked_to() {
     let log = numbered(500);
-    let open = |at: &str| {
-        let at_place = Some(At::parse(at).unwrap());
-        let options = Options {
-            color: true,
-            ascii: false,
-            time_zone: TimeZone::UTC,
-            filter: RunFilter::default(),
-            at: at_place,
-            settings: Settings::default(),
-        };
-        let mut sim = Sim::new(
-            Catalog::of_path(&log.path),
-            None,
-            options,
-            SMALL,
-            crate::support::built::at(0),
-        );
+    let open_at = |place: &str| {
+        let options = Options { at: Some(At::parse(place).unwrap()), ..options() };
+        let mut sim = Sim::new(Catalog::of_path(&log.path), None, options, SMALL, at(0));
         sim.keys("Z");
         sim
     };
-    assert_eq!(rows(&mut open("end"))[19], "row 500 with a needle");
-    assert_eq!(rows(&mut open("start"))[0], "row 1");
-    assert_eq!(current(&mut open("250")), "row 250 with a needle");
-    assert_eq!(current(&mut open("12:01:39")), "row 100 with a needle");
+    assert_eq!(rows(&mut open_at("end"))[19], "row 500 with a needle");
+    assert_eq!(rows(&mut open_at("start"))[0], "row 1");
+    assert_eq!(current(&mut open_at("250")), "row 250 with a needle");
+    assert_eq!(current(&mut open_at("12:01:39")), "row 100 with a needle");
 }
 
-/// A bar that was drawn so often that no reader holds all of it.
+/// The row of a progress bar is longer than the part of a row that a reader keeps.
 #[test]
 fn a_long_bar_shows_its_last_state() {
     let state = |n: usize| {

@@ -1,16 +1,14 @@
-//! Databases that are damaged at random: every reading command ends soon, small and without a
+//! Databases with random damage. Every reading command ends soon, with little memory and without a
 //! panic, and changes nothing.
 
 use std::fs;
 use std::path::Path;
-use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rusqlite::Connection;
 use tempfile::TempDir;
-use wait4::Wait4;
 
-use crate::support::process::alone;
+use crate::support::process::{Cost, alone, cost};
 use crate::support::{bytes_of, copy_tree, fixture, rundown, store};
 
 const LONGEST: Duration = Duration::from_secs(15);
@@ -18,7 +16,7 @@ const LARGEST_BYTES: u64 = 500_000_000;
 
 const READING: [&[&str]; 3] = [&["list"], &["--once", "--format", "json"], &["doctor"]];
 
-/// The same numbers for the same seed (xorshift64*).
+/// A generator of the same numbers for the same seed (xorshift64*).
 struct Random(u64);
 
 impl Random {
@@ -38,7 +36,7 @@ impl Random {
     }
 }
 
-/// Stores with their databases closed, in the middle of a transaction, or with changes in the
+/// Makes stores whose databases are closed, in the middle of a transaction, or have changes in the
 /// `-wal` only.
 fn sound() -> Vec<TempDir> {
     let mut stores =
@@ -47,7 +45,8 @@ fn sound() -> Vec<TempDir> {
         ("v02", "PRAGMA journal_mode = WAL; UPDATE runs SET repo = repo || 'x'"),
         (
             "v11",
-            "PRAGMA cache_size = 1; BEGIN; UPDATE runs SET sha = hex(zeroblob(3000)); UPDATE sh SET cmd = sha FROM runs",
+            "PRAGMA cache_size = 1; BEGIN;
+             UPDATE runs SET sha = hex(zeroblob(3000)); UPDATE sh SET cmd = sha FROM runs",
         ),
     ] {
         let (made, copied) = (TempDir::new().unwrap(), TempDir::new().unwrap());
@@ -70,7 +69,7 @@ fn sound() -> Vec<TempDir> {
     stores
 }
 
-/// Damages a file in one of the ways in which disks, copies and people do.
+/// Damages a file as disks, copies and people do.
 fn damage(bytes: &mut Vec<u8>, random: &mut Random) {
     let page = 4096.min(bytes.len());
     let (at, other) = (random.below(bytes.len()), random.below(bytes.len()));
@@ -87,13 +86,13 @@ fn damage(bytes: &mut Vec<u8>, random: &mut Random) {
         2 => bytes.truncate(at),
         3 => bytes[at..to].fill([0, 0xff, 0x7f][random.below(3)]),
         4 => bytes[at..to].iter_mut().for_each(|byte| *byte = random.byte()),
-        // The head of a page: its kind, its cells, its right-most child.
+        // The header of a page: its type, its cells, its right-most child.
         5 => (0..4).for_each(|_| {
             let at =
                 (random.below(bytes.len()) / page * page + random.below(24)).min(bytes.len() - 1);
             bytes[at] = random.byte();
         }),
-        // A page in place of another: trees that lead to themselves.
+        // One page in place of another: trees with cycles.
         6 => {
             let (from, to) = (at / page * page, other / page * page);
             let length = page.min(bytes.len() - from).min(bytes.len() - to);
@@ -105,34 +104,16 @@ fn damage(bytes: &mut Vec<u8>, random: &mut Random) {
 
 fn assert_survived(dir: &Path, of: &str) {
     let before = bytes_of(dir);
-    let out = TempDir::new().unwrap();
     for args in READING {
-        let said = out.path().join("said.txt");
-        let begun = Instant::now();
-        let mut command = rundown(dir);
-        command
-            .args(["--root", "."])
-            .args(args)
-            .stdout(Stdio::null())
-            .stderr(fs::File::create(&said).unwrap());
-        let used = command.spawn().unwrap().wait4().unwrap();
-        let (time, said) = (begun.elapsed(), fs::read_to_string(said).unwrap());
-        assert!(
-            matches!(used.status.code(), Some(0 | 1 | 5 | 6)),
-            "{of} {args:?}: {:?} {said}",
-            used.status
-        );
-        assert!(
-            time < LONGEST && used.rusage.maxrss < LARGEST_BYTES,
-            "{of} {args:?}: {time:?}, {:?}",
-            used.rusage
-        );
-        worst(time, used.rusage.maxrss);
+        let Cost { time, bytes, code, stderr } = cost(dir, args);
+        assert!(matches!(code, Some(0 | 1 | 5 | 6)), "{of} {args:?}: {code:?} {stderr}");
+        assert!(time < LONGEST && bytes < LARGEST_BYTES, "{of} {args:?}: {time:?}, {bytes} bytes");
+        worst(time, bytes);
     }
     assert!(bytes_of(dir) == before, "{of}");
 }
 
-/// The longest time and the largest size so far.
+/// Prints the longest time and the largest size so far.
 fn worst(time: Duration, bytes: u64) {
     static WORST: std::sync::Mutex<(Duration, u64)> = std::sync::Mutex::new((Duration::ZERO, 0));
     let mut worst = WORST.lock().unwrap();
@@ -172,7 +153,7 @@ fn forty_damaged_databases_are_survived() {
     });
 }
 
-/// `cargo test --release --test it mutated_stores -- --ignored --nocapture`
+/// Runs with `cargo test --release --test it mutated_stores -- --ignored --nocapture`.
 #[test]
 #[ignore = "it takes a minute or more"]
 fn damaged_databases_are_survived_by_the_hundred() {

@@ -1,43 +1,33 @@
-//! What the screen says of runs whose records are broken or still come from events, through the
-//! headless loop.
+//! Screens of runs whose records are broken or are still in `events.jsonl`, without a terminal.
 
 use std::fs;
 use std::io::Write;
 use std::path::Path;
 
 use insta::assert_snapshot;
-use jiff::tz::TimeZone;
-use rundown::catalog::{Catalog, RunFilter, RunSpec};
+use rundown::catalog::{Catalog, RunSpec};
 use rundown::join::Place;
 use rundown::model::Phase;
 use rundown::time::Time;
 use rundown::tui::sim::Sim;
-use rundown::tui::{Options, Settings};
 use tempfile::TempDir;
 
+use crate::support::screen::{SMALL, options};
 use crate::support::store;
 
 const V2: &str = "quire-v2-broken";
 const V11: &str = "quire-v11-broken";
 
-/// Half an hour after the run of version 11 that goes on began: 2025-05-06T13:30:00Z.
+/// Half an hour after the start of the active run of version 11: 2025-05-06T13:30:00Z.
 const NOW: Time = Time::from_millis(1_746_538_200_000);
 
-fn open(dir: &Path, id: &str) -> Sim {
+fn open_at_now(dir: &Path, id: &str) -> Sim {
     let catalog = Catalog::of_store(dir, None);
-    let options = Options {
-        color: true,
-        ascii: false,
-        time_zone: TimeZone::UTC,
-        filter: RunFilter::default(),
-        at: None,
-        settings: Settings::default(),
-    };
-    Sim::new(catalog, Some(RunSpec::Id(id.into())), options, (80, 24), NOW)
+    Sim::new(catalog, Some(RunSpec::Id(id.into())), options(), SMALL, NOW)
 }
 
 fn screen(name: &str, id: &str, keys: &str) -> String {
-    open(store(name).path(), id).keys(keys).screen()
+    open_at_now(store(name).path(), id).keys(keys).screen()
 }
 
 fn place(sim: &Sim) -> String {
@@ -56,7 +46,7 @@ fn a_run_that_stands_still_says_why() {
 #[test]
 fn a_command_without_a_row_says_so_above_its_log() {
     let dir = store(V2);
-    let mut sim = open(dir.path(), "b0200001");
+    let mut sim = open_at_now(dir.path(), "b0200001");
     while place(&sim) != "test 4" {
         let before = place(&sim);
         sim.keys("]");
@@ -85,13 +75,14 @@ fn a_missing_program_is_where_the_run_opens() {
     assert_snapshot!("missing_program_80x24", screen(V11, "b1100007", ""));
 }
 
-// ---- a run without rows, as it goes on ----
+// ---- an active run without rows ----
 
 const LIVE: &str = "b1100006";
 const LIVE_ID: &str = "0196a406-0006-7000-8000-0000b1100006";
 const BEGAN_AT_MS: i64 = 1_746_536_400_000;
 
-/// The run that goes on, and the directory of its files. The writer is in the middle of a line.
+/// Returns a store with the active run, and the directory of its files. The last event is a partial
+/// line.
 fn live() -> (TempDir, std::path::PathBuf) {
     let dir = store(V11);
     let files = dir.path().join("runs/demo.git").join(LIVE_ID);
@@ -106,21 +97,22 @@ fn append(files: &Path, text: &str) {
 #[test]
 fn a_run_without_rows_is_shown_by_its_events() {
     let (dir, _) = live();
-    assert_snapshot!("live_by_events_80x24", open(dir.path(), LIVE).screen());
+    assert_snapshot!("live_by_events_80x24", open_at_now(dir.path(), LIVE).screen());
 }
 
 #[test]
 fn it_moves_on_as_events_come_and_ends_with_its_rows() {
     let (dir, files) = live();
-    let mut sim = open(dir.path(), LIVE);
+    let mut sim = open_at_now(dir.path(), LIVE);
     assert_eq!(place(&sim), "build 3");
-    // The rest of the torn line, then a next command.
+    // The rest of the partial line, then another command.
     append(&files, "400700,\"type\":\"sh_finished\",\"job_id\":\"build\",\"exit_code\":0}\n");
     fs::write(files.join("jobs/build/sh-3.log"), "2025-05-06T13:00:00.65Z stdout F 41 passed\n")
         .unwrap();
     append(
         &files,
-        "{\"at_ms\":1746536400710,\"type\":\"sh_started\",\"job_id\":\"build\",\"cmd\":\"make strip\"}\n",
+        "{\"at_ms\":1746536400710,\"type\":\"sh_started\",\"job_id\":\"build\",\
+         \"cmd\":\"make strip\"}\n",
     );
     let moved = sim.disk().screen();
     assert!(moved.contains("make strip"), "{moved}");
@@ -144,7 +136,8 @@ fn it_moves_on_as_events_come_and_ends_with_its_rows() {
     );
     append(
         &files,
-        "{\"at_ms\":1746536400801,\"type\":\"job_finished\",\"job_id\":\"build\",\"outcome\":\"succeeded\"}\n",
+        "{\"at_ms\":1746536400801,\"type\":\"job_finished\",\"job_id\":\"build\",\
+         \"outcome\":\"succeeded\"}\n",
     );
     append(
         &files,
@@ -166,7 +159,7 @@ fn it_moves_on_as_events_come_and_ends_with_its_rows() {
     assert_snapshot!("live_ended_80x24", screen);
 }
 
-/// What quire writes when the run has ended.
+/// Writes the rows that quire writes at the end of the run.
 fn rows_come(root: &Path) {
     let connection = rusqlite::Connection::open(root.join("quire.db")).unwrap();
     let run = LIVE_ID;

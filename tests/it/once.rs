@@ -1,5 +1,4 @@
-//! `--once` and `list` on stores of ours, on bare logs and on directories of logs; and on
-//! everything that is none.
+//! `--once` and `list` on our stores, on single logs, on directories of logs, and on other files.
 
 use std::fs;
 use std::io::Read;
@@ -13,7 +12,7 @@ use tempfile::TempDir;
 use crate::support::built::{self, Built, run_id};
 use crate::support::{fixture, json, json_lines, run, rundown, stderr, stdout};
 
-/// A run of ours in the store `R`: a command that writes to both streams and fails.
+/// Records a run in the store `R`: a command that writes to both streams and fails.
 fn failed_run() -> TempDir {
     let dir = TempDir::new().unwrap();
     let script = "echo one; echo two >&2; printf '\\033[31mred\\033[0m \\a'; exit 3";
@@ -148,7 +147,8 @@ fn a_tail_of_long_and_interleaved_rows_holds_whole_rows() {
     assert_eq!((rows.len(), &rows[0]["row"]), (1, &json!(2)));
     assert_eq!(rows[0]["text"].as_str().unwrap().len(), 101 * 16_384);
 
-    let log = "2026-01-02T03:04:05Z stdout P a\n2026-01-02T03:04:05Z stderr F e\n2026-01-02T03:04:05Z stdout F b\n";
+    let log = "2026-01-02T03:04:05Z stdout P a\n2026-01-02T03:04:05Z stderr F e\n\
+               2026-01-02T03:04:05Z stdout F b\n";
     fs::write(dir.path().join("mixed.log"), log).unwrap();
     let raw = |args: &[&str]| {
         stdout(dir.path(), &[&["--once", "./mixed.log", "--format", "raw"], args].concat(), 0)
@@ -263,7 +263,7 @@ fn a_link_of_the_web_stays_one_in_color_and_only_there() {
     assert!(text("always").ends_with(&shown), "{:?}", text("always"));
 }
 
-/// A physical line as the corpus has it.
+/// Returns a record in the form of the corpus.
 fn told(record: &Value) -> Value {
     let content = match (&record["content"], &record["bytes"]) {
         (Value::String(text), _) => BASE64_STANDARD.encode(text),
@@ -284,7 +284,11 @@ fn every_case_of_the_corpus_comes_out_as_records() {
         let (bad, good): (Vec<_>, Vec<_>) =
             lines.iter().partition(|line| line.get("malformed").is_some());
         let expected = case["expect"].as_array().unwrap();
-        let without_time = |record: &Value| json!({ "stream": record["stream"], "partial": record["partial"], "content_b64": record["content_b64"] });
+        let without_time = |record: &Value| {
+            let [stream, partial, content] =
+                ["stream", "partial", "content_b64"].map(|key| &record[key]);
+            json!({ "stream": stream, "partial": partial, "content_b64": content })
+        };
         assert_eq!(
             good.iter().map(|r| told(r)).collect::<Vec<_>>(),
             expected.iter().map(without_time).collect::<Vec<_>>(),
@@ -307,7 +311,8 @@ fn every_case_of_the_corpus_comes_out_as_records() {
     }
 }
 
-/// A store of quire whose first command left plain text; the end of it looks like a record.
+/// Makes a quire store whose first command has a plain text log. The end of the log looks like a
+/// record.
 fn plain_log() -> (TempDir, Vec<u8>) {
     let dir = crate::support::store("quire-v2-live");
     let long = vec![b'x'; 64 << 10];
@@ -322,7 +327,7 @@ fn plain_log() -> (TempDir, Vec<u8>) {
     (dir, text)
 }
 
-/// What is asked of the log of [`plain_log`].
+/// Returns the arguments that print the log of [`plain_log`].
 fn of_plain(args: &[&'static str]) -> Vec<&'static str> {
     [&["--root", ".", "--once", "d61998d3", "--job", "setup", "--sh", "1"], args].concat()
 }
@@ -434,10 +439,8 @@ fn directories_of_logs_open_without_a_database() {
     assert_eq!((pod.len(), &pod[0]["job"], &pod[0]["text"]), (2, &json!("web"), &json!("hello")));
     let bare = json_lines(dir.path(), &["--once", "pod/web/0.log", "--format", "jsonl"]);
     assert_eq!([&bare[0]["run"], &bare[0]["job"], &bare[0]["n"]], [&Value::Null; 3]);
-    assert_eq!(
-        json(dir.path(), &["--once", "pod/web/0.log", "--format", "json"], 0)["run"]["jobs"][0]["id"],
-        Value::Null
-    );
+    let document = json(dir.path(), &["--once", "pod/web/0.log", "--format", "json"], 0);
+    assert_eq!(document["run"]["jobs"][0]["id"], Value::Null);
     assert!(
         stderr(dir.path(), &["--once", "./run", "--exit-status"], 2)
             .contains("a log alone has no exit status")

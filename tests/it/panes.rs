@@ -1,61 +1,36 @@
-//! The panes of runs and jobs and the header of a command at four sizes, through the headless loop
-//! on real stores.
+//! The panes of runs and jobs and the header of a command at four sizes, without a terminal, on
+//! real stores.
 
 use insta::assert_snapshot;
-use jiff::tz::TimeZone;
-use rundown::catalog::{Catalog, RunFilter};
+use rundown::catalog::Catalog;
 use rundown::cri::Stream;
 use rundown::join::Place;
 use rundown::model::{JobId, RunId};
 use rundown::store::{JobEnd, RunEnd, ShEnd};
+use rundown::tui::Options;
 use rundown::tui::keymap::{Context, Key};
 use rundown::tui::layout::Pane;
 use rundown::tui::msg::Msg;
 use rundown::tui::sim::Sim;
 use rundown::tui::update::update;
-use rundown::tui::{Options, Settings};
 
-use crate::support::built::{Built, at, failed_run, passed_run, run_id};
+use crate::support::built::{Built, at, failed_run, passed_run, run_id, two_runs};
+use crate::support::screen::{HUGE, LARGE, SMALL, TINY, open, options};
 
-const TINY: (u16, u16) = (40, 10);
-const SMALL: (u16, u16) = (80, 24);
-const LARGE: (u16, u16) = (120, 40);
-const HUGE: (u16, u16) = (250, 70);
-
-fn options() -> Options {
-    Options {
-        color: true,
-        ascii: false,
-        time_zone: TimeZone::UTC,
-        filter: RunFilter::default(),
-        at: None,
-        settings: Settings::default(),
-    }
-}
-
-fn open(store: &Built, size: (u16, u16)) -> Sim {
-    Sim::new(store.catalog(), None, options(), size, at(120_000))
-}
-
-/// An older run that passed and the newest, which failed.
-fn two_runs() -> Built {
-    let mut store = Built::new();
-    passed_run(&mut store, &run_id(1), -3_600_000);
-    failed_run(&mut store, &run_id(2), 0);
-    store
-}
-
-/// More runs than are read at once: `n` of a hundred failed, every third is of another branch; run
-/// `n` began `n` seconds after the first.
+/// Makes a store with more runs than one page. One of a hundred failed, every third is of another
+/// branch. Run `n` started `n` seconds after the first.
 fn many_runs(count: u32) -> Built {
     let store = Built::new();
     let (id, zero) = (run_id(0).0, at(0).floor_millis());
     let sql = format!(
         "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {count})
-         INSERT INTO runs(id, repo, ref_name, sha, pushed_at_ms, state, queued_at_ms, started_at_ms, finished_at_ms, workspace_path)
+         INSERT INTO runs(id, repo, ref_name, sha, pushed_at_ms, state, queued_at_ms,
+                          started_at_ms, finished_at_ms, workspace_path)
          SELECT substr('{id}', 1, 28) || printf('%08d', n), iif(n % 2, 'example', 'oxide/crucible'),
-                'refs/heads/' || iif(n % 3, 'main', 'fix-login'), printf('%07xcafe', n * 65537), {zero} + n * 1000,
-                iif(n % 100, 'complete', 'failed'), {zero}, {zero} + n * 1000, {zero} + n * 1000 + n * 7, '' FROM n"
+                'refs/heads/' || iif(n % 3, 'main', 'fix-login'), printf('%07xcafe', n * 65537),
+                {zero} + n * 1000,
+                iif(n % 100, 'complete', 'failed'), {zero}, {zero} + n * 1000,
+                {zero} + n * 1000 + n * 7, '' FROM n"
     );
     rusqlite::Connection::open(store.root().join("rundown.db"))
         .unwrap()
@@ -64,7 +39,7 @@ fn many_runs(count: u32) -> Built {
     store
 }
 
-/// Types a text, letter by letter.
+/// Types a text, one letter at a time.
 fn type_text(sim: &mut Sim, text: &str) {
     for letter in text.chars() {
         sim.keys(if letter == ' ' { "Space".to_owned() } else { letter.to_string() }.as_str());
@@ -221,7 +196,7 @@ fn enter_before_anything_is_found_means_the_first() {
     let store = many_runs(400);
     let mut sim = open(&store, SMALL);
     sim.keys("r");
-    // The worker is slow: it answers after all the keys.
+    // The worker is slow: its answers come after all keys.
     let mut late = Vec::new();
     for key in ["f", "a", "i", "l", "Enter"] {
         late.extend(update(&mut sim.model, Msg::Key(Key::parse(key).unwrap())));
@@ -308,10 +283,12 @@ fn s_goes_from_the_slowest_command_down() {
 
 // ---- the header of a command ----
 
-/// A run with a script that used much, printed on both streams, and ended by a signal.
+/// Makes a run with a command that used much CPU and memory, wrote to both streams, and was ended
+/// by a signal.
 fn costly_run() -> Built {
     let (mut store, run) = (Built::new(), run_id(7));
-    let script = "#!/bin/bash\nset -euo pipefail\n\ncargo build --workspace --all-targets --all-features --locked\n";
+    let script = "#!/bin/bash\nset -euo pipefail\n\n\
+                  cargo build --workspace --all-targets --all-features --locked\n";
     let many_lines = (1..=40).map(|n| format!("echo step {n}\n")).collect::<Vec<_>>().concat();
     store.begin(&run, &["build"], 0);
     store.start(&run, "build", 1, &format!("{script}{many_lines}"), 100);
@@ -332,7 +309,7 @@ fn costly_run() -> Built {
     store
 }
 
-/// The path of the store is another each time.
+/// Removes the path of the store, which differs from run to run.
 fn without_root(store: &Built, screen: &str) -> String {
     screen.replace(&*store.root().to_string_lossy(), "/store")
 }
@@ -344,7 +321,7 @@ fn the_header_in_full_tells_all_that_is_known() {
         let mut sim = open(&store, size);
         assert_snapshot!(format!("header_folded_{name}"), sim.keys("C").screen());
         let screen = sim.keys("i").screen();
-        // The temporary directory has a name of another length each time.
+        // The length of the name of the temporary directory varies.
         let shown: Vec<_> = screen.lines().filter(|line| !line.contains("log      /")).collect();
         assert_snapshot!(format!("header_{name}"), shown.join("\n"));
     }

@@ -1,4 +1,4 @@
-//! `--follow`: a run in plain lines while it goes on, and where it takes the place of the screen.
+//! `--follow`: the plain lines of an active run, also in terminals that get no screen.
 
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read};
@@ -15,11 +15,12 @@ use rundown::store::{JobEnd, RunEnd};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::support::built::{Built, failed_run, run_id};
+use crate::support::built::{Built, failed_run, run_id, running};
 use crate::support::session::Session;
 use crate::support::{rundown, stderr, stdout};
 
-/// What is printed and what is told while these steps are done, one after each look.
+/// Follows a catalog while the steps are performed, one after each poll. Returns the printed rows
+/// and the messages.
 fn followed(
     catalog: &mut Catalog,
     steps: &mut [&mut dyn FnMut()],
@@ -134,7 +135,7 @@ fn the_logs_of_a_pod_are_followed_over_restarts_and_rotations() {
     let line = |text: &str| format!("2026-01-02T03:04:05Z stdout F {text}\n");
     fs::write(app.join("0.log"), line("first")).unwrap();
     let restarted = || {
-        // The run is read again at once: something odd about it would be told, too.
+        // The run is read again at once. A finding would be reported, too.
         fs::write(app.join("1.log"), line("after a restart")).unwrap();
     };
     let mut catalog = Catalog::of_path(dir.path());
@@ -148,7 +149,7 @@ fn the_logs_of_a_pod_are_followed_over_restarts_and_rotations() {
             },
             &mut || {
                 restarted();
-                // Where no database tells, new files are looked for once a second.
+                // Without a database, new files are looked for once a second.
                 std::thread::sleep(second);
             },
             &mut || {},
@@ -158,12 +159,13 @@ fn the_logs_of_a_pod_are_followed_over_restarts_and_rotations() {
     assert_eq!(printed, "app 0.log\n  first\n  fresh\napp 1.log\n  after a restart\n");
 }
 
-/// A recorder in a process of its own, and its rows by stream as `--follow` prints them.
+/// A recorder and a follower are two processes. The rows of each stream keep their order.
 #[test]
 fn every_row_of_a_run_is_printed_once_while_it_is_recorded() {
     let dir = TempDir::new().unwrap();
     let follower = spawn(dir.path(), &["--root", "R", "--follow", "--exit-status"]);
-    let script = "i=0; while [ $i -lt 4000 ]; do i=$((i+1)); echo out $i; echo err $i >&2; done; printf end; exit 7";
+    let script = "i=0; while [ $i -lt 4000 ]; do i=$((i+1)); echo out $i; echo err $i >&2; done; \
+                  printf end; exit 7";
     let mut recorder = rundown(dir.path());
     recorder.args(["record", "--root", "R", "--job", "count", "--", "sh", "-c", script]);
     assert_eq!(
@@ -173,7 +175,7 @@ fn every_row_of_a_run_is_printed_once_while_it_is_recorded() {
     let output = follower.wait_with_output().unwrap();
     let printed = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(1), "{printed}");
-    // At the end the last rows are said again.
+    // The last rows are repeated at the end.
     let (rows, _) = printed.split_once("job count, command 1 failed").unwrap();
     for (lead, word) in [("  ", "out"), ("E ", "err")] {
         let lead = format!("{lead}{word} ");
@@ -187,7 +189,7 @@ fn spawn(dir: &Path, args: &[&str]) -> Child {
     rundown(dir).args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-/// A follower of a run that goes on, which has printed its first row.
+/// Starts a follower of an active run, and waits for the first row.
 fn following(store: &Built) -> (Child, BufReader<ChildStdout>) {
     let mut child = spawn(store.root(), &["--root", ".", "--follow"]);
     let mut lines = BufReader::new(child.stdout.take().unwrap());
@@ -199,15 +201,6 @@ fn following(store: &Built) -> (Child, BufReader<ChildStdout>) {
     (child, lines)
 }
 
-fn running() -> Built {
-    let mut store = Built::new();
-    let run = run_id(1);
-    store.begin(&run, &["build"], 0);
-    store.start(&run, "build", 1, "make all", 10);
-    store.print(&run, "build", 1, 20, Stream::Stdout, "the first row\n");
-    store
-}
-
 #[test]
 fn signals_and_a_reader_that_leaves_end_it() {
     let store = running();
@@ -217,7 +210,7 @@ fn signals_and_a_reader_that_leaves_end_it() {
         assert_eq!(child.wait().unwrap().code(), Some(code));
     }
     let (mut child, lines) = following(&store);
-    // Nothing more is written: that nobody reads is noticed all the same.
+    // The program detects the closed pipe although it writes nothing more.
     drop(lines);
     assert_eq!(child.wait().unwrap().code(), Some(0));
     let mut said = String::new();
@@ -277,7 +270,7 @@ fn the_terminal_is_told_of_the_end_of_a_run_that_was_seen_running() {
     session.shown.wait_for_text("run 00000001, example, main@deadbee passed");
     session.wait_for_notice("9;rundown: example 00000001 passed after 1.0s");
     assert_eq!(session.bells(), 1);
-    // What has ended before is no news.
+    // There is no notification for a run that ended before.
     let session = Session::start_with(&store, &["--follow", "--notify"], &[]);
     assert_eq!(session.exit().code(), Some(0));
     session.shown.wait_for_text("run 00000001, example, main@deadbee passed");

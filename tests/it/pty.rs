@@ -1,25 +1,14 @@
-//! The real binary in a real terminal: what it draws, and that the terminal is given back.
+//! The real binary in a real terminal: its screens, and the restored terminal after its end.
 
 use std::fs;
-use std::num::NonZeroU16;
 
 use rundown::cri::Stream;
 use rustix::process::Signal;
 use vt100::Screen;
 
-use crate::support::built::{Built, passed_run, run_id};
-use crate::support::script;
-use crate::support::session::{PATIENCE, Session};
-
-/// A store whose run is running and has printed a row.
-fn running() -> Built {
-    let mut store = Built::new();
-    let run = run_id(1);
-    store.begin(&run, &["build"], 0);
-    store.start(&run, "build", 1, "make all", 10);
-    store.print(&run, "build", 1, 20, Stream::Stdout, "the first row\n");
-    store
-}
+use crate::support::built::{Built, passed_run, run_id, running};
+use crate::support::session::Session;
+use crate::support::{PATIENCE, script};
 
 #[test]
 fn leaving_gives_the_terminal_back() {
@@ -94,7 +83,7 @@ fn ctrl_z_gives_the_terminal_back_and_takes_it_again() {
 fn an_editor_has_the_terminal_to_itself_and_gets_a_copy() {
     let (dir, store) = (tempfile::tempdir().unwrap(), running());
     store.print(&run_id(1), "build", 1, 30, Stream::Stderr, "\x1b[31mthe second row\n");
-    // A line of which a key had gone elsewhere would not come to it whole; Ctrl-C is its own.
+    // The editor gets every key of a line, and Ctrl-C.
     let text = r#"trap 'echo interrupted' INT
         echo "begin $1"; cat "$2"
         while [ "$line" != "the end" ]; do read line; echo "got $line"; done"#;
@@ -191,7 +180,8 @@ fn without_color_the_selection_is_still_seen() {
     });
     let parser = session.shown.parser.lock().unwrap();
     let is_plain = |cell: &vt100::Cell| cell.fgcolor() == vt100::Color::Default;
-    assert!((0..24).all(|row| (0..80).all(|column| parser.screen().cell(row, column).is_none_or(is_plain))));
+    let mut cells = (0..24).flat_map(|row| (0..80).map(move |column| (row, column)));
+    assert!(cells.all(|(row, column)| parser.screen().cell(row, column).is_none_or(is_plain)));
 }
 
 #[test]
@@ -199,9 +189,7 @@ fn another_size_is_drawn_anew() {
     let store = running();
     let session = Session::start(&store, &[]);
     session.shown.wait_for_text("the first row");
-    let size = |n| NonZeroU16::new(n).unwrap();
-    session.shown.parser.lock().unwrap().screen_mut().set_size(size(10), size(40));
-    session.pty.resize(pty_process::Size::new(10, 40)).unwrap();
+    session.resize(40, 10);
     session.shown.wait_for("one pane", |screen| {
         let contents = screen.contents();
         contents.contains("the first row") && !contents.contains("Jobs")

@@ -1,5 +1,5 @@
-//! A real store of version 2, caught while it was written: what rundown tells of it is what
-//! `sqlite3`, `grep` and `wc` counted in it (`EXPECTED.json`), and reading leaves no trace.
+//! A copy of a real store of version 2, made while it was written. rundown reports the numbers that
+//! `sqlite3`, `grep` and `wc` counted (`EXPECTED.json`), and reading leaves no trace.
 
 use serde_json::{Value, json};
 
@@ -16,13 +16,21 @@ fn ms(time: &Value) -> Value {
     })
 }
 
-/// What the two sides can both tell of a command.
+/// Returns the fields of a command that `EXPECTED.json` has, too.
 fn ours(sh: &Value) -> Value {
     let log = &sh["log"];
     json!({
-        "n": sh["n"], "exit_code": sh["exit_code"], "started": ms(&sh["started_at"]), "finished": ms(&sh["finished_at"]),
+        "n": sh["n"],
+        "exit_code": sh["exit_code"],
+        "started": ms(&sh["started_at"]),
+        "finished": ms(&sh["finished_at"]),
         "cmd": sh["cmd"],
-        "log": { "bytes": log["bytes"], "lines": log["rows"], "stdout": log["stdout"], "stderr": log["stderr"] },
+        "log": {
+            "bytes": log["bytes"],
+            "lines": log["rows"],
+            "stdout": log["stdout"],
+            "stderr": log["stderr"],
+        },
     })
 }
 

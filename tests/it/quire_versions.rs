@@ -1,6 +1,5 @@
-//! Databases of quire of every version, and of versions that do not exist yet: what rundown tells
-//! of them is what is in them, what it does not understand is said, and the tokens in them are
-//! never read.
+//! Databases of every version of quire, and of future versions. rundown shows their contents,
+//! reports the parts that it does not understand, and never reads the tokens.
 
 use std::fs;
 
@@ -10,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::support::{bytes_of, fixture, json, stderr, stdout};
 
-/// A store of this version, changed by `sql`.
+/// Makes a store of a version, and changes it with `sql`.
 fn store(version: u32, sql: &str) -> (TempDir, Connection) {
     let dir = TempDir::new().unwrap();
     let fixture = fixture(&format!("stores/quire-schema-steps/v{version:02}.sql"));
@@ -20,7 +19,7 @@ fn store(version: u32, sql: &str) -> (TempDir, Connection) {
     (dir, connection)
 }
 
-/// The rows of a query, each as its values.
+/// Returns the rows of a query, each as its values.
 fn rows(connection: &Connection, sql: &str) -> Vec<Vec<Value>> {
     let mut statement = connection.prepare(sql).unwrap();
     let width = statement.column_count();
@@ -100,7 +99,8 @@ fn jobs_are_told_as_they_are(dir: &TempDir, connection: &Connection, version: u3
         }
     }
     let sql = format!(
-        "SELECT job_id, state, started_at_ms, finished_at_ms FROM jobs WHERE run_id = '{id}' ORDER BY rowid"
+        "SELECT job_id, state, started_at_ms, finished_at_ms FROM jobs
+         WHERE run_id = '{id}' ORDER BY rowid"
     );
     assert_eq!(jobs, rows(connection, &sql), "version {version}, {id}");
     let table = match version {
@@ -109,7 +109,8 @@ fn jobs_are_told_as_they_are(dir: &TempDir, connection: &Connection, version: u3
         _ => "sh",
     };
     let sql = format!(
-        "SELECT s.job_id, s.started_at_ms, s.finished_at_ms, s.exit_code, s.cmd FROM {table} s JOIN jobs USING (run_id, job_id)
+        "SELECT s.job_id, s.started_at_ms, s.finished_at_ms, s.exit_code, s.cmd
+         FROM {table} s JOIN jobs USING (run_id, job_id)
          WHERE run_id = '{id}' ORDER BY jobs.rowid, s.started_at_ms, s.rowid"
     );
     assert_eq!(shs, rows(connection, &sql), "version {version}, {id}");
@@ -117,7 +118,8 @@ fn jobs_are_told_as_they_are(dir: &TempDir, connection: &Connection, version: u3
 
 #[test]
 fn a_run_without_an_outcome_stands_where_its_times_say() {
-    let unresolved = "UPDATE runs SET resolved_at = NULL, outcome = NULL WHERE ref_name LIKE '%01-all-ok' OR ref_name LIKE '%22-%'";
+    let unresolved = "UPDATE runs SET resolved_at = NULL, outcome = NULL
+                      WHERE ref_name LIKE '%01-all-ok' OR ref_name LIKE '%22-%'";
     let (dir, _) = store(10, unresolved);
     let runs = listed(&dir);
     let stands = |run: &Value| json!([run["state"], run["phase"], run["reason"]]);
@@ -161,7 +163,8 @@ fn of_a_version_that_is_not_known_yet_the_rest_is_read_and_what_is_not_is_said()
 
 #[test]
 fn tables_that_are_missing_or_of_another_kind_take_nothing_else_away() {
-    let ids_alone = "CREATE TABLE all_runs AS SELECT id FROM runs; DROP TABLE sh; DROP TABLE jobs; DROP TABLE runs;
+    let ids_alone = "CREATE TABLE all_runs AS SELECT id FROM runs;
+                     DROP TABLE sh; DROP TABLE jobs; DROP TABLE runs;
                      CREATE VIEW Runs AS SELECT id AS ID FROM all_runs";
     let (dir, _) = store(11, ids_alone);
     assert_eq!(listed(&dir).len(), 6);

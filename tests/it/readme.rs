@@ -88,7 +88,7 @@ fn fenced(text: &str, languages: &[&str]) -> Vec<String> {
     found
 }
 
-/// The store of a small C project: a run that passed, and the next one, which failed.
+/// Makes the store of a small C project, with a run that passed and a later one that failed.
 fn recorded() -> TempDir {
     let dir = TempDir::new().unwrap();
     let (from, db) = (fixture("stores/tally"), dir.path().join("rundown.db"));

@@ -1,52 +1,25 @@
-//! What the screen shows and what keys do, through the headless loop on real stores.
+//! Screens and the effects of keys, without a terminal, on real stores.
 
 use std::fs;
 
 use insta::assert_snapshot;
-use jiff::tz::TimeZone;
 use proptest::prelude::*;
-use rundown::catalog::{Beside, Catalog, RunFilter, RunList, RunSpec};
+use rundown::catalog::{Beside, Catalog, RunList, RunSpec};
 use rundown::cri::Stream;
 use rundown::join::Place;
 use rundown::model::{JobId, RunId};
 use rundown::store::{JobEnd, RunEnd};
+use rundown::tui::Options;
 use rundown::tui::keymap::Key;
 use rundown::tui::layout::Pane;
 use rundown::tui::msg::{Effect, MAX_RUNS, Mouse, Msg, Watching, Work};
 use rundown::tui::sim::Sim;
 use rundown::tui::update::update;
-use rundown::tui::{Options, Settings};
 
-use crate::support::built::{Built, at, failed_run, passed_run, run_id};
+use crate::support::built::{Built, at, passed_run, run_id, two_runs};
+use crate::support::screen::{LARGE, SMALL, TINY, open, options};
 
-const SMALL: (u16, u16) = (80, 24);
-const LARGE: (u16, u16) = (120, 40);
-const TINY: (u16, u16) = (40, 10);
-
-fn options() -> Options {
-    Options {
-        color: true,
-        ascii: false,
-        time_zone: TimeZone::UTC,
-        filter: RunFilter::default(),
-        at: None,
-        settings: Settings::default(),
-    }
-}
-
-fn open(store: &Built, size: (u16, u16)) -> Sim {
-    Sim::new(store.catalog(), None, options(), size, at(120_000))
-}
-
-/// An older run that passed and the newest, which failed.
-fn two_runs() -> Built {
-    let mut store = Built::new();
-    passed_run(&mut store, &run_id(1), -3_600_000);
-    failed_run(&mut store, &run_id(2), 0);
-    store
-}
-
-/// A run whose only command is running; it has printed `rows` rows.
+/// Makes a store with a run whose only command is running and has printed `rows` rows.
 fn running(rows: usize) -> (Built, RunId) {
     let (mut store, run) = (Built::new(), run_id(3));
     store.begin(&run, &["build", "test"], 0);
@@ -68,7 +41,7 @@ fn selected(sim: &Sim) -> (String, Option<u32>) {
     }
 }
 
-/// The text of the rows of the log that are on screen.
+/// Returns the text of the rows of the log that are on screen.
 fn log_rows(sim: &Sim) -> Vec<String> {
     let rows =
         sim.model.log.window.rows.iter().skip(sim.model.log.top).take(sim.model.log_height());
@@ -202,7 +175,7 @@ fn a_log_that_was_left_and_is_returned_to_is_shown_again() {
     let mut sim = open(&store, SMALL);
     let rows = log_rows(&sim);
     assert!(!rows.is_empty());
-    // To a job that ran nothing, and back.
+    // To a job without commands, and back.
     let place = sim.model.tree.at.clone();
     sim.keys("Tab G");
     assert_eq!(log_rows(&sim), Vec::<String>::new());
@@ -349,7 +322,7 @@ fn the_mouse_scrolls_what_is_under_it_and_selects() {
 
 // ---- a long list of runs ----
 
-/// A store with so many runs that passed; run `n` is the n-th, a second after the one before.
+/// Makes a store with `count` runs that passed. Run `n` starts a second after run `n - 1`.
 fn many_runs(count: u32) -> Built {
     let store = Built::new();
     sql(&store, &insert_runs(1, count));
@@ -367,8 +340,10 @@ fn insert_runs(first: u32, last: u32) -> String {
     let (id, zero) = (run_id(0).0, at(0).floor_millis());
     format!(
         "WITH RECURSIVE n(n) AS (SELECT {first} UNION ALL SELECT n + 1 FROM n WHERE n < {last})
-         INSERT INTO runs(id, repo, ref_name, sha, pushed_at_ms, state, queued_at_ms, started_at_ms, finished_at_ms, workspace_path)
-         SELECT substr('{id}', 1, 28) || printf('%08d', n), 'example', 'refs/heads/b' || n, 'cafe', {zero} + n * 1000, 'complete',
+         INSERT INTO runs(id, repo, ref_name, sha, pushed_at_ms, state, queued_at_ms,
+                          started_at_ms, finished_at_ms, workspace_path)
+         SELECT substr('{id}', 1, 28) || printf('%08d', n), 'example', 'refs/heads/b' || n, 'cafe',
+                {zero} + n * 1000, 'complete',
                 {zero}, {zero}, {zero}, '' FROM n"
     )
 }
@@ -600,7 +575,7 @@ fn moves_made_while_rows_are_on_their_way_are_not_lost() {
     sim.keys("g");
     let step =
         |sim: &mut Sim, key: &str| update(&mut sim.model, Msg::Key(Key::parse(key).unwrap()));
-    // The worker is slow: it answers after all the keys, and only the newest request counts.
+    // The worker is slow: its answers come after all keys, and only the newest request counts.
     let mut late = Vec::new();
     for _ in 0..12 {
         late.extend(step(&mut sim, "PageDown"));
@@ -760,8 +735,9 @@ fn a_log_alone_is_shown_and_followed() {
     fs::write(&path, b"2026-05-06T12:00:09.000000000Z stderr F one\n").unwrap();
     let mut sim = Sim::new(Catalog::of_path(&path), None, options(), SMALL, at(0));
     assert_eq!(log_rows(&sim), ["one"]);
-    fs::write(&path, b"2026-05-06T12:00:09.000000000Z stderr F one\n2026-05-06T12:00:10.000000000Z stdout F two\n")
-        .unwrap();
+    let both = "2026-05-06T12:00:09.000000000Z stderr F one\n\
+                2026-05-06T12:00:10.000000000Z stdout F two\n";
+    fs::write(&path, both).unwrap();
     sim.disk();
     assert_eq!(log_rows(&sim), ["one", "two"]);
     assert_snapshot!("log_alone_80x24", sim.screen());
@@ -810,7 +786,7 @@ fn polling_is_said() {
     assert_eq!(badge(&mut sim), "polling");
 }
 
-// ---- anything at all ----
+// ---- random input ----
 
 #[derive(Clone, Debug)]
 enum Event {
@@ -837,6 +813,10 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
+fn moving_key() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec!["j", "k", "PageDown", "PageUp", "g", "G", "f"])
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
@@ -852,7 +832,9 @@ proptest! {
                 Event::Click(x, y) => _ = sim.mouse(Mouse::Click, x, y),
                 Event::Resize(width, height) => _ = sim.resize(width, height),
                 Event::Print(rows) => {
-                    let text = (printed..printed + rows).map(|row| format!("more {row}\n")).collect::<Vec<_>>().concat();
+                    let numbers = printed..printed + rows;
+                    let lines: Vec<String> = numbers.map(|row| format!("more {row}\n")).collect();
+                    let text = lines.concat();
                     printed += rows;
                     store.print(&run, "build", n, 300, Stream::Stdout, &text);
                     sim.disk();
@@ -874,20 +856,23 @@ proptest! {
             prop_assert!(log.top == 0 || log.top < log.window.rows.len());
             if log.follow {
                 prop_assert!(log.window.at_end || log.window.rows.is_empty());
-                prop_assert!(log.window.rows.len() <= log.top + height, "the last row is on screen");
+                let rows = log.window.rows.len();
+                prop_assert!(rows <= log.top + height, "the last row is on screen");
             }
             prop_assert!(sim.model.shown().is_some());
             let path = log.source.as_ref().and_then(|source| Some(source.log_at(0)?.0));
-            let has_text = path.as_deref().is_some_and(|path| fs::metadata(path).is_ok_and(|log| log.len() > 0));
+            let meta = path.as_deref().and_then(|path| fs::metadata(path).ok());
+            let has_text = meta.is_some_and(|log| log.len() > 0);
             let narrows = sim.model.view_options.row_filter.narrows();
-            prop_assert!(!has_text || narrows || !log.window.rows.is_empty(), "a log with rows is shown");
+            let is_shown = !log.window.rows.is_empty();
+            prop_assert!(!has_text || narrows || is_shown, "a log with rows is shown");
         }
     }
 
-    /// The worker answers when it likes, and only the newest of what it was asked meanwhile.
+    /// The worker answers at any time, and only the newest request.
     #[test]
     fn a_slow_worker_loses_no_move_and_no_row(
-        moves in prop::collection::vec((prop::sample::select(vec!["j", "k", "PageDown", "PageUp", "g", "G", "f"]), 0_u8..4), 1..60),
+        moves in prop::collection::vec((moving_key(), 0_u8..4), 1..60),
     ) {
         let (store, run) = running(400);
         let mut sim = open(&store, SMALL);
@@ -914,13 +899,15 @@ proptest! {
         if log.follow {
             prop_assert_eq!(last_row(&sim), format!("row {printed}"));
         }
-        // The rows are neighbors of each other: nothing is left out or shown twice.
-        let numbers: Vec<usize> = log_rows(&sim).iter().map(|row| row["row ".len()..].parse().unwrap()).collect();
+        // The rows are consecutive: none is left out or shown twice.
+        let rows = log_rows(&sim);
+        let number = |row: &String| row["row ".len()..].parse::<usize>().unwrap();
+        let numbers: Vec<_> = rows.iter().map(number).collect();
         prop_assert!(numbers.windows(2).all(|pair| pair[0] + 1 == pair[1]), "{:?}", numbers);
     }
 }
 
-/// Does the newest of what was asked for the log, and everything else.
+/// Performs the newest request for the log, and all other requests.
 fn answer(sim: &mut Sim, asked: &mut Vec<Effect>) {
     let is_log = |effect: &Effect| matches!(effect, Effect::ReadLog(..));
     let newest = asked.iter().rfind(|effect| is_log(effect)).cloned();

@@ -1,10 +1,8 @@
-//! All commands of a job or a run in one scroll, folds, groups, and the card with the likeliest
-//! cause, through the headless loop.
+//! All commands of a job or a run in one scroll, without a terminal: folds, groups, and the card
+//! with the likely cause.
 
 use insta::assert_snapshot;
-use jiff::tz::TimeZone;
 use proptest::prelude::*;
-use rundown::catalog::RunFilter;
 use rundown::cri::Stream;
 use rundown::join::Place;
 use rundown::log::{LogFile, Tail};
@@ -14,24 +12,11 @@ use rundown::tui::layout::Pane;
 use rundown::tui::msg::Effect;
 use rundown::tui::scroll::{RowAddress, log_bytes};
 use rundown::tui::sim::Sim;
-use rundown::tui::{Options, Settings};
 
-use crate::support::built::{Built, at, failed_run, run_id};
+use crate::support::built::{Built, failed_run, run_id};
+use crate::support::screen::{HUGE, LARGE, SMALL, TINY, open};
 
-const SMALL: (u16, u16) = (80, 24);
-const SIZES: [(u16, u16); 4] = [(40, 10), SMALL, (120, 40), (250, 70)];
-
-fn open(store: &Built, size: (u16, u16)) -> Sim {
-    let options = Options {
-        color: true,
-        ascii: false,
-        time_zone: TimeZone::UTC,
-        filter: RunFilter::default(),
-        at: None,
-        settings: Settings::default(),
-    };
-    Sim::new(store.catalog(), None, options, size, at(120_000))
-}
+const SIZES: [(u16, u16); 4] = [TINY, SMALL, LARGE, HUGE];
 
 fn failed() -> Built {
     let mut store = Built::new();
@@ -39,7 +24,7 @@ fn failed() -> Built {
     store
 }
 
-/// The scroll of the whole run.
+/// Opens the scroll of the whole run.
 fn whole(store: &Built, size: (u16, u16)) -> Sim {
     let mut sim = open(store, size);
     sim.keys("Esc Tab");
@@ -54,7 +39,7 @@ fn whole(store: &Built, size: (u16, u16)) -> Sim {
     sim
 }
 
-/// The rows on screen: `# 1` is the heading of the first section, other rows are told by their
+/// Returns the rows on screen: `# 1` is the heading of the first section, other rows are their
 /// text.
 fn rows(sim: &Sim) -> Vec<String> {
     let log = &sim.model.log;
@@ -246,7 +231,7 @@ fn what_is_copied_edited_and_marked_is_of_the_command_where_one_stands() {
     assert_eq!(String::from_utf8_lossy(&sim.model.current_row().unwrap().text), "b 1 row 2");
 }
 
-/// A log with two groups, the second in the first run's end.
+/// Makes a log with two groups.
 fn grouped() -> Built {
     let (mut store, run) = (Built::new(), run_id(7));
     store.begin(&run, &["build"], 0);
@@ -374,21 +359,50 @@ fn whoever_watches_it_fail_is_shown_why_and_whoever_reads_is_left_alone() {
     }
 }
 
+/// The keys that may move, fold, search or narrow.
+const KEYS: &[&str] = &[
+    "j",
+    "k",
+    "PageDown",
+    "PageUp",
+    "Ctrl-d",
+    "Ctrl-u",
+    "g",
+    "G",
+    "z a",
+    "z o",
+    "z c",
+    "[",
+    "]",
+    "{",
+    "}",
+    "z M",
+    "z R",
+    "/ r o w Space 1 Enter",
+    "n",
+    "N",
+    ": 5 0 % Enter",
+    ": 7 Enter",
+    "Enter",
+    "w",
+    "2",
+    "0",
+];
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
-    /// Whatever is folded and wherever one goes: the rows at hand are neighbors in all that the scroll shows.
+    /// After any folds and moves, the loaded rows are consecutive rows of the scroll.
     #[test]
     fn a_scroll_is_its_headings_and_the_rows_of_its_open_sections(
         counts in prop::collection::vec((0_usize..90, 0_i32..2), 1..7),
-        keys in prop::collection::vec(prop::sample::select(vec![
-            "j", "k", "PageDown", "PageUp", "Ctrl-d", "Ctrl-u", "g", "G", "z a", "z o", "z c", "[", "]", "{", "}", "z M", "z R",
-            "/ r o w Space 1 Enter", "n", "N", ": 5 0 % Enter", ": 7 Enter", "Enter", "w", "2", "0",
-        ]), 1..30),
+        keys in prop::collection::vec(prop::sample::select(KEYS), 1..30),
     ) {
-        let commands: Vec<_> = counts.iter().enumerate().map(|(n, (rows, exit))| {
-            (if n < 3 { "a" } else { "b" }, u32::try_from(if n < 3 { n } else { n - 3 }).unwrap() + 1, *rows, *exit)
-        }).collect();
+        let command = |(index, (rows, exit)): (u32, &(usize, i32))| match index {
+            0..3 => ("a", index + 1, *rows, *exit),
+            _ => ("b", index - 2, *rows, *exit),
+        };
+        let commands: Vec<_> = (0..).zip(&counts).map(command).collect();
         let (store, _) = run_of(&commands);
         let mut sim = whole(&store, SMALL);
         for key in keys {
@@ -397,7 +411,8 @@ proptest! {
             prop_assert!(log.request.is_none());
             let only_stderr = sim.model.view_options.row_filter.stream.is_some();
             let all = all_addresses(&sim, only_stderr);
-            let at_hand: Vec<_> = log.window.rows.iter().map(|row| row.offset).filter(|at| all.contains(at)).collect();
+            let offsets = log.window.rows.iter().map(|row| row.offset);
+            let at_hand: Vec<_> = offsets.filter(|at| all.contains(at)).collect();
             let start = all.iter().position(|at| Some(at) == at_hand.first()).unwrap();
             prop_assert_eq!(&all[start..start + at_hand.len()], &at_hand[..]);
             prop_assert!(!log.window.at_start || start == 0);
@@ -407,7 +422,7 @@ proptest! {
     }
 }
 
-/// The addresses of all rows that a scroll shows, read without it.
+/// Returns the addresses of all rows of a scroll, read from the logs.
 fn all_addresses(sim: &Sim, only_stderr: bool) -> Vec<u64> {
     let sections = sim.model.log.source.as_ref().unwrap().sections();
     let of = |(at, section): (usize, &rundown::tui::scroll::Section)| {

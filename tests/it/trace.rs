@@ -1,5 +1,5 @@
-//! Reading never leaves a trace: whatever state a store is in, every reading command leaves its
-//! files, their bytes, times and modes as they were, and no new one beside them.
+//! Reading never leaves a trace. In any state of a store, no reading command changes its files,
+//! their bytes, times and modes, or adds a file.
 
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
@@ -7,20 +7,14 @@ use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, SystemTime};
 
-use jiff::tz::TimeZone;
-use rundown::catalog::{Catalog, RunFilter};
-use rundown::time::Time;
-use rundown::tui::sim::Sim;
-use rundown::tui::{Options, Settings};
+use rundown::catalog::Catalog;
 use rusqlite::{Connection, OpenFlags};
 use tempfile::TempDir;
 
-use crate::support::{copy_tree, run, rundown, store};
-
-/// How long a state is waited for.
-const PATIENCE: Duration = Duration::from_secs(20);
+use crate::support::screen::{LARGE, open_catalog};
+use crate::support::{copy_tree, run, rundown, store, wait_until};
 
 const READING: [&[&str]; 11] = [
     &["list"],
@@ -33,11 +27,11 @@ const READING: [&[&str]; 11] = [
     &["--once", "--format", "records"],
     &["--once", "--tail", "1"],
     &["doctor"],
-    // Not a terminal: it prints.
+    // Without a terminal, this prints.
     &[],
 ];
 
-/// What can be seen of a file from outside, the time of its last reading aside.
+/// The state of a file: its bytes and its metadata, except for the time of the last access.
 #[derive(PartialEq, Eq, Debug)]
 struct Seen {
     mode: u32,
@@ -68,23 +62,15 @@ fn picture(dir: &Path) -> BTreeMap<PathBuf, Seen> {
     found
 }
 
-/// Looks at a store on the screen, for a while.
+/// Opens a store on the screen, and moves around.
 fn look_at(root: &Path) {
-    let options = Options {
-        color: true,
-        ascii: false,
-        time_zone: TimeZone::UTC,
-        filter: RunFilter::default(),
-        at: None,
-        settings: Settings::default(),
-    };
-    let mut sim =
-        Sim::new(Catalog::of_store(root, None), None, options, (120, 40), Time::from_millis(0));
+    let mut sim = open_catalog(Catalog::of_store(root, None), LARGE);
     assert!(sim.model.run.is_some(), "{}", sim.screen());
     sim.disk().keys("r Down Enter ] ] g G").disk();
 }
 
-/// Runs every reading command on a store, of which `doctor` exits so; the list of its runs.
+/// Runs every reading command on a store, and returns the list of its runs. The exit status of
+/// `doctor` is given.
 #[track_caller]
 fn read_all(root: &Path, doctor: i32) -> String {
     let before = picture(root);
@@ -117,7 +103,7 @@ fn read_all(root: &Path, doctor: i32) -> String {
     listed
 }
 
-/// The store of version 2, in WAL mode, its last change only in the `-wal`; the connection that
+/// Makes a store of version 2 in WAL mode whose last change is only in the `-wal`. The connection
 /// keeps it there.
 fn wal_store() -> (TempDir, Connection) {
     let made = store("quire-v2-live");
@@ -128,7 +114,7 @@ fn wal_store() -> (TempDir, Connection) {
     (made, connection)
 }
 
-/// A copy of a store with these files of its database.
+/// Copies a store with some of the files of its database.
 fn copied(from: &Path, names: &[&str]) -> TempDir {
     let dir = TempDir::new().unwrap();
     copy_tree(&from.join("runs"), &dir.path().join("runs"));
@@ -176,7 +162,7 @@ fn of_a_database_whose_header_tells_two_modes() {
     }
 }
 
-/// What is printed waits for whoever reads it; a private copy is open meanwhile.
+/// The output waits for its reader while a private copy of the database is open.
 #[test]
 fn of_a_private_copy_when_rundown_is_killed() {
     let made = store("quire-v2-live");
@@ -188,7 +174,7 @@ fn of_a_private_copy_when_rundown_is_killed() {
         fs::write(log, "2026-01-02T03:04:05Z stdout F much to be said\n".repeat(1 << 14)).unwrap();
     }
     let database = fs::File::open(made.path().join("quire.db")).unwrap();
-    database.set_modified(std::time::SystemTime::now() - Duration::from_mins(1)).unwrap();
+    database.set_modified(SystemTime::now() - Duration::from_mins(1)).unwrap();
     let temporary = TempDir::new().unwrap();
     let mut command = rundown(temporary.path());
     command
@@ -207,7 +193,8 @@ fn of_a_private_copy_when_rundown_is_killed() {
 fn of_a_journal_left_by_a_crash() {
     let made = store("quire-v2-live");
     let writer = Connection::open(made.path().join("quire.db")).unwrap();
-    let half = "PRAGMA cache_size = 1; BEGIN; UPDATE runs SET repo = 'half.git'; UPDATE sh_events SET cmd = hex(zeroblob(999))";
+    let half = "PRAGMA cache_size = 1; BEGIN; UPDATE runs SET repo = 'half.git';
+                UPDATE sh_events SET cmd = hex(zeroblob(999))";
     writer.execute_batch(half).unwrap();
     let crashed = copied(made.path(), &["quire.db", "quire.db-journal"]);
     assert!(!read_all(crashed.path(), 1).contains("half.git"));
@@ -219,8 +206,8 @@ fn of_a_journal_left_by_a_crash() {
     );
 }
 
-/// A recorder in the middle of its command, that has written all it has to write until that ends:
-/// the first row is in the log, and the process id in the database.
+/// Starts a recorder, and waits until it writes nothing more before the end of its command: the
+/// first row is in the log, and the process ID in the database.
 fn recorder(root: &Path) -> Child {
     let mut command = rundown(root);
     command.args(["record", "--root", "."]).args(["--", "sh", "-c", "echo begun; read line"]);
@@ -236,11 +223,9 @@ fn recorder(root: &Path) -> Child {
             .unwrap_or(0)
             > 0
     };
-    let begun = Instant::now();
-    while !picture(root).iter().any(|(path, seen)| is_logged(path, seen)) || !has_pid() {
-        assert!(begun.elapsed() < PATIENCE, "never logged");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    wait_until("a row in the log and a process ID", || {
+        picture(root).iter().any(|(path, seen)| is_logged(path, seen)) && has_pid()
+    });
     child
 }
 
@@ -263,8 +248,8 @@ fn of_a_log_tree_without_a_database() {
     read_all(copied(store("quire-v2-live").path(), &[]).path(), 0);
 }
 
-/// As root every file can be written whatever its mode: then this shows only that the modes are not
-/// changed.
+/// root can write to every file in spite of its mode. As root, the test shows only that the modes
+/// do not change.
 #[test]
 fn of_a_store_that_may_only_be_read() {
     let (made, _connection) = wal_store();

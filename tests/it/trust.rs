@@ -1,4 +1,4 @@
-//! A store that is found, not named: which one is used, and what is said of the others.
+//! Stores that are found, not named: the choice of one, and the messages about the others.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown, lchown, symlink};
@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::support::{bytes_of, copy_tree, rundown, store};
 
-/// A directory with a store that is found from within it.
+/// Makes a project with a store that is found from its `src/`.
 fn project() -> (TempDir, PathBuf) {
     let dir = TempDir::new().unwrap();
     let found = dir.path().join(".rundown");
@@ -18,7 +18,7 @@ fn project() -> (TempDir, PathBuf) {
     (dir, found)
 }
 
-/// Exit code and stderr of a command in a directory of the project.
+/// Runs the binary in the project's `src/`, and returns its exit code and its stderr.
 fn run(dir: &Path, args: &[&str], env: &[(&str, &str)]) -> (Option<i32>, String) {
     let mut command = rundown(dir);
     let output =
@@ -28,7 +28,7 @@ fn run(dir: &Path, args: &[&str], env: &[(&str, &str)]) -> (Option<i32>, String)
 
 const READING: [&[&str]; 4] = [&["list"], &["--once"], &["doctor"], &[]];
 
-/// The store is refused with this reason, and used when it is named.
+/// Asserts that the store is rejected with a reason, and used when it is named.
 #[track_caller]
 fn assert_refused(dir: &Path, found: &Path, why: &str) {
     let before = bytes_of(found);
@@ -65,7 +65,7 @@ fn a_store_that_every_user_may_change_is_refused() {
     }
 }
 
-/// Only root can make files of other users.
+/// Only root can create files of other users.
 #[test]
 fn a_store_of_another_user_is_refused() {
     if !rustix::process::geteuid().is_root() {

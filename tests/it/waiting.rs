@@ -1,5 +1,5 @@
-//! Stores that are not there yet, locked, replaced or deleted: what the screen says, that it goes
-//! on by itself, and what a script is told.
+//! Stores that do not exist yet, or are locked, replaced or deleted: the screen, its continuation
+//! without a key, and the errors for scripts.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -8,33 +8,22 @@ use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use insta::assert_snapshot;
-use jiff::tz::TimeZone;
-use rundown::catalog::{Catalog, RunFilter, RunSpec};
+use rundown::catalog::{Catalog, RunSpec};
 use rundown::model::Outcome;
 use rundown::tui::msg::Msg;
 use rundown::tui::sim::Sim;
-use rundown::tui::{Options, Settings};
 use tempfile::TempDir;
 
 use crate::support::built::{Built, at, failed_run, passed_run, run_id};
 use crate::support::process;
+use crate::support::screen::{HUGE, LARGE, SMALL, TINY, open_catalog, options};
 use crate::support::{copy_tree, stderr, store};
 
-const SMALL: (u16, u16) = (80, 24);
-
-fn open(root: &Path, run: Option<RunSpec>, size: (u16, u16)) -> Sim {
-    let options = Options {
-        color: true,
-        ascii: false,
-        time_zone: TimeZone::UTC,
-        filter: RunFilter::default(),
-        at: None,
-        settings: Settings::default(),
-    };
-    Sim::new(Catalog::of_store(root, None), run, options, size, at(120_000))
+fn open_root(root: &Path, size: (u16, u16)) -> Sim {
+    open_catalog(Catalog::of_store(root, None), size)
 }
 
-/// An older run that failed and a newer one that passed.
+/// Makes a store with an older run that failed and a newer one that passed.
 fn two_runs() -> Built {
     let mut store = Built::new();
     failed_run(&mut store, &run_id(1), 0);
@@ -52,15 +41,14 @@ fn assert_says(sim: &mut Sim, text: &str) {
     assert!(screen.contains(text), "no {text:?} in\n{screen}");
 }
 
-/// Takes a file away and gives the place where it was.
+/// Removes a file and returns its path.
 fn remove(root: &Path, name: &str) -> PathBuf {
     let path = root.join(name);
     fs::remove_file(&path).unwrap();
     path
 }
 
-/// The other process of the tests below: it has the database that the environment names to itself
-/// until its stdin ends.
+/// Locks the database of the variable `DATABASE` until stdin ends. The tests below start it.
 #[test]
 #[ignore = "a process of its own, started by other tests"]
 fn locker_in_a_process_of_its_own() {
@@ -71,7 +59,7 @@ fn locker_in_a_process_of_its_own() {
     let _ = std::io::stdin().read(&mut [0]);
 }
 
-/// Locks a database until it is dropped.
+/// A process that locks a database until this is dropped.
 struct Locker(Child);
 
 impl Locker {
@@ -98,12 +86,12 @@ impl Drop for Locker {
 #[test]
 fn what_is_waited_for_is_a_page_of_its_own() {
     let root = Path::new("no/such/store");
-    assert_snapshot!("no_store_80x24", open(root, None, SMALL).screen());
-    assert_snapshot!("no_store_120x40", open(root, None, (120, 40)).screen());
-    assert_snapshot!("no_store_40x10", open(root, None, (40, 10)).screen());
-    assert_snapshot!("no_store_250x70", open(root, None, (250, 70)).screen());
-    assert_snapshot!("no_store_80x24_styles", open(root, None, SMALL).styles());
-    let mut sim = open(root, None, SMALL);
+    assert_snapshot!("no_store_80x24", open_root(root, SMALL).screen());
+    assert_snapshot!("no_store_120x40", open_root(root, LARGE).screen());
+    assert_snapshot!("no_store_40x10", open_root(root, TINY).screen());
+    assert_snapshot!("no_store_250x70", open_root(root, HUGE).screen());
+    assert_snapshot!("no_store_80x24_styles", open_root(root, SMALL).styles());
+    let mut sim = open_root(root, SMALL);
     sim.send(Msg::Tick(at(120_000))).send(Msg::Tick(at(132_345)));
     assert_says(&mut sim, "for 12s; opens automatically");
     for (width, height) in [(1, 1), (3, 2), (9, 5), (300, 100)] {
@@ -115,7 +103,7 @@ fn what_is_waited_for_is_a_page_of_its_own() {
 fn a_store_that_comes_to_be_step_by_step_opens_by_itself() {
     let (dir, made) = (TempDir::new().unwrap(), two_runs());
     let root = dir.path().join("deep/store");
-    let mut sim = open(&root, None, SMALL);
+    let mut sim = open_root(&root, SMALL);
     assert_says(&mut sim, "the directory does not exist");
     fs::create_dir_all(&root).unwrap();
     assert_says(sim.disk(), "the directory contains no rundown.db, quire.db or runs/");
@@ -137,7 +125,7 @@ fn what_is_no_database_says_so_until_it_is_one() {
     let path = made.root().join("rundown.db");
     let good = fs::read(&path).unwrap();
     fs::write(&path, "hello, I am a text").unwrap();
-    let mut sim = open(made.root(), None, SMALL);
+    let mut sim = open_root(made.root(), SMALL);
     assert_says(&mut sim, "it is not an SQLite file");
     fs::write(&path, &good[..good.len() / 2]).unwrap();
     assert_says(sim.disk(), "the database cannot be read");
@@ -149,7 +137,9 @@ fn what_is_no_database_says_so_until_it_is_one() {
 #[test]
 fn the_run_that_was_asked_for_is_opened_as_soon_as_it_is_there() {
     let (dir, made) = (TempDir::new().unwrap(), two_runs());
-    let mut sim = open(dir.path(), Some(RunSpec::LatestThat(Outcome::Failed)), SMALL);
+    let (catalog, run) =
+        (Catalog::of_store(dir.path(), None), RunSpec::LatestThat(Outcome::Failed));
+    let mut sim = Sim::new(catalog, Some(run), options(), SMALL, at(120_000));
     assert_eq!(open_run(&sim), None);
     copy_tree(made.root(), dir.path());
     assert_eq!(open_run(sim.disk()), Some("00000001"));
@@ -159,7 +149,7 @@ fn the_run_that_was_asked_for_is_opened_as_soon_as_it_is_there() {
 fn a_log_tree_becomes_a_store_when_its_database_appears() {
     let (dir, made) = (TempDir::new().unwrap(), two_runs());
     copy_tree(&made.root().join("runs"), &dir.path().join("runs"));
-    let mut sim = open(dir.path(), None, SMALL);
+    let mut sim = open_root(dir.path(), SMALL);
     assert_eq!(open_run(&sim), Some("00000002"));
     assert!(!sim.screen().contains("passed"), "only a database tells");
     fs::copy(made.root().join("rundown.db"), dir.path().join("rundown.db")).unwrap();
@@ -169,7 +159,7 @@ fn a_log_tree_becomes_a_store_when_its_database_appears() {
 #[test]
 fn a_database_that_is_deleted_leaves_what_was_read_and_is_waited_for() {
     let made = two_runs();
-    let mut sim = open(made.root(), None, SMALL);
+    let mut sim = open_root(made.root(), SMALL);
     let aside = made.root().join("aside");
     fs::rename(made.root().join("rundown.db"), &aside).unwrap();
     assert_says(sim.disk(), "! rundown.db was removed; retrying");
@@ -189,7 +179,7 @@ fn what_is_to_be_said_of_a_store_is_kept_for_the_end() {
     }
     let wal = fs::File::open(dir.path().join("quire.db-wal")).unwrap();
     wal.set_modified(std::time::SystemTime::now() - Duration::from_mins(1)).unwrap();
-    let sim = open(dir.path(), None, SMALL);
+    let sim = open_root(dir.path(), SMALL);
     let [notice] = &sim.model.notices[..] else { panic!("{:?}", sim.model.notices) };
     assert!(notice.contains("its -wal file is left over from a crash or a copy"), "{notice}");
 }
@@ -197,7 +187,7 @@ fn what_is_to_be_said_of_a_store_is_kept_for_the_end() {
 #[test]
 fn a_database_in_another_s_place_is_read_whatever_wrote_it() {
     let (made, other) = (two_runs(), store("quire-v2-live"));
-    let mut sim = open(made.root(), None, SMALL);
+    let mut sim = open_root(made.root(), SMALL);
     copy_tree(&other.path().join("runs"), &made.root().join("runs"));
     fs::rename(other.path().join("quire.db"), made.root().join("rundown.db")).unwrap();
     assert_eq!(open_run(sim.disk()), Some("780b2e4c"));
@@ -211,7 +201,7 @@ fn a_locked_database_is_told_and_read_as_soon_as_it_is_free() {
     let made = store("quire-v2-live");
     let path = made.path().join("quire.db");
     let locker = Locker::of(&path);
-    let mut sim = open(made.path(), None, SMALL);
+    let mut sim = open_root(made.path(), SMALL);
     assert_says(&mut sim, "the database is locked by another process");
     assert!(!sim.screen().contains("record"), "nothing to be recorded: {}", sim.screen());
     drop(locker);
@@ -248,7 +238,7 @@ fn a_script_is_told_of_a_lock_after_a_bounded_wait() {
 #[test]
 fn what_does_not_answer_is_said_from_the_second_second_on_and_the_keys_live() {
     let store = two_runs();
-    let mut sim = open(store.root(), None, SMALL);
+    let mut sim = open_root(store.root(), SMALL);
     let db = store.root().join("rundown.db");
     sim.send(Msg::Reads(Some(db.clone())))
         .send(Msg::Tick(at(120_000)))
@@ -266,7 +256,7 @@ fn what_does_not_answer_is_said_from_the_second_second_on_and_the_keys_live() {
 
 #[test]
 fn a_store_that_does_not_answer_at_the_start_is_a_page_of_its_own() {
-    let mut sim = open(Path::new("no/such/store"), None, SMALL);
+    let mut sim = open_root(Path::new("no/such/store"), SMALL);
     sim.send(Msg::Reads(Some("/mnt/far/quire.db".into())))
         .send(Msg::Tick(at(120_000)))
         .send(Msg::Tick(at(132_000)));

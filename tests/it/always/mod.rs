@@ -1,5 +1,5 @@
-//! The command always runs, whatever is wrong with the store: through the real binary, as a CI job
-//! would see it.
+//! The command always runs, in spite of any fault of the store. The tests use the real binary, as a
+//! CI job does.
 
 mod ends;
 mod files;
@@ -13,10 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use crate::support::{rundown, store};
-
-/// The longest wait for a state; only a failing test uses it up.
-const PATIENCE: Duration = Duration::from_secs(20);
+use crate::support::{rundown, store, wait_until};
 
 /// Prints on both streams, leaves a file behind, and exits with 7.
 const COMMAND: [&str; 3] = ["sh", "-c", "echo out; echo err >&2; touch ran; exit 7"];
@@ -25,15 +22,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !is_so() {
-        assert!(begun.elapsed() < PATIENCE, "still not so: {what}");
-        std::thread::sleep(Duration::from_millis(2));
-    }
-}
-
-/// A library that changes what the system answers, made of `shim.c`.
+/// Compiles `shim.c`, a library that changes the results of system calls.
 #[cfg(target_os = "linux")]
 fn shim(dir: &Path) -> PathBuf {
     let (source, library) =
@@ -47,7 +36,7 @@ fn shim(dir: &Path) -> PathBuf {
     library
 }
 
-/// A directory with a store that holds one run.
+/// Makes a directory with a store that contains one run.
 fn recorded() -> TempDir {
     let dir = TempDir::new().unwrap();
     assert!(
@@ -69,7 +58,7 @@ fn sql(dir: &TempDir, sql: &str) -> Vec<String> {
     rows.collect::<Result<_, _>>().unwrap()
 }
 
-/// A store that cannot be used: how it is made in `store`, and a part of the reason.
+/// An unusable store: its name, a function that makes it in `store`, and a part of the message.
 type Broken = (&'static str, fn() -> TempDir, &'static str);
 
 const BROKEN: &[Broken] = &[
@@ -123,7 +112,7 @@ fn changed(sql: &str) -> TempDir {
     dir
 }
 
-/// The header is whole, the pages are not.
+/// Makes a store whose database has a valid header and damaged pages.
 fn damaged() -> TempDir {
     let dir = recorded();
     let path = dir.path().join("store/rundown.db");
@@ -140,7 +129,8 @@ fn quire() -> TempDir {
     dir
 }
 
-/// The command ran, and what it wrote and its exit code came through.
+/// Asserts that the command ran, and that its output and its exit code are unchanged. Returns the
+/// notices of rundown.
 #[track_caller]
 fn assert_ran(dir: &Path, output: &Output, what: &str) -> String {
     let (out, err) = (text(&output.stdout), text(&output.stderr));
@@ -258,8 +248,8 @@ fn a_faulty_configuration_is_reported_and_does_not_stop_a_command() {
     assert!(text(&output.stderr).contains("bad.toml:1:8"), "{}", text(&output.stderr));
 }
 
-/// A limit on the size of files stands for a full disk; it comes with a signal that kills who does
-/// not expect it.
+/// A limit on the size of files simulates a full disk. It comes with SIGXFSZ, which kills a process
+/// that does not handle it.
 #[test]
 fn a_command_runs_on_a_full_disk() {
     for (limit, has_store) in
@@ -307,7 +297,7 @@ fn commands_run_when_file_descriptors_run_out() {
             (Some(code), "out\n"),
             "{limit} {args:?}: {err}"
         );
-        // A finished command has its whole log, or none and a message.
+        // A finished command has its whole log, or no log and a message.
         let bytes =
             "SELECT coalesce(log_bytes, '-') || '' FROM sh_calls ORDER BY run_id DESC LIMIT 1";
         let is_reported = err.contains("not recorded: ");
@@ -370,12 +360,12 @@ fn a_command_does_not_wait_for_a_file_system_that_does_not_answer() {
         notices,
         "rundown: not recorded: cannot use the store store: it did not respond in time\n"
     );
-    // It starts within two seconds; the rest is for a busy machine.
+    // The command starts within two seconds. The rest is for a busy machine.
     let started = fs::metadata(dir.path().join("ran")).unwrap().modified().unwrap();
     assert!(started.duration_since(begun).unwrap() < Duration::from_secs(6));
 }
 
-/// As `flock DIR rundown record …` does.
+/// `flock DIR rundown record …` holds such a lock.
 #[test]
 fn a_lock_on_the_store_s_directory_is_not_waited_for_for_ever() {
     let dir = TempDir::new().unwrap();

@@ -1,21 +1,20 @@
-//! One command: its bytes, its end, its rows, and what happens when the record fails.
+//! One command: its bytes, its end, its rows, and failures to record it.
 
 use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use rundown::cri::Stream;
 use rundown::error::Error;
 use rundown::log::path;
+use rundown::model::RunId;
 use rundown::record::{Recording, Stop, record_command};
-
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::store::{Store, job, joined, mode};
 use crate::support::process::{self, is_alone};
-
-use super::store::{Store, job, joined, mode, wait_until};
+use crate::support::wait_until;
 
 #[test]
 fn each_stream_is_recorded_byte_for_byte() {
@@ -34,7 +33,10 @@ fn each_stream_is_recorded_byte_for_byte() {
 #[test]
 fn a_command_that_writes_much_to_both_streams_loses_nothing() {
     let store = Store::new();
-    let script = "i=0; while [ $i -lt 3000 ]; do echo \"out $i\"; echo \"err $i\" >&2; i=$((i + 1)); done; \
+    let script = "i=0
+                  while [ $i -lt 3000 ]; do
+                      echo \"out $i\"; echo \"err $i\" >&2; i=$((i + 1))
+                  done
                   head -c 3000000 /dev/zero | tr '\\0' x";
     let ended = store.shell(script);
     let lines =
@@ -48,30 +50,26 @@ fn an_unterminated_prompt_is_in_the_log_while_the_command_waits() {
     let store = Store::new();
     let fifo = store.dir.path().join("fifo");
     assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
-    thread::scope(|scope| {
-        let recording = scope
-            .spawn(|| store.shell("printf 'Password: '; read answer < fifo; echo \"[$answer]\""));
+    let script = "printf 'Password: '; read answer < fifo; echo \"[$answer]\"";
+    let ended = store.shell_while(script, || {
         wait_until("the prompt", || joined(&store.first_log(), Stream::Stdout) == b"Password: ");
         std::fs::write(&fifo, "secret\n").unwrap();
-        let ended = recording.join().unwrap();
-        assert_eq!(store.stdout(&ended), "Password: [secret]\n");
-        let log = String::from_utf8(store.first_log()).unwrap();
-        assert!(log.lines().next().unwrap().ends_with(" stdout P Password: "), "{log}");
     });
+    assert_eq!(store.stdout(&ended), "Password: [secret]\n");
+    let log = String::from_utf8(store.first_log()).unwrap();
+    assert!(log.lines().next().unwrap().ends_with(" stdout P Password: "), "{log}");
 }
 
-/// Its pauses are shorter than the age at which an unterminated end is written.
+/// The pauses are shorter than the age at which an unterminated line is written.
 #[test]
 fn a_progress_bar_that_never_ends_its_line_is_in_the_log_as_it_grows() {
     let store = Store::new();
-    thread::scope(|scope| {
-        let recording =
-            scope.spawn(|| store.shell("until [ -e stop ]; do printf '.'; sleep 0.03; done; echo"));
+    let script = "until [ -e stop ]; do printf '.'; sleep 0.03; done; echo";
+    let ended = store.shell_while(script, || {
         wait_until("a piece", || !store.first_log().is_empty());
         std::fs::write(store.dir.path().join("stop"), "").unwrap();
-        let ended = recording.join().unwrap();
-        assert_eq!(store.stdout(&ended).replace('.', ""), "\n");
     });
+    assert_eq!(store.stdout(&ended).replace('.', ""), "\n");
 }
 
 #[test]
@@ -79,8 +77,8 @@ fn a_line_is_in_the_log_while_the_command_runs_and_the_row_says_so() {
     let store = Store::new();
     let fifo = store.dir.path().join("fifo");
     assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
-    thread::scope(|scope| {
-        let recording = scope.spawn(|| store.shell("echo ready; read answer < fifo"));
+    let mut lock = None;
+    store.shell_while("echo ready; read answer < fifo", || {
         wait_until("the line", || joined(&store.first_log(), Stream::Stdout) == b"ready\n");
         assert_eq!(store.sql::<String>("SELECT state FROM runs"), ["active"]);
         assert_eq!(store.sql::<String>("SELECT state FROM jobs"), ["active"]);
@@ -89,14 +87,12 @@ fn a_line_is_in_the_log_while_the_command_runs_and_the_row_says_so() {
         });
         assert_eq!(store.sql::<i64>("SELECT count(*) FROM sh_events"), [0]);
         let run = store.sql::<String>("SELECT id FROM runs").remove(0);
-        let lock =
-            std::fs::File::open(path::recorder_lock(&store.run_dir(&rundown::model::RunId(run))))
-                .unwrap();
-        assert!(lock.try_lock().is_err(), "a recorder that works holds its lock");
+        let path = path::recorder_lock(&store.run_dir(&RunId(run)));
+        let held = lock.insert(std::fs::File::open(path).unwrap());
+        assert!(held.try_lock().is_err(), "a recorder that works holds its lock");
         std::fs::write(&fifo, "\n").unwrap();
-        recording.join().unwrap();
-        lock.try_lock().unwrap();
     });
+    lock.unwrap().try_lock().unwrap();
     assert_eq!(store.sql::<String>("SELECT state FROM runs"), ["complete"]);
 }
 
@@ -141,7 +137,7 @@ fn a_signal_that_kills_the_command_is_in_its_row_and_in_the_exit_code() {
     assert_eq!(store.sql::<i64>("SELECT exit_code FROM sh_events"), [137]);
 }
 
-/// Rust programs ignore SIGPIPE, and what is ignored is inherited unless somebody resets it.
+/// Rust programs ignore SIGPIPE, and their children inherit that unless it is reset.
 #[test]
 fn a_command_dies_of_sigpipe_as_it_does_without_us() {
     assert_eq!(Store::new().shell("kill -PIPE $$; echo survived").exit_code, 128 + 13);
@@ -273,17 +269,19 @@ fn a_run_that_was_begun_and_never_executed_has_a_free_lock() {
     let lock = std::fs::File::open(path::recorder_lock(&store.run_dir(&run))).unwrap();
     assert!(lock.try_lock().is_err());
     drop(recording);
-    // Another test's child may hold a copy of the lock until it has become its program.
+    // A child of another test, between fork and exec, may hold a copy of the descriptor.
     wait_until("a free lock", || lock.try_lock().is_ok());
 }
 
-/// A limit on the size of files stands for a full disk: it cuts a write in the middle of a record.
+/// A limit on the size of files simulates a full disk. It cuts a write in the middle of a record.
 #[test]
 fn a_full_disk_costs_the_end_of_the_log_and_nothing_else() {
     if is_alone() {
         let store = Store::new();
-        let ended =
-            store.shell("i=0; while [ $i -lt 30000 ]; do echo \"line $i of this log\"; i=$((i + 1)); done; exit 9");
+        let script = "i=0
+                      while [ $i -lt 30000 ]; do echo \"line $i of this log\"; i=$((i + 1)); done
+                      exit 9";
+        let ended = store.shell(script);
         assert_eq!(ended.exit_code, 9);
         assert!(ended.warnings[0].contains("the log is incomplete"), "{:?}", ended.warnings);
         let log = std::fs::read(store.log_path(&ended.run, "job", 1)).unwrap();
@@ -306,21 +304,23 @@ fn a_full_disk_costs_the_end_of_the_log_and_nothing_else() {
     assert!(output.status.success() && stderr.contains("lost only the end"), "{stderr}");
 }
 
-/// Runs a test of this program once more, alone, in a process of its own that a shell script
-/// prepares.
+/// Runs a test of this program again, alone, in a process that a shell script prepares.
 fn within(test: impl Fn(), script: &str) -> std::process::Output {
     let shell = ["sh", "-c", script].map(OsString::from).to_vec();
     process::command(&[shell, process::argv(test)].concat()).output().unwrap()
 }
 
-/// The recorder's own streams are those of this test program, so this looks from outside: the test
-/// runs itself.
+/// The recorder passes output on to the streams of this process, so the test runs itself as a child
+/// and reads them.
 #[test]
 fn output_is_passed_on_as_it_is_and_a_closed_reader_ends_only_that() {
     if is_alone() {
         let mut store = Store::new();
         store.options.quiet = false;
-        let ended = store.shell(r"printf '\033[1m<<out\n'; printf 'err>>' >&2; i=0; while [ $i -lt 20000 ]; do echo 0123456789; i=$((i + 1)); done");
+        let ended = store.shell(
+            r"printf '\033[1m<<out\n'; printf 'err>>' >&2
+              i=0; while [ $i -lt 20000 ]; do echo 0123456789; i=$((i + 1)); done",
+        );
         assert_eq!(store.stdout(&ended).len(), "\x1b[1m<<out\n".len() + 20_000 * 11);
         eprintln!("recorded as a whole");
         return;

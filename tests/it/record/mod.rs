@@ -1,5 +1,4 @@
-//! The recorder through its library: real commands, a real store, read back by other means than its
-//! own.
+//! The recorder as a library: real commands, and a real store that SQL and the tests' code read.
 
 mod command;
 mod pipeline;

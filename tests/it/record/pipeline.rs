@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use rundown::cri::Stream;
 use rundown::record::{DEMO, Recording, Stop, load_pipeline, parse_pipeline, run_pipeline};
 
-use super::store::{Store, joined, pipeline, wait_until};
+use super::store::{Store, joined, pipeline};
+use crate::support::wait_until;
 
 fn states(store: &Store) -> Vec<String> {
     store.sql("SELECT job_id || ' ' || state FROM jobs ORDER BY rowid")
@@ -108,17 +109,14 @@ fn a_stop_aborts_the_running_job_and_those_that_wait() {
         [jobs.done]\ncommands = ['true']
         [jobs.slow]\ncommands = ['echo ready >&2; exec sleep 60', 'echo never']
         [jobs.later]\ncommands = ['echo never']";
-    let stop = Stop::new();
     let begun = Instant::now();
     let recording = Recording::pipeline(&store.options, &pipeline(text)).unwrap();
     let log = store.log_path(recording.run(), "slow", 1);
-    let ended = thread::scope(|scope| {
-        let running = scope.spawn(|| recording.execute(&stop));
+    let ended = Store::execute_while(recording, |stop| {
         wait_until("the slow job", || {
             std::fs::read(&log).is_ok_and(|log| joined(&log, Stream::Stderr) == b"ready\n")
         });
         stop.stop();
-        running.join().unwrap()
     });
     assert!(begun.elapsed() < Duration::from_secs(30));
     assert_eq!(ended.exit_code, 1);
@@ -133,7 +131,8 @@ fn a_stop_aborts_the_running_job_and_those_that_wait() {
 #[test]
 fn a_later_stop_kills_a_command_that_does_not_heed_the_first() {
     let store = Store::new();
-    let text = "[jobs.deaf]\ncommands = [\"trap '' TERM; echo ready; i=0; while [ $i -lt 400 ]; do sleep 0.05; i=$((i + 1)); done\"]";
+    let text = "[jobs.deaf]\ncommands = [\"trap '' TERM; echo ready; i=0; \
+                while [ $i -lt 400 ]; do sleep 0.05; i=$((i + 1)); done\"]";
     let stop = Stop::new();
     let recording = Recording::pipeline(&store.options, &pipeline(text)).unwrap();
     thread::scope(|scope| {

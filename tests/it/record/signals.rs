@@ -1,24 +1,21 @@
-//! Signals to the recorder itself: here, to this test program.
+//! Signals to the recorder, which is this process.
 
 use std::process::Command;
-use std::thread;
 
 use rundown::cri::Stream;
-use rundown::record::{Ended, Recording, Stop};
+use rundown::record::{Ended, Recording};
 use rustix::process::{Signal, kill_process};
 
+use super::store::{Store, job, joined, pipeline};
 use crate::support::process::alone;
+use crate::support::wait_until;
 
-use super::store::{Store, job, joined, pipeline, wait_until};
-
-/// Executes a recording, and sends a signal to this process once its first command has said
+/// Executes a recording, and sends a signal to this process once the first command has printed
 /// `ready`.
 fn signalled(store: &Store, recording: Recording, signal: &str) -> Ended {
-    thread::scope(|scope| {
-        let running = scope.spawn(|| recording.execute(&Stop::new()));
+    Store::execute_while(recording, |_| {
         wait_until("the command", || joined(&store.first_log(), Stream::Stdout) == b"ready\n");
         kill_process(rustix::process::getpid(), signal_of(signal)).unwrap();
-        running.join().unwrap()
     })
 }
 
@@ -30,8 +27,8 @@ fn signal_of(name: &str) -> Signal {
     }
 }
 
-/// As under `nohup`, or in the background of a script: a shell cannot trap what was ignored when it
-/// began.
+/// Returns true if this process was started with the signal ignored, as under `nohup` or in the
+/// background of a script. A shell cannot trap such a signal.
 fn is_ignored(signal: &str) -> bool {
     let probe = format!("trap 'exit 0' {signal}; kill -s {signal} $$; exit 1");
     !Command::new("sh").args(["-c", &probe]).status().unwrap().success()
@@ -47,7 +44,8 @@ fn signals_reach_the_command_and_never_end_the_recorder() {
             }
             let mut store = Store::new();
             store.options.signals = true;
-            let script = "trap 'exit 41' TERM; trap 'exit 42' HUP; trap 'exit 43' INT; echo ready; while :; do sleep 0.02; done";
+            let script = "trap 'exit 41' TERM; trap 'exit 42' HUP; trap 'exit 43' INT; \
+                          echo ready; while :; do sleep 0.02; done";
             let argv = ["sh", "-c", script].map(Into::into);
             let recording = Recording::command(&store.options, &job("job"), &argv).unwrap();
             let ended = signalled(&store, recording, signal);

@@ -1,20 +1,16 @@
-//! A store in a temporary directory, and what a test wants to know of it.
+//! A store in a temporary directory, and its contents.
 
 use std::ffi::OsString;
-use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::thread;
 
 use rundown::cri::{Stream, parse};
 use rundown::model::{JobId, RunId};
-use rundown::record::{Ended, Facts, Options, parse_pipeline, record_command};
+use rundown::record::{Ended, Facts, Options, Recording, Stop, parse_pipeline, record_command};
 use tempfile::TempDir;
 
 use crate::support::joiner::Joiner;
-
-/// How long a state may take to come: only ever used up by a failing test.
-const TIME_OUT: Duration = Duration::from_secs(20);
 
 pub struct Store {
     pub dir: TempDir,
@@ -48,6 +44,24 @@ impl Store {
         record_command(&self.options, &job("job"), &argv).unwrap()
     }
 
+    /// Executes a recording while `meanwhile` runs. The command is stopped if that panics.
+    pub fn execute_while(recording: Recording, meanwhile: impl FnOnce(&Stop)) -> Ended {
+        let stop = Stop::new();
+        thread::scope(|scope| {
+            let running = scope.spawn(|| recording.execute(&stop));
+            let _guard = StopOnPanic(&stop);
+            meanwhile(&stop);
+            running.join().unwrap()
+        })
+    }
+
+    /// Records a shell script while `meanwhile` runs.
+    pub fn shell_while(&self, script: &str, meanwhile: impl FnOnce()) -> Ended {
+        let argv = ["sh", "-c", script].map(Into::into);
+        let recording = Recording::command(&self.options, &job("job"), &argv).unwrap();
+        Self::execute_while(recording, |_| meanwhile())
+    }
+
     pub fn shell(&self, script: &str) -> Ended {
         self.record(&["sh", "-c", script])
     }
@@ -60,7 +74,7 @@ impl Store {
         self.run_dir(run).join(format!("jobs/{job}/sh-{n}.log"))
     }
 
-    /// The only log of the only run, while it is recorded; empty until it is there.
+    /// Returns the bytes of the only log of the only run. Empty if the log does not exist yet.
     pub fn first_log(&self) -> Vec<u8> {
         let runs = std::fs::read_dir(self.root().join("runs/o/r"));
         let run = runs.ok().and_then(|mut runs| runs.next()).and_then(Result::ok);
@@ -69,7 +83,7 @@ impl Store {
         job.and_then(|job| std::fs::read(job.path().join("sh-1.log")).ok()).unwrap_or_default()
     }
 
-    /// What a command wrote to a stream, by its log.
+    /// Returns the bytes that a command wrote to a stream, according to its log.
     pub fn written(&self, run: &RunId, job: &str, n: u32, stream: Stream) -> Vec<u8> {
         joined(&std::fs::read(self.log_path(run, job, n)).unwrap(), stream)
     }
@@ -93,7 +107,19 @@ impl Store {
     }
 }
 
-/// A file's permissions.
+/// Stops a recording if the test panics. Otherwise the test would wait for the recording, and its
+/// command for the test.
+struct StopOnPanic<'a>(&'a Stop);
+
+impl Drop for StopOnPanic<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.stop();
+        }
+    }
+}
+
+/// Returns the permissions of a file.
 pub fn mode(path: &Path) -> u32 {
     std::fs::metadata(path).unwrap().permissions().mode() & 0o777
 }
@@ -106,7 +132,7 @@ pub fn pipeline(text: &str) -> rundown::record::Pipeline {
     parse_pipeline(text, "p.toml".as_ref()).unwrap()
 }
 
-/// What was written to a stream, by a log that may still grow.
+/// Returns the bytes that were written to a stream, according to a log that may still grow.
 pub fn joined(log: &[u8], stream: Stream) -> Vec<u8> {
     let mut joiner = Joiner::default();
     let lines =
@@ -116,17 +142,4 @@ pub fn joined(log: &[u8], stream: Stream) -> Vec<u8> {
     let mine = entries.into_iter().filter(|entry| entry.stream == stream);
     mine.flat_map(|entry| [entry.content, vec![b'\n'; usize::from(entry.complete)]].concat())
         .collect()
-}
-
-pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !is_so() {
-        if begun.elapsed() > TIME_OUT {
-            // A panic would wait for the recording thread, and that for a command which waits for
-            // this test.
-            let _ = writeln!(std::io::stderr(), "still not there: {what}");
-            std::process::abort();
-        }
-        std::thread::sleep(Duration::from_millis(2));
-    }
 }

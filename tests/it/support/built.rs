@@ -1,4 +1,4 @@
-//! Stores made by hand, step by step and with fixed times, through the recorder's own writer and
+//! Stores that a test makes step by step, with fixed times, through the recorder's writer and
 //! encoder.
 
 use std::cell::RefCell;
@@ -16,18 +16,18 @@ use tempfile::TempDir;
 
 pub const REPO: &str = "example";
 
-/// Milliseconds after 2026-05-06T12:00:00Z.
+/// Returns the time `ms` milliseconds after 2026-05-06T12:00:00Z.
 pub fn at(ms: i64) -> Time {
     Time::from_millis(1_778_068_800_000 + ms)
 }
 
-/// The id of run `n`: its last eight characters are `0000000n`.
+/// Returns the ID of run `n`. Its last eight characters are `0000000n`.
 pub fn run_id(n: u32) -> RunId {
     RunId(format!("01a2078a-83c0-7cf2-8c6a-6911{n:08}"))
 }
 
-/// A store that grows as a test says. Each step opens and closes the database: no process both
-/// reads and writes one at once.
+/// A store that a test fills step by step. Each step opens and closes the database, so that no
+/// process reads and writes it at the same time.
 pub struct Built {
     dir: TempDir,
     locks: Vec<(RunId, File)>,
@@ -62,7 +62,7 @@ impl Built {
         path::sh_log(&path::job_dir(&self.run_dir(run), &JobId(job.into())).unwrap(), n)
     }
 
-    /// A run starts, and its recorder holds its lock.
+    /// Starts a run, and locks it as its recorder does.
     pub fn begin(&mut self, run: &RunId, jobs: &[&str], ms: i64) {
         let new = NewRun {
             id: run,
@@ -84,7 +84,7 @@ impl Built {
         });
     }
 
-    /// A command starts; its job too if it is the first.
+    /// Starts a command, and its job if the command is the first.
     pub fn start(&self, run: &RunId, job: &str, n: u32, cmd: &str, ms: i64) {
         let key = ShKey { run: run.clone(), job: JobId(job.into()), n };
         let log = self.log_path(run, job, n);
@@ -100,7 +100,7 @@ impl Built {
         File::create(log).unwrap();
     }
 
-    /// A command writes bytes to one of its streams.
+    /// Appends the records of bytes that a command wrote to a stream.
     pub fn print(&self, run: &RunId, job: &str, n: u32, ms: i64, stream: Stream, text: &str) {
         let mut encoder = Encoder::new(Some(MAX_CONTENT));
         let mut records = Vec::new();
@@ -109,7 +109,7 @@ impl Built {
         self.append(run, job, n, &records);
     }
 
-    /// Bytes are appended to a log as they are.
+    /// Appends bytes to a log.
     pub fn append(&self, run: &RunId, job: &str, n: u32, bytes: &[u8]) {
         OpenOptions::new()
             .append(true)
@@ -119,7 +119,7 @@ impl Built {
             .unwrap();
     }
 
-    /// A command ends.
+    /// Ends a command with an exit code.
     pub fn end(&self, run: &RunId, job: &str, n: u32, exit_code: i32, ms: i64) {
         let end = ShEnd {
             finished_at: at(ms),
@@ -133,7 +133,7 @@ impl Built {
         self.finish(run, job, n, &end);
     }
 
-    /// A command that was started ends in this way.
+    /// Ends a command that was started.
     pub fn finish(&self, run: &RunId, job: &str, n: u32, end: &ShEnd) {
         let key = ShKey { run: run.clone(), job: JobId(job.into()), n };
         let starts = self.starts.borrow();
@@ -141,29 +141,49 @@ impl Built {
         self.write(|writer| writer.finish_sh(start, end).unwrap());
     }
 
-    /// A job ends.
+    /// Ends a job.
     pub fn end_job(&self, run: &RunId, job: &str, end: JobEnd, ms: i64) {
         self.write(|writer| writer.finish_job(run, &JobId(job.into()), end, at(ms)).unwrap());
     }
 
-    /// A run ends, and its recorder leaves.
+    /// Ends a run, and releases its lock.
     pub fn end_run(&mut self, run: &RunId, end: RunEnd, ms: i64) {
         self.write(|writer| writer.finish_run(run, end, at(ms)).unwrap());
         self.kill_recorder(run);
     }
 
-    /// The recorder of a run is gone, whatever it had still to do.
+    /// Releases the lock of a run, as when its recorder is killed.
     pub fn kill_recorder(&mut self, run: &RunId) {
         for (_, lock) in self.locks.extract_if(.., |(id, _)| id == run) {
-            // Explicitly: a child of another test may hold the descriptor until it executes its
-            // program.
+            // Unlock explicitly: a child between fork and exec may still hold the descriptor.
             lock.unlock().unwrap();
         }
     }
 }
 
-/// A run that failed in its second job, after one that passed; and one that was skipped because of
-/// it.
+/// Adds a run that has started the command `make all`, which has printed `the first row`.
+pub fn running_run(store: &mut Built, run: &RunId) {
+    store.begin(run, &["build"], 0);
+    store.start(run, "build", 1, "make all", 10);
+    store.print(run, "build", 1, 20, Stream::Stdout, "the first row\n");
+}
+
+/// Makes a store with run 1, which is running.
+pub fn running() -> Built {
+    let mut store = Built::new();
+    running_run(&mut store, &run_id(1));
+    store
+}
+
+/// Makes a store with an older run that passed and a newer one that failed.
+pub fn two_runs() -> Built {
+    let mut store = Built::new();
+    passed_run(&mut store, &run_id(1), -3_600_000);
+    failed_run(&mut store, &run_id(2), 0);
+    store
+}
+
+/// Adds a run with three jobs: one that passed, one that failed, one that was skipped.
 pub fn failed_run(store: &mut Built, run: &RunId, ms: i64) {
     store.begin(run, &["build", "test", "deploy"], ms);
     store.start(run, "build", 1, "cargo build --workspace", ms + 10);
@@ -204,7 +224,8 @@ pub fn failed_run(store: &mut Built, run: &RunId, ms: i64) {
         Stream::Stdout,
         "\nfailures:\n\n---- parser::tests::case_17 stdout ----\n",
     );
-    let panic = "thread 'parser::tests::case_17' panicked at src/parser.rs:42:9:\nassertion `left == right` failed\n";
+    let panic = "thread 'parser::tests::case_17' panicked at src/parser.rs:42:9:\n\
+                 assertion `left == right` failed\n";
     store.print(run, "test", 2, ms + 40_001, Stream::Stdout, panic);
     store.print(
         run,
@@ -236,7 +257,7 @@ pub fn failed_run(store: &mut Built, run: &RunId, ms: i64) {
     store.end_run(run, RunEnd::Failed("job-failed"), ms + 47_020);
 }
 
-/// A short run that passed.
+/// Adds a short run that passed.
 pub fn passed_run(store: &mut Built, run: &RunId, ms: i64) {
     store.begin(run, &["build"], ms);
     store.start(run, "build", 1, "make", ms + 10);

@@ -1,9 +1,9 @@
-//! What the tests of the real binary share: running it, making stores, looking at every byte of
-//! them.
+//! Helpers of all tests: the real binary, stores, the screen with and without a terminal.
 
 pub mod built;
 pub mod joiner;
 pub mod process;
+pub mod screen;
 pub mod session;
 pub mod svg;
 
@@ -12,10 +12,33 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// The binary, in an environment that no CI and no user can change.
+/// The longest wait for a state. Only a failing test takes that long.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Waits until a condition holds. Panics with its description if it never does.
+#[track_caller]
+pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    wait_for(what, || if is_so() { Ok(()) } else { Err(String::new()) });
+}
+
+/// Waits until there is a value, and returns it. Panics with the last error if there never is one.
+#[track_caller]
+pub fn wait_for<T>(what: &str, mut value: impl FnMut() -> Result<T, String>) -> T {
+    let begun = Instant::now();
+    loop {
+        match value() {
+            Ok(value) => return value,
+            Err(error) => assert!(begun.elapsed() < PATIENCE, "waited in vain for {what}: {error}"),
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Returns a command for the binary. Its environment does not depend on the CI system or the user.
 pub fn rundown(dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rundown"));
     command
@@ -32,43 +55,41 @@ pub fn run(dir: &Path, args: &[&str]) -> Output {
     rundown(dir).args(args).output().unwrap()
 }
 
-/// Its stdout, when it exits with `code`; both outputs are shown when it does not.
+/// Runs the binary in `dir` and returns its stdout and its stderr. Panics with both if its exit
+/// status is not `code`.
+fn outputs(dir: &Path, args: &[&str], code: i32) -> (String, String) {
+    let output = run(dir, args);
+    let (out, err) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(
+        output.status.code(),
+        Some(code),
+        "rundown {args:?}\n--- stdout\n{out}\n--- stderr\n{err}"
+    );
+    (out.into_owned(), err.into_owned())
+}
+
+/// Returns the stdout of the binary, which exits with `code`.
 pub fn stdout(dir: &Path, args: &[&str], code: i32) -> String {
-    let output = run(dir, args);
-    let (out, err) =
-        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert_eq!(
-        output.status.code(),
-        Some(code),
-        "rundown {args:?}\n--- stdout\n{out}\n--- stderr\n{err}"
-    );
-    out.into_owned()
+    outputs(dir, args, code).0
 }
 
-/// Its stderr, when it exits with `code`.
+/// Returns the stderr of the binary, which exits with `code`.
 pub fn stderr(dir: &Path, args: &[&str], code: i32) -> String {
-    let output = run(dir, args);
-    let (out, err) =
-        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert_eq!(
-        output.status.code(),
-        Some(code),
-        "rundown {args:?}\n--- stdout\n{out}\n--- stderr\n{err}"
-    );
-    err.into_owned()
+    outputs(dir, args, code).1
 }
 
-/// A JSON document that it prints.
+/// Returns the JSON document that the binary prints.
 pub fn json(dir: &Path, args: &[&str], code: i32) -> serde_json::Value {
     serde_json::from_str(&stdout(dir, args, code)).unwrap()
 }
 
-/// The objects that it prints, one a line.
+/// Returns the objects that the binary prints, one per line.
 pub fn json_lines(dir: &Path, args: &[&str]) -> Vec<serde_json::Value> {
     stdout(dir, args, 0).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// A program of the user's: a script of the shell.
+/// Makes an executable shell script, and returns its path.
 pub fn script(dir: &Path, name: &str, text: &str) -> String {
     let (path, draft) = (dir.join(name), dir.join(format!("{name}.draft")));
     fs::write(&draft, format!("#!/bin/sh\n{text}\n")).unwrap();
@@ -81,11 +102,12 @@ pub fn script(dir: &Path, name: &str, text: &str) -> String {
     path.to_str().unwrap().into()
 }
 
+/// Returns the path of a file or directory below `fixtures/`.
 pub fn fixture(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(path)
 }
 
-/// A store made from a fixture: its database from the SQL beside the logs.
+/// Makes a store from a fixture: its logs, and a database from the SQL file beside them.
 pub fn store(name: &str) -> TempDir {
     let dir = TempDir::new().unwrap();
     let from = fixture("stores").join(name);
@@ -96,6 +118,7 @@ pub fn store(name: &str) -> TempDir {
     dir
 }
 
+/// Copies a directory and all below it.
 pub fn copy_tree(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
@@ -109,7 +132,7 @@ pub fn copy_tree(from: &Path, to: &Path) {
     }
 }
 
-/// Every file of a directory with its bytes.
+/// Returns the bytes of every file below a directory.
 pub fn bytes_of(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(dir).unwrap() {

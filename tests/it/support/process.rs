@@ -4,7 +4,14 @@
 //! its memory, or reads its own output would disturb the others, or be disturbed by them.
 
 use std::ffi::OsString;
-use std::process::Command;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use wait4::Wait4;
+
+use super::rundown;
 
 /// The variable that is set in a process that was started for one test.
 const ALONE: &str = "RUNDOWN_TEST_ALONE";
@@ -45,4 +52,30 @@ pub fn alone<T: Fn()>(test: T, body: impl FnOnce()) {
     assert!(has_passed, "{}\n--- stdout\n{out}\n--- stderr\n{err}", output.status);
     print!("{out}");
     eprint!("{err}");
+}
+
+/// The cost and the result of a process.
+pub struct Cost {
+    pub time: Duration,
+    /// The peak memory.
+    pub bytes: u64,
+    /// The exit code, or `None` if a signal ended the process.
+    pub code: Option<i32>,
+    pub stderr: String,
+}
+
+/// Runs the binary on the store in `dir` and measures it.
+///
+/// The system counts the memory of this process at the start of the child as the child's. A test
+/// that checks it runs [`alone`] and needs little memory itself.
+pub fn cost(dir: &Path, args: &[&str]) -> Cost {
+    let out = tempfile::tempdir().unwrap();
+    let path = out.path().join("stderr");
+    let mut command = rundown(dir);
+    command.args(["--root", "."]).args(args).stdout(Stdio::null());
+    command.stderr(fs::File::create(&path).unwrap());
+    let begun = Instant::now();
+    let used = command.spawn().unwrap().wait4().unwrap();
+    let (time, bytes) = (begun.elapsed(), used.rusage.maxrss);
+    Cost { time, bytes, code: used.status.code(), stderr: fs::read_to_string(path).unwrap() }
 }

@@ -1,4 +1,4 @@
-//! The real binary in a real terminal, as it is seen there.
+//! The real binary in a real terminal.
 
 use std::ffi::OsStr;
 use std::io::{Read, Write};
@@ -8,38 +8,38 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use pty_process::blocking::{Command, Pts, Pty};
+use rundown::cri::Stream;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use rustix::termios::{Termios, tcgetattr};
 use vt100::{Callbacks, MouseProtocolMode, Parser, Screen};
 
-use super::built::Built;
+use super::PATIENCE;
+use super::built::{Built, run_id};
 
-/// The one time-out: nothing here takes this long unless it never comes.
-pub const PATIENCE: Duration = Duration::from_secs(20);
-
-/// What the terminal shows, and whether that has changed.
+/// The screen of the terminal, with a signal for each change.
 pub struct Shown {
-    pub parser: Mutex<Parser<Clipboard>>,
+    pub parser: Mutex<Parser<Effects>>,
     pub changed: Condvar,
 }
 
-/// What a terminal does beside showing: what was copied last, in base64; how often it rang, and
-/// what it was told by OSC.
+/// The effects of a terminal's output outside its screen.
 #[derive(Default)]
-pub struct Clipboard {
+pub struct Effects {
+    /// The text that was copied last, in base64.
     copied: Vec<u8>,
     bells: usize,
+    /// The last unknown OSC sequence, which may be a desktop notification.
     notice: String,
     /// The number of frames drawn, each a synchronized update.
     frames: usize,
 }
 
-impl Callbacks for Clipboard {
+impl Callbacks for Effects {
     fn copy_to_clipboard(&mut self, _: &mut Screen, _: &[u8], data: &[u8]) {
         self.copied = data.to_vec();
     }
@@ -65,12 +65,12 @@ impl Callbacks for Clipboard {
 }
 
 impl Shown {
-    /// Waits until the screen is as wanted.
+    /// Waits until the screen is as expected.
     pub fn wait_for(&self, what: &str, wanted: impl Fn(&Screen) -> bool) {
         self.wait_until(what, |parser| wanted(parser.screen()));
     }
 
-    fn wait_until(&self, what: &str, wanted: impl Fn(&Parser<Clipboard>) -> bool) {
+    fn wait_until(&self, what: &str, wanted: impl Fn(&Parser<Effects>) -> bool) {
         let end = Instant::now() + PATIENCE;
         let mut parser = self.parser.lock().unwrap();
         while !wanted(&parser) {
@@ -90,7 +90,7 @@ impl Shown {
     }
 }
 
-/// rundown in a terminal of 80x24.
+/// rundown in a terminal of 80x24 cells.
 pub struct Session {
     pub shown: Arc<Shown>,
     pub pty: Arc<Pty>,
@@ -135,7 +135,7 @@ impl Session {
         let child = command.spawn_borrowed(&pts).unwrap();
         let pid = Pid::from_child(&child);
         let size = |n| NonZeroU16::new(n).unwrap();
-        let parser = Parser::new_with_callbacks(size(24), size(80), 0, Clipboard::default());
+        let parser = Parser::new_with_callbacks(size(24), size(80), 0, Effects::default());
         let shown = Shown { parser: Mutex::new(parser), changed: Condvar::new() };
         let (shown, pty, stop) = (Arc::new(shown), Arc::new(pty), Arc::new(AtomicBool::new(false)));
         let reader = thread::spawn({
@@ -153,7 +153,7 @@ impl Session {
         kill_process(self.pid, signal).unwrap();
     }
 
-    /// How often the terminal has rung.
+    /// Returns the number of bells so far.
     pub fn bells(&self) -> usize {
         self.shown.parser.lock().unwrap().callbacks().bells
     }
@@ -162,10 +162,32 @@ impl Session {
         self.shown.wait_until(notice, |parser| parser.callbacks().notice == notice);
     }
 
-    /// Changes the size of the terminal and waits for a frame after that.
-    pub fn resize(&self, columns: u16, rows: u16) {
-        let before = self.shown.parser.lock().unwrap().callbacks().frames;
+    /// Reports another size to the program. The screen here keeps its size.
+    pub fn report_size(&self, columns: u16, rows: u16) {
         self.pty.resize(pty_process::Size::new(rows, columns)).unwrap();
+    }
+
+    /// Changes the size of the screen, and reports it to the program.
+    pub fn resize(&self, columns: u16, rows: u16) {
+        let [height, width] = [rows, columns].map(|n| NonZeroU16::new(n).unwrap());
+        self.shown.parser.lock().unwrap().screen_mut().set_size(height, width);
+        self.report_size(columns, rows);
+    }
+
+    /// Changes the size of the screen to 90x30, prints a row, and waits for a whole frame with it.
+    pub fn settle(&self, store: &Built, row: &str) {
+        self.resize(90, 30);
+        store.print(&run_id(1), "build", 1, 30, Stream::Stdout, &format!("{row}\n"));
+        self.shown.wait_for("a frame of the last size", |screen| {
+            let hints = screen.rows(0, 90).nth(29).unwrap_or_default();
+            screen.contents().contains(row) && hints.contains("help")
+        });
+    }
+
+    /// Reports another size to the program, and waits for a frame after that.
+    pub fn redraw(&self, columns: u16, rows: u16) {
+        let before = self.shown.parser.lock().unwrap().callbacks().frames;
+        self.report_size(columns, rows);
         let size = format!("a frame at {columns}x{rows}");
         self.shown.wait_until(&size, |parser| parser.callbacks().frames > before);
     }
@@ -181,7 +203,7 @@ impl Session {
         self.exits.recv_timeout(PATIENCE).unwrap()
     }
 
-    /// The main screen, no mouse, a cursor, and the line settings as they were.
+    /// Asserts that the main screen, the mouse, the cursor and the line settings are restored.
     pub fn assert_given_back(&self) {
         self.shown.wait_for("the main screen", |screen| {
             !screen.alternate_screen()
@@ -191,7 +213,7 @@ impl Session {
         self.assert_modes_given_back();
     }
 
-    /// The line settings as they were.
+    /// Asserts that the line settings are restored.
     pub fn assert_modes_given_back(&self) {
         let after = tcgetattr(&self.pts).unwrap();
         assert_eq!(after.local_modes, self.before.local_modes);
@@ -199,12 +221,12 @@ impl Session {
         assert_eq!(after.output_modes, self.before.output_modes);
     }
 
-    /// From now on the terminal takes nothing.
+    /// Stops reading: soon the program cannot write to the terminal any more.
     pub fn stop_reading(&mut self) {
         self.end_reader();
     }
 
-    /// Nobody holds the terminal any more.
+    /// Closes the terminal. The exit status of the program follows.
     pub fn close(mut self) -> Receiver<ExitStatus> {
         self.end_reader();
         let (_, unused) = channel();
