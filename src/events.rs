@@ -28,9 +28,9 @@ pub struct Events {
     pub jobs: Vec<(Job, Vec<Sh>)>,
     /// The time of the first event.
     pub began_at: Option<Time>,
-    /// The outcome of the run, in the writer's word, and the time at which it ended.
+    /// The outcome of the run, as quire writes it, and the time at which it ended.
     pub ended: Option<(String, Time)>,
-    /// The number of lines that are not a known event.
+    /// The number of lines that are not a known event, or that end a command that is not running.
     pub strangers: u64,
     known: HashMap<JobId, Known>,
 }
@@ -96,7 +96,8 @@ impl Events {
                 }
             }
             Event::RunFinished { outcome } => {
-                // Only once: otherwise a file of only such lines would take quadratic time.
+                // Only once: otherwise a file of many jobs and many such lines would take quadratic
+                // time.
                 if self.ended.replace((outcome, at)).is_none() {
                     self.jobs.iter_mut().for_each(|(_, shs)| give_up(shs));
                 }
@@ -120,8 +121,8 @@ fn is_open(sh: &Sh) -> bool {
     sh.finished_at.is_none() && sh.origin == Origin::Event
 }
 
-/// Marks the last command, if it has not ended, as given up: something came after it, so it will
-/// never end. It has no number, because it has no log.
+/// Marks the last command, if it has not ended, as given up: a later event shows that it will never
+/// end. It has no number, because it has no log.
 fn give_up(shs: &mut [Sh]) {
     if let Some(sh) = shs.last_mut().filter(|sh| is_open(sh)) {
         (sh.n, sh.origin) = (None, Origin::GivenUp);

@@ -18,8 +18,8 @@ use rustix::fs::{CWD, Mode, OFlags, openat};
 /// The reason why a link that leads out is not followed.
 pub const LEADS_OUT: &str = "it links outside the run's directory";
 
-/// The flags for opening a directory on the way to a file. On Linux, `O_PATH` does so without the
-/// permission to list the directory.
+/// The flags for opening a directory on the way to a file. On Linux, `O_PATH` needs no permission
+/// to list the directory.
 #[cfg(target_os = "linux")]
 const WAY: OFlags = OFlags::PATH.union(OFlags::DIRECTORY);
 #[cfg(not(target_os = "linux"))]
@@ -74,7 +74,8 @@ pub fn identity(path: &Path) -> Option<Identity> {
 }
 
 /// Creates a file that only its owner may read and write, regardless of the umask and the defaults
-/// of the directory. A file system without modes (FAT, some network file systems) keeps its own.
+/// of the directory. A file system without modes (FAT, some network file systems) applies its own
+/// permissions.
 ///
 /// # Errors
 /// Fails if the file exists already or cannot be created.
@@ -143,8 +144,8 @@ impl Deref for FilePath {
     }
 }
 
-/// Opens the file that a path resolves to, step by step from the root. A link that replaces a step
-/// in the meantime is not followed, not even on the way to the directory.
+/// Opens the file that a path resolves to, component by component from `/`. If a link replaces a
+/// component in the meantime, opening fails; this includes the components of `within`.
 fn open_inside(path: &Path, within: &Path) -> io::Result<File> {
     let resolved = fs::canonicalize(path)?;
     if !resolved.starts_with(within) {

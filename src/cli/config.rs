@@ -12,9 +12,9 @@
 //! open = "o"                    # only there
 //! ```
 //!
-//! It applies to the screen, and `sync` to the recorder. Output for scripts neither depends on it
-//! nor fails because of it, and a faulty configuration does not prevent a recording. The command
-//! line takes precedence over it.
+//! The settings apply to the screen, except `sync`, which applies to the recorder. Output for
+//! scripts does not depend on the configuration, and a faulty configuration does not prevent such
+//! output or a recording. The command line takes precedence over the file.
 
 mod read;
 mod write;
@@ -38,9 +38,9 @@ const MAX_BYTES: u64 = 1 << 20;
 pub struct Config {
     /// The settings of the screen itself.
     pub settings: Settings,
-    /// True if all signs are ASCII.
+    /// True if the screen uses only ASCII glyphs.
     pub ascii: bool,
-    /// The name of the time zone of times; it has been validated.
+    /// The name of the time zone in which times are shown. It has been validated.
     pub time_zone: Option<String>,
     /// True if the recorder writes the logs to the disk when a run ends.
     pub sync: bool,

@@ -1,8 +1,8 @@
 //! The parts of the help that are not about a single option: examples, exit codes and environment
 //! variables.
 //!
-//! The long help of a command starts with its examples and ends with its exit codes and variables.
-//! Each example is a command line that parses, which a test checks.
+//! The long help of a command starts with a sentence and examples, and ends with its exit codes and
+//! variables. Each example is a command line that parses, which a test checks.
 
 use clap::builder::StyledStr;
 use textwrap::Options;
@@ -18,10 +18,11 @@ pub(super) const VIEW_USAGE: &str = "rundown [OPTIONS] [RUN]\n       rundown <CO
 
 pub(super) const RECORD_USAGE: &str = "rundown record [OPTIONS] [--] <CMD> [ARG]...";
 
-/// The columns of a terminal that needs no further wrapping.
+/// The width, in columns, to which the texts are wrapped.
 const WIDTH: usize = 80;
 
-/// The longest first column of a table; the second column starts below a longer one.
+/// The maximum width of the first column of a table. The meaning of a longer term starts on the
+/// next line.
 const MAX_FIRST_COLUMN: usize = 46;
 
 /// The rows of a table: a term and its meaning.
@@ -31,7 +32,7 @@ type Table = &'static [(&'static str, &'static str)];
 pub(super) struct Page {
     /// The command as it is typed.
     name: &'static str,
-    /// One sentence; all of `rundown help` has of the command.
+    /// One sentence. `rundown help` prints only this about the command.
     pub about: &'static str,
     /// Three to five command lines.
     pub examples: Table,
@@ -316,7 +317,7 @@ mod tests {
 
     use crate::cli::{Arguments, parse};
 
-    /// The commands with their names, `rundown` first.
+    /// Returns `rundown` and its subcommands, except `help`.
     fn commands(width: usize) -> Vec<clap::Command> {
         let mut root = Arguments::command().term_width(width).color(ColorChoice::Never);
         root.build();

@@ -16,14 +16,14 @@ use crate::catalog::RunSpec;
 use crate::error::Error;
 use crate::sanitize::is_harmless;
 
-/// The shortest word that is taken for the start of a longer one.
+/// The minimum length of a word that is completed or corrected.
 const SHORTEST_START: usize = 3;
 
-/// The longest command line that is repeated with a correction, in characters.
+/// The maximum length, in characters, of a command line that a suggestion repeats in full.
 const MAX_REPEATED: usize = 100;
 
-/// Words of other tools, and the first words of the command line that they mean. Empty: the word
-/// is not needed.
+/// Words of other tools, and the words of rundown that replace them. An empty replacement means
+/// that the word is not needed.
 const WORDS: &[(&str, &str)] = &[
     ("run", "record"),
     ("ls", "list"),
@@ -49,7 +49,8 @@ const WORDS: &[(&str, &str)] = &[
     ("passed", "latest-passed"),
 ];
 
-/// Options of other tools, and ours that mean the same. The first one counts that the command has.
+/// Options of other tools, and their equivalents. The first equivalent that the command supports is
+/// suggested.
 const OPTIONS: &[(&str, &[&str])] = &[
     ("--json", &["--format json"]),
     ("--jsonl", &["--format jsonl"]),
@@ -195,7 +196,7 @@ fn quoted(text: &str) -> String {
 }
 
 /// Replaces the error of a RUN that was not found if the word is close to a valid one.
-/// `takes_commands`: a command could stand in the place of the word.
+/// `takes_commands` is true if a command is also valid in the position of the word.
 pub(super) fn for_run(error: anyhow::Error, word: &OsStr, takes_commands: bool) -> anyhow::Error {
     let Some(found) = error.downcast_ref::<Error>() else { return error };
     let why = match found {
@@ -238,8 +239,8 @@ fn command_line(first: &str) -> String {
     }
 }
 
-/// Returns the first words of the command line that a word probably means: a command, an option, a
-/// RUN, or nothing (an empty text). `None` if the word is valid, is a path, or is close to none.
+/// Returns the replacement of a mistyped word: a command, an option, a RUN, or nothing (an empty
+/// text). `None` if the word is valid, is a path, or resembles no valid word.
 fn meant(word: &OsStr) -> Option<String> {
     let word = word.to_str().filter(|word| !word.contains('/') && !Path::new(word).exists())?;
     let commands = Arguments::command();
@@ -252,8 +253,8 @@ fn meant(word: &OsStr) -> Option<String> {
     alias.or_else(|| RunSpec::corrected(word)).or_else(near)
 }
 
-/// Returns the word that begins with this one, else the one that differs in the fewest characters,
-/// at most a third of those of the shorter word.
+/// Returns the shortest valid word that begins with `word`. Otherwise, returns the word with the
+/// smallest edit distance, which may be at most 1 or a third of the length of the shorter word.
 fn closest<'w>(word: &str, valid: &[&'w str]) -> Option<&'w str> {
     let chars = word.chars().count();
     let is_start = |valid: &&&str| chars >= SHORTEST_START && valid.starts_with(word);
@@ -296,7 +297,7 @@ mod tests {
             (&["lits", "--limit"], "rundown list"),
             (&["lits", "--json"], "rundown list"),
             (&["run", "--bogus"], "rundown record -- CMD"),
-            // Nothing in it may be hidden.
+            // A command line with control characters is not repeated.
             (&["run", "a\x1b[2J"], "rundown record -- CMD"),
         ] {
             assert_eq!(tip(words), format!("did you mean '{corrected}'?"), "{words:?}");

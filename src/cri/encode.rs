@@ -1,10 +1,11 @@
 //! Encoder from the bytes of a stream to records; the inverse of [`super::parse`].
 //!
-//! Every record has a header of 40 bytes: a UTC time with 9 digits and `Z`, the stream, the tag,
-//! and the third space even if the content is empty. Every reader of the format accepts such a
-//! time, and it sorts as text. Content bytes never change: CR is kept, an entry is split between
-//! bytes rather than characters, and no newline is added to an unterminated end. All records of one
-//! [`Encoder::write`] have the time passed to it. The encoder uses no file and no clock.
+//! Every record has a header of 40 bytes: a UTC time with 9 fraction digits and `Z`, the stream,
+//! the tag, and the third space even if the content is empty. Every reader of the format accepts
+//! such a time, and it sorts as text. Content bytes never change: CR is kept, an entry is split
+//! between bytes rather than characters, and no newline is added to an unterminated end. All
+//! records of one [`Encoder::write`] have the time passed to it. The encoder uses no file and no
+//! clock.
 
 use std::num::NonZeroUsize;
 

@@ -26,7 +26,8 @@ use crate::time::{Time, days_from_civil};
 /// Parses one line, without its LF.
 ///
 /// # Errors
-/// Returns [`Malformed`] for a line that is not a record: data for a caller that has the bytes.
+/// Returns [`Malformed`] for a line that is not a record. It contains the reason and the column,
+/// but not the bytes.
 #[inline]
 pub fn parse(line: &[u8]) -> Result<Record<'_>, Malformed> {
     match parse_usual(line) {
@@ -35,7 +36,7 @@ pub fn parse(line: &[u8]) -> Result<Record<'_>, Malformed> {
     }
 }
 
-/// Parses as [`parse`] does but without its shortcut, which is slower. Public for the benchmark
+/// Parses as [`parse`] does, but always uses the grammar, which is slower. Public for the benchmark
 /// only.
 ///
 /// # Errors
@@ -162,8 +163,8 @@ fn stream(at: &[u8]) -> Parsed<'_, Stream> {
 }
 
 /// Parses the tag field and the space after it. Only the first tag has a meaning. The last space
-/// may be missing: conmon 2.2.0 wrote no such space, and it was stripped before fluent-bit (its
-/// issue 6703).
+/// may be missing: conmon 2.2.0 does not write it, and some pipelines strip it (fluent-bit issue
+/// 6703).
 fn tags(at: &[u8]) -> Parsed<'_, Tag> {
     let first = alt((value(Tag::Full, char('F')), value(Tag::Partial, char('P'))));
     let more = opt(preceded(char(':'), take_till(|byte| byte == b' ')));
@@ -199,8 +200,8 @@ fn secs_of_day([hour, minute, second]: [u32; 3]) -> i64 {
 /// The header of nearly every line, and of all lines that rundown writes: 9 digits, `Z`, one tag.
 pub(super) type UsualHeader = [u8; 40];
 
-/// Parses a line with a usual header, or one with fewer fraction digits, as containerd trims them.
-/// Returns `None` if only the grammar can decide.
+/// Parses a line with a usual header, or with fewer fraction digits (containerd trims trailing
+/// zeros). Returns `None` if only the grammar can decide.
 #[inline]
 fn parse_usual(line: &[u8]) -> Option<Record<'_>> {
     match split_header(line) {
@@ -222,7 +223,7 @@ fn usual_record<'a>(header: &UsualHeader, content: &'a [u8]) -> Option<Record<'a
     Some(Record { at: usual_time(header)?, stream, tag, content })
 }
 
-/// Splits off a header whose `Z` is at the offset that 9 digits give it.
+/// Splits off a header that has its `Z` at the offset for 9 fraction digits.
 #[inline]
 pub(super) fn split_header(line: &[u8]) -> Option<(&UsualHeader, &[u8])> {
     line.split_first_chunk().filter(|(header, _): &(&UsualHeader, _)| header[29] == b'Z')

@@ -1,4 +1,4 @@
-//! `--once`: prints a run once. Each format is one file, and all use the same [`RunNode`].
+//! `--once`: prints a run once. Each format has its own module, and all print the same [`RunNode`].
 //! `--follow`: prints a run while it is running.
 //!
 //! Logs are streamed from disk to the output, so memory does not grow with their size. Data goes to

@@ -1,5 +1,5 @@
-//! `--format records`: one object per physical line, including lines that are not records. Nothing
-//! is joined. Plain text only has content.
+//! `--format records`: one object per physical line, including lines that are not records. Lines
+//! are not joined into rows. A line of a plain log has content, but no time, stream or tag.
 
 use std::io::{self, Write};
 
@@ -27,7 +27,7 @@ struct LineJson<'a> {
     parsed: Parsed<'a>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     unterminated: bool,
-    /// Bytes of a very long line that are not in `content` or `raw`.
+    /// The number of bytes of a very long line that are not in `content` or `raw`.
     #[serde(skip_serializing_if = "Option::is_none")]
     cut_bytes: Option<u64>,
 }
@@ -88,8 +88,8 @@ fn write_log(
     Ok(())
 }
 
-/// Returns how many lines begin before an offset. Lines are numbered by their position in the log,
-/// including those that are not shown.
+/// Returns the number of lines that begin before an offset. Lines are numbered by their position in
+/// the log, including those that are not shown.
 fn lines_before(printing: &mut Printing<'_>, file: &LogFile, start: u64) -> Option<u64> {
     let mut lines = printing.told(file.lines(0))?;
     let mut number = 0;

@@ -40,7 +40,7 @@ pub(super) enum EntryKind {
     Directory,
     /// A FIFO, a socket, a device.
     Other,
-    /// A link that leads out of the listed directory, or nowhere.
+    /// A link that leads out of the root, or nowhere.
     Outside,
 }
 
@@ -86,7 +86,7 @@ impl Beneath {
         Ok(resolved.map(|root| Self { root: root.into() }))
     }
 
-    /// Returns the regular files of a directory, by name.
+    /// Returns the regular files of a directory, sorted by name.
     pub(super) fn files(&self, dir: &Path) -> Result<Vec<File>> {
         let entries = self.entries(dir)?.into_iter();
         let mut files: Vec<File> = entries
@@ -105,7 +105,7 @@ impl Beneath {
         FilePath::found(path, Arc::clone(&self.root))
     }
 
-    /// Returns the directories of a directory, by name.
+    /// Returns the subdirectories of a directory, sorted by name.
     pub(super) fn dirs(&self, dir: &Path) -> Result<Vec<(String, PathBuf)>> {
         let entries =
             self.entries(dir)?.into_iter().filter(|entry| entry.kind == EntryKind::Directory);
@@ -135,8 +135,8 @@ impl Beneath {
         Ok(found)
     }
 
-    /// Returns the kind of an entry, or of its target inside the root. Returns `None` if the entry
-    /// no longer exists.
+    /// Returns the kind of an entry; for a link, the kind of its target or [`EntryKind::Outside`].
+    /// Returns `None` if the entry no longer exists.
     fn kind(&self, entry: &DirEntry) -> io::Result<Option<EntryKind>> {
         let own = entry.file_type()?;
         if !own.is_symlink() {

@@ -7,8 +7,8 @@
 //!
 //! - A piece more than `reach` bytes after the previous one begins a row of its own.
 //! - A row that spans more than `reach` bytes is cut at a multiple of `reach`: the first piece at
-//!   or after it begins a row of its own. The first cut is the first multiple at least `reach`
-//!   after the start of the row; the next cuts follow at each multiple.
+//!   or after this multiple begins a row of its own. The first cut is the first multiple at least
+//!   `reach` after the start of the row; the next cuts follow at each multiple.
 //!
 //! Because cuts are at fixed positions, a look-back of [`Starts::LOOK_BACK`] reaches suffices, even
 //! though it begins as if at the start of a file. If the first record in it actually continues an
@@ -43,7 +43,7 @@ impl Starts {
     /// An unlimited reach: pieces are joined at any distance.
     pub const UNBOUNDED: NonZeroU64 = NonZeroU64::MAX;
 
-    /// The number of reaches before an offset whose records suffice to determine the state at it.
+    /// The look-back, in reaches, that suffices to determine the state at an offset.
     pub const LOOK_BACK: u64 = 3;
 
     /// Returns the state at the start of a file.
@@ -91,7 +91,8 @@ impl Starts {
     }
 
     /// Returns the state for reading on from `offset` with pieces joined at any distance. Entries
-    /// that are out of reach at `offset` are closed.
+    /// that are out of reach at `offset` are closed. A row that stays open still ends at its next
+    /// cut.
     pub fn unbounded_from(mut self, offset: u64) -> Self {
         for stream in Stream::ALL {
             if !self.reaches(offset, stream) {

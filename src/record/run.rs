@@ -7,12 +7,12 @@
 //! end:      rows of the jobs and the run ─► lock released
 //! ```
 //!
-//! In this order, a reader never sees more than is true: an active run whose lock is free was
-//! interrupted, and a finished row means a complete log. **The command always runs.** If the store
-//! cannot be used, or does not answer when the run begins, the command still runs, and a warning
-//! reports the parts that were not recorded. [`Options::must_record`] does the opposite. One limit:
-//! the logs are written in step with the command, so a file system that stops answering later
-//! delays it.
+//! Because of this order, every state that a reader can find is consistent: an active run whose
+//! lock is free was interrupted, and a finished row means a complete log. **The command always
+//! runs.** If the store cannot be used, or does not answer when the run begins, the command still
+//! runs, and a warning reports the parts that were not recorded. [`Options::must_record`] does the
+//! opposite. One limit: the logs are written in step with the command, so a file system that stops
+//! answering later delays it.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -34,7 +34,7 @@ use crate::store::{NewRun, RunEnd, Writer};
 use crate::time::Time;
 use crate::{file, log, store};
 
-/// The longest that a command waits for its store.
+/// The maximum time that a command waits for its store.
 const BEGIN_TIMEOUT: Duration = Duration::from_millis(1500);
 
 /// The same for a command that must be recorded.
@@ -50,7 +50,7 @@ pub struct Options {
     /// The root of the store, created for its owner alone if missing; or the reason why no store
     /// can be used.
     pub store_root: std::result::Result<PathBuf, String>,
-    /// True if nothing is run unless its record has begun.
+    /// True if the run must be recorded. It does not start if recording is not possible.
     pub must_record: bool,
     /// True if the logs are written to the disk when the run ends (`fdatasync`), so that they
     /// survive a power failure.
@@ -88,8 +88,7 @@ pub fn default_job(argv: &[OsString]) -> JobId {
     JobId(program.map_or_else(|| "command".to_owned(), |name| name.to_string_lossy().into_owned()))
 }
 
-/// Records one command as the only one of a job. It has our stdin, and decides for itself how to
-/// handle signals.
+/// Records one command as the only one of a job. It inherits our stdin and handles signals itself.
 ///
 /// # Errors
 /// As for [`Recording::command`]. Nothing was run then.
@@ -105,8 +104,8 @@ pub fn run_pipeline(options: &Options, pipeline: &Pipeline, stop: &Stop) -> Resu
     Ok(Recording::pipeline(options, pipeline)?.execute(stop))
 }
 
-/// A run that has been entered into the store and waits to be executed. If it is dropped before
-/// that, it counts as interrupted.
+/// A run that is ready to be executed. Its record has begun, unless the store cannot be used. If
+/// the run is dropped before it is executed, its record counts as interrupted.
 pub struct Recording {
     pipeline: Pipeline,
     executor: Executor,
@@ -169,7 +168,7 @@ impl Recording {
             return Err(Error::io("run in", cwd)(ErrorKind::NotADirectory.into()));
         }
         let run = RunId(Uuid::now_v7().to_string());
-        // Relative to an empty root: the names are safe or not, whatever the store.
+        // The root is empty, because the safety of the names does not depend on the store.
         let dir = log::path::run_dir(Path::new(""), &facts.repo, &run)
             .ok_or_else(|| unsafe_name(&facts.repo))?;
         if let Some(job) =

@@ -80,7 +80,7 @@ impl Walk<'_> {
         let filled = self.log.read_at(offset.saturating_sub(1), buffer)?;
         let bytes = buffer.get(..filled).unwrap_or_default();
         let bytes = if offset == 0 { bytes } else { bytes.strip_prefix(b"\n").unwrap_or_default() };
-        // The last line continues after the end.
+        // The last line may extend beyond `end`.
         let last = usize::try_from(self.end - offset)
             .map_or(bytes.len(), |end| bytes.len().min(end))
             .saturating_sub(1);
@@ -89,7 +89,7 @@ impl Walk<'_> {
         Ok(lf.and_then(|lf| bytes.get(..=lf)).unwrap_or_default())
     }
 
-    /// Examines lines that begin where no entry is open.
+    /// Examines whole lines. No entry is open at `offset`, where they begin.
     fn lines(&mut self, offset: u64, bytes: &[u8]) -> Result<Went> {
         let format = self.log.format();
         let mut candidates = PrefilteredLines::new(bytes, self.query.prefilter());

@@ -22,7 +22,7 @@ use crate::file;
 use crate::model::{JobId, RunId, ShKey};
 use crate::time::Time;
 
-/// The longest that a transaction waits for another writer of the same store.
+/// The maximum time that a transaction waits for another writer of the same store.
 const BUSY_TIMEOUT: Duration = Duration::from_millis(50);
 
 /// The time limit of a transaction once it has started. Ours take milliseconds; opening the
@@ -32,10 +32,10 @@ const TIME_LIMIT: Duration = Duration::from_secs(2);
 /// The memory limit of SQLite in this process.
 const HEAP_LIMIT_BYTES: u32 = 64 << 20;
 
-/// The longest that closing waits for readers before it empties the write-ahead log.
+/// The maximum time that closing waits for readers before it empties the write-ahead log.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// The longest that a recorder waits for another one that sets up the same database.
+/// The maximum time that a recorder waits for another one that sets up the same database.
 const SETUP_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The pause before another attempt to lock the directory.
@@ -155,7 +155,7 @@ impl Writer {
     /// content of a `-wal` into a database that is refused afterwards.
     ///
     /// # Errors
-    /// The reason why it will not be written.
+    /// If the database must not be written. The error contains the reason.
     pub fn check(path: &Path) -> Result<()> {
         if std::fs::metadata(path).is_ok_and(|metadata| metadata.len() > 0) {
             schema::check(&access::open(path, Duration::ZERO, true)?.connection, path)?;
@@ -339,7 +339,7 @@ impl Writer {
 impl Drop for Writer {
     /// Empties the `-wal`. SQLite's own close leaves it in place while a reader has the database
     /// open. The database file alone, as a CI server may archive it, would then lack the newest
-    /// rows. If this fails too, nothing is lost: readers also read the `-wal`.
+    /// rows. If this fails, nothing is lost: readers also read the `-wal`.
     fn drop(&mut self) {
         let _ = self.connection.busy_timeout(CLOSE_TIMEOUT);
         let _ = limits::limit_time(&self.connection, TIME_LIMIT);
@@ -371,8 +371,8 @@ fn create_private(path: &Path) -> Result<()> {
     }
 }
 
-/// Locks the store's directory: of two recorders that find the same store new, one migrates it
-/// while the other waits for this lock. Returns `None` if the lock is not available in time, as
+/// Locks the store's directory. If two recorders set up the same store, one migrates it while the
+/// other waits for this lock. Returns `None` if the lock is not available in time, for example
 /// under `flock DIR rundown record …`; SQLite's own locks still let only one of them succeed.
 fn lock_directory(database: &Path) -> Option<File> {
     let dir = File::open(file::dir_of(database)).ok()?;

@@ -1,5 +1,5 @@
-//! The keys: one table of context, keys, action and label. The help, the hints and docs/keys.md
-//! are generated from it.
+//! The keys: one table of context, keys, action, label and hint. The help, the hints and
+//! docs/keys.md are generated from it.
 //!
 //! Invariants (tested): every key name parses; no context binds a key twice, or a prefix of another
 //! binding; every action has a binding and a label. A configuration rebinds an action by its name
@@ -23,7 +23,7 @@ pub enum Context {
     Everywhere,
     /// The list of runs.
     Runs,
-    /// The list of runs while it is filtered; keys without a binding are typed.
+    /// The list of runs while it is filtered; keys without a binding are text input.
     RunsFilter,
     /// The tree of jobs and commands.
     Tree,
@@ -31,7 +31,7 @@ pub enum Context {
     Log,
     /// The help, while it is open.
     Help,
-    /// A line being typed; keys without a binding are typed.
+    /// A line being typed; keys without a binding are text input.
     Prompt,
     /// The screen while there is nothing to show; it has no bindings of its own.
     Waiting,
@@ -64,14 +64,14 @@ impl Context {
         }
     }
 
-    /// Returns true if keys without a binding are typed.
+    /// Returns true if keys without a binding are text input.
     #[must_use]
     pub const fn types(self) -> bool {
         matches!(self, Self::Prompt | Self::RunsFilter)
     }
 
-    /// Returns the contexts in which a key is looked up, in this order. Keys without a meaning in
-    /// the tree are meant for the log beside it.
+    /// Returns the contexts in which a key is looked up, in this order. Keys without a binding in
+    /// the tree apply to the log beside it.
     #[must_use]
     pub const fn reach(self) -> &'static [Self] {
         match self {

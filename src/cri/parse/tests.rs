@@ -157,7 +157,7 @@ fn the_shortcut_takes_what_the_recorder_writes() {
     }
 }
 
-/// Lines of the usual shape with numbers that may not be in any calendar.
+/// Generates lines of the usual shape, whose date or time may not exist.
 fn usual_line() -> impl Strategy<Value = Vec<u8>> {
     let date = (0..=9999_u32, 0..=13_u32, 0..=32_u32)
         .prop_map(|(y, m, d)| format!("{y:04}-{m:02}-{d:02}"));

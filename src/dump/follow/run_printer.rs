@@ -21,7 +21,7 @@ pub(super) struct RunPrinter<'a, W> {
     look: &'a PrintOptions,
     out: &'a mut W,
     sources: Vec<Source<'a>>,
-    /// The index of the source that the last line belongs to; `None` after a line of no source.
+    /// The index of the source of the last printed line; `None` if that line belongs to no source.
     last_printed: Option<usize>,
     ended_jobs: Vec<JobId>,
     has_begun: bool,
@@ -61,7 +61,7 @@ struct OpenLog<'a> {
     sanitizer: Sanitizer,
     clock: Clock<'a>,
     held: Held,
-    /// Bytes written to replaced files of this log that have already been reported.
+    /// The number of late bytes (written to replaced files of this log) that has been reported.
     late_bytes: u64,
 }
 
@@ -267,7 +267,7 @@ impl<'a, W: Write> RunPrinter<'a, W> {
         };
         while let Some((row, is_overwritten)) = rows.held.pop(is_last) {
             if is_overwritten {
-                // Its colors stay in effect.
+                // The colors that an overwritten row sets stay in effect.
                 rows.sanitizer.row_within(&row.text, 0);
                 continue;
             }

@@ -15,7 +15,7 @@ const RELOAD_PAUSE: Duration = Duration::from_millis(150);
 /// The shortest time between two attempts at a store that cannot be read; the log on screen is read
 /// in between.
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
-/// The interval at which a read in progress is reported again.
+/// The interval at which the path is reported again while a long read makes progress.
 const SIGN_OF_LIFE: Duration = Duration::from_millis(500);
 /// The pause after a read of the store, in multiples of the time that the read took.
 const RELOAD_PAUSE_FACTOR: u32 = 4;
@@ -68,7 +68,7 @@ pub(in crate::tui) fn work(
 struct Reads(Option<(PathBuf, Instant)>);
 
 impl Reads {
-    /// Reports the path if it is new, and from time to time as a sign of life. Returns false if the
+    /// Reports the path if it is new, and again after [`SIGN_OF_LIFE`]. Returns false if the
     /// receiver is gone.
     fn say(&mut self, path: Option<PathBuf>, messages: &Sender<Msg>) -> bool {
         let is_known = match (&self.0, &path) {
@@ -109,8 +109,9 @@ fn turn(
     answers
 }
 
-/// Runs a job. A panic in it becomes a message, and the next job finds a working worker. The report
-/// of the panic is printed once the terminal has been restored.
+/// Runs a job. A panic in it becomes a message, and resets the open log and the search, so that the
+/// next job starts from a valid state. The report of the panic is printed once the terminal has
+/// been restored.
 pub(super) fn guarded(
     worker: &mut Worker,
     work: Work,
