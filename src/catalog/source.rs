@@ -155,7 +155,7 @@ impl Catalog {
         }
     }
 
-    /// Finds the run that is meant.
+    /// Finds the run that `spec` selects.
     ///
     /// # Errors
     /// If no run matches, or if several ids match: the error lists them.

@@ -211,7 +211,7 @@ pub(super) fn log_number(name: &str) -> Option<u32> {
 /// The runs of a repository, or of a group of repositories, that have a directory with jobs.
 #[derive(Default)]
 pub struct RepoRuns {
-    /// Repository and run id, by name.
+    /// The repository and id of each run, in the order of their directories.
     pub runs: Vec<(String, RunId)>,
     /// The errors of directories that cannot be read. The runs in them are not listed.
     pub unreadable: Vec<Error>,
@@ -278,8 +278,8 @@ pub fn list_run_parents(root: &Path) -> Vec<PathBuf> {
 /// The jobs that have a directory.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct JobDirs {
-    /// Their ids, by name. A name that is not UTF-8 is left out, because no job has such an id.
-    /// Links that lead out are included, so that [`list_logs`] can report them.
+    /// Their ids, sorted by name. A name that is not UTF-8 is left out, because no job has such an
+    /// id. Links that lead out are included, so that [`list_logs`] can report them.
     pub ids: Vec<JobId>,
     /// The reason why none of them is listed.
     pub refused: Option<String>,

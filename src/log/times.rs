@@ -55,8 +55,8 @@ impl View<'_> {
         Ok(rows.next().transpose()?.map(|row| row.offset))
     }
 
-    /// Bisects a range before whose start all records are earlier than `wanted`. Returns the start
-    /// of a line with the same property, not far before the first record that is not earlier.
+    /// Bisects a range. All records before its start are earlier than `wanted`. Returns the start
+    /// of a line before which the same is true, close to the first record that is not earlier.
     fn halved(self, mut range: Range<u64>, wanted: i64) -> io::Result<u64> {
         let limits = Limits { buffer: PROBE_BUFFER.min(self.limits.buffer), ..self.limits };
         while range.end.saturating_sub(range.start) > NEAR_BYTES {

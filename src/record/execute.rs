@@ -33,7 +33,7 @@ const COMMAND_FAILED: &str = "command-failed";
 /// The kind of a run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RunKind {
-    /// A single command, which has our stdin and decides for itself how to handle signals.
+    /// A single command, which inherits our stdin and handles signals itself.
     Command,
     /// A pipeline.
     Pipeline,

@@ -30,8 +30,8 @@ use crate::store::Writer;
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
 /// The pause before another attempt at a row that met a full disk.
 const DISK_PAUSE: Duration = Duration::from_secs(1);
-/// The longest that a command waits for its row before it starts. After a row has taken longer,
-/// later commands start without waiting, until no row is pending.
+/// The maximum time that a command waits for its row before it starts. After a row has taken
+/// longer, later commands start without waiting, until no row is pending.
 const SETTLE_TIMEOUT: Duration = Duration::from_millis(100);
 /// The time for the thread to stop after the time limit of [`RowQueue::close`].
 const STOP_TIMEOUT: Duration = Duration::from_millis(250);

@@ -15,11 +15,11 @@
 //! The signals in the last row kill a process by default. The shell's `timeout` idioms and CI
 //! runners send them to the process that they started, which is this one.
 //!
-//! A single recorded command decides for itself how to handle signals, however many come: it may be
-//! a shell or a debugger. Without a terminal, only we can signal the child processes of a command.
-//! Therefore each command there has a process group of its own, and the whole group gets the
-//! signal. With a terminal this is not possible: a background group that asks for a password would
-//! be stopped forever.
+//! A single recorded command handles all signals itself, even repeated ones: it may be a shell or a
+//! debugger. Without a terminal, only we can signal the child processes of a command. Therefore
+//! each command there has a process group of its own, and the whole group gets the signal. With a
+//! terminal this is not possible: a background group that asks for a password would be stopped
+//! forever.
 //!
 //! A signal that was ignored when we were started (`nohup`, `&` in a script) stays ignored, for us
 //! and for the command. Invariant: no signal is sent to a process id that has been waited for,

@@ -231,7 +231,7 @@ impl FilteredRead {
     /// Returns the distance, in bytes, between the offsets reached upwards and downwards.
     #[must_use]
     pub fn read_bytes(&self) -> u64 {
-        // A request for the end of the log has a `place` far behind it.
+        // A request for the end of the log has a `place` far beyond the end.
         let [up, down] = [self.up.at, self.down.at].map(|at| at.min(self.log_bytes));
         down - up
     }

@@ -338,7 +338,7 @@ fn prefixes(pattern: &Hir) -> Option<Vec<String>> {
     Some(parts)
 }
 
-/// Returns the most selective choice: the one with the longest shortest part, and of equals the one
+/// Returns the most selective choice: the one whose shortest part is longest; among equals, the one
 /// with the fewest parts.
 fn best(choices: impl IntoIterator<Item = Option<Vec<String>>>) -> Option<Vec<String>> {
     let of_use = choices.into_iter().flatten().filter(|parts| parts.len() <= MAX_LITERALS);

@@ -17,8 +17,8 @@ pub(super) fn plain(bytes: &[u8], progress: Progress) -> Cow<'_, str> {
     uncolored(bytes).map_or_else(|| sanitize::plain(bytes, progress), Cow::Owned)
 }
 
-/// Returns the text of a row whose only bytes that are not displayed as they are are colors; `None`
-/// for all other rows.
+/// Returns the text of a row that contains colors but no other bytes that are changed for display;
+/// `None` for all other rows.
 fn uncolored(bytes: &[u8]) -> Option<String> {
     let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
     let mut escape = memchr(0x1b, bytes)?;

@@ -65,10 +65,10 @@ use view_options::{Times, ViewOptions};
 /// Options of the terminal UI that the caller decides.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// True if colors are used. Without them, words, signs, bold and reverse video make the
-    /// difference.
+    /// True if colors are used. Without them, words, glyphs, bold and reverse video show the
+    /// differences.
     pub color: bool,
-    /// True if all signs are ASCII.
+    /// True if the screen uses only ASCII glyphs.
     pub ascii: bool,
     /// The time zone of the times on screen.
     pub time_zone: TimeZone,

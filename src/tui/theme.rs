@@ -51,7 +51,7 @@ macro_rules! roles {
 }
 
 roles! {
-    /// The whole screen, beneath everything else.
+    /// The background of the whole screen.
     base = "base",
     /// The state "passed".
     ok = "ok",
