@@ -24,13 +24,13 @@ use crate::time::Time;
 use job::ReadJob;
 use scan::Scan;
 
-/// How many bytes are looked through at once: some milliseconds.
+/// The number of bytes to search in one slice, which takes some milliseconds.
 const SLICE_BYTES: u64 = 8 << 20;
-/// How many bytes are counted at once: some milliseconds, too.
+/// The number of bytes to count in one slice, which also takes some milliseconds.
 const COUNT_BYTES: u64 = 16 << 20;
-/// How long a request is worked on before newer ones are taken in.
+/// The time to work on a request before newer ones are taken in.
 pub(super) const SLICE: Duration = Duration::from_millis(5);
-/// How many bytes are counted before the rows on screen are answered.
+/// The most bytes to count before the request for the rows on screen is answered.
 const COUNTED_BYTES: u64 = 1 << 20;
 /// The least time between two reports of how far the work in the background has come.
 pub(super) const REPORT_PAUSE: Duration = Duration::from_millis(100);
@@ -40,9 +40,9 @@ pub(super) struct Reading {
     file: LogFile,
     index: Index,
     is_counted: bool,
-    /// Where a change may be one of it.
+    /// The directories to watch for changes of the log.
     dirs: Vec<PathBuf>,
-    /// What was last said of its name.
+    /// The last reported relation of the open file to its name.
     file_state: FileState,
     search: Option<Scan>,
     filter: Option<Scan>,
@@ -50,11 +50,12 @@ pub(super) struct Reading {
     /// All of the log was scanned for groups.
     is_grouped: bool,
     ticket: Ticket,
-    /// What a last line without its newline is.
+    /// The treatment of a last line without a newline.
     tail: Tail,
-    /// What is being done; its answer is still to come.
+    /// The request being worked on; its answer is pending.
     job: Option<ReadJob>,
-    /// What was answered last: asked again of an unchanged file, it needs no answer.
+    /// The last answered request. A refresh of the same page of an unchanged file needs no new
+    /// rows.
     last: Option<Answered>,
     /// When and what was last reported.
     reported: Option<(Instant, Known)>,
@@ -65,7 +66,7 @@ struct Answered {
     request: PageRequest,
     /// The times of the first and the last record.
     span: Option<(Time, Time)>,
-    /// Where the rows of the answer begin.
+    /// The offsets of the rows in the answer.
     rows: Vec<u64>,
 }
 
@@ -96,7 +97,7 @@ impl Reading {
         &self.file
     }
 
-    /// Where a change may be one of it.
+    /// Returns the directories to watch for changes of the log.
     pub(super) fn dirs(&self) -> &[PathBuf] {
         &self.dirs
     }
@@ -116,7 +117,7 @@ impl Reading {
         self.job = None;
         // Until the rows have been read, what a failure leaves behind is no answer to anything.
         let last = self.last.take();
-        // What is being read stays; the end is that of what is written now.
+        // A file being read stays open when it is rotated; the end is that of the file written now.
         self.file.stay(request.goal != Goal::Rows(Anchor::End));
         let change = self.file.extend()?;
         match change {
@@ -166,7 +167,7 @@ impl Reading {
             return Ok(Vec::new());
         }
         let tail = self.tail;
-        // Somebody waits for the count of a search; row numbers come after.
+        // The user is waiting for the count of a search; row numbers come after.
         let scan =
             [&mut self.search, &mut self.filter].into_iter().flatten().find(|scan| !scan.is_done);
         if let Some(scan) = scan {
@@ -215,7 +216,8 @@ impl Reading {
         Ok(())
     }
 
-    /// What is known by now, if it is time to say so.
+    /// Reports the known facts if they have changed, at most once per `REPORT_PAUSE` while there is
+    /// work in the background.
     fn report(&mut self) -> Result<Vec<Msg>> {
         let is_early = self.reported.as_ref().is_some_and(|(at, _)| at.elapsed() < REPORT_PAUSE);
         if is_early && self.has_background_work() {
@@ -227,7 +229,7 @@ impl Reading {
         Ok(if is_new { vec![Msg::Known(self.ticket, known)] } else { Vec::new() })
     }
 
-    /// How many rows match what is searched for, if it is this.
+    /// Returns the number of rows that match the query; `None` if it is not the current search.
     pub(super) fn hits(&self, query: Option<&Query>) -> Option<HitCount> {
         let scan = self.search.as_ref().filter(|scan| Some(&scan.query) == query)?;
         Some(HitCount { rows: scan.hits.total(), is_all: scan.is_done, number: None })
@@ -262,7 +264,7 @@ impl Reading {
         })
     }
 
-    /// What is known of the group of which a row is the heading.
+    /// Returns the state of the group that a row heads; `None` if the row is not a heading.
     fn head(&self, row: u64, folds: &Folds) -> Result<Option<Head>> {
         let Some(group) = self.groups.headed_by(row) else { return Ok(None) };
         let range = group.body..group.end.min(self.file.bytes());
@@ -270,15 +272,15 @@ impl Reading {
         Ok(Some(Head { at: row, is_folded: self.is_folded(group, folds), rows }))
     }
 
-    /// Whether a group is folded. One that may still grow is not: what is printed now would be out
+    /// Returns true if a group is folded. A group that may still grow is not: new rows would be out
     /// of sight.
     fn is_folded(&self, group: &Group, folds: &Folds) -> bool {
         let may_grow = group.end == u64::MAX && self.tail == Tail::Hold;
         !may_grow && folds.is_folded(group.heading, group.is_collapsed)
     }
 
-    /// How many rows a filter lets through; an inverse one those that do not match, once all are
-    /// known.
+    /// Returns the number of rows that pass the filter. An inverse filter passes the rows that do
+    /// not match, and their number is `None` until all rows are counted.
     fn passed(
         &self,
         count: Option<HitCount>,

@@ -21,7 +21,7 @@ use crate::search::{Query, RowFilter};
 
 use job::{Piece, ScrollJob};
 
-/// How many logs are kept open: more than lie on any page, and fewer than a process may open.
+/// The most logs to keep open: more than any page contains, and fewer than a process may open.
 const MAX_OPEN: usize = 256;
 
 /// The logs of a scroll, as far as they are open.
@@ -32,13 +32,13 @@ pub(super) struct Scrolling {
     ticket: Ticket,
     job: Option<ScrollJob>,
     last: Option<Answered>,
-    /// What is counted, and the counts of the sections of which all has been counted.
+    /// The current search, and its counts in the sections that are counted completely.
     search: Option<Query>,
     counts: HashMap<usize, HitCount>,
     reported: Option<(Instant, Known)>,
 }
 
-/// What was answered last.
+/// The last answered page.
 struct Answered {
     pieces: Vec<Piece>,
     target: Option<u64>,
@@ -67,7 +67,7 @@ impl Scrolling {
         self.readings.last().map(|(_, reading)| reading.file().path().into())
     }
 
-    /// Where a change may be one of these logs.
+    /// Returns the directories to watch for changes of these logs.
     pub(super) fn dirs(&self) -> Vec<PathBuf> {
         self.readings.iter().flat_map(|(_, reading)| reading.dirs()).cloned().collect()
     }
@@ -188,7 +188,7 @@ impl Scrolling {
         if !self.counts.contains_key(&section)
             && !self.reading(section).is_some_and(Reading::has_work)
         {
-            // It cannot be read: that is told when it is on the page.
+            // The log cannot be read. The error is reported when the log is on the page.
             self.counts.insert(section, HitCount { rows: 0, is_all: true, number: None });
         }
     }
@@ -257,7 +257,8 @@ impl Scrolling {
         self.with(section, |reading| reading.ask(ticket, tail, request))
     }
 
-    /// What is known by now, if it is new and it is time to say so.
+    /// Reports the known facts if they have changed, at most once per `REPORT_PAUSE` while there is
+    /// more work.
     fn report(&mut self) -> Vec<Msg> {
         let is_early = self.reported.as_ref().is_some_and(|(at, _)| at.elapsed() < REPORT_PAUSE);
         if is_early && self.has_work() {
@@ -302,7 +303,7 @@ impl Scrolling {
         Known { total_rows: None, stderr_rows: None, span, numbers, heads, hits, passed: None }
     }
 
-    /// How many rows match in all sections, as far as they have been counted.
+    /// Returns the number of matching rows in all sections, as far as they have been counted.
     fn hits(&self, target: Option<u64>, on_page: &HashMap<usize, Known>) -> Option<HitCount> {
         self.search.as_ref()?;
         let counted = |section: usize| self.counts.get(&section).copied();

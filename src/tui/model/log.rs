@@ -13,7 +13,7 @@ use crate::tui::widget::{Columns, lines_of};
 /// The most lines of the row of the cause on a card.
 const MAX_CAUSE_LINES: u16 = 4;
 
-/// Whose output is shown.
+/// The identity of the output on screen.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LogKey {
     /// In which run.
@@ -30,38 +30,39 @@ pub type Mark = (RunId, Place, u64);
 /// The log of the selected command, or of the run itself; or a scroll of logs.
 #[derive(Default)]
 pub struct Log {
-    /// Whose it is.
+    /// The identity of the output; `None` when nothing is shown.
     pub key: Option<LogKey>,
-    /// Where its rows come from; `None` when there is no log.
+    /// The source of the rows; `None` when there is no log.
     pub source: Option<LogSource>,
-    /// Whether somebody may still be writing it.
+    /// True if the log may still be written.
     pub is_alive: bool,
-    /// Whoever wrote it was cut short.
+    /// True if the command of the log was interrupted.
     pub is_interrupted: bool,
     /// The rows at hand: those on screen and some more at either side.
     pub window: Window,
-    /// What the rows before those at hand have left switched on.
+    /// The style that the rows before those at hand have left switched on.
     pub style: Style,
     /// The first row on screen, counted in the window.
     pub top: usize,
-    /// How many lines of that row are scrolled out of sight, where rows are wrapped.
+    /// The number of lines of that row scrolled out of sight, where rows are wrapped.
     pub line: usize,
-    /// Where the current row begins: the one that was looked for.
+    /// The offset of the current row: the one that was looked for.
     pub at: Option<u64>,
-    /// Where it began before other rows were shown: it is the current one again as soon as it is
-    /// among them.
+    /// The offset of the current row before other rows were shown. That row is the current one
+    /// again as soon as it is among the rows at hand.
     pub marked: Option<u64>,
     /// The last row is on screen: new ones scroll it.
     pub follow: bool,
-    /// How many columns are scrolled out at the left.
+    /// The number of columns scrolled out at the left.
     pub sideways: usize,
-    /// What is known of the whole log.
+    /// The facts known about the whole log.
     pub known: Known,
-    /// How many it had when its last row was on screen; `None` when it never was.
+    /// The row count when the last row was on screen or, before that, when the log was first
+    /// counted; `None` until then.
     pub seen_rows: Option<u64>,
     /// Which generation of the file the window is from.
     pub generation: u64,
-    /// How the file stands to its name.
+    /// The relation of the open file to its name.
     pub file_state: FileState,
     /// Why its command failed most likely, and whether that is shown.
     pub card: Option<Card>,
@@ -69,27 +70,27 @@ pub struct Log {
     pub fault: Option<String>,
     /// The request that is out.
     pub request: Option<Request>,
-    /// How far what is looked for has been looked for, in hundredths of the log, once that takes
-    /// long.
+    /// The progress of a slow search for a row, in percent; `None` if there is no such search.
     pub looking: Option<u8>,
-    /// What is to be said if it is not found.
+    /// The message for a row that is not found; empty for no message.
     pub if_missed: String,
     /// The number of the newest request.
     pub ticket: Ticket,
-    /// Where and how much was asked for last: asking for the same again brings nothing new by
-    /// itself.
+    /// The goal and the row count of the newest request. Repeating that request brings nothing new
+    /// by itself.
     pub asked: Option<(Goal, usize)>,
 }
 
 /// Why a command failed most likely.
 pub struct Card {
-    /// What was found.
+    /// The likeliest cause.
     pub cause: Box<Cause>,
     /// It is shown above the rows.
     pub is_open: bool,
 }
 
-/// How many lines of a card the row of the cause takes: all that it says, if that is not too long.
+/// Returns the number of lines that the row of the cause takes on a card: all of the row, up to
+/// `MAX_CAUSE_LINES`.
 #[must_use]
 pub fn cause_lines(cause: &Cause, width: u16) -> u16 {
     let row = cause.at.and_then(|at| cause.rows.iter().find(|row| row.offset == at));
@@ -98,12 +99,12 @@ pub fn cause_lines(cause: &Cause, width: u16) -> u16 {
     u16::try_from(lines).unwrap_or(u16::MAX).clamp(1, MAX_CAUSE_LINES)
 }
 
-/// What happens when the rows asked for have come.
+/// The action to take when the requested rows arrive.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Request {
     /// Which row to show then.
     pub aim: Aim,
-    /// How far to scroll then: what the rows at hand did not allow.
+    /// The rest of a scroll that the rows at hand did not allow, to apply then.
     pub pending_scroll: isize,
     /// The file has changed since the request went out.
     pub stale: bool,
@@ -131,13 +132,14 @@ impl Log {
         self.source.as_ref()?.heading(row.offset)
     }
 
-    /// What is known of the group of which this row is the heading.
+    /// Returns the state of the group that this row heads; `None` if the row is not a heading.
     #[must_use]
     pub fn group(&self, row: &Row) -> Option<&Head> {
         self.known.heads.iter().find(|head| head.at == row.offset)
     }
 
-    /// Whose output an address lies in, and the byte of that one's log: its start for a heading.
+    /// Returns the place whose log contains an address, and the byte offset in that log: its start
+    /// for a heading.
     #[must_use]
     pub fn place_at(&self, address: u64) -> Option<(Place, u64)> {
         match self.source.as_ref()? {
@@ -148,14 +150,15 @@ impl Log {
         }
     }
 
-    /// Whether a row is being looked for; rows that are to be shown in another way are not.
+    /// Returns true if a row is being looked for. Requests for rows at or around a known place do
+    /// not count.
     #[must_use]
     pub fn is_seeking(&self) -> bool {
         let goal = self.asked.as_ref().map(|(goal, _)| goal);
         self.request.is_some() && !matches!(goal, None | Some(Goal::Rows(_) | Goal::Around(_)))
     }
 
-    /// How many rows have come that have not been on screen, while it was not followed.
+    /// Returns the number of rows that have arrived while the log was not followed.
     #[must_use]
     pub fn unseen(&self) -> u64 {
         self.seen_rows.map_or(0, |seen| self.known.total_rows.unwrap_or(0).saturating_sub(seen))

@@ -1,5 +1,5 @@
-//! What was asked of a log, as far as it has been done: the groups first where they count, then the
-//! row, then the rows around it.
+//! A request for rows of a log and its progress: the groups first where they count, then the row,
+//! then the rows around it.
 
 use std::time::Instant;
 
@@ -15,9 +15,9 @@ pub(super) struct ReadJob {
     pub(super) changes: Vec<(u64, bool)>,
     pub(super) cause: Option<Box<Cause>>,
     pub(super) is_begun: bool,
-    /// How many bytes were looked through for it.
+    /// The number of bytes that were looked through for it.
     pub(super) looked_bytes: u64,
-    /// When it was begun, or its progress last told.
+    /// The time of its start, or of its last progress report.
     pub(super) told: Instant,
 }
 

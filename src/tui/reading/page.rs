@@ -10,7 +10,7 @@ use crate::sanitize::{Sanitizer, Style};
 use crate::time::Time;
 use crate::tui::msg::{Msg, Page, PageRequest};
 
-/// How many bytes before a window tell what colors are switched on in it.
+/// The number of bytes before a window to read for the colors switched on in it.
 const STYLED_BYTES: u64 = 64 << 10;
 
 impl Reading {
@@ -21,7 +21,8 @@ impl Reading {
         };
         let (window, tail) = (gathering.finish(&self.file), self.tail);
         let rows = window.rows.iter().map(|row| row.offset).collect();
-        // What has just been appended is counted at once; the rest can wait for the screen.
+        // Count recently appended bytes at once; a longer rest can wait until the rows are on
+        // screen.
         if self.file.bytes().saturating_sub(self.index.bytes()) <= COUNTED_BYTES {
             self.count()?;
         }
@@ -45,8 +46,8 @@ impl Reading {
         Ok(vec![Msg::Page(self.ticket, page)])
     }
 
-    /// What the rows before a window have left switched on, as far back as is soon read: a terminal
-    /// would know from the beginning on.
+    /// Returns the style that the rows before a window have left switched on. Reads only the last
+    /// `STYLED_BYTES` before the window; a terminal would process the log from the beginning.
     fn style_before(&self, window: &Window, tail: Tail) -> Result<Style> {
         let mut sanitizer = Sanitizer::default();
         if let Some(first) = window.rows.first().filter(|_| !window.at_start) {
@@ -62,8 +63,8 @@ impl Reading {
         Ok(sanitizer.style())
     }
 
-    /// The times of the first and the last record; of a log whose first or last rows are none,
-    /// nothing.
+    /// Returns the times of the first and the last record; `None` if the first or last rows of the
+    /// log are not records.
     pub(super) fn span(
         &self,
         request: &PageRequest,

@@ -42,7 +42,8 @@ impl Scan {
         Ok(HitCount { rows: self.hits.total(), is_all: self.is_done, number })
     }
 
-    /// Whether the row that begins there matches: what was looked for may be something else.
+    /// Returns true if a row begins at this offset and matches: the target of a request need not be
+    /// a match of this query.
     fn is_hit(&self, file: &LogFile, row: u64, tail: Tail) -> Result<bool> {
         let rows = file.window(Anchor::From(row), 1, tail)?.rows;
         Ok(rows.first().is_some_and(|found| {

@@ -1,4 +1,4 @@
-//! How the row that a request is about is looked for, a slice at a time.
+//! The search for the row of a request, a slice at a time.
 
 use super::job::{ReadJob, Step};
 use super::{Reading, SLICE_BYTES};
@@ -7,11 +7,11 @@ use crate::log::{Anchor, Tail};
 use crate::search::{Found, Query, Towards, find, find_cause};
 use crate::tui::msg::{Goal, Sought};
 
-/// What looking for a row has come to.
+/// The result of one slice of the search for a row.
 pub(super) enum Sight {
-    /// Where it begins.
+    /// The offset of the row.
     Row(u64),
-    /// There is none; the last rows are shown in its place.
+    /// No row was found; the last rows are shown in its place.
     End,
     NotYet,
     Nothing,

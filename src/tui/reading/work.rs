@@ -1,5 +1,5 @@
-//! How a request is worked on, in slices: a row is looked for, rows are gathered around it, and
-//! what heads a fold stands for what is in it.
+//! The work on a request, in slices: a row is looked for, and rows are gathered around it. The
+//! heading of a fold represents the rows in it.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::log::{Anchor, Window};
 use crate::search::{Around, FilteredRead, Group, RowFilter};
 use crate::tui::msg::{Fold, Folds, Goal, Msg, Target};
 
-/// No rows, but whether there are some is told.
+/// No rows: the read only finds out if there are some.
 const NOTHING: Around = Around { place: 0, above: 0, below: 0, tells_ends: true };
 
 impl Reading {
@@ -25,7 +25,7 @@ impl Reading {
         let rows = job.request.rows;
         let half = rows.div_ceil(2);
         match job.request.goal {
-            // Whether rows come before those at hand is known then.
+            // Except on a refresh, find out if rows come before those at hand.
             Goal::Rows(Anchor::From(place)) => {
                 let tells_ends = !job.request.is_refresh;
                 self.gather(job, Around { place, below: rows, tells_ends, ..NOTHING });
@@ -37,7 +37,7 @@ impl Reading {
                 self.gather(job, Around { place: u64::MAX, above: rows, ..NOTHING });
             }
             Goal::Around(place) => {
-                // What is out of sight now is represented by what heads it.
+                // A row that is now out of sight is represented by the heading of its fold.
                 let heading = self.fold_over(job, place).map(|group| group.heading);
                 job.target = heading.map(|offset| Target { offset, has_wrapped: false });
                 let place = heading.unwrap_or(place);

@@ -1,5 +1,5 @@
-//! How a page of a scroll comes together: its logs are asked, one after the other, until there are
-//! rows enough.
+//! The assembly of a page of a scroll: rows are requested from one log after the other until there
+//! are enough.
 //!
 //! A page is gathered from its anchor in both directions. An [`Edge`] is what comes next in one: a
 //! heading, rows of a log, or nothing more.
@@ -15,14 +15,14 @@ use crate::tui::msg::{Goal, Msg, Page, Target, Work};
 use crate::tui::reading::{REPORT_PAUSE, Reading, SLICE};
 use crate::tui::scroll::RowAddress;
 
-/// What a log has said.
+/// The answer of one log to a request.
 enum Answer {
     Page(Box<Page>),
     Nothing,
     NotYet,
 }
 
-/// What a step has come to.
+/// The result of one step.
 enum Progress {
     GoesOn,
     Done,
@@ -56,7 +56,7 @@ impl Scrolling {
         looking.into_iter().collect()
     }
 
-    /// What a log says, which may take several slices.
+    /// Requests rows from a log, or goes on with a pending request, which may take several slices.
     fn hear(&mut self, job: &mut ScrollJob, section: usize, goal: Goal, rows: usize) -> Answer {
         let is_asked = self.reading(section).is_some_and(Reading::is_asked);
         let said = if is_asked {
@@ -177,7 +177,7 @@ impl Scrolling {
         }
     }
 
-    /// What follows the heading of a section; behind the last section nothing does.
+    /// Returns the edge below the heading of a section: `Edge::Over` if nothing follows.
     fn below_heading(&self, section: usize, opened: Option<usize>) -> Edge {
         match self.sections.get(section) {
             None => Edge::Over,
@@ -215,7 +215,7 @@ impl Scrolling {
     }
 }
 
-/// The row that stands for a heading: what it says is known to whoever draws it.
+/// Returns the row for a heading, without text: the view draws it from the section.
 fn heading(section: usize) -> Row {
     Row { offset: RowAddress::Heading(section).address(), complete: true, ..Row::default() }
 }

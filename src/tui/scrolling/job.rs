@@ -1,8 +1,8 @@
 //! A page of a scroll while it is gathered: what was asked, what is at hand, and what comes next in
 //! both directions.
 //!
-//! No log is read here. Invariant: pieces and rows say the same, and each row has its address in
-//! place of its offset.
+//! No log is read here. Invariant: pieces and rows describe the same page, and each row has its
+//! address in place of its offset.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -28,12 +28,12 @@ pub(super) struct ScrollJob {
     pub(super) seek: Option<Seek>,
     pub(super) rows: VecDeque<Row>,
     pub(super) pieces: VecDeque<Piece>,
-    /// How many rows are still wanted.
+    /// The number of rows still to gather, above and below.
     pub(super) above: usize,
     pub(super) below: usize,
     pub(super) up: Edge,
     pub(super) down: Edge,
-    /// What is switched on before the first row.
+    /// The style switched on before the first row.
     pub(super) style: Style,
     pub(super) target: Option<Target>,
     /// The section that is opened for the row that was found.
@@ -48,12 +48,12 @@ pub(super) struct ScrollJob {
 pub(super) struct Seek {
     pub(super) section: usize,
     pub(super) goal: Goal,
-    /// How many sections are still to be looked at, this one among them.
+    /// The number of sections still to search, including this one.
     pub(super) left: usize,
     pub(super) has_wrapped: bool,
 }
 
-/// What comes next in one direction.
+/// The next part of the page in one direction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Edge {
     Heading(usize),
@@ -96,8 +96,8 @@ impl Seek {
 }
 
 impl Goal {
-    /// Whether what is looked for is looked for in this section: errors and gaps only where one
-    /// reads, all else also in what is folded.
+    /// Returns true if this section is searched for the goal: errors, gaps and times are looked for
+    /// only in open sections, all else also in folded ones.
     pub(super) const fn is_for(&self, section: &Section) -> bool {
         match self {
             Self::Next { what: Sought::Error | Sought::Gap { .. }, .. } | Self::Time(_) => {
@@ -183,7 +183,8 @@ impl ScrollJob {
         (self.above, self.below) = (half, half);
         let has_target = !matches!(self.request.goal, Goal::Around(_));
         match RowAddress::of(address) {
-            // What is in sight no more is represented by its heading, unless it is gone to.
+            // A row that is no longer in sight is represented by its heading, unless it is the
+            // target.
             RowAddress::Row(section, offset)
                 if is_open(sections, section, has_target.then_some(section)) =>
             {
@@ -253,7 +254,7 @@ impl ScrollJob {
     }
 }
 
-/// Where looking for the next row begins: in which section, and from where on in it.
+/// Returns the section, and the offset in its log, where the search for the next row begins.
 fn next_from(address: u64, towards: Towards) -> (usize, u64) {
     match (RowAddress::of(address), towards) {
         (RowAddress::Row(section, offset), _) => (section, offset),
@@ -274,7 +275,7 @@ fn edge_at(address: u64) -> Edge {
     }
 }
 
-/// What comes before the heading of a section.
+/// Returns the edge above the heading of a section: `Edge::Over` if nothing precedes it.
 pub(super) fn above_heading(sections: &[Section], section: usize, opened: Option<usize>) -> Edge {
     match section.checked_sub(1) {
         None => Edge::Over,
@@ -283,7 +284,7 @@ pub(super) fn above_heading(sections: &[Section], section: usize, opened: Option
     }
 }
 
-/// Whether rows of a section are shown.
+/// Returns true if the rows of a section are shown.
 pub(super) fn is_open(sections: &[Section], at: usize, opened: Option<usize>) -> bool {
     sections
         .get(at)
@@ -311,7 +312,7 @@ fn share(sections: &[Section], percent: u8) -> u64 {
 }
 
 impl Section {
-    /// How large its log is now.
+    /// Returns the size of its log in bytes; 0 if there is no log or its size cannot be read.
     fn bytes(&self) -> u64 {
         self.log
             .as_ref()

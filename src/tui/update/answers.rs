@@ -1,4 +1,4 @@
-//! What comes in of the log on screen: rows, what is known of it, that there is no such row.
+//! Answers about the log on screen: rows, facts about the log, and rows that were not found.
 //!
 //! Only the answer to the newest request counts. Then the moves that were waiting for it are made.
 
@@ -65,7 +65,7 @@ pub(super) fn arrived(model: &mut Model, ticket: Ticket, mut page: Page) -> Vec<
     }
     match model.open_at.take() {
         Some(at) => super::seek::open_at(model, &at),
-        // Nobody has chosen what one lands on.
+        // The user has not chosen the row that is shown first.
         None if is_landing => apply_pending_scroll(model, Request { aim: Aim::Here, ..request }),
         None => apply_pending_scroll(model, request),
     }
@@ -90,8 +90,8 @@ fn take_page(log: &mut Log, page: Page, aim: Aim, is_other_file: bool) {
     log.at = log.at.or(marked);
 }
 
-/// Whether the end is to be read in place of what has come: of another file, or beyond or short of
-/// the end. It is followed then.
+/// Follows the log if the rows received are from another file, or beyond or short of the end.
+/// Returns true if the end has to be requested in their place.
 fn is_to_be_at_end(model: &mut Model, aim: Aim, is_other_file: bool) -> bool {
     let log = &mut model.log;
     let is_scroll = log.key.as_ref().is_some_and(|key| key.is_scroll);
@@ -111,7 +111,7 @@ fn is_to_be_at_end(model: &mut Model, aim: Aim, is_other_file: bool) -> bool {
     log.asked.as_ref().is_none_or(|(goal, _)| *goal != Goal::Rows(Anchor::End))
 }
 
-/// What is still to be scrolled waits for the next answer.
+/// Adds the rest of a scroll to the next request: it waits for that answer.
 pub(super) fn add_pending_scroll(
     model: &mut Model,
     pending_scroll: isize,
@@ -189,13 +189,13 @@ pub(super) fn known(model: &mut Model, ticket: Ticket, known: Known) -> Vec<Effe
     Vec::new()
 }
 
-/// What was known of rows stays until it is known anew: counting begins again with every row that
-/// is appended.
+/// Takes in new facts. Row counts stay until there are new ones: counting begins again with every
+/// row that is appended.
 fn take_known(log: &mut Log, known: Known) {
     let total_rows = known.total_rows.or(log.known.total_rows);
     let stderr_rows = known.stderr_rows.or(log.known.stderr_rows);
-    // An answer without rows says nothing of those on screen, and one that is counting anew nothing
-    // of what was counted.
+    // Keep the row numbers if the answer has none for the rows on screen, or if counting has begun
+    // again and has not reached them.
     let before = std::mem::take(&mut log.known.numbers);
     let is_of_window = known.numbers.len() == log.window.rows.len();
     let numbers = if !is_of_window || known.numbers.iter().all(Option::is_none) {

@@ -1,4 +1,5 @@
-//! What is handed over: rows and commands to the clipboard, the log to an editor or a pager.
+//! Hand-over to other programs: rows and commands to the clipboard, the log to an editor or a
+//! pager.
 
 use crate::file::FilePath;
 use crate::log::Tail;

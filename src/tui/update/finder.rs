@@ -30,8 +30,7 @@ pub(super) fn type_key(model: &mut Model, key: Key) -> Vec<Effect> {
     if finder.text() == before {
         return Vec::new();
     }
-    // What was found before stays on screen until there is something in its place; nothing of it is
-    // meant any more.
+    // Earlier matches stay on screen until there are new ones, but the cursor leaves them.
     (finder.at, finder.opens_first) = (None, false);
     search(model)
 }
@@ -60,8 +59,8 @@ fn search(model: &mut Model) -> Vec<Effect> {
     }))]
 }
 
-/// What is typed goes; with nothing typed the line does, and one is back where one was. `None`:
-/// there was neither.
+/// Clears the typed text; without text, closes the finder and returns to the pane that had the
+/// focus before. Returns `None` if there was no finder.
 pub(super) fn back(model: &mut Model) -> Option<Vec<Effect>> {
     if model.runs.active_finder().is_some() {
         let is_typing = model.runs.finder.take().is_some_and(|finder| finder.is_typing);
@@ -72,8 +71,8 @@ pub(super) fn back(model: &mut Model) -> Option<Vec<Effect>> {
     Some(keys::focus(model, model.behind))
 }
 
-/// The list loses the focus. What covers other panes begins anew next time; in a pane of its own
-/// what was found stays.
+/// Handles the loss of focus. A list that covers other panes opens without a search next time; in a
+/// pane of its own the matches stay.
 pub(super) fn leave(model: &mut Model) -> Vec<Effect> {
     let has_pane = layout::cycle(model.screen.width).contains(&Pane::Runs);
     if has_pane && model.runs.active_finder().is_some() {
@@ -120,9 +119,9 @@ pub(super) fn go_on(model: &mut Model, near: usize) -> Vec<Effect> {
     vec![Effect::FindRuns(Some(request))]
 }
 
-/// The newest runs were read: those that match take the place of those found that they reach over.
-/// Where the newest of before is not among them nobody knows what lies between: the search begins
-/// anew.
+/// Takes in the newest runs: those that match take the place of the matches that they reach over.
+/// If the newest run of before is not among them, the runs in between are unknown, and the search
+/// starts again.
 pub(super) fn take_in(model: &mut Model, list: &RunList) -> Vec<Effect> {
     let Some(finder) = model.runs.active_finder() else { return Vec::new() };
     let read: HashSet<&RunId> = list.heads.iter().map(|head| &head.run.id).collect();
@@ -144,7 +143,7 @@ pub(super) fn take_in(model: &mut Model, list: &RunList) -> Vec<Effect> {
     Vec::new()
 }
 
-/// Where a step leads from the open run, or in the list from the one under the cursor.
+/// Requests a step from the open run, or in the list from the run under the cursor.
 pub(super) fn step(
     model: &mut Model,
     side: fn(RunId) -> Beside,

@@ -1,4 +1,4 @@
-//! What a key does: the keymap names the action, the pane with the focus gives it its meaning.
+//! Key input: the keymap names the action, the pane with the focus gives it its meaning.
 
 use super::log::{land, stop_looking};
 use super::{external, finder, moving, runs, scroll, seek, tree};
@@ -12,7 +12,7 @@ use crate::tui::model::Model;
 use crate::tui::msg::{Effect, Fold};
 use crate::tui::prompt::PromptKind;
 
-/// How far a move goes.
+/// The distance of a move.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Move {
     /// Rows; positive is down.
@@ -62,8 +62,8 @@ pub(super) fn press(model: &mut Model, key: Key) -> Vec<Effect> {
     if action.is_none() && model.context() == Context::RunsFilter {
         return finder::type_key(model, key);
     }
-    // A key that comes while something is found at once waits for it; once it takes long, and that
-    // is told, any key stops it. A step back from the help is one from the help alone.
+    // A key waits for a search that ends soon. Once a search takes long, its progress is shown and
+    // any key stops it. A step back from the help affects only the help.
     let is_back = action == Some(Action::Back) && model.help.is_none();
     let is_stop = model.log.looking.is_some() || is_back;
     let stopped = if is_stop { stop_looking(model) } else { None };
@@ -196,7 +196,7 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
     }
 }
 
-/// Opens or closes the card with the likeliest cause; looks for it where nobody has.
+/// Opens or closes the card with the likeliest cause; looks for the cause if it is not known yet.
 fn cause(model: &mut Model) -> Vec<Effect> {
     if model.view_options.header {
         moving::show_header(model, false);

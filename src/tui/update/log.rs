@@ -1,9 +1,9 @@
 //! The log on screen: which rows are at hand, and which have to be fetched.
 //!
-//! The window of rows at hand is never patched: what it lacks is read anew with a page to spare at
-//! either side, and the row being read is found again by its offset. At most one request is out;
-//! what happens meanwhile waits for its answer: moves as `pending_scroll`, news from the disk as
-//! `stale`.
+//! The window of rows at hand is never patched: if rows are missing, a new window is read with a
+//! page to spare at either side, and the row being read is found again by its offset. At most one
+//! request is out; what happens meanwhile waits for its answer: moves as `pending_scroll`, news
+//! from the disk as `stale`.
 
 use super::answers::add_pending_scroll;
 use super::moving::{last_top, leave};
@@ -16,7 +16,7 @@ use crate::tui::model::{Aim, Item, Log, LogKey, Model, Request};
 use crate::tui::msg::{Effect, Goal, PageRequest, Ticket};
 use crate::tui::scroll::{LogSource, may_grow, readdress};
 
-/// How many screens of rows are read at once.
+/// The number of screens of rows to read at once.
 const PAGES: usize = 4;
 
 /// Shows the log of the selected command, or the scroll of the selected job or run, unless it is
@@ -37,7 +37,7 @@ pub(super) fn show(model: &mut Model) -> Vec<Effect> {
         model.log.is_interrupted = is_interrupted;
         let has_ended = std::mem::replace(&mut model.log.is_alive, is_alive) && !is_alive;
         let effects = go_on_with(model, source);
-        // Whoever saw it to its end wants to know why it failed.
+        // A user who followed the log to its end wants to see why the command failed.
         let is_due =
             has_ended && state == ShState::Failed && model.log.follow && !model.is_scroll();
         return if is_due { land(model) } else { effects };
@@ -70,7 +70,7 @@ pub(super) fn land(model: &mut Model) -> Vec<Effect> {
     seek(model, Goal::Cause(exit_code), "")
 }
 
-/// Whether it is the log, or the scroll, that is shown already.
+/// Returns true if the source is already shown: the same log, a scroll again, or still no log.
 fn is_same_file(before: Option<&LogSource>, now: Option<&LogSource>) -> bool {
     match (before, now) {
         (Some(LogSource::Log(before, _)), Some(LogSource::Log(now, _))) => before == now,
@@ -113,7 +113,7 @@ fn readdress_all(model: &mut Model, before: &LogSource) {
     model.log.asked = None;
 }
 
-/// Whose log is to be shown, its file, and how its command stands.
+/// The log to show, its source, and the state of its command.
 struct PaneLog {
     key: LogKey,
     source: Option<LogSource>,
@@ -142,7 +142,8 @@ fn pane_log(model: &Model) -> Option<PaneLog> {
     Some(PaneLog { key, source, state })
 }
 
-/// The run's own log is written as long as the run goes on, and its end says why it failed.
+/// Returns the state of the run's own log, which is written as long as the run goes on. Its end
+/// contains the reason for a failure.
 const fn own_state(head: &RunHead) -> ShState {
     match (head.phase, head.outcome) {
         (Phase::Active, _) => ShState::Running,
@@ -151,7 +152,7 @@ const fn own_state(head: &RunHead) -> ShState {
     }
 }
 
-/// How a job stands, as its commands do.
+/// Returns the state of a job, in the terms of its commands.
 const fn job_state(job: &JobNode) -> ShState {
     match (job.phase, job.outcome) {
         (Phase::Active, _) => ShState::Running,
@@ -175,8 +176,8 @@ pub(super) fn open_from(model: &mut Model, byte: u64) -> Vec<Effect> {
     send(model, request, Goal::Rows(Anchor::From(byte)), PAGES * model.log_height(), false)
 }
 
-/// Asks for the rows around one that has to be looked for, whatever was asked before. `if_missed`
-/// is said if there is none.
+/// Asks for the rows around one that has to be looked for, whatever was asked before. Shows
+/// `if_missed` if that row is not found.
 pub(super) fn seek(model: &mut Model, goal: Goal, if_missed: &str) -> Vec<Effect> {
     let stale =
         model.log.request.is_some_and(|request| request.stale || request.aim != Aim::Target);
@@ -191,8 +192,8 @@ pub(super) fn look_anew(model: &mut Model) -> Vec<Effect> {
         return Vec::new();
     }
     let place = model.current_row().map_or(0, |row| row.offset);
-    // What was looked for before is shown among other rows only if it is one of them; it is the
-    // current row again then.
+    // The target of an earlier search is shown among other rows only if it is one of them; it is
+    // the current row again then.
     model.log.marked = model.log.at.take().or(model.log.marked);
     if model.log.follow {
         return aim_at(model, Aim::End);

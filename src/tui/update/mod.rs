@@ -1,7 +1,7 @@
-//! What a message does to the model, and what is to be done because of it: pure.
+//! Pure functions that apply a message to the model and return the effects to run.
 //!
-//! No I/O, clock, environment or lock is reached from here. Answers that nobody waits for any more
-//! (an old ticket, another run) change nothing.
+//! No I/O, clock, environment or lock is reached from here. Answers that are no longer awaited (an
+//! old ticket, another run) change nothing.
 
 mod answers;
 mod external;
@@ -25,7 +25,7 @@ use crate::tui::model::Model;
 use crate::tui::msg::{Effect, Msg, Work};
 use crate::tui::wait::{Wait, Waiting};
 
-/// What is to be done before anything has happened.
+/// Returns the effects to run before the first message.
 #[must_use]
 pub fn start(model: &Model) -> Vec<Effect> {
     let mouse = (!model.mouse).then_some(Effect::CaptureMouse(false));
@@ -101,7 +101,7 @@ fn reads(model: &mut Model, path: Option<PathBuf>) -> Vec<Effect> {
     set(&mut model.reads, path.map(|path| Waiting { wait: wait(path), since: None }))
 }
 
-/// What is selected stays in sight.
+/// Applies a new screen size and keeps the selection in sight.
 fn resize(model: &mut Model, width: u16, height: u16) -> Vec<Effect> {
     model.screen = layout::screen(width, height);
     tree::reveal_selected(model);

@@ -222,7 +222,7 @@ fn line_above(
     }
 }
 
-/// What was there when the log was opened counts as seen, wherever one reads.
+/// Counts all rows as seen if the log is followed or has just been opened, wherever it is read.
 pub(super) fn note_seen(log: &mut Log) {
     if log.follow || log.seen_rows.is_none() {
         log.seen_rows = log.known.total_rows;

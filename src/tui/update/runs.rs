@@ -1,6 +1,6 @@
 //! The list of runs: the cursor, opening what is under it, and reading on.
 //!
-//! At hand is a part of the list around what is on screen: it grows at the end that somebody comes
+//! Only a part of the list around the screen is at hand: it grows at the end that the user comes
 //! near, and lets go of the other. When the store has changed, the first page and the one on screen
 //! are read again and take the place of the runs that they reach over; the others stay as they
 //! were.
@@ -36,7 +36,7 @@ pub(super) fn arrived(model: &mut Model, list: RunList) -> Vec<Effect> {
         take_in(runs, 0, list);
         runs.has_newer = false;
     }
-    // What is on screen beyond the first page may have changed too.
+    // The runs on screen beyond the first page may have changed too.
     let screen = runs.top.max(first_page);
     let heads = runs.heads.as_deref().unwrap_or_default();
     let above = screen.checked_sub(1).filter(|_| screen < heads.len().min(runs.top + height));
@@ -111,7 +111,7 @@ fn take_in(runs: &mut Runs, start: usize, page: RunList) {
     let heads = runs.heads.get_or_insert_default();
     let first_on_screen =
         heads.get(runs.top).filter(|_| runs.top > 0).map(|head| head.run.id.clone());
-    // Without a run in common nobody knows what lies between.
+    // Without a run in common, the runs in between are unknown.
     let end = reached
         .map(|last| last + 1)
         .filter(|end| *end > start && page.has_more)
@@ -125,7 +125,7 @@ fn take_in(runs: &mut Runs, start: usize, page: RunList) {
     }
 }
 
-/// Where the last of the runs at hand stands that are in a page too.
+/// Returns the position of the last run at hand that is also in a page.
 fn last_in_common(runs: &Runs, page: &RunList) -> Option<usize> {
     let read: HashSet<&RunId> = page.heads.iter().map(|head| &head.run.id).collect();
     runs.heads.as_ref()?.iter().rposition(|head| read.contains(&head.run.id))
@@ -155,8 +155,8 @@ pub(super) fn go(model: &mut Model, how: Move) -> Vec<Effect> {
     Vec::new()
 }
 
-/// Puts the cursor on a run, wherever in the list it stands: what is at hand begins anew around it
-/// if it is not there.
+/// Puts the cursor on a run anywhere in the list. If the run is not at hand, the part at hand is
+/// rebuilt around it.
 pub(super) fn go_to(model: &mut Model, head: RunHead) {
     let runs = &mut model.runs;
     runs.at = Some(head.run.id.clone());
@@ -191,7 +191,7 @@ fn begin_anew(model: &mut Model) -> Vec<Effect> {
 pub(super) fn open(model: &mut Model) -> Vec<Effect> {
     let (heads, at, _) = model.runs.shown();
     let Some(head) = position(heads, at).and_then(|at| heads.get(at)).cloned() else {
-        // Whoever types fast means the first that will be found.
+        // A user who types fast means the first run that will be found.
         model.runs.finder.iter_mut().for_each(|finder| finder.opens_first = true);
         return Vec::new();
     };

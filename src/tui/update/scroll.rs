@@ -24,7 +24,7 @@ pub(super) fn open(model: &mut Model) -> Vec<Effect> {
     show(model)
 }
 
-/// What is open and being read stays so when its command passes.
+/// Keeps the sections open that are being read when their commands pass.
 pub(super) fn keep_open(model: &mut Model) {
     let is_filtered = model.view_options.row_filter.filter.is_some();
     if model.log.follow || is_filtered {

@@ -1,7 +1,7 @@
 //! Finding things in the log on screen: searching, filtering, errors, slow gaps, places and marks.
 //!
-//! What is looked for is looked for by the worker; here it is only said what, from where, and what
-//! to say if there is none.
+//! The worker does the search. This module only sets the goal, the starting point and the message
+//! for a row that is not found.
 
 use super::keys::focus;
 use super::log::{look_anew, open_from, refresh, seek, show};
@@ -64,7 +64,7 @@ fn recall(model: &mut Model, by: isize) {
     prompt.fill(&text);
 }
 
-/// What was typed counts.
+/// Applies the typed text. If it is not valid, the prompt stays open with the reason.
 fn accept(model: &mut Model) -> Vec<Effect> {
     let Some(prompt) = model.prompt.take() else { return Vec::new() };
     let text = prompt.input.value().to_owned();
@@ -188,7 +188,7 @@ pub(super) fn unfold(model: &mut Model) -> Vec<Effect> {
         Progress::All => (Progress::Last, "showing the last progress state"),
     };
     row_filter.progress = progress;
-    // What is looked for is looked for in what is shown.
+    // Queries match the text that is shown.
     if let Some(filter) = &mut row_filter.filter {
         filter.query = filter.query.clone().showing(progress);
     }
@@ -199,7 +199,7 @@ pub(super) fn unfold(model: &mut Model) -> Vec<Effect> {
     look_anew(model)
 }
 
-/// The next row that tells of an error, or the one before.
+/// Goes to the next row with an error, or to the one before.
 pub(super) fn next_error(model: &mut Model, towards: Towards) -> Vec<Effect> {
     let from = beside(model, towards);
     seek(
@@ -288,7 +288,7 @@ pub(super) fn go_to_place(model: &mut Model, place: Place, offset: u64) -> Vec<E
     effects
 }
 
-/// Says something in the last row, until the next key.
+/// Shows a message in the last row, until the next key.
 pub(super) fn say(model: &mut Model, what: &str) -> Vec<Effect> {
     model.said = Some(what.to_owned());
     Vec::new()

@@ -1,4 +1,4 @@
-//! What the store tells: the open run grows and ends while somebody looks at it.
+//! Changes in the store: the open run grows and ends while it is on screen.
 
 use std::path::PathBuf;
 
@@ -45,7 +45,7 @@ pub(super) fn arrived(model: &mut Model, id: &RunId, node: Option<Box<RunNode>>)
     effects
 }
 
-/// That a run has ended that was seen running.
+/// Returns a message if the run has ended since it was last read.
 fn ended(before: &RunHead, now: &RunHead) -> Option<String> {
     let has_ended = before.phase != Phase::Finished && now.phase == Phase::Finished;
     has_ended.then(|| display::ended(now))
@@ -73,8 +73,8 @@ fn keep_read(model: &Model, before: &RunNode, node: &mut RunNode) {
     }
 }
 
-/// The run is not in the store any more: the newest one takes its place; where there is none, what
-/// was read stays.
+/// Handles a run that is no longer in the store: the newest one takes its place. If there is no
+/// other run, the data already read stays.
 fn gone(model: &mut Model, id: &RunId) -> Vec<Effect> {
     let Some(newest) = model.runs.newest.clone().filter(|newest| newest != id) else {
         model.store_fault = Some("this run is no longer in the store".into());
@@ -98,7 +98,7 @@ fn asked_place(model: &mut Model) -> Option<Place> {
     Some(place)
 }
 
-/// What is to be selected now, if it is not what is selected already.
+/// Returns the place to select now; `None` if the selection stays.
 fn next_place(model: &Model) -> Option<Place> {
     let run = model.run.as_ref()?;
     let shown = model.shown();
@@ -126,7 +126,7 @@ fn has_state(item: Item<'_>, state: ShState) -> bool {
     item.sh().is_some_and(|sh| sh.state == state)
 }
 
-/// These directories may tell something new.
+/// Watches these directories for changes, unless they are watched already.
 pub(super) fn watch(model: &mut Model, run: Option<&RunId>, dirs: Vec<PathBuf>) -> Vec<Effect> {
     if model.wanted.as_ref() != run || model.watched == dirs {
         return Vec::new();

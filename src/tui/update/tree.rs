@@ -96,13 +96,13 @@ pub(super) fn open(model: &mut Model) -> Vec<Effect> {
     }
 }
 
-/// Whether a command did not do what it should.
+/// Returns true if a command failed or was interrupted.
 pub(super) fn is_failed(sh: &ShNode) -> bool {
     matches!(sh.state, ShState::Failed | ShState::Interrupted)
 }
 
-/// Goes to the next or previous command that is wanted, folded or not, whatever its job; stays when
-/// there is none.
+/// Goes to the next or previous command that is wanted, folded or not, whatever its job; stays if
+/// there is no such command.
 pub(super) fn jump(model: &mut Model, by: isize, wanted: fn(&ShNode) -> bool) -> Vec<Effect> {
     let all = model.all_items();
     let is_here = |item: &Item<'_>| model.tree.at.as_ref() == Some(&item.place());
