@@ -221,7 +221,8 @@ mod tests {
     fn whole_lines_are_written_as_single_ones_are() {
         let dir = tempfile::tempdir().unwrap();
         let text = format!(
-            "{HEADER} F a\n\nno record\n{HEADER} P b\n{HEADER} F\n2026-01-02T03:04:05.123456789+00:00 stdout F:x c\r\n{HEADER} F \n"
+            "{HEADER} F a\n\nno record\n{HEADER} P b\n{HEADER} F\n\
+             2026-01-02T03:04:05.123456789+00:00 stdout F:x c\r\n{HEADER} F \n"
         );
         assert_as_single_ones(&open(&dir, text.as_bytes()), &text);
         // In plain text, a line that looks like a record is not one.

@@ -135,7 +135,8 @@ fn bytes_that_are_no_text_and_files_without_end_are_refused() {
 
 #[test]
 fn what_is_printed_reads_as_the_same() {
-    let changed = "notify = true\ntimezone = \"UTC\"\ntheme = { name = \"light\", bad = \"bold #aa0000\" }\n[keys]\nwrap = []\n\
+    let changed = "notify = true\ntimezone = \"UTC\"\n\
+                   theme = { name = \"light\", bad = \"bold #aa0000\" }\n[keys]\nwrap = []\n\
                    next-gap = [\"'\", \"\\\\\", '\"', \"z s\"]\ngo-to-mark = \"`\"\n";
     for text in ["", changed] {
         let config = read::parse(text).unwrap();
