@@ -119,7 +119,7 @@ pub(super) struct RowArgs {
     /// Print only command number N of each job
     #[arg(long, value_name = "N", value_parser = parse_number::<u32>)]
     pub sh: Option<u32>,
-    /// Print only rows of stdout or only rows of stderr
+    /// Print only stdout or only stderr
     #[arg(long, value_enum, hide_possible_values = true)]
     pub stream: Option<StreamName>,
     /// Print only the last N rows of each log
@@ -221,7 +221,7 @@ pub(super) struct ScreenArgs {
     /// start, end      the first row, or the last row and new ones
     /// 1200            a row
     /// b1024           a byte
-    /// 50%             a part of the log
+    /// 50%             a percentage of the file
     /// 12:34:56, +90s  a time of day, a time since the start
     /// JOB/N           the log of command N of a job
     /// JOB/N@POSITION  a position in that log
@@ -248,7 +248,7 @@ pub(super) struct LookArgs {
     /// Draw with ASCII characters only
     #[arg(long, hide_short_help = true)]
     pub ascii: bool,
-    /// Ring the bell when a run ends that was seen running
+    /// Ring the bell when a running run ends
     ///
     /// Also sends a notification to the terminal (OSC 9).
     #[arg(long, hide_short_help = true)]

@@ -50,8 +50,8 @@ impl Page {
 
     /// Returns the end of the short help.
     pub(super) fn short_end(&self) -> String {
-        let more = if self.name == VIEW.name { "more options, examples" } else { "examples" };
-        format!("`{} --help` adds {more}, exit codes, and environment.", self.name)
+        let more = if self.name == VIEW.name { "options, examples" } else { "examples" };
+        format!("`{} --help` adds {more}, exit codes, and environment variables.", self.name)
     }
 
     /// Returns the end of the long help: notes, exit codes and environment variables.
@@ -106,8 +106,8 @@ pub(super) const VIEW: Page = Page {
     notes: "\
 rundown opens the screen if stdout is a terminal, and prints the run otherwise.
 
-In CI, rundown inserts a dot into text of a log that the CI system would take for a command \
-(:·:error::). --format raw prints the text unchanged.",
+In CI, rundown inserts a dot into text of a log that the CI system would take for a workflow \
+command (:·:error::). --format raw prints the text unchanged.",
     exit_codes: &[
         ("0", "done; with --exit-status: the run passed"),
         ("1", "with --exit-status: the run failed"),
@@ -148,7 +148,7 @@ pub(super) const LIST: Page = Page {
         ("6", "the store cannot be read"),
         ("70", "internal error"),
     ],
-    environment: &[STORE_VARIABLES, COLOR, TIME_ZONE, COPIES, CI],
+    environment: &[STORE_VARIABLES, COLOR, TIME_ZONE, DATABASE_COPIES, CI],
 };
 
 pub(super) const RECORD: Page = Page {
@@ -196,7 +196,7 @@ A pipeline file has a table for each job:
   needs = [\"build\"]
   commands = [\"make check\", [\"./report\", \"--all\"]]
 
-A string runs in `sh -c`, a list is a program with its arguments. A job runs its commands in \
+A string runs in `sh -c`; a list is a program and its arguments. A job runs its commands in \
 order until one fails. It is skipped if a job that it needs did not pass.",
     exit_codes: &[
         ("0", "all jobs passed"),
@@ -227,14 +227,14 @@ links out of the store. doctor changes nothing.",
         ("6", "the store cannot be read"),
         ("70", "internal error"),
     ],
-    environment: &[STORE_VARIABLES, COPIES, CI],
+    environment: &[STORE_VARIABLES, DATABASE_COPIES, CI],
 };
 
 pub(super) const DEMO: Page = Page {
     name: "rundown demo",
     about: "Record a small sample pipeline and show it",
     examples: &[
-        ("rundown demo", "watch a run of ten seconds that fails"),
+        ("rundown demo", "watch a 10-second run that fails"),
         ("rundown demo --follow", "print its rows as they arrive"),
         ("rundown demo --failed", "print its failed commands"),
     ],
@@ -242,7 +242,7 @@ pub(super) const DEMO: Page = Page {
 The demo records into a temporary store, which is deleted when the demo ends.",
     exit_codes: &[
         ("0", "done"),
-        ("1", "with --exit-status: the run failed, as it is meant to"),
+        ("1", "with --exit-status: the run failed (the demo always fails)"),
         ("2", "usage error, or invalid configuration"),
         ("5", "nothing in the run matched"),
         ("6", "the temporary store cannot be written or read"),
@@ -296,7 +296,11 @@ const COLOR: Table = &[
 
 const TIME_ZONE: Table = &[("TZ", "time zone, if --timezone is not given")];
 
-const COPIES: Table = &[("TMPDIR", "directory for private copies of logs and databases")];
+const COPIES: Table =
+    &[("TMPDIR", "directory for private copies of databases over 16 MiB, and of a log for `v`")];
+
+const DATABASE_COPIES: Table =
+    &[("TMPDIR", "directory for private copies of databases over 16 MiB")];
 
 const DEMO_STORE: Table = &[("TMPDIR", "directory for the temporary store")];
 
@@ -463,7 +467,7 @@ mod tests {
               --failed           Print only failed commands and their jobs
               --job <GLOB>       Print only jobs whose id matches, as in 'test-*'
               --sh <N>           Print only command number N of each job
-              --stream <STREAM>  Print only rows of stdout or only rows of stderr
+              --stream <STREAM>  Print only stdout or only stderr
               --tail <N>         Print only the last N rows of each log
 
         Output:
@@ -481,7 +485,7 @@ mod tests {
         Store:
               --root <DIR>  Store directory [default: the nearest .rundown/, …]
 
-        `rundown --help` adds more options, examples, exit codes, and environment.
+        `rundown --help` adds options, examples, exit codes, and environment variables.
         ");
     }
 }

@@ -151,7 +151,7 @@ pub static BINDINGS: &[Binding] = {
         bind(Log, &["t"], A::Times, "cycle timestamps", ""),
         bind(Log, &["#"], A::Numbers, "toggle row numbers", ""),
         bind(Log, &["w"], A::Wrap, "toggle line wrap", ""),
-        bind(Log, &["p"], A::Progress, "toggle full progress", ""),
+        bind(Log, &["p"], A::Progress, "toggle progress states", ""),
         bind(Log, &[":"], A::Goto, "go to row/time/%", ""),
         bind(Log, &["m"], A::Mark, "set a mark", ""),
         bind(Log, &["'"], A::GoToMark, "go to mark", ""),
