@@ -46,7 +46,7 @@ impl HeaderScanner {
         }
     }
 
-    /// Not inlined, to keep the usual path short.
+    /// Scans a header with fewer than 9 fraction digits. Not inlined, to keep the usual path short.
     #[inline(never)]
     fn trimmed(&mut self, bytes: &[u8]) -> Option<ScannedHeader> {
         let (header, content_at) = padded(bytes)?;

@@ -9,10 +9,10 @@
 //!                                  file
 //! ```
 //!
-//! [`parse`] reads one line, and [`HeaderScanner`] reads all of it but the time. [`Encoder`] is the
-//! inverse of [`parse`]: an `F` record stands for its content and a LF, a `P` record for its
-//! content alone, so joining the parsed contents of a stream gives its bytes. Nothing in this
-//! module does I/O.
+//! [`parse`] reads one line, and [`HeaderScanner`] reads its header without computing the time.
+//! [`Encoder`] is the inverse of [`parse`]: an `F` record stands for its content and a LF, a `P`
+//! record for its content alone, so joining the parsed contents of a stream gives its bytes.
+//! Nothing in this module does I/O.
 
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
@@ -47,7 +47,7 @@ impl Stream {
     /// Both streams.
     pub const ALL: [Self; 2] = [Self::Stdout, Self::Stderr];
 
-    /// The word in a record: `stdout` or `stderr`.
+    /// Returns the word in a record: `stdout` or `stderr`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

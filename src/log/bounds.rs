@@ -1,8 +1,8 @@
 //! Search for line boundaries from any offset, with bounded reads.
 //!
-//! A LF ends a line. But a line may have any length (a sparse file of 1 TB is one line), and a read
-//! must not. So a line that is longer than a *line reach* is cut into small pieces after that, with
-//! a rule similar to that of `start`:
+//! A LF ends a line. A line may have any length (a sparse file of 1 TB is one line), but every read
+//! must be bounded. So the part of a line beyond one *line reach* is cut into small pieces, by a
+//! rule similar to that of `start`:
 //!
 //! **A multiple of the piece size begins a line if no LF is within one line reach before it.**
 //!
@@ -21,7 +21,8 @@ use super::lines::{Limits, View, usize_of};
 /// The size of the first read: lines are short, so it is nearly always enough.
 const LOOK_BYTES: usize = 8 << 10;
 
-/// Returns the offset at which a line that begins at `start` is cut unless a LF comes before.
+/// Returns the offset at which a line that begins at `start` is cut, unless a LF comes before that
+/// offset.
 pub(super) const fn cut_of(start: u64, is_rest: bool, limits: &Limits) -> u64 {
     let uncut = if is_rest { limits.piece.get() } else { limits.line_reach };
     multiple_from(start.saturating_add(uncut), limits.piece)

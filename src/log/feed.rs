@@ -10,11 +10,11 @@ use std::thread;
 use super::index::Index;
 use super::lines::{View, usize_of};
 
-/// The number of bytes per read. Two such buffers stay near a core, and are cheap to create for a
-/// slice of some megabytes.
+/// The number of bytes per read. Two such buffers fit in the cache of a core, and are cheap to
+/// allocate for a slice of some megabytes.
 const READ_BYTES: usize = 512 << 10;
 
-/// The number of bytes from which a second thread is worth starting.
+/// The minimum number of bytes for which a second thread is worth starting.
 const MANY_BYTES: u64 = 2 << 20;
 
 /// A buffer, and the number of bytes read into it.
@@ -47,7 +47,7 @@ impl View<'_> {
         let (to_fill, empty) = sync_channel(2);
         let (to_count, filled) = sync_channel(2);
         for _ in 0..2 {
-            // The channel has room for both, and its receiver exists.
+            // The channel has room for both buffers, and its receiver exists.
             let _ = to_fill.send(vec![0; READ_BYTES]);
         }
         let from = index.bytes();
@@ -56,7 +56,7 @@ impl View<'_> {
             for read in filled {
                 let (buffer, len) = read?;
                 index.feed(buffer.get(..len).unwrap_or_default());
-                // This fails once the reader has ended.
+                // This send fails once the reading thread has ended.
                 let _ = to_fill.send(buffer);
             }
             Ok(())

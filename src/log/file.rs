@@ -72,8 +72,8 @@ impl LogFile {
     /// Opens a log for reading. Never blocks, regardless of the type of the file.
     ///
     /// # Errors
-    /// Fails if the file cannot be opened, is not a regular file, or leads out of its directory.
-    /// Reopening fails for the same reasons.
+    /// Fails if the file cannot be opened, is not a regular file, or is a link that leads out of
+    /// its directory. Reopening fails for the same reasons.
     pub fn open(path: &FilePath) -> Result<Self> {
         Self::open_io(path).map_err(Error::io("read", &**path))
     }
@@ -89,19 +89,19 @@ impl LogFile {
         Ok(log)
     }
 
-    /// Returns the path by which it was opened.
+    /// Returns the path by which the log was opened.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Returns true if it was opened by this path and is bound to the same directory.
+    /// Returns true if the log was opened by this path and is bound to the same directory.
     #[must_use]
     pub fn is_at(&self, path: &FilePath) -> bool {
         self.path == *path
     }
 
-    /// Returns its size when it was opened or last [extended](Self::extend).
+    /// Returns the size of the log when it was opened or last [extended](Self::extend).
     #[must_use]
     pub const fn bytes(&self) -> u64 {
         self.bytes
@@ -128,8 +128,8 @@ impl LogFile {
         self.follower.file_state()
     }
 
-    /// Sets whether this file is kept after another one has taken its name. It is not kept by
-    /// default, and not after a switch to another file.
+    /// Sets whether this file is kept after another one has taken its name. By default, and after a
+    /// switch to another file, it is not kept.
     pub const fn stay(&mut self, stays: bool) {
         self.follower.stay(stays);
     }
@@ -238,8 +238,9 @@ impl LogFile {
         })
     }
 
-    /// Returns the rows from the first line that begins at or after `from`, as windows show them:
-    /// in their last state, and joined within their reach, so that each is a bounded read.
+    /// Returns the rows from the first line that begins at or after `from`, as windows show them: a
+    /// long row that overwrote itself is in its last state, and pieces are joined only within the
+    /// reach of windows. Each row is therefore a bounded read.
     #[expect(clippy::missing_errors_doc, reason = "see window")]
     pub fn window_rows(&self, from: u64, cap_bytes: usize, tail: Tail) -> Result<Rows<'_>> {
         self.reading(|view| {

@@ -4,8 +4,8 @@
 //! in place of the logs of commands. A line of text may look like a record (those of a run's own
 //! log begin with a time), so the format is detected once per log, never per line.
 //!
-//! Only a log whose name comes from a store can be plain. In any other file, opened by its path,
-//! lines that are not records are reported as malformed.
+//! Only a file that is named like a log of a store can be plain. In any other file, lines that are
+//! not records are reported as malformed.
 
 use std::ffi::OsStr;
 use std::io;

@@ -78,11 +78,11 @@ pub struct Index {
     block_bytes: NonZeroU64,
     /// The offset from which the next row start begins a new block.
     next_block: u64,
-    /// The bytes of a line cut off by the end of the fed bytes, at most [`Limits::line`], and the
-    /// number of bytes beyond them.
+    /// The first bytes of a line whose end has not been fed, at most [`Limits::line`]. `carry_cut`
+    /// is the number of its bytes beyond these.
     carry: Vec<u8>,
     carry_cut: u64,
-    /// True if that line is the rest of a cut line.
+    /// True if the line at the end of the fed bytes is the rest of a cut line.
     is_rest: bool,
     /// The limits of the row readers, so that all agree on what is a record.
     limits: Limits,
@@ -196,16 +196,17 @@ impl Index {
         self.place_before(after)
     }
 
-    /// Returns the last known row start whose number is at most `row`. That row begins less than a
-    /// block and a row after it.
+    /// Returns the last known row start whose number is at most `row`. The row with that number
+    /// begins less than a block and a row after this start.
     #[must_use]
     pub fn place_of_row(&self, row: u64) -> Option<BlockStart> {
         let after = self.blocks.partition_point(|block| self.shown(block).row <= row);
         self.place_before(after)
     }
 
-    /// Returns the last known row start before which all records are earlier than a time in
-    /// microseconds, judged by one record per block, and the next known row start.
+    /// Returns two adjacent known row starts: the last one before which all records are earlier
+    /// than a time in microseconds, and the next one. Checks only the last record before each
+    /// start.
     pub(super) fn places_of_time(&self, us: i64) -> (Option<BlockStart>, Option<BlockStart>) {
         let behind = self.blocks.partition_point(|block| block.reached_us < us);
         (behind.checked_sub(1).and_then(|before| self.place(before)), self.place(behind))
@@ -323,7 +324,8 @@ impl Index {
         add(&mut self.counts.totals.bytes, bytes.len() as u64);
     }
 
-    /// Counts a line, or the piece of one before a cut; `cut_bytes` of it are not in `bytes`.
+    /// Counts a line, or the piece of one before a cut; `cut_bytes` is the number of its bytes that
+    /// are not in `bytes`.
     fn line(&mut self, bytes: &[u8], cut_bytes: u64, terminated: bool) {
         let offset = self.counts.totals.bytes;
         let piece = Piece { bytes, cut_bytes, is_rest: self.is_rest };

@@ -4,8 +4,8 @@
 //! long for one read is cut (see `bounds`). Reads are positional (`pread`), so several readers can
 //! share one open file. Memory is one buffer: the bytes of a line beyond the limit
 //! ([`MAX_LINE_BYTES`] or [`MAX_STREAM_LINE_BYTES`]) are skipped and counted, never held. If the
-//! file is appended to, truncated or rewritten during a read, the reader returns other bytes but
-//! never fails because of it.
+//! file is appended to, truncated or rewritten during a read, the reader may return other bytes,
+//! but does not fail because of the change.
 
 use std::fs::File;
 use std::io;
@@ -30,8 +30,8 @@ pub const MAX_STREAM_LINE_BYTES: usize = 64 << 20;
 const BUFFER_BYTES: usize = 256 << 10;
 
 /// The maximum distance between the pieces of a row in a window, in bytes of the file; see
-/// [`Starts`]. If one stream is silent, opening a window reads three times as much: a third of a
-/// millisecond at most.
+/// [`Starts`]. If one stream is silent, opening a window reads three times this distance, which
+/// takes a third of a millisecond at most.
 pub(super) const WINDOW_REACH: NonZeroU64 = NonZeroU64::new(256 << 10).unwrap();
 
 /// The same distance for readers that show rows whole.
@@ -41,14 +41,14 @@ const STREAM_REACH: NonZeroU64 = NonZeroU64::new(16 << 20).unwrap();
 /// such a line means reading this much: some hundredths of a second.
 const LINE_REACH: u64 = 100 << 20;
 
-/// The length of the pieces after the first cut: a window of them is no larger to read than one of
-/// long rows.
+/// The length of the pieces after the first cut. A window of such pieces takes no more bytes to
+/// read than a window of long rows.
 const PIECE_BYTES: NonZeroU64 = NonZeroU64::new(256 << 10).unwrap();
 
 /// The size limits of readers; tests use small ones.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
-    /// The maximum distance of pieces; see [`Starts`].
+    /// The maximum distance between the pieces of a row; see [`Starts`].
     pub reach: NonZeroU64,
     /// Bytes per read.
     pub buffer: usize,
@@ -61,7 +61,7 @@ pub(super) struct Limits {
 }
 
 impl Limits {
-    /// The limits of every reader outside tests that has no other limits.
+    /// The default limits of readers outside tests.
     pub const USUAL: Self = Self {
         reach: WINDOW_REACH,
         buffer: BUFFER_BYTES,
@@ -149,7 +149,8 @@ pub struct Line<'a> {
 /// A forward reader of physical lines. It lends each line until the next call.
 pub struct Lines<'f> {
     view: View<'f>,
-    /// A buffer that grows from the size of one read to that plus [`Limits::line`].
+    /// A buffer that grows from the size of one read to at most the sum of that size and
+    /// [`Limits::line`].
     buffer: Vec<u8>,
     /// The offset of `buffer[0]` in the file.
     base: u64,
@@ -236,8 +237,9 @@ impl Lines<'_> {
     /// Continues from the start of another line. This is cheap if its bytes are in the buffer.
     pub(super) fn seek(&mut self, line_start: u64) {
         self.is_rest = None;
-        // No line starts in the gap after the head of a long line, so the buffer has no gap after
-        // the start of a line.
+        // The buffer may begin with the head of a long line, in the place of later bytes of that
+        // line. No other line starts there, so the bytes after any line start are those of the
+        // file.
         let buffered = line_start.checked_sub(self.base).map(usize_of);
         if let Some(at) = buffered.filter(|at| *at <= self.filled) {
             self.next = at;
@@ -321,8 +323,8 @@ impl Lines<'_> {
             let len = room.len().min(usize_of(cut.saturating_sub(at)));
             let into = room.get_mut(..len).unwrap_or_default();
             let came = self.view.read(at, into)?;
-            // `at >= offset + held`, so `base` is not negative for a buffer that contains `at` at
-            // `held`.
+            // `at >= offset + held`, so `base`, which places the offset `at` at the index `held`,
+            // is not negative.
             (self.base, self.filled) = (at.saturating_sub(held as u64), held.saturating_add(came));
             let behind = at.saturating_add(came as u64);
             match memchr(b'\n', into.get(..came).unwrap_or_default()) {

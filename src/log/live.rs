@@ -122,7 +122,8 @@ impl LiveRows {
     }
 }
 
-/// Adds a line. Returns the row that it ends.
+/// Adds a line to the open rows. Returns the row that ends with the line; `None` if the row stays
+/// open.
 fn take(
     open: &mut PerStream<Option<Row>>,
     format: Format,

@@ -15,7 +15,7 @@
 //! window    the rows around an anchor       index   bytes -> row numbers (pure)
 //! file      an open log and its changes     feed    a file -> its index
 //! rotation  the file that has the name now  times   positions of times and gaps
-//! live      rows as they end                beneath directories that others made
+//! live      rows as they end                beneath files within one directory
 //! ```
 //!
 //! Windows and the index join pieces that are at most 256 KiB apart into rows that span at most 512
@@ -61,7 +61,7 @@ pub use window::WINDOW_ROW_BYTES;
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Row {
     /// The offset of its first record or line, in bytes from the start of the file. It identifies
-    /// the row permanently.
+    /// the row as long as the file is only appended to.
     pub offset: u64,
     /// The time of its first record; `None` if it is not a record.
     pub at: Option<Time>,
@@ -81,8 +81,8 @@ pub struct Row {
     pub complete: bool,
     /// The reason why a line of a CRI log is not a record.
     pub malformed: Option<Malformed>,
-    /// Its pieces after the first, as far as `text` contains them. They give the times of its
-    /// parts.
+    /// Its pieces after the first, as far as `text` contains them, up to 4096. They give the times
+    /// of its parts.
     pub pieces: Vec<Piece>,
 }
 

@@ -26,7 +26,8 @@ const MAX_NAME_BYTES: usize = 255;
 /// The name of the log of a quire run itself, in the run's directory: plain text.
 pub const RUN_LOG: &str = "quire-ci.log";
 
-/// The name of the file next to it, with the events of the run's jobs and commands as they happen.
+/// The name of the file next to [`RUN_LOG`], with the events of the run's jobs and commands as they
+/// happen.
 pub const RUN_EVENTS: &str = "events.jsonl";
 
 /// Returns the directory of a run's files: `<root>/runs/<repo>/<run-id>`. Returns `None` if a name
@@ -121,8 +122,8 @@ fn plain(name: &str) -> Option<&str> {
 /// A log found in a job's directory.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct FoundLog {
-    /// Its number, from its name. In directories other than a job's, its position in the order of
-    /// names, from 1.
+    /// Its number, from its name. In directories other than a job's, its position in the sorted
+    /// list, from 1.
     pub n: u32,
     /// Its path.
     pub path: FilePath,
@@ -133,7 +134,7 @@ pub struct FoundLog {
 /// The logs in a job's directory.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct JobLogs {
-    /// Its logs, by number.
+    /// The logs, sorted by number.
     pub logs: Vec<FoundLog>,
     /// Entries that have the name of a log but are not read.
     pub left_out: LeftOut,
@@ -208,7 +209,7 @@ pub(super) fn log_number(name: &str) -> Option<u32> {
     decimal(name.strip_prefix("sh-")?.strip_suffix(".log")?).filter(|n| *n > 0)
 }
 
-/// The runs of a repository, or of a group of repositories, that have a directory with jobs.
+/// The runs of a repository, or of a group of repositories, that have a directory.
 #[derive(Default)]
 pub struct RepoRuns {
     /// The repository and id of each run, in the order of their directories.
@@ -217,14 +218,15 @@ pub struct RepoRuns {
     pub unreadable: Vec<Error>,
 }
 
-/// Returns true if a directory is a run's: it has jobs, or a file about them.
+/// Returns true if a directory belongs to a run: it contains a `jobs` directory, or the log or the
+/// events of a run.
 #[must_use]
 pub fn is_run_dir(dir: &Path) -> bool {
     dir.join("jobs").is_dir() || [RUN_LOG, RUN_EVENTS].iter().any(|name| dir.join(name).is_file())
 }
 
-/// Lists the runs that have a directory with jobs, or a file about them, one repository or group of
-/// repositories at a time. A directory that cannot be read hides no other.
+/// Lists the runs that have a directory (see [`is_run_dir`]), one repository or group of
+/// repositories at a time. A directory that cannot be read does not affect the others.
 ///
 /// # Errors
 /// Fails if the directory of all runs exists but cannot be read.
@@ -262,8 +264,8 @@ impl RepoRuns {
     }
 }
 
-/// Lists the directories in which a new run without a database appears: `runs` and those of the
-/// repositories in it.
+/// Lists the directories in which a new run of a store without a database may appear: `runs` and
+/// the directories directly in it.
 #[must_use]
 pub fn list_run_parents(root: &Path) -> Vec<PathBuf> {
     let runs = root.join("runs");
@@ -521,8 +523,8 @@ mod tests {
     #[test]
     fn the_runs_of_repositories_are_listed_and_one_that_cannot_be_read_hides_no_other() {
         let dir = tempfile::tempdir().unwrap();
-        // Deep enough that a path of ordinary length can still be created in it, while one with a
-        // long name cannot be read, even by root.
+        // The root is so deep that paths of ordinary length can still be created in it, but a path
+        // with a long name cannot be read, even by root.
         let mut root = dir.path().to_owned();
         while root.as_os_str().len() < 3850 {
             root.push("d".repeat(100));

@@ -7,7 +7,7 @@
 //! file with the name   file that is read
 //! the open file        the open file
 //! none                 the open file, including bytes that are still appended to it
-//! another, empty       the same: the writer has not switched yet
+//! another, empty       the open file: the writer has not switched yet
 //! another, not empty   the open file to its end, then the other from its start
 //! ```
 //!
@@ -15,10 +15,10 @@
 //! ([`super::LogFile::stay`]).
 //!
 //! The switch is triggered by the first byte of the other file, not by a time: a writer that has
-//! switched appends nothing more to the old file. A second writer may still append to it. A file
-//! that keeps growing is read for [`GRACE`] longer. Bytes after that are counted for [`KEEP`]
-//! ([`FileState::late_bytes`]), but not shown. A file that had the name only between two checks is
-//! not detected.
+//! switched appends nothing more to the old file. A second writer may still append to it. If the
+//! old file keeps growing, it is read for [`GRACE`] longer. Bytes after that are counted for
+//! [`KEEP`] ([`FileState::late_bytes`]), but not shown. A file that had the name only between two
+//! checks is not detected.
 
 use std::fs::{self, File};
 use std::io;
@@ -28,7 +28,8 @@ use std::time::{Duration, Instant};
 
 use super::lines::View;
 
-/// The number of bytes at each end that distinguish a file from one rewritten in the same inode.
+/// The number of bytes at the start and at the end of a file that are compared to detect a rewrite
+/// in the same inode.
 const MARK_BYTES: usize = 64;
 
 /// The time for which a replaced file is still read while it keeps growing.
@@ -38,7 +39,7 @@ const GRACE: Duration = Duration::from_secs(1);
 /// file takes space on the disk.
 const KEEP: Duration = Duration::from_secs(30);
 
-/// The maximum number of files kept for that.
+/// The maximum number of files that are checked for late bytes.
 const MAX_KEPT: usize = 8;
 
 /// The relation of an open log to its name.
@@ -157,8 +158,8 @@ impl Follower {
         self.goes_over() && self.taken_at.is_some_and(|at| at.elapsed() >= GRACE)
     }
 
-    /// Makes `self`, the state of the next file, take over the files that `before` kept, and the
-    /// file that it followed, which was read up to `bytes`.
+    /// Takes over from the follower of the previous file: keeps the files that `before` kept, and
+    /// `file`, the previous file itself, which was read up to `bytes`.
     pub(super) fn succeed(&mut self, before: Self, file: File, bytes: u64) {
         self.late_bytes = before.late_bytes;
         self.kept = before.kept;

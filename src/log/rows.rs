@@ -48,7 +48,8 @@ impl Checkpoint {
     /// The checkpoint before the first line of a file.
     pub(crate) const START: Self = Self { offset: 0, starts: Starts::new(WINDOW_REACH) };
 
-    /// Creates a checkpoint before a line at which no entry is open, or none that still matters.
+    /// Creates a checkpoint before a line at which no entry is open, or no entry that affects later
+    /// rows.
     pub(crate) const fn settled_at(offset: u64) -> Self {
         Self { offset, ..Self::START }
     }
@@ -141,7 +142,8 @@ impl<'f> Rows<'f> {
     }
 
     /// Adds the pieces that follow from `from` on, up to the closing `F`, the reach, or the end.
-    /// Returns false if it was the end, so that appended bytes may change the row.
+    /// Returns false if the row extends to the end of the file, so that appended bytes may change
+    /// it.
     fn gather(&mut self, row: &mut Row, stream: Stream, from: u64) -> io::Result<bool> {
         let mut starts = self.starts;
         self.ahead.seek(from);
@@ -231,8 +233,9 @@ pub(super) struct Cap {
 }
 
 impl Cap {
-    /// Adds a piece; `at` is its time unless it is the first. The text of a row is a prefix of its
-    /// bytes, or of its bytes from a CR on: once some bytes are omitted, all later ones are too.
+    /// Adds a piece. `at` is its time, or `None` for the first piece of a row. The text of a row is
+    /// a prefix of its bytes, or of its bytes from a CR on: once some bytes are omitted, all later
+    /// ones are too.
     pub fn append(self, row: &mut Row, bytes: &[u8], cut_bytes: u64, at: Option<Time>) {
         let is_over = row.cut_bytes > 0 || row.text.len().saturating_add(bytes.len()) > self.bytes;
         let bytes = if is_over && self.keeps_last { from_last_state(row, bytes) } else { bytes };

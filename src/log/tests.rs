@@ -81,8 +81,8 @@ fn naive_lines(bytes: &[u8], limits: Limits) -> Vec<NaiveLine> {
     lines
 }
 
-/// An entry that may continue: its row, the start of the row, true if that row is the first of the
-/// entry, and the start of the last piece.
+/// An entry that may continue. `first` is true if the row is the first of the entry; `last` is the
+/// start of the last piece.
 #[derive(Clone, Copy)]
 struct NaiveOpen {
     row: usize,
@@ -476,8 +476,8 @@ proptest! {
         let view = view(&file, &bytes, format, limits);
         let offset = view.tail_offset(count, tail).unwrap();
         prop_assert_eq!(offset, expected);
-        // Reading from there joins more pieces, so it can only return fewer rows, and never no rows
-        // if there are some.
+        // Reading from there joins more pieces, so it may return fewer rows, but at least one if
+        // there are any.
         let shown =
             view.rows(offset, view.starts_at(offset).unwrap().unbounded_from(offset), 0, tail);
         let shown: Vec<u64> = shown.map(|row| row.unwrap().offset).collect();
@@ -628,7 +628,8 @@ fn naive_totals(bytes: &[u8], format: Format, limits: Limits, tail: Tail) -> Tot
     totals
 }
 
-/// Checks that every block start of the index is true, and that there is one for every row.
+/// Checks that every block start of the index is correct, and that each row has one at or before
+/// it.
 fn check_places(
     index: &Index,
     bytes: &[u8],

@@ -2,9 +2,10 @@
 //!
 //! The index narrows both searches to one block. The part that is not indexed yet is bisected by
 //! probes of a few kilobytes, so any time is found with a few reads. Times are compared in
-//! microseconds. Both searches assume that times increase. If the times of a log step back, they
-//! may miss a record that is between later ones of its block, or a gap in a block that spans less
-//! time than the gap.
+//! microseconds. Both searches assume that times increase. If the times of a log step back, the
+//! search for a time may miss a record that is followed by records with earlier times, and the
+//! search for a gap may miss one in a block whose first and last times are closer together than the
+//! gap.
 
 use std::io;
 use std::ops::Range;
@@ -16,8 +17,8 @@ use super::{Format, Tail, Towards};
 use crate::cri::Tag;
 use crate::time::Time;
 
-/// The size of a range that is read instead of bisected, and the length in which a probe looks for
-/// a record.
+/// The size up to which a range is read instead of bisected, and the number of bytes in which a
+/// probe looks for a record.
 const NEAR_BYTES: u64 = 64 << 10;
 
 /// Read size of a probe.
@@ -88,7 +89,8 @@ impl View<'_> {
         Ok(None)
     }
 
-    /// Returns the nearest indexed row whose first record has such a gap before it.
+    /// Returns the nearest indexed row whose first record comes at least `gap.least_us` after the
+    /// previous record.
     pub(super) fn next_gap(self, index: &Index, gap: Gap, tail: Tail) -> io::Result<Option<u64>> {
         let view = View { end: self.end.min(index.bytes()), ..self };
         for (block, next) in index.blocks_from(gap.from, gap.towards) {

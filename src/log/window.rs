@@ -22,7 +22,7 @@ const BACK_BYTES: u64 = 64 << 10;
 /// The maximum factor by which a look-back grows.
 const FARTHER: u64 = 256;
 
-/// The read size for the check if a row is the first of the file.
+/// The read size for checking if a row is the first of the file.
 const FIRST_ROW_BUFFER: usize = 4 << 10;
 
 /// A range of rows about to be read.
@@ -143,7 +143,7 @@ impl<'f> View<'f> {
                 }
                 return Ok(Reading { rows, count: count.min(found), place: before });
             }
-            // Far enough if the earlier rows are as long as these.
+            // This is far enough if the earlier rows are as long as these.
             let times = (count.checked_div(found).unwrap_or(count) as u64).saturating_add(1);
             back = back
                 .saturating_mul(4)

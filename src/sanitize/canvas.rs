@@ -19,8 +19,8 @@ use super::frames::MAX_FRAME_ROWS;
 use super::ops::{Control, Op, Ops};
 use super::{Link, Span, Style, push_visible};
 
-/// The last column that a jump to the right can reach, unless there is text beyond it: the last
-/// column of a terminal.
+/// The last column that a jump to the right can reach, unless there is text beyond it: the last of
+/// 256 columns, the width of a wide terminal.
 pub(super) const EDGE: usize = 255;
 
 /// The length in bytes of the longest row that is drawn.
@@ -46,7 +46,8 @@ struct Cell {
 }
 
 impl Cell {
-    /// An unwritten cell. Cells never contain control characters otherwise.
+    /// An unwritten cell. Except for this cell and [`Self::HALF`], cells contain no control
+    /// characters.
     const BLANK: Self = Self { found: '\0', look: 0, joined: 0 };
     /// The right half of the wide character before it.
     const HALF: Self = Self { found: '\x01', look: 0, joined: 0 };
@@ -73,7 +74,8 @@ pub(super) struct Canvas {
     pen: CellLook,
     /// The looks of cells; the first is that of blank cells.
     looks: Vec<CellLook>,
-    /// Zero-width characters that are joined to those of cells; the first is empty.
+    /// Zero-width characters that are appended to the characters of cells; the first entry is
+    /// empty.
     joined: Vec<String>,
     /// The number of cells that may still be moved or erased.
     cells_left: usize,
@@ -188,7 +190,8 @@ impl Canvas {
         self.lines.entry(self.line).or_default()
     }
 
-    /// Moves the cursor to a column, but not right of both the text and the edge.
+    /// Moves the cursor to a column, but no farther right than the end of the text, [`EDGE`] or its
+    /// own column, whichever is greatest.
     fn move_to(&mut self, column: usize) {
         let edge = self.cells().len().max(EDGE).max(self.column);
         self.column = column.min(edge);

@@ -21,7 +21,8 @@ use super::canvas::{EDGE, next_tab};
 use super::ops::{Control, Op, Ops};
 use super::{push_visible, without_line_end};
 
-/// The number of rows over which a redraw is followed. Later rows cannot hide an earlier one.
+/// The number of rows over which a redraw is followed. Rows farther below cannot hide an earlier
+/// row.
 pub const MAX_FRAME_ROWS: usize = 100;
 
 /// The number of pieces into which a line may be cut before it is no longer followed: more than a
@@ -57,7 +58,7 @@ pub(crate) struct Frames {
     run: Option<Run>,
 }
 
-/// The lowest line and the followed lines above it.
+/// The number of lines in the model: the lowest line and the followed lines above it.
 const LINES: usize = MAX_FRAME_ROWS + 1;
 
 /// Text that is written without a move in between.
@@ -84,7 +85,7 @@ struct Drawn {
 struct Line {
     /// Pieces from left to right.
     pieces: Vec<Piece>,
-    /// The last row that ended here.
+    /// The last row that ended on this line.
     ended: Option<u64>,
 }
 
@@ -310,7 +311,8 @@ impl Frames {
         self.first.saturating_add(self.rows.len() as u64).saturating_sub(1)
     }
 
-    /// Moves the cursor to a column, but not right of both the text and the edge.
+    /// Moves the cursor to a column, but no farther right than the end of the text, [`EDGE`] or its
+    /// own column, whichever is greatest.
     fn move_to(&mut self, column: usize) {
         let text = self
             .lines

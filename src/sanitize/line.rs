@@ -14,7 +14,8 @@ pub(super) struct Line<'a> {
     /// The style of the next text.
     style: Style,
     link: Option<Link>,
-    /// The target of the open link, if it is to be shown.
+    /// The target of the open link, which [`Progress::All`] shows after its text; empty if no link
+    /// is open.
     target: &'a str,
     spans: Vec<Span>,
     /// Cells used so far.
@@ -95,7 +96,7 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// Closes the open link and opens another one. An empty target opens none.
+    /// Closes the open link and opens another one. An empty target opens no link.
     fn link(&mut self, target: &'a str) {
         if self.progress == Progress::All && !self.target.is_empty() {
             for part in [" <", self.target, ">"] {

@@ -172,7 +172,7 @@ pub fn plain(bytes: &[u8], progress: Progress) -> Cow<'_, str> {
     Cow::Owned(spans.into_iter().map(|span| span.text).collect())
 }
 
-/// Removes the CR before the LF of a terminal line. It is not part of the row.
+/// Removes the CR of a CR LF line end, which is not part of the row.
 fn without_line_end(bytes: &[u8]) -> &[u8] {
     bytes.strip_suffix(b"\r").unwrap_or(bytes)
 }

@@ -1,5 +1,5 @@
-//! Tokenizer from recorded bytes to terminal operations: text, a color, a link, or a control whose
-//! effect stays within some lines.
+//! Tokenizer from recorded bytes to terminal operations: text, a color, a link, or a control that
+//! affects only a few lines around the cursor.
 //!
 //! Pure, and the only parser of escape sequences. A sequence must be complete within its row. If it
 //! is incomplete, unknown or has a wider effect (titles, the clipboard, the whole screen, modes
@@ -149,16 +149,16 @@ fn special(text: &str) -> (Op<'_>, &str) {
         '\t' => Op::Tab,
         '\r' => control(Control::Column(0)),
         '\x08' => control(Control::Left(1)),
-        // The normal character set, which is always in use here: part of how some terminals reset
-        // colors.
+        // SI selects the normal character set, which is always in use here. Some terminals use it
+        // as a part of the sequence that resets colors.
         '\x0f' => control(Control::Nothing),
         found => Op::Special(found),
     };
     (op, rest)
 }
 
-/// Returns the part of a text before its suffix `after`. Comparing the suffix would cost the rest
-/// of the row at each sequence.
+/// Returns the part of a text before its suffix `after`. Uses only the lengths: comparing the
+/// suffix would mean reading the rest of the row at each sequence.
 fn up_to<'t>(text: &'t str, after: &str) -> &'t str {
     text.get(..text.len().saturating_sub(after.len())).unwrap_or_default()
 }
@@ -193,7 +193,7 @@ const QUIET: [&str; 4] = ["(B", ")B", "=", ">"];
 const QUIET_MODES: [&str; 7] = ["1", "7", "12", "25", "1004", "2004", "2026"];
 
 /// Parses the text of an OSC, and returns it with the text after it. The OSC must be complete and
-/// printable ASCII, as the specification of links demands
+/// printable ASCII, as the specification of links requires
 /// (<https://gist.github.com/egmontkob/eb114294efbcd5adb1944c9f3cb5feda>).
 fn osc(body: &str) -> Option<(&str, &str)> {
     let (inside, end) = body.split_at(body.find(|found| !matches!(found, ' '..='~'))?);

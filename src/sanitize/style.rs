@@ -1,6 +1,6 @@
 //! Text styles: parsing and writing SGR sequences.
 //!
-//! Pure. SGR is the only sequence that the output may contain, and only as [`sgr`] writes it.
+//! Pure. SGR sequences reach the output only in the form that [`sgr`] writes.
 
 use std::fmt::Write as _;
 

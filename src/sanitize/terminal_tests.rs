@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Large enough that no test wraps or scrolls.
+/// The rows and columns of the terminal, enough that no test wraps or scrolls.
 const SIZE: [u16; 2] = [40, 160];
 
 /// Returns the lines of a terminal, without trailing blanks.
@@ -52,7 +52,7 @@ fn progress_of_real_programs_is_what_a_terminal_shows_in_the_end() {
 }
 
 /// Moves and text within one line. Insertion is not combined with wide characters: vt100 shows more
-/// of a torn one than other terminals do.
+/// of a split wide character than other terminals do.
 fn in_row(text: &'static str, actions: &'static str) -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         3 => "[a-z ]{1,6}",
