@@ -38,8 +38,8 @@ pub(super) fn stored_runs(
 fn stored_node(root: &Path, reader: &Reader, mut rows: RunRows) -> Result<Option<RunNode>> {
     let recorder = recorder(rows.ours, &rows.run, root);
     if recorder == Recorder::Gone {
-        // The recorder may have finished the run between the reading and the check of its lock. The
-        // rows read after the lock was free are the valid ones.
+        // The recorder may have finished the run after its rows were read and before its lock was
+        // checked. Rows that are read while the lock is free are final.
         let Some(again) = reader.run(&rows.run.id)? else { return Ok(None) };
         rows = again;
     }
@@ -61,7 +61,8 @@ pub(super) fn tree_run(root: &Path, id: &RunId) -> Result<Option<RunNode>> {
     Ok(Some(load_node(join::run_head(run, Recorder::Unknown), false, Vec::new(), dir)))
 }
 
-/// Finds the directory of a run; `None` if it is unknown. The error is the reason not to read it.
+/// Finds the directory of a run. Returns `None` if the run has no known repository. The error is
+/// the reason not to read the directory.
 fn run_dir(root: &Path, run: &Run) -> std::result::Result<Option<RunDir>, FindingKind> {
     let Some(repo) = run.repo.as_deref() else { return Ok(None) };
     let dir = path::run_dir(root, repo, &run.id).ok_or(FindingKind::UnsafeRunName)?;
@@ -76,8 +77,8 @@ fn run_dir(root: &Path, run: &Run) -> std::result::Result<Option<RunDir>, Findin
 }
 
 /// Loads runs for a list; `None` if the run that the page starts from does not exist. If the
-/// recorder of a run is gone, the page is read again after that: the run may just have been
-/// finished.
+/// recorder of a run is gone, the page is read a second time, because the recorder may have just
+/// finished the run.
 pub(super) fn listed_heads(
     root: &Path,
     reader: &Reader,
@@ -190,7 +191,8 @@ fn load_job(
     let listed =
         dir.map(|dir| path::list_logs(dir, &job.id)).and_then(|listed| odd.told(&place, listed));
     let found = listed.unwrap_or_default();
-    // A job without commands (quire's own `quire/push`) has no logs to miss, whatever its name.
+    // A job without commands, such as quire's own `quire/push`, has no logs. It does not matter
+    // that its name is not a valid directory name.
     let is_no_path = || dir.is_some_and(|dir| path::job_dir(dir.path(), &job.id).is_none());
     let left_out = if shs.is_empty() && is_no_path() { LeftOut::default() } else { found.left_out };
     odd.left_out(&place, left_out);
@@ -215,8 +217,8 @@ struct Odd {
 }
 
 impl Odd {
-    /// Appends these findings to `found`. A log is not reported as missing where logs are left out:
-    /// it may be one of them.
+    /// Appends these findings to `found`. Drops each finding about a missing log if logs of the
+    /// same job, or all logs, were left out: the log may be one of them.
     fn beside(self, found: Findings) -> Findings {
         let hides = |kind: &FindingKind| {
             matches!(kind, FindingKind::Refused(_) | FindingKind::Unreadable(_))
@@ -249,7 +251,7 @@ impl Odd {
     }
 }
 
-/// The most of `events.jsonl` that is read, in bytes: hundreds of thousands of commands.
+/// The maximum number of bytes of `events.jsonl` that are read: hundreds of thousands of commands.
 const MAX_EVENTS_BYTES: u64 = 64 << 20;
 
 /// Reads the events line by line, and returns them with the size of the file at the start. With

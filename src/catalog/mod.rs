@@ -2,7 +2,7 @@
 //! every view.
 //!
 //! A catalog is opened on a store (a root directory with or without a database) or on a path (a
-//! single log, a directory of logs). The results have the same form. It only reads.
+//! single log, a directory of logs). The results have the same form. A catalog never writes.
 //!
 //! `select` parses the choice of runs, `load` builds a run from its database and directories, and
 //! `wait` describes errors to a user who waits.

@@ -17,7 +17,7 @@ pub struct RunFilter {
 }
 
 impl RunFilter {
-    /// Returns true if it has a condition, and so may leave runs out.
+    /// Returns true if the filter has a condition, and so may leave runs out.
     #[must_use]
     pub const fn narrows(&self) -> bool {
         self.repo.is_some() || self.ref_name.is_some()
@@ -37,7 +37,7 @@ pub struct RunList {
 /// A choice of one run.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum RunSpec {
-    /// The newest run, or the one this many before it.
+    /// The run this many places before the newest one; 0 is the newest run.
     Latest(usize),
     /// The newest run with this outcome.
     LatestThat(Outcome),
@@ -46,10 +46,11 @@ pub enum RunSpec {
 }
 
 impl RunSpec {
-    /// The words that name a run by its place among the others.
+    /// The words that select a run without its id.
     pub const WORDS: [&str; 3] = ["latest", "latest-failed", "latest-passed"];
 
-    /// Returns the `latest~N` for another way to write it, such as `latest-1` or `latest^1`.
+    /// Returns the valid form `latest~N` of a mistyped one, such as `latest-1` or `latest^1`;
+    /// `None` for any other text.
     #[must_use]
     pub fn corrected(text: &str) -> Option<String> {
         let rest = text.strip_prefix("latest")?;
@@ -58,7 +59,8 @@ impl RunSpec {
         Some(format!("latest~{back}"))
     }
 
-    /// Parses `latest`, `latest~N`, `latest-failed`, `latest-passed`, or an id or a part of one.
+    /// Parses `latest`, `latest~N`, `latest-failed`, `latest-passed`, or the beginning or end of a
+    /// run id.
     ///
     /// # Errors
     /// If N in `latest~N` is not a number, or if the part of an id is too short.

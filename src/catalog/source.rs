@@ -140,8 +140,8 @@ impl Catalog {
         Ok((nodes.collect::<Result<_>>()?, ids.len()))
     }
 
-    /// Resets the time limit of the store. All readings between two calls together may take 10
-    /// seconds in the database.
+    /// Resets the time limit of the store. All reads between two calls may together use up to 10
+    /// seconds of database time.
     pub fn renew(&self) {
         if let Some(Opened::Store { reader, .. }) = &*self.source.borrow() {
             reader.renew();
@@ -284,7 +284,8 @@ impl Catalog {
         dirs
     }
 
-    /// Returns a page of at most `limit` runs. Requests one more, to find out if there are more.
+    /// Returns a page of at most `limit` runs. Requests one run more than that, to find out if the
+    /// list continues.
     fn list(&self, page: RunPage, limit: usize) -> Result<Option<RunList>> {
         let page = RunPage { limit: limit.saturating_add(1), ..page };
         let Some(mut heads) = self.page_if_there(&page)? else { return Ok(None) };
@@ -373,7 +374,7 @@ impl Catalog {
 }
 
 impl Location {
-    /// Returns the store or path to read instead of `last`; `None` if it is still the same.
+    /// Returns the store or path to read instead of `last`; `None` if `last` remains in use.
     fn changed_from(&self, last: Option<&Opened>) -> Result<Option<Opened>> {
         let (root, db) = match self {
             Self::Path(path) => {
@@ -414,7 +415,8 @@ fn page_of(filter: &RunFilter) -> RunPage {
     RunPage { repo: filter.repo.clone(), ref_name: filter.ref_name.clone(), ..RunPage::default() }
 }
 
-/// Finds the database in a root. Fails if it cannot be accessed, which is not the same as missing.
+/// Finds the database in a root. Returns `None` if there is no database, and fails if the root
+/// cannot be accessed.
 fn database_of(root: &Path) -> std::io::Result<Option<PathBuf>> {
     for name in DATABASES {
         let path = root.join(name);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, chain};
 
-/// The reason why nothing new is read from the store. Readings are retried until one succeeds.
+/// The reason why nothing new is read from the store. Reads are retried until one succeeds.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Wait {
     /// The situation, as in `the database is locked by another process`.
@@ -15,7 +15,8 @@ pub struct Wait {
     pub why: Option<String>,
     /// The file or directory that is waited for.
     pub path: Option<PathBuf>,
-    /// True if nothing exists there yet; recording something creates it.
+    /// True if the store, or a run to show in it, does not exist yet. The user can create it by
+    /// recording a command.
     pub is_absent: bool,
 }
 

@@ -1,7 +1,7 @@
-//! Finds oddities of a run. Pure, over the tree that was built from it.
+//! Finds oddities of a run in its tree. Pure.
 //!
-//! Missing rows and logs are reported once, at the highest level of the tree that they affect as a
-//! whole.
+//! Missing rows and logs are reported once: for a whole run or job where possible, otherwise for
+//! the commands.
 
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
@@ -13,11 +13,12 @@ use crate::model::{Origin, Outcome, Phase, Sh};
 use crate::sanitize;
 use crate::time::Time;
 
-/// The time from the end of its last job until an active run counts as stalled.
+/// The time, in milliseconds after the end of its last job, at which an active run counts as
+/// stalled.
 const STALLED_AFTER_MS: i64 = 10_000;
 
-/// Returns the findings about a run, from the run down to its commands. The loader adds those about
-/// its files.
+/// Returns the findings about a run, from the run down to its commands. The loader adds the
+/// findings about the run's files.
 #[must_use]
 pub fn find(run: &RunNode, now: Time) -> Findings {
     let mut found = Findings::default();
@@ -74,7 +75,7 @@ fn is_unsafe(name: &str) -> bool {
 }
 
 /// Returns the time from which an active run counts as stalled because all its jobs have ended;
-/// `None` if the run has ended or a job has not.
+/// `None` if the run is not active, has no jobs, or has a job that has not ended.
 #[must_use]
 pub fn stalls_at(run: &RunNode) -> Option<Time> {
     let have_ended =
@@ -169,7 +170,7 @@ fn add_job(found: &mut Findings, head: &RunHead, job: &JobNode) {
     }
 }
 
-/// Compares the length of a finished command's log with the one that was stored when the log was
+/// Compares the length of a finished command's log with the length that was stored when the log was
 /// closed.
 fn wrong_length(node: &ShNode, sh: &Sh) -> Option<FindingKind> {
     let stored = sh.finished_at.and(sh.log_bytes).and_then(|bytes| u64::try_from(bytes).ok())?;
@@ -189,8 +190,9 @@ fn place_in(job: &JobNode, n: u32) -> Place {
     Place::Sh(job.job.id.clone(), n)
 }
 
-/// Counts the numbers before the last log that no command has, and finds the first of them. The
-/// count is computed, not walked: a hostile store may leave out millions.
+/// Counts the numbers before the last log that no command has, and finds the first of these
+/// numbers. `None` if there are no such numbers. The count is a subtraction, not a loop: a hostile
+/// store may leave out millions.
 fn missing_numbers(job: &JobNode) -> Option<(u32, u32)> {
     let last = job.shs.iter().rev().find(|sh| sh.log.is_some())?.n;
     let numbers: HashSet<u32> =

@@ -48,8 +48,8 @@ pub struct Finding {
     pub kind: FindingKind,
 }
 
-/// The findings about a run, in the order in which they were found, with an index by place. There
-/// may be as many as commands.
+/// The findings about a run, in the order in which they were found, with an index by place. A run
+/// may have a finding for every command.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Findings {
     all: Vec<Finding>,
@@ -106,12 +106,12 @@ impl<'a> IntoIterator for &'a Findings {
 pub enum FindingKind {
     /// The run was marked as failed when its writer was restarted.
     Orphaned,
-    /// The run's recorder is gone without having finished it.
+    /// The run's recorder exited before the run was finished.
     Interrupted,
     /// The run has not ended, although all its jobs ended a while ago.
     Stalled,
-    /// The run failed, although none of its jobs and commands did: its writer stopped while it
-    /// wrote their rows.
+    /// The run failed, although none of its jobs and commands did: the writer stopped before it had
+    /// written all rows.
     FailedAlone,
     /// The store's word for the state of the run or the job is unknown.
     UnknownState(String),
@@ -122,7 +122,7 @@ pub enum FindingKind {
         /// True if the run's writer was gone before it wrote the jobs.
         orphaned: bool,
     },
-    /// The logs of the commands are missing: of a job, or of the whole run.
+    /// The logs of all commands of a job or of the run are missing.
     LogsGone {
         /// The number of commands.
         commands: usize,
@@ -155,7 +155,7 @@ pub enum FindingKind {
     },
     /// The rows of the job are not in the order of its logs.
     OutOfOrder,
-    /// The command was started, and the next event was not its end.
+    /// The events contain the start of the command, but the next event of the job is not its end.
     NeverEnded,
     /// The run has ended, but the job has not.
     JobNeverEnded,
@@ -206,7 +206,7 @@ pub enum FindingKind {
 }
 
 impl FindingKind {
-    /// Returns its name in the JSON documents.
+    /// Returns the name of the class in the JSON documents.
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
@@ -257,7 +257,7 @@ impl FindingKind {
         )
     }
 
-    /// Returns true if it reports missing logs.
+    /// Returns true if the finding reports missing logs.
     #[must_use]
     pub const fn is_missing_log(&self) -> bool {
         matches!(self, Self::LogsGone { .. } | Self::LogMissing | Self::NumberMissing { .. })

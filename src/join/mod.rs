@@ -25,9 +25,9 @@ pub struct RunHead {
     pub run: Run,
     /// Its progress. An interrupted run is finished: nothing more will come.
     pub phase: Phase,
-    /// Its outcome; `None` until it ends, or if the store's word for it is unknown.
+    /// Its outcome; `None` until it ends, or if the store's word for the outcome is unknown.
     pub outcome: Option<Outcome>,
-    /// True if its recorder is gone without having finished it.
+    /// True if the run's recorder exited before the run was finished.
     pub interrupted: bool,
 }
 
@@ -39,7 +39,8 @@ impl RunHead {
         self.run.reason.as_deref() == Some("orphaned")
     }
 
-    /// Returns the time of its end, if the store contains it.
+    /// Returns the time at which the run ended; `None` if the store does not contain it, as for an
+    /// orphaned run.
     #[must_use]
     pub fn ended_at(&self) -> Option<Time> {
         self.run.finished_at.filter(|_| !self.is_orphaned())
@@ -114,7 +115,7 @@ pub struct ShNode {
     pub log: Option<LogRef>,
     /// The time of the log's first record, if it was needed and the log has one.
     pub first_at: Option<Time>,
-    /// The way in which the two were matched.
+    /// The way in which row and log were matched.
     pub pairing: Pairing,
     /// Its state.
     pub state: ShState,
@@ -190,11 +191,12 @@ impl ShState {
 /// The state of a run's recorder, as far as it can be detected.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Recorder {
-    /// It holds the run's lock.
+    /// The recorder holds the run's lock.
     Alive,
-    /// The run is ours and its lock is free.
+    /// The run was recorded by rundown, and its lock is free.
     Gone,
-    /// Not known: the run is not ours, has ended, or has a lock that cannot be checked.
+    /// Not known: the run was not recorded by rundown, has ended, or has a lock that cannot be
+    /// checked.
     Unknown,
 }
 
@@ -264,10 +266,10 @@ pub fn with_events(mut rows: Vec<(Job, Vec<Sh>)>, events: Events) -> Vec<(Job, V
     rows
 }
 
-/// Merges the commands of a job's events with their rows. Rows are made from these events, so the
-/// start and the command line identify them. Rows without an event come last. If there are such
-/// rows and every event has its row, the events are incomplete: the numbers are dropped, so that
-/// all commands are paired with their logs by time.
+/// Merges the commands of a job's events with their rows. The writer makes the rows from these
+/// events, so the start and the command line identify the event of a row. Rows without an event
+/// come last. If there are such rows and every event has its row, the events are incomplete: the
+/// numbers are dropped, so that all commands are paired with their logs by time.
 fn with_rows(mut told: Vec<Sh>, rows: Vec<Sh>) -> Vec<Sh> {
     let mut places: HashMap<(Option<Time>, String), VecDeque<usize>> = HashMap::new();
     // A command that was given up has no row.

@@ -1,12 +1,15 @@
 //! Matches logs and commands.
 //!
-//! If the store contains a command's number (ours does, in `sh_calls`), the pairing is exact. If
-//! the number comes from the order of events, the log's first timestamp checks it. Otherwise the
-//! n-th row of a job belongs to `sh-<n>.log`. The rows are counted in the order in which they were
-//! written, which is the order of execution, or in the order of their start times, which is quire's
-//! own rule. The two differ if the clock was set back in between. The logs' first timestamps show
-//! which order is right. If neither is, rows and logs are paired by time, and the rest remain
-//! unpaired.
+//! If the store contains a command's number (rundown's own store does, in `sh_calls`), the pairing
+//! is exact. A number that comes from the order of events is checked against the log's first
+//! timestamp.
+//!
+//! Otherwise the n-th row of a job belongs to `sh-<n>.log`. The rows are counted in the order in
+//! which they were written (the order of execution), or in the order of their start times (quire's
+//! own rule). The two orders differ if the clock was set back during the job; the logs' first
+//! timestamps decide between them. If a timestamp contradicts the chosen order, rows and logs are
+//! paired by time. Between such pairs, rows and logs without a match are paired by their order.
+//! The rest remain unpaired.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
@@ -25,7 +28,7 @@ pub struct DatedLog {
     pub first_at: Option<Time>,
 }
 
-/// A row, a log, or both, before its state is derived.
+/// A row, a log, or both, before the command's state is derived.
 #[derive(Debug)]
 pub(super) struct Paired {
     n: u32,
@@ -134,8 +137,8 @@ fn agree(sh: &Sh, found: &DatedLog) -> Option<bool> {
     Some(log.abs_diff(row) <= 1)
 }
 
-/// Returns the rows in the order that more of the logs' times confirm to the millisecond: the order
-/// of writing, or that of their start.
+/// Returns the rows in the order of writing or in the order of their start times: the order that
+/// more of the logs' times confirm to the millisecond.
 fn in_telling_order(shs: Vec<Sh>, logs: &[DatedLog]) -> Vec<Sh> {
     let mut by_start = shs.clone();
     by_start.sort_by_key(|sh| sh.started_at);
@@ -159,7 +162,7 @@ fn row_at(shs: &[Sh], n: u32) -> Option<&Sh> {
 }
 
 /// Pairs the i-th row with `sh-<i>.log`. Then pairs the remaining rows and logs that began in the
-/// same millisecond: a number was skipped.
+/// same millisecond, in case a number was skipped.
 fn pair_by_order(shs: Vec<Sh>, logs: Vec<DatedLog>) -> Vec<Paired> {
     let mut logs: BTreeMap<u32, DatedLog> =
         logs.into_iter().map(|found| (found.n, found)).collect();
@@ -192,9 +195,10 @@ fn pair_by_order(shs: Vec<Sh>, logs: Vec<DatedLog>) -> Vec<Paired> {
     paired
 }
 
-/// Pairs rows and logs whose order is contradicted by their times. Each log with a time takes the
-/// row that started then. Between two such pairs, the other logs take the other rows in order if
-/// there are as many of both. The rest remain unpaired. Extends the pairs in `paired`.
+/// Pairs rows and logs by time, because their order is unknown or contradicts their times. Each log
+/// with a time gets the row that started at that time. Between two such pairs, the other logs get
+/// the other rows in order if there are as many rows as logs. The rest remain unpaired. Extends the
+/// pairs in `paired`.
 fn pair_by_time(mut paired: Vec<Paired>, shs: Vec<Sh>, logs: Vec<DatedLog>) -> Vec<Paired> {
     let row_of = fill_gaps(rows_by_time(&shs, &logs), &shs, &logs);
     let mut shs: Vec<Option<Sh>> = shs.into_iter().map(Some).collect();
@@ -235,8 +239,8 @@ fn rows_by_time(shs: &[Sh], logs: &[DatedLog]) -> Vec<Option<usize>> {
 /// between them.
 const NEAR_MS: u64 = 1000;
 
-/// Assigns the rows between two paired rows to the logs between their logs, if there are as many of
-/// both and no two times are far apart.
+/// Assigns the rows between two paired rows to the logs between their logs, if there are as many
+/// rows as logs and no two paired times are far apart.
 fn fill_gaps(mut row_of: Vec<Option<usize>>, shs: &[Sh], logs: &[DatedLog]) -> Vec<Option<usize>> {
     let taken: HashSet<usize> = row_of.iter().copied().flatten().collect();
     let free: Vec<usize> = (0..shs.len()).filter(|row| !taken.contains(row)).collect();
@@ -390,13 +394,14 @@ mod tests {
     fn the_order_of_writing_stands_where_the_clock_was_set_back() {
         let rows = |starts: &[i64]| starts.iter().map(|&at| sh(None, at)).collect::<Vec<_>>();
         for (starts, times, expected) in [
-            // By a millisecond: both orders agree within the tolerance.
+            // Set back by a millisecond: both orders agree within the tolerance.
             (
                 vec![209, 208],
                 vec![Some(209), Some(208)],
                 vec!["1:209:sh-1.log time", "2:208:sh-2.log time"],
             ),
-            // The log times are a millisecond late, so that one is the start of another row.
+            // The log times are a millisecond late, so the first one equals the start of the second
+            // row.
             (
                 vec![791, 792, 684],
                 vec![Some(792), Some(793), Some(684)],

@@ -1,31 +1,32 @@
 //! Opens a database, possibly of another user, without leaving a trace.
 //!
 //! A plain read-only open of a WAL database creates `-wal` and `-shm` and cannot remove them again.
-//! An open reader keeps the last writer from removing them. A reader that comes just after that
-//! writer locks out the next one while it recovers. Therefore a small database is not opened at
-//! all: its files are read twice, and if both readings are the same, a [private copy](super::copy)
-//! of them is opened. For a large database, the access depends on its files:
+//! An open reader keeps the last writer from removing them. A reader that opens the database just
+//! after the last writer has closed it starts a recovery, which locks out the next writer.
+//! Therefore a small database is not opened at all: its files are read twice, and if both readings
+//! are the same, a [private copy](super::copy) of them is opened. For a large database, the access
+//! depends on its files:
 //!
 //! | mode | beside it | access |
 //! |---|---|---|
 //! | rollback journal | – | read-only, with SQLite's locks, whatever its size |
 //! | WAL | a `-shm` that a process holds | both [in place](open_as_it_lies); stamp |
-//! | WAL | the same, if it never stands still | read-only, `readonly_shm=1`, SQLite's locks |
+//! | WAL | the same, if the database keeps changing | read-only, `readonly_shm=1`, SQLite's locks |
 //! | WAL | no `-wal`, or an empty one | `immutable=1`; stamp |
 //! | WAL | a `-wal` that no process holds | both [in place](open_as_it_lies); stamp |
 //! | any | files that SQLite would change | a private copy; stamp |
 //!
 //! With "stamp", equal [stamps](super::files::Stamp) before and after the reading show that the
-//! database stood still. A `-wal` that no process holds comes from a crash or a copied artifact. In
-//! the last row, a `-journal` has to be rolled back, a `-shm` is broken, or as root, files would
-//! change their owner.
+//! database did not change. A `-wal` that no process holds comes from a crash or a copied artifact.
+//! In the last row, a `-journal` has to be rolled back, a `-shm` is broken, or, as root, SQLite
+//! would change the owner of files.
 //!
 //! `readonly_shm` (SQLite's `os_unix.c`) reads the `-shm` without marking it. A `-shm` left by a
-//! crash looks the same except for the lock: the first connection would truncate and rebuild it.
-//! SQLite still opens the `-wal` for writing, but writes nothing to it. A [shared lock](hold) keeps
-//! the files in place while they are opened, and is then released, unless SQLite's own locks are
-//! used: a writer that closes the database while the lock is held leaves its `-wal` and `-shm`
-//! behind.
+//! crash differs from one in use only by the missing lock: the first connection would truncate and
+//! rebuild it. SQLite still opens the `-wal` for writing, but writes nothing to it. A [shared
+//! lock](hold) keeps the files in place while they are opened, and is then released, unless
+//! SQLite's own locks are used: a writer that closes the database while the lock is held leaves its
+//! `-wal` and `-shm` behind.
 //!
 //! No connection that locks the database outlives one reading. No process both reads and writes a
 //! store: POSIX locks belong to a process, and closing any descriptor of a file releases all of
@@ -81,7 +82,7 @@ pub(super) enum Way {
     Immutable,
     /// In place, with its `-wal`, without locks.
     AsItLies,
-    /// From a copy of a database that stood still.
+    /// From a copy of a database that did not change while it was copied.
     ReadStable,
     /// From a copy that was made file by file.
     Copy,
@@ -106,7 +107,7 @@ impl Access {
 }
 
 /// Opens a database for one reading, in a transaction that has begun. Waits up to `patience` while
-/// another process has it locked. With `insists`, a database that never stands still is read under
+/// another process has it locked. With `insists`, a database that keeps changing is read under
 /// SQLite's locks, although these may keep a writer from removing its files.
 pub(super) fn open(path: &Path, patience: Duration, insists: bool) -> Result<Access> {
     let begun = Instant::now();
@@ -127,14 +128,15 @@ fn open_as(path: &Path, small_bytes: u64, insists: bool) -> Result<Access> {
     let is_wal = check_header(path)? || beside(path, "-wal").exists();
     check_beside(path)?;
     if is_wal && is_hot(&beside(path, "-journal")) {
-        // The result of a crash during a change of the mode: SQLite would roll back first.
+        // A crash during a change of the journal mode leaves such a `-journal`. SQLite would roll
+        // it back first.
         return copy_files(path, small_bytes);
     }
     if is_wal && let Some(small) = open_small(path, small_bytes)? {
         return Ok(small);
     }
     if geteuid().is_root() && is_owned_by_several(path) {
-        // SQLite would give the files beside the database to its owner.
+        // SQLite would give the files beside the database to the owner of the database.
         return copy_files(path, small_bytes);
     }
     match if is_wal {
@@ -189,8 +191,8 @@ fn alone(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 /// Locks a database, so that its last writer does not remove the `-wal` and `-shm` when it closes
-/// the database. If we opened it after that, we would create both files again, and they would
-/// remain. Other processes still read and write.
+/// the database. If we opened the database after their removal, we would create both files again,
+/// and they would remain. Other processes still read and write.
 fn hold(path: &Path) -> Result<File> {
     let file = open_regular(path).map_err(Error::io("open", path))?;
     match fcntl_lock(&file, FlockOperation::NonBlockingLockShared) {
@@ -236,7 +238,7 @@ fn check_header(path: &Path) -> Result<bool> {
     }
 }
 
-/// Encodes a path for an SQLite URI: percent form for all but plain characters.
+/// Encodes a path for an SQLite URI: all bytes but plain characters and `/` are percent-encoded.
 fn uri_path(path: &Path) -> String {
     use std::fmt::Write;
     use std::os::unix::ffi::OsStrExt;
@@ -460,7 +462,7 @@ mod tests {
             drop(access);
             assert!(listing(dir.path()) == before);
         }
-        // No lock is held even while it is being read.
+        // No lock is held even while the database is being read.
         let reading = open_as(&path, 0, false).unwrap();
         drop(writer.stdin.take());
         writer.wait().unwrap();

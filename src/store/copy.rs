@@ -36,8 +36,8 @@ const READ_STABLE_PAUSE: Duration = Duration::from_millis(1);
 /// in WAL mode.
 const VERSIONS_AT: u64 = 18;
 
-/// Opens a copy of a small WAL database that stands still; `None` if it is too large, or never
-/// stands still.
+/// Opens a copy of a small WAL database; `None` if the database is too large, or changes during
+/// every attempt to read it.
 pub(super) fn open_small(path: &Path, small_bytes: u64) -> Result<Option<Access>> {
     let wal = beside(path, "-wal");
     let Some((main, log)) = read_stable(path, &wal, small_bytes)? else { return Ok(None) };
@@ -79,7 +79,8 @@ fn copy_small(path: &Path, small_bytes: u64) -> Result<Option<Access>> {
     open_in_memory(path, Way::Copy, main, &read(&journal)?, &read(&wal)?)
 }
 
-/// Opens the bytes of a database after recovery; `None` if that makes them far larger.
+/// Opens the bytes of a database after recovery; `None` if recovery enlarges them beyond twice
+/// [`SMALL_BYTES`].
 fn open_in_memory(
     path: &Path,
     way: Way,
@@ -194,9 +195,9 @@ fn copy_bytes(from: &Path, to: &mut File, no_place: impl FnOnce(io::Error) -> Er
     })
 }
 
-/// Reads a small database and its `-wal` (empty if missing) twice, until both readings are the
-/// same, so that no process wrote to them in between. Returns `None` if they are too large, or
-/// never stand still.
+/// Reads a small database and its `-wal` (empty if missing) twice, and repeats this until both
+/// readings are the same, so that no process wrote to the files in between. Returns `None` if the
+/// files are too large, or change during every attempt.
 fn read_stable(path: &Path, wal: &Path, small_bytes: u64) -> Result<Option<(Vec<u8>, Vec<u8>)>> {
     for attempt in 1..=READ_STABLE_ATTEMPTS {
         if bytes_of(path).saturating_add(bytes_of(wal)) > small_bytes {

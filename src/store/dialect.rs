@@ -1,11 +1,12 @@
 //! The mapping of a database's tables to one canonical shape: TEMP VIEWs `v_runs`, `v_jobs`,
 //! `v_shs`.
 //!
-//! The tables and columns that exist decide, not the version number. Each canonical column is read
-//! from the first of its source columns that exists, and is NULL if none does. Only `runs.id` is
-//! required. One set of SELECTs ([`super::Reader`]) then reads all versions, including future ones;
-//! parts of those that are not understood are reported in a notice. Columns are named one by one,
-//! so no other column is ever read. This excludes the tokens that some versions store.
+//! The mapping depends on the tables and columns that exist, not on the version number. Each
+//! canonical column is read from the first of its source columns that exists, and is NULL if none
+//! does. Only `runs.id` is required. One set of SELECTs ([`super::Reader`]) then reads all
+//! versions, including future ones. A notice reports the parts of a future version that are not
+//! understood. Columns are named one by one, so no other column is ever read. This excludes the
+//! tokens that some versions store.
 //!
 //! | version | columns of a run | commands |
 //! |---|---|---|
@@ -27,7 +28,7 @@ use crate::error::{Error, Result};
 /// The newest version of quire's database that is known here.
 const NEWEST_THEIRS: i64 = 11;
 
-/// The most names that a notice lists.
+/// The maximum number of names that a notice lists.
 const LISTED: usize = 8;
 
 /// A canonical column and its source columns: the first that exists is read.
@@ -132,7 +133,7 @@ pub(super) struct Dialect {
     pub notices: Vec<String>,
 }
 
-/// The index that lists runs from the newest on, without reading all of them.
+/// The index for listing runs from the newest on, without reading all of them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Walk {
     /// An index contains the runs in this order.
@@ -290,13 +291,13 @@ fn arm(columns: &[String], from: &str) -> String {
     format!("SELECT {} {from}", columns.join(", "))
 }
 
-/// Returns the table of finished commands.
+/// Returns the table of commands without numbers: `sh`, or else `sh_events`.
 fn events(tables: &Tables) -> Option<&Table> {
     let with_key = |name| tables.with(name, &["run_id", "job_id"]);
     with_key("sh").or_else(|| with_key("sh_events"))
 }
 
-/// Reports the parts that are not understood, if the version is newer than this program or
+/// Reports the parts that are not understood, if the version is newer than this program supports or
 /// something is missing; `None` otherwise.
 fn news(tables: &Tables, version: i64, ours: bool) -> Option<String> {
     let newest = if ours { schema::newest() } else { NEWEST_THEIRS };

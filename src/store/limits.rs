@@ -21,23 +21,24 @@ use rusqlite::{Connection, Error};
 /// The time limit of readings, unless more time is given.
 pub(super) const BUDGET: Duration = Duration::from_secs(10);
 
-/// The bytes of a database for each second of the time limit when all of it is read.
+/// The number of bytes for which the time limit grows by a second when a whole database is read.
 const BYTES_PER_SECOND: u64 = 2 << 20;
 
 /// The memory limit of SQLite: a small database in memory, its cache, and rows being sorted.
 const HEAP_BYTES: u32 = 40 << 20;
 
-/// The longest value and the longest row. A command line has at most 2 MiB by default, plus the
-/// JSON around it.
+/// The maximum size of a value and of a row, in bytes. A command line has at most 2 MiB by default,
+/// plus the JSON around it.
 const LONGEST_BYTES: i32 = 4 << 20;
 
 /// The number of SQLite steps between two checks of the clock.
 const STEPS: i32 = 256;
 
-/// The most opcodes in the program of a statement.
+/// The maximum number of opcodes in the program of a statement.
 const MOST_OPCODES: i32 = 2_000;
 
-/// The most opcodes in the program of a list of runs with an arm per repository.
+/// The maximum number of opcodes in the program of a list of runs with an arm per repository (see
+/// `page`).
 const MOST_OPCODES_OF_ARMS: i32 = 50_000;
 
 /// The functions that a statement, a view or a computed column may call. The time they take is
@@ -176,7 +177,8 @@ mod tests {
         assert_eq!(read("SELECT count(*) FROM t").unwrap(), 0);
     }
 
-    /// The value grows by doubling: in a query, and in the text of a table.
+    /// Reads two values that are too long: one that a query doubles repeatedly, and one that a
+    /// table contains.
     #[test]
     fn no_value_is_longer_than_allowed() {
         let twice = "WITH RECURSIVE d(n, x) AS (SELECT 1, 'a' UNION ALL SELECT n + 1, x || x \

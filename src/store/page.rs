@@ -1,11 +1,11 @@
-//! SQL for one page of a list of runs. The query reads the listed rows and no more.
+//! SQL for one page of a list of runs, which reads as few rows as the indexes allow.
 //!
 //! A page continues after a run, not after a number of runs, so the thousandth page costs as much
-//! as the first. Each arm of the query walks an index, newest run first. If there is only an index
-//! per repository, each repository has an arm, and SQLite merges the arms as far as the page needs.
-//! Conditions without an index are checked on the merged runs: inside an arm, they could read a
-//! whole repository without finding a run. Without any index, all rows are scanned and only the
-//! listed ones are kept.
+//! as the first. Each arm of the query (a SELECT of its UNION ALL) walks an index, newest run
+//! first. If there is only an index per repository, each repository has an arm, and SQLite merges
+//! the arms as far as the page needs. Conditions without an index are checked on the merged runs:
+//! inside an arm, they could read a whole repository without finding a run. Without any index, all
+//! rows are scanned and only the listed ones are kept.
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params_from_iter};
@@ -13,7 +13,7 @@ use rusqlite::{Connection, Row, params_from_iter};
 use super::dialect::{Dialect, Walk};
 use crate::model::{Outcome, RunId};
 
-/// The most repositories that get an arm each; SQLite allows 500.
+/// The maximum number of repositories that get an arm each; SQLite allows 500.
 const MAX_ARMS: usize = 256;
 
 /// A request for a page of runs, newest first.
@@ -31,7 +31,7 @@ pub struct RunPage {
     pub beside: Option<Beside>,
     /// The number of newer runs to skip.
     pub skip: usize,
-    /// The most runs to return.
+    /// The maximum number of runs to return.
     pub limit: usize,
 }
 
@@ -100,7 +100,7 @@ pub(super) fn query(
             return Ok(None);
         }
         let id = bind(&mut values, id.as_str().to_owned());
-        // The order is compared inside SQLite: it may be text that is not UTF-8.
+        // The sort value is compared inside SQLite: it may be text that is not UTF-8.
         also.push(format!(
             "(order_ms, id) {side} ((SELECT order_ms FROM v_runs WHERE id = {id}), {id})"
         ));

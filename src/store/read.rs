@@ -2,7 +2,7 @@
 //!
 //! Values are read leniently: SQLite lets any column contain any type, and other programs wrote
 //! these databases. Text that is not UTF-8 is decoded lossily, except for the id of a run, which
-//! has to be found again (see [`define_functions`]). A value that is not a number where one is
+//! has to be looked up again (see [`define_functions`]). A value that is not a number where one is
 //! expected counts as unknown. Only SQLite's own errors are errors.
 
 use std::cell::{Cell, RefCell};
@@ -23,7 +23,7 @@ use crate::error::{Error, Result};
 use crate::model::{Job, JobId, Origin, Outcome, Run, RunId, Sh};
 use crate::time::Time;
 
-/// The number of attempts to read a busy database without its locks; later attempts use them.
+/// The number of attempts to read a busy database without SQLite's locks; later attempts use these.
 const CALM_ATTEMPTS: u32 = 6;
 
 /// The pause before the first retry, when a database changed while it was read. Each later pause is
@@ -33,9 +33,9 @@ const PAUSE: Duration = Duration::from_millis(1);
 /// The time to wait for a lock if the last reading already failed on one.
 const SHORT_PATIENCE: Duration = Duration::from_millis(100);
 
-/// The most bytes that the rows of one reading may have, each counted as its text plus
-/// [`ROW_BYTES`]: about 32,000 rows. The values built from them take up to eight times as much
-/// memory.
+/// The maximum number of bytes for the rows of one reading, each counted as its text plus
+/// [`ROW_BYTES`]: at most about 32,000 rows. The values built from them take up to eight times as
+/// much memory.
 const MOST_BYTES: usize = 8 << 20;
 
 /// The bytes that a row counts in addition to its text.
@@ -492,7 +492,7 @@ mod tests {
 
     use super::*;
 
-    /// Creates a database that is too large to be read as a file. No connection has it open.
+    /// Creates a database that is too large to be copied into memory. No connection has it open.
     fn large_database(path: &Path, runs: &str) {
         let schema = include_str!("../../fixtures/stores/quire-schema-steps/v11.sql");
         let connection = Connection::open(path).unwrap();

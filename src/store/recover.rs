@@ -16,7 +16,8 @@ const WAL_MAGIC: u32 = 0x377f_0682;
 /// The only version of the `-wal` format.
 const WAL_VERSION: u32 = 3_007_000;
 
-/// The size of a journal's first header, which contains the size of all later ones.
+/// The size that is assumed for a journal's first header, which contains the real size of all
+/// headers.
 const JOURNAL_HEADER_BYTES: u64 = 512;
 
 /// A record count that means all records up to the end of the file.
@@ -38,7 +39,7 @@ impl Patch {
     /// Finds the committed pages of a `-wal`; `None` if no page is committed.
     ///
     /// # Errors
-    /// If it cannot be read, or has a newer format.
+    /// If the `-wal` cannot be read, or has an unsupported format.
     pub fn of_wal(wal: &mut impl Read) -> io::Result<Option<Self>> {
         let Some((header, mut sum)) = WalHeader::read(wal)? else { return Ok(None) };
         let mut page = vec![0; usize::try_from(header.page_bytes).unwrap_or_default()];
@@ -143,7 +144,8 @@ impl Patch {
         u64::from(self.page_bytes).saturating_mul(u64::from(self.pages_after))
     }
 
-    /// Copies the pages from the file that they were read from to a database of that size.
+    /// Copies the pages from the file that they were read from to a database of
+    /// [`Self::bytes_after`] bytes.
     ///
     /// # Errors
     /// If one of the files cannot be read or written.

@@ -83,7 +83,7 @@ impl Table {
         self.columns.iter().find(|column| column.name.eq_ignore_ascii_case(name))
     }
 
-    /// Returns true if it has a column with this name.
+    /// Returns true if the table has a column with this name.
     pub fn has(&self, name: &str) -> bool {
         self.column(name).is_some()
     }
