@@ -8,7 +8,7 @@
 //!
 //! A reader sleeps in `poll` on its pipe and on a second pipe, which is closed when the command has
 //! exited. Output is in the log before it is passed on. Delayed actions (the flush of an
-//! unterminated end, the end of the grace period for processes that hold the pipe open) use the
+//! unterminated line, the end of the grace period for processes that hold the pipe open) use the
 //! time-out of that `poll`. The readers are started before the command, so its output is read from
 //! the beginning. The database is not used here.
 
@@ -33,16 +33,16 @@ use super::sink::{Sink, Tee};
 use super::stop::{Stop, Target};
 use crate::cri::Stream;
 
-/// The age at which an unterminated end, such as a prompt or a running progress bar, is written as
-/// a `P` record. Output that never pauses is not split by it. The documented limit is 250 ms.
+/// The age at which an unterminated line, such as a prompt or a running progress bar, is written as
+/// a `P` record. Output without pauses is not split. The documented limit is 250 ms.
 const FLUSH_AGE: Duration = Duration::from_millis(200);
 /// The time that both streams must be silent after the exit, before a pipe that another process
 /// holds open is given up.
 const GRACE_SILENCE: Duration = Duration::from_secs(1);
 /// The longest time after the exit for which such a pipe is read.
 const GRACE_LIMIT: Duration = Duration::from_secs(5);
-/// The requested size of the pipes: with larger pipes, a command with much output stalls less. More
-/// needs privileges on Linux.
+/// The requested size of the pipes: with larger pipes, a command with much output stalls less. A
+/// larger size needs privileges on Linux.
 const PIPE_BYTES: usize = 1 << 20;
 const BUFFER_BYTES: usize = 256 << 10;
 
@@ -70,8 +70,8 @@ pub struct Spawn<'a> {
 pub struct Spare(RefCell<Vec<File>>);
 
 impl Spare {
-    /// Reserves as many as the start of a command with our own streams needs, if there are that
-    /// many.
+    /// Reserves as many descriptors as the start of a command with our own streams needs, or fewer
+    /// if fewer are free.
     pub fn take() -> Self {
         Self(RefCell::new((0..4).map_while(|_| File::open("/dev/null").ok()).collect()))
     }
@@ -96,9 +96,10 @@ pub struct Exit {
     pub code: i32,
     /// The signal that ended it.
     pub signal: Option<i32>,
-    /// CPU time, user and system, of it and the children that it waited for, in milliseconds.
+    /// CPU time, user and system, of the command and the child processes that it waited for, in
+    /// milliseconds.
     pub cpu_ms: Option<i64>,
-    /// The largest resident set of it or one of its children, in bytes.
+    /// The peak resident set size of the command or of one of these child processes, in bytes.
     pub max_rss_bytes: Option<i64>,
 }
 
@@ -195,7 +196,8 @@ impl Running {
     /// Waits for its exit and for the end of its output. Afterwards nothing is written to the sink.
     pub fn wait(self) -> Ended {
         let Self { child, readers, stop, mut warnings } = self;
-        // Not reaped yet: its process id must not be reused until `ended` has the lock.
+        // This does not reap the command: its process id must not be reused until `ended` has the
+        // lock.
         let (waited, at) = (wait_for_exit(child.id()), Instant::now());
         let is_recorded = readers.is_some();
         warnings.extend(readers.map(Readers::finish).into_iter().flatten());
@@ -226,7 +228,7 @@ pub fn is_own_dir(dir: &Path) -> bool {
 }
 
 /// Spawns the command. The command's ends of the pipes are closed in our process on return;
-/// otherwise their readers would never see an end.
+/// otherwise the readers would never see the end of the output.
 fn spawn_child(spawn: &Spawn<'_>, [stdout, stderr]: [Stdio; 2]) -> io::Result<Child> {
     let (program, args) = spawn.argv.split_first().ok_or(ErrorKind::InvalidInput)?;
     let stdin = if spawn.inherit_stdin { Stdio::inherit() } else { Stdio::null() };
@@ -321,13 +323,13 @@ impl Readers {
     }
 }
 
-/// Locks the sink. After a panic of a reader it can still be closed.
+/// Locks the sink. Ignores poisoning: after a panic of a reader, the sink can still be closed.
 pub fn lock(sink: &Mutex<Sink>) -> MutexGuard<'_, Sink> {
     sink.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Enlarges a pipe if possible: an unprivileged user may have used up the amount that the system
-/// allows.
+/// Enlarges a pipe. Ignores errors: an unprivileged user may have used up the amount that the
+/// system allows.
 #[cfg(target_os = "linux")]
 fn widen(pipe: &PipeReader) {
     let _ = rustix::pipe::fcntl_setpipe_size(pipe, PIPE_BYTES);
@@ -349,7 +351,7 @@ struct Reader {
 
 /// The way in which reading a stream ended.
 enum End {
-    /// No process can write to it any more.
+    /// No process can write to the stream any more.
     Closed,
     /// The command has exited, and the grace period for processes that it left behind is over.
     HeldOpen,
@@ -379,7 +381,7 @@ impl Reader {
     }
 
     /// Passes on the output of a process that was left behind, until we exit. Otherwise the closed
-    /// pipe would kill it. No thread waits for this.
+    /// pipe would kill that process. No thread waits for this.
     fn pass_on_the_rest(mut self) {
         let pass = move || {
             let mut buffer = vec![0; BUFFER_BYTES];
@@ -387,7 +389,7 @@ impl Reader {
                 let _ = self.tee.pass(buffer.get(..count).unwrap_or_default());
             }
         };
-        // Without a thread, it is as if we had exited already.
+        // If no thread can be started, the effect is the same as if we had already exited.
         let _ = std::thread::Builder::new().name("left behind".into()).spawn(pass);
     }
 
@@ -396,7 +398,7 @@ impl Reader {
     fn read_all(&mut self, warnings: &mut Vec<String>) -> Result<End, String> {
         let mut buffer = vec![0; BUFFER_BYTES];
         let mut exit = None;
-        // The start of the unterminated end, if there is one.
+        // The time at which the unterminated line began, if there is one.
         let mut end_began = Instant::now();
         loop {
             let deadlines = self.deadlines(end_began, exit.as_ref());
@@ -469,7 +471,7 @@ impl Reader {
         match ready {
             Err(Errno::INTR) | Ok(0) => Ok(Wake::TimeOut),
             Err(error) => Err(error.into()),
-            // Checked first: a process that never stops writing would hide it.
+            // The exit is checked first: a process that never stops writing would hide it.
             Ok(_) if exit_is_news && !both[1].revents().is_empty() => Ok(Wake::Exited),
             Ok(_) => Ok(Wake::Readable),
         }
@@ -490,7 +492,7 @@ impl Reader {
 
 /// The state of a reader after the exit of the command.
 struct AfterExit {
-    /// The time at which the reader noticed it.
+    /// The time at which the reader noticed the exit.
     at: Instant,
     /// The number of unread bytes that were in the pipe at that time. They may come from the
     /// command, so they are read, however long it takes to pass them on.

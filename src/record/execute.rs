@@ -43,7 +43,8 @@ pub enum RunKind {
 /// locked database, and logs for the disk.
 const END_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The shortest time limit, if the output of the last command ended long after its exit.
+/// The minimum of this time limit, which applies if the output of the last command ended long after
+/// its exit.
 const LEAST_END_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The executor of a run.
@@ -73,7 +74,7 @@ pub struct Record {
     pub dir: PathBuf,
     /// True if its logs are written to the disk at the end.
     pub sync: bool,
-    /// The identity of that directory at the beginning.
+    /// The identity of the run's directory at the beginning.
     identity: Option<Identity>,
     /// The logs so far.
     logs: Vec<PathBuf>,
@@ -265,7 +266,7 @@ fn recorded(
     });
     let closed = logs::close(&mut lock(&sink), path.as_deref(), ended.is_recorded);
     record.logs.extend(path.filter(|_| closed.log_bytes.is_some() && closed.warning.is_none()));
-    // A run directory that is gone is reported at the end.
+    // A missing run directory is reported once, at the end of the run.
     let is_in_place = file::identity(&record.dir) == record.identity;
     ended.warnings.extend(closed.warning.filter(|_| is_in_place || closed.lost_bytes.is_some()));
     let integer = |bytes: u64| i64::try_from(bytes).ok();
@@ -304,8 +305,8 @@ fn run(
     }
 }
 
-/// Waits until the job's next command can start, and returns its start. Each start has a
-/// millisecond of its own, since it is the key of a row.
+/// Waits until the job's next command can start, and returns its start time. No two starts in a job
+/// are in the same millisecond, because the start time is part of the key of a row.
 fn wait_for_start(last_ms: Option<i64>) -> Time {
     loop {
         match next_start(last_ms, Time::now()) {
@@ -315,7 +316,8 @@ fn wait_for_start(last_ms: Option<i64>) -> Time {
     }
 }
 
-/// Returns the start, or the time to wait for it. If the clock stepped back, there is no wait.
+/// Returns the start time, or the time to wait before another attempt. If the clock was set back,
+/// returns the millisecond after the last start.
 fn next_start(last_ms: Option<i64>, now: Time) -> std::result::Result<Time, Duration> {
     let now_ms = now.floor_millis();
     match last_ms {

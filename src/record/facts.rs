@@ -1,6 +1,6 @@
 //! The repository, ref and commit of a run.
 //!
-//! Each is taken from the first source that has it: the command line, the variables of the CI
+//! Each value is taken from the first source that has it: the command line, the variables of the CI
 //! server that we run in, git, the name of the directory. [`choose`] is pure; [`Facts::find`] reads
 //! the environment and runs git. A missing git, or a directory without a repository, is not an
 //! error.
@@ -67,7 +67,8 @@ const REPO_VARIABLES: &[&str] = &[
     "GIT_URL",
 ];
 
-/// A tag comes before the branch of its CI: if both are set, the tag was pushed.
+/// The variables of refs, in the same order. A tag comes before the branch of the same CI server:
+/// if both are set, the tag was pushed.
 const REF_VARIABLES: &[(&str, RefForm)] = &[
     ("GITHUB_REF", RefForm::Full),
     ("CI_COMMIT_TAG", RefForm::Tag),

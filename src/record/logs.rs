@@ -35,7 +35,8 @@ pub(super) fn create(path: Option<&Path>, started_at: Time) -> Sink {
 pub(super) struct Closed {
     /// Its length; `None` if there is no log.
     pub log_bytes: Option<u64>,
-    /// The number of bytes of the output that it lacks; `None` if it is complete.
+    /// The number of bytes of output that are missing in the log; `None` if the log is complete or
+    /// was removed.
     pub lost_bytes: Option<u64>,
     /// A message for the user.
     pub warning: Option<String>,
@@ -65,7 +66,7 @@ pub(super) fn close(sink: &mut Sink, path: Option<&Path>, is_recorded: bool) -> 
 }
 
 /// Counts the bytes of a command's output that its log contains. Called only for a log that could
-/// not be written to its end.
+/// not be written completely.
 fn recorded_bytes(log: &Path) -> u64 {
     let Ok(file) = log::LogFile::open(&FilePath::named(log)) else { return 0 };
     let Ok(mut lines) = file.lines(0) else { return 0 };

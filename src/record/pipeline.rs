@@ -11,10 +11,10 @@
 //! commands = [["cargo", "test"]]
 //! ```
 //!
-//! The invariant of a [`Pipeline`]: at least one job, at least one command in each job, names that
-//! are safe as a path, and every job after those that it needs (if that leaves a choice, in the
-//! order of the file). Any other file is refused with the line of the error and the correct form.
-//! Nothing is run here.
+//! The invariant of a [`Pipeline`]: at least one job, at least one command in each job, and names
+//! that are safe as a path. Every job comes after the jobs that it needs; apart from that, the
+//! order is that of the file. Any other file is refused with the line of the error and the correct
+//! form. Nothing is run here.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -123,7 +123,8 @@ impl PipelineCommand {
 /// Reads and checks a pipeline file.
 ///
 /// # Errors
-/// If it cannot be read, or is not a valid pipeline: with the line and the correct form.
+/// If the file cannot be read or is not a valid pipeline. For the latter, the error contains the
+/// line and the correct form.
 pub fn load_pipeline(path: &Path) -> Result<Pipeline> {
     let unreadable =
         |error| Error::Usage(format!("cannot read the pipeline {}: {error}", path.display()));
@@ -144,7 +145,7 @@ pub fn load_pipeline(path: &Path) -> Result<Pipeline> {
 /// Parses and checks the text of a pipeline file; `path` is for the messages.
 ///
 /// # Errors
-/// If it is not a valid pipeline: with the line and the correct form.
+/// If the text is not a valid pipeline. The error contains the line and the correct form.
 pub fn parse_pipeline(text: &str, path: &Path) -> Result<Pipeline> {
     parse(text).map_err(|Refusal { at, message }| Error::Pipeline {
         path: path.to_owned(),
@@ -207,7 +208,7 @@ fn parse(text: &str) -> Read<Pipeline> {
             "no jobs; add a table [jobs.NAME] with commands = [\"…\"]",
         ));
     }
-    // The parser's table is sorted by name.
+    // The parser's table is sorted by name: restore the order of the file.
     drafts.sort_by_key(|draft| draft.at);
     Ok(Pipeline { name, jobs: in_order(drafts)? })
 }
@@ -341,11 +342,11 @@ fn suggestion<'a>(wrong: &str, known: impl Iterator<Item = &'a str> + Clone, all
     }
 }
 
-/// Sorts the jobs, each after those that it needs; if that leaves a choice, in the order of the
-/// file.
+/// Sorts the jobs so that each comes after the jobs that it needs. Of the jobs that can be next,
+/// the first one in the file is taken.
 fn in_order(drafts: Vec<Draft>) -> Read<Vec<PipelineJob>> {
     let needs = resolve(&drafts)?;
-    // The position of each job in the order, once it has one.
+    // The position of each job in the order; `None` until it is assigned.
     let mut places: Vec<Option<usize>> = vec![None; drafts.len()];
     for place in 0..drafts.len() {
         let has_place = |job: &usize| places.get(*job).copied().flatten().is_some();
@@ -378,8 +379,8 @@ fn resolve(drafts: &[Draft]) -> Read<Vec<Vec<usize>>> {
     drafts.iter().map(|draft| draft.needs.iter().map(place).collect()).collect()
 }
 
-/// Reports the cycle that keeps the remaining jobs from starting. Each of them needs another one,
-/// so following the needs leads back to a job that was seen before.
+/// Reports the cycle that keeps the remaining jobs from starting. Each of them needs a remaining
+/// job, so following the needs leads back to a job that was seen before.
 fn circle(drafts: &[Draft], needs: &[Vec<usize>], is_done: impl Fn(&usize) -> bool) -> Refusal {
     let waiting_for =
         |job: usize| needs.get(job).and_then(|all| all.iter().copied().find(|need| !is_done(need)));

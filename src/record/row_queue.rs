@@ -6,10 +6,11 @@
 //!              ◄─ begun, settle, close        ─► open database ─► row by row
 //! ```
 //!
-//! A row that meets a lock or a full disk stays at the head of the queue and is retried, so the
-//! rows are written in the order of the events. A row that a retry would not help (a missing table,
-//! a corrupt database) is lost, and the next one is tried. [`RowQueue::close`] limits the retries:
-//! one time limit for all rows, and then a last attempt for each.
+//! If the database is locked or the disk is full, the row stays at the head of the queue and is
+//! retried, so the rows are written in the order of the events. If a retry would not help (a
+//! missing table, a corrupt database), the row is lost, and the next one is tried.
+//! [`RowQueue::close`] limits the retries: one time limit for all rows, and then a last attempt for
+//! each.
 
 use std::collections::VecDeque;
 use std::fs::{self, File};
@@ -26,9 +27,9 @@ use crate::log::path::recorder_lock;
 use crate::sanitize;
 use crate::store::Writer;
 
-/// The pause before another attempt at a row that met a lock.
+/// The pause before another attempt to write a row to a locked database.
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
-/// The pause before another attempt at a row that met a full disk.
+/// The pause before another attempt to write a row to a full disk.
 const DISK_PAUSE: Duration = Duration::from_secs(1);
 /// The maximum time that a command waits for its row before it starts. After a row has taken
 /// longer, later commands start without waiting, until no row is pending.
@@ -38,10 +39,10 @@ const STOP_TIMEOUT: Duration = Duration::from_millis(250);
 /// The interval at which the waits at the end of a run check for a signal that ends them.
 pub(super) const HURRY_POLL: Duration = Duration::from_millis(20);
 
-/// Writes one row. It may be called again after an error.
+/// A function that writes one row. It may be called again after an error.
 type Write = Box<dyn Fn(&mut Writer) -> Result<()> + Send>;
 
-/// The files of a run, made before its first row.
+/// The files of a run, created before its first row.
 pub(super) struct RunFiles {
     /// The run's directory.
     pub dir: PathBuf,
@@ -76,9 +77,9 @@ pub(super) enum Begun {
         /// True if another process has the database locked.
         is_locked: bool,
     },
-    /// The store did not answer in time.
+    /// The store did not respond in time.
     Nothing,
-    /// It cannot be recorded.
+    /// The run cannot be recorded.
     Failed(Error),
 }
 
@@ -103,7 +104,7 @@ struct State {
     refusal: Option<Error>,
     pending: VecDeque<Write>,
     is_writing: bool,
-    /// True if a command waited for its row in vain, and rows are still pending.
+    /// True if the wait of a command for its row timed out, and rows are still pending.
     is_behind: bool,
     /// The time until which failed rows are retried; set by [`RowQueue::close`].
     deadline: Option<Instant>,
@@ -121,7 +122,7 @@ struct State {
 }
 
 impl RowQueue {
-    /// Starts the thread. It makes the files with `prepare`, opens `database`, and writes the
+    /// Starts the thread, which creates the files with `prepare`, opens `database`, and writes the
     /// `first` row.
     ///
     /// # Errors

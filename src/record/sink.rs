@@ -33,7 +33,7 @@ pub struct Sink {
     failure: Option<io::Error>,
     heard_at: Instant,
     received_bytes: u64,
-    /// The identity of the file that was created; `None` if it was opened elsewhere.
+    /// The identity of the file that was created; `None` if this type did not create a file.
     identity: Option<Identity>,
 }
 
@@ -101,7 +101,7 @@ impl Sink {
     }
 
     /// Appends bytes that were read from a stream. The records that they complete are in the file
-    /// on return. An unterminated end is kept for [`Sink::flush`].
+    /// on return. An unterminated line is kept for [`Sink::flush`].
     pub fn write(&mut self, stream: Stream, bytes: &[u8]) {
         self.heard_at = Instant::now();
         self.received_bytes += bytes.len() as u64;
@@ -112,14 +112,14 @@ impl Sink {
         }
     }
 
-    /// Returns true if a stream has an unterminated end that is not in the file yet.
+    /// Returns true if a stream has an unterminated line that is not in the file yet.
     #[must_use]
     pub fn has_pending(&self, stream: Stream) -> bool {
         self.file.is_some() && self.encoder.has_pending(stream)
     }
 
-    /// Appends a stream's unterminated end as a `P` record: when the stream is silent, so that a
-    /// prompt is visible, or at its end.
+    /// Appends a stream's unterminated line as a `P` record. Called when the stream is silent, so
+    /// that a prompt is visible, and at the end of the stream.
     pub fn flush(&mut self, stream: Stream) {
         if self.file.is_some() {
             let at = self.now();
@@ -140,7 +140,7 @@ impl Sink {
         self.failure.take().map_or(Ok(()), Err)
     }
 
-    /// Returns the time of the next record. If the clock stepped back, it is that of the last
+    /// Returns the time of the next record. If the clock was set back, this is the time of the last
     /// record.
     fn now(&mut self) -> Time {
         self.last = Time::now().max(self.last);
@@ -188,7 +188,7 @@ fn whole_records(batch: &[u8], written: usize) -> usize {
 pub struct Tee(Option<OwnedFd>);
 
 impl Tee {
-    /// Creates a tee to `fd`; without one, bytes are discarded.
+    /// Creates a tee to `fd`. If `None`, bytes are discarded.
     #[must_use]
     pub fn new(fd: Option<OwnedFd>) -> Self {
         Self(fd)

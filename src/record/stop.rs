@@ -6,10 +6,10 @@
 //!
 //! | event | signal to the running command |
 //! |---|---|
-//! | SIGINT or SIGQUIT from the terminal (sent by the kernel) | nothing: it already has it |
+//! | SIGINT or SIGQUIT from the terminal (sent by the kernel) | none: the command already has it |
 //! | SIGINT or SIGQUIT from a process, SIGTERM, SIGHUP | the same signal |
 //! | [`Stop::stop`] | SIGTERM |
-//! | in a pipeline, another of these a second or more after the first | SIGKILL |
+//! | in a pipeline, another of the events above, a second or more after the first | SIGKILL |
 //! | SIGUSR1, SIGUSR2, SIGALRM, a real-time signal | the same signal; it does not stop a pipeline |
 //!
 //! The signals in the last row kill a process by default. The shell's `timeout` idioms and CI
@@ -17,7 +17,7 @@
 //!
 //! A single recorded command handles all signals itself, even repeated ones: it may be a shell or a
 //! debugger. Without a terminal, only we can signal the child processes of a command. Therefore
-//! each command there has a process group of its own, and the whole group gets the signal. With a
+//! each command then has a process group of its own, and the whole group gets the signal. With a
 //! terminal this is not possible: a background group that asks for a password would be stopped
 //! forever.
 //!
@@ -53,8 +53,9 @@ struct State {
     /// The time of the first request to stop.
     asked: Option<Instant>,
     running: Option<Target>,
-    /// Signals that came while no command was known to run. The next command gets them. If it has
-    /// just been spawned, it may also have them from the terminal: twice is better than never.
+    /// Signals that came while no command was known to run. The next command gets them. A command
+    /// that has just been spawned may also have received them from the terminal: twice is better
+    /// than never.
     owed: Vec<Signal>,
     /// True if a request to stop came while no command was running.
     is_hurried: bool,
@@ -78,8 +79,8 @@ impl Stop {
         self.state().asked.is_some()
     }
 
-    /// Records that no more commands will start. A later signal then means that nothing is waited
-    /// for.
+    /// Records that no more commands will start. A later signal ends the waits at the end of the
+    /// run.
     pub(super) fn all_ended(&self) {
         self.state().is_hurried = false;
     }
@@ -124,8 +125,8 @@ impl Stop {
     }
 
     /// Waits for the command with `wait`, which must not block. It is called under the lock, so
-    /// that no signal is sent after the process id is free. No process of a stopped pipeline's
-    /// command may continue: the rest of its process group is killed first.
+    /// that no signal is sent after the process id is free. In a stopped pipeline, the rest of the
+    /// command's process group is killed first, so that none of its processes continues.
     pub(super) fn ended<T>(&self, wait: impl FnOnce() -> T) -> T {
         let mut state = self.state();
         let target =
