@@ -37,7 +37,7 @@ pub fn cpu(sh: &Sh) -> Option<String> {
     Some(format!("{} of CPU{share}", duration(cpu_ms)))
 }
 
-/// Returns the peak memory usage of a command or one of its children: `512.0 MiB of memory`.
+/// Returns the peak memory usage of a command or its largest child process: `512.0 MiB of memory`.
 #[must_use]
 pub fn memory(sh: &Sh) -> Option<String> {
     let bytes = sh.max_rss_bytes.and_then(|bytes| u64::try_from(bytes).ok())?;
@@ -52,8 +52,8 @@ pub fn command(sh: &Sh) -> String {
     first_line(typed.as_deref().unwrap_or(without_preamble(&sh.cmd)))
 }
 
-/// Returns a script without its first lines that only set up the shell. Returns all of it if it
-/// contains nothing else.
+/// Returns a script without its first lines that only set up the shell. Returns the whole script if
+/// it contains no other lines.
 fn without_preamble(script: &str) -> &str {
     let sets_up = |line: &str| {
         let line = line.trim();
@@ -71,11 +71,11 @@ fn without_preamble(script: &str) -> &str {
 /// Returns an argument vector as one would type it.
 #[must_use]
 pub fn typed<'a>(argv: impl IntoIterator<Item = &'a str> + Clone) -> String {
-    // Arguments that cannot be quoted for a shell (a NUL) are not quoted.
+    // If an argument contains a NUL, it cannot be quoted for a shell: no argument is quoted then.
     shlex::try_join(argv.clone()).unwrap_or_else(|_| argv.into_iter().collect::<Vec<_>>().join(" "))
 }
 
-/// Returns the first line of a text that is not blank, truncated if it is long. Sanitized.
+/// Returns the first non-blank line of a text, truncated if it is long. Sanitized.
 #[must_use]
 pub fn first_line(text: &str) -> String {
     const SHOWN_CHARS: usize = 200;

@@ -5,7 +5,8 @@ use crate::join::{Finding, FindingKind, Pairing, Place, RunHead, ShNode, ShState
 use crate::model::JobId;
 use crate::sanitize::name;
 
-/// Returns a note on the records of a command that are missing; `None` if all are there.
+/// Returns a note on the missing data of a command: its row, its log or a part of its output.
+/// `None` if nothing is missing.
 #[must_use]
 pub fn missing(head: &RunHead, node: &ShNode) -> Option<String> {
     let lost =

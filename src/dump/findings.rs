@@ -1,4 +1,4 @@
-//! `rundown doctor`: the findings in a store, as one line each while they are found, or as one
+//! Output of `rundown doctor`: one line per finding, written as soon as it is found, or one JSON
 //! document (`"schema": "rundown.doctor/1"`).
 
 use std::io::{self, Write};
@@ -67,9 +67,8 @@ impl<W: Write> FindingsWriter<W> {
     }
 }
 
-/// Returns the location and the meaning of a finding:
-/// `2fcd4330, job burst, command 140: its log is not here …`. Logs opened by their path have
-/// no run.
+/// Returns the location and the meaning of a finding: `2fcd4330, job burst, command 140: the log is
+/// missing; …`. Logs opened by their path have no run.
 fn line(oddity: &Oddity) -> String {
     let short = |id: &RunId| Some(name(id.short()).into_owned()).filter(|id| !id.is_empty());
     let place = match oddity {

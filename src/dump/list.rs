@@ -52,7 +52,8 @@ fn columns(head: &RunHead, time_zone: &TimeZone) -> [String; 5] {
     ]
 }
 
-/// The most characters of a name. A longer one would push the end of every line out of sight.
+/// The maximum number of characters of a name. A longer name would push the end of every line out
+/// of sight.
 const SHOWN_CHARS: usize = 60;
 
 fn cut(text: &str) -> String {

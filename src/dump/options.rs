@@ -129,7 +129,8 @@ pub fn select(mut run: RunNode, selection: &Selection) -> RunNode {
     let kept: HashSet<Place> = of_jobs.chain(run.jobs.iter().flat_map(of_shs)).collect();
     let is_kept = |place: &Place| match place {
         Place::Run => true,
-        // If jobs are printed whole, findings on a command that is not in the tree follow its job.
+        // If jobs are printed whole, a finding on a command that is not in the tree is kept with
+        // its job.
         Place::Sh(job, _) if !narrowed => kept.contains(&Place::Job(job.clone())),
         place => kept.contains(place),
     };

@@ -16,7 +16,8 @@ use crate::{ci, display, sanitize};
 /// The most bytes of a row that are printed as data; longer rows are cut, with a notice.
 pub(super) const ROW_CAP_BYTES: usize = 64 << 20;
 
-/// The most bytes of a row of text. Lower, because colors in it take up many times its bytes.
+/// The most bytes of a row that are printed as text. This limit is lower because parsed colors need
+/// many times the memory of the row.
 pub(super) const TEXT_ROW_CAP_BYTES: usize = 4 << 20;
 
 /// Returns the id of a run; `None` for logs opened by path.
@@ -32,12 +33,14 @@ pub(super) struct Printing<'a> {
 }
 
 impl<'a> Printing<'a> {
-    /// Returns the value. Adds an error to the report and returns `None`.
+    /// Returns the value of a result. For an error, adds the error to the report and returns
+    /// `None`.
     pub(super) fn told<T>(&mut self, result: Result<T>) -> Option<T> {
         result.inspect_err(|error| self.report.unreadable(error)).ok()
     }
 
-    /// Opens a log. If it was removed after it had been found, it is missing, not unreadable.
+    /// Opens a log. A log that was removed after it had been found is reported as missing, not as
+    /// unreadable.
     pub(super) fn open(&mut self, log: &LogRef) -> Option<LogFile> {
         match LogFile::open(&log.path) {
             Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
@@ -73,7 +76,7 @@ impl<'a> Printing<'a> {
     }
 
     /// Returns the offset from which to print the rows of a log. `None`, with the reason in the
-    /// report, if it is not to be printed.
+    /// report, if the log cannot be printed.
     pub(super) fn tail_start(&mut self, file: &LogFile) -> Option<u64> {
         if self.look.stream.is_some() && file.format() == log::Format::Plain {
             let path = file.path().display();
@@ -133,7 +136,7 @@ impl<'a> Printing<'a> {
         }
     }
 
-    /// Opens the rows from an offset on, of the selected stream.
+    /// Opens the rows of the selected stream from an offset on.
     pub(super) fn rows<'f>(
         &mut self,
         file: &'f LogFile,
@@ -178,7 +181,7 @@ pub(super) fn write_harmless(json: &str, out: &mut impl Write) -> io::Result<()>
 }
 
 fn write_printable(json: &str, out: &mut impl Write) -> io::Result<()> {
-    // The common case, and many bytes are tested at a time.
+    // The fast path for the common case: many bytes are tested at a time.
     if json.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
         return out.write_all(json.as_bytes());
     }

@@ -1,8 +1,8 @@
 //! `--format raw`: the bytes that the commands wrote.
 //!
 //! An `F` record becomes its content and a newline, and a `P` record its content alone, so no
-//! records have to be joined. Lines that are not records, and plain text, are copied as they are,
-//! unless one stream is selected: they belong to neither.
+//! records have to be joined. Lines that are not records, and plain text, are copied unchanged. If
+//! one stream is selected, they are omitted, because they belong to neither stream.
 
 use std::io::{self, Write};
 
@@ -93,7 +93,7 @@ impl<'f> Content<'f> {
         }
         while !lines.is_empty() {
             let scanned = if is_cri { self.scanner.scan(lines) } else { None };
-            // The LF is after the header.
+            // The search for the LF starts after the header, which contains none.
             let from = scanned.map_or(0, |scanned| scanned.content_at);
             let content = lines.get(from..).unwrap_or_default();
             let (content, behind) =
@@ -111,7 +111,7 @@ impl<'f> Content<'f> {
         Ok(())
     }
 
-    /// Writes a line, or a piece of one that was cut.
+    /// Writes a line, or a piece of a very long line.
     fn write_line(&mut self, line: &Line<'_>, out: &mut impl Write) -> io::Result<()> {
         let mut content = line.bytes;
         if !line.is_rest {
@@ -147,7 +147,7 @@ impl<'f> Content<'f> {
     }
 }
 
-/// Writes the last rows of a log, without pieces of rows that begin before them.
+/// Writes the rows that begin at or after an offset.
 fn write_rows(
     printing: &mut Printing<'_>,
     file: &LogFile,

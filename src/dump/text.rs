@@ -9,8 +9,9 @@
 //!   E error: test failed
 //! ```
 //!
-//! Deterministic: independent of the terminal's width. Everything recorded passes the sanitizer.
-//! Progress bars appear in their last state, as on a terminal; overwritten rows are left out.
+//! The output is deterministic: it does not depend on the terminal's width. All recorded text
+//! passes through the sanitizer. Progress bars appear in their last state, as on a terminal;
+//! overwritten rows are left out.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -30,7 +31,7 @@ const ROW_INDENT: &str = "    ";
 
 pub(super) fn write_run(printing: &mut Printing<'_>, out: &mut impl Write) -> io::Result<()> {
     let (run, look) = (printing.run, printing.look);
-    // Logs opened by path have only names.
+    // Logs opened by path have names, but no run.
     let bare = run_id(&run.head.run).is_none();
     if !bare {
         writeln!(out, "{}", head_line(&run.head, look))?;
@@ -135,7 +136,7 @@ fn write_rows(
         }
         while let Some((row, is_overwritten)) = held.pop(is_end) {
             if is_overwritten {
-                // Its colors stay in effect.
+                // The row is not printed, but its colors stay in effect.
                 sanitizer.row_within(&row.text, 0);
                 continue;
             }
@@ -243,7 +244,7 @@ pub(super) fn date_time(at: Time, time_zone: &TimeZone) -> Option<String> {
     Some(zoned.strftime("%Y-%m-%d %H:%M:%S").to_string())
 }
 
-/// The times before rows.
+/// A formatter for the times before rows.
 pub(super) struct Clock<'a> {
     look: &'a PrintOptions,
     start: Option<Time>,
@@ -251,8 +252,8 @@ pub(super) struct Clock<'a> {
 }
 
 impl<'a> Clock<'a> {
-    /// Creates a clock. The previous time of the first row is the command's start, unless rows
-    /// before it were left out.
+    /// Creates a clock. The first row's delta counts from the command's start (`start`), unless
+    /// rows before it were left out.
     pub(super) const fn new(look: &'a PrintOptions, start: Option<Time>, is_whole: bool) -> Self {
         Self { look, start, before: if is_whole { start } else { None } }
     }

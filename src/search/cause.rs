@@ -38,13 +38,14 @@ const MAX_CAUSE_ROWS: usize = 10;
 /// The most likely cause of a failure, with the rows around it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Cause {
-    /// The start of its row; `None` if no rule matched.
+    /// The offset of the row with the cause; `None` if no rule matched.
     pub at: Option<u64>,
     /// The tool that prints such rows, as a display name: `rust`, `pytest`. `None` also if several
     /// tools do.
     pub rule: Option<&'static str>,
-    /// The rows around it, in order: at most `MAX_CAUSE_ROWS`, none of them blank, preferably of
-    /// its stream. If no rule matched, the last rows of standard error and of the log.
+    /// The rows around the cause, in order: at most `MAX_CAUSE_ROWS`, none of them blank,
+    /// preferably of the same stream. If no rule matched, the last rows of standard error and of
+    /// the log.
     pub rows: Vec<Row>,
     /// Bytes at the end of the log that were searched.
     pub looked_bytes: u64,

@@ -41,8 +41,9 @@ pub fn is_error(text: &str) -> bool {
 pub(super) fn judge(text: &str) -> Option<(Weight, &'static str)> {
     let matches = WEIGHED.matches(said(text));
     let is_harmless = matches.matched_any() && TABLE.harmless.is_match(text.as_bytes());
-    // A harmless pattern overrides the rules, but not all clues. Rows that report a passed test
-    // match one, and so does the report of a data race, which only the search for errors excludes.
+    // A harmless pattern overrides the rules, but not all clues. Some clues match rows that are not
+    // errors but affect the choice of the cause: reports of passed tests, and the report of a data
+    // race.
     let spares = |n, weight| {
         is_harmless && (n < RULES.len() || matches!(weight, Again | Aftermath | Logged | Message))
     };
@@ -80,7 +81,7 @@ pub(super) enum Weight {
     Heading,
 }
 
-/// Returns the name of a rule if it is one tool; `None` for a family of tools.
+/// Returns the name of a rule if it is the name of one tool; `None` for a family of tools.
 pub(super) fn tool(rule: &'static str) -> Option<&'static str> {
     const FAMILIES: [&str; 7] =
         ["most tools", "compilers", "any", "errno", "getopt", "wrappers", "logs"];
@@ -388,7 +389,8 @@ static CLUES: &[Rule] = &[
      "    orders_test.go:23: the discount is too small"),
 ];
 
-/// Literals for clues, like [`LITERALS`]: every clue contains one of these or one of [`LITERALS`].
+/// Literals for clues, like [`LITERALS`]: every row that matches a clue contains one of these or
+/// one of [`LITERALS`].
 #[rustfmt::skip]
 pub(super) static CLUE_LITERALS: &[&str] = &[
     "etry", "ttempt", "exit", "returned", "erminated", "ompleted", "successfully", "LIFECYCLE",

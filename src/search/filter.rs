@@ -1,11 +1,10 @@
-//! The rows that pass a row filter, around an offset of a log: the rows of a screen, filtered or
-//! not.
+//! The rows around an offset of a log that pass a row filter.
 //!
 //! [`FilteredRead`] reads away from its offset in both directions, one bounded piece per step. The
 //! caller can do other work between two steps, or cancel: a filter may match nothing for gigabytes.
 //! The rows around a row decide if it is shown (context lines, redraws of progress bars), so each
-//! piece is judged together with some rows on either side. Folded rows are skipped unread. Memory
-//! is the requested rows and one piece.
+//! piece is judged together with some rows on either side. Folded rows are skipped without being
+//! read. Memory is limited to the requested rows and one piece.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -17,7 +16,7 @@ use crate::error::Result;
 use crate::log::{Anchor, LogFile, Row, Tail, Window};
 use crate::sanitize::{MAX_FRAME_ROWS, Progress, overwritten};
 
-/// Rows judged at once if not every row is shown.
+/// Minimum number of rows judged at once if rows are filtered by stream or text.
 const PIECE_ROWS: usize = 512;
 
 /// The rows to show.
@@ -61,8 +60,8 @@ impl RowFilter {
         context.max(self.redraws())
     }
 
-    /// Returns how many rows after a piece are needed to judge its rows; at least one, where the
-    /// next piece begins.
+    /// Returns how many rows after a piece are needed to judge its rows; at least one, to find the
+    /// start of the next piece.
     fn behind(&self) -> usize {
         self.before().max(1)
     }
@@ -138,7 +137,8 @@ fn near(found: &[bool], reach: usize) -> Vec<bool> {
 }
 
 impl Found {
-    /// Returns this, or `row` if a search in this direction reaches it sooner.
+    /// Returns this result, or `row` if a search in the direction `towards` reaches that row
+    /// sooner.
     fn or_sooner(self, row: Option<u64>, towards: Towards) -> Self {
         let Some(row) = row else { return self };
         let is_sooner = |than: u64| if towards == Towards::Down { row < than } else { row >= than };
@@ -155,13 +155,13 @@ impl Found {
 pub struct Around {
     /// The offset that rows are counted from, in bytes from the start of the file.
     pub place: u64,
-    /// The number of rows that begin before `place`.
+    /// The maximum number of rows that begin before `place`.
     pub above: usize,
-    /// The number of rows that begin at or after `place`.
+    /// The maximum number of rows that begin at or after `place`.
     pub below: usize,
     /// True if [`Window::at_start`] and [`Window::at_end`] must be right even in a direction in
-    /// which no rows are requested. One row is then looked for there, and a filter that rarely
-    /// matches may have to read far. If false, that direction never counts as an end.
+    /// which no rows are requested. The read then searches for one row there, which may take long
+    /// if the filter rarely matches. If false, these fields are false for such a direction.
     pub tells_ends: bool,
 }
 
@@ -195,7 +195,7 @@ impl FilteredRead {
     /// Creates a read that has not read anything yet.
     #[must_use]
     pub const fn new(row_filter: RowFilter, around: Around, tail: Tail) -> Self {
-        // The rows at `place` may be context of a match on the other side of it.
+        // The rows at `place` may be context of a match on the other side of `place`.
         let side = Side { at: around.place, is_over: false, goes_on: row_filter.context > 0 };
         Self {
             row_filter,
@@ -209,9 +209,9 @@ impl FilteredRead {
         }
     }
 
-    /// Reads one more piece, or searches at most `max_bytes` in which nothing matches. Returns
-    /// true, without reading, once all requested rows have been read; call it until then. `hits`
-    /// must be those of the filter's query.
+    /// Reads one more piece, or searches at most `max_bytes` of the log without a match. Returns
+    /// true, without reading, once all requested rows that exist have been read; the caller repeats
+    /// the call until then. `hits` must be those of the filter's query.
     ///
     /// # Errors
     /// If the log cannot be read.
@@ -239,7 +239,8 @@ impl FilteredRead {
     /// Returns the rows that were read.
     #[must_use]
     pub fn finish(mut self, log: &LogFile) -> Window {
-        // In a direction without requested rows, one was read to find out if there is one.
+        // In a direction without requested rows, one row may have been read to find out if there
+        // are any.
         let Around { above, below, .. } = self.around;
         let at_start = self.up.is_over && self.above.len() <= above;
         let at_end = self.down.is_over && self.below.len() <= below;
@@ -321,7 +322,7 @@ impl FilteredRead {
     }
 
     /// Advances to the next rows that may pass the filter. Returns true if a piece is to be read
-    /// there; false if there is no match within `max_bytes`, or none at all.
+    /// there; false if there is no match within `max_bytes`, or no match at all.
     fn meet(
         &mut self,
         log: &LogFile,

@@ -9,9 +9,9 @@
 //!
 //! Nesting follows the systems that print the markers:
 //!
-//! - GitHub has one group at a time, so a new one ends the one before.
-//! - Sections and folds have names. One may begin within another, and an end also ends all groups
-//!   that began within it.
+//! - GitHub has one group at a time, so a new group ends the previous one.
+//! - Sections and folds have names and can be nested. The end of a section or fold also ends all
+//!   groups that began within it.
 //! - A heading ends the heading before it.
 //!
 //! An end without a start is a plain row. So is a start beyond the maximum depth or number of
@@ -90,9 +90,9 @@ enum OpenKind {
 /// Finds the rows with group markers.
 static QUERY: LazyLock<Query> = LazyLock::new(Query::groups);
 
-/// Continues the scan where `groups` ends, by about `max_bytes`. Returns how many bytes were
-/// scanned; 0 at the end of the log. `groups` must be of this log; if they are of another
-/// generation of it, the scan restarts. A line without its LF is not examined.
+/// Scans about `max_bytes` more of the log, from the point where `groups` ends. Returns how many
+/// bytes were scanned; 0 at the end of the log. `groups` must be of this log; if they are of
+/// another generation of the log, the scan restarts. A line without its LF is not examined.
 ///
 /// # Errors
 /// If the log cannot be read. `groups` is still valid then.

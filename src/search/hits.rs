@@ -70,7 +70,7 @@ impl Hits {
     }
 
     /// Returns how many matching rows begin before the block that contains `offset`.
-    /// [`super::rank`] counts on from there.
+    /// [`super::rank`] also counts those within the block.
     #[must_use]
     pub fn before(&self, offset: u64) -> u64 {
         let block = block_of(offset);

@@ -5,11 +5,12 @@
 //! GitLab          section_start:TIME:NAME[collapsed=true] CR ESC[0K Title
 //!                 section_end:TIME:NAME CR ESC[0K
 //! Travis          travis_fold:start:NAME            travis_fold:end:NAME
-//! Buildkite       --- Title   +++ Title   ~~~ Title (a group ends at the next of them)
+//! Buildkite       --- Title   +++ Title   ~~~ Title (a group ends at the next heading)
 //! ```
 //!
-//! All but the headings of Buildkite may follow a time, as in downloaded logs. A row may contain
-//! several markers of GitLab. `^^^ +++`, which opens the previous group, ends no group.
+//! All markers except the headings of Buildkite may follow a timestamp, as in downloaded logs. A
+//! row may contain several markers of GitLab. `^^^ +++`, with which Buildkite expands the previous
+//! group, does not end a group.
 //!
 //! Many rows look like a heading of Buildkite. So the sign must be at the very start of the row, as
 //! Buildkite requires, and the rest must look like a title. It must not
@@ -30,7 +31,7 @@ use regex::bytes::Regex;
 
 use crate::sanitize::{Progress, plain};
 
-/// Every marker contains one of these, in recorded bytes.
+/// Literals for the prefilter: the recorded bytes of every marker contain one of these.
 pub(super) static LITERALS: &[&str] =
     &["group::", "group]", "section_", "travis_fold:", "--- ", "++ ", "~~~ ", "@@ "];
 
@@ -49,7 +50,8 @@ pub enum Marker {
     End,
 }
 
-/// Classifies a row by its bytes alone. [`super::Groups`] decides if such a group exists.
+/// Classifies a row by its bytes alone; `None` for a plain row. [`super::Groups`] decides if the
+/// group really exists.
 #[must_use]
 pub fn marker(text: &[u8]) -> Option<Marker> {
     let marked = marks(text);
@@ -328,7 +330,8 @@ mod tests {
     #[test]
     fn a_row_that_only_looks_like_a_marker_is_a_plain_one() {
         let rows = include_str!("../../fixtures/groups/lookalikes.log").lines();
-        // Rows that are only identified by the rows around them.
+        // Rows that are markers by their bytes alone. Only the rows around them show that they are
+        // not.
         let told = ["--- expected", "+++ actual", "src/route.c", "+++ dirname", "+++ readlink"];
         for row in rows.filter(|row| !told.iter().any(|told| row.contains(told))) {
             assert_eq!(marker(row.as_bytes()), None, "{row}");

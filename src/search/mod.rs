@@ -1,8 +1,8 @@
 //! A query over one log: which rows match, how many, and where the next match is.
 //!
 //! A query matches a row's *displayed* text: without the header and escapes, and after overwritten
-//! parts are removed. So a search finds exactly what the screen shows. Rows are those of windows
-//! (see [`crate::log`]): a window can begin at any offset found here.
+//! parts are removed. So a search finds exactly what the screen shows. Rows are the same as in
+//! windows (see [`crate::log`]): a window can begin at any offset found here.
 //!
 //! ```text
 //! query      the pattern: which texts match (pure)

@@ -1,8 +1,8 @@
 //! A prefilter: finds the raw lines of a log that may match a query, and misses none. Pure.
 //!
-//! Every match of most patterns contains one of a few literals. Of each literal, some *part* is
-//! recorded in the log as it is displayed. If the displayed text of a line contains that part, then
-//! the raw line contains
+//! For most patterns, every match contains one of a few literals. From each literal, the prefilter
+//! takes a *part* that is recorded in the log with the same bytes as it is displayed. If the
+//! displayed text of a line contains that part, then the raw line contains
 //!
 //! - the part itself; or
 //! - the part divided by *breaks*, each a run of controls that are not displayed or a TAB: the
@@ -11,7 +11,7 @@
 //! - something that moves or adds text: any other escape, a CR or a BS, or, if the part may be from
 //!   a glyph like `<U+200B>`, a byte that is not ASCII.
 //!
-//! All of these lines may match. So may the pieces of a row, because a match may extend over
+//! All of these lines may match. So may all partial records, because a match may extend over
 //! several of them. Most lines of a colored log are rejected.
 
 use memchr::{memchr, memchr_iter, memchr3, memrchr};
@@ -22,7 +22,7 @@ use regex_syntax::hir::{Hir, HirKind};
 const ESC: u8 = 0x1b;
 const SI: u8 = 0x0f;
 
-/// Multiplied with a byte, this gives eight copies of it.
+/// A factor that turns a byte into eight copies of that byte.
 const EACH: u64 = 0x0101_0101_0101_0101;
 
 /// Texts in the header of each partial record, and in little else. One search for these and the
@@ -154,7 +154,8 @@ impl Breaks {
         for (part, bytes) in parts.iter().enumerate() {
             for (at, pair) in bytes.windows(2).enumerate() {
                 places[usize::from(pair[0])].push(PartOffset { part, at: at + 1, behind: pair[1] });
-                // If several controls follow each other, the first is followed by another control.
+                // A break may consist of several controls, so another control may follow the first
+                // one.
                 for second in [pair[1], ESC, SI] {
                     add(pair[0], second);
                 }
@@ -225,7 +226,7 @@ fn without_blanks(bytes: &[u8]) -> &[u8] {
 }
 
 /// Returns the end of the controls that begin at `at` and display nothing: colors, erasing after
-/// the text, the default character set. `None` if one of them is something else.
+/// the text, the default character set. `None` if one of the controls has another effect.
 fn behind_unshown(bytes: &[u8], at: usize) -> Option<usize> {
     let mut end = at;
     loop {
@@ -248,12 +249,13 @@ pub(super) struct PrefilteredLines<'a> {
     bytes: &'a [u8],
     /// Without a prefilter, every line may match.
     prefilter: Option<&'a Prefilter>,
-    /// The next position of each kind. It is out of date if it is not ahead; `None` if there are no
-    /// more.
+    /// The next position of each kind in [`KINDS`]; `None` if there are no more. A position that is
+    /// not ahead is stale.
     next: [Option<usize>; KINDS.len()],
 }
 
-/// Returns the next position, at or after an offset, of one kind of reason why a line may match.
+/// A function that returns the next position, at or after an offset, of one kind of reason why a
+/// line may match.
 type FindNext = fn(&PrefilteredLines<'_>, &Prefilter, usize) -> Option<usize>;
 
 const KINDS: [FindNext; 5] = [
@@ -269,8 +271,8 @@ impl<'a> PrefilteredLines<'a> {
         Self { bytes, prefilter, next: [Some(0); KINDS.len()] }
     }
 
-    /// Returns the next line that may match, at or after the start of a line `at`: the offsets of
-    /// its start and of its LF.
+    /// Returns the next line that may match, at or after `at`, the start of a line. Returns the
+    /// offsets of the line's start and of its LF.
     pub(super) fn next(&mut self, at: usize) -> Option<(usize, usize)> {
         let found = match self.prefilter {
             Some(prefilter) => self.line_from(prefilter, at)?,

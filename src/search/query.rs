@@ -16,11 +16,11 @@ use crate::log::Row;
 #[derive(Clone, Debug)]
 pub struct Query {
     wanted: Target,
-    /// The pattern as the user typed it; empty for errors.
+    /// The pattern as the user typed it; empty for the fixed sets of rules.
     pattern: Arc<str>,
     /// The amount of overwritten text that is displayed, and so searched.
     progress: Progress,
-    /// Finds the raw bytes that may be part of a match; `None` if any may.
+    /// The prefilter for raw lines; `None` if any line may match.
     prefilter: Option<Arc<Prefilter>>,
 }
 
@@ -175,7 +175,7 @@ fn has_upper_case(pattern: &str, literal: bool) -> bool {
 }
 
 /// Returns the last line of the error message of `regex`. The lines before it repeat the pattern
-/// with a caret below it, which only works in a column of its own.
+/// with a caret below it, which does not fit on one line.
 fn reason(error: &regex::Error) -> String {
     match error {
         regex::Error::CompiledTooBig(_) => "pattern too large".to_owned(),

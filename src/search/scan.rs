@@ -35,11 +35,12 @@ pub enum Found {
     Nothing,
 }
 
-/// Continues the scan where `hits` ends, by about `max_bytes`. Returns how many bytes were scanned;
-/// 0 at the end of the log.
+/// Scans about `max_bytes` more of the log, from the point where `hits` ends. Returns how many
+/// bytes were scanned; 0 at the end of the log.
 ///
-/// `hits` must be of this query and of this generation of the log. After the log has grown, call it
-/// again to scan the appended data. A row that was incomplete when it was counted is counted again.
+/// `hits` must be of this query and of this generation of the log. After the log has grown, call
+/// this function again to scan the appended data. A row that was incomplete when it was counted is
+/// counted again.
 ///
 /// # Errors
 /// If the log cannot be read, as for all functions of this module. `hits` is unchanged then.
@@ -140,7 +141,7 @@ impl Stretch<'_> {
 
     /// Applies `work` to a range, or to its halves in two threads if it is large. Returns the
     /// result of the whole range, or of both halves. If `is_enough` accepts the result of the first
-    /// half, the second one is dropped.
+    /// half, the result of the second half is dropped.
     fn by_two<T: Send>(
         self,
         from: Checkpoint,
@@ -160,8 +161,8 @@ impl Stretch<'_> {
         if is_enough(&first) {
             return Ok(alone((first, at)));
         }
-        // The second thread assumes that no entry is open in the middle, which is usually true. If
-        // it was wrong, or if the thread panicked, do its work again here.
+        // The second thread assumes that no entry extends over the middle, which is usually true.
+        // If the assumption was wrong, or if the thread panicked, do its work again here.
         let (second, behind) = match second {
             Ok(second) if at.offset == middle && at.is_settled() => second?,
             _ => work(at, end)?,

@@ -1,5 +1,5 @@
-//! The displayed text of a row, as [`crate::sanitize`] defines it, with a fast path for rows that
-//! contain no escapes but colors. Most rows that a search has to convert are of that kind.
+//! The displayed text of a row, as [`crate::sanitize`] defines it, with a fast path for rows whose
+//! only escapes are colors. Most rows that a search has to convert are of that kind.
 
 use std::borrow::Cow;
 

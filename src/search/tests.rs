@@ -246,8 +246,8 @@ proptest! {
     }
 }
 
-/// The log is large enough for two threads. In the second one, every other row extends over several
-/// lines, so that the middle is within a row.
+/// Both logs are large enough for two threads. In the second log, every other row consists of
+/// several lines, so that the middle is within a row.
 #[test]
 fn two_threads_count_as_one_does_also_where_a_row_goes_on_over_the_middle() {
     const FULL: &[u8] = b"2026-01-02T03:04:05.123456789Z stdout F f\x1b[1moo\n";
@@ -320,7 +320,8 @@ fn a_row_that_grew_since_it_was_scanned_is_found() {
     let query = Query::new("error", false).unwrap();
     let far = format!("{HEAD} F {}\n", "x".repeat(100)).repeat(1000);
     for (scanned, appended) in [
-        // A line, and an entry with a piece that begins some blocks before.
+        // An incomplete line, and an incomplete entry that begins some blocks before its last
+        // piece.
         (format!("{HEAD} F err"), "or\n".to_owned()),
         (format!("{HEAD} P err\n{}", far.replace("stdout", "stderr")), format!("{HEAD} F or\n")),
     ] {

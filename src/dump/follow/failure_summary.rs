@@ -15,7 +15,8 @@ pub(super) struct FailureSummary {
     pub rows: Vec<Row>,
 }
 
-/// Summarizes a run that failed or was interrupted; `None` if no command failed.
+/// Summarizes a run that failed or was interrupted. Returns `None` for any other run, and if none
+/// of its commands failed or was interrupted.
 pub(super) fn of(run: &RunNode) -> Option<FailureSummary> {
     if run.head.outcome != Some(Outcome::Failed) && !run.head.interrupted {
         return None;

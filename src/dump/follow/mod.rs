@@ -12,10 +12,10 @@
 //! job build, command 1 passed after 12.1s
 //! ```
 //!
-//! No line is ever overwritten. So a line is printed when it cannot change any more: a row when it
-//! is complete, a progress bar in its last state. Rows begin with two spaces, `E ` or `! `, and no
-//! other line does. Changes are found by polling, which works on every file system. A tenth of a
-//! second is soon enough for a reader of lines.
+//! No line is ever overwritten. So a line is printed only once it cannot change any more: a row
+//! when it is complete, a progress bar in its last state. Rows begin with two spaces, `E ` or `! `,
+//! and no other line does. Changes are found by polling, which works on every file system. Polling
+//! ten times per second is fast enough for line output.
 //!
 //! `run_printer` prints the changes of a run, and `failure_summary` the reason of a failure. This
 //! module contains the loop around them.
@@ -33,11 +33,12 @@ use crate::join::{RunHead, RunNode};
 use crate::model::{Phase, RunId};
 use run_printer::RunPrinter;
 
-/// Interval at which the run is read even if the database has not changed. It does not record all
-/// changes, such as a new log or the death of a recorder.
+/// Interval at which the run is read even if the database has not changed. Some changes are not in
+/// the database, such as a new log or the death of a recorder.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-/// After a read, the next one without a change is delayed by at least this many times its duration.
+/// The minimum delay before an unchanged run is read again, as a multiple of the duration of the
+/// last read.
 const LOOK_SHARE: u32 = 4;
 
 /// The run to follow.
@@ -51,7 +52,7 @@ pub struct FollowOptions {
     pub selection: Selection,
 }
 
-/// The caller's part in following a run.
+/// The caller's callbacks for [`follow`].
 pub struct Around<'a> {
     /// Shows a message that is not part of the output.
     pub tell: &'a mut dyn FnMut(&str),
@@ -70,8 +71,8 @@ pub struct Followed {
     pub unreadable: bool,
 }
 
-/// Prints a run until it has ended. Waits for a run, or a store, that does not exist yet. Logs
-/// without a database never end.
+/// Prints a run until it has ended. Waits for a run, or a store, that does not exist yet. A run
+/// without a row and without events has no recorded end, so this function does not return for it.
 ///
 /// # Errors
 /// If the run disappears, if `wanted` selects nothing in it, or if `out` cannot be written.

@@ -26,9 +26,10 @@ const PLACE_BYTES: u64 = 1 << 10;
 /// rows that fit the exit code.
 const END_BYTES: u64 = 4 << 10;
 
-/// Names of rules with special treatment: `go test` prints rows before the verdict on their test,
-/// no passing test prints the rows of `pytest`, and the others are the first and the last row of a
-/// trace, panics, compiler errors and wrappers.
+/// Names of the rules that get special treatment. `go test` prints the rows of a test before its
+/// verdict. `pytest` prints the rows of its rule only for failed tests. The other rules match the
+/// first and the last row of a trace, panics, compiler errors, and reports that another command
+/// failed.
 pub(super) const GO: &str = "go";
 pub(super) const COMPILERS: &str = "compilers";
 pub(super) const WRAPPERS: &str = "wrappers";
@@ -165,8 +166,8 @@ impl Candidates {
         fitting.chain(told.chain(named).filter(|candidate| candidate.offset >= from)).collect()
     }
 
-    /// Drops all candidates if the last one failed just before: if the retry fails too, its failure
-    /// is printed again.
+    /// Drops all candidates if the last one is just above the retry: if the retry fails too, the
+    /// failure is printed again.
     fn try_again(&mut self, offset: u64) {
         if self.last.is_some_and(|last| is_within(NEAR_BYTES, last.offset, offset)) {
             let exit = std::mem::take(&mut self.exit);
@@ -222,7 +223,7 @@ impl Candidates {
         }
     }
 
-    /// Ends the last heading: it gets no explanation.
+    /// Adds the pending heading, if there is one, to the candidates. Later rows do not explain it.
     fn end_heading(&mut self) {
         if let Some(heading) = self.heading.take() {
             keep(&mut self.headed, heading);
@@ -230,12 +231,12 @@ impl Candidates {
     }
 }
 
-/// The exit code, as far as rows can fit it.
+/// The effects of the exit code on the ranking.
 #[derive(Default, Debug)]
 struct Exit {
-    /// The texts of rows that fit it.
+    /// A row that contains one of these texts fits the exit code.
     words: &'static [&'static str],
-    /// True if something else ended the command, so that earlier messages are not the cause.
+    /// True if a timeout or a signal ended the command, so that earlier messages are not the cause.
     cuts_short: bool,
 }
 
@@ -257,13 +258,13 @@ impl Exit {
     }
 }
 
-/// Returns true if `below` is at most `bytes` after `above`. It may also be before it, because the
-/// rows of a test are not taken until its verdict.
+/// Returns true if `below` is at most `bytes` after `above`. Returns false if `below` is before
+/// `above`, which happens because the rows of a test are not taken until its verdict.
 fn is_within(bytes: u64, above: u64, below: u64) -> bool {
     below.checked_sub(above).is_some_and(|apart| apart <= bytes)
 }
 
-/// Adds a candidate; keeps the first ones and the last ones.
+/// Adds a candidate. If there are too many, keeps the first ones and the last ones.
 fn keep<T>(candidates: &mut Vec<T>, candidate: T) {
     if candidates.len() == MAX_CANDIDATES {
         candidates.remove(MAX_FIRST);
@@ -271,7 +272,7 @@ fn keep<T>(candidates: &mut Vec<T>, candidate: T) {
     candidates.push(candidate);
 }
 
-/// Adds a candidate; keeps the last ones.
+/// Adds a candidate. If there are too many, keeps the last ones.
 fn keep_last(candidates: &mut Vec<Candidate>, candidate: Candidate) {
     if candidates.len() == MAX_CANDIDATES {
         candidates.remove(0);

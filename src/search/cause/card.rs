@@ -18,8 +18,9 @@ const MAX_STEPS: usize = 16;
 /// Rows at the end that are searched for rows of standard error.
 const END_ROWS: usize = 200;
 
-/// Returns the rows around a cause. Only rows of its stream, because other processes mostly write
-/// to the other one meanwhile; if those are few, rows of both streams.
+/// Returns the rows around a cause. If there are enough rows of the same stream, returns only
+/// these, because the rows of the other stream mostly come from other processes. Otherwise returns
+/// rows of both streams.
 pub(super) fn around(log: &LogFile, cause: &Candidate, tail: Tail) -> Result<Vec<Row>> {
     let row_filter = RowFilter { keep: Some(cause.offset), ..RowFilter::default() };
     let reach =
@@ -45,7 +46,8 @@ pub(super) fn around(log: &LogFile, cause: &Candidate, tail: Tail) -> Result<Vec
     Ok(above.split_off(above.len() - before).into_iter().chain(below).collect())
 }
 
-/// Reads the displayed rows around an offset. Returns fewer if the filter rarely matches.
+/// Reads the displayed rows around an offset. Returns fewer rows than requested if the filter
+/// rarely matches.
 fn read(log: &LogFile, row_filter: RowFilter, around: Around, tail: Tail) -> Result<Vec<Row>> {
     let mut read = FilteredRead::new(row_filter, around, tail);
     for _ in 0..MAX_STEPS {
@@ -66,8 +68,8 @@ const fn shares(weight: Weight) -> (usize, usize) {
     }
 }
 
-/// Returns how many rows, from the cause on, belong to it: up to a blank row, unless the row before
-/// or after the blank one indicates that more follow.
+/// Returns how many rows, from the cause on, belong to the cause: up to a blank row, unless the row
+/// before or after the blank one indicates that more follow.
 fn details<'r>(below: impl Iterator<Item = &'r Row>, weight: Weight) -> usize {
     let (mut rows, mut has_ended, mut goes_on) = (0, false, true);
     for row in below {

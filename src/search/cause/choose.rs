@@ -18,7 +18,7 @@ const TRACE_ROWS: usize = 150;
 const GOROUTINE_ROWS: usize = 20;
 
 /// Chooses the first candidate that is not merely an entry of a program's own log, or else the last
-/// such entry. Returns the row that explains it.
+/// such entry. Returns the row that explains the chosen candidate.
 pub(super) fn choose(log: &LogFile, ranked: &[Candidate], tail: Tail) -> Result<Option<Candidate>> {
     let mut logged = None;
     for candidate in ranked {
@@ -45,7 +45,7 @@ fn explain(log: &LogFile, candidate: Candidate, tail: Tail) -> Result<Candidate>
 }
 
 /// Returns true if a program that continued printed the candidate: as part of an entry of its log,
-/// or as output of a test, which `jest` prints.
+/// as a panic that it survived, or as output of a test, which `jest` repeats.
 fn is_logged(log: &LogFile, candidate: &Candidate, tail: Tail) -> Result<bool> {
     if candidate.weight < Weight::Message {
         return Ok(false);
@@ -139,7 +139,7 @@ fn follow(log: &LogFile, mut candidate: Candidate, tail: Tail) -> Result<Candida
     Ok(candidate)
 }
 
-/// Returns true if a row is the last line of a trace: it is indented as little as the first.
+/// Returns true if a row is the last line of a trace: it is not indented more than the first.
 fn ends_trace(text: &str, before: &str) -> bool {
     let rest = text.strip_prefix(before).filter(|rest| !rest.trim().is_empty());
     rest.is_some_and(|rest| !rest.starts_with([' ', '\t']))

@@ -41,12 +41,12 @@ impl End {
         self.text.trim().is_empty()
     }
 
-    /// Returns true if it reports no problem and does not belong to the row above it.
+    /// Returns true if the row reports no problem and does not belong to the row above it.
     fn is_ordinary(&self) -> bool {
         !self.is_blank() && !self.text.starts_with([' ', '\t']) && !self.is_told()
     }
 
-    /// Returns true if it may be the cause.
+    /// Returns true if the row may be the cause.
     fn is_told(&self) -> bool {
         self.weight().is_some_and(|weight| weight >= Weight::Name)
     }
@@ -85,8 +85,8 @@ pub(super) fn ended_by(
     Ok((quiet.filter(|row| row.is_ordinary()).count() >= ORDINARY_ROWS).then_some(cause))
 }
 
-/// Returns the failure that ends with the last of these rows, and the index of its first row. It is
-/// a trace, or successive error rows.
+/// Returns the failure that ends with the last of these rows, and the index of its first row. The
+/// failure is a trace, or successive error rows.
 fn failure(rows: &[End], outdone: Weight) -> Option<(usize, Candidate)> {
     let last = rows.last()?;
     let is_raised = |row: &End| row.rule() == Some(EXCEPTION) || row.weight().is_none();
@@ -114,8 +114,8 @@ fn failure(rows: &[End], outdone: Weight) -> Option<(usize, Candidate)> {
     Some((begun, Candidate { offset: first.offset, weight, rule }))
 }
 
-/// Returns the last message before a row that only reports that something failed. The tool that
-/// printed the message is unknown.
+/// Returns the last message before a row that only reports that something failed. Its rule is
+/// `WRAPPERS`, because the tool that printed the message is unknown.
 pub(super) fn said_before(log: &LogFile, candidate: Candidate, tail: Tail) -> Result<Candidate> {
     if ![WRAPPERS, NPM].contains(&candidate.rule) {
         return Ok(candidate);

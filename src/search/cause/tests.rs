@@ -8,15 +8,15 @@ use super::super::tests::Growing;
 use super::*;
 use crate::file::FilePath;
 
-/// The log of a failed command, its exit code if that matters, and the rows, from 1, that are all
-/// valid causes; empty if no row explains the failure.
+/// The log of a failed command, its exit code if that matters, and the rows (counted from 1) that
+/// are valid causes; empty if no row explains the failure.
 type Failure = (&'static str, Option<i64>, &'static [usize]);
 
 #[rustfmt::skip]
 const FAILURES: &[Failure] = &[
     ("asan-overflow", None, &[2]),
-    // In a shell that stops at the first failure, the last row is the cause. But the kill explains
-    // most.
+    // If the shell stops at the first failure, the last row is the cause. But the row with `Killed`
+    // explains most.
     ("bash-messages", None, &[8, 15]),
     ("bats-fail", None, &[4]),
     ("cmake-error", None, &[9]),
