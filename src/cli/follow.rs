@@ -1,5 +1,5 @@
-//! `--follow`, and the same for terminals and users without a screen: plain lines, one after the
-//! other.
+//! `--follow`: prints a run as plain lines while it runs. This also replaces the screen on a dumb
+//! terminal, and if `ACCESSIBLE` is set.
 
 use std::io::{self, BufWriter, IsTerminal, Write};
 
@@ -20,8 +20,7 @@ use crate::{display, sanitize};
 /// The pause between two polls.
 const PAUSE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
-/// Returns true if plain lines are wanted in place of a screen: if `ACCESSIBLE` is set, or the
-/// terminal has no screen.
+/// Returns true if plain lines replace the screen: if `ACCESSIBLE` is set, or if `TERM` is `dumb`.
 pub(super) fn is_plain() -> bool {
     is_switched_on("ACCESSIBLE") || std::env::var_os("TERM").is_some_and(|term| term == "dumb")
 }
@@ -41,8 +40,8 @@ pub(super) fn check(view: &View) -> Result<()> {
 
 /// Prints a run until it has ended.
 ///
-/// A closed pipe ends this early, unless the exit code is to report the status of the run: then the
-/// run is followed to its end without output.
+/// A closed pipe ends the function early, except with `--exit-status`: then the run is followed to
+/// its end without further output.
 pub(super) fn run(view: &View, mut catalog: Catalog, spec: Option<RunSpec>) -> anyhow::Result<u8> {
     if view.output.exit_status && catalog.root().is_none() {
         return Err(no_exit_status().into());
@@ -68,8 +67,8 @@ pub(super) fn run(view: &View, mut catalog: Catalog, spec: Option<RunSpec>) -> a
     Ok(if followed.unreadable { 6 } else { status })
 }
 
-/// Returns true if the user is notified when the run ends. A faulty configuration is ignored, since
-/// it is meant for the screen.
+/// Returns true if the user is notified when the run ends. A faulty configuration is ignored,
+/// because most of its settings apply to the screen only.
 fn is_to_notify(look: &LookArgs) -> bool {
     look.notify || Config::load(look.config.as_deref()).is_ok_and(|config| config.settings.notify)
 }
@@ -82,7 +81,8 @@ fn notify(followed: &Followed, out: &mut impl Write) -> io::Result<()> {
     out.flush()
 }
 
-/// An output that can discard what is written after its reader has gone.
+/// An output that discards all further data once its pipe is closed, if `discards` is true.
+/// Otherwise, writing to the closed pipe is an error.
 struct Discarding<W> {
     out: W,
     discards: bool,
@@ -121,16 +121,17 @@ fn pause_while_read() -> io::Result<()> {
     pause(&mut [PollFd::new(&io::stdout(), PollFlags::empty())])
 }
 
-/// Waits a moment. Fails as soon as a pipe among `outputs` is closed.
+/// Waits for [`PAUSE`]. Fails as soon as a pipe among `outputs` is closed.
 fn pause(outputs: &mut [PollFd<'_>]) -> io::Result<()> {
-    // A signal shortens the wait; nothing else can fail.
+    // Errors are ignored: a signal only shortens the wait.
     let _ = poll(outputs, Some(&PAUSE));
     let gone = PollFlags::ERR | PollFlags::HUP;
     let is_gone = outputs.iter().any(|output| output.revents().intersects(gone));
     if is_gone { Err(io::ErrorKind::BrokenPipe.into()) } else { Ok(()) }
 }
 
-/// Makes signals end the program at once, whatever it waits for: there is nothing to clean up.
+/// Makes SIGINT and SIGTERM end the program at once, even during a read that hangs. There is
+/// nothing to clean up.
 fn leave_on_signals() -> Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(Error::Terminal)?;
     let wait = move || {

@@ -2,7 +2,7 @@
 //! command that opens the same rows again.
 //!
 //! ```text
-//! ✗ failed 34369c10 demo after 8.6s, make: exit 2; to go on: rundown --at test/2@b1024 34369c10
+//! ✗ failed 34369c10 demo after 8.6s, make: exit 2; to reopen: rundown --at test/2@b1024 34369c10
 //! ```
 
 use std::path::Path;
@@ -18,7 +18,7 @@ use crate::tui::Left;
 /// The most characters shown of a failed command.
 const MAX_COMMAND: usize = 40;
 
-/// Prints both on one line.
+/// Prints the state of the run and the command that reopens it, on one line.
 pub(super) fn tell_how_to_return(view: &View, left: &Left) {
     let Some(run) = &left.run else { return };
     let stands = Some(run)
@@ -52,19 +52,19 @@ fn stands(run: &RunNode, ascii: bool) -> String {
     )
 }
 
-/// Returns the beginning of a command line.
+/// Returns at most [`MAX_COMMAND`] characters of a command line, and `…` if it is longer.
 fn short(command: &str) -> String {
     let cut: String = command.chars().take(MAX_COMMAND).collect();
     if cut.len() < command.len() { format!("{}…", cut.trim_end()) } else { cut }
 }
 
-/// Returns the command; `None` if something in it cannot be typed.
+/// Returns the command that reopens the run; `None` if one of its arguments cannot be typed.
 fn again(view: &View, left: &Left, run: &RunNode) -> Option<String> {
     let path = |path: &Path| path.to_str().map(ToOwned::to_owned);
     let mut words = vec!["rundown".to_owned()];
     let mut give = |flag: &str, value: Option<String>| {
         match value {
-            // As a separate word it would pass for an option.
+            // As a separate word, the value would be parsed as an option.
             Some(value) if value.starts_with('-') => words.push(format!("{flag}={value}")),
             value => words.extend(value.into_iter().flat_map(|value| [flag.to_owned(), value])),
         }

@@ -1,4 +1,4 @@
-//! `rundown list`: the newest runs, or those older than one.
+//! `rundown list`: the newest runs or, with `--before`, the runs older than a given one.
 
 use std::io::{self, BufWriter, IsTerminal, Write};
 

@@ -1,4 +1,4 @@
-//! The command line: raw arguments -> checked configuration -> one match over modes.
+//! The command line: checks the parsed arguments and the configuration, and runs the command.
 //!
 //! stdout carries data, stderr carries notices. Exit codes are a stable interface, see
 //! [`crate::error::Error::exit_code`] and [`crate::catalog::exit_status`].
@@ -57,7 +57,7 @@ impl Arguments {
     /// Runs the command, and returns the exit code.
     ///
     /// # Errors
-    /// The error that stopped it, for `main` to print.
+    /// The error that ended the command, for `main` to print.
     pub fn run(self) -> anyhow::Result<u8> {
         match self.command {
             None => view(&self.view).map_err(|error| hints::for_run(error, &self.view.run, true)),
@@ -104,8 +104,8 @@ fn exit_code(view: &View, left: &tui::Left) -> Result<u8> {
     }
 }
 
-/// Finds the run as [`in_sight`] does, if that is quick: the screen waits for a file system that
-/// does not respond.
+/// Finds the run as [`in_sight`] does, but waits at most [`SOON`]. If the file system does not
+/// respond by then, the screen opens and waits for it.
 fn soon_in_sight(
     view: &View,
     catalog: Catalog,
@@ -118,12 +118,13 @@ fn soon_in_sight(
         let open = in_sight(&catalog, asked, &filter, is_named);
         let _ = send.send(open.map(|open| (catalog, open)));
     });
-    // The thread is left alone, with its catalog.
+    // After a timeout, the thread keeps running with its own catalog; its result is dropped.
     found.recv_timeout(SOON).unwrap_or(Ok((again, spec)))
 }
 
-/// Returns the run to open or to follow. Fails only if the run or the store is certainly missing. A
-/// store that was named is waited for, whatever its state.
+/// Returns the run to open or to follow; `None` for the newest one. Fails only if the run or the
+/// store is certainly missing. It is no error if a store that the user named is missing: it may be
+/// created later.
 fn in_sight(
     catalog: &Catalog,
     spec: Option<RunSpec>,
@@ -145,7 +146,8 @@ fn in_sight(
     }
 }
 
-/// Opens the store and parses the run to find in it; or opens a path, which is the run itself.
+/// Opens the store, and parses `run` as a run in it. If `run` is a path, opens this path instead;
+/// there is no [`RunSpec`] then.
 fn open(store: &StoreArgs, run: &OsStr) -> Result<(Catalog, Option<RunSpec>)> {
     let text = run.to_string_lossy();
     let path = Path::new(run);
@@ -251,8 +253,8 @@ fn exec_pipeline(exec: &Exec) -> anyhow::Result<u8> {
     Ok(ended.exit_code)
 }
 
-/// Runs the demo. Its store lives as long as the demo. Its recorder is a process of its own, like a
-/// real one.
+/// Runs the demo, and deletes its store at the end. The recorder is a separate process, as in a
+/// real recording.
 fn run_demo(view: &View) -> anyhow::Result<u8> {
     view.output.color.apply();
     let is_screen = io::stdout().is_terminal() && !view.prints();
@@ -292,7 +294,7 @@ impl Color {
 /// Returns true if output is colored: `--color` takes precedence over `NO_COLOR` and
 /// `CLICOLOR_FORCE`, and these over the type of the output.
 fn color(stdout: &io::Stdout) -> bool {
-    // `CLICOLOR_FORCE=0` means: not forced.
+    // `CLICOLOR_FORCE=0` does not force colors.
     let is_unforced = std::env::var_os("CLICOLOR_FORCE").is_some_and(|value| value == "0");
     let is_chosen = anstream::ColorChoice::global() != anstream::ColorChoice::Auto;
     let choice = anstream::AutoStream::choice(stdout);

@@ -1,4 +1,4 @@
-//! `--once`, and output to a pipe: a run printed, and its exit code.
+//! Printing of a run with `--once` or to a pipe, and the exit code.
 
 use std::ffi::OsStr;
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -39,7 +39,7 @@ pub(super) fn once(view: &View, catalog: &Catalog, spec: Option<&RunSpec>) -> an
     let is_good = selection.failed && nothing_failed(&run);
     let mut report =
         if is_good { Report::notice("nothing failed in this run") } else { Report::default() };
-    // A large pipe, so that the program and its reader seldom wait for each other. Errors are
+    // Enlarge the pipe, so that the program and its reader seldom wait for each other. Errors are
     // ignored: not every output is a pipe, and not every user may resize one.
     #[cfg(target_os = "linux")]
     let _ = rustix::pipe::fcntl_setpipe_size(&stdout, 4 * OUTPUT_BYTES);
@@ -57,8 +57,8 @@ pub(super) fn once(view: &View, catalog: &Catalog, spec: Option<&RunSpec>) -> an
     Ok(if report.unreadable { 6 } else { status })
 }
 
-/// Prints a run. CI systems must not obey workflow commands in text; JSON contains no such
-/// commands.
+/// Prints a run. If the format is text, the CI system is first instructed to ignore workflow
+/// commands. JSON contains no such commands.
 fn print(
     view: &View,
     run: &RunNode,
@@ -76,7 +76,7 @@ fn print(
     Ok(report)
 }
 
-/// Returns true if stdout is a regular file, which does not reach a CI system.
+/// Returns true if stdout is a regular file, which a CI system does not read.
 fn is_file(stdout: &io::Stdout) -> bool {
     rustix::fs::fstat(stdout).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode).is_file())
 }
@@ -105,7 +105,8 @@ pub(super) fn found_run(
     Ok(run)
 }
 
-/// Narrows a run to the selection. The filter for failures comes last, and may leave nothing.
+/// Narrows a run to the selection. The filter for failures is applied last. It is no error if this
+/// filter removes all jobs.
 fn narrow(run: RunNode, selection: &Selection) -> Result<RunNode> {
     let run = dump::select(run, &Selection { failed: false, ..selection.clone() });
     if run.jobs.is_empty() && (selection.job.is_some() || selection.n.is_some()) {
@@ -114,8 +115,8 @@ fn narrow(run: RunNode, selection: &Selection) -> Result<RunNode> {
     Ok(if selection.failed { dump::select(run, selection) } else { run })
 }
 
-/// Returns true if nothing failed. A failed run counts even if no command failed: its head line
-/// contains the reason.
+/// Returns true if no selected command failed, and the run itself neither failed nor was
+/// interrupted. The head line of a run contains the reason for its failure.
 fn nothing_failed(run: &RunNode) -> bool {
     run.jobs.is_empty() && run.head.outcome != Some(Outcome::Failed) && !run.head.interrupted
 }

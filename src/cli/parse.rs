@@ -10,7 +10,7 @@ use super::{Arguments, hints};
 /// Parses the arguments of the process, the name of the program first.
 ///
 /// # Errors
-/// If they are invalid, or ask for the help or the version: see [`super::print_usage`].
+/// If the arguments are invalid, or request the help or the version: see [`super::print_usage`].
 pub fn parse(args: Vec<OsString>) -> Result<Arguments, clap::Error> {
     let args = command_first(args);
     let parsed =
@@ -40,7 +40,8 @@ fn command_first(mut args: Vec<OsString>) -> Vec<OsString> {
 }
 
 /// Returns the index of the first argument that is neither an option of `root` nor its value.
-/// `None` if there is none, or if an option is unknown or prints the help or the version.
+/// `None` if there is no such argument, or if an option is unknown or prints the help or the
+/// version.
 pub(super) fn first_word(root: &clap::Command, args: &[OsString]) -> Option<usize> {
     let mut at = 1;
     loop {

@@ -1,4 +1,4 @@
-//! The store, the directory and the user's time zone, found in arguments, environment and system.
+//! Lookup of the store and the user's time zone in the arguments, the environment and the system.
 
 use std::path::{Path, PathBuf};
 
@@ -21,13 +21,14 @@ impl LookArgs {
 }
 
 impl Root {
-    /// Returns the store to read: `--root`, `$RUNDOWN_ROOT`, the nearest `.rundown/` if it may be
-    /// used, or the user's data directory.
+    /// Returns the store to read: `--root`, `$RUNDOWN_ROOT`, the nearest `.rundown/`, or the user's
+    /// data directory. Fails if the nearest `.rundown/` is not trusted.
     fn root(&self) -> Result<PathBuf> {
         self.root_if(trust::check)
     }
 
-    /// Returns the root that is named, or the one that is found if `check` accepts it.
+    /// Returns the named root, the nearest `.rundown/`, or the user's data directory. Fails if
+    /// `check` rejects the nearest `.rundown/`.
     fn root_if(&self, check: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
         if let Some(named) = self.dir.clone().or_else(|| set("RUNDOWN_ROOT")) {
             return Ok(named);
@@ -63,11 +64,11 @@ impl OutputArgs {
     }
 }
 
-/// Returns the options of a recording. With a faulty configuration, or without a store, the
-/// commands run all the same.
+/// Returns the options of a recording. A faulty configuration is ignored. Without a store, the
+/// commands run but are not recorded.
 ///
 /// # Errors
-/// If there is no store, but one is required.
+/// If there is no store, although a recording is required.
 pub(super) fn recording(facts: &RunFacts, store: &RecordArgs, quiet: bool) -> Result<Options> {
     let cwd = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
     let RunFacts { repo, ref_name, sha } = facts;
@@ -93,7 +94,8 @@ pub(super) fn recording(facts: &RunFacts, store: &RecordArgs, quiet: bool) -> Re
 }
 
 impl StoreArgs {
-    /// Opens the store. If only a database is named, its directory is the root.
+    /// Opens the store. With `--db` but without `--root`, the directory of the database is the
+    /// root.
     pub(super) fn catalog(&self) -> Result<Catalog> {
         let is_named = self.root.dir.is_some();
         let beside = self.db.as_deref().and_then(Path::parent).filter(|_| !is_named);
@@ -113,7 +115,7 @@ pub(super) fn set(name: &str) -> Option<PathBuf> {
     std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
-/// The variable that enables secure mode, whatever the configuration.
+/// The environment variable that enables secure mode even if the configuration does not.
 pub(super) const SECURE: &str = "RUNDOWN_SECURE";
 
 /// Returns true if a variable is set, is not empty, and is not `0`.
@@ -129,8 +131,8 @@ pub(super) fn time_zone(name: Option<&str>) -> Result<TimeZone> {
     })
 }
 
-/// Returns the user's time zone. If no variable names one, it is read from the system's file: to
-/// find its name, as [`TimeZone::system`] does, takes longer than to list runs.
+/// Returns the user's time zone. If `TZ` is not set, reads `/etc/localtime`. [`TimeZone::system`]
+/// also looks up the name of the zone, which takes longer than listing runs.
 fn local_time_zone() -> TimeZone {
     let told =
         std::env::var_os("TZ").is_none().then(|| std::fs::read("/etc/localtime").ok()).flatten();

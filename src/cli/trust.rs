@@ -1,5 +1,5 @@
-//! Stores that are found, not named: such a store is used only if no other user can have made or
-//! changed it.
+//! Trust in stores that were found rather than named: such a store is used only if no other user
+//! could have created or changed it.
 //!
 //! The nearest `.rundown/` may belong to someone else: to another user in `/tmp`, or to the author
 //! of a cloned repository. A recording contains output and command lines, and goes there. As with
@@ -85,8 +85,8 @@ fn distrust_mode(file: &Metadata) -> Option<String> {
 fn is_tracked(root: &Path) -> bool {
     let (Some(parent), Some(name)) = (root.parent(), root.file_name()) else { return false };
     let mut git = Command::new("git");
-    // A repository may configure a program that watches its files, and git would run it. A hook has
-    // set variables for another repository.
+    // A repository may configure a program that watches its files, which git would run. In a git
+    // hook, the variables below are set, and name the hook's repository.
     git.args(["-c", "core.fsmonitor=false", "--literal-pathspecs", "ls-files", "-z", "--"])
         .arg(name)
         .current_dir(parent);

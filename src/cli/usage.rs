@@ -1,7 +1,7 @@
 //! The output of clap: help, the version, and errors in the arguments.
 //!
 //! clap repeats arguments as they are, including escape sequences (`rundown *` in a directory of
-//! hostile names). So its text passes the sanitizer, which keeps its styles.
+//! hostile names). So clap's text passes the sanitizer, which keeps the styles.
 
 use std::io::{self, Write};
 
@@ -10,8 +10,8 @@ use anstream::{AutoStream, ColorChoice};
 use crate::ci;
 use crate::sanitize::{Progress, Sanitizer, Span, Style, sgr};
 
-/// Prints help, the version or an error, where clap would, and returns the exit code. A closed pipe
-/// is not an error.
+/// Prints help, the version or an error to the stream that clap would use, and returns the exit
+/// code. A closed pipe is not an error.
 #[must_use]
 pub fn print_usage(usage: &clap::Error) -> u8 {
     let text = usage.render().ansi().to_string();

@@ -1,4 +1,4 @@
-//! A position in a log that can be written down and opened again: a command and a place in its log.
+//! A position that can be written down and opened again: a command, and a position in its log.
 //! Pure.
 //!
 //! ```text
@@ -36,7 +36,7 @@ impl At {
     /// Parses `JOB/N@POSITION`, or either part alone.
     ///
     /// # Errors
-    /// If the text is neither. The error lists valid forms.
+    /// If the text has no such form. The error lists valid forms.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         if Where::parse(text).is_some() {
             return Ok(Self { place: None, position: Some(text.to_owned()) });
@@ -89,7 +89,7 @@ pub enum Where {
     Start,
     /// The last row; the log is followed.
     End,
-    /// The first row that begins at or after this byte, as the first on screen.
+    /// The first row that begins at or after this byte. It becomes the first row on screen.
     Byte(u64),
     /// A text for [`parse_goto`], which needs the times of the log.
     Goal,

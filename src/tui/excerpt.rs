@@ -14,7 +14,8 @@ use crate::file::FilePath;
 use crate::log::{LogFile, Row, Tail};
 use crate::sanitize::{Sanitizer, Span, Style, sgr};
 
-/// The most bytes of a large log before the row. An editor gets twice as much in all.
+/// The most bytes of a large log before the row. An excerpt for an editor has at most twice as many
+/// bytes in total.
 const REACH: u64 = 32 << 20;
 
 /// The most bytes of one row.
@@ -33,12 +34,12 @@ pub(super) struct Excerpt {
 }
 
 impl Excerpt {
-    /// Opens the log: all of it up to twice [`REACH`], or the part around the row.
+    /// Opens the whole log if it has at most twice [`REACH`] bytes, else the part around the row.
     pub(super) fn around(row: &LogRow) -> Result<Self> {
         Self::near(row, REACH)
     }
 
-    /// Opens the log to its end, from [`REACH`] bytes before the row.
+    /// Opens the log from [`REACH`] bytes before the row to its end.
     pub(super) fn from_before(row: &LogRow) -> Result<Self> {
         Self::after(row, REACH)
     }

@@ -30,9 +30,9 @@ use crate::error::{self, Error, Result};
 /// hang on a file system.
 const PARTING: Duration = Duration::from_millis(300);
 
-/// Runs external commands until the sender or the receiver is gone. Work that needs a file is done
-/// while the screen is still ours. The other program has the terminal from the
-/// [`ExternalCommand::Go`] that answers [`Msg::Ready`] to [`Msg::Returned`].
+/// Runs external commands until one of the channels is closed. Logs are read while rundown still
+/// has the screen; then [`Msg::Ready`] is sent. The program has the terminal from the answer,
+/// [`ExternalCommand::Go`], until [`Msg::Returned`].
 pub(super) fn work(external_commands: &Receiver<ExternalCommand>, messages: &Sender<Msg>) {
     let mut asked = external_commands.iter();
     while let Some(external_command) = asked.next() {
@@ -154,7 +154,8 @@ fn copy_of(excerpt: &Excerpt) -> Result<(TempPath, u64)> {
     Ok((file.into_temp_path(), excerpt.line()?))
 }
 
-/// Returns the words of the first of these variables that is set, else of the default; never empty.
+/// Splits the value of the first variable that is set into words. Returns `default` as the only
+/// word if none of the variables is set. The result is never empty.
 fn words_of(variables: &[&str], default: &str) -> std::result::Result<Vec<String>, String> {
     let set = variables.iter().find_map(|name| {
         Some((*name, env::var(name).ok().filter(|value| !value.trim().is_empty())?))

@@ -1,8 +1,8 @@
 //! The thread that reads the terminal and sends keys, mouse events and sizes as messages.
 //!
-//! It polls with a timeout, so that it ends some time after the loop has. The timeout is never
-//! zero: crossterm's `use-dev-tty` source reads nothing at all then. If the terminal vanishes,
-//! reading fails; the thread sends [`Msg::Lost`] and ends.
+//! The thread polls with a timeout, so that it notices the end of the event loop. The timeout is
+//! never zero: with a zero timeout, crossterm's `use-dev-tty` source reads nothing. If the terminal
+//! vanishes, reading fails; the thread sends [`Msg::Lost`] and ends.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
@@ -17,12 +17,13 @@ use signal_hook::low_level::raise;
 use super::keymap::Key;
 use super::msg::{Mouse, Msg};
 
-/// The poll timeout, and so the delay before the thread notices that it has to stop; nothing waits
-/// for it. It is not shorter because crossterm spends the last millisecond of every poll in a busy
-/// loop.
+/// The poll timeout, and so the longest delay before the thread stops after the event loop; nothing
+/// waits for the thread then. The timeout is not shorter because crossterm spends the last
+/// millisecond of every poll in a busy loop.
 const POLL: Duration = Duration::from_secs(10);
 
-/// The longest wait for the thread to stop reading. It stops at once unless it has ended.
+/// The longest wait for the thread to stop reading. A running thread stops at once; a thread that
+/// has ended never reports that it stopped.
 const PARTING: Duration = Duration::from_secs(1);
 
 /// A gate that keeps the thread from reading while another program has the terminal. Otherwise each
@@ -44,8 +45,8 @@ enum State {
 }
 
 impl Gate {
-    /// Closes the gate and waits until the thread no longer reads. SIGWINCH, the one signal that
-    /// ends its poll, wakes it.
+    /// Closes the gate and waits until the thread no longer reads. SIGWINCH, the only signal that
+    /// ends its poll, wakes the thread.
     pub(super) fn close(&self) {
         let mut state = self.lock();
         *state = State::Closing;

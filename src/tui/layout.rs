@@ -154,7 +154,7 @@ pub struct LogParts {
     pub rows: Rect,
 }
 
-/// The content of the log's pane beside rows.
+/// The content of the log's pane other than rows.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Above {
     /// The number of lines of the full header.
@@ -167,9 +167,9 @@ pub struct Above {
     pub has_no_rows: bool,
 }
 
-/// Divides the body of the log's pane. A very low one has rows only. Beside rows, notes never take
-/// more than half. If there is room, the card leaves some rows visible. It replaces the line of
-/// facts, because it contains them all.
+/// Divides the body of the log's pane. A body of fewer than four lines has rows only. If there are
+/// rows, notes take at most half of the body. The card leaves some rows visible if there is room.
+/// The card replaces the line of facts, because it contains all facts.
 #[must_use]
 pub fn log_parts(body: Rect, above: Above) -> LogParts {
     let card_rows = above.card_rows.filter(|_| body.height >= 4);
@@ -196,10 +196,11 @@ pub fn log_parts(body: Rect, above: Above) -> LogParts {
     }
 }
 
-/// The height from which a card has a frame, and the command beside its rows.
+/// The least height that must be available for a card to have a frame and show the command.
 pub const FRAMED_CARD: u16 = 9;
 
-/// The lines of a framed card beside its rows: two for the frame, the command, and its end.
+/// The lines of a framed card other than its rows: two for the frame, one for the command, and one
+/// for the command's end.
 pub const CARD_LINES: u16 = 4;
 
 /// Returns the height of a card with `rows` rows in a pane of height `pane`.
@@ -207,7 +208,7 @@ fn card_height(pane: u16, rows: usize) -> u16 {
     let kept = if pane >= 14 { (pane / 4).min(8) } else { 0 };
     let rows = u16::try_from(rows).unwrap_or(u16::MAX);
     let most = pane - kept;
-    // Without a frame, its rows would look like rows of the log below.
+    // A card without a frame takes the whole pane: its rows would look like rows of the log below.
     if most < FRAMED_CARD { most } else { rows.saturating_add(CARD_LINES).min(most) }
 }
 

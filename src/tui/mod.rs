@@ -118,7 +118,7 @@ impl Default for Settings {
 }
 
 impl Options {
-    /// Returns the model before any message has arrived.
+    /// Returns the initial model.
     fn model(&self, screen: Rect) -> Model {
         let Settings { keymap, look, mouse, times, wrap, numbers, notify, secure } =
             self.settings.clone();
@@ -136,7 +136,7 @@ impl Options {
 pub struct Left {
     /// The run that was open, in its last known state.
     pub run: Option<RunNode>,
-    /// The position of the rows on screen; `None` if they are shown by default.
+    /// The position of the rows on screen; `None` if the run opens there by default.
     pub at: Option<At>,
     /// Notices for the user about how the store was read.
     pub notices: Vec<String>,
@@ -145,7 +145,7 @@ pub struct Left {
 }
 
 /// Shows the runs of a catalog until the user leaves. Opens `open`, or the newest run, as soon as
-/// there is one. The terminal is restored however this ends.
+/// there is one. Always restores the terminal.
 ///
 /// # Errors
 /// If the terminal cannot be used. A store that cannot be read is reported on screen and retried.

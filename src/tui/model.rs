@@ -34,8 +34,8 @@ pub use log::{Aim, Card, Log, LogKey, Mark, Request, cause_lines};
 pub use runs::{Finder, Runs};
 pub use tree::{Item, Tree, telling_place};
 
-/// The age in milliseconds from which a read counts as hanging. The tick that sets its start time
-/// comes up to a second after the read began.
+/// The age in milliseconds from which a read counts as hanging. The tick that sets the read's start
+/// time comes up to a second after the read began.
 const HANGS_MS: i64 = 1_000;
 
 /// The state of everything on the screen.
@@ -89,7 +89,8 @@ pub struct Model {
     pub past: Past,
     /// The marks: rows of logs, by letter.
     pub marks: HashMap<char, Mark>,
-    /// The result of the last key, where the screen does not show it.
+    /// A message about the result of the last key; `None` if the screen shows the result in another
+    /// way.
     pub said: Option<String>,
     /// The way in which changes on disk are detected.
     pub watching: Watching,
@@ -97,18 +98,18 @@ pub struct Model {
     pub watched: Vec<PathBuf>,
     /// The current problem with the store.
     pub store_fault: Option<String>,
-    /// Notices about how the store was read, for the user to see on leaving.
+    /// Notices about how the store was read, printed after the screen is closed.
     pub notices: Vec<String>,
     /// The reason to wait while the store cannot be read.
     pub waiting: Option<Waiting>,
-    /// The read in progress. Each sign of life from the worker restarts its time.
+    /// The read in progress. Each [`super::msg::Msg::Reads`] restarts its time.
     pub reads: Option<Waiting>,
     /// The signal that ended the UI.
     pub signal: Option<i32>,
 }
 
 impl Model {
-    /// Returns the model before any message has arrived.
+    /// Returns the initial model.
     #[must_use]
     pub fn new(screen: Rect, theme: Theme, time_zone: TimeZone) -> Self {
         Self {
@@ -152,20 +153,21 @@ impl Model {
         (self.open_place, self.open_at) = at.map_or((None, None), |at| (at.place, at.position));
     }
 
-    /// Returns the position that opens the rows on screen again; `None` if they open by default.
+    /// Returns the position that opens the rows on screen again; `None` if the run opens there by
+    /// default.
     #[must_use]
     pub fn at(&self) -> Option<At> {
         let log = &self.log;
         if log.follow && log.is_alive && !self.tree.chosen {
             return None;
         }
-        // A log that was opened by its path belongs to a job without a name, and needs none.
+        // A log that was opened by its path belongs to a job without a name, and needs no place.
         let first = log.window.rows.get(log.top).and_then(|row| log.place_at(row.offset));
         let (shown, first) = first.map(|(place, offset)| (place, format!("b{offset}"))).unzip();
         let place = shown.or_else(|| self.tree.at.clone());
         let place = place.filter(|place| place.job().is_none_or(|job| !job.as_str().is_empty()));
         let position = match self.card() {
-            // The card is at the position where the command opens by default.
+            // With the card open, the command is at the position where it opens by default.
             Some(_) => None,
             None if log.follow && !self.is_scroll() => Some("end".to_owned()),
             None => first,
@@ -198,7 +200,7 @@ impl Model {
         self.keymap.keys_of(self.context(), action).map(|keys| self.theme.signs.keys(keys))
     }
 
-    /// Appends the key that helps, if there is one: `no such mark; press m`.
+    /// Appends the key of an action to a message, if it has a key: `no such mark; press m`.
     #[must_use]
     pub fn pointing(&self, what: &str, action: Action) -> String {
         self.key_of(action).map_or_else(|| what.to_owned(), |key| format!("{what}; press {key}"))

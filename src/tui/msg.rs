@@ -44,7 +44,8 @@ pub enum Msg {
     Resize(u16, u16),
     /// The current time.
     Tick(Time),
-    /// A hint that something on disk may have changed. The reader finds out the change.
+    /// A hint that something on disk may have changed. The worker has to read the disk to find the
+    /// change.
     Disk,
     /// The directories to watch: a change in them may concern this run.
     Dirs(Option<RunId>, Vec<PathBuf>),
@@ -70,9 +71,9 @@ pub enum Msg {
     Missed(Ticket),
     /// The progress of the ticket's search for a row, in percent of the log.
     Looking(Ticket, u8),
-    /// The ID of the run that the user requested in another way.
+    /// The ID of the run that the user requested at the start.
     Found(RunId),
-    /// Notices about how the store was read, for the user to see on leaving.
+    /// Notices about how the store was read, printed after the screen is closed.
     Notices(Vec<String>),
     /// The path that the worker begins to read, or still reads; `None` if it is idle.
     Reads(Option<PathBuf>),
@@ -86,11 +87,11 @@ pub enum Msg {
     Returned,
     /// The failure of some work, with the reason; the next attempt may succeed.
     Failed(Work, String),
-    /// A signal to stop, as Ctrl-Z sends it.
+    /// A signal to suspend the program, as Ctrl-Z sends it.
     Stop,
-    /// The return of the terminal after a stop.
+    /// The continuation of the program after it was suspended.
     Resumed,
-    /// A signal to leave.
+    /// A signal that ends the program.
     Signal(i32),
     /// The loss of the terminal, or the panic of a thread without which the loop cannot continue.
     Lost,
@@ -169,14 +170,14 @@ pub enum Effect {
     Page(LogRow),
     /// Redraw the screen.
     Redraw,
-    /// Restore the terminal and stop, as Ctrl-Z does.
+    /// Restore the terminal and suspend the program, as Ctrl-Z does.
     Suspend,
     /// Leave the program.
     Quit,
 }
 
 impl Effect {
-    /// Returns true if the worker performs it.
+    /// Returns true if the worker performs the effect.
     #[must_use]
     pub const fn is_for_worker(&self) -> bool {
         let is_of_store = matches!(self, Self::Load(_) | Self::Refresh(_) | Self::ReadRuns(_));

@@ -19,7 +19,7 @@ pub struct Prompt {
     pub input: Input,
     /// True if a pattern is literal text, not a regular expression.
     pub is_literal: bool,
-    /// The reason why it was rejected.
+    /// The reason why the typed text was rejected.
     pub fault: Option<String>,
     /// The number of steps back in the history of patterns; 0 is the line being typed.
     pub back: usize,
@@ -152,8 +152,8 @@ pub fn parse_goto(text: &str, times: Span, zone: &TimeZone) -> Result<Goal, &'st
     Ok(Goal::Row(row.saturating_sub(1)))
 }
 
-/// Returns the moment at which clocks showed this time: on the day of the start, or on the next day
-/// if the time is before the start and the log lasted that long.
+/// Returns the moment of this wall-clock time: on the day of the start, or on the next day if the
+/// time is earlier than the start and the log had not ended by then.
 fn at_clock(time: jiff::civil::Time, (start, end): (Time, Time), zone: &TimeZone) -> Option<Time> {
     let day = start.to_jiff()?.to_zoned_datetime(zone.clone()).date();
     let on = |date: jiff::civil::Date| {

@@ -24,11 +24,11 @@ const SHORTEST_ID: usize = 4;
 /// A parsed search text.
 pub struct RunsQuery {
     words: Vec<Word>,
-    /// The matcher. It keeps buffers between calls, and only they change.
+    /// The matcher. It is in a `RefCell` because each match changes its internal buffers.
     matcher: RefCell<Matcher>,
 }
 
-/// A word and its two forms.
+/// A word in two forms: one for names, one for hex digits.
 struct Word {
     in_names: Atom,
     in_hexes: Atom,
@@ -50,7 +50,7 @@ impl Word {
 /// The kind of a text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum TextKind {
-    /// A name for people.
+    /// A name: a state, a repository or a ref.
     Name,
     /// Hex digits.
     Hex,

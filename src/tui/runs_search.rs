@@ -7,7 +7,7 @@ use crate::catalog::{Beside, Catalog, RunFilter};
 use crate::error::Result;
 use crate::model::RunId;
 
-/// The number of runs examined before newer requests are taken in: some milliseconds.
+/// The number of runs examined before newer requests are handled: a few milliseconds of work.
 const SLICE_RUNS: usize = 500;
 /// The number of matches after which the search stops until more are requested.
 const ENOUGH: usize = PAGE_RUNS;
@@ -32,14 +32,15 @@ impl RunsSearch {
         self.is_over
     }
 
-    /// Examines the next slice. A slice that cannot be read is retried the next time.
+    /// Examines the next slice. A slice that cannot be read is retried by the next call.
     pub(super) fn go_on(&mut self, catalog: &Catalog, filter: &RunFilter) -> Result<Msg> {
         let beside = self.after.clone().map(Beside::Older);
         let list = match &beside {
             Some(beside) => catalog.runs_beside(beside, filter, SLICE_RUNS)?,
             None => None,
         };
-        // Begin at the newest run, also if the last run examined is no longer in the store.
+        // Begin at the newest run if this is the first slice, or if the last run examined is no
+        // longer in the store.
         let is_anew = list.is_none();
         let list = list.map_or_else(|| catalog.runs(filter, SLICE_RUNS), Ok)?;
         self.after = list.heads.last().map(|head| head.run.id.clone());

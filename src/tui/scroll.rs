@@ -8,8 +8,9 @@
 //!
 //! Each row has a 64-bit address, and addresses are in the order of the rows. The high bits are the
 //! number of the section, from 1; the low bits are the byte at which the row begins in the
-//! section's log. The address before a section's first row is that of its heading. A single log
-//! that is shown alone is section 0: its addresses are its offsets, and it has no heading.
+//! section's log. The address of a section's heading is one less than that of the row at byte 0. A
+//! single log that is shown alone is section 0: its addresses are its offsets, and it has no
+//! heading.
 
 use std::sync::Arc;
 
@@ -70,7 +71,7 @@ impl RowAddress {
         }
     }
 
-    /// Returns its address.
+    /// Returns the address of the row.
     #[must_use]
     pub fn address(self) -> u64 {
         let base = |section: usize| {
@@ -83,7 +84,7 @@ impl RowAddress {
         }
     }
 
-    /// Returns its offset in its log; 0 for a heading.
+    /// Returns the offset of the row in its log; 0 for a heading.
     #[must_use]
     pub const fn offset(self) -> u64 {
         match self {
@@ -92,7 +93,7 @@ impl RowAddress {
         }
     }
 
-    /// Returns the index of its section, from 0.
+    /// Returns the index of the row's section, from 0.
     #[must_use]
     pub const fn section(self) -> usize {
         match self {
@@ -102,7 +103,7 @@ impl RowAddress {
 }
 
 impl Section {
-    /// Returns true if its log may still grow.
+    /// Returns true if the section's log may still grow.
     #[must_use]
     pub fn may_grow(&self) -> bool {
         self.tail == Tail::Hold
@@ -160,8 +161,8 @@ impl LogSource {
     }
 }
 
-/// Translates an address from old sections to new ones. If its section is gone, returns the heading
-/// of the section that took its place.
+/// Translates an address from old sections to new ones. If the section is gone, returns the heading
+/// of the new section with the same index, or of the last section if there are fewer.
 #[must_use]
 pub fn readdress(before: &[Section], now: &[Section], address: u64) -> u64 {
     let row = RowAddress::of(address);
@@ -175,7 +176,7 @@ pub fn readdress(before: &[Section], now: &[Section], address: u64) -> u64 {
 }
 
 /// Returns the sections of a job, or of the run. A section is open if `chosen` returns true for it.
-/// If `chosen` returns `None`, it is open if it is a command that has not passed.
+/// If `chosen` returns `None`, the section is open only for a command that has not passed.
 #[must_use]
 pub fn sections(
     run: &RunNode,
@@ -217,7 +218,7 @@ fn own_log<'a>(run: &'a RunNode, of: &Place) -> Option<&'a LogRef> {
 }
 
 fn own_section(log: &LogRef, is_active: bool) -> Section {
-    // Folded at first: the output of its jobs matters more.
+    // Folded at first: the output of the jobs matters more.
     Section {
         place: Place::Run,
         log: Some(log.path.clone()),
@@ -243,8 +244,8 @@ fn sh_section(job: &JobNode, sh: &ShNode, is_active: bool) -> Section {
     }
 }
 
-/// Returns true if a command may still write. This includes a log without a row in an active run:
-/// some stores add the row when the command ends.
+/// Returns true if a command may still write. In an active run, this includes a command with a log
+/// but no database row: some stores add the row when the command ends.
 #[must_use]
 pub const fn may_grow(state: ShState, is_run_active: bool) -> bool {
     matches!(state, ShState::Running) || (matches!(state, ShState::Unknown) && is_run_active)

@@ -1,11 +1,12 @@
-//! The event loop: waits for messages, takes all of them in, performs the effects, and draws.
+//! The event loop: waits for messages, handles all that have arrived, performs the effects, and
+//! draws.
 //!
 //! The first change after a pause is drawn at once; during a burst of changes, a frame is drawn at
-//! most every 16 ms. While nothing on screen depends on the time, the loop draws only twice a
-//! minute, for the ages in the list of runs.
+//! most every 16 ms. While nothing runs, the loop draws only twice a minute, to update the ages in
+//! the list of runs.
 //!
 //! While an editor or a pager has the terminal, the loop continues but neither draws nor takes
-//! keys. Ctrl-C is for that program then.
+//! keys. Ctrl-C then goes to that program.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -41,11 +42,11 @@ const TICK_ALIVE: Duration = Duration::from_secs(1);
 /// The time between two frames while nothing runs: most ages are in minutes.
 const TICK_IDLE: Duration = Duration::from_secs(30);
 
-/// The time in which the loop must react to a signal that ends the program. A terminal that does
-/// not read its output blocks the loop.
+/// The time that the loop has to react to a signal before the program ends at once. A terminal that
+/// does not read its output blocks the loop.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// The longest wait on leaving for the threads that may hold something.
+/// The longest wait on leaving for the threads that may have to delete a copy of a log.
 const PARTING: Duration = Duration::from_millis(300);
 
 /// See [`super::run`].
@@ -88,9 +89,9 @@ struct Session {
 enum Other {
     #[default]
     None,
-    /// Its data is being prepared.
+    /// The data for the program is being prepared.
     Awaited,
-    /// It has the terminal.
+    /// The program has the terminal.
     OnScreen,
 }
 
@@ -117,8 +118,8 @@ impl Session {
         Ok(())
     }
 
-    /// Returns true if it is time for a frame. The first one is due as soon as the screen is
-    /// complete, and after [`FRAME`] in any case.
+    /// Returns true if it is time for a frame. The first frame is due as soon as everything on it
+    /// is loaded, and after [`FRAME`] in any case.
     fn is_due(&self) -> bool {
         self.since_frame() >= FRAME || (self.drawn_at.is_none() && self.model.is_ready())
     }
@@ -149,7 +150,8 @@ impl Session {
         match message {
             Msg::Ready => self.leave(),
             Msg::Returned => self.come_back()?,
-            // Keys typed before the external program began to read, and Ctrl-C in it.
+            // Ignore keys typed before the external program began to read, and the signal of a
+            // Ctrl-C that was meant for that program.
             Msg::Key(_) | Msg::Mouse(..) | Msg::Signal(SIGINT | SIGQUIT) | Msg::Resumed
                 if self.is_away() =>
             {
@@ -204,8 +206,8 @@ impl Session {
                 Effect::Suspend => self.retake(Screen::suspend)?,
                 Effect::Quit => self.is_over = true,
                 effect => {
-                    // The worker outlives the loop unless it has panicked, and then it has sent a
-                    // message.
+                    // Sending fails only if the worker has panicked, and then [`Msg::Lost`] ends
+                    // the loop.
                     let _ = self.threads.requests.as_ref().map(|requests| requests.send(effect));
                 }
             }
@@ -273,8 +275,8 @@ impl Session {
     }
 }
 
-/// The threads around the loop, and the channels to and from them. They end some time after this is
-/// dropped.
+/// The threads around the loop, and the channels to and from them. The threads end some time after
+/// this value is dropped.
 struct Threads {
     messages: Receiver<Msg>,
     /// The requests to the worker; `None` ends it.
@@ -345,8 +347,8 @@ impl Drop for Threads {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         self.signals.close();
-        // Either thread may hold a private copy of a log, which it deletes. A thread that hangs on
-        // its file system, or on an editor, is left alone.
+        // The worker or the external thread may have a private copy of a log, and deletes it when
+        // it ends. A thread that hangs on a file system or an editor is not waited for.
         (self.requests, self.external_commands) = (None, None);
         let begun = Instant::now();
         while !(self.worker.is_finished() && self.external.is_finished())
@@ -357,7 +359,8 @@ impl Drop for Threads {
     }
 }
 
-/// Starts a thread. Its panic ends the loop: without the thread, no key may be able to do that.
+/// Starts a thread. A panic of the thread ends the loop: without the thread, the user may have no
+/// way to leave.
 fn spawn(
     messages: &Sender<Msg>,
     name: &str,

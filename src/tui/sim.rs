@@ -1,5 +1,5 @@
-//! The event loop without a terminal, for tests: keys go in, screens come out, effects run in
-//! place.
+//! The event loop without a terminal, for tests: keys go in, screens come out, effects run on the
+//! same thread.
 
 use std::fmt::Write;
 
@@ -78,8 +78,8 @@ impl Sim {
         }
     }
 
-    /// Presses keys, named as in the table and separated by blanks: `j j Ctrl-d G`. Unknown names
-    /// are ignored.
+    /// Presses keys, named as in the configuration and separated by blanks: `j j Ctrl-d G`. Unknown
+    /// names are ignored.
     pub fn keys(&mut self, names: &str) -> &mut Self {
         for key in names.split_whitespace().filter_map(Key::parse) {
             self.send(Msg::Key(key));

@@ -1,8 +1,8 @@
-//! The terminal: it is always restored, on leaving, on an error, on a panic, and on a signal (which
-//! ends the loop).
+//! The terminal. It is restored when the user leaves, and after an error, a panic or a signal
+//! (which ends the loop).
 //!
-//! Errors while restoring it are ignored: the terminal may be gone, and the panic hook must not
-//! panic.
+//! Errors while restoring the terminal are ignored: the terminal may be gone, and the panic hook
+//! must not panic.
 
 use std::io::{self, Stdout, Write};
 use std::mem::ManuallyDrop;
@@ -39,8 +39,8 @@ type Hook = Arc<dyn Fn(&PanicHookInfo<'_>) + Send + Sync>;
 
 /// The terminal while it is ours.
 pub(super) struct Screen {
-    /// Never dropped: that would show the cursor once more and, on failure, print to stderr, which
-    /// may be gone too.
+    /// Never dropped: a drop would show the cursor once more and, on failure, print to stderr,
+    /// which may be gone too.
     terminal: ManuallyDrop<Terminal<CrosstermBackend<Stdout>>>,
     /// The part of the terminal that is drawn.
     area: Rect,
@@ -53,8 +53,8 @@ pub(super) struct Screen {
 impl Screen {
     /// Takes the terminal.
     pub(super) fn take() -> Result<Self> {
-        // Monochrome is a theme of ours. crossterm's own reaction to NO_COLOR also resets bold and
-        // reverse video.
+        // NO_COLOR is handled by the monochrome theme. crossterm's own reaction to NO_COLOR also
+        // resets bold and reverse video.
         force_color_output(true);
         let (previous_hook, modes) = (chain_hook(), tcgetattr(stdin()).ok());
         let taken = take(true).and_then(|()| begin());
@@ -77,7 +77,7 @@ impl Screen {
         Ok((size.width, size.height))
     }
 
-    /// Draws a frame. The terminal shows it as a whole, if it supports synchronized updates.
+    /// Draws a frame. A terminal that supports synchronized updates shows the whole frame at once.
     pub(super) fn draw(&mut self, view: impl FnOnce(&mut Frame<'_>)) -> Result<()> {
         self.try_draw(view).map_err(Error::Terminal)
     }
@@ -93,7 +93,8 @@ impl Screen {
         execute!(self.terminal.backend_mut(), EndSynchronizedUpdate)
     }
 
-    /// Captures or releases the mouse. The terminal's own selection works while it is released.
+    /// Captures or releases the mouse. While the mouse is released, the terminal's own selection
+    /// works.
     pub(super) fn capture_mouse(&mut self, on: bool) -> Result<()> {
         self.mouse = on;
         let backend = self.terminal.backend_mut();
@@ -105,7 +106,8 @@ impl Screen {
         done.map_err(Error::Terminal)
     }
 
-    /// Takes the terminal back from another program, whatever modes that program left.
+    /// Takes the terminal back from another program, and resets the modes that the program may have
+    /// changed.
     pub(super) fn take_back(&mut self) -> Result<()> {
         if let Some(modes) = &self.modes {
             // If the terminal is gone, its next use reports that.
@@ -127,8 +129,8 @@ impl Screen {
         self.terminal.resize(self.area)
     }
 
-    /// Copies a text to the clipboard of the user at the terminal (OSC 52), also at the other end
-    /// of ssh.
+    /// Copies a text to the clipboard of the user at the terminal (OSC 52). This also works over
+    /// ssh.
     pub(super) fn copy(&mut self, text: &str) -> Result<()> {
         execute!(self.terminal.backend_mut(), CopyToClipboard::to_clipboard_from(text))
             .map_err(Error::Terminal)
@@ -170,9 +172,9 @@ pub(super) fn leave_at_once(signal: i32) {
     signal_hook::low_level::exit(128 + signal);
 }
 
-/// Prepares to draw on the terminal, and returns the part of it that is drawn. The viewport is
-/// resized before each frame; a full-screen one would follow the reported size, and its buffers
-/// would take 200 GB each for 65,535 columns and rows.
+/// Prepares to draw on the terminal, and returns the part of it that is drawn. The viewport has a
+/// fixed size, which is updated before each frame. A full-screen viewport would follow the reported
+/// size, and its buffers would take 200 GB each for 65,535 columns and rows.
 fn begin() -> io::Result<(Terminal<CrosstermBackend<Stdout>>, Rect)> {
     let backend = CrosstermBackend::new(io::stdout());
     let area = drawn(backend.size()?);
@@ -192,7 +194,7 @@ fn take(mouse: bool) -> io::Result<()> {
     if mouse { execute!(out, EnableMouseCapture) } else { Ok(()) }
 }
 
-/// Restores the terminal, until [`Screen::retake`].
+/// Restores the terminal until [`Screen::retake`]. Does nothing if it is already restored.
 pub(super) fn give_back() {
     if !TAKEN.swap(false, Ordering::SeqCst) {
         return;

@@ -42,7 +42,7 @@ macro_rules! roles {
                 match name { $($name => Some(&mut self.$role),)* _ => None }
             }
 
-            /// Returns the theme in which nothing stands out.
+            /// Returns a theme in which every role has the plain style.
             const fn plain(signs: &'static Signs, color: bool) -> Self {
                 Self { $($role: Style::new(),)* signs, color }
             }
@@ -271,14 +271,14 @@ impl Theme {
         style
     }
 
-    /// Returns the style of a match in text of a style.
+    /// Returns the style of a match in text of the given style.
     #[must_use]
     pub fn marked(&self, style: Style) -> Style {
         let marked = style.patch(self.found);
         if self.hides(marked) { self.found } else { marked }
     }
 
-    /// Returns true if text of a style cannot be distinguished from its background.
+    /// Returns true if text of the given style cannot be distinguished from its background.
     fn hides(&self, style: Style) -> bool {
         let fg = style.fg.or(self.base.fg).and_then(sanitized);
         let bg = style.bg.or(self.base.bg).and_then(sanitized);
@@ -295,8 +295,8 @@ fn sanitized(found: Color) -> Option<sanitize::Color> {
     }
 }
 
-/// Converts a color. The lower sixteen become named ones: terminals with few colors support no
-/// other escape sequences.
+/// Converts a color. The first sixteen indexed colors become named colors: terminals with few
+/// colors support only their escape sequences.
 const fn color(color: sanitize::Color) -> Color {
     match color {
         sanitize::Color::Rgb(r, g, b) => Color::Rgb(r, g, b),

@@ -57,7 +57,7 @@ impl Times {
     /// All kinds.
     pub const ALL: [Self; 4] = [Self::None, Self::Relative, Self::Delta, Self::Wall];
 
-    /// Returns its name in a configuration and for `--timestamps`.
+    /// Returns the name of the kind in a configuration and for `--timestamps`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -68,7 +68,7 @@ impl Times {
         }
     }
 
-    /// Returns its description on screen.
+    /// Returns the description of the kind for the screen.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -83,7 +83,7 @@ impl Times {
 /// The percentage of a command's duration from which a gap between two rows is slow.
 pub const SLOW_PERCENT: i64 = 5;
 
-/// The shortest slow gap, in milliseconds; a shorter one is not noticed as a wait.
+/// The shortest slow gap, in milliseconds. A user does not notice a shorter wait.
 pub const SLOW_MS: i64 = 100;
 
 /// Returns the gap in milliseconds from which a row is slow, given the duration of the command.

@@ -6,7 +6,7 @@ use crate::time::Time;
 /// A wait that is in progress.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Waiting {
-    /// The reason of the wait.
+    /// The reason for the wait.
     pub wait: Wait,
     /// The start of the wait; `None` until the next tick.
     pub since: Option<Time>,

@@ -1,10 +1,11 @@
-//! The thread that detects changes on disk and sends a hint, nothing more. The reader finds out the
-//! change.
+//! The thread that detects changes on disk and sends hints. A hint does not contain the change; the
+//! worker reads the disk to find it.
 //!
-//! It watches directories, not files: logs and jobs appear in them, and the system also reports a
-//! write to a file in a watched directory. If the system cannot report changes (no inotify watches
-//! left, a network file system), the thread polls often until the system can. It always polls
-//! slowly as well, because some file systems accept a watch and never report anything.
+//! The thread watches directories, not files: logs and jobs appear in them, and the system also
+//! reports a write to a file in a watched directory. If the system cannot report changes (no
+//! inotify watches left, a network file system), the thread polls often until the system can. The
+//! thread always polls slowly as well, because some file systems accept a watch and never report
+//! anything.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -23,9 +24,9 @@ use crate::file::{Identity, identity};
 const COALESCE: Duration = Duration::from_millis(15);
 /// The polling interval while the system reports changes.
 const SLOW: Duration = Duration::from_secs(1);
-/// The polling interval while it does not.
+/// The polling interval while the system does not report changes.
 const FAST: Duration = Duration::from_millis(100);
-/// The interval at which the thread retries to get a watcher from the system.
+/// The interval at which the thread retries to create a watcher.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
 
 /// A message to the thread.
@@ -36,8 +37,8 @@ pub(super) enum Order {
     Watch(Vec<PathBuf>),
 }
 
-/// Watches until the receiver of `messages` is gone. `orders_of_watcher` is the other end of
-/// `orders`.
+/// Watches until the receiver of `messages` is gone. `orders_of_watcher` is the sending end of
+/// `orders`, for the system's watcher.
 pub(super) fn watch(
     orders: &Receiver<Order>,
     orders_of_watcher: Sender<Order>,
@@ -73,7 +74,8 @@ fn keep_watch(mut watcher: DiskWatcher, orders: &Receiver<Order>, messages: &Sen
     }
 }
 
-/// Waits a moment, and sends one hint for all changes in it. Returns false if a channel is closed.
+/// Waits for [`COALESCE`], and sends one hint for all changes in that time. Returns false if a
+/// channel is closed.
 fn settle(orders: &Receiver<Order>, watcher: &mut DiskWatcher, messages: &Sender<Msg>) -> bool {
     let end = Instant::now() + COALESCE;
     let mut has_event = false;
@@ -89,7 +91,7 @@ fn settle(orders: &Receiver<Order>, watcher: &mut DiskWatcher, messages: &Sender
         return true;
     }
     watcher.heed();
-    // A directory that was waited for may have appeared in that moment.
+    // A missing directory may have been created in that time.
     watcher.retry();
     messages.send(Msg::Disk).is_ok()
 }
@@ -98,7 +100,7 @@ fn settle(orders: &Receiver<Order>, watcher: &mut DiskWatcher, messages: &Sender
 struct DiskWatcher {
     orders: Sender<Order>,
     watcher: Option<RecommendedWatcher>,
-    /// True if an event is on its way to this thread: more events would add nothing.
+    /// True if an event is pending for this thread. While it is pending, no further event is sent.
     has_told: Arc<AtomicBool>,
     wanted: HashSet<PathBuf>,
     watched: HashMap<PathBuf, Watched>,
@@ -109,8 +111,8 @@ struct DiskWatcher {
 
 /// A directory as it was when its watch began.
 struct Watched {
-    /// The directory's identity. A directory that was deleted and made again is another one, and
-    /// its watch is gone.
+    /// The directory's identity. A directory that was deleted and created again has another
+    /// identity, and is no longer watched.
     identity: Option<Identity>,
     is_remote: bool,
 }
@@ -130,7 +132,7 @@ impl DiskWatcher {
         watcher
     }
 
-    /// Requests a watcher from the system.
+    /// Creates a watcher, if the system allows one.
     fn ask(&mut self) {
         let (orders, has_told) = (self.orders.clone(), Arc::clone(&self.has_told));
         let tell = move |event: notify::Result<notify::Event>| {
@@ -145,7 +147,8 @@ impl DiskWatcher {
         self.asked_at = Instant::now();
     }
 
-    /// Makes later changes an event of their own. Must be called before the disk is read.
+    /// Makes the next change send a new event. Must be called before the disk is read, so that no
+    /// later change is missed.
     fn heed(&self) {
         self.has_told.store(false, Ordering::Release);
     }
@@ -165,8 +168,8 @@ impl DiskWatcher {
         self.retry();
     }
 
-    /// Drops the watches of directories that were deleted and made again under the same name, and
-    /// retries a system that had no watcher.
+    /// Drops the watches of directories that were deleted or replaced. If there is no watcher,
+    /// retries to create one every [`ASK_AGAIN`].
     fn renew(&mut self) {
         match &mut self.watcher {
             None if self.asked_at.elapsed() >= ASK_AGAIN => self.ask(),
@@ -181,8 +184,8 @@ impl DiskWatcher {
         }
     }
 
-    /// Watches directories that did not exist before. If the system has no watches left, drops all
-    /// of them and polls often instead.
+    /// Watches the requested directories that are not watched yet, such as new ones. If the system
+    /// has no watches left, drops all of them; the thread then polls often.
     fn retry(&mut self) {
         let Some(watcher) = &mut self.watcher else { return };
         for dir in self
@@ -208,7 +211,8 @@ impl DiskWatcher {
     }
 }
 
-/// Returns true if others may write to a directory without an event on this system.
+/// Returns true if a directory is on a remote file system: other hosts may write to it without an
+/// event on this one.
 #[cfg(target_os = "linux")]
 #[expect(clippy::cast_sign_loss, reason = "a pattern of 32 bits")]
 fn is_remote(dir: &Path) -> bool {
@@ -319,7 +323,7 @@ mod tests {
         }
         drop(messages);
         // The thread ends when it cannot send a hint. An event of the last write may already have
-        // caused that.
+        // ended it.
         let _ = order.send(Order::Event);
         let _ = order.send(Order::Event);
         thread.join().unwrap();

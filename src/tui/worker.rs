@@ -2,8 +2,8 @@
 //!
 //! [`Worker`] does one thing at a time and answers with messages; a headless test calls it
 //! directly. [`work`] is its thread: it takes in all pending requests, drops those that a newer one
-//! replaces, reads the log before the store, and counts rows while it is idle. A panic becomes a
-//! message; the next request finds a working worker.
+//! replaces, reads the log before the store, and searches for runs and counts rows while it is
+//! idle. A panic is reported by a message, and the worker then serves the next request.
 
 mod inbox;
 mod open;
@@ -131,14 +131,14 @@ impl Worker {
         }
     }
 
-    /// Returns a message to read again if another file replaces the one that was read: no further
-    /// event may report that.
+    /// Returns [`Msg::Disk`] if another file has replaced the one that was read: the new file has
+    /// to be read, and there may be no further event.
     fn look_again(&self) -> Option<Msg> {
         self.open.as_ref().filter(|open| open.goes_over()).map(|_| Msg::Disk)
     }
 
-    /// Returns the directories to watch if the log adds new ones. A log that is a symbolic link is
-    /// written in a directory unknown to the catalog.
+    /// Returns the directories to watch if the log adds new ones. If a log is a symbolic link, its
+    /// target may be in a directory that the catalog does not watch.
     fn watch_log(&mut self) -> Option<Msg> {
         let is_known = |dir: &PathBuf| self.seen.dirs.iter().any(|(known, _)| known == dir);
         let new: Vec<_> =

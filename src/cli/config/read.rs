@@ -24,7 +24,8 @@ const MAX_LISTED: usize = 20;
 type Read<T> = std::result::Result<T, Fault>;
 type Value<'i> = Spanned<DeValue<'i>>;
 
-/// Parses a text, or finds all its faults.
+/// Parses a configuration, or returns its faults in the order of the file. A syntax error hides all
+/// other faults.
 pub(super) fn parse(text: &str) -> std::result::Result<Config, Vec<Fault>> {
     let root = DeTable::parse(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
@@ -51,8 +52,8 @@ impl Draft {
     }
 
     fn finish(mut self) -> std::result::Result<Config, Vec<Fault>> {
-        // If some keys are invalid, the others could clash with default keys that those were to
-        // replace.
+        // Skip this if there are faults: an invalid binding does not replace its default keys, and
+        // other bindings could then seem to conflict with them.
         if self.faults.is_empty() {
             match Keymap::with(&self.wishes) {
                 Ok(keymap) => self.config.settings.keymap = keymap,
@@ -169,7 +170,8 @@ fn unknown(what: &str, name: &str, at: usize, table: &str, known: &[&str]) -> Fa
     Fault { at, message: format!("unknown {what} `{name}`{table}{}", meant(name, known)) }
 }
 
-/// Returns a suggestion, or the list of known names.
+/// Returns the end of a message: the most similar known name if there is one, else all known names,
+/// or the command that lists them if there are too many.
 fn meant(wrong: &str, known: &[&str]) -> String {
     match display::nearest(wrong, known.iter().copied()) {
         Some(name) => format!("; did you mean `{name}`?"),

@@ -11,7 +11,7 @@ macro_rules! actions {
             /// All actions.
             pub const ALL: &[Self] = &[$(Self::$action),*];
 
-            /// Returns its name in a configuration.
+            /// Returns the name of the action in a configuration.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$action => $name),* }
@@ -87,7 +87,7 @@ actions! {
     Filter = "filter",
     /// Show more rows around those that the filter passes.
     MoreContext = "more-context",
-    /// Show fewer rows around them.
+    /// Show fewer rows around those that the filter passes.
     LessContext = "less-context",
     /// Show the rows of both streams.
     BothStreams = "both-streams",
@@ -115,7 +115,7 @@ actions! {
     Numbers = "numbers",
     /// Wrap or cut long rows.
     Wrap = "wrap",
-    /// Show all text that was overwritten, or its last state only.
+    /// Show all overwritten text, or only the last state of each row.
     Progress = "progress",
     /// Accept the typed line.
     Accept = "accept",

@@ -1,4 +1,5 @@
-//! Keys and key sequences: their names, and the several ways in which a terminal may send one.
+//! Keys and key sequences: their names, and the different events that terminals send for the same
+//! key.
 
 use std::fmt;
 
@@ -36,8 +37,8 @@ impl Key {
         (event.kind != KeyEventKind::Release).then(|| Self::new(event.code, event.modifiers))
     }
 
-    /// Parses a name as the table writes it: `G`, `?`, `Ctrl-d`, `PageDown`, `Shift-Tab`. Returns
-    /// `None` if it is not a key.
+    /// Parses the name of a key: `G`, `?`, `Ctrl-d`, `PageDown`, `Shift-Tab`. Returns `None` if it
+    /// is not a key.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         let mut chars = name.chars();

@@ -2,12 +2,12 @@
 
 use super::{Action, BINDINGS, Binding, Context, Key, Keys};
 
-/// A row of the table with its effective keys.
+/// A row of the table of bindings with its effective keys.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Bound {
     /// The row of the table.
     pub binding: &'static Binding,
-    /// Its keys; empty if no key triggers it.
+    /// The effective keys; empty if no key triggers the action.
     pub keys: Vec<Keys>,
 }
 
@@ -55,7 +55,7 @@ impl Keymap {
         context.reach().iter().find_map(meaning).unwrap_or(Meaning::Nothing)
     }
 
-    /// Returns the rows of one context.
+    /// Returns the bindings of one context.
     pub fn of(&self, context: Context) -> impl Iterator<Item = &Bound> {
         self.bound.iter().filter(move |bound| bound.binding.context == context)
     }
@@ -131,7 +131,7 @@ pub struct Hint {
     pub keys: Vec<Keys>,
     /// The text.
     pub text: &'static str,
-    /// True for the hint for the help, which comes last and is never left out.
+    /// True for the hint about the help, which comes last and is never left out.
     pub is_help: bool,
 }
 

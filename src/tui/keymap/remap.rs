@@ -1,7 +1,8 @@
-//! The table with a user's changes: either all of them apply, or every fault is reported.
+//! The table of bindings with a user's changes: either all changes apply, or every fault is
+//! reported.
 //!
 //! The keys that the user sets for an action replace its default keys. Ctrl-C always keeps its
-//! default bindings, so that it always leaves.
+//! default bindings, so that it always leaves the program or a prompt.
 
 use super::map::{Bound, Keymap};
 use super::{Action, Context, Key, Keys};
@@ -36,8 +37,8 @@ impl Fault {
 }
 
 impl Keymap {
-    /// Returns the table with these changes. Changes in one context take precedence over those in
-    /// all.
+    /// Returns the table with these changes. Changes for one context take precedence over changes
+    /// for all contexts.
     ///
     /// # Errors
     /// Every fault in the changes.
@@ -52,7 +53,8 @@ impl Keymap {
             faults.extend(draft.without_help());
         }
         faults.sort_by_key(|fault| fault.at);
-        // A prefix of many other bindings clashes with each of them; one report is enough.
+        // Keys that are a prefix of several bindings conflict with each of them; report only one
+        // conflict.
         faults.dedup_by_key(|fault| fault.at);
         if faults.is_empty() { Ok(draft.keymap) } else { Err(faults) }
     }
@@ -135,7 +137,7 @@ fn is_typed(keys: &Keys) -> bool {
     keys.single().is_none_or(Key::types)
 }
 
-/// Returns the keys of a row after a request.
+/// Returns the keys of a row after a request: the requested ones, and Ctrl-C if the row had it.
 fn with_ctrl_c(bound: &Bound, wish: &Wish) -> Vec<Keys> {
     let ctrl_c = Keys::from(vec![Key::CTRL_C]);
     let stays = bound.keys.contains(&ctrl_c) && !wish.keys.contains(&ctrl_c);
@@ -155,7 +157,8 @@ fn not_there(wish: &Wish) -> String {
     format!("`{name}` has no effect in {here}; put it into {}", tables.join(" or "))
 }
 
-/// Returns the conflict of a new row with another one, or within itself; `None` if there is none.
+/// Returns the conflict of a changed row with another row, or between its own keys if both are the
+/// same row; `None` if there is no conflict.
 fn clash(new: &Bound, other: &Bound) -> Option<String> {
     let (first, second) = (new.binding, other.binding);
     let is_same = first == second;

@@ -100,8 +100,8 @@ impl Model {
         ]
     }
 
-    /// Formats a time span: `2026-05-06 12:00:12 - 12:00:46, 34.0s`. In a narrow pane its start has
-    /// no date.
+    /// Formats a time span: `2026-05-06 12:00:12 - 12:00:46, 34.0s`. In a narrow pane, the start
+    /// has no date.
     fn times(
         &self,
         start: Option<Time>,
@@ -144,7 +144,7 @@ impl Model {
     }
 }
 
-/// The width in columns from which a start time has its date.
+/// The least width in columns at which a start time has a date.
 const WITH_DAY: usize = 40;
 const TIME: &str = "%H:%M:%S";
 const DAY_TIME: &str = "%Y-%m-%d %H:%M:%S";
@@ -155,7 +155,7 @@ fn used(sh: &Sh) -> Option<String> {
     Some(all.into_iter().flatten().collect::<Vec<_>>().join(", ")).filter(|used| !used.is_empty())
 }
 
-/// Counts commands: `14, 2 failed`.
+/// Formats the number of commands: `14, 2 failed`.
 fn commands<'a>(shs: impl Iterator<Item = &'a ShNode> + Clone) -> String {
     let failed = shs.clone().filter(|sh| sh.state == ShState::Failed).count();
     let failed = if failed > 0 { format!(", {failed} failed") } else { String::new() };

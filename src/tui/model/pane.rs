@@ -86,7 +86,7 @@ impl Model {
     }
 
     /// Returns the start and end of the log's command; the end is the current time while it runs.
-    /// The times of the log replace unknown ones.
+    /// If the start or the end is unknown, the first or last time in the log replaces it.
     #[must_use]
     pub fn command_span(&self) -> Span {
         let (first, last) = self.log.known.span.unzip();
@@ -103,7 +103,8 @@ impl Model {
         slow_ms(self.command_span().map_or(0, |(start, end)| end.millis_since(start)))
     }
 
-    /// Returns the findings about the selection, wrapped to the width of the log's pane.
+    /// Returns the findings about the selection, and a note on bytes that were appended to a
+    /// rotated file, wrapped to the width of the log's pane.
     #[must_use]
     pub fn notes(&self, width: u16) -> Vec<String> {
         let (Some(run), Some(at), Some(item)) = (&self.run, &self.tree.at, self.shown()) else {

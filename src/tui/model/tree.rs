@@ -17,7 +17,7 @@ pub struct Tree {
     pub top: usize,
     /// The command that was last reached by its rank among the slowest.
     pub ranked: Option<Place>,
-    /// True if the user chose the selection: it no longer moves by itself.
+    /// True if the user chose the selection, which then no longer moves automatically.
     pub chosen: bool,
     /// The job or run whose commands are shown in one scroll, as long as it is selected.
     pub scroll: Option<Place>,
@@ -43,7 +43,7 @@ pub enum Item<'a> {
 }
 
 impl<'a> Item<'a> {
-    /// Returns its place in the run.
+    /// Returns the item's place in the run.
     #[must_use]
     pub fn place(&self) -> Place {
         match self {
@@ -115,8 +115,9 @@ impl Model {
         found.or_else(|| job().and_then(|job| items.iter().position(|item| item.is_at(&job))))
     }
 
-    /// Returns the item in the log's pane: the selected command, the first command to see of a
-    /// selected job (see `telling_sh`), or the run itself.
+    /// Returns the item in the log's pane: the selected command, the command of a selected job to
+    /// show first (see `telling_sh`), or the run itself. For a scroll of a job, or a job without
+    /// commands, returns the job.
     #[must_use]
     pub fn shown(&self) -> Option<Item<'_>> {
         let run = self.run.as_ref()?;

@@ -11,7 +11,7 @@ use crate::time::Time;
 pub struct Page {
     /// The requested rows.
     pub window: Window,
-    /// The style that the rows before them leave switched on.
+    /// The style that the rows before the window leave switched on.
     pub style: Style,
     /// The facts about the log.
     pub known: Known,
@@ -20,27 +20,27 @@ pub struct Page {
     pub generation: u64,
     /// The relation of the file that was read to its name.
     pub file_state: FileState,
-    /// The row that was looked for, if one was.
+    /// The requested row; `None` if the request was not for a particular row.
     pub target: Option<Target>,
-    /// The section of a scroll that was opened to show that row.
+    /// The section of a scroll that was opened to show the target.
     pub opened: Option<Place>,
-    /// The groups that were opened to show that row, or folded or opened on request, by the
+    /// The groups that were opened to show the target, or folded or opened on request, by the
     /// addresses of their headings; true if folded.
     pub folded: Vec<(u64, bool)>,
     /// The likely cause of the command's failure, if it was requested.
     pub cause: Option<Box<Cause>>,
 }
 
-/// A row that was looked for and found.
+/// A requested row that was found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Target {
-    /// The byte at which it begins, from the start of the file; in a scroll, its address.
+    /// The byte of the file at which the row begins; in a scroll, the row's address.
     pub offset: u64,
     /// True if the search wrapped: it continued at the other end of the log.
     pub has_wrapped: bool,
 }
 
-/// The facts about a log beside its rows. More of them become known over time.
+/// The facts about a log other than its rows. More of them become known over time.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Known {
     /// The number of rows of the whole log so far, if known.
@@ -77,6 +77,6 @@ pub struct HitCount {
     pub rows: u64,
     /// True if the whole log has been scanned.
     pub is_all: bool,
-    /// The rank of the row found last among all matches, from 1, if known.
+    /// The number of the row found last, counted from 1 among all matches, if known.
     pub number: Option<u64>,
 }

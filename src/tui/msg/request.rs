@@ -22,8 +22,8 @@ pub enum Goal {
     Around(u64),
     /// The rows around the first row that begins at or after this byte, which becomes the target.
     Place(u64),
-    /// The rows around the row with this number, from 0; in a scroll, the number within its
-    /// section, in the form of an address.
+    /// The rows around the row with this number, from 0; in a scroll, an address that contains the
+    /// number in place of the offset.
     Row(u64),
     /// The rows around the first row of this time or later.
     Time(Time),
@@ -82,7 +82,8 @@ pub struct Folds {
 }
 
 impl Folds {
-    /// Returns true if a group is folded. `is_collapsed`: its own marker folds it.
+    /// Returns true if a group is folded. `is_collapsed` is true if the group's own marker folds
+    /// it.
     #[must_use]
     pub fn is_folded(&self, heading: u64, is_collapsed: bool) -> bool {
         self.chosen.get(&heading).copied().or(self.all).unwrap_or(is_collapsed)
@@ -120,7 +121,7 @@ pub struct PageRequest {
     /// The log, or the logs of a scroll. In a scroll, addresses
     /// ([`crate::tui::scroll::RowAddress`]) replace offsets.
     pub source: LogSource,
-    /// The position of the rows in it.
+    /// The rows to read from the source.
     pub goal: Goal,
     /// The most rows.
     pub rows: usize,
@@ -136,7 +137,7 @@ pub struct PageRequest {
 }
 
 impl PageRequest {
-    /// Returns true if both requests are for the same rows, for whatever reason.
+    /// Returns true if both requests are for the same rows. The search and `is_refresh` may differ.
     #[must_use]
     pub fn is_same_page(&self, other: &Self) -> bool {
         let is_same = |a: &Self, b: &Self| {

@@ -1,8 +1,8 @@
 //! The color schemes that come with rundown.
 //!
-//! `dark`, `light` and `high-contrast` use 24-bit colors, which other terminals approximate. Tests
-//! check their contrast (WCAG 2): at least 4.5 on the backgrounds they are for, and 7 for
-//! `high-contrast`, which sets its own background.
+//! `dark`, `light` and `high-contrast` use 24-bit colors. Terminals that do not support these
+//! colors approximate them. Tests check the contrast of the schemes (WCAG 2): at least 4.5 on the
+//! backgrounds they are for, and 7 for `high-contrast`, which sets its own background.
 
 use ratatui::style::{Color, Modifier, Style};
 
@@ -29,7 +29,7 @@ impl Scheme {
     pub const ALL: [Self; 5] =
         [Self::Default, Self::Dark, Self::Light, Self::HighContrast, Self::Monochrome];
 
-    /// Returns its name in a configuration.
+    /// Returns the name of the scheme in a configuration.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

@@ -42,7 +42,7 @@ const NOTHING: &str = "plain";
 /// Parses a style.
 ///
 /// # Errors
-/// If a word is wrong. The error contains the word and a suggestion.
+/// If a word is unknown or out of place. The error contains a suggestion.
 pub fn parse_style(text: &str) -> Result<Style, String> {
     let mut style = Style::new();
     let mut words = text.split_whitespace();

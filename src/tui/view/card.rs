@@ -6,10 +6,10 @@
 //! │ ✗ exit 101 after 34.0s                       │
 //! │ ▌ thread 'merges' panicked at src/lib.rs:7:5 │
 //! │   assertion `left == right` failed           │
-//! ╰────────── } 2 more failed below · C close ─╯
+//! ╰──────────── } 2 more failed below · C close ─╯
 //! ```
 //!
-//! On a low screen it has a single line above the rows nearest to the cause.
+//! On a low screen, the card has no frame, and only one line above the rows nearest to the cause.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;

@@ -1,10 +1,10 @@
-//! The position of an address in the visible source by bytes: in a log, or in the open sections of
-//! a scroll.
+//! The position of an address, in bytes, in the log or in the open sections of the scroll that is
+//! shown.
 
 use crate::tui::model::Model;
 use crate::tui::scroll::{LogSource, RowAddress, log_bytes};
 
-/// The size of the visible source in bytes.
+/// The size of the log, or of the open sections of the scroll, in bytes.
 pub(super) struct Extent {
     /// The sizes of the sections of a scroll, 0 for folded ones; `None` for a single log.
     parts: Option<Vec<u64>>,

@@ -9,7 +9,7 @@ use crate::tui::model::{Item, Model};
 use crate::tui::scroll::Section;
 use crate::tui::widget::{Heading, command, own_name, spent_by};
 
-/// Returns the heading that a row is; `None` for an ordinary row.
+/// Returns the heading to draw for a row; `None` if the row is not a heading.
 pub(super) fn of(model: &Model, row: &Row) -> Option<Heading> {
     let Some(section) = model.log.heading(row) else { return of_group(model, row) };
     Some(match model.item(&section.place) {

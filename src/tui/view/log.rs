@@ -21,7 +21,7 @@ use crate::tui::widget::{LogRows, Stamps, Strip, command, own_name, span, spent,
 /// The time without output, in milliseconds, from which a command counts as silent.
 const SILENT_MS: i64 = 5000;
 
-/// Returns the heading: the command line, or the job if there is no command.
+/// Returns the heading of the pane: the command line, or the name of the job, run log or scroll.
 pub(super) fn title(model: &Model) -> String {
     match model.shown() {
         None => "Log".into(),
@@ -131,7 +131,7 @@ fn first_below(model: &Model) -> Option<&Row> {
     })
 }
 
-/// Draws the bar that shows the position and the size of the visible part of the file.
+/// Draws the bar that shows the position and the size of the visible part of the log or scroll.
 fn draw_bar(model: &Model, area: Rect, buffer: &mut Buffer) {
     let log = &model.log;
     let extent = Extent::of(model);
@@ -152,7 +152,8 @@ fn draw_bar(model: &Model, area: Rect, buffer: &mut Buffer) {
     }
 }
 
-/// Returns the reason why a run has no jobs. A directory opened by its path is a run without an id.
+/// Returns the reason why a run has no jobs. A directory that was opened by its path is shown as a
+/// run without an ID.
 fn no_jobs(run: &RunNode) -> &'static str {
     match run.head.phase {
         _ if run.head.run.id.as_str().is_empty() => "no logs found in this directory",
@@ -161,7 +162,8 @@ fn no_jobs(run: &RunNode) -> &'static str {
     }
 }
 
-/// Returns the reason why there are no rows; `None` if there are rows, or may be.
+/// Returns the reason why there are no rows; `None` if there are rows, or if rows may still be
+/// found.
 fn why_no_rows(model: &Model, state: ShState, no_log: &'static str) -> Option<&'static str> {
     if model.log.source.is_none() {
         return Some(if state == ShState::Running { "no log yet" } else { no_log });
@@ -173,7 +175,7 @@ fn why_no_rows(model: &Model, state: ShState, no_log: &'static str) -> Option<&'
     is_empty.then_some(if state == ShState::Running { "no output yet" } else { "no output" })
 }
 
-/// Draws the notes, in the lines into which the model wrapped them.
+/// Draws the lines of the notes, and an ellipsis if some of them do not fit.
 fn draw_notes(model: &Model, notes: &[String], area: Rect, buffer: &mut Buffer) {
     let cut = notes.len() > usize::from(area.height);
     for (line, y) in notes.iter().zip(area.top()..area.bottom()) {
@@ -218,7 +220,7 @@ fn draw_facts(
     }
 }
 
-/// Returns the time since the last output of a running command, if it is worth a mention.
+/// Returns the time since the last output of a running command, if it is at least [`SILENT_MS`].
 fn silence(model: &Model) -> Option<String> {
     let (_, last) = model.log.known.span.filter(|_| model.log.is_alive)?;
     let silent_ms = model.now?.millis_since(last);
@@ -266,7 +268,7 @@ fn scroll_facts(model: &Model) -> [Option<String>; 4] {
         Some(Item::Job(job)) => span(job.phase, job.job.started_at, job.job.finished_at, model.now),
         _ => None,
     };
-    // The number of failed commands is more precise.
+    // The number of failed commands is more precise than the reason.
     let reason = run
         .filter(|_| failed == 0 && of == Some(&Place::Run))
         .and_then(|run| display::reason(&run.head));
@@ -279,7 +281,7 @@ fn log_facts(model: &Model) -> [Option<String>; 2] {
     [rows, model.log.source.as_ref().map(|_| display::size(model.log.window.file_bytes))]
 }
 
-/// Formats the wall clock at the command's start, in the time zone of the screen.
+/// Formats the wall-clock time of the command's start, in the time zone of the screen.
 fn started(model: &Model, sh: &ShNode) -> Option<String> {
     let start = sh.sh.as_ref()?.started_at?.to_jiff()?.to_zoned_datetime(model.time_zone.clone());
     Some(format!("at {}", start.strftime("%H:%M:%S")))
@@ -361,7 +363,7 @@ fn matches(hits: HitCount) -> String {
     }
 }
 
-/// Returns the progress of a search that takes long.
+/// Returns the progress of a long search.
 pub(super) fn looking(model: &Model) -> Option<String> {
     let shows_all = || model.key_of(Action::Back).map(|key| format!("{key} shows all rows"));
     let how = if model.log.is_seeking() { Some("any key stops".to_owned()) } else { shows_all() };

@@ -1,4 +1,4 @@
-//! The drawing of the model: pure, and the only module that uses both the model and the widgets.
+//! The drawing of the model with the widgets. Pure.
 
 mod card;
 mod extent;
@@ -59,8 +59,8 @@ fn draw(model: &Model, layout: &Layout, buffer: &mut Buffer) {
     }
 }
 
-/// Draws the last row: the line being typed, the current problem, the result of the last key, or
-/// the keys.
+/// Draws the last row: the line being typed, the keys that may follow those pressed, the current
+/// problem, the result of the last key, or the most important keys.
 fn draw_last_row(model: &Model, layout: &Layout, buffer: &mut Buffer) {
     if let Some(prompt) = &model.prompt {
         // On a screen too low for hints, the line covers the last row of the panes.
@@ -106,8 +106,8 @@ fn fault(model: &Model) -> Option<String> {
     hangs.or(waiting).or_else(|| model.store_fault.as_ref().or(model.log.fault.as_ref()).cloned())
 }
 
-/// Returns the run for the title. Logs that were opened by their path have no other name: use that
-/// of the directory, or of the log.
+/// Returns the run for the title. A run of logs that were opened by their path has no repository:
+/// the name of the directory or of the log is shown instead.
 fn titled(run: &RunNode) -> RunHead {
     let mut head = run.head.clone();
     if head.run.id.as_str().is_empty() {
@@ -194,8 +194,7 @@ fn say(model: &Model, buffer: &mut Buffer, body: Rect, lines: &[&str]) {
     }
 }
 
-/// Returns the badge that shows if more output may come, or a condition that may prevent it; `None`
-/// before a run is open.
+/// Returns the badge for the state of the output; `None` before a run is open.
 fn badge(model: &Model) -> Option<Badge> {
     match model.log.file_state.name {
         Name::Missing => return Some(Badge::Deleted),

@@ -20,10 +20,10 @@ const WIDTH: u16 = 72;
 const WAY: usize = 24;
 const WAY_LINE: usize = 54;
 
-/// The suggested commands with their descriptions: if the store or its first run is missing, and
-/// always.
+/// The commands suggested if the store or its first run is missing, with their descriptions.
 const FIRST_WAYS: [(&str, &str); 2] =
     [("rundown record -- CMD", "record a command"), ("rundown demo", "try a demo run")];
+/// The command that is always suggested, with its description.
 const OTHER_WAY: (&str, &str) = ("rundown --root DIR", "open another store");
 
 /// A line: its pieces with their styles.
@@ -82,7 +82,7 @@ pub(super) fn hangs(model: &Model, reads: &Waiting) -> Option<String> {
     Some(format!("no response for {}: {}", so_far(ms), name(&path.to_string_lossy())))
 }
 
-/// Formats the length of a wait from its third second: `for 12s`.
+/// Formats the length of a wait: `for 12s`. Returns `None` in its first two seconds.
 pub(super) fn still(model: &Model, waiting: &Waiting) -> Option<String> {
     let ms = model.now?.millis_since(waiting.since?);
     (ms >= 2_000).then(|| format!("for {}", so_far(ms)))

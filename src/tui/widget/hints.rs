@@ -11,10 +11,10 @@ use crate::tui::keymap::Hint;
 use crate::tui::prompt::Prompt;
 use crate::tui::theme::Theme;
 
-/// The content of the last row beside the keys.
+/// The content of the last row other than the keys.
 #[derive(Default)]
 pub struct Status<'a> {
-    /// The current problem; nothing else is shown.
+    /// The current problem. If there is one, nothing else is shown.
     pub fault: Option<&'a str>,
     /// The result of the last key, in place of the keys.
     pub said: Option<&'a str>,

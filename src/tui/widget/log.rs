@@ -1,4 +1,4 @@
-//! The rows of a log. Only those on screen are processed.
+//! The rows of a log. Only rows on screen are drawn; rows above are scanned for colors.
 //!
 //! ```text
 //!        12  +0.103s running 2 tests                    optional numbers and times
@@ -49,9 +49,9 @@ pub struct LogRows<'a> {
     pub headings: &'a [Option<Heading>],
     /// The numbers of the rows, from 0, where they are known.
     pub numbers: &'a [Option<u64>],
-    /// The loaded rows before them: a color that one of them leaves switched on is still on.
+    /// The loaded rows before `rows`: a color that they leave switched on is still on.
     pub above: &'a [Row],
-    /// The style that the rows before those leave switched on.
+    /// The style that the rows before `above` leave switched on.
     pub style: sanitize::Style,
     /// The number of columns scrolled out at the left.
     pub sideways: usize,
@@ -90,7 +90,7 @@ impl LogRows<'_> {
             }
             if let Some(heading) = self.headings.get(index).and_then(Option::as_ref) {
                 self.draw_heading(buffer, body, y, heading, self.at == Some(row.offset));
-                // Colors and times of one log do not apply to the next log or section.
+                // Colors and times before a heading do not apply after it.
                 (sanitizer, before) = (Sanitizer::new(self.progress), None);
                 y += 1;
                 continue;

@@ -24,10 +24,11 @@ use ratatui::style::Style;
 
 use crate::tui::theme::Theme;
 
-/// Marks a row as selected: all of it in the focused pane, by a sign at its left edge in another.
+/// Marks a row as selected: the whole row in the focused pane, or a sign at its left edge in
+/// another.
 fn select(buffer: &mut Buffer, row: Rect, theme: &Theme, has_focus: bool) {
     if has_focus {
-        // One style over the whole row: reverse video would make a patchwork of its colors.
+        // Use one style for the whole row: with reverse video, its colors would make a patchwork.
         buffer.set_style(row, Style::reset().patch(theme.base));
         buffer.set_style(row, theme.selection);
     } else {

@@ -34,9 +34,10 @@ const SHA: usize = 7;
 const SPENT: usize = 7;
 /// The width of an age.
 const AGE: usize = 4;
-/// The width that other columns leave for the ref.
+/// The width that the duration leaves for the ref. A repository also needs at least this width.
 const SHORT_REF: usize = 6;
-/// The width that the state word leaves for the ref: the word repeats the meaning of the glyph.
+/// The width that the state word leaves for the ref. This is more, because the word only repeats
+/// the meaning of the glyph.
 const LONG_REF: usize = 12;
 
 /// The widths of the optional columns; 0 for one that is left out.
@@ -112,7 +113,8 @@ impl RunsList<'_> {
         for (index, texts) in rows.iter().enumerate() {
             let Some(row) = row_of(body, index) else { break };
             let place = match (has_sha, texts.ref_name.is_empty() && columns.repo == 0) {
-                // Without a ref and a column for the repository, show the repository here.
+                // If there is neither a ref nor a column for the repository, show the repository
+                // here.
                 (_, true) => &*texts.repo,
                 (true, false) => &texts.revision,
                 (false, false) => &texts.ref_name,

@@ -1,5 +1,5 @@
-//! One row of the screen, filled from the left and from the right; nothing is drawn outside the
-//! columns left between.
+//! One row of the screen, filled from the left and from the right. Text is drawn only in the
+//! columns that are still free.
 
 use std::borrow::Cow;
 
@@ -38,7 +38,7 @@ impl<'b> Strip<'b> {
         self
     }
 
-    /// Draws at the left, cut to the free columns.
+    /// Draws a text at the left, cut to the free columns.
     pub fn put(&mut self, text: &str, style: Style) -> &mut Self {
         // A text that was cut earlier may also contain an ellipsis.
         let text = text.replace('…', self.ellipsis);
@@ -48,7 +48,7 @@ impl<'b> Strip<'b> {
         self
     }
 
-    /// Draws at the right, if all of it fits and `reserve` columns stay free for the left.
+    /// Draws a text at the right, if all of it fits and `reserve` columns stay free for the left.
     pub fn put_right(&mut self, text: &str, style: Style, reserve: usize) -> &mut Self {
         let width = text.width();
         if width == 0 || width + reserve > self.free() {

@@ -12,14 +12,14 @@ use crate::sanitize::name;
 use crate::time::Time;
 use crate::tui::theme::Theme;
 
-/// The state of the output: if more may come, and if it is on screen.
+/// The state of the output: if there may be more, and if the newest rows are on screen.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Badge {
-    /// New rows appear as they come.
+    /// New rows appear as they are written.
     Live,
     /// As [`Self::Live`], but changes are detected by polling.
     Polling,
-    /// The log is scrolled away from its end; this many rows have come meanwhile.
+    /// The log is scrolled away from its end; this many rows have been added since.
     Paused(u64),
     /// The store cannot be read now.
     Waiting,
@@ -28,9 +28,9 @@ pub enum Badge {
     /// Another file has taken the name of the log's file, which can still be read, and may still be
     /// written.
     Rotated,
-    /// Nothing more will come.
+    /// There will be no more output.
     Ended,
-    /// Nothing more will come, although the run was never finished.
+    /// There will be no more output, although the run was never finished.
     Interrupted,
 }
 

@@ -8,10 +8,10 @@
 //!  ⊘ deploy                 ! skipped                      there is a finding about the job
 //! ```
 //!
-//! The width decides how many of duration, bar and state word are shown. All rows show the same
-//! ones, except those of failures: they show the word rather than the bar, and a failed command
-//! shows its exit status in place of the duration if only one of them fits. Half of the row is
-//! reserved for the name.
+//! The width decides how many of these facts a row shows: duration, bar and state word. All rows
+//! show the same facts, except failures. A failure shows the word rather than the bar. A failed
+//! command shows its exit status rather than its duration if there is room for only one fact. Half
+//! of the row is reserved for the name.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;

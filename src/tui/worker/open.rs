@@ -13,7 +13,7 @@ pub(super) enum Open {
 }
 
 impl Open {
-    /// Returns the directories in which a change may concern it.
+    /// Returns the directories in which a change may concern the source.
     pub(super) fn dirs(&self) -> Vec<PathBuf> {
         match self {
             Self::Log(reading) => reading.dirs().to_vec(),

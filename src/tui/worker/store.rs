@@ -1,6 +1,6 @@
-//! The store on the worker's thread: it is read when there is any sign of a change.
+//! Reading of the store on the worker's thread, whenever there is a sign of a change.
 //!
-//! Invariant: the worker waits for data that cannot be read, and keeps the data read before.
+//! Invariant: while the store cannot be read, the worker keeps the data read before and waits.
 
 use std::collections::HashSet;
 use std::fs;
@@ -19,8 +19,8 @@ use crate::tui::wait::Wait;
 
 /// The most directories watched.
 pub(super) const MAX_WATCHED: usize = 256;
-/// The interval at which an active run is checked in any case: a recorder that was killed changes
-/// no file.
+/// The interval at which an active run is checked even if no file has changed: the death of a
+/// recorder changes no file.
 const LOOK_AGAIN: Duration = Duration::from_secs(3);
 
 /// The state of the store at the last read.
@@ -34,8 +34,8 @@ pub(super) struct Seen {
     pub(super) events: Option<LogRef>,
     /// The time of the last read, if a run was active then.
     pub(super) alive_at: Option<Instant>,
-    /// The time from which the open run counts as stalled if nothing happens until then: that
-    /// changes no file.
+    /// The time at which the open run counts as stalled if nothing happens before. A stall changes
+    /// no file.
     pub(super) stalls_at: Option<Time>,
     /// True if the last read failed.
     pub(super) is_stale: bool,
@@ -64,8 +64,8 @@ impl Worker {
         }
     }
 
-    /// Checks whether a recorder was killed, which changes no file. The list of runs shows it and
-    /// is quick to read.
+    /// Checks whether a recorder was killed, which changes no file. The list of runs is quick to
+    /// read, and shows that a run was interrupted.
     fn check_recorder(&mut self, run: Option<RunId>) -> Vec<Msg> {
         match self.catalog.runs(&self.filter, PAGE_RUNS) {
             Ok(runs) if self.seen.runs.as_ref() == Some(&runs) => {
@@ -77,7 +77,8 @@ impl Worker {
         }
     }
 
-    /// Reports a failure. The data read before is kept, as are the watches, if there are any.
+    /// Reports a failure. Keeps the data read before, and its watches. If nothing was read before,
+    /// watches the store's own directories.
     pub(super) fn fail(&mut self, run: Option<RunId>, error: &Error) -> Vec<Msg> {
         self.seen.is_stale = true;
         let has_read = !self.seen.dirs.is_empty();

@@ -34,14 +34,14 @@ pub fn lines_of(row: &Row, width: Option<u16>, progress: Progress, is_interrupte
     lines.sum()
 }
 
-/// The text of a row at some time.
+/// A state of a row: its text, and the time at which it was written.
 pub(super) struct State<'r> {
     pub(super) text: &'r [u8],
     pub(super) at: Option<Time>,
 }
 
-/// Returns the row as it is; or, with [`Progress::All`], each state that a CR made the next one
-/// overwrite, with its time.
+/// Returns the states of a row. With [`Progress::Last`], this is the row as it is. With
+/// [`Progress::All`], each CR ends a state, which the next state overwrites.
 pub(super) fn states(row: &Row, progress: Progress) -> Vec<State<'_>> {
     if progress == Progress::Last {
         return vec![State { text: &row.text, at: row.at }];

@@ -20,8 +20,8 @@ pub(super) fn is_ambiguous(grapheme: &str) -> bool {
     !grapheme.is_ascii() && grapheme.chars().skip(1).any(is_joined)
 }
 
-/// Keeps a character within its own columns, whatever width a terminal gives it: blanks them first,
-/// then writes the character at its place, and moves to the place of the next one.
+/// Keeps a character within its own columns, whatever width a terminal gives it: blanks the columns
+/// first, then writes the character at its place, and moves to the place of the next one.
 fn pin(buffer: &mut Buffer, x: u16, y: u16, width: usize) {
     let columns = u16::try_from(width).ok().and_then(NonZeroU16::new);
     let Some(columns) = columns.filter(|columns| x + columns.get() + 2 < buffer.area.right())
@@ -35,8 +35,8 @@ fn pin(buffer: &mut Buffer, x: u16, y: u16, width: usize) {
             format!("{:width$}\x1b[{line};{here}H{}\x1b[{line};{behind}H", "", cell.symbol());
         cell.set_symbol(&symbol).set_diff_option(CellDiffOption::ForcedWidth(columns));
     }
-    // Also the columns after its first: they are not sent now, but must differ from any cell that
-    // replaces them.
+    // Also mark the following columns: those of the character are not sent now, but must differ
+    // from any cell that replaces them.
     for x in x + 1..next + 2 {
         buffer.cell_mut((x, y)).map(|cell| cell.set_diff_option(CellDiffOption::AlwaysUpdate));
     }
@@ -63,7 +63,7 @@ impl Pen<'_> {
         }
     }
 
-    /// Returns false if nothing more will be visible.
+    /// Writes a grapheme. Returns false if the text after it is not visible.
     pub(super) fn write_one(&mut self, grapheme: &str, style: Style) -> bool {
         let width = grapheme.width();
         let (line, column) = if let Some(flow) = &mut self.flow {

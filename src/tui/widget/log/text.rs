@@ -12,7 +12,7 @@ use super::{GUTTER, LogRows};
 use crate::log::Row;
 use crate::sanitize::{Sanitizer, Span};
 
-/// The number of columns beyond the edge that are searched for matches that begin before it.
+/// The number of columns beyond the right edge that are searched, to mark matches across the edge.
 const MARK_COLUMNS: usize = 256;
 
 impl LogRows<'_> {
