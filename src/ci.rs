@@ -23,8 +23,9 @@ use std::sync::LazyLock;
 use regex::Regex;
 use uuid::Uuid;
 
-/// The character that breaks a marker, after its first one. It must be visible, and must have a
-/// weight in Unicode collation: .NET runners compare by culture and skip characters without one.
+/// The character that is inserted after the first character of a marker to break it. It must be
+/// visible, and must have a weight in Unicode collation: .NET runners compare by culture and skip
+/// characters without one.
 const BREAK: char = '·';
 
 /// A place in a line where a runner looks for a marker.
@@ -110,7 +111,7 @@ struct Markers {
 static OURS: LazyLock<Option<Markers>> =
     LazyLock::new(|| Markers::of_env(|name| std::env::var(name).ok()));
 
-/// The markers of all systems that are active anywhere in a line.
+/// The markers, of all systems, that are active in any column.
 static ANYWHERE: LazyLock<Regex> = LazyLock::new(|| {
     let all = SYSTEMS.iter().flat_map(|system| system.markers);
     regex(all.filter(|marker| marker.1 == Column::Anywhere))
@@ -122,9 +123,9 @@ pub fn is_active() -> bool {
     OURS.is_some()
 }
 
-/// Returns the offsets of the characters that a JSON encoder has to escape: one for each marker of
-/// any system that is active anywhere in a line. It is the second character, because the first may
-/// end an escape, as in `\travis_fold:`.
+/// Returns the offsets of the characters that a JSON encoder has to escape: one for each marker, of
+/// any system, that is active in any column. Each is the offset of the second character, because
+/// the first one may end an escape, as in `\travis_fold:`.
 pub fn markers(json: &str) -> impl Iterator<Item = usize> {
     ANYWHERE.find_iter(json).map(|found| found.start() + 1)
 }
@@ -201,7 +202,7 @@ pub struct Output<'m, W: Write> {
     out: W,
     markers: Option<&'m Markers>,
     line: Vec<u8>,
-    /// The token that ends a stop of all commands.
+    /// The token that ends a stop of all commands; `None` while no stop is in effect.
     token: Option<String>,
 }
 
@@ -216,8 +217,8 @@ impl<W: Write> Output<'_, W> {
         Output { out, markers: None, line: Vec::new(), token: None }
     }
 
-    /// Makes the runner obey nothing until [`Output::resume_commands`], if it supports that. The
-    /// token is random, so recorded text cannot contain it.
+    /// Makes the runner ignore all commands until [`Output::resume_commands`], if it supports that.
+    /// The token is random, so recorded text cannot contain it.
     ///
     /// # Errors
     /// Fails if `out` cannot be written.
@@ -334,7 +335,7 @@ mod tests {
         let off = |name: &str| (name == "CI").then(|| "false".to_owned());
         assert!(Markers::of_env(off).is_none());
         assert!(markers_of(&["GITHUB_ACTIONS", "CI"]).unwrap().stops);
-        // Only the runner that defines a stop understands it.
+        // With `CI` alone, the runner is unknown and may not support a stop.
         assert!(!markers_of(&["CI"]).unwrap().stops);
         assert_eq!(
             markers_of(&["CI"]).unwrap().all.len(),

@@ -1,7 +1,7 @@
-//! `rundown demo`: records a small pipeline of real commands into a store of its own, while the
-//! user watches it.
+//! `rundown demo`: records a small pipeline of real commands into a temporary store while the user
+//! watches.
 //!
-//! The recorder is a separate process, as everywhere: no process both reads and writes a store (see
+//! The recorder is a separate process, because no process both reads and writes a store (see
 //! `store::access`).
 
 use std::fs::{self, File};
@@ -29,7 +29,7 @@ impl Demo {
     /// Starts the recorder.
     ///
     /// # Errors
-    /// If there is no place for a temporary store, or if this program cannot be started again.
+    /// If the temporary store cannot be created, or if the recorder cannot be started.
     pub fn start() -> Result<Self> {
         let dir = TempDir::with_prefix("rundown-demo-")
             .map_err(Error::io("create a store in", std::env::temp_dir()))?;
@@ -55,10 +55,10 @@ impl Demo {
         self.dir.path().join("store")
     }
 
-    /// Waits until the store contains its run, and returns its catalog.
+    /// Waits until the store contains the demo run, and returns a catalog of the store.
     ///
     /// # Errors
-    /// If the recorder ended without a run; the error contains its output.
+    /// If the recorder exited without creating a run; the error contains the recorder's output.
     pub fn catalog(&mut self) -> Result<Catalog> {
         let catalog = Catalog::of_store(&self.store(), None);
         loop {

@@ -1,5 +1,5 @@
-//! Finds oddities in a store: every class of [`FindingKind`], run by run, and those that only the
-//! store as a whole shows.
+//! Finds oddities in a store: those of each run (every class of [`FindingKind`]), and those of the
+//! store as a whole.
 //!
 //! Runs are read in pages, their directories one repository at a time, and their logs line by line,
 //! so memory does not grow with the number of repositories or the size of logs. Each oddity is
@@ -11,17 +11,19 @@ use crate::join::{Finding, FindingKind, LogRef, Place, RunNode, ShState};
 use crate::log::{Format, LogFile, Tail};
 use crate::model::{Phase, RunId};
 
-/// The number of runs per list: without an index, each list reads all runs.
+/// The number of runs per list. Large, because each list reads all runs if the database has no
+/// index.
 const PAGE: usize = 1000;
 
-/// The number of runs that are read with their rows at once: a database that is being written to is
-/// copied for each reading.
+/// The number of runs whose rows are read at once. Each read copies a database that is being
+/// written to.
 const AT_ONCE: usize = 20;
 
 /// An oddity in a store.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Oddity {
-    /// About the store itself: the way it is read, and the reason. Contains untrusted names.
+    /// About the store itself, such as a fallback in reading it and the reason. Contains untrusted
+    /// names.
     Store(String),
     /// A directory of logs whose run is not in the database, by repository and id.
     RunWithoutRow(String, RunId),
@@ -33,7 +35,8 @@ pub enum Oddity {
 /// oddity to the callback, whose error ends the examination.
 ///
 /// # Errors
-/// If the store cannot be read, or the callback fails. A log that cannot be read is a finding.
+/// If the store cannot be read, no run matches the filter, a run is deleted during the examination,
+/// or the callback fails. A log that cannot be read is a finding.
 pub fn examine_store(
     catalog: &Catalog,
     filter: &RunFilter,
@@ -72,7 +75,7 @@ pub fn examine_store(
     Ok(())
 }
 
-/// Examines one run, and the way its store was read.
+/// Reports the notices about the store, then examines one run.
 ///
 /// # Errors
 /// If the callback fails.
@@ -85,7 +88,7 @@ pub fn examine_run(
     tell_run(run, tell)
 }
 
-/// Passes on the notices about the store. They exist once it has been read.
+/// Passes on the notices about the store. The catalog has them once it has read the store.
 fn tell_notices(catalog: &Catalog, tell: &mut impl FnMut(Oddity) -> Result<()>) -> Result<()> {
     catalog.notices().into_iter().try_for_each(|notice| tell(Oddity::Store(notice)))
 }
@@ -110,7 +113,7 @@ fn log_findings(run: &RunNode) -> impl Iterator<Item = Finding> {
     })
 }
 
-/// Reads a log from start to end. An unterminated last line counts only if the writer is done
+/// Reads a log from start to end. An unterminated last line is a finding only if the writer is done
 /// (`is_over`).
 fn line_findings(log: &LogRef, is_over: bool) -> Result<Vec<FindingKind>> {
     let file = LogFile::open(&log.path)?;

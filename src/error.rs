@@ -1,4 +1,4 @@
-//! The only error type. It reports the operation, its object and the reason of the failure.
+//! The only error type. It reports the operation, its object and the reason for the failure.
 //!
 //! The text of a variant is a lowercase fragment; the chain of sources is printed once, in `main`.
 //! Malformed log lines and missing files are *data* with their own types, not errors.
@@ -100,7 +100,7 @@ pub enum Error {
         /// The database file.
         path: PathBuf,
     },
-    /// A database whose read does not end in a useful time.
+    /// A database that could not be read within the time limit.
     #[error(
         "the database {} did not respond in time\n\
          try --root DIR or --db FILE to choose another",
@@ -110,7 +110,7 @@ pub enum Error {
         /// The database file.
         path: PathBuf,
     },
-    /// A database whose read takes more memory than allowed.
+    /// A database that needs too much memory, or contains a value that is too large.
     #[error(
         "cannot use the database {}: {why}\ntry --root DIR or --db FILE to choose another",
         path.display()
@@ -121,14 +121,15 @@ pub enum Error {
         /// The part that is too large.
         why: &'static str,
     },
-    /// A store that was found, not named, and may come from another user or a repository.
+    /// A store that rundown found by itself and that may come from another user or a repository.
+    /// The user did not name it.
     #[error("the store {} is not used: {why}\nto use it anyway: {command}", root.display())]
     NotTrusted {
-        /// Its directory.
+        /// The directory of the store.
         root: PathBuf,
         /// The reason why it is not trusted.
         why: String,
-        /// The command that names it.
+        /// The command that names the store, so that it is used.
         command: String,
     },
     /// A missing store.
@@ -146,10 +147,10 @@ pub enum Error {
     /// The requested run does not exist, or nothing in it matched.
     #[error("{0}")]
     NotFound(String),
-    /// No run of the store is the one that was requested.
+    /// The store contains no run that matches the request.
     #[error("{0}")]
     NoRun(String),
-    /// A word that is no run and is close to a valid word.
+    /// A word that matches no run and is similar to a valid word.
     #[error("{text}")]
     Mistyped {
         /// The message, with the valid word.
@@ -179,7 +180,7 @@ pub enum Error {
     /// The terminal cannot be used.
     #[error("cannot use the terminal")]
     Terminal(#[source] io::Error),
-    /// A bug of rundown.
+    /// A bug in rundown.
     #[error("internal error: {0}")]
     Internal(String),
 }

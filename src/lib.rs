@@ -1,4 +1,4 @@
-//! rundown, a terminal inspector for CI runs: their progress, and the reason of their failures.
+//! rundown, a terminal inspector for CI runs: their progress, and the reasons for their failures.
 //!
 //! A CI run leaves records: rows in an SQLite database and, for each command, a log in the
 //! Kubernetes CRI format. This crate reads and joins them, prints them (`--once`) and shows them

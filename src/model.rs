@@ -57,7 +57,8 @@ pub struct ShKey {
 pub struct Run {
     /// Its id.
     pub id: RunId,
-    /// The repository as the store names it; `None` if there is no database with its name.
+    /// The repository as the store names it; `None` if it is unknown, as for logs that were opened
+    /// by their path.
     pub repo: Option<String>,
     /// The full ref name, `refs/heads/main`.
     pub ref_name: Option<String>,
@@ -179,7 +180,7 @@ pub struct Sh {
     pub signal: Option<i32>,
     /// CPU time of the command and the children it waited for, user and system, in milliseconds.
     pub cpu_ms: Option<i64>,
-    /// The largest resident set of it or one of its children, in bytes.
+    /// The largest resident set size of the command or one of its children, in bytes.
     pub max_rss_bytes: Option<i64>,
     /// The number of bytes it wrote that are missing from its log, because the log could not be
     /// written.
@@ -198,8 +199,8 @@ impl Sh {
     /// Returns the argument vector, if the command was stored as one and is certainly not a shell
     /// string.
     ///
-    /// Rundown's own are JSON. Quire joins the arguments without escaping them, so its text is
-    /// trusted only if it contains no backslash (which has another meaning in JSON).
+    /// Rundown stores the arguments as JSON. Quire joins the arguments without escaping them, so
+    /// its text is trusted only if it contains no backslash (which has another meaning in JSON).
     #[must_use]
     pub fn argv(&self) -> Option<Vec<String>> {
         let ours = self.origin == Origin::Call;
@@ -237,9 +238,9 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// Returns the meaning of a store's word; `None` for words of things that have not ended, and
-    /// for unknown words. `reason` is the run's `failure_kind`: rundown's own stores have `aborted`
-    /// there, because version 1 has no such run state.
+    /// Returns the outcome that a store's word stands for; `None` for the words of runs and jobs
+    /// that have not ended, and for unknown words. `reason` is the run's `failure_kind`: rundown's
+    /// own stores have `aborted` there, because version 1 has no such run state.
     #[must_use]
     pub fn from_word(state: &str, reason: Option<&str>) -> Option<Self> {
         match state {

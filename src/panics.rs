@@ -1,5 +1,5 @@
-//! Panics: bugs of rundown. Each is reported on stderr with what a bug report needs, and the
-//! program exits with 70.
+//! Panics: bugs in rundown. Each is reported on stderr with the details that a bug report needs.
+//! The program then exits with 70, unless it passes on the exit code of a recorded command.
 //!
 //! ```text
 //! rundown: bug: index out of bounds: the len is 3 but the index is 7
@@ -7,7 +7,7 @@
 //!          Please report this bug with these lines and the arguments. …
 //! ```
 //!
-//! A report contains the panic's own message and nothing else of a log or a store. The hook takes
+//! A report contains the panic's own message and nothing else from a log or a store. The hook takes
 //! no lock of [`std::io`] and ignores a stderr that is closed: a panic in a hook aborts the
 //! program.
 
@@ -34,20 +34,21 @@ static HAPPENED: AtomicBool = AtomicBool::new(false);
 /// Reports to be printed after the terminal is restored.
 static DEFERRED: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-/// Runs the program, which returns its exit code, and reports each panic. A panic of this thread
-/// ends it with 70.
+/// Runs the program and returns its exit code, or 70 if this thread panics. Reports the panics of
+/// all threads.
 pub fn guard(run: impl FnOnce() -> u8) -> u8 {
     set_hook(Box::new(report));
     catch_unwind(AssertUnwindSafe(run)).unwrap_or(EXIT_CODE)
 }
 
-/// Returns the exit code of a program that was to exit with `code`: 70 if any thread has panicked.
+/// Returns 70 if any thread has panicked, else `code`.
 #[must_use]
 pub fn exit_code(code: u8) -> u8 {
     if HAPPENED.load(Ordering::Relaxed) { EXIT_CODE } else { code }
 }
 
-/// Keeps the report of a panic until [`print_deferred`]. Printed now, it would tear the screen.
+/// Keeps the report of a panic until [`print_deferred`]. Printing the report at once would garble
+/// the screen.
 pub fn defer(info: &PanicHookInfo<'_>) {
     HAPPENED.store(true, Ordering::Relaxed);
     DEFERRED.lock().unwrap_or_else(PoisonError::into_inner).push(text_of(info));

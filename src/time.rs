@@ -11,7 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 const NANOS_PER_SEC: u32 = 1_000_000_000;
 const SECS_PER_DAY: i64 = 86_400;
 
-/// `0000-01-01T00:00:00Z` and `9999-12-31T23:59:59Z`.
+/// The seconds since 1970 of `0000-01-01T00:00:00Z` and `9999-12-31T23:59:59Z`.
 const FIRST_SECS: i64 = -62_167_219_200;
 const LAST_SECS: i64 = 253_402_300_799;
 
@@ -92,8 +92,8 @@ impl Time {
         saturate((self.as_nanos() - earlier.as_nanos()).div_euclid(1_000_000))
     }
 
-    /// Returns the same instant for calendar work. Returns `None` outside jiff's years -9999 to
-    /// 9999.
+    /// Returns the instant as a jiff timestamp, for calendar work. Returns `None` outside jiff's
+    /// years -9999 to 9999.
     #[must_use]
     pub fn to_jiff(self) -> Option<jiff::Timestamp> {
         jiff::Timestamp::new(self.secs, i32::try_from(self.nanos).ok()?).ok()
