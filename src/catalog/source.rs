@@ -25,7 +25,7 @@ const DATABASES: [&str; 2] = [store::OUR_DATABASE, store::QUIRE_DATABASE];
 pub struct Catalog {
     place: Location,
     /// The store or path as the last request found it.
-    source: RefCell<Option<Opened>>,
+    source: RefCell<Option<OpenSource>>,
 }
 
 /// The location of the runs.
@@ -37,7 +37,7 @@ enum Location {
     Path(PathBuf),
 }
 
-enum Opened {
+enum OpenSource {
     /// A root with a database of its runs.
     Store { root: PathBuf, reader: Box<Reader> },
     /// A root without a database: the log tree alone, and the notices of its last listing.
@@ -77,7 +77,7 @@ impl Catalog {
     }
 
     /// Looks for changes, and returns the store or path to read now.
-    fn source(&self) -> Result<Ref<'_, Opened>> {
+    fn source(&self) -> Result<Ref<'_, OpenSource>> {
         let next = self.place.changed_from(self.source.borrow().as_ref())?;
         if next.is_some() {
             self.source.replace(next);
@@ -123,9 +123,9 @@ impl Catalog {
     #[expect(clippy::missing_errors_doc, reason = "see runs")]
     pub fn run(&self, id: &RunId) -> Result<Option<RunNode>> {
         match &*self.source()? {
-            Opened::Store { root, reader } => load::stored_run(root, reader, id),
-            Opened::Tree { root, .. } => load::tree_run(root, id),
-            Opened::Path { path } => load::path_run(path).map(Some),
+            OpenSource::Store { root, reader } => load::stored_run(root, reader, id),
+            OpenSource::Tree { root, .. } => load::tree_run(root, id),
+            OpenSource::Path { path } => load::path_run(path).map(Some),
         }
     }
 
@@ -133,7 +133,7 @@ impl Catalog {
     /// with the number of ids that were handled. Runs that do not exist (any more) are left out.
     #[expect(clippy::missing_errors_doc, reason = "see runs")]
     pub fn runs_whole(&self, ids: &[RunId]) -> Result<(Vec<RunNode>, usize)> {
-        if let Opened::Store { root, reader } = &*self.source()? {
+        if let OpenSource::Store { root, reader } = &*self.source()? {
             return load::stored_runs(root, reader, ids);
         }
         let nodes = ids.iter().filter_map(|id| self.run(id).transpose());
@@ -143,14 +143,14 @@ impl Catalog {
     /// Resets the time limit of the store. All reads between two calls may together use up to 10
     /// seconds of database time.
     pub fn renew(&self) {
-        if let Some(Opened::Store { reader, .. }) = &*self.source.borrow() {
+        if let Some(OpenSource::Store { reader, .. }) = &*self.source.borrow() {
             reader.renew();
         }
     }
 
     /// Gives the store more time, in proportion to the size of its database, to read all runs.
     pub fn extend_for_all(&self) {
-        if let Some(Opened::Store { reader, .. }) = &*self.source.borrow() {
+        if let Some(OpenSource::Store { reader, .. }) = &*self.source.borrow() {
             reader.extend_for_all();
         }
     }
@@ -203,7 +203,7 @@ impl Catalog {
     #[must_use]
     pub fn path(&self) -> PathBuf {
         match (&*self.source.borrow(), &self.place) {
-            (Some(Opened::Store { reader, .. }), _) => reader.path().to_owned(),
+            (Some(OpenSource::Store { reader, .. }), _) => reader.path().to_owned(),
             (
                 _,
                 Location::Store { db: Some(path), .. }
@@ -224,7 +224,7 @@ impl Catalog {
         mut take: impl FnMut(String, RunId) -> Result<()>,
     ) -> Result<Vec<String>> {
         let mut notices = Vec::new();
-        if let Opened::Store { root, reader } = &*self.source()? {
+        if let OpenSource::Store { root, reader } = &*self.source()? {
             for repo in path::list_runs(root)? {
                 notices.extend(repo.unreadable.iter().map(load::hidden_runs));
                 for (repo, id) in reader.unknown(repo.runs)? {
@@ -240,9 +240,9 @@ impl Catalog {
     #[must_use]
     pub fn notices(&self) -> Vec<String> {
         match &*self.source.borrow() {
-            Some(Opened::Store { reader, .. }) => reader.notices(),
-            Some(Opened::Tree { notices, .. }) => notices.borrow().clone(),
-            Some(Opened::Path { .. }) | None => Vec::new(),
+            Some(OpenSource::Store { reader, .. }) => reader.notices(),
+            Some(OpenSource::Tree { notices, .. }) => notices.borrow().clone(),
+            Some(OpenSource::Path { .. }) | None => Vec::new(),
         }
     }
 
@@ -253,7 +253,7 @@ impl Catalog {
     pub fn changed(&mut self) -> Result<bool> {
         self.look()?;
         match self.source.get_mut() {
-            Some(Opened::Store { reader, .. }) => reader.changed(),
+            Some(OpenSource::Store { reader, .. }) => reader.changed(),
             _ => Ok(false),
         }
     }
@@ -268,7 +268,7 @@ impl Catalog {
             Location::Path(path) if path.is_dir() => vec![path.clone()],
             Location::Path(path) => vec![dir_of(path)],
         };
-        if let Some(Opened::Tree { root, .. }) = &*self.source.borrow() {
+        if let Some(OpenSource::Tree { root, .. }) = &*self.source.borrow() {
             dirs.extend(path::list_run_parents(root));
         }
         if let Some(run) = run {
@@ -303,14 +303,14 @@ impl Catalog {
 
     fn page_if_there(&self, page: &RunPage) -> Result<Option<Vec<RunHead>>> {
         let runs = match &*self.source()? {
-            Opened::Store { root, reader } => return load::listed_heads(root, reader, page),
-            Opened::Tree { root, notices } => {
+            OpenSource::Store { root, reader } => return load::listed_heads(root, reader, page),
+            OpenSource::Tree { root, notices } => {
                 let (runs, told) = load::tree_runs(root)?;
                 notices.replace(told);
                 runs
             }
-            Opened::Path { .. } if page.beside.is_some() => return Ok(Some(Vec::new())),
-            Opened::Path { path } => return Ok(Some(vec![load::path_run(path)?.head])),
+            OpenSource::Path { .. } if page.beside.is_some() => return Ok(Some(Vec::new())),
+            OpenSource::Path { path } => return Ok(Some(vec![load::path_run(path)?.head])),
         };
         // A complete id matches only its run, even if other ids begin or end with it.
         let is_whole = page
@@ -375,10 +375,10 @@ impl Catalog {
 
 impl Location {
     /// Returns the store or path to read instead of `last`; `None` if `last` remains in use.
-    fn changed_from(&self, last: Option<&Opened>) -> Result<Option<Opened>> {
+    fn changed_from(&self, last: Option<&OpenSource>) -> Result<Option<OpenSource>> {
         let (root, db) = match self {
             Self::Path(path) => {
-                return Ok(last.is_none().then(|| Opened::Path { path: path.clone() }));
+                return Ok(last.is_none().then(|| OpenSource::Path { path: path.clone() }));
             }
             Self::Store { root, db } => (root, db),
         };
@@ -387,14 +387,14 @@ impl Location {
             None => database_of(root).map_err(Error::io("open the store", root))?,
         };
         Ok(match (found, last) {
-            (Some(db), Some(Opened::Store { reader, .. })) if reader.path() == db => None,
+            (Some(db), Some(OpenSource::Store { reader, .. })) if reader.path() == db => None,
             (Some(db), _) => {
-                Some(Opened::Store { root: root.clone(), reader: Box::new(Reader::new(&db)) })
+                Some(OpenSource::Store { root: root.clone(), reader: Box::new(Reader::new(&db)) })
             }
-            (None, Some(Opened::Store { .. })) => None,
+            (None, Some(OpenSource::Store { .. })) => None,
             (None, last) if root.join("runs").is_dir() => last
                 .is_none()
-                .then(|| Opened::Tree { root: root.clone(), notices: RefCell::default() }),
+                .then(|| OpenSource::Tree { root: root.clone(), notices: RefCell::default() }),
             (None, _) => {
                 return Err(Error::NoStore { root: root.clone(), why: why_no_store(root) });
             }

@@ -13,7 +13,7 @@ use super::place::is_switched_on;
 use super::{color, exit_status, no_exit_status, tell, tell_all};
 use crate::catalog::{Catalog, RunSpec};
 use crate::ci;
-use crate::dump::{self, Around, FollowOptions, Followed};
+use crate::dump::{self, FollowOptions, Followed, Hooks};
 use crate::error::{Error, Result};
 use crate::{display, sanitize};
 
@@ -57,8 +57,8 @@ pub(super) fn run(view: &View, mut catalog: Catalog, spec: Option<RunSpec>) -> a
         is_closed: false,
     }));
     let mut pause = || if discards { pause(&mut []) } else { pause_while_read() };
-    let mut around = Around { tell: &mut tell, pause: &mut pause };
-    let followed = dump::follow(&mut catalog, &wanted, &look, &mut around, &mut out)?;
+    let mut hooks = Hooks { tell: &mut tell, pause: &mut pause };
+    let followed = dump::follow(&mut catalog, &wanted, &look, &mut hooks, &mut out)?;
     if stdout.is_terminal() && is_to_notify(&view.screen.look) {
         notify(&followed, &mut out).map_err(Error::Output)?;
     }

@@ -22,7 +22,7 @@ use std::path::Path;
 use crate::join::RunNode;
 
 pub use findings::FindingsWriter;
-pub use follow::{Around, FollowOptions, Followed, follow};
+pub use follow::{FollowOptions, Followed, Hooks, follow};
 pub use json::write_runs as write_list_json;
 pub use list::write_runs as write_list_text;
 pub use options::{Format, PrintOptions, Report, Selection, Timestamps, select};

@@ -15,7 +15,7 @@ use crate::log::Row;
 /// A search query. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Query {
-    wanted: Target,
+    criterion: Criterion,
     /// The pattern as the user typed it; empty for the fixed sets of rules.
     pattern: Arc<str>,
     /// The amount of overwritten text that is displayed, and so searched.
@@ -25,7 +25,7 @@ pub struct Query {
 }
 
 #[derive(Clone, Debug)]
-enum Target {
+enum Criterion {
     Pattern(Regex),
     Errors,
     Clues,
@@ -49,7 +49,7 @@ impl Query {
         let parsed = ParserBuilder::new().case_insensitive(any_case).build().parse(pattern);
         let prefilter = parsed.ok().and_then(|parsed| Prefilter::of_pattern(&parsed));
         Ok(Self {
-            wanted: Target::Pattern(regex),
+            criterion: Criterion::Pattern(regex),
             prefilter: prefilter.map(Arc::new),
             pattern: asked,
             progress: Progress::Last,
@@ -59,23 +59,23 @@ impl Query {
     /// Creates a query for rows that report an error.
     #[must_use]
     pub fn errors() -> Self {
-        Self::of_table(Target::Errors, LITERALS)
+        Self::of_table(Criterion::Errors, LITERALS)
     }
 
     /// Creates a query for rows that may report an error, or that affect the weight of nearby error
     /// rows.
     pub(super) fn clues() -> Self {
-        Self::of_table(Target::Clues, &[LITERALS, CLUE_LITERALS].concat())
+        Self::of_table(Criterion::Clues, &[LITERALS, CLUE_LITERALS].concat())
     }
 
-    fn of_table(wanted: Target, literals: &[&str]) -> Self {
+    fn of_table(criterion: Criterion, literals: &[&str]) -> Self {
         let prefilter = Prefilter::of_texts(literals).map(Arc::new);
-        Self { wanted, prefilter, pattern: Arc::from(""), progress: Progress::Last }
+        Self { criterion, prefilter, pattern: Arc::from(""), progress: Progress::Last }
     }
 
     /// Creates a query for rows that begin or end groups. Their bytes are matched as recorded.
     pub(super) fn groups() -> Self {
-        Self::of_table(Target::Groups, markers::LITERALS)
+        Self::of_table(Criterion::Groups, markers::LITERALS)
     }
 
     /// Returns the same query for rows that display this much of the overwritten text. A new query
@@ -107,13 +107,13 @@ impl Query {
     /// queries without a pattern, such as errors.
     #[must_use]
     pub fn marks(&self, text: &str) -> Vec<Range<usize>> {
-        match &self.wanted {
-            Target::Pattern(regex) => regex
+        match &self.criterion {
+            Criterion::Pattern(regex) => regex
                 .find_iter(text)
                 .map(|found| found.range())
                 .filter(|range| !range.is_empty())
                 .collect(),
-            Target::Errors | Target::Clues | Target::Groups => Vec::new(),
+            Criterion::Errors | Criterion::Clues | Criterion::Groups => Vec::new(),
         }
     }
 
@@ -128,29 +128,29 @@ impl Query {
 
     /// Returns true if the displayed text of a row with these bytes matches.
     pub(super) fn is_in(&self, bytes: &[u8], progress: Progress) -> bool {
-        match &self.wanted {
-            Target::Pattern(regex) => regex.is_match(&plain(bytes, progress)),
+        match &self.criterion {
+            Criterion::Pattern(regex) => regex.is_match(&plain(bytes, progress)),
             // The prefilter on the displayed text rejects most rows, and much faster than the rules
             // do.
-            Target::Errors => {
+            Criterion::Errors => {
                 let text = plain(bytes, progress);
                 self.may_match(&text) && is_error(&text)
             }
-            Target::Clues => self.may_match(&plain(bytes, progress)),
-            Target::Groups => !marks(bytes).marks.is_empty(),
+            Criterion::Clues => self.may_match(&plain(bytes, progress)),
+            Criterion::Groups => !marks(bytes).marks.is_empty(),
         }
     }
 }
 
 impl PartialEq for Query {
     fn eq(&self, other: &Self) -> bool {
-        match (&self.wanted, &other.wanted) {
-            (Target::Pattern(a), Target::Pattern(b)) => {
+        match (&self.criterion, &other.criterion) {
+            (Criterion::Pattern(a), Criterion::Pattern(b)) => {
                 a.as_str() == b.as_str() && self.progress == other.progress
             }
-            (Target::Errors, Target::Errors)
-            | (Target::Clues, Target::Clues)
-            | (Target::Groups, Target::Groups) => true,
+            (Criterion::Errors, Criterion::Errors)
+            | (Criterion::Clues, Criterion::Clues)
+            | (Criterion::Groups, Criterion::Groups) => true,
             _ => false,
         }
     }

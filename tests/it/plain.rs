@@ -9,7 +9,7 @@ use insta::assert_snapshot;
 use jiff::tz::TimeZone;
 use rundown::catalog::{Catalog, RunFilter};
 use rundown::cri::Stream;
-use rundown::dump::{Around, FollowOptions, Followed, PrintOptions, Selection, Timestamps, follow};
+use rundown::dump::{FollowOptions, Followed, Hooks, PrintOptions, Selection, Timestamps, follow};
 use rundown::error::Result;
 use rundown::store::{JobEnd, RunEnd};
 use rustix::process::{Pid, Signal, kill_process};
@@ -44,7 +44,7 @@ fn followed(
         catalog,
         &wanted,
         &look,
-        &mut Around { tell: &mut tell, pause: &mut pause },
+        &mut Hooks { tell: &mut tell, pause: &mut pause },
         &mut out,
     );
     (ended, String::from_utf8(out).unwrap(), said)

@@ -53,7 +53,7 @@ pub struct FollowOptions {
 }
 
 /// The caller's callbacks for [`follow`].
-pub struct Around<'a> {
+pub struct Hooks<'a> {
     /// Shows a message that is not part of the output.
     pub tell: &'a mut dyn FnMut(&str),
     /// Waits a moment. Fails if the reader of the output is gone.
@@ -80,11 +80,11 @@ pub fn follow(
     catalog: &mut Catalog,
     wanted: &FollowOptions,
     look: &PrintOptions,
-    around: &mut Around<'_>,
+    hooks: &mut Hooks<'_>,
     out: &mut impl Write,
 ) -> Result<Followed> {
     let mut waits = Waits::default();
-    let id = find(catalog, wanted, &mut waits, around)?;
+    let id = find(catalog, wanted, &mut waits, hooks)?;
     let mut printer = RunPrinter::new(look, out);
     let (mut was_seen_running, mut unreadable) = (false, false);
     let mut next_look = Instant::now();
@@ -105,14 +105,14 @@ pub fn follow(
             Ok(None) => printer.read_on().map(|()| None),
             Err(error @ Error::NotFound(_)) => return Err(error),
             Err(error) => {
-                waits.tell(&Wait::of(&error, true), around);
+                waits.tell(&Wait::of(&error, true), hooks);
                 printer.read_on().map(|()| None)
             }
         };
         if is_looked {
             next_look = Instant::now() + LOOK_AGAIN.max(begun.elapsed() * LOOK_SHARE);
         }
-        unreadable |= tell_report(&printer.take_report(), around);
+        unreadable |= tell_report(&printer.take_report(), hooks);
         match told.map_err(Error::Output)? {
             Some(_)
                 if printer.told_nothing()
@@ -122,7 +122,7 @@ pub fn follow(
                 return Err(Error::NotFound(why.into()));
             }
             Some(head) => return Ok(Followed { head, was_seen_running, unreadable }),
-            None => (around.pause)().map_err(Error::Output)?,
+            None => (hooks.pause)().map_err(Error::Output)?,
         }
     }
 }
@@ -142,7 +142,7 @@ fn find(
     catalog: &Catalog,
     wanted: &FollowOptions,
     waits: &mut Waits,
-    around: &mut Around<'_>,
+    hooks: &mut Hooks<'_>,
 ) -> Result<RunId> {
     loop {
         catalog.renew();
@@ -155,8 +155,8 @@ fn find(
             }
             Err(error) => Wait::of(&error, false),
         };
-        waits.tell(&wait, around);
-        (around.pause)().map_err(Error::Output)?;
+        waits.tell(&wait, hooks);
+        (hooks.pause)().map_err(Error::Output)?;
     }
 }
 
@@ -167,20 +167,20 @@ struct Waits {
 }
 
 impl Waits {
-    fn tell(&mut self, wait: &Wait, around: &mut Around<'_>) {
+    fn tell(&mut self, wait: &Wait, hooks: &mut Hooks<'_>) {
         if self.last.as_ref() == Some(wait) {
             return;
         }
         let path =
             wait.path.as_ref().map(|path| format!(" ({})", path.display())).unwrap_or_default();
         let why = wait.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
-        (around.tell)(&format!("waiting: {}{path}{why}", wait.what));
+        (hooks.tell)(&format!("waiting: {}{path}{why}", wait.what));
         self.last = Some(wait.clone());
     }
 }
 
 /// Shows the notices of a report. Returns true if a log could not be read.
-fn tell_report(report: &Report, around: &mut Around<'_>) -> bool {
-    report.notices.iter().for_each(|notice| (around.tell)(notice));
+fn tell_report(report: &Report, hooks: &mut Hooks<'_>) -> bool {
+    report.notices.iter().for_each(|notice| (hooks.tell)(notice));
     report.unreadable
 }

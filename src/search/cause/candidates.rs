@@ -57,8 +57,8 @@ pub(super) struct Candidates {
     fitting: Vec<Candidate>,
     headed: Vec<Candidate>,
     faults: Vec<Candidate>,
-    messages: Groups,
-    asides: Groups,
+    messages: Clusters,
+    asides: Clusters,
     names: Vec<Candidate>,
     logged: Option<Candidate>,
     aftermath: Vec<Candidate>,
@@ -74,13 +74,13 @@ pub(super) struct Candidates {
 /// Clusters of rows. If the command survived an error, the last cluster is fatal. Within a cluster
 /// the first row counts, and the others are fallout.
 #[derive(Default, Debug)]
-struct Groups {
+struct Clusters {
     /// The first row of each cluster.
     firsts: Vec<Candidate>,
     last: Option<u64>,
 }
 
-impl Groups {
+impl Clusters {
     fn push(&mut self, candidate: Candidate, gap_bytes: u64) {
         if self
             .last

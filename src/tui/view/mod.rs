@@ -20,8 +20,8 @@ use crate::tui::model::Model;
 use crate::tui::msg::{Next, Watching};
 use crate::tui::runs_query::RunsQuery;
 use crate::tui::widget::{
-    Badge, RunsList, Status, Strip, Titled, TreeList, clear, draw_bars, draw_begun, draw_finder,
-    draw_head, draw_help, draw_hints, draw_prompt, draw_title, spent_ms,
+    Badge, RunsList, StatusLine, Strip, Titled, TreeList, clear, draw_bars, draw_begun,
+    draw_finder, draw_head, draw_help, draw_hints, draw_prompt, draw_title, spent_ms,
 };
 
 /// Draws everything.
@@ -79,7 +79,7 @@ fn draw_last_row(model: &Model, layout: &Layout, buffer: &mut Buffer) {
     let finding = log::finding(model);
     let said = log::looking(model).or_else(|| model.said.clone());
     let status =
-        Status { fault: fault.as_deref(), said: said.as_deref(), finding: finding.as_deref() };
+        StatusLine { fault: fault.as_deref(), said: said.as_deref(), finding: finding.as_deref() };
     draw_hints(buffer, layout.hints, &model.keymap.hints(model.context()), &status, &model.theme);
 }
 

@@ -13,7 +13,7 @@ use crate::tui::theme::Theme;
 
 /// The content of the last row other than the keys.
 #[derive(Default)]
-pub struct Status<'a> {
+pub struct StatusLine<'a> {
     /// The current problem. If there is one, nothing else is shown.
     pub fault: Option<&'a str>,
     /// The result of the last key, in place of the keys.
@@ -30,7 +30,7 @@ pub fn draw_hints(
     buffer: &mut Buffer,
     area: Rect,
     hints: &[Hint],
-    status: &Status<'_>,
+    status: &StatusLine<'_>,
     theme: &Theme,
 ) {
     let mut strip = Strip::new(buffer, area, theme.signs.ellipsis);
@@ -169,7 +169,7 @@ mod tests {
     fn hints_of(width: u16, context: Context, fault: Option<&str>) -> String {
         let mut buffer = Buffer::empty(Rect::new(0, 0, width, 1));
         let area = buffer.area;
-        let status = Status { fault, ..Status::default() };
+        let status = StatusLine { fault, ..StatusLine::default() };
         draw_hints(
             &mut buffer,
             area,

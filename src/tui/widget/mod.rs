@@ -11,7 +11,7 @@ mod tree;
 
 pub use frame::{clear, draw_bars, draw_box, draw_frame, draw_head};
 pub use help::{HelpRow, draw_help, help_rows};
-pub use hints::{Status, draw_begun, draw_hints, draw_prompt};
+pub use hints::{StatusLine, draw_begun, draw_hints, draw_prompt};
 pub use log::{Columns, Heading, LogRows, Stamps, lines_of};
 pub use runs::{RunsList, draw_finder, so_far, span, spent, spent_ms};
 pub use strip::{Strip, cut};
