@@ -39,7 +39,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// The minimum delay before an unchanged run is read again, as a multiple of the duration of the
 /// last read.
-const LOOK_SHARE: u32 = 4;
+const LOOK_PAUSE_FACTOR: u32 = 4;
 
 /// The run to follow.
 #[derive(Clone, Debug)]
@@ -110,14 +110,13 @@ pub fn follow(
             }
         };
         if is_looked {
-            next_look = Instant::now() + LOOK_AGAIN.max(begun.elapsed() * LOOK_SHARE);
+            next_look = Instant::now() + LOOK_AGAIN.max(begun.elapsed() * LOOK_PAUSE_FACTOR);
         }
         unreadable |= tell_report(&printer.take_report(), hooks);
-        match told.map_err(Error::Output)? {
-            Some(_)
-                if printer.told_nothing()
-                    && wanted.selection.job.is_some() | wanted.selection.n.is_some() =>
-            {
+        let ended = told.map_err(Error::Output)?;
+        let is_selective = wanted.selection.job.is_some() || wanted.selection.n.is_some();
+        match ended {
+            Some(_) if is_selective && printer.told_nothing() => {
                 let why = "no job or command matches --job or --sh";
                 return Err(Error::NotFound(why.into()));
             }
