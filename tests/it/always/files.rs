@@ -73,7 +73,7 @@ fn a_log_of_another_length_than_recorded_is_found_by_the_doctor() {
     assert!(doctor().contains(&longer), "{}", doctor());
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(target_env = "musl")))]
 #[test]
 fn logs_are_written_to_the_disk_once_when_the_run_ends_unless_turned_off() {
     let dir = TempDir::new().unwrap();
