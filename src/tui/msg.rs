@@ -138,9 +138,24 @@ pub struct LogRow {
     pub tail: Tail,
 }
 
-/// An action that the model requests.
+/// An action that the model requests, by its recipient.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Effect {
+    /// The worker reads something.
+    Worker(WorkerRequest),
+    /// The disk watcher watches these directories, and no others.
+    Watch(Vec<PathBuf>),
+    /// The terminal does something.
+    Terminal(TerminalRequest),
+    /// Another program shows a log.
+    External(ExternalRequest),
+    /// The program ends.
+    Quit,
+}
+
+/// A request to the worker.
+#[derive(Clone, PartialEq, Debug)]
+pub enum WorkerRequest {
     /// Read this run and the list of runs, even if nothing has changed.
     Load(Option<RunId>),
     /// Read this run and the list of runs if anything has changed.
@@ -153,38 +168,93 @@ pub enum Effect {
     Step(Step),
     /// Read rows of a log.
     ReadLog(Ticket, Box<PageRequest>),
-    /// Watch these directories, and no others.
-    Watch(Vec<PathBuf>),
+    /// Read the beginning of a log, as much as can be copied.
+    CopyRows(FilePath, Tail),
+}
+
+/// A request to the terminal.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum TerminalRequest {
     /// Capture or release the mouse.
     CaptureMouse(bool),
     /// Put this on the clipboard. More than [`MAX_COPY_BYTES`] is left out, and a message reports
     /// that.
     Copy(String),
-    /// Notify the user at the terminal with this text.
+    /// Notify the user with this text.
     Notify(String),
-    /// Read the beginning of a log, as much as can be copied.
-    CopyRows(FilePath, Tail),
-    /// Show a copy of the log in the user's editor, at this row.
-    Edit(LogRow),
-    /// Show the log in the user's pager, at this row.
-    Page(LogRow),
     /// Redraw the screen.
     Redraw,
     /// Restore the terminal and suspend the program, as Ctrl-Z does.
     Suspend,
-    /// Leave the program.
-    Quit,
 }
 
-impl Effect {
-    /// Returns true if the worker performs the effect.
-    #[must_use]
-    pub const fn is_for_worker(&self) -> bool {
-        let is_of_store = matches!(self, Self::Load(_) | Self::Refresh(_) | Self::ReadRuns(_));
-        is_of_store
-            || matches!(
-                self,
-                Self::FindRuns(_) | Self::Step(_) | Self::ReadLog(..) | Self::CopyRows(..)
-            )
+/// A request to show a log in another program.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ExternalRequest {
+    /// A copy of the log in the user's editor, at this row.
+    Edit(LogRow),
+    /// The log in the user's pager, at this row.
+    Page(LogRow),
+}
+
+/// The actions to which an event leads, in order.
+#[derive(Clone, PartialEq, Default, Debug)]
+#[must_use = "an effect that is dropped is never performed"]
+pub struct Effects(Vec<Effect>);
+
+impl Effects {
+    /// Returns no effects.
+    pub const fn none() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Adds the effects of a later event.
+    pub fn extend(&mut self, later: impl Into<Self>) {
+        self.0.extend(later.into().0);
+    }
+}
+
+impl<T: Into<Effect>> From<T> for Effects {
+    fn from(effect: T) -> Self {
+        Self(vec![effect.into()])
+    }
+}
+
+impl<T: Into<Effect>> From<Option<T>> for Effects {
+    fn from(effect: Option<T>) -> Self {
+        Self(effect.into_iter().map(Into::into).collect())
+    }
+}
+
+impl FromIterator<Effect> for Effects {
+    fn from_iter<I: IntoIterator<Item = Effect>>(effects: I) -> Self {
+        Self(effects.into_iter().collect())
+    }
+}
+
+impl IntoIterator for Effects {
+    type Item = Effect;
+    type IntoIter = std::vec::IntoIter<Effect>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl From<WorkerRequest> for Effect {
+    fn from(request: WorkerRequest) -> Self {
+        Self::Worker(request)
+    }
+}
+
+impl From<TerminalRequest> for Effect {
+    fn from(request: TerminalRequest) -> Self {
+        Self::Terminal(request)
+    }
+}
+
+impl From<ExternalRequest> for Effect {
+    fn from(request: ExternalRequest) -> Self {
+        Self::External(request)
     }
 }

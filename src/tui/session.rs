@@ -23,7 +23,7 @@ use super::external::{self, ExternalCommand};
 use super::input::Gate;
 use super::layout;
 use super::model::Model;
-use super::msg::{Effect, Msg, Work};
+use super::msg::{Effect, Effects, ExternalRequest, Msg, TerminalRequest, Work, WorkerRequest};
 use super::term::{self, Screen};
 use super::update::{start, update};
 use super::view::view;
@@ -63,7 +63,7 @@ pub(super) fn run(catalog: Catalog, open: Option<RunSpec>, options: Options) -> 
         begun: Instant::now(),
         drawn_at: None,
         other: Other::None,
-        owed: Vec::new(),
+        owed: Effects::none(),
         is_over: false,
     };
     session.run()?;
@@ -80,7 +80,7 @@ struct Session {
     drawn_at: Option<Instant>,
     other: Other,
     /// The effects to perform once the external program has ended.
-    owed: Vec<Effect>,
+    owed: Effects,
     is_over: bool,
 }
 
@@ -186,33 +186,42 @@ impl Session {
         Ok(())
     }
 
-    fn perform(&mut self, effects: Vec<Effect>) -> Result<()> {
+    fn perform(&mut self, effects: Effects) -> Result<()> {
         for effect in effects {
             match effect {
+                Effect::Worker(request) => {
+                    // Sending fails only if the worker has panicked, and then [`Msg::Lost`] ends
+                    // the loop.
+                    let _ = self.threads.requests.as_ref().map(|requests| requests.send(request));
+                }
                 Effect::Watch(dirs) => {
                     let _ = self.threads.orders.send(Order::Watch(dirs));
                 }
-                effect @ (Effect::Copy(_) | Effect::Notify(_)) if self.is_away() => {
-                    self.owed.push(effect);
-                }
-                Effect::Copy(text) => self.copy(text)?,
-                Effect::Notify(text) => self.screen.notify(&text)?,
-                Effect::Edit(row) => self.begin(ExternalCommand::Edit(row)),
-                Effect::Page(row) => {
-                    self.begin(ExternalCommand::Page(row, self.model.theme.has_color()));
-                }
-                Effect::CaptureMouse(on) => self.screen.capture_mouse(on)?,
-                Effect::Redraw => self.retake(Screen::retake)?,
-                Effect::Suspend => self.retake(Screen::suspend)?,
+                Effect::Terminal(request) => self.use_terminal(request)?,
+                Effect::External(request) => self.begin(match request {
+                    ExternalRequest::Edit(row) => ExternalCommand::Edit(row),
+                    ExternalRequest::Page(row) => {
+                        ExternalCommand::Page(row, self.model.theme.has_color())
+                    }
+                }),
                 Effect::Quit => self.is_over = true,
-                effect => {
-                    // Sending fails only if the worker has panicked, and then [`Msg::Lost`] ends
-                    // the loop.
-                    let _ = self.threads.requests.as_ref().map(|requests| requests.send(effect));
-                }
             }
         }
         Ok(())
+    }
+
+    fn use_terminal(&mut self, request: TerminalRequest) -> Result<()> {
+        match request {
+            TerminalRequest::Copy(_) | TerminalRequest::Notify(_) if self.is_away() => {
+                self.owed.extend(request);
+                Ok(())
+            }
+            TerminalRequest::Copy(text) => self.copy(text),
+            TerminalRequest::Notify(text) => self.screen.notify(&text),
+            TerminalRequest::CaptureMouse(on) => self.screen.capture_mouse(on),
+            TerminalRequest::Redraw => self.retake(Screen::retake),
+            TerminalRequest::Suspend => self.retake(Screen::suspend),
+        }
     }
 
     fn copy(&mut self, mut text: String) -> Result<()> {
@@ -280,7 +289,7 @@ impl Session {
 struct Threads {
     messages: Receiver<Msg>,
     /// The requests to the worker; `None` ends it.
-    requests: Option<Sender<Effect>>,
+    requests: Option<Sender<WorkerRequest>>,
     orders: Sender<Order>,
     /// The requests to the thread of external programs; `None` ends it.
     external_commands: Option<Sender<ExternalCommand>>,

@@ -12,7 +12,7 @@ use unicode_width::UnicodeWidthStr;
 use super::Options;
 use super::keymap::Key;
 use super::model::Model;
-use super::msg::{Effect, Mouse, Msg};
+use super::msg::{Effect, Effects, Mouse, Msg};
 use super::update::{start, update};
 use super::view::view;
 use super::worker::Worker;
@@ -60,11 +60,11 @@ impl Sim {
     }
 
     /// Performs effects, and all effects that follow from them.
-    pub fn perform(&mut self, effects: Vec<Effect>) {
-        let mut effects = std::collections::VecDeque::from(effects);
+    pub fn perform(&mut self, effects: Effects) {
+        let mut effects = std::collections::VecDeque::from_iter(effects);
         loop {
             let answers = match effects.pop_front() {
-                Some(effect) if effect.is_for_worker() => self.worker.serve(effect),
+                Some(Effect::Worker(request)) => self.worker.serve(request),
                 Some(other) => {
                     self.others.push(other);
                     continue;

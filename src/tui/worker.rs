@@ -15,7 +15,7 @@ mod thread;
 use std::path::PathBuf;
 
 use super::excerpt;
-use super::msg::{Effect, Msg, PAGE_RUNS, PageRequest, Ticket, Work};
+use super::msg::{Msg, PAGE_RUNS, PageRequest, Ticket, Work, WorkerRequest};
 use super::reading::Reading;
 use super::runs_search::RunsSearch;
 use super::scroll::LogSource;
@@ -57,39 +57,38 @@ impl Worker {
         }
     }
 
-    /// Performs an effect, if it is for the worker, and returns the answers.
-    pub(super) fn serve(&mut self, effect: Effect) -> Vec<Msg> {
+    /// Serves a request and returns the answers.
+    pub(super) fn serve(&mut self, request: WorkerRequest) -> Vec<Msg> {
         self.catalog.renew();
-        match effect {
-            Effect::Load(run) => self.load(run),
-            Effect::Refresh(run) => self.refresh(run),
-            Effect::ReadRuns(beside) => {
+        match request {
+            WorkerRequest::Load(run) => self.load(run),
+            WorkerRequest::Refresh(run) => self.refresh(run),
+            WorkerRequest::ReadRuns(beside) => {
                 match self.catalog.runs_beside(&beside, &self.filter, PAGE_RUNS) {
                     Ok(runs) => vec![Msg::RunsBeside(beside, runs)],
                     Err(error) => self.fail(self.seen.run.clone(), &error),
                 }
             }
-            Effect::FindRuns(request) => {
+            WorkerRequest::FindRuns(request) => {
                 self.search = request.map(RunsSearch::new);
                 self.search_runs()
             }
-            Effect::Step(step) => {
+            WorkerRequest::Step(step) => {
                 match self.catalog.nearest(&step.beside, step.outcome, &self.filter) {
                     Ok(head) => vec![Msg::Stepped(step, head.map(Box::new))],
                     Err(error) => self.fail(self.seen.run.clone(), &error),
                 }
             }
-            Effect::ReadLog(ticket, request) => match self.read_log(ticket, *request) {
+            WorkerRequest::ReadLog(ticket, request) => match self.read_log(ticket, *request) {
                 Ok(messages) => {
                     messages.into_iter().chain(self.look_again()).chain(self.watch_log()).collect()
                 }
                 Err(error) => vec![Msg::Failed(Work::Log(ticket), error::line(&error))],
             },
-            Effect::CopyRows(log, tail) => vec![match excerpt::copied(&log, tail) {
+            WorkerRequest::CopyRows(log, tail) => vec![match excerpt::copied(&log, tail) {
                 Ok((text, is_cut)) => Msg::Copied(text, is_cut),
                 Err(error) => Msg::Failed(Work::External, error::line(&error)),
             }],
-            _ => Vec::new(),
         }
     }
 
@@ -154,13 +153,13 @@ impl Worker {
         ))
     }
 
-    /// Returns the path to be read for an effect, or for the background work if there is no effect.
-    fn path_of(&self, effect: Option<&Effect>) -> Option<PathBuf> {
-        match effect {
-            Some(Effect::ReadLog(_, request)) => {
-                request.source.log_at(0).map(|(log, ..)| log.to_path_buf())
+    /// Returns the path to be read for a request, or for the background work if there is no request.
+    fn path_of(&self, request: Option<&WorkerRequest>) -> Option<PathBuf> {
+        match request {
+            Some(WorkerRequest::ReadLog(_, page)) => {
+                page.source.log_at(0).map(|(log, ..)| log.to_path_buf())
             }
-            Some(Effect::CopyRows(log, _)) => Some(log.to_path_buf()),
+            Some(WorkerRequest::CopyRows(log, _)) => Some(log.to_path_buf()),
             Some(_) => Some(self.catalog.path()),
             None => self.open.as_ref().filter(|_| self.has_work()).and_then(Open::path),
         }

@@ -13,7 +13,7 @@ use rundown::catalog::Catalog;
 use rundown::cri::Stream;
 use rundown::file::FilePath;
 use rundown::log::{LogFile, Tail};
-use rundown::tui::msg::Effect;
+use rundown::tui::msg::WorkerRequest;
 use rundown::tui::sim::Sim;
 
 use crate::support::built::{Built, run_id};
@@ -322,7 +322,7 @@ fn a_row_that_a_killed_writer_left_open_is_unfinished() {
     assert!(!sim.screen().contains("unfinished"), "{}", sim.screen());
     store.kill_recorder(&run);
     // No file changes. The next reload of the list of runs finds it.
-    let effects = vec![Effect::Load(sim.model.wanted.clone())];
+    let effects = WorkerRequest::Load(sim.model.wanted.clone()).into();
     sim.perform(effects);
     assert_eq!(badge(&mut sim), "interrupted");
     let screen = sim.screen();

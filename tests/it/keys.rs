@@ -8,7 +8,7 @@ use ratatui::style::{Color, Modifier};
 use rundown::catalog::Catalog;
 use rundown::tui::keymap::{Action, Context, Keymap, Keys, Wish};
 use rundown::tui::layout::Pane;
-use rundown::tui::msg::Effect;
+use rundown::tui::msg::{Effect, TerminalRequest};
 use rundown::tui::sim::Sim;
 use rundown::tui::theme::Scheme;
 use rundown::tui::view_options::Times;
@@ -155,7 +155,7 @@ fn a_screen_opens_as_it_was_set() {
         ..Settings::default()
     };
     let mut sim = open_with(&store, settings, SMALL);
-    assert_eq!(for_terminal(&sim), [&Effect::CaptureMouse(false)]);
+    assert_eq!(for_terminal(&sim), [&TerminalRequest::CaptureMouse(false).into()]);
     assert!(!sim.model.mouse && sim.model.view_options.wrap && sim.model.view_options.numbers);
     assert_snapshot!("as_set_80x24", sim.screen());
 }

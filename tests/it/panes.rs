@@ -10,7 +10,7 @@ use rundown::store::{JobEnd, RunEnd, ShEnd};
 use rundown::tui::Options;
 use rundown::tui::keymap::{Context, Key};
 use rundown::tui::layout::Pane;
-use rundown::tui::msg::Msg;
+use rundown::tui::msg::{Effects, Msg};
 use rundown::tui::sim::Sim;
 use rundown::tui::update::update;
 
@@ -197,7 +197,7 @@ fn enter_before_anything_is_found_means_the_first() {
     let mut sim = open(&store, SMALL);
     sim.keys("r");
     // The worker is slow: its answers come after all keys.
-    let mut late = Vec::new();
+    let mut late = Effects::none();
     for key in ["f", "a", "i", "l", "Enter"] {
         late.extend(update(&mut sim.model, Msg::Key(Key::parse(key).unwrap())));
     }

@@ -12,7 +12,9 @@ use rundown::store::{JobEnd, RunEnd};
 use rundown::tui::Options;
 use rundown::tui::keymap::Key;
 use rundown::tui::layout::Pane;
-use rundown::tui::msg::{Effect, MAX_RUNS, Mouse, Msg, Watching, Work};
+use rundown::tui::msg::{
+    Effect, Effects, MAX_RUNS, Mouse, Msg, TerminalRequest, Watching, Work, WorkerRequest,
+};
 use rundown::tui::sim::Sim;
 use rundown::tui::update::update;
 
@@ -317,7 +319,7 @@ fn the_mouse_scrolls_what_is_under_it_and_selects() {
     sim.keys("r").mouse(Mouse::Click, 10, 4);
     assert_eq!(sim.model.run.as_ref().unwrap().head.run.id, run_id(1));
     sim.keys("M");
-    assert_eq!(sim.others.last(), Some(&Effect::CaptureMouse(false)));
+    assert_eq!(sim.others.last(), Some(&TerminalRequest::CaptureMouse(false).into()));
 }
 
 // ---- a long list of runs ----
@@ -497,13 +499,13 @@ fn a_page_that_could_not_be_read_is_asked_for_again_when_reading_works_again() {
     let mut sim = open(&store, SMALL);
     sim.keys("r");
     let bottom = || Msg::Key(Key::parse("End").unwrap());
-    let asked = Effect::ReadRuns(Beside::Older(run_id(251)));
-    assert_eq!(update(&mut sim.model, bottom()), std::slice::from_ref(&asked));
+    let asked = WorkerRequest::ReadRuns(Beside::Older(run_id(251)));
+    assert_eq!(update(&mut sim.model, bottom()), asked.clone().into());
     let busy = Msg::Failed(Work::Store, "the database is busy; trying again".into());
-    assert_eq!(update(&mut sim.model, busy), [], "not at once and for ever");
-    assert_eq!(update(&mut sim.model, bottom()), []);
+    assert_eq!(update(&mut sim.model, busy), Effects::none(), "not at once and for ever");
+    assert_eq!(update(&mut sim.model, bottom()), Effects::none());
     let list = RunList { heads: sim.model.runs.heads.clone().unwrap(), has_more: true };
-    assert_eq!(update(&mut sim.model, Msg::Runs(list)), [asked]);
+    assert_eq!(update(&mut sim.model, Msg::Runs(list)), asked.into());
 }
 
 // ---- the log ----
@@ -581,7 +583,7 @@ fn moves_made_while_rows_are_on_their_way_are_not_lost() {
         late.extend(step(&mut sim, "PageDown"));
     }
     for effect in late {
-        sim.perform(vec![effect]);
+        sim.perform(effect.into());
     }
     assert_eq!(first_row(&sim), format!("row {}", 1 + 12 * 19));
 }
@@ -909,7 +911,7 @@ proptest! {
 
 /// Performs the newest request for the log, and all other requests.
 fn answer(sim: &mut Sim, asked: &mut Vec<Effect>) {
-    let is_log = |effect: &Effect| matches!(effect, Effect::ReadLog(..));
+    let is_log = |effect: &Effect| matches!(effect, Effect::Worker(WorkerRequest::ReadLog(..)));
     let newest = asked.iter().rfind(|effect| is_log(effect)).cloned();
     let others = asked.drain(..).filter(|effect| !is_log(effect));
     let effects = others.chain(newest).collect();

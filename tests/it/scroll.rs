@@ -9,7 +9,7 @@ use rundown::log::{LogFile, Tail};
 use rundown::model::{JobId, RunId};
 use rundown::store::{JobEnd, RunEnd};
 use rundown::tui::layout::Pane;
-use rundown::tui::msg::Effect;
+use rundown::tui::msg::{Effect, ExternalRequest, TerminalRequest};
 use rundown::tui::scroll::{RowAddress, log_bytes};
 use rundown::tui::sim::Sim;
 
@@ -223,9 +223,11 @@ fn what_is_copied_edited_and_marked_is_of_the_command_where_one_stands() {
     let (store, _) = run_of(&[("a", 1, 3, 1), ("b", 1, 3, 1)]);
     let mut sim = whole(&store, SMALL);
     sim.keys("g ] j c");
-    assert_eq!(sim.others.pop(), Some(Effect::Copy("make b 1".into())));
+    assert_eq!(sim.others.pop(), Some(TerminalRequest::Copy("make b 1".into()).into()));
     sim.keys("y v");
-    let Some(Effect::Edit(row)) = sim.others.pop() else { panic!("no editor") };
+    let Some(Effect::External(ExternalRequest::Edit(row))) = sim.others.pop() else {
+        panic!("no editor")
+    };
     assert!(row.log.ends_with("b/sh-1.log"), "{:?}", row.log);
     sim.keys("/ b Space 1 Space r o w Space 2 Enter m x g ' x");
     assert_eq!(String::from_utf8_lossy(&sim.model.current_row().unwrap().text), "b 1 row 2");
@@ -472,7 +474,9 @@ fn the_marked_row_stays_it_among_other_rows() {
     store.end(&run, "build", 1, 2, 900);
     let mut sim = open(&store, SMALL);
     let copied = |sim: &mut Sim| {
-        let Some(Effect::Copy(text)) = sim.keys("y").others.pop() else { panic!("nothing copied") };
+        let Some(Effect::Terminal(TerminalRequest::Copy(text))) = sim.keys("y").others.pop() else {
+            panic!("nothing copied")
+        };
         text
     };
     let error = "src/a.c:3:5: error: expected ';'";

@@ -7,11 +7,11 @@ use super::moving::{last_top, leave, note_seen, shift, show_at, show_card, show_
 use super::scroll;
 use crate::log::{Anchor, Window};
 use crate::tui::model::{Aim, Card, Log, Model, Request};
-use crate::tui::msg::{Effect, Goal, Known, Page, Ticket};
+use crate::tui::msg::{Effects, Goal, Known, Page, Ticket};
 
 /// Rows have come.
-pub(super) fn arrived(model: &mut Model, ticket: Ticket, mut page: Page) -> Vec<Effect> {
-    let Some(request) = take_request(model, ticket) else { return Vec::new() };
+pub(super) fn arrived(model: &mut Model, ticket: Ticket, mut page: Page) -> Effects {
+    let Some(request) = take_request(model, ticket) else { return Effects::none() };
     let log = &mut model.log;
     log.fault = None;
     let here = log.window.rows.get(log.top).map(|row| row.offset);
@@ -115,8 +115,8 @@ fn is_to_be_at_end(model: &mut Model, aim: Aim, is_other_file: bool) -> bool {
 pub(super) fn add_pending_scroll(
     model: &mut Model,
     pending_scroll: isize,
-    effects: Vec<Effect>,
-) -> Vec<Effect> {
+    effects: Effects,
+) -> Effects {
     if let Some(next) = &mut model.log.request {
         next.pending_scroll = next.pending_scroll.saturating_add(pending_scroll);
     }
@@ -150,8 +150,8 @@ fn line_on_screen(model: &Model, offset: u64) -> Option<usize> {
 }
 
 /// Nothing has changed: what was waiting for the answer goes on with the rows at hand.
-pub(super) fn unchanged(model: &mut Model, ticket: Ticket, known: Known) -> Vec<Effect> {
-    let Some(request) = take_request(model, ticket) else { return Vec::new() };
+pub(super) fn unchanged(model: &mut Model, ticket: Ticket, known: Known) -> Effects {
+    let Some(request) = take_request(model, ticket) else { return Effects::none() };
     model.log.fault = None;
     take_known(&mut model.log, known);
     match request.aim {
@@ -163,8 +163,8 @@ pub(super) fn unchanged(model: &mut Model, ticket: Ticket, known: Known) -> Vec<
 }
 
 /// There is no such row as was looked for.
-pub(super) fn missed(model: &mut Model, ticket: Ticket) -> Vec<Effect> {
-    let Some(request) = take_request(model, ticket) else { return Vec::new() };
+pub(super) fn missed(model: &mut Model, ticket: Ticket) -> Effects {
+    let Some(request) = take_request(model, ticket) else { return Effects::none() };
     let asked = model.log.asked.take();
     if let (Some((Goal::Fold(_, how), _)), true) = (asked, model.is_scroll()) {
         return scroll::fold_section(model, how);
@@ -174,19 +174,19 @@ pub(super) fn missed(model: &mut Model, ticket: Ticket) -> Vec<Effect> {
 }
 
 /// A row is being looked for, and that takes long.
-pub(super) fn looking(model: &mut Model, ticket: Ticket, percent: u8) -> Vec<Effect> {
+pub(super) fn looking(model: &mut Model, ticket: Ticket, percent: u8) -> Effects {
     if ticket == model.log.ticket && model.log.request.is_some() {
         model.log.looking = Some(percent);
     }
-    Vec::new()
+    Effects::none()
 }
 
 /// More is known of the log.
-pub(super) fn known(model: &mut Model, ticket: Ticket, known: Known) -> Vec<Effect> {
+pub(super) fn known(model: &mut Model, ticket: Ticket, known: Known) -> Effects {
     if ticket == model.log.ticket {
         take_known(&mut model.log, known);
     }
-    Vec::new()
+    Effects::none()
 }
 
 /// Takes in new facts. Row counts stay until there are new ones: counting begins again with every
@@ -208,13 +208,13 @@ fn take_known(log: &mut Log, known: Known) {
 }
 
 /// The log could not be read; the next hint from the disk tries again.
-pub(super) fn failed(model: &mut Model, ticket: Ticket, why: String) -> Vec<Effect> {
+pub(super) fn failed(model: &mut Model, ticket: Ticket, why: String) -> Effects {
     if ticket == model.log.ticket {
         let _ = take_request(model, ticket);
         model.log.fault = Some(why);
         model.open_at = None;
     }
-    Vec::new()
+    Effects::none()
 }
 
 fn take_request(model: &mut Model, ticket: Ticket) -> Option<Request> {
@@ -226,12 +226,12 @@ fn take_request(model: &mut Model, ticket: Ticket) -> Option<Request> {
 }
 
 /// Makes the moves that were waiting, and asks again if the file has changed meanwhile.
-fn apply_pending_scroll(model: &mut Model, request: Request) -> Vec<Effect> {
+fn apply_pending_scroll(model: &mut Model, request: Request) -> Effects {
     let rest = shift(model, request.pending_scroll);
     if request.aim == Aim::Target {
         leave(model);
     }
-    let effects = if rest == 0 { Vec::new() } else { reach(model, rest, rest) };
+    let effects = if rest == 0 { Effects::none() } else { reach(model, rest, rest) };
     match &mut model.log.request {
         Some(next) => next.stale = request.stale,
         None if request.stale => return refresh(model),

@@ -5,18 +5,18 @@ use crate::file::FilePath;
 use crate::log::Tail;
 use crate::sanitize::{name, plain};
 use crate::tui::model::Model;
-use crate::tui::msg::{Effect, LogRow};
+use crate::tui::msg::{Effects, ExternalRequest, LogRow, TerminalRequest, WorkerRequest};
 
 /// Shown in place of what secure mode does not do.
 pub(super) const SECURE: &str =
     "disabled in secure mode (RUNDOWN_SECURE, or `secure` in the config)";
 
 /// The log at the current row, for another program.
-pub(super) fn show(model: &mut Model, how: fn(LogRow) -> Effect) -> Vec<Effect> {
+pub(super) fn show(model: &mut Model, how: fn(LogRow) -> ExternalRequest) -> Effects {
     let row = current_log(model).map(|(log, tail, offset)| LogRow { log, offset, tail });
     // It is on screen for a moment only, unless the file system does not answer.
     model.said = row.as_ref().map(|row| format!("reading {}", name(&row.log.to_string_lossy())));
-    row.map(how).into_iter().collect()
+    row.map(how).into()
 }
 
 /// The log of the current row, what its last line is, and where the row begins.
@@ -25,7 +25,7 @@ fn current_log(model: &Model) -> Option<(FilePath, Tail, u64)> {
 }
 
 /// Copies the current row, as it is shown.
-pub(super) fn copy_row(model: &mut Model) -> Vec<Effect> {
+pub(super) fn copy_row(model: &mut Model) -> Effects {
     let text = model
         .current_row()
         .map(|row| plain(&row.text, model.view_options.row_filter.progress).into_owned());
@@ -33,12 +33,12 @@ pub(super) fn copy_row(model: &mut Model) -> Vec<Effect> {
 }
 
 /// Copies all rows.
-pub(super) fn copy_rows(model: &mut Model) -> Vec<Effect> {
-    current_log(model).map(|(log, tail, _)| Effect::CopyRows(log, tail)).into_iter().collect()
+pub(super) fn copy_rows(model: &mut Model) -> Effects {
+    current_log(model).map(|(log, tail, _)| WorkerRequest::CopyRows(log, tail)).into()
 }
 
 /// Copies the command line, or the script, that was run.
-pub(super) fn copy_command(model: &mut Model) -> Vec<Effect> {
+pub(super) fn copy_command(model: &mut Model) -> Effects {
     let here = model
         .current_row()
         .and_then(|row| model.log.place_at(row.offset))
@@ -49,7 +49,7 @@ pub(super) fn copy_command(model: &mut Model) -> Vec<Effect> {
     copy(model, text, "the command")
 }
 
-fn copy(model: &mut Model, text: Option<String>, what: &str) -> Vec<Effect> {
+fn copy(model: &mut Model, text: Option<String>, what: &str) -> Effects {
     model.said = text.is_some().then(|| format!("copied {what}"));
-    text.map(Effect::Copy).into_iter().collect()
+    text.map(TerminalRequest::Copy).into()
 }

@@ -9,7 +9,7 @@ use crate::search::Towards;
 use crate::tui::keymap::{Action, Context, Key, Keys, Meaning};
 use crate::tui::layout::{self, Pane};
 use crate::tui::model::Model;
-use crate::tui::msg::{Effect, Fold};
+use crate::tui::msg::{Effect, Effects, ExternalRequest, Fold, TerminalRequest};
 use crate::tui::prompt::PromptKind;
 
 /// The distance of a move.
@@ -42,7 +42,7 @@ impl Move {
 }
 
 /// A key was pressed.
-pub(super) fn press(model: &mut Model, key: Key) -> Vec<Effect> {
+pub(super) fn press(model: &mut Model, key: Key) -> Effects {
     let mut pressed = std::mem::take(&mut model.pressed);
     pressed.push(key);
     let action = match model.keymap.meaning(model.context(), &pressed) {
@@ -50,7 +50,7 @@ pub(super) fn press(model: &mut Model, key: Key) -> Vec<Effect> {
         // As long as one likes: what may follow is on screen.
         Meaning::Begun => {
             (model.pressed, model.said) = (pressed, None);
-            return Vec::new();
+            return Effects::none();
         }
         Meaning::Nothing if pressed.len() > 1 => return nothing(model, pressed),
         Meaning::Nothing => None,
@@ -78,28 +78,28 @@ pub(super) fn press(model: &mut Model, key: Key) -> Vec<Effect> {
 
 /// Keys one after the other that mean nothing; the one that steps back was meant to end them, and
 /// Ctrl-C leaves.
-fn nothing(model: &mut Model, pressed: Vec<Key>) -> Vec<Effect> {
+fn nothing(model: &mut Model, pressed: Vec<Key>) -> Effects {
     let last = pressed.last().copied();
     if last == Some(Key::CTRL_C) {
-        return vec![Effect::Quit];
+        return Effect::Quit.into();
     }
     let alone = model.keymap.meaning(model.context(), last.as_slice());
     if alone != Meaning::Action(Action::Back) {
         model.said = Some(format!("{} is not bound", model.theme.signs.keys(&Keys::from(pressed))));
     }
-    Vec::new()
+    Effects::none()
 }
 
 /// A key that finds or shows something in the log gives it the focus.
-fn in_log(model: &mut Model, act: impl FnOnce(&mut Model) -> Vec<Effect>) -> Vec<Effect> {
-    if model.focus == Pane::Tree {
-        focus(model, Pane::Log);
-    }
-    act(model)
+fn in_log(model: &mut Model, act: impl FnOnce(&mut Model) -> Effects) -> Effects {
+    let mut effects =
+        if model.focus == Pane::Tree { focus(model, Pane::Log) } else { Effects::none() };
+    effects.extend(act(model));
+    effects
 }
 
 /// The first row on screen stays it.
-fn wrap(model: &mut Model) -> Vec<Effect> {
+fn wrap(model: &mut Model) -> Effects {
     model.view_options.wrap = !model.view_options.wrap;
     (model.log.line, model.log.sideways) = (0, 0);
     seek::say(
@@ -108,7 +108,7 @@ fn wrap(model: &mut Model) -> Vec<Effect> {
     )
 }
 
-fn act(model: &mut Model, action: Action) -> Vec<Effect> {
+fn act(model: &mut Model, action: Action) -> Effects {
     match action {
         Action::Down => go(model, Move::Rows(1)),
         Action::Up => go(model, Move::Rows(-1)),
@@ -162,7 +162,7 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Numbers => flip(&mut model.view_options.numbers),
         Action::Wrap => wrap(model),
         // They have a meaning only while a line is being typed.
-        Action::Accept | Action::Literal | Action::Older | Action::Newer => Vec::new(),
+        Action::Accept | Action::Literal | Action::Older | Action::Newer => Effects::none(),
         Action::Zoom => flip(&mut model.zoom),
         Action::Runs | Action::FindRuns => finder::begin(model),
         Action::OlderRun => finder::step(model, Beside::Older, None, true),
@@ -173,13 +173,13 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::PreviousSlowest => tree::slowest(model, -1),
         Action::Header => {
             moving::show_header(model, !model.view_options.header);
-            Vec::new()
+            Effects::none()
         }
         Action::Help => help(model),
-        Action::Redraw => vec![Effect::Redraw],
+        Action::Redraw => TerminalRequest::Redraw.into(),
         Action::Mouse => {
             model.mouse = !model.mouse;
-            vec![Effect::CaptureMouse(model.mouse)]
+            TerminalRequest::CaptureMouse(model.mouse).into()
         }
         Action::CopyRow | Action::CopyRows | Action::CopyCommand | Action::Edit | Action::Page
             if model.secure =>
@@ -189,25 +189,25 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::CopyRow => external::copy_row(model),
         Action::CopyRows => external::copy_rows(model),
         Action::CopyCommand => external::copy_command(model),
-        Action::Edit => external::show(model, Effect::Edit),
-        Action::Page => external::show(model, Effect::Page),
-        Action::Suspend => vec![Effect::Suspend],
-        Action::Quit => vec![Effect::Quit],
+        Action::Edit => external::show(model, ExternalRequest::Edit),
+        Action::Page => external::show(model, ExternalRequest::Page),
+        Action::Suspend => TerminalRequest::Suspend.into(),
+        Action::Quit => Effect::Quit.into(),
     }
 }
 
 /// Opens or closes the card with the likeliest cause; looks for the cause if it is not known yet.
-fn cause(model: &mut Model) -> Vec<Effect> {
+fn cause(model: &mut Model) -> Effects {
     if model.view_options.header {
         moving::show_header(model, false);
         if model.card().is_some() {
-            return Vec::new();
+            return Effects::none();
         }
     }
     match model.log.card.as_ref().map(|card| card.is_open) {
         Some(is_open) => {
             moving::show_card(model, !is_open);
-            Vec::new()
+            Effects::none()
         }
         None if model.is_scroll() => {
             seek::say(model, "open a single command to see its likely cause")
@@ -217,7 +217,7 @@ fn cause(model: &mut Model) -> Vec<Effect> {
 }
 
 /// To another command: in a scroll to its heading, else in the tree.
-fn jump(model: &mut Model, by: isize, is_for_failed: bool) -> Vec<Effect> {
+fn jump(model: &mut Model, by: isize, is_for_failed: bool) -> Effects {
     if model.is_scroll() && model.focus == Pane::Log {
         return scroll::jump(model, by, is_for_failed);
     }
@@ -227,21 +227,21 @@ fn jump(model: &mut Model, by: isize, is_for_failed: bool) -> Vec<Effect> {
     tree::jump(model, by, if is_for_failed { tree::is_failed } else { |_| true })
 }
 
-fn flip(switch: &mut bool) -> Vec<Effect> {
+fn flip(switch: &mut bool) -> Effects {
     *switch = !*switch;
-    Vec::new()
+    Effects::none()
 }
 
-fn help(model: &mut Model) -> Vec<Effect> {
+fn help(model: &mut Model) -> Effects {
     model.help = if model.help.is_some() { None } else { Some(0) };
-    Vec::new()
+    Effects::none()
 }
 
-fn go(model: &mut Model, how: Move) -> Vec<Effect> {
+fn go(model: &mut Model, how: Move) -> Effects {
     if let Some(top) = &mut model.help {
         let height = layout::help_box(model.screen).height.saturating_sub(2);
         *top = top.saturating_add_signed(how.rows(usize::from(height)));
-        return Vec::new();
+        return Effects::none();
     }
     match model.focus {
         Pane::Runs => runs::go(model, how),
@@ -251,20 +251,20 @@ fn go(model: &mut Model, how: Move) -> Vec<Effect> {
 }
 
 /// Gives a pane the focus.
-pub(super) fn focus(model: &mut Model, pane: Pane) -> Vec<Effect> {
+pub(super) fn focus(model: &mut Model, pane: Pane) -> Effects {
     let before = std::mem::replace(&mut model.focus, pane);
     match (before, pane) {
-        (Pane::Runs, Pane::Runs) => Vec::new(),
+        (Pane::Runs, Pane::Runs) => Effects::none(),
         (_, Pane::Runs) => {
             model.behind = before;
-            Vec::new()
+            Effects::none()
         }
         (Pane::Runs, _) => finder::leave(model),
-        _ => Vec::new(),
+        _ => Effects::none(),
     }
 }
 
-fn turn(model: &mut Model, by: isize) -> Vec<Effect> {
+fn turn(model: &mut Model, by: isize) -> Effects {
     let panes = layout::cycle(model.screen.width);
     let Some(at) = panes.iter().position(|pane| *pane == model.focus) else {
         return focus(model, model.behind);
@@ -272,11 +272,11 @@ fn turn(model: &mut Model, by: isize) -> Vec<Effect> {
     let next = if by > 0 { at + 1 } else { at + panes.len() - 1 };
     match panes.get(next % panes.len()) {
         Some(pane) => focus(model, *pane),
-        None => Vec::new(),
+        None => Effects::none(),
     }
 }
 
-fn open(model: &mut Model) -> Vec<Effect> {
+fn open(model: &mut Model) -> Effects {
     match model.focus {
         Pane::Runs => runs::open(model),
         Pane::Tree => tree::open(model),
@@ -286,13 +286,13 @@ fn open(model: &mut Model) -> Vec<Effect> {
 
 /// The help closes, what is searched for and filtered is forgotten, the zoom and the popup end;
 /// then from the log to the tree to the runs.
-fn back(model: &mut Model) -> Vec<Effect> {
+fn back(model: &mut Model) -> Effects {
     if model.help.take().is_some() {
-        return Vec::new();
+        return Effects::none();
     }
     if model.focus == Pane::Log && model.card().is_some() {
         moving::show_card(model, false);
-        return Vec::new();
+        return Effects::none();
     }
     if model.focus == Pane::Log && model.view_options.search.is_some() {
         return seek::clear_search(model);
@@ -312,6 +312,6 @@ fn back(model: &mut Model) -> Vec<Effect> {
         Some(at) => at
             .checked_sub(1)
             .and_then(|at| panes.get(at))
-            .map_or_else(Vec::new, |pane| focus(model, *pane)),
+            .map_or_else(Effects::none, |pane| focus(model, *pane)),
     }
 }

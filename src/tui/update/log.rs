@@ -13,7 +13,7 @@ use crate::log::{Anchor, Tail};
 use crate::model::{Outcome, Phase, Sh};
 use crate::search::RowFilter;
 use crate::tui::model::{Aim, Item, Log, LogKey, Model, Request};
-use crate::tui::msg::{Effect, Goal, PageRequest, Ticket};
+use crate::tui::msg::{Effects, Goal, PageRequest, Ticket, WorkerRequest};
 use crate::tui::scroll::{LogSource, may_grow, readdress};
 
 /// The number of screens of rows to read at once.
@@ -21,11 +21,11 @@ const PAGES: usize = 4;
 
 /// Shows the log of the selected command, or the scroll of the selected job or run, unless it is
 /// shown already.
-pub(super) fn show(model: &mut Model) -> Vec<Effect> {
+pub(super) fn show(model: &mut Model) -> Effects {
     scroll::keep_open(model);
     let Some(PaneLog { key, source, state }) = pane_log(model) else {
         model.log = Log { ticket: next_ticket(model), ..Log::default() };
-        return Vec::new();
+        return Effects::none();
     };
     let is_same = model.log.key.as_ref() == Some(&key);
     // Deleted while it is read: what was read of it stays.
@@ -64,7 +64,7 @@ pub(super) fn show(model: &mut Model) -> Vec<Effect> {
 }
 
 /// Shows the log at the likeliest cause of a failure.
-pub(super) fn land(model: &mut Model) -> Vec<Effect> {
+pub(super) fn land(model: &mut Model) -> Effects {
     let sh = model.shown().and_then(|item| item.sh()?.sh.as_ref());
     let exit_code = sh.and_then(Sh::exit_status);
     seek(model, Goal::Cause(exit_code), "")
@@ -81,10 +81,10 @@ fn is_same_file(before: Option<&LogSource>, now: Option<&LogSource>) -> bool {
 
 /// The same log, or scroll, as it stands now: a command may have ended, so that an unfinished last
 /// line counts, or have begun.
-fn go_on_with(model: &mut Model, source: Option<LogSource>) -> Vec<Effect> {
+fn go_on_with(model: &mut Model, source: Option<LogSource>) -> Effects {
     let before = std::mem::replace(&mut model.log.source, source);
     if before == model.log.source {
-        return Vec::new();
+        return Effects::none();
     }
     let old = before.iter().flat_map(LogSource::sections).collect::<Vec<_>>();
     let now = model.log.source.iter().flat_map(LogSource::sections);
@@ -163,14 +163,14 @@ const fn job_state(job: &JobNode) -> ShState {
 }
 
 /// Asks for the rows at the start or the end of the log, whatever was asked before.
-pub(super) fn aim_at(model: &mut Model, aim: Aim) -> Vec<Effect> {
+pub(super) fn aim_at(model: &mut Model, aim: Aim) -> Effects {
     let anchor = if aim == Aim::End { Anchor::End } else { Anchor::From(0) };
     let request = Request { aim, pending_scroll: 0, stale: false, is_jump: true };
     send(model, request, Goal::Rows(anchor), PAGES * model.log_height(), false)
 }
 
 /// Asks for the row that begins at this byte, or the next one, as the first on screen.
-pub(super) fn open_from(model: &mut Model, byte: u64) -> Vec<Effect> {
+pub(super) fn open_from(model: &mut Model, byte: u64) -> Effects {
     leave(model);
     let request = Request { aim: Aim::Start, pending_scroll: 0, stale: false, is_jump: true };
     send(model, request, Goal::Rows(Anchor::From(byte)), PAGES * model.log_height(), false)
@@ -178,7 +178,7 @@ pub(super) fn open_from(model: &mut Model, byte: u64) -> Vec<Effect> {
 
 /// Asks for the rows around one that has to be looked for, whatever was asked before. Shows
 /// `if_missed` if that row is not found.
-pub(super) fn seek(model: &mut Model, goal: Goal, if_missed: &str) -> Vec<Effect> {
+pub(super) fn seek(model: &mut Model, goal: Goal, if_missed: &str) -> Effects {
     let stale =
         model.log.request.is_some_and(|request| request.stale || request.aim != Aim::Target);
     if_missed.clone_into(&mut model.log.if_missed);
@@ -187,9 +187,9 @@ pub(super) fn seek(model: &mut Model, goal: Goal, if_missed: &str) -> Vec<Effect
 }
 
 /// Other rows are shown from now on: asks for those at the place that is being read.
-pub(super) fn look_anew(model: &mut Model) -> Vec<Effect> {
+pub(super) fn look_anew(model: &mut Model) -> Effects {
     if model.log.source.is_none() {
-        return Vec::new();
+        return Effects::none();
     }
     let place = model.current_row().map_or(0, |row| row.offset);
     // The target of an earlier search is shown among other rows only if it is one of them; it is
@@ -202,10 +202,10 @@ pub(super) fn look_anew(model: &mut Model) -> Vec<Effect> {
 }
 
 /// The log may have grown.
-pub(super) fn refresh(model: &mut Model) -> Vec<Effect> {
+pub(super) fn refresh(model: &mut Model) -> Effects {
     if let Some(request) = &mut model.log.request {
         request.stale = true;
-        return Vec::new();
+        return Effects::none();
     }
     let aim = if model.log.follow { Aim::End } else { Aim::Here };
     let rows = (PAGES * model.log_height()).max(model.log.window.rows.len());
@@ -220,7 +220,7 @@ pub(super) fn refresh(model: &mut Model) -> Vec<Effect> {
 
 /// Fetches rows further up (`towards` negative) or down, to be scrolled by `pending_scroll`;
 /// nothing if that was what came last.
-pub(super) fn reach(model: &mut Model, towards: isize, pending_scroll: isize) -> Vec<Effect> {
+pub(super) fn reach(model: &mut Model, towards: isize, pending_scroll: isize) -> Effects {
     let height = model.log_height();
     let log = &model.log;
     let offset = |row: usize| {
@@ -234,7 +234,7 @@ pub(super) fn reach(model: &mut Model, towards: isize, pending_scroll: isize) ->
     let goal = Goal::Rows(anchor);
     let rows = PAGES * height;
     if log.asked.as_ref().is_some_and(|asked| *asked == (goal.clone(), rows)) {
-        return Vec::new();
+        return Effects::none();
     }
     send(
         model,
@@ -250,16 +250,10 @@ const fn next_ticket(model: &Model) -> Ticket {
     Ticket(model.log.ticket.0 + 1)
 }
 
-fn send(
-    model: &mut Model,
-    request: Request,
-    goal: Goal,
-    rows: usize,
-    is_refresh: bool,
-) -> Vec<Effect> {
+fn send(model: &mut Model, request: Request, goal: Goal, rows: usize, is_refresh: bool) -> Effects {
     let next = next_ticket(model);
     let log = &mut model.log;
-    let Some(source) = log.source.clone() else { return Vec::new() };
+    let Some(source) = log.source.clone() else { return Effects::none() };
     log.ticket = next;
     log.asked = Some((goal.clone(), rows));
     log.request = Some(request);
@@ -268,22 +262,22 @@ fn send(
     let search = model.view_options.search.clone();
     let folds = scroll::folds(&model.tree, log.key.as_ref(), &source);
     let page = PageRequest { source, goal, rows, row_filter, folds, search, is_refresh };
-    vec![Effect::ReadLog(log.ticket, Box::new(page))]
+    WorkerRequest::ReadLog(log.ticket, Box::new(page)).into()
 }
 
 /// Gives up what is being looked for, if something is: what is at hand is looked at again in its
 /// place.
-pub(super) fn stop_looking(model: &mut Model) -> Option<Vec<Effect>> {
+pub(super) fn stop_looking(model: &mut Model) -> Option<Effects> {
     model.log.request.filter(|_| model.log.is_seeking())?;
     (model.log.request, model.log.looking) = (None, None);
     Some(refresh(model))
 }
 
 /// Keeps rows at hand at either side of the screen, and the end on it while it is followed.
-pub(super) fn settle(model: &mut Model) -> Vec<Effect> {
+pub(super) fn settle(model: &mut Model) -> Effects {
     let height = model.log_height();
     if model.log.request.is_some() || model.log.window.rows.is_empty() {
-        return Vec::new();
+        return Effects::none();
     }
     if model.log.window.at_end {
         let last = last_top(model);
@@ -300,6 +294,6 @@ pub(super) fn settle(model: &mut Model) -> Vec<Effect> {
     } else if !log.window.at_end && below < height / 2 {
         reach(model, 1, 0)
     } else {
-        Vec::new()
+        Effects::none()
     }
 }

@@ -22,19 +22,19 @@ use crate::display;
 use crate::time::Time;
 use crate::tui::layout::{self, help_box};
 use crate::tui::model::Model;
-use crate::tui::msg::{Effect, Msg, Work};
+use crate::tui::msg::{Effect, Effects, Msg, TerminalRequest, Work, WorkerRequest};
 use crate::tui::wait::{Wait, Waiting};
 
 /// Returns the effects to run before the first message.
-#[must_use]
-pub fn start(model: &Model) -> Vec<Effect> {
-    let mouse = (!model.mouse).then_some(Effect::CaptureMouse(false));
-    mouse.into_iter().chain([Effect::Load(model.wanted.clone())]).collect()
+pub fn start(model: &Model) -> Effects {
+    let mouse = (!model.mouse).then_some(TerminalRequest::CaptureMouse(false));
+    let mut effects = Effects::from(mouse);
+    effects.extend(WorkerRequest::Load(model.wanted.clone()));
+    effects
 }
 
 /// Takes a message in.
-#[must_use]
-pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
+pub fn update(model: &mut Model, msg: Msg) -> Effects {
     if matches!(msg, Msg::Mouse(..)) {
         model.pressed.clear();
     }
@@ -56,7 +56,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Copied(text, is_cut) => copied(model, text, is_cut),
         Msg::Reads(path) => reads(model, path),
         Msg::Ready => set(&mut model.said, None),
-        Msg::Returned => Vec::new(),
+        Msg::Returned => Effects::none(),
         Msg::Failed(Work::External, why) => set(&mut model.said, Some(why)),
         Msg::Failed(Work::Log(ticket), why) => answers::failed(model, ticket, why),
         Msg::Found(id) => set(&mut model.wanted, Some(id)),
@@ -68,12 +68,12 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Resize(width, height) => resize(model, width, height),
         Msg::Dirs(run, dirs) => store::watch(model, run.as_ref(), dirs),
         Msg::Watching(watching) => set(&mut model.watching, watching),
-        Msg::Stop => vec![Effect::Suspend],
-        Msg::Resumed => vec![Effect::Redraw],
-        Msg::Lost => vec![Effect::Quit],
+        Msg::Stop => TerminalRequest::Suspend.into(),
+        Msg::Resumed => TerminalRequest::Redraw.into(),
+        Msg::Lost => Effect::Quit.into(),
         Msg::Signal(signal) => {
             model.signal = Some(signal);
-            vec![Effect::Quit]
+            Effect::Quit.into()
         }
     };
     settle(model);
@@ -82,16 +82,16 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
     effects
 }
 
-fn tick(model: &mut Model, now: Time) -> Vec<Effect> {
+fn tick(model: &mut Model, now: Time) -> Effects {
     model.now = Some(now);
     for waiting in [&mut model.waiting, &mut model.reads].into_iter().flatten() {
         waiting.since = waiting.since.or(Some(now));
     }
-    Vec::new()
+    Effects::none()
 }
 
 /// The worker has given a sign of life.
-fn reads(model: &mut Model, path: Option<PathBuf>) -> Vec<Effect> {
+fn reads(model: &mut Model, path: Option<PathBuf>) -> Effects {
     let wait = |path| Wait {
         what: "the file system does not respond".into(),
         why: None,
@@ -102,26 +102,26 @@ fn reads(model: &mut Model, path: Option<PathBuf>) -> Vec<Effect> {
 }
 
 /// Applies a new screen size and keeps the selection in sight.
-fn resize(model: &mut Model, width: u16, height: u16) -> Vec<Effect> {
+fn resize(model: &mut Model, width: u16, height: u16) -> Effects {
     model.screen = layout::screen(width, height);
     tree::reveal_selected(model);
     runs::reveal_selected(model);
-    Vec::new()
+    Effects::none()
 }
 
-fn copied(model: &mut Model, text: String, is_cut: bool) -> Vec<Effect> {
+fn copied(model: &mut Model, text: String, is_cut: bool) -> Effects {
     let size = display::size(text.len() as u64);
     model.said = Some(if is_cut {
         format!("copied only the first {size} (the limit of a terminal)")
     } else {
         format!("copied {size}")
     });
-    vec![Effect::Copy(text)]
+    TerminalRequest::Copy(text).into()
 }
 
-fn set<T>(slot: &mut T, value: T) -> Vec<Effect> {
+fn set<T>(slot: &mut T, value: T) -> Effects {
     *slot = value;
-    Vec::new()
+    Effects::none()
 }
 
 /// Puts right what another size or another number of rows has made impossible.

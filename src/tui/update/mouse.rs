@@ -6,19 +6,19 @@ use super::keys::{Move, focus};
 use super::{moving, runs, tree};
 use crate::tui::layout::Pane;
 use crate::tui::model::Model;
-use crate::tui::msg::{Effect, Mouse};
+use crate::tui::msg::{Effects, Mouse};
 
 /// Rows per notch of the wheel.
 const WHEEL: isize = 3;
 
 /// The mouse did something.
-pub(super) fn act(model: &mut Model, mouse: Mouse, x: u16, y: u16) -> Vec<Effect> {
+pub(super) fn act(model: &mut Model, mouse: Mouse, x: u16, y: u16) -> Effects {
     if let (Some(top), Mouse::Wheel(notches)) = (&mut model.help, mouse) {
         *top = top.saturating_add_signed(isize::from(notches) * WHEEL);
-        return Vec::new();
+        return Effects::none();
     }
     let Some((pane, body)) = under(model, Position::new(x, y)) else {
-        return Vec::new();
+        return Effects::none();
     };
     let row = usize::from(y.saturating_sub(body.y));
     match mouse {

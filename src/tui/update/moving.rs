@@ -15,13 +15,13 @@ use crate::model::Phase;
 use crate::sanitize::{Progress, plain};
 use crate::tui::layout::Pane;
 use crate::tui::model::{Aim, Log, Model, Request, telling_place};
-use crate::tui::msg::Effect;
+use crate::tui::msg::Effects;
 
 /// The columns of a step sideways.
 const SIDEWAYS: usize = 8;
 
 /// Moves the rows on screen. The card has done its work then.
-pub(super) fn go(model: &mut Model, how: Move) -> Vec<Effect> {
+pub(super) fn go(model: &mut Model, how: Move) -> Effects {
     show_card(model, false);
     match how {
         Move::Top => {
@@ -73,13 +73,13 @@ fn keep_rows(model: &mut Model, change: impl FnOnce(&mut Model)) {
     model.log.follow |= follow;
 }
 
-fn scroll(model: &mut Model, by: isize) -> Vec<Effect> {
+fn scroll(model: &mut Model, by: isize) -> Effects {
     if let Some(request) = model.log.request.as_mut().filter(|request| request.is_jump) {
         request.pending_scroll = request.pending_scroll.saturating_add(by);
         if by < 0 {
             leave(model);
         }
-        return Vec::new();
+        return Effects::none();
     }
     let rest = shift(model, by);
     if by < 0 && !model.log.follow {
@@ -93,10 +93,10 @@ fn scroll(model: &mut Model, by: isize) -> Vec<Effect> {
                 pending_scroll: request.pending_scroll.saturating_add(rest),
                 ..*request
             };
-            Vec::new()
+            Effects::none()
         }
         None if rest != 0 => reach(model, rest, rest),
-        None => Vec::new(),
+        None => Effects::none(),
     }
 }
 
@@ -149,11 +149,11 @@ pub(super) fn last_top(model: &Model) -> (usize, usize) {
 }
 
 /// The row in this line of the screen becomes the current one; what it heads is folded or opened.
-pub(super) fn click(model: &mut Model, y: u16) -> Vec<Effect> {
-    let Some(body) = model.layout().body(Pane::Log) else { return Vec::new() };
+pub(super) fn click(model: &mut Model, y: u16) -> Effects {
+    let Some(body) = model.layout().body(Pane::Log) else { return Effects::none() };
     let top = model.log_parts(body, false).rows.y;
     let Some(mut line) = y.checked_sub(top).map(|line| usize::from(line) + model.log.line) else {
-        return Vec::new();
+        return Effects::none();
     };
     let lines_of = model.lines_of();
     let row = model.log.window.rows.iter().skip(model.log.top).find(|row| {
@@ -230,18 +230,18 @@ pub(super) fn note_seen(log: &mut Log) {
 }
 
 /// Scrolls sideways by steps; positive shows what is further right.
-pub(super) fn sideways(model: &mut Model, steps: isize) -> Vec<Effect> {
+pub(super) fn sideways(model: &mut Model, steps: isize) -> Effects {
     let by = steps.saturating_mul(isize::try_from(SIDEWAYS).unwrap_or(1));
     // A byte takes one column at most, but for tabs and the glyphs of controls: eight.
     let longest = model.log.window.rows.iter().map(|row| row.text.len()).max().unwrap_or(0);
     model.log.sideways =
         model.log.sideways.saturating_add_signed(by).min(longest.saturating_mul(8));
-    Vec::new()
+    Effects::none()
 }
 
 /// Follows what runs: goes to the end of the log, and on to the command that runs if this one has
 /// ended.
-pub(super) fn follow(model: &mut Model) -> Vec<Effect> {
+pub(super) fn follow(model: &mut Model) -> Effects {
     let is_run_active = model.run.as_ref().is_some_and(|run| run.head.phase == Phase::Active);
     if is_run_active {
         model.tree.chosen = false;

@@ -14,11 +14,11 @@ use crate::join::RunHead;
 use crate::model::RunId;
 use crate::tui::layout::{self, Pane};
 use crate::tui::model::{Model, Runs};
-use crate::tui::msg::{Effect, MAX_RUNS};
+use crate::tui::msg::{Effects, MAX_RUNS, WorkerRequest};
 
 /// The newest runs were read. Without a wish of the user's the newest is opened; its tree follows
 /// by itself.
-pub(super) fn arrived(model: &mut Model, list: RunList) -> Vec<Effect> {
+pub(super) fn arrived(model: &mut Model, list: RunList) -> Effects {
     model.store_fault = None;
     let height = height(model);
     let mut effects = finder::take_in(model, &list);
@@ -47,15 +47,15 @@ pub(super) fn arrived(model: &mut Model, list: RunList) -> Vec<Effect> {
 }
 
 /// Runs beside a run were read, or that run is gone.
-pub(super) fn read(model: &mut Model, beside: &Beside, list: Option<RunList>) -> Vec<Effect> {
+pub(super) fn read(model: &mut Model, beside: &Beside, list: Option<RunList>) -> Effects {
     let runs = &mut model.runs;
     if runs.asked.as_ref() != Some(beside) {
-        return Vec::new();
+        return Effects::none();
     }
     model.store_fault = None;
     runs.asked = None;
     let Some(at) = position(runs.heads.as_deref().unwrap_or_default(), Some(beside.run())) else {
-        return Vec::new();
+        return Effects::none();
     };
     match (beside, list, &mut runs.heads) {
         (Beside::Older(_), Some(list), _) => {
@@ -72,11 +72,11 @@ pub(super) fn read(model: &mut Model, beside: &Beside, list: Option<RunList>) ->
         (_, None, Some(heads)) => _ = heads.remove(at),
         (_, _, None) => {}
     }
-    Vec::new()
+    Effects::none()
 }
 
 /// Reads on when an end of what is at hand comes near.
-pub(super) fn go_on(model: &mut Model) -> Vec<Effect> {
+pub(super) fn go_on(model: &mut Model) -> Effects {
     let near = 2 * height(model);
     if model.runs.active_finder().is_some() {
         return finder::go_on(model, near);
@@ -98,10 +98,10 @@ pub(super) fn go_on(model: &mut Model) -> Vec<Effect> {
     ask(model, beside)
 }
 
-fn ask(model: &mut Model, beside: Option<Beside>) -> Vec<Effect> {
-    let Some(beside) = beside else { return Vec::new() };
+fn ask(model: &mut Model, beside: Option<Beside>) -> Effects {
+    let Some(beside) = beside else { return Effects::none() };
     model.runs.asked = Some(beside.clone());
-    vec![Effect::ReadRuns(beside)]
+    WorkerRequest::ReadRuns(beside).into()
 }
 
 /// Puts a page where it belongs, in place of all that it reaches over; what is on screen stays
@@ -141,7 +141,7 @@ fn let_newest_go(runs: &mut Runs) {
 }
 
 /// Moves the cursor.
-pub(super) fn go(model: &mut Model, how: Move) -> Vec<Effect> {
+pub(super) fn go(model: &mut Model, how: Move) -> Effects {
     if how == Move::Top && model.runs.has_newer && model.runs.active_finder().is_none() {
         return begin_anew(model);
     }
@@ -152,7 +152,7 @@ pub(super) fn go(model: &mut Model, how: Move) -> Vec<Effect> {
         let (at, top) = model.runs.cursor_mut();
         (*at, *top) = (Some(id), reveal(*top, to, height));
     }
-    Vec::new()
+    Effects::none()
 }
 
 /// Puts the cursor on a run anywhere in the list. If the run is not at hand, the part at hand is
@@ -180,20 +180,20 @@ pub(super) fn reveal_selected(model: &mut Model) {
 }
 
 /// Goes to the newest runs, which are not at hand any more.
-fn begin_anew(model: &mut Model) -> Vec<Effect> {
+fn begin_anew(model: &mut Model) -> Effects {
     let newest = model.runs.newest.take();
     let (finder, ticket) = (model.runs.finder.take(), model.runs.ticket);
     model.runs = Runs { at: newest.clone(), newest, finder, ticket, ..Runs::default() };
-    vec![Effect::Load(model.wanted.clone())]
+    WorkerRequest::Load(model.wanted.clone()).into()
 }
 
 /// Opens the run under the cursor.
-pub(super) fn open(model: &mut Model) -> Vec<Effect> {
+pub(super) fn open(model: &mut Model) -> Effects {
     let (heads, at, _) = model.runs.shown();
     let Some(head) = position(heads, at).and_then(|at| heads.get(at)).cloned() else {
         // A user who types fast means the first run that will be found.
         model.runs.finder.iter_mut().for_each(|finder| finder.opens_first = true);
-        return Vec::new();
+        return Effects::none();
     };
     let id = head.run.id.clone();
     go_to(model, head);
@@ -202,24 +202,24 @@ pub(super) fn open(model: &mut Model) -> Vec<Effect> {
     let mut effects = focus(model, next);
     if model.wanted.as_ref() != Some(&id) {
         model.wanted = Some(id.clone());
-        effects.push(Effect::Load(Some(id)));
+        effects.extend(WorkerRequest::Load(Some(id)));
     }
     effects
 }
 
 /// Scrolls the list without moving the cursor.
-pub(super) fn scroll(model: &mut Model, by: isize) -> Vec<Effect> {
+pub(super) fn scroll(model: &mut Model, by: isize) -> Effects {
     let (_, top) = model.runs.cursor_mut();
     *top = top.saturating_add_signed(by);
-    Vec::new()
+    Effects::none()
 }
 
 /// A click on a row of the list opens the run.
-pub(super) fn click(model: &mut Model, row: usize) -> Vec<Effect> {
+pub(super) fn click(model: &mut Model, row: usize) -> Effects {
     let line = usize::from(model.runs.finder.is_some());
     let (heads, _, top) = model.runs.shown();
     let head = row.checked_sub(line).and_then(|row| heads.get(top + row));
-    let Some(id) = head.map(|head| head.run.id.clone()) else { return Vec::new() };
+    let Some(id) = head.map(|head| head.run.id.clone()) else { return Effects::none() };
     *model.runs.cursor_mut().0 = Some(id);
     open(model)
 }

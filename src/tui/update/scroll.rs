@@ -11,17 +11,18 @@ use crate::join::{Place, RunNode, ShState};
 use crate::log::Row;
 use crate::tui::layout::Pane;
 use crate::tui::model::{LogKey, Model, Tree};
-use crate::tui::msg::{Effect, Fold, Folds, Goal};
+use crate::tui::msg::{Effects, Fold, Folds, Goal};
 use crate::tui::scroll::{LogSource, RowAddress, Section, sections};
 
 const NOTHING_TO_FOLD: &str = "nothing to fold here";
 
 /// Shows all commands of the selected job, or of the run, in one scroll.
-pub(super) fn open(model: &mut Model) -> Vec<Effect> {
+pub(super) fn open(model: &mut Model) -> Effects {
     model.tree.scroll.clone_from(&model.tree.at);
     model.tree.chosen = true;
-    focus(model, Pane::Log);
-    show(model)
+    let mut effects = focus(model, Pane::Log);
+    effects.extend(show(model));
+    effects
 }
 
 /// Keeps the sections open that are being read when their commands pass.
@@ -104,8 +105,8 @@ pub(super) fn note_folds(model: &mut Model, changes: &[(u64, bool)]) {
 }
 
 /// Folds or opens the innermost group around the current row, or else its section.
-pub(super) fn fold(model: &mut Model, how: Fold) -> Vec<Effect> {
-    let Some(row) = model.current_row() else { return Vec::new() };
+pub(super) fn fold(model: &mut Model, how: Fold) -> Effects {
+    let Some(row) = model.current_row() else { return Effects::none() };
     if model.log.heading(row).is_some() {
         return fold_section(model, how);
     }
@@ -115,7 +116,7 @@ pub(super) fn fold(model: &mut Model, how: Fold) -> Vec<Effect> {
 }
 
 /// Folds or opens the section of the current row.
-pub(super) fn fold_section(model: &mut Model, how: Fold) -> Vec<Effect> {
+pub(super) fn fold_section(model: &mut Model, how: Fold) -> Effects {
     let here = model.current_row().map(|row| row.offset);
     let section = here.and_then(|here| model.log.source.as_ref()?.section(here));
     let Some((here, section)) = here.zip(section) else { return say(model, NOTHING_TO_FOLD) };
@@ -129,7 +130,7 @@ pub(super) fn fold_section(model: &mut Model, how: Fold) -> Vec<Effect> {
 }
 
 /// Folds or opens everything.
-pub(super) fn fold_all(model: &mut Model, is_open: bool) -> Vec<Effect> {
+pub(super) fn fold_all(model: &mut Model, is_open: bool) -> Effects {
     let here = model.current_row().map(|row| row.offset);
     let Some(source) = model.log.source.clone() else { return say(model, NOTHING_TO_FOLD) };
     model.tree.all_groups = Some(!is_open);
@@ -145,18 +146,22 @@ pub(super) fn fold_all(model: &mut Model, is_open: bool) -> Vec<Effect> {
 }
 
 /// The current row is a heading: what it heads is folded or opened. Otherwise nothing happens.
-pub(super) fn enter(model: &mut Model) -> Vec<Effect> {
+pub(super) fn enter(model: &mut Model) -> Effects {
     let is_heading = |row: &Row| model.log.heading(row).is_some() || model.log.group(row).is_some();
-    if model.current_row().is_some_and(is_heading) { fold(model, Fold::Toggle) } else { Vec::new() }
+    if model.current_row().is_some_and(is_heading) {
+        fold(model, Fold::Toggle)
+    } else {
+        Effects::none()
+    }
 }
 
 /// Goes to the heading of the next or previous command, or of the next that failed, which is
 /// opened.
-pub(super) fn jump(model: &mut Model, by: isize, is_for_failed: bool) -> Vec<Effect> {
+pub(super) fn jump(model: &mut Model, by: isize, is_for_failed: bool) -> Effects {
     let Some(here) = model.current_row().map(|row| RowAddress::of(row.offset)) else {
-        return Vec::new();
+        return Effects::none();
     };
-    let Some(source) = model.log.source.clone() else { return Vec::new() };
+    let Some(source) = model.log.source.clone() else { return Effects::none() };
     let is_wanted = |at: &usize| {
         source
             .sections()

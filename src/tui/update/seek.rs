@@ -15,7 +15,7 @@ use crate::tui::at::Where;
 use crate::tui::keymap::{Action, Key};
 use crate::tui::layout::Pane;
 use crate::tui::model::Model;
-use crate::tui::msg::{Effect, Goal, Sought};
+use crate::tui::msg::{Effects, Goal, Sought};
 use crate::tui::prompt::{Prompt, PromptKind, parse_goto};
 use crate::tui::scroll::RowAddress;
 
@@ -23,16 +23,16 @@ use crate::tui::scroll::RowAddress;
 const MAX_CONTEXT: usize = 20;
 
 /// Begins to type a line.
-pub(super) fn open(model: &mut Model, kind: PromptKind) -> Vec<Effect> {
+pub(super) fn open(model: &mut Model, kind: PromptKind) -> Effects {
     if model.log.source.is_some() {
         model.prompt = Some(Prompt::new(kind));
     }
-    Vec::new()
+    Effects::none()
 }
 
 /// A key while a line is being typed.
-pub(super) fn press(model: &mut Model, key: Key, action: Option<Action>) -> Vec<Effect> {
-    let Some(prompt) = &mut model.prompt else { return Vec::new() };
+pub(super) fn press(model: &mut Model, key: Key, action: Option<Action>) -> Effects {
+    let Some(prompt) = &mut model.prompt else { return Effects::none() };
     match action {
         Some(Action::Accept) => return accept(model),
         Some(Action::Back) => model.prompt = None,
@@ -47,7 +47,7 @@ pub(super) fn press(model: &mut Model, key: Key, action: Option<Action>) -> Vec<
             }
         }
     }
-    Vec::new()
+    Effects::none()
 }
 
 /// Takes a pattern of before in place of what was typed.
@@ -65,8 +65,8 @@ fn recall(model: &mut Model, by: isize) {
 }
 
 /// Applies the typed text. If it is not valid, the prompt stays open with the reason.
-fn accept(model: &mut Model) -> Vec<Effect> {
-    let Some(prompt) = model.prompt.take() else { return Vec::new() };
+fn accept(model: &mut Model) -> Effects {
+    let Some(prompt) = model.prompt.take() else { return Effects::none() };
     let text = prompt.input.value().to_owned();
     let done = match prompt.kind {
         PromptKind::Search => search(model, &text, prompt.is_literal),
@@ -79,19 +79,19 @@ fn accept(model: &mut Model) -> Vec<Effect> {
         PromptKind::GoToMark => Ok(go_to_mark(model, &text)),
     };
     match done {
-        Ok(effects) => {
-            focus(model, Pane::Log);
+        Ok(mut effects) => {
+            effects.extend(focus(model, Pane::Log));
             effects
         }
         Err(why) => {
             model.prompt = Some(Prompt { fault: Some(why), ..prompt });
-            Vec::new()
+            Effects::none()
         }
     }
 }
 
 /// Searches from where one stands; for nothing, no more.
-fn search(model: &mut Model, pattern: &str, is_literal: bool) -> Result<Vec<Effect>, String> {
+fn search(model: &mut Model, pattern: &str, is_literal: bool) -> Result<Effects, String> {
     if pattern.is_empty() {
         return Ok(clear_search(model));
     }
@@ -104,14 +104,14 @@ fn search(model: &mut Model, pattern: &str, is_literal: bool) -> Result<Vec<Effe
 }
 
 /// The matches are no more marked nor counted.
-pub(super) fn clear_search(model: &mut Model) -> Vec<Effect> {
+pub(super) fn clear_search(model: &mut Model) -> Effects {
     model.view_options.search = None;
     (model.log.known.hits, model.log.asked) = (None, None);
     refresh(model)
 }
 
 /// The next row that matches, or the one before.
-pub(super) fn next_match(model: &mut Model, towards: Towards) -> Vec<Effect> {
+pub(super) fn next_match(model: &mut Model, towards: Towards) -> Effects {
     if model.view_options.search.is_none() {
         let text = model.pointing("no search", Action::Search);
         return say(model, &text);
@@ -120,8 +120,8 @@ pub(super) fn next_match(model: &mut Model, towards: Towards) -> Vec<Effect> {
     seek_match(model, from, towards)
 }
 
-fn seek_match(model: &mut Model, from: u64, towards: Towards) -> Vec<Effect> {
-    let Some(query) = model.view_options.search.clone() else { return Vec::new() };
+fn seek_match(model: &mut Model, from: u64, towards: Towards) -> Effects {
+    let Some(query) = model.view_options.search.clone() else { return Effects::none() };
     let missed = format!("no row matches {}", query.pattern());
     seek(model, Goal::Next { what: Sought::Match(query), from, towards, round: true }, &missed)
 }
@@ -133,7 +133,7 @@ fn beside(model: &Model, towards: Towards) -> u64 {
 }
 
 /// Shows only rows that match, or, after a `!`, only those that do not; for nothing, all.
-fn filter(model: &mut Model, pattern: &str, is_literal: bool) -> Result<Vec<Effect>, String> {
+fn filter(model: &mut Model, pattern: &str, is_literal: bool) -> Result<Effects, String> {
     let (is_inverse, pattern) =
         pattern.strip_prefix('!').map_or((false, pattern), |pattern| (true, pattern));
     let filter = match pattern {
@@ -151,7 +151,7 @@ fn filter(model: &mut Model, pattern: &str, is_literal: bool) -> Result<Vec<Effe
 }
 
 /// Shows other rows from now on.
-pub(super) fn set_filter(model: &mut Model, filter: Option<PatternFilter>) -> Vec<Effect> {
+pub(super) fn set_filter(model: &mut Model, filter: Option<PatternFilter>) -> Effects {
     model.view_options.row_filter.filter = filter;
     model.log.known.passed = None;
     if model.is_scroll() {
@@ -161,7 +161,7 @@ pub(super) fn set_filter(model: &mut Model, filter: Option<PatternFilter>) -> Ve
 }
 
 /// Shows more or fewer rows around those that the filter lets through.
-pub(super) fn widen(model: &mut Model, by: isize) -> Vec<Effect> {
+pub(super) fn widen(model: &mut Model, by: isize) -> Effects {
     if model.view_options.row_filter.filter.is_none() {
         let text = model.pointing("no filter", Action::Filter);
         return say(model, &text);
@@ -172,16 +172,16 @@ pub(super) fn widen(model: &mut Model, by: isize) -> Vec<Effect> {
 }
 
 /// Shows rows of one stream only, or of both.
-pub(super) fn only(model: &mut Model, stream: Option<Stream>) -> Vec<Effect> {
+pub(super) fn only(model: &mut Model, stream: Option<Stream>) -> Effects {
     if model.view_options.row_filter.stream == stream {
-        return Vec::new();
+        return Effects::none();
     }
     model.view_options.row_filter.stream = stream;
     look_anew(model)
 }
 
 /// Shows all that was overwritten, or its last state.
-pub(super) fn unfold(model: &mut Model) -> Vec<Effect> {
+pub(super) fn unfold(model: &mut Model) -> Effects {
     let row_filter = &mut model.view_options.row_filter;
     let (progress, said) = match row_filter.progress {
         Progress::Last => (Progress::All, "showing all progress states"),
@@ -200,7 +200,7 @@ pub(super) fn unfold(model: &mut Model) -> Vec<Effect> {
 }
 
 /// Goes to the next row with an error, or to the one before.
-pub(super) fn next_error(model: &mut Model, towards: Towards) -> Vec<Effect> {
+pub(super) fn next_error(model: &mut Model, towards: Towards) -> Effects {
     let from = beside(model, towards);
     seek(
         model,
@@ -210,7 +210,7 @@ pub(super) fn next_error(model: &mut Model, towards: Towards) -> Vec<Effect> {
 }
 
 /// The next row that took long to come, or the one before.
-pub(super) fn next_gap(model: &mut Model, towards: Towards) -> Vec<Effect> {
+pub(super) fn next_gap(model: &mut Model, towards: Towards) -> Effects {
     let (min_ms, from) = (model.slow_ms(), model.current_row().map_or(0, |row| row.offset));
     let side = if towards == Towards::Down { "below" } else { "above" };
     let missed = format!("no gap of {} or more {side}", display::duration(min_ms));
@@ -218,7 +218,7 @@ pub(super) fn next_gap(model: &mut Model, towards: Towards) -> Vec<Effect> {
 }
 
 /// Goes where the log was to be opened.
-pub(super) fn open_at(model: &mut Model, at: &str) -> Vec<Effect> {
+pub(super) fn open_at(model: &mut Model, at: &str) -> Effects {
     if let Some(Where::Byte(byte)) = Where::parse(at) {
         return open_from(model, byte);
     }
@@ -228,7 +228,7 @@ pub(super) fn open_at(model: &mut Model, at: &str) -> Vec<Effect> {
     }
 }
 
-fn go_to(model: &mut Model, goal: Goal) -> Vec<Effect> {
+fn go_to(model: &mut Model, goal: Goal) -> Effects {
     let goal = match goal {
         // Rows of a scroll are numbered in each command.
         Goal::Row(row) if model.is_scroll() => {
@@ -245,17 +245,17 @@ fn go_to(model: &mut Model, goal: Goal) -> Vec<Effect> {
     seek(model, goal, missed)
 }
 
-fn mark(model: &mut Model, name: &str) -> Vec<Effect> {
+fn mark(model: &mut Model, name: &str) -> Effects {
     let place = model.current_row().and_then(|row| model.log.place_at(row.offset));
     let run = model.log.key.as_ref().map(|key| key.run.clone());
     if let (Some(name), Some((place, offset)), Some(run)) = (name.chars().next(), place, run) {
         model.marks.insert(name, (run, place, offset));
         model.said = Some(format!("marked {}", crate::sanitize::name(&name.to_string())));
     }
-    Vec::new()
+    Effects::none()
 }
 
-fn go_to_mark(model: &mut Model, name: &str) -> Vec<Effect> {
+fn go_to_mark(model: &mut Model, name: &str) -> Effects {
     let Some((run, place, offset)) =
         name.chars().next().and_then(|name| model.marks.get(&name)).cloned()
     else {
@@ -270,7 +270,7 @@ fn go_to_mark(model: &mut Model, name: &str) -> Vec<Effect> {
 
 /// Goes to a row of a command's log: in the scroll on screen if it is in it, else in that log
 /// alone.
-pub(super) fn go_to_place(model: &mut Model, place: Place, offset: u64) -> Vec<Effect> {
+pub(super) fn go_to_place(model: &mut Model, place: Place, offset: u64) -> Effects {
     let is_shown =
         model.is_scroll() || model.log.key.as_ref().is_some_and(|key| key.place == place);
     let address = model
@@ -279,7 +279,7 @@ pub(super) fn go_to_place(model: &mut Model, place: Place, offset: u64) -> Vec<E
         .as_ref()
         .filter(|_| is_shown)
         .and_then(|source| source.address_of(&place, offset));
-    let mut effects = Vec::new();
+    let mut effects = Effects::none();
     if address.is_none() {
         model.tree.chosen = true;
         effects = tree::select(model, place);
@@ -289,7 +289,7 @@ pub(super) fn go_to_place(model: &mut Model, place: Place, offset: u64) -> Vec<E
 }
 
 /// Shows a message in the last row, until the next key.
-pub(super) fn say(model: &mut Model, what: &str) -> Vec<Effect> {
+pub(super) fn say(model: &mut Model, what: &str) -> Effects {
     model.said = Some(what.to_owned());
-    Vec::new()
+    Effects::none()
 }

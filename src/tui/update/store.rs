@@ -7,19 +7,19 @@ use crate::display;
 use crate::join::{JobNode, Place, RunHead, RunNode, ShState};
 use crate::model::{Phase, RunId};
 use crate::tui::model::{Item, LogKey, Model, Tree, telling_place};
-use crate::tui::msg::Effect;
+use crate::tui::msg::{Effect, Effects, TerminalRequest, WorkerRequest};
 
 /// The disk may have changed: both the store and the log are looked at.
-pub(super) fn refresh(model: &mut Model) -> Vec<Effect> {
-    let mut effects = vec![Effect::Refresh(model.wanted.clone())];
+pub(super) fn refresh(model: &mut Model) -> Effects {
+    let mut effects = Effects::from(WorkerRequest::Refresh(model.wanted.clone()));
     effects.extend(log::refresh(model));
     effects
 }
 
 /// A run was read.
-pub(super) fn arrived(model: &mut Model, id: &RunId, node: Option<Box<RunNode>>) -> Vec<Effect> {
+pub(super) fn arrived(model: &mut Model, id: &RunId, node: Option<Box<RunNode>>) -> Effects {
     if model.wanted.as_ref() != Some(id) {
-        return Vec::new();
+        return Effects::none();
     }
     let Some(node) = node else {
         return gone(model, id);
@@ -28,10 +28,11 @@ pub(super) fn arrived(model: &mut Model, id: &RunId, node: Option<Box<RunNode>>)
     let before = model.run.take().filter(|run| run.head.run.id == *id);
     let is_new = before.is_none();
     let mut node = *node;
-    let mut effects = Vec::new();
+    let mut effects = Effects::none();
     if let Some(before) = before {
-        effects
-            .extend(ended(&before.head, &node.head).filter(|_| model.notify).map(Effect::Notify));
+        effects.extend(
+            ended(&before.head, &node.head).filter(|_| model.notify).map(TerminalRequest::Notify),
+        );
         keep_read(model, &before, &mut node);
     }
     model.run = Some(node);
@@ -75,14 +76,14 @@ fn keep_read(model: &Model, before: &RunNode, node: &mut RunNode) {
 
 /// Handles a run that is no longer in the store: the newest one takes its place. If there is no
 /// other run, the data already read stays.
-fn gone(model: &mut Model, id: &RunId) -> Vec<Effect> {
+fn gone(model: &mut Model, id: &RunId) -> Effects {
     let Some(newest) = model.runs.newest.clone().filter(|newest| newest != id) else {
         model.store_fault = Some("this run is no longer in the store".into());
-        return Vec::new();
+        return Effects::none();
     };
     model.runs.at = Some(newest.clone());
     model.wanted = Some(newest.clone());
-    vec![Effect::Load(Some(newest))]
+    WorkerRequest::Load(Some(newest)).into()
 }
 
 /// The command that was asked for at the start; from then on it is the user's choice.
@@ -127,10 +128,10 @@ fn has_state(item: Item<'_>, state: ShState) -> bool {
 }
 
 /// Watches these directories for changes, unless they are watched already.
-pub(super) fn watch(model: &mut Model, run: Option<&RunId>, dirs: Vec<PathBuf>) -> Vec<Effect> {
+pub(super) fn watch(model: &mut Model, run: Option<&RunId>, dirs: Vec<PathBuf>) -> Effects {
     if model.wanted.as_ref() != run || model.watched == dirs {
-        return Vec::new();
+        return Effects::none();
     }
     model.watched.clone_from(&dirs);
-    vec![Effect::Watch(dirs)]
+    Effect::Watch(dirs).into()
 }

@@ -8,17 +8,17 @@ use crate::display;
 use crate::join::{Place, RunNode, ShNode, ShState};
 use crate::tui::layout::Pane;
 use crate::tui::model::{Item, Model};
-use crate::tui::msg::Effect;
+use crate::tui::msg::Effects;
 use crate::tui::widget::spent_ms_by;
 
 /// The user selects something: from now on the selection does not move on by itself.
-fn choose(model: &mut Model, place: Place) -> Vec<Effect> {
+fn choose(model: &mut Model, place: Place) -> Effects {
     model.tree.chosen = true;
     select(model, place)
 }
 
 /// Selects something, brings it into view and shows its log.
-pub(super) fn select(model: &mut Model, place: Place) -> Vec<Effect> {
+pub(super) fn select(model: &mut Model, place: Place) -> Effects {
     if let Place::Sh(job, _) = &place {
         model.tree.folded.remove(job);
     }
@@ -44,55 +44,57 @@ pub(super) fn reveal_selected(model: &mut Model) {
 }
 
 /// Moves the selection.
-pub(super) fn go(model: &mut Model, how: Move) -> Vec<Effect> {
+pub(super) fn go(model: &mut Model, how: Move) -> Effects {
     let items = model.items();
     let at = model.item_at(&items).unwrap_or(0);
     let to = items.get(step(at, how.rows(height(model)), items.len())).map(Item::place);
-    to.map_or_else(Vec::new, |place| choose(model, place))
+    to.map_or_else(Effects::none, |place| choose(model, place))
 }
 
 /// Hides the commands of the selected job; from a command, selects its job.
-pub(super) fn fold(model: &mut Model) -> Vec<Effect> {
+pub(super) fn fold(model: &mut Model) -> Effects {
     match model.tree.at.clone() {
         Some(Place::Job(job)) => {
             model.tree.folded.insert(job);
-            Vec::new()
+            Effects::none()
         }
         Some(Place::Sh(job, _)) => choose(model, Place::Job(job)),
-        Some(Place::Run) | None => Vec::new(),
+        Some(Place::Run) | None => Effects::none(),
     }
 }
 
 /// Shows the commands of the selected job; if they are shown, selects the first.
-pub(super) fn unfold(model: &mut Model) -> Vec<Effect> {
-    let Some(Place::Job(id)) = model.tree.at.clone() else { return Vec::new() };
+pub(super) fn unfold(model: &mut Model) -> Effects {
+    let Some(Place::Job(id)) = model.tree.at.clone() else { return Effects::none() };
     if model.tree.folded.remove(&id) {
-        return Vec::new();
+        return Effects::none();
     }
     let job = model.run.iter().flat_map(|run| &run.jobs).find(|job| job.job.id == id);
     let first = job.and_then(|job| job.shs.first()).map(|sh| sh.n);
-    first.map_or_else(Vec::new, |n| choose(model, Place::Sh(id, n)))
+    first.map_or_else(Effects::none, |n| choose(model, Place::Sh(id, n)))
 }
 
 /// Folds or unfolds the job of what is selected.
-pub(super) fn toggle(model: &mut Model) -> Vec<Effect> {
-    let Some(job) = model.tree.at.as_ref().and_then(Place::job).cloned() else { return Vec::new() };
+pub(super) fn toggle(model: &mut Model) -> Effects {
+    let Some(job) = model.tree.at.as_ref().and_then(Place::job).cloned() else {
+        return Effects::none();
+    };
     if model.tree.folded.remove(&job) {
-        return Vec::new();
+        return Effects::none();
     }
     model.tree.folded.insert(job.clone());
     choose(model, Place::Job(job))
 }
 
 /// A log is read in its pane; of a job, or of the run, all commands in one scroll.
-pub(super) fn open(model: &mut Model) -> Vec<Effect> {
+pub(super) fn open(model: &mut Model) -> Effects {
     match &model.tree.at {
         Some(Place::Sh(..)) => {
             model.tree.chosen = true;
             focus(model, Pane::Log)
         }
         Some(Place::Job(_) | Place::Run) => scroll::open(model),
-        None => Vec::new(),
+        None => Effects::none(),
     }
 }
 
@@ -103,7 +105,7 @@ pub(super) fn is_failed(sh: &ShNode) -> bool {
 
 /// Goes to the next or previous command that is wanted, folded or not, whatever its job; stays if
 /// there is no such command.
-pub(super) fn jump(model: &mut Model, by: isize, wanted: fn(&ShNode) -> bool) -> Vec<Effect> {
+pub(super) fn jump(model: &mut Model, by: isize, wanted: fn(&ShNode) -> bool) -> Effects {
     let all = model.all_items();
     let is_here = |item: &Item<'_>| model.tree.at.as_ref() == Some(&item.place());
     let here = all.iter().position(is_here).unwrap_or(0);
@@ -113,12 +115,12 @@ pub(super) fn jump(model: &mut Model, by: isize, wanted: fn(&ShNode) -> bool) ->
     } else {
         all.iter().take(here).rev().find(is_wanted)
     };
-    found.map(Item::place).map_or_else(Vec::new, |place| choose(model, place))
+    found.map(Item::place).map_or_else(Effects::none, |place| choose(model, place))
 }
 
 /// Goes through the commands from the slowest down: to the slowest first, from there one on, or
 /// back.
-pub(super) fn slowest(model: &mut Model, by: isize) -> Vec<Effect> {
+pub(super) fn slowest(model: &mut Model, by: isize) -> Effects {
     let all = model.all_items();
     let timed = all.iter().filter_map(|item| Some((spent_ms_by(item.sh()?, model.now)?, item)));
     let mut ranked: Vec<_> = timed.collect();
@@ -129,7 +131,7 @@ pub(super) fn slowest(model: &mut Model, by: isize) -> Vec<Effect> {
     let to = here.map_or(0, |here| step(here, by, ranked.len()));
     let Some((ms, item)) = ranked.get(to) else {
         model.said = Some("command durations unknown".into());
-        return Vec::new();
+        return Effects::none();
     };
     let which = if to == 0 { String::new() } else { format!("{} ", display::ordinal(to + 1)) };
     let said = format!("{which}slowest of {}: {}", ranked.len(), display::duration(*ms));
@@ -140,15 +142,15 @@ pub(super) fn slowest(model: &mut Model, by: isize) -> Vec<Effect> {
 }
 
 /// Scrolls the tree without moving the selection.
-pub(super) fn scroll(model: &mut Model, by: isize) -> Vec<Effect> {
+pub(super) fn scroll(model: &mut Model, by: isize) -> Effects {
     model.tree.top = model.tree.top.saturating_add_signed(by);
-    Vec::new()
+    Effects::none()
 }
 
 /// A click on a row of the tree selects it.
-pub(super) fn click(model: &mut Model, row: usize) -> Vec<Effect> {
+pub(super) fn click(model: &mut Model, row: usize) -> Effects {
     let place = model.items().get(model.tree.top + row).map(Item::place);
-    place.map_or_else(Vec::new, |place| choose(model, place))
+    place.map_or_else(Effects::none, |place| choose(model, place))
 }
 
 /// Keeps the tree filled when it has become shorter or the screen higher.

@@ -2,43 +2,42 @@
 
 use std::time::{Duration, Instant};
 
-use crate::tui::msg::Effect;
+use crate::tui::msg::WorkerRequest;
 
 /// The pending requests.
 #[derive(Default)]
 pub(super) struct Inbox {
-    pub(super) log: Option<Effect>,
-    pub(super) load: Option<Effect>,
-    pub(super) runs: Option<Effect>,
-    pub(super) find: Option<Effect>,
-    pub(super) step: Option<Effect>,
-    pub(super) refresh: Option<Effect>,
-    pub(super) copy: Option<Effect>,
+    pub(super) log: Option<WorkerRequest>,
+    pub(super) load: Option<WorkerRequest>,
+    pub(super) runs: Option<WorkerRequest>,
+    pub(super) find: Option<WorkerRequest>,
+    pub(super) step: Option<WorkerRequest>,
+    pub(super) refresh: Option<WorkerRequest>,
+    pub(super) copy: Option<WorkerRequest>,
     /// The time before which the store is not refreshed.
     pub(super) pause: Option<Instant>,
 }
 
 impl Inbox {
-    pub(super) fn take_in(&mut self, effect: Effect) {
-        let slot = match effect {
-            Effect::ReadLog(..) => &mut self.log,
-            Effect::CopyRows(..) => &mut self.copy,
+    pub(super) fn take_in(&mut self, request: WorkerRequest) {
+        let slot = match request {
+            WorkerRequest::ReadLog(..) => &mut self.log,
+            WorkerRequest::CopyRows(..) => &mut self.copy,
             // A load makes a pending refresh unnecessary.
-            Effect::Load(_) => {
+            WorkerRequest::Load(_) => {
                 self.refresh = None;
                 &mut self.load
             }
-            Effect::ReadRuns(_) => &mut self.runs,
-            Effect::FindRuns(_) => &mut self.find,
-            Effect::Step(_) => &mut self.step,
-            Effect::Refresh(_) => &mut self.refresh,
-            _ => return,
+            WorkerRequest::ReadRuns(_) => &mut self.runs,
+            WorkerRequest::FindRuns(_) => &mut self.find,
+            WorkerRequest::Step(_) => &mut self.step,
+            WorkerRequest::Refresh(_) => &mut self.refresh,
         };
-        *slot = Some(effect);
+        *slot = Some(request);
     }
 
     /// Returns the next request: the newest of each kind, the log first.
-    pub(super) fn next(&mut self, now: Instant) -> Option<Effect> {
+    pub(super) fn next(&mut self, now: Instant) -> Option<WorkerRequest> {
         let is_pausing = self.pause.is_some_and(|until| now < until);
         let next = self.log.take().or_else(|| self.copy.take()).or_else(|| self.load.take());
         let next = next

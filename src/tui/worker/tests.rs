@@ -19,13 +19,13 @@ fn worker(dir: &Path) -> Worker {
     Worker::new(Catalog::of_path(dir), None, RunFilter::default())
 }
 
-fn read(ticket: u64, path: &Path) -> Effect {
+fn read(ticket: u64, path: &Path) -> WorkerRequest {
     request(ticket, path, false)
 }
 
-fn request(ticket: u64, path: &Path, is_refresh: bool) -> Effect {
+fn request(ticket: u64, path: &Path, is_refresh: bool) -> WorkerRequest {
     let path = FilePath::named(path);
-    Effect::ReadLog(
+    WorkerRequest::ReadLog(
         Ticket(ticket),
         Box::new(PageRequest {
             source: LogSource::Log(path, Tail::Emit),
@@ -44,14 +44,14 @@ fn the_newest_of_each_kind_wins_and_the_log_comes_first() {
     let mut inbox = Inbox::default();
     let path = Path::new("a.log");
     let run = |id: &str| Some(RunId(id.into()));
-    let runs = |id: &str| Effect::ReadRuns(Beside::Older(RunId(id.into())));
+    let runs = |id: &str| WorkerRequest::ReadRuns(Beside::Older(RunId(id.into())));
     for effect in [
-        Effect::Refresh(run("a")),
-        Effect::Load(run("a")),
+        WorkerRequest::Refresh(run("a")),
+        WorkerRequest::Load(run("a")),
         read(1, path),
         runs("b"),
-        Effect::Load(run("b")),
-        Effect::Refresh(None),
+        WorkerRequest::Load(run("b")),
+        WorkerRequest::Refresh(None),
         runs("c"),
         read(2, path),
     ] {
@@ -59,19 +59,22 @@ fn the_newest_of_each_kind_wins_and_the_log_comes_first() {
     }
     let now = Instant::now();
     let order: Vec<_> = std::iter::from_fn(|| inbox.next(now)).collect();
-    assert_eq!(order, [read(2, path), Effect::Load(run("b")), runs("c"), Effect::Refresh(None)]);
+    assert_eq!(
+        order,
+        [read(2, path), WorkerRequest::Load(run("b")), runs("c"), WorkerRequest::Refresh(None)]
+    );
 }
 
 #[test]
 fn a_refresh_waits_for_the_pause_and_nothing_else_does() {
     let now = Instant::now();
     let mut inbox = Inbox { pause: Some(now + Duration::from_secs(1)), ..Inbox::default() };
-    inbox.take_in(Effect::Load(None));
-    inbox.take_in(Effect::Refresh(None));
-    assert_eq!(inbox.next(now), Some(Effect::Load(None)));
+    inbox.take_in(WorkerRequest::Load(None));
+    inbox.take_in(WorkerRequest::Refresh(None));
+    assert_eq!(inbox.next(now), Some(WorkerRequest::Load(None)));
     assert_eq!(inbox.next(now), None);
     assert_eq!(inbox.patience(now), Some(Duration::from_secs(1)));
-    assert_eq!(inbox.next(now + Duration::from_secs(1)), Some(Effect::Refresh(None)));
+    assert_eq!(inbox.next(now + Duration::from_secs(1)), Some(WorkerRequest::Refresh(None)));
     assert_eq!(inbox.patience(now), None, "nothing is left to be done");
 }
 
@@ -124,7 +127,7 @@ fn a_panic_is_told_and_the_next_request_is_served() {
     let told = guarded(&mut worker, Work::Store, |_| panic!("of no use"));
     assert_eq!(told, [Msg::Failed(Work::Store, "internal error: of no use".into())]);
     assert!(matches!(
-        &guarded(&mut worker, Work::Store, |worker| worker.serve(Effect::Load(None)))[..],
+        &guarded(&mut worker, Work::Store, |worker| worker.serve(WorkerRequest::Load(None)))[..],
         [Msg::Runs(_), ..]
     ));
 }

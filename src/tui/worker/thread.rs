@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::Worker;
 use super::inbox::Inbox;
-use crate::tui::msg::{Effect, Msg, Work};
+use crate::tui::msg::{Msg, Work, WorkerRequest};
 
 /// The shortest time between two reads of the store.
 const RELOAD_PAUSE: Duration = Duration::from_millis(150);
@@ -24,7 +24,7 @@ const RELOAD_PAUSE_FACTOR: u32 = 4;
 /// before it is read, because the read may never return.
 pub(in crate::tui) fn work(
     mut worker: Worker,
-    requests: &Receiver<Effect>,
+    requests: &Receiver<WorkerRequest>,
     messages: &Sender<Msg>,
 ) {
     let (mut inbox, mut reads) = (Inbox::default(), Reads::default());
@@ -39,23 +39,23 @@ pub(in crate::tui) fn work(
             None => requests.recv().map_err(|_| RecvTimeoutError::Disconnected),
         };
         match request {
-            Ok(effect) => inbox.take_in(effect),
+            Ok(request) => inbox.take_in(request),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
         }
         loop {
             match requests.try_recv() {
-                Ok(effect) => inbox.take_in(effect),
+                Ok(request) => inbox.take_in(request),
                 Err(TryRecvError::Empty) => break,
                 Err(TryRecvError::Disconnected) => return,
             }
         }
         let start = Instant::now();
-        let effect = inbox.next(start);
-        if !reads.say(worker.path_of(effect.as_ref()), messages) {
+        let request = inbox.next(start);
+        if !reads.say(worker.path_of(request.as_ref()), messages) {
             return;
         }
-        for message in turn(&mut worker, &mut inbox, effect, start) {
+        for message in turn(&mut worker, &mut inbox, request, start) {
             if messages.send(message).is_err() {
                 return;
             }
@@ -87,19 +87,23 @@ impl Reads {
 fn turn(
     worker: &mut Worker,
     inbox: &mut Inbox,
-    effect: Option<Effect>,
+    request: Option<WorkerRequest>,
     start: Instant,
 ) -> Vec<Msg> {
-    let Some(effect) = effect else {
+    let Some(request) = request else {
         let work = worker.open.as_ref().map_or(Work::Store, |open| Work::Log(open.ticket()));
         return guarded(worker, work, Worker::go_on);
     };
-    let work = match &effect {
-        Effect::ReadLog(ticket, _) => Work::Log(*ticket),
-        Effect::CopyRows(..) => Work::External,
-        _ => Work::Store,
+    let work = match &request {
+        WorkerRequest::ReadLog(ticket, _) => Work::Log(*ticket),
+        WorkerRequest::CopyRows(..) => Work::External,
+        WorkerRequest::Load(_)
+        | WorkerRequest::Refresh(_)
+        | WorkerRequest::ReadRuns(_)
+        | WorkerRequest::FindRuns(_)
+        | WorkerRequest::Step(_) => Work::Store,
     };
-    let answers = guarded(worker, work, |worker| worker.serve(effect));
+    let answers = guarded(worker, work, |worker| worker.serve(request));
     let end = Instant::now();
     if work == Work::Store && worker.seen.is_stale {
         inbox.pause = Some(end + RETRY_PAUSE);
