@@ -19,6 +19,9 @@ use super::worker::Worker;
 use crate::catalog::{Catalog, RunSpec};
 use crate::time::Time;
 
+/// The number of effects and slices of work after which one message counts as an endless loop.
+const MAX_ROUNDS: usize = 20_000;
+
 /// A simulated user without a terminal.
 pub struct Sim {
     /// The state of the screen.
@@ -60,9 +63,15 @@ impl Sim {
     }
 
     /// Performs effects, and all effects that follow from them.
+    ///
+    /// # Panics
+    /// If the effects have no end.
     pub fn perform(&mut self, effects: Effects) {
         let mut effects = std::collections::VecDeque::from_iter(effects);
+        let mut rounds = 0;
         loop {
+            rounds += 1;
+            assert!(rounds <= MAX_ROUNDS, "endless requests: {:?}", self.model.log.asked);
             let answers = match effects.pop_front() {
                 Some(Effect::Worker(request)) => self.worker.serve(request),
                 Some(other) => {

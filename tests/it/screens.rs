@@ -746,6 +746,17 @@ fn a_log_alone_is_shown_and_followed() {
 }
 
 #[test]
+fn a_log_cut_off_above_the_screen_is_left_in_a_scroll() {
+    let (store, run) = running(120);
+    let mut sim = open(&store, SMALL);
+    sim.keys("Esc PageUp Enter Space Up");
+    fs::write(store.log_path(&run, "build", 1), b"").unwrap();
+    sim.disk();
+    assert!(sim.model.log.request.is_none());
+    assert!(!sim.screen().contains("row 1"), "{}", sim.screen());
+}
+
+#[test]
 fn a_command_and_a_job_without_anything_break_nothing() {
     let (mut store, run) = (Built::new(), run_id(7));
     store.begin(&run, &["lost", "none"], 0);

@@ -17,7 +17,14 @@ pub(super) fn arrived(model: &mut Model, ticket: Ticket, mut page: Page) -> Effe
     let here = log.window.rows.get(log.top).map(|row| row.offset);
     let is_other_file = page.generation != log.generation && here.is_some();
     let first = page.window.rows.first().map(|row| row.offset);
-    if request.aim == Aim::Here && !is_other_file && !page.window.at_start && first > here {
+    // The rows from there on were requested: a first row that is missing was removed from the log.
+    let asked_from = match &log.asked {
+        Some((Goal::Rows(Anchor::From(from)), _)) => Some(*from),
+        _ => None,
+    };
+    let is_covered = asked_from.is_some() && asked_from <= here;
+    let is_above = !page.window.at_start && first > here && !is_covered;
+    if request.aim == Aim::Here && !is_other_file && is_above {
         // Scrolled up while the end was being read: what is read now has to be read again.
         let effects = refresh(model);
         return add_pending_scroll(model, request.pending_scroll, effects);
