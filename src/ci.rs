@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn a_marker_is_broken_where_its_system_looks_for_it_and_nowhere_else() {
+    fn a_marker_is_escaped_only_at_the_positions_where_its_ci_system_matches_it() {
         for (variable, line, expected) in [
             ("GITHUB_ACTIONS", "::error::x", ":·:error::x"),
             ("GITHUB_ACTIONS", " \u{a0}\u{3000}::error::x", " \u{a0}\u{3000}:·:error::x"),
@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn systems_are_told_by_their_variables() {
+    fn ci_systems_are_detected_by_their_variables() {
         assert!(markers_of(&[]).is_none());
         assert!(markers_of(&["HOME"]).is_none());
         let off = |name: &str| (name == "CI").then(|| "false".to_owned());
@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn a_marker_in_pieces_is_broken_and_an_unfinished_line_is_written_on_flush() {
+    fn a_marker_in_chunks_is_escaped_and_an_unfinished_line_is_written_on_flush() {
         let markers = markers_of(&["GITHUB_ACTIONS"]);
         let mut out = Vec::new();
         let mut output =
@@ -360,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stop_is_ended_on_a_line_of_its_own_also_when_the_writer_is_dropped() {
+    fn the_end_of_a_stop_command_is_on_its_own_line_even_if_the_writer_is_dropped() {
         let markers = markers_of(&["GITHUB_ACTIONS"]);
         let mut out = Vec::new();
         let mut output =
@@ -376,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn encoders_learn_of_the_markers_of_all_systems() {
+    fn the_encoder_contains_the_markers_of_all_ci_systems() {
         let text = "::a ##[b] ##vso[c] section_end:1:d travis_time:e ##teamcity[f]";
         assert_eq!(markers(text).collect::<Vec<_>>(), [5, 11, 20, 36, 50]);
     }

@@ -169,7 +169,7 @@ mod tests {
 {"at_ms":160,"type":"sh_started","job_id":"test","cmd":"c"}"#;
 
     #[test]
-    fn a_run_is_told_while_it_goes_on() {
+    fn a_running_run_is_read_from_its_events() {
         let events = told(RUN);
         assert_eq!(summary(&events), ["build complete 1:a:0 2:b:-1", "test - 1:c:-"]);
         assert_eq!(
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_that_could_not_be_started_uses_no_number() {
+    fn a_command_that_could_not_start_has_no_number() {
         let events = told(
             r#"{"at_ms":1,"type":"sh_started","job_id":"j","cmd":"missing"}
 {"at_ms":2,"type":"sh_started","job_id":"j","cmd":"there"}
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_known_event_is_counted_and_passed_over() {
+    fn unknown_events_are_counted_and_skipped() {
         let torn = &RUN[..RUN.len() - 20];
         assert_eq!(summary(&told(torn)), ["build complete 1:a:0 2:b:-1", "test - "]);
         let odd = "\n  \n{}\n[]\nnull\n{\"at_ms\":1,\"type\":\"log_line\",\"job_id\":\"j\"}\n\
@@ -212,7 +212,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn numbers_count_the_commands_that_have_or_may_have_a_log(
+        fn numbers_count_the_commands_that_may_have_a_log(
             kinds in prop::collection::vec(0_u8..5, 0..40),
         ) {
             let line = |kind: &u8| match kind {

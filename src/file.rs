@@ -188,7 +188,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn created_files_and_directories_are_for_their_owner_alone() {
+    fn created_files_and_directories_are_accessible_to_their_owner_only() {
         let dir = tempfile::tempdir().unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
         let deep = dir.path().join("a/b/c");
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_found_file_is_read_only_where_it_was_found() {
+    fn a_found_file_is_not_opened_through_a_replaced_path() {
         let dir = tempfile::tempdir().unwrap();
         let root = fs::canonicalize(dir.path()).unwrap();
         let (run, outside) = (root.join("run"), root.join("outside"));
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_has_the_directory_of_what_it_leads_to_as_well() {
+    fn a_link_is_watched_in_its_directory_and_in_that_of_its_target() {
         let dir = tempfile::tempdir().unwrap();
         let root = fs::canonicalize(dir.path()).unwrap();
         fs::create_dir(root.join("a")).unwrap();
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_regular_file_is_refused_at_once() {
+    fn a_special_file_is_rejected_at_once() {
         let dir = tempfile::tempdir().unwrap();
         let fifo = dir.path().join("fifo");
         rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0)

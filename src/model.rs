@@ -263,14 +263,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_short_form_is_the_last_eight_characters() {
+    fn a_short_id_is_the_last_eight_characters() {
         assert_eq!(RunId("01a2078a-83c0-7cf2-8c6a-6911d61998d3".into()).short(), "d61998d3");
         assert_eq!(RunId("abc".into()).short(), "abc");
         assert_eq!(RunId("日本語日本語日本語".into()).short(), "本語日本語日本語");
     }
 
     #[test]
-    fn an_argv_is_given_only_where_it_is_certain() {
+    fn argv_is_returned_only_if_it_is_certain() {
         let sh = |origin, cmd: &str| Sh { origin, cmd: cmd.into(), ..Sh::default() };
         assert_eq!(
             sh(Origin::Row, r#"["git", "--version"]"#).argv().unwrap(),
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn words_of_every_version_have_their_outcome() {
+    fn the_outcome_words_of_every_schema_version_are_known() {
         for (word, reason, outcome) in [
             ("complete", None, Some(Outcome::Passed)),
             ("succeeded", None, Some(Outcome::Passed)),

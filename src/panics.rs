@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_report_is_harmless_and_bounded() {
+    fn a_panic_report_is_sanitized_and_bounded() {
         let report = text("one\x1b[2J\ntwo", Some("worker\r"), Some(Location::caller()));
         let lines: Vec<_> = report.lines().collect();
         assert_eq!(lines[..2], ["rundown: bug: one␛[2J", "         two"]);
@@ -124,7 +124,7 @@ mod tests {
     /// Not a separate test: the child process of the tests below.
     #[test]
     #[ignore = "a process of its own, started by other tests"]
-    fn panics_in_a_process_of_its_own() {
+    fn panics_in_a_child_process() {
         let Ok(place) = std::env::var("PANIC_IN") else { return };
         let in_thread = || {
             drop(
@@ -157,7 +157,7 @@ mod tests {
 
     fn child(place: &str) -> Command {
         let mut command = Command::new(current_exe().unwrap());
-        let name = "panics::tests::panics_in_a_process_of_its_own";
+        let name = "panics::tests::panics_in_a_child_process";
         command.args(["--ignored", "--exact", "--nocapture", name]).env("PANIC_IN", place);
         command.env_remove("RUST_BACKTRACE").stdout(Stdio::null());
         command
@@ -185,14 +185,14 @@ mod tests {
     }
 
     #[test]
-    fn a_report_does_not_steer_a_ci_system() {
+    fn a_panic_report_contains_no_ci_command() {
         let output = child("marker").env("TF_BUILD", "True").output().unwrap();
         let printed = String::from_utf8(output.stderr).unwrap();
         assert!(printed.contains("rundown: bug: #·#vso[task.complete]"), "{printed}");
     }
 
     #[test]
-    fn a_panic_without_a_stderr_exits_with_70_too() {
+    fn a_panic_without_stderr_exits_with_70() {
         let closed_pipe = || {
             let (reader, writer) = io::pipe().unwrap();
             drop(reader);

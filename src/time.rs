@@ -179,7 +179,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn millis_before_1970_floor_towards_the_past() {
+    fn millis_before_1970_round_toward_the_past() {
         let time = Time::from_millis(-1);
         assert_eq!((time.unix_secs(), time.subsec_nanos()), (-1, 999_000_000));
         assert_eq!(time.floor_millis(), -1);
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn instants_outside_every_calendar_are_kept_and_printed() {
+    fn instants_outside_of_all_calendars_are_kept_and_printed() {
         for ms in [i64::MIN, i64::MAX] {
             assert_eq!(Time::from_millis(ms).floor_millis(), ms);
             assert!(Time::from_millis(ms).rfc3339_nanos().ends_with('Z'));
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn the_difference_saturates() {
+    fn differences_saturate() {
         let (low, high) = (Time::from_unix(i64::MIN, 0), Time::from_unix(i64::MAX, 0));
         assert_eq!(high.millis_since(low), i64::MAX);
         assert_eq!(low.millis_since(high), i64::MIN);
@@ -217,7 +217,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn prints_what_jiff_prints(
+        fn times_are_printed_as_jiff_prints_them(
             secs in -62_135_596_800_i64..253_402_207_200,
             nanos in 0_u32..1_000_000_000,
         ) {
@@ -227,7 +227,7 @@ mod tests {
         }
 
         #[test]
-        fn days_and_dates_are_inverse(days in -100_000_000_i64..100_000_000) {
+        fn days_and_dates_are_inverse_conversions(days in -100_000_000_i64..100_000_000) {
             let (year, month, day) = civil_from_days(days);
             let back =
                 days_from_civil(year, u32::try_from(month).unwrap(), u32::try_from(day).unwrap());

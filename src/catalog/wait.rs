@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_missing_is_not_there_yet_or_gone() {
+    fn a_missing_database_is_reported_as_not_yet_created_or_removed() {
         let missing = || Error::io("open", "/store/quire.db")(ErrorKind::NotFound.into());
         assert_eq!(Wait::of(&missing(), false).what, "quire.db does not exist yet");
         assert_eq!(Wait::of(&missing(), true).what, "quire.db was removed");
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_is_told_with_its_reason_and_its_place() {
+    fn an_error_is_reported_with_its_reason_and_its_path() {
         let denied = Error::io("open", "/store/quire.db")(io::Error::other("permission denied"));
         let wait = Wait::of(&denied, false);
         assert_eq!(

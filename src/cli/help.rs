@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn the_short_help_fits_on_a_screen_and_the_long_help_in_its_columns() {
+    fn short_help_fits_on_a_screen_and_long_help_fits_its_columns() {
         assert_eq!(commands(80).len(), 7);
         for width in [80, 100] {
             for mut command in commands(width) {
@@ -388,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn the_headings_are_the_same_everywhere() {
+    fn help_headings_are_the_same_for_all_commands() {
         let headings = |command: &clap::Command| {
             let mut found: Vec<String> = Vec::new();
             for heading in command.get_arguments().filter_map(clap::Arg::get_help_heading) {
@@ -419,7 +419,7 @@ mod tests {
     }
 
     #[test]
-    fn the_help_names_the_values_that_are_not_listed() {
+    fn help_lists_the_values_that_clap_does_not_list() {
         for command in commands(80) {
             let hides = |arg: &&clap::Arg| arg.is_hide_possible_values_set();
             for arg in command.get_arguments().filter(hides) {
@@ -438,12 +438,12 @@ mod tests {
     }
 
     #[test]
-    fn the_parser_is_consistent() {
+    fn the_clap_definition_is_consistent() {
         Arguments::command().debug_assert();
     }
 
     #[test]
-    fn the_short_help_of_rundown() {
+    fn short_help_of_rundown() {
         let help = commands(80)[0].render_help().to_string();
         insta::assert_snapshot!(help, @"
         Inspect CI runs in the terminal: what is running, and why a run failed

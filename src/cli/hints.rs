@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mistyped_command_is_corrected_in_its_command_line() {
+    fn a_mistyped_command_is_corrected_in_the_command_line() {
         for (words, corrected) in [
             (&["run", "--", "x"][..], "rundown record -- x"),
             (&["run", "cargo", "test"], "rundown record cargo test"),
@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn an_option_without_effect_on_a_command_names_those_that_have_it() {
+    fn an_option_without_effect_is_reported_with_the_commands_that_have_it() {
         for (words, expected) in [
             (
                 &["record", "--timezone", "UTC", "--", "x"][..],
@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mistyped_option_or_value_gets_the_tip_of_the_parser() {
+    fn a_mistyped_option_or_value_gets_the_suggestion_of_clap() {
         assert_eq!(tip(&["--fromat", "json"]), "a similar argument exists: '--format'");
         assert_eq!(tip(&["--format", "jsno"]), "a similar value exists: 'json'");
         assert_eq!(tip(&["list", "--limits", "3"]), "a similar argument exists: '--limit'");
@@ -360,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_is_close_only_to_words_that_differ_a_little() {
+    fn only_words_with_few_differences_are_close() {
         for (word, close) in [
             ("lits", Some("list")),
             ("recrod", Some("record")),

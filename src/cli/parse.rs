@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn an_option_before_a_command_is_one_of_the_command() {
+    fn an_option_before_a_command_belongs_to_the_command() {
         for (before, after) in [
             (&["--root", "X", "list"][..], &["list", "--root", "X"][..]),
             (&["--root=X", "--format", "json", "list"], &["list", "--root", "X", "--format=json"]),
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_that_is_no_command_or_comes_after_a_run_stays_in_its_place() {
+    fn a_word_after_a_run_or_without_a_matching_command_is_not_moved() {
         for (words, run) in [
             (&["--once", "--", "list"][..], "list"),
             (&["--root", "list"], "latest"),
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_of_two_values_counts() {
+    fn the_last_of_two_values_wins() {
         assert_eq!(parsed(&["--tail", "5", "--tail", "6"]), parsed(&["--tail", "6"]));
     }
 }

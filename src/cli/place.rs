@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_local_zone_is_the_system_s() {
+    fn the_local_time_zone_is_that_of_the_system() {
         let now = jiff::Timestamp::now();
         assert_eq!(local_time_zone().to_offset(now), TimeZone::system().to_offset(now));
     }

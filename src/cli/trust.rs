@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn root_trusts_the_user_who_called_sudo_and_others_do_not() {
+    fn only_root_trusts_the_user_who_called_sudo() {
         assert_eq!(trusted_users(1000, None), [1000, 0]);
         assert_eq!(trusted_users(0, Some("1000")), [0, 0, 1000]);
         assert_eq!(trusted_users(1000, Some("1001")), [1000, 0], "anybody can set a variable");
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn neither_a_file_nor_a_link_of_another_user_is_trusted() {
+    fn files_and_links_of_other_users_are_not_trusted() {
         let dir = tempfile::tempdir().unwrap();
         let (file, link) = (dir.path().join("file"), dir.path().join("link"));
         fs::write(&file, "").unwrap();

@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn an_argument_steers_nothing() {
+    fn control_characters_of_an_argument_are_escaped() {
         let shown = printed("--x\x1b]0;title\x07\r\x1b[2K\u{9b}2J\u{202e}", false);
         let first = shown.lines().next().unwrap();
         assert_eq!(
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn the_styles_of_clap_stay_where_colors_do() {
+    fn clap_styles_are_kept_if_color_is_enabled() {
         assert!(
             printed("--bogus", true).starts_with("\x1b[0;1;31merror:\x1b[0m "),
             "{:?}",

@@ -140,14 +140,14 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_one_full_record_with_nine_digits_and_a_space_before_no_content() {
+    fn a_line_is_one_full_record_with_nine_digits_and_a_space_even_if_empty() {
         let mut out = Vec::new();
         encoder(10).write(Stream::Stderr, AT, b"a\r\n\n", &mut out);
         assert_eq!(text(&out), format!("{HEAD} stderr F a\r\n{HEAD} stderr F \n"));
     }
 
     #[test]
-    fn an_entry_is_split_only_when_one_byte_more_has_come() {
+    fn an_entry_is_split_only_when_a_byte_exceeds_the_limit() {
         let (mut encoder, mut out) = (encoder(3), Vec::new());
         encoder.write(Stream::Stdout, AT, b"abc", &mut out);
         assert_eq!(text(&out), "");
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unterminated_end_is_partial_and_flushed_once() {
+    fn an_unterminated_end_is_a_partial_record_and_flushed_once() {
         let (mut encoder, mut out) = (encoder(10), Vec::new());
         encoder.write(Stream::Stdout, AT, b"prompt> ", &mut out);
         encoder.flush(Stream::Stderr, AT, &mut out);
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_that_no_record_can_say_is_the_nearest_that_parses() {
+    fn an_instant_outside_the_format_becomes_the_nearest_valid_one() {
         for (secs, said) in [
             (i64::MIN, "0000-01-01T00:00:00.000000000Z"),
             (i64::MAX, "9999-12-31T23:59:59.999999999Z"),

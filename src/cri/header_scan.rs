@@ -103,7 +103,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_skimmed_is_what_is_parsed(
+        fn a_scanned_header_equals_the_parsed_one(
             lines in vec((any_line(), vec((0..50_usize, any::<u8>()), 0..2)), 1..6),
         ) {
             let mut scanner = HeaderScanner::default();
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn what_recorders_write_is_skimmed() {
+    fn headers_of_known_recorders_can_be_scanned() {
         let mut scanner = HeaderScanner::default();
         for time in ["05.123456789", "59.12345678", "00.1", "05"] {
             let line = format!("2026-01-02T03:04:{time}Z stderr P x");
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_of_nuls_is_no_minute() {
+    fn a_line_of_nul_bytes_has_no_minute() {
         let line = [&[0; 16][..], b":05.123456789Z stdout F x"].concat();
         assert_eq!(HeaderScanner::default().scan(&line), None);
     }

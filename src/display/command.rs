@@ -105,7 +105,7 @@ mod tests {
     use crate::model::Origin;
 
     #[test]
-    fn a_command_reads_as_one_types_it() {
+    fn a_command_is_displayed_as_typed_in_a_shell() {
         let sh = |cmd: &str| Sh { origin: Origin::Call, cmd: cmd.into(), ..Sh::default() };
         for (cmd, text) in [
             ("cargo test", "cargo test"),

@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_take_two_units() {
+    fn durations_have_two_units() {
         for (ms, text) in [
             (0, "0ms"),
             (999, "999ms"),
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_in_a_row_end_as_one_says_them() {
+    fn ordinals_have_the_english_suffix() {
         assert_eq!(
             [1, 2, 3, 4, 11, 12, 13, 21, 102, 113].map(ordinal).join(" "),
             "1st 2nd 3rd 4th 11th 12th 13th 21st 102nd 113th"
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn ages_take_one_unit() {
+    fn ages_have_one_unit() {
         assert_eq!(
             [-5, 4999, 42_000, 300_000, 10_800_000, 1_036_800_000].map(age),
             ["now", "now", "42s", "5m", "3h", "12d"]

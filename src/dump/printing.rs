@@ -257,7 +257,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_cut_ends_with_a_whole_character() {
+    fn cut_text_ends_at_a_character_boundary() {
         for (bytes, whole) in [
             (&b"plain"[..], &b"plain"[..]),
             ("aあ".as_bytes(), "aあ".as_bytes()),

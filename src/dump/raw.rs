@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rest_of_a_line_goes_the_way_of_its_head() {
+    fn the_rest_of_a_line_is_written_to_the_stream_of_its_start() {
         let dir = tempfile::tempdir().unwrap();
         for (head, whole, of_stderr, of_stdout) in [
             (format!("{HEADER} F he"), "he11F 2\n", "he11F 2\n", ""),
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn whole_lines_are_written_as_single_ones_are() {
+    fn a_block_of_whole_lines_is_written_like_single_lines() {
         let dir = tempfile::tempdir().unwrap();
         let text = format!(
             "{HEADER} F a\n\nno record\n{HEADER} P b\n{HEADER} F\n\

@@ -318,13 +318,13 @@ mod tests {
     }
 
     #[test]
-    fn in_a_sound_run_nothing_is_odd() {
+    fn an_intact_run_has_no_findings() {
         let without_commands = (job("quire/push", "complete", Some(2)), vec![], vec![]);
         assert_eq!(found(vec![without_commands, sound()]), [""; 0]);
     }
 
     #[test]
-    fn how_a_run_came_to_its_end_may_be_odd() {
+    fn unusual_ends_of_a_run_are_reported() {
         assert_eq!(found_of(orphaned(900_000), Recorder::Unknown, vec![sound()]), ["- - Orphaned"]);
         let active = run("active", None);
         assert_eq!(found_of(active.clone(), Recorder::Gone, vec![sound()]), ["- - Interrupted"]);
@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_stalls_only_after_a_while_and_when_no_job_goes_on() {
+    fn a_run_is_stalled_only_after_a_delay_without_a_running_job() {
         let active = || run("active", None);
         let just_ended = (job("build", "complete", Some(999_000)), vec![], vec![]);
         assert_eq!(found_of(active(), Recorder::Unknown, vec![just_ended]), [""; 0]);
@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_told_once_and_as_high_up_as_it_holds() {
+    fn missing_data_is_reported_once_at_the_highest_level_that_applies() {
         let dir_only =
             || (Job::without_row(JobId("stray".into())), vec![], vec![log(1, 10), log(2, 20)]);
         let rows_only = || (job("test", "complete", Some(40)), vec![sh(30), sh(35)], vec![]);
@@ -382,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_failed_without_a_failure_says_so_where_its_rows_end() {
+    fn a_failed_run_without_a_failed_command_is_reported_where_its_rows_end() {
         let failed = || run("failed-internal", Some(1000));
         let cut = |exit_code| {
             let shs = vec![Sh { exit_code: Some(exit_code), ..sh(30) }];
@@ -398,7 +398,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_of_the_future_is_told() {
+    fn an_unknown_state_is_reported() {
         let exploded = (job("test", "exploded", Some(40)), vec![], vec![]);
         assert_eq!(
             found_of(run("imploded", Some(1000)), Recorder::Unknown, vec![sound(), exploded]),
@@ -407,7 +407,7 @@ mod tests {
     }
 
     #[test]
-    fn while_a_run_goes_on_nothing_of_it_is_missing_yet() {
+    fn nothing_of_a_running_run_is_reported_as_missing() {
         let active = run("active", None);
         let logs_first = (job("build", "active", None), vec![], vec![log(1, 10)]);
         let row_first = (job("test", "active", None), vec![sh(30)], vec![]);
@@ -415,7 +415,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_events_tell_of_is_without_a_row() {
+    fn commands_found_only_in_events_have_no_row() {
         let told = |id: &str| Job { in_database: false, ..job(id, "succeeded", Some(40)) };
         let event = Sh { origin: Origin::Event, n: Some(1), ..sh(30) };
         let given_up = Sh { origin: Origin::GivenUp, finished_at: None, exit_code: None, ..sh(35) };
@@ -424,7 +424,7 @@ mod tests {
     }
 
     #[test]
-    fn times_may_be_odd() {
+    fn inconsistent_times_are_reported() {
         let never_ended = (job("test", "active", None), vec![], vec![]);
         let outlives = (job("test", "complete", Some(1500)), vec![], vec![]);
         let back = (job("test", "complete", Some(-4)), vec![], vec![]);
@@ -460,7 +460,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_could_steer_a_terminal_are_told() {
+    fn names_with_terminal_control_characters_are_reported() {
         let run = Run { ref_name: Some("refs/heads/\u{202e}niam".into()), ..ended() };
         let evil = (job("\x1b[2J", "complete", Some(20)), vec![], vec![]);
         assert_eq!(

@@ -340,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn an_active_run_whose_recorder_is_gone_is_interrupted() {
+    fn an_active_run_without_a_recorder_is_interrupted() {
         let alive = head("active", Some(1), None, Recorder::Alive);
         assert_eq!((alive.phase, alive.interrupted), (Phase::Active, false));
         let gone = head("active", Some(1), None, Recorder::Gone);
@@ -382,7 +382,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_row_and_every_command_of_events_comes_out_exactly_once(
+        fn every_row_and_every_event_command_is_joined_exactly_once(
             (rows, told) in commands(),
         ) {
             let row = |at: &i64| Sh {
@@ -428,7 +428,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_interrupted_run_left_running_is_interrupted_too() {
+    fn running_jobs_and_commands_of_an_interrupted_run_are_interrupted() {
         let job = Job {
             id: JobId("build".into()),
             state: Some("active".into()),

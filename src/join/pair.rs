@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stored_number_decides_whatever_the_times_say() {
+    fn a_stored_number_takes_precedence_over_times() {
         let paired = pair(
             vec![sh(Some(2), 10), sh(Some(1), 20), sh(Some(4), 30)],
             vec![log(1, Some(99)), log(2, None), log(3, None)],
@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_without_a_number_take_the_logs_that_began_with_them() {
+    fn rows_without_a_number_get_the_logs_that_started_at_the_same_time() {
         let paired = pair(
             vec![sh(Some(1), 10), sh(None, 20), sh(None, 30)],
             vec![log(1, None), log(2, Some(30))],
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_that_end_at_a_collision_leave_logs_alone() {
+    fn rows_that_end_at_a_collision_leave_logs_unpaired() {
         let paired = pair(
             vec![sh(None, 10), sh(None, 20)],
             vec![log(1, Some(10)), log(2, None), log(3, Some(20)), log(10, None)],
@@ -355,14 +355,14 @@ mod tests {
     }
 
     #[test]
-    fn a_millisecond_to_either_side_agrees() {
+    fn start_times_that_differ_by_a_millisecond_match() {
         let paired =
             pair(vec![sh(None, 10), sh(None, 20)], vec![log(1, Some(11)), log(2, Some(19))]);
         assert_eq!(told(&paired), ["1:10:sh-1.log time", "2:20:sh-2.log time"]);
     }
 
     #[test]
-    fn a_clock_that_stepped_back_is_paired_by_time() {
+    fn logs_are_paired_by_time_after_the_clock_was_set_back() {
         // Executed at 100, 200, 50: the rows are sorted as 50, 100, 200.
         let rows = vec![sh(None, 50), sh(None, 100), sh(None, 200)];
         let paired = pair(rows, vec![log(1, Some(100)), log(2, Some(200)), log(3, Some(50))]);
@@ -373,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn timeless_logs_between_two_paired_ones_take_the_rows_between() {
+    fn logs_without_times_between_two_paired_logs_get_the_rows_between() {
         let rows = vec![sh(None, 10), sh(None, 20), sh(None, 30), sh(None, 40)];
         // sh-1 has lost its row: everything is shifted by one.
         let logs =
@@ -391,7 +391,7 @@ mod tests {
     }
 
     #[test]
-    fn the_order_of_writing_stands_where_the_clock_was_set_back() {
+    fn the_write_order_is_kept_if_the_clock_was_set_back() {
         let rows = |starts: &[i64]| starts.iter().map(|&at| sh(None, at)).collect::<Vec<_>>();
         for (starts, times, expected) in [
             // Set back by a millisecond: both orders agree within the tolerance.
@@ -436,14 +436,14 @@ mod tests {
     }
 
     #[test]
-    fn a_number_that_row_and_log_lack_shifts_what_follows() {
+    fn a_number_missing_in_rows_and_logs_shifts_the_following_pairs() {
         let paired =
             pair(vec![sh(None, 10), sh(None, 20)], vec![log(1, Some(10)), log(3, Some(20))]);
         assert_eq!(told(&paired), ["1:10:sh-1.log time", "3:20:sh-3.log time"]);
     }
 
     #[test]
-    fn a_start_noted_some_milliseconds_after_the_logs_is_paired_by_its_place() {
+    fn a_start_recorded_milliseconds_after_the_log_is_paired_by_position() {
         let rows = vec![sh(None, 10), sh(None, 25), sh(None, 40)];
         let paired = pair(rows.clone(), vec![log(1, Some(10)), log(2, Some(20)), log(3, Some(40))]);
         assert_eq!(
@@ -463,7 +463,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_told_by_events_are_checked_and_what_has_none_comes_last() {
+    fn numbers_from_events_are_checked_and_unnumbered_commands_come_last() {
         let event = |n, ms| Sh { origin: Origin::Event, ..sh(n, ms) };
         let paired = pair(
             vec![event(None, 5), event(Some(1), 10), event(Some(2), 10), event(Some(3), 20)],
@@ -497,7 +497,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_row_and_every_log_comes_out_exactly_once(shs in rows(), logs in logs()) {
+        fn every_row_and_every_log_is_paired_exactly_once(shs in rows(), logs in logs()) {
             let mut expected_rows: Vec<String> = shs.iter().map(|sh| sh.cmd.clone()).collect();
             let expected_logs: Vec<u32> = logs.iter().map(|found| found.n).collect();
             let paired = pair(shs, logs);

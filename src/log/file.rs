@@ -448,7 +448,7 @@ mod tests {
     const TWO: &[u8] = b"2026-01-02T03:04:05Z stderr F two\n";
 
     #[test]
-    fn what_is_no_regular_file_is_refused_without_waiting() {
+    fn a_special_file_is_rejected_without_waiting() {
         let dir = tempfile::tempdir().unwrap();
         let fifo = dir.path().join("fifo");
         rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0)
@@ -463,7 +463,7 @@ mod tests {
     }
 
     #[test]
-    fn appended_bytes_are_told_before_a_replacement() {
+    fn appended_bytes_are_reported_before_a_replacement() {
         let dir = tempfile::tempdir().unwrap();
         let (path, old) = (dir.path().join("0.log"), dir.path().join("0.log.old"));
         append(&path, ONE);
@@ -482,7 +482,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_file_without_a_byte_is_not_gone_over_to() {
+    fn an_empty_new_file_is_not_opened() {
         let dir = tempfile::tempdir().unwrap();
         let (path, old) = (dir.path().join("0.log"), dir.path().join("0.log.old"));
         append(&path, ONE);
@@ -498,7 +498,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_late_to_the_old_files_is_counted() {
+    fn late_bytes_of_old_files_are_counted() {
         let dir = tempfile::tempdir().unwrap();
         let [path, old, older] = ["0.log", "0.log.1", "0.log.2"].map(|name| dir.path().join(name));
         append(&path, ONE);
@@ -519,7 +519,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_read_above_its_end_is_kept() {
+    fn a_file_read_above_its_end_is_kept() {
         let dir = tempfile::tempdir().unwrap();
         let (path, old) = (dir.path().join("0.log"), dir.path().join("0.log.old"));
         append(&path, ONE);
@@ -538,7 +538,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_two_write_to_is_left_in_the_end() {
+    fn a_rotated_file_with_two_writers_is_closed_eventually() {
         let dir = tempfile::tempdir().unwrap();
         let (path, old) = (dir.path().join("0.log"), dir.path().join("0.log.old"));
         append(&path, ONE);
@@ -558,7 +558,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_that_leads_elsewhere_is_another_file() {
+    fn a_link_with_another_target_is_another_file() {
         let dir = tempfile::tempdir().unwrap();
         let [path, next, a, b] = ["0.log", "next", "a", "b"].map(|name| dir.path().join(name));
         append(&a, ONE);
@@ -573,7 +573,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_written_anew_beyond_its_old_size_is_a_new_generation() {
+    fn a_file_rewritten_beyond_its_old_size_is_a_new_generation() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("0.log");
         append(&path, ONE);
@@ -590,7 +590,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_written_anew_with_the_same_beginning_is_told_by_what_stood_at_its_end() {
+    fn a_file_rewritten_with_the_same_start_is_detected_by_its_old_end() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("0.log");
         let with_end = |end: &str| {
@@ -607,7 +607,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_that_turns_out_to_be_of_another_format_is_a_new_generation() {
+    fn a_log_whose_format_changes_is_a_new_generation() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("sh-1.log");
         append(&path, b"");
@@ -632,7 +632,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_late_changes_no_format() {
+    fn late_bytes_do_not_change_the_format() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("sh-1.log");
         append(&path, &b"hello, how are you\n".repeat(4000));
@@ -644,7 +644,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_whose_name_is_gone_can_still_be_read() {
+    fn an_unlinked_log_can_still_be_read() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("0.log");
         append(&path, ONE);
@@ -655,7 +655,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_time_is_that_of_the_first_record() {
+    fn the_first_time_is_that_of_the_first_valid_record() {
         let dir = tempfile::tempdir().unwrap();
         for (name, content, time) in [
             ("empty", b"".as_slice(), None),
@@ -669,7 +669,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_entry_is_one_row_of_the_tail_and_one_begun_out_of_reach_is_its_end() {
+    fn a_long_entry_is_one_row_of_the_tail_even_if_its_start_is_out_of_reach() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("0.log");
         let piece = [b"2026-01-02T03:04:05Z stdout P ", [b'x'; 16_384].as_slice(), b"\n"].concat();
@@ -726,7 +726,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
         #[test]
-        fn following_sees_what_opening_anew_sees(
+        fn following_shows_the_same_rows_as_reopening(
             name in prop::sample::select(vec!["0.log", "sh-1.log", "quire-ci.log"]),
             acts in vec((any_act(), any::<bool>()), 1..20),
         ) {

@@ -128,7 +128,7 @@ mod tests {
     const RECORD: &[u8] = b"2026-01-02T03:04:05Z stdout F x\n";
 
     #[test]
-    fn a_name_that_no_store_gives_is_that_of_a_cri_log_and_the_run_s_own_log_is_text() {
+    fn unknown_names_are_cri_logs_and_the_log_of_a_run_is_plain_text() {
         for name in ["app.log", "0.log", "sh-0.log", "sh-01.log", "sh-1.log.gz", "sh-1"] {
             assert_eq!(format_of(name, b"hello\n"), Format::Cri, "{name}");
         }
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_s_log_is_text_if_no_line_is_a_record_or_an_attempt_at_one() {
+    fn a_command_log_is_plain_text_if_no_line_resembles_a_record() {
         let is_plain = |bytes: &[u8]| format_of("sh-1.log", bytes) == Format::Plain;
         for text in [
             &b"\n\nhello\n"[..],
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_64_kib_decide_also_where_they_are_one_line() {
+    fn the_first_64_kib_decide_the_format_even_if_they_are_one_line() {
         let telling = usize::try_from(TELLING_BYTES).unwrap();
         let text = |len: usize| [vec![b'x'; len - 1], b"\n".to_vec()].concat();
         assert_eq!(

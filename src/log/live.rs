@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_comes_when_it_ends_and_keeps_back_nothing_of_the_other_stream() {
+    fn a_row_is_printed_at_its_end_and_does_not_delay_the_other_stream() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("0.log");
         append(&path, &record("stderr", 'P', "10%\r"));
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_that_is_rotated_or_cut_short_is_read_on_from_the_start_of_what_follows() {
+    fn a_rotated_or_truncated_log_is_read_from_the_start_of_the_new_content() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("0.log");
         append(&path, &record("stdout", 'F', "one"));
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_read_in_pieces_is_what_is_read_at_once() {
+    fn reading_in_chunks_gives_the_same_rows_as_reading_at_once() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("0.log");
         let whole: String = (0..60_000)

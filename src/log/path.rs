@@ -404,7 +404,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_names_of_any_look_are_parts_of_a_path() {
+    fn any_plain_name_is_a_valid_path_component() {
         let run = RunId("01a2".into());
         let long = "x".repeat(200);
         for name in [
@@ -432,7 +432,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_lead_elsewhere_are_refused() {
+    fn names_that_leave_the_directory_are_rejected() {
         let too_long = "x".repeat(256);
         for name in ["", ".", "..", "/", "/etc", "a/b", "a/", "../x", "nul\0", &too_long] {
             assert_eq!(job_dir(Path::new("/r"), &job(name)), None, "{name:?}");
@@ -444,7 +444,7 @@ mod tests {
     }
 
     #[test]
-    fn logs_are_listed_by_number_and_other_names_are_left_out() {
+    fn logs_are_listed_by_number_and_other_names_are_skipped() {
         let run = tempfile::tempdir().unwrap();
         let dir = run.path().join("jobs/build");
         for name in ["sh-10.log", "sh-2.log", "sh-1.log", "sh-4294967295.log"] {
@@ -468,7 +468,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_is_empty() {
+    fn a_missing_directory_is_empty() {
         let run = tempfile::tempdir().unwrap();
         let missing = run.path().join("missing");
         assert_eq!(list_jobs(&dir_of(&missing)).unwrap(), JobDirs::default());
@@ -479,7 +479,7 @@ mod tests {
     }
 
     #[test]
-    fn links_are_followed_only_inside_the_run() {
+    fn links_are_followed_only_inside_the_run_directory() {
         let (run, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let jobs = run.path().join("jobs");
         write(&jobs.join("build/sh-1.log"), "in");
@@ -521,7 +521,7 @@ mod tests {
     }
 
     #[test]
-    fn the_runs_of_repositories_are_listed_and_one_that_cannot_be_read_hides_no_other() {
+    fn runs_of_all_repositories_are_listed_despite_an_unreadable_one() {
         let dir = tempfile::tempdir().unwrap();
         // The root is so deep that paths of ordinary length can still be created in it, but a path
         // with a long name cannot be read, even by root.
@@ -546,7 +546,7 @@ mod tests {
     }
 
     #[test]
-    fn directories_without_a_database_are_recognized() {
+    fn a_directory_of_logs_without_a_database_is_recognized() {
         let dir = tempfile::tempdir().unwrap();
         let at = |path: &str| dir.path().join(path);
         write(&at("run/jobs/test/sh-2.log"), "");

@@ -268,7 +268,7 @@ fn any_tail() -> impl Strategy<Value = Tail> {
 
 proptest! {
     #[test]
-    fn lines_are_what_a_split_gives(
+    fn lines_equal_a_split_at_newlines(
         bytes in any_file(),
         format in any_format(),
         limits in any_limits(),
@@ -294,7 +294,7 @@ proptest! {
     }
 
     #[test]
-    fn line_starts_are_found_from_anywhere(
+    fn line_starts_are_found_from_any_offset(
         bytes in any_file(),
         format in any_format(),
         limits in any_limits(),
@@ -315,7 +315,7 @@ proptest! {
     }
 
     #[test]
-    fn rows_forward_are_the_naive_rows(
+    fn rows_read_forward_equal_the_naive_rows(
         bytes in any_file(),
         format in any_format(),
         limits in any_limits(),
@@ -332,7 +332,7 @@ proptest! {
     }
 
     #[test]
-    fn rows_of_a_whole_file_are_the_joined_entries(bytes in any_file()) {
+    fn the_rows_of_a_whole_file_equal_the_joined_entries(bytes in any_file()) {
         let limits = Limits::USUAL;
         let mut joiner = Joiner::default();
         let mut entries = Vec::new();
@@ -362,7 +362,7 @@ proptest! {
     }
 
     #[test]
-    fn the_rows_of_plain_text_are_its_lines_whatever_they_look_like(
+    fn rows_of_plain_text_are_its_lines_even_if_they_resemble_records(
         bytes in any_file(),
         limits in any_limits(),
     ) {
@@ -387,7 +387,7 @@ proptest! {
     }
 
     #[test]
-    fn windows_are_parts_of_the_naive_rows(
+    fn windows_are_slices_of_the_naive_rows(
         bytes in any_file(),
         format in any_format(),
         limits in any_limits(),
@@ -404,7 +404,7 @@ proptest! {
     }
 
     #[test]
-    fn paging_from_anywhere_in_both_directions_shows_every_row_once(
+    fn paging_from_any_position_in_either_direction_shows_every_row_once(
         bytes in any_file(),
         format in any_format(),
         limits in any_limits(),
@@ -440,7 +440,7 @@ proptest! {
     }
 
     #[test]
-    fn a_file_cut_off_while_it_is_read_gives_the_rows_that_are_left(
+    fn a_file_truncated_during_the_read_gives_the_remaining_rows(
         bytes in any_file(),
         format in any_format(),
         limits in any_limits(),
@@ -461,7 +461,7 @@ proptest! {
     }
 
     #[test]
-    fn the_last_rows_begin_at_the_tail_offset(
+    fn the_last_rows_start_at_the_tail_offset(
         bytes in any_file(),
         format in any_format(),
         limits in any_limits(),
@@ -485,7 +485,7 @@ proptest! {
     }
 
     #[test]
-    fn the_index_agrees_with_the_naive_rows_however_it_is_fed(
+    fn the_index_agrees_with_the_naive_rows_for_any_chunking(
         bytes in any_file(),
         format in any_format(),
         limits in any_limits(),
@@ -508,7 +508,7 @@ proptest! {
     }
 
     #[test]
-    fn times_and_gaps_are_found_as_by_a_walk_where_times_rise(
+    fn times_and_gaps_of_rising_times_equal_those_of_a_linear_scan(
         lines in vec((any_line(), 0..3_000_000_i64), 0..40),
         limits in any_limits(),
         block in 1_u64..600,
@@ -554,7 +554,7 @@ proptest! {
     }
 
     #[test]
-    fn rows_are_found_by_number_and_numbered_by_place(
+    fn rows_are_found_by_number_and_numbered_by_offset(
         bytes in any_file(),
         format in any_format(),
         limits in any_limits(),
@@ -656,7 +656,7 @@ fn check_places(
 }
 
 #[test]
-fn a_line_of_many_megabytes_is_one_row_and_is_not_held() {
+fn a_line_of_many_megabytes_is_one_row_and_not_kept_in_memory() {
     let mut bytes = vec![0; 5 << 20];
     bytes.extend_from_slice(b"\n2026-01-02T03:04:05Z stdout F after\n");
     let file = file_of(&bytes);
@@ -687,7 +687,7 @@ fn the_index_of_ten_gibibytes_takes_at_most_eight_mebibytes() {
 }
 
 #[test]
-fn a_line_of_a_terabyte_is_read_in_pieces_from_anywhere() {
+fn a_line_of_a_terabyte_is_read_in_chunks_from_any_offset() {
     let file = tempfile::tempfile().unwrap();
     file.set_len(1 << 40).unwrap();
     let limits = Limits { line_reach: 5 << 20, piece: nz(1 << 20), line: 1 << 10, ..Limits::USUAL };
@@ -719,7 +719,7 @@ fn a_line_of_a_terabyte_is_read_in_pieces_from_anywhere() {
 }
 
 #[test]
-fn a_file_that_is_read_ahead_is_counted_as_its_bytes_are() {
+fn a_file_read_ahead_has_the_same_totals_as_its_bytes() {
     let bytes = (0..60_000_u32).flat_map(numbered_line).collect::<Vec<u8>>();
     let file = file_of(&bytes);
     let view = view(&file, &bytes, Format::Cri, Limits::USUAL);
@@ -745,7 +745,7 @@ fn a_file_that_is_read_ahead_is_counted_as_its_bytes_are() {
 }
 
 #[test]
-fn a_time_is_found_where_nothing_is_indexed_and_behind_what_is_no_record() {
+fn a_time_is_found_in_unindexed_data_and_after_malformed_lines() {
     let bytes: Vec<u8> = (0..20_000_u32).flat_map(numbered_line).collect();
     let (first, second) = bytes.split_at(10_000 * NUMBERED_BYTES);
     let strangers = b"no record\n".repeat(30_000);
@@ -776,7 +776,7 @@ fn numbered_line(n: u32) -> Vec<u8> {
 }
 
 #[test]
-fn the_only_row_has_a_number_before_its_newline_is_written() {
+fn a_single_row_has_a_number_before_its_newline_is_written() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("0.log");
     for text in ["plain", "2026-01-02T03:04:05Z stdout F text"] {

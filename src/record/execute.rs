@@ -354,7 +354,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_command_of_a_job_has_a_millisecond_of_its_own() {
+    fn the_commands_of_a_job_start_in_different_milliseconds() {
         let at = |ms: i64, nanos| {
             Time::from_unix(ms / 1000, u32::try_from(ms % 1000).unwrap() * 1_000_000 + nanos)
         };
@@ -366,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn progress_is_one_line_for_each_thing() {
+    fn progress_prints_one_line_per_event() {
         let job = JobId("build".into());
         let shell = PipelineCommand::Shell("\n  set -e\n  make\n".into());
         assert_eq!(command_line(&job, &shell), "▶ build · set -e …");

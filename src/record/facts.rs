@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn every_ci_tells_its_facts() {
+    fn facts_are_read_from_the_variables_of_every_ci_system() {
         let nothing = Git::default();
         for (env, facts) in [
             (
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn the_command_line_comes_before_the_ci_and_the_ci_before_git() {
+    fn command_line_facts_override_those_of_ci_which_override_those_of_git() {
         let git = Git {
             origin: "https://h/git/r".into(),
             top: "/x/top".into(),
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn a_repository_is_always_safe_as_a_path() {
+    fn a_repository_name_is_always_a_safe_path() {
         for (name, safe) in [
             ("../../etc/passwd", Some("etc/passwd")),
             ("..", None),
@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn git_tells_what_is_checked_out_and_nothing_where_there_is_no_repository() {
+    fn git_facts_describe_the_checkout_and_are_empty_outside_of_a_repository() {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(Git::ask(&dir.path().join("missing")), Git::default());
         let run = |args: &[&str]| {

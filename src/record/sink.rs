@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn no_record_is_earlier_than_the_start_of_the_command() {
+    fn no_record_is_earlier_than_the_command_start() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("sh-1.log");
         let start = Time::from_unix(Time::now().unix_secs() + 3600, 0);
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_in_the_file_at_once_and_an_unterminated_end_after_a_flush() {
+    fn a_line_is_written_at_once_and_an_unterminated_end_after_a_flush() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("sh-1.log");
         let mut sink = Sink::create(&path, Time::now()).unwrap();
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_is_never_written_over() {
+    fn an_existing_log_is_never_overwritten() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("sh-1.log");
         std::fs::write(&path, "theirs").unwrap();
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_failure_is_kept_and_nothing_stays_pending() {
+    fn the_first_error_is_kept_and_no_bytes_stay_pending() {
         let full = OpenOptions::new().append(true).open("/dev/full").unwrap();
         let mut sink = Sink::new(full, Time::now());
         sink.write(Stream::Stdout, b"line\nrest");
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn a_torn_batch_is_cut_back_to_its_last_whole_record() {
+    fn a_partially_written_batch_is_truncated_to_its_last_whole_record() {
         assert_eq!(whole_records(b"T stdout F a\nT std", 18), 13);
         assert_eq!(whole_records(b"T stdout F a\nT std", 13), 13);
         assert_eq!(whole_records(b"T stdout F a\nT std", 12), 0);
@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_reader_ends_the_passing_on_without_a_word() {
+    fn a_closed_reader_ends_the_tee_silently() {
         let (reader, writer) = io::pipe().unwrap();
         let mut tee = Tee::new(Some(writer.into()));
         drop(reader);
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn another_failure_of_the_passing_on_is_told_once() {
+    fn other_tee_errors_are_reported_once() {
         let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
         let mut tee = Tee::new(Some(full.into()));
         assert!(tee.pass(b"x").is_err());
@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_is_slow_gets_everything_through_a_non_blocking_pipe() {
+    fn a_slow_reader_gets_all_bytes_through_a_non_blocking_pipe() {
         let (mut reader, writer) = io::pipe().unwrap();
         rustix::io::ioctl_fionbio(&writer, true).unwrap();
         let bytes = vec![b'x'; 1 << 20];
@@ -349,7 +349,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
-        fn the_log_joins_back_to_what_was_written(
+        fn the_joined_log_equals_the_written_bytes(
             writes in prop::collection::vec(
                 (any::<bool>(), "[a\r\n\u{e9}]{0,40}", any::<bool>()),
                 0..40,

@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stop_is_a_sigterm_to_the_running_command() {
+    fn a_stop_sends_sigterm_to_the_running_command() {
         let (stop, (mut child, target)) = (Stop::new(), sleeper());
         stop.started(target);
         stop.clone().stop();
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stop_between_two_commands_is_owed_to_the_next() {
+    fn a_stop_between_two_commands_applies_to_the_next() {
         let (stop, (mut child, target)) = (Stop::new(), sleeper());
         stop.stop();
         stop.started(target);
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signal_that_is_only_passed_on_stops_nothing() {
+    fn a_forwarded_signal_stops_nothing() {
         let (stop, (mut child, target)) = (Stop::new(), sleeper());
         stop.pass_on(Signal::USR1);
         assert!(!stop.is_asked() && !stop.is_hurried());
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_stop_after_the_last_command_is_a_hurry() {
+    fn only_a_stop_after_the_last_command_is_urgent() {
         let (stop, (mut child, target)) = (Stop::new(), sleeper());
         stop.started(target);
         stop.ask(Signal::INT, true, Instant::now());
@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn one_stop_may_come_as_several_signals_and_a_later_one_kills() {
+    fn several_signals_may_be_one_stop_and_a_later_signal_kills() {
         let (stop, (mut child, target)) = (Stop::new(), sleeper());
         let now = Instant::now();
         stop.started(target);
@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_that_decides_alone_is_never_killed() {
+    fn a_command_that_handles_its_own_signals_is_never_killed() {
         let (stop, (mut child, target)) = (Stop::new(), sleeper());
         let now = Instant::now();
         stop.started(Target { may_be_killed: false, ..target });
@@ -358,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn a_group_gets_the_signal_as_a_whole() {
+    fn a_signal_is_sent_to_the_whole_process_group() {
         let mut command = Command::new("sh");
         command.args(["-c", "sleep 60 & echo ready; wait"]).process_group(0).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
@@ -377,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn signals_that_were_ignored_at_the_start_are_known_by_their_bit() {
+    fn signals_ignored_at_startup_are_read_from_the_bit_mask() {
         let status = "Name:\tx\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000001001\n";
         assert!(is_ignored(status, SIGHUP) && is_ignored(status, 13));
         assert!(

@@ -353,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_of_which_something_is_left_stays() {
+    fn a_row_with_visible_text_is_kept() {
         for (rows, stay) in [
             (&["10%", "\x1b[1A20%"][..], &["\x1b[1A20%"][..]),
             (&["Starting", "\x1b[1A\x1b[20G[ok]"], &["Starting", "\x1b[1A\x1b[20G[ok]"]),
@@ -371,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_hides_nothing() {
+    fn unknown_sequences_hide_no_rows() {
         for screen in ["\x1b[2J", "\x1b[H", "\x1b[5;1H", "\x1bc", "\x1b[?1049h", "\x1b[3L"] {
             let row = format!("{screen}\x1b[1A\x1b[2Knew");
             assert_eq!(left(&["old", &row]), ["old", &row]);
@@ -379,7 +379,7 @@ mod tests {
     }
 
     #[test]
-    fn a_redraw_is_followed_so_many_rows_and_no_more() {
+    fn redraws_are_tracked_for_a_limited_number_of_rows() {
         let hidden = |between: usize| {
             let up = format!("\x1b[{}A\x1b[2K", between + 1);
             let rows =

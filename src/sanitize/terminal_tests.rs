@@ -40,7 +40,7 @@ fn trimmed(lines: impl Iterator<Item = String>) -> Vec<String> {
 }
 
 #[test]
-fn progress_of_real_programs_is_what_a_terminal_shows_in_the_end() {
+fn progress_of_real_programs_equals_the_final_screen_of_a_terminal() {
     let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/progress");
     for file in fs::read_dir(dir).unwrap() {
         let path = file.unwrap().path();
@@ -121,7 +121,7 @@ fn frames() -> impl Strategy<Value = Vec<u8>> {
 
 proptest! {
     #[test]
-    fn a_row_shows_what_a_terminal_shows(
+    fn a_row_is_displayed_as_in_a_terminal(
         bytes in prop_oneof![
             in_row("[a-c]", "[KCDGXP@]"),
             in_row("[日本👧é][\u{301}\u{200d}]{0,2}", "[KCDGXP]"),
@@ -131,7 +131,7 @@ proptest! {
     }
 
     #[test]
-    fn rows_of_which_a_terminal_shows_something_are_those_not_overwritten(bytes in frames()) {
+    fn rows_visible_in_a_terminal_are_exactly_those_not_overwritten(bytes in frames()) {
         let rows: Vec<_> = bytes.split(|byte| *byte == b'\n').collect();
         let seen = terminal(&bytes).concat();
         for (number, (row, is_overwritten)) in

@@ -27,7 +27,7 @@ fn painted(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn colors_of_real_programs_become_style() {
+fn colors_of_real_programs_become_styles() {
     for (what, bytes, shown) in [
         (
             "cargo",
@@ -72,7 +72,7 @@ fn colors_of_real_programs_become_style() {
 }
 
 #[test]
-fn a_color_that_makes_no_sense_changes_nothing() {
+fn an_invalid_color_changes_nothing() {
     for params in
         ["38;5;256", "38;2;1;2", "38;2;1;2;999", "38", "38;7", "38:5", "5", "8", "53", "110"]
     {
@@ -81,7 +81,7 @@ fn a_color_that_makes_no_sense_changes_nothing() {
 }
 
 #[test]
-fn what_is_no_style_is_inert_and_seen() {
+fn sequences_other_than_styles_are_inert_and_visible() {
     for (bytes, shown) in [
         (&b"\x1b[2J\x1b[H\x1b[3;4H\x1b[?1049h"[..], "␛[2J␛[H␛[3;4H␛[?1049h"),
         (b"\x1b[>4;2m\x1b[?4m\x1b[1 m", "␛[>4;2m␛[?4m␛[1 m"),
@@ -126,7 +126,7 @@ fn what_is_no_style_is_inert_and_seen() {
 }
 
 #[test]
-fn no_text_is_hidden_in_its_background() {
+fn text_in_its_background_color_stays_visible() {
     let style = |bytes: &str| row(format!("{bytes}x").as_bytes()).first().unwrap().style;
     for hidden in [
         "\x1b[30;40m",
@@ -165,7 +165,7 @@ fn no_text_is_hidden_in_its_background() {
 }
 
 #[test]
-fn names_show_joiners_where_they_mean_nothing() {
+fn joiners_in_names_are_visible_unless_they_form_an_emoji() {
     assert_eq!(name("de\u{200d}ploy"), "de<U+200D>ploy");
     assert_eq!(name("👩\u{200d}👧"), "👩\u{200d}👧");
     assert!(is_harmless_text("👩\u{200d}👧") && !is_harmless_text("de\u{200d}ploy"));
@@ -176,7 +176,7 @@ fn in_full(bytes: &str) -> String {
 }
 
 #[test]
-fn what_was_overwritten_is_shown_in_full_or_in_its_last_state() {
+fn overwritten_text_is_shown_in_full_or_in_its_last_state() {
     for (what, bytes, last, all) in [
         ("curl", "  5%\r 50%\r100%\r", "100%", "  5%␍ 50%␍100%"),
         ("longer underneath", "downloading\rdone", "doneloading", "downloading␍done"),
@@ -215,7 +215,7 @@ fn what_was_overwritten_is_shown_in_full_or_in_its_last_state() {
 }
 
 #[test]
-fn what_stays_of_overwritten_text_keeps_its_color_and_the_next_row_begins_with_the_last_one() {
+fn remaining_text_keeps_its_color_and_the_next_row_starts_with_the_last_style() {
     let mut sanitizer = Sanitizer::default();
     let spans = sanitizer.row(b"\x1b[31mred\r\x1b[32mg");
     let shown: Vec<_> = spans.iter().map(|span| (span.text.as_str(), span.style.fg)).collect();
@@ -224,7 +224,7 @@ fn what_stays_of_overwritten_text_keeps_its_color_and_the_next_row_begins_with_t
 }
 
 #[test]
-fn a_link_keeps_a_target_of_the_web_and_shows_any_in_full() {
+fn a_link_keeps_a_web_target_and_any_target_is_shown_in_full_mode() {
     let link = |target: &str| format!("see \x1b]8;;{target}\x07here\x1b]8;;\x07 now");
     for (target, kept) in [
         ("https://a.example/x?y=1;2", true),
@@ -252,7 +252,7 @@ fn a_link_keeps_a_target_of_the_web_and_shows_any_in_full() {
 }
 
 #[test]
-fn what_a_row_asks_for_does_not_grow_with_its_numbers() {
+fn output_size_does_not_depend_on_sequence_parameters() {
     let far = row(b"a\x1b[999999999C\x1b[999999999B\x1b[65535Gb\x1b[99999999999999999999Xc");
     assert!(text_of(&far).len() < 300);
     let inserting = "\x1b[9999@".repeat(1000);
@@ -260,7 +260,7 @@ fn what_a_row_asks_for_does_not_grow_with_its_numbers() {
 }
 
 #[test]
-fn text_is_borrowed_where_it_is_shown_as_it_stands() {
+fn text_that_needs_no_change_is_borrowed() {
     for clean in ["", "test result: ok", "ünï 日本", "crlf\r"] {
         assert!(matches!(plain(clean.as_bytes(), Progress::Last), Cow::Borrowed(_)), "{clean:?}");
     }
@@ -268,13 +268,13 @@ fn text_is_borrowed_where_it_is_shown_as_it_stands() {
 }
 
 #[test]
-fn a_sequence_of_more_parameters_than_can_be_held_is_shown() {
+fn a_sequence_with_too_many_parameters_is_shown() {
     let long = format!("\x1b[{}1m", "0;".repeat(40));
     assert_eq!(text(long.as_bytes()), long.replace('\x1b', "␛"));
 }
 
 #[test]
-fn tabs_reach_the_next_multiple_of_eight_columns_whatever_stands_before() {
+fn tabs_advance_to_the_next_multiple_of_eight_columns() {
     for (bytes, shown) in [
         ("\tx", "        x"),
         ("abc\tx", "abc     x"),
@@ -288,7 +288,7 @@ fn tabs_reach_the_next_multiple_of_eight_columns_whatever_stands_before() {
 }
 
 #[test]
-fn style_is_carried_over_rows_and_nothing_else_is() {
+fn only_the_style_is_carried_over_to_the_next_row() {
     let mut sanitizer = Sanitizer::default();
     sanitizer.row(b"\x1b[31m");
     for broken in [&b"\x1b]0;open"[..], b"\x1bP", b"\x1b[1", b"\xe2\x82", b"\x1b"] {
@@ -303,7 +303,7 @@ fn style_is_carried_over_rows_and_nothing_else_is() {
 }
 
 #[test]
-fn a_name_is_one_line_and_borrowed_when_it_is_clean() {
+fn a_name_is_one_line_and_borrowed_if_it_is_clean() {
     assert!(matches!(name("cargo test – ünï 日本"), Cow::Borrowed(_)));
     assert_eq!(name("a\n\tb\x1b[31m\r\u{202e}\x7f"), "a␊␉b␛[31m␍<U+202E>␡");
 }
@@ -370,7 +370,7 @@ fn is_dangerous(found: char) -> bool {
 
 proptest! {
     #[test]
-    fn nothing_dangerous_leaves_and_spans_are_as_promised(rows in vec(hostile(), 1..5)) {
+    fn output_is_harmless_and_spans_keep_their_invariants(rows in vec(hostile(), 1..5)) {
         let mut sanitizer = Sanitizer::default();
         for (bytes, progress) in
             rows.iter().zip([Progress::Last, Progress::All].into_iter().cycle())
@@ -396,14 +396,14 @@ proptest! {
     }
 
     #[test]
-    fn text_does_not_depend_on_what_came_before(before in hostile(), bytes in hostile()) {
+    fn text_does_not_depend_on_preceding_rows(before in hostile(), bytes in hostile()) {
         let mut sanitizer = Sanitizer::default();
         sanitizer.row(&before);
         prop_assert_eq!(text_of(&sanitizer.row(&bytes)), text(&bytes));
     }
 
     #[test]
-    fn clean_text_is_its_own_text_and_is_not_changed_twice(bytes in hostile()) {
+    fn sanitizing_is_idempotent_and_keeps_clean_text(bytes in hostile()) {
         let once = text(&bytes);
         prop_assert_eq!(text(once.as_bytes()), once.as_str());
         prop_assert_eq!(name(&once), once.as_str());
@@ -416,7 +416,7 @@ proptest! {
     }
 
     #[test]
-    fn a_style_written_as_sgr_is_read_back_whatever_was_set(
+    fn a_style_written_as_sgr_parses_to_itself_after_any_style(
         before in any_style(),
         style in any_style(),
     ) {
@@ -428,7 +428,7 @@ proptest! {
     }
 
     #[test]
-    fn a_row_cut_between_characters_and_sequences_shows_the_same(
+    fn a_row_cut_between_characters_and_sequences_is_displayed_the_same(
         pieces in vec((any_style(), "[a-zé日]{0,4}"), 1..6),
         cut in any::<prop::sample::Index>(),
     ) {
@@ -447,7 +447,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_out_of_sight_changes_nothing_but_the_next_rows_style(
+    fn overwritten_text_affects_only_the_style_of_the_next_row(
         bytes in hostile(),
         columns in 0_usize..40,
     ) {
@@ -461,7 +461,7 @@ proptest! {
 }
 
 #[test]
-fn what_is_shown_of_a_row_is_bounded_by_its_bytes_wherever_it_moves_the_cursor() {
+fn the_text_of_a_row_is_bounded_by_its_bytes_for_any_cursor_movement() {
     let long = "x".repeat(20_000);
     for (what, row) in [
         ("up from far right", format!("{long}{}", "\x1b[Ax".repeat(100))),

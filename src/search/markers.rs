@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn a_start_is_a_heading_with_a_title_that_steers_nothing() {
+    fn a_start_marker_is_a_heading_with_a_sanitized_title() {
         for (text, expected) in [
             ("::group::Build all", "Build all"),
             ("  ::group::Build", "Build"),
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_that_says_something_else_too_is_a_plain_row() {
+    fn an_end_marker_with_other_text_is_a_plain_row() {
         for end in [
             "::endgroup::",
             "2026-03-04T05:06:07Z ##[endgroup]",
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_that_only_looks_like_a_marker_is_a_plain_one() {
+    fn a_row_that_only_resembles_a_marker_is_plain() {
         let rows = include_str!("../../fixtures/groups/lookalikes.log").lines();
         // Rows that are markers by their bytes alone. Only the rows around them show that they are
         // not.
@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn every_marker_has_a_text_that_is_looked_for() {
+    fn every_marker_contains_a_prefilter_literal() {
         let fixtures = [
             include_bytes!("../../fixtures/groups/actions.log").as_slice(),
             include_bytes!("../../fixtures/groups/github.log"),
@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_too_long_to_be_held_is_none() {
+    fn a_name_over_the_length_limit_is_ignored() {
         for (len, is_name) in [(MAX_NAME_BYTES, true), (MAX_NAME_BYTES + 1, false)] {
             let name = "n".repeat(len);
             assert_eq!(title(&format!("travis_fold:start:{name}")).is_some(), is_name);

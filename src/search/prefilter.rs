@@ -371,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn the_parts_of_a_pattern_are_those_that_say_most() {
+    fn the_most_selective_parts_of_a_pattern_are_used() {
         for (pattern, parts) in [
             ("foo", &["foo"][..]),
             ("^foo bar$", &["foo bar"]),
@@ -390,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_may_match_is_a_candidate_and_one_that_is_only_colored_is_not() {
+    fn a_line_that_may_match_is_a_candidate_even_if_colored() {
         let may_match = |pattern: &str, line: &str| {
             let prefilter = Prefilter::of_pattern(&parsed(pattern)).unwrap();
             let bytes = format!("before\n2026-01-02T03:04:05Z stdout F {line}\nbehind\n");

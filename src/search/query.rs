@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn case_matters_if_an_upper_case_letter_is_asked_for() {
+    fn case_matters_if_the_query_has_an_upper_case_letter() {
         for (pattern, text, found) in [
             ("error", "an Error", true),
             ("Error", "an error", false),
@@ -215,21 +215,21 @@ mod tests {
     }
 
     #[test]
-    fn a_literal_is_no_regular_expression() {
+    fn a_literal_query_is_not_a_regular_expression() {
         assert_eq!(marks("a.c", true, "abc a.c a.c"), [4..7, 8..11]);
         assert_eq!(marks("a.c", false, "abc a.c"), [0..3, 4..7]);
         assert_eq!(marks("(", true, "f((x)"), [1..2, 2..3]);
     }
 
     #[test]
-    fn what_is_empty_is_not_marked() {
+    fn an_empty_match_is_not_highlighted() {
         assert_eq!(marks("x*", false, "axxbx"), [1..3, 4..5]);
         assert!(marks("", false, "ab").is_empty());
         assert!(Query::errors().marks("error: no").is_empty());
     }
 
     #[test]
-    fn a_pattern_that_makes_no_sense_is_told_in_one_short_line() {
+    fn an_invalid_pattern_is_reported_in_one_short_line() {
         for (pattern, why) in [
             ("(", "unclosed group"),
             ("*", "repetition operator missing expression"),

@@ -176,7 +176,7 @@ fn tail() -> impl Strategy<Value = Tail> {
 
 proptest! {
     #[test]
-    fn what_is_only_colored_is_shown_as_everything_is(bytes in content(), all in any::<bool>()) {
+    fn colored_rows_match_by_their_displayed_text(bytes in content(), all in any::<bool>()) {
         let progress = if all { Progress::All } else { Progress::Last };
         prop_assert_eq!(shown::plain(&bytes, progress), crate::sanitize::plain(&bytes, progress));
     }
@@ -186,7 +186,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
     #[test]
-    fn a_scan_counts_every_matching_row_however_the_log_grows(
+    fn a_scan_counts_every_matching_row_while_the_log_grows(
         bytes in log_bytes(),
         cuts in vec(any::<Index>(), 0..5),
         query in query(),
@@ -213,7 +213,7 @@ proptest! {
     }
 
     #[test]
-    fn the_next_row_in_either_direction_is_found(
+    fn the_next_match_in_either_direction_is_found(
         bytes in log_bytes(),
         query in query(),
         scanned in prop_oneof![Just(None), (1..4000_u64).prop_map(Some)],
@@ -249,7 +249,7 @@ proptest! {
 /// Both logs are large enough for two threads. In the second log, every other row consists of
 /// several lines, so that the middle is within a row.
 #[test]
-fn two_threads_count_as_one_does_also_where_a_row_goes_on_over_the_middle() {
+fn two_threads_count_the_same_matches_even_if_a_row_spans_the_middle() {
     const FULL: &[u8] = b"2026-01-02T03:04:05.123456789Z stdout F f\x1b[1moo\n";
     const OTHER: &[u8] = b"2026-01-02T03:04:05.123456789Z stderr F bar\n";
     const PIECE: &[u8] = b"2026-01-02T03:04:05.123456789Z stdout P fo\n";
@@ -270,7 +270,7 @@ fn two_threads_count_as_one_does_also_where_a_row_goes_on_over_the_middle() {
 }
 
 #[test]
-fn two_threads_find_what_one_does_in_either_half() {
+fn two_threads_find_the_same_matches_in_either_half() {
     const PIECE: &[u8] = b"2026-01-02T03:04:05.123456789Z stdout P fo\n";
     const OTHER: &[u8] = b"2026-01-02T03:04:05.123456789Z stderr F bar\n";
     let query = Query::new("foo", false).unwrap();
@@ -296,7 +296,7 @@ fn two_threads_find_what_one_does_in_either_half() {
 }
 
 #[test]
-fn a_line_longer_than_a_read_is_looked_at_as_a_row_and_what_is_behind_it_as_before() {
+fn a_line_longer_than_the_buffer_is_searched_as_a_row_and_later_lines_as_usual() {
     let header = b"2026-01-02T03:04:05.123456789Z stdout F ";
     let row = |text: &[u8]| [header, text, b"\n"].concat();
     let text = [vec![b'x'; 700_000], b"foo".to_vec()].concat();
@@ -315,7 +315,7 @@ fn a_line_longer_than_a_read_is_looked_at_as_a_row_and_what_is_behind_it_as_befo
 }
 
 #[test]
-fn a_row_that_grew_since_it_was_scanned_is_found() {
+fn a_row_that_grew_after_the_scan_is_found() {
     const HEAD: &str = "2026-01-02T03:04:05Z stdout";
     let query = Query::new("error", false).unwrap();
     let far = format!("{HEAD} F {}\n", "x".repeat(100)).repeat(1000);

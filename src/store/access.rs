@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wal_database_that_nobody_holds_is_read_without_a_trace() {
+    fn a_wal_database_without_connections_is_read_without_a_trace() {
         let dir = TempDir::new().unwrap();
         let path = dir.path().join("odd name?#%.db");
         drop(wal_database(&path));
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_only_in_the_wal_is_seen() {
+    fn data_that_is_only_in_the_wal_is_read() {
         let dir = TempDir::new().unwrap();
         let path = dir.path().join("held.db");
         let writer = wal_database(&path);
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wal_that_nobody_holds_is_read_with_or_without_its_shm() {
+    fn a_wal_without_connections_is_read_with_or_without_its_shm() {
         let dir = TempDir::new().unwrap();
         let _writer = wal_database(&dir.path().join("held.db"));
         for names in [&["held.db", "held.db-wal"][..], &["held.db", "held.db-wal", "held.db-shm"]] {
@@ -353,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn the_version_for_reading_and_a_wal_tell_the_mode() {
+    fn the_read_version_and_the_wal_determine_the_journal_mode() {
         for (versions, wal, is_wal) in
             [([1, 2], false, true), ([2, 1], false, false), ([1, 1], true, true)]
         {
@@ -395,7 +395,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_database_is_refused_in_plain_words() {
+    fn a_file_that_is_not_a_database_is_rejected_with_a_clear_message() {
         let dir = TempDir::new().unwrap();
         for (content, why) in [(&b""[..], "the file is empty"), (b"hello", "not an SQLite file")] {
             let path = dir.path().join("x.db");
@@ -426,7 +426,7 @@ mod tests {
     /// and keeps it open until its stdin ends.
     #[test]
     #[ignore = "a process of its own, started by other tests"]
-    fn writer_in_a_process_of_its_own() {
+    fn writer_in_a_child_process() {
         let Some(path) = std::env::var_os("DATABASE") else { return };
         let connection = wal_database(Path::new(&path));
         connection.execute_batch("INSERT INTO t VALUES (2)").unwrap();
@@ -435,7 +435,7 @@ mod tests {
     }
 
     fn other_writer(path: &Path) -> Child {
-        let name = "store::access::tests::writer_in_a_process_of_its_own";
+        let name = "store::access::tests::writer_in_a_child_process";
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["--ignored", "--exact", "--nocapture", name]).env("DATABASE", path);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
@@ -445,7 +445,7 @@ mod tests {
     }
 
     #[test]
-    fn a_live_writer_of_another_process_is_read_without_touching_a_byte() {
+    fn a_database_with_a_live_writer_is_read_without_changing_a_byte() {
         let dir = TempDir::new().unwrap();
         let path = dir.path().join("held.db");
         let mut writer = other_writer(&path);
@@ -472,7 +472,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_killed_writer_left_is_read_where_it_lies() {
+    fn the_database_of_a_killed_writer_is_read_in_place() {
         let dir = TempDir::new().unwrap();
         let path = dir.path().join("held.db");
         let mut writer = other_writer(&path);
@@ -567,7 +567,7 @@ mod tests {
     }
 
     #[test]
-    fn the_wal_of_a_linked_database_lies_where_the_link_leads() {
+    fn the_wal_of_a_linked_database_is_beside_the_link_target() {
         let (dir, links) = (TempDir::new().unwrap(), TempDir::new().unwrap());
         let path = dir.path().join("held.db");
         let _writer = wal_database(&path);
@@ -581,7 +581,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_beside_a_database_and_is_no_file_is_named() {
+    fn a_special_file_beside_a_database_is_reported() {
         for suffix in ["-wal", "-shm", "-journal"] {
             let dir = TempDir::new().unwrap();
             let path = dir.path().join("x.db");
@@ -608,7 +608,7 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_that_has_no_room_is_refused_before_it_is_begun() {
+    fn a_copy_without_enough_space_is_rejected_before_it_starts() {
         let dir = hot_journal();
         let path = dir.path().join("hot.db");
         File::options().write(true).open(&path).unwrap().set_len(8 << 40).unwrap();

@@ -258,7 +258,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_file_that_cannot_be_read_is_named() {
+    fn an_unreadable_file_is_reported_with_its_path() {
         let dir = TempDir::new().unwrap();
         let (path, odd) = (dir.path().join("held.db"), dir.path().join("held.db-wal"));
         fs::write(&path, "main").unwrap();
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_changes_while_it_is_read_is_no_longer_the_same() {
+    fn a_file_that_changes_during_the_read_is_detected() {
         let dir = TempDir::new().unwrap();
         let path = dir.path().join("file");
         let bytes = vec![7; 200_000];

@@ -413,7 +413,7 @@ mod tests {
     }
 
     #[test]
-    fn no_view_names_a_token() {
+    fn no_view_contains_a_token() {
         let later = QUIRE_11.to_owned()
             + "ALTER TABLE jobs ADD COLUMN run_token; ALTER TABLE sh ADD COLUMN auth_token;";
         for sql in [QUIRE_2.to_owned() + "ALTER TABLE runs ADD COLUMN auth_token TEXT", later] {
@@ -428,7 +428,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_known_of_a_known_version_is_no_news() {
+    fn a_known_version_has_no_notice() {
         for sql in [QUIRE_2, QUIRE_11] {
             assert_eq!(notice(sql), "");
         }
@@ -441,7 +441,7 @@ mod tests {
     }
 
     #[test]
-    fn a_later_version_is_told_with_what_is_not_read_of_it() {
+    fn a_later_version_is_reported_with_the_parts_that_are_not_read() {
         let later = "PRAGMA user_version = 12; CREATE TABLE events(x);
                      ALTER TABLE jobs ADD COLUMN attempt;
                      ALTER TABLE runs ADD COLUMN bootstrap_at;
@@ -456,7 +456,7 @@ mod tests {
     }
 
     #[test]
-    fn a_database_of_something_else_is_refused_with_what_it_has() {
+    fn a_database_of_another_program_is_rejected_with_its_tables() {
         for (sql, why) in [
             ("", "it has no tables"),
             (

@@ -177,7 +177,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_that_was_changed_at_any_time_is_settled_or_not() {
+    fn a_recently_changed_file_is_not_settled() {
         let file = FileStamp { device: 0, inode: 0, bytes: 0, modified: (1, 0) };
         for (secs, nanos, settled) in [
             (1, 0, true),

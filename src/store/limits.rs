@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_end_is_given_up_and_what_comes_next_has_its_own_time() {
+    fn an_endless_query_is_canceled_and_the_next_has_its_own_time_limit() {
         let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)";
         let connection = guarded(&format!(
             "CREATE VIEW endless AS {endless} SELECT i FROM n; CREATE TABLE t(x)"
@@ -180,7 +180,7 @@ mod tests {
     /// Reads two values that are too long: one that a query doubles repeatedly, and one that a
     /// table contains.
     #[test]
-    fn no_value_is_longer_than_allowed() {
+    fn no_value_exceeds_the_length_limit() {
         let twice = "WITH RECURSIVE d(n, x) AS (SELECT 1, 'a' UNION ALL SELECT n + 1, x || x \
                      FROM d LIMIT 40)";
         assert_eq!(refusal("", &format!("{twice} SELECT x FROM d")).0, Some(ErrorCode::TooBig));
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_cheap_can_be_called() {
+    fn only_cheap_functions_can_be_called() {
         for (schema, query) in [
             ("", "SELECT replace('aa', 'a', 'bbb')"),
             ("CREATE VIEW v AS SELECT printf('%.*c', 1000, 'x') AS x", "SELECT x FROM v"),
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn no_program_is_so_long_that_the_clock_is_not_looked_at() {
+    fn no_statement_runs_long_without_a_check_of_the_clock() {
         let wide = vec![vec!["upper(x)"; 900].join("||"); 9].join(",");
         let schema = "CREATE TABLE t(x); INSERT INTO t VALUES (1)";
         assert_eq!(

@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn no_page_reads_or_sorts_more_than_it_lists() {
+    fn no_page_reads_or_sorts_more_rows_than_it_lists() {
         for sql in ["", QUIRE_2, QUIRE_11] {
             let database = opened(sql);
             let before = ids(&database, &all()).unwrap().into_iter().nth(1).map(RunId);
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn repositories_and_ids_are_found_in_their_indexes() {
+    fn repositories_and_ids_are_found_by_their_indexes() {
         let database = opened(QUIRE_11);
         assert_eq!(database.1.walk, Walk::ByRepo);
         assert_eq!(
@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_one_after_another_are_the_whole_list_whatever_the_indexes() {
+    fn consecutive_pages_form_the_whole_list_with_any_indexes() {
         let not_null = "id PRIMARY KEY, repo NOT NULL, pushed_at_ms NOT NULL";
         for (columns, index, walk) in [
             (not_null, "CREATE INDEX i ON runs(pushed_at_ms DESC, id DESC)", Walk::ByTime),
@@ -386,13 +386,13 @@ mod tests {
     }
 
     #[test]
-    fn a_page_beside_a_run_that_is_gone_is_none() {
+    fn a_page_after_a_deleted_run_is_none() {
         let gone = RunPage { beside: Some(Beside::Older(RunId("gone".into()))), ..all() };
         assert_eq!(ids(&opened(QUIRE_2), &gone), None);
     }
 
     #[test]
-    fn more_repositories_than_arms_are_passed_over_and_listed_all_the_same() {
+    fn runs_of_more_repositories_than_arms_are_listed_by_one_query() {
         let (connection, dialect) = opened(QUIRE_11);
         for n in 0..=as_sql(MAX_ARMS) {
             let sql = "INSERT INTO runs(id, repo, ref_name, sha, pushed_at_ms, created_at) \

@@ -523,7 +523,7 @@ mod tests {
     }
 
     #[test]
-    fn a_large_database_is_read_anew_when_it_changes_and_is_in_nobody_s_way() {
+    fn a_large_changed_database_is_copied_again_and_never_blocks_its_writer() {
         let dir = tempfile::TempDir::new().unwrap();
         let path = dir.path().join("quire.db");
         large_database(&path, "");
@@ -545,7 +545,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wal_that_a_crash_left_is_read_where_it_lies_and_said_to_be_there() {
+    fn a_wal_left_by_a_crash_is_read_in_place_and_reported() {
         let dir = tempfile::TempDir::new().unwrap();
         let (path, crashed) = (dir.path().join("quire.db"), dir.path().join("crashed.db"));
         large_database(&path, "");
@@ -573,7 +573,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_that_only_sh_events_has_is_read_in_our_stores_too() {
+    fn a_command_that_is_only_in_sh_events_is_read_from_our_stores() {
         let dir = tempfile::TempDir::new().unwrap();
         let path = dir.path().join("rundown.db");
         let mut connection = Connection::open(&path).unwrap();
@@ -609,7 +609,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_is_waited_for_only_once() {
+    fn a_lock_is_awaited_only_once() {
         let dir = tempfile::TempDir::new().unwrap();
         let path = dir.path().join("quire.db");
         let writer = Connection::open(&path).unwrap();
@@ -624,7 +624,7 @@ mod tests {
     }
 
     #[test]
-    fn runs_that_cannot_be_named_are_no_runs() {
+    fn runs_with_invalid_names_are_skipped() {
         let dir = tempfile::TempDir::new().unwrap();
         let path = dir.path().join("quire.db");
         // The sort column and the repository may contain anything.
@@ -649,7 +649,7 @@ mod tests {
     }
 
     #[test]
-    fn a_view_without_an_end_is_given_up() {
+    fn a_view_that_never_ends_is_canceled() {
         let dir = tempfile::TempDir::new().unwrap();
         let path = dir.path().join("quire.db");
         let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) \
@@ -682,7 +682,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_run_with_more_rows_than_there_is_room_for_some_are_read() {
+    fn a_run_with_too_many_rows_is_read_in_part() {
         let dir = tempfile::TempDir::new().unwrap();
         let path = dir.path().join("quire.db");
         let sql = "CREATE TABLE runs(id); CREATE TABLE jobs(run_id, job_id);

@@ -393,7 +393,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(60))]
 
         #[test]
-        fn what_a_crash_left_is_recovered_as_sqlite_does(
+        fn files_left_by_a_crash_are_recovered_as_sqlite_recovers_them(
             is_wal: bool,
             is_synced in prop::bool::weighted(0.2),
             page_bits in 9..14_u32,
@@ -419,7 +419,7 @@ mod tests {
     }
 
     #[test]
-    fn every_part_of_a_journal_is_rolled_back() {
+    fn every_page_of_a_journal_is_rolled_back() {
         let fill = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 300) \
                     INSERT INTO t SELECT randomblob(700) FROM n";
         let statements =
@@ -431,7 +431,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_wal_and_no_journal_replaces_nothing() {
+    fn an_invalid_wal_or_journal_replaces_nothing() {
         for bytes in [
             &[][..],
             &[0; 31],
@@ -446,7 +446,7 @@ mod tests {
     }
 
     #[test]
-    fn the_byte_order_of_checksums_is_that_of_the_magic() {
+    fn checksums_have_the_byte_order_of_the_magic() {
         let mut files = crashed(true, false, 4096, &["INSERT INTO t VALUES (1)".into()]);
         let little = recovered_here(&files);
         // The same `-wal` as written by a machine with the other byte order.
@@ -468,7 +468,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wal_of_a_later_format_is_refused() {
+    fn a_wal_with_a_later_format_is_rejected() {
         let mut files = crashed(true, false, 4096, &[]);
         files.beside[7] += 1;
         let mut sum = WalSum { is_big_endian: files.beside[3] & 1 == 1, parts: (0, 0) };

@@ -137,7 +137,7 @@ mod tests {
     /// The tables of versions 1 and 2 equal those of a real database of that version, word for
     /// word.
     #[test]
-    fn our_first_versions_are_those_of_the_first_writer() {
+    fn our_first_versions_equal_those_of_quire() {
         let theirs = include_str!("../../fixtures/stores/quire-v2-live/quire.sql");
         let ours = [FILES[0], FILES[1]].concat();
         let statements = |sql: &str, start: &str| -> Vec<String> {
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_foreign_database_is_refused_untouched() {
+    fn a_foreign_database_is_rejected_unchanged() {
         let mut connection = Connection::open_in_memory().unwrap();
         connection.execute_batch("CREATE TABLE theirs(x); PRAGMA user_version = 2").unwrap();
         let refused = migrate(&mut connection, Path::new("their.db")).unwrap_err();
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_database_of_ours_is_refused() {
+    fn a_newer_database_of_ours_is_rejected() {
         let mut connection = Connection::open_in_memory().unwrap();
         migrate(&mut connection, Path::new("ours.db")).unwrap();
         connection.pragma_update(None, "user_version", 99).unwrap();
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_database_of_ours_that_others_changed_is_refused() {
+    fn a_database_of_ours_with_foreign_changes_is_rejected() {
         for (change, name) in [
             (
                 "CREATE TRIGGER evil AFTER INSERT ON runs BEGIN SELECT 1; END",
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn every_older_version_of_ours_is_brought_up_to_date() {
+    fn every_older_version_of_ours_is_migrated() {
         for version in 1..FILES.len() {
             let mut connection = Connection::open_in_memory().unwrap();
             migrations(&FILES[..version]).to_latest(&mut connection).unwrap();

@@ -401,7 +401,7 @@ mod tests {
 
     /// The database may be replaced by another one after its schema was checked.
     #[test]
-    fn a_trigger_does_not_run_and_a_slow_statement_is_given_up() {
+    fn a_trigger_does_not_run_and_a_slow_statement_is_canceled() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("rundown.db");
         let mut writer = Writer::open(&path).unwrap();
@@ -455,7 +455,7 @@ mod tests {
     }
 
     #[test]
-    fn the_files_of_a_database_are_for_their_owner_alone() {
+    fn database_files_are_accessible_to_their_owner_only() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("rundown.db");
         let _writer = Writer::open(&path).unwrap();
@@ -472,7 +472,7 @@ mod tests {
 
     /// Like `flock DIR rundown record …`.
     #[test]
-    fn a_locked_directory_holds_up_the_setup_for_a_moment_only() {
+    fn a_locked_directory_delays_the_setup_only_briefly() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("rundown.db");
         let lock = File::open(dir.path()).unwrap();

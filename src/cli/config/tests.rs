@@ -12,7 +12,7 @@ fn fault(text: &str) -> String {
 }
 
 #[test]
-fn what_is_said_holds_and_nothing_else_changes() {
+fn configured_values_apply_and_all_others_keep_their_defaults() {
     let text = r#"
         ascii = true
         mouse = false
@@ -54,7 +54,7 @@ fn what_is_said_holds_and_nothing_else_changes() {
 }
 
 #[test]
-fn every_fault_tells_its_place_what_was_found_and_what_is_near() {
+fn every_error_reports_its_position_the_value_and_the_closest_match() {
     for (text, message) in [
         (
             "\n[keys]\nnxt-error = \"e\"",
@@ -118,7 +118,7 @@ fn every_fault_tells_its_place_what_was_found_and_what_is_near() {
 }
 
 #[test]
-fn all_faults_of_a_file_are_told_at_once_in_its_order() {
+fn all_errors_of_a_file_are_reported_at_once_in_file_order() {
     let text = "wrap = 1\n[theme]\nbad = \"rde\"\nname = 3\n[keys.log]\nnope = 1\nwrap = 2\n";
     let lines: Vec<String> =
         fault(text).lines().map(|line| line.split(' ').next().unwrap().to_owned()).collect();
@@ -126,7 +126,7 @@ fn all_faults_of_a_file_are_told_at_once_in_its_order() {
 }
 
 #[test]
-fn bytes_that_are_no_text_and_files_without_end_are_refused() {
+fn non_utf8_and_endless_files_are_rejected() {
     let refused =
         |bytes: &[u8]| Config::checked(Path::new("c.toml"), bytes).unwrap_err().to_string();
     assert!(refused(b"wrap = true\n# \xff").starts_with("c.toml:2:3: invalid UTF-8"));
@@ -134,7 +134,7 @@ fn bytes_that_are_no_text_and_files_without_end_are_refused() {
 }
 
 #[test]
-fn what_is_printed_reads_as_the_same() {
+fn the_printed_configuration_parses_to_the_same_settings() {
     let changed = "notify = true\ntimezone = \"UTC\"\n\
                    theme = { name = \"light\", bad = \"bold #aa0000\" }\n[keys]\nwrap = []\n\
                    next-gap = [\"'\", \"\\\\\", '\"', \"z s\"]\ngo-to-mark = \"`\"\n";

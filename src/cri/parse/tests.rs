@@ -19,7 +19,7 @@ fn reason_of(line: &str) -> (Reason, usize) {
 }
 
 #[test]
-fn a_record_is_borrowed_from_its_line() {
+fn a_parsed_record_borrows_from_its_line() {
     let line = format!("{T} stderr P  two spaces\r");
     let record = parse(line.as_bytes()).unwrap();
     assert_eq!(record.at.rfc3339_nanos(), T);
@@ -29,7 +29,7 @@ fn a_record_is_borrowed_from_its_line() {
 }
 
 #[test]
-fn fractions_have_any_number_of_digits_and_keep_nine() {
+fn fractions_of_any_length_keep_nine_digits() {
     let secs = 1_767_323_045;
     for (fraction, nanos) in [
         ("", 0),
@@ -48,7 +48,7 @@ fn fractions_have_any_number_of_digits_and_keep_nine() {
 }
 
 #[test]
-fn offsets_are_counted_out() {
+fn time_zone_offsets_are_applied() {
     let utc = time_of("2026-01-02T03:04:05Z");
     for local in [
         "2026-01-02T08:49:05+05:45",
@@ -61,7 +61,7 @@ fn offsets_are_counted_out() {
 }
 
 #[test]
-fn dates_are_of_the_calendar() {
+fn dates_outside_the_calendar_are_rejected() {
     for real in [
         "2024-02-29",
         "2000-02-29",
@@ -89,7 +89,7 @@ fn dates_are_of_the_calendar() {
 }
 
 #[test]
-fn a_malformed_line_says_why_and_at_which_byte() {
+fn a_malformed_line_reports_the_reason_and_the_column() {
     for (line, reason, column) in [
         ("", Reason::Blank, 1),
         (" ", Reason::Timestamp, 1),
@@ -131,7 +131,7 @@ fn a_malformed_line_says_why_and_at_which_byte() {
 }
 
 #[test]
-fn only_the_first_tag_decides_and_the_third_space_may_be_missing() {
+fn only_the_first_tag_counts_and_the_third_space_is_optional() {
     for (tail, tag, content) in [
         ("F", Tag::Full, ""),
         ("P", Tag::Partial, ""),
@@ -150,7 +150,7 @@ fn only_the_first_tag_decides_and_the_third_space_may_be_missing() {
 }
 
 #[test]
-fn the_shortcut_takes_what_the_recorder_writes() {
+fn the_fast_path_accepts_records_of_the_recorder() {
     for line in [format!("{T} stdout F "), format!("{T} stderr P content")] {
         assert_eq!(parse_usual(line.as_bytes()), parse_by_nom(line.as_bytes()).ok());
         assert!(parse_usual(line.as_bytes()).is_some());
@@ -173,7 +173,7 @@ fn usual_line() -> impl Strategy<Value = Vec<u8>> {
 
 proptest! {
     #[test]
-    fn any_bytes_parse_without_a_panic_and_a_column_lies_in_the_line(
+    fn any_bytes_parse_without_a_panic_and_with_a_column_inside_the_line(
         line in vec(any::<u8>(), 0..80),
     ) {
         if let Err(malformed) = parse(&line) {
@@ -182,7 +182,7 @@ proptest! {
     }
 
     #[test]
-    fn the_shortcut_agrees_with_the_grammar(
+    fn the_fast_path_agrees_with_the_grammar(
         line in usual_line(),
         edits in vec((any::<prop::sample::Index>(), any::<u8>()), 0..3),
     ) {
@@ -195,14 +195,14 @@ proptest! {
     }
 
     #[test]
-    fn a_header_of_the_wrong_bytes_is_never_taken(at in 0..40_usize, byte in any::<u8>()) {
+    fn the_fast_path_rejects_a_header_with_wrong_bytes(at in 0..40_usize, byte in any::<u8>()) {
         let mut line = format!("{T} stdout F x").into_bytes();
         line[at] = byte;
         prop_assert_eq!(parse(&line), parse_by_nom(&line));
     }
 
     #[test]
-    fn every_time_the_recorder_prints_is_read_back(
+    fn every_printed_time_parses_to_itself(
         secs in -62_167_219_200_i64..=253_402_300_799,
         nanos in 0..1_000_000_000_u32,
     ) {

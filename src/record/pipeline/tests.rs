@@ -12,7 +12,7 @@ fn order(text: &str) -> String {
 }
 
 #[test]
-fn a_text_is_for_the_shell_and_a_list_is_a_program() {
+fn a_string_is_run_by_the_shell_and_a_list_is_an_argv() {
     let text =
         "name = \"x\"\n[jobs.build]\ncommands = [\"echo $A | cat\", [\"cargo\", \"te\\\"st\"]]\n";
     let pipeline = parse_pipeline(text, Path::new("p.toml")).unwrap();
@@ -33,7 +33,7 @@ fn jobs_run_in_the_order_of_the_file() {
 }
 
 #[test]
-fn a_job_runs_after_those_it_needs() {
+fn a_job_runs_after_the_jobs_it_needs() {
     let text = "
         [jobs.deploy]\nneeds = ['test', 'lint']\ncommands = ['x']
         [jobs.test]\nneeds = ['build']\ncommands = ['x']
@@ -43,7 +43,7 @@ fn a_job_runs_after_those_it_needs() {
 }
 
 #[test]
-fn every_refusal_names_its_line_and_what_would_be_right() {
+fn every_error_reports_its_line_and_the_valid_form() {
     for (text, expected) in [
         ("", "p.toml:1: no jobs; add a table [jobs.NAME] with commands = [\"…\"]"),
         ("\n[jobs]\n", "p.toml:2: no jobs; add a table [jobs.NAME] with commands = [\"…\"]"),
@@ -120,7 +120,7 @@ fn every_refusal_names_its_line_and_what_would_be_right() {
 }
 
 #[test]
-fn what_is_no_toml_is_refused_with_its_line() {
+fn invalid_toml_is_rejected_with_its_line() {
     assert!(refusal("[jobs.a]\ncommands = ['x'\n").starts_with("p.toml:"));
     assert!(
         refusal("[jobs.a]\ncommands = ['x']\n[jobs.a]\ncommands = ['y']")
@@ -129,7 +129,7 @@ fn what_is_no_toml_is_refused_with_its_line() {
 }
 
 #[test]
-fn a_file_that_is_no_utf8_is_refused_with_its_line() {
+fn a_file_that_is_not_utf8_is_rejected_with_its_line() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("p.toml");
     std::fs::write(&path, b"[jobs.a]\ncommands = ['\xff']").unwrap();
@@ -143,6 +143,6 @@ fn a_file_that_is_no_utf8_is_refused_with_its_line() {
 }
 
 #[test]
-fn the_demonstration_is_a_pipeline() {
+fn the_demonstration_is_a_valid_pipeline() {
     assert!(parse_pipeline(DEMO, Path::new("demo.toml")).unwrap().jobs().len() >= 5);
 }

@@ -113,7 +113,7 @@ fn at(log: &str, exit_code: Option<i64>) -> Option<String> {
 }
 
 #[test]
-fn the_cause_of_real_failures_is_found_and_lies_within_its_rows() {
+fn the_cause_of_real_failures_is_found_inside_its_rows() {
     let mut wrong = Vec::new();
     for (name, exit_code, labels) in FAILURES {
         let log = fixture(name);
@@ -138,7 +138,7 @@ fn the_cause_of_real_failures_is_found_and_lies_within_its_rows() {
 }
 
 #[test]
-fn every_real_failure_is_in_the_table() {
+fn every_failure_fixture_is_in_the_table() {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/failures");
     let files = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
     let mut stored: Vec<String> =
@@ -148,7 +148,7 @@ fn every_real_failure_is_in_the_table() {
 }
 
 #[test]
-fn what_explains_comes_before_what_follows_from_it() {
+fn a_cause_takes_precedence_over_its_consequences() {
     for (log, cause) in [
         (
             "e make[1]: *** [lib.o] Error 1\ne x.c:3:5: error: expected ';'\n\
@@ -183,7 +183,7 @@ fn what_explains_comes_before_what_follows_from_it() {
 }
 
 #[test]
-fn how_a_command_ended_tells_which_of_its_complaints_counts() {
+fn the_end_of_a_command_decides_which_of_its_errors_counts() {
     let log = "e ./d.sh: line 3: frob: command not found\ne error: no cache\n\
                e cat: a: Permission denied\n";
     assert_eq!(at(log, None).as_deref(), Some("error: no cache"));
@@ -192,7 +192,7 @@ fn how_a_command_ended_tells_which_of_its_complaints_counts() {
 }
 
 #[test]
-fn what_was_said_long_before_a_timeout_is_not_why() {
+fn errors_long_before_a_timeout_are_not_its_cause() {
     let log = format!(
         "e Error: no cache yet\n{}",
         "o waiting for the lock of process 4242\n".repeat(100)
@@ -202,7 +202,7 @@ fn what_was_said_long_before_a_timeout_is_not_why() {
 }
 
 #[test]
-fn of_mishaps_that_were_survived_the_last_counts_and_of_what_it_led_to_the_first() {
+fn the_last_survived_failure_counts_with_its_first_consequence() {
     let log = format!(
         "e rm: cannot remove 'a': No such file or directory\n\
          {}e cp: cannot stat 'b': No such file or directory\ne tar: cannot open 'b'\n",
@@ -212,7 +212,7 @@ fn of_mishaps_that_were_survived_the_last_counts_and_of_what_it_led_to_the_first
 }
 
 #[test]
-fn what_ended_a_command_outdoes_what_it_survived_but_not_what_was_found_wrong() {
+fn a_fatal_error_outranks_survived_errors_but_not_verdicts() {
     const TRACE: &str =
         "e Traceback (most recent call last):\ne   File \"x.py\", line 1\ne KeyError: 'a'\n";
     const MISSING: &str = "e cp: cannot stat 'b': No such file or directory\n";
@@ -241,7 +241,7 @@ fn what_ended_a_command_outdoes_what_it_survived_but_not_what_was_found_wrong() 
 }
 
 #[test]
-fn what_only_says_that_something_failed_points_at_what_was_said_before() {
+fn a_row_that_only_reports_failure_leads_to_the_preceding_message() {
     assert_eq!(
         at("e load config: no such key\ne \ne exit status 1", None).as_deref(),
         Some("load config: no such key")
@@ -250,14 +250,14 @@ fn what_only_says_that_something_failed_points_at_what_was_said_before() {
 }
 
 #[test]
-fn a_heading_that_says_nothing_gives_way_to_its_trace() {
+fn a_heading_without_details_is_replaced_by_its_trace() {
     let log = "e ERROR: Exception:\ne Traceback (most recent call last):\ne   File \"x.py\"\n\
                e KeyError: 'a'\n";
     assert_eq!(at(log, None).as_deref(), Some("KeyError: 'a'"));
 }
 
 #[test]
-fn of_the_entries_of_a_log_the_last_error_counts_where_nothing_else_tells() {
+fn without_other_evidence_the_last_error_entry_of_a_log_is_the_cause() {
     let log = "o time=1 level=error msg=a\no CRITICAL:etl:b\no time=2 level=info msg=c\n";
     assert_eq!(at(log, None).as_deref(), Some("CRITICAL:etl:b"));
     assert_eq!(
@@ -267,7 +267,7 @@ fn of_the_entries_of_a_log_the_last_error_counts_where_nothing_else_tells() {
 }
 
 #[test]
-fn a_panic_of_go_counts_with_its_trace() {
+fn a_go_panic_includes_its_trace() {
     let log = "o panic: recovered: x\no error: odd\n";
     assert_eq!(at(log, None).as_deref(), Some("error: odd"));
     let log = "o panic: x\no \no goroutine 1 [running]:\no error: odd\n";
@@ -275,7 +275,7 @@ fn a_panic_of_go_counts_with_its_trace() {
 }
 
 #[test]
-fn a_failure_before_a_retry_counts_only_if_the_retry_does_not_follow_it() {
+fn a_failure_followed_closely_by_a_retry_does_not_count() {
     let again = "E   AssertionError: 1\no attempt 1 failed, retrying";
     let log = format!("e {again}\no 3 passed in 0.1s\ne error: no token");
     assert_eq!(at(&log, None).as_deref(), Some("error: no token"));
@@ -287,7 +287,7 @@ fn a_failure_before_a_retry_counts_only_if_the_retry_does_not_follow_it() {
 }
 
 #[test]
-fn what_a_go_test_said_counts_if_it_fails_whatever_came_meanwhile() {
+fn the_output_of_a_go_test_counts_only_if_the_test_fails() {
     let log = "o === RUN   TestA\no     a_test.go:3: too small\no not ok 1\ne error: odd\n\
                o --- FAIL: TestA (0.00s)";
     assert_eq!(at(&format!("{log}\n"), None).as_deref(), Some("error: odd"), "it has a heading");
@@ -299,7 +299,7 @@ fn what_a_go_test_said_counts_if_it_fails_whatever_came_meanwhile() {
 }
 
 #[test]
-fn of_the_subtests_of_go_those_count_that_failed() {
+fn only_failed_go_subtests_count() {
     let said = |name| format!("o === RUN   TestA/{name}\no     a_test.go:3: got {name}\n");
     let log = format!(
         "o === RUN   TestA\n{}{}o --- FAIL: TestA (0.00s)\no     --- PASS: TestA/x (0.00s)\n\
@@ -318,7 +318,7 @@ fn the_innermost_of_several_causes_is_shown() {
 }
 
 #[test]
-fn rows_above_or_below_are_shown_as_the_cause_asks_for_it() {
+fn each_cause_has_its_context_rows_above_or_below() {
     let (above, below) = ("o step\n".repeat(20), "o detail\n".repeat(20));
     let place = |row: &str| {
         card(&format!("{above}o {row}\n{below}"), None).iter().position(|row| row.starts_with("> "))
@@ -329,7 +329,7 @@ fn rows_above_or_below_are_shown_as_the_cause_asks_for_it() {
 }
 
 #[test]
-fn what_was_said_meanwhile_on_the_other_stream_is_left_out_unless_there_is_room() {
+fn rows_of_the_other_stream_are_left_out_if_there_is_no_room() {
     let log =
         "e a.c: In function 'f':\no CC b.c\ne a.c:1:1: error: bad\no CC c.c\ne  1 | f\ne    | ^\n";
     assert_eq!(card(log, None).len(), 6);
@@ -343,7 +343,7 @@ fn what_was_said_meanwhile_on_the_other_stream_is_left_out_unless_there_is_room(
 }
 
 #[test]
-fn without_a_rule_the_ends_of_standard_error_and_of_the_log_are_shown() {
+fn without_a_matching_rule_the_ends_of_stderr_and_of_the_log_are_shown() {
     let log = "e odd\ne \no step 1\no step 2";
     assert_eq!(card(log, None), ["odd", "step 1", "step 2"]);
     let all = |log: &str, stream| {
@@ -357,7 +357,7 @@ fn without_a_rule_the_ends_of_standard_error_and_of_the_log_are_shown() {
 }
 
 #[test]
-fn only_the_end_of_a_log_is_looked_at() {
+fn only_the_end_of_a_log_is_searched() {
     let line = |text| format!("2026-01-02T03:04:05Z stdout F {text}\n");
     let log = line("error: long ago") + &line("step").repeat(100);
     let growing = Growing::new(log.as_bytes());
@@ -380,7 +380,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn rows_of_all_these_in_any_order_have_a_cause_that_is_shown(
+    fn rows_of_all_rules_in_any_order_have_a_cause_that_can_be_shown(
         picked in vec((any::<Index>(), any::<Index>()), 0..80),
         exit_code in prop::option::of(prop::sample::select(vec![1, 124, 127, 139])),
     ) {

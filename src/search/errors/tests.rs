@@ -105,7 +105,7 @@ fn has_clue_literal(text: &str) -> bool {
 }
 
 #[test]
-fn every_rule_finds_its_example() {
+fn every_rule_matches_its_example() {
     for (number, (_, tool, pattern, example)) in RULES.iter().enumerate() {
         assert!(is_error(example), "{tool}: {example}");
         assert!(
@@ -117,7 +117,7 @@ fn every_rule_finds_its_example() {
 }
 
 #[test]
-fn every_clue_is_worth_what_the_table_says() {
+fn every_clue_has_the_weight_of_the_table() {
     for (weight, tool, pattern, example) in CLUES {
         assert_eq!(
             judge(example).map(|(weight, _)| weight),
@@ -129,7 +129,7 @@ fn every_clue_is_worth_what_the_table_says() {
 }
 
 #[test]
-fn every_exception_spares_what_a_rule_would_find() {
+fn every_exception_excludes_a_row_that_a_rule_matches() {
     for (number, (pattern, example)) in HARMLESS.iter().enumerate() {
         assert!(TABLE.rules.is_match(said(example)), "no rule finds {example}");
         assert!(
@@ -141,7 +141,7 @@ fn every_exception_spares_what_a_rule_would_find() {
 }
 
 #[test]
-fn the_error_rows_of_real_logs_are_found_and_no_others() {
+fn exactly_the_error_rows_of_real_logs_are_found() {
     let mut wrong = Vec::new();
     for (name, cause, also) in LOGS {
         let log = fixture(name);
@@ -156,7 +156,7 @@ fn the_error_rows_of_real_logs_are_found_and_no_others() {
 }
 
 #[test]
-fn every_log_is_in_the_table() {
+fn every_log_fixture_is_in_the_table() {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/failures");
     let files = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
     let stored: BTreeSet<String> =
@@ -165,7 +165,7 @@ fn every_log_is_in_the_table() {
 }
 
 #[test]
-fn the_recorded_bytes_of_an_error_row_pass_the_prefilter_whatever_their_colors() {
+fn colored_error_rows_pass_the_prefilter() {
     let query = Query::errors();
     for (name, ..) in LOGS {
         for (bytes, text) in rows(&fixture(name)) {
@@ -178,7 +178,7 @@ fn the_recorded_bytes_of_an_error_row_pass_the_prefilter_whatever_their_colors()
 }
 
 #[test]
-fn what_stands_before_a_message_is_passed_over() {
+fn prefixes_of_a_message_are_skipped() {
     for before in [
         "",
         "\t",
@@ -194,7 +194,7 @@ fn what_stands_before_a_message_is_passed_over() {
 }
 
 #[test]
-fn what_only_speaks_of_errors_is_none() {
+fn rows_that_only_mention_errors_do_not_match() {
     let harmless = [
         "0 errors",
         "errors=0",
@@ -234,7 +234,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1024))]
 
     #[test]
-    fn every_text_that_tells_of_an_error_holds_a_literal(
+    fn every_error_text_contains_a_literal(
         text in prop_oneof![
             9 => Union::new(RULES.iter().map(|(_, _, pattern, _)| described(pattern))),
             1 => ".{0,80}",
@@ -243,7 +243,7 @@ proptest! {
         prop_assert!(!is_error(&text) || has_literal(&text), "{text:?}");
     }
     #[test]
-    fn every_text_that_is_worth_anything_holds_a_literal(
+    fn every_text_with_a_weight_contains_a_literal(
         text in Union::new(CLUES.iter().map(|(_, _, pattern, _)| described(pattern)))
     ) {
         prop_assert!(

@@ -95,7 +95,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn pieces_hold_what_the_whole_log_would_show(
+    fn filtered_pieces_equal_the_filtered_whole_log(
         bytes in log_bytes(),
         mut row_filter in row_filter(),
         place in 0_u64..3000,
@@ -148,7 +148,7 @@ proptest! {
 }
 
 #[test]
-fn what_is_near_is_counted_in_rows() {
+fn context_is_counted_in_rows() {
     assert_eq!(
         near(&[false, false, true, false, false, false], 1),
         [false, true, true, true, false, false]
@@ -157,7 +157,7 @@ fn what_is_near_is_counted_in_rows() {
 }
 
 #[test]
-fn rows_that_were_not_asked_for_are_not_the_end() {
+fn unrequested_rows_are_not_reported_as_the_end() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("sh-1.log");
     std::fs::write(&path, "2026-01-02T03:04:05Z stdout F row\n".repeat(10)).unwrap();
@@ -182,7 +182,7 @@ fn rows_that_were_not_asked_for_are_not_the_end() {
 }
 
 #[test]
-fn how_much_was_read_is_no_more_than_the_log_has() {
+fn the_number_of_bytes_read_is_at_most_the_log_size() {
     let bytes = b"2026-01-02T03:04:05Z stdout F one\n".repeat(100);
     let Growing { log, .. } = &Growing::new(&bytes);
     let filter = PatternFilter { query: Query::new("absent", false).unwrap(), is_inverse: false };
@@ -201,7 +201,7 @@ fn how_much_was_read_is_no_more_than_the_log_has() {
 }
 
 #[test]
-fn a_fold_is_passed_over_unread() {
+fn a_fold_is_skipped_without_reading() {
     let line = b"2026-01-02T03:04:05Z stdout F row\n";
     let growing = Growing::new(&line.repeat(10_000));
     let at = |row: u64| row * line.len() as u64;
@@ -226,7 +226,7 @@ fn a_fold_is_passed_over_unread() {
 }
 
 #[test]
-fn a_fold_to_the_end_leaves_the_row_before_it_as_the_last() {
+fn a_fold_at_the_end_makes_the_row_before_it_the_last() {
     let line = b"2026-01-02T03:04:05Z stdout F row\n";
     let growing = Growing::new(&line.repeat(1000));
     let at = |row: u64| row * line.len() as u64;

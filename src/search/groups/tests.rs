@@ -62,7 +62,7 @@ fn outline(growing: &Growing) -> Vec<String> {
 }
 
 #[test]
-fn commands_do_not_nest_and_an_end_too_many_is_nothing() {
+fn commands_do_not_nest_and_an_extra_end_is_ignored() {
     assert_eq!(
         outline(&fixture("actions")),
         [
@@ -81,7 +81,7 @@ fn commands_do_not_nest_and_an_end_too_many_is_nothing() {
 }
 
 #[test]
-fn sections_nest_by_name_and_keep_a_row_that_begins_the_next_or_says_something() {
+fn sections_nest_by_name_and_include_rows_that_contain_more_than_the_marker() {
     assert_eq!(
         outline(&fixture("gitlab")),
         [
@@ -109,7 +109,7 @@ fn sections_nest_by_name_and_keep_a_row_that_begins_the_next_or_says_something()
 }
 
 #[test]
-fn a_heading_ends_the_one_before_and_a_diff_within_is_none() {
+fn a_heading_ends_the_previous_one_but_not_inside_a_diff() {
     assert_eq!(
         outline(&fixture("buildkite")),
         [
@@ -125,7 +125,7 @@ fn a_heading_ends_the_one_before_and_a_diff_within_is_none() {
 }
 
 #[test]
-fn groups_of_several_kinds_lie_in_each_other() {
+fn groups_of_several_kinds_nest() {
     let log = of_rows("--- one\n::group::two\n--- three\n--- four\n::endgroup::\nx\n--- five\n");
     assert_eq!(
         outline(&log),
@@ -140,7 +140,7 @@ fn groups_of_several_kinds_lie_in_each_other() {
 }
 
 #[test]
-fn what_a_heading_ended_that_is_none_goes_on() {
+fn a_group_continues_after_a_false_heading() {
     let log = of_rows(
         "--- one\nx\n--- old\n+++ new\n@@ -1 +1 @@\ny\n+++ a\n+++ b\n++ c\nz\n--- two\n+++ three\n",
     );
@@ -157,7 +157,7 @@ fn what_a_heading_ended_that_is_none_goes_on() {
 }
 
 #[test]
-fn an_end_without_a_start_and_one_of_another_name_end_nothing() {
+fn an_end_without_a_start_or_with_another_name_ends_nothing() {
     let log = of_rows("::endgroup::\ntravis_fold:start:a\ntravis_fold:end:b\n::endgroup::\nx\n");
     assert_eq!(outline(&log), ["a: 3 rows, to «x»"]);
     let log =
@@ -168,7 +168,7 @@ fn an_end_without_a_start_and_one_of_another_name_end_nothing() {
 }
 
 #[test]
-fn a_marker_in_pieces_is_one_as_soon_as_it_has_ended() {
+fn a_marker_in_chunks_counts_once_it_is_complete() {
     let piece =
         |tag: &str, text: &str| format!("2026-01-02T03:04:05Z stdout {tag} {text}\n").into_bytes();
     let mut growing = Growing::new(&piece("P", "::group::Bu"));
@@ -182,7 +182,7 @@ fn a_marker_in_pieces_is_one_as_soon_as_it_has_ended() {
 }
 
 #[test]
-fn what_is_too_deep_or_one_too_many_is_a_plain_row() {
+fn markers_beyond_the_limits_are_plain_rows() {
     let deep: Vec<String> =
         (0..=MAX_DEPTH).map(|depth| format!("travis_fold:start:{depth}\n")).collect();
     let groups = groups_of(&of_rows(&deep.concat()).log);
@@ -204,7 +204,7 @@ fn what_is_too_deep_or_one_too_many_is_a_plain_row() {
 }
 
 #[test]
-fn another_generation_is_begun_anew() {
+fn another_generation_is_scanned_from_its_start() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("sh-1.log");
     std::fs::write(&path, recorded(b"::group::one\n::group::two\n")).unwrap();
@@ -218,7 +218,7 @@ fn another_generation_is_begun_anew() {
 }
 
 #[test]
-fn folds_hide_what_lies_in_them_once_and_none_of_it_when_their_parent_does() {
+fn nested_folds_hide_their_rows_once() {
     let growing = fixture("gitlab");
     let groups = groups_of(&growing.log);
     let all = groups.hidden(|_| true);
@@ -232,7 +232,7 @@ fn folds_hide_what_lies_in_them_once_and_none_of_it_when_their_parent_does() {
 }
 
 #[test]
-fn how_many_rows_a_group_has_is_told_as_soon_as_the_index_knows() {
+fn the_row_count_of_a_group_is_available_once_its_rows_are_indexed() {
     let growing = of_rows("a\n::group::b\nc\nd\n::endgroup::\ne\n::group::f\ng\n");
     let (log, groups) = (&growing.log, groups_of(&growing.log));
     let rows_of = |index: &crate::log::Index| {
@@ -250,7 +250,7 @@ fn how_many_rows_a_group_has_is_told_as_soon_as_the_index_knows() {
 
 /// A row that ends a group and its parent also ends the heading between them.
 #[test]
-fn a_row_that_ends_a_group_and_one_around_its_parent_ends_all_three_together() {
+fn a_row_that_ends_a_group_and_one_around_its_parent_ends_all_three() {
     let growing = of_rows(
         "section_start:1:a\r\x1b[0K\n--- a\nsection_start:1:b\r\x1b[0K\nx\n\
          section_end:1:b\r\x1b[0Ksection_end:1:a\r\x1b[0K",
@@ -292,7 +292,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn steps_find_what_one_scan_finds_and_groups_nest(
+    fn incremental_scans_equal_one_scan_and_groups_nest(
         lines in vec(line(), 0..60),
         step in 1_u64..700,
     ) {
@@ -314,7 +314,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_appended_is_found_as_if_it_had_been_there(
+    fn appended_rows_are_found_as_in_one_scan(
         lines in vec(line(), 0..40),
         cuts in vec(0_usize..4000, 0..6),
     ) {
@@ -333,7 +333,7 @@ proptest! {
     }
 
     #[test]
-    fn the_group_around_a_row_is_the_innermost(lines in vec(line(), 0..60)) {
+    fn the_group_of_a_row_is_the_innermost(lines in vec(line(), 0..60)) {
         let growing = Growing::new(lines.concat().as_bytes());
         let groups = groups_of(&growing.log);
         for row in
