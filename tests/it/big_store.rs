@@ -37,6 +37,6 @@ fn assert_reads(kind: &str) {
 }
 
 #[test]
-fn a_generated_store_of_each_kind_reads_without_findings() {
+fn generated_stores_of_each_kind_have_no_findings() {
     ["ours", "quire2", "quire11"].into_iter().for_each(assert_reads);
 }

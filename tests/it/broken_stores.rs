@@ -66,7 +66,7 @@ fn word(value: &Value) -> String {
 }
 
 #[test]
-fn rows_that_end_at_a_collision_leave_the_run_standing() {
+fn a_run_whose_rows_end_at_a_collision_keeps_its_state() {
     told(
         V2,
         "b0200001",
@@ -88,7 +88,7 @@ fn rows_that_end_at_a_collision_leave_the_run_standing() {
 }
 
 #[test]
-fn a_collision_is_told_also_when_the_run_was_given_up_later() {
+fn a_collision_is_reported_even_if_the_run_was_abandoned_later() {
     told(
         V2,
         "b0200002",
@@ -125,7 +125,7 @@ fn an_orphaned_run_has_no_duration() {
 }
 
 #[test]
-fn an_empty_log_is_no_evidence_of_a_collision() {
+fn an_empty_log_does_not_prove_a_collision() {
     told(
         V2,
         "b0200004",
@@ -143,7 +143,7 @@ fn an_empty_log_is_no_evidence_of_a_collision() {
 }
 
 #[test]
-fn a_job_that_never_ended_is_interrupted() {
+fn a_job_without_an_end_is_interrupted() {
     told(
         V2,
         "b0200005",
@@ -159,7 +159,7 @@ fn a_job_that_never_ended_is_interrupted() {
 }
 
 #[test]
-fn a_job_may_end_after_its_superseded_run() {
+fn a_job_may_end_after_its_run_was_superseded() {
     told(
         V2,
         "b0200006",
@@ -174,7 +174,7 @@ fn a_job_may_end_after_its_superseded_run() {
 }
 
 #[test]
-fn a_clock_set_back_pairs_by_time() {
+fn after_the_clock_was_set_back_logs_are_paired_by_time() {
     told(
         V2,
         "b0200007",
@@ -191,7 +191,7 @@ fn a_clock_set_back_pairs_by_time() {
 }
 
 #[test]
-fn a_removed_log_leaves_its_row() {
+fn a_command_keeps_its_row_if_its_log_is_removed() {
     told(
         V2,
         "b0200008",
@@ -208,7 +208,7 @@ fn a_removed_log_leaves_its_row() {
 }
 
 #[test]
-fn a_removed_directory_leaves_the_rows() {
+fn commands_keep_their_rows_if_their_directory_is_removed() {
     told(
         V2,
         "b0200009",
@@ -226,7 +226,7 @@ fn a_removed_directory_leaves_the_rows() {
 }
 
 #[test]
-fn logs_without_rows_are_shown_where_they_lie() {
+fn logs_without_rows_are_shown_in_their_job() {
     told(
         V2,
         "b0200010",
@@ -248,7 +248,7 @@ fn logs_without_rows_are_shown_where_they_lie() {
 }
 
 #[test]
-fn a_millisecond_to_either_side_is_the_same_start() {
+fn start_times_that_differ_by_a_millisecond_are_equal() {
     told(
         V2,
         "b0200011",
@@ -264,12 +264,12 @@ fn a_millisecond_to_either_side_is_the_same_start() {
 }
 
 #[test]
-fn a_job_without_commands_is_nothing_odd() {
+fn a_job_without_commands_has_no_findings() {
     told(V2, "b0200012", 0, &["complete finished - 1500", "build: complete finished 390"]);
 }
 
 #[test]
-fn plain_text_is_nothing_odd() {
+fn plain_text_logs_have_no_findings() {
     told(
         V2,
         "b0200013",
@@ -279,12 +279,12 @@ fn plain_text_is_nothing_odd() {
 }
 
 #[test]
-fn a_run_that_waits_has_no_jobs() {
+fn a_waiting_run_has_no_jobs() {
     told(V2, "b0200014", 4, &["pending queued - -"]);
 }
 
 #[test]
-fn an_upgrade_of_quire_leaves_logs_alone() {
+fn an_upgrade_of_quire_leaves_logs_without_rows() {
     told(
         V11,
         "b1100001",
@@ -302,7 +302,7 @@ fn an_upgrade_of_quire_leaves_logs_alone() {
 }
 
 #[test]
-fn events_tell_what_a_collision_kept_from_the_rows() {
+fn events_provide_the_rows_that_a_collision_prevented() {
     told(
         V11,
         "b1100002",
@@ -326,7 +326,7 @@ fn events_tell_what_a_collision_kept_from_the_rows() {
 }
 
 #[test]
-fn without_events_a_collision_leaves_logs_alone() {
+fn without_events_a_collision_leaves_logs_without_rows() {
     told(
         V11,
         "b1100003",
@@ -350,7 +350,7 @@ fn without_events_a_collision_leaves_logs_alone() {
 }
 
 #[test]
-fn an_orphaned_run_is_told_by_its_events() {
+fn an_orphaned_run_is_completed_from_its_events() {
     told(
         V11,
         "b1100004",
@@ -369,12 +369,12 @@ fn an_orphaned_run_is_told_by_its_events() {
 }
 
 #[test]
-fn a_pipeline_that_does_not_compile_has_its_own_log() {
+fn a_compile_error_of_a_pipeline_has_its_own_log() {
     told(V11, "b1100005", 1, &["failed-pipeline finished pipeline 200", "own log: 2 rows"]);
 }
 
 #[test]
-fn a_run_that_goes_on_is_told_by_its_events() {
+fn a_running_run_is_completed_from_its_events() {
     told(
         V11,
         "b1100006",
@@ -392,7 +392,7 @@ fn a_run_that_goes_on_is_told_by_its_events() {
 }
 
 #[test]
-fn a_missing_program_is_told_though_it_left_no_row() {
+fn a_missing_program_is_reported_without_a_row() {
     told(
         V11,
         "b1100007",
@@ -410,7 +410,7 @@ fn a_missing_program_is_told_though_it_left_no_row() {
 }
 
 #[test]
-fn unknown_events_are_counted_and_passed_over() {
+fn unknown_events_of_a_run_are_counted_and_skipped() {
     told(
         V11,
         "b1100008",
@@ -426,12 +426,12 @@ fn unknown_events_are_counted_and_passed_over() {
 }
 
 #[test]
-fn a_superseded_run_never_began() {
+fn a_superseded_run_never_started() {
     told(V11, "b1100009", 3, &["superseded finished - -"]);
 }
 
 #[test]
-fn a_grouped_repository_is_nothing_odd() {
+fn a_repository_in_a_group_has_no_findings() {
     told(
         V11,
         "b1100010",
@@ -446,7 +446,7 @@ fn a_grouped_repository_is_nothing_odd() {
 }
 
 #[test]
-fn the_odd_is_said_in_plain_words() {
+fn findings_are_in_plain_words() {
     for (name, runs) in [
         (V2, &["b0200001", "b0200003", "b0200007", "b0200009", "b0200010"][..]),
         (V11, &["b1100001", "b1100002", "b1100004", "b1100005", "b1100006", "b1100007"]),
@@ -462,7 +462,7 @@ fn the_odd_is_said_in_plain_words() {
 }
 
 #[test]
-fn doctor_lists_what_is_odd_once_each() {
+fn doctor_lists_each_finding_once() {
     for name in [V2, V11] {
         let dir = store(name);
         let text = stdout(dir.path(), &["--root", ".", "doctor"], 1);
@@ -477,7 +477,7 @@ fn doctor_lists_what_is_odd_once_each() {
 }
 
 #[test]
-fn doctor_has_nothing_to_say_of_a_sound_run() {
+fn doctor_prints_no_findings_for_an_intact_run() {
     for (name, sound) in
         [(V2, "b0200011"), (V2, "b0200012"), (V2, "b0200013"), (V2, "b0200014"), (V11, "b1100009")]
     {
@@ -493,7 +493,7 @@ fn doctor_has_nothing_to_say_of_a_sound_run() {
 }
 
 #[test]
-fn no_reading_changes_a_broken_store_or_shows_its_tokens() {
+fn reading_never_changes_a_broken_store_or_prints_its_tokens() {
     for name in [V2, V11] {
         let dir = store(name);
         let before = bytes_of(dir.path());
@@ -515,7 +515,7 @@ fn no_reading_changes_a_broken_store_or_shows_its_tokens() {
 }
 
 #[test]
-fn doctor_says_of_one_run_how_its_store_was_read() {
+fn doctor_reports_the_access_mode_of_the_store_of_a_run() {
     let dir = store(V11);
     rusqlite::Connection::open(dir.path().join("quire.db"))
         .unwrap()
@@ -526,7 +526,7 @@ fn doctor_says_of_one_run_how_its_store_was_read() {
 }
 
 #[test]
-fn doctor_in_json_is_a_document_also_when_something_stops_it() {
+fn doctor_prints_a_json_document_even_after_an_error() {
     let dir = store(V11);
     let connection = rusqlite::Connection::open(dir.path().join("quire.db")).unwrap();
     // The list of runs is readable, the commands of a run are not.
@@ -540,7 +540,7 @@ fn doctor_in_json_is_a_document_also_when_something_stops_it() {
 }
 
 #[test]
-fn of_a_run_with_too_many_rows_some_are_shown_and_that_is_said() {
+fn a_run_with_too_many_rows_is_shown_in_part_with_a_notice() {
     let dir = tempfile::TempDir::new().unwrap();
     let sql = "CREATE TABLE runs(id); CREATE TABLE jobs(run_id, job_id);
                INSERT INTO runs VALUES ('run-1');
@@ -559,13 +559,13 @@ fn of_a_run_with_too_many_rows_some_are_shown_and_that_is_said() {
 }
 
 #[test]
-fn a_directory_without_logs_is_no_sound_run() {
+fn a_directory_without_logs_is_not_an_intact_run() {
     let dir = tempfile::TempDir::new().unwrap();
     assert!(stderr(dir.path(), &["doctor", "./"], 5).contains("no logs under"));
 }
 
 #[test]
-fn what_is_odd_about_a_run_opened_by_its_path_is_said_too() {
+fn findings_of_a_run_opened_by_its_path_are_reported() {
     let dir = store(V11);
     let runs = dir.path().join("runs/demo.git");
     let named =

@@ -281,47 +281,47 @@ fn assert_nothing_is_obeyed(variables: &[&str], rules: &[fn(&mut Runner, &str)])
 }
 
 #[test]
-fn github_obeys_nothing() {
+fn github_runs_no_printed_command() {
     assert_nothing_is_obeyed(&["GITHUB_ACTIONS", "CI"], &[Runner::github]);
 }
 
 #[test]
-fn gitea_and_forgejo_obey_nothing() {
+fn gitea_and_forgejo_run_no_printed_command() {
     assert_nothing_is_obeyed(&["GITHUB_ACTIONS", "GITEA_ACTIONS", "CI"], &[Runner::act]);
 }
 
 #[test]
-fn azure_obeys_nothing() {
+fn azure_runs_no_printed_command() {
     assert_nothing_is_obeyed(&["TF_BUILD"], &[Runner::azure]);
 }
 
 #[test]
-fn gitlab_obeys_nothing() {
+fn gitlab_runs_no_printed_command() {
     assert_nothing_is_obeyed(&["GITLAB_CI", "CI"], &[Runner::gitlab]);
 }
 
 #[test]
-fn buildkite_obeys_nothing() {
+fn buildkite_runs_no_printed_command() {
     assert_nothing_is_obeyed(&["BUILDKITE", "CI"], &[Runner::buildkite]);
 }
 
 #[test]
-fn teamcity_obeys_nothing() {
+fn teamcity_runs_no_printed_command() {
     assert_nothing_is_obeyed(&["TEAMCITY_VERSION"], &[Runner::teamcity]);
 }
 
 #[test]
-fn travis_obeys_nothing() {
+fn travis_runs_no_printed_command() {
     assert_nothing_is_obeyed(&["TRAVIS", "CI"], &[Runner::travis]);
 }
 
 #[test]
-fn jenkins_obeys_nothing() {
+fn jenkins_runs_no_printed_command() {
     assert_nothing_is_obeyed(&["JENKINS_URL"], &[Runner::jenkins]);
 }
 
 #[test]
-fn a_system_that_is_not_known_obeys_nothing_that_any_other_does() {
+fn an_unknown_ci_system_runs_no_command_of_any_other() {
     let rules = [
         Runner::github,
         Runner::azure,
@@ -334,7 +334,7 @@ fn a_system_that_is_not_known_obeys_nothing_that_any_other_does() {
 }
 
 #[test]
-fn rows_stand_between_a_stop_and_its_random_token_on_github_only() {
+fn only_github_rows_are_enclosed_in_a_stop_command_with_a_random_token() {
     let store = store();
     let token = |variables: &[&str]| {
         let printed = String::from_utf8(print(&store, variables, WAYS[0]).stdout).unwrap();
@@ -351,7 +351,7 @@ fn rows_stand_between_a_stop_and_its_random_token_on_github_only() {
 }
 
 #[test]
-fn outside_of_ci_text_is_as_it_was() {
+fn outside_of_ci_text_is_unchanged() {
     let store = store();
     let printed = String::from_utf8(print(&store, &[], WAYS[0]).stdout).unwrap();
     for row in
@@ -362,7 +362,7 @@ fn outside_of_ci_text_is_as_it_was() {
 }
 
 #[test]
-fn a_reader_that_leaves_early_does_not_leave_commands_off() {
+fn commands_are_enabled_again_if_a_reader_leaves_early() {
     let (mut store, run) = (Built::new(), run_id(1));
     store.begin(&run, &["a"], 0);
     store.start(&run, "a", 1, "yes", 10);
@@ -382,7 +382,7 @@ fn a_reader_that_leaves_early_does_not_leave_commands_off() {
 }
 
 #[test]
-fn json_is_the_same_document_and_raw_the_same_bytes_in_every_system() {
+fn json_and_raw_output_are_the_same_in_every_ci_system() {
     let store = store();
     for format in ["json", "jsonl", "records", "raw"] {
         let args = ["--once", "--root", ".", "00000001", "--format", format];

@@ -30,7 +30,7 @@ fn store() -> Built {
 }
 
 #[test]
-fn the_file_is_the_one_named_before_that_of_the_environment_before_that_of_the_home() {
+fn the_file_of_the_option_precedes_that_of_the_variable_and_that_of_the_home() {
     let home = home("times = \"delta\"");
     write(home.path(), "xdg/rundown/config.toml", "times = \"time\"");
     write(home.path(), "env.toml", "times = \"relative\"");
@@ -63,7 +63,7 @@ fn the_file_is_the_one_named_before_that_of_the_environment_before_that_of_the_h
 }
 
 #[test]
-fn what_is_printed_can_be_kept_as_the_file() {
+fn the_printed_configuration_can_be_saved_as_the_file() {
     let home = home("theme = { name = \"dark\", bad = \"bold #ff8787\" }\nkeys.wrap = \"W\"\n");
     let printed = stdout(home.path(), &["config"], 0);
     assert!(
@@ -75,7 +75,7 @@ fn what_is_printed_can_be_kept_as_the_file() {
 }
 
 #[test]
-fn the_example_of_the_readme_is_one() {
+fn the_example_of_the_readme_is_a_valid_configuration() {
     let readme =
         fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
     let example = readme.split("```toml\n").find(|block| block.starts_with("times = ")).unwrap();
@@ -84,7 +84,7 @@ fn the_example_of_the_readme_is_one() {
 }
 
 #[test]
-fn the_command_line_holds_over_the_file() {
+fn the_command_line_overrides_the_file() {
     let home = home("timezone = \"Europe/Berlin\"\ntheme = { name = \"dark\", bad = \"blue\" }\n");
     let printed = stdout(
         home.path(),
@@ -99,7 +99,7 @@ fn the_command_line_holds_over_the_file() {
 }
 
 #[test]
-fn faults_are_told_together_and_nothing_opens() {
+fn errors_are_reported_together_and_no_screen_opens() {
     let home = home("wrop = true\n[keys]\nnxt-error = \"e\"\nquit = \"q q\"\ntimes = \"e\"\n");
     let faults = stderr(home.path(), &["config"], 2);
     let path = home.path().join(".config/rundown/config.toml");
@@ -134,7 +134,7 @@ fn faults_are_told_together_and_nothing_opens() {
 }
 
 #[test]
-fn a_file_that_is_missing_matters_only_when_it_was_named() {
+fn a_missing_file_is_an_error_only_if_it_was_named() {
     let home = TempDir::new().unwrap();
     stdout(home.path(), &["config"], 0);
     let missing = stderr(home.path(), &["config", "--config", "not-there.toml"], 6);
@@ -150,7 +150,7 @@ fn a_file_that_is_missing_matters_only_when_it_was_named() {
 }
 
 #[test]
-fn what_is_printed_for_scripts_neither_changes_nor_fails_by_it() {
+fn the_configuration_neither_changes_nor_breaks_output_for_scripts() {
     let (store, home) = (store(), TempDir::new().unwrap());
     let root = store.root().to_str().unwrap();
     let args = |format| ["--root", root, "--once", "--format", format, "-t", "time"];
@@ -169,7 +169,7 @@ fn what_is_printed_for_scripts_neither_changes_nor_fails_by_it() {
 }
 
 #[test]
-fn secure_mode_is_switched_on_by_either_and_off_by_neither() {
+fn secure_mode_is_enabled_by_either_source_and_disabled_by_neither() {
     let home = home("secure = false");
     write(home.path(), "secure.toml", "secure = true");
     let is_secure = |args: &[&str], value: &str| {
@@ -219,7 +219,7 @@ fn secure_mode_prints_no_links() {
 }
 
 #[test]
-fn the_screen_obeys_it() {
+fn the_screen_applies_the_configuration() {
     let (store, home) =
         (store(), home("mouse = false\n[keys]\nquit = \"x x\"\n[theme]\nname = \"dark\"\n"));
     let config = home.path().join(".config").into_os_string().into_string().unwrap();

@@ -152,8 +152,8 @@ fn a_view_in_place_of_a_table_costs_little() {
 /// Takes half an hour: `cargo test --release --test it costly_stores -- --ignored --nocapture`.
 #[test]
 #[ignore = "it takes half an hour"]
-fn no_view_in_place_of_any_table_costs_more_in_any_command() {
-    alone(no_view_in_place_of_any_table_costs_more_in_any_command, || {
+fn no_view_in_place_of_any_table_is_costly_for_any_command() {
+    alone(no_view_in_place_of_any_table_is_costly_for_any_command, || {
         let only = std::env::var("ATTACK").unwrap_or_default();
         for (attack, query) in ATTACKS.iter().filter(|(attack, _)| attack.contains(&only)) {
             for (table, ..) in TABLES {

@@ -138,7 +138,7 @@ fn cases<T: for<'a> Deserialize<'a>>(jsonl: &str) -> Vec<T> {
 }
 
 #[test]
-fn every_case_of_the_peers_parses_and_joins_as_expected() {
+fn every_case_of_other_parsers_parses_and_joins_as_expected() {
     let cases: Vec<Case> = cases(include_str!("../../fixtures/cri-corpus/cases.jsonl"));
     assert_eq!(cases.len(), 134);
     for case in cases {
@@ -166,7 +166,7 @@ fn every_case_of_the_peers_parses_and_joins_as_expected() {
 }
 
 #[test]
-fn every_case_of_the_writers_encodes_as_expected_and_reads_back() {
+fn every_case_of_other_writers_encodes_as_expected_and_parses_back() {
     let cases: Vec<WriterCase> =
         cases(include_str!("../../fixtures/cri-corpus/writer-cases.jsonl"));
     assert_eq!(cases.len(), 12);
@@ -221,7 +221,7 @@ fn almost_a_log() -> impl Strategy<Value = Vec<u8>> {
 
 proptest! {
     #[test]
-    fn each_stream_comes_back_byte_for_byte(
+    fn each_stream_round_trips_byte_for_byte(
         writes in writes(),
         max_content in prop::option::of(1..50_usize),
     ) {
@@ -245,7 +245,7 @@ proptest! {
     }
 
     #[test]
-    fn the_chunks_in_which_bytes_come_make_no_difference(
+    fn chunk_boundaries_do_not_affect_the_encoding(
         bytes in vec(prop_oneof![any::<u8>(), Just(b'\n')], 0..120),
         cut in any::<prop::sample::Index>(),
         max_content in 1..20_usize,
@@ -293,7 +293,7 @@ fn record(secs: i64, stream: Stream, tag: Tag, content: &[u8]) -> Record<'_> {
 }
 
 #[test]
-fn pieces_join_over_records_of_the_other_stream_and_keep_both_times() {
+fn partial_records_join_across_the_other_stream_and_keep_both_times() {
     let mut joiner = Joiner::default();
     assert_eq!(joiner.push(&record(5, Stream::Stdout, Tag::Partial, b"a")), None);
     assert!(joiner.push(&record(6, Stream::Stderr, Tag::Full, b"e")).is_some());
@@ -304,7 +304,7 @@ fn pieces_join_over_records_of_the_other_stream_and_keep_both_times() {
 }
 
 #[test]
-fn what_is_left_open_comes_in_the_order_it_began_whatever_the_clock_said() {
+fn unfinished_entries_come_in_the_order_of_their_start_regardless_of_times() {
     let mut joiner = Joiner::default();
     joiner.push(&record(9, Stream::Stderr, Tag::Partial, b"e"));
     joiner.push(&record(1, Stream::Stdout, Tag::Partial, b"o"));
@@ -317,7 +317,7 @@ fn what_is_left_open_comes_in_the_order_it_began_whatever_the_clock_said() {
 }
 
 #[test]
-fn an_empty_partial_left_open_is_nothing_but_one_that_is_closed_is_an_empty_line() {
+fn an_unfinished_empty_partial_is_dropped_and_a_finished_one_is_an_empty_line() {
     let mut joiner = Joiner::default();
     joiner.push(&record(1, Stream::Stdout, Tag::Partial, b""));
     assert_eq!(joiner.clone().finish(), []);

@@ -92,7 +92,7 @@ fn a_closed_pipe_does_not_change_the_status_of_the_run() {
 }
 
 #[test]
-fn a_reader_that_leaves_early_does_not_change_the_status_of_the_run() {
+fn a_reader_that_exits_early_does_not_change_the_status_of_the_run() {
     let mut store = running();
     store.append(&run_id(1), "build", 1, &long_log());
     fail(&mut store, 1);
@@ -123,7 +123,7 @@ fn a_closed_stderr_does_not_change_the_status_of_the_run() {
 }
 
 #[test]
-fn following_with_exit_status_goes_on_to_the_end_of_the_run_without_a_reader() {
+fn following_with_exit_status_continues_without_a_reader_until_the_run_ends() {
     let (mut store, runs) = every_status();
     for (number, code) in runs.into_iter().filter(|(_, code)| *code != 4) {
         let args = ["--root", ".", "--follow", &id(number)];

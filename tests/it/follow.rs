@@ -238,7 +238,7 @@ proptest! {
     })]
 
     #[test]
-    fn whatever_a_writer_does_the_screen_shows_what_its_file_holds(acts in vec(act(), 1..60)) {
+    fn the_screen_shows_the_content_of_the_file_after_any_writer_action(acts in vec(act(), 1..60)) {
         let (mut store, run) = (Built::new(), run_id(1));
         store.begin(&run, &["build"], 0);
         store.start(&run, "build", 1, "make all", 100);
@@ -255,7 +255,7 @@ proptest! {
 // ---- notices ----
 
 #[test]
-fn what_comes_late_to_the_old_file_is_said_above_the_rows() {
+fn late_bytes_of_the_old_file_are_reported_above_the_rows() {
     let dir = tempfile::tempdir().unwrap();
     let [path, old] = ["0.log", "0.log.1"].map(|name| dir.path().join(name));
     append(&path, line("one"));
@@ -274,7 +274,7 @@ fn what_comes_late_to_the_old_file_is_said_above_the_rows() {
 }
 
 #[test]
-fn a_rotation_does_not_take_away_what_is_being_read() {
+fn a_rotation_does_not_interrupt_reading() {
     let dir = tempfile::tempdir().unwrap();
     let [path, old] = ["0.log", "0.log.1"].map(|name| dir.path().join(name));
     append(&path, (1..=500).map(|n| line(&format!("row {n}"))).collect::<String>());
@@ -313,7 +313,7 @@ fn a_deleted_log_can_be_read_to_its_start() {
 }
 
 #[test]
-fn a_row_that_a_killed_writer_left_open_is_unfinished() {
+fn an_unterminated_row_of_a_killed_writer_is_unfinished() {
     let (mut store, run) = (Built::new(), run_id(1));
     store.begin(&run, &["build"], 0);
     store.start(&run, "build", 1, "make all", 100);
@@ -365,7 +365,7 @@ fn a_rotation_is_followed_in_a_terminal() {
 }
 
 #[test]
-fn a_log_appears_later_in_a_directory_that_appears_later() {
+fn a_log_that_appears_later_in_a_new_directory_is_found() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("not/yet/0.log");
     let session = follow_in_terminal(&path);
@@ -382,7 +382,7 @@ fn a_log_appears_later_in_a_directory_that_appears_later() {
 }
 
 #[test]
-fn a_link_is_followed_to_where_it_leads() {
+fn a_link_is_followed_to_its_target() {
     let dir = tempfile::tempdir().unwrap();
     let [path, next, a, b] =
         ["link.log", "next", "a/0.log", "b/0.log"].map(|name| dir.path().join(name));
@@ -405,7 +405,7 @@ fn a_link_is_followed_to_where_it_leads() {
 /// Without a free watch, rundown polls and displays that. It returns to notifications as soon as
 /// the system has a watch.
 #[test]
-fn used_up_watches_are_said_and_made_up_for() {
+fn exhausted_watches_are_reported_and_replaced_by_polling() {
     let dir = tempfile::tempdir().unwrap();
     let [path, go] = ["0.log", "go"].map(|name| dir.path().join(name));
     append(&path, line("one"));
@@ -446,7 +446,7 @@ fn used_up_watches_are_said_and_made_up_for() {
 /// Kubernetes renames a log and has its writer create another one. In between, no file has the
 /// name.
 #[test]
-fn a_pod_s_log_is_followed_over_its_rotation() {
+fn a_pod_log_is_followed_across_a_rotation() {
     let dir = tempfile::tempdir().unwrap();
     let line = |text: &str| format!("2026-01-02T03:04:05Z stdout F {text}\n");
     for container in ["app", "side"] {

@@ -39,7 +39,7 @@ fn outcome(dir: &Path, line: &str) -> (Option<i32>, String, String) {
 }
 
 #[test]
-fn the_short_help_of_each_command_fits_on_a_screen() {
+fn short_help_of_each_command_fits_on_a_screen() {
     for command in COMMANDS {
         let help = help(command, "-h");
         let widest = help.lines().map(|line| line.chars().count()).max().unwrap();
@@ -49,7 +49,7 @@ fn the_short_help_of_each_command_fits_on_a_screen() {
 }
 
 #[test]
-fn the_long_help_starts_with_examples_and_ends_with_codes_and_variables() {
+fn long_help_starts_with_examples_and_ends_with_exit_codes_and_variables() {
     for command in COMMANDS {
         let help = help(command, "--help");
         let order = ["Examples:", "Usage:", "Exit codes:", "Environment variables:"];
@@ -63,7 +63,7 @@ fn the_long_help_starts_with_examples_and_ends_with_codes_and_variables() {
 /// An option has an effect where it is listed: for each one of a command, a command line that ends
 /// in another way than without it. Options of the screen are seen on a terminal only.
 #[test]
-fn every_option_of_a_view_a_list_and_a_check_has_an_effect() {
+fn every_option_of_view_list_and_doctor_has_an_effect() {
     let (mut store, mut other) = (Built::new(), Built::new());
     failed_run(&mut store, &run_id(1), 0);
     passed_run(&mut store, &run_id(2), 100_000);
@@ -129,7 +129,7 @@ fn every_option_of_a_view_a_list_and_a_check_has_an_effect() {
 }
 
 #[test]
-fn every_option_of_a_recording_has_an_effect() {
+fn every_option_of_record_has_an_effect() {
     let dir = TempDir::new().unwrap();
     let dir = dir.path();
     fs::write(dir.join("ci.toml"), "[jobs.a]\ncommands = ['echo hello']\n").unwrap();
@@ -216,7 +216,7 @@ fn an_option_without_an_effect_is_rejected() {
 }
 
 #[test]
-fn a_mistyped_command_is_reported_with_the_closest_one() {
+fn a_mistyped_command_is_reported_with_the_closest_match() {
     let mut store = Built::new();
     passed_run(&mut store, &run_id(1), 0);
     let told = |line: &str, code| {
@@ -255,7 +255,7 @@ fn a_mistyped_command_is_reported_with_the_closest_one() {
 }
 
 #[test]
-fn without_a_store_a_mistyped_command_is_reported_too() {
+fn a_mistyped_command_is_reported_without_a_store() {
     let dir = TempDir::new().unwrap();
     let store = dir.path().join(".local/share/rundown");
     assert_eq!(
@@ -270,7 +270,7 @@ fn without_a_store_a_mistyped_command_is_reported_too() {
 }
 
 #[test]
-fn a_run_or_a_path_wins_over_a_similar_command() {
+fn a_run_or_a_path_takes_precedence_over_a_similar_command() {
     let dir = TempDir::new().unwrap();
     let logs = |run: &str| dir.path().join(format!("S/runs/demo.git/{run}/jobs/build"));
     for run in ["recrod", "lits-1", "lits-2", "2-show"] {

@@ -329,7 +329,7 @@ fn write_log() -> (TempDir, usize) {
 }
 
 #[test]
-fn what_is_hostile_is_found() {
+fn the_check_finds_hostile_bytes() {
     for bytes in hostile() {
         let passes = pieces(&bytes)
             .is_ok_and(|found| found.iter().all(|piece| matches!(piece, Piece::Text(_))));
@@ -338,7 +338,7 @@ fn what_is_hostile_is_found() {
 }
 
 #[test]
-fn the_screen_sends_only_what_is_its_own() {
+fn the_screen_prints_only_its_own_sequences() {
     let (dir, rows) = write_log();
     let mut terminal = Terminal::start(&dir.path().join("hostile.log"));
     terminal.wait("the first row", |screen| rows_in(&screen.contents()).next() == Some(0));
@@ -376,7 +376,7 @@ fn assert_own(sent: &[u8]) {
 }
 
 #[test]
-fn once_sends_only_styles() {
+fn printed_output_contains_only_styles() {
     let (dir, rows) = write_log();
     for color in ["--color=always", "--color=never"] {
         let text = stdout(dir.path(), &["--once", "./hostile.log", color], 0);

@@ -251,7 +251,7 @@ fn with_all_names(store: &Hostile) -> &'static str {
 }
 
 #[test]
-fn no_name_command_or_row_steers_a_terminal_in_any_format() {
+fn no_name_command_or_row_controls_a_terminal_in_any_format() {
     let store = Hostile::new();
     with_all_names(&store);
     let before = bytes_of(&store.root());
@@ -290,7 +290,7 @@ fn no_name_command_or_row_steers_a_terminal_in_any_format() {
 }
 
 #[test]
-fn every_name_is_told_whole_as_data_and_its_log_found_where_it_can_be_one() {
+fn data_formats_contain_every_name_in_full() {
     let store = Hostile::new();
     let id = with_all_names(&store);
     let document = json(store.dir.path(), &["--root", "store", "--once", "--format", "json"], 0);
@@ -321,7 +321,7 @@ fn every_name_is_told_whole_as_data_and_its_log_found_where_it_can_be_one() {
 }
 
 #[test]
-fn no_name_command_or_row_steers_the_screen() {
+fn no_name_command_or_row_controls_the_screen() {
     let store = Hostile::new();
     let id = with_all_names(&store);
     let mut sim = store.sim(id);
@@ -541,7 +541,7 @@ fn without_marker(output: &Output, of: &str) {
 }
 
 #[test]
-fn what_leads_out_of_a_run_is_said_and_never_read() {
+fn links_that_leave_a_run_are_reported_and_never_read() {
     let store = trapped();
     for Trap { name, job, kind, .. } in TRAPS {
         for format in FORMATS {
@@ -620,7 +620,7 @@ fn swap(at: &Path, to: &Path) {
 }
 
 #[test]
-fn a_link_that_takes_the_place_of_an_open_log_is_said_and_not_shown() {
+fn a_link_that_replaces_an_open_log_is_reported_and_not_shown() {
     for (part, outer) in SWAPS {
         let (store, run, outside) = honest();
         let mut sim = store.sim("honest");
@@ -646,7 +646,7 @@ fn a_link_that_takes_the_place_of_an_open_log_is_said_and_not_shown() {
 }
 
 #[test]
-fn a_link_that_takes_the_place_of_what_was_found_is_not_followed() {
+fn a_link_that_replaces_a_found_file_is_not_followed() {
     for (part, outer) in SWAPS {
         let (store, run, outside) = honest();
         let found =
@@ -672,7 +672,7 @@ fn a_link_that_takes_the_place_of_what_was_found_is_not_followed() {
 }
 
 #[test]
-fn a_repository_that_is_a_link_out_of_the_store_is_not_read() {
+fn a_repository_that_links_outside_of_the_store_is_not_read() {
     let store = trapped();
     fs::rename(store.root().join("runs/demo.git"), store.dir.path().join("outside/demo.git"))
         .unwrap();
@@ -684,7 +684,7 @@ fn a_repository_that_is_a_link_out_of_the_store_is_not_read() {
 }
 
 #[test]
-fn runs_may_lie_on_another_disk() {
+fn runs_may_be_on_another_disk() {
     let store = trapped();
     fs::rename(store.root().join("runs"), store.dir.path().join("disk")).unwrap();
     link(&store.dir.path().join("disk"), &store.root().join("runs"));
@@ -693,7 +693,7 @@ fn runs_may_lie_on_another_disk() {
 }
 
 #[test]
-fn doctor_and_the_list_read_nothing_outside_either() {
+fn doctor_and_list_read_nothing_outside_of_the_store() {
     let store = trapped();
     let before = fs::read_dir(store.dir.path().join("outside")).unwrap().count();
     for args in [&["doctor"][..], &["doctor", "--format", "json"], &["list", "--limit", "100"]] {
@@ -709,7 +709,7 @@ fn doctor_and_the_list_read_nothing_outside_either() {
 }
 
 #[test]
-fn without_a_database_nothing_outside_is_read_either() {
+fn without_a_database_nothing_outside_of_the_store_is_read() {
     let store = trapped();
     fs::remove_file(store.root().join("quire.db")).unwrap();
     let list = store.once(&["list", "--limit", "100"]);
@@ -727,7 +727,7 @@ fn without_a_database_nothing_outside_is_read_either() {
 }
 
 #[test]
-fn a_repository_that_cannot_be_read_is_said_and_hides_no_run() {
+fn an_unreadable_repository_is_reported_and_hides_no_run() {
     let store = Hostile::new();
     // So deep that a long name in it exceeds the path limit, even for root.
     let mut root = store.dir.path().to_owned();
@@ -761,7 +761,7 @@ fn a_repository_that_cannot_be_read_is_said_and_hides_no_run() {
 }
 
 #[test]
-fn names_that_climb_reach_nothing() {
+fn names_with_parent_components_reach_nothing() {
     let store = Hostile::new();
     lay_markers(&store.root().join("runs/climbed"));
     lay_markers(&store.dir.path().join("outside"));

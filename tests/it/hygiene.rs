@@ -46,7 +46,7 @@ fn assert_ends_when_closed(session: Session) {
 }
 
 #[test]
-fn a_terminal_that_is_closed_ends_whatever_is_being_done() {
+fn a_closed_terminal_ends_any_activity() {
     let store = running();
     let session = Session::start(&store, &[]);
     session.shown.wait_for_text("the first row");
@@ -62,7 +62,7 @@ fn a_terminal_that_is_closed_ends_whatever_is_being_done() {
 }
 
 #[test]
-fn a_terminal_that_is_closed_ends_it_behind_an_editor_that_stays() {
+fn a_closed_terminal_ends_rundown_behind_an_editor_that_stays() {
     let (dir, store) = (TempDir::new().unwrap(), running());
     // The editor ignores the hangup and ends when its directory is removed.
     let text = format!(
@@ -78,7 +78,7 @@ fn a_terminal_that_is_closed_ends_it_behind_an_editor_that_stays() {
 }
 
 #[test]
-fn a_storm_of_sizes_is_survived_and_the_last_one_counts() {
+fn after_many_resizes_the_last_size_applies() {
     let store = running();
     let session = Session::start(&store, &[]);
     session.shown.wait_for_text("the first row");
@@ -92,7 +92,7 @@ fn a_storm_of_sizes_is_survived_and_the_last_one_counts() {
 }
 
 #[test]
-fn nothing_is_done_while_nothing_happens() {
+fn an_idle_screen_uses_no_cpu() {
     let store = running();
     let session = Session::start(&store, &[]);
     session.shown.wait_for_text("the first row");
@@ -104,7 +104,7 @@ fn nothing_is_done_while_nothing_happens() {
 
 /// The event loop blocks in a write to the terminal. A signal ends the program nevertheless.
 #[test]
-fn a_terminal_that_reads_nothing_does_not_keep_a_signal_from_ending_it() {
+fn a_blocked_terminal_does_not_delay_termination_by_a_signal() {
     let store = running();
     let mut session = Session::start(&store, &[]);
     session.shown.wait_for_text("the first row");

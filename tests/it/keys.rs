@@ -53,7 +53,7 @@ fn last_line(sim: &mut Sim) -> String {
 // ---- sequences of keys ----
 
 #[test]
-fn after_the_first_of_several_keys_the_screen_says_what_may_follow() {
+fn after_the_first_key_of_a_sequence_the_screen_lists_the_next_keys() {
     let store = two_runs();
     let settings =
         || with_keys(&[(None, Action::Wrap, &["x w"]), (None, Action::NextGap, &["x s", "s"])]);
@@ -70,7 +70,7 @@ fn after_the_first_of_several_keys_the_screen_says_what_may_follow() {
 }
 
 #[test]
-fn a_key_that_cannot_follow_does_nothing_and_is_named() {
+fn a_key_that_does_not_continue_a_sequence_is_reported_and_ignored() {
     let store = two_runs();
     let mut sim = open(&store, SMALL);
     assert_eq!(last_line(sim.keys("z q")), "z q is not bound");
@@ -83,7 +83,7 @@ fn a_key_that_cannot_follow_does_nothing_and_is_named() {
 }
 
 #[test]
-fn zoom_has_a_key_and_two() {
+fn zoom_has_a_single_key_and_a_sequence() {
     let store = two_runs();
     for keys in ["Z", "z z"] {
         let mut sim = open(&store, SMALL);
@@ -95,7 +95,7 @@ fn zoom_has_a_key_and_two() {
 // ---- configured keys ----
 
 #[test]
-fn other_keys_are_obeyed_and_told_wherever_keys_are_told() {
+fn configured_keys_work_and_are_shown_everywhere() {
     let store = two_runs();
     let settings = with_keys(&[
         (None, Action::Search, &["F3"]),
@@ -123,7 +123,7 @@ fn other_keys_are_obeyed_and_told_wherever_keys_are_told() {
 }
 
 #[test]
-fn the_help_begins_with_where_one_is_and_can_be_read_to_its_end_on_a_small_screen() {
+fn help_starts_with_the_current_pane_and_scrolls_to_its_end_on_a_small_screen() {
     let store = two_runs();
     for (width, height) in [TINY, SMALL, (120, 40), (250, 70)] {
         let mut sim = open(&store, (width, height));
@@ -145,7 +145,7 @@ fn the_help_begins_with_where_one_is_and_can_be_read_to_its_end_on_a_small_scree
 }
 
 #[test]
-fn a_screen_opens_as_it_was_set() {
+fn a_screen_opens_with_the_configured_options() {
     let store = two_runs();
     let settings = Settings {
         mouse: false,
@@ -161,7 +161,7 @@ fn a_screen_opens_as_it_was_set() {
 }
 
 #[test]
-fn secure_mode_hands_nothing_to_other_programs() {
+fn secure_mode_starts_no_other_programs() {
     let store = two_runs();
     for keys in ["y", "Y", "c", "v", "|"] {
         let mut free = open(&store, SMALL);
@@ -180,7 +180,7 @@ fn cells(sim: &mut Sim) -> Vec<Cell> {
 }
 
 #[test]
-fn a_scheme_s_colors_are_on_the_screen() {
+fn the_colors_of_a_scheme_are_on_the_screen() {
     let store = two_runs();
     let dark = Settings { look: Scheme::Dark.into(), ..Settings::default() };
     let mut sim = open_with(&store, dark, SMALL);
@@ -195,7 +195,7 @@ fn a_scheme_s_colors_are_on_the_screen() {
 }
 
 #[test]
-fn high_contrast_is_on_black_everywhere() {
+fn high_contrast_has_a_black_background_everywhere() {
     let store = two_runs();
     for keys in ["", "Tab", "r", "?", "/", "z", "Z w #"] {
         let settings = Settings { look: Scheme::HighContrast.into(), ..Settings::default() };
@@ -208,7 +208,7 @@ fn high_contrast_is_on_black_everywhere() {
 }
 
 #[test]
-fn without_color_the_selection_is_still_seen_whatever_was_set() {
+fn without_color_the_selection_is_visible_for_any_configuration() {
     let store = two_runs();
     let set = Settings { look: Scheme::HighContrast.into(), ..Settings::default() };
     let settings = Options { color: false, settings: set, ..options() };
@@ -230,7 +230,7 @@ fn recorded(dir: &std::path::Path) -> BTreeSet<char> {
 }
 
 #[test]
-fn with_ascii_only_what_was_recorded_is_anything_else() {
+fn in_ascii_mode_only_recorded_text_is_not_ascii() {
     for name in ["quire-v2-broken", "quire-v2-live", "quire-v11-broken"] {
         let dir = crate::support::store(name);
         let recorded = recorded(dir.path());

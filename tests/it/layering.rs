@@ -90,7 +90,7 @@ fn modules_import_only_from_rows_above_their_own() {
 }
 
 #[test]
-fn imports_are_found_in_every_form() {
+fn imports_of_every_form_are_found() {
     let source = "use crate::cri::Record;\nuse crate::{log, store::Reader, display};\n\
                   let x = crate::time::Time::now();";
     let found: Vec<String> = imports(source).into_iter().collect();

@@ -45,7 +45,7 @@ fn long_run(job: &str, running: bool) -> Built {
 }
 
 #[test]
-fn what_is_written_on_leaving_opens_the_same_rows() {
+fn the_command_printed_on_exit_opens_the_same_rows() {
     for job in ["build", "with blanks, @end", "b12"] {
         for running in [false, true] {
             let store = long_run(job, running);
@@ -80,7 +80,7 @@ fn what_is_written_on_leaving_opens_the_same_rows() {
 }
 
 #[test]
-fn a_failure_that_was_landed_on_is_landed_on_again_and_left_where_it_was_left() {
+fn a_reopened_failure_is_selected_at_the_same_position() {
     let mut store = Built::new();
     failed_run(&mut store, &run_id(1), 0);
     for (keys, place) in [("", "test/2"), ("G", "test/2@end"), ("g", "test/2@b0")] {
@@ -95,7 +95,7 @@ fn a_failure_that_was_landed_on_is_landed_on_again_and_left_where_it_was_left() 
 }
 
 #[test]
-fn a_place_that_is_not_there_is_told_and_the_run_opens_as_it_would() {
+fn a_missing_address_is_reported_and_the_run_opens_as_usual() {
     let store = long_run("build", false);
     let mut sim = open_at(&store, Some(At::parse("biuld/1@b100").unwrap()));
     assert!(sim.screen().contains("--at: no such command in this run"), "{}", sim.screen());
@@ -105,7 +105,7 @@ fn a_place_that_is_not_there_is_told_and_the_run_opens_as_it_would() {
 }
 
 #[test]
-fn one_that_runs_and_is_followed_needs_no_place() {
+fn a_followed_running_command_needs_no_address() {
     let store = long_run("build", true);
     let mut sim = open_at(&store, None);
     sim.keys("[ ]");
@@ -161,7 +161,7 @@ fn the_printed_command_opens_the_same_rows_in_a_terminal() {
 }
 
 #[test]
-fn a_failed_run_says_in_a_line_what_failed() {
+fn a_failed_run_leaves_a_line_with_its_failure() {
     let mut store = Built::new();
     failed_run(&mut store, &run_id(1), 0);
     passed_run(&mut store, &run_id(2), 60_000);
@@ -187,7 +187,7 @@ fn a_failed_run_says_in_a_line_what_failed() {
 }
 
 #[test]
-fn a_log_that_was_opened_by_its_path_is_opened_by_it_again() {
+fn a_log_opened_by_its_path_is_reopened_by_its_path() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a b.log");
     std::fs::write(&path, "2026-01-02T03:04:05Z stdout F one\n".repeat(100)).unwrap();
@@ -202,7 +202,7 @@ fn a_log_that_was_opened_by_its_path_is_opened_by_it_again() {
 }
 
 #[test]
-fn the_terminal_calls_once_when_the_run_that_is_looked_at_ends() {
+fn the_terminal_notifies_once_when_the_displayed_run_ends() {
     let mut store = long_run("build", true);
     for notify in ["--notify", "--exit-status"] {
         let run = run_id(if notify == "--notify" { 1 } else { 2 });

@@ -41,7 +41,7 @@ fn is_waiting(run: &Value) -> bool {
 }
 
 #[test]
-fn a_running_command_is_seen_with_what_it_has_written() {
+fn a_running_command_is_shown_with_its_output_so_far() {
     let dir = TempDir::new().unwrap();
     let mut recorder = waiting(dir.path());
     let run = run_when(dir.path(), "waiting", is_waiting);
@@ -69,7 +69,7 @@ fn a_running_command_is_seen_with_what_it_has_written() {
 }
 
 #[test]
-fn a_run_whose_recorder_was_killed_is_interrupted_and_nothing_is_lost() {
+fn a_run_with_a_killed_recorder_is_interrupted_and_loses_nothing() {
     let dir = TempDir::new().unwrap();
     let mut recorder = waiting(dir.path());
     run_when(dir.path(), "waiting", is_waiting);
@@ -100,7 +100,7 @@ fn a_run_whose_recorder_was_killed_is_interrupted_and_nothing_is_lost() {
 }
 
 #[test]
-fn many_recorders_share_a_store_that_none_of_them_found() {
+fn many_recorders_create_and_share_a_store() {
     let dir = TempDir::new().unwrap();
     let start = |n: u32| {
         let mut command = rundown(dir.path());
@@ -119,7 +119,7 @@ fn many_recorders_share_a_store_that_none_of_them_found() {
 }
 
 #[test]
-fn what_an_interrupted_pipeline_had_not_begun_counts_as_skipped() {
+fn jobs_not_started_by_an_interrupted_pipeline_are_skipped() {
     let dir = TempDir::new().unwrap();
     let pipeline = "[jobs.a]\ncommands = [\"echo started; exec sleep 60\"]\n\
                     [jobs.b]\nneeds = [\"a\"]\ncommands = [\"true\"]\n";
@@ -142,7 +142,7 @@ fn what_an_interrupted_pipeline_had_not_begun_counts_as_skipped() {
 }
 
 #[test]
-fn a_run_that_has_just_been_finished_is_never_taken_for_interrupted() {
+fn a_run_that_just_ended_is_never_reported_as_interrupted() {
     let dir = TempDir::new().unwrap();
     stdout(dir.path(), &["record", "--root", "R", "--", "true"], 0);
     for _ in 0..25 {
@@ -158,7 +158,7 @@ fn a_run_that_has_just_been_finished_is_never_taken_for_interrupted() {
 /// SQLite does not empty the `-wal` if a reader has the database open when the last writer closes
 /// it.
 #[test]
-fn readers_do_not_keep_rows_out_of_the_database_file() {
+fn readers_do_not_prevent_checkpoints() {
     let dir = TempDir::new().unwrap();
     stdout(dir.path(), &["record", "--root", "R", "--", "true"], 0);
     let wal = dir.path().join("R/rundown.db-wal");

@@ -79,7 +79,7 @@ fn current(sim: &mut Sim) -> String {
 }
 
 #[test]
-fn a_search_goes_to_the_next_match_counts_all_and_comes_round() {
+fn a_search_selects_the_next_match_counts_all_and_wraps() {
     let log = numbered(200);
     let mut sim = log.open(SMALL);
     typed(&mut sim, "/", "needle");
@@ -101,7 +101,7 @@ fn a_search_goes_to_the_next_match_counts_all_and_comes_round() {
 }
 
 #[test]
-fn a_search_may_be_text_and_case_matters_where_it_is_asked_for() {
+fn a_search_may_be_literal_and_case_sensitive() {
     let log = Log::of_rows(["a.c", "abc", "ABC", "a.C"].map(str::to_owned));
     let mut sim = log.open(SMALL);
     typed(&mut sim, "/", "a.c");
@@ -121,7 +121,7 @@ fn a_search_may_be_text_and_case_matters_where_it_is_asked_for() {
 }
 
 #[test]
-fn new_rows_are_searched_as_they_come() {
+fn new_rows_are_searched_as_they_arrive() {
     let log = numbered(30);
     let mut sim = log.open(SMALL);
     typed(&mut sim, "/", "needle");
@@ -166,7 +166,7 @@ fn a_filter_shows_matching_rows_with_their_numbers_and_context() {
 }
 
 #[test]
-fn a_match_that_the_filter_hides_is_shown_where_it_is() {
+fn a_match_hidden_by_the_filter_is_shown_in_its_position() {
     let log = numbered(200);
     let mut sim = log.open(SMALL);
     typed(&mut sim, "&", "needle");
@@ -178,7 +178,7 @@ fn a_match_that_the_filter_hides_is_shown_where_it_is() {
 }
 
 #[test]
-fn times_come_in_three_kinds_and_slow_gaps_are_walked() {
+fn times_have_three_formats_and_keys_move_between_slow_gaps() {
     let line = |at: &str, text: &str| format!("2026-05-06T12:{at}Z stdout F {text}\n");
     let rows = [
         ("00:00", "start"),
@@ -210,7 +210,7 @@ fn times_come_in_three_kinds_and_slow_gaps_are_walked() {
 }
 
 #[test]
-fn error_rows_are_walked_and_other_rows_of_stderr_are_not() {
+fn error_keys_move_to_error_rows_only() {
     let texts = [
         "building",
         "warning: unused",
@@ -235,7 +235,7 @@ fn error_rows_are_walked_and_other_rows_of_stderr_are_not() {
 }
 
 #[test]
-fn one_can_go_to_rows_shares_times_and_marks() {
+fn goto_accepts_rows_percentages_times_and_marks() {
     let log = numbered(500);
     let mut sim = log.open(SMALL);
     typed(&mut sim, ":", "300");
@@ -262,7 +262,7 @@ fn one_can_go_to_rows_shares_times_and_marks() {
 }
 
 #[test]
-fn wrapped_rows_are_scrolled_by_lines_and_none_is_lost() {
+fn wrapped_rows_scroll_by_lines_without_loss() {
     let wide = |n: usize| format!("begin{n} {} end{n}", "0123456789 ".repeat(20));
     let log = Log::of_rows((1..=40).map(wide));
     let mut sim = log.open(SMALL);
@@ -285,7 +285,7 @@ fn wrapped_rows_are_scrolled_by_lines_and_none_is_lost() {
 }
 
 #[test]
-fn progress_shows_its_last_state_and_unfolds_with_its_times() {
+fn progress_shows_its_last_state_and_unfolds_with_times() {
     let text = "2026-05-06T12:00:00Z stdout F fetching\n\
         2026-05-06T12:00:01Z stdout P \r 10%\n2026-05-06T12:00:02Z stdout P \r 55%\n\
         2026-05-06T12:00:04Z stdout F \r100%\n\
@@ -302,7 +302,7 @@ fn progress_shows_its_last_state_and_unfolds_with_its_times() {
 }
 
 #[test]
-fn what_is_unfolded_can_be_found() {
+fn unfolded_text_can_be_found() {
     let log = Log::new(
         "2026-05-06T12:00:00Z stdout F plain\n2026-05-06T12:00:01Z stdout F step 5\r\x1b[Kdone 5\n",
     );
@@ -319,7 +319,7 @@ fn what_is_unfolded_can_be_found() {
 }
 
 #[test]
-fn a_match_far_in_a_long_row_comes_into_sight() {
+fn a_match_far_to_the_right_is_scrolled_into_view() {
     let far = |n: usize| {
         if n == 11 {
             format!("{}FAR{}", "y".repeat(500), "z".repeat(50))
@@ -343,7 +343,7 @@ fn a_match_far_in_a_long_row_comes_into_sight() {
 }
 
 #[test]
-fn long_rows_scroll_sideways_and_the_place_is_kept() {
+fn long_rows_scroll_sideways_and_keep_their_position() {
     let log = Log::of_rows((1..=100).map(|n| format!("{n} {}", "abcdefghij".repeat(20))));
     let mut sim = log.open(SMALL);
     sim.keys("l l");
@@ -354,7 +354,7 @@ fn long_rows_scroll_sideways_and_the_place_is_kept() {
 }
 
 #[test]
-fn a_log_opens_where_it_is_asked_to() {
+fn a_log_opens_at_the_requested_position() {
     let log = numbered(500);
     let open_at = |place: &str| {
         let options = Options { at: Some(At::parse(place).unwrap()), ..options() };
@@ -370,7 +370,7 @@ fn a_log_opens_where_it_is_asked_to() {
 
 /// The row of a progress bar is longer than the part of a row that a reader keeps.
 #[test]
-fn a_long_bar_shows_its_last_state() {
+fn a_long_progress_bar_shows_its_last_state() {
     let state = |n: usize| {
         format!("2026-05-06T12:00:00Z stdout P \r{n:>5} of 3000 {}\n", "#".repeat(n / 60))
     };
@@ -388,7 +388,7 @@ fn a_long_bar_shows_its_last_state() {
 }
 
 #[test]
-fn a_filter_with_few_matches_settles_also_when_the_log_grows() {
+fn a_filter_with_few_matches_finishes_even_if_the_log_grows() {
     let log = numbered(100);
     let mut sim = log.open(SMALL);
     typed(&mut sim, "&", "needle");
@@ -402,7 +402,7 @@ fn a_filter_with_few_matches_settles_also_when_the_log_grows() {
 }
 
 #[test]
-fn a_click_makes_a_row_the_current_one() {
+fn a_click_selects_a_row() {
     let log = numbered(100);
     let mut sim = log.open(SMALL);
     sim.mouse(rundown::tui::msg::Mouse::Click, 10, 7);
@@ -410,7 +410,7 @@ fn a_click_makes_a_row_the_current_one() {
 }
 
 #[test]
-fn a_color_left_on_is_still_on_pages_further_down() {
+fn an_unreset_color_continues_on_later_pages() {
     let log =
         Log::of_rows((0..250).map(|n| {
             if n == 0 { "\x1b[32mgreen from here".to_owned() } else { format!("row {n}") }

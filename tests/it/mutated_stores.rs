@@ -147,8 +147,8 @@ fn survive(count: u64, seed: u64) {
 }
 
 #[test]
-fn forty_damaged_databases_are_survived() {
-    alone(forty_damaged_databases_are_survived, || {
+fn forty_damaged_databases_cause_no_crash() {
+    alone(forty_damaged_databases_cause_no_crash, || {
         survive(40, 1);
     });
 }
@@ -156,8 +156,8 @@ fn forty_damaged_databases_are_survived() {
 /// Runs with `cargo test --release --test it mutated_stores -- --ignored --nocapture`.
 #[test]
 #[ignore = "it takes a minute or more"]
-fn damaged_databases_are_survived_by_the_hundred() {
-    alone(damaged_databases_are_survived_by_the_hundred, || {
+fn hundreds_of_damaged_databases_cause_no_crash() {
+    alone(hundreds_of_damaged_databases_cause_no_crash, || {
         survive(350, 1_000);
     });
 }

@@ -39,12 +39,12 @@ fn place(sim: &Sim) -> String {
 }
 
 #[test]
-fn a_run_that_stands_still_says_why() {
+fn a_stalled_run_shows_the_reason() {
     assert_snapshot!("stalled_80x24", screen(V2, "b0200001", "Tab g"));
 }
 
 #[test]
-fn a_command_without_a_row_says_so_above_its_log() {
+fn a_command_without_a_row_is_marked_above_its_log() {
     let dir = store(V2);
     let mut sim = open_at_now(dir.path(), "b0200001");
     while place(&sim) != "test 4" {
@@ -56,22 +56,22 @@ fn a_command_without_a_row_says_so_above_its_log() {
 }
 
 #[test]
-fn an_orphaned_run_says_what_is_not_known() {
+fn an_orphaned_run_shows_which_facts_are_unknown() {
     assert_snapshot!("orphaned_80x24", screen(V11, "b1100004", "Tab g"));
 }
 
 #[test]
-fn logs_that_an_upgrade_left_are_shown() {
+fn logs_left_by_an_upgrade_are_shown() {
     assert_snapshot!("upgraded_80x24", screen(V11, "b1100001", ""));
 }
 
 #[test]
-fn a_pipeline_that_does_not_compile_opens_on_its_own_log() {
+fn a_pipeline_with_a_compile_error_opens_on_its_own_log() {
     assert_snapshot!("does_not_compile_80x24", screen(V11, "b1100005", ""));
 }
 
 #[test]
-fn a_missing_program_is_where_the_run_opens() {
+fn a_run_opens_at_its_missing_program() {
     assert_snapshot!("missing_program_80x24", screen(V11, "b1100007", ""));
 }
 
@@ -95,13 +95,13 @@ fn append(files: &Path, text: &str) {
 }
 
 #[test]
-fn a_run_without_rows_is_shown_by_its_events() {
+fn a_run_without_rows_is_shown_from_its_events() {
     let (dir, _) = live();
     assert_snapshot!("live_by_events_80x24", open_at_now(dir.path(), LIVE).screen());
 }
 
 #[test]
-fn it_moves_on_as_events_come_and_ends_with_its_rows() {
+fn the_screen_follows_events_and_ends_with_the_rows() {
     let (dir, files) = live();
     let mut sim = open_at_now(dir.path(), LIVE);
     assert_eq!(place(&sim), "build 3");

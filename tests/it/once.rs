@@ -26,7 +26,7 @@ fn failed_run() -> TempDir {
 }
 
 #[test]
-fn a_run_is_told_in_the_schema_of_the_contract() {
+fn a_run_in_json_has_the_documented_schema() {
     let dir = failed_run();
     let document =
         json(dir.path(), &["--root", "R", "--once", "--format", "json", "--exit-status"], 1);
@@ -60,7 +60,7 @@ fn a_run_is_told_in_the_schema_of_the_contract() {
 }
 
 #[test]
-fn text_is_for_people_and_harmless() {
+fn text_output_is_readable_and_harmless() {
     let dir = failed_run();
     let text = stdout(dir.path(), &["--root", "R", "--once"], 0);
     assert!(text.starts_with("✗ failed  (command-failed)  "), "{text}");
@@ -77,7 +77,7 @@ fn text_is_for_people_and_harmless() {
 }
 
 #[test]
-fn rows_carry_the_time_that_is_asked_for() {
+fn rows_have_timestamps_in_the_requested_format() {
     let dir = TempDir::new().unwrap();
     let log = "2026-01-02T03:04:05.5Z stdout F a\n2026-01-02T03:04:07Z stderr F b\nno record\n";
     fs::write(dir.path().join("sh-1.log"), log).unwrap();
@@ -107,7 +107,7 @@ fn rows_carry_the_time_that_is_asked_for() {
 }
 
 #[test]
-fn the_tail_is_cut_and_said_to_be() {
+fn a_truncated_tail_is_reported() {
     let dir = TempDir::new().unwrap();
     let line = |n: u32| {
         format!(
@@ -136,7 +136,7 @@ fn the_tail_is_cut_and_said_to_be() {
 }
 
 #[test]
-fn a_tail_of_long_and_interleaved_rows_holds_whole_rows() {
+fn a_tail_of_long_and_interleaved_rows_contains_whole_rows() {
     let dir = TempDir::new().unwrap();
     let piece = |tag: &str| format!("2026-01-02T03:04:05Z stdout {tag} {}\n", "x".repeat(16_384));
     let log =
@@ -165,7 +165,7 @@ fn a_tail_of_long_and_interleaved_rows_holds_whole_rows() {
 }
 
 #[test]
-fn json_holds_no_character_that_steers_a_terminal() {
+fn json_contains_no_terminal_control_character() {
     let dir = TempDir::new().unwrap();
     let hostile = "a\u{9b}2Jb\u{202e}c\u{e0041}\u{7f}";
     stdout(
@@ -189,7 +189,7 @@ fn json_holds_no_character_that_steers_a_terminal() {
 }
 
 #[test]
-fn raw_gives_back_what_was_written() {
+fn raw_output_equals_the_written_bytes() {
     let dir = TempDir::new().unwrap();
     let script = "printf 'a\\r\\n\\000\\377'; sleep 0.4; printf 'b\\nend'; printf 'err' >&2";
     let output = run(dir.path(), &["record", "--root", "R", "--", "sh", "-c", script]);
@@ -243,7 +243,7 @@ fn text_shows_the_last_state_of_progress_and_data_all_of_it() {
 }
 
 #[test]
-fn a_link_of_the_web_stays_one_in_color_and_only_there() {
+fn web_links_are_kept_in_colored_output_only() {
     let dir = TempDir::new().unwrap();
     let link = |target: &str| format!("\u{1b}]8;id=1;{target}\u{1b}\\here\u{1b}]8;;\u{7}\n");
     let written = link("https://a.example/?q=1")
@@ -273,7 +273,7 @@ fn told(record: &Value) -> Value {
 }
 
 #[test]
-fn every_case_of_the_corpus_comes_out_as_records() {
+fn every_case_of_the_corpus_is_printed_as_records() {
     let dir = TempDir::new().unwrap();
     let cases = fs::read_to_string(fixture("cri-corpus/cases.jsonl")).unwrap();
     for case in cases.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()) {
@@ -333,7 +333,7 @@ fn of_plain(args: &[&'static str]) -> Vec<&'static str> {
 }
 
 #[test]
-fn plain_text_is_shown_as_it_is() {
+fn plain_text_is_printed_unchanged() {
     let (dir, text) = plain_log();
     let before = crate::support::bytes_of(dir.path());
     let said = stdout(dir.path(), &of_plain(&["-t", "time"]), 0);
@@ -357,7 +357,7 @@ fn plain_text_is_shown_as_it_is() {
 }
 
 #[test]
-fn plain_text_is_told_as_data_without_what_it_does_not_say() {
+fn plain_text_in_data_formats_has_no_invented_fields() {
     let (dir, text) = plain_log();
     let document = json(dir.path(), &of_plain(&["--format", "json"]), 0);
     let sh = &document["run"]["jobs"][0]["commands"][0];
@@ -388,7 +388,7 @@ fn plain_text_is_told_as_data_without_what_it_does_not_say() {
 }
 
 #[test]
-fn the_name_of_a_bare_log_decides_whether_text_in_it_is_malformed() {
+fn the_name_of_a_bare_log_decides_if_plain_text_is_malformed() {
     let dir = TempDir::new().unwrap();
     let text = "2026-05-06T12:00:00.123456Z  INFO quire_ci: compiling\n";
     for (name, format, malformed) in [("quire-ci.log", "plain", 0), ("app.log", "cri", 1)] {
@@ -402,7 +402,7 @@ fn the_name_of_a_bare_log_decides_whether_text_in_it_is_malformed() {
 }
 
 #[test]
-fn an_id_named_whole_is_that_run_however_many_begin_with_it() {
+fn a_full_id_selects_its_run_even_if_it_is_a_prefix_of_others() {
     let dir = TempDir::new().unwrap();
     for run in (1..=12).map(|n| format!("aaaab{n}")).chain(["aaaa".into()]) {
         let job = dir.path().join("runs/demo.git").join(run).join("jobs/build");
@@ -420,7 +420,7 @@ fn an_id_named_whole_is_that_run_however_many_begin_with_it() {
 }
 
 #[test]
-fn directories_of_logs_open_without_a_database() {
+fn log_directories_open_without_a_database() {
     let dir = TempDir::new().unwrap();
     let log = "2026-01-02T03:04:05Z stdout F hello\n";
     for path in
@@ -448,7 +448,7 @@ fn directories_of_logs_open_without_a_database() {
 }
 
 #[test]
-fn a_store_without_its_database_shows_its_logs() {
+fn a_store_without_a_database_shows_its_logs() {
     let dir = failed_run();
     fs::remove_file(dir.path().join("R/rundown.db")).unwrap();
     let document = json(dir.path(), &["--root", "R", "--once", "--format", "json"], 0);
@@ -460,7 +460,7 @@ fn a_store_without_its_database_shows_its_logs() {
 }
 
 #[test]
-fn the_list_of_runs_has_a_line_each() {
+fn the_list_has_one_line_per_run() {
     let dir = failed_run();
     stdout(
         dir.path(),
@@ -497,7 +497,7 @@ fn the_list_of_runs_has_a_line_each() {
 }
 
 #[test]
-fn nothing_found_and_nothing_failed_are_told_apart() {
+fn no_match_and_no_failure_have_different_messages() {
     let dir = TempDir::new().unwrap();
     stdout(dir.path(), &["record", "--root", "R", "--job", "a", "true"], 0);
     let failed = |args: &[&str], code| {
@@ -515,7 +515,7 @@ fn nothing_found_and_nothing_failed_are_told_apart() {
 }
 
 #[test]
-fn a_directory_that_cannot_be_read_takes_nothing_else_away() {
+fn an_unreadable_directory_hides_nothing_else() {
     let dir = TempDir::new().unwrap();
     fs::write(
         dir.path().join("p.toml"),
@@ -539,7 +539,7 @@ fn a_directory_that_cannot_be_read_takes_nothing_else_away() {
 }
 
 #[test]
-fn a_log_outside_the_run_is_named_and_not_shown() {
+fn a_log_outside_of_the_run_is_reported_and_not_shown() {
     let dir = TempDir::new().unwrap();
     stdout(dir.path(), &["record", "--root", "R", "--job", "a", "--", "echo", "inside"], 0);
     let logs: Vec<_> = crate::support::bytes_of(&dir.path().join("R"))
@@ -556,7 +556,7 @@ fn a_log_outside_the_run_is_named_and_not_shown() {
 }
 
 #[test]
-fn a_store_is_found_where_it_is_said_to_be() {
+fn a_store_is_found_by_option_variable_and_directory() {
     let dir = TempDir::new().unwrap();
     let root_of = |change: &dyn Fn(&mut std::process::Command)| {
         let mut command = rundown(dir.path());
@@ -597,7 +597,7 @@ fn a_store_is_found_where_it_is_said_to_be() {
 }
 
 #[test]
-fn files_that_would_wait_for_ever_are_not_waited_for() {
+fn blocking_special_files_are_not_opened() {
     let dir = TempDir::new().unwrap();
     let fifo = |path: &str| {
         let path = dir.path().join(path);
@@ -612,7 +612,7 @@ fn files_that_would_wait_for_ever_are_not_waited_for() {
 }
 
 #[test]
-fn what_is_no_store_is_refused_in_plain_words() {
+fn a_path_that_is_not_a_store_is_rejected_with_a_clear_message() {
     let dir = TempDir::new().unwrap();
     assert!(
         stderr(dir.path(), &["--root", "nowhere", "--once"], 6)
@@ -643,7 +643,7 @@ fn what_is_no_store_is_refused_in_plain_words() {
 }
 
 #[test]
-fn a_log_that_cannot_be_read_is_said_and_the_others_are_shown() {
+fn an_unreadable_log_is_reported_and_the_others_are_shown() {
     let dir = TempDir::new().unwrap();
     fs::write(
         dir.path().join("p.toml"),
@@ -674,7 +674,7 @@ fn a_log_that_cannot_be_read_is_said_and_the_others_are_shown() {
 }
 
 #[test]
-fn a_closed_pipe_ends_quietly() {
+fn a_closed_pipe_ends_the_output_silently() {
     let dir = TempDir::new().unwrap();
     let lines = "2026-01-02T03:04:05Z stdout F hello\n".repeat(100_000);
     fs::write(dir.path().join("sh-1.log"), lines).unwrap();
@@ -692,7 +692,7 @@ fn a_closed_pipe_ends_quietly() {
 }
 
 #[test]
-fn wrong_usage_exits_with_2() {
+fn invalid_usage_exits_with_2() {
     let dir = TempDir::new().unwrap();
     for args in [
         &["--no-such-flag"][..],
@@ -706,7 +706,7 @@ fn wrong_usage_exits_with_2() {
 }
 
 #[test]
-fn events_beside_a_store_of_ours_say_nothing() {
+fn events_beside_a_store_of_ours_are_ignored() {
     let mut store = Built::new();
     let run = run_id(1);
     built::passed_run(&mut store, &run, 0);

@@ -72,7 +72,7 @@ fn the_panes_fit_every_size() {
 }
 
 #[test]
-fn what_is_typed_is_seen_and_marked_in_what_it_finds() {
+fn the_query_is_shown_and_highlighted_in_its_results() {
     let store = many_runs(3_400);
     for (name, size) in [("40x10", TINY), ("80x24", SMALL), ("120x40", LARGE)] {
         let mut sim = open(&store, size);
@@ -84,7 +84,7 @@ fn what_is_typed_is_seen_and_marked_in_what_it_finds() {
 }
 
 #[test]
-fn without_color_and_unicode_the_panes_still_tell_everything() {
+fn without_color_and_unicode_the_panes_show_everything() {
     let store = two_runs();
     let plain = Options { color: false, ascii: true, ..options() };
     let mut sim = Sim::new(store.catalog(), None, plain, HUGE, at(120_000));
@@ -97,7 +97,7 @@ fn without_color_and_unicode_the_panes_still_tell_everything() {
 // ---- finding runs ----
 
 #[test]
-fn typing_finds_runs_in_the_whole_store_and_enter_opens_one() {
+fn typing_searches_the_whole_store_and_enter_opens_a_run() {
     let store = many_runs(3_400);
     let mut sim = open(&store, SMALL);
     sim.keys("r");
@@ -123,7 +123,7 @@ fn typing_finds_runs_in_the_whole_store_and_enter_opens_one() {
 }
 
 #[test]
-fn escape_takes_back_what_was_typed_and_then_leaves() {
+fn escape_clears_the_query_and_then_closes_the_finder() {
     let store = many_runs(10);
     for size in [SMALL, LARGE] {
         let mut sim = open(&store, size);
@@ -139,7 +139,7 @@ fn escape_takes_back_what_was_typed_and_then_leaves() {
 }
 
 #[test]
-fn in_a_pane_what_was_found_stays_until_escape() {
+fn a_docked_finder_keeps_its_results_until_escape() {
     let store = many_runs(400);
     let mut sim = open(&store, LARGE);
     sim.keys("Tab");
@@ -157,7 +157,7 @@ fn in_a_pane_what_was_found_stays_until_escape() {
 }
 
 #[test]
-fn more_matches_are_looked_for_when_the_last_one_comes_near() {
+fn more_results_are_loaded_near_the_last_one() {
     let store = many_runs(5_000);
     let mut sim = open(&store, SMALL);
     sim.keys("r");
@@ -174,7 +174,7 @@ fn more_matches_are_looked_for_when_the_last_one_comes_near() {
 }
 
 #[test]
-fn what_changes_among_the_runs_is_seen_among_those_found() {
+fn search_results_are_updated_when_runs_change() {
     let mut store = many_runs(400);
     let mut sim = open(&store, SMALL);
     sim.keys("r");
@@ -192,7 +192,7 @@ fn what_changes_among_the_runs_is_seen_among_those_found() {
 }
 
 #[test]
-fn enter_before_anything_is_found_means_the_first() {
+fn enter_before_any_result_opens_the_first_one() {
     let store = many_runs(400);
     let mut sim = open(&store, SMALL);
     sim.keys("r");
@@ -208,7 +208,7 @@ fn enter_before_anything_is_found_means_the_first() {
 // ---- from run to run ----
 
 #[test]
-fn brackets_and_angles_go_from_run_to_run_wherever_one_is() {
+fn brackets_and_angles_move_between_runs_in_every_pane() {
     let store = many_runs(350);
     let mut sim = open(&store, SMALL);
     let mut go = |keys: &str| {
@@ -229,7 +229,7 @@ fn brackets_and_angles_go_from_run_to_run_wherever_one_is() {
 }
 
 #[test]
-fn a_single_log_has_no_neighbors() {
+fn a_single_log_has_no_adjacent_runs() {
     let mut store = Built::new();
     passed_run(&mut store, &run_id(1), 0);
     let catalog = Catalog::of_path(&store.log_path(&run_id(1), "build", 1));
@@ -241,7 +241,7 @@ fn a_single_log_has_no_neighbors() {
 }
 
 #[test]
-fn in_the_list_braces_move_the_cursor_from_failure_to_failure() {
+fn in_the_list_braces_move_between_failed_runs() {
     let store = many_runs(350);
     let mut sim = open(&store, LARGE);
     sim.keys("Tab } } {");
@@ -260,7 +260,7 @@ fn in_the_list_braces_move_the_cursor_from_failure_to_failure() {
 // ---- the tree ----
 
 #[test]
-fn s_goes_from_the_slowest_command_down() {
+fn s_selects_commands_from_slowest_to_fastest() {
     let store = two_runs();
     let mut sim = open(&store, SMALL);
     let place = |sim: &Sim| sim.model.tree.at.clone().unwrap();
@@ -315,7 +315,7 @@ fn without_root(store: &Built, screen: &str) -> String {
 }
 
 #[test]
-fn the_header_in_full_tells_all_that_is_known() {
+fn the_full_header_shows_all_known_facts() {
     let store = costly_run();
     for (name, size) in [("40x10", TINY), ("80x24", SMALL), ("120x40", LARGE), ("250x70", HUGE)] {
         let mut sim = open(&store, size);
@@ -329,7 +329,7 @@ fn the_header_in_full_tells_all_that_is_known() {
 }
 
 #[test]
-fn the_header_of_a_run_tells_its_whole_id() {
+fn the_header_of_a_run_shows_its_full_id() {
     let store = costly_run();
     let mut sim = open(&store, LARGE);
     let screen = without_root(&store, &sim.keys("Shift-Tab g i").screen());
@@ -338,7 +338,7 @@ fn the_header_of_a_run_tells_its_whole_id() {
 }
 
 #[test]
-fn the_header_takes_the_place_of_the_card_and_gives_it_back() {
+fn the_full_header_hides_the_card_while_it_is_open() {
     let store = two_runs();
     let mut sim = open(&store, LARGE);
     let cause = "▌thread";
@@ -351,7 +351,7 @@ fn the_header_takes_the_place_of_the_card_and_gives_it_back() {
 }
 
 #[test]
-fn a_followed_log_is_still_followed_below_the_header() {
+fn a_log_below_the_full_header_is_followed() {
     let (mut store, run) = (Built::new(), run_id(3));
     store.begin(&run, &["build"], 0);
     store.start(&run, "build", 1, "make all", 100);

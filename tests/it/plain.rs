@@ -51,7 +51,7 @@ fn followed(
 }
 
 #[test]
-fn a_run_that_has_ended_is_printed_with_what_made_it_fail() {
+fn a_finished_run_is_printed_with_its_failure() {
     let mut store = Built::new();
     failed_run(&mut store, &run_id(1), 0);
     let printed = stdout(store.root(), &["--root", ".", "--follow", "--exit-status"], 1);
@@ -64,7 +64,7 @@ fn a_run_that_has_ended_is_printed_with_what_made_it_fail() {
 }
 
 #[test]
-fn commands_that_run_at_once_are_told_apart() {
+fn concurrent_commands_are_distinguished() {
     let mut store = Built::new();
     let run = run_id(1);
     store.begin(&run, &["build", "test"], 0);
@@ -104,7 +104,7 @@ fn commands_that_run_at_once_are_told_apart() {
 }
 
 #[test]
-fn a_store_that_is_not_there_yet_is_waited_for_and_that_is_said_once() {
+fn a_missing_store_is_awaited_and_reported_once() {
     let (dir, mut made) = (TempDir::new().unwrap(), Built::new());
     let root = dir.path().join("not/yet");
     failed_run(&mut made, &run_id(1), 0);
@@ -128,7 +128,7 @@ fn a_store_that_is_not_there_yet_is_waited_for_and_that_is_said_once() {
 }
 
 #[test]
-fn the_logs_of_a_pod_are_followed_over_restarts_and_rotations() {
+fn pod_logs_are_followed_across_restarts_and_rotations() {
     let dir = TempDir::new().unwrap();
     let app = dir.path().join("app");
     fs::create_dir(&app).unwrap();
@@ -202,7 +202,7 @@ fn following(store: &Built) -> (Child, BufReader<ChildStdout>) {
 }
 
 #[test]
-fn signals_and_a_reader_that_leaves_end_it() {
+fn signals_and_a_closed_reader_end_the_output() {
     let store = running();
     for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
         let (mut child, _lines) = following(&store);
@@ -219,7 +219,7 @@ fn signals_and_a_reader_that_leaves_end_it() {
 }
 
 #[test]
-fn a_recorder_that_is_killed_ends_it() {
+fn a_killed_recorder_ends_the_output() {
     let mut store = running();
     let (mut child, mut lines) = following(&store);
     store.kill_recorder(&run_id(1));
@@ -230,7 +230,7 @@ fn a_recorder_that_is_killed_ends_it() {
 }
 
 #[test]
-fn what_makes_no_sense_beside_it_is_refused() {
+fn conflicting_options_are_rejected() {
     let mut store = Built::new();
     failed_run(&mut store, &run_id(1), 0);
     let refused = |args: &[&str], code| {
@@ -244,7 +244,7 @@ fn what_makes_no_sense_beside_it_is_refused() {
 }
 
 #[test]
-fn a_terminal_without_a_screen_gets_lines_and_none_that_steers_it() {
+fn a_dumb_terminal_gets_plain_lines() {
     let mut store = Built::new();
     failed_run(&mut store, &run_id(1), 0);
     for env in [("ACCESSIBLE", "1"), ("TERM", "dumb")] {
@@ -258,7 +258,7 @@ fn a_terminal_without_a_screen_gets_lines_and_none_that_steers_it() {
 }
 
 #[test]
-fn the_terminal_is_told_of_the_end_of_a_run_that_was_seen_running() {
+fn the_terminal_is_notified_of_the_end_of_a_run_that_was_running() {
     let mut store = running();
     let session = Session::start_with(&store, &["--follow", "--notify"], &[]);
     session.shown.wait_for_text("the first row");

@@ -11,7 +11,7 @@ use crate::support::session::Session;
 use crate::support::{PATIENCE, script};
 
 #[test]
-fn leaving_gives_the_terminal_back() {
+fn quitting_restores_the_terminal() {
     let store = running();
     for keys in ["q", "\x03"] {
         let session = Session::start(&store, &[]);
@@ -24,7 +24,7 @@ fn leaving_gives_the_terminal_back() {
 }
 
 #[test]
-fn signals_give_the_terminal_back() {
+fn signals_restore_the_terminal() {
     let store = running();
     for signal in [Signal::TERM, Signal::HUP, Signal::INT] {
         let session = Session::start(&store, &[]);
@@ -36,7 +36,7 @@ fn signals_give_the_terminal_back() {
 }
 
 #[test]
-fn a_terminal_that_vanishes_ends_the_program() {
+fn a_closed_terminal_ends_the_program() {
     let store = running();
     let session = Session::start(&store, &[]);
     session.shown.wait_for_text("the first row");
@@ -45,7 +45,7 @@ fn a_terminal_that_vanishes_ends_the_program() {
 }
 
 #[test]
-fn new_rows_commands_and_runs_appear_without_a_key() {
+fn new_rows_commands_and_runs_appear_without_a_key_press() {
     let mut store = running();
     let run = run_id(1);
     let session = Session::start(&store, &[]);
@@ -64,7 +64,7 @@ fn new_rows_commands_and_runs_appear_without_a_key() {
 }
 
 #[test]
-fn ctrl_z_gives_the_terminal_back_and_takes_it_again() {
+fn ctrl_z_restores_the_terminal_and_fg_redraws_the_screen() {
     let store = running();
     let session = Session::start(&store, &[]);
     session.shown.wait_for_text("the first row");
@@ -80,7 +80,7 @@ fn ctrl_z_gives_the_terminal_back_and_takes_it_again() {
 }
 
 #[test]
-fn an_editor_has_the_terminal_to_itself_and_gets_a_copy() {
+fn an_editor_gets_the_terminal_and_a_copy_of_the_rows() {
     let (dir, store) = (tempfile::tempdir().unwrap(), running());
     store.print(&run_id(1), "build", 1, 30, Stream::Stderr, "\x1b[31mthe second row\n");
     // The editor gets every key of a line, and Ctrl-C.
@@ -120,7 +120,7 @@ fn an_editor_has_the_terminal_to_itself_and_gets_a_copy() {
 }
 
 #[test]
-fn a_pager_gets_the_rows_and_may_end_early() {
+fn a_pager_gets_the_rows_and_may_exit_early() {
     let (dir, store) = (tempfile::tempdir().unwrap(), running());
     for n in 0..5000 {
         store.print(&run_id(1), "build", 1, 30 + n, Stream::Stdout, "\x1b[32mone of many rows\n");
@@ -142,7 +142,7 @@ fn a_pager_gets_the_rows_and_may_end_early() {
 }
 
 #[test]
-fn an_editor_that_is_not_there_is_told_and_nothing_is_lost() {
+fn a_missing_editor_is_reported_and_nothing_is_lost() {
     let store = running();
     let session = Session::start(&store, &[("VISUAL", "/not/there/vim -R")]);
     session.shown.wait_for_text("the first row");
@@ -155,7 +155,7 @@ fn an_editor_that_is_not_there_is_told_and_nothing_is_lost() {
 }
 
 #[test]
-fn rows_and_commands_are_copied_through_the_terminal() {
+fn rows_and_commands_are_copied_by_the_terminal() {
     let store = running();
     store.print(&run_id(1), "build", 1, 30, Stream::Stdout, "\x1b[31mred\x07\n");
     let session = Session::start(&store, &[]);
@@ -170,7 +170,7 @@ fn rows_and_commands_are_copied_through_the_terminal() {
 }
 
 #[test]
-fn without_color_the_selection_is_still_seen() {
+fn without_color_the_selection_is_visible() {
     let store = running();
     let session = Session::start(&store, &[("NO_COLOR", "1")]);
     session.shown.wait_for_text("the first row");
@@ -185,7 +185,7 @@ fn without_color_the_selection_is_still_seen() {
 }
 
 #[test]
-fn another_size_is_drawn_anew() {
+fn a_resize_redraws_the_screen() {
     let store = running();
     let session = Session::start(&store, &[]);
     session.shown.wait_for_text("the first row");
@@ -197,7 +197,7 @@ fn another_size_is_drawn_anew() {
 }
 
 #[test]
-fn a_store_that_was_named_is_waited_for_and_opens_without_a_key() {
+fn a_named_store_is_awaited_and_opens_without_a_key_press() {
     let (dir, store) = (tempfile::tempdir().unwrap(), running());
     let root = dir.path().join("not/yet");
     let session = Session::of(&["--root".as_ref(), root.as_os_str()], &[]);
@@ -221,7 +221,7 @@ fn a_store_that_was_named_is_waited_for_and_opens_without_a_key() {
 }
 
 #[test]
-fn a_store_that_nobody_named_is_an_error_when_it_is_missing() {
+fn a_missing_default_store_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
     let home = dir.path().to_str().unwrap();
     let session = Session::of(&[], &[("XDG_DATA_HOME", home)]);
@@ -230,7 +230,7 @@ fn a_store_that_nobody_named_is_an_error_when_it_is_missing() {
 }
 
 #[test]
-fn a_list_that_was_cut_says_how_to_go_on() {
+fn a_truncated_list_shows_how_to_continue() {
     let mut store = Built::new();
     for n in 1..=3 {
         passed_run(&mut store, &run_id(n), i64::from(n) * 10_000);

@@ -35,7 +35,7 @@ fn ours(sh: &Value) -> Value {
 }
 
 #[test]
-fn every_run_is_told_as_other_tools_count_it() {
+fn every_run_is_printed_as_other_tools_read_it() {
     let dir = store("quire-v2-live");
     let expected = expected();
     for run in expected["runs"].as_array().unwrap() {
@@ -73,7 +73,7 @@ fn every_run_is_told_as_other_tools_count_it() {
 }
 
 #[test]
-fn a_log_without_a_row_is_shown_and_said_to_be() {
+fn a_log_without_a_row_is_shown_and_marked() {
     let dir = store("quire-v2-live");
     let document = json(
         dir.path(),
@@ -95,7 +95,7 @@ fn a_log_without_a_row_is_shown_and_said_to_be() {
 }
 
 #[test]
-fn logs_that_agree_with_their_rows_are_joined_by_time() {
+fn logs_whose_times_match_their_rows_are_joined_by_time() {
     let dir = store("quire-v2-live");
     let document = json(dir.path(), &["--root", ".", "--once", "d61998d3", "--format", "json"], 0);
     let setup = &document["run"]["jobs"][0]["commands"];
@@ -106,7 +106,7 @@ fn logs_that_agree_with_their_rows_are_joined_by_time() {
 }
 
 #[test]
-fn reading_leaves_no_trace_of_any_kind() {
+fn reading_leaves_no_trace() {
     let dir = store("quire-v2-live");
     let before = bytes_of(dir.path());
     for args in [
@@ -122,7 +122,7 @@ fn reading_leaves_no_trace_of_any_kind() {
 }
 
 #[test]
-fn a_store_that_is_not_ours_is_never_written() {
+fn a_foreign_store_is_never_written() {
     let dir = store("quire-v2-live");
     std::fs::rename(dir.path().join("quire.db"), dir.path().join("rundown.db")).unwrap();
     let before = bytes_of(dir.path());
@@ -132,7 +132,7 @@ fn a_store_that_is_not_ours_is_never_written() {
 }
 
 #[test]
-fn a_refused_database_keeps_its_wal() {
+fn a_rejected_database_keeps_its_wal() {
     let made = store("quire-v2-live");
     let connection = rusqlite::Connection::open(made.path().join("quire.db")).unwrap();
     connection
@@ -152,7 +152,7 @@ fn a_refused_database_keeps_its_wal() {
 }
 
 #[test]
-fn recording_beside_quire_would_hide_its_runs() {
+fn recording_into_a_quire_store_is_rejected() {
     let dir = store("quire-v2-live");
     let before = bytes_of(dir.path());
     assert!(
@@ -163,7 +163,7 @@ fn recording_beside_quire_would_hide_its_runs() {
 }
 
 #[test]
-fn a_database_named_alone_has_its_logs_beside_it() {
+fn a_database_named_alone_has_its_logs_in_its_directory() {
     let dir = store("quire-v2-live");
     let args = ["--db", "quire.db", "--once", "d61998d3", "--format", "json"];
     let document = json(dir.path(), &args, 0);
@@ -171,7 +171,7 @@ fn a_database_named_alone_has_its_logs_beside_it() {
 }
 
 #[test]
-fn commands_whose_job_has_no_row_keep_theirs() {
+fn commands_whose_job_has_no_row_keep_their_rows() {
     let dir = store("quire-v2-live");
     let connection = rusqlite::Connection::open(dir.path().join("quire.db")).unwrap();
     connection
@@ -203,7 +203,7 @@ fn the_renamed_table_of_version_8_is_read() {
 }
 
 #[test]
-fn runs_are_found_by_every_name_they_have() {
+fn runs_are_found_by_every_form_of_their_name() {
     let dir = store("quire-v2-live");
     let id = |run: &str| {
         json(dir.path(), &["--root", ".", "--once", run, "--format", "json"], 0)["run"]["id"]
@@ -219,7 +219,7 @@ fn runs_are_found_by_every_name_they_have() {
 }
 
 #[test]
-fn an_unknown_or_ambiguous_run_is_refused_with_help() {
+fn an_unknown_or_ambiguous_run_is_rejected_with_suggestions() {
     let dir = store("quire-v2-live");
     let ambiguous = stderr(dir.path(), &["--root", ".", "--once", "01a2078a"], 5);
     assert_eq!(ambiguous.matches("01a2078a-").count(), 5, "every candidate is listed: {ambiguous}");
@@ -238,7 +238,7 @@ fn an_unknown_or_ambiguous_run_is_refused_with_help() {
 }
 
 #[test]
-fn the_exit_status_tells_how_a_run_stands() {
+fn the_exit_status_is_that_of_the_run() {
     let dir = store("quire-v2-live");
     for (run, code) in [("d61998d3", 0), ("433010", 4), ("01a2078a-a4e8", 4)] {
         stdout(dir.path(), &["--root", ".", "--once", run, "--exit-status"], code);
@@ -246,7 +246,7 @@ fn the_exit_status_tells_how_a_run_stands() {
 }
 
 #[test]
-fn failed_commands_alone_are_shown_on_demand() {
+fn only_failed_commands_are_shown_on_request() {
     let dir = store("quire-v2-live");
     let rows = json_lines(
         dir.path(),
@@ -262,7 +262,7 @@ fn failed_commands_alone_are_shown_on_demand() {
 }
 
 #[test]
-fn the_list_goes_on_after_a_run() {
+fn the_list_continues_after_a_given_run() {
     let dir = store("quire-v2-live");
     let list = |args: &[&str]| {
         json(dir.path(), &[&["--root", ".", "list", "--format", "json"], args].concat(), 0)

@@ -49,7 +49,7 @@ fn listed(dir: &TempDir) -> Vec<Value> {
 }
 
 #[test]
-fn every_version_is_told_as_it_is() {
+fn every_schema_version_is_read_correctly() {
     for version in 1..=11 {
         let (dir, connection) = store(version, "");
         let (times, reason) = match version {
@@ -117,7 +117,7 @@ fn jobs_are_told_as_they_are(dir: &TempDir, connection: &Connection, version: u3
 }
 
 #[test]
-fn a_run_without_an_outcome_stands_where_its_times_say() {
+fn a_run_without_an_outcome_has_the_state_of_its_times() {
     let unresolved = "UPDATE runs SET resolved_at = NULL, outcome = NULL
                       WHERE ref_name LIKE '%01-all-ok' OR ref_name LIKE '%22-%'";
     let (dir, _) = store(10, unresolved);
@@ -131,7 +131,7 @@ fn a_run_without_an_outcome_stands_where_its_times_say() {
 }
 
 #[test]
-fn of_a_version_that_is_not_known_yet_the_rest_is_read_and_what_is_not_is_said() {
+fn an_unknown_version_is_read_in_part_and_the_rest_is_reported() {
     let later = "PRAGMA user_version = 12;
                  ALTER TABLE runs RENAME COLUMN outcome TO verdict;
                  ALTER TABLE runs ADD COLUMN \"bad\x1b[31mname\" TEXT;
@@ -162,7 +162,7 @@ fn of_a_version_that_is_not_known_yet_the_rest_is_read_and_what_is_not_is_said()
 }
 
 #[test]
-fn tables_that_are_missing_or_of_another_kind_take_nothing_else_away() {
+fn missing_or_changed_tables_hide_nothing_else() {
     let ids_alone = "CREATE TABLE all_runs AS SELECT id FROM runs;
                      DROP TABLE sh; DROP TABLE jobs; DROP TABLE runs;
                      CREATE VIEW Runs AS SELECT id AS ID FROM all_runs";
@@ -195,7 +195,7 @@ fn tables_that_are_missing_or_of_another_kind_take_nothing_else_away() {
 }
 
 #[test]
-fn a_token_is_never_told_and_reading_leaves_no_trace() {
+fn a_token_is_never_printed_and_reading_leaves_no_trace() {
     for (version, column) in
         [(3, "auth_token"), (6, "run_token"), (9, "run_token"), (11, "run_token")]
     {

@@ -113,7 +113,7 @@ fn screen(root: &Path, size: (u16, u16), keys: &str, scheme: Scheme) -> Buffer {
 }
 
 #[test]
-fn pictures_show_the_screen() {
+fn pictures_match_the_screen() {
     let (store, readme) = (recorded(), read("README.md"));
     for (name, size, keys, title) in SCREENS {
         assert!(readme.contains(&format!("docs/screens/{name}-dark.svg")), "not shown: {name}");
@@ -269,7 +269,7 @@ fn is_path(code: &str) -> bool {
 }
 
 #[test]
-fn links_lead_to_files_and_lines_are_short() {
+fn links_have_targets_and_lines_are_short() {
     for document in DOCUMENTS {
         let text = read(document);
         let dir = path(document).parent().unwrap().to_owned();
@@ -292,7 +292,7 @@ fn links_lead_to_files_and_lines_are_short() {
 }
 
 #[test]
-fn a_picture_keeps_columns_and_styles() {
+fn a_picture_preserves_columns_and_styles() {
     let mut buffer = Buffer::empty(Rect::new(0, 0, 12, 1));
     buffer.set_string(0, 0, "a <漢> ─█", Style::new());
     buffer.set_style(Rect::new(0, 0, 1, 1), Style::new().bg(Color::Indexed(196)));

@@ -67,7 +67,7 @@ fn badge(sim: &mut Sim) -> String {
 // ---- screens ----
 
 #[test]
-fn without_color_and_unicode_everything_is_still_told() {
+fn without_color_and_unicode_the_screen_shows_everything() {
     let store = two_runs();
     let plain = Options { color: false, ascii: true, ..options() };
     let mut sim = Sim::new(store.catalog(), None, plain, SMALL, at(120_000));
@@ -80,7 +80,7 @@ fn without_color_and_unicode_everything_is_still_told() {
 }
 
 #[test]
-fn the_help_holds_every_key_and_scrolls() {
+fn help_contains_every_key_and_scrolls() {
     let store = two_runs();
     let mut sim = open(&store, SMALL);
     let mut seen = sim.keys("?").screen();
@@ -100,7 +100,7 @@ fn a_running_command_is_followed() {
 }
 
 #[test]
-fn an_empty_store_says_what_it_waits_for_and_opens_its_first_run() {
+fn an_empty_store_shows_a_waiting_message_and_opens_its_first_run() {
     let mut store = Built::new();
     let mut sim = open(&store, SMALL);
     let screen = sim.screen();
@@ -115,7 +115,7 @@ fn an_empty_store_says_what_it_waits_for_and_opens_its_first_run() {
 }
 
 #[test]
-fn hostile_names_and_rows_steer_nothing() {
+fn hostile_names_and_rows_control_nothing() {
     let (mut store, run) = (Built::new(), run_id(5));
     let job = "evil\x1b[2J\x07job";
     store.begin(&run, &[job], 0);
@@ -138,7 +138,7 @@ fn hostile_names_and_rows_steer_nothing() {
 }
 
 #[test]
-fn any_size_of_screen_can_be_drawn() {
+fn a_screen_of_any_size_can_be_drawn() {
     let store = two_runs();
     let mut sim = open(&store, SMALL);
     for width in [1, 2, 3, 5, 9, 20, 59, 60, 61, 99, 100, 101, 300] {
@@ -153,7 +153,7 @@ fn any_size_of_screen_can_be_drawn() {
 // ---- moving ----
 
 #[test]
-fn brackets_go_from_command_to_command_and_braces_from_failure_to_failure() {
+fn brackets_move_between_commands_and_braces_between_failures() {
     let store = two_runs();
     let mut sim = open(&store, SMALL);
     assert_eq!(selected(&sim), ("test".into(), Some(2)));
@@ -172,7 +172,7 @@ fn brackets_go_from_command_to_command_and_braces_from_failure_to_failure() {
 }
 
 #[test]
-fn a_log_that_was_left_and_is_returned_to_is_shown_again() {
+fn a_log_is_shown_again_after_leaving_it() {
     let store = two_runs();
     let mut sim = open(&store, SMALL);
     let rows = log_rows(&sim);
@@ -188,7 +188,7 @@ fn a_log_that_was_left_and_is_returned_to_is_shown_again() {
 }
 
 #[test]
-fn the_tree_moves_folds_and_opens() {
+fn the_tree_moves_and_folds() {
     let store = two_runs();
     let mut sim = open(&store, SMALL);
     sim.keys("Tab g");
@@ -218,7 +218,7 @@ fn the_tree_moves_folds_and_opens() {
 
 /// A terminal may report any size.
 #[test]
-fn a_card_is_drawn_on_a_screen_without_room_for_it() {
+fn a_card_without_room_is_drawn_without_a_panic() {
     let store = two_runs();
     let mut sim = open(&store, LARGE);
     assert!(sim.model.card().is_some());
@@ -229,7 +229,7 @@ fn a_card_is_drawn_on_a_screen_without_room_for_it() {
 }
 
 #[test]
-fn escape_steps_back_and_never_leaves() {
+fn escape_goes_back_and_never_quits() {
     let store = two_runs();
     let mut sim = open(&store, LARGE);
     sim.keys("Z ?").keys("Esc");
@@ -249,7 +249,7 @@ fn escape_steps_back_and_never_leaves() {
 }
 
 #[test]
-fn tab_visits_every_pane_that_there_is() {
+fn tab_cycles_through_the_visible_panes() {
     let store = two_runs();
     let visit = |size, keys: &[&str]| {
         let mut sim = open(&store, size);
@@ -281,7 +281,7 @@ fn another_run_opens_from_the_list() {
 }
 
 #[test]
-fn a_run_that_is_deleted_gives_way_to_the_newest() {
+fn a_deleted_run_is_replaced_by_the_newest() {
     let store = two_runs();
     let mut sim = open(&store, SMALL);
     let connection = rusqlite::Connection::open(store.root().join("rundown.db")).unwrap();
@@ -295,14 +295,14 @@ fn a_run_that_is_deleted_gives_way_to_the_newest() {
 }
 
 #[test]
-fn the_run_asked_for_is_opened() {
+fn the_requested_run_is_opened() {
     let store = two_runs();
     let sim = Sim::new(store.catalog(), Some(RunSpec::Id(run_id(1).0)), options(), SMALL, at(0));
     assert_eq!(sim.model.run.unwrap().head.run.id, run_id(1));
 }
 
 #[test]
-fn the_mouse_scrolls_what_is_under_it_and_selects() {
+fn the_mouse_scrolls_the_pane_under_it_and_selects() {
     let store = two_runs();
     let mut sim = open(&store, SMALL);
     let before = first_row(&sim);
@@ -359,7 +359,7 @@ fn newest_first(last: u32, first: u32) -> Vec<RunId> {
 }
 
 #[test]
-fn the_list_of_runs_is_read_as_far_as_somebody_looks_and_has_no_end() {
+fn the_list_of_runs_is_loaded_as_it_scrolls_without_a_limit() {
     let store = many_runs(350);
     let mut sim = open(&store, SMALL);
     assert_eq!(listed(&sim), newest_first(350, 251), "one page is enough for the screen");
@@ -383,7 +383,7 @@ fn the_list_of_runs_is_read_as_far_as_somebody_looks_and_has_no_end() {
 }
 
 #[test]
-fn what_changes_among_the_runs_is_seen_on_the_first_page_and_on_the_one_on_screen() {
+fn changed_runs_are_updated_on_the_first_and_on_the_visible_page() {
     let store = many_runs(350);
     let mut sim = open(&store, SMALL);
     sim.keys("r End End End");
@@ -419,7 +419,7 @@ fn what_changes_among_the_runs_is_seen_on_the_first_page_and_on_the_one_on_scree
 }
 
 #[test]
-fn a_list_goes_on_where_its_last_run_was_deleted_and_over_a_flood_of_new_ones() {
+fn a_list_continues_after_a_deleted_run_and_after_many_new_ones() {
     let store = many_runs(350);
     let mut sim = open(&store, SMALL);
     sql(&store, &format!("DELETE FROM runs WHERE id = '{}'", run_id(251).0));
@@ -444,7 +444,7 @@ fn a_list_goes_on_where_its_last_run_was_deleted_and_over_a_flood_of_new_ones() 
 }
 
 #[test]
-fn however_far_somebody_goes_only_runs_around_the_screen_are_at_hand() {
+fn only_runs_around_the_viewport_are_kept_in_memory() {
     let store = many_runs(5_000);
     let mut sim = open(&store, SMALL);
     sim.keys("r");
@@ -484,7 +484,7 @@ fn however_far_somebody_goes_only_runs_around_the_screen_are_at_hand() {
 }
 
 #[test]
-fn runs_that_nobody_waits_for_any_more_change_nothing() {
+fn stale_pages_of_runs_change_nothing() {
     let store = many_runs(350);
     let mut sim = open(&store, SMALL);
     let heads = sim.model.runs.heads.clone();
@@ -494,7 +494,7 @@ fn runs_that_nobody_waits_for_any_more_change_nothing() {
 }
 
 #[test]
-fn a_page_that_could_not_be_read_is_asked_for_again_when_reading_works_again() {
+fn a_page_that_could_not_be_read_is_requested_again() {
     let store = many_runs(350);
     let mut sim = open(&store, SMALL);
     sim.keys("r");
@@ -511,7 +511,7 @@ fn a_page_that_could_not_be_read_is_asked_for_again_when_reading_works_again() {
 // ---- the log ----
 
 #[test]
-fn every_row_of_a_long_log_is_reached_by_every_way_of_moving() {
+fn every_row_of_a_long_log_is_reached_by_every_movement() {
     let (store, _) = running(5_000);
     let mut sim = open(&store, SMALL);
     assert_eq!(last_row(&sim), "row 5000");
@@ -546,7 +546,7 @@ fn following_keeps_the_last_row_on_screen() {
 }
 
 #[test]
-fn new_rows_never_move_what_is_being_read() {
+fn new_rows_do_not_move_the_viewport() {
     let (store, run) = running(100);
     let mut sim = open(&store, SMALL);
     sim.keys("k k k");
@@ -571,7 +571,7 @@ fn new_rows_never_move_what_is_being_read() {
 }
 
 #[test]
-fn moves_made_while_rows_are_on_their_way_are_not_lost() {
+fn moves_while_rows_are_loading_are_not_lost() {
     let (store, _) = running(1_000);
     let mut sim = open(&store, SMALL);
     sim.keys("g");
@@ -589,7 +589,7 @@ fn moves_made_while_rows_are_on_their_way_are_not_lost() {
 }
 
 #[test]
-fn an_answer_nobody_waits_for_changes_nothing() {
+fn a_stale_response_changes_nothing() {
     let store = two_runs();
     let mut sim = open(&store, SMALL);
     let (rows, old) = (log_rows(&sim), sim.model.log.ticket);
@@ -602,7 +602,7 @@ fn an_answer_nobody_waits_for_changes_nothing() {
 }
 
 #[test]
-fn the_screen_moves_on_with_the_run_unless_the_user_has_chosen() {
+fn the_screen_follows_the_run_until_the_user_selects_something() {
     for has_chosen in [false, true] {
         let (mut store, run) = running(3);
         let mut sim = open(&store, SMALL);
@@ -625,7 +625,7 @@ fn the_screen_moves_on_with_the_run_unless_the_user_has_chosen() {
 }
 
 #[test]
-fn f_goes_back_to_what_runs() {
+fn f_returns_to_the_running_command() {
     let (store, run) = running(100);
     let mut sim = open(&store, SMALL);
     sim.keys("g");
@@ -638,7 +638,7 @@ fn f_goes_back_to_what_runs() {
 }
 
 #[test]
-fn a_run_whose_recorder_is_gone_is_interrupted() {
+fn a_run_without_a_recorder_is_interrupted() {
     let (mut store, run) = running(2);
     store.kill_recorder(&run);
     let mut sim = open(&store, SMALL);
@@ -646,7 +646,7 @@ fn a_run_whose_recorder_is_gone_is_interrupted() {
 }
 
 #[test]
-fn an_unfinished_row_is_shown_as_it_is() {
+fn an_unfinished_row_is_shown() {
     let (store, run) = running(1);
     store.print(&run, "build", 1, 300, Stream::Stdout, "50% of");
     let mut sim = open(&store, SMALL);
@@ -668,7 +668,7 @@ fn long_rows_are_cut_at_the_edge_and_scroll_sideways() {
 }
 
 #[test]
-fn a_log_that_is_cut_off_or_replaced_is_read_anew() {
+fn a_truncated_or_replaced_log_is_read_again() {
     let (store, run) = running(500);
     let mut sim = open(&store, SMALL);
     sim.keys("k k");
@@ -686,7 +686,7 @@ fn a_log_that_is_cut_off_or_replaced_is_read_anew() {
 }
 
 #[test]
-fn a_fault_is_told_and_goes_away_when_the_next_reading_works() {
+fn an_error_is_shown_until_the_next_successful_read() {
     let store = two_runs();
     let mut sim = open(&store, SMALL);
     sim.send(Msg::Failed(Work::Store, "the database is busy; trying again".into()));
@@ -697,7 +697,7 @@ fn a_fault_is_told_and_goes_away_when_the_next_reading_works() {
 }
 
 #[test]
-fn plain_text_is_followed_and_nothing_in_it_is_an_error() {
+fn plain_text_is_followed_and_has_no_malformed_rows() {
     let (store, run) = running(0);
     let mut sim = open(&store, SMALL);
     store.append(&run, "build", 1, b"\n\x1b[32mok\x1b[0m\nbuil");
@@ -715,7 +715,7 @@ fn plain_text_is_followed_and_nothing_in_it_is_an_error() {
 }
 
 #[test]
-fn a_log_that_turns_out_to_hold_records_is_read_anew() {
+fn a_plain_log_that_turns_out_to_contain_records_is_read_again() {
     let (store, run) = running(0);
     let mut sim = open(&store, SMALL);
     store.append(&run, "build", 1, b"hello\n");
@@ -731,7 +731,7 @@ fn a_log_that_turns_out_to_hold_records_is_read_anew() {
 }
 
 #[test]
-fn a_log_alone_is_shown_and_followed() {
+fn a_single_log_is_shown_and_followed() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("some.log");
     fs::write(&path, b"2026-05-06T12:00:09.000000000Z stderr F one\n").unwrap();
@@ -757,7 +757,7 @@ fn a_log_cut_off_above_the_screen_is_left_in_a_scroll() {
 }
 
 #[test]
-fn a_command_and_a_job_without_anything_break_nothing() {
+fn empty_commands_and_jobs_cause_no_panic() {
     let (mut store, run) = (Built::new(), run_id(7));
     store.begin(&run, &["lost", "none"], 0);
     store.start(&run, "lost", 1, "rm -f log", 1);
@@ -775,7 +775,7 @@ fn a_command_and_a_job_without_anything_break_nothing() {
 }
 
 #[test]
-fn the_selection_stays_with_its_name_while_others_appear() {
+fn the_selection_keeps_its_name_while_others_appear() {
     let (mut store, run) = (Built::new(), run_id(8));
     store.begin(&run, &["a", "b"], 0);
     store.start(&run, "b", 1, "second", 50);
@@ -792,7 +792,7 @@ fn the_selection_stays_with_its_name_while_others_appear() {
 }
 
 #[test]
-fn polling_is_said() {
+fn polling_is_reported() {
     let (store, _) = running(1);
     let mut sim = open(&store, SMALL);
     sim.send(Msg::Watching(Watching::Polling));
@@ -834,7 +834,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
-    fn no_sequence_of_events_breaks_the_screen(events in prop::collection::vec(event(), 1..60)) {
+    fn no_sequence_of_events_causes_a_panic(events in prop::collection::vec(event(), 1..60)) {
         let (store, run) = running(120);
         let (mut n, mut printed) = (1, 0);
         let mut sim = open(&store, SMALL);
@@ -884,7 +884,7 @@ proptest! {
 
     /// The worker answers at any time, and only the newest request.
     #[test]
-    fn a_slow_worker_loses_no_move_and_no_row(
+    fn a_slow_worker_loses_no_movement_and_no_row(
         moves in prop::collection::vec((moving_key(), 0_u8..4), 1..60),
     ) {
         let (store, run) = running(400);

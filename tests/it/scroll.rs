@@ -72,7 +72,7 @@ fn run_of(rows_of: &[(&str, u32, usize, i32)]) -> (Built, RunId) {
 }
 
 #[test]
-fn a_run_is_one_scroll_in_which_passed_commands_are_a_line() {
+fn a_run_is_one_scroll_with_passed_commands_folded() {
     for (width, height) in SIZES {
         let store = failed();
         let mut sim = whole(&store, (width, height));
@@ -83,7 +83,7 @@ fn a_run_is_one_scroll_in_which_passed_commands_are_a_line() {
 }
 
 #[test]
-fn a_job_is_one_scroll_too_and_escape_goes_back_to_the_tree() {
+fn a_job_is_one_scroll_and_escape_returns_to_the_tree() {
     let store = failed();
     let mut sim = open(&store, SMALL);
     sim.keys("Tab h Enter");
@@ -96,7 +96,7 @@ fn a_job_is_one_scroll_too_and_escape_goes_back_to_the_tree() {
 }
 
 #[test]
-fn sections_fold_open_and_stay_where_they_are_on_screen() {
+fn sections_fold_and_keep_their_position_on_the_screen() {
     let (store, _) = run_of(&[("a", 1, 3, 0), ("a", 2, 3, 0), ("b", 1, 40, 1), ("b", 2, 2, 0)]);
     let mut sim = whole(&store, SMALL);
     assert_eq!(&rows(&sim)[..2], ["# 3", "b 1 row 0"], "what failed is gone to");
@@ -123,7 +123,7 @@ fn sections_fold_open_and_stay_where_they_are_on_screen() {
 }
 
 #[test]
-fn brackets_go_from_command_to_command_and_braces_to_those_that_failed() {
+fn brackets_move_between_commands_and_braces_between_failed_ones() {
     let (store, _) = run_of(&[("a", 1, 30, 0), ("a", 2, 30, 3), ("b", 1, 30, 0), ("b", 2, 30, 1)]);
     let mut sim = whole(&store, SMALL);
     let here = |sim: &Sim| RowAddress::of(sim.model.current_row().unwrap().offset);
@@ -142,7 +142,7 @@ fn brackets_go_from_command_to_command_and_braces_to_those_that_failed() {
 }
 
 #[test]
-fn a_search_counts_in_all_commands_and_opens_what_it_finds() {
+fn a_search_counts_in_all_commands_and_opens_matching_ones() {
     let (store, _) = run_of(&[("a", 1, 20, 0), ("b", 1, 20, 1), ("c", 1, 20, 0)]);
     let mut sim = whole(&store, SMALL);
     let mut find = |keys: &str| {
@@ -162,7 +162,7 @@ fn a_search_counts_in_all_commands_and_opens_what_it_finds() {
 }
 
 #[test]
-fn what_passes_folds_while_it_is_followed_and_stays_while_it_is_read() {
+fn passed_commands_fold_while_following_and_stay_open_while_reading() {
     for is_read in [false, true] {
         let (mut store, run) = (Built::new(), run_id(5));
         store.begin(&run, &["build"], 0);
@@ -198,7 +198,7 @@ fn what_passes_folds_while_it_is_followed_and_stays_while_it_is_read() {
 }
 
 #[test]
-fn a_command_that_begins_before_what_is_read_moves_nothing() {
+fn a_command_that_starts_above_the_viewport_moves_nothing() {
     let (mut store, run) = (Built::new(), run_id(6));
     store.begin(&run, &["a", "b"], 0);
     store.start(&run, "a", 1, "make a", 100);
@@ -219,7 +219,7 @@ fn a_command_that_begins_before_what_is_read_moves_nothing() {
 }
 
 #[test]
-fn what_is_copied_edited_and_marked_is_of_the_command_where_one_stands() {
+fn copy_edit_and_mark_apply_to_the_command_under_the_cursor() {
     let (store, _) = run_of(&[("a", 1, 3, 1), ("b", 1, 3, 1)]);
     let mut sim = whole(&store, SMALL);
     sim.keys("g ] j c");
@@ -271,7 +271,7 @@ fn groups_fold_under_their_headings_and_a_search_opens_them() {
 }
 
 #[test]
-fn a_click_on_a_heading_folds_it() {
+fn a_click_on_a_heading_toggles_its_fold() {
     let store = grouped();
     let mut sim = open(&store, SMALL);
     let y = u16::try_from(sim.screen().lines().position(|line| line.contains("▾ one")).unwrap())
@@ -283,7 +283,7 @@ fn a_click_on_a_heading_folds_it() {
 }
 
 #[test]
-fn a_failed_run_opens_on_its_cause() {
+fn a_failed_run_opens_at_its_cause() {
     for (width, height) in SIZES {
         let store = failed();
         let mut sim = open(&store, (width, height));
@@ -293,7 +293,7 @@ fn a_failed_run_opens_on_its_cause() {
 }
 
 #[test]
-fn the_card_closes_when_one_reads_on_and_no_row_moves_by_it() {
+fn scrolling_closes_the_card_without_moving_rows() {
     let store = failed();
     let mut sim = open(&store, SMALL);
     let is_open = |sim: &Sim| sim.model.card().is_some();
@@ -321,7 +321,7 @@ fn the_card_closes_when_one_reads_on_and_no_row_moves_by_it() {
 }
 
 #[test]
-fn a_failure_that_no_rule_knows_shows_the_end_of_stderr_and_says_so() {
+fn an_unrecognized_failure_shows_the_end_of_stderr() {
     let (mut store, run) = (Built::new(), run_id(8));
     store.begin(&run, &["build"], 0);
     store.start(&run, "build", 1, "./odd", 100);
@@ -337,7 +337,7 @@ fn a_failure_that_no_rule_knows_shows_the_end_of_stderr_and_says_so() {
 }
 
 #[test]
-fn whoever_watches_it_fail_is_shown_why_and_whoever_reads_is_left_alone() {
+fn a_failure_opens_its_cause_only_while_following() {
     for is_read in [false, true] {
         let (store, run) = {
             let (mut store, run) = (Built::new(), run_id(9));
@@ -396,7 +396,7 @@ proptest! {
 
     /// After any folds and moves, the loaded rows are consecutive rows of the scroll.
     #[test]
-    fn a_scroll_is_its_headings_and_the_rows_of_its_open_sections(
+    fn a_scroll_contains_its_headings_and_the_rows_of_its_open_sections(
         counts in prop::collection::vec((0_usize..90, 0_i32..2), 1..7),
         keys in prop::collection::vec(prop::sample::select(KEYS), 1..30),
     ) {
@@ -445,7 +445,7 @@ fn all_addresses(sim: &Sim, only_stderr: bool) -> Vec<u64> {
 }
 
 #[test]
-fn a_filter_looks_into_what_is_folded_and_folds_come_back() {
+fn a_filter_searches_folded_rows_and_folds_are_restored() {
     let (store, _) = run_of(&[("a", 1, 20, 0), ("b", 1, 20, 1)]);
     let mut sim = whole(&store, SMALL);
     sim.keys("g & r o w Space 7 Enter");
@@ -455,7 +455,7 @@ fn a_filter_looks_into_what_is_folded_and_folds_come_back() {
 }
 
 #[test]
-fn the_marked_row_stays_it_among_other_rows() {
+fn the_selected_row_stays_selected_when_other_rows_change() {
     let (mut store, run) = (Built::new(), run_id(8));
     store.begin(&run, &["build"], 0);
     store.start(&run, "build", 1, "make", 100);
@@ -488,7 +488,7 @@ fn the_marked_row_stays_it_among_other_rows() {
 }
 
 #[test]
-fn on_a_low_screen_the_log_is_at_the_cause_when_the_card_is_closed() {
+fn on_a_small_screen_the_log_is_at_the_cause_after_the_card_closes() {
     let store = failed();
     let mut sim = open(&store, (40, 10));
     assert!(!sim.keys("C").screen().contains("likely cause"));

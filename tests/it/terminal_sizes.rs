@@ -18,7 +18,7 @@ fn peak_kib(pid: Pid) -> u64 {
 }
 
 #[test]
-fn a_terminal_that_starts_huge_is_drawn_on() {
+fn a_screen_is_drawn_on_a_huge_terminal() {
     let store = running();
     let program = env!("CARGO_BIN_EXE_rundown");
     let script =
@@ -33,7 +33,7 @@ fn a_terminal_that_starts_huge_is_drawn_on() {
 }
 
 #[test]
-fn any_size_is_survived_by_any_screen() {
+fn no_terminal_size_causes_a_panic() {
     let mut store = running();
     failed_run(&mut store, &run_id(2), 0);
     // The log, the list of runs, the help, the facts of a command, a scroll, a search.

@@ -125,7 +125,7 @@ fn copied(from: &Path, names: &[&str]) -> TempDir {
 }
 
 #[test]
-fn of_a_database_that_was_closed_cleanly() {
+fn reading_a_cleanly_closed_database_leaves_no_trace() {
     let (made, connection) = wal_store();
     drop(connection);
     assert!(read_all(made.path(), 1).contains("later.git"));
@@ -136,7 +136,7 @@ fn of_a_database_that_was_closed_cleanly() {
 }
 
 #[test]
-fn of_a_database_copied_with_its_wal_or_left_by_a_crash() {
+fn reading_a_database_with_its_wal_leaves_no_trace() {
     let (made, _connection) = wal_store();
     let with_wal = copied(made.path(), &["quire.db", "quire.db-wal"]);
     assert!(read_all(with_wal.path(), 1).contains("later.git"));
@@ -145,14 +145,14 @@ fn of_a_database_copied_with_its_wal_or_left_by_a_crash() {
 }
 
 #[test]
-fn of_a_database_copied_without_its_wal() {
+fn reading_a_database_without_its_wal_leaves_no_trace() {
     let (made, _connection) = wal_store();
     let listed = read_all(copied(made.path(), &["quire.db"]).path(), 1);
     assert!(listed.contains("demo.git") && !listed.contains("later.git"), "{listed}");
 }
 
 #[test]
-fn of_a_database_whose_header_tells_two_modes() {
+fn reading_a_database_with_two_modes_in_its_header_leaves_no_trace() {
     for versions in [[1, 2], [2, 1]] {
         let (made, connection) = wal_store();
         drop(connection);
@@ -164,7 +164,7 @@ fn of_a_database_whose_header_tells_two_modes() {
 
 /// The output waits for its reader while a private copy of the database is open.
 #[test]
-fn of_a_private_copy_when_rundown_is_killed() {
+fn a_private_copy_leaves_no_trace_when_rundown_is_killed() {
     let made = store("quire-v2-live");
     Connection::open(made.path().join("quire.db"))
         .unwrap()
@@ -190,7 +190,7 @@ fn of_a_private_copy_when_rundown_is_killed() {
 }
 
 #[test]
-fn of_a_journal_left_by_a_crash() {
+fn reading_a_journal_left_by_a_crash_leaves_no_trace() {
     let made = store("quire-v2-live");
     let writer = Connection::open(made.path().join("quire.db")).unwrap();
     let half = "PRAGMA cache_size = 1; BEGIN; UPDATE runs SET repo = 'half.git';
@@ -230,7 +230,7 @@ fn recorder(root: &Path) -> Child {
 }
 
 #[test]
-fn of_a_database_that_is_being_written_to_or_was_left_by_a_killed_recorder() {
+fn reading_beside_a_live_or_killed_writer_leaves_no_trace() {
     let dir = TempDir::new().unwrap();
     let mut live = recorder(dir.path());
     assert!(
@@ -244,14 +244,14 @@ fn of_a_database_that_is_being_written_to_or_was_left_by_a_killed_recorder() {
 }
 
 #[test]
-fn of_a_log_tree_without_a_database() {
+fn reading_a_log_tree_without_a_database_leaves_no_trace() {
     read_all(copied(store("quire-v2-live").path(), &[]).path(), 0);
 }
 
 /// root can write to every file in spite of its mode. As root, the test shows only that the modes
 /// do not change.
 #[test]
-fn of_a_store_that_may_only_be_read() {
+fn reading_a_read_only_store_leaves_no_trace() {
     let (made, _connection) = wal_store();
     for names in [
         &["quire.db"][..],

@@ -55,7 +55,7 @@ fn a_store_of_this_user_is_used() {
 }
 
 #[test]
-fn a_store_that_every_user_may_change_is_refused() {
+fn a_store_writable_by_every_user_is_rejected() {
     for part in ["", "quire.db"] {
         let (dir, found) = project();
         let part = found.join(part);
@@ -67,7 +67,7 @@ fn a_store_that_every_user_may_change_is_refused() {
 
 /// Only root can create files of other users.
 #[test]
-fn a_store_of_another_user_is_refused() {
+fn a_store_of_another_user_is_rejected() {
     if !rustix::process::geteuid().is_root() {
         return;
     }
@@ -105,7 +105,7 @@ fn git(dir: &Path, args: &[&str]) {
 }
 
 #[test]
-fn nothing_is_recorded_into_a_store_that_came_with_a_repository() {
+fn nothing_is_recorded_into_a_store_from_a_repository() {
     let (made, _) = project();
     git(made.path(), &["init", "--quiet"]);
     git(made.path(), &["add", "--all"]);
@@ -128,7 +128,7 @@ fn nothing_is_recorded_into_a_store_that_came_with_a_repository() {
 }
 
 #[test]
-fn a_store_that_git_ignores_or_only_keeps_a_place_for_is_recorded_into() {
+fn a_store_ignored_by_git_or_with_only_a_placeholder_is_recorded_into() {
     let dir = TempDir::new().unwrap();
     fs::create_dir_all(dir.path().join("src")).unwrap();
     fs::create_dir_all(dir.path().join(".rundown")).unwrap();

@@ -51,7 +51,7 @@ fn remove(root: &Path, name: &str) -> PathBuf {
 /// Locks the database of the variable `DATABASE` until stdin ends. The tests below start it.
 #[test]
 #[ignore = "a process of its own, started by other tests"]
-fn locker_in_a_process_of_its_own() {
+fn lock_holder_in_a_child_process() {
     let Some(path) = std::env::var_os("DATABASE") else { return };
     let connection = rusqlite::Connection::open(path).unwrap();
     connection.execute_batch("BEGIN EXCLUSIVE").unwrap();
@@ -64,7 +64,7 @@ struct Locker(Child);
 
 impl Locker {
     fn of(database: &Path) -> Self {
-        let mut child = process::command(&process::argv(locker_in_a_process_of_its_own))
+        let mut child = process::command(&process::argv(lock_holder_in_a_child_process))
             .env("DATABASE", database)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -84,7 +84,7 @@ impl Drop for Locker {
 }
 
 #[test]
-fn what_is_waited_for_is_a_page_of_its_own() {
+fn each_awaited_object_has_its_own_page() {
     let root = Path::new("no/such/store");
     assert_snapshot!("no_store_80x24", open_root(root, SMALL).screen());
     assert_snapshot!("no_store_120x40", open_root(root, LARGE).screen());
@@ -100,7 +100,7 @@ fn what_is_waited_for_is_a_page_of_its_own() {
 }
 
 #[test]
-fn a_store_that_comes_to_be_step_by_step_opens_by_itself() {
+fn a_store_that_is_created_step_by_step_opens_by_itself() {
     let (dir, made) = (TempDir::new().unwrap(), two_runs());
     let root = dir.path().join("deep/store");
     let mut sim = open_root(&root, SMALL);
@@ -120,7 +120,7 @@ fn a_store_that_comes_to_be_step_by_step_opens_by_itself() {
 }
 
 #[test]
-fn what_is_no_database_says_so_until_it_is_one() {
+fn a_file_that_is_not_a_database_is_reported_until_it_is_replaced() {
     let made = two_runs();
     let path = made.root().join("rundown.db");
     let good = fs::read(&path).unwrap();
@@ -135,7 +135,7 @@ fn what_is_no_database_says_so_until_it_is_one() {
 }
 
 #[test]
-fn the_run_that_was_asked_for_is_opened_as_soon_as_it_is_there() {
+fn a_requested_run_is_opened_as_soon_as_it_exists() {
     let (dir, made) = (TempDir::new().unwrap(), two_runs());
     let (catalog, run) =
         (Catalog::of_store(dir.path(), None), RunSpec::LatestThat(Outcome::Failed));
@@ -157,7 +157,7 @@ fn a_log_tree_becomes_a_store_when_its_database_appears() {
 }
 
 #[test]
-fn a_database_that_is_deleted_leaves_what_was_read_and_is_waited_for() {
+fn after_a_deleted_database_the_loaded_data_stays_on_the_screen() {
     let made = two_runs();
     let mut sim = open_root(made.root(), SMALL);
     let aside = made.root().join("aside");
@@ -170,7 +170,7 @@ fn a_database_that_is_deleted_leaves_what_was_read_and_is_waited_for() {
 }
 
 #[test]
-fn what_is_to_be_said_of_a_store_is_kept_for_the_end() {
+fn notices_of_a_store_are_printed_at_exit() {
     let (made, dir) = (store("quire-v2-live"), TempDir::new().unwrap());
     let writer = rusqlite::Connection::open(made.path().join("quire.db")).unwrap();
     writer.execute_batch("PRAGMA journal_mode = WAL; UPDATE runs SET repo = 'later.git'").unwrap();
@@ -185,7 +185,7 @@ fn what_is_to_be_said_of_a_store_is_kept_for_the_end() {
 }
 
 #[test]
-fn a_database_in_another_s_place_is_read_whatever_wrote_it() {
+fn a_replaced_database_of_any_writer_is_read() {
     let (made, other) = (two_runs(), store("quire-v2-live"));
     let mut sim = open_root(made.root(), SMALL);
     copy_tree(&other.path().join("runs"), &made.root().join("runs"));
@@ -197,7 +197,7 @@ fn a_database_in_another_s_place_is_read_whatever_wrote_it() {
 }
 
 #[test]
-fn a_locked_database_is_told_and_read_as_soon_as_it_is_free() {
+fn a_locked_database_is_reported_and_read_once_unlocked() {
     let made = store("quire-v2-live");
     let path = made.path().join("quire.db");
     let locker = Locker::of(&path);
@@ -216,7 +216,7 @@ fn a_locked_database_is_told_and_read_as_soon_as_it_is_free() {
 }
 
 #[test]
-fn a_script_is_told_of_a_lock_after_a_bounded_wait() {
+fn scripts_get_a_lock_error_after_a_bounded_wait() {
     let made = store("quire-v2-live");
     let _locker = Locker::of(&made.path().join("quire.db"));
     let ask = |args: &[&str]| {
@@ -236,7 +236,7 @@ fn a_script_is_told_of_a_lock_after_a_bounded_wait() {
 }
 
 #[test]
-fn what_does_not_answer_is_said_from_the_second_second_on_and_the_keys_live() {
+fn an_unresponsive_read_is_reported_after_a_second_and_keys_still_work() {
     let store = two_runs();
     let mut sim = open_root(store.root(), SMALL);
     let db = store.root().join("rundown.db");
@@ -255,7 +255,7 @@ fn what_does_not_answer_is_said_from_the_second_second_on_and_the_keys_live() {
 }
 
 #[test]
-fn a_store_that_does_not_answer_at_the_start_is_a_page_of_its_own() {
+fn an_unresponsive_store_at_startup_has_its_own_page() {
     let mut sim = open_root(Path::new("no/such/store"), SMALL);
     sim.send(Msg::Reads(Some("/mnt/far/quire.db".into())))
         .send(Msg::Tick(at(120_000)))

@@ -21,7 +21,7 @@ fn start(dir: &TempDir, args: &[&str]) -> Child {
 }
 
 #[test]
-fn a_lock_delays_no_command_and_costs_no_row_once_it_is_released() {
+fn a_lock_delays_no_command_and_loses_no_row_once_released() {
     let dir = recorded();
     let lock = locked(&dir);
     let commands = "commands = ['touch 1', 'touch 2; exit 0', 'touch 3; exit 4']";
@@ -45,7 +45,7 @@ fn a_lock_delays_no_command_and_costs_no_row_once_it_is_released() {
 }
 
 #[test]
-fn a_lock_that_stays_costs_the_rows_and_is_reported_once() {
+fn a_permanent_lock_loses_the_rows_and_is_reported_once() {
     let dir = recorded();
     let lock = locked(&dir);
     let begun = SystemTime::now();
@@ -108,7 +108,7 @@ fn a_signal_ends_the_wait_for_a_locked_database() {
 }
 
 #[test]
-fn signals_that_would_kill_are_passed_on_to_the_command() {
+fn fatal_signals_are_forwarded_to_the_command() {
     let dir = TempDir::new().unwrap();
     // RTMIN+2 by its number, since not every shell has a name for it.
     let traps = "trap 'echo got USR1' USR1; trap 'echo got USR2' USR2; \
@@ -135,7 +135,7 @@ fn signals_that_would_kill_are_passed_on_to_the_command() {
 }
 
 #[test]
-fn a_reader_that_holds_the_database_open_costs_no_row_and_no_message() {
+fn a_reader_with_an_open_database_causes_no_lost_row_and_no_message() {
     let dir = recorded();
     let reader = open(&dir);
     reader.execute_batch("BEGIN; SELECT * FROM runs").unwrap();

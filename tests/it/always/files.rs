@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_store_that_is_removed_moved_or_replaced_is_reported() {
+fn a_removed_moved_or_replaced_store_is_reported() {
     for (change, gone) in [
         ("mv store moved", "store/rundown.db was removed, moved or replaced"),
         ("rm -r store", "store/rundown.db was removed, moved or replaced"),
@@ -37,7 +37,7 @@ fn a_store_that_is_removed_moved_or_replaced_is_reported() {
 }
 
 #[test]
-fn a_store_that_was_moved_does_not_come_back() {
+fn a_moved_store_is_not_created_again() {
     let dir = recorded();
     fs::write(
         dir.path().join("p.toml"),
@@ -52,7 +52,7 @@ fn a_store_that_was_moved_does_not_come_back() {
 }
 
 #[test]
-fn a_log_of_another_length_than_recorded_is_found_by_the_doctor() {
+fn doctor_finds_a_log_whose_length_differs_from_the_recorded_one() {
     let dir = TempDir::new().unwrap();
     let script = "for i in 1 2 3; do echo line $i; done";
     assert!(run(dir.path(), &["--repo", "r"], &["sh", "-c", script]).status.success());
@@ -75,7 +75,7 @@ fn a_log_of_another_length_than_recorded_is_found_by_the_doctor() {
 
 #[cfg(all(target_os = "linux", not(target_env = "musl")))]
 #[test]
-fn logs_are_written_to_the_disk_once_when_the_run_ends_unless_turned_off() {
+fn logs_are_synced_once_at_the_end_of_the_run_unless_disabled() {
     let dir = TempDir::new().unwrap();
     let shim = shim(dir.path());
     fs::write(

@@ -142,7 +142,7 @@ fn assert_ran(dir: &Path, output: &Output, what: &str) -> String {
 }
 
 #[test]
-fn a_command_runs_with_a_store_that_cannot_be_used_unless_it_must_be_recorded() {
+fn a_command_runs_with_an_unusable_store_unless_recording_is_required() {
     for (what, made, why) in BROKEN {
         let dir = made();
         let before = bytes_below(dir.path());
@@ -177,7 +177,7 @@ fn run(dir: &Path, options: &[&str], command: &[&str]) -> Output {
 }
 
 #[test]
-fn a_pipeline_runs_as_well() {
+fn a_pipeline_runs_with_an_unusable_store() {
     let dir = with("store", b"");
     fs::write(dir.path().join("p.toml"), "[jobs.a]\ncommands = ['echo one', 'echo two; exit 3']")
         .unwrap();
@@ -198,7 +198,7 @@ fn a_pipeline_runs_as_well() {
 }
 
 #[test]
-fn a_command_runs_without_a_place_for_a_store() {
+fn a_command_runs_without_a_store_directory() {
     let dir = TempDir::new().unwrap();
     let output = rundown(dir.path())
         .env("HOME", "/proc/nowhere")
@@ -210,7 +210,7 @@ fn a_command_runs_without_a_place_for_a_store() {
 }
 
 #[test]
-fn a_command_runs_in_a_directory_that_was_deleted() {
+fn a_command_runs_in_a_deleted_directory() {
     let dir = recorded();
     let gone = dir.path().join("gone");
     fs::create_dir(&gone).unwrap();
@@ -228,7 +228,7 @@ fn a_command_runs_in_a_directory_that_was_deleted() {
 }
 
 #[test]
-fn a_command_is_recorded_without_a_directory_for_temporary_files() {
+fn a_command_is_recorded_without_a_temporary_directory() {
     let dir = recorded();
     for temporary in ["/nowhere", "/proc"] {
         let mut command = rundown(dir.path());
@@ -239,7 +239,7 @@ fn a_command_is_recorded_without_a_directory_for_temporary_files() {
 }
 
 #[test]
-fn a_faulty_configuration_is_reported_and_does_not_stop_a_command() {
+fn an_invalid_configuration_is_reported_and_does_not_stop_a_command() {
     let dir = recorded();
     fs::write(dir.path().join("bad.toml"), "sync = 3").unwrap();
     let mut command = rundown(dir.path());
@@ -349,7 +349,7 @@ fn a_command_is_recorded_on_a_file_system_without_locks_or_modes() {
 
 #[cfg(all(target_os = "linux", not(target_env = "musl")))]
 #[test]
-fn a_command_does_not_wait_for_a_file_system_that_does_not_answer() {
+fn a_command_does_not_wait_for_a_file_system_that_does_not_respond() {
     let dir = TempDir::new().unwrap();
     let mut command = rundown(dir.path());
     command.env("LD_PRELOAD", shim(dir.path())).env("HANG", "1");
@@ -370,7 +370,7 @@ fn a_command_does_not_wait_for_a_file_system_that_does_not_answer() {
 
 /// `flock DIR rundown record …` holds such a lock.
 #[test]
-fn a_lock_on_the_store_s_directory_is_not_waited_for_for_ever() {
+fn a_lock_on_the_store_directory_is_awaited_for_a_limited_time() {
     let dir = TempDir::new().unwrap();
     fs::create_dir(dir.path().join("store")).unwrap();
     let lock = fs::File::open(dir.path().join("store")).unwrap();
@@ -386,7 +386,7 @@ fn a_lock_on_the_store_s_directory_is_not_waited_for_for_ever() {
 }
 
 #[test]
-fn files_and_directories_are_for_their_owner_alone_under_every_umask() {
+fn files_and_directories_are_accessible_to_their_owner_only_under_every_umask() {
     for umask in ["000", "022", "777"] {
         let dir = TempDir::new().unwrap();
         fs::create_dir(dir.path().join("store")).unwrap();

@@ -31,7 +31,7 @@ fn each_stream_is_recorded_byte_for_byte() {
 }
 
 #[test]
-fn a_command_that_writes_much_to_both_streams_loses_nothing() {
+fn large_output_on_both_streams_loses_nothing() {
     let store = Store::new();
     let script = "i=0
                   while [ $i -lt 3000 ]; do
@@ -46,7 +46,7 @@ fn a_command_that_writes_much_to_both_streams_loses_nothing() {
 }
 
 #[test]
-fn an_unterminated_prompt_is_in_the_log_while_the_command_waits() {
+fn an_unterminated_prompt_is_logged_while_the_command_waits() {
     let store = Store::new();
     let fifo = store.dir.path().join("fifo");
     assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
@@ -62,7 +62,7 @@ fn an_unterminated_prompt_is_in_the_log_while_the_command_waits() {
 
 /// The pauses are shorter than the age at which an unterminated line is written.
 #[test]
-fn a_progress_bar_that_never_ends_its_line_is_in_the_log_as_it_grows() {
+fn an_unterminated_progress_bar_is_logged_as_it_grows() {
     let store = Store::new();
     let script = "until [ -e stop ]; do printf '.'; sleep 0.03; done; echo";
     let ended = store.shell_while(script, || {
@@ -73,7 +73,7 @@ fn a_progress_bar_that_never_ends_its_line_is_in_the_log_as_it_grows() {
 }
 
 #[test]
-fn a_line_is_in_the_log_while_the_command_runs_and_the_row_says_so() {
+fn a_line_is_logged_while_the_command_runs_and_its_row_is_running() {
     let store = Store::new();
     let fifo = store.dir.path().join("fifo");
     assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
@@ -97,7 +97,7 @@ fn a_line_is_in_the_log_while_the_command_runs_and_the_row_says_so() {
 }
 
 #[test]
-fn the_rows_tell_what_was_run_and_how_it_ended() {
+fn rows_contain_the_command_and_its_result() {
     let store = Store::new();
     let ended = store.record(&["sh", "-c", "exit 7", "a \"b\""]);
     assert_eq!(ended.exit_code, 7);
@@ -123,14 +123,14 @@ fn the_rows_tell_what_was_run_and_how_it_ended() {
 }
 
 #[test]
-fn cpu_time_is_that_of_the_command_and_its_children() {
+fn cpu_time_includes_the_command_and_its_children() {
     let store = Store::new();
     store.shell("sh -c 'i=0; while [ $i -lt 200000 ]; do i=$((i + 1)); done'");
     assert!(store.sql::<i64>("SELECT cpu_ms FROM sh_calls")[0] >= 10);
 }
 
 #[test]
-fn a_signal_that_kills_the_command_is_in_its_row_and_in_the_exit_code() {
+fn a_fatal_signal_is_in_the_row_and_in_the_exit_code() {
     let store = Store::new();
     assert_eq!(store.shell("echo x; kill -9 $$").exit_code, 137);
     assert_eq!(store.sql::<i64>("SELECT signal FROM sh_calls"), [9]);
@@ -139,12 +139,12 @@ fn a_signal_that_kills_the_command_is_in_its_row_and_in_the_exit_code() {
 
 /// Rust programs ignore SIGPIPE, and their children inherit that unless it is reset.
 #[test]
-fn a_command_dies_of_sigpipe_as_it_does_without_us() {
+fn a_command_dies_of_sigpipe_as_without_rundown() {
     assert_eq!(Store::new().shell("kill -PIPE $$; echo survived").exit_code, 128 + 13);
 }
 
 #[test]
-fn what_cannot_be_run_has_the_exit_code_of_the_shell_a_row_and_an_empty_log() {
+fn a_command_that_cannot_run_has_the_exit_code_of_a_shell_and_an_empty_log() {
     let store = Store::new();
     std::fs::write(store.dir.path().join("data"), "x").unwrap();
     for (program, exit_code) in [("./missing", 127), ("./data", 126), (".", 126)] {
@@ -164,7 +164,7 @@ fn what_cannot_be_run_has_the_exit_code_of_the_shell_a_row_and_an_empty_log() {
 }
 
 #[test]
-fn a_process_left_behind_that_holds_the_pipe_open_is_not_waited_for() {
+fn a_background_process_that_holds_the_pipe_open_is_not_awaited() {
     let store = Store::new();
     let begun = Instant::now();
     let ended = store.shell("sleep 60 & echo $!");
@@ -178,7 +178,7 @@ fn a_process_left_behind_that_holds_the_pipe_open_is_not_waited_for() {
 }
 
 #[test]
-fn a_process_left_behind_that_never_stops_writing_is_given_up_as_well() {
+fn a_background_process_that_never_stops_writing_is_abandoned() {
     let store = Store::new();
     let begun = Instant::now();
     let ended = store.shell("while sleep 0.02; do echo more; done & exit 3");
@@ -192,7 +192,7 @@ fn a_process_left_behind_that_never_stops_writing_is_given_up_as_well() {
 }
 
 #[test]
-fn output_of_a_process_left_behind_is_recorded_while_it_comes() {
+fn output_of_a_background_process_is_recorded_while_it_arrives() {
     let store = Store::new();
     let ended = store.shell("(sleep 0.05; echo late) & echo early");
     assert_eq!(store.stdout(&ended), "early\nlate\n");
@@ -200,7 +200,7 @@ fn output_of_a_process_left_behind_is_recorded_while_it_comes() {
 }
 
 #[test]
-fn a_database_that_fails_after_the_start_costs_the_command_nothing() {
+fn a_database_error_after_the_start_does_not_affect_the_command() {
     let store = Store::new();
     let argv = ["sh", "-c", "echo fine; exit 5"].map(OsString::from);
     let recording = Recording::command(&store.options, &job("job"), &argv).unwrap();
@@ -214,7 +214,7 @@ fn a_database_that_fails_after_the_start_costs_the_command_nothing() {
 }
 
 #[test]
-fn a_log_that_cannot_be_made_costs_the_command_nothing() {
+fn a_log_that_cannot_be_created_does_not_affect_the_command() {
     let store = Store::new();
     let argv = ["sh", "-c", "echo out; echo err >&2; exit 5"].map(OsString::from);
     let recording = Recording::command(&store.options, &job("job"), &argv).unwrap();
@@ -228,7 +228,7 @@ fn a_log_that_cannot_be_made_costs_the_command_nothing() {
 }
 
 #[test]
-fn a_new_store_is_its_owners_alone() {
+fn a_new_store_is_accessible_to_its_owner_only() {
     let store = Store::new();
     let ended = store.record(&["true"]);
     assert_eq!(mode(&store.root()), 0o700);
@@ -236,7 +236,7 @@ fn a_new_store_is_its_owners_alone() {
 }
 
 #[test]
-fn what_cannot_be_begun_is_not_run() {
+fn a_run_that_cannot_be_recorded_is_not_started() {
     let store = Store::new();
     let touch = ["touch".into(), store.dir.path().join("ran").into_os_string()];
     let begin = |change: &dyn Fn(&mut rundown::record::Options), name: &str| {
@@ -258,7 +258,7 @@ fn what_cannot_be_begun_is_not_run() {
 }
 
 #[test]
-fn a_run_that_was_begun_and_never_executed_has_a_free_lock() {
+fn a_run_that_never_executed_has_a_free_lock() {
     let store = Store::new();
     let recording = Recording::command(&store.options, &job("job"), &["true".into()]).unwrap();
     let run = recording.run().clone();
@@ -275,7 +275,7 @@ fn a_run_that_was_begun_and_never_executed_has_a_free_lock() {
 
 /// A limit on the size of files simulates a full disk. It cuts a write in the middle of a record.
 #[test]
-fn a_full_disk_costs_the_end_of_the_log_and_nothing_else() {
+fn a_full_disk_loses_only_the_end_of_the_log() {
     if is_alone() {
         let store = Store::new();
         let script = "i=0
@@ -299,7 +299,7 @@ fn a_full_disk_costs_the_end_of_the_log_and_nothing_else() {
         return;
     }
     let script = r#"trap '' XFSZ; ulimit -f 1000; exec "$0" "$@""#;
-    let output = within(a_full_disk_costs_the_end_of_the_log_and_nothing_else, script);
+    let output = within(a_full_disk_loses_only_the_end_of_the_log, script);
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && stderr.contains("lost only the end"), "{stderr}");
 }
@@ -313,7 +313,7 @@ fn within(test: impl Fn(), script: &str) -> std::process::Output {
 /// The recorder passes output on to the streams of this process, so the test runs itself as a child
 /// and reads them.
 #[test]
-fn output_is_passed_on_as_it_is_and_a_closed_reader_ends_only_that() {
+fn output_is_forwarded_unchanged_and_a_closed_reader_ends_only_that() {
     if is_alone() {
         let mut store = Store::new();
         store.options.quiet = false;
@@ -326,7 +326,7 @@ fn output_is_passed_on_as_it_is_and_a_closed_reader_ends_only_that() {
         return;
     }
     let inner =
-        |script| within(output_is_passed_on_as_it_is_and_a_closed_reader_ends_only_that, script);
+        |script| within(output_is_forwarded_unchanged_and_a_closed_reader_ends_only_that, script);
     let whole = inner(r#"exec "$0" "$@""#);
     let stdout = String::from_utf8_lossy(&whole.stdout);
     assert!(whole.status.success() && stdout.contains("\x1b[1m<<out\n0123456789\n"), "{stdout}");

@@ -15,7 +15,7 @@ fn states(store: &Store) -> Vec<String> {
 }
 
 #[test]
-fn a_failure_ends_its_job_skips_what_needs_it_and_lets_the_others_go_on() {
+fn a_failure_ends_its_job_skips_dependent_jobs_and_runs_the_others() {
     let store = Store::new();
     let text = "
         [jobs.build]\ncommands = ['echo built', ['sh', '-c', 'exit 3'], 'echo never']
@@ -44,7 +44,7 @@ fn a_failure_ends_its_job_skips_what_needs_it_and_lets_the_others_go_on() {
 }
 
 #[test]
-fn a_pipeline_that_passes_is_complete() {
+fn a_passed_pipeline_is_complete() {
     let store = Store::new();
     let text =
         "[jobs.b]\nneeds = ['a']\ncommands = ['test -e made']\n[jobs.a]\ncommands = ['touch made']";
@@ -58,7 +58,7 @@ fn a_pipeline_that_passes_is_complete() {
 }
 
 #[test]
-fn the_sample_pipelines_do_what_they_say() {
+fn the_sample_pipelines_behave_as_documented() {
     let sample = |name: &str| {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/pipelines").join(name);
         let pipeline = load_pipeline(&path);
@@ -84,7 +84,7 @@ fn the_sample_pipelines_do_what_they_say() {
 }
 
 #[test]
-fn the_commands_of_a_pipeline_have_no_stdin() {
+fn pipeline_commands_have_no_stdin() {
     let store = Store::new();
     let ended =
         run_pipeline(&store.options, &pipeline("[jobs.a]\ncommands = ['cat']"), &Stop::new())
@@ -93,7 +93,7 @@ fn the_commands_of_a_pipeline_have_no_stdin() {
 }
 
 #[test]
-fn commands_that_take_less_than_a_millisecond_all_have_their_row() {
+fn commands_shorter_than_a_millisecond_all_have_a_row() {
     let store = Store::new();
     let commands = vec!["['true']"; 100].join(",");
     let text = format!("[jobs.a]\ncommands = [{commands}]");
@@ -103,7 +103,7 @@ fn commands_that_take_less_than_a_millisecond_all_have_their_row() {
 }
 
 #[test]
-fn a_stop_aborts_the_running_job_and_those_that_wait() {
+fn a_stop_aborts_the_running_job_and_the_waiting_ones() {
     let store = Store::new();
     let text = "
         [jobs.done]\ncommands = ['true']
@@ -129,7 +129,7 @@ fn a_stop_aborts_the_running_job_and_those_that_wait() {
 }
 
 #[test]
-fn a_later_stop_kills_a_command_that_does_not_heed_the_first() {
+fn a_second_stop_kills_a_command_that_ignores_the_first() {
     let store = Store::new();
     let text = "[jobs.deaf]\ncommands = [\"trap '' TERM; echo ready; i=0; \
                 while [ $i -lt 400 ]; do sleep 0.05; i=$((i + 1)); done\"]";
@@ -147,7 +147,7 @@ fn a_later_stop_kills_a_command_that_does_not_heed_the_first() {
 }
 
 #[test]
-fn a_pipeline_that_was_stopped_before_it_began_runs_nothing() {
+fn a_pipeline_stopped_before_its_start_runs_nothing() {
     let store = Store::new();
     let stop = Stop::new();
     stop.stop();
@@ -159,7 +159,7 @@ fn a_pipeline_that_was_stopped_before_it_began_runs_nothing() {
 }
 
 #[test]
-fn the_demonstration_fails_in_its_tests_and_skips_what_needs_them() {
+fn the_demonstration_fails_in_its_tests_and_skips_dependent_jobs() {
     let store = Store::new();
     let begun = Instant::now();
     let ended = run_pipeline(
