@@ -422,8 +422,8 @@ impl Reader {
                 Wake::TimeOut => {
                     let now = Instant::now();
                     // Computed again: the other stream may have had output in the meantime.
-                    let Deadlines { flush, give_up } = self.deadlines(end_began, exit.as_ref());
-                    if give_up.is_some_and(|at| at <= now) {
+                    let Deadlines { flush, abandon_at } = self.deadlines(end_began, exit.as_ref());
+                    if abandon_at.is_some_and(|at| at <= now) {
                         return Ok(End::HeldOpen);
                     }
                     if flush.is_some_and(|at| at <= now) {
@@ -444,19 +444,20 @@ impl Reader {
     fn deadlines(&self, end_began: Instant, exit: Option<&AfterExit>) -> Deadlines {
         let sink = lock(&self.sink);
         let flush = sink.has_pending(self.stream).then(|| end_began + FLUSH_AGE);
-        let give_up = exit
-            .map(|exit| (exit.at.max(sink.heard_at()) + GRACE_SILENCE).min(exit.at + GRACE_LIMIT));
-        Deadlines { flush, give_up }
+        let abandon_at = exit.map(|exit| {
+            (exit.at.max(sink.last_write_at()) + GRACE_SILENCE).min(exit.at + GRACE_LIMIT)
+        });
+        Deadlines { flush, abandon_at }
     }
 
     /// Sleeps until there is output, the first deadline passes, or the command exits (if
     /// `exit_is_news`).
     fn sleep(
         &self,
-        Deadlines { flush, give_up }: Deadlines,
+        Deadlines { flush, abandon_at }: Deadlines,
         exit_is_news: bool,
     ) -> io::Result<Wake> {
-        let first = [flush, give_up].into_iter().flatten().min();
+        let first = [flush, abandon_at].into_iter().flatten().min();
         let time_out = first.map(|at| at.saturating_duration_since(Instant::now()));
         let time_out = time_out.and_then(|left| Timespec::try_from(left).ok());
         let mut both =
@@ -515,7 +516,7 @@ impl AfterExit {
 #[derive(Clone, Copy)]
 struct Deadlines {
     flush: Option<Instant>,
-    give_up: Option<Instant>,
+    abandon_at: Option<Instant>,
 }
 
 /// Returns tees to our own stdout and stderr, or tees that discard everything if `quiet`.

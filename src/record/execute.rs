@@ -180,14 +180,14 @@ impl Executor {
         let ended = Time::now();
         let id = job.id.clone();
         self.note(move |writer, run| writer.finish_job(run, &id, end, ended));
-        self.tell(|| job_line(&job.id, end, missing, ended.millis_since(begun)));
+        self.print_progress(|| job_line(&job.id, end, missing, ended.millis_since(begun)));
         end
     }
 
     fn commands(&mut self, job: &PipelineJob, stop: &Stop) -> JobEnd {
         let mut started_ms = None;
         for (n, command) in (1..).zip(&job.commands) {
-            self.tell(|| command_line(&job.id, command));
+            self.print_progress(|| command_line(&job.id, command));
             let started_at = wait_for_start(started_ms);
             started_ms = Some(started_at.floor_millis());
             let key = ShKey { run: self.run.clone(), job: job.id.clone(), n };
@@ -236,12 +236,12 @@ impl Executor {
     }
 
     fn is_stopped(&self, stop: &Stop) -> bool {
-        self.kind == RunKind::Pipeline && stop.is_asked()
+        self.kind == RunKind::Pipeline && stop.is_requested()
     }
 
     /// Prints a line about the progress of a pipeline to stderr. Ignores errors: if stderr is
     /// closed, the line is not needed.
-    fn tell(&self, line: impl FnOnce() -> String) {
+    fn print_progress(&self, line: impl FnOnce() -> String) {
         if self.kind == RunKind::Pipeline && !self.quiet {
             let _ = writeln!(ci::Output::new(io::stderr()), "{}", line());
         }

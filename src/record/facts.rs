@@ -118,7 +118,7 @@ impl Facts {
             || without_git.ref_name.is_empty()
             || without_git.repo == NO_REPO
         {
-            return choose(given, env, &Git::ask(cwd), &dir);
+            return choose(given, env, &Git::read(cwd), &dir);
         }
         without_git
     }
@@ -132,20 +132,20 @@ const NO_REPO: &str = "local";
 #[must_use]
 pub fn choose(given: &Given, env: impl Fn(&str) -> Option<String>, git: &Git, dir: &str) -> Facts {
     let set = |name: &str| env(name).filter(|value| !value.is_empty());
-    let said = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
-    let repo = said(&given.repo)
+    let given_value = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
+    let repo = given_value(&given.repo)
         .or_else(|| REPO_VARIABLES.iter().find_map(|name| set(name)))
         .or_else(|| {
             Some(format!("{}/{}", set("CIRCLE_PROJECT_USERNAME")?, set("CIRCLE_PROJECT_REPONAME")?))
         });
     let candidates =
         [repo.as_deref().unwrap_or_default(), &git.origin, last_segment(&git.top), dir];
-    let ref_name = said(&given.ref_name)
+    let ref_name = given_value(&given.ref_name)
         .or_else(|| {
             REF_VARIABLES.iter().find_map(|(name, form)| Some(full_ref(&set(name)?, *form)))
         })
         .unwrap_or_else(|| git.ref_name.clone());
-    let sha = said(&given.sha)
+    let sha = given_value(&given.sha)
         .or_else(|| SHA_VARIABLES.iter().find_map(|name| set(name)))
         .unwrap_or_else(|| git.sha.clone());
     let repo = candidates.into_iter().find_map(safe_repo).unwrap_or_else(|| NO_REPO.into());
@@ -191,21 +191,21 @@ fn safe_segment(segment: &str) -> String {
 impl Git {
     /// Reads the values of a directory by running git.
     #[must_use]
-    pub fn ask(dir: &Path) -> Self {
-        let told =
+    pub fn read(dir: &Path) -> Self {
+        let output =
             git(dir, &["rev-parse", "--show-toplevel", "HEAD", "--symbolic-full-name", "HEAD"]);
-        let mut lines = told.lines();
-        let mut git_says = Self { top: lines.next().unwrap_or_default().into(), ..Self::default() };
-        if git_says.top.is_empty() {
-            return git_says;
+        let mut lines = output.lines();
+        let mut values = Self { top: lines.next().unwrap_or_default().into(), ..Self::default() };
+        if values.top.is_empty() {
+            return values;
         }
         let is_sha =
             |line: &&str| line.len() >= 40 && line.bytes().all(|byte| byte.is_ascii_hexdigit());
-        git_says.sha = lines.next().filter(is_sha).unwrap_or_default().into();
-        git_says.ref_name =
+        values.sha = lines.next().filter(is_sha).unwrap_or_default().into();
+        values.ref_name =
             lines.next().filter(|line| line.starts_with("refs/")).unwrap_or_default().into();
-        git_says.origin = git(dir, &["config", "--get", "remote.origin.url"]).trim_end().into();
-        git_says
+        values.origin = git(dir, &["config", "--get", "remote.origin.url"]).trim_end().into();
+        values
     }
 }
 
@@ -338,7 +338,7 @@ mod tests {
     #[test]
     fn git_facts_describe_the_checkout_and_are_empty_outside_of_a_repository() {
         let dir = tempfile::tempdir().unwrap();
-        assert_eq!(Git::ask(&dir.path().join("missing")), Git::default());
+        assert_eq!(Git::read(&dir.path().join("missing")), Git::default());
         let run = |args: &[&str]| {
             // In a git hook, these variables point to the repository that is being committed to.
             let mut command = Command::new("git");
@@ -348,7 +348,7 @@ mod tests {
             assert!(command.arg("-C").arg(dir.path()).args(args).status().unwrap().success());
         };
         run(&["init", "--quiet", "--initial-branch=main"]);
-        let empty = Git::ask(dir.path());
+        let empty = Git::read(dir.path());
         assert!(!empty.top.is_empty() && empty.sha.is_empty() && empty.ref_name.is_empty());
         run(&[
             "-c",
@@ -362,12 +362,12 @@ mod tests {
             "x",
         ]);
         run(&["remote", "add", "origin", "ssh://git@host/o/r.git"]);
-        let told = Git::ask(dir.path());
+        let output = Git::read(dir.path());
         assert_eq!(
-            (told.ref_name.as_str(), told.sha.len(), told.origin.as_str()),
+            (output.ref_name.as_str(), output.sha.len(), output.origin.as_str()),
             ("refs/heads/main", 40, "ssh://git@host/o/r.git")
         );
         run(&["checkout", "--quiet", "--detach"]);
-        assert_eq!(Git::ask(dir.path()).ref_name, "");
+        assert_eq!(Git::read(dir.path()).ref_name, "");
     }
 }

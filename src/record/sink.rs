@@ -31,7 +31,7 @@ pub struct Sink {
     /// The length of the whole records in the file, in bytes.
     whole_bytes: u64,
     failure: Option<io::Error>,
-    heard_at: Instant,
+    last_write_at: Instant,
     received_bytes: u64,
     /// The identity of the file that was created; `None` if this type did not create a file.
     identity: Option<Identity>,
@@ -62,7 +62,7 @@ impl Sink {
 
     fn over(file: Option<File>, failure: Option<io::Error>, start: Time) -> Self {
         let encoder = Encoder::new(Some(MAX_CONTENT));
-        let heard_at = Instant::now();
+        let last_write_at = Instant::now();
         Self {
             file,
             encoder,
@@ -70,7 +70,7 @@ impl Sink {
             last: start,
             whole_bytes: 0,
             failure,
-            heard_at,
+            last_write_at,
             received_bytes: 0,
             identity: None,
         }
@@ -78,8 +78,8 @@ impl Sink {
 
     /// Returns the time of the last write on either stream.
     #[must_use]
-    pub fn heard_at(&self) -> Instant {
-        self.heard_at
+    pub fn last_write_at(&self) -> Instant {
+        self.last_write_at
     }
 
     /// Returns the number of bytes received from both streams, recorded or not.
@@ -103,7 +103,7 @@ impl Sink {
     /// Appends bytes that were read from a stream. The records that they complete are in the file
     /// on return. An unterminated line is kept for [`Sink::flush`].
     pub fn write(&mut self, stream: Stream, bytes: &[u8]) {
-        self.heard_at = Instant::now();
+        self.last_write_at = Instant::now();
         self.received_bytes += bytes.len() as u64;
         if self.file.is_some() {
             let at = self.now();

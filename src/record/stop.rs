@@ -51,12 +51,12 @@ pub struct Stop(Arc<Mutex<State>>);
 #[derive(Default, Debug)]
 struct State {
     /// The time of the first request to stop.
-    asked: Option<Instant>,
+    requested_at: Option<Instant>,
     running: Option<Target>,
     /// Signals that came while no command was known to run. The next command gets them. A command
     /// that has just been spawned may also have received them from the terminal: twice is better
     /// than never.
-    owed: Vec<Signal>,
+    pending: Vec<Signal>,
     /// True if a request to stop came while no command was running.
     is_hurried: bool,
 }
@@ -70,13 +70,13 @@ impl Stop {
 
     /// Stops the recording: the running command gets a SIGTERM. Returns at once.
     pub fn stop(&self) {
-        self.ask(Signal::TERM, false, Instant::now());
+        self.request(Signal::TERM, false, Instant::now());
     }
 
     /// Returns true if a stop was requested.
     #[must_use]
-    pub fn is_asked(&self) -> bool {
-        self.state().asked.is_some()
+    pub fn is_requested(&self) -> bool {
+        self.state().requested_at.is_some()
     }
 
     /// Records that no more commands will start. A later signal ends the waits at the end of the
@@ -95,20 +95,20 @@ impl Stop {
         let mut state = self.state();
         match state.running {
             Some(target) => target.send(signal),
-            None => state.owed.push(signal),
+            None => state.pending.push(signal),
         }
     }
 
-    fn ask(&self, signal: Signal, has_it_already: bool, now: Instant) {
+    fn request(&self, signal: Signal, was_delivered: bool, now: Instant) {
         let mut state = self.state();
-        let first = *state.asked.get_or_insert(now);
-        let is_impatient = now.saturating_duration_since(first) >= PATIENCE;
+        let first = *state.requested_at.get_or_insert(now);
+        let is_overdue = now.saturating_duration_since(first) >= PATIENCE;
         match state.running {
-            Some(target) if is_impatient && target.may_be_killed => target.send(Signal::KILL),
-            Some(target) if target.leads_group || !has_it_already => target.send(signal),
+            Some(target) if is_overdue && target.may_be_killed => target.send(Signal::KILL),
+            Some(target) if target.leads_group || !was_delivered => target.send(signal),
             Some(_) => {}
             None => {
-                state.owed.push(signal);
+                state.pending.push(signal);
                 state.is_hurried = true;
             }
         }
@@ -119,7 +119,7 @@ impl Stop {
     pub(super) fn started(&self, target: Target) {
         let mut state = self.state();
         state.running = Some(target);
-        for signal in std::mem::take(&mut state.owed) {
+        for signal in std::mem::take(&mut state.pending) {
             target.send(signal);
         }
     }
@@ -131,7 +131,7 @@ impl Stop {
         let mut state = self.state();
         let target =
             state.running.take().filter(|target| target.leads_group && target.may_be_killed);
-        if let Some(target) = target.filter(|_| state.asked.is_some()) {
+        if let Some(target) = target.filter(|_| state.requested_at.is_some()) {
             target.send(Signal::KILL);
         }
         wait()
@@ -232,7 +232,7 @@ impl Watch {
             for origin in signals.forever() {
                 let Some(signal) = signal_of(origin.signal) else { continue };
                 if STOPPING.contains(&origin.signal) {
-                    stop.ask(signal, is_from_terminal(&origin), Instant::now());
+                    stop.request(signal, is_from_terminal(&origin), Instant::now());
                 } else {
                     stop.pass_on(signal);
                 }
@@ -298,7 +298,7 @@ mod tests {
         let (stop, (mut child, target)) = (Stop::new(), sleeper());
         stop.started(target);
         stop.clone().stop();
-        assert!(stop.is_asked());
+        assert!(stop.is_requested());
         assert_eq!(ending_signal(&mut child), Some(SIGTERM));
     }
 
@@ -314,7 +314,7 @@ mod tests {
     fn a_forwarded_signal_stops_nothing() {
         let (stop, (mut child, target)) = (Stop::new(), sleeper());
         stop.pass_on(Signal::USR1);
-        assert!(!stop.is_asked() && !stop.is_hurried());
+        assert!(!stop.is_requested() && !stop.is_hurried());
         stop.started(target);
         assert_eq!(ending_signal(&mut child), Some(SIGUSR1));
     }
@@ -323,13 +323,13 @@ mod tests {
     fn only_a_stop_after_the_last_command_is_urgent() {
         let (stop, (mut child, target)) = (Stop::new(), sleeper());
         stop.started(target);
-        stop.ask(Signal::INT, true, Instant::now());
+        stop.request(Signal::INT, true, Instant::now());
         assert!(!stop.is_hurried());
         stop.ended(|| child.kill().and_then(|()| child.wait()).unwrap());
-        stop.ask(Signal::INT, true, Instant::now());
+        stop.request(Signal::INT, true, Instant::now());
         stop.all_ended();
         assert!(!stop.is_hurried(), "that one may have been for the next command");
-        stop.ask(Signal::INT, true, Instant::now());
+        stop.request(Signal::INT, true, Instant::now());
         assert!(stop.is_hurried());
     }
 
@@ -338,10 +338,10 @@ mod tests {
         let (stop, (mut child, target)) = (Stop::new(), sleeper());
         let now = Instant::now();
         stop.started(target);
-        stop.ask(Signal::INT, true, now);
-        stop.ask(Signal::INT, true, now + PATIENCE / 2);
+        stop.request(Signal::INT, true, now);
+        stop.request(Signal::INT, true, now + PATIENCE / 2);
         assert_eq!(child.try_wait().unwrap(), None);
-        stop.ask(Signal::INT, true, now + PATIENCE);
+        stop.request(Signal::INT, true, now + PATIENCE);
         assert_eq!(ending_signal(&mut child), Some(9));
     }
 
@@ -350,10 +350,10 @@ mod tests {
         let (stop, (mut child, target)) = (Stop::new(), sleeper());
         let now = Instant::now();
         stop.started(Target { may_be_killed: false, ..target });
-        stop.ask(Signal::INT, true, now);
-        stop.ask(Signal::INT, true, now + 10 * PATIENCE);
+        stop.request(Signal::INT, true, now);
+        stop.request(Signal::INT, true, now + 10 * PATIENCE);
         assert_eq!(child.try_wait().unwrap(), None);
-        stop.ask(Signal::TERM, false, now + 20 * PATIENCE);
+        stop.request(Signal::TERM, false, now + 20 * PATIENCE);
         assert_eq!(ending_signal(&mut child), Some(SIGTERM));
     }
 
