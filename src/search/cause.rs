@@ -30,7 +30,7 @@ use crate::log::{LogFile, Row, Tail};
 use candidates::{Candidate, Candidates};
 
 /// Bytes at the end of a log that are searched for a cause.
-const MAX_LOOKED_BYTES: u64 = 32 << 20;
+const MAX_SEARCHED_BYTES: u64 = 32 << 20;
 
 /// The most rows that are shown of a cause.
 const MAX_CAUSE_ROWS: usize = 10;
@@ -48,7 +48,7 @@ pub struct Cause {
     /// the log.
     pub rows: Vec<Row>,
     /// Bytes at the end of the log that were searched.
-    pub looked_bytes: u64,
+    pub searched_bytes: u64,
 }
 
 /// Finds the most likely cause of a failure at the end of a command's log. `exit_code` is 128 plus
@@ -57,14 +57,14 @@ pub struct Cause {
 /// # Errors
 /// If the log cannot be read.
 pub fn find_cause(log: &LogFile, exit_code: Option<i64>, tail: Tail) -> Result<Cause> {
-    find_at_end(log, exit_code, MAX_LOOKED_BYTES, tail)
+    find_at_end(log, exit_code, MAX_SEARCHED_BYTES, tail)
 }
 
 /// Finds the cause in the last `max_bytes` of the log.
 fn find_at_end(log: &LogFile, exit_code: Option<i64>, max_bytes: u64, tail: Tail) -> Result<Cause> {
     let end = log.bytes_now()?;
     let from = log.checkpoint_at(end.saturating_sub(max_bytes))?;
-    let looked_bytes = end - from.offset.min(end);
+    let searched_bytes = end - from.offset.min(end);
     let query = Query::clues();
     let mut candidates = Candidates::new(exit_code);
     walk(log, &query, from, end, tail, &mut |row| {
@@ -77,8 +77,8 @@ fn find_at_end(log: &LogFile, exit_code: Option<i64>, max_bytes: u64, tail: Tail
     match choose::choose(log, &candidates.ranked(end), tail)? {
         Some(cause) => {
             let rows = card::around(log, &cause, tail)?;
-            Ok(Cause { at: Some(cause.offset), rule: tool(cause.rule), rows, looked_bytes })
+            Ok(Cause { at: Some(cause.offset), rule: tool(cause.rule), rows, searched_bytes })
         }
-        None => Ok(Cause { at: None, rule: None, rows: card::tail(log, tail)?, looked_bytes }),
+        None => Ok(Cause { at: None, rule: None, rows: card::tail(log, tail)?, searched_bytes }),
     }
 }

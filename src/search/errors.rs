@@ -33,13 +33,13 @@ pub static LITERALS: &[&str] = &[
 /// Returns true if a row's displayed text, without escapes, reports an error.
 #[must_use]
 pub fn is_error(text: &str) -> bool {
-    TABLE.rules.is_match(said(text)) && !TABLE.harmless.is_match(text.as_bytes())
+    TABLE.rules.is_match(without_prefix(text)) && !TABLE.harmless.is_match(text.as_bytes())
 }
 
 /// Returns the weight of a row as the cause of a failure, and the name of the rule that matched.
 /// `None` if no rule or clue matches.
 pub(super) fn judge(text: &str) -> Option<(Weight, &'static str)> {
-    let matches = WEIGHED.matches(said(text));
+    let matches = WEIGHED.matches(without_prefix(text));
     let is_harmless = matches.matched_any() && TABLE.harmless.is_match(text.as_bytes());
     // A harmless pattern overrides the rules, but not all clues. Some clues match rows that are not
     // errors but affect the choice of the cause: reports of passed tests, and the report of a data
@@ -90,7 +90,7 @@ pub(super) fn tool(rule: &'static str) -> Option<&'static str> {
 
 /// Returns the text without the prefixes of the message: indents, frames, times, the name of a
 /// container.
-fn said(text: &str) -> &[u8] {
+fn without_prefix(text: &str) -> &[u8] {
     let text = text.as_bytes();
     let start = TABLE.before.find(text).map_or(0, |found| found.end());
     text.get(start..).unwrap_or_default()

@@ -162,7 +162,7 @@ pub struct Around {
     /// True if [`Window::at_start`] and [`Window::at_end`] must be right even in a direction in
     /// which no rows are requested. The read then searches for one row there, which may take long
     /// if the filter rarely matches. If false, these fields are false for such a direction.
-    pub tells_ends: bool,
+    pub checks_ends: bool,
 }
 
 /// The progress of reading in one direction.
@@ -252,7 +252,7 @@ impl FilteredRead {
 
     /// Returns how many shown rows to read upwards and downwards.
     fn wanted(&self) -> (usize, usize) {
-        let least = usize::from(self.around.tells_ends);
+        let least = usize::from(self.around.checks_ends);
         (self.around.above.max(least), self.around.below.max(least))
     }
 

@@ -66,7 +66,7 @@ pub struct Groups {
     checkpoint: Checkpoint,
     bytes: u64,
     /// Rows that begin before this offset have been evaluated.
-    heard: u64,
+    scanned: u64,
     /// The generation of the log.
     generation: u64,
 }
@@ -107,7 +107,7 @@ pub fn group(log: &LogFile, groups: &mut Groups, max_bytes: u64) -> Result<u64> 
     let end = bytes.min(groups.bytes.saturating_add(max_bytes));
     let from = groups.checkpoint;
     groups.checkpoint = walk(log, &QUERY, from, end, Tail::Hold, &mut |row| {
-        groups.hear(&row);
+        groups.scan_row(&row);
         ControlFlow::Continue(())
     })?;
     let came = end - groups.bytes;
@@ -132,7 +132,7 @@ impl Groups {
             last_end: 0,
             checkpoint: Checkpoint::START,
             bytes: 0,
-            heard: 0,
+            scanned: 0,
             generation: 0,
         }
     }
@@ -188,13 +188,13 @@ impl Groups {
         hidden.into()
     }
 
-    fn hear(&mut self, row: &Match<'_>) {
+    fn scan_row(&mut self, row: &Match<'_>) {
         // A row that may still change is evaluated when it is complete, unless a row after it was
         // evaluated before.
-        if !row.is_complete || row.offset < self.heard {
+        if !row.is_complete || row.offset < self.scanned {
             return;
         }
-        self.heard = row.after;
+        self.scanned = row.after;
         let marked = marks(row.text);
         let end = if marked.is_end() { row.after } else { row.offset };
         for mark in marked.marks {

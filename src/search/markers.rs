@@ -125,23 +125,23 @@ pub(super) fn marks(text: &[u8]) -> Marked<'_> {
     if !marked.marks.is_empty() {
         return marked;
     }
-    let said = without_escapes(text);
+    let visible = without_escapes(text);
     let one = |mark, rest| Marked { marks: vec![mark], rest };
-    match said.first() {
+    match visible.first() {
         Some(b'-' | b'~' | b'+') => {
-            if let Some((sign, title)) = heading(said) {
+            if let Some((sign, title)) = heading(visible) {
                 return one(
                     GroupMark::Start { kind: GroupKind::Heading(sign), is_collapsed: false },
                     title,
                 );
             }
-            if said.starts_with(b"++ ") { one(GroupMark::Trace, b"") } else { Marked::default() }
+            if visible.starts_with(b"++ ") { one(GroupMark::Trace, b"") } else { Marked::default() }
         }
-        Some(b'@') if said.starts_with(b"@@ ") => one(GroupMark::Hunk, b""),
+        Some(b'@') if visible.starts_with(b"@@ ") => one(GroupMark::Hunk, b""),
         _ => {
-            let said = without_escapes(without_time(text)).trim_ascii_start();
-            command(said)
-                .or_else(|| fold(said))
+            let visible = without_escapes(without_time(text)).trim_ascii_start();
+            command(visible)
+                .or_else(|| fold(visible))
                 .map(|(mark, rest)| one(mark, rest))
                 .unwrap_or_default()
         }
@@ -149,8 +149,9 @@ pub(super) fn marks(text: &[u8]) -> Marked<'_> {
 }
 
 /// Parses a marker of GitHub or Azure.
-fn command(said: &[u8]) -> Option<(GroupMark<'_>, &[u8])> {
-    let behind = |either: [&[u8]; 2]| either.iter().find_map(|marker| said.strip_prefix(*marker));
+fn command(visible: &[u8]) -> Option<(GroupMark<'_>, &[u8])> {
+    let behind =
+        |either: [&[u8]; 2]| either.iter().find_map(|marker| visible.strip_prefix(*marker));
     if let Some(title) = behind([b"::group::", b"##[group]"]) {
         return Some((GroupMark::Start { kind: GroupKind::Command, is_collapsed: false }, title));
     }
@@ -159,10 +160,10 @@ fn command(said: &[u8]) -> Option<(GroupMark<'_>, &[u8])> {
         .map(|_| (GroupMark::End(GroupKind::Command), &b""[..]))
 }
 
-fn fold(said: &[u8]) -> Option<(GroupMark<'_>, &[u8])> {
-    let said = said.strip_prefix(b"travis_fold:")?;
-    let start = said.strip_prefix(b"start:");
-    let named = start.or_else(|| said.strip_prefix(b"end:"))?;
+fn fold(visible: &[u8]) -> Option<(GroupMark<'_>, &[u8])> {
+    let visible = visible.strip_prefix(b"travis_fold:")?;
+    let start = visible.strip_prefix(b"start:");
+    let named = start.or_else(|| visible.strip_prefix(b"end:"))?;
     let len = named
         .iter()
         .position(|byte| byte.is_ascii_whitespace() || *byte == 0x1b)
@@ -214,10 +215,10 @@ fn sections(text: &[u8]) -> Marked<'_> {
 }
 
 /// Parses a heading of Buildkite: its sign and its title.
-fn heading(said: &[u8]) -> Option<(u8, &[u8])> {
+fn heading(visible: &[u8]) -> Option<(u8, &[u8])> {
     let (sign, title) = SIGNS
         .iter()
-        .find_map(|sign| Some((*sign, said.strip_prefix(*sign)?.strip_prefix(b" ")?)))?;
+        .find_map(|sign| Some((*sign, visible.strip_prefix(*sign)?.strip_prefix(b" ")?)))?;
     let shown = without_escapes(title).trim_ascii();
     let is_title = shown.first().is_some_and(|first| {
         first.is_ascii_alphanumeric() || !first.is_ascii() || b":[(\"'`$".contains(first)
@@ -322,9 +323,9 @@ mod tests {
         ] {
             assert!(is_end(end), "{}", end.escape_debug());
         }
-        let said = "section_end:1:build\r\u{1b}[0K\u{1b}[32;1mJob succeeded";
-        assert_eq!(marker(said.as_bytes()), None);
-        assert_eq!(marks(said.as_bytes()).marks, [GroupMark::End(GroupKind::Section(b"build"))]);
+        let visible = "section_end:1:build\r\u{1b}[0K\u{1b}[32;1mJob succeeded";
+        assert_eq!(marker(visible.as_bytes()), None);
+        assert_eq!(marks(visible.as_bytes()).marks, [GroupMark::End(GroupKind::Section(b"build"))]);
     }
 
     #[test]
@@ -332,8 +333,8 @@ mod tests {
         let rows = include_str!("../../fixtures/groups/lookalikes.log").lines();
         // Rows that are markers by their bytes alone. Only the rows around them show that they are
         // not.
-        let told = ["--- expected", "+++ actual", "src/route.c", "+++ dirname", "+++ readlink"];
-        for row in rows.filter(|row| !told.iter().any(|told| row.contains(told))) {
+        let ignored = ["--- expected", "+++ actual", "src/route.c", "+++ dirname", "+++ readlink"];
+        for row in rows.filter(|row| !ignored.iter().any(|ignored| row.contains(ignored))) {
             assert_eq!(marker(row.as_bytes()), None, "{row}");
         }
     }

@@ -180,8 +180,8 @@ fn reason(error: &regex::Error) -> String {
     match error {
         regex::Error::CompiledTooBig(_) => "pattern too large".to_owned(),
         error => {
-            let told = error.to_string();
-            let last = told.lines().last().unwrap_or_default();
+            let report = error.to_string();
+            let last = report.lines().last().unwrap_or_default();
             last.trim_start_matches("error:").trim().to_owned()
         }
     }

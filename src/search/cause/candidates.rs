@@ -159,11 +159,11 @@ impl Candidates {
     pub(super) fn ranked(mut self, log_bytes: u64) -> Vec<Candidate> {
         self.end_heading();
         let fitting = self.fitting.into_iter().rev();
-        let told = self.headed.into_iter().chain(self.faults).chain(self.messages.late_first());
+        let located = self.headed.into_iter().chain(self.faults).chain(self.messages.late_first());
         let named =
             self.asides.late_first().chain(self.names).chain(self.logged).chain(self.aftermath);
         let from = if self.exit.cuts_short { log_bytes.saturating_sub(END_BYTES) } else { 0 };
-        fitting.chain(told.chain(named).filter(|candidate| candidate.offset >= from)).collect()
+        fitting.chain(located.chain(named).filter(|candidate| candidate.offset >= from)).collect()
     }
 
     /// Drops all candidates if the last one is just above the retry: if the retry fails too, the

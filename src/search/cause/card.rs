@@ -24,7 +24,7 @@ const END_ROWS: usize = 200;
 pub(super) fn around(log: &LogFile, cause: &Candidate, tail: Tail) -> Result<Vec<Row>> {
     let row_filter = RowFilter { keep: Some(cause.offset), ..RowFilter::default() };
     let reach =
-        Around { place: cause.offset, above: REACH_ROWS, below: REACH_ROWS, tells_ends: false };
+        Around { place: cause.offset, above: REACH_ROWS, below: REACH_ROWS, checks_ends: false };
     let mut above = read(log, row_filter, reach, tail)?;
     let below = above.split_off(above.partition_point(|row| row.offset < cause.offset));
     let Some(stream) = below.first().map(|row| row.stream) else { return Ok(Vec::new()) };
@@ -89,7 +89,7 @@ fn details<'r>(below: impl Iterator<Item = &'r Row>, weight: Weight) -> usize {
 
 /// Returns the last rows of standard error. If those are few or old, also the last rows of the log.
 pub(super) fn tail(log: &LogFile, tail: Tail) -> Result<Vec<Row>> {
-    let end = Around { place: u64::MAX, above: END_ROWS, below: 0, tells_ends: false };
+    let end = Around { place: u64::MAX, above: END_ROWS, below: 0, checks_ends: false };
     let mut last = read(log, RowFilter::default(), end, tail)?;
     let is_old = last.iter().all(|row| row.stream != Some(Stream::Stderr));
     let mut rows =

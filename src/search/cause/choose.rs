@@ -38,7 +38,7 @@ pub(super) fn choose(log: &LogFile, ranked: &[Candidate], tail: Tail) -> Result<
 fn explain(log: &LogFile, candidate: Candidate, tail: Tail) -> Result<Candidate> {
     let candidate = end::ended_by(log, &candidate, tail)?.unwrap_or(candidate);
     if candidate.weight == Weight::Aftermath {
-        end::said_before(log, candidate, tail)
+        end::message_before(log, candidate, tail)
     } else {
         follow(log, candidate, tail)
     }
@@ -76,8 +76,8 @@ fn has_goroutine(log: &LogFile, panic: u64, tail: Tail) -> Result<bool> {
 fn has_passed(log: &LogFile, panic: u64, tail: Tail) -> Result<bool> {
     let rows = log.window(Anchor::From(panic), TRACE_ROWS, tail)?.rows;
     let mut texts = rows.iter().map(|row| plain(&row.text, Progress::Last));
-    let told = texts.next().unwrap_or_default();
-    let thread = told.split_once("thread '").and_then(|(_, rest)| rest.split_once('\''));
+    let heading = texts.next().unwrap_or_default();
+    let thread = heading.split_once("thread '").and_then(|(_, rest)| rest.split_once('\''));
     let Some((name, _)) = thread else { return Ok(false) };
     Ok(texts.any(|text| {
         let verdict = text.strip_prefix("test ").and_then(|rest| rest.strip_prefix(name));
@@ -109,7 +109,7 @@ fn follow(log: &LogFile, mut candidate: Candidate, tail: Tail) -> Result<Candida
     let mut goes_on = text.trim_end().ends_with(':') && rest.first().is_some_and(is_trace);
     for row in rest.iter().filter(|row| row.stream == first.stream) {
         let text = plain(&row.text, Progress::Last);
-        let said = text.trim_start();
+        let trimmed = text.trim_start();
         let weighed = judge(&text);
         let ends = |before: &String| {
             ends_trace(&text, before) || weighed.is_some_and(|(_, rule)| rule == EXCEPTION)
@@ -125,13 +125,13 @@ fn follow(log: &LogFile, mut candidate: Candidate, tail: Tail) -> Result<Candida
                 break;
             }
             (trace, goes_on) = (Some(before.to_owned()), false);
-        } else if said.starts_with("Caused by: ") || said.starts_with("[cause]: ") {
+        } else if trimmed.starts_with("Caused by: ") || trimmed.starts_with("[cause]: ") {
             candidate.offset = row.offset;
         } else if trace.is_none() {
             match weighed.map(|(weight, _)| weight) {
                 Some(Weight::Fault) if goes_on => (goes_on, candidate.offset) = (false, row.offset),
                 Some(Weight::Heading | Weight::Name | Weight::Aftermath | Weight::Fault) => break,
-                _ if said.starts_with("____") || said.starts_with("====") => break,
+                _ if trimmed.starts_with("____") || trimmed.starts_with("====") => break,
                 _ => {}
             }
         }

@@ -14,7 +14,7 @@ const END_ROWS: usize = 250;
 const ORDINARY_ROWS: usize = 20;
 
 /// The number of rows above a report of a failure that are searched for the last message.
-const SAID_ROWS: usize = 20;
+const MESSAGE_ROWS: usize = 20;
 
 /// A row with its weight.
 struct End {
@@ -43,11 +43,11 @@ impl End {
 
     /// Returns true if the row reports no problem and does not belong to the row above it.
     fn is_ordinary(&self) -> bool {
-        !self.is_blank() && !self.text.starts_with([' ', '\t']) && !self.is_told()
+        !self.is_blank() && !self.text.starts_with([' ', '\t']) && !self.may_be_cause()
     }
 
     /// Returns true if the row may be the cause.
-    fn is_told(&self) -> bool {
+    fn may_be_cause(&self) -> bool {
         self.weight().is_some_and(|weight| weight >= Weight::Name)
     }
 }
@@ -81,13 +81,13 @@ pub(super) fn ended_by(
     };
     let above = rows.get(..begun).unwrap_or_default();
     let quiet =
-        above.iter().rev().take_while(|row| !row.is_told() && row.offset > candidate.offset);
+        above.iter().rev().take_while(|row| !row.may_be_cause() && row.offset > candidate.offset);
     Ok((quiet.filter(|row| row.is_ordinary()).count() >= ORDINARY_ROWS).then_some(cause))
 }
 
 /// Returns the failure that ends with the last of these rows, and the index of its first row. The
 /// failure is a trace, or successive error rows.
-fn failure(rows: &[End], outdone: Weight) -> Option<(usize, Candidate)> {
+fn failure(rows: &[End], replaced_weight: Weight) -> Option<(usize, Candidate)> {
     let last = rows.last()?;
     let is_raised = |row: &End| row.rule() == Some(EXCEPTION) || row.weight().is_none();
     if is_raised(last) && !last.text.starts_with([' ', '\t']) {
@@ -100,15 +100,15 @@ fn failure(rows: &[End], outdone: Weight) -> Option<(usize, Candidate)> {
             Candidate { offset: first.offset, weight: Weight::Fault, rule: TRACE },
         ));
     }
-    if last.weight() != Some(Weight::Aside) || outdone != Weight::Message {
+    if last.weight() != Some(Weight::Aside) || replaced_weight != Weight::Message {
         return None;
     }
-    let told = rows
+    let trailing = rows
         .iter()
         .rev()
         .take_while(|row| matches!(row.weight(), Some(Weight::Aside | Weight::Message)))
         .count();
-    let begun = rows.len().checked_sub(told)?;
+    let begun = rows.len().checked_sub(trailing)?;
     let first = rows.get(begun)?;
     let (weight, rule) = first.weighed?;
     Some((begun, Candidate { offset: first.offset, weight, rule }))
@@ -116,17 +116,17 @@ fn failure(rows: &[End], outdone: Weight) -> Option<(usize, Candidate)> {
 
 /// Returns the last message before a row that only reports that something failed. Its rule is
 /// `WRAPPERS`, because the tool that printed the message is unknown.
-pub(super) fn said_before(log: &LogFile, candidate: Candidate, tail: Tail) -> Result<Candidate> {
+pub(super) fn message_before(log: &LogFile, candidate: Candidate, tail: Tail) -> Result<Candidate> {
     if ![WRAPPERS, NPM].contains(&candidate.rule) {
         return Ok(candidate);
     }
-    let rows = log.window(Anchor::Before(candidate.offset), SAID_ROWS, tail)?.rows;
-    let said = rows
+    let rows = log.window(Anchor::Before(candidate.offset), MESSAGE_ROWS, tail)?.rows;
+    let message = rows
         .iter()
         .map(End::of)
         .rfind(|row| !row.is_blank() && row.weight() != Some(Weight::Aftermath));
-    Ok(said.map_or(candidate, |said| Candidate {
-        offset: said.offset,
+    Ok(message.map_or(candidate, |message| Candidate {
+        offset: message.offset,
         rule: WRAPPERS,
         ..candidate
     }))

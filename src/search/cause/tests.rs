@@ -132,7 +132,7 @@ fn the_cause_of_real_failures_is_found_inside_its_rows() {
             cause.rows.len()
         );
         assert!(cause.rule.is_none() || cause.at.is_some(), "{name}");
-        assert_eq!(cause.looked_bytes, log.bytes(), "{name}");
+        assert_eq!(cause.searched_bytes, log.bytes(), "{name}");
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
@@ -300,12 +300,12 @@ fn the_output_of_a_go_test_counts_only_if_the_test_fails() {
 
 #[test]
 fn only_failed_go_subtests_count() {
-    let said = |name| format!("o === RUN   TestA/{name}\no     a_test.go:3: got {name}\n");
+    let test_output = |name| format!("o === RUN   TestA/{name}\no     a_test.go:3: got {name}\n");
     let log = format!(
         "o === RUN   TestA\n{}{}o --- FAIL: TestA (0.00s)\no     --- PASS: TestA/x (0.00s)\n\
          o     --- FAIL: TestA/y (0.00s)\n",
-        said("x"),
-        said("y")
+        test_output("x"),
+        test_output("y")
     );
     assert_eq!(at(&log, None).as_deref(), Some("    a_test.go:3: got y"));
 }
@@ -363,9 +363,9 @@ fn only_the_end_of_a_log_is_searched() {
     let growing = Growing::new(log.as_bytes());
     let look = |max_bytes| find_at_end(&growing.log, None, max_bytes, Tail::Emit).unwrap();
     let (all, end) = (look(1 << 20), look(100));
-    assert_eq!((all.at, all.looked_bytes), (Some(0), log.len() as u64));
+    assert_eq!((all.at, all.searched_bytes), (Some(0), log.len() as u64));
     assert_eq!(
-        (end.at, end.looked_bytes),
+        (end.at, end.searched_bytes),
         (None, 2 * line("step").len() as u64),
         "two whole lines"
     );

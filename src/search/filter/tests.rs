@@ -104,7 +104,7 @@ proptest! {
         keep in prop::option::of(0_usize..60),
         step in 1_u64..500,
         has_hits: bool,
-        tells_ends: bool,
+        checks_ends: bool,
     ) {
         let growing = Growing::new(&bytes);
         let all = growing.log.window(Anchor::From(0), usize::MAX, Tail::Emit).unwrap().rows;
@@ -121,7 +121,7 @@ proptest! {
             &growing.log,
             hits,
             &row_filter,
-            Around { place, above, below, tells_ends },
+            Around { place, above, below, checks_ends },
             step,
         );
 
@@ -131,8 +131,8 @@ proptest! {
         prop_assert_eq!(&window.rows, &shown[first..end]);
         prop_assert!(!window.at_start || first == 0, "there are rows above");
         prop_assert!(!window.at_end || end == shown.len(), "there are rows below");
-        let at_start = first == 0 && (above > 0 || (split == 0 && tells_ends));
-        let at_end = end == shown.len() && (below > 0 || (split == shown.len() && tells_ends));
+        let at_start = first == 0 && (above > 0 || (split == 0 && checks_ends));
+        let at_end = end == shown.len() && (below > 0 || (split == shown.len() && checks_ends));
         if row_filter.hidden.is_empty() {
             prop_assert_eq!(
                 (window.at_start, window.at_end),
@@ -164,7 +164,7 @@ fn unrequested_rows_are_not_reported_as_the_end() {
     let log = LogFile::open(&FilePath::named(&path)).unwrap();
     for progress in [Progress::Last, Progress::All] {
         for below in 1..=11 {
-            let around = Around { place: 0, above: 0, below, tells_ends: true };
+            let around = Around { place: 0, above: 0, below, checks_ends: true };
             let mut gathering = FilteredRead::new(
                 RowFilter { progress, ..RowFilter::default() },
                 around,
@@ -189,7 +189,7 @@ fn the_number_of_bytes_read_is_at_most_the_log_size() {
     let row_filter = RowFilter { filter: Some(filter), ..RowFilter::default() };
     let mut gathering = FilteredRead::new(
         row_filter,
-        Around { place: u64::MAX, above: 10, below: 0, tells_ends: true },
+        Around { place: u64::MAX, above: 10, below: 0, checks_ends: true },
         Tail::Emit,
     );
     let mut read = vec![gathering.read_bytes()];
@@ -209,7 +209,7 @@ fn a_fold_is_skipped_without_reading() {
     for place in [0, at(10), at(5000), at(9990), u64::MAX] {
         let mut gathering = FilteredRead::new(
             row_filter.clone(),
-            Around { place, above: 15, below: 15, tells_ends: true },
+            Around { place, above: 15, below: 15, checks_ends: true },
             Tail::Emit,
         );
         let mut steps = 0;
@@ -233,7 +233,7 @@ fn a_fold_at_the_end_makes_the_row_before_it_the_last() {
     for end in [at(1000), u64::MAX] {
         let row_filter = RowFilter { hidden: fold(at(10)..end), ..RowFilter::default() };
         for (below, at_end) in [(9, false), (10, true), (11, true)] {
-            let around = Around { place: 0, above: 0, below, tells_ends: true };
+            let around = Around { place: 0, above: 0, below, checks_ends: true };
             let window = gather(&growing.log, None, &row_filter, around, u64::MAX);
             assert_eq!(
                 (window.rows.len(), window.at_end),

@@ -41,7 +41,7 @@ fn outline(growing: &Growing) -> Vec<String> {
     let rows =
         growing.log.window(crate::log::Anchor::From(0), usize::MAX, Tail::Emit).unwrap().rows;
     let groups = groups_of(&growing.log);
-    let told = groups.all().iter().map(|group| {
+    let described = groups.all().iter().map(|group| {
         let heading = rows.iter().find(|row| row.offset == group.heading).unwrap();
         let Some(Marker::Heading(title)) = marker(&heading.text) else {
             panic!("{heading:?} is no heading")
@@ -58,7 +58,7 @@ fn outline(growing: &Growing) -> Vec<String> {
             .count();
         format!("{}{title}: {} rows, to «{last}»", "  ".repeat(depth), hidden.len())
     });
-    told.collect()
+    described.collect()
 }
 
 #[test]

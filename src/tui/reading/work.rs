@@ -14,7 +14,7 @@ use crate::search::{Around, FilteredRead, Group, RowFilter};
 use crate::tui::msg::{Fold, Folds, Goal, Msg, Target};
 
 /// No rows: the read only finds out if there are some.
-const NOTHING: Around = Around { place: 0, above: 0, below: 0, tells_ends: true };
+const NOTHING: Around = Around { place: 0, above: 0, below: 0, checks_ends: true };
 
 impl Reading {
     /// Goes over to what the request asks for, the groups being known that it needs.
@@ -27,8 +27,8 @@ impl Reading {
         match job.request.goal {
             // Except on a refresh, find out if rows come before those at hand.
             Goal::Rows(Anchor::From(place)) => {
-                let tells_ends = !job.request.is_refresh;
-                self.gather(job, Around { place, below: rows, tells_ends, ..NOTHING });
+                let checks_ends = !job.request.is_refresh;
+                self.gather(job, Around { place, below: rows, checks_ends, ..NOTHING });
             }
             Goal::Rows(Anchor::Before(place)) => {
                 self.gather(job, Around { place, above: rows, ..NOTHING });

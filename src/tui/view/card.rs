@@ -73,9 +73,9 @@ fn draw_status(model: &Model, text: &str, line: Rect, buffer: &mut Buffer) {
 
 /// Returns the title of the card: `likely cause · rust`.
 fn what(model: &Model, cause: &Cause) -> String {
-    let is_part = cause.looked_bytes < model.log.window.file_bytes;
+    let is_part = cause.searched_bytes < model.log.window.file_bytes;
     let part = if is_part {
-        format!(" in the last {}", display::size(cause.looked_bytes))
+        format!(" in the last {}", display::size(cause.searched_bytes))
     } else {
         String::new()
     };
