@@ -10,10 +10,10 @@
 //! | mode | beside it | access |
 //! |---|---|---|
 //! | rollback journal | – | read-only, with SQLite's locks, whatever its size |
-//! | WAL | a `-shm` that a process holds | both [in place](open_as_it_lies); stamp |
+//! | WAL | a `-shm` that a process holds | both [in place](open_in_place); stamp |
 //! | WAL | the same, if the database keeps changing | read-only, `readonly_shm=1`, SQLite's locks |
 //! | WAL | no `-wal`, or an empty one | `immutable=1`; stamp |
-//! | WAL | a `-wal` that no process holds | both [in place](open_as_it_lies); stamp |
+//! | WAL | a `-wal` that no process holds | both [in place](open_in_place); stamp |
 //! | any | files that SQLite would change | a private copy; stamp |
 //!
 //! With "stamp", equal [stamps](super::files::Stamp) before and after the reading show that the
@@ -81,7 +81,7 @@ pub(super) enum Way {
     /// In place, without locks.
     Immutable,
     /// In place, with its `-wal`, without locks.
-    AsItLies,
+    InPlace,
     /// From a copy of a database that did not change while it was copied.
     ReadStable,
     /// From a copy that was made file by file.
@@ -107,12 +107,12 @@ impl Access {
 }
 
 /// Opens a database for one reading, in a transaction that has begun. Waits up to `patience` while
-/// another process has it locked. With `insists`, a database that keeps changing is read under
+/// another process has it locked. If `with_locks` is true, a database that keeps changing is read under
 /// SQLite's locks, although these may keep a writer from removing its files.
-pub(super) fn open(path: &Path, patience: Duration, insists: bool) -> Result<Access> {
+pub(super) fn open(path: &Path, patience: Duration, with_locks: bool) -> Result<Access> {
     let begun = Instant::now();
     loop {
-        match open_as(path, SMALL_BYTES, insists) {
+        match open_as(path, SMALL_BYTES, with_locks) {
             // SQLite itself retries only ten times a second, and a busy writer releases its lock
             // only for a moment.
             Err(Error::Locked { .. }) if begun.elapsed() < patience => thread::sleep(LOCK_PAUSE),
@@ -122,7 +122,7 @@ pub(super) fn open(path: &Path, patience: Duration, insists: bool) -> Result<Acc
 }
 
 /// Opens a database that counts as small up to `small_bytes`.
-fn open_as(path: &Path, small_bytes: u64, insists: bool) -> Result<Access> {
+fn open_as(path: &Path, small_bytes: u64, with_locks: bool) -> Result<Access> {
     let path = &real(path).map_err(Error::io("open", path))?;
     // A `-wal` is read regardless of the header.
     let is_wal = check_header(path)? || beside(path, "-wal").exists();
@@ -140,7 +140,7 @@ fn open_as(path: &Path, small_bytes: u64, insists: bool) -> Result<Access> {
         return copy_files(path, small_bytes);
     }
     match if is_wal {
-        connect_wal(path, insists)
+        connect_wal(path, with_locks)
     } else {
         connect(path, "readonly_shm=1", Way::Locked)
     } {
@@ -152,18 +152,18 @@ fn open_as(path: &Path, small_bytes: u64, insists: bool) -> Result<Access> {
 }
 
 /// Opens a large WAL database in place.
-fn connect_wal(path: &Path, insists: bool) -> Result<Access> {
+fn connect_wal(path: &Path, with_locks: bool) -> Result<Access> {
     let (wal, shm) = (beside(path, "-wal"), beside(path, "-shm"));
     if is_held(&shm) || bytes_of(&wal) > 0 {
         let hold = hold(path)?;
         // The last writer may have closed the database before we got the lock. Opening it now would
         // create both files again.
         let is_live = is_held(&shm);
-        if is_live && insists {
+        if is_live && with_locks {
             return connect(path, "readonly_shm=1", Way::Held(hold));
         }
         if wal.exists() && (is_live || bytes_of(&wal) > 0) {
-            let access = open_as_it_lies(path)?;
+            let access = open_in_place(path)?;
             return Ok(Access { left: (!is_live && is_old(&wal)).then_some("-wal"), ..access });
         }
     }
@@ -177,15 +177,15 @@ fn needs_to_write(error: &rusqlite::Error) -> bool {
 
 /// Opens a database and the `-wal` beside it. Without locks, SQLite needs no write permission and
 /// no process waits for it.
-fn open_as_it_lies(path: &Path) -> Result<Access> {
+fn open_in_place(path: &Path) -> Result<Access> {
     let connection = open_uri(path, "?mode=ro&vfs=unix-none", OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    alone(&connection).map_err(Error::database("open", path))?;
-    begin(path, connection, Way::AsItLies)
+    set_exclusive(&connection).map_err(Error::database("open", path))?;
+    begin(path, connection, Way::InPlace)
 }
 
 /// Sets exclusive mode, in which SQLite builds the wal-index in memory instead of a `-shm`. Also
 /// keeps SQLite from emptying the `-wal` on close.
-fn alone(connection: &Connection) -> rusqlite::Result<()> {
+fn set_exclusive(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.execute_batch("PRAGMA locking_mode = EXCLUSIVE")
 }
@@ -329,20 +329,21 @@ mod tests {
         let dir = TempDir::new().unwrap();
         let _writer = wal_database(&dir.path().join("held.db"));
         for names in [&["held.db", "held.db-wal"][..], &["held.db", "held.db-wal", "held.db-shm"]] {
-            let alone = TempDir::new().unwrap();
+            let set_exclusive = TempDir::new().unwrap();
             for name in names {
-                fs::copy(dir.path().join(name), alone.path().join(name)).unwrap();
+                fs::copy(dir.path().join(name), set_exclusive.path().join(name)).unwrap();
             }
-            let before = listing(alone.path());
+            let before = listing(set_exclusive.path());
             for small_bytes in SIZES {
-                let access = open_as(&alone.path().join("held.db"), small_bytes, false).unwrap();
+                let access =
+                    open_as(&set_exclusive.path().join("held.db"), small_bytes, false).unwrap();
                 assert_eq!(
                     (access.is_copy(), access.is_consistent()),
                     (small_bytes > 0, small_bytes > 0)
                 );
                 assert_eq!(count(&access), 1);
                 drop(access);
-                assert_eq!(listing(alone.path()), before);
+                assert_eq!(listing(set_exclusive.path()), before);
             }
         }
     }
@@ -439,8 +440,9 @@ mod tests {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["--ignored", "--exact", "--nocapture", name]).env("DATABASE", path);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let said = BufReader::new(child.stdout.as_mut().unwrap()).lines().map_while(io::Result::ok);
-        assert!(said.into_iter().any(|line| line == "written"));
+        let mut lines =
+            BufReader::new(child.stdout.as_mut().unwrap()).lines().map_while(io::Result::ok);
+        assert!(lines.any(|line| line == "written"));
         child
     }
 
@@ -451,11 +453,11 @@ mod tests {
         let mut writer = other_writer(&path);
         let before = listing(dir.path());
         assert_eq!(before.len(), 3, "the writer holds a -wal and a -shm");
-        for (small_bytes, insists) in [(SMALL_BYTES, false), (0, false), (0, true)] {
-            let access = open_as(&path, small_bytes, insists).unwrap();
+        for (small_bytes, with_locks) in [(SMALL_BYTES, false), (0, false), (0, true)] {
+            let access = open_as(&path, small_bytes, with_locks).unwrap();
             assert_eq!(
                 (access.is_consistent(), access.is_copy()),
-                (small_bytes > 0 || insists, small_bytes > 0)
+                (small_bytes > 0 || with_locks, small_bytes > 0)
             );
             assert_eq!(access.left, None);
             assert_eq!(count(&access), 2);
@@ -613,7 +615,10 @@ mod tests {
         let path = dir.path().join("hot.db");
         File::options().write(true).open(&path).unwrap().set_len(8 << 40).unwrap();
         let error = open(&path, PATIENCE, false).err().unwrap();
-        let said = crate::error::chain(&error);
-        assert!(said.contains("TMPDIR") && said.contains("it needs 8388608 MiB"), "{said}");
+        let message = crate::error::chain(&error);
+        assert!(
+            message.contains("TMPDIR") && message.contains("it needs 8388608 MiB"),
+            "{message}"
+        );
     }
 }

@@ -205,8 +205,8 @@ fn read_stable(path: &Path, wal: &Path, small_bytes: u64) -> Result<Option<(Vec<
         }
         let main = read_small(path).map_err(Error::io("read", path))?;
         let log = read_small_if_there(wal).map_err(Error::io("read", wal))?;
-        let is_same = is_still(path, &main).map_err(Error::io("read", path))?;
-        if is_same && is_still(wal, &log).map_err(Error::io("read", wal))? {
+        let is_same = has_content(path, &main).map_err(Error::io("read", path))?;
+        if is_same && has_content(wal, &log).map_err(Error::io("read", wal))? {
             return Ok(Some((main, log)));
         }
         thread::sleep(READ_STABLE_PAUSE.saturating_mul(attempt));
@@ -215,7 +215,7 @@ fn read_stable(path: &Path, wal: &Path, small_bytes: u64) -> Result<Option<(Vec<
 }
 
 /// Returns true if a file still has these bytes; a missing file counts as empty.
-fn is_still(path: &Path, bytes: &[u8]) -> io::Result<bool> {
+fn has_content(path: &Path, bytes: &[u8]) -> io::Result<bool> {
     let Some(file) = open_if_there(path)? else { return Ok(bytes.is_empty()) };
     let mut file = BufReader::with_capacity(1 << 16, file);
     let mut rest = bytes;
@@ -269,15 +269,16 @@ mod tests {
             read_stable(&path, &odd, SMALL_BYTES).unwrap_err(),
             copy_bytes(&odd, &mut to, place()).unwrap_err(),
         ] {
-            let said = crate::error::chain(&error);
+            let message = crate::error::chain(&error);
             assert!(
-                said.contains("cannot read") && said.contains("held.db-wal: it is a directory"),
-                "{said}"
+                message.contains("cannot read")
+                    && message.contains("held.db-wal: it is a directory"),
+                "{message}"
             );
         }
         let mut full = File::options().read(true).open(&path).unwrap();
-        let said = copy_bytes(&path, &mut full, place()).unwrap_err().to_string();
-        assert!(said.contains("TMPDIR"), "{said}");
+        let message = copy_bytes(&path, &mut full, place()).unwrap_err().to_string();
+        assert!(message.contains("TMPDIR"), "{message}");
     }
 
     #[test]
@@ -286,14 +287,14 @@ mod tests {
         let path = dir.path().join("file");
         let bytes = vec![7; 200_000];
         fs::write(&path, &bytes).unwrap();
-        assert!(is_still(&path, &bytes).unwrap());
+        assert!(has_content(&path, &bytes).unwrap());
         assert!(
-            !is_still(&path, &bytes[1..]).unwrap()
-                && !is_still(&path, &[&bytes[..], &[7]].concat()).unwrap()
+            !has_content(&path, &bytes[1..]).unwrap()
+                && !has_content(&path, &[&bytes[..], &[7]].concat()).unwrap()
         );
         assert!(
-            is_still(&dir.path().join("none"), &[]).unwrap()
-                && !is_still(&dir.path().join("none"), &[1]).unwrap()
+            has_content(&dir.path().join("none"), &[]).unwrap()
+                && !has_content(&dir.path().join("none"), &[1]).unwrap()
         );
     }
 }

@@ -154,7 +154,7 @@ pub(super) fn define_views(connection: &Connection, path: &Path) -> Result<Diale
     let failed = || Error::database("read", path);
     let tables = Tables::read(connection).map_err(failed())?;
     let Some(runs) = tables.with("runs", &["id"]) else {
-        return Err(Error::NotAStore { path: path.to_owned(), why: something_else(&tables) });
+        return Err(Error::NotAStore { path: path.to_owned(), why: describe_other(&tables) });
     };
     let views = [runs_view(runs), jobs_view(&tables), shs_view(&tables)].concat();
     connection.execute_batch(&views).map_err(failed())?;
@@ -169,13 +169,13 @@ pub(super) fn define_views(connection: &Connection, path: &Path) -> Result<Diale
 
 impl Table {
     /// Returns the source of a canonical column: the first of its source columns that exists.
-    fn teller(&self, source: ColumnSource) -> Option<&'static str> {
+    fn source_column(&self, source: ColumnSource) -> Option<&'static str> {
         source.1.iter().copied().find(|name| self.has(name))
     }
 
     /// Returns the select list of canonical columns; a column without a source is NULL.
     fn select(&self, sources: &[ColumnSource]) -> Vec<String> {
-        let one = |source: &ColumnSource| match self.teller(*source) {
+        let one = |source: &ColumnSource| match self.source_column(*source) {
             Some(column) => format!("{}.{column} AS {}", self.name, source.0),
             None => format!("NULL AS {}", source.0),
         };
@@ -185,7 +185,7 @@ impl Table {
 
 fn runs_view(runs: &Table) -> String {
     let mut columns = runs.select(RUNS);
-    columns.push(match runs.teller(RUN_REASON) {
+    columns.push(match runs.source_column(RUN_REASON) {
         Some("outcome") => {
             "CASE WHEN substr(outcome, 1, 7) = 'failed-' THEN substr(outcome, 8) END AS reason"
                 .to_owned()
@@ -207,7 +207,7 @@ fn runs_view(runs: &Table) -> String {
 
 /// Returns the column that orders runs, and true if it may be NULL.
 fn order_column(runs: &Table) -> Option<(&'static str, bool)> {
-    let name = runs.teller(RUN_ORDER)?;
+    let name = runs.source_column(RUN_ORDER)?;
     Some((name, runs.column(name)?.is_nullable))
 }
 
@@ -235,7 +235,7 @@ fn jobs_view(tables: &Tables) -> String {
     let place = if jobs.has_rowid {
         "rowid"
     } else {
-        jobs.teller(("", &["started_at_ms"])).unwrap_or("NULL")
+        jobs.source_column(("", &["started_at_ms"])).unwrap_or("NULL")
     };
     format!(
         "CREATE TEMP VIEW v_jobs AS SELECT {}, {place} AS place FROM main.jobs;\n",
@@ -320,8 +320,8 @@ fn news(tables: &Tables, version: i64, ours: bool) -> Option<String> {
 /// Lists the tables and columns that a reader needs and that do not exist.
 fn missing(tables: &Tables, version: i64) -> Vec<String> {
     let lacks = |table: &Table, sources: &[ColumnSource]| -> Vec<String> {
-        let untold = sources.iter().filter(|source| table.teller(**source).is_none());
-        untold.map(|source| format!("column {} of {}", source.1.join(" or "), table.name)).collect()
+        let absent = sources.iter().filter(|source| table.source_column(**source).is_none());
+        absent.map(|source| format!("column {} of {}", source.1.join(" or "), table.name)).collect()
     };
     let mut missing = Vec::new();
     if let Some(runs) = tables.with("runs", &[]) {
@@ -356,9 +356,9 @@ fn unknown(tables: &Tables) -> Vec<String> {
             "sh_calls" => &[CALLS],
             _ => &[EVENTS],
         };
-        let mut tellers = sources.iter().copied().flatten().flat_map(|source| source.1);
+        let mut sources_of_table = sources.iter().copied().flatten().flat_map(|source| source.1);
         let is_ignored = IGNORED.iter().any(|ignored| name.eq_ignore_ascii_case(ignored));
-        tellers.any(|teller| name.eq_ignore_ascii_case(teller))
+        sources_of_table.any(|source_column| name.eq_ignore_ascii_case(source_column))
             || table.name == "runs"
                 && (is_ignored || name.to_ascii_lowercase().starts_with("bootstrap_"))
     };
@@ -377,7 +377,7 @@ fn listed(names: &[String]) -> String {
     format!("{}{more}", shown.join(", "))
 }
 
-fn something_else(tables: &Tables) -> String {
+fn describe_other(tables: &Tables) -> String {
     if tables.with("runs", &[]).is_some() {
         return "its table `runs` has no column `id`".into();
     }

@@ -24,7 +24,7 @@ use crate::model::{Job, JobId, Origin, Outcome, Run, RunId, Sh};
 use crate::time::Time;
 
 /// The number of attempts to read a busy database without SQLite's locks; later attempts use these.
-const CALM_ATTEMPTS: u32 = 6;
+const LOCKLESS_ATTEMPTS: u32 = 6;
 
 /// The pause before the first retry, when a database changed while it was read. Each later pause is
 /// longer by this much.
@@ -52,7 +52,7 @@ pub struct Reader {
     /// The last opened database, if it can be read again as long as its stamp stays the same.
     kept: RefCell<Option<(Stamp, Opened)>>,
     /// The notices about the last opened database.
-    told: RefCell<Vec<String>>,
+    notices: RefCell<Vec<String>>,
     was_locked: Cell<bool>,
     /// The time left for readings; [`Reader::renew`] resets it.
     time_left: Cell<Duration>,
@@ -100,7 +100,7 @@ impl Reader {
             path,
             seen: None,
             kept: RefCell::default(),
-            told: RefCell::default(),
+            notices: RefCell::default(),
             was_locked,
             time_left: Cell::new(limits::BUDGET),
             most_bytes: MOST_BYTES,
@@ -213,7 +213,7 @@ impl Reader {
     /// Returns messages for the user about the way this database was read.
     #[must_use]
     pub fn notices(&self) -> Vec<String> {
-        self.told.borrow().clone()
+        self.notices.borrow().clone()
     }
 
     /// Runs `work` on a connection in one read transaction, and repeats it if an unlocked database
@@ -234,22 +234,22 @@ impl Reader {
                 self.kept.borrow().as_ref().filter(|(stamp, _)| *stamp == before)
             {
                 let read = work(kept);
-                if kept.access.is_copy() || self.stood_still(&before) {
+                if kept.access.is_copy() || self.is_unchanged(&before) {
                     return read;
                 }
             }
             let left = patience.saturating_sub(begun.elapsed());
             attempts = attempts.saturating_add(1);
             let read = self
-                .begin(left, attempts > CALM_ATTEMPTS)
+                .begin(left, attempts > LOCKLESS_ATTEMPTS)
                 .and_then(|opened| Ok((work(&opened)?, opened)));
             self.was_locked.set(matches!(read, Err(Error::Locked { .. })));
             let is_last = begun.elapsed() >= patience;
             match read {
                 Ok((value, opened))
-                    if opened.access.is_consistent() || self.stood_still(&before) =>
+                    if opened.access.is_consistent() || self.is_unchanged(&before) =>
                 {
-                    self.told.replace(self.notices_of(&opened));
+                    self.notices.replace(self.notices_of(&opened));
                     // A stamp that is not settled may also match a later state, so it is not kept.
                     let lasts = |(stamp, opened): &(Stamp, Opened)| {
                         opened.access.is_lockless() && stamp.is_settled()
@@ -258,7 +258,7 @@ impl Reader {
                     return Ok(value);
                 }
                 Ok(_) if is_last => return Err(Error::Unstable { path: self.path.clone() }),
-                Err(error) if is_last || self.stood_still(&before) => return Err(error),
+                Err(error) if is_last || self.is_unchanged(&before) => return Err(error),
                 Ok(_) | Err(_) => std::thread::sleep(pause),
             }
             pause = pause.saturating_add(PAUSE);
@@ -291,13 +291,13 @@ impl Reader {
         left.into_iter().chain(opened.dialect.notices.iter().cloned()).collect()
     }
 
-    fn stood_still(&self, since: &Stamp) -> bool {
+    fn is_unchanged(&self, since: &Stamp) -> bool {
         Stamp::taken(&self.path).is_ok_and(|now| now == *since)
     }
 
     /// Opens a connection in a read transaction, and defines the views and functions on it.
-    fn begin(&self, patience: Duration, insists: bool) -> Result<Opened> {
-        let access = access::open(&self.path, patience, insists)?;
+    fn begin(&self, patience: Duration, with_locks: bool) -> Result<Opened> {
+        let access = access::open(&self.path, patience, with_locks)?;
         let define = || dialect::define_views(&access.connection, &self.path);
         let dialect = self.timed(&access.connection, define)?;
         define_functions(&access.connection).map_err(Error::database("read", &self.path))?;

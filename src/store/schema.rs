@@ -78,9 +78,9 @@ pub(super) fn check(connection: &Connection, path: &Path) -> Result<i64> {
     let found = objects(connection).map_err(Error::database("read", path))?;
     let name =
         |object: Option<&Object>| object.map(|(kind, name, _)| format!("the {kind} `{name}`"));
-    if let Some(stranger) = name(found.difference(&wanted).next()) {
+    if let Some(unexpected) = name(found.difference(&wanted).next()) {
         return refuse(format!(
-            "another program added or changed {stranger}; choose another store with --root"
+            "another program added or changed {unexpected}; choose another store with --root"
         ));
     }
     if let Some(missing) = name(wanted.difference(&found).next()) {
