@@ -104,8 +104,8 @@ impl Time {
     /// 3339.
     #[must_use]
     pub fn rfc3339_millis(self) -> Option<String> {
-        let is_sayable = (FIRST_SECS..=LAST_SECS).contains(&self.secs);
-        is_sayable.then(|| format!("{}.{:03}Z", Head(self.secs), self.nanos / 1_000_000))
+        let is_printable = (FIRST_SECS..=LAST_SECS).contains(&self.secs);
+        is_printable.then(|| format!("{}.{:03}Z", Head(self.secs), self.nanos / 1_000_000))
     }
 
     /// Formats as RFC 3339 in UTC with 9 digits, as the recorder writes it: 30 bytes for the years

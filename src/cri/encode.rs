@@ -173,14 +173,14 @@ mod tests {
 
     #[test]
     fn an_instant_outside_the_format_becomes_the_nearest_valid_one() {
-        for (secs, said) in [
+        for (secs, expected) in [
             (i64::MIN, "0000-01-01T00:00:00.000000000Z"),
             (i64::MAX, "9999-12-31T23:59:59.999999999Z"),
         ] {
             let mut out = Vec::new();
             encoder(10).write(Stream::Stdout, Time::from_unix(secs, 5), b"x\n", &mut out);
             let record = parse(out.trim_ascii_end()).unwrap();
-            assert_eq!(record.at.rfc3339_nanos(), said);
+            assert_eq!(record.at.rfc3339_nanos(), expected);
         }
     }
 }

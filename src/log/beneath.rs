@@ -54,21 +54,21 @@ impl EntryKind {
     }
 
     /// Records the reason why an entry with the name of a store's file is not read.
-    pub(super) fn tell(self, path: &Path, left_out: &mut LeftOut) {
+    pub(super) fn record_reason(self, path: &Path, left_out: &mut LeftOut) {
         match self {
             Self::File(_) => {}
-            Self::Directory => left_out.unreadable.push(told(path, "it is a directory")),
-            Self::Other => left_out.unreadable.push(told(path, "it is not a regular file")),
+            Self::Directory => left_out.unreadable.push(not_read(path, "it is a directory")),
+            Self::Other => left_out.unreadable.push(not_read(path, "it is not a regular file")),
             Self::Outside => left_out.refused.push(leads_out(path)),
         }
     }
 }
 
 fn leads_out(path: &Path) -> String {
-    told(path, &format!("{LEADS_OUT}, or to nothing"))
+    not_read(path, &format!("{LEADS_OUT}, or to nothing"))
 }
 
-fn told(path: &Path, why: &str) -> String {
+fn not_read(path: &Path, why: &str) -> String {
     format!("{} is not read: {why}", path.display())
 }
 

@@ -13,7 +13,7 @@ use std::io;
 use std::ops::Range;
 use std::path::Path;
 
-use super::format::{Format, TELLING_BYTES};
+use super::format::{DETECTION_BYTES, Format};
 use super::index::{Index, Totals};
 use super::lines::{Limits, Lines, View};
 use super::rotation::{FileState, Follower, Marks, Name, is_missing};
@@ -85,7 +85,7 @@ impl LogFile {
         let marks = Marks::default();
         let format = Format::Cri;
         let mut log = Self { path, file, follower, marks, bytes: 0, format, generation: 0 };
-        log.look()?;
+        log.record_state()?;
         Ok(log)
     }
 
@@ -159,11 +159,11 @@ impl LogFile {
     fn extend_io(&mut self) -> io::Result<Change> {
         // Check the name before the size, so that bytes which a writer appended before it switched
         // to another file are included.
-        let name = self.follower.look(&self.path);
+        let name = self.follower.check(&self.path);
         let from = self.bytes;
         let to = self.file.metadata()?.len();
         if to < from || Marks::of(self.view(from))? != self.marks {
-            self.look()?;
+            self.record_state()?;
             self.generation = self.generation.saturating_add(1);
             return Ok(Change::Truncated);
         }
@@ -180,7 +180,7 @@ impl LogFile {
     fn grow(&mut self, to: u64) -> io::Result<Change> {
         let from = std::mem::replace(&mut self.bytes, to);
         self.marks = Marks::of(self.view(to))?;
-        if from < TELLING_BYTES && self.look_at_format()? {
+        if from < DETECTION_BYTES && self.detect_format()? {
             self.generation = self.generation.saturating_add(1);
             return Ok(Change::Reformatted);
         }
@@ -401,14 +401,14 @@ impl LogFile {
     }
 
     /// Records the current state of the file.
-    fn look(&mut self) -> io::Result<()> {
+    fn record_state(&mut self) -> io::Result<()> {
         self.bytes = self.file.metadata()?.len();
         self.marks = Marks::of(self.view(self.bytes))?;
-        self.look_at_format().map(|_| ())
+        self.detect_format().map(|_| ())
     }
 
     /// Detects the format again. Returns true if it has changed.
-    fn look_at_format(&mut self) -> io::Result<bool> {
+    fn detect_format(&mut self) -> io::Result<bool> {
         let format = Format::of(self.path.file_name(), self.view(self.bytes))?;
         Ok(std::mem::replace(&mut self.format, format) != format)
     }

@@ -15,7 +15,7 @@ use super::path;
 use crate::cri::{self, Malformed, Reason, Record};
 
 /// The number of bytes at the start of a log that decide its format.
-pub(super) const TELLING_BYTES: u64 = 64 << 10;
+pub(super) const DETECTION_BYTES: u64 = 64 << 10;
 
 /// The read size. Usually the first line of a CRI log decides.
 const BUFFER_BYTES: usize = 4 << 10;
@@ -72,14 +72,14 @@ impl Format {
     pub(super) fn of(name: Option<&OsStr>, view: View<'_>) -> io::Result<Self> {
         match name.and_then(OsStr::to_str) {
             Some(path::RUN_LOG) => Ok(Self::Plain),
-            Some(name) if path::log_number(name).is_some() => Self::told_by_lines(view),
+            Some(name) if path::log_number(name).is_some() => Self::detect_by_lines(view),
             _ => Ok(Self::Cri),
         }
     }
 
-    fn told_by_lines(view: View<'_>) -> io::Result<Self> {
+    fn detect_by_lines(view: View<'_>) -> io::Result<Self> {
         let limits = Limits { buffer: BUFFER_BYTES, ..Limits::USUAL };
-        let mut lines = View { end: view.end.min(TELLING_BYTES), limits, ..view }.lines(0);
+        let mut lines = View { end: view.end.min(DETECTION_BYTES), limits, ..view }.lines(0);
         let mut format = Self::Cri;
         while let Some(line) = lines.next()? {
             match cri::parse(line.bytes) {
@@ -170,15 +170,15 @@ mod tests {
 
     #[test]
     fn the_first_64_kib_decide_the_format_even_if_they_are_one_line() {
-        let telling = usize::try_from(TELLING_BYTES).unwrap();
+        let limit = usize::try_from(DETECTION_BYTES).unwrap();
         let text = |len: usize| [vec![b'x'; len - 1], b"\n".to_vec()].concat();
         assert_eq!(
-            format_of("sh-1.log", &[&text(telling - RECORD.len()), RECORD].concat()),
+            format_of("sh-1.log", &[&text(limit - RECORD.len()), RECORD].concat()),
             Format::Cri
         );
-        assert_eq!(format_of("sh-1.log", &[&text(telling), RECORD].concat()), Format::Plain);
-        assert_eq!(format_of("sh-1.log", &[&text(2 * telling), RECORD].concat()), Format::Plain);
-        let long = [RECORD.trim_ascii_end(), &text(2 * telling)].concat();
+        assert_eq!(format_of("sh-1.log", &[&text(limit), RECORD].concat()), Format::Plain);
+        assert_eq!(format_of("sh-1.log", &[&text(2 * limit), RECORD].concat()), Format::Plain);
+        let long = [RECORD.trim_ascii_end(), &text(2 * limit)].concat();
         assert_eq!(format_of("sh-1.log", &long), Format::Cri);
     }
 }

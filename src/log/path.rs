@@ -164,7 +164,7 @@ pub fn list_logs(run_dir: &RunDir, job: &JobId) -> Result<JobLogs> {
             EntryKind::File(bytes) => {
                 found.logs.push(FoundLog { n, path: inside.found(path), bytes });
             }
-            kind => kind.tell(&path, &mut found.left_out),
+            kind => kind.record_reason(&path, &mut found.left_out),
         }
     }
     found.logs.sort_by_key(|log| log.n);
@@ -198,7 +198,7 @@ pub fn list_run_files(run_dir: &RunDir) -> Result<RunFiles> {
             }
             Some(EntryKind::File(_)) => found.events = Some(inside.found(path)),
             None => {}
-            Some(kind) => kind.tell(&path, &mut found.left_out),
+            Some(kind) => kind.record_reason(&path, &mut found.left_out),
         }
     }
     Ok(found)

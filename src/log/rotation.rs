@@ -134,8 +134,8 @@ impl Follower {
     }
 
     /// Checks the name, and the files that had it.
-    pub(super) fn look(&mut self, path: &Path) -> io::Result<Name> {
-        self.look_behind();
+    pub(super) fn check(&mut self, path: &Path) -> io::Result<Name> {
+        self.check_old_files();
         self.name = match fs::metadata(path) {
             Ok(meta) if (meta.dev(), meta.ino()) == self.id => Name::Same,
             Ok(meta) if meta.len() == 0 => Name::Awaited,
@@ -167,10 +167,10 @@ impl Follower {
             self.kept.remove(0);
         }
         self.kept.push(Kept { file, bytes, since: Instant::now() });
-        self.look_behind();
+        self.check_old_files();
     }
 
-    fn look_behind(&mut self) {
+    fn check_old_files(&mut self) {
         for kept in &mut self.kept {
             // Treat a file whose size cannot be read as unchanged.
             let bytes = kept.file.metadata().map_or(kept.bytes, |meta| meta.len());

@@ -257,10 +257,10 @@ fn from_last_state<'b>(row: &mut Row, bytes: &'b [u8]) -> &'b [u8] {
     // A CR with nothing after it overwrites nothing yet.
     let end =
         bytes.iter().rposition(|byte| *byte != b'\r').map_or(0, |last| last.saturating_add(1));
-    let said = bytes.get(..end).unwrap_or_default();
-    let start = match memrchr(b'\r', said) {
+    let visible = bytes.get(..end).unwrap_or_default();
+    let start = match memrchr(b'\r', visible) {
         Some(cr) => cr,
-        None if row.cut_bytes == 0 && row.text.ends_with(b"\r") && !said.is_empty() => 0,
+        None if row.cut_bytes == 0 && row.text.ends_with(b"\r") && !visible.is_empty() => 0,
         None => return bytes,
     };
     let dropped =

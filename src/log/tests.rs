@@ -105,9 +105,9 @@ impl NaiveOpen {
 
 /// Returns the offset in a piece at which the last nonempty state begins, if there is one.
 fn naive_state(text: &[u8], cut: u64, content: &[u8]) -> Option<usize> {
-    let says = |from: usize| content[from..].iter().any(|byte| *byte != b'\r');
-    let inside = (0..content.len()).rev().find(|at| content[*at] == b'\r' && says(*at));
-    inside.or_else(|| (cut == 0 && text.ends_with(b"\r") && says(0)).then_some(0))
+    let is_visible = |from: usize| content[from..].iter().any(|byte| *byte != b'\r');
+    let inside = (0..content.len()).rev().find(|at| content[*at] == b'\r' && is_visible(*at));
+    inside.or_else(|| (cut == 0 && text.ends_with(b"\r") && is_visible(0)).then_some(0))
 }
 
 fn naive_rows(bytes: &[u8], format: Format, limits: Limits, cap: usize, tail: Tail) -> Vec<Row> {
@@ -748,8 +748,8 @@ fn a_file_read_ahead_has_the_same_totals_as_its_bytes() {
 fn a_time_is_found_in_unindexed_data_and_after_malformed_lines() {
     let bytes: Vec<u8> = (0..20_000_u32).flat_map(numbered_line).collect();
     let (first, second) = bytes.split_at(10_000 * NUMBERED_BYTES);
-    let strangers = b"no record\n".repeat(30_000);
-    let bytes = [first, &strangers, second].concat();
+    let malformed_lines = b"no record\n".repeat(30_000);
+    let bytes = [first, &malformed_lines, second].concat();
     let file = file_of(&bytes);
     let view = view(&file, &bytes, Format::Cri, Limits::USUAL);
     let mut whole = Index::new(Format::Cri);
@@ -757,8 +757,8 @@ fn a_time_is_found_in_unindexed_data_and_after_malformed_lines() {
     let mut half = Index::new(Format::Cri);
     half.feed(&bytes[..1 << 20]);
     for n in [0, 1, 777, 9_999, 10_000, 10_001, 15_555, 19_999, 20_000] {
-        let strangers = if n < 10_000 { 0 } else { strangers.len() };
-        let expected = (n < 20_000).then_some((n * NUMBERED_BYTES + strangers) as u64);
+        let malformed_lines = if n < 10_000 { 0 } else { malformed_lines.len() };
+        let expected = (n < 20_000).then_some((n * NUMBERED_BYTES + malformed_lines) as u64);
         let time = Time::from_millis(1_767_323_045_000 + i64::try_from(n).unwrap());
         for index in [&Index::new(Format::Cri), &half, &whole] {
             assert_eq!(view.offset_of_time(index, time, Tail::Hold).unwrap(), expected, "{n}");

@@ -101,7 +101,7 @@ impl Canvas {
     /// row.
     pub(super) fn draw(mut self, bytes: &[u8]) -> (Style, Vec<Span>) {
         for op in self.after_wipes(Ops::new(bytes)) {
-            self.obey(op);
+            self.apply(op);
         }
         (self.pen.style, self.spans())
     }
@@ -133,7 +133,7 @@ impl Canvas {
         left
     }
 
-    fn obey(&mut self, op: Op<'_>) {
+    fn apply(&mut self, op: Op<'_>) {
         match op {
             Op::Text(text) => self.text(text),
             Op::Tab => self.column = next_tab(self.column),

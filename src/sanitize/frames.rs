@@ -33,15 +33,15 @@ const MAX_PIECES: usize = 1000;
 /// are those of both streams in the order of the log, as one terminal showed them.
 pub fn overwritten<'a>(rows: impl IntoIterator<Item = &'a [u8]>) -> Vec<bool> {
     let mut frames = Frames::default();
-    let mut told = Vec::new();
+    let mut settled = Vec::new();
     for row in rows {
         frames.push(row);
         if frames.is_full() {
-            told.extend(frames.settle());
+            settled.extend(frames.settle());
         }
     }
-    told.extend(iter::from_fn(|| frames.settle()));
-    told
+    settled.extend(iter::from_fn(|| frames.settle()));
+    settled
 }
 
 /// A model of the lines that a terminal shows for the last rows of a log.
@@ -102,7 +102,7 @@ impl Frames {
     pub(crate) fn push(&mut self, bytes: &[u8]) {
         self.rows.push_back(Drawn::default());
         for op in Ops::new(without_line_end(bytes)) {
-            self.obey(op);
+            self.apply(op);
         }
         self.draw_run();
         let row = self.current();
@@ -154,7 +154,7 @@ impl Frames {
         })
     }
 
-    fn obey(&mut self, op: Op<'_>) {
+    fn apply(&mut self, op: Op<'_>) {
         match op {
             Op::Text(text) => self.text(text),
             Op::Tab => {
@@ -164,7 +164,7 @@ impl Frames {
             Op::Special(found) => {
                 if found == '\x1b' {
                     self.draw_run();
-                    self.forget();
+                    self.reset();
                 }
                 let mut shown = String::new();
                 push_visible(&mut shown, found);
@@ -275,7 +275,7 @@ impl Frames {
             });
         }
         if is_torn {
-            self.forget();
+            self.reset();
         }
     }
 
@@ -289,7 +289,7 @@ impl Frames {
     }
 
     /// Clears all lines, so no earlier row can be overwritten from here on.
-    fn forget(&mut self) {
+    fn reset(&mut self) {
         self.lines.iter_mut().for_each(|line| *line = Line::default());
         self.line = LINES - 1;
     }
@@ -344,9 +344,9 @@ mod tests {
 
     /// Returns the rows that are not overwritten.
     fn left<'r>(rows: &[&'r str]) -> Vec<&'r str> {
-        let told = overwritten(rows.iter().map(|row| row.as_bytes()));
+        let settled = overwritten(rows.iter().map(|row| row.as_bytes()));
         rows.iter()
-            .zip(told)
+            .zip(settled)
             .filter(|(_, is_overwritten)| !is_overwritten)
             .map(|(row, _)| *row)
             .collect()
