@@ -35,8 +35,8 @@ impl Demo {
             .map_err(Error::io("create a store in", std::env::temp_dir()))?;
         let pipeline = dir.path().join("demo.toml");
         fs::write(&pipeline, record::DEMO).map_err(Error::io("write", &pipeline))?;
-        let said = dir.path().join("recorder.txt");
-        let stderr = File::create(&said).map_err(Error::io("create", &said))?;
+        let log = dir.path().join("recorder.txt");
+        let stderr = File::create(&log).map_err(Error::io("create", &log))?;
         let program =
             std::env::current_exe().map_err(Error::io("locate the executable of", "rundown"))?;
         let recorder = Command::new(&program)
@@ -67,11 +67,11 @@ impl Demo {
                 Ok(runs) if !runs.heads.is_empty() => return Ok(catalog),
                 Ok(_) | Err(_) if ended.is_none() => std::thread::sleep(POLL),
                 Ok(_) | Err(_) => {
-                    let said = fs::read_to_string(self.dir.path().join("recorder.txt"))
+                    let log = fs::read_to_string(self.dir.path().join("recorder.txt"))
                         .unwrap_or_default();
                     return Err(Error::Internal(format!(
                         "the demo recorder created no run: {}",
-                        said.trim()
+                        log.trim()
                     )));
                 }
             }

@@ -40,20 +40,20 @@ pub enum Oddity {
 pub fn examine_store(
     catalog: &Catalog,
     filter: &RunFilter,
-    tell: &mut impl FnMut(Oddity) -> Result<()>,
+    report: &mut impl FnMut(Oddity) -> Result<()>,
 ) -> Result<()> {
     let mut page = catalog.runs(filter, PAGE)?;
     if page.heads.is_empty() && filter.narrows() {
         return Err(Error::NotFound("no run matches --repo or --ref".into()));
     }
-    tell_notices(catalog, tell)?;
+    report_notices(catalog, report)?;
     catalog.extend_for_all();
     loop {
         let ids: Vec<RunId> = page.heads.iter().map(|head| head.run.id.clone()).collect();
         let mut ids = &ids[..];
         while !ids.is_empty() {
             let (runs, read) = catalog.runs_whole(ids.get(..AT_ONCE).unwrap_or(ids))?;
-            runs.iter().try_for_each(|run| tell_run(run, tell))?;
+            runs.iter().try_for_each(|run| report_run(run, report))?;
             ids = ids.get(read.max(1)..).unwrap_or_default();
         }
         let last = page.heads.last().filter(|_| page.has_more).map(|head| head.run.id.clone());
@@ -69,8 +69,9 @@ pub fn examine_store(
         page = catalog.runs_beside(&Beside::Older(last.clone()), filter, PAGE)?.ok_or_else(gone)?;
     }
     if !filter.narrows() {
-        let notices = catalog.dirs_without_row(|repo, id| tell(Oddity::RunWithoutRow(repo, id)))?;
-        notices.into_iter().try_for_each(|notice| tell(Oddity::Store(notice)))?;
+        let notices =
+            catalog.dirs_without_row(|repo, id| report(Oddity::RunWithoutRow(repo, id)))?;
+        notices.into_iter().try_for_each(|notice| report(Oddity::Store(notice)))?;
     }
     Ok(())
 }
@@ -82,24 +83,24 @@ pub fn examine_store(
 pub fn examine_run(
     catalog: &Catalog,
     run: &RunNode,
-    tell: &mut impl FnMut(Oddity) -> Result<()>,
+    report: &mut impl FnMut(Oddity) -> Result<()>,
 ) -> Result<()> {
-    tell_notices(catalog, tell)?;
-    tell_run(run, tell)
+    report_notices(catalog, report)?;
+    report_run(run, report)
 }
 
 /// Passes on the notices about the store. The catalog has them once it has read the store.
-fn tell_notices(catalog: &Catalog, tell: &mut impl FnMut(Oddity) -> Result<()>) -> Result<()> {
-    catalog.notices().into_iter().try_for_each(|notice| tell(Oddity::Store(notice)))
+fn report_notices(catalog: &Catalog, report: &mut impl FnMut(Oddity) -> Result<()>) -> Result<()> {
+    catalog.notices().into_iter().try_for_each(|notice| report(Oddity::Store(notice)))
 }
 
-fn tell_run(run: &RunNode, tell: &mut impl FnMut(Oddity) -> Result<()>) -> Result<()> {
+fn report_run(run: &RunNode, report: &mut impl FnMut(Oddity) -> Result<()>) -> Result<()> {
     let id = &run.head.run.id;
     run.findings
         .iter()
         .cloned()
         .chain(log_findings(run))
-        .try_for_each(|finding| tell(Oddity::Run(id.clone(), finding)))
+        .try_for_each(|finding| report(Oddity::Run(id.clone(), finding)))
 }
 
 /// Finds oddities within the logs of the commands.

@@ -31,7 +31,7 @@ pub struct Events {
     /// The outcome of the run, as quire writes it, and the time at which it ended.
     pub ended: Option<(String, Time)>,
     /// The number of lines that are not a known event, or that end a command that is not running.
-    pub strangers: u64,
+    pub unknown_lines: u64,
     known: HashMap<JobId, Known>,
 }
 
@@ -68,7 +68,7 @@ impl Events {
             return;
         }
         let Ok(Line { at_ms, event }) = serde_json::from_slice(line) else {
-            self.strangers += 1;
+            self.unknown_lines += 1;
             return;
         };
         let at = Time::from_millis(at_ms);
@@ -78,11 +78,11 @@ impl Events {
             Event::JobFinished { job_id, outcome } => {
                 let (job, shs, _) = self.job(job_id);
                 (job.state, job.finished_at) = (Some(outcome), Some(at));
-                give_up(shs);
+                mark_given_up(shs);
             }
             Event::ShStarted { job_id, cmd } => {
                 let (_, shs, next_n) = self.job(job_id);
-                give_up(shs);
+                mark_given_up(shs);
                 let (n, started_at) = (Some(*next_n), Some(at));
                 shs.push(Sh { n, cmd, started_at, origin: Origin::Event, ..Sh::default() });
             }
@@ -92,14 +92,14 @@ impl Events {
                     (sh.exit_code, sh.finished_at) = (Some(exit_code), Some(at));
                     *next_n = next_n.saturating_add(1);
                 } else {
-                    self.strangers += 1;
+                    self.unknown_lines += 1;
                 }
             }
             Event::RunFinished { outcome } => {
                 // Only once: otherwise a file of many jobs and many such lines would take quadratic
                 // time.
                 if self.ended.replace((outcome, at)).is_none() {
-                    self.jobs.iter_mut().for_each(|(_, shs)| give_up(shs));
+                    self.jobs.iter_mut().for_each(|(_, shs)| mark_given_up(shs));
                 }
             }
         }
@@ -123,7 +123,7 @@ fn is_open(sh: &Sh) -> bool {
 
 /// Marks the last command, if it has not ended, as given up: a later event shows that it will never
 /// end. It has no number, because it has no log.
-fn give_up(shs: &mut [Sh]) {
+fn mark_given_up(shs: &mut [Sh]) {
     if let Some(sh) = shs.last_mut().filter(|sh| is_open(sh)) {
         (sh.n, sh.origin) = (None, Origin::GivenUp);
     }
@@ -135,7 +135,7 @@ mod tests {
 
     use super::*;
 
-    fn told(lines: &str) -> Events {
+    fn parsed(lines: &str) -> Events {
         let mut events = Events::default();
         lines.lines().for_each(|line| events.take(line.as_bytes()));
         events
@@ -170,10 +170,10 @@ mod tests {
 
     #[test]
     fn a_running_run_is_read_from_its_events() {
-        let events = told(RUN);
+        let events = parsed(RUN);
         assert_eq!(summary(&events), ["build complete 1:a:0 2:b:-1", "test - 1:c:-"]);
         assert_eq!(
-            (events.began_at, &events.ended, events.strangers),
+            (events.began_at, &events.ended, events.unknown_lines),
             (Some(Time::from_millis(100)), &None, 0)
         );
         assert_eq!(events.jobs[1].0.started_at, Some(Time::from_millis(150)));
@@ -181,7 +181,7 @@ mod tests {
 
     #[test]
     fn a_command_that_could_not_start_has_no_number() {
-        let events = told(
+        let events = parsed(
             r#"{"at_ms":1,"type":"sh_started","job_id":"j","cmd":"missing"}
 {"at_ms":2,"type":"sh_started","job_id":"j","cmd":"there"}
 {"at_ms":3,"type":"sh_finished","job_id":"j","exit_code":0}
@@ -192,19 +192,19 @@ mod tests {
         );
         assert_eq!(summary(&events), ["j failed -:missing:- 1:there:0 -:gone:-"]);
         assert_eq!(events.ended, Some(("pipeline_failure".into(), Time::from_millis(7))));
-        assert_eq!(events.strangers, 1, "a command that has been given up does not end");
+        assert_eq!(events.unknown_lines, 1, "a command that has been given up does not end");
     }
 
     #[test]
     fn unknown_events_are_counted_and_skipped() {
         let torn = &RUN[..RUN.len() - 20];
-        assert_eq!(summary(&told(torn)), ["build complete 1:a:0 2:b:-1", "test - "]);
+        assert_eq!(summary(&parsed(torn)), ["build complete 1:a:0 2:b:-1", "test - "]);
         let odd = "\n  \n{}\n[]\nnull\n{\"at_ms\":1,\"type\":\"log_line\",\"job_id\":\"j\"}\n\
                    {\"at_ms\":\"1\",\"type\":\"job_started\",\"job_id\":\"j\"}";
-        assert_eq!((told(odd).strangers, told(odd).jobs.len()), (5, 0));
+        assert_eq!((parsed(odd).unknown_lines, parsed(odd).jobs.len()), (5, 0));
         let more = r#"{"at_ms":1,"type":"job_started","job_id":"j","attempt":2}"#;
         assert_eq!(
-            (told(more).strangers, told(more).jobs.len()),
+            (parsed(more).unknown_lines, parsed(more).jobs.len()),
             (0, 1),
             "more fields are no harm"
         );
@@ -222,7 +222,7 @@ mod tests {
                 _ => r#"{"at_ms":1,"type":"job_finished","job_id":"j","outcome":"failed"}"#,
             };
             let lines: Vec<&str> = kinds.iter().map(line).collect();
-            for (_, shs) in told(&lines.join("\n")).jobs {
+            for (_, shs) in parsed(&lines.join("\n")).jobs {
                 let numbers: Vec<u32> = shs.iter().filter_map(|sh| sh.n).collect();
                 let expected: Vec<u32> = (1..).take(numbers.len()).collect();
                 prop_assert_eq!(numbers, expected);

@@ -4,7 +4,7 @@
 
 use std::process::ExitCode;
 
-use rundown::cli::{parse, print_usage, tell};
+use rundown::cli::{parse, print_notice, print_usage};
 use rundown::error::{Error, chain};
 use rundown::panics;
 
@@ -23,7 +23,7 @@ fn run() -> u8 {
         Ok(code) => code,
         Err(error) if error.downcast_ref().is_some_and(Error::is_closed_pipe) => 0,
         Err(error) => {
-            tell(&chain(error.as_ref()));
+            print_notice(&chain(error.as_ref()));
             error.downcast_ref::<Error>().map_or(70, Error::exit_code)
         }
     };

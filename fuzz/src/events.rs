@@ -17,7 +17,7 @@ pub fn events(data: &[u8]) {
     for line in data.split(|byte| *byte == b'\n') {
         events.take(line);
         lines += 1;
-        assert!(events.strangers <= lines);
+        assert!(events.unknown_lines <= lines);
     }
     check_events(&events);
     let has_events = events.began_at.is_some();

@@ -130,27 +130,31 @@ fn load_node(
     rows: Vec<(Job, Vec<Sh>)>,
     dir: std::result::Result<Option<RunDir>, FindingKind>,
 ) -> RunNode {
-    let mut odd = Odd { hides_all: dir.is_err(), ..Odd::default() };
-    let dir = dir.map_err(|why| odd.findings.add(Place::Run, why)).ok().flatten();
+    let mut load_findings = Odd { hides_all: dir.is_err(), ..Odd::default() };
+    let dir = dir.map_err(|why| load_findings.findings.add(Place::Run, why)).ok().flatten();
     let files = dir
         .as_ref()
         .map(path::list_run_files)
-        .and_then(|files| odd.told(&Place::Run, files))
+        .and_then(|files| load_findings.record_err(&Place::Run, files))
         .unwrap_or_default();
-    odd.left_out(&Place::Run, files.left_out);
+    load_findings.left_out(&Place::Run, files.left_out);
     let mut jobs = rows;
-    let mut told = None;
+    let mut events_file = None;
     // For our own runs, everything in the events is also in the database.
     if let Some(path) = files.events.filter(|_| !ours) {
         let read =
             read_events(&path, if head.phase == Phase::Finished { Tail::Emit } else { Tail::Hold });
-        let (events, bytes) = odd.told(&Place::Run, read).unwrap_or_default();
-        told = Some(LogRef { path, bytes });
-        if events.strangers > 0 {
-            odd.findings.add(Place::Run, FindingKind::UnknownEvents { lines: events.strangers });
+        let (events, bytes) = load_findings.record_err(&Place::Run, read).unwrap_or_default();
+        events_file = Some(LogRef { path, bytes });
+        if events.unknown_lines > 0 {
+            load_findings
+                .findings
+                .add(Place::Run, FindingKind::UnknownEvents { lines: events.unknown_lines });
         }
         if bytes > MAX_EVENTS_BYTES {
-            odd.findings.add(Place::Run, FindingKind::EventsCut { read_bytes: MAX_EVENTS_BYTES });
+            load_findings
+                .findings
+                .add(Place::Run, FindingKind::EventsCut { read_bytes: MAX_EVENTS_BYTES });
         }
         if !head.run.in_database {
             head = join::run_head(join::run_of_events(head.run, &events), Recorder::Unknown);
@@ -159,23 +163,24 @@ fn load_node(
     }
     if let Some(dir) = &dir {
         let known: HashSet<JobId> = jobs.iter().map(|(job, _)| job.id.clone()).collect();
-        let listed = odd.told(&Place::Run, path::list_jobs(dir));
-        odd.hides_all = listed.as_ref().is_none_or(|listed| listed.refused.is_some());
+        let listed = load_findings.record_err(&Place::Run, path::list_jobs(dir));
+        load_findings.hides_all = listed.as_ref().is_none_or(|listed| listed.refused.is_some());
         let listed = listed.unwrap_or_default();
-        odd.left_out(
+        load_findings.left_out(
             &Place::Run,
             LeftOut { refused: listed.refused.into_iter().collect(), ..LeftOut::default() },
         );
         let alone = listed.ids.into_iter().filter(|id| !known.contains(id));
         jobs.extend(alone.map(|id| (Job::without_row(id), Vec::new())));
     }
-    let logs_dir = dir.as_ref().filter(|_| !odd.hides_all);
-    let load = |(job, shs)| load_job(&head, ours, logs_dir, job, shs, &mut odd);
+    let logs_dir = dir.as_ref().filter(|_| !load_findings.hides_all);
+    let load = |(job, shs)| load_job(&head, ours, logs_dir, job, shs, &mut load_findings);
     let jobs = jobs.into_iter().map(load).collect();
     let log = files.log.map(|(path, bytes)| LogRef { path, bytes });
     let dir = dir.map(|dir| dir.path().to_owned());
-    let mut node = RunNode { head, dir, log, events: told, jobs, findings: Findings::default() };
-    node.findings = odd.beside(join::find(&node, Time::now()));
+    let mut node =
+        RunNode { head, dir, log, events: events_file, jobs, findings: Findings::default() };
+    node.findings = load_findings.beside(join::find(&node, Time::now()));
     node
 }
 
@@ -185,17 +190,18 @@ fn load_job(
     dir: Option<&RunDir>,
     job: Job,
     shs: Vec<Sh>,
-    odd: &mut Odd,
+    load_findings: &mut Odd,
 ) -> JobNode {
     let place = Place::Job(job.id.clone());
-    let listed =
-        dir.map(|dir| path::list_logs(dir, &job.id)).and_then(|listed| odd.told(&place, listed));
+    let listed = dir
+        .map(|dir| path::list_logs(dir, &job.id))
+        .and_then(|listed| load_findings.record_err(&place, listed));
     let found = listed.unwrap_or_default();
     // A job without commands, such as quire's own `quire/push`, has no logs. It does not matter
     // that its name is not a valid directory name.
     let is_no_path = || dir.is_some_and(|dir| path::job_dir(dir.path(), &job.id).is_none());
     let left_out = if shs.is_empty() && is_no_path() { LeftOut::default() } else { found.left_out };
-    odd.left_out(&place, left_out);
+    load_findings.left_out(&place, left_out);
     // The times of logs are read only if the pairing depends on them.
     let guessed = shs.iter().any(|sh| sh.origin != Origin::Call);
     // Our recorder writes a command's row before it creates the log. A log without a row is
@@ -228,14 +234,14 @@ impl Odd {
             hiding.filter_map(|finding| finding.place.job().cloned()).collect();
         let is_hidden =
             |job: Option<&JobId>| job.map_or(!hidden.is_empty(), |job| hidden.contains(job));
-        let is_told = |finding: &Finding| {
+        let is_reported = |finding: &Finding| {
             !(finding.kind.is_missing_log() && (self.hides_all || is_hidden(finding.place.job())))
         };
-        found.into_iter().filter(is_told).chain(self.findings).collect()
+        found.into_iter().filter(is_reported).chain(self.findings).collect()
     }
 
     /// Returns the value, or adds the error to the findings and returns `None`.
-    fn told<T>(&mut self, place: &Place, result: Result<T>) -> Option<T> {
+    fn record_err<T>(&mut self, place: &Place, result: Result<T>) -> Option<T> {
         result
             .map_err(|error| {
                 self.findings.add(place.clone(), FindingKind::Unreadable(error::chain(&error)));

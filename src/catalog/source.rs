@@ -64,7 +64,7 @@ impl Catalog {
 
     /// Creates a catalog of the same location that has read nothing yet.
     #[must_use]
-    pub fn anew(&self) -> Self {
+    pub fn reopened(&self) -> Self {
         Self { place: self.place.clone(), source: RefCell::default() }
     }
 
@@ -72,7 +72,7 @@ impl Catalog {
     ///
     /// # Errors
     /// If there is no store, or if its directory cannot be accessed.
-    pub fn look(&self) -> Result<()> {
+    pub fn check_exists(&self) -> Result<()> {
         self.source().map(drop)
     }
 
@@ -251,7 +251,7 @@ impl Catalog {
     /// not detected (see [`Catalog::watched`]).
     #[expect(clippy::missing_errors_doc, reason = "see runs")]
     pub fn changed(&mut self) -> Result<bool> {
-        self.look()?;
+        self.check_exists()?;
         match self.source.get_mut() {
             Some(OpenSource::Store { reader, .. }) => reader.changed(),
             _ => Ok(false),
@@ -305,8 +305,8 @@ impl Catalog {
         let runs = match &*self.source()? {
             OpenSource::Store { root, reader } => return load::listed_heads(root, reader, page),
             OpenSource::Tree { root, notices } => {
-                let (runs, told) = load::tree_runs(root)?;
-                notices.replace(told);
+                let (runs, tree_notices) = load::tree_runs(root)?;
+                notices.replace(tree_notices);
                 runs
             }
             OpenSource::Path { .. } if page.beside.is_some() => return Ok(Some(Vec::new())),

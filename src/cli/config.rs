@@ -74,19 +74,21 @@ impl Config {
     /// If the configuration is invalid. The error lists every fault on a line of its own, with its
     /// position.
     pub fn checked(path: &Path, bytes: &[u8]) -> Result<Self> {
-        let told = |place: &str, message: &str| format!("{}{place}: {message}", path.display());
+        let describe = |place: &str, message: &str| format!("{}{place}: {message}", path.display());
         if bytes.len() as u64 > MAX_BYTES {
             let why = "too large for a configuration file (limit: 1 MiB)";
-            return Err(Error::Config(told("", why)));
+            return Err(Error::Config(describe("", why)));
         }
         let text = std::str::from_utf8(bytes).map_err(|error| {
             let valid = bytes.get(..error.valid_up_to()).unwrap_or_default();
-            Error::Config(told(&place(valid), "invalid UTF-8; save the file as UTF-8"))
+            Error::Config(describe(&place(valid), "invalid UTF-8; save the file as UTF-8"))
         })?;
         read::parse(text).map_err(|faults| {
             let before = |fault: &Fault| text.as_bytes().get(..fault.at).unwrap_or_default();
-            let lines: Vec<String> =
-                faults.iter().map(|fault| told(&place(before(fault)), &fault.message)).collect();
+            let lines: Vec<String> = faults
+                .iter()
+                .map(|fault| describe(&place(before(fault)), &fault.message))
+                .collect();
             Error::Config(lines.join("\n"))
         })
     }

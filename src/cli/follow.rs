@@ -10,7 +10,7 @@ use signal_hook::iterator::Signals;
 use super::args::{FormatName, LookArgs, View};
 use super::config::Config;
 use super::place::is_switched_on;
-use super::{color, exit_status, no_exit_status, tell, tell_all};
+use super::{color, exit_status, no_exit_status, print_notice, print_notices};
 use crate::catalog::{Catalog, RunSpec};
 use crate::ci;
 use crate::dump::{self, FollowOptions, Followed, Hooks};
@@ -57,12 +57,12 @@ pub(super) fn run(view: &View, mut catalog: Catalog, spec: Option<RunSpec>) -> a
         is_closed: false,
     }));
     let mut pause = || if discards { pause(&mut []) } else { pause_while_read() };
-    let mut hooks = Hooks { tell: &mut tell, pause: &mut pause };
+    let mut hooks = Hooks { show: &mut print_notice, pause: &mut pause };
     let followed = dump::follow(&mut catalog, &wanted, &look, &mut hooks, &mut out)?;
     if stdout.is_terminal() && is_to_notify(&view.screen.look) {
         notify(&followed, &mut out).map_err(Error::Output)?;
     }
-    tell_all(&catalog.notices());
+    print_notices(&catalog.notices());
     let status = if view.output.exit_status { exit_status(&followed.head)? } else { 0 };
     Ok(if followed.unreadable { 6 } else { status })
 }

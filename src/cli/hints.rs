@@ -137,12 +137,12 @@ fn for_command(root: &clap::Command, args: &[OsString]) -> Option<String> {
     if root.find_subcommand(word).is_some() {
         return None;
     }
-    let meant = meant(word).filter(|meant| !is_run(meant))?;
-    let correct = Some(OsString::from(&meant)).filter(|word| !word.is_empty());
+    let intended = intended(word).filter(|intended| !is_run(intended))?;
+    let correct = Some(OsString::from(&intended)).filter(|word| !word.is_empty());
     let mut corrected = args.to_vec();
     corrected.splice(at..=at, correct);
     let whole = Arguments::try_parse_from(&corrected).is_ok().then(|| typed(&corrected)).flatten();
-    Some(format!("did you mean {}?", quoted(&whole.unwrap_or_else(|| command_line(&meant)))))
+    Some(format!("did you mean {}?", quoted(&whole.unwrap_or_else(|| command_line(&intended)))))
 }
 
 /// Returns the arguments as they can be typed; `None` if they are too long or not printable.
@@ -206,12 +206,12 @@ pub(super) fn for_run(error: anyhow::Error, word: &OsStr, takes_commands: bool) 
         _ => return error,
     };
     let code = found.exit_code();
-    let Some(meant) = meant(word) else { return error };
-    if !is_run(&meant) && !takes_commands {
+    let Some(intended) = intended(word) else { return error };
+    if !is_run(&intended) && !takes_commands {
         return error;
     }
-    let meant = if is_run(&meant) { meant } else { command_line(&meant) };
-    let mut text = format!("no run `{}`; did you mean `{meant}`?", word.to_string_lossy());
+    let intended = if is_run(&intended) { intended } else { command_line(&intended) };
+    let mut text = format!("no run `{}`; did you mean `{intended}`?", word.to_string_lossy());
     if let Some(line) = why.as_ref().and_then(|why| why.lines().next()) {
         text = format!("{text}\n{line}");
     }
@@ -219,8 +219,8 @@ pub(super) fn for_run(error: anyhow::Error, word: &OsStr, takes_commands: bool) 
 }
 
 /// Returns true if a correction names a run, not a command.
-fn is_run(meant: &str) -> bool {
-    RunSpec::WORDS.iter().any(|word| meant.starts_with(word))
+fn is_run(intended: &str) -> bool {
+    RunSpec::WORDS.iter().any(|word| intended.starts_with(word))
 }
 
 /// Returns true if a word cannot be part of a run id.
@@ -241,7 +241,7 @@ fn command_line(first: &str) -> String {
 
 /// Returns the replacement of a mistyped word: a command, an option, a RUN, or nothing (an empty
 /// text). `None` if the word is valid, is a path, or resembles no valid word.
-fn meant(word: &OsStr) -> Option<String> {
+fn intended(word: &OsStr) -> Option<String> {
     let word = word.to_str().filter(|word| !word.contains('/') && !Path::new(word).exists())?;
     let commands = Arguments::command();
     let valid = [&names_of(&commands)[..], &RunSpec::WORDS[..]].concat();
@@ -388,7 +388,7 @@ mod tests {
             ("", None),
             ("x", None),
         ] {
-            assert_eq!(super::meant(word.as_ref()).as_deref(), close, "{word}");
+            assert_eq!(super::intended(word.as_ref()).as_deref(), close, "{word}");
         }
     }
 }

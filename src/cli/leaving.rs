@@ -8,7 +8,7 @@
 use std::path::Path;
 
 use super::args::View;
-use super::tell;
+use super::print_notice;
 use crate::display::{self, Status};
 use crate::join::RunNode;
 use crate::model::Outcome;
@@ -19,20 +19,20 @@ use crate::tui::Left;
 const MAX_COMMAND: usize = 40;
 
 /// Prints the state of the run and the command that reopens it, on one line.
-pub(super) fn tell_how_to_return(view: &View, left: &Left) {
+pub(super) fn print_reopen_command(view: &View, left: &Left) {
     let Some(run) = &left.run else { return };
-    let stands = Some(run)
+    let state = Some(run)
         .filter(|run| !run.head.run.id.as_str().is_empty())
-        .map(|run| stands(run, view.screen.look.ascii));
+        .map(|run| state_of(run, view.screen.look.ascii));
     let again = again(view, left, run).map(|again| format!("to reopen: {again}"));
-    let line = [stands, again].into_iter().flatten().collect::<Vec<_>>().join("; ");
+    let line = [state, again].into_iter().flatten().collect::<Vec<_>>().join("; ");
     if !line.is_empty() {
-        tell(&line);
+        print_notice(&line);
     }
 }
 
 /// Describes the state of a run in a few words.
-fn stands(run: &RunNode, ascii: bool) -> String {
+fn state_of(run: &RunNode, ascii: bool) -> String {
     let (head, mark) = (&run.head, Status::of_run(&run.head));
     let glyph = if ascii { mark.ascii_glyph() } else { mark.glyph() };
     let repo = head.run.repo.as_deref().map(|repo| format!(" {}", name(repo))).unwrap_or_default();

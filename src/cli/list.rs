@@ -3,7 +3,7 @@
 use std::io::{self, BufWriter, IsTerminal, Write};
 
 use super::args::{List, ListFormat};
-use super::{color, hints, tell, tell_all};
+use super::{color, hints, print_notice, print_notices};
 use crate::catalog::{Beside, RunSpec};
 use crate::ci;
 use crate::dump;
@@ -31,17 +31,17 @@ pub(super) fn list_runs(list: &List) -> anyhow::Result<u8> {
         ListFormat::Json => dump::write_list_json(&found, &mut out),
     };
     written.and_then(|()| out.flush()).map_err(Error::Output)?;
-    tell_all(&catalog.notices());
+    print_notices(&catalog.notices());
     let for_people = list.format == ListFormat::Text && stdout.is_terminal();
     match found.heads.last() {
         Some(oldest) if for_people && found.has_more => {
-            tell(&format!("older runs: add --before {}", oldest.run.id.short()));
+            print_notice(&format!("older runs: add --before {}", oldest.run.id.short()));
         }
         // A filter that matches nothing is an error, as is a named run that does not exist.
         None if list.limit > 0 && filter.narrows() && list.before.is_none() => {
             return Err(Error::NotFound(nothing_listed(list).into()).into());
         }
-        None if list.limit > 0 => tell(nothing_listed(list)),
+        None if list.limit > 0 => print_notice(nothing_listed(list)),
         Some(_) | None => {}
     }
     Ok(0)

@@ -87,11 +87,11 @@ fn view(view: &View) -> anyhow::Result<u8> {
     }
     let is_plain = view.output.follow || follow::is_plain();
     let config = (!is_plain).then(|| screen_config(view)).transpose()?;
-    let (catalog, open) = soon_in_sight(view, catalog, spec)?;
+    let (catalog, open) = find_soon(view, catalog, spec)?;
     let Some(config) = config else { return follow::run(view, catalog, open) };
     let left = show(view, config, catalog, open)?;
-    tell_all(&left.notices);
-    leaving::tell_how_to_return(view, &left);
+    print_notices(&left.notices);
+    leaving::print_reopen_command(view, &left);
     Ok(exit_code(view, &left)?)
 }
 
@@ -104,18 +104,18 @@ fn exit_code(view: &View, left: &tui::Left) -> Result<u8> {
     }
 }
 
-/// Finds the run as [`in_sight`] does, but waits at most [`SOON`]. If the file system does not
+/// Finds the run as [`find_to_open`] does, but waits at most [`SOON`]. If the file system does not
 /// respond by then, the screen opens and waits for it.
-fn soon_in_sight(
+fn find_soon(
     view: &View,
     catalog: Catalog,
     spec: Option<RunSpec>,
 ) -> Result<(Catalog, Option<RunSpec>)> {
     let is_named = view.store.db.is_some() || view.store.root.is_named();
-    let (asked, filter, again) = (spec.clone(), view.narrow.filter(), catalog.anew());
+    let (asked, filter, again) = (spec.clone(), view.narrow.filter(), catalog.reopened());
     let (send, found) = mpsc::channel();
     thread::spawn(move || {
-        let open = in_sight(&catalog, asked, &filter, is_named);
+        let open = find_to_open(&catalog, asked, &filter, is_named);
         let _ = send.send(open.map(|open| (catalog, open)));
     });
     // After a timeout, the thread keeps running with its own catalog; its result is dropped.
@@ -125,13 +125,13 @@ fn soon_in_sight(
 /// Returns the run to open or to follow; `None` for the newest one. Fails only if the run or the
 /// store is certainly missing. It is no error if a store that the user named is missing: it may be
 /// created later.
-fn in_sight(
+fn find_to_open(
     catalog: &Catalog,
     spec: Option<RunSpec>,
     filter: &RunFilter,
     is_named: bool,
 ) -> Result<Option<RunSpec>> {
-    if let Err(error @ Error::NoStore { .. }) = catalog.look()
+    if let Err(error @ Error::NoStore { .. }) = catalog.check_exists()
         && !is_named
     {
         return Err(error);
@@ -232,7 +232,7 @@ fn examine(doctor: &Doctor) -> anyhow::Result<u8> {
         result => result?,
     }
     if found.count() == 0 && doctor.format == ListFormat::Text {
-        tell("no problems found");
+        print_notice("no problems found");
     }
     Ok(u8::from(found.count() > 0))
 }
@@ -241,7 +241,7 @@ fn record_command(record: Record) -> anyhow::Result<u8> {
     let options = recording(&record.facts, &record.store, false)?;
     let job = record.job.map_or_else(|| record::default_job(&record.argv), JobId);
     let ended = record::record_command(&options, &job, &record.argv)?;
-    tell_all(&ended.warnings);
+    print_notices(&ended.warnings);
     Ok(ended.exit_code)
 }
 
@@ -249,7 +249,7 @@ fn exec_pipeline(exec: &Exec) -> anyhow::Result<u8> {
     let pipeline = record::load_pipeline(&exec.file)?;
     let options = recording(&exec.facts, &exec.store, exec.quiet)?;
     let ended = record::run_pipeline(&options, &pipeline, &record::Stop::new())?;
-    tell_all(&ended.warnings);
+    print_notices(&ended.warnings);
     Ok(ended.exit_code)
 }
 
@@ -271,8 +271,10 @@ fn run_demo(view: &View) -> anyhow::Result<u8> {
     }
     if let Some(config) = config {
         let left = show(view, config, catalog, None)?;
-        tell_all(&left.notices);
-        tell("the demo store was deleted; to record your own command: rundown record -- CMD");
+        print_notices(&left.notices);
+        print_notice(
+            "the demo store was deleted; to record your own command: rundown record -- CMD",
+        );
         return Ok(exit_code(view, &left)?);
     }
     demo.wait()?;
@@ -301,15 +303,15 @@ fn color(stdout: &io::Stdout) -> bool {
     choice != anstream::ColorChoice::Never && (is_chosen || !is_unforced || stdout.is_terminal())
 }
 
-fn tell_all(notices: &[String]) {
+fn print_notices(notices: &[String]) {
     for notice in notices {
-        tell(notice);
+        print_notice(notice);
     }
 }
 
 /// Prints a notice on stderr. It may contain names from stores, so each line is sanitized. Errors
 /// are ignored: the reader may be gone.
-pub fn tell(text: &str) {
+pub fn print_notice(text: &str) {
     let mut stderr = ci::Output::new(io::stderr().lock());
     for (number, line) in text.lines().enumerate() {
         let lead = if number == 0 { "rundown: " } else { "         " };

@@ -7,7 +7,7 @@ use globset::Glob;
 use rustix::fs::FileType;
 
 use super::args::{FormatName, View};
-use super::{color, exit_status, tell_all};
+use super::{color, exit_status, print_notices};
 use crate::catalog::{Catalog, RunFilter, RunSpec};
 use crate::ci;
 use crate::dump::{self, PrintOptions, Report, Selection, Timestamps};
@@ -53,7 +53,7 @@ pub(super) fn once(view: &View, catalog: &Catalog, spec: Option<&RunSpec>) -> an
         report.notices.push(RAW_IN_CI.into());
     }
     report.notices.extend(catalog.notices());
-    tell_all(&report.notices);
+    print_notices(&report.notices);
     Ok(if report.unreadable { 6 } else { status })
 }
 

@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 
 use super::args::{LookArgs, Narrow, OutputArgs, RecordArgs, Root, RunFacts, StoreArgs, Zone};
 use super::config::Config;
-use super::{tell, trust};
+use super::{print_notice, trust};
 use crate::catalog::{Catalog, RunFilter};
 use crate::error::{Error, Result, chain};
 use crate::record::{Facts, Given, Options};
@@ -74,7 +74,7 @@ pub(super) fn recording(facts: &RunFacts, store: &RecordArgs, quiet: bool) -> Re
     let RunFacts { repo, ref_name, sha } = facts;
     let given = Given { repo: repo.clone(), ref_name: ref_name.clone(), sha: sha.clone() };
     let config = Config::load(store.config.as_deref()).unwrap_or_else(|error| {
-        tell(&format!("ignoring the configuration: {}", chain(&error)));
+        print_notice(&format!("ignoring the configuration: {}", chain(&error)));
         Config::default()
     });
     let must_record = store.must_record;
@@ -134,9 +134,11 @@ pub(super) fn time_zone(name: Option<&str>) -> Result<TimeZone> {
 /// Returns the user's time zone. If `TZ` is not set, reads `/etc/localtime`. [`TimeZone::system`]
 /// also looks up the name of the zone, which takes longer than listing runs.
 fn local_time_zone() -> TimeZone {
-    let told =
+    let zone_file =
         std::env::var_os("TZ").is_none().then(|| std::fs::read("/etc/localtime").ok()).flatten();
-    told.and_then(|bytes| TimeZone::tzif("local", &bytes).ok()).unwrap_or_else(TimeZone::system)
+    zone_file
+        .and_then(|bytes| TimeZone::tzif("local", &bytes).ok())
+        .unwrap_or_else(TimeZone::system)
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ const OTHERS_WRITE: u32 = 0o002;
 pub(super) fn check(root: &Path) -> Result<()> {
     let trusted = trusted_users(geteuid().as_raw(), std::env::var("SUDO_UID").ok().as_deref());
     let files = [root.to_owned(), root.join(OUR_DATABASE), root.join(QUIRE_DATABASE)];
-    match files.iter().find_map(|file| distrust(file, &trusted)) {
+    match files.iter().find_map(|file| why_untrusted(file, &trusted)) {
         Some(why) => Err(refusal(root, why)),
         None => Ok(()),
     }
@@ -60,22 +60,24 @@ fn trusted_users(user: u32, sudo_user: Option<&str>) -> Vec<u32> {
 
 /// Returns the reason why a file is not trusted; `None` if it is trusted, or does not exist. A
 /// symbolic link is trusted if both the link and its target are.
-fn distrust(path: &Path, trusted: &[u32]) -> Option<String> {
+fn why_untrusted(path: &Path, trusted: &[u32]) -> Option<String> {
     let link = fs::symlink_metadata(path).ok()?;
-    let of_link = link.is_symlink().then(|| distrust_owner(&link, trusted)).flatten();
+    let of_link = link.is_symlink().then(|| why_owner_untrusted(&link, trusted)).flatten();
     let target = || fs::metadata(path).ok();
     let why = of_link.or_else(|| {
-        target().and_then(|file| distrust_owner(&file, trusted).or_else(|| distrust_mode(&file)))
+        target().and_then(|file| {
+            why_owner_untrusted(&file, trusted).or_else(|| why_mode_untrusted(&file))
+        })
     })?;
     Some(format!("{} {why}", path.display()))
 }
 
-fn distrust_owner(file: &Metadata, trusted: &[u32]) -> Option<String> {
+fn why_owner_untrusted(file: &Metadata, trusted: &[u32]) -> Option<String> {
     (!trusted.contains(&file.uid()))
         .then(|| format!("belongs to another user (uid {})", file.uid()))
 }
 
-fn distrust_mode(file: &Metadata) -> Option<String> {
+fn why_mode_untrusted(file: &Metadata) -> Option<String> {
     (file.mode() & OTHERS_WRITE != 0)
         .then(|| "can be written by every user (to fix this, run chmod o-w)".into())
 }
@@ -124,15 +126,17 @@ mod tests {
         symlink(&file, &link).unwrap();
         let (me, other) = (geteuid().as_raw(), geteuid().as_raw() + 1);
         for path in [&file, &link] {
-            assert_eq!(distrust(path, &[me]), None);
+            assert_eq!(why_untrusted(path, &[me]), None);
             assert!(
-                distrust(path, &[other]).unwrap().contains(&format!("another user (uid {me})"))
+                why_untrusted(path, &[other])
+                    .unwrap()
+                    .contains(&format!("another user (uid {me})"))
             );
         }
-        assert_eq!(distrust(&dir.path().join("none"), &[]), None);
+        assert_eq!(why_untrusted(&dir.path().join("none"), &[]), None);
         fs::set_permissions(&file, fs::Permissions::from_mode(0o666)).unwrap();
         for path in [&file, &link] {
-            assert!(distrust(path, &[me]).unwrap().contains("can be written by every user"));
+            assert!(why_untrusted(path, &[me]).unwrap().contains("can be written by every user"));
         }
     }
 }

@@ -64,8 +64,8 @@ fn without_preamble(script: &str) -> &str {
         *end += line.len();
         Some((*end - line.len(), line))
     });
-    let told = lines.find(|(_, line)| !sets_up(line)).and_then(|(start, _)| script.get(start..));
-    told.unwrap_or(script)
+    let rest = lines.find(|(_, line)| !sets_up(line)).and_then(|(start, _)| script.get(start..));
+    rest.unwrap_or(script)
 }
 
 /// Returns an argument vector as one would type it.

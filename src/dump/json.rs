@@ -212,7 +212,7 @@ fn sh_json<'a>(printing: &mut Printing<'_>, node: &'a ShNode, root: Option<&Path
 
 fn log_json(printing: &mut Printing<'_>, log: &LogRef, root: Option<&Path>) -> LogJson {
     let file = printing.open(log);
-    let totals = file.as_ref().and_then(|file| printing.told(file.totals(printing.tail())));
+    let totals = file.as_ref().and_then(|file| printing.report_err(file.totals(printing.tail())));
     LogJson {
         path: root
             .and_then(|root| log.path.strip_prefix(root).ok())

@@ -43,19 +43,20 @@ pub(super) fn write_run(printing: &mut Printing<'_>, out: &mut impl Write) -> io
     let logs: Vec<_> = logs.chain(own.map(|log| (log, printing.own_place()))).collect();
     for (log, place) in logs {
         let Some(file) = printing.open(log) else { continue };
-        let Some(start) = printing.told_tail_start(&file) else { continue };
+        let Some(start) = printing.reported_tail_start(&file) else { continue };
         let Some(before) = rows_before(printing, &file, start) else { continue };
-        let Some(rows) = printing.told(file.rows(start, ROW_CAP_BYTES, printing.tail())) else {
+        let Some(rows) = printing.report_err(file.rows(start, ROW_CAP_BYTES, printing.tail()))
+        else {
             continue;
         };
         for (number, row) in (before + 1..).zip(rows) {
             let Some(row) =
-                printing.told(row.map_err(|error| Error::io("read", file.path())(error)))
+                printing.report_err(row.map_err(|error| Error::io("read", file.path())(error)))
             else {
                 break;
             };
             if printing.look.stream.is_none() || row.stream == printing.look.stream {
-                printing.tell_cut(&file, row.cut_bytes);
+                printing.report_cut(&file, row.cut_bytes);
                 write_line(&row_json(place, number, &row), out)?;
             }
         }
@@ -66,7 +67,7 @@ pub(super) fn write_run(printing: &mut Printing<'_>, out: &mut impl Write) -> io
 /// Returns how many rows begin before an offset. Rows are numbered by their position in the log,
 /// including those that are not shown.
 fn rows_before(printing: &mut Printing<'_>, file: &LogFile, start: u64) -> Option<u64> {
-    let rows = printing.told(file.rows(0, 0, printing.tail()))?;
+    let rows = printing.report_err(file.rows(0, 0, printing.tail()))?;
     Some(rows.take_while(|row| row.as_ref().is_ok_and(|row| row.offset < start)).count() as u64)
 }
 

@@ -41,7 +41,7 @@ pub fn write(
 ) -> io::Result<Report> {
     let mut printing = Printing { run, look, report: Report::default() };
     printing.report.unreadable = run.is_unreadable();
-    printing.tell_findings(format);
+    printing.report_findings(format);
     match format {
         Format::Text => text::write_run(&mut printing, out)?,
         Format::Json => json::write_run(&mut printing, root, out)?,

@@ -120,8 +120,8 @@ pub fn select(mut run: RunNode, selection: &Selection) -> RunNode {
     run.jobs
         .retain(|job| !narrowed || !job.shs.is_empty() || (selection.failed && job_failed(job)));
     let is_of_run = selection.job.is_none() && selection.n.is_none();
-    let tells_why = !selection.failed || run.head.outcome == Some(Outcome::Failed);
-    run.log = run.log.filter(|_| is_of_run && tells_why);
+    let shows_reason = !selection.failed || run.head.outcome == Some(Outcome::Failed);
+    run.log = run.log.filter(|_| is_of_run && shows_reason);
     let of_jobs = run.jobs.iter().map(|job| Place::Job(job.job.id.clone()));
     let of_shs = |job: &JobNode| {
         job.shs.iter().map(|sh| Place::Sh(job.job.id.clone(), sh.n)).collect::<Vec<_>>()

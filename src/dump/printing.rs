@@ -35,7 +35,7 @@ pub(super) struct Printing<'a> {
 impl<'a> Printing<'a> {
     /// Returns the value of a result. For an error, adds the error to the report and returns
     /// `None`.
-    pub(super) fn told<T>(&mut self, result: Result<T>) -> Option<T> {
+    pub(super) fn report_err<T>(&mut self, result: Result<T>) -> Option<T> {
         result.inspect_err(|error| self.report.unreadable(error)).ok()
     }
 
@@ -47,7 +47,7 @@ impl<'a> Printing<'a> {
                 self.report.notices.push(format!("{} no longer exists", log.path.display()));
                 None
             }
-            opened => self.told(opened),
+            opened => self.report_err(opened),
         }
     }
 
@@ -59,15 +59,15 @@ impl<'a> Printing<'a> {
 
     /// Reports findings for scripts that check stderr: with every format, logs that could not be
     /// read or were refused; with formats that contain no findings, everything that is missing.
-    pub(super) fn tell_findings(&mut self, format: Format) {
-        let is_told = |kind: &FindingKind| match format {
+    pub(super) fn report_findings(&mut self, format: Format) {
+        let is_reported = |kind: &FindingKind| match format {
             Format::Text | Format::Json => {
                 matches!(kind, FindingKind::Unreadable(_) | FindingKind::Refused(_))
             }
             Format::Jsonl | Format::Raw | Format::Records => kind.is_loss(),
         };
-        let told = self.run.findings.iter().filter(|finding| is_told(&finding.kind));
-        self.report.notices.extend(told.map(display::finding_with_place));
+        let reported = self.run.findings.iter().filter(|finding| is_reported(&finding.kind));
+        self.report.notices.extend(reported.map(display::finding_with_place));
     }
 
     /// Returns every command with its job.
@@ -87,9 +87,9 @@ impl<'a> Printing<'a> {
         }
         match (self.look.tail, self.look.stream) {
             (None, _) => Some(0),
-            (Some(rows), None) => self.told(file.tail_offset(rows, self.tail())),
+            (Some(rows), None) => self.report_err(file.tail_offset(rows, self.tail())),
             (Some(rows), Some(_)) => {
-                let mut wanted = self.told(LogRows::open(file, 0, 0, self))?;
+                let mut wanted = self.report_err(LogRows::open(file, 0, 0, self))?;
                 let mut last = VecDeque::new();
                 let mut left_out = false;
                 while let Some(row) = wanted.next(self) {
@@ -106,7 +106,7 @@ impl<'a> Printing<'a> {
 
     /// Works like [`Printing::tail_start`], and reports the bytes that are left out. For formats
     /// whose output contains data alone.
-    pub(super) fn told_tail_start(&mut self, file: &LogFile) -> Option<u64> {
+    pub(super) fn reported_tail_start(&mut self, file: &LogFile) -> Option<u64> {
         let start = self.tail_start(file)?;
         if start > 0 {
             let left_out = format!(
@@ -125,7 +125,7 @@ impl<'a> Printing<'a> {
     }
 
     /// Reports that a row was too long to be printed whole.
-    pub(super) fn tell_cut(&mut self, file: &LogFile, cut_bytes: u64) {
+    pub(super) fn report_cut(&mut self, file: &LogFile, cut_bytes: u64) {
         if cut_bytes > 0 {
             let cut = format!(
                 "{}: omitted {} of a very long row",
@@ -143,7 +143,7 @@ impl<'a> Printing<'a> {
         start: u64,
         cap_bytes: usize,
     ) -> Option<LogRows<'f>> {
-        self.told(LogRows::open(file, start, cap_bytes, self))
+        self.report_err(LogRows::open(file, start, cap_bytes, self))
     }
 
     /// Returns the place of a command's log, for the JSON formats.
@@ -244,7 +244,7 @@ impl<'f> LogRows<'f> {
     pub(super) fn next(&mut self, printing: &mut Printing<'_>) -> Option<Row> {
         loop {
             let row = self.rows.next()?.map_err(|error| Error::io("read", self.file.path())(error));
-            let row = printing.told(row)?;
+            let row = printing.report_err(row)?;
             if printing.look.stream.is_none() || row.stream == printing.look.stream {
                 return Some(row);
             }

@@ -23,7 +23,7 @@ pub(super) fn write_run(printing: &mut Printing<'_>, out: &mut impl Write) -> io
 
 fn write_log(printing: &mut Printing<'_>, log: &LogRef, out: &mut impl Write) -> io::Result<()> {
     let Some(file) = printing.open(log) else { return Ok(()) };
-    match printing.told_tail_start(&file) {
+    match printing.reported_tail_start(&file) {
         None => Ok(()),
         Some(0) => write_lines(printing, &file, out),
         Some(start) => write_rows(printing, &file, start, out),
@@ -36,23 +36,23 @@ fn write_lines(
     file: &LogFile,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    let Some(mut lines) = printing.told(file.lines(0)) else { return Ok(()) };
+    let Some(mut lines) = printing.report_err(file.lines(0)) else { return Ok(()) };
     let mut content = Content::new(file, printing.look.stream);
     let tail = printing.tail();
     let read = |error| Error::io("read", file.path())(error);
-    while let Some(whole) = printing.told(lines.whole_lines().map_err(read)) {
+    while let Some(whole) = printing.report_err(lines.whole_lines().map_err(read)) {
         content.write_whole_lines(whole, out)?;
-        match printing.told(lines.next().map_err(read)) {
+        match printing.report_err(lines.next().map_err(read)) {
             Some(Some(line)) if !tail.holds(&line) => content.write_line(&line, out)?,
             _ => break,
         }
     }
-    if content.strangers > 0 {
-        let (path, strangers) = (file.path().display(), content.strangers);
-        let lines = if strangers == 1 {
+    if content.omitted_lines > 0 {
+        let (path, omitted_lines) = (file.path().display(), content.omitted_lines);
+        let lines = if omitted_lines == 1 {
             "1 line that is not a CRI record".to_owned()
         } else {
-            format!("{strangers} lines that are not CRI records")
+            format!("{omitted_lines} lines that are not CRI records")
         };
         let notice = format!("{path}: omitted {lines} (--stream)");
         printing.report.notices.push(notice);
@@ -68,7 +68,7 @@ struct Content<'f> {
     /// The head of the last line. If the line was cut, its rest is treated the same way.
     head: Head,
     /// The number of lines left out because they have no stream.
-    strangers: u64,
+    omitted_lines: u64,
 }
 
 /// The treatment of a line.
@@ -82,7 +82,7 @@ struct Head {
 impl<'f> Content<'f> {
     fn new(file: &'f LogFile, wanted: Option<Stream>) -> Self {
         let head = Head { is_wanted: true, tag: None };
-        Self { file, wanted, scanner: HeaderScanner::default(), head, strangers: 0 }
+        Self { file, wanted, scanner: HeaderScanner::default(), head, omitted_lines: 0 }
     }
 
     /// Writes lines that all end with an LF.
@@ -135,7 +135,7 @@ impl<'f> Content<'f> {
         let bare = line.strip_suffix(b"\n").unwrap_or(line);
         let Ok(record) = self.file.format().parse(bare) else {
             let is_wanted = self.wanted.is_none();
-            self.strangers += u64::from(!is_wanted);
+            self.omitted_lines += u64::from(!is_wanted);
             return (Head { is_wanted, tag: None }, line);
         };
         let content = line.get(bare.len() - record.content.len()..).unwrap_or_default();
@@ -157,7 +157,7 @@ fn write_rows(
     let Some(mut rows) = printing.rows(file, start, ROW_CAP_BYTES) else { return Ok(()) };
     while let Some(row) = rows.next(printing) {
         out.write_all(&row.text)?;
-        printing.tell_cut(file, row.cut_bytes);
+        printing.report_cut(file, row.cut_bytes);
         if row.complete {
             out.write_all(b"\n")?;
         }
@@ -212,7 +212,7 @@ mod tests {
                 }
                 assert_eq!(String::from_utf8(out).unwrap(), expected, "{head} {wanted:?}");
                 let left_out = u64::from(wanted.is_some() && head == "no record");
-                assert_eq!(content.strangers, left_out);
+                assert_eq!(content.omitted_lines, left_out);
             }
         }
     }
@@ -241,7 +241,7 @@ mod tests {
                 single.write_line(&line, &mut expected).unwrap();
             }
             assert_eq!(out.escape_ascii().to_string(), expected.escape_ascii().to_string());
-            assert_eq!(content.strangers, single.strangers);
+            assert_eq!(content.omitted_lines, single.omitted_lines);
         }
     }
 }

@@ -68,11 +68,11 @@ fn write_log(
     file: &LogFile,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    let Some(start) = printing.told_tail_start(file) else { return Ok(()) };
+    let Some(start) = printing.reported_tail_start(file) else { return Ok(()) };
     let Some(mut number) = lines_before(printing, file, start) else { return Ok(()) };
-    let Some(mut lines) = printing.told(file.lines(start)) else { return Ok(()) };
+    let Some(mut lines) = printing.report_err(file.lines(start)) else { return Ok(()) };
     while let Some(Some(line)) =
-        printing.told(lines.next().map_err(|error| Error::io("read", file.path())(error)))
+        printing.report_err(lines.next().map_err(|error| Error::io("read", file.path())(error)))
     {
         if printing.tail().holds(&line) {
             break;
@@ -81,7 +81,7 @@ fn write_log(
         let parsed = file.format().parse_line(&line);
         let of_stream = |stream| parsed.is_ok_and(|record| record.stream == stream);
         if printing.look.stream.is_none_or(of_stream) {
-            printing.tell_cut(file, line.cut_bytes);
+            printing.report_cut(file, line.cut_bytes);
             write_line(&line_json(place, number, &line, parsed), out)?;
         }
     }
@@ -91,10 +91,10 @@ fn write_log(
 /// Returns the number of lines that begin before an offset. Lines are numbered by their position in
 /// the log, including those that are not shown.
 fn lines_before(printing: &mut Printing<'_>, file: &LogFile, start: u64) -> Option<u64> {
-    let mut lines = printing.told(file.lines(0))?;
+    let mut lines = printing.report_err(file.lines(0))?;
     let mut number = 0;
     while let Some(line) =
-        printing.told(lines.next().map_err(|error| Error::io("read", file.path())(error)))?
+        printing.report_err(lines.next().map_err(|error| Error::io("read", file.path())(error)))?
     {
         if line.offset >= start {
             break;

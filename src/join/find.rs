@@ -55,8 +55,11 @@ pub fn find(run: &RunNode, now: Time) -> Findings {
 
 fn failed_alone(run: &RunNode) -> bool {
     let did_not = |job: &JobNode| {
-        let in_vain = |sh: &ShNode| matches!(sh.state, ShState::Failed | ShState::Interrupted);
-        job.outcome == Some(Outcome::Failed) || job.interrupted || job.shs.iter().any(in_vain)
+        let was_unsuccessful =
+            |sh: &ShNode| matches!(sh.state, ShState::Failed | ShState::Interrupted);
+        job.outcome == Some(Outcome::Failed)
+            || job.interrupted
+            || job.shs.iter().any(was_unsuccessful)
     };
     run.head.outcome == Some(Outcome::Failed)
         && !run.head.is_orphaned()
@@ -285,7 +288,7 @@ mod tests {
     type Parts = (Job, Vec<Sh>, Vec<DatedLog>);
 
     /// Returns a job of one command with its log.
-    fn sound() -> Parts {
+    fn intact() -> Parts {
         (job("build", "complete", Some(20)), vec![sh(10)], vec![log(1, 10)])
     }
 
@@ -302,7 +305,7 @@ mod tests {
             jobs,
             findings: Findings::default(),
         };
-        let told = |finding: Finding| {
+        let described = |finding: Finding| {
             let job = finding.place.job().map_or("-", JobId::as_str);
             format!(
                 "{job} {} {:?}",
@@ -310,7 +313,7 @@ mod tests {
                 finding.kind
             )
         };
-        find(&run, NOW).into_iter().map(told).collect()
+        find(&run, NOW).into_iter().map(described).collect()
     }
 
     fn found(jobs: Vec<Parts>) -> Vec<String> {
@@ -320,15 +323,18 @@ mod tests {
     #[test]
     fn an_intact_run_has_no_findings() {
         let without_commands = (job("quire/push", "complete", Some(2)), vec![], vec![]);
-        assert_eq!(found(vec![without_commands, sound()]), [""; 0]);
+        assert_eq!(found(vec![without_commands, intact()]), [""; 0]);
     }
 
     #[test]
     fn unusual_ends_of_a_run_are_reported() {
-        assert_eq!(found_of(orphaned(900_000), Recorder::Unknown, vec![sound()]), ["- - Orphaned"]);
+        assert_eq!(
+            found_of(orphaned(900_000), Recorder::Unknown, vec![intact()]),
+            ["- - Orphaned"]
+        );
         let active = run("active", None);
-        assert_eq!(found_of(active.clone(), Recorder::Gone, vec![sound()]), ["- - Interrupted"]);
-        assert_eq!(found_of(active, Recorder::Unknown, vec![sound()]), ["- - Stalled"]);
+        assert_eq!(found_of(active.clone(), Recorder::Gone, vec![intact()]), ["- - Interrupted"]);
+        assert_eq!(found_of(active, Recorder::Unknown, vec![intact()]), ["- - Stalled"]);
     }
 
     #[test]
@@ -340,7 +346,7 @@ mod tests {
             found_of(
                 active(),
                 Recorder::Unknown,
-                vec![sound(), (job("test", "active", None), vec![], vec![])]
+                vec![intact(), (job("test", "active", None), vec![], vec![])]
             ),
             [""; 0]
         );
@@ -358,8 +364,8 @@ mod tests {
             ["- - Orphaned", "- - JobsGone { logs: 2, orphaned: true }"]
         );
         assert_eq!(found(vec![rows_only()]), ["- - LogsGone { commands: 2 }"]);
-        assert_eq!(found(vec![sound(), rows_only()]), ["test - LogsGone { commands: 2 }"]);
-        assert_eq!(found(vec![sound(), dir_only()]), ["stray - JobWithoutRow"]);
+        assert_eq!(found(vec![intact(), rows_only()]), ["test - LogsGone { commands: 2 }"]);
+        assert_eq!(found(vec![intact(), dir_only()]), ["stray - JobWithoutRow"]);
         let one_log_gone =
             (job("test", "complete", Some(40)), vec![sh(30), sh(35)], vec![log(2, 35)]);
         assert_eq!(found(vec![one_log_gone]), ["test 1 LogMissing"]);
@@ -376,7 +382,7 @@ mod tests {
             (job("test", "complete", Some(40)), vec![], vec![log(2, 30), log(u32::MAX, 35)]);
         let missing = format!("test - NumberMissing {{ numbers: {}, first_n: 1 }}", u32::MAX - 2);
         assert_eq!(
-            found(vec![sound(), a_gap]),
+            found(vec![intact(), a_gap]),
             ["test 2 RowsEnd { commands: 2, collided: false }", &missing]
         );
     }
@@ -394,14 +400,14 @@ mod tests {
             ["- - FailedAlone", rows_end]
         );
         assert_eq!(found_of(failed(), Recorder::Unknown, vec![cut(7)]), [rows_end]);
-        assert_eq!(found_of(failed(), Recorder::Unknown, vec![sound()]), [""; 0]);
+        assert_eq!(found_of(failed(), Recorder::Unknown, vec![intact()]), [""; 0]);
     }
 
     #[test]
     fn an_unknown_state_is_reported() {
         let exploded = (job("test", "exploded", Some(40)), vec![], vec![]);
         assert_eq!(
-            found_of(run("imploded", Some(1000)), Recorder::Unknown, vec![sound(), exploded]),
+            found_of(run("imploded", Some(1000)), Recorder::Unknown, vec![intact(), exploded]),
             ["- - UnknownState(\"imploded\")", "test - UnknownState(\"exploded\")"]
         );
     }
@@ -416,11 +422,11 @@ mod tests {
 
     #[test]
     fn commands_found_only_in_events_have_no_row() {
-        let told = |id: &str| Job { in_database: false, ..job(id, "succeeded", Some(40)) };
+        let event_job = |id: &str| Job { in_database: false, ..job(id, "succeeded", Some(40)) };
         let event = Sh { origin: Origin::Event, n: Some(1), ..sh(30) };
         let given_up = Sh { origin: Origin::GivenUp, finished_at: None, exit_code: None, ..sh(35) };
-        let test = (told("test"), vec![event, given_up], vec![log(1, 30)]);
-        assert_eq!(found(vec![sound(), test]), ["test - JobWithoutRow", "test 2 NeverEnded"]);
+        let test = (event_job("test"), vec![event, given_up], vec![log(1, 30)]);
+        assert_eq!(found(vec![intact(), test]), ["test - JobWithoutRow", "test 2 NeverEnded"]);
     }
 
     #[test]
@@ -428,9 +434,9 @@ mod tests {
         let never_ended = (job("test", "active", None), vec![], vec![]);
         let outlives = (job("test", "complete", Some(1500)), vec![], vec![]);
         let back = (job("test", "complete", Some(-4)), vec![], vec![]);
-        assert_eq!(found(vec![sound(), never_ended]), ["test - JobNeverEnded"]);
-        assert_eq!(found(vec![sound(), outlives]), ["test - JobOutlivesRun { by_ms: 500 }"]);
-        assert_eq!(found(vec![sound(), back]), ["test - ClockWentBack { by_ms: 5 }"]);
+        assert_eq!(found(vec![intact(), never_ended]), ["test - JobNeverEnded"]);
+        assert_eq!(found(vec![intact(), outlives]), ["test - JobOutlivesRun { by_ms: 500 }"]);
+        assert_eq!(found(vec![intact(), back]), ["test - ClockWentBack { by_ms: 5 }"]);
         let command_back = Sh { finished_at: ms(Some(7)), ..sh(10) };
         assert_eq!(
             found(vec![(job("test", "complete", Some(20)), vec![command_back], vec![log(1, 10)])]),

@@ -205,15 +205,15 @@ pub enum Recorder {
 pub fn run_head(run: Run, recorder: Recorder) -> RunHead {
     let outcome =
         run.state.as_deref().and_then(|state| Outcome::from_word(state, run.reason.as_deref()));
-    let told = told_phase(is_told(&run), outcome, run.started_at, run.finished_at);
-    let interrupted = recorder == Recorder::Gone && matches!(told, Phase::Queued | Phase::Active);
-    let phase = if interrupted { Phase::Finished } else { told };
+    let stored = stored_phase(has_progress(&run), outcome, run.started_at, run.finished_at);
+    let interrupted = recorder == Recorder::Gone && matches!(stored, Phase::Queued | Phase::Active);
+    let phase = if interrupted { Phase::Finished } else { stored };
     RunHead { run, phase, outcome, interrupted }
 }
 
 /// Returns true if a row contains anything about the progress of the run. A row in an unknown
 /// format may not.
-fn is_told(run: &Run) -> bool {
+fn has_progress(run: &Run) -> bool {
     let has_time = [run.queued_at, run.started_at, run.finished_at].iter().any(Option::is_some);
     run.in_database && (run.state.is_some() || has_time)
 }
@@ -222,21 +222,21 @@ fn is_told(run: &Run) -> bool {
 #[must_use]
 pub fn job_node(head: &RunHead, job: Job, shs: Vec<Sh>, logs: Vec<DatedLog>) -> JobNode {
     let outcome = job.state.as_deref().and_then(|state| Outcome::from_word(state, None));
-    let told = told_phase(job.state.is_some(), outcome, job.started_at, job.finished_at);
+    let stored = stored_phase(job.state.is_some(), outcome, job.started_at, job.finished_at);
     // Nothing is active in a run that has ended, whatever the row of the job contains.
     let is_over = head.phase == Phase::Finished;
-    let (phase, outcome) = match told {
+    let (phase, outcome) = match stored {
         Phase::Queued if is_over => (Phase::Finished, Some(Outcome::Skipped)),
         Phase::Active if is_over => (Phase::Finished, None),
-        told => (told, outcome),
+        stored => (stored, outcome),
     };
-    let interrupted = is_over && told == Phase::Active;
+    let interrupted = is_over && stored == Phase::Active;
     let is_over = is_over || phase == Phase::Finished;
     let shs = pair::pair(shs, logs).into_iter().map(|paired| paired.node(is_over)).collect();
     JobNode { job, phase, outcome, interrupted, shs }
 }
 
-fn told_phase(
+fn stored_phase(
     has_row: bool,
     outcome: Option<Outcome>,
     started: Option<Time>,
@@ -257,10 +257,10 @@ fn told_phase(
 pub fn with_events(mut rows: Vec<(Job, Vec<Sh>)>, events: Events) -> Vec<(Job, Vec<Sh>)> {
     let places: HashMap<JobId, usize> =
         rows.iter().enumerate().map(|(place, (job, _))| (job.id.clone(), place)).collect();
-    for (job, told) in events.jobs {
+    for (job, event_shs) in events.jobs {
         match places.get(&job.id).and_then(|place| rows.get_mut(*place)) {
-            Some((_, shs)) => *shs = with_rows(told, std::mem::take(shs)),
-            None => rows.push((job, told)),
+            Some((_, shs)) => *shs = with_rows(event_shs, std::mem::take(shs)),
+            None => rows.push((job, event_shs)),
         }
     }
     rows
@@ -270,30 +270,30 @@ pub fn with_events(mut rows: Vec<(Job, Vec<Sh>)>, events: Events) -> Vec<(Job, V
 /// events, so the start and the command line identify the event of a row. Rows without an event
 /// come last. If there are such rows and every event has its row, the events are incomplete: the
 /// numbers are dropped, so that all commands are paired with their logs by time.
-fn with_rows(mut told: Vec<Sh>, rows: Vec<Sh>) -> Vec<Sh> {
+fn with_rows(mut event_shs: Vec<Sh>, rows: Vec<Sh>) -> Vec<Sh> {
     let mut places: HashMap<(Option<Time>, String), VecDeque<usize>> = HashMap::new();
     // A command that was given up has no row.
-    for (place, sh) in told.iter().enumerate().filter(|(_, sh)| sh.n.is_some()) {
+    for (place, sh) in event_shs.iter().enumerate().filter(|(_, sh)| sh.n.is_some()) {
         places.entry((sh.started_at, sh.cmd.clone())).or_default().push_back(place);
     }
-    let mut strangers = Vec::new();
+    let mut unmatched = Vec::new();
     for row in rows {
         let place =
             places.get_mut(&(row.started_at, row.cmd.clone())).and_then(VecDeque::pop_front);
-        match place.and_then(|place| told.get_mut(place)) {
+        match place.and_then(|place| event_shs.get_mut(place)) {
             Some(sh) => *sh = Sh { n: sh.n, ..row },
-            None => strangers.push(row),
+            None => unmatched.push(row),
         }
     }
-    let is_cut = !strangers.is_empty() && told.iter().all(|sh| sh.origin.is_row());
-    told.extend(strangers);
+    let is_cut = !unmatched.is_empty() && event_shs.iter().all(|sh| sh.origin.is_row());
+    event_shs.extend(unmatched);
     if is_cut {
-        for sh in &mut told {
+        for sh in &mut event_shs {
             sh.n = None;
         }
-        told.sort_by_key(|sh| sh.started_at);
+        event_shs.sort_by_key(|sh| sh.started_at);
     }
-    told
+    event_shs
 }
 
 /// Fills a run without a row with the data of its events.
@@ -383,7 +383,7 @@ mod tests {
     proptest! {
         #[test]
         fn every_row_and_every_event_command_is_joined_exactly_once(
-            (rows, told) in commands(),
+            (rows, event_shs) in commands(),
         ) {
             let row = |at: &i64| Sh {
                 cmd: "c".into(),
@@ -391,8 +391,8 @@ mod tests {
                 exit_code: Some(9),
                 ..Sh::default()
             };
-            let events = events_of(&told);
-            let told: Vec<Sh> = events.jobs.iter().flat_map(|(_, shs)| shs.clone()).collect();
+            let events = events_of(&event_shs);
+            let event_shs: Vec<Sh> = events.jobs.iter().flat_map(|(_, shs)| shs.clone()).collect();
             let joined = with_events(
                 vec![(Job::without_row(JobId("j".into())), rows.iter().map(row).collect())],
                 events,
@@ -409,7 +409,7 @@ mod tests {
                 rows.iter().map(|at| Some(Time::from_millis(*at))).collect();
             prop_assert_eq!(starts(&mut shs.iter().filter(is_row)), expected, "rows");
             // A row replaces the first event that may have created it.
-            let mut left = told.clone();
+            let mut left = event_shs.clone();
             for at in &rows {
                 let made =
                     |sh: &Sh| sh.n.is_some() && sh.started_at == Some(Time::from_millis(*at));

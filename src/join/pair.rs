@@ -84,7 +84,7 @@ pub(super) fn pair(shs: Vec<Sh>, mut logs: Vec<DatedLog>) -> Vec<Paired> {
     let mut paired = if shs.iter().any(|sh| sh.n.is_some()) {
         pair_by_number(shs, logs)
     } else {
-        let shs = in_telling_order(shs, &logs);
+        let shs = in_confirmed_order(shs, &logs);
         if follows_the_order(&shs, &logs) {
             pair_by_order(shs, logs)
         } else {
@@ -120,7 +120,7 @@ fn pair_by_number(shs: Vec<Sh>, logs: Vec<DatedLog>) -> Vec<Paired> {
 /// Returns [`Pairing::Time`] if the times confirm a pair that was made in another way, else
 /// [`Pairing::Position`].
 fn checked(sh: &Sh, found: &DatedLog) -> Pairing {
-    if agree(sh, found) == Some(true) { Pairing::Time } else { Pairing::Position }
+    if times_match(sh, found) == Some(true) { Pairing::Time } else { Pairing::Position }
 }
 
 /// Adds rows without a log, with the lowest free numbers.
@@ -132,14 +132,14 @@ fn add_alone(paired: &mut Vec<Paired>, shs: Vec<Sh>) {
 
 /// Returns true if a log's first timestamp equals the row's start, give or take a millisecond;
 /// `None` if one of them is unknown.
-fn agree(sh: &Sh, found: &DatedLog) -> Option<bool> {
+fn times_match(sh: &Sh, found: &DatedLog) -> Option<bool> {
     let (log, row) = (found.first_at?.floor_millis(), sh.started_at?.floor_millis());
     Some(log.abs_diff(row) <= 1)
 }
 
 /// Returns the rows in the order of writing or in the order of their start times: the order that
 /// more of the logs' times confirm to the millisecond.
-fn in_telling_order(shs: Vec<Sh>, logs: &[DatedLog]) -> Vec<Sh> {
+fn in_confirmed_order(shs: Vec<Sh>, logs: &[DatedLog]) -> Vec<Sh> {
     let mut by_start = shs.clone();
     by_start.sort_by_key(|sh| sh.started_at);
     let is_exact = |sh: &Sh, found: &DatedLog| {
@@ -154,7 +154,8 @@ fn in_telling_order(shs: Vec<Sh>, logs: &[DatedLog]) -> Vec<Sh> {
 
 /// Returns true if no log's time contradicts quire's rule: the i-th row belongs to `sh-<i>.log`.
 fn follows_the_order(shs: &[Sh], logs: &[DatedLog]) -> bool {
-    logs.iter().all(|found| row_at(shs, found.n).and_then(|sh| agree(sh, found)) != Some(false))
+    logs.iter()
+        .all(|found| row_at(shs, found.n).and_then(|sh| times_match(sh, found)) != Some(false))
 }
 
 fn row_at(shs: &[Sh], n: u32) -> Option<&Sh> {
@@ -177,7 +178,7 @@ fn pair_by_order(shs: Vec<Sh>, logs: Vec<DatedLog>) -> Vec<Paired> {
             None => alone.push((n, sh)),
         }
     }
-    let (dated, silent): (Vec<_>, Vec<_>) =
+    let (dated, undated): (Vec<_>, Vec<_>) =
         logs.into_values().partition(|found| found.first_at.is_some());
     let first_ms = |found: &DatedLog| found.first_at.map_or(0, Time::floor_millis);
     let mut starting: BTreeMap<(i64, u32), DatedLog> =
@@ -191,7 +192,7 @@ fn pair_by_order(shs: Vec<Sh>, logs: Vec<DatedLog>) -> Vec<Paired> {
             None => paired.push(Paired::row_only(n, sh)),
         }
     }
-    paired.extend(silent.into_iter().chain(starting.into_values()).map(Paired::file_only));
+    paired.extend(undated.into_iter().chain(starting.into_values()).map(Paired::file_only));
     paired
 }
 
@@ -300,7 +301,7 @@ mod tests {
     }
 
     /// Formats pairs as `n:start-of-row:log pairing`, with a dash for a missing part.
-    fn told(paired: &[Paired]) -> Vec<String> {
+    fn described(paired: &[Paired]) -> Vec<String> {
         paired
             .iter()
             .map(|p| {
@@ -318,7 +319,7 @@ mod tests {
             vec![log(1, Some(99)), log(2, None), log(3, None)],
         );
         assert_eq!(
-            told(&paired),
+            described(&paired),
             [
                 "1:20:sh-1.log exact",
                 "2:10:sh-2.log exact",
@@ -334,7 +335,10 @@ mod tests {
             vec![sh(Some(1), 10), sh(None, 20), sh(None, 30)],
             vec![log(1, None), log(2, Some(30))],
         );
-        assert_eq!(told(&paired), ["1:10:sh-1.log exact", "2:30:sh-2.log time", "3:20:- row-only"]);
+        assert_eq!(
+            described(&paired),
+            ["1:10:sh-1.log exact", "2:30:sh-2.log time", "3:20:- row-only"]
+        );
     }
 
     #[test]
@@ -344,7 +348,7 @@ mod tests {
             vec![log(1, Some(10)), log(2, None), log(3, Some(20)), log(10, None)],
         );
         assert_eq!(
-            told(&paired),
+            described(&paired),
             [
                 "1:10:sh-1.log time",
                 "2:20:sh-2.log position",
@@ -358,7 +362,7 @@ mod tests {
     fn start_times_that_differ_by_a_millisecond_match() {
         let paired =
             pair(vec![sh(None, 10), sh(None, 20)], vec![log(1, Some(11)), log(2, Some(19))]);
-        assert_eq!(told(&paired), ["1:10:sh-1.log time", "2:20:sh-2.log time"]);
+        assert_eq!(described(&paired), ["1:10:sh-1.log time", "2:20:sh-2.log time"]);
     }
 
     #[test]
@@ -367,7 +371,7 @@ mod tests {
         let rows = vec![sh(None, 50), sh(None, 100), sh(None, 200)];
         let paired = pair(rows, vec![log(1, Some(100)), log(2, Some(200)), log(3, Some(50))]);
         assert_eq!(
-            told(&paired),
+            described(&paired),
             ["1:100:sh-1.log time", "2:200:sh-2.log time", "3:50:sh-3.log time"]
         );
     }
@@ -379,7 +383,7 @@ mod tests {
         let logs =
             vec![log(1, Some(5)), log(2, Some(10)), log(3, None), log(4, Some(30)), log(5, None)];
         assert_eq!(
-            told(&pair(rows, logs)),
+            described(&pair(rows, logs)),
             [
                 "1:-:sh-1.log file-only",
                 "2:10:sh-2.log time",
@@ -431,7 +435,7 @@ mod tests {
             ),
         ] {
             let logs = (1..).zip(times).map(|(n, at)| log(n, at)).collect();
-            assert_eq!(told(&pair(rows(&starts), logs)), expected, "{starts:?}");
+            assert_eq!(described(&pair(rows(&starts), logs)), expected, "{starts:?}");
         }
     }
 
@@ -439,7 +443,7 @@ mod tests {
     fn a_number_missing_in_rows_and_logs_shifts_the_following_pairs() {
         let paired =
             pair(vec![sh(None, 10), sh(None, 20)], vec![log(1, Some(10)), log(3, Some(20))]);
-        assert_eq!(told(&paired), ["1:10:sh-1.log time", "3:20:sh-3.log time"]);
+        assert_eq!(described(&paired), ["1:10:sh-1.log time", "3:20:sh-3.log time"]);
     }
 
     #[test]
@@ -447,12 +451,12 @@ mod tests {
         let rows = vec![sh(None, 10), sh(None, 25), sh(None, 40)];
         let paired = pair(rows.clone(), vec![log(1, Some(10)), log(2, Some(20)), log(3, Some(40))]);
         assert_eq!(
-            told(&paired),
+            described(&paired),
             ["1:10:sh-1.log time", "2:25:sh-2.log position", "3:40:sh-3.log time"]
         );
         let far = pair(rows, vec![log(1, Some(10)), log(2, Some(2000)), log(3, Some(40))]);
         assert_eq!(
-            told(&far),
+            described(&far),
             [
                 "1:10:sh-1.log time",
                 "2:-:sh-2.log file-only",
@@ -470,7 +474,7 @@ mod tests {
             vec![log(1, Some(10)), log(2, None), log(3, Some(17))],
         );
         assert_eq!(
-            told(&paired),
+            described(&paired),
             [
                 "1:10:sh-1.log time",
                 "2:10:sh-2.log position",

@@ -35,19 +35,19 @@ fn followed(
         links: false,
         time_zone: TimeZone::UTC,
     };
-    let (mut out, mut said) = (Vec::new(), String::new());
+    let (mut out, mut message) = (Vec::new(), String::new());
     let mut steps = steps.iter_mut();
     let mut pause =
         || steps.next().map(|step| step()).ok_or(io::Error::other("nothing more happens"));
-    let mut tell = |text: &str| said.extend([text, "\n"]);
+    let mut show = |text: &str| message.extend([text, "\n"]);
     let ended = follow(
         catalog,
         &wanted,
         &look,
-        &mut Hooks { tell: &mut tell, pause: &mut pause },
+        &mut Hooks { show: &mut show, pause: &mut pause },
         &mut out,
     );
-    (ended, String::from_utf8(out).unwrap(), said)
+    (ended, String::from_utf8(out).unwrap(), message)
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn a_missing_store_is_awaited_and_reported_once() {
     let root = dir.path().join("not/yet");
     failed_run(&mut made, &run_id(1), 0);
     let mut catalog = Catalog::of_store(&root, None);
-    let (ended, printed, said) = followed(
+    let (ended, printed, message) = followed(
         &mut catalog,
         &mut [
             &mut || {},
@@ -122,9 +122,9 @@ fn a_missing_store_is_awaited_and_reported_once() {
     );
     assert!(!ended.unwrap().was_seen_running);
     assert!(printed.contains("run 00000001, example"), "{printed}");
-    let [absent, empty] = &said.lines().collect::<Vec<_>>()[..] else { panic!("{said}") };
-    assert!(absent.starts_with("waiting: no store yet ("), "{said}");
-    assert!(empty.starts_with("waiting: the store has no runs yet ("), "{said}");
+    let [absent, empty] = &message.lines().collect::<Vec<_>>()[..] else { panic!("{message}") };
+    assert!(absent.starts_with("waiting: no store yet ("), "{message}");
+    assert!(empty.starts_with("waiting: the store has no runs yet ("), "{message}");
 }
 
 #[test]
@@ -213,9 +213,9 @@ fn signals_and_a_closed_reader_end_the_output() {
     // The program detects the closed pipe although it writes nothing more.
     drop(lines);
     assert_eq!(child.wait().unwrap().code(), Some(0));
-    let mut said = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-    assert_eq!(said, "");
+    let mut message = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut message).unwrap();
+    assert_eq!(message, "");
 }
 
 #[test]

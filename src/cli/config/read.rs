@@ -42,7 +42,7 @@ pub(super) fn parse(text: &str) -> std::result::Result<Config, Vec<Fault>> {
 #[derive(Default)]
 struct Draft {
     config: Config,
-    wishes: Vec<Wish>,
+    bindings: Vec<Wish>,
     faults: Vec<Fault>,
 }
 
@@ -55,7 +55,7 @@ impl Draft {
         // Skip this if there are faults: an invalid binding does not replace its default keys, and
         // other bindings could then seem to conflict with them.
         if self.faults.is_empty() {
-            match Keymap::with(&self.wishes) {
+            match Keymap::with(&self.bindings) {
                 Ok(keymap) => self.config.settings.keymap = keymap,
                 Err(faults) => self.faults = faults,
             }
@@ -117,7 +117,7 @@ impl Draft {
         for (name, at, value) in entries(table) {
             let read = match value.get_ref() {
                 DeValue::Table(table) => self.context(name, at, table),
-                _ => self.wish(None, name, at, value),
+                _ => self.binding(None, name, at, value),
             };
             self.note(read);
         }
@@ -129,17 +129,17 @@ impl Draft {
             let known = Context::ALL.map(Context::name);
             return Err(Fault {
                 at,
-                message: format!("unknown table [keys.{name}]{}", meant(name, &known)),
+                message: format!("unknown table [keys.{name}]{}", suggestion(name, &known)),
             });
         };
         for (name, at, value) in entries(table) {
-            let read = self.wish(Some(context), name, at, value);
+            let read = self.binding(Some(context), name, at, value);
             self.note(read);
         }
         Ok(())
     }
 
-    fn wish(
+    fn binding(
         &mut self,
         context: Option<Context>,
         name: &str,
@@ -152,7 +152,7 @@ impl Draft {
             let names: Vec<&str> = Action::ALL.iter().map(|action| action.name()).collect();
             return Err(unknown("action", name, at, &table, &names));
         };
-        self.wishes.push(Wish { context, action, keys: keys_of(name, value)?, at });
+        self.bindings.push(Wish { context, action, keys: keys_of(name, value)?, at });
         Ok(())
     }
 }
@@ -167,12 +167,12 @@ fn entries<'a, 'i>(table: &'a DeTable<'i>) -> Vec<(&'a str, usize, &'a Value<'i>
 }
 
 fn unknown(what: &str, name: &str, at: usize, table: &str, known: &[&str]) -> Fault {
-    Fault { at, message: format!("unknown {what} `{name}`{table}{}", meant(name, known)) }
+    Fault { at, message: format!("unknown {what} `{name}`{table}{}", suggestion(name, known)) }
 }
 
 /// Returns the end of a message: the most similar known name if there is one, else all known names,
 /// or the command that lists them if there are too many.
-fn meant(wrong: &str, known: &[&str]) -> String {
+fn suggestion(wrong: &str, known: &[&str]) -> String {
     match display::nearest(wrong, known.iter().copied()) {
         Some(name) => format!("; did you mean `{name}`?"),
         None if known.len() > MAX_LISTED => "; `rundown config` lists all names".into(),
@@ -212,7 +212,7 @@ fn one_of<T: Copy, const N: usize>(
     let quoted = names.map(|name| format!("{name:?}")).join(", ");
     let text = text_of(name, &format!("one of {quoted}"), value)?;
     let found = known.into_iter().find(|(name, _)| *name == text).map(|(_, meaning)| meaning);
-    let message = || format!("invalid value {text:?} of `{name}`{}", meant(text, &names));
+    let message = || format!("invalid value {text:?} of `{name}`{}", suggestion(text, &names));
     found.ok_or_else(|| Fault { at: value.span().start, message: message() })
 }
 

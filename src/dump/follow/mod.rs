@@ -35,11 +35,11 @@ use run_printer::RunPrinter;
 
 /// Interval at which the run is read even if the database has not changed. Some changes are not in
 /// the database, such as a new log or the death of a recorder.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+const READ_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The minimum delay before an unchanged run is read again, as a multiple of the duration of the
 /// last read.
-const LOOK_PAUSE_FACTOR: u32 = 4;
+const READ_PAUSE_FACTOR: u32 = 4;
 
 /// The run to follow.
 #[derive(Clone, Debug)]
@@ -55,7 +55,7 @@ pub struct FollowOptions {
 /// The caller's callbacks for [`follow`].
 pub struct Hooks<'a> {
     /// Shows a message that is not part of the output.
-    pub tell: &'a mut dyn FnMut(&str),
+    pub show: &'a mut dyn FnMut(&str),
     /// Waits a moment. Fails if the reader of the output is gone.
     pub pause: &'a mut dyn FnMut() -> io::Result<()>,
 }
@@ -87,36 +87,36 @@ pub fn follow(
     let id = find(catalog, wanted, &mut waits, hooks)?;
     let mut printer = RunPrinter::new(look, out);
     let (mut was_seen_running, mut unreadable) = (false, false);
-    let mut next_look = Instant::now();
+    let mut next_read = Instant::now();
     loop {
         let begun = Instant::now();
-        let looked = look_at(catalog, &id, begun >= next_look);
-        let is_looked = !matches!(looked, Ok(None));
-        let told = match looked {
+        let read = read_if_due(catalog, &id, begun >= next_read);
+        let was_read = !matches!(read, Ok(None));
+        let head_at_end = match read {
             Ok(Some(run)) => {
                 waits.last = None;
                 let head = run.head.clone();
                 was_seen_running |= matches!(head.phase, Phase::Queued | Phase::Active);
                 let is_over = head.phase == Phase::Finished;
                 unreadable |= is_over && run.is_unreadable();
-                let told = printer.take_in(&select(run, &wanted.selection));
-                told.map(|()| is_over.then_some(head))
+                let result = printer.take_in(&select(run, &wanted.selection));
+                result.map(|()| is_over.then_some(head))
             }
             Ok(None) => printer.read_on().map(|()| None),
             Err(error @ Error::NotFound(_)) => return Err(error),
             Err(error) => {
-                waits.tell(&Wait::of(&error, true), hooks);
+                waits.report(&Wait::of(&error, true), hooks);
                 printer.read_on().map(|()| None)
             }
         };
-        if is_looked {
-            next_look = Instant::now() + LOOK_AGAIN.max(begun.elapsed() * LOOK_PAUSE_FACTOR);
+        if was_read {
+            next_read = Instant::now() + READ_INTERVAL.max(begun.elapsed() * READ_PAUSE_FACTOR);
         }
-        unreadable |= tell_report(&printer.take_report(), hooks);
-        let ended = told.map_err(Error::Output)?;
+        unreadable |= show_report(&printer.take_report(), hooks);
+        let ended = head_at_end.map_err(Error::Output)?;
         let is_selective = wanted.selection.job.is_some() || wanted.selection.n.is_some();
         match ended {
-            Some(_) if is_selective && printer.told_nothing() => {
+            Some(_) if is_selective && printer.printed_nothing() => {
                 let why = "no job or command matches --job or --sh";
                 return Err(Error::NotFound(why.into()));
             }
@@ -127,7 +127,7 @@ pub fn follow(
 }
 
 /// Reads the run if it may have changed or a read is due; otherwise returns `None`.
-fn look_at(catalog: &mut Catalog, id: &RunId, is_due: bool) -> Result<Option<RunNode>> {
+fn read_if_due(catalog: &mut Catalog, id: &RunId, is_due: bool) -> Result<Option<RunNode>> {
     catalog.renew();
     if !catalog.changed()? && !is_due {
         return Ok(None);
@@ -154,7 +154,7 @@ fn find(
             }
             Err(error) => Wait::of(&error, false),
         };
-        waits.tell(&wait, hooks);
+        waits.report(&wait, hooks);
         (hooks.pause)().map_err(Error::Output)?;
     }
 }
@@ -166,20 +166,20 @@ struct Waits {
 }
 
 impl Waits {
-    fn tell(&mut self, wait: &Wait, hooks: &mut Hooks<'_>) {
+    fn report(&mut self, wait: &Wait, hooks: &mut Hooks<'_>) {
         if self.last.as_ref() == Some(wait) {
             return;
         }
         let path =
             wait.path.as_ref().map(|path| format!(" ({})", path.display())).unwrap_or_default();
         let why = wait.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
-        (hooks.tell)(&format!("waiting: {}{path}{why}", wait.what));
+        (hooks.show)(&format!("waiting: {}{path}{why}", wait.what));
         self.last = Some(wait.clone());
     }
 }
 
 /// Shows the notices of a report. Returns true if a log could not be read.
-fn tell_report(report: &Report, hooks: &mut Hooks<'_>) -> bool {
-    report.notices.iter().for_each(|notice| (hooks.tell)(notice));
+fn show_report(report: &Report, hooks: &mut Hooks<'_>) -> bool {
+    report.notices.iter().for_each(|notice| (hooks.show)(notice));
     report.unreadable
 }

@@ -84,7 +84,7 @@ impl<'a, W: Write> RunPrinter<'a, W> {
     }
 
     /// Returns true if no job or command has been printed.
-    pub(super) const fn told_nothing(&self) -> bool {
+    pub(super) const fn printed_nothing(&self) -> bool {
         self.sources.is_empty() && self.ended_jobs.is_empty()
     }
 
@@ -121,9 +121,11 @@ impl<'a, W: Write> RunPrinter<'a, W> {
         let since = since.and_then(|at| date_time(at, &self.look.time_zone));
         let since = since.map(|at| format!(" since {at}")).unwrap_or_default();
         match run_id(&head.run) {
-            Some(_) => {
-                self.say(&format!("{}: {}{since}", run_name(run), Status::of_run(head).word()))
-            }
+            Some(_) => self.write_message(&format!(
+                "{}: {}{since}",
+                run_name(run),
+                Status::of_run(head).word()
+            )),
             None => Ok(()),
         }
     }
@@ -147,18 +149,18 @@ impl<'a, W: Write> RunPrinter<'a, W> {
             return Ok(());
         }
         if at == known {
-            self.introduce(at, node)?;
+            self.print_heading(at, node)?;
         }
         if let Some(log) = &node.log {
             self.open(run, at, log, node.sh.as_ref().and_then(|sh| sh.started_at));
         }
-        let goes_on = match node.state {
+        let may_grow = match node.state {
             ShState::Running => true,
             ShState::Unknown => run.head.phase != Phase::Finished,
             ShState::Passed | ShState::Failed | ShState::Interrupted => false,
         };
-        self.read(at, !goes_on)?;
-        if goes_on { Ok(()) } else { self.end_command(run, node, at) }
+        self.read(at, !may_grow)?;
+        if may_grow { Ok(()) } else { self.end_command(run, node, at) }
     }
 
     /// Returns the index of a source. Adds a new one at the end.
@@ -176,11 +178,11 @@ impl<'a, W: Write> RunPrinter<'a, W> {
         })
     }
 
-    fn introduce(&mut self, at: usize, node: &ShNode) -> io::Result<()> {
+    fn print_heading(&mut self, at: usize, node: &ShNode) -> io::Result<()> {
         let Some(source) = self.sources.get_mut(at) else { return Ok(()) };
         source.command = node.sh.as_ref().map(display::command);
         let line = [Some(source.name.clone()), source.command.clone()];
-        self.say(&line.into_iter().flatten().collect::<Vec<_>>().join(": "))?;
+        self.write_message(&line.into_iter().flatten().collect::<Vec<_>>().join(": "))?;
         self.last_printed = Some(at);
         Ok(())
     }
@@ -196,7 +198,7 @@ impl<'a, W: Write> RunPrinter<'a, W> {
         let live = printing.open(log).and_then(|file| {
             let start = printing.tail_start(&file)?;
             let live = LiveRows::new(file, start, TEXT_ROW_CAP_BYTES);
-            printing.told(live).map(|live| (live, start))
+            printing.report_err(live).map(|live| (live, start))
         });
         self.report = printing.report;
         source.state = live.map_or(State::Closed, |(live, start)| {
@@ -241,7 +243,7 @@ impl<'a, W: Write> RunPrinter<'a, W> {
             let is_news = std::mem::replace(&mut rows.late_bytes, late_bytes) < late_bytes;
             self.print(at, batch.is_last)?;
             if is_news {
-                self.say(&format!("note: {}", display::late(late_bytes)))?;
+                self.write_message(&format!("note: {}", display::late(late_bytes)))?;
             }
             if batch.is_last {
                 if is_end {
@@ -300,7 +302,7 @@ impl<'a, W: Write> RunPrinter<'a, W> {
             Key::Place(place) => Some(place.clone()),
             Key::File(_) => None,
         };
-        self.say(&format!("{name} {ended}{missing}"))?;
+        self.write_message(&format!("{name} {ended}{missing}"))?;
         place.map_or(Ok(()), |place| self.notes(run, &place))
     }
 
@@ -318,7 +320,7 @@ impl<'a, W: Write> RunPrinter<'a, W> {
         let finished_at = job.job.finished_at.filter(|_| !job.interrupted);
         let ended =
             ended(Status::of_job(job), None, display::lasted(job.job.started_at, finished_at));
-        self.say(&format!("{} {ended}", display::place(&place).unwrap_or_default()))?;
+        self.write_message(&format!("{} {ended}", display::place(&place).unwrap_or_default()))?;
         self.notes(run, &place)
     }
 
@@ -329,14 +331,14 @@ impl<'a, W: Write> RunPrinter<'a, W> {
         }
         let head = &run.head;
         let lasted = head.lasted_ms().map(display::duration);
-        self.say(&format!(
+        self.write_message(&format!(
             "{} {}",
             run_name(run),
             ended(Status::of_run(head), display::reason(head), lasted)
         ))?;
         self.notes(run, &Place::Run)?;
         if let Some(last) = failure_summary::of(run) {
-            self.say(&last.title)?;
+            self.write_message(&last.title)?;
             for row in &last.rows {
                 write_row(row, sign(row), &mut Sanitizer::default(), self.look, self.out)?;
             }
@@ -347,13 +349,13 @@ impl<'a, W: Write> RunPrinter<'a, W> {
     /// Prints the findings on a place.
     fn notes(&mut self, run: &RunNode, place: &Place) -> io::Result<()> {
         for kind in run.findings.at(place) {
-            self.say(&format!("note: {}", display::finding(kind)))?;
+            self.write_message(&format!("note: {}", display::finding(kind)))?;
         }
         Ok(())
     }
 
     /// Prints a line that is not a row. The next row then needs a `… continues:` line before it.
-    fn say(&mut self, line: &str) -> io::Result<()> {
+    fn write_message(&mut self, line: &str) -> io::Result<()> {
         self.last_printed = None;
         writeln!(self.out, "{line}")
     }
