@@ -9,7 +9,7 @@ use rundown::time::Time;
 
 use crate::Bench;
 use crate::log::{Log, Manner, warm};
-use crate::rounds::tell_latencies;
+use crate::rounds::report_latencies;
 
 /// Number of places to go to.
 const PLACES: u64 = 2000;
@@ -32,12 +32,12 @@ pub fn goto(bench: &mut Bench) -> Result<()> {
             file.offset_of_row(&index, share % log.rows, Tail::Emit)?.context("no such row")?;
         Ok(file.window(Anchor::From(offset), ROWS, Tail::Emit).map(|_| ())?)
     })?;
-    tell_latencies("rundown, by row", &by_row, ", goal: p99 1");
+    report_latencies("rundown, by row", &by_row, ", goal: p99 1");
     let by_time = latencies(|share| {
         let offset = offset_of_time(&file, &index, time(&log, share))?;
         Ok(file.window(Anchor::From(offset), ROWS, Tail::Emit).map(|_| ())?)
     })?;
-    tell_latencies("rundown, by time", &by_time, ", goal: p99 1");
+    report_latencies("rundown, by time", &by_time, ", goal: p99 1");
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use anyhow::{Result, anyhow};
 
 use crate::log::{Lines, Log, warm};
 use crate::process::{cpu, cpu_share};
-use crate::rounds::{Mebibytes, ms, tell_latencies};
+use crate::rounds::{Mebibytes, ms, report_latencies};
 use crate::screens::shows;
 use crate::terminal::{PATIENCE, Terminal};
 use crate::{Bench, gap, rows_text};
@@ -69,7 +69,7 @@ pub fn append(bench: &mut Bench) -> Result<()> {
             terminal.rest(gap(n))?;
         }
         let goal = if label == "rundown" { ", goal: p50 2, p99 20" } else { "" };
-        tell_latencies(label, &latencies, goal);
+        report_latencies(label, &latencies, goal);
         println!("  {:<34} idle {idle:.3} % of a core, {}", "", Mebibytes(terminal.end()?));
         Ok(())
     })
@@ -173,7 +173,7 @@ pub fn burst(bench: &mut Bench) -> Result<()> {
     let last = terminal.wait_for(FLOOD_END)?;
     let counted = terminal.wait_for(&rows_text(flood.rows))?;
     let spent = cpu(terminal.pid()).saturating_sub(spent);
-    tell_latencies("rundown", &latencies, ", goal: max 33");
+    report_latencies("rundown", &latencies, ", goal: max 33");
     let after = |seen: Option<Instant>| {
         seen.map_or_else(|| "NEVER".into(), |seen| format!("{:.1} ms", ms(seen - flood.end)))
     };

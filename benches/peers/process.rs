@@ -14,7 +14,7 @@ use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 use crate::rounds::Sample;
 
 /// Interval between two samples of memory. Shorter peaks are missed.
-const LOOK_EVERY: Duration = Duration::from_millis(5);
+const SAMPLE_INTERVAL: Duration = Duration::from_millis(5);
 
 /// The maximum of all samples, in KiB.
 #[derive(Clone, Copy, Default)]
@@ -59,7 +59,7 @@ impl Watch {
                 let mut peak = Memory::default();
                 while !stop.load(Ordering::Acquire) {
                     peak = peak.max(Memory::of(pid));
-                    thread::park_timeout(LOOK_EVERY);
+                    thread::park_timeout(SAMPLE_INTERVAL);
                 }
                 peak.max(Memory::of(pid))
             }

@@ -144,7 +144,7 @@ impl fmt::Display for Figures {
 }
 
 /// Prints the distribution of latencies; `goal` is appended.
-pub fn tell_latencies(name: &str, latencies: &[Duration], goal: &str) {
+pub fn report_latencies(name: &str, latencies: &[Duration], goal: &str) {
     if latencies.is_empty() {
         println!("  {name:<34} it was over before anything could be measured");
         return;

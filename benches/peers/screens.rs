@@ -10,7 +10,7 @@ use vt100::Screen;
 
 use crate::log::{FIRST, LAST, Log, Manner, NEEDLE, warm};
 use crate::pipes::{command, once, piped, wc};
-use crate::rounds::{Contender, Mebibytes, Sample, compare, tell_latencies};
+use crate::rounds::{Contender, Mebibytes, Sample, compare, report_latencies};
 use crate::terminal::{PATIENCE, Terminal};
 use crate::{BIG, Bench, gap, rows_text};
 
@@ -126,7 +126,7 @@ pub fn keys(bench: &mut Bench) -> Result<()> {
         latencies.push(moved.map_or(PATIENCE, |moved| moved - pressed));
         terminal.rest(gap(n as u64))?;
     }
-    tell_latencies("rundown", &latencies, ", goal: max 16");
+    report_latencies("rundown", &latencies, ", goal: max 16");
     println!("  {}", Mebibytes(terminal.end()?));
     Ok(())
 }

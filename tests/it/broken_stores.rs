@@ -17,7 +17,7 @@ const V11: &str = "quire-v11-broken";
 ///   n state exit join
 /// odd: job n kind
 /// ```
-fn told(name: &str, id: &str, exit_status: i32, expected: &[&str]) {
+fn assert_run(name: &str, id: &str, exit_status: i32, expected: &[&str]) {
     let dir = store(name);
     let document = json(
         dir.path(),
@@ -67,7 +67,7 @@ fn word(value: &Value) -> String {
 
 #[test]
 fn a_run_whose_rows_end_at_a_collision_keeps_its_state() {
-    told(
+    assert_run(
         V2,
         "b0200001",
         4,
@@ -89,7 +89,7 @@ fn a_run_whose_rows_end_at_a_collision_keeps_its_state() {
 
 #[test]
 fn a_collision_is_reported_even_if_the_run_was_abandoned_later() {
-    told(
+    assert_run(
         V2,
         "b0200002",
         1,
@@ -111,7 +111,7 @@ fn a_collision_is_reported_even_if_the_run_was_abandoned_later() {
 
 #[test]
 fn an_orphaned_run_has_no_duration() {
-    told(
+    assert_run(
         V2,
         "b0200003",
         1,
@@ -126,7 +126,7 @@ fn an_orphaned_run_has_no_duration() {
 
 #[test]
 fn an_empty_log_does_not_prove_a_collision() {
-    told(
+    assert_run(
         V2,
         "b0200004",
         1,
@@ -144,7 +144,7 @@ fn an_empty_log_does_not_prove_a_collision() {
 
 #[test]
 fn a_job_without_an_end_is_interrupted() {
-    told(
+    assert_run(
         V2,
         "b0200005",
         1,
@@ -160,7 +160,7 @@ fn a_job_without_an_end_is_interrupted() {
 
 #[test]
 fn a_job_may_end_after_its_run_was_superseded() {
-    told(
+    assert_run(
         V2,
         "b0200006",
         3,
@@ -175,7 +175,7 @@ fn a_job_may_end_after_its_run_was_superseded() {
 
 #[test]
 fn after_the_clock_was_set_back_logs_are_paired_by_time() {
-    told(
+    assert_run(
         V2,
         "b0200007",
         0,
@@ -192,7 +192,7 @@ fn after_the_clock_was_set_back_logs_are_paired_by_time() {
 
 #[test]
 fn a_command_keeps_its_row_if_its_log_is_removed() {
-    told(
+    assert_run(
         V2,
         "b0200008",
         0,
@@ -209,7 +209,7 @@ fn a_command_keeps_its_row_if_its_log_is_removed() {
 
 #[test]
 fn commands_keep_their_rows_if_their_directory_is_removed() {
-    told(
+    assert_run(
         V2,
         "b0200009",
         0,
@@ -227,7 +227,7 @@ fn commands_keep_their_rows_if_their_directory_is_removed() {
 
 #[test]
 fn logs_without_rows_are_shown_in_their_job() {
-    told(
+    assert_run(
         V2,
         "b0200010",
         0,
@@ -249,7 +249,7 @@ fn logs_without_rows_are_shown_in_their_job() {
 
 #[test]
 fn start_times_that_differ_by_a_millisecond_are_equal() {
-    told(
+    assert_run(
         V2,
         "b0200011",
         0,
@@ -265,12 +265,12 @@ fn start_times_that_differ_by_a_millisecond_are_equal() {
 
 #[test]
 fn a_job_without_commands_has_no_findings() {
-    told(V2, "b0200012", 0, &["complete finished - 1500", "build: complete finished 390"]);
+    assert_run(V2, "b0200012", 0, &["complete finished - 1500", "build: complete finished 390"]);
 }
 
 #[test]
 fn plain_text_logs_have_no_findings() {
-    told(
+    assert_run(
         V2,
         "b0200013",
         0,
@@ -280,12 +280,12 @@ fn plain_text_logs_have_no_findings() {
 
 #[test]
 fn a_waiting_run_has_no_jobs() {
-    told(V2, "b0200014", 4, &["pending queued - -"]);
+    assert_run(V2, "b0200014", 4, &["pending queued - -"]);
 }
 
 #[test]
 fn an_upgrade_of_quire_leaves_logs_without_rows() {
-    told(
+    assert_run(
         V11,
         "b1100001",
         1,
@@ -303,7 +303,7 @@ fn an_upgrade_of_quire_leaves_logs_without_rows() {
 
 #[test]
 fn events_provide_the_rows_that_a_collision_prevented() {
-    told(
+    assert_run(
         V11,
         "b1100002",
         1,
@@ -327,7 +327,7 @@ fn events_provide_the_rows_that_a_collision_prevented() {
 
 #[test]
 fn without_events_a_collision_leaves_logs_without_rows() {
-    told(
+    assert_run(
         V11,
         "b1100003",
         1,
@@ -351,7 +351,7 @@ fn without_events_a_collision_leaves_logs_without_rows() {
 
 #[test]
 fn an_orphaned_run_is_completed_from_its_events() {
-    told(
+    assert_run(
         V11,
         "b1100004",
         1,
@@ -370,12 +370,12 @@ fn an_orphaned_run_is_completed_from_its_events() {
 
 #[test]
 fn a_compile_error_of_a_pipeline_has_its_own_log() {
-    told(V11, "b1100005", 1, &["failed-pipeline finished pipeline 200", "own log: 2 rows"]);
+    assert_run(V11, "b1100005", 1, &["failed-pipeline finished pipeline 200", "own log: 2 rows"]);
 }
 
 #[test]
 fn a_running_run_is_completed_from_its_events() {
-    told(
+    assert_run(
         V11,
         "b1100006",
         4,
@@ -393,7 +393,7 @@ fn a_running_run_is_completed_from_its_events() {
 
 #[test]
 fn a_missing_program_is_reported_without_a_row() {
-    told(
+    assert_run(
         V11,
         "b1100007",
         1,
@@ -411,7 +411,7 @@ fn a_missing_program_is_reported_without_a_row() {
 
 #[test]
 fn unknown_events_of_a_run_are_counted_and_skipped() {
-    told(
+    assert_run(
         V11,
         "b1100008",
         0,
@@ -427,12 +427,12 @@ fn unknown_events_of_a_run_are_counted_and_skipped() {
 
 #[test]
 fn a_superseded_run_never_started() {
-    told(V11, "b1100009", 3, &["superseded finished - -"]);
+    assert_run(V11, "b1100009", 3, &["superseded finished - -"]);
 }
 
 #[test]
 fn a_repository_in_a_group_has_no_findings() {
-    told(
+    assert_run(
         V11,
         "b1100010",
         0,
@@ -507,8 +507,8 @@ fn reading_never_changes_a_broken_store_or_prints_its_tokens() {
         for args in views.chain([vec!["list"], vec!["doctor"]]) {
             let output = run(dir.path(), &[vec!["--root", "."], args].concat());
             assert!(matches!(output.status.code(), Some(0 | 1)), "{output:?}");
-            let said = [output.stdout, output.stderr].concat();
-            assert!(!String::from_utf8_lossy(&said).contains("token-that-nobody-may-see"));
+            let message = [output.stdout, output.stderr].concat();
+            assert!(!String::from_utf8_lossy(&message).contains("token-that-nobody-may-see"));
         }
         assert!(bytes_of(dir.path()) == before);
     }
@@ -521,8 +521,8 @@ fn doctor_reports_the_access_mode_of_the_store_of_a_run() {
         .unwrap()
         .execute_batch("PRAGMA user_version = 12")
         .unwrap();
-    let said = stdout(dir.path(), &["--root", ".", "doctor", "b1100009"], 1);
-    assert!(said.starts_with("store: ") && said.contains("version 12 is newer"), "{said}");
+    let message = stdout(dir.path(), &["--root", ".", "doctor", "b1100009"], 1);
+    assert!(message.starts_with("store: ") && message.contains("version 12 is newer"), "{message}");
 }
 
 #[test]
@@ -550,12 +550,14 @@ fn a_run_with_too_many_rows_is_shown_in_part_with_a_notice() {
     let run = &json(dir.path(), &["--root", ".", "--once", "--format", "json"], 0)["run"];
     let rows = run["jobs"].as_array().unwrap().len();
     assert!((10_000..40_000).contains(&rows), "{rows}");
-    let said = format!("the run is too large; only {rows} of its jobs and commands are shown");
+    let message = format!("the run is too large; only {rows} of its jobs and commands are shown");
     let findings = run["findings"].as_array().unwrap();
     let cut = findings.iter().find(|finding| finding["kind"] == "rows-cut").unwrap();
-    assert_eq!(cut["meaning"], said);
-    assert!(stdout(dir.path(), &["--root", ".", "--once"], 0).contains(&format!("note: {said}")));
-    assert!(stdout(dir.path(), &["--root", ".", "doctor"], 1).contains(&said));
+    assert_eq!(cut["meaning"], message);
+    assert!(
+        stdout(dir.path(), &["--root", ".", "--once"], 0).contains(&format!("note: {message}"))
+    );
+    assert!(stdout(dir.path(), &["--root", ".", "doctor"], 1).contains(&message));
 }
 
 #[test]
@@ -572,6 +574,6 @@ fn findings_of_a_run_opened_by_its_path_are_reported() {
         |entry: &std::fs::DirEntry| entry.file_name().to_string_lossy().ends_with("b1100008");
     let path =
         std::fs::read_dir(runs).unwrap().map(|entry| entry.unwrap()).find(named).unwrap().path();
-    let said = stdout(dir.path(), &["--once", path.to_str().unwrap()], 0);
-    assert!(said.starts_with("note: 2 lines of events.jsonl"), "{said}");
+    let message = stdout(dir.path(), &["--once", path.to_str().unwrap()], 0);
+    assert!(message.starts_with("note: 2 lines of events.jsonl"), "{message}");
 }

@@ -390,15 +390,15 @@ fn json_and_raw_output_are_the_same_in_every_ci_system() {
         for variables in [&["GITHUB_ACTIONS"][..], &["TF_BUILD"], &["CI"]] {
             let inside = print(&store, variables, &args);
             assert!(inside.stdout == outside.stdout, "{format}");
-            let said = String::from_utf8(inside.stderr).unwrap();
+            let message = String::from_utf8(inside.stderr).unwrap();
             assert_eq!(
-                said.contains("workflow commands of the log as they are"),
+                message.contains("workflow commands of the log as they are"),
                 format == "raw",
-                "{said}"
+                "{message}"
             );
         }
-        let said = String::from_utf8(outside.stderr).unwrap();
-        assert!(!said.contains("workflow commands"), "{said}");
+        let message = String::from_utf8(outside.stderr).unwrap();
+        assert!(!message.contains("workflow commands"), "{message}");
     }
     let rows =
         print(&store, &[], &["--once", "--root", ".", "00000001", "--format", "jsonl"]).stdout;

@@ -187,7 +187,7 @@ impl Writer {
     }
 
     /// Records a poll of the follower, which switches to a new file once that is not empty.
-    fn was_looked_at(&mut self) {
+    fn mark_followed(&mut self) {
         if fs::metadata(&self.path).is_ok_and(|meta| meta.len() > 0) {
             self.followed = self.path.clone();
         }
@@ -221,12 +221,12 @@ fn follow(path: PathBuf, catalog: Catalog, tail: Tail, acts: &[Act]) {
         writer.act(act);
         if matches!(act, Act::Hint) {
             sim.disk();
-            writer.was_looked_at();
+            writer.mark_followed();
             writer.assert_seen_by(&mut sim, tail);
         }
     }
     sim.disk();
-    writer.was_looked_at();
+    writer.mark_followed();
     writer.assert_seen_by(&mut sim, tail);
 }
 

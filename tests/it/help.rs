@@ -219,7 +219,7 @@ fn an_option_without_an_effect_is_rejected() {
 fn a_mistyped_command_is_reported_with_the_closest_match() {
     let mut store = Built::new();
     passed_run(&mut store, &run_id(1), 0);
-    let told = |line: &str, code| {
+    let error_text = |line: &str, code| {
         let output = rundown(store.root()).env("RUNDOWN_ROOT", ".").args(words(line)).output();
         let output = output.unwrap();
         assert_eq!(output.status.code(), Some(code), "{line}");
@@ -240,18 +240,19 @@ fn a_mistyped_command_is_reported_with_the_closest_match() {
         ("doctor latest-fail", 5, "no run `latest-fail`; did you mean `latest-failed`?"),
         ("list --before lastest", 5, "no run `lastest`; did you mean `latest`?"),
     ] {
-        assert_eq!(told(line, code), format!("rundown: {message}\n"), "{line}");
+        assert_eq!(error_text(line, code), format!("rundown: {message}\n"), "{line}");
     }
     // A command is no run of `doctor`, and not every word is close to one.
     for line in ["doctor lits", "list --before lits", "34369c10", "nothing-like-it"] {
-        let told = told(line, 5);
+        let error_text = error_text(line, 5);
         assert!(
-            told.contains("no run id begins or ends with") && !told.contains("did you mean"),
-            "{told}"
+            error_text.contains("no run id begins or ends with")
+                && !error_text.contains("did you mean"),
+            "{error_text}"
         );
     }
-    let told = told("run -- x", 2);
-    assert!(told.contains("\n  tip: did you mean 'rundown record -- x'?\n"), "{told}");
+    let error_text = error_text("run -- x", 2);
+    assert!(error_text.contains("\n  tip: did you mean 'rundown record -- x'?\n"), "{error_text}");
 }
 
 #[test]
@@ -285,8 +286,8 @@ fn a_run_or_a_path_takes_precedence_over_a_similar_command() {
     assert!(printed(&["run"]).contains("output of recrod"), "a path");
     // The run is there; the request is for more than it has.
     for args in [&["lits"][..], &["recrod", "--job", "x"]] {
-        let told = stderr(dir.path(), &[&["--root", "S"], args].concat(), 5);
-        assert!(!told.contains("did you mean"), "{told}");
+        let error_text = stderr(dir.path(), &[&["--root", "S"], args].concat(), 5);
+        assert!(!error_text.contains("did you mean"), "{error_text}");
     }
     fs::create_dir(dir.path().join("exce")).unwrap();
     assert!(stderr(dir.path(), &["--root", "S", "exce"], 5).starts_with("rundown: no logs under"));
@@ -295,9 +296,9 @@ fn a_run_or_a_path_takes_precedence_over_a_similar_command() {
 #[test]
 fn an_option_of_another_tool_gets_a_precise_tip() {
     let dir = TempDir::new().unwrap();
-    let told = stderr(dir.path(), &["--json"], 2);
+    let error_text = stderr(dir.path(), &["--json"], 2);
     assert_eq!(
-        told,
+        error_text,
         "error: unexpected argument '--json' found\n\n  tip: use '--format json'\n\n\
          Usage: rundown [OPTIONS] [RUN]\n       rundown <COMMAND>\n\n\
          For more information, try '--help'.\n"

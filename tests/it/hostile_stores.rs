@@ -314,10 +314,13 @@ fn data_formats_contain_every_name_in_full() {
             "{name:?}"
         );
     }
-    assert_eq!(jobs.len(), names().len() + 1, "and one that only events tell of");
-    let told: Vec<&str> =
+    assert_eq!(jobs.len(), names().len() + 1, "and one that is only in events");
+    let printed: Vec<&str> =
         jobs.iter().filter_map(|job| job["commands"][0]["cmd"].as_str()).collect();
-    assert!(commands().iter().all(|cmd| told.contains(&cmd.as_str())), "commands are told whole");
+    assert!(
+        commands().iter().all(|cmd| printed.contains(&cmd.as_str())),
+        "commands are printed whole"
+    );
 }
 
 #[test]
@@ -552,17 +555,18 @@ fn links_that_leave_a_run_are_reported_and_never_read() {
                 Some(if *kind == "unreadable" { 6 } else { 0 }),
                 "{name}: {output:?}"
             );
-            let said = String::from_utf8_lossy(&output.stderr);
+            let message = String::from_utf8_lossy(&output.stderr);
             assert!(
-                said.contains("is not read: ") || said.contains("cannot read "),
-                "{name} {format}: {said}"
+                message.contains("is not read: ") || message.contains("cannot read "),
+                "{name} {format}: {message}"
             );
         }
         let output = store.once(&["--once", name, "--format", "json"]);
         let document: Value = serde_json::from_slice(&output.stdout).unwrap();
         let findings = document["run"]["findings"].as_array().unwrap();
-        let told = |finding: &&Value| finding["kind"] == *kind && finding["job"].as_str() == *job;
-        assert_eq!(findings.iter().filter(told).count(), 1, "{name}: {findings:?}");
+        let is_expected =
+            |finding: &&Value| finding["kind"] == *kind && finding["job"].as_str() == *job;
+        assert_eq!(findings.iter().filter(is_expected).count(), 1, "{name}: {findings:?}");
         let is_missing = |finding: &Value| {
             ["log-missing", "logs-gone"].contains(&finding["kind"].as_str().unwrap())
         };
@@ -583,7 +587,7 @@ fn links_that_leave_a_run_are_reported_and_never_read() {
 }
 
 /// Makes a run whose files all contain `inside`, and a directory of markers to replace them.
-fn honest() -> (Hostile, PathBuf, PathBuf) {
+fn with_regular_log() -> (Hostile, PathBuf, PathBuf) {
     let store = Hostile::new();
     let outside = store.dir.path().join("outside");
     lay_markers(&outside);
@@ -622,7 +626,7 @@ fn swap(at: &Path, to: &Path) {
 #[test]
 fn a_link_that_replaces_an_open_log_is_reported_and_not_shown() {
     for (part, outer) in SWAPS {
-        let (store, run, outside) = honest();
+        let (store, run, outside) = with_regular_log();
         let mut sim = store.sim("honest");
         let own_log = part == "quire-ci.log";
         if own_log {
@@ -648,7 +652,7 @@ fn a_link_that_replaces_an_open_log_is_reported_and_not_shown() {
 #[test]
 fn a_link_that_replaces_a_found_file_is_not_followed() {
     for (part, outer) in SWAPS {
-        let (store, run, outside) = honest();
+        let (store, run, outside) = with_regular_log();
         let found =
             Catalog::of_store(&store.root(), None).run(&RunId("honest".into())).unwrap().unwrap();
         swap(&run.join(part), &outside.join(outer));
@@ -678,8 +682,8 @@ fn a_repository_that_links_outside_of_the_store_is_not_read() {
         .unwrap();
     link(&store.dir.path().join("outside/demo.git"), &store.root().join("runs/demo.git"));
     let output = store.once(&["--once", "own-log-fifo"]);
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("it links outside the store"), "{said}");
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(message.contains("it links outside the store"), "{message}");
     assert!(!String::from_utf8_lossy(&output.stdout).contains("inside"));
 }
 
@@ -700,11 +704,11 @@ fn doctor_and_list_read_nothing_outside_of_the_store() {
         without_marker(&store.once(args), &format!("{args:?}"));
     }
     let text = String::from_utf8(store.once(&["doctor"]).stdout).unwrap();
-    let said = text
+    let message = text
         .lines()
         .filter(|line| line.contains("is not read: ") || line.contains("cannot read "))
         .count();
-    assert_eq!(said, TRAPS.len(), "{text}");
+    assert_eq!(message, TRAPS.len(), "{text}");
     assert_eq!(fs::read_dir(store.dir.path().join("outside")).unwrap().count(), before);
 }
 
@@ -737,27 +741,28 @@ fn an_unreadable_repository_is_reported_and_hides_no_run() {
     fs::create_dir_all(root.join("runs/demo.git/one/jobs")).unwrap();
     let runs = fs::File::open(root.join("runs")).unwrap();
     rustix::fs::mkdirat(&runs, "x".repeat(255), 0o700.into()).unwrap();
-    let says_so = |notice: &String| {
+    let is_expected = |notice: &String| {
         notice.starts_with("runs may be missing: cannot read ") && notice.contains("xxx")
     };
 
     let tree = Catalog::of_store(&root, None);
     assert_eq!(tree.runs(&RunFilter::default(), 10).unwrap().heads.len(), 1);
-    assert!(matches!(&tree.notices()[..], [notice] if says_so(notice)), "{:?}", tree.notices());
+    assert!(matches!(&tree.notices()[..], [notice] if is_expected(notice)), "{:?}", tree.notices());
 
     let with_rows = Catalog::of_store(&root, Some(&store.root().join("quire.db")));
-    let mut told = Vec::new();
-    let tell = &mut |oddity| {
-        told.push(oddity);
+    let mut found = Vec::new();
+    let report = &mut |oddity| {
+        found.push(oddity);
         Ok(())
     };
-    examine_store(&with_rows, &RunFilter::default(), tell).unwrap();
-    let is_told = |oddity: &Oddity| matches!(oddity, Oddity::Store(notice) if says_so(notice));
+    examine_store(&with_rows, &RunFilter::default(), report).unwrap();
+    let is_reported =
+        |oddity: &Oddity| matches!(oddity, Oddity::Store(notice) if is_expected(notice));
     assert!(
-        told.contains(&Oddity::RunWithoutRow("demo.git".into(), RunId("one".into()))),
-        "{told:?}"
+        found.contains(&Oddity::RunWithoutRow("demo.git".into(), RunId("one".into()))),
+        "{found:?}"
     );
-    assert_eq!(told.iter().filter(|oddity| is_told(oddity)).count(), 1, "{told:?}");
+    assert_eq!(found.iter().filter(|oddity| is_reported(oddity)).count(), 1, "{found:?}");
 }
 
 #[test]
@@ -790,9 +795,9 @@ fn names_with_parent_components_reach_nothing() {
         for format in FORMATS {
             let output = store.once(&["--once", &format!("latest~{run}"), "--format", format]);
             without_marker(&output, format);
-            let said = [output.stdout, output.stderr].concat();
-            let said = String::from_utf8_lossy(&said);
-            assert!(said.contains("its logs are not read"), "latest~{run} {format}: {said}");
+            let message = [output.stdout, output.stderr].concat();
+            let message = String::from_utf8_lossy(&message);
+            assert!(message.contains("its logs are not read"), "latest~{run} {format}: {message}");
         }
     }
     without_marker(&store.once(&["doctor"]), "doctor");

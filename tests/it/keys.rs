@@ -29,15 +29,15 @@ fn open_with(store: &Built, settings: Settings, size: (u16, u16)) -> Sim {
     Sim::new(store.catalog(), None, options, size, at(120_000))
 }
 
-fn with_keys(wishes: &[(Option<Context>, Action, &[&str])]) -> Settings {
+fn with_keys(bindings: &[(Option<Context>, Action, &[&str])]) -> Settings {
     let keys = |names: &[&str]| names.iter().map(|names| Keys::parse(names).unwrap()).collect();
-    let wish = |(context, action, names): &(_, _, &[&str])| Wish {
+    let binding = |(context, action, names): &(_, _, &[&str])| Wish {
         context: *context,
         action: *action,
         keys: keys(names),
         at: 0,
     };
-    let keymap = Keymap::with(&wishes.iter().map(wish).collect::<Vec<_>>()).unwrap();
+    let keymap = Keymap::with(&bindings.iter().map(binding).collect::<Vec<_>>()).unwrap();
     Settings { keymap, ..Settings::default() }
 }
 
@@ -166,8 +166,8 @@ fn secure_mode_starts_no_other_programs() {
     for keys in ["y", "Y", "c", "v", "|"] {
         let mut free = open(&store, SMALL);
         let mut secure = open_with(&store, Settings { secure: true, ..Settings::default() }, SMALL);
-        let said = last_line(secure.keys(keys));
-        assert!(said.contains("disabled in secure mode"), "{keys}: {said}");
+        let message = last_line(secure.keys(keys));
+        assert!(message.contains("disabled in secure mode"), "{keys}: {message}");
         assert_eq!(for_terminal(&secure), [] as [&Effect; 0], "{keys}");
         assert!(!for_terminal(free.keys(keys)).is_empty(), "{keys}");
     }

@@ -16,12 +16,12 @@ use crate::support::{fixture, json, json_lines, run, rundown, stderr, stdout};
 fn failed_run() -> TempDir {
     let dir = TempDir::new().unwrap();
     let script = "echo one; echo two >&2; printf '\\033[31mred\\033[0m \\a'; exit 3";
-    let said = stdout(
+    let message = stdout(
         dir.path(),
         &["record", "--root", "R", "--job", "test", "--", "sh", "-c", script],
         3,
     );
-    assert_eq!(said, "one\n\x1b[31mred\x1b[0m \x07");
+    assert_eq!(message, "one\n\x1b[31mred\x1b[0m \x07");
     dir
 }
 
@@ -156,12 +156,12 @@ fn a_tail_of_long_and_interleaved_rows_contains_whole_rows() {
     assert_eq!(raw(&[]), "ae\nb\n");
     assert_eq!(raw(&["--tail", "1"]), "e\n", "the row `ab` begins before");
     assert_eq!(raw(&["--tail", "5", "--stream", "stdout"]), "ab\n");
-    let said = stderr(
+    let message = stderr(
         dir.path(),
         &["--once", "./mixed.log", "--format", "raw", "--tail", "5", "--stream", "stderr"],
         0,
     );
-    assert_eq!(said, "", "nothing was left out, and nothing is said to be");
+    assert_eq!(message, "", "nothing was left out, and nothing is said to be");
 }
 
 #[test]
@@ -223,8 +223,9 @@ fn text_shows_the_last_state_of_progress_and_data_all_of_it() {
     let written = format!("start\n{}{redraws}{}1%\r2%\nend\n", frame(0, ""), frame(100, up));
     stdout(dir.path(), &["record", "--root", "R", "--", "printf", "%s", &written], 0);
     let rows = |args: &[&str]| {
-        let said = stdout(dir.path(), &[&["--root", "R", "--once"], args].concat(), 0);
-        said.lines()
+        let message = stdout(dir.path(), &[&["--root", "R", "--once"], args].concat(), 0);
+        message
+            .lines()
             .filter_map(|line| line.strip_prefix("    "))
             .map(str::to_owned)
             .collect::<Vec<_>>()
@@ -264,7 +265,7 @@ fn web_links_are_kept_in_colored_output_only() {
 }
 
 /// Returns a record in the form of the corpus.
-fn told(record: &Value) -> Value {
+fn corpus_form(record: &Value) -> Value {
     let content = match (&record["content"], &record["bytes"]) {
         (Value::String(text), _) => BASE64_STANDARD.encode(text),
         (_, bytes) => bytes.as_str().unwrap().to_owned(),
@@ -290,7 +291,7 @@ fn every_case_of_the_corpus_is_printed_as_records() {
             json!({ "stream": stream, "partial": partial, "content_b64": content })
         };
         assert_eq!(
-            good.iter().map(|r| told(r)).collect::<Vec<_>>(),
+            good.iter().map(|r| corpus_form(r)).collect::<Vec<_>>(),
             expected.iter().map(without_time).collect::<Vec<_>>(),
             "{name}"
         );
@@ -336,13 +337,13 @@ fn of_plain(args: &[&'static str]) -> Vec<&'static str> {
 fn plain_text_is_printed_unchanged() {
     let (dir, text) = plain_log();
     let before = crate::support::bytes_of(dir.path());
-    let said = stdout(dir.path(), &of_plain(&["-t", "time"]), 0);
+    let message = stdout(dir.path(), &of_plain(&["-t", "time"]), 0);
     let rows: Vec<&str> =
-        said.lines().filter(|line| line.starts_with("    ") && !line.contains("xxx")).collect();
+        message.lines().filter(|line| line.starts_with("    ") && !line.contains("xxx")).collect();
     let blank = " ".repeat(4 + 12 + 2);
     let shown = ["red", "100%", "bad �", "2026-01-02T03:04:05Z stderr F no record", "end"];
-    assert_eq!(rows, shown.map(|row| format!("{blank}{row}")), "{said}");
-    assert!(!said.contains("  ! ") && !said.contains("  E "), "{said}");
+    assert_eq!(rows, shown.map(|row| format!("{blank}{row}")), "{message}");
+    assert!(!message.contains("  ! ") && !message.contains("  E "), "{message}");
     assert!(
         stdout(dir.path(), &of_plain(&["--color", "always"]), 0)
             .contains("    \x1b[0;31mred\x1b[0m\n")
@@ -350,8 +351,11 @@ fn plain_text_is_printed_unchanged() {
     assert_eq!(run(dir.path(), &of_plain(&["--format", "raw"])).stdout, text);
     assert_eq!(stdout(dir.path(), &of_plain(&["--format", "raw", "--tail", "1"]), 0), "end");
     let of_stream = run(dir.path(), &of_plain(&["--format", "raw", "--stream", "stderr"]));
-    let said = String::from_utf8(of_stream.stderr).unwrap();
-    assert!(said.contains("sh-1.log: omitted, as plain text has no streams (--stream)"), "{said}");
+    let message = String::from_utf8(of_stream.stderr).unwrap();
+    assert!(
+        message.contains("sh-1.log: omitted, as plain text has no streams (--stream)"),
+        "{message}"
+    );
     assert_eq!((of_stream.status.code(), &of_stream.stdout[..]), (Some(0), &b""[..]));
     assert!(crate::support::bytes_of(dir.path()) == before);
 }
@@ -380,7 +384,7 @@ fn plain_text_in_data_formats_has_no_invented_fields() {
             "{record}"
         );
         assert_eq!(row["text"], String::from_utf8_lossy(line).as_ref());
-        assert_eq!(told(record)["content_b64"], BASE64_STANDARD.encode(line));
+        assert_eq!(corpus_form(record)["content_b64"], BASE64_STANDARD.encode(line));
         assert_eq!(row.get("bytes").is_none(), str::from_utf8(line).is_ok());
     }
     let last = (rows.last().unwrap(), records.last().unwrap());
@@ -551,8 +555,11 @@ fn a_log_outside_of_the_run_is_reported_and_not_shown() {
     std::os::unix::fs::symlink(dir.path().join("secret"), &logs[0]).unwrap();
     let text = stdout(dir.path(), &["--root", "R", "--once"], 0);
     assert!(text.contains("(no log)") && !text.contains("secret"), "{text}");
-    let said = stderr(dir.path(), &["--root", "R", "--once"], 0);
-    assert!(said.contains("sh-1.log is not read: it links outside the run's directory"), "{said}");
+    let message = stderr(dir.path(), &["--root", "R", "--once"], 0);
+    assert!(
+        message.contains("sh-1.log is not read: it links outside the run's directory"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -622,8 +629,8 @@ fn a_path_that_is_not_a_store_is_rejected_with_a_clear_message() {
         let path = dir.path().join(name);
         fs::create_dir_all(&path).unwrap();
         fs::write(path.join("rundown.db"), content).unwrap();
-        let said = stderr(dir.path(), &["--root", name, "--once"], 6);
-        assert!(said.contains(why) && said.contains("rundown.db"), "{said}");
+        let message = stderr(dir.path(), &["--root", name, "--once"], 6);
+        assert!(message.contains(why) && message.contains("rundown.db"), "{message}");
     };
     refused("empty", b"", "the file is empty");
     refused("text", b"hello, I am a text\n", "it is not an SQLite file");
@@ -666,8 +673,8 @@ fn an_unreadable_log_is_reported_and_the_others_are_shown() {
         stderr(dir.path(), &["--root", "R", "--once"], 6)
             .contains("sh-1.log is not read: it is a directory")
     );
-    let said = stderr(dir.path(), &["--once", "/dev/null"], 6);
-    assert!(said.contains("cannot read /dev/null: it is not a regular file"), "{said}");
+    let message = stderr(dir.path(), &["--once", "/dev/null"], 6);
+    assert!(message.contains("cannot read /dev/null: it is not a regular file"), "{message}");
     assert!(
         stderr(dir.path(), &["--once", "./no/such.log"], 6).contains("cannot open ./no/such.log")
     );
@@ -710,14 +717,14 @@ fn events_beside_a_store_of_ours_are_ignored() {
     let mut store = Built::new();
     let run = run_id(1);
     built::passed_run(&mut store, &run, 0);
-    let told = |store: &Built| {
+    let document = |store: &Built| {
         crate::support::json(store.root(), &["--root", ".", "--once", "--format", "json"], 0)
     };
-    let before = told(&store);
+    let before = document(&store);
     let strays = r#"{"at_ms":1778068800001,"type":"sh_started","job_id":"build","cmd":"other"}
 {"at_ms":1778068800002,"type":"sh_finished","job_id":"build","exit_code":0}
 {"at_ms":1778068800010,"type":"sh_started","job_id":"build","cmd":"make"}
 "#;
     fs::write(store.run_dir(&run).join("events.jsonl"), strays).unwrap();
-    assert_eq!(told(&store), before);
+    assert_eq!(document(&store), before);
 }

@@ -126,8 +126,8 @@ fn a_foreign_store_is_never_written() {
     let dir = store("quire-v2-live");
     std::fs::rename(dir.path().join("quire.db"), dir.path().join("rundown.db")).unwrap();
     let before = bytes_of(dir.path());
-    let said = stderr(dir.path(), &["record", "--must-record", "--root", ".", "--", "true"], 6);
-    assert!(said.contains("it was not created by rundown"), "{said}");
+    let message = stderr(dir.path(), &["record", "--must-record", "--root", ".", "--", "true"], 6);
+    assert!(message.contains("it was not created by rundown"), "{message}");
     assert!(bytes_of(dir.path()) == before);
 }
 
@@ -257,8 +257,8 @@ fn only_failed_commands_are_shown_on_request() {
         (&rows[0]["job"], &rows[0]["n"], &rows[0]["text"]),
         (&json!("z-last"), &json!(2), &json!("z-last second"))
     );
-    let said = stderr(dir.path(), &["--root", ".", "--once", "d61998d3", "--failed"], 0);
-    assert!(said.contains("nothing failed in this run"), "{said}");
+    let message = stderr(dir.path(), &["--root", ".", "--once", "d61998d3", "--failed"], 0);
+    assert!(message.contains("nothing failed in this run"), "{message}");
 }
 
 #[test]
@@ -280,9 +280,12 @@ fn the_list_continues_after_a_given_run() {
     let first = list(&["--limit", "2"]);
     let second = list(&["--limit", "2", "--before", &ids(&first)[1]]);
     let third = list(&["--limit", "2", "--before", "latest~3"]);
-    let told = [&first, &second, &third];
-    assert_eq!(told.map(ids).concat(), ids(&whole));
-    assert_eq!(told.map(|list| list["has_more"].clone()), [json!(true), json!(true), json!(false)]);
+    let pages = [&first, &second, &third];
+    assert_eq!(pages.map(ids).concat(), ids(&whole));
+    assert_eq!(
+        pages.map(|list| list["has_more"].clone()),
+        [json!(true), json!(true), json!(false)]
+    );
     assert_eq!(
         stderr(dir.path(), &["--root", ".", "list", "--limit", "2"], 0),
         "",

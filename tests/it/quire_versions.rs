@@ -62,7 +62,7 @@ fn every_schema_version_is_read_correctly() {
         let sql = format!(
             "SELECT id, repo, ref_name, sha, {times}, {reason} FROM runs ORDER BY pushed_at_ms DESC"
         );
-        let told: Vec<Vec<Value>> = listed(&dir)
+        let listed_runs: Vec<Vec<Value>> = listed(&dir)
             .into_iter()
             .map(|mut run| {
                 let times = ["queued_at", "started_at", "finished_at"].map(|time| ms(&run[time]));
@@ -71,15 +71,15 @@ fn every_schema_version_is_read_correctly() {
                     .concat()
             })
             .collect();
-        assert_eq!(told, rows(&connection, &sql), "version {version}");
-        for run in &told {
-            jobs_are_told_as_they_are(&dir, &connection, version, run[0].as_str().unwrap());
+        assert_eq!(listed_runs, rows(&connection, &sql), "version {version}");
+        for run in &listed_runs {
+            assert_jobs_match_rows(&dir, &connection, version, run[0].as_str().unwrap());
         }
         assert_eq!(stderr(dir.path(), &["list", "--root", "."], 0), "", "version {version}");
     }
 }
 
-fn jobs_are_told_as_they_are(dir: &TempDir, connection: &Connection, version: u32, id: &str) {
+fn assert_jobs_match_rows(dir: &TempDir, connection: &Connection, version: u32, id: &str) {
     let run = run_json(dir, id);
     assert_eq!(run["phase"], "finished", "version {version}");
     let mut shs = Vec::new();
@@ -148,16 +148,16 @@ fn an_unknown_version_is_read_in_part_and_the_rest_is_reported() {
         run["jobs"][0]["commands"][0]["cmd"], "[\"git\", \"--version\"]",
         "names are compared as SQLite does"
     );
-    let said = stderr(dir.path(), &["list", "--root", "."], 0);
+    let message = stderr(dir.path(), &["list", "--root", "."], 0);
     for part in [
         "version 12 is newer than rundown supports (11)",
         "missing: column state or outcome of runs, column failure_kind or outcome of runs",
         "ignored: table events, column attempt of jobs, ",
         "column verdict of runs",
     ] {
-        assert!(said.contains(part), "{part:?} in {said}");
+        assert!(message.contains(part), "{part:?} in {message}");
     }
-    assert!(!said.contains('\x1b'), "{said:?}");
+    assert!(!message.contains('\x1b'), "{message:?}");
     assert_eq!(rows(&connection, "SELECT count(*) FROM runs"), [[json!(6)]]);
 }
 
@@ -172,7 +172,7 @@ fn missing_or_changed_tables_hide_nothing_else() {
     assert_eq!(
         (&run["phase"], &run["jobs"]),
         (&Value::Null, &json!([])),
-        "nothing says how far it came"
+        "its progress is unknown"
     );
     assert!(
         stderr(dir.path(), &["list", "--root", "."], 0).contains("missing: column repo of runs")
@@ -186,12 +186,12 @@ fn missing_or_changed_tables_hide_nothing_else() {
     let run = run_json(&dir, "fec00a");
     let jobs: Vec<&Value> = run["jobs"].as_array().unwrap().iter().map(|job| &job["id"]).collect();
     assert_eq!(jobs, ["setup", "test", "lint", "deploy"], "in order of their start");
-    let said = stderr(dir.path(), &["list", "--root", "."], 0);
+    let message = stderr(dir.path(), &["list", "--root", "."], 0);
     assert!(
-        said.contains("missing: column state of jobs, ") && said.contains("commands"),
-        "{said}"
+        message.contains("missing: column state of jobs, ") && message.contains("commands"),
+        "{message}"
     );
-    assert!(!said.contains("newer"), "{said}");
+    assert!(!message.contains("newer"), "{message}");
 }
 
 #[test]
@@ -211,10 +211,10 @@ fn a_token_is_never_printed_and_reading_leaves_no_trace() {
             &["--once", "--format", "records"],
             &["--once", "--format", "raw"],
         ] {
-            let said = crate::support::run(dir.path(), &[args, &["--root", "."]].concat());
-            let said = [said.stdout, said.stderr].concat();
+            let message = crate::support::run(dir.path(), &[args, &["--root", "."]].concat());
+            let message = [message.stdout, message.stderr].concat();
             assert!(
-                !String::from_utf8_lossy(&said).contains("5ecret"),
+                !String::from_utf8_lossy(&message).contains("5ecret"),
                 "version {version} {args:?}"
             );
         }

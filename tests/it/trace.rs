@@ -63,7 +63,7 @@ fn picture(dir: &Path) -> BTreeMap<PathBuf, Seen> {
 }
 
 /// Opens a store on the screen, and moves around.
-fn look_at(root: &Path) {
+fn read_store(root: &Path) {
     let mut sim = open_catalog(Catalog::of_store(root, None), LARGE);
     assert!(sim.model.run.is_some(), "{}", sim.screen());
     sim.disk().keys("r Down Enter ] ] g G").disk();
@@ -85,9 +85,9 @@ fn read_all(root: &Path, doctor: i32) -> String {
             .env("TMPDIR", dir.path())
             .output()
             .unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
+        let message = String::from_utf8_lossy(&output.stderr);
         let code = if args == ["doctor"] { doctor } else { 0 };
-        assert_eq!(output.status.code(), Some(code), "{args:?}: {said}");
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {message}");
         assert_eq!(
             fs::read_dir(dir.path()).unwrap().count(),
             0,
@@ -98,7 +98,7 @@ fn read_all(root: &Path, doctor: i32) -> String {
             listed = String::from_utf8_lossy(&output.stdout).into_owned();
         }
     }
-    look_at(root);
+    read_store(root);
     assert!(picture(root) == before, "the screen left a trace: {:?}", picture(root).keys());
     listed
 }
@@ -198,11 +198,11 @@ fn reading_a_journal_left_by_a_crash_leaves_no_trace() {
     writer.execute_batch(half).unwrap();
     let crashed = copied(made.path(), &["quire.db", "quire.db-journal"]);
     assert!(!read_all(crashed.path(), 1).contains("half.git"));
-    let said = run(crashed.path(), &["--root", ".", "list"]).stderr;
+    let message = run(crashed.path(), &["--root", ".", "list"]).stderr;
     assert!(
-        String::from_utf8_lossy(&said)
+        String::from_utf8_lossy(&message)
             .contains("quire.db: its -journal file is left over from a crash"),
-        "{said:?}"
+        "{message:?}"
     );
 }
 
@@ -212,8 +212,8 @@ fn recorder(root: &Path) -> Child {
     let mut command = rundown(root);
     command.args(["record", "--root", "."]).args(["--", "sh", "-c", "echo begun; read line"]);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    let mut said = BufReader::new(child.stdout.as_mut().unwrap()).lines().map_while(Result::ok);
-    assert!(said.any(|line| line == "begun"));
+    let mut message = BufReader::new(child.stdout.as_mut().unwrap()).lines().map_while(Result::ok);
+    assert!(message.any(|line| line == "begun"));
     let is_logged = |path: &Path, seen: &Seen| path.ends_with("sh-1.log") && !seen.bytes.is_empty();
     let has_pid = || {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
@@ -291,11 +291,11 @@ fn reading_needs_neither_a_home_nor_a_temporary_directory() {
                 .env("TMPDIR", "/no/such/dir")
                 .env_remove("HOME");
             let output = command.output().unwrap();
-            let said = String::from_utf8_lossy(&output.stderr);
+            let message = String::from_utf8_lossy(&output.stderr);
             assert_eq!(
                 output.status.code(),
                 Some(i32::from(args == ["doctor"])),
-                "{args:?}: {said}"
+                "{args:?}: {message}"
             );
         }
         assert!(picture(root) == before);

@@ -33,10 +33,13 @@ const READING: [&[&str]; 4] = [&["list"], &["--once"], &["doctor"], &[]];
 fn assert_refused(dir: &Path, found: &Path, why: &str) {
     let before = bytes_of(found);
     for args in READING.into_iter().chain([&["record", "--", "true"][..]]) {
-        let (code, said) = run(dir, args, &[]);
+        let (code, message) = run(dir, args, &[]);
         let command = format!("to use it anyway: rundown --root {}", found.display());
-        assert!(said.contains(why) && said.contains(&command), "{args:?}: {code:?} {said}");
-        assert!(args.first() == Some(&"record") || code == Some(6), "{args:?}: {code:?} {said}");
+        assert!(
+            message.contains(why) && message.contains(&command),
+            "{args:?}: {code:?} {message}"
+        );
+        assert!(args.first() == Some(&"record") || code == Some(6), "{args:?}: {code:?} {message}");
     }
     assert!(bytes_of(found) == before, "nothing is recorded there");
     assert_eq!(run(dir, &["list", "--root", found.to_str().unwrap()], &[]).0, Some(0));
@@ -49,8 +52,8 @@ fn assert_refused(dir: &Path, found: &Path, why: &str) {
 fn a_store_of_this_user_is_used() {
     let (dir, _) = project();
     for args in READING {
-        let (code, said) = run(dir.path(), args, &[]);
-        assert!(matches!(code, Some(0 | 1)), "{args:?}: {said}");
+        let (code, message) = run(dir.path(), args, &[]);
+        assert!(matches!(code, Some(0 | 1)), "{args:?}: {message}");
     }
 }
 
@@ -118,10 +121,10 @@ fn nothing_is_recorded_into_a_store_from_a_repository() {
     assert_eq!(run(&clone, &["list"], &[]).0, Some(0), "it may be read");
     fs::write(clone.join("src/p.toml"), "[jobs.j]\ncommands = [\"true\"]\n").unwrap();
     for args in [&["record", "--", "true"][..], &["exec", "p.toml"]] {
-        let (_, said) = run(&clone, args, &[("GIT_DIR", "/nowhere")]);
+        let (_, message) = run(&clone, args, &[("GIT_DIR", "/nowhere")]);
         assert!(
-            said.contains("git tracks files in it, so it came with the repository"),
-            "{args:?}: {said}"
+            message.contains("git tracks files in it, so it came with the repository"),
+            "{args:?}: {message}"
         );
     }
     assert!(bytes_of(&clone.join(".rundown")) == before);

@@ -70,8 +70,9 @@ impl Locker {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut said = BufReader::new(child.stdout.as_mut().unwrap()).lines().map_while(Result::ok);
-        assert!(said.any(|line| line == "locked"));
+        let mut message =
+            BufReader::new(child.stdout.as_mut().unwrap()).lines().map_while(Result::ok);
+        assert!(message.any(|line| line == "locked"));
         Self(child)
     }
 }
@@ -220,8 +221,11 @@ fn scripts_get_a_lock_error_after_a_bounded_wait() {
     let made = store("quire-v2-live");
     let _locker = Locker::of(&made.path().join("quire.db"));
     let ask = |args: &[&str]| {
-        let said = stderr(made.path(), &[&["--root", "."], args].concat(), 6);
-        assert!(said.contains("quire.db is locked by another process; try again later"), "{said}");
+        let message = stderr(made.path(), &[&["--root", "."], args].concat(), 6);
+        assert!(
+            message.contains("quire.db is locked by another process; try again later"),
+            "{message}"
+        );
     };
     std::thread::scope(|scope| {
         for args in [
