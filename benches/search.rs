@@ -1,4 +1,4 @@
-//! Scanning a log for a word, compared with the least work of any search: reading the log and
+//! Scanning a log for a word, compared with the minimum work of a search: reading the log and
 //! finding the word. Also compared with `rg`, if it is installed. Half of the lines are colored.
 #![expect(clippy::unwrap_used, reason = "a benchmark stops where it cannot go on")]
 

@@ -1,8 +1,8 @@
 //! Text that CI systems interpret as commands, and the writer that prevents this for recorded text.
 //!
-//! A runner reads what a step prints and obeys parts of it: `::error::…` (GitHub), `##vso[…]`
-//! (Azure). A recorded log, or a name in a store, may contain the same text. [`Output`] breaks
-//! every such marker with a visible dot:
+//! A runner reads the output of a step and executes the commands in it: `::error::…` (GitHub),
+//! `##vso[…]` (Azure). A recorded log, or a name in a store, may contain the same text. [`Output`]
+//! breaks every such marker with a visible dot:
 //!
 //! ```text
 //!   ::add-mask::x            :·:add-mask::x          at the start of a line, also after blanks
@@ -14,7 +14,7 @@
 //!
 //! The active markers depend on the environment. `CI` alone stands for a system that is not in the
 //! table, and activates all markers. Jenkins obeys only escape sequences (`ESC[8mha:`), which the
-//! sanitizer never lets through.
+//! sanitizer never outputs.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -52,9 +52,10 @@ struct System {
     stops: bool,
 }
 
-/// The systems that obey text. Sources: actions/runner `ActionCommand.cs` (also act, Gitea and
-/// Forgejo, which set the same variable), azure-pipelines-agent `Command.cs`, gitlab
-/// `lib/gitlab/regex.rb`, the documentation of Buildkite, `TeamCity` and Travis.
+/// The systems that execute commands in the output of a step. Sources: actions/runner
+/// `ActionCommand.cs` (also act, Gitea and Forgejo, which set the same variable),
+/// azure-pipelines-agent `Command.cs`, gitlab `lib/gitlab/regex.rb`, the documentation of
+/// Buildkite, `TeamCity` and Travis.
 const SYSTEMS: &[System] = &[
     System {
         variable: "GITHUB_ACTIONS",
@@ -144,7 +145,7 @@ impl Markers {
             return None;
         }
         let all: Vec<Marker> = systems.iter().flat_map(|system| system.markers).copied().collect();
-        // Check the variable itself: a stop that no runner understands would only be noise.
+        // Check the variable itself: other runners would print the stop command as text.
         let stops = systems.iter().any(|system| system.stops && is_set(system.variable));
         Some(Self { found: regex(&all), all, stops })
     }

@@ -14,12 +14,12 @@
 //! milliseconds. The first contender is rundown. Before each measurement the files are read, so
 //! that all programs find them in memory.
 //!
-//! Screens are those of an emulator, which reads a terminal of 120x40. All figures include its
-//! time: little if a screen is drawn, nearly everything if a program prints the whole log
-//! (`tail -f`, `less +F`). Memory is sampled every 5 ms: `anonymous` is the process's own memory,
+//! Screens are read by a terminal emulator of 120x40 cells. All figures include its time: little if
+//! a program draws a screen, nearly all of it if a program prints the whole log (`tail -f`,
+//! `less +F`). Memory is sampled every 5 ms: `anonymous` is the process's own memory,
 //! the rest are mapped files.
 //!
-//! A goal is printed if there is one; a single result that misses it does not mean anything.
+//! If a section has a goal, it is printed. A single result that misses the goal proves nothing.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
 mod inside;

@@ -43,7 +43,7 @@ fn viewer<'a>(bench: &'a Bench, name: &str, args: &'static [&str], log: &'a Log)
     Contender::new(&label, move || bench.at_end(&program, args, &log.path)?.map(sample).transpose())
 }
 
-/// Returns the time until the screen was seen, and the memory.
+/// Returns the time from the start to the expected screen, and the memory usage.
 fn sample((terminal, seen): (Terminal, Instant)) -> Result<Sample> {
     let took = seen - terminal.begin;
     Ok(Sample { took, memory: terminal.end()? })

@@ -214,11 +214,11 @@ fn load_job(
     join::job_node(head, job, shs, logs)
 }
 
-/// The findings about the files of a run.
+/// The findings about the files of a run, collected while they are loaded.
 #[derive(Default)]
 struct Odd {
     findings: Findings,
-    /// True if no log of the run can be seen.
+    /// True if the directory of the run, or its list of jobs, was not read.
     hides_all: bool,
 }
 

@@ -1,10 +1,10 @@
-//! Selection of runs as on a command line, and the exit code of a run for scripts. Pure.
+//! Selection of runs by the arguments of a command line, and the exit code of a run. Pure.
 
 use crate::error::{Error, Result};
 use crate::join::RunHead;
 use crate::model::{Outcome, Phase};
 
-/// The fewest characters that may stand for an id.
+/// The minimum length of a part of an id, in characters.
 const SHORTEST_ID_PART: usize = 4;
 
 /// A filter for the list of runs.
@@ -34,7 +34,7 @@ pub struct RunList {
     pub has_more: bool,
 }
 
-/// A choice of one run.
+/// The specification of one run.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum RunSpec {
     /// The run this many places before the newest one; 0 is the newest run.

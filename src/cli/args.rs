@@ -21,11 +21,11 @@ use crate::tui::theme::Scheme;
 /// The value of RUN if none is given.
 pub(super) const NEWEST: &str = "latest";
 
-/// The place of a positional argument, in front of the options under the same heading.
+/// The display order of a positional argument: before the options under the same heading.
 const FIRST: usize = 0;
 
-/// The command line. Without a command, it is about one run: on a terminal the screen opens on it,
-/// elsewhere it is printed.
+/// The command line. Without a command, it opens one run: on the screen if stdout is a terminal,
+/// otherwise as printed text.
 #[derive(Parser, Debug)]
 #[command(
     name = "rundown",
@@ -94,7 +94,7 @@ pub(super) struct View {
     pub store: StoreArgs,
 }
 
-/// The runs that are meant.
+/// The filter for runs.
 #[derive(Args, Default, Debug)]
 #[command(next_help_heading = help::SELECT)]
 pub(super) struct Narrow {

@@ -104,8 +104,8 @@ fn exit_code(view: &View, left: &tui::Left) -> Result<u8> {
     }
 }
 
-/// Finds the run as [`find_to_open`] does, but waits at most [`SOON`]. If the file system does not
-/// respond by then, the screen opens and waits for it.
+/// Calls [`find_to_open`], but waits at most [`SOON`]. If the file system does not respond by then,
+/// the screen opens and waits for it.
 fn find_soon(
     view: &View,
     catalog: Catalog,
@@ -146,8 +146,8 @@ fn find_to_open(
     }
 }
 
-/// Opens the store, and parses `run` as a run in it. If `run` is a path, opens this path instead;
-/// there is no [`RunSpec`] then.
+/// Opens the store, and parses `run` as a run in it. If `run` is a path, opens this path instead
+/// and returns no [`RunSpec`].
 fn open(store: &StoreArgs, run: &OsStr) -> Result<(Catalog, Option<RunSpec>)> {
     let text = run.to_string_lossy();
     let path = Path::new(run);

@@ -3,7 +3,7 @@
 //!
 //! The scanner accepts the shape of nearly all lines: a time in UTC, one tag and the third space.
 //! It leaves all other lines to [`super::parse`]; a property test checks that the two agree. It
-//! checks the calendar once per minute of the log, because lines of the same minute begin with the
+//! validates the date once per minute of the log, because lines of the same minute begin with the
 //! same bytes.
 
 use super::parse::{

@@ -1,10 +1,14 @@
 //! Parser from the bytes of one line to a record, or to the reason why the line is not a record.
 //!
-//! [`parse_by_nom`] defines the grammar: an RFC 3339 timestamp with 0 to 9 fraction digits (further
-//! digits are cut), `Z` or `±hh:mm`, and a date and a time that exist; then `stdout` or `stderr`;
-//! then a `:`-separated list whose first tag is `P` or `F`; one space after each. [`parse`] first
-//! tries the usual header at fixed offsets and otherwise uses the grammar; a property test checks
-//! that the two agree. Both borrow from the line and do not allocate.
+//! [`parse_by_nom`] defines the grammar. A record has these fields, with one space after each:
+//!
+//! - an RFC 3339 timestamp: a valid date and time, 0 to 9 fraction digits (further digits are
+//!   truncated), and `Z` or `±hh:mm`
+//! - `stdout` or `stderr`
+//! - tags, separated by `:`; the first is `P` or `F`
+//!
+//! [`parse`] first tries the usual header at fixed offsets, and otherwise uses the grammar. A
+//! property test checks that the two agree. Both borrow from the line and do not allocate.
 //!
 //! The column of a [`Malformed`] line is the first byte of the wrong *piece*: a number or a
 //! separator of the timestamp, the whole stream field, or the whole tag field. If the line ends too
@@ -52,7 +56,7 @@ pub fn parse_by_nom(line: &[u8]) -> Result<Record<'_>, Malformed> {
             let before = line.len().saturating_sub(wrong.at.len());
             Err(Malformed { reason: wrong.reason, column: before.saturating_add(1) })
         }
-        // Complete parsers never return `Incomplete`; it would mean a torn line.
+        // Complete parsers never return `Incomplete`. It would mean a truncated line.
         Err(nom::Err::Incomplete(_)) => {
             Err(Malformed { reason: Reason::Torn, column: line.len().saturating_add(1) })
         }
@@ -94,14 +98,14 @@ fn timestamp(line: &[u8]) -> Parsed<'_, Time> {
     let (rest, (hour, _, minute, _, second)) =
         (number::<2>(0..=23), char(':'), number::<2>(0..=59), char(':'), number::<2>(0..=59))
             .parse(rest)?;
-    // `cut`: a dot without digits is wrong at the digits, not at the dot.
+    // `cut`: for a dot without digits, the error column is that of the missing digits.
     let (rest, nanos) = opt(preceded(char('.'), cut(fraction))).parse(rest)?;
     let (rest, offset_secs) = offset(rest)?;
     let local_secs = secs([year, month, day], [hour, minute, second]);
     Ok((rest, Time::from_unix(local_secs.saturating_sub(offset_secs), nanos.unwrap_or(0))))
 }
 
-/// Parses a number of exactly `WIDTH` digits. Outside `range` it is a calendar error.
+/// Parses a number of exactly `WIDTH` digits. A number outside `range` is a calendar error.
 fn number<'a, const WIDTH: usize>(
     range: RangeInclusive<u32>,
 ) -> impl Parser<&'a [u8], Output = u32, Error = Wrong<'a>> {
@@ -124,8 +128,8 @@ fn number_of(digits: &[u8]) -> u32 {
         .fold(0_u32, |number, digit| number.wrapping_mul(10).wrapping_add(u32::from(digit & 0xf)))
 }
 
-/// Parses the digits after the dot as nanoseconds. Finer digits are cut, as Go, chrono and `time`
-/// do.
+/// Parses the digits after the dot as nanoseconds. Further digits are truncated, as in Go,
+/// chrono and `time`.
 fn fraction(at: &[u8]) -> Parsed<'_, u32> {
     map(take_while1(|byte: u8| byte.is_ascii_digit()), |digits: &[u8]| {
         match digits.first_chunk::<9>() {
@@ -262,7 +266,7 @@ pub(super) fn stream_and_tag(header: &UsualHeader) -> Option<(Stream, Tag)> {
 const STDOUT: u64 = u64::from_le_bytes(*b" stdout ");
 const STDERR: u64 = u64::from_le_bytes(*b" stderr ");
 
-/// Returns eight bytes of the header, the first in the lowest place.
+/// Returns eight bytes of the header as a word. The first byte is the least significant.
 #[inline]
 pub(super) fn word(header: &UsualHeader, at: usize) -> u64 {
     header.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |bytes| u64::from_le_bytes(*bytes))

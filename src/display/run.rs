@@ -38,8 +38,8 @@ pub fn short_ref(run: &Run) -> Option<String> {
     Some(name(short.unwrap_or(full)).into_owned())
 }
 
-/// Returns the reason for a run's end, in the store's own word: the reason of a failure, or the
-/// state of a stopped run (`superseded`). Sanitized.
+/// Returns the reason for a run's end as it is stored: the reason of a failure, or the state of a
+/// stopped run (`superseded`). Sanitized.
 #[must_use]
 pub fn reason(head: &RunHead) -> Option<String> {
     let stop = || head.run.state.as_ref().filter(|_| head.outcome == Some(Outcome::Stopped));

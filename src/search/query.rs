@@ -78,8 +78,8 @@ impl Query {
         Self::of_table(Criterion::Groups, markers::LITERALS)
     }
 
-    /// Returns the same query for rows that display this much of the overwritten text. A new query
-    /// uses [`Progress::Last`].
+    /// Returns this query with another amount of overwritten text. A new query uses
+    /// [`Progress::Last`].
     #[must_use]
     pub fn showing(self, progress: Progress) -> Self {
         Self { progress, ..self }

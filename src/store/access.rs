@@ -107,8 +107,8 @@ impl Access {
 }
 
 /// Opens a database for one reading, in a transaction that has begun. Waits up to `patience` while
-/// another process has it locked. If `with_locks` is true, a database that keeps changing is read under
-/// SQLite's locks, although these may keep a writer from removing its files.
+/// another process has it locked. If `with_locks` is true, a database that keeps changing is read
+/// under SQLite's locks, although these may keep a writer from removing its files.
 pub(super) fn open(path: &Path, patience: Duration, with_locks: bool) -> Result<Access> {
     let begun = Instant::now();
     loop {

@@ -1,4 +1,4 @@
-//! Stores that are found, not named: the choice of one, and the messages about the others.
+//! Stores that are found without `--root`: which of them are used, and the messages about others.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown, lchown, symlink};

@@ -1,5 +1,5 @@
 //! Tests of the grammar, of the columns of malformed lines, and of the agreement between the
-//! shortcut and the grammar.
+//! fast path and the grammar.
 
 use proptest::collection::vec;
 use proptest::prelude::*;

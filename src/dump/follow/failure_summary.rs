@@ -7,7 +7,7 @@ use crate::log::{LogFile, Row, Tail};
 use crate::model::{Outcome, Sh};
 use crate::search::find_cause;
 
-/// A failed command in a few rows.
+/// The summary of a failed command.
 pub(super) struct FailureSummary {
     /// A description of the rows.
     pub title: String,

@@ -369,7 +369,7 @@ fn run_name(run: &RunNode) -> String {
     [id, repo, display::revision(run)].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
-/// Returns how something ended: `failed: exit 101, after 34.0s`.
+/// Formats the end of a run, job or command: `failed: exit 101, after 34.0s`.
 fn ended(status: Status, why: Option<String>, lasted: Option<String>) -> String {
     let why = why.map(|why| format!(": {why}")).unwrap_or_default();
     let comma = if why.is_empty() { "" } else { "," };
