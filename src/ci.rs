@@ -13,8 +13,8 @@
 //! characters to escape instead. Raw bytes are written unchanged.
 //!
 //! The active markers depend on the environment. `CI` alone stands for a system that is not in the
-//! table, and activates all markers. Jenkins obeys only escape sequences (`ESC[8mha:`), which the
-//! sanitizer never outputs.
+//! table, and activates all markers. Jenkins executes only escape sequences (`ESC[8mha:`), which
+//! the sanitizer never outputs.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -48,7 +48,7 @@ struct System {
     /// The environment variable that the runner sets.
     variable: &'static str,
     markers: &'static [Marker],
-    /// True if the runner obeys `::stop-commands::TOKEN`.
+    /// True if the runner supports `::stop-commands::TOKEN`.
     stops: bool,
 }
 
@@ -232,7 +232,7 @@ impl<W: Write> Output<'_, W> {
         Ok(())
     }
 
-    /// Makes the runner obey commands again, unless it already does. Dropping the writer has the
+    /// Makes the runner execute commands again, unless it already does. Dropping the writer has the
     /// same effect.
     ///
     /// # Errors

@@ -130,7 +130,7 @@ fn load_node(
     rows: Vec<(Job, Vec<Sh>)>,
     dir: std::result::Result<Option<RunDir>, FindingKind>,
 ) -> RunNode {
-    let mut load_findings = Odd { hides_all: dir.is_err(), ..Odd::default() };
+    let mut load_findings = FileFindings { hides_all: dir.is_err(), ..FileFindings::default() };
     let dir = dir.map_err(|why| load_findings.findings.add(Place::Run, why)).ok().flatten();
     let files = dir
         .as_ref()
@@ -190,7 +190,7 @@ fn load_job(
     dir: Option<&RunDir>,
     job: Job,
     shs: Vec<Sh>,
-    load_findings: &mut Odd,
+    load_findings: &mut FileFindings,
 ) -> JobNode {
     let place = Place::Job(job.id.clone());
     let listed = dir
@@ -216,13 +216,13 @@ fn load_job(
 
 /// The findings about the files of a run, collected while they are loaded.
 #[derive(Default)]
-struct Odd {
+struct FileFindings {
     findings: Findings,
     /// True if the directory of the run, or its list of jobs, was not read.
     hides_all: bool,
 }
 
-impl Odd {
+impl FileFindings {
     /// Appends these findings to `found`. Drops each finding about a missing log if logs of the
     /// same job, or all logs, were left out: the log may be one of them.
     fn beside(self, found: Findings) -> Findings {

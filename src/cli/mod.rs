@@ -112,10 +112,10 @@ fn find_soon(
     spec: Option<RunSpec>,
 ) -> Result<(Catalog, Option<RunSpec>)> {
     let is_named = view.store.db.is_some() || view.store.root.is_named();
-    let (asked, filter, again) = (spec.clone(), view.narrow.filter(), catalog.reopened());
+    let (requested, filter, again) = (spec.clone(), view.narrow.filter(), catalog.reopened());
     let (send, found) = mpsc::channel();
     thread::spawn(move || {
-        let open = find_to_open(&catalog, asked, &filter, is_named);
+        let open = find_to_open(&catalog, requested, &filter, is_named);
         let _ = send.send(open.map(|open| (catalog, open)));
     });
     // After a timeout, the thread keeps running with its own catalog; its result is dropped.

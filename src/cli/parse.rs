@@ -117,10 +117,10 @@ mod tests {
             refused.starts_with("error: a command cannot follow the RUN 'abcd'\n"),
             "{refused}"
         );
-        let asked = parsed(&["--version", "list"]).unwrap_err();
-        assert!(asked.starts_with("rundown "), "{asked}");
-        let asked = parsed(&["--root", "X", "-h", "list"]).unwrap_err();
-        assert!(asked.contains("\nUsage: rundown [OPTIONS] [RUN]\n"), "{asked}");
+        let printed = parsed(&["--version", "list"]).unwrap_err();
+        assert!(printed.starts_with("rundown "), "{printed}");
+        let printed = parsed(&["--root", "X", "-h", "list"]).unwrap_err();
+        assert!(printed.contains("\nUsage: rundown [OPTIONS] [RUN]\n"), "{printed}");
     }
 
     #[test]

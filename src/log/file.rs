@@ -766,10 +766,10 @@ mod tests {
                     index = Index::new(log.format());
                 }
                 log.feed(&mut index, u64::MAX).unwrap();
-                let anew = open(&path).unwrap();
-                prop_assert_eq!(log.format(), anew.format());
-                prop_assert_eq!(all_rows(&log), all_rows(&anew));
-                prop_assert_eq!(index.totals(Tail::Emit), anew.totals(Tail::Emit).unwrap());
+                let reopened = open(&path).unwrap();
+                prop_assert_eq!(log.format(), reopened.format());
+                prop_assert_eq!(all_rows(&log), all_rows(&reopened));
+                prop_assert_eq!(index.totals(Tail::Emit), reopened.totals(Tail::Emit).unwrap());
             }
         }
     }

@@ -11,7 +11,7 @@
 //! another, not empty   the open file to its end, then the other from its start
 //! ```
 //!
-//! A reader that has scrolled up keeps the rotated file until it asks for the end
+//! A reader that has scrolled up keeps the rotated file until it requests the end
 //! ([`super::LogFile::stay`]).
 //!
 //! The switch is triggered by the first byte of the other file, not by a time: a writer that has

@@ -4,8 +4,8 @@
 //! Nothing here returns an error. Missing parts of the record become warnings, and the result of a
 //! command becomes an exit code. A run whose store cannot be used runs without a record: its
 //! commands have our own streams. Rules: a failed command ends its job. A job runs only if all jobs
-//! that it needs have passed. Once a pipeline is asked to stop, the running job and the pending
-//! ones are aborted, even if their commands ignored the signal.
+//! that it needs have passed. Once a stop of the pipeline is requested, the running job and the
+//! pending ones are aborted, even if their commands ignored the signal.
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};

@@ -40,7 +40,7 @@ impl Query {
     /// The reason why the pattern is not a regular expression, in a few words.
     pub fn new(pattern: &str, literal: bool) -> Result<Self, String> {
         let any_case = !has_upper_case(pattern, literal);
-        let (asked, escaped) = (Arc::from(pattern), regex::escape(pattern));
+        let (typed, escaped) = (Arc::from(pattern), regex::escape(pattern));
         let pattern = if literal { &escaped } else { pattern };
         let regex = RegexBuilder::new(pattern)
             .case_insensitive(any_case)
@@ -51,7 +51,7 @@ impl Query {
         Ok(Self {
             criterion: Criterion::Pattern(regex),
             prefilter: prefilter.map(Arc::new),
-            pattern: asked,
+            pattern: typed,
             progress: Progress::Last,
         })
     }

@@ -128,10 +128,10 @@ fn print(store: &Built, variables: &[&str], args: &[&str]) -> Output {
     command.output().unwrap()
 }
 
-/// A runner that reads lines and collects those that it obeys.
+/// A runner that reads lines and collects the commands that it executes.
 #[derive(Default)]
 struct Runner {
-    obeyed: Vec<String>,
+    executed: Vec<String>,
     /// The token that resumes commands on GitHub.
     token: Option<String>,
 }
@@ -172,7 +172,7 @@ impl Runner {
             Some(token) if *token == name => self.token = None,
             Some(_) => {}
             None if name == "stop-commands" => self.token = Some(data.to_owned()),
-            None => self.obeyed.push(line.to_owned()),
+            None => self.executed.push(line.to_owned()),
         }
     }
 
@@ -187,7 +187,7 @@ impl Runner {
                 Some(token) if *token == found[1] => self.token = None,
                 None if &found[1] == "stop-commands" => self.token = Some(found[4].to_owned()),
                 // act only logs unknown commands.
-                None if GITHUB_COMMANDS.contains(&&found[1]) => self.obeyed.push(line.to_owned()),
+                None if GITHUB_COMMANDS.contains(&&found[1]) => self.executed.push(line.to_owned()),
                 Some(_) | None => {}
             }
         }
@@ -197,7 +197,7 @@ impl Runner {
     /// viewer interprets `##[`.
     fn azure(&mut self, line: &str) {
         if line.contains("##vso") || line.contains("##[") {
-            self.obeyed.push(line.to_owned());
+            self.executed.push(line.to_owned());
         }
     }
 
@@ -237,7 +237,7 @@ impl Runner {
 
     fn match_any(&mut self, line: &str, patterns: &[&Regex]) {
         if patterns.iter().any(|pattern| pattern.is_match(line)) {
-            self.obeyed.push(line.to_owned());
+            self.executed.push(line.to_owned());
         }
     }
 }
@@ -246,8 +246,8 @@ fn regex(pattern: &str) -> Regex {
     Regex::new(pattern).unwrap()
 }
 
-/// Returns the lines of an output that a runner obeys. Runners in .NET end a line at a CR, too.
-fn obeyed(rule: fn(&mut Runner, &str), output: &[u8], skips: Option<&str>) -> Vec<String> {
+/// Returns the lines of an output that a runner executes. Runners in .NET end a line at a CR, too.
+fn executed(rule: fn(&mut Runner, &str), output: &[u8], skips: Option<&str>) -> Vec<String> {
     let mut runner = Runner::default();
     let text = String::from_utf8_lossy(output);
     // The section mark of GitLab contains a CR.
@@ -257,7 +257,7 @@ fn obeyed(rule: fn(&mut Runner, &str), output: &[u8], skips: Option<&str>) -> Ve
         .filter(|line| !skips.is_some_and(|skipped| line.contains(skipped)))
         .for_each(|line| rule(&mut runner, line));
     assert_eq!(runner.token, None, "commands stay off:\n{text}");
-    runner.obeyed
+    runner.executed
 }
 
 #[track_caller]
@@ -268,16 +268,16 @@ fn assert_nothing_is_obeyed(variables: &[&str], rules: &[fn(&mut Runner, &str)])
         let printed = [&output.stdout[..], &output.stderr[..]].concat();
         assert!(printed.len() > 20, "{args:?} prints something");
         for rule in rules {
-            assert_eq!(obeyed(*rule, &printed, None), [""; 0], "{args:?}");
+            assert_eq!(executed(*rule, &printed, None), [""; 0], "{args:?}");
             // `| grep` loses the lines that stop and resume commands.
-            assert_eq!(obeyed(*rule, &printed, Some("stop-commands::")), [""; 0], "{args:?}");
+            assert_eq!(executed(*rule, &printed, Some("stop-commands::")), [""; 0], "{args:?}");
         }
     }
     // The rules find the commands in the raw log.
     let raw = print(&store, variables, &["--once", "--root", ".", "00000002", "--format", "raw"]);
     let raw = [&raw.stdout[..], log().as_bytes()].concat();
     let raw = String::from_utf8(raw).unwrap().replace("::stop-commands::x", "");
-    assert!(rules.iter().all(|rule| obeyed(*rule, raw.as_bytes(), None).len() > 1));
+    assert!(rules.iter().all(|rule| executed(*rule, raw.as_bytes(), None).len() > 1));
 }
 
 #[test]

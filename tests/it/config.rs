@@ -211,7 +211,7 @@ fn secure_mode_prints_no_links() {
         String::from_utf8(command.output().unwrap().stdout).unwrap().contains("\x1b]8;")
     };
     assert!(has_link("0") && !has_link("1"));
-    // A configuration that cannot be read may ask for it.
+    // A configuration that cannot be read may enable it.
     for config in ["secure = true", "secure = "] {
         write(home.path(), ".config/rundown/config.toml", config);
         assert!(!has_link("0"), "{config}");

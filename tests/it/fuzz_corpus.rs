@@ -105,8 +105,8 @@ fn log_rows() {
     run("log_rows", fuzz::log_rows, &seeds);
 }
 
-/// Rows with sequences that a terminal may obey: color, links, moves, titles, the clipboard, modes,
-/// C0, C1, and characters that reorder or hide text.
+/// Rows with sequences that a terminal may execute: color, links, moves, titles, the clipboard,
+/// modes, C0, C1, and characters that reorder or hide text.
 const HOSTILE_ROWS: &str = "\
 \x1b[1;31mred\x1b[m \x1b]8;;https://a.example/x\x07link\x1b]8;;\x1b\\ 日本\t👩\u{200d}👧\tx
 one\rtwo\x1b[K\x1b[2A\x1b[3Cup\x08\x1b[2K\x1b[1B\x1b[4@\x1b[2P\x1b[9X\x1b[38;2;1;2;3mrgb\x1b[48:5:7m

@@ -146,8 +146,8 @@ fn the_printed_command_opens_the_same_rows_in_a_terminal() {
     session.shown.wait_for("the row moved to", is_there);
     session.press("q");
     let line = line_left(&session);
-    let (stands, command) = line.split_once("; to reopen: rundown ").unwrap();
-    assert_eq!(stands, "rundown: ● running 00000001 example");
+    let (state, command) = line.split_once("; to reopen: rundown ").unwrap();
+    assert_eq!(state, "rundown: ● running 00000001 example");
     let words = shlex::split(command).unwrap();
     let root = store.root().to_str().unwrap();
     let place = words[5].as_str();

@@ -111,13 +111,9 @@ fn typing_searches_the_whole_store_and_enter_opens_a_run() {
     assert_eq!(open_run(&sim), Some(run_id(3_100)));
     assert_eq!(sim.model.focus, Pane::Log, "back to where one was");
     sim.keys("r");
-    assert_eq!(heading(&mut sim), "Runs", "what covered the rest begins anew");
+    assert_eq!(heading(&mut sim), "Runs", "the finder opens with an empty query");
     assert_eq!(sim.model.runs.at, Some(run_id(3_100)));
-    assert!(
-        sim.screen().contains("00003100"),
-        "the list stands where the open run is: {}",
-        sim.screen()
-    );
+    assert!(sim.screen().contains("00003100"), "the list is at the open run: {}", sim.screen());
     sim.keys("Down Enter");
     assert_eq!(open_run(&sim), Some(run_id(3_099)));
 }

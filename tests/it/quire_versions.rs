@@ -122,9 +122,9 @@ fn a_run_without_an_outcome_has_the_state_of_its_times() {
                       WHERE ref_name LIKE '%01-all-ok' OR ref_name LIKE '%22-%'";
     let (dir, _) = store(10, unresolved);
     let runs = listed(&dir);
-    let stands = |run: &Value| json!([run["state"], run["phase"], run["reason"]]);
-    assert_eq!(stands(&runs[0]), json!([null, "queued", null]), "it was never dispatched");
-    assert_eq!(stands(&runs[5]), json!([null, "active", null]));
+    let state_of = |run: &Value| json!([run["state"], run["phase"], run["reason"]]);
+    assert_eq!(state_of(&runs[0]), json!([null, "queued", null]), "it was never dispatched");
+    assert_eq!(state_of(&runs[5]), json!([null, "active", null]));
     let args = ["--root", ".", "--once", "fec00a", "--exit-status"];
     assert!(stdout(dir.path(), &args, 4).starts_with("● running"));
     assert!(stdout(dir.path(), &["list", "--root", "."], 0).contains("○ queued"));

@@ -429,13 +429,13 @@ fn a_list_continues_after_a_deleted_run_and_after_many_new_ones() {
     assert_eq!(listed(&sim), expected);
     sql(&store, &insert_runs(351, 600));
     sim.disk();
-    let anew = listed(&sim);
+    let reloaded = listed(&sim);
     assert_eq!(
-        anew[..100],
+        reloaded[..100],
         newest_first(600, 501),
-        "what lies between is not known: the list begins anew"
+        "the runs between are unknown, so the list is read again"
     );
-    assert!(anew.len() < 300 && anew.windows(2).all(|pair| pair[0] > pair[1]));
+    assert!(reloaded.len() < 300 && reloaded.windows(2).all(|pair| pair[0] > pair[1]));
     sim.keys("End End End End End End End");
     assert_eq!(listed(&sim).len(), 599);
     sql(&store, "DELETE FROM runs");
@@ -499,13 +499,13 @@ fn a_page_that_could_not_be_read_is_requested_again() {
     let mut sim = open(&store, SMALL);
     sim.keys("r");
     let bottom = || Msg::Key(Key::parse("End").unwrap());
-    let asked = WorkerRequest::ReadRuns(Beside::Older(run_id(251)));
-    assert_eq!(update(&mut sim.model, bottom()), asked.clone().into());
+    let requested = WorkerRequest::ReadRuns(Beside::Older(run_id(251)));
+    assert_eq!(update(&mut sim.model, bottom()), requested.clone().into());
     let busy = Msg::Failed(Work::Store, "the database is busy; trying again".into());
     assert_eq!(update(&mut sim.model, busy), Effects::none(), "not at once and for ever");
     assert_eq!(update(&mut sim.model, bottom()), Effects::none());
     let list = RunList { heads: sim.model.runs.heads.clone().unwrap(), has_more: true };
-    assert_eq!(update(&mut sim.model, Msg::Runs(list)), asked.into());
+    assert_eq!(update(&mut sim.model, Msg::Runs(list)), requested.into());
 }
 
 // ---- the log ----
@@ -889,22 +889,22 @@ proptest! {
     ) {
         let (store, run) = running(400);
         let mut sim = open(&store, SMALL);
-        let mut asked = Vec::new();
+        let mut requested = Vec::new();
         let mut printed = 400;
         for (key, what) in moves {
-            asked.extend(update(&mut sim.model, Msg::Key(Key::parse(key).unwrap())));
+            requested.extend(update(&mut sim.model, Msg::Key(Key::parse(key).unwrap())));
             if what == 0 {
                 print_rows(&store, &run, printed + 1..=printed + 30);
                 printed += 30;
-                asked.extend(update(&mut sim.model, Msg::Disk));
+                requested.extend(update(&mut sim.model, Msg::Disk));
             }
             if what == 1 {
-                answer(&mut sim, &mut asked);
+                answer(&mut sim, &mut requested);
             }
             let log = &sim.model.log;
             prop_assert!(log.top < log.window.rows.len());
         }
-        answer(&mut sim, &mut asked);
+        answer(&mut sim, &mut requested);
         sim.disk();
         let log = &sim.model.log;
         prop_assert!(log.request.is_none());
@@ -921,10 +921,10 @@ proptest! {
 }
 
 /// Performs the newest request for the log, and all other requests.
-fn answer(sim: &mut Sim, asked: &mut Vec<Effect>) {
+fn answer(sim: &mut Sim, requested: &mut Vec<Effect>) {
     let is_log = |effect: &Effect| matches!(effect, Effect::Worker(WorkerRequest::ReadLog(..)));
-    let newest = asked.iter().rfind(|effect| is_log(effect)).cloned();
-    let others = asked.drain(..).filter(|effect| !is_log(effect));
+    let newest = requested.iter().rfind(|effect| is_log(effect)).cloned();
+    let others = requested.drain(..).filter(|effect| !is_log(effect));
     let effects = others.chain(newest).collect();
     sim.perform(effects);
 }

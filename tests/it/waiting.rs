@@ -220,7 +220,7 @@ fn a_locked_database_is_reported_and_read_once_unlocked() {
 fn scripts_get_a_lock_error_after_a_bounded_wait() {
     let made = store("quire-v2-live");
     let _locker = Locker::of(&made.path().join("quire.db"));
-    let ask = |args: &[&str]| {
+    let query = |args: &[&str]| {
         let message = stderr(made.path(), &[&["--root", "."], args].concat(), 6);
         assert!(
             message.contains("quire.db is locked by another process; try again later"),
@@ -234,7 +234,7 @@ fn scripts_get_a_lock_error_after_a_bounded_wait() {
             &["list"],
             &["list", "--format", "json"],
         ] {
-            scope.spawn(move || ask(args));
+            scope.spawn(move || query(args));
         }
     });
 }
