@@ -78,8 +78,8 @@ fn the_query_is_shown_and_highlighted_in_its_results() {
         let mut sim = open(&store, size);
         sim.keys("r");
         type_text(&mut sim, "fail oxcr");
-        assert_snapshot!(format!("sift_{name}"), sim.screen());
-        assert_snapshot!(format!("sift_{name}_styles"), sim.styles());
+        assert_snapshot!(format!("finder_{name}"), sim.screen());
+        assert_snapshot!(format!("finder_{name}_styles"), sim.styles());
     }
 }
 
