@@ -68,6 +68,20 @@ pub enum Change {
     Gone,
 }
 
+impl Change {
+    /// Returns true if nothing was appended and nothing replaced.
+    #[must_use]
+    pub const fn is_same(&self) -> bool {
+        matches!(self, Self::Same | Self::Gone)
+    }
+
+    /// Returns true if rows that were read before may be different now.
+    #[must_use]
+    pub const fn is_replaced(&self) -> bool {
+        matches!(self, Self::Truncated | Self::Reformatted | Self::Replaced)
+    }
+}
+
 impl LogFile {
     /// Opens a log for reading. Never blocks, regardless of the type of the file.
     ///

@@ -124,6 +124,17 @@ pub enum Towards {
     Up,
 }
 
+impl Towards {
+    /// Returns the other direction.
+    #[must_use]
+    pub const fn opposite(self) -> Self {
+        match self {
+            Self::Down => Self::Up,
+            Self::Up => Self::Down,
+        }
+    }
+}
+
 /// A range of consecutive rows.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Window {

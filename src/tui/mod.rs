@@ -9,11 +9,11 @@
 //!                                       └── worker, watch, external, terminal ◄───────┘
 //! ```
 //!
-//! * [`msg`], [`model`], [`at`], [`scroll`], [`view_options`], [`prompt`], [`runs_query`],
+//! * [`msg`], [`model`], [`at`], [`document`], [`view_options`], [`prompt`], [`runs_query`],
 //!   [`wait`], [`update`], [`view`], [`widget`], [`layout`], [`keymap`], [`theme`] are pure: no
 //!   I/O, clock, environment or lock.
-//! * `worker` owns the catalog and the log that is open: a single log (`reading`) or a scroll of
-//!   many (`scrolling`). It also searches for runs (`runs_search`).
+//! * `worker` owns the catalog and the open document (`reader`). It also searches for runs
+//!   (`runs_search`).
 //! * `watch` detects changes on disk; `input` and `term` are the terminal.
 //! * `external` hands the terminal to an editor or a pager for a while; `excerpt` is the text that
 //!   they show.
@@ -23,6 +23,7 @@
 //! Text from a store passes [`crate::sanitize`] on its way to the screen.
 
 pub mod at;
+pub mod document;
 mod excerpt;
 mod external;
 mod input;
@@ -31,11 +32,9 @@ pub mod layout;
 pub mod model;
 pub mod msg;
 pub mod prompt;
-mod reading;
+mod reader;
 pub mod runs_query;
 mod runs_search;
-pub mod scroll;
-mod scrolling;
 mod session;
 #[doc(hidden)]
 pub mod sim;

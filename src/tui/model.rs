@@ -30,7 +30,7 @@ use crate::tui::wait::Waiting;
 use crate::tui::widget::{HelpRow, help_rows};
 
 pub use header::{HeaderLine, LABEL, MARGIN};
-pub use log::{Aim, Card, Log, LogKey, Mark, Request, cause_lines};
+pub use log::{Aim, Card, Log, Mark, Request, cause_lines};
 pub use runs::{Finder, Runs};
 pub use tree::{Item, Tree, telling_place};
 
@@ -169,7 +169,7 @@ impl Model {
         let position = match self.card() {
             // With the card open, the command is at the position where it opens by default.
             Some(_) => None,
-            None if log.follow && !self.is_scroll() => Some("end".to_owned()),
+            None if log.follow && !log.has_headings() => Some("end".to_owned()),
             None => first,
         };
         (place.is_some() || position.is_some()).then_some(At { place, position })

@@ -19,8 +19,8 @@ use crate::time::Time;
 use crate::tui::keymap::Key;
 use crate::tui::wait::Wait;
 
-pub use page::{Head, HitCount, Known, Page, Target};
-pub use request::{Fold, Folds, Goal, PageRequest, Sought, Ticket};
+pub use page::{Answer, Head, HitCount, Known, Page, Target};
+pub use request::{Fold, Folds, Goal, PageRequest, RowsRequest, Sought, Ticket};
 pub use runs::{FoundRuns, Next, RunsRequest, Step};
 
 /// The number of runs read at once: more than any screen shows.
@@ -61,16 +61,8 @@ pub enum Msg {
     Stepped(Step, Option<Box<RunHead>>),
     /// A run with its jobs and commands; `None` if it is not in the store.
     Run(RunId, Option<Box<RunNode>>),
-    /// The rows of a log that the ticket requested.
-    Page(Ticket, Page),
-    /// More facts about the log of this ticket.
-    Known(Ticket, Known),
-    /// The facts about a log that has not changed since the same page was read before.
-    Unchanged(Ticket, Known),
-    /// The absence of the row that the ticket requested.
-    Missed(Ticket),
-    /// The progress of the ticket's search for a row, in percent of the log.
-    Looking(Ticket, u8),
+    /// An answer to the ticket's request for rows.
+    Log(Ticket, Answer),
     /// The ID of the run that the user requested at the start.
     Found(RunId),
     /// Notices about how the store was read, printed after the screen is closed.

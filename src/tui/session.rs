@@ -23,7 +23,9 @@ use super::external::{self, ExternalCommand};
 use super::input::Gate;
 use super::layout;
 use super::model::Model;
-use super::msg::{Effect, Effects, ExternalRequest, Msg, TerminalRequest, Work, WorkerRequest};
+use super::msg::{
+    Answer, Effect, Effects, ExternalRequest, Msg, TerminalRequest, Work, WorkerRequest,
+};
 use super::term::{self, Screen};
 use super::update::{start, update};
 use super::view::view;
@@ -160,8 +162,10 @@ impl Session {
             Msg::Stop if self.is_away() => return term::stop(),
             _ => {}
         }
-        let is_hint =
-            matches!(message, Msg::Disk | Msg::Reads(_) | Msg::Unchanged(..) | Msg::Dirs(..));
+        let is_hint = matches!(
+            message,
+            Msg::Disk | Msg::Reads(_) | Msg::Log(_, Answer::Unchanged(_)) | Msg::Dirs(..)
+        );
         let seen = |model: &Model| {
             (
                 model.log.top,

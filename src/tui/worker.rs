@@ -6,7 +6,6 @@
 //! idle. A panic is reported by a message, and the worker then serves the next request.
 
 mod inbox;
-mod open;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -15,16 +14,13 @@ mod thread;
 use std::path::PathBuf;
 
 use super::excerpt;
-use super::msg::{Msg, PAGE_RUNS, PageRequest, Ticket, Work, WorkerRequest};
-use super::reading::Reading;
+use super::msg::{Answer, Msg, PAGE_RUNS, PageRequest, Ticket, Work, WorkerRequest};
+use super::reader::DocumentReader;
 use super::runs_search::RunsSearch;
-use super::scroll::LogSource;
-use super::scrolling::Scrolling;
 use super::wait::Wait;
 use crate::catalog::{Catalog, RunFilter, RunSpec};
 use crate::error::{self, Result};
 
-use open::Open;
 use store::{MAX_WATCHED, Seen, modified_at};
 pub(super) use thread::work;
 
@@ -34,7 +30,7 @@ pub(super) struct Worker {
     /// The run to open, until it has been found.
     sought: Option<RunSpec>,
     filter: RunFilter,
-    open: Option<Open>,
+    open: Option<DocumentReader>,
     search: Option<RunsSearch>,
     seen: Seen,
     /// The wait that was reported last.
@@ -79,12 +75,10 @@ impl Worker {
                     Err(error) => self.fail(self.seen.run.clone(), &error),
                 }
             }
-            WorkerRequest::ReadLog(ticket, request) => match self.read_log(ticket, *request) {
-                Ok(messages) => {
-                    messages.into_iter().chain(self.look_again()).chain(self.watch_log()).collect()
-                }
-                Err(error) => vec![Msg::Failed(Work::Log(ticket), error::line(&error))],
-            },
+            WorkerRequest::ReadLog(ticket, request) => {
+                let messages = self.read_log(ticket, *request);
+                messages.into_iter().chain(self.look_again()).chain(self.watch_log()).collect()
+            }
             WorkerRequest::CopyRows(log, tail) => vec![match excerpt::copied(&log, tail) {
                 Ok((text, is_cut)) => Msg::Copied(text, is_cut),
                 Err(error) => Msg::Failed(Work::External, error::line(&error)),
@@ -105,27 +99,22 @@ impl Worker {
         self.search.is_some() && !self.seen.is_stale
     }
 
-    fn read_log(&mut self, ticket: Ticket, request: PageRequest) -> Result<Vec<Msg>> {
-        match request.source.clone() {
-            LogSource::Log(path, tail) => {
-                let is_open =
-                    matches!(&self.open, Some(Open::Log(reading)) if reading.file().is_at(&path));
-                if !is_open {
-                    self.open = None;
-                    self.open = Some(Open::Log(Box::new(Reading::open(&path)?)));
-                }
-                let Some(Open::Log(reading)) = &mut self.open else { return Ok(Vec::new()) };
-                reading.ask(ticket, tail, request)
-            }
-            LogSource::Scroll(sections) => {
-                let scroll = match self.open.take() {
-                    Some(Open::Scroll(scroll)) => scroll,
-                    _ => Box::new(Scrolling::new()),
-                };
-                let Open::Scroll(scroll) = self.open.insert(Open::Scroll(scroll)) else {
-                    return Ok(Vec::new());
-                };
-                Ok(scroll.ask(ticket, &sections, request))
+    fn read_log(&mut self, ticket: Ticket, request: PageRequest) -> Vec<Msg> {
+        let reader = self.open.get_or_insert_with(|| DocumentReader::new(request.document.clone()));
+        let answer = reader.ask(ticket, request);
+        self.answer(answer)
+    }
+
+    /// Returns the answer of the reader as a message. After a failure, nothing is tried again until
+    /// the next request.
+    fn answer(&mut self, answer: Result<Option<Answer>>) -> Vec<Msg> {
+        let Some(reader) = &mut self.open else { return Vec::new() };
+        let ticket = reader.ticket();
+        match answer {
+            Ok(answer) => answer.map(|answer| Msg::Log(ticket, answer)).into_iter().collect(),
+            Err(error) => {
+                reader.give_up();
+                vec![Msg::Failed(Work::Log(ticket), error::line(&error))]
             }
         }
     }
@@ -157,21 +146,17 @@ impl Worker {
     fn path_of(&self, request: Option<&WorkerRequest>) -> Option<PathBuf> {
         match request {
             Some(WorkerRequest::ReadLog(_, page)) => {
-                page.source.log_at(0).map(|(log, ..)| log.to_path_buf())
+                page.document.log_of(0).map(|(log, _)| log.to_path_buf())
             }
             Some(WorkerRequest::CopyRows(log, _)) => Some(log.to_path_buf()),
             Some(_) => Some(self.catalog.path()),
-            None => self.open.as_ref().filter(|_| self.has_work()).and_then(Open::path),
+            None => self.open.as_ref().filter(|_| self.has_work()).and_then(DocumentReader::path),
         }
     }
 
     /// Returns true if there is background work: a search, or rows to count.
     pub(super) fn has_work(&self) -> bool {
-        let has_work = |open: &Open| match open {
-            Open::Log(reading) => reading.has_work(),
-            Open::Scroll(scroll) => scroll.has_work(),
-        };
-        self.is_searching() || self.open.as_ref().is_some_and(has_work)
+        self.is_searching() || self.open.as_ref().is_some_and(DocumentReader::has_work)
     }
 
     /// Does a slice of the background work.
@@ -181,13 +166,8 @@ impl Worker {
         if self.is_searching() {
             return self.search_runs();
         }
-        match &mut self.open {
-            None => Vec::new(),
-            Some(Open::Scroll(scroll)) => scroll.go_on(),
-            Some(Open::Log(reading)) => reading.go_on().unwrap_or_else(|error| {
-                reading.give_up();
-                vec![Msg::Failed(Work::Log(reading.ticket()), error::line(&error))]
-            }),
-        }
+        let Some(reader) = &mut self.open else { return Vec::new() };
+        let answer = reader.go_on();
+        self.answer(answer)
     }
 }

@@ -456,15 +456,15 @@ fn a_pod_log_is_followed_across_a_rotation() {
     let log = dir.path().join("app/0.log");
     let mut sim = open_catalog(Catalog::of_path(dir.path()), SMALL);
     sim.keys("G");
-    let key = sim.model.log.key.clone();
+    let document = sim.model.log.document.clone();
     fs::rename(&log, dir.path().join("app/0.log.20260102-030405")).unwrap();
     sim.disk();
     sim.disk();
-    assert_eq!(sim.model.log.key, key, "the selection stays");
+    assert_eq!(sim.model.log.document, document, "the selection stays");
     assert!(sim.screen().lines().next().unwrap().ends_with("deleted"), "{}", sim.screen());
     fs::write(&log, line("fresh")).unwrap();
     sim.disk();
     sim.disk();
     assert!(sim.screen().contains("  fresh"), "{}", sim.screen());
-    assert!(sim.model.log.follow && sim.model.log.key == key);
+    assert!(sim.model.log.follow && sim.model.log.document == document);
 }

@@ -67,7 +67,10 @@ fn the_command_printed_on_exit_opens_the_same_rows() {
                 let read = place.as_ref().map(|place| At::parse(&place.typed().unwrap()).unwrap());
                 assert_eq!(read, place, "{keys}");
                 let again = open_at(&store, read);
-                assert_eq!(again.model.log.key, before.model.log.key, "{job}, {keys}: {place:?}");
+                assert_eq!(
+                    again.model.log.document, before.model.log.document,
+                    "{job}, {keys}: {place:?}"
+                );
                 let (rows, expected) = (rows(&again), rows(&before));
                 assert_eq!(rows.first(), expected.first(), "{job}, {keys}: {place:?}");
                 assert_eq!(
@@ -99,7 +102,7 @@ fn a_missing_address_is_reported_and_the_run_opens_as_usual() {
     let store = long_run("build", false);
     let mut sim = open_at(&store, Some(At::parse("biuld/1@b100").unwrap()));
     assert!(sim.screen().contains("--at: no such command in this run"), "{}", sim.screen());
-    assert_eq!(sim.model.log.key, open_at(&store, None).model.log.key);
+    assert_eq!(sim.model.log.document, open_at(&store, None).model.log.document);
     let far = open_at(&store, Some(At::parse("build/1@b99999999").unwrap()));
     assert!(!rows(&far).is_empty(), "behind the end there is the end");
 }

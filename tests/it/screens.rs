@@ -13,7 +13,7 @@ use rundown::tui::Options;
 use rundown::tui::keymap::Key;
 use rundown::tui::layout::Pane;
 use rundown::tui::msg::{
-    Effect, Effects, MAX_RUNS, Mouse, Msg, TerminalRequest, Watching, Work, WorkerRequest,
+    Answer, Effect, Effects, MAX_RUNS, Mouse, Msg, TerminalRequest, Watching, Work, WorkerRequest,
 };
 use rundown::tui::sim::Sim;
 use rundown::tui::update::update;
@@ -594,7 +594,7 @@ fn a_stale_response_changes_nothing() {
     let mut sim = open(&store, SMALL);
     let (rows, old) = (log_rows(&sim), sim.model.log.ticket);
     sim.keys("[ ]");
-    sim.send(Msg::Page(old, rundown::tui::msg::Page::default()));
+    sim.send(Msg::Log(old, Answer::Page(Box::default())));
     sim.send(Msg::Run(run_id(1), None));
     sim.send(Msg::Failed(Work::Log(old), "too late".into()));
     assert_eq!(log_rows(&sim), rows);
@@ -873,7 +873,7 @@ proptest! {
                 prop_assert!(rows <= log.top + height, "the last row is on screen");
             }
             prop_assert!(sim.model.shown().is_some());
-            let path = log.source.as_ref().and_then(|source| Some(source.log_at(0)?.0));
+            let path = log.document.as_ref().and_then(|document| Some(document.log_of(0)?.0));
             let meta = path.as_deref().and_then(|path| fs::metadata(path).ok());
             let has_text = meta.is_some_and(|log| log.len() > 0);
             let narrows = sim.model.view_options.row_filter.narrows();

@@ -1,6 +1,8 @@
 //! All commands of a job or a run in one scroll, without a terminal: folds, groups, and the card
 //! with the likely cause.
 
+use std::fs;
+
 use insta::assert_snapshot;
 use proptest::prelude::*;
 use rundown::cri::Stream;
@@ -8,9 +10,9 @@ use rundown::join::Place;
 use rundown::log::{LogFile, Tail};
 use rundown::model::{JobId, RunId};
 use rundown::store::{JobEnd, RunEnd};
+use rundown::tui::document::{Document, RowAddress, Section, log_bytes};
 use rundown::tui::layout::Pane;
 use rundown::tui::msg::{Effect, ExternalRequest, TerminalRequest};
-use rundown::tui::scroll::{RowAddress, log_bytes};
 use rundown::tui::sim::Sim;
 
 use crate::support::built::{Built, failed_run, run_id};
@@ -32,11 +34,19 @@ fn whole(store: &Built, size: (u16, u16)) -> Sim {
         sim.keys("Tab");
     }
     sim.keys("g Enter");
-    assert!(sim.model.is_scroll());
-    let (run, sections) =
-        (sim.model.run.as_ref().unwrap(), sim.model.log.source.as_ref().unwrap().sections());
+    assert!(sim.model.log.has_headings());
+    let (run, sections) = (sim.model.run.as_ref().unwrap(), &document(&sim).sections);
     assert_eq!(log_bytes(run, &Place::Run).len(), sections.len(), "each section has a size");
     sim
+}
+
+fn document(sim: &Sim) -> &Document {
+    sim.model.log.document.as_ref().unwrap()
+}
+
+/// Returns the position of the current row.
+fn here(sim: &Sim) -> RowAddress {
+    document(sim).row(sim.model.current_row().unwrap().offset)
 }
 
 /// Returns the rows on screen: `# 1` is the heading of the first section, other rows are their
@@ -44,7 +54,7 @@ fn whole(store: &Built, size: (u16, u16)) -> Sim {
 fn rows(sim: &Sim) -> Vec<String> {
     let log = &sim.model.log;
     let shown = log.window.rows.iter().skip(log.top).take(sim.model.log_height());
-    let text = |row: &rundown::log::Row| match (log.heading(row), RowAddress::of(row.offset)) {
+    let text = |row: &rundown::log::Row| match (log.heading(row), document(sim).row(row.offset)) {
         (Some(_), spot) => format!("# {}", spot.section() + 1),
         (None, _) => String::from_utf8_lossy(&row.text).into_owned(),
     };
@@ -87,12 +97,12 @@ fn a_job_is_one_scroll_and_escape_returns_to_the_tree() {
     let store = failed();
     let mut sim = open(&store, SMALL);
     sim.keys("Tab h Enter");
-    assert_eq!(sim.model.log.key.as_ref().unwrap().place, Place::Job(JobId("test".into())));
+    assert_eq!(document(&sim).of, Place::Job(JobId("test".into())));
     assert_eq!(rows(&sim)[0], "# 2", "it opens on what failed");
     sim.keys("Esc");
     assert_eq!(sim.model.focus, Pane::Tree);
     sim.keys("j");
-    assert!(!sim.model.is_scroll(), "a command is read alone");
+    assert!(!sim.model.log.has_headings(), "a command is read alone");
 }
 
 #[test]
@@ -126,7 +136,6 @@ fn sections_fold_and_keep_their_position_on_the_screen() {
 fn brackets_move_between_commands_and_braces_between_failed_ones() {
     let (store, _) = run_of(&[("a", 1, 30, 0), ("a", 2, 30, 3), ("b", 1, 30, 0), ("b", 2, 30, 1)]);
     let mut sim = whole(&store, SMALL);
-    let here = |sim: &Sim| RowAddress::of(sim.model.current_row().unwrap().offset);
     assert_eq!(here(&sim), RowAddress::Heading(1), "it opens on what failed first");
     sim.keys("]");
     assert_eq!(here(&sim), RowAddress::Heading(2));
@@ -208,13 +217,12 @@ fn a_command_that_starts_above_the_viewport_moves_nothing() {
     store.print(&run, "b", 1, 200, Stream::Stdout, &text);
     let mut sim = whole(&store, SMALL);
     sim.keys("k k");
-    let (before, section) =
-        (rows(&sim), RowAddress::of(sim.model.current_row().unwrap().offset).section());
+    let (before, section) = (rows(&sim), here(&sim).section());
     store.end(&run, "a", 1, 0, 300);
     store.start(&run, "a", 2, "make a too", 301);
     sim.disk();
     assert_eq!(rows(&sim), before);
-    assert_eq!(RowAddress::of(sim.model.current_row().unwrap().offset).section(), section + 1);
+    assert_eq!(here(&sim).section(), section + 1);
     assert_eq!(rows(sim.keys("G")).last().unwrap(), "row 59");
 }
 
@@ -426,8 +434,9 @@ proptest! {
 
 /// Returns the addresses of all rows of a scroll, read from the logs.
 fn all_addresses(sim: &Sim, only_stderr: bool) -> Vec<u64> {
-    let sections = sim.model.log.source.as_ref().unwrap().sections();
-    let of = |(at, section): (usize, &rundown::tui::scroll::Section)| {
+    let sections = &document(sim).sections;
+    let address = |row| document(sim).address(row);
+    let of = |(at, section): (usize, &Section)| {
         let log = section.log.as_ref().filter(|_| section.is_open && !only_stderr);
         let rows = log.map(|log| {
             let file = LogFile::open(log).unwrap();
@@ -438,8 +447,8 @@ fn all_addresses(sim: &Sim, only_stderr: bool) -> Vec<u64> {
         let rows = rows
             .unwrap_or_default()
             .into_iter()
-            .map(move |offset| RowAddress::Row(at, offset).address());
-        std::iter::once(RowAddress::Heading(at).address()).chain(rows).collect::<Vec<_>>()
+            .map(move |offset| address(RowAddress::Row(at, offset)));
+        std::iter::once(address(RowAddress::Heading(at))).chain(rows).collect::<Vec<_>>()
     };
     sections.iter().enumerate().flat_map(of).collect()
 }
@@ -493,4 +502,87 @@ fn on_a_small_screen_the_log_is_at_the_cause_after_the_card_closes() {
     let mut sim = open(&store, (40, 10));
     assert!(!sim.keys("C").screen().contains("likely cause"));
     assert!(sim.screen().contains("▌thread"), "{}", sim.screen());
+}
+
+// ---- the same in a run as in a single log ----
+
+/// Returns the document of a run with a running command among two that have ended.
+fn live_run() -> (Built, RunId, Sim) {
+    let (mut store, run) = (Built::new(), run_id(9));
+    store.begin(&run, &["a", "b"], 0);
+    store.start(&run, "a", 1, "make a", 1);
+    store.print(&run, "a", 1, 10, Stream::Stdout, "a one\na two\n");
+    store.print(&run, "a", 1, 11, Stream::Stderr, "a three\n");
+    store.start(&run, "b", 1, "make b", 20);
+    store.print(&run, "b", 1, 30, Stream::Stdout, "b one\nb two\n");
+    let sim = whole(&store, SMALL);
+    (store, run, sim)
+}
+
+fn note(sim: &mut Sim) -> String {
+    let screen = sim.screen();
+    screen.lines().filter(|line| line.contains("! ")).collect()
+}
+
+#[test]
+fn a_run_has_the_row_counts_of_all_its_logs() {
+    let (store, run, mut sim) = live_run();
+    let totals = |sim: &Sim| {
+        let known = &sim.model.log.known;
+        (known.total_rows, known.stderr_rows)
+    };
+    assert_eq!(totals(&sim), (Some(5), Some(1)));
+    store.print(&run, "b", 1, 40, Stream::Stdout, &"more\n".repeat(40));
+    sim.disk();
+    assert_eq!(totals(&sim), (Some(45), Some(1)));
+    sim.keys("k");
+    store.print(&run, "b", 1, 50, Stream::Stdout, "b three\nb four\n");
+    sim.disk();
+    assert_eq!(totals(&sim), (Some(47), Some(1)));
+    assert!(sim.screen().contains("2 new rows"), "{}", sim.screen());
+}
+
+#[test]
+fn a_filter_counts_the_matching_rows_of_all_logs() {
+    let (_store, _, mut sim) = live_run();
+    sim.keys("& o n e Enter");
+    assert!(sim.screen().contains("&one 2 rows"), "{}", sim.screen());
+    sim.keys("& ! o n e Enter");
+    assert!(sim.screen().contains("&!one 3 rows"), "{}", sim.screen());
+}
+
+#[test]
+fn a_truncated_log_is_reported_in_a_run() {
+    let (store, run, mut sim) = live_run();
+    let row = "2026-05-06T12:00:00Z stdout F fresh\n";
+    fs::write(store.log_path(&run, "b", 1), row).unwrap();
+    sim.disk();
+    let screen = sim.screen();
+    assert!(screen.contains("log of b/1 truncated or replaced"), "{screen}");
+    assert!(screen.contains("fresh") && !screen.contains("b one"), "{screen}");
+}
+
+#[test]
+fn a_deleted_log_is_reported_in_a_run_and_can_still_be_read() {
+    let (store, run, mut sim) = live_run();
+    fs::remove_file(store.log_path(&run, "b", 1)).unwrap();
+    sim.disk();
+    sim.disk();
+    assert!(note(&mut sim).contains("b/1: the log was deleted"), "{}", sim.screen());
+    assert!(sim.screen().contains("b one"), "{}", sim.screen());
+    assert!(sim.screen().lines().next().unwrap().ends_with("deleted"), "{}", sim.screen());
+}
+
+#[test]
+fn a_rotated_log_is_reported_in_a_run_and_then_followed() {
+    let (store, run, mut sim) = live_run();
+    let log = store.log_path(&run, "b", 1);
+    fs::rename(&log, log.with_extension("old")).unwrap();
+    fs::write(&log, "").unwrap();
+    sim.disk();
+    assert!(note(&mut sim).contains("b/1: the log was rotated"), "{}", sim.screen());
+    fs::write(&log, "2026-05-06T12:00:00Z stdout F fresh\n").unwrap();
+    sim.disk();
+    sim.disk();
+    assert!(sim.screen().contains("fresh"), "{}", sim.screen());
 }

@@ -128,7 +128,7 @@ impl Model {
 
     /// Formats the size of the log: `1234 rows, 17 on stderr, 3.0 KiB`.
     fn wrote(&self) -> Option<String> {
-        self.log.source.as_ref()?;
+        self.log.has_rows().then_some(())?;
         let known = &self.log.known;
         let rows = known.total_rows.map(|total| match known.stderr_rows {
             Some(stderr) if stderr == total && total > 0 => {

@@ -5,35 +5,22 @@ use crate::log::{FileState, Row, Window};
 use crate::model::RunId;
 use crate::sanitize::{Progress, Style};
 use crate::search::Cause;
+use crate::tui::document::{Document, Section};
 use crate::tui::msg::{Goal, Head, Known, Ticket};
-use crate::tui::scroll::{LogSource, RowAddress, Section};
 use crate::tui::view_options::Times;
 use crate::tui::widget::{Columns, lines_of};
 
 /// The most lines of the row of the cause on a card.
 const MAX_CAUSE_LINES: u16 = 4;
 
-/// The identity of the output on screen.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct LogKey {
-    /// In which run.
-    pub run: RunId,
-    /// The command's, or the run's own log; the job's or the run's commands in a scroll.
-    pub place: Place,
-    /// All of its commands in one scroll.
-    pub is_scroll: bool,
-}
-
 /// A row that was marked: the run, the command, and where it begins in that one's log.
 pub type Mark = (RunId, Place, u64);
 
-/// The log of the selected command, or of the run itself; or a scroll of logs.
+/// The log of the selected command, or of the run itself; or the logs of its commands.
 #[derive(Default)]
 pub struct Log {
-    /// The identity of the output; `None` when nothing is shown.
-    pub key: Option<LogKey>,
-    /// The source of the rows; `None` when there is no log.
-    pub source: Option<LogSource>,
+    /// The source of the rows; `None` when nothing is shown.
+    pub document: Option<Document>,
     /// True if the log may still be written.
     pub is_alive: bool,
     /// True if the command of the log was interrupted.
@@ -60,10 +47,10 @@ pub struct Log {
     /// The row count when the last row was on screen or, before that, when the log was first
     /// counted; `None` until then.
     pub seen_rows: Option<u64>,
-    /// Which generation of the file the window is from.
+    /// Which generation of the files the window is from.
     pub generation: u64,
-    /// The relation of the open file to its name.
-    pub file_state: FileState,
+    /// The logs on the page that do not belong to their names, or have late bytes.
+    pub file_states: Vec<(Place, FileState)>,
     /// Why its command failed most likely, and whether that is shown.
     pub card: Option<Card>,
     /// Why it could not be read last time.
@@ -126,10 +113,22 @@ pub enum Aim {
 }
 
 impl Log {
-    /// The section of a scroll whose heading this row is.
+    /// Returns true if there are rows to read, or headings to show.
+    #[must_use]
+    pub fn has_rows(&self) -> bool {
+        self.document.as_ref().is_some_and(Document::has_rows)
+    }
+
+    /// Returns true if the logs of several commands are shown, with headings.
+    #[must_use]
+    pub fn has_headings(&self) -> bool {
+        self.document.as_ref().is_some_and(|document| document.has_headings)
+    }
+
+    /// Returns the section whose heading this row is.
     #[must_use]
     pub fn heading(&self, row: &Row) -> Option<&Section> {
-        self.source.as_ref()?.heading(row.offset)
+        self.document.as_ref()?.heading(row.offset)
     }
 
     /// Returns the state of the group that this row heads; `None` if the row is not a heading.
@@ -142,12 +141,9 @@ impl Log {
     /// for a heading.
     #[must_use]
     pub fn place_at(&self, address: u64) -> Option<(Place, u64)> {
-        match self.source.as_ref()? {
-            LogSource::Log(..) => Some((self.key.as_ref()?.place.clone(), address)),
-            source @ LogSource::Scroll(_) => {
-                Some((source.section(address)?.place.clone(), RowAddress::of(address).offset()))
-            }
-        }
+        let document = self.document.as_ref()?;
+        let section = document.section(address)?;
+        Some((section.place.clone(), document.row(address).offset()))
     }
 
     /// Returns true if a row is being looked for. Requests for rows at or around a known place do

@@ -7,7 +7,8 @@ use ratatui::layout::Rect;
 
 use super::{Model, cause_lines};
 use crate::display;
-use crate::log::Row;
+use crate::join::Place;
+use crate::log::{FileState, Name, Row};
 use crate::search::Cause;
 use crate::tui::layout::{Above, LogParts, Pane, log_parts};
 use crate::tui::prompt::Span;
@@ -97,14 +98,30 @@ impl Model {
         Some((start, end.or(last)?))
     }
 
+    /// Returns the notes on the file of a log. The title of the screen reports the state of a log
+    /// that is shown alone.
+    fn file_notes(&self, (place, state): &(Place, FileState)) -> Vec<String> {
+        let late = Some(state.late_bytes).filter(|bytes| *bytes > 0).map(display::late);
+        if !self.log.has_headings() {
+            return late.into_iter().collect();
+        }
+        let state = match state.name {
+            Name::Missing => Some("the log was deleted".to_owned()),
+            Name::Awaited | Name::Taken => Some("the log was rotated".to_owned()),
+            Name::Same => None,
+        };
+        let named = |note: String| format!("{}: {note}", self.name_of(place));
+        state.into_iter().chain(late).map(named).collect()
+    }
+
     /// Returns the gap between two rows, in milliseconds, from which a row is slow.
     #[must_use]
     pub fn slow_ms(&self) -> i64 {
         slow_ms(self.command_span().map_or(0, |(start, end)| end.millis_since(start)))
     }
 
-    /// Returns the findings about the selection, and a note on bytes that were appended to a
-    /// rotated file, wrapped to the width of the log's pane.
+    /// Returns the findings about the selection, and notes on logs that do not belong to their
+    /// names or have late bytes, wrapped to the width of the log's pane.
     #[must_use]
     pub fn notes(&self, width: u16) -> Vec<String> {
         let (Some(run), Some(at), Some(item)) = (&self.run, &self.tree.at, self.shown()) else {
@@ -112,9 +129,8 @@ impl Model {
         };
         let shown = item.place();
         let of_shown = run.findings.at(&shown).filter(|_| shown != *at);
-        let late =
-            Some(self.log.file_state.late_bytes).filter(|bytes| *bytes > 0).map(display::late);
-        let found = run.findings.at(at).chain(of_shown).map(display::finding).chain(late);
+        let files = self.log.file_states.iter().flat_map(|state| self.file_notes(state));
+        let found = run.findings.at(at).chain(of_shown).map(display::finding).chain(files);
         let wrap = |text: String| {
             let options = textwrap::Options::new(usize::from(width.saturating_sub(3)).max(1))
                 .subsequent_indent("  ");

@@ -5,6 +5,8 @@ use std::collections::{HashMap, HashSet};
 use super::Model;
 use crate::join::{JobNode, Place, RunNode, ShNode, ShState};
 use crate::model::{JobId, Outcome, Phase};
+use crate::sanitize::name;
+use crate::tui::at::At;
 
 /// The tree of jobs and commands.
 #[derive(Default)]
@@ -19,9 +21,9 @@ pub struct Tree {
     pub ranked: Option<Place>,
     /// True if the user chose the selection, which then no longer moves automatically.
     pub chosen: bool,
-    /// The job or run whose commands are shown in one scroll, as long as it is selected.
-    pub scroll: Option<Place>,
-    /// The sections of scrolls that the user folded or opened; true if open.
+    /// True if all commands of the selected job or run are shown, as long as it is selected.
+    pub shows_all: bool,
+    /// The sections that the user folded or opened; true if open.
     pub opened: HashMap<Place, bool>,
     /// True if all groups in logs are folded, false if all are open; `None` if the marker of each
     /// group decides.
@@ -116,15 +118,15 @@ impl Model {
     }
 
     /// Returns the item in the log's pane: the selected command, the command of a selected job to
-    /// show first (see `telling_sh`), or the run itself. For a scroll of a job, or a job without
-    /// commands, returns the job.
+    /// show first (see `telling_sh`), or the run itself. If all commands of a job are shown, or
+    /// it has none, returns the job.
     #[must_use]
     pub fn shown(&self) -> Option<Item<'_>> {
         let run = self.run.as_ref()?;
         let at = self.tree.at.as_ref()?;
         let Some(id) = at.job() else { return Some(Item::Run(run)) };
         let job = run.jobs.iter().find(|job| job.job.id == *id)?;
-        if self.is_scroll() {
+        if self.tree.shows_all {
             return Some(Item::Job(job));
         }
         let sh = match at {
@@ -132,12 +134,6 @@ impl Model {
             _ => telling_sh(job),
         };
         Some(sh.map_or(Item::Job(job), |sh| Item::Sh(job, sh)))
-    }
-
-    /// Returns true if all commands of the selection are shown in one scroll.
-    #[must_use]
-    pub fn is_scroll(&self) -> bool {
-        self.tree.scroll.is_some() && self.tree.scroll == self.tree.at
     }
 
     /// Returns the item of the open run at a place.
@@ -148,6 +144,13 @@ impl Model {
         let job = run.jobs.iter().find(|job| job.job.id == *id)?;
         let Some(n) = place.n() else { return Some(Item::Job(job)) };
         job.shs.iter().find(|sh| sh.n == n).map(|sh| Item::Sh(job, sh))
+    }
+
+    /// Returns the name of a place for a message: `test/2`.
+    #[must_use]
+    pub fn name_of(&self, place: &Place) -> String {
+        let at = At { place: Some(place.clone()), position: None };
+        name(&at.to_string()).into_owned()
     }
 
     /// Returns true if there are findings about a row of the tree.

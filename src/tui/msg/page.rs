@@ -1,4 +1,4 @@
-//! The answers to requests for a log: rows, and facts about the whole log.
+//! The answers to requests for a document: rows, and facts about the whole document.
 
 use crate::join::Place;
 use crate::log::{FileState, Window};
@@ -6,7 +6,22 @@ use crate::sanitize::Style;
 use crate::search::Cause;
 use crate::time::Time;
 
-/// Rows of a log, and facts about the whole log.
+/// An answer about a document.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Answer {
+    /// The requested rows.
+    Page(Box<Page>),
+    /// The facts about a document that has not changed since the same page was read before.
+    Unchanged(Known),
+    /// More facts.
+    Known(Known),
+    /// The absence of the requested row.
+    Missed,
+    /// The progress of the search for the requested row, in percent of the document.
+    Looking(u8),
+}
+
+/// Rows of a document, and facts about the whole document.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Page {
     /// The requested rows.
@@ -15,41 +30,45 @@ pub struct Page {
     pub style: Style,
     /// The facts about the log.
     pub known: Known,
-    /// The number of times the file was replaced or truncated. Offsets of another generation are
+    /// The number of times a log was replaced or truncated. Offsets of another generation may be
     /// invalid.
     pub generation: u64,
-    /// The relation of the file that was read to its name.
-    pub file_state: FileState,
+    /// The place of the log that was replaced or truncated last.
+    pub replaced: Option<Place>,
+    /// The logs on the page that do not belong to their names, or have late bytes.
+    pub file_states: Vec<(Place, FileState)>,
     /// The requested row; `None` if the request was not for a particular row.
     pub target: Option<Target>,
-    /// The section of a scroll that was opened to show the target.
+    /// The section that was opened to show the target.
     pub opened: Option<Place>,
     /// The groups that were opened to show the target, or folded or opened on request, by the
     /// addresses of their headings; true if folded.
     pub folded: Vec<(u64, bool)>,
     /// The likely cause of the command's failure, if it was requested.
     pub cause: Option<Box<Cause>>,
+    /// The reason why a log on the page could not be read.
+    pub fault: Option<String>,
 }
 
 /// A requested row that was found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Target {
-    /// The byte of the file at which the row begins; in a scroll, the row's address.
+    /// The address of the row.
     pub offset: u64,
-    /// True if the search wrapped: it continued at the other end of the log.
+    /// True if the search wrapped: it continued at the other end of the document.
     pub has_wrapped: bool,
 }
 
-/// The facts about a log other than its rows. More of them become known over time.
+/// The facts about a document other than its rows. More of them become known over time.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Known {
-    /// The number of rows of the whole log so far, if known.
+    /// The number of rows of all its logs so far, if known.
     pub total_rows: Option<u64>,
     /// The number of its rows of standard error, if known.
     pub stderr_rows: Option<u64>,
     /// The times of its first and last record.
     pub span: Option<(Time, Time)>,
-    /// The numbers of the rows on the last page, from 0, where they are known.
+    /// The numbers of the rows on the last page in their logs, from 0, where they are known.
     pub numbers: Vec<Option<u64>>,
     /// The rows on the last page that are headings of groups.
     pub heads: Vec<Head>,
@@ -70,12 +89,12 @@ pub struct Head {
     pub rows: Option<u64>,
 }
 
-/// The number of rows of a log that match.
+/// The number of rows that match.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct HitCount {
     /// The number of matching rows found so far.
     pub rows: u64,
-    /// True if the whole log has been scanned.
+    /// True if all logs have been scanned.
     pub is_all: bool,
     /// The number of the row found last, counted from 1 among all matches, if known.
     pub number: Option<u64>,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::log::Anchor;
 use crate::search::{Query, RowFilter, Towards};
 use crate::time::Time;
-use crate::tui::scroll::LogSource;
+use crate::tui::document::Document;
 
 /// The number of a request for log rows, or of a search for runs; only the answer to the newest one
 /// counts.
@@ -22,16 +22,16 @@ pub enum Goal {
     Around(u64),
     /// The rows around the first row that begins at or after this byte, which becomes the target.
     Place(u64),
-    /// The rows around the row with this number, from 0; in a scroll, an address that contains the
-    /// number in place of the offset.
+    /// The rows around the row with this number, from 0, in its section: an address that contains
+    /// the number in place of the offset.
     Row(u64),
     /// The rows around the first row of this time or later.
     Time(Time),
     /// The rows around the row at this percentage of the bytes.
     Percent(u8),
-    /// The rows around the likely cause of a failure with this exit code; the last rows if no row
-    /// matches.
-    Cause(Option<i64>),
+    /// The rows around the likely cause of a failure with this exit code, in the section of this
+    /// address; the last rows of the section if no row matches.
+    Cause(u64, Option<i64>),
     /// The rows around the heading of the innermost group around a row; the group is folded or
     /// opened.
     Fold(u64, Fold),
@@ -115,16 +115,22 @@ pub enum Sought {
     },
 }
 
-/// A request for rows of a log or a scroll.
+/// A request for rows of a document.
 #[derive(Clone, PartialEq, Debug)]
 pub struct PageRequest {
-    /// The log, or the logs of a scroll. In a scroll, addresses
-    /// ([`crate::tui::scroll::RowAddress`]) replace offsets.
-    pub source: LogSource,
-    /// The rows to read from the source.
+    /// The document.
+    pub document: Document,
+    /// The rows to read from it, by their addresses.
+    pub rows: RowsRequest,
+}
+
+/// A request for rows: of a document by their addresses, or of one log by their offsets.
+#[derive(Clone, PartialEq, Debug)]
+pub struct RowsRequest {
+    /// The rows to read.
     pub goal: Goal,
     /// The most rows.
-    pub rows: usize,
+    pub max_rows: usize,
     /// The filter of the rows.
     pub row_filter: RowFilter,
     /// The folded groups.
@@ -132,7 +138,7 @@ pub struct PageRequest {
     /// The search whose matches are counted.
     pub search: Option<Query>,
     /// True if the answer to the same request is still on screen: the answer is then
-    /// [`super::Msg::Unchanged`] if nothing has changed.
+    /// [`super::Answer::Unchanged`] if nothing has changed.
     pub is_refresh: bool,
 }
 
@@ -140,12 +146,12 @@ impl PageRequest {
     /// Returns true if both requests are for the same rows. The search and `is_refresh` may differ.
     #[must_use]
     pub fn is_same_page(&self, other: &Self) -> bool {
-        let is_same = |a: &Self, b: &Self| {
+        let is_same = |a: &RowsRequest, b: &RowsRequest| {
             a.goal == b.goal
-                && a.rows == b.rows
+                && a.max_rows == b.max_rows
                 && a.row_filter == b.row_filter
                 && a.folds == b.folds
         };
-        is_same(self, other) && self.source == other.source
+        is_same(&self.rows, &other.rows) && self.document == other.document
     }
 }

@@ -7,15 +7,34 @@ use super::moving::{last_top, leave, note_seen, shift, show_at, show_card, show_
 use super::scroll;
 use crate::log::{Anchor, Window};
 use crate::tui::model::{Aim, Card, Log, Model, Request};
-use crate::tui::msg::{Effects, Goal, Known, Page, Ticket};
+use crate::tui::msg::{Answer, Effects, Goal, Known, Page, Ticket};
+
+/// Takes an answer in. Only the answer to the newest request counts.
+pub(super) fn take(model: &mut Model, ticket: Ticket, answer: Answer) -> Effects {
+    if ticket != model.log.ticket {
+        return Effects::none();
+    }
+    match answer {
+        Answer::Page(page) => arrived(model, *page),
+        Answer::Unchanged(known) => unchanged(model, known),
+        Answer::Missed => missed(model),
+        Answer::Looking(percent) => looking(model, percent),
+        Answer::Known(known) => {
+            take_known(&mut model.log, known);
+            Effects::none()
+        }
+    }
+}
 
 /// Rows have come.
-pub(super) fn arrived(model: &mut Model, ticket: Ticket, mut page: Page) -> Effects {
-    let Some(request) = take_request(model, ticket) else { return Effects::none() };
+fn arrived(model: &mut Model, mut page: Page) -> Effects {
+    let Some(request) = take_request(model) else { return Effects::none() };
     let log = &mut model.log;
-    log.fault = None;
+    log.fault = page.fault.take();
     let here = log.window.rows.get(log.top).map(|row| row.offset);
-    let is_other_file = page.generation != log.generation && here.is_some();
+    let is_replaced = page.generation != log.generation && here.is_some();
+    // The other logs of a document with headings stay.
+    let is_other_file = is_replaced && !log.has_headings();
     let first = page.window.rows.first().map(|row| row.offset);
     // The rows from there on were requested: a first row that is missing was removed from the log.
     let asked_from = match &log.asked {
@@ -48,10 +67,14 @@ pub(super) fn arrived(model: &mut Model, ticket: Ticket, mut page: Page) -> Effe
         .or_else(|| model.current_row().map(|row| row.offset))
         .unwrap_or(0);
     let is_heading =
-        model.log.source.as_ref().is_some_and(|source| source.heading(aimed).is_some());
+        model.log.document.as_ref().is_some_and(|document| document.heading(aimed).is_some());
     // A heading comes first on the screen, what it heads below it.
     let line_before = line_on_screen(model, aimed).or_else(|| is_heading.then_some(0));
+    let replaced = page.replaced.take().filter(|_| is_replaced);
     take_page(&mut model.log, page, request.aim, is_other_file);
+    if let (Some(place), true) = (replaced, model.log.has_headings()) {
+        model.said = Some(format!("log of {} truncated or replaced", model.name_of(&place)));
+    }
     if is_to_be_at_end(model, request.aim, is_other_file) {
         let effects = aim_at(model, Aim::End);
         return add_pending_scroll(model, request.pending_scroll, effects);
@@ -81,7 +104,7 @@ pub(super) fn arrived(model: &mut Model, ticket: Ticket, mut page: Page) -> Effe
 /// The rows take the place of those at hand.
 fn take_page(log: &mut Log, page: Page, aim: Aim, is_other_file: bool) {
     log.generation = page.generation;
-    log.file_state = page.file_state;
+    log.file_states = page.file_states;
     log.style = page.style;
     // Nothing comes before the first row later on: a refresh does not ask for it again.
     let first = |window: &Window| window.rows.first().map(|row| row.offset);
@@ -101,9 +124,8 @@ fn take_page(log: &mut Log, page: Page, aim: Aim, is_other_file: bool) {
 /// Returns true if the end has to be requested in their place.
 fn is_to_be_at_end(model: &mut Model, aim: Aim, is_other_file: bool) -> bool {
     let log = &mut model.log;
-    let is_scroll = log.key.as_ref().is_some_and(|key| key.is_scroll);
-    let has_rows =
-        is_scroll || (log.window.file_bytes > 0 && !model.view_options.row_filter.narrows());
+    let has_rows = log.has_headings()
+        || (log.window.file_bytes > 0 && !model.view_options.row_filter.narrows());
     let is_beyond_end = log.window.rows.is_empty() && has_rows;
     let is_short_of_end = aim == Aim::End && !log.window.at_end;
     if !is_other_file && !is_beyond_end && !is_short_of_end {
@@ -157,8 +179,8 @@ fn line_on_screen(model: &Model, offset: u64) -> Option<usize> {
 }
 
 /// Nothing has changed: what was waiting for the answer goes on with the rows at hand.
-pub(super) fn unchanged(model: &mut Model, ticket: Ticket, known: Known) -> Effects {
-    let Some(request) = take_request(model, ticket) else { return Effects::none() };
+fn unchanged(model: &mut Model, known: Known) -> Effects {
+    let Some(request) = take_request(model) else { return Effects::none() };
     model.log.fault = None;
     take_known(&mut model.log, known);
     match request.aim {
@@ -170,10 +192,10 @@ pub(super) fn unchanged(model: &mut Model, ticket: Ticket, known: Known) -> Effe
 }
 
 /// There is no such row as was looked for.
-pub(super) fn missed(model: &mut Model, ticket: Ticket) -> Effects {
-    let Some(request) = take_request(model, ticket) else { return Effects::none() };
+fn missed(model: &mut Model) -> Effects {
+    let Some(request) = take_request(model) else { return Effects::none() };
     let asked = model.log.asked.take();
-    if let (Some((Goal::Fold(_, how), _)), true) = (asked, model.is_scroll()) {
+    if let (Some((Goal::Fold(_, how), _)), true) = (asked, model.log.has_headings()) {
         return scroll::fold_section(model, how);
     }
     model.said = Some(std::mem::take(&mut model.log.if_missed)).filter(|said| !said.is_empty());
@@ -181,17 +203,9 @@ pub(super) fn missed(model: &mut Model, ticket: Ticket) -> Effects {
 }
 
 /// A row is being looked for, and that takes long.
-pub(super) fn looking(model: &mut Model, ticket: Ticket, percent: u8) -> Effects {
-    if ticket == model.log.ticket && model.log.request.is_some() {
+fn looking(model: &mut Model, percent: u8) -> Effects {
+    if model.log.request.is_some() {
         model.log.looking = Some(percent);
-    }
-    Effects::none()
-}
-
-/// More is known of the log.
-pub(super) fn known(model: &mut Model, ticket: Ticket, known: Known) -> Effects {
-    if ticket == model.log.ticket {
-        take_known(&mut model.log, known);
     }
     Effects::none()
 }
@@ -217,17 +231,14 @@ fn take_known(log: &mut Log, known: Known) {
 /// The log could not be read; the next hint from the disk tries again.
 pub(super) fn failed(model: &mut Model, ticket: Ticket, why: String) -> Effects {
     if ticket == model.log.ticket {
-        let _ = take_request(model, ticket);
+        let _ = take_request(model);
         model.log.fault = Some(why);
         model.open_at = None;
     }
     Effects::none()
 }
 
-fn take_request(model: &mut Model, ticket: Ticket) -> Option<Request> {
-    if ticket != model.log.ticket {
-        return None;
-    }
+fn take_request(model: &mut Model) -> Option<Request> {
     model.log.looking = None;
     model.log.request.take()
 }

@@ -21,7 +21,7 @@ pub(super) fn show(model: &mut Model, how: fn(LogRow) -> ExternalRequest) -> Eff
 
 /// The log of the current row, what its last line is, and where the row begins.
 fn current_log(model: &Model) -> Option<(FilePath, Tail, u64)> {
-    model.log.source.as_ref()?.log_at(model.current_row()?.offset)
+    model.log.document.as_ref()?.log_at(model.current_row()?.offset)
 }
 
 /// Copies the current row, as it is shown.
@@ -42,7 +42,7 @@ pub(super) fn copy_command(model: &mut Model) -> Effects {
     let here = model
         .current_row()
         .and_then(|row| model.log.place_at(row.offset))
-        .filter(|_| model.is_scroll());
+        .filter(|_| model.log.has_headings());
     let item = here.map_or_else(|| model.shown(), |(place, _)| model.item(&place));
     let sh = item.and_then(|item| item.sh()?.sh.as_ref());
     let text = sh.map(|sh| sh.cmd.lines().map(name).collect::<Vec<_>>().join("\n"));

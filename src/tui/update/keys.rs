@@ -209,7 +209,7 @@ fn cause(model: &mut Model) -> Effects {
             moving::show_card(model, !is_open);
             Effects::none()
         }
-        None if model.is_scroll() => {
+        None if model.log.has_headings() => {
             seek::say(model, "open a single command to see its likely cause")
         }
         None => land(model),
@@ -218,7 +218,7 @@ fn cause(model: &mut Model) -> Effects {
 
 /// To another command: in a scroll to its heading, else in the tree.
 fn jump(model: &mut Model, by: isize, is_for_failed: bool) -> Effects {
-    if model.is_scroll() && model.focus == Pane::Log {
+    if model.log.has_headings() && model.focus == Pane::Log {
         return scroll::jump(model, by, is_for_failed);
     }
     if is_for_failed && model.focus == Pane::Runs {

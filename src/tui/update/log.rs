@@ -12,34 +12,32 @@ use crate::join::{JobNode, RunHead, ShState};
 use crate::log::{Anchor, Tail};
 use crate::model::{Outcome, Phase, Sh};
 use crate::search::RowFilter;
-use crate::tui::model::{Aim, Item, Log, LogKey, Model, Request};
-use crate::tui::msg::{Effects, Goal, PageRequest, Ticket, WorkerRequest};
-use crate::tui::scroll::{LogSource, may_grow, readdress};
+use crate::tui::document::{Document, may_grow};
+use crate::tui::model::{Aim, Item, Log, Model, Request};
+use crate::tui::msg::{Effects, Goal, PageRequest, RowsRequest, Ticket, WorkerRequest};
 
 /// The number of screens of rows to read at once.
 const PAGES: usize = 4;
 
-/// Shows the log of the selected command, or the scroll of the selected job or run, unless it is
-/// shown already.
+/// Shows the log of the selected command, or all commands of the selected job or run, unless they
+/// are shown already.
 pub(super) fn show(model: &mut Model) -> Effects {
     scroll::keep_open(model);
-    let Some(PaneLog { key, source, state }) = pane_log(model) else {
+    let Some((document, state)) = pane_document(model) else {
         model.log = Log { ticket: next_ticket(model), ..Log::default() };
         return Effects::none();
     };
-    let is_same = model.log.key.as_ref() == Some(&key);
-    // Deleted while it is read: what was read of it stays.
-    let source = source.or_else(|| model.log.source.clone().filter(|_| is_same));
     let is_run_active = model.run.as_ref().is_some_and(|run| run.head.phase == Phase::Active);
     let is_alive = may_grow(state, is_run_active);
     let is_interrupted = state == ShState::Interrupted;
-    if is_same && is_same_file(model.log.source.as_ref(), source.as_ref()) {
+    if let Some(before) = model.log.document.clone().filter(|before| is_going_on(before, &document))
+    {
         model.log.is_interrupted = is_interrupted;
         let has_ended = std::mem::replace(&mut model.log.is_alive, is_alive) && !is_alive;
-        let effects = go_on_with(model, source);
+        let has_headings = document.has_headings;
+        let effects = go_on_with(model, &before, document);
         // A user who followed the log to its end wants to see why the command failed.
-        let is_due =
-            has_ended && state == ShState::Failed && model.log.follow && !model.is_scroll();
+        let is_due = has_ended && state == ShState::Failed && model.log.follow && !has_headings;
         return if is_due { land(model) } else { effects };
     }
     let is_asked = model.open_at.is_some();
@@ -48,15 +46,14 @@ pub(super) fn show(model: &mut Model) -> Effects {
     let is_end = asked.map_or(opens_at_end, |at| at == "end");
     let aim = if is_end { Aim::End } else { Aim::Start };
     let ticket = next_ticket(model);
-    let first_failed = source
-        .as_ref()
-        .filter(|_| !is_alive)
-        .and_then(|source| scroll::first_failed(model, source));
-    model.log = Log { key: Some(key), source, is_alive, is_interrupted, ticket, ..Log::default() };
-    if state == ShState::Failed && !model.is_scroll() && !is_asked {
+    let is_failed = state == ShState::Failed && !document.has_headings && !is_asked;
+    let first_failed = scroll::first_failed(model, &document).filter(|_| !is_alive && !is_asked);
+    let document = Some(document);
+    model.log = Log { document, is_alive, is_interrupted, ticket, ..Log::default() };
+    if is_failed {
         return land(model);
     }
-    if let Some(heading) = first_failed.filter(|_| !is_asked) {
+    if let Some(heading) = first_failed {
         return seek(model, Goal::Place(heading), "");
     }
     model.log.follow = aim == Aim::End;
@@ -67,31 +64,32 @@ pub(super) fn show(model: &mut Model) -> Effects {
 pub(super) fn land(model: &mut Model) -> Effects {
     let sh = model.shown().and_then(|item| item.sh()?.sh.as_ref());
     let exit_code = sh.and_then(Sh::exit_status);
-    seek(model, Goal::Cause(exit_code), "")
+    seek(model, Goal::Cause(0, exit_code), "")
 }
 
-/// Returns true if the source is already shown: the same log, a scroll again, or still no log.
-fn is_same_file(before: Option<&LogSource>, now: Option<&LogSource>) -> bool {
-    match (before, now) {
-        (Some(LogSource::Log(before, _)), Some(LogSource::Log(now, _))) => before == now,
-        (Some(LogSource::Scroll(_)), Some(LogSource::Scroll(_))) | (None, None) => true,
-        _ => false,
-    }
+/// Returns true if a document is a later state of the one that is shown. A single log that has
+/// appeared, or another log, is a new one.
+fn is_going_on(before: &Document, now: &Document) -> bool {
+    let log = |document: &Document| document.sections.first().and_then(|first| first.log.clone());
+    let is_same_log = || log(now).is_none() || log(before) == log(now);
+    before.is_of_same(now) && (now.has_headings || is_same_log())
 }
 
-/// The same log, or scroll, as it stands now: a command may have ended, so that an unfinished last
-/// line counts, or have begun.
-fn go_on_with(model: &mut Model, source: Option<LogSource>) -> Effects {
-    let before = std::mem::replace(&mut model.log.source, source);
-    if before == model.log.source {
+/// The same document as it stands now: a command may have ended, so that an unfinished last line
+/// counts, or have begun.
+fn go_on_with(model: &mut Model, before: &Document, mut now: Document) -> Effects {
+    now.keep_logs(before);
+    if *before == now {
         return Effects::none();
     }
-    let old = before.iter().flat_map(LogSource::sections).collect::<Vec<_>>();
-    let now = model.log.source.iter().flat_map(LogSource::sections);
-    let has_moved = !old.iter().map(|section| &section.place).eq(now.map(|section| &section.place));
-    if let (true, Some(before)) = (has_moved, &before) {
-        readdress_all(model, before);
+    let places = |document: &Document| {
+        document.sections.iter().map(|section| section.place.clone()).collect::<Vec<_>>()
+    };
+    let has_moved = places(before) != places(&now);
+    if has_moved {
+        readdress_all(model, before, &now);
     }
+    model.log.document = Some(now);
     let pending_scroll =
         model.log.request.take_if(|_| has_moved).map_or(0, |request| request.pending_scroll);
     let effects = refresh(model);
@@ -99,9 +97,8 @@ fn go_on_with(model: &mut Model, source: Option<LogSource>) -> Effects {
 }
 
 /// Commands have appeared before others: the rows at hand have other addresses now.
-fn readdress_all(model: &mut Model, before: &LogSource) {
-    let Some(now) = model.log.source.clone() else { return };
-    let new = |address: u64| readdress(before.sections(), now.sections(), address);
+fn readdress_all(model: &mut Model, before: &Document, now: &Document) {
+    let new = |address: u64| now.readdress(before, address);
     for row in &mut model.log.window.rows {
         row.offset = new(row.offset);
     }
@@ -113,33 +110,25 @@ fn readdress_all(model: &mut Model, before: &LogSource) {
     model.log.asked = None;
 }
 
-/// The log to show, its source, and the state of its command.
-struct PaneLog {
-    key: LogKey,
-    source: Option<LogSource>,
-    state: ShState,
-}
-
-fn pane_log(model: &Model) -> Option<PaneLog> {
+/// Returns the document of the selection, and the state of its command, job or run.
+fn pane_document(model: &Model) -> Option<(Document, ShState)> {
     let run = model.run.as_ref()?;
-    let item = model.shown()?;
-    let is_scroll = model.is_scroll();
-    let key = LogKey { run: run.head.run.id.clone(), place: item.place(), is_scroll };
+    let (id, item) = (run.head.run.id.clone(), model.shown()?);
+    let place = item.place();
     let (log, state) = match item {
         Item::Run(run) => (&run.log, own_state(&run.head)),
         Item::Sh(_, sh) => (&sh.log, sh.state),
-        Item::Job(job) if is_scroll => (&None, job_state(job)),
+        Item::Job(job) if model.tree.shows_all => (&None, job_state(job)),
         Item::Job(_) => return None,
     };
-    let is_run_active = run.head.phase == Phase::Active;
-    let tail = if may_grow(state, is_run_active) { Tail::Hold } else { Tail::Emit };
-    let alone = || log.as_ref().map(|log| LogSource::Log(log.path.clone(), tail));
-    let source = if is_scroll {
-        Some(LogSource::Scroll(scroll::sections_of(model, run, &key.place)))
-    } else {
-        alone()
-    };
-    Some(PaneLog { key, source, state })
+    if model.tree.shows_all {
+        let sections = scroll::sections_of(model, run, &place);
+        return Some((Document { run: id, of: place, has_headings: true, sections }, state));
+    }
+    let may_grow = may_grow(state, run.head.phase == Phase::Active);
+    let tail = if may_grow { Tail::Hold } else { Tail::Emit };
+    let log = log.as_ref().map(|log| log.path.clone());
+    Some((Document::of_log(id, place, log, tail), state))
 }
 
 /// Returns the state of the run's own log, which is written as long as the run goes on. Its end
@@ -188,7 +177,7 @@ pub(super) fn seek(model: &mut Model, goal: Goal, if_missed: &str) -> Effects {
 
 /// Other rows are shown from now on: asks for those at the place that is being read.
 pub(super) fn look_anew(model: &mut Model) -> Effects {
-    if model.log.source.is_none() {
+    if !model.log.has_rows() {
         return Effects::none();
     }
     let place = model.current_row().map_or(0, |row| row.offset);
@@ -250,19 +239,27 @@ const fn next_ticket(model: &Model) -> Ticket {
     Ticket(model.log.ticket.0 + 1)
 }
 
-fn send(model: &mut Model, request: Request, goal: Goal, rows: usize, is_refresh: bool) -> Effects {
+fn send(
+    model: &mut Model,
+    request: Request,
+    goal: Goal,
+    max_rows: usize,
+    is_refresh: bool,
+) -> Effects {
     let next = next_ticket(model);
     let log = &mut model.log;
-    let Some(source) = log.source.clone() else { return Effects::none() };
+    let Some(document) = log.document.clone().filter(Document::has_rows) else {
+        return Effects::none();
+    };
     log.ticket = next;
-    log.asked = Some((goal.clone(), rows));
+    log.asked = Some((goal.clone(), max_rows));
     log.request = Some(request);
     log.looking = None;
     let row_filter = RowFilter { keep: log.at, ..model.view_options.row_filter.clone() };
     let search = model.view_options.search.clone();
-    let folds = scroll::folds(&model.tree, log.key.as_ref(), &source);
-    let page = PageRequest { source, goal, rows, row_filter, folds, search, is_refresh };
-    WorkerRequest::ReadLog(log.ticket, Box::new(page)).into()
+    let folds = scroll::folds(&model.tree, &document);
+    let rows = RowsRequest { goal, max_rows, row_filter, folds, search, is_refresh };
+    WorkerRequest::ReadLog(log.ticket, Box::new(PageRequest { document, rows })).into()
 }
 
 /// Gives up what is being looked for, if something is: what is at hand is looked at again in its

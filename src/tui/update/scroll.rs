@@ -9,16 +9,16 @@ use super::moving::leave;
 use super::seek::say;
 use crate::join::{Place, RunNode, ShState};
 use crate::log::Row;
+use crate::tui::document::{Document, RowAddress, Section, sections};
 use crate::tui::layout::Pane;
-use crate::tui::model::{LogKey, Model, Tree};
+use crate::tui::model::{Model, Tree};
 use crate::tui::msg::{Effects, Fold, Folds, Goal};
-use crate::tui::scroll::{LogSource, RowAddress, Section, sections};
 
 const NOTHING_TO_FOLD: &str = "nothing to fold here";
 
 /// Shows all commands of the selected job, or of the run, in one scroll.
 pub(super) fn open(model: &mut Model) -> Effects {
-    model.tree.scroll.clone_from(&model.tree.at);
+    model.tree.shows_all = true;
     model.tree.chosen = true;
     let mut effects = focus(model, Pane::Log);
     effects.extend(show(model));
@@ -35,7 +35,8 @@ pub(super) fn keep_open(model: &mut Model) {
         let item = model.item(place);
         item.and_then(|item| item.sh()).is_some_and(|sh| sh.state == ShState::Passed)
     };
-    let shown = model.log.source.iter().flat_map(LogSource::sections);
+    let document = model.log.document.iter().filter(|document| document.has_headings);
+    let shown = document.flat_map(|document| &*document.sections);
     let read =
         shown.filter(|section| section.is_open && section.may_grow() && has_passed(&section.place));
     for place in read.map(|section| section.place.clone()).collect::<Vec<_>>() {
@@ -47,11 +48,10 @@ pub(super) fn keep_open(model: &mut Model) {
 /// was printed last stays in sight until another command begins.
 pub(super) fn sections_of(model: &Model, run: &RunNode, place: &Place) -> Arc<[Section]> {
     let is_filtered = model.view_options.row_filter.filter.is_some();
-    let is_shown = model.log.key.as_ref().is_some_and(|key| key.is_scroll && key.place == *place);
-    let shown =
-        model.log.source.as_ref().filter(|_| is_shown && model.log.follow).map(LogSource::sections);
+    let is_shown = |document: &&Document| document.has_headings && document.of == *place;
+    let shown = model.log.document.as_ref().filter(|_| model.log.follow).filter(is_shown);
     let last_shown = shown
-        .and_then(<[Section]>::last)
+        .and_then(|document| document.sections.last())
         .filter(|section| section.is_open)
         .map(|section| &section.place);
     let last = run
@@ -67,9 +67,10 @@ pub(super) fn sections_of(model: &Model, run: &RunNode, place: &Place) -> Arc<[S
 }
 
 /// The address of the heading of the first section whose command failed.
-pub(super) fn first_failed(model: &Model, source: &LogSource) -> Option<u64> {
-    let at = source.sections().iter().position(|section| is_failed(model, section))?;
-    Some(RowAddress::Heading(at).address())
+pub(super) fn first_failed(model: &Model, document: &Document) -> Option<u64> {
+    let mut sections = document.sections.iter().filter(|_| document.has_headings);
+    let at = sections.position(|section| is_failed(model, section))?;
+    Some(document.heading_of(at))
 }
 
 fn is_failed(model: &Model, section: &Section) -> bool {
@@ -81,17 +82,17 @@ fn is_failed(model: &Model, section: &Section) -> bool {
 /// The section that was opened to show what was found in it is open.
 pub(super) fn open_found(model: &mut Model, place: Place) {
     model.tree.opened.insert(place, true);
-    if let (Some(run), Some(key)) = (&model.run, &model.log.key) {
-        model.log.source = Some(LogSource::Scroll(sections_of(model, run, &key.place)));
+    if let (Some(run), Some(document)) = (&model.run, &model.log.document) {
+        let sections = sections_of(model, run, &document.of);
+        model.log.document = Some(Document { sections, ..document.clone() });
     }
 }
 
 /// Which groups of what is shown are folded.
-pub(super) fn folds(tree: &Tree, key: Option<&LogKey>, source: &LogSource) -> Folds {
-    let is_here = |place: &Place| key.is_some_and(|key| key.is_scroll || key.place == *place);
-    let chosen = tree.groups.iter().filter(|((place, _), _)| is_here(place)).filter_map(
-        |((place, heading), folded)| Some((source.address_of(place, *heading)?, *folded)),
-    );
+pub(super) fn folds(tree: &Tree, document: &Document) -> Folds {
+    let chosen = tree.groups.iter().filter_map(|((place, heading), folded)| {
+        Some((document.address_of(place, *heading)?, *folded))
+    });
     Folds { all: tree.all_groups, chosen: Arc::new(chosen.collect()) }
 }
 
@@ -118,9 +119,11 @@ pub(super) fn fold(model: &mut Model, how: Fold) -> Effects {
 /// Folds or opens the section of the current row.
 pub(super) fn fold_section(model: &mut Model, how: Fold) -> Effects {
     let here = model.current_row().map(|row| row.offset);
-    let section = here.and_then(|here| model.log.source.as_ref()?.section(here));
-    let Some((here, section)) = here.zip(section) else { return say(model, NOTHING_TO_FOLD) };
-    let heading = RowAddress::Heading(RowAddress::of(here).section()).address();
+    let document = model.log.document.as_ref().filter(|document| document.has_headings);
+    let found = here.zip(document).and_then(|(here, document)| {
+        Some((document.heading_of(document.row(here).section()), document.section(here)?))
+    });
+    let Some((heading, section)) = found else { return say(model, NOTHING_TO_FOLD) };
     let is_open = !how.of(!section.is_open);
     model.tree.opened.insert(section.place.clone(), is_open);
     leave(model);
@@ -132,15 +135,18 @@ pub(super) fn fold_section(model: &mut Model, how: Fold) -> Effects {
 /// Folds or opens everything.
 pub(super) fn fold_all(model: &mut Model, is_open: bool) -> Effects {
     let here = model.current_row().map(|row| row.offset);
-    let Some(source) = model.log.source.clone() else { return say(model, NOTHING_TO_FOLD) };
+    let Some(document) = model.log.document.clone() else { return say(model, NOTHING_TO_FOLD) };
     model.tree.all_groups = Some(!is_open);
     model.tree.groups.clear();
-    let places = source.sections().iter().map(|section| (section.place.clone(), is_open));
-    model.tree.opened.extend(places);
+    if document.has_headings {
+        let places = document.sections.iter().map(|section| (section.place.clone(), is_open));
+        model.tree.opened.extend(places);
+    }
     leave(model);
     let _ = show(model);
-    match here.map(RowAddress::of).filter(|_| !is_open && model.is_scroll()) {
-        Some(row) => seek(model, Goal::Place(RowAddress::Heading(row.section()).address()), ""),
+    let section = here.map(|here| document.row(here).section());
+    match section.filter(|_| !is_open && document.has_headings) {
+        Some(section) => seek(model, Goal::Place(document.heading_of(section)), ""),
         None => look_anew(model),
     }
 }
@@ -158,18 +164,18 @@ pub(super) fn enter(model: &mut Model) -> Effects {
 /// Goes to the heading of the next or previous command, or of the next that failed, which is
 /// opened.
 pub(super) fn jump(model: &mut Model, by: isize, is_for_failed: bool) -> Effects {
-    let Some(here) = model.current_row().map(|row| RowAddress::of(row.offset)) else {
+    let Some(document) = model.log.document.clone() else { return Effects::none() };
+    let Some(here) = model.current_row().map(|row| document.row(row.offset)) else {
         return Effects::none();
     };
-    let Some(source) = model.log.source.clone() else { return Effects::none() };
     let is_wanted = |at: &usize| {
-        source
-            .sections()
+        document
+            .sections
             .get(*at)
             .is_some_and(|section| !is_for_failed || is_failed(model, section))
     };
     let found = if by > 0 {
-        (here.section() + 1..source.sections().len()).find(is_wanted)
+        (here.section() + 1..document.sections.len()).find(is_wanted)
     } else {
         // From within a command its own heading comes first.
         let end =
@@ -187,10 +193,10 @@ pub(super) fn jump(model: &mut Model, by: isize, is_for_failed: bool) -> Effects
             },
         );
     };
-    if let Some(section) = source.sections().get(at).filter(|_| is_for_failed) {
+    if let Some(section) = document.sections.get(at).filter(|_| is_for_failed) {
         model.tree.opened.insert(section.place.clone(), true);
         let _ = show(model);
     }
     leave(model);
-    seek(model, Goal::Place(RowAddress::Heading(at).address()), "")
+    seek(model, Goal::Place(document.heading_of(at)), "")
 }

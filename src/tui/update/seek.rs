@@ -12,19 +12,19 @@ use crate::join::Place;
 use crate::sanitize::Progress;
 use crate::search::{PatternFilter, Query, Towards};
 use crate::tui::at::Where;
+use crate::tui::document::RowAddress;
 use crate::tui::keymap::{Action, Key};
 use crate::tui::layout::Pane;
 use crate::tui::model::Model;
 use crate::tui::msg::{Effects, Goal, Sought};
 use crate::tui::prompt::{Prompt, PromptKind, parse_goto};
-use crate::tui::scroll::RowAddress;
 
 /// The most rows around those that a filter lets through.
 const MAX_CONTEXT: usize = 20;
 
 /// Begins to type a line.
 pub(super) fn open(model: &mut Model, kind: PromptKind) -> Effects {
-    if model.log.source.is_some() {
+    if model.log.has_rows() {
         model.prompt = Some(Prompt::new(kind));
     }
     Effects::none()
@@ -154,7 +154,7 @@ fn filter(model: &mut Model, pattern: &str, is_literal: bool) -> Result<Effects,
 pub(super) fn set_filter(model: &mut Model, filter: Option<PatternFilter>) -> Effects {
     model.view_options.row_filter.filter = filter;
     model.log.known.passed = None;
-    if model.is_scroll() {
+    if model.log.has_headings() {
         let _ = show(model);
     }
     look_anew(model)
@@ -230,11 +230,11 @@ pub(super) fn open_at(model: &mut Model, at: &str) -> Effects {
 
 fn go_to(model: &mut Model, goal: Goal) -> Effects {
     let goal = match goal {
-        // Rows of a scroll are numbered in each command.
-        Goal::Row(row) if model.is_scroll() => {
-            let section = model.current_row().map_or(0, |row| RowAddress::of(row.offset).section());
-            Goal::Row(RowAddress::Row(section, row).address())
-        }
+        // Rows are numbered in each command.
+        Goal::Row(number) => Goal::Row(model.log.document.as_ref().map_or(number, |document| {
+            let here = model.current_row().map_or(0, |row| row.offset);
+            document.address(RowAddress::Row(document.row(here).section(), number))
+        })),
         goal => goal,
     };
     let missed = match goal {
@@ -247,7 +247,7 @@ fn go_to(model: &mut Model, goal: Goal) -> Effects {
 
 fn mark(model: &mut Model, name: &str) -> Effects {
     let place = model.current_row().and_then(|row| model.log.place_at(row.offset));
-    let run = model.log.key.as_ref().map(|key| key.run.clone());
+    let run = model.log.document.as_ref().map(|document| document.run.clone());
     if let (Some(name), Some((place, offset)), Some(run)) = (name.chars().next(), place, run) {
         model.marks.insert(name, (run, place, offset));
         model.said = Some(format!("marked {}", crate::sanitize::name(&name.to_string())));
@@ -271,14 +271,8 @@ fn go_to_mark(model: &mut Model, name: &str) -> Effects {
 /// Goes to a row of a command's log: in the scroll on screen if it is in it, else in that log
 /// alone.
 pub(super) fn go_to_place(model: &mut Model, place: Place, offset: u64) -> Effects {
-    let is_shown =
-        model.is_scroll() || model.log.key.as_ref().is_some_and(|key| key.place == place);
-    let address = model
-        .log
-        .source
-        .as_ref()
-        .filter(|_| is_shown)
-        .and_then(|source| source.address_of(&place, offset));
+    let address =
+        model.log.document.as_ref().and_then(|document| document.address_of(&place, offset));
     let mut effects = Effects::none();
     if address.is_none() {
         model.tree.chosen = true;

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use super::{log, tree};
 use crate::display;
 use crate::join::{JobNode, Place, RunHead, RunNode, ShState};
-use crate::model::{Phase, RunId};
-use crate::tui::model::{Item, LogKey, Model, Tree, telling_place};
+use crate::model::{JobId, Phase, RunId};
+use crate::tui::model::{Item, Model, Tree, telling_place};
 use crate::tui::msg::{Effect, Effects, TerminalRequest, WorkerRequest};
 
 /// The disk may have changed: both the store and the log are looked at.
@@ -55,21 +55,26 @@ fn ended(before: &RunHead, now: &RunHead) -> Option<String> {
 /// A log that is being read may have no name for a moment, while it is rotated, or for good: its
 /// command stays, so that what was read of it does, and what comes under its name is followed.
 fn keep_read(model: &Model, before: &RunNode, node: &mut RunNode) {
-    let Some(LogKey { place: Place::Sh(id, n), .. }) =
-        model.log.key.as_ref().filter(|_| model.log.source.is_some())
-    else {
-        return;
-    };
-    let Some(old) = before.jobs.iter().find(|job| job.job.id == *id) else { return };
-    let Some(sh) = old.shs.iter().find(|sh| sh.n == *n) else { return };
-    let at = node.jobs.iter().position(|job| job.job.id == *id).unwrap_or_else(|| {
-        let at =
-            before.jobs.iter().position(|job| job.job.id == *id).unwrap_or(0).min(node.jobs.len());
+    let sections = model.log.document.iter().flat_map(|document| &*document.sections);
+    for section in sections.filter(|section| section.log.is_some()) {
+        if let Place::Sh(job, n) = &section.place {
+            keep_command(before, node, job, *n);
+        }
+    }
+}
+
+fn keep_command(before: &RunNode, node: &mut RunNode, id: &JobId, n: u32) {
+    let position = |jobs: &[JobNode]| jobs.iter().position(|job| job.job.id == *id);
+    let Some(old_at) = position(&before.jobs) else { return };
+    let Some(old) = before.jobs.get(old_at) else { return };
+    let Some(sh) = old.shs.iter().find(|sh| sh.n == n) else { return };
+    let at = position(&node.jobs).unwrap_or_else(|| {
+        let at = old_at.min(node.jobs.len());
         node.jobs.insert(at, JobNode { shs: Vec::new(), ..old.clone() });
         at
     });
-    if let Some(job) = node.jobs.get_mut(at).filter(|job| job.shs.iter().all(|sh| sh.n != *n)) {
-        let after = job.shs.partition_point(|other| other.n < *n);
+    if let Some(job) = node.jobs.get_mut(at).filter(|job| job.shs.iter().all(|sh| sh.n != n)) {
+        let after = job.shs.partition_point(|other| other.n < n);
         job.shs.insert(after, sh.clone());
     }
 }

@@ -22,14 +22,12 @@ pub(super) fn select(model: &mut Model, place: Place) -> Effects {
     if let Place::Sh(job, _) = &place {
         model.tree.folded.remove(job);
     }
-    model.tree.scroll.take_if(|scroll| *scroll != place);
+    model.tree.shows_all &= model.tree.at.as_ref() == Some(&place);
     // A run without a log of its own is its commands.
     let is_run = |run: &RunNode| {
         place == Place::Run && run.log.is_none() && run.jobs.iter().any(|job| !job.shs.is_empty())
     };
-    if model.run.as_ref().is_some_and(is_run) {
-        model.tree.scroll = Some(Place::Run);
-    }
+    model.tree.shows_all |= model.run.as_ref().is_some_and(is_run);
     model.tree.at = Some(place);
     reveal_selected(model);
     log::show(model)
@@ -86,7 +84,7 @@ pub(super) fn toggle(model: &mut Model) -> Effects {
     choose(model, Place::Job(job))
 }
 
-/// A log is read in its pane; of a job, or of the run, all commands in one scroll.
+/// A log is read in its pane; of a job, or of the run, all commands.
 pub(super) fn open(model: &mut Model) -> Effects {
     match &model.tree.at {
         Some(Place::Sh(..)) => {

@@ -1,32 +1,29 @@
-//! The position of an address, in bytes, in the log or in the open sections of the scroll that is
-//! shown.
+//! The position of an address, in bytes, in the open sections of the document that is shown.
 
+use crate::tui::document::{Document, log_bytes};
 use crate::tui::model::Model;
-use crate::tui::scroll::{LogSource, RowAddress, log_bytes};
 
-/// The size of the log, or of the open sections of the scroll, in bytes.
-pub(super) struct Extent {
-    /// The sizes of the sections of a scroll, 0 for folded ones; `None` for a single log.
-    parts: Option<Vec<u64>>,
+/// The size of the open sections of the document, in bytes.
+pub(super) struct Extent<'a> {
+    document: Option<&'a Document>,
+    /// The sizes of the sections, 0 for folded ones.
+    parts: Vec<u64>,
     /// The total size.
     pub bytes: u64,
 }
 
-impl Extent {
-    /// Returns the size of the current source.
-    pub(super) fn of(model: &Model) -> Self {
-        let (Some(LogSource::Scroll(sections)), Some(run), Some(of)) =
-            (&model.log.source, &model.run, &model.tree.scroll)
-        else {
-            return Self { parts: None, bytes: model.log.window.file_bytes };
+impl<'a> Extent<'a> {
+    /// Returns the size of the current document.
+    pub(super) fn of(model: &'a Model) -> Self {
+        let document = model.log.document.as_ref();
+        let parts = match (document, &model.run) {
+            (Some(document), Some(run)) if document.has_headings => {
+                let sizes = log_bytes(run, &document.of).into_iter().zip(&*document.sections);
+                sizes.map(|(bytes, section)| if section.is_open { bytes } else { 0 }).collect()
+            }
+            _ => vec![model.log.window.file_bytes],
         };
-        let sizes = log_bytes(run, of);
-        let parts: Vec<u64> = sizes
-            .iter()
-            .zip(sections.iter())
-            .map(|(bytes, section)| if section.is_open { *bytes } else { 0 })
-            .collect();
-        Self { bytes: parts.iter().sum(), parts: Some(parts) }
+        Self { document, bytes: parts.iter().sum(), parts }
     }
 
     /// Returns the position of an address on a scale from 0 to `whole`.
@@ -37,9 +34,8 @@ impl Extent {
     }
 
     fn before(&self, address: u64) -> u64 {
-        let Some(parts) = &self.parts else { return address.min(self.bytes) };
-        let row = RowAddress::of(address);
-        let above: u64 = parts.iter().take(row.section()).sum();
-        above + row.offset().min(parts.get(row.section()).copied().unwrap_or(0))
+        let Some(row) = self.document.map(|document| document.row(address)) else { return 0 };
+        let above: u64 = self.parts.iter().take(row.section()).sum();
+        above + row.offset().min(self.parts.get(row.section()).copied().unwrap_or(0))
     }
 }

@@ -1,12 +1,12 @@
-//! The headings among the rows of the log's pane: commands of a scroll, and groups.
+//! The headings among the rows of the log's pane: commands, and groups.
 
 use crate::display::{self, Status};
 use crate::join::{JobNode, Place, ShNode};
 use crate::log::Row;
 use crate::sanitize::name;
 use crate::search::{Marker, marker};
+use crate::tui::document::Section;
 use crate::tui::model::{Item, Model};
-use crate::tui::scroll::Section;
 use crate::tui::widget::{Heading, command, own_name, spent_by};
 
 /// Returns the heading to draw for a row; `None` if the row is not a heading.
@@ -46,8 +46,8 @@ fn of_command(model: &Model, section: &Section, job: &JobNode, sh: &ShNode) -> H
     let missing = head.and_then(|head| display::missing(head, sh));
     let exit = sh.sh.as_ref().and_then(display::exit);
     let facts: Vec<_> = [exit, missing, spent_by(sh, model.now)].into_iter().flatten().collect();
-    // In the scroll of a job, the title of the pane contains the job's name.
-    let is_run = model.tree.scroll == Some(Place::Run);
+    // In the document of a job, the title of the pane contains the job's name.
+    let is_run = model.log.document.as_ref().is_some_and(|document| document.of == Place::Run);
     let job = if is_run { format!("{} ", name(job.job.id.as_str())) } else { String::new() };
     Heading {
         is_open: section.log.is_some().then_some(section.is_open),

@@ -12,10 +12,10 @@ use crate::join::{JobNode, Place, RunNode, ShNode, ShState};
 use crate::log::Row;
 use crate::model::Phase;
 use crate::sanitize::{Progress, name};
+use crate::tui::document::{Section, jobs};
 use crate::tui::keymap::Action;
 use crate::tui::model::{Item, Model};
 use crate::tui::msg::HitCount;
-use crate::tui::scroll::{LogSource, RowAddress, Section, jobs};
 use crate::tui::widget::{LogRows, Stamps, Strip, command, own_name, span, spent, spent_by};
 
 /// The time without output, in milliseconds, from which a command counts as silent.
@@ -25,8 +25,8 @@ const SILENT_MS: i64 = 5000;
 pub(super) fn title(model: &Model) -> String {
     match model.shown() {
         None => "Log".into(),
-        Some(Item::Run(_)) if model.is_scroll() => "all commands of the run".into(),
-        Some(Item::Job(job)) if model.is_scroll() => {
+        Some(Item::Run(_)) if model.tree.shows_all => "all commands of the run".into(),
+        Some(Item::Job(job)) if model.tree.shows_all => {
             format!("all commands of {}", name(job.job.id.as_str()))
         }
         Some(Item::Run(run)) => own_name(run).into(),
@@ -50,10 +50,10 @@ pub(super) fn draw(model: &Model, body: Rect, buffer: &mut Buffer) {
         return;
     };
     let (status, facts, nothing) = match item {
-        Item::Run(run) if model.is_scroll() => {
+        Item::Run(run) if model.tree.shows_all => {
             (Status::of_run(&run.head), scroll_facts(model).to_vec(), None)
         }
-        Item::Job(job) if model.is_scroll() => {
+        Item::Job(job) if model.tree.shows_all => {
             (Status::of_job(job), scroll_facts(model).to_vec(), None)
         }
         Item::Run(run) => (
@@ -165,7 +165,7 @@ fn no_jobs(run: &RunNode) -> &'static str {
 /// Returns the reason why there are no rows; `None` if there are rows, or if rows may still be
 /// found.
 fn why_no_rows(model: &Model, state: ShState, no_log: &'static str) -> Option<&'static str> {
-    if model.log.source.is_none() {
+    if !model.log.has_rows() {
         return Some(if state == ShState::Running { "no log yet" } else { no_log });
     }
     let is_waited_for = model.log.request.is_some()
@@ -252,10 +252,10 @@ fn run_facts(model: &Model, run: &RunNode) -> [Option<String>; 4] {
     [display::reason(&run.head), spent(&run.head, model.now), rows, bytes]
 }
 
-/// Returns the facts about a scroll: the number of commands, the number that failed, and the
+/// Returns the facts about several commands: the number of commands, the number that failed, and the
 /// duration of the job or run.
 fn scroll_facts(model: &Model) -> [Option<String>; 4] {
-    let (run, of) = (model.run.as_ref(), model.tree.scroll.as_ref());
+    let (run, of) = (model.run.as_ref(), model.log.document.as_ref().map(|document| &document.of));
     let shs =
         || run.zip(of).into_iter().flat_map(|(run, of)| jobs(run, of)).flat_map(|job| &job.shs);
     let commands = match shs().count() {
@@ -278,7 +278,7 @@ fn scroll_facts(model: &Model) -> [Option<String>; 4] {
 /// Returns the number of rows and the size of the log.
 fn log_facts(model: &Model) -> [Option<String>; 2] {
     let rows = model.log.known.total_rows.map(display::rows);
-    [rows, model.log.source.as_ref().map(|_| display::size(model.log.window.file_bytes))]
+    [rows, model.log.has_rows().then(|| display::size(model.log.window.file_bytes))]
 }
 
 /// Formats the wall-clock time of the command's start, in the time zone of the screen.
@@ -297,7 +297,7 @@ fn position(model: &Model) -> String {
     }
     let first = log.window.rows.get(log.top).map_or(0, |row| row.offset);
     let number = match log.known.numbers.get(log.top).copied().flatten() {
-        _ if model.is_scroll() => command_of(model, first),
+        _ if log.has_headings() => command_of(model, first),
         Some(number) => display::grouped(number + 1),
         None => "~".into(),
     };
@@ -312,13 +312,14 @@ fn position(model: &Model) -> String {
     format!("{number} {share}")
 }
 
-/// Returns the number of the command that contains an address in a scroll: `3/14`.
+/// Returns the number of the command that contains an address: `3/14`.
 fn command_of(model: &Model, address: u64) -> String {
-    let sections = model.log.source.as_ref().map(LogSource::sections).unwrap_or_default();
+    let Some(document) = &model.log.document else { return String::new() };
+    let sections = &*document.sections;
     let commands = |sections: &[Section]| {
         sections.iter().filter(|section| section.place.n().is_some()).count()
     };
-    let here = sections.get(..=RowAddress::of(address).section()).unwrap_or(sections);
+    let here = sections.get(..=document.row(address).section()).unwrap_or(sections);
     format!("{}/{}", commands(here), commands(sections))
 }
 

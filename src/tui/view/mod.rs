@@ -196,10 +196,12 @@ fn say(model: &Model, buffer: &mut Buffer, body: Rect, lines: &[&str]) {
 
 /// Returns the badge for the state of the output; `None` before a run is open.
 fn badge(model: &Model) -> Option<Badge> {
-    match model.log.file_state.name {
-        Name::Missing => return Some(Badge::Deleted),
-        Name::Awaited | Name::Taken => return Some(Badge::Rotated),
-        Name::Same => {}
+    let names = || model.log.file_states.iter().map(|(_, state)| state.name);
+    if names().any(|name| name == Name::Missing) {
+        return Some(Badge::Deleted);
+    }
+    if names().any(|name| name != Name::Same) {
+        return Some(Badge::Rotated);
     }
     if model.waiting.is_some() {
         return Some(Badge::Waiting);
@@ -207,8 +209,7 @@ fn badge(model: &Model) -> Option<Badge> {
     let head = &model.run.as_ref()?.head;
     let unseen = model.log.unseen();
     let may_grow = model.log.is_alive || head.phase == Phase::Unknown;
-    let is_reading_above =
-        !model.log.follow && model.log.source.is_some() && (may_grow || unseen > 0);
+    let is_reading_above = !model.log.follow && model.log.has_rows() && (may_grow || unseen > 0);
     Some(match (head.phase, model.watching) {
         _ if is_reading_above => Badge::Paused(unseen),
         (Phase::Finished, _) if head.interrupted => Badge::Interrupted,

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
-use super::{Open, Worker};
+use super::Worker;
 use crate::catalog::RunList;
 use crate::error::{Error, Result};
 use crate::join::{self, LogRef, RunHead, RunNode};
@@ -15,6 +15,7 @@ use crate::log::path;
 use crate::model::{Phase, RunId};
 use crate::time::Time;
 use crate::tui::msg::{Msg, PAGE_RUNS};
+use crate::tui::reader::DocumentReader;
 use crate::tui::wait::Wait;
 
 /// The most directories watched.
@@ -160,7 +161,7 @@ impl Worker {
     /// Returns the directories to watch, the most important first: those of the log on screen,
     /// those of the running jobs, whose first log may not exist yet, then those of the catalog.
     fn dirs(&self, node: Option<&RunNode>) -> Vec<PathBuf> {
-        let mut dirs: Vec<_> = self.open.iter().flat_map(Open::dirs).collect();
+        let mut dirs: Vec<_> = self.open.iter().flat_map(DocumentReader::dirs).collect();
         if let Some((node, run_dir)) = node.and_then(|node| Some((node, node.dir.as_ref()?))) {
             let open = node.jobs.iter().filter(|job| job.phase == Phase::Active);
             dirs.extend(open.filter_map(|job| path::job_dir(run_dir, &job.job.id)));

@@ -10,10 +10,12 @@ use super::thread::guarded;
 use super::*;
 use crate::catalog::Beside;
 use crate::file::FilePath;
+use crate::join::Place;
 use crate::log::{Anchor, Tail};
 use crate::model::RunId;
 use crate::search::RowFilter;
-use crate::tui::msg::{Folds, Goal};
+use crate::tui::document::Document;
+use crate::tui::msg::{Folds, Goal, RowsRequest};
 
 fn worker(dir: &Path) -> Worker {
     Worker::new(Catalog::of_path(dir), None, RunFilter::default())
@@ -24,19 +26,17 @@ fn read(ticket: u64, path: &Path) -> WorkerRequest {
 }
 
 fn request(ticket: u64, path: &Path, is_refresh: bool) -> WorkerRequest {
-    let path = FilePath::named(path);
-    WorkerRequest::ReadLog(
-        Ticket(ticket),
-        Box::new(PageRequest {
-            source: LogSource::Log(path, Tail::Emit),
-            goal: Goal::Rows(Anchor::End),
-            rows: 10,
-            row_filter: RowFilter::default(),
-            folds: Folds::default(),
-            search: None,
-            is_refresh,
-        }),
-    )
+    let log = Some(FilePath::named(path));
+    let document = Document::of_log(RunId(String::new()), Place::Run, log, Tail::Emit);
+    let rows = RowsRequest {
+        goal: Goal::Rows(Anchor::End),
+        max_rows: 10,
+        row_filter: RowFilter::default(),
+        folds: Folds::default(),
+        search: None,
+        is_refresh,
+    };
+    WorkerRequest::ReadLog(Ticket(ticket), Box::new(PageRequest { document, rows }))
 }
 
 #[test]
@@ -84,15 +84,17 @@ fn a_refreshed_log_that_has_not_changed_needs_no_answer_and_a_missing_one_is_tol
     let (path, missing) = (dir.path().join("a.log"), dir.path().join("b.log"));
     fs::write(&path, b"2026-05-06T12:00:00Z stdout F one\n").unwrap();
     let mut worker = worker(dir.path());
-    let [Msg::Page(Ticket(1), page), Msg::Dirs(None, _)] = &worker.serve(read(1, &path))[..] else {
+    let [Msg::Log(Ticket(1), Answer::Page(page)), Msg::Dirs(None, _)] =
+        &worker.serve(read(1, &path))[..]
+    else {
         panic!("no page")
     };
     assert_eq!((page.window.rows.len(), page.known.total_rows), (1, Some(1)));
     assert_eq!(
         worker.serve(request(2, &path, true)),
-        [Msg::Unchanged(Ticket(2), page.known.clone())]
+        [Msg::Log(Ticket(2), Answer::Unchanged(page.known.clone()))]
     );
-    let [Msg::Page(Ticket(3), again)] = &worker.serve(read(3, &path))[..] else {
+    let [Msg::Log(Ticket(3), Answer::Page(again))] = &worker.serve(read(3, &path))[..] else {
         panic!("asked anew, answered")
     };
     assert_eq!(again, page);
@@ -114,7 +116,7 @@ fn what_is_read_is_said_before_it_is_and_that_it_has_been_after() {
     request.send(read(1, &path)).unwrap();
     let next = || messages.recv_timeout(Duration::from_secs(20)).unwrap();
     assert_eq!(next(), Msg::Reads(Some(path)));
-    assert!(matches!(next(), Msg::Page(..)));
+    assert!(matches!(next(), Msg::Log(_, Answer::Page(_))));
     while next() != Msg::Reads(None) {}
     drop(request);
     worker.join().unwrap();

@@ -27,6 +27,12 @@ impl Scan {
         Ok(scan(file, &mut self.hits, &self.query, SLICE_BYTES, tail)? < SLICE_BYTES)
     }
 
+    /// Returns the number of matching rows found so far.
+    pub(super) const fn total(&self) -> HitCount {
+        HitCount { rows: self.hits.total(), is_all: self.is_done, number: None }
+    }
+
+    /// Returns the number of matching rows found so far, and the number of a row among them.
     pub(super) fn count(
         &self,
         file: &LogFile,
@@ -39,7 +45,7 @@ impl Scan {
             }
             _ => None,
         };
-        Ok(HitCount { rows: self.hits.total(), is_all: self.is_done, number })
+        Ok(HitCount { number, ..self.total() })
     }
 
     /// Returns true if a row begins at this offset and matches: the target of a request need not be

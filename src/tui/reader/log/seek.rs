@@ -1,7 +1,7 @@
 //! The search for the row of a request, a slice at a time.
 
 use super::job::{ReadJob, Step};
-use super::{Reading, SLICE_BYTES};
+use super::{LogReader, SLICE_BYTES};
 use crate::error::Result;
 use crate::log::{Anchor, Tail};
 use crate::search::{Found, Query, Towards, find, find_cause};
@@ -17,22 +17,21 @@ pub(super) enum Sight {
     Nothing,
 }
 
-impl Reading {
+impl LogReader {
     /// Looks for the row that the request is about, for a slice.
     pub(super) fn seek(&mut self, job: &mut ReadJob) -> Result<Sight> {
         let tail = self.tail;
         match job.request.goal.clone() {
-            // These are not looked for.
-            Goal::Rows(_) | Goal::Around(_) => Ok(Sight::Nothing),
+            // These are not looked for, or a place by now.
+            Goal::Rows(_) | Goal::Around(_) | Goal::Percent(_) => Ok(Sight::Nothing),
             Goal::Fold(row, how) => Ok(self.fold(job, row, how)),
-            Goal::Cause(exit_code) => {
+            Goal::Cause(_, exit_code) => {
                 let cause = find_cause(&self.file, exit_code, tail)?;
                 let at = cause.at;
                 job.cause = Some(Box::new(cause));
                 Ok(at.map_or(Sight::End, Sight::Row))
             }
             Goal::Place(place) => self.row_at(place, tail),
-            Goal::Percent(percent) => self.row_at(share(self.file.bytes(), percent), tail),
             Goal::Time(time) => {
                 let row = self.file.offset_of_time(&self.index, time, tail)?;
                 Ok(row.map_or(Sight::Nothing, Sight::Row))
@@ -109,9 +108,4 @@ impl Reading {
         }
         Ok(Sight::NotYet)
     }
-}
-
-/// So many hundredths of a number of bytes.
-fn share(bytes: u64, percent: u8) -> u64 {
-    u64::try_from(u128::from(bytes) * u128::from(percent) / 100).unwrap_or(bytes)
 }

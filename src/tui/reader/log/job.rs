@@ -1,14 +1,13 @@
 //! A request for rows of a log and its progress: the groups first where they count, then the row,
 //! then the rows around it.
 
-use std::time::Instant;
-
+use super::Answered;
 use crate::search::{Cause, FilteredRead};
-use crate::tui::msg::{Goal, PageRequest, Target};
+use crate::tui::msg::{Goal, RowsRequest, Target};
 
 /// A request that is being worked on.
 pub(super) struct ReadJob {
-    pub(super) request: PageRequest,
+    pub(super) request: RowsRequest,
     pub(super) step: Step,
     pub(super) target: Option<Target>,
     /// The groups that were folded or opened for it.
@@ -17,8 +16,8 @@ pub(super) struct ReadJob {
     pub(super) is_begun: bool,
     /// The number of bytes that were looked through for it.
     pub(super) looked_bytes: u64,
-    /// The time of its start, or of its last progress report.
-    pub(super) told: Instant,
+    /// The answered request of before, which counts again if this one has no answer.
+    pub(super) before: Option<Answered>,
 }
 
 pub(super) enum Step {
@@ -33,7 +32,7 @@ pub(super) enum Step {
 }
 
 impl ReadJob {
-    pub(super) fn new(request: PageRequest) -> Self {
+    pub(super) fn new(request: RowsRequest, before: Option<Answered>) -> Self {
         let step = if request.folds.fold_some() || matches!(request.goal, Goal::Fold(..)) {
             Step::Group
         } else {
@@ -48,7 +47,7 @@ impl ReadJob {
             cause: None,
             is_begun: false,
             looked_bytes: 0,
-            told: Instant::now(),
+            before,
         }
     }
 
@@ -57,8 +56,11 @@ impl ReadJob {
         self.request.folds.choose([(heading, is_folded)]);
     }
 
-    pub(super) fn percent(&self, bytes: u64) -> u8 {
-        u8::try_from(u128::from(self.looked_bytes.min(bytes)) * 100 / u128::from(bytes.max(1)))
-            .unwrap_or(100)
+    /// Returns the searched part of a log of this size, in percent; `None` if nothing is searched.
+    pub(super) fn progress(&self, bytes: u64) -> Option<u8> {
+        // Rows that are passed over in folds are not searched.
+        let is_search = self.request.row_filter.narrows() || !matches!(self.step, Step::Gather(_));
+        let share = u128::from(self.looked_bytes.min(bytes)) * 100 / u128::from(bytes.max(1));
+        is_search.then(|| u8::try_from(share).unwrap_or(100))
     }
 }

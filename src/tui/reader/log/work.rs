@@ -3,26 +3,29 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Instant;
 
 use super::job::{ReadJob, Step};
+use super::page::LogPage;
 use super::seek::Sight;
-use super::{Answered, REPORT_PAUSE, Reading, SLICE, SLICE_BYTES};
+use super::{LogReader, SLICE_BYTES};
 use crate::error::Result;
-use crate::log::{Anchor, Window};
+use crate::log::Anchor;
 use crate::search::{Around, FilteredRead, Group, RowFilter};
-use crate::tui::msg::{Fold, Folds, Goal, Msg, Target};
+use crate::tui::msg::{Fold, Folds, Goal, Target};
+use crate::tui::reader::SLICE;
 
 /// No rows: the read only finds out if there are some.
 const NOTHING: Around = Around { place: 0, above: 0, below: 0, checks_ends: true };
 
-impl Reading {
+impl LogReader {
     /// Goes over to what the request asks for, the groups being known that it needs.
     fn begin(&self, job: &mut ReadJob) {
         job.is_begun = true;
         let from = if let Goal::Next { from, .. } = job.request.goal { from } else { 0 };
         job.step = Step::Seek { from, has_wrapped: false };
-        let rows = job.request.rows;
+        let rows = job.request.max_rows;
         let half = rows.div_ceil(2);
         match job.request.goal {
             // Except on a refresh, find out if rows come before those at hand.
@@ -72,7 +75,7 @@ impl Reading {
         while let Some(group) = self.fold_over(job, place) {
             job.change(group.heading, false);
         }
-        let half = job.request.rows.div_ceil(2);
+        let half = job.request.max_rows.div_ceil(2);
         job.request.row_filter.keep = Some(place);
         self.gather(job, Around { place, above: half, below: half, ..NOTHING });
     }
@@ -85,8 +88,8 @@ impl Reading {
         Sight::Row(group.heading)
     }
 
-    /// Works on a request for a while; its answer if that is all.
-    pub(super) fn work(&mut self, mut job: ReadJob) -> Result<Vec<Msg>> {
+    /// Works on a request for a while.
+    pub(super) fn work(&mut self, mut job: ReadJob) -> Result<Poll<Option<LogPage>>> {
         let begun = Instant::now();
         while begun.elapsed() < SLICE {
             match &mut job.step {
@@ -100,16 +103,12 @@ impl Reading {
                     Sight::Row(offset) => self.gather_around(&mut job, offset),
                     Sight::NotYet => {}
                     Sight::End => {
-                        let above = job.request.rows;
+                        let above = job.request.max_rows;
                         self.gather(&mut job, Around { place: u64::MAX, above, ..NOTHING });
                     }
                     Sight::Nothing => {
-                        self.last = Some(Answered {
-                            span: self.span(&job.request, &Window::default())?,
-                            request: job.request,
-                            rows: Vec::new(),
-                        });
-                        return Ok(vec![Msg::Missed(self.ticket)]);
+                        self.last = job.before;
+                        return Ok(Poll::Ready(None));
                     }
                 },
                 Step::Gather(gathering) => {
@@ -121,14 +120,7 @@ impl Reading {
                 }
             }
         }
-        // Rows that are passed over in folds are not looked through.
-        let is_looking = job.request.row_filter.narrows() || !matches!(job.step, Step::Gather(_));
-        let is_slow = is_looking && job.told.elapsed() >= REPORT_PAUSE;
-        let looking = is_slow.then(|| Msg::Looking(self.ticket, job.percent(self.file.bytes())));
-        if is_slow {
-            job.told = Instant::now();
-        }
         self.job = Some(job);
-        Ok(looking.into_iter().collect())
+        Ok(Poll::Pending)
     }
 }

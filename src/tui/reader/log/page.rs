@@ -1,25 +1,43 @@
 //! The answer to a request: the rows that were gathered, and what is known of the log by then.
 
-use std::time::Instant;
+use std::task::Poll;
 
 use super::job::{ReadJob, Step};
-use super::{Answered, COUNTED_BYTES, Reading};
+use super::{Answered, COUNTED_BYTES, LogReader};
 use crate::error::{Error, Result};
 use crate::log::{Anchor, Tail, WINDOW_ROW_BYTES, Window};
 use crate::sanitize::{Sanitizer, Style};
+use crate::search::Cause;
 use crate::time::Time;
-use crate::tui::msg::{Msg, Page, PageRequest};
+use crate::tui::msg::{RowsRequest, Target};
 
 /// The number of bytes before a window to read for the colors switched on in it.
 const STYLED_BYTES: u64 = 64 << 10;
 
-impl Reading {
-    pub(super) fn answer(&mut self, job: ReadJob) -> Result<Vec<Msg>> {
+/// The rows of one log that were requested. See [`crate::tui::msg::Page`] for its fields.
+pub(in crate::tui::reader) struct LogPage {
+    pub(in crate::tui::reader) window: Window,
+    pub(in crate::tui::reader) style: Style,
+    pub(in crate::tui::reader) target: Option<Target>,
+    pub(in crate::tui::reader) folded: Vec<(u64, bool)>,
+    pub(in crate::tui::reader) cause: Option<Box<Cause>>,
+}
+
+impl LogPage {
+    /// Returns a page without rows: the log has none.
+    pub(in crate::tui::reader) fn nothing() -> Self {
+        let window = Window { at_start: true, at_end: true, ..Window::default() };
+        Self { window, style: Style::default(), target: None, folded: Vec::new(), cause: None }
+    }
+}
+
+impl LogReader {
+    pub(super) fn answer(&mut self, job: ReadJob) -> Result<Poll<Option<LogPage>>> {
         let ReadJob { request, step: Step::Gather(gathering), target, changes, cause, .. } = job
         else {
-            return Ok(Vec::new());
+            return Ok(Poll::Ready(None));
         };
-        let (window, tail) = (gathering.finish(&self.file), self.tail);
+        let window = gathering.finish(&self.file);
         let rows = window.rows.iter().map(|row| row.offset).collect();
         // Count recently appended bytes at once; a longer rest can wait until the rows are on
         // screen.
@@ -28,22 +46,8 @@ impl Reading {
         }
         self.last = Some(Answered { span: self.span(&request, &window)?, request, rows });
         self.file_state = self.file.file_state();
-        let (generation, file_state) = (self.file.generation(), self.file_state);
-        let known = self.known()?;
-        self.reported = Some((Instant::now(), known.clone()));
-        let style = self.style_before(&window, tail)?;
-        let page = Page {
-            window,
-            style,
-            known,
-            generation,
-            file_state,
-            target,
-            opened: None,
-            folded: changes,
-            cause,
-        };
-        Ok(vec![Msg::Page(self.ticket, page)])
+        let style = self.style_before(&window, self.tail)?;
+        Ok(Poll::Ready(Some(LogPage { window, style, target, folded: changes, cause })))
     }
 
     /// Returns the style that the rows before a window have left switched on. Reads only the last
@@ -65,11 +69,7 @@ impl Reading {
 
     /// Returns the times of the first and the last record; `None` if the first or last rows of the
     /// log are not records.
-    pub(super) fn span(
-        &self,
-        request: &PageRequest,
-        window: &Window,
-    ) -> Result<Option<(Time, Time)>> {
+    fn span(&self, request: &RowsRequest, window: &Window) -> Result<Option<(Time, Time)>> {
         let last =
             match window.rows.last().filter(|_| window.at_end && !request.row_filter.narrows()) {
                 Some(last) => last.last_at,

@@ -1,0 +1,348 @@
+//! The document on the worker's thread: rows of its logs with their headings, as one page.
+//!
+//! Each log is read by a [`LogReader`] of its own, which looks for rows, filters, counts and
+//! numbers them. Here their pages are put together, and their counts are added up. A request is
+//! worked on in slices: newer requests are taken in between two of them. The answer comes when all
+//! of it is there; a newer request replaces one that is not answered yet.
+
+mod counts;
+mod gather;
+mod job;
+mod log;
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use super::document::{Document, RowAddress};
+use super::msg::{Answer, Goal, Head, Known, PageRequest, RowsRequest, Ticket};
+use crate::error::Result;
+use crate::join::Place;
+use crate::search::{PatternFilter, Query};
+
+use counts::{Counted, Counts};
+use job::{DocumentJob, Piece};
+use log::LogReader;
+
+/// The time to work on a request before newer ones are taken in.
+const SLICE: Duration = Duration::from_millis(5);
+/// The most bytes to count before the request for the rows on screen is answered.
+const COUNTED_BYTES: u64 = 1 << 20;
+/// The least time between two reports of how far the work in the background has come.
+const REPORT_PAUSE: Duration = Duration::from_millis(100);
+/// The most logs to keep open: more than any page contains, and fewer than a process may open.
+const MAX_OPEN: usize = 256;
+
+/// A document, and its logs as far as they are open.
+pub(super) struct DocumentReader {
+    document: Document,
+    /// By section; the one that was used last comes last.
+    logs: Vec<(usize, LogReader)>,
+    ticket: Ticket,
+    job: Option<DocumentJob>,
+    last: Option<Answered>,
+    /// What is counted in all sections.
+    search: Option<Query>,
+    filter: Option<PatternFilter>,
+    counts: Counts,
+    reported: Option<(Instant, Known)>,
+    /// The number of times a log was replaced or truncated, and the place of the last one.
+    generation: u64,
+    replaced: Option<Place>,
+}
+
+/// The last answered page.
+struct Answered {
+    request: PageRequest,
+    pieces: Vec<Piece>,
+    target: Option<u64>,
+    has_fault: bool,
+}
+
+impl DocumentReader {
+    pub(super) fn new(document: Document) -> Self {
+        Self {
+            document,
+            logs: Vec::new(),
+            ticket: Ticket::default(),
+            job: None,
+            last: None,
+            search: None,
+            filter: None,
+            counts: Counts::default(),
+            reported: None,
+            generation: 0,
+            replaced: None,
+        }
+    }
+
+    pub(super) const fn ticket(&self) -> Ticket {
+        self.ticket
+    }
+
+    /// Returns the log that was used last.
+    pub(super) fn path(&self) -> Option<PathBuf> {
+        self.logs.last().map(|(_, log)| log.file().path().into())
+    }
+
+    /// Returns the directories to watch for changes of these logs.
+    pub(super) fn dirs(&self) -> Vec<PathBuf> {
+        self.logs.iter().flat_map(|(_, log)| log.dirs()).cloned().collect()
+    }
+
+    /// Returns true if another file has replaced one that was read, and has to be read next.
+    pub(super) fn goes_over(&self) -> bool {
+        self.logs.iter().any(|(_, log)| log.file().goes_over())
+    }
+
+    /// Takes a request in, in place of one that is not answered yet, and begins with it.
+    pub(super) fn ask(&mut self, ticket: Ticket, request: PageRequest) -> Result<Option<Answer>> {
+        self.ticket = ticket;
+        self.job = None;
+        self.logs.iter_mut().for_each(|(_, log)| log.give_up());
+        self.take_document(&request.document);
+        self.count_for(request.rows.search.as_ref(), request.rows.row_filter.filter.as_ref());
+        self.counts.keep(|section| {
+            self.document.sections.get(section).is_some_and(|section| !section.may_grow())
+        });
+        if request.rows.is_refresh && self.is_unchanged(&request)? {
+            return Ok(Some(Answer::Unchanged(self.known())));
+        }
+        let goal = match request.rows.goal {
+            Goal::Percent(percent) => Goal::Place(self.share(percent)?),
+            goal => goal,
+        };
+        let rows = RowsRequest { goal, ..request.rows };
+        self.job = Some(DocumentJob::new(PageRequest { rows, ..request }));
+        self.go_on()
+    }
+
+    /// Returns the address at a percentage of the bytes of the open sections.
+    fn share(&mut self, percent: u8) -> Result<u64> {
+        if !self.document.has_headings {
+            self.open(0)?;
+        }
+        let sections = self.document.sections.iter().enumerate();
+        let open = sections.filter(|(_, section)| section.is_open).map(|(at, _)| at);
+        let sizes: Vec<_> = open.map(|at| (at, self.bytes(at))).collect();
+        let total: u64 = sizes.iter().map(|(_, bytes)| bytes).sum();
+        let share = u128::from(total) * u128::from(percent) / 100;
+        let mut rest = u64::try_from(share).unwrap_or(total);
+        for (at, bytes) in sizes {
+            if rest < bytes {
+                return Ok(self.document.address(RowAddress::Row(at, rest)));
+            }
+            rest -= bytes;
+        }
+        Ok(if self.document.has_headings {
+            self.document.heading_of(self.document.sections.len().saturating_sub(1))
+        } else {
+            total
+        })
+    }
+
+    /// Logs that are open stay open, by their paths.
+    fn take_document(&mut self, document: &Document) {
+        if self.document == *document {
+            return;
+        }
+        let old = std::mem::replace(&mut self.document, document.clone());
+        let moved = |section: usize| {
+            let log = old.sections.get(section)?.log.as_ref()?;
+            document.sections.iter().position(|section| section.log.as_ref() == Some(log))
+        };
+        let logs = self.logs.drain(..).filter_map(|(at, log)| Some((moved(at)?, log)));
+        self.logs = logs.collect();
+        self.counts.renumber(moved);
+        self.last = None;
+    }
+
+    /// Sets what is counted in all sections.
+    fn count_for(&mut self, search: Option<&Query>, filter: Option<&PatternFilter>) {
+        if self.search.as_ref() != search || self.filter.as_ref() != filter {
+            self.counts = Counts::default();
+            (self.search, self.filter) = (search.cloned(), filter.cloned());
+        }
+        for (_, log) in &mut self.logs {
+            log.scan_for(search, filter);
+        }
+    }
+
+    /// Returns true if the last page is the answer to this request, too.
+    fn is_unchanged(&mut self, request: &PageRequest) -> Result<bool> {
+        let Some(last) = &self.last else { return Ok(false) };
+        if last.has_fault || !last.request.is_same_page(request) {
+            return Ok(false);
+        }
+        let sections: Vec<_> = last.pieces.iter().filter_map(Piece::section).collect();
+        for section in sections {
+            let is_unchanged = self.with(section, LogReader::is_unchanged);
+            self.note_replaced(section);
+            if !is_unchanged?.unwrap_or(false) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    pub(super) fn has_work(&self) -> bool {
+        self.job.is_some()
+            || (self.last.is_some()
+                && (self.next_on_page().is_some() || self.next_uncounted().is_some()))
+    }
+
+    /// Returns a log on the page about which something is still to be found out.
+    fn next_on_page(&self) -> Option<usize> {
+        let on_page = self.last.iter().flat_map(|last| &last.pieces).filter_map(Piece::section);
+        on_page.into_iter().find(|section| self.log(*section).is_some_and(LogReader::has_work))
+    }
+
+    /// Returns a section that has not been counted.
+    fn next_uncounted(&self) -> Option<usize> {
+        let mut sections = self.document.sections.iter().enumerate();
+        let found =
+            sections.find(|(at, section)| section.log.is_some() && self.counts.of(*at).is_none());
+        found.map(|(at, _)| at)
+    }
+
+    fn log(&self, section: usize) -> Option<&LogReader> {
+        self.logs.iter().find(|(at, _)| *at == section).map(|(_, log)| log)
+    }
+
+    /// Does a slice of what is to be done, the request first.
+    pub(super) fn go_on(&mut self) -> Result<Option<Answer>> {
+        if let Some(job) = self.job.take() {
+            return self.work(job);
+        }
+        if self.last.is_none() {
+            return Ok(None);
+        }
+        if let Some(section) = self.next_on_page() {
+            self.work_on(section);
+            self.note_count(section);
+        } else if let Some(section) = self.next_uncounted() {
+            self.count(section);
+        }
+        Ok(self.report())
+    }
+
+    /// Does nothing more until the next request.
+    pub(super) fn give_up(&mut self) {
+        (self.job, self.last) = (None, None);
+    }
+
+    /// Counts in a log that is not on the page.
+    fn count(&mut self, section: usize) {
+        let is_open = self.open(section).and_then(|_| self.with(section, LogReader::grow));
+        if !matches!(is_open, Ok(Some(()))) {
+            // A log that cannot be read has no rows. The error is reported when it is on the page.
+            return self.counts.note(section, Counted::default());
+        }
+        if self.log(section).is_some_and(LogReader::has_uncounted) {
+            self.work_on(section);
+        }
+        self.note_count(section);
+    }
+
+    /// Has a log do a slice of its own work; one that fails is left alone until it is asked again.
+    fn work_on(&mut self, section: usize) {
+        if self.with(section, LogReader::go_on).is_err() {
+            self.logs.retain(|(at, _)| *at != section);
+            self.counts.note(section, Counted::default());
+        }
+    }
+
+    /// Counts a log that was replaced since it was read last.
+    fn note_replaced(&mut self, section: usize) {
+        let found = self.logs.iter_mut().find(|(at, _)| *at == section);
+        if found.is_some_and(|(_, log)| log.take_replaced()) {
+            self.generation += 1;
+            self.replaced =
+                self.document.sections.get(section).map(|section| section.place.clone());
+        }
+    }
+
+    fn with<T>(
+        &mut self,
+        section: usize,
+        act: impl FnOnce(&mut LogReader) -> Result<T>,
+    ) -> Result<Option<T>> {
+        let found = self.logs.iter_mut().find(|(at, _)| *at == section);
+        found.map(|(_, log)| act(log)).transpose()
+    }
+
+    /// Opens the log of a section, unless it is open. Returns false if the section has no log.
+    fn open(&mut self, section: usize) -> Result<bool> {
+        let Some((path, tail)) = self.document.log_of(section) else { return Ok(false) };
+        let found = self.logs.iter().position(|(at, _)| *at == section);
+        let mut log = match found.map(|at| self.logs.remove(at)) {
+            Some((_, log)) if log.file().is_at(&path) => log,
+            _ => LogReader::open(&path)?,
+        };
+        log.set_tail(tail);
+        log.scan_for(self.search.as_ref(), self.filter.as_ref());
+        self.logs.push((section, log));
+        let surplus = self.logs.len().saturating_sub(MAX_OPEN);
+        self.logs.drain(..surplus);
+        Ok(true)
+    }
+
+    /// Asks the log of a section. Returns false if the section has no log.
+    fn ask_section(&mut self, section: usize, request: RowsRequest) -> Result<bool> {
+        if !self.open(section)? {
+            return Ok(false);
+        }
+        let asked = self.with(section, |log| log.ask(request));
+        self.note_replaced(section);
+        asked.map(|asked| asked.is_some())
+    }
+
+    /// Returns the size of a section's log in bytes; 0 if there is no log or its size cannot be
+    /// read.
+    fn bytes(&self, section: usize) -> u64 {
+        let size = || {
+            let (log, _) = self.document.log_of(section)?;
+            Some(std::fs::symlink_metadata(&*log).ok()?.len())
+        };
+        self.log(section).map(|log| log.file().bytes()).or_else(size).unwrap_or(0)
+    }
+
+    /// Reports the known facts if they have changed, at most once per `REPORT_PAUSE` while there is
+    /// more work.
+    fn report(&mut self) -> Option<Answer> {
+        let is_early = self.reported.as_ref().is_some_and(|(at, _)| at.elapsed() < REPORT_PAUSE);
+        if is_early && self.has_work() {
+            return None;
+        }
+        let known = self.known();
+        let is_new = self.reported.as_ref().is_none_or(|(_, before)| *before != known);
+        self.reported = Some((Instant::now(), known.clone()));
+        is_new.then_some(Answer::Known(known))
+    }
+
+    /// Returns what is known of the last page, and the counts of all sections.
+    fn known(&self) -> Known {
+        let Some(last) = &self.last else { return Known::default() };
+        let mut known = self.totals();
+        let mut numbers = Vec::new();
+        for piece in &last.pieces {
+            let Piece::Rows(section, rows) = piece else {
+                numbers.push(None);
+                continue;
+            };
+            let own = self.log(*section).and_then(|log| log.known().ok()).unwrap_or_default();
+            let end = numbers.len() + rows;
+            numbers.extend(own.numbers.into_iter().take(*rows));
+            numbers.resize(end, None);
+            let address = |offset| self.document.address(RowAddress::Row(*section, offset));
+            known.heads.extend(own.heads.iter().map(|head| Head { at: address(head.at), ..*head }));
+            known.span =
+                known.span.zip(own.span).map(|((first, _), (_, last))| (first, last)).or(own.span);
+            let target = last.target.map(|target| self.document.row(target).section());
+            if let Some(hits) = known.hits.as_mut().filter(|_| target == Some(*section)) {
+                let own = own.hits.and_then(|hits| hits.number);
+                hits.number = own.zip(self.hits_before(*section)).map(|(own, before)| own + before);
+            }
+        }
+        Known { numbers, ..known }
+    }
+}

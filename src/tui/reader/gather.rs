@@ -1,0 +1,194 @@
+//! The assembly of a page of a document: rows are requested from one log after the other until
+//! there are enough.
+//!
+//! A page is gathered from its anchor in both directions. An [`Edge`] is what comes next in one: a
+//! heading, rows of a log, or nothing more.
+
+use std::task::Poll;
+use std::time::Instant;
+
+use super::job::{DocumentJob, Edge, Piece};
+use super::log::{LogPage, LogReader};
+use super::{Answered, DocumentReader, REPORT_PAUSE, SLICE};
+use crate::error::{self, Result};
+use crate::join::Place;
+use crate::log::{Anchor, FileState, Window};
+use crate::search::{RowFilter, Towards};
+use crate::tui::document::RowAddress;
+use crate::tui::msg::{Answer, Goal, Page, RowsRequest};
+
+/// The result of one step.
+enum Progress {
+    GoesOn,
+    Done,
+    /// There is no such row.
+    Missed,
+}
+
+impl DocumentReader {
+    /// Works on a request for a while.
+    pub(super) fn work(&mut self, mut job: DocumentJob) -> Result<Option<Answer>> {
+        let begun = Instant::now();
+        while begun.elapsed() < SLICE {
+            let progress =
+                if job.seek.is_some() { self.seek(&mut job) } else { self.gather(&mut job) };
+            match progress? {
+                Progress::GoesOn => {}
+                Progress::Done => return Ok(Some(self.answer(job))),
+                Progress::Missed => return Ok(Some(Answer::Missed)),
+            }
+        }
+        Ok(self.put_off(job))
+    }
+
+    /// Keeps the job for the next slice. Reports the progress of a long search.
+    fn put_off(&mut self, mut job: DocumentJob) -> Option<Answer> {
+        let own = self.log(job.section).and_then(LogReader::progress);
+        let percent = job.seek.as_ref().map(|seek| seek.percent(own)).or(own);
+        let is_due = job.told.elapsed() >= REPORT_PAUSE;
+        if is_due {
+            job.told = Instant::now();
+        }
+        self.job = Some(job);
+        percent.filter(|_| is_due).map(Answer::Looking)
+    }
+
+    /// Reads rows of a log, which may take several slices. The result is `None` if there are no
+    /// such rows. Among others, a log that cannot be read is a fault of the page.
+    fn read(
+        &mut self,
+        job: &mut DocumentJob,
+        section: usize,
+        goal: Goal,
+        max_rows: usize,
+    ) -> Result<Poll<Option<LogPage>>> {
+        job.section = section;
+        match self.try_read(job, section, goal, max_rows) {
+            Err(error) if job.document().has_headings => {
+                job.fault = Some(error::line(&error));
+                Ok(Poll::Ready(None))
+            }
+            read => read,
+        }
+    }
+
+    fn try_read(
+        &mut self,
+        job: &DocumentJob,
+        section: usize,
+        goal: Goal,
+        max_rows: usize,
+    ) -> Result<Poll<Option<LogPage>>> {
+        if !self.log(section).is_some_and(LogReader::is_asked) {
+            let rows = &job.request.rows;
+            let keep = rows.row_filter.keep.and_then(|keep| match job.document().row(keep) {
+                RowAddress::Row(at, offset) if at == section => Some(offset),
+                _ => None,
+            });
+            let row_filter = RowFilter { keep, ..rows.row_filter.clone() };
+            let folds = job.folds_in(section);
+            if !self.ask_section(
+                section,
+                RowsRequest { goal, max_rows, row_filter, folds, ..rows.clone() },
+            )? {
+                return Ok(Poll::Ready(None));
+            }
+        }
+        Ok(self.with(section, LogReader::poll)?.unwrap_or(Poll::Ready(None)))
+    }
+
+    /// Searches a section.
+    fn seek(&mut self, job: &mut DocumentJob) -> Result<Progress> {
+        let Some(seek) = &job.seek else { return Ok(Progress::Done) };
+        let (section, goal) = (seek.section, seek.goal.clone());
+        let is_wanted = self
+            .document
+            .sections
+            .get(section)
+            .is_some_and(|section| section.log.is_some() && goal.is_for(section));
+        let rows = job.request.rows.max_rows;
+        let read = if is_wanted { self.read(job, section, goal, rows)? } else { Poll::Ready(None) };
+        Ok(match read {
+            Poll::Pending => Progress::GoesOn,
+            Poll::Ready(Some(page)) => {
+                // The section of the row is open, and the page is gathered around it.
+                let is_folded =
+                    self.document.sections.get(section).is_some_and(|section| !section.is_open);
+                job.opened = is_folded.then_some(section);
+                job.take_center(section, page);
+                Progress::GoesOn
+            }
+            Poll::Ready(None) => {
+                let sections = self.document.sections.len();
+                let goes_on = job.seek.as_mut().is_some_and(|seek| seek.next(sections));
+                if goes_on { Progress::GoesOn } else { Progress::Missed }
+            }
+        })
+    }
+
+    /// Gathers the next part of the page: first what is below, then what is above.
+    fn gather(&mut self, job: &mut DocumentJob) -> Result<Progress> {
+        let towards = [Towards::Down, Towards::Up].into_iter().find(|towards| {
+            let side = *job.side(*towards);
+            side.rows > 0 && !matches!(side.next, Edge::More | Edge::Over)
+        });
+        let Some(towards) = towards else { return Ok(Progress::Done) };
+        let side = *job.side(towards);
+        match side.next {
+            Edge::Heading(section) => job.add_heading(section, towards),
+            Edge::Rows(section, at) => {
+                let anchor = match (towards, at) {
+                    (Towards::Down, at) => Anchor::From(at.unwrap_or(0)),
+                    (Towards::Up, Some(at)) => Anchor::Before(at),
+                    (Towards::Up, None) => Anchor::End,
+                };
+                match self.read(job, section, Goal::Rows(anchor), side.rows)? {
+                    Poll::Pending => {}
+                    Poll::Ready(page) => {
+                        job.take(section, page.unwrap_or_else(LogPage::nothing), towards);
+                    }
+                }
+            }
+            Edge::More | Edge::Over => {}
+        }
+        Ok(Progress::GoesOn)
+    }
+
+    fn answer(&mut self, job: DocumentJob) -> Answer {
+        // The row that was found stays the target on the pages after that.
+        let keep = job.request.rows.row_filter.keep;
+        let target = job.target.map(|target| target.offset).or(keep);
+        let pieces: Vec<_> = job.pieces.into();
+        let sections: Vec<_> = pieces.iter().filter_map(Piece::section).collect();
+        for section in &sections {
+            self.note_count(*section);
+        }
+        let has_fault = job.fault.is_some();
+        self.last = Some(Answered { request: job.request, pieces, target, has_fault });
+        let known = self.known();
+        self.reported = Some((Instant::now(), known.clone()));
+        let file_bytes = self.logs.iter().map(|(_, log)| log.file().bytes()).sum();
+        let (at_start, at_end) = (job.up.next == Edge::Over, job.down.next == Edge::Over);
+        let place = |section: usize| Some(self.document.sections.get(section)?.place.clone());
+        Answer::Page(Box::new(Page {
+            window: Window { rows: job.rows.into(), at_start, at_end, file_bytes },
+            style: job.style,
+            known,
+            generation: self.generation,
+            replaced: self.replaced.clone(),
+            file_states: sections.iter().filter_map(|section| self.file_state(*section)).collect(),
+            target: job.target,
+            opened: job.opened.and_then(place),
+            folded: job.folded,
+            cause: job.cause,
+            fault: job.fault,
+        }))
+    }
+
+    /// Returns the state of a log that does not belong to its name, or has late bytes.
+    fn file_state(&self, section: usize) -> Option<(Place, FileState)> {
+        let state = self.log(section)?.file().file_state();
+        let place = self.document.sections.get(section)?.place.clone();
+        (state != FileState::default()).then_some((place, state))
+    }
+}

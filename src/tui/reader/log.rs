@@ -1,0 +1,292 @@
+//! One log on the worker's thread: what was requested of it, as far as it has been done.
+//!
+//! Nothing here takes long at once: what may (looking for a row, rows that a filter lets through,
+//! counting, scanning for a search) is done in slices. [`LogReader::poll`] does a slice of the
+//! request; a newer request replaces one that is not answered yet. [`LogReader::go_on`] does a
+//! slice of the work in the background.
+
+mod job;
+mod page;
+mod scan;
+mod seek;
+mod work;
+
+use std::path::PathBuf;
+use std::task::Poll;
+
+use super::COUNTED_BYTES;
+use crate::error::Result;
+use crate::file::{FilePath, dirs_of};
+use crate::log::{Anchor, Change, FileState, Index, LogFile, Tail, Totals};
+use crate::search::{Group, Groups, PatternFilter, Query, group};
+use crate::time::Time;
+use crate::tui::msg::{Folds, Goal, Head, HitCount, Known, RowsRequest};
+
+use job::ReadJob;
+pub(super) use page::LogPage;
+use scan::Scan;
+
+/// The number of bytes to search in one slice, which takes some milliseconds.
+const SLICE_BYTES: u64 = 8 << 20;
+/// The number of bytes to count in one slice, which also takes some milliseconds.
+const COUNT_BYTES: u64 = 16 << 20;
+
+/// An open log and what is known of it.
+pub(super) struct LogReader {
+    file: LogFile,
+    index: Index,
+    is_counted: bool,
+    /// The directories to watch for changes of the log.
+    dirs: Vec<PathBuf>,
+    /// The relation of the open file to its name at the last answer.
+    file_state: FileState,
+    search: Option<Scan>,
+    filter: Option<Scan>,
+    groups: Groups,
+    /// All of the log was scanned for groups.
+    is_grouped: bool,
+    /// The treatment of a last line without a newline.
+    tail: Tail,
+    /// True if the file was replaced or truncated, until that is reported.
+    is_replaced: bool,
+    /// The request being worked on; its answer is pending.
+    job: Option<ReadJob>,
+    /// The last answered request; `None` if nothing can be read until something changes.
+    last: Option<Answered>,
+}
+
+/// A request that was answered.
+struct Answered {
+    request: RowsRequest,
+    /// The times of the first and the last record.
+    span: Option<(Time, Time)>,
+    /// The offsets of the rows in the answer.
+    rows: Vec<u64>,
+}
+
+impl LogReader {
+    pub(super) fn open(path: &FilePath) -> Result<Self> {
+        let file = LogFile::open(path)?;
+        let index = Index::new(file.format());
+        let file_state = file.file_state();
+        Ok(Self {
+            file,
+            index,
+            is_counted: false,
+            dirs: dirs_of(path),
+            file_state,
+            search: None,
+            filter: None,
+            groups: Groups::new(),
+            is_grouped: false,
+            tail: Tail::Emit,
+            is_replaced: false,
+            job: None,
+            last: None,
+        })
+    }
+
+    pub(super) const fn file(&self) -> &LogFile {
+        &self.file
+    }
+
+    /// Returns the directories to watch for changes of the log.
+    pub(super) fn dirs(&self) -> &[PathBuf] {
+        &self.dirs
+    }
+
+    /// Sets the treatment of a last line without a newline.
+    pub(super) const fn set_tail(&mut self, tail: Tail) {
+        self.tail = tail;
+    }
+
+    /// Takes a request in, in place of one that is not answered yet.
+    pub(super) fn ask(&mut self, request: RowsRequest) -> Result<()> {
+        self.job = None;
+        // Until the rows have been read, what a failure leaves behind is no answer to anything.
+        let before = self.last.take();
+        let change = self.extend(&request.goal)?;
+        let before = before.filter(|_| !change.is_replaced());
+        self.scan_for(request.search.as_ref(), request.row_filter.filter.as_ref());
+        self.job = Some(ReadJob::new(request, before));
+        // Of what is soon scanned all groups are known on the first page.
+        if self.file.bytes().saturating_sub(self.groups.bytes()) <= COUNTED_BYTES {
+            self.regroup()?;
+        }
+        Ok(())
+    }
+
+    /// Returns true if the log is as it was at the last answer.
+    pub(super) fn is_unchanged(&mut self) -> Result<bool> {
+        let Some(last) = &self.last else { return Ok(false) };
+        let (goal, state) = (last.request.goal.clone(), self.file_state);
+        let change = self.extend(&goal)?;
+        Ok(change.is_same() && self.file.file_state() == state)
+    }
+
+    /// Takes in what was appended to the log since it was read last.
+    pub(super) fn grow(&mut self) -> Result<()> {
+        self.extend(&Goal::Around(0)).map(drop)
+    }
+
+    /// Takes in what was appended to the log, or the file that has replaced it.
+    fn extend(&mut self, goal: &Goal) -> Result<Change> {
+        // A file being read stays open when it is rotated; the end is that of the file written now.
+        self.file.stay(*goal != Goal::Rows(Anchor::End));
+        let change = self.file.extend()?;
+        if change.is_replaced() {
+            self.is_replaced = true;
+            self.forget();
+        } else if !change.is_same() {
+            self.look_again();
+        }
+        Ok(change)
+    }
+
+    /// Returns true if the file was replaced or truncated since the last call.
+    pub(super) const fn take_replaced(&mut self) -> bool {
+        std::mem::replace(&mut self.is_replaced, false)
+    }
+
+    /// Sets what is counted in the background: the matches of a search and of a filter.
+    pub(super) fn scan_for(&mut self, search: Option<&Query>, filter: Option<&PatternFilter>) {
+        Scan::set(&mut self.search, search);
+        Scan::set(&mut self.filter, filter.map(|filter| &filter.query));
+    }
+
+    /// A request is still to be answered.
+    pub(super) const fn is_asked(&self) -> bool {
+        self.job.is_some()
+    }
+
+    /// Does a slice of the request. The answer is `None` if there is no such row.
+    pub(super) fn poll(&mut self) -> Result<Poll<Option<LogPage>>> {
+        match self.job.take() {
+            Some(job) => self.work(job),
+            None => Ok(Poll::Ready(None)),
+        }
+    }
+
+    /// Returns the progress of a search for a row, in percent; `None` if the rows are known.
+    pub(super) fn progress(&self) -> Option<u8> {
+        self.job.as_ref()?.progress(self.file.bytes())
+    }
+
+    /// Returns true if there is something to find out in the background about the log of a page.
+    pub(super) fn has_work(&self) -> bool {
+        self.last.is_some() && (!self.is_grouped || self.has_uncounted())
+    }
+
+    /// Returns true if rows or matches are still to be counted.
+    pub(super) fn has_uncounted(&self) -> bool {
+        !self.is_counted
+            || [&self.search, &self.filter].into_iter().flatten().any(|scan| !scan.is_done)
+    }
+
+    /// Does a slice of the work in the background.
+    pub(super) fn go_on(&mut self) -> Result<()> {
+        let tail = self.tail;
+        // The user is waiting for the count of a search; row numbers come after.
+        let scan =
+            [&mut self.search, &mut self.filter].into_iter().flatten().find(|scan| !scan.is_done);
+        if let Some(scan) = scan {
+            scan.is_done = scan.go_on(&self.file, tail)?;
+        } else if self.is_counted {
+            self.regroup()?;
+        } else {
+            self.count()?;
+        }
+        Ok(())
+    }
+
+    /// Gives up the request that is not answered yet, if there is one.
+    pub(super) fn give_up(&mut self) {
+        if let Some(job) = self.job.take() {
+            self.last = job.before;
+        }
+    }
+
+    /// Bytes were appended.
+    fn look_again(&mut self) {
+        (self.is_counted, self.is_grouped) = (false, false);
+        for scan in [&mut self.search, &mut self.filter].into_iter().flatten() {
+            scan.is_done = false;
+        }
+    }
+
+    /// It is another file now.
+    fn forget(&mut self) {
+        self.dirs = dirs_of(self.file.path());
+        self.index = Index::new(self.file.format());
+        (self.search, self.filter, self.groups) = (None, None, Groups::new());
+        self.look_again();
+    }
+
+    fn count(&mut self) -> Result<()> {
+        self.is_counted =
+            self.is_counted || self.file.feed(&mut self.index, COUNT_BYTES)? < COUNT_BYTES;
+        Ok(())
+    }
+
+    /// Scans on for groups.
+    fn regroup(&mut self) -> Result<()> {
+        self.is_grouped =
+            self.is_grouped || group(&self.file, &mut self.groups, COUNT_BYTES)? < COUNT_BYTES;
+        Ok(())
+    }
+
+    /// Returns the number of rows; `None` until all are counted.
+    pub(super) fn totals(&self) -> Option<Totals> {
+        self.is_counted.then(|| self.index.totals(self.tail))
+    }
+
+    /// Returns the number of rows that match the current search.
+    pub(super) fn hits(&self) -> Option<HitCount> {
+        self.search.as_ref().map(Scan::total)
+    }
+
+    /// Returns the number of rows that pass the filter. An inverse filter passes the rows that do
+    /// not match, and their number is `None` until all rows are counted.
+    pub(super) fn passed(&self, filter: Option<&PatternFilter>) -> Option<HitCount> {
+        let count = self.filter.as_ref().map(Scan::total)?;
+        if filter.is_none_or(|filter| !filter.is_inverse) {
+            return Some(count);
+        }
+        let totals = self.totals().filter(|_| count.is_all)?;
+        Some(HitCount { rows: totals.rows.saturating_sub(count.rows), ..count })
+    }
+
+    /// Returns the facts about the rows of the last answer: everything but the counts, which
+    /// concern the whole log.
+    pub(super) fn known(&self) -> Result<Known> {
+        let Some(last) = &self.last else { return Ok(Known::default()) };
+        // The row that was found is shown in any case, also on the pages after the one that it was
+        // found for.
+        let target = last.request.row_filter.keep;
+        let heads =
+            last.rows.iter().filter_map(|row| self.head(*row, &last.request.folds).transpose());
+        let hits = self.search.as_ref().map(|scan| scan.count(&self.file, target, self.tail));
+        Ok(Known {
+            span: last.span,
+            numbers: self.file.row_numbers(&self.index, &last.rows, self.tail)?,
+            heads: heads.collect::<Result<_>>()?,
+            hits: hits.transpose()?,
+            ..Known::default()
+        })
+    }
+
+    /// Returns the state of the group that a row heads; `None` if the row is not a heading.
+    fn head(&self, row: u64, folds: &Folds) -> Result<Option<Head>> {
+        let Some(group) = self.groups.headed_by(row) else { return Ok(None) };
+        let range = group.body..group.end.min(self.file.bytes());
+        let rows = self.file.rows_within(&self.index, range, self.tail)?;
+        Ok(Some(Head { at: row, is_folded: self.is_folded(group, folds), rows }))
+    }
+
+    /// Returns true if a group is folded. A group that may still grow is not: new rows would be out
+    /// of sight.
+    fn is_folded(&self, group: &Group, folds: &Folds) -> bool {
+        let may_grow = group.end == u64::MAX && self.tail == Tail::Hold;
+        !may_grow && folds.is_folded(group.heading, group.is_collapsed)
+    }
+}
