@@ -4,15 +4,15 @@ use crate::error::{Error, Result};
 use crate::join::RunHead;
 use crate::model::{Outcome, Phase};
 
-/// The minimum length of a part of an id, in characters.
-const SHORTEST_ID_PART: usize = 4;
+/// The minimum length of a part of an id or a commit, in characters.
+pub(super) const SHORTEST_PART: usize = 4;
 
 /// A filter for the list of runs.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct RunFilter {
     /// Only runs of this repository.
     pub repo: Option<String>,
-    /// Only runs of this ref, full (`refs/heads/main`) or by its last part (`main`).
+    /// Only runs of this ref, with or without its namespace (`refs/heads/main` or `main`).
     pub ref_name: Option<String>,
 }
 
@@ -43,6 +43,9 @@ pub enum RunSpec {
     LatestThat(Outcome),
     /// A run by its id, or by the beginning or end of its id.
     Id(String),
+    /// A run by its id or a part of it; else the newest run of this ref; else the newest run of
+    /// the commit that begins with these digits.
+    Named(String),
 }
 
 impl RunSpec {
@@ -59,11 +62,11 @@ impl RunSpec {
         Some(format!("latest~{back}"))
     }
 
-    /// Parses `latest`, `latest~N`, `latest-failed`, `latest-passed`, or the beginning or end of a
-    /// run id.
+    /// Parses `latest`, `latest~N`, `latest-failed`, `latest-passed`, or the name of a run: a part
+    /// of its id, its ref, or its commit.
     ///
     /// # Errors
-    /// If N in `latest~N` is not a number, or if the part of an id is too short.
+    /// If N in `latest~N` is not a number, or if the text is empty.
     pub fn parse(text: &str) -> Result<Self> {
         match text {
             "latest" => return Ok(Self::Latest(0)),
@@ -77,14 +80,28 @@ impl RunSpec {
             })?;
             return Ok(Self::Latest(back));
         }
-        if text.chars().count() < SHORTEST_ID_PART {
-            let why = format!(
-                "`{text}` is too short for a run id: use at least {SHORTEST_ID_PART} characters of \
-                 its start or end"
-            );
-            return Err(Error::Usage(why));
+        if text.is_empty() {
+            let why = "RUN is empty; use `latest`, a run id, a ref, a commit, or a path";
+            return Err(Error::Usage(why.into()));
         }
-        Ok(Self::Id(text.to_owned()))
+        Ok(Self::Named(text.to_owned()))
+    }
+
+    /// Returns true if a name is long enough for a part of an id.
+    pub(super) fn may_be_id(name: &str) -> bool {
+        name.chars().count() >= SHORTEST_PART
+    }
+
+    /// Returns true if a name can be the beginning of a commit.
+    pub(super) fn may_be_commit(name: &str) -> bool {
+        name.len() >= SHORTEST_PART && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+    }
+
+    /// Returns true if a name can be a ref with a slash. Git allows no part of a ref to be empty
+    /// or to begin with a dot, so `/logs`, `./logs` and `../logs` are paths.
+    #[must_use]
+    pub fn may_be_deep_ref(name: &str) -> bool {
+        name.contains('/') && name.split('/').all(|part| !part.is_empty() && !part.starts_with('.'))
     }
 }
 

@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use super::load;
-use super::select::{RunFilter, RunList, RunSpec};
+use super::select::{RunFilter, RunList, RunSpec, SHORTEST_PART};
 use crate::error::{Error, Result};
 use crate::file::dir_of;
 use crate::join::{self, Recorder, RunHead, RunNode};
@@ -115,8 +115,7 @@ impl Catalog {
         outcome: Option<Outcome>,
         filter: &RunFilter,
     ) -> Result<Option<RunHead>> {
-        let page = RunPage { beside: Some(beside.clone()), outcome, limit: 1, ..page_of(filter) };
-        Ok(self.page(&page)?.pop())
+        self.newest(RunPage { beside: Some(beside.clone()), outcome, ..page_of(filter) })
     }
 
     /// Loads a run with its jobs and commands; `None` if it does not exist (any more).
@@ -165,7 +164,7 @@ impl Catalog {
         }
         match spec {
             RunSpec::Latest(back) => {
-                let found = self.page(&RunPage { skip: *back, limit: 1, ..page_of(filter) })?.pop();
+                let found = self.newest(RunPage { skip: *back, ..page_of(filter) })?;
                 let what = if *back == 0 {
                     "no runs".to_owned()
                 } else {
@@ -174,18 +173,20 @@ impl Catalog {
                 found.map(|head| head.run.id).ok_or_else(|| self.not_found(&what, filter))
             }
             RunSpec::LatestThat(outcome) => {
-                let page = RunPage { outcome: Some(*outcome), limit: 1, ..page_of(filter) };
+                let page = RunPage { outcome: Some(*outcome), ..page_of(filter) };
                 let what = if *outcome == Outcome::Passed {
                     "no run has passed"
                 } else {
                     "no run has failed"
                 };
-                self.page(&page)?
-                    .pop()
+                self.newest(page)?
                     .map(|head| head.run.id)
                     .ok_or_else(|| self.not_found(what, filter))
             }
-            RunSpec::Id(part) => self.by_id(part, filter),
+            RunSpec::Id(part) => self.by_id(part, filter)?.ok_or_else(|| {
+                self.not_found(&format!("no run id begins or ends with `{part}`"), filter)
+            }),
+            RunSpec::Named(name) => self.by_name(name, filter),
         }
     }
 
@@ -321,7 +322,8 @@ impl Catalog {
             id == part || !is_whole && (id.starts_with(part) || id.ends_with(part))
         };
         let wanted = |run: &Run| {
-            page.ref_name.is_none()
+            page.ref_names.is_empty()
+                && page.commit.is_none()
                 && page.outcome.is_none()
                 && (page.repo.is_none() || page.repo == run.repo)
                 && page.id_part.as_ref().is_none_or(|part| has_part(run.id.as_str(), part))
@@ -339,7 +341,51 @@ impl Catalog {
         Ok(Some(runs.map(|run| join::run_head(run, Recorder::Unknown)).collect()))
     }
 
-    fn by_id(&self, part: &str, filter: &RunFilter) -> Result<RunId> {
+    /// Finds a run by a part of its id, by its ref, or by its commit, in this order. An id thus
+    /// means the same run before and after a ref of this name is created.
+    fn by_name(&self, name: &str, filter: &RunFilter) -> Result<RunId> {
+        let by_id = if RunSpec::may_be_id(name) { self.by_id(name, filter)? } else { None };
+        if let Some(id) = by_id {
+            return Ok(id);
+        }
+        let mut of_ref = page_of(filter);
+        of_ref.ref_names.push(name.to_owned());
+        if let Some(head) = self.newest(of_ref)? {
+            return Ok(head.run.id);
+        }
+        let by_commit =
+            if RunSpec::may_be_commit(name) { self.by_commit(name, filter)? } else { None };
+        by_commit.ok_or_else(|| {
+            if RunSpec::may_be_id(name) {
+                let what = format!("no run id, ref or commit matches `{name}`");
+                return self.not_found(&what, filter);
+            }
+            let note = format!("for an id or a commit, use at least {SHORTEST_PART} characters\n");
+            self.not_found_with(&format!("no run has the ref `{name}`"), &note, filter)
+        })
+    }
+
+    /// Finds the newest run of the commit that begins with `digits`. Fails if several commits do.
+    fn by_commit(&self, digits: &str, filter: &RunFilter) -> Result<Option<RunId>> {
+        let page = RunPage { commit: Some(digits.to_owned()), ..page_of(filter) };
+        let Some(head) = self.newest(page.clone())? else { return Ok(None) };
+        let sha = head.run.sha.clone().unwrap_or_default();
+        if let Some(other) = self.newest(RunPage { not_commit: Some(sha.clone()), ..page })? {
+            let other = other.run.sha.unwrap_or_default();
+            let text = format!(
+                "several commits begin with `{digits}`; use more digits:\n  {sha}\n  {other}"
+            );
+            return Err(Error::NotFound(text));
+        }
+        Ok(Some(head.run.id))
+    }
+
+    fn newest(&self, page: RunPage) -> Result<Option<RunHead>> {
+        Ok(self.page(&RunPage { limit: 1, ..page })?.pop())
+    }
+
+    /// Finds a run by its id or a part of it; `None` if no id matches. Fails if several ids match.
+    fn by_id(&self, part: &str, filter: &RunFilter) -> Result<Option<RunId>> {
         const SHOWN: usize = 10;
         let mut found = self.page(&RunPage {
             id_part: Some(part.to_owned()),
@@ -355,19 +401,21 @@ impl Catalog {
             );
             return Err(Error::NotFound(text));
         }
-        let one = found.pop().map(|head| head.run.id);
-        one.ok_or_else(|| {
-            self.not_found(&format!("no run id begins or ends with `{part}`"), filter)
-        })
+        Ok(found.pop().map(|head| head.run.id))
     }
 
     fn not_found(&self, what: &str, filter: &RunFilter) -> Error {
+        self.not_found_with(what, "", filter)
+    }
+
+    /// Returns the error with a note: complete lines before the last one.
+    fn not_found_with(&self, what: &str, note: &str, filter: &RunFilter) -> Error {
         let of = |name: &str, value: &Option<String>| {
             value.as_ref().map(|v| format!(" {name} {v}")).unwrap_or_default()
         };
         let narrowed = [of("of repo", &filter.repo), of("on ref", &filter.ref_name)].concat();
         Error::NoRun(format!(
-            "{what}{narrowed} in {}\n`rundown list` shows all runs",
+            "{what}{narrowed} in {}\n{note}`rundown list` shows all runs",
             self.path().display()
         ))
     }
@@ -412,7 +460,8 @@ fn why_no_store(root: &Path) -> &'static str {
 
 /// Returns a request for the runs that match a filter; the caller sets the limit.
 fn page_of(filter: &RunFilter) -> RunPage {
-    RunPage { repo: filter.repo.clone(), ref_name: filter.ref_name.clone(), ..RunPage::default() }
+    let ref_names = filter.ref_name.iter().cloned().collect();
+    RunPage { repo: filter.repo.clone(), ref_names, ..RunPage::default() }
 }
 
 /// Finds the database in a root. Returns `None` if there is no database, and fails if the root

@@ -70,11 +70,13 @@ pub struct Arguments {
 /// The options of a view of one run.
 #[derive(Args, Debug)]
 pub(super) struct View {
-    /// Run id or part of one, latest~N, latest-failed, or path
+    /// Run id, ref, commit, latest~N, latest-failed, or path
     ///
-    /// A run id, or at least 4 characters of its start or end; latest, latest~N (N runs before the
-    /// newest), latest-failed, or latest-passed; or the path of a log file or of a directory of
-    /// logs. The default is latest.
+    /// One of latest, latest~N (N runs before the newest), latest-failed, and latest-passed; the
+    /// path of a log file or of a directory of logs; a run id, or at least 4 characters of its
+    /// start or end; a ref, such as main or refs/heads/main, for its newest run; or a commit, or at
+    /// least 4 of its first digits, for its newest run. If RUN has several of these meanings, the
+    /// first one in this order applies. The default is latest.
     #[arg(
         default_value = NEWEST,
         hide_default_value = true,
@@ -352,7 +354,7 @@ pub(super) struct List {
         help_heading = help::SELECT
     )]
     pub limit: usize,
-    /// List only runs older than RUN (an id or latest~N)
+    /// List only runs older than RUN (an id, ref, or latest~N)
     #[arg(long, value_name = "RUN", help_heading = help::SELECT)]
     pub before: Option<String>,
     /// Print text (default) or json
@@ -375,7 +377,7 @@ pub(super) struct List {
 
 #[derive(Args, Debug)]
 pub(super) struct Doctor {
-    /// Run to check: an id, latest~N, or path [default: all]
+    /// Run to check: an id, ref, latest~N, or path [default: all]
     #[arg(help_heading = help::SELECT, display_order = FIRST)]
     pub run: Option<OsString>,
     #[command(flatten)]

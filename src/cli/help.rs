@@ -101,7 +101,7 @@ pub(super) const VIEW: Page = Page {
         ("rundown latest-failed", "open the newest run that failed"),
         ("rundown --failed --tail 20", "the failed commands, the last 20 rows of each"),
         ("rundown --follow --exit-status", "print a live run; exit with its status"),
-        ("rundown 34369c10 --format json", "print a run as JSON"),
+        ("rundown main --format json", "print the newest run of a ref as JSON"),
     ],
     notes: "\
 rundown opens the screen if stdout is a terminal, and prints the run otherwise.
@@ -461,7 +461,7 @@ mod tests {
           help    Print this message or the help of the given subcommand(s)
 
         Select:
-          [RUN]                  Run id or part of one, latest~N, latest-failed, or path
+          [RUN]                  Run id, ref, commit, latest~N, latest-failed, or path
               --repo <REPO>      Only runs of this repository
               --ref <REF>        Only runs of this ref, such as main or refs/heads/main
               --failed           Print only failed commands and their jobs

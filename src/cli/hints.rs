@@ -202,7 +202,6 @@ pub(super) fn for_run(error: anyhow::Error, word: &OsStr, takes_commands: bool) 
     let why = match found {
         Error::NoRun(_) => None,
         Error::NoStore { .. } => Some(found.to_string()),
-        Error::Usage(_) if is_too_short(word) => None,
         _ => return error,
     };
     let code = found.exit_code();
@@ -221,12 +220,6 @@ pub(super) fn for_run(error: anyhow::Error, word: &OsStr, takes_commands: bool) 
 /// Returns true if a correction names a run, not a command.
 fn is_run(intended: &str) -> bool {
     RunSpec::WORDS.iter().any(|word| intended.starts_with(word))
-}
-
-/// Returns true if a word cannot be part of a run id.
-fn is_too_short(word: &OsStr) -> bool {
-    let word = word.to_string_lossy();
-    !word.starts_with("latest") && RunSpec::parse(&word).is_err()
 }
 
 /// Returns a whole command line for a first word, with names in place of the missing arguments.

@@ -79,7 +79,7 @@ const SOON: Duration = Duration::from_secs(1);
 
 fn view(view: &View) -> anyhow::Result<u8> {
     view.output.color.apply();
-    let (catalog, spec) = open(&view.store, &view.run)?;
+    let (catalog, spec) = open(&view.store, &view.narrow.filter(), &view.run)?;
     if view.output.follow {
         follow::check(view)?;
     } else if view.prints() || !io::stdout().is_terminal() {
@@ -148,16 +148,43 @@ fn find_to_open(
 
 /// Opens the store, and parses `run` as a run in it. If `run` is a path, opens this path instead
 /// and returns no [`RunSpec`].
-fn open(store: &StoreArgs, run: &OsStr) -> Result<(Catalog, Option<RunSpec>)> {
+fn open(store: &StoreArgs, filter: &RunFilter, run: &OsStr) -> Result<(Catalog, Option<RunSpec>)> {
     let text = run.to_string_lossy();
     let path = Path::new(run);
     let spec = RunSpec::parse(&text);
     let is_word = matches!(spec, Ok(RunSpec::Latest(_) | RunSpec::LatestThat(_)));
-    if text.contains('/') || (!is_word && path.exists()) {
+    if !is_word && path.exists() {
         return Ok((Catalog::of_path(path), None));
+    }
+    if text.contains('/') {
+        let of_ref = RunSpec::may_be_deep_ref(&text)
+            .then(|| open_deep_ref(store, filter, &text, path))
+            .flatten();
+        return Ok(of_ref.map_or_else(
+            || (Catalog::of_path(path), None),
+            |(catalog, spec)| (catalog, Some(spec)),
+        ));
     }
     let spec = spec?;
     Ok((store.catalog()?, Some(spec)))
+}
+
+/// Opens the store if a name with a slash is a ref in it. Returns `None` if the name is a path: if
+/// there is no store, or if no run has this ref and the file may be created later, in a directory
+/// that exists.
+fn open_deep_ref(
+    store: &StoreArgs,
+    filter: &RunFilter,
+    name: &str,
+    path: &Path,
+) -> Option<(Catalog, RunSpec)> {
+    let (catalog, spec) = (store.catalog().ok()?, RunSpec::Named(name.to_owned()));
+    let is_path = match catalog.find(&spec, filter) {
+        Err(Error::NoStore { .. }) => true,
+        Err(Error::NoRun(_)) => path.parent().is_some_and(Path::is_dir),
+        _ => false,
+    };
+    (!is_path).then_some((catalog, spec))
 }
 
 fn exit_status(head: &RunHead) -> Result<u8> {
@@ -212,7 +239,7 @@ fn examine(doctor: &Doctor) -> anyhow::Result<u8> {
     let (catalog, run) = match &doctor.run {
         None => (doctor.store.catalog()?, None),
         Some(named) => {
-            let (catalog, spec) = open(&doctor.store, named)?;
+            let (catalog, spec) = open(&doctor.store, &filter, named)?;
             let run = found_run(&catalog, spec.as_ref(), &filter, named)?;
             (catalog, Some(run))
         }

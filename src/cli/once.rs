@@ -99,7 +99,7 @@ pub(super) fn found_run(
     {
         let named = named.display();
         return Err(Error::NotFound(format!(
-            "no logs under {named}\nif this is a store, use --root {named}"
+            "no logs under {named}\nif this is a store, use --root {named}; for a ref, use --ref"
         )));
     }
     Ok(run)

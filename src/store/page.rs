@@ -21,8 +21,12 @@ const MAX_ARMS: usize = 256;
 pub struct RunPage {
     /// Only runs of this repository.
     pub repo: Option<String>,
-    /// Only runs of this ref, full or without `refs/heads/` or `refs/tags/`.
-    pub ref_name: Option<String>,
+    /// Only runs that match each of these refs, with or without `refs/heads/` or `refs/tags/`.
+    pub ref_names: Vec<String>,
+    /// Only runs of a commit that begins with these hexadecimal digits.
+    pub commit: Option<String>,
+    /// Only runs of another commit than this one.
+    pub not_commit: Option<String>,
     /// Only the run with this id, or if no run has it, runs whose id begins or ends with it.
     pub id_part: Option<String>,
     /// Only runs with this outcome.
@@ -127,15 +131,34 @@ pub(super) fn query(
 /// Returns the conditions that no index helps with.
 fn unindexed(page: &RunPage, values: &mut Vec<Value>) -> Vec<String> {
     let mut wanted = Vec::new();
-    if let Some(ref_name) = &page.ref_name {
-        let forms =
-            ["", "refs/heads/", "refs/tags/"].map(|lead| bind(values, format!("{lead}{ref_name}")));
+    for ref_name in &page.ref_names {
+        let forms: Vec<String> =
+            forms_of(ref_name).into_iter().map(|form| bind(values, form)).collect();
         wanted.push(format!("ref_name IN ({})", forms.join(", ")));
+    }
+    if let Some(commit) = &page.commit {
+        let commit = bind(values, commit.to_ascii_lowercase());
+        wanted.push(format!("lower(substr(sha, 1, length({commit}))) = {commit}"));
+    }
+    if let Some(commit) = &page.not_commit {
+        wanted.push(format!("sha <> {}", bind(values, commit.clone())));
     }
     if let Some(outcome) = page.outcome {
         wanted.push(format!("outcome(state, reason) = {}", bind(values, outcome_code(outcome))));
     }
     wanted
+}
+
+/// Returns the forms in which a store may contain a ref: as it is, and with or without the
+/// namespace of branches or tags.
+fn forms_of(ref_name: &str) -> Vec<String> {
+    const NAMESPACES: [&str; 2] = ["refs/heads/", "refs/tags/"];
+    let longer = NAMESPACES.iter().map(|space| format!("{space}{ref_name}"));
+    let shorter = NAMESPACES.iter().filter_map(|space| ref_name.strip_prefix(space));
+    std::iter::once(ref_name.to_owned())
+        .chain(longer)
+        .chain(shorter.map(ToOwned::to_owned))
+        .collect()
 }
 
 fn arms(
@@ -272,7 +295,8 @@ mod tests {
             for page in [
                 all(),
                 by_repo("demo.git"),
-                RunPage { ref_name: Some("main".into()), ..all() },
+                RunPage { ref_names: vec!["main".into()], ..all() },
+                RunPage { commit: Some("dead".into()), ..all() },
                 RunPage { outcome: Some(Outcome::Failed), ..all() },
                 RunPage { beside: before.clone().map(Beside::Older), ..all() },
                 RunPage { beside: before.clone().map(Beside::Newer), ..all() },

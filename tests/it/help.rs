@@ -232,8 +232,8 @@ fn a_mistyped_command_is_reported_with_the_closest_match() {
         ("exce", 5, "no run `exce`; did you mean `rundown exec FILE`?"),
         ("docter --once", 5, "no run `docter`; did you mean `rundown doctor`?"),
         ("lits --follow", 5, "no run `lits`; did you mean `rundown list`?"),
-        ("ls", 2, "no run `ls`; did you mean `rundown list`?"),
-        ("run", 2, "no run `run`; did you mean `rundown record -- CMD`?"),
+        ("ls", 5, "no run `ls`; did you mean `rundown list`?"),
+        ("run", 5, "no run `run`; did you mean `rundown record -- CMD`?"),
         ("show", 5, "no run `show`; did you mean `rundown`?"),
         ("latest-fail", 5, "no run `latest-fail`; did you mean `latest-failed`?"),
         ("latest-1", 5, "no run `latest-1`; did you mean `latest~1`?"),
@@ -246,7 +246,7 @@ fn a_mistyped_command_is_reported_with_the_closest_match() {
     for line in ["doctor lits", "list --before lits", "34369c10", "nothing-like-it"] {
         let error_text = error_text(line, 5);
         assert!(
-            error_text.contains("no run id begins or ends with")
+            error_text.contains("no run id, ref or commit matches")
                 && !error_text.contains("did you mean"),
             "{error_text}"
         );

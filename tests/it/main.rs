@@ -40,6 +40,7 @@ mod quire_store;
 mod quire_versions;
 mod readme;
 mod record;
+mod run_names;
 mod screens;
 mod scroll;
 mod support;

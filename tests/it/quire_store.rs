@@ -232,7 +232,7 @@ fn an_unknown_or_ambiguous_run_is_rejected_with_suggestions() {
             .contains("no run has failed")
     );
     assert!(
-        stderr(dir.path(), &["--root", ".", "--once", "abc"], 2).contains("at least 4 characters")
+        stderr(dir.path(), &["--root", ".", "--once", "abc"], 5).contains("at least 4 characters")
     );
     assert!(stderr(dir.path(), &["--root", ".", "--once", "--job", "no-*"], 5).contains("--job"));
 }
@@ -295,6 +295,6 @@ fn the_list_continues_after_a_given_run() {
     assert!(none.contains("no older run"), "{none}");
     assert!(
         stderr(dir.path(), &["--root", ".", "list", "--before", "ffffffff"], 5)
-            .contains("no run id begins")
+            .contains("no run id, ref or commit matches")
     );
 }

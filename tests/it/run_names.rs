@@ -1,0 +1,156 @@
+//! Runs that are named by their ref or their commit, and the precedence of names.
+
+use std::fs;
+use std::path::Path;
+
+use rundown::store::RunEnd;
+
+use crate::support::built::{Built, passed_run, run_id};
+use crate::support::session::Session;
+use crate::support::{stderr, stdout};
+
+/// The refs and commits of the runs, oldest first.
+const RUNS: [(&str, &str); 7] = [
+    ("refs/heads/main", "c0ffee0000000000000000000000000000000001"),
+    ("refs/heads/feature/x", "c0ffee0000000000000000000000000000000001"),
+    ("refs/heads/main", "1234500000000000000000000000000000000002"),
+    ("refs/tags/v1", "1234500000000000000000000000000000000002"),
+    ("dev", "ABCDEF0000000000000000000000000000000003"),
+    // A ref whose name is also the beginning of a commit and the end of an id.
+    ("refs/heads/c0ffee", "1234600000000000000000000000000000000004"),
+    ("refs/heads/00000001", "1234700000000000000000000000000000000005"),
+];
+
+/// Makes a store with [`RUNS`], which have the ids 1, 2, ….
+fn store() -> Built {
+    let mut store = Built::new();
+    for (n, _) in (1..).zip(RUNS) {
+        passed_run(&mut store, &run_id(n), i64::from(n) * 10_000);
+    }
+    let connection = rusqlite::Connection::open(store.root().join("rundown.db")).unwrap();
+    for (n, (ref_name, sha)) in (1..).zip(RUNS) {
+        let sql = "UPDATE runs SET ref_name = ?2, sha = ?3 WHERE id = ?1";
+        connection.execute(sql, [run_id(n).as_str(), ref_name, sha]).unwrap();
+    }
+    store
+}
+
+/// Returns the short id of the run that a command line selects.
+fn selected(dir: &Path, args: &[&str]) -> String {
+    let args = [&["--root", ".", "--once", "--format", "json"], args].concat();
+    let run = crate::support::json(dir, &args, 0)["run"]["id"].as_str().unwrap().to_owned();
+    run.trim_start_matches("01a2078a-83c0-7cf2-8c6a-69110000000").to_owned()
+}
+
+#[test]
+fn a_ref_or_a_commit_selects_its_newest_run() {
+    let store = store();
+    for (name, run) in [
+        ("main", "3"),
+        ("refs/heads/main", "3"),
+        ("feature/x", "2"),
+        ("refs/heads/feature/x", "2"),
+        ("v1", "4"),
+        ("refs/tags/v1", "4"),
+        ("dev", "5"),
+        ("refs/heads/dev", "5"),
+        ("12345", "4"),
+        ("1234500000000000000000000000000000000002", "4"),
+        ("abcdef00", "5"),
+        ("ABCD", "5"),
+    ] {
+        assert_eq!(selected(store.root(), &[name]), run, "{name}");
+    }
+}
+
+#[test]
+fn an_id_precedes_a_ref_and_a_ref_precedes_a_commit() {
+    let store = store();
+    assert_eq!(selected(store.root(), &["00000001"]), "1", "the end of an id");
+    assert_eq!(selected(store.root(), &["refs/heads/00000001"]), "7");
+    assert_eq!(selected(store.root(), &["c0ffee"]), "6", "a ref");
+    assert_eq!(selected(store.root(), &["c0ffee00"]), "2", "a commit");
+}
+
+#[test]
+fn an_existing_path_precedes_a_ref() {
+    let store = store();
+    let root = store.root().to_str().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("feature")).unwrap();
+    let printed = |name: &str| stdout(dir.path(), &["--root", root, "--once", name], 0);
+    for name in ["main", "feature/x"] {
+        assert!(!printed(name).contains("from a file"));
+        fs::write(dir.path().join(name), "2026-01-02T03:04:05Z stdout F from a file\n").unwrap();
+        assert!(printed(name).contains("from a file"), "{name}");
+        assert!(!printed(&format!("refs/heads/{name}")).contains("from a file"), "{name}");
+    }
+    // A directory that has only the name of the ref.
+    fs::create_dir(dir.path().join("dev")).unwrap();
+    let told = stderr(dir.path(), &["--root", root, "--once", "dev"], 5);
+    assert!(told.contains("for a ref, use --ref"), "{told}");
+}
+
+#[test]
+fn filters_narrow_the_runs_of_a_name() {
+    let store = store();
+    let one = |args: &[&str]| selected(store.root(), args);
+    assert_eq!(one(&["--repo", "example", "main"]), "3");
+    assert_eq!(one(&["--ref", "main", "12345"]), "3");
+    assert_eq!(one(&["--ref", "refs/tags/v1", "v1"]), "4");
+    for args in [
+        &["--repo", "other", "main"][..],
+        &["--ref", "dev", "main"],
+        &["--repo", "other", "feature/x"],
+    ] {
+        let told = stderr(store.root(), &[&["--root", ".", "--once"], args].concat(), 5);
+        assert!(told.contains("no run id, ref or commit matches"), "{told}");
+    }
+}
+
+#[test]
+fn a_name_that_no_run_has_is_an_error_with_its_forms() {
+    let store = store();
+    let told = |name: &str| stderr(store.root(), &["--root", ".", "--once", name], 5);
+    for (name, what) in [
+        ("99999999", "no run id, ref or commit matches `99999999` in ./rundown.db"),
+        ("topic/y", "no run id, ref or commit matches `topic/y` in ./rundown.db"),
+        (
+            "zz",
+            "no run has the ref `zz` in ./rundown.db\n         \
+             for an id or a commit, use at least 4 characters",
+        ),
+    ] {
+        let list = "         `rundown list` shows all runs\n";
+        assert_eq!(told(name), format!("rundown: {what}\n{list}"));
+    }
+    let several = told("1234");
+    assert!(
+        several.starts_with("rundown: several commits begin with `1234`; use more digits:\n"),
+        "{several}"
+    );
+    assert!(several.contains(RUNS[6].1) && several.contains(RUNS[5].1), "{several}");
+    // A path in a directory that exists may be created later.
+    let told = stderr(store.root(), &["--root", ".", "--once", "runs/y"], 6);
+    assert!(told.contains("cannot open runs/y"), "{told}");
+    let told = stderr(store.root(), &["--root", ".", "--once", ""], 2);
+    assert!(told.contains("RUN is empty"), "{told}");
+}
+
+#[test]
+fn every_command_that_takes_a_run_takes_a_ref() {
+    let mut store = store();
+    let followed = stdout(store.root(), &["--root", ".", "--follow", "v1"], 0);
+    assert!(followed.contains("00000004"), "{followed}");
+    assert_eq!(stdout(store.root(), &["--root", ".", "doctor", "main"], 0), "");
+    let older = stdout(store.root(), &["--root", ".", "list", "--before", "main"], 0);
+    assert!(older.contains("00000002") && !older.contains("00000003"), "{older}");
+    let session = Session::start_with(&store, &["feature/x"], &[]);
+    session.shown.wait_for_text("feature/x@c0ffee0");
+    session.press("q");
+    assert_eq!(session.exit().code(), Some(0));
+    store.begin(&run_id(8), &["build"], 200_000);
+    store.end_run(&run_id(8), RunEnd::Failed("job-failed"), 201_000);
+    // The newest run of `main` has failed.
+    stdout(store.root(), &["--root", ".", "--once", "--exit-status", "main"], 1);
+}
