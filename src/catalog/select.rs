@@ -88,7 +88,8 @@ impl RunSpec {
     }
 
     /// Returns true if a name is long enough for a part of an id.
-    pub(super) fn may_be_id(name: &str) -> bool {
+    #[must_use]
+    pub fn may_be_id(name: &str) -> bool {
         name.chars().count() >= SHORTEST_PART
     }
 

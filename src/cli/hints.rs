@@ -11,9 +11,11 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, Parser};
 
 use super::Arguments;
+use super::args::StoreArgs;
 use super::parse::first_word;
-use crate::catalog::RunSpec;
+use crate::catalog::{RunFilter, RunSpec};
 use crate::error::Error;
+use crate::model::Run;
 use crate::sanitize::is_harmless;
 
 /// The minimum length of a word that is completed or corrected.
@@ -21,6 +23,9 @@ const SHORTEST_START: usize = 3;
 
 /// The maximum length, in characters, of a command line that a suggestion repeats in full.
 const MAX_REPEATED: usize = 100;
+
+/// The number of runs whose names may replace a mistyped RUN.
+const MAX_RUNS: usize = 200;
 
 /// Words of other tools, and the words of rundown that replace them. An empty replacement means
 /// that the word is not needed.
@@ -195,9 +200,15 @@ fn quoted(text: &str) -> String {
     format!("'{valid}{text}{valid:#}'")
 }
 
-/// Replaces the error of a RUN that was not found if the word is close to a valid one.
-/// `takes_commands` is true if a command is also valid in the position of the word.
-pub(super) fn for_run(error: anyhow::Error, word: &OsStr, takes_commands: bool) -> anyhow::Error {
+/// Replaces the error of a RUN that was not found if the word is close to a valid one: a word of
+/// rundown, or the name of one of the newest runs of the store. `takes_commands` is true if a
+/// command is also valid in the position of the word.
+pub(super) fn for_run(
+    error: anyhow::Error,
+    word: &OsStr,
+    takes_commands: bool,
+    (store, filter): (&StoreArgs, &RunFilter),
+) -> anyhow::Error {
     let Some(found) = error.downcast_ref::<Error>() else { return error };
     let why = match found {
         Error::NoRun(_) => None,
@@ -205,16 +216,67 @@ pub(super) fn for_run(error: anyhow::Error, word: &OsStr, takes_commands: bool) 
         _ => return error,
     };
     let code = found.exit_code();
-    let Some(intended) = intended(word) else { return error };
-    if !is_run(&intended) && !takes_commands {
-        return error;
-    }
-    let intended = if is_run(&intended) { intended } else { command_line(&intended) };
+    let run = || newest_runs(store, filter).and_then(|runs| closest_run(word, &runs));
+    let intended = intended(word)
+        .filter(|intended| takes_commands || is_run(intended))
+        .map(|intended| if is_run(&intended) { intended } else { command_line(&intended) })
+        .or_else(|| if why.is_none() { run() } else { None });
+    let Some(intended) = intended else { return error };
     let mut text = format!("no run `{}`; did you mean `{intended}`?", word.to_string_lossy());
     if let Some(line) = why.as_ref().and_then(|why| why.lines().next()) {
         text = format!("{text}\n{line}");
     }
     Error::Mistyped { text, code }.into()
+}
+
+/// Reads the newest runs. Returns `None` if the store cannot be read, which is no error here: there
+/// is one to report already.
+fn newest_runs(store: &StoreArgs, filter: &RunFilter) -> Option<Vec<Run>> {
+    let list = store.catalog().and_then(|catalog| catalog.runs(filter, MAX_RUNS)).ok()?;
+    Some(list.heads.into_iter().map(|head| head.run).collect())
+}
+
+/// Returns the ref or id that is closest to a word: a ref with the word as its last part, else the
+/// closest one as [`closest`] defines it. `None` if the word is no name, or is close to none.
+fn closest_run(word: &OsStr, runs: &[Run]) -> Option<String> {
+    let word = word.to_str()?;
+    if !matches!(RunSpec::parse(word), Ok(RunSpec::Named(_))) {
+        return None;
+    }
+    let is_full = word.starts_with("refs/");
+    let of_run = |run: &Run| {
+        [run.ref_name.as_deref().map(|name| shown_ref(name, is_full)), id_like(word, run)]
+    };
+    let names: Vec<String> =
+        runs.iter().flat_map(of_run).flatten().filter(|name| is_typed(name)).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let is_last_part = |name: &&&str| name.rsplit_once('/').is_some_and(|(_, last)| last == word);
+    names
+        .iter()
+        .find(is_last_part)
+        .copied()
+        .or_else(|| closest(word, &names))
+        .map(ToOwned::to_owned)
+}
+
+/// Returns a ref without the namespace of branches or tags, unless the full one is wanted.
+fn shown_ref(name: &str, is_full: bool) -> String {
+    let short = name.strip_prefix("refs/heads/").or_else(|| name.strip_prefix("refs/tags/"));
+    short.filter(|_| !is_full).unwrap_or(name).to_owned()
+}
+
+/// Returns the end of the id of a run that is as long as the word, but at least the short id.
+/// `None` if the word is too short for an id.
+fn id_like(word: &str, run: &Run) -> Option<String> {
+    let (id, wanted) = (run.id.as_str(), word.chars().count());
+    let from = id.chars().count().saturating_sub(wanted.max(run.id.short().chars().count()));
+    RunSpec::may_be_id(word).then(|| id.chars().skip(from).collect())
+}
+
+/// Returns true if a name can be typed as it is shown.
+fn is_typed(name: &str) -> bool {
+    let is_plain = |found: char| is_harmless(found) && !found.is_whitespace();
+    !name.starts_with('-') && name.chars().count() <= MAX_REPEATED && name.chars().all(is_plain)
 }
 
 /// Returns true if a correction names a run, not a command.
@@ -263,6 +325,7 @@ fn closest<'w>(word: &str, valid: &[&'w str]) -> Option<&'w str> {
 #[cfg(test)]
 mod tests {
     use crate::cli::parse;
+    use crate::model::{Run, RunId};
 
     fn tip(words: &[&str]) -> String {
         let args = std::iter::once("rundown").chain(words.iter().copied()).map(Into::into);
@@ -382,6 +445,42 @@ mod tests {
             ("x", None),
         ] {
             assert_eq!(super::intended(word.as_ref()).as_deref(), close, "{word}");
+        }
+    }
+
+    #[test]
+    fn a_word_is_close_to_refs_and_ids_that_can_be_typed() {
+        let run = |id: &str, ref_name: &str| Run {
+            ref_name: Some(ref_name.into()),
+            ..Run::without_row(RunId(id.into()), None)
+        };
+        let runs = [
+            run("01a2078a-83c0-7cf2-8c6a-6911d61998d3", "refs/heads/main"),
+            run("01a2078a-a4e8-7cf2-8c6a-6911780b2e4c", "feature/login"),
+            run("x", "refs/tags/release-1.0"),
+            run("y", "refs/heads/two words"),
+            run("z", "refs/heads/\u{1b}[2Jclear"),
+            run("-option", "-option"),
+        ];
+        for (word, close) in [
+            ("mian", Some("main")),
+            ("refs/heads/mian", Some("refs/heads/main")),
+            ("login", Some("feature/login")),
+            ("featur/login", Some("feature/login")),
+            ("feat", Some("feature/login")),
+            ("relese-1.0", Some("release-1.0")),
+            ("d61998d4", Some("d61998d3")),
+            ("780b2e", Some("780b2e4c")),
+            ("01a2078a-83c0-7cf2-8c6a-6911d61998d4", Some("01a2078a-83c0-7cf2-8c6a-6911d61998d3")),
+            ("two word", None),
+            ("-optio", None),
+            ("clear", None),
+            ("latest-failed", None),
+            ("latest~7", None),
+            ("m", None),
+            ("99999999", None),
+        ] {
+            assert_eq!(super::closest_run(word.as_ref(), &runs).as_deref(), close, "{word}");
         }
     }
 }

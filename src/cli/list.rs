@@ -17,7 +17,9 @@ pub(super) fn list_runs(list: &List) -> anyhow::Result<u8> {
         None => catalog.runs(&filter, list.limit)?,
         Some(run) => {
             let id = RunSpec::parse(run).and_then(|spec| catalog.find(&spec, &filter));
-            let id = id.map_err(|error| hints::for_run(error.into(), run.as_ref(), false))?;
+            let id = id.map_err(|error| {
+                hints::for_run(error.into(), run.as_ref(), false, (&list.store, &filter))
+            })?;
             catalog.runs_beside(&Beside::Older(id), &filter, list.limit)?.unwrap_or_default()
         }
     };

@@ -60,11 +60,15 @@ impl Arguments {
     /// The error that ended the command, for `main` to print.
     pub fn run(self) -> anyhow::Result<u8> {
         match self.command {
-            None => view(&self.view).map_err(|error| hints::for_run(error, &self.view.run, true)),
+            None => view(&self.view).map_err(|error| {
+                let View { run, store, narrow, .. } = &self.view;
+                hints::for_run(error, run, true, (store, &narrow.filter()))
+            }),
             Some(Command::List(list)) => list_runs(&list),
-            Some(Command::Doctor(doctor)) => examine(&doctor).map_err(|error| match &doctor.run {
-                Some(run) => hints::for_run(error, run, false),
-                None => error,
+            Some(Command::Doctor(doctor)) => examine(&doctor).map_err(|error| {
+                let Doctor { run, store, narrow, .. } = &doctor;
+                let Some(run) = run else { return error };
+                hints::for_run(error, run, false, (store, &narrow.filter()))
             }),
             Some(Command::Record(record)) => record_command(record),
             Some(Command::Exec(exec)) => exec_pipeline(&exec),

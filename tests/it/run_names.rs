@@ -87,8 +87,8 @@ fn an_existing_path_precedes_a_ref() {
     }
     // A directory that has only the name of the ref.
     fs::create_dir(dir.path().join("dev")).unwrap();
-    let told = stderr(dir.path(), &["--root", root, "--once", "dev"], 5);
-    assert!(told.contains("for a ref, use --ref"), "{told}");
+    let error_text = stderr(dir.path(), &["--root", root, "--once", "dev"], 5);
+    assert!(error_text.contains("for a ref, use --ref"), "{error_text}");
 }
 
 #[test]
@@ -103,15 +103,15 @@ fn filters_narrow_the_runs_of_a_name() {
         &["--ref", "dev", "main"],
         &["--repo", "other", "feature/x"],
     ] {
-        let told = stderr(store.root(), &[&["--root", ".", "--once"], args].concat(), 5);
-        assert!(told.contains("no run id, ref or commit matches"), "{told}");
+        let error_text = stderr(store.root(), &[&["--root", ".", "--once"], args].concat(), 5);
+        assert!(error_text.contains("no run id, ref or commit matches"), "{error_text}");
     }
 }
 
 #[test]
 fn a_name_that_no_run_has_is_an_error_with_its_forms() {
     let store = store();
-    let told = |name: &str| stderr(store.root(), &["--root", ".", "--once", name], 5);
+    let error_text = |name: &str| stderr(store.root(), &["--root", ".", "--once", name], 5);
     for (name, what) in [
         ("99999999", "no run id, ref or commit matches `99999999` in ./rundown.db"),
         ("topic/y", "no run id, ref or commit matches `topic/y` in ./rundown.db"),
@@ -122,19 +122,59 @@ fn a_name_that_no_run_has_is_an_error_with_its_forms() {
         ),
     ] {
         let list = "         `rundown list` shows all runs\n";
-        assert_eq!(told(name), format!("rundown: {what}\n{list}"));
+        assert_eq!(error_text(name), format!("rundown: {what}\n{list}"));
     }
-    let several = told("1234");
+    let several = error_text("1234");
     assert!(
         several.starts_with("rundown: several commits begin with `1234`; use more digits:\n"),
         "{several}"
     );
     assert!(several.contains(RUNS[6].1) && several.contains(RUNS[5].1), "{several}");
     // A path in a directory that exists may be created later.
-    let told = stderr(store.root(), &["--root", ".", "--once", "runs/y"], 6);
-    assert!(told.contains("cannot open runs/y"), "{told}");
-    let told = stderr(store.root(), &["--root", ".", "--once", ""], 2);
-    assert!(told.contains("RUN is empty"), "{told}");
+    let error_text = stderr(store.root(), &["--root", ".", "--once", "runs/y"], 6);
+    assert!(error_text.contains("cannot open runs/y"), "{error_text}");
+    let error_text = stderr(store.root(), &["--root", ".", "--once", ""], 2);
+    assert!(error_text.contains("RUN is empty"), "{error_text}");
+}
+
+#[test]
+fn an_unknown_name_is_reported_with_the_closest_one() {
+    let store = store();
+    let error_text = |args: &[&str]| stderr(store.root(), &[&["--root", "."], args].concat(), 5);
+    for (args, name, close) in [
+        (&["--once", "mian"][..], "mian", "main"),
+        (&["mian", "--follow"], "mian", "main"),
+        (&["--once", "featre/x"], "featre/x", "feature/x"),
+        (&["--once", "a0000001"], "a0000001", "00000001"),
+        (&["--once", "devv"], "devv", "dev"),
+        (&["doctor", "mian"], "mian", "main"),
+        (&["list", "--before", "mian"], "mian", "main"),
+    ] {
+        let expected = format!("rundown: no run `{name}`; did you mean `{close}`?\n");
+        assert_eq!(error_text(args), expected, "{args:?}");
+    }
+    // The filter excludes the runs with a close name.
+    assert!(!error_text(&["--once", "--ref", "dev", "mian"]).contains("did you mean"));
+    assert!(!error_text(&["--once", "--repo", "other", "latest-failed"]).contains("did you mean"));
+}
+
+#[test]
+fn only_the_newest_runs_are_read_for_a_suggestion() {
+    let mut store = Built::new();
+    passed_run(&mut store, &run_id(1), 0);
+    let add = |runs: i64, ref_name: &str| {
+        let sql = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT ?1)
+                   INSERT INTO runs(id, repo, ref_name, sha, pushed_at_ms, state, queued_at_ms,
+                                    workspace_path)
+                   SELECT ?2 || i, 'r', ?2, '', 9e12 + i, 'pending', 9e12 + i, '' FROM n";
+        let connection = rusqlite::Connection::open(store.root().join("rundown.db")).unwrap();
+        connection.execute(sql, rusqlite::params![runs, ref_name]).unwrap();
+    };
+    let error_text = || stderr(store.root(), &["--root", ".", "--once", "mian"], 5);
+    add(199, "some-other-branch");
+    assert!(error_text().contains("did you mean `main`?"));
+    add(1, "another-branch");
+    assert!(!error_text().contains("did you mean"));
 }
 
 #[test]
