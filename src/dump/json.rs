@@ -107,8 +107,9 @@ struct LogJson {
     bytes: u64,
     format: Option<&'static str>,
     rows: Option<u64>,
-    stdout: Option<u64>,
-    stderr: Option<u64>,
+    /// Physical records: a row can consist of several.
+    stdout_records: Option<u64>,
+    stderr_records: Option<u64>,
     malformed: Option<u64>,
 }
 
@@ -222,8 +223,8 @@ fn log_json(printing: &mut Printing<'_>, log: &LogRef, root: Option<&Path>) -> L
         bytes: totals.as_ref().map_or(log.bytes, |totals| totals.bytes),
         format: file.map(|file| file.format().as_str()),
         rows: totals.as_ref().map(|totals| totals.rows),
-        stdout: totals.as_ref().map(|totals| totals.stdout),
-        stderr: totals.as_ref().map(|totals| totals.stderr),
+        stdout_records: totals.as_ref().map(|totals| totals.stdout),
+        stderr_records: totals.as_ref().map(|totals| totals.stderr),
         malformed: totals.as_ref().map(|totals| totals.malformed),
     }
 }

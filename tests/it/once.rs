@@ -52,7 +52,7 @@ fn a_run_in_json_has_the_documented_schema() {
     assert_eq!(sh["argv"].as_array().unwrap().len(), 3);
     let log = &sh["log"];
     assert_eq!(
-        (&log["rows"], &log["stdout"], &log["stderr"], &log["malformed"]),
+        (&log["rows"], &log["stdout_records"], &log["stderr_records"], &log["malformed"]),
         (&json!(3), &json!(2), &json!(1), &json!(0))
     );
     let path = log["path"].as_str().unwrap();
@@ -156,6 +156,11 @@ fn a_tail_of_long_and_interleaved_rows_contains_whole_rows() {
     assert_eq!(raw(&[]), "ae\nb\n");
     assert_eq!(raw(&["--tail", "1"]), "e\n", "the row `ab` begins before");
     assert_eq!(raw(&["--tail", "5", "--stream", "stdout"]), "ab\n");
+    let document = json(dir.path(), &["--once", "./mixed.log", "--format", "json"], 0);
+    let log = &document["run"]["jobs"][0]["commands"][0]["log"];
+    let counts = ["rows", "stdout_records", "stderr_records", "stdout", "stderr"];
+    let counts = counts.map(|key| log[key].as_u64());
+    assert_eq!(counts, [Some(2), Some(2), Some(1), None, None], "{log}");
     let message = stderr(
         dir.path(),
         &["--once", "./mixed.log", "--format", "raw", "--tail", "5", "--stream", "stderr"],
@@ -370,7 +375,7 @@ fn plain_text_in_data_formats_has_no_invented_fields() {
         (&log["format"], &log["bytes"], &log["rows"]),
         (&json!("plain"), &json!(text.len()), &json!(7))
     );
-    assert_eq!([&log["stdout"], &log["stderr"], &log["malformed"]], [0, 0, 0]);
+    assert_eq!([&log["stdout_records"], &log["stderr_records"], &log["malformed"]], [0, 0, 0]);
     assert_eq!(sh["join"], "position", "it has no time to check");
     let rows = json_lines(dir.path(), &of_plain(&["--format", "jsonl"]));
     let records = json_lines(dir.path(), &of_plain(&["--format", "records"]));

@@ -28,8 +28,8 @@ fn ours(sh: &Value) -> Value {
         "log": {
             "bytes": log["bytes"],
             "lines": log["rows"],
-            "stdout": log["stdout"],
-            "stderr": log["stderr"],
+            "stdout": log["stdout_records"],
+            "stderr": log["stderr_records"],
         },
     })
 }
