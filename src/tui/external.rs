@@ -15,16 +15,16 @@ use std::os::unix::fs::PermissionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-use memchr::memmem;
-use tempfile::TempPath;
-
+use super::copies::{Copies, PrivateCopy};
 use super::excerpt::Excerpt;
 use super::msg::{LogRow, Msg, Work};
 use crate::error::{self, Error, Result};
+use memchr::memmem;
 
 /// The longest wait for the thread that feeds a pager, once the pager has ended: the thread may
 /// hang on a file system.
@@ -33,11 +33,15 @@ const PARTING: Duration = Duration::from_millis(300);
 /// Runs external commands until one of the channels is closed. Logs are read while rundown still
 /// has the screen; then [`Msg::Ready`] is sent. The program has the terminal from the answer,
 /// [`ExternalCommand::Go`], until [`Msg::Returned`].
-pub(super) fn work(external_commands: &Receiver<ExternalCommand>, messages: &Sender<Msg>) {
+pub(super) fn work(
+    external_commands: &Receiver<ExternalCommand>,
+    copies: &Arc<Copies>,
+    messages: &Sender<Msg>,
+) {
     let mut asked = external_commands.iter();
     while let Some(external_command) = asked.next() {
         let done = catch_unwind(AssertUnwindSafe(|| {
-            let Some(ready) = external_command.prepare()? else { return Ok(()) };
+            let Some(ready) = external_command.prepare(copies)? else { return Ok(()) };
             let is_ours = messages.send(Msg::Ready).is_ok()
                 && matches!(asked.next(), Some(ExternalCommand::Go));
             if is_ours { ready.run() } else { Ok(()) }
@@ -65,12 +69,12 @@ pub(super) enum ExternalCommand {
 impl ExternalCommand {
     /// Prepares the data for the program; `None` for [`Self::Go`]. An error is one line for the
     /// user.
-    fn prepare(&self) -> std::result::Result<Option<Ready>, String> {
+    fn prepare(&self, copies: &Arc<Copies>) -> std::result::Result<Option<Ready>, String> {
         Ok(match self {
             Self::Edit(row) => {
                 let words = words_of(&["VISUAL", "EDITOR"], "vi")?;
                 let (copy, line) = Excerpt::around(row)
-                    .and_then(|excerpt| copy_of(&excerpt))
+                    .and_then(|excerpt| copy_of(&excerpt, copies))
                     .map_err(|error| error::line(&error))?;
                 Some(Ready::Editor { words, copy, line })
             }
@@ -87,7 +91,7 @@ impl ExternalCommand {
 
 /// A program and the data that it shows.
 enum Ready {
-    Editor { words: Vec<String>, copy: TempPath, line: u64 },
+    Editor { words: Vec<String>, copy: PrivateCopy, line: u64 },
     Pager { words: Vec<String>, excerpt: Excerpt, line: u64, color: bool },
 }
 
@@ -95,7 +99,7 @@ impl Ready {
     /// Runs the program until it ends. An error is one line for the user.
     fn run(self) -> std::result::Result<(), String> {
         match self {
-            Self::Editor { words, copy, line } => edit(&words, &copy, line),
+            Self::Editor { words, copy, line } => edit(&words, copy.path(), line),
             Self::Pager { words, excerpt, line, color } => page(&words, excerpt, line, color),
         }
     }
@@ -139,19 +143,14 @@ fn page(
 }
 
 /// Makes a private read-only copy, and returns it with the line number of the row.
-fn copy_of(excerpt: &Excerpt) -> Result<(TempPath, u64)> {
+fn copy_of(excerpt: &Excerpt, copies: &Arc<Copies>) -> Result<(PrivateCopy, u64)> {
     let dir = env::temp_dir();
     let failed = || Error::io("make a copy of the log in", &dir);
-    let mut file = tempfile::Builder::new()
-        .prefix("rundown-")
-        .suffix(".log")
-        .tempfile_in(&dir)
-        .map_err(failed())?;
-    let mut out = BufWriter::with_capacity(1 << 18, file.as_file_mut());
+    let (file, copy) = copies.create(&dir).map_err(failed())?;
+    let mut out = BufWriter::with_capacity(1 << 18, &file);
     excerpt.write(false, &mut out).and_then(|()| out.flush()).map_err(failed())?;
-    drop(out);
-    file.as_file().set_permissions(Permissions::from_mode(0o400)).map_err(failed())?;
-    Ok((file.into_temp_path(), excerpt.line()?))
+    file.set_permissions(Permissions::from_mode(0o400)).map_err(failed())?;
+    Ok((copy, excerpt.line()?))
 }
 
 /// Splits the value of the first variable that is set into words. Returns `default` as the only
@@ -349,10 +348,11 @@ mod tests {
         )
         .unwrap();
         let row = LogRow { log: FilePath::named(&*log), offset: 34, tail: Tail::Emit };
-        let (copy, line) = copy_of(&Excerpt::around(&row).unwrap()).unwrap();
-        assert_eq!((fs::read_to_string(&copy).unwrap().as_str(), line), ("one\ntwo\n", 2));
-        assert_eq!(fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o400);
-        let path = copy.to_path_buf();
+        let copies = Arc::default();
+        let (copy, line) = copy_of(&Excerpt::around(&row).unwrap(), &copies).unwrap();
+        assert_eq!((fs::read_to_string(copy.path()).unwrap().as_str(), line), ("one\ntwo\n", 2));
+        assert_eq!(fs::metadata(copy.path()).unwrap().permissions().mode() & 0o777, 0o400);
+        let path = copy.path().to_owned();
         drop(copy);
         assert!(!path.exists());
     }

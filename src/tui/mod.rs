@@ -16,13 +16,14 @@
 //!   (`runs_search`).
 //! * `watch` detects changes on disk; `input` and `term` are the terminal.
 //! * `external` hands the terminal to an editor or a pager for a while; `excerpt` is the text that
-//!   they show.
+//!   they show, and `copies` are the editor's files with this text.
 //! * `session` is the event loop; [`sim`] is the same loop without a terminal: keys in, screens
 //!   out.
 //!
 //! Text from a store passes [`crate::sanitize`] on its way to the screen.
 
 pub mod at;
+mod copies;
 pub mod document;
 mod excerpt;
 mod external;

@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
 use signal_hook::iterator::{Handle, Signals};
 
+use super::copies::Copies;
 use super::excerpt;
 use super::external::{self, ExternalCommand};
 use super::input::Gate;
@@ -48,7 +49,7 @@ const TICK_IDLE: Duration = Duration::from_secs(30);
 /// does not read its output blocks the loop.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// The longest wait on leaving for the threads that may have to delete a copy of a log.
+/// The longest wait on leaving for the worker, which may be reading the database.
 const PARTING: Duration = Duration::from_millis(300);
 
 /// See [`super::run`].
@@ -301,7 +302,7 @@ struct Threads {
     stop: Arc<AtomicBool>,
     signals: Handle,
     worker: JoinHandle<()>,
-    external: JoinHandle<()>,
+    copies: Arc<Copies>,
 }
 
 impl Threads {
@@ -324,8 +325,11 @@ impl Threads {
         let passed = Arc::clone(&gate);
         spawn(&message, "input", move |messages| input::read(&is_stopped, &passed, messages))?;
         let (external_commands, sent_on) = channel();
-        let external =
-            spawn(&message, "external", move |messages| external::work(&sent_on, messages))?;
+        let copies = Arc::new(Copies::default());
+        let (of_external, of_signals) = (Arc::clone(&copies), Arc::clone(&copies));
+        spawn(&message, "external", move |messages| {
+            external::work(&sent_on, &of_external, messages);
+        })?;
         spawn(&message, "signals", move |messages| {
             for signal in caught.forever() {
                 let message = match signal {
@@ -337,6 +341,7 @@ impl Threads {
                     return;
                 }
                 if matches!(signal, SIGTERM | SIGHUP) {
+                    of_signals.remove_all();
                     thread::sleep(GRACE);
                     term::leave_at_once(signal);
                 }
@@ -351,7 +356,7 @@ impl Threads {
             stop,
             signals,
             worker,
-            external,
+            copies,
         })
     }
 }
@@ -360,13 +365,12 @@ impl Drop for Threads {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         self.signals.close();
-        // The worker or the external thread may have a private copy of a log, and deletes it when
-        // it ends. A thread that hangs on a file system or an editor is not waited for.
         (self.requests, self.external_commands) = (None, None);
+        // The external thread may wait for an editor, which need not end.
+        self.copies.remove_all();
+        // A worker that hangs on a file system is not waited for.
         let begun = Instant::now();
-        while !(self.worker.is_finished() && self.external.is_finished())
-            && begun.elapsed() < PARTING
-        {
+        while !self.worker.is_finished() && begun.elapsed() < PARTING {
             thread::sleep(Duration::from_millis(1));
         }
     }

@@ -120,6 +120,34 @@ fn an_editor_gets_the_terminal_and_a_copy_of_the_rows() {
 }
 
 #[test]
+fn a_signal_removes_the_copy_of_an_editor_that_stays() {
+    let (dir, store) = (tempfile::tempdir().unwrap(), running());
+    let copies = dir.path().join("copies");
+    fs::create_dir(&copies).unwrap();
+    let count = || fs::read_dir(&copies).unwrap().count();
+    // `nano` is waited for as an editor. `vi` blocks when it is queried for its version.
+    for name in ["nano", "vi"] {
+        let editor = script(dir.path(), name, "trap '' TERM HUP; read line </dev/tty");
+        let env = [
+            ("EDITOR", editor.as_str()),
+            ("TMPDIR", copies.to_str().unwrap()),
+            ("PATH", "/usr/bin:/bin"),
+        ];
+        for (signal, code) in [(Signal::TERM, 143), (Signal::HUP, 129)] {
+            let session = Session::start(&store, &env);
+            session.shown.wait_for_text("the first row");
+            session.press("v");
+            session.shown.wait_for("the editor", |screen| !screen.alternate_screen());
+            assert_eq!(count(), 1, "{name}");
+            session.kill(signal);
+            assert_eq!(session.exit().code(), Some(code), "{name}");
+            assert_eq!(count(), 0, "{name}, {code}: the copy is gone");
+            session.assert_given_back();
+        }
+    }
+}
+
+#[test]
 fn a_pager_gets_the_rows_and_may_exit_early() {
     let (dir, store) = (tempfile::tempdir().unwrap(), running());
     for n in 0..5000 {
