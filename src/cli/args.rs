@@ -90,6 +90,17 @@ pub(super) struct View {
     pub rows: RowArgs,
     #[command(flatten)]
     pub output: OutputArgs,
+    /// Switch to each new run as soon as it begins
+    ///
+    /// Opens the newest run, and then each run that begins, as far as --repo and --ref match. A run
+    /// in a queue is opened when it starts. Applies to the screen only, and takes no RUN.
+    #[arg(
+        long,
+        conflicts_with_all = ["once", "follow"],
+        help_heading = help::SCREEN,
+        hide_short_help = true
+    )]
+    pub watch: bool,
     #[command(flatten)]
     pub screen: ScreenArgs,
     #[command(flatten)]
@@ -487,7 +498,7 @@ impl From<Demo> for View {
     fn from(demo: Demo) -> Self {
         let Demo { rows, output, screen } = demo;
         let (narrow, store) = (Narrow::default(), StoreArgs::default());
-        Self { run: NEWEST.into(), narrow, rows, output, screen, store }
+        Self { run: NEWEST.into(), narrow, rows, output, watch: false, screen, store }
     }
 }
 

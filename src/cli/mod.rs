@@ -37,7 +37,8 @@ use crate::{sanitize, tui};
 
 pub use args::Arguments;
 use args::{
-    Color, Command, Doctor, Exec, ListFormat, LookArgs, PrintConfig, Record, StoreArgs, View, Zone,
+    Color, Command, Doctor, Exec, ListFormat, LookArgs, NEWEST, PrintConfig, Record, StoreArgs,
+    View, Zone,
 };
 #[doc(hidden)]
 pub use config::Config;
@@ -83,6 +84,9 @@ const SOON: Duration = Duration::from_secs(1);
 
 fn view(view: &View) -> anyhow::Result<u8> {
     view.output.color.apply();
+    if view.watch {
+        check_watch(view)?;
+    }
     let (catalog, spec) = open(&view.store, &view.narrow.filter(), &view.run)?;
     if view.output.follow {
         follow::check(view)?;
@@ -91,12 +95,35 @@ fn view(view: &View) -> anyhow::Result<u8> {
     }
     let is_plain = view.output.follow || follow::is_plain();
     let config = (!is_plain).then(|| screen_config(view)).transpose()?;
-    let (catalog, open) = find_soon(view, catalog, spec)?;
+    // With --watch, a run that matches the filter may begin later.
+    let (catalog, open) = find_soon(view, catalog, spec.filter(|_| !view.watch))?;
     let Some(config) = config else { return follow::run(view, catalog, open) };
     let left = show(view, config, catalog, open)?;
     print_notices(&left.notices);
     leaving::print_reopen_command(view, &left);
     Ok(exit_code(view, &left)?)
+}
+
+/// Rejects `--watch` if a RUN is named, or if the screen does not open.
+fn check_watch(view: &View) -> Result<()> {
+    if view.run != NEWEST {
+        let why = "--watch opens the newest run and then each new one, and takes no RUN\n\
+                   to watch a ref or a repository, use --ref or --repo";
+        return Err(Error::Usage(why.into()));
+    }
+    let why = if view.prints() {
+        "another option prints the run and exits"
+    } else if !io::stdout().is_terminal() {
+        "stdout is not a terminal"
+    } else if follow::is_plain() {
+        "ACCESSIBLE or TERM=dumb replaces it with plain lines"
+    } else {
+        return Ok(());
+    };
+    Err(Error::Usage(format!(
+        "--watch needs the screen, but {why}\n\
+         to print the newest run until it ends, use --follow"
+    )))
 }
 
 /// Returns the exit code after the screen was left.
@@ -225,6 +252,7 @@ fn show(view: &View, config: Config, catalog: Catalog, open: Option<RunSpec>) ->
         time_zone: time_zone(config.time_zone.as_deref())?,
         filter: view.narrow.filter(),
         at: view.screen.at.clone(),
+        watch: view.watch,
         settings: config.settings,
     };
     tui::run(catalog, open, options)

@@ -10,8 +10,8 @@
 //! ```
 //!
 //! * [`msg`], [`model`], [`at`], [`document`], [`view_options`], [`prompt`], [`runs_query`],
-//!   [`wait`], [`update`], [`view`], [`widget`], [`layout`], [`keymap`], [`theme`] are pure: no
-//!   I/O, clock, environment or lock.
+//!   [`new_runs`], [`wait`], [`update`], [`view`], [`widget`], [`layout`], [`keymap`], [`theme`] are
+//!   pure: no I/O, clock, environment or lock.
 //! * `worker` owns the catalog and the open document (`reader`). It also searches for runs
 //!   (`runs_search`).
 //! * `watch` detects changes on disk; `input` and `term` are the terminal.
@@ -32,6 +32,7 @@ pub mod keymap;
 pub mod layout;
 pub mod model;
 pub mod msg;
+pub mod new_runs;
 pub mod prompt;
 mod reader;
 pub mod runs_query;
@@ -59,6 +60,7 @@ use crate::join::RunNode;
 use at::At;
 use keymap::Keymap;
 use model::Model;
+use new_runs::NewRuns;
 use theme::{Theme, ThemeChoice};
 use view_options::{Times, ViewOptions};
 
@@ -76,6 +78,8 @@ pub struct Options {
     pub filter: RunFilter,
     /// The log to open first, and the position in it.
     pub at: Option<At>,
+    /// True if the screen switches to each new run as soon as it begins.
+    pub watch: bool,
     /// The user's settings.
     pub settings: Settings,
 }
@@ -126,6 +130,7 @@ impl Options {
         let mut model = Model::new(screen, theme, self.time_zone.clone());
         (model.keymap, model.mouse, model.notify, model.secure) = (keymap, mouse, notify, secure);
         model.open_on(self.at.clone());
+        model.new_runs = self.watch.then(NewRuns::default);
         model.view_options = ViewOptions { wrap, times, numbers, ..ViewOptions::default() };
         model
     }

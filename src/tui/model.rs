@@ -23,6 +23,7 @@ use crate::tui::at::At;
 use crate::tui::keymap::{Action, Context, Key, Keymap};
 use crate::tui::layout::{Layout, Pane, help_box};
 use crate::tui::msg::Watching;
+use crate::tui::new_runs::NewRuns;
 use crate::tui::prompt::{Past, Prompt};
 use crate::tui::theme::Theme;
 use crate::tui::view_options::ViewOptions;
@@ -65,6 +66,8 @@ pub struct Model {
     pub mouse: bool,
     /// The list of runs.
     pub runs: Runs,
+    /// The runs known so far, if the screen switches to each new one.
+    pub new_runs: Option<NewRuns>,
     /// The open run.
     pub run: Option<RunNode>,
     /// The ID of the run that is open or being opened.
@@ -125,6 +128,7 @@ impl Model {
             help: None,
             mouse: true,
             runs: Runs::default(),
+            new_runs: None,
             run: None,
             wanted: None,
             tree: Tree::default(),

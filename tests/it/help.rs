@@ -106,7 +106,7 @@ fn every_option_of_view_list_and_doctor_has_an_effect() {
         ("--root", "doctor", &root),
         ("--db", "doctor", &db),
     ];
-    let screen = ["--once", "--at", "--theme", "--ascii", "--notify", "--config"];
+    let screen = ["--once", "--watch", "--at", "--theme", "--ascii", "--notify", "--config"];
     for (command, rows, unseen) in
         [("", &view[..], &screen[..]), ("list", &list, &[]), ("doctor", &doctor, &[])]
     {
@@ -123,8 +123,8 @@ fn every_option_of_view_list_and_doctor_has_an_effect() {
             assert_ne!(in_store(without), in_store(&with), "{option} of `rundown {command}`");
         }
     }
-    // The demo has the options of a view, except for those that choose a run or a store.
-    let of_runs = ["--repo", "--ref", "--root", "--db"].map(ToOwned::to_owned);
+    // The demo has the options of a view, except for those that choose runs or a store.
+    let of_runs = ["--repo", "--ref", "--watch", "--root", "--db"].map(ToOwned::to_owned);
     assert_eq!(options("demo"), &options("") - &BTreeSet::from(of_runs));
 }
 

@@ -49,3 +49,4 @@ mod terminal_sizes;
 mod trace;
 mod trust;
 mod waiting;
+mod watching;

@@ -106,6 +106,7 @@ fn screen(root: &Path, size: (u16, u16), keys: &str, scheme: Scheme) -> Buffer {
         time_zone: TimeZone::UTC,
         filter: RunFilter::default(),
         at: None,
+        watch: false,
         settings: Settings { look: scheme.into(), ..Settings::default() },
     };
     let mut sim = Sim::new(Catalog::of_store(root, None), None, options, size, NOW);

@@ -22,6 +22,7 @@ pub(super) fn arrived(model: &mut Model, list: RunList) -> Effects {
     model.store_fault = None;
     let height = height(model);
     let mut effects = finder::take_in(model, &list);
+    let new = model.new_runs.as_mut().and_then(|known| known.take_in(&list.heads)).cloned();
     let runs = &mut model.runs;
     runs.newest = list.heads.first().map(|head| head.run.id.clone());
     runs.asked = None;
@@ -43,6 +44,11 @@ pub(super) fn arrived(model: &mut Model, list: RunList) -> Effects {
     let above =
         above.and_then(|above| heads.get(above)).map(|head| Beside::Older(head.run.id.clone()));
     effects.extend(ask(model, above));
+    if let Some(head) = new {
+        let id = head.run.id.clone();
+        go_to(model, head);
+        effects.extend(load(model, id));
+    }
     effects
 }
 
@@ -200,11 +206,17 @@ pub(super) fn open(model: &mut Model) -> Effects {
     let is_popup = !layout::cycle(model.screen.width).contains(&Pane::Runs);
     let next = if is_popup { model.behind } else { Pane::Tree };
     let mut effects = focus(model, next);
-    if model.wanted.as_ref() != Some(&id) {
-        model.wanted = Some(id.clone());
-        effects.extend(WorkerRequest::Load(Some(id)));
-    }
+    effects.extend(load(model, id));
     effects
+}
+
+/// Opens a run if it is not open already.
+fn load(model: &mut Model, id: RunId) -> Effects {
+    if model.wanted.as_ref() == Some(&id) {
+        return Effects::none();
+    }
+    model.wanted = Some(id.clone());
+    WorkerRequest::Load(Some(id)).into()
 }
 
 /// Scrolls the list without moving the cursor.

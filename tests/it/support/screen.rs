@@ -20,6 +20,7 @@ pub fn options() -> Options {
         time_zone: TimeZone::UTC,
         filter: RunFilter::default(),
         at: None,
+        watch: false,
         settings: Settings::default(),
     }
 }
