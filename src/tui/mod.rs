@@ -10,8 +10,8 @@
 //! ```
 //!
 //! * [`msg`], [`model`], [`at`], [`document`], [`view_options`], [`prompt`], [`runs_query`],
-//!   [`new_runs`], [`wait`], [`update`], [`view`], [`widget`], [`layout`], [`keymap`], [`theme`] are
-//!   pure: no I/O, clock, environment or lock.
+//!   [`new_runs`], [`wait`], [`update`], [`view`], [`viewport`], [`widget`], [`layout`], [`keymap`],
+//!   [`theme`] are pure: no I/O, clock, environment or lock.
 //! * `worker` owns the catalog and the open document (`reader`). It also searches for runs
 //!   (`runs_search`).
 //! * `watch` detects changes on disk; `input` and `term` are the terminal.
@@ -45,6 +45,7 @@ pub mod theme;
 pub mod update;
 pub mod view;
 pub mod view_options;
+pub mod viewport;
 pub mod wait;
 mod watch;
 pub mod widget;

@@ -13,6 +13,7 @@ use crate::search::Cause;
 use crate::tui::layout::{Above, LogParts, Pane, log_parts};
 use crate::tui::prompt::Span;
 use crate::tui::view_options::slow_ms;
+use crate::tui::viewport::Viewport;
 use crate::tui::widget::{Columns, lines_of};
 
 impl Model {
@@ -63,8 +64,14 @@ impl Model {
         Columns::new(body.width, numbers, self.view_options.times, has_bar)
     }
 
+    /// Returns the loaded rows in lines of the pane.
+    #[must_use]
+    pub fn viewport(&self) -> Viewport {
+        Viewport::new(self.log_height(), self.log.window.rows.iter().map(self.lines_of()))
+    }
+
     /// Returns a function that counts the screen lines of a log row.
-    pub fn lines_of(&self) -> impl Fn(&Row) -> usize + use<> {
+    fn lines_of(&self) -> impl Fn(&Row) -> usize + use<> {
         let is_flat = self.view_options.is_flat();
         let width = self.view_options.wrap.then(|| self.log_columns().text);
         let (progress, is_interrupted) =

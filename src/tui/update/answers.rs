@@ -3,7 +3,7 @@
 //! Only the answer to the newest request counts. Then the moves that were waiting for it are made.
 
 use super::log::{aim_at, reach, refresh};
-use super::moving::{last_top, leave, note_seen, shift, show_at, show_card, show_match};
+use super::moving::{leave, note_seen, shift, show_at, show_card, show_match};
 use super::scroll;
 use crate::log::{Anchor, Window};
 use crate::tui::model::{Aim, Card, Log, Model, Request};
@@ -81,8 +81,10 @@ fn arrived(model: &mut Model, mut page: Page) -> Effects {
     }
     match request.aim {
         Aim::Start => (model.log.top, model.log.line) = (0, 0),
-        Aim::End => (model.log.top, model.log.line) = last_top(model),
-        Aim::Target if has_no_cause => (model.log.top, model.log.line) = last_top(model),
+        Aim::End => (model.log.top, model.log.line) = model.viewport().last_top(),
+        Aim::Target if has_no_cause => {
+            (model.log.top, model.log.line) = model.viewport().last_top();
+        }
         Aim::Here => stay(model, here),
         Aim::Target => {
             model.log.at = target.map_or(model.log.at, |target| Some(target.offset));
@@ -159,23 +161,14 @@ fn stay(model: &mut Model, here: Option<u64>) {
     (model.log.top, model.log.line) = match place {
         Some((top, row)) if Some(row.offset) == here => (top, model.log.line),
         Some((top, _)) => (top, 0),
-        None => last_top(model),
+        None => model.viewport().last_top(),
     };
 }
 
 /// In which line of the pane a row begins, if it is on screen.
 fn line_on_screen(model: &Model, offset: u64) -> Option<usize> {
-    let (lines_of, mut line) = (model.lines_of(), 0_usize);
-    for row in model.log.window.rows.iter().skip(model.log.top) {
-        if row.offset == offset {
-            return Some(line.saturating_sub(model.log.line));
-        }
-        line += lines_of(row);
-        if line >= model.log_height() + model.log.line {
-            return None;
-        }
-    }
-    None
+    let row = model.log.window.rows.iter().position(|row| row.offset == offset)?;
+    model.viewport().line_on_screen((model.log.top, model.log.line), row)
 }
 
 /// Nothing has changed: what was waiting for the answer goes on with the rows at hand.
@@ -185,7 +178,7 @@ fn unchanged(model: &mut Model, known: Known) -> Effects {
     take_known(&mut model.log, known);
     match request.aim {
         Aim::Start => (model.log.top, model.log.line) = (0, 0),
-        Aim::End => (model.log.top, model.log.line) = last_top(model),
+        Aim::End => (model.log.top, model.log.line) = model.viewport().last_top(),
         Aim::Here | Aim::Target => {}
     }
     apply_pending_scroll(model, request)

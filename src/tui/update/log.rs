@@ -6,7 +6,7 @@
 //! from the disk as `stale`.
 
 use super::answers::add_pending_scroll;
-use super::moving::{last_top, leave};
+use super::moving::leave;
 use super::scroll;
 use crate::join::{JobNode, RunHead, ShState};
 use crate::log::{Anchor, Tail};
@@ -276,14 +276,14 @@ pub(super) fn settle(model: &mut Model) -> Effects {
     if model.log.request.is_some() || model.log.window.rows.is_empty() {
         return Effects::none();
     }
+    let viewport = model.viewport();
     if model.log.window.at_end {
-        let last = last_top(model);
+        let last = viewport.last_top();
         let here = (model.log.top, model.log.line);
         (model.log.top, model.log.line) = if model.log.follow { last } else { here.min(last) };
     }
     // Another width, or another look, may have left the row fewer lines.
-    let lines = model.log.window.rows.get(model.log.top).map_or(1, model.lines_of());
-    model.log.line = model.log.line.min(lines.saturating_sub(1));
+    model.log.line = model.log.line.min(viewport.lines_of(model.log.top).saturating_sub(1));
     let log = &model.log;
     let below = log.window.rows.len().saturating_sub(log.top + height);
     if !log.window.at_start && log.top < height / 2 {

@@ -10,7 +10,6 @@ use unicode_width::UnicodeWidthStr;
 use super::keys::Move;
 use super::log::{aim_at, reach};
 use super::tree;
-use crate::log::Row;
 use crate::model::Phase;
 use crate::sanitize::{Progress, plain};
 use crate::tui::layout::Pane;
@@ -109,59 +108,23 @@ pub(super) fn leave(model: &mut Model) {
 /// Scrolls as far as the rows at hand allow; what is left over is returned unless nothing lies
 /// there.
 pub(super) fn shift(model: &mut Model, by: isize) -> isize {
-    let (last, lines_of) = (last_top(model), model.lines_of());
-    let mut place = (model.log.top, model.log.line);
-    let mut rest = by;
-    while rest > 0 && place < last {
-        let lines = model.log.window.rows.get(place.0).map_or(1, &lines_of);
-        place = if place.1 + 1 < lines { (place.0, place.1 + 1) } else { (place.0 + 1, 0) };
-        rest -= 1;
-    }
-    while rest < 0 && place > (0, 0) {
-        place = line_above(&model.log, &lines_of, place);
-        rest += 1;
-    }
+    let viewport = model.viewport();
     let log = &mut model.log;
-    let place = place.min(last);
-    (log.top, log.line) = place;
-    log.follow = log.window.at_end && place == last;
+    let (top, rest) = viewport.scroll((log.top, log.line), by);
+    (log.top, log.line) = top;
+    log.follow = log.window.at_end && top == viewport.last_top();
     note_seen(log);
     let is_at_edge = if rest < 0 { log.window.at_start } else { log.window.at_end };
     if is_at_edge { 0 } else { rest }
-}
-
-/// The place from which on the last rows at hand fill the screen.
-pub(super) fn last_top(model: &Model) -> (usize, usize) {
-    let rows = &model.log.window.rows;
-    let mut room = model.log_height();
-    if model.view_options.is_flat() {
-        return (rows.len().saturating_sub(room), 0);
-    }
-    let lines_of = model.lines_of();
-    for (index, row) in rows.iter().enumerate().rev() {
-        let lines = lines_of(row);
-        if lines >= room {
-            return (index, lines - room);
-        }
-        room -= lines;
-    }
-    (0, 0)
 }
 
 /// The row in this line of the screen becomes the current one; what it heads is folded or opened.
 pub(super) fn click(model: &mut Model, y: u16) -> Effects {
     let Some(body) = model.layout().body(Pane::Log) else { return Effects::none() };
     let top = model.log_parts(body, false).rows.y;
-    let Some(mut line) = y.checked_sub(top).map(|line| usize::from(line) + model.log.line) else {
-        return Effects::none();
-    };
-    let lines_of = model.lines_of();
-    let row = model.log.window.rows.iter().skip(model.log.top).find(|row| {
-        let lines = lines_of(row);
-        let is_here = line < lines;
-        line = line.saturating_sub(lines);
-        is_here
-    });
+    let Some(line) = y.checked_sub(top) else { return Effects::none() };
+    let row = model.viewport().row_at((model.log.top, model.log.line), usize::from(line));
+    let row = row.and_then(|row| model.log.window.rows.get(row));
     model.log.at = row.map(|row| row.offset).or(model.log.at);
     super::scroll::enter(model)
 }
@@ -171,9 +134,7 @@ pub(super) fn show_at(model: &mut Model, offset: u64, line_before: Option<usize>
     let rows = &model.log.window.rows;
     let Some(row) = rows.iter().position(|row| row.offset >= offset) else { return };
     let above = line_before.unwrap_or(model.log_height() / 3);
-    let lines_of = model.lines_of();
-    let place = (0..above).fold((row, 0), |place, _| line_above(&model.log, &lines_of, place));
-    (model.log.top, model.log.line) = place;
+    (model.log.top, model.log.line) = model.viewport().above((row, 0), above);
 }
 
 /// Shows what was searched for in a row that is too long for all of it to be on screen: sideways,
@@ -199,26 +160,10 @@ pub(super) fn show_match(model: &mut Model, offset: u64) {
         return;
     }
     let (height, line) = (model.log_height(), start / width);
-    let above: usize =
-        model.log.window.rows.iter().take(at).skip(model.log.top).map(model.lines_of()).sum();
-    let on_screen = (above + line)
-        .checked_sub(model.log.line)
-        .filter(|line| *line < height && at >= model.log.top);
+    let first = model.viewport().line_on_screen((model.log.top, model.log.line), at);
+    let on_screen = first.filter(|first| first + line < height);
     if on_screen.is_none() {
         (model.log.top, model.log.line) = (at, line.saturating_sub(height / 3));
-    }
-}
-
-/// The line before a place; none comes before the first.
-fn line_above(
-    log: &Log,
-    lines_of: &impl Fn(&Row) -> usize,
-    (row, line): (usize, usize),
-) -> (usize, usize) {
-    match (row.checked_sub(1), line.checked_sub(1)) {
-        (_, Some(line)) => (row, line),
-        (Some(above), None) => (above, log.window.rows.get(above).map_or(1, lines_of) - 1),
-        (None, None) => (0, 0),
     }
 }
 

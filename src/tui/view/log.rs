@@ -123,12 +123,7 @@ fn draw_rows(model: &Model, area: Rect, buffer: &mut Buffer) {
 /// Returns the first loaded row below the screen.
 fn first_below(model: &Model) -> Option<&Row> {
     let log = &model.log;
-    let (lines_of, mut lines) = (model.lines_of(), 0);
-    log.window.rows.iter().skip(log.top).find(|row| {
-        let is_below = lines >= model.log_height() + log.line;
-        lines += lines_of(row);
-        is_below
-    })
+    log.window.rows.get(model.viewport().rows((log.top, log.line)).end)
 }
 
 /// Draws the bar that shows the position and the size of the visible part of the log or scroll.
