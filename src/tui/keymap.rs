@@ -156,6 +156,8 @@ pub static BINDINGS: &[Binding] = {
         bind(Log, &["m"], A::Mark, "set a mark", ""),
         bind(Log, &["'"], A::GoToMark, "go to mark", ""),
         bind(Log, &["Space"], A::PageDown, "page down", ""),
+        bind(Log, &["Ctrl-e"], A::ScrollDown, "scroll down", ""),
+        bind(Log, &["Ctrl-y"], A::ScrollUp, "scroll up", ""),
         bind(Log, &["l", "Right"], A::ScrollRight, "scroll right", ""),
         bind(Log, &["h", "Left"], A::ScrollLeft, "scroll left", ""),
         bind(Log, &["y"], A::CopyRow, "copy the row", ""),

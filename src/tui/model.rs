@@ -31,7 +31,7 @@ use crate::tui::wait::Waiting;
 use crate::tui::widget::{HelpRow, help_rows};
 
 pub use header::{HeaderLine, LABEL, MARGIN};
-pub use log::{Aim, Card, Log, Mark, Request, cause_lines};
+pub use log::{Aim, Card, Log, Mark, Pending, Request, cause_lines};
 pub use runs::{Finder, Runs};
 pub use tree::{Item, Tree, telling_place};
 

@@ -50,7 +50,7 @@ impl Viewport {
             top = self.above(top, 1);
             rest += 1;
         }
-        (top.min(last), rest)
+        (top, rest)
     }
 
     /// Returns the first line on screen if this line is `lines` lines below it.
@@ -138,6 +138,7 @@ mod tests {
 
     #[test]
     fn scrolling_stops_at_both_ends_and_returns_the_rest() {
+        assert_eq!(viewport().scroll((3, 0), 0), ((3, 0), 0), "nothing scrolls");
         assert_eq!(viewport().scroll((0, 0), 2), ((1, 1), 0));
         assert_eq!(viewport().scroll((0, 0), 5), ((1, 2), 2));
         assert_eq!(viewport().scroll((1, 1), -3), ((0, 0), -1));

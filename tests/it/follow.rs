@@ -465,6 +465,6 @@ fn a_pod_log_is_followed_across_a_rotation() {
     fs::write(&log, line("fresh")).unwrap();
     sim.disk();
     sim.disk();
-    assert!(sim.screen().contains("  fresh"), "{}", sim.screen());
+    assert!(sim.screen().contains("▌fresh"), "{}", sim.screen());
     assert!(sim.model.log.follow && sim.model.log.document == document);
 }

@@ -53,7 +53,7 @@ fn the_command_printed_on_exit_opens_the_same_rows() {
                 "",
                 "g",
                 "G",
-                "g Ctrl-d j j",
+                "g Ctrl-d j j Ctrl-e",
                 "]",
                 "] g",
                 "[ k k",
@@ -139,7 +139,7 @@ fn the_printed_command_opens_the_same_rows_in_a_terminal() {
     let store = long_run("it's a job", false);
     let session = Session::start_with(&store, &["--repo", "example"], &[]);
     session.shown.wait_for_text("of 2");
-    session.press("gjjj");
+    session.press("g\x05\x05\x05");
     let is_there = |screen: &vt100::Screen| {
         let contents = screen.contents();
         !contents.contains("row 2 of 2")
@@ -196,7 +196,7 @@ fn a_log_opened_by_its_path_is_reopened_by_its_path() {
     std::fs::write(&path, "2026-01-02T03:04:05Z stdout F one\n".repeat(100)).unwrap();
     let session = Session::of(&[path.as_os_str()], &[]);
     session.shown.wait_for_text("top");
-    session.press("j");
+    session.press("\x05");
     session.shown.wait_for("a step down", |screen| !screen.contents().contains("top"));
     session.press("q");
     let line = line_left(&session);

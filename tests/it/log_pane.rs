@@ -154,7 +154,7 @@ fn a_filter_shows_matching_rows_with_their_numbers_and_context() {
     assert_eq!(rows(&mut sim)[..2], [" 50 row 50 with a needle", "100 row 100 with a needle"]);
     sim.keys("0 Esc");
     assert!(
-        rows(&mut sim).contains(&" 26 row 26".to_owned()),
+        rows(&mut sim).contains(&" 51 row 51".to_owned()),
         "all rows again: {:?}",
         rows(&mut sim)
     );

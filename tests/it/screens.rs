@@ -50,6 +50,10 @@ fn log_rows(sim: &Sim) -> Vec<String> {
     rows.map(|row| String::from_utf8_lossy(&row.text).into_owned()).collect()
 }
 
+fn cursor_row(sim: &Sim) -> String {
+    String::from_utf8_lossy(&sim.model.current_row().unwrap().text).into_owned()
+}
+
 fn first_row(sim: &Sim) -> String {
     log_rows(sim).first().cloned().unwrap_or_default()
 }
@@ -517,14 +521,14 @@ fn every_row_of_a_long_log_is_reached_by_every_movement() {
     assert_eq!(last_row(&sim), "row 5000");
     sim.keys("g");
     assert_eq!(first_row(&sim), "row 1");
-    for (key, step) in [("j", 1), ("Ctrl-d", 10), ("PageDown", 19)] {
+    for (key, step) in [("Ctrl-e", 1), ("Ctrl-d", 10), ("PageDown", 19)] {
         sim.keys("g");
         for turn in 1..=150 {
             sim.keys(key);
             assert_eq!(first_row(&sim), format!("row {}", 1 + turn * step), "{key}");
         }
     }
-    for (key, step) in [("k", 1), ("Ctrl-u", 10), ("b", 19)] {
+    for (key, step) in [("Ctrl-y", 1), ("Ctrl-u", 10), ("b", 19)] {
         sim.keys("G");
         assert_eq!(last_row(&sim), "row 5000");
         for turn in 1..=150 {
@@ -533,6 +537,52 @@ fn every_row_of_a_long_log_is_reached_by_every_movement() {
         }
     }
     assert!(sim.model.log.window.rows.len() <= 4 * 24, "only what is near is held");
+}
+
+#[test]
+fn the_cursor_moves_by_rows_and_the_view_scrolls_at_its_edges() {
+    let (store, _) = running(200);
+    let mut sim = open(&store, SMALL);
+    assert_eq!(cursor_row(&sim), "row 200", "it is on the last row while following");
+    sim.keys("g j j");
+    assert_eq!((cursor_row(&sim), first_row(&sim)), ("row 3".into(), "row 1".into()));
+    for row in 4..=120 {
+        sim.keys("j");
+        assert_eq!(cursor_row(&sim), format!("row {row}"));
+    }
+    assert_eq!(last_row(&sim), "row 120", "it has scrolled the view");
+    for row in (1..120).rev() {
+        sim.keys("k");
+        assert_eq!(cursor_row(&sim), format!("row {row}"));
+    }
+    assert_eq!(first_row(&sim), "row 1");
+    sim.keys("Ctrl-e Ctrl-e");
+    assert_eq!((cursor_row(&sim), first_row(&sim)), ("row 3".into(), "row 3".into()));
+    sim.keys("j j Ctrl-y");
+    assert_eq!((cursor_row(&sim), first_row(&sim)), ("row 5".into(), "row 2".into()));
+    sim.keys("PageDown");
+    assert_eq!((cursor_row(&sim), first_row(&sim)), ("row 24".into(), "row 21".into()));
+}
+
+#[test]
+fn the_cursor_on_the_last_row_follows_and_above_it_does_not() {
+    let (store, run) = running(100);
+    let mut sim = open(&store, SMALL);
+    sim.keys("k");
+    assert!(!sim.model.log.follow);
+    print_rows(&store, &run, 101..=110);
+    sim.disk();
+    assert_eq!(
+        (cursor_row(&sim).as_str(), badge(&mut sim).as_str()),
+        ("row 99", "paused, 10 new rows")
+    );
+    sim.keys("PageDown");
+    assert!(sim.model.log.follow, "the end of a growing log is followed");
+    sim.keys("k j");
+    assert!(sim.model.log.follow);
+    print_rows(&store, &run, 111..=130);
+    sim.disk();
+    assert_eq!((cursor_row(&sim), last_row(&sim)), ("row 130".into(), "row 130".into()));
 }
 
 #[test]

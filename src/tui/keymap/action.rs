@@ -37,6 +37,10 @@ actions! {
     Top = "top",
     /// Go to the last row.
     Bottom = "bottom",
+    /// Scroll the log a line down; the cursor stays on screen.
+    ScrollDown = "scroll-down",
+    /// Scroll the log a line up; the cursor stays on screen.
+    ScrollUp = "scroll-up",
     /// Scroll left, to see columns further left.
     ScrollLeft = "scroll-left",
     /// Scroll right, to see columns further right.

@@ -33,10 +33,12 @@ pub struct Log {
     pub top: usize,
     /// The number of lines of that row scrolled out of sight, where rows are wrapped.
     pub line: usize,
-    /// The offset of the current row: the one that was looked for.
+    /// The address of the row under the cursor; `None` without rows.
+    pub cursor: Option<u64>,
+    /// The address of the row that was found last: a filter passes it in any case.
     pub at: Option<u64>,
-    /// The offset of the current row before other rows were shown. That row is the current one
-    /// again as soon as it is among the rows at hand.
+    /// The address of the row that was found before other rows were shown. The cursor returns to it
+    /// as soon as it is among the rows at hand.
     pub marked: Option<u64>,
     /// The last row is on screen: new ones scroll it.
     pub follow: bool,
@@ -91,12 +93,32 @@ pub fn cause_lines(cause: &Cause, width: u16) -> u16 {
 pub struct Request {
     /// Which row to show then.
     pub aim: Aim,
-    /// The rest of a scroll that the rows at hand did not allow, to apply then.
-    pub pending_scroll: isize,
+    /// The rest of a move that the rows at hand did not allow, to apply then.
+    pub pending: Pending,
     /// The file has changed since the request went out.
     pub stale: bool,
     /// The rows at hand are about to be left: moves count from where the answer leads.
     pub is_jump: bool,
+}
+
+/// The rest of a move; positive is down.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Pending {
+    /// The number of lines by which the view scrolls.
+    pub lines: isize,
+    /// The number of rows by which the cursor moves after that.
+    pub rows: isize,
+}
+
+impl Pending {
+    /// Adds a later move.
+    #[must_use]
+    pub const fn and(self, later: Self) -> Self {
+        Self {
+            lines: self.lines.saturating_add(later.lines),
+            rows: self.rows.saturating_add(later.rows),
+        }
+    }
 }
 
 /// Which rows to show.
@@ -144,6 +166,21 @@ impl Log {
         let document = self.document.as_ref()?;
         let section = document.section(address)?;
         Some((section.place.clone(), document.row(address).offset()))
+    }
+
+    /// Returns the index of the row under the cursor among the rows at hand; of the row after it if
+    /// it is not among them.
+    #[must_use]
+    pub fn cursor_index(&self) -> usize {
+        let Some(cursor) = self.cursor else { return self.top };
+        let index = self.window.rows.partition_point(|row| row.offset < cursor);
+        index.min(self.window.rows.len().saturating_sub(1))
+    }
+
+    /// Returns true if the cursor is on the last row, and that row is at hand.
+    #[must_use]
+    pub fn is_at_last(&self) -> bool {
+        self.window.at_end && self.cursor_index() + 1 >= self.window.rows.len()
     }
 
     /// Returns true if a row is being looked for. Requests for rows at or around a known place do

@@ -9,6 +9,7 @@ use super::{Model, cause_lines};
 use crate::display;
 use crate::join::Place;
 use crate::log::{FileState, Name, Row};
+use crate::model::Phase;
 use crate::search::Cause;
 use crate::tui::layout::{Above, LogParts, Pane, log_parts};
 use crate::tui::prompt::Span;
@@ -83,14 +84,17 @@ impl Model {
         }
     }
 
-    /// Returns the row that keys act on: the row that was looked for if it is on screen, else the
-    /// first row on screen.
+    /// Returns the row under the cursor, on which keys act.
     #[must_use]
     pub fn current_row(&self) -> Option<&Row> {
-        let log = &self.log;
-        let mut shown = log.window.rows.iter().skip(log.top).take(self.log_height());
-        let found = log.at.and_then(|at| shown.find(|row| row.offset == at));
-        found.or_else(|| log.window.rows.get(log.top))
+        self.log.window.rows.get(self.log.cursor_index())
+    }
+
+    /// Returns true if the log may still be written: its command runs, or nothing is known of it.
+    #[must_use]
+    pub fn may_grow(&self) -> bool {
+        let phase = self.run.as_ref().map(|run| run.head.phase);
+        self.log.is_alive || phase == Some(Phase::Unknown)
     }
 
     /// Returns the start and end of the log's command; the end is the current time while it runs.

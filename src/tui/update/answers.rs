@@ -3,10 +3,10 @@
 //! Only the answer to the newest request counts. Then the moves that were waiting for it are made.
 
 use super::log::{aim_at, reach, refresh};
-use super::moving::{leave, note_seen, shift, show_at, show_card, show_match};
+use super::moving::{leave, move_cursor, note_seen, shift, show_at, show_card, show_match};
 use super::scroll;
 use crate::log::{Anchor, Window};
-use crate::tui::model::{Aim, Card, Log, Model, Request};
+use crate::tui::model::{Aim, Card, Log, Model, Pending, Request};
 use crate::tui::msg::{Answer, Effects, Goal, Known, Page, Ticket};
 
 /// Takes an answer in. Only the answer to the newest request counts.
@@ -46,7 +46,7 @@ fn arrived(model: &mut Model, mut page: Page) -> Effects {
     if request.aim == Aim::Here && !is_other_file && is_above {
         // Scrolled up while the end was being read: what is read now has to be read again.
         let effects = refresh(model);
-        return add_pending_scroll(model, request.pending_scroll, effects);
+        return add_pending(model, request.pending, effects);
     }
     if let Some(place) = page.opened.take() {
         scroll::open_found(model, place);
@@ -77,10 +77,17 @@ fn arrived(model: &mut Model, mut page: Page) -> Effects {
     }
     if is_to_be_at_end(model, request.aim, is_other_file) {
         let effects = aim_at(model, Aim::End);
-        return add_pending_scroll(model, request.pending_scroll, effects);
+        return add_pending(model, request.pending, effects);
     }
     match request.aim {
-        Aim::Start => (model.log.top, model.log.line) = (0, 0),
+        Aim::Start => {
+            go_to_start(&mut model.log);
+            // All of a log that has just been opened is on screen: new rows are, too.
+            let window = &model.log.window;
+            let is_whole =
+                window.at_start && window.at_end && model.viewport().last_top() == (0, 0);
+            model.log.follow |= here.is_none() && is_whole && model.may_grow();
+        }
         Aim::End => (model.log.top, model.log.line) = model.viewport().last_top(),
         Aim::Target if has_no_cause => {
             (model.log.top, model.log.line) = model.viewport().last_top();
@@ -88,6 +95,7 @@ fn arrived(model: &mut Model, mut page: Page) -> Effects {
         Aim::Here => stay(model, here),
         Aim::Target => {
             model.log.at = target.map_or(model.log.at, |target| Some(target.offset));
+            model.log.cursor = model.log.at.or(Some(aimed));
             if target.is_some_and(|target| target.has_wrapped) {
                 model.said = Some("search wrapped".into());
             }
@@ -98,8 +106,8 @@ fn arrived(model: &mut Model, mut page: Page) -> Effects {
     match model.open_at.take() {
         Some(at) => super::seek::open_at(model, &at),
         // The user has not chosen the row that is shown first.
-        None if is_landing => apply_pending_scroll(model, Request { aim: Aim::Here, ..request }),
-        None => apply_pending_scroll(model, request),
+        None if is_landing => apply_pending(model, Request { aim: Aim::Here, ..request }),
+        None => apply_pending(model, request),
     }
 }
 
@@ -113,13 +121,17 @@ fn take_page(log: &mut Log, page: Page, aim: Aim, is_other_file: bool) {
     let was_at_start = log.window.at_start && first(&page.window) == first(&log.window);
     let at_start = page.window.at_start || (was_at_start && !is_other_file && aim != Aim::Target);
     log.window = Window { at_start, ..page.window };
+    if log.window.rows.is_empty() {
+        (log.top, log.line) = (0, 0);
+    }
     log.known.numbers.clear();
     log.known.total_rows = log.known.total_rows.filter(|_| !is_other_file);
     log.known.stderr_rows = log.known.stderr_rows.filter(|_| !is_other_file);
     take_known(log, page.known);
-    let marked =
-        log.marked.filter(|marked| log.window.rows.iter().any(|row| row.offset == *marked));
-    log.at = log.at.or(marked);
+    let is_at_hand = |marked: &mut u64| log.window.rows.iter().any(|row| row.offset == *marked);
+    if let Some(marked) = log.marked.take_if(is_at_hand) {
+        (log.at, log.cursor) = (log.at.or(Some(marked)), Some(marked));
+    }
 }
 
 /// Follows the log if the rows received are from another file, or beyond or short of the end.
@@ -142,16 +154,18 @@ fn is_to_be_at_end(model: &mut Model, aim: Aim, is_other_file: bool) -> bool {
     log.asked.as_ref().is_none_or(|(goal, _)| *goal != Goal::Rows(Anchor::End))
 }
 
-/// Adds the rest of a scroll to the next request: it waits for that answer.
-pub(super) fn add_pending_scroll(
-    model: &mut Model,
-    pending_scroll: isize,
-    effects: Effects,
-) -> Effects {
+/// Adds the rest of a move to the next request: it waits for that answer.
+pub(super) fn add_pending(model: &mut Model, pending: Pending, effects: Effects) -> Effects {
     if let Some(next) = &mut model.log.request {
-        next.pending_scroll = next.pending_scroll.saturating_add(pending_scroll);
+        next.pending = next.pending.and(pending);
     }
     effects
+}
+
+/// Shows the first rows at hand, with the cursor on the first one.
+fn go_to_start(log: &mut Log) {
+    (log.top, log.line) = (0, 0);
+    log.cursor = log.window.rows.first().map(|row| row.offset);
 }
 
 /// The row that was the first on screen stays it.
@@ -177,11 +191,11 @@ fn unchanged(model: &mut Model, known: Known) -> Effects {
     model.log.fault = None;
     take_known(&mut model.log, known);
     match request.aim {
-        Aim::Start => (model.log.top, model.log.line) = (0, 0),
+        Aim::Start => go_to_start(&mut model.log),
         Aim::End => (model.log.top, model.log.line) = model.viewport().last_top(),
         Aim::Here | Aim::Target => {}
     }
-    apply_pending_scroll(model, request)
+    apply_pending(model, request)
 }
 
 /// There is no such row as was looked for.
@@ -192,7 +206,7 @@ fn missed(model: &mut Model) -> Effects {
         return scroll::fold_section(model, how);
     }
     model.said = Some(std::mem::take(&mut model.log.if_missed)).filter(|said| !said.is_empty());
-    apply_pending_scroll(model, Request { aim: Aim::Here, ..request })
+    apply_pending(model, Request { aim: Aim::Here, ..request })
 }
 
 /// A row is being looked for, and that takes long.
@@ -237,12 +251,17 @@ fn take_request(model: &mut Model) -> Option<Request> {
 }
 
 /// Makes the moves that were waiting, and asks again if the file has changed meanwhile.
-fn apply_pending_scroll(model: &mut Model, request: Request) -> Effects {
-    let rest = shift(model, request.pending_scroll);
+fn apply_pending(model: &mut Model, request: Request) -> Effects {
+    let Pending { lines, rows } = request.pending;
+    let rest = shift(model, lines);
     if request.aim == Aim::Target {
         leave(model);
     }
-    let effects = if rest == 0 { Effects::none() } else { reach(model, rest, rest) };
+    let effects = match (rest, rows) {
+        (0, 0) => Effects::none(),
+        (0, rows) => move_cursor(model, rows),
+        (rest, rows) => reach(model, rest, Pending { lines: rest, rows }),
+    };
     match &mut model.log.request {
         Some(next) => next.stale = request.stale,
         None if request.stale => return refresh(model),

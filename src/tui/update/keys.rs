@@ -118,6 +118,8 @@ fn act(model: &mut Model, action: Action) -> Effects {
         Action::PageUp => go(model, Move::Halves(-2)),
         Action::Top => go(model, Move::Top),
         Action::Bottom => go(model, Move::Bottom),
+        Action::ScrollDown => moving::scroll(model, 1),
+        Action::ScrollUp => moving::scroll(model, -1),
         Action::ScrollLeft => moving::sideways(model, -1),
         Action::ScrollRight => moving::sideways(model, 1),
         Action::Fold => tree::fold(model),

@@ -2,10 +2,10 @@
 //!
 //! The window of rows at hand is never patched: if rows are missing, a new window is read with a
 //! page to spare at either side, and the row being read is found again by its offset. At most one
-//! request is out; what happens meanwhile waits for its answer: moves as `pending_scroll`, news
+//! request is out; what happens meanwhile waits for its answer: moves as `pending`, news
 //! from the disk as `stale`.
 
-use super::answers::add_pending_scroll;
+use super::answers::add_pending;
 use super::moving::leave;
 use super::scroll;
 use crate::join::{JobNode, RunHead, ShState};
@@ -13,7 +13,7 @@ use crate::log::{Anchor, Tail};
 use crate::model::{Outcome, Phase, Sh};
 use crate::search::RowFilter;
 use crate::tui::document::{Document, may_grow};
-use crate::tui::model::{Aim, Item, Log, Model, Request};
+use crate::tui::model::{Aim, Item, Log, Model, Pending, Request};
 use crate::tui::msg::{Effects, Goal, PageRequest, RowsRequest, Ticket, WorkerRequest};
 
 /// The number of screens of rows to read at once.
@@ -90,10 +90,10 @@ fn go_on_with(model: &mut Model, before: &Document, mut now: Document) -> Effect
         readdress_all(model, before, &now);
     }
     model.log.document = Some(now);
-    let pending_scroll =
-        model.log.request.take_if(|_| has_moved).map_or(0, |request| request.pending_scroll);
+    let given_up = model.log.request.take_if(|_| has_moved);
+    let pending = given_up.map(|request| request.pending).unwrap_or_default();
     let effects = refresh(model);
-    add_pending_scroll(model, pending_scroll, effects)
+    add_pending(model, pending, effects)
 }
 
 /// Commands have appeared before others: the rows at hand have other addresses now.
@@ -105,6 +105,7 @@ fn readdress_all(model: &mut Model, before: &Document, now: &Document) {
     for head in &mut model.log.known.heads {
         head.at = new(head.at);
     }
+    model.log.cursor = model.log.cursor.map(new);
     model.log.at = model.log.at.map(new);
     model.log.marked = model.log.marked.map(new);
     model.log.asked = None;
@@ -154,14 +155,15 @@ const fn job_state(job: &JobNode) -> ShState {
 /// Asks for the rows at the start or the end of the log, whatever was asked before.
 pub(super) fn aim_at(model: &mut Model, aim: Aim) -> Effects {
     let anchor = if aim == Aim::End { Anchor::End } else { Anchor::From(0) };
-    let request = Request { aim, pending_scroll: 0, stale: false, is_jump: true };
+    let request = Request { aim, pending: Pending::default(), stale: false, is_jump: true };
     send(model, request, Goal::Rows(anchor), PAGES * model.log_height(), false)
 }
 
 /// Asks for the row that begins at this byte, or the next one, as the first on screen.
 pub(super) fn open_from(model: &mut Model, byte: u64) -> Effects {
     leave(model);
-    let request = Request { aim: Aim::Start, pending_scroll: 0, stale: false, is_jump: true };
+    let request =
+        Request { aim: Aim::Start, pending: Pending::default(), stale: false, is_jump: true };
     send(model, request, Goal::Rows(Anchor::From(byte)), PAGES * model.log_height(), false)
 }
 
@@ -171,7 +173,7 @@ pub(super) fn seek(model: &mut Model, goal: Goal, if_missed: &str) -> Effects {
     let stale =
         model.log.request.is_some_and(|request| request.stale || request.aim != Aim::Target);
     if_missed.clone_into(&mut model.log.if_missed);
-    let request = Request { aim: Aim::Target, pending_scroll: 0, stale, is_jump: true };
+    let request = Request { aim: Aim::Target, pending: Pending::default(), stale, is_jump: true };
     send(model, request, goal, PAGES * model.log_height(), false)
 }
 
@@ -203,13 +205,13 @@ pub(super) fn refresh(model: &mut Model) -> Effects {
         (_, first) => Anchor::From(first.map_or(0, |row| row.offset)),
     };
     let is_at_hand = !model.log.window.rows.is_empty();
-    let request = Request { aim, pending_scroll: 0, stale: false, is_jump: false };
+    let request = Request { aim, pending: Pending::default(), stale: false, is_jump: false };
     send(model, request, Goal::Rows(anchor), rows, is_at_hand)
 }
 
-/// Fetches rows further up (`towards` negative) or down, to be scrolled by `pending_scroll`;
-/// nothing if that was what came last.
-pub(super) fn reach(model: &mut Model, towards: isize, pending_scroll: isize) -> Effects {
+/// Fetches rows further up (`towards` negative) or down, for the rest of a move; nothing if that
+/// was what came last.
+pub(super) fn reach(model: &mut Model, towards: isize, pending: Pending) -> Effects {
     let height = model.log_height();
     let log = &model.log;
     let offset = |row: usize| {
@@ -227,7 +229,7 @@ pub(super) fn reach(model: &mut Model, towards: isize, pending_scroll: isize) ->
     }
     send(
         model,
-        Request { aim: Aim::Here, pending_scroll, stale: false, is_jump: false },
+        Request { aim: Aim::Here, pending, stale: false, is_jump: false },
         goal,
         rows,
         false,
@@ -287,9 +289,9 @@ pub(super) fn settle(model: &mut Model) -> Effects {
     let log = &model.log;
     let below = log.window.rows.len().saturating_sub(log.top + height);
     if !log.window.at_start && log.top < height / 2 {
-        reach(model, -1, 0)
+        reach(model, -1, Pending::default())
     } else if !log.window.at_end && below < height / 2 {
-        reach(model, 1, 0)
+        reach(model, 1, Pending::default())
     } else {
         Effects::none()
     }

@@ -75,6 +75,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Effects {
     settle(model);
     effects.extend(runs::go_on(model));
     effects.extend(log::settle(model));
+    moving::settle_cursor(model);
     effects
 }
 

@@ -2,7 +2,7 @@
 
 use ratatui::layout::{Position, Rect};
 
-use super::keys::{Move, focus};
+use super::keys::focus;
 use super::{moving, runs, tree};
 use crate::tui::layout::Pane;
 use crate::tui::model::Model;
@@ -27,7 +27,7 @@ pub(super) fn act(model: &mut Model, mouse: Mouse, x: u16, y: u16) -> Effects {
             match pane {
                 Pane::Runs => runs::scroll(model, by),
                 Pane::Tree => tree::scroll(model, by),
-                Pane::Log => moving::go(model, Move::Rows(by)),
+                Pane::Log => moving::scroll(model, by),
             }
         }
         Mouse::Click => {

@@ -13,7 +13,7 @@ use super::tree;
 use crate::model::Phase;
 use crate::sanitize::{Progress, plain};
 use crate::tui::layout::Pane;
-use crate::tui::model::{Aim, Log, Model, Request, telling_place};
+use crate::tui::model::{Aim, Log, Model, Pending, Request, telling_place};
 use crate::tui::msg::Effects;
 
 /// The columns of a step sideways.
@@ -34,8 +34,87 @@ pub(super) fn go(model: &mut Model, how: Move) -> Effects {
             model.tree.chosen &= !model.log.is_alive;
             aim_at(model, Aim::End)
         }
-        how => scroll(model, how.rows(model.log_height())),
+        Move::Rows(by) => move_cursor(model, by),
+        Move::Halves(_) => page(model, how.rows(model.log_height())),
     }
+}
+
+/// Moves the cursor by rows. The view scrolls as little as needed.
+pub(super) fn move_cursor(model: &mut Model, by: isize) -> Effects {
+    let pending = Pending { lines: 0, rows: by };
+    if wait_for_jump(model, by, pending) {
+        return Effects::none();
+    }
+    let viewport = model.viewport();
+    let log = &mut model.log;
+    let from = log.cursor_index();
+    let to = from.saturating_add_signed(by).min(log.window.rows.len().saturating_sub(1));
+    log.cursor = log.window.rows.get(to).map(|row| row.offset);
+    log.marked = None;
+    (log.top, log.line) = viewport.reveal((log.top, log.line), to);
+    log.follow = log.is_at_last();
+    note_seen(log);
+    let moved = isize::try_from(to).unwrap_or(0) - isize::try_from(from).unwrap_or(0);
+    let is_at_edge = if by < 0 { log.window.at_start } else { log.window.at_end };
+    let rest = if is_at_edge { 0 } else { by - moved };
+    fetch(model, by, Pending { lines: 0, rows: rest })
+}
+
+/// Scrolls by a page or half of one. The cursor keeps its line; where nothing scrolls any more, it
+/// goes on to the end.
+fn page(model: &mut Model, by: isize) -> Effects {
+    let (viewport, top) = (model.viewport(), (model.log.top, model.log.line));
+    let line = viewport.line_on_screen(top, model.log.cursor_index());
+    let effects = scroll(model, by);
+    let now = (model.log.top, model.log.line);
+    if now == top && model.log.request.is_none() {
+        return move_cursor(model, by);
+    }
+    let row = line.and_then(|line| viewport.row_at(now, line));
+    if let Some(row) = row.and_then(|row| model.log.window.rows.get(row)) {
+        model.log.cursor = Some(row.offset);
+    }
+    effects
+}
+
+/// A move waits if the rows at hand are about to be left: it counts from where the answer leads.
+fn wait_for_jump(model: &mut Model, by: isize, pending: Pending) -> bool {
+    let Some(request) = model.log.request.as_mut().filter(|request| request.is_jump) else {
+        return false;
+    };
+    request.pending = request.pending.and(pending);
+    if by < 0 {
+        leave(model);
+    }
+    true
+}
+
+/// Requests the rows that a move still needs.
+fn fetch(model: &mut Model, by: isize, rest: Pending) -> Effects {
+    if by < 0 && !model.log.follow {
+        model.tree.chosen = true;
+    }
+    let aim = if model.log.follow { Aim::End } else { Aim::Here };
+    match &mut model.log.request {
+        Some(request) => {
+            *request = Request { aim, pending: request.pending.and(rest), ..*request };
+            Effects::none()
+        }
+        None if rest != Pending::default() => reach(model, by, rest),
+        None => Effects::none(),
+    }
+}
+
+/// Keeps the cursor on a row on screen; on the last one while the log is followed.
+pub(super) fn settle_cursor(model: &mut Model) {
+    let rows = model.viewport().rows((model.log.top, model.log.line));
+    let log = &mut model.log;
+    let index = match log.cursor {
+        _ if log.follow && log.window.at_end => log.window.rows.len().saturating_sub(1),
+        Some(_) => log.cursor_index().min(rows.end.saturating_sub(1)).max(rows.start),
+        None => rows.start,
+    };
+    log.cursor = log.window.rows.get(index).map(|row| row.offset).or(log.cursor);
 }
 
 /// Opens or closes the card: the rows that stay on screen stay where they are.
@@ -72,31 +151,14 @@ fn keep_rows(model: &mut Model, change: impl FnOnce(&mut Model)) {
     model.log.follow |= follow;
 }
 
-fn scroll(model: &mut Model, by: isize) -> Effects {
-    if let Some(request) = model.log.request.as_mut().filter(|request| request.is_jump) {
-        request.pending_scroll = request.pending_scroll.saturating_add(by);
-        if by < 0 {
-            leave(model);
-        }
+/// Scrolls the view by lines. The card has done its work then.
+pub(super) fn scroll(model: &mut Model, by: isize) -> Effects {
+    show_card(model, false);
+    if wait_for_jump(model, by, Pending { lines: by, rows: 0 }) {
         return Effects::none();
     }
     let rest = shift(model, by);
-    if by < 0 && !model.log.follow {
-        model.tree.chosen = true;
-    }
-    let aim = if model.log.follow { Aim::End } else { Aim::Here };
-    match &mut model.log.request {
-        Some(request) => {
-            *request = Request {
-                aim,
-                pending_scroll: request.pending_scroll.saturating_add(rest),
-                ..*request
-            };
-            Effects::none()
-        }
-        None if rest != 0 => reach(model, rest, rest),
-        None => Effects::none(),
-    }
+    fetch(model, by, Pending { lines: rest, rows: 0 })
 }
 
 /// The user reads something that is not the end: it stays.
@@ -108,11 +170,13 @@ pub(super) fn leave(model: &mut Model) {
 /// Scrolls as far as the rows at hand allow; what is left over is returned unless nothing lies
 /// there.
 pub(super) fn shift(model: &mut Model, by: isize) -> isize {
-    let viewport = model.viewport();
+    let (viewport, may_grow) = (model.viewport(), model.may_grow());
     let log = &mut model.log;
     let (top, rest) = viewport.scroll((log.top, log.line), by);
     (log.top, log.line) = top;
-    log.follow = log.window.at_end && top == viewport.last_top();
+    // Whoever scrolls to the end of a log that still grows wants to follow it.
+    let is_end = log.window.at_end && top >= viewport.last_top();
+    log.follow = is_end && (log.follow || by > 0 && may_grow);
     note_seen(log);
     let is_at_edge = if rest < 0 { log.window.at_start } else { log.window.at_end };
     if is_at_edge { 0 } else { rest }
@@ -125,7 +189,8 @@ pub(super) fn click(model: &mut Model, y: u16) -> Effects {
     let Some(line) = y.checked_sub(top) else { return Effects::none() };
     let row = model.viewport().row_at((model.log.top, model.log.line), usize::from(line));
     let row = row.and_then(|row| model.log.window.rows.get(row));
-    model.log.at = row.map(|row| row.offset).or(model.log.at);
+    model.log.cursor = row.map(|row| row.offset).or(model.log.cursor);
+    model.log.follow = model.log.is_at_last();
     super::scroll::enter(model)
 }
 

@@ -99,7 +99,7 @@ fn search(model: &mut Model, pattern: &str, is_literal: bool) -> Result<Effects,
         Some(Query::new(pattern, is_literal)?.showing(model.view_options.row_filter.progress));
     model.past.push(pattern);
     model.log.known.hits = None;
-    let from = model.current_row().map_or(0, |row| row.offset);
+    let from = search_start(model);
     Ok(seek_match(model, from, Towards::Down))
 }
 
@@ -126,9 +126,16 @@ fn seek_match(model: &mut Model, from: u64, towards: Towards) -> Effects {
     seek(model, Goal::Next { what: Sought::Match(query), from, towards, round: true }, &missed)
 }
 
-/// From where on the next one is looked for: the current row itself does not count.
+/// Returns the row at which a search begins: the one under the cursor. A cursor that follows the
+/// log was not placed by the user, so the first row on screen takes its place.
+fn search_start(model: &Model) -> u64 {
+    let first = model.log.window.rows.get(model.log.top).filter(|_| model.log.follow);
+    first.or_else(|| model.current_row()).map_or(0, |row| row.offset)
+}
+
+/// Returns the place from which the next row is searched: the row itself does not count.
 fn beside(model: &Model, towards: Towards) -> u64 {
-    let here = model.current_row().map_or(0, |row| row.offset);
+    let here = search_start(model);
     if towards == Towards::Down { here.saturating_add(1) } else { here }
 }
 
@@ -211,7 +218,7 @@ pub(super) fn next_error(model: &mut Model, towards: Towards) -> Effects {
 
 /// The next row that took long to come, or the one before.
 pub(super) fn next_gap(model: &mut Model, towards: Towards) -> Effects {
-    let (min_ms, from) = (model.slow_ms(), model.current_row().map_or(0, |row| row.offset));
+    let (min_ms, from) = (model.slow_ms(), search_start(model));
     let side = if towards == Towards::Down { "below" } else { "above" };
     let missed = format!("no gap of {} or more {side}", display::duration(min_ms));
     seek(model, Goal::Next { what: Sought::Gap { min_ms }, from, towards, round: true }, &missed)

@@ -14,6 +14,7 @@ use crate::model::Phase;
 use crate::sanitize::{Progress, name};
 use crate::tui::document::{Section, jobs};
 use crate::tui::keymap::Action;
+use crate::tui::layout::Pane;
 use crate::tui::model::{Item, Model};
 use crate::tui::msg::HitCount;
 use crate::tui::widget::{LogRows, Stamps, Strip, command, own_name, span, spent, spent_by};
@@ -109,7 +110,7 @@ fn draw_rows(model: &Model, area: Rect, buffer: &mut Buffer) {
             slow_ms: model.slow_ms(),
         },
         search: view_options.search.as_ref(),
-        at: log.at,
+        at: if model.focus == Pane::Log { log.cursor } else { log.at },
         progress: view_options.row_filter.progress,
         is_interrupted: log.is_interrupted,
         theme: &model.theme,
