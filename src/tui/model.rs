@@ -21,7 +21,7 @@ use crate::model::{Phase, RunId};
 use crate::time::Time;
 use crate::tui::at::At;
 use crate::tui::keymap::{Action, Context, Key, Keymap};
-use crate::tui::layout::{Layout, Pane, help_box};
+use crate::tui::layout::{self, Layout, Pane, help_box};
 use crate::tui::msg::Watching;
 use crate::tui::new_runs::NewRuns;
 use crate::tui::prompt::{Past, Prompt};
@@ -182,7 +182,28 @@ impl Model {
     /// Returns the areas of the panes.
     #[must_use]
     pub fn layout(&self) -> Layout {
-        Layout::new(self.screen, self.focus, self.behind, self.zoom)
+        self.layout_of(self.screen)
+    }
+
+    /// Returns the areas of the panes on a part of the screen.
+    #[must_use]
+    pub fn layout_of(&self, screen: Rect) -> Layout {
+        Layout::new(screen, self.focus, self.behind, self.zoom || self.is_single_log())
+    }
+
+    /// Returns the panes that Tab visits.
+    #[must_use]
+    pub fn panes(&self) -> &'static [Pane] {
+        if self.is_single_log() { &[Pane::Log] } else { layout::cycle(self.screen.width) }
+    }
+
+    /// Returns true if a log was opened by its path: there are no runs and jobs to choose from.
+    #[must_use]
+    pub fn is_single_log(&self) -> bool {
+        self.run.as_ref().is_some_and(|run| {
+            let commands: usize = run.jobs.iter().map(|job| job.shs.len()).sum();
+            run.head.run.id.as_str().is_empty() && run.log.is_none() && commands == 1
+        })
     }
 
     /// Returns the context in which keys are looked up now.

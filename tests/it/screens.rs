@@ -793,6 +793,9 @@ fn a_single_log_is_shown_and_followed() {
     sim.disk();
     assert_eq!(log_rows(&sim), ["one", "two"]);
     assert_snapshot!("log_alone_80x24", sim.screen());
+    sim.keys("Tab r");
+    assert_eq!(sim.model.focus, Pane::Log, "there is nothing to choose");
+    assert!(sim.screen().ends_with("this log does not belong to a run\n"), "{}", sim.screen());
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::catalog::{Beside, RunList};
 use crate::join::RunHead;
 use crate::model::{Outcome, RunId};
 use crate::tui::keymap::Key;
-use crate::tui::layout::{self, Pane};
+use crate::tui::layout::Pane;
 use crate::tui::model::{Finder, Model};
 use crate::tui::msg::{
     Effects, FoundRuns, MAX_RUNS, Next, RunsRequest, Step, Ticket, WorkerRequest,
@@ -77,7 +77,7 @@ pub(super) fn back(model: &mut Model) -> Option<Effects> {
 /// Handles the loss of focus. A list that covers other panes opens without a search next time; in a
 /// pane of its own the matches stay.
 pub(super) fn leave(model: &mut Model) -> Effects {
-    let has_pane = layout::cycle(model.screen.width).contains(&Pane::Runs);
+    let has_pane = model.panes().contains(&Pane::Runs);
     if has_pane && model.runs.active_finder().is_some() {
         if let Some(finder) = &mut model.runs.finder {
             finder.is_typing = false;

@@ -166,6 +166,9 @@ fn act(model: &mut Model, action: Action) -> Effects {
         // They have a meaning only while a line is being typed.
         Action::Accept | Action::Literal | Action::Older | Action::Newer => Effects::none(),
         Action::Zoom => flip(&mut model.zoom),
+        Action::Runs | Action::FindRuns if model.is_single_log() => {
+            seek::say(model, "this log does not belong to a run")
+        }
         Action::Runs | Action::FindRuns => finder::begin(model),
         Action::OlderRun => finder::step(model, Beside::Older, None, true),
         Action::NewerRun => finder::step(model, Beside::Newer, None, true),
@@ -267,7 +270,7 @@ pub(super) fn focus(model: &mut Model, pane: Pane) -> Effects {
 }
 
 fn turn(model: &mut Model, by: isize) -> Effects {
-    let panes = layout::cycle(model.screen.width);
+    let panes = model.panes();
     let Some(at) = panes.iter().position(|pane| *pane == model.focus) else {
         return focus(model, model.behind);
     };
@@ -308,7 +311,7 @@ fn back(model: &mut Model) -> Effects {
     if model.zoom {
         return flip(&mut model.zoom);
     }
-    let panes = layout::cycle(model.screen.width);
+    let panes = model.panes();
     match panes.iter().position(|pane| *pane == model.focus) {
         None => focus(model, model.behind),
         Some(at) => at

@@ -12,7 +12,7 @@ use super::{finder, reveal, step};
 use crate::catalog::{Beside, RunList};
 use crate::join::RunHead;
 use crate::model::RunId;
-use crate::tui::layout::{self, Pane};
+use crate::tui::layout::Pane;
 use crate::tui::model::{Model, Runs};
 use crate::tui::msg::{Effects, MAX_RUNS, WorkerRequest};
 
@@ -203,7 +203,7 @@ pub(super) fn open(model: &mut Model) -> Effects {
     };
     let id = head.run.id.clone();
     go_to(model, head);
-    let is_popup = !layout::cycle(model.screen.width).contains(&Pane::Runs);
+    let is_popup = !model.panes().contains(&Pane::Runs);
     let next = if is_popup { model.behind } else { Pane::Tree };
     let mut effects = focus(model, next);
     effects.extend(load(model, id));

@@ -28,7 +28,7 @@ use crate::tui::widget::{
 pub fn view(model: &Model, frame: &mut Frame<'_>) {
     // The terminal may already have another size than the model.
     let screen = model.screen.intersection(frame.area());
-    let layout = Layout::new(screen, model.focus, model.behind, model.zoom);
+    let layout = model.layout_of(screen);
     draw(model, &layout, frame.buffer_mut());
 }
 
