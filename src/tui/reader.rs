@@ -246,7 +246,7 @@ impl DocumentReader {
     /// Has a log do a slice of its own work; one that fails is left alone until it is asked again.
     fn work_on(&mut self, section: usize) {
         if self.with(section, LogReader::go_on).is_err() {
-            self.logs.retain(|(at, _)| *at != section);
+            self.close(section);
             self.counts.note(section, Counted::default());
         }
     }
@@ -259,6 +259,10 @@ impl DocumentReader {
             self.replaced =
                 self.document.sections.get(section).map(|section| section.place.clone());
         }
+    }
+
+    fn close(&mut self, section: usize) {
+        self.logs.retain(|(at, _)| *at != section);
     }
 
     fn with<T>(

@@ -76,8 +76,9 @@ impl Worker {
                 }
             }
             WorkerRequest::ReadLog(ticket, request) => {
-                let messages = self.read_log(ticket, *request);
-                messages.into_iter().chain(self.look_again()).chain(self.watch_log()).collect()
+                let answers = self.read_log(ticket, *request);
+                let again = self.look_again(&answers);
+                answers.into_iter().chain(again).chain(self.watch_log()).collect()
             }
             WorkerRequest::CopyRows(log, tail) => vec![match excerpt::copied(&log, tail) {
                 Ok((text, is_cut)) => Msg::Copied(text, is_cut),
@@ -120,9 +121,10 @@ impl Worker {
     }
 
     /// Returns [`Msg::Disk`] if another file has replaced the one that was read: the new file has
-    /// to be read, and there may be no further event.
-    fn look_again(&self) -> Option<Msg> {
-        self.open.as_ref().filter(|open| open.goes_over()).map(|_| Msg::Disk)
+    /// to be read, and there may be no further event. A file that cannot be read waits for one.
+    fn look_again(&self, answers: &[Msg]) -> Option<Msg> {
+        let has_failed = answers.iter().any(|answer| matches!(answer, Msg::Failed(..)));
+        self.open.as_ref().filter(|open| open.goes_over() && !has_failed).map(|_| Msg::Disk)
     }
 
     /// Returns the directories to watch if the log adds new ones. If a log is a symbolic link, its

@@ -66,6 +66,8 @@ impl DocumentReader {
         match self.try_read(job, section, goal, max_rows) {
             Err(error) if job.document().has_headings => {
                 job.fault = Some(error::line(&error));
+                // It is opened again for the next request.
+                self.close(section);
                 Ok(Poll::Ready(None))
             }
             read => read,
