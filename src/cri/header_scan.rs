@@ -6,9 +6,7 @@
 //! validates the date once per minute of the log, because lines of the same minute begin with the
 //! same bytes.
 
-use super::parse::{
-    UsualHeader, is_shaped, padded, split_header, stream_and_tag, usual_time, word,
-};
+use super::parse::{Shape, UsualHeader, padded, split_header, stream_and_tag, usual_time, word};
 use super::{Stream, Tag};
 
 /// The header of a line, without its time.
@@ -58,8 +56,8 @@ impl HeaderScanner {
         let (stream, tag) = stream_and_tag(header)?;
         let minute = header.first_chunk()?;
         if *minute == self.minute {
-            let is_time = is_shaped(word(header, 16), *b":59.9999")
-                && is_shaped(word(header, 22), *b"9999999Z");
+            let is_time = const { Shape::new(*b":59.9999") }.matches(word(header, 16))
+                && const { Shape::new(*b"9999999Z") }.matches(word(header, 22));
             is_time.then_some(())?;
         } else {
             usual_time(header)?;

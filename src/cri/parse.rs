@@ -274,54 +274,74 @@ pub(super) fn word(header: &UsualHeader, at: usize) -> u64 {
 
 /// Parses `2026-01-02T03:04:05.123456789Z`, eight bytes at a time.
 pub(super) fn usual_time(header: &UsualHeader) -> Option<Time> {
-    let [century, _, year, _, _, month, ..] = pairs_of(word(header, 0), *b"9999-99-")?;
-    let [day, _, _, hour, _, _, minute, _] = pairs_of(word(header, 8), *b"99T99:99")?;
-    let [_, second, _, _, nanos1, _, nanos2, _] = pairs_of(word(header, 16), *b":99.9999")?;
+    let [century, _, year, _, _, month, ..] =
+        pairs_of(word(header, 0), const { Shape::new(*b"9999-99-") })?;
+    let [day, _, _, hour, _, _, minute, _] =
+        pairs_of(word(header, 8), const { Shape::new(*b"99T99:99") })?;
+    let [_, second, _, _, nanos1, _, nanos2, _] =
+        pairs_of(word(header, 16), const { Shape::new(*b":99.9999") })?;
     let [nanos3, _, nanos4, _, nanos5, ..] =
-        pairs_of(word(header, 24) & 0xffff_ffff_ffff, *b"99999Z\0\0")?;
-    let year = join(century, year);
+        pairs_of(word(header, 24) & 0xffff_ffff_ffff, const { Shape::new(*b"99999Z\0\0") })?;
+    let year = join(u32::from(century), year);
+    let (month, day) = (u32::from(month), u32::from(day));
+    let (hour, minute, second) = (u32::from(hour), u32::from(minute), u32::from(second));
     let is_real = (1..=12).contains(&month) && (1..=days_in(year, month)).contains(&day);
     if !is_real || hour > 23 || minute > 59 || second > 59 {
         return None;
     }
     // The last pair is the ninth digit and a 0 for the `Z`.
-    let nanos =
-        join(join(join(nanos1, nanos2), nanos3), nanos4).wrapping_mul(10).wrapping_add(nanos5 / 10);
+    let nanos = join(join(join(u32::from(nanos1), nanos2), nanos3), nanos4)
+        .wrapping_mul(10)
+        .wrapping_add(u32::from(nanos5 / 10));
     Some(Time::from_unix(secs([year, month, day], [hour, minute, second]), nanos))
 }
 
 /// Appends two digits to a number of up to six digits. Nothing wraps.
-const fn join(number: u32, pair: u32) -> u32 {
-    number.wrapping_mul(100).wrapping_add(pair)
+fn join(number: u32, pair: u8) -> u32 {
+    number.wrapping_mul(100).wrapping_add(u32::from(pair))
 }
 
-/// Returns, for every byte of a word, the two-digit number that begins there. The word must have
-/// the shape of [`is_shaped`]; a separator counts as the digit 0.
+/// Returns, for every byte of a word, the two-digit number that begins there; a separator counts as
+/// the digit 0. Returns `None` if the word does not match the shape.
 #[inline]
-fn pairs_of(word: u64, shape: [u8; 8]) -> Option<[u32; 8]> {
-    let digits = word ^ zeros(shape);
+fn pairs_of(word: u64, shape: Shape) -> Option<[u8; 8]> {
+    let digits = word ^ shape.zeros;
     // Each byte is a digit, so no sum carries into the next byte.
-    let pairs = || digits.wrapping_mul(10).wrapping_add(digits >> 8);
-    is_shaped(word, shape).then(|| pairs().to_le_bytes().map(u32::from))
+    let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8);
+    shape.matches(word).then_some(pairs.to_le_bytes())
 }
 
-/// Returns true if a word matches `shape`: where `shape` has a digit, the word has a digit that is
-/// at most as large; elsewhere, it has the same byte.
-#[inline]
-pub(super) fn is_shaped(word: u64, shape: [u8; 8]) -> bool {
-    let digits = word ^ zeros(shape);
-    // Added to a byte, `room` sets the top bit if the byte is larger than allowed. A carry into the
-    // next byte requires a byte of 0x81 or more, which the `|` detects.
-    let room = u64::from_le_bytes(
-        shape.map(|byte| if byte.is_ascii_digit() { 0x7f ^ (byte & 0xf) } else { 0x7f }),
-    );
-    (digits.wrapping_add(room) | digits) & 0x8080_8080_8080_8080 == 0
+/// The shape of a word. It is a constant: a debug build would otherwise compute it for every row.
+#[derive(Clone, Copy)]
+pub(super) struct Shape {
+    /// The mask that turns digits into their values and the separators into 0.
+    zeros: u64,
+    /// Added to a byte, sets the top bit if the byte is larger than allowed.
+    room: u64,
 }
 
-/// Returns the mask that turns digits into their values and the separators of a shape into 0.
-#[inline]
-fn zeros(shape: [u8; 8]) -> u64 {
-    u64::from_le_bytes(shape.map(|byte| if byte.is_ascii_digit() { b'0' } else { byte }))
+impl Shape {
+    /// Returns a shape: where `shape` has a digit, a word has a digit that is at most as large;
+    /// elsewhere, it has the same byte.
+    pub(super) const fn new(shape: [u8; 8]) -> Self {
+        let (mut zeros, mut room) = (0, 0);
+        let mut rest = shape.as_slice();
+        while let [before @ .., byte] = rest {
+            let is_digit = byte.is_ascii_digit();
+            zeros = zeros << 8 | if is_digit { b'0' } else { *byte } as u64;
+            room = room << 8 | if is_digit { 0x7f ^ (*byte & 0xf) } else { 0x7f } as u64;
+            rest = before;
+        }
+        Self { zeros, room }
+    }
+
+    /// Returns true if a word has this shape.
+    #[inline]
+    pub(super) const fn matches(self, word: u64) -> bool {
+        let digits = word ^ self.zeros;
+        // A carry into the next byte requires a byte of 0x81 or more, which the `|` detects.
+        (digits.wrapping_add(self.room) | digits) & 0x8080_8080_8080_8080 == 0
+    }
 }
 
 #[cfg(test)]
