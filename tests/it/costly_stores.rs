@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use rusqlite::Connection;
 use tempfile::TempDir;
 
 use crate::support::process::{Cost, alone, cost};
+use crate::support::unsynced;
 
 /// The longest time of a command: 10 s for the database, and the rest.
 const LONGEST: Duration = Duration::from_secs(14);
@@ -89,7 +89,7 @@ const ATTACKS: &[(&str, &str)] = &[
 /// Makes a store with a view in place of a table. The other tables have a few rows.
 fn store_with_view(table: &str, attack: &str) -> TempDir {
     let dir = TempDir::new().unwrap();
-    let connection = Connection::open(dir.path().join("quire.db")).unwrap();
+    let connection = unsynced(&dir.path().join("quire.db"));
     let left_out: &[&str] = match table {
         "sh_calls" => &["sh"],
         "sh_events" => &["sh", "sh_calls"],

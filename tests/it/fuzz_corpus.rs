@@ -18,8 +18,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::support::built::{Built, failed_run, passed_run, run_id};
-use crate::support::fixture;
 use crate::support::process::alone;
+use crate::support::{fixture, unsynced};
 
 /// The largest seed that is made from a log. The fuzzer mutates short inputs faster.
 const MAX_SEED_BYTES: usize = 8 << 10;
@@ -183,7 +183,7 @@ fn config() {
 fn database_of(sql: &str) -> Vec<u8> {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("made.db");
-    let connection = Connection::open(&path).unwrap();
+    let connection = unsynced(&path);
     connection.execute_batch("PRAGMA page_size = 512").unwrap();
     connection.execute_batch(sql).unwrap();
     drop(connection);

@@ -203,7 +203,9 @@ fn piece(bytes: &[u8]) -> Option<(Piece, usize)> {
     {
         return Some((piece, sequence.len()));
     }
-    let text = bytes.utf8_chunks().next()?.valid().chars().next()?;
+    // All of `bytes` would make the time quadratic in what the screen was sent.
+    let first = &bytes[..bytes.len().min(4)];
+    let text = first.utf8_chunks().next()?.valid().chars().next()?;
     (!text.is_control() && !is_hidden(text)).then_some((Piece::Text(text), text.len_utf8()))
 }
 

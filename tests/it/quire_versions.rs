@@ -7,13 +7,13 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{bytes_of, fixture, json, stderr, stdout};
+use crate::support::{bytes_of, fixture, json, stderr, stdout, unsynced};
 
 /// Makes a store of a version, and changes it with `sql`.
 fn store(version: u32, sql: &str) -> (TempDir, Connection) {
     let dir = TempDir::new().unwrap();
     let fixture = fixture(&format!("stores/quire-schema-steps/v{version:02}.sql"));
-    let connection = Connection::open(dir.path().join("quire.db")).unwrap();
+    let connection = unsynced(&dir.path().join("quire.db"));
     connection.execute_batch(&fs::read_to_string(fixture).unwrap()).unwrap();
     connection.execute_batch(sql).unwrap();
     (dir, connection)

@@ -2,9 +2,10 @@
 //! encoder.
 
 use std::cell::RefCell;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use rundown::catalog::Catalog;
 use rundown::cri::{Encoder, MAX_CONTENT, Stream};
@@ -26,6 +27,18 @@ pub fn run_id(n: u32) -> RunId {
     RunId(format!("01a2078a-83c0-7cf2-8c6a-6911{n:08}"))
 }
 
+/// Writes a database without runs. Only the first is made by the recorder's writer, which applies
+/// every migration and waits for the disk; the others are copies of it.
+fn empty_database(path: &Path) {
+    static EMPTY: OnceLock<(Vec<u8>, Permissions)> = OnceLock::new();
+    let (bytes, permissions) = EMPTY.get_or_init(|| {
+        drop(Writer::open(path).unwrap());
+        (fs::read(path).unwrap(), fs::metadata(path).unwrap().permissions())
+    });
+    fs::write(path, bytes).unwrap();
+    fs::set_permissions(path, permissions.clone()).unwrap();
+}
+
 /// A store that a test fills step by step. Each step opens and closes the database, so that no
 /// process reads and writes it at the same time.
 pub struct Built {
@@ -38,7 +51,7 @@ impl Built {
     pub fn new() -> Self {
         let dir = TempDir::new().unwrap();
         fs::create_dir(dir.path().join("runs")).unwrap();
-        drop(Writer::open(&dir.path().join("rundown.db")).unwrap());
+        empty_database(&dir.path().join("rundown.db"));
         Self { dir, locks: Vec::new(), starts: RefCell::default() }
     }
 

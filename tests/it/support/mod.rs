@@ -113,9 +113,15 @@ pub fn store(name: &str) -> TempDir {
     let from = fixture("stores").join(name);
     copy_tree(&from.join("runs"), &dir.path().join("runs"));
     let sql = fs::read_to_string(from.join("quire.sql")).unwrap();
-    let connection = rusqlite::Connection::open(dir.path().join("quire.db")).unwrap();
-    connection.execute_batch(&sql).unwrap();
+    unsynced(&dir.path().join("quire.db")).execute_batch(&sql).unwrap();
     dir
+}
+
+/// Creates a database that does not wait for the disk after each statement.
+pub fn unsynced(path: &Path) -> rusqlite::Connection {
+    let connection = rusqlite::Connection::open(path).unwrap();
+    connection.pragma_update(None, "synchronous", "OFF").unwrap();
+    connection
 }
 
 /// Copies a directory and all below it.
