@@ -148,7 +148,7 @@ pub struct LogParts {
     pub header: Rect,
     /// The notes, such as findings.
     pub notes: Rect,
-    /// The card with the likely cause.
+    /// The rows that belong to the likely cause but are not beside it, and a line below them.
     pub card: Rect,
     /// The rows of the log.
     pub rows: Rect,
@@ -161,55 +161,36 @@ pub struct Above {
     pub header: usize,
     /// The number of lines of the notes.
     pub notes: usize,
-    /// The number of rows on the card; `None` if it is closed.
-    pub card_rows: Option<usize>,
+    /// The number of rows that belong to the likely cause but are not beside it.
+    pub far_rows: usize,
     /// True if the log has no rows to show.
     pub has_no_rows: bool,
 }
 
-/// Divides the body of the log's pane. A body of fewer than four lines has rows only. If there are
-/// rows, notes take at most half of the body. The card leaves some rows visible if there is room.
-/// The card replaces the line of facts, because it contains all facts.
+/// Divides the body of the log's pane. A body of fewer than four lines has rows only. In an 80x24
+/// terminal at least 12 lines stay for the rows of the log, in one of 40x10 four.
 #[must_use]
 pub fn log_parts(body: Rect, above: Above) -> LogParts {
-    let card_rows = above.card_rows.filter(|_| body.height >= 4);
-    let facts = u16::from(body.height >= 4 && card_rows.is_none());
-    // Some rows of the log stay visible.
-    let header = u16::try_from(above.header).unwrap_or(u16::MAX).min((body.height - facts) / 3 * 2);
-    let header = if facts > 0 { header } else { 0 };
-    let most = match card_rows {
-        Some(_) => body.height / 4,
-        None if facts == 0 => 0,
-        None if above.has_no_rows => (body.height - facts - header).saturating_sub(1),
-        None => (body.height - facts - header) / 2,
+    let facts = u16::from(body.height >= 4);
+    let kept = if above.has_no_rows { 1 } else { (body.height / 2).clamp(4, 12) };
+    let mut room = if facts > 0 { body.height.saturating_sub(facts + kept) } else { 0 };
+    let mut take = |lines: usize| {
+        let lines = u16::try_from(lines).unwrap_or(u16::MAX).min(room);
+        room -= lines;
+        lines
     };
-    let notes = u16::try_from(above.notes).unwrap_or(u16::MAX).min(most);
-    let card = card_rows.map_or(0, |rows| card_height(body.height - notes, rows));
-    let below = body.height - facts - card - header;
+    let (header, notes) = (take(above.header), take(above.notes));
+    // A line separates the rows that are far from the cause from the log.
+    let far = if above.far_rows > 0 { take(above.far_rows + 1) } else { 0 };
     let at = |y: u16, height: u16| Rect { y: body.y + y, height, ..body };
+    let top = facts + header + notes + far;
     LogParts {
         facts: at(0, facts),
         header: at(facts, header),
         notes: at(facts + header, notes),
-        card: at(facts + header + notes, card),
-        rows: at(facts + header + notes + card, below - notes),
+        card: at(facts + header + notes, far),
+        rows: at(top, body.height - top),
     }
-}
-
-/// The least height that must be available for a card to have a frame and show the command.
-pub const FRAMED_CARD: u16 = 9;
-
-/// The lines of a framed card other than its rows: two for the frame, one for the command, and one
-/// for the command's end.
-pub const CARD_LINES: u16 = 4;
-
-/// Returns the height of a card with `rows` rows in a pane of height `pane`.
-fn card_height(pane: u16, rows: usize) -> u16 {
-    let kept = if pane >= 14 { (pane / 4).min(8) } else { 0 };
-    let rows = u16::try_from(rows).unwrap_or(u16::MAX);
-    let most = pane - kept;
-    // A card without a frame takes the whole pane: its rows would look like rows of the log below.
-    if most < FRAMED_CARD { most } else { rows.saturating_add(CARD_LINES).min(most) }
 }
 
 /// Returns the box of the help, with its frame.

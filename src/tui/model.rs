@@ -18,6 +18,7 @@ use ratatui::layout::Rect;
 
 use crate::join::{Place, RunNode};
 use crate::model::{Phase, RunId};
+use crate::search::Cause;
 use crate::time::Time;
 use crate::tui::at::At;
 use crate::tui::keymap::{Action, Context, Key, Keymap};
@@ -31,7 +32,7 @@ use crate::tui::wait::Waiting;
 use crate::tui::widget::{HelpRow, help_rows};
 
 pub use header::{HeaderLine, LABEL, MARGIN};
-pub use log::{Aim, Card, Log, Mark, Pending, Request, cause_lines};
+pub use log::{Aim, Card, Log, Mark, Pending, Request};
 pub use runs::{Finder, Runs};
 pub use tree::{Item, Tree, telling_place};
 
@@ -170,8 +171,12 @@ impl Model {
         let (shown, first) = first.map(|(place, offset)| (place, format!("b{offset}"))).unzip();
         let place = shown.or_else(|| self.tree.at.clone());
         let place = place.filter(|place| place.job().is_none_or(|job| !job.as_str().is_empty()));
-        let position = match self.card() {
-            // With the card open, the command is at the position where it opens by default.
+        // At the likely cause, the command is at the position where it opens by default.
+        let is_at_cause = |cause: &&Cause| match cause.at {
+            Some(at) => log.cursor == Some(at),
+            None => log.follow,
+        };
+        let position = match self.card().filter(is_at_cause) {
             Some(_) => None,
             None if log.follow && !log.has_headings() => Some("end".to_owned()),
             None => first,

@@ -79,7 +79,7 @@ roles! {
     heading = "heading",
     /// The heading of a group of rows.
     group = "group",
-    /// The frame around the likely cause.
+    /// The mark beside the rows of the likely cause.
     card = "card",
     /// A bar that shows a share.
     bar = "bar",

@@ -93,7 +93,7 @@ fn a_reopened_failure_is_selected_at_the_same_position() {
         assert_eq!(at.to_string(), place);
         let again = open_at(&store, Some(at));
         assert_eq!(rows(&again), rows(&before), "{keys}");
-        assert_eq!(again.model.card().is_some(), before.model.card().is_some(), "{keys}");
+        assert!(!keys.is_empty() || again.model.card().is_some(), "it opens at the cause");
     }
 }
 

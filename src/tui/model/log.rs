@@ -3,15 +3,10 @@
 use crate::join::Place;
 use crate::log::{FileState, Row, Window};
 use crate::model::RunId;
-use crate::sanitize::{Progress, Style};
+use crate::sanitize::Style;
 use crate::search::Cause;
 use crate::tui::document::{Document, Section};
 use crate::tui::msg::{Goal, Head, Known, Ticket};
-use crate::tui::view_options::Times;
-use crate::tui::widget::{Columns, lines_of};
-
-/// The most lines of the row of the cause on a card.
-const MAX_CAUSE_LINES: u16 = 4;
 
 /// A row that was marked: the run, the command, and where it begins in that one's log.
 pub type Mark = (RunId, Place, u64);
@@ -74,18 +69,10 @@ pub struct Log {
 pub struct Card {
     /// The likeliest cause.
     pub cause: Box<Cause>,
-    /// It is shown above the rows.
+    /// The rows that belong to the cause but were not on screen beside it when the log opened there.
+    pub far: Vec<Row>,
+    /// True if the cause is shown above the rows, and marked in them.
     pub is_open: bool,
-}
-
-/// Returns the number of lines that the row of the cause takes on a card: all of the row, up to
-/// `MAX_CAUSE_LINES`.
-#[must_use]
-pub fn cause_lines(cause: &Cause, width: u16) -> u16 {
-    let row = cause.at.and_then(|at| cause.rows.iter().find(|row| row.offset == at));
-    let text = Columns::new(width, None, Times::None, false).text;
-    let lines = row.map_or(1, |row| lines_of(row, Some(text), Progress::Last, false));
-    u16::try_from(lines).unwrap_or(u16::MAX).clamp(1, MAX_CAUSE_LINES)
 }
 
 /// The action to take when the requested rows arrive.

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use ratatui::layout::Rect;
 
-use super::{Model, cause_lines};
+use super::Model;
 use crate::display;
 use crate::join::Place;
 use crate::log::{FileState, Name, Row};
@@ -28,13 +28,10 @@ impl Model {
     /// Divides the log's pane into its parts.
     #[must_use]
     pub fn log_parts(&self, body: Rect, has_no_rows: bool) -> LogParts {
-        // The width inside the card's frame.
-        let width = body.width.saturating_sub(2);
-        let extra = |cause| usize::from(cause_lines(cause, width)).saturating_sub(1);
-        let card_rows = self.card().map(|cause| cause.rows.len() + extra(cause));
+        let far = self.card().and(self.log.card.as_ref()).map_or(0, |card| card.far.len());
         let (notes, header) =
             (self.notes(body.width).len(), self.header_lines(body.width, body.height).len());
-        log_parts(body, Above { header, notes, card_rows, has_no_rows })
+        log_parts(body, Above { header, notes, far_rows: far, has_no_rows })
     }
 
     /// Returns the likely cause of the failure while its card is open. The full header replaces the

@@ -2,12 +2,18 @@
 //!
 //! Only the answer to the newest request counts. Then the moves that were waiting for it are made.
 
+use std::collections::HashSet;
+
 use super::log::{aim_at, reach, refresh};
 use super::moving::{leave, move_cursor, note_seen, shift, show_at, show_card, show_match};
 use super::scroll;
-use crate::log::{Anchor, Window};
+use crate::log::{Anchor, Row, Window};
 use crate::tui::model::{Aim, Card, Log, Model, Pending, Request};
 use crate::tui::msg::{Answer, Effects, Goal, Known, Page, Ticket};
+use crate::tui::viewport::Viewport;
+
+/// The distance in rows at which a row is too far from the cause to be seen with it.
+const FAR_ROWS: usize = 20;
 
 /// Takes an answer in. Only the answer to the newest request counts.
 pub(super) fn take(model: &mut Model, ticket: Ticket, answer: Answer) -> Effects {
@@ -55,7 +61,7 @@ fn arrived(model: &mut Model, mut page: Page) -> Effects {
     let is_landing = page.cause.is_some();
     let has_no_cause = is_landing && page.target.is_none();
     if let Some(cause) = page.cause.take() {
-        model.log.card = Some(Card { cause, is_open: true });
+        model.log.card = Some(Card { cause, far: Vec::new(), is_open: true });
         model.log.follow = has_no_cause;
     }
     let target = page.target;
@@ -103,12 +109,35 @@ fn arrived(model: &mut Model, mut page: Page) -> Effects {
             show_match(model, aimed);
         }
     }
+    if is_landing {
+        let viewport = model.viewport();
+        note_far_rows(&mut model.log, &viewport);
+        if has_no_cause {
+            (model.log.top, model.log.line) = model.viewport().last_top();
+        }
+    }
     match model.open_at.take() {
         Some(at) => super::seek::open_at(model, &at),
         // The user has not chosen the row that is shown first.
         None if is_landing => apply_pending(model, Request { aim: Aim::Here, ..request }),
         None => apply_pending(model, request),
     }
+}
+
+/// Notes the rows that belong to the cause but are far from it: they are listed above the log.
+fn note_far_rows(log: &mut Log, viewport: &Viewport) {
+    let Some(card) = &mut log.card else { return };
+    let rows = &log.window.rows;
+    let at = card.cause.at.and_then(|at| rows.iter().position(|row| row.offset == at));
+    let at = at.unwrap_or(rows.len().saturating_sub(1));
+    let shown = viewport.rows((log.top, log.line));
+    let near = rows
+        .iter()
+        .enumerate()
+        .filter(|(index, _)| shown.contains(index) || index.abs_diff(at) < FAR_ROWS);
+    let near: HashSet<u64> = near.map(|(_, row)| row.offset).collect();
+    let is_far = |row: &&Row| !near.contains(&row.offset);
+    card.far = card.cause.rows.iter().filter(is_far).cloned().collect();
 }
 
 /// The rows take the place of those at hand.

@@ -19,9 +19,9 @@ use crate::tui::msg::Effects;
 /// The columns of a step sideways.
 const SIDEWAYS: usize = 8;
 
-/// Moves the rows on screen. The card has done its work then.
+/// Moves the cursor or the view.
 pub(super) fn go(model: &mut Model, how: Move) -> Effects {
-    show_card(model, false);
+    drop_far_rows(model);
     match how {
         Move::Top => {
             leave(model);
@@ -117,6 +117,14 @@ pub(super) fn settle_cursor(model: &mut Model) {
     log.cursor = log.window.rows.get(index).map(|row| row.offset).or(log.cursor);
 }
 
+/// Removes the rows above the log that belong to the cause: with the first move they have done
+/// their work. The rows of the log stay where they are.
+fn drop_far_rows(model: &mut Model) {
+    if model.log.card.as_ref().is_some_and(|card| !card.far.is_empty()) {
+        keep_rows(model, |model| model.log.card.iter_mut().for_each(|card| card.far.clear()));
+    }
+}
+
 /// Opens or closes the card: the rows that stay on screen stay where they are.
 pub(super) fn show_card(model: &mut Model, is_open: bool) {
     if model.log.card.as_ref().is_some_and(|card| card.is_open != is_open) {
@@ -151,9 +159,9 @@ fn keep_rows(model: &mut Model, change: impl FnOnce(&mut Model)) {
     model.log.follow |= follow;
 }
 
-/// Scrolls the view by lines. The card has done its work then.
+/// Scrolls the view by lines.
 pub(super) fn scroll(model: &mut Model, by: isize) -> Effects {
-    show_card(model, false);
+    drop_far_rows(model);
     if wait_for_jump(model, by, Pending { lines: by, rows: 0 }) {
         return Effects::none();
     }

@@ -12,6 +12,7 @@ use crate::join::{JobNode, Place, RunNode, ShNode, ShState};
 use crate::log::Row;
 use crate::model::Phase;
 use crate::sanitize::{Progress, name};
+use crate::search::Cause;
 use crate::tui::document::{Section, jobs};
 use crate::tui::keymap::Action;
 use crate::tui::layout::Pane;
@@ -73,7 +74,13 @@ pub(super) fn draw(model: &Model, body: Rect, buffer: &mut Buffer) {
     let parts = model.log_parts(body, nothing.is_some());
     card::draw(model, parts.card, buffer);
     header::draw(model, &model.header_lines(body.width, body.height), parts.header, buffer);
-    draw_facts(model, status, &facts, parts.facts, buffer);
+    match model.card() {
+        Some(cause) => {
+            let facts = card::facts(model, cause);
+            draw_facts(model, status, &card::ending(model), &facts, parts.facts, buffer);
+        }
+        None => draw_facts(model, status, status.word(), &facts, parts.facts, buffer),
+    }
     draw_notes(model, &notes, parts.notes, buffer);
     if let Some(why) = nothing {
         return say(model, buffer, parts.rows, &[why]);
@@ -91,6 +98,12 @@ fn draw_rows(model: &Model, area: Rect, buffer: &mut Buffer) {
     }
     let (above, rows) = log.window.rows.split_at_checked(log.top).unwrap_or_default();
     let columns = model.log_columns();
+    // The rows before the cause are only its context.
+    let of_cause = |cause: &Cause| {
+        let offsets = cause.rows.iter().map(|row| row.offset);
+        offsets.filter(|offset| cause.at.is_some_and(|at| *offset >= at)).collect::<Vec<_>>()
+    };
+    let marked = model.card().map(of_cause).unwrap_or_default();
     let headings: Vec<_> =
         rows.iter().take(usize::from(area.height)).map(|row| heading::of(model, row)).collect();
     let rows = LogRows {
@@ -111,6 +124,7 @@ fn draw_rows(model: &Model, area: Rect, buffer: &mut Buffer) {
         },
         search: view_options.search.as_ref(),
         at: if model.focus == Pane::Log { log.cursor } else { log.at },
+        marked: &marked,
         progress: view_options.row_filter.progress,
         is_interrupted: log.is_interrupted,
         theme: &model.theme,
@@ -197,6 +211,7 @@ const fn why_no_command(job: &JobNode) -> &'static str {
 fn draw_facts(
     model: &Model,
     status: Status,
+    word: &str,
     facts: &[Option<String>],
     area: Rect,
     buffer: &mut Buffer,
@@ -207,7 +222,7 @@ fn draw_facts(
     strip
         .put(theme.signs.status(status), theme.status(status))
         .skip(1)
-        .put(status.word(), theme.status(status));
+        .put(word, theme.status(status));
     for fact in facts.iter().flatten() {
         let fact = format!(" {} {fact}", theme.signs.dot);
         if fact.width() <= strip.free() {

@@ -8,7 +8,6 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Margin, Rect};
 use ratatui::symbols::border;
-use ratatui::text::Line;
 use ratatui::widgets::{Block, Clear, Widget};
 
 use super::Strip;
@@ -54,20 +53,6 @@ pub fn draw_box(buffer: &mut Buffer, area: Rect, title: &str, theme: &Theme) -> 
     clear(buffer, area, theme);
     let block = Block::bordered().border_set(border(theme)).border_style(theme.accent);
     block.title(format!(" {title} ")).render(area, buffer);
-    area.inner(Margin::new(1, 1))
-}
-
-/// Draws a frame with a title and, at its foot, the available keys. Returns the area inside.
-pub fn draw_frame(buffer: &mut Buffer, area: Rect, title: &str, foot: &str, theme: &Theme) -> Rect {
-    let area = area.intersection(buffer.area);
-    let room = usize::from(area.width).saturating_sub(6);
-    let title =
-        Line::styled(format!(" {} ", super::cut(title, room, theme.signs.ellipsis)), theme.strong);
-    let foot =
-        Line::styled(format!(" {} ", super::cut(foot, room, theme.signs.ellipsis)), theme.muted);
-    let block =
-        Block::bordered().border_set(border(theme)).border_style(theme.card).style(theme.base);
-    block.title(title).title_bottom(foot.right_aligned()).render(area, buffer);
     area.inner(Margin::new(1, 1))
 }
 

@@ -67,6 +67,8 @@ pub struct LogRows<'a> {
     pub search: Option<&'a Query>,
     /// The offset of the current row.
     pub at: Option<u64>,
+    /// The offsets of the rows that belong to the likely cause.
+    pub marked: &'a [u64],
     /// The amount of overwritten text that is shown.
     pub progress: Progress,
     /// True if the writer was interrupted: an incomplete row will not be completed.

@@ -9,7 +9,7 @@ mod strip;
 mod title;
 mod tree;
 
-pub use frame::{clear, draw_bars, draw_box, draw_frame, draw_head};
+pub use frame::{clear, draw_bars, draw_box, draw_head};
 pub use help::{HelpRow, draw_help, help_rows};
 pub use hints::{StatusLine, draw_begun, draw_hints, draw_prompt};
 pub use log::{Columns, Heading, LogRows, Stamps, lines_of};

@@ -50,9 +50,14 @@ impl LogRows<'_> {
         let (sign, mark, _) = self.looks(row);
         if body.width > GUTTER {
             buffer.set_stringn(body.x, y, sign, 1, mark);
-            if self.at == Some(row.offset) {
-                buffer.set_stringn(body.x + 1, y, self.theme.signs.here, 1, self.theme.accent);
-            }
+            let (sign, style) = if self.at == Some(row.offset) {
+                (self.theme.signs.here, self.theme.accent)
+            } else if self.marked.contains(&row.offset) {
+                (self.theme.signs.bar, self.theme.card)
+            } else {
+                (" ", self.theme.muted)
+            };
+            buffer.set_stringn(body.x + 1, y, sign, 1, style);
         }
         let mut x = body.x + GUTTER.min(body.width);
         if self.columns.number > 0 {

@@ -42,6 +42,7 @@ fn log_rows<'a>(rows: &'a [Row], above: &'a [Row], width: u16, theme: &'a Theme)
         stamps: Stamps { times: Times::None, start: None, zone: UTC, slow_ms: 0 },
         search: None,
         at: None,
+        marked: &[],
         progress: Progress::Last,
         is_interrupted: false,
         theme,
