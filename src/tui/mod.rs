@@ -9,11 +9,11 @@
 //!                                       └── worker, watch, external, terminal ◄───────┘
 //! ```
 //!
-//! * [`msg`], [`model`], [`at`], [`document`], [`view_options`], [`prompt`], [`runs_query`],
-//!   [`new_runs`], [`wait`], [`update`], [`view`], [`viewport`], [`widget`], [`layout`], [`keymap`],
-//!   [`theme`] are pure: no I/O, clock, environment or lock.
-//! * `worker` owns the catalog and the open document (`reader`). It also searches for runs
-//!   (`runs_search`).
+//! * [`msg`], [`model`], [`at`], [`document`], [`view_options`], [`prompt`], [`new_runs`], [`wait`],
+//!   [`update`], [`view`], [`viewport`], [`widget`], [`layout`], [`keymap`], [`theme`] and `motion`
+//!   are pure: no I/O, clock, environment or lock.
+//! * [`runs`] owns the pane of runs. `app` handles the events that it leaves to the other panes.
+//! * `worker` owns the catalog and the open document (`reader`). It also searches for runs.
 //! * `watch` detects changes on disk; `input` and `term` are the terminal.
 //! * `external` hands the terminal to an editor or a pager for a while; `excerpt` is the text that
 //!   they show, and `copies` are the editor's files with this text.
@@ -22,6 +22,7 @@
 //!
 //! Text from a store passes [`crate::sanitize`] on its way to the screen.
 
+mod app;
 pub mod at;
 mod copies;
 pub mod document;
@@ -31,12 +32,12 @@ mod input;
 pub mod keymap;
 pub mod layout;
 pub mod model;
+mod motion;
 pub mod msg;
 pub mod new_runs;
 pub mod prompt;
 mod reader;
-pub mod runs_query;
-mod runs_search;
+pub mod runs;
 mod session;
 #[doc(hidden)]
 pub mod sim;

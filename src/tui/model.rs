@@ -7,7 +7,6 @@
 mod header;
 mod log;
 mod pane;
-mod runs;
 mod tree;
 
 use std::collections::HashMap;
@@ -26,6 +25,7 @@ use crate::tui::layout::{self, Layout, Pane, help_box};
 use crate::tui::msg::Watching;
 use crate::tui::new_runs::NewRuns;
 use crate::tui::prompt::{Past, Prompt};
+use crate::tui::runs::Runs;
 use crate::tui::theme::Theme;
 use crate::tui::view_options::ViewOptions;
 use crate::tui::wait::Waiting;
@@ -33,7 +33,6 @@ use crate::tui::widget::{HelpRow, help_rows};
 
 pub use header::{HeaderLine, LABEL, MARGIN};
 pub use log::{Aim, Card, Log, Mark, Pending, Request};
-pub use runs::{Finder, Runs};
 pub use tree::{Item, Tree, telling_place};
 
 /// The age in milliseconds from which a read counts as hanging. The tick that sets the read's start

@@ -4,6 +4,7 @@
 //! worker. Everything that the model requests leaves [`super::update`] as an [`Effect`]. Nothing
 //! here performs an action.
 
+mod app;
 mod page;
 mod request;
 mod runs;
@@ -19,6 +20,7 @@ use crate::time::Time;
 use crate::tui::keymap::Key;
 use crate::tui::wait::Wait;
 
+pub use app::{AppEvent, Events};
 pub use page::{Answer, Head, HitCount, Known, Page, Target};
 pub use request::{Fold, Folds, Goal, PageRequest, RowsRequest, Sought, Ticket};
 pub use runs::{FoundRuns, Next, RunsRequest, Step};
@@ -189,20 +191,29 @@ pub enum ExternalRequest {
     Page(LogRow),
 }
 
-/// The actions to which an event leads, in order.
-#[derive(Clone, PartialEq, Default, Debug)]
+/// Entries in the order in which they are handled.
+#[derive(Clone, PartialEq, Debug)]
 #[must_use = "an effect that is dropped is never performed"]
-pub struct Effects(Vec<Effect>);
+pub struct Queue<T>(Vec<T>);
 
-impl Effects {
-    /// Returns no effects.
+/// The actions to which an event leads.
+pub type Effects = Queue<Effect>;
+
+impl<T> Queue<T> {
+    /// Returns no entries.
     pub const fn none() -> Self {
         Self(Vec::new())
     }
 
-    /// Adds the effects of a later event.
+    /// Adds the entries of a later event.
     pub fn extend(&mut self, later: impl Into<Self>) {
         self.0.extend(later.into().0);
+    }
+}
+
+impl<T> Default for Queue<T> {
+    fn default() -> Self {
+        Self::none()
     }
 }
 
@@ -218,15 +229,15 @@ impl<T: Into<Effect>> From<Option<T>> for Effects {
     }
 }
 
-impl FromIterator<Effect> for Effects {
-    fn from_iter<I: IntoIterator<Item = Effect>>(effects: I) -> Self {
-        Self(effects.into_iter().collect())
+impl<T> FromIterator<T> for Queue<T> {
+    fn from_iter<I: IntoIterator<Item = T>>(entries: I) -> Self {
+        Self(entries.into_iter().collect())
     }
 }
 
-impl IntoIterator for Effects {
-    type Item = Effect;
-    type IntoIter = std::vec::IntoIter<Effect>;
+impl<T> IntoIterator for Queue<T> {
+    type Item = T;
+    type IntoIter = std::vec::IntoIter<T>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.0.into_iter()

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use super::excerpt;
 use super::msg::{Answer, Msg, PAGE_RUNS, PageRequest, Ticket, Work, WorkerRequest};
 use super::reader::DocumentReader;
-use super::runs_search::RunsSearch;
+use super::runs::RunsSearch;
 use super::wait::Wait;
 use crate::catalog::{Catalog, RunFilter, RunSpec};
 use crate::error::{self, Result};

@@ -89,6 +89,22 @@ fn modules_import_only_from_rows_above_their_own() {
     assert!(wrong.is_empty(), "imports that point up or sideways:\n{}", wrong.join("\n"));
 }
 
+/// A pane owns its state: its files do not depend on the whole screen.
+#[test]
+fn a_pane_does_not_import_the_screen() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/tui/runs");
+    let mut files = Vec::new();
+    sources(&dir, &mut files);
+    assert!(!files.is_empty(), "the sources were found");
+    for file in files {
+        let source = fs::read_to_string(&file).unwrap();
+        for module in ["app", "model", "update", "view", "session", "worker"] {
+            let import = format!("crate::tui::{module}");
+            assert!(!source.contains(&import), "{} imports {import}", file.display());
+        }
+    }
+}
+
 #[test]
 fn imports_of_every_form_are_found() {
     let source = "use crate::cri::Record;\nuse crate::{log, store::Reader, display};\n\

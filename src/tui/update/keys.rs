@@ -1,45 +1,20 @@
 //! Key input: the keymap names the action, the pane with the focus gives it its meaning.
 
 use super::log::{land, stop_looking};
-use super::{external, finder, moving, runs, scroll, seek, tree};
+use super::{external, moving, scroll, seek, tree};
 use crate::catalog::Beside;
 use crate::cri::Stream;
-use crate::model::Outcome;
+use crate::model::{Outcome, RunId};
 use crate::search::Towards;
+pub(super) use crate::tui::app::focus;
+use crate::tui::app::in_runs;
 use crate::tui::keymap::{Action, Context, Key, Keys, Meaning};
 use crate::tui::layout::{self, Pane};
 use crate::tui::model::Model;
+pub(super) use crate::tui::motion::Move;
 use crate::tui::msg::{Effect, Effects, ExternalRequest, Fold, TerminalRequest};
 use crate::tui::prompt::PromptKind;
-
-/// The distance of a move.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Move {
-    /// Rows; positive is down.
-    Rows(isize),
-    /// Shares of a page: 2 is a page, 1 half of one; positive is down.
-    Halves(isize),
-    /// To the first row.
-    Top,
-    /// To the last row.
-    Bottom,
-}
-
-impl Move {
-    /// The same in rows, on a page of `height` rows; a page leaves one row of the one before on
-    /// screen.
-    pub(super) fn rows(self, height: usize) -> isize {
-        let height = isize::try_from(height).unwrap_or(isize::MAX);
-        match self {
-            Self::Rows(rows) => rows,
-            Self::Halves(2) => (height - 1).max(1),
-            Self::Halves(-2) => -(height - 1).max(1),
-            Self::Halves(halves) => halves * (height / 2).max(1),
-            Self::Top => isize::MIN,
-            Self::Bottom => isize::MAX,
-        }
-    }
-}
+use crate::tui::runs::Runs;
 
 /// A key was pressed.
 pub(super) fn press(model: &mut Model, key: Key) -> Effects {
@@ -60,7 +35,7 @@ pub(super) fn press(model: &mut Model, key: Key) -> Effects {
     }
     model.said = None;
     if action.is_none() && model.context() == Context::RunsFilter {
-        return finder::type_key(model, key);
+        return in_runs(model, |runs, height| runs.type_key(key, height));
     }
     // A key waits for a search that ends soon. Once a search takes long, its progress is shown and
     // any key stops it. A step back from the help affects only the help.
@@ -169,11 +144,14 @@ fn act(model: &mut Model, action: Action) -> Effects {
         Action::Runs | Action::FindRuns if model.is_single_log() => {
             seek::say(model, "this log does not belong to a run")
         }
-        Action::Runs | Action::FindRuns => finder::begin(model),
-        Action::OlderRun => finder::step(model, Beside::Older, None, true),
-        Action::NewerRun => finder::step(model, Beside::Newer, None, true),
-        Action::OlderFailedRun => finder::step(model, Beside::Older, Some(Outcome::Failed), true),
-        Action::NewerFailedRun => finder::step(model, Beside::Newer, Some(Outcome::Failed), true),
+        Action::Runs | Action::FindRuns => {
+            model.runs.begin_search();
+            focus(model, Pane::Runs)
+        }
+        Action::OlderRun => step(model, Beside::Older, None),
+        Action::NewerRun => step(model, Beside::Newer, None),
+        Action::OlderFailedRun => step(model, Beside::Older, Some(Outcome::Failed)),
+        Action::NewerFailedRun => step(model, Beside::Newer, Some(Outcome::Failed)),
         Action::NextSlowest => tree::slowest(model, 1),
         Action::PreviousSlowest => tree::slowest(model, -1),
         Action::Header => {
@@ -227,7 +205,7 @@ fn jump(model: &mut Model, by: isize, is_for_failed: bool) -> Effects {
         return scroll::jump(model, by, is_for_failed);
     }
     if is_for_failed && model.focus == Pane::Runs {
-        return finder::to_failed(model, by);
+        return in_runs(model, |runs, height| runs.to_failed(by, height));
     }
     tree::jump(model, by, if is_for_failed { tree::is_failed } else { |_| true })
 }
@@ -249,24 +227,19 @@ fn go(model: &mut Model, how: Move) -> Effects {
         return Effects::none();
     }
     match model.focus {
-        Pane::Runs => runs::go(model, how),
+        Pane::Runs => {
+            let open = model.wanted.clone();
+            in_runs(model, |runs, height| runs.go(how, open.as_ref(), height))
+        }
         Pane::Tree => tree::go(model, how),
         Pane::Log => moving::go(model, how),
     }
 }
 
-/// Gives a pane the focus.
-pub(super) fn focus(model: &mut Model, pane: Pane) -> Effects {
-    let before = std::mem::replace(&mut model.focus, pane);
-    match (before, pane) {
-        (Pane::Runs, Pane::Runs) => Effects::none(),
-        (_, Pane::Runs) => {
-            model.behind = before;
-            Effects::none()
-        }
-        (Pane::Runs, _) => finder::leave(model),
-        _ => Effects::none(),
-    }
+/// Opens a run beside the open one.
+fn step(model: &mut Model, side: fn(RunId) -> Beside, outcome: Option<Outcome>) -> Effects {
+    let open = model.wanted.clone();
+    in_runs(model, |runs, _| runs.step(side, outcome, open.as_ref()))
 }
 
 fn turn(model: &mut Model, by: isize) -> Effects {
@@ -283,7 +256,7 @@ fn turn(model: &mut Model, by: isize) -> Effects {
 
 fn open(model: &mut Model) -> Effects {
     match model.focus {
-        Pane::Runs => runs::open(model),
+        Pane::Runs => in_runs(model, Runs::open),
         Pane::Tree => tree::open(model),
         Pane::Log => scroll::enter(model),
     }
@@ -305,8 +278,8 @@ fn back(model: &mut Model) -> Effects {
     if model.focus == Pane::Log && model.view_options.row_filter.filter.is_some() {
         return seek::set_filter(model, None);
     }
-    if let Some(effects) = (model.focus == Pane::Runs).then(|| finder::back(model)).flatten() {
-        return effects;
+    if model.focus == Pane::Runs && model.runs.finder.is_some() {
+        return in_runs(model, Runs::back);
     }
     if model.zoom {
         return flip(&mut model.zoom);

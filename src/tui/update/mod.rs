@@ -5,12 +5,10 @@
 
 mod answers;
 mod external;
-mod finder;
 mod keys;
 mod log;
 mod mouse;
 mod moving;
-mod runs;
 mod scroll;
 mod seek;
 mod store;
@@ -20,9 +18,11 @@ use std::path::PathBuf;
 
 use crate::display;
 use crate::time::Time;
+use crate::tui::app::in_runs;
 use crate::tui::layout::{self, help_box};
 use crate::tui::model::Model;
-use crate::tui::msg::{Effect, Effects, Msg, TerminalRequest, Work, WorkerRequest};
+use crate::tui::msg::{Effect, Effects, Events, Msg, TerminalRequest, Work, WorkerRequest};
+use crate::tui::runs::Runs;
 use crate::tui::wait::{Wait, Waiting};
 
 /// Returns the effects to run before the first message.
@@ -41,10 +41,12 @@ pub fn update(model: &mut Model, msg: Msg) -> Effects {
     let mut effects = match msg {
         Msg::Key(key) => keys::press(model, key),
         Msg::Mouse(mouse, x, y) => mouse::act(model, mouse, x, y),
-        Msg::Runs(list) => runs::arrived(model, list),
-        Msg::RunsFound(ticket, found) => finder::found(model, ticket, found),
-        Msg::Stepped(step, head) => finder::stepped(model, &step, head.map(|head| *head)),
-        Msg::RunsBeside(beside, list) => runs::read(model, &beside, list),
+        Msg::Runs(list) => store::listed(model, list),
+        Msg::RunsFound(ticket, found) => {
+            in_runs(model, |runs, height| runs.found(ticket, found, height))
+        }
+        Msg::Stepped(step, head) => store::stepped(model, &step, head),
+        Msg::RunsBeside(beside, list) => store::read_beside(model, &beside, list),
         Msg::Run(id, node) => store::arrived(model, &id, node),
         Msg::Log(ticket, answer) => answers::take(model, ticket, answer),
         Msg::Disk => store::refresh(model),
@@ -73,7 +75,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Effects {
         }
     };
     settle(model);
-    effects.extend(runs::go_on(model));
+    effects.extend(in_runs(model, Runs::go_on));
     effects.extend(log::settle(model));
     moving::settle_cursor(model);
     effects
@@ -102,8 +104,10 @@ fn reads(model: &mut Model, path: Option<PathBuf>) -> Effects {
 fn resize(model: &mut Model, width: u16, height: u16) -> Effects {
     model.screen = layout::screen(width, height);
     tree::reveal_selected(model);
-    runs::reveal_selected(model);
-    Effects::none()
+    in_runs(model, |runs, height| {
+        runs.reveal_cursor(height);
+        Events::none()
+    })
 }
 
 fn copied(model: &mut Model, text: String, is_cut: bool) -> Effects {
@@ -129,16 +133,4 @@ fn settle(model: &mut Model) {
         *top = (*top).min(rows.saturating_sub(height));
     }
     tree::settle(model);
-    runs::settle(model);
-}
-
-/// `top`, the first of `height` rows on screen, moved as little as needed for row `at` to be among
-/// them.
-fn reveal(top: usize, at: usize, height: usize) -> usize {
-    top.min(at).max((at + 1).saturating_sub(height))
-}
-
-/// `at` moved by `by` within a list of `len` rows.
-fn step(at: usize, by: isize, len: usize) -> usize {
-    at.saturating_add_signed(by).min(len.saturating_sub(1))
 }

@@ -3,7 +3,8 @@
 use ratatui::layout::{Position, Rect};
 
 use super::keys::focus;
-use super::{moving, runs, tree};
+use super::{moving, tree};
+use crate::tui::app::in_runs;
 use crate::tui::layout::Pane;
 use crate::tui::model::Model;
 use crate::tui::msg::{Effects, Mouse};
@@ -25,7 +26,10 @@ pub(super) fn act(model: &mut Model, mouse: Mouse, x: u16, y: u16) -> Effects {
         Mouse::Wheel(notches) => {
             let by = isize::from(notches) * WHEEL;
             match pane {
-                Pane::Runs => runs::scroll(model, by),
+                Pane::Runs => {
+                    model.runs.scroll(by);
+                    Effects::none()
+                }
                 Pane::Tree => tree::scroll(model, by),
                 Pane::Log => moving::scroll(model, by),
             }
@@ -33,7 +37,7 @@ pub(super) fn act(model: &mut Model, mouse: Mouse, x: u16, y: u16) -> Effects {
         Mouse::Click => {
             let mut effects = focus(model, pane);
             effects.extend(match pane {
-                Pane::Runs => runs::click(model, row),
+                Pane::Runs => in_runs(model, |runs, height| runs.click(row, height)),
                 Pane::Tree => tree::click(model, row),
                 Pane::Log => moving::click(model, y),
             });

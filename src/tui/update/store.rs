@@ -3,17 +3,47 @@
 use std::path::PathBuf;
 
 use super::{log, tree};
+use crate::catalog::{Beside, RunList};
 use crate::display;
 use crate::join::{JobNode, Place, RunHead, RunNode, ShState};
 use crate::model::{JobId, Phase, RunId};
+use crate::tui::app::in_runs;
 use crate::tui::model::{Item, Model, Tree, telling_place};
-use crate::tui::msg::{Effect, Effects, TerminalRequest, WorkerRequest};
+use crate::tui::msg::{Effect, Effects, Step, TerminalRequest, WorkerRequest};
 
 /// The disk may have changed: both the store and the log are looked at.
 pub(super) fn refresh(model: &mut Model) -> Effects {
     let mut effects = Effects::from(WorkerRequest::Refresh(model.wanted.clone()));
     effects.extend(log::refresh(model));
     effects
+}
+
+/// Takes in the newest runs. Without a choice of the user, the newest one is opened; its tree
+/// follows by itself.
+pub(super) fn listed(model: &mut Model, list: RunList) -> Effects {
+    model.store_fault = None;
+    let newest = || list.heads.first().map(|head| head.run.id.clone());
+    model.wanted = model.wanted.take().or_else(newest);
+    let new = model.new_runs.as_mut().and_then(|known| known.take_in(&list.heads)).cloned();
+    let open = model.wanted.clone();
+    in_runs(model, |runs, height| {
+        let mut events = runs.arrived(list, open.as_ref(), height);
+        events.extend(new.map(|new| runs.switch_to(new, height)));
+        events
+    })
+}
+
+/// Takes in runs beside a run.
+pub(super) fn read_beside(model: &mut Model, beside: &Beside, list: Option<RunList>) -> Effects {
+    model.store_fault = None;
+    model.runs.read(beside, list);
+    Effects::none()
+}
+
+/// Takes in the run to which a step leads.
+pub(super) fn stepped(model: &mut Model, step: &Step, head: Option<Box<RunHead>>) -> Effects {
+    let (open, head) = (model.wanted.clone(), head.map(|head| *head));
+    in_runs(model, |runs, height| runs.stepped(step, head, open.as_ref(), height))
 }
 
 /// A run was read.

@@ -3,11 +3,12 @@
 use std::cmp::Reverse;
 
 use super::keys::{Move, focus};
-use super::{log, reveal, scroll, step};
+use super::{log, scroll};
 use crate::display;
 use crate::join::{Place, RunNode, ShNode, ShState};
 use crate::tui::layout::Pane;
 use crate::tui::model::{Item, Model};
+use crate::tui::motion::{reveal, step};
 use crate::tui::msg::Effects;
 use crate::tui::widget::spent_ms_by;
 

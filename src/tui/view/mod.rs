@@ -17,11 +17,11 @@ use crate::model::Phase;
 use crate::tui::keymap::{Action, Keys};
 use crate::tui::layout::{Layout, Pane, Slot, help_box};
 use crate::tui::model::Model;
-use crate::tui::msg::{Next, Watching};
-use crate::tui::runs_query::RunsQuery;
+use crate::tui::msg::Watching;
+use crate::tui::runs::RunsView;
 use crate::tui::widget::{
-    Badge, RunsList, StatusLine, Strip, Titled, TreeList, clear, draw_bars, draw_begun,
-    draw_finder, draw_head, draw_help, draw_hints, draw_prompt, draw_title, spent_ms,
+    Badge, StatusLine, Titled, TreeList, clear, draw_bars, draw_begun, draw_head, draw_help,
+    draw_hints, draw_lines, draw_prompt, draw_title, spent_ms,
 };
 
 /// Draws everything.
@@ -121,56 +121,32 @@ fn titled(run: &RunNode) -> RunHead {
 }
 
 fn draw_slot(model: &Model, slot: &Slot, has_focus: bool, buffer: &mut Buffer) {
+    let runs = RunsView {
+        runs: &model.runs,
+        open: model.wanted.as_ref(),
+        has_focus: model.focus == Pane::Runs,
+        now: model.now,
+        theme: &model.theme,
+    };
     let title = match slot.pane {
-        Pane::Runs => model
-            .runs
-            .active_finder()
-            .map_or_else(|| "Runs".into(), |finder| format!("Runs {}", finder.count())),
+        Pane::Runs => runs.title(),
         Pane::Tree => "Jobs".into(),
         Pane::Log => log::title(model),
     };
     draw_head(buffer, slot.head, &title, &model.theme, has_focus);
     match slot.pane {
-        Pane::Runs => draw_runs(model, slot.body, buffer),
+        Pane::Runs => runs.draw(buffer, slot.body),
         Pane::Tree => draw_tree(model, slot.body, buffer),
         Pane::Log => log::draw(model, slot.body, buffer),
     }
-}
-
-fn draw_runs(model: &Model, body: Rect, buffer: &mut Buffer) {
-    let runs = &model.runs;
-    let (line, rows) = model.runs_parts(body);
-    if let Some(finder) = &runs.finder {
-        draw_finder(buffer, line, finder, &model.theme);
-    }
-    let (heads, at, top) = runs.shown();
-    let nothing = match runs.active_finder().map(|finder| &finder.next) {
-        Some(Next::End) => "no matching runs",
-        Some(Next::Looking | Next::After(_)) => "searching for matching runs",
-        None => "no runs yet",
-    };
-    if heads.is_empty() && runs.heads.is_some() {
-        return say(model, buffer, rows, &[nothing]);
-    }
-    let query = runs.active_finder().map(|finder| RunsQuery::new(finder.text()));
-    let list = RunsList {
-        heads,
-        top,
-        at,
-        open: model.wanted.as_ref(),
-        query: query.as_ref(),
-        has_focus: model.focus == Pane::Runs,
-        now: model.now,
-        theme: &model.theme,
-    };
-    list.draw(buffer, rows);
 }
 
 fn draw_tree(model: &Model, body: Rect, buffer: &mut Buffer) {
     let items = model.items();
     if let Some(run) = model.run.as_ref().filter(|run| run.jobs.is_empty()) {
         let has_ended = matches!(run.head.phase, Phase::Finished | Phase::Unknown);
-        say(model, buffer, body, &["", if has_ended { "no jobs" } else { "no jobs yet" }]);
+        let nothing = if has_ended { "no jobs" } else { "no jobs yet" };
+        say(model, buffer, body, &["", nothing]);
     }
     let list = TreeList {
         items: &items,
@@ -188,10 +164,7 @@ fn draw_tree(model: &Model, body: Rect, buffer: &mut Buffer) {
 
 /// Draws lines of text where there is nothing else to show.
 fn say(model: &Model, buffer: &mut Buffer, body: Rect, lines: &[&str]) {
-    for (line, y) in lines.iter().zip(body.top()..body.bottom()) {
-        let row = Rect { y, height: 1, ..body };
-        Strip::new(buffer, row, model.theme.signs.ellipsis).skip(2).put(line, model.theme.muted);
-    }
+    draw_lines(buffer, body, lines, &model.theme);
 }
 
 /// Returns the badge for the state of the output; `None` before a run is open.

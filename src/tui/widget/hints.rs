@@ -121,7 +121,7 @@ pub fn draw_prompt(
 }
 
 /// Draws the typed text, as much as fits around the cursor.
-pub(super) fn draw_input(strip: &mut Strip<'_>, input: &Input, has_cursor: bool, theme: &Theme) {
+pub fn draw_input(strip: &mut Strip<'_>, input: &Input, has_cursor: bool, theme: &Theme) {
     // At the end of the text, the cursor is after the last character.
     let room = strip.free().saturating_sub(1);
     let scroll = input.visual_scroll(room);

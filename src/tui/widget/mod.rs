@@ -4,16 +4,16 @@ mod frame;
 mod help;
 mod hints;
 mod log;
-mod runs;
+mod spans;
 mod strip;
 mod title;
 mod tree;
 
 pub use frame::{clear, draw_bars, draw_box, draw_head};
 pub use help::{HelpRow, draw_help, help_rows};
-pub use hints::{StatusLine, draw_begun, draw_hints, draw_prompt};
+pub use hints::{StatusLine, draw_begun, draw_hints, draw_input, draw_prompt};
 pub use log::{Columns, Heading, LogRows, Stamps, lines_of};
-pub use runs::{RunsList, draw_finder, so_far, span, spent, spent_ms};
+pub use spans::{so_far, span, span_ms, spent, spent_ms};
 pub use strip::{Strip, cut};
 pub use title::{Badge, Titled, draw_title};
 pub use tree::{TreeList, command, own_name, spent_by, spent_ms_by};
@@ -26,7 +26,7 @@ use crate::tui::theme::Theme;
 
 /// Marks a row as selected: the whole row in the focused pane, or a sign at its left edge in
 /// another.
-fn select(buffer: &mut Buffer, row: Rect, theme: &Theme, has_focus: bool) {
+pub fn select(buffer: &mut Buffer, row: Rect, theme: &Theme, has_focus: bool) {
     if has_focus {
         // Use one style for the whole row: with reverse video, its colors would make a patchwork.
         buffer.set_style(row, Style::reset().patch(theme.base));
@@ -37,7 +37,16 @@ fn select(buffer: &mut Buffer, row: Rect, theme: &Theme, has_focus: bool) {
 }
 
 /// Returns row `index` of a pane, counted from its first row; `None` below its last.
-fn row_of(body: Rect, index: usize) -> Option<Rect> {
+#[must_use]
+pub fn row_of(body: Rect, index: usize) -> Option<Rect> {
     let y = u16::try_from(index).ok().filter(|y| *y < body.height)?;
     Some(Rect { y: body.y + y, height: 1, ..body })
+}
+
+/// Draws lines of text where there is nothing else to show.
+pub fn draw_lines(buffer: &mut Buffer, body: Rect, lines: &[&str], theme: &Theme) {
+    for (index, line) in lines.iter().enumerate() {
+        let Some(row) = row_of(body, index) else { break };
+        Strip::new(buffer, row, theme.signs.ellipsis).skip(2).put(line, theme.muted);
+    }
 }

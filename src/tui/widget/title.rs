@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthStr;
 
-use super::{Strip, runs};
+use super::{Strip, spent};
 use crate::display::{self, Status};
 use crate::join::RunHead;
 use crate::model::Phase;
@@ -98,7 +98,7 @@ pub fn draw_title(
     } else {
         String::new()
     };
-    let spent = runs::spent(head, now).map_or_else(String::new, |spent| format!(" {spent}"));
+    let spent = spent(head, now).map_or_else(String::new, |spent| format!(" {spent}"));
     let names = Names::new(head);
     let failed =
         if failed > 0 { format!(" {} {failed} failed", theme.signs.dot) } else { String::new() };

@@ -18,7 +18,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use unicode_width::UnicodeWidthStr;
 
-use super::runs::{span, span_ms};
+use super::spans::{span, span_ms};
 use super::{Strip, row_of, select};
 use crate::display::{self, Status, count};
 use crate::join::{JobNode, Place, RunNode, ShNode, ShState};

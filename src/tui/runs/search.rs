@@ -1,11 +1,11 @@
 //! The search for runs on the worker's thread. It examines the store from the newest run on, a
 //! slice at a time, and stops once enough runs match.
 
-use super::msg::{FoundRuns, Msg, Next, PAGE_RUNS, RunsRequest};
-use super::runs_query::RunsQuery;
+use super::RunsQuery;
 use crate::catalog::{Beside, Catalog, RunFilter};
 use crate::error::Result;
 use crate::model::RunId;
+use crate::tui::msg::{FoundRuns, Msg, Next, PAGE_RUNS, RunsRequest};
 
 /// The number of runs examined before newer requests are handled: a few milliseconds of work.
 const SLICE_RUNS: usize = 500;
@@ -13,7 +13,7 @@ const SLICE_RUNS: usize = 500;
 const ENOUGH: usize = PAGE_RUNS;
 
 /// A search in progress.
-pub(super) struct RunsSearch {
+pub struct RunsSearch {
     request: RunsRequest,
     query: RunsQuery,
     /// The last run examined.
@@ -23,17 +23,17 @@ pub(super) struct RunsSearch {
 }
 
 impl RunsSearch {
-    pub(super) fn new(request: RunsRequest) -> Self {
+    pub fn new(request: RunsRequest) -> Self {
         let (query, after) = (RunsQuery::new(&request.text), request.after.clone());
         Self { request, query, after, found: 0, is_over: false }
     }
 
-    pub(super) const fn is_over(&self) -> bool {
+    pub const fn is_over(&self) -> bool {
         self.is_over
     }
 
     /// Examines the next slice. A slice that cannot be read is retried by the next call.
-    pub(super) fn go_on(&mut self, catalog: &Catalog, filter: &RunFilter) -> Result<Msg> {
+    pub fn go_on(&mut self, catalog: &Catalog, filter: &RunFilter) -> Result<Msg> {
         let beside = self.after.clone().map(Beside::Older);
         let list = match &beside {
             Some(beside) => catalog.runs_beside(beside, filter, SLICE_RUNS)?,

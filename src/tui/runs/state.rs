@@ -1,14 +1,11 @@
 //! The loaded part of the list of runs, and the search in it.
 
-use ratatui::layout::Rect;
 use tui_input::Input;
 
-use super::Model;
 use crate::catalog::Beside;
 use crate::display;
 use crate::join::RunHead;
 use crate::model::RunId;
-use crate::tui::layout::runs_parts;
 use crate::tui::msg::{Next, Ticket};
 
 /// The list of runs.
@@ -74,15 +71,6 @@ impl Finder {
     }
 }
 
-impl Model {
-    /// Divides the pane into the line being typed, if there is one, and the rows of the list of
-    /// runs.
-    #[must_use]
-    pub fn runs_parts(&self, body: Rect) -> (Rect, Rect) {
-        runs_parts(body, self.runs.finder.is_some())
-    }
-}
-
 impl Runs {
     /// Returns true if keys are typed into the line.
     #[must_use]
@@ -115,4 +103,21 @@ impl Runs {
             None => (&mut self.at, &mut self.top),
         }
     }
+
+    /// Returns the number of runs that fit into a pane of this height.
+    pub(super) fn rows(&self, height: usize) -> usize {
+        height.saturating_sub(usize::from(self.finder.is_some() && height > 1)).max(1)
+    }
+
+    /// Returns the position of the cursor among the runs shown; if it is on none of them, the
+    /// position of the first run on screen.
+    pub(super) fn cursor(&self) -> usize {
+        let (heads, at, top) = self.shown();
+        position(heads, at).unwrap_or(top)
+    }
+}
+
+/// Returns the position of a run in a list.
+pub(super) fn position(heads: &[RunHead], id: Option<&RunId>) -> Option<usize> {
+    heads.iter().position(|head| Some(&head.run.id) == id)
 }

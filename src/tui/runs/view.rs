@@ -1,4 +1,5 @@
-//! The list of runs, newest first, with as many columns as the width allows.
+//! The drawing of the pane: the list of runs, newest first, with as many columns as the width
+//! allows, below the line in which a search is typed.
 //!
 //! ```text
 //!  ✗ 7f3a9c01 main         2m
@@ -13,16 +14,16 @@ use ratatui::style::Style;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
-use super::hints::draw_input;
-use super::{Strip, cut, row_of, select};
+use super::{Finder, Runs, RunsQuery, TextKind};
 use crate::display::{self, Status};
 use crate::join::RunHead;
-use crate::model::{Phase, Run, RunId};
+use crate::model::{Run, RunId};
 use crate::sanitize::name;
 use crate::time::Time;
-use crate::tui::model::Finder;
-use crate::tui::runs_query::{RunsQuery, TextKind};
+use crate::tui::layout::runs_parts;
+use crate::tui::msg::Next;
 use crate::tui::theme::Theme;
+use crate::tui::widget::{Strip, cut, draw_input, draw_lines, row_of, select, spent};
 
 /// The width of a state word, such as `interrupted`.
 const WORD: usize = 11;
@@ -73,19 +74,14 @@ impl Columns {
     }
 }
 
-/// The list of runs.
-pub struct RunsList<'a> {
-    /// The runs.
-    pub heads: &'a [RunHead],
-    /// The index of the first run on screen.
-    pub top: usize,
-    /// The run under the cursor.
-    pub at: Option<&'a RunId>,
+/// The pane of runs as it is drawn.
+#[derive(Clone, Copy)]
+pub struct RunsView<'a> {
+    /// The state of the pane.
+    pub runs: &'a Runs,
     /// The open run.
     pub open: Option<&'a RunId>,
-    /// The search for runs, whose matches are marked.
-    pub query: Option<&'a RunsQuery>,
-    /// True if the list has the focus.
+    /// True if the pane has the focus.
     pub has_focus: bool,
     /// The current time.
     pub now: Option<Time>,
@@ -93,9 +89,50 @@ pub struct RunsList<'a> {
     pub theme: &'a Theme,
 }
 
-impl RunsList<'_> {
-    /// Draws the rows that fit.
+impl RunsView<'_> {
+    /// Returns the title of the pane.
+    #[must_use]
+    pub fn title(&self) -> String {
+        let finder = self.runs.active_finder();
+        finder.map_or_else(|| "Runs".into(), |finder| format!("Runs {}", finder.count()))
+    }
+
+    /// Draws the pane.
     pub fn draw(&self, buffer: &mut Buffer, body: Rect) {
+        let (line, rows) = runs_parts(body, self.runs.finder.is_some());
+        if let Some(finder) = &self.runs.finder {
+            draw_finder(buffer, line, finder, self.theme);
+        }
+        let finder = self.runs.active_finder();
+        let nothing = match finder.map(|finder| &finder.next) {
+            Some(Next::End) => "no matching runs",
+            Some(Next::Looking | Next::After(_)) => "searching for matching runs",
+            None => "no runs yet",
+        };
+        let (heads, at, top) = self.runs.shown();
+        if heads.is_empty() && self.runs.heads.is_some() {
+            return draw_lines(buffer, rows, &[nothing], self.theme);
+        }
+        let query = finder.map(|finder| RunsQuery::new(finder.text()));
+        List { view: *self, heads, at, top, query: query.as_ref() }.draw(buffer, rows);
+    }
+}
+
+/// The rows of the pane.
+struct List<'a> {
+    view: RunsView<'a>,
+    heads: &'a [RunHead],
+    /// The run under the cursor.
+    at: Option<&'a RunId>,
+    /// The index of the first run on screen.
+    top: usize,
+    /// The search for runs, whose matches are marked.
+    query: Option<&'a RunsQuery>,
+}
+
+impl List<'_> {
+    /// Draws the rows that fit.
+    fn draw(&self, buffer: &mut Buffer, body: Rect) {
         let rows: Vec<_> = self
             .heads
             .iter()
@@ -121,7 +158,7 @@ impl RunsList<'_> {
             };
             self.draw_row(buffer, row, columns, texts, place);
             if Some(&texts.head.run.id) == self.at {
-                select(buffer, row, self.theme, self.has_focus);
+                select(buffer, row, self.view.theme, self.view.has_focus);
             }
         }
     }
@@ -134,10 +171,10 @@ impl RunsList<'_> {
         texts: &Texts<'_>,
         place: &str,
     ) {
-        let theme = self.theme;
+        let theme = self.view.theme;
         let head = texts.head;
         let status = Status::of_run(head);
-        let is_open = Some(&head.run.id) == self.open;
+        let is_open = Some(&head.run.id) == self.view.open;
         let plain = if is_open { theme.strong } else { Style::new() };
         let mut strip = Strip::new(buffer, row, theme.signs.ellipsis);
         strip.skip(1).skip_right(1);
@@ -170,16 +207,17 @@ impl RunsList<'_> {
         let before_sha = texts.ref_name.graphemes(true).count() + 1;
         of_place.extend(marks(&texts.sha, TextKind::Hex).into_iter().map(|mark| mark + before_sha));
         column(place, columns.place, theme.muted, &of_place);
-        let spent = spent(head, self.now).unwrap_or_default();
+        let spent = spent(head, self.view.now).unwrap_or_default();
         column(&format!("{spent:>SPENT$}"), columns.spent, plain, &[]);
-        let age =
-            since(&head.run).zip(self.now).map(|(then, now)| display::age(now.millis_since(then)));
+        let age = since(&head.run)
+            .zip(self.view.now)
+            .map(|(then, now)| display::age(now.millis_since(then)));
         column(&format!("{:>AGE$}", age.unwrap_or_default()), AGE, theme.muted, &[]);
     }
 }
 
 /// Draws the line in which a search is typed.
-pub fn draw_finder(buffer: &mut Buffer, area: Rect, finder: &Finder, theme: &Theme) {
+fn draw_finder(buffer: &mut Buffer, area: Rect, finder: &Finder, theme: &Theme) {
     let mut strip = Strip::new(buffer, area, theme.signs.ellipsis);
     strip.skip(1).skip_right(1).put("/", theme.accent);
     draw_input(&mut strip, &finder.input, finder.is_typing, theme);
@@ -218,49 +256,6 @@ impl<'a> Texts<'a> {
             revision,
         }
     }
-}
-
-/// Formats the duration of a run, in whole seconds while it is active; `None` if it is unknown.
-#[must_use]
-pub fn spent(head: &RunHead, now: Option<Time>) -> Option<String> {
-    span(head.phase, head.run.started_at, head.ended_at(), now)
-}
-
-/// Returns the duration of a run in milliseconds, so far if it is active; `None` if it is unknown.
-#[must_use]
-pub fn spent_ms(head: &RunHead, now: Option<Time>) -> Option<i64> {
-    span_ms(head.phase, head.run.started_at, head.ended_at(), now)
-}
-
-/// Formats a duration, in whole seconds while the phase is active; `None` if it is unknown.
-#[must_use]
-pub fn span(
-    phase: Phase,
-    start: Option<Time>,
-    end: Option<Time>,
-    now: Option<Time>,
-) -> Option<String> {
-    let ms = span_ms(phase, start, end, now)?;
-    Some(if end.is_some() { display::duration(ms) } else { so_far(ms) })
-}
-
-/// Returns a duration in milliseconds, so far if the phase is active; `None` if it is unknown.
-pub(super) fn span_ms(
-    phase: Phase,
-    start: Option<Time>,
-    end: Option<Time>,
-    now: Option<Time>,
-) -> Option<i64> {
-    let until = end.or(now.filter(|_| phase == Phase::Active))?;
-    Some(until.millis_since(start?))
-}
-
-/// Formats a growing duration in whole seconds: tenths that change once a second would only
-/// distract.
-#[must_use]
-pub fn so_far(ms: i64) -> String {
-    let secs = ms.max(0) / 1000;
-    if secs < 60 { format!("{secs}s") } else { display::duration(secs * 1000) }
 }
 
 const fn since(run: &Run) -> Option<Time> {

@@ -1,0 +1,17 @@
+//! The pane of runs: the loaded part of the list, the search in it, and steps from run to run.
+//!
+//! Its functions change [`Runs`] and nothing else. Requests and everything that concerns other
+//! panes leave as [`super::msg::Events`]. `search` runs on the worker's thread; the rest is pure.
+
+mod finder;
+mod list;
+mod query;
+mod search;
+mod state;
+mod steps;
+mod view;
+
+pub use query::{RunsQuery, TextKind};
+pub(super) use search::RunsSearch;
+pub use state::{Finder, Runs};
+pub use view::RunsView;
