@@ -69,7 +69,7 @@ pub fn generate(arguments: &Arguments) -> Result<()> {
     fs::create_dir(arguments.dir.join("runs"))?;
     let mut connection = create(&arguments.dir, arguments.kind)?;
     connection.execute_batch(
-        "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -200000; \
+        "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -16000; \
          PRAGMA foreign_keys = OFF;",
     )?;
     let tx = connection.transaction()?;

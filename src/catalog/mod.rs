@@ -16,4 +16,4 @@ pub use select::{RunFilter, RunList, RunSpec, exit_status};
 pub use source::Catalog;
 pub use wait::Wait;
 
-pub use crate::store::Beside;
+pub use crate::store::{Beside, Highlight};

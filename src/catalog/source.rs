@@ -14,8 +14,8 @@ use crate::error::{Error, Result};
 use crate::file::dir_of;
 use crate::join::{self, Recorder, RunHead, RunNode};
 use crate::log::path;
-use crate::model::{Outcome, Run, RunId};
-use crate::store::{self, Beside, Reader, RunPage};
+use crate::model::{Outcome, Phase, Run, RunId};
+use crate::store::{self, Beside, Highlight, Reader, RunPage};
 use crate::time::Time;
 
 /// The names of the database file in a root, ours first.
@@ -137,6 +137,16 @@ impl Catalog {
         }
         let nodes = ids.iter().filter_map(|id| self.run(id).transpose());
         Ok((nodes.collect::<Result<_>>()?, ids.len()))
+    }
+
+    /// Finds the job and the command that represent each of these runs in a list. Runs without one,
+    /// or whose rows cannot be read in time, are left out.
+    #[expect(clippy::missing_errors_doc, reason = "see runs")]
+    pub fn highlights(&self, runs: &[RunHead]) -> Result<Vec<(RunId, Highlight)>> {
+        let OpenSource::Store { reader, .. } = &*self.source()? else { return Ok(Vec::new()) };
+        let is_open = |head: &RunHead| head.phase == Phase::Active || head.interrupted;
+        let runs: Vec<_> = runs.iter().map(|head| (head.run.id.clone(), is_open(head))).collect();
+        reader.highlights(&runs)
     }
 
     /// Resets the time limit of the store. All reads between two calls may together use up to 10

@@ -1,5 +1,6 @@
 //! The mapping of a database's tables to one canonical shape: TEMP VIEWs `v_runs`, `v_jobs`,
-//! `v_shs`.
+//! `v_shs`. `v_shs` has all commands, `v_calls` those with a number, and `v_events` finished ones
+//! without a number, which may also be in `v_calls`.
 //!
 //! The mapping depends on the tables and columns that exist, not on the version number. Each
 //! canonical column is read from the first of its source columns that exists, and is NULL if none
@@ -243,7 +244,7 @@ fn jobs_view(tables: &Tables) -> String {
     )
 }
 
-/// Defines `v_shs`. In our own stores, the commands are in two tables: a finished command that a
+/// Defines the views of commands. In our own stores, the commands are in two tables: a finished command that a
 /// writer of version 2 recorded is only in `sh_events`.
 fn shs_view(tables: &Tables) -> String {
     let key = ["run_id", "job_id", "started_at_ms"];
@@ -251,19 +252,23 @@ fn shs_view(tables: &Tables) -> String {
         SELECT 1 FROM main.sh_calls AS call
         WHERE call.run_id = sh_events.run_id AND call.job_id = sh_events.job_id
         AND call.started_at_ms = sh_events.started_at_ms)";
-    let arms = match (tables.with("sh_calls", &["run_id", "job_id", "n"]), events(tables)) {
-        (Some(calls), _) => {
-            match tables.with("sh_events", &key).filter(|_| calls.has("started_at_ms")) {
-                Some(events) => {
-                    vec![calls_arm(calls, Some(events)), events_arm(events, only_event)]
-                }
-                None => vec![calls_arm(calls, None)],
-            }
+    let calls = tables.with("sh_calls", &["run_id", "job_id", "n"]);
+    let joined = tables
+        .with("sh_events", &key)
+        .filter(|_| calls.is_some_and(|calls| calls.has("started_at_ms")));
+    let none = || arm(&[], "WHERE false");
+    let all_calls = calls.map_or_else(none, |calls| calls_arm(calls, joined));
+    let all_events = events(tables).map_or_else(none, |events| events_arm(events, ""));
+    let all = match (calls, joined) {
+        (Some(_), Some(events)) => {
+            format!("{all_calls} UNION ALL {}", events_arm(events, only_event))
         }
-        (None, Some(events)) => vec![events_arm(events, "")],
-        (None, None) => vec![arm(&[], "WHERE false")],
+        (Some(_), None) => all_calls.clone(),
+        (None, _) => all_events.clone(),
     };
-    format!("CREATE TEMP VIEW v_shs AS {};\n", arms.join(" UNION ALL "))
+    [("v_shs", all), ("v_calls", all_calls), ("v_events", all_events)]
+        .map(|(name, select)| format!("CREATE TEMP VIEW {name} AS {select};\n"))
+        .concat()
 }
 
 fn calls_arm(calls: &Table, events: Option<&Table>) -> String {

@@ -16,6 +16,7 @@ mod access;
 mod copy;
 mod dialect;
 mod files;
+mod highlight;
 mod limits;
 mod page;
 mod read;
@@ -24,6 +25,7 @@ mod schema;
 mod tables;
 mod write;
 
+pub use highlight::Highlight;
 pub use page::{Beside, RunPage};
 pub use read::{ListedRun, Reader, RunRows};
 pub use schema::APPLICATION_ID;

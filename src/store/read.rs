@@ -17,6 +17,7 @@ use rusqlite::{Connection, Params, Row};
 use super::access::{self, Access};
 use super::dialect::{self, Dialect, Walk};
 use super::files::{self, Stamp};
+use super::highlight::{self, Highlight};
 use super::limits;
 use super::page::{self, Beside, RunPage, outcome_code};
 use crate::error::{Error, Result};
@@ -89,6 +90,10 @@ pub struct ListedRun {
 
 const RUN_COLUMNS: &str =
     "id, repo, ref_name, sha, state, reason, queued_at_ms, started_at_ms, finished_at_ms";
+
+/// The columns that [`sh`] reads.
+pub(super) const SH_COLUMNS: &str = "job_id, n, cmd, cwd, pid, started_at_ms, finished_at_ms, exit_code, signal, cpu_ms, \
+     max_rss_bytes, lost_bytes, log_bytes";
 
 impl Reader {
     /// Creates a reader. The database is opened by the first reading, and may not exist before.
@@ -192,6 +197,20 @@ impl Reader {
                 runs.extend(rows);
             }
             Ok((runs, ids.len()))
+        })
+    }
+
+    /// Finds the highlights of runs, which are unfinished if the flag is true. Runs without one, or
+    /// whose rows cannot be read in time, are left out.
+    pub fn highlights(&self, runs: &[(RunId, bool)]) -> Result<Vec<(RunId, Highlight)>> {
+        self.read(|opened| {
+            let connection = &opened.access.connection;
+            limits::limit_time(connection, self.time_left.get().min(highlight::BUDGET))?;
+            let found = runs.iter().map(|(id, is_open)| {
+                let highlight = highlight::highlight(connection, id, *is_open).ok().flatten();
+                Some((id.clone(), highlight?))
+            });
+            Ok(found.flatten().collect())
         })
     }
 
@@ -345,12 +364,10 @@ fn rows_of(opened: &Opened, id: &RunId, room: &mut Room) -> rusqlite::Result<Opt
     jobs.sort_by(|(place, job), (other_place, other)| {
         (place.is_none(), place, &job.id).cmp(&(other_place.is_none(), other_place, &other.id))
     });
-    let sql = "SELECT job_id, n, cmd, cwd, pid, started_at_ms, finished_at_ms, exit_code, signal,
-                      cpu_ms, max_rss_bytes, lost_bytes, log_bytes, place
-               FROM v_shs WHERE run_id = ?1";
+    let sql = format!("SELECT {SH_COLUMNS}, place FROM v_shs WHERE run_id = ?1");
     let placed =
         |row: &Row<'_>| Ok((integer(row, 13)?, JobId(text(row, 0)?.unwrap_or_default()), sh(row)?));
-    let mut shs = collect(connection, sql, [id.as_str()], room, placed)?;
+    let mut shs = collect(connection, &sql, [id.as_str()], room, placed)?;
     shs.sort_by_key(|(place, _, sh)| (sh.n.is_none(), place.is_none(), *place, sh.started_at));
     let jobs = jobs.into_iter().map(|(_, job)| job).collect();
     let shs = shs.into_iter().map(|(_, job, sh)| (job, sh)).collect();
@@ -440,8 +457,8 @@ fn job(row: &Row<'_>) -> rusqlite::Result<Job> {
     })
 }
 
-/// Reads a command from columns 1 to 12; column 0 is its job.
-fn sh(row: &Row<'_>) -> rusqlite::Result<Sh> {
+/// Reads a command from [`SH_COLUMNS`]; column 0 is its job.
+pub(super) fn sh(row: &Row<'_>) -> rusqlite::Result<Sh> {
     Ok(Sh {
         origin: if integer(row, 1)?.is_some() { Origin::Call } else { Origin::Row },
         n: integer(row, 1)?.and_then(|n| u32::try_from(n).ok()),
@@ -459,7 +476,7 @@ fn sh(row: &Row<'_>) -> rusqlite::Result<Sh> {
     })
 }
 
-fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<String>> {
+pub(super) fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<String>> {
     Ok(match row.get_ref(column)? {
         ValueRef::Null => None,
         ValueRef::Text(bytes) | ValueRef::Blob(bytes) => {
@@ -475,7 +492,7 @@ fn said(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<String>> {
     Ok(text(row, column)?.filter(|text| !text.is_empty()))
 }
 
-fn integer(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<i64>> {
+pub(super) fn integer(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<i64>> {
     Ok(match row.get_ref(column)? {
         ValueRef::Integer(number) => Some(number),
         _ => None,

@@ -26,8 +26,8 @@ fn handle(model: &mut Model, event: AppEvent) -> Effects {
         }
         AppEvent::OpenRun(id) => {
             let next = if has_runs_pane(model) { Pane::Tree } else { model.behind };
-            let mut effects = focus(model, next);
-            effects.extend(open_run(model, id));
+            let mut effects = open_run(model, id);
+            effects.extend(focus(model, next));
             effects
         }
         AppEvent::StepToRun(id) => open_run(model, id),
@@ -52,7 +52,10 @@ pub(super) fn focus(model: &mut Model, pane: Pane) -> Effects {
             model.behind = before;
             Effects::none()
         }
-        (Pane::Runs, _) => in_runs(model, |runs, height| runs.leave(has_pane, height)),
+        (Pane::Runs, _) => {
+            let open = model.wanted.clone();
+            in_runs(model, |runs, height| runs.leave(has_pane, open.as_ref(), height))
+        }
         _ => Effects::none(),
     }
 }

@@ -9,8 +9,9 @@
 //!  j down · k up · ] next · f follow · ? help                                             hints
 //! ```
 //!
-//! From 100 columns there are three panes, and the log takes about half. Below that, the runs cover
-//! the other panes while they have the focus, and the tree takes a third. Below 60 columns only the
+//! From 100 columns there are three panes, and the log takes about half. While the runs have the
+//! focus, they take 120 columns, or all if the others would become too narrow. Below 100 columns,
+//! the runs cover the other panes while they have the focus, and the tree takes a third. Below 60 columns only the
 //! focused pane is shown. On a very low screen the hints, and then the title, make room for the
 //! log.
 
@@ -22,6 +23,9 @@ use crate::tui::keymap::Context;
 const THREE_PANES: u16 = 100;
 /// The width from which the tree is shown beside the log.
 const TWO_PANES: u16 = 60;
+
+/// The width of the list of runs while it has the focus.
+const CHOOSING: u16 = 120;
 
 /// The most columns and rows drawn, more than any monitor has. A cell takes about 100 bytes of
 /// memory, and a terminal may report up to 65,535 columns and rows.
@@ -205,12 +209,25 @@ fn widths(width: u16, front: Pane, zoom: bool) -> Vec<(Pane, u16)> {
         return vec![(front, width)];
     }
     if width < THREE_PANES {
-        let tree = (width / 3).clamp(24, 32);
-        return vec![(Pane::Tree, tree), (Pane::Log, width - tree - 1)];
+        return beside(width);
+    }
+    if front == Pane::Runs {
+        // A user who chooses a run compares them, so the list shows all it can.
+        let rest = width.saturating_sub(CHOOSING + 1);
+        if rest < TWO_PANES {
+            return vec![(Pane::Runs, width)];
+        }
+        return std::iter::once((Pane::Runs, CHOOSING)).chain(beside(rest)).collect();
     }
     let runs = (width / 5).clamp(22, 60);
     let tree = (width / 4).clamp(28, 60);
     vec![(Pane::Runs, runs), (Pane::Tree, tree), (Pane::Log, width - runs - tree - 2)]
+}
+
+/// Returns the widths of the tree and the log beside each other.
+fn beside(width: u16) -> Vec<(Pane, u16)> {
+    let tree = (width / 3).clamp(24, 32);
+    vec![(Pane::Tree, tree), (Pane::Log, width - tree - 1)]
 }
 
 fn slots(main: Rect, widths: &[(Pane, u16)]) -> Vec<Slot> {
@@ -265,6 +282,8 @@ mod tests {
         assert_eq!(panes(59, Log, false), [Log]);
         assert_eq!(panes(59, Tree, false), [Tree]);
         assert_eq!(panes(200, Tree, true), [Tree]);
+        assert_eq!(panes(180, Runs, false), [Runs]);
+        assert_eq!(panes(181, Runs, false), [Runs, Tree, Log]);
     }
 
     #[test]

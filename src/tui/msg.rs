@@ -11,7 +11,7 @@ mod runs;
 
 use std::path::PathBuf;
 
-use crate::catalog::{Beside, RunList};
+use crate::catalog::{Beside, Highlight, RunList};
 use crate::file::FilePath;
 use crate::join::{RunHead, RunNode};
 use crate::log::Tail;
@@ -57,6 +57,8 @@ pub enum Msg {
     Runs(RunList),
     /// The nearest runs on one side of a run; `None` if that run is not in the store.
     RunsBeside(Beside, Option<RunList>),
+    /// The highlights of these runs, as far as they have one.
+    Highlights(Vec<RunHead>, Vec<(RunId, Highlight)>),
     /// A slice of the search for runs, with the runs that match.
     RunsFound(Ticket, FoundRuns),
     /// The run to which a step leads; `None` if there is no such run.
@@ -156,6 +158,8 @@ pub enum WorkerRequest {
     Refresh(Option<RunId>),
     /// Read the nearest runs on one side of a run.
     ReadRuns(Beside),
+    /// Read the highlights of these runs.
+    ReadHighlights(Vec<RunHead>),
     /// Search for runs, in place of the last search; `None` ends the search.
     FindRuns(Option<RunsRequest>),
     /// Find the run to which a step leads.

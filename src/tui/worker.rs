@@ -65,6 +65,11 @@ impl Worker {
                     Err(error) => self.fail(self.seen.run.clone(), &error),
                 }
             }
+            WorkerRequest::ReadHighlights(runs) => {
+                // Without an answer from the store, the column stays empty.
+                let found = self.catalog.highlights(&runs).unwrap_or_default();
+                vec![Msg::Highlights(runs, found)]
+            }
             WorkerRequest::FindRuns(request) => {
                 self.search = request.map(RunsSearch::new);
                 self.search_runs()

@@ -14,7 +14,7 @@ use rundown::tui::msg::{Effects, Msg};
 use rundown::tui::sim::Sim;
 use rundown::tui::update::update;
 
-use crate::support::built::{Built, at, failed_run, passed_run, run_id, two_runs};
+use crate::support::built::{Built, at, failed_run, passed_run, run_id, running_run, two_runs};
 use crate::support::screen::{HUGE, LARGE, SMALL, TINY, open, options};
 
 /// Makes a store with more runs than one page. One of a hundred failed, every third is of another
@@ -94,6 +94,65 @@ fn without_color_and_unicode_the_panes_show_everything() {
     assert!(screen.contains("exit 101"), "{screen}");
 }
 
+/// Makes a store with a run of each state, in two repositories.
+fn mixed_runs() -> Built {
+    let mut store = two_runs();
+    store.begin(&run_id(3), &["build"], 60_000);
+    store.start(&run_id(3), "build", 1, "cargo build --release", 60_010);
+    store.kill_recorder(&run_id(3));
+    running_run(&mut store, &run_id(4));
+    let sql = "UPDATE runs SET ref_name = 'refs/heads/fix-login', pushed_at_ms = pushed_at_ms + 9 \
+               WHERE id LIKE '%4'; UPDATE runs SET repo = 'oxide/crucible' WHERE id LIKE '%1'";
+    rusqlite::Connection::open(store.root().join("rundown.db"))
+        .unwrap()
+        .execute_batch(sql)
+        .unwrap();
+    store
+}
+
+#[test]
+fn the_list_shows_the_failed_or_running_command_of_each_run() {
+    let store = mixed_runs();
+    for (name, size) in [("40x10", TINY), ("80x24", SMALL), ("120x40", LARGE), ("250x70", HUGE)] {
+        let mut sim = open(&store, size);
+        assert_snapshot!(format!("list_{name}"), top_rows(sim.keys("r")));
+    }
+}
+
+/// Returns the first rows of the screen.
+fn top_rows(sim: &mut Sim) -> String {
+    sim.screen().lines().take(7).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_command_of_a_run_changes_with_it() {
+    let (mut store, run) = (Built::new(), run_id(1));
+    running_run(&mut store, &run);
+    let mut sim = open(&store, LARGE);
+    sim.keys("r");
+    let row = |sim: &mut Sim| sim.screen().lines().nth(3).unwrap().to_owned();
+    assert!(row(&mut sim).contains("build: make all "), "{}", row(&mut sim));
+    store.end(&run, "build", 1, 0, 40);
+    store.start(&run, "build", 2, "make check", 50);
+    sim.disk();
+    assert!(row(&mut sim).contains("build: make check "), "{}", row(&mut sim));
+    store.end(&run, "build", 2, 2, 60);
+    store.end_job(&run, "build", JobEnd::Failed(2), 70);
+    store.end_run(&run, RunEnd::Failed("job-failed"), 80);
+    sim.disk();
+    let row = row(&mut sim);
+    assert!(row.contains("✗ failed ") && row.contains("exit 2 "), "{row}");
+}
+
+#[test]
+fn without_a_failed_job_the_list_shows_the_stored_reason() {
+    let mut store = Built::new();
+    store.begin(&run_id(1), &[], 0);
+    store.end_run(&run_id(1), RunEnd::Failed("pipeline-invalid"), 10);
+    let mut sim = open(&store, SMALL);
+    assert!(sim.keys("r").screen().contains("✗ failed       main  pipeline-invalid"));
+}
+
 // ---- finding runs ----
 
 #[test]
@@ -113,7 +172,11 @@ fn typing_searches_the_whole_store_and_enter_opens_a_run() {
     sim.keys("r");
     assert_eq!(heading(&mut sim), "Runs", "the finder opens with an empty query");
     assert_eq!(sim.model.runs.at, Some(run_id(3_100)));
-    assert!(sim.screen().contains("00003100"), "the list is at the open run: {}", sim.screen());
+    assert!(
+        sim.screen().contains("▌✗ failed       main"),
+        "the list is at the open run: {}",
+        sim.screen()
+    );
     sim.keys("Down Enter");
     assert_eq!(open_run(&sim), Some(run_id(3_099)));
 }
@@ -127,7 +190,7 @@ fn escape_clears_the_query_and_then_closes_the_finder() {
         assert!(sim.screen().contains("no matching runs"), "{}", sim.screen());
         sim.keys("Enter Esc");
         assert_eq!((sim.model.context(), open_run(&sim)), (Context::RunsFilter, Some(run_id(10))));
-        assert!(sim.screen().contains("00000003"));
+        assert!(sim.screen().contains("fix-login"));
         sim.keys("Esc");
         assert_eq!(sim.model.focus, Pane::Log);
         assert!(sim.others.is_empty() || !sim.others.contains(&rundown::tui::msg::Effect::Quit));

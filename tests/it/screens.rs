@@ -373,7 +373,7 @@ fn the_list_of_runs_is_loaded_as_it_scrolls_without_a_limit() {
         assert_eq!(sim.model.runs.at, Some(run_id(350 - step.min(349))));
     }
     assert_eq!(listed(&sim), newest_first(350, 1));
-    assert!(sim.screen().contains("b1@cafe"), "{}", sim.screen());
+    assert!(sim.screen().contains("b1 "), "{}", sim.screen());
     for (keys, times) in [("End", 5), ("PageDown", 40)] {
         let mut sim = open(&store, LARGE);
         sim.keys("r");
@@ -469,7 +469,7 @@ fn only_runs_around_the_viewport_are_kept_in_memory() {
     sim.disk();
     assert_eq!(listed(&sim)[sim.model.runs.top], top, "new runs move nothing");
     assert!(
-        sim.screen().contains("✗ failed      00000002"),
+        sim.screen().contains("✗ failed       b2"),
         "what is on screen was read again: {}",
         sim.screen()
     );

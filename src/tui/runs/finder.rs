@@ -62,14 +62,14 @@ impl Runs {
         self.finder.take().map(|_| AppEvent::Back).into()
     }
 
-    /// Handles the loss of focus. A list that covers other panes opens without a search next time;
-    /// in a pane of its own the matches stay.
-    pub fn leave(&mut self, has_pane: bool, height: usize) -> Events {
-        if has_pane && self.active_finder().is_some() {
-            self.finder.iter_mut().for_each(|finder| finder.is_typing = false);
-            return Events::none();
-        }
-        if self.finder.take().is_some() { self.search(height) } else { Events::none() }
+    /// Handles the loss of focus: the cursor returns to the open run. A list that covers other
+    /// panes opens without a search next time; in a pane of its own the matches stay.
+    pub fn leave(&mut self, has_pane: bool, open: Option<&RunId>, height: usize) -> Events {
+        let keeps = has_pane && self.active_finder().is_some();
+        let had_finder = if keeps { false } else { self.finder.take().is_some() };
+        self.finder.iter_mut().for_each(|finder| finder.is_typing = false);
+        self.select(open, height);
+        if had_finder { self.search(height) } else { Events::none() }
     }
 
     /// Takes in the matches of a slice of the list.

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 
 use super::Runs;
 use super::state::position;
-use crate::catalog::{Beside, RunList};
+use crate::catalog::{Beside, Highlight, RunList};
 use crate::join::RunHead;
 use crate::model::RunId;
 use crate::tui::motion::{Move, reveal, step};
@@ -20,6 +20,7 @@ impl Runs {
         let mut events = self.match_newest(&list, height);
         self.newest = list.heads.first().map(|head| head.run.id.clone());
         self.asked = None;
+        self.highlights.outdate();
         self.at = self.at.take().or_else(|| open.cloned());
         let mut first_page = 0;
         // Runs far below the first page are not touched by it.
@@ -65,10 +66,20 @@ impl Runs {
         }
     }
 
-    /// Keeps the pane filled, and requests more runs, or more matches, if the cursor is near an end
-    /// of those loaded. Called after each message.
+    /// Keeps the pane filled: requests more runs, or more matches, if the cursor is near an end of
+    /// those loaded, and the highlights of the runs on screen. Called after each message.
     pub fn go_on(&mut self, height: usize) -> Events {
         self.settle(height);
+        let mut events = self.read_more(height);
+        let rows = self.rows(height).min(height);
+        let mut highlights = std::mem::take(&mut self.highlights);
+        let (heads, _, top) = self.shown();
+        events.extend(highlights.request(heads.iter().skip(top).take(rows)));
+        self.highlights = highlights;
+        events
+    }
+
+    fn read_more(&mut self, height: usize) -> Events {
         let near = 2 * self.rows(height);
         let (shown, _, top) = self.shown();
         let is_near_end = top.max(self.cursor()) + near >= shown.len();
@@ -84,6 +95,11 @@ impl Runs {
             .or_else(|| newer().map(|head| Beside::Newer(id(head))))
             .filter(|_| self.asked.is_none());
         self.ask(beside)
+    }
+
+    /// Takes in the highlights of runs.
+    pub fn highlighted(&mut self, asked: &[RunHead], found: Vec<(RunId, Highlight)>) {
+        self.highlights.arrived(asked, found);
     }
 
     fn ask(&mut self, beside: Option<Beside>) -> Events {
@@ -146,7 +162,8 @@ impl Runs {
     fn begin_anew(&mut self, open: Option<&RunId>) -> Events {
         let newest = self.newest.take();
         let (finder, ticket) = (self.finder.take(), self.ticket);
-        *self = Self { at: newest.clone(), newest, finder, ticket, ..Self::default() };
+        let highlights = std::mem::take(&mut self.highlights);
+        *self = Self { at: newest.clone(), newest, finder, ticket, highlights, ..Self::default() };
         WorkerRequest::Load(open.cloned()).into()
     }
 
@@ -158,7 +175,14 @@ impl Runs {
             (self.heads, self.top, self.asked) = (Some(vec![head]), 0, None);
             (self.has_newer, self.has_older) = (true, true);
         }
-        if self.active_finder().is_none() {
+        let id = self.at.clone();
+        self.select(id.as_ref(), height);
+    }
+
+    /// Puts the cursor on a run if it is among those shown.
+    pub(super) fn select(&mut self, id: Option<&RunId>, height: usize) {
+        if position(self.shown().0, id).is_some() {
+            *self.cursor_mut().0 = id.cloned();
             self.reveal_cursor(height);
         }
     }

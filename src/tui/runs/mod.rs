@@ -3,7 +3,9 @@
 //! Its functions change [`Runs`] and nothing else. Requests and everything that concerns other
 //! panes leave as [`super::msg::Events`]. `search` runs on the worker's thread; the rest is pure.
 
+mod columns;
 mod finder;
+mod highlights;
 mod list;
 mod query;
 mod search;
@@ -11,6 +13,7 @@ mod state;
 mod steps;
 mod view;
 
+pub use highlights::Highlights;
 pub use query::{RunsQuery, TextKind};
 pub(super) use search::RunsSearch;
 pub use state::{Finder, Runs};

@@ -2,6 +2,7 @@
 
 use tui_input::Input;
 
+use super::highlights::Highlights;
 use crate::catalog::Beside;
 use crate::display;
 use crate::join::RunHead;
@@ -26,6 +27,8 @@ pub struct Runs {
     pub at: Option<RunId>,
     /// The index of the first run on screen.
     pub top: usize,
+    /// The jobs and commands that represent the runs on screen.
+    pub highlights: Highlights,
     /// The line in which a search is typed, with its results.
     pub finder: Option<Finder>,
     /// The number of the newest search.

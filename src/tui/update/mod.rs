@@ -45,6 +45,10 @@ pub fn update(model: &mut Model, msg: Msg) -> Effects {
         Msg::RunsFound(ticket, found) => {
             in_runs(model, |runs, height| runs.found(ticket, found, height))
         }
+        Msg::Highlights(asked, found) => {
+            model.runs.highlighted(&asked, found);
+            Effects::none()
+        }
         Msg::Stepped(step, head) => store::stepped(model, &step, head),
         Msg::RunsBeside(beside, list) => store::read_beside(model, &beside, list),
         Msg::Run(id, node) => store::arrived(model, &id, node),

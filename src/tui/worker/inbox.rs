@@ -10,6 +10,7 @@ pub(super) struct Inbox {
     pub(super) log: Option<WorkerRequest>,
     pub(super) load: Option<WorkerRequest>,
     pub(super) runs: Option<WorkerRequest>,
+    pub(super) highlights: Option<WorkerRequest>,
     pub(super) find: Option<WorkerRequest>,
     pub(super) step: Option<WorkerRequest>,
     pub(super) refresh: Option<WorkerRequest>,
@@ -29,6 +30,7 @@ impl Inbox {
                 &mut self.load
             }
             WorkerRequest::ReadRuns(_) => &mut self.runs,
+            WorkerRequest::ReadHighlights(_) => &mut self.highlights,
             WorkerRequest::FindRuns(_) => &mut self.find,
             WorkerRequest::Step(_) => &mut self.step,
             WorkerRequest::Refresh(_) => &mut self.refresh,
@@ -43,7 +45,8 @@ impl Inbox {
         let next = next
             .or_else(|| self.step.take())
             .or_else(|| self.find.take())
-            .or_else(|| self.runs.take());
+            .or_else(|| self.runs.take())
+            .or_else(|| self.highlights.take());
         next.or_else(|| if is_pausing { None } else { self.refresh.take() })
     }
 

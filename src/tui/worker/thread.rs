@@ -100,6 +100,7 @@ fn turn(
         WorkerRequest::Load(_)
         | WorkerRequest::Refresh(_)
         | WorkerRequest::ReadRuns(_)
+        | WorkerRequest::ReadHighlights(_)
         | WorkerRequest::FindRuns(_)
         | WorkerRequest::Step(_) => Work::Store,
     };
