@@ -106,16 +106,26 @@ impl Catalog {
         self.list(RunPage { beside: Some(beside.clone()), ..page_of(filter) }, limit)
     }
 
-    /// Returns the nearest run on one side of a run, with this outcome if one is given; `None` if
-    /// there is no such run.
+    /// Returns the nearest run on one side of a run, with this outcome if one is given, and of the
+    /// same repository and ref if `same_ref`; `None` if there is no such run.
     #[expect(clippy::missing_errors_doc, reason = "see runs")]
     pub fn nearest(
         &self,
         beside: &Beside,
         outcome: Option<Outcome>,
+        same_ref: bool,
         filter: &RunFilter,
     ) -> Result<Option<RunHead>> {
-        self.newest(RunPage { beside: Some(beside.clone()), outcome, ..page_of(filter) })
+        let mut page = RunPage { beside: Some(beside.clone()), outcome, ..page_of(filter) };
+        if same_ref {
+            let id_part = Some(beside.run().as_str().to_owned());
+            let Some(from) = self.newest(RunPage { id_part, ..page_of(filter) })? else {
+                return Ok(None);
+            };
+            page.repo = from.run.repo.or(page.repo);
+            page.ref_names.extend(from.run.ref_name);
+        }
+        self.newest(page)
     }
 
     /// Loads a run with its jobs and commands; `None` if it does not exist (any more).

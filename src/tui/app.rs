@@ -26,19 +26,20 @@ fn handle(model: &mut Model, event: AppEvent) -> Effects {
         }
         AppEvent::OpenRun(id) => {
             let next = if has_runs_pane(model) { Pane::Tree } else { model.behind };
-            let mut effects = open_run(model, id);
+            let mut effects = open_run(model, id, false);
             effects.extend(focus(model, next));
             effects
         }
-        AppEvent::StepToRun(id) => open_run(model, id),
+        AppEvent::StepToRun(id) => open_run(model, id, true),
+        AppEvent::SwitchToRun(id) => open_run(model, id, false),
     }
 }
 
-fn open_run(model: &mut Model, id: RunId) -> Effects {
+fn open_run(model: &mut Model, id: RunId, keeps_place: bool) -> Effects {
     if model.wanted.as_ref() == Some(&id) {
         return Effects::none();
     }
-    model.wanted = Some(id.clone());
+    (model.wanted, model.keeps_place) = (Some(id.clone()), keeps_place);
     WorkerRequest::Load(Some(id)).into()
 }
 

@@ -5,6 +5,7 @@
 //! it. A selection whose target has vanished counts as no selection.
 
 mod header;
+mod kept;
 mod log;
 mod pane;
 mod tree;
@@ -32,6 +33,7 @@ use crate::tui::wait::Waiting;
 use crate::tui::widget::{HelpRow, help_rows};
 
 pub use header::{HeaderLine, LABEL, MARGIN};
+pub use kept::KeptPlace;
 pub use log::{Aim, Card, Log, Mark, Pending, Request};
 pub use tree::{Item, Tree, telling_place};
 
@@ -72,6 +74,10 @@ pub struct Model {
     pub run: Option<RunNode>,
     /// The ID of the run that is open or being opened.
     pub wanted: Option<RunId>,
+    /// True if the run that is being opened is shown at the same command as the one before.
+    pub keeps_place: bool,
+    /// The selection of an earlier run, which the open run does not have.
+    pub kept: Option<KeptPlace>,
     /// The jobs and commands of the open run.
     pub tree: Tree,
     /// The log of the selected command.
@@ -131,6 +137,8 @@ impl Model {
             new_runs: None,
             run: None,
             wanted: None,
+            keeps_place: false,
+            kept: None,
             tree: Tree::default(),
             log: Log::default(),
             open_place: None,

@@ -63,6 +63,8 @@ pub enum Msg {
     RunsFound(Ticket, FoundRuns),
     /// The run to which a step leads; `None` if there is no such run.
     Stepped(Step, Option<Box<RunHead>>),
+    /// The failure of a step: the store could not be read.
+    StepFailed,
     /// A run with its jobs and commands; `None` if it is not in the store.
     Run(RunId, Option<Box<RunNode>>),
     /// An answer to the ticket's request for rows.

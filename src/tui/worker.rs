@@ -75,9 +75,13 @@ impl Worker {
                 self.search_runs()
             }
             WorkerRequest::Step(step) => {
-                match self.catalog.nearest(&step.beside, step.outcome, &self.filter) {
+                let (outcome, filter) = (step.outcome, &self.filter);
+                match self.catalog.nearest(&step.beside, outcome, step.same_ref, filter) {
                     Ok(head) => vec![Msg::Stepped(step, head.map(Box::new))],
-                    Err(error) => self.fail(self.seen.run.clone(), &error),
+                    Err(error) => {
+                        let failed = self.fail(self.seen.run.clone(), &error);
+                        failed.into_iter().chain([Msg::StepFailed]).collect()
+                    }
                 }
             }
             WorkerRequest::ReadLog(ticket, request) => {

@@ -277,14 +277,152 @@ fn brackets_and_angles_move_between_runs_in_every_pane() {
     let at = |n| (run_id(n), String::new());
     assert_eq!(go("("), at(349));
     assert_eq!(go("( ( )"), at(348));
-    assert_eq!(go("<"), at(300));
-    assert_eq!(go("Tab <"), at(200));
-    assert_eq!(go("< <"), (run_id(100), "no older failed run".into()));
-    assert_eq!(go(">"), at(200));
-    assert_eq!(go("> >"), (run_id(300), "no newer failed run".into()));
+    assert_eq!(go(","), at(300));
+    assert_eq!(go("Tab ,"), at(200));
+    assert_eq!(go(", ,"), (run_id(100), "no older failed run".into()));
+    assert_eq!(go("."), at(200));
+    assert_eq!(go(". ."), (run_id(300), "no newer failed run".into()));
     assert_eq!(go("r Home Enter )"), (run_id(350), "no newer run".into()));
     sim.keys("r");
     assert_eq!(sim.model.runs.at, Some(run_id(350)));
+}
+
+/// Adds a run of a ref with the jobs `build` and `test`. If it fails, the last of these commands of
+/// `test` does.
+fn pipeline(store: &mut Built, n: u32, ref_name: &str, cmds: &[&str], fails: bool) {
+    let (run, ms) = (run_id(n), i64::from(n) * 1_000);
+    store.begin(&run, &["build", "test"], ms);
+    for (job, cmds) in [("build", &["make"][..]), ("test", cmds)] {
+        for (n, cmd) in (1..).zip(cmds) {
+            let start = ms + i64::from(n) * 10;
+            store.start(&run, job, n, cmd, start);
+            store.print(&run, job, n, start + 1, Stream::Stdout, "row\n");
+            let fails = fails && job == "test" && cmds.last() == Some(cmd);
+            store.end(&run, job, n, i32::from(fails), start + 5);
+        }
+        if !cmds.is_empty() {
+            let end = if fails && job == "test" { JobEnd::Failed(1) } else { JobEnd::Complete };
+            store.end_job(&run, job, end, ms + 100);
+        }
+    }
+    let end = if fails { RunEnd::Failed("job-failed") } else { RunEnd::Complete };
+    store.end_run(&run, end, ms + 110);
+    let database = rusqlite::Connection::open(store.root().join("rundown.db")).unwrap();
+    let sql = "UPDATE runs SET ref_name = 'refs/heads/' || ?1 WHERE id = ?2";
+    database.execute(sql, (ref_name, run.as_str())).unwrap();
+}
+
+/// Returns the number of the open run, and the selected item.
+fn place(sim: &Sim) -> (u32, String) {
+    let run = open_run(sim).unwrap();
+    let at = sim.model.tree.at.as_ref().map(|at| sim.model.name_of(at)).unwrap_or_default();
+    (run.as_str()[28..].parse().unwrap(), at)
+}
+
+#[test]
+fn a_step_to_another_run_keeps_the_job_and_the_command() {
+    let mut store = Built::new();
+    pipeline(&mut store, 1, "main", &["fmt", "cargo test"], true);
+    pipeline(&mut store, 2, "main", &["lint", "fmt", "cargo test"], true);
+    pipeline(&mut store, 3, "main", &[], false);
+    pipeline(&mut store, 4, "main", &["fmt", "cargo test"], false);
+    let mut sim = open(&store, LARGE);
+    let mut go = |keys: &str| {
+        sim.keys(keys);
+        place(&sim)
+    };
+    assert_eq!(go("] ]"), (4, "test/2".into()));
+    assert_eq!(go("("), (3, "test/".into()), "the job, without the command");
+    assert_eq!(go("("), (2, "test/3".into()), "the same command line has another number there");
+    assert_eq!(go("("), (1, "test/2".into()));
+    assert_eq!(go(") ) )"), (4, "test/2".into()));
+    assert_eq!(go("( [ ("), (2, "build/1".into()), "another choice in a run without the command");
+    assert!(sim.model.log.card.is_none(), "that command has passed");
+    sim.keys("] ] ] (");
+    assert_eq!(place(&sim), (1, "test/2".into()));
+    assert!(sim.model.log.card.is_some(), "it opens at its likely cause");
+    sim.keys("Tab Tab r End Up Up Up Enter");
+    assert_eq!(place(&sim), (4, "build/1".into()), "a run that is chosen in the list opens anew");
+}
+
+#[test]
+fn angles_stay_on_the_ref_and_comma_and_period_cross_refs() {
+    let mut store = Built::new();
+    for (n, ref_name) in [(1, "main"), (2, "fix"), (3, "main"), (4, "fix"), (5, "main")] {
+        pipeline(&mut store, n, ref_name, &["cargo test"], n != 3);
+    }
+    let mut sim = open(&store, SMALL);
+    let mut go = |keys: &str| {
+        sim.keys(keys);
+        (place(&sim).0, sim.model.said.clone().unwrap_or_default())
+    };
+    assert_eq!(go("<"), (1, String::new()));
+    assert_eq!(go("<"), (1, "no older failed run on this ref".into()));
+    assert_eq!(go(". . >"), (4, "no newer failed run on this ref".into()));
+    assert_eq!(go(","), (2, String::new()));
+    assert_eq!(go(", ,"), (1, "no older failed run".into()));
+}
+
+#[test]
+fn several_steps_in_one_burst_all_take_effect() {
+    let store = many_runs(350);
+    let mut sim = open(&store, LARGE);
+    // The worker is slow: its answers come after all keys.
+    let mut late = Effects::none();
+    for key in ["(", "(", "(", ")", "(", ","] {
+        late.extend(update(&mut sim.model, Msg::Key(Key::parse(key).unwrap())));
+    }
+    sim.perform(late);
+    assert_eq!(open_run(&sim), Some(run_id(300)));
+    assert_eq!(sim.model.runs.at, Some(run_id(300)));
+}
+
+#[test]
+fn a_step_that_fails_does_not_block_later_ones() {
+    let store = many_runs(10);
+    let mut sim = open(&store, LARGE);
+    let database = store.root().join("rundown.db");
+    let bytes = std::fs::read(&database).unwrap();
+    std::fs::write(&database, "no database").unwrap();
+    sim.keys("( (");
+    std::fs::write(&database, bytes).unwrap();
+    sim.keys("(");
+    assert_eq!(open_run(&sim), Some(run_id(9)));
+}
+
+#[test]
+fn the_list_highlights_the_run_that_is_shown() {
+    let store = many_runs(400);
+    let mut sim = open(&store, LARGE);
+    let marked = |sim: &mut Sim| {
+        let screen = sim.screen();
+        screen.lines().skip(2).filter(|row| row.starts_with('▌')).count()
+    };
+    sim.keys("Tab /");
+    type_text(&mut sim, "failed");
+    sim.keys("Down Down Tab");
+    assert_eq!(sim.model.runs.shown().1, Some(&run_id(400)));
+    assert_eq!(marked(&mut sim), 1);
+    sim.keys(",");
+    assert_eq!((open_run(&sim), sim.model.runs.shown().1), (Some(run_id(300)), Some(&run_id(300))));
+    sim.keys("(");
+    assert_eq!(open_run(&sim), Some(run_id(299)));
+    assert_eq!(marked(&mut sim), 0, "the shown run is not among the matches");
+}
+
+#[test]
+fn f_moves_from_an_ended_run_to_a_newer_one_in_progress() {
+    let mut store = Built::new();
+    passed_run(&mut store, &run_id(1), -3_600_000);
+    let mut sim = open(&store, SMALL);
+    sim.keys("f");
+    assert_eq!(open_run(&sim), Some(run_id(1)), "there is none");
+    running_run(&mut store, &run_id(2));
+    sim.disk();
+    assert_eq!(open_run(&sim), Some(run_id(1)), "the screen does not switch by itself");
+    sim.keys("f");
+    assert_eq!(place(&sim), (2, "build/1".into()));
+    assert!(sim.model.log.follow && !sim.model.tree.chosen);
 }
 
 #[test]
@@ -293,7 +431,7 @@ fn a_single_log_has_no_adjacent_runs() {
     passed_run(&mut store, &run_id(1), 0);
     let catalog = Catalog::of_path(&store.log_path(&run_id(1), "build", 1));
     let mut sim = Sim::new(catalog, None, options(), SMALL, at(120_000));
-    for key in ["(", ")", "<", ">"] {
+    for key in ["(", ")", "<", ">", ",", "."] {
         sim.keys(key);
         assert_eq!(sim.model.tree.at.clone().and_then(|place| place.n()), Some(1), "{key}");
     }

@@ -149,10 +149,14 @@ actions! {
     OlderRun = "older-run",
     /// Open the next newer run.
     NewerRun = "newer-run",
-    /// Open the next older run that failed.
+    /// Open the next older run of the same ref that failed.
     OlderFailedRun = "older-failed-run",
-    /// Open the next newer run that failed.
+    /// Open the next newer run of the same ref that failed.
     NewerFailedRun = "newer-failed-run",
+    /// Open the next older run that failed, of any ref.
+    OlderFailedAnyRef = "older-failed-any-ref",
+    /// Open the next newer run that failed, of any ref.
+    NewerFailedAnyRef = "newer-failed-any-ref",
     /// Go to the slowest command, then to the next slowest.
     NextSlowest = "next-slowest",
     /// Go back in the order of the slowest commands.

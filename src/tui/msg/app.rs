@@ -15,8 +15,10 @@ pub enum AppEvent {
     Say(String),
     /// The choice of a run in the list: it is opened, and its jobs get the focus.
     OpenRun(RunId),
-    /// A step to another run: it is opened, and the focus stays.
+    /// A step to another run: it is opened at the same command, and the focus stays.
     StepToRun(RunId),
+    /// The switch to a run in progress: it is opened where it is running, and the focus stays.
+    SwitchToRun(RunId),
 }
 
 /// The events to which a message leads in a pane, in order.

@@ -48,6 +48,8 @@ pub struct Step {
     pub beside: Beside,
     /// The outcome that the run must have; `None` for any.
     pub outcome: Option<Outcome>,
+    /// True if the run must be of the same repository and ref.
+    pub same_ref: bool,
     /// True if the run is opened; false if only the cursor moves there.
     pub opens: bool,
 }

@@ -161,9 +161,15 @@ impl Runs {
     /// Requests the newest runs, which are not loaded any more.
     fn begin_anew(&mut self, open: Option<&RunId>) -> Events {
         let newest = self.newest.take();
-        let (finder, ticket) = (self.finder.take(), self.ticket);
-        let highlights = std::mem::take(&mut self.highlights);
-        *self = Self { at: newest.clone(), newest, finder, ticket, highlights, ..Self::default() };
+        *self = Self {
+            at: newest.clone(),
+            newest,
+            finder: self.finder.take(),
+            ticket: self.ticket,
+            highlights: std::mem::take(&mut self.highlights),
+            steps: std::mem::take(&mut self.steps),
+            ..Self::default()
+        };
         WorkerRequest::Load(open.cloned()).into()
     }
 

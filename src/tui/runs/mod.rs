@@ -17,4 +17,5 @@ pub use highlights::Highlights;
 pub use query::{RunsQuery, TextKind};
 pub(super) use search::RunsSearch;
 pub use state::{Finder, Runs};
+pub use steps::{StepKind, Steps};
 pub use view::RunsView;

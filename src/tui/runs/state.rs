@@ -3,6 +3,7 @@
 use tui_input::Input;
 
 use super::highlights::Highlights;
+use super::steps::Steps;
 use crate::catalog::Beside;
 use crate::display;
 use crate::join::RunHead;
@@ -29,6 +30,8 @@ pub struct Runs {
     pub top: usize,
     /// The jobs and commands that represent the runs on screen.
     pub highlights: Highlights,
+    /// The steps that are not answered yet.
+    pub steps: Steps,
     /// The line in which a search is typed, with its results.
     pub finder: Option<Finder>,
     /// The number of the newest search.

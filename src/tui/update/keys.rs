@@ -4,7 +4,7 @@ use super::log::{land, stop_looking};
 use super::{external, moving, scroll, seek, tree};
 use crate::catalog::Beside;
 use crate::cri::Stream;
-use crate::model::{Outcome, RunId};
+use crate::model::{Phase, RunId};
 use crate::search::Towards;
 pub(super) use crate::tui::app::focus;
 use crate::tui::app::in_runs;
@@ -14,7 +14,7 @@ use crate::tui::model::Model;
 pub(super) use crate::tui::motion::Move;
 use crate::tui::msg::{Effect, Effects, ExternalRequest, Fold, TerminalRequest};
 use crate::tui::prompt::PromptKind;
-use crate::tui::runs::Runs;
+use crate::tui::runs::{Runs, StepKind};
 
 /// A key was pressed.
 pub(super) fn press(model: &mut Model, key: Key) -> Effects {
@@ -114,7 +114,7 @@ fn act(model: &mut Model, action: Action) -> Effects {
         Action::Cause => in_log(model, cause),
         Action::OpenAll => in_log(model, |model| scroll::fold_all(model, true)),
         Action::CloseAll => in_log(model, |model| scroll::fold_all(model, false)),
-        Action::Follow => moving::follow(model),
+        Action::Follow => follow(model),
         Action::Search => seek::open(model, PromptKind::Search),
         Action::Filter => seek::open(model, PromptKind::Filter),
         Action::Goto => seek::open(model, PromptKind::Goto),
@@ -148,10 +148,12 @@ fn act(model: &mut Model, action: Action) -> Effects {
             model.runs.begin_search();
             focus(model, Pane::Runs)
         }
-        Action::OlderRun => step(model, Beside::Older, None),
-        Action::NewerRun => step(model, Beside::Newer, None),
-        Action::OlderFailedRun => step(model, Beside::Older, Some(Outcome::Failed)),
-        Action::NewerFailedRun => step(model, Beside::Newer, Some(Outcome::Failed)),
+        Action::OlderRun => step(model, Beside::Older, false, false),
+        Action::NewerRun => step(model, Beside::Newer, false, false),
+        Action::OlderFailedRun => step(model, Beside::Older, true, true),
+        Action::NewerFailedRun => step(model, Beside::Newer, true, true),
+        Action::OlderFailedAnyRef => step(model, Beside::Older, true, false),
+        Action::NewerFailedAnyRef => step(model, Beside::Newer, true, false),
         Action::NextSlowest => tree::slowest(model, 1),
         Action::PreviousSlowest => tree::slowest(model, -1),
         Action::Header => {
@@ -237,9 +239,22 @@ fn go(model: &mut Model, how: Move) -> Effects {
 }
 
 /// Opens a run beside the open one.
-fn step(model: &mut Model, side: fn(RunId) -> Beside, outcome: Option<Outcome>) -> Effects {
+fn step(model: &mut Model, side: fn(RunId) -> Beside, to_failed: bool, same_ref: bool) -> Effects {
+    let (kind, open) = (StepKind { side, to_failed, same_ref, opens: true }, model.wanted.clone());
+    in_runs(model, |runs, _| runs.step(kind, open.as_ref()))
+}
+
+/// Follows the output. From a run that has ended, moves to a newer one in progress.
+fn follow(model: &mut Model) -> Effects {
+    let has_ended = model.run.as_ref().is_some_and(|run| run.head.phase == Phase::Finished);
     let open = model.wanted.clone();
-    in_runs(model, |runs, _| runs.step(side, outcome, open.as_ref()))
+    let mut has_moved = false;
+    let effects = in_runs(model, |runs, height| {
+        let events = if has_ended { runs.to_active(open.as_ref(), height) } else { None };
+        has_moved = events.is_some();
+        events.unwrap_or_default()
+    });
+    if has_moved { effects } else { moving::follow(model) }
 }
 
 fn turn(model: &mut Model, by: isize) -> Effects {

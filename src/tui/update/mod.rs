@@ -49,12 +49,19 @@ pub fn update(model: &mut Model, msg: Msg) -> Effects {
             model.runs.highlighted(&asked, found);
             Effects::none()
         }
+        Msg::StepFailed => {
+            model.runs.drop_steps();
+            Effects::none()
+        }
         Msg::Stepped(step, head) => store::stepped(model, &step, head),
         Msg::RunsBeside(beside, list) => store::read_beside(model, &beside, list),
         Msg::Run(id, node) => store::arrived(model, &id, node),
         Msg::Log(ticket, answer) => answers::take(model, ticket, answer),
         Msg::Disk => store::refresh(model),
-        Msg::Failed(Work::Store, why) => set(&mut model.store_fault, Some(why)),
+        Msg::Failed(Work::Store, why) => {
+            model.runs.drop_steps();
+            set(&mut model.store_fault, Some(why))
+        }
         Msg::Copied(text, is_cut) => copied(model, text, is_cut),
         Msg::Reads(path) => reads(model, path),
         Msg::Ready => set(&mut model.said, None),

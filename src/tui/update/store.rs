@@ -8,7 +8,7 @@ use crate::display;
 use crate::join::{JobNode, Place, RunHead, RunNode, ShState};
 use crate::model::{JobId, Phase, RunId};
 use crate::tui::app::in_runs;
-use crate::tui::model::{Item, Model, Tree, telling_place};
+use crate::tui::model::{Item, KeptPlace, Model, Tree, telling_place};
 use crate::tui::msg::{Effect, Effects, Step, TerminalRequest, WorkerRequest};
 
 /// The disk may have changed: both the store and the log are looked at.
@@ -28,7 +28,9 @@ pub(super) fn listed(model: &mut Model, list: RunList) -> Effects {
     let open = model.wanted.clone();
     in_runs(model, |runs, height| {
         let mut events = runs.arrived(list, open.as_ref(), height);
-        events.extend(new.map(|new| runs.switch_to(new, height)));
+        if let Some(new) = new {
+            events.extend(runs.switch_to(new, height));
+        }
         events
     })
 }
@@ -55,7 +57,10 @@ pub(super) fn arrived(model: &mut Model, id: &RunId, node: Option<Box<RunNode>>)
         return gone(model, id);
     };
     model.store_fault = None;
-    let before = model.run.take().filter(|run| run.head.run.id == *id);
+    let shown = model.run.take();
+    let kept = shown.as_ref().filter(|run| run.head.run.id != *id);
+    let kept = kept.and_then(|shown| kept_place(model, shown));
+    let before = shown.filter(|run| run.head.run.id == *id);
     let is_new = before.is_none();
     let mut node = *node;
     let mut effects = Effects::none();
@@ -69,9 +74,39 @@ pub(super) fn arrived(model: &mut Model, id: &RunId, node: Option<Box<RunNode>>)
     if is_new {
         model.tree = Tree::default();
     }
+    if let Some(kept) = kept {
+        effects.extend(keep_place(model, kept));
+        return effects;
+    }
     match asked_place(model).or_else(|| next_place(model)) {
         Some(place) => effects.extend(tree::select(model, place)),
         None => effects.extend(log::show(model)),
+    }
+    effects
+}
+
+/// Returns the selection that a new run keeps: the current one, or one that the current run does
+/// not have.
+fn kept_place(model: &mut Model, before: &RunNode) -> Option<KeptPlace> {
+    let pending = model.kept.take().filter(|kept| kept.is_pending(&model.tree));
+    if !std::mem::take(&mut model.keeps_place) {
+        return None;
+    }
+    pending.or_else(|| KeptPlace::of(before, &model.tree))
+}
+
+/// Selects a kept place in a new run, or else the place to show first.
+fn keep_place(model: &mut Model, mut kept: KeptPlace) -> Effects {
+    let found = model.run.as_ref().and_then(|run| kept.in_run(run));
+    let is_found = found.as_ref().is_some_and(|(_, is_found)| *is_found);
+    model.tree = found.map(|(tree, _)| tree).unwrap_or_default();
+    let effects = match model.tree.at.clone().or_else(|| next_place(model)) {
+        Some(place) => tree::select(model, place),
+        None => log::show(model),
+    };
+    if !is_found {
+        kept.wait(&model.tree);
+        model.kept = Some(kept);
     }
     effects
 }

@@ -41,9 +41,10 @@ impl Inbox {
     /// Returns the next request: the newest of each kind, the log first.
     pub(super) fn next(&mut self, now: Instant) -> Option<WorkerRequest> {
         let is_pausing = self.pause.is_some_and(|until| now < until);
-        let next = self.log.take().or_else(|| self.copy.take()).or_else(|| self.load.take());
+        // A run that a pending step leaves at once need not be loaded.
+        let next = self.log.take().or_else(|| self.copy.take()).or_else(|| self.step.take());
         let next = next
-            .or_else(|| self.step.take())
+            .or_else(|| self.load.take())
             .or_else(|| self.find.take())
             .or_else(|| self.runs.take())
             .or_else(|| self.highlights.take());
