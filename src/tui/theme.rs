@@ -73,6 +73,8 @@ roles! {
     found = "match",
     /// The selected row of the focused pane.
     selection = "selection",
+    /// The selected row of a pane without the focus.
+    selection_behind = "selection-behind",
     /// Headings.
     strong = "strong",
     /// The heading of a command in a scroll.

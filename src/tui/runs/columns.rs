@@ -39,6 +39,8 @@ const LEAST_REF: usize = 12;
 const LEAST_WHAT: usize = 20;
 /// The width that a narrow list leaves for the failure.
 const LEAST_JOB: usize = 8;
+/// The least columns for a command after its job.
+const LEAST_COMMAND: usize = 12;
 /// The most columns for a repository.
 const MOST_REPO: usize = 16;
 /// The most columns for the failure. More would only move the columns apart.
@@ -145,7 +147,7 @@ impl<'a> Texts<'a> {
     /// Returns the text for the column of the failure: the job alone if the command would be cut to
     /// a few characters.
     pub(super) fn what(&self, columns: usize) -> &str {
-        let is_cut = self.what.width() > columns && columns < LEAST_WHAT;
+        let is_cut = self.what.width() > columns && columns < self.job.width() + LEAST_COMMAND;
         if is_cut { &self.job } else { &self.what }
     }
 }

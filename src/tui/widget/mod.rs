@@ -24,15 +24,18 @@ use ratatui::style::Style;
 
 use crate::tui::theme::Theme;
 
-/// Marks a row as selected: the whole row in the focused pane, or a sign at its left edge in
-/// another.
+/// Marks a row as selected by its background, and in a pane without the focus also by a sign at its
+/// left edge.
 pub fn select(buffer: &mut Buffer, row: Rect, theme: &Theme, has_focus: bool) {
-    if has_focus {
+    let style = if has_focus { theme.selection } else { theme.selection_behind };
+    if has_focus || style.fg.is_some() {
         // Use one style for the whole row: with reverse video, its colors would make a patchwork.
         buffer.set_style(row, Style::reset().patch(theme.base));
-        buffer.set_style(row, theme.selection);
-    } else {
-        Strip::new(buffer, row, theme.signs.ellipsis).put(theme.signs.here, theme.accent);
+    }
+    buffer.set_style(row, style);
+    if !has_focus {
+        let sign = theme.accent.patch(Style { fg: None, ..style });
+        Strip::new(buffer, row, theme.signs.ellipsis).put(theme.signs.here, sign);
     }
 }
 
