@@ -117,6 +117,7 @@ fn the_list_shows_the_failed_or_running_command_of_each_run() {
         let mut sim = open(&store, size);
         assert_snapshot!(format!("list_{name}"), top_rows(sim.keys("r")));
     }
+    assert_snapshot!("list_zoomed_250x70", top_rows(open(&store, HUGE).keys("Tab Z")));
 }
 
 /// Returns the first rows of the screen.

@@ -43,8 +43,8 @@ const LEAST_JOB: usize = 8;
 const LEAST_COMMAND: usize = 12;
 /// The most columns for a repository.
 const MOST_REPO: usize = 16;
-/// The most columns for the failure. More would only move the columns apart.
-const MOST_WHAT: usize = 80;
+/// The width of the failure from which the commit has a column, too.
+const WIDE_WHAT: usize = 80;
 
 /// The widths of the widest texts.
 #[derive(Clone, Copy, Default)]
@@ -92,9 +92,9 @@ impl Columns {
             if what == 0 { room } else { widest.place.min(room.saturating_sub(what + gap)) };
         let place = place.saturating_sub(usize::from(what == 0) * gap);
         room = room.saturating_sub(place + gap);
-        let sha = if is_wide && widest.sha + 2 * gap + MOST_WHAT <= room { widest.sha } else { 0 };
+        let sha = if is_wide && widest.sha + 2 * gap + WIDE_WHAT <= room { widest.sha } else { 0 };
         room -= if sha > 0 { sha + gap } else { 0 };
-        let what = if what > 0 { room.saturating_sub(gap).min(MOST_WHAT) } else { 0 };
+        let what = if what > 0 { room.saturating_sub(gap) } else { 0 };
         Self { gap, word, place, sha, what, exit, spent, repo, id }
     }
 }
