@@ -301,9 +301,9 @@ fn fill(from: &mut impl Read, buffer: &mut [u8]) -> io::Result<bool> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::fs::{self, File};
     use std::io::Cursor;
-    use std::path::Path;
+    use std::path::{Path, PathBuf};
 
     use proptest::prelude::*;
     use rusqlite::config::DbConfig;
@@ -317,6 +317,17 @@ mod tests {
         main: Vec<u8>,
         beside: Vec<u8>,
         is_wal: bool,
+    }
+
+    impl Crashed {
+        /// Writes the files to a directory, and returns their paths.
+        fn write_to(&self, dir: &Path) -> (PathBuf, PathBuf) {
+            let path = dir.join("x.db");
+            fs::write(&path, &self.main).unwrap();
+            let other = dir.join(if self.is_wal { "x.db-wal" } else { "x.db-journal" });
+            fs::write(&other, &self.beside).unwrap();
+            (path, other)
+        }
     }
 
     /// Runs statements one by one, and copies the files as they are after the last one.
@@ -345,19 +356,33 @@ mod tests {
     }
 
     /// Returns the database after SQLite has recovered it.
+    ///
+    /// SQLite reads pages past the end of the file as zeros, but rejects a checkpoint that would
+    /// add over 64 KiB more than the committed frames contain (`walCheckpoint` in `wal.c`), and
+    /// leaves both files as they are. This occurs if a `-wal` lost frames after their checkpoint
+    /// had truncated the file. Zeros appended to the file do not change the pages that SQLite
+    /// reads, but permit the checkpoint, which truncates the file to the size of the database.
     fn recovered_by_sqlite(files: &Crashed) -> Vec<u8> {
         let dir = TempDir::new().unwrap();
-        let path = dir.path().join("x.db");
-        fs::write(&path, &files.main).unwrap();
-        let other = if files.is_wal { "x.db-wal" } else { "x.db-journal" };
-        fs::write(dir.path().join(other), &files.beside).unwrap();
+        let (path, other) = files.write_to(dir.path());
+        open_and_close(&path);
+        // A checkpoint on close removes the -wal.
+        if files.is_wal && other.exists() {
+            assert!(fs::read(&path).unwrap() == files.main);
+            // This is larger than any database of these tests.
+            File::options().write(true).open(&path).unwrap().set_len(1 << 24).unwrap();
+            open_and_close(&path);
+            assert!(!other.exists());
+        }
+        fs::read(&path).unwrap()
+    }
+
+    fn open_and_close(path: &Path) {
         let connection =
-            Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_WRITE).unwrap();
+            Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).unwrap();
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).unwrap();
         let _ = connection.query_row("SELECT count(*) FROM sqlite_schema", (), |_| Ok(()));
         let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()));
-        drop(connection);
-        fs::read(Path::new(&path)).unwrap()
     }
 
     fn recovered_here(files: &Crashed) -> Vec<u8> {
@@ -428,6 +453,26 @@ mod tests {
         let parts = files.beside.windows(8).filter(|bytes| *bytes == JOURNAL_MAGIC).count();
         assert!(parts > 2 && recovered_here(&files) != files.main, "{parts}");
         assert!(recovered_here(&files) == recovered_by_sqlite(&files));
+    }
+
+    #[test]
+    fn a_wal_that_sqlite_reads_but_does_not_checkpoint_is_recovered() {
+        let fill = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 300) \
+                    INSERT INTO t SELECT randomblob(700) FROM n";
+        let checkpoint = "PRAGMA wal_checkpoint";
+        let grow = "INSERT INTO t VALUES (randomblob(3000))";
+        let statements = [fill, checkpoint, grow, "DELETE FROM t; VACUUM", checkpoint];
+        let mut files = crashed(true, false, 1024, &statements.map(Into::into));
+        // The checkpoint has truncated the database, but the -wal has lost the VACUUM.
+        let frames = files.beside[32..].chunks_exact(24 + 1024);
+        let kept = frames.take_while(|frame| u32_at(frame, 4) == 0).count() + 1;
+        files.beside.truncate(32 + kept * (24 + 1024));
+        let ours = recovered_here(&files);
+        let dir = TempDir::new().unwrap();
+        let reader = Connection::open(files.write_to(dir.path()).0).unwrap();
+        assert!(reader.query_row("PRAGMA wal_checkpoint", (), |_| Ok(())).is_err());
+        assert!(ours == *reader.serialize("main").unwrap());
+        assert!(ours == recovered_by_sqlite(&files));
     }
 
     #[test]
