@@ -1,8 +1,8 @@
 //! Colors and signs by meaning, not by appearance.
 //!
-//! The default scheme uses the terminal's own sixteen colors, so it fits light and dark terminals;
-//! the other [`Scheme`]s define their own colors. Without color, reverse video, bold and underline
-//! distinguish the roles. Without Unicode, every sign has an ASCII form of the same width.
+//! The default scheme uses the terminal's own sixteen colors and a gray, so it fits light and dark
+//! terminals; the other [`Scheme`]s define their own colors. Without color, reverse video, bold and
+//! underline distinguish the roles. Without Unicode, every sign has an ASCII form of the same width.
 
 mod scheme;
 mod style;
@@ -63,18 +63,21 @@ roles! {
     warn = "warn",
     /// Secondary text.
     muted = "muted",
-    /// The names of keys, and the lines around the focused pane.
+    /// The lines between panes.
+    border = "border",
+    /// The names of keys, and the line above the focused pane.
     accent = "accent",
-    /// The heading of the focused pane.
+    /// The title of the focused pane.
     focus = "focus",
-    /// Rows of standard error that have no color of their own.
+    /// The sign of standard error.
     stderr = "stderr",
     /// Matches of the search.
     found = "match",
-    /// The selected row of the focused pane.
+    /// The selected row of the focused pane. A style without a text color keeps the colors of the
+    /// row.
     selection = "selection",
-    /// The selected row of a pane without the focus.
-    selection_behind = "selection-behind",
+    /// The selected row of a pane without the focus, which also has a sign at its left edge.
+    selection_unfocused = "selection-unfocused",
     /// Headings.
     strong = "strong",
     /// The heading of a command in a scroll.

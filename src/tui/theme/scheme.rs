@@ -2,7 +2,8 @@
 //!
 //! `dark`, `light` and `high-contrast` use 24-bit colors. Terminals that do not support these
 //! colors approximate them. Tests check the contrast of the schemes (WCAG 2): at least 4.5 on the
-//! backgrounds they are for, and 7 for `high-contrast`, which sets its own background.
+//! backgrounds they are for and on selected rows, and 7 for `high-contrast`, which sets its own
+//! background. Lines between panes need less: they are not text.
 
 use ratatui::style::{Color, Modifier, Style};
 
@@ -72,25 +73,41 @@ const fn fg(color: u32) -> Style {
     PLAIN.fg(rgb(color))
 }
 
+/// Returns the scheme of the terminal's own colors.
+///
+/// The background is unknown, so no color may depend on it. The contrasts below are those of the
+/// palettes of 18 terminals and themes on their own backgrounds, dark and light.
+///
+/// The accent is light magenta. Besides red, which means failed, it is the color with the best
+/// worst contrast: 2.8, and below 3 in one palette. Blue has 1.6 and is below 3 on seven
+/// backgrounds: it is too dark on most dark ones. Cyan and green are too bright for light ones.
+///
+/// The selection is black on light cyan, the only pair of colors with at least 4 in all palettes.
+/// The weaker selection is white on the gray in the middle between black and white: it is a
+/// background on dark and on light terminals, with a contrast of 4.5 to the text. The sixteen
+/// colors have no such gray (dark gray is the background itself in some palettes), and several
+/// terminals (kitty, foot) dim the text rather than the background of dim reverse video. So it is
+/// one of the 256 colors, which no palette changes.
 const fn default(signs: &'static Signs) -> Theme {
-    let accent = BOLD.fg(Color::Blue);
+    let accent = BOLD.fg(Color::LightMagenta);
     Theme {
         ok: PLAIN.fg(Color::Green),
         bad: PLAIN.fg(Color::Red),
         active: PLAIN.fg(Color::Cyan),
         warn: PLAIN.fg(Color::Yellow),
         muted: PLAIN.add_modifier(Modifier::DIM),
+        border: PLAIN.add_modifier(Modifier::DIM),
         accent,
         focus: accent,
         stderr: PLAIN.fg(Color::Magenta),
         found: PLAIN.fg(Color::Black).bg(Color::Yellow),
-        selection: PLAIN.add_modifier(Modifier::REVERSED),
-        selection_behind: PLAIN.fg(Color::White).bg(Color::DarkGray),
+        selection: PLAIN.fg(Color::Black).bg(Color::LightCyan),
+        selection_unfocused: PLAIN.fg(Color::Indexed(231)).bg(Color::Indexed(243)),
         strong: BOLD,
         heading: BOLD,
         group: PLAIN.fg(Color::Cyan),
         card: PLAIN.fg(Color::Red),
-        bar: PLAIN.fg(Color::Blue),
+        bar: PLAIN.fg(Color::Magenta),
         ..Theme::plain(signs, true)
     }
 }
@@ -102,18 +119,19 @@ const fn dark(signs: &'static Signs) -> Theme {
         bad: fg(0xff_87_87),
         active: fg(0x5f_d7_ff),
         warn: fg(0xff_d7_5f),
-        muted: fg(0xa0_a0_a0),
+        muted: fg(0xa8_a8_a8),
+        border: fg(0x6c_6c_6c),
         accent,
         focus: accent,
         stderr: fg(0xd7_af_ff),
         found: PLAIN.fg(BLACK).bg(rgb(0xff_d7_5f)),
-        selection: PLAIN.fg(BLACK).bg(rgb(0x9f_c5_ff)),
-        selection_behind: PLAIN.fg(WHITE).bg(rgb(0x2c_34_44)),
+        selection: PLAIN.bg(rgb(0x23_3c_68)),
+        selection_unfocused: PLAIN.bg(rgb(0x34_34_34)),
         strong: BOLD.fg(WHITE),
         heading: BOLD.fg(WHITE),
         group: fg(0x87_d7_d7),
         card: fg(0xff_af_5f),
-        bar: fg(0x87_9f_d7),
+        bar: fg(0x8f_a8_e0),
         ..Theme::plain(signs, true)
     }
 }
@@ -126,12 +144,13 @@ const fn light(signs: &'static Signs) -> Theme {
         active: fg(0x00_5f_87),
         warn: fg(0x7a_4a_00),
         muted: fg(0x55_55_55),
+        border: fg(0x9a_9a_9a),
         accent,
         focus: accent,
         stderr: fg(0x7a_1f_7a),
         found: PLAIN.fg(BLACK).bg(rgb(0xff_d7_5f)),
-        selection: PLAIN.fg(WHITE).bg(rgb(0x00_44_aa)),
-        selection_behind: PLAIN.fg(BLACK).bg(rgb(0xdd_e8_fa)),
+        selection: PLAIN.bg(rgb(0xc4_dc_ff)),
+        selection_unfocused: PLAIN.bg(rgb(0xe0_e0_e0)),
         strong: BOLD.fg(BLACK),
         heading: BOLD.fg(BLACK),
         group: fg(0x00_5f_5f),
@@ -150,12 +169,13 @@ const fn high_contrast(signs: &'static Signs) -> Theme {
         active: fg(0x00_ff_ff),
         warn: fg(0xff_ff_00),
         muted: fg(0xc8_c8_c8),
+        border: fg(0xc8_c8_c8),
         accent: BOLD.fg(yellow),
         focus: BOLD.fg(BLACK).bg(yellow),
         stderr: fg(0xff_a8_ff),
         found: PLAIN.fg(BLACK).bg(yellow),
         selection: BOLD.fg(BLACK).bg(WHITE),
-        selection_behind: PLAIN.fg(WHITE).bg(rgb(0x30_30_30)),
+        selection_unfocused: BOLD.fg(WHITE).bg(rgb(0x44_44_44)),
         strong: BOLD.fg(WHITE),
         heading: BOLD.fg(WHITE).add_modifier(Modifier::UNDERLINED),
         group: BOLD.fg(rgb(0x00_ff_ff)),
@@ -172,10 +192,12 @@ const fn monochrome(signs: &'static Signs) -> Theme {
         active: BOLD,
         warn: BOLD,
         muted: PLAIN.add_modifier(Modifier::DIM),
+        border: PLAIN.add_modifier(Modifier::DIM),
         accent: BOLD,
         focus: BOLD.add_modifier(Modifier::REVERSED),
         found: reversed,
         selection: reversed,
+        selection_unfocused: BOLD.add_modifier(Modifier::UNDERLINED),
         strong: BOLD,
         heading: BOLD,
         group: PLAIN.add_modifier(Modifier::UNDERLINED),
@@ -209,18 +231,20 @@ mod tests {
         assert!((contrast(rgb(0x76_76_76), WHITE) - 4.54).abs() < 0.01);
     }
 
+    /// The schemes with colors of their own, the backgrounds they are for, and the least contrast.
+    const OWN: [(Scheme, [u32; 2], f64); 3] = [
+        (Scheme::Dark, [0x00_00_00, 0x28_28_28], 4.5),
+        (Scheme::Light, [0xff_ff_ff, 0xee_ee_ee], 4.5),
+        (Scheme::HighContrast, [0x00_00_00, 0x00_00_00], 7.0),
+    ];
+
     #[test]
     fn every_role_can_be_read_on_the_backgrounds_it_is_for() {
-        for (scheme, grounds, least) in [
-            (Scheme::Dark, [0x00_00_00, 0x28_28_28], 4.5),
-            (Scheme::Light, [0xff_ff_ff, 0xee_ee_ee], 4.5),
-            (Scheme::HighContrast, [0x00_00_00, 0x00_00_00], 7.0),
-        ] {
+        for (scheme, grounds, least) in OWN {
             let theme = Theme::of(&scheme.into(), true, false);
-            for name in
-                Theme::ROLES.iter().filter(|name| **name != "base" || theme.base.fg.is_some())
-            {
-                let style = theme.role(name).unwrap();
+            let texts = Theme::ROLES.iter().filter_map(|name| Some((name, theme.role(name)?)));
+            for (name, style) in texts.filter(|(_, style)| style.fg.is_some()) {
+                let least = if *name == "border" { 2.4 } else { least };
                 for ground in grounds {
                     let (fg, bg) = (style.fg.unwrap(), style.bg.unwrap_or(rgb(ground)));
                     let ratio = contrast(fg, bg);
@@ -235,9 +259,46 @@ mod tests {
     }
 
     #[test]
-    fn the_default_has_the_terminal_s_own_colors_only() {
+    fn every_role_can_be_read_in_a_selected_row_that_keeps_the_colors_of_its_text() {
+        for (scheme, _, least) in OWN {
+            let theme = Theme::of(&scheme.into(), true, false);
+            let own = theme.base.fg.unwrap_or(if scheme == Scheme::Light { BLACK } else { WHITE });
+            for selection in [theme.selection, theme.selection_unfocused] {
+                let bg = selection.bg.unwrap();
+                let in_rows = [theme.ok, theme.bad, theme.active, theme.warn, theme.muted];
+                let in_rows = in_rows.into_iter().chain([theme.accent, theme.strong, theme.bar]);
+                let colors = in_rows.filter_map(|style| style.fg).chain([own]);
+                for fg in colors.map(|fg| selection.fg.unwrap_or(fg)) {
+                    let ratio = contrast(fg, bg);
+                    assert!(ratio >= least, "{}: {fg} on {bg} is {ratio:.2}", scheme.name());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_selected_row_is_weaker_in_a_pane_without_the_focus() {
+        for (scheme, grounds, _) in OWN {
+            let theme = Theme::of(&scheme.into(), true, false);
+            for ground in grounds {
+                let of = |style: Style| contrast(style.bg.unwrap(), rgb(ground));
+                let (strong, weak) = (of(theme.selection), of(theme.selection_unfocused));
+                assert!(strong > weak && weak >= 1.1, "{}: {strong}, {weak}", scheme.name());
+            }
+        }
+        // 231 and 243 of the 256 colors.
+        let (white, gray) = (WHITE, rgb(0x76_76_76));
+        assert!(contrast(white, gray) >= 4.5 && contrast(gray, BLACK) >= 4.5);
+        for scheme in Scheme::ALL {
+            let theme = Theme::of(&scheme.into(), true, false);
+            assert_ne!(theme.selection, theme.selection_unfocused, "{}", scheme.name());
+        }
+    }
+
+    #[test]
+    fn the_default_has_the_terminal_s_own_colors_except_a_gray() {
         let theme = Theme::new(true, false);
-        for name in Theme::ROLES {
+        for name in Theme::ROLES.iter().filter(|name| **name != "selection-unfocused") {
             let style = theme.role(name).unwrap();
             let of_terminal =
                 |color: Option<Color>| !matches!(color, Some(Color::Rgb(..) | Color::Indexed(_)));

@@ -13,10 +13,11 @@ use ratatui::widgets::{Block, Clear, Widget};
 use super::Strip;
 use crate::tui::theme::Theme;
 
-/// Draws the heading of a pane: its title in a rule. Both stand out if the pane has the focus.
+/// Draws the heading of a pane: its title in a rule. Both stand out if the pane has the focus, and
+/// are dim otherwise.
 pub fn draw_head(buffer: &mut Buffer, head: Rect, title: &str, theme: &Theme, has_focus: bool) {
     let (title_style, rule) =
-        if has_focus { (theme.focus, theme.accent) } else { (theme.strong, theme.muted) };
+        if has_focus { (theme.focus, theme.accent) } else { (theme.muted, theme.border) };
     let mut strip = Strip::new(buffer, head, theme.signs.ellipsis);
     strip.put(theme.signs.rule, rule).skip(1);
     let room = strip.free().saturating_sub(2);
@@ -29,7 +30,7 @@ pub fn draw_bars(buffer: &mut Buffer, head: Rect, body: Rect, theme: &Theme) {
     let x = head.right();
     let mut sign = |y: u16, sign: &str| {
         if buffer.area.contains((x, y).into()) {
-            buffer.set_stringn(x, y, sign, 1, theme.muted);
+            buffer.set_stringn(x, y, sign, 1, theme.border);
         }
     };
     if head.height > 0 {

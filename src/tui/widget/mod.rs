@@ -20,23 +20,27 @@ pub use tree::{TreeList, command, own_name, spent_by, spent_ms_by};
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
+use ratatui::style::{Modifier, Style};
 
 use crate::tui::theme::Theme;
 
-/// Marks a row as selected by its background, and in a pane without the focus also by a sign at its
-/// left edge.
+/// Marks a row of a list as selected. In a pane without the focus, a sign at its left edge makes
+/// up for the weaker style.
 pub fn select(buffer: &mut Buffer, row: Rect, theme: &Theme, has_focus: bool) {
-    let style = if has_focus { theme.selection } else { theme.selection_behind };
-    if has_focus || style.fg.is_some() {
-        // Use one style for the whole row: with reverse video, its colors would make a patchwork.
+    draw_selection(buffer, row, theme, has_focus);
+    if !has_focus {
+        Strip::new(buffer, row, theme.signs.ellipsis).put(theme.signs.here, theme.accent);
+    }
+}
+
+/// Draws the style of the selection over a whole row. A style with a color of its own for text, or
+/// with reverse video, replaces the colors of the row, which would make a patchwork.
+pub fn draw_selection(buffer: &mut Buffer, row: Rect, theme: &Theme, has_focus: bool) {
+    let style = if has_focus { theme.selection } else { theme.selection_unfocused };
+    if style.fg.is_some() || style.add_modifier.contains(Modifier::REVERSED) {
         buffer.set_style(row, Style::reset().patch(theme.base));
     }
     buffer.set_style(row, style);
-    if !has_focus {
-        let sign = theme.accent.patch(Style { fg: None, ..style });
-        Strip::new(buffer, row, theme.signs.ellipsis).put(theme.signs.here, sign);
-    }
 }
 
 /// Returns row `index` of a pane, counted from its first row; `None` below its last.

@@ -58,7 +58,8 @@ impl LogRows<'_> {
             .filter(|status| *status != Status::Passed)
             .map_or(theme.muted, |status| theme.status(status));
         strip.skip_right(1).put_right(&heading.facts, facts, 12).skip_right(1);
-        strip.put(&heading.lead, theme.muted).put(&heading.title, theme.strong).skip(1);
+        let title = if heading.status.is_some() { theme.heading } else { theme.group };
+        strip.put(&heading.lead, theme.muted).put(&heading.title, title).skip(1);
         if heading.status.is_some() {
             strip.fill(theme.signs.rule, theme.muted);
         }
