@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!        12  +0.103s running 2 tests                    optional numbers and times
-//! E▌     13  +4.210s error: test failed                 a mark and a color for standard error
+//! E▌     13  +4.210s error: test failed                 a mark for standard error
 //! !      14          2026-01-01 what is this  (neither stdout nor stderr)
 //! ```
 //!
@@ -115,13 +115,15 @@ impl LogRows<'_> {
         }
     }
 
-    /// Returns the sign of a row, the style of the sign, and the style of the text.
-    const fn looks(&self, row: &Row) -> (&'static str, Style, Style) {
+    /// Returns the sign of a row and its style. The text is not styled by its stream: most programs
+    /// write ordinary progress to standard error, and another color would hide the colors of the
+    /// log.
+    const fn sign(&self, row: &Row) -> (&'static str, Style) {
         let theme = self.theme;
         match (row.malformed, row.stream) {
-            (Some(_), _) => ("!", theme.warn, theme.muted),
-            (None, Some(Stream::Stderr)) => ("E", theme.stderr, theme.stderr),
-            (None, _) => (" ", theme.muted, Style::new()),
+            (Some(_), _) => ("!", theme.warn),
+            (None, Some(Stream::Stderr)) => ("E", theme.stderr),
+            (None, _) => (" ", theme.muted),
         }
     }
 }

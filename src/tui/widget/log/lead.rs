@@ -47,9 +47,9 @@ impl LogRows<'_> {
         else {
             return;
         };
-        let (sign, mark, _) = self.looks(row);
+        let (sign, style) = self.sign(row);
         if body.width > GUTTER {
-            buffer.set_stringn(body.x, y, sign, 1, mark);
+            buffer.set_stringn(body.x, y, sign, 1, style);
             let (sign, style) = if self.at == Some(row.offset) {
                 (self.theme.signs.here, self.theme.accent)
             } else if self.marked.contains(&row.offset) {

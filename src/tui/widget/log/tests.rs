@@ -88,14 +88,21 @@ fn wide_characters_are_never_halved() {
 }
 
 #[test]
-fn colors_of_a_row_lie_over_the_color_of_its_stream() {
-    let buffer = draw(&[row(Some(Stream::Stderr), "a\x1b[1;32mb\x1b[0mc")], 0, 8, 1);
-    let style = |x| (buffer[(x, 0)].fg, buffer[(x, 0)].modifier);
+fn a_row_has_its_own_colors_and_its_stream_one_in_the_gutter() {
+    let rows = [row(Some(Stream::Stderr), "a\x1b[1;32mb\x1b[0mc"), row(None, "d")];
+    let buffer = draw(&rows, 0, 8, 2);
+    let style = |x, y| (buffer[(x, y)].fg, buffer[(x, y)].modifier);
     let (plain, bold) = (Modifier::empty(), Modifier::BOLD);
     assert_eq!(
-        [2, 3, 4].map(style),
-        [(Color::Magenta, plain), (Color::Green, bold), (Color::Magenta, plain)]
+        [0, 2, 3, 4].map(|x| style(x, 0)),
+        [
+            (Color::Magenta, plain),
+            (Color::Reset, plain),
+            (Color::Green, bold),
+            (Color::Reset, plain)
+        ]
     );
+    assert_eq!([0, 2].map(|x| style(x, 1)), [(Color::Yellow, plain), (Color::Reset, plain)]);
 }
 
 #[test]

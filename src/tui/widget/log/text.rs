@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::style::Style;
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::lines::Flow;
@@ -30,7 +31,6 @@ impl LogRows<'_> {
         let text =
             Rect { x: body.x + lead, width: self.columns.text.min(body.width - lead), ..body };
         let text = text.intersection(buffer.area);
-        let (_, _, base) = self.looks(row);
         let columns = if self.wrap { usize::MAX } else { self.columns_looked_at(text.width) };
         let spans = sanitizer.row_within(bytes, columns);
         let marks = self.marks(&spans);
@@ -43,7 +43,7 @@ impl LogRows<'_> {
             Pen { buffer, area: text, y, column: 0, from: self.sideways, is_cut: false, flow };
         let mut place = 0;
         for Span { text, style, .. } in &spans {
-            let style = self.theme.span(base, *style);
+            let style = self.theme.span(Style::new(), *style);
             let marked = self.theme.marked(style);
             // Mark whole characters: a mark that begins within one would split it.
             for (at, grapheme) in text.grapheme_indices(true) {
