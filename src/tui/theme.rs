@@ -283,6 +283,25 @@ impl Theme {
         if self.hides(marked) { self.found } else { marked }
     }
 
+    /// Returns true if this style of a cell is that of a match.
+    #[must_use]
+    pub fn is_mark(&self, cell: Style) -> bool {
+        self.found.bg.is_none_or(|bg| cell.bg == Some(bg))
+            && cell.add_modifier.contains(self.found.add_modifier)
+    }
+
+    /// Returns the style of a marked cell in a selected row. Without color both are in reverse
+    /// video, so the mark is not.
+    #[must_use]
+    pub fn mark_in(&self, mark: Style, selected: Style) -> Style {
+        let reversed = Modifier::REVERSED;
+        if self.found.bg.is_none() && selected.add_modifier.contains(reversed) {
+            let mark = mark.remove_modifier(reversed);
+            return mark.add_modifier(Modifier::BOLD | Modifier::UNDERLINED);
+        }
+        mark
+    }
+
     /// Returns true if text of the given style cannot be distinguished from its background.
     fn hides(&self, style: Style) -> bool {
         let fg = style.fg.or(self.base.fg).and_then(sanitized);

@@ -46,6 +46,7 @@ pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
         search: None,
         at: None,
         marked: &[],
+        cursor: None,
         progress: sanitize::Progress::Last,
         is_interrupted: false,
         theme: &model.theme,

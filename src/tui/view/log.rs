@@ -125,6 +125,8 @@ fn draw_rows(model: &Model, area: Rect, buffer: &mut Buffer) {
         search: view_options.search.as_ref(),
         at: if model.focus == Pane::Log { log.cursor } else { log.at },
         marked: &marked,
+        // While the log grows, the cursor follows its last row, which is not a choice of the user.
+        cursor: (!(log.follow && log.is_alive)).then_some(model.focus == Pane::Log),
         progress: view_options.row_filter.progress,
         is_interrupted: log.is_interrupted,
         theme: &model.theme,

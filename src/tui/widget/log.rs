@@ -6,7 +6,7 @@
 //! !      14          2026-01-01 what is this  (neither stdout nor stderr)
 //! ```
 //!
-//! The `▌` marks the current row. All text of the rows passes the sanitizer. A row wider than the
+//! The `▌` marks the current row, which may also be drawn as the cursor. All text of the rows passes the sanitizer. A row wider than the
 //! pane ends in `›`, or continues on the next line if rows are wrapped. Invariant: a row takes as
 //! many lines as [`lines_of`] returns.
 
@@ -19,6 +19,8 @@ mod pen;
 mod tests;
 mod text;
 
+use std::ops::Range;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -27,7 +29,9 @@ use crate::cri::Stream;
 use crate::log::Row;
 use crate::sanitize::{self, Progress, Sanitizer};
 use crate::search::Query;
+use crate::time::Time;
 use crate::tui::theme::Theme;
+use crate::tui::widget::draw_selection;
 
 pub use columns::Columns;
 pub use heading::Heading;
@@ -69,6 +73,9 @@ pub struct LogRows<'a> {
     pub at: Option<u64>,
     /// The offsets of the rows that belong to the likely cause.
     pub marked: &'a [u64],
+    /// True if the current row is drawn as the selection of a pane with the focus, false if as that
+    /// of a pane without; `None` if it only has a sign.
+    pub cursor: Option<bool>,
     /// The amount of overwritten text that is shown.
     pub progress: Progress,
     /// True if the writer was interrupted: an incomplete row will not be completed.
@@ -90,27 +97,67 @@ impl LogRows<'_> {
             if y >= i32::from(body.bottom()) {
                 break;
             }
+            let top = y;
             if let Some(heading) = self.headings.get(index).and_then(Option::as_ref) {
                 self.draw_heading(buffer, body, y, heading, self.at == Some(row.offset));
                 // Colors and times before a heading do not apply after it.
                 (sanitizer, before) = (Sanitizer::new(self.progress), None);
                 y += 1;
-                continue;
+            } else {
+                y = self.draw_row(buffer, body, y, (index, row), (&mut sanitizer, &mut before));
             }
-            let states = states(row, self.progress);
-            for (state_index, state) in states.iter().enumerate() {
-                if y >= i32::from(body.bottom()) {
-                    break;
-                }
-                let number = if state_index == 0 { self.number(index) } else { String::new() };
-                self.draw_lead(buffer, body, y, (row, &number), (state.at, before));
-                before = state.at.or(before);
-                let notes = if state_index + 1 == states.len() {
-                    notes(row, self.progress, self.is_interrupted)
-                } else {
-                    Vec::new()
-                };
-                y += self.draw_text(buffer, body, y, (row, state.text, &notes), &mut sanitizer);
+            if self.at == Some(row.offset) {
+                self.draw_cursor(buffer, body, top..y);
+            }
+        }
+    }
+
+    /// Draws a row, and returns the line below it. `before` is the time of the row above, and then
+    /// that of this row.
+    fn draw_row(
+        &self,
+        buffer: &mut Buffer,
+        body: Rect,
+        mut y: i32,
+        (index, row): (usize, &Row),
+        (sanitizer, before): (&mut Sanitizer, &mut Option<Time>),
+    ) -> i32 {
+        let states = states(row, self.progress);
+        for (state_index, state) in states.iter().enumerate() {
+            if y >= i32::from(body.bottom()) {
+                break;
+            }
+            let number = if state_index == 0 { self.number(index) } else { String::new() };
+            self.draw_lead(buffer, body, y, (row, &number), (state.at, *before));
+            *before = state.at.or(*before);
+            let notes = if state_index + 1 == states.len() {
+                notes(row, self.progress, self.is_interrupted)
+            } else {
+                Vec::new()
+            };
+            y += self.draw_text(buffer, body, y, (row, state.text, &notes), sanitizer);
+        }
+        y
+    }
+
+    /// Draws the cursor over the lines of a row, but not over marked matches.
+    fn draw_cursor(&self, buffer: &mut Buffer, body: Rect, lines: Range<i32>) {
+        let Some(has_focus) = self.cursor else { return };
+        let width = body.width.saturating_sub(self.columns.bar);
+        let shown = (body.top()..body.bottom()).filter(|y| lines.contains(&i32::from(*y)));
+        for y in shown {
+            let line = Rect { y, height: 1, width, ..body }.intersection(buffer.area);
+            let marked = |x: &u16| {
+                let cell = buffer.cell((*x, y))?.style();
+                let is_mark = self.search.is_some() && self.theme.is_mark(cell);
+                is_mark.then_some((*x, cell))
+            };
+            let marks: Vec<_> = (line.left()..line.right()).filter_map(|x| marked(&x)).collect();
+            draw_selection(buffer, line, self.theme, has_focus);
+            for (x, style) in marks {
+                let of_cursor = buffer.cell((x, y)).map(ratatui::buffer::Cell::style);
+                let style = self.theme.mark_in(style, of_cursor.unwrap_or_default());
+                buffer.set_style(Rect { x, width: 1, ..line }, style);
             }
         }
     }

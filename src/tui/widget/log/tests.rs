@@ -7,6 +7,7 @@ use ratatui::style::{Color, Modifier};
 use super::pen::is_ambiguous;
 use super::*;
 use crate::cri::{Malformed, Reason};
+use crate::tui::theme::Scheme;
 use crate::tui::view_options::Times;
 
 fn row(stream: Option<Stream>, text: &str) -> Row {
@@ -43,6 +44,7 @@ fn log_rows<'a>(rows: &'a [Row], above: &'a [Row], width: u16, theme: &'a Theme)
         search: None,
         at: None,
         marked: &[],
+        cursor: None,
         progress: Progress::Last,
         is_interrupted: false,
         theme,
@@ -155,4 +157,44 @@ fn characters_of_which_terminals_disagree_are_pinned_to_their_columns() {
 fn what_was_left_out_of_a_row_is_said() {
     let cut = Row { cut_bytes: 2048, ..row(Some(Stream::Stdout), "ab") };
     assert_eq!(lines(&[cut], 0, 30), "  ab … 2.0 KiB more\n");
+}
+
+#[test]
+fn the_cursor_fills_the_lines_of_its_row_but_leaves_matches_marked() {
+    let rows = [row(Some(Stream::Stderr), "\x1b[31mab\x1b[0mcdefgh"), row(None, "x")];
+    let search = Query::new("b", true).unwrap();
+    for (scheme, text, match_, rest) in [
+        (Scheme::Default, (Color::Black, Color::LightCyan), Color::Yellow, Color::LightCyan),
+        (
+            Scheme::Dark,
+            (Color::Red, Color::Rgb(0x23, 0x3c, 0x68)),
+            Color::Rgb(0xff, 0xd7, 0x5f),
+            Color::Rgb(0x23, 0x3c, 0x68),
+        ),
+    ] {
+        let theme = Theme::of(&scheme.into(), true, false);
+        let mut buffer = Buffer::empty(Rect::new(0, 0, 8, 3));
+        let area = buffer.area;
+        let of = LogRows {
+            at: Some(0),
+            cursor: Some(true),
+            wrap: true,
+            search: Some(&search),
+            ..log_rows(&rows[..1], &[], area.width, &theme)
+        };
+        of.draw(&mut buffer, area);
+        let (a, b) = (&buffer[(2, 0)], &buffer[(3, 0)]);
+        assert_eq!(((a.fg, a.bg), b.bg), (text, match_));
+        assert_eq!([buffer[(0, 0)].bg, buffer[(7, 1)].bg], [rest; 2]);
+        assert_eq!(buffer[(7, 2)].bg, Color::Reset);
+    }
+    let theme = Theme::new(false, false);
+    let mut buffer = Buffer::empty(Rect::new(0, 0, 8, 1));
+    let area = buffer.area;
+    let of = log_rows(&rows[..1], &[], area.width, &theme);
+    LogRows { at: Some(0), cursor: Some(true), search: Some(&search), ..of }
+        .draw(&mut buffer, area);
+    let modifiers = [2, 3, 4].map(|x| buffer[(x, 0)].modifier);
+    let marked = Modifier::BOLD | Modifier::UNDERLINED;
+    assert_eq!(modifiers, [Modifier::REVERSED, marked, Modifier::REVERSED]);
 }
