@@ -1,17 +1,18 @@
 //! The tree: a run, its jobs and their commands.
 //!
 //! ```text
-//!  ✗ all commands                               47.0s
-//!  ✓ build                          ██▏         12.3s      its share of the run
-//!    ✓ 1 cargo build                ██▏         12.1s
-//!  ✗ test +2                failed  ████▊       34.1s      folded: two commands are hidden
-//!  ⊘ deploy                 ! skipped                      there is a finding about the job
+//!  ✗ all commands               failed           47.0s
+//!  ✓ build                      passed  ██▏      12.3s   its share of the run
+//!    ✓ 1 cargo build            passed  ██▏      12.1s
+//!  ✗ test +2                    failed  ████▊    34.1s   folded: two commands are hidden
+//!    ✗ 1 cargo test           exit 101  ████▊    34.0s
+//!  ⊘ deploy                 ! skipped                    there is a finding about the job
 //! ```
 //!
-//! The width decides how many of these facts a row shows: duration, bar and state word. All rows
-//! show the same facts, except failures. A failure shows the word rather than the bar. A failed
-//! command shows its exit status rather than its duration if there is room for only one fact. Half
-//! of the row is reserved for the name.
+//! A column has the same meaning in all rows and at every width. The width decides how many columns
+//! there are: the bar, and a column for the state or the exit status. In a narrow pane, the state
+//! is shown only where the name leaves room for it, and for passed rows not at all: the sign shows
+//! it. Half of the row is reserved for the name.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -30,14 +31,16 @@ use crate::tui::theme::Theme;
 
 /// The width of a duration, except for very long ones.
 const SPENT: usize = 6;
+/// The width of a duration in a narrow pane.
+const NARROW_SPENT: usize = 5;
 /// The width of a bar.
 const BAR: u16 = 6;
-/// The width of a state word, such as `interrupted`.
+/// The largest width of the column of state words, that of `interrupted`.
 const WORD: usize = 11;
-/// The width from which a row has two facts.
-const TWO_FACTS: u16 = 40;
-/// The width from which a row has three facts.
-const THREE_FACTS: u16 = 60;
+/// The width from which there is a column of state words.
+const WITH_WORDS: u16 = 40;
+/// The width from which there is a column of bars, and the state word of passed rows.
+const WITH_BARS: u16 = 60;
 
 /// The visible rows of the tree.
 pub struct TreeList<'a> {
@@ -64,112 +67,116 @@ pub struct TreeList<'a> {
 impl TreeList<'_> {
     /// Draws the rows that fit.
     pub fn draw(&self, buffer: &mut Buffer, body: Rect) {
-        for (index, item) in self.items.iter().enumerate().skip(self.top) {
-            let Some(row) = row_of(body, index - self.top) else { break };
-            match item {
-                Item::Run(run) => self.draw_run(buffer, row, run),
-                Item::Job(job) => self.draw_job(buffer, row, job),
-                Item::Sh(job, sh) => self.draw_sh(buffer, row, job, sh),
-            }
-            if Some(index) == self.at {
+        let shown = self.items.iter().enumerate().skip(self.top).take(usize::from(body.height));
+        let rows: Vec<_> = shown.map(|(index, item)| (index, self.row(item, body.width))).collect();
+        let columns = Columns::new(body.width, rows.iter().map(|(_, row)| row));
+        for (line, (index, content)) in rows.iter().enumerate() {
+            let Some(row) = row_of(body, line) else { break };
+            self.draw_row(buffer, row, &columns, content);
+            if Some(*index) == self.at {
                 select(buffer, row, self.theme, self.has_focus);
             }
         }
     }
 
-    fn draw_run(&self, buffer: &mut Buffer, row: Rect, run: &RunNode) {
-        let notes = run.findings.at(&Place::Run).count();
-        let said = match notes {
+    /// Returns the content of a row in a pane of this width.
+    fn row(&self, item: &Item<'_>, width: u16) -> Row {
+        match item {
+            Item::Run(run) => self.run_row(run, width),
+            Item::Job(job) => self.job_row(job),
+            Item::Sh(job, sh) => self.sh_row(job, sh),
+        }
+    }
+
+    fn run_row(&self, run: &RunNode, width: u16) -> Row {
+        let odd = match run.findings.at(&Place::Run).count() {
             0 => String::new(),
-            _ if row.width < TWO_FACTS => "!".into(),
+            _ if width < WITH_WORDS => "!".into(),
             1 => "! 1 note".into(),
             notes => format!("! {notes} notes"),
         };
-        let spent = super::spent(&run.head, self.now);
-        let status = Status::of_run(&run.head);
-        let lead = Lead {
+        Row {
             indent: 1,
-            number: "",
-            name: own_name(run),
-            status,
+            number: String::new(),
+            name: own_name(run).into(),
+            is_heading: true,
+            fold: String::new(),
+            status: Status::of_run(&run.head),
             exit: None,
-            spent,
+            spent: super::spent(&run.head, self.now),
             ms: None,
-            odd: &said,
-        };
-        self.begin(buffer, row, &lead).put(lead.name, self.theme.strong);
+            odd,
+        }
     }
 
-    fn draw_job(&self, buffer: &mut Buffer, row: Rect, job: &JobNode) {
-        let status = Status::of_job(job);
-        let item = Item::Job(job);
+    fn job_row(&self, job: &JobNode) -> Row {
         let (phase, start, end) = (job.phase, job.job.started_at, job.job.finished_at);
         // A log that was opened by its path belongs to a job without a name.
         let id =
             if job.job.id.as_str().is_empty() { "log".into() } else { name(job.job.id.as_str()) };
-        let lead = Lead {
+        let hidden = if (self.is_folded)(job) { job.shs.len() } else { 0 };
+        Row {
             indent: 1,
-            number: "",
-            name: &id,
-            status,
+            number: String::new(),
+            name: id.into_owned(),
+            is_heading: true,
+            fold: if hidden > 0 { format!(" +{}", count(hidden as u64)) } else { String::new() },
+            status: Status::of_job(job),
             exit: None,
             spent: span(phase, start, end, self.now),
             ms: span_ms(phase, start, end, self.now),
-            odd: if (self.is_odd)(&item) { "!" } else { "" },
-        };
-        let hidden = if (self.is_folded)(job) { job.shs.len() } else { 0 };
-        let fold = if hidden > 0 { format!(" +{}", count(hidden as u64)) } else { String::new() };
-        let mut strip = self.begin(buffer, row, &lead);
-        let room = strip.free().saturating_sub(fold.len());
-        strip
-            .put(&super::cut(&id, room, self.theme.signs.ellipsis), self.theme.strong)
-            .put(&fold, self.theme.muted);
+            odd: self.odd(&Item::Job(job)),
+        }
     }
 
-    fn draw_sh(&self, buffer: &mut Buffer, row: Rect, job: &JobNode, sh: &ShNode) {
-        let command = command(sh);
+    fn sh_row(&self, job: &JobNode, sh: &ShNode) -> Row {
         let digits = job.shs.last().map_or(1, |last| last.n.to_string().len());
-        let lead = Lead {
+        Row {
             indent: 3,
-            number: &format!("{:>digits$} ", sh.n),
-            name: &command,
+            number: format!("{:>digits$} ", sh.n),
+            name: command(sh),
+            is_heading: false,
+            fold: String::new(),
             status: Status::of_sh(sh),
             exit: sh.sh.as_ref().and_then(display::exit_in_short),
             spent: spent_by(sh, self.now),
             ms: spent_ms_by(sh, self.now),
-            odd: if (self.is_odd)(&Item::Sh(job, sh)) { "!" } else { "" },
-        };
-        self.begin(buffer, row, &lead).put(&command, Style::new());
+            odd: self.odd(&Item::Sh(job, sh)),
+        }
     }
 
-    /// Draws the glyph and the number at the left, and the facts at the right. Returns the rest for
-    /// the name: at least half of the row.
-    fn begin<'b>(&self, buffer: &'b mut Buffer, row: Rect, lead: &Lead<'_>) -> Strip<'b> {
+    fn odd(&self, item: &Item<'_>) -> String {
+        if (self.is_odd)(item) { "!".into() } else { String::new() }
+    }
+
+    /// Draws the sign and the number at the left, the columns at the right, and the name between
+    /// them.
+    fn draw_row(&self, buffer: &mut Buffer, area: Rect, columns: &Columns, row: &Row) {
         let theme = self.theme;
-        let look = theme.status(lead.status);
-        let mut strip = Strip::new(buffer, row, theme.signs.ellipsis);
-        strip.skip(lead.indent).skip_right(1);
-        strip.put(theme.signs.status(lead.status), look).skip(1).put(lead.number, theme.muted);
+        let look = theme.status(row.status);
+        let mut strip = Strip::new(buffer, area, theme.signs.ellipsis);
+        strip.skip(row.indent).skip_right(1);
+        strip.put(theme.signs.status(row.status), look).skip(1).put(&row.number, theme.muted);
         let half = strip.free().div_ceil(2);
-        for fact in facts(row.width, lead) {
+        let mut column = |text: &str, width: usize, style: Style, reserve: usize| {
             let before = strip.free();
-            match fact {
-                Fact::Spent(width) => {
-                    let spent = lead.spent.as_deref().unwrap_or_default();
-                    strip.put_right(&format!("{spent:>width$}"), theme.muted, half)
-                }
-                Fact::Bar => strip.put_right(&self.bar(lead.ms), theme.bar, half),
-                Fact::Word(width) => {
-                    strip.put_right(&format!("{:<width$}", lead.word()), look, half)
-                }
-                Fact::SpareWord => {
-                    strip.put_right(lead.word(), look, half.max(lead.name.width() + 1))
-                }
-            };
+            strip.put_right(&format!("{text:>width$}"), style, reserve);
             strip.skip_right(u16::from(strip.free() < before));
+        };
+        column(row.spent.as_deref().unwrap_or_default(), columns.spent, theme.muted, half);
+        if columns.has_bar {
+            column(&self.bar(row.ms), 0, theme.bar, half);
         }
-        strip.put_right(lead.odd, theme.warn, 8).skip_right(u16::from(!lead.odd.is_empty()));
+        match columns.word {
+            Some(width) => column(columns.word_of(row), width, look, half),
+            None => column(columns.word_of(row), 0, look, row.width() + 1),
+        }
+        strip.put_right(&row.odd, theme.warn, 8).skip_right(u16::from(!row.odd.is_empty()));
+        let room = strip.free().saturating_sub(row.fold.len());
+        let style = if row.is_heading { theme.strong } else { Style::new() };
         strip
+            .put(&super::cut(&row.name, room, theme.signs.ellipsis), style)
+            .put(&row.fold, theme.muted);
     }
 
     /// Formats the bar for a share of the run; blank if the share is unknown.
@@ -179,46 +186,61 @@ impl TreeList<'_> {
     }
 }
 
-/// A fact at the right of a row; facts are listed from the right.
-enum Fact {
-    Spent(usize),
-    Bar,
-    Word(usize),
-    /// A state word, shown only if the name is not cut for it.
-    SpareWord,
+/// The columns at the right of the names.
+struct Columns {
+    /// The width of the durations.
+    spent: usize,
+    /// True if there are bars.
+    has_bar: bool,
+    /// The width of the state words; `None` if they have no column of their own.
+    word: Option<usize>,
 }
 
-/// Returns as many facts as the width of the pane allows. Their columns have fixed widths, so that
-/// the rows align.
-fn facts(width: u16, lead: &Lead<'_>) -> Vec<Fact> {
-    let is_bad = matches!(lead.status, Status::Failed | Status::Interrupted);
-    match width {
-        _ if lead.spent.is_none() => vec![Fact::Word(0)],
-        ..TWO_FACTS if lead.exit.is_some() => vec![Fact::Word(0)],
-        ..TWO_FACTS if is_bad => vec![Fact::Spent(0), Fact::SpareWord],
-        ..TWO_FACTS => vec![Fact::Spent(0)],
-        TWO_FACTS..THREE_FACTS if is_bad => vec![Fact::Spent(SPENT), Fact::Word(0)],
-        TWO_FACTS..THREE_FACTS => vec![Fact::Spent(SPENT), Fact::Bar],
-        THREE_FACTS.. => vec![Fact::Spent(SPENT), Fact::Bar, Fact::Word(WORD)],
+impl Columns {
+    /// Divides a pane of this width, with the widest texts of these rows.
+    fn new<'r>(width: u16, rows: impl Iterator<Item = &'r Row> + Clone) -> Self {
+        let is_narrow = width < WITH_WORDS;
+        let least = if is_narrow { NARROW_SPENT } else { SPENT };
+        let spent = rows.clone().filter_map(|row| Some(row.spent.as_deref()?.width())).max();
+        let mut columns =
+            Self { spent: spent.unwrap_or(0).max(least), has_bar: width >= WITH_BARS, word: None };
+        let words = rows.map(|row| columns.word_of(row).width()).max().unwrap_or(0);
+        columns.word = (!is_narrow).then_some(words.min(WORD));
+        columns
+    }
+
+    /// Returns the exit status or the state of a row. The word `passed` is shown only where there
+    /// is plenty of room.
+    fn word_of<'r>(&self, row: &'r Row) -> &'r str {
+        match (&row.exit, row.status) {
+            (Some(exit), _) => exit,
+            (None, Status::Passed) if !self.has_bar => "",
+            (None, status) => status.word(),
+        }
     }
 }
 
-/// The content common to all kinds of rows.
-struct Lead<'a> {
+/// The content of a row.
+struct Row {
     indent: u16,
-    number: &'a str,
-    name: &'a str,
+    number: String,
+    name: String,
+    is_heading: bool,
+    /// The number of hidden commands.
+    fold: String,
     status: Status,
     /// The exit status, if it is more specific than the state.
     exit: Option<String>,
     spent: Option<String>,
     ms: Option<i64>,
-    odd: &'a str,
+    /// A sign for findings about the row.
+    odd: String,
 }
 
-impl Lead<'_> {
-    fn word(&self) -> &str {
-        self.exit.as_deref().unwrap_or(self.status.word())
+impl Row {
+    /// Returns the width of its name.
+    fn width(&self) -> usize {
+        self.name.width() + self.fold.width()
     }
 }
 
@@ -311,28 +333,33 @@ mod tests {
     }
 
     #[test]
-    fn facts_come_as_the_width_allows() {
-        let job = job(
-            "build",
-            &[("cargo build --all".into(), 45_000, 0), ("cargo test".into(), 12_100, 101)],
-        );
+    fn columns_come_as_the_width_allows() {
+        let job =
+            job("build", &[("cargo build --all".into(), 45_000, 0), ("make".into(), 12_100, 101)]);
         assert_eq!(
-            rows(28, &job)[1..],
-            ["   ✓ 1 cargo build -… 45.0s", "   ✗ 2 cargo test  exit 101"].map(String::from)
-        );
-        assert_eq!(
-            rows(44, &job)[1..],
+            rows(28, &job),
             [
-                "   ✓ 1 cargo build --all      ███     45.0s",
-                "   ✗ 2 cargo test           exit 101  12.1s"
+                " ? build      unknown 1m30s",
+                "   ✓ 1 cargo build -… 45.0s",
+                "   ✗ 2 make  exit 101 12.1s",
             ]
             .map(String::from)
         );
         assert_eq!(
-            rows(60, &job)[1..],
+            rows(44, &job),
             [
-                "   ✓ 1 cargo build --all          passed      ███     45.0s",
-                "   ✗ 2 cargo test                 exit 101    ▉       12.1s"
+                " ? build                     unknown  1m30s",
+                "   ✓ 1 cargo build --all              45.0s",
+                "   ✗ 2 make                 exit 101  12.1s",
+            ]
+            .map(String::from)
+        );
+        assert_eq!(
+            rows(60, &job),
+            [
+                " ? build                              unknown ██████  1m30s",
+                "   ✓ 1 cargo build --all               passed ███     45.0s",
+                "   ✗ 2 make                          exit 101 ▉       12.1s",
             ]
             .map(String::from)
         );
@@ -352,12 +379,7 @@ mod tests {
             let rows = rows(width, &job);
             let kept = rows[1].chars().filter(|c| *c == 'n').count();
             prop_assert!(kept + 1 >= usize::from(width - 8).div_ceil(2), "{:?}", rows);
-            let is_by_exit = fails && width < TWO_FACTS;
-            prop_assert!(
-                is_by_exit || rows[1].chars().count() == rows[2].chars().count(),
-                "{:?}",
-                rows
-            );
+            prop_assert_eq!(rows[1].chars().count(), rows[2].chars().count(), "{:?}", rows);
         }
     }
 }
