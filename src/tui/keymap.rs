@@ -12,7 +12,7 @@ mod remap;
 
 pub use action::Action;
 pub use key::{Key, Keys};
-pub use map::{Bound, HelpLine, Hint, Keymap, Meaning};
+pub use map::{Bound, HelpLine, Hint, Keymap, Meaning, Situation};
 pub use remap::{Fault, Wish};
 
 /// The context of a binding. A pane's own bindings take precedence over those of
@@ -137,18 +137,18 @@ pub static BINDINGS: &[Binding] = {
         bind(Log, &["/"], A::Search, "search the log", "search"),
         bind(Log, &["n"], A::NextMatch, "next match", ""),
         bind(Log, &["N"], A::PreviousMatch, "previous match", ""),
-        bind(Log, &["&"], A::Filter, "filter rows (! inverts)", ""),
+        bind(Log, &["&"], A::Filter, "filter rows (! inverts)", "filter"),
         bind(Log, &["+"], A::MoreContext, "show more context", ""),
         bind(Log, &["-"], A::LessContext, "show less context", ""),
         bind(Log, &["e"], A::NextError, "next error", "error"),
         bind(Log, &["E"], A::PreviousError, "previous error", ""),
-        bind(Log, &["C"], A::Cause, "toggle likely cause", ""),
-        bind(Log, &["s"], A::NextGap, "next slow row", ""),
+        bind(Log, &["C"], A::Cause, "toggle likely cause", "cause"),
+        bind(Log, &["s"], A::NextGap, "next slow row", "slow row"),
         bind(Log, &["S"], A::PreviousGap, "previous slow row", ""),
         bind(Log, &["1"], A::OnlyStdout, "show only stdout", ""),
         bind(Log, &["2"], A::OnlyStderr, "show only stderr", ""),
         bind(Log, &["0"], A::BothStreams, "show both streams", ""),
-        bind(Log, &["t"], A::Times, "cycle timestamps", ""),
+        bind(Log, &["t"], A::Times, "cycle timestamps", "times"),
         bind(Log, &["#"], A::Numbers, "toggle row numbers", ""),
         bind(Log, &["w"], A::Wrap, "toggle line wrap", ""),
         bind(Log, &["p"], A::Progress, "toggle progress states", ""),
@@ -162,8 +162,8 @@ pub static BINDINGS: &[Binding] = {
         bind(Log, &["h", "Left"], A::ScrollLeft, "scroll left", ""),
         bind(Log, &["y"], A::CopyRow, "copy the row", ""),
         bind(Log, &["Y"], A::CopyRows, "copy the log", ""),
-        bind(Log, &["c"], A::CopyCommand, "copy the command", ""),
-        bind(Log, &["v"], A::Edit, "open in $EDITOR", ""),
+        bind(Log, &["c"], A::CopyCommand, "copy the command", "copy command"),
+        bind(Log, &["v"], A::Edit, "open in $EDITOR", "editor"),
         bind(Log, &["|"], A::Page, "open in $PAGER", ""),
         bind(Tree, &["Enter"], A::Open, "open the log", "open"),
         bind(Tree, &["h", "Left"], A::Fold, "fold or go up", "fold"),

@@ -59,7 +59,7 @@ fn after_the_first_key_of_a_sequence_the_screen_lists_the_next_keys() {
         || with_keys(&[(None, Action::Wrap, &["x w"]), (None, Action::NextGap, &["x s", "s"])]);
     assert_eq!(
         last_line(open_with(&store, settings(), SMALL).keys("x")),
-        "x › s next slow row · w toggle line wrap"
+        "x › s slow row · w toggle line wrap"
     );
     assert_snapshot!("begun_40x10", open_with(&store, settings(), TINY).keys("x").screen());
     assert_snapshot!("begun_80x24", open(&store, SMALL).keys("z").screen());
@@ -99,6 +99,7 @@ fn configured_keys_work_and_are_shown_everywhere() {
     let store = two_runs();
     let settings = with_keys(&[
         (None, Action::Search, &["F3"]),
+        (None, Action::Edit, &["F4"]),
         (None, Action::Filter, &["Ctrl-f"]),
         (None, Action::Mark, &[]),
         (None, Action::Help, &["h ?", "F1"]),
@@ -108,7 +109,7 @@ fn configured_keys_work_and_are_shown_everywhere() {
         (Some(Context::Tree), Action::Open, &["o"]),
     ]);
     let mut sim = open_with(&store, settings, SMALL);
-    assert!(last_line(&mut sim).contains("F3 search") && last_line(&mut sim).ends_with("F1 help"));
+    assert!(last_line(&mut sim).contains("F4 editor") && last_line(&mut sim).ends_with("F1 help"));
     assert_eq!(last_line(sim.keys("n")), "no search; press F3");
     assert!(last_line(sim.keys("+")).ends_with("; press Ctrl-f"), "{}", last_line(&mut sim));
     assert_eq!(last_line(sim.keys("' x")), "no such mark", "nothing sets one");

@@ -28,6 +28,30 @@ pub enum Meaning {
     Nothing,
 }
 
+/// The situation in the log, which decides the hints.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Situation {
+    /// The log is complete, and nothing failed.
+    #[default]
+    Ended,
+    /// The command or the run failed.
+    Failed,
+    /// The log is still written.
+    Live,
+}
+
+impl Situation {
+    /// Returns the most useful actions of the log, the best ones first.
+    const fn actions(self) -> &'static [Action] {
+        use Action as A;
+        match self {
+            Self::Ended => &[A::Search, A::Filter, A::Times, A::NextGap],
+            Self::Failed => &[A::NextError, A::Cause, A::Edit, A::CopyCommand],
+            Self::Live => &[A::Follow, A::Search, A::NextError],
+        }
+    }
+}
+
 impl Keymap {
     /// Returns the default key bindings.
     #[must_use]
@@ -67,17 +91,25 @@ impl Keymap {
         all.filter(|bound| bound.binding.action == action).find_map(|bound| bound.keys.first())
     }
 
-    /// Returns the hints of a context: its own bindings first, then those that apply everywhere.
-    /// Adjacent hints with the same text are merged.
+    /// Returns the hints of a context: its own bindings first, in the log those of the situation,
+    /// then those that apply everywhere. Adjacent hints with the same text are merged.
     #[must_use]
-    pub fn hints(&self, context: Context) -> Vec<Hint> {
+    pub fn hints(&self, context: Context, situation: Situation) -> Vec<Hint> {
+        let own: Vec<&Bound> = if context == Context::Log {
+            let actions = situation.actions().iter();
+            let bound = |action| self.of(context).find(|bound| bound.binding.action == action);
+            actions.filter_map(|action| bound(*action)).collect()
+        } else {
+            self.of(context).collect()
+        };
         let everywhere = self.of(Context::Everywhere).filter(|bound| match context {
             Context::Help | Context::Prompt | Context::RunsFilter | Context::Everywhere => false,
             Context::Waiting => matches!(bound.binding.action, Action::Quit | Action::Help),
             _ => true,
         });
-        let all = self.of(context).chain(everywhere).filter(|bound| !bound.binding.hint.is_empty());
+        let all = own.into_iter().chain(everywhere);
         let shown: Vec<Hint> = all
+            .filter(|bound| !bound.binding.hint.is_empty())
             .filter_map(|bound| {
                 let key = bound.keys.iter().find(|keys| keys.single().is_some())?;
                 Some(Hint::new(key.clone(), bound.binding.hint, bound.binding))
@@ -186,6 +218,18 @@ mod tests {
             "what the tree does not know is for the log"
         );
         assert_eq!(meaning(Context::RunsFilter, "q"), Nothing, "typed");
+    }
+
+    #[test]
+    fn hints_match_the_situation_in_the_log() {
+        let keys = |context, situation| {
+            let hints = Keymap::new().hints(context, situation);
+            hints.iter().map(|hint| hint.keys[0].to_string()).take(4).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(keys(Context::Log, Situation::Failed), "e C v c");
+        assert_eq!(keys(Context::Log, Situation::Live), "f / e }");
+        assert_eq!(keys(Context::Log, Situation::Ended), "/ & t s");
+        assert_eq!(keys(Context::Tree, Situation::Failed), keys(Context::Tree, Situation::Live));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthStr;
 
 use super::extent::Extent;
-use super::{card, header, heading, say};
+use super::{card, header, heading, next_step, say};
 use crate::display::{self, Status};
 use crate::join::{JobNode, Place, RunNode, ShNode, ShState};
 use crate::log::Row;
@@ -83,7 +83,7 @@ pub(super) fn draw(model: &Model, body: Rect, buffer: &mut Buffer) {
     }
     draw_notes(model, &notes, parts.notes, buffer);
     if let Some(why) = nothing {
-        return say(model, buffer, parts.rows, &[why]);
+        return say(model, buffer, parts.rows, &[why, &next_step::in_log(model)]);
     }
     draw_rows(model, parts.rows, buffer);
 }
@@ -91,7 +91,8 @@ pub(super) fn draw(model: &Model, body: Rect, buffer: &mut Buffer) {
 fn draw_rows(model: &Model, area: Rect, buffer: &mut Buffer) {
     let (log, view_options) = (&model.log, &model.view_options);
     if log.window.rows.is_empty() && view_options.row_filter.narrows() && log.request.is_none() {
-        return say(model, buffer, area, &["no row matches the filter"]);
+        let nothing = ["no row matches the filter", &next_step::under_a_filter(model)];
+        return say(model, buffer, area, &nothing);
     }
     if log.looking.is_some() && !log.is_seeking() {
         return say(model, buffer, area, &["searching for rows that match the filter"]);

@@ -5,16 +5,18 @@ mod extent;
 mod header;
 mod heading;
 mod log;
+mod next_step;
 mod wait;
 
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+use crate::display::Status;
 use crate::join::{RunHead, RunNode};
 use crate::log::Name;
 use crate::model::Phase;
-use crate::tui::keymap::{Action, Keys};
+use crate::tui::keymap::{Action, Keys, Situation};
 use crate::tui::layout::{Layout, Pane, Slot, help_box};
 use crate::tui::model::Model;
 use crate::tui::msg::Watching;
@@ -80,7 +82,17 @@ fn draw_last_row(model: &Model, layout: &Layout, buffer: &mut Buffer) {
     let said = log::looking(model).or_else(|| model.said.clone());
     let status =
         StatusLine { fault: fault.as_deref(), said: said.as_deref(), finding: finding.as_deref() };
-    draw_hints(buffer, layout.hints, &model.keymap.hints(model.context()), &status, &model.theme);
+    let hints = model.keymap.hints(model.context(), situation(model));
+    draw_hints(buffer, layout.hints, &hints, &status, &model.theme);
+}
+
+/// Returns the situation in the log's pane, for the hints.
+fn situation(model: &Model) -> Situation {
+    match model.shown().map(|item| next_step::status(&item)) {
+        _ if model.log.is_alive => Situation::Live,
+        Some(Status::Failed | Status::Interrupted) => Situation::Failed,
+        _ => Situation::Ended,
+    }
 }
 
 fn draw_panes(model: &Model, layout: &Layout, buffer: &mut Buffer) {
@@ -146,7 +158,7 @@ fn draw_tree(model: &Model, body: Rect, buffer: &mut Buffer) {
     if let Some(run) = model.run.as_ref().filter(|run| run.jobs.is_empty()) {
         let has_ended = matches!(run.head.phase, Phase::Finished | Phase::Unknown);
         let nothing = if has_ended { "no jobs" } else { "no jobs yet" };
-        say(model, buffer, body, &["", nothing]);
+        say(model, buffer, body, &["", nothing, &next_step::in_tree(model, run)]);
     }
     let list = TreeList {
         items: &items,

@@ -164,7 +164,7 @@ impl Shown {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tui::keymap::{Context, Keymap, Keys};
+    use crate::tui::keymap::{Context, Keymap, Keys, Situation};
 
     fn hints_of(width: u16, context: Context, fault: Option<&str>) -> String {
         let mut buffer = Buffer::empty(Rect::new(0, 0, width, 1));
@@ -173,7 +173,7 @@ mod tests {
         draw_hints(
             &mut buffer,
             area,
-            &Keymap::new().hints(context),
+            &Keymap::new().hints(context, Situation::Live),
             &status,
             &Theme::new(true, false),
         );
