@@ -244,8 +244,8 @@ fn jobs_view(tables: &Tables) -> String {
     )
 }
 
-/// Defines the views of commands. In our own stores, the commands are in two tables: a finished command that a
-/// writer of version 2 recorded is only in `sh_events`.
+/// Defines the views of commands. In our own stores, the commands are in two tables: a finished
+/// command that a writer of version 2 recorded is only in `sh_events`.
 fn shs_view(tables: &Tables) -> String {
     let key = ["run_id", "job_id", "started_at_ms"];
     let only_event = "WHERE NOT EXISTS (

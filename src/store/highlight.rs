@@ -134,7 +134,8 @@ mod tests {
     #[test]
     fn of_an_unfinished_run_the_running_command_is_found() {
         let ours = "
-            INSERT INTO jobs VALUES ('r', 'a', 'failed', 1, 1, 9), ('r', 'b', 'active', NULL, 1, NULL);
+            INSERT INTO jobs
+              VALUES ('r', 'a', 'failed', 1, 1, 9), ('r', 'b', 'active', NULL, 1, NULL);
             INSERT INTO sh_calls(run_id, job_id, n, started_at_ms, cmd, cwd)
               VALUES ('r', 'b', 1, 1, 'one', ''), ('r', 'b', 2, 2, 'two', '')";
         let connection =

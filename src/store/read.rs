@@ -92,8 +92,8 @@ const RUN_COLUMNS: &str =
     "id, repo, ref_name, sha, state, reason, queued_at_ms, started_at_ms, finished_at_ms";
 
 /// The columns that [`sh`] reads.
-pub(super) const SH_COLUMNS: &str = "job_id, n, cmd, cwd, pid, started_at_ms, finished_at_ms, exit_code, signal, cpu_ms, \
-     max_rss_bytes, lost_bytes, log_bytes";
+pub(super) const SH_COLUMNS: &str = "job_id, n, cmd, cwd, pid, started_at_ms, finished_at_ms, \
+     exit_code, signal, cpu_ms, max_rss_bytes, lost_bytes, log_bytes";
 
 impl Reader {
     /// Creates a reader. The database is opened by the first reading, and may not exist before.

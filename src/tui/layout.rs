@@ -11,9 +11,9 @@
 //!
 //! From 100 columns there are three panes, and the log takes about half. While the runs have the
 //! focus, they take 120 columns, or all if the others would become too narrow. Below 100 columns,
-//! the runs cover the other panes while they have the focus, and the tree takes a third. Below 60 columns only the
-//! focused pane is shown. On a very low screen the hints, and then the title, make room for the
-//! log.
+//! the runs cover the other panes while they have the focus, and the tree takes a third. Below 60
+//! columns only the focused pane is shown. On a very low screen the hints, and then the title, make
+//! room for the log.
 
 use ratatui::layout::Rect;
 

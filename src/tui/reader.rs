@@ -40,7 +40,7 @@ pub(super) struct DocumentReader {
     ticket: Ticket,
     job: Option<DocumentJob>,
     last: Option<Answered>,
-    /// What is counted in all sections.
+    /// The patterns whose matches are counted in all sections.
     search: Option<Query>,
     filter: Option<PatternFilter>,
     counts: Counts,

@@ -2,7 +2,8 @@
 //!
 //! The default scheme uses the terminal's own sixteen colors and a gray, so it fits light and dark
 //! terminals; the other [`Scheme`]s define their own colors. Without color, reverse video, bold and
-//! underline distinguish the roles. Without Unicode, every sign has an ASCII form of the same width.
+//! underline distinguish the roles. Without Unicode, every sign has an ASCII form of the same
+//! width.
 
 mod scheme;
 mod style;

@@ -16,8 +16,8 @@ pub struct Viewport {
 }
 
 impl Viewport {
-    /// Returns the viewport of a pane of this height, in lines. `lines` contains the number of lines
-    /// of each loaded row, which is at least one.
+    /// Returns the viewport of a pane of this height, in lines. `lines` contains the number of
+    /// lines of each loaded row, which is at least one.
     #[must_use]
     pub fn new(height: usize, lines: impl IntoIterator<Item = usize>) -> Self {
         Self { height: height.max(1), lines: lines.into_iter().map(|lines| lines.max(1)).collect() }

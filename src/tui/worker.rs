@@ -153,7 +153,7 @@ impl Worker {
         ))
     }
 
-    /// Returns the path to be read for a request, or for the background work if there is no request.
+    /// Returns the path to be read for a request; without one, for the background work.
     fn path_of(&self, request: Option<&WorkerRequest>) -> Option<PathBuf> {
         match request {
             Some(WorkerRequest::ReadLog(_, page)) => {

@@ -69,7 +69,7 @@ pub struct Log {
 pub struct Card {
     /// The likeliest cause.
     pub cause: Box<Cause>,
-    /// The rows that belong to the cause but were not on screen beside it when the log opened there.
+    /// The rows that belong to the cause but are far from it.
     pub far: Vec<Row>,
     /// True if the cause is shown above the rows, and marked in them.
     pub is_open: bool,

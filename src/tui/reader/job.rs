@@ -293,7 +293,7 @@ impl DocumentJob {
         let next = self.beyond_rows(section, towards, ends(towards));
         let side = self.side(towards);
         (side.rows, side.next) = (side.rows.saturating_sub(window.rows.len()), next);
-        // On the other side of the first rows there is something, unless the log says otherwise.
+        // More rows are on the other side of the first ones, unless the log ends there.
         let other = towards.opposite();
         if is_first && self.side(other).next == Edge::More {
             self.side(other).next = self.beyond_rows(section, other, ends(other));

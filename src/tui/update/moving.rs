@@ -182,7 +182,7 @@ pub(super) fn shift(model: &mut Model, by: isize) -> isize {
     let log = &mut model.log;
     let (top, rest) = viewport.scroll((log.top, log.line), by);
     (log.top, log.line) = top;
-    // Whoever scrolls to the end of a log that still grows wants to follow it.
+    // Scrolling to the end of a log that still grows follows it.
     let is_end = log.window.at_end && top >= viewport.last_top();
     log.follow = is_end && (log.follow || by > 0 && may_grow);
     note_seen(log);

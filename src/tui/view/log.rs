@@ -266,8 +266,8 @@ fn run_facts(model: &Model, run: &RunNode) -> [Option<String>; 4] {
     [display::reason(&run.head), spent(&run.head, model.now), rows, bytes]
 }
 
-/// Returns the facts about several commands: the number of commands, the number that failed, and the
-/// duration of the job or run.
+/// Returns the facts about several commands: the number of commands, the number that failed, and
+/// the duration of the job or run.
 fn scroll_facts(model: &Model) -> [Option<String>; 4] {
     let (run, of) = (model.run.as_ref(), model.log.document.as_ref().map(|document| &document.of));
     let shs =

@@ -6,7 +6,7 @@ use crate::model::Phase;
 use crate::tui::keymap::Action;
 use crate::tui::model::{Item, Model};
 
-/// Returns the next step in a log's pane without rows; empty if there is none.
+/// Returns the next step in a log's pane without rows; empty if there is no such step.
 pub(super) fn in_log(model: &Model) -> String {
     let status = model.shown().map(|item| status(&item));
     if matches!(status, Some(Status::Queued | Status::Active)) {
